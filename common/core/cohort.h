@@ -1,0 +1,95 @@
+//  cohort - the parent's half of a round: seat the children, invite them, stage and fold what
+//  comes back, close once. Its host (edge or root) opens a round, takes the result after each
+//  step, and settles it when the fate of the result is known.
+//  One thread at a time. Holds conf.seats_max seats, conf.slots staging slots, one accumulator.
+//
+//  Round:  IDLE -> OPEN -> DRAINING -> FINISHING -> CLOSED -> IDLE.
+//  Seat:   TASKED -> OFFERED -> STAGING -> VERIFYING -> FOLDING -> COUNTED, or LATE, REFUSED,
+//  ABSENT from any of the earlier ones.
+#ifndef FL_CORE_COHORT_H
+#define FL_CORE_COHORT_H
+
+#include "common/core/outbox.h"
+#include "common/core/policy.h"
+
+typedef struct fl_cohort fl_cohort;
+
+typedef struct fl_cohort_conf {
+    fl_node node;            // our own name, parent column of the report
+    fl_role child_roles[2];  // roles that may sit here; FL_ROLE_NONE in unused places
+    uint32_t seats_max;      // 1..FL_SEATS_MAX
+    uint32_t slots;          // F: 1..FL_SLOTS_MAX staged contributions at a time
+    uint32_t expect;         // children wanted before a round closes early; 0 = whoever is there
+    bool vector;             // FINISH makes a vector to push on (an edge); false at the root
+    fl_window window;
+    fl_timing timing;
+} fl_cohort_conf;
+
+//  A closed round, until it is settled.
+typedef struct fl_result {
+    fl_close close;
+    fl_reason reason;        // why not DONE
+    fl_vec vec;              // the caller's, when conf.vector and DONE
+    fl_hash hash;
+    uint64_t vector_bytes;
+    uint64_t weight;
+    uint32_t count;
+    uint64_t stats[FL_STATS];
+    fl_tally tally;
+    uint32_t duration_ms, budget_ms;
+    const fl_roll_entry *roll; // (roll_count), the cohort's, until the next open
+    uint32_t roll_count, roll_dropped;
+} fl_result;
+
+//  One seat, for the live tree and tests.
+typedef struct fl_seat_view {
+    fl_node node;
+    fl_role role;
+    bool present, evasive;
+    fl_activity activity;
+    uint64_t done, total;
+    fl_outcome outcome;      // of the current or last round
+    fl_reason reason;
+    uint32_t leaves;
+    uint64_t samples;
+    fl_tally tally;          // of an edge's devices
+    uint32_t rounds_in, rounds_late, rounds_absent, rounds_refused; // since start
+} fl_seat_view;
+
+//  The caller owns the result. NULL when out of memory.
+fl_cohort *fl_cohort_new(const fl_cohort_conf *conf);
+void fl_cohort_destroy(fl_cohort **self_p);
+
+//  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED. Never blocks, never
+//  fails: a bad message is refused and noted, a broken invariant panics.
+void fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out);
+fl_time fl_cohort_deadline(const fl_cohort *self);
+
+//  Begin a round that must be CLOSED by `due`. The task's attempt is ours; its budget is ignored
+//  (each child's is computed). Only while IDLE.
+void fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, fl_outbox *out);
+//  The result, while CLOSED; false otherwise.
+bool fl_cohort_result(const fl_cohort *self, fl_result *result);
+//  Tell the children what became of the round: those counted hear `outcome` and `reason` (IN when
+//  the sum counted above), the others their own. Only while CLOSED.
+void fl_cohort_settle(fl_cohort *self, fl_outcome outcome, fl_reason reason, bool final,
+                      fl_time now, fl_outbox *out);
+//  Give a round up whatever its state: nobody was counted. Slots, folds in flight are awaited
+//  before the next `open` (see `idle`).
+void fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out);
+//  True when `open` may be called.
+bool fl_cohort_idle(const fl_cohort *self);
+
+//  The run and model that children are served from: set before `open` and whenever it changes.
+void fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes);
+
+uint32_t fl_cohort_joined(const fl_cohort *self);  // children with a live seat
+uint32_t fl_cohort_ready(const fl_cohort *self);   // of them, with at least one leaf
+uint32_t fl_cohort_leaves(const fl_cohort *self);  // devices below
+uint64_t fl_cohort_samples(const fl_cohort *self); // last known shard sizes, summed
+fl_tally fl_cohort_tally(const fl_cohort *self);   // of the round so far
+//  Seats ever used are 0..count-1; a view by value.
+uint32_t fl_cohort_seats(const fl_cohort *self);
+fl_seat_view fl_cohort_seat(const fl_cohort *self, uint32_t seat);
+
+#endif

@@ -1,0 +1,31 @@
+//  edge - a cohort to its children and a member to its parent: the sum of what it collects is the
+//  one contribution that it pushes. An edge behind an edge is configuration, not code.
+//  One thread at a time.
+#ifndef FL_EDGE_EDGE_H
+#define FL_EDGE_EDGE_H
+
+#include "common/core/cohort.h"
+#include "common/core/member.h"
+
+typedef struct fl_edge fl_edge;
+
+typedef struct fl_edge_conf {
+    fl_member_conf member;
+    fl_cohort_conf cohort;
+    uint64_t last_round;     // from the ledger: newest round that was opened here; 0 = none
+    uint32_t last_attempt;   // and how often
+} fl_edge_conf;
+
+//  The caller owns the result. NULL when out of memory.
+fl_edge *fl_edge_new(const fl_edge_conf *conf);
+void fl_edge_destroy(fl_edge **self_p);
+void fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out);
+fl_time fl_edge_deadline(const fl_edge *self);
+//  The same as a shape for a driver.
+fl_machine fl_edge_machine(fl_edge *self);
+
+const fl_cohort *fl_edge_cohort(const fl_edge *self);
+const fl_member *fl_edge_member(const fl_edge *self);
+uint64_t fl_edge_round(const fl_edge *self); // in hand; 0 = none
+
+#endif
