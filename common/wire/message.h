@@ -103,10 +103,11 @@ typedef struct fl_plan {
     uint32_t staleness_max;  // rounds
 } fl_plan;
 
-enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 176 };
+enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 132 };
 
-//  The signed part of a task. Encoded as exactly FL_ORDER_BYTES little-endian bytes, so that it
-//  can be signed once at the root and checked by every device below.
+//  The signed part of a task. Encoded as exactly FL_ORDER_BYTES little-endian bytes that start with
+//  a tag of their own, so that it can be signed once at the root, checked by every device below, and
+//  never taken for anything else that is signed.
 typedef struct fl_order {
     fl_run run;
     uint64_t round;          // from 1
@@ -243,10 +244,10 @@ typedef struct fl_leave {
     fl_reason reason;
 } fl_leave;
 
-//  The body frame holds the list itself (crypto/deny.h); this names its version.
+//  The list rides in the header (crypto/deny.h makes it); `version` is the one it was signed with.
 typedef struct fl_deny {
     uint64_t version;
-    fl_bytes list;           // signed bytes
+    fl_bytes list;           // signed bytes, <= FL_DENY_BYTES_MAX
 } fl_deny;
 
 typedef struct fl_enrol {
@@ -320,11 +321,13 @@ typedef struct fl_message {
 //  True when a verb carries a raw body frame behind its header frame (CHUNK, PIECE, ANSWER).
 bool fl_verb_has_body(fl_verb verb);
 
-//  An order as its FL_ORDER_BYTES signed bytes, and back (false: malformed or out of range).
+//  An order as its FL_ORDER_BYTES signed bytes, and back (false: malformed or out of range, the
+//  order is zeroed then). Encoding one that is out of range is ours: it panics.
 void fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES]);
 bool fl_order_decode(fl_bytes bytes, fl_order *order);
 
-//  A report line as its FL_ROLL_ENTRY_BYTES bytes, and back (false: malformed).
+//  A report line as its FL_ROLL_ENTRY_BYTES bytes, and back (false: malformed, the entry is zeroed
+//  then). Encoding a malformed one is ours: it panics.
 void fl_roll_encode(const fl_roll_entry *entry, uint8_t bytes[FL_ROLL_ENTRY_BYTES]);
 bool fl_roll_decode(fl_bytes bytes, fl_roll_entry *entry);
 

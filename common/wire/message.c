@@ -1,0 +1,244 @@
+#include "common/wire/message.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/status.h"
+
+static const char unknown[] = "unknown";
+
+static const char *const verb_names[FL_VERB_COUNT] = {
+    [FL_VERB_NONE] = "none", [FL_HELLO] = "hello",       [FL_WELCOME] = "welcome",
+    [FL_REFUSED] = "refused", [FL_TASK] = "task",        [FL_CONTRIB] = "contrib",
+    [FL_GRANT] = "grant",    [FL_CLOSED] = "closed",     [FL_BEAT] = "beat",
+    [FL_LEAVE] = "leave",    [FL_DENY] = "deny",         [FL_ENROL] = "enrol",
+    [FL_ENROLLED] = "enrolled", [FL_CHUNK] = "chunk",    [FL_FETCH] = "fetch",
+    [FL_PIECE] = "piece",    [FL_ASK] = "ask",           [FL_ANSWER] = "answer",
+};
+
+static const char *const reason_names[FL_WHY_COUNT] = {
+    [FL_WHY_NONE] = "none",
+    [FL_WHY_LATE] = "late",
+    [FL_WHY_DUPLICATE] = "duplicate",
+    [FL_WHY_UNKNOWN_ROUND] = "unknown-round",
+    [FL_WHY_UNKNOWN_RUN] = "unknown-run",
+    [FL_WHY_UNKNOWN_SEAT] = "unknown-seat",
+    [FL_WHY_BASE] = "base",
+    [FL_WHY_STALE] = "stale",
+    [FL_WHY_SHAPE] = "shape",
+    [FL_WHY_WEIGHT] = "weight",
+    [FL_WHY_NAN] = "nan",
+    [FL_WHY_HASH] = "hash",
+    [FL_WHY_TICKET] = "ticket",
+    [FL_WHY_CERTIFICATE] = "certificate",
+    [FL_WHY_ROLE] = "role",
+    [FL_WHY_REVOKED] = "revoked",
+    [FL_WHY_VERSION] = "version",
+    [FL_WHY_FULL] = "full",
+    [FL_WHY_MALFORMED] = "malformed",
+    [FL_WHY_SILENT] = "silent",
+    [FL_WHY_SLOW] = "slow",
+    [FL_WHY_CREDIT] = "credit",
+    [FL_WHY_BUSY] = "busy",
+    [FL_WHY_QUORUM] = "quorum",
+    [FL_WHY_SKIPPED] = "skipped",
+    [FL_WHY_ABORTED] = "aborted",
+    [FL_WHY_RESTART] = "restart",
+    [FL_WHY_NO_DATA] = "no-data",
+    [FL_WHY_TRAINER] = "trainer",
+    [FL_WHY_MODEL] = "model",
+    [FL_WHY_PLAN] = "plan",
+    [FL_WHY_STORAGE] = "storage",
+    [FL_WHY_TOKEN] = "token",
+    [FL_WHY_LEFT] = "left",
+    [FL_WHY_MOVED] = "moved",
+};
+
+static const char *const outcome_names[FL_OUT_COUNT] = {
+    [FL_OUT_ABSENT] = "absent",   [FL_OUT_IN] = "in",     [FL_OUT_LATE] = "late",
+    [FL_OUT_REFUSED] = "refused", [FL_OUT_IDLE] = "idle",
+};
+
+static const char *const activity_names[FL_DOING_COUNT] = {
+    [FL_DOING_NOTHING] = "nothing", [FL_DOING_FETCH] = "fetch",
+    [FL_DOING_TRAIN] = "train",     [FL_DOING_COLLECT] = "collect",
+    [FL_DOING_ENCODE] = "encode",   [FL_DOING_WAIT_GRANT] = "wait-grant",
+    [FL_DOING_SEND] = "send",       [FL_DOING_WAIT_CLOSE] = "wait-close",
+};
+
+static const char *
+s_name(const char *const *names, unsigned count, unsigned index)
+{
+    return index < count && names[index] != NULL ? names[index] : unknown;
+}
+
+const char *
+fl_verb_name(fl_verb verb)
+{
+    return s_name(verb_names, FL_VERB_COUNT, verb);
+}
+
+const char *
+fl_reason_name(fl_reason reason)
+{
+    return s_name(reason_names, FL_WHY_COUNT, reason);
+}
+
+const char *
+fl_outcome_name(fl_outcome outcome)
+{
+    return s_name(outcome_names, FL_OUT_COUNT, outcome);
+}
+
+const char *
+fl_activity_name(fl_activity activity)
+{
+    return s_name(activity_names, FL_DOING_COUNT, activity);
+}
+
+bool
+fl_verb_has_body(fl_verb verb)
+{
+    return verb == FL_CHUNK || verb == FL_PIECE || verb == FL_ANSWER;
+}
+
+//  False for NaN too.
+static bool
+s_between(float value, float low, float high)
+{
+    return value >= low && value <= high;
+}
+
+static bool
+s_plan_valid(const fl_plan *plan)
+{
+    return plan->clip > 0.0f && isfinite(plan->clip) && plan->bits >= 2 && plan->bits <= 24 &&
+           (plan->ring_bits == 32 || plan->ring_bits == 64) && plan->wire_bytes >= 1 &&
+           plan->wire_bytes <= plan->ring_bits / 8 && plan->weight_unit >= 1 &&
+           plan->weight_max >= 1 && plan->devices_max >= 1 && plan->epochs >= 1 &&
+           plan->batch >= 1 && s_between(plan->rate, 0.0f, 1e6f) &&
+           s_between(plan->momentum, 0.0f, 1.0f) && s_between(plan->decay, 0.0f, 1e6f) &&
+           s_between(plan->proximal, 0.0f, 1e6f) && plan->late <= FL_LATE_CARRY;
+}
+
+static bool
+s_order_valid(const fl_order *order)
+{
+    return order->round >= 1 && order->model_bytes >= 1 &&
+           order->model_bytes <= FL_VECTOR_BYTES_MAX && order->elements >= 1 &&
+           s_plan_valid(&order->plan) &&
+           order->elements <= FL_VECTOR_BYTES_MAX / order->plan.wire_bytes;
+}
+
+static const char order_tag[4] = { 'F', 'L', 'O', '1' };
+
+void
+fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
+{
+    FL_ASSERT(s_order_valid(order));
+    const fl_plan *plan = &order->plan;
+    fl_writer out = fl_writer_over(bytes, FL_ORDER_BYTES);
+    fl_write_from(&out, order_tag, sizeof order_tag);
+    fl_write_from(&out, order->run.bytes, sizeof order->run.bytes);
+    fl_write_u64(&out, order->round);
+    fl_write_from(&out, order->model.bytes, sizeof order->model.bytes);
+    fl_write_u64(&out, order->model_bytes);
+    fl_write_u64(&out, order->elements);
+    fl_write_f32(&out, plan->clip);
+    fl_write_u8(&out, plan->bits);
+    fl_write_u8(&out, plan->ring_bits);
+    fl_write_u8(&out, plan->wire_bytes);
+    fl_write_u32(&out, plan->weight_unit);
+    fl_write_u32(&out, plan->weight_max);
+    fl_write_u32(&out, plan->devices_max);
+    fl_write_u32(&out, plan->epochs);
+    fl_write_u32(&out, plan->batch);
+    fl_write_f32(&out, plan->rate);
+    fl_write_f32(&out, plan->momentum);
+    fl_write_f32(&out, plan->decay);
+    fl_write_f32(&out, plan->proximal);
+    fl_write_u64(&out, plan->seed);
+    fl_write_u8(&out, plan->late);
+    fl_write_u32(&out, plan->staleness_max);
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_ORDER_BYTES);
+}
+
+static void
+s_plan_read(fl_reader *in, fl_plan *plan)
+{
+    plan->clip = fl_read_f32(in);
+    plan->bits = fl_read_u8(in);
+    plan->ring_bits = fl_read_u8(in);
+    plan->wire_bytes = fl_read_u8(in);
+    plan->weight_unit = fl_read_u32(in);
+    plan->weight_max = fl_read_u32(in);
+    plan->devices_max = fl_read_u32(in);
+    plan->epochs = fl_read_u32(in);
+    plan->batch = fl_read_u32(in);
+    plan->rate = fl_read_f32(in);
+    plan->momentum = fl_read_f32(in);
+    plan->decay = fl_read_f32(in);
+    plan->proximal = fl_read_f32(in);
+    plan->seed = fl_read_u64(in);
+    plan->late = fl_read_u8(in);
+    plan->staleness_max = fl_read_u32(in);
+}
+
+bool
+fl_order_decode(fl_bytes bytes, fl_order *order)
+{
+    memset(order, 0, sizeof *order);
+    fl_reader in = fl_reader_of(bytes);
+    fl_bytes tag = fl_read_view(&in, sizeof order_tag);
+    fl_read_into(&in, order->run.bytes, sizeof order->run.bytes);
+    order->round = fl_read_u64(&in);
+    fl_read_into(&in, order->model.bytes, sizeof order->model.bytes);
+    order->model_bytes = fl_read_u64(&in);
+    order->elements = fl_read_u64(&in);
+    s_plan_read(&in, &order->plan);
+    if (fl_reader_done(&in) && memcmp(tag.data, order_tag, sizeof order_tag) == 0 &&
+        s_order_valid(order)) {
+        return true;
+    }
+    memset(order, 0, sizeof *order);
+    return false;
+}
+
+static bool
+s_roll_valid(const fl_roll_entry *entry)
+{
+    return fl_node_valid(&entry->node) && fl_node_valid(&entry->parent) &&
+           entry->outcome < FL_OUT_COUNT && entry->reason < FL_WHY_COUNT && entry->spare == 0;
+}
+
+void
+fl_roll_encode(const fl_roll_entry *entry, uint8_t bytes[FL_ROLL_ENTRY_BYTES])
+{
+    FL_ASSERT(s_roll_valid(entry));
+    fl_writer out = fl_writer_over(bytes, FL_ROLL_ENTRY_BYTES);
+    fl_write_from(&out, entry->node.name, sizeof entry->node.name);
+    fl_write_from(&out, entry->parent.name, sizeof entry->parent.name);
+    fl_write_u8(&out, entry->outcome);
+    fl_write_u8(&out, entry->reason);
+    fl_write_u8(&out, entry->staleness);
+    fl_write_u8(&out, entry->spare);
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_ROLL_ENTRY_BYTES);
+}
+
+bool
+fl_roll_decode(fl_bytes bytes, fl_roll_entry *entry)
+{
+    memset(entry, 0, sizeof *entry);
+    fl_reader in = fl_reader_of(bytes);
+    fl_read_into(&in, entry->node.name, sizeof entry->node.name);
+    fl_read_into(&in, entry->parent.name, sizeof entry->parent.name);
+    entry->outcome = fl_read_u8(&in);
+    entry->reason = fl_read_u8(&in);
+    entry->staleness = fl_read_u8(&in);
+    entry->spare = fl_read_u8(&in);
+    if (fl_reader_done(&in) && s_roll_valid(entry)) {
+        return true;
+    }
+    memset(entry, 0, sizeof *entry);
+    return false;
+}
