@@ -23,6 +23,7 @@ typedef enum fl_codec {
     FL_CODEC_GUARD,          // msgpack nested too deep, or counts that cannot be true
     FL_CODEC_FIELDS,         // a field is missing, of the wrong type or out of range
     FL_CODEC_BODY,           // body frame missing, unexpected or of another size
+    FL_CODEC_NOMEM,          // our trouble, not the peer's: out of memory
     FL_CODEC_COUNT
 } fl_codec;
 const char *fl_codec_name(fl_codec code); // "short", ...
@@ -39,7 +40,8 @@ typedef struct fl_codec_result {
 fl_blob *fl_encode(const fl_message *message, size_t body_bytes);
 
 //  Decode a header frame. `body_bytes`: size of the body frame that came with it, 0 when none.
-//  On FL_CODEC_OK `message` is complete and valid; its views point into `frame`.
+//  On FL_CODEC_OK `message` is complete and valid; its views point into `frame`. Otherwise it is all
+//  zeros and `text` says what is wrong, in printable characters of our own.
 fl_codec_result fl_decode(fl_bytes frame, size_t body_bytes, fl_message *message);
 
 #endif
