@@ -40,8 +40,8 @@ typedef struct fl_codec_result {
 fl_blob *fl_encode(const fl_message *message, size_t body_bytes);
 
 //  Decode a header frame. `body_bytes`: size of the body frame that came with it, 0 when none.
-//  On FL_CODEC_OK `message` is complete and valid; its views point into `frame`. Otherwise it is all
-//  zeros and `text` says what is wrong, in printable characters of our own.
+//  On FL_CODEC_OK `message` is complete and valid; its views point into `frame`. Otherwise it is
+//  all zeros and `text` says what is wrong, in printable characters of our own.
 fl_codec_result fl_decode(fl_bytes frame, size_t body_bytes, fl_message *message);
 
 #endif

@@ -196,7 +196,8 @@ s_check_grant(const fl_message *message, size_t body_bytes)
     if (message->round == 0) {
         return "no round";
     }
-    return message->grant.limit >= message->grant.next ? NULL : "the limit is below the next offset";
+    bool fine = message->grant.limit >= message->grant.next;
+    return fine ? NULL : "the limit is below the next offset";
 }
 
 static const char *

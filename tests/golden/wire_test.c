@@ -1,0 +1,241 @@
+//  Golden vectors of the wire: tests/golden/wire/<verb>.hex holds the frame of one fixed message
+//  per verb, a field a line. A change of these files is a change of the protocol: it needs a new
+//  version (docs/protocol.md, section 3). To make them anew, with the fuzz seeds made of them:
+//      build/<preset>/golden_wire_test --write      (from the top of the tree)
+#include "tests/support/messages.h"
+#include "tests/support/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/wire/codec_fields.h"
+
+enum { TEXT_ROOM = 64 * 1024 };
+
+static messages_letter letter;
+static char made[TEXT_ROOM], stored[TEXT_ROOM];
+
+// ---- rendering --------------------------------------------------------------------------------
+//  Append `bytes` as lines of at most 32, the first one with a comment.
+static void
+s_lines(char *text, fl_bytes bytes, const char *comment)
+{
+    for (size_t at = 0; at < bytes.size; at += 32) {
+        unsigned size = (unsigned)(bytes.size - at < 32 ? bytes.size - at : 32);
+        char hex[65];
+        size_t used = strlen(text);
+        fl_hex(bytes.data + at, size, hex);
+        (void)snprintf(text + used, TEXT_ROOM - used, at == 0 ? "%-64s # %s\n" : "%s\n", hex,
+                       comment);
+    }
+}
+
+static void
+s_render(fl_verb verb, fl_bytes frame, uint32_t body_bytes, char *text)
+{
+    static const struct { const char *name; size_t size; } parts[] = {
+        { "magic", 4 }, { "major", 1 }, { "minor", 1 },        { "verb", 2 },
+        { "round", 8 }, { "run", 16 },  { "header bytes", 4 }, { "body bytes", 4 },
+    };
+    const fl_group *group = &fl_shape_of(verb)->group;
+    (void)snprintf(text, TEXT_ROOM, "# %s: header frame; its body frame has %u bytes\n",
+                   fl_verb_name(verb), body_bytes);
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        s_lines(text, fl_bytes_of(frame.data + at, parts[i].size), parts[i].name);
+        at += parts[i].size;
+    }
+    s_lines(text, fl_bytes_of(frame.data + at, 1), "msgpack array");
+    for (uint32_t i = 0; i < group->count; i++) {
+        size_t from = messages_value_at(frame, i), to = messages_value_at(frame, i + 1);
+        s_lines(text, fl_bytes_of(frame.data + from, to - from), group->fields[i].name);
+    }
+}
+
+//  The bytes that a text of hex lines stands for; what follows a '#' is for people.
+static size_t
+s_parse(const char *text, uint8_t *bytes, size_t room)
+{
+    size_t size = 0;
+    for (const char *line = text; *line != '\0';) {
+        const char *end = line + strcspn(line, "\n");
+        char pair[3] = "";
+        for (; line < end && *line != '#' && *line != ' '; line += 2) {
+            memcpy(pair, line, 2);
+            assert_true(size < room && fl_unhex(pair, bytes + size, 1));
+            size++;
+        }
+        line = *end == '\0' ? end : end + 1;
+    }
+    return size;
+}
+
+static bool
+s_load(const char *path, char *text, size_t room)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        return false;
+    }
+    text[fread(text, 1, room - 1, file)] = '\0';
+    return fclose(file) == 0;
+}
+
+static const char *
+s_path(fl_verb verb)
+{
+    static char path[64];
+    (void)snprintf(path, sizeof path, "tests/golden/wire/%s.hex", fl_verb_name(verb));
+    return path;
+}
+
+// ---- tests ------------------------------------------------------------------------------------
+static void
+every_sample_encodes_to_its_golden_bytes_and_back(void **state)
+{
+    (void)state;
+    static uint8_t bytes[TEXT_ROOM];
+    for (size_t i = 0; i < MESSAGES_VERBS; i++) {
+        fl_verb verb = messages_verbs[i];
+        messages_sample(verb, &letter);
+        fl_blob *blob = fl_encode(&letter.message, letter.body_bytes);
+        assert_non_null(blob);
+        fl_bytes frame = fl_blob_bytes(blob);
+        assert_true(s_load(s_path(verb), stored, sizeof stored));
+        s_render(verb, frame, letter.body_bytes, made);
+        assert_string_equal(made, stored);
+
+        size_t size = s_parse(stored, bytes, sizeof bytes);
+        assert_int_equal(size, frame.size);
+        assert_memory_equal(bytes, frame.data, size);
+        fl_message back;
+        fl_codec_result result = fl_decode(fl_bytes_of(bytes, size), letter.body_bytes, &back);
+        assert_int_equal(result.code, FL_CODEC_OK);
+        assert_true(messages_equal(&letter.message, &back));
+        fl_blob_unref(&blob);
+    }
+}
+
+//  "grant = [attempt, hash, next, limit, rewind, chunk_bytes]"
+static void
+s_signature(const char *name, const fl_group *group, char *text, size_t room)
+{
+    (void)snprintf(text, room, "%s = [", name);
+    for (uint32_t i = 0; i < group->count; i++) {
+        size_t used = strlen(text);
+        (void)snprintf(text + used, room - used, "%s%s", i == 0 ? "" : ", ",
+                       group->fields[i].name);
+    }
+    size_t used = strlen(text);
+    (void)snprintf(text + used, room - used, "]\n");
+}
+
+static void
+the_document_lists_the_fields_of_every_verb(void **state)
+{
+    (void)state;
+    char line[512];
+    assert_true(s_load("docs/protocol.md", stored, sizeof stored));
+    for (size_t i = 0; i < MESSAGES_VERBS; i++) {
+        const fl_group *group = &fl_shape_of(messages_verbs[i])->group;
+        s_signature(fl_verb_name(messages_verbs[i]), group, line, sizeof line);
+        if (strstr(stored, line) == NULL) {
+            fail_msg("docs/protocol.md lacks the line: %s", line);
+        }
+        for (uint32_t f = 0; f < group->count; f++) {
+            if (group->fields[f].group != NULL) {
+                s_signature(group->fields[f].name, group->fields[f].group, line, sizeof line);
+                assert_non_null(strstr(stored, line));
+            }
+        }
+    }
+}
+
+static void
+the_document_lists_every_number_with_its_name(void **state)
+{
+    (void)state;
+    char row[64];
+    assert_true(s_load("docs/protocol.md", stored, sizeof stored));
+    for (int i = 0; i < FL_WHY_COUNT; i++) {
+        (void)snprintf(row, sizeof row, "\n| %d | `%s` |", i, fl_reason_name((fl_reason)i));
+        if (strstr(stored, row) == NULL) {
+            fail_msg("docs/protocol.md lacks the reason: %s", row);
+        }
+    }
+    for (size_t i = 0; i < MESSAGES_VERBS; i++) {
+        fl_verb verb = messages_verbs[i];
+        (void)snprintf(row, sizeof row, "\n| %d | `%s` |", (int)verb, fl_verb_name(verb));
+        if (strstr(stored, row) == NULL) {
+            fail_msg("docs/protocol.md lacks the verb: %s", row);
+        }
+    }
+}
+
+// ---- making them anew -------------------------------------------------------------------------
+static void
+s_save(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(bytes, 1, size, file) != size || fclose(file) != 0) {
+        (void)fprintf(stderr, "cannot write %s: run this from the top of the tree\n", path);
+        exit(1);
+    }
+}
+
+static void
+s_seed(const char *target, const char *name, const void *bytes, size_t size)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "tests/fuzz/corpus/%s", target);
+    (void)mkdir(path, 0755);
+    (void)snprintf(path, sizeof path, "tests/fuzz/corpus/%s/golden-%s", target, name);
+    s_save(path, bytes, size);
+}
+
+static void
+s_seed_values(void)
+{
+    uint8_t order[FL_ORDER_BYTES];
+    messages_sample(FL_TASK, &letter);
+    fl_order_encode(&letter.message.task.order, order);
+    s_seed("order", "task", order, sizeof order);
+    messages_sample(FL_CONTRIB, &letter);
+    s_seed("roll", "contrib", letter.message.contrib.roll.data, FL_ROLL_ENTRY_BYTES);
+}
+
+static int
+s_write_all(void)
+{
+    for (size_t i = 0; i < MESSAGES_VERBS; i++) {
+        fl_verb verb = messages_verbs[i];
+        const char *name = fl_verb_name(verb);
+        messages_sample(verb, &letter);
+        fl_blob *blob = fl_encode(&letter.message, letter.body_bytes);
+        fl_bytes frame = fl_blob_bytes(blob);
+        s_render(verb, frame, letter.body_bytes, made);
+        s_save(s_path(verb), made, strlen(made));
+        s_seed("codec", name, frame.data, frame.size);
+        s_seed("envelope", name, frame.data, FL_ENVELOPE_BYTES);
+        s_seed("guard", name, frame.data + FL_ENVELOPE_BYTES, frame.size - FL_ENVELOPE_BYTES);
+        fl_blob_unref(&blob);
+    }
+    s_seed_values();
+    return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--write") == 0) {
+        return s_write_all();
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_sample_encodes_to_its_golden_bytes_and_back),
+        cmocka_unit_test(the_document_lists_the_fields_of_every_verb),
+        cmocka_unit_test(the_document_lists_every_number_with_its_name),
+    };
+    return cmocka_run_group_tests_name("golden/wire", tests, NULL, NULL);
+}

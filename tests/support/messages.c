@@ -1,0 +1,511 @@
+#include "tests/support/messages.h"
+
+#include <string.h>
+
+#include "common/base/status.h"
+#include "common/wire/codec_fields.h"
+
+const fl_verb messages_verbs[MESSAGES_VERBS] = {
+    FL_HELLO, FL_WELCOME, FL_REFUSED, FL_TASK,  FL_CONTRIB,  FL_GRANT,
+    FL_CLOSED, FL_BEAT,   FL_LEAVE,   FL_DENY,  FL_ENROL,    FL_ENROLLED,
+    FL_CHUNK, FL_FETCH,   FL_PIECE,   FL_ASK,   FL_ANSWER,
+};
+
+// ---- samples ----------------------------------------------------------------------------------
+//  `size` bytes that count up from `first`.
+static void
+s_count_up(void *to, size_t size, unsigned first)
+{
+    for (size_t i = 0; i < size; i++) {
+        ((uint8_t *)to)[i] = (uint8_t)(first + i);
+    }
+}
+
+static uint8_t *
+s_room(messages_letter *letter, size_t size)
+{
+    FL_ASSERT(letter->used + size <= sizeof letter->room);
+    uint8_t *start = letter->room + letter->used;
+    letter->used += size;
+    return start;
+}
+
+static fl_bytes
+s_view(messages_letter *letter, size_t size, unsigned first)
+{
+    uint8_t *start = s_room(letter, size);
+    s_count_up(start, size, first);
+    return fl_bytes_of(start, size);
+}
+
+static const fl_tally sample_tally = {
+    .invited = 9, .in = 6, .late = 1, .absent = 1, .refused = 1,
+    .samples_missing = 3000, .samples_known = 60000, .merge_ms = 12,
+    .bytes_up = 2442240, .bytes_down = 3663360,
+};
+
+static void
+s_sample_order(const fl_message *message, fl_order *order)
+{
+    *order = (fl_order){
+        .run = message->run, .round = message->round, .model_bytes = 407160, .elements = 101770,
+        .plan = { .clip = 0.25f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
+                  .weight_unit = 64, .weight_max = 400, .devices_max = 16, .epochs = 1,
+                  .batch = 32, .rate = 0.1f, .momentum = 0.5f, .decay = 0.0001f,
+                  .proximal = 0.01f, .seed = 0x0102030405060708u, .late = FL_LATE_CARRY,
+                  .staleness_max = 3 },
+    };
+    s_count_up(order->model.bytes, sizeof order->model, 0x40);
+}
+
+static fl_bytes
+s_sample_roll(messages_letter *letter)
+{
+    fl_roll_entry entry = { .outcome = FL_OUT_IN, .staleness = 1 };
+    FL_ASSERT(fl_node_parse("device-07", &entry.node) && fl_node_parse("edge-b", &entry.parent));
+    uint8_t *start = s_room(letter, 2 * FL_ROLL_ENTRY_BYTES);
+    fl_roll_encode(&entry, start);
+    entry = (fl_roll_entry){ .parent = entry.parent, .outcome = FL_OUT_LATE,
+                             .reason = FL_WHY_LATE };
+    FL_ASSERT(fl_node_parse("device-08.lab", &entry.node));
+    fl_roll_encode(&entry, start + FL_ROLL_ENTRY_BYTES);
+    return fl_bytes_of(start, 2 * FL_ROLL_ENTRY_BYTES);
+}
+
+static void
+s_sample_contrib(messages_letter *letter, fl_contrib *self)
+{
+    *self = (fl_contrib){
+        .attempt = 1, .seat = 5, .epoch = 2, .base_round = 6, .weight = 640, .count = 6,
+        .elements = 101770, .vector_bytes = 407080,
+        .stats = { 36000, 37748736000u, 30500, 36000, 17, 1, 900000, 1 },
+        .tally = sample_tally, .roll_dropped = 7, .roll = s_sample_roll(letter),
+    };
+    s_count_up(self->ticket, sizeof self->ticket, 0x50);
+    s_count_up(self->base.bytes, sizeof self->base, 0x40);
+    s_count_up(self->hash.bytes, sizeof self->hash, 0x60);
+}
+
+static void
+s_sample_joining(messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    switch ((int)message->verb) {
+    case FL_HELLO:
+        message->hello = (fl_hello){ .role = FL_ROLE_EDGE, .incarnation = 0xdecafbad12345678u,
+                                     .leaves = 9, .certificate = s_view(letter, 40, 0x80) };
+        s_count_up(message->hello.model.bytes, sizeof message->hello.model, 0x40);
+        break;
+    case FL_WELCOME:
+        message->welcome = (fl_welcome){ .seat = 5, .epoch = 2, .beat_ms = 1000, .up_port = 7002,
+                                         .down_port = 7003, .deny_version = 3,
+                                         .certificate = s_view(letter, 40, 0x90) };
+        s_count_up(message->welcome.ticket, sizeof message->welcome.ticket, 0x50);
+        break;
+    case FL_REFUSED:
+        message->refused = (fl_refused){ .reason = FL_WHY_ROLE, .about = FL_HELLO,
+                                         .text = "this certificate is a device's, not an edge's" };
+        break;
+    case FL_LEAVE:
+        message->leave = (fl_leave){ .reason = FL_WHY_LEFT };
+        break;
+    case FL_DENY:
+        message->deny = (fl_deny){ .version = 3, .list = s_view(letter, 100, 0xa0) };
+        break;
+    case FL_ENROL:
+        message->enrol = (fl_enrol){ .request = 77, .sealed = s_view(letter, 60, 0xb0) };
+        break;
+    default: // FL_ENROLLED
+        message->enrolled = (fl_enrolled){ .request = 77, .text = "valid for 365 days",
+                                           .certificate = s_view(letter, 40, 0xc0) };
+        break;
+    }
+}
+
+static void
+s_sample_moving(messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    letter->body_bytes = message->verb == FL_FETCH ? 0 : 65536;
+    switch ((int)message->verb) {
+    case FL_CHUNK:
+        message->chunk = (fl_chunk){ .attempt = 1, .seat = 5, .epoch = 2, .offset = 131072,
+                                     .total = 407080 };
+        s_count_up(message->chunk.hash.bytes, sizeof message->chunk.hash, 0x60);
+        break;
+    case FL_FETCH:
+        message->fetch = (fl_fetch){ .offset = 131072, .bytes = 65536 };
+        s_count_up(message->fetch.hash.bytes, sizeof message->fetch.hash, 0x40);
+        break;
+    default: // FL_PIECE
+        message->piece = (fl_piece){ .offset = 131072, .total = 407160 };
+        s_count_up(message->piece.hash.bytes, sizeof message->piece.hash, 0x40);
+        break;
+    }
+}
+
+static void
+s_sample_round(messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    switch ((int)message->verb) {
+    case FL_TASK:
+        message->task = (fl_task){ .attempt = 1, .budget_ms = 2500 };
+        s_sample_order(message, &message->task.order);
+        s_count_up(message->task.signature, sizeof message->task.signature, 0x70);
+        break;
+    case FL_CONTRIB:
+        s_sample_contrib(letter, &message->contrib);
+        break;
+    case FL_GRANT:
+        message->grant = (fl_grant){ .attempt = 1, .next = 131072, .limit = 393216, .rewind = 1,
+                                     .chunk_bytes = 65536 };
+        s_count_up(message->grant.hash.bytes, sizeof message->grant.hash, 0x60);
+        break;
+    case FL_CLOSED:
+        message->closed = (fl_closed){ .attempt = 1, .outcome = FL_OUT_LATE,
+                                       .reason = FL_WHY_LATE, .final = true };
+        break;
+    default: // FL_BEAT
+        message->beat = (fl_beat){ .seat = 5, .epoch = 2, .attempt = 1,
+                                   .activity = FL_DOING_COLLECT, .done = 6, .total = 9,
+                                   .leaves = 9, .samples = 60000, .tally = sample_tally,
+                                   .deny_version = 3 };
+        break;
+    }
+}
+
+void
+messages_sample(fl_verb verb, messages_letter *letter)
+{
+    memset(letter, 0, offsetof(messages_letter, room));
+    letter->message.verb = verb;
+    letter->message.round = 7;
+    s_count_up(letter->message.run.bytes, sizeof letter->message.run, 0x10);
+    switch (verb) {
+    case FL_TASK:
+    case FL_CONTRIB:
+    case FL_GRANT:
+    case FL_CLOSED:
+    case FL_BEAT:
+        s_sample_round(letter);
+        break;
+    case FL_CHUNK:
+    case FL_FETCH:
+    case FL_PIECE:
+        s_sample_moving(letter);
+        break;
+    case FL_ASK:
+        letter->message.ask = (fl_ask){ .verb = "report", .argument = "7" };
+        break;
+    case FL_ANSWER:
+        letter->message.answer = (fl_answer){ .code = 3 };
+        letter->body_bytes = 2;
+        break;
+    case FL_HELLO:
+    case FL_WELCOME:
+    case FL_REFUSED:
+    case FL_LEAVE:
+    case FL_DENY:
+    case FL_ENROL:
+    case FL_ENROLLED:
+        s_sample_joining(letter);
+        break;
+    case FL_VERB_NONE:
+    case FL_VERB_COUNT:
+        FL_ASSERT(false);
+    }
+}
+
+// ---- random messages --------------------------------------------------------------------------
+//  All magnitudes are about equally likely, the two ends too.
+static uint64_t
+s_draw(fl_rng *rng, uint64_t low, uint64_t high)
+{
+    uint64_t choice = fl_rng_below(rng, 8);
+    uint64_t wide = fl_rng_u64(rng) >> fl_rng_below(rng, 64);
+    if (choice == 0 || high == low) {
+        return low;
+    }
+    if (choice == 1) {
+        return high;
+    }
+    return high - low == UINT64_MAX ? wide : low + wide % (high - low + 1);
+}
+
+static float
+s_draw_float(fl_rng *rng, double high)
+{
+    return fl_rng_below(rng, 8) == 0 ? 0.0f : (float)(high * fl_rng_unit(rng));
+}
+
+static void
+s_random_bytes(fl_rng *rng, void *to, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        ((uint8_t *)to)[i] = (uint8_t)fl_rng_u64(rng);
+    }
+}
+
+static void
+s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
+{
+    fl_plan *plan = &order->plan;
+    order->run = message->run;
+    order->round = message->round;
+    s_random_bytes(rng, order->model.bytes, sizeof order->model);
+    order->model_bytes = s_draw(rng, 1, FL_VECTOR_BYTES_MAX);
+    plan->clip = s_draw_float(rng, 100) + 1e-6f;
+    plan->bits = (uint8_t)s_draw(rng, 2, 24);
+    plan->ring_bits = fl_rng_below(rng, 2) == 0 ? 32 : 64;
+    plan->wire_bytes = (uint8_t)s_draw(rng, 1, plan->ring_bits / 8);
+    order->elements = s_draw(rng, 1, FL_VECTOR_BYTES_MAX / plan->wire_bytes);
+    plan->weight_unit = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    plan->weight_max = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    plan->devices_max = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    plan->epochs = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    plan->batch = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    plan->rate = s_draw_float(rng, 1e6);
+    plan->momentum = s_draw_float(rng, 1.0);
+    plan->decay = s_draw_float(rng, 1e6);
+    plan->proximal = s_draw_float(rng, 1e6);
+    plan->seed = fl_rng_u64(rng);
+    plan->late = (uint8_t)fl_rng_below(rng, 2);
+    plan->staleness_max = (uint32_t)s_draw(rng, 0, UINT32_MAX);
+}
+
+static void
+s_random_node(fl_rng *rng, fl_node *node)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+    uint64_t length = s_draw(rng, 1, sizeof node->name - 1);
+    memset(node, 0, sizeof *node);
+    for (uint64_t i = 0; i < length; i++) {
+        node->name[i] = letters[fl_rng_below(rng, sizeof letters - 1)];
+    }
+}
+
+static fl_bytes
+s_random_roll(fl_rng *rng, messages_letter *letter)
+{
+    uint64_t count = s_draw(rng, 0, FL_ROLL_MAX);
+    uint8_t *start = s_room(letter, count * FL_ROLL_ENTRY_BYTES);
+    for (uint64_t i = 0; i < count; i++) {
+        fl_roll_entry entry = { .outcome = (uint8_t)fl_rng_below(rng, FL_OUT_COUNT),
+                                .reason = (uint8_t)fl_rng_below(rng, FL_WHY_COUNT),
+                                .staleness = (uint8_t)fl_rng_u64(rng) };
+        s_random_node(rng, &entry.node);
+        s_random_node(rng, &entry.parent);
+        fl_roll_encode(&entry, start + i * FL_ROLL_ENTRY_BYTES);
+    }
+    return fl_bytes_of(start, count * FL_ROLL_ENTRY_BYTES);
+}
+
+static void
+s_store(const fl_field *field, uint8_t *to, uint64_t value)
+{
+    uint32_t u32 = (uint32_t)value;
+    uint16_t u16 = (uint16_t)value;
+    uint8_t u8 = (uint8_t)value;
+    const void *from = field->size == 8 ? (const void *)&value
+                       : field->size == 4 ? (const void *)&u32
+                       : field->size == 2 ? (const void *)&u16 : (const void *)&u8;
+    memcpy(to, from, field->size);
+}
+
+static void s_random_group(fl_rng *rng, const fl_group *group, messages_letter *letter,
+                           uint8_t *base);
+
+static void
+s_random_field(fl_rng *rng, const fl_field *field, messages_letter *letter, uint8_t *to)
+{
+    uint64_t size = s_draw(rng, field->min, field->max);
+    fl_bytes view;
+    bool truth = fl_rng_below(rng, 2) == 0;
+    switch (field->kind) {
+    case FL_FIELD_UINT:
+        s_store(field, to, size);
+        break;
+    case FL_FIELD_BOOL:
+        memcpy(to, &truth, sizeof truth);
+        break;
+    case FL_FIELD_BYTES:
+    case FL_FIELD_UINTS:
+        s_random_bytes(rng, to, field->size);
+        break;
+    case FL_FIELD_VIEW:
+        view = strcmp(field->name, "roll") == 0 ? s_random_roll(rng, letter)
+                                                : s_view(letter, size, (unsigned)size);
+        memcpy(to, &view, sizeof view);
+        break;
+    case FL_FIELD_TEXT:
+        for (uint64_t i = 0; i < size; i++) {
+            to[i] = (uint8_t)s_draw(rng, ' ', '~');
+        }
+        break;
+    case FL_FIELD_ORDER:
+        s_random_order(rng, &letter->message, (fl_order *)(void *)to);
+        break;
+    case FL_FIELD_GROUP:
+        s_random_group(rng, field->group, letter, to);
+        break;
+    }
+}
+
+static void
+s_random_group(fl_rng *rng, const fl_group *group, messages_letter *letter, uint8_t *base)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        s_random_field(rng, &group->fields[i], letter, base + group->fields[i].offset);
+    }
+}
+
+//  What fields say together was drawn apart: put it right.
+static void
+s_agree(fl_rng *rng, messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    if (message->verb == FL_CONTRIB) {
+        message->contrib.base_round = s_draw(rng, 1, message->round);
+    } else if (message->verb == FL_GRANT) {
+        message->grant.limit = s_draw(rng, message->grant.next, FL_VECTOR_BYTES_MAX);
+    } else if (message->verb == FL_ENROLLED) {
+        fl_enrolled *self = &message->enrolled;
+        self->reason = self->certificate.size > 0 ? FL_WHY_NONE : FL_WHY_TOKEN;
+    } else if (message->verb == FL_CHUNK) {
+        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_CHUNK_BYTES_MAX);
+        message->chunk.total = s_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
+        message->chunk.offset = s_draw(rng, 0, message->chunk.total - letter->body_bytes);
+    } else if (message->verb == FL_PIECE) {
+        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_CHUNK_BYTES_MAX);
+        message->piece.total = s_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
+        message->piece.offset = s_draw(rng, 0, message->piece.total - letter->body_bytes);
+    } else if (message->verb == FL_ANSWER) {
+        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_JSON_BYTES_MAX);
+    }
+}
+
+void
+messages_random(fl_verb verb, fl_rng *rng, messages_letter *letter)
+{
+    memset(letter, 0, offsetof(messages_letter, room));
+    letter->message.verb = verb;
+    letter->message.round = s_draw(rng, 1, UINT64_MAX);
+    s_random_bytes(rng, letter->message.run.bytes, sizeof letter->message.run);
+    s_random_group(rng, &fl_shape_of(verb)->group, letter, (uint8_t *)&letter->message.hello);
+    s_agree(rng, letter);
+}
+
+// ---- equality ---------------------------------------------------------------------------------
+static bool s_group_equal(const fl_group *group, const uint8_t *a, const uint8_t *b);
+
+static bool
+s_order_equal(const uint8_t *a, const uint8_t *b)
+{
+    uint8_t one[FL_ORDER_BYTES], other[FL_ORDER_BYTES];
+    fl_order_encode((const fl_order *)(const void *)a, one);
+    fl_order_encode((const fl_order *)(const void *)b, other);
+    return memcmp(one, other, sizeof one) == 0;
+}
+
+static bool
+s_view_equal(const uint8_t *a, const uint8_t *b)
+{
+    fl_bytes one, other;
+    memcpy(&one, a, sizeof one);
+    memcpy(&other, b, sizeof other);
+    return one.size == other.size &&
+           (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
+}
+
+static bool
+s_group_equal(const fl_group *group, const uint8_t *a, const uint8_t *b)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        const fl_field *field = &group->fields[i];
+        const uint8_t *one = a + field->offset, *other = b + field->offset;
+        bool same = field->kind == FL_FIELD_VIEW    ? s_view_equal(one, other)
+                    : field->kind == FL_FIELD_ORDER ? s_order_equal(one, other)
+                    : field->kind == FL_FIELD_GROUP ? s_group_equal(field->group, one, other)
+                                                    : memcmp(one, other, field->size) == 0;
+        if (!same) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+messages_equal(const fl_message *a, const fl_message *b)
+{
+    return a->verb == b->verb && a->round == b->round && fl_run_equal(&a->run, &b->run) &&
+           s_group_equal(&fl_shape_of(a->verb)->group, (const uint8_t *)&a->hello,
+                         (const uint8_t *)&b->hello);
+}
+
+// ---- frames -----------------------------------------------------------------------------------
+static size_t
+s_array_bytes(fl_bytes bytes, size_t count)
+{
+    size_t at = 1;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = messages_value_bytes(fl_bytes_of(bytes.data + at, bytes.size - at));
+        if (size == 0) {
+            return 0;
+        }
+        at += size;
+    }
+    return at;
+}
+
+size_t
+messages_value_bytes(fl_bytes bytes)
+{
+    if (bytes.size == 0) {
+        return 0;
+    }
+    uint8_t first = bytes.data[0];
+    size_t size = 0;
+    if (first < 0x80 || first == 0xc2 || first == 0xc3) {
+        size = 1;
+    } else if (first >= 0x90 && first < 0xa0) {
+        return s_array_bytes(bytes, first & 0x0f);
+    } else if (first >= 0xa0 && first < 0xc0) {
+        size = 1 + (size_t)(first & 0x1f);
+    } else if (first >= 0xcc && first <= 0xcf) {
+        size = 1 + ((size_t)1 << (first - 0xcc));
+    } else if ((first == 0xc4 || first == 0xd9) && bytes.size >= 2) {
+        size = 2 + (size_t)bytes.data[1];
+    } else if ((first == 0xc5 || first == 0xda) && bytes.size >= 3) {
+        size = 3 + ((size_t)bytes.data[1] << 8 | bytes.data[2]);
+    }
+    return size <= bytes.size ? size : 0;
+}
+
+size_t
+messages_value_at(fl_bytes frame, uint32_t index)
+{
+    size_t at = FL_ENVELOPE_BYTES + 1;
+    FL_ASSERT(frame.size > at && (frame.data[at - 1] & 0xf0) == 0x90); // all are fixarrays
+    for (uint32_t i = 0; i < index; i++) {
+        size_t size = messages_value_bytes(fl_bytes_of(frame.data + at, frame.size - at));
+        FL_ASSERT(size > 0);
+        at += size;
+    }
+    return at;
+}
+
+size_t
+messages_replace(fl_bytes frame, uint32_t index, fl_bytes value, uint8_t *out, size_t room)
+{
+    size_t from = messages_value_at(frame, index), to = messages_value_at(frame, index + 1);
+    fl_writer writer = fl_writer_over(out, room);
+    fl_write_from(&writer, frame.data, from);
+    fl_write_from(&writer, value.data, value.size);
+    fl_write_from(&writer, frame.data + to, frame.size - to);
+    FL_ASSERT(!writer.broken);
+    size_t size = fl_writer_size(&writer);
+    writer = fl_writer_over(out + 32, 4); // header_bytes of the envelope
+    fl_write_u32(&writer, (uint32_t)(size - FL_ENVELOPE_BYTES));
+    return size;
+}
