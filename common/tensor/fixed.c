@@ -1,0 +1,217 @@
+#include "common/tensor/fixed.h"
+
+#include <math.h>
+
+#include "common/base/rng.h"
+#include "common/tensor/kernel.h"
+
+//  Elements worked on at a time, so that the intermediate integers stay in the first-level cache.
+enum { BLOCK = 1024 };
+
+//  Bits that hold `largest` - 1: ceil(log2(largest)).
+static unsigned
+s_log2_up(uint64_t largest)
+{
+    unsigned bits = 0;
+    while (bits < 64 && ((uint64_t)1 << bits) < largest) {
+        bits++;
+    }
+    return bits;
+}
+
+static fl_status
+s_prove_fields(const fl_fixed *self, fl_why *why)
+{
+    if (!(isfinite(self->clip) && self->clip > 0.0f)) {
+        fl_why_set(why, "fixed point: clip is %g, it must be a positive number",
+                   (double)self->clip);
+        return FL_RANGE;
+    }
+    if (self->bits < FL_FIXED_BITS_MIN || self->bits > FL_FIXED_BITS_MAX) {
+        fl_why_set(why, "fixed point: bits is %u, it must be %d to %d", self->bits,
+                   FL_FIXED_BITS_MIN, FL_FIXED_BITS_MAX);
+        return FL_RANGE;
+    }
+    if (self->weight_unit < 1 || self->weight_max < 1 || self->devices_max < 1) {
+        fl_why_set(why, "fixed point: weight unit %u, largest weight %u and devices %u must all be "
+                        "at least 1", self->weight_unit, self->weight_max, self->devices_max);
+        return FL_RANGE;
+    }
+    return FL_OK;
+}
+
+//  Bits of the largest sum, sign included: |sum| <= total * limit < 2^(bits - 1 + log2(total)).
+static unsigned
+s_sum_bits(const fl_fixed *self)
+{
+    uint64_t total = (uint64_t)self->devices_max * self->weight_max;
+    return self->bits + s_log2_up(total);
+}
+
+fl_status
+fl_fixed_prove(const fl_fixed *self, fl_why *why)
+{
+    fl_status status = s_prove_fields(self, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    if (self->ring_bits != 32 && self->ring_bits != 64) {
+        fl_why_set(why, "fixed point: ring is %u bits, it must be 32 or 64", self->ring_bits);
+        return FL_RANGE;
+    }
+    uint64_t total = (uint64_t)self->devices_max * self->weight_max;
+    uint64_t room = ((uint64_t)1 << (self->ring_bits - 1)) - 1;
+    if (total > room / (uint64_t)fl_fixed_limit(self)) {
+        fl_why_set(why, "fixed point: %u devices of weight %u at %u bits overflow a %u-bit sum; "
+                        "lower bits, the largest weight or the number of devices",
+                   self->devices_max, self->weight_max, self->bits, self->ring_bits);
+        return FL_RANGE;
+    }
+    if (self->wire_bytes < 1 || self->wire_bytes > self->ring_bits / 8 ||
+        8u * self->wire_bytes < s_sum_bits(self)) {
+        fl_why_set(why, "fixed point: %u wire bytes cannot hold sums of %u bits in a %u-bit ring; "
+                        "%u would", self->wire_bytes, s_sum_bits(self), self->ring_bits,
+                   (s_sum_bits(self) + 7) / 8);
+        return FL_RANGE;
+    }
+    return FL_OK;
+}
+
+fl_status
+fl_fixed_choose(fl_fixed *self, fl_why *why)
+{
+    fl_status status = s_prove_fields(self, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    unsigned bits = s_sum_bits(self);
+    if (bits > 64) {
+        fl_why_set(why, "fixed point: %u devices of weight %u at %u bits need sums of %u bits; "
+                        "lower bits, the largest weight or the number of devices",
+                   self->devices_max, self->weight_max, self->bits, bits);
+        return FL_RANGE;
+    }
+    self->ring_bits = bits <= 32 ? 32 : 64;
+    self->wire_bytes = (uint8_t)((bits + 7) / 8);
+    return fl_fixed_prove(self, why);
+}
+
+int32_t
+fl_fixed_limit(const fl_fixed *self)
+{
+    return (int32_t)(((uint32_t)1 << (self->bits - 1)) - 1);
+}
+
+double
+fl_fixed_scale(const fl_fixed *self)
+{
+    return (double)fl_fixed_limit(self) / (double)self->clip;
+}
+
+uint32_t
+fl_fixed_weight(const fl_fixed *self, uint64_t samples, bool *capped)
+{
+    FL_ASSERT(self->weight_unit >= 1);
+    uint64_t weight = samples / self->weight_unit + (samples % self->weight_unit != 0);
+    bool above = weight > self->weight_max;
+    if (capped != NULL) {
+        *capped = above;
+    }
+    return above ? self->weight_max : (uint32_t)weight;
+}
+
+uint32_t
+fl_fixed_damped(uint32_t weight, uint64_t staleness)
+{
+    FL_ASSERT(weight >= 1);
+    if (staleness >= weight) {
+        return 1;
+    }
+    uint32_t damped = (uint32_t)(weight / (1 + staleness));
+    return damped > 1 ? damped : 1;
+}
+
+//  One block: quantise, weigh in the ring's width (it fits, by the proof), write the low bytes.
+static bool
+s_encode_block(const fl_fixed *self, uint32_t weight, const fl_grain *grain, uint32_t first,
+               size_t count, const float *values, uint8_t *wire, uint64_t *clipped)
+{
+    const fl_kernel *kernel = fl_kernel_best();
+    int32_t whole[BLOCK];
+    if (!kernel->quantise(whole, values, count, first, grain, clipped)) {
+        return false;
+    }
+    bool fits = false;
+    if (self->ring_bits == 32) {
+        for (size_t i = 0; i < count; i++) {
+            whole[i] *= (int32_t)weight;
+        }
+        fits = kernel->pack32(wire, whole, count, self->wire_bytes);
+    } else {
+        int64_t wide[BLOCK];
+        for (size_t i = 0; i < count; i++) {
+            wide[i] = (int64_t)whole[i] * weight;
+        }
+        fits = kernel->pack64(wire, wide, count, self->wire_bytes);
+    }
+    FL_ASSERT(fits);
+    return true;
+}
+
+fl_status
+fl_fixed_encode(const fl_fixed *self, uint32_t weight, uint64_t seed, uint64_t first, size_t count,
+                const float *values, uint8_t *wire, uint64_t *clipped)
+{
+    FL_ASSERT(fl_fixed_prove(self, NULL) == FL_OK);
+    FL_ASSERT(weight >= 1 && weight <= self->weight_max);
+    const fl_rng rng = fl_rng_seeded(seed);
+    fl_grain grain = {
+        .scale = fl_fixed_scale(self),
+        .limit = (double)fl_fixed_limit(self),
+        .clip = self->clip,
+    };
+    size_t done = 0;
+    while (done < count) {
+        //  A kernel counts elements in 32 bits: each 2^32 of them has a key of its own.
+        uint64_t at = first + done;
+        fl_rng lane = fl_rng_split(&rng, at >> 32);
+        uint64_t key = fl_rng_u64(&lane);
+        grain.key[0] = (uint32_t)key;
+        grain.key[1] = (uint32_t)(key >> 32);
+        uint64_t left = ((uint64_t)1 << 32) - (at & UINT32_MAX);
+        size_t now = count - done < BLOCK ? count - done : BLOCK;
+        now = now < left ? now : (size_t)left;
+        if (!s_encode_block(self, weight, &grain, (uint32_t)at, now, values + done,
+                            wire + done * self->wire_bytes, clipped)) {
+            return FL_RANGE;
+        }
+        done += now;
+    }
+    return FL_OK;
+}
+
+bool
+fl_fixed_within(const fl_fixed *self, uint64_t weight, fl_bytes wire)
+{
+    FL_ASSERT(wire.size % self->wire_bytes == 0);
+    uint64_t total = (uint64_t)self->devices_max * self->weight_max;
+    if (weight > total) {
+        return false;
+    }
+    const fl_kernel *kernel = fl_kernel_best();
+    const uint64_t bound = weight * (uint64_t)fl_fixed_limit(self);
+    size_t count = wire.size / self->wire_bytes;
+    for (size_t done = 0; done < count; done += BLOCK) {
+        size_t now = count - done < BLOCK ? count - done : BLOCK;
+        int64_t value[BLOCK] = { 0 };
+        kernel->add64(value, wire.data + done * self->wire_bytes, now, self->wire_bytes);
+        bool beyond = false;
+        for (size_t i = 0; i < now; i++) {
+            beyond |= (uint64_t)value[i] + bound > 2 * bound; // wraps for value < -bound
+        }
+        if (beyond) {
+            return false;
+        }
+    }
+    return true;
+}

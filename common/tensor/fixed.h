@@ -1,0 +1,53 @@
+//  fixed - floats to fixed-point integers and back, and the proof that their sum cannot overflow.
+//  Q = floor(clamp(x * scale, -limit, limit) + dither), limit = 2^(bits-1) - 1, scale = limit /
+//  clip; what travels is weight * Q. The dither is uniform in [0, 1) and a function of (seed,
+//  element index) alone: rounding is unbiased, and any split into ranges gives the same bytes.
+//  Pure functions over caller-owned memory; any thread may call them.
+#ifndef FL_TENSOR_FIXED_H
+#define FL_TENSOR_FIXED_H
+
+#include "common/base/bytes.h"
+#include "common/base/status.h"
+
+enum { FL_FIXED_BITS_MIN = 2, FL_FIXED_BITS_MAX = 24 };
+
+typedef struct fl_fixed {
+    float clip;           // > 0: |x| above it is clipped
+    uint8_t bits;         // of one Q, sign included: 2..24
+    uint8_t ring_bits;    // width of a sum: 32 or 64
+    uint8_t wire_bytes;   // of one element on the wire, 1..ring_bits / 8
+    uint32_t weight_unit; // samples per unit of weight, >= 1
+    uint32_t weight_max;  // of one device, >= 1
+    uint32_t devices_max; // behind one sum, >= 1
+} fl_fixed;
+
+//  Prove that devices_max updates of weight_max each, all at the clip, fit the ring and the wire.
+//  FL_RANGE when a field is out of bounds or the proof fails; `why` says which and what to do.
+FL_CHECKED fl_status fl_fixed_prove(const fl_fixed *self, fl_why *why);
+//  Set ring_bits (32 whenever it suffices) and the smallest wire_bytes from the other fields, and
+//  prove the result. FL_RANGE as above, or when even 64 bits do not suffice.
+FL_CHECKED fl_status fl_fixed_choose(fl_fixed *self, fl_why *why);
+
+//  Largest |Q|, and Q per unit of x.
+int32_t fl_fixed_limit(const fl_fixed *self);
+double fl_fixed_scale(const fl_fixed *self);
+
+//  ceil(samples / weight_unit), at most weight_max; 0 for no sample. `capped` (may be NULL) says
+//  whether the cap was needed.
+uint32_t fl_fixed_weight(const fl_fixed *self, uint64_t samples, bool *capped);
+//  The weight of an update that is `staleness` rounds old: max(1, floor(weight / (1 + staleness))).
+uint32_t fl_fixed_damped(uint32_t weight, uint64_t staleness);
+
+//  Encode elements [first, first + count) of an update. `values` (count) and `wire` (count,
+//  wire_bytes) start at element `first`. `clipped` grows by the elements beyond the clip. One
+//  seed per update. The plan is proved and 1 <= weight <= weight_max. FL_RANGE when a value is
+//  NaN or Inf: `wire` is not to be used then.
+FL_CHECKED fl_status fl_fixed_encode(const fl_fixed *self, uint32_t weight, uint64_t seed,
+                                     uint64_t first, size_t count, const float *values,
+                                     uint8_t *wire, uint64_t *clipped);
+
+//  True when no element of `wire` (whole elements) is larger than weight * limit: what an honest
+//  contribution of that weight holds, and what the proof stands on. Not for masked bytes.
+bool fl_fixed_within(const fl_fixed *self, uint64_t weight, fl_bytes wire);
+
+#endif

@@ -1,0 +1,341 @@
+#include "common/tensor/fixed.h"
+
+#include "tests/support/unit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/rng.h"
+#include "common/tensor/kernel.h"
+
+static fl_fixed
+s_plan(uint8_t bits, uint32_t weight_max, uint32_t devices_max)
+{
+    fl_fixed plan = { .clip = 0.5f, .bits = bits, .weight_unit = 32, .weight_max = weight_max,
+                      .devices_max = devices_max };
+    assert_int_equal(fl_fixed_choose(&plan, NULL), FL_OK);
+    return plan;
+}
+
+static void
+the_smallest_ring_and_wire_that_can_hold_every_sum_are_chosen(void **state)
+{
+    (void)state;
+    const struct { uint8_t bits; uint32_t weight, devices; uint8_t ring, wire; } rows[] = {
+        { 2, 1, 1, 32, 1 },       { 8, 1, 1, 32, 1 },        { 8, 2, 1, 32, 2 },
+        { 20, 255, 16, 32, 4 },   { 20, 256, 16, 32, 4 },    { 20, 257, 16, 64, 5 },
+        { 24, 1, 1, 32, 3 },      { 24, 256, 1, 32, 4 },     { 24, 255, 100000, 64, 7 },
+        { 16, 255, 1, 32, 3 },    { 24, 65536, 16777216, 64, 8 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fl_fixed plan = s_plan(rows[i].bits, rows[i].weight, rows[i].devices);
+        assert_int_equal(plan.ring_bits, rows[i].ring);
+        assert_int_equal(plan.wire_bytes, rows[i].wire);
+        assert_int_equal(fl_fixed_prove(&plan, NULL), FL_OK);
+        //  One byte less is refused: the choice was the smallest.
+        plan.wire_bytes--;
+        assert_int_equal(fl_fixed_prove(&plan, NULL), FL_RANGE);
+    }
+}
+
+static void
+sums_that_no_ring_can_hold_are_refused_with_advice(void **state)
+{
+    (void)state;
+    fl_fixed plan = { .clip = 1, .bits = 24, .weight_unit = 1, .weight_max = UINT32_MAX,
+                      .devices_max = UINT32_MAX };
+    fl_why why = { "" };
+    assert_int_equal(fl_fixed_choose(&plan, &why), FL_RANGE);
+    assert_non_null(strstr(why.text, "lower bits"));
+    plan.ring_bits = 64;
+    plan.wire_bytes = 8;
+    assert_int_equal(fl_fixed_prove(&plan, &why), FL_RANGE);
+    assert_non_null(strstr(why.text, "overflow a 64-bit sum"));
+    fl_fixed narrow = s_plan(20, 256, 16);
+    narrow.devices_max = 32;
+    assert_int_equal(fl_fixed_prove(&narrow, &why), FL_RANGE);
+    assert_non_null(strstr(why.text, "32"));
+}
+
+static void
+a_field_out_of_bounds_is_refused_by_name(void **state)
+{
+    (void)state;
+    const fl_fixed good = s_plan(20, 255, 16);
+    fl_fixed bad[11];
+    for (size_t i = 0; i < 11; i++) {
+        bad[i] = good;
+    }
+    bad[0].clip = 0;
+    bad[1].clip = -1;
+    bad[2].clip = NAN;
+    bad[3].clip = INFINITY;
+    bad[4].bits = 1;
+    bad[5].bits = 25;
+    bad[6].weight_unit = 0;
+    bad[7].weight_max = 0;
+    bad[8].devices_max = 0;
+    bad[9].ring_bits = 48;
+    bad[10].wire_bytes = 5;
+    for (size_t i = 0; i < 11; i++) {
+        fl_why why = { "" };
+        assert_int_equal(fl_fixed_prove(&bad[i], &why), FL_RANGE);
+        assert_true(strncmp(why.text, "fixed point: ", 13) == 0);
+        assert_true(i >= 9 || fl_fixed_choose(&bad[i], &why) == FL_RANGE);
+    }
+}
+
+static void
+a_weight_is_units_of_samples_rounded_up_and_capped(void **state)
+{
+    (void)state;
+    const fl_fixed plan = s_plan(20, 255, 16);
+    bool capped = true;
+    assert_int_equal(fl_fixed_weight(&plan, 0, &capped), 0);
+    assert_int_equal(fl_fixed_weight(&plan, 1, NULL), 1);
+    assert_int_equal(fl_fixed_weight(&plan, 32, NULL), 1);
+    assert_int_equal(fl_fixed_weight(&plan, 33, NULL), 2);
+    assert_int_equal(fl_fixed_weight(&plan, 255 * 32, &capped), 255);
+    assert_false(capped);
+    assert_int_equal(fl_fixed_weight(&plan, 255 * 32 + 1, &capped), 255);
+    assert_true(capped);
+    assert_int_equal(fl_fixed_weight(&plan, UINT64_MAX, NULL), 255);
+}
+
+static void
+a_stale_weight_is_damped_but_never_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_fixed_damped(100, 0), 100);
+    assert_int_equal(fl_fixed_damped(100, 1), 50);
+    assert_int_equal(fl_fixed_damped(100, 2), 33);
+    assert_int_equal(fl_fixed_damped(100, 99), 1);
+    assert_int_equal(fl_fixed_damped(1, 1), 1);
+    assert_int_equal(fl_fixed_damped(7, UINT64_MAX), 1);
+}
+
+//  Wire bytes as integers, by plain arithmetic.
+static int64_t
+s_element(const fl_fixed *plan, const uint8_t *wire, size_t index)
+{
+    int64_t value = 0, place = 1;
+    for (unsigned b = 0; b < plan->wire_bytes; b++) {
+        value += wire[index * plan->wire_bytes + b] * place;
+        place = b < 7 ? place * 256 : place;
+    }
+    return plan->wire_bytes < 8 && value >= place / 2 ? value - place : value;
+}
+
+static void
+an_encoded_element_is_weight_times_one_of_its_two_neighbours(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    for (uint32_t devices = 1; devices <= 1000000; devices *= 100) {
+        const fl_fixed plan = s_plan(18, 200, devices);
+        float values[COUNT];
+        fl_rng rng = fl_rng_seeded(devices);
+        for (size_t i = 0; i < COUNT; i++) {
+            values[i] = (float)(fl_rng_normal(&rng) * 0.2);
+        }
+        uint8_t wire[COUNT * 8];
+        uint64_t clipped = 0, beyond = 0;
+        assert_int_equal(fl_fixed_encode(&plan, 173, 9, 0, COUNT, values, wire, &clipped), FL_OK);
+        for (size_t i = 0; i < COUNT; i++) {
+            double exact = (double)values[i] * fl_fixed_scale(&plan);
+            exact = fmax(fmin(exact, fl_fixed_limit(&plan)), -fl_fixed_limit(&plan));
+            int64_t whole = s_element(&plan, wire, i);
+            assert_true(whole % 173 == 0);
+            assert_true(fabs((double)(whole / 173) - exact) < 1.0);
+            beyond += fabsf(values[i]) > plan.clip;
+        }
+        assert_true(clipped == beyond && beyond > 0);
+    }
+}
+
+static void
+rounding_is_unbiased_over_seeds(void **state)
+{
+    (void)state;
+    enum { COUNT = 64, SEEDS = 4000 };
+    const fl_fixed plan = s_plan(10, 1, 1);
+    float values[COUNT];
+    double sum[COUNT] = { 0 };
+    for (int i = 0; i < COUNT; i++) {
+        values[i] = (float)((i - COUNT / 2 + 0.37) / fl_fixed_scale(&plan) / 3.0);
+    }
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        uint8_t wire[COUNT * 8];
+        uint64_t clipped = 0;
+        assert_int_equal(fl_fixed_encode(&plan, 1, seed, 0, COUNT, values, wire, &clipped), FL_OK);
+        for (int i = 0; i < COUNT; i++) {
+            sum[i] += (double)s_element(&plan, wire, (size_t)i);
+        }
+    }
+    for (int i = 0; i < COUNT; i++) {
+        //  The standard deviation of one rounding is at most 1/2: five of the mean's.
+        double error = sum[i] / SEEDS - (double)values[i] * fl_fixed_scale(&plan);
+        assert_true(fabs(error) < 5 * 0.5 / sqrt(SEEDS));
+    }
+}
+
+static void
+the_dithers_of_neighbours_do_not_move_together(void **state)
+{
+    (void)state;
+    enum { COUNT = 100000 };
+    const fl_fixed plan = s_plan(2, 1, 1);
+    float *values = malloc(COUNT * sizeof *values);
+    uint8_t *wire = malloc(COUNT), *other = malloc(COUNT);
+    assert_true(values != NULL && wire != NULL && other != NULL);
+    for (size_t i = 0; i < COUNT; i++) {
+        values[i] = 0.25f; // half of the only step: a fair coin
+    }
+    uint64_t clipped = 0;
+    assert_int_equal(fl_fixed_encode(&plan, 1, 1, 0, COUNT, values, wire, &clipped), FL_OK);
+    assert_int_equal(fl_fixed_encode(&plan, 1, 2, 0, COUNT, values, other, &clipped), FL_OK);
+    double heads = 0, runs = 0, pairs = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        heads += wire[i];
+        runs += i > 0 && wire[i] == wire[i - 1];
+        pairs += wire[i] == other[i];
+    }
+    const double five_sigma = 5 * 0.5 * sqrt(COUNT);
+    assert_true(fabs(heads - COUNT / 2.0) < five_sigma);
+    assert_true(fabs(runs - COUNT / 2.0) < five_sigma);
+    assert_true(fabs(pairs - COUNT / 2.0) < five_sigma);
+    free(values);
+    free(wire);
+    free(other);
+}
+
+static void
+any_split_into_ranges_encodes_to_the_same_bytes(void **state)
+{
+    (void)state;
+    enum { COUNT = 5000 };
+    //  Across the border where the dither's key changes as well.
+    const uint64_t base = ((uint64_t)1 << 32) - 2100;
+    const fl_fixed plan = s_plan(20, 255, 16);
+    float values[COUNT];
+    uint8_t whole[COUNT * 4], split[COUNT * 4];
+    fl_rng rng = fl_rng_seeded(5);
+    for (size_t i = 0; i < COUNT; i++) {
+        values[i] = (float)(fl_rng_normal(&rng) * 0.3);
+    }
+    uint64_t clipped = 0;
+    assert_int_equal(fl_fixed_encode(&plan, 255, 42, base, COUNT, values, whole, &clipped), FL_OK);
+    for (int trial = 0; trial < 50; trial++) {
+        uint64_t clipped_split = 0;
+        for (size_t at = 0; at < COUNT;) {
+            size_t now = 1 + (size_t)fl_rng_below(&rng, 1700);
+            now = now < COUNT - at ? now : COUNT - at;
+            assert_int_equal(fl_fixed_encode(&plan, 255, 42, base + at, now, values + at,
+                                             split + 4 * at, &clipped_split), FL_OK);
+            at += now;
+        }
+        assert_memory_equal(whole, split, sizeof whole);
+        assert_true(clipped == clipped_split);
+    }
+    assert_int_equal(fl_fixed_encode(&plan, 255, 43, base, COUNT, values, split, &clipped), FL_OK);
+    assert_memory_not_equal(whole, split, sizeof whole);
+}
+
+static void
+nan_and_infinity_are_refused(void **state)
+{
+    (void)state;
+    const fl_fixed plan = s_plan(20, 255, 16);
+    float values[1500] = { 0 };
+    uint8_t wire[1500 * 4];
+    uint64_t clipped = 0;
+    const float wild[2] = { NAN, -INFINITY };
+    for (size_t place = 0; place < 1500; place += 37) {
+        values[place] = wild[place % 2];
+        assert_int_equal(fl_fixed_encode(&plan, 1, 1, 0, 1500, values, wire, &clipped), FL_RANGE);
+        values[place] = 0;
+    }
+    assert_int_equal(fl_fixed_encode(&plan, 1, 1, 0, 1500, values, wire, &clipped), FL_OK);
+}
+
+static void
+a_contribution_larger_than_its_weight_allows_is_found(void **state)
+{
+    (void)state;
+    enum { COUNT = 2500 };
+    for (uint32_t devices = 1; devices <= 1000000; devices *= 100) {
+        const fl_fixed plan = s_plan(20, 255, devices);
+        float values[COUNT];
+        for (size_t i = 0; i < COUNT; i++) {
+            values[i] = i % 2 == 0 ? plan.clip : -plan.clip;
+        }
+        uint8_t wire[COUNT * 8];
+        uint64_t clipped = 0;
+        const size_t size = (size_t)COUNT * plan.wire_bytes;
+        assert_int_equal(fl_fixed_encode(&plan, 7, 1, 0, COUNT, values, wire, &clipped), FL_OK);
+        assert_true(fl_fixed_within(&plan, 7, fl_bytes_of(wire, size)));
+        assert_false(fl_fixed_within(&plan, 6, fl_bytes_of(wire, size)));
+        assert_false(fl_fixed_within(&plan, UINT64_MAX, fl_bytes_of(wire, size)));
+        assert_true(fl_fixed_within(&plan, 0, fl_bytes_of(NULL, 0)));
+        //  One unit too many in either direction, in the last element.
+        int64_t most = (int64_t)7 * fl_fixed_limit(&plan);
+        for (int64_t sign = -1; sign <= 1; sign += 2) {
+            for (int64_t extra = 0; extra <= 1; extra++) {
+                int64_t value = sign * (most + extra);
+                assert_true(fl_kernel_portable.pack64(wire + size - plan.wire_bytes, &value, 1,
+                                                      plan.wire_bytes));
+                assert_true(fl_fixed_within(&plan, 7, fl_bytes_of(wire, size)) == (extra == 0));
+            }
+        }
+    }
+}
+
+static void
+s_weight_of_nothing(void)
+{
+    const fl_fixed plan = s_plan(20, 255, 16);
+    float value = 0;
+    uint8_t wire[4];
+    uint64_t clipped = 0;
+    (void)!fl_fixed_encode(&plan, 256, 1, 0, 1, &value, wire, &clipped);
+}
+
+static void
+s_plan_without_proof(void)
+{
+    fl_fixed plan = s_plan(20, 255, 16);
+    plan.devices_max = 1000;
+    float value = 0;
+    uint8_t wire[4];
+    uint64_t clipped = 0;
+    (void)!fl_fixed_encode(&plan, 1, 1, 0, 1, &value, wire, &clipped);
+}
+
+static void
+encoding_outside_the_proof_is_our_mistake(void **state)
+{
+    (void)state;
+    assert_true(unit_dies(s_weight_of_nothing));
+    assert_true(unit_dies(s_plan_without_proof));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_smallest_ring_and_wire_that_can_hold_every_sum_are_chosen),
+        cmocka_unit_test(sums_that_no_ring_can_hold_are_refused_with_advice),
+        cmocka_unit_test(a_field_out_of_bounds_is_refused_by_name),
+        cmocka_unit_test(a_weight_is_units_of_samples_rounded_up_and_capped),
+        cmocka_unit_test(a_stale_weight_is_damped_but_never_nothing),
+        cmocka_unit_test(an_encoded_element_is_weight_times_one_of_its_two_neighbours),
+        cmocka_unit_test(rounding_is_unbiased_over_seeds),
+        cmocka_unit_test(the_dithers_of_neighbours_do_not_move_together),
+        cmocka_unit_test(any_split_into_ranges_encodes_to_the_same_bytes),
+        cmocka_unit_test(nan_and_infinity_are_refused),
+        cmocka_unit_test(a_contribution_larger_than_its_weight_allows_is_found),
+        cmocka_unit_test(encoding_outside_the_proof_is_our_mistake),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
