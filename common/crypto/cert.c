@@ -1,0 +1,78 @@
+#include "common/crypto/cert.h"
+
+#include <string.h>
+
+enum { VERSION = 1, BODY_BYTES = FL_CERT_BYTES - FL_SIGN_BYTES };
+_Static_assert((int)FL_CERT_BYTES <= (int)FL_CERT_BYTES_MAX, "a certificate fits HELLO");
+
+static const char domain[] = "tributary/cert/v1";
+
+static bool
+s_valid(const fl_cert *cert)
+{
+    return cert->role >= FL_ROLE_DEVICE && cert->role <= FL_ROLE_OPERATOR &&
+           fl_node_valid(&cert->node) && cert->not_before < cert->not_after && cert->serial > 0;
+}
+
+void
+fl_cert_issue(const fl_authority *authority, fl_cert *cert, uint64_t now, uint64_t life_s,
+              uint8_t bytes[FL_CERT_BYTES])
+{
+    FL_ASSERT(life_s > 0 && life_s <= FL_CERT_LIFE_MAX_S && now <= UINT64_MAX - life_s);
+    cert->not_before = now > FL_CERT_DATED_BACK_S ? now - FL_CERT_DATED_BACK_S : 0;
+    cert->not_after = now + life_s;
+    FL_ASSERT(s_valid(cert));
+    fl_writer writer = fl_writer_over(bytes, FL_CERT_BYTES);
+    fl_write_u8(&writer, VERSION);
+    fl_write_u8(&writer, (uint8_t)cert->role);
+    fl_write_from(&writer, cert->node.name, sizeof cert->node.name);
+    fl_write_from(&writer, cert->keys.ed, sizeof cert->keys.ed);
+    fl_write_from(&writer, cert->keys.x, sizeof cert->keys.x);
+    fl_write_u64(&writer, cert->not_before);
+    fl_write_u64(&writer, cert->not_after);
+    fl_write_u64(&writer, cert->serial);
+    FL_ASSERT(fl_writer_size(&writer) == BODY_BYTES);
+    fl_authority_sign(authority, domain, fl_bytes_of(bytes, BODY_BYTES), bytes + BODY_BYTES);
+}
+
+static fl_trust
+s_parse(fl_bytes bytes, fl_cert *cert)
+{
+    fl_reader reader = fl_reader_of(bytes);
+    uint8_t version = fl_read_u8(&reader);
+    cert->role = (fl_role)fl_read_u8(&reader);
+    fl_read_into(&reader, cert->node.name, sizeof cert->node.name);
+    fl_read_into(&reader, cert->keys.ed, sizeof cert->keys.ed);
+    fl_read_into(&reader, cert->keys.x, sizeof cert->keys.x);
+    cert->not_before = fl_read_u64(&reader);
+    cert->not_after = fl_read_u64(&reader);
+    cert->serial = fl_read_u64(&reader);
+    (void)fl_read_view(&reader, FL_SIGN_BYTES);
+    if (bytes.size > 0 && version != VERSION) {
+        return FL_TRUST_VERSION;
+    }
+    return fl_reader_done(&reader) && s_valid(cert) ? FL_TRUST_OK : FL_TRUST_MALFORMED;
+}
+
+fl_trust
+fl_cert_check(fl_bytes bytes, const fl_authority_public *authority, uint64_t now, unsigned roles,
+              fl_cert *cert)
+{
+    fl_trust trust = s_parse(bytes, cert);
+    if (trust == FL_TRUST_OK && !fl_sign_holds(authority->ed, domain,
+                                               fl_bytes_of(bytes.data, BODY_BYTES),
+                                               bytes.data + BODY_BYTES)) {
+        trust = FL_TRUST_SIGNATURE;
+    }
+    if (trust != FL_TRUST_OK) {
+        memset(cert, 0, sizeof *cert);
+        return trust;
+    }
+    if (now < cert->not_before) {
+        return FL_TRUST_EARLY;
+    }
+    if (now > cert->not_after) {
+        return FL_TRUST_EXPIRED;
+    }
+    return (roles & FL_ROLES(cert->role)) != 0 ? FL_TRUST_OK : FL_TRUST_ROLE;
+}

@@ -1,0 +1,48 @@
+//  cert - a certificate: the authority says that the holder of two keys is node so-and-so, in this
+//  role, until then. 170 bytes on the wire:
+//
+//      version u8 = 1 | role u8 | node 16 | ed 32 | x 32 | not_before u64 | not_after u64 | serial u64
+//      | Ed25519 signature 64, domain "tributary/cert/v1", over everything in front of it
+//
+//  Times are wall-clock seconds since 1970, handed in by the caller.
+#ifndef FL_CRYPTO_CERT_H
+#define FL_CRYPTO_CERT_H
+
+#include "common/base/limits.h"
+#include "common/crypto/authority.h"
+#include "common/crypto/trust.h"
+
+enum {
+    FL_CERT_BYTES = 170,
+    FL_CERT_DATED_BACK_S = 24 * 3600, // so that a clock a day behind still takes a new one
+};
+#define FL_CERT_LIFE_MAX_S ((uint64_t)10 * 366 * 24 * 3600)
+
+typedef struct fl_cert {
+    fl_role role;
+    fl_node node;
+    fl_public_keys keys;
+    uint64_t not_before; // first and last second of validity
+    uint64_t not_after;
+    uint64_t serial;     // from 1, never given twice by one authority
+} fl_cert;
+
+//  Roles that a verifier accepts, as a set.
+#define FL_ROLES(role) (1u << (role))
+enum {
+    FL_ROLES_CHILD = FL_ROLES(FL_ROLE_DEVICE) | FL_ROLES(FL_ROLE_EDGE),
+    FL_ROLES_PARENT = FL_ROLES(FL_ROLE_EDGE) | FL_ROLES(FL_ROLE_ROOT),
+    FL_ROLES_ANY = FL_ROLES_CHILD | FL_ROLES_PARENT | FL_ROLES(FL_ROLE_OPERATOR),
+};
+
+//  Sign `cert` for `life_s` seconds (1..FL_CERT_LIFE_MAX_S) from `now`, and one day back. Its
+//  not_before and not_after are set here; the rest must be valid, serial 0 is nobody's.
+void fl_cert_issue(const fl_authority *authority, fl_cert *cert, uint64_t now, uint64_t life_s,
+                   uint8_t bytes[FL_CERT_BYTES]);
+
+//  FL_TRUST_OK, or the first of: malformed, version, signature, not-yet, expired, role.
+//  `cert` is filled as soon as the signature holds (so that a refusal can name the node), else zero.
+FL_CHECKED fl_trust fl_cert_check(fl_bytes bytes, const fl_authority_public *authority,
+                                  uint64_t now, unsigned roles, fl_cert *cert);
+
+#endif
