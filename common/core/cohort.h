@@ -68,19 +68,24 @@ fl_time fl_cohort_deadline(const fl_cohort *self);
 //  Begin a round that must be CLOSED by `due`. The task's attempt is ours; its budget is ignored
 //  (each child's is computed). Only while IDLE.
 void fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, fl_outbox *out);
+//  When the open round is cut off; FL_NEVER when none is open.
+fl_time fl_cohort_cutoff(const fl_cohort *self);
 //  The result, while CLOSED; false otherwise.
 bool fl_cohort_result(const fl_cohort *self, fl_result *result);
 //  Tell the children what became of the round: those counted hear `outcome` and `reason` (IN when
 //  the sum counted above), the others their own. Only while CLOSED.
 void fl_cohort_settle(fl_cohort *self, fl_outcome outcome, fl_reason reason, bool final,
                       fl_time now, fl_outbox *out);
-//  Give a round up whatever its state: nobody was counted. Slots, folds in flight are awaited
-//  before the next `open` (see `idle`).
+//  Tell every child that the run is over, when no round is in hand.
+void fl_cohort_dismiss(fl_cohort *self, fl_outbox *out);
+//  Give a round up whose sum went nowhere: all its children hear LATE and may offer again. Folds in
+//  flight are awaited before the next `open` (see `idle`).
 void fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out);
 //  True when `open` may be called.
 bool fl_cohort_idle(const fl_cohort *self);
 
-//  The run and model that children are served from: set before `open` and whenever it changes.
+//  The run, and the model that children are served from (bytes 0: none yet). Until the run is known
+//  nobody is seated.
 void fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes);
 
 uint32_t fl_cohort_joined(const fl_cohort *self);  // children with a live seat

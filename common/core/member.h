@@ -85,6 +85,8 @@ bool fl_member_verdict(fl_member *self, fl_verdict *verdict);
 void fl_member_doing(fl_member *self, const fl_doing *doing);
 
 bool fl_member_joined(const fl_member *self);
+//  The run that the parent serves; zero before the first WELCOME.
+const fl_run *fl_member_run(const fl_member *self);
 fl_activity fl_member_activity(const fl_member *self);
 //  Say goodbye. The host stops afterwards.
 void fl_member_leave(fl_member *self, fl_reason reason, fl_outbox *out);

@@ -1,0 +1,374 @@
+//  The root drives rounds. A round is real once its close is durable: only then do the children
+//  hear of it, and only then does the next one begin. A restart therefore finds either the old
+//  model and the round to repeat, or the new model and the round after.
+#include "cloud/root.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/status.h"
+
+static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
+    [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
+    [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true, [FL_ROOT_DONE] = true },
+    [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_DONE] = true },
+    [FL_ROOT_COLLECTING] = { [FL_ROOT_APPLYING] = true, [FL_ROOT_SAVING] = true },
+    [FL_ROOT_APPLYING] = { [FL_ROOT_SAVING] = true },
+    [FL_ROOT_SAVING] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
+};
+
+static const char *const names[FL_ROOT_PHASES] = {
+    [FL_ROOT_IDLE] = "idle",
+    [FL_ROOT_WAITING] = "waiting",
+    [FL_ROOT_OPENING] = "opening",
+    [FL_ROOT_COLLECTING] = "collecting",
+    [FL_ROOT_APPLYING] = "applying",
+    [FL_ROOT_SAVING] = "saving",
+    [FL_ROOT_DONE] = "done",
+};
+
+struct fl_root {
+    fl_root_conf conf;
+    fl_cohort *cohort;
+    fl_root_phase phase;
+    fl_time since;           // of this phase
+    fl_task task;            // of the round at hand
+    fl_report report;        // of the round being closed
+    uint64_t token;
+    uint32_t waits;          // waits for children that ended in vain
+    uint32_t ready, leaves;  // as last noted while waiting
+    uint64_t rounds_ms, rounds_closed;
+    double loss, accuracy;
+    bool aborted;
+    fl_reason reason;
+};
+
+const char *
+fl_root_phase_name(fl_root_phase phase)
+{
+    FL_ASSERT((unsigned)phase < FL_ROOT_PHASES);
+    return names[phase];
+}
+
+fl_root *
+fl_root_new(const fl_root_conf *conf)
+{
+    fl_root *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->conf = *conf;
+    self->conf.cohort.vector = false;
+    self->loss = NAN;
+    self->accuracy = NAN;
+    self->cohort = fl_cohort_new(&self->conf.cohort);
+    if (self->cohort == NULL) {
+        fl_root_destroy(&self);
+    }
+    return self;
+}
+
+void
+fl_root_destroy(fl_root **self_p)
+{
+    fl_root *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        fl_cohort_destroy(&self->cohort);
+        free(self);
+    }
+}
+
+static void
+s_enter(fl_root *self, fl_root_phase next, fl_time now)
+{
+    FL_ASSERT(legal[self->phase][next]);
+    self->phase = next;
+    self->since = now;
+}
+
+static void
+s_save(fl_root *self, fl_save what, fl_outbox *out)
+{
+    fl_effect *effect = fl_outbox_add(out, FL_FX_SAVE);
+    effect->save.token = ++self->token;
+    effect->save.what = what;
+    effect->save.report = &self->report;
+}
+
+static void
+s_end(fl_root *self, bool aborted, fl_reason reason, fl_time now, fl_outbox *out)
+{
+    self->aborted = aborted;
+    self->reason = reason;
+    s_enter(self, FL_ROOT_DONE, now);
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_DONE, .round = self->task.order.round,
+                                   .reason = reason, .a = self->task.order.round });
+}
+
+static void
+on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == FL_ROOT_IDLE);
+    fl_order *order = &self->task.order;
+    order->run = event->start.run;
+    order->round = event->start.round;
+    order->model = event->start.model;
+    order->model_bytes = event->start.model_bytes;
+    order->elements = event->start.elements;
+    order->plan = self->conf.plan;
+    self->task.attempt = event->start.attempt;
+    fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    if (order->round > self->conf.rounds) {
+        fl_cohort_dismiss(self->cohort, out);
+        s_end(self, false, FL_WHY_NONE, now, out);
+    } else {
+        s_enter(self, FL_ROOT_WAITING, now);
+    }
+}
+
+static void
+s_open(fl_root *self, fl_time now, fl_outbox *out)
+{
+    const fl_order *order = &self->task.order;
+    self->waits = 0;
+    self->task.attempt++;
+    self->report = (fl_report){ .run = order->run, .round = order->round,
+                                .attempt = self->task.attempt, .base = order->model,
+                                .model = order->model, .loss = NAN, .accuracy = NAN };
+    s_enter(self, FL_ROOT_OPENING, now);
+    s_save(self, FL_SAVE_OPEN, out);
+}
+
+//  Before each round: wait for the expected children, within a bound, and say for what.
+static void
+s_wait(fl_root *self, fl_time now, fl_outbox *out)
+{
+    uint32_t ready = fl_cohort_ready(self->cohort);
+    uint32_t leaves = fl_cohort_leaves(self->cohort);
+    if (!fl_cohort_idle(self->cohort)) {
+        return;
+    }
+    if (ready >= self->conf.cohort.expect && leaves >= self->conf.expect_leaves &&
+        ready >= self->conf.cohort.window.count_min) {
+        s_open(self, now, out);
+        return;
+    }
+    if (ready != self->ready || leaves != self->leaves) {
+        self->ready = ready;
+        self->leaves = leaves;
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_WAITING, .round = self->task.order.round,
+                                       .a = ready, .b = self->conf.cohort.expect });
+    }
+    if (now < self->since + (fl_time)self->conf.start_wait_ms) {
+        return;
+    }
+    if (ready >= self->conf.cohort.window.count_min) {
+        s_open(self, now, out);
+        return;
+    }
+    const fl_window *window = &self->conf.cohort.window;
+    if (window->missed == FL_MISSED_ABORT || self->waits >= window->extends_max) {
+        fl_cohort_dismiss(self->cohort, out);
+        s_end(self, true, FL_WHY_QUORUM, now, out);
+        return;
+    }
+    self->waits++;
+    self->since = now;
+}
+
+static void
+s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
+{
+    fl_report *report = &self->report;
+    report->close = result->close;
+    report->reason = result->reason;
+    report->duration_ms = result->duration_ms;
+    report->budget_ms = result->budget_ms;
+    report->weight = result->weight;
+    report->count = result->count;
+    memcpy(report->stats, result->stats, sizeof report->stats);
+    report->sum = result->hash;
+    report->tally = result->tally;
+    report->roll = result->roll;
+    report->roll_count = result->roll_count;
+    report->roll_dropped = result->roll_dropped;
+    if (result->close == FL_CLOSE_DONE) {
+        s_enter(self, FL_ROOT_APPLYING, now);
+        fl_effect *effect = fl_outbox_add(out, FL_FX_APPLY);
+        effect->apply.order = self->task.order;
+        effect->apply.weight = result->weight;
+        effect->apply.count = result->count;
+    } else {
+        s_enter(self, FL_ROOT_SAVING, now);
+        s_save(self, FL_SAVE_CLOSE, out);
+    }
+}
+
+static void
+on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == FL_ROOT_APPLYING);
+    fl_report *report = &self->report;
+    if (event->applied.ok) {
+        report->model = event->applied.model;
+        report->loss = event->applied.loss;
+        report->accuracy = event->applied.accuracy;
+        self->task.order.model_bytes = event->applied.model_bytes;
+    } else {
+        report->close = FL_CLOSE_ABORTED;
+        report->reason = FL_WHY_STORAGE;
+    }
+    s_enter(self, FL_ROOT_SAVING, now);
+    s_save(self, FL_SAVE_CLOSE, out);
+}
+
+//  The close is durable, or could not be made so: tell the children, go on or end.
+static void
+s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
+{
+    fl_report *report = &self->report;
+    fl_order *order = &self->task.order;
+    bool done = saved && report->close == FL_CLOSE_DONE;
+    bool aborted = !saved || report->close == FL_CLOSE_ABORTED;
+    bool last = aborted || order->round >= self->conf.rounds;
+    fl_reason reason = saved ? report->reason : FL_WHY_STORAGE;
+    fl_cohort_settle(self->cohort, done ? FL_OUT_IN : FL_OUT_LATE, reason, last, now, out);
+    if (done) {
+        order->model = report->model;
+        self->loss = report->loss;
+        self->accuracy = report->accuracy;
+    }
+    self->rounds_ms += report->duration_ms;
+    self->rounds_closed++;
+    if (last) {
+        s_end(self, aborted, aborted ? reason : FL_WHY_NONE, now, out);
+        return;
+    }
+    order->round++;
+    self->task.attempt = 0;
+    memset(self->task.signature, 0, sizeof self->task.signature);
+    fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    s_enter(self, FL_ROOT_WAITING, now);
+}
+
+static void
+on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(event->saved.token == self->token);
+    if (!event->saved.ok) {
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED, .round = self->task.order.round,
+                                       .reason = FL_WHY_STORAGE, .a = event->saved.token });
+    }
+    if (self->phase == FL_ROOT_SAVING) {
+        s_settle(self, event->saved.ok, now, out);
+    } else if (!event->saved.ok) {
+        fl_cohort_dismiss(self->cohort, out);
+        s_end(self, true, FL_WHY_STORAGE, now, out);
+    } else {
+        FL_ASSERT(self->phase == FL_ROOT_OPENING);
+        s_enter(self, FL_ROOT_COLLECTING, now);
+        fl_cohort_open(self->cohort, &self->task, FL_NEVER, now, out);
+    }
+}
+
+void
+fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    switch (event->kind) {
+    case FL_EV_START:
+        on_start(self, event, now, out);
+        break;
+    case FL_EV_TICK:
+    case FL_EV_MESSAGE:
+    case FL_EV_GONE:
+    case FL_EV_VERIFIED:
+    case FL_EV_FOLDED:
+    case FL_EV_FINISHED:
+        fl_cohort_step(self->cohort, event, now, out);
+        break;
+    case FL_EV_APPLIED:
+        on_applied(self, event, now, out);
+        break;
+    case FL_EV_SAVED:
+        on_saved(self, event, now, out);
+        break;
+    case FL_EV_STOP:
+        return; // the ledger knows where to go on
+    case FL_EV_MODEL:
+    case FL_EV_TRAINED:
+    case FL_EV_ENCODED:
+    case FL_EV_COUNT:
+        FL_ASSERT(!"an event that a root never asks for");
+    }
+    fl_result result;
+    if (self->phase == FL_ROOT_COLLECTING && fl_cohort_result(self->cohort, &result)) {
+        s_close(self, &result, now, out);
+    }
+    if (self->phase == FL_ROOT_WAITING) {
+        s_wait(self, now, out);
+    }
+}
+
+fl_time
+fl_root_deadline(const fl_root *self)
+{
+    fl_time at = fl_cohort_deadline(self->cohort);
+    fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
+    return self->phase == FL_ROOT_WAITING && bound < at ? bound : at;
+}
+
+static void
+s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    fl_root_step(self, event, now, out);
+}
+
+static fl_time
+s_deadline(const void *self)
+{
+    return fl_root_deadline(self);
+}
+
+fl_machine
+fl_root_machine(fl_root *self)
+{
+    return (fl_machine){ .self = self, .step = s_step, .deadline = s_deadline };
+}
+
+const fl_cohort *
+fl_root_cohort(const fl_root *self)
+{
+    return self->cohort;
+}
+
+fl_root_view
+fl_root_look(const fl_root *self, fl_time now)
+{
+    fl_time left = self->since + (fl_time)self->conf.start_wait_ms - now;
+    fl_root_view view = { .phase = self->phase,
+                          .round = self->task.order.round,
+                          .rounds = self->conf.rounds,
+                          .attempt = self->task.attempt,
+                          .ready = fl_cohort_ready(self->cohort),
+                          .expect = self->conf.cohort.expect,
+                          .leaves = fl_cohort_leaves(self->cohort),
+                          .expect_leaves = self->conf.expect_leaves,
+                          .phase_ms = (uint32_t)(now - self->since),
+                          .loss = self->loss,
+                          .accuracy = self->accuracy,
+                          .aborted = self->aborted,
+                          .reason = self->reason };
+    if (self->phase == FL_ROOT_WAITING && left > 0) {
+        view.left_ms = (uint32_t)left;
+    } else if (self->phase == FL_ROOT_COLLECTING) {
+        fl_time cutoff = fl_cohort_cutoff(self->cohort);
+        fl_time end = cutoff == FL_NEVER ? 0 : cutoff - now;
+        view.left_ms = end > 0 ? (uint32_t)end : 0;
+    }
+    if (self->rounds_closed > 0) {
+        view.round_ms = (uint32_t)(self->rounds_ms / self->rounds_closed);
+    }
+    return view;
+}

@@ -1,0 +1,39 @@
+//  intake - one contribution on its way in: what was granted, what came, how fast. A plain value
+//  inside a seat. Credit is absolute: [next, limit) may be sent; a gap or a stand-still asks the
+//  sender to go back to `next`, once per place.
+#ifndef FL_CORE_INTAKE_H
+#define FL_CORE_INTAKE_H
+
+#include "common/core/policy.h"
+
+typedef struct fl_intake {
+    uint64_t total, next, limit;
+    uint32_t rewind;
+    uint64_t rewound_at;      // `next` at the last rewind, so that one gap asks once
+    uint64_t rate;            // bytes/s since it began; 0 = unknown
+    fl_time began_at, progress_at;
+    fl_time window_at;        // start of the minimum-rate window ...
+    uint64_t window_next;     // ... and `next` then
+} fl_intake;
+
+typedef enum fl_intake_answer {
+    FL_INTAKE_TAKEN,     // write it; no word needed
+    FL_INTAKE_GRANT,     // write it and grant more
+    FL_INTAKE_COMPLETE,  // write it: that was the last
+    FL_INTAKE_DUPLICATE, // had it; drop
+    FL_INTAKE_GAP,       // drop, and grant with a rewind
+    FL_INTAKE_GAP_KNOWN, // drop, the rewind was asked for already
+    FL_INTAKE_CREDIT,    // beyond what was granted: cut
+} fl_intake_answer;
+
+void fl_intake_begin(fl_intake *self, uint64_t total, fl_time now);
+//  A chunk of `bytes` at `offset`. Moves `next` and `limit` when it is taken.
+fl_intake_answer fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now);
+//  Nothing came for so long that chunks must be lost: ask to go back.
+void fl_intake_rewind(fl_intake *self, fl_time now);
+//  True when fewer than rate_min bytes/s came over the last whole window; starts the next window.
+bool fl_intake_too_slow(fl_intake *self, const fl_timing *timing, fl_time now);
+//  Fill the credit fields of a GRANT.
+void fl_intake_grant(const fl_intake *self, fl_grant *grant);
+
+#endif

@@ -1,0 +1,295 @@
+//  A device owns one update at most. It is born of one training, belongs to the round whose model
+//  it was trained from, and dies when it was counted, may have been counted, or is too old. In
+//  between it is offered, under the plan's rule for late ones, to whichever round is open.
+#include "device/device.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/status.h"
+
+typedef enum phase { IDLE, TRAINING, ENCODING, PHASES } phase;
+
+struct fl_device {
+    fl_member *member;
+    phase phase;
+    bool cancelled;         // the running training was told to stop
+    bool done;
+    fl_order trained;       // order of the running training, or of the update held
+    fl_order encoding;      // order that the running encoding is for
+    fl_vec update;          // 0 when none
+    uint64_t samples;
+    uint64_t stats[FL_STATS];
+    uint64_t weight;        // of the running encoding
+    uint64_t offered;       // round that the update was last offered to; 0 = none
+};
+
+fl_device *
+fl_device_new(const fl_member_conf *conf)
+{
+    FL_ASSERT(conf->role == FL_ROLE_DEVICE);
+    fl_device *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->member = fl_member_new(conf);
+    if (self->member == NULL) {
+        fl_device_destroy(&self);
+    }
+    return self;
+}
+
+void
+fl_device_destroy(fl_device **self_p)
+{
+    fl_device *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        fl_member_destroy(&self->member);
+        free(self);
+    }
+}
+
+static void
+s_note(fl_device *self, fl_note_id id, uint64_t round, uint64_t a, uint64_t b, fl_outbox *out)
+{
+    (void)self;
+    fl_outbox_note(out, (fl_note){ .id = id, .round = round, .a = a, .b = b });
+}
+
+static void
+s_drop_update(fl_device *self, fl_outbox *out)
+{
+    if (self->update != 0) {
+        fl_outbox_add(out, FL_FX_DROP)->drop.vec = self->update;
+        self->update = 0;
+    }
+    self->offered = 0;
+}
+
+static bool
+s_carries(const fl_plan *plan, uint64_t staleness)
+{
+    return staleness == 0 || (plan->late == FL_LATE_CARRY && staleness <= plan->staleness_max);
+}
+
+static void
+s_cancel(fl_device *self, fl_outbox *out)
+{
+    if (self->phase == TRAINING && !self->cancelled) {
+        self->cancelled = true;
+        fl_outbox_add(out, FL_FX_CANCEL);
+    }
+}
+
+static void
+s_train(fl_device *self, const fl_task *task, fl_time now, fl_outbox *out)
+{
+    fl_time left = fl_member_due(self->member) - now;
+    fl_effect *effect = fl_outbox_add(out, FL_FX_TRAIN);
+    effect->train.order = task->order;
+    effect->train.budget_ms = left > 0 ? (uint32_t)left : 0;
+    self->trained = task->order;
+    self->cancelled = false;
+    self->phase = TRAINING;
+}
+
+static void
+s_encode(fl_device *self, const fl_task *task, fl_outbox *out)
+{
+    uint64_t staleness = task->order.round - self->trained.round;
+    uint64_t whole = fl_policy_weight(self->samples, &task->order.plan);
+    self->weight = fl_policy_damped(whole, staleness);
+    self->encoding = task->order;
+    if (staleness > 0) {
+        s_note(self, FL_NOTE_CARRIED, task->order.round, staleness, self->weight, out);
+    }
+    fl_effect *effect = fl_outbox_add(out, FL_FX_ENCODE);
+    effect->encode.update = self->update;
+    effect->encode.weight = self->weight;
+    effect->encode.order = task->order;
+    self->phase = ENCODING;
+}
+
+//  What became of the update, if the parent has said so.
+static void
+s_take_verdict(fl_device *self, fl_outbox *out)
+{
+    fl_verdict verdict;
+    if (!fl_member_verdict(self->member, &verdict)) {
+        return;
+    }
+    bool spent = !verdict.certain || verdict.outcome == FL_OUT_IN ||
+                 verdict.outcome == FL_OUT_REFUSED || !s_carries(&self->trained.plan, 1);
+    if (self->offered != 0 && self->offered == verdict.round && spent) {
+        s_drop_update(self, out);
+    }
+    if (verdict.final) {
+        self->done = true;
+        s_cancel(self, out);
+    }
+}
+
+//  Do what the task in hand asks for next.
+static void
+s_work(fl_device *self, fl_time now, fl_outbox *out)
+{
+    const fl_task *task = fl_member_task(self->member);
+    if (task == NULL || !fl_member_wants(self->member) || self->done) {
+        return;
+    }
+    uint64_t staleness = task->order.round - self->trained.round;
+    if (!fl_run_equal(&task->order.run, &self->trained.run) || task->order.round < self->trained.round) {
+        staleness = UINT64_MAX; // of another life
+    }
+    if (self->phase == TRAINING && !s_carries(&task->order.plan, staleness)) {
+        s_cancel(self, out);
+    }
+    if (self->phase != IDLE) {
+        return;
+    }
+    if (self->update != 0 && s_carries(&task->order.plan, staleness)) {
+        s_encode(self, task, out);
+        return;
+    }
+    if (self->update != 0) {
+        s_note(self, FL_NOTE_DROPPED, task->order.round, staleness, 0, out);
+        s_drop_update(self, out);
+    }
+    s_train(self, task, now, out);
+}
+
+static void
+s_decline(fl_device *self, uint64_t round, fl_reason reason, const char *text, fl_time now,
+          fl_outbox *out)
+{
+    const fl_task *task = fl_member_task(self->member);
+    if (task != NULL && fl_member_wants(self->member) && task->order.round == round) {
+        fl_member_decline(self->member, reason, text, now, out);
+    }
+}
+
+static void
+on_trained(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == TRAINING && event->trained.round == self->trained.round);
+    self->phase = IDLE;
+    if (event->trained.reason != FL_WHY_NONE) {
+        if (!self->cancelled) {
+            s_decline(self, self->trained.round, event->trained.reason, "training gave no update",
+                      now, out);
+        }
+        return;
+    }
+    self->update = event->trained.update;
+    self->offered = 0;
+    self->samples = event->trained.samples;
+    memcpy(self->stats, event->trained.stats, sizeof self->stats);
+    if (self->done) {
+        s_drop_update(self, out);
+    }
+}
+
+static void
+on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == ENCODING);
+    self->phase = IDLE;
+    uint64_t round = self->encoding.round;
+    if (event->encoded.reason != FL_WHY_NONE) {
+        s_drop_update(self, out);
+        s_decline(self, round, event->encoded.reason, "the update cannot be encoded", now, out);
+        return;
+    }
+    const fl_task *task = fl_member_task(self->member);
+    if (task == NULL || !fl_member_wants(self->member) || task->order.round != round) {
+        fl_outbox_add(out, FL_FX_DROP)->drop.vec = event->encoded.vec; // for a round that is gone
+        return;
+    }
+    if (event->encoded.saturated > 0) {
+        s_note(self, FL_NOTE_SATURATED, round, event->encoded.saturated,
+               self->encoding.elements, out);
+    }
+    fl_offer offer = { .vec = event->encoded.vec, .hash = event->encoded.hash,
+                       .vector_bytes = event->encoded.bytes, .base_round = self->trained.round,
+                       .base = self->trained.model, .weight = self->weight, .count = 1 };
+    memcpy(offer.stats, self->stats, sizeof offer.stats);
+    offer.stats[FL_STAT_SATURATED] = event->encoded.saturated;
+    self->offered = round;
+    fl_member_offer(self->member, &offer, now, out);
+}
+
+void
+fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    switch (event->kind) {
+    case FL_EV_TICK:
+    case FL_EV_MESSAGE:
+    case FL_EV_MODEL:
+        fl_member_step(self->member, event, now, out);
+        break;
+    case FL_EV_TRAINED:
+        on_trained(self, event, now, out);
+        break;
+    case FL_EV_ENCODED:
+        on_encoded(self, event, now, out);
+        break;
+    case FL_EV_STOP:
+        s_cancel(self, out);
+        fl_member_leave(self->member, FL_WHY_LEFT, out);
+        self->done = true;
+        return;
+    case FL_EV_START:
+    case FL_EV_GONE:
+    case FL_EV_VERIFIED:
+    case FL_EV_FOLDED:
+    case FL_EV_FINISHED:
+    case FL_EV_APPLIED:
+    case FL_EV_SAVED:
+    case FL_EV_COUNT:
+        FL_ASSERT(!"an event that a device never asks for");
+    }
+    s_take_verdict(self, out);
+    s_work(self, now, out);
+    fl_doing doing = { .activity = self->phase == TRAINING   ? FL_DOING_TRAIN
+                                   : self->phase == ENCODING ? FL_DOING_ENCODE
+                                                             : FL_DOING_NOTHING,
+                       .leaves = 1, .samples = self->samples };
+    fl_member_doing(self->member, &doing);
+}
+
+fl_time
+fl_device_deadline(const fl_device *self)
+{
+    return fl_member_deadline(self->member);
+}
+
+static void
+s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    fl_device_step(self, event, now, out);
+}
+
+static fl_time
+s_deadline(const void *self)
+{
+    return fl_device_deadline(self);
+}
+
+fl_machine
+fl_device_machine(fl_device *self)
+{
+    return (fl_machine){ .self = self, .step = s_step, .deadline = s_deadline };
+}
+
+const fl_member *
+fl_device_member(const fl_device *self)
+{
+    return self->member;
+}
+
+bool
+fl_device_done(const fl_device *self)
+{
+    return self->done;
+}

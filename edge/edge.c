@@ -1,0 +1,315 @@
+//  The edge is glue: what its member hears becomes a round of its cohort, what its cohort closes
+//  becomes the member's contribution, and the verdict from above is handed to the children. So a
+//  device learns «counted» only when the root has made it durable.
+#include "edge/edge.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/base/status.h"
+
+typedef enum phase { IDLE, SAVING, COLLECTING, ANSWERED, PHASES } phase;
+
+static const bool legal[PHASES][PHASES] = {
+    [IDLE] = { [SAVING] = true },
+    [SAVING] = { [COLLECTING] = true, [IDLE] = true, [ANSWERED] = true },
+    [COLLECTING] = { [ANSWERED] = true, [IDLE] = true },
+    [ANSWERED] = { [IDLE] = true },
+};
+
+struct fl_edge {
+    fl_edge_conf conf;
+    fl_member *member;
+    fl_cohort *cohort;
+    phase phase;
+    fl_task task;          // of the round in hand; its attempt is ours
+    uint64_t token;        // of the newest SAVE
+    fl_report report;      // of the newest SAVE
+    bool final;
+};
+
+fl_edge *
+fl_edge_new(const fl_edge_conf *conf)
+{
+    fl_edge *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->conf = *conf;
+    self->conf.cohort.vector = true;
+    self->task.order.round = conf->last_round;
+    self->task.attempt = conf->last_attempt;
+    self->member = fl_member_new(&conf->member);
+    self->cohort = fl_cohort_new(&self->conf.cohort);
+    if (self->member == NULL || self->cohort == NULL) {
+        fl_edge_destroy(&self);
+    }
+    return self;
+}
+
+void
+fl_edge_destroy(fl_edge **self_p)
+{
+    fl_edge *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        fl_member_destroy(&self->member);
+        fl_cohort_destroy(&self->cohort);
+        free(self);
+    }
+}
+
+static void
+s_enter(fl_edge *self, phase next)
+{
+    FL_ASSERT(legal[self->phase][next]);
+    self->phase = next;
+}
+
+static void
+s_save(fl_edge *self, fl_save what, const fl_report *report, fl_outbox *out)
+{
+    fl_effect *effect = fl_outbox_add(out, FL_FX_SAVE);
+    effect->save.token = ++self->token;
+    effect->save.what = what;
+    effect->save.report = report;
+}
+
+static const fl_report *
+s_report(fl_edge *self, const fl_result *result)
+{
+    fl_report *report = &self->report;
+    const fl_order *order = &self->task.order;
+    *report = (fl_report){ .run = order->run, .round = order->round, .attempt = self->task.attempt,
+                           .base = order->model, .model = order->model, .loss = NAN,
+                           .accuracy = NAN };
+    if (result != NULL) {
+        report->close = result->close;
+        report->reason = result->reason;
+        report->duration_ms = result->duration_ms;
+        report->budget_ms = result->budget_ms;
+        report->weight = result->weight;
+        report->count = result->count;
+        for (int i = 0; i < FL_STATS; i++) {
+            report->stats[i] = result->stats[i];
+        }
+        report->sum = result->hash;
+        report->tally = result->tally;
+        report->roll = result->roll;
+        report->roll_count = result->roll_count;
+        report->roll_dropped = result->roll_dropped;
+    }
+    return report;
+}
+
+static void
+s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
+{
+    fl_verdict verdict;
+    if (!fl_member_verdict(self->member, &verdict)) {
+        return;
+    }
+    bool ours = verdict.round == self->task.order.round;
+    bool first_final = verdict.final && !self->final;
+    self->final = verdict.final;
+    if (ours && self->phase == ANSWERED) {
+        fl_result result;
+        if (fl_cohort_result(self->cohort, &result)) {
+            fl_outcome outcome = verdict.certain ? verdict.outcome : FL_OUT_REFUSED;
+            fl_reason reason = verdict.certain ? verdict.reason : FL_WHY_UNKNOWN_ROUND;
+            if (outcome == FL_OUT_ABSENT) { // we were away: our sum was not taken
+                outcome = FL_OUT_LATE;
+            }
+            fl_cohort_settle(self->cohort, outcome, reason, verdict.final, now, out);
+            s_save(self, FL_SAVE_CLOSE, s_report(self, &result), out);
+        }
+        s_enter(self, IDLE);
+    } else if (ours && (self->phase == COLLECTING || self->phase == SAVING)) {
+        fl_cohort_abandon(self->cohort, verdict.reason, now, out);
+        s_enter(self, IDLE);
+    }
+    if (first_final && fl_cohort_idle(self->cohort)) {
+        fl_cohort_dismiss(self->cohort, out);
+    }
+}
+
+static void
+s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
+{
+    const fl_task *task = fl_member_task(self->member);
+    if (task == NULL || !fl_member_wants(self->member)) {
+        return;
+    }
+    bool other = task->order.round != self->task.order.round;
+    if (other && (self->phase == COLLECTING || self->phase == SAVING)) {
+        fl_cohort_abandon(self->cohort, FL_WHY_LATE, now, out);
+        s_enter(self, IDLE);
+    }
+    if (self->phase != IDLE || !fl_cohort_idle(self->cohort)) {
+        return;
+    }
+    uint32_t attempt = other ? 1 : self->task.attempt + 1;
+    self->task = *task;
+    self->task.attempt = attempt;
+    s_enter(self, SAVING);
+    s_save(self, FL_SAVE_OPEN, s_report(self, NULL), out);
+}
+
+static void
+on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!event->saved.ok) {
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED, .round = self->task.order.round,
+                                       .reason = FL_WHY_STORAGE, .a = event->saved.token });
+    }
+    if (event->saved.token != self->token || self->phase != SAVING) {
+        return; // of a close, or of a round given up
+    }
+    if (!event->saved.ok) {
+        s_enter(self, ANSWERED);
+        fl_member_decline(self->member, FL_WHY_STORAGE, "the edge cannot write its ledger", now,
+                          out);
+        return;
+    }
+    const fl_order *order = &self->task.order;
+    fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    s_enter(self, COLLECTING);
+    fl_cohort_open(self->cohort, &self->task, fl_member_due(self->member), now, out);
+}
+
+static void
+s_answer(fl_edge *self, fl_time now, fl_outbox *out)
+{
+    fl_result result;
+    if (self->phase != COLLECTING || !fl_cohort_result(self->cohort, &result)) {
+        return;
+    }
+    FL_ASSERT(fl_member_wants(self->member));
+    s_enter(self, ANSWERED);
+    if (result.close != FL_CLOSE_DONE) {
+        fl_member_decline(self->member, result.reason, "too few contributions at this edge", now,
+                          out);
+        return;
+    }
+    fl_offer offer = { .vec = result.vec, .hash = result.hash,
+                       .vector_bytes = result.vector_bytes,
+                       .base_round = self->task.order.round, .base = self->task.order.model,
+                       .weight = result.weight, .count = result.count, .tally = result.tally,
+                       .roll = result.roll, .roll_count = result.roll_count,
+                       .roll_dropped = result.roll_dropped };
+    for (int i = 0; i < FL_STATS; i++) {
+        offer.stats[i] = result.stats[i];
+    }
+    fl_member_offer(self->member, &offer, now, out);
+}
+
+static void
+s_tell_parent(fl_edge *self)
+{
+    fl_tally tally = fl_cohort_tally(self->cohort);
+    fl_doing doing = { .activity = self->phase == COLLECTING ? FL_DOING_COLLECT : FL_DOING_NOTHING,
+                       .done = tally.in, .total = tally.invited,
+                       .leaves = fl_cohort_leaves(self->cohort),
+                       .samples = fl_cohort_samples(self->cohort), .tally = tally };
+    fl_member_doing(self->member, &doing);
+}
+
+static void
+s_follow_run(fl_edge *self)
+{
+    static const fl_hash none;
+    if (fl_member_joined(self->member) && self->phase == IDLE &&
+        !fl_run_equal(fl_member_run(self->member), &self->task.order.run)) {
+        self->task.order.run = *fl_member_run(self->member);
+        fl_cohort_model(self->cohort, &self->task.order.run, &none, 0);
+    }
+}
+
+void
+fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    bool from_parent = event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT;
+    switch (event->kind) {
+    case FL_EV_TICK:
+        fl_member_step(self->member, event, now, out);
+        fl_cohort_step(self->cohort, event, now, out);
+        break;
+    case FL_EV_MESSAGE:
+        if (from_parent) {
+            fl_member_step(self->member, event, now, out);
+        } else {
+            fl_cohort_step(self->cohort, event, now, out);
+        }
+        break;
+    case FL_EV_MODEL:
+        fl_member_step(self->member, event, now, out);
+        break;
+    case FL_EV_GONE:
+    case FL_EV_VERIFIED:
+    case FL_EV_FOLDED:
+    case FL_EV_FINISHED:
+        fl_cohort_step(self->cohort, event, now, out);
+        break;
+    case FL_EV_SAVED:
+        on_saved(self, event, now, out);
+        break;
+    case FL_EV_STOP:
+        fl_member_leave(self->member, FL_WHY_LEFT, out);
+        return;
+    case FL_EV_START:
+    case FL_EV_TRAINED:
+    case FL_EV_ENCODED:
+    case FL_EV_APPLIED:
+    case FL_EV_COUNT:
+        FL_ASSERT(!"an event that an edge never asks for");
+    }
+    s_take_verdict(self, now, out);
+    s_follow_run(self);
+    s_take_task(self, now, out);
+    s_answer(self, now, out);
+    s_tell_parent(self);
+}
+
+fl_time
+fl_edge_deadline(const fl_edge *self)
+{
+    fl_time up = fl_member_deadline(self->member);
+    fl_time down = fl_cohort_deadline(self->cohort);
+    return up < down ? up : down;
+}
+
+static void
+s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    fl_edge_step(self, event, now, out);
+}
+
+static fl_time
+s_deadline(const void *self)
+{
+    return fl_edge_deadline(self);
+}
+
+fl_machine
+fl_edge_machine(fl_edge *self)
+{
+    return (fl_machine){ .self = self, .step = s_step, .deadline = s_deadline };
+}
+
+const fl_cohort *
+fl_edge_cohort(const fl_edge *self)
+{
+    return self->cohort;
+}
+
+const fl_member *
+fl_edge_member(const fl_edge *self)
+{
+    return self->member;
+}
+
+uint64_t
+fl_edge_round(const fl_edge *self)
+{
+    return self->phase == IDLE ? 0 : self->task.order.round;
+}
