@@ -444,6 +444,17 @@ messages_equal(const fl_message *a, const fl_message *b)
 }
 
 // ---- frames -----------------------------------------------------------------------------------
+size_t
+messages_encode(const messages_letter *letter, uint8_t *out, size_t room)
+{
+    fl_blob *blob = fl_encode(&letter->message, letter->body_bytes);
+    FL_ASSERT(blob != NULL && fl_blob_size(blob) <= room);
+    size_t size = fl_blob_size(blob);
+    memcpy(out, fl_blob_bytes(blob).data, size);
+    fl_blob_unref(&blob);
+    return size;
+}
+
 static size_t
 s_array_bytes(fl_bytes bytes, size_t count)
 {

@@ -22,6 +22,8 @@ typedef struct messages_letter {
 void messages_sample(fl_verb verb, messages_letter *letter);
 //  A valid message, every field drawn from its whole range.
 void messages_random(fl_verb verb, fl_rng *rng, messages_letter *letter);
+//  The letter as its header frame, in `out`; its size.
+size_t messages_encode(const messages_letter *letter, uint8_t *out, size_t room);
 bool messages_equal(const fl_message *a, const fl_message *b);
 
 //  Bytes of the msgpack value that `bytes` start with; 0 when it is cut off or of a type that no

@@ -1,0 +1,272 @@
+#include "common/wire/message.h"
+
+#include "tests/support/messages.h"
+#include "tests/support/unit.h"
+
+#include <math.h>
+#include <string.h>
+
+static messages_letter letter;
+
+// ---- names ------------------------------------------------------------------------------------
+static void
+every_verb_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    for (int i = 0; i < MESSAGES_VERBS; i++) {
+        assert_string_not_equal(fl_verb_name(messages_verbs[i]), "unknown");
+        for (int j = 0; j < i; j++) {
+            assert_string_not_equal(fl_verb_name(messages_verbs[i]),
+                                    fl_verb_name(messages_verbs[j]));
+        }
+    }
+    assert_string_equal(fl_verb_name(FL_CONTRIB), "contrib");
+    assert_string_equal(fl_verb_name((fl_verb)13), "unknown"); // a gap in the numbers
+    assert_string_equal(fl_verb_name(FL_VERB_COUNT), "unknown");
+    assert_string_equal(fl_verb_name((fl_verb)0xffffffffu), "unknown");
+}
+
+static void
+every_reason_has_a_name_of_its_own(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FL_WHY_COUNT; i++) {
+        assert_string_not_equal(fl_reason_name((fl_reason)i), "unknown");
+        for (int j = 0; j < i; j++) {
+            assert_string_not_equal(fl_reason_name((fl_reason)i), fl_reason_name((fl_reason)j));
+        }
+    }
+    assert_string_equal(fl_reason_name(FL_WHY_NO_DATA), "no-data");
+    assert_string_equal(fl_reason_name(FL_WHY_COUNT), "unknown");
+}
+
+static void
+outcomes_and_activities_have_names(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FL_OUT_COUNT; i++) {
+        assert_string_not_equal(fl_outcome_name((fl_outcome)i), "unknown");
+    }
+    for (int i = 0; i < FL_DOING_COUNT; i++) {
+        assert_string_not_equal(fl_activity_name((fl_activity)i), "unknown");
+    }
+    assert_string_equal(fl_outcome_name(FL_OUT_LATE), "late");
+    assert_string_equal(fl_outcome_name(FL_OUT_COUNT), "unknown");
+    assert_string_equal(fl_activity_name(FL_DOING_WAIT_GRANT), "wait-grant");
+    assert_string_equal(fl_activity_name(FL_DOING_COUNT), "unknown");
+}
+
+static void
+three_verbs_carry_a_body(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FL_VERB_COUNT; i++) {
+        bool body = i == FL_CHUNK || i == FL_PIECE || i == FL_ANSWER;
+        assert_int_equal(fl_verb_has_body((fl_verb)i), body);
+    }
+}
+
+// ---- orders -----------------------------------------------------------------------------------
+static fl_order
+s_order(void)
+{
+    messages_sample(FL_TASK, &letter);
+    return letter.message.task.order;
+}
+
+static void
+an_order_comes_back_from_its_bytes(void **state)
+{
+    (void)state;
+    fl_rng rng = fl_rng_seeded(11);
+    for (int i = 0; i < 500; i++) {
+        uint8_t bytes[FL_ORDER_BYTES], again[FL_ORDER_BYTES];
+        fl_order back;
+        messages_random(FL_TASK, &rng, &letter);
+        const fl_order *order = &letter.message.task.order;
+        fl_order_encode(order, bytes);
+        assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+        fl_order_encode(&back, again);
+        assert_memory_equal(bytes, again, sizeof bytes);
+        assert_true(back.round == order->round && back.elements == order->elements);
+        assert_true(back.plan.clip == order->plan.clip && back.plan.seed == order->plan.seed);
+        assert_int_equal(back.plan.staleness_max, order->plan.staleness_max);
+    }
+}
+
+static void
+an_order_of_another_size_or_tag_is_malformed(void **state)
+{
+    (void)state;
+    uint8_t bytes[FL_ORDER_BYTES + 1] = { 0 };
+    fl_order order = s_order(), back;
+    fl_order_encode(&order, bytes);
+    for (size_t size = 0; size < FL_ORDER_BYTES; size++) {
+        assert_false(fl_order_decode(fl_bytes_of(bytes, size), &back));
+    }
+    assert_false(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    assert_false(fl_order_decode(fl_bytes_of(NULL, 0), &back));
+    assert_int_equal(back.round, 0);
+    bytes[0] ^= 1;
+    assert_false(fl_order_decode(fl_bytes_of(bytes, FL_ORDER_BYTES), &back));
+}
+
+//  Offsets of the fields in an order's bytes, as docs/protocol.md lists them.
+enum {
+    AT_ROUND = 20, AT_MODEL_BYTES = 60, AT_ELEMENTS = 68, AT_CLIP = 76, AT_BITS = 80, AT_RING = 81,
+    AT_WIRE = 82, AT_UNIT = 83, AT_WEIGHT = 87, AT_DEVICES = 91, AT_EPOCHS = 95, AT_BATCH = 99,
+    AT_RATE = 103, AT_MOMENTUM = 107, AT_DECAY = 111, AT_PROXIMAL = 115, AT_LATE = 127,
+};
+
+static bool
+s_accepts(size_t at, const void *value, size_t size)
+{
+    uint8_t bytes[FL_ORDER_BYTES];
+    fl_order order = s_order(), back;
+    fl_order_encode(&order, bytes);
+    assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    memcpy(bytes + at, value, size);
+    return fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back);
+}
+
+static bool
+s_accepts_number(size_t at, uint64_t value, size_t size)
+{
+    uint8_t bytes[8];
+    fl_writer writer = fl_writer_over(bytes, sizeof bytes);
+    fl_write_u64(&writer, value);
+    return s_accepts(at, bytes, size);
+}
+
+static bool
+s_accepts_float(size_t at, float value)
+{
+    uint8_t bytes[4];
+    fl_writer writer = fl_writer_over(bytes, sizeof bytes);
+    fl_write_f32(&writer, value);
+    return s_accepts(at, bytes, sizeof bytes);
+}
+
+static void
+numbers_of_an_order_keep_their_ranges(void **state)
+{
+    (void)state;
+    assert_true(s_accepts_number(AT_ROUND, 1, 8));
+    assert_false(s_accepts_number(AT_ROUND, 0, 8));
+    assert_true(s_accepts_number(AT_MODEL_BYTES, FL_VECTOR_BYTES_MAX, 8));
+    assert_false(s_accepts_number(AT_MODEL_BYTES, FL_VECTOR_BYTES_MAX + 1, 8));
+    assert_false(s_accepts_number(AT_MODEL_BYTES, 0, 8));
+    assert_true(s_accepts_number(AT_ELEMENTS, FL_VECTOR_BYTES_MAX / 4, 8)); // 4 bytes each
+    assert_false(s_accepts_number(AT_ELEMENTS, FL_VECTOR_BYTES_MAX / 4 + 1, 8));
+    assert_false(s_accepts_number(AT_ELEMENTS, 0, 8));
+    assert_true(s_accepts_number(AT_BITS, 2, 1) && s_accepts_number(AT_BITS, 24, 1));
+    assert_false(s_accepts_number(AT_BITS, 1, 1) || s_accepts_number(AT_BITS, 25, 1));
+    assert_true(s_accepts_number(AT_RING, 64, 1));
+    assert_false(s_accepts_number(AT_RING, 33, 1) || s_accepts_number(AT_RING, 0, 1));
+    assert_true(s_accepts_number(AT_WIRE, 1, 1));
+    assert_false(s_accepts_number(AT_WIRE, 0, 1) || s_accepts_number(AT_WIRE, 5, 1));
+    const size_t positive[] = { AT_UNIT, AT_WEIGHT, AT_DEVICES, AT_EPOCHS, AT_BATCH };
+    for (size_t i = 0; i < sizeof positive / sizeof *positive; i++) {
+        assert_true(s_accepts_number(positive[i], 1, 4));
+        assert_false(s_accepts_number(positive[i], 0, 4));
+    }
+    assert_true(s_accepts_number(AT_LATE, FL_LATE_DROP, 1));
+    assert_false(s_accepts_number(AT_LATE, FL_LATE_CARRY + 1, 1));
+}
+
+static void
+floats_of_an_order_are_finite_and_in_range(void **state)
+{
+    (void)state;
+    const size_t all[] = { AT_CLIP, AT_RATE, AT_MOMENTUM, AT_DECAY, AT_PROXIMAL };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        assert_true(s_accepts_float(all[i], 0.5f));
+        assert_int_equal(s_accepts_float(all[i], 0.0f), all[i] != AT_CLIP);
+        assert_false(s_accepts_float(all[i], NAN));
+        assert_false(s_accepts_float(all[i], INFINITY));
+        assert_false(s_accepts_float(all[i], -INFINITY));
+        assert_false(s_accepts_float(all[i], -0.5f));
+    }
+    assert_true(s_accepts_float(AT_MOMENTUM, 1.0f));
+    assert_false(s_accepts_float(AT_MOMENTUM, 1.5f));
+}
+
+static void
+s_encode_a_bad_order(void)
+{
+    uint8_t bytes[FL_ORDER_BYTES];
+    fl_order order = s_order();
+    order.plan.bits = 1;
+    fl_order_encode(&order, bytes);
+}
+
+static void
+s_encode_a_bad_entry(void)
+{
+    uint8_t bytes[FL_ROLL_ENTRY_BYTES];
+    fl_roll_encode(&(fl_roll_entry){ .outcome = FL_OUT_IN }, bytes);
+}
+
+static void
+encoding_what_is_out_of_range_is_our_mistake(void **state)
+{
+    (void)state;
+    assert_true(unit_dies(s_encode_a_bad_order));
+    assert_true(unit_dies(s_encode_a_bad_entry));
+}
+
+// ---- report lines -----------------------------------------------------------------------------
+static void
+a_report_line_comes_back_from_its_bytes(void **state)
+{
+    (void)state;
+    uint8_t bytes[FL_ROLL_ENTRY_BYTES];
+    fl_roll_entry entry = { .outcome = FL_OUT_REFUSED, .reason = FL_WHY_NAN, .staleness = 255 };
+    fl_roll_entry back;
+    assert_true(fl_node_parse("d-1", &entry.node) && fl_node_parse("edge.b", &entry.parent));
+    fl_roll_encode(&entry, bytes);
+    assert_true(fl_roll_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    assert_memory_equal(&entry, &back, sizeof entry);
+}
+
+static void
+a_malformed_report_line_is_refused(void **state)
+{
+    (void)state;
+    //  offset, value: names, outcome, reason, spare
+    const struct { size_t at; uint8_t value; } bad[] = {
+        { 0, 0 }, { 0, 'A' }, { 15, 'a' }, { 16, 0 }, { 17, ' ' }, { 32, FL_OUT_COUNT },
+        { 33, FL_WHY_COUNT }, { 35, 1 },
+    };
+    fl_roll_entry back;
+    messages_sample(FL_CONTRIB, &letter);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        uint8_t bytes[FL_ROLL_ENTRY_BYTES];
+        memcpy(bytes, letter.message.contrib.roll.data, sizeof bytes);
+        assert_true(fl_roll_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+        bytes[bad[i].at] = bad[i].value;
+        assert_false(fl_roll_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+        assert_int_equal(back.node.name[0], 0);
+    }
+    assert_false(fl_roll_decode(fl_bytes_of(letter.room, FL_ROLL_ENTRY_BYTES - 1), &back));
+    assert_false(fl_roll_decode(fl_bytes_of(letter.room, FL_ROLL_ENTRY_BYTES + 1), &back));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_verb_has_a_name_of_its_own),
+        cmocka_unit_test(every_reason_has_a_name_of_its_own),
+        cmocka_unit_test(outcomes_and_activities_have_names),
+        cmocka_unit_test(three_verbs_carry_a_body),
+        cmocka_unit_test(an_order_comes_back_from_its_bytes),
+        cmocka_unit_test(an_order_of_another_size_or_tag_is_malformed),
+        cmocka_unit_test(numbers_of_an_order_keep_their_ranges),
+        cmocka_unit_test(floats_of_an_order_are_finite_and_in_range),
+        cmocka_unit_test(encoding_what_is_out_of_range_is_our_mistake),
+        cmocka_unit_test(a_report_line_comes_back_from_its_bytes),
+        cmocka_unit_test(a_malformed_report_line_is_refused),
+    };
+    return cmocka_run_group_tests_name("wire/message", tests, NULL, NULL);
+}
