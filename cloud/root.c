@@ -1,6 +1,7 @@
-//  The root drives rounds. A round is real once its close is durable: only then do the children
-//  hear of it, and only then does the next one begin. A restart therefore finds either the old
-//  model and the round to repeat, or the new model and the round after.
+//  The root drives rounds. A round is real once its close is durable: only then
+//  do the children hear of it, and only then does the next one begin. A restart
+//  therefore finds either the old model and the round to repeat, or the new
+//  model and the round after.
 #include "cloud/root.h"
 
 #include <math.h>
@@ -19,12 +20,9 @@ static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
 };
 
 static const char *const names[FL_ROOT_PHASES] = {
-    [FL_ROOT_IDLE] = "idle",
-    [FL_ROOT_WAITING] = "waiting",
-    [FL_ROOT_OPENING] = "opening",
-    [FL_ROOT_COLLECTING] = "collecting",
-    [FL_ROOT_APPLYING] = "applying",
-    [FL_ROOT_SAVING] = "saving",
+    [FL_ROOT_IDLE] = "idle",         [FL_ROOT_WAITING] = "waiting",
+    [FL_ROOT_OPENING] = "opening",   [FL_ROOT_COLLECTING] = "collecting",
+    [FL_ROOT_APPLYING] = "applying", [FL_ROOT_SAVING] = "saving",
     [FL_ROOT_DONE] = "done",
 };
 
@@ -32,12 +30,12 @@ struct fl_root {
     fl_root_conf conf;
     fl_cohort *cohort;
     fl_root_phase phase;
-    fl_time since;           // of this phase
-    fl_task task;            // of the round at hand
-    fl_report report;        // of the round being closed
+    fl_time since;    // of this phase
+    fl_task task;     // of the round at hand
+    fl_report report; // of the round being closed
     uint64_t token;
-    uint32_t waits;          // waits for children that ended in vain
-    uint32_t ready, leaves;  // as last noted while waiting
+    uint32_t waits;         // waits for children that ended in vain
+    uint32_t ready, leaves; // as last noted while waiting
     uint64_t rounds_ms, rounds_closed;
     double loss, accuracy;
     bool aborted;
@@ -103,8 +101,10 @@ s_end(fl_root *self, bool aborted, fl_reason reason, fl_time now, fl_outbox *out
     self->aborted = aborted;
     self->reason = reason;
     s_enter(self, FL_ROOT_DONE, now);
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_DONE, .round = self->task.order.round,
-                                   .reason = reason, .a = self->task.order.round });
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_DONE,
+                                   .round = self->task.order.round,
+                                   .reason = reason,
+                                   .a = self->task.order.round });
 }
 
 static void
@@ -134,14 +134,19 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
     const fl_order *order = &self->task.order;
     self->waits = 0;
     self->task.attempt++;
-    self->report = (fl_report){ .run = order->run, .round = order->round,
-                                .attempt = self->task.attempt, .base = order->model,
-                                .model = order->model, .loss = NAN, .accuracy = NAN };
+    self->report = (fl_report){ .run = order->run,
+                                .round = order->round,
+                                .attempt = self->task.attempt,
+                                .base = order->model,
+                                .model = order->model,
+                                .loss = NAN,
+                                .accuracy = NAN };
     s_enter(self, FL_ROOT_OPENING, now);
     s_save(self, FL_SAVE_OPEN, out);
 }
 
-//  Before each round: wait for the expected children, within a bound, and say for what.
+//  Before each round: wait for the expected children, within a bound, and say
+//  for what.
 static void
 s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
@@ -158,8 +163,10 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
     if (ready != self->ready || leaves != self->leaves) {
         self->ready = ready;
         self->leaves = leaves;
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_WAITING, .round = self->task.order.round,
-                                       .a = ready, .b = self->conf.cohort.expect });
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_WAITING,
+                                       .round = self->task.order.round,
+                                       .a = ready,
+                                       .b = self->conf.cohort.expect });
     }
     if (now < self->since + (fl_time)self->conf.start_wait_ms) {
         return;
@@ -224,7 +231,8 @@ on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     s_save(self, FL_SAVE_CLOSE, out);
 }
 
-//  The close is durable, or could not be made so: tell the children, go on or end.
+//  The close is durable, or could not be made so: tell the children, go on or
+//  end.
 static void
 s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
 {
@@ -258,8 +266,10 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(event->saved.token == self->token);
     if (!event->saved.ok) {
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED, .round = self->task.order.round,
-                                       .reason = FL_WHY_STORAGE, .a = event->saved.token });
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
+                                       .round = self->task.order.round,
+                                       .reason = FL_WHY_STORAGE,
+                                       .a = event->saved.token });
     }
     if (self->phase == FL_ROOT_SAVING) {
         s_settle(self, event->saved.ok, now, out);

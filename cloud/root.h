@@ -13,14 +13,20 @@ typedef struct fl_root fl_root;
 typedef struct fl_root_conf {
     fl_cohort_conf cohort;
     fl_plan plan;
-    uint64_t rounds;         // to run in all
-    uint32_t expect_leaves;  // devices wanted before a round opens; 0 = any
-    uint32_t start_wait_ms;  // bound of the wait for them, before each round
+    uint64_t rounds;        // to run in all
+    uint32_t expect_leaves; // devices wanted before a round opens; 0 = any
+    uint32_t start_wait_ms; // bound of the wait for them, before each round
 } fl_root_conf;
 
 typedef enum fl_root_phase {
-    FL_ROOT_IDLE, FL_ROOT_WAITING, FL_ROOT_OPENING, FL_ROOT_COLLECTING, FL_ROOT_APPLYING,
-    FL_ROOT_SAVING, FL_ROOT_DONE, FL_ROOT_PHASES
+    FL_ROOT_IDLE,
+    FL_ROOT_WAITING,
+    FL_ROOT_OPENING,
+    FL_ROOT_COLLECTING,
+    FL_ROOT_APPLYING,
+    FL_ROOT_SAVING,
+    FL_ROOT_DONE,
+    FL_ROOT_PHASES
 } fl_root_phase;
 const char *fl_root_phase_name(fl_root_phase phase);
 
@@ -29,14 +35,14 @@ typedef struct fl_root_view {
     fl_root_phase phase;
     uint64_t round, rounds;
     uint32_t attempt;
-    uint32_t ready, expect;      // children; what a wait waits for
+    uint32_t ready, expect; // children; what a wait waits for
     uint32_t leaves, expect_leaves;
-    uint32_t phase_ms;           // time spent in this phase
-    uint32_t left_ms;            // until its bound; 0 when it has none
-    uint32_t round_ms;           // average of the closed rounds of this process; 0 = none yet
-    double loss, accuracy;       // newest; NaN when none
+    uint32_t phase_ms;     // time spent in this phase
+    uint32_t left_ms;      // until its bound; 0 when it has none
+    uint32_t round_ms;     // average of the closed rounds of this process; 0 = none yet
+    double loss, accuracy; // newest; NaN when none
     bool aborted;
-    fl_reason reason;            // why DONE early
+    fl_reason reason; // why DONE early
 } fl_root_view;
 
 //  The caller owns the result. NULL when out of memory.

@@ -1,6 +1,7 @@
-//  A device owns one update at most. It is born of one training, belongs to the round whose model
-//  it was trained from, and dies when it was counted, may have been counted, or is too old. In
-//  between it is offered, under the plan's rule for late ones, to whichever round is open.
+//  A device owns one update at most. It is born of one training, belongs to the
+//  round whose model it was trained from, and dies when it was counted, may
+//  have been counted, or is too old. In between it is offered, under the plan's
+//  rule for late ones, to whichever round is open.
 #include "device/device.h"
 
 #include <stdlib.h>
@@ -13,15 +14,15 @@ typedef enum phase { IDLE, TRAINING, ENCODING, PHASES } phase;
 struct fl_device {
     fl_member *member;
     phase phase;
-    bool cancelled;         // the running training was told to stop
+    bool cancelled; // the running training was told to stop
     bool done;
-    fl_order trained;       // order of the running training, or of the update held
-    fl_order encoding;      // order that the running encoding is for
-    fl_vec update;          // 0 when none
+    fl_order trained;  // order of the running training, or of the update held
+    fl_order encoding; // order that the running encoding is for
+    fl_vec update;     // 0 when none
     uint64_t samples;
     uint64_t stats[FL_STATS];
-    uint64_t weight;        // of the running encoding
-    uint64_t offered;       // round that the update was last offered to; 0 = none
+    uint64_t weight;  // of the running encoding
+    uint64_t offered; // round that the update was last offered to; 0 = none
 };
 
 fl_device *
@@ -139,7 +140,8 @@ s_work(fl_device *self, fl_time now, fl_outbox *out)
         return;
     }
     uint64_t staleness = task->order.round - self->trained.round;
-    if (!fl_run_equal(&task->order.run, &self->trained.run) || task->order.round < self->trained.round) {
+    if (!fl_run_equal(&task->order.run, &self->trained.run) ||
+        task->order.round < self->trained.round) {
         staleness = UINT64_MAX; // of another life
     }
     if (self->phase == TRAINING && !s_carries(&task->order.plan, staleness)) {
@@ -207,12 +209,16 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     if (event->encoded.saturated > 0) {
-        s_note(self, FL_NOTE_SATURATED, round, event->encoded.saturated,
-               self->encoding.elements, out);
+        s_note(self, FL_NOTE_SATURATED, round, event->encoded.saturated, self->encoding.elements,
+               out);
     }
-    fl_offer offer = { .vec = event->encoded.vec, .hash = event->encoded.hash,
-                       .vector_bytes = event->encoded.bytes, .base_round = self->trained.round,
-                       .base = self->trained.model, .weight = self->weight, .count = 1 };
+    fl_offer offer = { .vec = event->encoded.vec,
+                       .hash = event->encoded.hash,
+                       .vector_bytes = event->encoded.bytes,
+                       .base_round = self->trained.round,
+                       .base = self->trained.model,
+                       .weight = self->weight,
+                       .count = 1 };
     memcpy(offer.stats, self->stats, sizeof offer.stats);
     offer.stats[FL_STAT_SATURATED] = event->encoded.saturated;
     self->offered = round;
@@ -254,7 +260,8 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
     fl_doing doing = { .activity = self->phase == TRAINING   ? FL_DOING_TRAIN
                                    : self->phase == ENCODING ? FL_DOING_ENCODE
                                                              : FL_DOING_NOTHING,
-                       .leaves = 1, .samples = self->samples };
+                       .leaves = 1,
+                       .samples = self->samples };
     fl_member_doing(self->member, &doing);
 }
 

@@ -1,6 +1,7 @@
-//  The edge is glue: what its member hears becomes a round of its cohort, what its cohort closes
-//  becomes the member's contribution, and the verdict from above is handed to the children. So a
-//  device learns «counted» only when the root has made it durable.
+//  The edge is glue: what its member hears becomes a round of its cohort, what
+//  its cohort closes becomes the member's contribution, and the verdict from
+//  above is handed to the children. So a device learns «counted» only when the
+//  root has made it durable.
 #include "edge/edge.h"
 
 #include <math.h>
@@ -22,9 +23,9 @@ struct fl_edge {
     fl_member *member;
     fl_cohort *cohort;
     phase phase;
-    fl_task task;          // of the round in hand; its attempt is ours
-    uint64_t token;        // of the newest SAVE
-    fl_report report;      // of the newest SAVE
+    fl_task task;     // of the round in hand; its attempt is ours
+    uint64_t token;   // of the newest SAVE
+    fl_report report; // of the newest SAVE
     bool final;
 };
 
@@ -80,8 +81,12 @@ s_report(fl_edge *self, const fl_result *result)
 {
     fl_report *report = &self->report;
     const fl_order *order = &self->task.order;
-    *report = (fl_report){ .run = order->run, .round = order->round, .attempt = self->task.attempt,
-                           .base = order->model, .model = order->model, .loss = NAN,
+    *report = (fl_report){ .run = order->run,
+                           .round = order->round,
+                           .attempt = self->task.attempt,
+                           .base = order->model,
+                           .model = order->model,
+                           .loss = NAN,
                            .accuracy = NAN };
     if (result != NULL) {
         report->close = result->close;
@@ -159,8 +164,10 @@ static void
 on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     if (!event->saved.ok) {
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED, .round = self->task.order.round,
-                                       .reason = FL_WHY_STORAGE, .a = event->saved.token });
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
+                                       .round = self->task.order.round,
+                                       .reason = FL_WHY_STORAGE,
+                                       .a = event->saved.token });
     }
     if (event->saved.token != self->token || self->phase != SAVING) {
         return; // of a close, or of a round given up
@@ -191,11 +198,16 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
                           out);
         return;
     }
-    fl_offer offer = { .vec = result.vec, .hash = result.hash,
+    fl_offer offer = { .vec = result.vec,
+                       .hash = result.hash,
                        .vector_bytes = result.vector_bytes,
-                       .base_round = self->task.order.round, .base = self->task.order.model,
-                       .weight = result.weight, .count = result.count, .tally = result.tally,
-                       .roll = result.roll, .roll_count = result.roll_count,
+                       .base_round = self->task.order.round,
+                       .base = self->task.order.model,
+                       .weight = result.weight,
+                       .count = result.count,
+                       .tally = result.tally,
+                       .roll = result.roll,
+                       .roll_count = result.roll_count,
                        .roll_dropped = result.roll_dropped };
     for (int i = 0; i < FL_STATS; i++) {
         offer.stats[i] = result.stats[i];
@@ -208,9 +220,11 @@ s_tell_parent(fl_edge *self)
 {
     fl_tally tally = fl_cohort_tally(self->cohort);
     fl_doing doing = { .activity = self->phase == COLLECTING ? FL_DOING_COLLECT : FL_DOING_NOTHING,
-                       .done = tally.in, .total = tally.invited,
+                       .done = tally.in,
+                       .total = tally.invited,
                        .leaves = fl_cohort_leaves(self->cohort),
-                       .samples = fl_cohort_samples(self->cohort), .tally = tally };
+                       .samples = fl_cohort_samples(self->cohort),
+                       .tally = tally };
     fl_member_doing(self->member, &doing);
 }
 

@@ -12,8 +12,8 @@ typedef struct fl_edge fl_edge;
 typedef struct fl_edge_conf {
     fl_member_conf member;
     fl_cohort_conf cohort;
-    uint64_t last_round;     // from the ledger: newest round that was opened here; 0 = none
-    uint32_t last_attempt;   // and how often
+    uint64_t last_round;   // from the ledger: newest round that was opened here; 0 = none
+    uint32_t last_attempt; // and how often
 } fl_edge_conf;
 
 //  The caller owns the result. NULL when out of memory.

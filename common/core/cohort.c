@@ -1,53 +1,25 @@
-//  The cohort decides when: who is seated, who is invited, when a round is cut off and closed. What
-//  children send is collect's; who they are is the roster's. A round ends in one of three ways
-//  only: every invited seat has come to an end, enough have come, or the cut-off has passed. From
-//  the cut-off on nothing new is let in, so closing waits for nothing but our own folds.
-#include "common/core/cohort.h"
+//  The cohort decides when: who is seated, who is invited, when a round is cut
+//  off and closed. What children send is collect's; who they are is the
+//  roster's. A round ends in one of three ways only: every invited seat has
+//  come to an end, enough have come, or the cut-off has passed. From the
+//  cut-off on nothing new is let in, so closing waits for nothing but our own
+//  folds.
+#include "common/core/cohort_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/core/collect.h"
 #include "common/core/tally.h"
 
-enum { HISTORY = 64 }; // rounds whose model is remembered, to check the base of a late update
-
-typedef enum phase { IDLE, OPEN, DRAINING, FINISHING, CLOSED, PHASES } phase;
-
-static const bool legal[PHASES][PHASES] = {
-    [IDLE] = { [OPEN] = true },
-    [OPEN] = { [DRAINING] = true, [IDLE] = true },
-    [DRAINING] = { [FINISHING] = true, [CLOSED] = true, [IDLE] = true },
-    [FINISHING] = { [CLOSED] = true, [IDLE] = true },
-    [CLOSED] = { [IDLE] = true },
-};
-
-typedef struct past {
-    uint64_t round;
-    fl_hash model;
-} past;
-
-struct fl_cohort {
-    fl_cohort_conf conf;
-    fl_roster *roster;
-    fl_collect *collect;
-    phase phase;
-    bool over;                // the run is over: every child hears so
-    bool finish_pending;      // a FINISH of an abandoned round is on its way
-    fl_run run;
-    fl_hash model;
-    uint64_t model_bytes;
-    past history[HISTORY];
-    fl_task task;
-    fl_time opened_at, cutoff_at, due, check_at;
-    fl_time wake_at;          // next moment that alone may complete the round
-    uint32_t extends;
-    uint32_t median_ms;       // of the last round that counted somebody
-    uint64_t bytes_down;      // served this round
-    fl_result result;
-    fl_roll_entry *roll;      // (FL_ROLL_MAX)
-    uint32_t *durations;      // (seats_max) scratch
+static const bool legal[FL_COHORT_PHASES][FL_COHORT_PHASES] = {
+    [FL_COHORT_IDLE] = { [FL_COHORT_OPEN] = true },
+    [FL_COHORT_OPEN] = { [FL_COHORT_DRAINING] = true, [FL_COHORT_IDLE] = true },
+    [FL_COHORT_DRAINING] = { [FL_COHORT_FINISHING] = true,
+                             [FL_COHORT_CLOSED] = true,
+                             [FL_COHORT_IDLE] = true },
+    [FL_COHORT_FINISHING] = { [FL_COHORT_CLOSED] = true, [FL_COHORT_IDLE] = true },
+    [FL_COHORT_CLOSED] = { [FL_COHORT_IDLE] = true },
 };
 
 fl_cohort *
@@ -87,398 +59,14 @@ fl_cohort_destroy(fl_cohort **self_p)
 }
 
 static void
-s_enter(fl_cohort *self, phase next)
+s_enter(fl_cohort *self, fl_cohort_phase next)
 {
     FL_ASSERT(legal[self->phase][next]);
     self->phase = next;
 }
 
-static fl_message *
-s_say(fl_cohort *self, fl_peer peer, fl_verb verb, fl_outbox *out)
-{
-    fl_message *message = fl_outbox_send(out, peer, verb);
-    message->run = self->run;
-    message->round = self->phase == IDLE ? 0 : self->task.order.round;
-    return message;
-}
-
-static void
-s_refuse_peer(fl_cohort *self, const fl_event *event, fl_reason reason, fl_outbox *out)
-{
-    fl_verb about = event->message.message->verb;
-    fl_refused *refused = &s_say(self, event->message.from, FL_REFUSED, out)->refused;
-    refused->reason = reason;
-    refused->about = about;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED, .node = event->message.node,
-                                   .round = event->message.message->round, .reason = reason,
-                                   .a = (uint64_t)about });
-}
-
-static void
-s_note(fl_cohort *self, const fl_node *node, fl_note_id id, fl_reason reason, uint64_t a,
-       uint64_t b, fl_outbox *out)
-{
-    fl_note note = { .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b };
-    if (node != NULL) {
-        note.node = *node;
-    }
-    fl_outbox_note(out, note);
-}
-
-// ---- seats ------------------------------------------------------------------------------------
-static void
-s_task(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
-{
-    fl_seat *seat = fl_roster_at(self->roster, index);
-    fl_time left = self->cutoff_at - now - (fl_time)self->conf.timing.hop_ms;
-    fl_message *message = s_say(self, seat->peer, FL_TASK, out);
-    message->task = self->task;
-    message->task.budget_ms = left > 1 ? (uint32_t)left : 1;
-    if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
-        seat->phase = FL_SEAT_TASKED;
-        seat->reason = FL_WHY_NONE;
-        seat->tasked_at = now;
-        memset(&seat->contrib, 0, sizeof seat->contrib);
-        s_note(self, &seat->node, FL_NOTE_TASKED, FL_WHY_NONE, index, message->task.budget_ms, out);
-    }
-}
-
-//  Task a seat if it may still come in; true when a TASK went out.
-static bool
-s_invite(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
-{
-    fl_seat_phase seat = fl_roster_look(self->roster, index)->phase;
-    bool open = self->phase == OPEN && now < self->cutoff_at;
-    if (!open || seat == FL_SEAT_COUNTED || seat == FL_SEAT_FOLDING || seat == FL_SEAT_VERIFYING ||
-        seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE) {
-        return false;
-    }
-    s_task(self, index, now, out);
-    return true;
-}
-
-static bool
-s_role_fits(const fl_cohort *self, fl_role role)
-{
-    return role != FL_ROLE_NONE &&
-           (self->conf.child_roles[0] == role || self->conf.child_roles[1] == role);
-}
-
-static void
-s_tell_over(fl_cohort *self, const fl_seat *seat, fl_outbox *out)
-{
-    fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
-    closed->outcome = FL_OUT_IDLE;
-    closed->final = true;
-}
-
-static void
-on_hello(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (!s_role_fits(self, event->message.role)) {
-        s_refuse_peer(self, event, FL_WHY_ROLE, out);
-        return;
-    }
-    static const fl_run unknown;
-    if (fl_run_equal(&self->run, &unknown)) { // an edge that has not joined its own parent yet
-        s_refuse_peer(self, event, FL_WHY_UNKNOWN_RUN, out);
-        return;
-    }
-    bool renewed = false;
-    int64_t index = fl_roster_join(self->roster, event, now, &renewed);
-    if (index < 0) {
-        s_refuse_peer(self, event, FL_WHY_FULL, out);
-        return;
-    }
-    fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
-    if (renewed && (seat->phase == FL_SEAT_OFFERED || seat->phase == FL_SEAT_STAGING)) {
-        (void)fl_collect_withdraw(self->collect, (uint32_t)index, FL_SEAT_TASKED, FL_WHY_NONE, out);
-        memset(&seat->contrib, 0, sizeof seat->contrib);
-    }
-    fl_welcome *welcome = &s_say(self, seat->peer, FL_WELCOME, out)->welcome;
-    welcome->seat = (uint32_t)index;
-    welcome->epoch = seat->epoch;
-    welcome->beat_ms = self->conf.timing.beat_ms;
-    s_note(self, &seat->node, seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED,
-           FL_WHY_NONE, (uint64_t)index, seat->epoch, out);
-    if (self->over) {
-        s_tell_over(self, seat, out);
-    }
-    (void)s_invite(self, (uint32_t)index, now, out);
-    if (self->check_at == FL_NEVER) {
-        self->check_at = now + self->conf.timing.beat_ms;
-    }
-}
-
-static void
-s_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_outbox *out)
-{
-    fl_seat *seat = fl_roster_at(self->roster, index);
-    if (!fl_seat_terminal(seat)) {
-        (void)fl_collect_withdraw(self->collect, index, FL_SEAT_ABSENT, reason, out);
-    }
-    seat->present = false;
-    fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
-}
-
-//  The seat that a message names, if it is this peer's; -1 and a refusal otherwise.
-static int64_t
-s_seat_of(fl_cohort *self, const fl_event *event, uint32_t seat, uint32_t epoch, fl_time now,
-          fl_outbox *out)
-{
-    if (seat < fl_roster_count(self->roster)) {
-        fl_seat *found = fl_roster_at(self->roster, seat);
-        if (found->present && found->peer == event->message.from && found->epoch == epoch) {
-            found->heard_at = now;
-            found->evasive = false;
-            return seat;
-        }
-    }
-    s_refuse_peer(self, event, FL_WHY_UNKNOWN_SEAT, out);
-    return -1;
-}
-
-static bool
-s_this_round(const fl_cohort *self, const fl_message *message, uint32_t attempt)
-{
-    return self->phase != IDLE && message->round == self->task.order.round &&
-           attempt == self->task.attempt && fl_run_equal(&message->run, &self->run);
-}
-
-static void
-s_tell_last(fl_cohort *self, const fl_seat *seat, fl_outbox *out)
-{
-    fl_message *message = s_say(self, seat->peer, FL_CLOSED, out);
-    message->round = seat->last_round;
-    message->closed.attempt = seat->last_attempt;
-    message->closed.outcome = seat->last_outcome;
-    message->closed.reason = seat->last_reason;
-}
-
-static void
-on_beat(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    const fl_message *message = event->message.message;
-    const fl_beat *beat = &message->beat;
-    int64_t index = s_seat_of(self, event, beat->seat, beat->epoch, now, out);
-    if (index < 0) {
-        return;
-    }
-    fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
-    seat->activity = beat->activity;
-    seat->done = beat->done;
-    seat->total = beat->total;
-    seat->tally = beat->tally;
-    seat->samples = beat->samples > 0 ? beat->samples : seat->samples;
-    if (seat->role == FL_ROLE_EDGE) {
-        seat->leaves = beat->leaves;
-    }
-    bool here = s_this_round(self, message, beat->attempt);
-    bool waits = beat->activity == FL_DOING_WAIT_GRANT || beat->activity == FL_DOING_SEND ||
-                 beat->activity == FL_DOING_WAIT_CLOSE;
-    uint32_t before = fl_outbox_count(out);
-    if (self->over) {
-        s_tell_over(self, seat, out);
-    }
-    if (here && seat->phase == FL_SEAT_STAGING) {
-        fl_collect_beat(self->collect, (uint32_t)index, &self->conf.timing, now, out);
-    } else if (!here || (seat->phase == FL_SEAT_TASKED && waits) || seat->phase == FL_SEAT_ABSENT ||
-               seat->phase == FL_SEAT_IDLE) {
-        if (!here && message->round != 0 && message->round == seat->last_round &&
-            beat->attempt <= seat->last_attempt) {
-            s_tell_last(self, seat, out);
-        }
-        (void)s_invite(self, (uint32_t)index, now, out);
-    }
-    if (fl_outbox_count(out) == before) {
-        (void)s_say(self, seat->peer, FL_BEAT, out);
-    }
-}
-
-// ---- contributions ----------------------------------------------------------------------------
-static bool
-s_base_fits(const fl_cohort *self, const fl_contrib *contrib, fl_reason *reason)
-{
-    const fl_order *order = &self->task.order;
-    uint64_t staleness = order->round - contrib->base_round;
-    *reason = FL_WHY_BASE;
-    if (contrib->base_round > order->round || contrib->base_round == 0) {
-        return false;
-    }
-    if (staleness > 0 &&
-        (order->plan.late != FL_LATE_CARRY || staleness > order->plan.staleness_max)) {
-        *reason = FL_WHY_STALE;
-        return false;
-    }
-    const past *then = &self->history[contrib->base_round % HISTORY];
-    return then->round == contrib->base_round && fl_hash_equal(&then->model, &contrib->base);
-}
-
-static void
-on_contrib(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    const fl_message *message = event->message.message;
-    const fl_contrib *contrib = &message->contrib;
-    int64_t found = s_seat_of(self, event, contrib->seat, contrib->epoch, now, out);
-    if (found < 0) {
-        return;
-    }
-    uint32_t index = (uint32_t)found;
-    fl_seat *seat = fl_roster_at(self->roster, index);
-    if (!s_this_round(self, message, contrib->attempt)) {
-        if (s_invite(self, index, now, out)) {
-            return; // the current task says it all
-        }
-        bool last = message->round == seat->last_round && contrib->attempt <= seat->last_attempt;
-        if (message->round != 0 && last) {
-            s_tell_last(self, seat, out);
-        } else {
-            s_refuse_peer(self, event, FL_WHY_UNKNOWN_ROUND, out);
-        }
-        return;
-    }
-    if (self->phase != OPEN) {
-        if (!fl_seat_terminal(seat) && seat->phase != FL_SEAT_VERIFYING &&
-            seat->phase != FL_SEAT_FOLDING) {
-            (void)fl_collect_withdraw(self->collect, index, FL_SEAT_LATE, FL_WHY_LATE, out);
-        }
-        if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
-            s_refuse_peer(self, event, FL_WHY_LATE, out);
-            return;
-        }
-        fl_collect_contrib(self->collect, index, message, now, out);
-        return;
-    }
-    fl_reason reason;
-    if (!s_base_fits(self, contrib, &reason)) {
-        (void)fl_collect_withdraw(self->collect, index, FL_SEAT_REFUSED, reason, out);
-        fl_collect_refuse(self->collect, index, reason, FL_CONTRIB, out);
-        return;
-    }
-    if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
-        seat->phase = FL_SEAT_TASKED; // it came back by itself
-        seat->tasked_at = now;
-    }
-    fl_collect_contrib(self->collect, index, message, now, out);
-}
-
-static void
-on_chunk(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    const fl_message *message = event->message.message;
-    const fl_chunk *chunk = &message->chunk;
-    int64_t index = s_seat_of(self, event, chunk->seat, chunk->epoch, now, out);
-    if (index < 0) {
-        return;
-    }
-    if (self->phase == OPEN && s_this_round(self, message, chunk->attempt)) {
-        fl_collect_chunk(self->collect, (uint32_t)index, message, event->message.body_bytes, now,
-                         out);
-    } else {
-        s_note(self, &event->message.node, FL_NOTE_CHUNK_DROPPED, FL_WHY_LATE, (uint64_t)index,
-               chunk->offset, out);
-    }
-}
-
-static void
-on_fetch(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    const fl_fetch *fetch = &event->message.message->fetch;
-    int64_t index = fl_roster_of_peer(self->roster, event->message.from);
-    if (index < 0) {
-        s_refuse_peer(self, event, FL_WHY_UNKNOWN_SEAT, out);
-        return;
-    }
-    fl_roster_at(self->roster, (uint32_t)index)->heard_at = now;
-    if (!fl_hash_equal(&fetch->hash, &self->model) || fetch->offset >= self->model_bytes ||
-        fetch->bytes > self->model_bytes - fetch->offset) {
-        s_refuse_peer(self, event, FL_WHY_MODEL, out);
-        return;
-    }
-    fl_effect *effect = fl_outbox_add(out, FL_FX_SERVE);
-    effect->serve.to = event->message.from;
-    effect->serve.bytes = fetch->bytes;
-    effect->serve.message.verb = FL_PIECE;
-    effect->serve.message.run = self->run;
-    effect->serve.message.round = event->message.message->round;
-    effect->serve.message.piece.hash = fetch->hash;
-    effect->serve.message.piece.offset = fetch->offset;
-    effect->serve.message.piece.total = self->model_bytes;
-    self->bytes_down += fetch->bytes;
-}
-
-static void
-on_refused(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    const fl_message *message = event->message.message;
-    int64_t index = fl_roster_of_peer(self->roster, event->message.from);
-    if (index < 0 || self->phase != OPEN || message->round != self->task.order.round ||
-        message->refused.about != FL_TASK) {
-        return;
-    }
-    fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
-    seat->heard_at = now;
-    if (seat->phase == FL_SEAT_TASKED) {
-        (void)fl_collect_withdraw(self->collect, (uint32_t)index, FL_SEAT_REFUSED,
-                                  message->refused.reason, out);
-        s_note(self, &seat->node, FL_NOTE_REFUSED, message->refused.reason, FL_TASK, 0, out);
-    }
-}
-
-static void
-on_leave(fl_cohort *self, const fl_event *event, fl_outbox *out)
-{
-    int64_t index = fl_roster_of_peer(self->roster, event->message.from);
-    if (index >= 0) {
-        s_note(self, &event->message.node, FL_NOTE_LEFT, event->message.message->leave.reason,
-               (uint64_t)index, 0, out);
-        s_vacate(self, (uint32_t)index, FL_WHY_LEFT, out);
-    }
-}
-
-static void
-on_message(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    switch (event->message.message->verb) {
-    case FL_HELLO:
-        on_hello(self, event, now, out);
-        break;
-    case FL_BEAT:
-        on_beat(self, event, now, out);
-        break;
-    case FL_CONTRIB:
-        on_contrib(self, event, now, out);
-        break;
-    case FL_CHUNK:
-        on_chunk(self, event, now, out);
-        break;
-    case FL_FETCH:
-        on_fetch(self, event, now, out);
-        break;
-    case FL_REFUSED:
-        on_refused(self, event, now, out);
-        break;
-    case FL_LEAVE:
-        on_leave(self, event, out);
-        break;
-    case FL_VERB_NONE:
-    case FL_WELCOME:
-    case FL_TASK:
-    case FL_GRANT:
-    case FL_CLOSED:
-    case FL_DENY:
-    case FL_ENROL:
-    case FL_ENROLLED:
-    case FL_PIECE:
-    case FL_ASK:
-    case FL_ANSWER:
-    case FL_VERB_COUNT:
-        s_refuse_peer(self, event, FL_WHY_MALFORMED, out);
-        break;
-    }
-}
-
-// ---- closing ----------------------------------------------------------------------------------
+// ---- closing
+// ----------------------------------------------------------------------------------
 static int
 s_by_value(const void *a, const void *b)
 {
@@ -487,7 +75,8 @@ s_by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-//  The median time that fresh contributions of this round took, task out to last byte in.
+//  The median time that fresh contributions of this round took, task out to
+//  last byte in.
 static void
 s_measure(fl_cohort *self)
 {
@@ -526,8 +115,8 @@ s_close(fl_cohort *self, fl_close close, fl_reason reason, fl_time now, fl_outbo
     result->roll_count = fl_tally_roll(self->roster, &self->conf.node, self->task.order.round,
                                        self->roll, &result->roll_dropped);
     s_measure(self);
-    s_enter(self, CLOSED);
-    s_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
+    s_enter(self, FL_COHORT_CLOSED);
+    fl_cohort_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
 }
 
 static void
@@ -535,7 +124,7 @@ s_finish(fl_cohort *self, fl_time now, fl_outbox *out)
 {
     const fl_window *window = &self->conf.window;
     if (fl_collect_sums(self->collect)->contributions >= window->count_min) {
-        s_enter(self, FINISHING);
+        s_enter(self, FL_COHORT_FINISHING);
         fl_outbox_add(out, FL_FX_FINISH)->finish.vector = self->conf.vector;
         return;
     }
@@ -547,7 +136,7 @@ s_finish(fl_cohort *self, fl_time now, fl_outbox *out)
 static void
 s_cut_off(fl_cohort *self, fl_time now, fl_outbox *out)
 {
-    s_enter(self, DRAINING);
+    s_enter(self, FL_COHORT_DRAINING);
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
         fl_seat *seat = fl_roster_at(self->roster, i);
         uint64_t got = seat->phase == FL_SEAT_STAGING ? seat->intake.next : 0;
@@ -557,15 +146,17 @@ s_cut_off(fl_cohort *self, fl_time now, fl_outbox *out)
             fl_seat_phase next = seat->evasive ? FL_SEAT_ABSENT : FL_SEAT_LATE;
             (void)fl_collect_withdraw(self->collect, i, next,
                                       seat->evasive ? FL_WHY_SILENT : reason, out);
-            s_note(self, &seat->node, FL_NOTE_LATE, seat->reason, i, got, out);
+            fl_cohort_note(self, &seat->node, FL_NOTE_LATE, seat->reason, i, got, out);
         }
     }
-    s_note(self, NULL, FL_NOTE_ROUND_CUTOFF, FL_WHY_NONE,
-           fl_collect_sums(self->collect)->contributions, (uint64_t)(now - self->opened_at), out);
+    fl_cohort_note(self, NULL, FL_NOTE_ROUND_CUTOFF, FL_WHY_NONE,
+                   fl_collect_sums(self->collect)->contributions, (uint64_t)(now - self->opened_at),
+                   out);
 }
 
 typedef struct standing {
-    uint32_t invited, ended, coming; // coming: verified or folded any moment, or counted
+    uint32_t invited, ended,
+        coming; // coming: verified or folded any moment, or counted
 } standing;
 
 static standing
@@ -599,7 +190,8 @@ s_complete(const fl_cohort *self, fl_time now)
            (sum.invited >= self->conf.expect || waited);
 }
 
-//  True when the cut-off was moved: too few are in or coming, and the window says to wait on.
+//  True when the cut-off was moved: too few are in or coming, and the window
+//  says to wait on.
 static bool
 s_extend(fl_cohort *self, fl_time now, fl_outbox *out)
 {
@@ -612,8 +204,9 @@ s_extend(fl_cohort *self, fl_time now, fl_outbox *out)
         return false;
     }
     self->extends++;
-    s_note(self, NULL, FL_NOTE_ROUND_EXTEND, FL_WHY_QUORUM,
-           fl_collect_sums(self->collect)->contributions, (uint64_t)(later - self->cutoff_at), out);
+    fl_cohort_note(self, NULL, FL_NOTE_ROUND_EXTEND, FL_WHY_QUORUM,
+                   fl_collect_sums(self->collect)->contributions,
+                   (uint64_t)(later - self->cutoff_at), out);
     self->cutoff_at = later;
     return true;
 }
@@ -632,7 +225,7 @@ s_next_moment(const fl_cohort *self, fl_time now)
 static void
 s_check_round(fl_cohort *self, fl_time now, fl_outbox *out)
 {
-    if (self->phase == OPEN) {
+    if (self->phase == FL_COHORT_OPEN) {
         self->wake_at = s_next_moment(self, now);
         bool over = s_complete(self, now);
         if (!over && now >= self->cutoff_at) {
@@ -642,7 +235,7 @@ s_check_round(fl_cohort *self, fl_time now, fl_outbox *out)
             s_cut_off(self, now, out);
         }
     }
-    if (self->phase == DRAINING && !fl_collect_busy(self->collect)) {
+    if (self->phase == FL_COHORT_DRAINING && !fl_collect_busy(self->collect)) {
         s_finish(self, now, out);
     }
 }
@@ -657,7 +250,7 @@ on_finished(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
         }
         return;
     }
-    FL_ASSERT(self->phase == FINISHING);
+    FL_ASSERT(self->phase == FL_COHORT_FINISHING);
     self->result.vec = event->finished.vec;
     self->result.hash = event->finished.hash;
     self->result.vector_bytes = event->finished.bytes;
@@ -676,14 +269,16 @@ s_age_seats(fl_cohort *self, fl_time now, fl_outbox *out)
         }
         fl_time silent = now - seat->heard_at;
         if (silent >= (fl_time)timing->lease_beats * timing->beat_ms) {
-            s_note(self, &seat->node, FL_NOTE_EXPIRED, FL_WHY_SILENT, i, (uint64_t)silent, out);
-            s_vacate(self, i, FL_WHY_SILENT, out);
+            fl_cohort_note(self, &seat->node, FL_NOTE_EXPIRED, FL_WHY_SILENT, i, (uint64_t)silent,
+                           out);
+            fl_cohort_vacate(self, i, FL_WHY_SILENT, out);
             continue;
         }
         present = true;
         if (!seat->evasive && silent >= (fl_time)timing->evasive_beats * timing->beat_ms) {
             seat->evasive = true;
-            s_note(self, &seat->node, FL_NOTE_EVASIVE, FL_WHY_SILENT, i, (uint64_t)silent, out);
+            fl_cohort_note(self, &seat->node, FL_NOTE_EVASIVE, FL_WHY_SILENT, i, (uint64_t)silent,
+                           out);
         }
     }
     self->check_at = present ? now + timing->beat_ms : FL_NEVER;
@@ -694,11 +289,11 @@ fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
 {
     if (event->kind == FL_EV_MESSAGE) {
         FL_ASSERT(event->message.from != FL_PARENT);
-        on_message(self, event, now, out);
+        fl_cohort_hear(self, event, now, out);
     } else if (event->kind == FL_EV_GONE) {
         int64_t index = fl_roster_of_peer(self->roster, event->gone.peer);
         if (index >= 0) {
-            s_vacate(self, (uint32_t)index, event->gone.reason, out);
+            fl_cohort_vacate(self, (uint32_t)index, event->gone.reason, out);
         }
     } else if (event->kind == FL_EV_VERIFIED) {
         fl_collect_verified(self->collect, event->verified.slot, event->verified.ok, now, out);
@@ -719,14 +314,15 @@ fl_time
 fl_cohort_deadline(const fl_cohort *self)
 {
     fl_time at = self->check_at;
-    if (self->phase == OPEN) {
+    if (self->phase == FL_COHORT_OPEN) {
         at = self->cutoff_at < at ? self->cutoff_at : at;
         at = self->wake_at < at ? self->wake_at : at;
     }
     return at;
 }
 
-// ---- the host's side --------------------------------------------------------------------------
+// ---- the host's side
+// --------------------------------------------------------------------------
 void
 fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes)
 {
@@ -738,17 +334,19 @@ fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64
 bool
 fl_cohort_idle(const fl_cohort *self)
 {
-    return self->phase == IDLE && !self->finish_pending && !fl_collect_busy(self->collect);
+    return self->phase == FL_COHORT_IDLE && !self->finish_pending &&
+           !fl_collect_busy(self->collect);
 }
 
 void
 fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(fl_cohort_idle(self));
-    s_enter(self, OPEN);
+    s_enter(self, FL_COHORT_OPEN);
     self->over = false;
     self->task = *task;
-    self->history[task->order.round % HISTORY] = (past){ task->order.round, task->order.model };
+    self->history[task->order.round % FL_COHORT_HISTORY] =
+        (fl_cohort_past){ task->order.round, task->order.model };
     memset(&self->result, 0, sizeof self->result);
     self->opened_at = now;
     self->due = due;
@@ -765,32 +363,33 @@ fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, f
         seat->phase = FL_SEAT_IDLE;
         seat->reason = FL_WHY_NONE;
         if (seat->present) {
-            s_task(self, i, now, out);
+            fl_cohort_task(self, i, now, out);
             invited++;
         }
     }
     fl_time budget = self->cutoff_at - now;
-    s_note(self, NULL, FL_NOTE_ROUND_OPEN, FL_WHY_NONE, invited,
-           budget > 0 ? (uint64_t)budget : 0, out);
+    fl_cohort_note(self, NULL, FL_NOTE_ROUND_OPEN, FL_WHY_NONE, invited,
+                   budget > 0 ? (uint64_t)budget : 0, out);
 }
 
 fl_time
 fl_cohort_cutoff(const fl_cohort *self)
 {
-    return self->phase == OPEN ? self->cutoff_at : FL_NEVER;
+    return self->phase == FL_COHORT_OPEN ? self->cutoff_at : FL_NEVER;
 }
 
 bool
 fl_cohort_result(const fl_cohort *self, fl_result *result)
 {
-    if (self->phase != CLOSED) {
+    if (self->phase != FL_COHORT_CLOSED) {
         return false;
     }
     *result = self->result;
     return true;
 }
 
-//  Every child hears its own outcome; those that were counted hear what became of the sum.
+//  Every child hears its own outcome; those that were counted hear what became
+//  of the sum.
 static void
 s_tell_all(fl_cohort *self, fl_outcome outcome, fl_reason reason, bool final, fl_outbox *out)
 {
@@ -806,7 +405,7 @@ s_tell_all(fl_cohort *self, fl_outcome outcome, fl_reason reason, bool final, fl
             seat->rounds[seat->last_outcome]++;
         }
         if (seat->present && (seat->phase != FL_SEAT_IDLE || final)) {
-            fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
+            fl_closed *closed = &fl_cohort_say(self, seat->peer, FL_CLOSED, out)->closed;
             closed->attempt = self->task.attempt;
             closed->outcome = seat->phase == FL_SEAT_IDLE ? FL_OUT_IDLE : seat->last_outcome;
             closed->reason = seat->phase == FL_SEAT_IDLE ? FL_WHY_NONE : seat->last_reason;
@@ -821,77 +420,58 @@ fl_cohort_settle(fl_cohort *self, fl_outcome outcome, fl_reason reason, bool fin
                  fl_outbox *out)
 {
     (void)now;
-    FL_ASSERT(self->phase == CLOSED);
+    FL_ASSERT(self->phase == FL_COHORT_CLOSED);
     s_tell_all(self, outcome, reason, final, out);
-    s_enter(self, IDLE);
+    s_enter(self, FL_COHORT_IDLE);
 }
 
 void
 fl_cohort_dismiss(fl_cohort *self, fl_outbox *out)
 {
-    FL_ASSERT(self->phase == IDLE);
+    FL_ASSERT(self->phase == FL_COHORT_IDLE);
     s_tell_all(self, FL_OUT_IDLE, FL_WHY_NONE, true, out);
 }
 
 void
 fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
-    if (self->phase == IDLE) {
+    if (self->phase == FL_COHORT_IDLE) {
         return;
     }
-    if (self->phase == FINISHING) {
+    if (self->phase == FL_COHORT_FINISHING) {
         self->finish_pending = true;
     }
-    s_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
-           (uint64_t)(now - self->opened_at), out);
+    fl_cohort_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
+                   (uint64_t)(now - self->opened_at), out);
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
         (void)fl_collect_withdraw(self->collect, i, FL_SEAT_LATE, reason, out);
     }
     s_tell_all(self, FL_OUT_LATE, reason, false, out);
-    s_enter(self, IDLE);
+    s_enter(self, FL_COHORT_IDLE);
 }
 
 uint32_t
 fl_cohort_joined(const fl_cohort *self)
 {
-    uint32_t joined = 0;
-    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
-        joined += fl_roster_look(self->roster, i)->present;
-    }
-    return joined;
+    return fl_roster_presence(self->roster).joined;
 }
 
 uint32_t
 fl_cohort_ready(const fl_cohort *self)
 {
-    uint32_t ready = 0;
-    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
-        const fl_seat *seat = fl_roster_look(self->roster, i);
-        ready += seat->present && seat->leaves > 0;
-    }
-    return ready;
+    return fl_roster_presence(self->roster).ready;
 }
 
 uint32_t
 fl_cohort_leaves(const fl_cohort *self)
 {
-    uint32_t leaves = 0;
-    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
-        const fl_seat *seat = fl_roster_look(self->roster, i);
-        leaves += seat->present ? seat->leaves : 0;
-    }
-    return leaves;
+    return fl_roster_presence(self->roster).leaves;
 }
 
 uint64_t
 fl_cohort_samples(const fl_cohort *self)
 {
-    uint64_t samples = 0;
-    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
-        const fl_seat *seat = fl_roster_look(self->roster, i);
-        samples += seat->present ? seat->samples : 0;
-    }
-    return samples;
+    return fl_roster_presence(self->roster).samples;
 }
 
 fl_tally

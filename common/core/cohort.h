@@ -15,12 +15,12 @@
 typedef struct fl_cohort fl_cohort;
 
 typedef struct fl_cohort_conf {
-    fl_node node;            // our own name, parent column of the report
-    fl_role child_roles[2];  // roles that may sit here; FL_ROLE_NONE in unused places
-    uint32_t seats_max;      // 1..FL_SEATS_MAX
-    uint32_t slots;          // F: 1..FL_SLOTS_MAX staged contributions at a time
-    uint32_t expect;         // children wanted before a round closes early; 0 = whoever is there
-    bool vector;             // FINISH makes a vector to push on (an edge); false at the root
+    fl_node node;           // our own name, parent column of the report
+    fl_role child_roles[2]; // roles that may sit here; FL_ROLE_NONE in unused places
+    uint32_t seats_max;     // 1..FL_SEATS_MAX
+    uint32_t slots;         // F: 1..FL_SLOTS_MAX staged contributions at a time
+    uint32_t expect;        // children wanted before a round closes early; 0 = whoever is there
+    bool vector;            // FINISH makes a vector to push on (an edge); false at the root
     fl_window window;
     fl_timing timing;
 } fl_cohort_conf;
@@ -28,8 +28,8 @@ typedef struct fl_cohort_conf {
 //  A closed round, until it is settled.
 typedef struct fl_result {
     fl_close close;
-    fl_reason reason;        // why not DONE
-    fl_vec vec;              // the caller's, when conf.vector and DONE
+    fl_reason reason; // why not DONE
+    fl_vec vec;       // the caller's, when conf.vector and DONE
     fl_hash hash;
     uint64_t vector_bytes;
     uint64_t weight;
@@ -48,11 +48,11 @@ typedef struct fl_seat_view {
     bool present, evasive;
     fl_activity activity;
     uint64_t done, total;
-    fl_outcome outcome;      // of the current or last round
+    fl_outcome outcome; // of the current or last round
     fl_reason reason;
     uint32_t leaves;
     uint64_t samples;
-    fl_tally tally;          // of an edge's devices
+    fl_tally tally;                                                 // of an edge's devices
     uint32_t rounds_in, rounds_late, rounds_absent, rounds_refused; // since start
 } fl_seat_view;
 

@@ -8,9 +8,9 @@
 enum { NOBODY = UINT32_MAX, STANDSTILL_BEATS = 2 };
 
 struct fl_collect {
-    fl_roster *roster;        // borrowed
+    fl_roster *roster; // borrowed
     uint32_t slots;
-    uint32_t in_flight;       // VERIFY and FOLD effects not yet answered
+    uint32_t in_flight;           // VERIFY and FOLD effects not yet answered
     uint32_t owner[FL_SLOTS_MAX]; // seat per slot; NOBODY when free
     fl_order order;
     uint32_t attempt;
@@ -64,25 +64,30 @@ static void
 s_note(fl_collect *self, uint32_t index, fl_note_id id, fl_reason reason, uint64_t b,
        fl_outbox *out)
 {
-    fl_outbox_note(out, (fl_note){ .id = id, .node = fl_roster_look(self->roster, index)->node,
-                                   .round = self->order.round, .reason = reason, .a = index,
+    fl_outbox_note(out, (fl_note){ .id = id,
+                                   .node = fl_roster_look(self->roster, index)->node,
+                                   .round = self->order.round,
+                                   .reason = reason,
+                                   .a = index,
                                    .b = b });
 }
 
 void
-fl_collect_refuse(fl_collect *self, uint32_t index, fl_reason reason, fl_verb about,
-                  fl_outbox *out)
+fl_collect_refuse(fl_collect *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
 {
     fl_seat *seat = fl_roster_at(self->roster, index);
     fl_message *message = s_say(self, seat, FL_REFUSED, out);
     message->refused.reason = reason;
     message->refused.about = about;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED, .node = seat->node,
-                                   .round = self->order.round, .reason = reason,
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED,
+                                   .node = seat->node,
+                                   .round = self->order.round,
+                                   .reason = reason,
                                    .a = (uint64_t)about });
 }
 
-// ---- slots and credit -------------------------------------------------------------------------
+// ---- slots and credit
+// -------------------------------------------------------------------------
 static void
 s_free_slot(fl_collect *self, uint32_t slot, fl_outbox *out)
 {
@@ -165,7 +170,8 @@ fl_collect_withdraw(fl_collect *self, uint32_t index, fl_seat_phase phase, fl_re
     return true;
 }
 
-// ---- what children send -----------------------------------------------------------------------
+// ---- what children send
+// -----------------------------------------------------------------------
 static fl_reason
 s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
 {
@@ -322,7 +328,8 @@ fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_ti
     s_grant(self, index, out);
 }
 
-// ---- what the crew answers --------------------------------------------------------------------
+// ---- what the crew answers
+// --------------------------------------------------------------------
 static bool
 s_fits(const fl_collect *self, const fl_contrib *contrib)
 {

@@ -11,11 +11,11 @@ typedef struct fl_collect fl_collect;
 
 typedef struct fl_sums {
     uint64_t weight;
-    uint32_t count;           // devices inside
-    uint32_t contributions;   // of our own children
+    uint32_t count;         // devices inside
+    uint32_t contributions; // of our own children
     uint64_t stats[FL_STATS];
-    uint64_t bytes_up;        // chunk bytes taken
-    fl_time last_at;          // last byte of the newest counted contribution
+    uint64_t bytes_up; // chunk bytes taken
+    fl_time last_at;   // last byte of the newest counted contribution
 } fl_sums;
 
 //  The caller owns the result. NULL when out of memory.

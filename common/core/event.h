@@ -18,19 +18,19 @@ typedef uint32_t fl_vec;
 
 // ---- what happened ----------------------------------------------------------------------------
 typedef enum fl_event_kind {
-    FL_EV_TICK,      // time has passed
-    FL_EV_START,     // root only, once: begin or go on with a run
-    FL_EV_MESSAGE,   // a decoded, admitted message
-    FL_EV_GONE,      // a child was cut off by the gate (revoked, flooding)
-    FL_EV_VERIFIED,  // answers VERIFY
-    FL_EV_FOLDED,    // answers FOLD
-    FL_EV_FINISHED,  // answers FINISH
-    FL_EV_MODEL,     // answers CHECK
-    FL_EV_TRAINED,   // answers TRAIN
-    FL_EV_ENCODED,   // answers ENCODE
-    FL_EV_APPLIED,   // answers APPLY
-    FL_EV_SAVED,     // answers SAVE
-    FL_EV_STOP,      // the operator wants this process to end
+    FL_EV_TICK,     // time has passed
+    FL_EV_START,    // root only, once: begin or go on with a run
+    FL_EV_MESSAGE,  // a decoded, admitted message
+    FL_EV_GONE,     // a child was cut off by the gate (revoked, flooding)
+    FL_EV_VERIFIED, // answers VERIFY
+    FL_EV_FOLDED,   // answers FOLD
+    FL_EV_FINISHED, // answers FINISH
+    FL_EV_MODEL,    // answers CHECK
+    FL_EV_TRAINED,  // answers TRAIN
+    FL_EV_ENCODED,  // answers ENCODE
+    FL_EV_APPLIED,  // answers APPLY
+    FL_EV_SAVED,    // answers SAVE
+    FL_EV_STOP,     // the operator wants this process to end
     FL_EV_COUNT
 } fl_event_kind;
 
@@ -38,50 +38,64 @@ typedef struct fl_event {
     fl_event_kind kind;
     union {
         struct {
-            uint64_t round;       // first round to run
-            uint32_t attempt;     // attempts already spent on it
+            uint64_t round;   // first round to run
+            uint32_t attempt; // attempts already spent on it
             fl_run run;
             fl_hash model;
             uint64_t model_bytes;
             uint64_t elements;
         } start;
         struct {
-            fl_peer from;         // FL_PARENT or a child
-            fl_node node;         // the child's certified name; unset for FL_PARENT
-            fl_role role;         // the child's certified role
+            fl_peer from;              // FL_PARENT or a child
+            fl_node node;              // the child's certified name; unset for FL_PARENT
+            fl_role role;              // the child's certified role
             const fl_message *message; // borrowed for the step
-            uint32_t body_bytes;  // size of the body frame; its bytes stay with the driver
+            uint32_t body_bytes;       // size of the body frame; its bytes stay with the driver
         } message;
-        struct { fl_peer peer; fl_reason reason; } gone;
-        struct { uint32_t slot; bool ok; } verified;
-        struct { uint32_t slot; } folded;
         struct {
-            fl_vec vec;           // 0 when FINISH asked for no vector
-            fl_hash hash;         // of the vector's bytes
+            fl_peer peer;
+            fl_reason reason;
+        } gone;
+        struct {
+            uint32_t slot;
+            bool ok;
+        } verified;
+        struct {
+            uint32_t slot;
+        } folded;
+        struct {
+            fl_vec vec;   // 0 when FINISH asked for no vector
+            fl_hash hash; // of the vector's bytes
             uint64_t bytes;
         } finished;
-        struct { fl_hash hash; bool ok; } model;
+        struct {
+            fl_hash hash;
+            bool ok;
+        } model;
         struct {
             uint64_t round;
-            fl_vec update;        // 0 when reason is set
-            fl_reason reason;     // FL_WHY_NONE or why there is no update
-            uint64_t samples;     // of the shard
+            fl_vec update;    // 0 when reason is set
+            fl_reason reason; // FL_WHY_NONE or why there is no update
+            uint64_t samples; // of the shard
             uint64_t stats[FL_STATS];
         } trained;
         struct {
             fl_vec vec;
-            fl_reason reason;     // FL_WHY_NAN when the update cannot be encoded
+            fl_reason reason; // FL_WHY_NAN when the update cannot be encoded
             fl_hash hash;
             uint64_t bytes;
-            uint64_t saturated;   // elements clipped
+            uint64_t saturated; // elements clipped
         } encoded;
         struct {
-            bool ok;              // false: the model could not be made (memory, disk)
+            bool ok; // false: the model could not be made (memory, disk)
             fl_hash model;
             uint64_t model_bytes;
             double loss, accuracy; // on the root's test set; NaN when it has none
         } applied;
-        struct { uint64_t token; bool ok; } saved;
+        struct {
+            uint64_t token;
+            bool ok;
+        } saved;
     };
 } fl_event;
 
@@ -131,60 +145,138 @@ typedef struct fl_report {
     uint32_t attempt;
     fl_close close;
     fl_reason reason;
-    fl_hash base, model;          // before and after (equal when skipped)
-    uint32_t duration_ms;         // first task out -> closed
-    uint32_t budget_ms;           // what the round was given
+    fl_hash base, model;  // before and after (equal when skipped)
+    uint32_t duration_ms; // first task out -> closed
+    uint32_t budget_ms;   // what the round was given
     uint64_t weight;
     uint32_t count;
     uint64_t stats[FL_STATS];
-    double loss, accuracy;        // root's test set; NaN when none
-    fl_hash sum;                  // of the folded sum
+    double loss, accuracy; // root's test set; NaN when none
+    fl_hash sum;           // of the folded sum
     fl_tally tally;
-    const fl_roll_entry *roll;    // (roll_count)
+    const fl_roll_entry *roll; // (roll_count)
     uint32_t roll_count, roll_dropped;
 } fl_report;
 
 //  What a machine notes: a stable id for logs, counters and tests. See core/note.c for the names.
 typedef enum fl_note_id {
-    FL_NOTE_JOINED, FL_NOTE_REJOINED, FL_NOTE_LEFT, FL_NOTE_EVASIVE, FL_NOTE_EXPIRED,
-    FL_NOTE_TASKED, FL_NOTE_REFUSED, FL_NOTE_COUNTED, FL_NOTE_LATE, FL_NOTE_SLOT_WITHDRAWN,
-    FL_NOTE_REWIND, FL_NOTE_CHUNK_DROPPED, FL_NOTE_ROUND_OPEN, FL_NOTE_ROUND_EXTEND,
-    FL_NOTE_ROUND_CUTOFF, FL_NOTE_ROUND_CLOSE, FL_NOTE_WAITING, FL_NOTE_RECONNECT,
-    FL_NOTE_WELCOMED, FL_NOTE_TASK, FL_NOTE_TASK_ENDED, FL_NOTE_MODEL, FL_NOTE_OFFERED,
-    FL_NOTE_VERDICT, FL_NOTE_CARRIED, FL_NOTE_DROPPED, FL_NOTE_SATURATED, FL_NOTE_RUN_DONE,
-    FL_NOTE_SAVE_FAILED, FL_NOTE_COUNT_OF
+    FL_NOTE_JOINED,
+    FL_NOTE_REJOINED,
+    FL_NOTE_LEFT,
+    FL_NOTE_EVASIVE,
+    FL_NOTE_EXPIRED,
+    FL_NOTE_TASKED,
+    FL_NOTE_REFUSED,
+    FL_NOTE_COUNTED,
+    FL_NOTE_LATE,
+    FL_NOTE_SLOT_WITHDRAWN,
+    FL_NOTE_REWIND,
+    FL_NOTE_CHUNK_DROPPED,
+    FL_NOTE_ROUND_OPEN,
+    FL_NOTE_ROUND_EXTEND,
+    FL_NOTE_ROUND_CUTOFF,
+    FL_NOTE_ROUND_CLOSE,
+    FL_NOTE_WAITING,
+    FL_NOTE_RECONNECT,
+    FL_NOTE_WELCOMED,
+    FL_NOTE_TASK,
+    FL_NOTE_TASK_ENDED,
+    FL_NOTE_MODEL,
+    FL_NOTE_OFFERED,
+    FL_NOTE_VERDICT,
+    FL_NOTE_CARRIED,
+    FL_NOTE_DROPPED,
+    FL_NOTE_SATURATED,
+    FL_NOTE_RUN_DONE,
+    FL_NOTE_SAVE_FAILED,
+    FL_NOTE_COUNT_OF
 } fl_note_id;
 const char *fl_note_name(fl_note_id id); // "round-close"
 
 typedef struct fl_note {
     fl_note_id id;
-    fl_node node;        // about whom; empty when about ourselves
+    fl_node node; // about whom; empty when about ourselves
     uint64_t round;
     fl_reason reason;
-    uint64_t a, b;       // two numbers whose meaning note.c states per id
+    uint64_t a, b; // two numbers whose meaning note.c states per id
 } fl_note;
 
 typedef struct fl_effect {
     fl_effect_kind kind;
     union {
-        struct { fl_peer to; fl_message message; } send;
-        struct { fl_vec vec; uint32_t bytes; fl_message message; } push;   // message: CHUNK
-        struct { fl_peer to; uint32_t bytes; fl_message message; } serve;  // message: PIECE
-        struct { fl_lane lane; bool open; uint16_t port; } lane;
-        struct { fl_peer peer; } expel;
-        struct { uint32_t slot; uint64_t bytes; } slot;
-        struct { uint32_t slot; uint64_t offset; } stage;
-        struct { uint32_t slot; fl_hash hash; } verify;
-        struct { uint64_t elements; fl_plan plan; } clear;
-        struct { uint32_t slot; } fold;
-        struct { bool vector; } finish;
-        struct { fl_hash hash; uint64_t offset, total; } place;
-        struct { fl_hash hash; } check;
-        struct { fl_order order; uint32_t budget_ms; } train;
-        struct { fl_vec update; uint64_t weight; fl_order order; } encode;
-        struct { fl_vec vec; } drop;
-        struct { fl_order order; uint64_t weight; uint32_t count; } apply;
-        struct { uint64_t token; fl_save what; const fl_report *report; } save;
+        struct {
+            fl_peer to;
+            fl_message message;
+        } send;
+        struct {
+            fl_vec vec;
+            uint32_t bytes;
+            fl_message message;
+        } push; // message: CHUNK
+        struct {
+            fl_peer to;
+            uint32_t bytes;
+            fl_message message;
+        } serve; // message: PIECE
+        struct {
+            fl_lane lane;
+            bool open;
+            uint16_t port;
+        } lane;
+        struct {
+            fl_peer peer;
+        } expel;
+        struct {
+            uint32_t slot;
+            uint64_t bytes;
+        } slot;
+        struct {
+            uint32_t slot;
+            uint64_t offset;
+        } stage;
+        struct {
+            uint32_t slot;
+            fl_hash hash;
+        } verify;
+        struct {
+            uint64_t elements;
+            fl_plan plan;
+        } clear;
+        struct {
+            uint32_t slot;
+        } fold;
+        struct {
+            bool vector;
+        } finish;
+        struct {
+            fl_hash hash;
+            uint64_t offset, total;
+        } place;
+        struct {
+            fl_hash hash;
+        } check;
+        struct {
+            fl_order order;
+            uint32_t budget_ms;
+        } train;
+        struct {
+            fl_vec update;
+            uint64_t weight;
+            fl_order order;
+        } encode;
+        struct {
+            fl_vec vec;
+        } drop;
+        struct {
+            fl_order order;
+            uint64_t weight;
+            uint32_t count;
+        } apply;
+        struct {
+            uint64_t token;
+            fl_save what;
+            const fl_report *report;
+        } save;
         fl_note note;
     };
 } fl_effect;

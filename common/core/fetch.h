@@ -9,9 +9,9 @@ typedef struct fl_fetch_state {
     bool active, checking;
     fl_hash hash;
     uint64_t total;
-    uint64_t received;   // bytes in order from 0
-    uint64_t asked;      // end of what was asked for
-    uint64_t rate;       // bytes/s over the fetch so far; 0 = unknown
+    uint64_t received; // bytes in order from 0
+    uint64_t asked;    // end of what was asked for
+    uint64_t rate;     // bytes/s over the fetch so far; 0 = unknown
     fl_time started_at, progress_at;
 } fl_fetch_state;
 

@@ -9,11 +9,11 @@
 typedef struct fl_intake {
     uint64_t total, next, limit;
     uint32_t rewind;
-    uint64_t rewound_at;      // `next` at the last rewind, so that one gap asks once
-    uint64_t rate;            // bytes/s since it began; 0 = unknown
+    uint64_t rewound_at; // `next` at the last rewind, so that one gap asks once
+    uint64_t rate;       // bytes/s since it began; 0 = unknown
     fl_time began_at, progress_at;
-    fl_time window_at;        // start of the minimum-rate window ...
-    uint64_t window_next;     // ... and `next` then
+    fl_time window_at;    // start of the minimum-rate window ...
+    uint64_t window_next; // ... and `next` then
 } fl_intake;
 
 typedef enum fl_intake_answer {

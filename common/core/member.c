@@ -1,8 +1,9 @@
-//  The member keeps its side of three promises. It counts once: what was sent whole and got no
-//  verdict is never offered again under another round. It heals: a repeated task, grant or closed
-//  changes nothing that was right already, and puts right what was lost. It never waits without a
-//  bound: three silent beats of the parent throw the connection away, a fetch that stands still is
-//  asked for again.
+//  The member keeps its side of three promises. It counts once: what was sent
+//  whole and got no verdict is never offered again under another round. It
+//  heals: a repeated task, grant or closed changes nothing that was right
+//  already, and puts right what was lost. It never waits without a bound: three
+//  silent beats of the parent throw the connection away, a fetch that stands
+//  still is asked for again.
 #include "common/core/member.h"
 
 #include <stdlib.h>
@@ -11,19 +12,30 @@
 #include "common/base/rng.h"
 #include "common/base/status.h"
 #include "common/core/fetch.h"
+#include "common/core/push.h"
 
-enum { SILENT_BEATS = 3, PUSHES_MAX = 32 };
+enum { SILENT_BEATS = 3 };
 
 typedef enum link_phase { OFFLINE, JOINING, JOINED, LINKS } link_phase;
 
 typedef enum task_phase {
-    NONE, FETCHING, WORKING, OFFERED, SENDING, SENT, DECLINED, PHASES
+    NONE,
+    FETCHING,
+    WORKING,
+    OFFERED,
+    SENDING,
+    SENT,
+    DECLINED,
+    PHASES
 } task_phase;
 
 static const bool legal[PHASES][PHASES] = {
     [NONE] = { [FETCHING] = true, [WORKING] = true },
     [FETCHING] = { [NONE] = true, [FETCHING] = true, [WORKING] = true },
-    [WORKING] = { [NONE] = true, [FETCHING] = true, [WORKING] = true, [OFFERED] = true,
+    [WORKING] = { [NONE] = true,
+                  [FETCHING] = true,
+                  [WORKING] = true,
+                  [OFFERED] = true,
                   [DECLINED] = true },
     [OFFERED] = { [NONE] = true, [OFFERED] = true, [SENDING] = true, [SENT] = true },
     [SENDING] = { [NONE] = true, [OFFERED] = true, [SENDING] = true, [SENT] = true },
@@ -35,20 +47,16 @@ struct fl_member {
     fl_member_conf conf;
     fl_rng rng;
     link_phase link;
-    uint32_t tries;          // reconnects since the last WELCOME
+    uint32_t tries; // reconnects since the last WELCOME
     fl_time retry_at, hello_at, heard_at, beat_at;
     fl_run run;
-    fl_welcome seat;         // its certificate view is not kept
-    fl_hash model;           // held here
+    fl_welcome seat; // its certificate view is not kept
+    fl_hash model;   // held here
     task_phase phase;
     fl_task task;
     fl_time due;
     fl_fetch_state fetch;
-    fl_offer offer;          // vec 0 when none
-    uint8_t *roll;           // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), of an edge only
-    uint64_t sent, limit;
-    uint32_t rewind, chunk_bytes;
-    bool up_open;
+    fl_push push;
     fl_reason declined;
     char declined_text[FL_TEXT_MAX];
     fl_verdict verdict;
@@ -68,11 +76,8 @@ fl_member_new(const fl_member_conf *conf)
     self->seat.beat_ms = conf->beat_ms;
     self->due = FL_NEVER;
     self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
-    if (conf->role == FL_ROLE_EDGE) {
-        self->roll = malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
-        if (self->roll == NULL) {
-            fl_member_destroy(&self);
-        }
+    if (!fl_push_init(&self->push, conf->role == FL_ROLE_EDGE)) {
+        fl_member_destroy(&self);
     }
     return self;
 }
@@ -83,7 +88,7 @@ fl_member_destroy(fl_member **self_p)
     fl_member *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        free(self->roll);
+        fl_push_release(&self->push);
         free(self);
     }
 }
@@ -107,11 +112,13 @@ s_say(fl_member *self, fl_verb verb, fl_outbox *out)
 static void
 s_note(fl_member *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b, fl_outbox *out)
 {
-    fl_outbox_note(out, (fl_note){ .id = id, .round = self->task.order.round, .reason = reason,
-                                   .a = a, .b = b });
+    fl_outbox_note(
+        out,
+        (fl_note){ .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b });
 }
 
-// ---- the link ---------------------------------------------------------------------------------
+// ---- the link
+// ---------------------------------------------------------------------------------
 static void
 s_go_offline(fl_member *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
@@ -139,23 +146,12 @@ static void
 s_connect(fl_member *self, fl_time now, fl_outbox *out)
 {
     fl_outbox_add(out, FL_FX_RECONNECT);
-    self->up_open = false;
+    self->push.lane_open = false; // every lane went with the connection
     s_hello(self, now, out);
 }
 
-static void
-s_lane_up(fl_member *self, bool open, fl_outbox *out)
-{
-    if (self->up_open != open) {
-        fl_effect *effect = fl_outbox_add(out, FL_FX_LANE);
-        effect->lane.lane = FL_LANE_UP;
-        effect->lane.open = open;
-        effect->lane.port = self->seat.up_port;
-        self->up_open = open;
-    }
-}
-
-// ---- the offered contribution -----------------------------------------------------------------
+// ---- the offered contribution
+// -----------------------------------------------------------------
 static void
 s_contrib(fl_member *self, fl_outbox *out)
 {
@@ -163,66 +159,27 @@ s_contrib(fl_member *self, fl_outbox *out)
         return; // WELCOME says it again
     }
     fl_contrib *contrib = &s_say(self, FL_CONTRIB, out)->contrib;
-    const fl_offer *offer = &self->offer;
-    contrib->attempt = self->task.attempt;
-    contrib->seat = self->seat.seat;
-    contrib->epoch = self->seat.epoch;
-    memcpy(contrib->ticket, self->seat.ticket, sizeof contrib->ticket);
-    contrib->base_round = offer->base_round;
-    contrib->base = offer->base;
-    contrib->weight = offer->weight;
-    contrib->count = offer->count;
-    contrib->elements = self->task.order.elements;
-    contrib->vector_bytes = offer->vector_bytes;
-    contrib->hash = offer->hash;
-    memcpy(contrib->stats, offer->stats, sizeof contrib->stats);
-    contrib->tally = offer->tally;
-    contrib->roll_dropped = offer->roll_dropped;
-    contrib->roll = fl_bytes_of(self->roll, (size_t)offer->roll_count * FL_ROLL_ENTRY_BYTES);
+    fl_push_announce(&self->push, &self->task, &self->seat, contrib);
+}
+
+static bool
+s_offering(const fl_member *self)
+{
+    return self->phase == OFFERED || self->phase == SENDING || self->phase == SENT;
 }
 
 static void
 s_offer_anew(fl_member *self, fl_outbox *out)
 {
     s_enter(self, OFFERED);
-    self->sent = 0;
-    self->limit = 0;
-    self->rewind = 0;
+    fl_push_restart(&self->push);
     s_contrib(self, out);
-}
-
-static void
-s_pump(fl_member *self, fl_outbox *out)
-{
-    uint64_t end = self->limit < self->offer.vector_bytes ? self->limit : self->offer.vector_bytes;
-    for (int n = 0; n < PUSHES_MAX && self->sent < end; n++) {
-        uint64_t left = end - self->sent;
-        uint64_t bytes = left < self->chunk_bytes ? left : self->chunk_bytes;
-        fl_effect *effect = fl_outbox_add(out, FL_FX_PUSH);
-        effect->push.vec = self->offer.vec;
-        effect->push.bytes = (uint32_t)bytes;
-        fl_message *message = &effect->push.message;
-        message->verb = FL_CHUNK;
-        message->run = self->run;
-        message->round = self->task.order.round;
-        message->chunk.attempt = self->task.attempt;
-        message->chunk.seat = self->seat.seat;
-        message->chunk.epoch = self->seat.epoch;
-        message->chunk.hash = self->offer.hash;
-        message->chunk.offset = self->sent;
-        message->chunk.total = self->offer.vector_bytes;
-        self->sent += bytes;
-    }
-    if (self->sent == self->offer.vector_bytes && self->phase == SENDING) {
-        s_enter(self, SENT);
-    }
 }
 
 static bool
 s_pushing(const fl_member *self)
 {
-    return self->link == JOINED && self->phase == SENDING && self->sent < self->limit &&
-           self->sent < self->offer.vector_bytes;
+    return self->link == JOINED && self->phase == SENDING && fl_push_ready(&self->push);
 }
 
 //  End the task: free what was offered, keep the verdict for the host.
@@ -232,14 +189,12 @@ s_end_task(fl_member *self, fl_outcome outcome, fl_reason reason, bool certain, 
     if (self->phase == NONE) {
         return;
     }
-    if (self->offer.vec != 0) {
-        fl_outbox_add(out, FL_FX_DROP)->drop.vec = self->offer.vec;
-        self->offer.vec = 0;
-    }
-    s_lane_up(self, false, out);
+    fl_push_end(&self->push, out);
     fl_fetch_end(&self->fetch, out);
-    self->verdict = (fl_verdict){ .round = self->task.order.round, .outcome = outcome,
-                                  .reason = reason, .certain = certain,
+    self->verdict = (fl_verdict){ .round = self->task.order.round,
+                                  .outcome = outcome,
+                                  .reason = reason,
+                                  .certain = certain,
                                   .final = self->verdict.final };
     self->verdict_new = true;
     s_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
@@ -247,7 +202,8 @@ s_end_task(fl_member *self, fl_outcome outcome, fl_reason reason, bool certain, 
     self->due = FL_NEVER;
 }
 
-// ---- what the parent says ---------------------------------------------------------------------
+// ---- what the parent says
+// ---------------------------------------------------------------------
 static void
 on_welcome(fl_member *self, const fl_message *message, fl_time now, fl_outbox *out)
 {
@@ -267,7 +223,7 @@ on_welcome(fl_member *self, const fl_message *message, fl_time now, fl_outbox *o
     if (self->phase == FETCHING && !self->fetch.checking) {
         fl_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
-    if (self->phase == OFFERED || self->phase == SENDING || self->phase == SENT) {
+    if (s_offering(self)) {
         s_offer_anew(self, out);
     }
 }
@@ -300,7 +256,8 @@ s_decline_again(fl_member *self, fl_outbox *out)
     memcpy(refused->text, self->declined_text, sizeof refused->text);
 }
 
-//  The same round again: a new attempt asks for the same bytes, the same attempt heals a loss.
+//  The same round again: a new attempt asks for the same bytes, the same
+//  attempt heals a loss.
 static void
 s_task_again(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
 {
@@ -343,7 +300,8 @@ on_task(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
     }
     uint64_t round = task->order.round;
     uint64_t ours = self->task.order.round;
-    if (round < ours || (round == ours && self->phase == NONE && task->attempt <= self->task.attempt)) {
+    if (round < ours ||
+        (round == ours && self->phase == NONE && task->attempt <= self->task.attempt)) {
         return; // over already
     }
     if (round == ours && self->phase != NONE) {
@@ -357,35 +315,12 @@ on_task(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
 static void
 on_grant(fl_member *self, const fl_grant *grant, fl_outbox *out)
 {
-    uint64_t total = self->offer.vector_bytes;
-    bool offering = self->phase == OFFERED || self->phase == SENDING || self->phase == SENT;
-    if (!offering || grant->attempt != self->task.attempt ||
-        !fl_hash_equal(&grant->hash, &self->offer.hash) || grant->next > total) {
+    if (!s_offering(self)) {
         return;
     }
-    if (grant->rewind > self->rewind) {
-        self->rewind = grant->rewind;
-        self->sent = grant->next;
-        self->limit = grant->limit;
-    }
-    if (grant->next > self->sent) {
-        self->sent = grant->next; // a parent that holds more than we remember sending
-    }
-    if (grant->limit > self->limit) {
-        self->limit = grant->limit;
-    }
-    self->chunk_bytes = grant->chunk_bytes < FL_CHUNK_BYTES_MIN   ? FL_CHUNK_BYTES_MIN
-                        : grant->chunk_bytes > FL_CHUNK_BYTES_MAX ? FL_CHUNK_BYTES_MAX
-                                                                  : grant->chunk_bytes;
-    if (grant->next == total) {
-        s_lane_up(self, false, out);
-        s_enter(self, SENT);
-        return;
-    }
-    if (self->sent < total) {
-        s_lane_up(self, true, out);
-        s_enter(self, SENDING);
-        s_pump(self, out);
+    fl_push_state state = fl_push_granted(&self->push, grant, &self->task, &self->seat, out);
+    if (state != FL_PUSH_STRANGE) {
+        s_enter(self, state == FL_PUSH_SENT ? SENT : SENDING);
     }
 }
 
@@ -395,16 +330,20 @@ on_closed(fl_member *self, const fl_message *message, fl_outbox *out)
     const fl_closed *closed = &message->closed;
     self->verdict.final = self->verdict.final || closed->final;
     if (self->phase == NONE) {
-        if (closed->final) { // nothing in hand, but the host must hear that the run is over
-            self->verdict = (fl_verdict){ .round = message->round, .outcome = FL_OUT_IDLE,
-                                          .reason = closed->reason, .certain = true, .final = true };
+        if (closed->final) { // nothing in hand, but the host must hear that the run
+                             // is over
+            self->verdict = (fl_verdict){ .round = message->round,
+                                          .outcome = FL_OUT_IDLE,
+                                          .reason = closed->reason,
+                                          .certain = true,
+                                          .final = true };
             self->verdict_new = true;
         }
         return;
     }
     if (message->round == self->task.order.round && closed->attempt >= self->task.attempt) {
-        s_end_task(self, closed->outcome, closed->reason,
-                   closed->reason != FL_WHY_UNKNOWN_ROUND, out);
+        s_end_task(self, closed->outcome, closed->reason, closed->reason != FL_WHY_UNKNOWN_ROUND,
+                   out);
     }
 }
 
@@ -420,9 +359,8 @@ s_rejoin(fl_member *self, fl_reason reason, fl_time now, fl_outbox *out)
 static void
 s_offer_refused(fl_member *self, const fl_message *message, fl_outbox *out)
 {
-    bool offering = self->phase == OFFERED || self->phase == SENDING || self->phase == SENT;
     fl_reason reason = message->refused.reason;
-    if (!offering || message->round != self->task.order.round) {
+    if (!s_offering(self) || message->round != self->task.order.round) {
         return;
     }
     bool late = reason == FL_WHY_LATE || reason == FL_WHY_BUSY || reason == FL_WHY_SLOW;
@@ -500,8 +438,10 @@ on_model(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
         return; // of a fetch that was given up
     }
     if (!event->model.ok) { // wrong bytes: once more from the start
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED, .round = self->task.order.round,
-                                       .reason = FL_WHY_HASH, .a = FL_PIECE });
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED,
+                                       .round = self->task.order.round,
+                                       .reason = FL_WHY_HASH,
+                                       .a = FL_PIECE });
         fl_fetch_end(&self->fetch, out);
         fl_fetch_begin(&self->fetch, &self->task.order.model, self->task.order.model_bytes,
                        &self->run, self->seat.down_port, now, out);
@@ -514,7 +454,8 @@ on_model(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
     s_enter(self, WORKING);
 }
 
-// ---- time -------------------------------------------------------------------------------------
+// ---- time
+// -------------------------------------------------------------------------------------
 static void
 s_beat(fl_member *self, fl_time now, fl_outbox *out)
 {
@@ -530,8 +471,8 @@ s_beat(fl_member *self, fl_time now, fl_outbox *out)
         beat->done = self->fetch.received;
         beat->total = self->fetch.total;
     } else if (self->phase == SENDING || self->phase == SENT) {
-        beat->done = self->sent;
-        beat->total = self->offer.vector_bytes;
+        beat->done = self->push.sent;
+        beat->total = self->push.offer.vector_bytes;
     } else if (self->phase == WORKING || self->phase == NONE) {
         beat->done = self->doing.done;
         beat->total = self->doing.total;
@@ -579,8 +520,9 @@ on_tick(fl_member *self, fl_time now, fl_outbox *out)
     if (now >= s_fetch_stuck_at(self)) {
         fl_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
-    if (s_pushing(self)) {
-        s_pump(self, out);
+    if (s_pushing(self) &&
+        fl_push_pump(&self->push, &self->task, &self->seat, out) == FL_PUSH_SENT) {
+        s_enter(self, SENT);
     }
 }
 
@@ -621,7 +563,8 @@ fl_member_deadline(const fl_member *self)
     return s_pushing(self) ? 0 : s_sooner(at, s_fetch_stuck_at(self));
 }
 
-// ---- the host's side --------------------------------------------------------------------------
+// ---- the host's side
+// --------------------------------------------------------------------------
 const fl_task *
 fl_member_task(const fl_member *self)
 {
@@ -644,13 +587,8 @@ void
 fl_member_offer(fl_member *self, const fl_offer *offer, fl_time now, fl_outbox *out)
 {
     (void)now;
-    FL_ASSERT(self->phase == WORKING && offer->vec != 0);
-    FL_ASSERT(offer->roll_count <= FL_ROLL_MAX && (offer->roll_count == 0 || self->roll != NULL));
-    self->offer = *offer;
-    self->offer.roll = NULL;
-    for (uint32_t i = 0; i < offer->roll_count; i++) {
-        fl_roll_encode(&offer->roll[i], self->roll + (size_t)i * FL_ROLL_ENTRY_BYTES);
-    }
+    FL_ASSERT(self->phase == WORKING);
+    fl_push_load(&self->push, offer);
     uint64_t staleness = self->task.order.round - offer->base_round;
     s_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
     s_offer_anew(self, out);

@@ -17,9 +17,9 @@ typedef struct fl_member fl_member;
 typedef struct fl_member_conf {
     fl_node node;
     fl_role role;
-    uint64_t incarnation;    // random per process start
-    uint64_t seed;           // of the backoff's jitter; no secret
-    uint32_t beat_ms;        // until WELCOME says otherwise
+    uint64_t incarnation; // random per process start
+    uint64_t seed;        // of the backoff's jitter; no secret
+    uint32_t beat_ms;     // until WELCOME says otherwise
     uint32_t backoff_min_ms, backoff_max_ms;
 } fl_member_conf;
 
@@ -45,7 +45,7 @@ typedef struct fl_verdict {
     fl_outcome outcome;
     fl_reason reason;
     bool certain;
-    bool final;              // the run is over
+    bool final; // the run is over
 } fl_verdict;
 
 //  Numbers that ride on heartbeats, for the live tree.

@@ -124,6 +124,22 @@ fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewe
     return index;
 }
 
+fl_presence
+fl_roster_presence(const fl_roster *self)
+{
+    fl_presence sum = { 0 };
+    for (uint32_t i = 0; i < self->count; i++) {
+        const fl_seat *seat = &self->seats[i];
+        if (seat->present) {
+            sum.joined++;
+            sum.ready += seat->leaves > 0;
+            sum.leaves += seat->leaves;
+            sum.samples += seat->samples;
+        }
+    }
+    return sum;
+}
+
 fl_outcome
 fl_seat_outcome(const fl_seat *seat)
 {

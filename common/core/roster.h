@@ -9,12 +9,12 @@
 #include "common/core/intake.h"
 
 typedef enum fl_seat_phase {
-    FL_SEAT_IDLE,      // not invited
+    FL_SEAT_IDLE, // not invited
     FL_SEAT_TASKED,
-    FL_SEAT_OFFERED,   // waits for a slot
+    FL_SEAT_OFFERED, // waits for a slot
     FL_SEAT_STAGING,
     FL_SEAT_VERIFYING,
-    FL_SEAT_FOLDING,   // counted, not yet added
+    FL_SEAT_FOLDING, // counted, not yet added
     FL_SEAT_COUNTED,
     FL_SEAT_LATE,
     FL_SEAT_REFUSED,
@@ -38,11 +38,11 @@ typedef struct fl_seat {
     fl_tally tally;
     //  this round
     fl_seat_phase phase;
-    fl_reason reason;        // of LATE, REFUSED, ABSENT
-    uint32_t slot;           // of STAGING, VERIFYING, FOLDING
+    fl_reason reason;                       // of LATE, REFUSED, ABSENT
+    uint32_t slot;                          // of STAGING, VERIFYING, FOLDING
     fl_time tasked_at, offered_at, came_at; // came_at: last chunk in
-    fl_contrib contrib;      // roll view: into `roll`
-    uint8_t *roll;           // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), edges only, made when needed
+    fl_contrib contrib;                     // roll view: into `roll`
+    uint8_t *roll; // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), edges only, made when needed
     fl_intake intake;
     //  the last settled round
     uint64_t last_round;
@@ -68,6 +68,15 @@ int64_t fl_roster_of_peer(const fl_roster *self, fl_peer peer);
 //  Seat a child that said HELLO: its old seat, a new one, or one that an absent, idle child left.
 //  -1 when full. `renewed` says whether the epoch grew (a new process on the child's side).
 int64_t fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewed);
+
+//  Who is there now, in sums over present seats.
+typedef struct fl_presence {
+    uint32_t joined;  // children
+    uint32_t ready;   // of them, with at least one leaf
+    uint32_t leaves;  // devices below
+    uint64_t samples; // last known shard sizes
+} fl_presence;
+fl_presence fl_roster_presence(const fl_roster *self);
 
 //  The outcome that a phase stands for.
 fl_outcome fl_seat_outcome(const fl_seat *seat);
