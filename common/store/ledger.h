@@ -1,0 +1,121 @@
+//  ledger - what must survive this process: runs, rounds, receipts, reports, and at the root the
+//  tokens, certificates and revocations as well. SQLite, WAL, synchronous=FULL; one transaction per
+//  step, so that a fact is there whole or not at all. Calls block for the disk: one thread, not the
+//  reactor's. The same file serves root and edge; an edge uses fewer tables.
+#ifndef FL_STORE_LEDGER_H
+#define FL_STORE_LEDGER_H
+
+#include "common/base/blob.h"
+#include "common/base/id.h"
+#include "common/base/status.h"
+#include "common/core/event.h"
+
+typedef struct fl_ledger fl_ledger;
+
+//  Open or make the ledger at `path`; the caller's. FL_MALFORMED: damaged or another program's file.
+//  FL_MISMATCH: written by a newer program.
+FL_CHECKED fl_status fl_ledger_open(const char *path, fl_ledger **ledger, fl_why *why);
+void fl_ledger_close(fl_ledger **self_p);
+
+// ---- runs -------------------------------------------------------------------------------------
+typedef struct fl_ledger_run {
+    fl_run run;
+    uint64_t elements;
+    fl_hash model;         // it begins with
+    uint64_t model_bytes;
+} fl_ledger_run;
+
+//  A new run, from now on the current one. FL_EXISTS when its id was used.
+FL_CHECKED fl_status fl_ledger_run_begin(fl_ledger *self, const fl_ledger_run *run, fl_why *why);
+//  The current run. FL_MISSING when there is none.
+FL_CHECKED fl_status fl_ledger_run_get(fl_ledger *self, fl_ledger_run *run, fl_why *why);
+
+//  How a run goes on after a restart: what FL_EV_START wants to know.
+typedef struct fl_ledger_resume {
+    fl_ledger_run run;     // `model` and `model_bytes` are the newest
+    uint64_t round;        // next to run, from 1
+    uint32_t attempt;      // attempts already spent on it
+    bool aborted;          // the run has ended
+} fl_ledger_resume;
+
+//  FL_MISSING when there is no run.
+FL_CHECKED fl_status fl_ledger_resume_get(fl_ledger *self, fl_ledger_resume *resume, fl_why *why);
+
+// ---- rounds -----------------------------------------------------------------------------------
+//  A round begins. Only run, round, attempt, base and budget_ms of the report are used. FL_EXISTS
+//  when this attempt was opened before.
+FL_CHECKED fl_status fl_ledger_round_open(fl_ledger *self, const fl_report *report, fl_why *why);
+//  A round is over: the whole report with its roll, in one transaction. `model_bytes`: size of the
+//  checkpoint named by report->model, 0 when none was made here. A round that was never opened is
+//  recorded all the same; FL_EXISTS when this attempt was closed before.
+FL_CHECKED fl_status fl_ledger_round_close(fl_ledger *self, const fl_report *report,
+                                           uint64_t model_bytes, fl_why *why);
+
+//  A round as recorded. `report.roll` lives as long as it.
+typedef struct fl_ledger_round {
+    fl_report report;
+    bool closed;           // else only what round_open recorded is set
+    uint64_t model_bytes;
+    uint64_t opened_at;    // wall clock, ms since 1970; 0 = unknown
+    uint64_t closed_at;
+} fl_ledger_round;
+
+//  The latest closed attempt of a round, or its latest attempt when none was closed; round 0: the
+//  last closed round of all. With roll. The caller destroys it. FL_MISSING when there is none.
+FL_CHECKED fl_status fl_ledger_round_get(fl_ledger *self, const fl_run *run, uint64_t round,
+                                         fl_ledger_round **found, fl_why *why);
+void fl_ledger_round_destroy(fl_ledger_round **self_p);
+//  Attempts opened of a round: the highest number, 0 when none.
+FL_CHECKED fl_status fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint64_t round,
+                                        uint32_t *attempts, fl_why *why);
+//  Up to `capacity` rounds (the latest closed attempt of each) from round `first` on, ascending,
+//  without their rolls. `*count`: how many.
+FL_CHECKED fl_status fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first,
+                                      fl_ledger_round *rounds, uint32_t capacity, uint32_t *count,
+                                      fl_why *why);
+
+// ---- identity, at the root --------------------------------------------------------------------
+enum { FL_LEDGER_TOKEN_MAX = 64 };
+
+typedef struct fl_issued {
+    fl_node node;
+    uint64_t serial;
+    fl_role role;
+    uint64_t issued_at;    // wall clock, ms since 1970; set by the ledger
+    uint8_t certificate[FL_CERT_BYTES_MAX];
+    uint32_t certificate_bytes;
+} fl_issued;
+
+//  A serial number that was never given before, from 1. One that is then not used is lost.
+FL_CHECKED fl_status fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why);
+//  Count one use of a token and record the certificate, both or neither. FL_FULL when the token has
+//  been used `uses_max` times. An empty token is not counted: the authority's own act.
+FL_CHECKED fl_status fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max,
+                                     const fl_issued *issued, fl_why *why);
+//  The newest certificate of a node. FL_MISSING when there is none.
+FL_CHECKED fl_status fl_ledger_issued(fl_ledger *self, const fl_node *node, fl_issued *issued,
+                                      fl_why *why);
+FL_CHECKED fl_status fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses,
+                                          fl_why *why);
+
+typedef struct fl_denied {
+    fl_node node;
+    uint64_t serial;       // 0: every certificate of the node
+    bool lifted;           // the revocation was taken back
+    uint64_t at;           // wall clock, ms since 1970; set by the ledger
+    char reason[FL_TEXT_MAX];
+} fl_denied;
+
+// ---- the deny list, everywhere ----------------------------------------------------------------
+//  Record the signed list, and the act that changed it (NULL at an edge, which only takes lists).
+//  FL_RANGE when `version` is not newer than what is held.
+FL_CHECKED fl_status fl_ledger_deny_put(fl_ledger *self, uint64_t version, fl_bytes list,
+                                        const fl_denied *act, fl_why *why);
+//  The newest list, the caller's. FL_OK with version 0 and no list when there is none.
+FL_CHECKED fl_status fl_ledger_deny_get(fl_ledger *self, uint64_t *version, fl_blob **list,
+                                        fl_why *why);
+//  The acts, newest first, up to `capacity`.
+FL_CHECKED fl_status fl_ledger_denied(fl_ledger *self, fl_denied *acts, uint32_t capacity,
+                                      uint32_t *count, fl_why *why);
+
+#endif

@@ -1,0 +1,194 @@
+//  What ledger keeps of identity: serial numbers, certificates, uses of tokens, the deny list.
+#include "common/store/ledger_inside.h"
+
+#include <string.h>
+
+fl_status
+fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql,
+        "INSERT INTO counter(name, value) VALUES('serial', 1) "
+        "ON CONFLICT(name) DO UPDATE SET value=value+1 RETURNING value");
+    *serial = 0;
+    if (fl_query_next(&query)) {
+        *serial = fl_query_take_u64(&query);
+        bool more = fl_query_next(&query);          // the change takes hold with the last step
+        FL_ASSERT(!more);
+    }
+    return fl_query_end(&query, why);
+}
+
+fl_status
+fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT count FROM token_use WHERE token=?");
+    fl_query_blob(&query, token.data, token.size);
+    *uses = fl_query_next(&query) ? (uint32_t)fl_query_take_u64(&query) : 0;
+    return fl_query_end(&query, why);
+}
+
+static fl_status
+s_use_token(fl_ledger *self, fl_bytes token, uint32_t uses_max, fl_why *why)
+{
+    uint32_t uses = 0;
+    fl_status status = fl_ledger_token_uses(self, token, &uses, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    if (uses >= uses_max) {
+        fl_why_set(why, "this token was used %u times, it is good for %u; make a new one", uses,
+                   uses_max);
+        return FL_FULL;
+    }
+    fl_query query = fl_query_of(self->sql, "INSERT INTO token_use(token, count) VALUES(?, 1) "
+                                            "ON CONFLICT(token) DO UPDATE SET count=count+1");
+    fl_query_blob(&query, token.data, token.size);
+    return fl_query_run(&query, why);
+}
+
+static fl_status
+s_record(fl_ledger *self, const fl_issued *issued, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "INSERT INTO issued(serial, node, role, certificate, "
+                                            "issued_at) VALUES(?,?,?,?,?)");
+    fl_query_u64(&query, issued->serial);
+    fl_query_blob(&query, issued->node.name, sizeof issued->node.name);
+    fl_query_u64(&query, issued->role);
+    fl_query_blob(&query, issued->certificate, issued->certificate_bytes);
+    fl_query_u64(&query, fl_ledger_clock());
+    return fl_query_run(&query, why);
+}
+
+fl_status
+fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_issued *issued,
+                fl_why *why)
+{
+    FL_ASSERT(token.size <= FL_LEDGER_TOKEN_MAX);
+    FL_ASSERT(issued->serial > 0 && issued->certificate_bytes <= FL_CERT_BYTES_MAX);
+    fl_status status = fl_sql_begin(self->sql, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    if (token.size > 0) {
+        status = s_use_token(self, token, uses_max, why);
+    }
+    if (status == FL_OK) {
+        status = s_record(self, issued, why);
+    }
+    return fl_sql_end(self->sql, status, why);
+}
+
+fl_status
+fl_ledger_issued(fl_ledger *self, const fl_node *node, fl_issued *issued, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT serial, role, certificate, issued_at "
+                                            "FROM issued WHERE node=? ORDER BY serial DESC LIMIT 1");
+    fl_query_blob(&query, node->name, sizeof node->name);
+    bool found = fl_query_next(&query);
+    *issued = (fl_issued){ .node = *node };
+    if (found) {
+        issued->serial = fl_query_take_u64(&query);
+        issued->role = (fl_role)fl_query_take_u64(&query);
+        issued->certificate_bytes = (uint32_t)fl_query_take_blob(&query, issued->certificate,
+                                                                 sizeof issued->certificate);
+        issued->issued_at = fl_query_take_u64(&query);
+    }
+    fl_status status = fl_query_end(&query, why);
+    if (status == FL_OK && !found) {
+        fl_why_set(why, "no certificate was issued to %.16s", node->name);
+        status = FL_MISSING;
+    }
+    return status;
+}
+
+static fl_status
+s_note_denial(fl_ledger *self, const fl_denied *act, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "INSERT INTO denied(node, serial, lifted, at, why) "
+                                            "VALUES(?,?,?,?,?)");
+    fl_query_blob(&query, act->node.name, sizeof act->node.name);
+    fl_query_u64(&query, act->serial);
+    fl_query_u64(&query, act->lifted);
+    fl_query_u64(&query, fl_ledger_clock());
+    fl_query_text(&query, act->reason);
+    return fl_query_run(&query, why);
+}
+
+static fl_status
+s_put_list(fl_ledger *self, uint64_t version, fl_bytes list, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql,
+        "INSERT INTO deny_list(only, version, list) VALUES(1,?,?) ON CONFLICT(only) DO UPDATE "
+        "SET version=excluded.version, list=excluded.list WHERE excluded.version > version");
+    fl_query_u64(&query, version);
+    fl_query_blob(&query, list.data, list.size);
+    fl_status status = fl_query_run(&query, why);
+    if (status == FL_OK && fl_sql_changes(self->sql) == 0) {
+        fl_why_set(why, "deny list of version %llu is not newer than the one held",
+                   (unsigned long long)version);
+        status = FL_RANGE;
+    }
+    return status;
+}
+
+fl_status
+fl_ledger_deny_put(fl_ledger *self, uint64_t version, fl_bytes list, const fl_denied *act,
+                   fl_why *why)
+{
+    FL_ASSERT(version > 0);
+    fl_status status = fl_sql_begin(self->sql, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    status = s_put_list(self, version, list, why);
+    if (status == FL_OK && act != NULL) {
+        status = s_note_denial(self, act, why);
+    }
+    return fl_sql_end(self->sql, status, why);
+}
+
+fl_status
+fl_ledger_deny_get(fl_ledger *self, uint64_t *version, fl_blob **list, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT version, length(list), list FROM deny_list");
+    bool short_of_memory = false;
+    *version = 0;
+    *list = NULL;
+    if (fl_query_next(&query)) {
+        *version = fl_query_take_u64(&query);
+        size_t size = (size_t)fl_query_take_u64(&query);
+        *list = fl_blob_new(size);
+        short_of_memory = *list == NULL;
+        if (*list != NULL) {
+            (void)fl_query_take_blob(&query, fl_blob_data(*list), size);
+        }
+    }
+    fl_status status = fl_query_end(&query, why);
+    if (status == FL_OK && short_of_memory) {
+        fl_why_set(why, "out of memory for the deny list");
+        status = FL_NOMEM;
+    }
+    if (status != FL_OK) {
+        fl_blob_unref(list);
+    }
+    return status;
+}
+
+fl_status
+fl_ledger_denied(fl_ledger *self, fl_denied *acts, uint32_t capacity, uint32_t *count, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT node, serial, lifted, at, why FROM denied "
+                                            "ORDER BY line DESC LIMIT ?");
+    fl_query_u64(&query, capacity);
+    *count = 0;
+    while (*count < capacity && fl_query_next(&query)) {
+        fl_denied *act = &acts[(*count)++];
+        *act = (fl_denied){ 0 };
+        (void)fl_query_take_blob(&query, act->node.name, sizeof act->node.name);
+        act->serial = fl_query_take_u64(&query);
+        act->lifted = fl_query_take_u64(&query) != 0;
+        act->at = fl_query_take_u64(&query);
+        (void)fl_query_take_blob(&query, act->reason, sizeof act->reason - 1);
+    }
+    return fl_query_end(&query, why);
+}

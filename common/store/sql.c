@@ -1,0 +1,309 @@
+#include "common/store/sql.h"
+
+#include <sqlite3.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/store/file.h"
+
+enum { PATH_SHOWN = 256, APPLICATION = 0x544c4c47, BUSY_MS = 2000 };    // "TLLG"
+
+struct fl_sql {
+    sqlite3 *base;
+    char path[PATH_SHOWN];
+};
+
+//  What SQLite answered as a status and a line.
+static fl_status
+s_why(const fl_sql *self, int code, fl_why *why)
+{
+    const char *said = sqlite3_errmsg(self->base);
+    switch (code & 0xff) {
+    case SQLITE_OK:
+        return FL_OK;
+    case SQLITE_FULL:
+        return fl_file_why(ENOSPC, self->path, "written", why);
+    case SQLITE_NOMEM:
+        return fl_file_why(ENOMEM, self->path, "used", why);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        fl_why_set(why, "%s is damaged or no ledger (%s); restore it from a copy, or move it away "
+                   "to start anew", self->path, said);
+        return FL_MALFORMED;
+    case SQLITE_CONSTRAINT:
+        fl_why_set(why, "%s: that is recorded already (%s)", self->path, said);
+        return FL_EXISTS;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        fl_why_set(why, "%s is held by another program; close it", self->path);
+        return FL_BUSY;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+        fl_why_set(why, "%s cannot be written (%s); check its owner, its mode and its disk",
+                   self->path, said);
+        return FL_DENIED;
+    case SQLITE_CANTOPEN:
+        fl_why_set(why, "%s cannot be opened (%s); check its directory and the limit of "
+                   "descriptors", self->path, said);
+        return FL_IO;
+    default:
+        fl_why_set(why, "%s: %s (SQLite %d)", self->path, said, code);
+        return FL_IO;
+    }
+}
+
+static fl_status
+s_execute(fl_sql *self, const char *text, fl_why *why)
+{
+    return s_why(self, sqlite3_exec(self->base, text, NULL, NULL, NULL), why);
+}
+
+static fl_status
+s_pragma_u64(fl_sql *self, const char *text, uint64_t *value, fl_why *why)
+{
+    fl_query query = fl_query_of(self, text);
+    *value = fl_query_next(&query) ? fl_query_take_u64(&query) : 0;
+    return fl_query_end(&query, why);
+}
+
+//  A new database gets the schema; an old one must be of ours and not newer.
+static fl_status
+s_prepare(fl_sql *self, uint32_t version, const char *schema, fl_why *why)
+{
+    uint64_t application = 0, found = 0, tables = 0;
+    fl_status status = s_pragma_u64(self, "PRAGMA application_id", &application, why);
+    if (status == FL_OK) {
+        status = s_pragma_u64(self, "PRAGMA user_version", &found, why);
+    }
+    if (status == FL_OK) {
+        status = s_pragma_u64(self, "SELECT count(*) FROM sqlite_schema", &tables, why);
+    }
+    if (status != FL_OK) {
+        return status;
+    }
+    if (tables > 0 && application != APPLICATION) {
+        fl_why_set(why, "%s is a database of another program; choose another path", self->path);
+        return FL_MALFORMED;
+    }
+    if (found > version) {
+        fl_why_set(why, "%s is of version %llu, this program knows up to %u; use the newer program",
+                   self->path, (unsigned long long)found, version);
+        return FL_MISMATCH;
+    }
+    if (found == version) {
+        return FL_OK;
+    }
+    char marks[96];
+    (void)snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%u",
+                   APPLICATION, version);
+    status = fl_sql_begin(self, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    status = s_execute(self, schema, why);
+    if (status == FL_OK) {
+        status = s_execute(self, marks, why);
+    }
+    return fl_sql_end(self, status, why);
+}
+
+//  SQLite would make the file with the mode of the umask; it names nodes, so 0600 it is.
+static fl_status
+s_touch(const char *path, fl_why *why)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return fl_file_why(errno, path, "opened", why);
+    }
+    (void)close(fd);
+    return FL_OK;
+}
+
+fl_status
+fl_sql_open(const char *path, uint32_t version, const char *schema, fl_sql **sql, fl_why *why)
+{
+    FL_ASSERT(version > 0);
+    *sql = NULL;
+    fl_status status = s_touch(path, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    fl_sql *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return fl_file_why(ENOMEM, path, "opened", why);
+    }
+    (void)snprintf(self->path, sizeof self->path, "%s", path);
+    int code = sqlite3_open_v2(path, &self->base, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (self->base == NULL) {
+        status = fl_file_why(ENOMEM, path, "opened", why);
+    } else if (code != SQLITE_OK) {
+        status = s_why(self, code, why);
+    } else {
+        (void)sqlite3_busy_timeout(self->base, BUSY_MS);
+        status = s_execute(self, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                                 "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF", why);
+    }
+    if (status == FL_OK) {
+        status = s_prepare(self, version, schema, why);
+    }
+    if (status != FL_OK) {
+        fl_sql_close(&self);
+    }
+    *sql = self;
+    return status;
+}
+
+void
+fl_sql_close(fl_sql **self_p)
+{
+    if (*self_p != NULL) {
+        int code = sqlite3_close((*self_p)->base);
+        FL_ASSERT(code == SQLITE_OK);               // else a statement was not ended
+    }
+    free(*self_p);
+    *self_p = NULL;
+}
+
+fl_status
+fl_sql_begin(fl_sql *self, fl_why *why)
+{
+    return s_execute(self, "BEGIN IMMEDIATE", why);
+}
+
+fl_status
+fl_sql_end(fl_sql *self, fl_status status, fl_why *why)
+{
+    if (status == FL_OK) {
+        status = s_execute(self, "COMMIT", why);
+    }
+    if (status != FL_OK && sqlite3_get_autocommit(self->base) == 0) {
+        (void)sqlite3_exec(self->base, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return status;
+}
+
+fl_query
+fl_query_of(fl_sql *sql, const char *text)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(sql->base, text, -1, &statement, NULL);
+    return (fl_query){ .sql = sql, .statement = statement, .code = code };
+}
+
+static void
+s_note(fl_query *self, int code)
+{
+    if (self->code == SQLITE_OK) {
+        self->code = code;
+    }
+}
+
+void
+fl_query_u64(fl_query *self, uint64_t value)
+{
+    //  SQLite has signed numbers only; the bits come back as they went.
+    s_note(self, sqlite3_bind_int64(self->statement, ++self->bound, (sqlite3_int64)value));
+}
+
+void
+fl_query_real(fl_query *self, double value)
+{
+    s_note(self, isnan(value) ? sqlite3_bind_null(self->statement, ++self->bound)
+                              : sqlite3_bind_double(self->statement, ++self->bound, value));
+}
+
+void
+fl_query_text(fl_query *self, const char *text)
+{
+    s_note(self, sqlite3_bind_text(self->statement, ++self->bound, text, -1, SQLITE_TRANSIENT));
+}
+
+void
+fl_query_blob(fl_query *self, const void *data, size_t size)
+{
+    s_note(self, sqlite3_bind_blob64(self->statement, ++self->bound, size == 0 ? "" : data, size,
+                                     SQLITE_TRANSIENT));
+}
+
+bool
+fl_query_next(fl_query *self)
+{
+    self->column = 0;
+    if (self->code != SQLITE_OK) {
+        return false;
+    }
+    int code = sqlite3_step(self->statement);
+    if (code != SQLITE_ROW && code != SQLITE_DONE) {
+        s_note(self, code);
+    }
+    return code == SQLITE_ROW;
+}
+
+uint64_t
+fl_query_take_u64(fl_query *self)
+{
+    return (uint64_t)sqlite3_column_int64(self->statement, self->column++);
+}
+
+double
+fl_query_take_real(fl_query *self)
+{
+    bool null = fl_query_take_null(self);
+    double value = sqlite3_column_double(self->statement, self->column++);
+    return null ? (double)NAN : value;
+}
+
+bool
+fl_query_take_null(fl_query *self)
+{
+    return sqlite3_column_type(self->statement, self->column) == SQLITE_NULL;
+}
+
+size_t
+fl_query_take_blob(fl_query *self, void *to, size_t size)
+{
+    const void *data = sqlite3_column_blob(self->statement, self->column);
+    size_t stored = (size_t)sqlite3_column_bytes(self->statement, self->column++);
+    size_t taken = stored < size ? stored : size;
+    memset(to, 0, size);
+    if (taken > 0) {
+        memcpy(to, data, taken);
+    }
+    return stored;
+}
+
+fl_status
+fl_query_end(fl_query *self, fl_why *why)
+{
+    fl_status status = s_why(self->sql, self->code, why);
+    (void)sqlite3_finalize(self->statement);
+    self->statement = NULL;
+    return status;
+}
+
+fl_status
+fl_query_run(fl_query *self, fl_why *why)
+{
+    bool row = fl_query_next(self);
+    FL_ASSERT(!row);
+    return fl_query_end(self, why);
+}
+
+void
+fl_query_reset(fl_query *self)
+{
+    (void)sqlite3_reset(self->statement);
+    self->bound = 0;
+}
+
+uint64_t
+fl_sql_changes(const fl_sql *self)
+{
+    return (uint64_t)sqlite3_changes64(self->base);
+}
