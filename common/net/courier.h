@@ -1,0 +1,28 @@
+//  courier - carries out the effects that concern lanes (SEND, PUSH, SERVE, LANE, RECONNECT,
+//  EXPEL) and hands every other to the host. Nothing here waits: what a full queue or a missing
+//  route refuses is counted, and the protocol heals.
+//  Reactor's thread.
+#ifndef FL_NET_COURIER_H
+#define FL_NET_COURIER_H
+
+#include "common/core/event.h"
+#include "common/net/counters.h"
+#include "common/net/host.h"
+#include "common/net/porch.h"
+#include "common/net/uplink.h"
+
+//  All pointers are borrowed; `uplink` is opened and closed by whoever holds the courier.
+typedef struct fl_courier {
+    fl_host host;
+    const fl_gate_ops *ops;
+    fl_net_counters *counters;
+    fl_porch *porch;         // NULL: no children
+    fl_uplink uplink;        // all closed: no parent
+} fl_courier;
+
+//  `body`: the body frame of the message being stepped, for the host.
+void fl_courier_obey(fl_courier *self, const fl_effect *effect, fl_bytes body);
+//  Tell a sender, on the route that it came by.
+void fl_courier_refuse(fl_courier *self, fl_way way, fl_bytes route, const fl_refused *refused);
+
+#endif

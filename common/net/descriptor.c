@@ -1,0 +1,58 @@
+#include "common/net/descriptor.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+uint64_t
+fl_descriptor_inode(int descriptor)
+{
+    struct stat status;
+    if (fstat(descriptor, &status) != 0 || !S_ISSOCK(status.st_mode)) {
+        return 0;
+    }
+    return (uint64_t)status.st_ino;
+}
+
+uint16_t
+fl_descriptor_port(int descriptor)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (getsockname(descriptor, (struct sockaddr *)&address, &size) != 0) {
+        return 0;
+    }
+    if (address.ss_family == AF_INET) {
+        return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+    }
+    if (address.ss_family == AF_INET6) {
+        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
+    }
+    return 0;
+}
+
+bool
+fl_descriptor_consumed(int descriptor, uint64_t *bytes)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    int unread = 0;
+    memset(&info, 0, sizeof info);
+    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+        ioctl(descriptor, FIONREAD, &unread) != 0) {
+        return false;
+    }
+    const uint64_t received = info.tcpi_bytes_received;
+    *bytes = received > (uint64_t)unread ? received - (uint64_t)unread : 0;
+    return true;
+}
+
+bool
+fl_descriptor_shut(int descriptor, uint64_t inode)
+{
+    return inode != 0 && fl_descriptor_inode(descriptor) == inode &&
+           shutdown(descriptor, SHUT_RDWR) == 0;
+}

@@ -1,0 +1,18 @@
+//  descriptor - what the kernel knows of a connection that libzmq's threads own and may close at
+//  any moment: so a number alone says nothing, and every answer may be «gone».
+#ifndef FL_NET_DESCRIPTOR_H
+#define FL_NET_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+//  Tells this socket from a later one of the same number; 0: no socket.
+uint64_t fl_descriptor_inode(int descriptor);
+//  The TCP port at our end; 0: none.
+uint16_t fl_descriptor_port(int descriptor);
+//  Bytes that were received and read by the process since the connection began.
+bool fl_descriptor_consumed(int descriptor, uint64_t *bytes);
+//  End a connection that still has this inode. True when it did.
+bool fl_descriptor_shut(int descriptor, uint64_t inode);
+
+#endif

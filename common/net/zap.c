@@ -1,0 +1,108 @@
+#include "common/net/zap.h"
+
+#include <czmq.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/bytes.h"
+#include "common/base/id.h"
+#include "common/net/link.h"
+
+struct fl_zap {
+    zsock_t *sock;    // REP: one request, one reply
+    fl_zap_admits *admits;
+    void *arg;
+};
+
+fl_zap *
+fl_zap_new(fl_zap_admits *admits, void *arg, fl_why *why)
+{
+    fl_zap *self = calloc(1, sizeof *self);
+    zsock_t *sock = zsock_new(ZMQ_REP);
+    if (self == NULL || sock == NULL || zsock_bind(sock, "inproc://zeromq.zap.01") != 0) {
+        fl_why_set(why, "net: cannot bind the authentication handler: %s; there is one per process",
+                   zmq_strerror(zmq_errno()));
+        free(self);
+        zsock_destroy(&sock);
+        return NULL;
+    }
+    self->sock = sock;
+    self->admits = admits;
+    self->arg = arg;
+    return self;
+}
+
+void
+fl_zap_destroy(fl_zap **self_p)
+{
+    fl_zap *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        zsock_destroy(&self->sock);
+        free(self);
+    }
+}
+
+void *
+fl_zap_handle(fl_zap *self)
+{
+    return zsock_resolve(self->sock);
+}
+
+//  Request frames: version, request id, domain, address, identity (the server's own, not the
+//  peer's), mechanism, credentials. False: denied.
+static bool
+s_judge(fl_zap *self, zmsg_t *request, char user[2 * FL_KEY_BYTES + 1])
+{
+    zframe_t *frames[7] = { NULL };
+    size_t count = 0;
+    for (zframe_t *f = zmsg_first(request); f != NULL && count < 7; f = zmsg_next(request)) {
+        frames[count++] = f;
+    }
+    user[0] = '\0';
+    if (zmsg_size(request) != 7 || !zframe_streq(frames[0], "1.0") ||
+        !zframe_streq(frames[2], "fl") || !zframe_streq(frames[5], "CURVE") ||
+        zframe_size(frames[6]) != FL_KEY_BYTES ||
+        !self->admits(self->arg, zframe_data(frames[6]))) {
+        return false;
+    }
+    fl_hex(zframe_data(frames[6]), FL_KEY_BYTES, user);
+    return true;
+}
+
+//  Reply frames: version, request id, status, text, user id, metadata.
+static void
+s_reply(fl_zap *self, zmsg_t *request, bool admitted, const char *user)
+{
+    zmsg_first(request);
+    zframe_t *id = zmsg_next(request);
+    zmsg_t *reply = zmsg_new();
+    zmsg_addstr(reply, "1.0");
+    zmsg_addmem(reply, id != NULL ? zframe_data(id) : NULL, id != NULL ? zframe_size(id) : 0);
+    zmsg_addstr(reply, admitted ? "200" : "400");
+    zmsg_addstr(reply, admitted ? "OK" : "denied");
+    zmsg_addstr(reply, user);
+    zmsg_addmem(reply, NULL, 0);
+    if (zmsg_send(&reply, self->sock) != 0) {
+        zmsg_destroy(&reply); // the connection that asked is gone
+    }
+}
+
+unsigned
+fl_zap_serve(fl_zap *self, unsigned max)
+{
+    unsigned denied = 0;
+    for (unsigned i = 0; i < max && (zsock_events(self->sock) & ZMQ_POLLIN) != 0; i++) {
+        zmsg_t *request = zmsg_recv(self->sock);
+        if (request == NULL) {
+            break;
+        }
+        char user[2 * FL_KEY_BYTES + 1];
+        const bool admitted = s_judge(self, request, user);
+        s_reply(self, request, admitted, user);
+        zmsg_destroy(&request);
+        denied += admitted ? 0 : 1;
+    }
+    return denied;
+}
