@@ -130,15 +130,12 @@ s_order_valid(const fl_order *order)
            order->elements <= FL_VECTOR_BYTES_MAX / order->plan.wire_bytes;
 }
 
-static const char order_tag[4] = { 'F', 'L', 'O', '1' };
-
 void
 fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
 {
     FL_ASSERT(s_order_valid(order));
     const fl_plan *plan = &order->plan;
     fl_writer out = fl_writer_over(bytes, FL_ORDER_BYTES);
-    fl_write_from(&out, order_tag, sizeof order_tag);
     fl_write_from(&out, order->run.bytes, sizeof order->run.bytes);
     fl_write_u64(&out, order->round);
     fl_write_from(&out, order->model.bytes, sizeof order->model.bytes);
@@ -189,15 +186,13 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
 {
     memset(order, 0, sizeof *order);
     fl_reader in = fl_reader_of(bytes);
-    fl_bytes tag = fl_read_view(&in, sizeof order_tag);
     fl_read_into(&in, order->run.bytes, sizeof order->run.bytes);
     order->round = fl_read_u64(&in);
     fl_read_into(&in, order->model.bytes, sizeof order->model.bytes);
     order->model_bytes = fl_read_u64(&in);
     order->elements = fl_read_u64(&in);
     s_plan_read(&in, &order->plan);
-    if (fl_reader_done(&in) && memcmp(tag.data, order_tag, sizeof order_tag) == 0 &&
-        s_order_valid(order)) {
+    if (fl_reader_done(&in) && s_order_valid(order)) {
         return true;
     }
     memset(order, 0, sizeof *order);

@@ -103,11 +103,10 @@ typedef struct fl_plan {
     uint32_t staleness_max;  // rounds
 } fl_plan;
 
-enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 132 };
+enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 128 };
 
-//  The signed part of a task. Encoded as exactly FL_ORDER_BYTES little-endian bytes that start
-//  with a tag of their own, so that it can be signed once at the root, checked by every device
-//  below, and never taken for anything else that is signed.
+//  The signed part of a task. Encoded as exactly FL_ORDER_BYTES little-endian bytes, so that it
+//  can be signed once at the root and checked by every device below.
 typedef struct fl_order {
     fl_run run;
     uint64_t round;          // from 1

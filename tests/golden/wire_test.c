@@ -153,6 +153,63 @@ the_document_lists_the_fields_of_every_verb(void **state)
     }
 }
 
+//  Bytes of the largest msgpack value that a field can be.
+static size_t
+s_field_bytes_max(const fl_field *field)
+{
+    size_t sum = 1;
+    switch (field->kind) {
+    case FL_FIELD_UINT:
+        return field->max < 128          ? 1
+               : field->max <= UINT8_MAX  ? 2
+               : field->max <= UINT16_MAX ? 3
+               : field->max <= UINT32_MAX ? 5
+                                          : 9;
+    case FL_FIELD_BOOL:
+        return 1;
+    case FL_FIELD_BYTES:
+        return 2 + (size_t)field->size;
+    case FL_FIELD_VIEW:
+        return 3 + (size_t)field->max;
+    case FL_FIELD_TEXT:
+        return (field->max < 32 ? 1 : 2) + (size_t)field->max;
+    case FL_FIELD_ORDER:
+        return 2 + FL_ORDER_BYTES;
+    case FL_FIELD_UINTS:
+        return sum + field->size / sizeof(uint64_t) * 9;
+    case FL_FIELD_GROUP:
+        for (uint32_t i = 0; i < field->group->count; i++) {
+            sum += s_field_bytes_max(&field->group->fields[i]);
+        }
+        return sum;
+    }
+    return 0;
+}
+
+static void
+the_document_states_the_largest_frame_of_every_verb(void **state)
+{
+    (void)state;
+    char row[64];
+    assert_true(s_load("docs/protocol.md", stored, sizeof stored));
+    for (size_t i = 0; i < MESSAGES_VERBS; i++) {
+        const fl_group *group = &fl_shape_of(messages_verbs[i])->group;
+        size_t most = FL_ENVELOPE_BYTES + 1;
+        for (uint32_t f = 0; f < group->count; f++) {
+            most += s_field_bytes_max(&group->fields[f]);
+        }
+        (void)snprintf(row, sizeof row, "| `%s` |", fl_verb_name(messages_verbs[i]));
+        const char *line = strstr(stored, row);
+        assert_non_null(line);
+        (void)snprintf(row, sizeof row, "| %zu |\n", most);
+        const char *end = strchr(line, '\n') + 1;
+        if (memcmp(end - strlen(row), row, strlen(row)) != 0) {
+            fail_msg("docs/protocol.md: %s is at most %zu bytes", fl_verb_name(messages_verbs[i]),
+                     most);
+        }
+    }
+}
+
 static void
 the_document_lists_every_number_with_its_name(void **state)
 {
@@ -235,6 +292,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_sample_encodes_to_its_golden_bytes_and_back),
         cmocka_unit_test(the_document_lists_the_fields_of_every_verb),
+        cmocka_unit_test(the_document_states_the_largest_frame_of_every_verb),
         cmocka_unit_test(the_document_lists_every_number_with_its_name),
     };
     return cmocka_run_group_tests_name("golden/wire", tests, NULL, NULL);

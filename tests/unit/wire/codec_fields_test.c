@@ -262,7 +262,7 @@ a_malformed_order_or_roll_is_refused(void **state)
     fl_order_encode(&letter.message.task.order, bytes);
     assert_int_equal(s_with_bytes(FL_TASK, 2, false, bytes, FL_ORDER_BYTES), FL_CODEC_OK);
     assert_int_equal(s_with_bytes(FL_TASK, 2, false, bytes, FL_ORDER_BYTES - 1), FL_CODEC_FIELDS);
-    bytes[80] = 1; // bits
+    bytes[76] = 1; // bits
     assert_int_equal(s_with_bytes(FL_TASK, 2, false, bytes, FL_ORDER_BYTES), FL_CODEC_FIELDS);
 
     messages_sample(FL_CONTRIB, &letter);
