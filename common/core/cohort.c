@@ -284,6 +284,15 @@ s_age_seats(fl_cohort *self, fl_time now, fl_outbox *out)
     self->check_at = present ? now + timing->beat_ms : FL_NEVER;
 }
 
+static fl_reason
+s_fault(const fl_event *event)
+{
+    if (event->verified.ok) {
+        return FL_WHY_NONE;
+    }
+    return event->verified.reason == FL_WHY_NONE ? FL_WHY_HASH : event->verified.reason;
+}
+
 void
 fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -296,7 +305,7 @@ fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
             fl_cohort_vacate(self, (uint32_t)index, event->gone.reason, out);
         }
     } else if (event->kind == FL_EV_VERIFIED) {
-        fl_collect_verified(self->collect, event->verified.slot, event->verified.ok, now, out);
+        fl_collect_verified(self->collect, event->verified.slot, s_fault(event), now, out);
     } else if (event->kind == FL_EV_FOLDED) {
         fl_collect_folded(self->collect, event->folded.slot, now, out);
     } else if (event->kind == FL_EV_FINISHED) {

@@ -259,6 +259,7 @@ s_complete(fl_collect *self, uint32_t index, fl_time now, fl_outbox *out)
     fl_effect *effect = fl_outbox_add(out, FL_FX_VERIFY);
     effect->verify.slot = seat->slot;
     effect->verify.hash = seat->contrib.hash;
+    effect->verify.weight = seat->contrib.weight;
     s_grant(self, index, out);
 }
 
@@ -366,7 +367,8 @@ s_count(fl_collect *self, uint32_t index, fl_outbox *out)
 }
 
 void
-fl_collect_verified(fl_collect *self, uint32_t slot, bool ok, fl_time now, fl_outbox *out)
+fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_time now,
+                    fl_outbox *out)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
     self->in_flight--;
@@ -377,11 +379,12 @@ fl_collect_verified(fl_collect *self, uint32_t slot, bool ok, fl_time now, fl_ou
         s_give_slots(self, now, out);
         return;
     }
+    bool ok = fault == FL_WHY_NONE;
     if (ok && s_fits(self, &seat->contrib)) {
         s_count(self, index, out);
         return;
     }
-    fl_reason reason = ok ? FL_WHY_WEIGHT : FL_WHY_HASH;
+    fl_reason reason = ok ? FL_WHY_WEIGHT : fault;
     s_free_slot(self, slot, out);
     (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, reason, out);
     fl_collect_refuse(self, index, reason, FL_CONTRIB, out);

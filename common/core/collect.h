@@ -35,7 +35,9 @@ void fl_collect_chunk(fl_collect *self, uint32_t seat, const fl_message *message
 //  that is too slow.
 void fl_collect_beat(fl_collect *self, uint32_t seat, const fl_timing *timing, fl_time now,
                      fl_outbox *out);
-void fl_collect_verified(fl_collect *self, uint32_t slot, bool ok, fl_time now, fl_outbox *out);
+//  `fault`: FL_WHY_NONE, or what is wrong with the bytes.
+void fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_time now,
+                         fl_outbox *out);
 void fl_collect_folded(fl_collect *self, uint32_t slot, fl_time now, fl_outbox *out);
 
 //  The seat leaves the race as `phase` (TASKED, LATE, REFUSED or ABSENT) unless it is counted.

@@ -59,6 +59,7 @@ typedef struct fl_event {
         struct {
             uint32_t slot;
             bool ok;
+            fl_reason reason; // when not ok; FL_WHY_NONE means FL_WHY_HASH
         } verified;
         struct {
             uint32_t slot;
@@ -237,6 +238,7 @@ typedef struct fl_effect {
         struct {
             uint32_t slot;
             fl_hash hash;
+            uint64_t weight; // bounds every element of the vector
         } verify;
         struct {
             uint64_t elements;

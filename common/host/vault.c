@@ -1,0 +1,124 @@
+#include "common/host/vault.h"
+
+#include <stdlib.h>
+
+typedef struct shelf {
+    fl_hash hash;
+    fl_blob *blob;
+    uint64_t since;
+} shelf;
+
+struct fl_vault {
+    struct {
+        fl_vec number;
+        fl_blob *blob;
+    } vectors[FL_VAULT_VECTORS_MAX];
+    fl_vec last;
+    shelf models[FL_VAULT_MODELS];
+    uint64_t puts;
+};
+
+fl_vault *
+fl_vault_new(void)
+{
+    return calloc(1, sizeof(fl_vault));
+}
+
+void
+fl_vault_destroy(fl_vault **self_p)
+{
+    fl_vault *self = *self_p;
+    *self_p = NULL;
+    if (self == NULL) {
+        return;
+    }
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        fl_blob_unref(&self->vectors[i].blob);
+    }
+    for (int i = 0; i < FL_VAULT_MODELS; i++) {
+        fl_blob_unref(&self->models[i].blob);
+    }
+    free(self);
+}
+
+fl_vec
+fl_vault_put(fl_vault *self, fl_blob **blob_p)
+{
+    FL_ASSERT(*blob_p != NULL);
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        if (self->vectors[i].blob == NULL) {
+            self->vectors[i].blob = *blob_p;
+            self->vectors[i].number = ++self->last;
+            *blob_p = NULL;
+            return self->last;
+        }
+    }
+    FL_ASSERT(!"more vectors than a machine can hold");
+    return 0;
+}
+
+static int
+s_find(const fl_vault *self, fl_vec vec)
+{
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        if (self->vectors[i].blob != NULL && self->vectors[i].number == vec) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+fl_blob *
+fl_vault_look(const fl_vault *self, fl_vec vec)
+{
+    int place = s_find(self, vec);
+    return place < 0 ? NULL : self->vectors[place].blob;
+}
+
+void
+fl_vault_drop(fl_vault *self, fl_vec vec)
+{
+    int place = s_find(self, vec);
+    FL_ASSERT(place >= 0);
+    fl_blob_unref(&self->vectors[place].blob);
+}
+
+uint32_t
+fl_vault_vectors(const fl_vault *self)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        count += self->vectors[i].blob != NULL;
+    }
+    return count;
+}
+
+void
+fl_vault_put_model(fl_vault *self, const fl_hash *hash, fl_blob **blob_p)
+{
+    shelf *place = &self->models[0];
+    for (int i = 0; i < FL_VAULT_MODELS; i++) {
+        shelf *other = &self->models[i];
+        if (other->blob != NULL && fl_hash_equal(&other->hash, hash)) {
+            place = other;
+            break;
+        }
+        if (other->since < place->since) {
+            place = other;
+        }
+    }
+    fl_blob_unref(&place->blob);
+    *place = (shelf){ .hash = *hash, .blob = *blob_p, .since = ++self->puts };
+    *blob_p = NULL;
+}
+
+fl_blob *
+fl_vault_model(const fl_vault *self, const fl_hash *hash)
+{
+    for (int i = 0; i < FL_VAULT_MODELS; i++) {
+        if (self->models[i].blob != NULL && fl_hash_equal(&self->models[i].hash, hash)) {
+            return self->models[i].blob;
+        }
+    }
+    return NULL;
+}
