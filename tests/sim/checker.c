@@ -1,0 +1,508 @@
+//  The checkers hold the tree against what the driver itself saw: which bytes each device encoded,
+//  which slots were folded where, what the ledger made durable. They believe no machine's own
+//  bookkeeping. The first failure of a run counts.
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+enum { GRACE_MS = 400 }; // for our own folds, the finish and, at the root, the next model
+
+static const char *const checkers[CHECKERS] = {
+    [CHECK_NONE] = "none",         [CHECK_ONCE] = "once",         [CHECK_FLAT] = "flat",
+    [CHECK_WEIGHT] = "weight",     [CHECK_COMMIT] = "commit",     [CHECK_QUORUM] = "quorum",
+    [CHECK_DEADLINE] = "deadline", [CHECK_PROGRESS] = "progress", [CHECK_LEAK] = "leak",
+    [CHECK_BYTES] = "bytes",       [CHECK_VERDICT] = "verdict",   [CHECK_BASE] = "base",
+    [CHECK_WIRE] = "wire",         [CHECK_HANDLE] = "handle",     [CHECK_FLOOR] = "floor",
+};
+
+const char *
+fl_sim_checker_name(fl_sim_checker checker)
+{
+    FL_ASSERT((unsigned)checker < CHECKERS);
+    return checkers[checker];
+}
+
+void
+fl_sim_fail(fl_sim *sim, fl_sim_checker checker, const char *format, ...)
+{
+    fl_sim_notary *notary = &sim->notary;
+    if (notary->failed != CHECK_NONE) {
+        return;
+    }
+    notary->failed = checker;
+    int used = snprintf(notary->sentence, sizeof notary->sentence, "at %" PRId64 " ms: ", sim->now);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(notary->sentence + used, sizeof notary->sentence - (size_t)used, format, arguments);
+    va_end(arguments);
+    fl_sim_trace(sim, "FAILED %s: %s", fl_sim_checker_name(checker), notary->sentence);
+}
+
+// ---- where every byte comes from --------------------------------------------------------------
+uint32_t
+fl_sim_note_training(fl_sim *sim, fl_sim_training training)
+{
+    fl_sim_notary *notary = &sim->notary;
+    if (notary->training_count == notary->training_capacity) {
+        notary->training_capacity = 2 * notary->training_capacity + 64;
+        notary->trainings =
+            fl_sim_grow(notary->trainings, notary->training_capacity * sizeof training);
+    }
+    notary->trainings[notary->training_count] = training;
+    return notary->training_count++;
+}
+
+static const fl_sim_lot *
+s_lot(const fl_sim_notary *notary, const fl_hash *hash)
+{
+    for (uint32_t i = notary->lot_count; i-- > 0;) {
+        if (fl_hash_equal(&notary->lots[i].hash, hash)) {
+            return &notary->lots[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+s_lot_add(fl_sim *sim, fl_sim_lot lot, const uint32_t *leaves)
+{
+    fl_sim_notary *notary = &sim->notary;
+    if (notary->lot_count == notary->lot_capacity) {
+        notary->lot_capacity = 2 * notary->lot_capacity + 64;
+        notary->lots = fl_sim_grow(notary->lots, notary->lot_capacity * sizeof lot);
+    }
+    size_t bytes = lot.leaf_count * sizeof *leaves;
+    lot.leaves = fl_sim_new(bytes);
+    if (bytes > 0) {
+        memcpy(lot.leaves, leaves, bytes);
+    }
+    notary->lots[notary->lot_count++] = lot;
+}
+
+static int64_t
+s_element(const uint8_t *wire, uint64_t index, unsigned wire_bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < wire_bytes; i++) {
+        value |= (uint64_t)wire[index * wire_bytes + i] << (8 * i);
+    }
+    unsigned shift = 64 - 8 * wire_bytes;
+    return (int64_t)(value << shift) >> shift; // the sign
+}
+
+//  w * Q with Q one of the two integers around x * scale, and w what the policy promises.
+static void
+s_check_encoding(fl_sim *sim, const fl_sim_training *training, const fl_effect *effect,
+                 fl_bytes update, fl_bytes wire)
+{
+    const fl_plan *plan = &effect->encode.order.plan;
+    uint64_t whole = (training->samples + plan->weight_unit - 1) / plan->weight_unit;
+    whole = whole < plan->weight_max ? whole : plan->weight_max;
+    uint64_t damped = whole / (1 + effect->encode.order.round - training->round);
+    damped = damped > 0 ? damped : 1;
+    if (effect->encode.weight != damped) {
+        fl_sim_fail(sim, CHECK_WEIGHT, "%s encodes with weight %" PRIu64 " instead of %" PRIu64,
+                    sim->nodes[training->node].name.name, effect->encode.weight, damped);
+        return;
+    }
+    double limit = (double)(((uint32_t)1 << (plan->bits - 1)) - 1);
+    for (uint64_t i = 0; i < effect->encode.order.elements; i++) {
+        float x;
+        memcpy(&x, update.data + i * sizeof x, sizeof x);
+        double value = (double)x * limit / (double)plan->clip;
+        value = value > limit ? limit : value < -limit ? -limit : value;
+        double got = (double)s_element(wire.data, i, plan->wire_bytes) / (double)damped;
+        if (fabs(got - value) > 1.0 + 1e-6 || got != floor(got)) {
+            fl_sim_fail(sim, CHECK_WEIGHT, "element %" PRIu64 " of an update is %g, encoded as %g",
+                        i, value, got);
+            return;
+        }
+    }
+}
+
+void
+fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_bytes update,
+                 const fl_hash *hash, fl_blob *bytes)
+{
+    fl_sim_notary *notary = &sim->notary;
+    if (s_lot(notary, hash) != NULL) {
+        return; // the same update for a second attempt
+    }
+    s_check_encoding(sim, &notary->trainings[training], effect, update, fl_blob_bytes(bytes));
+    if (notary->leaf_count == notary->leaf_capacity) {
+        notary->leaf_capacity = 2 * notary->leaf_capacity + 64;
+        notary->leaves =
+            fl_sim_grow(notary->leaves, notary->leaf_capacity * sizeof *notary->leaves);
+    }
+    notary->leaves[notary->leaf_count] = (fl_sim_leaf){
+        training, effect->encode.weight, effect->encode.order.plan.wire_bytes, fl_blob_ref(bytes) };
+    uint32_t leaf = notary->leaf_count++;
+    s_lot_add(sim, (fl_sim_lot){ .hash = *hash, .leaf_count = 1,
+                                 .node = notary->trainings[training].node }, &leaf);
+}
+
+void
+fl_sim_note_fold(fl_sim *sim, fl_sim_node *node, const fl_hash *hash)
+{
+    const fl_sim_lot *lot = s_lot(&sim->notary, hash);
+    if (lot == NULL) {
+        fl_sim_fail(sim, CHECK_BYTES, "%s folds bytes that nobody has made", node->name.name);
+        return;
+    }
+    fl_sim_sum *sum = &node->sum;
+    uint32_t wanted = sum->leaf_count + lot->leaf_count;
+    if (wanted > sum->leaf_capacity) {
+        sum->leaf_capacity = 2 * wanted;
+        sum->leaves = fl_sim_grow(sum->leaves, sum->leaf_capacity * sizeof *sum->leaves);
+    }
+    for (uint32_t i = 0; i < lot->leaf_count; i++) {
+        sum->leaves[sum->leaf_count++] = lot->leaves[i];
+    }
+    sum->folds++;
+}
+
+//  Tree sum == flat sum: add up the updates themselves, in a plain loop, and compare all bits.
+static void
+s_check_flat(fl_sim *sim, const fl_sim_node *node, fl_bytes bytes)
+{
+    const fl_sim_sum *sum = &node->sum;
+    unsigned wire_bytes = sum->plan.wire_bytes;
+    for (uint64_t i = 0; i < sum->elements; i++) {
+        int64_t flat = 0;
+        for (uint32_t j = 0; j < sum->leaf_count; j++) {
+            const fl_sim_leaf *leaf = &sim->notary.leaves[sum->leaves[j]];
+            flat += s_element(fl_blob_bytes(leaf->bytes).data, i, leaf->wire_bytes);
+        }
+        int64_t tree = s_element(bytes.data, i, wire_bytes);
+        if (flat != tree) {
+            fl_sim_fail(sim, CHECK_FLAT,
+                        "element %" PRIu64 " of the sum at %s is %" PRId64 ", the %u updates in it "
+                        "add up to %" PRId64, i, node->name.name, tree, sum->leaf_count, flat);
+            return;
+        }
+    }
+}
+
+void
+fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, const fl_hash *hash, fl_bytes bytes)
+{
+    const fl_sim_sum *sum = &node->sum;
+    s_check_flat(sim, node, bytes);
+    if (sum->folds < node->window.count_min) {
+        fl_sim_fail(sim, CHECK_QUORUM, "%s finishes a sum of %u contributions, it needs %u",
+                    node->name.name, sum->folds, node->window.count_min);
+    }
+    if (s_lot(&sim->notary, hash) == NULL) {
+        s_lot_add(sim, (fl_sim_lot){ .hash = *hash, .leaf_count = sum->leaf_count,
+                                     .folds = sum->folds, .node = node->index }, sum->leaves);
+    }
+}
+
+// ---- a commit ---------------------------------------------------------------------------------
+static void
+s_check_leaf(fl_sim *sim, const fl_report *report, uint32_t index)
+{
+    fl_sim_notary *notary = &sim->notary;
+    const fl_sim_training *training = &notary->trainings[notary->leaves[index].training];
+    const char *name = sim->nodes[training->node].name.name;
+    uint64_t staleness = report->round - training->round;
+    const fl_hash *base = &notary->commits[training->round].base;
+    fl_sim_count_up(sim, SIM_IN);
+    sim->totals.count[SIM_CARRIED] += staleness > 0;
+    if (training->round > report->round || !fl_hash_equal(base, &training->model)) {
+        fl_sim_fail(sim, CHECK_BASE, "round %" PRIu64 " counts an update of %s that was not "
+                    "trained from the model of round %" PRIu64, report->round, name,
+                    training->round);
+    } else if (staleness > 0 && (sim->plan.late != FL_LATE_CARRY ||
+                                 staleness > sim->plan.staleness_max)) {
+        fl_sim_fail(sim, CHECK_BASE, "round %" PRIu64 " counts an update of %s that is %" PRIu64
+                    " rounds old", report->round, name, staleness);
+    }
+    uint64_t bit = (uint64_t)1 << training->round;
+    if ((notary->counted[training->node] & bit) != 0) {
+        fl_sim_fail(sim, CHECK_ONCE, "the update of %s for round %" PRIu64 " is counted again in "
+                    "round %" PRIu64, name, training->round, report->round);
+    }
+    notary->counted[training->node] |= bit;
+    uint64_t *in = notary->commits[report->round].nodes_in;
+    in[training->node / 64] |= (uint64_t)1 << (training->node % 64);
+}
+
+static uint32_t
+s_node_named(const fl_sim *sim, const fl_node *name)
+{
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (fl_node_equal(&sim->nodes[i].name, name)) {
+            return i;
+        }
+    }
+    return SIM_NONE;
+}
+
+//  The report's IN entries of devices are exactly the updates in the sum.
+static void
+s_check_roll(fl_sim *sim, const fl_report *report, uint32_t leaves)
+{
+    const uint64_t *in = sim->notary.commits[report->round].nodes_in;
+    uint32_t listed = 0;
+    for (uint32_t i = 0; i < report->roll_count; i++) {
+        uint32_t index = s_node_named(sim, &report->roll[i].node);
+        if (index == SIM_NONE) {
+            fl_sim_fail(sim, CHECK_FLAT, "the report of round %" PRIu64 " names a stranger",
+                        report->round);
+            return;
+        }
+        if (sim->nodes[index].role != FL_ROLE_DEVICE || report->roll[i].outcome != FL_OUT_IN) {
+            continue;
+        }
+        listed++;
+        if ((in[index / 64] >> (index % 64) & 1) == 0) {
+            fl_sim_fail(sim, CHECK_FLAT, "the report of round %" PRIu64 " says that %s is in; its "
+                        "update is not", report->round, sim->nodes[index].name.name);
+        }
+    }
+    if (listed != leaves || report->tally.in != leaves) {
+        fl_sim_fail(sim, CHECK_FLAT, "round %" PRIu64 ": %u updates are in the sum, the report "
+                    "lists %u and its tally says %u", report->round, leaves, listed,
+                    report->tally.in);
+    }
+}
+
+static void
+s_check_done(fl_sim *sim, const fl_report *report)
+{
+    fl_sim_notary *notary = &sim->notary;
+    const fl_sim_lot *lot = s_lot(notary, &report->sum);
+    if (lot == NULL) {
+        fl_sim_fail(sim, CHECK_BYTES, "round %" PRIu64 " commits a sum that was never made",
+                    report->round);
+        return;
+    }
+    uint64_t weight = 0, samples = 0;
+    for (uint32_t i = 0; i < lot->leaf_count; i++) {
+        const fl_sim_leaf *leaf = &notary->leaves[lot->leaves[i]];
+        weight += leaf->weight;
+        samples += notary->trainings[leaf->training].samples;
+        s_check_leaf(sim, report, lot->leaves[i]);
+    }
+    if (weight != report->weight || lot->leaf_count != report->count ||
+        samples != report->stats[FL_STAT_SAMPLES]) {
+        fl_sim_fail(sim, CHECK_WEIGHT, "round %" PRIu64 " reports weight %" PRIu64 ", count %u, "
+                    "samples %" PRIu64 "; its updates have %" PRIu64 ", %u, %" PRIu64,
+                    report->round, report->weight, report->count, report->stats[FL_STAT_SAMPLES],
+                    weight, lot->leaf_count, samples);
+    }
+    if (report->roll_dropped == 0) {
+        s_check_roll(sim, report, lot->leaf_count);
+    }
+}
+
+static void
+s_tally(fl_sim *sim, const fl_report *report)
+{
+    static const fl_sim_count closes[FL_CLOSE_COUNT] = { SIM_DONE, SIM_SKIPPED, SIM_ABORTED };
+    fl_sim_count_up(sim, closes[report->close]);
+    sim->totals.count[SIM_RETRIES] += report->attempt > 1;
+    sim->totals.count[SIM_LATE] += report->tally.late;
+    sim->totals.count[SIM_ABSENT] += report->tally.absent;
+    sim->totals.count[SIM_REFUSED] += report->tally.refused;
+}
+
+void
+fl_sim_check_commit(fl_sim *sim, const fl_report *report)
+{
+    fl_sim_notary *notary = &sim->notary;
+    FL_ASSERT(report->round < SIM_ROUNDS_MAX);
+    fl_sim_commit *commit = &notary->commits[report->round];
+    fl_sim_trace(sim, "==== round %" PRIu64 " is durable: %s, weight %" PRIu64 ", count %u",
+                 report->round, fl_close_name(report->close), report->weight, report->count);
+    if (commit->known || report->round != notary->closed + 1) {
+        fl_sim_fail(sim, CHECK_COMMIT, "round %" PRIu64 " is committed after round %" PRIu64,
+                    report->round, notary->closed);
+        return;
+    }
+    const fl_hash *before = report->round > 1 ? &notary->commits[report->round - 1].model
+                                              : &sim->model_hashes[0];
+    if (!fl_hash_equal(before, &report->base) ||
+        (report->close != FL_CLOSE_DONE && !fl_hash_equal(before, &report->model))) {
+        fl_sim_fail(sim, CHECK_COMMIT, "round %" PRIu64 " does not start from the model before it",
+                    report->round);
+        return;
+    }
+    commit->known = true;
+    commit->done = report->close == FL_CLOSE_DONE;
+    commit->base = report->base;
+    commit->model = report->model;
+    notary->closed = report->round;
+    s_tally(sim, report);
+    if (commit->done) {
+        notary->done++;
+        notary->done_clear += sim->weather.clear;
+        s_check_done(sim, report);
+    }
+    if (report->round + 3 >= sim->rounds) {
+        fl_sim_clear_sky(sim); // the last rounds must show that the tree finds together again
+    }
+}
+
+// ---- what is said and heard -------------------------------------------------------------------
+void
+fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *message)
+{
+    const fl_sim_notary *notary = &sim->notary;
+    if (message->verb == FL_CLOSED && sim->nodes[to].role == FL_ROLE_DEVICE &&
+        message->closed.outcome == FL_OUT_IN) {
+        const fl_sim_commit *commit = &notary->commits[message->round];
+        if (!commit->done || (commit->nodes_in[to / 64] >> (to % 64) & 1) == 0) {
+            fl_sim_fail(sim, CHECK_VERDICT, "%s tells %s that it is in round %" PRIu64 ", which is "
+                        "not durable", node->name.name, sim->nodes[to].name.name, message->round);
+        }
+    }
+    if (message->verb == FL_CONTRIB && node->role == FL_ROLE_DEVICE) {
+        const fl_sim_lot *lot = s_lot(notary, &message->contrib.hash);
+        const fl_sim_leaf *leaf = lot != NULL ? &notary->leaves[lot->leaves[0]] : NULL;
+        if (leaf == NULL || leaf->weight != message->contrib.weight ||
+            notary->trainings[leaf->training].round != message->contrib.base_round) {
+            fl_sim_fail(sim, CHECK_WEIGHT, "%s offers what it has not encoded", node->name.name);
+        }
+    }
+}
+
+void
+fl_sim_watch_heard(fl_sim *sim, fl_sim_node *node, const fl_message *message)
+{
+    fl_sim_watch *watch = &node->watch;
+    if (message->verb != FL_TASK) {
+        return;
+    }
+    uint64_t round = message->task.order.round;
+    if (round > watch->round || (round == watch->round && message->task.attempt > watch->attempt)) {
+        watch->round = round;
+        watch->attempt = message->task.attempt;
+        watch->told_due = sim->now + (fl_time)message->task.budget_ms;
+    }
+}
+
+static void
+s_watch_open(fl_sim *sim, fl_sim_node *node)
+{
+    fl_sim_watch *watch = &node->watch;
+    const fl_window *window = &node->window;
+    watch->open = true;
+    watch->due = sim->now + (fl_time)window->time_max_ms + GRACE_MS;
+    if (window->missed == FL_MISSED_EXTEND) {
+        watch->due += (fl_time)window->extends_max * window->extend_ms;
+    }
+    fl_time told = watch->told_due + GRACE_MS;
+    if (node->role == FL_ROLE_EDGE && told < watch->due) {
+        watch->due = told > sim->now + GRACE_MS ? told : sim->now + GRACE_MS;
+    }
+    if (sim->plant == PLANT_OVERSLEEP) {
+        node->frozen_until = sim->now + 60000;
+    }
+}
+
+static void
+s_check_due(fl_sim *sim, const fl_sim_node *node)
+{
+    if (node->watch.open && sim->now > node->watch.due) {
+        fl_sim_fail(sim, CHECK_DEADLINE, "the round at %s should have ended at %" PRId64,
+                    node->name.name, node->watch.due);
+    }
+}
+
+void
+fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
+{
+    bool root = node->role == FL_ROLE_ROOT;
+    bool note = effect->kind == FL_FX_NOTE;
+    bool ended = note && !root && (effect->note.id == FL_NOTE_ROUND_CLOSE ||
+                                   effect->note.id == FL_NOTE_TASK_ENDED);
+    ended = ended || (root && effect->kind == FL_FX_SAVE && effect->save.what == FL_SAVE_CLOSE);
+    if (effect->kind == FL_FX_CLEAR) {
+        s_watch_open(sim, node);
+    } else if (ended) {
+        s_check_due(sim, node);
+        node->watch.open = false;
+    }
+}
+
+void
+fl_sim_watch_step(fl_sim *sim, fl_sim_node *node)
+{
+    s_check_due(sim, node);
+    bool busy = node->jobs > 0 || node->saves > 0 || node->training;
+    if (!busy && node->machine.deadline(node->machine.self) == FL_NEVER &&
+        !fl_sim_node_finished(sim, node)) {
+        fl_sim_fail(sim, CHECK_PROGRESS, "%s waits without a deadline", node->name.name);
+    }
+    if (node->role == FL_ROLE_ROOT && !sim->over && fl_sim_node_finished(sim, node)) {
+        sim->over = true;
+        fl_sim_clear_sky(sim);
+    }
+}
+
+// ---- the end ----------------------------------------------------------------------------------
+static void
+s_check_leaks(fl_sim *sim, const fl_sim_node *node)
+{
+    uint32_t vecs = 0, slots = 0;
+    for (int i = 0; i < SIM_VECS_MAX; i++) {
+        vecs += node->vecs[i].id != 0;
+    }
+    for (int i = 0; i < FL_SLOTS_MAX; i++) {
+        slots += node->slots[i].blob != NULL;
+    }
+    if (vecs + slots > 0 && !node->training && node->jobs == 0) {
+        fl_sim_fail(sim, CHECK_LEAK, "%s still holds %u vectors and %u slots after the run",
+                    node->name.name, vecs, slots);
+    }
+}
+
+void
+fl_sim_check_end(fl_sim *sim)
+{
+    const fl_sim_notary *notary = &sim->notary;
+    if (!sim->over) {
+        fl_sim_fail(sim, CHECK_PROGRESS, "the run has not ended: %" PRIu64 " of %" PRIu64
+                    " rounds are closed", notary->closed, sim->rounds);
+        return;
+    }
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        const fl_sim_node *node = &sim->nodes[i];
+        if (!node->alive || !fl_sim_node_finished(sim, node)) {
+            fl_sim_fail(sim, CHECK_PROGRESS, "%s has not heard that the run is over",
+                        node->name.name);
+            return;
+        }
+        s_check_leaks(sim, node);
+    }
+    bool aborted = fl_root_look(sim->nodes[0].root, sim->now).aborted;
+    if (!aborted && notary->done < (sim->calm && !sim->measured ? (uint32_t)sim->rounds : 1u)) {
+        fl_sim_fail(sim, CHECK_FLOOR, "only %u of %" PRIu64 " rounds were done", notary->done,
+                    sim->rounds);
+    }
+    if (!aborted && notary->done_clear == 0) {
+        fl_sim_fail(sim, CHECK_PROGRESS, "no round was done after the sky had cleared");
+    }
+}
+
+void
+fl_sim_notary_release(fl_sim *sim)
+{
+    fl_sim_notary *notary = &sim->notary;
+    for (uint32_t i = 0; i < notary->leaf_count; i++) {
+        fl_blob_unref(&notary->leaves[i].bytes);
+    }
+    for (uint32_t i = 0; i < notary->lot_count; i++) {
+        free(notary->lots[i].leaves);
+    }
+    free(notary->trainings);
+    free(notary->leaves);
+    free(notary->lots);
+}

@@ -1,0 +1,170 @@
+//  When work ends and what survives: the crew of a node does one thing after the other, a training
+//  runs beside it, the ledger makes a fact durable some time before it says so. A crash can fall
+//  into every one of these gaps, and the weather aims at them.
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+static fl_time
+s_some(fl_sim *sim, uint32_t low, uint32_t high)
+{
+    return low + (fl_time)fl_rng_below(&sim->work_rng, high - low + 1);
+}
+
+static fl_time
+s_cost(fl_sim *sim, const fl_sim_node *node, fl_effect_kind kind)
+{
+    if (kind == FL_FX_TRAIN) {
+        return s_some(sim, node->train_ms * 4 / 5, node->train_ms * 6 / 5);
+    }
+    if (kind == FL_FX_APPLY) {
+        return s_some(sim, 2, 40);
+    }
+    return s_some(sim, 0, kind == FL_FX_ENCODE || kind == FL_FX_FINISH ? 10 : 3);
+}
+
+//  A crash aimed between now and the answer.
+static void
+s_snipe(fl_sim *sim, fl_sim_node *node, fl_time until)
+{
+    if (!fl_sim_blows(sim, sim->weather.snipe) ||
+        (node->role == FL_ROLE_ROOT && !sim->weather.root_crashes)) {
+        return;
+    }
+    fl_time at = sim->now + (fl_time)fl_rng_below(&sim->weather_rng,
+                                                  (uint64_t)(until - sim->now) + 1);
+    fl_sim_push(sim, (fl_sim_item){ .at = at, .what = SIM_AT_CRASH, .node = node->index,
+                                    .life = node->life });
+}
+
+void
+fl_sim_job_free(fl_sim_job *job)
+{
+    free(job->roll);
+    free(job);
+}
+
+// ---- the ledger -------------------------------------------------------------------------------
+static void
+s_push_job(fl_sim *sim, const fl_sim_node *node, fl_sim_what what, fl_time at, fl_sim_job *job)
+{
+    fl_sim_push(sim, (fl_sim_item){ .at = at, .what = what, .node = node->index,
+                                    .life = node->life, .with.job = job });
+}
+
+static fl_sim_job *
+s_save_job(const fl_effect *effect)
+{
+    fl_sim_job *job = fl_sim_new(sizeof *job);
+    job->effect = *effect;
+    FL_ASSERT(effect->save.report != NULL);
+    job->report = *effect->save.report;
+    size_t bytes = job->report.roll_count * sizeof *job->roll;
+    job->roll = fl_sim_new(bytes);
+    if (bytes > 0) {
+        memcpy(job->roll, job->report.roll, bytes);
+    }
+    job->report.roll = job->roll;
+    return job;
+}
+
+static void
+s_save(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
+{
+    fl_sim_job *job = s_save_job(effect);
+    fl_time at = sim->now + s_some(sim, 1, 25);
+    node->saves++;
+    if (sim->plant == PLANT_EARLY_SAVED && effect->save.what == FL_SAVE_CLOSE) {
+        s_push_job(sim, node, SIM_AT_SAVED, sim->now, s_save_job(effect));
+        at += 1500;
+    }
+    job->save_fails = fl_sim_blows(sim, sim->weather.save_fails);
+    s_push_job(sim, node, SIM_AT_DURABLE, at, job);
+    s_snipe(sim, node, at + 25);
+}
+
+void
+fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
+{
+    fl_sim_ledger *ledger = &node->ledger;
+    const fl_report *report = &job->report;
+    bool close = job->effect.save.what == FL_SAVE_CLOSE;
+    if (job->save_fails) {
+        fl_sim_count_up(sim, SIM_SAVE_FAILED);
+    } else if (!close) {
+        ledger->open_round = report->round;
+        ledger->open_attempt = report->attempt;
+    } else if (node->role == FL_ROLE_ROOT) {
+        if (sim->plant != PLANT_FORGET_COMMIT || report->round != 2) {
+            ledger->closed_round = report->round;
+            ledger->model = report->model;
+            ledger->aborted = report->close == FL_CLOSE_ABORTED;
+        } else if (!sim->weather.clear) {
+            fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 100, .what = SIM_AT_CRASH,
+                                            .life = node->life });
+        }
+        fl_sim_check_commit(sim, report);
+    }
+    bool silent = sim->plant == PLANT_LOST_SAVED && close && report->round == 2;
+    if (silent || (sim->plant == PLANT_EARLY_SAVED && close)) {
+        fl_sim_job_free(job);
+        return;
+    }
+    s_push_job(sim, node, SIM_AT_SAVED, sim->now + s_some(sim, 0, 25), job);
+}
+
+void
+fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
+{
+    fl_event event = { .kind = FL_EV_SAVED };
+    event.saved.token = job->effect.save.token;
+    event.saved.ok = !job->save_fails;
+    node->saves--;
+    fl_sim_job_free(job);
+    fl_sim_node_step(sim, node, &event, NULL);
+}
+
+// ---- the crew ---------------------------------------------------------------------------------
+void
+fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
+{
+    if (effect->kind == FL_FX_SAVE) {
+        s_save(sim, node, effect);
+        return;
+    }
+    if (!fl_sim_work_check(sim, node, effect)) {
+        return;
+    }
+    fl_sim_job *job = fl_sim_new(sizeof *job);
+    job->effect = *effect;
+    fl_time at = sim->now + s_cost(sim, node, effect->kind);
+    if (effect->kind == FL_FX_TRAIN) {
+        node->training = true;
+        node->train_round = effect->train.order.round;
+        job->serial = ++node->train_serial;
+    } else {
+        at = at > node->crew_at ? at : node->crew_at;
+        node->crew_at = at;
+        node->jobs++;
+        s_snipe(sim, node, at);
+    }
+    s_push_job(sim, node, SIM_AT_JOB, at, job);
+}
+
+void
+fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
+{
+    bool training = job->effect.kind == FL_FX_TRAIN;
+    if (training && job->serial != node->train_serial) {
+        fl_sim_job_free(job); // its cancellation answers
+        return;
+    }
+    node->jobs -= !training;
+    fl_event event = { 0 };
+    fl_sim_work_carry_out(sim, node, job, &event);
+    fl_sim_job_free(job);
+    if (sim->notary.failed == CHECK_NONE) {
+        fl_sim_node_step(sim, node, &event, NULL);
+    }
+}

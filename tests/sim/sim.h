@@ -1,0 +1,397 @@
+//  sim - the shapes that the files of the simulator share: one whole tree under a virtual clock,
+//  decided by one seed. Everything belongs to the `fl_sim` of the run; one thread.
+#ifndef FL_TESTS_SIM_SIM_H
+#define FL_TESTS_SIM_SIM_H
+
+#include "cloud/root.h"
+#include "common/base/blob.h"
+#include "common/base/rng.h"
+#include "common/core/policy.h"
+#include "common/tensor/fold.h"
+#include "device/device.h"
+#include "edge/edge.h"
+
+enum {
+    SIM_NODES_MAX = 256,
+    SIM_ROUNDS_MAX = 64, // a device's rounds fit into one word of bits
+    SIM_VECS_MAX = 16,   // live vectors of one node; more is a leak
+    SIM_MODELS_MAX = 4,  // models that one node keeps
+    SIM_LANES = 3,       // control, up, down
+};
+#define SIM_NONE UINT32_MAX
+
+// ---- what really happened, summed over seeds --------------------------------------------------
+typedef enum fl_sim_count {
+    SIM_SENT, SIM_LOST, SIM_DUPLICATED, SIM_REORDERED, SIM_DELAYED, SIM_CLOGGED, SIM_CUT,
+    SIM_FLIP_HEADER, SIM_FLIP_BODY, SIM_VANISHED, SIM_QUEUED_DEAD,
+    SIM_PARTITIONS, SIM_CLOGS, SIM_FREEZES, SIM_STOPS, SIM_EXPELS,
+    SIM_CRASH_ROOT, SIM_CRASH_EDGE, SIM_CRASH_DEVICE, SIM_CRASH_UNSAVED, SIM_CRASH_JOB,
+    SIM_SAVE_FAILED, SIM_TRAIN_FAILED,
+    SIM_EVENTS, SIM_RECONNECTS, SIM_REJOINS, SIM_BAD_HASH, SIM_WITHDRAWN, SIM_REWINDS,
+    SIM_EXTENDS, SIM_RETRIES,
+    SIM_DONE, SIM_SKIPPED, SIM_ABORTED,
+    SIM_IN, SIM_LATE, SIM_ABSENT, SIM_REFUSED, SIM_CARRIED,
+    SIM_CALM, SIM_STORMS, SIM_SEEDS, SIM_VIRTUAL_MS,
+    SIM_COUNTS
+} fl_sim_count;
+const char *fl_sim_count_name(fl_sim_count count);
+
+typedef struct fl_sim_totals {
+    uint64_t count[SIM_COUNTS];
+} fl_sim_totals;
+
+// ---- weather ----------------------------------------------------------------------------------
+typedef struct fl_sim_weather {
+    bool clear;                 // nothing blows any more
+    uint32_t loss, duplicate, reorder, delay, flip; // of 10,000 messages
+    uint32_t delay_max_ms, jitter_ms;
+    uint32_t gust_ms;           // mean time between incidents; 0 = none
+    uint32_t snipe;             // of 10,000 saves and jobs: a crash before the answer
+    uint32_t train_fails;       // of 10,000 trainings
+    uint32_t save_fails;        // of 10,000 saves
+    bool root_crashes;
+    bool queue_dead;            // a child's socket holds messages for a parent that is down
+    fl_time clear_at;
+} fl_sim_weather;
+
+// ---- links ------------------------------------------------------------------------------------
+typedef enum fl_sim_lane { SIM_CONTROL, SIM_UP, SIM_DOWN } fl_sim_lane;
+
+typedef struct fl_sim_link {
+    uint32_t child, parent;
+    uint32_t latency_ms;
+    bool admitted;              // the gate has heard a HELLO on this connection
+    bool open[SIM_LANES];
+    uint32_t epoch[SIM_LANES];  // letters of an older one are gone
+    fl_time last_at[SIM_LANES][2]; // arrival of the newest letter, down and up
+    fl_time cut_until;
+    fl_time clog_until[2];
+} fl_sim_link;
+
+typedef struct fl_sim_letter {
+    uint32_t link;
+    bool up;                    // child -> parent
+    fl_sim_lane lane;
+    uint32_t epoch;
+    bool spoilt;                // the hop's MAC would refuse it
+    fl_verb verb;
+    fl_blob *head, *body;
+} fl_sim_letter;
+
+// ---- nodes ------------------------------------------------------------------------------------
+typedef struct fl_sim_vec {
+    fl_vec id;                  // 0: free
+    fl_blob *blob;              // floats of an update, or encoded bytes
+    uint32_t training;          // of an update
+} fl_sim_vec;
+
+typedef struct fl_sim_slot {
+    fl_blob *blob;              // NULL: free
+    fl_hash hash;               // of its bytes when last verified
+    bool folding;
+} fl_sim_slot;
+
+//  The one accumulator of a cohort and whose bytes are in it.
+typedef struct fl_sim_sum {
+    fl_plan plan;
+    uint64_t elements;
+    fl_fold *cells;
+    fl_hash hash;               // of the last finished sum
+    uint32_t *leaves;           // (leaf_count)
+    uint32_t leaf_count, leaf_capacity;
+    uint32_t folds;
+} fl_sim_sum;
+
+typedef struct fl_sim_ledger {
+    uint64_t open_round;
+    uint32_t open_attempt;
+    uint64_t closed_round;
+    bool aborted;
+    fl_hash model;
+} fl_sim_ledger;
+
+//  A cohort's round as its driver sees it, for the deadline and quorum checkers.
+typedef struct fl_sim_watch {
+    bool open;
+    fl_time due;                // latest time at which it must have ended
+    uint64_t round;             // of the newest task heard from above ...
+    uint32_t attempt;
+    fl_time told_due;           // ... and when it must be answered
+} fl_sim_watch;
+
+typedef struct fl_sim_node {
+    uint32_t index;
+    fl_role role;
+    fl_node name;
+    uint32_t parent;            // SIM_NONE for the root
+    uint32_t link;              // to the parent
+    fl_peer peer;               // our number at our parent
+    uint32_t *children;         // (child_count) by peer number
+    uint32_t child_count;
+    uint32_t depth;
+
+    bool alive;
+    uint32_t life;              // grows with each crash
+    fl_time back_at;            // when it starts again, while not alive
+    union { fl_root *root; fl_edge *edge; fl_device *device; };
+    fl_machine machine;
+    fl_outbox *out;
+    fl_time tick_at;            // earliest tick on the heap
+    uint64_t tick_id;
+    fl_time frozen_until;
+    fl_time crew_at;            // when the crew is free again
+    uint32_t saves, jobs;       // without an answer yet
+
+    uint32_t slot_count;
+    fl_window window;           // the true one; the machine may have been given a planted one
+    uint32_t train_ms;          // of a device
+    uint64_t samples;
+    uint32_t trainings;         // begun so far, over all lives
+    bool training;              // one is running ...
+    uint32_t train_serial;      // ... this one; what has another number was cancelled
+    uint64_t train_round;
+
+    fl_vec vec_next;
+    fl_sim_vec vecs[SIM_VECS_MAX];
+    fl_sim_slot slots[FL_SLOTS_MAX];
+    fl_sim_sum sum;
+    fl_blob *fetch;             // the model being fetched
+    fl_hash models[SIM_MODELS_MAX];
+    uint32_t model_next;
+    fl_sim_ledger ledger;       // durable
+    fl_sim_watch watch;
+} fl_sim_node;
+
+// ---- the heap ---------------------------------------------------------------------------------
+typedef enum fl_sim_what {
+    SIM_AT_LETTER, SIM_AT_TICK, SIM_AT_JOB, SIM_AT_DURABLE, SIM_AT_SAVED, SIM_AT_CRASH,
+    SIM_AT_START, SIM_AT_GUST, SIM_AT_CLEAR
+} fl_sim_what;
+
+//  An effect that takes time: a copy of it, and of the report that a SAVE carries.
+typedef struct fl_sim_job {
+    fl_effect effect;
+    fl_report report;
+    fl_roll_entry *roll;
+    bool save_fails;
+    uint32_t serial;            // of a training
+    bool cancelled;
+} fl_sim_job;
+
+typedef struct fl_sim_item {
+    fl_time at;
+    uint64_t id;                // the order of what is at the same time
+    fl_sim_what what;
+    uint32_t node, life;
+    union { fl_sim_letter *letter; fl_sim_job *job; } with;
+} fl_sim_item;
+
+// ---- checkers ---------------------------------------------------------------------------------
+typedef enum fl_sim_checker {
+    CHECK_NONE, CHECK_ONCE, CHECK_FLAT, CHECK_WEIGHT, CHECK_COMMIT, CHECK_QUORUM, CHECK_DEADLINE,
+    CHECK_PROGRESS, CHECK_LEAK, CHECK_BYTES, CHECK_VERDICT, CHECK_BASE, CHECK_WIRE, CHECK_HANDLE,
+    CHECK_FLOOR, CHECKERS
+} fl_sim_checker;
+const char *fl_sim_checker_name(fl_sim_checker checker);
+
+//  One training of one device: the origin of every update.
+typedef struct fl_sim_training {
+    uint32_t node;
+    uint64_t round;
+    fl_hash model;
+    uint64_t samples;
+} fl_sim_training;
+
+//  One encoded update.
+typedef struct fl_sim_leaf {
+    uint32_t training;
+    uint64_t weight;
+    uint8_t wire_bytes;
+    fl_blob *bytes;
+} fl_sim_leaf;
+
+//  A vector that was made by a device or an edge, known by its hash: the updates inside.
+typedef struct fl_sim_lot {
+    fl_hash hash;
+    uint32_t *leaves;           // (leaf_count)
+    uint32_t leaf_count;
+    uint32_t folds;             // contributions folded by the cohort that made it; 0: a device
+    uint32_t node;
+} fl_sim_lot;
+
+typedef struct fl_sim_commit {
+    bool known, done;
+    fl_hash base, model;
+    uint64_t nodes_in[SIM_NODES_MAX / 64];
+} fl_sim_commit;
+
+typedef struct fl_sim_notary {
+    fl_sim_checker failed;
+    char sentence[240];
+    fl_sim_training *trainings;
+    uint32_t training_count, training_capacity;
+    fl_sim_leaf *leaves;
+    uint32_t leaf_count, leaf_capacity;
+    fl_sim_lot *lots;
+    uint32_t lot_count, lot_capacity;
+    uint64_t counted[SIM_NODES_MAX]; // bit r: the update of base round r is in a committed sum
+    fl_sim_commit commits[SIM_ROUNDS_MAX];
+    uint64_t closed;            // newest committed round
+    uint32_t done, done_clear;  // DONE rounds in all, and of those opened under a clear sky
+} fl_sim_notary;
+
+// ---- plants -----------------------------------------------------------------------------------
+//  A mistake put into the driver on purpose: a checker that does not find its own is worth nothing.
+typedef enum fl_sim_plant {
+    PLANT_NONE, PLANT_LIE_CLOSED, PLANT_FOLD_TWICE, PLANT_WRONG_WEIGHT, PLANT_FORGET_COMMIT,
+    PLANT_LOW_QUORUM, PLANT_OVERSLEEP, PLANT_LOST_TASK, PLANT_LOST_SAVED, PLANT_LEAK_VEC,
+    PLANT_LEAK_SLOT, PLANT_SKIP_VERIFY, PLANT_EARLY_SAVED, PLANT_STALE_CACHE, PLANT_CUT_HEADER,
+    PLANT_EARLY_FREE, PLANT_FEW_ROUNDS, PLANTS
+} fl_sim_plant;
+const char *fl_sim_plant_name(fl_sim_plant plant);
+//  The checker that must find it.
+fl_sim_checker fl_sim_plant_prey(fl_sim_plant plant);
+
+// ---- the whole --------------------------------------------------------------------------------
+typedef struct fl_sim {
+    uint64_t seed;
+    fl_sim_plant plant;
+    bool trace;
+    fl_time now;
+    fl_rng shape_rng, weather_rng, work_rng;
+
+    uint32_t node_count;
+    fl_sim_node *nodes;         // (node_count), [0] is the root
+    uint32_t link_count;
+    fl_sim_link *links;
+    uint64_t rounds;
+    uint64_t elements, model_bytes;
+    fl_plan plan;
+    fl_timing timing;
+    uint32_t expect, expect_leaves, start_wait_ms;
+    fl_run run;
+    fl_hash *model_hashes;      // (model_count): every model ever made
+    fl_blob **models;
+    uint32_t model_count, model_capacity;
+
+    fl_sim_weather weather;
+    bool calm;                  // no weather at all
+    bool measured;              // some deadline follows the median: rounds may be missed for it
+    fl_time progress_by;        // the run must have ended by then
+    bool over;                  // the root is done
+
+    fl_sim_item *heap;
+    size_t heap_count, heap_capacity;
+    uint64_t next_id;
+
+    fl_sim_notary notary;
+    fl_sim_totals totals;
+} fl_sim;
+
+typedef struct fl_sim_setup {
+    uint64_t seed;
+    uint32_t nodes;
+    fl_sim_plant plant;
+    bool trace;
+} fl_sim_setup;
+
+// ---- world.c ----------------------------------------------------------------------------------
+//  Run one seed to its end. False when a checker failed: see `sentence` (room for 240).
+bool fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *failed,
+                char *sentence);
+void fl_sim_push(fl_sim *sim, fl_sim_item item);
+void fl_sim_count_up(fl_sim *sim, fl_sim_count count);
+__attribute__((format(printf, 2, 3))) void fl_sim_trace(const fl_sim *sim, const char *format, ...);
+//  The sky clears now, once.
+void fl_sim_clear_sky(fl_sim *sim);
+//  malloc and realloc that end the program when there is no memory.
+void *fl_sim_new(size_t bytes);
+void *fl_sim_grow(void *old, size_t bytes);
+
+// ---- shape.c ----------------------------------------------------------------------------------
+//  Draw the tree, the plan, the windows and the weather from the seed.
+void fl_sim_shape(fl_sim *sim, uint32_t nodes);
+void fl_sim_unshape(fl_sim *sim);
+
+// ---- weather.c --------------------------------------------------------------------------------
+fl_sim_weather fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals);
+//  True with a chance of `of_10000`, while the sky is not clear.
+bool fl_sim_blows(fl_sim *sim, uint32_t of_10000);
+//  One incident: a partition, clog, freeze, stop, expulsion or crash. Plans the next.
+void fl_sim_gust(fl_sim *sim);
+
+// ---- link.c -----------------------------------------------------------------------------------
+//  Encode and post a message; `body` may be NULL.
+void fl_sim_send(fl_sim *sim, uint32_t link, bool up, fl_sim_lane lane, const fl_message *message,
+                 fl_blob *body);
+//  Deliver or discard; frees the letter.
+void fl_sim_deliver(fl_sim *sim, fl_sim_letter *letter);
+void fl_sim_letter_free(fl_sim_letter *letter);
+void fl_sim_lane_set(fl_sim *sim, uint32_t link, fl_sim_lane lane, bool open);
+//  Throw away everything in flight on all lanes of a link.
+void fl_sim_link_break(fl_sim *sim, uint32_t link);
+
+// ---- node.c -----------------------------------------------------------------------------------
+void fl_sim_node_start(fl_sim *sim, fl_sim_node *node);
+void fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms);
+void fl_sim_node_step(fl_sim *sim, fl_sim_node *node, const fl_event *event, fl_blob *body);
+void fl_sim_node_tick(fl_sim *sim, fl_sim_node *node);
+void fl_sim_node_release(fl_sim *sim, fl_sim_node *node);
+//  True when there is nothing left to do for it: the run is over and it knows.
+bool fl_sim_node_finished(const fl_sim *sim, const fl_sim_node *node);
+
+// ---- crew.c: when work ends, what survives ----------------------------------------------------
+void fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
+void fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
+void fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
+void fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
+void fl_sim_job_free(fl_sim_job *job);
+
+// ---- work.c: the work itself, on real bytes ---------------------------------------------------
+//  False when the work cannot be: the machine asked for something that is not there.
+bool fl_sim_work_check(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
+//  Do it and fill the event that answers.
+void fl_sim_work_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
+void fl_sim_train_cancel(fl_sim *sim, fl_sim_node *node);
+//  A dead process holds nothing.
+void fl_sim_work_release(fl_sim_node *node);
+//  What costs no time.
+void fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, uint32_t slot, uint64_t bytes);
+void fl_sim_stage(fl_sim *sim, fl_sim_node *node, uint32_t slot, uint64_t offset, fl_bytes body);
+void fl_sim_clear(fl_sim *sim, fl_sim_node *node, uint64_t elements, const fl_plan *plan);
+void fl_sim_place(fl_sim *sim, fl_sim_node *node, uint64_t offset, uint64_t total, fl_bytes body);
+void fl_sim_drop(fl_sim *sim, fl_sim_node *node, fl_vec vec);
+//  A copy of some bytes, yours; NULL after a failure.
+fl_blob *fl_sim_slice(fl_sim *sim, fl_sim_node *node, fl_vec vec, uint64_t offset, uint32_t bytes);
+fl_blob *fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_hash *model, uint64_t offset,
+                            uint32_t bytes);
+fl_hash fl_sim_model_add(fl_sim *sim, const fl_hash *before, const fl_hash *sum);
+void fl_sim_model_keep(fl_sim_node *node, const fl_hash *model);
+bool fl_sim_model_held(const fl_sim_node *node, const fl_hash *model);
+
+// ---- checker.c --------------------------------------------------------------------------------
+//  The first failure counts; the run ends after the event in hand.
+__attribute__((format(printf, 3, 4))) void fl_sim_fail(fl_sim *sim, fl_sim_checker checker,
+                                                       const char *format, ...);
+uint32_t fl_sim_note_training(fl_sim *sim, fl_sim_training training);
+//  A device has encoded an update (floats): known by its bytes from now on.
+void fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_bytes update,
+                      const fl_hash *hash, fl_blob *bytes);
+//  A verified slot has been folded into the node's sum: whose bytes were they?
+void fl_sim_note_fold(fl_sim *sim, fl_sim_node *node, const fl_hash *hash);
+//  A sum is finished: compare it with the flat sum, and know it by its hash.
+void fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, const fl_hash *hash, fl_bytes bytes);
+//  What a node says: contributions and verdicts are held against what the driver saw.
+void fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *message);
+//  What a node heard, before it is stepped with it.
+void fl_sim_watch_heard(fl_sim *sim, fl_sim_node *node, const fl_message *message);
+//  A node has asked for an effect, or has been stepped.
+void fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
+void fl_sim_watch_step(fl_sim *sim, fl_sim_node *node);
+//  The root's ledger has made a close durable.
+void fl_sim_check_commit(fl_sim *sim, const fl_report *report);
+//  The run has ended: progress, floor and leaks.
+void fl_sim_check_end(fl_sim *sim);
+void fl_sim_notary_release(fl_sim *sim);
+
+#endif

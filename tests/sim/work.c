@@ -1,0 +1,432 @@
+//  The heavy effects, on real bytes: slots, hashes, folds, encodings, models, the ledger. Each is
+//  begun at once, costs virtual time, and is carried out when that time has passed: a machine that
+//  pulls the ground away from under running work is found out.
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crypto/hash.h"
+#include "tests/sim/sim.h"
+
+static fl_fixed
+s_fixed(const fl_plan *plan)
+{
+    return (fl_fixed){ .clip = plan->clip, .bits = plan->bits, .ring_bits = plan->ring_bits,
+                       .wire_bytes = plan->wire_bytes, .weight_unit = plan->weight_unit,
+                       .weight_max = plan->weight_max, .devices_max = plan->devices_max };
+}
+
+// ---- vectors ----------------------------------------------------------------------------------
+static fl_sim_vec *
+s_vec(fl_sim *sim, fl_sim_node *node, fl_vec id)
+{
+    for (int i = 0; i < SIM_VECS_MAX && id != 0; i++) {
+        if (node->vecs[i].id == id) {
+            return &node->vecs[i];
+        }
+    }
+    fl_sim_fail(sim, CHECK_HANDLE, "%s uses vector %u, which it does not hold", node->name.name, id);
+    return NULL;
+}
+
+static fl_vec
+s_vec_add(fl_sim *sim, fl_sim_node *node, fl_blob *blob, uint32_t training)
+{
+    for (int i = 0; i < SIM_VECS_MAX; i++) {
+        if (node->vecs[i].id == 0) {
+            node->vecs[i] = (fl_sim_vec){ ++node->vec_next, blob, training };
+            return node->vec_next;
+        }
+    }
+    fl_blob_unref(&blob);
+    fl_sim_fail(sim, CHECK_LEAK, "%s holds %d vectors and wants one more", node->name.name,
+                SIM_VECS_MAX);
+    return ++node->vec_next;
+}
+
+void
+fl_sim_drop(fl_sim *sim, fl_sim_node *node, fl_vec id)
+{
+    fl_sim_vec *vec = s_vec(sim, node, id);
+    if (vec != NULL && sim->plant != PLANT_LEAK_VEC) {
+        fl_blob_unref(&vec->blob);
+        vec->id = 0;
+    }
+}
+
+fl_blob *
+fl_sim_slice(fl_sim *sim, fl_sim_node *node, fl_vec id, uint64_t offset, uint32_t bytes)
+{
+    fl_sim_vec *vec = s_vec(sim, node, id);
+    if (vec == NULL) {
+        return NULL;
+    }
+    fl_bytes all = fl_blob_bytes(vec->blob);
+    if (offset > all.size || bytes > all.size - offset) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s pushes bytes beyond the end of vector %u",
+                    node->name.name, id);
+        return NULL;
+    }
+    fl_blob *slice = fl_blob_copy(fl_bytes_of(all.data + offset, bytes));
+    FL_ASSERT(slice != NULL);
+    return slice;
+}
+
+// ---- slots and the sum ------------------------------------------------------------------------
+void
+fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, uint32_t index, uint64_t bytes)
+{
+    fl_sim_slot *slot = &node->slots[index];
+    if ((bytes > 0) == (slot->blob != NULL)) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s %s slot %u", node->name.name,
+                    bytes > 0 ? "takes the used" : "frees the free", index);
+    } else if (slot->folding) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s frees slot %u while work on it is in flight",
+                    node->name.name, index);
+    } else if (bytes > 0) {
+        slot->blob = fl_blob_new(bytes);
+        FL_ASSERT(slot->blob != NULL);
+    } else if (sim->plant != PLANT_LEAK_SLOT || fl_rng_below(&sim->work_rng, 20) != 0) {
+        fl_blob_unref(&slot->blob);
+    }
+}
+
+void
+fl_sim_stage(fl_sim *sim, fl_sim_node *node, uint32_t index, uint64_t offset, fl_bytes body)
+{
+    fl_sim_slot *slot = &node->slots[index];
+    if (slot->blob == NULL || slot->folding || offset > fl_blob_size(slot->blob) ||
+        body.size > fl_blob_size(slot->blob) - offset) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s stages %zu bytes at %llu of slot %u, which cannot be",
+                    node->name.name, body.size, (unsigned long long)offset, index);
+        return;
+    }
+    memcpy(fl_blob_data(slot->blob) + offset, body.data, body.size);
+}
+
+void
+fl_sim_clear(fl_sim *sim, fl_sim_node *node, uint64_t elements, const fl_plan *plan)
+{
+    fl_sim_sum *sum = &node->sum;
+    if (node->jobs > 0) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s clears its sum while work on it is in flight",
+                    node->name.name);
+        return;
+    }
+    fl_fold_destroy(&sum->cells);
+    fl_fixed fixed = s_fixed(plan);
+    sum->cells = fl_fold_new(&fixed, elements);
+    FL_ASSERT(sum->cells != NULL);
+    sum->plan = *plan;
+    sum->elements = elements;
+    sum->leaf_count = 0;
+    sum->folds = 0;
+}
+
+static void
+s_verify(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_effect *effect = &job->effect;
+    uint32_t index = effect->verify.slot;
+    fl_sim_slot *slot = &node->slots[index];
+    slot->folding = false;
+    slot->hash = fl_hash_of(fl_blob_bytes(slot->blob));
+    bool ok = fl_hash_equal(&slot->hash, &effect->verify.hash);
+    if (!ok) {
+        fl_sim_count_up(sim, SIM_BAD_HASH);
+    }
+    event->kind = FL_EV_VERIFIED;
+    event->verified.slot = index;
+    event->verified.ok = ok || sim->plant == PLANT_SKIP_VERIFY;
+}
+
+static void
+s_fold(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_effect *effect = &job->effect;
+    uint32_t index = effect->fold.slot;
+    fl_sim_slot *slot = &node->slots[index];
+    slot->folding = false;
+    event->kind = FL_EV_FOLDED;
+    event->folded.slot = index;
+    if (fl_blob_size(slot->blob) != fl_fold_wire_bytes(node->sum.cells)) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s folds a slot of another length", node->name.name);
+        return;
+    }
+    const uint8_t *bytes = fl_blob_bytes(slot->blob).data;
+    int times = sim->plant == PLANT_FOLD_TWICE && fl_rng_below(&sim->work_rng, 20) == 0 ? 2 : 1;
+    for (int i = 0; i < times; i++) {
+        fl_fold_add(node->sum.cells, 0, node->sum.elements, bytes);
+    }
+    fl_sim_note_fold(sim, node, &slot->hash);
+}
+
+static void
+s_finish(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_effect *effect = &job->effect;
+    fl_sim_sum *sum = &node->sum;
+    fl_blob *blob = fl_blob_new(fl_fold_wire_bytes(sum->cells));
+    FL_ASSERT(blob != NULL);
+    if (!fl_fold_finish(sum->cells, 0, sum->elements, fl_blob_data(blob))) {
+        fl_sim_fail(sim, CHECK_FLAT, "the sum of %s does not fit its wire bytes", node->name.name);
+    }
+    sum->hash = fl_hash_of(fl_blob_bytes(blob));
+    fl_sim_note_sum(sim, node, &sum->hash, fl_blob_bytes(blob));
+    event->kind = FL_EV_FINISHED;
+    event->finished.hash = sum->hash;
+    event->finished.bytes = fl_blob_size(blob);
+    if (effect->finish.vector) {
+        event->finished.vec = s_vec_add(sim, node, blob, 0);
+    } else {
+        fl_blob_unref(&blob);
+    }
+}
+
+// ---- training and encoding --------------------------------------------------------------------
+static void
+s_train(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_order *order = &job->effect.train.order;
+    event->kind = FL_EV_TRAINED;
+    event->trained.round = node->train_round;
+    event->trained.samples = node->samples;
+    node->training = false;
+    if (job->cancelled) {
+        event->trained.reason = FL_WHY_TRAINER;
+        return;
+    }
+    bool planted = sim->plant == PLANT_FEW_ROUNDS && fl_rng_below(&sim->work_rng, 50) != 0;
+    if (node->samples == 0 || planted || fl_sim_blows(sim, sim->weather.train_fails / 2)) {
+        event->trained.reason = node->samples == 0 ? FL_WHY_NO_DATA : FL_WHY_TRAINER;
+        fl_sim_count_up(sim, SIM_TRAIN_FAILED);
+        return;
+    }
+    fl_blob *blob = fl_blob_new(order->elements * sizeof(float));
+    FL_ASSERT(blob != NULL);
+    float *update = (float *)(void *)fl_blob_data(blob);
+    for (uint64_t i = 0; i < order->elements; i++) {
+        update[i] = (float)(fl_rng_unit(&sim->work_rng) * 2.4 - 1.2) * order->plan.clip;
+    }
+    if (fl_sim_blows(sim, sim->weather.train_fails / 2)) {
+        update[fl_rng_below(&sim->work_rng, order->elements)] = NAN;
+        fl_sim_count_up(sim, SIM_TRAIN_FAILED);
+    }
+    fl_hash model = order->model;
+    if (sim->plant == PLANT_STALE_CACHE) {
+        model = node->models[0];
+    }
+    uint32_t training = fl_sim_note_training(
+        sim, (fl_sim_training){ node->index, order->round, model, node->samples });
+    event->trained.update = s_vec_add(sim, node, blob, training);
+    event->trained.stats[FL_STAT_SAMPLES] = node->samples;
+    event->trained.stats[FL_STAT_EVALUATED] = node->samples;
+    event->trained.stats[FL_STAT_TRAIN_MS] = node->train_ms;
+}
+
+void
+fl_sim_train_cancel(fl_sim *sim, fl_sim_node *node)
+{
+    if (!node->training) {
+        return;
+    }
+    fl_sim_job *job = fl_sim_new(sizeof *job);
+    job->effect.kind = FL_FX_TRAIN;
+    job->cancelled = true;
+    job->serial = ++node->train_serial;
+    fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 1 + (fl_time)fl_rng_below(&sim->work_rng, 20),
+                                    .what = SIM_AT_JOB, .node = node->index, .life = node->life,
+                                    .with.job = job });
+}
+
+static void
+s_encode(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_effect *effect = &job->effect;
+    const fl_order *order = &effect->encode.order;
+    event->kind = FL_EV_ENCODED;
+    fl_sim_vec *vec = s_vec(sim, node, effect->encode.update);
+    if (vec == NULL) {
+        return;
+    }
+    fl_fixed fixed = s_fixed(&order->plan);
+    fl_blob *wire = fl_blob_new(order->elements * order->plan.wire_bytes);
+    FL_ASSERT(wire != NULL);
+    uint64_t seed = order->plan.seed ^ ((uint64_t)node->index << 32 | order->round);
+    uint64_t clipped = 0;
+    const float *update = (const float *)(const void *)fl_blob_bytes(vec->blob).data;
+    if (fl_fixed_encode(&fixed, (uint32_t)effect->encode.weight, seed, 0, order->elements, update,
+                        fl_blob_data(wire), &clipped) != FL_OK) {
+        event->encoded.reason = FL_WHY_NAN;
+        fl_blob_unref(&wire);
+        return;
+    }
+    event->encoded.hash = fl_hash_of(fl_blob_bytes(wire));
+    event->encoded.bytes = fl_blob_size(wire);
+    event->encoded.saturated = clipped;
+    fl_sim_note_leaf(sim, vec->training, effect, fl_blob_bytes(vec->blob), &event->encoded.hash,
+                     wire);
+    event->encoded.vec = s_vec_add(sim, node, wire, 0);
+}
+
+// ---- models -----------------------------------------------------------------------------------
+bool
+fl_sim_model_held(const fl_sim_node *node, const fl_hash *model)
+{
+    for (int i = 0; i < SIM_MODELS_MAX; i++) {
+        if (fl_hash_equal(&node->models[i], model)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+fl_sim_model_keep(fl_sim_node *node, const fl_hash *model)
+{
+    if (!fl_sim_model_held(node, model)) {
+        node->models[node->model_next++ % SIM_MODELS_MAX] = *model;
+    }
+}
+
+//  The next model is a chain: made of the one before and of the sum.
+fl_hash
+fl_sim_model_add(fl_sim *sim, const fl_hash *before, const fl_hash *sum)
+{
+    if (sim->model_count == sim->model_capacity) {
+        sim->model_capacity += 16;
+        sim->models = fl_sim_grow(sim->models, sim->model_capacity * sizeof *sim->models);
+        sim->model_hashes =
+            fl_sim_grow(sim->model_hashes, sim->model_capacity * sizeof *sim->model_hashes);
+    }
+    fl_blob *blob = fl_blob_new(sim->model_bytes);
+    FL_ASSERT(blob != NULL && sim->model_bytes >= 2 * sizeof *sum);
+    memcpy(fl_blob_data(blob), before, sizeof *before);
+    memcpy(fl_blob_data(blob) + sizeof *before, sum, sizeof *sum);
+    fl_hash hash = fl_hash_of(fl_blob_bytes(blob));
+    sim->models[sim->model_count] = blob;
+    sim->model_hashes[sim->model_count++] = hash;
+    return hash;
+}
+
+fl_blob *
+fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_hash *model, uint64_t offset,
+                   uint32_t bytes)
+{
+    for (uint32_t i = sim->model_count; i-- > 0 && fl_sim_model_held(node, model);) {
+        if (fl_hash_equal(&sim->model_hashes[i], model)) {
+            fl_bytes all = fl_blob_bytes(sim->models[i]);
+            if (offset > all.size || bytes > all.size - offset) {
+                break;
+            }
+            fl_blob *slice = fl_blob_copy(fl_bytes_of(all.data + offset, bytes));
+            FL_ASSERT(slice != NULL);
+            return slice;
+        }
+    }
+    fl_sim_fail(sim, CHECK_HANDLE, "%s serves bytes of a model that it does not hold",
+                node->name.name);
+    return NULL;
+}
+
+void
+fl_sim_place(fl_sim *sim, fl_sim_node *node, uint64_t offset, uint64_t total, fl_bytes body)
+{
+    if (node->fetch == NULL || fl_blob_size(node->fetch) != total) {
+        fl_blob_unref(&node->fetch);
+        node->fetch = fl_blob_new(total);
+        FL_ASSERT(node->fetch != NULL);
+    }
+    if (offset > total || body.size > total - offset) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s places bytes beyond the end of a model",
+                    node->name.name);
+        return;
+    }
+    memcpy(fl_blob_data(node->fetch) + offset, body.data, body.size);
+}
+
+static void
+s_check(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_effect *effect = &job->effect;
+    fl_hash hash = fl_hash_of(fl_blob_bytes(node->fetch));
+    event->kind = FL_EV_MODEL;
+    event->model.hash = effect->check.hash;
+    event->model.ok = fl_hash_equal(&hash, &effect->check.hash);
+    if (event->model.ok) {
+        fl_sim_model_keep(node, &hash);
+    } else {
+        fl_sim_count_up(sim, SIM_BAD_HASH);
+    }
+}
+
+static void
+s_apply(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_effect *effect = &job->effect;
+    event->kind = FL_EV_APPLIED;
+    event->applied.ok = true;
+    event->applied.model = fl_sim_model_add(sim, &effect->apply.order.model, &node->sum.hash);
+    event->applied.model_bytes = sim->model_bytes;
+    event->applied.loss = NAN;
+    event->applied.accuracy = NAN;
+    fl_sim_model_keep(node, &event->applied.model);
+}
+
+// ---- begin and end ----------------------------------------------------------------------------
+bool
+fl_sim_work_check(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
+{
+    const char *wrong = NULL;
+    if (effect->kind == FL_FX_VERIFY || effect->kind == FL_FX_FOLD) {
+        bool verify = effect->kind == FL_FX_VERIFY;
+        fl_sim_slot *slot = &node->slots[verify ? effect->verify.slot : effect->fold.slot];
+        wrong = slot->blob == NULL ? "works on a free slot"
+                : slot->folding    ? "works twice on a slot at a time"
+                                   : NULL;
+        slot->folding = true;
+    } else if (effect->kind == FL_FX_CHECK && node->fetch == NULL) {
+        wrong = "checks a model of which nothing came";
+    } else if (effect->kind == FL_FX_TRAIN) {
+        wrong = node->training ? "trains twice at a time"
+                : !fl_sim_model_held(node, &effect->train.order.model)
+                    ? "trains a model that it does not hold"
+                    : NULL;
+    }
+    if (wrong != NULL) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s %s", node->name.name, wrong);
+    }
+    return wrong == NULL;
+}
+
+typedef void work_fn(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
+
+static work_fn *const works[FL_FX_COUNT] = {
+    [FL_FX_VERIFY] = s_verify, [FL_FX_FOLD] = s_fold,     [FL_FX_FINISH] = s_finish,
+    [FL_FX_CHECK] = s_check,   [FL_FX_TRAIN] = s_train,   [FL_FX_ENCODE] = s_encode,
+    [FL_FX_APPLY] = s_apply,
+};
+
+void
+fl_sim_work_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    FL_ASSERT(works[job->effect.kind] != NULL);
+    works[job->effect.kind](sim, node, job, event);
+}
+
+void
+fl_sim_work_release(fl_sim_node *node)
+{
+    for (int i = 0; i < SIM_VECS_MAX; i++) {
+        fl_blob_unref(&node->vecs[i].blob);
+        node->vecs[i].id = 0;
+    }
+    for (int i = 0; i < FL_SLOTS_MAX; i++) {
+        fl_blob_unref(&node->slots[i].blob);
+        node->slots[i].folding = false;
+    }
+    fl_blob_unref(&node->fetch);
+    fl_fold_destroy(&node->sum.cells);
+    free(node->sum.leaves);
+    memset(&node->sum, 0, sizeof node->sum);
+}
