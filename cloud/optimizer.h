@@ -1,0 +1,45 @@
+//  optimizer - how the root turns the mean update of a round into the next model. Pure, element by
+//  element: any split into ranges gives the same bytes, and disjoint ranges may run on different
+//  threads. FedAvg: McMahan et al., Communication-efficient learning of deep networks from
+//  decentralized data, AISTATS 2017. FedAvgM: Hsu, Qi, Brown, Measuring the effects of
+//  non-identical data distribution for federated visual classification, 2019.
+#ifndef FL_CLOUD_OPTIMIZER_H
+#define FL_CLOUD_OPTIMIZER_H
+
+#include <stdint.h>
+
+#include "common/base/status.h"
+
+typedef enum fl_optimizer_kind {
+    FL_OPTIMIZER_FEDAVG,  // model += rate * mean
+    FL_OPTIMIZER_FEDAVGM, // v = momentum * v + mean; model += rate * v
+    FL_OPTIMIZER_COUNT
+} fl_optimizer_kind;
+
+typedef struct fl_optimizer_conf {
+    fl_optimizer_kind kind;
+    float rate;     // > 0
+    float momentum; // [0, 1); FedAvg has none
+} fl_optimizer_conf;
+
+typedef struct fl_optimizer fl_optimizer;
+
+//  "fedavg", "fedavgm"; false for anything else.
+bool fl_optimizer_parse(const char *name, fl_optimizer_kind *kind);
+const char *fl_optimizer_name(fl_optimizer_kind kind);
+//  FL_RANGE when a setting is out of bounds; `why` says which.
+FL_CHECKED fl_status fl_optimizer_check(const fl_optimizer_conf *conf, fl_why *why);
+
+//  For a checked setting and a model of `elements` >= 1. NULL when out of memory.
+fl_optimizer *fl_optimizer_new(const fl_optimizer_conf *conf, uint64_t elements);
+void fl_optimizer_destroy(fl_optimizer **self_p);
+
+//  Apply the mean update to the model: elements [first, first + count), both starting at `first`.
+void fl_optimizer_apply(fl_optimizer *self, const float *mean, float *model, uint64_t first,
+                        uint64_t count);
+
+//  What must be kept with a checkpoint to go on as if nothing had happened: `count` floats (0 for
+//  FedAvg, whose state is none), to be read, or written before the first `apply`.
+float *fl_optimizer_state(fl_optimizer *self, uint64_t *count);
+
+#endif

@@ -1,0 +1,170 @@
+#include "common/model/learn.h"
+
+#include <stdlib.h>
+
+#include "common/base/rng.h"
+
+fl_status
+fl_samples_check(const fl_samples *samples, const fl_shape *shape, fl_why *why)
+{
+    if (samples->features != fl_shape_inputs(shape)) {
+        fl_why_set(why, "samples have %u values each, the network takes %u: set its first layer to "
+                        "%u", samples->features, fl_shape_inputs(shape), samples->features);
+        return FL_MISMATCH;
+    }
+    for (uint32_t i = 0; i < samples->count; i++) {
+        if (samples->labels[i] >= fl_shape_classes(shape)) {
+            fl_why_set(why, "sample %u has label %u, the network knows %u classes: set its last "
+                            "layer to more", i, samples->labels[i], fl_shape_classes(shape));
+            return FL_MISMATCH;
+        }
+    }
+    return FL_OK;
+}
+
+static void
+s_to_unit(const uint8_t *from, uint32_t count, float *to)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = (float)from[i] * (1.0f / 255.0f);
+    }
+}
+
+static void
+s_shuffle(uint32_t *order, uint32_t count, fl_rng *rng)
+{
+    for (uint32_t i = count; i > 1; i--) {
+        uint32_t j = (uint32_t)fl_rng_below(rng, i);
+        uint32_t swap = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = swap;
+    }
+}
+
+//  What one training run works with; vectors are (elements).
+typedef struct session {
+    fl_network *network;
+    const fl_recipe *recipe;
+    const fl_samples *samples;
+    const float *anchor; // NULL: no pull
+    float *parameters;
+    float *gradient;
+    float *velocity;
+    uint32_t *order;     // (samples)
+    uint64_t elements;
+} session;
+
+//  gradient += decay * w + proximal * (w - anchor)
+static void
+s_pull(const session *self)
+{
+    const float decay = self->recipe->decay, proximal = self->recipe->proximal;
+    const float *parameters = self->parameters, *anchor = self->anchor;
+    for (uint64_t i = 0; decay != 0 && i < self->elements; i++) {
+        self->gradient[i] += decay * parameters[i];
+    }
+    for (uint64_t i = 0; proximal != 0 && anchor != NULL && i < self->elements; i++) {
+        self->gradient[i] += proximal * (parameters[i] - anchor[i]);
+    }
+}
+
+static void
+s_descend(const float *gradient, uint64_t elements, const fl_recipe *recipe, float *velocity,
+          float *parameters)
+{
+    const float rate = recipe->rate, momentum = recipe->momentum;
+    for (uint64_t i = 0; i < elements; i++) {
+        velocity[i] = momentum * velocity[i] + gradient[i];
+        parameters[i] -= rate * velocity[i];
+    }
+}
+
+//  One pass over the samples in `order`.
+static fl_status
+s_epoch(const session *self, fl_watch *watch)
+{
+    const fl_samples *samples = self->samples;
+    const uint32_t features = samples->features, batch = self->recipe->batch;
+    float *input = fl_network_input(self->network);
+    uint8_t labels[FL_BATCH_MAX];
+    for (uint32_t at = 0; at < samples->count; at += batch) {
+        if (atomic_load(&watch->cancel)) {
+            return FL_BUSY;
+        }
+        const uint32_t now = samples->count - at < batch ? samples->count - at : batch;
+        for (uint32_t n = 0; n < now; n++) {
+            const uint32_t sample = self->order[at + n];
+            s_to_unit(samples->inputs + (size_t)sample * features, features,
+                      input + (size_t)n * features);
+            labels[n] = samples->labels[sample];
+        }
+        (void)fl_network_gradient(self->network, self->parameters, labels, now, self->gradient);
+        s_pull(self);
+        s_descend(self->gradient, self->elements, self->recipe, self->velocity, self->parameters);
+        atomic_fetch_add(&watch->done, now);
+    }
+    return FL_OK;
+}
+
+fl_status
+fl_learn(fl_network *network, const fl_recipe *recipe, const fl_samples *samples,
+         const float *anchor, float *parameters, fl_watch *watch)
+{
+    FL_ASSERT(recipe->epochs >= 1 && recipe->batch >= 1);
+    FL_ASSERT(recipe->batch <= fl_network_batch_max(network) && recipe->batch <= FL_BATCH_MAX);
+    FL_ASSERT(samples->features == fl_shape_inputs(fl_network_shape(network)));
+    session self = {
+        .network = network,
+        .recipe = recipe,
+        .samples = samples,
+        .anchor = anchor,
+        .parameters = parameters,
+        .elements = fl_shape_elements(fl_network_shape(network)),
+    };
+    fl_status status = FL_NOMEM;
+    self.gradient = calloc((size_t)self.elements, sizeof(float));
+    self.velocity = calloc((size_t)self.elements, sizeof(float));
+    self.order = calloc((size_t)samples->count + 1, sizeof *self.order);
+    if (self.gradient == NULL || self.velocity == NULL || self.order == NULL) {
+        goto done;
+    }
+    for (uint32_t i = 0; i < samples->count; i++) {
+        self.order[i] = i;
+    }
+    fl_rng rng = fl_rng_seeded(recipe->seed);
+    status = FL_OK;
+    for (uint32_t epoch = 0; status == FL_OK && epoch < recipe->epochs; epoch++) {
+        s_shuffle(self.order, samples->count, &rng);
+        status = s_epoch(&self, watch);
+    }
+done:
+    free(self.gradient);
+    free(self.velocity);
+    free(self.order);
+    return status;
+}
+
+fl_status
+fl_assess(fl_network *network, const fl_samples *samples, const float *parameters, fl_watch *watch,
+          fl_score *score)
+{
+    FL_ASSERT(samples->features == fl_shape_inputs(fl_network_shape(network)));
+    *score = (fl_score){ 0 };
+    const uint32_t features = samples->features, batch = fl_network_batch_max(network);
+    for (uint32_t at = 0; at < samples->count; at += batch) {
+        if (atomic_load(&watch->cancel)) {
+            return FL_BUSY;
+        }
+        const uint32_t now = samples->count - at < batch ? samples->count - at : batch;
+        for (uint32_t n = 0; n < now; n++) {
+            s_to_unit(samples->inputs + (size_t)(at + n) * features, features,
+                      fl_network_input(network) + (size_t)n * features);
+        }
+        fl_score part = fl_network_evaluate(network, parameters, samples->labels + at, now);
+        score->loss += part.loss;
+        score->correct += part.correct;
+        score->samples += part.samples;
+        atomic_fetch_add(&watch->done, now);
+    }
+    return FL_OK;
+}
