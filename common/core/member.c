@@ -57,6 +57,7 @@ struct fl_member {
     fl_time due;
     fl_fetch_state fetch;
     fl_push push;
+    uint32_t exposed; // first attempt for which all of it was sent; 0 = never
     fl_reason declined;
     char declined_text[FL_TEXT_MAX];
     fl_verdict verdict;
@@ -182,6 +183,16 @@ s_pushing(const fl_member *self)
     return self->link == JOINED && self->phase == SENDING && fl_push_ready(&self->push);
 }
 
+//  Every byte has left here: from now on this attempt may count it.
+static void
+s_pushed(fl_member *self, fl_push_state state)
+{
+    s_enter(self, state == FL_PUSH_SENT ? SENT : SENDING);
+    if (state == FL_PUSH_SENT && self->exposed == 0) {
+        self->exposed = self->task.attempt;
+    }
+}
+
 //  End the task: free what was offered, keep the verdict for the host.
 static void
 s_end_task(fl_member *self, fl_outcome outcome, fl_reason reason, bool certain, fl_outbox *out)
@@ -233,6 +244,7 @@ s_begin_task(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(self->phase == NONE);
     self->task = *task;
+    self->exposed = 0;
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     if (fl_hash_equal(&self->model, &task->order.model)) {
@@ -308,7 +320,7 @@ on_task(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
         s_task_again(self, task, now, out);
         return;
     }
-    s_end_task(self, FL_OUT_LATE, FL_WHY_LATE, self->phase != SENT, out);
+    s_end_task(self, FL_OUT_LATE, FL_WHY_LATE, self->exposed == 0, out);
     s_begin_task(self, task, now, out);
 }
 
@@ -320,7 +332,7 @@ on_grant(fl_member *self, const fl_grant *grant, fl_outbox *out)
     }
     fl_push_state state = fl_push_granted(&self->push, grant, &self->task, &self->seat, out);
     if (state != FL_PUSH_STRANGE) {
-        s_enter(self, state == FL_PUSH_SENT ? SENT : SENDING);
+        s_pushed(self, state);
     }
 }
 
@@ -342,7 +354,10 @@ on_closed(fl_member *self, const fl_message *message, fl_outbox *out)
         return;
     }
     if (message->round == self->task.order.round && closed->attempt >= self->task.attempt) {
-        s_end_task(self, closed->outcome, closed->reason, closed->reason != FL_WHY_UNKNOWN_ROUND,
+        //  A refusal speaks for its own attempt: an earlier one may have counted it all the same.
+        bool told = closed->reason != FL_WHY_UNKNOWN_ROUND &&
+                    (self->exposed == 0 || self->exposed >= closed->attempt);
+        s_end_task(self, closed->outcome, closed->reason, told || closed->outcome == FL_OUT_IN,
                    out);
     }
 }
@@ -364,7 +379,7 @@ s_offer_refused(fl_member *self, const fl_message *message, fl_outbox *out)
         return;
     }
     bool late = reason == FL_WHY_LATE || reason == FL_WHY_BUSY || reason == FL_WHY_SLOW;
-    s_end_task(self, late ? FL_OUT_LATE : FL_OUT_REFUSED, reason, reason != FL_WHY_DUPLICATE, out);
+    s_end_task(self, late ? FL_OUT_LATE : FL_OUT_REFUSED, reason, self->exposed == 0, out);
 }
 
 static void
@@ -520,9 +535,8 @@ on_tick(fl_member *self, fl_time now, fl_outbox *out)
     if (now >= s_fetch_stuck_at(self)) {
         fl_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
-    if (s_pushing(self) &&
-        fl_push_pump(&self->push, &self->task, &self->seat, out) == FL_PUSH_SENT) {
-        s_enter(self, SENT);
+    if (s_pushing(self)) {
+        s_pushed(self, fl_push_pump(&self->push, &self->task, &self->seat, out));
     }
 }
 
