@@ -132,8 +132,7 @@ s_field_valid(const fl_field *field, const void *base)
 
 //  NULL when the message may travel; else what is wrong, about `*field` unless that is NULL.
 static const char *
-s_judge(const fl_shape *shape, const fl_message *message, size_t body_bytes,
-        const fl_field **field)
+s_judge(const fl_shape *shape, const fl_message *message, size_t body_bytes, const fl_field **field)
 {
     const void *base = s_const_base(message);
     for (uint32_t i = 0; i < shape->group.count; i++) {
@@ -232,9 +231,9 @@ fl_encode(const fl_message *message, size_t body_bytes)
 //  Where the reading of one message stands.
 typedef struct decoding {
     fl_mp_reader in;
-    bool newer;             // a greater minor wrote it: values behind the known ones are skipped
-    const fl_field *field;  // the last one tried
-    bool counts;            // an array was too short, or longer than its writer's version has it
+    bool newer;            // a greater minor wrote it: values behind the known ones are skipped
+    const fl_field *field; // the last one tried
+    bool counts;           // an array was too short, or longer than its writer's version has it
 } decoding;
 
 static bool s_read_group(decoding *self, const fl_group *group, void *base);
@@ -360,8 +359,7 @@ s_decode_header(const fl_shape *shape, fl_bytes header, size_t body_bytes, fl_me
 
 //  Judge the envelope; true when a header of this shape is worth reading.
 static bool
-s_decode_envelope(fl_bytes frame, size_t body_bytes, fl_envelope *envelope,
-                  fl_codec_result *result)
+s_decode_envelope(fl_bytes frame, size_t body_bytes, fl_envelope *envelope, fl_codec_result *result)
 {
     fl_codec code = fl_envelope_decode(frame, envelope);
     result->major = envelope->major;

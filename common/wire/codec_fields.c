@@ -5,30 +5,28 @@
 #include "common/base/status.h"
 
 // ---- rows -------------------------------------------------------------------------------------
-#define PLACE(type, member) #member, .offset = offsetof(type, member), \
-                            .size = sizeof(((type *)0)->member)
-#define UINT(type, member, low, high)                                                              \
-    { .name = PLACE(type, member), .kind = FL_FIELD_UINT, .min = (low), .max = (high) }
+#define SIZE(type, member) sizeof(((type *)0)->member)
+#define ROW(type, member, kind, low, high, group)                                                  \
+    {                                                                                              \
+        .name = #member, kind, offsetof(type, member), SIZE(type, member), low, high, group        \
+    }
+#define UINT(type, member, low, high) ROW(type, member, FL_FIELD_UINT, low, high, NULL)
 #define U16(type, member) UINT(type, member, 0, UINT16_MAX)
 #define U32(type, member) UINT(type, member, 0, UINT32_MAX)
 #define U64(type, member) UINT(type, member, 0, UINT64_MAX)
-#define BOOL(type, member) { .name = PLACE(type, member), .kind = FL_FIELD_BOOL }
-#define BYTES(type, member) { .name = PLACE(type, member), .kind = FL_FIELD_BYTES }
-#define VIEW(type, member, low, high)                                                              \
-    { .name = PLACE(type, member), .kind = FL_FIELD_VIEW, .min = (low), .max = (high) }
-#define TEXT(type, member, low)                                                                    \
-    { .name = PLACE(type, member), .kind = FL_FIELD_TEXT, .min = (low),                            \
-      .max = sizeof(((type *)0)->member) - 1 }
-#define ORDER(type, member) { .name = PLACE(type, member), .kind = FL_FIELD_ORDER }
-#define UINTS(type, member) { .name = PLACE(type, member), .kind = FL_FIELD_UINTS }
-#define GROUP(type, member, of)                                                                    \
-    { .name = PLACE(type, member), .kind = FL_FIELD_GROUP, .group = &(of) }
+#define BOOL(type, member) ROW(type, member, FL_FIELD_BOOL, 0, 1, NULL)
+#define BYTES(type, member) ROW(type, member, FL_FIELD_BYTES, 0, 0, NULL)
+#define VIEW(type, member, low, high) ROW(type, member, FL_FIELD_VIEW, low, high, NULL)
+#define TEXT(type, member, low) ROW(type, member, FL_FIELD_TEXT, low, SIZE(type, member) - 1, NULL)
+#define ORDER(type, member) ROW(type, member, FL_FIELD_ORDER, 0, 0, NULL)
+#define UINTS(type, member) ROW(type, member, FL_FIELD_UINTS, 0, UINT64_MAX, NULL)
+#define GROUP(type, member, of) ROW(type, member, FL_FIELD_GROUP, 0, 0, &(of))
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const fl_field tally_fields[] = {
-    U32(fl_tally, invited),         U32(fl_tally, in),            U32(fl_tally, late),
-    U32(fl_tally, absent),          U32(fl_tally, refused),       U64(fl_tally, samples_missing),
-    U64(fl_tally, samples_known),   U32(fl_tally, merge_ms),      U64(fl_tally, bytes_up),
+    U32(fl_tally, invited),       U32(fl_tally, in),       U32(fl_tally, late),
+    U32(fl_tally, absent),        U32(fl_tally, refused),  U64(fl_tally, samples_missing),
+    U64(fl_tally, samples_known), U32(fl_tally, merge_ms), U64(fl_tally, bytes_up),
     U64(fl_tally, bytes_down),
 };
 static const fl_group tally = { tally_fields, COUNT(tally_fields) };
@@ -43,14 +41,10 @@ static const fl_field hello[] = {
 };
 
 static const fl_field welcome[] = {
-    U32(fl_welcome, seat),
-    U32(fl_welcome, epoch),
-    BYTES(fl_welcome, ticket),
-    UINT(fl_welcome, beat_ms, 1, UINT32_MAX),
-    U16(fl_welcome, up_port),
-    U16(fl_welcome, down_port),
-    U64(fl_welcome, deny_version),
-    VIEW(fl_welcome, certificate, 0, FL_CERT_BYTES_MAX),
+    U32(fl_welcome, seat),         U32(fl_welcome, epoch),
+    BYTES(fl_welcome, ticket),     UINT(fl_welcome, beat_ms, 1, UINT32_MAX),
+    U16(fl_welcome, up_port),      U16(fl_welcome, down_port),
+    U64(fl_welcome, deny_version), VIEW(fl_welcome, certificate, 0, FL_CERT_BYTES_MAX),
 };
 
 static const fl_field refused[] = {
@@ -81,7 +75,7 @@ static const fl_field contrib[] = {
     UINTS(fl_contrib, stats),
     GROUP(fl_contrib, tally, tally),
     U32(fl_contrib, roll_dropped),
-    VIEW(fl_contrib, roll, 0, FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES),
+    VIEW(fl_contrib, roll, 0, FL_ROLL_MAX *FL_ROLL_ENTRY_BYTES),
 };
 
 static const fl_field grant[] = {
@@ -101,16 +95,11 @@ static const fl_field closed[] = {
 };
 
 static const fl_field beat[] = {
-    U32(fl_beat, seat),
-    U32(fl_beat, epoch),
-    U32(fl_beat, attempt),
-    UINT(fl_beat, activity, 0, FL_DOING_COUNT - 1),
-    U64(fl_beat, done),
-    U64(fl_beat, total),
-    U32(fl_beat, leaves),
-    U64(fl_beat, samples),
-    GROUP(fl_beat, tally, tally),
-    U64(fl_beat, deny_version),
+    U32(fl_beat, seat),           U32(fl_beat, epoch),
+    U32(fl_beat, attempt),        UINT(fl_beat, activity, 0, FL_DOING_COUNT - 1),
+    U64(fl_beat, done),           U64(fl_beat, total),
+    U32(fl_beat, leaves),         U64(fl_beat, samples),
+    GROUP(fl_beat, tally, tally), U64(fl_beat, deny_version),
 };
 
 static const fl_field leave[] = { UINT(fl_leave, reason, 0, FL_WHY_COUNT - 1) };
@@ -230,7 +219,10 @@ s_check_piece(const fl_message *message, size_t body_bytes)
 }
 
 // ---- the table --------------------------------------------------------------------------------
-#define FIELDS(rows) { (rows), COUNT(rows) }
+#define FIELDS(rows)                                                                               \
+    {                                                                                              \
+        (rows), COUNT(rows)                                                                        \
+    }
 
 static const fl_shape shapes[FL_VERB_COUNT] = {
     [FL_HELLO] = { FIELDS(hello), 0, NULL },

@@ -14,8 +14,8 @@ typedef struct fl_envelope {
     uint16_t verb;
     uint64_t round;
     fl_run run;
-    uint32_t header_bytes;   // of the msgpack array behind the envelope, in the same frame
-    uint32_t body_bytes;     // of the body frame, 0 when there is none
+    uint32_t header_bytes; // of the msgpack array behind the envelope, in the same frame
+    uint32_t body_bytes;   // of the body frame, 0 when there is none
 } fl_envelope;
 
 void fl_envelope_encode(const fl_envelope *envelope, uint8_t bytes[FL_ENVELOPE_BYTES]);

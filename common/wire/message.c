@@ -8,12 +8,12 @@
 static const char unknown[] = "unknown";
 
 static const char *const verb_names[FL_VERB_COUNT] = {
-    [FL_VERB_NONE] = "none", [FL_HELLO] = "hello",       [FL_WELCOME] = "welcome",
-    [FL_REFUSED] = "refused", [FL_TASK] = "task",        [FL_CONTRIB] = "contrib",
-    [FL_GRANT] = "grant",    [FL_CLOSED] = "closed",     [FL_BEAT] = "beat",
-    [FL_LEAVE] = "leave",    [FL_DENY] = "deny",         [FL_ENROL] = "enrol",
-    [FL_ENROLLED] = "enrolled", [FL_CHUNK] = "chunk",    [FL_FETCH] = "fetch",
-    [FL_PIECE] = "piece",    [FL_ASK] = "ask",           [FL_ANSWER] = "answer",
+    [FL_VERB_NONE] = "none",    [FL_HELLO] = "hello",   [FL_WELCOME] = "welcome",
+    [FL_REFUSED] = "refused",   [FL_TASK] = "task",     [FL_CONTRIB] = "contrib",
+    [FL_GRANT] = "grant",       [FL_CLOSED] = "closed", [FL_BEAT] = "beat",
+    [FL_LEAVE] = "leave",       [FL_DENY] = "deny",     [FL_ENROL] = "enrol",
+    [FL_ENROLLED] = "enrolled", [FL_CHUNK] = "chunk",   [FL_FETCH] = "fetch",
+    [FL_PIECE] = "piece",       [FL_ASK] = "ask",       [FL_ANSWER] = "answer",
 };
 
 static const char *const reason_names[FL_WHY_COUNT] = {

@@ -22,9 +22,9 @@ const char *fl_mp_guard(fl_bytes bytes);
 //  every read answers zero. Fields are for mp.c alone, except `broken`.
 typedef struct fl_mp_reader {
     bool broken;
-    uint32_t depth;           // arrays entered
+    uint32_t depth; // arrays entered
     struct {
-        const void *at;       // next value of the array
+        const void *at; // next value of the array
         uint32_t left;
     } level[FL_MP_DEPTH_MAX + 1];
     _Alignas(16) unsigned char zone[64]; // msgpack-c's allocator

@@ -35,7 +35,10 @@ s_lines(char *text, fl_bytes bytes, const char *comment)
 static void
 s_render(fl_verb verb, fl_bytes frame, uint32_t body_bytes, char *text)
 {
-    static const struct { const char *name; size_t size; } parts[] = {
+    static const struct {
+        const char *name;
+        size_t size;
+    } parts[] = {
         { "magic", 4 }, { "major", 1 }, { "minor", 1 },        { "verb", 2 },
         { "round", 8 }, { "run", 16 },  { "header bytes", 4 }, { "body bytes", 4 },
     };
@@ -125,8 +128,7 @@ s_signature(const char *name, const fl_group *group, char *text, size_t room)
     (void)snprintf(text, room, "%s = [", name);
     for (uint32_t i = 0; i < group->count; i++) {
         size_t used = strlen(text);
-        (void)snprintf(text + used, room - used, "%s%s", i == 0 ? "" : ", ",
-                       group->fields[i].name);
+        (void)snprintf(text + used, room - used, "%s%s", i == 0 ? "" : ", ", group->fields[i].name);
     }
     size_t used = strlen(text);
     (void)snprintf(text + used, room - used, "]\n");
@@ -160,7 +162,7 @@ s_field_bytes_max(const fl_field *field)
     size_t sum = 1;
     switch (field->kind) {
     case FL_FIELD_UINT:
-        return field->max < 128          ? 1
+        return field->max < 128           ? 1
                : field->max <= UINT8_MAX  ? 2
                : field->max <= UINT16_MAX ? 3
                : field->max <= UINT32_MAX ? 5

@@ -6,9 +6,9 @@
 #include "common/wire/codec_fields.h"
 
 const fl_verb messages_verbs[MESSAGES_VERBS] = {
-    FL_HELLO, FL_WELCOME, FL_REFUSED, FL_TASK,  FL_CONTRIB,  FL_GRANT,
-    FL_CLOSED, FL_BEAT,   FL_LEAVE,   FL_DENY,  FL_ENROL,    FL_ENROLLED,
-    FL_CHUNK, FL_FETCH,   FL_PIECE,   FL_ASK,   FL_ANSWER,
+    FL_HELLO,  FL_WELCOME, FL_REFUSED, FL_TASK, FL_CONTRIB, FL_GRANT,
+    FL_CLOSED, FL_BEAT,    FL_LEAVE,   FL_DENY, FL_ENROL,   FL_ENROLLED,
+    FL_CHUNK,  FL_FETCH,   FL_PIECE,   FL_ASK,  FL_ANSWER,
 };
 
 // ---- samples ----------------------------------------------------------------------------------
@@ -39,20 +39,41 @@ s_view(messages_letter *letter, size_t size, unsigned first)
 }
 
 static const fl_tally sample_tally = {
-    .invited = 9, .in = 6, .late = 1, .absent = 1, .refused = 1,
-    .samples_missing = 3000, .samples_known = 60000, .merge_ms = 12,
-    .bytes_up = 2442240, .bytes_down = 3663360,
+    .invited = 9,
+    .in = 6,
+    .late = 1,
+    .absent = 1,
+    .refused = 1,
+    .samples_missing = 3000,
+    .samples_known = 60000,
+    .merge_ms = 12,
+    .bytes_up = 2442240,
+    .bytes_down = 3663360,
 };
 
 static void
 s_sample_order(const fl_message *message, fl_order *order)
 {
     *order = (fl_order){
-        .run = message->run, .round = message->round, .model_bytes = 407160, .elements = 101770,
-        .plan = { .clip = 0.25f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
-                  .weight_unit = 64, .weight_max = 400, .devices_max = 16, .epochs = 1,
-                  .batch = 32, .rate = 0.1f, .momentum = 0.5f, .decay = 0.0001f,
-                  .proximal = 0.01f, .seed = 0x0102030405060708u, .late = FL_LATE_CARRY,
+        .run = message->run,
+        .round = message->round,
+        .model_bytes = 407160,
+        .elements = 101770,
+        .plan = { .clip = 0.25f,
+                  .bits = 16,
+                  .ring_bits = 32,
+                  .wire_bytes = 4,
+                  .weight_unit = 64,
+                  .weight_max = 400,
+                  .devices_max = 16,
+                  .epochs = 1,
+                  .batch = 32,
+                  .rate = 0.1f,
+                  .momentum = 0.5f,
+                  .decay = 0.0001f,
+                  .proximal = 0.01f,
+                  .seed = 0x0102030405060708u,
+                  .late = FL_LATE_CARRY,
                   .staleness_max = 3 },
     };
     s_count_up(order->model.bytes, sizeof order->model, 0x40);
@@ -65,8 +86,8 @@ s_sample_roll(messages_letter *letter)
     FL_ASSERT(fl_node_parse("device-07", &entry.node) && fl_node_parse("edge-b", &entry.parent));
     uint8_t *start = s_room(letter, 2 * FL_ROLL_ENTRY_BYTES);
     fl_roll_encode(&entry, start);
-    entry = (fl_roll_entry){ .parent = entry.parent, .outcome = FL_OUT_LATE,
-                             .reason = FL_WHY_LATE };
+    entry =
+        (fl_roll_entry){ .parent = entry.parent, .outcome = FL_OUT_LATE, .reason = FL_WHY_LATE };
     FL_ASSERT(fl_node_parse("device-08.lab", &entry.node));
     fl_roll_encode(&entry, start + FL_ROLL_ENTRY_BYTES);
     return fl_bytes_of(start, 2 * FL_ROLL_ENTRY_BYTES);
@@ -76,10 +97,18 @@ static void
 s_sample_contrib(messages_letter *letter, fl_contrib *self)
 {
     *self = (fl_contrib){
-        .attempt = 1, .seat = 5, .epoch = 2, .base_round = 6, .weight = 640, .count = 6,
-        .elements = 101770, .vector_bytes = 407080,
+        .attempt = 1,
+        .seat = 5,
+        .epoch = 2,
+        .base_round = 6,
+        .weight = 640,
+        .count = 6,
+        .elements = 101770,
+        .vector_bytes = 407080,
         .stats = { 36000, 37748736000u, 30500, 36000, 17, 1, 900000, 1 },
-        .tally = sample_tally, .roll_dropped = 7, .roll = s_sample_roll(letter),
+        .tally = sample_tally,
+        .roll_dropped = 7,
+        .roll = s_sample_roll(letter),
     };
     s_count_up(self->ticket, sizeof self->ticket, 0x50);
     s_count_up(self->base.bytes, sizeof self->base, 0x40);
@@ -92,18 +121,25 @@ s_sample_joining(messages_letter *letter)
     fl_message *message = &letter->message;
     switch ((int)message->verb) {
     case FL_HELLO:
-        message->hello = (fl_hello){ .role = FL_ROLE_EDGE, .incarnation = 0xdecafbad12345678u,
-                                     .leaves = 9, .certificate = s_view(letter, 40, 0x80) };
+        message->hello = (fl_hello){ .role = FL_ROLE_EDGE,
+                                     .incarnation = 0xdecafbad12345678u,
+                                     .leaves = 9,
+                                     .certificate = s_view(letter, 40, 0x80) };
         s_count_up(message->hello.model.bytes, sizeof message->hello.model, 0x40);
         break;
     case FL_WELCOME:
-        message->welcome = (fl_welcome){ .seat = 5, .epoch = 2, .beat_ms = 1000, .up_port = 7002,
-                                         .down_port = 7003, .deny_version = 3,
+        message->welcome = (fl_welcome){ .seat = 5,
+                                         .epoch = 2,
+                                         .beat_ms = 1000,
+                                         .up_port = 7002,
+                                         .down_port = 7003,
+                                         .deny_version = 3,
                                          .certificate = s_view(letter, 40, 0x90) };
         s_count_up(message->welcome.ticket, sizeof message->welcome.ticket, 0x50);
         break;
     case FL_REFUSED:
-        message->refused = (fl_refused){ .reason = FL_WHY_ROLE, .about = FL_HELLO,
+        message->refused = (fl_refused){ .reason = FL_WHY_ROLE,
+                                         .about = FL_HELLO,
                                          .text = "this certificate is a device's, not an edge's" };
         break;
     case FL_LEAVE:
@@ -116,7 +152,8 @@ s_sample_joining(messages_letter *letter)
         message->enrol = (fl_enrol){ .request = 77, .sealed = s_view(letter, 60, 0xb0) };
         break;
     default: // FL_ENROLLED
-        message->enrolled = (fl_enrolled){ .request = 77, .text = "valid for 365 days",
+        message->enrolled = (fl_enrolled){ .request = 77,
+                                           .text = "valid for 365 days",
                                            .certificate = s_view(letter, 40, 0xc0) };
         break;
     }
@@ -129,8 +166,8 @@ s_sample_moving(messages_letter *letter)
     letter->body_bytes = message->verb == FL_FETCH ? 0 : 65536;
     switch ((int)message->verb) {
     case FL_CHUNK:
-        message->chunk = (fl_chunk){ .attempt = 1, .seat = 5, .epoch = 2, .offset = 131072,
-                                     .total = 407080 };
+        message->chunk =
+            (fl_chunk){ .attempt = 1, .seat = 5, .epoch = 2, .offset = 131072, .total = 407080 };
         s_count_up(message->chunk.hash.bytes, sizeof message->chunk.hash, 0x60);
         break;
     case FL_FETCH:
@@ -158,18 +195,26 @@ s_sample_round(messages_letter *letter)
         s_sample_contrib(letter, &message->contrib);
         break;
     case FL_GRANT:
-        message->grant = (fl_grant){ .attempt = 1, .next = 131072, .limit = 393216, .rewind = 1,
-                                     .chunk_bytes = 65536 };
+        message->grant = (fl_grant){
+            .attempt = 1, .next = 131072, .limit = 393216, .rewind = 1, .chunk_bytes = 65536
+        };
         s_count_up(message->grant.hash.bytes, sizeof message->grant.hash, 0x60);
         break;
     case FL_CLOSED:
-        message->closed = (fl_closed){ .attempt = 1, .outcome = FL_OUT_LATE,
-                                       .reason = FL_WHY_LATE, .final = true };
+        message->closed = (fl_closed){
+            .attempt = 1, .outcome = FL_OUT_LATE, .reason = FL_WHY_LATE, .final = true
+        };
         break;
     default: // FL_BEAT
-        message->beat = (fl_beat){ .seat = 5, .epoch = 2, .attempt = 1,
-                                   .activity = FL_DOING_COLLECT, .done = 6, .total = 9,
-                                   .leaves = 9, .samples = 60000, .tally = sample_tally,
+        message->beat = (fl_beat){ .seat = 5,
+                                   .epoch = 2,
+                                   .attempt = 1,
+                                   .activity = FL_DOING_COLLECT,
+                                   .done = 6,
+                                   .total = 9,
+                                   .leaves = 9,
+                                   .samples = 60000,
+                                   .tally = sample_tally,
                                    .deny_version = 3 };
         break;
     }
@@ -307,9 +352,10 @@ s_store(const fl_field *field, uint8_t *to, uint64_t value)
     uint32_t u32 = (uint32_t)value;
     uint16_t u16 = (uint16_t)value;
     uint8_t u8 = (uint8_t)value;
-    const void *from = field->size == 8 ? (const void *)&value
+    const void *from = field->size == 8   ? (const void *)&value
                        : field->size == 4 ? (const void *)&u32
-                       : field->size == 2 ? (const void *)&u16 : (const void *)&u8;
+                       : field->size == 2 ? (const void *)&u16
+                                          : (const void *)&u8;
     memcpy(to, from, field->size);
 }
 
@@ -414,8 +460,7 @@ s_view_equal(const uint8_t *a, const uint8_t *b)
     fl_bytes one, other;
     memcpy(&one, a, sizeof one);
     memcpy(&other, b, sizeof other);
-    return one.size == other.size &&
-           (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
+    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
 }
 
 static bool

@@ -69,10 +69,10 @@ every_member_of_a_struct_is_in_its_table(void **state)
 {
     (void)state;
     static const size_t sizes[MESSAGES_VERBS] = {
-        sizeof(fl_hello),  sizeof(fl_welcome), sizeof(fl_refused),  sizeof(fl_task),
-        sizeof(fl_contrib), sizeof(fl_grant),  sizeof(fl_closed),   sizeof(fl_beat),
-        sizeof(fl_leave),  sizeof(fl_deny),    sizeof(fl_enrol),    sizeof(fl_enrolled),
-        sizeof(fl_chunk),  sizeof(fl_fetch),   sizeof(fl_piece),    sizeof(fl_ask),
+        sizeof(fl_hello),   sizeof(fl_welcome), sizeof(fl_refused), sizeof(fl_task),
+        sizeof(fl_contrib), sizeof(fl_grant),   sizeof(fl_closed),  sizeof(fl_beat),
+        sizeof(fl_leave),   sizeof(fl_deny),    sizeof(fl_enrol),   sizeof(fl_enrolled),
+        sizeof(fl_chunk),   sizeof(fl_fetch),   sizeof(fl_piece),   sizeof(fl_ask),
         sizeof(fl_answer),
     };
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
@@ -148,7 +148,11 @@ static void
 numbers_out_of_range_are_refused(void **state)
 {
     (void)state;
-    static const struct { fl_verb verb; uint32_t field; uint64_t fine, bad; } cases[] = {
+    static const struct {
+        fl_verb verb;
+        uint32_t field;
+        uint64_t fine, bad;
+    } cases[] = {
         { FL_HELLO, 0, FL_ROLE_DEVICE, FL_ROLE_NONE },
         { FL_HELLO, 0, FL_ROLE_OPERATOR, FL_ROLE_OPERATOR + 1 },
         { FL_HELLO, 3, UINT32_MAX, (uint64_t)UINT32_MAX + 1 },
@@ -195,7 +199,11 @@ byte_strings_out_of_size_are_refused(void **state)
 {
     (void)state;
     static const uint8_t zeros[FL_DENY_BYTES_MAX + 1];
-    static const struct { fl_verb verb; uint32_t field; size_t fine, bad; } cases[] = {
+    static const struct {
+        fl_verb verb;
+        uint32_t field;
+        size_t fine, bad;
+    } cases[] = {
         { FL_HELLO, 2, 32, 31 },
         { FL_HELLO, 2, 32, 33 },
         { FL_HELLO, 4, 0, FL_CERT_BYTES_MAX + 1 },
@@ -214,8 +222,7 @@ byte_strings_out_of_size_are_refused(void **state)
         { FL_PIECE, 0, 32, 16 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fl_codec fine =
-            s_with_bytes(cases[i].verb, cases[i].field, false, zeros, cases[i].fine);
+        fl_codec fine = s_with_bytes(cases[i].verb, cases[i].field, false, zeros, cases[i].fine);
         assert_int_equal(fine, FL_CODEC_OK);
         fl_codec bad = s_with_bytes(cases[i].verb, cases[i].field, false, zeros, cases[i].bad);
         assert_int_equal(bad, FL_CODEC_FIELDS);
@@ -228,7 +235,11 @@ static void
 texts_are_printable_and_fit(void **state)
 {
     (void)state;
-    static const struct { fl_verb verb; uint32_t field; size_t least, most; } texts[] = {
+    static const struct {
+        fl_verb verb;
+        uint32_t field;
+        size_t least, most;
+    } texts[] = {
         { FL_REFUSED, 2, 0, FL_TEXT_MAX - 1 },
         { FL_ENROLLED, 2, 0, FL_TEXT_MAX - 1 },
         { FL_ASK, 0, 1, 31 },

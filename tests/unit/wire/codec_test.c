@@ -48,7 +48,8 @@ every_verb_survives_the_wire_with_all_its_fields(void **state)
 }
 
 // ---- damage -----------------------------------------------------------------------------------
-//  Decode from a block of exactly this size, so that a sanitizer sees one byte too many.
+//  Decode from a block of exactly this size, so that a sanitizer sees one byte too many. What is
+//  accepted must be valid: encoding it again would panic otherwise.
 static fl_codec
 s_decode_exact(const uint8_t *bytes, size_t size)
 {
@@ -56,6 +57,11 @@ s_decode_exact(const uint8_t *bytes, size_t size)
     assert_non_null(exact);
     memcpy(exact, bytes, size);
     fl_codec code = s_decode(exact, size);
+    if (code == FL_CODEC_OK) {
+        fl_blob *again = fl_encode(&back, letter.body_bytes);
+        assert_non_null(again);
+        fl_blob_unref(&again);
+    }
     free(exact);
     return code;
 }
@@ -100,11 +106,7 @@ a_flipped_bit_is_refused_or_still_a_valid_message(void **state)
         size_t size = s_encode_sample(messages_verbs[i]);
         for (size_t bit = 0; bit < 8 * size; bit++) {
             frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
-            if (s_decode_exact(frame, size) == FL_CODEC_OK) {
-                fl_blob *again = fl_encode(&back, letter.body_bytes);
-                assert_non_null(again);
-                fl_blob_unref(&again);
-            }
+            (void)s_decode_exact(frame, size);
             frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
         assert_int_equal(s_decode(frame, size), FL_CODEC_OK);
@@ -242,7 +244,11 @@ s_with_count(fl_verb verb, int more, uint8_t minor)
     }
     s_write_u32_at(changed, 32, (uint32_t)(fl_writer_size(&out) - FL_ENVELOPE_BYTES));
     changed[5] = minor;
-    return s_decode(changed, fl_writer_size(&out));
+    fl_bytes bytes = fl_bytes_of(changed, fl_writer_size(&out));
+    fl_codec_result result = fl_decode(bytes, letter.body_bytes, &back);
+    assert_int_equal(strstr(result.text, "too few or too many values") != NULL,
+                     result.code != FL_CODEC_OK);
+    return result.code;
 }
 
 static void
@@ -280,8 +286,13 @@ static void
 the_same_holds_for_arrays_inside(void **state)
 {
     (void)state;
-    static const struct { fl_verb verb; uint32_t field, count; } inside[] = {
-        { FL_CONTRIB, 11, FL_STATS }, { FL_CONTRIB, 12, 10 }, { FL_BEAT, 8, 10 },
+    static const struct {
+        fl_verb verb;
+        uint32_t field, count;
+    } inside[] = {
+        { FL_CONTRIB, 11, FL_STATS },
+        { FL_CONTRIB, 12, 10 },
+        { FL_BEAT, 8, 10 },
     };
     for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
         fl_verb verb = inside[i].verb;

@@ -5,15 +5,19 @@
 #include <string.h>
 
 static const fl_envelope sample = {
-    .major = FL_WIRE_MAJOR, .minor = 3, .verb = 0x0605, .round = 0x1716151413121110u,
+    .major = FL_WIRE_MAJOR,
+    .minor = 3,
+    .verb = 0x0605,
+    .round = 0x1716151413121110u,
     .run = { { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 } },
-    .header_bytes = 0x23222120u, .body_bytes = 0x33323130u,
+    .header_bytes = 0x23222120u,
+    .body_bytes = 0x33323130u,
 };
 
 static const uint8_t sample_bytes[FL_ENVELOPE_BYTES] = {
-    'F', 'L', 'T', '1', 1, 3, 0x05, 0x06, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17,
-    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-    0x20, 0x21, 0x22, 0x23, 0x30, 0x31, 0x32, 0x33,
+    'F',  'L',  'T', '1', 1,    3,    0x05, 0x06, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15,
+    0x16, 0x17, 1,   2,   3,    4,    5,    6,    7,    8,    9,    10,   11,   12,
+    13,   14,   15,  16,  0x20, 0x21, 0x22, 0x23, 0x30, 0x31, 0x32, 0x33,
 };
 
 static void

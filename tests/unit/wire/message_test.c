@@ -111,9 +111,23 @@ an_order_of_another_size_is_malformed(void **state)
 
 //  Offsets of the fields in an order's bytes, as docs/protocol.md lists them.
 enum {
-    AT_ROUND = 16, AT_MODEL_BYTES = 56, AT_ELEMENTS = 64, AT_CLIP = 72, AT_BITS = 76, AT_RING = 77,
-    AT_WIRE = 78, AT_UNIT = 79, AT_WEIGHT = 83, AT_DEVICES = 87, AT_EPOCHS = 91, AT_BATCH = 95,
-    AT_RATE = 99, AT_MOMENTUM = 103, AT_DECAY = 107, AT_PROXIMAL = 111, AT_LATE = 123,
+    AT_ROUND = 16,
+    AT_MODEL_BYTES = 56,
+    AT_ELEMENTS = 64,
+    AT_CLIP = 72,
+    AT_BITS = 76,
+    AT_RING = 77,
+    AT_WIRE = 78,
+    AT_UNIT = 79,
+    AT_WEIGHT = 83,
+    AT_DEVICES = 87,
+    AT_EPOCHS = 91,
+    AT_BATCH = 95,
+    AT_RATE = 99,
+    AT_MOMENTUM = 103,
+    AT_DECAY = 107,
+    AT_PROXIMAL = 111,
+    AT_LATE = 123,
 };
 
 static bool
@@ -232,9 +246,12 @@ a_malformed_report_line_is_refused(void **state)
 {
     (void)state;
     //  offset, value: names, outcome, reason, spare
-    const struct { size_t at; uint8_t value; } bad[] = {
-        { 0, 0 }, { 0, 'A' }, { 15, 'a' }, { 16, 0 }, { 17, ' ' }, { 32, FL_OUT_COUNT },
-        { 33, FL_WHY_COUNT }, { 35, 1 },
+    const struct {
+        size_t at;
+        uint8_t value;
+    } bad[] = {
+        { 0, 0 },    { 0, 'A' },           { 15, 'a' },          { 16, 0 },
+        { 17, ' ' }, { 32, FL_OUT_COUNT }, { 33, FL_WHY_COUNT }, { 35, 1 },
     };
     fl_roll_entry back;
     messages_sample(FL_CONTRIB, &letter);
