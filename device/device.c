@@ -128,6 +128,9 @@ s_take_verdict(fl_device *self, fl_outbox *out)
     if (verdict.final) {
         self->done = true;
         s_cancel(self, out);
+        if (self->phase != ENCODING) { // else when that is done
+            s_drop_update(self, out);
+        }
     }
 }
 
@@ -204,8 +207,12 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     const fl_task *task = fl_member_task(self->member);
-    if (task == NULL || !fl_member_wants(self->member) || task->order.round != round) {
+    if (task == NULL || !fl_member_wants(self->member) || task->order.round != round ||
+        self->done) {
         fl_outbox_add(out, FL_FX_DROP)->drop.vec = event->encoded.vec; // for a round that is gone
+        if (self->done) {
+            s_drop_update(self, out);
+        }
         return;
     }
     if (event->encoded.saturated > 0) {

@@ -359,6 +359,8 @@ on_closed(fl_member *self, const fl_message *message, fl_outbox *out)
                     (self->exposed == 0 || self->exposed >= closed->attempt);
         s_end_task(self, closed->outcome, closed->reason, told || closed->outcome == FL_OUT_IN,
                    out);
+    } else if (closed->final) { // the run is over without a word about this task
+        s_end_task(self, FL_OUT_LATE, closed->reason, self->exposed == 0, out);
     }
 }
 
