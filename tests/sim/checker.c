@@ -376,15 +376,9 @@ fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message 
 void
 fl_sim_watch_heard(fl_sim *sim, fl_sim_node *node, const fl_message *message)
 {
-    fl_sim_watch *watch = &node->watch;
-    if (message->verb != FL_TASK) {
-        return;
-    }
-    uint64_t round = message->task.order.round;
-    if (round > watch->round || (round == watch->round && message->task.attempt > watch->attempt)) {
-        watch->round = round;
-        watch->attempt = message->task.attempt;
-        watch->told_due = sim->now + (fl_time)message->task.budget_ms;
+    (void)sim;
+    if (message->verb == FL_TASK) {
+        node->watch.heard_budget_ms = message->task.budget_ms;
     }
 }
 
@@ -424,6 +418,9 @@ fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     bool ended = note && !root && (effect->note.id == FL_NOTE_ROUND_CLOSE ||
                                    effect->note.id == FL_NOTE_TASK_ENDED);
     ended = ended || (root && effect->kind == FL_FX_SAVE && effect->save.what == FL_SAVE_CLOSE);
+    if (note && effect->note.id == FL_NOTE_TASK) {
+        node->watch.told_due = sim->now + (fl_time)node->watch.heard_budget_ms;
+    }
     if (effect->kind == FL_FX_CLEAR) {
         s_watch_open(sim, node);
     } else if (ended) {

@@ -114,9 +114,8 @@ typedef struct fl_sim_ledger {
 typedef struct fl_sim_watch {
     bool open;
     fl_time due;                // latest time at which it must have ended
-    uint64_t round;             // of the newest task heard from above ...
-    uint32_t attempt;
-    fl_time told_due;           // ... and when it must be answered
+    uint32_t heard_budget_ms;   // of the task just heard from above
+    fl_time told_due;           // when the task that was taken on must be answered
 } fl_sim_watch;
 
 typedef struct fl_sim_node {
