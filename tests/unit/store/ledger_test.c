@@ -1,0 +1,466 @@
+#include "common/store/ledger.h"
+
+#include "tests/support/unit.h"
+
+#include "tests/support/place.h"
+
+#include <math.h>
+#include <sqlite3.h>
+
+static fl_why why;
+static fl_ledger *ledger;
+static const fl_run run = { { 7, 8, 9 } };
+
+static int
+s_begin(void **state)
+{
+    int code = place_make(state);
+    return code != 0 || fl_ledger_open(place_of("ledger"), &ledger, &why) != FL_OK;
+}
+
+static int
+s_end(void **state)
+{
+    fl_ledger_close(&ledger);
+    return place_end(state);
+}
+
+static void
+s_reopen(void)
+{
+    fl_ledger_close(&ledger);
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
+}
+
+static void
+s_sql(const char *text)
+{
+    sqlite3 *base = NULL;
+    assert_int_equal(sqlite3_open(place_of("ledger"), &base), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(base, text, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(base), SQLITE_OK);
+}
+
+static fl_report
+s_report(uint64_t round, uint32_t attempt)
+{
+    static fl_roll_entry roll[2];
+    roll[0] = (fl_roll_entry){ .outcome = FL_OUT_IN, .staleness = 1 };
+    roll[1] = (fl_roll_entry){ .outcome = FL_OUT_LATE, .reason = FL_WHY_LATE };
+    assert_true(fl_node_parse("d1", &roll[0].node) && fl_node_parse("e1", &roll[0].parent));
+    assert_true(fl_node_parse("d2", &roll[1].node) && fl_node_parse("e1", &roll[1].parent));
+    fl_report report = {
+        .run = run, .round = round, .attempt = attempt, .close = FL_CLOSE_DONE,
+        .reason = FL_WHY_NONE, .base = { { 1 } }, .model = { { 2, (uint8_t)round } },
+        .duration_ms = 1234, .budget_ms = 5000, .weight = UINT64_MAX - 3, .count = 1,
+        .stats = { 1, 2, 3, 4, 5, 6, 7, UINT64_MAX }, .loss = 0.5, .accuracy = (double)NAN,
+        .sum = { { 3 } },
+        .tally = { .invited = 2, .in = 1, .late = 1, .absent = 4, .refused = 5,
+                   .samples_missing = 60, .samples_known = 120, .merge_ms = 9,
+                   .bytes_up = 1ull << 40, .bytes_down = 77 },
+        .roll = roll, .roll_count = 2, .roll_dropped = 3,
+    };
+    return report;
+}
+
+static void
+s_close(uint64_t round, uint32_t attempt, fl_close close)
+{
+    fl_report report = s_report(round, attempt);
+    report.close = close;
+    assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
+    uint64_t bytes = close == FL_CLOSE_DONE ? 4096 + round : 0;
+    assert_int_equal(fl_ledger_round_close(ledger, &report, bytes, &why), FL_OK);
+}
+
+static void
+a_report_comes_back_whole_after_a_restart(void **state)
+{
+    (void)state;
+    fl_report report = s_report(3, 2);
+    assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
+    assert_int_equal(fl_ledger_round_close(ledger, &report, 4096, &why), FL_OK);
+    s_reopen();
+    fl_ledger_round *found = NULL;
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 3, &found, &why), FL_OK);
+    const fl_report *r = &found->report;
+    assert_true(found->closed && found->model_bytes == 4096);
+    assert_true(found->opened_at > 1600000000000u && found->closed_at >= found->opened_at);
+    assert_true(fl_run_equal(&r->run, &run) && r->round == 3 && r->attempt == 2);
+    assert_true(r->close == FL_CLOSE_DONE && r->reason == FL_WHY_NONE);
+    assert_true(fl_hash_equal(&r->base, &report.base) && fl_hash_equal(&r->model, &report.model));
+    assert_true(fl_hash_equal(&r->sum, &report.sum));
+    assert_true(r->duration_ms == 1234 && r->budget_ms == 5000);
+    assert_true(r->weight == UINT64_MAX - 3 && r->count == 1);
+    assert_memory_equal(r->stats, report.stats, sizeof report.stats);
+    assert_true(r->loss > 0.49 && r->loss < 0.51 && isnan(r->accuracy));
+    assert_true(r->tally.invited == 2 && r->tally.in == 1 && r->tally.late == 1);
+    assert_true(r->tally.absent == 4 && r->tally.refused == 5 && r->tally.merge_ms == 9);
+    assert_true(r->tally.samples_missing == 60 && r->tally.samples_known == 120);
+    assert_true(r->tally.bytes_up == 1ull << 40 && r->tally.bytes_down == 77);
+    assert_true(r->roll_count == 2 && r->roll_dropped == 3);
+    for (int i = 0; i < 2; i++) {
+        assert_true(fl_node_equal(&r->roll[i].node, &report.roll[i].node));
+        assert_true(fl_node_equal(&r->roll[i].parent, &report.roll[i].parent));
+        assert_int_equal(r->roll[i].outcome, report.roll[i].outcome);
+        assert_int_equal(r->roll[i].reason, report.roll[i].reason);
+        assert_int_equal(r->roll[i].staleness, report.roll[i].staleness);
+    }
+    fl_ledger_round_destroy(&found);
+    assert_null(found);
+}
+
+static void
+an_attempt_opens_once_and_closes_once(void **state)
+{
+    (void)state;
+    fl_report report = s_report(1, 1);
+    assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
+    assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_EXISTS);
+    assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
+    report.weight = 1;
+    assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_EXISTS);
+    assert_non_null(strstr(why.text, "closed before"));
+    fl_ledger_round *found = NULL;
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 1, &found, &why), FL_OK);
+    assert_true(found->report.weight == UINT64_MAX - 3);    // the second close changed nothing
+    assert_int_equal(found->report.roll_count, 2);
+    fl_ledger_round_destroy(&found);
+}
+
+static void
+a_close_that_fails_half_way_leaves_the_round_open(void **state)
+{
+    (void)state;
+    fl_report report = s_report(1, 1);
+    assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
+    s_sql("INSERT INTO receipt SELECT run, round, attempt, 1, x'00', x'00', 0, 0, 0 FROM round");
+    assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_EXISTS);
+    fl_ledger_round *found = NULL;
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 1, &found, &why), FL_OK);
+    assert_false(found->closed);
+    assert_int_equal(found->report.roll_count, 1);          // only the planted one
+    fl_ledger_round_destroy(&found);
+    s_sql("DELETE FROM receipt");
+    assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
+}
+
+static void
+a_round_never_opened_is_recorded_all_the_same(void **state)
+{
+    (void)state;
+    fl_report report = s_report(9, 1);
+    report.roll_count = 0;
+    assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
+    fl_ledger_round *found = NULL;
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 0, &found, &why), FL_OK);
+    assert_true(found->closed && found->report.round == 9 && found->report.roll_count == 0);
+    fl_ledger_round_destroy(&found);
+}
+
+static void
+the_latest_closed_attempt_speaks_for_its_round(void **state)
+{
+    (void)state;
+    s_close(1, 1, FL_CLOSE_SKIPPED);
+    s_close(1, 2, FL_CLOSE_DONE);
+    fl_report open = s_report(1, 3);
+    assert_int_equal(fl_ledger_round_open(ledger, &open, &why), FL_OK);
+    fl_ledger_round *found = NULL;
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 1, &found, &why), FL_OK);
+    assert_true(found->closed && found->report.attempt == 2);
+    fl_ledger_round_destroy(&found);
+    uint32_t attempts = 0;
+    assert_int_equal(fl_ledger_attempts(ledger, &run, 1, &attempts, &why), FL_OK);
+    assert_int_equal(attempts, 3);
+    assert_int_equal(fl_ledger_attempts(ledger, &run, 2, &attempts, &why), FL_OK);
+    assert_int_equal(attempts, 0);
+    fl_run other = { { 1 } };
+    assert_int_equal(fl_ledger_round_get(ledger, &other, 1, &found, &why), FL_MISSING);
+    assert_int_equal(fl_ledger_round_get(ledger, &other, 0, &found, &why), FL_MISSING);
+    assert_null(found);
+}
+
+static void
+rounds_are_listed_from_where_one_asks(void **state)
+{
+    (void)state;
+    for (uint64_t round = 1; round <= 5; round++) {
+        s_close(round, 1, FL_CLOSE_DONE);
+    }
+    s_close(4, 2, FL_CLOSE_SKIPPED);
+    fl_report open = s_report(6, 1);
+    assert_int_equal(fl_ledger_round_open(ledger, &open, &why), FL_OK);
+    fl_ledger_round rounds[8];
+    uint32_t count = 0;
+    assert_int_equal(fl_ledger_rounds(ledger, &run, 3, rounds, 8, &count, &why), FL_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(rounds[0].report.round, 3);
+    assert_true(rounds[1].report.round == 4 && rounds[1].report.attempt == 2);
+    assert_true(rounds[1].report.close == FL_CLOSE_SKIPPED);
+    assert_int_equal(rounds[2].report.round, 5);
+    assert_int_equal(fl_ledger_rounds(ledger, &run, 1, rounds, 2, &count, &why), FL_OK);
+    assert_int_equal(count, 2);
+}
+
+static void
+a_run_resumes_where_it_stood(void **state)
+{
+    (void)state;
+    fl_ledger_resume resume;
+    fl_ledger_run begun = { .run = run, .elements = 10, .model = { { 42 } }, .model_bytes = 99 };
+    assert_int_equal(fl_ledger_resume_get(ledger, &resume, &why), FL_MISSING);
+    assert_int_equal(fl_ledger_run_begin(ledger, &begun, &why), FL_OK);
+    assert_int_equal(fl_ledger_run_begin(ledger, &begun, &why), FL_EXISTS);
+    assert_int_equal(fl_ledger_resume_get(ledger, &resume, &why), FL_OK);
+    assert_true(resume.round == 1 && resume.attempt == 0 && !resume.aborted);
+    assert_true(resume.run.elements == 10 && resume.run.model.bytes[0] == 42);
+    assert_true(fl_run_equal(&resume.run.run, &run) && resume.run.model_bytes == 99);
+
+    s_close(1, 1, FL_CLOSE_DONE);
+    fl_report second = s_report(2, 4);              // opened, then the process died
+    assert_int_equal(fl_ledger_round_open(ledger, &second, &why), FL_OK);
+    s_reopen();
+    assert_int_equal(fl_ledger_resume_get(ledger, &resume, &why), FL_OK);
+    assert_true(resume.round == 2 && resume.attempt == 4 && resume.run.model_bytes == 4097);
+    assert_true(resume.run.model.bytes[0] == 2 && resume.run.model.bytes[1] == 1);
+
+    s_close(2, 5, FL_CLOSE_ABORTED);
+    assert_int_equal(fl_ledger_resume_get(ledger, &resume, &why), FL_OK);
+    assert_true(resume.aborted && resume.round == 3);
+
+    fl_ledger_run next = { .run = { { 55 } }, .elements = 11 };
+    assert_int_equal(fl_ledger_run_begin(ledger, &next, &why), FL_OK);
+    assert_int_equal(fl_ledger_resume_get(ledger, &resume, &why), FL_OK);
+    assert_true(resume.round == 1 && resume.run.elements == 11);
+}
+
+static fl_issued
+s_issued(const char *name, uint64_t serial)
+{
+    fl_issued issued = { .serial = serial, .role = FL_ROLE_DEVICE, .certificate = { 1, 2, 3 },
+                         .certificate_bytes = 3 };
+    assert_true(fl_node_parse(name, &issued.node));
+    return issued;
+}
+
+static void
+serial_numbers_are_never_given_twice(void **state)
+{
+    (void)state;
+    uint64_t serial = 0;
+    assert_int_equal(fl_ledger_serial_next(ledger, &serial, &why), FL_OK);
+    assert_int_equal(serial, 1);
+    s_reopen();
+    assert_int_equal(fl_ledger_serial_next(ledger, &serial, &why), FL_OK);
+    assert_int_equal(serial, 2);
+}
+
+static void
+a_token_is_used_up(void **state)
+{
+    (void)state;
+    fl_bytes token = fl_bytes_of("token", 5);
+    uint32_t uses = 9;
+    fl_issued first = s_issued("d1", 1), second = s_issued("d2", 2), third = s_issued("d3", 3);
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &why), FL_EXISTS);   // same serial
+    assert_int_equal(fl_ledger_token_uses(ledger, token, &uses, &why), FL_OK);
+    assert_int_equal(uses, 1);                      // what failed did not cost a use
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &second, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &third, &why), FL_FULL);
+    assert_non_null(strstr(why.text, "used 2 times"));
+    fl_issued found;
+    assert_int_equal(fl_ledger_issued(ledger, &third.node, &found, &why), FL_MISSING);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &third, &why), FL_OK);
+    assert_int_equal(fl_ledger_issued(ledger, &third.node, &found, &why), FL_OK);
+}
+
+static void
+the_newest_certificate_of_a_node_counts(void **state)
+{
+    (void)state;
+    fl_issued old = s_issued("d1", 5), fresh = s_issued("d1", 6), found;
+    fresh.certificate[0] = 9;
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &old, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &fresh, &why), FL_OK);
+    assert_int_equal(fl_ledger_issued(ledger, &old.node, &found, &why), FL_OK);
+    assert_true(found.serial == 6 && found.role == FL_ROLE_DEVICE && found.issued_at > 0);
+    assert_int_equal(found.certificate_bytes, 3);
+    assert_memory_equal(found.certificate, fresh.certificate, 3);
+}
+
+static void
+a_deny_list_only_gets_newer(void **state)
+{
+    (void)state;
+    uint64_t version = 9;
+    fl_blob *list = NULL;
+    assert_int_equal(fl_ledger_deny_get(ledger, &version, &list, &why), FL_OK);
+    assert_true(version == 0 && list == NULL);
+    fl_denied act = { .serial = 4, .reason = "lost" }, back = { .serial = 4, .lifted = true };
+    assert_true(fl_node_parse("d1", &act.node) && fl_node_parse("d1", &back.node));
+    assert_int_equal(fl_ledger_deny_put(ledger, 3, fl_bytes_of("three", 5), &act, &why), FL_OK);
+    assert_int_equal(fl_ledger_deny_put(ledger, 3, fl_bytes_of("again", 5), &act, &why), FL_RANGE);
+    assert_int_equal(fl_ledger_deny_put(ledger, 2, fl_bytes_of("two", 3), NULL, &why), FL_RANGE);
+    assert_int_equal(fl_ledger_deny_put(ledger, 4, fl_bytes_of("four", 4), &back, &why), FL_OK);
+    assert_int_equal(fl_ledger_deny_put(ledger, 5, fl_bytes_of("five", 4), NULL, &why), FL_OK);
+    s_reopen();
+    assert_int_equal(fl_ledger_deny_get(ledger, &version, &list, &why), FL_OK);
+    assert_true(version == 5 && fl_blob_size(list) == 4);
+    assert_memory_equal(fl_blob_bytes(list).data, "five", 4);
+    fl_blob_unref(&list);
+    fl_denied acts[4];
+    uint32_t count = 0;
+    assert_int_equal(fl_ledger_denied(ledger, acts, 4, &count, &why), FL_OK);
+    assert_int_equal(count, 2);
+    assert_true(acts[0].lifted && !acts[1].lifted && acts[1].serial == 4 && acts[1].at > 0);
+    assert_string_equal(acts[1].reason, "lost");
+    assert_string_equal(acts[1].node.name, "d1");
+}
+
+static void
+a_damaged_or_foreign_file_is_refused_by_name(void **state)
+{
+    (void)state;
+    fl_ledger *none = NULL;
+    char junk[8192];
+    memset(junk, 'j', sizeof junk);
+    place_write("junk", junk, sizeof junk);
+    assert_int_equal(fl_ledger_open(place_of("junk"), &none, &why), FL_MALFORMED);
+    assert_non_null(strstr(why.text, "/junk is damaged"));
+    assert_null(none);
+    s_sql("PRAGMA application_id=1");
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MALFORMED);
+    assert_non_null(strstr(why.text, "another program"));
+}
+
+static void
+a_page_damaged_later_is_an_answer_and_not_a_crash(void **state)
+{
+    (void)state;
+    for (uint64_t round = 1; round <= 40; round++) {
+        s_close(round, 1, FL_CLOSE_DONE);
+    }
+    fl_ledger_close(&ledger);
+    FILE *file = fopen(place_of("ledger"), "r+b");
+    assert_int_equal(fseek(file, 4096, SEEK_SET), 0);
+    for (int i = 0; i < 30000; i++) {
+        (void)fputc('j', file);
+    }
+    assert_int_equal(fclose(file), 0);
+    fl_status status = fl_ledger_open(place_of("ledger"), &ledger, &why);
+    if (status == FL_OK) {
+        fl_report report = s_report(41, 1);
+        status = fl_ledger_round_close(ledger, &report, 0, &why);
+    }
+    assert_int_equal(status, FL_MALFORMED);
+}
+
+static void
+a_newer_ledger_is_refused(void **state)
+{
+    (void)state;
+    fl_ledger *none = NULL;
+    s_sql("PRAGMA user_version=2");
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
+    assert_non_null(strstr(why.text, "version 2, this program knows up to 1"));
+}
+
+static void
+a_full_disk_is_said_and_loses_nothing(void **state)
+{
+    (void)state;
+    fl_ledger_close(&ledger);
+    if (!place_on_disk("size=512k", false)) {
+        skip();
+    }
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
+    fl_status status = FL_OK;
+    uint64_t round = 0;
+    while (status == FL_OK && round < 10000) {
+        fl_report report = s_report(++round, 1);
+        status = fl_ledger_round_close(ledger, &report, 0, &why);
+    }
+    assert_int_equal(status, FL_FULL);
+    assert_non_null(strstr(why.text, "no space left"));
+    fl_ledger_round *found = NULL;
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 0, &found, &why), FL_OK);
+    assert_int_equal(found->report.round, round - 1);
+    assert_int_equal(found->report.roll_count, 2);
+    fl_ledger_round_destroy(&found);
+    fl_ledger_close(&ledger);
+}
+
+static void
+a_place_that_cannot_be_written_is_said(void **state)
+{
+    (void)state;
+    fl_ledger *none = NULL;
+    assert_int_equal(fl_ledger_open(place_of("no/ledger"), &none, &why), FL_MISSING);
+    assert_int_equal(mkdir(place_of("dir"), 0700), 0);
+    assert_int_not_equal(fl_ledger_open(place_of("dir"), &none, &why), FL_OK);
+    fl_ledger_close(&ledger);
+    if (!place_on_disk("size=64k", true)) {
+        skip();
+    }
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_DENIED);
+    assert_non_null(strstr(why.text, "read-only"));
+}
+
+//  A child dies by SIGKILL between two closes; what it closed is there, what it opened is open.
+static void
+killed_in_mid_run_every_close_is_there(void **state)
+{
+    (void)state;
+    fl_ledger_close(&ledger);
+    pid_t child = fork();
+    if (child == 0) {
+        if (fl_ledger_open(place_of("ledger"), &ledger, &why) == FL_OK) {
+            s_close(1, 1, FL_CLOSE_DONE);
+            fl_report second = s_report(2, 1);
+            if (fl_ledger_round_open(ledger, &second, &why) == FL_OK) {
+                (void)raise(SIGKILL);
+            }
+        }
+        _exit(1);
+    }
+    int status = 0;
+    assert_true(waitpid(child, &status, 0) == child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
+    fl_ledger_round *found = NULL;
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 1, &found, &why), FL_OK);
+    assert_true(found->closed && found->report.roll_count == 2);
+    fl_ledger_round_destroy(&found);
+    assert_int_equal(fl_ledger_round_get(ledger, &run, 2, &found, &why), FL_OK);
+    assert_false(found->closed);
+    fl_ledger_round_destroy(&found);
+}
+
+#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, s_end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_PLACE(a_report_comes_back_whole_after_a_restart),
+        IN_PLACE(an_attempt_opens_once_and_closes_once),
+        IN_PLACE(a_close_that_fails_half_way_leaves_the_round_open),
+        IN_PLACE(a_round_never_opened_is_recorded_all_the_same),
+        IN_PLACE(the_latest_closed_attempt_speaks_for_its_round),
+        IN_PLACE(rounds_are_listed_from_where_one_asks),
+        IN_PLACE(a_run_resumes_where_it_stood),
+        IN_PLACE(serial_numbers_are_never_given_twice),
+        IN_PLACE(a_token_is_used_up),
+        IN_PLACE(the_newest_certificate_of_a_node_counts),
+        IN_PLACE(a_deny_list_only_gets_newer),
+        IN_PLACE(a_damaged_or_foreign_file_is_refused_by_name),
+        IN_PLACE(a_page_damaged_later_is_an_answer_and_not_a_crash),
+        IN_PLACE(a_newer_ledger_is_refused),
+        IN_PLACE(a_full_disk_is_said_and_loses_nothing),
+        IN_PLACE(a_place_that_cannot_be_written_is_said),
+        IN_PLACE(killed_in_mid_run_every_close_is_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
