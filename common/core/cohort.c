@@ -75,20 +75,25 @@ s_by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-//  The median time that fresh contributions of this round took, task out to
-//  last byte in.
+//  The median time that the seats of this round took, task out to last byte in. One that was late
+//  counts with what it has spent so far, or a deadline that follows the median would shrink to the
+//  quickest few. A missed round teaches nothing: the next one gets its whole window.
 static void
-s_measure(fl_cohort *self)
+s_measure(fl_cohort *self, fl_close close, fl_time now)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
         const fl_seat *seat = fl_roster_look(self->roster, i);
-        if (seat->phase == FL_SEAT_COUNTED && seat->contrib.base_round == self->task.order.round) {
-            fl_time took = seat->came_at - seat->tasked_at;
+        bool fresh = seat->phase == FL_SEAT_COUNTED &&
+                     seat->contrib.base_round == self->task.order.round;
+        if (fresh || seat->phase == FL_SEAT_LATE) {
+            fl_time took = (fresh ? seat->came_at : now) - seat->tasked_at;
             self->durations[count++] = took > 1 ? (uint32_t)took : 1;
         }
     }
-    if (count > 0) {
+    if (close != FL_CLOSE_DONE) {
+        self->median_ms = 0;
+    } else if (count > 0) {
         qsort(self->durations, count, sizeof *self->durations, s_by_value);
         self->median_ms = self->durations[count / 2];
     }
@@ -114,7 +119,7 @@ s_close(fl_cohort *self, fl_close close, fl_reason reason, fl_time now, fl_outbo
     result->roll = self->roll;
     result->roll_count = fl_tally_roll(self->roster, &self->conf.node, self->task.order.round,
                                        self->roll, &result->roll_dropped);
-    s_measure(self);
+    s_measure(self, close, now);
     s_enter(self, FL_COHORT_CLOSED);
     fl_cohort_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
 }
