@@ -15,12 +15,14 @@ struct fl_zap {
     void *arg;
 };
 
+static const char *const address = "inproc://zeromq.zap.01"; // given by the protocol
+
 fl_zap *
 fl_zap_new(fl_zap_admits *admits, void *arg, fl_why *why)
 {
     fl_zap *self = calloc(1, sizeof *self);
     zsock_t *sock = zsock_new(ZMQ_REP);
-    if (self == NULL || sock == NULL || zsock_bind(sock, "inproc://zeromq.zap.01") != 0) {
+    if (self == NULL || sock == NULL || zsock_bind(sock, "%s", address) != 0) {
         fl_why_set(why, "net: cannot bind the authentication handler: %s; there is one per process",
                    zmq_strerror(zmq_errno()));
         free(self);
@@ -39,6 +41,7 @@ fl_zap_destroy(fl_zap **self_p)
     fl_zap *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
+        zsock_unbind(self->sock, "%s", address); // closing frees the address only some time later
         zsock_destroy(&self->sock);
         free(self);
     }

@@ -1,17 +1,12 @@
 #include "common/net/crew.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-//
-#include <cmocka.h>
+#include "tests/support/unit.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { LONG_MS = 20000 };
 
