@@ -1,0 +1,102 @@
+#include "common/host/registrar.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void __attribute__((format(printf, 3, 4)))
+s_refuse(fl_relay_answer *answer, fl_reason reason, const char *format, ...)
+{
+    va_list args;
+    answer->reason = reason;
+    va_start(args, format);
+    (void)vsnprintf(answer->text, sizeof answer->text, format, args);
+    va_end(args);
+}
+
+bool
+fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
+                  const fl_deny_list *denied, fl_request *request, fl_relay_answer *answer)
+{
+    memset(answer, 0, sizeof *answer);
+    fl_trust trust = fl_enrol_open(authority, sealed, wall_s, denied, request);
+    if (trust != FL_TRUST_OK) {
+        s_refuse(answer, fl_identity_reason(trust), "the request does not hold: %s",
+                 fl_trust_name(trust));
+    }
+    return trust == FL_TRUST_OK;
+}
+
+static fl_status
+s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_bytes token,
+        uint32_t uses_max, uint64_t wall_s, uint64_t life_s, uint8_t bytes[FL_CERT_BYTES],
+        fl_why *why)
+{
+    fl_status status = fl_ledger_serial_next(ledger, &cert->serial, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    fl_cert_issue(authority, cert, wall_s, life_s, bytes);
+    fl_issued issued = { .node = cert->node, .serial = cert->serial, .role = cert->role,
+                         .certificate_bytes = FL_CERT_BYTES };
+    memcpy(issued.certificate, bytes, FL_CERT_BYTES);
+    return fl_ledger_issue(ledger, token, uses_max, &issued, why);
+}
+
+//  What the ledger knows of the name: free, these very keys again (the answer was lost), or taken.
+static bool
+s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
+          uint64_t wall_s, fl_relay_answer *answer)
+{
+    fl_issued held;
+    fl_cert cert;
+    if (fl_ledger_issued(ledger, &request->node, &held, NULL) != FL_OK) {
+        return false;
+    }
+    fl_trust trust = fl_cert_check(fl_bytes_of(held.certificate, held.certificate_bytes),
+                                   fl_authority_public_of(authority), wall_s, FL_ROLES_ANY, &cert);
+    if (trust == FL_TRUST_OK && fl_public_keys_equal(&cert.keys, &request->keys) &&
+        cert.role == request->role) {
+        memcpy(answer->certificate, held.certificate, FL_CERT_BYTES);
+        return true;
+    }
+    if (request->kind == FL_REQUEST_JOIN && trust == FL_TRUST_OK) {
+        s_refuse(answer, FL_WHY_CERTIFICATE,
+                 "the name %s is another node's: choose another, or revoke that one",
+                 request->node.name);
+        return true;
+    }
+    return false;
+}
+
+void
+fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
+                  uint64_t wall_s, uint64_t life_s, fl_relay_answer *answer)
+{
+    memset(answer, 0, sizeof *answer);
+    if (s_repeats(authority, ledger, request, wall_s, answer)) {
+        return;
+    }
+    bool join = request->kind == FL_REQUEST_JOIN;
+    fl_bytes token = join ? fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES)
+                          : fl_bytes_of(NULL, 0);
+    fl_cert cert = { .role = request->role, .node = request->node, .keys = request->keys };
+    fl_why why;
+    fl_status status = s_issue(authority, ledger, &cert, token, join ? request->token.count : 0,
+                               wall_s, life_s, answer->certificate, &why);
+    if (status == FL_FULL) {
+        s_refuse(answer, FL_WHY_TOKEN, "the token is used up: it was good for %u nodes",
+                 request->token.count);
+    } else if (status != FL_OK) {
+        s_refuse(answer, FL_WHY_STORAGE, "%s", why.text);
+    }
+}
+
+fl_status
+fl_registrar_root(const fl_authority *authority, fl_ledger *ledger, const fl_node *node,
+                  const fl_public_keys *keys, uint64_t wall_s, uint64_t life_s,
+                  uint8_t bytes[FL_CERT_BYTES], fl_why *why)
+{
+    fl_cert cert = { .role = FL_ROLE_ROOT, .node = *node, .keys = *keys };
+    return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), 0, wall_s, life_s, bytes, why);
+}

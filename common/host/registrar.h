@@ -1,0 +1,24 @@
+//  registrar - the authority's desk at the root: proves a sealed request, asks the ledger whether
+//  the token has a use left and the name is free, signs and records the certificate.
+//  `open` and `sign` are separate, so that secrets and the deny list stay on the reactor's thread
+//  and the disk on the store's strand.
+#ifndef FL_HOST_REGISTRAR_H
+#define FL_HOST_REGISTRAR_H
+
+#include "common/crypto/enrol.h"
+#include "common/host/relay.h"
+#include "common/store/ledger.h"
+
+//  Prove a request. True: `request` goes to `sign`. False: `answer` is the refusal.
+bool fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
+                       const fl_deny_list *denied, fl_request *request, fl_relay_answer *answer);
+//  Decide, sign and record; blocks for the disk. `life_s`: of the certificate.
+void fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
+                       uint64_t wall_s, uint64_t life_s, fl_relay_answer *answer);
+//  The root certifies itself at its own desk. The certificate goes into `bytes`.
+FL_CHECKED fl_status fl_registrar_root(const fl_authority *authority, fl_ledger *ledger,
+                                       const fl_node *node, const fl_public_keys *keys,
+                                       uint64_t wall_s, uint64_t life_s,
+                                       uint8_t bytes[FL_CERT_BYTES], fl_why *why);
+
+#endif

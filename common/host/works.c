@@ -1,0 +1,534 @@
+//  A job carries a copy of its effect, references to the bytes that it reads, and the event that it
+//  will answer with. It is made on the reactor's thread, filled on a worker, and ended on the
+//  reactor's thread again: there its results enter the vault and its event is posted.
+#include "common/host/works.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/crypto/hash.h"
+
+enum { RANGE = 1 << 16 }; // elements finished at a time when no vector is wanted
+
+struct fl_works {
+    fl_works_conf conf;
+    fl_fold *fold;            // the fold strand's
+    fl_fixed fixed;           // likewise
+    fl_blob *fetching;        // the model on its way down
+    bool slot_bad[FL_SLOTS_MAX]; // no disk space for it
+    uint32_t running;
+};
+
+typedef struct errand {
+    fl_works *works;
+    fl_effect effect;
+    fl_event event;           // the answer
+    fl_blob *in, *out;        // references
+    fl_bytes bytes;           // of a slot
+    fl_training training;
+    fl_applied applied;
+    fl_report report;
+    fl_roll_entry roll[];     // (report.roll_count)
+} errand;
+
+fl_works *
+fl_works_new(const fl_works_conf *conf)
+{
+    fl_works *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        self->conf = *conf;
+    }
+    return self;
+}
+
+void
+fl_works_destroy(fl_works **self_p)
+{
+    fl_works *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        FL_ASSERT(self->running == 0);
+        fl_fold_destroy(&self->fold);
+        fl_blob_unref(&self->fetching);
+        free(self);
+    }
+}
+
+uint32_t
+fl_works_running(const fl_works *self)
+{
+    return self->running;
+}
+
+static fl_fixed
+s_fixed(const fl_plan *plan)
+{
+    return (fl_fixed){ .clip = plan->clip,
+                       .bits = plan->bits,
+                       .ring_bits = plan->ring_bits,
+                       .wire_bytes = plan->wire_bytes,
+                       .weight_unit = plan->weight_unit,
+                       .weight_max = plan->weight_max,
+                       .devices_max = plan->devices_max };
+}
+
+// ---- on a worker ------------------------------------------------------------------------------
+static void
+s_verify(void *arg)
+{
+    errand *job = arg;
+    fl_works *self = job->works;
+    fl_hash hash = fl_hash_of(job->bytes);
+    fl_reason reason = FL_WHY_NONE;
+    if (!fl_hash_equal(&hash, &job->effect.verify.hash)) {
+        reason = FL_WHY_HASH;
+    } else if (!fl_fixed_within(&self->fixed, job->effect.verify.weight, job->bytes)) {
+        reason = FL_WHY_WEIGHT;
+    }
+    job->event.verified.ok = reason == FL_WHY_NONE;
+    job->event.verified.reason = reason;
+}
+
+static void
+s_clear(void *arg)
+{
+    errand *job = arg;
+    fl_works *self = job->works;
+    uint64_t elements = job->effect.clear.elements;
+    fl_fixed fixed = s_fixed(&job->effect.clear.plan);
+    bool same = self->fold != NULL && fl_fold_elements(self->fold) == elements &&
+                memcmp(&fixed, &self->fixed, sizeof fixed) == 0;
+    if (same) {
+        fl_fold_clear(self->fold, 0, elements);
+        return;
+    }
+    fl_fold_destroy(&self->fold);
+    self->fixed = fixed;
+    self->fold = fl_fold_new(&fixed, elements);
+    if (self->fold == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("elements", elements),
+               fl_log_text("for", "the accumulator of a round"));
+        abort();
+    }
+}
+
+static void
+s_fold(void *arg)
+{
+    errand *job = arg;
+    fl_fold *fold = job->works->fold;
+    FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
+    fl_fold_add(fold, 0, fl_fold_elements(fold), job->bytes.data);
+}
+
+static void
+s_finish_vector(errand *job)
+{
+    fl_fold *fold = job->works->fold;
+    job->out = fl_blob_new(fl_fold_wire_bytes(fold));
+    if (job->out == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", fl_fold_wire_bytes(fold)),
+               fl_log_text("for", "the sum of a round"));
+        abort();
+    }
+    bool fits = fl_fold_finish(fold, 0, fl_fold_elements(fold), fl_blob_data(job->out));
+    FL_ASSERT(fits); // every element was held to its bound when it was verified
+    job->event.finished.hash = fl_hash_of(fl_blob_bytes(job->out));
+    job->event.finished.bytes = fl_blob_size(job->out);
+}
+
+static void
+s_finish_hash(errand *job)
+{
+    fl_fold *fold = job->works->fold;
+    uint64_t elements = fl_fold_elements(fold);
+    uint64_t width = fl_fold_wire_bytes(fold) / elements;
+    uint8_t *buffer = malloc(RANGE * width);
+    FL_ASSERT(buffer != NULL);
+    fl_hasher hasher;
+    fl_hasher_init(&hasher);
+    for (uint64_t first = 0; first < elements; first += RANGE) {
+        uint64_t count = elements - first < RANGE ? elements - first : RANGE;
+        bool fits = fl_fold_finish(fold, first, count, buffer);
+        FL_ASSERT(fits);
+        fl_hasher_update(&hasher, fl_bytes_of(buffer, count * width));
+    }
+    job->event.finished.hash = fl_hasher_final(&hasher);
+    free(buffer);
+}
+
+static void
+s_finish(void *arg)
+{
+    errand *job = arg;
+    if (job->effect.finish.vector) {
+        s_finish_vector(job);
+    } else {
+        s_finish_hash(job);
+    }
+}
+
+static void
+s_check(void *arg)
+{
+    errand *job = arg;
+    fl_hash hash = fl_hash_of(fl_blob_bytes(job->in));
+    job->event.model.ok = fl_hash_equal(&hash, &job->effect.check.hash);
+}
+
+static fl_reason
+s_reason_of(fl_status status)
+{
+    return status == FL_OK         ? FL_WHY_NONE
+           : status == FL_MISMATCH ? FL_WHY_MODEL
+           : status == FL_MISSING  ? FL_WHY_NO_DATA
+           : status == FL_BUSY     ? FL_WHY_ABORTED
+                                   : FL_WHY_TRAINER;
+}
+
+static void
+s_train(void *arg)
+{
+    errand *job = arg;
+    fl_trainer *trainer = job->works->conf.trainer;
+    fl_training *training = &job->training;
+    const fl_order *order = &job->effect.train.order;
+    fl_why why = { "the model is not here" };
+    fl_status status = FL_NOMEM;
+    job->out = fl_blob_new(order->elements * sizeof(float));
+    if (job->in == NULL) {
+        status = FL_MISMATCH;
+    } else if (job->out != NULL) {
+        training->order = *order;
+        training->model = fl_blob_bytes(job->in);
+        training->update = (float *)(void *)fl_blob_data(job->out);
+        status = trainer->train(trainer->self, training, &why);
+    }
+    job->event.trained.reason = s_reason_of(status);
+    job->event.trained.samples = training->samples;
+    memcpy(job->event.trained.stats, training->stats, sizeof training->stats);
+    if (status != FL_OK) {
+        fl_blob_unref(&job->out);
+        fl_log(status == FL_BUSY ? FL_LOG_INFO : FL_LOG_ERROR, "training-failed",
+               fl_log_text("status", fl_status_name(status)), fl_log_text("why", why.text));
+    }
+}
+
+//  One seed per update and encoding: rounding is unbiased, and the same update under the same
+//  round gives the same bytes.
+static uint64_t
+s_dither(const errand *job)
+{
+    const fl_order *order = &job->effect.encode.order;
+    uint8_t bytes[16 + 16 + 8 + 8];
+    fl_writer writer = fl_writer_over(bytes, sizeof bytes);
+    fl_write_from(&writer, order->run.bytes, sizeof order->run.bytes);
+    fl_write_from(&writer, job->works->conf.node.name, sizeof job->works->conf.node.name);
+    fl_write_u64(&writer, order->round);
+    fl_write_u64(&writer, order->plan.seed);
+    fl_hash hash = fl_hash_domain("tributary/dither", fl_bytes_of(bytes, sizeof bytes));
+    fl_reader reader = fl_reader_of(fl_bytes_of(hash.bytes, sizeof hash.bytes));
+    return fl_read_u64(&reader);
+}
+
+static void
+s_encode(void *arg)
+{
+    errand *job = arg;
+    const fl_order *order = &job->effect.encode.order;
+    fl_fixed fixed = s_fixed(&order->plan);
+    job->out = fl_blob_new(order->elements * fixed.wire_bytes);
+    fl_reason reason = FL_WHY_STORAGE;
+    if (job->out != NULL && fl_blob_size(job->in) == order->elements * sizeof(float)) {
+        const float *update = (const float *)(const void *)fl_blob_bytes(job->in).data;
+        fl_status status = fl_fixed_encode(&fixed, (uint32_t)job->effect.encode.weight,
+                                           s_dither(job), 0, order->elements, update,
+                                           fl_blob_data(job->out), &job->event.encoded.saturated);
+        reason = status == FL_OK ? FL_WHY_NONE : FL_WHY_NAN;
+    }
+    job->event.encoded.reason = reason;
+    if (reason != FL_WHY_NONE) {
+        fl_blob_unref(&job->out);
+        return;
+    }
+    job->event.encoded.hash = fl_hash_of(fl_blob_bytes(job->out));
+    job->event.encoded.bytes = fl_blob_size(job->out);
+}
+
+static void
+s_apply(void *arg)
+{
+    errand *job = arg;
+    const fl_applier *applier = &job->works->conf.applier;
+    job->event.applied.ok =
+        applier->apply(applier->self, job->works->fold, &job->effect, &job->applied);
+    if (job->event.applied.ok) {
+        job->event.applied.model = job->applied.hash;
+        job->event.applied.model_bytes = fl_blob_size(job->applied.model);
+        job->event.applied.loss = job->applied.loss;
+        job->event.applied.accuracy = job->applied.accuracy;
+    }
+}
+
+static void
+s_save(void *arg)
+{
+    errand *job = arg;
+    const fl_saver *saver = &job->works->conf.saver;
+    job->event.saved.ok =
+        saver->save == NULL || saver->save(saver->self, job->effect.save.what, &job->report);
+}
+
+// ---- on the reactor's thread ------------------------------------------------------------------
+static void
+s_keep(fl_works *self, errand *job)
+{
+    switch (job->event.kind) {
+    case FL_EV_FINISHED:
+        job->event.finished.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
+    case FL_EV_TRAINED:
+        job->event.trained.update = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
+    case FL_EV_ENCODED:
+        job->event.encoded.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
+    case FL_EV_MODEL:
+        if (job->event.model.ok) {
+            fl_vault_put_model(self->conf.vault, &job->effect.check.hash, &job->in);
+        }
+        break;
+    case FL_EV_APPLIED:
+        if (job->event.applied.ok) {
+            fl_vault_put_model(self->conf.vault, &job->applied.hash, &job->applied.model);
+        }
+        break;
+    case FL_EV_TICK:
+    case FL_EV_START:
+    case FL_EV_MESSAGE:
+    case FL_EV_GONE:
+    case FL_EV_VERIFIED:
+    case FL_EV_FOLDED:
+    case FL_EV_SAVED:
+    case FL_EV_STOP:
+    case FL_EV_COUNT:
+        break;
+    }
+}
+
+static void
+s_done(void *arg, bool ran)
+{
+    errand *job = arg;
+    fl_works *self = job->works;
+    self->running--;
+    if (ran) {
+        s_keep(self, job);
+        if (job->event.kind != FL_EV_TICK) { // CLEAR has no answer
+            self->conf.post(self->conf.post_self, &job->event);
+        }
+    }
+    fl_blob_unref(&job->in);
+    fl_blob_unref(&job->out);
+    fl_blob_unref(&job->applied.model);
+    free(job);
+}
+
+static errand *
+s_job(fl_works *self, const fl_effect *effect, fl_event_kind answer, uint32_t entries)
+{
+    errand *made = calloc(1, sizeof *made + entries * sizeof made->roll[0]);
+    FL_ASSERT(made != NULL);
+    made->works = self;
+    made->effect = *effect;
+    made->event.kind = answer;
+    return made;
+}
+
+static void
+s_start(errand *job, uint32_t strand, void (*work)(void *arg))
+{
+    fl_works *self = job->works;
+    const fl_job hired = { .strand = strand, .work = work, .done = s_done, .arg = job };
+    fl_status status = fl_crew_add(self->conf.crew, &hired);
+    if (status == FL_DENIED) { // stopping: nobody waits for the answer
+        self->running++;
+        s_done(job, false);
+        return;
+    }
+    FL_ASSERT(status == FL_OK); // the crew's room is sized for every job of a machine
+    self->running++;
+}
+
+static fl_blob *
+s_ref(fl_blob *blob)
+{
+    return blob == NULL ? NULL : fl_blob_ref(blob);
+}
+
+static void
+s_obey_slot(fl_works *self, const fl_effect *effect)
+{
+    uint32_t slot = effect->slot.slot;
+    fl_staging_free(self->conf.staging, slot);
+    self->slot_bad[slot] = false;
+    if (effect->slot.bytes == 0) {
+        return;
+    }
+    fl_why why;
+    if (fl_staging_lease(self->conf.staging, slot, effect->slot.bytes, &why) != FL_OK) {
+        self->slot_bad[slot] = true;
+        fl_log(FL_LOG_ERROR, "no-slot", fl_log_text("why", why.text));
+    }
+}
+
+static void
+s_obey_verify(fl_works *self, const fl_effect *effect)
+{
+    errand *job = s_job(self, effect, FL_EV_VERIFIED, 0);
+    job->event.verified.slot = effect->verify.slot;
+    if (self->slot_bad[effect->verify.slot]) {
+        job->event.verified.reason = FL_WHY_STORAGE;
+        self->running++;
+        s_done(job, true);
+        return;
+    }
+    job->bytes = fl_staging_bytes(self->conf.staging, effect->verify.slot);
+    s_start(job, FL_STRAND_FOLD, s_verify); // behind CLEAR, which knows the plan
+}
+
+static void
+s_obey_place(fl_works *self, const fl_effect *effect, fl_bytes body)
+{
+    if (effect->place.offset == 0 || self->fetching == NULL ||
+        fl_blob_size(self->fetching) != effect->place.total) {
+        fl_blob_unref(&self->fetching);
+        self->fetching = fl_blob_new(effect->place.total);
+    }
+    if (self->fetching == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", effect->place.total),
+               fl_log_text("for", "the model"));
+        return; // CHECK finds it missing
+    }
+    FL_ASSERT(effect->place.offset + body.size <= effect->place.total);
+    memcpy(fl_blob_data(self->fetching) + effect->place.offset, body.data, body.size);
+}
+
+static void
+s_obey_check(fl_works *self, const fl_effect *effect)
+{
+    errand *job = s_job(self, effect, FL_EV_MODEL, 0);
+    job->event.model.hash = effect->check.hash;
+    job->in = self->fetching;
+    self->fetching = NULL;
+    if (job->in == NULL) {
+        self->running++;
+        s_done(job, true);
+        return;
+    }
+    s_start(job, FL_CREW_FREE, s_check);
+}
+
+static void
+s_obey_save(fl_works *self, const fl_effect *effect)
+{
+    const fl_report *report = effect->save.report;
+    errand *job = s_job(self, effect, FL_EV_SAVED, report->roll_count);
+    job->event.saved.token = effect->save.token;
+    job->report = *report;
+    if (report->roll_count > 0) {
+        memcpy(job->roll, report->roll, report->roll_count * sizeof job->roll[0]);
+    }
+    job->report.roll = job->roll;
+    s_start(job, FL_STRAND_STORE, s_save);
+}
+
+static void
+s_obey_fold(fl_works *self, const fl_effect *effect)
+{
+    errand *job = s_job(self, effect, FL_EV_FOLDED, 0);
+    job->event.folded.slot = effect->fold.slot;
+    job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
+    s_start(job, FL_STRAND_FOLD, s_fold);
+}
+
+static void
+s_obey_train(fl_works *self, const fl_effect *effect)
+{
+    errand *job = s_job(self, effect, FL_EV_TRAINED, 0);
+    job->event.trained.round = effect->train.order.round;
+    job->in = s_ref(fl_vault_model(self->conf.vault, &effect->train.order.model));
+    s_start(job, FL_STRAND_TRAIN, s_train);
+}
+
+static void
+s_obey_encode(fl_works *self, const fl_effect *effect)
+{
+    errand *job = s_job(self, effect, FL_EV_ENCODED, 0);
+    job->in = fl_blob_ref(fl_vault_look(self->conf.vault, effect->encode.update));
+    s_start(job, FL_CREW_FREE, s_encode);
+}
+
+bool
+fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
+{
+    switch (effect->kind) {
+    case FL_FX_SLOT:
+        s_obey_slot(self, effect);
+        return true;
+    case FL_FX_STAGE:
+        if (!self->slot_bad[effect->stage.slot]) {
+            fl_status status = fl_staging_write(self->conf.staging, effect->stage.slot,
+                                                effect->stage.offset, body);
+            FL_ASSERT(status == FL_OK); // the machine keeps to what it leased
+        }
+        return true;
+    case FL_FX_VERIFY:
+        s_obey_verify(self, effect);
+        return true;
+    case FL_FX_CLEAR:
+        s_start(s_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
+        return true;
+    case FL_FX_FOLD:
+        s_obey_fold(self, effect);
+        return true;
+    case FL_FX_FINISH:
+        s_start(s_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+        return true;
+    case FL_FX_PLACE:
+        s_obey_place(self, effect, body);
+        return true;
+    case FL_FX_CHECK:
+        s_obey_check(self, effect);
+        return true;
+    case FL_FX_TRAIN:
+        s_obey_train(self, effect);
+        return true;
+    case FL_FX_CANCEL:
+        self->conf.trainer->cancel(self->conf.trainer->self);
+        return true;
+    case FL_FX_ENCODE:
+        s_obey_encode(self, effect);
+        return true;
+    case FL_FX_DROP:
+        fl_vault_drop(self->conf.vault, effect->drop.vec);
+        return true;
+    case FL_FX_APPLY:
+        s_start(s_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);
+        return true;
+    case FL_FX_SAVE:
+        s_obey_save(self, effect);
+        return true;
+    case FL_FX_SEND:
+    case FL_FX_PUSH:
+    case FL_FX_SERVE:
+    case FL_FX_LANE:
+    case FL_FX_RECONNECT:
+    case FL_FX_EXPEL:
+    case FL_FX_NOTE:
+    case FL_FX_COUNT:
+        break;
+    }
+    return false;
+}
