@@ -14,6 +14,16 @@ s_refuse(fl_relay_answer *answer, fl_reason reason, const char *format, ...)
     va_end(args);
 }
 
+//  What a newcomer hears: more exact than between neighbours, because a human acts on it.
+static fl_reason
+s_reason(fl_trust trust)
+{
+    return trust == FL_TRUST_EXPIRED ? FL_WHY_EXPIRED
+           : trust == FL_TRUST_NAME  ? FL_WHY_NAME
+           : trust == FL_TRUST_SEAL  ? FL_WHY_TOKEN
+                                     : fl_identity_reason(trust);
+}
+
 bool
 fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
                   const fl_deny_list *denied, fl_request *request, fl_relay_answer *answer)
@@ -21,7 +31,7 @@ fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_
     memset(answer, 0, sizeof *answer);
     fl_trust trust = fl_enrol_open(authority, sealed, wall_s, denied, request);
     if (trust != FL_TRUST_OK) {
-        s_refuse(answer, fl_identity_reason(trust), "the request does not hold: %s",
+        s_refuse(answer, s_reason(trust), "the request does not hold: %s",
                  fl_trust_name(trust));
     }
     return trust == FL_TRUST_OK;
@@ -61,7 +71,7 @@ s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_request *re
         return true;
     }
     if (request->kind == FL_REQUEST_JOIN && trust == FL_TRUST_OK) {
-        s_refuse(answer, FL_WHY_CERTIFICATE,
+        s_refuse(answer, FL_WHY_NAME,
                  "the name %s is another node's: choose another, or revoke that one",
                  request->node.name);
         return true;
@@ -85,7 +95,7 @@ fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_req
     fl_status status = s_issue(authority, ledger, &cert, token, join ? request->token.count : 0,
                                wall_s, life_s, answer->certificate, &why);
     if (status == FL_FULL) {
-        s_refuse(answer, FL_WHY_TOKEN, "the token is used up: it was good for %u nodes",
+        s_refuse(answer, FL_WHY_USED_UP, "the token is used up: it was good for %u nodes",
                  request->token.count);
     } else if (status != FL_OK) {
         s_refuse(answer, FL_WHY_STORAGE, "%s", why.text);

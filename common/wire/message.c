@@ -52,6 +52,9 @@ static const char *const reason_names[FL_WHY_COUNT] = {
     [FL_WHY_TOKEN] = "token",
     [FL_WHY_LEFT] = "left",
     [FL_WHY_MOVED] = "moved",
+    [FL_WHY_EXPIRED] = "expired",
+    [FL_WHY_USED_UP] = "used-up",
+    [FL_WHY_NAME] = "name",
 };
 
 static const char *const outcome_names[FL_OUT_COUNT] = {

@@ -68,9 +68,12 @@ typedef enum fl_reason {
     FL_WHY_MODEL = 29,          // the model is not of the trainer's shape, or not here
     FL_WHY_PLAN = 30,           // plan refused: unsigned, or the sums could overflow
     FL_WHY_STORAGE = 31,        // disk full or failing
-    FL_WHY_TOKEN = 32,          // enrolment token wrong, expired or used up
+    FL_WHY_TOKEN = 32,          // enrolment: the token is not this authority's
     FL_WHY_LEFT = 33,           // said goodbye
     FL_WHY_MOVED = 34,          // counts at its new parent from the next round on
+    FL_WHY_EXPIRED = 35,        // enrolment: the token or the old certificate is past its time
+    FL_WHY_USED_UP = 36,        // enrolment: the token has no use left
+    FL_WHY_NAME = 37,           // enrolment: the name is another node's, or not the token's
     FL_WHY_COUNT
 } fl_reason;
 

@@ -161,7 +161,7 @@ numbers_out_of_range_are_refused(void **state)
         { FL_WELCOME, 4, UINT16_MAX, UINT16_MAX + 1 },
         { FL_WELCOME, 5, 0, 65536 },
         { FL_REFUSED, 0, FL_WHY_LATE, FL_WHY_NONE },
-        { FL_REFUSED, 0, FL_WHY_MOVED, FL_WHY_COUNT },
+        { FL_REFUSED, 0, FL_WHY_COUNT - 1, FL_WHY_COUNT },
         { FL_REFUSED, 1, FL_ANSWER, FL_VERB_COUNT },
         { FL_TASK, 0, 1, 0 },
         { FL_TASK, 1, UINT32_MAX, (uint64_t)UINT32_MAX + 1 },
