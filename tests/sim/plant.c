@@ -23,7 +23,7 @@ static const mistake plants[PLANTS] = {
     [PLANT_STALE_CACHE] = { "stale-cache", CHECK_BASE },     // trains the first model for ever
     [PLANT_CUT_HEADER] = { "cut-header", CHECK_WIRE },       // a header loses its last byte
     [PLANT_EARLY_FREE] = { "early-free", CHECK_HANDLE },     // a vector is freed when first pushed
-    [PLANT_FEW_ROUNDS] = { "few-rounds", CHECK_FLOOR },      // most trainings give no update
+    [PLANT_FEW_ROUNDS] = { "few-rounds", CHECK_FLOOR },      // only the last round trains
 };
 
 const char *

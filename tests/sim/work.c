@@ -196,7 +196,7 @@ s_train(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
         event->trained.reason = FL_WHY_TRAINER;
         return;
     }
-    bool planted = sim->plant == PLANT_FEW_ROUNDS && fl_rng_below(&sim->work_rng, 50) != 0;
+    bool planted = sim->plant == PLANT_FEW_ROUNDS && node->train_round < sim->rounds;
     if (node->samples == 0 || planted || fl_sim_blows(sim, sim->weather.train_fails / 2)) {
         event->trained.reason = node->samples == 0 ? FL_WHY_NO_DATA : FL_WHY_TRAINER;
         fl_sim_count_up(sim, SIM_TRAIN_FAILED);
