@@ -20,9 +20,11 @@ enum { MASTER_BYTES = 32, PUBLIC_BODY_BYTES = 96 };
 
 _Static_assert(MASTER_BYTES == crypto_kdf_KEYBYTES, "a master secret derives");
 _Static_assert(FL_SECRET_MAGIC_BYTES + MASTER_BYTES + FL_SECRET_CHECK_BYTES ==
-               FL_AUTHORITY_FILE_BYTES, "the secret file");
+                   FL_AUTHORITY_FILE_BYTES,
+               "the secret file");
 _Static_assert(FL_SECRET_MAGIC_BYTES + PUBLIC_BODY_BYTES + FL_SECRET_CHECK_BYTES ==
-               FL_AUTHORITY_PUBLIC_FILE_BYTES, "the public file");
+                   FL_AUTHORITY_PUBLIC_FILE_BYTES,
+               "the public file");
 _Static_assert(FL_SEAL_EXTRA_BYTES == crypto_box_SEALBYTES, "a sealed box");
 
 static const char secret_magic[] = "FLauth-1";

@@ -7,7 +7,11 @@
 
 #include "common/crypto/keys.h"
 
-enum { FL_AUTHORITY_FILE_BYTES = 56, FL_AUTHORITY_PUBLIC_FILE_BYTES = 120, FL_SEAL_EXTRA_BYTES = 48 };
+enum {
+    FL_AUTHORITY_FILE_BYTES = 56,
+    FL_AUTHORITY_PUBLIC_FILE_BYTES = 120,
+    FL_SEAL_EXTRA_BYTES = 48,
+};
 
 //  What every node knows of its authority: the contents of "authority.pub".
 typedef struct fl_authority_public {

@@ -59,9 +59,9 @@ fl_cert_check(fl_bytes bytes, const fl_authority_public *authority, uint64_t now
               fl_cert *cert)
 {
     fl_trust trust = s_parse(bytes, cert);
-    if (trust == FL_TRUST_OK && !fl_sign_holds(authority->ed, domain,
-                                               fl_bytes_of(bytes.data, BODY_BYTES),
-                                               bytes.data + BODY_BYTES)) {
+    if (trust == FL_TRUST_OK &&
+        !fl_sign_holds(authority->ed, domain, fl_bytes_of(bytes.data, BODY_BYTES),
+                       bytes.data + BODY_BYTES)) {
         trust = FL_TRUST_SIGNATURE;
     }
     if (trust != FL_TRUST_OK) {

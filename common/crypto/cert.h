@@ -1,7 +1,8 @@
 //  cert - a certificate: the authority says that the holder of two keys is node so-and-so, in this
 //  role, until then. 170 bytes on the wire:
 //
-//      version u8 = 1 | role u8 | node 16 | ed 32 | x 32 | not_before u64 | not_after u64 | serial u64
+//      version u8 = 1 | role u8 | node 16 | ed 32 | x 32
+//      | not_before u64 | not_after u64 | serial u64
 //      | Ed25519 signature 64, domain "tributary/cert/v1", over everything in front of it
 //
 //  Times are wall-clock seconds since 1970, handed in by the caller.
@@ -24,7 +25,7 @@ typedef struct fl_cert {
     fl_public_keys keys;
     uint64_t not_before; // first and last second of validity
     uint64_t not_after;
-    uint64_t serial;     // from 1, never given twice by one authority
+    uint64_t serial; // from 1, never given twice by one authority
 } fl_cert;
 
 //  Roles that a verifier accepts, as a set.
@@ -41,7 +42,8 @@ void fl_cert_issue(const fl_authority *authority, fl_cert *cert, uint64_t now, u
                    uint8_t bytes[FL_CERT_BYTES]);
 
 //  FL_TRUST_OK, or the first of: malformed, version, signature, not-yet, expired, role.
-//  `cert` is filled as soon as the signature holds (so that a refusal can name the node), else zero.
+//  `cert` is filled as soon as the signature holds (so that a refusal can name the node), else
+//  zero.
 FL_CHECKED fl_trust fl_cert_check(fl_bytes bytes, const fl_authority_public *authority,
                                   uint64_t now, unsigned roles, fl_cert *cert);
 

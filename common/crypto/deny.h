@@ -1,5 +1,6 @@
-//  deny - the list of revoked nodes: signed by the authority, with a version that only grows, passed
-//  down from parent to child. An entry names one certificate of a node, or all of them (serial 0).
+//  deny - the list of revoked nodes: signed by the authority, with a version that only grows,
+//  passed down from parent to child. An entry names one certificate of a node, or all of them
+//  (serial 0).
 //
 //      version u8 = 1 | list version u64 | count u32 | count * (node 16 | serial u64), ascending
 //      | Ed25519 signature 64, domain "tributary/deny/v1", over everything in front of it
@@ -28,8 +29,7 @@ bool fl_deny_list_names(const fl_deny_list *self, const fl_node *node, uint64_t 
 //  Serial 0: every certificate of the node. FL_EXISTS when it stands there already, FL_FULL.
 FL_CHECKED fl_status fl_deny_list_add(fl_deny_list *self, const fl_node *node, uint64_t serial);
 //  FL_MISSING when no such entry stands there.
-FL_CHECKED fl_status fl_deny_list_remove(fl_deny_list *self, const fl_node *node,
-                                         uint64_t serial);
+FL_CHECKED fl_status fl_deny_list_remove(fl_deny_list *self, const fl_node *node, uint64_t serial);
 
 //  The list as signed bytes (<= FL_DENY_BYTES_MAX), yours. NULL when out of memory.
 //  A list of version 0 says nothing and is not signed.

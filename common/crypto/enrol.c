@@ -128,7 +128,8 @@ s_parse(fl_bytes plain, fl_request *request, layout *at)
     bool known = request->kind == FL_REQUEST_JOIN || request->kind == FL_REQUEST_RENEW;
     bool role = request->role >= FL_ROLE_DEVICE && request->role <= FL_ROLE_OPERATOR;
     return known && role && fl_node_valid(&request->node) && fl_reader_done(&reader)
-               ? FL_TRUST_OK : FL_TRUST_MALFORMED;
+               ? FL_TRUST_OK
+               : FL_TRUST_MALFORMED;
 }
 
 //  Does the sender hold the two keys that it wants certified?
@@ -141,12 +142,12 @@ s_prove_possession(const fl_authority *authority, const fl_request *request, con
         return FL_TRUST_KEY;
     }
     return fl_sign_holds(request->keys.ed, request_domain, at->signed_bytes, at->signature.data)
-               ? FL_TRUST_OK : FL_TRUST_SIGNATURE;
+               ? FL_TRUST_OK
+               : FL_TRUST_SIGNATURE;
 }
 
 static fl_trust
-s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at,
-                fl_request *request)
+s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at, fl_request *request)
 {
     fl_trust trust = fl_cert_check(at->leave, fl_authority_public_of(authority), now,
                                    FL_ROLES(request->role), &request->old);
@@ -157,7 +158,8 @@ s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at,
         return FL_TRUST_NAME;
     }
     return fl_sign_holds(request->old.keys.ed, renew_domain, at->renewed, at->old_signature.data)
-               ? FL_TRUST_OK : FL_TRUST_SIGNATURE;
+               ? FL_TRUST_OK
+               : FL_TRUST_SIGNATURE;
 }
 
 static fl_trust

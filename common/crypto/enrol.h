@@ -4,7 +4,7 @@
 //
 //      version u8 = 1 | kind u8 | role u8 | node 16 | ed 32 | x 32 | nonce 16
 //      | leave length u16 | leave (the token's bytes, or the old certificate)
-//      | proof 32: MAC with the secret that x and the authority's seal key share, "tributary/proof/v1"
+//      | proof 32: MAC with what x and the authority's seal key share, "tributary/proof/v1"
 //      | Ed25519 signature 64 by ed, "tributary/request/v1"
 //      | renewal only: Ed25519 signature 64 by the old ed, "tributary/renew/v1"
 //
@@ -45,8 +45,8 @@ typedef struct fl_request {
     fl_node node;
     fl_public_keys keys;
     uint8_t nonce[FL_REQUEST_NONCE_BYTES];
-    fl_token token;  // join: its id and count are for the ledger
-    fl_cert old;     // renewal: what is held now
+    fl_token token; // join: its id and count are for the ledger
+    fl_cert old;    // renewal: what is held now
 } fl_request;
 
 //  The authority's side. `denied` may be NULL. FL_TRUST_OK, or the first of: seal, malformed,

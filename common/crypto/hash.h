@@ -1,6 +1,6 @@
-//  hash - BLAKE2b-256 of bytes in one go or piece by piece, the same bound to a purpose («domain»),
-//  and keyed as a MAC. A domain is a short text such as "tributary/cert/v1"; its length and its
-//  letters go in front of the bytes, so no two domains ever hash the same input.
+//  hash - BLAKE2b-256 of bytes in one go or piece by piece, the same bound to a purpose
+//  («domain»), and keyed as a MAC. A domain is a short text such as "tributary/cert/v1"; its
+//  length and its letters go in front of the bytes, so no two domains ever hash the same input.
 //  Plain values, no allocation; any thread.
 #ifndef FL_CRYPTO_HASH_H
 #define FL_CRYPTO_HASH_H

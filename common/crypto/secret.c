@@ -31,8 +31,10 @@ fl_secret_unwrap(const char *magic, const char *what, fl_bytes file, size_t body
         return FL_MALFORMED;
     }
     if (file.size != wanted) {
-        fl_why_set(why, "the %s has %zu bytes instead of %zu: it was cut or something was added; "
-                        "restore it from its copy", what, file.size, wanted);
+        fl_why_set(why,
+                   "the %s has %zu bytes instead of %zu: it was cut or something was added; "
+                   "restore it from its copy",
+                   what, file.size, wanted);
         return FL_MALFORMED;
     }
     fl_hash check = s_check(file.data, FL_SECRET_MAGIC_BYTES + body_bytes);

@@ -1,4 +1,4 @@
-//  sign - Ed25519 over the domain hash of some bytes: the only way in which anything is signed here.
+//  sign - Ed25519 over the domain hash of some bytes: the only way in which anything is signed.
 //  A signature made for one domain holds for no other.
 #ifndef FL_CRYPTO_SIGN_H
 #define FL_CRYPTO_SIGN_H

@@ -1,6 +1,6 @@
-//  ticket - proof of a seat: 16 bytes that a parent gives its child with the seat and asks back with
-//  each contribution. Only the process that gave it can make or check it, because the key is drawn
-//  at its start. Keyed BLAKE2b, domain "tributary/ticket/v1", over
+//  ticket - proof of a seat: 16 bytes that a parent gives its child with the seat and asks back
+//  with each contribution. Only the process that gave it can make or check it, because the key is
+//  drawn at its start. Keyed BLAKE2b, domain "tributary/ticket/v1", over
 //
 //      run 16 | parent 16 | child 16 | seat u32 | epoch u32
 #ifndef FL_CRYPTO_TICKET_H

@@ -4,8 +4,8 @@
 #include <string.h>
 
 enum { VERSION = 1, CHECK_BYTES = 4, BASE64 = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
-_Static_assert(sodium_base64_ENCODED_LEN(FL_TOKEN_BYTES_MAX + CHECK_BYTES, BASE64) <=
-               FL_TOKEN_TEXT_BYTES, "the longest token fits its text");
+enum { TEXT_BYTES = sodium_base64_ENCODED_LEN(FL_TOKEN_BYTES_MAX + CHECK_BYTES, BASE64) };
+_Static_assert((int)TEXT_BYTES <= (int)FL_TOKEN_TEXT_BYTES, "the longest token fits its text");
 
 static const char domain[] = "tributary/token/v1";
 
@@ -183,8 +183,9 @@ fl_token_parse(const char *text, fl_token *token)
     uint8_t bytes[FL_TOKEN_BYTES_MAX + CHECK_BYTES];
     size_t size = 0;
     memset(token, 0, sizeof *token);
-    if (sodium_base642bin(bytes, sizeof bytes, text, strlen(text), " \t\r\n", &size, NULL,
-                          BASE64) != 0 || size <= CHECK_BYTES) {
+    int read =
+        sodium_base642bin(bytes, sizeof bytes, text, strlen(text), " \t\r\n", &size, NULL, BASE64);
+    if (read != 0 || size <= CHECK_BYTES) {
         return FL_TRUST_MALFORMED;
     }
     size -= CHECK_BYTES;
@@ -214,8 +215,8 @@ fl_token_verify(const fl_authority *authority, fl_bytes bytes, uint64_t now, fl_
     uint8_t mac[FL_MAC_BYTES];
     fl_trust trust = s_decode(bytes, token);
     if (trust == FL_TRUST_OK) {
-        fl_authority_token_mac(authority, domain,
-                               fl_bytes_of(bytes.data, bytes.size - sizeof mac), mac);
+        fl_authority_token_mac(authority, domain, fl_bytes_of(bytes.data, bytes.size - sizeof mac),
+                               mac);
         trust = fl_mac_equal(mac, token->mac, sizeof mac) ? FL_TRUST_OK : FL_TRUST_TOKEN;
     }
     if (trust != FL_TRUST_OK) {

@@ -27,12 +27,12 @@ enum {
 
 typedef struct fl_token {
     //  what the operator chooses
-    fl_role role;                 // device, edge or operator: the root is certified at its own desk
-    bool exact;                   // `name` is the whole name; else what it must begin with
-    char name[16];                // zero-padded; empty (and not exact) = any name
-    uint32_t count;               // nodes that may join with it, from 1
-    uint64_t not_after;           // last second
-    uint8_t parent[FL_CURVE_BYTES]; // CURVE key of the parent to knock at
+    fl_role role;       // device, edge or operator: the root is certified at its own desk
+    bool exact;         // `name` is the whole name; else what it must begin with
+    char name[16];      // zero-padded; empty (and not exact) = any name
+    uint32_t count;     // nodes that may join with it, from 1
+    uint64_t not_after; // last second
+    uint8_t parent[FL_CURVE_BYTES];            // CURVE key of the parent to knock at
     char endpoint[FL_ENDPOINT_LENGTH_MAX + 1]; // its "tcp://host:port"
     //  what fl_token_make adds
     uint8_t id[FL_TOKEN_ID_BYTES];

@@ -13,11 +13,11 @@ typedef enum fl_trust {
     FL_TRUST_KEY,       // the sender does not hold the CURVE key that it names
     FL_TRUST_TOKEN,     // the token is not of this authority, or was changed
     FL_TRUST_EXPIRED,
-    FL_TRUST_EARLY,     // not valid yet
-    FL_TRUST_ROLE,      // valid, but for another role
-    FL_TRUST_NAME,      // valid, but for another node name
-    FL_TRUST_REVOKED,   // on the deny list
-    FL_TRUST_OLD,       // a deny list no newer than the one held
+    FL_TRUST_EARLY,   // not valid yet
+    FL_TRUST_ROLE,    // valid, but for another role
+    FL_TRUST_NAME,    // valid, but for another node name
+    FL_TRUST_REVOKED, // on the deny list
+    FL_TRUST_OLD,     // a deny list no newer than the one held
     FL_TRUST_COUNT
 } fl_trust;
 

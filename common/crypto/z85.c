@@ -12,8 +12,8 @@ fl_z85_encode(const uint8_t key[FL_Z85_KEY_BYTES], char text[FL_Z85_TEXT_BYTES])
 {
     for (unsigned group = 0; group < GROUPS; group++) {
         const uint8_t *from = key + 4 * group;
-        uint32_t value = (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 |
-                         (uint32_t)from[2] << 8 | from[3];
+        uint32_t value =
+            (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
         for (unsigned i = LETTERS; i-- > 0;) {
             text[LETTERS * group + i] = alphabet[value % BASE];
             value /= BASE;

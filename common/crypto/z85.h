@@ -1,4 +1,5 @@
-//  z85 - a 32-byte CURVE key as the 40 characters that ZeroMQ's tools print and read (ZeroMQ RFC 32).
+//  z85 - a 32-byte CURVE key as 40 characters, the way that ZeroMQ's tools print and read one
+//  (ZeroMQ RFC 32).
 #ifndef FL_CRYPTO_Z85_H
 #define FL_CRYPTO_Z85_H
 

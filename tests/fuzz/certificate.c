@@ -1,6 +1,6 @@
-//  Whatever the bytes, a certificate is taken or refused by name; what is taken obeys the rules, and
-//  nothing of what is not signed is handed out. The second try signs the bytes first, so that the
-//  fields are what is tried and not Ed25519.
+//  Whatever the bytes, a certificate is taken or refused by name; what is taken obeys the rules,
+//  and nothing of what is not signed is handed out. The second try signs the bytes first, so that
+//  the fields are what is tried and not Ed25519.
 #include "common/crypto/cert.h"
 
 #include "tests/fuzz/fuzz.h"
@@ -38,8 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0) {
         memcpy(resigned, data, size < body ? size : body);
     }
-    fl_authority_sign(authority, "tributary/cert/v1", fl_bytes_of(resigned, body),
-                      resigned + body);
+    fl_authority_sign(authority, "tributary/cert/v1", fl_bytes_of(resigned, body), resigned + body);
     s_try(fl_bytes_of(resigned, sizeof resigned));
     return 0;
 }

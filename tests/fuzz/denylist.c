@@ -1,5 +1,5 @@
-//  Whatever the bytes, a deny list is taken or refused by name; one that is refused changes nothing,
-//  one that is taken signs to the same bytes. The second try signs the bytes first.
+//  Whatever the bytes, a deny list is taken or refused by name; one that is refused changes
+//  nothing, one that is taken signs to the same bytes. The second try signs the bytes first.
 #include "common/crypto/deny.h"
 
 #include "tests/fuzz/fuzz.h"

@@ -33,8 +33,8 @@ s_try_plain(const uint8_t *plain, size_t size)
     if (size + FL_SEAL_EXTRA_BYTES > sizeof sealed) {
         return FL_TRUST_SEAL;
     }
-    fuzz_must(fl_seal(fl_authority_public_of(authority), fl_bytes_of(plain, size), &entropy,
-                      sealed));
+    fuzz_must(
+        fl_seal(fl_authority_public_of(authority), fl_bytes_of(plain, size), &entropy, sealed));
     return s_try(fl_bytes_of(sealed, size + FL_SEAL_EXTRA_BYTES));
 }
 

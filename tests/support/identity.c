@@ -37,7 +37,10 @@ identity_cert(const fl_authority *authority, const fl_keys *keys, fl_role role, 
               uint64_t serial, uint8_t bytes[FL_CERT_BYTES])
 {
     fl_cert cert = {
-        .role = role, .node = identity_node(name), .keys = *fl_keys_public(keys), .serial = serial,
+        .role = role,
+        .node = identity_node(name),
+        .keys = *fl_keys_public(keys),
+        .serial = serial,
     };
     fl_cert_issue(authority, &cert, IDENTITY_NOW, IDENTITY_WEEK_S, bytes);
     return cert;
@@ -47,8 +50,12 @@ fl_token
 identity_terms(void)
 {
     fl_token token = {
-        .role = FL_ROLE_DEVICE, .exact = false, .name = "dev-", .count = 2,
-        .not_after = IDENTITY_NOW + 3600, .endpoint = "tcp://edge-a.example:7402",
+        .role = FL_ROLE_DEVICE,
+        .exact = false,
+        .name = "dev-",
+        .count = 2,
+        .not_after = IDENTITY_NOW + 3600,
+        .endpoint = "tcp://edge-a.example:7402",
     };
     memset(token.parent, 0x17, sizeof token.parent);
     return token;

@@ -1,6 +1,6 @@
-//  identity - a small world of keys for tests: authorities, nodes, certificates and tokens, all drawn
-//  from seeds, so that the same call gives the same bytes everywhere. The caller destroys what it
-//  gets. Include tests/support/unit.h first.
+//  identity - a small world of keys for tests: authorities, nodes, certificates and tokens, all
+//  drawn from seeds, so that the same call gives the same bytes everywhere. The caller destroys
+//  what it gets. Include tests/support/unit.h first.
 #ifndef FL_SUPPORT_IDENTITY_H
 #define FL_SUPPORT_IDENTITY_H
 
@@ -24,7 +24,6 @@ fl_token identity_terms(void);
 fl_token identity_token(const fl_authority *authority);
 
 //  A join request of `keys` as device `name` with `token`.
-fl_sealed identity_join(const fl_keys *keys, const fl_token *token, fl_role role,
-                        const char *name);
+fl_sealed identity_join(const fl_keys *keys, const fl_token *token, fl_role role, const char *name);
 
 #endif

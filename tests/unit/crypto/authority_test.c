@@ -60,8 +60,8 @@ the_secret_file_gives_back_the_same_authority(void **state)
     uint8_t file[FL_AUTHORITY_FILE_BYTES], one[FL_MAC_BYTES], two[FL_MAC_BYTES];
     fl_authority_encode(ours, file);
     assert_int_equal(fl_authority_decode(fl_bytes_of(file, sizeof file), &back, NULL), FL_OK);
-    assert_true(fl_authority_public_equal(fl_authority_public_of(ours),
-                                          fl_authority_public_of(back)));
+    assert_true(
+        fl_authority_public_equal(fl_authority_public_of(ours), fl_authority_public_of(back)));
     fl_authority_token_mac(ours, "d", fl_bytes_of("abc", 3), one);
     fl_authority_token_mac(back, "d", fl_bytes_of("abc", 3), two);
     assert_memory_equal(one, two, sizeof one);
@@ -116,8 +116,8 @@ an_order_holds_for_its_authority_and_its_bytes_alone(void **state)
     fl_order_sign(ours, order, signature);
     assert_true(fl_order_holds(fl_authority_public_of(ours), order, signature));
     assert_false(fl_order_holds(fl_authority_public_of(theirs), order, signature));
-    assert_false(fl_order_holds(fl_authority_public_of(ours), fl_bytes_of("train that", 10),
-                                signature));
+    assert_false(
+        fl_order_holds(fl_authority_public_of(ours), fl_bytes_of("train that", 10), signature));
     //  the certificate key signs no order, not even with the order's domain
     fl_authority_sign(ours, "tributary/order/v1", order, signature);
     assert_false(fl_order_holds(fl_authority_public_of(ours), order, signature));

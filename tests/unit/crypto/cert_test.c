@@ -109,7 +109,10 @@ static void
 each_role_is_accepted_only_where_it_belongs(void **state)
 {
     (void)state;
-    static const struct { fl_role role; unsigned accepting; } rows[] = {
+    static const struct {
+        fl_role role;
+        unsigned accepting;
+    } rows[] = {
         { FL_ROLE_DEVICE, FL_ROLES_CHILD },
         { FL_ROLE_EDGE, FL_ROLES_CHILD | FL_ROLES_PARENT },
         { FL_ROLE_ROOT, FL_ROLES_PARENT },
@@ -158,23 +161,28 @@ each_field_tampered_is_refused_by_its_reason(void **state)
 {
     (void)state;
     //  at `offset`, `value` instead of what stands there; signed by the authority or not
-    static const struct { size_t offset; uint8_t value; bool resigned; fl_trust wanted; } rows[] = {
+    static const struct {
+        size_t offset;
+        uint8_t value;
+        bool resigned;
+        fl_trust wanted;
+    } rows[] = {
         { 0, 2, true, FL_TRUST_VERSION },
-        { 1, FL_ROLE_ROOT, false, FL_TRUST_SIGNATURE },  // an edge that would be root
+        { 1, FL_ROLE_ROOT, false, FL_TRUST_SIGNATURE }, // an edge that would be root
         { 1, FL_ROLE_NONE, true, FL_TRUST_MALFORMED },
         { 1, FL_ROLE_OPERATOR + 1, true, FL_TRUST_MALFORMED },
         { 1, 0xff, true, FL_TRUST_MALFORMED },
-        { 2, 'E', true, FL_TRUST_MALFORMED },            // no character of a name
-        { 2, 'x', false, FL_TRUST_SIGNATURE },           // another name
-        { 2, 0, true, FL_TRUST_MALFORMED },              // an empty name
-        { 17, 'x', true, FL_TRUST_MALFORMED },           // something behind the name
-        { 18, 0xee, false, FL_TRUST_SIGNATURE },         // ed
-        { 50, 0xee, false, FL_TRUST_SIGNATURE },         // x
-        { 82, 0xee, false, FL_TRUST_SIGNATURE },         // not_before
-        { 97, 0x01, false, FL_TRUST_SIGNATURE },         // not_after, for ever
-        { 98, 0x07, false, FL_TRUST_SIGNATURE },         // serial
-        { 98, 0x00, true, FL_TRUST_MALFORMED },          // serial 0
-        { 89, 0x7f, true, FL_TRUST_MALFORMED },          // begins after it ends
+        { 2, 'E', true, FL_TRUST_MALFORMED },    // no character of a name
+        { 2, 'x', false, FL_TRUST_SIGNATURE },   // another name
+        { 2, 0, true, FL_TRUST_MALFORMED },      // an empty name
+        { 17, 'x', true, FL_TRUST_MALFORMED },   // something behind the name
+        { 18, 0xee, false, FL_TRUST_SIGNATURE }, // ed
+        { 50, 0xee, false, FL_TRUST_SIGNATURE }, // x
+        { 82, 0xee, false, FL_TRUST_SIGNATURE }, // not_before
+        { 97, 0x01, false, FL_TRUST_SIGNATURE }, // not_after, for ever
+        { 98, 0x07, false, FL_TRUST_SIGNATURE }, // serial
+        { 98, 0x00, true, FL_TRUST_MALFORMED },  // serial 0
+        { 89, 0x7f, true, FL_TRUST_MALFORMED },  // begins after it ends
         { 169, 0xee, false, FL_TRUST_SIGNATURE },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -227,12 +235,14 @@ every_other_length_is_malformed(void **state)
         memcpy(exact, bytes, size < sizeof bytes ? size : sizeof bytes);
         fl_trust wanted = size == sizeof bytes ? FL_TRUST_OK : FL_TRUST_MALFORMED;
         assert_int_equal(fl_cert_check(fl_bytes_of(exact, size), fl_authority_public_of(ours),
-                                       IDENTITY_NOW, FL_ROLES_ANY, &cert), wanted);
+                                       IDENTITY_NOW, FL_ROLES_ANY, &cert),
+                         wanted);
         free(exact);
     }
     fl_cert cert;
     assert_int_equal(fl_cert_check((fl_bytes){ 0 }, fl_authority_public_of(ours), IDENTITY_NOW,
-                                   FL_ROLES_ANY, &cert), FL_TRUST_MALFORMED);
+                                   FL_ROLES_ANY, &cert),
+                     FL_TRUST_MALFORMED);
 }
 
 static void

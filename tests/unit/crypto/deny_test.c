@@ -208,14 +208,18 @@ static void
 a_list_that_is_not_canonical_is_malformed(void **state)
 {
     (void)state;
-    static const struct { size_t offset; uint8_t value; fl_trust wanted; } rows[] = {
+    static const struct {
+        size_t offset;
+        uint8_t value;
+        fl_trust wanted;
+    } rows[] = {
         { 0, 2, FL_TRUST_VERSION },
-        { 1, 0, FL_TRUST_MALFORMED },                   // list version 0
-        { 9, 2, FL_TRUST_MALFORMED },                   // fewer entries than bytes
-        { 12, 0xff, FL_TRUST_MALFORMED },               // a count that cannot be true
-        { HEAD, 'Z', FL_TRUST_MALFORMED },              // no name
-        { HEAD, 'x', FL_TRUST_MALFORMED },              // "xev-1" before "dev-2"
-        { HEAD + ENTRY + 4, '1', FL_TRUST_OK },         // dev-1 all, then dev-1 7: ascending
+        { 1, 0, FL_TRUST_MALFORMED },           // list version 0
+        { 9, 2, FL_TRUST_MALFORMED },           // fewer entries than bytes
+        { 12, 0xff, FL_TRUST_MALFORMED },       // a count that cannot be true
+        { HEAD, 'Z', FL_TRUST_MALFORMED },      // no name
+        { HEAD, 'x', FL_TRUST_MALFORMED },      // "xev-1" before "dev-2"
+        { HEAD + ENTRY + 4, '1', FL_TRUST_OK }, // dev-1 all, then dev-1 7: ascending
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         uint8_t bytes[256];

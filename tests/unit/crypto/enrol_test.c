@@ -81,8 +81,8 @@ s_seal(const uint8_t *plain, size_t size)
     fl_entropy entropy = fl_entropy_seeded(&source);
     fl_sealed sealed = { .size = size + FL_SEAL_EXTRA_BYTES };
     assert_true(sealed.size <= sizeof sealed.bytes);
-    assert_true(fl_seal(fl_authority_public_of(ours), fl_bytes_of(plain, size), &entropy,
-                        sealed.bytes));
+    assert_true(
+        fl_seal(fl_authority_public_of(ours), fl_bytes_of(plain, size), &entropy, sealed.bytes));
     return sealed;
 }
 
@@ -189,8 +189,9 @@ the_sealed_bytes_give_nothing_away_and_cannot_be_changed(void **state)
     }
     uint8_t large[FL_SEALED_BYTES_MAX + 1] = { 0 };
     fl_request request;
-    assert_int_equal(fl_enrol_open(ours, fl_bytes_of(large, sizeof large), IDENTITY_NOW, NULL,
-                                   &request), FL_TRUST_SEAL);
+    assert_int_equal(
+        fl_enrol_open(ours, fl_bytes_of(large, sizeof large), IDENTITY_NOW, NULL, &request),
+        FL_TRUST_SEAL);
 }
 
 //  Whoever seals can be anybody: what is inside must prove itself.
@@ -226,7 +227,11 @@ static void
 a_field_out_of_range_is_malformed_even_when_signed(void **state)
 {
     (void)state;
-    static const struct { size_t offset; uint8_t value; fl_trust wanted; } rows[] = {
+    static const struct {
+        size_t offset;
+        uint8_t value;
+        fl_trust wanted;
+    } rows[] = {
         { 0, 2, FL_TRUST_VERSION },
         { KIND, 0, FL_TRUST_MALFORMED },
         { KIND, FL_REQUEST_RENEW, FL_TRUST_MALFORMED }, // its last signature is missing
@@ -235,8 +240,8 @@ a_field_out_of_range_is_malformed_even_when_signed(void **state)
         { ROLE, FL_ROLE_OPERATOR + 1, FL_TRUST_MALFORMED },
         { NAME, 'D', FL_TRUST_MALFORMED },
         { NAME + 15, 'x', FL_TRUST_MALFORMED },
-        { LEAVE_SIZE + 1, 0xff, FL_TRUST_MALFORMED },   // longer than all there is
-        { LEAVE, 2, FL_TRUST_VERSION },                 // of the token
+        { LEAVE_SIZE + 1, 0xff, FL_TRUST_MALFORMED }, // longer than all there is
+        { LEAVE, 2, FL_TRUST_VERSION },               // of the token
         { LEAVE + 1, FL_ROLE_ROOT, FL_TRUST_MALFORMED },
     };
     uint8_t plain[FL_SEALED_BYTES_MAX];
@@ -391,19 +396,24 @@ the_newcomer_takes_only_a_certificate_for_itself(void **state)
     fl_bytes bytes = fl_bytes_of(certificate, sizeof certificate);
     const fl_authority_public *authority = fl_authority_public_of(ours);
     fl_node node = identity_node("dev-1"), other = identity_node("dev-2");
-    assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, IDENTITY_NOW,
-                                     &cert), FL_TRUST_OK);
+    assert_int_equal(
+        fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
+        FL_TRUST_OK);
     assert_true(cert.serial == 9);
-    assert_int_equal(fl_enrol_accept(bytes, authority, other_keys, FL_ROLE_DEVICE, &node,
-                                     IDENTITY_NOW, &cert), FL_TRUST_KEY);
-    assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_EDGE, &node, IDENTITY_NOW,
-                                     &cert), FL_TRUST_ROLE);
-    assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &other, IDENTITY_NOW,
-                                     &cert), FL_TRUST_NAME);
+    assert_int_equal(
+        fl_enrol_accept(bytes, authority, other_keys, FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
+        FL_TRUST_KEY);
+    assert_int_equal(
+        fl_enrol_accept(bytes, authority, keys, FL_ROLE_EDGE, &node, IDENTITY_NOW, &cert),
+        FL_TRUST_ROLE);
+    assert_int_equal(
+        fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &other, IDENTITY_NOW, &cert),
+        FL_TRUST_NAME);
     assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, 0, &cert),
                      FL_TRUST_EARLY);
     assert_int_equal(fl_enrol_accept(bytes, fl_authority_public_of(theirs), keys, FL_ROLE_DEVICE,
-                                     &node, IDENTITY_NOW, &cert), FL_TRUST_SIGNATURE);
+                                     &node, IDENTITY_NOW, &cert),
+                     FL_TRUST_SIGNATURE);
 }
 
 int

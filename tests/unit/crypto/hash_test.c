@@ -39,8 +39,7 @@ pieces_hash_like_the_whole(void **state)
         fl_hasher_init(&hasher);
         for (size_t at = 0; at < sizeof bytes; at += steps[s]) {
             size_t left = sizeof bytes - at;
-            fl_hasher_update(&hasher,
-                             fl_bytes_of(bytes + at, left < steps[s] ? left : steps[s]));
+            fl_hasher_update(&hasher, fl_bytes_of(bytes + at, left < steps[s] ? left : steps[s]));
             fl_hasher_update(&hasher, (fl_bytes){ 0 });
         }
         s_assert_hash(fl_hasher_final(&hasher),
@@ -84,8 +83,8 @@ known_inputs_have_known_macs(void **state)
     assert_true(fl_unhex("07a99f5ef09bbdf050798b91851c8cd6", wanted, 16));
     assert_true(fl_mac_equal(mac, wanted, 16));
     fl_mac(key, "tributary/ticket/v1", fl_bytes_of("abc", 3), mac, 32);
-    assert_true(fl_unhex("312c794dac906b4b9e5ee7da24f5262e51a4d47717d2506421e3165d36cb5597", wanted,
-                         32));
+    assert_true(
+        fl_unhex("312c794dac906b4b9e5ee7da24f5262e51a4d47717d2506421e3165d36cb5597", wanted, 32));
     assert_true(fl_mac_equal(mac, wanted, 32));
 }
 

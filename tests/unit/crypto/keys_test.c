@@ -81,8 +81,7 @@ a_key_file_with_any_bit_flipped_is_refused(void **state)
     fl_keys_encode(keys, file);
     for (size_t bit = 0; bit < 8 * sizeof file; bit++) {
         file[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        assert_int_equal(fl_keys_decode(fl_bytes_of(file, sizeof file), &back, &why),
-                         FL_MALFORMED);
+        assert_int_equal(fl_keys_decode(fl_bytes_of(file, sizeof file), &back, &why), FL_MALFORMED);
         file[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     file[50] ^= 1;

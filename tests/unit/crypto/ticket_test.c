@@ -18,8 +18,11 @@ static fl_ticket_claim
 s_claim(void)
 {
     return (fl_ticket_claim){
-        .run = { .bytes = { 1, 2, 3 } }, .parent = identity_node("edge-a"),
-        .child = identity_node("dev-1"), .seat = 4, .epoch = 5,
+        .run = { .bytes = { 1, 2, 3 } },
+        .parent = identity_node("edge-a"),
+        .child = identity_node("dev-1"),
+        .seat = 4,
+        .epoch = 5,
     };
 }
 

@@ -214,7 +214,8 @@ what_was_verified_is_handed_out(void **state)
     fl_node node = identity_node("dev-1");
     size_t size = fl_token_encode(&made, bytes);
     assert_int_equal(fl_token_verify(ours, fl_bytes_of(bytes, size), IDENTITY_NOW, FL_ROLE_DEVICE,
-                                     &node, &proved), FL_TRUST_OK);
+                                     &node, &proved),
+                     FL_TRUST_OK);
     s_assert_equal(&made, &proved);
 }
 
@@ -371,12 +372,28 @@ an_endpoint_is_a_tcp_host_and_port(void **state)
 {
     (void)state;
     static const char *const good[] = {
-        "tcp://h:1", "tcp://10.0.0.1:65535", "tcp://[fe80::1%eth0]:7402", "tcp://a_b.c-d:7402",
+        "tcp://h:1",
+        "tcp://10.0.0.1:65535",
+        "tcp://[fe80::1%eth0]:7402",
+        "tcp://a_b.c-d:7402",
     };
     static const char *const bad[] = {
-        "", "tcp://", "tcp://h", "tcp://:1", "tcp://h:", "tcp://h:0", "tcp://h:65536",
-        "tcp://h:123456", "tcp://h:1x", "tcp://h: 1", "ipc://h:1", "tcp://*:1", "tcp://a;b:1",
-        "tcp://a b:1", "TCP://h:1", "tcp://h\n:1",
+        "",
+        "tcp://",
+        "tcp://h",
+        "tcp://:1",
+        "tcp://h:",
+        "tcp://h:0",
+        "tcp://h:65536",
+        "tcp://h:123456",
+        "tcp://h:1x",
+        "tcp://h: 1",
+        "ipc://h:1",
+        "tcp://*:1",
+        "tcp://a;b:1",
+        "tcp://a b:1",
+        "TCP://h:1",
+        "tcp://h\n:1",
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         fl_token token = identity_terms();

@@ -8,7 +8,9 @@
 #include "common/base/rng.h"
 
 //  The two keys of libzmq's manual page zmq_curve(7).
-static const struct { const char *text, *hex; } known[] = {
+static const struct {
+    const char *text, *hex;
+} known[] = {
     { "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
       "54fcba24e93249969316fb617c872bb0c1d1ff14800427c594cbfacf1bc2d652" },
     { "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs",
