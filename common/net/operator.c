@@ -58,17 +58,27 @@ fl_operator_handle(fl_operator *self)
     return fl_link_handle(self->link);
 }
 
-//  Takes the reference.
+//  Takes the reference. An answer has a text: where there is none, or too much of it, an empty
+//  object.
 static void
 s_answer(fl_operator *self, fl_bytes route, uint8_t code, fl_blob **json_p)
 {
-    const fl_message message = { .verb = FL_ANSWER, .answer = { .code = code } };
+    fl_message message = { .verb = FL_ANSWER, .answer = { .code = code } };
+    if (*json_p != NULL && fl_blob_size(*json_p) > FL_JSON_BYTES_MAX) {
+        message.answer.code = FL_ANSWER_LARGE;
+        fl_blob_unref(json_p);
+    }
     fl_loan loan = { .blob = *json_p };
     *json_p = NULL;
+    if (loan.blob == NULL || fl_blob_size(loan.blob) == 0) {
+        fl_blob_unref(&loan.blob);
+        loan.blob = fl_blob_copy(fl_bytes_of("{}", 2));
+    }
+    fl_blob *header = NULL;
     if (loan.blob != NULL) {
         loan.bytes = fl_blob_bytes(loan.blob);
+        header = fl_encode(&message, loan.bytes.size);
     }
-    fl_blob *header = fl_encode(&message, loan.bytes.size);
     uint64_t bytes = loan.bytes.size + (header != NULL ? fl_blob_size(header) : 0);
     fl_sent sent = FL_SENT_FULL;
     if (header != NULL) {

@@ -9,8 +9,9 @@
 
 typedef struct fl_operator fl_operator;
 
-//  FL_ANSWER_BUSY: the code of a question that found no ticket.
-enum { FL_TICKETS_MAX = 64, FL_ANSWER_BUSY = 75 };
+//  Codes that an answer gets here: the question found no ticket; the text is above
+//  FL_JSON_BYTES_MAX.
+enum { FL_TICKETS_MAX = 64, FL_ANSWER_LARGE = 74, FL_ANSWER_BUSY = 75 };
 
 //  NULL with `why`.
 fl_operator *fl_operator_new(const char *endpoint, fl_net_counters *counters, fl_why *why);
@@ -20,7 +21,7 @@ void *fl_operator_handle(fl_operator *self);
 
 //  The next question; false when none waits.
 bool fl_operator_ask(fl_operator *self, uint32_t *ticket, fl_ask *ask);
-//  Takes the reference (NULL: no text). A ticket that was answered already is ignored.
+//  Takes the reference (NULL: an empty object). A ticket that was answered already is ignored.
 void fl_operator_answer(fl_operator *self, uint32_t ticket, uint8_t code, fl_blob **json_p);
 
 #endif

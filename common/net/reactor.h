@@ -47,7 +47,8 @@ FL_CHECKED fl_status fl_reactor_post(fl_reactor *self, const fl_event *event);
 enum { FL_WATCHES_MAX = 8 };
 void fl_reactor_watch(fl_reactor *self, int descriptor, void (*ready)(void *arg), void *arg);
 
-//  Answer an ASK; takes the reference (NULL: no text). The first answer to a ticket counts.
+//  Answer an ASK; takes the reference (NULL: an empty object). The first answer to a
+//  ticket counts; above FL_JSON_BYTES_MAX the asker gets FL_ANSWER_LARGE instead.
 void fl_reactor_answer(fl_reactor *self, uint32_t ticket, uint8_t code, fl_blob **json_p);
 
 //  The clock of this turn.

@@ -1,0 +1,334 @@
+//  The bulk lanes under load and under attack, over real CURVE connections on loopback.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <zmq.h>
+
+#include "tests/support/toy.h"
+
+enum { CHUNKS = 1000, CHUNK = 64 * 1024, WINDOW = 8, MIB = 1024 * 1024 };
+
+static void
+s_seat(toy *parent, toy *child)
+{
+    toy_say_hello(child);
+    toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) > 0);
+}
+
+static void
+s_open_lane(toy *child, fl_lane lane, uint16_t port)
+{
+    fl_effect *open = toy_do(child, FL_FX_LANE);
+    open->lane.lane = lane;
+    open->lane.open = true;
+    open->lane.port = port;
+}
+
+static void
+s_push(toy *child, uint64_t offset, uint64_t total)
+{
+    fl_effect *push = toy_do(child, FL_FX_PUSH);
+    push->push.vec = 1;
+    push->push.bytes = CHUNK;
+    push->push.message = (fl_message){
+        .verb = FL_CHUNK, .round = 1,
+        .chunk = { .attempt = 1, .seat = 1, .epoch = 1, .offset = offset, .total = total },
+    };
+}
+
+static fl_blob *
+s_vector(size_t size)
+{
+    fl_blob *blob = fl_blob_new(size);
+    assert_non_null(blob);
+    toy_fill(fl_blob_data(blob), size, 0);
+    return blob;
+}
+
+// ---- up and down ------------------------------------------------------------------------------
+static void
+a_thousand_chunks_arrive_whole_and_in_order(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "pusher");
+    child->vector = s_vector((size_t)CHUNKS * CHUNK);
+    s_seat(parent, child);
+    s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
+    const unsigned before = parent->heard_count;
+    uint64_t sent = 0;
+    while (parent->heard_count < before + CHUNKS) {
+        const uint64_t arrived = parent->heard_count - before;
+        while (sent < CHUNKS && sent < arrived + WINDOW) {
+            s_push(child, sent++ * CHUNK, (uint64_t)CHUNKS * CHUNK);
+        }
+        toy_until(parent, child, parent->heard_count > before + arrived);
+    }
+    for (unsigned i = 0; i < CHUNKS; i++) {
+        const toy_heard *heard = &parent->heard[before + i];
+        assert_int_equal(heard->verb, FL_CHUNK);
+        assert_int_equal(heard->offset, (uint64_t)i * CHUNK);
+        assert_true(heard->body_right);
+        assert_string_equal(heard->node.name, "pusher");
+    }
+    assert_int_equal(parent->counters.way[FL_WAY_UP].messages_in, CHUNKS);
+    assert_int_equal(child->counters.way[FL_WAY_PARENT_UP].messages_out, CHUNKS);
+    assert_int_equal(parent->counters.way[FL_WAY_UP].bytes_in,
+                     child->counters.way[FL_WAY_PARENT_UP].bytes_out);
+    assert_int_equal(child->counters.dropped[FL_DROP_FULL], 0);
+    assert_int_equal(parent->counters.cut_flood, 0); // honest bulk is no flood
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+static void
+pieces_of_a_model_are_asked_for_and_served(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "fetcher");
+    parent->vector = s_vector(4 * CHUNK);
+    s_seat(parent, child);
+    const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
+    toy_do(parent, FL_FX_SERVE)->serve.to = peer; // no down lane yet
+    parent->says[0].serve.bytes = 1;
+    parent->says[0].serve.message = (fl_message){ .verb = FL_PIECE, .piece = { .total = 1 } };
+    toy_until(parent, child, parent->counters.dropped[FL_DROP_ROUTE] == 1);
+    s_open_lane(child, FL_LANE_DOWN, parent->porch.port[FL_WAY_DOWN]);
+    for (unsigned i = 0; i < 4; i++) {
+        fl_message *fetch = toy_say(child, FL_PARENT, FL_FETCH);
+        fetch->fetch = (fl_fetch){ .offset = i * CHUNK, .bytes = CHUNK };
+        toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_FETCH) == i + 1);
+        fl_effect *serve = toy_do(parent, FL_FX_SERVE);
+        serve->serve.to = peer;
+        serve->serve.bytes = CHUNK;
+        serve->serve.message = (fl_message){
+            .verb = FL_PIECE, .piece = { .offset = i * CHUNK, .total = 4 * CHUNK } };
+        toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_PIECE) == i + 1);
+        assert_int_equal(toy_last(child, FL_EV_MESSAGE, FL_PIECE)->offset, i * CHUNK);
+        assert_true(toy_last(child, FL_EV_MESSAGE, FL_PIECE)->body_right);
+    }
+    toy_do(child, FL_FX_LANE)->lane.lane = FL_LANE_DOWN; // closes it
+    toy_say(child, FL_PARENT, FL_FETCH)->fetch.bytes = 1;
+    toy_until(parent, child, child->counters.dropped[FL_DROP_ROUTE] == 1);
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+static void
+what_is_not_here_is_not_sent(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "empty");
+    s_seat(parent, child);
+    s_push(child, 0, CHUNK); // no lane
+    toy_until(parent, child, child->counters.dropped[FL_DROP_ROUTE] == 1);
+    s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
+    s_push(child, 0, CHUNK); // no vector
+    toy_until(parent, child, child->counters.dropped[FL_DROP_LENT] == 1);
+    toy_do(parent, FL_FX_SERVE)->serve.to = 0;
+    parent->says[0].serve.bytes = 1;
+    parent->says[0].serve.message = (fl_message){ .verb = FL_PIECE, .piece = { .total = 1 } };
+    toy_until(parent, child, parent->counters.dropped[FL_DROP_LENT] == 1);
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+static void
+a_full_queue_never_blocks_the_reactor(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "stuck");
+    child->vector = s_vector(CHUNK);
+    s_open_lane(child, FL_LANE_UP, 1); // nobody listens there
+    unsigned pushed = 0;
+    const fl_time from = toy_now();
+    while (pushed < 400) {
+        for (unsigned i = 0; i < 50; i++, pushed++) {
+            s_push(child, 0, CHUNK);
+        }
+        toy_until(NULL, child, child->says_count == 0);
+    }
+    assert_true(toy_now() - from < 5000);
+    const uint64_t queued = child->counters.way[FL_WAY_PARENT_UP].messages_out;
+    assert_int_equal(queued, FL_BULK_QUEUE);
+    assert_int_equal(child->counters.dropped[FL_DROP_FULL], pushed - queued);
+    s_seat(parent, child); // and the control lane lives
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+static void
+a_child_that_does_not_read_costs_only_its_own_messages(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *deaf = toy_child(parent, "deaf");
+    toy *child = toy_child(parent, "child");
+    s_seat(parent, deaf);
+    const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
+    s_seat(parent, child);
+    static char text[FL_TEXT_MAX];
+    memset(text, 'x', sizeof text - 1);
+    const fl_time from = toy_now();
+    while (parent->counters.dropped[FL_DROP_FULL] == 0) {
+        assert_true(toy_now() - from < TOY_WAIT_MS);
+        for (unsigned i = 0; i < TOY_SAYS_MAX; i++) {
+            fl_message *refused = toy_say(parent, peer, FL_REFUSED);
+            refused->refused.reason = FL_WHY_BUSY;
+            refused->refused.about = FL_CONTRIB;
+            memcpy(refused->refused.text, text, sizeof text);
+        }
+        toy_until(parent, NULL, parent->says_count == 0);
+    }
+    (void)toy_say(parent, toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from, FL_BEAT);
+    toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_BEAT) == 1);
+    toy_destroy(&deaf);
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+// ---- attacks ----------------------------------------------------------------------------------
+static uint64_t
+s_resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long pages = 0, resident = 0;
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu %lu", &pages, &resident), 2);
+    fclose(file);
+    return (uint64_t)resident * 4096;
+}
+
+//  Four gigabytes of one message, all frames of it the same bytes of ours.
+static void
+s_send_endless(void *socket, uint8_t *same, size_t size)
+{
+    const uint64_t frames = ((uint64_t)4 << 30) / size;
+    for (uint64_t i = 0; i < frames; i++) {
+        zmq_msg_t frame;
+        assert_int_equal(zmq_msg_init_data(&frame, same, size, NULL, NULL), 0);
+        assert_int_equal(zmq_msg_send(&frame, socket, i < frames - 1 ? ZMQ_SNDMORE : 0), size);
+    }
+}
+
+//  Returns the most memory that it took until it was cut.
+static uint64_t
+s_attack(toy *parent, fl_way way, fl_link_kind kind, size_t frame_bytes)
+{
+    static uint8_t same[MIB];
+    fl_keypair keys;
+    char endpoint[64];
+    toy_keys(&keys);
+    const fl_link_conf conf = { .kind = kind, .queue = 1, .frame_bytes_max = MIB, .keys = &keys,
+                                .server_key = parent->keys.public_key };
+    fl_link *attacker = fl_link_new(&conf, NULL);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->porch.port[way]);
+    assert_int_equal(fl_link_connect(attacker, endpoint, NULL), FL_OK);
+    const uint64_t cuts = parent->counters.cut_flood;
+    s_send_endless(fl_link_handle(attacker), same, frame_bytes);
+    const uint64_t before = s_resident_bytes();
+    uint64_t most = before;
+    while (parent->counters.cut_flood == cuts) {
+        const uint64_t heard = parent->counters.turns;
+        toy_until(parent, NULL, parent->counters.turns > heard);
+        most = s_resident_bytes() > most ? s_resident_bytes() : most;
+        assert_true(most - before < (uint64_t)1 << 30);
+    }
+    fl_link_destroy(&attacker);
+    return most - before;
+}
+
+static void
+an_endless_message_is_cut_and_memory_stays_bounded(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "honest");
+    child->vector = s_vector(4 * CHUNK);
+    s_seat(parent, child);
+    assert_true(s_attack(parent, FL_WAY_UP, FL_LINK_PUSH, MIB) < (uint64_t)512 * MIB);
+    assert_true(s_attack(parent, FL_WAY_DOWN, FL_LINK_DEALER, CHUNK) < (uint64_t)512 * MIB);
+    assert_true(s_attack(parent, FL_WAY_CONTROL, FL_LINK_DEALER, CHUNK) < (uint64_t)512 * MIB);
+    assert_int_equal(parent->counters.cut_flood, 3);
+    assert_int_equal(parent->counters.way[FL_WAY_UP].messages_in, 0); // none was delivered
+    assert_int_equal(parent->counters.way[FL_WAY_DOWN].messages_in, 0);
+    s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
+    s_push(child, 0, CHUNK);
+    toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_CHUNK) == 1);
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+static int
+s_raw_connection(uint16_t port)
+{
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
+                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    assert_true(descriptor >= 0);
+    assert_int_equal(connect(descriptor, (const struct sockaddr *)(const void *)&to, sizeof to), 0);
+    return descriptor;
+}
+
+//  The kernel says so when the other end has shut.
+static bool
+s_shut(int descriptor)
+{
+    char bytes[256];
+    ssize_t size;
+    do {
+        size = recv(descriptor, bytes, sizeof bytes, MSG_DONTWAIT); // a greeting, perhaps
+    } while (size > 0);
+    return size == 0 || errno != EAGAIN;
+}
+
+static void
+strangers_are_bounded_in_number_and_time(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "guest");
+    s_seat(parent, child);
+    int descriptors[FL_STRANGERS_MAX + 1];
+    for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
+        descriptors[i] = s_raw_connection(parent->porch.port[FL_WAY_CONTROL]);
+        toy_until(parent, NULL, parent->counters.accepted == i + 2);
+    }
+    assert_int_equal(parent->counters.cut_silent, 1);
+    toy_until(parent, NULL, s_shut(descriptors[0])); // the oldest
+    assert_false(s_shut(descriptors[1]));
+    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
+    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
+    assert_int_equal(parent->counters.cut_silent, 1);
+    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    assert_int_equal(parent->counters.cut_silent, FL_STRANGERS_MAX + 1);
+    toy_say_beat(child); // a child is no stranger
+    toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
+    for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
+        close(descriptors[i]);
+    }
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        toy_test(a_thousand_chunks_arrive_whole_and_in_order),
+        toy_test(pieces_of_a_model_are_asked_for_and_served),
+        toy_test(what_is_not_here_is_not_sent),
+        toy_test(a_full_queue_never_blocks_the_reactor),
+        toy_test(a_child_that_does_not_read_costs_only_its_own_messages),
+        toy_test(an_endless_message_is_cut_and_memory_stays_bounded),
+        toy_test(strangers_are_bounded_in_number_and_time),
+    };
+    return cmocka_run_group_tests(tests, toy_setup, toy_teardown);
+}
