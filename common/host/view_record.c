@@ -1,0 +1,159 @@
+//  The recorded half of what an operator sees: reports, rounds, answers of one line.
+#include "common/host/view.h"
+
+#include <math.h>
+
+#include "common/host/view_inside.h"
+
+enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
+
+_Static_assert(ENTRIES_MAX * 150 + 16 * 1024 <= FL_JSON_BYTES_MAX, "a report fits");
+
+//  The share of `part` in `whole`; nothing of nothing is nothing.
+static double
+s_share(uint64_t part, uint64_t whole)
+{
+    return whole == 0 ? 0 : (double)part / (double)whole;
+}
+
+static double
+s_point(uint64_t fixed)
+{
+    return (double)fixed / (double)(1u << STAT_POINT_BITS);
+}
+
+static void
+s_stats(fl_sheet *sheet, const uint64_t stats[FL_STATS])
+{
+    json_t *in = fl_sheet_object(sheet, sheet->top, "stats");
+    uint64_t evaluated = stats[FL_STAT_EVALUATED];
+    fl_sheet_whole(sheet, in, "samples", stats[FL_STAT_SAMPLES]);
+    fl_sheet_whole(sheet, in, "evaluated", evaluated);
+    fl_sheet_whole(sheet, in, "correct", stats[FL_STAT_CORRECT]);
+    fl_sheet_real(sheet, in, "loss_sum", s_point(stats[FL_STAT_LOSS]));
+    fl_sheet_whole(sheet, in, "saturated", stats[FL_STAT_SATURATED]);
+    fl_sheet_whole(sheet, in, "stale", stats[FL_STAT_STALE]);
+    fl_sheet_whole(sheet, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
+    //  Of the model that the round began with, on the devices' own samples.
+    if (evaluated > 0) {
+        fl_sheet_real(sheet, in, "device_loss", s_point(stats[FL_STAT_LOSS]) / (double)evaluated);
+        fl_sheet_real(sheet, in, "device_accuracy",
+                      s_share(stats[FL_STAT_CORRECT], evaluated));
+    } else {
+        fl_sheet_null(sheet, in, "device_loss");
+        fl_sheet_null(sheet, in, "device_accuracy");
+    }
+}
+
+static void
+s_entries(fl_sheet *sheet, const fl_report *report)
+{
+    json_t *entries = fl_sheet_array(sheet, sheet->top, "entries");
+    uint32_t shown = report->roll_count < ENTRIES_MAX ? report->roll_count : ENTRIES_MAX;
+    for (uint32_t i = 0; i < shown; i++) {
+        const fl_roll_entry *entry = &report->roll[i];
+        json_t *in = fl_sheet_item(sheet, entries);
+        fl_sheet_text(sheet, in, "node", entry->node.name);
+        fl_sheet_text(sheet, in, "parent", entry->parent.name);
+        fl_sheet_text(sheet, in, "outcome", fl_outcome_name((fl_outcome)entry->outcome));
+        fl_sheet_text(sheet, in, "reason", fl_view_reason((fl_reason)entry->reason));
+        fl_sheet_whole(sheet, in, "staleness", entry->staleness);
+    }
+    fl_sheet_whole(sheet, sheet->top, "entries_dropped",
+                   (uint64_t)report->roll_dropped + (report->roll_count - shown));
+}
+
+fl_blob *
+fl_view_report(const fl_report *report, uint64_t model_bytes, uint64_t opened_at,
+               uint64_t closed_at)
+{
+    fl_sheet sheet = fl_sheet_begin();
+    json_t *top = sheet.top;
+    const fl_tally *tally = &report->tally;
+    fl_sheet_hex(&sheet, top, "run", report->run.bytes, sizeof report->run.bytes);
+    fl_sheet_whole(&sheet, top, "round", report->round);
+    fl_sheet_whole(&sheet, top, "attempt", report->attempt);
+    fl_sheet_text(&sheet, top, "close", fl_close_name(report->close));
+    fl_sheet_text(&sheet, top, "reason", fl_view_reason(report->reason));
+    fl_sheet_hex(&sheet, top, "base", report->base.bytes, sizeof report->base.bytes);
+    fl_sheet_hex(&sheet, top, "model", report->model.bytes, sizeof report->model.bytes);
+    fl_sheet_whole(&sheet, top, "model_bytes", model_bytes);
+    fl_sheet_hex(&sheet, top, "sum", report->sum.bytes, sizeof report->sum.bytes);
+    fl_sheet_whole(&sheet, top, "opened_at", opened_at);
+    fl_sheet_whole(&sheet, top, "closed_at", closed_at);
+    fl_sheet_whole(&sheet, top, "duration_ms", report->duration_ms);
+    fl_sheet_whole(&sheet, top, "budget_ms", report->budget_ms);
+    fl_sheet_whole(&sheet, top, "weight", report->weight);
+    fl_sheet_whole(&sheet, top, "count", report->count);
+    fl_sheet_real(&sheet, top, "loss", report->loss);
+    fl_sheet_real(&sheet, top, "accuracy", report->accuracy);
+    s_stats(&sheet, report->stats);
+    fl_view_tally(&sheet, fl_sheet_object(&sheet, top, "tally"), tally);
+    fl_sheet_real(&sheet, top, "samples_lost_share",
+                  s_share(tally->samples_missing, tally->samples_known));
+    fl_sheet_whole(&sheet, top, "merge_ms", tally->merge_ms);
+    s_entries(&sheet, report);
+    return fl_sheet_end(&sheet);
+}
+
+static void
+s_round(fl_sheet *sheet, json_t *in, const fl_ledger_round *round)
+{
+    const fl_report *report = &round->report;
+    const fl_tally *tally = &report->tally;
+    fl_sheet_whole(sheet, in, "round", report->round);
+    fl_sheet_whole(sheet, in, "attempt", report->attempt);
+    fl_sheet_text(sheet, in, "close", round->closed ? fl_close_name(report->close) : NULL);
+    fl_sheet_text(sheet, in, "reason", fl_view_reason(report->reason));
+    fl_sheet_whole(sheet, in, "closed_at", round->closed_at);
+    fl_sheet_whole(sheet, in, "duration_ms", report->duration_ms);
+    fl_sheet_whole(sheet, in, "count", report->count);
+    fl_sheet_whole(sheet, in, "in", tally->in);
+    fl_sheet_whole(sheet, in, "late", tally->late);
+    fl_sheet_whole(sheet, in, "absent", tally->absent);
+    fl_sheet_whole(sheet, in, "refused", tally->refused);
+    fl_sheet_real(sheet, in, "samples_lost_share",
+                  s_share(tally->samples_missing, tally->samples_known));
+    fl_sheet_real(sheet, in, "loss", round->closed ? report->loss : NAN);
+    fl_sheet_real(sheet, in, "accuracy", round->closed ? report->accuracy : NAN);
+}
+
+fl_blob *
+fl_view_rounds(const fl_ledger_round *rounds, uint32_t count)
+{
+    fl_sheet sheet = fl_sheet_begin();
+    json_t *list = fl_sheet_array(&sheet, sheet.top, "rounds");
+    uint32_t shown = count < FL_VIEW_ROUNDS_MAX ? count : FL_VIEW_ROUNDS_MAX;
+    for (uint32_t i = 0; i < shown; i++) {
+        s_round(&sheet, fl_sheet_item(&sheet, list), &rounds[i]);
+    }
+    fl_sheet_whole(&sheet, sheet.top, "rounds_dropped", count - shown);
+    return fl_sheet_end(&sheet);
+}
+
+fl_blob *
+fl_view_export(const char *path, const fl_hash *hash, uint64_t round, uint64_t model_bytes)
+{
+    fl_sheet sheet = fl_sheet_begin();
+    fl_sheet_text(&sheet, sheet.top, "path", path);
+    fl_sheet_hex(&sheet, sheet.top, "hash", hash->bytes, sizeof hash->bytes);
+    fl_sheet_whole(&sheet, sheet.top, "round", round);
+    fl_sheet_whole(&sheet, sheet.top, "model_bytes", model_bytes);
+    return fl_sheet_end(&sheet);
+}
+
+fl_blob *
+fl_view_said(const char *text)
+{
+    fl_sheet sheet = fl_sheet_begin();
+    fl_sheet_text(&sheet, sheet.top, "said", text);
+    return fl_sheet_end(&sheet);
+}
+
+fl_blob *
+fl_view_error(const char *text)
+{
+    fl_sheet sheet = fl_sheet_begin();
+    fl_sheet_text(&sheet, sheet.top, "error", text);
+    return fl_sheet_end(&sheet);
+}
