@@ -27,7 +27,8 @@ fl_cli_print_help(const fl_cli *self, FILE *out)
                        program->arguments == NULL ? "" : program->arguments);
         (void)fprintf(out, "  %-28s %s\n", usage, program->purpose);
     }
-    (void)fprintf(out, "\n'%s VERB --help' shows the settings of a verb. Exit codes:\n", self->name);
+    (void)fprintf(out, "\n'%s VERB --help' shows the settings of a verb. Exit codes:\n",
+                  self->name);
     for (uint32_t i = 0; i < COMMON_EXITS + self->exit_count; i++) {
         const fl_exit *code = i < COMMON_EXITS ? &common_exits[i] : &self->exits[i - COMMON_EXITS];
         (void)fprintf(out, "  %-3d %s\n", code->code, code->meaning);

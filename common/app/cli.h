@@ -21,11 +21,11 @@ typedef struct fl_exit {
 } fl_exit;
 
 typedef struct fl_cli {
-    const char *name;      // "fl"
+    const char *name; // "fl"
     const char *purpose;
     const fl_command *commands;
     uint32_t command_count;
-    const fl_exit *exits;  // beyond the three above
+    const fl_exit *exits; // beyond the three above
     uint32_t exit_count;
 } fl_cli;
 

@@ -134,8 +134,9 @@ s_take_option(const fl_program *program, const char *word, line *self)
     for (size_t i = 0; i < OPTIONS; i++) {
         bool known = options[i].flags_only || !program->flags_only;
         if (known && strcmp(word, options[i].name) == 0) {
-            //  The first wish counts, but help always wins.
-            self->wish = self->wish == RUN || options[i].wish == HELP ? options[i].wish : self->wish;
+            if (self->wish == RUN || options[i].wish == HELP) {
+                self->wish = options[i].wish; // the first wish counts, but help always wins
+            }
             return true;
         }
     }
@@ -265,9 +266,8 @@ s_apply_defaults(fl_conf *self)
     for (uint32_t i = 0; i < self->program->setting_count; i++) {
         const char *fallback = self->program->settings[i].fallback;
         if (fallback != NULL) {
-            fl_status status =
-                fl_conf_set(self, (int)i, fallback, FL_CONF_FROM_DEFAULT, 0, NULL);
-            FL_ASSERT(status == FL_OK);             // a default that its own row refuses
+            fl_status status = fl_conf_set(self, (int)i, fallback, FL_CONF_FROM_DEFAULT, 0, NULL);
+            FL_ASSERT(status == FL_OK); // a default that its own row refuses
         }
     }
 }

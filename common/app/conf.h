@@ -3,7 +3,7 @@
 //  not know with file, line and the nearest name. Built once at start-up, read-only afterwards.
 //
 //  A key is dotted ("round.window.min"): nested maps in YAML, FL_ROUND_WINDOW_MIN in the
-//  environment, --round-window-min as a flag. No setting holds a secret: settings name files that do.
+//  environment, --round-window-min as a flag. No setting holds a secret: it names a file that does.
 #ifndef FL_APP_CONF_H
 #define FL_APP_CONF_H
 
@@ -25,12 +25,12 @@ typedef enum fl_conf_type {
 } fl_conf_type;
 
 typedef struct fl_setting {
-    const char *key;       // [a-z0-9_.]+, unique in all of its three spellings
+    const char *key; // [a-z0-9_.]+, unique in all of its three spellings
     fl_conf_type type;
-    const char *fallback;  // default as text; NULL: must be given
-    double least, most;    // inclusive, of the parsed value (ms, bytes); both 0: 0 to 2^53
-    const char *choices;   // "extend|skip|abort"
-    const char *help;      // one sentence without its full stop
+    const char *fallback; // default as text; NULL: must be given
+    double least, most;   // inclusive, of the parsed value (ms, bytes); both 0: 0 to 2^53
+    const char *choices;  // "extend|skip|abort"
+    const char *help;     // one sentence without its full stop
 } fl_setting;
 
 typedef struct fl_conf fl_conf;
@@ -41,7 +41,7 @@ typedef struct fl_program {
     const char *arguments; // "ROUND [FILE]": what stands without a flag; NULL: nothing
     const fl_setting *settings;
     uint32_t setting_count;
-    bool flags_only;       // no file, no environment: a verb of `fl`
+    bool flags_only; // no file, no environment: a verb of `fl`
     //  What must hold between settings. NULL: nothing. Part of --check-config.
     fl_status (*check)(const fl_conf *conf, fl_why *why);
 } fl_program;

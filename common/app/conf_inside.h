@@ -7,7 +7,10 @@
 enum { FL_CONF_NAME_MAX = 64, FL_CONF_NO_SETTING = -1 };
 
 typedef enum fl_conf_source {
-    FL_CONF_FROM_NOWHERE, FL_CONF_FROM_DEFAULT, FL_CONF_FROM_FILE, FL_CONF_FROM_ENVIRONMENT,
+    FL_CONF_FROM_NOWHERE,
+    FL_CONF_FROM_DEFAULT,
+    FL_CONF_FROM_FILE,
+    FL_CONF_FROM_ENVIRONMENT,
     FL_CONF_FROM_FLAG
 } fl_conf_source;
 
@@ -16,12 +19,12 @@ typedef struct fl_conf_value {
     int64_t whole;               // INT, BOOL, CHOICE, DURATION, SIZE
     double real;                 // REAL
     fl_conf_source source;
-    unsigned long line;          // of the file
+    unsigned long line; // of the file
 } fl_conf_value;
 
 struct fl_conf {
     const fl_program *program;
-    const char *file;            // borrowed from argv or the environment; NULL: none
+    const char *file; // borrowed from argv or the environment; NULL: none
     const char *arguments[FL_CONF_ARGUMENTS_MAX];
     uint32_t argument_count;
     fl_conf_value values[FL_CONF_SETTINGS_MAX];

@@ -18,9 +18,8 @@ static const unit durations[] = {
 };
 
 static const unit sizes[] = {
-    { "", 1.0 },           { "k", 1024.0 },         { "M", 1048576.0 },
-    { "G", 1073741824.0 }, { "KiB", 1024.0 },       { "MiB", 1048576.0 },
-    { "GiB", 1073741824.0 }, { NULL, 0.0 },
+    { "", 1.0 },       { "k", 1024.0 },      { "M", 1048576.0 },      { "G", 1073741824.0 },
+    { "KiB", 1024.0 }, { "MiB", 1048576.0 }, { "GiB", 1073741824.0 }, { NULL, 0.0 },
 };
 
 static bool
@@ -112,7 +111,7 @@ s_with_unit(const char *text, const unit *units, double *value)
             return true;
         }
     }
-    return *rest == '\0' && fpclassify(*value) == FP_ZERO;   // 0 needs no unit
+    return *rest == '\0' && fpclassify(*value) == FP_ZERO; // 0 needs no unit
 }
 
 static bool

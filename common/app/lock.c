@@ -28,7 +28,7 @@ s_make_directory(const char *directory, fl_why *why)
     for (char *slash = path + 1; *slash != '\0'; slash++) {
         if (*slash == '/') {
             *slash = '\0';
-            (void)mkdir(path, 0700);                // what matters is whether the last one stands
+            (void)mkdir(path, 0700); // what matters is whether the last one stands
             *slash = '/';
         }
     }
@@ -48,13 +48,17 @@ s_check_directory(const char *directory, fl_why *why)
         return FL_IO;
     }
     if (about.st_uid != geteuid()) {
-        fl_why_set(why, "state directory %s belongs to user %u, not to this one (%u); choose "
-                   "another or change its owner", directory, about.st_uid, geteuid());
+        fl_why_set(why,
+                   "state directory %s belongs to user %u, not to this one (%u); choose "
+                   "another or change its owner",
+                   directory, about.st_uid, geteuid());
         return FL_DENIED;
     }
     if ((about.st_mode & 077) != 0) {
-        fl_why_set(why, "state directory %s is open to others (mode %03o), it holds keys; "
-                   "run: chmod 700 %s", directory, about.st_mode & 0777, directory);
+        fl_why_set(why,
+                   "state directory %s is open to others (mode %03o), it holds keys; "
+                   "run: chmod 700 %s",
+                   directory, about.st_mode & 0777, directory);
         return FL_DENIED;
     }
     return FL_OK;

@@ -1,5 +1,5 @@
-//  stop - SIGINT and SIGTERM as something to wait for. Open it before the first other thread starts:
-//  the two signals are blocked in the calling thread and in all that it makes, and arrive here only.
+//  stop - SIGINT and SIGTERM as something to wait for. Open it before another thread starts: the
+//  two signals are blocked in the calling thread and in all that it makes, and arrive here only.
 //  A child that is to be stopped by them must unblock them before it execs: fl_stop_unblock.
 #ifndef FL_APP_STOP_H
 #define FL_APP_STOP_H

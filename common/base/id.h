@@ -25,7 +25,13 @@ typedef struct fl_hash {
     uint8_t bytes[32];
 } fl_hash;
 
-typedef enum fl_role { FL_ROLE_NONE, FL_ROLE_DEVICE, FL_ROLE_EDGE, FL_ROLE_ROOT, FL_ROLE_OPERATOR } fl_role;
+typedef enum fl_role {
+    FL_ROLE_NONE,
+    FL_ROLE_DEVICE,
+    FL_ROLE_EDGE,
+    FL_ROLE_ROOT,
+    FL_ROLE_OPERATOR,
+} fl_role;
 
 //  False when `text` is no valid node name (`node` is zeroed then).
 bool fl_node_parse(const char *text, fl_node *node);

@@ -3,20 +3,20 @@
 #define FL_BASE_LIMITS_H
 
 enum {
-    FL_SEATS_MAX = 4096,            // children of one parent
-    FL_DEPTH_MAX = 8,               // aggregating tiers above a device
-    FL_HEADER_BYTES_MAX = 64 * 1024, // one msgpack header
-    FL_CHUNK_BYTES_MIN = 64 * 1024, // a bulk frame until the rate is known
-    FL_CHUNK_BYTES_MAX = 1024 * 1024, // a bulk frame, ever
+    FL_SEATS_MAX = 4096,                              // children of one parent
+    FL_DEPTH_MAX = 8,                                 // aggregating tiers above a device
+    FL_HEADER_BYTES_MAX = 64 * 1024,                  // one msgpack header
+    FL_CHUNK_BYTES_MIN = 64 * 1024,                   // a bulk frame until the rate is known
+    FL_CHUNK_BYTES_MAX = 1024 * 1024,                 // a bulk frame, ever
     FL_MESSAGE_BYTES_MAX = FL_CHUNK_BYTES_MAX + 4096, // one ZeroMQ frame
-    FL_CERT_BYTES_MAX = 512,        // a certificate in HELLO
-    FL_SEALED_BYTES_MAX = 1024,     // a sealed enrolment request
-    FL_ROLL_MAX = 512,              // report lines that ride on one contribution
-    FL_DENY_MAX = 2048,             // entries of a deny list: 24 bytes each, see the next line
-    FL_DENY_BYTES_MAX = 60 * 1024,  // a signed deny list: it rides in one header
-    FL_TEXT_MAX = 160,              // a human line on the wire
-    FL_SLOTS_MAX = 64,              // staged contributions of one parent
-    FL_STATS = 8,                   // sums that ride beside the vector
+    FL_CERT_BYTES_MAX = 512,                          // a certificate in HELLO
+    FL_SEALED_BYTES_MAX = 1024,                       // a sealed enrolment request
+    FL_ROLL_MAX = 512,                                // report lines that ride on one contribution
+    FL_DENY_MAX = 2048,              // entries of a deny list: 24 bytes each, see the next line
+    FL_DENY_BYTES_MAX = 60 * 1024,   // a signed deny list: it rides in one header
+    FL_TEXT_MAX = 160,               // a human line on the wire
+    FL_SLOTS_MAX = 64,               // staged contributions of one parent
+    FL_STATS = 8,                    // sums that ride beside the vector
     FL_JSON_BYTES_MAX = 1024 * 1024, // an operator's answer
 };
 

@@ -179,7 +179,7 @@ s_admit(const char *id, fl_time now, uint64_t *suppressed)
     rate *self = s_rate_of(id);
     *suppressed = 0;
     if (self == NULL) {
-        return true;                                // unknown beyond the table: never limited
+        return true; // unknown beyond the table: never limited
     }
     if (self->opened == -FL_NEVER || now - self->opened >= (fl_time)state.conf.window_ms) {
         self->opened = now;

@@ -22,9 +22,9 @@ enum { FL_LOG_LINE_MAX = 1024 };
 typedef enum fl_log_level { FL_LOG_ERROR, FL_LOG_WARN, FL_LOG_INFO, FL_LOG_DEBUG } fl_log_level;
 
 typedef struct fl_log_conf {
-    const char *tier;          // "edge"; copied
-    const char *node;          // "e3"; copied
-    fl_log_level least;        // what is less urgent is not made
+    const char *tier;   // "edge"; copied
+    const char *node;   // "e3"; copied
+    fl_log_level least; // what is less urgent is not made
     //  One finished line with its newline. NULL: standard error.
     void (*sink)(void *self, const char *line, size_t size);
     void *sink_self;
@@ -32,8 +32,8 @@ typedef struct fl_log_conf {
     fl_time (*now)(void);
     //  Text of the wall clock for `time=`, at most 32 bytes; NULL: the line has none.
     void (*stamp)(char text[32]);
-    uint32_t burst;            // lines of one id in one window; 0 means 20
-    uint32_t window_ms;        // 0 means 10 000
+    uint32_t burst;     // lines of one id in one window; 0 means 20
+    uint32_t window_ms; // 0 means 10 000
 } fl_log_conf;
 
 //  Start anew with these settings: no run, no round, nothing suppressed.
@@ -46,18 +46,26 @@ void fl_log_set_round(uint64_t round);
 bool fl_log_wanted(fl_log_level level);
 
 typedef enum fl_log_kind {
-    FL_LOG_END, FL_LOG_TEXT, FL_LOG_U64, FL_LOG_I64, FL_LOG_F64, FL_LOG_BYTES
+    FL_LOG_END,
+    FL_LOG_TEXT,
+    FL_LOG_U64,
+    FL_LOG_I64,
+    FL_LOG_F64,
+    FL_LOG_BYTES
 } fl_log_kind;
 
 typedef struct fl_log_pair {
-    const char *key;           // [a-z_]+, a literal
+    const char *key; // [a-z_]+, a literal
     fl_log_kind kind;
     union {
         const char *text;
         uint64_t u64;
         int64_t i64;
         double f64;
-        struct { const void *data; unsigned size; } bytes;
+        struct {
+            const void *data;
+            unsigned size;
+        } bytes;
     };
 } fl_log_pair;
 

@@ -5,10 +5,17 @@
 #include <stdlib.h>
 
 static const char *const names[FL_STATUS_COUNT] = {
-    [FL_OK] = "ok",           [FL_NOMEM] = "no-memory", [FL_IO] = "io",
-    [FL_FULL] = "full",       [FL_MALFORMED] = "malformed", [FL_MISSING] = "missing",
-    [FL_EXISTS] = "exists",   [FL_DENIED] = "denied",   [FL_RANGE] = "range",
-    [FL_MISMATCH] = "mismatch", [FL_BUSY] = "busy",
+    [FL_OK] = "ok",
+    [FL_NOMEM] = "no-memory",
+    [FL_IO] = "io",
+    [FL_FULL] = "full",
+    [FL_MALFORMED] = "malformed",
+    [FL_MISSING] = "missing",
+    [FL_EXISTS] = "exists",
+    [FL_DENIED] = "denied",
+    [FL_RANGE] = "range",
+    [FL_MISMATCH] = "mismatch",
+    [FL_BUSY] = "busy",
 };
 
 const char *

@@ -27,7 +27,7 @@ struct fl_checkpoints {
     char directory[PATH_MAX];
     uint32_t keep;
     uint32_t count;
-    entry entries[FL_CHECKPOINTS_KEEP_MAX + 1];     // one more than is kept, while it is saved
+    entry entries[FL_CHECKPOINTS_KEEP_MAX + 1]; // one more than is kept, while it is saved
 };
 
 static bool
@@ -176,7 +176,7 @@ fl_checkpoints_save(fl_checkpoints *self, const fl_hash *hash, fl_bytes model, f
     if (status == FL_OK && !s_path(self, hash, model_suffix, path, sizeof path)) {
         status = fl_file_why(ENAMETOOLONG, self->directory, "written to", why);
     }
-    if (status == FL_OK) {                          // last: a model is there only when it is whole
+    if (status == FL_OK) { // last: a model is there only when it is whole
         status = fl_file_write(path, model, 0600, why);
     }
     if (status == FL_OK && stat(path, &about) != 0) {
@@ -191,7 +191,7 @@ fl_checkpoints_save(fl_checkpoints *self, const fl_hash *hash, fl_bytes model, f
             break;
         }
     }
-    //  Last in the list whatever the clock of the disk says: what was saved last is never forgotten.
+    //  Last in the list whatever the disk's clock says: what was saved last is never forgotten.
     self->entries[self->count++] = (entry){ .hash = *hash, .saved = about.st_mtim };
     s_forget_oldest(self);
     return FL_OK;
@@ -203,7 +203,7 @@ s_load_optimizer(const char *path, fl_blob **optimizer, fl_why *why)
     fl_blob *file = NULL;
     fl_status status = fl_file_read(path, OPTIMIZER_FACTOR * FL_VECTOR_BYTES_MAX, &file, why);
     if (status == FL_MISSING) {
-        return FL_OK;                               // a plain optimizer has no state
+        return FL_OK; // a plain optimizer has no state
     }
     if (status != FL_OK) {
         return status;
@@ -214,8 +214,10 @@ s_load_optimizer(const char *path, fl_blob **optimizer, fl_why *why)
     fl_bytes state = fl_read_view(&reader, (size_t)(reader.end - reader.at));
     fl_hash found = fl_hash_of(state);
     if (reader.broken || !fl_hash_equal(&proof, &found)) {
-        fl_why_set(why, "%s is damaged: its bytes do not match its hash; restore it, or remove it "
-                   "to go on with a fresh optimizer", path);
+        fl_why_set(why,
+                   "%s is damaged: its bytes do not match its hash; restore it, or remove it "
+                   "to go on with a fresh optimizer",
+                   path);
         status = FL_MISMATCH;
     } else if ((*optimizer = fl_blob_copy(state)) == NULL) {
         status = fl_file_why(ENOMEM, path, "read", why);

@@ -18,8 +18,8 @@ FL_CHECKED fl_status fl_checkpoints_open(const char *directory, uint32_t keep,
                                          fl_checkpoints **checkpoints, fl_why *why);
 void fl_checkpoints_close(fl_checkpoints **self_p);
 
-//  Make a model durable under its hash, which the caller vouches for; `optimizer` may be empty. Then
-//  forget the oldest beyond `keep`. On failure nothing is forgotten.
+//  Make a model durable under its hash, which the caller vouches for; `optimizer` may be empty.
+//  Then forget the oldest beyond `keep`. On failure nothing is forgotten.
 FL_CHECKED fl_status fl_checkpoints_save(fl_checkpoints *self, const fl_hash *hash, fl_bytes model,
                                          fl_bytes optimizer, fl_why *why);
 //  The model, and the optimizer's state (NULL when it has none; `optimizer` itself may be NULL).

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 30 };                           // one write call takes at most about 2 GiB
+enum { PIECE = 1 << 30 }; // one write call takes at most about 2 GiB
 
 fl_status
 fl_file_why(int error, const char *path, const char *doing, fl_why *why)
@@ -27,8 +27,10 @@ fl_file_why(int error, const char *path, const char *doing, fl_why *why)
         return FL_DENIED;
     case EACCES:
     case EPERM:
-        fl_why_set(why, "%s cannot be %s: permission denied; check the owner and mode of it and "
-                   "its directory", path, doing);
+        fl_why_set(why,
+                   "%s cannot be %s: permission denied; check the owner and mode of it and "
+                   "its directory",
+                   path, doing);
         return FL_DENIED;
     case ENOENT:
         fl_why_set(why, "%s cannot be %s: there is no such file or directory", path, doing);
@@ -110,7 +112,7 @@ fl_status
 fl_file_read(const char *path, uint64_t size_max, fl_blob **blob, fl_why *why)
 {
     *blob = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);    // a pipe must not stop us here
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe must not stop us here
     if (fd < 0) {
         return fl_file_why(errno, path, "opened", why);
     }
@@ -176,7 +178,7 @@ fl_directory_make(const char *path, unsigned mode, fl_why *why)
     for (char *slash = part + 1; *slash != '\0'; slash++) {
         if (*slash == '/') {
             *slash = '\0';
-            (void)mkdir(part, (mode_t)mode);        // only the last one matters
+            (void)mkdir(part, (mode_t)mode); // only the last one matters
             *slash = '/';
         }
     }

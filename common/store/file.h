@@ -1,5 +1,5 @@
 //  file - whole files, read with a bound and written all or nothing: temp, fsync, rename, fsync of
-//  the directory. A reader sees the old bytes or the new ones, whatever ends the process in between.
+//  the directory. A reader sees the old bytes or the new ones, whatever ends the process meanwhile.
 //  Every refusal says which file, what the system answered and what to do.
 #ifndef FL_STORE_FILE_H
 #define FL_STORE_FILE_H

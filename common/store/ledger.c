@@ -105,8 +105,10 @@ s_open(fl_ledger *self, const char *text, const fl_report *report, fl_why *why)
 fl_status
 fl_ledger_round_open(fl_ledger *self, const fl_report *report, fl_why *why)
 {
-    return s_open(self, "INSERT INTO round(run, round, attempt, opened_at, base, budget_ms) "
-                        "VALUES(?,?,?,?,?,?)", report, why);
+    return s_open(self,
+                  "INSERT INTO round(run, round, attempt, opened_at, base, budget_ms) "
+                  "VALUES(?,?,?,?,?,?)",
+                  report, why);
 }
 
 static void
@@ -127,7 +129,8 @@ s_bind_tally(fl_query *query, const fl_tally *tally)
 static fl_status
 s_close(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql,
+    fl_query query = fl_query_of(
+        self->sql,
         "UPDATE round SET closed_at=?, base=?, budget_ms=?, close=?, reason=?, model=?, "
         "model_bytes=?, duration_ms=?, weight=?, count=?, loss=?, accuracy=?, sum=?, samples=?, "
         "loss_sum=?, correct=?, evaluated=?, saturated=?, stale=?, train_ms=?, spare=?, invited=?, "
@@ -191,8 +194,10 @@ fl_ledger_round_close(fl_ledger *self, const fl_report *report, uint64_t model_b
     if (status != FL_OK) {
         return status;
     }
-    status = s_open(self, "INSERT OR IGNORE INTO round(run, round, attempt, opened_at, base, "
-                          "budget_ms) VALUES(?,?,?,?,?,?)", report, why);
+    status = s_open(self,
+                    "INSERT OR IGNORE INTO round(run, round, attempt, opened_at, base, "
+                    "budget_ms) VALUES(?,?,?,?,?,?)",
+                    report, why);
     if (status == FL_OK) {
         status = s_close(self, report, model_bytes, why);
     }

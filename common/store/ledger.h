@@ -12,8 +12,8 @@
 
 typedef struct fl_ledger fl_ledger;
 
-//  Open or make the ledger at `path`; the caller's. FL_MALFORMED: damaged or another program's file.
-//  FL_MISMATCH: written by a newer program.
+//  Open or make the ledger at `path`; the caller's. FL_MALFORMED: damaged, or another program's
+//  file. FL_MISMATCH: written by a newer program.
 FL_CHECKED fl_status fl_ledger_open(const char *path, fl_ledger **ledger, fl_why *why);
 void fl_ledger_close(fl_ledger **self_p);
 
@@ -21,7 +21,7 @@ void fl_ledger_close(fl_ledger **self_p);
 typedef struct fl_ledger_run {
     fl_run run;
     uint64_t elements;
-    fl_hash model;         // it begins with
+    fl_hash model; // it begins with
     uint64_t model_bytes;
 } fl_ledger_run;
 
@@ -32,10 +32,10 @@ FL_CHECKED fl_status fl_ledger_run_get(fl_ledger *self, fl_ledger_run *run, fl_w
 
 //  How a run goes on after a restart: what FL_EV_START wants to know.
 typedef struct fl_ledger_resume {
-    fl_ledger_run run;     // `model` and `model_bytes` are the newest
-    uint64_t round;        // next to run, from 1
-    uint32_t attempt;      // attempts already spent on it
-    bool aborted;          // the run has ended
+    fl_ledger_run run; // `model` and `model_bytes` are the newest
+    uint64_t round;    // next to run, from 1
+    uint32_t attempt;  // attempts already spent on it
+    bool aborted;      // the run has ended
 } fl_ledger_resume;
 
 //  FL_MISSING when there is no run.
@@ -54,9 +54,9 @@ FL_CHECKED fl_status fl_ledger_round_close(fl_ledger *self, const fl_report *rep
 //  A round as recorded. `report.roll` lives as long as it.
 typedef struct fl_ledger_round {
     fl_report report;
-    bool closed;           // else only what round_open recorded is set
+    bool closed; // else only what round_open recorded is set
     uint64_t model_bytes;
-    uint64_t opened_at;    // wall clock, ms since 1970; 0 = unknown
+    uint64_t opened_at; // wall clock, ms since 1970; 0 = unknown
     uint64_t closed_at;
 } fl_ledger_round;
 
@@ -81,7 +81,7 @@ typedef struct fl_issued {
     fl_node node;
     uint64_t serial;
     fl_role role;
-    uint64_t issued_at;    // wall clock, ms since 1970; set by the ledger
+    uint64_t issued_at; // wall clock, ms since 1970; set by the ledger
     uint8_t certificate[FL_CERT_BYTES_MAX];
     uint32_t certificate_bytes;
 } fl_issued;
@@ -100,9 +100,9 @@ FL_CHECKED fl_status fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint3
 
 typedef struct fl_denied {
     fl_node node;
-    uint64_t serial;       // 0: every certificate of the node
-    bool lifted;           // the revocation was taken back
-    uint64_t at;           // wall clock, ms since 1970; set by the ledger
+    uint64_t serial; // 0: every certificate of the node
+    bool lifted;     // the revocation was taken back
+    uint64_t at;     // wall clock, ms since 1970; set by the ledger
     char reason[FL_TEXT_MAX];
 } fl_denied;
 

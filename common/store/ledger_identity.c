@@ -6,13 +6,13 @@
 fl_status
 fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql,
-        "INSERT INTO counter(name, value) VALUES('serial', 1) "
-        "ON CONFLICT(name) DO UPDATE SET value=value+1 RETURNING value");
+    fl_query query =
+        fl_query_of(self->sql, "INSERT INTO counter(name, value) VALUES('serial', 1) "
+                               "ON CONFLICT(name) DO UPDATE SET value=value+1 RETURNING value");
     *serial = 0;
     if (fl_query_next(&query)) {
         *serial = fl_query_take_u64(&query);
-        bool more = fl_query_next(&query);          // the change takes hold with the last step
+        bool more = fl_query_next(&query); // the change takes hold with the last step
         FL_ASSERT(!more);
     }
     return fl_query_end(&query, why);
@@ -81,16 +81,17 @@ fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_iss
 fl_status
 fl_ledger_issued(fl_ledger *self, const fl_node *node, fl_issued *issued, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql, "SELECT serial, role, certificate, issued_at "
-                                            "FROM issued WHERE node=? ORDER BY serial DESC LIMIT 1");
+    fl_query query = fl_query_of(
+        self->sql, "SELECT serial, role, certificate, issued_at FROM issued WHERE node=? "
+                   "ORDER BY serial DESC LIMIT 1");
     fl_query_blob(&query, node->name, sizeof node->name);
     bool found = fl_query_next(&query);
     *issued = (fl_issued){ .node = *node };
     if (found) {
         issued->serial = fl_query_take_u64(&query);
         issued->role = (fl_role)fl_query_take_u64(&query);
-        issued->certificate_bytes = (uint32_t)fl_query_take_blob(&query, issued->certificate,
-                                                                 sizeof issued->certificate);
+        issued->certificate_bytes =
+            (uint32_t)fl_query_take_blob(&query, issued->certificate, sizeof issued->certificate);
         issued->issued_at = fl_query_take_u64(&query);
     }
     fl_status status = fl_query_end(&query, why);
@@ -117,7 +118,8 @@ s_note_denial(fl_ledger *self, const fl_denied *act, fl_why *why)
 static fl_status
 s_put_list(fl_ledger *self, uint64_t version, fl_bytes list, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql,
+    fl_query query = fl_query_of(
+        self->sql,
         "INSERT INTO deny_list(only, version, list) VALUES(1,?,?) ON CONFLICT(only) DO UPDATE "
         "SET version=excluded.version, list=excluded.list WHERE excluded.version > version");
     fl_query_u64(&query, version);

@@ -87,8 +87,8 @@ fl_status
 fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint64_t round, uint32_t *attempts,
                    fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql,
-                                 "SELECT max(attempt) FROM round WHERE run=? AND round=?");
+    fl_query query =
+        fl_query_of(self->sql, "SELECT max(attempt) FROM round WHERE run=? AND round=?");
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
     fl_query_u64(&query, round);
     *attempts = fl_query_next(&query) ? s_take_u32(&query) : 0;
@@ -103,7 +103,8 @@ fl_ledger_resume_get(fl_ledger *self, fl_ledger_resume *resume, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
-    fl_query query = fl_query_of(self->sql,
+    fl_query query = fl_query_of(
+        self->sql,
         "SELECT round, close, model, model_bytes FROM round WHERE run=? AND closed_at IS NOT NULL "
         "ORDER BY round DESC, attempt DESC LIMIT 1");
     fl_query_blob(&query, resume->run.run.bytes, sizeof resume->run.run.bytes);
@@ -129,9 +130,9 @@ s_read_roll(fl_ledger *self, fl_ledger_round *round, fl_roll_entry *roll, uint32
             fl_why *why)
 {
     const fl_report *report = &round->report;
-    fl_query query = fl_query_of(self->sql,
-        "SELECT node, parent, outcome, reason, staleness FROM receipt "
-        "WHERE run=? AND round=? AND attempt=? ORDER BY line");
+    fl_query query =
+        fl_query_of(self->sql, "SELECT node, parent, outcome, reason, staleness FROM receipt "
+                               "WHERE run=? AND round=? AND attempt=? ORDER BY line");
     fl_query_blob(&query, report->run.bytes, sizeof report->run.bytes);
     fl_query_u64(&query, report->round);
     fl_query_u64(&query, report->attempt);
@@ -153,8 +154,8 @@ s_read_roll(fl_ledger *self, fl_ledger_round *round, fl_roll_entry *roll, uint32
 static fl_status
 s_count_roll(fl_ledger *self, const fl_report *report, uint32_t *count, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql,
-        "SELECT count(*) FROM receipt WHERE run=? AND round=? AND attempt=?");
+    fl_query query = fl_query_of(
+        self->sql, "SELECT count(*) FROM receipt WHERE run=? AND round=? AND attempt=?");
     fl_query_blob(&query, report->run.bytes, sizeof report->run.bytes);
     fl_query_u64(&query, report->round);
     fl_query_u64(&query, report->attempt);
@@ -196,11 +197,12 @@ fl_ledger_round_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledge
                     fl_why *why)
 {
     *found = NULL;
-    fl_query query = fl_query_of(self->sql, round == 0
-        ? "SELECT " ROUND_COLUMNS " FROM round WHERE run=? AND closed_at IS NOT NULL "
-          "ORDER BY round DESC, attempt DESC LIMIT 1"
-        : "SELECT " ROUND_COLUMNS " FROM round WHERE run=? AND round=? "
-          "ORDER BY closed_at IS NULL, attempt DESC LIMIT 1");
+    fl_query query = fl_query_of(
+        self->sql, round == 0 ? "SELECT " ROUND_COLUMNS
+                                " FROM round WHERE run=? AND closed_at IS NOT NULL "
+                                "ORDER BY round DESC, attempt DESC LIMIT 1"
+                              : "SELECT " ROUND_COLUMNS " FROM round WHERE run=? AND round=? "
+                                "ORDER BY closed_at IS NULL, attempt DESC LIMIT 1");
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
     if (round > 0) {
         fl_query_u64(&query, round);
@@ -212,8 +214,9 @@ fl_ledger_round_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledge
     }
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && !there) {
-        fl_why_set(why, round == 0 ? "no round of this run was closed yet"
-                                   : "round %llu of this run is not recorded",
+        fl_why_set(why,
+                   round == 0 ? "no round of this run was closed yet"
+                              : "round %llu of this run is not recorded",
                    (unsigned long long)round);
         return FL_MISSING;
     }
@@ -231,7 +234,8 @@ fl_status
 fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first, fl_ledger_round *rounds,
                  uint32_t capacity, uint32_t *count, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql,
+    fl_query query = fl_query_of(
+        self->sql,
         "SELECT " ROUND_COLUMNS " FROM round AS this WHERE run=? AND round>=? AND closed_at IS NOT "
         "NULL AND attempt=(SELECT max(attempt) FROM round WHERE run=this.run AND round=this.round "
         "AND closed_at IS NOT NULL) ORDER BY round LIMIT ?");

@@ -12,7 +12,7 @@
 
 #include "common/store/file.h"
 
-enum { PATH_SHOWN = 256, APPLICATION = 0x544c4c47, BUSY_MS = 2000 };    // "TLLG"
+enum { PATH_SHOWN = 256, APPLICATION = 0x544c4c47, BUSY_MS = 2000 }; // "TLLG"
 
 struct fl_sql {
     sqlite3 *base;
@@ -33,8 +33,10 @@ s_why(const fl_sql *self, int code, fl_why *why)
         return fl_file_why(ENOMEM, self->path, "used", why);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        fl_why_set(why, "%s is damaged or no ledger (%s); restore it from a copy, or move it away "
-                   "to start anew", self->path, said);
+        fl_why_set(why,
+                   "%s is damaged or no ledger (%s); restore it from a copy, or move it away "
+                   "to start anew",
+                   self->path, said);
         return FL_MALFORMED;
     case SQLITE_CONSTRAINT:
         fl_why_set(why, "%s: that is recorded already (%s)", self->path, said);
@@ -49,8 +51,10 @@ s_why(const fl_sql *self, int code, fl_why *why)
                    self->path, said);
         return FL_DENIED;
     case SQLITE_CANTOPEN:
-        fl_why_set(why, "%s cannot be opened (%s); check its directory and the limit of "
-                   "descriptors", self->path, said);
+        fl_why_set(why,
+                   "%s cannot be opened (%s); check its directory and the limit of "
+                   "descriptors",
+                   self->path, said);
         return FL_IO;
     default:
         fl_why_set(why, "%s: %s (SQLite %d)", self->path, said, code);
@@ -139,15 +143,18 @@ fl_sql_open(const char *path, uint32_t version, const char *schema, fl_sql **sql
         return fl_file_why(ENOMEM, path, "opened", why);
     }
     (void)snprintf(self->path, sizeof self->path, "%s", path);
-    int code = sqlite3_open_v2(path, &self->base, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int how = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
+    int code = sqlite3_open_v2(path, &self->base, how, NULL);
     if (self->base == NULL) {
         status = fl_file_why(ENOMEM, path, "opened", why);
     } else if (code != SQLITE_OK) {
         status = s_why(self, code, why);
     } else {
         (void)sqlite3_busy_timeout(self->base, BUSY_MS);
-        status = s_execute(self, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                                 "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF", why);
+        status = s_execute(self,
+                           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+                           "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF",
+                           why);
     }
     if (status == FL_OK) {
         status = s_prepare(self, version, schema, why);
@@ -164,7 +171,7 @@ fl_sql_close(fl_sql **self_p)
 {
     if (*self_p != NULL) {
         int code = sqlite3_close((*self_p)->base);
-        FL_ASSERT(code == SQLITE_OK);               // else a statement was not ended
+        FL_ASSERT(code == SQLITE_OK); // else a statement was not ended
     }
     free(*self_p);
     *self_p = NULL;

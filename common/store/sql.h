@@ -26,19 +26,19 @@ typedef struct fl_query {
     fl_sql *sql;
     void *statement;
     int bound, column;
-    int code;          // first failure
+    int code; // first failure
 } fl_query;
 
 fl_query fl_query_of(fl_sql *sql, const char *text);
 void fl_query_u64(fl_query *self, uint64_t value);
-void fl_query_real(fl_query *self, double value);           // NaN is stored as NULL
-void fl_query_text(fl_query *self, const char *text);       // copied
+void fl_query_real(fl_query *self, double value);                  // NaN is stored as NULL
+void fl_query_text(fl_query *self, const char *text);              // copied
 void fl_query_blob(fl_query *self, const void *data, size_t size); // copied
 //  True when a row is there to be taken.
 bool fl_query_next(fl_query *self);
 uint64_t fl_query_take_u64(fl_query *self);
-double fl_query_take_real(fl_query *self);                  // NULL comes back as NaN
-bool fl_query_take_null(fl_query *self);                    // looks, does not move on
+double fl_query_take_real(fl_query *self); // NULL comes back as NaN
+bool fl_query_take_null(fl_query *self);   // looks, does not move on
 //  Copy at most `size` bytes, the rest of `to` becomes zero. Returns the size stored.
 size_t fl_query_take_blob(fl_query *self, void *to, size_t size);
 //  FL_OK, or the first failure with its line. FL_EXISTS: a row of that key is there already.

@@ -12,9 +12,9 @@
 #include "common/store/file.h"
 
 typedef struct slot {
-    uint8_t *data;     // NULL: nothing is mapped
-    size_t capacity;   // bytes mapped and reserved
-    size_t leased;     // 0: free
+    uint8_t *data;   // NULL: nothing is mapped
+    size_t capacity; // bytes mapped and reserved
+    size_t leased;   // 0: free
 } slot;
 
 struct fl_staging {
@@ -89,7 +89,7 @@ fl_staging_open(const char *directory, uint32_t slots, fl_staging **staging, fl_
     if (length >= PATH_MAX) {
         errno = ENAMETOOLONG;
     } else {
-        fd = s_nameless(self);                      // said at start-up rather than in a round
+        fd = s_nameless(self); // said at start-up rather than in a round
     }
     if (fd < 0) {
         free(self);

@@ -1,6 +1,6 @@
-//  staging - where contributions wait until their last byte is here. A slot is memory mapped over an
-//  unlinked file in the state directory: it costs disk, not memory that cannot be given back, and
-//  is gone with the process. Its space is reserved when it is leased, so that a full disk is an
+//  staging - where contributions wait until their last byte is here. A slot is memory mapped over
+//  an unlinked file in the state directory: it costs disk, not memory that cannot be given back,
+//  and is gone with the process. Its space is reserved when it is leased, so that a full disk is an
 //  answer then and never a signal later.
 //  One thread leases, writes and frees; others may read a slot's bytes between its last write and
 //  its free.

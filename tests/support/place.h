@@ -1,5 +1,5 @@
-//  place - a directory of its own for a test that needs files, and disks that are full or read-only.
-//  Include after unit.h.
+//  place - a directory of its own for a test that needs files, and disks that are full or
+//  read-only. Include after unit.h.
 #ifndef FL_SUPPORT_PLACE_H
 #define FL_SUPPORT_PLACE_H
 
@@ -11,7 +11,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-static char place[64];     // the directory, without a slash at its end
+static char place[64]; // the directory, without a slash at its end
 
 static inline void
 place_remove(const char *path)
@@ -42,7 +42,7 @@ static inline int
 place_end(void **state)
 {
     (void)state;
-    (void)umount2(place, MNT_DETACH);               // of place_on_disk; no trouble when there is none
+    (void)umount2(place, MNT_DETACH); // of place_on_disk, if there was one
     place_remove(place);
     return 0;
 }

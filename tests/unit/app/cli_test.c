@@ -27,16 +27,25 @@ static const fl_setting report_settings[] = {
 };
 
 static const fl_command commands[] = {
-    { { .name = "report", .purpose = "Who took part in a round.", .arguments = "ROUND",
-        .settings = report_settings, .setting_count = 1, .flags_only = true }, s_report },
+    { { .name = "report",
+        .purpose = "Who took part in a round.",
+        .arguments = "ROUND",
+        .settings = report_settings,
+        .setting_count = 1,
+        .flags_only = true },
+      s_report },
     { { .name = "ca init", .purpose = "Make an authority.", .flags_only = true }, s_init },
 };
 
 static const fl_exit exits[] = { { 5, "nobody answered" } };
 
 static const fl_cli cli = {
-    .name = "fl", .purpose = "The operator's command.", .commands = commands, .command_count = 2,
-    .exits = exits, .exit_count = 1,
+    .name = "fl",
+    .purpose = "The operator's command.",
+    .commands = commands,
+    .command_count = 2,
+    .exits = exits,
+    .exit_count = 1,
 };
 
 static int

@@ -32,8 +32,12 @@ static const fl_setting settings[] = {
 };
 
 static const fl_program program = {
-    .name = "edge-test", .purpose = "A program for this test.", .arguments = "FROM [TO]",
-    .settings = settings, .setting_count = sizeof settings / sizeof *settings, .check = s_check,
+    .name = "edge-test",
+    .purpose = "A program for this test.",
+    .arguments = "FROM [TO]",
+    .settings = settings,
+    .setting_count = sizeof settings / sizeof *settings,
+    .check = s_check,
 };
 
 //  Load with these words behind the program's name; what is printed lands in `printed`.
@@ -121,7 +125,7 @@ a_flag_wins_over_environment_over_file_over_default(void **state)
     assert_int_equal(s_load_file(text, &conf), FL_OK);
     assert_int_equal(fl_conf_int(conf, "window.min"), 3);
     assert_int_equal(fl_conf_ms(conf, "window.budget"), 1500);
-    assert_string_equal(fl_conf_text(conf, "node"), "e1");      // the flag of s_load_file
+    assert_string_equal(fl_conf_text(conf, "node"), "e1"); // the flag of s_load_file
     (void)snprintf(wanted, sizeof wanted, "%s/edge.yaml:3", place);
     assert_string_equal(fl_conf_place(conf, "window.min", where), wanted);
     assert_string_equal(fl_conf_place(conf, "node", where), "--node");
@@ -189,7 +193,7 @@ a_file_that_is_no_yaml_says_so(void **state)
     assert_int_equal(LOAD(&conf, "--config=/no/such.yaml", "--node=e", "x"), FL_MISSING);
     assert_string_equal(why.text, "/no/such.yaml: cannot be read: there is no such file");
     assert_int_equal(LOAD(&conf, "--config", place, "--node=e", "x"), FL_IO);
-    assert_int_equal(s_load_file("", &conf), FL_OK);    // an empty file sets nothing
+    assert_int_equal(s_load_file("", &conf), FL_OK); // an empty file sets nothing
     fl_conf_destroy(&conf);
 }
 
@@ -241,8 +245,8 @@ a_command_line_is_refused_in_one_line(void **state)
     REFUSED(FL_MALFORMED, "--rate: needs a value behind it", "--rate");
     REFUSED(FL_MALFORMED, "unexpected argument 'c'; --help shows what is taken", "a", "b", "c");
     REFUSED(FL_MISSING, "an argument is missing; wanted: FROM [TO]", "--node=e");
-    REFUSED(FL_MALFORMED, "--rate: 'rate' is 'nan'; it must be a number from 0 to 10",
-            "--rate=nan", "--node=e", "x");
+    REFUSED(FL_MALFORMED, "--rate: 'rate' is 'nan'; it must be a number from 0 to 10", "--rate=nan",
+            "--node=e", "x");
     REFUSED(FL_RANGE, "--listen: 'listen' is longer than 255 characters", long_value, "x");
     REFUSED(FL_MISSING,
             "'node' is not set (Name of this node); set it there, with --node or with FL_NODE",
@@ -276,14 +280,24 @@ static void
 numbers_are_decimal_and_finite(void **state)
 {
     (void)state;
-    const char *bad[] = { "--rate=0x1", "--rate=inf", "--rate= 1", "--rate=1 ", "--rate=",
-                          "--rate=1e999", "--rate=--1", "--window-min=1e2", "--window-min=",
-                          "--slot-bytes=5x", "--slot-bytes=k", "--window-budget=ms",
+    const char *bad[] = { "--rate=0x1",
+                          "--rate=inf",
+                          "--rate= 1",
+                          "--rate=1 ",
+                          "--rate=",
+                          "--rate=1e999",
+                          "--rate=--1",
+                          "--window-min=1e2",
+                          "--window-min=",
+                          "--slot-bytes=5x",
+                          "--slot-bytes=k",
+                          "--window-budget=ms",
                           "--rate=1111111111111111111111111111111111111111111111111111" };
-    const char *far[] = { "--slot-bytes=-1", "--slot-bytes=99999999G", "--window-budget=0",
-                          "--window-budget=2h", "--offset=-6", "--rate=-0.1" };
-    const char *good[] = { "--rate=1e-3", "--rate=.5", "--window-budget=60m", "--slot-bytes=0",
-                           "--slot-bytes=1.5k", "--offset=+5" };
+    const char *far[] = { "--slot-bytes=-1",   "--slot-bytes=99999999G",
+                          "--window-budget=0", "--window-budget=2h",
+                          "--offset=-6",       "--rate=-0.1" };
+    const char *good[] = { "--rate=1e-3",    "--rate=.5",         "--window-budget=60m",
+                           "--slot-bytes=0", "--slot-bytes=1.5k", "--offset=+5" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         s_number_is(bad[i], FL_MALFORMED);
     }

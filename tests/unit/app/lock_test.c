@@ -109,10 +109,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(one_process_holds_a_directory_at_a_time), IN_PLACE(a_lock_ends_with_its_process),
+        IN_PLACE(one_process_holds_a_directory_at_a_time),
+        IN_PLACE(a_lock_ends_with_its_process),
         IN_PLACE(a_directory_open_to_others_is_refused),
         IN_PLACE(a_directory_of_somebody_else_is_refused),
-        IN_PLACE(a_path_that_cannot_be_is_said),           IN_PLACE(a_read_only_disk_is_said),
+        IN_PLACE(a_path_that_cannot_be_is_said),
+        IN_PLACE(a_read_only_disk_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,10 +19,10 @@ static void
 a_slip_of_the_finger_is_found(void **state)
 {
     (void)state;
-    assert_string_equal(s_nearest("widnow"), "window");         // swapped
-    assert_string_equal(s_nearest("windo"), "window");          // left out
-    assert_string_equal(s_nearest("windoow"), "window");        // doubled
-    assert_string_equal(s_nearest("qvorum"), "quorum");         // another key
+    assert_string_equal(s_nearest("widnow"), "window");  // swapped
+    assert_string_equal(s_nearest("windo"), "window");   // left out
+    assert_string_equal(s_nearest("windoow"), "window"); // doubled
+    assert_string_equal(s_nearest("qvorum"), "quorum");  // another key
     assert_string_equal(s_nearest("window.mxa"), "window.max");
     assert_string_equal(s_nearest("window"), "window");
 }
@@ -35,7 +35,7 @@ another_word_is_not(void **state)
     memset(longest, 'w', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
     assert_string_equal(s_nearest("zebra"), "");
-    assert_string_equal(s_nearest("seal"), "");                 // two of five letters
+    assert_string_equal(s_nearest("seal"), ""); // two of five letters
     assert_string_equal(s_nearest(""), "");
     assert_string_equal(s_nearest(longest), "");
 }

@@ -72,10 +72,10 @@ a_child_gets_its_signals_back(void **state)
     (void)state;
     fl_stop *stop = NULL;
     assert_int_equal(fl_stop_open(&stop, &why), FL_OK);
-    assert_int_equal(s_child_ends_by(s_nothing), 0);            // the block is inherited
+    assert_int_equal(s_child_ends_by(s_nothing), 0); // the block is inherited
     assert_int_equal(s_child_ends_by(fl_stop_unblock), SIGTERM);
     fl_stop_close(&stop);
-    assert_int_equal(s_child_ends_by(s_nothing), SIGTERM);      // closed: as before
+    assert_int_equal(s_child_ends_by(s_nothing), SIGTERM); // closed: as before
 }
 
 static void

@@ -40,7 +40,7 @@ the_last_reference_frees(void **state)
     assert_ptr_equal(first, second);
     fl_blob_unref(&first);
     assert_memory_equal(fl_blob_bytes(second).data, "abc", 3);
-    assert_int_equal(fl_blob_data(second)[0], 'a');     // alone again: may be written
+    assert_int_equal(fl_blob_data(second)[0], 'a'); // alone again: may be written
     fl_blob_unref(&second);
     fl_blob_unref(&second);
 }

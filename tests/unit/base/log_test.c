@@ -69,9 +69,10 @@ static void
 a_hostile_text_stays_one_value_of_one_line(void **state)
 {
     (void)state;
-    fl_log(FL_LOG_WARN, "odd", fl_log_text("a", "two words"), fl_log_text("b", "x\" level=error\n\\"),
-           fl_log_text("c", ""), fl_log_text("d", NULL), fl_log_text("e", "\x01\xff\x7f"),
-           fl_log_text("f", "tcp://127.0.0.1:5555"), fl_log_text("g", "a=b"));
+    fl_log(FL_LOG_WARN, "odd", fl_log_text("a", "two words"),
+           fl_log_text("b", "x\" level=error\n\\"), fl_log_text("c", ""), fl_log_text("d", NULL),
+           fl_log_text("e", "\x01\xff\x7f"), fl_log_text("f", "tcp://127.0.0.1:5555"),
+           fl_log_text("g", "a=b"));
     assert_string_equal(seen[0],
                         "level=warn tier=edge node=e3 id=odd round=0 a=\"two words\" "
                         "b=\"x\\\" level=error\\n\\\\\" c=\"\" d=\"\" e=\"\\x01\\xff\\x7f\" "
@@ -122,8 +123,7 @@ the_same_id_is_limited_and_the_rest_is_counted(void **state)
     clock_ms = 1000;
     fl_log(FL_LOG_WARN, "flood", fl_log_u64("n", 8));
     assert_int_equal(lines, 4);
-    assert_string_equal(seen[3],
-                        "level=warn tier=edge node=e3 id=flood round=0 suppressed=5 n=8");
+    assert_string_equal(seen[3], "level=warn tier=edge node=e3 id=flood round=0 suppressed=5 n=8");
 }
 
 static void

@@ -72,7 +72,7 @@ the_moments_are_those_of_the_distribution(void **state)
     }
     assert_true(fabs(unit - 0.5) < 0.01);
     assert_true(fabs(normal) < 0.01 && fabs(square - 1.0) < 0.02);
-    assert_true(fabs(gamma - 3.0) < 0.03);              // mean of Gamma(k, 1) is k
+    assert_true(fabs(gamma - 3.0) < 0.03); // mean of Gamma(k, 1) is k
     assert_true(fabs(small - 0.3) < 0.01);
 }
 

@@ -29,8 +29,9 @@ s_save(const char *model, const char *optimizer)
 {
     fl_bytes bytes = fl_bytes_of(model, strlen(model));
     fl_hash hash = fl_hash_of(bytes);
-    assert_int_equal(fl_checkpoints_save(kept, &hash, bytes,
-                                         fl_bytes_of(optimizer, strlen(optimizer)), &why), FL_OK);
+    assert_int_equal(
+        fl_checkpoints_save(kept, &hash, bytes, fl_bytes_of(optimizer, strlen(optimizer)), &why),
+        FL_OK);
     return hash;
 }
 
@@ -73,7 +74,7 @@ the_newest_are_kept_and_the_rest_forgotten(void **state)
 {
     (void)state;
     fl_hash a = s_save("model a", "x"), b = s_save("model b", "y");
-    (void)s_save("model a", "x");                   // saved again: young again
+    (void)s_save("model a", "x"); // saved again: young again
     fl_hash c = s_save("model c", "z");
     assert_int_equal(fl_checkpoints_count(kept), 2);
     assert_int_equal(s_load(&b, "model b", "y"), FL_MISSING);

@@ -130,7 +130,7 @@ killed_in_mid_write_the_old_file_stands(void **state)
     assert_true(waitpid(child, &status, 0) == child);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ);
     s_expect("a", "old");
-    assert_int_equal(place_count_files(), 2);       // the unfinished one, found by the sweep
+    assert_int_equal(place_count_files(), 2); // the unfinished one, found by the sweep
     assert_int_equal(fl_file_sweep(place), 1);
     assert_int_equal(place_count_files(), 1);
     s_expect("a", "old");
@@ -168,10 +168,13 @@ static void
 every_error_has_its_status(void **state)
 {
     (void)state;
-    static const struct { int error; fl_status status; } table[] = {
-        { ENOSPC, FL_FULL },  { EDQUOT, FL_FULL },    { EROFS, FL_DENIED }, { EACCES, FL_DENIED },
-        { EPERM, FL_DENIED }, { ENOENT, FL_MISSING }, { ENOMEM, FL_NOMEM }, { EMFILE, FL_IO },
-        { 9999, FL_IO },
+    static const struct {
+        int error;
+        fl_status status;
+    } table[] = {
+        { ENOSPC, FL_FULL },   { EDQUOT, FL_FULL },  { EROFS, FL_DENIED },
+        { EACCES, FL_DENIED }, { EPERM, FL_DENIED }, { ENOENT, FL_MISSING },
+        { ENOMEM, FL_NOMEM },  { EMFILE, FL_IO },    { 9999, FL_IO },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         assert_int_equal(fl_file_why(table[i].error, "/x", "read", &why), table[i].status);
@@ -179,23 +182,21 @@ every_error_has_its_status(void **state)
     }
 }
 
+#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, place_make, place_end)
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_was_written_is_read_and_replaced, place_make, place_end),
-        cmocka_unit_test_setup_teardown(a_name_without_a_directory_is_written_here, place_make,
-                                        place_end),
-        cmocka_unit_test_setup_teardown(a_read_is_bounded_and_says_what_is_wrong, place_make,
-                                        place_end),
-        cmocka_unit_test_setup_teardown(a_write_into_nowhere_leaves_nothing, place_make, place_end),
-        cmocka_unit_test_setup_teardown(a_full_disk_keeps_the_old_file, place_make, place_end),
-        cmocka_unit_test_setup_teardown(a_read_only_disk_is_named, place_make, place_end),
-        cmocka_unit_test_setup_teardown(killed_in_mid_write_the_old_file_stands, place_make,
-                                        place_end),
-        cmocka_unit_test_setup_teardown(a_sweep_takes_only_what_a_crash_left, place_make, place_end),
-        cmocka_unit_test_setup_teardown(directories_are_made_with_their_parents, place_make,
-                                        place_end),
+        IN_PLACE(what_was_written_is_read_and_replaced),
+        IN_PLACE(a_name_without_a_directory_is_written_here),
+        IN_PLACE(a_read_is_bounded_and_says_what_is_wrong),
+        IN_PLACE(a_write_into_nowhere_leaves_nothing),
+        IN_PLACE(a_full_disk_keeps_the_old_file),
+        IN_PLACE(a_read_only_disk_is_named),
+        IN_PLACE(killed_in_mid_write_the_old_file_stands),
+        IN_PLACE(a_sweep_takes_only_what_a_crash_left),
+        IN_PLACE(directories_are_made_with_their_parents),
         cmocka_unit_test(every_error_has_its_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,15 +50,34 @@ s_report(uint64_t round, uint32_t attempt)
     assert_true(fl_node_parse("d1", &roll[0].node) && fl_node_parse("e1", &roll[0].parent));
     assert_true(fl_node_parse("d2", &roll[1].node) && fl_node_parse("e1", &roll[1].parent));
     fl_report report = {
-        .run = run, .round = round, .attempt = attempt, .close = FL_CLOSE_DONE,
-        .reason = FL_WHY_NONE, .base = { { 1 } }, .model = { { 2, (uint8_t)round } },
-        .duration_ms = 1234, .budget_ms = 5000, .weight = UINT64_MAX - 3, .count = 1,
-        .stats = { 1, 2, 3, 4, 5, 6, 7, UINT64_MAX }, .loss = 0.5, .accuracy = (double)NAN,
+        .run = run,
+        .round = round,
+        .attempt = attempt,
+        .close = FL_CLOSE_DONE,
+        .reason = FL_WHY_NONE,
+        .base = { { 1 } },
+        .model = { { 2, (uint8_t)round } },
+        .duration_ms = 1234,
+        .budget_ms = 5000,
+        .weight = UINT64_MAX - 3,
+        .count = 1,
+        .stats = { 1, 2, 3, 4, 5, 6, 7, UINT64_MAX },
+        .loss = 0.5,
+        .accuracy = (double)NAN,
         .sum = { { 3 } },
-        .tally = { .invited = 2, .in = 1, .late = 1, .absent = 4, .refused = 5,
-                   .samples_missing = 60, .samples_known = 120, .merge_ms = 9,
-                   .bytes_up = 1ull << 40, .bytes_down = 77 },
-        .roll = roll, .roll_count = 2, .roll_dropped = 3,
+        .tally = { .invited = 2,
+                   .in = 1,
+                   .late = 1,
+                   .absent = 4,
+                   .refused = 5,
+                   .samples_missing = 60,
+                   .samples_known = 120,
+                   .merge_ms = 9,
+                   .bytes_up = 1ull << 40,
+                   .bytes_down = 77 },
+        .roll = roll,
+        .roll_count = 2,
+        .roll_dropped = 3,
     };
     return report;
 }
@@ -123,7 +142,7 @@ an_attempt_opens_once_and_closes_once(void **state)
     assert_non_null(strstr(why.text, "closed before"));
     fl_ledger_round *found = NULL;
     assert_int_equal(fl_ledger_round_get(ledger, &run, 1, &found, &why), FL_OK);
-    assert_true(found->report.weight == UINT64_MAX - 3);    // the second close changed nothing
+    assert_true(found->report.weight == UINT64_MAX - 3); // the second close changed nothing
     assert_int_equal(found->report.roll_count, 2);
     fl_ledger_round_destroy(&found);
 }
@@ -139,7 +158,7 @@ a_close_that_fails_half_way_leaves_the_round_open(void **state)
     fl_ledger_round *found = NULL;
     assert_int_equal(fl_ledger_round_get(ledger, &run, 1, &found, &why), FL_OK);
     assert_false(found->closed);
-    assert_int_equal(found->report.roll_count, 1);          // only the planted one
+    assert_int_equal(found->report.roll_count, 1); // only the planted one
     fl_ledger_round_destroy(&found);
     s_sql("DELETE FROM receipt");
     assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
@@ -218,7 +237,7 @@ a_run_resumes_where_it_stood(void **state)
     assert_true(fl_run_equal(&resume.run.run, &run) && resume.run.model_bytes == 99);
 
     s_close(1, 1, FL_CLOSE_DONE);
-    fl_report second = s_report(2, 4);              // opened, then the process died
+    fl_report second = s_report(2, 4); // opened, then the process died
     assert_int_equal(fl_ledger_round_open(ledger, &second, &why), FL_OK);
     s_reopen();
     assert_int_equal(fl_ledger_resume_get(ledger, &resume, &why), FL_OK);
@@ -238,8 +257,9 @@ a_run_resumes_where_it_stood(void **state)
 static fl_issued
 s_issued(const char *name, uint64_t serial)
 {
-    fl_issued issued = { .serial = serial, .role = FL_ROLE_DEVICE, .certificate = { 1, 2, 3 },
-                         .certificate_bytes = 3 };
+    fl_issued issued = {
+        .serial = serial, .role = FL_ROLE_DEVICE, .certificate = { 1, 2, 3 }, .certificate_bytes = 3
+    };
     assert_true(fl_node_parse(name, &issued.node));
     return issued;
 }
@@ -264,9 +284,9 @@ a_token_is_used_up(void **state)
     uint32_t uses = 9;
     fl_issued first = s_issued("d1", 1), second = s_issued("d2", 2), third = s_issued("d3", 3);
     assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &why), FL_OK);
-    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &why), FL_EXISTS);   // same serial
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &why), FL_EXISTS); // same serial
     assert_int_equal(fl_ledger_token_uses(ledger, token, &uses, &why), FL_OK);
-    assert_int_equal(uses, 1);                      // what failed did not cost a use
+    assert_int_equal(uses, 1); // what failed did not cost a use
     assert_int_equal(fl_ledger_issue(ledger, token, 2, &second, &why), FL_OK);
     assert_int_equal(fl_ledger_issue(ledger, token, 2, &third, &why), FL_FULL);
     assert_non_null(strstr(why.text, "used 2 times"));

@@ -34,7 +34,7 @@ bytes_written_in_any_order_are_read_back(void **state)
     assert_memory_equal(bytes.data, "abcdefghij", 10);
     assert_int_equal(fl_staging_used(staging), 1);
     assert_int_equal(fl_staging_used_bytes(staging), 10);
-    assert_int_equal(place_count_files(), 0);       // no name on the disk at any time
+    assert_int_equal(place_count_files(), 0); // no name on the disk at any time
 }
 
 static void
@@ -60,7 +60,7 @@ a_freed_slot_is_empty_and_can_be_leased_again(void **state)
     assert_int_equal(fl_staging_bytes(staging, 0).size, 0);
     assert_int_equal(fl_staging_used(staging), 0);
     assert_int_equal(fl_staging_lease(staging, 0, 90, &why), FL_OK);
-    assert_ptr_equal(fl_staging_bytes(staging, 0).data, first);     // the space was kept
+    assert_ptr_equal(fl_staging_bytes(staging, 0).data, first); // the space was kept
     assert_int_equal(fl_staging_bytes(staging, 0).size, 90);
     fl_staging_free(staging, 0);
     assert_int_equal(fl_staging_lease(staging, 0, 100000, &why), FL_OK);
@@ -121,19 +121,18 @@ slots_are_not_mixed_up(void **state)
     assert_true(unit_dies(s_slot_beyond));
 }
 
+#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, s_end)
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bytes_written_in_any_order_are_read_back, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_write_outside_the_lease_is_refused, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_freed_slot_is_empty_and_can_be_leased_again, s_begin,
-                                        s_end),
-        cmocka_unit_test_setup_teardown(a_full_disk_refuses_the_lease_and_spares_the_others, s_begin,
-                                        s_end),
-        cmocka_unit_test_setup_teardown(a_directory_that_cannot_be_used_is_said_at_start_up, s_begin,
-                                        s_end),
-        cmocka_unit_test_setup_teardown(slots_are_not_mixed_up, s_begin, s_end),
+        IN_PLACE(bytes_written_in_any_order_are_read_back),
+        IN_PLACE(a_write_outside_the_lease_is_refused),
+        IN_PLACE(a_freed_slot_is_empty_and_can_be_leased_again),
+        IN_PLACE(a_full_disk_refuses_the_lease_and_spares_the_others),
+        IN_PLACE(a_directory_that_cannot_be_used_is_said_at_start_up),
+        IN_PLACE(slots_are_not_mixed_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,192 @@
+"""The gates that read sources. Each yields one line per finding; none means that it holds."""
+import os
+import re
+
+import tree
+
+FUNCTION_LINES, FILE_LINES, COLUMNS, README_LINES = 60, 600, 100, 25
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
+STANDARD = set("""assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp
+    signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath
+    wchar wctype immintrin""".split())
+
+
+def _rules(root):
+    allowed, owned, pure = {}, {}, []
+    for line in tree.read(root, "tests/gate/rules.txt").split("\n"):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        if words[0] == "pure":
+            pure += words[1:]
+        elif words[1] == ":":
+            allowed[words[0]] = tuple(words[2:])
+        else:
+            owned[words[0]] = tuple(words[2:])
+    return allowed, owned, tuple(pure)
+
+
+def _include(path, style, name, rules):
+    allowed, owned, pure = rules
+    base = os.path.basename(name)
+    if style == '"':
+        prefixes = [prefix for prefix in allowed if path.startswith(prefix)]
+        if not prefixes:
+            return f"no rule speaks for {path}; add one to tests/gate/rules.txt"
+        if not name.startswith(allowed[max(prefixes, key=len)]):
+            return f"{path} may not include {name}"
+    if style == "<" and base in owned and not path.startswith(owned[base]):
+        return f"{path} may not see {name}; only {' '.join(owned[base])} may"
+    known = base in owned or base == "banned.h" or name[:-2] in STANDARD
+    if style == "<" and path.startswith(pure) and path != "common/base/banned.h" and not known:
+        return f"{path} is pure and may not see <{name}>"
+    return None
+
+
+def includes(root, _build):
+    """House 2.3: who may include whom."""
+    rules = _rules(root)
+    for path in tree.sources(root):
+        if path.startswith("tests/") or path.endswith("/main.c"):
+            continue
+        for number, line in tree.lines(tree.read(root, path)):
+            match = INCLUDE.match(line)
+            problem = match and _include(path, match.group(1), match.group(2), rules)
+            if problem:
+                yield f"{path}:{number}: {problem}"
+
+
+def _long_functions(path, text):
+    start, opened = 0, 0
+    for number, line in tree.lines(tree.code(text)):
+        if line == "{" and start:
+            opened = start
+        elif line.startswith("}"):
+            if opened and number - opened + 1 > FUNCTION_LINES:
+                yield f"{path}:{opened}: a function of {number - opened + 1} lines"
+            start, opened = 0, 0
+        elif re.match(r"[A-Za-z_]\w*\(", line) and not opened:
+            start = number
+        elif not line.strip() and not opened:
+            start = 0
+
+
+def lengths(root, _build):
+    """Functions of at most 60 lines, files of at most 600, lines of at most 100 columns."""
+    for path in tree.files(root):
+        if not path.endswith((".c", ".h", ".def", ".py", "CMakeLists.txt")):
+            continue
+        text = tree.read(root, path)
+        if text.count("\n") > FILE_LINES:
+            yield f"{path}: {text.count(chr(10))} lines, at most {FILE_LINES}"
+        for number, line in tree.lines(text):
+            if len(line) > COLUMNS:
+                yield f"{path}:{number}: {len(line)} columns, at most {COLUMNS}"
+        if path.endswith((".c", ".h")):
+            yield from _long_functions(path, text)
+
+
+def _guard(path):
+    parts = path[:-2].replace("common/", "").replace("tests/", "").split("/")
+    return "FL_" + "_".join(parts[-2:]).upper().replace("-", "_") + "_H"
+
+
+def form(root, _build):
+    """Comments as sentences behind //, headers that say what they are, no stray blanks."""
+    for path in tree.sources(root):
+        text = tree.read(root, path)
+        for number, line in tree.lines(text):
+            if line != line.rstrip() or "\t" in line:
+                yield f"{path}:{number}: a tab, or blanks at the end of the line"
+        if "/*" in re.sub(r'"(?:\\.|[^"\\\n])*"|//[^\n]*', "", text):
+            yield f"{path}: a block comment; write // sentences"
+        if not text.endswith("\n") or text.endswith("\n\n"):
+            yield f"{path}: must end with one newline"
+        if path.endswith(".h"):
+            name = os.path.basename(path)[:-2]
+            if not text.startswith(f"//  {name} - "):
+                yield f"{path}:1: a header starts with `//  {name} - ` and one sentence"
+            if f"#ifndef {_guard(path)}\n#define {_guard(path)}\n" not in text:
+                yield f"{path}: its guard must be {_guard(path)}"
+
+
+# Put together here, so that this file does not find itself.
+MARKS = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "HA" + "CK")) + r")\b")
+PLACES = re.compile("|".join(("/wo" + "rk/", "/ho" + "me/", "/ro" + "ot/", r"\.\./sha" + "red",
+                              "/tmp/" + "b-")))
+
+
+def marks(root, _build):
+    """Nothing left over: no marks, no dead code, no path of one machine."""
+    for path in tree.files(root):
+        if path == "LICENSE" or not tree.is_text(root, path):
+            continue
+        for number, line in tree.lines(tree.read(root, path)):
+            if MARKS.search(line):
+                yield f"{path}:{number}: left over: {line.strip()}"
+            if PLACES.search(line):
+                yield f"{path}:{number}: a path of one machine: {line.strip()}"
+            if path.endswith((".c", ".h")) and re.match(r"\s*#\s*if\s+[01]\b", line):
+                yield f"{path}:{number}: dead code: {line.strip()}"
+
+
+BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|strtok|rand|srand|time|gmtime|"
+                    r"localtime|ctime|asctime|alloca|system|popen|tmpnam|mktemp|gets)\s*\(")
+SLEEP = re.compile(r"(?<![\w.>])(sleep|usleep|nanosleep|socket|bind|connect)\s*\(")
+
+
+def banned(root, _build):
+    """The calls of banned.h, in tests too; no sleep and no socket in a unit test."""
+    for path in tree.sources(root):
+        if path == "common/base/banned.h":
+            continue
+        for number, line in tree.lines(tree.code(tree.read(root, path))):
+            match = BANNED.search(line)
+            if not match and path.startswith("tests/unit/"):
+                match = SLEEP.search(line)
+            if match:
+                yield f"{path}:{number}: {match.group(1)}() is banned"
+
+
+TOP = {"CMakeLists.txt", "CMakePresets.json", "README.md", "CHANGELOG.md", "LICENSE", "cloud",
+       "edge", "device", "common", "deploy", "tests", "docs"}
+
+
+def layout(root, _build):
+    """The top level is exactly what it should be."""
+    found = {name for name in os.listdir(root) if not name.startswith(".") and name != "build"}
+    for name in sorted(found - TOP):
+        yield f"{name}: does not belong at the top level"
+    for name in sorted(TOP - found):
+        yield f"{name}: is missing at the top level"
+
+
+def readmes(root, _build):
+    """Each folder says in 25 lines what lives in it; the map of the first README is the tree."""
+    paths = tree.files(root)
+    folders = {"/".join(path.split("/")[:depth]) for path in paths for depth in (1, 2)
+               if path.count("/") >= depth}
+    for folder in sorted(folders):
+        path = f"{folder}/README.md"
+        if folder.startswith((".", "tests/golden/", "tests/fuzz/")):
+            continue
+        if path not in paths:
+            yield f"{path}: is missing"
+        elif tree.read(root, path).count("\n") > README_LINES:
+            yield f"{path}: longer than {README_LINES} lines"
+    if "README.md" in paths:
+        yield from _map(root, {path.split("/")[0] + "/" for path in paths if "/" in path})
+    else:
+        yield "README.md: is missing"
+
+
+def _map(root, folders):
+    """The map is every line of a code block that begins with a folder's name and a slash."""
+    text = tree.read(root, "README.md")
+    blocks = "\n".join(re.findall(r"^```[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    named = set(re.findall(r"^([a-z]+/)(?:\s|$)", blocks, re.MULTILINE))
+    folders = {folder for folder in folders if not folder.startswith(".")}
+    for folder in sorted(folders - named):
+        yield f"README.md: its map does not show {folder}"
+    for folder in sorted(named - folders):
+        yield f"README.md: its map shows {folder}, which is not there"
