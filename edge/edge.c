@@ -26,7 +26,8 @@ struct fl_edge {
     fl_task task;     // of the round in hand; its attempt is ours
     uint64_t token;   // of the newest SAVE
     fl_report report; // of the newest SAVE
-    bool final;
+    bool final;            // the run is over ...
+    bool dismissed;        // ... and the children were told
 };
 
 fl_edge *
@@ -115,7 +116,6 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
         return;
     }
     bool ours = verdict.round == self->task.order.round;
-    bool first_final = verdict.final && !self->final;
     self->final = verdict.final;
     if (ours && self->phase == ANSWERED) {
         fl_result result;
@@ -133,8 +133,15 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
         fl_cohort_abandon(self->cohort, verdict.reason, now, out);
         s_enter(self, IDLE);
     }
-    if (first_final && fl_cohort_idle(self->cohort)) {
+}
+
+//  The run is over: the children hear it as soon as nothing of ours is in flight.
+static void
+s_dismiss(fl_edge *self, fl_outbox *out)
+{
+    if (self->final && !self->dismissed && fl_cohort_idle(self->cohort)) {
         fl_cohort_dismiss(self->cohort, out);
+        self->dismissed = true;
     }
 }
 
@@ -278,6 +285,7 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
         FL_ASSERT(!"an event that an edge never asks for");
     }
     s_take_verdict(self, now, out);
+    s_dismiss(self, out);
     s_follow_run(self);
     s_take_task(self, now, out);
     s_answer(self, now, out);

@@ -190,6 +190,9 @@ s_complete(const fl_cohort *self, fl_time now)
     if (window->count_max > 0 && counted >= window->count_max) {
         return true;
     }
+    if (self->due == FL_NEVER && counted < window->count_min) {
+        return false; // nobody above waits for this round: others may still come and make it
+    }
     bool waited = now >= self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
     return sum.invited > 0 && sum.ended == sum.invited &&
            (sum.invited >= self->conf.expect || waited);
