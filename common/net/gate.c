@@ -197,11 +197,11 @@ s_take_route(route *self, fl_bytes bytes)
 }
 
 // ---- verdicts ---------------------------------------------------------------------------------
-static fl_verdict
+static fl_judgement
 s_drop(fl_gate *self, fl_drop drop, fl_reason reason, fl_verb about, const char *text)
 {
-    fl_verdict verdict = { .kind = FL_VERDICT_DROP,
-                           .refused = { .reason = reason, .about = about } };
+    fl_judgement verdict = { .kind = FL_JUDGED_DROP,
+                             .refused = { .reason = reason, .about = about } };
     snprintf(verdict.refused.text, sizeof verdict.refused.text, "%s", text);
     self->counters->dropped[drop]++;
     self->counters->refused[reason]++;
@@ -209,8 +209,8 @@ s_drop(fl_gate *self, fl_drop drop, fl_reason reason, fl_verb about, const char 
 }
 
 //  A drop that the sender hears of, unless it was told often enough on this connection.
-static fl_verdict
-s_refuse(fl_gate *self, fl_visitor *visitor, fl_time now, fl_verdict verdict)
+static fl_judgement
+s_refuse(fl_gate *self, fl_visitor *visitor, fl_time now, fl_judgement verdict)
 {
     if (visitor == NULL) {
         return verdict;
@@ -224,22 +224,22 @@ s_refuse(fl_gate *self, fl_visitor *visitor, fl_time now, fl_verdict verdict)
         return verdict;
     }
     visitor->refused++;
-    verdict.kind = FL_VERDICT_REFUSE;
+    verdict.kind = FL_JUDGED_REFUSE;
     return verdict;
 }
 
-static fl_verdict
+static fl_judgement
 s_pass(session *at, fl_visitor *visitor, fl_time now)
 {
     at->heard = now;
     if (visitor != NULL) {
         visitor->peer = at->peer;
     }
-    return (fl_verdict){ .kind = FL_VERDICT_PASS, .peer = at->peer,
-                         .badge = at->rank == SEATED ? &at->badge : NULL };
+    return (fl_judgement){ .kind = FL_JUDGED_PASS, .peer = at->peer,
+                           .badge = at->rank == SEATED ? &at->badge : NULL };
 }
 
-static fl_verdict
+static fl_judgement
 s_hello(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
         const fl_hello *hello, fl_visitor *visitor, fl_time now)
 {
@@ -263,7 +263,7 @@ s_hello(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
     return s_pass(at, visitor, now);
 }
 
-static fl_verdict
+static fl_judgement
 s_enrol(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
         fl_visitor *visitor, fl_time now)
 {
@@ -281,7 +281,7 @@ s_enrol(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
 }
 
 //  Neither HELLO nor ENROL: only on the route, and from the key, that were admitted.
-static fl_verdict
+static fl_judgement
 s_admitted(fl_gate *self, fl_way way, const fl_parcel *parcel, session *at, fl_message *message,
            fl_visitor *visitor, fl_time now)
 {
@@ -301,21 +301,20 @@ s_admitted(fl_gate *self, fl_way way, const fl_parcel *parcel, session *at, fl_m
     return s_pass(at, visitor, now);
 }
 
-static fl_verdict
+static fl_judgement
 s_undecodable(fl_gate *self, fl_way way, fl_visitor *visitor, fl_time now,
               const fl_codec_result *result)
 {
     const fl_verb verb = result->verb < FL_VERB_COUNT ? (fl_verb)result->verb : FL_VERB_NONE;
     self->counters->codec[result->code]++;
-    fl_verdict verdict = s_drop(self, FL_DROP_MALFORMED,
-                                result->code == FL_CODEC_VERSION ? FL_WHY_VERSION
-                                                                 : FL_WHY_MALFORMED,
-                                verb, result->text);
+    const fl_reason reason =
+        result->code == FL_CODEC_VERSION ? FL_WHY_VERSION : FL_WHY_MALFORMED;
+    fl_judgement verdict = s_drop(self, FL_DROP_MALFORMED, reason, verb, result->text);
     return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;
 }
 
 //  Standing, shape, certificate or seat, then what the identity code has to say.
-static fl_verdict
+static fl_judgement
 s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
         fl_visitor *visitor, fl_time now, fl_message *message)
 {
@@ -338,11 +337,11 @@ s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL
         return s_undecodable(self, way, visitor, now, &result);
     }
     if ((spoken[way] & VERB(message->verb)) == 0) {
-        fl_verdict verdict = s_drop(self, FL_DROP_WAY, FL_WHY_MALFORMED, message->verb,
-                                    "this verb does not belong here");
+        fl_judgement verdict = s_drop(self, FL_DROP_WAY, FL_WHY_MALFORMED, message->verb,
+                                      "this verb does not belong here");
         return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;
     }
-    fl_verdict verdict;
+    fl_judgement verdict;
     if (message->verb == FL_HELLO) {
         verdict = s_hello(self, parcel, key, &message->hello, visitor, now);
     } else if (message->verb == FL_ENROL) {
@@ -350,10 +349,10 @@ s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL
     } else {
         return s_admitted(self, way, parcel, at, message, visitor, now);
     }
-    return verdict.kind == FL_VERDICT_PASS ? verdict : s_refuse(self, visitor, now, verdict);
+    return verdict.kind == FL_JUDGED_PASS ? verdict : s_refuse(self, visitor, now, verdict);
 }
 
-fl_verdict
+fl_judgement
 fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now, fl_message *message)
 {
     FL_ASSERT((unsigned)way < FL_WATCHED);
@@ -369,8 +368,10 @@ fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now, f
         return s_drop(self, FL_DROP_NAMED, FL_WHY_MALFORMED, FL_VERB_NONE,
                       "a peer does not choose its route");
     }
-    fl_verdict verdict = s_judge(self, way, parcel, key, visitor, now, message);
-    if (verdict.kind != FL_VERDICT_PASS) {
+    fl_judgement verdict = s_judge(self, way, parcel, key, visitor, now, message);
+    if (verdict.kind != FL_JUDGED_PASS) {
+        const session *at = zhashx_lookup(self->by_user, parcel->user);
+        verdict.badge = at != NULL && at->rank == SEATED ? &at->badge : NULL;
         return verdict;
     }
     const fl_reason reason =
@@ -381,7 +382,8 @@ fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now, f
     if (message->verb == FL_HELLO) {
         s_unseat(self, s_session(self, verdict.peer));
     }
-    fl_verdict refusal = s_drop(self, FL_DROP_REFUSED, reason, message->verb, "");
+    fl_judgement refusal = s_drop(self, FL_DROP_REFUSED, reason, message->verb, "");
+    refusal.badge = verdict.badge;
     snprintf(refusal.refused.text, sizeof refusal.refused.text, "%s refused: %s",
              fl_verb_name(message->verb), fl_reason_name(reason));
     return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, refusal) : refusal;

@@ -44,18 +44,18 @@ typedef struct fl_gate_conf {
 
 enum { FL_SESSIONS_MAX = 65535, FL_GUESTS_MAX = 64, FL_REFUSALS_PER_SECOND = 8 };
 
-typedef enum fl_verdict_kind {
-    FL_VERDICT_PASS,         // to the machine
-    FL_VERDICT_DROP,         // counted
-    FL_VERDICT_REFUSE,       // counted, and the sender shall hear `refused` on the same route
-} fl_verdict_kind;
+typedef enum fl_judgement_kind {
+    FL_JUDGED_PASS,          // to the machine
+    FL_JUDGED_DROP,          // counted
+    FL_JUDGED_REFUSE,        // counted, and the sender shall hear `refused` on the same route
+} fl_judgement_kind;
 
-typedef struct fl_verdict {
-    fl_verdict_kind kind;
+typedef struct fl_judgement {
+    fl_judgement_kind kind;
     fl_peer peer;            // PASS
-    const fl_badge *badge;   // PASS; NULL for a newcomer. The gate's
+    const fl_badge *badge;   // of the sender; NULL for newcomers and strangers. The gate's
     fl_refused refused;      // DROP, REFUSE
-} fl_verdict;
+} fl_judgement;
 
 //  `ops`, `watchdog` and `counters` are the caller's and outlive this. NULL when out of memory.
 fl_gate *fl_gate_new(const fl_gate_conf *conf, const fl_gate_ops *ops, fl_watchdog *watchdog,
@@ -66,8 +66,8 @@ void fl_gate_destroy(fl_gate **self_p);
 bool fl_gate_admits(void *self, const uint8_t key[FL_KEY_BYTES]);
 
 //  Judge a parcel from a child lane and decode it into `message` (views into the parcel).
-fl_verdict fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now,
-                         fl_message *message);
+fl_judgement fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now,
+                           fl_message *message);
 
 //  Where to send to a child: on the control lane, or on the down lane (FL_WAY_DOWN). Empty when
 //  it is not connected there. The gate's, until its next call.

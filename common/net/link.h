@@ -26,7 +26,12 @@ typedef struct fl_keypair {
     uint8_t secret_key[FL_KEY_BYTES];
 } fl_keypair;
 
-typedef enum fl_link_kind { FL_LINK_ROUTER, FL_LINK_DEALER, FL_LINK_PULL, FL_LINK_PUSH } fl_link_kind;
+typedef enum fl_link_kind {
+    FL_LINK_ROUTER,
+    FL_LINK_DEALER,
+    FL_LINK_PULL,
+    FL_LINK_PUSH,
+} fl_link_kind;
 
 typedef struct fl_link_conf {
     fl_link_kind kind;

@@ -79,12 +79,13 @@ s_step_message(fl_reactor *self, fl_peer from, const fl_badge *badge, const fl_m
 }
 
 static void
-s_refuse(fl_reactor *self, fl_way way, const fl_verdict *verdict)
+s_refuse(fl_reactor *self, fl_way way, const fl_judgement *verdict)
 {
-    if (verdict->kind == FL_VERDICT_REFUSE) {
+    if (verdict->kind == FL_JUDGED_REFUSE) {
         fl_courier_refuse(&self->courier, way, self->parcel.route, &verdict->refused);
     }
-    self->conf.host.refused(self->conf.host.self, way, NULL, &verdict->refused);
+    const fl_node *node = verdict->badge != NULL ? &verdict->badge->node : NULL;
+    self->conf.host.refused(self->conf.host.self, way, node, &verdict->refused);
 }
 
 //  One message of a child. False: none waits.
@@ -96,9 +97,9 @@ s_receive_child(fl_reactor *self, fl_way way)
     if (!fl_link_receive(porch->link[way], &self->parcel)) {
         return false;
     }
-    const fl_verdict verdict =
+    const fl_judgement verdict =
         fl_gate_judge(porch->gate, way, &self->parcel, self->now, &message);
-    if (verdict.kind == FL_VERDICT_PASS) {
+    if (verdict.kind == FL_JUDGED_PASS) {
         s_step_message(self, verdict.peer, verdict.badge, &message);
     } else {
         s_refuse(self, way, &verdict);

@@ -21,7 +21,7 @@ typedef struct fl_reactor_conf {
     fl_host host;
     const fl_gate_ops *ops;          // outlives the reactor
     fl_net_counters *counters;       // likewise
-    fl_porch *porch;                 // opened by the caller, outlives the reactor; NULL: no children
+    fl_porch *porch;                 // the caller's, outlives the reactor; NULL: no children
     const fl_uplink_conf *uplink;    // NULL: no parent
     const char *operator_endpoint;   // "ipc://.../operator.sock" in a 0700 directory; NULL: none
     uint32_t effects_max;            // of one step

@@ -269,7 +269,8 @@ s_look_at(fl_watchdog *self, int descriptor, fl_time now)
 {
     fl_visitor *visitor = &self->visitors[descriptor];
     uint64_t consumed = 0;
-    if (fl_descriptor_inode(descriptor) != visitor->inode || !fl_descriptor_consumed(descriptor, &consumed)) {
+    if (fl_descriptor_inode(descriptor) != visitor->inode ||
+        !fl_descriptor_consumed(descriptor, &consumed)) {
         visitor->inode = 0;
         return;
     }

@@ -108,7 +108,7 @@ s_incoming(void *arg, fl_peer from, const fl_badge *badge, fl_message *message)
     const toy_trust *self = arg;
     (void)from;
     (void)badge;
-    return message->verb == FL_CONTRIB ? self->contrib : FL_WHY_NONE;
+    return message->verb == self->suspect ? self->suspicion : FL_WHY_NONE;
 }
 
 static void
@@ -243,9 +243,9 @@ s_refused(void *arg, fl_way way, const fl_node *node, const fl_refused *refused)
 {
     toy *self = arg;
     (void)way;
-    (void)node;
     self->refusals++;
     self->refused = *refused;
+    self->refused_node = node != NULL ? *node : (fl_node){ .name = "" };
 }
 
 // ---- making -----------------------------------------------------------------------------------

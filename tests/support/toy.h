@@ -31,7 +31,8 @@ typedef struct toy_trust {
     fl_gate_ops ops;
     uint8_t denied[TOY_DENIED_MAX][FL_KEY_BYTES];
     unsigned denied_count;
-    fl_reason contrib;       // what `incoming` says of a CONTRIB
+    fl_verb suspect;         // `incoming` says `suspicion` of this verb
+    fl_reason suspicion;
     fl_bytes certificate;    // that `outgoing` adds to HELLO
     uint8_t bytes[FL_CERT_BYTES_MAX];
 } toy_trust;
@@ -50,6 +51,7 @@ typedef struct toy {
     unsigned ticks;
     unsigned refusals;       // told to the host
     fl_refused refused;      // the last of them
+    fl_node refused_node;    // and of whom; empty: a stranger
     fl_blob *vector;         // lent for every vector and model
     bool welcomes;           // answer HELLO with WELCOME
     fl_ask ask;              // the last question

@@ -1,0 +1,207 @@
+//  The child's side of the lanes: what it believes of a parent, and how it goes.
+#include <string.h>
+#include <zmq.h>
+
+#include "common/net/zap.h"
+#include "tests/support/toy.h"
+
+//  A parent that is nothing but a socket: it says what no parent would.
+typedef struct fake {
+    fl_keypair keys;
+    fl_zap *zap;             // NULL: nobody answers libzmq's question
+    fl_link *control;
+    fl_watchdog *watchdog;
+    fl_net_counters counters;
+    fl_parcel parcel;
+    toy as_parent;           // as far as toy_stranger reads it
+} fake;
+
+static bool
+s_admit_all(void *arg, const uint8_t key[FL_KEY_BYTES])
+{
+    (void)arg;
+    (void)key;
+    return true;
+}
+
+static fake *
+s_fake(bool handler)
+{
+    static fake self;
+    self = (fake){ .parcel = { .descriptor = -1 } };
+    toy_keys(&self.keys);
+    self.zap = handler ? fl_zap_new(s_admit_all, NULL, NULL) : NULL;
+    const fl_link_conf conf = { .kind = FL_LINK_ROUTER, .queue = 10,
+                                .frame_bytes_max = FL_MESSAGE_BYTES_MAX, .keys = &self.keys };
+    self.control = fl_link_new(&conf, NULL);
+    self.watchdog = fl_watchdog_new(&self.counters);
+    uint16_t *port = &self.as_parent.porch.port[FL_WAY_CONTROL];
+    assert_int_equal(fl_link_bind(self.control, "tcp://127.0.0.1:0", port, NULL), FL_OK);
+    assert_int_equal(fl_watchdog_attach(self.watchdog, FL_WAY_CONTROL, self.control, *port,
+                                        FL_MESSAGE_BYTES_MAX, NULL),
+                     FL_OK);
+    self.as_parent.keys = self.keys;
+    return &self;
+}
+
+static void
+s_fake_release(fake *self)
+{
+    fl_parcel_release(&self->parcel);
+    fl_watchdog_destroy(&self->watchdog);
+    fl_link_destroy(&self->control);
+    fl_zap_destroy(&self->zap);
+}
+
+//  One turn of both. True when the fake parent received something.
+static bool
+s_turn(fake *self, toy *child)
+{
+    if (self->zap != NULL) {
+        (void)fl_zap_serve(self->zap, 8);
+    }
+    fl_watchdog_listen(self->watchdog, toy_now());
+    toy_turn(NULL, child);
+    return fl_link_receive(self->control, &self->parcel);
+}
+
+static toy *
+s_child(fake *parent)
+{
+    fl_keypair keys;
+    uint8_t bytes[FL_CERT_BYTES_MAX];
+    toy_keys(&keys);
+    return toy_stranger(&parent->as_parent, &keys,
+                        toy_certificate("child", FL_ROLE_DEVICE, &keys, bytes), NULL);
+}
+
+static void
+s_say_raw(fake *parent, const char *first, size_t first_size, const char *second)
+{
+    void *handle = fl_link_handle(parent->control);
+    const fl_bytes route = parent->parcel.route;
+    zmq_send(handle, route.data, route.size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
+    zmq_send(handle, first, first_size, (second != NULL ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT);
+    if (second != NULL) {
+        zmq_send(handle, second, strlen(second), ZMQ_SNDMORE | ZMQ_DONTWAIT);
+        zmq_send(handle, second, strlen(second), ZMQ_DONTWAIT);
+    }
+}
+
+static void
+s_say(fake *parent, const fl_message *message, const char *surplus)
+{
+    fl_blob *header = fl_encode(message, 0);
+    s_say_raw(parent, (const char *)fl_blob_bytes(header).data, fl_blob_size(header), surplus);
+    fl_blob_unref(&header);
+}
+
+static void
+what_a_parent_may_not_say_is_dropped_by_name(void **state)
+{
+    (void)state;
+    fake *parent = s_fake(true);
+    toy *child = s_child(parent);
+    const fl_message leave = { .verb = FL_LEAVE, .leave = { .reason = FL_WHY_LEFT } };
+    const fl_message beat = { .verb = FL_BEAT };
+    const fl_message refused = { .verb = FL_REFUSED,
+                                 .refused = { .reason = FL_WHY_LATE, .about = FL_CONTRIB } };
+    toy_say_hello(child);
+    toy_until(NULL, NULL, s_turn(parent, child));
+    s_say_raw(parent, "junk", 4, NULL);
+    s_say(parent, &leave, NULL);        // a child's verb
+    s_say(parent, &beat, "surplus");
+    child->trust.suspect = FL_REFUSED;  // stands for a welcome with a bad certificate
+    child->trust.suspicion = FL_WHY_CERTIFICATE;
+    s_say(parent, &refused, NULL);
+    s_say(parent, &beat, NULL);
+    toy_until(NULL, NULL, (s_turn(parent, child), child->heard_count > 0));
+    assert_int_equal(child->heard_count, 1);
+    assert_int_equal(child->heard[0].verb, FL_BEAT);
+    assert_int_equal(child->heard[0].from, FL_PARENT);
+    assert_int_equal(child->counters.dropped[FL_DROP_MALFORMED], 2);
+    assert_int_equal(child->counters.dropped[FL_DROP_WAY], 1);
+    assert_int_equal(child->counters.dropped[FL_DROP_PARENT], 1);
+    assert_int_equal(child->counters.refused[FL_WHY_CERTIFICATE], 1);
+    assert_int_equal(child->refusals, 4);
+    assert_int_equal(child->counters.way[FL_WAY_PARENT].messages_in, 5);
+    toy_destroy(&child);
+    s_fake_release(parent);
+}
+
+//  libzmq lets anyone in while no handler is bound, unless told otherwise.
+static void
+without_its_handler_nobody_gets_in(void **state)
+{
+    (void)state;
+    fake *parent = s_fake(false);
+    toy *child = s_child(parent);
+    toy_say_hello(child);
+    bool received = false;
+    toy_until(NULL, NULL, (received = s_turn(parent, child) || received,
+                           parent->counters.handshakes_failed > 1));
+    assert_false(received);
+    assert_int_equal(parent->counters.handshakes, 0);
+    toy_destroy(&child);
+    s_fake_release(parent);
+}
+
+static void
+the_last_word_goes_out_before_the_connection_does(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "leaver");
+    toy_say_hello(child);
+    toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) == 1);
+    toy_say(child, FL_PARENT, FL_LEAVE)->leave.reason = FL_WHY_LEFT;
+    toy_until(NULL, child, child->says_count == 0);
+    toy_destroy(&child); // at once
+    toy_until(parent, NULL, toy_count(parent, FL_EV_MESSAGE, FL_LEAVE) == 1);
+    toy_destroy(&parent);
+}
+
+static void
+a_reconnecting_child_is_heard_on_its_new_connection(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    toy *child = toy_child(parent, "again");
+    for (unsigned i = 1; i <= 3; i++) {
+        toy_say_hello(child);
+        toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) == i);
+        (void)toy_do(child, FL_FX_RECONNECT);
+    }
+    toy_say_beat(child); // a new connection: the parent does not know it
+    toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_REFUSED) == 1);
+    assert_int_equal(toy_last(child, FL_EV_MESSAGE, FL_REFUSED)->reason, FL_WHY_UNKNOWN_SEAT);
+    assert_int_equal(parent->counters.accepted, 4);
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
+static void
+an_impossible_address_is_told_in_one_line(void **state)
+{
+    (void)state;
+    const fl_uplink_conf wrong = { .host = "no host", .port = 1 };
+    fl_uplink uplink;
+    fl_why why = { .text = "" };
+    assert_int_equal(fl_uplink_open(&uplink, &wrong, &why), FL_IO);
+    assert_non_null(strstr(why.text, "tcp://no host:1"));
+    assert_null(uplink.control);
+    fl_uplink_close(&uplink);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        toy_test(what_a_parent_may_not_say_is_dropped_by_name),
+        toy_test(without_its_handler_nobody_gets_in),
+        toy_test(the_last_word_goes_out_before_the_connection_does),
+        toy_test(a_reconnecting_child_is_heard_on_its_new_connection),
+        toy_test(an_impossible_address_is_told_in_one_line),
+    };
+    return cmocka_run_group_tests(tests, toy_setup, toy_teardown);
+}
