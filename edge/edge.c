@@ -335,3 +335,9 @@ fl_edge_round(const fl_edge *self)
 {
     return self->phase == IDLE ? 0 : self->task.order.round;
 }
+
+bool
+fl_edge_done(const fl_edge *self)
+{
+    return self->final;
+}

@@ -27,5 +27,6 @@ fl_machine fl_edge_machine(fl_edge *self);
 const fl_cohort *fl_edge_cohort(const fl_edge *self);
 const fl_member *fl_edge_member(const fl_edge *self);
 uint64_t fl_edge_round(const fl_edge *self); // in hand; 0 = none
+bool fl_edge_done(const fl_edge *self);      // the run is over
 
 #endif

@@ -62,6 +62,9 @@ s_place(fl_relay *self, fl_peer peer, uint64_t request, fl_time now)
             found = at;
         }
     }
+    if (found != NULL) {
+        found->open = false;
+    }
     return found;
 }
 
@@ -83,7 +86,7 @@ on_enrol(fl_relay *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_enrol *enrol = &event->message.message->enrol;
     passage *at = s_place(self, event->message.from, enrol->request, now);
-    if (at != NULL && (!at->open || at->request != enrol->request)) {
+    if (at != NULL && !at->open) {
         *at = (passage){ .open = true, .peer = event->message.from, .request = enrol->request,
                          .ticket = ++self->tickets, .since = now };
     } else if (at != NULL && self->conf.enrol != NULL) {
@@ -173,7 +176,7 @@ s_relay(fl_relay *self, const fl_event *event, fl_time now, fl_outbox *out)
     if (message->verb == FL_DENY && from_parent) {
         return true; // the identity has taken it already
     }
-    if (message->verb == FL_BEAT && !from_parent && event->message.role == FL_ROLE_EDGE) {
+    if (message->verb == FL_BEAT && !from_parent) {
         s_tell_denied(self, event, out);
     }
     return false;

@@ -68,6 +68,10 @@ void fl_ledger_round_destroy(fl_ledger_round **self_p);
 //  Attempts opened of a round: the highest number, 0 when none.
 FL_CHECKED fl_status fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint64_t round,
                                         uint32_t *attempts, fl_why *why);
+//  The round opened last of all, whatever its run: where an edge goes on after a restart.
+//  FL_MISSING when there is none.
+FL_CHECKED fl_status fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round,
+                                      uint32_t *attempt, fl_why *why);
 //  Up to `capacity` rounds (the latest closed attempt of each) from round `first` on, ascending,
 //  without their rolls. `*count`: how many.
 FL_CHECKED fl_status fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first,

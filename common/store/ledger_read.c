@@ -96,6 +96,25 @@ fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint64_t round, uint32_t 
 }
 
 fl_status
+fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round, uint32_t *attempt, fl_why *why)
+{
+    fl_query query = fl_query_of(
+        self->sql, "SELECT run, round, attempt FROM round ORDER BY rowid DESC LIMIT 1");
+    bool found = fl_query_next(&query);
+    if (found) {
+        (void)fl_query_take_blob(&query, run->bytes, sizeof run->bytes);
+        *round = fl_query_take_u64(&query);
+        *attempt = s_take_u32(&query);
+    }
+    fl_status status = fl_query_end(&query, why);
+    if (status == FL_OK && !found) {
+        fl_why_set(why, "no round was opened here yet");
+        return FL_MISSING;
+    }
+    return status;
+}
+
+fl_status
 fl_ledger_resume_get(fl_ledger *self, fl_ledger_resume *resume, fl_why *why)
 {
     *resume = (fl_ledger_resume){ .round = 1 };

@@ -1,0 +1,343 @@
+#include "cloud/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud/office.h"
+#include "cloud/root.h"
+#include "cloud/server.h"
+#include "cloud/settings.h"
+#include "common/app/lock.h"
+#include "common/base/log.h"
+#include "common/crypto/hash.h"
+#include "common/data/idx.h"
+#include "common/host/clock.h"
+#include "common/host/settings.h"
+#include "common/model/safetensors.h"
+#include "common/store/file.h"
+
+enum { DAY_S = 24 * 3600 };
+
+typedef struct process {
+    const fl_conf *conf;
+    const char *state;
+    fl_lock *lock;
+    fl_authority *authority;
+    fl_ledger *ledger;
+    fl_checkpoints *checkpoints;
+    fl_identity *identity;
+    fl_dataset test;
+    fl_ledger_resume resume;
+    fl_blob *model;          // that the next round begins with
+    fl_server *server;
+    fl_root *root;
+    fl_station *station;
+    fl_desk *desk;
+    fl_office *office;
+} process;
+
+// ---- files ------------------------------------------------------------------------------------
+static fl_status
+s_open_files(process *self, fl_why *why)
+{
+    char path[FL_HOME_PATH_MAX];
+    fl_status status = fl_home_open(self->state, why);
+    if (status == FL_OK) {
+        status = fl_lock_take(self->state, "fl-root", &self->lock, why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_secret_load(fl_conf_text(self->conf, "authority"), &self->authority, why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_path(self->state, "ledger.db", path, why);
+    }
+    if (status == FL_OK) {
+        status = fl_ledger_open(path, &self->ledger, why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_path(self->state, "models", path, why);
+    }
+    if (status == FL_OK) {
+        status = fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
+                                     &self->checkpoints, why);
+    }
+    return status;
+}
+
+//  The root makes its keys and certifies itself when it starts for the first time.
+static fl_status
+s_certify(process *self, fl_why *why)
+{
+    uint8_t bytes[FL_CERT_BYTES];
+    if (fl_home_cert_load(self->state, bytes, why) == FL_OK) {
+        return FL_OK;
+    }
+    fl_node node;
+    const char *name = fl_conf_text(self->conf, "node");
+    if (!fl_node_parse(name, &node)) {
+        fl_why_set(why, "node: '%s' is no name: 1 to 15 of a-z, 0-9, dot and dash", name);
+        return FL_RANGE;
+    }
+    fl_entropy entropy = fl_entropy_os();
+    fl_keys *keys = NULL;
+    fl_status status = fl_home_keys_load(self->state, &keys, why);
+    if (status == FL_MISSING) {
+        status = fl_home_keys_make(self->state, &entropy, &keys, why);
+    }
+    if (status == FL_OK) {
+        uint64_t life = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S;
+        status = fl_registrar_root(self->authority, self->ledger, &node, fl_keys_public(keys),
+                                   fl_clock_wall_s(), life, bytes, why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_authority_save(self->state, fl_authority_public_of(self->authority), why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_cert_save(self->state, bytes, false, why);
+    }
+    fl_keys_destroy(&keys);
+    return status;
+}
+
+static fl_status
+s_identify(process *self, fl_why *why)
+{
+    const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_ROOT,
+                                    .authority = self->authority, .wall_s = fl_clock_wall_s };
+    fl_status status = fl_identity_open(&conf, &self->identity, why);
+    uint64_t version = 0;
+    fl_blob *list = NULL;
+    if (status == FL_OK) {
+        status = fl_ledger_deny_get(self->ledger, &version, &list, why);
+    }
+    if (status == FL_OK && list != NULL) {
+        fl_trust trust = fl_identity_deny_take(self->identity, fl_blob_bytes(list));
+        if (trust != FL_TRUST_OK) {
+            fl_why_set(why, "%s/ledger.db: the deny list in it does not hold (%s): restore it",
+                       self->state, fl_trust_name(trust));
+            status = FL_MALFORMED;
+        }
+        (void)fl_identity_deny_changed(self->identity);
+    }
+    fl_blob_unref(&list);
+    return status;
+}
+
+// ---- the run ----------------------------------------------------------------------------------
+static fl_status
+s_begin_run(process *self, fl_why *why)
+{
+    fl_safetensors file;
+    fl_ledger_run run = { .model = { { 0 } } };
+    fl_status status = fl_root_settings_model(self->conf, &self->model, why);
+    if (status == FL_OK) {
+        status = fl_safetensors_parse(fl_blob_bytes(self->model), &file, why);
+    }
+    if (status != FL_OK) {
+        return status;
+    }
+    fl_entropy entropy = fl_entropy_os();
+    fl_entropy_fill(&entropy, run.run.bytes, sizeof run.run.bytes);
+    run.elements = file.elements;
+    run.model = fl_hash_of(fl_blob_bytes(self->model));
+    run.model_bytes = fl_blob_size(self->model);
+    status = fl_checkpoints_save(self->checkpoints, &run.model, fl_blob_bytes(self->model),
+                                 fl_bytes_of(NULL, 0), why);
+    if (status == FL_OK) {
+        status = fl_ledger_run_begin(self->ledger, &run, why);
+    }
+    if (status == FL_OK) {
+        status = fl_ledger_resume_get(self->ledger, &self->resume, why);
+    }
+    return status;
+}
+
+static fl_status
+s_load_run(process *self, fl_why *why)
+{
+    fl_blob *optimizer = NULL;
+    fl_dataset *test = &self->test;
+    fl_status status = fl_ledger_resume_get(self->ledger, &self->resume, why);
+    if (status == FL_MISSING) {
+        status = s_begin_run(self, why);
+    } else if (status == FL_OK) {
+        status = fl_checkpoints_load(self->checkpoints, &self->resume.run.model, &self->model,
+                                     &optimizer, why);
+    }
+    const char *inputs = fl_conf_text(self->conf, "test.inputs");
+    if (status == FL_OK && inputs[0] != '\0') {
+        status = fl_dataset_load(inputs, fl_conf_text(self->conf, "test.labels"), NULL, 0, test,
+                                 why);
+    }
+    fl_server_conf server = { .optimizer = fl_root_settings_optimizer(self->conf),
+                              .test = { .inputs = test->inputs, .labels = test->labels,
+                                        .count = test->samples, .features = test->features },
+                              .ledger = self->ledger, .checkpoints = self->checkpoints };
+    fl_why note = { "" };
+    if (status == FL_OK) {
+        status = fl_gemm_choose((unsigned)fl_conf_int(self->conf, "threads"), &server.gemm, &note);
+        if (note.text[0] != '\0') {
+            *why = note;
+        }
+    }
+    if (status == FL_OK) {
+        fl_bytes state = optimizer == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(optimizer);
+        status = fl_server_new(&server, fl_blob_bytes(self->model), state, &self->server, why);
+    }
+    fl_blob_unref(&optimizer);
+    if (status == FL_OK && note.text[0] != '\0') {
+        fl_log(FL_LOG_WARN, "blas", fl_log_text("why", note.text));
+    }
+    return status;
+}
+
+// ---- what the station asks --------------------------------------------------------------------
+static bool
+s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
+{
+    process *self = arg;
+    return fl_desk_ask(self->desk, ticket, ask) || fl_office_ask(self->office, ticket, ask);
+}
+
+static bool
+s_enrol(void *arg, uint64_t ticket, fl_bytes sealed)
+{
+    process *self = arg;
+    return fl_office_enrol(self->office, ticket, sealed);
+}
+
+static bool
+s_done(void *arg)
+{
+    process *self = arg;
+    return fl_root_look(self->root, fl_station_now(self->station)).phase == FL_ROOT_DONE;
+}
+
+static void
+s_fill(void *arg, fl_view_input *input)
+{
+    process *self = arg;
+    static fl_root_view view;
+    view = fl_root_look(self->root, input->now);
+    input->tier = "root";
+    input->node = *fl_identity_node(self->identity);
+    input->run = self->resume.run.run;
+    input->root = &view;
+    input->cohort = fl_root_cohort(self->root);
+}
+
+static fl_status
+s_seat(process *self, fl_why *why)
+{
+    const fl_desk_conf desk = { .station = self->station, .ledger = self->ledger,
+                                .checkpoints = self->checkpoints, .fill = s_fill, .self = self };
+    self->desk = fl_desk_new(&desk);
+    const fl_office_conf office = {
+        .authority = self->authority, .identity = self->identity, .ledger = self->ledger,
+        .station = self->station, .desk = self->desk,
+        .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
+    };
+    self->office = fl_office_new(&office);
+    fl_root_conf root = fl_root_settings(self->conf);
+    root.cohort.node = *fl_identity_node(self->identity);
+    self->root = fl_root_new(&root);
+    if (self->desk == NULL || self->office == NULL || self->root == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    const fl_tier tier = { .self = self, .machine = fl_root_machine(self->root),
+                           .applier = fl_server_applier(self->server),
+                           .saver = fl_server_saver(self->server), .enrol = s_enrol,
+                           .ask = s_ask, .done = s_done };
+    return fl_station_seat(self->station, &tier, why);
+}
+
+static fl_status
+s_start(process *self, fl_why *why)
+{
+    const fl_ledger_resume *resume = &self->resume;
+    fl_vault_put_model(fl_station_vault(self->station), &resume->run.model, &self->model);
+    fl_event start = { .kind = FL_EV_START };
+    start.start.round = resume->round;
+    start.start.attempt = resume->attempt;
+    start.start.run = resume->run.run;
+    start.start.model = resume->run.model;
+    start.start.model_bytes = resume->run.model_bytes;
+    start.start.elements = resume->run.elements;
+    fl_log_set_run(&resume->run.run);
+    fl_log(FL_LOG_INFO, "started", fl_log_u64("next_round", resume->round),
+           fl_log_u64("rounds", (uint64_t)fl_conf_int(self->conf, "rounds")),
+           fl_log_u64("port", fl_station_port(self->station, FL_WAY_CONTROL)),
+           fl_log_u64("parameters", resume->run.elements));
+    fl_status status = fl_station_post(self->station, &start);
+    return status == FL_OK ? fl_settings_ports(self->conf, self->station, why) : status;
+}
+
+static fl_status
+s_outcome(process *self, bool ended, fl_why *why)
+{
+    fl_root_view view = fl_root_look(self->root, fl_station_now(self->station));
+    if (view.phase == FL_ROOT_DONE && view.aborted) {
+        fl_why_set(why, "the run was aborted in round %llu: %s", (unsigned long long)view.round,
+                   fl_reason_name(view.reason));
+        return FL_MISMATCH;
+    }
+    if (!ended) {
+        fl_why_set(why, "work was left running at the end");
+        return FL_BUSY;
+    }
+    return FL_OK;
+}
+
+static void
+s_close(process *self)
+{
+    fl_station_close(&self->station);
+    fl_office_destroy(&self->office);
+    fl_desk_destroy(&self->desk);
+    fl_root_destroy(&self->root);
+    fl_server_destroy(&self->server);
+    fl_blob_unref(&self->model);
+    fl_dataset_release(&self->test);
+    fl_identity_close(&self->identity);
+    fl_checkpoints_close(&self->checkpoints);
+    fl_ledger_close(&self->ledger);
+    fl_authority_destroy(&self->authority);
+    fl_lock_release(&self->lock);
+}
+
+fl_status
+fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
+{
+    process self = { .conf = conf, .state = fl_conf_text(conf, "state") };
+    fl_settings_log(conf, "root", fl_conf_text(conf, "node"));
+    fl_status status = s_open_files(&self, why);
+    if (status == FL_OK) {
+        status = s_certify(&self, why);
+    }
+    if (status == FL_OK) {
+        status = s_identify(&self, why);
+    }
+    if (status == FL_OK) {
+        status = s_load_run(&self, why);
+    }
+    if (status == FL_OK) {
+        fl_station_conf station = fl_settings_station(conf, true);
+        station.identity = self.identity;
+        station.stop = stop;
+        status = fl_station_open(&station, &self.station, why);
+    }
+    if (status == FL_OK) {
+        status = s_seat(&self, why);
+    }
+    if (status == FL_OK) {
+        status = s_start(&self, why);
+    }
+    if (status == FL_OK) {
+        bool ended = fl_station_run(self.station);
+        status = s_outcome(&self, ended, why);
+    }
+    s_close(&self);
+    return status;
+}

@@ -1,0 +1,186 @@
+#include "cloud/server.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud/reference.h"
+#include "common/base/log.h"
+#include "common/crypto/hash.h"
+#include "common/model/safetensors.h"
+
+struct fl_server {
+    fl_server_conf conf;
+    fl_safetensors file;   // names and shapes; its data view is not kept
+    uint64_t elements;
+    float *parameters;     // (elements)
+    float *mean;           // (elements)
+    fl_optimizer *optimizer;
+    fl_blob *pending;      // made by apply, not yet durable
+    fl_hash pending_hash;
+};
+
+static fl_status
+s_restore(fl_server *self, fl_bytes state, fl_why *why)
+{
+    uint64_t count = 0;
+    float *kept = fl_optimizer_state(self->optimizer, &count);
+    if (state.size == 0) {
+        return FL_OK;
+    }
+    if (state.size != count * sizeof *kept) {
+        fl_why_set(why, "the checkpoint's optimizer state has %zu bytes, this optimizer keeps %llu: "
+                        "set server.optimizer as it was when the run began",
+                   state.size, (unsigned long long)(count * sizeof *kept));
+        return FL_MISMATCH;
+    }
+    memcpy(kept, state.data, state.size);
+    return FL_OK;
+}
+
+fl_status
+fl_server_new(const fl_server_conf *conf, fl_bytes model, fl_bytes optimizer_state,
+              fl_server **server, fl_why *why)
+{
+    *server = NULL;
+    fl_server *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    self->conf = *conf;
+    fl_status status = fl_safetensors_parse(model, &self->file, why);
+    if (status == FL_OK) {
+        self->elements = self->file.elements;
+        self->parameters = calloc(self->elements, sizeof *self->parameters);
+        self->mean = calloc(self->elements, sizeof *self->mean);
+        self->optimizer = fl_optimizer_new(&conf->optimizer, self->elements);
+        bool made = self->parameters != NULL && self->mean != NULL && self->optimizer != NULL;
+        status = made ? FL_OK : FL_NOMEM;
+        fl_why_set(why, "out of memory for a model of %llu parameters",
+                   (unsigned long long)self->elements);
+    }
+    if (status == FL_OK) {
+        fl_safetensors_read(&self->file, 0, self->elements, self->parameters);
+        status = s_restore(self, optimizer_state, why);
+    }
+    if (status != FL_OK) {
+        fl_server_destroy(&self);
+        return status;
+    }
+    self->file.data = fl_bytes_of(NULL, 0);
+    *server = self;
+    return FL_OK;
+}
+
+void
+fl_server_destroy(fl_server **self_p)
+{
+    fl_server *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        free(self->parameters);
+        free(self->mean);
+        fl_optimizer_destroy(&self->optimizer);
+        fl_blob_unref(&self->pending);
+        free(self);
+    }
+}
+
+uint64_t
+fl_server_elements(const fl_server *self)
+{
+    return self->elements;
+}
+
+static void
+s_score(fl_server *self, fl_applied *applied)
+{
+    fl_reference score;
+    fl_watch watch = { .cancel = false };
+    fl_why why;
+    applied->loss = NAN;
+    applied->accuracy = NAN;
+    if (self->conf.test.count == 0) {
+        return;
+    }
+    if (fl_reference_evaluate(fl_blob_bytes(applied->model), self->conf.gemm, &self->conf.test,
+                              &watch, &score, &why) == FL_OK) {
+        applied->loss = score.loss;
+        applied->accuracy = score.accuracy;
+    } else {
+        fl_log(FL_LOG_ERROR, "not-scored", fl_log_text("why", why.text));
+    }
+}
+
+static bool
+s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
+{
+    fl_server *self = arg;
+    FL_ASSERT(fl_fold_elements(fold) == self->elements);
+    fl_fold_mean(fold, effect->apply.weight, 0, self->elements, self->mean);
+    fl_optimizer_apply(self->optimizer, self->mean, self->parameters, 0, self->elements);
+    fl_safetensors_note note = { .key = "round" };
+    (void)snprintf(note.text, sizeof note.text, "%llu",
+                   (unsigned long long)effect->apply.order.round);
+    if (fl_safetensors_save(self->file.tensor, self->file.count, &note, 1, self->parameters,
+                            &applied->model) != FL_OK) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "the next model"));
+        return false;
+    }
+    applied->hash = fl_hash_of(fl_blob_bytes(applied->model));
+    s_score(self, applied);
+    fl_blob_unref(&self->pending);
+    self->pending = fl_blob_ref(applied->model);
+    self->pending_hash = applied->hash;
+    return true;
+}
+
+fl_applier
+fl_server_applier(fl_server *self)
+{
+    return (fl_applier){ .self = self, .apply = s_apply };
+}
+
+//  The checkpoint first: the ledger never names a model that is not there.
+static fl_status
+s_save_close(fl_server *self, const fl_report *report, fl_why *why)
+{
+    fl_status status = FL_OK;
+    uint64_t model_bytes = 0;
+    if (report->close == FL_CLOSE_DONE) {
+        FL_ASSERT(self->pending != NULL && fl_hash_equal(&self->pending_hash, &report->model));
+        uint64_t count = 0;
+        const float *state = fl_optimizer_state(self->optimizer, &count);
+        model_bytes = fl_blob_size(self->pending);
+        status = fl_checkpoints_save(self->conf.checkpoints, &report->model,
+                                     fl_blob_bytes(self->pending),
+                                     fl_bytes_of(state, count * sizeof *state), why);
+    }
+    if (status == FL_OK) {
+        status = fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
+    }
+    fl_blob_unref(&self->pending);
+    return status;
+}
+
+static bool
+s_save(void *arg, fl_save what, const fl_report *report)
+{
+    fl_server *self = arg;
+    fl_why why;
+    fl_status status = what == FL_SAVE_OPEN ? fl_ledger_round_open(self->conf.ledger, report, &why)
+                                            : s_save_close(self, report, &why);
+    if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why.text));
+    }
+    return status == FL_OK;
+}
+
+fl_saver
+fl_server_saver(fl_server *self)
+{
+    return (fl_saver){ .self = self, .save = s_save };
+}

@@ -1,0 +1,164 @@
+#include "cloud/settings.h"
+
+#include <string.h>
+
+#include "common/host/settings.h"
+#include "common/model/start.h"
+#include "common/tensor/fixed.h"
+
+static const fl_setting rows[] = {
+    FL_SETTINGS_PROCESS,
+    FL_SETTINGS_COHORT,
+    { "node", FL_CONF_TEXT, "root", 0, 0, NULL, "name of this root" },
+    { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,
+      "directory of the authority's secret: the root issues certificates and signs orders" },
+    { "certificates.days", FL_CONF_INT, "30", 1, 3650, NULL, "life of a certificate issued here" },
+    { "rounds", FL_CONF_INT, "20", 1, 1000000000, NULL, "rounds of the run" },
+    { "round.expect_devices", FL_CONF_INT, "0", 0, 1000000, NULL,
+      "devices wanted before a round begins; 0 is any" },
+    { "round.wait", FL_CONF_DURATION, "10m", 100, 86400000, NULL,
+      "bound of the wait for children, before each round" },
+    { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
+      "layer sizes of the network; empty with model.elements" },
+    { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
+      "length of a plain vector instead of a network, for load tests" },
+    { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "of the first parameters" },
+    { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL, "largest change of a parameter" },
+    { "plan.bits", FL_CONF_INT, "20", 2, 24, NULL, "of one fixed-point number, sign included" },
+    { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL,
+      "samples per unit of weight" },
+    { "plan.weight_max", FL_CONF_INT, "255", 1, 1000000, NULL, "largest weight of a device" },
+    { "plan.devices_max", FL_CONF_INT, "16", 1, 1000000, NULL,
+      "devices that the proof against overflow allows for" },
+    { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
+    { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per step" },
+    { "train.rate", FL_CONF_REAL, "0.1", 0, 1000, NULL, "learning rate" },
+    { "train.momentum", FL_CONF_REAL, "0", 0, 1, NULL, "of SGD on the device" },
+    { "train.decay", FL_CONF_REAL, "0", 0, 1, NULL, "weight decay" },
+    { "train.proximal", FL_CONF_REAL, "0", 0, 1000, NULL, "FedProx term; 0 is none" },
+    { "train.seed", FL_CONF_INT, "1", 0, 0, NULL, "of the shuffles and the dither" },
+    { "late.policy", FL_CONF_CHOICE, "carry", 0, 0, "drop|carry",
+      "what a device does with an update that came too late" },
+    { "late.staleness_max", FL_CONF_INT, "3", 0, 63, NULL, "oldest update that is taken, in rounds" },
+    { "server.optimizer", FL_CONF_CHOICE, "fedavgm", 0, 0, "fedavg|fedavgm",
+      "how the mean becomes the next model" },
+    { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "of the server optimizer" },
+    { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "of fedavgm" },
+    { "test.inputs", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of the test set; empty is none" },
+    { "test.labels", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of its labels" },
+    { "checkpoints", FL_CONF_INT, "3", 2, 256, NULL, "models kept" },
+};
+
+static fl_fixed
+s_fixed(const fl_conf *conf)
+{
+    return (fl_fixed){ .clip = (float)fl_conf_real(conf, "plan.clip"),
+                       .bits = (uint8_t)fl_conf_int(conf, "plan.bits"),
+                       .weight_unit = (uint32_t)fl_conf_int(conf, "plan.weight_unit"),
+                       .weight_max = (uint32_t)fl_conf_int(conf, "plan.weight_max"),
+                       .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
+}
+
+//  The sums are proved not to overflow before anything starts.
+static fl_status
+s_check(const fl_conf *conf, fl_why *why)
+{
+    fl_fixed fixed = s_fixed(conf);
+    fl_status status = fl_fixed_choose(&fixed, why);
+    if (status == FL_OK && fl_conf_int(conf, "model.elements") == 0) {
+        fl_shape shape;
+        status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
+    }
+    if (status != FL_OK) {
+        return status;
+    }
+    if (fl_conf_int(conf, "plan.devices_max") < fl_conf_int(conf, "round.expect_devices")) {
+        fl_why_set(why, "plan.devices_max is below round.expect_devices: raise it, or the sums of "
+                        "all devices could overflow");
+        return FL_RANGE;
+    }
+    bool inputs = fl_conf_text(conf, "test.inputs")[0] != '\0';
+    bool labels = fl_conf_text(conf, "test.labels")[0] != '\0';
+    if (inputs != labels) {
+        fl_why_set(why, "test.inputs and test.labels go together: give both or neither");
+        return FL_MISMATCH;
+    }
+    fl_optimizer_conf optimizer = fl_root_settings_optimizer(conf);
+    return fl_optimizer_check(&optimizer, why);
+}
+
+const fl_program fl_root_program = {
+    .name = "fl-root",
+    .purpose = "the cloud tier: opens rounds, merges what the edges send, keeps the model",
+    .settings = rows,
+    .setting_count = sizeof rows / sizeof rows[0],
+    .check = s_check,
+};
+
+static fl_plan
+s_plan(const fl_conf *conf)
+{
+    fl_fixed fixed = s_fixed(conf);
+    fl_status status = fl_fixed_choose(&fixed, NULL);
+    FL_ASSERT(status == FL_OK); // s_check has seen to it
+    return (fl_plan){
+        .clip = fixed.clip,
+        .bits = fixed.bits,
+        .ring_bits = fixed.ring_bits,
+        .wire_bytes = fixed.wire_bytes,
+        .weight_unit = fixed.weight_unit,
+        .weight_max = fixed.weight_max,
+        .devices_max = fixed.devices_max,
+        .epochs = (uint32_t)fl_conf_int(conf, "train.epochs"),
+        .batch = (uint32_t)fl_conf_int(conf, "train.batch"),
+        .rate = (float)fl_conf_real(conf, "train.rate"),
+        .momentum = (float)fl_conf_real(conf, "train.momentum"),
+        .decay = (float)fl_conf_real(conf, "train.decay"),
+        .proximal = (float)fl_conf_real(conf, "train.proximal"),
+        .seed = (uint64_t)fl_conf_int(conf, "train.seed"),
+        .late = (uint8_t)fl_conf_choice(conf, "late.policy"),
+        .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),
+    };
+}
+
+fl_root_conf
+fl_root_settings(const fl_conf *conf)
+{
+    fl_root_conf root = { .cohort = fl_settings_cohort(conf),
+                          .plan = s_plan(conf),
+                          .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
+                          .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
+                          .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait") };
+    root.cohort.child_roles[0] = FL_ROLE_EDGE;
+    root.cohort.child_roles[1] = FL_ROLE_DEVICE;
+    return root;
+}
+
+fl_optimizer_conf
+fl_root_settings_optimizer(const fl_conf *conf)
+{
+    fl_optimizer_conf optimizer = {
+        .kind = (fl_optimizer_kind)fl_conf_choice(conf, "server.optimizer"),
+        .rate = (float)fl_conf_real(conf, "server.rate"),
+        .momentum = (float)fl_conf_real(conf, "server.momentum"),
+    };
+    if (optimizer.kind == FL_OPTIMIZER_FEDAVG) {
+        optimizer.momentum = 0.0f;
+    }
+    return optimizer;
+}
+
+fl_status
+fl_root_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
+{
+    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
+    if (elements > 0) {
+        return fl_start_vector(elements, model, why);
+    }
+    fl_shape shape;
+    fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    return fl_start_network(&shape, (uint64_t)fl_conf_int(conf, "model.seed"), model, why);
+}

@@ -1,0 +1,78 @@
+//  settings - the rows of the settings tables that the programs share, and what they mean as plain
+//  values. A program's table is these rows and its own.
+#ifndef FL_HOST_SETTINGS_H
+#define FL_HOST_SETTINGS_H
+
+#include "common/app/conf.h"
+#include "common/core/cohort.h"
+#include "common/core/member.h"
+#include "common/host/station.h"
+
+//  Every process.
+#define FL_SETTINGS_PROCESS                                                                        \
+    { "state", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                     \
+      "directory of this process's keys, ledger and operator socket" },                            \
+    { "log.level", FL_CONF_CHOICE, "info", 0, 0, "error|warn|info|debug",                          \
+      "least urgent line that is logged" },                                                        \
+    { "threads", FL_CONF_INT, "2", 1, 64, NULL, "worker threads for folding and training" },       \
+    { "io_threads", FL_CONF_INT, "1", 1, 64, NULL, "threads that encrypt and move frames" }
+
+//  A process with children.
+#define FL_SETTINGS_COHORT                                                                         \
+    { "listen.control", FL_CONF_TEXT, "tcp://0.0.0.0:7000", 0, 0, NULL,                            \
+      "where children connect; port 0 takes any free one" },                                       \
+    { "listen.up", FL_CONF_TEXT, "tcp://0.0.0.0:7001", 0, 0, NULL,                                 \
+      "where children push contributions" },                                                       \
+    { "listen.down", FL_CONF_TEXT, "tcp://0.0.0.0:7002", 0, 0, NULL,                               \
+      "where children ask for models" },                                                           \
+    { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "children at a time" },                   \
+    { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "contributions staged at a time" },        \
+    { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \
+      "children wanted before a round may close early; 0 is whoever is there" },                   \
+    { "round.count_min", FL_CONF_INT, "1", 1, FL_SEATS_MAX, NULL,                                  \
+      "contributions below which a round is missed" },                                             \
+    { "round.count_max", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                  \
+      "contributions that are enough; 0 is all that were invited" },                               \
+    { "round.time_min", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,                                \
+      "a round never closes earlier" },                                                            \
+    { "round.time_max", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                \
+      "the deadline, or its ceiling when it is measured" },                                        \
+    { "round.factor", FL_CONF_REAL, "0", 0, 1000, NULL,                                            \
+      "deadline as so many medians of the last round; 0 is fixed" },                               \
+    { "round.missed", FL_CONF_CHOICE, "skip", 0, 0, "extend|skip|abort",                           \
+      "what happens when too few came" },                                                          \
+    { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time added by extend" },        \
+    { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "so often a round" },                  \
+    { "round.join_wait", FL_CONF_DURATION, "5s", 0, 86400000, NULL,                                \
+      "wait of an open round for the children it expects" },                                       \
+    { "beat", FL_CONF_DURATION, "1s", 10, 3600000, NULL, "heartbeat of the children" },            \
+    { "lease", FL_CONF_INT, "6", 2, 1000, NULL, "silent beats after which a seat is given up" },   \
+    { "margin.hop", FL_CONF_DURATION, "100ms", 0, 3600000, NULL,                                   \
+      "kept off a child's budget for the way" },                                                   \
+    { "margin.finish", FL_CONF_DURATION, "200ms", 0, 3600000, NULL,                                \
+      "kept off our own budget to finish and send the sum" },                                      \
+    { "rate.min", FL_CONF_SIZE, "2k", 0, 1073741824, NULL,                                         \
+      "bytes per second below which a slot is withdrawn" },                                        \
+    { "rate.window", FL_CONF_DURATION, "10s", 100, 3600000, NULL, "over which that is measured" }
+
+//  A process with a parent.
+#define FL_SETTINGS_MEMBER                                                                         \
+    { "backoff.min", FL_CONF_DURATION, "200ms", 10, 3600000, NULL,                                 \
+      "first wait before connecting again" },                                                      \
+    { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" }
+
+fl_window fl_settings_window(const fl_conf *conf);
+fl_timing fl_settings_timing(const fl_conf *conf);
+//  All but the node and the roles.
+fl_cohort_conf fl_settings_cohort(const fl_conf *conf);
+//  All but the node and role; the incarnation is drawn anew.
+fl_member_conf fl_settings_member(const fl_conf *conf, fl_role role);
+//  What fl_station_open wants, for a process with children or without.
+fl_station_conf fl_settings_station(const fl_conf *conf, bool children);
+//  Log lines of this process from now on.
+void fl_settings_log(const fl_conf *conf, const char *tier, const char *node);
+//  The ports that were bound, for those who start children: "<state>/ports", a line per lane.
+FL_CHECKED fl_status fl_settings_ports(const fl_conf *conf, const fl_station *station,
+                                       fl_why *why);
+
+#endif

@@ -1,0 +1,10 @@
+//  fl-device - the device tier.
+#include "common/host/launch.h"
+#include "device/process.h"
+#include "device/settings.h"
+
+int
+main(int argc, char **argv)
+{
+    return fl_launch(&fl_device_program, argc, argv, fl_device_process);
+}

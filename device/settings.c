@@ -1,0 +1,130 @@
+#include "device/settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/host/settings.h"
+#include "device/builtin.h"
+#include "device/partition.h"
+#include "device/synthetic.h"
+
+static const fl_setting rows[] = {
+    FL_SETTINGS_PROCESS,
+    FL_SETTINGS_MEMBER,
+    { "trainer", FL_CONF_CHOICE, "builtin", 0, 0, "builtin|synthetic", "what learns here" },
+    { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
+      "layer sizes of the network that this device can train" },
+    { "data.inputs", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of the samples, plain or gzip" },
+    { "data.labels", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of their labels" },
+    { "data.shards", FL_CONF_INT, "1", 1, FL_SHARDS_MAX, NULL, "devices that share the samples" },
+    { "data.shard", FL_CONF_INT, "0", 0, FL_SHARDS_MAX - 1, NULL, "which of the shards is ours" },
+    { "data.alpha", FL_CONF_REAL, "0", 0, 1000000, NULL,
+      "label skew of the shards, Dirichlet(alpha); 0 is evenly" },
+    { "data.minimum", FL_CONF_INT, "64", 0, 1000000000, NULL, "samples that every shard has" },
+    { "data.seed", FL_CONF_INT, "1", 0, 0, NULL, "of the partition: the same on every device" },
+    { "delay", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,
+      "waits so long before training: a slow device for demonstrations" },
+    { "synthetic.elements", FL_CONF_INT, "10000", 1, 4294967296.0, NULL,
+      "length of the synthetic trainer's vector" },
+    { "synthetic.samples", FL_CONF_INT, "64", 0, 1000000000, NULL, "samples that it claims" },
+    { "synthetic.seed", FL_CONF_INT, "1", 0, 0, NULL, "of its updates" },
+};
+
+static fl_status
+s_check(const fl_conf *conf, fl_why *why)
+{
+    if (fl_conf_choice(conf, "trainer") == 1) {
+        return FL_OK;
+    }
+    fl_shape shape;
+    fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
+    if (status == FL_OK && fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
+        fl_why_set(why, "data.shard counts from 0 and must be below data.shards");
+        status = FL_RANGE;
+    }
+    if (status == FL_OK && (fl_conf_text(conf, "data.inputs")[0] == '\0' ||
+                            fl_conf_text(conf, "data.labels")[0] == '\0')) {
+        fl_why_set(why, "data.inputs and data.labels must name IDX files for the builtin trainer");
+        status = FL_MISSING;
+    }
+    return status;
+}
+
+const fl_program fl_device_program = {
+    .name = "fl-device",
+    .purpose = "the device tier: trains on its own samples, sends what it learnt",
+    .settings = rows,
+    .setting_count = sizeof rows / sizeof rows[0],
+    .check = s_check,
+};
+
+//  Load this device's shard only.
+static fl_status
+s_load(const fl_conf *conf, fl_dataset *data, fl_why *why)
+{
+    const char *labels_path = fl_conf_text(conf, "data.labels");
+    const fl_partition_conf partition_conf = {
+        .shards = (uint32_t)fl_conf_int(conf, "data.shards"),
+        .alpha = fl_conf_real(conf, "data.alpha"),
+        .minimum = (uint32_t)fl_conf_int(conf, "data.minimum"),
+        .seed = (uint64_t)fl_conf_int(conf, "data.seed"),
+    };
+    uint8_t *labels = NULL;
+    uint32_t samples = 0;
+    fl_partition partition = { 0 };
+    fl_status status = fl_idx_labels(labels_path, &labels, &samples, why);
+    if (status == FL_OK) {
+        status = fl_partition_make(&partition_conf, labels, samples, &partition, why);
+    }
+    if (status == FL_OK) {
+        uint32_t count = 0;
+        const uint32_t *chosen =
+            fl_partition_shard(&partition, (uint32_t)fl_conf_int(conf, "data.shard"), &count);
+        status = fl_dataset_load(fl_conf_text(conf, "data.inputs"), labels_path, chosen, count,
+                                 data, why);
+    }
+    fl_partition_release(&partition);
+    free(labels);
+    return status;
+}
+
+static fl_status
+s_builtin(const fl_conf *conf, fl_dataset *data, fl_trainer *trainer, fl_why *why)
+{
+    fl_builtin_conf builtin = { .shard = (uint32_t)fl_conf_int(conf, "data.shard"),
+                                .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
+    fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why);
+    if (status == FL_OK) {
+        status = s_load(conf, data, why);
+    }
+    fl_why note = { "" };
+    if (status == FL_OK) {
+        status = fl_gemm_choose((unsigned)fl_conf_int(conf, "threads"), &builtin.gemm, &note);
+        if (note.text[0] != '\0') {
+            *why = note;
+            fl_log(FL_LOG_WARN, "blas", fl_log_text("why", note.text));
+        }
+    }
+    if (status == FL_OK) {
+        builtin.samples = (fl_samples){ .inputs = data->inputs, .labels = data->labels,
+                                        .count = data->samples, .features = data->features };
+        status = fl_builtin_new(&builtin, trainer, why);
+    }
+    return status;
+}
+
+fl_status
+fl_device_trainer(const fl_conf *conf, fl_dataset *data, fl_trainer *trainer, fl_why *why)
+{
+    if (fl_conf_choice(conf, "trainer") == 0) {
+        return s_builtin(conf, data, trainer, why);
+    }
+    const fl_synthetic_conf synthetic = {
+        .elements = (uint64_t)fl_conf_int(conf, "synthetic.elements"),
+        .samples = (uint64_t)fl_conf_int(conf, "synthetic.samples"),
+        .delay_ms = (uint32_t)fl_conf_ms(conf, "delay"),
+        .seed = (uint64_t)fl_conf_int(conf, "synthetic.seed"),
+    };
+    return fl_synthetic_new(&synthetic, trainer, why);
+}

@@ -1,0 +1,10 @@
+//  edge-agg - the edge tier.
+#include "common/host/launch.h"
+#include "edge/process.h"
+#include "edge/settings.h"
+
+int
+main(int argc, char **argv)
+{
+    return fl_launch(&fl_edge_program, argc, argv, fl_edge_process);
+}

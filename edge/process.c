@@ -1,0 +1,225 @@
+#include "edge/process.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/app/lock.h"
+#include "common/base/log.h"
+#include "common/host/clock.h"
+#include "common/host/desk.h"
+#include "common/host/settings.h"
+#include "edge/edge.h"
+
+typedef struct process {
+    const fl_conf *conf;
+    const char *state;
+    fl_lock *lock;
+    fl_ledger *ledger;
+    fl_identity *identity;
+    fl_edge *edge;
+    fl_station *station;
+    fl_desk *desk;
+} process;
+
+static fl_status
+s_open_files(process *self, fl_why *why)
+{
+    char path[FL_HOME_PATH_MAX];
+    fl_status status = fl_home_open(self->state, why);
+    if (status == FL_OK) {
+        status = fl_lock_take(self->state, "edge-agg", &self->lock, why);
+    }
+    if (status == FL_OK) {
+        const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_EDGE,
+                                        .parent = true, .wall_s = fl_clock_wall_s };
+        status = fl_identity_open(&conf, &self->identity, why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_path(self->state, "ledger.db", path, why);
+    }
+    if (status == FL_OK) {
+        status = fl_ledger_open(path, &self->ledger, why);
+    }
+    return status;
+}
+
+//  The deny list that was last heard of holds until the parent says more.
+static fl_status
+s_recall_denied(process *self, fl_why *why)
+{
+    uint64_t version = 0;
+    fl_blob *list = NULL;
+    fl_status status = fl_ledger_deny_get(self->ledger, &version, &list, why);
+    if (list != NULL) {
+        if (fl_identity_deny_take(self->identity, fl_blob_bytes(list)) != FL_TRUST_OK) {
+            fl_log(FL_LOG_WARN, "deny-list-lost", fl_log_u64("version", version));
+        }
+        (void)fl_identity_deny_changed(self->identity);
+    }
+    fl_blob_unref(&list);
+    return status;
+}
+
+// ---- what the station asks --------------------------------------------------------------------
+static bool
+s_save(void *arg, fl_save what, const fl_report *report)
+{
+    process *self = arg;
+    fl_why why;
+    fl_status status = what == FL_SAVE_OPEN
+                           ? fl_ledger_round_open(self->ledger, report, &why)
+                           : fl_ledger_round_close(self->ledger, report, 0, &why);
+    if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why.text));
+    }
+    return status == FL_OK;
+}
+
+typedef struct heard {
+    process *process;
+    uint64_t version;
+    fl_blob *list;
+} heard;
+
+static void
+s_put_list(void *arg)
+{
+    heard *list = arg;
+    fl_why why;
+    fl_status status = fl_ledger_deny_put(list->process->ledger, list->version,
+                                          fl_blob_bytes(list->list), NULL, &why);
+    if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why.text));
+    }
+}
+
+static void
+s_list_put(void *arg, bool ran)
+{
+    (void)ran;
+    heard *list = arg;
+    fl_blob_unref(&list->list);
+    free(list);
+}
+
+static void
+s_denied(void *arg)
+{
+    process *self = arg;
+    heard *list = calloc(1, sizeof *list);
+    FL_ASSERT(list != NULL);
+    list->process = self;
+    list->version = fl_identity_deny_version(self->identity);
+    list->list = fl_blob_copy(fl_identity_deny_bytes(self->identity));
+    const fl_job job = { .strand = FL_STRAND_STORE, .work = s_put_list, .done = s_list_put,
+                         .arg = list };
+    if (list->list == NULL || fl_crew_add(fl_station_crew(self->station), &job) != FL_OK) {
+        s_list_put(list, false); // the parent says it again after a restart
+    }
+}
+
+static void
+s_fill(void *arg, fl_view_input *input)
+{
+    process *self = arg;
+    input->tier = "edge";
+    input->node = *fl_identity_node(self->identity);
+    input->run = *fl_member_run(fl_edge_member(self->edge));
+    input->round = fl_edge_round(self->edge);
+    input->parent = fl_identity_parent(self->identity)->endpoint;
+    input->final = fl_edge_done(self->edge);
+    input->cohort = fl_edge_cohort(self->edge);
+    input->member = fl_edge_member(self->edge);
+}
+
+static bool
+s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
+{
+    process *self = arg;
+    return fl_desk_ask(self->desk, ticket, ask);
+}
+
+static bool
+s_done(void *arg)
+{
+    process *self = arg;
+    return fl_edge_done(self->edge);
+}
+
+static fl_status
+s_seat(process *self, fl_why *why)
+{
+    fl_edge_conf edge = { .member = fl_settings_member(self->conf, FL_ROLE_EDGE),
+                          .cohort = fl_settings_cohort(self->conf) };
+    fl_run run;
+    fl_status status =
+        fl_ledger_newest(self->ledger, &run, &edge.last_round, &edge.last_attempt, why);
+    if (status != FL_OK && status != FL_MISSING) {
+        return status;
+    }
+    edge.member.node = *fl_identity_node(self->identity);
+    edge.cohort.node = edge.member.node;
+    edge.cohort.child_roles[0] = FL_ROLE_DEVICE;
+    edge.cohort.child_roles[1] = FL_ROLE_EDGE;
+    self->edge = fl_edge_new(&edge);
+    const fl_desk_conf desk = { .station = self->station, .ledger = self->ledger, .fill = s_fill,
+                                .self = self };
+    self->desk = fl_desk_new(&desk);
+    if (self->edge == NULL || self->desk == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
+                           .saver = { .self = self, .save = s_save }, .ask = s_ask,
+                           .denied = s_denied, .done = s_done };
+    return fl_station_seat(self->station, &tier, why);
+}
+
+static void
+s_close(process *self)
+{
+    fl_station_close(&self->station);
+    fl_desk_destroy(&self->desk);
+    fl_edge_destroy(&self->edge);
+    fl_ledger_close(&self->ledger);
+    fl_identity_close(&self->identity);
+    fl_lock_release(&self->lock);
+}
+
+fl_status
+fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
+{
+    process self = { .conf = conf, .state = fl_conf_text(conf, "state") };
+    fl_settings_log(conf, "edge", "");
+    fl_status status = s_open_files(&self, why);
+    if (status == FL_OK) {
+        fl_log_set_node(fl_identity_node(self.identity)->name);
+        status = s_recall_denied(&self, why);
+    }
+    if (status == FL_OK) {
+        fl_station_conf station = fl_settings_station(conf, true);
+        station.identity = self.identity;
+        station.stop = stop;
+        station.parent = true;
+        status = fl_station_open(&station, &self.station, why);
+    }
+    if (status == FL_OK) {
+        status = s_seat(&self, why);
+    }
+    if (status == FL_OK) {
+        status = fl_settings_ports(conf, self.station, why);
+    }
+    if (status == FL_OK) {
+        fl_log(FL_LOG_INFO, "started",
+               fl_log_u64("port", fl_station_port(self.station, FL_WAY_CONTROL)),
+               fl_log_text("parent", fl_identity_parent(self.identity)->endpoint));
+        if (!fl_station_run(self.station)) {
+            fl_why_set(why, "work was left running at the end");
+            status = FL_BUSY;
+        }
+    }
+    s_close(&self);
+    return status;
+}

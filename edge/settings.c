@@ -1,0 +1,12 @@
+#include "edge/settings.h"
+
+#include "common/host/settings.h"
+
+static const fl_setting rows[] = { FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT, FL_SETTINGS_MEMBER };
+
+const fl_program fl_edge_program = {
+    .name = "edge-agg",
+    .purpose = "the edge tier: collects from devices or other edges, passes one sum on",
+    .settings = rows,
+    .setting_count = sizeof rows / sizeof rows[0],
+};

@@ -1,0 +1,9 @@
+//  settings - the settings table of edge-agg.
+#ifndef FL_EDGE_SETTINGS_H
+#define FL_EDGE_SETTINGS_H
+
+#include "common/app/conf.h"
+
+extern const fl_program fl_edge_program;
+
+#endif
