@@ -310,7 +310,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_TRAINED:
     case FL_EV_ENCODED:
     case FL_EV_COUNT:
-        FL_ASSERT(!"an event that a root never asks for");
+        FL_ASSERT(false && "an event that a root never asks for");
     }
     fl_result result;
     if (self->phase == FL_ROOT_COLLECTING && fl_cohort_result(self->cohort, &result)) {

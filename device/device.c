@@ -260,7 +260,7 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_EV_APPLIED:
     case FL_EV_SAVED:
     case FL_EV_COUNT:
-        FL_ASSERT(!"an event that a device never asks for");
+        FL_ASSERT(false && "an event that a device never asks for");
     }
     s_take_verdict(self, out);
     s_work(self, now, out);

@@ -282,7 +282,7 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_ENCODED:
     case FL_EV_APPLIED:
     case FL_EV_COUNT:
-        FL_ASSERT(!"an event that an edge never asks for");
+        FL_ASSERT(false && "an event that an edge never asks for");
     }
     s_take_verdict(self, now, out);
     s_dismiss(self, out);

@@ -5,7 +5,8 @@
 
 #include "common/base/status.h"
 
-enum { NOBODY = UINT32_MAX, STANDSTILL_BEATS = 2 };
+enum { STANDSTILL_BEATS = 2 };
+#define NOBODY UINT32_MAX
 
 struct fl_collect {
     fl_roster *roster; // borrowed
