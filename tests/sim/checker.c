@@ -139,11 +139,14 @@ fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_byt
         notary->leaves =
             fl_sim_grow(notary->leaves, notary->leaf_capacity * sizeof *notary->leaves);
     }
-    notary->leaves[notary->leaf_count] = (fl_sim_leaf){
-        training, effect->encode.weight, effect->encode.order.plan.wire_bytes, fl_blob_ref(bytes) };
+    notary->leaves[notary->leaf_count] =
+        (fl_sim_leaf){ training, effect->encode.weight, effect->encode.order.plan.wire_bytes,
+                       fl_blob_ref(bytes) };
     uint32_t leaf = notary->leaf_count++;
-    s_lot_add(sim, (fl_sim_lot){ .hash = *hash, .leaf_count = 1,
-                                 .node = notary->trainings[training].node }, &leaf);
+    s_lot_add(
+        sim,
+        (fl_sim_lot){ .hash = *hash, .leaf_count = 1, .node = notary->trainings[training].node },
+        &leaf);
 }
 
 void
@@ -182,7 +185,8 @@ s_check_flat(fl_sim *sim, const fl_sim_node *node, fl_bytes bytes)
         if (flat != tree) {
             fl_sim_fail(sim, CHECK_FLAT,
                         "element %" PRIu64 " of the sum at %s is %" PRId64 ", the %u updates in it "
-                        "add up to %" PRId64, i, node->name.name, tree, sum->leaf_count, flat);
+                        "add up to %" PRId64,
+                        i, node->name.name, tree, sum->leaf_count, flat);
             return;
         }
     }
@@ -198,8 +202,12 @@ fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, const fl_hash *hash, fl_bytes by
                     node->name.name, sum->folds, node->window.count_min);
     }
     if (s_lot(&sim->notary, hash) == NULL) {
-        s_lot_add(sim, (fl_sim_lot){ .hash = *hash, .leaf_count = sum->leaf_count,
-                                     .folds = sum->folds, .node = node->index }, sum->leaves);
+        s_lot_add(sim,
+                  (fl_sim_lot){ .hash = *hash,
+                                .leaf_count = sum->leaf_count,
+                                .folds = sum->folds,
+                                .node = node->index },
+                  sum->leaves);
     }
 }
 
@@ -215,18 +223,22 @@ s_check_leaf(fl_sim *sim, const fl_report *report, uint32_t index)
     fl_sim_count_up(sim, SIM_IN);
     sim->totals.count[SIM_CARRIED] += staleness > 0;
     if (training->round > report->round || !fl_hash_equal(base, &training->model)) {
-        fl_sim_fail(sim, CHECK_BASE, "round %" PRIu64 " counts an update of %s that was not "
-                    "trained from the model of round %" PRIu64, report->round, name,
-                    training->round);
-    } else if (staleness > 0 && (sim->plan.late != FL_LATE_CARRY ||
-                                 staleness > sim->plan.staleness_max)) {
-        fl_sim_fail(sim, CHECK_BASE, "round %" PRIu64 " counts an update of %s that is %" PRIu64
-                    " rounds old", report->round, name, staleness);
+        fl_sim_fail(sim, CHECK_BASE,
+                    "round %" PRIu64 " counts an update of %s that was not "
+                    "trained from the model of round %" PRIu64,
+                    report->round, name, training->round);
+    } else if (staleness > 0 &&
+               (sim->plan.late != FL_LATE_CARRY || staleness > sim->plan.staleness_max)) {
+        fl_sim_fail(sim, CHECK_BASE,
+                    "round %" PRIu64 " counts an update of %s that is %" PRIu64 " rounds old",
+                    report->round, name, staleness);
     }
     uint64_t bit = (uint64_t)1 << training->round;
     if ((notary->counted[training->node] & bit) != 0) {
-        fl_sim_fail(sim, CHECK_ONCE, "the update of %s for round %" PRIu64 " is counted again in "
-                    "round %" PRIu64, name, training->round, report->round);
+        fl_sim_fail(sim, CHECK_ONCE,
+                    "the update of %s for round %" PRIu64 " is counted again in "
+                    "round %" PRIu64,
+                    name, training->round, report->round);
     }
     notary->counted[training->node] |= bit;
     uint64_t *in = notary->commits[report->round].nodes_in;
@@ -262,14 +274,17 @@ s_check_roll(fl_sim *sim, const fl_report *report, uint32_t leaves)
         }
         listed++;
         if ((in[index / 64] >> (index % 64) & 1) == 0) {
-            fl_sim_fail(sim, CHECK_FLAT, "the report of round %" PRIu64 " says that %s is in; its "
-                        "update is not", report->round, sim->nodes[index].name.name);
+            fl_sim_fail(sim, CHECK_FLAT,
+                        "the report of round %" PRIu64 " says that %s is in; its "
+                        "update is not",
+                        report->round, sim->nodes[index].name.name);
         }
     }
     if (listed != leaves || report->tally.in != leaves) {
-        fl_sim_fail(sim, CHECK_FLAT, "round %" PRIu64 ": %u updates are in the sum, the report "
-                    "lists %u and its tally says %u", report->round, leaves, listed,
-                    report->tally.in);
+        fl_sim_fail(sim, CHECK_FLAT,
+                    "round %" PRIu64 ": %u updates are in the sum, the report "
+                    "lists %u and its tally says %u",
+                    report->round, leaves, listed, report->tally.in);
     }
 }
 
@@ -292,7 +307,8 @@ s_check_done(fl_sim *sim, const fl_report *report)
     }
     if (weight != report->weight || lot->leaf_count != report->count ||
         samples != report->stats[FL_STAT_SAMPLES]) {
-        fl_sim_fail(sim, CHECK_WEIGHT, "round %" PRIu64 " reports weight %" PRIu64 ", count %u, "
+        fl_sim_fail(sim, CHECK_WEIGHT,
+                    "round %" PRIu64 " reports weight %" PRIu64 ", count %u, "
                     "samples %" PRIu64 "; its updates have %" PRIu64 ", %u, %" PRIu64,
                     report->round, report->weight, report->count, report->stats[FL_STAT_SAMPLES],
                     weight, lot->leaf_count, samples);
@@ -305,6 +321,14 @@ s_check_done(fl_sim *sim, const fl_report *report)
 static void
 s_tally(fl_sim *sim, const fl_report *report)
 {
+    const fl_tally *tally = &report->tally;
+    if (tally->invited != tally->in + tally->late + tally->absent + tally->refused) {
+        fl_sim_fail(sim, CHECK_WEIGHT,
+                    "round %" PRIu64 " invited %u devices, of which %u are in, "
+                    "%u late, %u absent, %u refused",
+                    report->round, tally->invited, tally->in, tally->late, tally->absent,
+                    tally->refused);
+    }
     static const fl_sim_count closes[FL_CLOSE_COUNT] = { SIM_DONE, SIM_SKIPPED, SIM_ABORTED };
     fl_sim_count_up(sim, closes[report->close]);
     sim->totals.count[SIM_RETRIES] += report->attempt > 1;
@@ -326,8 +350,8 @@ fl_sim_check_commit(fl_sim *sim, const fl_report *report)
                     report->round, notary->closed);
         return;
     }
-    const fl_hash *before = report->round > 1 ? &notary->commits[report->round - 1].model
-                                              : &sim->model_hashes[0];
+    const fl_hash *before =
+        report->round > 1 ? &notary->commits[report->round - 1].model : &sim->model_hashes[0];
     if (!fl_hash_equal(before, &report->base) ||
         (report->close != FL_CLOSE_DONE && !fl_hash_equal(before, &report->model))) {
         fl_sim_fail(sim, CHECK_COMMIT, "round %" PRIu64 " does not start from the model before it",
@@ -359,8 +383,10 @@ fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message 
         message->closed.outcome == FL_OUT_IN) {
         const fl_sim_commit *commit = &notary->commits[message->round];
         if (!commit->done || (commit->nodes_in[to / 64] >> (to % 64) & 1) == 0) {
-            fl_sim_fail(sim, CHECK_VERDICT, "%s tells %s that it is in round %" PRIu64 ", which is "
-                        "not durable", node->name.name, sim->nodes[to].name.name, message->round);
+            fl_sim_fail(sim, CHECK_VERDICT,
+                        "%s tells %s that it is in round %" PRIu64 ", which is "
+                        "not durable",
+                        node->name.name, sim->nodes[to].name.name, message->round);
         }
     }
     if (message->verb == FL_CONTRIB && node->role == FL_ROLE_DEVICE) {
@@ -415,8 +441,8 @@ fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     bool root = node->role == FL_ROLE_ROOT;
     bool note = effect->kind == FL_FX_NOTE;
-    bool ended = note && !root && (effect->note.id == FL_NOTE_ROUND_CLOSE ||
-                                   effect->note.id == FL_NOTE_TASK_ENDED);
+    bool ended = note && !root &&
+                 (effect->note.id == FL_NOTE_ROUND_CLOSE || effect->note.id == FL_NOTE_TASK_ENDED);
     ended = ended || (root && effect->kind == FL_FX_SAVE && effect->save.what == FL_SAVE_CLOSE);
     if (note && effect->note.id == FL_NOTE_TASK) {
         node->watch.told_due = sim->now + (fl_time)node->watch.heard_budget_ms;
@@ -466,8 +492,9 @@ fl_sim_check_end(fl_sim *sim)
 {
     const fl_sim_notary *notary = &sim->notary;
     if (!sim->over) {
-        fl_sim_fail(sim, CHECK_PROGRESS, "the run has not ended: %" PRIu64 " of %" PRIu64
-                    " rounds are closed", notary->closed, sim->rounds);
+        fl_sim_fail(sim, CHECK_PROGRESS,
+                    "the run has not ended: %" PRIu64 " of %" PRIu64 " rounds are closed",
+                    notary->closed, sim->rounds);
         return;
     }
     for (uint32_t i = 0; i < sim->node_count; i++) {

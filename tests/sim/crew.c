@@ -32,10 +32,10 @@ s_snipe(fl_sim *sim, fl_sim_node *node, fl_time until)
         (node->role == FL_ROLE_ROOT && !sim->weather.root_crashes)) {
         return;
     }
-    fl_time at = sim->now + (fl_time)fl_rng_below(&sim->weather_rng,
-                                                  (uint64_t)(until - sim->now) + 1);
-    fl_sim_push(sim, (fl_sim_item){ .at = at, .what = SIM_AT_CRASH, .node = node->index,
-                                    .life = node->life });
+    fl_time at =
+        sim->now + (fl_time)fl_rng_below(&sim->weather_rng, (uint64_t)(until - sim->now) + 1);
+    fl_sim_push(sim, (fl_sim_item){
+                         .at = at, .what = SIM_AT_CRASH, .node = node->index, .life = node->life });
 }
 
 void
@@ -49,8 +49,10 @@ fl_sim_job_free(fl_sim_job *job)
 static void
 s_push_job(fl_sim *sim, const fl_sim_node *node, fl_sim_what what, fl_time at, fl_sim_job *job)
 {
-    fl_sim_push(sim, (fl_sim_item){ .at = at, .what = what, .node = node->index,
-                                    .life = node->life, .with.job = job });
+    fl_sim_push(
+        sim,
+        (fl_sim_item){
+            .at = at, .what = what, .node = node->index, .life = node->life, .with.job = job });
 }
 
 static fl_sim_job *
@@ -73,7 +75,9 @@ static void
 s_save(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     fl_sim_job *job = s_save_job(effect);
-    fl_time at = sim->now + s_some(sim, 1, 25);
+    fl_time from = node->ledger_at > sim->now ? node->ledger_at : sim->now;
+    fl_time at = from + s_some(sim, 1, 25);
+    node->ledger_at = at;
     node->saves++;
     if (sim->plant == PLANT_EARLY_SAVED && effect->save.what == FL_SAVE_CLOSE) {
         s_push_job(sim, node, SIM_AT_SAVED, sim->now, s_save_job(effect));
@@ -101,8 +105,8 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
             ledger->model = report->model;
             ledger->aborted = report->close == FL_CLOSE_ABORTED;
         } else if (!sim->weather.clear) {
-            fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 100, .what = SIM_AT_CRASH,
-                                            .life = node->life });
+            fl_sim_push(sim, (fl_sim_item){
+                                 .at = sim->now + 100, .what = SIM_AT_CRASH, .life = node->life });
         }
         fl_sim_check_commit(sim, report);
     }

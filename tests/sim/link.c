@@ -200,7 +200,8 @@ s_receive(fl_sim *sim, fl_sim_letter *letter, const fl_message *message)
         dressed.closed.outcome = FL_OUT_LATE;
         dressed.closed.reason = FL_WHY_LATE;
     }
-    if (sim->plant == PLANT_WRONG_WEIGHT && dressed.verb == FL_CONTRIB && dressed.contrib.weight > 1) {
+    if (sim->plant == PLANT_WRONG_WEIGHT && dressed.verb == FL_CONTRIB &&
+        dressed.contrib.weight > 1) {
         dressed.contrib.weight--;
     }
     if (sim->plant == PLANT_LOST_TASK && dressed.verb == FL_TASK) {

@@ -17,8 +17,8 @@ enum { JOBS_MAX = 8, FAILED = 1, USAGE = 2, SENTENCE = 240 };
 
 typedef struct choice {
     uint64_t first, last;
-    const char *file;       // of seeds, instead of a range
-    uint64_t *seeds;        // (seed_count) of the file
+    const char *file; // of seeds, instead of a range
+    uint64_t *seeds;  // (seed_count) of the file
     uint32_t seed_count;
     uint32_t nodes, jobs;
     fl_sim_plant plant;
@@ -28,24 +28,25 @@ typedef struct choice {
 //  What a worker shares with whoever started it.
 typedef struct desk {
     volatile uint64_t done;
-    volatile uint64_t at;   // the seed in hand
+    volatile uint64_t at; // the seed in hand
     bool failed;
     fl_sim_checker checker;
     char sentence[SENTENCE];
     fl_sim_totals totals;
 } desk;
 
-static desk *own;          // of this process, for the signal handler
-static uint32_t own_nodes;
+static desk *own; // of this process, for the signal handler
 
 // ---- the command line -------------------------------------------------------------------------
 static int
 s_usage(const char *wrong)
 {
-    fprintf(stderr, "fl-sim: cannot use «%s»\n"
-                    "usage: fl-sim [--seeds A..B | --file PATH] [--nodes N] [--jobs N]\n"
-                    "              [--plant NAME] [--trace]\n"
-                    "plants:", wrong);
+    fprintf(stderr,
+            "fl-sim: cannot use «%s»\n"
+            "usage: fl-sim [--seeds A..B | --file PATH] [--nodes N] [--jobs N]\n"
+            "              [--plant NAME] [--trace]\n"
+            "plants:",
+            wrong);
     for (int i = 1; i < PLANTS; i++) {
         fprintf(stderr, " %s", fl_sim_plant_name((fl_sim_plant)i));
     }
@@ -167,7 +168,8 @@ static void
 s_say_failure(const choice *options, const desk *share)
 {
     printf("FAILED %s, seed %" PRIu64 ": %s\n  replay: fl-sim --seeds %" PRIu64 " --nodes %u%s%s "
-           "--trace\n", fl_sim_checker_name(share->checker), share->at, share->sentence, share->at,
+           "--trace\n",
+           fl_sim_checker_name(share->checker), share->at, share->sentence, share->at,
            options->nodes, options->plant != PLANT_NONE ? " --plant " : "",
            options->plant != PLANT_NONE ? fl_sim_plant_name(options->plant) : "");
     fflush(stdout);
@@ -177,12 +179,13 @@ static void
 s_work(const choice *options, uint32_t worker, desk *share)
 {
     own = share;
-    own_nodes = options->nodes;
     signal(SIGABRT, s_on_panic);
     signal(SIGSEGV, s_on_panic);
     for (uint64_t i = options->first + worker; i <= options->last; i += options->jobs) {
-        fl_sim_setup setup = { .seed = s_seed_at(options, i), .nodes = options->nodes,
-                               .plant = options->plant, .trace = options->trace };
+        fl_sim_setup setup = { .seed = s_seed_at(options, i),
+                               .nodes = options->nodes,
+                               .plant = options->plant,
+                               .trace = options->trace };
         share->at = setup.seed;
         if (!fl_sim_run(&setup, &share->totals, &share->checker, share->sentence)) {
             share->failed = true;
@@ -289,8 +292,8 @@ s_judge_plant(const choice *options, const desk *shares)
         if (shares[i].failed) {
             bool found = shares[i].checker == prey;
             printf("plant %s: %s by %s\n", fl_sim_plant_name(options->plant),
-                   found ? "found" : "NOT found", fl_sim_checker_name(found ? prey
-                                                                           : shares[i].checker));
+                   found ? "found" : "NOT found",
+                   fl_sim_checker_name(found ? prey : shares[i].checker));
             return found ? 0 : FAILED;
         }
     }
@@ -315,7 +318,7 @@ main(int argc, char **argv)
         return s_usage(options.file);
     }
     desk *shares = mmap(NULL, JOBS_MAX * sizeof *shares, PROT_READ | PROT_WRITE,
-                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     FL_ASSERT(shares != MAP_FAILED);
     double since = s_clock();
     bool well = s_run_all(&options, shares);

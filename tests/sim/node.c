@@ -43,8 +43,10 @@ static void
 s_make_machine(fl_sim *sim, fl_sim_node *node)
 {
     if (node->role == FL_ROLE_ROOT) {
-        fl_root_conf conf = { .cohort = s_cohort_conf(sim, node), .plan = sim->plan,
-                              .rounds = sim->rounds, .expect_leaves = sim->expect_leaves,
+        fl_root_conf conf = { .cohort = s_cohort_conf(sim, node),
+                              .plan = sim->plan,
+                              .rounds = sim->rounds,
+                              .expect_leaves = sim->expect_leaves,
                               .start_wait_ms = sim->start_wait_ms };
         node->root = fl_root_new(&conf);
         FL_ASSERT(node->root != NULL);
@@ -103,8 +105,11 @@ s_rearm(fl_sim *sim, fl_sim_node *node)
     if (at < node->tick_at) {
         node->tick_at = at;
         node->tick_id = ++sim->next_id;
-        fl_sim_push(sim, (fl_sim_item){ .at = at, .id = node->tick_id, .what = SIM_AT_TICK,
-                                        .node = node->index, .life = node->life });
+        fl_sim_push(sim, (fl_sim_item){ .at = at,
+                                        .id = node->tick_id,
+                                        .what = SIM_AT_TICK,
+                                        .node = node->index,
+                                        .life = node->life });
     }
 }
 
@@ -115,6 +120,7 @@ fl_sim_node_start(fl_sim *sim, fl_sim_node *node)
     node->alive = true;
     node->tick_at = FL_NEVER;
     node->crew_at = sim->now;
+    node->ledger_at = sim->now;
     if (node->parent != SIM_NONE) {
         sim->links[node->link].open[SIM_CONTROL] = true;
     }
@@ -163,8 +169,8 @@ fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
         s_hang_up(sim, sim->nodes[node->children[i]].link);
     }
     node->back_at = sim->now + (fl_time)down_ms;
-    fl_sim_push(sim, (fl_sim_item){ .at = node->back_at, .what = SIM_AT_START,
-                                    .node = node->index });
+    fl_sim_push(sim,
+                (fl_sim_item){ .at = node->back_at, .what = SIM_AT_START, .node = node->index });
 }
 
 void
@@ -231,8 +237,7 @@ s_serve(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     const fl_piece *piece = &effect->serve.message.piece;
     FL_ASSERT(effect->serve.to < node->child_count);
-    fl_blob *body =
-        fl_sim_model_slice(sim, node, &piece->hash, piece->offset, effect->serve.bytes);
+    fl_blob *body = fl_sim_model_slice(sim, node, &piece->hash, piece->offset, effect->serve.bytes);
     if (body != NULL) {
         uint32_t link = sim->nodes[node->children[effect->serve.to]].link;
         fl_sim_send(sim, link, false, SIM_DOWN, &effect->serve.message, body);
@@ -261,10 +266,8 @@ static void
 s_note(fl_sim *sim, const fl_sim_node *node, const fl_note *note)
 {
     static const fl_sim_count counted[FL_NOTE_COUNT_OF] = {
-        [FL_NOTE_REJOINED] = SIM_REJOINS,
-        [FL_NOTE_RECONNECT] = SIM_RECONNECTS,
-        [FL_NOTE_SLOT_WITHDRAWN] = SIM_WITHDRAWN,
-        [FL_NOTE_REWIND] = SIM_REWINDS,
+        [FL_NOTE_REJOINED] = SIM_REJOINS,         [FL_NOTE_RECONNECT] = SIM_RECONNECTS,
+        [FL_NOTE_SLOT_WITHDRAWN] = SIM_WITHDRAWN, [FL_NOTE_REWIND] = SIM_REWINDS,
         [FL_NOTE_ROUND_EXTEND] = SIM_EXTENDS,
     };
     if (counted[note->id] != 0) {
@@ -329,7 +332,7 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
         s_note(sim, node, &effect->note);
         break;
     case FL_FX_COUNT:
-        FL_ASSERT(!"no effect of this kind");
+        FL_ASSERT(false && "no effect of this kind");
     }
 }
 

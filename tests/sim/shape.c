@@ -32,8 +32,6 @@ s_add_node(fl_sim *sim, fl_role role, uint32_t parent, uint32_t number)
     } else {
         snprintf(node->name.name, sizeof node->name.name, "%s%u", kind, number % 10000);
     }
-    node->out = fl_outbox_new(4096);
-    FL_ASSERT(node->out != NULL);
     node->tick_at = FL_NEVER;
     node->slot_count = s_draw(sim, 1, 8);
     if (parent == SIM_NONE) {
@@ -46,8 +44,18 @@ s_add_node(fl_sim *sim, fl_role role, uint32_t parent, uint32_t number)
         fl_sim_grow(above->children, (above->child_count + 1) * sizeof *above->children);
     above->children[above->child_count++] = index;
     node->link = sim->link_count++;
-    sim->links[node->link] = (fl_sim_link){ .child = index, .parent = parent,
-                                            .latency_ms = s_draw(sim, 1, 25) };
+    sim->links[node->link] =
+        (fl_sim_link){ .child = index, .parent = parent, .latency_ms = s_draw(sim, 1, 25) };
+}
+
+//  What one step may ask for, in all: four effects a child, and a window of chunks and fetches.
+static void
+s_make_outboxes(fl_sim *sim)
+{
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        sim->nodes[i].out = fl_outbox_new(64 + 4 * sim->nodes[i].child_count);
+        FL_ASSERT(sim->nodes[i].out != NULL);
+    }
 }
 
 static void
@@ -67,10 +75,11 @@ s_grow_tree(fl_sim *sim, uint32_t nodes)
     bool mixed = s_chance(sim, 10); // some devices sit at the root itself
     for (uint32_t i = 0; sim->node_count < nodes; i++) {
         uint32_t below = i < lower ? i : s_draw(sim, 0, lower > 0 ? lower - 1 : 0);
-        uint32_t above = lower == 0 || (mixed && i >= lower && s_chance(sim, 20))
-                             ? 0 : 1 + upper + below;
+        uint32_t above =
+            lower == 0 || (mixed && i >= lower && s_chance(sim, 20)) ? 0 : 1 + upper + below;
         s_add_node(sim, FL_ROLE_DEVICE, above, i);
     }
+    s_make_outboxes(sim);
 }
 
 // ---- the plan and the windows -----------------------------------------------------------------
@@ -85,10 +94,17 @@ s_draw_plan(fl_sim *sim)
     fl_why why;
     FL_ASSERT(fl_fixed_choose(&fixed, &why) == FL_OK);
     bool carry = s_chance(sim, 60);
-    sim->plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
-                           .wire_bytes = fixed.wire_bytes, .weight_unit = fixed.weight_unit,
-                           .weight_max = fixed.weight_max, .devices_max = fixed.devices_max,
-                           .epochs = 1, .batch = 32, .rate = 0.1f, .momentum = 0.5f,
+    sim->plan = (fl_plan){ .clip = fixed.clip,
+                           .bits = fixed.bits,
+                           .ring_bits = fixed.ring_bits,
+                           .wire_bytes = fixed.wire_bytes,
+                           .weight_unit = fixed.weight_unit,
+                           .weight_max = fixed.weight_max,
+                           .devices_max = fixed.devices_max,
+                           .epochs = 1,
+                           .batch = 32,
+                           .rate = 0.1f,
+                           .momentum = 0.5f,
                            .seed = fl_rng_u64(&sim->shape_rng),
                            .late = carry ? FL_LATE_CARRY : FL_LATE_DROP,
                            .staleness_max = carry ? s_draw(sim, 1, 3) : 0 };
@@ -104,7 +120,9 @@ s_draw_window(fl_sim *sim, uint32_t time_max_ms, uint32_t children)
         .time_min_ms = s_chance(sim, 30) ? s_draw(sim, 50, 800) : 0,
         .time_max_ms = time_max_ms,
         .factor_permille = s_chance(sim, 25) ? s_draw(sim, 1500, 4000) : 0,
-        .missed = dice < 45 ? FL_MISSED_EXTEND : dice < 97 ? FL_MISSED_SKIP : FL_MISSED_ABORT,
+        .missed = dice < 45   ? FL_MISSED_EXTEND
+                  : dice < 97 ? FL_MISSED_SKIP
+                              : FL_MISSED_ABORT,
         .extend_ms = time_max_ms / 3,
         .extends_max = s_draw(sim, 2, 4),
     };
@@ -139,8 +157,8 @@ s_draw_devices(fl_sim *sim, uint32_t round_ms, bool *quick)
             continue;
         }
         bool slow = devices > 0 && s_chance(sim, 12);
-        node->train_ms = slow ? s_draw(sim, round_ms / 2, round_ms * 2)
-                              : s_draw(sim, 20, round_ms / 4);
+        node->train_ms =
+            slow ? s_draw(sim, round_ms / 2, round_ms * 2) : s_draw(sim, 20, round_ms / 4);
         node->samples = devices > 0 && s_chance(sim, 3) ? 0 : s_draw(sim, 1, 2000);
         quick[i] = !slow && node->samples > 0;
         devices++;

@@ -1,7 +1,7 @@
 //  sim - the shapes that the files of the simulator share: one whole tree under a virtual clock,
 //  decided by one seed. Everything belongs to the `fl_sim` of the run; one thread.
-#ifndef FL_TESTS_SIM_SIM_H
-#define FL_TESTS_SIM_SIM_H
+#ifndef FL_SIM_SIM_H
+#define FL_SIM_SIM_H
 
 #include "cloud/root.h"
 #include "common/base/blob.h"
@@ -22,16 +22,49 @@ enum {
 
 // ---- what really happened, summed over seeds --------------------------------------------------
 typedef enum fl_sim_count {
-    SIM_SENT, SIM_LOST, SIM_DUPLICATED, SIM_REORDERED, SIM_DELAYED, SIM_CLOGGED, SIM_CUT,
-    SIM_FLIP_HEADER, SIM_FLIP_BODY, SIM_VANISHED, SIM_QUEUED_DEAD,
-    SIM_PARTITIONS, SIM_CLOGS, SIM_FREEZES, SIM_STOPS, SIM_EXPELS,
-    SIM_CRASH_ROOT, SIM_CRASH_EDGE, SIM_CRASH_DEVICE, SIM_CRASH_UNSAVED, SIM_CRASH_JOB,
-    SIM_SAVE_FAILED, SIM_TRAIN_FAILED,
-    SIM_EVENTS, SIM_RECONNECTS, SIM_REJOINS, SIM_BAD_HASH, SIM_WITHDRAWN, SIM_REWINDS,
-    SIM_EXTENDS, SIM_RETRIES,
-    SIM_DONE, SIM_SKIPPED, SIM_ABORTED,
-    SIM_IN, SIM_LATE, SIM_ABSENT, SIM_REFUSED, SIM_CARRIED,
-    SIM_CALM, SIM_STORMS, SIM_SEEDS, SIM_VIRTUAL_MS,
+    SIM_SENT,
+    SIM_LOST,
+    SIM_DUPLICATED,
+    SIM_REORDERED,
+    SIM_DELAYED,
+    SIM_CLOGGED,
+    SIM_CUT,
+    SIM_FLIP_HEADER,
+    SIM_FLIP_BODY,
+    SIM_VANISHED,
+    SIM_QUEUED_DEAD,
+    SIM_PARTITIONS,
+    SIM_CLOGS,
+    SIM_FREEZES,
+    SIM_STOPS,
+    SIM_EXPELS,
+    SIM_CRASH_ROOT,
+    SIM_CRASH_EDGE,
+    SIM_CRASH_DEVICE,
+    SIM_CRASH_UNSAVED,
+    SIM_CRASH_JOB,
+    SIM_SAVE_FAILED,
+    SIM_TRAIN_FAILED,
+    SIM_EVENTS,
+    SIM_RECONNECTS,
+    SIM_REJOINS,
+    SIM_BAD_HASH,
+    SIM_WITHDRAWN,
+    SIM_REWINDS,
+    SIM_EXTENDS,
+    SIM_RETRIES,
+    SIM_DONE,
+    SIM_SKIPPED,
+    SIM_ABORTED,
+    SIM_IN,
+    SIM_LATE,
+    SIM_ABSENT,
+    SIM_REFUSED,
+    SIM_CARRIED,
+    SIM_CALM,
+    SIM_STORMS,
+    SIM_SEEDS,
+    SIM_VIRTUAL_MS,
     SIM_COUNTS
 } fl_sim_count;
 const char *fl_sim_count_name(fl_sim_count count);
@@ -42,15 +75,15 @@ typedef struct fl_sim_totals {
 
 // ---- weather ----------------------------------------------------------------------------------
 typedef struct fl_sim_weather {
-    bool clear;                 // nothing blows any more
+    bool clear;                                     // nothing blows any more
     uint32_t loss, duplicate, reorder, delay, flip; // of 10,000 messages
     uint32_t delay_max_ms, jitter_ms;
-    uint32_t gust_ms;           // mean time between incidents; 0 = none
-    uint32_t snipe;             // of 10,000 saves and jobs: a crash before the answer
-    uint32_t train_fails;       // of 10,000 trainings
-    uint32_t save_fails;        // of 10,000 saves
+    uint32_t gust_ms;     // mean time between incidents; 0 = none
+    uint32_t snipe;       // of 10,000 saves and jobs: a crash before the answer
+    uint32_t train_fails; // of 10,000 trainings
+    uint32_t save_fails;  // of 10,000 saves
     bool root_crashes;
-    bool queue_dead;            // a child's socket holds messages for a parent that is down
+    bool queue_dead; // a child's socket holds messages for a parent that is down
     fl_time clear_at;
 } fl_sim_weather;
 
@@ -60,9 +93,9 @@ typedef enum fl_sim_lane { SIM_CONTROL, SIM_UP, SIM_DOWN } fl_sim_lane;
 typedef struct fl_sim_link {
     uint32_t child, parent;
     uint32_t latency_ms;
-    bool admitted;              // the gate has heard a HELLO on this connection
+    bool admitted; // the gate has heard a HELLO on this connection
     bool open[SIM_LANES];
-    uint32_t epoch[SIM_LANES];  // letters of an older one are gone
+    uint32_t epoch[SIM_LANES];     // letters of an older one are gone
     fl_time last_at[SIM_LANES][2]; // arrival of the newest letter, down and up
     fl_time cut_until;
     fl_time clog_until[2];
@@ -70,24 +103,24 @@ typedef struct fl_sim_link {
 
 typedef struct fl_sim_letter {
     uint32_t link;
-    bool up;                    // child -> parent
+    bool up; // child -> parent
     fl_sim_lane lane;
     uint32_t epoch;
-    bool spoilt;                // the hop's MAC would refuse it
+    bool spoilt; // the hop's MAC would refuse it
     fl_verb verb;
     fl_blob *head, *body;
 } fl_sim_letter;
 
 // ---- nodes ------------------------------------------------------------------------------------
 typedef struct fl_sim_vec {
-    fl_vec id;                  // 0: free
-    fl_blob *blob;              // floats of an update, or encoded bytes
-    uint32_t training;          // of an update
+    fl_vec id;         // 0: free
+    fl_blob *blob;     // floats of an update, or encoded bytes
+    uint32_t training; // of an update
 } fl_sim_vec;
 
 typedef struct fl_sim_slot {
-    fl_blob *blob;              // NULL: free
-    fl_hash hash;               // of its bytes when last verified
+    fl_blob *blob; // NULL: free
+    fl_hash hash;  // of its bytes when last verified
     bool folding;
 } fl_sim_slot;
 
@@ -96,8 +129,8 @@ typedef struct fl_sim_sum {
     fl_plan plan;
     uint64_t elements;
     fl_fold *cells;
-    fl_hash hash;               // of the last finished sum
-    uint32_t *leaves;           // (leaf_count)
+    fl_hash hash;     // of the last finished sum
+    uint32_t *leaves; // (leaf_count)
     uint32_t leaf_count, leaf_capacity;
     uint32_t folds;
 } fl_sim_sum;
@@ -113,58 +146,70 @@ typedef struct fl_sim_ledger {
 //  A cohort's round as its driver sees it, for the deadline and quorum checkers.
 typedef struct fl_sim_watch {
     bool open;
-    fl_time due;                // latest time at which it must have ended
-    uint32_t heard_budget_ms;   // of the task just heard from above
-    fl_time told_due;           // when the task that was taken on must be answered
+    fl_time due;              // latest time at which it must have ended
+    uint32_t heard_budget_ms; // of the task just heard from above
+    fl_time told_due;         // when the task that was taken on must be answered
 } fl_sim_watch;
 
 typedef struct fl_sim_node {
     uint32_t index;
     fl_role role;
     fl_node name;
-    uint32_t parent;            // SIM_NONE for the root
-    uint32_t link;              // to the parent
-    fl_peer peer;               // our number at our parent
-    uint32_t *children;         // (child_count) by peer number
+    uint32_t parent;    // SIM_NONE for the root
+    uint32_t link;      // to the parent
+    fl_peer peer;       // our number at our parent
+    uint32_t *children; // (child_count) by peer number
     uint32_t child_count;
     uint32_t depth;
 
     bool alive;
-    uint32_t life;              // grows with each crash
-    fl_time back_at;            // when it starts again, while not alive
-    union { fl_root *root; fl_edge *edge; fl_device *device; };
+    uint32_t life;   // grows with each crash
+    fl_time back_at; // when it starts again, while not alive
+    union {
+        fl_root *root;
+        fl_edge *edge;
+        fl_device *device;
+    };
     fl_machine machine;
     fl_outbox *out;
-    fl_time tick_at;            // earliest tick on the heap
+    fl_time tick_at; // earliest tick on the heap
     uint64_t tick_id;
     fl_time frozen_until;
-    fl_time crew_at;            // when the crew is free again
-    uint32_t saves, jobs;       // without an answer yet
+    fl_time crew_at;      // when the crew is free again
+    fl_time ledger_at;    // when the ledger's thread is
+    uint32_t saves, jobs; // without an answer yet
 
     uint32_t slot_count;
-    fl_window window;           // the true one; the machine may have been given a planted one
-    uint32_t train_ms;          // of a device
+    fl_window window;  // the true one; the machine may have been given a planted one
+    uint32_t train_ms; // of a device
     uint64_t samples;
-    uint32_t trainings;         // begun so far, over all lives
-    bool training;              // one is running ...
-    uint32_t train_serial;      // ... this one; what has another number was cancelled
+    uint32_t trainings;    // begun so far, over all lives
+    bool training;         // one is running ...
+    uint32_t train_serial; // ... this one; what has another number was cancelled
     uint64_t train_round;
 
     fl_vec vec_next;
     fl_sim_vec vecs[SIM_VECS_MAX];
     fl_sim_slot slots[FL_SLOTS_MAX];
     fl_sim_sum sum;
-    fl_blob *fetch;             // the model being fetched
+    fl_blob *fetch; // the model being fetched
     fl_hash models[SIM_MODELS_MAX];
     uint32_t model_next;
-    fl_sim_ledger ledger;       // durable
+    fl_sim_ledger ledger; // durable
     fl_sim_watch watch;
 } fl_sim_node;
 
 // ---- the heap ---------------------------------------------------------------------------------
 typedef enum fl_sim_what {
-    SIM_AT_LETTER, SIM_AT_TICK, SIM_AT_JOB, SIM_AT_DURABLE, SIM_AT_SAVED, SIM_AT_CRASH,
-    SIM_AT_START, SIM_AT_GUST, SIM_AT_CLEAR
+    SIM_AT_LETTER,
+    SIM_AT_TICK,
+    SIM_AT_JOB,
+    SIM_AT_DURABLE,
+    SIM_AT_SAVED,
+    SIM_AT_CRASH,
+    SIM_AT_START,
+    SIM_AT_GUST,
+    SIM_AT_CLEAR
 } fl_sim_what;
 
 //  An effect that takes time: a copy of it, and of the report that a SAVE carries.
@@ -173,23 +218,39 @@ typedef struct fl_sim_job {
     fl_report report;
     fl_roll_entry *roll;
     bool save_fails;
-    uint32_t serial;            // of a training
+    uint32_t serial; // of a training
     bool cancelled;
 } fl_sim_job;
 
 typedef struct fl_sim_item {
     fl_time at;
-    uint64_t id;                // the order of what is at the same time
+    uint64_t id; // the order of what is at the same time
     fl_sim_what what;
     uint32_t node, life;
-    union { fl_sim_letter *letter; fl_sim_job *job; } with;
+    union {
+        fl_sim_letter *letter;
+        fl_sim_job *job;
+    } with;
 } fl_sim_item;
 
 // ---- checkers ---------------------------------------------------------------------------------
 typedef enum fl_sim_checker {
-    CHECK_NONE, CHECK_ONCE, CHECK_FLAT, CHECK_WEIGHT, CHECK_COMMIT, CHECK_QUORUM, CHECK_DEADLINE,
-    CHECK_PROGRESS, CHECK_LEAK, CHECK_BYTES, CHECK_VERDICT, CHECK_BASE, CHECK_WIRE, CHECK_HANDLE,
-    CHECK_FLOOR, CHECKERS
+    CHECK_NONE,
+    CHECK_ONCE,
+    CHECK_FLAT,
+    CHECK_WEIGHT,
+    CHECK_COMMIT,
+    CHECK_QUORUM,
+    CHECK_DEADLINE,
+    CHECK_PROGRESS,
+    CHECK_LEAK,
+    CHECK_BYTES,
+    CHECK_VERDICT,
+    CHECK_BASE,
+    CHECK_WIRE,
+    CHECK_HANDLE,
+    CHECK_FLOOR,
+    CHECKERS
 } fl_sim_checker;
 const char *fl_sim_checker_name(fl_sim_checker checker);
 
@@ -212,9 +273,9 @@ typedef struct fl_sim_leaf {
 //  A vector that was made by a device or an edge, known by its hash: the updates inside.
 typedef struct fl_sim_lot {
     fl_hash hash;
-    uint32_t *leaves;           // (leaf_count)
+    uint32_t *leaves; // (leaf_count)
     uint32_t leaf_count;
-    uint32_t folds;             // contributions folded by the cohort that made it; 0: a device
+    uint32_t folds; // contributions folded by the cohort that made it; 0: a device
     uint32_t node;
 } fl_sim_lot;
 
@@ -235,17 +296,31 @@ typedef struct fl_sim_notary {
     uint32_t lot_count, lot_capacity;
     uint64_t counted[SIM_NODES_MAX]; // bit r: the update of base round r is in a committed sum
     fl_sim_commit commits[SIM_ROUNDS_MAX];
-    uint64_t closed;            // newest committed round
-    uint32_t done, done_clear;  // DONE rounds in all, and of those opened under a clear sky
+    uint64_t closed;           // newest committed round
+    uint32_t done, done_clear; // DONE rounds in all, and of those opened under a clear sky
 } fl_sim_notary;
 
 // ---- plants -----------------------------------------------------------------------------------
 //  A mistake put into the driver on purpose: a checker that does not find its own is worth nothing.
 typedef enum fl_sim_plant {
-    PLANT_NONE, PLANT_LIE_CLOSED, PLANT_FOLD_TWICE, PLANT_WRONG_WEIGHT, PLANT_FORGET_COMMIT,
-    PLANT_LOW_QUORUM, PLANT_OVERSLEEP, PLANT_LOST_TASK, PLANT_LOST_SAVED, PLANT_LEAK_VEC,
-    PLANT_LEAK_SLOT, PLANT_SKIP_VERIFY, PLANT_EARLY_SAVED, PLANT_STALE_CACHE, PLANT_CUT_HEADER,
-    PLANT_EARLY_FREE, PLANT_FEW_ROUNDS, PLANTS
+    PLANT_NONE,
+    PLANT_LIE_CLOSED,
+    PLANT_FOLD_TWICE,
+    PLANT_WRONG_WEIGHT,
+    PLANT_FORGET_COMMIT,
+    PLANT_LOW_QUORUM,
+    PLANT_OVERSLEEP,
+    PLANT_LOST_TASK,
+    PLANT_LOST_SAVED,
+    PLANT_LEAK_VEC,
+    PLANT_LEAK_SLOT,
+    PLANT_SKIP_VERIFY,
+    PLANT_EARLY_SAVED,
+    PLANT_STALE_CACHE,
+    PLANT_CUT_HEADER,
+    PLANT_EARLY_FREE,
+    PLANT_FEW_ROUNDS,
+    PLANTS
 } fl_sim_plant;
 const char *fl_sim_plant_name(fl_sim_plant plant);
 //  The checker that must find it.
@@ -260,7 +335,7 @@ typedef struct fl_sim {
     fl_rng shape_rng, weather_rng, work_rng;
 
     uint32_t node_count;
-    fl_sim_node *nodes;         // (node_count), [0] is the root
+    fl_sim_node *nodes; // (node_count), [0] is the root
     uint32_t link_count;
     fl_sim_link *links;
     uint64_t rounds;
@@ -269,15 +344,15 @@ typedef struct fl_sim {
     fl_timing timing;
     uint32_t expect, expect_leaves, start_wait_ms;
     fl_run run;
-    fl_hash *model_hashes;      // (model_count): every model ever made
+    fl_hash *model_hashes; // (model_count): every model ever made
     fl_blob **models;
     uint32_t model_count, model_capacity;
 
     fl_sim_weather weather;
-    bool calm;                  // no weather at all
-    bool measured;              // some deadline follows the median: rounds may be missed for it
-    fl_time progress_by;        // the run must have ended by then
-    bool over;                  // the root is done
+    bool calm;           // no weather at all
+    bool measured;       // some deadline follows the median: rounds may be missed for it
+    fl_time progress_by; // the run must have ended by then
+    bool over;           // the root is done
 
     fl_sim_item *heap;
     size_t heap_count, heap_capacity;

@@ -42,8 +42,7 @@ fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals)
 bool
 fl_sim_blows(fl_sim *sim, uint32_t of_10000)
 {
-    return !sim->weather.clear && of_10000 > 0 &&
-           fl_rng_below(&sim->weather_rng, 10000) < of_10000;
+    return !sim->weather.clear && of_10000 > 0 && fl_rng_below(&sim->weather_rng, 10000) < of_10000;
 }
 
 // ---- gusts ------------------------------------------------------------------------------------
@@ -74,8 +73,7 @@ s_freeze(fl_sim *sim, fl_sim_node *node)
     fl_time frozen = (fl_time)s_between(&sim->weather_rng, 100, 5000);
     node->frozen_until = sim->now + frozen;
     node->watch.due += frozen; // nobody can be on time while it stands still
-    fl_sim_trace(sim, "---- freeze %s until %lld", node->name.name,
-                 (long long)node->frozen_until);
+    fl_sim_trace(sim, "---- freeze %s until %lld", node->name.name, (long long)node->frozen_until);
 }
 
 //  The gate cuts a child off; it may come back with a new HELLO.
@@ -104,8 +102,10 @@ s_stop(fl_sim *sim, fl_sim_node *node)
     }
     fl_sim_count_up(sim, SIM_STOPS);
     fl_sim_node_step(sim, node, &(fl_event){ .kind = FL_EV_STOP }, NULL);
-    fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 50, .what = SIM_AT_CRASH,
-                                    .node = node->index, .life = node->life });
+    fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 50,
+                                    .what = SIM_AT_CRASH,
+                                    .node = node->index,
+                                    .life = node->life });
 }
 
 static void
@@ -141,11 +141,11 @@ fl_sim_gust(fl_sim *sim)
     if (sim->weather.clear) {
         return;
     }
-    fl_sim_push(sim, (fl_sim_item){
-                         .at = sim->now + (fl_time)s_between(&sim->weather_rng,
-                                                             sim->weather.gust_ms / 2,
-                                                             sim->weather.gust_ms * 3 / 2),
-                         .what = SIM_AT_GUST });
+    fl_sim_push(sim,
+                (fl_sim_item){ .at = sim->now + (fl_time)s_between(&sim->weather_rng,
+                                                                   sim->weather.gust_ms / 2,
+                                                                   sim->weather.gust_ms * 3 / 2),
+                               .what = SIM_AT_GUST });
     uint32_t index = (uint32_t)fl_rng_below(&sim->weather_rng, sim->link_count);
     switch (fl_rng_below(&sim->weather_rng, 12)) {
     case 0:

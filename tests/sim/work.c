@@ -11,9 +11,13 @@
 static fl_fixed
 s_fixed(const fl_plan *plan)
 {
-    return (fl_fixed){ .clip = plan->clip, .bits = plan->bits, .ring_bits = plan->ring_bits,
-                       .wire_bytes = plan->wire_bytes, .weight_unit = plan->weight_unit,
-                       .weight_max = plan->weight_max, .devices_max = plan->devices_max };
+    return (fl_fixed){ .clip = plan->clip,
+                       .bits = plan->bits,
+                       .ring_bits = plan->ring_bits,
+                       .wire_bytes = plan->wire_bytes,
+                       .weight_unit = plan->weight_unit,
+                       .weight_max = plan->weight_max,
+                       .devices_max = plan->devices_max };
 }
 
 // ---- vectors ----------------------------------------------------------------------------------
@@ -25,7 +29,8 @@ s_vec(fl_sim *sim, fl_sim_node *node, fl_vec id)
             return &node->vecs[i];
         }
     }
-    fl_sim_fail(sim, CHECK_HANDLE, "%s uses vector %u, which it does not hold", node->name.name, id);
+    fl_sim_fail(sim, CHECK_HANDLE, "%s uses vector %u, which it does not hold", node->name.name,
+                id);
     return NULL;
 }
 
@@ -235,7 +240,9 @@ fl_sim_train_cancel(fl_sim *sim, fl_sim_node *node)
     job->cancelled = true;
     job->serial = ++node->train_serial;
     fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 1 + (fl_time)fl_rng_below(&sim->work_rng, 20),
-                                    .what = SIM_AT_JOB, .node = node->index, .life = node->life,
+                                    .what = SIM_AT_JOB,
+                                    .node = node->index,
+                                    .life = node->life,
                                     .with.job = job });
 }
 
@@ -402,8 +409,8 @@ fl_sim_work_check(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 typedef void work_fn(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
 
 static work_fn *const works[FL_FX_COUNT] = {
-    [FL_FX_VERIFY] = s_verify, [FL_FX_FOLD] = s_fold,     [FL_FX_FINISH] = s_finish,
-    [FL_FX_CHECK] = s_check,   [FL_FX_TRAIN] = s_train,   [FL_FX_ENCODE] = s_encode,
+    [FL_FX_VERIFY] = s_verify, [FL_FX_FOLD] = s_fold,   [FL_FX_FINISH] = s_finish,
+    [FL_FX_CHECK] = s_check,   [FL_FX_TRAIN] = s_train, [FL_FX_ENCODE] = s_encode,
     [FL_FX_APPLY] = s_apply,
 };
 

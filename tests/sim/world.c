@@ -185,7 +185,7 @@ s_postponed(fl_sim *sim, const fl_sim_item *item)
     if (!node->alive || node->frozen_until <= sim->now) {
         return false;
     }
-    fl_sim_item later = *item; // keeps its id: the order stays
+    fl_sim_item later = *item;                                   // keeps its id: the order stays
     later.at = node->frozen_until + (item->what == SIM_AT_TICK); // reads before it looks up
     fl_sim_push(sim, later);
     return true;
@@ -303,7 +303,8 @@ s_loop(fl_sim *sim)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_push(sim, (fl_sim_item){ .at = (fl_time)fl_rng_below(&sim->shape_rng, 800),
-                                        .what = SIM_AT_START, .node = i });
+                                        .what = SIM_AT_START,
+                                        .node = i });
     }
     if (!sim->weather.clear) {
         fl_sim_push(sim, (fl_sim_item){ .at = sim->weather.clear_at, .what = SIM_AT_CLEAR });
@@ -325,8 +326,7 @@ s_loop(fl_sim *sim)
 }
 
 bool
-fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *failed,
-           char *sentence)
+fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *failed, char *sentence)
 {
     fl_sim *sim = fl_sim_new(sizeof *sim);
     sim->seed = setup->seed;
