@@ -87,8 +87,9 @@ def lengths(root, _build):
 
 
 def _guard(path):
-    parts = path[:-2].replace("common/", "").replace("tests/", "").split("/")
-    return "FL_" + "_".join(parts[-2:]).upper().replace("-", "_") + "_H"
+    """FL_<FOLDER>_<NAME>_H; common and tests go without saying."""
+    parts = path[:-2].removeprefix("common/").removeprefix("tests/").split("/")
+    return "FL_" + "_".join(parts).upper().replace("-", "_") + "_H"
 
 
 def form(root, _build):
