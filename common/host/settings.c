@@ -88,7 +88,7 @@ fl_settings_station(const fl_conf *conf, bool children)
         station.listen[FL_WAY_DOWN] = fl_conf_text(conf, "listen.down");
         station.seats_max = s_count(conf, "seats");
         station.slots = s_count(conf, "slots");
-        station.linger_ms = 2 * s_ms(conf, "beat");
+        station.linger_ms = s_ms(conf, "linger");
     }
     return station;
 }

@@ -25,6 +25,8 @@
       "where children push contributions" },                                                       \
     { "listen.down", FL_CONF_TEXT, "tcp://0.0.0.0:7002", 0, 0, NULL,                               \
       "where children ask for models" },                                                           \
+    { "linger", FL_CONF_DURATION, "2s", 0, 86400000, NULL,                                         \
+      "stays so long after the run, so that children and operator hear of it" },                   \
     { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "children at a time" },                   \
     { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "contributions staged at a time" },        \
     { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \
