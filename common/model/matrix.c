@@ -1,12 +1,11 @@
 #include "common/model/matrix.h"
 
-#include <cblas.h>
-
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "common/base/rng.h"
+#include "common/model/blas.h"
 
 static void
 s_check(const fl_product *product)
@@ -35,16 +34,15 @@ fl_gemm_reference(const fl_product *product)
     }
 }
 
-void
-fl_gemm_blas(const fl_product *product)
+//  Set once by fl_gemm_choose, before other threads multiply.
+static const fl_blas *blas;
+
+static void
+s_gemm_blas(const fl_product *product)
 {
     s_check(product);
-    const int rows = (int)product->rows, columns = (int)product->columns;
-    const int inner = (int)product->inner;
-    cblas_sgemm(CblasRowMajor, product->a_turned ? CblasTrans : CblasNoTrans,
-                product->b_turned ? CblasTrans : CblasNoTrans, rows, columns, inner, 1.0f,
-                product->a, product->a_turned ? rows : inner, product->b,
-                product->b_turned ? inner : columns, 0.0f, product->c, columns);
+    blas->sgemm(product->a_turned, product->b_turned, (int)product->rows, (int)product->columns,
+                (int)product->inner, product->a, product->b, product->c);
 }
 
 //  Operands in [-1, 1): the error of a product grows with `inner` at most linearly.
@@ -127,6 +125,15 @@ fl_gemm_judge(unsigned threads, bool parallel, fl_gemm candidate, fl_gemm *gemm,
 fl_status
 fl_gemm_choose(unsigned threads, fl_gemm *gemm, fl_why *why)
 {
-    openblas_set_num_threads(1);
-    return fl_gemm_judge(threads, openblas_get_parallel() != 0, fl_gemm_blas, gemm, why);
+    fl_status status = fl_blas_open(&blas, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    return fl_gemm_judge(threads, blas->parallel, s_gemm_blas, gemm, why);
+}
+
+const char *
+fl_gemm_core(void)
+{
+    return blas == NULL ? "none" : blas->core;
 }

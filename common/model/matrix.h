@@ -20,16 +20,17 @@ typedef void (*fl_gemm)(const fl_product *product);
 
 //  Plain loops: slow, and right.
 void fl_gemm_reference(const fl_product *product);
-void fl_gemm_blas(const fl_product *product);
 
 //  True when `candidate` gives the products of the reference, within rounding.
 bool fl_gemm_agrees(fl_gemm candidate);
 
-//  What this process multiplies with when `threads` threads will. OpenBLAS is held at one thread
-//  of its own. When it errs on this CPU, the reference is chosen and `why` says so (it is empty
-//  otherwise). FL_DENIED: this is the serial OpenBLAS, which gives wrong results when more than
-//  one thread calls it.
+//  What this process multiplies with when `threads` threads will: OpenBLAS (see blas.h), held at
+//  one thread of its own. When it errs on this CPU, the reference is chosen and `why` says so (it
+//  is empty otherwise). FL_DENIED: this is the serial OpenBLAS, which gives wrong results when
+//  more than one thread calls it. FL_MISSING: there is none.
 FL_CHECKED fl_status fl_gemm_choose(unsigned threads, fl_gemm *gemm, fl_why *why);
+//  The name of OpenBLAS's kernels, for a log line; "none" before `choose`.
+const char *fl_gemm_core(void);
 //  The same decision about any candidate; `parallel` is false for a library without locks.
 FL_CHECKED fl_status fl_gemm_judge(unsigned threads, bool parallel, fl_gemm candidate,
                                    fl_gemm *gemm, fl_why *why);
