@@ -76,16 +76,23 @@ s_deal_by_label(const fl_partition_conf *conf, const uint8_t *labels, uint32_t s
 {
     const fl_rng root = fl_rng_seeded(conf->seed);
     const fl_rng draw = fl_rng_split(&root, attempt);
+    //  All samples of label 0, ascending, then those of label 1, ...: at[k] is where label k is
+    //  being written to, and in the end where label k + 1 begins.
+    uint32_t at[LABELS + 1] = { 0 };
+    for (uint32_t i = 0; i < samples; i++) {
+        at[labels[i] + 1]++;
+    }
     for (uint32_t label = 0; label < LABELS; label++) {
-        uint32_t count = 0;
-        for (uint32_t i = 0; i < samples; i++) {
-            if (labels[i] == label) {
-                order[count++] = i;
-            }
-        }
+        at[label + 1] += at[label];
+    }
+    for (uint32_t i = 0; i < samples; i++) {
+        order[at[labels[i]]++] = i;
+    }
+    for (uint32_t label = 0; label < LABELS; label++) {
+        const uint32_t first = label == 0 ? 0 : at[label - 1], count = at[label] - first;
         fl_rng rng = fl_rng_split(&draw, label);
         if (count > 0) {
-            s_deal_label(&rng, conf, order, count, share, owner);
+            s_deal_label(&rng, conf, order + first, count, share, owner);
         }
     }
 }

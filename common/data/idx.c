@@ -127,8 +127,9 @@ static fl_status
 s_expect_end(const source *self)
 {
     uint8_t extra = 0;
-    int got = gzread(self->file, &extra, 1);
-    if (got < 0) {
+    int got = gzread(self->file, &extra, 1), code = Z_OK;
+    (void)gzerror(self->file, &code); // an archive may end within its checksum
+    if (got < 0 || code != Z_OK) {
         return s_cut_off(self);
     }
     if (got > 0) {
