@@ -1,0 +1,144 @@
+//  fl model export: the process says where the model lies and what its hash is; the copy is proved
+//  against that hash before it gets its name.
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cloud/fl/verbs.h"
+#include "common/crypto/hash.h"
+#include "common/host/home.h"
+#include "common/store/file.h"
+
+enum { PIECE = 1 << 20, MODE = 0644 };
+
+//  Copy `from` into `to` and hash what was written. errno is set on failure; `reading` tells where.
+static bool
+s_copy(int from, int to, uint8_t *piece, fl_hash *hash, bool *reading)
+{
+    fl_hasher hasher;
+    fl_hasher_init(&hasher);
+    for (;;) {
+        ssize_t got = read(from, piece, PIECE);
+        *reading = true;
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return false;
+        }
+        if (got == 0) {
+            *hash = fl_hasher_final(&hasher);
+            return true;
+        }
+        fl_hasher_update(&hasher, fl_bytes_of(piece, (size_t)got));
+        *reading = false;
+        for (ssize_t done = 0; done < got;) {
+            ssize_t put = write(to, piece + done, (size_t)(got - done));
+            if (put < 0 && errno != EINTR) {
+                return false;
+            }
+            done += put < 0 ? 0 : put;
+        }
+    }
+}
+
+//  All of it into the unfinished file `temp`, proved and durable.
+static fl_status
+s_copy_proved(const char *from, const char *temp, int to, const fl_hash *wanted, fl_why *why)
+{
+    fl_hash hash;
+    bool reading = true;
+    uint8_t *piece = malloc(PIECE);
+    int source = open(from, O_RDONLY | O_CLOEXEC);
+    fl_status status = FL_OK;
+    if (piece == NULL) {
+        status = fl_file_why(ENOMEM, temp, "written", why);
+    } else if (source < 0) {
+        status = fl_file_why(errno, from, "opened", why);
+    } else if (!s_copy(source, to, piece, &hash, &reading)) {
+        status = fl_file_why(errno, reading ? from : temp, reading ? "read" : "written", why);
+    } else if (!fl_hash_equal(&hash, wanted)) {
+        fl_why_set(why, "%s is damaged: its bytes are not those of its hash; export another round",
+                   from);
+        status = FL_MISMATCH;
+    } else if (fchmod(to, MODE) != 0 || fsync(to) != 0) {
+        status = fl_file_why(errno, temp, "written", why);
+    }
+    if (source >= 0) {
+        (void)close(source);
+    }
+    free(piece);
+    return status;
+}
+
+static fl_status
+s_export(const char *from, const char *path, const fl_hash *wanted, fl_why *why)
+{
+    char temp[FL_HOME_PATH_MAX];
+    int length = snprintf(temp, sizeof temp, "%s" FL_FILE_TEMP_MARK "XXXXXX", path);
+    if (length >= (int)sizeof temp) {
+        return fl_file_why(ENAMETOOLONG, path, "written", why);
+    }
+    int to = mkstemp(temp);
+    if (to < 0) {
+        return fl_file_why(errno, path, "written", why);
+    }
+    fl_status status = s_copy_proved(from, temp, to, wanted, why);
+    if (close(to) != 0 && status == FL_OK) {
+        status = fl_file_why(errno, path, "written", why);
+    }
+    if (status == FL_OK && rename(temp, path) != 0) {
+        status = fl_file_why(errno, path, "written", why);
+    }
+    if (status != FL_OK) {
+        (void)unlink(temp);
+    }
+    return status;
+}
+
+int
+fl_verb_model_export(void *context, const fl_conf *conf)
+{
+    const fl_console *console = context;
+    const char *path = fl_conf_argument(conf, 0);
+    char round[32] = "";
+    json_t *answer = NULL;
+    fl_hash wanted;
+    fl_why why = { "" };
+    if (fl_conf_int(conf, "round") > 0) {
+        (void)snprintf(round, sizeof round, "%" PRId64, fl_conf_int(conf, "round"));
+    }
+    int code = fl_console_answer(console, conf, "export", round, &answer);
+    if (code != FL_EXIT_OK) {
+        return code;
+    }
+    const char *from = json_string_value(json_object_get(answer, "path"));
+    const char *hash = json_string_value(json_object_get(answer, "hash"));
+    if (from == NULL || hash == NULL || !fl_unhex(hash, wanted.bytes, sizeof wanted.bytes)) {
+        json_decref(answer);
+        return fl_console_fail(console, "model export", FL_EXIT_FAILED,
+                            "the answer names no file and hash: is the process of another "
+                            "version?");
+    }
+    fl_status status = s_export(from, path, &wanted, &why);
+    if (status != FL_OK) {
+        json_decref(answer);
+        return fl_console_fail(console, "model export",
+                            status == FL_MISMATCH ? FL_EXIT_DAMAGED : fl_console_code(status), "%s",
+                            why.text);
+    }
+    if (fl_conf_bool(conf, "json")) {
+        (void)json_object_set_new(answer, "file", json_string(path));
+        fl_console_print(console, &answer);
+    } else {
+        (void)fprintf(console->out, "%s: the model after round %" PRId64 ", hash %.16s proved\n",
+                      path, (int64_t)json_integer_value(json_object_get(answer, "round")), hash);
+    }
+    json_decref(answer);
+    return FL_EXIT_OK;
+}

@@ -1,0 +1,57 @@
+//  fl revoke, admit, stop, health: one question, one line.
+#include "cloud/fl/verbs.h"
+
+//  The text that the process said, or all of it as JSON.
+static int
+s_order(const fl_console *console, const fl_conf *conf, const char *verb, const char *argument)
+{
+    json_t *answer = NULL;
+    int code = fl_console_answer(console, conf, verb, argument, &answer);
+    if (code != FL_EXIT_OK) {
+        return code;
+    }
+    const char *said = json_string_value(json_object_get(answer, "said"));
+    if (fl_conf_bool(conf, "json") || said == NULL) {
+        fl_console_print(console, &answer);
+    } else {
+        (void)fprintf(console->out, "%s\n", said);
+    }
+    json_decref(answer);
+    return FL_EXIT_OK;
+}
+
+static int
+s_node_order(const fl_console *console, const fl_conf *conf, const char *verb)
+{
+    const char *name = fl_conf_argument(conf, 0);
+    fl_node node;
+    if (!fl_node_parse(name, &node)) {
+        return fl_console_fail(console, verb, FL_EXIT_USAGE,
+                            "'%.40s' is no node name: 1 to 15 characters of a-z 0-9 . -", name);
+    }
+    return s_order(console, conf, verb, node.name);
+}
+
+int
+fl_verb_revoke(void *context, const fl_conf *conf)
+{
+    return s_node_order(context, conf, "revoke");
+}
+
+int
+fl_verb_admit(void *context, const fl_conf *conf)
+{
+    return s_node_order(context, conf, "admit");
+}
+
+int
+fl_verb_stop(void *context, const fl_conf *conf)
+{
+    return s_order(context, conf, "stop", "");
+}
+
+int
+fl_verb_health(void *context, const fl_conf *conf)
+{
+    return s_order(context, conf, "health", "");
+}

@@ -1,0 +1,194 @@
+#include "cloud/fl/verbs.h"
+
+// ---- settings that several verbs share --------------------------------------------------------
+#define STATE(whose)                                                                               \
+    {                                                                                              \
+        .key = "state", .type = FL_CONF_TEXT, .fallback = "",                                      \
+        .help = "State directory of " whose " (or FL_STATE)"                                       \
+    }
+#define JSON                                                                                       \
+    {                                                                                              \
+        .key = "json", .type = FL_CONF_BOOL, .fallback = "false",                                  \
+        .help = "Print one line of JSON instead of text"                                           \
+    }
+#define TIMEOUT                                                                                    \
+    {                                                                                              \
+        .key = "timeout", .type = FL_CONF_DURATION, .fallback = "5s", .least = 1, .most = 3600000, \
+        .help = "How long to wait for the answer"                                                  \
+    }
+#define AUTHORITY                                                                                  \
+    {                                                                                              \
+        .key = "authority", .type = FL_CONF_TEXT,                                                  \
+        .help = "Directory of the authority, 0700, with its secret"                                \
+    }
+
+static const fl_setting ca_init[] = { AUTHORITY, JSON };
+
+static const fl_setting token[] = {
+    AUTHORITY,
+    { .key = "parent.cert", .type = FL_CONF_TEXT,
+      .help = "Certificate of the parent to knock at: node.cert of its state directory" },
+    { .key = "endpoint", .type = FL_CONF_TEXT,
+      .help = "Where the newcomer reaches that parent: tcp://HOST:PORT" },
+    { .key = "role", .type = FL_CONF_CHOICE, .choices = "device|edge",
+      .help = "What the newcomer may become" },
+    { .key = "name", .type = FL_CONF_TEXT, .fallback = "",
+      .help = "The one node name that may be taken with it" },
+    { .key = "prefix", .type = FL_CONF_TEXT, .fallback = "",
+      .help = "What node names must begin with; without it and a name, any will do" },
+    { .key = "count", .type = FL_CONF_INT, .fallback = "1", .least = 1, .most = 1000000,
+      .help = "How many nodes may join with it" },
+    { .key = "hours", .type = FL_CONF_REAL, .fallback = "24", .least = 0.001, .most = 2160,
+      .help = "For how long it is good" },
+    { .key = "out", .type = FL_CONF_TEXT, .fallback = "",
+      .help = "Write the token to this file, 0600, and not to standard output" },
+    JSON,
+};
+
+static const fl_setting enrol[] = {
+    STATE("the newcomer"),
+    { .key = "node", .type = FL_CONF_TEXT, .fallback = "",
+      .help = "Node name to take: 1 to 15 characters of a-z 0-9 . - (not when renewing)" },
+    { .key = "role", .type = FL_CONF_CHOICE, .choices = "device|edge", .fallback = "device",
+      .help = "What it becomes (not when renewing)" },
+    { .key = "token.file", .type = FL_CONF_TEXT, .fallback = "-",
+      .help = "File with the token; - is standard input" },
+    { .key = "endpoint", .type = FL_CONF_TEXT, .fallback = "",
+      .help = "Where to reach the parent, when not where the token says: tcp://HOST:PORT" },
+    { .key = "wait", .type = FL_CONF_DURATION, .fallback = "60s", .least = 1, .most = 86400000,
+      .help = "How long to knock before giving up" },
+    { .key = "renew", .type = FL_CONF_BOOL, .fallback = "false",
+      .help = "Ask for a new certificate with the one held, without a token" },
+    { .key = "new.keys", .type = FL_CONF_BOOL, .fallback = "false",
+      .help = "With --renew: change the keys too" },
+    JSON,
+};
+
+static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
+static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
+
+static const fl_setting top[] = {
+    STATE("the process"),
+    { .key = "refresh", .type = FL_CONF_DURATION, .fallback = "500ms", .least = 50, .most = 1000,
+      .help = "Time between two looks" },
+    { .key = "wait", .type = FL_CONF_DURATION, .fallback = "30s", .least = 0, .most = 86400000,
+      .help = "How long to wait for a process that does not answer" },
+    { .key = "json", .type = FL_CONF_BOOL, .fallback = "false",
+      .help = "Print one line of JSON, the status, for each change" },
+};
+
+static const fl_setting model_export[] = {
+    { .key = "round", .type = FL_CONF_INT, .fallback = "0", .least = 0, .most = 1e15,
+      .help = "The model after this round; 0 is the newest" },
+    STATE("the root"),
+    TIMEOUT,
+    JSON,
+};
+
+static const fl_setting shards[] = {
+    { .key = "labels", .type = FL_CONF_TEXT, .help = "IDX file of the labels, plain or gzip" },
+    { .key = "shards", .type = FL_CONF_INT, .fallback = "16", .least = 1, .most = 65536,
+      .help = "How many devices share the samples" },
+    { .key = "alpha", .type = FL_CONF_REAL, .fallback = "0.3", .least = 0, .most = 1000000,
+      .help = "Label skew, Dirichlet(alpha); 0 is evenly" },
+    { .key = "minimum", .type = FL_CONF_INT, .fallback = "64", .least = 0, .most = 1e9,
+      .help = "Samples that every shard has" },
+    { .key = "seed", .type = FL_CONF_INT, .fallback = "1", .help = "Of the partition" },
+    JSON,
+};
+
+static const fl_setting reference[] = {
+    { .key = "train.inputs", .type = FL_CONF_TEXT, .help = "IDX file of the samples" },
+    { .key = "train.labels", .type = FL_CONF_TEXT, .help = "IDX file of their labels" },
+    { .key = "test.inputs", .type = FL_CONF_TEXT, .help = "IDX file of the test samples" },
+    { .key = "test.labels", .type = FL_CONF_TEXT, .help = "IDX file of their labels" },
+    { .key = "layers", .type = FL_CONF_TEXT, .fallback = "784-128-10",
+      .help = "Layer sizes of the network" },
+    { .key = "epochs", .type = FL_CONF_INT, .fallback = "20", .least = 1, .most = 10000,
+      .help = "Passes over the samples" },
+    { .key = "batch", .type = FL_CONF_INT, .fallback = "32", .least = 1, .most = 4096,
+      .help = "Samples per step" },
+    { .key = "rate", .type = FL_CONF_REAL, .fallback = "0.1", .least = 0, .most = 1000,
+      .help = "Learning rate" },
+    { .key = "momentum", .type = FL_CONF_REAL, .fallback = "0", .least = 0, .most = 1,
+      .help = "Of SGD" },
+    { .key = "decay", .type = FL_CONF_REAL, .fallback = "0", .least = 0, .most = 1,
+      .help = "Weight decay" },
+    { .key = "seed", .type = FL_CONF_INT, .fallback = "1",
+      .help = "Of the first parameters and the shuffles" },
+    JSON,
+};
+
+// ---- the table --------------------------------------------------------------------------------
+#define SETTINGS(table)                                                                            \
+    .flags_only = true, .settings = (table), .setting_count = sizeof(table) / sizeof *(table)
+
+static const fl_command commands[] = {
+    { .program = { .name = "ca init", SETTINGS(ca_init),
+                   .purpose = "Make an authority: authority.key and authority.pub." },
+      .run = fl_verb_ca_init },
+    { .program = { .name = "token", SETTINGS(token), .check = fl_check_token,
+                   .purpose = "Make a token, a secret line with which nodes may join." },
+      .run = fl_verb_token },
+    { .program = { .name = "enrol", SETTINGS(enrol), .check = fl_check_enrol,
+                   .purpose = "Join with a token: make keys, get a certificate for them." },
+      .run = fl_verb_enrol },
+    { .program = { .name = "revoke", .arguments = "NODE", SETTINGS(of_root),
+                   .purpose = "Shut a node out, at once and until it is admitted again." },
+      .run = fl_verb_revoke },
+    { .program = { .name = "admit", .arguments = "NODE", SETTINGS(of_root),
+                   .purpose = "Take a revocation back; the node returns by itself." },
+      .run = fl_verb_admit },
+    { .program = { .name = "status", SETTINGS(of_any),
+                   .purpose = "Show where a process stands, its children, what it waits for." },
+      .run = fl_verb_status },
+    { .program = { .name = "top", SETTINGS(top),
+                   .purpose = "Watch a run until it is done." },
+      .run = fl_verb_top },
+    { .program = { .name = "report", .arguments = "[ROUND]", SETTINGS(of_any),
+                   .purpose = "Show who was in a round, late, absent or refused, and why." },
+      .run = fl_verb_report },
+    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(of_any),
+                   .purpose = "List the rounds, from FIRST on." },
+      .run = fl_verb_rounds },
+    { .program = { .name = "model export", .arguments = "FILE", SETTINGS(model_export),
+                   .purpose = "Copy a model out, as safetensors, its hash proved." },
+      .run = fl_verb_model_export },
+    { .program = { .name = "health", SETTINGS(of_any),
+                   .purpose = "Say whether a process is well; its exit code is 0 when it is." },
+      .run = fl_verb_health },
+    { .program = { .name = "stop", SETTINGS(of_any),
+                   .purpose = "End a process in good order; started again, it goes on." },
+      .run = fl_verb_stop },
+    { .program = { .name = "shards", SETTINGS(shards),
+                   .purpose = "Show how a partition of a data set falls out." },
+      .run = fl_verb_shards },
+    { .program = { .name = "reference", SETTINGS(reference),
+                   .purpose = "Train with all samples in one place, for comparison." },
+      .run = fl_verb_reference },
+};
+
+static const fl_exit exits[] = {
+    { FL_EXIT_SILENT, "nobody answers: the process does not run, or cannot be reached" },
+    { FL_EXIT_HOME, "a file or directory is missing, damaged, or open to others" },
+    { FL_EXIT_EXISTS, "it is there already and was left as it is" },
+    { FL_EXIT_NO_TOKEN, "no token was given" },
+    { FL_EXIT_TOKEN, "the token is wrong: cut short, changed, or of another authority" },
+    { FL_EXIT_EXPIRED, "the token or the certificate is past its time" },
+    { FL_EXIT_USED_UP, "the token has no use left" },
+    { FL_EXIT_NAME, "the node name is taken, or is not the token's" },
+    { FL_EXIT_REFUSED, "refused for another reason, which is said" },
+    { FL_EXIT_ABORTED, "the run ended before its last round" },
+    { FL_EXIT_MISSING, "there is no such round, node or model" },
+    { FL_EXIT_DAMAGED, "the bytes of a model are not those of its hash" },
+    { FL_EXIT_BUSY, "the process has too many questions open; ask again" },
+};
+
+const fl_cli fl_verbs = {
+    .name = "fl",
+    .purpose = "The operator's command of Tributary.",
+    .commands = commands,
+    .command_count = sizeof commands / sizeof *commands,
+    .exits = exits,
+    .exit_count = sizeof exits / sizeof *exits,
+};

@@ -1,0 +1,34 @@
+//  verbs - the table of `fl`: every verb with its settings, and every exit code. `context` of a
+//  verb is a const fl_console; it returns the exit code.
+#ifndef FL_CLOUD_FL_VERBS_H
+#define FL_CLOUD_FL_VERBS_H
+
+#include "cloud/fl/console.h"
+
+extern const fl_cli fl_verbs;
+
+//  authority.c
+int fl_verb_ca_init(void *context, const fl_conf *conf);
+int fl_verb_token(void *context, const fl_conf *conf);
+fl_status fl_check_token(const fl_conf *conf, fl_why *why);
+//  enrol.c
+int fl_verb_enrol(void *context, const fl_conf *conf);
+fl_status fl_check_enrol(const fl_conf *conf, fl_why *why);
+//  order.c
+int fl_verb_revoke(void *context, const fl_conf *conf);
+int fl_verb_admit(void *context, const fl_conf *conf);
+int fl_verb_stop(void *context, const fl_conf *conf);
+int fl_verb_health(void *context, const fl_conf *conf);
+//  status.c
+int fl_verb_status(void *context, const fl_conf *conf);
+int fl_verb_report(void *context, const fl_conf *conf);
+int fl_verb_rounds(void *context, const fl_conf *conf);
+//  top.c
+int fl_verb_top(void *context, const fl_conf *conf);
+//  model.c
+int fl_verb_model_export(void *context, const fl_conf *conf);
+//  lab.c
+int fl_verb_shards(void *context, const fl_conf *conf);
+int fl_verb_reference(void *context, const fl_conf *conf);
+
+#endif
