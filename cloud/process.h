@@ -1,5 +1,5 @@
-//  process - fl-root as a whole: its files opened, its machine seated in a station, its run begun or
-//  gone on with. Main thread.
+//  process - fl-root as a whole: its files opened, its machine seated in a station, its run begun
+//  or gone on with. Main thread.
 #ifndef FL_CLOUD_PROCESS_H
 #define FL_CLOUD_PROCESS_H
 

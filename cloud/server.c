@@ -30,8 +30,9 @@ s_restore(fl_server *self, fl_bytes state, fl_why *why)
         return FL_OK;
     }
     if (state.size != count * sizeof *kept) {
-        fl_why_set(why, "the checkpoint's optimizer state has %zu bytes, this optimizer keeps %llu: "
-                        "set server.optimizer as it was when the run began",
+        fl_why_set(why,
+                   "the checkpoint's optimizer state has %zu bytes, this optimizer keeps %llu: set "
+                   "server.optimizer as it was when the run began",
                    state.size, (unsigned long long)(count * sizeof *kept));
         return FL_MISMATCH;
     }

@@ -6,7 +6,7 @@
 #include "common/base/log.h"
 #include "common/host/settings.h"
 #include "device/builtin.h"
-#include "device/partition.h"
+#include "common/data/partition.h"
 #include "device/synthetic.h"
 
 static const fl_setting rows[] = {

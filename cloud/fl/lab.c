@@ -6,7 +6,7 @@
 #include "cloud/fl/verbs.h"
 #include "cloud/reference.h"
 #include "common/data/idx.h"
-#include "device/partition.h"
+#include "common/data/partition.h"
 
 // ---- fl shards --------------------------------------------------------------------------------
 typedef struct shard {

@@ -53,7 +53,7 @@ fl_vault_put(fl_vault *self, fl_blob **blob_p)
             return self->last;
         }
     }
-    FL_ASSERT(!"more vectors than a machine can hold");
+    FL_ASSERT(false); // more vectors than a machine can hold
     return 0;
 }
 

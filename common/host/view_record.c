@@ -2,6 +2,7 @@
 #include "common/host/view.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "common/host/view_inside.h"
 
@@ -118,6 +119,46 @@ s_round(fl_sheet *sheet, json_t *in, const fl_ledger_round *round)
     fl_sheet_real(sheet, in, "accuracy", round->closed ? report->accuracy : NAN);
 }
 
+static int
+s_by_value(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+//  The rounds that were done, in one line: sums over their devices, the median merge, the newest
+//  score.
+static void
+s_summary(fl_sheet *sheet, const fl_ledger_round *rounds, uint32_t count)
+{
+    uint64_t merge[FL_VIEW_ROUNDS_MAX];
+    uint64_t done = 0, late = 0, absent = 0, refused = 0, carried = 0;
+    double loss = NAN, accuracy = NAN;
+    for (uint32_t i = 0; i < count; i++) {
+        const fl_report *report = &rounds[i].report;
+        late += report->tally.late;
+        absent += report->tally.absent;
+        refused += report->tally.refused;
+        if (rounds[i].closed && report->close == FL_CLOSE_DONE) {
+            merge[done++] = report->tally.merge_ms;
+            carried += report->stats[FL_STAT_STALE];
+            loss = report->loss;
+            accuracy = report->accuracy;
+        }
+    }
+    qsort(merge, done, sizeof merge[0], s_by_value);
+    json_t *in = fl_sheet_object(sheet, sheet->top, "summary");
+    fl_sheet_whole(sheet, in, "rounds_done", done);
+    fl_sheet_whole(sheet, in, "late_total", late);
+    fl_sheet_whole(sheet, in, "carried_total", carried);
+    fl_sheet_whole(sheet, in, "absent_total", absent);
+    fl_sheet_whole(sheet, in, "refused_total", refused);
+    fl_sheet_whole(sheet, in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);
+    fl_sheet_real(sheet, in, "last_loss", loss);
+    fl_sheet_real(sheet, in, "last_accuracy", accuracy);
+}
+
 fl_blob *
 fl_view_rounds(const fl_ledger_round *rounds, uint32_t count)
 {
@@ -128,6 +169,7 @@ fl_view_rounds(const fl_ledger_round *rounds, uint32_t count)
         s_round(&sheet, fl_sheet_item(&sheet, list), &rounds[i]);
     }
     fl_sheet_whole(&sheet, sheet.top, "rounds_dropped", count - shown);
+    s_summary(&sheet, rounds, shown);
     return fl_sheet_end(&sheet);
 }
 

@@ -289,7 +289,8 @@ s_keep(fl_works *self, errand *job)
         job->event.finished.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
         break;
     case FL_EV_TRAINED:
-        job->event.trained.update = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        job->event.trained.update =
+            job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
         break;
     case FL_EV_ENCODED:
         job->event.encoded.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
@@ -380,6 +381,16 @@ s_obey_slot(fl_works *self, const fl_effect *effect)
     if (fl_staging_lease(self->conf.staging, slot, effect->slot.bytes, &why) != FL_OK) {
         self->slot_bad[slot] = true;
         fl_log(FL_LOG_ERROR, "no-slot", fl_log_text("why", why.text));
+    }
+}
+
+static void
+s_obey_stage(fl_works *self, const fl_effect *effect, fl_bytes body)
+{
+    if (!self->slot_bad[effect->stage.slot]) {
+        fl_status status = fl_staging_write(self->conf.staging, effect->stage.slot,
+                                            effect->stage.offset, body);
+        FL_ASSERT(status == FL_OK); // the machine keeps to what it leased
     }
 }
 
@@ -478,11 +489,7 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
         s_obey_slot(self, effect);
         return true;
     case FL_FX_STAGE:
-        if (!self->slot_bad[effect->stage.slot]) {
-            fl_status status = fl_staging_write(self->conf.staging, effect->stage.slot,
-                                                effect->stage.offset, body);
-            FL_ASSERT(status == FL_OK); // the machine keeps to what it leased
-        }
+        s_obey_stage(self, effect, body);
         return true;
     case FL_FX_VERIFY:
         s_obey_verify(self, effect);

@@ -2,8 +2,8 @@
 //  sample belongs to exactly one shard. Equal arguments give the same partition in every process
 //  on machines with the same C library (the Dirichlet draws go through its log and pow), so that
 //  devices can each take their shard without being told.
-#ifndef FL_DEVICE_PARTITION_H
-#define FL_DEVICE_PARTITION_H
+#ifndef FL_DATA_PARTITION_H
+#define FL_DATA_PARTITION_H
 
 #include <stdint.h>
 

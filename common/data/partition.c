@@ -1,4 +1,4 @@
-#include "device/partition.h"
+#include "common/data/partition.h"
 
 #include <math.h>
 #include <stdlib.h>
