@@ -1,6 +1,7 @@
 //  When work ends and what survives: the crew of a node does one thing after the other, a training
 //  runs beside it, the ledger makes a fact durable some time before it says so. A crash can fall
 //  into every one of these gaps, and the weather aims at them.
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,10 @@ fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     fl_sim_job *job = fl_sim_new(sizeof *job);
     job->effect = *effect;
     fl_time at = sim->now + s_cost(sim, node, effect->kind);
+    if (effect->kind == FL_FX_TRAIN) {
+        fl_sim_trace(sim, "%s trains for round %" PRIu64 " until %" PRId64, node->name.name,
+                     effect->train.order.round, at);
+    }
     if (effect->kind == FL_FX_TRAIN) {
         node->training = true;
         node->train_round = effect->train.order.round;

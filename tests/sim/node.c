@@ -118,6 +118,7 @@ fl_sim_node_start(fl_sim *sim, fl_sim_node *node)
 {
     fl_sim_trace(sim, "%s starts", node->name.name);
     node->alive = true;
+    node->stopping = false;
     node->tick_at = FL_NEVER;
     node->crew_at = sim->now;
     node->ledger_at = sim->now;

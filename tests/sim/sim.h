@@ -163,6 +163,7 @@ typedef struct fl_sim_node {
     uint32_t depth;
 
     bool alive;
+    bool stopping;   // was told to stop: it ends whatever the weather
     uint32_t life;   // grows with each crash
     fl_time back_at; // when it starts again, while not alive
     union {

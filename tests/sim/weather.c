@@ -101,6 +101,7 @@ s_stop(fl_sim *sim, fl_sim_node *node)
         return;
     }
     fl_sim_count_up(sim, SIM_STOPS);
+    node->stopping = true;
     fl_sim_node_step(sim, node, &(fl_event){ .kind = FL_EV_STOP }, NULL);
     fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 50,
                                     .what = SIM_AT_CRASH,

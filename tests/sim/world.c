@@ -225,7 +225,7 @@ s_do(fl_sim *sim, fl_sim_item *item)
         s_job_due(sim, node, item);
         break;
     case SIM_AT_CRASH:
-        if (current && !sim->weather.clear) {
+        if (current && (node->stopping || !sim->weather.clear)) {
             fl_sim_node_crash(sim, node, 200 + (uint32_t)fl_rng_below(&sim->weather_rng, 2000));
         }
         break;
