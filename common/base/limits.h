@@ -18,6 +18,8 @@ enum {
     FL_SLOTS_MAX = 64,               // staged contributions of one parent
     FL_STATS = 8,                    // sums that ride beside the vector
     FL_JSON_BYTES_MAX = 1024 * 1024, // an operator's answer
+    FL_BEAT_MS_MIN = 10,             // heartbeat interval that a child takes from its parent ...
+    FL_BEAT_MS_MAX = 60 * 60 * 1000, // ... at most
 };
 
 //  A model or an update, in bytes (16 GiB): offsets are 64 bits wide everywhere.

@@ -1,0 +1,67 @@
+//  member_inside - the member's struct and what its two halves share: member.c keeps its promises
+//  over time, member_parent.c hears what the parent says. For these two files only.
+#ifndef FL_CORE_MEMBER_INSIDE_H
+#define FL_CORE_MEMBER_INSIDE_H
+
+#include "common/core/fetch.h"
+#include "common/core/joining.h"
+#include "common/core/member.h"
+#include "common/core/push.h"
+
+typedef enum fl_member_phase {
+    FL_MEMBER_NONE,
+    FL_MEMBER_FETCHING,
+    FL_MEMBER_WORKING,
+    FL_MEMBER_OFFERED,
+    FL_MEMBER_SENDING,
+    FL_MEMBER_SENT,
+    FL_MEMBER_DECLINED,
+    FL_MEMBER_PHASES
+} fl_member_phase;
+
+struct fl_member {
+    fl_member_conf conf;
+    fl_joining joining;
+    fl_run run;
+    fl_welcome seat; // its certificate view is not kept
+    fl_hash model;   // held here
+    fl_member_phase phase;
+    fl_task task;
+    fl_time due;
+    fl_fetch_state fetch;
+    fl_push push;
+    uint32_t exposed; // first attempt for which all of it was sent; 0 = never
+    fl_reason declined;
+    char declined_text[FL_TEXT_MAX];
+    fl_verdict verdict;
+    bool verdict_new;
+    fl_doing doing;
+};
+
+void fl_member_enter(fl_member *self, fl_member_phase next);
+//  A message to the parent, run and round filled in.
+fl_message *fl_member_say(fl_member *self, fl_verb verb, fl_outbox *out);
+void fl_member_note(fl_member *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
+                    fl_outbox *out);
+
+//  Give the connection up; HELLO on a new one after the backoff.
+void fl_member_lose(fl_member *self, fl_reason reason, fl_time now, fl_outbox *out);
+//  HELLO on the connection at hand.
+void fl_member_hello(fl_member *self, fl_time now, fl_outbox *out);
+
+//  A contribution is on offer, in whatever state of sending.
+bool fl_member_offering(const fl_member *self);
+//  Say CONTRIB (again), if joined.
+void fl_member_announce(fl_member *self, fl_outbox *out);
+//  Offer the same bytes from their start: to a new attempt, on a new seat.
+void fl_member_offer_anew(fl_member *self, fl_outbox *out);
+void fl_member_pushed(fl_member *self, fl_push_state state);
+//  Say (again) why the task is declined, if joined.
+void fl_member_decline_again(fl_member *self, fl_outbox *out);
+//  End the task, if there is one: free what was offered, keep the verdict for the host.
+void fl_member_end(fl_member *self, fl_outcome outcome, fl_reason reason, bool certain,
+                   fl_outbox *out);
+//  A message of the parent.
+void fl_member_hear(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out);
+
+#endif
