@@ -274,7 +274,8 @@ static bool
 s_all_finished(const fl_sim *sim)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (!sim->nodes[i].alive || !fl_sim_node_finished(sim, &sim->nodes[i])) {
+        const fl_sim_node *node = &sim->nodes[i];
+        if (!node->alive || node->stopping || !fl_sim_node_finished(sim, node)) {
             return false;
         }
     }
