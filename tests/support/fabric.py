@@ -468,7 +468,7 @@ def fashion_mnist():
 
 
 def small_idx(directory, samples=2000, name="train"):
-    """Settings of a device: the first samples of Fashion-MNIST as plain IDX files, quick to load."""
+    """Settings of a device: the first samples of Fashion-MNIST as plain IDX files, quick to read"""
     _, whole = fashion_mnist()
     out = {}
     for key, path in whole.items():
