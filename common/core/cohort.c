@@ -67,17 +67,9 @@ s_enter(fl_cohort *self, fl_cohort_phase next)
 
 // ---- closing
 // ----------------------------------------------------------------------------------
-static int
-s_by_value(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a;
-    uint32_t right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
-//  The median time that the seats of this round took, task out to last byte in. One that was late
-//  counts with what it has spent so far, or a deadline that follows the median would shrink to the
-//  quickest few. A missed round teaches nothing: the next one gets its whole window.
+//  Learn how long the seats of this round took, task out to last byte in. One that was late counts
+//  with what it has spent so far, or a deadline that follows the median would shrink to the quickest
+//  few. A missed round makes us forget: the next one gets its whole window.
 static void
 s_measure(fl_cohort *self, fl_close close, fl_time now)
 {
@@ -91,11 +83,10 @@ s_measure(fl_cohort *self, fl_close close, fl_time now)
             self->durations[count++] = took > 1 ? (uint32_t)took : 1;
         }
     }
-    if (close != FL_CLOSE_DONE) {
-        self->median_ms = 0;
-    } else if (count > 0) {
-        qsort(self->durations, count, sizeof *self->durations, s_by_value);
-        self->median_ms = self->durations[count / 2];
+    if (close == FL_CLOSE_DONE) {
+        fl_pace_learn(&self->pace, self->durations, count);
+    } else {
+        fl_pace_forget(&self->pace);
     }
 }
 
@@ -110,9 +101,11 @@ s_close(fl_cohort *self, fl_close close, fl_reason reason, fl_time now, fl_outbo
     result->count = sums->count;
     memcpy(result->stats, sums->stats, sizeof result->stats);
     result->duration_ms = (uint32_t)(now - self->opened_at);
-    result->budget_ms = (uint32_t)(self->cutoff_at - self->opened_at);
+    fl_time budget = self->cutoff_at - self->opened_at; // negative when it came too late
+    result->budget_ms = budget > 0 ? (uint32_t)budget : 0;
     result->tally = fl_cohort_tally(self);
-    uint32_t merge = close == FL_CLOSE_DONE ? (uint32_t)(now - sums->last_at) : 0;
+    fl_time needed = sums->last_at > self->cut_at ? sums->last_at : self->cut_at;
+    uint32_t merge = close == FL_CLOSE_DONE ? (uint32_t)(now - needed) : 0;
     if (merge > result->tally.merge_ms) {
         result->tally.merge_ms = merge;
     }
@@ -142,6 +135,7 @@ static void
 s_cut_off(fl_cohort *self, fl_time now, fl_outbox *out)
 {
     s_enter(self, FL_COHORT_DRAINING);
+    self->cut_at = now;
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
         fl_seat *seat = fl_roster_at(self->roster, i);
         uint64_t got = seat->phase == FL_SEAT_STAGING ? seat->intake.next : 0;
@@ -241,6 +235,8 @@ s_check_round(fl_cohort *self, fl_time now, fl_outbox *out)
         }
         if (over) {
             s_cut_off(self, now, out);
+        } else {
+            fl_collect_give_slots(self->collect, now, out);
         }
     }
     if (self->phase == FL_COHORT_DRAINING && !fl_collect_busy(self->collect)) {
@@ -313,9 +309,9 @@ fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
             fl_cohort_vacate(self, (uint32_t)index, event->gone.reason, out);
         }
     } else if (event->kind == FL_EV_VERIFIED) {
-        fl_collect_verified(self->collect, event->verified.slot, s_fault(event), now, out);
+        fl_collect_verified(self->collect, event->verified.slot, s_fault(event), out);
     } else if (event->kind == FL_EV_FOLDED) {
-        fl_collect_folded(self->collect, event->folded.slot, now, out);
+        fl_collect_folded(self->collect, event->folded.slot, out);
     } else if (event->kind == FL_EV_FINISHED) {
         on_finished(self, event, now, out);
     } else {
@@ -343,6 +339,14 @@ fl_cohort_deadline(const fl_cohort *self)
 void
 fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes)
 {
+    if (!fl_run_equal(&self->run, run)) { // rounds count from 1 again, nothing of the old run holds
+        self->over = false;
+        self->median_ms = 0;
+        memset(self->history, 0, sizeof self->history);
+        for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
+            fl_roster_at(self->roster, i)->last_round = 0;
+        }
+    }
     self->run = *run;
     self->model = *model;
     self->model_bytes = bytes;
@@ -369,7 +373,7 @@ fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, f
     self->due = due;
     self->extends = 0;
     self->bytes_down = 0;
-    fl_time deadline = now + fl_policy_deadline_ms(&self->conf.window, self->median_ms);
+    fl_time deadline = now + fl_policy_deadline_ms(&self->conf.window, fl_pace_ms(&self->pace));
     fl_time latest = due == FL_NEVER ? FL_NEVER : due - (fl_time)self->conf.timing.finish_ms;
     self->cutoff_at = deadline < latest ? deadline : latest;
     self->wake_at = s_next_moment(self, now);
@@ -461,7 +465,9 @@ fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out
     fl_cohort_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
                    (uint64_t)(now - self->opened_at), out);
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
-        (void)fl_collect_withdraw(self->collect, i, FL_SEAT_LATE, reason, out);
+        if (!fl_seat_terminal(fl_roster_look(self->roster, i))) {
+            (void)fl_collect_withdraw(self->collect, i, FL_SEAT_LATE, reason, out);
+        }
     }
     s_tell_all(self, FL_OUT_LATE, reason, false, out);
     s_enter(self, FL_COHORT_IDLE);

@@ -81,12 +81,26 @@ s_role_fits(const fl_cohort *self, fl_role role)
            (self->conf.child_roles[0] == role || self->conf.child_roles[1] == role);
 }
 
-static void
-s_tell_over(fl_cohort *self, const fl_seat *seat, fl_outbox *out)
+//  Tell a child that is in another round than ours, or in none, how that one ended, if we remember,
+//  or else that the run is over, if it is. `attempt`: the child's newest. True when something was
+//  said.
+static bool
+s_tell_end(fl_cohort *self, const fl_seat *seat, uint64_t round, uint32_t attempt, fl_outbox *out)
 {
-    fl_closed *closed = &fl_cohort_say(self, seat->peer, FL_CLOSED, out)->closed;
-    closed->outcome = FL_OUT_IDLE;
-    closed->final = true;
+    bool known = round != 0 && round == seat->last_round && attempt <= seat->last_attempt;
+    if (!known && !self->over) {
+        return false;
+    }
+    fl_message *message = fl_cohort_say(self, seat->peer, FL_CLOSED, out);
+    message->closed.final = self->over;
+    message->closed.outcome = FL_OUT_IDLE;
+    if (known) {
+        message->round = seat->last_round;
+        message->closed.attempt = seat->last_attempt;
+        message->closed.outcome = seat->last_outcome;
+        message->closed.reason = seat->last_reason;
+    }
+    return true;
 }
 
 static void
@@ -121,7 +135,7 @@ on_hello(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
                    seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED, FL_WHY_NONE,
                    (uint64_t)index, seat->epoch, out);
     if (self->over) {
-        s_tell_over(self, seat, out);
+        (void)s_tell_end(self, seat, event->message.message->round, 0, out);
     }
     (void)s_invite(self, (uint32_t)index, now, out);
     if (self->check_at == FL_NEVER) {
@@ -140,8 +154,14 @@ fl_cohort_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_outbox *o
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
 }
 
-//  The seat that a message names, if it is this peer's; -1 and a refusal
-//  otherwise.
+static void
+s_heard(fl_seat *seat, fl_time now)
+{
+    seat->heard_at = now;
+    seat->evasive = false;
+}
+
+//  The seat that a message names, if it is this peer's; -1 and a refusal otherwise.
 static int64_t
 s_seat_of(fl_cohort *self, const fl_event *event, uint32_t seat, uint32_t epoch, fl_time now,
           fl_outbox *out)
@@ -149,8 +169,7 @@ s_seat_of(fl_cohort *self, const fl_event *event, uint32_t seat, uint32_t epoch,
     if (seat < fl_roster_count(self->roster)) {
         fl_seat *found = fl_roster_at(self->roster, seat);
         if (found->present && found->peer == event->message.from && found->epoch == epoch) {
-            found->heard_at = now;
-            found->evasive = false;
+            s_heard(found, now);
             return seat;
         }
     }
@@ -163,16 +182,6 @@ s_this_round(const fl_cohort *self, const fl_message *message, uint32_t attempt)
 {
     return self->phase != FL_COHORT_IDLE && message->round == self->task.order.round &&
            attempt == self->task.attempt && fl_run_equal(&message->run, &self->run);
-}
-
-static void
-s_tell_last(fl_cohort *self, const fl_seat *seat, fl_outbox *out)
-{
-    fl_message *message = fl_cohort_say(self, seat->peer, FL_CLOSED, out);
-    message->round = seat->last_round;
-    message->closed.attempt = seat->last_attempt;
-    message->closed.outcome = seat->last_outcome;
-    message->closed.reason = seat->last_reason;
 }
 
 static void
@@ -197,16 +206,12 @@ on_beat(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
     bool waits = beat->activity == FL_DOING_WAIT_GRANT || beat->activity == FL_DOING_SEND ||
                  beat->activity == FL_DOING_WAIT_CLOSE;
     uint32_t before = fl_outbox_count(out);
-    if (self->over) {
-        s_tell_over(self, seat, out);
-    }
     if (here && seat->phase == FL_SEAT_STAGING) {
         fl_collect_beat(self->collect, (uint32_t)index, &self->conf.timing, now, out);
     } else if (!here || (seat->phase == FL_SEAT_TASKED && waits) || seat->phase == FL_SEAT_ABSENT ||
                seat->phase == FL_SEAT_IDLE) {
-        if (!here && message->round != 0 && message->round == seat->last_round &&
-            beat->attempt <= seat->last_attempt) {
-            s_tell_last(self, seat, out);
+        if (!here) {
+            (void)s_tell_end(self, seat, message->round, beat->attempt, out);
         }
         (void)s_invite(self, (uint32_t)index, now, out);
     }
@@ -250,10 +255,7 @@ on_contrib(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
         if (s_invite(self, index, now, out)) {
             return; // the current task says it all
         }
-        bool last = message->round == seat->last_round && contrib->attempt <= seat->last_attempt;
-        if (message->round != 0 && last) {
-            s_tell_last(self, seat, out);
-        } else {
+        if (!s_tell_end(self, seat, message->round, contrib->attempt, out)) {
             s_refuse_peer(self, event, FL_WHY_UNKNOWN_ROUND, out);
         }
         return;
@@ -310,7 +312,7 @@ on_fetch(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
         s_refuse_peer(self, event, FL_WHY_UNKNOWN_SEAT, out);
         return;
     }
-    fl_roster_at(self->roster, (uint32_t)index)->heard_at = now;
+    s_heard(fl_roster_at(self->roster, (uint32_t)index), now);
     if (!fl_hash_equal(&fetch->hash, &self->model) || fetch->offset >= self->model_bytes ||
         fetch->bytes > self->model_bytes - fetch->offset) {
         s_refuse_peer(self, event, FL_WHY_MODEL, out);
@@ -338,7 +340,7 @@ on_refused(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
-    seat->heard_at = now;
+    s_heard(seat, now);
     if (seat->phase == FL_SEAT_TASKED) {
         (void)fl_collect_withdraw(self->collect, (uint32_t)index, FL_SEAT_REFUSED,
                                   message->refused.reason, out);

@@ -6,6 +6,7 @@
 
 #include "common/core/cohort.h"
 #include "common/core/collect.h"
+#include "common/core/pace.h"
 #include "common/core/roster.h"
 
 enum {
@@ -41,7 +42,8 @@ struct fl_cohort {
     fl_time opened_at, cutoff_at, due, check_at;
     fl_time wake_at; // next moment that alone may complete the round
     uint32_t extends;
-    uint32_t median_ms;  // of the last round that counted somebody
+    fl_time cut_at;      // when this round was cut off
+    fl_pace pace;        // of the rounds here
     uint64_t bytes_down; // served this round
     fl_result result;
     fl_roll_entry *roll; // (FL_ROLL_MAX)

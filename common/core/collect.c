@@ -129,9 +129,8 @@ s_first_waiting(const fl_collect *self)
     return first;
 }
 
-//  Give free slots to the seats that have waited longest.
-static void
-s_give_slots(fl_collect *self, fl_time now, fl_outbox *out)
+void
+fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out)
 {
     for (uint32_t slot = 0; slot < self->slots; slot++) {
         if (self->owner[slot] != NOBODY) {
@@ -193,17 +192,18 @@ s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
 static bool
 s_keep(fl_seat *seat, const fl_contrib *contrib)
 {
-    if (contrib->roll.size > 0 && seat->roll == NULL) {
+    size_t roll_bytes = seat->role == FL_ROLE_EDGE ? contrib->roll.size : 0;
+    if (roll_bytes > 0 && seat->roll == NULL) {
         seat->roll = malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
         if (seat->roll == NULL) {
             return false;
         }
     }
     seat->contrib = *contrib;
-    if (contrib->roll.size > 0) {
-        memcpy(seat->roll, contrib->roll.data, contrib->roll.size);
+    if (roll_bytes > 0) {
+        memcpy(seat->roll, contrib->roll.data, roll_bytes);
     }
-    seat->contrib.roll = fl_bytes_of(seat->roll, contrib->roll.size);
+    seat->contrib.roll = fl_bytes_of(seat->roll, roll_bytes);
     return true;
 }
 
@@ -241,13 +241,11 @@ fl_collect_contrib(fl_collect *self, uint32_t index, const fl_message *message, 
     if (reason != FL_WHY_NONE) {
         (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, reason, out);
         fl_collect_refuse(self, index, reason, FL_CONTRIB, out);
-        s_give_slots(self, now, out);
         return;
     }
     (void)fl_collect_withdraw(self, index, FL_SEAT_TASKED, FL_WHY_NONE, out);
     seat->phase = FL_SEAT_OFFERED;
     seat->offered_at = now;
-    s_give_slots(self, now, out);
 }
 
 static void
@@ -302,7 +300,6 @@ fl_collect_chunk(fl_collect *self, uint32_t index, const fl_message *message, ui
     case FL_INTAKE_CREDIT:
         (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_CREDIT, out);
         fl_collect_refuse(self, index, FL_WHY_CREDIT, FL_CHUNK, out);
-        s_give_slots(self, now, out);
         return;
     }
 }
@@ -319,7 +316,6 @@ fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_ti
         s_note(self, index, FL_NOTE_SLOT_WITHDRAWN, FL_WHY_SLOW, seat->intake.next, out);
         (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_SLOW, out);
         fl_collect_refuse(self, index, FL_WHY_SLOW, FL_CONTRIB, out);
-        s_give_slots(self, now, out);
         return;
     }
     fl_time still = now - seat->intake.progress_at;
@@ -368,8 +364,7 @@ s_count(fl_collect *self, uint32_t index, fl_outbox *out)
 }
 
 void
-fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_time now,
-                    fl_outbox *out)
+fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox *out)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
     self->in_flight--;
@@ -377,7 +372,6 @@ fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_time no
     fl_seat *seat = fl_roster_at(self->roster, index);
     if (seat->phase != FL_SEAT_VERIFYING || seat->slot != slot) { // withdrawn meanwhile
         s_free_slot(self, slot, out);
-        s_give_slots(self, now, out);
         return;
     }
     bool ok = fault == FL_WHY_NONE;
@@ -389,11 +383,10 @@ fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_time no
     s_free_slot(self, slot, out);
     (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, reason, out);
     fl_collect_refuse(self, index, reason, FL_CONTRIB, out);
-    s_give_slots(self, now, out);
 }
 
 void
-fl_collect_folded(fl_collect *self, uint32_t slot, fl_time now, fl_outbox *out)
+fl_collect_folded(fl_collect *self, uint32_t slot, fl_outbox *out)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
     self->in_flight--;
@@ -402,7 +395,6 @@ fl_collect_folded(fl_collect *self, uint32_t slot, fl_time now, fl_outbox *out)
         seat->phase = FL_SEAT_COUNTED;
     }
     s_free_slot(self, slot, out);
-    s_give_slots(self, now, out);
 }
 
 bool

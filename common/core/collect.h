@@ -36,9 +36,11 @@ void fl_collect_chunk(fl_collect *self, uint32_t seat, const fl_message *message
 void fl_collect_beat(fl_collect *self, uint32_t seat, const fl_timing *timing, fl_time now,
                      fl_outbox *out);
 //  `fault`: FL_WHY_NONE, or what is wrong with the bytes.
-void fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_time now,
-                         fl_outbox *out);
-void fl_collect_folded(fl_collect *self, uint32_t slot, fl_time now, fl_outbox *out);
+void fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox *out);
+void fl_collect_folded(fl_collect *self, uint32_t slot, fl_outbox *out);
+//  Give free slots to the seats that have waited longest. Whoever frees one calls this when all is
+//  said: at the end of a step, while the round is open.
+void fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out);
 
 //  The seat leaves the race as `phase` (TASKED, LATE, REFUSED or ABSENT) unless it is counted.
 //  False when it was counted already.

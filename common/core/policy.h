@@ -14,7 +14,7 @@ typedef struct fl_window {
     uint32_t count_max;       // enough: close as soon as time_min_ms has passed; 0 = all invited
     uint32_t time_min_ms;     // never close earlier, so that a joiner has a chance
     uint32_t time_max_ms;     // the deadline when it is fixed, its ceiling when it is measured
-    uint32_t factor_permille; // 0: fixed. Else deadline = factor * median of the last round
+    uint32_t factor_permille; // 0: fixed. Else deadline = factor * median, see pace.h
     fl_missed missed;
     uint32_t extend_ms;   // added by FL_MISSED_EXTEND ...
     uint32_t extends_max; // ... at most so often a round, then the round is skipped
