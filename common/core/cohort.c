@@ -341,7 +341,6 @@ fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64
 {
     if (!fl_run_equal(&self->run, run)) { // rounds count from 1 again, nothing of the old run holds
         self->over = false;
-        self->median_ms = 0;
         memset(self->history, 0, sizeof self->history);
         for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
             fl_roster_at(self->roster, i)->last_round = 0;
