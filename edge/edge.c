@@ -23,11 +23,12 @@ struct fl_edge {
     fl_member *member;
     fl_cohort *cohort;
     phase phase;
-    fl_task task;     // of the round in hand; its attempt is ours
-    uint64_t token;   // of the newest SAVE
-    fl_report report; // of the newest SAVE
-    bool final;            // the run is over ...
-    bool dismissed;        // ... and the children were told
+    fl_task task;      // of the round in hand; its attempt is ours
+    uint64_t token;    // of the newest SAVE
+    fl_report opening; // of the newest SAVE of either kind: one step may ask for both
+    fl_report closing;
+    bool final;     // the run is over ...
+    bool dismissed; // ... and the children were told
 };
 
 fl_edge *
@@ -80,7 +81,7 @@ s_save(fl_edge *self, fl_save what, const fl_report *report, fl_outbox *out)
 static const fl_report *
 s_report(fl_edge *self, const fl_result *result)
 {
-    fl_report *report = &self->report;
+    fl_report *report = result != NULL ? &self->closing : &self->opening;
     const fl_order *order = &self->task.order;
     *report = (fl_report){ .run = order->run,
                            .round = order->round,
@@ -122,10 +123,11 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
         if (fl_cohort_result(self->cohort, &result)) {
             fl_outcome outcome = verdict.certain ? verdict.outcome : FL_OUT_REFUSED;
             fl_reason reason = verdict.certain ? verdict.reason : FL_WHY_UNKNOWN_ROUND;
-            if (outcome == FL_OUT_ABSENT) { // we were away: our sum was not taken
+            if (outcome == FL_OUT_ABSENT || outcome == FL_OUT_IDLE) { // our sum was not taken
                 outcome = FL_OUT_LATE;
             }
             fl_cohort_settle(self->cohort, outcome, reason, verdict.final, now, out);
+            self->dismissed = verdict.final;
             s_save(self, FL_SAVE_CLOSE, s_report(self, &result), out);
         }
         s_enter(self, IDLE);
@@ -146,17 +148,13 @@ s_dismiss(fl_edge *self, fl_outbox *out)
 }
 
 static void
-s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
+s_take_task(fl_edge *self, fl_outbox *out)
 {
     const fl_task *task = fl_member_task(self->member);
     if (task == NULL || !fl_member_wants(self->member)) {
         return;
     }
     bool other = task->order.round != self->task.order.round;
-    if (other && (self->phase == COLLECTING || self->phase == SAVING)) {
-        fl_cohort_abandon(self->cohort, FL_WHY_LATE, now, out);
-        s_enter(self, IDLE);
-    }
     if (self->phase != IDLE || !fl_cohort_idle(self->cohort)) {
         return;
     }
@@ -242,6 +240,8 @@ s_follow_run(fl_edge *self)
     if (fl_member_joined(self->member) && self->phase == IDLE &&
         !fl_run_equal(fl_member_run(self->member), &self->task.order.run)) {
         self->task.order.run = *fl_member_run(self->member);
+        self->final = false;
+        self->dismissed = false;
         fl_cohort_model(self->cohort, &self->task.order.run, &none, 0);
     }
 }
@@ -287,7 +287,7 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     s_take_verdict(self, now, out);
     s_dismiss(self, out);
     s_follow_run(self);
-    s_take_task(self, now, out);
+    s_take_task(self, out);
     s_answer(self, now, out);
     s_tell_parent(self);
 }
