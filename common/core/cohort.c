@@ -65,19 +65,18 @@ s_enter(fl_cohort *self, fl_cohort_phase next)
     self->phase = next;
 }
 
-// ---- closing
-// ----------------------------------------------------------------------------------
+// ---- closing ------------------------------------------------------------------------------------
 //  Learn how long the seats of this round took, task out to last byte in. One that was late counts
-//  with what it has spent so far, or a deadline that follows the median would shrink to the quickest
-//  few. A missed round makes us forget: the next one gets its whole window.
+//  with what it has spent so far, or a deadline that follows the median would shrink to the
+//  quickest few. A missed round makes us forget: the next one gets its whole window.
 static void
 s_measure(fl_cohort *self, fl_close close, fl_time now)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
         const fl_seat *seat = fl_roster_look(self->roster, i);
-        bool fresh = seat->phase == FL_SEAT_COUNTED &&
-                     seat->contrib.base_round == self->task.order.round;
+        bool fresh =
+            seat->phase == FL_SEAT_COUNTED && seat->contrib.base_round == self->task.order.round;
         if (fresh || seat->phase == FL_SEAT_LATE) {
             fl_time took = (fresh ? seat->came_at : now) - seat->tasked_at;
             self->durations[count++] = took > 1 ? (uint32_t)took : 1;
@@ -334,8 +333,7 @@ fl_cohort_deadline(const fl_cohort *self)
     return at;
 }
 
-// ---- the host's side
-// --------------------------------------------------------------------------
+// ---- the host's side ----------------------------------------------------------------------------
 void
 fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes)
 {
@@ -382,6 +380,7 @@ fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, f
         fl_seat *seat = fl_roster_at(self->roster, i);
         seat->phase = FL_SEAT_IDLE;
         seat->reason = FL_WHY_NONE;
+        memset(&seat->intake, 0, sizeof seat->intake);
         if (seat->present) {
             fl_cohort_task(self, i, now, out);
             invited++;

@@ -78,15 +78,16 @@ void fl_cohort_settle(fl_cohort *self, fl_outcome outcome, fl_reason reason, boo
                       fl_time now, fl_outbox *out);
 //  Tell every child that the run is over, when no round is in hand.
 void fl_cohort_dismiss(fl_cohort *self, fl_outbox *out);
-//  Give a round up whose sum went nowhere: its children hear LATE and may offer again, but for those
-//  that were refused or absent. Folds in flight are awaited before the next `open` (see `idle`).
+//  Give a round up whose sum went nowhere: its children hear LATE and may offer again, but for
+//  those that were refused or absent. Folds in flight are awaited before the next `open` (see
+//  `idle`).
 void fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out);
 //  True when `open` may be called.
 bool fl_cohort_idle(const fl_cohort *self);
 
 //  The run, and the model that children are served from (bytes 0: none yet). Until the run is known
-//  nobody is seated. Another run than before: nothing of the old one is remembered. Only while IDLE,
-//  when the run changes.
+//  nobody is seated. Another run than before: nothing of the old one is remembered. Only while
+//  IDLE, when the run changes.
 void fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes);
 
 uint32_t fl_cohort_joined(const fl_cohort *self);  // children with a live seat

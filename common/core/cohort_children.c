@@ -40,8 +40,7 @@ s_refuse_peer(fl_cohort *self, const fl_event *event, fl_reason reason, fl_outbo
                                    .a = (uint64_t)about });
 }
 
-// ---- seats
-// ------------------------------------------------------------------------------------
+// ---- seats --------------------------------------------------------------------------------------
 void
 fl_cohort_task(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
 {
@@ -220,8 +219,7 @@ on_beat(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
 }
 
-// ---- contributions
-// ----------------------------------------------------------------------------
+// ---- contributions ------------------------------------------------------------------------------
 static bool
 s_base_fits(const fl_cohort *self, const fl_contrib *contrib, fl_reason *reason)
 {

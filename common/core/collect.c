@@ -87,8 +87,7 @@ fl_collect_refuse(fl_collect *self, uint32_t index, fl_reason reason, fl_verb ab
                                    .a = (uint64_t)about });
 }
 
-// ---- slots and credit
-// -------------------------------------------------------------------------
+// ---- slots and credit ---------------------------------------------------------------------------
 static void
 s_free_slot(fl_collect *self, uint32_t slot, fl_outbox *out)
 {
@@ -170,8 +169,7 @@ fl_collect_withdraw(fl_collect *self, uint32_t index, fl_seat_phase phase, fl_re
     return true;
 }
 
-// ---- what children send
-// -----------------------------------------------------------------------
+// ---- what children send -------------------------------------------------------------------------
 static fl_reason
 s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
 {
@@ -326,8 +324,7 @@ fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_ti
     s_grant(self, index, out);
 }
 
-// ---- what the crew answers
-// --------------------------------------------------------------------
+// ---- what the crew answers ----------------------------------------------------------------------
 static bool
 s_fits(const fl_collect *self, const fl_contrib *contrib)
 {

@@ -18,7 +18,9 @@ void
 fl_intake_begin(fl_intake *self, uint64_t total, fl_time now)
 {
     FL_ASSERT(total > 0);
+    uint64_t once = self->limit > self->once ? self->limit : self->once;
     memset(self, 0, sizeof *self);
+    self->once = once;
     self->total = total;
     self->rewound_at = UINT64_MAX;
     self->began_at = now;
@@ -30,10 +32,11 @@ fl_intake_begin(fl_intake *self, uint64_t total, fl_time now)
 fl_intake_answer
 fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now)
 {
-    if (bytes == 0 || offset > self->limit || bytes > self->limit - offset) {
+    uint64_t credit = self->limit > self->once ? self->limit : self->once;
+    if (bytes == 0 || offset > credit || bytes > credit - offset) {
         return FL_INTAKE_CREDIT;
     }
-    if (offset < self->next) {
+    if (offset < self->next || offset > self->limit || bytes > self->limit - offset) {
         return FL_INTAKE_DUPLICATE;
     }
     if (offset > self->next) {

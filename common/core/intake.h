@@ -8,6 +8,7 @@
 
 typedef struct fl_intake {
     uint64_t total, next, limit;
+    uint64_t once; // the highest limit of a transfer before this one in the same round
     uint32_t rewind;
     uint64_t rewound_at; // `next` at the last rewind, so that one gap asks once
     uint64_t rate;       // bytes/s since it began; 0 = unknown
@@ -20,12 +21,14 @@ typedef enum fl_intake_answer {
     FL_INTAKE_TAKEN,     // write it; no word needed
     FL_INTAKE_GRANT,     // write it and grant more
     FL_INTAKE_COMPLETE,  // write it: that was the last
-    FL_INTAKE_DUPLICATE, // had it; drop
+    FL_INTAKE_DUPLICATE, // had it, or sent on credit of an earlier transfer; drop
     FL_INTAKE_GAP,       // drop, and grant with a rewind
     FL_INTAKE_GAP_KNOWN, // drop, the rewind was asked for already
     FL_INTAKE_CREDIT,    // beyond what was granted: cut
 } fl_intake_answer;
 
+//  `self` is all zeros, or what it was when an earlier transfer of this seat and round was given
+//  up: bytes of that one may still be on their way, beyond the new limit, and are no offence.
 void fl_intake_begin(fl_intake *self, uint64_t total, fl_time now);
 //  A chunk of `bytes` at `offset`. Moves `next` and `limit` when it is taken.
 fl_intake_answer fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now);

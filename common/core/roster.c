@@ -133,7 +133,8 @@ fl_roster_presence(const fl_roster *self)
         if (seat->present) {
             sum.joined++;
             sum.ready += seat->leaves > 0;
-            sum.leaves = seat->leaves < UINT32_MAX - sum.leaves ? sum.leaves + seat->leaves : UINT32_MAX;
+            sum.leaves =
+                seat->leaves < UINT32_MAX - sum.leaves ? sum.leaves + seat->leaves : UINT32_MAX;
             sum.samples += seat->samples;
         }
     }
