@@ -184,6 +184,8 @@ typedef enum fl_note_id {
     FL_NOTE_TASK_ENDED,
     FL_NOTE_MODEL,
     FL_NOTE_OFFERED,
+    FL_NOTE_SENDING,
+    FL_NOTE_SENT,
     FL_NOTE_VERDICT,
     FL_NOTE_CARRIED,
     FL_NOTE_DROPPED,

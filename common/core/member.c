@@ -145,11 +145,16 @@ s_pushing(const fl_member *self)
     return fl_member_joined(self) && self->phase == FL_MEMBER_SENDING && fl_push_ready(&self->push);
 }
 
-//  Every byte has left here: from now on this attempt may count it.
+//  Once every byte has left here, this attempt may count it.
 void
-fl_member_pushed(fl_member *self, fl_push_state state)
+fl_member_pushed(fl_member *self, fl_push_state state, fl_outbox *out)
 {
-    fl_member_enter(self, state == FL_PUSH_SENT ? FL_MEMBER_SENT : FL_MEMBER_SENDING);
+    fl_member_phase next = state == FL_PUSH_SENT ? FL_MEMBER_SENT : FL_MEMBER_SENDING;
+    if (next != self->phase) {
+        fl_member_note(self, next == FL_MEMBER_SENT ? FL_NOTE_SENT : FL_NOTE_SENDING, FL_WHY_NONE,
+                       self->push.sent, self->push.offer.vector_bytes, out);
+    }
+    fl_member_enter(self, next);
     if (state == FL_PUSH_SENT && self->exposed == 0) {
         self->exposed = self->task.attempt;
     }
@@ -265,7 +270,7 @@ on_tick(fl_member *self, fl_time now, fl_outbox *out)
         fl_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
     if (s_pushing(self)) {
-        fl_member_pushed(self, fl_push_pump(&self->push, &self->task, &self->seat, out));
+        fl_member_pushed(self, fl_push_pump(&self->push, &self->task, &self->seat, out), out);
     }
 }
 

@@ -55,7 +55,8 @@ bool fl_member_offering(const fl_member *self);
 void fl_member_announce(fl_member *self, fl_outbox *out);
 //  Offer the same bytes from their start: to a new attempt, on a new seat.
 void fl_member_offer_anew(fl_member *self, fl_outbox *out);
-void fl_member_pushed(fl_member *self, fl_push_state state);
+//  What became of a turn of pushing.
+void fl_member_pushed(fl_member *self, fl_push_state state, fl_outbox *out);
 //  Say (again) why the task is declined, if joined.
 void fl_member_decline_again(fl_member *self, fl_outbox *out);
 //  End the task, if there is one: free what was offered, keep the verdict for the host.

@@ -106,7 +106,7 @@ on_grant(fl_member *self, const fl_grant *grant, fl_outbox *out)
     }
     fl_push_state state = fl_push_granted(&self->push, grant, &self->task, &self->seat, out);
     if (state != FL_PUSH_STRANGE) {
-        fl_member_pushed(self, state);
+        fl_member_pushed(self, state, out);
     }
 }
 
