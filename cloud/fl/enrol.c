@@ -146,6 +146,7 @@ s_knock(const joining *self, const fl_keys *door, uint8_t certificate[FL_CERT_BY
     fl_message reply, question = { .verb = FL_ENROL };
     fl_bytes body;
     fl_why why = { "" };
+    fl_status status = FL_MISSING;
     int code = FL_EXIT_SILENT;
     memcpy(pair.public_key, fl_keys_public(door)->x, sizeof pair.public_key);
     fl_keys_curve_secret(door, pair.secret_key);
@@ -155,7 +156,7 @@ s_knock(const joining *self, const fl_keys *door, uint8_t certificate[FL_CERT_BY
                                  .server_key = self->parent.key };
     for (fl_time now = console->now_ms(); now < until; now = console->now_ms()) {
         uint32_t most = until - now < KNOCK_MS ? (uint32_t)(until - now) : KNOCK_MS;
-        fl_status status =
+        status =
             console->ask(console->self, &to, &question, FL_ENROLLED, most, &reply, &body, &why);
         bool answered = status == FL_OK && s_is_ours(&reply, question.enrol.request);
         code = answered ? s_hear(self, &reply, certificate) : FL_EXIT_SILENT;
@@ -170,13 +171,15 @@ s_knock(const joining *self, const fl_keys *door, uint8_t certificate[FL_CERT_BY
     fl_wipe(&pair, sizeof pair);
     if (code == FL_EXIT_SILENT) {
         return fl_console_fail(console, VERB, code,
-                               "no answer from %s within %u ms: is it running, is the address "
-                               "right, and is its key still the token's? (%.120s)",
-                               self->parent.endpoint, self->wait_ms, why.text);
+                               "no answer from %s within %" PRId64 " s: is it running, is the "
+                               "address right, and is its key still the token's?%s%.120s",
+                               self->parent.endpoint, ((fl_time)self->wait_ms + 999) / 1000,
+                               status == FL_MISSING ? "" : " Last: ",
+                               status == FL_MISSING ? "" : why.text);
     }
     return code == FL_EXIT_BUSY
-               ? fl_console_fail(console, VERB, code, "%s had no room for us within %u ms",
-                                 self->parent.endpoint, self->wait_ms)
+               ? fl_console_fail(console, VERB, code, "%s had no room for us within %" PRId64 " s",
+                                 self->parent.endpoint, ((fl_time)self->wait_ms + 999) / 1000)
                : code;
 }
 

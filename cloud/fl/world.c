@@ -3,12 +3,17 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/app/stop.h"
 #include "common/host/clock.h"
 #include "common/net/context.h"
+
+#define IPC "ipc://"
 
 enum { COLUMNS_LEAST = 20, ROWS_LEAST = 4 };
 
@@ -27,6 +32,28 @@ s_open(fl_world *self, fl_why *why)
     return status;
 }
 
+//  A socket file that a dead process left would be waited for until the time is up.
+static fl_status
+s_knock(const char *endpoint, fl_why *why)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const char *path = endpoint + strlen(IPC);
+    if (strncmp(endpoint, IPC, strlen(IPC)) != 0 || strlen(path) >= sizeof address.sun_path) {
+        return FL_OK;
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool dead = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) != 0 &&
+                errno == ECONNREFUSED;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    if (dead) {
+        fl_why_set(why, "the process behind %s has ended: start it again", path);
+    }
+    return dead ? FL_MISSING : FL_OK;
+}
+
 static fl_status
 s_ask(void *arg, const fl_inquiry_conf *to, const fl_message *question, fl_verb answer,
       uint32_t timeout_ms, fl_message *reply, fl_bytes *body, fl_why *why)
@@ -34,6 +61,9 @@ s_ask(void *arg, const fl_inquiry_conf *to, const fl_message *question, fl_verb 
     fl_world *self = arg;
     fl_status status = s_open(self, why);
     fl_inquiry_destroy(&self->inquiry);
+    if (status == FL_OK) {
+        status = s_knock(to->endpoint, why);
+    }
     if (status != FL_OK) {
         return status;
     }
