@@ -305,6 +305,8 @@ fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
     } else if (event->kind == FL_EV_GONE) {
         int64_t index = fl_roster_of_peer(self->roster, event->gone.peer);
         if (index >= 0) {
+            fl_cohort_note(self, &fl_roster_at(self->roster, (uint32_t)index)->node, FL_NOTE_LEFT,
+                           event->gone.reason, (uint64_t)index, 0, out);
             fl_cohort_vacate(self, (uint32_t)index, event->gone.reason, out);
         }
     } else if (event->kind == FL_EV_VERIFIED) {

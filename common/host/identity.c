@@ -238,8 +238,8 @@ fl_identity_deny_changed(fl_identity *self)
 }
 
 // ---- the gate's questions ---------------------------------------------------------------------
-static const seen *
-s_seen(const fl_identity *self, const uint8_t key[FL_KEY_BYTES])
+static seen *
+s_seen(fl_identity *self, const uint8_t key[FL_KEY_BYTES])
 {
     for (uint32_t i = 0; i < self->seen_count; i++) {
         if (memcmp(self->seen[i].key, key, FL_KEY_BYTES) == 0) {
@@ -249,16 +249,17 @@ s_seen(const fl_identity *self, const uint8_t key[FL_KEY_BYTES])
     return NULL;
 }
 
+//  The newest certificate of a key counts: it may have been renewed, or enrolled anew.
 static void
 s_remember(fl_identity *self, const uint8_t key[FL_KEY_BYTES], const fl_cert *cert)
 {
-    if (s_seen(self, key) != NULL) {
-        return;
+    seen *place = s_seen(self, key);
+    if (place == NULL) {
+        place = &self->seen[self->seen_next];
+        self->seen_next = (self->seen_next + 1) % FL_IDENTITY_SEEN_MAX;
+        self->seen_count += self->seen_count < FL_IDENTITY_SEEN_MAX;
+        memcpy(place->key, key, FL_KEY_BYTES);
     }
-    seen *place = &self->seen[self->seen_next];
-    self->seen_next = (self->seen_next + 1) % FL_IDENTITY_SEEN_MAX;
-    self->seen_count += self->seen_count < FL_IDENTITY_SEEN_MAX;
-    memcpy(place->key, key, FL_KEY_BYTES);
     place->node = cert->node;
     place->serial = cert->serial;
 }

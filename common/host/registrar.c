@@ -65,14 +65,15 @@ s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_request *re
     }
     fl_trust trust = fl_cert_check(fl_bytes_of(held.certificate, held.certificate_bytes),
                                    fl_authority_public_of(authority), wall_s, FL_ROLES_ANY, &cert);
+    bool renews = request->kind == FL_REQUEST_RENEW && cert.serial == request->old.serial;
     if (trust == FL_TRUST_OK && fl_public_keys_equal(&cert.keys, &request->keys) &&
-        cert.role == request->role) {
+        cert.role == request->role && !renews) {
         memcpy(answer->certificate, held.certificate, FL_CERT_BYTES);
         return true;
     }
     if (request->kind == FL_REQUEST_JOIN && trust == FL_TRUST_OK) {
         s_refuse(answer, FL_WHY_NAME,
-                 "the name %s is another node's: choose another, or revoke that one",
+                 "the name %s is another node's until its certificate ends: choose another",
                  request->node.name);
         return true;
     }

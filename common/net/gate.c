@@ -326,7 +326,10 @@ s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL
             s_lose_standing(self, at, standing);
         }
         self->counters->cut_standing += fl_watchdog_cut(self->watchdog, parcel->descriptor);
-        return s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key may not speak");
+        fl_judgement verdict =
+            s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key may not speak");
+        verdict.badge = badge; // what it was until now
+        return verdict;
     }
     fl_codec_result result = fl_decode(parcel->header, parcel->body.size, message);
     if (result.code == FL_CODEC_OK && parcel->surplus > 0) {
@@ -371,7 +374,9 @@ fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now, f
     fl_judgement verdict = s_judge(self, way, parcel, key, visitor, now, message);
     if (verdict.kind != FL_JUDGED_PASS) {
         const session *at = zhashx_lookup(self->by_user, parcel->user);
-        verdict.badge = at != NULL && at->rank == SEATED ? &at->badge : NULL;
+        if (at != NULL && at->rank == SEATED) {
+            verdict.badge = &at->badge;
+        }
         return verdict;
     }
     const fl_reason reason =
@@ -426,6 +431,7 @@ fl_gate_recheck(fl_gate *self)
             const fl_badge *badge = at->rank == SEATED ? &at->badge : NULL;
             const fl_reason reason = self->ops->standing(self->ops->self, at->key, badge);
             if (reason != FL_WHY_NONE) {
+                self->counters->refused[reason]++;
                 s_lose_standing(self, at, reason);
             }
         }
