@@ -1,0 +1,632 @@
+//  hostile - a peer that says what an attacker would say, made from the libraries of the real ones:
+//  wrong certificates, forged tickets, other versions, unsigned orders, floods. For the tests in
+//  security_*.py, which tell it what to do as `hostile ACT key=value ...` and read one line per
+//  thing that it heard: `heard verb=refused reason=revoked about=hello text="..."`, or `silent`.
+#include <czmq.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crypto/hash.h"
+#include "common/host/clock.h"
+#include "common/host/home.h"
+#include "common/model/start.h"
+#include "common/net/context.h"
+#include "common/net/link.h"
+#include "common/net/zap.h"
+#include "common/tensor/fixed.h"
+#include "common/wire/codec.h"
+#include "device/synthetic.h"
+
+enum { WAIT_MS = 3000, MIB = 1 << 20, CHUNK = 65536, CONTROL_FRAME = 64000 };
+
+static int words;
+static char **word;
+
+static void __attribute__((noreturn, format(printf, 1, 2)))
+s_die(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+    exit(2);
+}
+
+//  The value of "key=value" on the command line, or else `otherwise`.
+static const char *
+s_get(const char *key, const char *otherwise)
+{
+    size_t length = strlen(key);
+    for (int i = 0; i < words; i++) {
+        if (strncmp(word[i], key, length) == 0 && word[i][length] == '=') {
+            return word[i] + length + 1;
+        }
+    }
+    return otherwise;
+}
+
+static const char *
+s_need(const char *key)
+{
+    const char *value = s_get(key, NULL);
+    if (value == NULL) {
+        s_die("hostile: %s=... is missing", key);
+    }
+    return value;
+}
+
+static int64_t
+s_number(const char *key, int64_t otherwise)
+{
+    const char *text = s_get(key, NULL);
+    return text == NULL ? otherwise : strtoll(text, NULL, 10);
+}
+
+static void
+s_must(fl_status status, const fl_why *why)
+{
+    if (status != FL_OK) {
+        s_die("hostile: %s", why->text);
+    }
+}
+
+// ---- identities -------------------------------------------------------------------------------
+static fl_keys *
+s_keys(const char *home)
+{
+    fl_why why = { "" };
+    fl_keys *keys = NULL;
+    s_must(fl_home_keys_load(home, &keys, &why), &why);
+    return keys;
+}
+
+//  make home=DIR: a directory with fresh keys.
+static void
+s_make(void)
+{
+    fl_why why = { "" };
+    fl_entropy entropy = fl_entropy_os();
+    fl_keys *keys = NULL;
+    char hex[2 * FL_CURVE_BYTES + 1];
+    s_must(fl_home_open(s_need("home"), &why), &why);
+    s_must(fl_home_keys_make(s_need("home"), &entropy, &keys, &why), &why);
+    fl_hex(fl_keys_public(keys)->x, FL_CURVE_BYTES, hex);
+    (void)printf("made key=%s\n", hex);
+    fl_keys_destroy(&keys);
+}
+
+//  found home=DIR: an authority of our own.
+static void
+s_found(void)
+{
+    fl_why why = { "" };
+    fl_entropy entropy = fl_entropy_os();
+    fl_authority *authority = NULL;
+    s_must(fl_home_open(s_need("home"), &why), &why);
+    s_must(fl_home_secret_make(s_need("home"), &entropy, &authority, &why), &why);
+    fl_authority_destroy(&authority);
+    (void)printf("founded\n");
+}
+
+//  issue authority=DIR home=DIR name=N role=R [life=S] [at=S from now]: a certificate for the keys
+//  in `home`, left there as its own.
+static void
+s_issue(void)
+{
+    fl_why why = { "" };
+    uint8_t bytes[FL_CERT_BYTES];
+    fl_authority *authority = NULL;
+    fl_keys *keys = s_keys(s_need("home"));
+    fl_cert cert = { .role = fl_role_parse(s_need("role")), .keys = *fl_keys_public(keys),
+                     .serial = (uint64_t)s_number("serial", 900000) };
+    if (cert.role == FL_ROLE_NONE || !fl_node_parse(s_need("name"), &cert.node)) {
+        s_die("hostile: no such role or name");
+    }
+    s_must(fl_home_secret_load(s_need("authority"), &authority, &why), &why);
+    uint64_t now = (uint64_t)((int64_t)fl_clock_wall_s() + s_number("at", 0));
+    fl_cert_issue(authority, &cert, now, (uint64_t)s_number("life", 24 * 3600), bytes);
+    s_must(fl_home_cert_save(s_need("home"), bytes, false, &why), &why);
+    s_must(fl_home_authority_save(s_need("home"), fl_authority_public_of(authority), &why), &why);
+    fl_authority_destroy(&authority);
+    fl_keys_destroy(&keys);
+    (void)printf("issued not_after=%llu\n", (unsigned long long)cert.not_after);
+}
+
+static void
+s_keypair(const char *home, fl_keypair *pair)
+{
+    fl_keys *keys = s_keys(home);
+    memcpy(pair->public_key, fl_keys_public(keys)->x, sizeof pair->public_key);
+    fl_keys_curve_secret(keys, pair->secret_key);
+    fl_keys_destroy(&keys);
+}
+
+//  The certificate of `cert=DIR`, or our own; empty when there is none.
+static fl_bytes
+s_certificate(uint8_t bytes[FL_CERT_BYTES])
+{
+    const char *home = s_get("cert", s_need("home"));
+    return fl_home_cert_load(home, bytes, NULL) == FL_OK ? fl_bytes_of(bytes, FL_CERT_BYTES)
+                                                         : fl_bytes_of(NULL, 0);
+}
+
+// ---- a child ----------------------------------------------------------------------------------
+//  What a child knows after WELCOME.
+typedef struct child {
+    fl_link *control;
+    fl_run run;
+    fl_welcome seat;
+} child;
+
+static fl_link *
+s_dial(fl_link_kind kind, const char *endpoint, int queue)
+{
+    fl_why why = { "" };
+    fl_keypair pair;
+    uint8_t server[FL_CURVE_BYTES];
+    s_keypair(s_need("home"), &pair);
+    if (!fl_unhex(s_need("server"), server, sizeof server)) {
+        s_die("hostile: server= is no key");
+    }
+    const fl_link_conf conf = { .kind = kind, .queue = queue, .frame_bytes_max = 4 * MIB,
+                                .keys = &pair, .server_key = server };
+    fl_link *link = fl_link_new(&conf, &why);
+    if (link == NULL || fl_link_connect(link, endpoint, &why) != FL_OK) {
+        s_die("hostile: %s", why.text);
+    }
+    return link;
+}
+
+static void
+s_say(fl_link *link, const fl_message *message, fl_bytes route)
+{
+    fl_blob *header = fl_encode(message, 0);
+    (void)fl_link_send(link, route, &header, NULL);
+}
+
+static void
+s_print(const fl_message *message)
+{
+    (void)printf("heard verb=%s", fl_verb_name(message->verb));
+    if (message->verb == FL_REFUSED) {
+        (void)printf(" reason=%s about=%s text=\"%s\"", fl_reason_name(message->refused.reason),
+                     fl_verb_name(message->refused.about), message->refused.text);
+    } else if (message->verb == FL_WELCOME) {
+        (void)printf(" seat=%u epoch=%u", message->welcome.seat, message->welcome.epoch);
+    } else if (message->verb == FL_HELLO) {
+        (void)printf(" role=%s", fl_role_name(message->hello.role));
+    } else if (message->verb == FL_ENROLLED) {
+        (void)printf(" reason=%s text=\"%s\"", fl_reason_name(message->enrolled.reason),
+                     message->enrolled.text);
+    }
+    (void)printf("\n");
+    (void)fflush(stdout);
+}
+
+//  Wait for one message. False when none came, or one that is not of our protocol.
+static bool
+s_hear(fl_link *link, fl_parcel *parcel, fl_message *message, int64_t wait_ms)
+{
+    const int64_t until = zclock_mono() + wait_ms;
+    while (!fl_link_receive(link, parcel)) {
+        zmq_pollitem_t item = { .socket = fl_link_handle(link), .events = ZMQ_POLLIN };
+        const int64_t left = until - zclock_mono();
+        if (left <= 0) {
+            return false;
+        }
+        (void)zmq_poll(&item, 1, (long)left);
+    }
+    return fl_decode(parcel->header, parcel->body.size, message).code == FL_CODEC_OK;
+}
+
+//  Print the first message of the verb that is awaited (FL_VERB_NONE: of any), or a refusal; what
+//  else comes until the end of the time is no answer.
+static void
+s_listen(child *self, fl_verb awaited)
+{
+    fl_parcel parcel = { .descriptor = -1 };
+    fl_message message;
+    const int64_t until = zclock_mono() + s_number("wait", WAIT_MS);
+    bool answered = false;
+    while (!answered && s_hear(self->control, &parcel, &message, until - zclock_mono())) {
+        if (message.verb == FL_WELCOME) {
+            self->run = message.run;
+            self->seat = message.welcome;
+        }
+        answered = awaited == FL_VERB_NONE || message.verb == awaited ||
+                   message.verb == FL_REFUSED;
+        if (answered) {
+            s_print(&message);
+        }
+    }
+    if (!answered) {
+        (void)printf("silent\n");
+        (void)fflush(stdout);
+    }
+    fl_parcel_release(&parcel);
+}
+
+static fl_message
+s_hello(uint8_t bytes[FL_CERT_BYTES])
+{
+    fl_message message = { .verb = FL_HELLO };
+    message.hello.role = fl_role_parse(s_get("role", "device"));
+    message.hello.incarnation = (uint64_t)s_number("incarnation", 4711);
+    message.hello.leaves = 1;
+    message.hello.certificate = s_certificate(bytes);
+    return message;
+}
+
+//  Whole frames as they go out, a byte of them changed.
+static void
+s_say_changed(fl_link *link, const fl_message *message, size_t at, uint8_t value)
+{
+    fl_blob *header = fl_encode(message, 0);
+    fl_blob_data(header)[at] = value;
+    (void)fl_link_send(link, fl_bytes_of(NULL, 0), &header, NULL);
+}
+
+static fl_message
+s_contrib(const child *self, bool forged)
+{
+    fl_message message = { .verb = FL_CONTRIB, .run = self->run, .round = 1 };
+    fl_contrib *contrib = &message.contrib;
+    contrib->attempt = 1;
+    contrib->seat = self->seat.seat;
+    contrib->epoch = self->seat.epoch;
+    memcpy(contrib->ticket, self->seat.ticket, sizeof contrib->ticket);
+    contrib->ticket[0] ^= forged ? 1 : 0;
+    contrib->base_round = 1;
+    contrib->weight = 1;
+    contrib->count = 1;
+    contrib->elements = 1;
+    contrib->vector_bytes = 1;
+    return message;
+}
+
+static void
+s_act(child *self, const char *what)
+{
+    uint8_t bytes[FL_CERT_BYTES];
+    const fl_bytes nobody = fl_bytes_of(NULL, 0);
+    fl_message message = { .verb = FL_BEAT };
+    if (strcmp(what, "hello") == 0) {
+        message = s_hello(bytes);
+        s_say(self->control, &message, nobody);
+        s_listen(self, FL_WELCOME);
+    } else if (strcmp(what, "major") == 0) {
+        message = s_hello(bytes);
+        s_say_changed(self->control, &message, 4, FL_WIRE_MAJOR + 1);
+        s_listen(self, FL_WELCOME);
+    } else if (strcmp(what, "garbage") == 0) {
+        message = s_hello(bytes);
+        s_say_changed(self->control, &message, 0, 'X');
+        s_listen(self, FL_WELCOME);
+    } else if (strcmp(what, "beat") == 0) {
+        message.run = self->run;
+        message.beat.seat = self->seat.seat;
+        message.beat.epoch = self->seat.epoch;
+        s_say(self->control, &message, nobody);
+        s_listen(self, FL_VERB_NONE); // a beat, a task or whatever heals us
+    } else if (strcmp(what, "forged") == 0 || strcmp(what, "contrib") == 0) {
+        message = s_contrib(self, what[0] == 'f');
+        s_say(self->control, &message, nobody);
+        s_listen(self, FL_GRANT);
+    } else if (strcmp(what, "welcome") == 0) { // a parent's word from a child
+        message = (fl_message){ .verb = FL_WELCOME, .welcome = { .beat_ms = 1 } };
+        s_say(self->control, &message, nobody);
+        s_listen(self, FL_WELCOME);
+    } else if (strcmp(what, "bulk") == 0) { // on a lane where we hold no seat
+        fl_link *down = s_dial(FL_LINK_DEALER, s_need("down"), 100);
+        message = (fl_message){ .verb = FL_FETCH, .fetch = { .bytes = 100 } };
+        s_say(down, &message, nobody);
+        child lane = { .control = down };
+        s_listen(&lane, FL_PIECE);
+        fl_link_destroy(&down);
+    } else if (strcmp(what, "pause") == 0) {
+        zclock_sleep((int)s_number("pause", 1000));
+    } else {
+        s_die("hostile: cannot say '%s'", what);
+    }
+}
+
+//  speak home=DIR server=KEY endpoint=E say=hello,beat,... [cert=DIR] [role=R] [wait=MS]
+static void
+s_speak(void)
+{
+    child self = { .control = s_dial(FL_LINK_DEALER, s_need("endpoint"), 100) };
+    char plan[256];
+    char *rest = NULL;
+    (void)snprintf(plan, sizeof plan, "%s", s_need("say"));
+    for (char *what = strtok_r(plan, ",", &rest); what != NULL; what = strtok_r(NULL, ",", &rest)) {
+        s_act(&self, what);
+    }
+    fl_link_destroy(&self.control);
+}
+
+// ---- a parent ---------------------------------------------------------------------------------
+static bool
+s_everybody(void *arg, const uint8_t key[FL_KEY_BYTES])
+{
+    (void)arg;
+    (void)key;
+    return true;
+}
+
+//  A task that everything is right about but the signature.
+static void
+s_say_task(fl_link *link, fl_bytes route, const fl_run *run)
+{
+    fl_message message = { .verb = FL_TASK, .run = *run, .round = 1 };
+    fl_order *order = &message.task.order;
+    message.task.attempt = 1;
+    message.task.budget_ms = 60000;
+    *order = (fl_order){ .run = *run, .round = 1, .model_bytes = 1000, .elements = 100 };
+    order->plan = (fl_plan){ .clip = 1.0f, .bits = 8, .ring_bits = 32, .wire_bytes = 4,
+                             .weight_unit = 1, .weight_max = 1, .devices_max = 1, .epochs = 1,
+                             .batch = 1 };
+    memset(message.task.signature, 0x5a, sizeof message.task.signature);
+    s_say(link, &message, route);
+}
+
+static void
+s_say_welcome(fl_link *link, fl_bytes route, const fl_run *run)
+{
+    uint8_t bytes[FL_CERT_BYTES];
+    fl_message message = { .verb = FL_WELCOME, .run = *run };
+    message.welcome = (fl_welcome){ .epoch = 1, .beat_ms = 500, .up_port = 1, .down_port = 1,
+                                    .certificate = s_certificate(bytes) };
+    s_say(link, &message, route);
+}
+
+//  A list that only the authority could sign, from somebody else.
+static void
+s_say_deny(fl_link *link, fl_bytes route, const fl_run *run)
+{
+    static uint8_t list[200];
+    memset(list, 1, sizeof list);
+    const fl_message message = { .verb = FL_DENY, .run = *run,
+                                 .deny = { .version = 99, .list = { list, sizeof list } } };
+    s_say(link, &message, route);
+}
+
+static void
+s_answer_child(fl_link *link, const fl_parcel *parcel, const fl_message *message)
+{
+    static const fl_run run = { { 7, 7, 7 } };
+    const char *says = s_get("say", "welcome,task");
+    const fl_message beat = { .verb = FL_BEAT, .run = run };
+    s_print(message);
+    if (message->verb == FL_HELLO && strstr(says, "welcome") != NULL) {
+        s_say_welcome(link, parcel->route, &run);
+    }
+    if (message->verb == FL_BEAT && strstr(says, "deny") != NULL) {
+        s_say_deny(link, parcel->route, &run);
+    }
+    if (message->verb != FL_ENROL && strstr(says, "task") != NULL) {
+        s_say_task(link, parcel->route, &run);
+    }
+    if (message->verb == FL_BEAT) {
+        s_say(link, &beat, parcel->route);
+    }
+}
+
+//  parent home=DIR listen=E say=welcome,task,deny [cert=DIR] [wait=MS]: stands where a parent of
+//  these keys should stand.
+static void
+s_parent(void)
+{
+    fl_why why = { "" };
+    fl_keypair pair;
+    s_keypair(s_need("home"), &pair);
+    const fl_link_conf conf = { .kind = FL_LINK_ROUTER, .queue = 100, .frame_bytes_max = MIB,
+                                .keys = &pair };
+    fl_zap *zap = fl_zap_new(s_everybody, NULL, &why);
+    fl_link *link = fl_link_new(&conf, &why);
+    if (zap == NULL || link == NULL || fl_link_bind(link, s_need("listen"), NULL, &why) != FL_OK) {
+        s_die("hostile: %s", why.text);
+    }
+    (void)printf("listening\n");
+    (void)fflush(stdout);
+    const int64_t until = zclock_mono() + s_number("wait", WAIT_MS);
+    fl_parcel parcel = { .descriptor = -1 };
+    fl_message message;
+    while (zclock_mono() < until) {
+        zmq_pollitem_t items[] = { { .socket = fl_zap_handle(zap), .events = ZMQ_POLLIN },
+                                   { .socket = fl_link_handle(link), .events = ZMQ_POLLIN } };
+        (void)zmq_poll(items, 2, 100);
+        (void)fl_zap_serve(zap, 100);
+        if (s_hear(link, &parcel, &message, 0)) {
+            s_answer_child(link, &parcel, &message);
+        }
+    }
+    fl_parcel_release(&parcel);
+    fl_link_destroy(&link);
+    fl_zap_destroy(&zap);
+}
+
+// ---- floods -----------------------------------------------------------------------------------
+//  One message of so many frames, all the same bytes of ours; libzmq holds references only.
+static void
+s_endless(fl_link *link, uint64_t frames, size_t frame_bytes)
+{
+    static uint8_t same[2 * MIB];
+    for (uint64_t i = 0; i < frames; i++) {
+        zmq_msg_t frame;
+        (void)zmq_msg_init_data(&frame, same, frame_bytes, NULL, NULL);
+        if (zmq_msg_send(&frame, fl_link_handle(link), i < frames - 1 ? ZMQ_SNDMORE : 0) < 0) {
+            s_die("hostile: %s", zmq_strerror(zmq_errno()));
+        }
+    }
+}
+
+//  A storm of messages as fast as the connection takes them.
+static uint64_t
+s_storm(fl_link *link, int64_t until, fl_bytes bytes)
+{
+    uint64_t sent = 0;
+    while (zclock_mono() < until) {
+        if (zmq_send(fl_link_handle(link), bytes.data, bytes.size, ZMQ_DONTWAIT) >= 0) {
+            sent++;
+        } else {
+            zmq_pollitem_t item = { .socket = fl_link_handle(link), .events = ZMQ_POLLOUT };
+            (void)zmq_poll(&item, 1, 50);
+        }
+        fl_parcel parcel = { .descriptor = -1 };
+        (void)fl_link_receive(link, &parcel); // what it answers is not of interest
+        fl_parcel_release(&parcel);
+    }
+    return sent;
+}
+
+//  flood home=DIR server=KEY endpoint=E kind=endless|oversize|hello [lane=up] [seconds=S]
+static void
+s_flood(void)
+{
+    const bool up = strcmp(s_get("lane", "control"), "up") == 0;
+    const char *kind = s_need("kind");
+    fl_link *link = s_dial(up ? FL_LINK_PUSH : FL_LINK_DEALER, s_need("endpoint"), 1000);
+    const int64_t until = zclock_mono() + 1000 * s_number("seconds", 5);
+    uint64_t sent = 0;
+    if (strcmp(kind, "endless") == 0) {
+        const size_t frame = up ? MIB : CONTROL_FRAME;
+        s_endless(link, ((uint64_t)8 << 30) / frame, frame);
+        while (zclock_mono() < until) {
+            zclock_sleep(100);
+        }
+    } else if (strcmp(kind, "oversize") == 0) {
+        static uint8_t large[2 * MIB];
+        sent = s_storm(link, until, fl_bytes_of(large, sizeof large));
+    } else {
+        uint8_t bytes[FL_CERT_BYTES];
+        const fl_message hello = s_hello(bytes);
+        fl_blob *header = fl_encode(&hello, 0);
+        sent = s_storm(link, until, fl_blob_bytes(header));
+        fl_blob_unref(&header);
+    }
+    (void)printf("sent messages=%llu\n", (unsigned long long)sent);
+    fl_link_destroy(&link);
+}
+
+// ---- what a capture is searched for -----------------------------------------------------------
+//  The seed of a contribution's dither, as common/host/works.c draws it.
+static uint64_t
+s_dither(const fl_order *order, const fl_node *node)
+{
+    uint8_t bytes[16 + 8 + 8];
+    fl_writer writer = fl_writer_over(bytes, sizeof bytes);
+    fl_write_from(&writer, node->name, sizeof node->name);
+    fl_write_u64(&writer, order->round);
+    fl_write_u64(&writer, order->plan.seed);
+    fl_hash hash = fl_hash_domain("tributary/dither", fl_bytes_of(bytes, sizeof bytes));
+    fl_reader reader = fl_reader_of(fl_bytes_of(hash.bytes, sizeof hash.bytes));
+    return fl_read_u64(&reader);
+}
+
+static void
+s_train(fl_order *order, float *update)
+{
+    fl_why why = { "" };
+    const fl_synthetic_conf conf = { .elements = order->elements, .samples = 64,
+                                     .seed = (uint64_t)s_number("seed", 1) };
+    fl_trainer trainer;
+    fl_blob *model = NULL;
+    s_must(fl_start_vector(order->elements, &model, &why), &why);
+    s_must(fl_synthetic_new(&conf, &trainer, &why), &why);
+    fl_training training = { .order = *order, .model = fl_blob_bytes(model), .update = update };
+    s_must(trainer.train(trainer.self, &training, &why), &why);
+    trainer.destroy(&trainer.self);
+    fl_blob_unref(&model);
+}
+
+//  update out=FILE node=N seed=S round=R elements=N bits=B devices=N: the contribution that a device
+//  with a synthetic trainer sends under such a plan (the rest as the root has it by default), byte
+//  for byte. The report of a round of one device proves it: the hash of the sum is the same.
+static void
+s_update(void)
+{
+    fl_why why = { "" };
+    fl_node node;
+    uint64_t clipped = 0;
+    fl_fixed fixed = { .clip = 1.0f, .bits = (uint8_t)s_number("bits", 20), .weight_unit = 64,
+                       .weight_max = 255, .devices_max = (uint32_t)s_number("devices", 16) };
+    fl_order order = { .round = (uint64_t)s_number("round", 1),
+                       .elements = (uint64_t)s_number("elements", 1000),
+                       .plan = { .clip = fixed.clip, .seed = 1 } };
+    s_must(fl_fixed_choose(&fixed, &why), &why);
+    if (!fl_node_parse(s_need("node"), &node)) {
+        s_die("hostile: no such node");
+    }
+    float *update = calloc(order.elements, sizeof *update);
+    fl_blob *wire = fl_blob_new(order.elements * fixed.wire_bytes);
+    FILE *file = fopen(s_need("out"), "wb");
+    FL_ASSERT(update != NULL && wire != NULL && file != NULL);
+    s_train(&order, update);
+    s_must(fl_fixed_encode(&fixed, 1, s_dither(&order, &node), 0, order.elements, update,
+                           fl_blob_data(wire), &clipped), &why);
+    (void)fwrite(fl_blob_data(wire), 1, fl_blob_size(wire), file);
+    (void)fclose(file);
+    fl_blob_unref(&wire);
+    free(update);
+}
+
+//  plain file=FILE: the bytes of a file over plain ZeroMQ on loopback, as a control.
+static void
+s_plain(void)
+{
+    FILE *file = fopen(s_need("file"), "rb");
+    void *context = zmq_ctx_new();
+    void *push = zmq_socket(context, ZMQ_PUSH), *pull = zmq_socket(context, ZMQ_PULL);
+    static uint8_t chunk[CHUNK];
+    char endpoint[128];
+    size_t room = sizeof endpoint, size;
+    if (file == NULL || zmq_bind(pull, "tcp://127.0.0.1:*") != 0 ||
+        zmq_getsockopt(pull, ZMQ_LAST_ENDPOINT, endpoint, &room) != 0 ||
+        zmq_connect(push, endpoint) != 0) {
+        s_die("hostile: no plain connection");
+    }
+    (void)printf("plain %s\n", endpoint);
+    (void)fflush(stdout);
+    while ((size = fread(chunk, 1, sizeof chunk, file)) > 0) {
+        if (zmq_send(push, chunk, size, 0) < 0 || zmq_recv(pull, chunk, sizeof chunk, 0) < 0) {
+            s_die("hostile: %s", zmq_strerror(zmq_errno()));
+        }
+    }
+    (void)fclose(file);
+    (void)zmq_close(push);
+    (void)zmq_close(pull);
+    (void)zmq_ctx_term(context);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*act)(void);
+        bool net;
+    } acts[] = { { "make", s_make, false },   { "found", s_found, false },
+                 { "issue", s_issue, false }, { "speak", s_speak, true },
+                 { "parent", s_parent, true }, { "flood", s_flood, true },
+                 { "plain", s_plain, false }, { "update", s_update, false } };
+    fl_why why = { "" };
+    words = argc - 2;
+    word = argv + 2;
+    s_must(fl_crypto_init(&why), &why);
+    for (size_t i = 0; argc > 1 && i < sizeof acts / sizeof *acts; i++) {
+        if (strcmp(argv[1], acts[i].name) == 0) {
+            if (acts[i].net) {
+                s_must(fl_net_open(1, &why), &why);
+            }
+            acts[i].act();
+            if (acts[i].net) {
+                fl_net_close();
+            }
+            return 0;
+        }
+    }
+    s_die("usage: hostile ACT key=value ...");
+}
