@@ -1,0 +1,258 @@
+#include "tests/support/machine.h"
+
+#include <string.h>
+
+#include "common/base/status.h"
+#include "common/wire/codec.h"
+
+fl_outbox *machine_out;
+
+int
+machine_setup(void **state)
+{
+    (void)state;
+    machine_out = fl_outbox_new(MACHINE_ROOM);
+    return machine_out == NULL;
+}
+
+int
+machine_teardown(void **state)
+{
+    (void)state;
+    fl_outbox_destroy(&machine_out);
+    return 0;
+}
+
+void
+machine_clear(void)
+{
+    fl_outbox_reset(machine_out);
+}
+
+static const fl_message *
+s_message(const fl_effect *effect, fl_peer *to, uint32_t *body_bytes)
+{
+    *to = FL_PARENT;
+    *body_bytes = 0;
+    if (effect->kind == FL_FX_SEND) {
+        *to = effect->send.to;
+        return &effect->send.message;
+    }
+    if (effect->kind == FL_FX_PUSH) {
+        *body_bytes = effect->push.bytes;
+        return &effect->push.message;
+    }
+    if (effect->kind == FL_FX_SERVE) {
+        *to = effect->serve.to;
+        *body_bytes = effect->serve.bytes;
+        return &effect->serve.message;
+    }
+    return NULL;
+}
+
+void
+machine_proof(void)
+{
+    for (uint32_t i = 0; i < fl_outbox_count(machine_out); i++) {
+        fl_peer to;
+        uint32_t body_bytes;
+        const fl_message *message = s_message(fl_outbox_at(machine_out, i), &to, &body_bytes);
+        if (message != NULL) {
+            fl_blob *frame = fl_encode(message, body_bytes);
+            FL_ASSERT(frame != NULL);
+            fl_blob_unref(&frame);
+        }
+    }
+}
+
+// ---- names ------------------------------------------------------------------------------------
+fl_node
+machine_node(const char *name)
+{
+    fl_node node;
+    FL_ASSERT(fl_node_parse(name, &node));
+    return node;
+}
+
+fl_run
+machine_run(uint8_t number)
+{
+    fl_run run;
+    memset(&run, number, sizeof run);
+    return run;
+}
+
+fl_hash
+machine_hash(uint32_t number)
+{
+    fl_hash hash;
+    memset(&hash, 0xee, sizeof hash);
+    memcpy(&hash, &number, sizeof number);
+    return hash;
+}
+
+fl_plan
+machine_plan(void)
+{
+    return (fl_plan){
+        .clip = 1.0f,
+        .bits = 16,
+        .ring_bits = 32,
+        .wire_bytes = 4,
+        .weight_unit = 10,
+        .weight_max = 100,
+        .devices_max = 50,
+        .epochs = 1,
+        .batch = 32,
+        .rate = 0.1f,
+        .late = FL_LATE_CARRY,
+        .staleness_max = 2,
+    };
+}
+
+fl_order
+machine_order_of(uint64_t round, uint64_t vector_bytes)
+{
+    return (fl_order){ .run = machine_run(1),
+                       .round = round,
+                       .model = machine_hash((uint32_t)round),
+                       .model_bytes = MACHINE_MODEL,
+                       .elements = vector_bytes / 4,
+                       .plan = machine_plan() };
+}
+
+fl_order
+machine_order(uint64_t round)
+{
+    return machine_order_of(round, MACHINE_VECTOR);
+}
+
+// ---- messages and events ----------------------------------------------------------------------
+fl_message
+machine_message(fl_verb verb, uint64_t round)
+{
+    return (fl_message){ .verb = verb, .run = machine_run(1), .round = round };
+}
+
+fl_message
+machine_task(const fl_order *order, uint32_t attempt, uint32_t budget_ms)
+{
+    fl_message message = { .verb = FL_TASK, .run = order->run, .round = order->round };
+    message.task = (fl_task){ .attempt = attempt, .budget_ms = budget_ms, .order = *order };
+    return message;
+}
+
+fl_message
+machine_welcome(uint32_t seat, uint32_t epoch)
+{
+    fl_message message = machine_message(FL_WELCOME, 0);
+    message.welcome = (fl_welcome){
+        .seat = seat, .epoch = epoch, .beat_ms = 100, .up_port = 1001, .down_port = 1002
+    };
+    return message;
+}
+
+fl_message
+machine_refused(fl_verb about, uint64_t round, fl_reason reason)
+{
+    fl_message message = machine_message(FL_REFUSED, round);
+    message.refused = (fl_refused){ .reason = reason, .about = about };
+    return message;
+}
+
+fl_message
+machine_closed(uint64_t round, uint32_t attempt, fl_outcome outcome, fl_reason reason)
+{
+    fl_message message = machine_message(FL_CLOSED, round);
+    message.closed = (fl_closed){ .attempt = attempt, .outcome = outcome, .reason = reason };
+    return message;
+}
+
+fl_event
+machine_from_parent(const fl_message *message, uint32_t body_bytes)
+{
+    fl_event event = { .kind = FL_EV_MESSAGE };
+    event.message.from = FL_PARENT;
+    event.message.message = message;
+    event.message.body_bytes = body_bytes;
+    return event;
+}
+
+fl_event
+machine_from_child(fl_peer peer, const char *node, fl_role role, const fl_message *message,
+                   uint32_t body_bytes)
+{
+    fl_event event = machine_from_parent(message, body_bytes);
+    event.message.from = peer;
+    event.message.node = machine_node(node);
+    event.message.role = role;
+    return event;
+}
+
+// ---- what was asked for -----------------------------------------------------------------------
+uint32_t
+machine_count(fl_effect_kind kind)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fl_outbox_count(machine_out); i++) {
+        count += fl_outbox_at(machine_out, i)->kind == kind;
+    }
+    return count;
+}
+
+const fl_effect *
+machine_effect(fl_effect_kind kind)
+{
+    for (uint32_t i = fl_outbox_count(machine_out); i-- > 0;) {
+        if (fl_outbox_at(machine_out, i)->kind == kind) {
+            return fl_outbox_at(machine_out, i);
+        }
+    }
+    return NULL;
+}
+
+const fl_message *
+machine_said(fl_peer to, fl_verb verb)
+{
+    for (uint32_t i = fl_outbox_count(machine_out); i-- > 0;) {
+        fl_peer whom;
+        uint32_t body_bytes;
+        const fl_message *message = s_message(fl_outbox_at(machine_out, i), &whom, &body_bytes);
+        if (message != NULL && whom == to && message->verb == verb) {
+            return message;
+        }
+    }
+    return NULL;
+}
+
+uint32_t
+machine_said_count(fl_peer to, fl_verb verb)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fl_outbox_count(machine_out); i++) {
+        fl_peer whom;
+        uint32_t body_bytes;
+        const fl_message *message = s_message(fl_outbox_at(machine_out, i), &whom, &body_bytes);
+        count += message != NULL && whom == to && message->verb == verb;
+    }
+    return count;
+}
+
+const fl_note *
+machine_note(fl_note_id id)
+{
+    for (uint32_t i = fl_outbox_count(machine_out); i-- > 0;) {
+        const fl_effect *effect = fl_outbox_at(machine_out, i);
+        if (effect->kind == FL_FX_NOTE && effect->note.id == id) {
+            return &effect->note;
+        }
+    }
+    return NULL;
+}
+
+bool
+machine_refuses(fl_peer to, fl_verb about, fl_reason reason)
+{
+    const fl_message *message = machine_said(to, FL_REFUSED);
+    return message != NULL && message->refused.about == about && message->refused.reason == reason;
+}
