@@ -156,7 +156,8 @@ s_admits(fl_sim *sim, uint32_t index, const fl_message *message)
         return true;
     }
     if (!link->admitted) {
-        if (message->verb == FL_BEAT || message->verb == FL_CONTRIB) {
+        bool bulk = message->verb == FL_CHUNK || message->verb == FL_FETCH;
+        if (!bulk && !fl_sim_blows(sim, 1000)) { // who was told often enough hears nothing
             s_refuse(sim, index, message, FL_WHY_UNKNOWN_SEAT);
         }
         return false;

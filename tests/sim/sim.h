@@ -63,6 +63,7 @@ typedef enum fl_sim_count {
     SIM_CARRIED,
     SIM_CALM,
     SIM_STORMS,
+    SIM_HURRICANES,
     SIM_SEEDS,
     SIM_VIRTUAL_MS,
     SIM_COUNTS

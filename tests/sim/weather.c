@@ -10,6 +10,23 @@ s_between(fl_rng *rng, uint32_t low, uint32_t high)
     return low + (uint32_t)fl_rng_below(rng, high - low + 1);
 }
 
+//  One storm in eight tears at everything at once.
+static void
+s_hurricane(fl_rng rng, fl_sim_weather *weather, fl_sim_totals *totals)
+{
+    if (fl_rng_below(&rng, 8) != 0) {
+        return;
+    }
+    totals->count[SIM_HURRICANES]++;
+    weather->loss = weather->loss * 5 / 2;
+    weather->duplicate = weather->duplicate * 5 / 2;
+    weather->reorder = weather->reorder * 5 / 2;
+    weather->delay *= 3;
+    weather->flip *= 5;
+    weather->gust_ms /= 4;
+    weather->snipe *= 10;
+}
+
 fl_sim_weather
 fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals)
 {
@@ -21,7 +38,7 @@ fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals)
     }
     bool storm = kind == STORM;
     totals->count[SIM_STORMS] += storm;
-    return (fl_sim_weather){
+    fl_sim_weather weather = {
         .loss = s_between(rng, 0, storm ? 1500 : 300),
         .duplicate = s_between(rng, 0, storm ? 2000 : 500),
         .reorder = s_between(rng, 0, storm ? 2000 : 300),
@@ -37,6 +54,10 @@ fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals)
         .queue_dead = fl_rng_below(rng, 2) == 0,
         .clear_at = (fl_time)s_between(rng, 8000, 30000),
     };
+    if (storm) {
+        s_hurricane(fl_rng_split(rng, 8), &weather, totals);
+    }
+    return weather;
 }
 
 bool

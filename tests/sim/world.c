@@ -52,6 +52,7 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_CARRIED] = "late updates counted",
     [SIM_CALM] = "calm seeds",
     [SIM_STORMS] = "stormy seeds",
+    [SIM_HURRICANES] = "of them hurricanes",
     [SIM_SEEDS] = "seeds",
     [SIM_VIRTUAL_MS] = "virtual ms",
 };
