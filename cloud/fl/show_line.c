@@ -135,7 +135,8 @@ s_wait_for_children(const json_t *status, const json_t *wait, const char *done,
         s_add(line, " for ");
         s_add_names(line, names, unseen);
     } else if (leaves < leaves_wanted) {
-        s_add(line, " for %" PRIu64 " devices", leaves_wanted - leaves);
+        uint64_t lacking = leaves_wanted - leaves;
+        s_add(line, " for %" PRIu64 " device%s", lacking, lacking == 1 ? "" : "s");
     }
 }
 

@@ -156,6 +156,7 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
     const json_t *tally = json_object_get(report, "tally");
     const json_t *stats = json_object_get(report, "stats");
     double device_accuracy = leaf_real(stats, "device_accuracy");
+    double lost = leaf_real(report, "samples_lost_share");
     (void)snprintf(line, sizeof line,
                    "attempt %" PRIu64 ", budget %s, weight %" PRIu64 ", up %s, down %s",
                    leaf_whole(report, "attempt"),
@@ -166,7 +167,7 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
     (void)snprintf(line, sizeof line,
                    "samples lost %.1f %%, merge %" PRIu64 " ms, saturated %" PRIu64
                    ", stale %" PRIu64,
-                   100 * leaf_real(report, "samples_lost_share"), leaf_whole(report, "merge_ms"),
+                   isfinite(lost) ? 100 * lost : 0.0, leaf_whole(report, "merge_ms"),
                    leaf_whole(stats, "saturated"), leaf_whole(stats, "stale"));
     fl_grid_line(line, width, out);
     if (isfinite(device_accuracy)) {

@@ -1,0 +1,488 @@
+#include "cloud/fl/verbs.h"
+
+#include "tests/support/unit.h"
+
+#include "tests/support/identity.h"
+#include "tests/support/place.h"
+#include "tests/unit/fl/fake.h"
+
+#include "common/app/lock.h"
+#include "common/host/home.h"
+
+// ---- a parent and its authority, in memory ----------------------------------------------------
+static struct {
+    fl_authority *authority;
+    char token[FL_TOKEN_TEXT_BYTES];
+    uint64_t serial;
+    uint64_t clock;        // of the authority
+    uint32_t silent, busy; // so many knocks get no answer, or no room
+    fl_reason reason;      // refuse with it
+    const char *words;
+    bool refused_verb;     // as REFUSED instead of ENROLLED
+    bool foreign;          // the certificate is of another authority
+    bool cut;              // the certificate is one byte short
+    bool stale;            // an answer to another request
+    uint8_t certificate[FL_CERT_BYTES];
+    fl_request seen;       // the last request that held
+    uint8_t door[FL_KEY_BYTES]; // key of the connection
+    char endpoint[200];
+} parent;
+
+static void
+issue(fl_message *reply)
+{
+    fl_authority *other = identity_authority(99);
+    fl_cert cert = { .role = parent.seen.role, .node = parent.seen.node,
+                     .keys = parent.seen.keys, .serial = ++parent.serial };
+    fl_cert_issue(parent.foreign ? other : parent.authority, &cert, parent.clock, IDENTITY_WEEK_S,
+                  parent.certificate);
+    reply->enrolled.certificate =
+        fl_bytes_of(parent.certificate, FL_CERT_BYTES - (size_t)parent.cut);
+    fl_authority_destroy(&other);
+}
+
+static fl_status
+knock(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
+      fl_why *why)
+{
+    (void)body;
+    (void)why;
+    assert_int_equal(question->verb, FL_ENROL);
+    assert_non_null(to->server_key);
+    memcpy(parent.door, to->keys->public_key, sizeof parent.door);
+    (void)snprintf(parent.endpoint, sizeof parent.endpoint, "%s", to->endpoint);
+    if (parent.silent > 0) {
+        parent.silent--;
+        return FL_MISSING;
+    }
+    fl_trust trust = fl_enrol_open(parent.authority, question->enrol.sealed, parent.clock, NULL,
+                                   &parent.seen);
+    reply->verb = FL_ENROLLED;
+    reply->enrolled.request = question->enrol.request + parent.stale;
+    fl_reason reason = trust == FL_TRUST_OK        ? parent.reason
+                       : trust == FL_TRUST_EXPIRED ? FL_WHY_EXPIRED
+                                                   : FL_WHY_CERTIFICATE;
+    if (parent.busy > 0) {
+        parent.busy--;
+        reason = FL_WHY_BUSY;
+    }
+    if (reason != FL_WHY_NONE) {
+        fl_refused refused = { .reason = reason, .about = FL_ENROL };
+        (void)snprintf(refused.text, sizeof refused.text, "%s",
+                       parent.words == NULL ? fl_trust_name(trust) : parent.words);
+        if (parent.refused_verb) {
+            *reply = (fl_message){ .verb = FL_REFUSED, .refused = refused };
+        } else {
+            reply->enrolled.reason = reason;
+            memcpy(reply->enrolled.text, refused.text, sizeof refused.text);
+        }
+        return FL_OK;
+    }
+    issue(reply);
+    return FL_OK;
+}
+
+static int
+start(void **state)
+{
+    fake_forget();
+    fl_authority_destroy(&parent.authority);
+    memset(&parent, 0, sizeof parent);
+    parent.clock = fake.wall_s = IDENTITY_NOW;
+    parent.authority = identity_authority(5);
+    fl_token token = identity_token(parent.authority);
+    fl_token_text(&token, parent.token);
+    fake.answer = knock;
+    fake.input = parent.token;
+    return place_make(state);
+}
+
+static int
+stop(void **state)
+{
+    fake_forget();
+    fl_authority_destroy(&parent.authority);
+    return place_end(state);
+}
+
+static bool
+is_there(const char *name)
+{
+    struct stat about;
+    return lstat(place_of(name), &about) == 0;
+}
+
+#define STATE place_of("d")
+#define JOIN(...) fake_fl("enrol", "--state", STATE, "--node", "dev-1", __VA_ARGS__, NULL)
+
+//  The certificate in the directory holds for the keys there.
+static fl_cert
+assert_enrolled(const char *name)
+{
+    uint8_t bytes[FL_CERT_BYTES];
+    fl_authority_public authority;
+    fl_home_parent up;
+    fl_keys *keys = NULL;
+    fl_node node = identity_node(name);
+    fl_cert cert;
+    assert_int_equal(fl_home_cert_load(STATE, bytes, NULL), FL_OK);
+    assert_int_equal(fl_home_authority_load(STATE, &authority, NULL), FL_OK);
+    assert_int_equal(fl_home_keys_load(STATE, &keys, NULL), FL_OK);
+    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_int_equal(fl_enrol_accept(fl_bytes_of(bytes, sizeof bytes), &authority, keys,
+                                     FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
+                     FL_TRUST_OK);
+    fl_keys_destroy(&keys);
+    return cert;
+}
+
+// ---- joining ----------------------------------------------------------------------------------
+static void
+a_newcomer_joins_with_a_token_from_standard_input(void **state)
+{
+    (void)state;
+    fl_token token = identity_token(parent.authority);
+    fl_home_parent up;
+    struct stat about;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    assert_out("enrolled as dev-1 (device) until 2027-");
+    assert_string_equal(fake.err, "");
+    (void)assert_enrolled("dev-1");
+    assert_int_equal(stat(STATE, &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0700);
+    assert_int_equal(stat(place_of("d/node.key"), &about), 0);
+    assert_int_equal(about.st_mode & 0777, 0600);
+    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_string_equal(up.endpoint, token.endpoint);
+    assert_memory_equal(up.key, token.parent, sizeof up.key);
+    assert_string_equal(parent.endpoint, token.endpoint);
+    //  The door's key is made for the door: the node's own may be in use.
+    assert_memory_not_equal(parent.door, parent.seen.keys.x, sizeof parent.door);
+}
+
+static void
+a_token_comes_from_a_file_and_a_parent_may_be_reached_elsewhere(void **state)
+{
+    (void)state;
+    fl_home_parent up;
+    char text[FL_TOKEN_TEXT_BYTES + 4];
+    (void)snprintf(text, sizeof text, "\n%s\r\n", parent.token);
+    place_write("token", text, strlen(text));
+    fake.input = "";
+    assert_int_equal(JOIN("--token-file", place_of("token"), "--endpoint", "tcp://10.0.0.9:7001",
+                          "--json"),
+                     FL_EXIT_OK);
+    assert_out("{\"node\":\"dev-1\",\"role\":\"device\"");
+    assert_out("\"how\":\"enrolled\",\"serial\":1,");
+    assert_string_equal(parent.endpoint, "tcp://10.0.0.9:7001");
+    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_string_equal(up.endpoint, "tcp://10.0.0.9:7001");
+}
+
+static void
+enrolling_again_changes_nothing_and_needs_no_token(void **state)
+{
+    (void)state;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    fl_cert before = assert_enrolled("dev-1");
+    uint32_t asked = fake.asked;
+    fake.input = "";
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    assert_out("already enrolled as dev-1 (device)");
+    assert_int_equal(fake.asked, asked);
+    assert_int_equal(assert_enrolled("dev-1").serial, before.serial);
+    assert_int_equal(JOIN("--role", "edge"), FL_EXIT_EXISTS);
+    assert_err("is the home of dev-1 (device) already");
+    assert_int_equal(fake_fl("enrol", "--state", STATE, "--node", "dev-2", NULL), FL_EXIT_EXISTS);
+}
+
+static void
+an_expired_certificate_makes_room_for_a_new_token(void **state)
+{
+    (void)state;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    fake.wall_s = parent.clock = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
+    fl_token token = identity_terms();
+    token.not_after = fake.wall_s + 100;
+    fl_entropy entropy = fl_entropy_seeded(&fake.source);
+    assert_int_equal(fl_token_make(parent.authority, fake.wall_s, &entropy, &token, NULL), FL_OK);
+    fl_token_text(&token, parent.token);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    assert_out("enrolled as dev-1");
+    assert_int_equal(parent.serial, 2);
+}
+
+static void
+keys_of_an_attempt_that_failed_are_used_again(void **state)
+{
+    (void)state;
+    parent.reason = FL_WHY_STORAGE;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
+    fl_public_keys first = parent.seen.keys;
+    assert_false(is_there("d/node.cert"));
+    parent.reason = FL_WHY_NONE;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    assert_true(fl_public_keys_equal(&first, &parent.seen.keys));
+}
+
+// ---- waiting ----------------------------------------------------------------------------------
+static void
+a_parent_that_is_late_is_waited_for_and_said_so(void **state)
+{
+    (void)state;
+    parent.silent = 3;
+    parent.busy = 2;
+    assert_int_equal(JOIN("--wait", "60s"), FL_EXIT_OK);
+    assert_int_equal(fake.asked, 6);
+    assert_non_null(strstr(fake.err, "no answer from tcp://"));
+    assert_non_null(strstr(fake.err, "knocking for 57 s more"));
+    (void)assert_enrolled("dev-1");
+}
+
+static void
+a_wait_ends_at_its_bound_with_a_line_and_nothing_kept(void **state)
+{
+    (void)state;
+    parent.silent = UINT32_MAX;
+    assert_int_equal(JOIN("--wait", "20s"), FL_EXIT_SILENT);
+    assert_non_null(strstr(fake.err, "within 20 s: is it running"));
+    assert_in_range(fake.now, 20000, 21000);
+    assert_false(is_there("d/node.cert"));
+    parent.silent = 0;
+    parent.busy = UINT32_MAX;
+    assert_int_equal(JOIN("--wait", "2s"), FL_EXIT_BUSY);
+    assert_non_null(strstr(fake.err, "had no room"));
+    parent.busy = 0;
+    parent.stale = true;
+    assert_int_equal(JOIN("--wait", "2s"), FL_EXIT_SILENT);
+}
+
+// ---- refusals ---------------------------------------------------------------------------------
+static void
+each_refusal_has_one_line_and_a_code_of_its_own(void **state)
+{
+    (void)state;
+    static const struct {
+        fl_reason reason;
+        int code;
+    } cases[] = {
+        { FL_WHY_TOKEN, FL_EXIT_TOKEN },      { FL_WHY_EXPIRED, FL_EXIT_EXPIRED },
+        { FL_WHY_USED_UP, FL_EXIT_USED_UP },  { FL_WHY_NAME, FL_EXIT_NAME },
+        { FL_WHY_REVOKED, FL_EXIT_REFUSED },  { FL_WHY_ROLE, FL_EXIT_REFUSED },
+        { FL_WHY_STORAGE, FL_EXIT_REFUSED },
+    };
+    for (unsigned i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        parent.reason = cases[i / 2].reason;
+        parent.refused_verb = i % 2 == 1;
+        parent.words = "because\x1b[2J";
+        assert_int_equal(JOIN("--role", "device"), cases[i / 2].code);
+        assert_err(fl_reason_name(parent.reason));
+        assert_err("because?[2J");
+        assert_string_equal(fake.out, "");
+    }
+    parent.words = "";
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
+    assert_err("refused (storage)\n");
+}
+
+static void
+an_expired_token_is_refused_by_the_clock_of_the_authority(void **state)
+{
+    (void)state;
+    parent.clock = IDENTITY_NOW + 7200;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_EXPIRED);
+    assert_err("expired");
+}
+
+static void
+no_token_and_a_damaged_token_are_told_apart(void **state)
+{
+    (void)state;
+    fake.input = " \n";
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_NO_TOKEN);
+    assert_err("standard input was empty");
+    assert_int_equal(JOIN("--token-file", place_of("none")), FL_EXIT_NO_TOKEN);
+    assert_err("/none is missing, unreadable or empty");
+    parent.token[40] ^= 1;
+    fake.input = parent.token;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_TOKEN);
+    assert_err("cut short or changed");
+    char much[3000];
+    memset(much, 'A', sizeof much - 1);
+    much[sizeof much - 1] = '\0';
+    fake.input = much;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_TOKEN);
+    assert_int_equal(fake.asked, 0);
+    assert_false(is_there("d/node.key"));
+}
+
+static void
+a_token_for_another_role_name_or_authority_is_refused_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(JOIN("--role", "edge"), FL_EXIT_REFUSED);
+    assert_err("for the role device, not edge");
+    assert_int_equal(fake_fl("enrol", "--state", STATE, "--node", "edge-1", NULL), FL_EXIT_NAME);
+    assert_err("for a node named dev-..., not edge-1");
+    fl_authority *other = identity_authority(6);
+    assert_int_equal(fl_home_authority_save(STATE, fl_authority_public_of(other), NULL), FL_OK);
+    fl_authority_destroy(&other);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_TOKEN);
+    assert_err("of another authority");
+    assert_int_equal(fake.asked, 0);
+}
+
+static void
+a_certificate_that_does_not_hold_is_not_kept(void **state)
+{
+    (void)state;
+    parent.foreign = true;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
+    assert_err("does not hold: signature");
+    parent.foreign = false;
+    parent.cut = true;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
+    assert_err("no certificate that this version knows");
+    parent.cut = false;
+    fake.wall_s = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
+    assert_err("is the clock of this machine right?");
+    assert_false(is_there("d/node.cert"));
+}
+
+static void
+a_directory_that_is_not_fit_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    //  Another node's keys beside our certificate.
+    fl_keys *keys = identity_keys(8);
+    uint8_t bytes[FL_KEYS_FILE_BYTES];
+    fl_keys_encode(keys, bytes);
+    place_write("d/node.key", bytes, sizeof bytes);
+    fl_keys_destroy(&keys);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_err("does not fit the other files");
+    place_write("d/node.cert", "x", 1);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_int_equal(chmod(place_of("d/node.key"), 0644) | remove(place_of("d/node.cert")), 0);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_err("chmod 600");
+    assert_int_equal(chmod(STATE, 0755), 0);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_err("chmod 700");
+}
+
+static void
+a_directory_in_use_is_not_enrolled_under_its_process(void **state)
+{
+    (void)state;
+    fl_lock *lock = NULL;
+    assert_int_equal(fl_lock_take(STATE, "fl-device", &lock, NULL), FL_OK);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_BUSY);
+    assert_err("fl-device");
+    fl_lock_release(&lock);
+}
+
+static void
+the_command_line_is_checked(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_fl("enrol", "--state", STATE, NULL), FL_EXIT_USAGE);
+    assert_err("--node");
+    assert_int_equal(fake_fl("enrol", "--state", STATE, "--node", "NO", NULL), FL_EXIT_USAGE);
+    assert_int_equal(JOIN("--new-keys"), FL_EXIT_USAGE);
+    assert_err("goes with --renew");
+    assert_int_equal(JOIN("--endpoint", "ipc://x"), FL_EXIT_USAGE);
+    assert_err("tcp://HOST:PORT");
+    assert_int_equal(fake_fl("enrol", "--node", "dev-1", NULL), FL_EXIT_USAGE);
+    //  A token on the command line would be seen by everybody.
+    assert_int_equal(JOIN("--token", parent.token), FL_EXIT_USAGE);
+    assert_null(strstr(fake.err, parent.token));
+}
+
+// ---- renewing ---------------------------------------------------------------------------------
+static void
+a_certificate_is_renewed_with_the_old_one(void **state)
+{
+    (void)state;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    fl_public_keys keys = parent.seen.keys;
+    fake.input = "";
+    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_OK);
+    assert_out("renewed as dev-1 (device)");
+    assert_int_equal(parent.seen.kind, FL_REQUEST_RENEW);
+    assert_true(fl_public_keys_equal(&keys, &parent.seen.keys));
+    assert_int_equal(assert_enrolled("dev-1").serial, 2);
+    assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, "--endpoint",
+                             "tcp://elsewhere:1", NULL),
+                     FL_EXIT_OK);
+    assert_false(fl_public_keys_equal(&keys, &parent.seen.keys));
+    assert_int_equal(assert_enrolled("dev-1").serial, 3);
+    assert_string_equal(parent.endpoint, "tcp://elsewhere:1");
+    assert_false(is_there("d/node.key.next"));
+}
+
+static void
+a_renewal_that_fails_leaves_keys_and_certificate_as_they_were(void **state)
+{
+    (void)state;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    parent.reason = FL_WHY_REVOKED;
+    assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, NULL),
+                     FL_EXIT_REFUSED);
+    assert_int_equal(assert_enrolled("dev-1").serial, 1);
+    //  The next attempt goes on with the same new keys: the answer may have been lost.
+    fl_public_keys wanted = parent.seen.keys;
+    parent.reason = FL_WHY_NONE;
+    assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, NULL), FL_EXIT_OK);
+    assert_true(fl_public_keys_equal(&wanted, &parent.seen.keys));
+}
+
+static void
+what_cannot_be_renewed_says_why(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_HOME);
+    assert_err("node.cert");
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    fake.wall_s = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
+    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_EXPIRED);
+    assert_err("enrol with a new token");
+    fake.wall_s = IDENTITY_NOW;
+    uint8_t bytes[FL_CERT_BYTES] = { 1 };
+    place_write("d/node.cert", bytes, sizeof bytes);
+    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_HOME);
+    assert_err("does not hold (");
+}
+
+#define with_place(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_place(a_newcomer_joins_with_a_token_from_standard_input),
+        with_place(a_token_comes_from_a_file_and_a_parent_may_be_reached_elsewhere),
+        with_place(enrolling_again_changes_nothing_and_needs_no_token),
+        with_place(an_expired_certificate_makes_room_for_a_new_token),
+        with_place(keys_of_an_attempt_that_failed_are_used_again),
+        with_place(a_parent_that_is_late_is_waited_for_and_said_so),
+        with_place(a_wait_ends_at_its_bound_with_a_line_and_nothing_kept),
+        with_place(each_refusal_has_one_line_and_a_code_of_its_own),
+        with_place(an_expired_token_is_refused_by_the_clock_of_the_authority),
+        with_place(no_token_and_a_damaged_token_are_told_apart),
+        with_place(a_token_for_another_role_name_or_authority_is_refused_at_once),
+        with_place(a_certificate_that_does_not_hold_is_not_kept),
+        with_place(a_directory_that_is_not_fit_is_refused),
+        with_place(a_directory_in_use_is_not_enrolled_under_its_process),
+        with_place(the_command_line_is_checked),
+        with_place(a_certificate_is_renewed_with_the_old_one),
+        with_place(a_renewal_that_fails_leaves_keys_and_certificate_as_they_were),
+        with_place(what_cannot_be_renewed_says_why),
+    };
+    if (fl_crypto_init(NULL) != FL_OK) {
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
