@@ -171,8 +171,10 @@ s_dial(fl_link_kind kind, const char *endpoint, int queue)
     if (!fl_unhex(s_need("server"), server, sizeof server)) {
         s_die("hostile: server= is no key");
     }
+    const bool plain = s_number("plain", 0) != 0; // no CURVE at all
     const fl_link_conf conf = { .kind = kind, .queue = queue, .frame_bytes_max = 4 * MIB,
-                                .keys = &pair, .server_key = server };
+                                .keys = plain ? NULL : &pair,
+                                .server_key = plain ? NULL : server };
     fl_link *link = fl_link_new(&conf, &why);
     if (link == NULL || fl_link_connect(link, endpoint, &why) != FL_OK) {
         s_die("hostile: %s", why.text);
@@ -333,7 +335,7 @@ s_act(child *self, const char *what)
     }
 }
 
-//  speak home=DIR server=KEY endpoint=E say=hello,beat,... [cert=DIR] [role=R] [wait=MS]
+//  speak home=DIR server=KEY endpoint=E say=hello,beat,... [cert=DIR] [role=R] [wait=MS] [plain=1]
 static void
 s_speak(void)
 {

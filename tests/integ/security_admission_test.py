@@ -59,6 +59,14 @@ def a_key_without_a_certificate_is_refused():
             role="edge")
 
 
+def who_does_not_encrypt_is_not_heard():
+    f = world()
+    before = counters(f, "e1")
+    lines = hostile("speak", **at(f, "e1"), home=f["d1"].state, say="hello", plain=1, wait=700)
+    expect(lines[-1]["word"] == "silent", f"answered: {lines}")
+    grows(f, "e1", "fl_net_handshakes_failed", before)
+
+
 def a_certificate_of_another_authority_is_refused():
     f = world()
     other = os.path.join(f.base, "hostile-authority")
@@ -295,6 +303,7 @@ def what_was_revoked_gets_no_certificate():
 
 
 TESTS = [
+    who_does_not_encrypt_is_not_heard,
     a_key_without_a_certificate_is_refused,
     a_certificate_of_another_authority_is_refused,
     a_certificate_of_somebody_else_is_refused,

@@ -1,7 +1,7 @@
-"""kill -STOP of a device and of an edge at each step of the protocol. Whatever stands still, every
-round of the root ends by its deadline and the grace, with the right outcome for who stood still; let
-go on, it takes part again. That a step was really hit is read from the process's own log: the last
-step that it noted before it stood still."""
+"""kill -STOP of a device and of an edge at each step of the protocol. Whatever stands still, each
+round of the root ends by its deadline and the grace, with the right outcome for who stood still;
+let go on, it takes part again. That a step was really hit is read from the process's own log: the
+last step that it noted before it stood still."""
 import contextlib
 import os
 import sys
