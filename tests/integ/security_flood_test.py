@@ -35,6 +35,15 @@ def world():
     return WORLD
 
 
+def insider(f):
+    """The home of an admitted device that does not do what devices do."""
+    home = os.path.join(f.base, "insider")
+    if not os.path.exists(home):
+        hostile("make", home=home)
+        hostile("issue", authority=f.authority, home=home, name="insider", role="device")
+    return home
+
+
 def attack(f, **how):
     """A flood from a key without a certificate: its peer, running."""
     home = os.path.join(f.base, "attacker")
@@ -97,11 +106,7 @@ def a_storm_of_hello_costs_the_stormer_only():
 
 def an_admitted_child_that_storms_costs_rounds_their_deadline_and_no_more():
     """It is invited and never contributes, so that each round lasts until its deadline."""
-    f = world()
-    home = os.path.join(f.base, "insider")
-    hostile("make", home=home)
-    hostile("issue", authority=f.authority, home=home, name="insider", role="device")
-    before, after = floods({"kind": "hello", "home": home})
+    before, after = floods({"kind": "hello", "home": insider(world())})
     grew("fl_net_admitted", before, after)
 
 
@@ -127,8 +132,7 @@ def connections_that_say_nothing_are_bounded():
         after = counters(f, "e1")
         grew("fl_net_cut_silent", before, after)
         # and a newcomer still gets in
-        home = os.path.join(f.base, "insider")
-        lines = hostile("speak", **at(f, "e1"), home=home, say="hello", incarnation=99)
+        lines = hostile("speak", **at(f, "e1"), home=insider(f), say="hello", incarnation=99)
         expect(lines[-1].get("verb") == "welcome", f"answered: {lines}")
     finally:
         for one in held:
