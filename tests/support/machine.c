@@ -168,6 +168,57 @@ machine_closed(uint64_t round, uint32_t attempt, fl_outcome outcome, fl_reason r
     return message;
 }
 
+fl_message
+machine_hello(uint64_t incarnation, uint32_t leaves)
+{
+    fl_message message = { .verb = FL_HELLO };
+    message.hello =
+        (fl_hello){ .role = FL_ROLE_DEVICE, .incarnation = incarnation, .leaves = leaves };
+    return message;
+}
+
+fl_message
+machine_beat(uint32_t seat, uint32_t epoch, uint64_t round, uint32_t attempt, fl_activity activity)
+{
+    fl_message message = machine_message(FL_BEAT, round);
+    message.beat = (fl_beat){
+        .seat = seat, .epoch = epoch, .attempt = attempt, .activity = activity, .leaves = 1
+    };
+    return message;
+}
+
+fl_message
+machine_contrib(const fl_order *order, uint32_t attempt, uint32_t seat, uint32_t epoch,
+                uint32_t number, uint64_t weight)
+{
+    fl_message message = machine_message(FL_CONTRIB, order->round);
+    message.contrib = (fl_contrib){ .attempt = attempt,
+                                    .seat = seat,
+                                    .epoch = epoch,
+                                    .base_round = order->round,
+                                    .base = order->model,
+                                    .weight = weight,
+                                    .count = 1,
+                                    .elements = order->elements,
+                                    .vector_bytes = order->elements * order->plan.wire_bytes,
+                                    .hash = machine_hash(number) };
+    message.contrib.stats[FL_STAT_SAMPLES] = weight * order->plan.weight_unit;
+    return message;
+}
+
+fl_message
+machine_chunk(const fl_message *contrib, uint64_t offset)
+{
+    fl_message message = machine_message(FL_CHUNK, contrib->round);
+    message.chunk = (fl_chunk){ .attempt = contrib->contrib.attempt,
+                                .seat = contrib->contrib.seat,
+                                .epoch = contrib->contrib.epoch,
+                                .hash = contrib->contrib.hash,
+                                .offset = offset,
+                                .total = contrib->contrib.vector_bytes };
+    return message;
+}
+
 fl_event
 machine_from_parent(const fl_message *message, uint32_t body_bytes)
 {

@@ -42,6 +42,14 @@ fl_message machine_task(const fl_order *order, uint32_t attempt, uint32_t budget
 fl_message machine_welcome(uint32_t seat, uint32_t epoch);
 fl_message machine_refused(fl_verb about, uint64_t round, fl_reason reason);
 fl_message machine_closed(uint64_t round, uint32_t attempt, fl_outcome outcome, fl_reason reason);
+fl_message machine_hello(uint64_t incarnation, uint32_t leaves);
+fl_message machine_beat(uint32_t seat, uint32_t epoch, uint64_t round, uint32_t attempt,
+                        fl_activity activity);
+//  Fresh, of one device; its bytes have the hash machine_hash(number).
+fl_message machine_contrib(const fl_order *order, uint32_t attempt, uint32_t seat, uint32_t epoch,
+                           uint32_t number, uint64_t weight);
+//  The chunk at `offset` of that contribution; its body comes with the event.
+fl_message machine_chunk(const fl_message *contrib, uint64_t offset);
 fl_event machine_from_parent(const fl_message *message, uint32_t body_bytes);
 fl_event machine_from_child(fl_peer peer, const char *node, fl_role role, const fl_message *message,
                             uint32_t body_bytes);
