@@ -178,7 +178,8 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
     }
     (void)snprintf(line, sizeof line, "model %.*s (%s), from %.*s", HASH_SHOWN,
                    leaf_text(report, "model"),
-                   fl_show_bytes(leaf_whole(report, "model_bytes"), one), HASH_SHOWN, leaf_text(report, "base"));
+                   fl_show_bytes(leaf_whole(report, "model_bytes"), one), HASH_SHOWN,
+                   leaf_text(report, "base"));
     fl_grid_line(line, width, out);
 }
 

@@ -92,7 +92,9 @@ s_roff(const char *text, FILE *out)
 void
 fl_conf_print_man(const fl_program *program, FILE *out)
 {
-    (void)fprintf(out, ".SH SETTINGS\n");
+    if (!program->flags_only) {                     // a verb is a part of the page of its command
+        (void)fprintf(out, ".SH SETTINGS\n");
+    }
     for (uint32_t i = 0; i < program->setting_count; i++) {
         const fl_setting *setting = &program->settings[i];
         char flag[FL_CONF_NAME_MAX], name[FL_CONF_NAME_MAX], wanted[FL_CONF_TEXT_MAX];

@@ -1,6 +1,6 @@
 //  home - the files of a node's state directory, and of an authority's: their names, their modes
-//  and how they are read and replaced. A directory is 0700 and ours; a secret file is 0600 and ours, or
-//  it is refused. Every write is all or nothing. Blocks for the disk; one thread.
+//  and how they are read and replaced. A directory is 0700 and ours; a secret file is 0600 and
+//  ours, or it is refused. Every write is all or nothing. Blocks for the disk; one thread.
 //
 //      node.key       secret keys of this node            0600
 //      node.cert      its certificate                     0644

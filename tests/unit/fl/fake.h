@@ -1,7 +1,7 @@
 //  fake - a console without a world: whom a verb asks is a function of the test, time passes when
 //  it pauses, and what it says is kept as text. Include after unit.h and place.h.
-#ifndef FL_TESTS_UNIT_FL_FAKE_H
-#define FL_TESTS_UNIT_FL_FAKE_H
+#ifndef FL_UNIT_FL_FAKE_H
+#define FL_UNIT_FL_FAKE_H
 
 #include "cloud/fl/verbs.h"
 

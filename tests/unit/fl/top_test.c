@@ -181,8 +181,8 @@ a_terminal_is_drawn_over_and_nothing_of_it_needs_restoring(void **state)
     assert_out("round 2 done in 2.0 s: 4 of 4 devices in\x1b[K\n");
     //  The first picture has nothing above it to climb over.
     assert_int_equal(fake.out[0], 'r');
-    for (const char *line = fake.out; *line != '\0'; line += strcspn(line, "\n") + 1) {
-        assert_true(strcspn(line, "\n") <= 60 + 16);
+    for (const char *line = fake.out; line != NULL; line = strchr(line + 1, '\n')) {
+        assert_true(strcspn(line + 1, "\n") <= 60 + 16);
     }
 }
 

@@ -392,8 +392,8 @@ a_token_for_nobody_or_by_nobody_is_not_made(void **state)
             place_of("ca/authority.pub"));
     root = place_of("root.cert");
     REFUSED(FL_EXIT_HOME, "gone.cert", "--role", "device", "--parent-cert", place_of("gone.cert"));
-    REFUSED(FL_EXIT_USAGE, "exclude each other", "--role", "device", "--parent-cert", root, "--name",
-            "a", "--prefix", "b");
+    REFUSED(FL_EXIT_USAGE, "exclude each other", "--role", "device", "--parent-cert", root,
+            "--name", "a", "--prefix", "b");
     root = place_of("root.cert");
     REFUSED(FL_EXIT_USAGE, "one name is one node", "--role", "device", "--parent-cert", root,
             "--name", "a", "--count", "2");
