@@ -5,7 +5,6 @@
 
 #include "common/base/status.h"
 
-enum { STANDSTILL_BEATS = 2 };
 #define NOBODY UINT32_MAX
 
 struct fl_collect {
@@ -316,8 +315,7 @@ fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_ti
         fl_collect_refuse(self, index, FL_WHY_SLOW, FL_CONTRIB, out);
         return;
     }
-    fl_time still = now - seat->intake.progress_at;
-    if (still >= (fl_time)STANDSTILL_BEATS * timing->beat_ms) {
+    if (fl_intake_stuck(&seat->intake, timing->beat_ms, now)) {
         fl_intake_rewind(&seat->intake, now);
         s_note(self, index, FL_NOTE_REWIND, FL_WHY_SILENT, seat->intake.next, out);
     }

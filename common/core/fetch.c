@@ -67,6 +67,7 @@ fl_fetch_piece(fl_fetch_state *self, const fl_message *message, uint32_t body_by
     place->place.total = self->total;
     self->received += body_bytes;
     self->progress_at = now;
+    self->in_vain = 0;
     if (self->asked < self->received) {
         self->asked = self->received;
     }
@@ -80,6 +81,15 @@ fl_fetch_piece(fl_fetch_state *self, const fl_message *message, uint32_t body_by
         s_ask(self, &message->run, out);
     }
     return true;
+}
+
+fl_time
+fl_fetch_stuck_at(const fl_fetch_state *self, uint32_t beat_ms)
+{
+    if (!self->active || self->checking) {
+        return FL_NEVER;
+    }
+    return self->progress_at + fl_policy_patience_ms(beat_ms, self->rate, self->in_vain);
 }
 
 void

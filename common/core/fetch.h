@@ -12,6 +12,7 @@ typedef struct fl_fetch_state {
     uint64_t received; // bytes in order from 0
     uint64_t asked;    // end of what was asked for
     uint64_t rate;     // bytes/s over the fetch so far; 0 = unknown
+    uint32_t in_vain;  // so often it stood still since the last byte
     fl_time started_at, progress_at;
 } fl_fetch_state;
 
@@ -22,6 +23,8 @@ void fl_fetch_begin(fl_fetch_state *self, const fl_hash *hash, uint64_t total, c
 //  byte asks for the check.
 bool fl_fetch_piece(fl_fetch_state *self, const fl_message *message, uint32_t body_bytes,
                     fl_time now, fl_outbox *out);
+//  When it has stood still for too long; FL_NEVER when nothing is awaited.
+fl_time fl_fetch_stuck_at(const fl_fetch_state *self, uint32_t beat_ms);
 //  Ask again from the last byte held, on a fresh lane.
 void fl_fetch_again(fl_fetch_state *self, const fl_run *run, uint16_t port, fl_time now,
                     fl_outbox *out);

@@ -48,6 +48,7 @@ fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now)
     }
     self->next += bytes;
     self->progress_at = now;
+    self->in_vain = 0;
     if (now > self->began_at) {
         self->rate = self->next * 1000 / (uint64_t)(now - self->began_at);
     }
@@ -62,10 +63,17 @@ fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now)
     return FL_INTAKE_GRANT;
 }
 
+bool
+fl_intake_stuck(const fl_intake *self, uint32_t beat_ms, fl_time now)
+{
+    return now - self->progress_at >= fl_policy_patience_ms(beat_ms, self->rate, self->in_vain);
+}
+
 void
 fl_intake_rewind(fl_intake *self, fl_time now)
 {
     self->rewind++;
+    self->in_vain++;
     self->rewound_at = self->next;
     self->progress_at = now;
 }

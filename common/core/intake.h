@@ -11,6 +11,7 @@ typedef struct fl_intake {
     uint64_t once; // the highest limit of a transfer before this one in the same round
     uint32_t rewind;
     uint64_t rewound_at; // `next` at the last rewind, so that one gap asks once
+    uint32_t in_vain;    // rewinds since the last byte
     uint64_t rate;       // bytes/s since it began; 0 = unknown
     fl_time began_at, progress_at;
     fl_time window_at;    // start of the minimum-rate window ...
@@ -32,7 +33,9 @@ typedef enum fl_intake_answer {
 void fl_intake_begin(fl_intake *self, uint64_t total, fl_time now);
 //  A chunk of `bytes` at `offset`. Moves `next` and `limit` when it is taken.
 fl_intake_answer fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now);
-//  Nothing came for so long that chunks must be lost: ask to go back.
+//  True when nothing came for so long that chunks must be lost.
+bool fl_intake_stuck(const fl_intake *self, uint32_t beat_ms, fl_time now);
+//  Ask to go back to `next`.
 void fl_intake_rewind(fl_intake *self, fl_time now);
 //  True when fewer than rate_min bytes/s came over the last whole window; starts the next window.
 bool fl_intake_too_slow(fl_intake *self, const fl_timing *timing, fl_time now);

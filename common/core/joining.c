@@ -53,6 +53,13 @@ fl_joining_lost(fl_joining *self, fl_time now)
 }
 
 void
+fl_joining_left(fl_joining *self)
+{
+    self->phase = FL_LINK_OFFLINE;
+    self->retry_at = FL_NEVER;
+}
+
+void
 fl_joining_beaten(fl_joining *self, fl_time now)
 {
     self->beat_at = now + (fl_time)self->beat_ms;

@@ -34,6 +34,8 @@ void fl_joining_asked(fl_joining *self, fl_time now);
 void fl_joining_welcomed(fl_joining *self, uint32_t beat_ms, fl_time now);
 //  The connection is given up: back to OFFLINE. Answers the delay before the next one.
 uint32_t fl_joining_lost(fl_joining *self, fl_time now);
+//  We go on purpose: nothing is due any more.
+void fl_joining_left(fl_joining *self);
 //  BEAT goes out.
 void fl_joining_beaten(fl_joining *self, fl_time now);
 

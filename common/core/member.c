@@ -10,8 +10,6 @@
 
 #include "common/base/status.h"
 
-enum { STANDSTILL_BEATS = 2 };
-
 static const bool legal[FL_MEMBER_PHASES][FL_MEMBER_PHASES] = {
     [FL_MEMBER_NONE] = { [FL_MEMBER_FETCHING] = true, [FL_MEMBER_WORKING] = true },
     [FL_MEMBER_FETCHING] = { [FL_MEMBER_NONE] = true, [FL_MEMBER_WORKING] = true },
@@ -244,10 +242,10 @@ s_beat(fl_member *self, fl_time now, fl_outbox *out)
 static fl_time
 s_fetch_stuck_at(const fl_member *self)
 {
-    if (self->phase != FL_MEMBER_FETCHING || self->fetch.checking || !fl_member_joined(self)) {
+    if (self->phase != FL_MEMBER_FETCHING || !fl_member_joined(self)) {
         return FL_NEVER;
     }
-    return self->fetch.progress_at + STANDSTILL_BEATS * (fl_time)self->joining.beat_ms;
+    return fl_fetch_stuck_at(&self->fetch, self->joining.beat_ms);
 }
 
 static void
@@ -267,6 +265,7 @@ on_tick(fl_member *self, fl_time now, fl_outbox *out)
         break;
     }
     if (now >= s_fetch_stuck_at(self)) {
+        self->fetch.in_vain++;
         fl_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
     if (s_pushing(self)) {
@@ -405,4 +404,5 @@ fl_member_leave(fl_member *self, fl_reason reason, fl_outbox *out)
     if (fl_member_joined(self)) {
         fl_member_say(self, FL_LEAVE, out)->leave.reason = reason;
     }
+    fl_joining_left(&self->joining);
 }

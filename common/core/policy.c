@@ -80,6 +80,17 @@ fl_policy_window_bytes(uint64_t rate)
     return s_clamp(rate / 2, 2 * chunk, 8 * (uint64_t)FL_CHUNK_BYTES_MAX);
 }
 
+fl_time
+fl_policy_patience_ms(uint32_t beat_ms, uint64_t rate, uint32_t in_vain)
+{
+    enum { BEATS = 2, DOUBLINGS = 4 };
+    uint64_t least = BEATS * (uint64_t)beat_ms;
+    uint64_t most = least << DOUBLINGS;
+    uint64_t window = rate == 0 ? 0 : fl_policy_window_bytes(rate) * 1000 / rate;
+    uint64_t patience = s_clamp(window, least, most) << (in_vain < DOUBLINGS ? in_vain : DOUBLINGS);
+    return (fl_time)(patience < most ? patience : most);
+}
+
 uint32_t
 fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_t random)
 {

@@ -50,6 +50,12 @@ uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
 uint32_t fl_policy_chunk_bytes(uint64_t rate);
 uint64_t fl_policy_window_bytes(uint64_t rate);
 
+//  How long a transfer may stand still until its bytes are taken for lost and asked for again: two
+//  beats, or what a window takes at the measured rate, whichever is longer; twice as long for every
+//  time that asking was `in_vain`, up to 32 beats. Slow is not lost: who asks a slow link again and
+//  again fills it with bytes that nobody wants any more.
+fl_time fl_policy_patience_ms(uint32_t beat_ms, uint64_t rate, uint32_t in_vain);
+
 //  Delay before reconnect number `attempt` (from 0): doubling from `min_ms` to `max_ms`, times a
 //  jitter in [0.5, 1.0] drawn from `random`.
 uint32_t fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_t random);
