@@ -1,0 +1,82 @@
+"""A device behind 1 Mbit/s: the model takes seconds to come, its contribution seconds to go, and
+all the while its heartbeats get through. A beat is shorter than one piece of the model takes, so
+that slow could be mistaken for lost. Needs to be root, for a network namespace of its own."""
+import contextlib
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from fabric import Fabric, Skip, expect, main, run, seconds  # noqa: E402
+
+ELEMENTS = 250000               # 1 MB down, 1 MB up: 8 s each at this rate
+RATE = "1mbit"
+SLOW_S = 6                      # less would mean that the link is not slow
+
+
+def _ip(*words):
+    code, _, errors = run(words)
+    expect(code == 0, f"{' '.join(words)}: {errors.strip()}")
+
+
+@contextlib.contextmanager
+def _slow_namespace():
+    """A network namespace at the far end of a slow link: its name, our address at the near end."""
+    if os.geteuid() != 0:
+        raise Skip("needs to be root: network namespaces")
+    try:
+        codes = [run(["ip", "-V"])[0], run(["tc", "-V"])[0]]
+    except FileNotFoundError as missing:
+        raise Skip(f"needs iproute2: {missing}") from missing
+    expect(codes == [0, 0], "ip or tc is broken")
+    pid = os.getpid()
+    space, near, far = f"fl-{pid}", f"fl{pid}a", f"fl{pid}b"
+    subnet = f"10.213.{pid // 60 % 250}.{pid % 60 * 4}".rsplit(".", 1)
+    here, there = (f"{subnet[0]}.{int(subnet[1]) + offset}" for offset in (1, 2))
+    if run(["ip", "netns", "add", space])[0] != 0:
+        raise Skip("this machine does not let us make a network namespace")
+    try:
+        _ip("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", space)
+        _ip("ip", "address", "add", here + "/30", "dev", near)
+        _ip("ip", "link", "set", near, "up")
+        inside = ["ip", "netns", "exec", space]
+        _ip(*inside, "ip", "address", "add", there + "/30", "dev", far)
+        _ip(*inside, "ip", "link", "set", far, "up")
+        shape = ["root", "tbf", "rate", RATE, "burst", "16kb", "latency", "300ms"]
+        _ip("tc", "qdisc", "add", "dev", near, *shape)
+        _ip(*inside, "tc", "qdisc", "add", "dev", far, *shape)
+        yield space, here
+    finally:
+        run(["ip", "netns", "del", space])
+        run(["ip", "link", "del", near])    # gone with the namespace already, as a rule
+
+
+def a_slow_transfer_never_costs_a_device_its_liveness():
+    """One round: the slow device is in it, and nobody ever doubted that it lives."""
+    everywhere = {"listen.control": "tcp://0.0.0.0:0", "listen.up": "tcp://0.0.0.0:0",
+                  "listen.down": "tcp://0.0.0.0:0", "log.level": "debug"}
+    window = {"round.time_max": "60s", "beat": "200ms"}
+    with _slow_namespace() as (space, address), Fabric(
+            edges={"e1": "root"}, devices={"d1": "e1", "d2": "e1"},
+            root={"rounds": 1, "model.elements": ELEMENTS, **window}, edge=window,
+            device={"log.level": "debug"}, each={"e1": everywhere},
+            hosts={"e1": address}) as fabric:
+        fabric.found()
+        slow = fabric["d1"]
+        slow.prefix = ["ip", "netns", "exec", space]
+        fabric.start_devices()
+        fabric.done(60)
+        fetched_s = int(slow.lines("model")[0]["took_ms"]) / 1000
+        sent_s = (seconds(fabric["e1"].line("counted", peer="d1")) -
+                  seconds(slow.lines("sending", "sent")[0]))
+        print(f"    the model took {fetched_s:.1f} s, the contribution {sent_s:.1f} s")
+        expect(fetched_s > SLOW_S and sent_s > SLOW_S, "the link was not slow")
+        report = fabric.report(1)
+        expect(report["of"]["d1"]["outcome"] == "in" and report["count"] == 2, f"{report}")
+        for process in fabric.nodes.values():
+            doubts = process.lines("evasive", "expired", "reconnect", "rejoined", "rewind",
+                                   "slot-withdrawn", "refused", "gate-refused")
+            expect(not doubts, f"{process.name}: {doubts}")
+
+
+if __name__ == "__main__":
+    main([a_slow_transfer_never_costs_a_device_its_liveness])
