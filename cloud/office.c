@@ -125,11 +125,13 @@ s_change(fl_office *self, uint32_t ticket, const fl_node *node, bool admit)
     fl_identity *identity = self->conf.identity;
     fl_status status = admit ? fl_identity_admit(identity, node) : fl_identity_deny(identity, node);
     if (status != FL_OK) {
+        //  What was asked for is so already: no harm in asking twice.
+        bool so = status == FL_EXISTS || status == FL_MISSING;
         const char *text = status == FL_EXISTS    ? "it is revoked already"
                            : status == FL_MISSING ? "it is not revoked"
                            : status == FL_FULL    ? "the deny list is full"
                                                   : "out of memory";
-        fl_desk_say(self->conf.desk, ticket, 1, text);
+        fl_desk_say(self->conf.desk, ticket, so ? 0 : 1, text);
         return;
     }
     act *act_of = calloc(1, sizeof *act_of);

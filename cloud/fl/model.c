@@ -14,6 +14,8 @@
 #include "common/host/home.h"
 #include "common/store/file.h"
 
+#define VERB "model export"
+
 enum { PIECE = 1 << 20, MODE = 0644 };
 
 //  Copy `from` into `to` and hash what was written. errno is set on failure; `reading` tells where.
@@ -113,22 +115,27 @@ fl_verb_model_export(void *context, const fl_conf *conf)
     if (fl_conf_int(conf, "round") > 0) {
         (void)snprintf(round, sizeof round, "%" PRId64, fl_conf_int(conf, "round"));
     }
-    int code = fl_console_answer(console, conf, "export", round, &answer);
+    const char *state = fl_console_state(console, conf, VERB);
+    if (state == NULL) {
+        return FL_EXIT_USAGE;
+    }
+    const uint32_t timeout_ms = (uint32_t)fl_conf_ms(conf, "timeout");
+    int code = fl_console_ask(console, state, "export", round, timeout_ms, &answer, &why);
     if (code != FL_EXIT_OK) {
-        return code;
+        return fl_console_fail(console, VERB, code, "%s", why.text);
     }
     const char *from = json_string_value(json_object_get(answer, "path"));
     const char *hash = json_string_value(json_object_get(answer, "hash"));
     if (from == NULL || hash == NULL || !fl_unhex(hash, wanted.bytes, sizeof wanted.bytes)) {
         json_decref(answer);
-        return fl_console_fail(console, "model export", FL_EXIT_FAILED,
+        return fl_console_fail(console, VERB, FL_EXIT_FAILED,
                             "the answer names no file and hash: is the process of another "
                             "version?");
     }
     fl_status status = s_export(from, path, &wanted, &why);
     if (status != FL_OK) {
         json_decref(answer);
-        return fl_console_fail(console, "model export",
+        return fl_console_fail(console, VERB,
                             status == FL_MISMATCH ? FL_EXIT_DAMAGED : fl_console_code(status), "%s",
                             why.text);
     }

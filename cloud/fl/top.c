@@ -12,7 +12,7 @@
 
 #define VERB "top"
 
-enum { ASK_MS = 900, LINES_SPARE = 2 };
+enum { ASK_MS = 900, LINES_SPARE = 2, ROUNDS_MOST = 16 };
 
 typedef struct watching {
     const fl_console *console;
@@ -21,6 +21,7 @@ typedef struct watching {
     uint32_t wait_ms;
     uint32_t lines;        // on the screen, ours
     uint64_t reported;     // newest round whose report was shown
+    bool seen;             // there was an answer before
     char last[FL_SHOW_LINE_BYTES];    // that report's line
     char change[FL_SHOW_LINE_BYTES];  // what the last plain line said, without its countdown
     bool json;
@@ -125,28 +126,47 @@ s_line(watching *self, const json_t *status)
 }
 
 // ---- looking ----------------------------------------------------------------------------------
-//  When a round has closed since the last look, its report says how.
+//  The line of one closed round: kept for the picture, or printed.
 static void
-s_look_at_round(watching *self, const json_t *status)
+s_report(watching *self, uint64_t round)
 {
-    uint64_t round = leaf_whole(status, "round");
-    uint64_t closed = leaf_true(status, "final") ? round : round > 0 ? round - 1 : 0;
+    uint32_t columns, rows;
+    char number[24];
     json_t *report = NULL;
     fl_why why;
-    if (closed == 0 || closed == self->reported || !leaf_is(status, "tier", "root")) {
-        return;
-    }
-    self->reported = closed;
-    if (fl_console_ask(self->console, self->state, "report", "", ASK_MS, &report, &why) !=
+    (void)snprintf(number, sizeof number, "%" PRIu64, round);
+    if (fl_console_ask(self->console, self->state, "report", number, ASK_MS, &report, &why) !=
         FL_EXIT_OK) {
         return;
     }
-    uint32_t columns, rows;
     fl_show_round(report, self->last);
-    if (!self->json && !self->console->screen(self->console->self, &columns, &rows)) {
+    if (!self->console->screen(self->console->self, &columns, &rows)) {
         (void)fprintf(self->console->out, "%s\n", self->last);
     }
     json_decref(report);
+}
+
+//  Rounds that closed since the last look, the newest ROUNDS_MOST of them; of those before the
+//  first look the last alone.
+static void
+s_look_at_rounds(watching *self, const json_t *status)
+{
+    uint64_t round = leaf_whole(status, "round");
+    uint64_t closed = leaf_true(status, "final") ? round : round > 0 ? round - 1 : 0;
+    bool first = !self->seen;
+    if (self->json || !leaf_is(status, "tier", "root")) {
+        return;
+    }
+    self->seen = true;
+    if (closed <= self->reported) {
+        return;
+    }
+    uint64_t from = self->reported + 1;
+    from = first ? closed : closed - self->reported > ROUNDS_MOST ? closed - ROUNDS_MOST + 1 : from;
+    for (; from <= closed; from++) {
+        s_report(self, from);
+    }
+    self->reported = closed;
 }
 
 static void
@@ -197,7 +217,7 @@ s_look(watching *self, bool *over)
         return fl_console_fail(self->console, VERB, code, "%s", why.text);
     }
     self->silent_since = FL_NEVER;
-    s_look_at_round(self, status);
+    s_look_at_rounds(self, status);
     s_show(self, status, NULL);
     *over = leaf_true(status, "final");
     if (*over) {

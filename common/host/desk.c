@@ -1,11 +1,13 @@
 #include "common/host/desk.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/host/clock.h"
 
-enum { UNUSABLE = 2, FAILED = 1 };
+//  Exit codes of `fl`: its manual page says what each means.
+enum { FAILED = 1, UNUSABLE = 2, MISSING = 13 };
 
 struct fl_desk {
     fl_desk_conf conf;
@@ -90,9 +92,9 @@ s_status(fl_desk *self, uint32_t ticket)
 }
 
 static void
-s_fail(fl_question *question, const char *text)
+s_fail(fl_question *question, fl_status status, const char *text)
 {
-    question->code = FAILED;
+    question->code = status == FL_MISSING ? MISSING : FAILED;
     question->json = fl_view_error(text);
 }
 
@@ -101,11 +103,12 @@ s_report(fl_question *question)
 {
     fl_why why;
     fl_ledger_round *round = NULL;
-    if (fl_ledger_round_get(question->desk->conf.ledger, &question->run, question->number, &round,
-                            &why) != FL_OK) {
-        s_fail(question, why.text);
+    fl_status status = fl_ledger_round_get(question->desk->conf.ledger, &question->run,
+                                           question->number, &round, &why);
+    if (status != FL_OK) {
+        s_fail(question, status, why.text);
     } else if (!round->closed) {
-        s_fail(question, "that round is not closed yet");
+        s_fail(question, FL_MISSING, "that round is not closed yet");
     } else {
         question->json = fl_view_report(&round->report, round->model_bytes, round->opened_at,
                                         round->closed_at);
@@ -120,10 +123,10 @@ s_rounds(fl_question *question)
     uint32_t count = 0;
     fl_ledger_round *rounds = calloc(FL_VIEW_ROUNDS_MAX, sizeof *rounds);
     if (rounds == NULL) {
-        s_fail(question, "out of memory");
+        s_fail(question, FL_NOMEM, "out of memory");
     } else if (fl_ledger_rounds(question->desk->conf.ledger, &question->run, question->number,
                                 rounds, FL_VIEW_ROUNDS_MAX, &count, &why) != FL_OK) {
-        s_fail(question, why.text);
+        s_fail(question, FL_IO, why.text);
     } else {
         question->json = fl_view_rounds(rounds, count);
     }
@@ -135,15 +138,19 @@ s_export(fl_question *question)
 {
     fl_why why = { "" };
     fl_ledger_round *round = NULL;
-    char path[FL_HOME_PATH_MAX];
-    if (fl_ledger_round_get(question->desk->conf.ledger, &question->run, question->number, &round,
-                            &why) != FL_OK) {
-        s_fail(question, why.text);
+    char path[FL_HOME_PATH_MAX], whole[PATH_MAX];
+    fl_status status = fl_ledger_round_get(question->desk->conf.ledger, &question->run,
+                                           question->number, &round, &why);
+    if (status != FL_OK) {
+        s_fail(question, status, why.text);
     } else if (!fl_checkpoints_path(question->desk->conf.checkpoints, &round->report.model, path,
                                     sizeof path)) {
-        s_fail(question, "the path of the model is too long");
+        s_fail(question, FL_RANGE, "the path of the model is too long");
+    } else if (realpath(path, whole) == NULL) {     // who asks may stand in another directory
+        s_fail(question, FL_MISSING, "the model of that round is not kept any more; see the "
+                                     "setting checkpoints");
     } else {
-        question->json = fl_view_export(path, &round->report.model, round->report.round,
+        question->json = fl_view_export(whole, &round->report.model, round->report.round,
                                         round->model_bytes);
     }
     fl_ledger_round_destroy(&round);

@@ -32,9 +32,10 @@ look(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply, f
     (void)why;
     *reply = (fl_message){ .verb = FL_ANSWER };
     if (strcmp(question->ask.verb, "report") == 0) {
+        reports++;
         (void)snprintf(report, sizeof report,
-                       "{\"round\":%u,\"close\":\"done\",\"duration_ms\":2000,"
-                       "\"tally\":{\"invited\":4,\"in\":4}}", ++reports);
+                       "{\"round\":%.8s,\"close\":\"done\",\"duration_ms\":2000,"
+                       "\"tally\":{\"invited\":4,\"in\":4}}", question->ask.argument);
         *body = fl_bytes_of(report, strlen(report));
         return FL_OK;
     }
@@ -87,6 +88,25 @@ a_pipe_gets_one_line_a_change_and_the_outcome(void **state)
         "run done: 2 rounds, accuracy 0.8500\n");
     assert_string_equal(fake.err, "");
     assert_null(strchr(fake.out, '\x1b'));
+}
+
+static void
+rounds_that_closed_between_two_looks_are_not_lost(void **state)
+{
+    (void)state;
+    static const char *const quick[] = { COLLECTING("3", "100"), COLLECTING("7", "100"),
+                                         COLLECTING("7", "90"), COLLECTING("90", "100"), DONE,
+                                         NULL };
+    life = quick;
+    assert_int_equal(fake_fl("top", NULL), FL_EXIT_OK);
+    //  The last before the first look, all since, the newest 16 of a great leap; none twice.
+    assert_int_equal(reports, 1 + 4 + 16);
+    assert_null(strstr(fake.out, "round 1 done"));
+    assert_out("round 2 done");
+    assert_out("round 3 done in 2.0 s: 4 of 4 devices in\nround 4 done");
+    assert_null(strstr(fake.out, "round 73 done"));
+    assert_out("round 74 done");
+    assert_out("round 89 done");
 }
 
 static void
@@ -230,6 +250,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         with_root(a_pipe_gets_one_line_a_change_and_the_outcome),
+        with_root(rounds_that_closed_between_two_looks_are_not_lost),
         with_root(json_gets_the_status_itself_a_line_a_change),
         with_root(a_run_that_was_aborted_ends_with_another_code),
         with_root(a_process_that_comes_later_is_waited_for_and_said_so_once),
