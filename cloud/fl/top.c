@@ -255,5 +255,8 @@ fl_verb_top(void *context, const fl_conf *conf)
             return FL_EXIT_FAILED;                  // whoever read us is gone
         }
     } while (!over && self.console->pause(self.console->self, refresh_ms));
+    if (!over && self.lines > 0) {
+        (void)fputc('\n', self.console->out);      // the terminal has put a ^C on this line
+    }
     return code;
 }
