@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/log.h"
+
 static void __attribute__((format(printf, 3, 4)))
 s_refuse(fl_relay_answer *answer, fl_reason reason, const char *format, ...)
 {
@@ -80,6 +82,14 @@ s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_request *re
     return false;
 }
 
+//  A full disk is FL_FULL as well.
+static bool
+s_used_up(fl_ledger *ledger, fl_bytes token, uint32_t uses_max)
+{
+    uint32_t uses = 0;
+    return fl_ledger_token_uses(ledger, token, &uses, NULL) == FL_OK && uses >= uses_max;
+}
+
 void
 fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
                   uint64_t wall_s, uint64_t life_s, fl_relay_answer *answer)
@@ -95,11 +105,13 @@ fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_req
     fl_why why;
     fl_status status = s_issue(authority, ledger, &cert, token, join ? request->token.count : 0,
                                wall_s, life_s, answer->certificate, &why);
-    if (status == FL_FULL) {
+    if (status == FL_FULL && join && s_used_up(ledger, token, request->token.count)) {
         s_refuse(answer, FL_WHY_USED_UP, "the token is used up: it was good for %u nodes",
                  request->token.count);
     } else if (status != FL_OK) {
-        s_refuse(answer, FL_WHY_STORAGE, "%s", why.text);
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why.text)); // our paths are not for a newcomer
+        s_refuse(answer, FL_WHY_STORAGE, "the root cannot record a certificate: see its log");
     }
 }
 
