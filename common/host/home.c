@@ -11,6 +11,10 @@
 #define KEYS_NEXT FL_HOME_KEYS ".next"
 #define CERT_NEXT FL_HOME_CERT ".next"
 
+static const char enrol_first[] = "enrol this node first (fl enrol)";
+static const char found_first[] =
+    "make an authority first (fl ca init), or name the directory that holds it";
+
 enum { PRIVATE_DIRECTORY = 0700, SECRET = 0600, PUBLIC = 0644, PARENT_FILE_MAX = 512 };
 
 fl_status
@@ -94,6 +98,16 @@ fl_home_open(const char *directory, fl_why *why)
 }
 
 // ---- reading and writing one file -------------------------------------------------------------
+//  What is not there has to be made: say how.
+static fl_status
+s_say_missing(fl_status status, const char *path, const char *remedy, fl_why *why)
+{
+    if (status == FL_MISSING) {
+        fl_why_set(why, "%s is not there: %s", path, remedy);
+    }
+    return status;
+}
+
 //  `blob` is the caller's: the whole file, at most `size_max` bytes.
 static fl_status
 s_read(const char *directory, const char *name, size_t size_max, bool secret,
@@ -104,7 +118,11 @@ s_read(const char *directory, const char *name, size_t size_max, bool secret,
     if (status == FL_OK && secret) {
         status = s_private(path, SECRET, why);
     }
-    return status == FL_OK ? fl_file_read(path, size_max, blob, why) : status;
+    if (status == FL_OK) {
+        status = fl_file_read(path, size_max, blob, why);
+    }
+    bool founding = strcmp(name, FL_HOME_SECRET) == 0;
+    return s_say_missing(status, path, founding ? found_first : enrol_first, why);
 }
 
 static fl_status
@@ -311,7 +329,7 @@ fl_home_secret_load(const char *directory, fl_authority **authority, fl_why *why
     *authority = NULL;
     fl_status status = s_private(directory, PRIVATE_DIRECTORY, why);
     if (status != FL_OK) {
-        return status;
+        return s_say_missing(status, directory, found_first, why);
     }
     status = s_read(directory, FL_HOME_SECRET, FL_AUTHORITY_FILE_BYTES, true, path, &blob, why);
     if (status == FL_OK) {

@@ -70,7 +70,7 @@ fl_raise_nofile(uint64_t needed, fl_why *why)
     if (limit.rlim_max < needed) {
         fl_why_set(why,
                    "net: %" PRIu64 " open files are needed, the hard limit is %" PRIu64
-                   ": raise it (ulimit -Hn, LimitNOFILE=) or lower seats_max",
+                   ": raise it (ulimit -Hn, LimitNOFILE=) or lower 'seats'",
                    needed, (uint64_t)limit.rlim_max);
         return FL_RANGE;
     }
