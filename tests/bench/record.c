@@ -1,0 +1,241 @@
+//  record - what single calls cost, for the record and without a bound: a message as bytes and
+//  back, signatures and tickets, and a cohort's step for one chunk.
+//
+//      bench-record [calls=2000] [batches=15]
+#include <stdio.h>
+#include <string.h>
+
+#include "common/core/cohort.h"
+#include "common/crypto/authority.h"
+#include "common/crypto/ticket.h"
+#include "tests/bench/bench.h"
+#include "tests/support/messages.h"
+
+static uint64_t calls, batches;
+
+typedef struct bench_act {
+    void (*once)(void *arg);
+    void *arg;
+} bench_act;
+
+//  Median over the batches of the mean of a batch.
+static double
+s_time(bench_act act, uint64_t count)
+{
+    double mean[BENCH_PAIRS_MAX];
+    const uint64_t rounds = batches < BENCH_PAIRS_MAX ? batches : BENCH_PAIRS_MAX;
+    for (uint64_t i = 0; i <= rounds; i++) { // the first one warms up
+        const uint64_t start = bench_ns();
+        for (uint64_t n = 0; n < count; n++) {
+            act.once(act.arg);
+        }
+        mean[i > 0 ? i - 1 : 0] = (double)(bench_ns() - start) / (double)count;
+    }
+    return bench_median(mean, rounds);
+}
+
+// ---- codec ------------------------------------------------------------------------------------
+typedef struct post {
+    messages_letter letter;
+    fl_blob *frame;
+} post;
+
+static void
+s_encode(void *arg)
+{
+    post *self = arg;
+    fl_blob *frame = fl_encode(&self->letter.message, self->letter.body_bytes);
+    fl_blob_unref(&frame);
+}
+
+static void
+s_decode(void *arg)
+{
+    post *self = arg;
+    fl_message message;
+    FL_ASSERT(fl_decode(fl_blob_bytes(self->frame), self->letter.body_bytes, &message).code ==
+              FL_CODEC_OK);
+}
+
+static void
+s_codec(fl_verb verb)
+{
+    static post letter;
+    char name[64], note[64];
+    messages_sample(verb, &letter.letter);
+    letter.frame = fl_encode(&letter.letter.message, letter.letter.body_bytes);
+    snprintf(note, sizeof note, "%zu bytes", fl_blob_size(letter.frame));
+    snprintf(name, sizeof name, "encode_%s", fl_verb_name(verb));
+    bench_say(name, s_time((bench_act){ s_encode, &letter }, calls), "ns", note);
+    snprintf(name, sizeof name, "decode_%s", fl_verb_name(verb));
+    bench_say(name, s_time((bench_act){ s_decode, &letter }, calls), "ns", note);
+    fl_blob_unref(&letter.frame);
+}
+
+// ---- seals ------------------------------------------------------------------------------------
+typedef struct seals {
+    fl_authority *authority;
+    uint8_t order[FL_ORDER_BYTES];
+    uint8_t signature[FL_SIGN_BYTES];
+    fl_ticket_key key;
+    fl_ticket_claim claim;
+    uint8_t ticket[FL_TICKET_MAC_BYTES];
+} seals;
+
+static void
+s_sign_order(void *arg)
+{
+    seals *self = arg;
+    fl_order_sign(self->authority, fl_bytes_of(self->order, sizeof self->order),
+                  self->signature);
+}
+
+static void
+s_check_order(void *arg)
+{
+    seals *self = arg;
+    FL_ASSERT(fl_order_holds(fl_authority_public_of(self->authority),
+                             fl_bytes_of(self->order, sizeof self->order), self->signature));
+}
+
+static void
+s_make_ticket(void *arg)
+{
+    seals *self = arg;
+    fl_ticket_make(&self->key, &self->claim, self->ticket);
+}
+
+static void
+s_check_ticket(void *arg)
+{
+    seals *self = arg;
+    FL_ASSERT(fl_ticket_holds(&self->key, &self->claim, self->ticket));
+}
+
+static void
+s_seals(void)
+{
+    fl_why why = { "" };
+    if (fl_crypto_init(&why) != FL_OK) {
+        bench_die("record", why.text);
+    }
+    const fl_entropy entropy = fl_entropy_os();
+    seals self = { .authority = fl_authority_new(&entropy), .key = fl_ticket_key_draw(&entropy),
+                   .claim = { .seat = 3, .epoch = 1 } };
+    FL_ASSERT(self.authority != NULL);
+    const uint64_t count = calls / 20 + 1;
+    bench_say("order_sign", s_time((bench_act){ s_sign_order, &self }, count), "ns", "Ed25519");
+    bench_say("order_verify", s_time((bench_act){ s_check_order, &self }, count), "ns", "Ed25519");
+    bench_say("ticket_make", s_time((bench_act){ s_make_ticket, &self }, calls), "ns", "keyed BLAKE2b");
+    bench_say("ticket_verify", s_time((bench_act){ s_check_ticket, &self }, calls), "ns",
+              "keyed BLAKE2b");
+    fl_authority_destroy(&self.authority);
+}
+
+// ---- the cohort -------------------------------------------------------------------------------
+typedef struct chunks {
+    fl_cohort *cohort;
+    fl_outbox *out;
+    fl_event event;
+    fl_message message;
+    fl_time now;
+} chunks;
+
+enum { CHUNK = FL_CHUNK_BYTES_MIN };
+
+static void
+s_step(chunks *self)
+{
+    fl_outbox_reset(self->out);
+    fl_cohort_step(self->cohort, &self->event, self->now, self->out);
+}
+
+//  The verb that the cohort says in its newest step.
+static bool
+s_said(const chunks *self, fl_verb verb)
+{
+    for (uint32_t i = 0; i < fl_outbox_count(self->out); i++) {
+        const fl_effect *effect = fl_outbox_at(self->out, i);
+        if (effect->kind == FL_FX_SEND && effect->send.message.verb == verb) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+s_chunk(void *arg)
+{
+    chunks *self = arg;
+    s_step(self);
+    FL_ASSERT(fl_outbox_count(self->out) > 0 &&
+              fl_outbox_at(self->out, 0)->kind == FL_FX_STAGE);
+    self->message.chunk.offset += CHUNK;
+    self->now += self->message.chunk.offset % (16 * CHUNK) == 0;
+}
+
+//  A seat that has joined and offers a vector so long that it lasts for the measurement.
+static void
+s_seat(chunks *self, uint64_t vector_bytes)
+{
+    static const fl_run run = { .bytes = { 1 } };
+    static const fl_hash hash = { .bytes = { 2 } };
+    const fl_plan plan = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
+                           .weight_unit = 64, .weight_max = 255, .devices_max = 256,
+                           .epochs = 1, .batch = 32, .rate = 0.1f };
+    fl_cohort_model(self->cohort, &run, &hash, 1024);
+    self->event = (fl_event){ .kind = FL_EV_MESSAGE };
+    self->event.message.node = (fl_node){ .name = "d1" };
+    self->event.message.role = FL_ROLE_DEVICE;
+    self->event.message.message = &self->message;
+    self->message = (fl_message){ .verb = FL_HELLO };
+    self->message.hello = (fl_hello){ .role = FL_ROLE_DEVICE, .incarnation = 1, .leaves = 1 };
+    s_step(self);
+    FL_ASSERT(s_said(self, FL_WELCOME));
+    fl_task task = { .attempt = 1, .order = { .run = run, .round = 1, .model = hash,
+                                              .model_bytes = 1024, .elements = vector_bytes / 4,
+                                              .plan = plan } };
+    fl_outbox_reset(self->out);
+    fl_cohort_open(self->cohort, &task, FL_NEVER, self->now, self->out);
+    self->message = (fl_message){ .verb = FL_CONTRIB, .run = run, .round = 1 };
+    self->message.contrib = (fl_contrib){ .attempt = 1, .seat = 0, .epoch = 1, .base_round = 1,
+                                          .base = hash, .weight = 1, .count = 1,
+                                          .elements = vector_bytes / 4,
+                                          .vector_bytes = vector_bytes, .hash = hash };
+    s_step(self);
+    FL_ASSERT(s_said(self, FL_GRANT));
+    self->message = (fl_message){ .verb = FL_CHUNK, .run = run, .round = 1 };
+    self->message.chunk = (fl_chunk){ .attempt = 1, .seat = 0, .epoch = 1, .hash = hash,
+                                      .total = vector_bytes };
+    self->event.message.body_bytes = CHUNK;
+}
+
+static void
+s_cohort(void)
+{
+    fl_cohort_conf conf = { .node = { .name = "e1" }, .child_roles = { FL_ROLE_DEVICE },
+                            .seats_max = 64, .slots = 4, .window = fl_window_default(),
+                            .timing = fl_timing_default() };
+    conf.window.time_max_ms = UINT32_MAX / 2;
+    chunks self = { .cohort = fl_cohort_new(&conf), .out = fl_outbox_new(1024), .now = 1000 };
+    FL_ASSERT(self.cohort != NULL && self.out != NULL);
+    s_seat(&self, (batches + 2) * calls * CHUNK);
+    const double ns = s_time((bench_act){ s_chunk, &self }, calls);
+    bench_say("cohort_chunk", ns, "ns", "one chunk taken, grants included");
+    fl_outbox_destroy(&self.out);
+    fl_cohort_destroy(&self.cohort);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const fl_verb verbs[] = { FL_TASK, FL_CONTRIB, FL_GRANT, FL_CHUNK, FL_BEAT };
+    calls = bench_option(argc, argv, "calls", 2000);
+    batches = bench_option(argc, argv, "batches", 15);
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        s_codec(verbs[i]);
+    }
+    s_seals();
+    s_cohort();
+    return 0;
+}
