@@ -1,0 +1,123 @@
+#include "common/host/chronicle.h"
+
+#include "common/base/log.h"
+#include "tests/support/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char line[FL_LOG_LINE_MAX + 1];
+static unsigned lines;
+static fl_metrics metrics;
+
+static void
+s_sink(void *self, const char *text, size_t size)
+{
+    (void)self;
+    memcpy(line, text, size);
+    line[size] = '\0';
+    lines++;
+}
+
+static void
+listen_to(fl_log_level least)
+{
+    const fl_log_conf log = { .tier = "edge", .node = "e1", .least = least, .sink = s_sink };
+    fl_log_setup(&log);
+    lines = 0;
+    line[0] = '\0';
+}
+
+static int
+start(void **state)
+{
+    (void)state;
+    memset(&metrics, 0, sizeof metrics);
+    listen_to(FL_LOG_DEBUG);
+    return 0;
+}
+
+static void
+a_note_is_one_line_with_names_for_its_numbers(void **state)
+{
+    (void)state;
+    const fl_note note = { .id = FL_NOTE_LEFT, .node = { "d7" }, .round = 9,
+                           .reason = FL_WHY_REVOKED, .a = 3 };
+    fl_chronicle(&note, &metrics);
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(line, "level=info tier=edge node=e1 id=left"));
+    assert_non_null(strstr(line, " round=9 peer=d7 seat=3 reason=revoked"));
+}
+
+static void
+verbs_and_outcomes_are_written_by_their_names(void **state)
+{
+    (void)state;
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_REFUSED, .reason = FL_WHY_NAN, .a = FL_TASK }, &metrics);
+    assert_non_null(strstr(line, " verb=task reason=nan"));
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_VERDICT, .a = FL_OUT_LATE, .b = 1 }, &metrics);
+    assert_non_null(strstr(line, " outcome=late certain=1"));
+    assert_null(strstr(line, "peer="));
+    assert_null(strstr(line, "reason="));
+}
+
+static void
+what_is_counted_is_counted_even_when_it_is_not_shown(void **state)
+{
+    (void)state;
+    listen_to(FL_LOG_ERROR);
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_SATURATED, .a = 500, .b = 1000 }, &metrics);
+    assert_int_equal(metrics.value[FL_METRIC_contrib_counted_total], 2);
+    assert_int_equal(metrics.value[FL_METRIC_saturated_total], 500);
+    assert_int_equal(lines, 0);
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_SAVE_FAILED, .a = 4 }, &metrics);
+    assert_int_equal(lines, 1);
+    assert_non_null(strstr(line, "id=save-failed"));
+}
+
+//  The table has a row for each: none of them panics, all of them say something.
+static void
+every_note_has_its_row(void **state)
+{
+    (void)state;
+    for (int id = 0; id < FL_NOTE_COUNT_OF; id++) {
+        char expected[64];
+        const fl_note note = { .id = (fl_note_id)id, .node = { "d1" }, .reason = FL_WHY_LATE,
+                               .a = 1, .b = 1 };
+        unsigned before = lines;
+        fl_chronicle(&note, &metrics);
+        (void)snprintf(expected, sizeof expected, " id=%s ", fl_note_name(note.id));
+        assert_int_equal(lines, before + 1);
+        assert_non_null(strstr(line, expected));
+        assert_non_null(strstr(line, " peer=d1 "));
+        assert_non_null(strstr(line, " reason=late"));
+    }
+}
+
+static void
+s_no_such_note(void)
+{
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_COUNT_OF }, &metrics);
+}
+
+static void
+a_note_of_no_row_is_ours_and_panics(void **state)
+{
+    (void)state;
+    assert_true(unit_dies(s_no_such_note));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_note_is_one_line_with_names_for_its_numbers, start),
+        cmocka_unit_test_setup(verbs_and_outcomes_are_written_by_their_names, start),
+        cmocka_unit_test_setup(what_is_counted_is_counted_even_when_it_is_not_shown, start),
+        cmocka_unit_test_setup(every_note_has_its_row, start),
+        cmocka_unit_test_setup(a_note_of_no_row_is_ours_and_panics, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
