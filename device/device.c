@@ -102,6 +102,7 @@ s_encode(fl_device *self, const fl_task *task, fl_outbox *out)
     uint64_t whole = fl_policy_weight(self->samples, &task->order.plan);
     self->weight = fl_policy_damped(whole, staleness);
     self->encoding = task->order;
+    self->offered = 0; // a verdict about an earlier attempt does not take it from under the encoder
     if (staleness > 0) {
         s_note(self, FL_NOTE_CARRIED, task->order.round, staleness, self->weight, out);
     }
