@@ -183,7 +183,7 @@ s_load_run(process *self, fl_why *why)
     }
     if (status == FL_OK) {
         fl_bytes state = optimizer == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(optimizer);
-        status = fl_server_new(&server, fl_blob_bytes(self->model), state, &self->server, why);
+        status = fl_server_new(&server, self->model, state, &self->server, why);
     }
     fl_blob_unref(&optimizer);
     if (status == FL_OK && note.text[0] != '\0') {
@@ -279,8 +279,9 @@ s_outcome(process *self, bool ended, fl_why *why)
 {
     fl_root_view view = fl_root_look(self->root, fl_station_now(self->station));
     if (view.phase == FL_ROOT_DONE && view.aborted) {
-        fl_why_set(why, "the run was aborted in round %llu: %s", (unsigned long long)view.round,
-                   fl_reason_name(view.reason));
+        fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and start "
+                   "again: the run goes on from its last closed round",
+                   (unsigned long long)view.round, fl_reason_name(view.reason));
         return FL_MISMATCH;
     }
     if (!ended) {

@@ -10,15 +10,15 @@
 #include "common/crypto/hash.h"
 #include "common/model/safetensors.h"
 
+enum { RANGE = 1 << 14 }; // elements of the mean in hand at a time
+
 struct fl_server {
     fl_server_conf conf;
-    fl_safetensors file;   // names and shapes; its data view is not kept
-    uint64_t elements;
-    float *parameters;     // (elements)
-    float *mean;           // (elements)
+    fl_blob *model;        // the newest; durable but between apply and save
+    fl_hash hash;          // of it, once it was made here
+    fl_safetensors file;   // a view of it
+    float mean[RANGE];
     fl_optimizer *optimizer;
-    fl_blob *pending;      // made by apply, not yet durable
-    fl_hash pending_hash;
 };
 
 static fl_status
@@ -41,7 +41,7 @@ s_restore(fl_server *self, fl_bytes state, fl_why *why)
 }
 
 fl_status
-fl_server_new(const fl_server_conf *conf, fl_bytes model, fl_bytes optimizer_state,
+fl_server_new(const fl_server_conf *conf, fl_blob *model, fl_bytes optimizer_state,
               fl_server **server, fl_why *why)
 {
     *server = NULL;
@@ -51,26 +51,21 @@ fl_server_new(const fl_server_conf *conf, fl_bytes model, fl_bytes optimizer_sta
         return FL_NOMEM;
     }
     self->conf = *conf;
-    fl_status status = fl_safetensors_parse(model, &self->file, why);
+    self->model = fl_blob_ref(model);
+    fl_status status = fl_safetensors_parse(fl_blob_bytes(model), &self->file, why);
     if (status == FL_OK) {
-        self->elements = self->file.elements;
-        self->parameters = calloc(self->elements, sizeof *self->parameters);
-        self->mean = calloc(self->elements, sizeof *self->mean);
-        self->optimizer = fl_optimizer_new(&conf->optimizer, self->elements);
-        bool made = self->parameters != NULL && self->mean != NULL && self->optimizer != NULL;
-        status = made ? FL_OK : FL_NOMEM;
+        self->optimizer = fl_optimizer_new(&conf->optimizer, self->file.elements);
+        status = self->optimizer != NULL ? FL_OK : FL_NOMEM;
         fl_why_set(why, "out of memory for a model of %llu parameters",
-                   (unsigned long long)self->elements);
+                   (unsigned long long)self->file.elements);
     }
     if (status == FL_OK) {
-        fl_safetensors_read(&self->file, 0, self->elements, self->parameters);
         status = s_restore(self, optimizer_state, why);
     }
     if (status != FL_OK) {
         fl_server_destroy(&self);
         return status;
     }
-    self->file.data = fl_bytes_of(NULL, 0);
     *server = self;
     return FL_OK;
 }
@@ -81,10 +76,8 @@ fl_server_destroy(fl_server **self_p)
     fl_server *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        free(self->parameters);
-        free(self->mean);
         fl_optimizer_destroy(&self->optimizer);
-        fl_blob_unref(&self->pending);
+        fl_blob_unref(&self->model);
         free(self);
     }
 }
@@ -92,7 +85,7 @@ fl_server_destroy(fl_server **self_p)
 uint64_t
 fl_server_elements(const fl_server *self)
 {
-    return self->elements;
+    return self->file.elements;
 }
 
 static void
@@ -115,26 +108,41 @@ s_score(fl_server *self, fl_applied *applied)
     }
 }
 
+//  The old values and the mean's step, range by range, straight into the new file.
+static void
+s_advance(fl_server *self, const fl_fold *fold, uint64_t weight, float *values)
+{
+    const uint64_t elements = self->file.elements;
+    for (uint64_t first = 0; first < elements; first += RANGE) {
+        uint64_t count = elements - first < RANGE ? elements - first : RANGE;
+        fl_safetensors_read(&self->file, first, count, values + first);
+        fl_fold_mean(fold, weight, first, count, self->mean);
+        fl_optimizer_apply(self->optimizer, self->mean, values + first, first, count);
+    }
+}
+
 static bool
 s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
 {
     fl_server *self = arg;
-    FL_ASSERT(fl_fold_elements(fold) == self->elements);
-    fl_fold_mean(fold, effect->apply.weight, 0, self->elements, self->mean);
-    fl_optimizer_apply(self->optimizer, self->mean, self->parameters, 0, self->elements);
+    const uint64_t elements = self->file.elements;
+    FL_ASSERT(fl_fold_elements(fold) == elements);
     fl_safetensors_note note = { .key = "round" };
     (void)snprintf(note.text, sizeof note.text, "%llu",
                    (unsigned long long)effect->apply.order.round);
-    if (fl_safetensors_save(self->file.tensor, self->file.count, &note, 1, self->parameters,
+    if (fl_safetensors_save(self->file.tensor, self->file.count, &note, 1, NULL,
                             &applied->model) != FL_OK) {
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "the next model"));
         return false;
     }
+    float *values = fl_safetensors_values(applied->model, elements);
+    s_advance(self, fold, effect->apply.weight, values);
     applied->hash = fl_hash_of(fl_blob_bytes(applied->model));
+    fl_blob_unref(&self->model);
+    self->model = fl_blob_ref(applied->model);
+    self->hash = applied->hash;
+    self->file.data = fl_bytes_of(values, elements * sizeof *values);
     s_score(self, applied);
-    fl_blob_unref(&self->pending);
-    self->pending = fl_blob_ref(applied->model);
-    self->pending_hash = applied->hash;
     return true;
 }
 
@@ -151,18 +159,17 @@ s_save_close(fl_server *self, const fl_report *report, fl_why *why)
     fl_status status = FL_OK;
     uint64_t model_bytes = 0;
     if (report->close == FL_CLOSE_DONE) {
-        FL_ASSERT(self->pending != NULL && fl_hash_equal(&self->pending_hash, &report->model));
+        FL_ASSERT(fl_hash_equal(&self->hash, &report->model));
         uint64_t count = 0;
         const float *state = fl_optimizer_state(self->optimizer, &count);
-        model_bytes = fl_blob_size(self->pending);
+        model_bytes = fl_blob_size(self->model);
         status = fl_checkpoints_save(self->conf.checkpoints, &report->model,
-                                     fl_blob_bytes(self->pending),
+                                     fl_blob_bytes(self->model),
                                      fl_bytes_of(state, count * sizeof *state), why);
     }
     if (status == FL_OK) {
         status = fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
     }
-    fl_blob_unref(&self->pending);
     return status;
 }
 

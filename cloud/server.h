@@ -1,7 +1,8 @@
 //  server - the root's model: the sum of a round becomes the next model, is scored on the root's
 //  test set, and is made durable together with the round's report.
 //  `apply` runs on the fold strand, `save` on the store strand; the machine never has both at once.
-//  Holds the parameters, the optimizer's state and one scratch vector.
+//  Holds the model file, which it shares with whoever serves it, and the optimizer's state. While
+//  it makes the next model there are two; nothing else is as long as the model.
 #ifndef FL_CLOUD_SERVER_H
 #define FL_CLOUD_SERVER_H
 
@@ -21,9 +22,9 @@ typedef struct fl_server_conf {
     fl_checkpoints *checkpoints; // likewise
 } fl_server_conf;
 
-//  Begin with this model file; `optimizer_state` is what was kept beside it, empty at the start of
+//  Begin with this model file, of which a reference is kept; `optimizer_state` is what was kept beside it, empty at the start of
 //  a run. FL_MISMATCH: the state is of another optimizer or model.
-FL_CHECKED fl_status fl_server_new(const fl_server_conf *conf, fl_bytes model,
+FL_CHECKED fl_status fl_server_new(const fl_server_conf *conf, fl_blob *model,
                                    fl_bytes optimizer_state, fl_server **server, fl_why *why);
 void fl_server_destroy(fl_server **self_p);
 

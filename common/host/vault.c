@@ -2,20 +2,14 @@
 
 #include <stdlib.h>
 
-typedef struct shelf {
-    fl_hash hash;
-    fl_blob *blob;
-    uint64_t since;
-} shelf;
-
 struct fl_vault {
     struct {
         fl_vec number;
         fl_blob *blob;
     } vectors[FL_VAULT_VECTORS_MAX];
     fl_vec last;
-    shelf models[FL_VAULT_MODELS];
-    uint64_t puts;
+    fl_hash model_hash;
+    fl_blob *model;          // NULL: none yet
 };
 
 fl_vault *
@@ -35,9 +29,7 @@ fl_vault_destroy(fl_vault **self_p)
     for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
         fl_blob_unref(&self->vectors[i].blob);
     }
-    for (int i = 0; i < FL_VAULT_MODELS; i++) {
-        fl_blob_unref(&self->models[i].blob);
-    }
+    fl_blob_unref(&self->model);
     free(self);
 }
 
@@ -96,29 +88,14 @@ fl_vault_vectors(const fl_vault *self)
 void
 fl_vault_put_model(fl_vault *self, const fl_hash *hash, fl_blob **blob_p)
 {
-    shelf *place = &self->models[0];
-    for (int i = 0; i < FL_VAULT_MODELS; i++) {
-        shelf *other = &self->models[i];
-        if (other->blob != NULL && fl_hash_equal(&other->hash, hash)) {
-            place = other;
-            break;
-        }
-        if (other->since < place->since) {
-            place = other;
-        }
-    }
-    fl_blob_unref(&place->blob);
-    *place = (shelf){ .hash = *hash, .blob = *blob_p, .since = ++self->puts };
+    fl_blob_unref(&self->model);
+    self->model_hash = *hash;
+    self->model = *blob_p;
     *blob_p = NULL;
 }
 
 fl_blob *
 fl_vault_model(const fl_vault *self, const fl_hash *hash)
 {
-    for (int i = 0; i < FL_VAULT_MODELS; i++) {
-        if (self->models[i].blob != NULL && fl_hash_equal(&self->models[i].hash, hash)) {
-            return self->models[i].blob;
-        }
-    }
-    return NULL;
+    return fl_hash_equal(&self->model_hash, hash) ? self->model : NULL;
 }

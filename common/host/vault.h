@@ -1,6 +1,7 @@
 //  vault - what the machines hold by number and hash: vectors (updates, encoded contributions) and
-//  models. Reactor's thread; jobs work on references that were taken here before they started.
-//  Holds as many vectors as the machine keeps, and the FL_VAULT_MODELS newest models.
+//  the model. Reactor's thread; jobs work on references that were taken here before they started.
+//  Holds as many vectors as the machine keeps, and one model: whoever still asks for the one before
+//  is told of the next round, and with it of the newest.
 #ifndef FL_HOST_VAULT_H
 #define FL_HOST_VAULT_H
 
@@ -8,7 +9,7 @@
 #include "common/base/id.h"
 #include "common/core/event.h"
 
-enum { FL_VAULT_MODELS = 2, FL_VAULT_VECTORS_MAX = 64 };
+enum { FL_VAULT_VECTORS_MAX = 64 };
 
 typedef struct fl_vault fl_vault;
 
@@ -23,7 +24,7 @@ fl_blob *fl_vault_look(const fl_vault *self, fl_vec vec);
 void fl_vault_drop(fl_vault *self, fl_vec vec);
 uint32_t fl_vault_vectors(const fl_vault *self);
 
-//  Keep a model, in place of the oldest; takes the reference.
+//  Keep this model, in place of the one before; takes the reference.
 void fl_vault_put_model(fl_vault *self, const fl_hash *hash, fl_blob **blob_p);
 //  The model, the vault's own reference; NULL when it is not here.
 fl_blob *fl_vault_model(const fl_vault *self, const fl_hash *hash);

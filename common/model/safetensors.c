@@ -303,7 +303,7 @@ fl_safetensors_save(const fl_tensor *tensors, uint32_t count, const fl_safetenso
     }
     const size_t used = strlen(text);
     const size_t padded = (used + ALIGN - 1) / ALIGN * ALIGN;
-    const size_t data_bytes = (size_t)elements * sizeof *values;
+    const size_t data_bytes = (size_t)elements * sizeof(float);
     *blob = fl_blob_new(LENGTH_BYTES + padded + data_bytes);
     if (*blob != NULL) {
         uint8_t *to = fl_blob_data(*blob);
@@ -311,8 +311,18 @@ fl_safetensors_save(const fl_tensor *tensors, uint32_t count, const fl_safetenso
         fl_write_u64(&writer, padded);
         memcpy(to + LENGTH_BYTES, text, used);
         memset(to + LENGTH_BYTES + used, ' ', padded - used);
-        memcpy(to + LENGTH_BYTES + padded, values, data_bytes);
+        if (values != NULL) {
+            memcpy(to + LENGTH_BYTES + padded, values, data_bytes);
+        }
     }
     free(text);
     return *blob == NULL ? FL_NOMEM : FL_OK;
+}
+
+float *
+fl_safetensors_values(fl_blob *blob, uint64_t elements)
+{
+    FL_ASSERT(elements <= fl_blob_size(blob) / sizeof(float));
+    uint8_t *end = fl_blob_data(blob) + fl_blob_size(blob);
+    return (float *)(void *)(end - elements * sizeof(float)); // ALIGN has seen to the alignment
 }

@@ -49,9 +49,11 @@ const char *fl_safetensors_note_of(const fl_safetensors *self, const char *key);
 void fl_safetensors_read(const fl_safetensors *self, uint64_t first, uint64_t count, float *values);
 
 //  A new file (yours) with these tensors in this order (name, rank, shape), and `values` for all
-//  of them one after another. The same arguments give the same bytes. FL_NOMEM.
+//  of them one after another; NULL: zeros. The same arguments give the same bytes. FL_NOMEM.
 FL_CHECKED fl_status fl_safetensors_save(const fl_tensor *tensors, uint32_t count,
                                          const fl_safetensors_note *notes, uint32_t note_count,
                                          const float *values, fl_blob **blob);
+//  Where a new file holds its values (elements), to be filled in before anyone else has it.
+float *fl_safetensors_values(fl_blob *blob, uint64_t elements);
 
 #endif

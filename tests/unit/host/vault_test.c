@@ -108,32 +108,31 @@ a_leak_and_a_double_drop_are_ours_and_panic(void **state)
 }
 
 static void
-the_newest_models_are_kept(void **state)
+the_newest_model_is_kept(void **state)
 {
     (void)state;
+    const fl_hash nothing = { { 0 } };
+    assert_null(fl_vault_model(vault, &nothing));
     assert_false(holds_model(1));
     put_model(1);
-    put_model(2);
     assert_true(holds_model(1));
-    assert_true(holds_model(2));
-    put_model(3);
+    put_model(2);
     assert_false(holds_model(1));
     assert_true(holds_model(2));
-    assert_true(holds_model(3));
 }
 
 static void
-the_same_model_again_takes_no_second_place(void **state)
+a_model_lives_as_long_as_a_job_that_reads_it(void **state)
 {
     (void)state;
+    const fl_hash first = { { 1 } };
     put_model(1);
+    fl_blob *held = fl_blob_ref(fl_vault_model(vault, &first));
     put_model(2);
-    put_model(2);
-    assert_true(holds_model(1));
-    put_model(1); // and is the newest from then on
-    put_model(3);
-    assert_true(holds_model(1));
-    assert_false(holds_model(2));
+    put_model(2); // the same again
+    assert_true(holds_model(2));
+    assert_int_equal(fl_blob_data(held)[0], 1);
+    fl_blob_unref(&held);
 }
 
 int
@@ -144,8 +143,8 @@ main(void)
                                         end),
         cmocka_unit_test_setup_teardown(a_number_of_nothing_finds_nothing, start, end),
         cmocka_unit_test_setup_teardown(a_leak_and_a_double_drop_are_ours_and_panic, start, end),
-        cmocka_unit_test_setup_teardown(the_newest_models_are_kept, start, end),
-        cmocka_unit_test_setup_teardown(the_same_model_again_takes_no_second_place, start, end),
+        cmocka_unit_test_setup_teardown(the_newest_model_is_kept, start, end),
+        cmocka_unit_test_setup_teardown(a_model_lives_as_long_as_a_job_that_reads_it, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

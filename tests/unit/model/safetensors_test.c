@@ -247,6 +247,25 @@ no_flipped_byte_leads_outside_the_file(void **state)
 }
 
 static void
+values_may_be_filled_in_afterwards(void **state)
+{
+    (void)state;
+    fl_blob *whole = NULL, *filled = NULL;
+    const uint64_t elements = sizeof values / sizeof values[0];
+    assert_int_equal(fl_safetensors_save(two, 2, notes, 2, values, &whole), FL_OK);
+    assert_int_equal(fl_safetensors_save(two, 2, notes, 2, NULL, &filled), FL_OK);
+    float *to = fl_safetensors_values(filled, elements);
+    for (uint64_t i = 0; i < elements; i++) {
+        assert_true(to[i] == 0.0f);
+    }
+    memcpy(to, values, sizeof values);
+    assert_int_equal(fl_blob_size(whole), fl_blob_size(filled));
+    assert_memory_equal(fl_blob_data(whole), fl_blob_data(filled), fl_blob_size(whole));
+    fl_blob_unref(&whole);
+    fl_blob_unref(&filled);
+}
+
+static void
 s_save_a_name_twice(void)
 {
     const fl_tensor twice[2] = { { .name = "a" }, { .name = "a" } };
@@ -266,6 +285,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_saved_is_read_back),
+        cmocka_unit_test(values_may_be_filled_in_afterwards),
         cmocka_unit_test(the_bytes_are_those_of_the_format),
         cmocka_unit_test(tensors_are_taken_in_the_order_of_their_data),
         cmocka_unit_test(a_header_that_cannot_be_true_is_refused_by_name),
