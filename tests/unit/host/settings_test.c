@@ -1,0 +1,183 @@
+//  The rows that the programs share, and what becomes of them.
+#include "common/host/settings.h"
+
+#include "common/base/log.h"
+#include "tests/support/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/place.h"
+
+static const fl_setting rows[] = { FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT, FL_SETTINGS_MEMBER };
+static const fl_program program = { .name = "test-program", .purpose = "is a test", .settings = rows,
+                                    .setting_count = sizeof rows / sizeof *rows };
+static fl_conf *conf;
+static fl_why why;
+
+//  The ports of the only station here.
+uint16_t
+fl_station_port(const fl_station *self, fl_way way)
+{
+    (void)self;
+    return (uint16_t)(7100 + way);
+}
+
+static fl_status
+load(const char *const *flags)
+{
+    char *argv[16] = { (char *)(uintptr_t)"test-program" };
+    int argc = 1;
+    while (*flags != NULL) {
+        argv[argc++] = (char *)(uintptr_t)*flags++;
+    }
+    fl_conf_destroy(&conf);
+    return fl_conf_load(&program, argc, argv, stdout, &conf, &why);
+}
+
+#define with(...) load((const char *const[]){ "--state", place, __VA_ARGS__ })
+
+static int
+end(void **state)
+{
+    fl_conf_destroy(&conf);
+    return place_end(state);
+}
+
+static void
+without_a_flag_every_setting_has_its_default(void **state)
+{
+    (void)state;
+    assert_int_equal(with(NULL), FL_OK);
+    fl_window window = fl_settings_window(conf);
+    assert_int_equal(window.count_min, 1);
+    assert_int_equal(window.count_max, 0);
+    assert_int_equal(window.time_max_ms, 60000);
+    assert_int_equal(window.factor_permille, 0);
+    assert_int_equal(window.missed, FL_MISSED_SKIP);
+    fl_timing timing = fl_settings_timing(conf), usual = fl_timing_default();
+    assert_int_equal(timing.beat_ms, 1000);
+    assert_int_equal(timing.evasive_beats, usual.evasive_beats);
+    fl_cohort_conf cohort = fl_settings_cohort(conf);
+    assert_int_equal(cohort.seats_max, 64);
+    assert_int_equal(cohort.slots, 4);
+    assert_int_equal(cohort.expect, 0);
+    assert_int_equal(load((const char *const[]){ NULL }), FL_MISSING); // but the state directory
+}
+
+static void
+what_is_set_arrives_in_its_unit(void **state)
+{
+    (void)state;
+    assert_int_equal(with("--round-count-min", "3", "--round-time-max", "2s", "--round-factor",
+                          "1.5", "--round-missed", "extend", "--round-extend", "250ms", NULL),
+                     FL_OK);
+    fl_window window = fl_settings_window(conf);
+    assert_int_equal(window.count_min, 3);
+    assert_int_equal(window.time_max_ms, 2000);
+    assert_int_equal(window.factor_permille, 1500);
+    assert_int_equal(window.missed, FL_MISSED_EXTEND);
+    assert_int_equal(window.extend_ms, 250);
+    assert_int_equal(with("--beat", "50ms", "--rate-min", "8k", "--round-join-wait", "3s",
+                          "--margin-hop", "7ms", "--margin-finish", "9ms", NULL), FL_OK);
+    fl_timing timing = fl_settings_timing(conf);
+    assert_int_equal(timing.beat_ms, 50);
+    assert_int_equal(timing.rate_min, 8192);
+    assert_int_equal(timing.join_wait_ms, 3000);
+    assert_int_equal(timing.hop_ms, 7);
+    assert_int_equal(timing.finish_ms, 9);
+}
+
+//  A child is never evasive for longer than its lease.
+static void
+a_short_lease_shortens_what_comes_before_it(void **state)
+{
+    (void)state;
+    assert_int_equal(with("--lease", "2", NULL), FL_OK);
+    fl_timing timing = fl_settings_timing(conf);
+    assert_int_equal(timing.lease_beats, 2);
+    assert_int_equal(timing.evasive_beats, 2);
+}
+
+static void
+each_member_is_an_incarnation_of_its_own(void **state)
+{
+    (void)state;
+    fl_why reason;
+    assert_int_equal(fl_crypto_init(&reason), FL_OK);
+    assert_int_equal(with("--backoff-min", "30ms", "--backoff-max", "4s", NULL), FL_OK);
+    fl_member_conf one = fl_settings_member(conf, FL_ROLE_EDGE);
+    fl_member_conf two = fl_settings_member(conf, FL_ROLE_EDGE);
+    assert_int_equal(one.role, FL_ROLE_EDGE);
+    assert_int_equal(one.backoff_min_ms, 30);
+    assert_int_equal(one.backoff_max_ms, 4000);
+    assert_true(one.incarnation != two.incarnation);
+    assert_true(one.seed != two.seed);
+}
+
+static void
+a_station_listens_only_when_it_has_children(void **state)
+{
+    (void)state;
+    assert_int_equal(with("--listen-control", "tcp://127.0.0.1:5", "--seats", "9", "--slots", "2",
+                          "--threads", "3", NULL), FL_OK);
+    fl_station_conf station = fl_settings_station(conf, true);
+    assert_string_equal(station.directory, place);
+    assert_string_equal(station.listen[FL_WAY_CONTROL], "tcp://127.0.0.1:5");
+    assert_string_equal(station.listen[FL_WAY_UP], "tcp://0.0.0.0:7001");
+    assert_string_equal(station.listen[FL_WAY_DOWN], "tcp://0.0.0.0:7002");
+    assert_int_equal(station.seats_max, 9);
+    assert_int_equal(station.slots, 2);
+    assert_int_equal(station.threads, 3);
+    station = fl_settings_station(conf, false);
+    assert_null(station.listen[FL_WAY_CONTROL]);
+    assert_int_equal(station.seats_max, 0);
+}
+
+static void
+the_log_obeys_its_level(void **state)
+{
+    (void)state;
+    assert_int_equal(with("--log-level", "warn", NULL), FL_OK);
+    fl_settings_log(conf, "edge", "e1");
+    assert_true(fl_log_wanted(FL_LOG_WARN));
+    assert_false(fl_log_wanted(FL_LOG_INFO));
+    assert_int_equal(with("--log-level", "debug", NULL), FL_OK);
+    fl_settings_log(conf, "edge", "e1");
+    assert_true(fl_log_wanted(FL_LOG_DEBUG));
+}
+
+static void
+the_ports_are_told_in_a_file(void **state)
+{
+    (void)state;
+    char text[64] = "";
+    assert_int_equal(with(NULL), FL_OK);
+    assert_int_equal(fl_settings_ports(conf, NULL, &why), FL_OK);
+    FILE *file = fopen(place_of("ports"), "r");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    (void)fclose(file);
+    assert_string_equal(text, "control 7100\nup 7101\ndown 7102\n");
+    assert_int_equal(load((const char *const[]){ "--state", place_of("gone"), NULL }), FL_OK);
+    assert_int_not_equal(fl_settings_ports(conf, NULL, &why), FL_OK);
+    assert_non_null(strstr(why.text, "gone"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(without_a_flag_every_setting_has_its_default, place_make,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_is_set_arrives_in_its_unit, place_make, end),
+        cmocka_unit_test_setup_teardown(a_short_lease_shortens_what_comes_before_it, place_make,
+                                        end),
+        cmocka_unit_test_setup_teardown(each_member_is_an_incarnation_of_its_own, place_make, end),
+        cmocka_unit_test_setup_teardown(a_station_listens_only_when_it_has_children, place_make,
+                                        end),
+        cmocka_unit_test_setup_teardown(the_log_obeys_its_level, place_make, end),
+        cmocka_unit_test_setup_teardown(the_ports_are_told_in_a_file, place_make, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
