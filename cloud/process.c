@@ -279,8 +279,8 @@ s_outcome(process *self, bool ended, fl_why *why)
 {
     fl_root_view view = fl_root_look(self->root, fl_station_now(self->station));
     if (view.phase == FL_ROOT_DONE && view.aborted) {
-        fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and start "
-                   "again: the run goes on from its last closed round",
+        fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and "
+                   "start again: the run goes on from its last closed round",
                    (unsigned long long)view.round, fl_reason_name(view.reason));
         return FL_MISMATCH;
     }

@@ -315,7 +315,8 @@ class Fabric:
 
     def found(self):
         """Authority, root and edges run, every device is enrolled and not started."""
-        self.ok("ca", "init", "--authority", self.authority)
+        if not os.path.exists(self.authority):
+            self.ok("ca", "init", "--authority", self.authority)
         self["root"].start()
         level, rest = ["root"], dict(self.edges)
         while rest:

@@ -1,0 +1,235 @@
+"""Bad input and bad weather of the machine: each is refused with one clear line that says what,
+where and what to do, an exit code that is not 0, and nothing lost: the same command works after the
+repair."""
+import contextlib
+import gzip
+import os
+import socket
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from fabric import Fabric, Skip, binary, expect, flags, logfmt, main, run, small_idx  # noqa: E402
+
+
+def _refused(argv, *words):
+    """The command ends at once, with one line on standard error that holds the words."""
+    code, out, errors = run(argv, 20)
+    lines = errors.splitlines()
+    print(f"    {code}: {errors.strip()}")
+    expect(code > 0, f"exit code {code} of {' '.join(argv)}")
+    expect(len(lines) == 1 and out == "" and not logfmt(lines[0]), f"not one line: {out}{errors}")
+    for word in words:
+        expect(word in lines[0], f"'{word}' is not in: {lines[0]}")
+
+
+def _program(process, prefix=(), **changes):
+    changed = {key.replace("__", "."): value for key, value in changes.items()}
+    argv = process.argv()
+    return [*prefix, argv[0], *flags({**process.settings, **changed})]
+
+
+def _write(path, content):
+    with open(path, "wb") as file:
+        file.write(content)
+    return path
+
+
+# ---- at the start -------------------------------------------------------------------------------
+def a_data_file_that_is_cut_off_is_refused_by_name():
+    """Plain and gzip, samples and labels, at the device and at the root."""
+    with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.layers": "784-10"},
+                device={"trainer": "builtin", "model.layers": "784-10"}) as fabric:
+        good = small_idx(fabric.base, 200)
+        fabric["d1"].settings.update(good)
+        fabric.found()
+        for key, path in good.items():
+            with open(path, "rb") as file:
+                whole = file.read()
+            plain = _write(path + ".cut", whole[:-1])
+            packed = _write(path + ".cut.gz", gzip.compress(whole)[:-40])
+            for cut in (plain, packed):
+                _refused(_program(fabric["d1"], **{key.replace(".", "__"): cut}), cut,
+                         "cut off or damaged", "fetch it again")
+        _refused(_program(fabric["d1"], data__labels="/nowhere/labels"), "/nowhere/labels",
+                 "No such file", "install the data set")
+        root = {"state": os.path.join(fabric.base, "other"), "authority": fabric.authority,
+                "test.inputs": plain.replace("labels", "inputs"), "test.labels": plain}
+        _refused([binary("fl-root"), *flags(root)], "cut off or damaged")
+        fabric.start_devices()
+        fabric.done()
+        expect(len(fabric.rounds()) == 2, "the repaired device does not train")
+
+
+def a_setting_that_nobody_knows_is_refused_with_its_line():
+    """File and line, and the name that was probably meant; --check-config says the same."""
+    with Fabric(devices={"d1": "e1"}) as fabric:
+        for name, text, line, meant in (
+                ("edge-agg", "state: x\nround:\n  time_max: 5s\n  tme_min: 1s\n", 4,
+                 "round.time_min"),
+                ("fl-root", "state: x\nauthority: y\nrouds: 3\n", 3, "rounds"),
+                ("fl-device", "state: x\n\ntrainer: synthetic\nthreds: 1\n", 4, "threads")):
+            path = _write(os.path.join(fabric.base, name + ".yaml"), text.encode())
+            for more in ([], ["--check-config"]):
+                _refused([binary(name), "--config", path, *more], f"{path}:{line}: ",
+                         "unknown key", f"did you mean '{meant}'")
+
+
+def what_the_machine_lacks_is_said_before_anything_starts():
+    """A port that is taken, too few descriptors, a certificate that is missing, a state directory
+    that somebody else uses. Afterwards the very same processes run."""
+    with Fabric(devices={"d1": "e1"}, root={"rounds": 2}) as fabric, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        fabric.found()
+        edge, port = fabric["e1"], taken.getsockname()[1]
+        _refused(_program(edge), edge.state, f"in use by edge-agg (pid {edge.popen.pid})",
+                 "stop it")
+        expect(edge.stop() == 0, "the edge does not stop")
+        _refused(_program(edge, listen__up=f"tcp://127.0.0.1:{port}"), f"tcp://127.0.0.1:{port}",
+                 "already in use", "choose another port")
+        _refused(_program(edge, ["prlimit", "--nofile=300:300"], seats=1000), "open files",
+                 "300", "ulimit", "lower 'seats'")
+        for name in ("node.cert", "node.key", "authority.pub", "parent"):
+            path = os.path.join(edge.state, name)
+            os.rename(path, path + ".away")
+            _refused(_program(edge), path, "enrol this node first")
+            os.rename(path + ".away", path)
+        _refused([binary("fl-device"), *flags({"state": os.path.join(fabric.base, "new"),
+                                               "trainer": "synthetic"})], "fl enrol")
+        _refused([binary("fl-root"), *flags({"state": os.path.join(fabric.base, "new"),
+                                             "authority": os.path.join(fabric.base, "none")})],
+                 "none is not there", "fl ca init")
+        edge.start()
+        fabric.start_devices()
+        fabric.done()
+
+
+def a_model_of_another_shape_is_refused_by_name():
+    """The device says why, the round reports refused(model), the others go on."""
+    with Fabric(devices={"d1": "e1", "d2": "e1", "d3": "e1"}, root={"rounds": 2},
+                each={"d2": {"synthetic.elements": 777}}) as fabric:
+        small = small_idx(fabric.base, 200)
+        fabric["d3"].settings.update({"trainer": "builtin", "model.layers": "784-10", **small})
+        fabric.start()
+        fabric.done()
+        for name in ("d2", "d3"):
+            entry = fabric.report(2)["of"][name]
+            expect((entry["outcome"], entry["reason"]) == ("refused", "model"), f"{entry}")
+            said = fabric[name].lines("training-failed")[0]
+            print(f"    {name}: {said['why']}")
+            expect(said["level"] == "error" and "here and at the root" in said["why"], f"{said}")
+        expect(all(one["count"] == 1 and one["refused"] == 2 for one in fabric.rounds()),
+               f"{fabric.rounds()}")
+
+
+# ---- a full disk --------------------------------------------------------------------------------
+@contextlib.contextmanager
+def _small_disk(directory, size):
+    os.makedirs(directory, exist_ok=True)
+    if os.geteuid() != 0 or run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs",
+                                 directory])[0] != 0:
+        raise Skip("needs to be root and allowed to mount: a small disk of its own")
+    try:
+        yield os.path.join(directory, "ballast")
+    finally:
+        run(["umount", "-l", directory])
+
+
+def _fill(ballast, leave=0):
+    """Nothing but `leave` bytes is free afterwards."""
+    about = os.statvfs(os.path.dirname(ballast))
+    wanted = about.f_bavail * about.f_frsize - leave
+    with open(ballast, "wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            for _ in range(wanted // 4096 + (2 if leave == 0 else 0)):
+                file.write(bytes(4096))
+
+
+def a_root_without_room_does_not_begin():
+    """No room for the ledger, then none for the first model."""
+    with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.elements": 100000}) as fabric:
+        fabric.ok("ca", "init", "--authority", fabric.authority)
+        root = fabric["root"]
+        with _small_disk(root.state, "40k"):
+            _refused(_program(root), f"{root.state}/ledger.db", "no space left", "free some")
+            run(["mount", "-o", "remount,size=200k", root.state])
+            _refused(_program(root), f"{root.state}/models/", "no space left", "free some")
+            run(["mount", "-o", "remount,size=20m", root.state])
+            fabric.start()
+            fabric.done()
+            root.kill()
+
+
+def _run_to_the_end(fabric):
+    fabric.done()
+    expect(all(one["close"] == "done" and one["count"] == 2 for one in fabric.rounds()),
+           f"{fabric.rounds()}")
+    return fabric.model()
+
+
+def a_root_that_runs_out_of_room_goes_on_when_there_is_some():
+    """In mid-run, for the checkpoint and for the ledger: the run is aborted by name, its last
+    closed round stands; started again, it ends with the model of a run that had room."""
+    conf = {"rounds": 4, "model.elements": 50000, "linger": "1s", "round.wait": "20s"}
+    found = []
+    with Fabric(root={**conf, "linger": "60s"}) as fabric:
+        fabric.start()
+        found.append(_run_to_the_end(fabric))
+    for leave in (100 * 1024, 0):
+        with Fabric(root=conf, device={"delay": "200ms"}) as fabric, \
+                _small_disk(fabric["root"].state, "4m") as ballast:
+            fabric.start()
+            root = fabric["root"]
+            root.line("round-open", round=3)
+            _fill(ballast, leave)
+            code = root.wait(30)
+            print(f"    {code}: {root.last()}")
+            expect(code == 3 and "round 3: storage" in root.last(), f"{code}: {root.last()}")
+            expect(root.lines("not-saved", level="error")[0]["why"].startswith(root.state),
+                   "no line says where there is no room")
+            os.unlink(ballast)
+            for process in fabric.nodes.values():
+                process.wait()
+            root.settings["linger"] = "60s"
+            mark = root.mark()
+            for process in fabric.nodes.values():
+                process.start()
+            expect(root.line("started", since=mark)["next_round"] == "3", "not at round 3")
+            found.append(_run_to_the_end(fabric))
+            root.kill()
+    expect(len(set(found)) == 1, f"models differ: {found}")
+
+
+def an_edge_without_room_sits_out_and_comes_back():
+    """No room to stage a contribution, then none for the ledger: refused in the report of the root,
+    the other edge goes on, and with room the edge is in again."""
+    with Fabric(edges={"e1": "root", "e2": "root"}, devices={"d1": "e1", "d2": "e2"},
+                root={"rounds": 100000, "model.elements": 300000}) as fabric, \
+            _small_disk(fabric["e1"].state, "8m") as ballast:
+        edge = fabric.found()["e1"]
+        _fill(ballast, 400 * 1024)
+        fabric.start_devices()
+        for said in ("no-slot", "not-saved"):
+            line = edge.line(said)
+            print(f"    {line['id']}: {line['why']}")
+            expect("no space left" in line["why"] and edge.state in line["why"], f"{line}")
+            newest = fabric.closed()
+            fabric.until(lambda: fabric.closed() >= newest + 4, 20, "the other edge goes on")
+            entry = fabric.report(fabric.closed())["of"]
+            print(f"    {entry['e1']}")
+            expect(entry["e1"]["outcome"] == "refused" and entry["e2"]["outcome"] == "in",
+                   f"{entry}")
+            os.unlink(ballast)
+            fabric.until(lambda: fabric.rounds()[-1]["count"] == 2, 20, "both edges are in")
+            _fill(ballast)
+        fabric["d1"].line("refused", reason="storage")
+
+
+if __name__ == "__main__":
+    main([a_data_file_that_is_cut_off_is_refused_by_name,
+          a_setting_that_nobody_knows_is_refused_with_its_line,
+          what_the_machine_lacks_is_said_before_anything_starts,
+          a_model_of_another_shape_is_refused_by_name,
+          a_root_without_room_does_not_begin,
+          a_root_that_runs_out_of_room_goes_on_when_there_is_some,
+          an_edge_without_room_sits_out_and_comes_back])
