@@ -73,9 +73,12 @@ def a_slow_transfer_never_costs_a_device_its_liveness():
         report = fabric.report(1)
         expect(report["of"]["d1"]["outcome"] == "in" and report["count"] == 2, f"{report}")
         for process in fabric.nodes.values():
-            doubts = process.lines("evasive", "expired", "reconnect", "rejoined", "rewind",
+            doubts = process.lines("evasive", "expired", "reconnect", "rejoined",
                                    "slot-withdrawn", "refused", "gate-refused")
             expect(not doubts, f"{process.name}: {doubts}")
+        #  Until the rate is known, slow may be taken for lost; not again and again.
+        rewinds = fabric["e1"].lines("rewind", peer="d1")
+        expect(len(rewinds) <= 5, f"{len(rewinds)} rewinds")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ TRIES = 25
 #  d1 is done first and e2 is done last, so that d1 and e1 have time to wait for a verdict.
 DELAYS = {"d1": {"delay": "150ms"}, "d2": {"delay": "450ms"}, "d3": {"delay": "850ms"}}
 WINDOW = {"log.level": "debug", "margin.finish": f"{GRACE_MS}ms", "round.join_wait": "300ms"}
-ROOT = {"model.elements": 1000000, "round.wait": "300ms", "rounds": 100000}
+#  It waits for children a little before each round, and again and again before the first one.
+ROOT = {"model.elements": 1000000, "round.wait": "300ms", "round.extends_max": 1000,
+        "rounds": 100000}
 STEPS = ("task", "model", "round-open", "round-cutoff", "round-close", "offered", "sending", "sent",
          "verdict")
 
@@ -126,7 +128,7 @@ def _running(deadline_ms=4000, lease=6):
                 devices={"d1": "e1", "d2": "e1", "d3": "e2"}, device={"log.level": "debug"},
                 each=DELAYS) as fabric:
         fabric.start()
-        fabric.until(lambda: fabric.closed() >= 1, 20, "the first round closes")
+        fabric.whole()
         yield fabric
         _all_in_time(fabric, deadline_ms)
 

@@ -106,42 +106,44 @@ def a_killed_edge_takes_its_devices_through_the_same_round():
             expect(fabric[name].lines("reconnect"), f"{name} did not notice that e2 was gone")
 
 
+#  A root that waits for the missing a little before each round, and for ever before the first one.
+GOES_ON = {"round.wait": "500ms", "round.extends_max": 1000, "rounds": 100000}
+
+
 def a_round_closes_without_an_edge_that_stays_away():
     """Absent by name when its lease is over; back again, it is in."""
-    with _fabric({"round.wait": "500ms", "rounds": 1000}) as fabric:
-        fabric.start()
-        _in_training(fabric, 2)
+    with _fabric(GOES_ON) as fabric:
+        number = fabric.start().whole() + 2
+        _in_training(fabric, number)
         fabric["e2"].kill()
         fabric["root"].line("expired", peer="e2", bound_s=5)
-        fabric.until(lambda: fabric.closed() >= 3, 10, "two rounds close without e2")
-        lost = fabric.report(2)
+        fabric.until(lambda: fabric.closed() >= number + 1, 10, "two rounds close without e2")
+        lost = fabric.report(number)
         edge = lost["of"]["e2"]
         expect((edge["outcome"], edge["reason"]) == ("absent", "silent"), f"e2 was {edge}")
-        expect(lost["count"] == 2 and lost["of"]["d0"]["outcome"] == "in", f"round 2: {lost}")
+        expect(lost["count"] == 2 and lost["of"]["d0"]["outcome"] == "in", f"round {lost}")
         expect(lost["duration_ms"] < 1000 * (LEASE_S + DELAY_S + 3), f"{lost['duration_ms']} ms")
         fabric["e2"].start()
-        fabric.until(lambda: fabric.rounds()[-1]["count"] == len(NAMES), 20,
-                     "a round with all devices of e2")
+        fabric.whole()
         expect(all(process.stop() == 0 for process in fabric.nodes.values()), "a stop that failed")
 
 
 def a_round_closes_without_a_killed_device():
     """Absent by name at its edge's lease; started again, it takes part again."""
-    with _fabric({"round.wait": "500ms", "rounds": 1000}) as fabric:
-        fabric.start()
-        _in_training(fabric, 2)
+    with _fabric(GOES_ON) as fabric:
+        number = fabric.start().whole() + 2
+        _in_training(fabric, number)
         fabric["d3"].kill()
-        fabric.until(lambda: fabric.closed() >= 2, 10, "round 2 closes")
-        entry = fabric.until(lambda: fabric.ask("root", "report", "2"), 5, "the report of round 2")
-        device = {one["node"]: one for one in entry["entries"]}["d3"]
+        fabric.until(lambda: fabric.closed() >= number + 1, 10, "two rounds close without d3")
+        lost = fabric.report(number)
+        device = lost["of"]["d3"]
         expect((device["outcome"], device["reason"]) == ("absent", "silent"), f"d3 was {device}")
-        expect(entry["count"] == 4 and entry["tally"]["absent"] == 1, f"round 2: {entry}")
-        expect(entry["samples_lost_share"] > 0, "its samples are not missed")
-        fabric.until(lambda: fabric.closed() >= 3, 10, "a round without d3")
+        expect(lost["count"] == 4 and lost["tally"]["absent"] == 1, f"round {lost}")
+        expect(lost["samples_lost_share"] > 0, "its samples are not missed")
         mark = fabric["e2"].mark()
         fabric["d3"].start()
         fabric["e2"].line("rejoined", peer="d3", since=mark)
-        fabric.until(lambda: fabric.rounds()[-1]["count"] == len(NAMES), 10, "a round with d3")
+        fabric.whole()
 
 
 if __name__ == "__main__":

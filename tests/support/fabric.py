@@ -409,6 +409,13 @@ class Fabric:
         lines = self["root"].lines("round-close")
         return max((int(line["round"]) for line in lines), default=0)
 
+    def whole(self, bound_s=20):
+        """Wait for a closed round that has counted every device; its number."""
+        def newest():
+            rounds = self.rounds()
+            return rounds and rounds[-1]["count"] == len(self.devices) and rounds[-1]["round"]
+        return self.until(newest, bound_s, "a round with every device closes")
+
     def done(self, bound_s=60):
         """Wait for the end of the run; the root's last status."""
         self["root"].line("run-done", bound_s=bound_s)
