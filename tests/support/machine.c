@@ -1,11 +1,14 @@
 #include "tests/support/machine.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/base/status.h"
 #include "common/wire/codec.h"
 
 fl_outbox *machine_out;
+fl_machine machine_it;
+fl_time machine_now;
 
 int
 machine_setup(void **state)
@@ -63,6 +66,45 @@ machine_proof(void)
             fl_blob_unref(&frame);
         }
     }
+}
+
+void
+machine_step(const fl_event *event)
+{
+    machine_clear();
+    machine_it.step(machine_it.self, event, machine_now, machine_out);
+    machine_proof();
+}
+
+void
+machine_tick(void)
+{
+    machine_step(&(fl_event){ .kind = FL_EV_TICK });
+}
+
+void
+machine_hear_parent(const fl_message *message, uint32_t body_bytes)
+{
+    fl_event event = machine_from_parent(message, body_bytes);
+    machine_step(&event);
+}
+
+void
+machine_hear_child(fl_peer peer, const fl_message *message, uint32_t body_bytes)
+{
+    char name[16];
+    (void)snprintf(name, sizeof name, "d%u", peer);
+    fl_event event = machine_from_child(peer, name, FL_ROLE_DEVICE, message, body_bytes);
+    machine_step(&event);
+}
+
+void
+machine_saved(uint64_t token, bool ok)
+{
+    fl_event event = { .kind = FL_EV_SAVED };
+    event.saved.token = token;
+    event.saved.ok = ok;
+    machine_step(&event);
 }
 
 // ---- names ------------------------------------------------------------------------------------

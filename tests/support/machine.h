@@ -19,6 +19,16 @@ int machine_setup(void **state);
 int machine_teardown(void **state);
 extern fl_outbox *machine_out;
 
+//  The machine under test and its clock, for tests of one that has this shape. Each call is one
+//  step: the outbox holds what it caused. Child number `peer` is the device d<peer>.
+extern fl_machine machine_it;
+extern fl_time machine_now;
+void machine_step(const fl_event *event);
+void machine_tick(void);
+void machine_hear_parent(const fl_message *message, uint32_t body_bytes);
+void machine_hear_child(fl_peer peer, const fl_message *message, uint32_t body_bytes);
+void machine_saved(uint64_t token, bool ok);
+
 //  Empty the outbox; before a step.
 void machine_clear(void);
 //  Encode every message in the outbox; after a step.
