@@ -1,0 +1,501 @@
+#include "cloud/root.h"
+
+#include "tests/support/machine.h"
+#include "tests/support/unit.h"
+
+#include <math.h>
+#include <string.h>
+
+static fl_root *root;
+
+static fl_root_conf
+s_conf(void)
+{
+    return (fl_root_conf){ .cohort = { .node = machine_node("root"),
+                                       .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
+                                       .seats_max = MACHINE_SEATS,
+                                       .slots = 2,
+                                       .expect = 2,
+                                       .window = { .count_min = 1,
+                                                   .time_max_ms = 1000,
+                                                   .missed = FL_MISSED_SKIP,
+                                                   .extends_max = 2 },
+                                       .timing = { .beat_ms = 10000,
+                                                   .evasive_beats = 3,
+                                                   .lease_beats = 6,
+                                                   .hop_ms = 10,
+                                                   .finish_ms = 50,
+                                                   .rate_window_ms = 100000 } },
+                           .plan = machine_plan(),
+                           .rounds = 3,
+                           .start_wait_ms = 500 };
+}
+
+static void
+s_make(const fl_root_conf *conf)
+{
+    fl_root_destroy(&root);
+    root = fl_root_new(conf);
+    assert_non_null(root);
+    machine_it = fl_root_machine(root);
+    machine_now = 0;
+}
+
+static int
+s_new(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    s_make(&conf);
+    return 0;
+}
+
+static int
+s_destroy(void **state)
+{
+    (void)state;
+    fl_root_destroy(&root);
+    return 0;
+}
+
+static fl_root_view
+s_look(void)
+{
+    return fl_root_look(root, machine_now);
+}
+
+// ---- driving it -------------------------------------------------------------------------------
+static void
+s_start(uint64_t round, uint32_t attempts)
+{
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = round;
+    event.start.attempt = attempts;
+    event.start.run = machine_run(1);
+    event.start.model = machine_hash((uint32_t)round);
+    event.start.model_bytes = MACHINE_MODEL;
+    event.start.elements = MACHINE_ELEMENTS;
+    machine_step(&event);
+}
+
+static void
+s_join(fl_peer peer)
+{
+    fl_message hello = machine_hello(1, 1);
+    machine_hear_child(peer, &hello, 0);
+}
+
+//  The last SAVE in the outbox is answered.
+static void
+s_answer_save(bool ok)
+{
+    assert_int_equal(machine_count(FL_FX_SAVE), 1);
+    machine_saved(machine_effect(FL_FX_SAVE)->save.token, ok);
+}
+
+//  As far as an open round 1 with two children.
+static void
+s_open(void)
+{
+    s_start(1, 0);
+    s_join(0);
+    s_join(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+}
+
+static void
+s_give(fl_peer peer, uint64_t round)
+{
+    fl_order order = machine_order(round);
+    fl_message contrib = machine_contrib(&order, s_look().attempt, peer, 1, 100 + peer, 5 + peer);
+    machine_hear_child(peer, &contrib, 0);
+    fl_message chunk = machine_chunk(&contrib, 0);
+    machine_hear_child(peer, &chunk, MACHINE_VECTOR);
+    fl_event event = { .kind = FL_EV_VERIFIED };
+    event.verified.slot = machine_effect(FL_FX_VERIFY)->verify.slot;
+    event.verified.ok = true;
+    machine_step(&event);
+    event = (fl_event){ .kind = FL_EV_FOLDED };
+    event.folded.slot = machine_effect(FL_FX_FOLD)->fold.slot;
+    machine_step(&event);
+}
+
+static void
+s_finished(void)
+{
+    assert_int_equal(machine_count(FL_FX_FINISH), 1);
+    fl_event event = { .kind = FL_EV_FINISHED };
+    event.finished.hash = machine_hash(55);
+    machine_step(&event);
+}
+
+static void
+s_applied(uint64_t round, bool ok)
+{
+    fl_event event = { .kind = FL_EV_APPLIED };
+    event.applied.ok = ok;
+    event.applied.model = machine_hash((uint32_t)round + 1);
+    event.applied.model_bytes = MACHINE_MODEL;
+    event.applied.loss = 0.5;
+    event.applied.accuracy = 0.75;
+    machine_step(&event);
+}
+
+//  A whole round with both children in; ends with the SAVE of its close in the outbox.
+static void
+s_collect(uint64_t round)
+{
+    s_give(0, round);
+    s_give(1, round);
+    s_finished();
+    assert_int_equal(s_look().phase, FL_ROOT_APPLYING);
+    s_applied(round, true);
+}
+
+// ---- rounds -----------------------------------------------------------------------------------
+static void
+a_round_is_opened_durably_collected_applied_closed_durably_and_told(void **state)
+{
+    (void)state;
+    s_start(1, 0);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    s_join(0);
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
+    s_join(1);
+    assert_int_equal(s_look().phase, FL_ROOT_OPENING);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.what, FL_SAVE_OPEN);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->attempt, 1);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->task.attempt, 1);
+    assert_int_equal(machine_said(1, FL_TASK)->task.budget_ms, 990);
+    s_give(0, 1);
+    machine_now = 20;
+    s_give(1, 1);
+    assert_false(machine_effect(FL_FX_FINISH)->finish.vector);
+    s_finished();
+    const fl_effect *apply = machine_effect(FL_FX_APPLY);
+    assert_int_equal(apply->apply.weight, 11);
+    assert_int_equal(apply->apply.count, 2);
+    assert_int_equal(apply->apply.order.round, 1);
+    s_applied(1, true);
+    const fl_effect *save = machine_effect(FL_FX_SAVE);
+    assert_int_equal(save->save.what, FL_SAVE_CLOSE);
+    const fl_report *report = save->save.report;
+    fl_hash sum = machine_hash(55), next = machine_hash(2), base = machine_hash(1);
+    assert_int_equal(report->close, FL_CLOSE_DONE);
+    assert_true(fl_hash_equal(&report->sum, &sum));
+    assert_true(fl_hash_equal(&report->base, &base));
+    assert_true(fl_hash_equal(&report->model, &next));
+    assert_int_equal(report->weight, 11);
+    assert_int_equal(report->duration_ms, 20);
+    assert_int_equal(report->roll_count, 2);
+    assert_null(machine_said(0, FL_CLOSED)); // not before it is durable
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final);
+    fl_root_view view = s_look(); // and the next one begins
+    assert_int_equal(view.phase, FL_ROOT_OPENING);
+    assert_int_equal(view.round, 2);
+    assert_int_equal(view.attempt, 1);
+    assert_int_equal(view.round_ms, 20);
+    assert_true(view.accuracy > 0.7);
+    s_answer_save(true);
+    assert_true(fl_hash_equal(&machine_said(0, FL_TASK)->task.order.model, &next));
+}
+
+static void
+the_run_ends_after_its_last_round(void **state)
+{
+    (void)state;
+    s_open();
+    for (uint64_t round = 1; round <= 3; round++) {
+        s_collect(round);
+        s_answer_save(true);
+        if (round < 3) {
+            s_answer_save(true);
+        }
+    }
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_non_null(machine_note(FL_NOTE_RUN_DONE));
+    fl_root_view view = s_look();
+    assert_int_equal(view.phase, FL_ROOT_DONE);
+    assert_false(view.aborted);
+    s_join(2); // who comes later hears it too
+    assert_true(machine_said(2, FL_CLOSED)->closed.final);
+}
+
+static void
+a_restart_goes_on_with_the_next_attempt_of_the_round(void **state)
+{
+    (void)state;
+    s_start(2, 3);
+    s_join(0);
+    s_join(1);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->attempt, 4);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->task.attempt, 4);
+    assert_int_equal(machine_said(0, FL_TASK)->round, 2);
+}
+
+static void
+a_restart_after_the_last_round_is_done_at_once(void **state)
+{
+    (void)state;
+    s_start(4, 0);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_false(s_look().aborted);
+    s_join(0);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+}
+
+static void
+a_skipped_round_leaves_the_model_as_it_is(void **state)
+{
+    (void)state;
+    s_open();
+    machine_now = 1000;
+    machine_tick();
+    const fl_effect *save = machine_effect(FL_FX_SAVE);
+    assert_int_equal(save->save.report->close, FL_CLOSE_SKIPPED);
+    assert_int_equal(save->save.report->reason, FL_WHY_QUORUM);
+    assert_true(fl_hash_equal(&save->save.report->base, &save->save.report->model));
+    assert_int_equal(machine_count(FL_FX_APPLY), 0);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
+    assert_int_equal(s_look().round, 2);
+    s_answer_save(true);
+    fl_hash same = machine_hash(1);
+    assert_true(fl_hash_equal(&machine_said(0, FL_TASK)->task.order.model, &same));
+}
+
+static void
+an_aborted_round_ends_the_run(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.cohort.window.missed = FL_MISSED_ABORT;
+    s_make(&conf);
+    s_open();
+    machine_now = 1000;
+    machine_tick();
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->close, FL_CLOSE_ABORTED);
+    s_answer_save(true);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_true(s_look().aborted);
+    assert_int_equal(s_look().reason, FL_WHY_QUORUM);
+}
+
+// ---- what fails -------------------------------------------------------------------------------
+static void
+an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children(void **state)
+{
+    (void)state;
+    s_start(1, 0);
+    s_join(0);
+    s_join(1);
+    s_answer_save(false);
+    assert_non_null(machine_note(FL_NOTE_SAVE_FAILED));
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_true(s_look().aborted);
+    assert_int_equal(s_look().reason, FL_WHY_STORAGE);
+}
+
+static void
+a_close_that_cannot_be_saved_counts_for_nobody(void **state)
+{
+    (void)state;
+    s_open();
+    s_collect(1);
+    s_answer_save(false);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(s_look().reason, FL_WHY_STORAGE);
+    assert_true(isnan(s_look().accuracy)); // that model is not the run's
+}
+
+static void
+a_model_that_cannot_be_made_aborts_the_run(void **state)
+{
+    (void)state;
+    s_open();
+    s_give(0, 1);
+    s_give(1, 1);
+    s_finished();
+    s_applied(1, false);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->close, FL_CLOSE_ABORTED);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->reason, FL_WHY_STORAGE);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
+    assert_true(s_look().aborted);
+}
+
+// ---- the wait for children --------------------------------------------------------------------
+static void
+a_root_waits_for_the_expected_children_and_says_so(void **state)
+{
+    (void)state;
+    s_start(1, 0);
+    machine_now = 100;
+    s_join(0);
+    assert_int_equal(machine_note(FL_NOTE_WAITING)->a, 1);
+    assert_int_equal(machine_note(FL_NOTE_WAITING)->b, 2);
+    machine_tick();
+    assert_null(machine_note(FL_NOTE_WAITING)); // said once per change
+    fl_root_view view = s_look();
+    assert_int_equal(view.ready, 1);
+    assert_int_equal(view.expect, 2);
+    assert_int_equal(view.left_ms, 400);
+    assert_int_equal(view.phase_ms, 100);
+    assert_int_equal(fl_root_deadline(root), 500);
+    machine_now = 499;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    machine_now = 500; // one of two will do: the window needs one
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_OPENING);
+}
+
+static void
+a_root_waits_for_devices_below_its_children(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.cohort.expect = 1;
+    conf.expect_leaves = 3;
+    s_make(&conf);
+    s_start(1, 0);
+    s_join(0);
+    s_join(1);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    assert_int_equal(s_look().leaves, 2);
+    s_join(2);
+    assert_int_equal(s_look().phase, FL_ROOT_OPENING);
+}
+
+static void
+a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends(void **state)
+{
+    (void)state;
+    s_start(1, 0);
+    for (fl_time at = 500; at <= 1500; at += 500) {
+        assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+        assert_int_equal(fl_root_deadline(root), at);
+        machine_now = at;
+        machine_tick();
+    }
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().reason, FL_WHY_QUORUM);
+    assert_true(s_look().aborted);
+    fl_root_conf conf = s_conf();
+    conf.cohort.window.missed = FL_MISSED_ABORT; // at the first one
+    s_make(&conf);
+    s_start(1, 0);
+    machine_now = 500;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+}
+
+// ---- looking at it ----------------------------------------------------------------------------
+static void
+a_look_tells_how_much_of_the_window_is_left(void **state)
+{
+    (void)state;
+    s_open();
+    machine_now = 300;
+    fl_root_view view = s_look();
+    assert_int_equal(view.left_ms, 700);
+    assert_int_equal(view.phase_ms, 300);
+    assert_int_equal(view.rounds, 3);
+    assert_int_equal(view.round_ms, 0);
+    assert_true(isnan(view.loss));
+    assert_int_equal(fl_cohort_joined(fl_root_cohort(root)), 2);
+    machine_now = 1100; // past the cut-off, before anybody has woken it
+    assert_int_equal(s_look().left_ms, 0);
+}
+
+static void
+every_phase_has_a_name(void **state)
+{
+    (void)state;
+    static const char *const names[FL_ROOT_PHASES] = { "idle",       "waiting",  "opening",
+                                                       "collecting", "applying", "saving",
+                                                       "done" };
+    for (int i = 0; i < FL_ROOT_PHASES; i++) {
+        assert_string_equal(fl_root_phase_name((fl_root_phase)i), names[i]);
+    }
+}
+
+static void
+a_stop_needs_no_words(void **state)
+{
+    (void)state;
+    s_open();
+    machine_step(&(fl_event){ .kind = FL_EV_STOP });
+    assert_int_equal(fl_outbox_count(machine_out), 0); // the ledger knows where to go on
+    assert_int_equal(machine_it.deadline(machine_it.self), fl_root_deadline(root));
+}
+
+// ---- our own invariants -----------------------------------------------------------------------
+static void
+s_start_twice(void)
+{
+    s_start(1, 0);
+    s_start(1, 0);
+}
+
+static void
+s_save_unasked(void)
+{
+    machine_saved(9, true);
+}
+
+static void
+s_train(void)
+{
+    machine_step(&(fl_event){ .kind = FL_EV_TRAINED });
+}
+
+static void
+s_name_no_phase(void)
+{
+    (void)fl_root_phase_name(FL_ROOT_PHASES);
+}
+
+static void
+misuse_is_a_broken_invariant(void **state)
+{
+    (void)state;
+    assert_true(unit_dies(s_start_twice));
+    assert_true(unit_dies(s_save_unasked));
+    assert_true(unit_dies(s_train));
+    assert_true(unit_dies(s_name_no_phase));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_round_is_opened_durably_collected_applied_closed_durably_and_told),
+        TEST(the_run_ends_after_its_last_round),
+        TEST(a_restart_goes_on_with_the_next_attempt_of_the_round),
+        TEST(a_restart_after_the_last_round_is_done_at_once),
+        TEST(a_skipped_round_leaves_the_model_as_it_is),
+        TEST(an_aborted_round_ends_the_run),
+        TEST(an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children),
+        TEST(a_close_that_cannot_be_saved_counts_for_nobody),
+        TEST(a_model_that_cannot_be_made_aborts_the_run),
+        TEST(a_root_waits_for_the_expected_children_and_says_so),
+        TEST(a_root_waits_for_devices_below_its_children),
+        TEST(a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends),
+        TEST(a_look_tells_how_much_of_the_window_is_left),
+        TEST(every_phase_has_a_name),
+        TEST(a_stop_needs_no_words),
+        TEST(misuse_is_a_broken_invariant),
+    };
+    return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
+}
