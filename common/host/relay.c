@@ -16,6 +16,8 @@ typedef struct passage {
 struct fl_relay {
     fl_relay_conf conf;
     uint64_t tickets;
+    fl_time second;          // window of `passed`
+    uint32_t passed;         // enrolments handed on in it
     passage open[FL_RELAY_OPEN];
 };
 
@@ -81,11 +83,24 @@ s_enrolled(const passage *at, fl_outbox *out)
     }
 }
 
+//  A newcomer costs the root more than it costs itself: so many in a second, and no more.
+static bool
+s_may_pass(fl_relay *self, fl_time now)
+{
+    if (self->passed == 0 || now - self->second >= 1000) {
+        self->second = now;
+        self->passed = 0;
+    }
+    return self->passed++ < FL_RELAY_PER_SECOND;
+}
+
 static void
 on_enrol(fl_relay *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_enrol *enrol = &event->message.message->enrol;
-    passage *at = s_place(self, event->message.from, enrol->request, now);
+    passage *at = s_may_pass(self, now)
+                      ? s_place(self, event->message.from, enrol->request, now)
+                      : NULL;
     if (at != NULL && !at->open) {
         *at = (passage){ .open = true, .peer = event->message.from, .request = enrol->request,
                          .ticket = ++self->tickets, .since = now };

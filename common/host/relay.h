@@ -1,6 +1,7 @@
 //  relay - a machine around a machine: it takes what is not of a round (enrolments going up,
 //  certificates coming down, deny lists) and hands everything else to the tier's own machine.
-//  Reactor's thread. At most FL_RELAY_OPEN enrolments are on their way through it.
+//  Reactor's thread. At most FL_RELAY_OPEN enrolments are on their way through it, and at most
+//  FL_RELAY_PER_SECOND are handed on in a second.
 #ifndef FL_HOST_RELAY_H
 #define FL_HOST_RELAY_H
 
@@ -9,7 +10,7 @@
 
 typedef struct fl_relay fl_relay;
 
-enum { FL_RELAY_OPEN = 64, FL_RELAY_MS = 60 * 1000 };
+enum { FL_RELAY_OPEN = 64, FL_RELAY_MS = 60 * 1000, FL_RELAY_PER_SECOND = 100 };
 
 //  Where enrolments end: at the root's registrar, which answers later with `fl_relay_enrolled`.
 //  False: too many at a time.

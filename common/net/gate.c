@@ -228,6 +228,15 @@ s_refuse(fl_gate *self, fl_visitor *visitor, fl_time now, fl_judgement verdict)
     return verdict;
 }
 
+//  Refused so often in this second that a certificate of it is not even looked at: a look costs a
+//  signature check, and nobody honest says HELLO so often.
+static bool
+s_tiresome(const fl_visitor *visitor, fl_time now)
+{
+    return visitor != NULL && now - visitor->refused_since < WINDOW_MS &&
+           visitor->refused >= FL_REFUSALS_PER_SECOND;
+}
+
 static fl_judgement
 s_pass(session *at, fl_visitor *visitor, fl_time now)
 {
@@ -244,6 +253,9 @@ s_hello(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
         const fl_hello *hello, fl_visitor *visitor, fl_time now)
 {
     fl_badge badge = { .role = FL_ROLE_NONE };
+    if (s_tiresome(visitor, now)) {
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_BUSY, FL_HELLO, "not looked at: too many");
+    }
     fl_reason reason = self->ops->check(self->ops->self, hello->certificate, key, hello->role,
                                         &badge);
     if (reason == FL_WHY_NONE) {

@@ -223,6 +223,23 @@ passages_are_bounded_and_those_that_are_overdue_make_room(void **state)
     (void)said(FL_ENROL, FL_PARENT);
 }
 
+static void
+a_storm_is_not_handed_on(void **state)
+{
+    (void)state;
+    unsigned up = 0;
+    for (unsigned i = 0; i < 10 * FL_RELAY_PER_SECOND; i++) {
+        enrol(3, 1000, 50); // answered or not, the same or another
+        up += fl_outbox_at(out, 0)->send.message.verb == FL_ENROL;
+    }
+    assert_int_equal(up, FL_RELAY_PER_SECOND);
+    assert_int_equal(said(FL_REFUSED, 3)->refused.reason, FL_WHY_BUSY);
+    enrol(4, 1, 1049);
+    (void)said(FL_REFUSED, 4);
+    enrol(4, 1, 1050);
+    (void)said(FL_ENROL, FL_PARENT);
+}
+
 // ---- at the root ------------------------------------------------------------------------------
 static void
 at_the_root_it_ends_at_the_registrar_which_answers_later(void **state)
@@ -311,6 +328,7 @@ main(void)
                                         edge, end),
         cmocka_unit_test_setup_teardown(passages_are_bounded_and_those_that_are_overdue_make_room,
                                         edge, end),
+        cmocka_unit_test_setup_teardown(a_storm_is_not_handed_on, edge, end),
         cmocka_unit_test_setup_teardown(at_the_root_it_ends_at_the_registrar_which_answers_later,
                                         root, end),
         cmocka_unit_test_setup_teardown(a_registrar_that_is_busy_is_said_to_be, root, end),
