@@ -8,70 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/crypto/hash.h"
 #include "common/host/clock.h"
 #include "common/host/home.h"
-#include "common/model/start.h"
 #include "common/net/context.h"
 #include "common/net/link.h"
 #include "common/net/zap.h"
-#include "common/tensor/fixed.h"
 #include "common/wire/codec.h"
-#include "device/synthetic.h"
+#include "tests/support/words.h"
 
-enum { WAIT_MS = 3000, MIB = 1 << 20, CHUNK = 65536, CONTROL_FRAME = 64000 };
-
-static int words;
-static char **word;
-
-static void __attribute__((noreturn, format(printf, 1, 2)))
-s_die(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    (void)vfprintf(stderr, format, args);
-    va_end(args);
-    (void)fputc('\n', stderr);
-    exit(2);
-}
-
-//  The value of "key=value" on the command line, or else `otherwise`.
-static const char *
-s_get(const char *key, const char *otherwise)
-{
-    size_t length = strlen(key);
-    for (int i = 0; i < words; i++) {
-        if (strncmp(word[i], key, length) == 0 && word[i][length] == '=') {
-            return word[i] + length + 1;
-        }
-    }
-    return otherwise;
-}
-
-static const char *
-s_need(const char *key)
-{
-    const char *value = s_get(key, NULL);
-    if (value == NULL) {
-        s_die("hostile: %s=... is missing", key);
-    }
-    return value;
-}
-
-static int64_t
-s_number(const char *key, int64_t otherwise)
-{
-    const char *text = s_get(key, NULL);
-    return text == NULL ? otherwise : strtoll(text, NULL, 10);
-}
-
-static void
-s_must(fl_status status, const fl_why *why)
-{
-    if (status != FL_OK) {
-        s_die("hostile: %s", why->text);
-    }
-}
+enum { WAIT_MS = 3000, MIB = 1 << 20, CONTROL_FRAME = 64000 };
 
 // ---- identities -------------------------------------------------------------------------------
 static fl_keys *
@@ -79,7 +24,7 @@ s_keys(const char *home)
 {
     fl_why why = { "" };
     fl_keys *keys = NULL;
-    s_must(fl_home_keys_load(home, &keys, &why), &why);
+    words_must(fl_home_keys_load(home, &keys, &why), &why);
     return keys;
 }
 
@@ -91,8 +36,8 @@ s_make(void)
     fl_entropy entropy = fl_entropy_os();
     fl_keys *keys = NULL;
     char hex[2 * FL_CURVE_BYTES + 1];
-    s_must(fl_home_open(s_need("home"), &why), &why);
-    s_must(fl_home_keys_make(s_need("home"), &entropy, &keys, &why), &why);
+    words_must(fl_home_open(words_need("home"), &why), &why);
+    words_must(fl_home_keys_make(words_need("home"), &entropy, &keys, &why), &why);
     fl_hex(fl_keys_public(keys)->x, FL_CURVE_BYTES, hex);
     (void)printf("made key=%s\n", hex);
     fl_keys_destroy(&keys);
@@ -105,8 +50,8 @@ s_found(void)
     fl_why why = { "" };
     fl_entropy entropy = fl_entropy_os();
     fl_authority *authority = NULL;
-    s_must(fl_home_open(s_need("home"), &why), &why);
-    s_must(fl_home_secret_make(s_need("home"), &entropy, &authority, &why), &why);
+    words_must(fl_home_open(words_need("home"), &why), &why);
+    words_must(fl_home_secret_make(words_need("home"), &entropy, &authority, &why), &why);
     fl_authority_destroy(&authority);
     (void)printf("founded\n");
 }
@@ -119,17 +64,17 @@ s_issue(void)
     fl_why why = { "" };
     uint8_t bytes[FL_CERT_BYTES];
     fl_authority *authority = NULL;
-    fl_keys *keys = s_keys(s_need("home"));
-    fl_cert cert = { .role = fl_role_parse(s_need("role")), .keys = *fl_keys_public(keys),
-                     .serial = (uint64_t)s_number("serial", 900000) };
-    if (cert.role == FL_ROLE_NONE || !fl_node_parse(s_need("name"), &cert.node)) {
-        s_die("hostile: no such role or name");
+    fl_keys *keys = s_keys(words_need("home"));
+    fl_cert cert = { .role = fl_role_parse(words_need("role")), .keys = *fl_keys_public(keys),
+                     .serial = (uint64_t)words_number("serial", 900000) };
+    if (cert.role == FL_ROLE_NONE || !fl_node_parse(words_need("name"), &cert.node)) {
+        words_die("no such role or name");
     }
-    s_must(fl_home_secret_load(s_need("authority"), &authority, &why), &why);
-    uint64_t now = (uint64_t)((int64_t)fl_clock_wall_s() + s_number("at", 0));
-    fl_cert_issue(authority, &cert, now, (uint64_t)s_number("life", 24 * 3600), bytes);
-    s_must(fl_home_cert_save(s_need("home"), bytes, false, &why), &why);
-    s_must(fl_home_authority_save(s_need("home"), fl_authority_public_of(authority), &why), &why);
+    words_must(fl_home_secret_load(words_need("authority"), &authority, &why), &why);
+    uint64_t now = (uint64_t)((int64_t)fl_clock_wall_s() + words_number("at", 0));
+    fl_cert_issue(authority, &cert, now, (uint64_t)words_number("life", 24 * 3600), bytes);
+    words_must(fl_home_cert_save(words_need("home"), bytes, false, &why), &why);
+    words_must(fl_home_authority_save(words_need("home"), fl_authority_public_of(authority), &why), &why);
     fl_authority_destroy(&authority);
     fl_keys_destroy(&keys);
     (void)printf("issued not_after=%llu\n", (unsigned long long)cert.not_after);
@@ -148,7 +93,7 @@ s_keypair(const char *home, fl_keypair *pair)
 static fl_bytes
 s_certificate(uint8_t bytes[FL_CERT_BYTES])
 {
-    const char *home = s_get("cert", s_need("home"));
+    const char *home = words_get("cert", words_need("home"));
     return fl_home_cert_load(home, bytes, NULL) == FL_OK ? fl_bytes_of(bytes, FL_CERT_BYTES)
                                                          : fl_bytes_of(NULL, 0);
 }
@@ -167,17 +112,17 @@ s_dial(fl_link_kind kind, const char *endpoint, int queue)
     fl_why why = { "" };
     fl_keypair pair;
     uint8_t server[FL_CURVE_BYTES];
-    s_keypair(s_need("home"), &pair);
-    if (!fl_unhex(s_need("server"), server, sizeof server)) {
-        s_die("hostile: server= is no key");
+    s_keypair(words_need("home"), &pair);
+    if (!fl_unhex(words_need("server"), server, sizeof server)) {
+        words_die("server= is no key");
     }
-    const bool plain = s_number("plain", 0) != 0; // no CURVE at all
+    const bool plain = words_number("plain", 0) != 0; // no CURVE at all
     const fl_link_conf conf = { .kind = kind, .queue = queue, .frame_bytes_max = 4 * MIB,
                                 .keys = plain ? NULL : &pair,
                                 .server_key = plain ? NULL : server };
     fl_link *link = fl_link_new(&conf, &why);
     if (link == NULL || fl_link_connect(link, endpoint, &why) != FL_OK) {
-        s_die("hostile: %s", why.text);
+        words_die("%s", why.text);
     }
     return link;
 }
@@ -231,7 +176,7 @@ s_listen(child *self, fl_verb awaited)
 {
     fl_parcel parcel = { .descriptor = -1 };
     fl_message message;
-    const int64_t until = zclock_mono() + s_number("wait", WAIT_MS);
+    const int64_t until = zclock_mono() + words_number("wait", WAIT_MS);
     bool answered = false;
     while (!answered && s_hear(self->control, &parcel, &message, until - zclock_mono())) {
         if (message.verb == FL_WELCOME) {
@@ -255,8 +200,8 @@ static fl_message
 s_hello(uint8_t bytes[FL_CERT_BYTES])
 {
     fl_message message = { .verb = FL_HELLO };
-    message.hello.role = fl_role_parse(s_get("role", "device"));
-    message.hello.incarnation = (uint64_t)s_number("incarnation", 4711);
+    message.hello.role = fl_role_parse(words_get("role", "device"));
+    message.hello.incarnation = (uint64_t)words_number("incarnation", 4711);
     message.hello.leaves = 1;
     message.hello.certificate = s_certificate(bytes);
     return message;
@@ -322,16 +267,16 @@ s_act(child *self, const char *what)
         s_say(self->control, &message, nobody);
         s_listen(self, FL_WELCOME);
     } else if (strcmp(what, "bulk") == 0) { // on a lane where we hold no seat
-        fl_link *down = s_dial(FL_LINK_DEALER, s_need("down"), 100);
+        fl_link *down = s_dial(FL_LINK_DEALER, words_need("down"), 100);
         message = (fl_message){ .verb = FL_FETCH, .fetch = { .bytes = 100 } };
         s_say(down, &message, nobody);
         child lane = { .control = down };
         s_listen(&lane, FL_PIECE);
         fl_link_destroy(&down);
     } else if (strcmp(what, "pause") == 0) {
-        zclock_sleep((int)s_number("pause", 1000));
+        zclock_sleep((int)words_number("pause", 1000));
     } else {
-        s_die("hostile: cannot say '%s'", what);
+        words_die("cannot say '%s'", what);
     }
 }
 
@@ -339,10 +284,10 @@ s_act(child *self, const char *what)
 static void
 s_speak(void)
 {
-    child self = { .control = s_dial(FL_LINK_DEALER, s_need("endpoint"), 100) };
+    child self = { .control = s_dial(FL_LINK_DEALER, words_need("endpoint"), 100) };
     char plan[256];
     char *rest = NULL;
-    (void)snprintf(plan, sizeof plan, "%s", s_need("say"));
+    (void)snprintf(plan, sizeof plan, "%s", words_need("say"));
     for (char *what = strtok_r(plan, ",", &rest); what != NULL; what = strtok_r(NULL, ",", &rest)) {
         s_act(&self, what);
     }
@@ -399,7 +344,7 @@ static void
 s_answer_child(fl_link *link, const fl_parcel *parcel, const fl_message *message)
 {
     static const fl_run run = { { 7, 7, 7 } };
-    const char *says = s_get("say", "welcome,task");
+    const char *says = words_get("say", "welcome,task");
     const fl_message beat = { .verb = FL_BEAT, .run = run };
     s_print(message);
     if (message->verb == FL_HELLO && strstr(says, "welcome") != NULL) {
@@ -423,17 +368,17 @@ s_parent(void)
 {
     fl_why why = { "" };
     fl_keypair pair;
-    s_keypair(s_need("home"), &pair);
+    s_keypair(words_need("home"), &pair);
     const fl_link_conf conf = { .kind = FL_LINK_ROUTER, .queue = 100, .frame_bytes_max = MIB,
                                 .keys = &pair };
     fl_zap *zap = fl_zap_new(s_everybody, NULL, &why);
     fl_link *link = fl_link_new(&conf, &why);
-    if (zap == NULL || link == NULL || fl_link_bind(link, s_need("listen"), NULL, &why) != FL_OK) {
-        s_die("hostile: %s", why.text);
+    if (zap == NULL || link == NULL || fl_link_bind(link, words_need("listen"), NULL, &why) != FL_OK) {
+        words_die("%s", why.text);
     }
     (void)printf("listening\n");
     (void)fflush(stdout);
-    const int64_t until = zclock_mono() + s_number("wait", WAIT_MS);
+    const int64_t until = zclock_mono() + words_number("wait", WAIT_MS);
     fl_parcel parcel = { .descriptor = -1 };
     fl_message message;
     while (zclock_mono() < until) {
@@ -460,7 +405,7 @@ s_endless(fl_link *link, uint64_t frames, size_t frame_bytes)
         zmq_msg_t frame;
         (void)zmq_msg_init_data(&frame, same, frame_bytes, NULL, NULL);
         if (zmq_msg_send(&frame, fl_link_handle(link), i < frames - 1 ? ZMQ_SNDMORE : 0) < 0) {
-            s_die("hostile: %s", zmq_strerror(zmq_errno()));
+            words_die("%s", zmq_strerror(zmq_errno()));
         }
     }
 }
@@ -484,14 +429,14 @@ s_storm(fl_link *link, int64_t until, fl_bytes bytes)
     return sent;
 }
 
-//  flood home=DIR server=KEY endpoint=E kind=endless|oversize|hello [lane=up] [seconds=S]
+//  flood home=DIR server=KEY endpoint=E kind=endless|oversize|hello|enrol [lane=up] [seconds=S]
 static void
 s_flood(void)
 {
-    const bool up = strcmp(s_get("lane", "control"), "up") == 0;
-    const char *kind = s_need("kind");
-    fl_link *link = s_dial(up ? FL_LINK_PUSH : FL_LINK_DEALER, s_need("endpoint"), 1000);
-    const int64_t until = zclock_mono() + 1000 * s_number("seconds", 5);
+    const bool up = strcmp(words_get("lane", "control"), "up") == 0;
+    const char *kind = words_need("kind");
+    fl_link *link = s_dial(up ? FL_LINK_PUSH : FL_LINK_DEALER, words_need("endpoint"), 1000);
+    const int64_t until = zclock_mono() + 1000 * words_number("seconds", 5);
     uint64_t sent = 0;
     if (strcmp(kind, "endless") == 0) {
         const size_t frame = up ? MIB : CONTROL_FRAME;
@@ -503,9 +448,13 @@ s_flood(void)
         static uint8_t large[2 * MIB];
         sent = s_storm(link, until, fl_bytes_of(large, sizeof large));
     } else {
+        static const uint8_t sealed[1000] = { 1 };
         uint8_t bytes[FL_CERT_BYTES];
-        const fl_message hello = s_hello(bytes);
-        fl_blob *header = fl_encode(&hello, 0);
+        fl_message message = s_hello(bytes);
+        if (strcmp(kind, "enrol") == 0) {
+            message = (fl_message){ .verb = FL_ENROL, .enrol = { 7, { sealed, sizeof sealed } } };
+        }
+        fl_blob *header = fl_encode(&message, 0);
         sent = s_storm(link, until, fl_blob_bytes(header));
         fl_blob_unref(&header);
     }
@@ -513,122 +462,16 @@ s_flood(void)
     fl_link_destroy(&link);
 }
 
-// ---- what a capture is searched for -----------------------------------------------------------
-//  The seed of a contribution's dither, as common/host/works.c draws it.
-static uint64_t
-s_dither(const fl_order *order, const fl_node *node)
-{
-    uint8_t bytes[16 + 8 + 8];
-    fl_writer writer = fl_writer_over(bytes, sizeof bytes);
-    fl_write_from(&writer, node->name, sizeof node->name);
-    fl_write_u64(&writer, order->round);
-    fl_write_u64(&writer, order->plan.seed);
-    fl_hash hash = fl_hash_domain("tributary/dither", fl_bytes_of(bytes, sizeof bytes));
-    fl_reader reader = fl_reader_of(fl_bytes_of(hash.bytes, sizeof hash.bytes));
-    return fl_read_u64(&reader);
-}
-
-static void
-s_train(fl_order *order, float *update)
-{
-    fl_why why = { "" };
-    const fl_synthetic_conf conf = { .elements = order->elements, .samples = 64,
-                                     .seed = (uint64_t)s_number("seed", 1) };
-    fl_trainer trainer;
-    fl_blob *model = NULL;
-    s_must(fl_start_vector(order->elements, &model, &why), &why);
-    s_must(fl_synthetic_new(&conf, &trainer, &why), &why);
-    fl_training training = { .order = *order, .model = fl_blob_bytes(model), .update = update };
-    s_must(trainer.train(trainer.self, &training, &why), &why);
-    trainer.destroy(&trainer.self);
-    fl_blob_unref(&model);
-}
-
-//  update out=FILE node=N seed=S round=R elements=N bits=B devices=N: the contribution that a device
-//  with a synthetic trainer sends under such a plan (the rest as the root has it by default), byte
-//  for byte. The report of a round of one device proves it: the hash of the sum is the same.
-static void
-s_update(void)
-{
-    fl_why why = { "" };
-    fl_node node;
-    uint64_t clipped = 0;
-    fl_fixed fixed = { .clip = 1.0f, .bits = (uint8_t)s_number("bits", 20), .weight_unit = 64,
-                       .weight_max = 255, .devices_max = (uint32_t)s_number("devices", 16) };
-    fl_order order = { .round = (uint64_t)s_number("round", 1),
-                       .elements = (uint64_t)s_number("elements", 1000),
-                       .plan = { .clip = fixed.clip, .seed = 1 } };
-    s_must(fl_fixed_choose(&fixed, &why), &why);
-    if (!fl_node_parse(s_need("node"), &node)) {
-        s_die("hostile: no such node");
-    }
-    float *update = calloc(order.elements, sizeof *update);
-    fl_blob *wire = fl_blob_new(order.elements * fixed.wire_bytes);
-    FILE *file = fopen(s_need("out"), "wb");
-    FL_ASSERT(update != NULL && wire != NULL && file != NULL);
-    s_train(&order, update);
-    s_must(fl_fixed_encode(&fixed, 1, s_dither(&order, &node), 0, order.elements, update,
-                           fl_blob_data(wire), &clipped), &why);
-    (void)fwrite(fl_blob_data(wire), 1, fl_blob_size(wire), file);
-    (void)fclose(file);
-    fl_blob_unref(&wire);
-    free(update);
-}
-
-//  plain file=FILE: the bytes of a file over plain ZeroMQ on loopback, as a control.
-static void
-s_plain(void)
-{
-    FILE *file = fopen(s_need("file"), "rb");
-    void *context = zmq_ctx_new();
-    void *push = zmq_socket(context, ZMQ_PUSH), *pull = zmq_socket(context, ZMQ_PULL);
-    static uint8_t chunk[CHUNK];
-    char endpoint[128];
-    size_t room = sizeof endpoint, size;
-    if (file == NULL || zmq_bind(pull, "tcp://127.0.0.1:*") != 0 ||
-        zmq_getsockopt(pull, ZMQ_LAST_ENDPOINT, endpoint, &room) != 0 ||
-        zmq_connect(push, endpoint) != 0) {
-        s_die("hostile: no plain connection");
-    }
-    (void)printf("plain %s\n", endpoint);
-    (void)fflush(stdout);
-    while ((size = fread(chunk, 1, sizeof chunk, file)) > 0) {
-        if (zmq_send(push, chunk, size, 0) < 0 || zmq_recv(pull, chunk, sizeof chunk, 0) < 0) {
-            s_die("hostile: %s", zmq_strerror(zmq_errno()));
-        }
-    }
-    (void)fclose(file);
-    (void)zmq_close(push);
-    (void)zmq_close(pull);
-    (void)zmq_ctx_term(context);
-}
-
 int
 main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*act)(void);
-        bool net;
-    } acts[] = { { "make", s_make, false },   { "found", s_found, false },
-                 { "issue", s_issue, false }, { "speak", s_speak, true },
-                 { "parent", s_parent, true }, { "flood", s_flood, true },
-                 { "plain", s_plain, false }, { "update", s_update, false } };
+    static const words_act acts[] = { { "make", s_make },   { "found", s_found },
+                                      { "issue", s_issue }, { "speak", s_speak },
+                                      { "parent", s_parent }, { "flood", s_flood } };
     fl_why why = { "" };
-    words = argc - 2;
-    word = argv + 2;
-    s_must(fl_crypto_init(&why), &why);
-    for (size_t i = 0; argc > 1 && i < sizeof acts / sizeof *acts; i++) {
-        if (strcmp(argv[1], acts[i].name) == 0) {
-            if (acts[i].net) {
-                s_must(fl_net_open(1, &why), &why);
-            }
-            acts[i].act();
-            if (acts[i].net) {
-                fl_net_close();
-            }
-            return 0;
-        }
-    }
-    s_die("usage: hostile ACT key=value ...");
+    words_must(fl_crypto_init(&why), &why);
+    words_must(fl_net_open(1, &why), &why);
+    words_run(argc, argv, acts, sizeof acts / sizeof *acts);
+    fl_net_close();
+    return 0;
 }

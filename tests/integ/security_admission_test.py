@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Who is refused, by what name, and that it is counted: a hostile peer knocks at the edge of a fabric
-that runs, and stands where the parent of a device should stand. Then revocation: cut, kept out, and
-back by itself once admitted.
+"""Who is refused, by what name, and that it is counted: a hostile peer knocks at the edge of a
+fabric that runs, and stands where the parent of a device should stand. Then revocation: cut, kept
+out, and back by itself once admitted.
 """
 import os
 import shutil
@@ -34,7 +34,8 @@ def home(f, name, **certificate):
     if not os.path.exists(path):
         hostile("make", home=path)
     if certificate:
-        hostile("issue", **{"authority": f.authority, "home": path, "name": name[:15], **certificate})
+        hostile("issue", **{"authority": f.authority, "home": path, "name": name[:15],
+                            **certificate})
     return path
 
 

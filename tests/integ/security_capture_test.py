@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What a wiretap sees: everything that a fabric says over TCP, from the first enrolment to the end of
-the run, is recorded in a network namespace of its own, put together stream by stream and searched
-for the bytes of models, of updates, of certificates and of keys. The same search over the same bytes
-sent by plain ZeroMQ finds all of them. Needs root.
+"""What a wiretap sees: everything that a fabric says over TCP, from the first enrolment to the end
+of the run, is recorded in a network namespace of its own, put together stream by stream and searched
+for the bytes of models, of updates, of certificates and of keys. The same search over the same
+bytes sent by plain ZeroMQ finds all of them. Needs root.
 """
 import ctypes
 import fcntl
@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 
-from security_peer import forms, found_in, hostile, read, secrets
+from security_peer import evidence, forms, found_in, read, secrets
 from fabric import Fabric, Skip, expect, main
 
 ROUNDS, ELEMENTS, BITS, DEVICES_MAX, SEED = 3, 30000, 20, 16, 99
@@ -105,8 +105,8 @@ def updates(f):
     paths = []
     for number in range(1, ROUNDS + 1):
         path = os.path.join(f.base, f"update-{number}")
-        hostile("update", out=path, node="d1", seed=SEED, round=number, elements=ELEMENTS, bits=BITS,
-                devices=DEVICES_MAX)
+        evidence("update", out=path, node="d1", seed=SEED, round=number, elements=ELEMENTS,
+                 bits=BITS, devices=DEVICES_MAX)
         digest = hashlib.blake2b(read(path), digest_size=32).hexdigest()
         expect(f.report(number)["sum"] == digest, f"round {number} summed up something else")
         paths.append(path)
@@ -173,7 +173,7 @@ def a_plain_connection_is_read(wanted):
     """The control: the search finds what there is to find."""
     for path, parts in list(wanted.items())[::3]:
         wiretap = Wiretap()
-        hostile("plain", file=path)
+        evidence("plain", file=path)
         streams = wiretap.end()
         count = seen(parts, streams)
         expect(count == len(parts), f"only {count} of {len(parts)} blocks of {path} were found")

@@ -9,7 +9,7 @@ import stat
 import time
 
 from security_peer import (ENDLESS, PATIENT, certified_key, forms, found_in, hostile, read, secrets)
-from fabric import Fabric, expect, fl, flags, main, until
+from fabric import Fabric, expect, fl, flags, main
 
 #  Exit codes of `fl enrol` (cloud/fl/console.h).
 SILENT, HOME, EXISTS, NO_TOKEN, TOKEN, EXPIRED, USED_UP, NAME, REFUSED = 3, 4, 5, 6, 7, 8, 9, 10, 11
@@ -70,7 +70,7 @@ def a_token_that_was_not_copied_whole_is_named():
 
 
 def a_token_of_another_authority_is_named():
-    """Another authority that certifies our edge's own keys: only the seal and the MAC give it away."""
+    """Another authority that certifies our edge's own keys: only seal and MAC give it away."""
     f = world()
     other, twin = os.path.join(f.base, "other"), os.path.join(f.base, "twin")
     hostile("found", home=other)
@@ -251,4 +251,3 @@ if __name__ == "__main__":
     finally:
         if WORLD is not None:
             WORLD.close()
-    assert until

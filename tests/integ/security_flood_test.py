@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Floods against an edge that serves its devices: endless messages, frames above every limit, a storm
-of HELLO, more connections than it has descriptors for. Rounds go on closing with every device in, and
-the memory of the edge stays within a bound that is stated here. The edge runs with the descriptors
-that a default Debian login has.
+"""Floods against an edge that serves its devices: endless messages, frames above every limit, a
+storm of HELLO, more connections than it has descriptors for. Rounds go on closing with every device
+in, and the memory of the edge stays within a bound that is stated here. The edge runs with the
+descriptors that a default Debian login has.
 """
 import os
 import resource
@@ -17,6 +17,7 @@ ROUNDS = 4              # that must close with all devices during one
 ROUND_MAX_S = 1         # the deadline at the edge
 CONNECTIONS = 2000
 DESCRIPTORS = 1024
+ENROLS_PER_SECOND, ENROL_BYTES = 100, 1100
 MEMORY_KIB = 300 * 1024 # above what it was before: see docs/threat-model.md
 
 WORLD = None
@@ -102,6 +103,19 @@ def a_storm_of_hello_costs_the_stormer_only():
     before, after = floods({"kind": "hello"}, {"kind": "hello"})
     grew("fl_net_refused_certificate", before, after)
     grew("fl_net_refusals_unsaid", before, after)
+    grew("fl_net_refused_busy", before, after)
+
+
+def a_storm_of_enrolments_is_not_handed_on():
+    """The root hears no more of it than an edge hands on in a second, and the edge's own word."""
+    f = world()
+    before = f.status("root")["bytes"]["control"]["in"]
+    floods({"kind": "enrol"})
+    heard = f.status("root")["bytes"]["control"]["in"] - before
+    expect(heard < (SECONDS + 2) * ENROLS_PER_SECOND * ENROL_BYTES + 1000000,
+           f"the root heard {heard} bytes")
+    f.ok("enrol", "--state", os.path.join(f.base, "late"), "--node", "late", "--token-file",
+         f.token("e1", "device"), "--wait", "10s")
 
 
 def an_admitted_child_that_storms_costs_rounds_their_deadline_and_no_more():
@@ -144,6 +158,7 @@ TESTS = [
     an_endless_message_is_cut,
     frames_above_the_limit_end_their_connection,
     a_storm_of_hello_costs_the_stormer_only,
+    a_storm_of_enrolments_is_not_handed_on,
     an_admitted_child_that_storms_costs_rounds_their_deadline_and_no_more,
     connections_that_say_nothing_are_bounded,
 ]

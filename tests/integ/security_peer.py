@@ -21,16 +21,21 @@ ENDLESS = {"rounds": 1000000, "round.time_min": "200ms", "round.expect": 1,
 PATIENT = {"round.expect": 1}   # an edge of it
 
 
-def words(act, settings):
-    """The command line of the hostile peer."""
-    return [binary("hostile"), act, *[f"{key}={value}" for key, value in settings.items()]]
+def words(program, act, settings):
+    """The command line of one of our small programs."""
+    return [binary(program), act, *[f"{key}={value}" for key, value in settings.items()]]
 
 
-def hostile(act, bound_s=30, **settings):
+def hostile(act, program="hostile", bound_s=30, **settings):
     """Run it to its end: the lines that it said, as dicts with `word` for the first word."""
-    code, out, errors = run(words(act, settings), bound_s)
-    expect(code == 0, f"hostile {act} ended with {code}: {errors.strip()}")
+    code, out, errors = run(words(program, act, settings), bound_s)
+    expect(code == 0, f"{program} {act} ended with {code}: {errors.strip()}")
     return heard(out)
+
+
+def evidence(act, **settings):
+    """Run the program that makes what a wiretap is searched for."""
+    hostile(act, program="evidence", **settings)
 
 
 def heard(out):
@@ -48,7 +53,7 @@ class Peer:
     def __init__(self, log, act, **settings):
         self.log = log
         with open(log, "wb") as file:
-            self.popen = subprocess.Popen(words(act, settings), stdout=file,
+            self.popen = subprocess.Popen(words("hostile", act, settings), stdout=file,
                                           stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
 
     def __enter__(self):
