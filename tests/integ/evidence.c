@@ -43,9 +43,9 @@ s_train(fl_order *order, float *update)
     fl_blob_unref(&model);
 }
 
-//  update out=FILE node=N seed=S round=R elements=N bits=B devices=N: the contribution that a device
-//  with a synthetic trainer sends under such a plan (the rest as the root has it by default), byte
-//  for byte. The report of a round of one device proves it: the hash of the sum is the same.
+//  update out=FILE node=N seed=S round=R elements=N bits=B devices=N: the contribution that a
+//  device with a synthetic trainer sends under such a plan (the rest as the root has it by
+//  default), byte for byte. The report of a round of one device proves it by the hash of the sum.
 static void
 s_update(void)
 {

@@ -74,7 +74,8 @@ s_issue(void)
     uint64_t now = (uint64_t)((int64_t)fl_clock_wall_s() + words_number("at", 0));
     fl_cert_issue(authority, &cert, now, (uint64_t)words_number("life", 24 * 3600), bytes);
     words_must(fl_home_cert_save(words_need("home"), bytes, false, &why), &why);
-    words_must(fl_home_authority_save(words_need("home"), fl_authority_public_of(authority), &why), &why);
+    words_must(
+        fl_home_authority_save(words_need("home"), fl_authority_public_of(authority), &why), &why);
     fl_authority_destroy(&authority);
     fl_keys_destroy(&keys);
     (void)printf("issued not_after=%llu\n", (unsigned long long)cert.not_after);
@@ -373,7 +374,8 @@ s_parent(void)
                                 .keys = &pair };
     fl_zap *zap = fl_zap_new(s_everybody, NULL, &why);
     fl_link *link = fl_link_new(&conf, &why);
-    if (zap == NULL || link == NULL || fl_link_bind(link, words_need("listen"), NULL, &why) != FL_OK) {
+    if (zap == NULL || link == NULL ||
+        fl_link_bind(link, words_need("listen"), NULL, &why) != FL_OK) {
         words_die("%s", why.text);
     }
     (void)printf("listening\n");

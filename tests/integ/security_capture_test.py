@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What a wiretap sees: everything that a fabric says over TCP, from the first enrolment to the end
-of the run, is recorded in a network namespace of its own, put together stream by stream and searched
-for the bytes of models, of updates, of certificates and of keys. The same search over the same
-bytes sent by plain ZeroMQ finds all of them. Needs root.
+of the run, is recorded in a network namespace of its own, put together stream by stream and
+searched for the bytes of models, of updates, of certificates and of keys. The same search over the
+same bytes sent by plain ZeroMQ finds all of them. Needs root.
 """
 import ctypes
 import fcntl

@@ -1,5 +1,5 @@
-"""security_peer - what the security tests share: the hostile peer, counters and the search for bytes
-that must not be where they could be read.
+"""security_peer - what the security tests share: the hostile peer, counters and the search for
+bytes that must not be where they could be read.
 """
 import base64
 import os
