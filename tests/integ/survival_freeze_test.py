@@ -162,7 +162,7 @@ def an_edge_that_stands_still_holds_nobody_up():
 
 def with_a_long_lease_the_deadline_ends_the_round():
     """Nobody is given up for 20 s: each round now lasts until its deadline, and no longer."""
-    with _running(deadline_ms=1600, lease=100) as fabric:
+    with _running(deadline_ms=2500, lease=100) as fabric:
         _freeze(fabric, "d1", "training", "model", (ABSENT, ABSENT), after_s=0.05)
         _freeze(fabric, "e1", "collecting", "round-open", (ABSENT, ABSENT), after_s=0.1)
 
