@@ -49,8 +49,8 @@ s_parent(const fl_console *console, const fl_conf *conf, const fl_authority *aut
     fl_blob_unref(&blob);
     if (trust != FL_TRUST_OK) {
         return fl_console_fail(console, "token", FL_EXIT_REFUSED,
-                            "%s is no certificate of a parent under this authority: %s", path,
-                            fl_trust_name(trust));
+                            "%s is no certificate of a parent under this authority (%s): give "
+                            "node.cert of the root or of an edge", path, fl_trust_name(trust));
     }
     memcpy(token->parent, cert.keys.x, sizeof token->parent);
     return FL_EXIT_OK;
@@ -66,6 +66,10 @@ s_terms(const fl_console *console, const fl_conf *conf, fl_token *token)
         return fl_console_fail(console, "token", FL_EXIT_USAGE,
                             "'%s' is too long for a node name: at most %zu characters", chosen,
                             sizeof token->name - 1);
+    }
+    if (strncmp(endpoint, "tcp://", strlen("tcp://")) != 0) {
+        return fl_console_fail(console, "token", FL_EXIT_USAGE,
+                            "--endpoint: '%.128s' is no tcp://HOST:PORT", endpoint);
     }
     if (strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX) {
         return fl_console_fail(console, "token", FL_EXIT_USAGE,

@@ -1,5 +1,6 @@
 #include "cloud/fl/console.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -92,6 +93,11 @@ fl_console_ask(const fl_console *self, const char *state, const char *verb, cons
     fl_bytes body = { 0 };
     *answer = NULL;
     if (fl_home_path(state, FL_HOME_OPERATOR, path, why) != FL_OK) {
+        return FL_EXIT_HOME;
+    }
+    if (lstat(path, &about) != 0 && errno == EACCES) {
+        fl_why_set(why, "%s belongs to another user, and only that user may ask: run fl as it",
+                   state);
         return FL_EXIT_HOME;
     }
     if (lstat(path, &about) != 0) {

@@ -70,6 +70,20 @@ s_spells(const char *name, int argc, char **argv)
     return words;
 }
 
+//  The first verb of two words that begins with `word`; NULL: there is none.
+static const char *
+s_begins(const fl_cli *self, const char *word)
+{
+    size_t length = strlen(word);
+    for (uint32_t i = 0; i < self->command_count; i++) {
+        const char *name = self->commands[i].program.name;
+        if (strncmp(name, word, length) == 0 && name[length] == ' ') {
+            return name;
+        }
+    }
+    return NULL;
+}
+
 static int
 s_unknown(const fl_cli *self, int argc, char **argv, FILE *err)
 {
@@ -80,6 +94,9 @@ s_unknown(const fl_cli *self, int argc, char **argv, FILE *err)
     for (uint32_t i = 0; i < self->command_count; i++) {
         const char *name = self->commands[i].program.name;
         fl_nearest_try(&nearest, strchr(name, ' ') == NULL ? argv[1] : typed, name);
+    }
+    if (nearest.word == NULL) {
+        nearest.word = s_begins(self, argv[1]);
     }
     fl_nearest_say(&nearest, hint);
     (void)fprintf(err, "%s: there is no verb '%.40s'%s%s\n", self->name, argv[1], hint,
@@ -93,10 +110,14 @@ s_run(const fl_cli *self, const fl_command *command, void *context, int argc, ch
 {
     fl_conf *conf = NULL;
     fl_why why;
-    FL_ASSERT(command->program.flags_only);
-    fl_status status = fl_conf_load(&command->program, argc, argv, out, &conf, &why);
+    char name[TYPED_MAX];
+    fl_program program = command->program; // under the name that is typed: "fl report"
+    FL_ASSERT(program.flags_only);
+    (void)snprintf(name, sizeof name, "%s %s", self->name, command->program.name);
+    program.name = name;
+    fl_status status = fl_conf_load(&program, argc, argv, out, &conf, &why);
     if (status != FL_OK) {
-        (void)fprintf(err, "%s %s: %s\n", self->name, command->program.name, why.text);
+        (void)fprintf(err, "%s: %s\n", name, why.text);
         return FL_EXIT_USAGE;
     }
     if (conf == NULL) {

@@ -140,8 +140,12 @@ s_document(fl_conf *conf, yaml_parser_t *parser, fl_why *why)
             return FL_NOMEM;
         }
         unsigned long line = (unsigned long)parser->problem_mark.line + 1;
-        fl_why_set(why, "%s:%lu: not YAML: %s", conf->file, line,
-                   parser->problem == NULL ? "unreadable" : parser->problem);
+        //  What libyaml says of a tab names no tab.
+        bool token = parser->problem != NULL && strstr(parser->problem, "any token") != NULL;
+        fl_why_set(why, "%s:%lu: not YAML: %s%s", conf->file, line,
+                   parser->problem == NULL ? "unreadable" : parser->problem,
+                   token ? "; is there a tab? Indent with spaces, quote what is no plain word"
+                         : "");
         return FL_MALFORMED;
     }
     const yaml_node_t *root = yaml_document_get_root_node(&document);

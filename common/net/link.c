@@ -142,8 +142,11 @@ fl_link_bind(fl_link *self, const char *endpoint, uint16_t *port, fl_why *why)
 {
     if (zmq_bind(self->handle, endpoint) != 0) {
         const int error = zmq_errno();
-        fl_why_set(why, "net: cannot listen on %s: %s%s", endpoint, zmq_strerror(error),
-                   error == EADDRINUSE ? "; choose another port, or 0 for any free one" : "");
+        fl_why_set(why, "net: cannot listen on %s: %s; %s", endpoint, zmq_strerror(error),
+                   error == EADDRINUSE ? "choose another port, or 0 for any free one"
+                   : error == EACCES   ? "a port below 1024 is the superuser's: choose another"
+                                       : "write it as tcp://ADDRESS:PORT, with an address of this "
+                                         "machine or 0.0.0.0");
         return error == EADDRINUSE ? FL_BUSY : FL_IO;
     }
     if (port != NULL) {

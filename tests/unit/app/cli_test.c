@@ -93,7 +93,13 @@ a_wrong_line_is_one_line_and_its_own_code(void **state)
     assert_string_equal(err_text, "fl: there is no verb 'ca', did you mean 'ca init'?\n");
     assert_int_equal(RUN(seen, "zebra", NULL), FL_EXIT_USAGE);
     assert_string_equal(err_text, "fl: there is no verb 'zebra'; 'help' lists them\n");
+    //  Half a verb is answered with the whole.
     assert_int_equal(RUN(seen, "ca", NULL), FL_EXIT_USAGE);
+    assert_string_equal(err_text, "fl: there is no verb 'ca', did you mean 'ca init'?\n");
+    assert_int_equal(RUN(seen, "ca", "--help", NULL), FL_EXIT_USAGE);
+    assert_string_equal(err_text, "fl: there is no verb 'ca', did you mean 'ca init'?\n");
+    assert_int_equal(RUN(seen, "c", NULL), FL_EXIT_USAGE);
+    assert_string_equal(err_text, "fl: there is no verb 'c'; 'help' lists them\n");
     assert_int_equal(RUN(seen, NULL), FL_EXIT_USAGE);
     assert_memory_equal(err_text, "usage: fl", 9);
     assert_string_equal(seen, "");
@@ -113,7 +119,7 @@ help_lists_every_verb_and_every_code(void **state)
         assert_non_null(strstr(out_text, "  2   the command line is wrong\n"));
     }
     assert_int_equal(RUN(seen, "report", "--help", NULL), FL_EXIT_OK);
-    assert_non_null(strstr(out_text, "usage: report [--SETTING VALUE]... ROUND\n"));
+    assert_non_null(strstr(out_text, "usage: fl report [--SETTING VALUE]... ROUND\n"));
     assert_int_equal(RUN(seen, "--version", NULL), FL_EXIT_OK);
     assert_string_equal(out_text, "fl " FL_VERSION "\n");
     assert_string_equal(seen, "");

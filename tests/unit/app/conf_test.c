@@ -186,6 +186,9 @@ a_file_that_is_no_yaml_says_so(void **state)
     fl_conf *conf = NULL;
     assert_int_equal(s_load_file("node: e1\nwindow: [\n", &conf), FL_MALFORMED);
     assert_non_null(strstr(why.text, "edge.yaml:3: not YAML: "));
+    assert_int_equal(s_load_file("node: e1\nwindow:\n\tmin: 2\n", &conf), FL_MALFORMED);
+    assert_non_null(strstr(why.text, "edge.yaml:3: not YAML: "));
+    assert_non_null(strstr(why.text, "is there a tab? Indent with spaces"));
     assert_int_equal(s_load_file("a: \x01\n", &conf), FL_MALFORMED);
     assert_int_equal(s_load_file("&a window: {min: 2, deep: &b {x: *b}}\n", &conf), FL_MALFORMED);
     assert_int_equal(s_load_file("window: &w {window: *w}\n", &conf), FL_MALFORMED);

@@ -10,6 +10,8 @@
 #include "common/host/home.h"
 #include "common/store/file.h"
 
+#include <unistd.h>
+
 static int
 start(void **state)
 {
@@ -172,6 +174,20 @@ a_wrong_argument_is_refused_before_anybody_is_asked(void **state)
     }
     assert_int_equal(fake_fl("revoke", NULL), FL_EXIT_USAGE);
     assert_int_equal(fake.asked, 0);
+}
+
+static void
+a_directory_of_another_user_is_not_taken_for_an_idle_one(void **state)
+{
+    (void)state;
+    uid_t own = geteuid();
+    assert_int_equal(chmod(place, 0), 0);
+    assert_int_equal(own == 0 ? seteuid(65534) : 0, 0);
+    int code = fake_fl("status", "--state", place, NULL);
+    assert_int_equal(own == 0 ? seteuid(0) : 0, 0);
+    assert_int_equal(chmod(place, 0700), 0);
+    assert_int_equal(code, FL_EXIT_HOME);
+    assert_err("belongs to another user");
 }
 
 static void
@@ -411,10 +427,14 @@ a_token_for_nobody_or_by_nobody_is_not_made(void **state)
 }
 
 static void
-an_endpoint_without_end_is_refused(void **state)
+an_endpoint_that_is_none_is_refused(void **state)
 {
     (void)state;
     fl_authority *authority = make_desk();
+    assert_int_equal(fake_fl("token", "--authority", place_of("ca"), "--endpoint", "cloud:7000",
+                             "--parent-cert", place_of("root.cert"), "--role", "device", NULL),
+                     FL_EXIT_USAGE);
+    assert_err("--endpoint: 'cloud:7000' is no tcp://HOST:PORT");
     char endpoint[200] = "tcp://";
     memset(endpoint + 6, 'x', sizeof endpoint - 7);
     assert_int_equal(fake_fl("token", "--authority", place_of("ca"), "--endpoint", endpoint,
@@ -442,6 +462,7 @@ main(void)
         with_place(a_question_goes_to_the_socket_in_the_state_directory),
         with_place(each_verb_asks_its_question_with_its_argument),
         with_place(a_wrong_argument_is_refused_before_anybody_is_asked),
+        with_place(a_directory_of_another_user_is_not_taken_for_an_idle_one),
         with_place(trouble_has_a_line_and_a_code_of_its_own),
         with_place(a_model_is_copied_whole_with_its_hash_proved),
         with_place(a_damaged_model_is_not_exported_and_the_old_file_stays),
@@ -450,7 +471,7 @@ main(void)
         with_place(a_token_is_one_line_that_names_what_was_asked_for),
         with_place(a_token_goes_to_a_private_file_when_asked),
         with_place(a_token_for_nobody_or_by_nobody_is_not_made),
-        with_place(an_endpoint_without_end_is_refused),
+        with_place(an_endpoint_that_is_none_is_refused),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;
