@@ -50,9 +50,13 @@ s_tell(fl_office *self, uint64_t ticket, const fl_node *node, const fl_relay_ans
 {
     const fl_event wake = { .kind = FL_EV_TICK };
     bool granted = answer->reason == FL_WHY_NONE;
-    fl_log(granted ? FL_LOG_INFO : FL_LOG_WARN, granted ? "enrolled" : "enrol-refused",
-           fl_log_text("peer", node->name), fl_log_text("reason", fl_reason_name(answer->reason)),
-           fl_log_text("why", answer->text));
+    if (granted) {
+        fl_log(FL_LOG_INFO, "enrolled", fl_log_text("peer", node->name));
+    } else {
+        fl_log(FL_LOG_WARN, "enrol-refused", fl_log_text("peer", node->name),
+               fl_log_text("reason", fl_reason_name(answer->reason)),
+               fl_log_text("why", answer->text));
+    }
     fl_relay_enrolled(fl_station_relay(self->conf.station), ticket, answer);
     if (fl_station_post(self->conf.station, &wake) != FL_OK) {
         fl_log(FL_LOG_WARN, "busy", fl_log_text("for", "an enrolment: it goes out a step later"));
@@ -111,8 +115,13 @@ s_put_list(fl_question *question)
     fl_status status = fl_ledger_deny_put(conf->ledger, act_of->version,
                                           fl_blob_bytes(act_of->list), &denied, &why);
     char text[FL_TEXT_MAX];
-    (void)snprintf(text, sizeof text, "%s is %s", question->node.name,
-                   denied.lifted ? "admitted again" : "revoked");
+    fl_issued issued;
+    //  A name may be shut out before it comes, but more often it is a slip of the keyboard.
+    bool unknown = !denied.lifted &&
+                   fl_ledger_issued(conf->ledger, &question->node, &issued, NULL) == FL_MISSING;
+    (void)snprintf(text, sizeof text, "%s is %s%s", question->node.name,
+                   denied.lifted ? "admitted again" : "revoked",
+                   unknown ? "; no node of that name has enrolled: is it spelt right?" : "");
     question->code = status == FL_OK ? 0 : 1;
     question->json = status == FL_OK ? fl_view_said(text) : fl_view_error(why.text);
     fl_blob_unref(&act_of->list);
@@ -127,10 +136,12 @@ s_change(fl_office *self, uint32_t ticket, const fl_node *node, bool admit)
     if (status != FL_OK) {
         //  What was asked for is so already: no harm in asking twice.
         bool so = status == FL_EXISTS || status == FL_MISSING;
-        const char *text = status == FL_EXISTS    ? "it is revoked already"
-                           : status == FL_MISSING ? "it is not revoked"
-                           : status == FL_FULL    ? "the deny list is full"
-                                                  : "out of memory";
+        const char *what = status == FL_EXISTS    ? " was revoked already"
+                           : status == FL_MISSING ? " is not revoked"
+                           : status == FL_FULL    ? ": the deny list is full"
+                                                  : ": out of memory";
+        char text[FL_TEXT_MAX];
+        (void)snprintf(text, sizeof text, "%s%s", node->name, what);
         fl_desk_say(self->conf.desk, ticket, so ? 0 : 1, text);
         return;
     }

@@ -69,6 +69,14 @@ s_cell_doing(fl_grid *grid, const json_t *child)
     }
 }
 
+//  It is here and may still contribute: not in yet, and not absent either.
+static bool
+s_awaited(const json_t *child)
+{
+    return leaf_true(child, "present") && leaf_is(child, "outcome", "absent") &&
+           leaf_is(child, "reason", "-");
+}
+
 static void
 s_child(fl_grid *grid, const json_t *child)
 {
@@ -80,7 +88,7 @@ s_child(fl_grid *grid, const json_t *child)
     fl_grid_row(grid);
     fl_grid_cell(grid, "%s", leaf_text(child, "node"));
     fl_grid_cell(grid, "%s", leaf_text(child, "role"));
-    fl_grid_cell(grid, "%s", leaf_text(child, "outcome"));
+    fl_grid_cell(grid, "%s", s_awaited(child) ? "-" : leaf_text(child, "outcome"));
     fl_grid_cell(grid, "%s", leaf_text(child, "reason"));
     s_cell_doing(grid, child);
     fl_grid_cell(grid, "%" PRIu64, leaf_whole(child, "leaves"));
@@ -148,6 +156,32 @@ fl_show_status(const json_t *status, uint32_t width, FILE *out)
 }
 
 // ---- report -----------------------------------------------------------------------------------
+//  "12.5%"; "-" when nobody said how many samples there are.
+static const char *
+s_percent(double share, char text[FL_SHOW_TEXT_BYTES])
+{
+    if (!isfinite(share)) {
+        return "-";
+    }
+    (void)snprintf(text, FL_SHOW_TEXT_BYTES, "%.1f%%", 100 * share);
+    return text;
+}
+
+//  An edge makes no model, and a round that was missed none either.
+static void
+s_report_model(const json_t *report, uint32_t width, FILE *out)
+{
+    char line[FL_SHOW_LINE_BYTES], size[FL_SHOW_TEXT_BYTES];
+    const char *model = leaf_text(report, "model"), *base = leaf_text(report, "base");
+    if (strcmp(model, base) == 0) {
+        (void)snprintf(line, sizeof line, "of model %.*s", HASH_SHOWN, base);
+    } else {
+        (void)snprintf(line, sizeof line, "model %.*s (%s), from %.*s", HASH_SHOWN, model,
+                       fl_show_bytes(leaf_whole(report, "model_bytes"), size), HASH_SHOWN, base);
+    }
+    fl_grid_line(line, width, out);
+}
+
 static void
 s_report_facts(const json_t *report, uint32_t width, FILE *out)
 {
@@ -165,9 +199,9 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
                    fl_show_bytes(leaf_whole(tally, "bytes_down"), down));
     fl_grid_line(line, width, out);
     (void)snprintf(line, sizeof line,
-                   "samples lost %.1f %%, merge %" PRIu64 " ms, saturated %" PRIu64
+                   "samples lost %s, merge %" PRIu64 " ms, saturated %" PRIu64
                    ", stale %" PRIu64,
-                   isfinite(lost) ? 100 * lost : 0.0, leaf_whole(report, "merge_ms"),
+                   s_percent(lost, one), leaf_whole(report, "merge_ms"),
                    leaf_whole(stats, "saturated"), leaf_whole(stats, "stale"));
     fl_grid_line(line, width, out);
     if (isfinite(device_accuracy)) {
@@ -176,11 +210,7 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
                        device_accuracy, leaf_real(stats, "device_loss"));
         fl_grid_line(line, width, out);
     }
-    (void)snprintf(line, sizeof line, "model %.*s (%s), from %.*s", HASH_SHOWN,
-                   leaf_text(report, "model"),
-                   fl_show_bytes(leaf_whole(report, "model_bytes"), one), HASH_SHOWN,
-                   leaf_text(report, "base"));
-    fl_grid_line(line, width, out);
+    s_report_model(report, width, out);
 }
 
 void
@@ -251,7 +281,6 @@ fl_show_rounds(const json_t *rounds, uint32_t width, FILE *out)
         return;
     }
     json_array_foreach(json_object_get(rounds, "rounds"), index, round) {
-        double lost = leaf_real(round, "samples_lost_share");
         bool closed = !leaf_is(round, "close", "-");
         fl_grid_row(grid);
         fl_grid_cell(grid, "%" PRIu64, leaf_whole(round, "round"));
@@ -262,7 +291,7 @@ fl_show_rounds(const json_t *rounds, uint32_t width, FILE *out)
         fl_grid_cell(grid, "%" PRIu64, leaf_whole(round, "late"));
         fl_grid_cell(grid, "%" PRIu64, leaf_whole(round, "absent"));
         fl_grid_cell(grid, "%" PRIu64, leaf_whole(round, "refused"));
-        fl_grid_cell(grid, "%.1f%%", isfinite(lost) ? 100 * lost : 0.0);
+        fl_grid_cell(grid, "%s", s_percent(leaf_real(round, "samples_lost_share"), text));
         s_cell_real(grid, leaf_real(round, "accuracy"));
         s_cell_real(grid, leaf_real(round, "loss"));
     }

@@ -76,16 +76,20 @@ s_model(void *arg, const fl_hash *hash, uint64_t offset, uint32_t bytes, fl_loan
 static void
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
-    static const char ok[] = "{\"ok\":true}";
-    static const char unknown[] = "{\"error\":\"this process does not answer that\"}";
+    static const char well[] = "{\"ok\":true,\"said\":\"it is well\"}";
+    static const char ends[] = "{\"ok\":true,\"said\":\"it ends; started again, it goes on\"}";
+    static const char unknown[] = "{\"error\":\"this process does not answer that: ask the root, "
+                                  "with its state directory\"}";
     fl_station *self = arg;
     fl_blob *json = NULL;
-    if (strcmp(ask->verb, "stop") == 0 || strcmp(ask->verb, "health") == 0) {
-        json = fl_blob_copy(fl_bytes_of(ok, sizeof ok - 1));
+    if (strcmp(ask->verb, "health") == 0) {
+        json = fl_blob_copy(fl_bytes_of(well, sizeof well - 1));
         fl_station_answer(self, ticket, 0, &json);
-        if (strcmp(ask->verb, "stop") == 0) {
-            fl_station_stop(self);
-        }
+    } else if (strcmp(ask->verb, "stop") == 0) {
+        json = fl_blob_copy(fl_bytes_of(ends, sizeof ends - 1));
+        fl_station_answer(self, ticket, 0, &json);
+        fl_log(FL_LOG_INFO, "stopping", fl_log_text("for", "the operator"));
+        fl_station_stop(self);
     } else if (self->tier.ask == NULL || !self->tier.ask(self->tier.self, ticket, ask)) {
         json = fl_blob_copy(fl_bytes_of(unknown, sizeof unknown - 1));
         fl_station_answer(self, ticket, 2, &json);

@@ -10,11 +10,11 @@ enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
 
 _Static_assert(ENTRIES_MAX * 150 + 16 * 1024 <= FL_JSON_BYTES_MAX, "a report fits");
 
-//  The share of `part` in `whole`; nothing of nothing is nothing.
+//  The share of `part` in `whole`; of nothing it is not known.
 static double
 s_share(uint64_t part, uint64_t whole)
 {
-    return whole == 0 ? 0 : (double)part / (double)whole;
+    return whole == 0 ? NAN : (double)part / (double)whole;
 }
 
 static double

@@ -207,11 +207,11 @@ a_root_is_shown_with_a_row_per_child(void **state)
         "      UP    DOWN\n"
         "edge-a  edge    in       -       wait-close        4   3     1       0        0  6/0/0/0"
         "  1.2 MB  1.6 MB\n"
-        "edge-b  edge    absent   -       silent?           4   1     0       3        0  5/1/0/0"
+        "edge-b  edge    -        -       silent?           4   1     0       3        0  5/1/0/0"
         "     0 B   900 B\n"
         "edge-c  edge    absent   silent  gone              0   0     0       0        0  0/0/0/0"
         "     0 B     0 B\n"
-        "dev-9   device  absent   -       train 62%         1   -     -       -        -  1/2/3/4"
+        "dev-9   device  -        -       train 62%         1   -     -       -        -  1/2/3/4"
         "     0 B     0 B\n"
         "and 2 more\n");
 }
@@ -227,9 +227,9 @@ a_narrow_terminal_keeps_what_matters(void **state)
                  "\n"
                  "NODE    OUTCOME  WHY     DOING       IN  LATE\n"
                  "edge-a  in       -       wait-close   3     1\n"
-                 "edge-b  absent   -       silent?      1     0\n"
+                 "edge-b  -        -       silent?      1     0\n"
                  "edge-c  absent   silent  gone         0     0\n"
-                 "dev-9   absent   -       train 62%    -     -\n"
+                 "dev-9   -        -       train 62%    -     -\n"
                  "and 2 more\n");
 }
 
@@ -306,7 +306,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
                  "round 7 done in 2.1 s: 1 of 2 devices in, 1 late (dev-2: slow); accuracy 0.8000,"
                  " loss 0.5000\n"
                  "attempt 1, budget 10 s, weight 600, up 1.0 kB, down 2.0 kB\n"
-                 "samples lost 3.1 %, merge 12 ms, saturated 3, stale 1\n"
+                 "samples lost 3.1%, merge 12 ms, saturated 3, stale 1\n"
                  "on the devices, of the model before: accuracy 0.7700, loss 0.6300\n"
                  "model 9f86d081884c7d65 (407 kB), from 2c26b46b68ffc68f\n"
                  "\n"
@@ -317,8 +317,8 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
     assert_shows(fl_show_report, "{\"round\":2,\"close\":\"skipped\",\"entries\":[]}", 60,
                  "round 2 skipped in 0.0 s: 0 of 0 devices in\n"
                  "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
-                 "samples lost 0.0 %, merge 0 ms, saturated 0, stale 0\n"
-                 "model - (0 B), from -\n");
+                 "samples lost -, merge 0 ms, saturated 0, stale 0\n"
+                 "of model -\n");
 }
 
 static void
@@ -334,7 +334,7 @@ rounds_are_a_table(void **state)
                  100,
                  "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  LOST  ACCURACY    LOSS\n"
                  "    1  done   -    2.1 s  15     1       0        0  6.2%    0.5000  1.2500\n"
-                 "    2  open   -    0.0 s   0     0       0        0  0.0%         -       -\n"
+                 "    2  open   -    0.0 s   0     0       0        0     -         -       -\n"
                  "and 5 more: ask from a later round on\n");
 }
 

@@ -443,7 +443,7 @@ a_report_without_devices_divides_nothing_by_nothing(void **state)
     assert_null_at(json, "loss");
     assert_null_at(json, "accuracy");
     assert_null_at(json, "stats/device_loss");
-    assert_true(json_real_value(at(json, "samples_lost_share")) == 0);
+    assert_null_at(json, "samples_lost_share"); // nobody said how many there are
     json_decref(json);
 }
 
