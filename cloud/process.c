@@ -65,20 +65,26 @@ s_open_files(process *self, fl_why *why)
     return status;
 }
 
-//  The root makes its keys and certifies itself when it starts for the first time.
+//  A root answers to the authority that it was certified by, or its children would not know it.
 static fl_status
-s_certify(process *self, fl_why *why)
+s_same_authority(const process *self, fl_why *why)
+{
+    fl_authority_public known;
+    fl_status status = fl_home_authority_load(self->state, &known, why);
+    if (status == FL_OK &&
+        !fl_authority_public_equal(&known, fl_authority_public_of(self->authority))) {
+        fl_why_set(why, "%s is of another authority than %s: name the authority's directory that "
+                   "it began with, or another state directory", self->state,
+                   fl_conf_text(self->conf, "authority"));
+        status = FL_MISMATCH;
+    }
+    return status;
+}
+
+static fl_status
+s_sign_ourselves(process *self, const fl_node *node, fl_why *why)
 {
     uint8_t bytes[FL_CERT_BYTES];
-    if (fl_home_cert_load(self->state, bytes, why) == FL_OK) {
-        return FL_OK;
-    }
-    fl_node node;
-    const char *name = fl_conf_text(self->conf, "node");
-    if (!fl_node_parse(name, &node)) {
-        fl_why_set(why, "node: '%s' is no name: 1 to 15 of a-z, 0-9, dot and dash", name);
-        return FL_RANGE;
-    }
     fl_entropy entropy = fl_entropy_os();
     fl_keys *keys = NULL;
     fl_status status = fl_home_keys_load(self->state, &keys, why);
@@ -87,7 +93,7 @@ s_certify(process *self, fl_why *why)
     }
     if (status == FL_OK) {
         uint64_t life = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S;
-        status = fl_registrar_root(self->authority, self->ledger, &node, fl_keys_public(keys),
+        status = fl_registrar_root(self->authority, self->ledger, node, fl_keys_public(keys),
                                    fl_clock_wall_s(), life, bytes, why);
     }
     if (status == FL_OK) {
@@ -98,6 +104,26 @@ s_certify(process *self, fl_why *why)
     }
     fl_keys_destroy(&keys);
     return status;
+}
+
+//  The root makes its keys and certifies itself when it starts for the first time, and again when
+//  its certificate is about to end.
+static fl_status
+s_certify(process *self, fl_why *why)
+{
+    uint8_t bytes[FL_CERT_BYTES];
+    fl_node node;
+    if (fl_home_cert_load(self->state, bytes, why) == FL_OK) {
+        fl_status status = s_same_authority(self, why);
+        bool due = fl_registrar_root_due(self->authority, bytes, fl_clock_wall_s(), &node);
+        return status == FL_OK && due ? s_sign_ourselves(self, &node, why) : status;
+    }
+    const char *name = fl_conf_text(self->conf, "node");
+    if (!fl_node_parse(name, &node)) {
+        fl_why_set(why, "node: '%s' is no name: 1 to 15 of a-z, 0-9, dot and dash", name);
+        return FL_RANGE;
+    }
+    return s_sign_ourselves(self, &node, why);
 }
 
 static fl_status

@@ -65,7 +65,10 @@ static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
     fl_fixed fixed = s_fixed(conf);
-    fl_status status = fl_fixed_choose(&fixed, why);
+    fl_status status = fl_settings_check(conf, why);
+    if (status == FL_OK) {
+        status = fl_fixed_choose(&fixed, why);
+    }
     if (status == FL_OK && fl_conf_int(conf, "model.elements") == 0) {
         fl_shape shape;
         status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);

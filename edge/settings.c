@@ -9,4 +9,5 @@ const fl_program fl_edge_program = {
     .purpose = "the edge tier: collects from devices or other edges, passes one sum on",
     .settings = rows,
     .setting_count = sizeof rows / sizeof rows[0],
+    .check = fl_settings_check,
 };

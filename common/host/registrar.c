@@ -33,7 +33,10 @@ fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_
     memset(answer, 0, sizeof *answer);
     fl_trust trust = fl_enrol_open(authority, sealed, wall_s, denied, request);
     if (trust != FL_TRUST_OK) {
-        s_refuse(answer, s_reason(trust), "the request does not hold: %s",
+        s_refuse(answer, s_reason(trust),
+                 trust == FL_TRUST_EXPIRED
+                     ? "%s: join with a new token (fl token)"
+                     : "the request does not hold: %s",
                  fl_trust_name(trust));
     }
     return trust == FL_TRUST_OK;
@@ -122,4 +125,16 @@ fl_registrar_root(const fl_authority *authority, fl_ledger *ledger, const fl_nod
 {
     fl_cert cert = { .role = FL_ROLE_ROOT, .node = *node, .keys = *keys };
     return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), 0, wall_s, life_s, bytes, why);
+}
+
+bool
+fl_registrar_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
+                      uint64_t wall_s, fl_node *node)
+{
+    fl_cert cert;
+    fl_trust trust = fl_cert_check(fl_bytes_of(bytes, FL_CERT_BYTES),
+                                   fl_authority_public_of(authority), wall_s, FL_ROLES_ANY, &cert);
+    *node = cert.node;
+    return cert.role == FL_ROLE_ROOT && (trust == FL_TRUST_OK || trust == FL_TRUST_EXPIRED) &&
+           wall_s > cert.not_after - (cert.not_after - cert.not_before) / 3;
 }

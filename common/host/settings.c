@@ -51,6 +51,36 @@ fl_settings_timing(const fl_conf *conf)
     return timing;
 }
 
+fl_status
+fl_settings_check(const fl_conf *conf, fl_why *why)
+{
+    fl_window window = fl_settings_window(conf);
+    fl_timing timing = fl_settings_timing(conf);
+    uint32_t seats = s_count(conf, "seats"), expect = s_count(conf, "round.expect");
+    uint64_t margins = (uint64_t)timing.hop_ms + timing.finish_ms;
+    if (expect > seats || window.count_min > seats) {
+        fl_why_set(why, "%s is above seats (%u), so no round can have it: raise seats, or lower it",
+                   expect > seats ? "round.expect" : "round.count_min", seats);
+        return FL_RANGE;
+    }
+    if (window.count_max > 0 && window.count_max < window.count_min) {
+        fl_why_set(why, "round.count_max (%u) is below round.count_min (%u), so that each round "
+                   "closes as missed: raise the one, or lower the other", window.count_max,
+                   window.count_min);
+        return FL_RANGE;
+    }
+    if (window.time_min_ms > window.time_max_ms) {
+        fl_why_set(why, "round.time_min is above round.time_max: lower it, or raise the deadline");
+        return FL_RANGE;
+    }
+    if (margins >= window.time_max_ms) {
+        fl_why_set(why, "margin.hop and margin.finish take all of round.time_max (%u ms), so that "
+                   "no child has time: raise round.time_max, or lower them", window.time_max_ms);
+        return FL_RANGE;
+    }
+    return FL_OK;
+}
+
 fl_cohort_conf
 fl_settings_cohort(const fl_conf *conf)
 {

@@ -63,6 +63,8 @@
       "first wait before connecting again" },                                                      \
     { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" }
 
+//  What must hold between the rows of a process with children, so that a round can succeed at all.
+FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);
 fl_window fl_settings_window(const fl_conf *conf);
 fl_timing fl_settings_timing(const fl_conf *conf);
 //  All but the node and the roles.

@@ -208,6 +208,16 @@ the_root_certifies_itself(void **state)
                                        IDENTITY_NOW, IDENTITY_WEEK_S, answer.certificate, &why),
                      FL_OK);
     assert_int_equal(s_cert(&answer, IDENTITY_NOW).role, FL_ROLE_ROOT);
+    //  Nobody else could renew it: two thirds through its life, or after, it is due.
+    fl_node named;
+    uint64_t end = IDENTITY_NOW + IDENTITY_WEEK_S;
+    assert_false(fl_registrar_root_due(authority, answer.certificate, IDENTITY_NOW, &named));
+    assert_true(fl_registrar_root_due(authority, answer.certificate, end - 1000, &named));
+    assert_true(fl_registrar_root_due(authority, answer.certificate, end + 1000, &named));
+    assert_true(fl_node_equal(&named, &node));
+    answer.certificate[40] ^= 1;
+    assert_false(fl_registrar_root_due(authority, answer.certificate, end + 1000, &named));
+    answer.certificate[40] ^= 1;
     fl_token token = identity_terms(); // and its name is its own
     fl_seeded source = fl_seeded_of(4);
     fl_entropy entropy = fl_entropy_seeded(&source);

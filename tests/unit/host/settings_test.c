@@ -89,6 +89,36 @@ what_is_set_arrives_in_its_unit(void **state)
     assert_int_equal(timing.finish_ms, 9);
 }
 
+static void
+s_refused(const char *flag, const char *value, const char *said)
+{
+    assert_int_equal(with(flag, value, "--seats", "8", NULL), FL_OK);
+    why.text[0] = '\0';
+    assert_int_equal(fl_settings_check(conf, &why), FL_RANGE);
+    if (strstr(why.text, said) == NULL) {
+        fail_msg("'%s' is not in: %s", said, why.text);
+    }
+}
+
+static void
+a_round_that_could_never_succeed_is_refused_at_the_start(void **state)
+{
+    (void)state;
+    assert_int_equal(with(NULL), FL_OK);
+    assert_int_equal(fl_settings_check(conf, &why), FL_OK);
+    s_refused("--round-expect", "9", "round.expect is above seats (8)");
+    s_refused("--round-count-min", "9", "round.count_min is above seats (8)");
+    s_refused("--round-time-min", "61s", "round.time_min is above round.time_max");
+    s_refused("--margin-hop", "59900ms", "take all of round.time_max (60000 ms)");
+    s_refused("--round-time-max", "300ms", "take all of round.time_max (300 ms)");
+    assert_int_equal(with("--round-count-min", "3", "--round-count-max", "2", NULL), FL_OK);
+    assert_int_equal(fl_settings_check(conf, &why), FL_RANGE);
+    assert_non_null(strstr(why.text, "round.count_max (2) is below round.count_min (3)"));
+    assert_int_equal(with("--round-count-min", "3", "--round-count-max", "3", "--round-expect",
+                          "64", "--round-time-max", "301ms", NULL), FL_OK);
+    assert_int_equal(fl_settings_check(conf, &why), FL_OK);
+}
+
 //  A child is never evasive for longer than its lease.
 static void
 a_short_lease_shortens_what_comes_before_it(void **state)
@@ -174,6 +204,8 @@ main(void)
         cmocka_unit_test_setup_teardown(what_is_set_arrives_in_its_unit, place_make, end),
         cmocka_unit_test_setup_teardown(a_short_lease_shortens_what_comes_before_it, place_make,
                                         end),
+        cmocka_unit_test_setup_teardown(a_round_that_could_never_succeed_is_refused_at_the_start,
+                                        place_make, end),
         cmocka_unit_test_setup_teardown(each_member_is_an_incarnation_of_its_own, place_make, end),
         cmocka_unit_test_setup_teardown(a_station_listens_only_when_it_has_children, place_make,
                                         end),
