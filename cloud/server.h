@@ -22,8 +22,8 @@ typedef struct fl_server_conf {
     fl_checkpoints *checkpoints; // likewise
 } fl_server_conf;
 
-//  Begin with this model file, of which a reference is kept; `optimizer_state` is what was kept beside it, empty at the start of
-//  a run. FL_MISMATCH: the state is of another optimizer or model.
+//  Begin with this model file, of which a reference is kept; `optimizer_state` is what was kept
+//  beside it, empty at the start of a run. FL_MISMATCH: the state is of another optimizer or model.
 FL_CHECKED fl_status fl_server_new(const fl_server_conf *conf, fl_blob *model,
                                    fl_bytes optimizer_state, fl_server **server, fl_why *why);
 void fl_server_destroy(fl_server **self_p);

@@ -8,29 +8,9 @@
 
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
+#include "common/host/works_inside.h"
 
 enum { RANGE = 1 << 16 }; // elements finished at a time when no vector is wanted
-
-struct fl_works {
-    fl_works_conf conf;
-    fl_fold *fold;            // the fold strand's
-    fl_fixed fixed;           // likewise
-    fl_blob *fetching;        // the model on its way down
-    bool slot_bad[FL_SLOTS_MAX]; // no disk space for it
-    uint32_t running;
-};
-
-typedef struct errand {
-    fl_works *works;
-    fl_effect effect;
-    fl_event event;           // the answer
-    fl_blob *in, *out;        // references
-    fl_bytes bytes;           // of a slot
-    fl_training training;
-    fl_applied applied;
-    fl_report report;
-    fl_roll_entry roll[];     // (report.roll_count)
-} errand;
 
 fl_works *
 fl_works_new(const fl_works_conf *conf)
@@ -51,6 +31,9 @@ fl_works_destroy(fl_works **self_p)
         FL_ASSERT(self->running == 0);
         fl_fold_destroy(&self->fold);
         fl_blob_unref(&self->fetching);
+        for (int i = 0; i < FL_SLOTS_MAX; i++) {
+            free(self->arrivals[i]);
+        }
         free(self);
     }
 }
@@ -75,25 +58,9 @@ s_fixed(const fl_plan *plan)
 
 // ---- on a worker ------------------------------------------------------------------------------
 static void
-s_verify(void *arg)
-{
-    errand *job = arg;
-    fl_works *self = job->works;
-    fl_hash hash = fl_hash_of(job->bytes);
-    fl_reason reason = FL_WHY_NONE;
-    if (!fl_hash_equal(&hash, &job->effect.verify.hash)) {
-        reason = FL_WHY_HASH;
-    } else if (!fl_fixed_within(&self->fixed, job->effect.verify.weight, job->bytes)) {
-        reason = FL_WHY_WEIGHT;
-    }
-    job->event.verified.ok = reason == FL_WHY_NONE;
-    job->event.verified.reason = reason;
-}
-
-static void
 s_clear(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     fl_works *self = job->works;
     uint64_t elements = job->effect.clear.elements;
     fl_fixed fixed = s_fixed(&job->effect.clear.plan);
@@ -116,14 +83,14 @@ s_clear(void *arg)
 static void
 s_fold(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     fl_fold *fold = job->works->fold;
     FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
     fl_fold_add(fold, 0, fl_fold_elements(fold), job->bytes.data);
 }
 
 static void
-s_finish_vector(errand *job)
+s_finish_vector(fl_errand *job)
 {
     fl_fold *fold = job->works->fold;
     job->out = fl_blob_new(fl_fold_wire_bytes(fold));
@@ -139,7 +106,7 @@ s_finish_vector(errand *job)
 }
 
 static void
-s_finish_hash(errand *job)
+s_finish_hash(fl_errand *job)
 {
     fl_fold *fold = job->works->fold;
     uint64_t elements = fl_fold_elements(fold);
@@ -161,7 +128,7 @@ s_finish_hash(errand *job)
 static void
 s_finish(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     if (job->effect.finish.vector) {
         s_finish_vector(job);
     } else {
@@ -172,7 +139,7 @@ s_finish(void *arg)
 static void
 s_check(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     fl_hash hash = fl_hash_of(fl_blob_bytes(job->in));
     job->event.model.ok = fl_hash_equal(&hash, &job->effect.check.hash);
 }
@@ -190,7 +157,7 @@ s_reason_of(fl_status status)
 static void
 s_train(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     fl_trainer *trainer = job->works->conf.trainer;
     fl_training *training = &job->training;
     const fl_order *order = &job->effect.train.order;
@@ -219,7 +186,7 @@ s_train(void *arg)
 //  gives the same bytes. The run's random id stays out of it: two runs with one seed of the plan
 //  give the same model.
 static uint64_t
-s_dither(const errand *job)
+s_dither(const fl_errand *job)
 {
     const fl_order *order = &job->effect.encode.order;
     uint8_t bytes[16 + 8 + 8];
@@ -235,7 +202,7 @@ s_dither(const errand *job)
 static void
 s_encode(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     const fl_order *order = &job->effect.encode.order;
     fl_fixed fixed = s_fixed(&order->plan);
     job->out = fl_blob_new(order->elements * fixed.wire_bytes);
@@ -259,7 +226,7 @@ s_encode(void *arg)
 static void
 s_apply(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     const fl_applier *applier = &job->works->conf.applier;
     job->event.applied.ok =
         applier->apply(applier->self, job->works->fold, &job->effect, &job->applied);
@@ -274,7 +241,7 @@ s_apply(void *arg)
 static void
 s_save(void *arg)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     const fl_saver *saver = &job->works->conf.saver;
     job->event.saved.ok =
         saver->save == NULL || saver->save(saver->self, job->effect.save.what, &job->report);
@@ -282,7 +249,7 @@ s_save(void *arg)
 
 // ---- on the reactor's thread ------------------------------------------------------------------
 static void
-s_keep(fl_works *self, errand *job)
+s_keep(fl_works *self, fl_errand *job)
 {
     switch (job->event.kind) {
     case FL_EV_FINISHED:
@@ -321,12 +288,15 @@ s_keep(fl_works *self, errand *job)
 static void
 s_done(void *arg, bool ran)
 {
-    errand *job = arg;
+    fl_errand *job = arg;
     fl_works *self = job->works;
     self->running--;
+    if (job->arrival != NULL) {
+        fl_works_let_go(job->arrival);
+    }
     if (ran) {
         s_keep(self, job);
-        if (job->event.kind != FL_EV_TICK) { // CLEAR has no answer
+        if (job->event.kind != FL_EV_TICK) { // CLEAR and a piece have no answer
             self->conf.post(self->conf.post_self, &job->event);
         }
     }
@@ -336,10 +306,10 @@ s_done(void *arg, bool ran)
     free(job);
 }
 
-static errand *
-s_job(fl_works *self, const fl_effect *effect, fl_event_kind answer, uint32_t entries)
+fl_errand *
+fl_works_job(fl_works *self, const fl_effect *effect, fl_event_kind answer, uint32_t entries)
 {
-    errand *made = calloc(1, sizeof *made + entries * sizeof made->roll[0]);
+    fl_errand *made = calloc(1, sizeof *made + entries * sizeof made->roll[0]);
     FL_ASSERT(made != NULL);
     made->works = self;
     made->effect = *effect;
@@ -347,8 +317,8 @@ s_job(fl_works *self, const fl_effect *effect, fl_event_kind answer, uint32_t en
     return made;
 }
 
-static void
-s_start(errand *job, uint32_t strand, void (*work)(void *arg))
+void
+fl_works_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
 {
     fl_works *self = job->works;
     const fl_job hired = { .strand = strand, .work = work, .done = s_done, .arg = job };
@@ -362,51 +332,17 @@ s_start(errand *job, uint32_t strand, void (*work)(void *arg))
     self->running++;
 }
 
+void
+fl_works_answer(fl_errand *job)
+{
+    job->works->running++;
+    s_done(job, true);
+}
+
 static fl_blob *
 s_ref(fl_blob *blob)
 {
     return blob == NULL ? NULL : fl_blob_ref(blob);
-}
-
-static void
-s_obey_slot(fl_works *self, const fl_effect *effect)
-{
-    uint32_t slot = effect->slot.slot;
-    fl_staging_free(self->conf.staging, slot);
-    self->slot_bad[slot] = false;
-    if (effect->slot.bytes == 0) {
-        return;
-    }
-    fl_why why;
-    if (fl_staging_lease(self->conf.staging, slot, effect->slot.bytes, &why) != FL_OK) {
-        self->slot_bad[slot] = true;
-        fl_log(FL_LOG_ERROR, "no-slot", fl_log_text("why", why.text));
-    }
-}
-
-static void
-s_obey_stage(fl_works *self, const fl_effect *effect, fl_bytes body)
-{
-    if (!self->slot_bad[effect->stage.slot]) {
-        fl_status status = fl_staging_write(self->conf.staging, effect->stage.slot,
-                                            effect->stage.offset, body);
-        FL_ASSERT(status == FL_OK); // the machine keeps to what it leased
-    }
-}
-
-static void
-s_obey_verify(fl_works *self, const fl_effect *effect)
-{
-    errand *job = s_job(self, effect, FL_EV_VERIFIED, 0);
-    job->event.verified.slot = effect->verify.slot;
-    if (self->slot_bad[effect->verify.slot]) {
-        job->event.verified.reason = FL_WHY_STORAGE;
-        self->running++;
-        s_done(job, true);
-        return;
-    }
-    job->bytes = fl_staging_bytes(self->conf.staging, effect->verify.slot);
-    s_start(job, FL_STRAND_FOLD, s_verify); // behind CLEAR, which knows the plan
 }
 
 static void
@@ -429,56 +365,55 @@ s_obey_place(fl_works *self, const fl_effect *effect, fl_bytes body)
 static void
 s_obey_check(fl_works *self, const fl_effect *effect)
 {
-    errand *job = s_job(self, effect, FL_EV_MODEL, 0);
+    fl_errand *job = fl_works_job(self, effect, FL_EV_MODEL, 0);
     job->event.model.hash = effect->check.hash;
     job->in = self->fetching;
     self->fetching = NULL;
     if (job->in == NULL) {
-        self->running++;
-        s_done(job, true);
+        fl_works_answer(job);
         return;
     }
-    s_start(job, FL_CREW_FREE, s_check);
+    fl_works_start(job, FL_CREW_FREE, s_check);
 }
 
 static void
 s_obey_save(fl_works *self, const fl_effect *effect)
 {
     const fl_report *report = effect->save.report;
-    errand *job = s_job(self, effect, FL_EV_SAVED, report->roll_count);
+    fl_errand *job = fl_works_job(self, effect, FL_EV_SAVED, report->roll_count);
     job->event.saved.token = effect->save.token;
     job->report = *report;
     if (report->roll_count > 0) {
         memcpy(job->roll, report->roll, report->roll_count * sizeof job->roll[0]);
     }
     job->report.roll = job->roll;
-    s_start(job, FL_STRAND_STORE, s_save);
+    fl_works_start(job, FL_STRAND_STORE, s_save);
 }
 
 static void
 s_obey_fold(fl_works *self, const fl_effect *effect)
 {
-    errand *job = s_job(self, effect, FL_EV_FOLDED, 0);
+    fl_errand *job = fl_works_job(self, effect, FL_EV_FOLDED, 0);
     job->event.folded.slot = effect->fold.slot;
     job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
-    s_start(job, FL_STRAND_FOLD, s_fold);
+    fl_works_start(job, FL_STRAND_FOLD, s_fold);
 }
 
 static void
 s_obey_train(fl_works *self, const fl_effect *effect)
 {
-    errand *job = s_job(self, effect, FL_EV_TRAINED, 0);
+    fl_errand *job = fl_works_job(self, effect, FL_EV_TRAINED, 0);
     job->event.trained.round = effect->train.order.round;
     job->in = s_ref(fl_vault_model(self->conf.vault, &effect->train.order.model));
-    s_start(job, FL_STRAND_TRAIN, s_train);
+    fl_works_start(job, FL_STRAND_TRAIN, s_train);
 }
 
 static void
 s_obey_encode(fl_works *self, const fl_effect *effect)
 {
-    errand *job = s_job(self, effect, FL_EV_ENCODED, 0);
+    fl_errand *job = fl_works_job(self, effect, FL_EV_ENCODED, 0);
     job->in = fl_blob_ref(fl_vault_look(self->conf.vault, effect->encode.update));
-    s_start(job, FL_CREW_FREE, s_encode);
+    fl_works_start(job, FL_CREW_FREE, s_encode);
 }
 
 bool
@@ -486,22 +421,23 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
 {
     switch (effect->kind) {
     case FL_FX_SLOT:
-        s_obey_slot(self, effect);
+        fl_works_slot(self, effect);
         return true;
     case FL_FX_STAGE:
-        s_obey_stage(self, effect, body);
+        fl_works_stage(self, effect, body);
         return true;
     case FL_FX_VERIFY:
-        s_obey_verify(self, effect);
+        fl_works_verify(self, effect);
         return true;
     case FL_FX_CLEAR:
-        s_start(s_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
+        self->wanted = s_fixed(&effect->clear.plan);
+        fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
         return true;
     case FL_FX_FOLD:
         s_obey_fold(self, effect);
         return true;
     case FL_FX_FINISH:
-        s_start(s_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+        fl_works_start(fl_works_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
         return true;
     case FL_FX_PLACE:
         s_obey_place(self, effect, body);
@@ -522,7 +458,7 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
         fl_vault_drop(self->conf.vault, effect->drop.vec);
         return true;
     case FL_FX_APPLY:
-        s_start(s_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);
+        fl_works_start(fl_works_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);
         return true;
     case FL_FX_SAVE:
         s_obey_save(self, effect);

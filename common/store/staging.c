@@ -157,6 +157,23 @@ fl_staging_free(fl_staging *self, uint32_t index)
     s_slot(self, index)->leased = 0;
 }
 
+fl_bytes
+fl_staging_take(fl_staging *self, uint32_t index)
+{
+    slot *source = s_slot(self, index);
+    const fl_bytes taken = fl_bytes_of(source->data, source->capacity);
+    *source = (slot){ 0 };
+    return taken;
+}
+
+void
+fl_staging_unmap(fl_bytes taken)
+{
+    if (taken.size > 0) {
+        (void)munmap((void *)(uintptr_t)taken.data, taken.size);
+    }
+}
+
 uint32_t
 fl_staging_used(const fl_staging *self)
 {

@@ -28,6 +28,10 @@ FL_CHECKED fl_status fl_staging_write(fl_staging *self, uint32_t slot, uint64_t 
 fl_bytes fl_staging_bytes(const fl_staging *self, uint32_t slot);
 //  End the lease. The space is kept for the next lease of about this size. A free slot is fine.
 void fl_staging_free(fl_staging *self, uint32_t slot);
+//  Take the memory out of a slot, which is free then, while someone still reads it; the caller's to
+//  give back by `unmap`. Empty when there is none.
+fl_bytes fl_staging_take(fl_staging *self, uint32_t slot);
+void fl_staging_unmap(fl_bytes taken);
 //  Slots leased now, and the bytes of their leases.
 uint32_t fl_staging_used(const fl_staging *self);
 uint64_t fl_staging_used_bytes(const fl_staging *self);

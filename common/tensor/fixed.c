@@ -190,28 +190,53 @@ fl_fixed_encode(const fl_fixed *self, uint32_t weight, uint64_t seed, uint64_t f
     return FL_OK;
 }
 
-bool
-fl_fixed_within(const fl_fixed *self, uint64_t weight, fl_bytes wire)
+static uint64_t
+s_peak32(const uint8_t *wire, size_t count, unsigned wire_bytes)
 {
-    FL_ASSERT(wire.size % self->wire_bytes == 0);
-    uint64_t total = (uint64_t)self->devices_max * self->weight_max;
-    if (weight > total) {
-        return false;
+    int32_t value[BLOCK] = { 0 };
+    fl_kernel_best()->add32(value, wire, count, wire_bytes);
+    int32_t low = 0, high = 0;
+    for (size_t i = 0; i < count; i++) {
+        low = value[i] < low ? value[i] : low;
+        high = value[i] > high ? value[i] : high;
     }
-    const fl_kernel *kernel = fl_kernel_best();
-    const uint64_t bound = weight * (uint64_t)fl_fixed_limit(self);
-    size_t count = wire.size / self->wire_bytes;
-    for (size_t done = 0; done < count; done += BLOCK) {
-        size_t now = count - done < BLOCK ? count - done : BLOCK;
-        int64_t value[BLOCK] = { 0 };
-        kernel->add64(value, wire.data + done * self->wire_bytes, now, self->wire_bytes);
-        bool beyond = false;
-        for (size_t i = 0; i < now; i++) {
-            beyond |= (uint64_t)value[i] + bound > 2 * bound; // wraps for value < -bound
-        }
-        if (beyond) {
-            return false;
-        }
+    const uint64_t below = 0 - (uint64_t)(int64_t)low;
+    return below > (uint64_t)high ? below : (uint64_t)high;
+}
+
+static uint64_t
+s_peak64(const uint8_t *wire, size_t count, unsigned wire_bytes)
+{
+    int64_t value[BLOCK] = { 0 };
+    fl_kernel_best()->add64(value, wire, count, wire_bytes);
+    int64_t low = 0, high = 0;
+    for (size_t i = 0; i < count; i++) {
+        low = value[i] < low ? value[i] : low;
+        high = value[i] > high ? value[i] : high;
     }
-    return true;
+    const uint64_t below = 0 - (uint64_t)low;
+    return below > (uint64_t)high ? below : (uint64_t)high;
+}
+
+uint64_t
+fl_fixed_peak(const fl_fixed *self, fl_bytes wire)
+{
+    const unsigned wire_bytes = self->wire_bytes;
+    FL_ASSERT(wire.size % wire_bytes == 0);
+    uint64_t peak = 0;
+    for (size_t done = 0; done < wire.size; done += (size_t)BLOCK * wire_bytes) {
+        const size_t left = (wire.size - done) / wire_bytes;
+        const size_t now = left < BLOCK ? left : BLOCK;
+        const uint64_t found = wire_bytes <= 4 ? s_peak32(wire.data + done, now, wire_bytes)
+                                               : s_peak64(wire.data + done, now, wire_bytes);
+        peak = found > peak ? found : peak;
+    }
+    return peak;
+}
+
+bool
+fl_fixed_allows(const fl_fixed *self, uint64_t weight, uint64_t peak)
+{
+    const uint64_t total = (uint64_t)self->devices_max * self->weight_max;
+    return weight <= total && peak <= weight * (uint64_t)fl_fixed_limit(self);
 }

@@ -46,8 +46,10 @@ FL_CHECKED fl_status fl_fixed_encode(const fl_fixed *self, uint32_t weight, uint
                                      uint64_t first, size_t count, const float *values,
                                      uint8_t *wire, uint64_t *clipped);
 
-//  True when no element of `wire` (whole elements) is larger than weight * limit: what an honest
-//  contribution of that weight holds, and what the proof stands on. Not for masked bytes.
-bool fl_fixed_within(const fl_fixed *self, uint64_t weight, fl_bytes wire);
+//  The size of the largest element of `wire` (whole elements). Not for masked bytes.
+uint64_t fl_fixed_peak(const fl_fixed *self, fl_bytes wire);
+//  True when an honest contribution of that weight may hold an element of size `peak`, at most
+//  weight * limit: what the proof stands on.
+bool fl_fixed_allows(const fl_fixed *self, uint64_t weight, uint64_t peak);
 
 #endif

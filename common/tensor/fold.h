@@ -24,7 +24,7 @@ void fl_fold_add(fl_fold *self, uint64_t first, uint64_t count, const uint8_t *w
 //  Add a range of another accumulator of the same plan and length.
 void fl_fold_merge(fl_fold *self, const fl_fold *other, uint64_t first, uint64_t count);
 //  Write a range as wire bytes. False when a sum does not fit the wire: it does when every
-//  contribution kept its bound (fl_fixed_within), so a child lied; the bytes are worthless then.
+//  contribution kept its bound (fl_fixed_allows), so a child lied; the bytes are worthless then.
 bool fl_fold_finish(const fl_fold *self, uint64_t first, uint64_t count, uint8_t *wire);
 //  The weighted mean of a range: sum / (scale * weight), in double, rounded once. weight >= 1.
 void fl_fold_mean(const fl_fold *self, uint64_t weight, uint64_t first, uint64_t count,

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cloud/root.h"
@@ -41,7 +42,7 @@ typedef struct ingest {
     unsigned offered, folded;
     uint64_t started, took;   // ns
     uint64_t seen[FL_EV_COUNT];          // when each kind came last; MESSAGE: a chunk
-    double staged[BENCH_PAIRS_MAX], verified[BENCH_PAIRS_MAX], done[BENCH_PAIRS_MAX]; // ns
+    double staged[BENCH_PAIRS_MAX], verified[BENCH_PAIRS_MAX]; // ns
     uint64_t rounds;          // measured, with those that warm up
     bench_pairs found;
 } ingest;
@@ -201,7 +202,6 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
         const size_t at = self->found.count;
         self->staged[at] = (double)(self->seen[FL_EV_MESSAGE] - self->started);
         self->verified[at] = (double)(self->seen[FL_EV_VERIFIED] - self->started);
-        self->done[at] = (double)self->took;
         bench_pairs_add(&self->found, self->took, other);
     }
     self->offered = 0;
@@ -293,7 +293,7 @@ s_parent(ingest *self, const fl_authority *authority, fl_home_parent *where, con
 static void
 s_report(ingest *self)
 {
-    char name[64], note[200];
+    char name[64], note[256];
     double low, high;
     const double megabytes = (double)(self->children * self->bare.bytes) / 1e6;
     const double ratio = bench_pairs_ratio(&self->found, &low, &high);
@@ -302,24 +302,26 @@ s_report(ingest *self)
     snprintf(name, sizeof name, "ingest_%llux%lluk%s", (unsigned long long)self->children,
              (unsigned long long)(self->elements / 1000), self->bare.fresh ? "" : "_kept");
     snprintf(note, sizeof note,
-             "%llu x %.1f MB; quartiles %.2f to %.2f; %.0f MB/s over %.0f MB/s, %s",
+             "%llu x %.1f MB; quartiles %.2f to %.2f; %.0f MB/s over %.0f; staged after %.1f ms, "
+             "verified %.1f, folded %.1f; %s",
              (unsigned long long)self->children, (double)self->bare.bytes / 1e6, low, high,
              megabytes * 1e3 / ours * 1e6, megabytes * 1e3 / bare_ns * 1e6,
-             self->bare.fresh ? "a connection for each vector" : "bare keeps its connection");
+             bench_median(self->staged, self->found.count) / 1e6,
+             bench_median(self->verified, self->found.count) / 1e6, ours / 1e6,
+             self->bare.fresh ? "bare with a connection for each vector"
+                              : "bare keeps its connection");
     bench_say(name, ratio, "ratio", note);
-    fprintf(stderr, "staged %.2f ms, verified %.2f, folded %.2f, bare %.2f\n", bench_median(self->staged, self->found.count)/1e6,bench_median(self->verified, self->found.count)/1e6,bench_median(self->done, self->found.count)/1e6, bare_ns/1e6);
 }
 
 static void
 s_remove(const ingest *self)
 {
-    char command[128];
     const pid_t pid = fork();
-    snprintf(command, sizeof command, "%s", self->base);
     if (pid == 0) {
-        execlp("rm", "rm", "-rf", "--", command, (char *)NULL);
+        execlp("rm", "rm", "-rf", "--", self->base, (char *)NULL);
         _exit(1);
     }
+    (void)waitpid(pid, NULL, 0);
 }
 
 int

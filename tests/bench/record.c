@@ -126,7 +126,8 @@ s_seals(void)
     const uint64_t count = calls / 20 + 1;
     bench_say("order_sign", s_time((bench_act){ s_sign_order, &self }, count), "ns", "Ed25519");
     bench_say("order_verify", s_time((bench_act){ s_check_order, &self }, count), "ns", "Ed25519");
-    bench_say("ticket_make", s_time((bench_act){ s_make_ticket, &self }, calls), "ns", "keyed BLAKE2b");
+    bench_say("ticket_make", s_time((bench_act){ s_make_ticket, &self }, calls), "ns",
+              "keyed BLAKE2b");
     bench_say("ticket_verify", s_time((bench_act){ s_check_ticket, &self }, calls), "ns",
               "keyed BLAKE2b");
     fl_authority_destroy(&self.authority);

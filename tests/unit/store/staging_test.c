@@ -71,6 +71,24 @@ a_freed_slot_is_empty_and_can_be_leased_again(void **state)
 }
 
 static void
+memory_that_was_taken_outlives_the_slot(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_staging_take(staging, 0).size, 0); // nothing to take
+    fl_staging_unmap(fl_bytes_of(NULL, 0));
+    assert_int_equal(fl_staging_lease(staging, 0, 100, &why), FL_OK);
+    assert_int_equal(fl_staging_write(staging, 0, 0, fl_bytes_of("old", 3)), FL_OK);
+    const fl_bytes taken = fl_staging_take(staging, 0);
+    assert_int_equal(fl_staging_used(staging), 0);
+    fl_staging_free(staging, 0);
+    assert_int_equal(fl_staging_lease(staging, 0, 100, &why), FL_OK);
+    assert_int_equal(fl_staging_write(staging, 0, 0, fl_bytes_of("new", 3)), FL_OK);
+    assert_memory_equal(taken.data, "old", 3);
+    assert_memory_equal(fl_staging_bytes(staging, 0).data, "new", 3);
+    fl_staging_unmap(taken);
+}
+
+static void
 a_full_disk_refuses_the_lease_and_spares_the_others(void **state)
 {
     (void)state;
@@ -130,6 +148,7 @@ main(void)
         IN_PLACE(bytes_written_in_any_order_are_read_back),
         IN_PLACE(a_write_outside_the_lease_is_refused),
         IN_PLACE(a_freed_slot_is_empty_and_can_be_leased_again),
+        IN_PLACE(memory_that_was_taken_outlives_the_slot),
         IN_PLACE(a_full_disk_refuses_the_lease_and_spares_the_others),
         IN_PLACE(a_directory_that_cannot_be_used_is_said_at_start_up),
         IN_PLACE(slots_are_not_mixed_up),

@@ -259,6 +259,36 @@ nan_and_infinity_are_refused(void **state)
     assert_int_equal(fl_fixed_encode(&plan, 1, 1, 0, 1500, values, wire, &clipped), FL_OK);
 }
 
+//  Whole, and in two parts of which the larger counts.
+static bool
+s_within(const fl_fixed *plan, uint64_t weight, const uint8_t *wire, size_t size)
+{
+    const size_t part = size / plan->wire_bytes / 3 * plan->wire_bytes;
+    const uint64_t peak = fl_fixed_peak(plan, fl_bytes_of(wire, size));
+    const uint64_t one = fl_fixed_peak(plan, fl_bytes_of(wire, part));
+    const uint64_t other = fl_fixed_peak(plan, fl_bytes_of(wire + part, size - part));
+    assert_int_equal(peak, one > other ? one : other);
+    return fl_fixed_allows(plan, weight, peak);
+}
+
+static void
+the_peak_is_the_size_of_the_largest_element_on_either_side(void **state)
+{
+    (void)state;
+    for (uint8_t wire_bytes = 1; wire_bytes <= 8; wire_bytes++) {
+        const fl_fixed plan = { .wire_bytes = wire_bytes };
+        uint8_t wire[3 * 8] = { 0 };
+        const int64_t least = wire_bytes == 8 ? INT64_MIN : -((int64_t)1 << (8 * wire_bytes - 1));
+        const int64_t sides[2][3] = { { 5, least, -3 }, { -7, least + 1, -(least + 1) } };
+        for (int i = 0; i < 2; i++) {
+            assert_true(fl_kernel_portable.pack64(wire, sides[i], 3, wire_bytes));
+            assert_int_equal(fl_fixed_peak(&plan, fl_bytes_of(wire, 3u * wire_bytes)),
+                             0 - (uint64_t)least - (uint64_t)i);
+        }
+        assert_int_equal(fl_fixed_peak(&plan, fl_bytes_of(NULL, 0)), 0);
+    }
+}
+
 static void
 a_contribution_larger_than_its_weight_allows_is_found(void **state)
 {
@@ -274,10 +304,10 @@ a_contribution_larger_than_its_weight_allows_is_found(void **state)
         uint64_t clipped = 0;
         const size_t size = (size_t)COUNT * plan.wire_bytes;
         assert_int_equal(fl_fixed_encode(&plan, 7, 1, 0, COUNT, values, wire, &clipped), FL_OK);
-        assert_true(fl_fixed_within(&plan, 7, fl_bytes_of(wire, size)));
-        assert_false(fl_fixed_within(&plan, 6, fl_bytes_of(wire, size)));
-        assert_false(fl_fixed_within(&plan, UINT64_MAX, fl_bytes_of(wire, size)));
-        assert_true(fl_fixed_within(&plan, 0, fl_bytes_of(NULL, 0)));
+        assert_true(s_within(&plan, 7, wire, size));
+        assert_false(s_within(&plan, 6, wire, size));
+        assert_false(s_within(&plan, UINT64_MAX, wire, size));
+        assert_true(fl_fixed_allows(&plan, 0, 0));
         //  One unit too many in either direction, in the last element.
         int64_t most = (int64_t)7 * fl_fixed_limit(&plan);
         for (int64_t sign = -1; sign <= 1; sign += 2) {
@@ -285,7 +315,7 @@ a_contribution_larger_than_its_weight_allows_is_found(void **state)
                 int64_t value = sign * (most + extra);
                 assert_true(fl_kernel_portable.pack64(wire + size - plan.wire_bytes, &value, 1,
                                                       plan.wire_bytes));
-                assert_true(fl_fixed_within(&plan, 7, fl_bytes_of(wire, size)) == (extra == 0));
+                assert_true(s_within(&plan, 7, wire, size) == (extra == 0));
             }
         }
     }
@@ -334,6 +364,7 @@ main(void)
         cmocka_unit_test(the_dithers_of_neighbours_do_not_move_together),
         cmocka_unit_test(any_split_into_ranges_encodes_to_the_same_bytes),
         cmocka_unit_test(nan_and_infinity_are_refused),
+        cmocka_unit_test(the_peak_is_the_size_of_the_largest_element_on_either_side),
         cmocka_unit_test(a_contribution_larger_than_its_weight_allows_is_found),
         cmocka_unit_test(encoding_outside_the_proof_is_our_mistake),
     };
