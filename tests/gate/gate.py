@@ -12,7 +12,7 @@ import gates  # noqa: E402
 
 GATES = {gate.__name__: gate for gate in (
     gates.includes, gates.lengths, gates.form, gates.marks, gates.banned, gates.layout,
-    gates.readmes, built.purity, built.targets)}
+    gates.readmes, gates.states, built.purity, built.targets)}
 
 
 def main():

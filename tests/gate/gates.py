@@ -191,3 +191,35 @@ def _map(root, folders):
         yield f"README.md: its map does not show {folder}"
     for folder in sorted(named - folders):
         yield f"README.md: its map shows {folder}, which is not there"
+
+
+def states(root, _build):
+    """docs/states.md names the states of each machine as the code does, and tells each one."""
+    path = "docs/states.md"
+    if path not in tree.files(root):
+        yield f"{path}: is missing"
+        return
+    for section in re.split(r"^## ", tree.read(root, path), flags=re.MULTILINE)[1:]:
+        title = section.split("\n")[0]
+        said = re.search(r"^States of `(\w+)` in `([^`]+)`: (.*?)\n\n", section, re.S | re.M)
+        if not said:
+            yield f"{path}: {title}: does not say what its states are"
+            continue
+        named = re.findall(r"`(\w+)`", said.group(3))
+        told = set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+        told |= set(re.findall(r"^\|[^|]*\|[^|]*\| `(\w+)` \|", section, re.MULTILINE))
+        coded = _enumerators(tree.read(root, said.group(2)), said.group(1))
+        if named != coded:
+            yield f"{path}: {title}: names {named}, the code has {coded}"
+        if told != set(named):
+            yield f"{path}: {title}: tells {sorted(told ^ set(named))} in one place only"
+
+
+def _enumerators(text, name):
+    """The constants of an enum, without what their names share and without the count at the end."""
+    body = re.search(r"typedef enum \w* ?\{([^}]*)\} %s;" % name, text)
+    words = re.findall(r"^\s*([A-Z_]+)(?=,|\s|$)", re.sub(r"//[^\n]*|,", "\n", body.group(1)),
+                       re.MULTILINE) if body else []
+    shared = os.path.commonprefix(words)
+    shared = shared[:shared.rfind("_") + 1]
+    return [word[len(shared):].lower() for word in words if not word.endswith("PHASES")]

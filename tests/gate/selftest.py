@@ -50,6 +50,12 @@ PLANTS = [
     ("layout", "LICENSE", None, "is missing"),
     ("readmes", "common/base/README.md", None, "is missing"),
     ("readmes", "common/base/README.md", "line\n" * 26, "longer than"),
+    ("states", "docs/states.md", "\n## Plant\n\nNothing.\n", "does not say"),
+    ("states", "docs/states.md", "\n## Plant\n\nStates of `phase` in `edge/edge.c`: `idle`\n\n"
+     "| `idle` |\n", "the code has"),
+    ("states", "docs/states.md", "\n## Plant\n\nStates of `phase` in `device/device.c`: `idle` · "
+     "`training` · `encoding`\n\n| `idle` |\n", "in one place only"),
+    ("states", "docs/states.md", None, "is missing"),
     ("targets", "common/base/plant.c", "int fl_plant;\n", "is in no target"),
 ]
 
