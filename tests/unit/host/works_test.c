@@ -7,7 +7,6 @@
 
 #include <math.h>
 #include <poll.h>
-#include <stdatomic.h>
 
 #include "tests/support/place.h"
 
@@ -344,77 +343,6 @@ bytes_of_another_hash_or_beyond_their_weight_are_refused(void **state)
     fl_blob_unref(&blob);
 }
 
-//  In pieces that are not whole elements, several of them proved before the last one is here.
-static void
-a_long_contribution_is_proved_while_it_comes_in(void **state)
-{
-    (void)state;
-    const uint64_t elements = 600000;
-    clear(elements);
-    fl_blob *blob = wire_of(elements, 9);
-    const size_t size = fl_blob_size(blob), step = 100003;
-    for (int lie = 0; lie < 2; lie++) {
-        const fl_hash hash = fl_hash_of(fl_blob_bytes(blob));
-        fl_blob_data(blob)[1000] ^= (uint8_t)lie; // in a piece that is proved early
-        lease(0, size);
-        for (size_t at = 0; at < size; at += step) {
-            fl_effect effect = { .kind = FL_FX_STAGE };
-            effect.stage.offset = at;
-            const size_t now = size - at < step ? size - at : step;
-            assert_true(fl_works_obey(works, &effect,
-                                      fl_bytes_of(fl_blob_data(blob) + at, now)));
-            assert_null(answer());
-        }
-        assert_true(verify(0, hash, 1).verified.ok == (lie == 0));
-    }
-    fl_blob_unref(&blob);
-}
-
-static atomic_bool workers_wait;
-
-static void
-s_hold(void *arg)
-{
-    (void)arg;
-    while (atomic_load(&workers_wait)) {
-        (void)poll(NULL, 0, 1);
-    }
-}
-
-static void
-s_held(void *arg, bool ran)
-{
-    (void)arg;
-    (void)ran;
-}
-
-static void
-a_slot_that_is_given_up_while_it_is_read_is_anothers_at_once(void **state)
-{
-    (void)state;
-    const uint64_t elements = 600000;
-    clear(elements);
-    fl_blob *one = wire_of(elements, 9), *two = wire_of(elements, 5);
-    const fl_job hold = { .work = s_hold, .done = s_held };
-    atomic_store(&workers_wait, true);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(fl_crew_add(crew, &hold), FL_OK); // both workers
-    }
-    lease(0, fl_blob_size(one));
-    stage(0, one); // a piece waits for a worker
-    assert_int_equal(fl_works_running(works), 1);
-    lease(0, fl_blob_size(two));
-    stage(0, two);
-    atomic_store(&workers_wait, false);
-    assert_true(verify(0, fl_hash_of(fl_blob_bytes(two)), 1).verified.ok);
-    fold(0);
-    lease(0, 0);
-    lease(0, fl_blob_size(one)); // and one that is left over at the end
-    stage(0, one);
-    fl_blob_unref(&one);
-    fl_blob_unref(&two);
-}
-
 static void
 a_slot_without_disk_space_is_refused_as_such(void **state)
 {
@@ -674,8 +602,6 @@ main(void)
         working(what_was_staged_is_proved_folded_and_finished),
         working(a_long_sum_has_the_same_hash_with_and_without_its_vector),
         working(bytes_of_another_hash_or_beyond_their_weight_are_refused),
-        working(a_long_contribution_is_proved_while_it_comes_in),
-        working(a_slot_that_is_given_up_while_it_is_read_is_anothers_at_once),
         working(a_slot_without_disk_space_is_refused_as_such),
         working(what_is_applied_is_the_next_model),
         working(a_report_is_saved_with_its_lines),
