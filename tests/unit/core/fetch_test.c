@@ -164,6 +164,25 @@ s_again_without_a_fetch(void)
 }
 
 static void
+a_slow_fetch_is_not_a_lost_one(void **state)
+{
+    (void)state;
+    s_begin(1000);
+    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), 1400); // two beats, nothing is known yet
+    fetch.in_vain++;
+    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), 1800);
+    assert_true(s_piece(0, CHUNK, 1500)); // 64 KiB in half a second: a window takes one
+    assert_int_equal(fetch.in_vain, 0);
+    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), 2500);
+    fetch.checking = true;
+    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), FL_NEVER);
+    fetch.checking = false;
+    machine_clear();
+    fl_fetch_end(&fetch, machine_out);
+    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), FL_NEVER);
+}
+
+static void
 misuse_is_a_broken_invariant(void **state)
 {
     (void)state;
@@ -182,6 +201,7 @@ main(void)
         cmocka_unit_test(a_stand_still_asks_again_from_the_last_byte_held),
         cmocka_unit_test(more_than_was_asked_for_moves_the_asks_on),
         cmocka_unit_test(an_end_closes_the_lane_once),
+        cmocka_unit_test(a_slow_fetch_is_not_a_lost_one),
         cmocka_unit_test(misuse_is_a_broken_invariant),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);

@@ -142,6 +142,22 @@ s_begin_nothing(void)
 }
 
 static void
+a_slow_transfer_is_not_a_lost_one(void **state)
+{
+    (void)state;
+    assert_false(fl_intake_stuck(&intake, 200, 1399));
+    assert_true(fl_intake_stuck(&intake, 200, 1400)); // two beats, nothing is known yet
+    fl_intake_rewind(&intake, 1400);
+    assert_false(fl_intake_stuck(&intake, 200, 2199)); // twice as long after that
+    assert_true(fl_intake_stuck(&intake, 200, 2200));
+    intake = (fl_intake){ 0 };
+    fl_intake_begin(&intake, TOTAL, 1000);
+    assert_int_equal(fl_intake_chunk(&intake, 0, CHUNK, 1500), FL_INTAKE_GRANT);
+    assert_false(fl_intake_stuck(&intake, 200, 2499)); // 64 KiB in half a second: a window needs 1 s
+    assert_true(fl_intake_stuck(&intake, 200, 2500));
+}
+
+static void
 a_transfer_of_nothing_is_a_broken_invariant(void **state)
 {
     (void)state;
@@ -163,6 +179,7 @@ main(void)
         cmocka_unit_test_setup(bytes_on_the_way_from_an_earlier_transfer_are_none, s_begin),
         cmocka_unit_test_setup(a_transfer_below_the_minimum_rate_is_too_slow_after_a_whole_window,
                                s_begin),
+        cmocka_unit_test_setup(a_slow_transfer_is_not_a_lost_one, s_begin),
         cmocka_unit_test_setup(a_transfer_of_nothing_is_a_broken_invariant, s_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

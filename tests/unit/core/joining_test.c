@@ -92,6 +92,17 @@ no_parent_sets_a_beat_out_of_bounds(void **state)
     assert_int_equal(joining.beat_ms, 777);
 }
 
+static void
+who_has_left_owes_nothing(void **state)
+{
+    (void)state;
+    fl_joining_asked(&joining, 1000);
+    fl_joining_welcomed(&joining, 100, 1000);
+    fl_joining_left(&joining);
+    assert_int_equal(fl_joining_deadline(&joining), FL_NEVER);
+    assert_int_equal(fl_joining_next(&joining, 1000000), FL_JOINING_WAIT);
+}
+
 int
 main(void)
 {
@@ -101,6 +112,7 @@ main(void)
         cmocka_unit_test_setup(each_try_waits_longer_until_welcome, s_init),
         cmocka_unit_test_setup(a_seat_is_kept_by_beats_and_left_after_three_silent_ones, s_init),
         cmocka_unit_test_setup(no_parent_sets_a_beat_out_of_bounds, s_init),
+        cmocka_unit_test_setup(who_has_left_owes_nothing, s_init),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,34 @@ backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance(void **state)
     }
 }
 
+static void
+patience_is_two_beats_or_a_window_and_doubles_in_vain(void **state)
+{
+    (void)state;
+    enum { WINDOW = 2 * 64 * 1024 }; // of a slow link
+    const struct {
+        uint32_t beat, in_vain;
+        uint64_t rate;
+        fl_time want;
+    } rows[] = {
+        { 1000, 0, 0, 2000 },             // nothing measured: two beats
+        { 1000, 1, 0, 4000 },             // in vain: twice as long
+        { 1000, 4, 0, 32000 },            // at most 32 beats
+        { 1000, 5, 0, 32000 },            //
+        { 1000, UINT32_MAX, 0, 32000 },   // no shift beyond sense
+        { 1000, 0, WINDOW, 2000 },        // the window takes a second: two beats are more
+        { 200, 0, WINDOW, 1000 },         // now the window is more
+        { 200, 1, WINDOW, 2000 },         //
+        { 200, 0, WINDOW / 100, 6400 },   // a window of 100 s: at most 32 beats
+        { 200, 0, 1, 6400 },              //
+        { 1000, 0, UINT64_MAX / 4, 2000 }, // a rate that nobody has
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(fl_policy_patience_ms(rows[i].beat, rows[i].rate, rows[i].in_vain),
+                         rows[i].want);
+    }
+}
+
 int
 main(void)
 {
@@ -135,6 +163,7 @@ main(void)
         cmocka_unit_test(weight_counts_samples_in_units_up_to_its_maximum),
         cmocka_unit_test(chunks_and_windows_grow_with_the_rate_within_their_limits),
         cmocka_unit_test(backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance),
+        cmocka_unit_test(patience_is_two_beats_or_a_window_and_doubles_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
