@@ -153,7 +153,7 @@ a_slow_transfer_is_not_a_lost_one(void **state)
     intake = (fl_intake){ 0 };
     fl_intake_begin(&intake, TOTAL, 1000);
     assert_int_equal(fl_intake_chunk(&intake, 0, CHUNK, 1500), FL_INTAKE_GRANT);
-    assert_false(fl_intake_stuck(&intake, 200, 2499)); // 64 KiB in half a second: a window needs 1 s
+    assert_false(fl_intake_stuck(&intake, 200, 2499)); // 64 KiB took 500 ms, a window needs 1 s
     assert_true(fl_intake_stuck(&intake, 200, 2500));
 }
 
