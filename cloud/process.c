@@ -76,7 +76,7 @@ s_same_authority(const process *self, fl_why *why)
         fl_why_set(why, "%s is of another authority than %s: name the authority's directory that "
                    "it began with, or another state directory", self->state,
                    fl_conf_text(self->conf, "authority"));
-        status = FL_MISMATCH;
+        status = FL_DENIED;
     }
     return status;
 }
@@ -179,6 +179,21 @@ s_begin_run(process *self, fl_why *why)
     return status;
 }
 
+//  What was begun goes on with the model that it began with, whatever the settings say now; so they
+//  must not say another.
+static fl_status
+s_same_model(const process *self, fl_why *why)
+{
+    uint64_t wanted = fl_root_settings_elements(self->conf);
+    if (wanted != self->resume.run.elements) {
+        fl_why_set(why, "%s holds a run over %llu parameters, model.layers or model.elements now "
+                   "say %llu: set them as they were, or name another state directory", self->state,
+                   (unsigned long long)self->resume.run.elements, (unsigned long long)wanted);
+        return FL_RANGE;
+    }
+    return FL_OK;
+}
+
 static fl_status
 s_load_run(process *self, fl_why *why)
 {
@@ -188,6 +203,9 @@ s_load_run(process *self, fl_why *why)
     if (status == FL_MISSING) {
         status = s_begin_run(self, why);
     } else if (status == FL_OK) {
+        status = s_same_model(self, why);
+    }
+    if (status == FL_OK && self->model == NULL) {
         status = fl_checkpoints_load(self->checkpoints, &self->resume.run.model, &self->model,
                                      &optimizer, why);
     }

@@ -152,6 +152,19 @@ fl_root_settings_optimizer(const fl_conf *conf)
     return optimizer;
 }
 
+uint64_t
+fl_root_settings_elements(const fl_conf *conf)
+{
+    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
+    fl_shape shape;
+    if (elements == 0) {
+        fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, NULL);
+        FL_ASSERT(status == FL_OK); // s_check has seen to it
+        elements = fl_shape_elements(&shape);
+    }
+    return elements;
+}
+
 fl_status
 fl_root_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
 {
