@@ -16,6 +16,14 @@ bench_ns(void)
 }
 
 uint64_t
+bench_cpu_ns(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
+    return (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
+}
+
+uint64_t
 bench_option(int argc, char **argv, const char *key, uint64_t otherwise)
 {
     const size_t length = strlen(key);

@@ -10,6 +10,7 @@
 enum { BENCH_PAIRS_MAX = 64 };
 
 uint64_t bench_ns(void); // monotonic
+uint64_t bench_cpu_ns(void); // spent by all threads of this process, in user and kernel mode
 
 //  The value of "key=value" among the words of the command line, or else `otherwise`. Ends the
 //  program with code 2 when it is no positive number.

@@ -31,6 +31,8 @@ enum { CHILDREN_MAX = 4, WARM = 2, LIFE_S = 3600, BUDGET_MS = 120 * 1000 };
 typedef struct ingest {
     uint64_t elements, children, pairs;
     char base[64];
+    pid_t pids[CHILDREN_MAX];
+    unsigned forked;
     fl_stop *stop;
     bare bare;
     fl_root *root;
@@ -43,8 +45,9 @@ typedef struct ingest {
     uint64_t started, took;   // ns
     uint64_t seen[FL_EV_COUNT];          // when each kind came last; MESSAGE: a chunk
     double staged[BENCH_PAIRS_MAX], verified[BENCH_PAIRS_MAX]; // ns
+    uint64_t cpu_started, cpu_took;      // ns of all threads of the parent
     uint64_t rounds;          // measured, with those that warm up
-    bench_pairs found;
+    bench_pairs found, cpu;
 } ingest;
 
 static void
@@ -132,7 +135,7 @@ s_child(const ingest *self, const char *name, int told)
 }
 
 static int
-s_fork_child(const ingest *self, const char *name)
+s_fork_child(ingest *self, const char *name)
 {
     int ends[2];
     if (pipe(ends) != 0) {
@@ -147,6 +150,7 @@ s_fork_child(const ingest *self, const char *name)
         bench_die("ingest", "no process");
     }
     close(ends[0]);
+    self->pids[self->forked++] = pid;
     return ends[1];
 }
 
@@ -169,6 +173,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         self->messages[self->offered] = *event->message.message;
         self->offers[self->offered++] = *event;
         self->started = bench_ns();
+        self->cpu_started = bench_cpu_ns();
         for (unsigned i = 0; self->offered == self->children && i < self->offered; i++) {
             self->offers[i].message.message = &self->messages[i];
             self->inner.step(self->inner.self, &self->offers[i], now, out);
@@ -176,6 +181,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     }
     if (event->kind == FL_EV_FOLDED && ++self->folded == self->children) {
         self->took = bench_ns() - self->started;
+        self->cpu_took = bench_cpu_ns() - self->cpu_started;
     }
 }
 
@@ -194,7 +200,9 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
     ingest *self = arg;
     (void)fold;
     (void)effect;
+    const uint64_t cpu_before = bench_cpu_ns();
     const uint64_t other = bare_run(&self->bare);
+    const uint64_t cpu_other = bench_cpu_ns() - cpu_before;
     if (self->folded != self->children) {
         bench_die("ingest", "a round closed without everybody: the machine is too busy");
     }
@@ -203,6 +211,7 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
         self->staged[at] = (double)(self->seen[FL_EV_MESSAGE] - self->started);
         self->verified[at] = (double)(self->seen[FL_EV_VERIFIED] - self->started);
         bench_pairs_add(&self->found, self->took, other);
+        bench_pairs_add(&self->cpu, self->cpu_took, cpu_other);
     }
     self->offered = 0;
     self->folded = 0;
@@ -303,19 +312,30 @@ s_report(ingest *self)
              (unsigned long long)(self->elements / 1000), self->bare.fresh ? "" : "_kept");
     snprintf(note, sizeof note,
              "%llu x %.1f MB; quartiles %.2f to %.2f; %.0f MB/s over %.0f; staged after %.1f ms, "
-             "verified %.1f, folded %.1f; %s",
+             "verified %.1f, folded %.1f; bare %s",
              (unsigned long long)self->children, (double)self->bare.bytes / 1e6, low, high,
              megabytes * 1e3 / ours * 1e6, megabytes * 1e3 / bare_ns * 1e6,
              bench_median(self->staged, self->found.count) / 1e6,
              bench_median(self->verified, self->found.count) / 1e6, ours / 1e6,
-             self->bare.fresh ? "bare with a connection for each vector"
-                              : "bare keeps its connection");
+             self->bare.fresh ? "connects for each vector" : "keeps its connection");
     bench_say(name, ratio, "ratio", note);
+    const double cpu = bench_pairs_ratio(&self->cpu, &low, &high);
+    snprintf(name + strlen(name), sizeof name - strlen(name), "_cpu");
+    snprintf(note, sizeof note, "the parent's CPU time, quartiles %.2f to %.2f; %.2f ms per MB "
+             "over %.2f", low, high,
+             bench_median(self->cpu.a, self->cpu.count) / 1e6 / megabytes,
+             bench_median(self->cpu.b, self->cpu.count) / 1e6 / megabytes);
+    bench_say(name, cpu, "ratio", note);
 }
 
+//  The children first: they write there.
 static void
 s_remove(const ingest *self)
 {
+    for (unsigned i = 0; i < self->forked; i++) {
+        (void)kill(self->pids[i], SIGKILL);
+        (void)waitpid(self->pids[i], NULL, 0);
+    }
     const pid_t pid = fork();
     if (pid == 0) {
         execlp("rm", "rm", "-rf", "--", self->base, (char *)NULL);

@@ -316,34 +316,6 @@ a_long_sum_has_the_same_hash_with_and_without_its_vector(void **state)
 }
 
 static void
-bytes_of_another_hash_or_beyond_their_weight_are_refused(void **state)
-{
-    (void)state;
-    clear(ELEMENTS);
-    fl_blob *blob = wire_of(ELEMENTS, 127);
-    fl_hash hash = fl_hash_of(fl_blob_bytes(blob));
-    lease(0, fl_blob_size(blob));
-    stage(0, blob);
-    fl_event event = verify(0, hash, 1);
-    assert_true(event.verified.ok);
-    assert_int_equal(event.verified.reason, FL_WHY_NONE);
-    fl_hash other = hash;
-    other.bytes[31] ^= 1;
-    lease(0, fl_blob_size(blob));
-    stage(0, blob);
-    event = verify(0, other, 1);
-    assert_false(event.verified.ok);
-    assert_int_equal(event.verified.reason, FL_WHY_HASH);
-    fl_blob_data(blob)[0] = 0xff; // 255 where the bound of weight 1 is 127
-    lease(0, fl_blob_size(blob));
-    stage(0, blob);
-    event = verify(0, fl_hash_of(fl_blob_bytes(blob)), 1);
-    assert_false(event.verified.ok);
-    assert_int_equal(event.verified.reason, FL_WHY_WEIGHT);
-    fl_blob_unref(&blob);
-}
-
-static void
 a_slot_without_disk_space_is_refused_as_such(void **state)
 {
     (void)state;
@@ -601,7 +573,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         working(what_was_staged_is_proved_folded_and_finished),
         working(a_long_sum_has_the_same_hash_with_and_without_its_vector),
-        working(bytes_of_another_hash_or_beyond_their_weight_are_refused),
         working(a_slot_without_disk_space_is_refused_as_such),
         working(what_is_applied_is_the_next_model),
         working(a_report_is_saved_with_its_lines),
