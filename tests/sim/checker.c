@@ -459,7 +459,7 @@ void
 fl_sim_watch_step(fl_sim *sim, fl_sim_node *node)
 {
     s_check_due(sim, node);
-    bool busy = node->jobs > 0 || node->saves > 0 || node->training;
+    bool busy = node->jobs > 0 || node->saves > 0 || node->training || node->stopping;
     if (!busy && node->machine.deadline(node->machine.self) == FL_NEVER &&
         !fl_sim_node_finished(sim, node)) {
         fl_sim_fail(sim, CHECK_PROGRESS, "%s waits without a deadline", node->name.name);
