@@ -13,6 +13,7 @@
 #include "common/crypto/hash.h"
 #include "common/data/idx.h"
 #include "common/host/clock.h"
+#include "common/host/recall.h"
 #include "common/host/settings.h"
 #include "common/model/safetensors.h"
 #include "common/store/file.h"
@@ -31,6 +32,7 @@ typedef struct process {
     fl_ledger_resume resume;
     fl_blob *model;          // that the next round begins with
     fl_server *server;
+    fl_past pasts[FL_PASTS_MAX];
     fl_root *root;
     fl_station *station;
     fl_desk *desk;
@@ -285,6 +287,9 @@ s_seat(process *self, fl_why *why)
     self->office = fl_office_new(&office);
     fl_root_conf root = fl_root_settings(self->conf);
     root.cohort.node = *fl_identity_node(self->identity);
+    root.pasts = self->pasts;
+    root.past_count = fl_recall(self->ledger, &self->resume.run.run, self->resume.round,
+                                self->pasts);
     self->root = fl_root_new(&root);
     if (self->desk == NULL || self->office == NULL || self->root == NULL) {
         fl_why_set(why, "out of memory");

@@ -120,6 +120,9 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->plan = self->conf.plan;
     self->task.attempt = event->start.attempt;
     fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    for (uint32_t i = 0; i < self->conf.past_count; i++) {
+        fl_cohort_recall(self->cohort, &self->conf.pasts[i]);
+    }
     if (order->round > self->conf.rounds) {
         fl_cohort_dismiss(self->cohort, out);
         s_end(self, false, FL_WHY_NONE, now, out);

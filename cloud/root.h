@@ -16,6 +16,8 @@ typedef struct fl_root_conf {
     uint64_t rounds;        // to run in all
     uint32_t expect_leaves; // devices wanted before a round opens; 0 = any
     uint32_t start_wait_ms; // bound of the wait for them, before each round
+    const fl_past *pasts;   // (past_count), closed rounds of the run to go on with; borrowed
+    uint32_t past_count;
 } fl_root_conf;
 
 typedef enum fl_root_phase {

@@ -243,6 +243,10 @@ s_follow_run(fl_edge *self)
         self->final = false;
         self->dismissed = false;
         fl_cohort_model(self->cohort, &self->task.order.run, &none, 0);
+        bool ours = fl_run_equal(&self->task.order.run, &self->conf.last_run);
+        for (uint32_t i = 0; ours && i < self->conf.past_count; i++) {
+            fl_cohort_recall(self->cohort, &self->conf.pasts[i]);
+        }
     }
 }
 

@@ -14,6 +14,9 @@ typedef struct fl_edge_conf {
     fl_cohort_conf cohort;
     uint64_t last_round;   // from the ledger: newest round that was opened here; 0 = none
     uint32_t last_attempt; // and how often
+    fl_run last_run;       // of what follows
+    const fl_past *pasts;  // (past_count), rounds of it; borrowed
+    uint32_t past_count;
 } fl_edge_conf;
 
 //  The caller owns the result. NULL when out of memory.

@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/host/clock.h"
 #include "common/host/desk.h"
+#include "common/host/recall.h"
 #include "common/host/settings.h"
 #include "edge/edge.h"
 
@@ -16,6 +17,7 @@ typedef struct process {
     fl_lock *lock;
     fl_ledger *ledger;
     fl_identity *identity;
+    fl_past pasts[FL_PASTS_MAX];
     fl_edge *edge;
     fl_station *station;
     fl_desk *desk;
@@ -153,11 +155,15 @@ s_seat(process *self, fl_why *why)
 {
     fl_edge_conf edge = { .member = fl_settings_member(self->conf, FL_ROLE_EDGE),
                           .cohort = fl_settings_cohort(self->conf) };
-    fl_run run;
-    fl_status status =
-        fl_ledger_newest(self->ledger, &run, &edge.last_round, &edge.last_attempt, why);
+    fl_status status = fl_ledger_newest(self->ledger, &edge.last_run, &edge.last_round,
+                                        &edge.last_attempt, why);
     if (status != FL_OK && status != FL_MISSING) {
         return status;
+    }
+    if (status == FL_OK) {
+        edge.pasts = self->pasts;
+        edge.past_count =
+            fl_recall(self->ledger, &edge.last_run, edge.last_round, self->pasts);
     }
     edge.member.node = *fl_identity_node(self->identity);
     edge.cohort.node = edge.member.node;

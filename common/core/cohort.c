@@ -351,6 +351,12 @@ fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64
     self->model_bytes = bytes;
 }
 
+void
+fl_cohort_recall(fl_cohort *self, const fl_past *past)
+{
+    self->history[past->round % FL_PASTS_MAX] = *past;
+}
+
 bool
 fl_cohort_idle(const fl_cohort *self)
 {
@@ -365,8 +371,7 @@ fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, f
     s_enter(self, FL_COHORT_OPEN);
     self->over = false;
     self->task = *task;
-    self->history[task->order.round % FL_COHORT_HISTORY] =
-        (fl_cohort_past){ task->order.round, task->order.model };
+    fl_cohort_recall(self, &(fl_past){ task->order.round, task->order.model });
     memset(&self->result, 0, sizeof self->result);
     self->opened_at = now;
     self->due = due;

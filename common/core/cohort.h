@@ -25,6 +25,13 @@ typedef struct fl_cohort_conf {
     fl_timing timing;
 } fl_cohort_conf;
 
+//  What an earlier round was trained from. So many are remembered; an older update is refused.
+typedef struct fl_past {
+    uint64_t round;
+    fl_hash model;
+} fl_past;
+enum { FL_PASTS_MAX = 64 };
+
 //  A closed round, until it is settled.
 typedef struct fl_result {
     fl_close close;
@@ -89,6 +96,10 @@ bool fl_cohort_idle(const fl_cohort *self);
 //  nobody is seated. Another run than before: nothing of the old one is remembered. Only while
 //  IDLE, when the run changes.
 void fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes);
+
+//  A round of the run at hand that was opened before this process began: late updates of it are
+//  known by its model. After the run is set.
+void fl_cohort_recall(fl_cohort *self, const fl_past *past);
 
 uint32_t fl_cohort_joined(const fl_cohort *self);  // children with a live seat
 uint32_t fl_cohort_ready(const fl_cohort *self);   // of them, with at least one leaf

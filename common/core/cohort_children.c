@@ -234,7 +234,7 @@ s_base_fits(const fl_cohort *self, const fl_contrib *contrib, fl_reason *reason)
         *reason = FL_WHY_STALE;
         return false;
     }
-    const fl_cohort_past *then = &self->history[contrib->base_round % FL_COHORT_HISTORY];
+    const fl_past *then = &self->history[contrib->base_round % FL_PASTS_MAX];
     return then->round == contrib->base_round && fl_hash_equal(&then->model, &contrib->base);
 }
 

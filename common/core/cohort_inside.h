@@ -9,10 +9,6 @@
 #include "common/core/pace.h"
 #include "common/core/roster.h"
 
-enum {
-    FL_COHORT_HISTORY = 64
-}; // rounds whose model is remembered, to check the base of a late update
-
 typedef enum fl_cohort_phase {
     FL_COHORT_IDLE,
     FL_COHORT_OPEN,
@@ -21,11 +17,6 @@ typedef enum fl_cohort_phase {
     FL_COHORT_CLOSED, // the host has the result and owes a verdict
     FL_COHORT_PHASES
 } fl_cohort_phase;
-
-typedef struct fl_cohort_past {
-    uint64_t round;
-    fl_hash model;
-} fl_cohort_past;
 
 struct fl_cohort {
     fl_cohort_conf conf;
@@ -37,7 +28,7 @@ struct fl_cohort {
     fl_run run;
     fl_hash model;
     uint64_t model_bytes;
-    fl_cohort_past history[FL_COHORT_HISTORY];
+    fl_past history[FL_PASTS_MAX]; // by round, to check the base of a late update
     fl_task task;
     fl_time opened_at, cutoff_at, due, check_at;
     fl_time wake_at; // next moment that alone may complete the round

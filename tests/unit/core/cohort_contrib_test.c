@@ -164,6 +164,23 @@ a_late_update_needs_a_plan_that_carries_and_a_base_that_is_remembered(void **sta
 }
 
 static void
+an_update_of_a_round_before_a_restart_fits_once_it_is_recalled(void **state)
+{
+    (void)state;
+    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    parent_open(9, FL_NEVER);
+    fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
+    contrib.contrib.base_round = 8; // this cohort never opened it
+    contrib.contrib.base = machine_hash(8);
+    parent_hear(0, &contrib, 0);
+    assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_BASE));
+    fl_cohort_recall(parent_cohort, &(fl_past){ 8, machine_hash(8) });
+    contrib.contrib.seat = 1;
+    parent_hear(1, &contrib, 0);
+    assert_non_null(machine_said(1, FL_GRANT));
+}
+
+static void
 an_update_older_than_the_plan_takes_is_stale(void **state)
 {
     (void)state;
@@ -442,6 +459,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_contribution_that_cannot_be_right_is_refused_by_name),
         TEST(a_late_update_needs_a_plan_that_carries_and_a_base_that_is_remembered),
+        TEST(an_update_of_a_round_before_a_restart_fits_once_it_is_recalled),
         TEST(an_update_older_than_the_plan_takes_is_stale),
         TEST(a_stale_one_is_counted_as_such),
         TEST(the_same_contribution_again_is_granted_again_another_one_replaces_it),
