@@ -127,7 +127,7 @@ s_hear(const joining *self, fl_message *reply, uint8_t certificate[FL_CERT_BYTES
 static void
 s_say_waiting(const joining *self, fl_time now, fl_time until, bool busy, fl_time *said)
 {
-    if (now - *said >= SAY_MS) {
+    if (now - *said >= SAY_MS && until - now >= 1000) {
         *said = now;
         (void)fprintf(self->console->err, "fl enrol: %s %s yet, knocking for %" PRId64 " s more\n",
                       busy ? "no room at" : "no answer from", self->parent.endpoint,
@@ -273,8 +273,9 @@ s_check_token(const joining *self, const fl_token *token)
     fl_authority_public known;
     if (token->role != self->role) {
         return fl_console_fail(self->console, VERB, FL_EXIT_REFUSED,
-                               "the token is for the role %s, not %s", fl_role_name(token->role),
-                               fl_role_name(self->role));
+                               "the token is for the role %s, not %s: give --role %s, or another "
+                               "token", fl_role_name(token->role), fl_role_name(self->role),
+                               fl_role_name(token->role));
     }
     if (strncmp(self->node.name, token->name, token->exact ? sizeof token->name : length) != 0) {
         return fl_console_fail(self->console, VERB, FL_EXIT_NAME,

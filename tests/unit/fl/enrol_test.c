@@ -251,6 +251,7 @@ a_wait_ends_at_its_bound_with_a_line_and_nothing_kept(void **state)
     parent.silent = 0;
     parent.busy = UINT32_MAX;
     assert_int_equal(JOIN("--wait", "2s"), FL_EXIT_BUSY);
+    assert_null(strstr(fake.err, "knocking for 0 s"));
     assert_non_null(strstr(fake.err, "had no room"));
     parent.busy = 0;
     parent.stale = true;
@@ -321,7 +322,7 @@ a_token_for_another_role_name_or_authority_is_refused_at_once(void **state)
 {
     (void)state;
     assert_int_equal(JOIN("--role", "edge"), FL_EXIT_REFUSED);
-    assert_err("for the role device, not edge");
+    assert_err("for the role device, not edge: give --role device");
     assert_int_equal(fake_fl("enrol", "--state", STATE, "--node", "edge-1", NULL), FL_EXIT_NAME);
     assert_err("for a node named dev-..., not edge-1");
     fl_authority *other = identity_authority(6);
