@@ -68,7 +68,8 @@ s_enter(fl_cohort *self, fl_cohort_phase next)
 // ---- closing ------------------------------------------------------------------------------------
 //  Learn how long the seats of this round took, task out to last byte in. One that was late counts
 //  with what it has spent so far, or a deadline that follows the median would shrink to the
-//  quickest few. A missed round makes us forget: the next one gets its whole window.
+//  quickest few. A missed round makes us forget: the next one gets its whole window. A second
+//  attempt teaches nothing, as what was made for the first one comes at once.
 static void
 s_measure(fl_cohort *self, fl_close close, fl_time now)
 {
@@ -83,7 +84,7 @@ s_measure(fl_cohort *self, fl_close close, fl_time now)
         }
     }
     if (close == FL_CLOSE_DONE) {
-        fl_pace_learn(&self->pace, self->durations, count);
+        fl_pace_learn(&self->pace, self->durations, self->task.attempt == 1 ? count : 0);
     } else {
         fl_pace_forget(&self->pace);
     }

@@ -168,6 +168,27 @@ the_deadline_follows_the_median_and_a_missed_round_forgets_it(void **state)
 }
 
 static void
+a_second_attempt_teaches_the_deadline_nothing(void **state)
+{
+    (void)state;
+    fl_cohort_conf conf = parent_conf();
+    conf.window.factor_permille = 2000;
+    conf.timing.beat_ms = 100000;
+    parent_make(&conf);
+    parent_join_all(CHILDREN);
+    const int steady[CHILDREN] = { 100, 100, 100 };
+    const int at_once[CHILDREN] = { 1, 1, 1 };
+    const int nobody[CHILDREN] = { NEVER, NEVER, NEVER };
+    assert_int_equal(s_run(1, steady, 0), 100);
+    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    for (int i = 0; i < 8; i++) { // sums that were kept from before come back at once
+        assert_int_equal(s_run(2, at_once, 0), 1);
+        fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    }
+    assert_int_equal(s_run(3, nobody, 0), 200); // still twice the hundred
+}
+
+static void
 a_round_does_not_close_early_before_the_expected_children_had_their_chance(void **state)
 {
     (void)state;
@@ -235,6 +256,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_round_ends_when_its_window_says_so),
         TEST(the_deadline_follows_the_median_and_a_missed_round_forgets_it),
+        TEST(a_second_attempt_teaches_the_deadline_nothing),
         TEST(a_round_does_not_close_early_before_the_expected_children_had_their_chance),
         TEST(time_travels_down_as_a_shrinking_budget),
         TEST(a_task_that_comes_too_late_is_a_missed_round_at_once),
