@@ -160,6 +160,15 @@ fl_identity_parent(const fl_identity *self)
     return &self->parent;
 }
 
+uint64_t
+fl_identity_left_s(const fl_identity *self, bool *ending)
+{
+    uint64_t now = self->conf.wall_s();
+    uint64_t left = self->cert.not_after > now ? self->cert.not_after - now : 0;
+    *ending = left < (self->cert.not_after - self->cert.not_before) / 3;
+    return left;
+}
+
 void
 fl_identity_serve(fl_identity *self, fl_gate *gate, uint16_t up_port, uint16_t down_port)
 {

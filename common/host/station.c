@@ -14,6 +14,7 @@ enum {
     TURN_MS = 250,         // longest sleep of the loop: `done` and the linger are looked at then
     STOP_MS = 10 * 1000,   // a running job gets so long to end
     OTHER_DESCRIPTORS = 256,
+    CERTIFICATE_MS = 6 * 3600 * 1000, // between two looks at our own
 };
 
 struct fl_station {
@@ -32,6 +33,7 @@ struct fl_station {
     fl_works *works;
     fl_relay *relay;
     fl_reactor *reactor;
+    fl_time certificate_at; // next look at ours
     bool stopping;
 };
 
@@ -351,6 +353,24 @@ s_wind_down(fl_station *self)
     return ended;
 }
 
+//  Say in time that our certificate ends: without one nobody lets us in.
+static void
+s_mind_certificate(fl_station *self, fl_time now)
+{
+    bool ending = false;
+    if (now < self->certificate_at) {
+        return;
+    }
+    uint64_t left_s = fl_identity_left_s(self->conf.identity, &ending);
+    self->certificate_at = now + CERTIFICATE_MS;
+    if (ending) {
+        fl_log(left_s == 0 ? FL_LOG_ERROR : FL_LOG_WARN, "certificate-ends",
+               fl_log_u64("hours_left", left_s / 3600),
+               fl_log_text("do", self->conf.parent ? "fl enrol --renew, then start this again"
+                                                   : "start this again: a root renews its own"));
+    }
+}
+
 bool
 fl_station_run(fl_station *self)
 {
@@ -359,6 +379,7 @@ fl_station_run(fl_station *self)
         fl_reactor_turn(self->reactor, TURN_MS);
         s_spread_denials(self);
         fl_time now = fl_reactor_now(self->reactor);
+        s_mind_certificate(self, now);
         bool done = self->tier.done != NULL && self->tier.done(self->tier.self);
         if (!done) {
             done_at = FL_NEVER;

@@ -505,6 +505,23 @@ hello_and_beats_carry_what_the_machines_do_not_know(void **state)
     fl_identity_close(&edge);
 }
 
+static void
+the_last_third_of_a_certificate_is_said(void **state)
+{
+    (void)state;
+    fl_identity *identity = open_as("edge-a", FL_ROLE_EDGE);
+    bool ending = true;
+    assert_int_equal(fl_identity_left_s(identity, &ending), IDENTITY_WEEK_S);
+    assert_false(ending);
+    wall = IDENTITY_NOW + IDENTITY_WEEK_S - 3600;
+    assert_int_equal(fl_identity_left_s(identity, &ending), 3600);
+    assert_true(ending);
+    wall = IDENTITY_NOW + IDENTITY_WEEK_S + 1;
+    assert_int_equal(fl_identity_left_s(identity, &ending), 0);
+    assert_true(ending);
+    fl_identity_close(&identity);
+}
+
 #define placed(test) cmocka_unit_test_setup_teardown(test, start, end)
 
 int
@@ -512,6 +529,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         placed(an_identity_knows_itself_and_its_parent),
+        placed(the_last_third_of_a_certificate_is_said),
         placed(each_file_that_is_missing_is_named),
         placed(a_certificate_of_ours_that_does_not_hold_is_named),
         placed(a_certificate_of_this_key_and_role_gets_a_badge),
