@@ -238,7 +238,7 @@ s_attack(toy *parent, fl_way way, fl_link_kind kind, size_t frame_bytes)
         const uint64_t heard = parent->counters.turns;
         toy_until(parent, NULL, parent->counters.turns > heard);
         most = s_resident_bytes() > most ? s_resident_bytes() : most;
-        assert_true(most - before < (uint64_t)1 << 30);
+        assert_true(most - before < (uint64_t)3 << 30); // of four, however late we get our turn
     }
     fl_link_destroy(&attacker);
     return most - before;

@@ -13,7 +13,7 @@ from security_peer import ENDLESS, Peer, at, counters, hostile, memory_kib
 from fabric import Fabric, expect, main
 
 SECONDS = 6             # of a flood
-ROUNDS = 4              # that must close with all devices during one
+ROUNDS = 2              # that must close with all devices during one
 ROUND_MAX_S = 1         # the deadline at the edge
 CONNECTIONS = 2000
 DESCRIPTORS = 1024

@@ -33,6 +33,9 @@ def _slow_namespace():
     here, there = (f"{subnet[0]}.{int(subnet[1]) + offset}" for offset in (1, 2))
     if run(["ip", "netns", "add", space])[0] != 0:
         raise Skip("this machine does not let us make a network namespace")
+    if run(["ip", "netns", "exec", space, "true"])[0] != 0:
+        run(["ip", "netns", "del", space])
+        raise Skip("this machine does not let us enter a network namespace")
     try:
         _ip("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", space)
         _ip("ip", "address", "add", here + "/30", "dev", near)
