@@ -6,9 +6,10 @@
 #include "common/wire/codec_fields.h"
 
 const fl_verb messages_verbs[MESSAGES_VERBS] = {
-    FL_HELLO,  FL_WELCOME, FL_REFUSED, FL_TASK, FL_CONTRIB, FL_GRANT,
-    FL_CLOSED, FL_BEAT,    FL_LEAVE,   FL_DENY, FL_ENROL,   FL_ENROLLED,
-    FL_CHUNK,  FL_FETCH,   FL_PIECE,   FL_ASK,  FL_ANSWER,
+    FL_HELLO, FL_WELCOME, FL_REFUSED,   FL_TASK,  FL_CONTRIB,  FL_GRANT,  FL_CLOSED,
+    FL_BEAT,  FL_LEAVE,   FL_DENY,      FL_ENROL, FL_ENROLLED, FL_CHUNK,  FL_FETCH,
+    FL_PIECE, FL_ASK,     FL_ANSWER,    FL_KEYS,  FL_ROSTER,   FL_SHARES, FL_DEALT,
+    FL_READY, FL_MASKSET, FL_SURVIVORS, FL_ACK,   FL_ACKS,     FL_UNMASK,
 };
 
 // ---- samples ----------------------------------------------------------------------------------
@@ -74,7 +75,12 @@ s_sample_order(const fl_message *message, fl_order *order)
                   .proximal = 0.01f,
                   .seed = 0x0102030405060708u,
                   .late = FL_LATE_CARRY,
-                  .staleness_max = 3 },
+                  .staleness_max = 3,
+                  .masking = FL_MASKING_MALICIOUS,
+                  .block_max = 48,
+                  .members_min = { 8, 3 },
+                  .survivors_min = { 6, 3 },
+                  .step_ms = 2000 },
     };
     s_count_up(order->model.bytes, sizeof order->model, 0x40);
 }
@@ -101,14 +107,13 @@ s_sample_contrib(messages_letter *letter, fl_contrib *self)
         .seat = 5,
         .epoch = 2,
         .base_round = 6,
-        .weight = 640,
-        .count = 6,
         .elements = 101770,
         .vector_bytes = 407080,
-        .stats = { 36000, 37748736000u, 30500, 36000, 17, 1, 900000, 1 },
         .tally = sample_tally,
         .roll_dropped = 7,
         .roll = s_sample_roll(letter),
+        .header = s_view(letter, FL_MASKED_HEADER_BYTES, 0xd0),
+        .psig = s_view(letter, FL_SIGNATURE_BYTES, 0xe0),
     };
     s_count_up(self->ticket, sizeof self->ticket, 0x50);
     s_count_up(self->base.bytes, sizeof self->base, 0x40);
@@ -220,6 +225,74 @@ s_sample_round(messages_letter *letter)
     }
 }
 
+static void
+s_sample_setup(messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    switch ((int)message->verb) {
+    case FL_KEYS:
+        message->keys.certificate = s_view(letter, FL_MEMBER_CERT_BYTES, 0x80);
+        s_count_up(message->keys.epk, sizeof message->keys.epk, 0x20);
+        s_count_up(message->keys.mpk, sizeof message->keys.mpk, 0x30);
+        s_count_up(message->keys.signature, sizeof message->keys.signature, 0x70);
+        break;
+    case FL_ROSTER:
+        message->roster =
+            (fl_block_roster){ .block = 2,
+                               .members = s_view(letter, (size_t)3 * FL_MEMBER_BYTES, 0x90) };
+        break;
+    case FL_SHARES:
+        message->shares =
+            (fl_block_shares){ .block = 2,
+                               .index = 1,
+                               .digests = s_view(letter, (size_t)3 * FL_DIGESTS_BYTES, 0xa0),
+                               .sealed = s_view(letter, (size_t)3 * FL_SEALED_SHARE_BYTES, 0xb0) };
+        s_count_up(message->shares.commitment.bytes, sizeof message->shares.commitment, 0x60);
+        s_count_up(message->shares.signature, sizeof message->shares.signature, 0x70);
+        break;
+    case FL_DEALT:
+        message->dealt = (fl_block_dealt){ .block = 2,
+                                           .dealers = 5,
+                                           .parts = s_view(letter, (size_t)2 * FL_DEALT_BYTES, 1) };
+        break;
+    default: // FL_READY
+        message->ready = (fl_block_ready){ .block = 2, .dealers = 7 };
+        break;
+    }
+}
+
+static void
+s_sample_opening(messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    switch ((int)message->verb) {
+    case FL_MASKSET:
+        message->maskset = (fl_block_maskset){ .block = 2, .members = 7 };
+        break;
+    case FL_SURVIVORS:
+        message->survivors = (fl_block_survivors){
+            .block = 2, .members = 6, .psigs = s_view(letter, (size_t)2 * FL_SIGNATURE_BYTES, 2)
+        };
+        break;
+    case FL_ACK:
+        message->ack.block = 2;
+        s_count_up(message->ack.signature, sizeof message->ack.signature, 0x70);
+        break;
+    case FL_ACKS:
+        message->acks = (fl_block_acks){
+            .block = 2, .members = 6, .asigs = s_view(letter, (size_t)2 * FL_SIGNATURE_BYTES, 3)
+        };
+        break;
+    default: // FL_UNMASK
+        message->unmask =
+            (fl_block_unmask){ .block = 2,
+                               .self = 6,
+                               .pair = 1,
+                               .shares = s_view(letter, (size_t)3 * FL_SHARE_WIRE_BYTES, 4) };
+        break;
+    }
+}
+
 void
 messages_sample(fl_verb verb, messages_letter *letter)
 {
@@ -255,6 +328,20 @@ messages_sample(fl_verb verb, messages_letter *letter)
     case FL_ENROL:
     case FL_ENROLLED:
         s_sample_joining(letter);
+        break;
+    case FL_KEYS:
+    case FL_ROSTER:
+    case FL_SHARES:
+    case FL_DEALT:
+    case FL_READY:
+        s_sample_setup(letter);
+        break;
+    case FL_MASKSET:
+    case FL_SURVIVORS:
+    case FL_ACK:
+    case FL_ACKS:
+    case FL_UNMASK:
+        s_sample_opening(letter);
         break;
     case FL_VERB_NONE:
     case FL_VERB_COUNT:
@@ -317,6 +404,15 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     plan->seed = fl_rng_u64(rng);
     plan->late = (uint8_t)fl_rng_below(rng, 2);
     plan->staleness_max = (uint32_t)s_draw(rng, 0, UINT32_MAX);
+    plan->masking = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
+    if (plan->masking != FL_MASKING_NONE) {
+        plan->block_max = (uint8_t)s_draw(rng, 3, FL_MEMBERS_MAX);
+        plan->step_ms = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    }
+    for (int i = 0; i < 2; i++) {
+        plan->members_min[i] = (uint8_t)s_draw(rng, 0, plan->block_max);
+        plan->survivors_min[i] = (uint8_t)s_draw(rng, 0, plan->block_max);
+    }
 }
 
 static void
@@ -406,13 +502,68 @@ s_random_group(fl_rng *rng, const fl_group *group, messages_letter *letter, uint
     }
 }
 
+static void
+s_agree_contrib(fl_rng *rng, messages_letter *letter)
+{
+    fl_contrib *self = &letter->message.contrib;
+    self->base_round = s_draw(rng, 1, letter->message.round);
+    if (fl_rng_below(rng, 2) == 0) {
+        self->header = self->psig = fl_bytes_of(NULL, 0);
+        return;
+    }
+    self->weight = self->count = 0;
+    memset(self->stats, 0, sizeof self->stats);
+    self->header = s_view(letter, FL_MASKED_HEADER_BYTES, 9);
+    self->psig = s_view(letter, fl_rng_below(rng, 2) * FL_SIGNATURE_BYTES, 9);
+}
+
+//  Lists as long as the sets beside them say.
+static void
+s_agree_masking(fl_rng *rng, messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    size_t members = (size_t)s_draw(rng, 1, FL_MEMBERS_MAX);
+    switch ((int)message->verb) {
+    case FL_ROSTER:
+        message->roster.members = s_view(letter, members * FL_MEMBER_BYTES, 9);
+        break;
+    case FL_SHARES:
+        message->shares.index = (uint32_t)s_draw(rng, 0, members - 1);
+        message->shares.digests = s_view(letter, members * FL_DIGESTS_BYTES, 9);
+        message->shares.sealed = s_view(letter, members * FL_SEALED_SHARE_BYTES, 9);
+        break;
+    case FL_DEALT:
+        message->dealt.dealers &= ~(uint64_t)1;
+        members = fl_set_count(message->dealt.dealers);
+        message->dealt.parts = s_view(letter, members * FL_DEALT_BYTES, 9);
+        break;
+    case FL_SURVIVORS:
+        members = fl_rng_below(rng, 2) * fl_set_count(message->survivors.members);
+        message->survivors.psigs = s_view(letter, members * FL_SIGNATURE_BYTES, 9);
+        break;
+    case FL_ACKS:
+        members = fl_set_count(message->acks.members);
+        message->acks.asigs = s_view(letter, members * FL_SIGNATURE_BYTES, 9);
+        break;
+    case FL_UNMASK:
+        message->unmask.pair &= ~message->unmask.self;
+        message->unmask.pair |= message->unmask.self == 0;
+        members = fl_set_count(message->unmask.self | message->unmask.pair);
+        message->unmask.shares = s_view(letter, members * FL_SHARE_WIRE_BYTES, 9);
+        break;
+    default:
+        break;
+    }
+}
+
 //  What fields say together was drawn apart: put it right.
 static void
 s_agree(fl_rng *rng, messages_letter *letter)
 {
     fl_message *message = &letter->message;
+    s_agree_masking(rng, letter);
     if (message->verb == FL_CONTRIB) {
-        message->contrib.base_round = s_draw(rng, 1, message->round);
+        s_agree_contrib(rng, letter);
     } else if (message->verb == FL_GRANT) {
         message->grant.limit = s_draw(rng, message->grant.next, FL_VECTOR_BYTES_MAX);
     } else if (message->verb == FL_ENROLLED) {
@@ -539,10 +690,18 @@ messages_value_bytes(fl_bytes bytes)
 }
 
 size_t
+messages_head_bytes(fl_bytes frame)
+{
+    FL_ASSERT(frame.size > FL_ENVELOPE_BYTES);
+    uint8_t first = frame.data[FL_ENVELOPE_BYTES];
+    FL_ASSERT((first & 0xf0) == 0x90 || first == 0xdc);
+    return first == 0xdc ? 3 : 1;
+}
+
+size_t
 messages_value_at(fl_bytes frame, uint32_t index)
 {
-    size_t at = FL_ENVELOPE_BYTES + 1;
-    FL_ASSERT(frame.size > at && (frame.data[at - 1] & 0xf0) == 0x90); // all are fixarrays
+    size_t at = FL_ENVELOPE_BYTES + messages_head_bytes(frame);
     for (uint32_t i = 0; i < index; i++) {
         size_t size = messages_value_bytes(fl_bytes_of(frame.data + at, frame.size - at));
         FL_ASSERT(size > 0);
