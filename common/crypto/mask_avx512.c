@@ -112,7 +112,8 @@ s_join_some(uint8_t *words, size_t size, const __m512i x[16], unsigned wide, boo
 {
     for (unsigned b = 0; b < BLOCKS && b * FL_MASK_BLOCK_BYTES < size; b++) {
         size_t left = (size - b * FL_MASK_BLOCK_BYTES) / 4;
-        __mmask16 lanes = left >= 16 ? 0xffff : (__mmask16)((1u << left) - 1);
+        unsigned low = left >= 16 ? 0xffff : (1u << left) - 1;
+        __mmask16 lanes = (__mmask16)low;
         uint8_t *at = words + b * FL_MASK_BLOCK_BYTES;
         __m512i sum = s_join(_mm512_maskz_loadu_epi32(lanes, at), x[b], wide, subtract);
         _mm512_mask_storeu_epi32(at, lanes, sum);

@@ -4,6 +4,7 @@
 
 #include "tests/support/unit.h"
 
+#include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -435,6 +436,85 @@ masked_bytes_are_uniform_whatever_they_hide(void **state)
     }
 }
 
+// ---- what stays behind -------------------------------------------------------------------------
+enum { STACK = 256 * 1024, HIDDEN = 600, HIDDEN_WIRE = 4 };
+static uint8_t stack[STACK] __attribute__((aligned(4096)));
+static uint8_t upload[HIDDEN * HIDDEN_WIRE];
+static uint32_t hidden_sum[HIDDEN];
+static fl_mask_seed hidden_seed;
+
+//  True when eight bytes of keystream, of the plain upload or of the key lie on that stack.
+__attribute__((no_sanitize("address"))) static bool
+s_finds_secrets(const uint8_t *secret, size_t size)
+{
+    for (size_t at = 0; at + 8 <= STACK; at += 4) {
+        for (size_t from = 0; from + 8 <= size; from += 4) {
+            if (stack[at] == secret[from] && memcmp(stack + at, secret + from, 8) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void *
+s_apply_there(void *kernel)
+{
+    const fl_mask_range range = { 32, FL_MASK_LANE_VECTOR, 0, HIDDEN };
+    fl_mask_apply_by(kernel, &hidden_seed, 1, &range, hidden_sum);
+    fl_mask_wire_by(kernel, &hidden_seed, 1, &range, HIDDEN_WIRE, upload, upload);
+    return NULL;
+}
+
+static void *
+s_expand_there(void *kernel)
+{
+    (void)kernel;
+    uint8_t stream[HIDDEN * 4];
+    s_stream(&hidden_seed, FL_MASK_LANE_VECTOR, 0, stream, sizeof stream);
+    return NULL;
+}
+
+static void
+s_run_there(void *(*act)(void *), const fl_mask_kernel *kernel)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    union {
+        const void *from;
+        void *to;
+    } plain = { .from = kernel };
+    memset(stack, 0, sizeof stack);
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstack(&attributes, stack, sizeof stack), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, act, plain.to), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(pthread_attr_destroy(&attributes), 0);
+}
+
+static void
+no_keystream_and_no_plain_word_stays_on_the_stack(void **state)
+{
+    (void)state;
+    static uint8_t stream[HIDDEN * 4], plain[sizeof upload];
+    hidden_seed = s_seed(130, false);
+    s_stream(&hidden_seed, FL_MASK_LANE_VECTOR, 0, stream, sizeof stream);
+    for (unsigned number = 0; number < FL_MASK_KERNELS; number++) {
+        const fl_mask_kernel *kernel = fl_mask_kernel_at(number);
+        if (kernel != NULL) {
+            s_random(plain, sizeof plain, 70);
+            memcpy(upload, plain, sizeof plain);
+            s_run_there(s_apply_there, kernel);
+            assert_memory_not_equal(upload, plain, sizeof plain);
+            assert_false(s_finds_secrets(stream, sizeof stream));
+            assert_false(s_finds_secrets(plain, sizeof plain));
+            assert_false(s_finds_secrets(hidden_seed.key, sizeof hidden_seed.key));
+        }
+    }
+    s_run_there(s_expand_there, NULL); // what a careless one leaves is found
+    assert_true(s_finds_secrets(stream, sizeof stream));
+}
+
 // ---- bounds -----------------------------------------------------------------------------------
 static uint64_t room[64];
 static void
@@ -515,6 +595,7 @@ main(void)
         cmocka_unit_test(checksums_of_ranges_and_of_members_add_up),
         cmocka_unit_test(one_flipped_bit_or_a_wrap_changes_the_checksum),
         cmocka_unit_test(masked_bytes_are_uniform_whatever_they_hide),
+        cmocka_unit_test(no_keystream_and_no_plain_word_stays_on_the_stack),
         cmocka_unit_test(ranges_out_of_bounds_end_the_process),
         cmocka_unit_test(the_best_kernel_is_one_of_this_machine),
     };
