@@ -7,7 +7,7 @@
 
 _Static_assert(FL_MASK_SEED_BYTES == crypto_stream_chacha20_ietf_KEYBYTES, "ChaCha20");
 
-//  Small enough to stay in the first-level cache beside the tile, large enough for libsodium's pace.
+//  Small enough to stay in the first-level cache beside the tile, large enough for libsodium.
 enum { SCRATCH = 4096, NONCE = crypto_stream_chacha20_ietf_NONCEBYTES };
 static const uint8_t zeros[SCRATCH];
 

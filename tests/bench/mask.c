@@ -274,7 +274,8 @@ s_print_json(const bench *self)
     for (what each = SHARE; each <= REBUILD; each++) {
         (void)printf(", \"%s_us\": %.2f", keys[each], s_share_us(self, each));
     }
-    (void)printf(", \"goals\": {\"portable\": %s", s_ratio(self, PORTABLE) >= 0.9 ? "true" : "false");
+    (void)printf(", \"goals\": {\"portable\": %s",
+                 s_ratio(self, PORTABLE) >= 0.9 ? "true" : "false");
     if (self->present[AVX512]) {
         (void)printf(", \"avx512\": %s", s_ratio(self, AVX512) >= 1.6 ? "true" : "false");
     }

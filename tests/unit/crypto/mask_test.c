@@ -103,24 +103,12 @@ s_every_length(unsigned number)
 }
 
 static void
-the_portable_kernel_adds_libsodiums_stream_for_every_length_and_ring(void **state)
+every_kernel_adds_libsodiums_stream_for_every_length_and_ring(void **state)
 {
     (void)state;
-    s_every_length(FL_MASK_PORTABLE);
-}
-
-static void
-the_avx2_kernel_adds_libsodiums_stream_for_every_length_and_ring(void **state)
-{
-    (void)state;
-    s_every_length(FL_MASK_AVX2);
-}
-
-static void
-the_avx512_kernel_adds_libsodiums_stream_for_every_length_and_ring(void **state)
-{
-    (void)state;
-    s_every_length(FL_MASK_AVX512);
+    for (unsigned number = 0; number < FL_MASK_KERNELS; number++) {
+        s_every_length(number);
+    }
 }
 
 static void
@@ -581,9 +569,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_portable_kernel_adds_libsodiums_stream_for_every_length_and_ring),
-        cmocka_unit_test(the_avx2_kernel_adds_libsodiums_stream_for_every_length_and_ring),
-        cmocka_unit_test(the_avx512_kernel_adds_libsodiums_stream_for_every_length_and_ring),
+        cmocka_unit_test(every_kernel_adds_libsodiums_stream_for_every_length_and_ring),
         cmocka_unit_test(every_kernel_knows_every_lane_and_every_block),
         cmocka_unit_test(known_seeds_give_known_words),
         cmocka_unit_test(any_split_into_ranges_gives_the_same_words),
