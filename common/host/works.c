@@ -313,6 +313,8 @@ s_keep(fl_works *self, errand *job)
     case FL_EV_FOLDED:
     case FL_EV_SAVED:
     case FL_EV_STOP:
+    case FL_EV_MASKED:
+    case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         break;
     }
@@ -534,6 +536,9 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
     case FL_FX_RECONNECT:
     case FL_FX_EXPEL:
     case FL_FX_NOTE:
+    case FL_FX_KEEP:
+    case FL_FX_MASK:
+    case FL_FX_UNMASK:
     case FL_FX_COUNT:
         break;
     }
