@@ -345,8 +345,9 @@ s_signers(const fl_masking_member *self, const fl_block_survivors *survivors)
         if ((survivors->members & s_bit(i)) == 0) {
             continue;
         }
-        bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
-        if (honest || (survivors->psigs.size > 0 &&
+        bool plain = self->task.order.plan.masking == FL_MASKING_HONEST ||
+                     !FL_MASKING_RULE(&self->conf, FL_RULE_SIGNED);
+        if (plain || (survivors->psigs.size > 0 &&
                        fl_hsa_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
             signers |= s_bit(i);
         }

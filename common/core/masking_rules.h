@@ -5,6 +5,7 @@
 
 enum {
     FL_RULE_PSIG = 1 << 0,       // R1: a missing signature never means dead
+    FL_RULE_SIGNED = 1 << 12,    // R1: nor does a bad one mean alive
     FL_RULE_ONE_CONTENT = 1 << 1, // R2: one content per message type, so one UNMASK
     FL_RULE_SUBSET = 1 << 2,     // R3: S within P within what I found good
     FL_RULE_SIZE = 1 << 3,       // R3: enough survivors
