@@ -62,7 +62,7 @@ fl_masking_task_hash(const fl_task *task)
     return fl_hash_domain("HSA2 task", fl_bytes_of(body, sizeof body));
 }
 
-// ---- rosters ----------------------------------------------------------------------------------
+// ---- rosters ---------------------------------------------------------------------------------
 static fl_reason
 s_certified(const fl_masking_block *self, fl_bytes bytes, const fl_masking_trust *trust,
             uint64_t now_s, fl_cert *cert)
@@ -130,7 +130,7 @@ fl_masking_block_seal(fl_masking_block *self, fl_bytes members)
     self->round.roster = fl_hash_domain("HSA2 roster", members);
 }
 
-// ---- the tree of digests ------------------------------------------------------------------------
+// ---- the tree of digests ---------------------------------------------------------------------
 static fl_hash
 s_leaf(const uint8_t digests[FL_DIGESTS_BYTES], uint32_t index)
 {
@@ -197,7 +197,7 @@ fl_masking_public_part(const fl_hash *commitment, const fl_hash *root,
     memcpy(bytes + sizeof *commitment, root->bytes, sizeof *root);
 }
 
-// ---- the header lane ----------------------------------------------------------------------------
+// ---- the header lane -------------------------------------------------------------------------
 static void
 s_words(const fl_masking_sums *sums, uint64_t words[FL_MASKED_HEADER_WORDS])
 {

@@ -1,18 +1,23 @@
 //  The aggregator is trusted with the work, not with the inputs. It may stop a round, and then it
-//  says why; it can open one sum of many, and nothing smaller, because members give it the pieces of
-//  one sum only. It is the first to check what members show each other, so that a liar is named here
-//  and does not spoil the round of the others.
+//  says why; it can open one sum of many, and nothing smaller, because members give it the pieces
+//  of one sum only. It is the first to check what members show each other, so that a liar is named
+//  here and does not spoil the round of the others.
 #include "common/core/masking_cohort_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const names[FL_MASKING_STATES] = {
-    [FL_MASKING_NO_ROUND] = "no-round",     [FL_MASKING_INVITED] = "invited",
-    [FL_MASKING_ROSTERED] = "rostered",     [FL_MASKING_DEALING] = "dealing",
-    [FL_MASKING_WAITING_READY] = "waiting-ready", [FL_MASKING_COLLECTING] = "collecting",
-    [FL_MASKING_ACKING] = "acking",         [FL_MASKING_OPENING] = "opening",
-    [FL_MASKING_SUMMING] = "summing",       [FL_MASKING_DONE] = "done",
+    [FL_MASKING_NO_ROUND] = "no-round",
+    [FL_MASKING_INVITED] = "invited",
+    [FL_MASKING_ROSTERED] = "rostered",
+    [FL_MASKING_DEALING] = "dealing",
+    [FL_MASKING_WAITING_READY] = "waiting-ready",
+    [FL_MASKING_COLLECTING] = "collecting",
+    [FL_MASKING_ACKING] = "acking",
+    [FL_MASKING_OPENING] = "opening",
+    [FL_MASKING_SUMMING] = "summing",
+    [FL_MASKING_DONE] = "done",
     [FL_MASKING_ABORTED] = "aborted",
 };
 
@@ -159,7 +164,7 @@ fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reaso
     }
 }
 
-// ---- the end --------------------------------------------------------------------------------------
+// ---- the end ---------------------------------------------------------------------------------
 void
 fl_masking_cohort_abort(fl_masking_cohort *self, fl_reason reason, fl_outbox *out)
 {
@@ -186,8 +191,7 @@ s_judge_sums(const fl_masking_cohort *self, const fl_masking_sums *sums, uint64_
     }
     bool counted = sums->count >= survivors && sums->count <= plan->devices_max &&
                    (self->conf.hop > 1 || sums->count == survivors);
-    return counted && sums->weight >= sums->count &&
-                   sums->weight <= sums->count * plan->weight_max
+    return counted && sums->weight >= sums->count && sums->weight <= sums->count * plan->weight_max
                ? FL_WHY_NONE
                : FL_WHY_COUNT_MISMATCH;
 }
@@ -219,7 +223,7 @@ fl_masking_cohort_unmasked(fl_masking_cohort *self, const fl_event *event, fl_ou
                                    .b = fl_set_count(self->maskset & ~self->survivors) });
 }
 
-// ---- leaving states -------------------------------------------------------------------------------
+// ---- leaving states --------------------------------------------------------------------------
 //  Nobody in `set` is still to come; `have`: those who answered.
 static bool
 s_all_answered(const fl_masking_cohort *self, uint64_t set, uint64_t have)
@@ -247,8 +251,7 @@ s_fix_roster(fl_masking_cohort *self)
     for (uint32_t i = 0; i < self->count; i++) { // those with keys to the front, in their order
         if (self->child[i].keyed) {
             fl_masking_child keyed = self->child[i];
-            memmove(&self->child[members + 1], &self->child[members],
-                    (i - members) * sizeof keyed);
+            memmove(&self->child[members + 1], &self->child[members], (i - members) * sizeof keyed);
             self->child[members++] = keyed;
         }
     }
@@ -273,16 +276,15 @@ s_leave_invited(fl_masking_cohort *self, fl_time now, fl_outbox *out)
     uint32_t members = fl_set_count(keyed);
     uint32_t floor = fl_masking_floor(plan->members_min, self->conf.hop);
     self->threshold = fl_masking_threshold(members);
-    self->quorum = fl_masking_quorum(members,
-                                     fl_masking_floor(plan->survivors_min, self->conf.hop));
+    self->quorum =
+        fl_masking_quorum(members, fl_masking_floor(plan->survivors_min, self->conf.hop));
     if (members < FL_MASKING_MEMBERS_MIN || members < floor || members < self->quorum) {
         fl_masking_cohort_abort(self, FL_WHY_ROSTER_TOO_SMALL, out);
         return false;
     }
     s_fix_roster(self);
-    fl_masking_block_seal(&self->block,
-                          fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
-                                      (size_t)members * FL_MEMBER_BYTES));
+    fl_masking_block_seal(&self->block, fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
+                                                    (size_t)members * FL_MEMBER_BYTES));
     //  `block` was filled in the order in which KEYS came: line it up with the roster.
     fl_masking_block block = self->block;
     for (uint32_t i = 0; i < members; i++) {
@@ -346,8 +348,8 @@ s_choose_maskset(const fl_masking_cohort *self)
             }
             uint32_t gaps = fl_set_count(set & ~self->ready[i]);
             for (uint32_t n = 0; n < self->block.members; n++) {
-                bool lacks = (set & fl_masking_bit(n)) != 0 &&
-                             (self->ready[n] & fl_masking_bit(i)) == 0;
+                bool lacks =
+                    (set & fl_masking_bit(n)) != 0 && (self->ready[n] & fl_masking_bit(i)) == 0;
                 gaps += lacks ? 1 : 0;
             }
             worst = gaps > most ? i : worst;
@@ -472,7 +474,7 @@ fl_masking_cohort_advance(fl_masking_cohort *self, fl_time now, fl_outbox *out)
     }
 }
 
-// ---- time -----------------------------------------------------------------------------------------
+// ---- time ------------------------------------------------------------------------------------
 fl_time
 fl_masking_cohort_deadline(const fl_masking_cohort *self)
 {
@@ -508,7 +510,7 @@ fl_masking_cohort_tick(fl_masking_cohort *self, fl_time now, fl_outbox *out)
     fl_masking_cohort_advance(self, now, out);
 }
 
-// ---- what the cohort looks at ---------------------------------------------------------------------
+// ---- what the cohort looks at ----------------------------------------------------------------
 fl_masking_state
 fl_masking_cohort_state(const fl_masking_cohort *self)
 {

@@ -1,10 +1,11 @@
 //  What children say, and what each is told. A first content is taken, the same again is answered
-//  with what the child seems to have missed, another one is refused: a member has one word per step.
+//  with what the child seems to have missed, another one is refused: a member has one word per
+//  step.
 #include "common/core/masking_cohort_inside.h"
 
 #include <string.h>
 
-// ---- telling --------------------------------------------------------------------------------------
+// ---- telling ---------------------------------------------------------------------------------
 static size_t
 s_list_bytes(uint64_t set)
 {
@@ -43,8 +44,8 @@ s_fill(const fl_masking_cohort *self, uint32_t index, fl_keep what, fl_message *
         message->survivors.block = block;
         message->survivors.members = self->survivors;
         if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
-            message->survivors.psigs = fl_bytes_of(self->psigs_fact + FL_FACT_HEAD_BYTES,
-                                                   s_list_bytes(self->survivors));
+            message->survivors.psigs =
+                fl_bytes_of(self->psigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->survivors));
         }
         break;
     case FL_KEEP_ACKS:
@@ -86,10 +87,8 @@ void
 fl_masking_cohort_tell(fl_masking_cohort *self, uint32_t index, fl_keep what, fl_outbox *out)
 {
     static const fl_verb verbs[FL_KEEP_COUNT] = {
-        [FL_KEEP_ROSTER] = FL_ROSTER,
-        [FL_KEEP_DEALT] = FL_DEALT,
-        [FL_KEEP_MASKSET] = FL_MASKSET,
-        [FL_KEEP_SURVIVORS] = FL_SURVIVORS,
+        [FL_KEEP_ROSTER] = FL_ROSTER,   [FL_KEEP_DEALT] = FL_DEALT,
+        [FL_KEEP_MASKSET] = FL_MASKSET, [FL_KEEP_SURVIVORS] = FL_SURVIVORS,
         [FL_KEEP_ACKS] = FL_ACKS,
     };
     const fl_masking_child *child = &self->child[index];
@@ -138,7 +137,7 @@ fl_masking_cohort_gone(fl_masking_cohort *self, const fl_node *node, fl_time now
     }
 }
 
-// ---- hearing --------------------------------------------------------------------------------------
+// ---- hearing ---------------------------------------------------------------------------------
 //  A message that came too late, twice with two contents, or for something else.
 static void
 s_drop(fl_masking_cohort *self, uint32_t index, fl_verb verb, fl_reason reason, fl_outbox *out)
@@ -199,7 +198,8 @@ s_dealing_holds(const fl_masking_cohort *self, uint32_t index, const fl_block_sh
 {
     static const uint8_t nothing[FL_SEALED_SHARE_BYTES];
     const fl_masking_block *block = &self->block;
-    if (memcmp(shares->sealed.data + (size_t)index * sizeof nothing, nothing, sizeof nothing) != 0) {
+    if (memcmp(shares->sealed.data + (size_t)index * sizeof nothing, nothing, sizeof nothing) !=
+        0) {
         return false;
     }
     fl_masking_tree tree;
@@ -225,9 +225,8 @@ on_shares(fl_masking_cohort *self, uint32_t index, const fl_block_shares *shares
     }
     fl_masking_dealing dealing = fl_masking_cohort_dealing(self, index);
     if ((self->dealt & fl_masking_bit(index)) != 0) {
-        bool same =
-            memcmp(dealing.signature, shares->signature, FL_SIGN_BYTES) == 0 &&
-            memcmp(dealing.sealed, shares->sealed.data, shares->sealed.size) == 0;
+        bool same = memcmp(dealing.signature, shares->signature, FL_SIGN_BYTES) == 0 &&
+                    memcmp(dealing.sealed, shares->sealed.data, shares->sealed.size) == 0;
         if (same) {
             fl_masking_cohort_tell(self, index, FL_KEEP_DEALT, out);
         } else {
@@ -258,8 +257,8 @@ on_ready(fl_masking_cohort *self, uint32_t index, const fl_block_ready *ready, f
         s_drop(self, index, FL_READY, FL_WHY_UNKNOWN_ROUND, out);
         return;
     }
-    if (!fl_set_within(ready->dealers, self->block.members) || (ready->dealers & ~self->dealt) != 0 ||
-        (ready->dealers & bit) == 0) {
+    if (!fl_set_within(ready->dealers, self->block.members) ||
+        (ready->dealers & ~self->dealt) != 0 || (ready->dealers & bit) == 0) {
         s_drop(self, index, FL_READY, FL_WHY_MALFORMED, out);
         return;
     }
@@ -318,8 +317,7 @@ s_shares_match(const fl_masking_cohort *self, uint32_t holder, const fl_block_un
                                        self_kind ? FL_HSA_SELF : FL_HSA_PAIR, &share);
         fl_wipe(&share, sizeof share);
         const uint8_t *said = fl_masking_cohort_dealing(self, i).digests +
-                              (size_t)holder * FL_DIGESTS_BYTES +
-                              (self_kind ? 0 : sizeof digest);
+                              (size_t)holder * FL_DIGESTS_BYTES + (self_kind ? 0 : sizeof digest);
         if (memcmp(digest.bytes, said, sizeof digest) != 0) {
             return false;
         }
@@ -376,8 +374,8 @@ on_refused(fl_masking_cohort *self, uint32_t index, const fl_refused *refused, f
 }
 
 void
-fl_masking_cohort_hear(fl_masking_cohort *self, const fl_event *event, uint64_t now_s,
-                       fl_time now, fl_outbox *out)
+fl_masking_cohort_hear(fl_masking_cohort *self, const fl_event *event, uint64_t now_s, fl_time now,
+                       fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     uint32_t index;
@@ -414,7 +412,7 @@ fl_masking_cohort_hear(fl_masking_cohort *self, const fl_event *event, uint64_t 
     fl_masking_cohort_advance(self, now, out);
 }
 
-// ---- uploads --------------------------------------------------------------------------------------
+// ---- uploads ---------------------------------------------------------------------------------
 //  Whose uploads are taken: of the mask set; once the survivors are said, of them alone.
 static uint64_t
 s_wanted(const fl_masking_cohort *self)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- dealings -------------------------------------------------------------------------------------
+// ---- dealings --------------------------------------------------------------------------------
 static size_t
 s_dealing(uint32_t members)
 {
@@ -49,8 +49,7 @@ s_part(const fl_masking_cohort *self, const fl_masking_tree *tree, uint32_t from
     fl_write_from(&out, dealing.digests + (size_t)to * FL_DIGESTS_BYTES, FL_DIGESTS_BYTES);
     fl_write_from(&out, path, sizeof path);
     fl_write_from(&out, dealing.signature, FL_SIGN_BYTES);
-    fl_write_from(&out, dealing.sealed + (size_t)to * FL_SEALED_SHARE_BYTES,
-                  FL_SEALED_SHARE_BYTES);
+    fl_write_from(&out, dealing.sealed + (size_t)to * FL_SEALED_SHARE_BYTES, FL_SEALED_SHARE_BYTES);
     FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_DEALT_BYTES);
 }
 
@@ -78,15 +77,14 @@ fl_masking_cohort_make_parts(fl_masking_cohort *self)
             }
             bool skips = to < from && (self->dealt & fl_masking_bit(to)) != 0;
             uint32_t place = before - (skips ? 1 : 0); // a member's own part is left out
-            s_part(self, &tree, from, to,
-                   self->parts + to * each + (size_t)place * FL_DEALT_BYTES);
+            s_part(self, &tree, from, to, self->parts + to * each + (size_t)place * FL_DEALT_BYTES);
         }
         before++;
     }
     return true;
 }
 
-// ---- keeping --------------------------------------------------------------------------------------
+// ---- keeping ---------------------------------------------------------------------------------
 static uint64_t
 s_set(const fl_masking_cohort *self, fl_keep what)
 {
@@ -214,7 +212,7 @@ fl_masking_cohort_bind(fl_masking_cohort *self)
     }
 }
 
-// ---- coming back ----------------------------------------------------------------------------------
+// ---- coming back -----------------------------------------------------------------------------
 //  The list behind the head of a fact that is of this task and block; false otherwise.
 static bool
 s_read_head(const fl_masking_cohort *self, fl_bytes fact, fl_keep *what, uint64_t *set,
@@ -313,8 +311,8 @@ static bool
 s_resume_one(fl_masking_cohort *self, fl_keep what, uint64_t set, fl_bytes list, uint64_t now_s)
 {
     static const fl_masking_state states[FL_KEEP_COUNT] = {
-        [FL_KEEP_ROSTER] = FL_MASKING_ROSTERED,      [FL_KEEP_DEALT] = FL_MASKING_WAITING_READY,
-        [FL_KEEP_MASKSET] = FL_MASKING_COLLECTING,   [FL_KEEP_SURVIVORS] = FL_MASKING_ACKING,
+        [FL_KEEP_ROSTER] = FL_MASKING_ROSTERED,    [FL_KEEP_DEALT] = FL_MASKING_WAITING_READY,
+        [FL_KEEP_MASKSET] = FL_MASKING_COLLECTING, [FL_KEEP_SURVIVORS] = FL_MASKING_ACKING,
         [FL_KEEP_ACKS] = FL_MASKING_OPENING,
     };
     bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;

@@ -1,5 +1,6 @@
-//  The opening: from the shares of `threshold` survivors, the own mask of each survivor and the mask
-//  key of each who was lost after masking. What they give is what stands on the sum, and no more.
+//  The opening: from the shares of `threshold` survivors, the own mask of each survivor and the
+//  mask key of each who was lost after masking. What they give is what stands on the sum, and no
+//  more.
 #include "common/core/masking_cohort_inside.h"
 
 #include <stdlib.h>
@@ -91,8 +92,7 @@ s_open_one(fl_masking_cohort *self, uint32_t index, fl_hsa_kind kind, fl_outbox 
     memcpy(commitment.bytes, fl_masking_cohort_dealing(self, index).commitment, sizeof commitment);
     bool built = fl_share_rebuild(self->opener, shares, self->threshold, secret);
     FL_ASSERT(built); // openers differ
-    bool kept =
-        fl_masking_secret_kept(kind, secret, &commitment, self->block.seat[index].mpk);
+    bool kept = fl_masking_secret_kept(kind, secret, &commitment, self->block.seat[index].mpk);
     if (!kept) {
         s_accuse(self, index, kind, shares, out);
     } else if (kind == FL_HSA_SELF) {

@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const char *const names[FL_MASKING_STEPS] = {
-    [FL_MASKING_IDLE] = "idle",   [FL_MASKING_KEYED] = "keyed",   [FL_MASKING_DEALT] = "dealt",
-    [FL_MASKING_READY] = "ready", [FL_MASKING_MASKED] = "masked", [FL_MASKING_ACKED] = "acked",
+    [FL_MASKING_IDLE] = "idle",     [FL_MASKING_KEYED] = "keyed",   [FL_MASKING_DEALT] = "dealt",
+    [FL_MASKING_READY] = "ready",   [FL_MASKING_MASKED] = "masked", [FL_MASKING_ACKED] = "acked",
     [FL_MASKING_OPENED] = "opened",
 };
 
@@ -79,7 +79,7 @@ fl_masking_member_enter(fl_masking_member *self, fl_masking_step next, fl_outbox
                                    .b = self->block.members });
 }
 
-// ---- what is said -------------------------------------------------------------------------------
+// ---- what is said ----------------------------------------------------------------------------
 fl_message *
 fl_masking_member_word(fl_masking_member *self, fl_verb verb)
 {
@@ -105,7 +105,7 @@ fl_masking_member_again(fl_masking_member *self, fl_time now, fl_outbox *out)
     }
 }
 
-// ---- the end of a round -------------------------------------------------------------------------
+// ---- the end of a round ----------------------------------------------------------------------
 static void
 s_finish(fl_masking_member *self, fl_reason reason, bool burnt, fl_outbox *out)
 {
@@ -115,10 +115,9 @@ s_finish(fl_masking_member *self, fl_reason reason, bool burnt, fl_outbox *out)
     self->again_at = FL_NEVER;
     self->until = FL_NEVER;
     self->token = 0;
-    self->outcome = (fl_masking_outcome){ .round = self->task.order.round,
-                                          .reason = reason,
-                                          .burnt = burnt,
-                                          .spent = self->masking };
+    self->outcome = (fl_masking_outcome){
+        .round = self->task.order.round, .reason = reason, .burnt = burnt, .spent = self->masking
+    };
     self->outcome_new = true;
     if (reason != FL_WHY_NONE) {
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
@@ -156,13 +155,12 @@ fl_masking_member_end(fl_masking_member *self, fl_reason reason, fl_outbox *out)
     }
 }
 
-// ---- the beginning ------------------------------------------------------------------------------
+// ---- the beginning ---------------------------------------------------------------------------
 bool
 fl_masking_member_open(const fl_masking_member *self, const fl_plan *plan)
 {
-    return plan->masking == FL_MASKING_NONE &&
-           (self->conf.profile == FL_MASKING_NONE ||
-            !FL_MASKING_RULE(&self->conf, FL_RULE_PROFILE));
+    return plan->masking == FL_MASKING_NONE && (self->conf.profile == FL_MASKING_NONE ||
+                                                !FL_MASKING_RULE(&self->conf, FL_RULE_PROFILE));
 }
 
 static fl_reason
@@ -175,8 +173,8 @@ s_judge_task(const fl_masking_member *self, const fl_task *task)
     if (!fl_masking_plan_holds(plan)) {
         return FL_WHY_PLAN;
     }
-    bool newer = !fl_run_equal(&task->order.run, &self->accepted_run) ||
-                 task->order.round > self->accepted;
+    bool newer =
+        !fl_run_equal(&task->order.run, &self->accepted_run) || task->order.round > self->accepted;
     newer = newer && (!fl_run_equal(&task->order.run, &self->mark.run) ||
                       task->order.round > self->mark.round);
     return newer ? FL_WHY_NONE : FL_WHY_STALE;
@@ -237,7 +235,7 @@ fl_masking_member_begin(fl_masking_member *self, const fl_task *task, const fl_n
     return FL_WHY_NONE;
 }
 
-// ---- the update -----------------------------------------------------------------------------------
+// ---- the update ------------------------------------------------------------------------------
 static void
 s_mask(fl_masking_member *self, fl_outbox *out)
 {
@@ -312,12 +310,12 @@ fl_masking_member_masked(fl_masking_member *self, const fl_event *event, fl_time
     fl_masking_header_encode(&sums, self->header);
     bool sign = self->task.order.plan.masking == FL_MASKING_MALICIOUS;
     fl_hsa_psig(self->conf.keys, &self->ctx, self->index, self->psig);
-    self->upload = (fl_masking_upload){ .vec = event->masked.vec,
-                                        .hash = event->masked.hash,
-                                        .vector_bytes = event->masked.bytes,
-                                        .header = fl_bytes_of(self->header, sizeof self->header),
-                                        .psig = fl_bytes_of(self->psig,
-                                                            sign ? sizeof self->psig : 0) };
+    self->upload =
+        (fl_masking_upload){ .vec = event->masked.vec,
+                             .hash = event->masked.hash,
+                             .vector_bytes = event->masked.bytes,
+                             .header = fl_bytes_of(self->header, sizeof self->header),
+                             .psig = fl_bytes_of(self->psig, sign ? sizeof self->psig : 0) };
     self->masked = true;
     if (FL_MASKING_RULE(&self->conf, FL_RULE_ONCE)) {
         //  What could make a second mask, or undo this one, is gone from here on.
@@ -331,7 +329,7 @@ fl_masking_member_masked(fl_masking_member *self, const fl_event *event, fl_time
     }
 }
 
-// ---- what is kept ---------------------------------------------------------------------------------
+// ---- what is kept ----------------------------------------------------------------------------
 void
 fl_masking_member_keep(fl_masking_member *self, fl_outbox *out)
 {
@@ -365,7 +363,7 @@ fl_masking_member_saved(fl_masking_member *self, uint64_t token, bool ok, fl_tim
     return true;
 }
 
-// ---- time -----------------------------------------------------------------------------------------
+// ---- time ------------------------------------------------------------------------------------
 void
 fl_masking_member_tick(fl_masking_member *self, fl_time now, fl_outbox *out)
 {
@@ -385,7 +383,7 @@ fl_masking_member_deadline(const fl_masking_member *self)
     return self->until < self->again_at ? self->until : self->again_at;
 }
 
-// ---- what the host looks at -----------------------------------------------------------------------
+// ---- what the host looks at ------------------------------------------------------------------
 fl_masking_step
 fl_masking_member_step_of(const fl_masking_member *self)
 {

@@ -20,7 +20,7 @@ s_drop(fl_masking_member *self, const fl_message *message, fl_outbox *out)
                                    .b = (uint64_t)self->step });
 }
 
-// ---- ROSTER -> SHARES -----------------------------------------------------------------------------
+// ---- ROSTER -> SHARES ------------------------------------------------------------------------
 //  FL_WHY_NONE when this is a block that we may be in, at `self->index`.
 static fl_reason
 s_read_roster(fl_masking_member *self, const fl_block_roster *roster, uint64_t now_s)
@@ -56,8 +56,7 @@ s_judge_block(fl_masking_member *self)
     self->quorum = fl_masking_quorum(members, floor);
     if (FL_MASKING_RULE(&self->conf, FL_RULE_FLOORS) &&
         (members < FL_MASKING_MEMBERS_MIN || members < self->conf.members_min ||
-         members < fl_masking_floor(plan->members_min, self->conf.hop) ||
-         members < self->quorum)) {
+         members < fl_masking_floor(plan->members_min, self->conf.hop) || members < self->quorum)) {
         return FL_WHY_ROSTER_TOO_SMALL;
     }
     if (!FL_MASKING_RULE(&self->conf, FL_RULE_FLOORS)) {
@@ -188,7 +187,7 @@ on_roster(fl_masking_member *self, const fl_message *message, uint64_t now_s, fl
     fl_masking_member_enter(self, FL_MASKING_DEALT, out);
 }
 
-// ---- DEALT -> READY -------------------------------------------------------------------------------
+// ---- DEALT -> READY --------------------------------------------------------------------------
 //  The shares of one dealer are what it signed.
 static bool
 s_take_share(fl_masking_member *self, uint32_t from, const uint8_t *part)
@@ -212,10 +211,8 @@ s_take_share(fl_masking_member *self, uint32_t from, const uint8_t *part)
                      held)) {
         return false;
     }
-    fl_hash self_digest =
-        fl_hsa_digest(&block->round, from, self->index, FL_HSA_SELF, &held->self);
-    fl_hash pair_digest =
-        fl_hsa_digest(&block->round, from, self->index, FL_HSA_PAIR, &held->pair);
+    fl_hash self_digest = fl_hsa_digest(&block->round, from, self->index, FL_HSA_SELF, &held->self);
+    fl_hash pair_digest = fl_hsa_digest(&block->round, from, self->index, FL_HSA_PAIR, &held->pair);
     return memcmp(self_digest.bytes, digests.data, sizeof self_digest) == 0 &&
            memcmp(pair_digest.bytes, digests.data + sizeof self_digest, sizeof pair_digest) == 0;
 }
@@ -243,7 +240,7 @@ on_dealt(fl_masking_member *self, const fl_message *message, fl_time now, fl_out
     fl_masking_member_ready(self, now, out);
 }
 
-// ---- MASKSET -> the masked update -----------------------------------------------------------------
+// ---- MASKSET -> the masked update ------------------------------------------------------------
 static bool
 s_make_seeds(fl_masking_member *self)
 {
@@ -255,8 +252,8 @@ s_make_seeds(fl_masking_member *self)
         if (i == self->index || (self->maskset & s_bit(i)) == 0) {
             continue;
         }
-        if (!fl_hsa_mask_seed(&self->ctx, &block->seat[self->index], secrets->msk,
-                              &block->seat[i], &secrets->seeds[secrets->seed_count++])) {
+        if (!fl_hsa_mask_seed(&self->ctx, &block->seat[self->index], secrets->msk, &block->seat[i],
+                              &secrets->seeds[secrets->seed_count++])) {
             return false;
         }
     }
@@ -303,10 +300,10 @@ on_maskset(fl_masking_member *self, const fl_message *message, fl_outbox *out)
         return;
     }
     fl_reason reason = s_judge_maskset(self, set);
-    self->maskset = set;
-    s_make_ctx(self);
-    if (reason == FL_WHY_NONE && !s_make_seeds(self)) {
-        reason = FL_WHY_KEY;
+    if (reason == FL_WHY_NONE) {
+        self->maskset = set;
+        s_make_ctx(self);
+        reason = s_make_seeds(self) ? FL_WHY_NONE : FL_WHY_KEY;
     }
     if (reason != FL_WHY_NONE) {
         fl_masking_member_burn(self, reason, FL_MASKSET, out);
@@ -319,7 +316,7 @@ on_maskset(fl_masking_member *self, const fl_message *message, fl_outbox *out)
     fl_masking_member_enter(self, FL_MASKING_MASKED, out);
 }
 
-// ---- SURVIVORS -> ACK -----------------------------------------------------------------------------
+// ---- SURVIVORS -> ACK ------------------------------------------------------------------------
 static fl_reason
 s_judge_survivors(const fl_masking_member *self, uint64_t set)
 {
@@ -348,7 +345,7 @@ s_signers(const fl_masking_member *self, const fl_block_survivors *survivors)
         bool plain = self->task.order.plan.masking == FL_MASKING_HONEST ||
                      !FL_MASKING_RULE(&self->conf, FL_RULE_SIGNED);
         if (plain || (survivors->psigs.size > 0 &&
-                       fl_hsa_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
+                      fl_hsa_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
             signers |= s_bit(i);
         }
         psig = psig == NULL ? NULL : psig + FL_SIGN_BYTES;
@@ -401,7 +398,7 @@ on_survivors(fl_masking_member *self, const fl_message *message, fl_time now, fl
     }
 }
 
-// ---- ACKS -> UNMASK -------------------------------------------------------------------------------
+// ---- ACKS -> UNMASK --------------------------------------------------------------------------
 //  R3: how many survivors signed what we signed, ourselves included.
 static uint32_t
 s_agreeing(const fl_masking_member *self, const fl_block_acks *acks)
@@ -465,7 +462,7 @@ fl_masking_member_unmask(fl_masking_member *self, fl_time now, fl_outbox *out)
     fl_masking_member_enter(self, FL_MASKING_OPENED, out);
 }
 
-// ---- R2 and the order of things -------------------------------------------------------------------
+// ---- R2 and the order of things --------------------------------------------------------------
 static void
 s_feed(fl_hasher *hasher, fl_bytes list)
 {
@@ -539,7 +536,8 @@ s_due(const fl_masking_member *self, fl_masking_heard kind)
     case FL_HEARD_MASKSET:
         return self->step == FL_MASKING_READY;
     case FL_HEARD_SURVIVORS:
-        return self->step == FL_MASKING_MASKED || !FL_MASKING_RULE(&self->conf, FL_RULE_ONE_CONTENT);
+        return self->step == FL_MASKING_MASKED ||
+               !FL_MASKING_RULE(&self->conf, FL_RULE_ONE_CONTENT);
     case FL_HEARD_ACKS:
         return self->step == FL_MASKING_ACKED;
     case FL_HEARD_COUNT:

@@ -24,8 +24,7 @@ masked_plan_small(uint32_t members)
                           .hop = 1 };
 }
 
-// ---- the world
-// ------------------------------------------------------------------------------------
+// ---- the world -------------------------------------------------------------------------------
 static void
 s_sign_task(masked_world *world, uint64_t round, uint64_t model)
 {
@@ -209,8 +208,7 @@ masked_draw_updates(masked_world *world, uint64_t seed)
     }
 }
 
-// ---- messages
-// -------------------------------------------------------------------------------------
+// ---- messages --------------------------------------------------------------------------------
 static masked_drop
 s_step_of(fl_verb verb)
 {
@@ -233,9 +231,14 @@ s_post(masked_world *world, int32_t from, int32_t to, fl_message *message)
     if ((from >= 0 && world->member[from].silent) || (to >= 0 && world->member[to].silent)) {
         return;
     }
-    if (world->hook != NULL && !world->hook(world, from, to, message)) {
-        return;
+    if (world->hook == NULL || world->hook(world, from, to, message)) {
+        masked_post(world, from, to, message);
     }
+}
+
+void
+masked_post(masked_world *world, int32_t from, int32_t to, const fl_message *message)
+{
     FL_ASSERT(world->tail - world->head < MASKED_QUEUE);
     masked_letter *letter = &world->queue[world->tail++ % MASKED_QUEUE];
     *letter = (masked_letter){ .from = from, .to = to, .frame = fl_encode(message, 0) };
@@ -286,8 +289,7 @@ masked_deliver(masked_world *world)
     return true;
 }
 
-// ---- effects
-// --------------------------------------------------------------------------------------
+// ---- effects ---------------------------------------------------------------------------------
 static fl_mask_range
 s_range(const masked_world *world)
 {
@@ -417,8 +419,7 @@ masked_obey(masked_world *world, int32_t index)
     }
 }
 
-// ---- uploads
-// --------------------------------------------------------------------------------------
+// ---- uploads ---------------------------------------------------------------------------------
 static void
 s_fold(masked_world *world, const uint8_t *wire)
 {
@@ -464,8 +465,7 @@ masked_upload(masked_world *world, uint32_t index)
     return reason;
 }
 
-// ---- a round
-// --------------------------------------------------------------------------------------
+// ---- a round ---------------------------------------------------------------------------------
 void
 masked_begin(masked_world *world, uint32_t index)
 {
@@ -536,8 +536,7 @@ masked_run(masked_world *world)
     return result.reason;
 }
 
-// ---- restarts
-// -------------------------------------------------------------------------------------
+// ---- restarts --------------------------------------------------------------------------------
 void
 masked_restart_member(masked_world *world, uint32_t index)
 {
@@ -586,8 +585,7 @@ masked_restart_cohort(masked_world *world)
     return fine;
 }
 
-// ---- the oracle's word
-// ----------------------------------------------------------------------------
+// ---- the oracle's word -----------------------------------------------------------------------
 static bool
 s_survived(const masked_world *world, uint32_t index)
 {

@@ -113,6 +113,8 @@ void masked_train(masked_world *world, uint32_t index);
 bool masked_settle(masked_world *world);
 //  Settle, let time pass to the next deadline, and so on until the aggregator has ended.
 fl_reason masked_run(masked_world *world);
+//  Put a message on its way, past the hook.
+void masked_post(masked_world *world, int32_t from, int32_t to, const fl_message *message);
 //  One letter; false when there is none.
 bool masked_deliver(masked_world *world);
 //  Obey what a machine asked for (the outbox is emptied); the aggregator is -1.

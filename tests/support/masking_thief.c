@@ -113,8 +113,7 @@ thief_wait_for_uploads(thief *self)
     }
 }
 
-// ---- lies
-// -----------------------------------------------------------------------------------------
+// ---- lies ------------------------------------------------------------------------------------
 static void
 s_say(thief *self, uint64_t audience, const fl_message *message)
 {
@@ -200,8 +199,7 @@ thief_tell_acks(thief *self, uint64_t audience, uint64_t ackers)
     s_say(self, audience, &message);
 }
 
-// ---- reading
-// --------------------------------------------------------------------------------------
+// ---- reading ---------------------------------------------------------------------------------
 static bool
 s_rebuild(const thief *self, int kind, uint32_t whose, uint8_t secret[FL_SHARE_BYTES])
 {

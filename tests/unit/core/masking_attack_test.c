@@ -32,8 +32,7 @@ s_world(uint32_t members, unsigned rules_off)
     return masked_new(&plan, members);
 }
 
-// ---- R1
-// -------------------------------------------------------------------------------------------
+// ---- R1 --------------------------------------------------------------------------------------
 static bool
 s_missing_signatures(unsigned rules_off)
 {
@@ -90,8 +89,7 @@ a_private_mask_set_reads_its_victim(void **state)
     assert_false(s_private_maskset(0));
 }
 
-// ---- R2
-// -------------------------------------------------------------------------------------------
+// ---- R2 --------------------------------------------------------------------------------------
 static bool
 s_both_kinds(unsigned rules_off)
 {
@@ -120,8 +118,7 @@ survivors_said_twice_get_both_kinds(void **state)
     assert_false(s_both_kinds(0));
 }
 
-// ---- R3
-// -------------------------------------------------------------------------------------------
+// ---- R3 --------------------------------------------------------------------------------------
 //  Every honest member gets survivors of its own, so that as many as possible look dead to enough.
 //  Answers whether a group below m_min - A comes out; `left` is its size.
 static bool
@@ -236,8 +233,7 @@ half_and_half_opens_all_at_the_cliff_and_nothing_before(void **state)
     }
 }
 
-// ---- R4
-// -------------------------------------------------------------------------------------------
+// ---- R4 --------------------------------------------------------------------------------------
 //  The same updates again under the same model, one member left out: the difference is its own.
 static bool
 s_open_twice(unsigned rules_off, bool same_model, masked_drop drop)
@@ -299,8 +295,7 @@ an_update_is_masked_once(void **state)
     assert_false(s_resend(0));
 }
 
-// ---- R8, and what is in the context
-// -----------------------------------------------------------------
+// ---- R8, and what is in the context ----------------------------------------------------------
 static void
 s_zero(masked_world *world, uint32_t index)
 {
@@ -416,8 +411,7 @@ two_rosters_never_meet_in_one_mask_set(void **state)
     masked_destroy(&world);
 }
 
-// ---- floors
-// -----------------------------------------------------------------------------------------
+// ---- floors ----------------------------------------------------------------------------------
 static bool
 s_block_of_one(unsigned rules_off)
 {
@@ -459,8 +453,7 @@ a_weaker_profile_is_refused_whoever_signed_it(void **state)
     }
 }
 
-// ---- late and dead
-// ----------------------------------------------------------------------------------
+// ---- late and dead ---------------------------------------------------------------------------
 static void
 an_upload_after_the_survivors_stays_closed(void **state)
 {

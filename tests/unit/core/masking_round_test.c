@@ -64,8 +64,7 @@ s_check(masked_world *world)
     return reason;
 }
 
-// ---- every drop in small blocks
-// ---------------------------------------------------------------------
+// ---- every drop in small blocks --------------------------------------------------------------
 static void
 nobody_is_lost_and_the_sum_is_exact(void **state)
 {
@@ -226,8 +225,7 @@ the_profile_honest_leaves_the_signatures_out(void **state)
     masked_destroy(&world);
 }
 
-// ---- random cases
-// -----------------------------------------------------------------------------------
+// ---- random cases ----------------------------------------------------------------------------
 //  The smallest wire and ring that hold the plan's sums.
 static void
 s_fit(masked_plan *plan)
