@@ -46,7 +46,8 @@ typedef struct fl_masking_block {
 
 //  Append one member: FL_MEMBER_BYTES of a roster. FL_WHY_NONE, or why it may not be one:
 //  certificate, role, revoked, key, signature; certificate and key also when another member has the
-//  name, the certificate or one of the keys. `round` is set but for its roster. `now_s`: wall clock.
+//  name, the certificate or one of the keys. `round` is set but for its roster. `now_s`: wall
+//  clock.
 FL_CHECKED fl_reason fl_masking_block_add(fl_masking_block *self, fl_bytes member,
                                           const fl_masking_trust *trust, uint64_t now_s);
 //  The hash of the roster, put into `round`.
@@ -60,8 +61,7 @@ typedef struct fl_masking_tree {
 
 //  From (members, FL_DIGESTS_BYTES) digests.
 void fl_masking_tree_fill(fl_masking_tree *self, fl_bytes digests);
-void fl_masking_tree_path(const fl_masking_tree *self, uint32_t index,
-                          uint8_t path[FL_PATH_BYTES]);
+void fl_masking_tree_path(const fl_masking_tree *self, uint32_t index, uint8_t path[FL_PATH_BYTES]);
 //  The root that these digests and this path lead to.
 fl_hash fl_masking_tree_climb(const uint8_t digests[FL_DIGESTS_BYTES], uint32_t index,
                               const uint8_t path[FL_PATH_BYTES]);

@@ -1,6 +1,6 @@
-//  masking_cohort - the aggregator's half of a masked round (docs/masking.md), for one block of 3 to
-//  64 members: it brings their keys, shares and signatures together, says who masks with whom, and
-//  takes the masks off the sum that the cohort folded. It reads no update and could not.
+//  masking_cohort - the aggregator's half of a masked round (docs/masking.md), for one block of 3
+//  to 64 members: it brings their keys, shares and signatures together, says who masks with whom,
+//  and takes the masks off the sum that the cohort folded. It reads no update and could not.
 //
 //  INVITED -> ROSTERED -> DEALING -> WAITING_READY -> COLLECTING -> ACKING -> OPENING -> SUMMING ->
 //  DONE, or ABORTED with a reason from any of them. A state is left when all have answered, or

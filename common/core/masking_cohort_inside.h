@@ -44,7 +44,7 @@ struct fl_masking_cohort {
     bool fixed;                   // the survivors are
     bool resumed;
     fl_hash ctx, survivors_hash;
-    uint64_t token, tokens; // of the KEEP that is awaited; 0 for none
+    uint64_t token, tokens;   // of the KEEP that is awaited; 0 for none
     bool told[FL_KEEP_COUNT]; // kept and sent
     //  lists by index, and as they are sent: of members in the set alone
     uint8_t header[FL_MEMBERS_MAX][FL_MASKED_HEADER_BYTES];
@@ -60,7 +60,7 @@ struct fl_masking_cohort {
     //  the opening; wiped when the block ends
     uint32_t openers;
     uint8_t opener[FL_MEMBERS_MAX];
-    uint64_t opened; // who has
+    uint64_t opened;                     // who has
     fl_share (*opening)[FL_MEMBERS_MAX]; // (openers, members)
     fl_mask_seed seeds[FL_MASKING_SEEDS_MAX];
     uint32_t seed_count;
@@ -86,8 +86,7 @@ fl_masking_child *fl_masking_cohort_child(fl_masking_cohort *self, const fl_node
 //  Leave states as long as there is reason to.
 void fl_masking_cohort_advance(fl_masking_cohort *self, fl_time now, fl_outbox *out);
 //  Say one thing to one member, if it is reachable and the thing was kept and told.
-void fl_masking_cohort_tell(fl_masking_cohort *self, uint32_t index, fl_keep what,
-                            fl_outbox *out);
+void fl_masking_cohort_tell(fl_masking_cohort *self, uint32_t index, fl_keep what, fl_outbox *out);
 //  Name a child: its part ends.
 void fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reason,
                              fl_verb about, fl_outbox *out);

@@ -19,10 +19,10 @@ typedef struct fl_evidence {
     fl_hsa_round round;
     uint32_t members, dealer, threshold;
     fl_hsa_kind kind;
-    fl_bytes member;                // the dealer's line of the roster
+    fl_bytes member; // the dealer's line of the roster
     fl_hash commitment;
     fl_bytes signature;
-    fl_bytes digests;               // (members, FL_DIGESTS_BYTES)
+    fl_bytes digests;                // (members, FL_DIGESTS_BYTES)
     uint8_t holders[FL_MEMBERS_MAX]; // (threshold)
     fl_share shares[FL_MEMBERS_MAX]; // (threshold)
 } fl_evidence;
@@ -33,7 +33,8 @@ size_t fl_evidence_encode(const fl_evidence *self, uint8_t bytes[FL_EVIDENCE_BYT
 FL_CHECKED bool fl_evidence_holds(fl_bytes bytes, const fl_masking_trust *trust, uint64_t now_s,
                                   fl_node *liar);
 
-//  The secret that the shares make is the one that was promised: b of the commitment, or msk of mpk.
+//  The secret that the shares make is the one that was promised: b of the commitment, or msk of
+//  mpk.
 bool fl_masking_secret_kept(fl_hsa_kind kind, const uint8_t secret[FL_SHARE_BYTES],
                             const fl_hash *commitment, const uint8_t mpk[FL_HSA_KEY_BYTES]);
 

@@ -1,6 +1,7 @@
 //  masking_mark - what a member remembers for ever of its masked rounds: the last round that it
-//  masked in, and the model and the survivors of the last sum that it helped to open. Durable before
-//  the first masked byte leaves, and again before the shares that open a sum do. A plain value.
+//  masked in, and the model and the survivors of the last sum that it helped to open. Durable
+//  before the first masked byte leaves, and again before the shares that open a sum do. A plain
+//  value.
 #ifndef FL_CORE_MASKING_MARK_H
 #define FL_CORE_MASKING_MARK_H
 
@@ -9,10 +10,10 @@
 
 typedef struct fl_masking_mark {
     fl_run run;
-    uint64_t round;  // last one masked in; 0 for none
-    uint64_t opened; // round of the last sum opened; 0 for none
-    fl_hash model;   // of that round
-    uint32_t count;  // survivors of that sum ...
+    uint64_t round;                    // last one masked in; 0 for none
+    uint64_t opened;                   // round of the last sum opened; 0 for none
+    fl_hash model;                     // of that round
+    uint32_t count;                    // survivors of that sum ...
     fl_node survivors[FL_MEMBERS_MAX]; // ... by ascending name, zeros behind them
 } fl_masking_mark;
 

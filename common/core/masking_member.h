@@ -24,11 +24,11 @@ typedef struct fl_masking_member_conf {
     uint8_t hop; // of its parent's blocks: 1 below an edge of devices
     fl_masking_trust trust;
     fl_entropy entropy;
-    fl_masking profile;      // the weakest that it takes part in
-    uint32_t members_min;    // its own floors, beside those of the plan
+    fl_masking profile;   // the weakest that it takes part in
+    uint32_t members_min; // its own floors, beside those of the plan
     uint32_t survivors_min;
-    uint32_t reopen_after;   // rounds after which R4 is waived for a model; 0 = never
-    uint32_t again_ms;       // what is not answered is said again
+    uint32_t reopen_after; // rounds after which R4 is waived for a model; 0 = never
+    uint32_t again_ms;     // what is not answered is said again
     FL_MASKING_RULES_FIELD
 } fl_masking_member_conf;
 

@@ -1,5 +1,6 @@
-//  masking_member_inside - the struct that masking_member.c (rounds and time) and
-//  masking_member_parent.c (what the parent says) share. For these two files only.
+//  masking_member_inside - the struct that the files of the member's half share: masking_member.c
+//  (rounds and time), masking_member_parent.c (what the parent says) and masking_member_deal.c
+//  (shares). For these files only.
 #ifndef FL_CORE_MASKING_MEMBER_INSIDE_H
 #define FL_CORE_MASKING_MEMBER_INSIDE_H
 
@@ -7,12 +8,12 @@
 
 //  What a round depends on; wiped when it ends.
 typedef struct fl_masking_secrets {
-    uint8_t b[FL_SHARE_BYTES];      // own mask
-    uint8_t msk[FL_HSA_KEY_BYTES];  // masks with others
-    uint8_t esk[FL_HSA_KEY_BYTES];  // shares to and from others
+    uint8_t b[FL_SHARE_BYTES];     // own mask
+    uint8_t msk[FL_HSA_KEY_BYTES]; // masks with others
+    uint8_t esk[FL_HSA_KEY_BYTES]; // shares to and from others
     uint8_t pair[FL_MEMBERS_MAX][FL_HSA_KEY_BYTES];
     fl_share self_shares[FL_MEMBERS_MAX], pair_shares[FL_MEMBERS_MAX]; // while dealing
-    fl_hsa_dealt held[FL_MEMBERS_MAX]; // by dealer, the own one too
+    fl_hsa_dealt held[FL_MEMBERS_MAX];                                 // by dealer, the own one too
     fl_mask_seed seeds[FL_MEMBERS_MAX];
     uint32_t seed_count;
 } fl_masking_secrets;
@@ -73,6 +74,10 @@ void fl_masking_member_burn(fl_masking_member *self, fl_reason reason, fl_verb a
 void fl_masking_member_leave(fl_masking_member *self, fl_reason reason, fl_outbox *out);
 //  Keep the mark; `saved` goes on.
 void fl_masking_member_keep(fl_masking_member *self, fl_outbox *out);
+//  Deal both secrets to the block, and say SHARES. False: somebody's key is of low order.
+bool fl_masking_member_deal(fl_masking_member *self, fl_time now, fl_outbox *out);
+//  Keep the shares in one part of DEALT. False: they are not what the dealer signed.
+bool fl_masking_member_take(fl_masking_member *self, uint32_t from, const uint8_t *part);
 //  READY, when both the shares and the training are there.
 void fl_masking_member_ready(fl_masking_member *self, fl_time now, fl_outbox *out);
 //  UNMASK, once the mark is kept.

@@ -290,72 +290,6 @@ masked_deliver(masked_world *world)
 }
 
 // ---- effects ---------------------------------------------------------------------------------
-static fl_mask_range
-s_range(const masked_world *world)
-{
-    return (fl_mask_range){ .ring_bits = world->plan.ring_bits,
-                            .lane = FL_MASK_LANE_VECTOR,
-                            .count = world->plan.elements };
-}
-
-static void
-s_mask(masked_world *world, uint32_t index, const fl_effect *effect)
-{
-    masked_member *member = &world->member[index];
-    fl_mask_range range = s_range(world);
-    fl_mask_wire(effect->mask.seeds, effect->mask.seed_count, &range, world->plan.wire_bytes,
-                 member->wire, member->masked);
-    member->masks++;
-    fl_event event = { .kind = FL_EV_MASKED };
-    event.masked.vec = index + 1;
-    event.masked.bytes = (uint64_t)world->plan.elements * world->plan.wire_bytes;
-    event.masked.hash = fl_hash_of(fl_bytes_of(member->masked, event.masked.bytes));
-    event.masked.checksum = fl_mask_checksum(effect->mask.checksum_key, 0, world->plan.elements,
-                                             world->plan.wire_bytes, member->wire);
-    fl_masking_member_masked(member->machine, &event, world->now, world->out);
-}
-
-//  The accumulator as ring words of 32 or 64 bits, and back.
-static void
-s_over_words(masked_world *world, const fl_effect *effect, uint8_t *wire)
-{
-    uint32_t elements = world->plan.elements, bytes = world->plan.wire_bytes;
-    fl_mask_range range = s_range(world);
-    uint32_t *narrow = calloc(elements, sizeof *narrow);
-    FL_ASSERT(narrow != NULL);
-    for (uint32_t i = 0; i < elements; i++) {
-        narrow[i] = (uint32_t)world->sum[i];
-    }
-    void *words = world->plan.ring_bits == 32 ? (void *)narrow : (void *)world->sum;
-    fl_mask_apply(effect->unmask.seeds, effect->unmask.seed_count, &range, words);
-    fl_mask_settle(world->plan.ring_bits, elements, bytes, words);
-    for (uint32_t i = 0; i < elements; i++) {
-        if (world->plan.ring_bits == 32) {
-            world->sum[i] = (uint64_t)(int64_t)(int32_t)narrow[i];
-        }
-        for (uint32_t b = 0; b < bytes; b++) {
-            wire[i * bytes + b] = (uint8_t)(world->sum[i] >> (8 * b));
-        }
-    }
-    free(narrow);
-}
-
-static void
-s_unmask(masked_world *world, const fl_effect *effect)
-{
-    uint8_t *wire = calloc(world->plan.elements, world->plan.wire_bytes);
-    FL_ASSERT(wire != NULL);
-    world->unmasks++;
-    s_over_words(world, effect, wire);
-    fl_event event = { .kind = FL_EV_UNMASKED };
-    event.unmasked.block = effect->unmask.block;
-    event.unmasked.checksum = fl_mask_checksum(effect->unmask.checksum_key, 0, world->plan.elements,
-                                               world->plan.wire_bytes, wire) +
-                              world->checksum_error;
-    free(wire);
-    fl_masking_cohort_unmasked(world->cohort, &event, world->out);
-}
-
 static void
 s_keep(masked_world *world, int32_t index, const fl_effect *effect)
 {
@@ -401,9 +335,9 @@ masked_obey(masked_world *world, int32_t index)
         } else if (effect.kind == FL_FX_KEEP) {
             s_keep(world, index, &effect);
         } else if (effect.kind == FL_FX_MASK) {
-            s_mask(world, (uint32_t)index, &effect);
+            masked_mask(world, (uint32_t)index, &effect);
         } else if (effect.kind == FL_FX_UNMASK) {
-            s_unmask(world, &effect);
+            masked_unmask(world, &effect);
         } else {
             FL_ASSERT(effect.kind == FL_FX_NOTE);
             world->notes[effect.note.id]++;
@@ -420,21 +354,6 @@ masked_obey(masked_world *world, int32_t index)
 }
 
 // ---- uploads ---------------------------------------------------------------------------------
-static void
-s_fold(masked_world *world, const uint8_t *wire)
-{
-    uint32_t bytes = world->plan.wire_bytes;
-    for (uint32_t i = 0; i < world->plan.elements; i++) {
-        uint64_t value = 0;
-        for (uint32_t b = 0; b < bytes; b++) {
-            value |= (uint64_t)wire[i * bytes + b] << (8 * b);
-        }
-        unsigned shift = 64 - 8 * bytes;
-        world->sum[i] += (uint64_t)((int64_t)(value << shift) >> shift);
-    }
-    world->folded++;
-}
-
 fl_reason
 masked_upload(masked_world *world, uint32_t index)
 {
@@ -458,7 +377,7 @@ masked_upload(masked_world *world, uint32_t index)
     if (reason == FL_WHY_NONE) {
         member->uploaded = true;
         if (fl_masking_cohort_uploaded(world->cohort, &member->node, world->now, world->out)) {
-            s_fold(world, member->masked);
+            masked_fold(world, member->masked);
         }
     }
     masked_obey(world, -1);

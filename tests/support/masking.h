@@ -84,10 +84,10 @@ struct masked_world {
     uint32_t head, tail;
     masked_hook *hook;
     void *hook_arg;
-    bool hold_saved;   // KEEP of the aggregator is not answered by itself
-    uint64_t token;    // of that KEEP
+    bool hold_saved;               // KEEP of the aggregator is not answered by itself
+    uint64_t token;                // of that KEEP
     fl_blob *facts[FL_KEEP_COUNT]; // newest of each kind
-    uint64_t *sum;     // (elements) ring words of the accumulator
+    uint64_t *sum;                 // (elements) ring words of the accumulator
     uint32_t folded;
     uint32_t unmasks;
     uint64_t checksum_error; // added to the checksum of the sum
@@ -130,6 +130,11 @@ fl_reason masked_upload(masked_world *world, uint32_t index);
 void masked_restart_member(masked_world *world, uint32_t index);
 //  The aggregator's does; its facts are read back, every member is there.
 bool masked_restart_cohort(masked_world *world);
+
+//  Carry out MASK of a member and UNMASK, and answer; add an upload to the accumulator.
+void masked_mask(masked_world *world, uint32_t index, const fl_effect *effect);
+void masked_unmask(masked_world *world, const fl_effect *effect);
+void masked_fold(masked_world *world, const uint8_t *wire);
 
 //  The opened sum is exactly that of the survivors, header lane too.
 bool masked_sum_exact(const masked_world *world);

@@ -9,8 +9,8 @@
 
 typedef struct thief {
     masked_world *world;
-    uint64_t own; // corrupt members
-    bool roster_too; // tells the roster and all after it as well
+    uint64_t own;                                  // corrupt members
+    bool roster_too;                               // tells the roster and all after it as well
     uint8_t keys[MASKED_MEMBERS][FL_MEMBER_BYTES]; // lines of a roster, from KEYS
     uint8_t asig[MASKED_MEMBERS][FL_SIGN_BYTES];   // newest
     uint64_t acked;
@@ -18,7 +18,7 @@ typedef struct thief {
     fl_share share[2][MASKED_MEMBERS][MASKED_MEMBERS];
     uint64_t has[2][MASKED_MEMBERS];
     uint8_t msk[MASKED_MEMBERS][FL_HSA_KEY_BYTES]; // of its own
-    uint64_t refused; // members that burnt the round
+    uint64_t refused;                              // members that burnt the round
 } thief;
 
 //  Take a place in `world`, with these members corrupt. Large: the test keeps it static.

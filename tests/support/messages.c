@@ -1,5 +1,7 @@
 #include "tests/support/messages.h"
 
+#include "tests/support/messages_inside.h"
+
 #include <string.h>
 
 #include "common/base/status.h"
@@ -14,8 +16,8 @@ const fl_verb messages_verbs[MESSAGES_VERBS] = {
 
 // ---- samples ----------------------------------------------------------------------------------
 //  `size` bytes that count up from `first`.
-static void
-s_count_up(void *to, size_t size, unsigned first)
+void
+messages_count_up(void *to, size_t size, unsigned first)
 {
     for (size_t i = 0; i < size; i++) {
         ((uint8_t *)to)[i] = (uint8_t)(first + i);
@@ -31,11 +33,11 @@ s_room(messages_letter *letter, size_t size)
     return start;
 }
 
-static fl_bytes
-s_view(messages_letter *letter, size_t size, unsigned first)
+fl_bytes
+messages_view(messages_letter *letter, size_t size, unsigned first)
 {
     uint8_t *start = s_room(letter, size);
-    s_count_up(start, size, first);
+    messages_count_up(start, size, first);
     return fl_bytes_of(start, size);
 }
 
@@ -82,7 +84,7 @@ s_sample_order(const fl_message *message, fl_order *order)
                   .survivors_min = { 6, 3 },
                   .step_ms = 2000 },
     };
-    s_count_up(order->model.bytes, sizeof order->model, 0x40);
+    messages_count_up(order->model.bytes, sizeof order->model, 0x40);
 }
 
 static fl_bytes
@@ -112,12 +114,12 @@ s_sample_contrib(messages_letter *letter, fl_contrib *self)
         .tally = sample_tally,
         .roll_dropped = 7,
         .roll = s_sample_roll(letter),
-        .header = s_view(letter, FL_MASKED_HEADER_BYTES, 0xd0),
-        .psig = s_view(letter, FL_SIGNATURE_BYTES, 0xe0),
+        .header = messages_view(letter, FL_MASKED_HEADER_BYTES, 0xd0),
+        .psig = messages_view(letter, FL_SIGNATURE_BYTES, 0xe0),
     };
-    s_count_up(self->ticket, sizeof self->ticket, 0x50);
-    s_count_up(self->base.bytes, sizeof self->base, 0x40);
-    s_count_up(self->hash.bytes, sizeof self->hash, 0x60);
+    messages_count_up(self->ticket, sizeof self->ticket, 0x50);
+    messages_count_up(self->base.bytes, sizeof self->base, 0x40);
+    messages_count_up(self->hash.bytes, sizeof self->hash, 0x60);
 }
 
 static void
@@ -129,8 +131,8 @@ s_sample_joining(messages_letter *letter)
         message->hello = (fl_hello){ .role = FL_ROLE_EDGE,
                                      .incarnation = 0xdecafbad12345678u,
                                      .leaves = 9,
-                                     .certificate = s_view(letter, 40, 0x80) };
-        s_count_up(message->hello.model.bytes, sizeof message->hello.model, 0x40);
+                                     .certificate = messages_view(letter, 40, 0x80) };
+        messages_count_up(message->hello.model.bytes, sizeof message->hello.model, 0x40);
         break;
     case FL_WELCOME:
         message->welcome = (fl_welcome){ .seat = 5,
@@ -139,8 +141,8 @@ s_sample_joining(messages_letter *letter)
                                          .up_port = 7002,
                                          .down_port = 7003,
                                          .deny_version = 3,
-                                         .certificate = s_view(letter, 40, 0x90) };
-        s_count_up(message->welcome.ticket, sizeof message->welcome.ticket, 0x50);
+                                         .certificate = messages_view(letter, 40, 0x90) };
+        messages_count_up(message->welcome.ticket, sizeof message->welcome.ticket, 0x50);
         break;
     case FL_REFUSED:
         message->refused = (fl_refused){ .reason = FL_WHY_ROLE,
@@ -151,15 +153,15 @@ s_sample_joining(messages_letter *letter)
         message->leave = (fl_leave){ .reason = FL_WHY_LEFT };
         break;
     case FL_DENY:
-        message->deny = (fl_deny){ .version = 3, .list = s_view(letter, 100, 0xa0) };
+        message->deny = (fl_deny){ .version = 3, .list = messages_view(letter, 100, 0xa0) };
         break;
     case FL_ENROL:
-        message->enrol = (fl_enrol){ .request = 77, .sealed = s_view(letter, 60, 0xb0) };
+        message->enrol = (fl_enrol){ .request = 77, .sealed = messages_view(letter, 60, 0xb0) };
         break;
     default: // FL_ENROLLED
         message->enrolled = (fl_enrolled){ .request = 77,
                                            .text = "valid for 365 days",
-                                           .certificate = s_view(letter, 40, 0xc0) };
+                                           .certificate = messages_view(letter, 40, 0xc0) };
         break;
     }
 }
@@ -173,15 +175,15 @@ s_sample_moving(messages_letter *letter)
     case FL_CHUNK:
         message->chunk =
             (fl_chunk){ .attempt = 1, .seat = 5, .epoch = 2, .offset = 131072, .total = 407080 };
-        s_count_up(message->chunk.hash.bytes, sizeof message->chunk.hash, 0x60);
+        messages_count_up(message->chunk.hash.bytes, sizeof message->chunk.hash, 0x60);
         break;
     case FL_FETCH:
         message->fetch = (fl_fetch){ .offset = 131072, .bytes = 65536 };
-        s_count_up(message->fetch.hash.bytes, sizeof message->fetch.hash, 0x40);
+        messages_count_up(message->fetch.hash.bytes, sizeof message->fetch.hash, 0x40);
         break;
     default: // FL_PIECE
         message->piece = (fl_piece){ .offset = 131072, .total = 407160 };
-        s_count_up(message->piece.hash.bytes, sizeof message->piece.hash, 0x40);
+        messages_count_up(message->piece.hash.bytes, sizeof message->piece.hash, 0x40);
         break;
     }
 }
@@ -194,7 +196,7 @@ s_sample_round(messages_letter *letter)
     case FL_TASK:
         message->task = (fl_task){ .attempt = 1, .budget_ms = 2500 };
         s_sample_order(message, &message->task.order);
-        s_count_up(message->task.signature, sizeof message->task.signature, 0x70);
+        messages_count_up(message->task.signature, sizeof message->task.signature, 0x70);
         break;
     case FL_CONTRIB:
         s_sample_contrib(letter, &message->contrib);
@@ -203,7 +205,7 @@ s_sample_round(messages_letter *letter)
         message->grant = (fl_grant){
             .attempt = 1, .next = 131072, .limit = 393216, .rewind = 1, .chunk_bytes = 65536
         };
-        s_count_up(message->grant.hash.bytes, sizeof message->grant.hash, 0x60);
+        messages_count_up(message->grant.hash.bytes, sizeof message->grant.hash, 0x60);
         break;
     case FL_CLOSED:
         message->closed = (fl_closed){
@@ -225,81 +227,13 @@ s_sample_round(messages_letter *letter)
     }
 }
 
-static void
-s_sample_setup(messages_letter *letter)
-{
-    fl_message *message = &letter->message;
-    switch ((int)message->verb) {
-    case FL_KEYS:
-        message->keys.certificate = s_view(letter, FL_MEMBER_CERT_BYTES, 0x80);
-        s_count_up(message->keys.epk, sizeof message->keys.epk, 0x20);
-        s_count_up(message->keys.mpk, sizeof message->keys.mpk, 0x30);
-        s_count_up(message->keys.signature, sizeof message->keys.signature, 0x70);
-        break;
-    case FL_ROSTER:
-        message->roster =
-            (fl_block_roster){ .block = 2,
-                               .members = s_view(letter, (size_t)3 * FL_MEMBER_BYTES, 0x90) };
-        break;
-    case FL_SHARES:
-        message->shares =
-            (fl_block_shares){ .block = 2,
-                               .index = 1,
-                               .digests = s_view(letter, (size_t)3 * FL_DIGESTS_BYTES, 0xa0),
-                               .sealed = s_view(letter, (size_t)3 * FL_SEALED_SHARE_BYTES, 0xb0) };
-        s_count_up(message->shares.commitment.bytes, sizeof message->shares.commitment, 0x60);
-        s_count_up(message->shares.signature, sizeof message->shares.signature, 0x70);
-        break;
-    case FL_DEALT:
-        message->dealt = (fl_block_dealt){ .block = 2,
-                                           .dealers = 5,
-                                           .parts = s_view(letter, (size_t)2 * FL_DEALT_BYTES, 1) };
-        break;
-    default: // FL_READY
-        message->ready = (fl_block_ready){ .block = 2, .dealers = 7 };
-        break;
-    }
-}
-
-static void
-s_sample_opening(messages_letter *letter)
-{
-    fl_message *message = &letter->message;
-    switch ((int)message->verb) {
-    case FL_MASKSET:
-        message->maskset = (fl_block_maskset){ .block = 2, .members = 7 };
-        break;
-    case FL_SURVIVORS:
-        message->survivors = (fl_block_survivors){
-            .block = 2, .members = 6, .psigs = s_view(letter, (size_t)2 * FL_SIGNATURE_BYTES, 2)
-        };
-        break;
-    case FL_ACK:
-        message->ack.block = 2;
-        s_count_up(message->ack.signature, sizeof message->ack.signature, 0x70);
-        break;
-    case FL_ACKS:
-        message->acks = (fl_block_acks){
-            .block = 2, .members = 6, .asigs = s_view(letter, (size_t)2 * FL_SIGNATURE_BYTES, 3)
-        };
-        break;
-    default: // FL_UNMASK
-        message->unmask =
-            (fl_block_unmask){ .block = 2,
-                               .self = 6,
-                               .pair = 1,
-                               .shares = s_view(letter, (size_t)3 * FL_SHARE_WIRE_BYTES, 4) };
-        break;
-    }
-}
-
 void
 messages_sample(fl_verb verb, messages_letter *letter)
 {
     memset(letter, 0, offsetof(messages_letter, room));
     letter->message.verb = verb;
     letter->message.round = 7;
-    s_count_up(letter->message.run.bytes, sizeof letter->message.run, 0x10);
+    messages_count_up(letter->message.run.bytes, sizeof letter->message.run, 0x10);
     switch (verb) {
     case FL_TASK:
     case FL_CONTRIB:
@@ -334,14 +268,12 @@ messages_sample(fl_verb verb, messages_letter *letter)
     case FL_SHARES:
     case FL_DEALT:
     case FL_READY:
-        s_sample_setup(letter);
-        break;
     case FL_MASKSET:
     case FL_SURVIVORS:
     case FL_ACK:
     case FL_ACKS:
     case FL_UNMASK:
-        s_sample_opening(letter);
+        messages_sample_masking(letter);
         break;
     case FL_VERB_NONE:
     case FL_VERB_COUNT:
@@ -351,8 +283,8 @@ messages_sample(fl_verb verb, messages_letter *letter)
 
 // ---- random messages --------------------------------------------------------------------------
 //  All magnitudes are about equally likely, the two ends too.
-static uint64_t
-s_draw(fl_rng *rng, uint64_t low, uint64_t high)
+uint64_t
+messages_draw(fl_rng *rng, uint64_t low, uint64_t high)
 {
     uint64_t choice = fl_rng_below(rng, 8);
     uint64_t wide = fl_rng_u64(rng) >> fl_rng_below(rng, 64);
@@ -386,32 +318,32 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     order->run = message->run;
     order->round = message->round;
     s_random_bytes(rng, order->model.bytes, sizeof order->model);
-    order->model_bytes = s_draw(rng, 1, FL_VECTOR_BYTES_MAX);
+    order->model_bytes = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
     plan->clip = s_draw_float(rng, 100) + 1e-6f;
-    plan->bits = (uint8_t)s_draw(rng, 2, 24);
+    plan->bits = (uint8_t)messages_draw(rng, 2, 24);
     plan->ring_bits = fl_rng_below(rng, 2) == 0 ? 32 : 64;
-    plan->wire_bytes = (uint8_t)s_draw(rng, 1, plan->ring_bits / 8);
-    order->elements = s_draw(rng, 1, FL_VECTOR_BYTES_MAX / plan->wire_bytes);
-    plan->weight_unit = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->weight_max = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->devices_max = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->epochs = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->batch = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    plan->wire_bytes = (uint8_t)messages_draw(rng, 1, plan->ring_bits / 8);
+    order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX / plan->wire_bytes);
+    plan->weight_unit = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->weight_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->devices_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->epochs = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->batch = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->rate = s_draw_float(rng, 1e6);
     plan->momentum = s_draw_float(rng, 1.0);
     plan->decay = s_draw_float(rng, 1e6);
     plan->proximal = s_draw_float(rng, 1e6);
     plan->seed = fl_rng_u64(rng);
     plan->late = (uint8_t)fl_rng_below(rng, 2);
-    plan->staleness_max = (uint32_t)s_draw(rng, 0, UINT32_MAX);
+    plan->staleness_max = (uint32_t)messages_draw(rng, 0, UINT32_MAX);
     plan->masking = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
     if (plan->masking != FL_MASKING_NONE) {
-        plan->block_max = (uint8_t)s_draw(rng, 3, FL_MEMBERS_MAX);
-        plan->step_ms = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+        plan->block_max = (uint8_t)messages_draw(rng, 3, FL_MEMBERS_MAX);
+        plan->step_ms = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     }
     for (int i = 0; i < 2; i++) {
-        plan->members_min[i] = (uint8_t)s_draw(rng, 0, plan->block_max);
-        plan->survivors_min[i] = (uint8_t)s_draw(rng, 0, plan->block_max);
+        plan->members_min[i] = (uint8_t)messages_draw(rng, 0, plan->block_max);
+        plan->survivors_min[i] = (uint8_t)messages_draw(rng, 0, plan->block_max);
     }
 }
 
@@ -419,7 +351,7 @@ static void
 s_random_node(fl_rng *rng, fl_node *node)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
-    uint64_t length = s_draw(rng, 1, sizeof node->name - 1);
+    uint64_t length = messages_draw(rng, 1, sizeof node->name - 1);
     memset(node, 0, sizeof *node);
     for (uint64_t i = 0; i < length; i++) {
         node->name[i] = letters[fl_rng_below(rng, sizeof letters - 1)];
@@ -429,7 +361,7 @@ s_random_node(fl_rng *rng, fl_node *node)
 static fl_bytes
 s_random_roll(fl_rng *rng, messages_letter *letter)
 {
-    uint64_t count = s_draw(rng, 0, FL_ROLL_MAX);
+    uint64_t count = messages_draw(rng, 0, FL_ROLL_MAX);
     uint8_t *start = s_room(letter, count * FL_ROLL_ENTRY_BYTES);
     for (uint64_t i = 0; i < count; i++) {
         fl_roll_entry entry = { .outcome = (uint8_t)fl_rng_below(rng, FL_OUT_COUNT),
@@ -461,7 +393,7 @@ static void s_random_group(fl_rng *rng, const fl_group *group, messages_letter *
 static void
 s_random_field(fl_rng *rng, const fl_field *field, messages_letter *letter, uint8_t *to)
 {
-    uint64_t size = s_draw(rng, field->min, field->max);
+    uint64_t size = messages_draw(rng, field->min, field->max);
     fl_bytes view;
     bool truth = fl_rng_below(rng, 2) == 0;
     switch (field->kind) {
@@ -477,12 +409,12 @@ s_random_field(fl_rng *rng, const fl_field *field, messages_letter *letter, uint
         break;
     case FL_FIELD_VIEW:
         view = strcmp(field->name, "roll") == 0 ? s_random_roll(rng, letter)
-                                                : s_view(letter, size, (unsigned)size);
+                                                : messages_view(letter, size, (unsigned)size);
         memcpy(to, &view, sizeof view);
         break;
     case FL_FIELD_TEXT:
         for (uint64_t i = 0; i < size; i++) {
-            to[i] = (uint8_t)s_draw(rng, ' ', '~');
+            to[i] = (uint8_t)messages_draw(rng, ' ', '~');
         }
         break;
     case FL_FIELD_ORDER:
@@ -502,83 +434,29 @@ s_random_group(fl_rng *rng, const fl_group *group, messages_letter *letter, uint
     }
 }
 
-static void
-s_agree_contrib(fl_rng *rng, messages_letter *letter)
-{
-    fl_contrib *self = &letter->message.contrib;
-    self->base_round = s_draw(rng, 1, letter->message.round);
-    if (fl_rng_below(rng, 2) == 0) {
-        self->header = self->psig = fl_bytes_of(NULL, 0);
-        return;
-    }
-    self->weight = self->count = 0;
-    memset(self->stats, 0, sizeof self->stats);
-    self->header = s_view(letter, FL_MASKED_HEADER_BYTES, 9);
-    self->psig = s_view(letter, fl_rng_below(rng, 2) * FL_SIGNATURE_BYTES, 9);
-}
-
-//  Lists as long as the sets beside them say.
-static void
-s_agree_masking(fl_rng *rng, messages_letter *letter)
-{
-    fl_message *message = &letter->message;
-    size_t members = (size_t)s_draw(rng, 1, FL_MEMBERS_MAX);
-    switch ((int)message->verb) {
-    case FL_ROSTER:
-        message->roster.members = s_view(letter, members * FL_MEMBER_BYTES, 9);
-        break;
-    case FL_SHARES:
-        message->shares.index = (uint32_t)s_draw(rng, 0, members - 1);
-        message->shares.digests = s_view(letter, members * FL_DIGESTS_BYTES, 9);
-        message->shares.sealed = s_view(letter, members * FL_SEALED_SHARE_BYTES, 9);
-        break;
-    case FL_DEALT:
-        message->dealt.dealers &= ~(uint64_t)1;
-        members = fl_set_count(message->dealt.dealers);
-        message->dealt.parts = s_view(letter, members * FL_DEALT_BYTES, 9);
-        break;
-    case FL_SURVIVORS:
-        members = fl_rng_below(rng, 2) * fl_set_count(message->survivors.members);
-        message->survivors.psigs = s_view(letter, members * FL_SIGNATURE_BYTES, 9);
-        break;
-    case FL_ACKS:
-        members = fl_set_count(message->acks.members);
-        message->acks.asigs = s_view(letter, members * FL_SIGNATURE_BYTES, 9);
-        break;
-    case FL_UNMASK:
-        message->unmask.pair &= ~message->unmask.self;
-        message->unmask.pair |= message->unmask.self == 0;
-        members = fl_set_count(message->unmask.self | message->unmask.pair);
-        message->unmask.shares = s_view(letter, members * FL_SHARE_WIRE_BYTES, 9);
-        break;
-    default:
-        break;
-    }
-}
-
 //  What fields say together was drawn apart: put it right.
 static void
 s_agree(fl_rng *rng, messages_letter *letter)
 {
     fl_message *message = &letter->message;
-    s_agree_masking(rng, letter);
+    messages_agree_masking(rng, letter);
     if (message->verb == FL_CONTRIB) {
-        s_agree_contrib(rng, letter);
+        messages_agree_contrib(rng, letter);
     } else if (message->verb == FL_GRANT) {
-        message->grant.limit = s_draw(rng, message->grant.next, FL_VECTOR_BYTES_MAX);
+        message->grant.limit = messages_draw(rng, message->grant.next, FL_VECTOR_BYTES_MAX);
     } else if (message->verb == FL_ENROLLED) {
         fl_enrolled *self = &message->enrolled;
         self->reason = self->certificate.size > 0 ? FL_WHY_NONE : FL_WHY_TOKEN;
     } else if (message->verb == FL_CHUNK) {
-        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_CHUNK_BYTES_MAX);
-        message->chunk.total = s_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
-        message->chunk.offset = s_draw(rng, 0, message->chunk.total - letter->body_bytes);
+        letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_CHUNK_BYTES_MAX);
+        message->chunk.total = messages_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
+        message->chunk.offset = messages_draw(rng, 0, message->chunk.total - letter->body_bytes);
     } else if (message->verb == FL_PIECE) {
-        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_CHUNK_BYTES_MAX);
-        message->piece.total = s_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
-        message->piece.offset = s_draw(rng, 0, message->piece.total - letter->body_bytes);
+        letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_CHUNK_BYTES_MAX);
+        message->piece.total = messages_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
+        message->piece.offset = messages_draw(rng, 0, message->piece.total - letter->body_bytes);
     } else if (message->verb == FL_ANSWER) {
-        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_JSON_BYTES_MAX);
+        letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_JSON_BYTES_MAX);
     }
 }
 
@@ -587,7 +465,7 @@ messages_random(fl_verb verb, fl_rng *rng, messages_letter *letter)
 {
     memset(letter, 0, offsetof(messages_letter, room));
     letter->message.verb = verb;
-    letter->message.round = s_draw(rng, 1, UINT64_MAX);
+    letter->message.round = messages_draw(rng, 1, UINT64_MAX);
     s_random_bytes(rng, letter->message.run.bytes, sizeof letter->message.run);
     s_random_group(rng, &fl_shape_of(verb)->group, letter, (uint8_t *)&letter->message.hello);
     s_agree(rng, letter);
