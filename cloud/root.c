@@ -312,6 +312,8 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_MODEL:
     case FL_EV_TRAINED:
     case FL_EV_ENCODED:
+    case FL_EV_MASKED:
+    case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         FL_ASSERT(false && "an event that a root never asks for");
     }

@@ -260,6 +260,8 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_EV_FINISHED:
     case FL_EV_APPLIED:
     case FL_EV_SAVED:
+    case FL_EV_MASKED:
+    case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         FL_ASSERT(false && "an event that a device never asks for");
     }

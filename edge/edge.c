@@ -285,6 +285,8 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_TRAINED:
     case FL_EV_ENCODED:
     case FL_EV_APPLIED:
+    case FL_EV_MASKED:
+    case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         FL_ASSERT(false && "an event that an edge never asks for");
     }

@@ -394,6 +394,16 @@ fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_PIECE:
     case FL_ASK:
     case FL_ANSWER:
+    case FL_KEYS:
+    case FL_ROSTER:
+    case FL_SHARES:
+    case FL_DEALT:
+    case FL_READY:
+    case FL_MASKSET:
+    case FL_SURVIVORS:
+    case FL_ACK:
+    case FL_ACKS:
+    case FL_UNMASK:
     case FL_VERB_COUNT:
         s_refuse_peer(self, event, FL_WHY_MALFORMED, out);
         break;

@@ -6,6 +6,7 @@
 #define FL_CORE_EVENT_H
 
 #include "common/base/id.h"
+#include "common/crypto/mask.h"
 #include "common/wire/message.h"
 
 //  A neighbour, as the driver numbers it. One number per admitted child key for the life of the
@@ -30,6 +31,8 @@ typedef enum fl_event_kind {
     FL_EV_ENCODED,  // answers ENCODE
     FL_EV_APPLIED,  // answers APPLY
     FL_EV_SAVED,    // answers SAVE
+    FL_EV_MASKED,   // answers MASK
+    FL_EV_UNMASKED, // answers UNMASK
     FL_EV_STOP,     // the operator wants this process to end
     FL_EV_COUNT
 } fl_event_kind;
@@ -97,6 +100,16 @@ typedef struct fl_event {
             uint64_t token;
             bool ok;
         } saved;
+        struct {
+            fl_vec vec; // the masked bytes; 0: out of memory
+            fl_hash hash;
+            uint64_t bytes;
+            uint64_t checksum; // of the plain integers
+        } masked;
+        struct {
+            uint32_t block;
+            uint64_t checksum; // of the sum, its masks off
+        } unmasked;
     };
 } fl_event;
 
@@ -122,6 +135,9 @@ typedef enum fl_effect_kind {
     FL_FX_DROP,      // free a vector
     FL_FX_APPLY,     // root: accumulator -> next model, evaluated -> APPLIED
     FL_FX_SAVE,      // make a fact durable -> SAVED
+    FL_FX_KEEP,      // make a fact of a masked round durable -> SAVED
+    FL_FX_MASK,      // an encoded update under its masks, as new bytes -> MASKED
+    FL_FX_UNMASK,    // take masks off a block's sum, settle it -> UNMASKED
     FL_FX_NOTE,      // say and count something
     FL_FX_COUNT
 } fl_effect_kind;
@@ -130,6 +146,18 @@ typedef enum fl_lane { FL_LANE_UP, FL_LANE_DOWN } fl_lane;
 
 //  Facts for the ledger.
 typedef enum fl_save { FL_SAVE_OPEN, FL_SAVE_CLOSE } fl_save;
+
+//  Facts of a masked round, newest of each kind and block; bytes that the machine reads back.
+typedef enum fl_keep {
+    FL_KEEP_MARK,     // a member's: what it masked and opened last
+    FL_KEEP_ROSTER,   // an aggregator's, from here on, in this order
+    FL_KEEP_DEALT,
+    FL_KEEP_MASKSET,
+    FL_KEEP_SURVIVORS,
+    FL_KEEP_ACKS,
+    FL_KEEP_EVIDENCE, // that a member lied; for people
+    FL_KEEP_COUNT
+} fl_keep;
 
 typedef enum fl_close {
     FL_CLOSE_DONE,    // a result was made
@@ -192,6 +220,11 @@ typedef enum fl_note_id {
     FL_NOTE_SATURATED,
     FL_NOTE_RUN_DONE,
     FL_NOTE_SAVE_FAILED,
+    FL_NOTE_MASKING,        // a step of a masked round was reached
+    FL_NOTE_MASKING_OUT,    // a member's part in it ended
+    FL_NOTE_MASKING_REFUSED, // a message of it was dropped
+    FL_NOTE_MASKING_BLAMED, // a member lied, and that is shown
+    FL_NOTE_MASKING_ENDED,
     FL_NOTE_COUNT_OF
 } fl_note_id;
 const char *fl_note_name(fl_note_id id); // "round-close"
@@ -281,6 +314,29 @@ typedef struct fl_effect {
             fl_save what;
             const fl_report *report;
         } save;
+        //  Views of the three below belong to the machine, until its next step.
+        struct {
+            uint64_t token;
+            fl_keep what;
+            uint32_t block;
+            fl_bytes fact;
+        } keep;
+        struct {
+            fl_vec vec; // plain wire integers; stays the machine's
+            uint64_t elements;
+            uint8_t ring_bits, wire_bytes;
+            const fl_mask_seed *seeds; // (seed_count), for the vector lane; secret
+            uint32_t seed_count;
+            uint8_t checksum_key[FL_MASK_SEED_BYTES];
+        } mask;
+        struct {
+            uint32_t block;
+            uint64_t elements;
+            uint8_t ring_bits, wire_bytes;
+            const fl_mask_seed *seeds; // (seed_count), for the vector lane; secret
+            uint32_t seed_count;
+            uint8_t checksum_key[FL_MASK_SEED_BYTES];
+        } unmask;
         fl_note note;
     };
 } fl_effect;

@@ -237,6 +237,16 @@ fl_member_hear(fl_member *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_FETCH:
     case FL_ASK:
     case FL_ANSWER:
+    case FL_KEYS:
+    case FL_ROSTER:
+    case FL_SHARES:
+    case FL_DEALT:
+    case FL_READY:
+    case FL_MASKSET:
+    case FL_SURVIVORS:
+    case FL_ACK:
+    case FL_ACKS:
+    case FL_UNMASK:
     case FL_VERB_COUNT:
         fl_member_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);
         break;

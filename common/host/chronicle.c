@@ -43,6 +43,11 @@ static const row rows[FL_NOTE_COUNT_OF] = {
     [FL_NOTE_SATURATED] = { FL_LOG_WARN, "clipped", "elements", NO_METRIC },
     [FL_NOTE_RUN_DONE] = { FL_LOG_INFO, "rounds", NULL, NO_METRIC },
     [FL_NOTE_SAVE_FAILED] = { FL_LOG_ERROR, "token", NULL, NO_METRIC },
+    [FL_NOTE_MASKING] = { FL_LOG_DEBUG, "step", "members", NO_METRIC },
+    [FL_NOTE_MASKING_OUT] = { FL_LOG_WARN, "index", "step", NO_METRIC },
+    [FL_NOTE_MASKING_REFUSED] = { FL_LOG_WARN, "verb", "step", NO_METRIC },
+    [FL_NOTE_MASKING_BLAMED] = { FL_LOG_ERROR, "index", "step", NO_METRIC },
+    [FL_NOTE_MASKING_ENDED] = { FL_LOG_INFO, "survivors", "lost", NO_METRIC },
 };
 
 static fl_log_pair

@@ -351,6 +351,9 @@ s_from_parent(fl_identity *self, fl_message *message)
         fl_order_encode(&message->task.order, order);
         bool holds = fl_order_holds(&self->authority, fl_bytes_of(order, sizeof order),
                                     message->task.signature);
+        if (holds && message->task.order.plan.masking != FL_MASKING_NONE) {
+            return FL_WHY_POLICY_REFUSED; // better no part than one without the masks asked for
+        }
         return holds ? FL_WHY_NONE : FL_WHY_PLAN;
     }
     if (message->verb == FL_DENY) {

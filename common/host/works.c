@@ -280,6 +280,8 @@ s_keep(fl_works *self, fl_errand *job)
     case FL_EV_FOLDED:
     case FL_EV_SAVED:
     case FL_EV_STOP:
+    case FL_EV_MASKED:
+    case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         break;
     }
@@ -416,6 +418,13 @@ s_obey_encode(fl_works *self, const fl_effect *effect)
     fl_works_start(job, FL_CREW_FREE, s_encode);
 }
 
+static void
+s_obey_clear(fl_works *self, const fl_effect *effect)
+{
+    self->wanted = s_fixed(&effect->clear.plan);
+    fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
+}
+
 bool
 fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
 {
@@ -430,8 +439,7 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
         fl_works_verify(self, effect);
         return true;
     case FL_FX_CLEAR:
-        self->wanted = s_fixed(&effect->clear.plan);
-        fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
+        s_obey_clear(self, effect);
         return true;
     case FL_FX_FOLD:
         s_obey_fold(self, effect);
@@ -470,6 +478,9 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
     case FL_FX_RECONNECT:
     case FL_FX_EXPEL:
     case FL_FX_NOTE:
+    case FL_FX_KEEP:
+    case FL_FX_MASK:
+    case FL_FX_UNMASK:
     case FL_FX_COUNT:
         break;
     }

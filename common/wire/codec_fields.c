@@ -76,6 +76,8 @@ static const fl_field contrib[] = {
     GROUP(fl_contrib, tally, tally),
     U32(fl_contrib, roll_dropped),
     VIEW(fl_contrib, roll, 0, FL_ROLL_MAX *FL_ROLL_ENTRY_BYTES),
+    VIEW(fl_contrib, header, 0, FL_MASKED_HEADER_BYTES),
+    VIEW(fl_contrib, psig, 0, FL_SIGNATURE_BYTES),
 };
 
 static const fl_field grant[] = {
@@ -121,6 +123,65 @@ static const fl_field enrolled[] = {
     VIEW(fl_enrolled, certificate, 0, FL_CERT_BYTES_MAX),
 };
 
+// ---- masking ----------------------------------------------------------------------------------
+static const fl_field keys[] = {
+    VIEW(fl_block_keys, certificate, FL_MEMBER_CERT_BYTES, FL_MEMBER_CERT_BYTES),
+    BYTES(fl_block_keys, epk),
+    BYTES(fl_block_keys, mpk),
+    BYTES(fl_block_keys, signature),
+};
+
+static const fl_field roster[] = {
+    U32(fl_block_roster, block),
+    VIEW(fl_block_roster, members, FL_MEMBER_BYTES, FL_MEMBERS_MAX *FL_MEMBER_BYTES),
+};
+
+static const fl_field shares[] = {
+    U32(fl_block_shares, block),
+    UINT(fl_block_shares, index, 0, FL_MEMBERS_MAX - 1),
+    BYTES(fl_block_shares, commitment),
+    BYTES(fl_block_shares, signature),
+    VIEW(fl_block_shares, digests, FL_DIGESTS_BYTES, FL_MEMBERS_MAX *FL_DIGESTS_BYTES),
+    VIEW(fl_block_shares, sealed, FL_SEALED_SHARE_BYTES, FL_MEMBERS_MAX *FL_SEALED_SHARE_BYTES),
+};
+
+static const fl_field dealt[] = {
+    U32(fl_block_dealt, block),
+    U64(fl_block_dealt, dealers),
+    VIEW(fl_block_dealt, parts, 0, (FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES),
+};
+
+static const fl_field ready[] = { U32(fl_block_ready, block), U64(fl_block_ready, dealers) };
+
+static const fl_field maskset[] = {
+    U32(fl_block_maskset, block),
+    UINT(fl_block_maskset, members, 1, UINT64_MAX),
+};
+
+static const fl_field survivors[] = {
+    U32(fl_block_survivors, block),
+    UINT(fl_block_survivors, members, 1, UINT64_MAX),
+    VIEW(fl_block_survivors, psigs, 0, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
+};
+
+static const fl_field ack[] = {
+    U32(fl_block_ack, block),
+    BYTES(fl_block_ack, signature),
+};
+
+static const fl_field acks[] = {
+    U32(fl_block_acks, block),
+    UINT(fl_block_acks, members, 1, UINT64_MAX),
+    VIEW(fl_block_acks, asigs, FL_SIGNATURE_BYTES, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
+};
+
+static const fl_field unmask[] = {
+    U32(fl_block_unmask, block),
+    U64(fl_block_unmask, self),
+    U64(fl_block_unmask, pair),
+    VIEW(fl_block_unmask, shares, FL_SHARE_WIRE_BYTES, FL_MEMBERS_MAX *FL_SHARE_WIRE_BYTES),
+};
+
 // ---- bulk and operator lanes ------------------------------------------------------------------
 static const fl_field chunk[] = {
     UINT(fl_chunk, attempt, 1, UINT32_MAX),
@@ -158,11 +219,31 @@ s_check_task(const fl_message *message, size_t body_bytes)
                : "the order is of another run or round than the envelope";
 }
 
+//  A masked contribution says nothing in the clear that its header hides.
+static const char *
+s_check_masked(const fl_contrib *self)
+{
+    bool masked = self->header.size > 0, open = self->weight > 0 || self->count > 0;
+    for (int i = 0; i < FL_STATS; i++) {
+        open = open || self->stats[i] > 0;
+    }
+    if (masked && (self->header.size != FL_MASKED_HEADER_BYTES || open)) {
+        return "the header is cut off, or its sums stand in the clear too";
+    }
+    return self->psig.size == 0 || (masked && self->psig.size == FL_SIGNATURE_BYTES)
+               ? NULL
+               : "the signature is cut off, or goes with nothing masked";
+}
+
 static const char *
 s_check_contrib(const fl_message *message, size_t body_bytes)
 {
     (void)body_bytes;
     const fl_contrib *self = &message->contrib;
+    const char *wrong = s_check_masked(self);
+    if (wrong != NULL) {
+        return wrong;
+    }
     if (self->base_round > message->round) {
         return "trained from a round that has not been";
     }
@@ -197,6 +278,79 @@ s_check_enrolled(const fl_message *message, size_t body_bytes)
     return (self->reason == FL_WHY_NONE) == (self->certificate.size > 0)
                ? NULL
                : "either a certificate or a reason";
+}
+
+static const char *
+s_check_masking(const fl_message *message, size_t body_bytes)
+{
+    (void)body_bytes;
+    return message->round == 0 ? "no round" : NULL;
+}
+
+//  NULL when a list holds `count` entries of `each` bytes.
+static const char *
+s_list(fl_bytes list, size_t count, size_t each)
+{
+    return list.size == count * each ? NULL : "the list is not as long as it must be";
+}
+
+static const char *
+s_check_roster(const fl_message *message, size_t body_bytes)
+{
+    fl_bytes members = message->roster.members;
+    const char *wrong = s_check_masking(message, body_bytes);
+    return wrong != NULL ? wrong : s_list(members, members.size / FL_MEMBER_BYTES, FL_MEMBER_BYTES);
+}
+
+static const char *
+s_check_shares(const fl_message *message, size_t body_bytes)
+{
+    const fl_block_shares *self = &message->shares;
+    size_t members = self->digests.size / FL_DIGESTS_BYTES;
+    const char *wrong = s_check_masking(message, body_bytes);
+    wrong = wrong != NULL ? wrong : s_list(self->digests, members, FL_DIGESTS_BYTES);
+    wrong = wrong != NULL ? wrong : s_list(self->sealed, members, FL_SEALED_SHARE_BYTES);
+    return wrong == NULL && self->index >= members ? "the dealer is not among them" : wrong;
+}
+
+static const char *
+s_check_dealt(const fl_message *message, size_t body_bytes)
+{
+    const fl_block_dealt *self = &message->dealt;
+    const char *wrong = s_check_masking(message, body_bytes);
+    return wrong != NULL ? wrong : s_list(self->parts, fl_set_count(self->dealers), FL_DEALT_BYTES);
+}
+
+static const char *
+s_check_survivors(const fl_message *message, size_t body_bytes)
+{
+    const fl_block_survivors *self = &message->survivors;
+    const char *wrong = s_check_masking(message, body_bytes);
+    return wrong != NULL || self->psigs.size == 0
+               ? wrong
+               : s_list(self->psigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
+}
+
+static const char *
+s_check_acks(const fl_message *message, size_t body_bytes)
+{
+    const fl_block_acks *self = &message->acks;
+    const char *wrong = s_check_masking(message, body_bytes);
+    return wrong != NULL ? wrong
+                         : s_list(self->asigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
+}
+
+static const char *
+s_check_unmask(const fl_message *message, size_t body_bytes)
+{
+    const fl_block_unmask *self = &message->unmask;
+    const char *wrong = s_check_masking(message, body_bytes);
+    if (wrong == NULL && (self->self & self->pair) != 0) {
+        return "both kinds for one member";
+    }
+    return wrong != NULL
+               ? wrong
+               : s_list(self->shares, fl_set_count(self->self | self->pair), FL_SHARE_WIRE_BYTES);
 }
 
 static const char *
@@ -242,6 +396,16 @@ static const fl_shape shapes[FL_VERB_COUNT] = {
     [FL_PIECE] = { FIELDS(piece), FL_CHUNK_BYTES_MAX, s_check_piece },
     [FL_ASK] = { FIELDS(ask), 0, NULL },
     [FL_ANSWER] = { FIELDS(answer), FL_JSON_BYTES_MAX, NULL },
+    [FL_KEYS] = { FIELDS(keys), 0, s_check_masking },
+    [FL_ROSTER] = { FIELDS(roster), 0, s_check_roster },
+    [FL_SHARES] = { FIELDS(shares), 0, s_check_shares },
+    [FL_DEALT] = { FIELDS(dealt), 0, s_check_dealt },
+    [FL_READY] = { FIELDS(ready), 0, s_check_masking },
+    [FL_MASKSET] = { FIELDS(maskset), 0, s_check_masking },
+    [FL_SURVIVORS] = { FIELDS(survivors), 0, s_check_survivors },
+    [FL_ACK] = { FIELDS(ack), 0, s_check_masking },
+    [FL_ACKS] = { FIELDS(acks), 0, s_check_acks },
+    [FL_UNMASK] = { FIELDS(unmask), 0, s_check_unmask },
 };
 
 const fl_shape *

@@ -8,12 +8,16 @@
 static const char unknown[] = "unknown";
 
 static const char *const verb_names[FL_VERB_COUNT] = {
-    [FL_VERB_NONE] = "none",    [FL_HELLO] = "hello",   [FL_WELCOME] = "welcome",
-    [FL_REFUSED] = "refused",   [FL_TASK] = "task",     [FL_CONTRIB] = "contrib",
-    [FL_GRANT] = "grant",       [FL_CLOSED] = "closed", [FL_BEAT] = "beat",
-    [FL_LEAVE] = "leave",       [FL_DENY] = "deny",     [FL_ENROL] = "enrol",
-    [FL_ENROLLED] = "enrolled", [FL_CHUNK] = "chunk",   [FL_FETCH] = "fetch",
-    [FL_PIECE] = "piece",       [FL_ASK] = "ask",       [FL_ANSWER] = "answer",
+    [FL_VERB_NONE] = "none",      [FL_HELLO] = "hello",   [FL_WELCOME] = "welcome",
+    [FL_REFUSED] = "refused",     [FL_TASK] = "task",     [FL_CONTRIB] = "contrib",
+    [FL_GRANT] = "grant",         [FL_CLOSED] = "closed", [FL_BEAT] = "beat",
+    [FL_LEAVE] = "leave",         [FL_DENY] = "deny",     [FL_ENROL] = "enrol",
+    [FL_ENROLLED] = "enrolled",   [FL_CHUNK] = "chunk",   [FL_FETCH] = "fetch",
+    [FL_PIECE] = "piece",         [FL_ASK] = "ask",       [FL_ANSWER] = "answer",
+    [FL_KEYS] = "keys",           [FL_ROSTER] = "roster", [FL_SHARES] = "shares",
+    [FL_DEALT] = "dealt",         [FL_READY] = "ready",   [FL_MASKSET] = "maskset",
+    [FL_SURVIVORS] = "survivors", [FL_ACK] = "ack",       [FL_ACKS] = "acks",
+    [FL_UNMASK] = "unmask",
 };
 
 static const char *const reason_names[FL_WHY_COUNT] = {
@@ -55,6 +59,26 @@ static const char *const reason_names[FL_WHY_COUNT] = {
     [FL_WHY_EXPIRED] = "expired",
     [FL_WHY_USED_UP] = "used-up",
     [FL_WHY_NAME] = "name",
+    [FL_WHY_ROSTER_TOO_SMALL] = "roster-too-small",
+    [FL_WHY_TOO_FEW_DEALT] = "too-few-dealt",
+    [FL_WHY_TOO_FEW_READY] = "too-few-ready",
+    [FL_WHY_TOO_FEW_UPLOADS] = "too-few-uploads",
+    [FL_WHY_EQUIVOCATION] = "equivocation",
+    [FL_WHY_TOO_FEW_ACKS] = "too-few-acks",
+    [FL_WHY_TOO_FEW_SHARES] = "too-few-shares",
+    [FL_WHY_SIGNATURE] = "signature",
+    [FL_WHY_DEALER_LIED] = "dealer-lied",
+    [FL_WHY_CHECKSUM] = "checksum",
+    [FL_WHY_COUNT_MISMATCH] = "count-mismatch",
+    [FL_WHY_POLICY_REFUSED] = "policy-refused",
+    [FL_WHY_SAME_MODEL] = "same-model",
+    [FL_WHY_KEY] = "key",
+};
+
+static const char *const masking_names[FL_MASKING_COUNT] = {
+    [FL_MASKING_NONE] = "unmasked",
+    [FL_MASKING_HONEST] = "honest",
+    [FL_MASKING_MALICIOUS] = "malicious",
 };
 
 static const char *const outcome_names[FL_OUT_COUNT] = {
@@ -99,6 +123,29 @@ fl_activity_name(fl_activity activity)
     return s_name(activity_names, FL_DOING_COUNT, activity);
 }
 
+const char *
+fl_masking_name(fl_masking masking)
+{
+    return s_name(masking_names, FL_MASKING_COUNT, masking);
+}
+
+uint32_t
+fl_set_count(uint64_t set)
+{
+    uint32_t count = 0;
+    for (; set != 0; set &= set - 1) {
+        count++;
+    }
+    return count;
+}
+
+bool
+fl_set_within(uint64_t set, uint32_t members)
+{
+    FL_ASSERT(members >= 1 && members <= FL_MEMBERS_MAX);
+    return members == FL_MEMBERS_MAX || set >> members == 0;
+}
+
 bool
 fl_verb_has_body(fl_verb verb)
 {
@@ -112,6 +159,20 @@ s_between(float value, float low, float high)
     return value >= low && value <= high;
 }
 
+//  Without masks there is nothing to say about them.
+static bool
+s_policy_valid(const fl_plan *plan)
+{
+    bool masked = plan->masking != FL_MASKING_NONE;
+    bool valid = plan->masking < FL_MASKING_COUNT && plan->block_max <= FL_MEMBERS_MAX &&
+                 plan->block_max >= (masked ? 3 : 0) && (plan->step_ms >= 1 || !masked);
+    for (int i = 0; i < 2; i++) {
+        valid = valid && plan->members_min[i] <= plan->block_max &&
+                plan->survivors_min[i] <= plan->block_max;
+    }
+    return valid && (masked || (plan->block_max == 0 && plan->step_ms == 0));
+}
+
 static bool
 s_plan_valid(const fl_plan *plan)
 {
@@ -121,7 +182,8 @@ s_plan_valid(const fl_plan *plan)
            plan->weight_max >= 1 && plan->devices_max >= 1 && plan->epochs >= 1 &&
            plan->batch >= 1 && s_between(plan->rate, 0.0f, 1e6f) &&
            s_between(plan->momentum, 0.0f, 1.0f) && s_between(plan->decay, 0.0f, 1e6f) &&
-           s_between(plan->proximal, 0.0f, 1e6f) && plan->late <= FL_LATE_CARRY;
+           s_between(plan->proximal, 0.0f, 1e6f) && plan->late <= FL_LATE_CARRY &&
+           s_policy_valid(plan);
 }
 
 static bool
@@ -160,6 +222,11 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_u64(&out, plan->seed);
     fl_write_u8(&out, plan->late);
     fl_write_u32(&out, plan->staleness_max);
+    fl_write_u8(&out, plan->masking);
+    fl_write_u8(&out, plan->block_max);
+    fl_write_from(&out, plan->members_min, sizeof plan->members_min);
+    fl_write_from(&out, plan->survivors_min, sizeof plan->survivors_min);
+    fl_write_u32(&out, plan->step_ms);
     FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_ORDER_BYTES);
 }
 
@@ -182,6 +249,11 @@ s_plan_read(fl_reader *in, fl_plan *plan)
     plan->seed = fl_read_u64(in);
     plan->late = fl_read_u8(in);
     plan->staleness_max = fl_read_u32(in);
+    plan->masking = fl_read_u8(in);
+    plan->block_max = fl_read_u8(in);
+    fl_read_into(in, plan->members_min, sizeof plan->members_min);
+    fl_read_into(in, plan->survivors_min, sizeof plan->survivors_min);
+    plan->step_ms = fl_read_u32(in);
 }
 
 bool

@@ -23,6 +23,17 @@ typedef enum fl_verb {
     FL_DENY = 10,    // parent -> child: the signed list of the revoked
     FL_ENROL = 11,   // newcomer -> parent (-> ... -> root): a sealed request
     FL_ENROLLED = 12, // root (-> ... ->) newcomer: a certificate, or why not
+    //  masking steps of a round, on the control lane (docs/masking.md)
+    FL_KEYS = 32,      // child -> parent: my one-round keys
+    FL_ROSTER = 33,    // parent -> children of a block: who is in it
+    FL_SHARES = 34,    // child -> parent: what I deal to each member
+    FL_DEALT = 35,     // parent -> child: what the others dealt to you
+    FL_READY = 36,     // child -> parent: trained, and whose shares are good
+    FL_MASKSET = 37,   // parent -> children of a block: who masks with whom
+    FL_SURVIVORS = 38, // parent -> children of a block: whose uploads are whole
+    FL_ACK = 39,       // child -> parent: I was shown these survivors
+    FL_ACKS = 40,      // parent -> children of a block: who was shown the same
+    FL_UNMASK = 41,    // child -> parent: the shares that open the sum
     //  bulk lanes
     FL_CHUNK = 16,   // up (PUSH -> PULL): bytes of a contribution
     FL_FETCH = 17,   // down lane (DEALER -> ROUTER): give me bytes of a model
@@ -30,7 +41,7 @@ typedef enum fl_verb {
     //  operator lane
     FL_ASK = 24,
     FL_ANSWER = 25,
-    FL_VERB_COUNT
+    FL_VERB_COUNT = 42
 } fl_verb;
 
 //  Why something was refused, dropped or ended. On the wire as a number, everywhere else as its
@@ -74,6 +85,20 @@ typedef enum fl_reason {
     FL_WHY_EXPIRED = 35,        // enrolment: the token or the old certificate is past its time
     FL_WHY_USED_UP = 36,        // enrolment: the token has no use left
     FL_WHY_NAME = 37,           // enrolment: the name is another node's, or not the token's
+    FL_WHY_ROSTER_TOO_SMALL = 38, // masking, from here on: fewer members than the floor
+    FL_WHY_TOO_FEW_DEALT = 39,
+    FL_WHY_TOO_FEW_READY = 40,
+    FL_WHY_TOO_FEW_UPLOADS = 41,
+    FL_WHY_EQUIVOCATION = 42,   // the parent said two different things
+    FL_WHY_TOO_FEW_ACKS = 43,
+    FL_WHY_TOO_FEW_SHARES = 44,
+    FL_WHY_SIGNATURE = 45,
+    FL_WHY_DEALER_LIED = 46,    // shares as signed do not make the secret that was promised
+    FL_WHY_CHECKSUM = 47,       // the opened sum is not the one that was masked
+    FL_WHY_COUNT_MISMATCH = 48, // the opened counts cannot be
+    FL_WHY_POLICY_REFUSED = 49, // profile, floors or ring below what this member asks for
+    FL_WHY_SAME_MODEL = 50,     // opened under this model already, with other survivors
+    FL_WHY_KEY = 51,            // a masking key of low order, misspelt, or of another
     FL_WHY_COUNT
 } fl_reason;
 
@@ -82,6 +107,15 @@ const char *fl_reason_name(fl_reason reason); // "late"; "unknown" when out of r
 
 //  What becomes of an update whose round has closed.
 typedef enum fl_late { FL_LATE_DROP = 0, FL_LATE_CARRY = 1 } fl_late;
+
+//  How a sum is hidden from who adds it up; the greater, the stronger (docs/masking.md).
+typedef enum fl_masking {
+    FL_MASKING_NONE = 0,      // not at all
+    FL_MASKING_HONEST = 1,    // from a parent that keeps to the protocol
+    FL_MASKING_MALICIOUS = 2, // from one that does not
+    FL_MASKING_COUNT
+} fl_masking;
+const char *fl_masking_name(fl_masking masking); // "unmasked", "honest", "malicious"
 
 //  The recipe of one round, the same for every device, signed by the root.
 typedef struct fl_plan {
@@ -104,9 +138,15 @@ typedef struct fl_plan {
     //  late updates
     uint8_t late;            // fl_late
     uint32_t staleness_max;  // rounds
+    //  masking; the floors are those of hop 1 (devices) and of every hop above it
+    uint8_t masking;         // fl_masking
+    uint8_t block_max;       // members of one block, 3..64; 0 when unmasked
+    uint8_t members_min[2];  // a smaller block is none
+    uint8_t survivors_min[2]; // a sum over fewer is not opened
+    uint32_t step_ms;        // time for one step of opening
 } fl_plan;
 
-enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 128 };
+enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 138 };
 
 //  The signed part of a task. Encoded as exactly FL_ORDER_BYTES little-endian bytes, so that it
 //  can be signed once at the root and checked by every device below.
@@ -207,6 +247,8 @@ typedef struct fl_contrib {
     fl_tally tally;          // zero for a device
     uint32_t roll_dropped;   // entries that did not fit
     fl_bytes roll;           // entries of FL_ROLL_ENTRY_BYTES, <= FL_ROLL_MAX of them
+    fl_bytes header;         // masked: FL_MASKED_HEADER_BYTES, and nothing in the clear; else empty
+    fl_bytes psig;           // FL_SIGNATURE_BYTES under the profile malicious; else empty
 } fl_contrib;
 
 typedef struct fl_grant {
@@ -285,6 +327,84 @@ typedef struct fl_piece {
     uint64_t total;
 } fl_piece;
 
+// ---- masking ----------------------------------------------------------------------------------
+//  Members of a block have indices, in the order of its roster; a set of them is a bitmap, bit i
+//  for index i, no bit at or above their number. Lists go by ascending index.
+enum {
+    FL_MEMBERS_MAX = 64,                           // of one block
+    FL_POINT_BYTES = 32,                           // an X25519 public key
+    FL_MEMBER_CERT_BYTES = 170,                    // crypto/cert.h
+    FL_MEMBER_BYTES = 170 + 32 + 32 + 64,          // of a roster: certificate, epk, mpk, signature
+    FL_SEALED_SHARE_BYTES = 104,                   // crypto/hsa.h: nonce 24, two shares 64, tag 16
+    FL_DIGESTS_BYTES = 64,                         // of one member's two shares
+    FL_PATH_BYTES = 6 * 32,                        // up the tree over all digests of a dealer
+    FL_DEALT_BYTES = 32 + 64 + 6 * 32 + 64 + 104,  // commitment, digests, path, signature, sealed
+    FL_SHARE_WIRE_BYTES = 32,
+    FL_MASKED_HEADER_WORDS = 3 + FL_STATS,         // weight, count, checksum, stats
+    FL_MASKED_HEADER_BYTES = 8 * (3 + FL_STATS),
+};
+
+typedef struct fl_block_keys {
+    fl_bytes certificate;    // the sender's own, FL_MEMBER_CERT_BYTES
+    uint8_t epk[FL_POINT_BYTES]; // for shares
+    uint8_t mpk[FL_POINT_BYTES]; // for masks
+    uint8_t signature[FL_SIGNATURE_BYTES];
+} fl_block_keys;
+
+typedef struct fl_block_roster {
+    uint32_t block;
+    fl_bytes members;        // FL_MEMBER_BYTES each, 1..FL_MEMBERS_MAX of them
+} fl_block_roster;
+
+typedef struct fl_block_shares {
+    uint32_t block;
+    uint32_t index;          // of the dealer
+    fl_hash commitment;      // to its own mask
+    uint8_t signature[FL_SIGNATURE_BYTES];
+    fl_bytes digests;        // (n, FL_DIGESTS_BYTES)
+    fl_bytes sealed;         // (n, FL_SEALED_SHARE_BYTES); zeros at the dealer's own place
+} fl_block_shares;
+
+typedef struct fl_block_dealt {
+    uint32_t block;
+    uint64_t dealers;        // all but the receiver
+    fl_bytes parts;          // (dealers, FL_DEALT_BYTES)
+} fl_block_dealt;
+
+typedef struct fl_block_ready {
+    uint32_t block;
+    uint64_t dealers;        // whose shares opened and matched
+} fl_block_ready;
+
+typedef struct fl_block_maskset {
+    uint32_t block;
+    uint64_t members;        // P
+} fl_block_maskset;
+
+typedef struct fl_block_survivors {
+    uint32_t block;
+    uint64_t members;        // S
+    fl_bytes psigs;          // (members, FL_SIGNATURE_BYTES); empty under the profile honest
+} fl_block_survivors;
+
+typedef struct fl_block_ack {
+    uint32_t block;
+    uint8_t signature[FL_SIGNATURE_BYTES];
+} fl_block_ack;
+
+typedef struct fl_block_acks {
+    uint32_t block;
+    uint64_t members;
+    fl_bytes asigs;          // (members, FL_SIGNATURE_BYTES)
+} fl_block_acks;
+
+typedef struct fl_block_unmask {
+    uint32_t block;
+    uint64_t self;           // members whose own mask the share is of
+    uint64_t pair;           // members whose mask key the share is of; never one of `self`
+    fl_bytes shares;         // (self or pair, FL_SHARE_WIRE_BYTES)
+} fl_block_unmask;
+
 typedef struct fl_ask {
     char verb[32];           // "status", "report", ...
     char argument[FL_TEXT_MAX];
@@ -317,8 +437,23 @@ typedef struct fl_message {
         fl_piece piece;
         fl_ask ask;
         fl_answer answer;
+        fl_block_keys keys;
+        fl_block_roster roster;
+        fl_block_shares shares;
+        fl_block_dealt dealt;
+        fl_block_ready ready;
+        fl_block_maskset maskset;
+        fl_block_survivors survivors;
+        fl_block_ack ack;
+        fl_block_acks acks;
+        fl_block_unmask unmask;
     };
 } fl_message;
+
+//  Members in a set.
+uint32_t fl_set_count(uint64_t set);
+//  True when no bit of it stands at or above `members` (1..FL_MEMBERS_MAX).
+bool fl_set_within(uint64_t set, uint32_t members);
 
 //  True when a verb carries a raw body frame behind its header frame (CHUNK, PIECE, ANSWER).
 bool fl_verb_has_body(fl_verb verb);

@@ -5,6 +5,7 @@
 //      build/<preset>/golden_crypto_test --write    (from the top of the tree)
 #include "tests/support/unit.h"
 
+#include "common/crypto/hsa.h"
 #include "common/crypto/ticket.h"
 #include "tests/support/identity.h"
 
@@ -164,6 +165,122 @@ s_ticket(uint8_t bytes[BYTES_MAX])
     return FL_TICKET_MAC_BYTES;
 }
 
+// ---- a masked round ---------------------------------------------------------------------------
+//  Two members of a block, the indices 5 and 9 of 10, with fixed secrets.
+typedef struct masked {
+    fl_hsa_round round;
+    fl_hsa_seat low, high;
+    uint8_t esk[FL_HSA_KEY_BYTES], msk[FL_HSA_KEY_BYTES]; // of the lower
+    fl_hash ctx, survivors;
+} masked;
+
+static masked
+s_masked(void)
+{
+    masked self = { .round = { .hop = 1, .edge = identity_node("edge-a"), .block = 3, .round = 8 },
+                    .low = { .index = 5, .node = identity_node("dev-1") },
+                    .high = { .index = 9, .node = identity_node("dev-2") } };
+    const fl_hash task = fl_hash_of(fl_bytes_of("task", 4)), set = fl_hsa_set_hash(0x3ff, 10);
+    uint8_t secret[FL_HSA_KEY_BYTES];
+    memset(self.round.run.bytes, 0x11, sizeof self.round.run.bytes);
+    self.round.roster = fl_hash_of(fl_bytes_of("roster", 6));
+    memset(self.esk, 0x21, sizeof self.esk);
+    memset(self.msk, 0x22, sizeof self.msk);
+    fl_hsa_public_of(self.esk, self.low.epk);
+    fl_hsa_public_of(self.msk, self.low.mpk);
+    memset(secret, 0x23, sizeof secret);
+    fl_hsa_public_of(secret, self.high.epk);
+    memset(secret, 0x24, sizeof secret);
+    fl_hsa_public_of(secret, self.high.mpk);
+    self.ctx = fl_hsa_ctx(&self.round, &task, &set);
+    self.survivors = fl_hsa_set_hash(0x2ff, 10);
+    return self;
+}
+
+static size_t
+s_hsa_keys(uint8_t bytes[BYTES_MAX])
+{
+    const masked world = s_masked();
+    uint8_t key[FL_HSA_KEY_BYTES];
+    const uint8_t b[FL_SHARE_BYTES] = { 0x25 };
+    fl_mask_seed pair, own;
+    fl_writer writer = fl_writer_over(bytes, BYTES_MAX);
+    fl_write_from(&writer, world.low.epk, sizeof world.low.epk);
+    fl_write_from(&writer, world.low.mpk, sizeof world.low.mpk);
+    FL_ASSERT(fl_hsa_pair_key(&world.round, &world.low, world.esk, &world.high, key));
+    fl_write_from(&writer, key, sizeof key);
+    fl_write_from(&writer, world.ctx.bytes, sizeof world.ctx.bytes);
+    FL_ASSERT(fl_hsa_mask_seed(&world.ctx, &world.low, world.msk, &world.high, &pair));
+    fl_write_from(&writer, pair.key, sizeof pair.key);
+    fl_hsa_self_seed(&world.ctx, b, &own);
+    fl_write_from(&writer, own.key, sizeof own.key);
+    fl_hsa_checksum_key(&world.ctx, key);
+    fl_write_from(&writer, key, sizeof key);
+    return fl_writer_size(&writer);
+}
+
+static size_t
+s_hsa_shares(uint8_t bytes[BYTES_MAX])
+{
+    const masked world = s_masked();
+    fl_seeded source = fl_seeded_of(12);
+    fl_entropy entropy = fl_entropy_seeded(&source);
+    const uint8_t b[FL_SHARE_BYTES] = { 0x25 };
+    uint8_t key[FL_HSA_KEY_BYTES], sealed[FL_HSA_SEALED_BYTES];
+    fl_share self[10], pair[10];
+    fl_share_deal(b, 10, 7, &entropy, self);
+    fl_share_deal(world.msk, 10, 7, &entropy, pair);
+    const fl_hsa_dealt dealt = { self[9], pair[9] };
+    FL_ASSERT(fl_hsa_pair_key(&world.round, &world.low, world.esk, &world.high, key));
+    fl_hsa_seal(&world.round, key, 5, 9, &dealt, &entropy, sealed);
+    fl_hash commitment = fl_hsa_commitment(b);
+    fl_hash digest = fl_hsa_digest(&world.round, 5, 9, FL_HSA_SELF, &dealt.self);
+    fl_writer writer = fl_writer_over(bytes, BYTES_MAX);
+    fl_write_from(&writer, &dealt, sizeof dealt);
+    fl_write_from(&writer, sealed, sizeof sealed);
+    fl_write_from(&writer, commitment.bytes, sizeof commitment.bytes);
+    fl_write_from(&writer, digest.bytes, sizeof digest.bytes);
+    digest = fl_hsa_digest(&world.round, 5, 9, FL_HSA_PAIR, &dealt.pair);
+    fl_write_from(&writer, digest.bytes, sizeof digest.bytes);
+    return fl_writer_size(&writer);
+}
+
+static size_t
+s_hsa_signatures(uint8_t bytes[BYTES_MAX])
+{
+    const masked world = s_masked();
+    fl_hsa_keys_sign(keys, &world.round, world.low.epk, world.low.mpk, bytes);
+    fl_hsa_dealt_sign(keys, &world.round, 5, fl_bytes_of("public", 6), bytes + FL_SIGN_BYTES);
+    fl_hsa_psig(keys, &world.ctx, 5, bytes + 2 * FL_SIGN_BYTES);
+    fl_hsa_asig(keys, &world.ctx, &world.survivors, 5, bytes + 3 * FL_SIGN_BYTES);
+    return 4 * FL_SIGN_BYTES;
+}
+
+//  Sixteen elements from the 512th on, of the wire 0, 1, 2, ...: one mask added, one subtracted.
+static size_t
+s_mask(uint8_t bytes[BYTES_MAX])
+{
+    const fl_mask_seed seeds[2] = { { .key = { 0x31 } }, { .key = { 0x32 }, .subtract = true } };
+    const unsigned rings[3] = { 32, 32, 64 }, wires[3] = { 3, 4, 5 };
+    fl_writer writer = fl_writer_over(bytes, BYTES_MAX);
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t wire[16 * 5] = { 0 };
+        for (unsigned at = 0; at < 16; at++) {
+            wire[at * wires[i]] = (uint8_t)at;
+        }
+        const fl_mask_range range = { rings[i], FL_MASK_LANE_VECTOR, 512, 16 };
+        fl_write_u64(&writer, fl_mask_checksum(seeds[0].key, 512, 16, wires[i], wire));
+        fl_mask_wire(seeds, 2, &range, wires[i], wire, wire);
+        fl_write_from(&writer, wire, (size_t)16 * wires[i]);
+    }
+    uint64_t header[8] = { 0 };
+    fl_mask_apply(seeds, 2, &(fl_mask_range){ 64, FL_MASK_LANE_HEADER, 0, 8 }, header);
+    for (unsigned i = 0; i < 8; i++) {
+        fl_write_u64(&writer, header[i]);
+    }
+    return fl_writer_size(&writer);
+}
+
 static const sample samples[] = {
     { "keys",
       NULL,
@@ -253,6 +370,41 @@ static const sample samples[] = {
         { "signature", 64 } } },
     { "order", NULL, s_order, { { "signature of «an order»", 64 } } },
     { "ticket", NULL, s_ticket, { { "MAC", 16 } } },
+    { "hsa-keys",
+      NULL,
+      s_hsa_keys,
+      { { "epk", 32 },
+        { "mpk", 32 },
+        { "pair key", 32 },
+        { "ctx", 32 },
+        { "pairwise mask seed", 32 },
+        { "self mask seed", 32 },
+        { "checksum key", 32 } } },
+    { "hsa-shares",
+      NULL,
+      s_hsa_shares,
+      { { "share of b for index 9", 32 },
+        { "share of msk for index 9", 32 },
+        { "nonce", 24 },
+        { "sealed shares", 64 },
+        { "tag", 16 },
+        { "commitment to b", 32 },
+        { "digest of the share of b", 32 },
+        { "digest of the share of msk", 32 } } },
+    { "hsa-signatures",
+      NULL,
+      s_hsa_signatures,
+      { { "keys", 64 }, { "dealt", 64 }, { "psig", 64 }, { "asig", 64 } } },
+    { "mask",
+      NULL,
+      s_mask,
+      { { "checksum, 3 wire bytes", 8 },
+        { "ring 32, 3 wire bytes", 48 },
+        { "checksum, 4 wire bytes", 8 },
+        { "ring 32, 4 wire bytes", 64 },
+        { "checksum, 5 wire bytes", 8 },
+        { "ring 64, 5 wire bytes", 80 },
+        { "header lane", 64 } } },
 };
 enum { SAMPLES = sizeof samples / sizeof samples[0] };
 

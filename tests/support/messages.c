@@ -1,20 +1,23 @@
 #include "tests/support/messages.h"
 
+#include "tests/support/messages_inside.h"
+
 #include <string.h>
 
 #include "common/base/status.h"
 #include "common/wire/codec_fields.h"
 
 const fl_verb messages_verbs[MESSAGES_VERBS] = {
-    FL_HELLO,  FL_WELCOME, FL_REFUSED, FL_TASK, FL_CONTRIB, FL_GRANT,
-    FL_CLOSED, FL_BEAT,    FL_LEAVE,   FL_DENY, FL_ENROL,   FL_ENROLLED,
-    FL_CHUNK,  FL_FETCH,   FL_PIECE,   FL_ASK,  FL_ANSWER,
+    FL_HELLO, FL_WELCOME, FL_REFUSED,   FL_TASK,  FL_CONTRIB,  FL_GRANT,  FL_CLOSED,
+    FL_BEAT,  FL_LEAVE,   FL_DENY,      FL_ENROL, FL_ENROLLED, FL_CHUNK,  FL_FETCH,
+    FL_PIECE, FL_ASK,     FL_ANSWER,    FL_KEYS,  FL_ROSTER,   FL_SHARES, FL_DEALT,
+    FL_READY, FL_MASKSET, FL_SURVIVORS, FL_ACK,   FL_ACKS,     FL_UNMASK,
 };
 
 // ---- samples ----------------------------------------------------------------------------------
 //  `size` bytes that count up from `first`.
-static void
-s_count_up(void *to, size_t size, unsigned first)
+void
+messages_count_up(void *to, size_t size, unsigned first)
 {
     for (size_t i = 0; i < size; i++) {
         ((uint8_t *)to)[i] = (uint8_t)(first + i);
@@ -30,11 +33,11 @@ s_room(messages_letter *letter, size_t size)
     return start;
 }
 
-static fl_bytes
-s_view(messages_letter *letter, size_t size, unsigned first)
+fl_bytes
+messages_view(messages_letter *letter, size_t size, unsigned first)
 {
     uint8_t *start = s_room(letter, size);
-    s_count_up(start, size, first);
+    messages_count_up(start, size, first);
     return fl_bytes_of(start, size);
 }
 
@@ -74,9 +77,14 @@ s_sample_order(const fl_message *message, fl_order *order)
                   .proximal = 0.01f,
                   .seed = 0x0102030405060708u,
                   .late = FL_LATE_CARRY,
-                  .staleness_max = 3 },
+                  .staleness_max = 3,
+                  .masking = FL_MASKING_MALICIOUS,
+                  .block_max = 48,
+                  .members_min = { 8, 3 },
+                  .survivors_min = { 6, 3 },
+                  .step_ms = 2000 },
     };
-    s_count_up(order->model.bytes, sizeof order->model, 0x40);
+    messages_count_up(order->model.bytes, sizeof order->model, 0x40);
 }
 
 static fl_bytes
@@ -101,18 +109,17 @@ s_sample_contrib(messages_letter *letter, fl_contrib *self)
         .seat = 5,
         .epoch = 2,
         .base_round = 6,
-        .weight = 640,
-        .count = 6,
         .elements = 101770,
         .vector_bytes = 407080,
-        .stats = { 36000, 37748736000u, 30500, 36000, 17, 1, 900000, 1 },
         .tally = sample_tally,
         .roll_dropped = 7,
         .roll = s_sample_roll(letter),
+        .header = messages_view(letter, FL_MASKED_HEADER_BYTES, 0xd0),
+        .psig = messages_view(letter, FL_SIGNATURE_BYTES, 0xe0),
     };
-    s_count_up(self->ticket, sizeof self->ticket, 0x50);
-    s_count_up(self->base.bytes, sizeof self->base, 0x40);
-    s_count_up(self->hash.bytes, sizeof self->hash, 0x60);
+    messages_count_up(self->ticket, sizeof self->ticket, 0x50);
+    messages_count_up(self->base.bytes, sizeof self->base, 0x40);
+    messages_count_up(self->hash.bytes, sizeof self->hash, 0x60);
 }
 
 static void
@@ -124,8 +131,8 @@ s_sample_joining(messages_letter *letter)
         message->hello = (fl_hello){ .role = FL_ROLE_EDGE,
                                      .incarnation = 0xdecafbad12345678u,
                                      .leaves = 9,
-                                     .certificate = s_view(letter, 40, 0x80) };
-        s_count_up(message->hello.model.bytes, sizeof message->hello.model, 0x40);
+                                     .certificate = messages_view(letter, 40, 0x80) };
+        messages_count_up(message->hello.model.bytes, sizeof message->hello.model, 0x40);
         break;
     case FL_WELCOME:
         message->welcome = (fl_welcome){ .seat = 5,
@@ -134,8 +141,8 @@ s_sample_joining(messages_letter *letter)
                                          .up_port = 7002,
                                          .down_port = 7003,
                                          .deny_version = 3,
-                                         .certificate = s_view(letter, 40, 0x90) };
-        s_count_up(message->welcome.ticket, sizeof message->welcome.ticket, 0x50);
+                                         .certificate = messages_view(letter, 40, 0x90) };
+        messages_count_up(message->welcome.ticket, sizeof message->welcome.ticket, 0x50);
         break;
     case FL_REFUSED:
         message->refused = (fl_refused){ .reason = FL_WHY_ROLE,
@@ -146,15 +153,15 @@ s_sample_joining(messages_letter *letter)
         message->leave = (fl_leave){ .reason = FL_WHY_LEFT };
         break;
     case FL_DENY:
-        message->deny = (fl_deny){ .version = 3, .list = s_view(letter, 100, 0xa0) };
+        message->deny = (fl_deny){ .version = 3, .list = messages_view(letter, 100, 0xa0) };
         break;
     case FL_ENROL:
-        message->enrol = (fl_enrol){ .request = 77, .sealed = s_view(letter, 60, 0xb0) };
+        message->enrol = (fl_enrol){ .request = 77, .sealed = messages_view(letter, 60, 0xb0) };
         break;
     default: // FL_ENROLLED
         message->enrolled = (fl_enrolled){ .request = 77,
                                            .text = "valid for 365 days",
-                                           .certificate = s_view(letter, 40, 0xc0) };
+                                           .certificate = messages_view(letter, 40, 0xc0) };
         break;
     }
 }
@@ -168,15 +175,15 @@ s_sample_moving(messages_letter *letter)
     case FL_CHUNK:
         message->chunk =
             (fl_chunk){ .attempt = 1, .seat = 5, .epoch = 2, .offset = 131072, .total = 407080 };
-        s_count_up(message->chunk.hash.bytes, sizeof message->chunk.hash, 0x60);
+        messages_count_up(message->chunk.hash.bytes, sizeof message->chunk.hash, 0x60);
         break;
     case FL_FETCH:
         message->fetch = (fl_fetch){ .offset = 131072, .bytes = 65536 };
-        s_count_up(message->fetch.hash.bytes, sizeof message->fetch.hash, 0x40);
+        messages_count_up(message->fetch.hash.bytes, sizeof message->fetch.hash, 0x40);
         break;
     default: // FL_PIECE
         message->piece = (fl_piece){ .offset = 131072, .total = 407160 };
-        s_count_up(message->piece.hash.bytes, sizeof message->piece.hash, 0x40);
+        messages_count_up(message->piece.hash.bytes, sizeof message->piece.hash, 0x40);
         break;
     }
 }
@@ -189,7 +196,7 @@ s_sample_round(messages_letter *letter)
     case FL_TASK:
         message->task = (fl_task){ .attempt = 1, .budget_ms = 2500 };
         s_sample_order(message, &message->task.order);
-        s_count_up(message->task.signature, sizeof message->task.signature, 0x70);
+        messages_count_up(message->task.signature, sizeof message->task.signature, 0x70);
         break;
     case FL_CONTRIB:
         s_sample_contrib(letter, &message->contrib);
@@ -198,7 +205,7 @@ s_sample_round(messages_letter *letter)
         message->grant = (fl_grant){
             .attempt = 1, .next = 131072, .limit = 393216, .rewind = 1, .chunk_bytes = 65536
         };
-        s_count_up(message->grant.hash.bytes, sizeof message->grant.hash, 0x60);
+        messages_count_up(message->grant.hash.bytes, sizeof message->grant.hash, 0x60);
         break;
     case FL_CLOSED:
         message->closed = (fl_closed){
@@ -226,7 +233,7 @@ messages_sample(fl_verb verb, messages_letter *letter)
     memset(letter, 0, offsetof(messages_letter, room));
     letter->message.verb = verb;
     letter->message.round = 7;
-    s_count_up(letter->message.run.bytes, sizeof letter->message.run, 0x10);
+    messages_count_up(letter->message.run.bytes, sizeof letter->message.run, 0x10);
     switch (verb) {
     case FL_TASK:
     case FL_CONTRIB:
@@ -256,6 +263,18 @@ messages_sample(fl_verb verb, messages_letter *letter)
     case FL_ENROLLED:
         s_sample_joining(letter);
         break;
+    case FL_KEYS:
+    case FL_ROSTER:
+    case FL_SHARES:
+    case FL_DEALT:
+    case FL_READY:
+    case FL_MASKSET:
+    case FL_SURVIVORS:
+    case FL_ACK:
+    case FL_ACKS:
+    case FL_UNMASK:
+        messages_sample_masking(letter);
+        break;
     case FL_VERB_NONE:
     case FL_VERB_COUNT:
         FL_ASSERT(false);
@@ -264,8 +283,8 @@ messages_sample(fl_verb verb, messages_letter *letter)
 
 // ---- random messages --------------------------------------------------------------------------
 //  All magnitudes are about equally likely, the two ends too.
-static uint64_t
-s_draw(fl_rng *rng, uint64_t low, uint64_t high)
+uint64_t
+messages_draw(fl_rng *rng, uint64_t low, uint64_t high)
 {
     uint64_t choice = fl_rng_below(rng, 8);
     uint64_t wide = fl_rng_u64(rng) >> fl_rng_below(rng, 64);
@@ -299,31 +318,40 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     order->run = message->run;
     order->round = message->round;
     s_random_bytes(rng, order->model.bytes, sizeof order->model);
-    order->model_bytes = s_draw(rng, 1, FL_VECTOR_BYTES_MAX);
+    order->model_bytes = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
     plan->clip = s_draw_float(rng, 100) + 1e-6f;
-    plan->bits = (uint8_t)s_draw(rng, 2, 24);
+    plan->bits = (uint8_t)messages_draw(rng, 2, 24);
     plan->ring_bits = fl_rng_below(rng, 2) == 0 ? 32 : 64;
-    plan->wire_bytes = (uint8_t)s_draw(rng, 1, plan->ring_bits / 8);
-    order->elements = s_draw(rng, 1, FL_VECTOR_BYTES_MAX / plan->wire_bytes);
-    plan->weight_unit = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->weight_max = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->devices_max = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->epochs = (uint32_t)s_draw(rng, 1, UINT32_MAX);
-    plan->batch = (uint32_t)s_draw(rng, 1, UINT32_MAX);
+    plan->wire_bytes = (uint8_t)messages_draw(rng, 1, plan->ring_bits / 8);
+    order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX / plan->wire_bytes);
+    plan->weight_unit = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->weight_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->devices_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->epochs = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->batch = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->rate = s_draw_float(rng, 1e6);
     plan->momentum = s_draw_float(rng, 1.0);
     plan->decay = s_draw_float(rng, 1e6);
     plan->proximal = s_draw_float(rng, 1e6);
     plan->seed = fl_rng_u64(rng);
     plan->late = (uint8_t)fl_rng_below(rng, 2);
-    plan->staleness_max = (uint32_t)s_draw(rng, 0, UINT32_MAX);
+    plan->staleness_max = (uint32_t)messages_draw(rng, 0, UINT32_MAX);
+    plan->masking = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
+    if (plan->masking != FL_MASKING_NONE) {
+        plan->block_max = (uint8_t)messages_draw(rng, 3, FL_MEMBERS_MAX);
+        plan->step_ms = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    }
+    for (int i = 0; i < 2; i++) {
+        plan->members_min[i] = (uint8_t)messages_draw(rng, 0, plan->block_max);
+        plan->survivors_min[i] = (uint8_t)messages_draw(rng, 0, plan->block_max);
+    }
 }
 
 static void
 s_random_node(fl_rng *rng, fl_node *node)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
-    uint64_t length = s_draw(rng, 1, sizeof node->name - 1);
+    uint64_t length = messages_draw(rng, 1, sizeof node->name - 1);
     memset(node, 0, sizeof *node);
     for (uint64_t i = 0; i < length; i++) {
         node->name[i] = letters[fl_rng_below(rng, sizeof letters - 1)];
@@ -333,7 +361,7 @@ s_random_node(fl_rng *rng, fl_node *node)
 static fl_bytes
 s_random_roll(fl_rng *rng, messages_letter *letter)
 {
-    uint64_t count = s_draw(rng, 0, FL_ROLL_MAX);
+    uint64_t count = messages_draw(rng, 0, FL_ROLL_MAX);
     uint8_t *start = s_room(letter, count * FL_ROLL_ENTRY_BYTES);
     for (uint64_t i = 0; i < count; i++) {
         fl_roll_entry entry = { .outcome = (uint8_t)fl_rng_below(rng, FL_OUT_COUNT),
@@ -365,7 +393,7 @@ static void s_random_group(fl_rng *rng, const fl_group *group, messages_letter *
 static void
 s_random_field(fl_rng *rng, const fl_field *field, messages_letter *letter, uint8_t *to)
 {
-    uint64_t size = s_draw(rng, field->min, field->max);
+    uint64_t size = messages_draw(rng, field->min, field->max);
     fl_bytes view;
     bool truth = fl_rng_below(rng, 2) == 0;
     switch (field->kind) {
@@ -381,12 +409,12 @@ s_random_field(fl_rng *rng, const fl_field *field, messages_letter *letter, uint
         break;
     case FL_FIELD_VIEW:
         view = strcmp(field->name, "roll") == 0 ? s_random_roll(rng, letter)
-                                                : s_view(letter, size, (unsigned)size);
+                                                : messages_view(letter, size, (unsigned)size);
         memcpy(to, &view, sizeof view);
         break;
     case FL_FIELD_TEXT:
         for (uint64_t i = 0; i < size; i++) {
-            to[i] = (uint8_t)s_draw(rng, ' ', '~');
+            to[i] = (uint8_t)messages_draw(rng, ' ', '~');
         }
         break;
     case FL_FIELD_ORDER:
@@ -411,23 +439,24 @@ static void
 s_agree(fl_rng *rng, messages_letter *letter)
 {
     fl_message *message = &letter->message;
+    messages_agree_masking(rng, letter);
     if (message->verb == FL_CONTRIB) {
-        message->contrib.base_round = s_draw(rng, 1, message->round);
+        messages_agree_contrib(rng, letter);
     } else if (message->verb == FL_GRANT) {
-        message->grant.limit = s_draw(rng, message->grant.next, FL_VECTOR_BYTES_MAX);
+        message->grant.limit = messages_draw(rng, message->grant.next, FL_VECTOR_BYTES_MAX);
     } else if (message->verb == FL_ENROLLED) {
         fl_enrolled *self = &message->enrolled;
         self->reason = self->certificate.size > 0 ? FL_WHY_NONE : FL_WHY_TOKEN;
     } else if (message->verb == FL_CHUNK) {
-        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_CHUNK_BYTES_MAX);
-        message->chunk.total = s_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
-        message->chunk.offset = s_draw(rng, 0, message->chunk.total - letter->body_bytes);
+        letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_CHUNK_BYTES_MAX);
+        message->chunk.total = messages_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
+        message->chunk.offset = messages_draw(rng, 0, message->chunk.total - letter->body_bytes);
     } else if (message->verb == FL_PIECE) {
-        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_CHUNK_BYTES_MAX);
-        message->piece.total = s_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
-        message->piece.offset = s_draw(rng, 0, message->piece.total - letter->body_bytes);
+        letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_CHUNK_BYTES_MAX);
+        message->piece.total = messages_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
+        message->piece.offset = messages_draw(rng, 0, message->piece.total - letter->body_bytes);
     } else if (message->verb == FL_ANSWER) {
-        letter->body_bytes = (uint32_t)s_draw(rng, 1, FL_JSON_BYTES_MAX);
+        letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_JSON_BYTES_MAX);
     }
 }
 
@@ -436,7 +465,7 @@ messages_random(fl_verb verb, fl_rng *rng, messages_letter *letter)
 {
     memset(letter, 0, offsetof(messages_letter, room));
     letter->message.verb = verb;
-    letter->message.round = s_draw(rng, 1, UINT64_MAX);
+    letter->message.round = messages_draw(rng, 1, UINT64_MAX);
     s_random_bytes(rng, letter->message.run.bytes, sizeof letter->message.run);
     s_random_group(rng, &fl_shape_of(verb)->group, letter, (uint8_t *)&letter->message.hello);
     s_agree(rng, letter);
@@ -486,82 +515,4 @@ messages_equal(const fl_message *a, const fl_message *b)
     return a->verb == b->verb && a->round == b->round && fl_run_equal(&a->run, &b->run) &&
            s_group_equal(&fl_shape_of(a->verb)->group, (const uint8_t *)&a->hello,
                          (const uint8_t *)&b->hello);
-}
-
-// ---- frames -----------------------------------------------------------------------------------
-size_t
-messages_encode(const messages_letter *letter, uint8_t *out, size_t room)
-{
-    fl_blob *blob = fl_encode(&letter->message, letter->body_bytes);
-    FL_ASSERT(blob != NULL && fl_blob_size(blob) <= room);
-    size_t size = fl_blob_size(blob);
-    memcpy(out, fl_blob_bytes(blob).data, size);
-    fl_blob_unref(&blob);
-    return size;
-}
-
-static size_t
-s_array_bytes(fl_bytes bytes, size_t count)
-{
-    size_t at = 1;
-    for (size_t i = 0; i < count; i++) {
-        size_t size = messages_value_bytes(fl_bytes_of(bytes.data + at, bytes.size - at));
-        if (size == 0) {
-            return 0;
-        }
-        at += size;
-    }
-    return at;
-}
-
-size_t
-messages_value_bytes(fl_bytes bytes)
-{
-    if (bytes.size == 0) {
-        return 0;
-    }
-    uint8_t first = bytes.data[0];
-    size_t size = 0;
-    if (first < 0x80 || first == 0xc2 || first == 0xc3) {
-        size = 1;
-    } else if (first >= 0x90 && first < 0xa0) {
-        return s_array_bytes(bytes, first & 0x0f);
-    } else if (first >= 0xa0 && first < 0xc0) {
-        size = 1 + (size_t)(first & 0x1f);
-    } else if (first >= 0xcc && first <= 0xcf) {
-        size = 1 + ((size_t)1 << (first - 0xcc));
-    } else if ((first == 0xc4 || first == 0xd9) && bytes.size >= 2) {
-        size = 2 + (size_t)bytes.data[1];
-    } else if ((first == 0xc5 || first == 0xda) && bytes.size >= 3) {
-        size = 3 + ((size_t)bytes.data[1] << 8 | bytes.data[2]);
-    }
-    return size <= bytes.size ? size : 0;
-}
-
-size_t
-messages_value_at(fl_bytes frame, uint32_t index)
-{
-    size_t at = FL_ENVELOPE_BYTES + 1;
-    FL_ASSERT(frame.size > at && (frame.data[at - 1] & 0xf0) == 0x90); // all are fixarrays
-    for (uint32_t i = 0; i < index; i++) {
-        size_t size = messages_value_bytes(fl_bytes_of(frame.data + at, frame.size - at));
-        FL_ASSERT(size > 0);
-        at += size;
-    }
-    return at;
-}
-
-size_t
-messages_replace(fl_bytes frame, uint32_t index, fl_bytes value, uint8_t *out, size_t room)
-{
-    size_t from = messages_value_at(frame, index), to = messages_value_at(frame, index + 1);
-    fl_writer writer = fl_writer_over(out, room);
-    fl_write_from(&writer, frame.data, from);
-    fl_write_from(&writer, value.data, value.size);
-    fl_write_from(&writer, frame.data + to, frame.size - to);
-    FL_ASSERT(!writer.broken);
-    size_t size = fl_writer_size(&writer);
-    writer = fl_writer_over(out + 32, 4); // header_bytes of the envelope
-    fl_write_u32(&writer, (uint32_t)(size - FL_ENVELOPE_BYTES));
-    return size;
 }

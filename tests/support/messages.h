@@ -6,7 +6,7 @@
 #include "common/base/rng.h"
 #include "common/wire/codec.h"
 
-enum { MESSAGES_VERBS = 17, MESSAGES_ROOM = 128 * 1024 };
+enum { MESSAGES_VERBS = 27, MESSAGES_ROOM = 128 * 1024 };
 extern const fl_verb messages_verbs[MESSAGES_VERBS];
 
 //  A message with the size of the body frame that goes with it, and the bytes that its views show.
@@ -29,6 +29,8 @@ bool messages_equal(const fl_message *a, const fl_message *b);
 //  Bytes of the msgpack value that `bytes` start with; 0 when it is cut off or of a type that no
 //  header holds.
 size_t messages_value_bytes(fl_bytes bytes);
+//  Bytes of the head of the header array: 1, or 3 for more than 15 values.
+size_t messages_head_bytes(fl_bytes frame);
 //  Offset in `frame` of value number `index` of the header array; its end for index == count.
 size_t messages_value_at(fl_bytes frame, uint32_t index);
 //  `frame` with its value number `index` replaced by `value`, lengths put right. Answers its size.

@@ -172,6 +172,11 @@ s_obey(const fl_effect *effect)
     case FL_FX_NOTE:
         s_obey_note(&effect->note);
         break;
+    case FL_FX_KEEP:
+    case FL_FX_MASK:
+    case FL_FX_UNMASK:
+        FL_ASSERT(false); // of a masked round: none is open here
+        break;
     case FL_FX_EXPEL:
     case FL_FX_PLACE:
     case FL_FX_COUNT:

@@ -522,6 +522,21 @@ the_last_third_of_a_certificate_is_said(void **state)
     fl_identity_close(&identity);
 }
 
+static void
+an_order_that_asks_for_masks_is_refused_not_served_without(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
+    fl_message masked = s_task(1);
+    masked.task.order.plan.masking = FL_MASKING_MALICIOUS;
+    masked.task.order.plan.block_max = 8;
+    masked.task.order.plan.step_ms = 100;
+    masked = outgoing(root, 1, masked);
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &masked), FL_WHY_POLICY_REFUSED);
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+}
+
 #define placed(test) cmocka_unit_test_setup_teardown(test, start, end)
 
 int
@@ -543,6 +558,7 @@ main(void)
         placed(a_parent_proves_itself_in_welcome),
         placed(a_ticket_is_good_for_its_seat_its_child_and_its_run),
         placed(an_order_is_believed_only_with_the_authoritys_signature),
+        placed(an_order_that_asks_for_masks_is_refused_not_served_without),
         placed(hello_and_beats_carry_what_the_machines_do_not_know),
     };
     fl_why reason;

@@ -69,11 +69,15 @@ every_member_of_a_struct_is_in_its_table(void **state)
 {
     (void)state;
     static const size_t sizes[MESSAGES_VERBS] = {
-        sizeof(fl_hello),   sizeof(fl_welcome), sizeof(fl_refused), sizeof(fl_task),
-        sizeof(fl_contrib), sizeof(fl_grant),   sizeof(fl_closed),  sizeof(fl_beat),
-        sizeof(fl_leave),   sizeof(fl_deny),    sizeof(fl_enrol),   sizeof(fl_enrolled),
-        sizeof(fl_chunk),   sizeof(fl_fetch),   sizeof(fl_piece),   sizeof(fl_ask),
-        sizeof(fl_answer),
+        sizeof(fl_hello),        sizeof(fl_welcome),       sizeof(fl_refused),
+        sizeof(fl_task),         sizeof(fl_contrib),       sizeof(fl_grant),
+        sizeof(fl_closed),       sizeof(fl_beat),          sizeof(fl_leave),
+        sizeof(fl_deny),         sizeof(fl_enrol),         sizeof(fl_enrolled),
+        sizeof(fl_chunk),        sizeof(fl_fetch),         sizeof(fl_piece),
+        sizeof(fl_ask),          sizeof(fl_answer),        sizeof(fl_block_keys),
+        sizeof(fl_block_roster), sizeof(fl_block_shares),  sizeof(fl_block_dealt),
+        sizeof(fl_block_ready),  sizeof(fl_block_maskset), sizeof(fl_block_survivors),
+        sizeof(fl_block_ack),    sizeof(fl_block_acks),    sizeof(fl_block_unmask),
     };
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
         s_assert_complete(&fl_shape_of(messages_verbs[i])->group, sizes[i]);
@@ -162,7 +166,7 @@ numbers_out_of_range_are_refused(void **state)
         { FL_WELCOME, 5, 0, 65536 },
         { FL_REFUSED, 0, FL_WHY_LATE, FL_WHY_NONE },
         { FL_REFUSED, 0, FL_WHY_COUNT - 1, FL_WHY_COUNT },
-        { FL_REFUSED, 1, FL_ANSWER, FL_VERB_COUNT },
+        { FL_REFUSED, 1, FL_UNMASK, FL_VERB_COUNT },
         { FL_TASK, 0, 1, 0 },
         { FL_TASK, 1, UINT32_MAX, (uint64_t)UINT32_MAX + 1 },
         { FL_CONTRIB, 0, UINT32_MAX, 0 },
@@ -185,6 +189,11 @@ numbers_out_of_range_are_refused(void **state)
         { FL_FETCH, 2, FL_CHUNK_BYTES_MAX, FL_CHUNK_BYTES_MAX + 1 },
         { FL_PIECE, 2, FL_VECTOR_BYTES_MAX, FL_VECTOR_BYTES_MAX + 1 },
         { FL_ANSWER, 0, 255, 256 },
+        { FL_ROSTER, 0, UINT32_MAX, (uint64_t)UINT32_MAX + 1 },
+        { FL_SHARES, 1, 2, 3 },
+        { FL_MASKSET, 1, UINT64_MAX, 0 },
+        { FL_SURVIVORS, 1, 5, 7 },
+        { FL_ACKS, 1, 5, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fl_codec fine = s_with_uint(cases[i].verb, cases[i].field, cases[i].fine);
@@ -220,6 +229,20 @@ byte_strings_out_of_size_are_refused(void **state)
         { FL_CHUNK, 3, 32, 16 },
         { FL_FETCH, 0, 32, 16 },
         { FL_PIECE, 0, 32, 16 },
+        { FL_CONTRIB, 15, FL_MASKED_HEADER_BYTES, FL_MASKED_HEADER_BYTES - 8 },
+        { FL_CONTRIB, 16, FL_SIGNATURE_BYTES, FL_SIGNATURE_BYTES - 1 },
+        { FL_KEYS, 0, FL_MEMBER_CERT_BYTES, FL_MEMBER_CERT_BYTES - 1 },
+        { FL_KEYS, 0, FL_MEMBER_CERT_BYTES, FL_MEMBER_CERT_BYTES + 1 },
+        { FL_KEYS, 1, 32, 31 },
+        { FL_ROSTER, 1, 64 * FL_MEMBER_BYTES, 65 * FL_MEMBER_BYTES },
+        { FL_ROSTER, 1, FL_MEMBER_BYTES, FL_MEMBER_BYTES - 1 },
+        { FL_SHARES, 4, 3 * FL_DIGESTS_BYTES, 2 * FL_DIGESTS_BYTES },
+        { FL_SHARES, 5, 3 * FL_SEALED_SHARE_BYTES, 4 * FL_SEALED_SHARE_BYTES },
+        { FL_DEALT, 2, 2 * FL_DEALT_BYTES, 2 * FL_DEALT_BYTES - 1 },
+        { FL_SURVIVORS, 2, 2 * FL_SIGNATURE_BYTES, FL_SIGNATURE_BYTES },
+        { FL_ACK, 1, FL_SIGNATURE_BYTES, FL_SIGNATURE_BYTES + 1 },
+        { FL_ACKS, 2, 2 * FL_SIGNATURE_BYTES, 3 * FL_SIGNATURE_BYTES },
+        { FL_UNMASK, 3, 3 * FL_SHARE_WIRE_BYTES, 4 * FL_SHARE_WIRE_BYTES },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fl_codec fine = s_with_bytes(cases[i].verb, cases[i].field, false, zeros, cases[i].fine);
@@ -306,6 +329,15 @@ fields_that_contradict_each_other_are_refused(void **state)
     assert_int_equal(s_with_uint(FL_PIECE, 2, 131072 + 65535), FL_CODEC_FIELDS);
     assert_int_equal(s_with_uint(FL_ENROLLED, 1, FL_WHY_TOKEN), FL_CODEC_FIELDS);
     assert_int_equal(s_with_bytes(FL_ENROLLED, 3, false, "", 0), FL_CODEC_FIELDS);
+    //  What a masked header hides does not stand beside it; a signature goes with a header.
+    assert_int_equal(s_with_uint(FL_CONTRIB, 6, 1), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_uint(FL_CONTRIB, 7, 1), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_bytes(FL_CONTRIB, 15, false, "", 0), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_bytes(FL_CONTRIB, 16, false, "", 0), FL_CODEC_OK);
+    //  The sample of UNMASK: self 6, pair 1.
+    assert_int_equal(s_with_uint(FL_UNMASK, 2, 8), FL_CODEC_OK);
+    assert_int_equal(s_with_uint(FL_UNMASK, 2, 2), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_bytes(FL_SURVIVORS, 2, false, "", 0), FL_CODEC_OK);
 }
 
 //  The verdict on the sample of `verb` with byte `at` of its envelope replaced.
@@ -327,6 +359,9 @@ the_envelope_must_agree_with_the_header(void **state)
     assert_int_equal(s_with_envelope(FL_CHUNK, 8, 0), FL_CODEC_FIELDS);
     assert_int_equal(s_with_envelope(FL_CONTRIB, 8, 0), FL_CODEC_FIELDS);
     assert_int_equal(s_with_envelope(FL_BEAT, 8, 0), FL_CODEC_OK);
+    for (int verb = FL_KEYS; verb <= FL_UNMASK; verb++) {
+        assert_int_equal(s_with_envelope((fl_verb)verb, 8, 0), FL_CODEC_FIELDS);
+    }
 }
 
 int

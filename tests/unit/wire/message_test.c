@@ -128,6 +128,11 @@ enum {
     AT_DECAY = 107,
     AT_PROXIMAL = 111,
     AT_LATE = 123,
+    AT_MASKING = 128,
+    AT_BLOCK = 129,
+    AT_MEMBERS = 130,
+    AT_SURVIVORS = 132,
+    AT_STEP = 134,
 };
 
 static bool
@@ -184,6 +189,47 @@ numbers_of_an_order_keep_their_ranges(void **state)
     }
     assert_true(s_accepts_number(AT_LATE, FL_LATE_DROP, 1));
     assert_false(s_accepts_number(AT_LATE, FL_LATE_CARRY + 1, 1));
+}
+
+static void
+the_masking_policy_of_an_order_makes_sense(void **state)
+{
+    (void)state;
+    assert_true(s_accepts_number(AT_MASKING, FL_MASKING_HONEST, 1));
+    assert_false(s_accepts_number(AT_MASKING, FL_MASKING_COUNT, 1));
+    assert_false(s_accepts_number(AT_MASKING, FL_MASKING_NONE, 1)); // with floors and steps
+    assert_true(s_accepts_number(AT_BLOCK, 8, 1) && s_accepts_number(AT_BLOCK, 64, 1));
+    assert_false(s_accepts_number(AT_BLOCK, 7, 1)); // the floor of hop 1 is 8
+    assert_false(s_accepts_number(AT_BLOCK, 65, 1));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(s_accepts_number(AT_MEMBERS + i, 48, 1));
+        assert_false(s_accepts_number(AT_MEMBERS + i, 49, 1));
+        assert_true(s_accepts_number(AT_SURVIVORS + i, 0, 1));
+        assert_false(s_accepts_number(AT_SURVIVORS + i, 49, 1));
+    }
+    assert_false(s_accepts_number(AT_STEP, 0, 4));
+    fl_order order = s_order(), back;
+    uint8_t bytes[FL_ORDER_BYTES];
+    order.plan.masking = FL_MASKING_NONE;
+    order.plan.block_max = 0;
+    order.plan.step_ms = 0;
+    memset(order.plan.members_min, 0, sizeof order.plan.members_min);
+    memset(order.plan.survivors_min, 0, sizeof order.plan.survivors_min);
+    fl_order_encode(&order, bytes);
+    assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+}
+
+static void
+sets_are_counted_and_kept_within_their_members(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_set_count(0), 0);
+    assert_int_equal(fl_set_count(UINT64_MAX), 64);
+    assert_int_equal(fl_set_count(0x8000000000000005u), 3);
+    assert_true(fl_set_within(UINT64_MAX, 64));
+    assert_true(fl_set_within(7, 3));
+    assert_false(fl_set_within(8, 3));
+    assert_false(fl_set_within((uint64_t)1 << 63, 63));
 }
 
 static void
@@ -278,6 +324,8 @@ main(void)
         cmocka_unit_test(an_order_comes_back_from_its_bytes),
         cmocka_unit_test(an_order_of_another_size_is_malformed),
         cmocka_unit_test(numbers_of_an_order_keep_their_ranges),
+        cmocka_unit_test(the_masking_policy_of_an_order_makes_sense),
+        cmocka_unit_test(sets_are_counted_and_kept_within_their_members),
         cmocka_unit_test(floats_of_an_order_are_finite_and_in_range),
         cmocka_unit_test(encoding_what_is_out_of_range_is_our_mistake),
         cmocka_unit_test(a_report_line_comes_back_from_its_bytes),

@@ -1,0 +1,32 @@
+//  masking_mark - what a member remembers for ever of its masked rounds: the last round that it
+//  masked in, and the model and the survivors of the last sum that it helped to open. Durable
+//  before the first masked byte leaves, and again before the shares that open a sum do. A plain
+//  value.
+#ifndef FL_CORE_MASKING_MARK_H
+#define FL_CORE_MASKING_MARK_H
+
+#include "common/base/status.h"
+#include "common/wire/message.h"
+
+typedef struct fl_masking_mark {
+    fl_run run;
+    uint64_t round;                    // last one masked in; 0 for none
+    uint64_t opened;                   // round of the last sum opened; 0 for none
+    fl_hash model;                     // of that round
+    uint32_t count;                    // survivors of that sum ...
+    fl_node survivors[FL_MEMBERS_MAX]; // ... by ascending name, zeros behind them
+} fl_masking_mark;
+
+enum { FL_MASKING_MARK_BYTES = 16 + 8 + 8 + 32 + 4 + 16 * FL_MEMBERS_MAX };
+
+void fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MARK_BYTES]);
+//  False: not such bytes; the mark is zeroed then.
+FL_CHECKED bool fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self);
+
+//  Remember who survived; `names` (count) in any order.
+void fl_masking_mark_open(fl_masking_mark *self, uint64_t round, const fl_hash *model,
+                          const fl_node *names, uint32_t count);
+//  The survivors remembered are all among `names`.
+bool fl_masking_mark_within(const fl_masking_mark *self, const fl_node *names, uint32_t count);
+
+#endif

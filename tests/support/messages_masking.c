@@ -1,0 +1,136 @@
+//  The samples of the verbs of a masked round, and what their fields say together.
+#include "tests/support/messages_inside.h"
+
+#include <string.h>
+
+static void
+s_sample_setup(messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    switch ((int)message->verb) {
+    case FL_KEYS:
+        message->keys.certificate = messages_view(letter, FL_MEMBER_CERT_BYTES, 0x80);
+        messages_count_up(message->keys.epk, sizeof message->keys.epk, 0x20);
+        messages_count_up(message->keys.mpk, sizeof message->keys.mpk, 0x30);
+        messages_count_up(message->keys.signature, sizeof message->keys.signature, 0x70);
+        break;
+    case FL_ROSTER:
+        message->roster = (fl_block_roster){
+            .block = 2, .members = messages_view(letter, (size_t)3 * FL_MEMBER_BYTES, 0x90)
+        };
+        break;
+    case FL_SHARES:
+        message->shares =
+            (fl_block_shares){ .block = 2,
+                               .index = 1,
+                               .digests = messages_view(letter, (size_t)3 * FL_DIGESTS_BYTES, 0xa0),
+                               .sealed =
+                                   messages_view(letter, (size_t)3 * FL_SEALED_SHARE_BYTES, 0xb0) };
+        messages_count_up(message->shares.commitment.bytes, sizeof message->shares.commitment,
+                          0x60);
+        messages_count_up(message->shares.signature, sizeof message->shares.signature, 0x70);
+        break;
+    case FL_DEALT:
+        message->dealt = (fl_block_dealt){
+            .block = 2, .dealers = 5, .parts = messages_view(letter, (size_t)2 * FL_DEALT_BYTES, 1)
+        };
+        break;
+    default: // FL_READY
+        message->ready = (fl_block_ready){ .block = 2, .dealers = 7 };
+        break;
+    }
+}
+
+static void
+s_sample_opening(messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    switch ((int)message->verb) {
+    case FL_MASKSET:
+        message->maskset = (fl_block_maskset){ .block = 2, .members = 7 };
+        break;
+    case FL_SURVIVORS:
+        message->survivors = (fl_block_survivors){ .block = 2,
+                                                   .members = 6,
+                                                   .psigs = messages_view(
+                                                       letter, (size_t)2 * FL_SIGNATURE_BYTES, 2) };
+        break;
+    case FL_ACK:
+        message->ack.block = 2;
+        messages_count_up(message->ack.signature, sizeof message->ack.signature, 0x70);
+        break;
+    case FL_ACKS:
+        message->acks =
+            (fl_block_acks){ .block = 2,
+                             .members = 6,
+                             .asigs = messages_view(letter, (size_t)2 * FL_SIGNATURE_BYTES, 3) };
+        break;
+    default: // FL_UNMASK
+        message->unmask = (fl_block_unmask){ .block = 2,
+                                             .self = 6,
+                                             .pair = 1,
+                                             .shares = messages_view(
+                                                 letter, (size_t)3 * FL_SHARE_WIRE_BYTES, 4) };
+        break;
+    }
+}
+
+void
+messages_sample_masking(messages_letter *letter)
+{
+    (letter->message.verb <= FL_READY ? s_sample_setup : s_sample_opening)(letter);
+}
+
+//  Lists as long as the sets beside them say.
+void
+messages_agree_masking(fl_rng *rng, messages_letter *letter)
+{
+    fl_message *message = &letter->message;
+    size_t members = (size_t)messages_draw(rng, 1, FL_MEMBERS_MAX);
+    switch ((int)message->verb) {
+    case FL_ROSTER:
+        message->roster.members = messages_view(letter, members * FL_MEMBER_BYTES, 9);
+        break;
+    case FL_SHARES:
+        message->shares.index = (uint32_t)messages_draw(rng, 0, members - 1);
+        message->shares.digests = messages_view(letter, members * FL_DIGESTS_BYTES, 9);
+        message->shares.sealed = messages_view(letter, members * FL_SEALED_SHARE_BYTES, 9);
+        break;
+    case FL_DEALT:
+        message->dealt.dealers &= ~(uint64_t)1;
+        members = fl_set_count(message->dealt.dealers);
+        message->dealt.parts = messages_view(letter, members * FL_DEALT_BYTES, 9);
+        break;
+    case FL_SURVIVORS:
+        members = fl_rng_below(rng, 2) * fl_set_count(message->survivors.members);
+        message->survivors.psigs = messages_view(letter, members * FL_SIGNATURE_BYTES, 9);
+        break;
+    case FL_ACKS:
+        members = fl_set_count(message->acks.members);
+        message->acks.asigs = messages_view(letter, members * FL_SIGNATURE_BYTES, 9);
+        break;
+    case FL_UNMASK:
+        message->unmask.pair &= ~message->unmask.self;
+        message->unmask.pair |= message->unmask.self == 0;
+        members = fl_set_count(message->unmask.self | message->unmask.pair);
+        message->unmask.shares = messages_view(letter, members * FL_SHARE_WIRE_BYTES, 9);
+        break;
+    default:
+        break;
+    }
+}
+
+void
+messages_agree_contrib(fl_rng *rng, messages_letter *letter)
+{
+    fl_contrib *self = &letter->message.contrib;
+    self->base_round = messages_draw(rng, 1, letter->message.round);
+    if (fl_rng_below(rng, 2) == 0) {
+        self->header = self->psig = fl_bytes_of(NULL, 0);
+        return;
+    }
+    self->weight = self->count = 0;
+    memset(self->stats, 0, sizeof self->stats);
+    self->header = messages_view(letter, FL_MASKED_HEADER_BYTES, 9);
+    self->psig = messages_view(letter, fl_rng_below(rng, 2) * FL_SIGNATURE_BYTES, 9);
+}
