@@ -197,7 +197,7 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes)
     }
     s_grow_tree(sim, nodes);
     bool big = nodes <= 12 && s_chance(sim, 40); // several chunks
-    sim->elements = big ? s_draw(sim, 20000, 60000) : s_draw(sim, 4, 64);
+    sim->elements = big ? s_draw(sim, 20000, 60000) : s_draw(sim, 16, 64);
     sim->model_bytes = big || s_chance(sim, 4) ? s_draw(sim, 70000, 400000) : s_draw(sim, 64, 512);
     sim->rounds = s_draw(sim, 5, 8);
     s_draw_plan(sim);
