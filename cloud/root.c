@@ -282,7 +282,7 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     } else {
         FL_ASSERT(self->phase == FL_ROOT_OPENING);
         s_enter(self, FL_ROOT_COLLECTING, now);
-        fl_cohort_open(self->cohort, &self->task, FL_NEVER, now, out);
+        fl_cohort_open(self->cohort, &self->task, FL_NEVER, event->wall_s, now, out);
     }
 }
 

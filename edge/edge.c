@@ -186,7 +186,8 @@ on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     const fl_order *order = &self->task.order;
     fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
     s_enter(self, COLLECTING);
-    fl_cohort_open(self->cohort, &self->task, fl_member_due(self->member), now, out);
+    fl_cohort_open(self->cohort, &self->task, fl_member_due(self->member), event->wall_s, now,
+                   out);
 }
 
 static void

@@ -123,7 +123,9 @@ s_finish(fl_cohort *self, fl_time now, fl_outbox *out)
     const fl_window *window = &self->conf.window;
     if (fl_collect_sums(self->collect)->contributions >= window->count_min) {
         s_enter(self, FL_COHORT_FINISHING);
-        fl_outbox_add(out, FL_FX_FINISH)->finish.vector = self->conf.vector;
+        fl_effect *effect = fl_outbox_add(out, FL_FX_FINISH);
+        effect->finish.vector = self->conf.vector;
+        effect->finish.blocks = 1;
         return;
     }
     fl_close close = window->missed == FL_MISSED_ABORT ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED;
@@ -366,8 +368,10 @@ fl_cohort_idle(const fl_cohort *self)
 }
 
 void
-fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, fl_outbox *out)
+fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_s, fl_time now,
+               fl_outbox *out)
 {
+    (void)wall_s;
     FL_ASSERT(fl_cohort_idle(self));
     s_enter(self, FL_COHORT_OPEN);
     self->over = false;

@@ -9,6 +9,7 @@
 #ifndef FL_CORE_COHORT_H
 #define FL_CORE_COHORT_H
 
+#include "common/core/masking_cohort.h"
 #include "common/core/outbox.h"
 #include "common/core/policy.h"
 
@@ -23,6 +24,11 @@ typedef struct fl_cohort_conf {
     bool vector;            // FINISH makes a vector to push on (an edge); false at the root
     fl_window window;
     fl_timing timing;
+    const fl_masking_cohort_conf *masking; // borrowed; NULL: this cohort opens no masked round
+    //  What was kept of the masked round that was open when the last process ended. Borrowed until
+    //  the first open.
+    const fl_bytes *facts;
+    uint32_t fact_count;
 } fl_cohort_conf;
 
 //  What an earlier round was trained from. So many are remembered; an older update is refused.
@@ -46,6 +52,9 @@ typedef struct fl_result {
     uint32_t duration_ms, budget_ms;
     const fl_roll_entry *roll; // (roll_count), the cohort's, until the next open
     uint32_t roll_count, roll_dropped;
+    fl_masking masking;
+    const fl_block_line *blocks; // (block_count), the cohort's, until the next open
+    uint32_t block_count;
 } fl_result;
 
 //  One seat, for the live tree and tests.
@@ -67,14 +76,17 @@ typedef struct fl_seat_view {
 fl_cohort *fl_cohort_new(const fl_cohort_conf *conf);
 void fl_cohort_destroy(fl_cohort **self_p);
 
-//  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED. Never blocks, never
-//  fails: a bad message is refused and noted, a broken invariant panics.
+//  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED (of a
+//  masking token). Never blocks, never fails: a bad message is refused and noted, a broken
+//  invariant panics.
 void fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out);
 fl_time fl_cohort_deadline(const fl_cohort *self);
 
 //  Begin a round that must be CLOSED by `due`. The task's attempt is ours; its budget is ignored
 //  (each child's is computed). Only while IDLE.
-void fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, fl_time now, fl_outbox *out);
+//  `wall_s`: wall clock, for the certificates of a masked round that goes on after a restart.
+void fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_s, fl_time now,
+                    fl_outbox *out);
 //  When the open round is cut off; FL_NEVER when none is open.
 fl_time fl_cohort_cutoff(const fl_cohort *self);
 //  The result, while CLOSED; false otherwise.

@@ -49,6 +49,7 @@ fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, fl_ou
     fl_effect *effect = fl_outbox_add(out, FL_FX_CLEAR);
     effect->clear.elements = order->elements;
     effect->clear.plan = order->plan;
+    effect->clear.blocks = 1;
 }
 
 static fl_message *

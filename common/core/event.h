@@ -39,6 +39,7 @@ typedef enum fl_event_kind {
 
 typedef struct fl_event {
     fl_event_kind kind;
+    uint64_t wall_s; // wall clock, for certificates; set by the driver, whatever the kind
     union {
         struct {
             uint64_t round;   // first round to run
@@ -124,8 +125,8 @@ typedef enum fl_effect_kind {
     FL_FX_SLOT,      // make a staging slot of so many bytes, or free it (bytes 0)
     FL_FX_STAGE,     // write the event's body into a slot
     FL_FX_VERIFY,    // hash a slot -> VERIFIED
-    FL_FX_CLEAR,     // zero the accumulator for a plan and length
-    FL_FX_FOLD,      // add a slot to the accumulator -> FOLDED
+    FL_FX_CLEAR,     // zero the accumulators for a plan and length, one for each block
+    FL_FX_FOLD,      // add a slot to an accumulator -> FOLDED
     FL_FX_FINISH,    // when all folds are done: the sum's hash, and its vector if asked -> FINISHED
     FL_FX_PLACE,     // write the event's body into the model being fetched
     FL_FX_CHECK,     // hash the fetched model, keep it -> MODEL
@@ -185,6 +186,9 @@ typedef struct fl_report {
     fl_tally tally;
     const fl_roll_entry *roll; // (roll_count)
     uint32_t roll_count, roll_dropped;
+    fl_masking masking;
+    const fl_block_line *blocks; // (block_count), ours and of the tiers below
+    uint32_t block_count;
 } fl_report;
 
 //  What a machine notes: a stable id for logs, counters and tests. See core/note.c for the names.
@@ -273,17 +277,20 @@ typedef struct fl_effect {
         struct {
             uint32_t slot;
             fl_hash hash;
-            uint64_t weight; // bounds every element of the vector
+            uint64_t weight; // bounds every element of the vector; 0: masked, no bound holds
         } verify;
         struct {
             uint64_t elements;
             fl_plan plan;
+            uint32_t blocks; // accumulators, 1..FL_BLOCKS_MAX; one when unmasked
         } clear;
         struct {
             uint32_t slot;
+            uint32_t block; // whose accumulator
         } fold;
         struct {
             bool vector;
+            uint64_t blocks; // set of accumulators: their sums are added up, into the first
         } finish;
         struct {
             fl_hash hash;
@@ -318,6 +325,8 @@ typedef struct fl_effect {
         struct {
             uint64_t token;
             fl_keep what;
+            fl_run run;
+            uint64_t round;
             uint32_t block;
             fl_bytes fact;
         } keep;

@@ -165,6 +165,8 @@ fl_masking_cohort_keep(fl_masking_cohort *self, fl_keep what, fl_outbox *out)
     fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
     effect->keep.token = self->token;
     effect->keep.what = what;
+    effect->keep.run = self->task.order.run;
+    effect->keep.round = self->task.order.round;
     effect->keep.block = self->block_id;
     effect->keep.fact = s_fact(self, what);
 }

@@ -56,6 +56,8 @@ s_accuse(fl_masking_cohort *self, uint32_t index, fl_hsa_kind kind, const fl_sha
         fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
         effect->keep.token = FL_MASKING_TOKEN_COHORT;
         effect->keep.what = FL_KEEP_EVIDENCE;
+        effect->keep.run = self->task.order.run;
+        effect->keep.round = self->task.order.round;
         effect->keep.block = self->block_id;
         effect->keep.fact = fl_bytes_of(self->evidence, size);
     }

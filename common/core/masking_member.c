@@ -338,6 +338,8 @@ fl_masking_member_keep(fl_masking_member *self, fl_outbox *out)
     fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
     effect->keep.token = self->token;
     effect->keep.what = FL_KEEP_MARK;
+    effect->keep.run = self->task.order.run;
+    effect->keep.round = self->task.order.round;
     effect->keep.fact = fl_bytes_of(self->fact, sizeof self->fact);
 }
 

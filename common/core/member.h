@@ -9,6 +9,7 @@
 #ifndef FL_CORE_MEMBER_H
 #define FL_CORE_MEMBER_H
 
+#include "common/core/masking_member.h"
 #include "common/core/outbox.h"
 #include "common/core/policy.h"
 
@@ -21,6 +22,10 @@ typedef struct fl_member_conf {
     uint64_t seed;        // of the backoff's jitter; no secret
     uint32_t beat_ms;     // until WELCOME says otherwise
     uint32_t backoff_min_ms, backoff_max_ms;
+    //  Its half of a masked round; NULL: this member takes no masked task. Borrowed, with all that
+    //  it points to.
+    const fl_masking_member_conf *masking;
+    const fl_masking_mark *mark; // what was kept last of masked rounds; NULL: nothing
 } fl_member_conf;
 
 //  What a host hands over to be sent. The vector is the member's from then on.
@@ -36,6 +41,8 @@ typedef struct fl_offer {
     fl_tally tally;
     const fl_roll_entry *roll; // (roll_count), copied
     uint32_t roll_count, roll_dropped;
+    const fl_block_line *blocks; // (block_count), copied
+    uint32_t block_count;
 } fl_offer;
 
 //  What became of the task. `certain`: false when the contribution may or may not have been
@@ -45,6 +52,7 @@ typedef struct fl_verdict {
     fl_outcome outcome;
     fl_reason reason;
     bool certain;
+    bool spent; // it was masked: it must not be offered again, whatever became of it
     bool final; // the run is over
 } fl_verdict;
 
@@ -61,7 +69,7 @@ typedef struct fl_doing {
 fl_member *fl_member_new(const fl_member_conf *conf);
 void fl_member_destroy(fl_member **self_p);
 
-//  Events: TICK, MESSAGE from FL_PARENT, MODEL. Others are not for a member (panic).
+//  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED (of a masking token). Others are not for a member (panic).
 void fl_member_step(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out);
 fl_time fl_member_deadline(const fl_member *self);
 

@@ -30,6 +30,8 @@ typedef struct fl_applier {
 typedef struct fl_saver {
     void *self;
     bool (*save)(void *self, fl_save what, const fl_report *report);
+    //  A fact of a masked round (core/event.h); `keep` says which round and block.
+    bool (*keep)(void *self, const fl_effect *keep);
 } fl_saver;
 
 //  Every pointer is borrowed and outlives the works.

@@ -230,7 +230,23 @@ typedef struct fl_tally {    // of a subtree's devices, in this round
     uint64_t samples_known;   // samples of all invited
     uint32_t merge_ms;       // last needed chunk in -> summary out; largest of the subtree
     uint64_t bytes_up, bytes_down; // bulk bytes at this parent in this round
+    //  masked rounds: devices told to mask; of them, lost and their masks taken off all the same;
+    //  in blocks that were aborted
+    uint32_t masked, recovered, aborted;
 } fl_tally;
+
+//  How one block of a masked round ended.
+enum { FL_BLOCKS_MAX = 64, FL_BLOCK_LINE_BYTES = 24, FL_BLOCK_LINES_MAX = 256 };
+typedef struct fl_block_line {
+    fl_node parent;          // that added it up
+    uint16_t block;
+    uint8_t hop;             // 1: of devices
+    uint8_t reason;          // fl_reason: why it was aborted; FL_WHY_NONE: opened
+    uint8_t members;         // of its roster
+    uint8_t masked;          // told to mask
+    uint8_t survivors;       // in the sum; those masked and lost were recovered
+    uint8_t spare;           // 0
+} fl_block_line;
 
 typedef struct fl_contrib {
     uint32_t attempt;        // of the task that it answers
@@ -249,6 +265,7 @@ typedef struct fl_contrib {
     fl_bytes roll;           // entries of FL_ROLL_ENTRY_BYTES, <= FL_ROLL_MAX of them
     fl_bytes header;         // masked: FL_MASKED_HEADER_BYTES, and nothing in the clear; else empty
     fl_bytes psig;           // FL_SIGNATURE_BYTES under the profile malicious; else empty
+    fl_bytes blocks;         // lines of FL_BLOCK_LINE_BYTES, <= FL_BLOCK_LINES_MAX; of an edge
 } fl_contrib;
 
 typedef struct fl_grant {
@@ -467,5 +484,9 @@ bool fl_order_decode(fl_bytes bytes, fl_order *order);
 //  then). Encoding a malformed one is ours: it panics.
 void fl_roll_encode(const fl_roll_entry *entry, uint8_t bytes[FL_ROLL_ENTRY_BYTES]);
 bool fl_roll_decode(fl_bytes bytes, fl_roll_entry *entry);
+
+//  The same for a block's line: FL_BLOCK_LINE_BYTES.
+void fl_block_line_encode(const fl_block_line *line, uint8_t bytes[FL_BLOCK_LINE_BYTES]);
+bool fl_block_line_decode(fl_bytes bytes, fl_block_line *line);
 
 #endif

@@ -197,7 +197,7 @@ s_seat(chunks *self, uint64_t vector_bytes)
                                               .model_bytes = 1024, .elements = vector_bytes / 4,
                                               .plan = plan } };
     fl_outbox_reset(self->out);
-    fl_cohort_open(self->cohort, &task, FL_NEVER, self->now, self->out);
+    fl_cohort_open(self->cohort, &task, FL_NEVER, 0, self->now, self->out);
     self->message = (fl_message){ .verb = FL_CONTRIB, .run = run, .round = 1 };
     self->message.contrib = (fl_contrib){ .attempt = 1, .seat = 0, .epoch = 1, .base_round = 1,
                                           .base = hash, .weight = 1, .count = 1,

@@ -107,7 +107,7 @@ parent_open(uint64_t round, fl_time due)
     fl_cohort_model(parent_cohort, &parent_order.run, &parent_order.model,
                     parent_order.model_bytes);
     machine_clear();
-    fl_cohort_open(parent_cohort, &task, due, parent_now, machine_out);
+    fl_cohort_open(parent_cohort, &task, due, 0, parent_now, machine_out);
     machine_proof();
 }
 

@@ -149,7 +149,7 @@ a_late_update_needs_a_plan_that_carries_and_a_base_that_is_remembered(void **sta
         fl_order order = machine_order(2);
         order.plan.late = rows[i].late;
         fl_task task = { .attempt = (uint32_t)(10 + i), .order = order };
-        fl_cohort_open(parent_cohort, &task, FL_NEVER, parent_now, machine_out);
+        fl_cohort_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
         fl_message contrib = machine_contrib(&order, task.attempt, 0, 1, 50, 5);
         contrib.contrib.base_round = rows[i].base_round;
         contrib.contrib.base = machine_hash(rows[i].base);
@@ -354,7 +354,7 @@ s_big_transfer(void)
     parent_order = machine_order_of(2, BIG);
     parent_attempt = 20;
     fl_task task = { .attempt = 20, .order = parent_order };
-    fl_cohort_open(parent_cohort, &task, FL_NEVER, parent_now, machine_out);
+    fl_cohort_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
     fl_message contrib = s_contrib(0);
     parent_hear(0, &contrib, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.limit, 2 * FL_CHUNK_BYTES_MIN);

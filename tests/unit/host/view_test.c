@@ -71,7 +71,7 @@ open_round(void)
                                                         .wire_bytes = 4, .weight_unit = 1,
                                                         .weight_max = 100, .devices_max = 8,
                                                         .epochs = 1, .batch = 1, .rate = 1 } } };
-    fl_cohort_open(cohort, &task, FL_NEVER, 1000, out);
+    fl_cohort_open(cohort, &task, FL_NEVER, 0, 1000, out);
     fl_outbox_reset(out);
 }
 
