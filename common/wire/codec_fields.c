@@ -27,7 +27,8 @@ static const fl_field tally_fields[] = {
     U32(fl_tally, invited),       U32(fl_tally, in),       U32(fl_tally, late),
     U32(fl_tally, absent),        U32(fl_tally, refused),  U64(fl_tally, samples_missing),
     U64(fl_tally, samples_known), U32(fl_tally, merge_ms), U64(fl_tally, bytes_up),
-    U64(fl_tally, bytes_down),
+    U64(fl_tally, bytes_down),    U32(fl_tally, masked),   U32(fl_tally, recovered),
+    U32(fl_tally, aborted),
 };
 static const fl_group tally = { tally_fields, COUNT(tally_fields) };
 
@@ -78,6 +79,7 @@ static const fl_field contrib[] = {
     VIEW(fl_contrib, roll, 0, FL_ROLL_MAX *FL_ROLL_ENTRY_BYTES),
     VIEW(fl_contrib, header, 0, FL_MASKED_HEADER_BYTES),
     VIEW(fl_contrib, psig, 0, FL_SIGNATURE_BYTES),
+    VIEW(fl_contrib, blocks, 0, FL_BLOCK_LINES_MAX *FL_BLOCK_LINE_BYTES),
 };
 
 static const fl_field grant[] = {
@@ -236,6 +238,36 @@ s_check_masked(const fl_contrib *self)
 }
 
 static const char *
+s_check_roll(fl_bytes roll)
+{
+    if (roll.size % FL_ROLL_ENTRY_BYTES != 0) {
+        return "the roll holds a broken entry";
+    }
+    for (size_t at = 0; at < roll.size; at += FL_ROLL_ENTRY_BYTES) {
+        fl_roll_entry entry;
+        if (!fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry)) {
+            return "the roll holds a malformed entry";
+        }
+    }
+    return NULL;
+}
+
+static const char *
+s_check_blocks(fl_bytes blocks)
+{
+    if (blocks.size % FL_BLOCK_LINE_BYTES != 0) {
+        return "the blocks hold a broken line";
+    }
+    for (size_t at = 0; at < blocks.size; at += FL_BLOCK_LINE_BYTES) {
+        fl_block_line line;
+        if (!fl_block_line_decode(fl_bytes_of(blocks.data + at, FL_BLOCK_LINE_BYTES), &line)) {
+            return "the blocks hold a malformed line";
+        }
+    }
+    return NULL;
+}
+
+static const char *
 s_check_contrib(const fl_message *message, size_t body_bytes)
 {
     (void)body_bytes;
@@ -247,16 +279,8 @@ s_check_contrib(const fl_message *message, size_t body_bytes)
     if (self->base_round > message->round) {
         return "trained from a round that has not been";
     }
-    if (self->roll.size % FL_ROLL_ENTRY_BYTES != 0) {
-        return "the roll holds a broken entry";
-    }
-    for (size_t at = 0; at < self->roll.size; at += FL_ROLL_ENTRY_BYTES) {
-        fl_roll_entry entry;
-        if (!fl_roll_decode(fl_bytes_of(self->roll.data + at, FL_ROLL_ENTRY_BYTES), &entry)) {
-            return "the roll holds a malformed entry";
-        }
-    }
-    return NULL;
+    wrong = s_check_roll(self->roll);
+    return wrong != NULL ? wrong : s_check_blocks(self->blocks);
 }
 
 static const char *

@@ -312,3 +312,47 @@ fl_roll_decode(fl_bytes bytes, fl_roll_entry *entry)
     memset(entry, 0, sizeof *entry);
     return false;
 }
+
+static bool
+s_block_line_valid(const fl_block_line *line)
+{
+    return fl_node_valid(&line->parent) && line->hop >= 1 && line->hop <= 2 &&
+           line->reason < FL_WHY_COUNT && line->members <= FL_MEMBERS_MAX &&
+           line->masked <= line->members && line->survivors <= line->masked && line->spare == 0;
+}
+
+void
+fl_block_line_encode(const fl_block_line *line, uint8_t bytes[FL_BLOCK_LINE_BYTES])
+{
+    FL_ASSERT(s_block_line_valid(line));
+    fl_writer out = fl_writer_over(bytes, FL_BLOCK_LINE_BYTES);
+    fl_write_from(&out, line->parent.name, sizeof line->parent.name);
+    fl_write_u16(&out, line->block);
+    fl_write_u8(&out, line->hop);
+    fl_write_u8(&out, line->reason);
+    fl_write_u8(&out, line->members);
+    fl_write_u8(&out, line->masked);
+    fl_write_u8(&out, line->survivors);
+    fl_write_u8(&out, line->spare);
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_BLOCK_LINE_BYTES);
+}
+
+bool
+fl_block_line_decode(fl_bytes bytes, fl_block_line *line)
+{
+    memset(line, 0, sizeof *line);
+    fl_reader in = fl_reader_of(bytes);
+    fl_read_into(&in, line->parent.name, sizeof line->parent.name);
+    line->block = fl_read_u16(&in);
+    line->hop = fl_read_u8(&in);
+    line->reason = fl_read_u8(&in);
+    line->members = fl_read_u8(&in);
+    line->masked = fl_read_u8(&in);
+    line->survivors = fl_read_u8(&in);
+    line->spare = fl_read_u8(&in);
+    if (fl_reader_done(&in) && s_block_line_valid(line)) {
+        return true;
+    }
+    memset(line, 0, sizeof *line);
+    return false;
+}

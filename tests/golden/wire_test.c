@@ -263,6 +263,7 @@ s_seed_values(void)
     s_seed("order", "task", order, sizeof order);
     messages_sample(FL_CONTRIB, &letter);
     s_seed("roll", "contrib", letter.message.contrib.roll.data, FL_ROLL_ENTRY_BYTES);
+    s_seed("block_line", "contrib", letter.message.contrib.blocks.data, FL_BLOCK_LINE_BYTES);
 }
 
 static int

@@ -24,8 +24,8 @@ messages_count_up(void *to, size_t size, unsigned first)
     }
 }
 
-static uint8_t *
-s_room(messages_letter *letter, size_t size)
+uint8_t *
+messages_room(messages_letter *letter, size_t size)
 {
     FL_ASSERT(letter->used + size <= sizeof letter->room);
     uint8_t *start = letter->room + letter->used;
@@ -36,7 +36,7 @@ s_room(messages_letter *letter, size_t size)
 fl_bytes
 messages_view(messages_letter *letter, size_t size, unsigned first)
 {
-    uint8_t *start = s_room(letter, size);
+    uint8_t *start = messages_room(letter, size);
     messages_count_up(start, size, first);
     return fl_bytes_of(start, size);
 }
@@ -52,6 +52,9 @@ static const fl_tally sample_tally = {
     .merge_ms = 12,
     .bytes_up = 2442240,
     .bytes_down = 3663360,
+    .masked = 8,
+    .recovered = 2,
+    .aborted = 3,
 };
 
 static void
@@ -92,7 +95,7 @@ s_sample_roll(messages_letter *letter)
 {
     fl_roll_entry entry = { .outcome = FL_OUT_IN, .staleness = 1 };
     FL_ASSERT(fl_node_parse("device-07", &entry.node) && fl_node_parse("edge-b", &entry.parent));
-    uint8_t *start = s_room(letter, 2 * FL_ROLL_ENTRY_BYTES);
+    uint8_t *start = messages_room(letter, 2 * FL_ROLL_ENTRY_BYTES);
     fl_roll_encode(&entry, start);
     entry =
         (fl_roll_entry){ .parent = entry.parent, .outcome = FL_OUT_LATE, .reason = FL_WHY_LATE };
@@ -116,6 +119,7 @@ s_sample_contrib(messages_letter *letter, fl_contrib *self)
         .roll = s_sample_roll(letter),
         .header = messages_view(letter, FL_MASKED_HEADER_BYTES, 0xd0),
         .psig = messages_view(letter, FL_SIGNATURE_BYTES, 0xe0),
+        .blocks = messages_sample_blocks(letter),
     };
     messages_count_up(self->ticket, sizeof self->ticket, 0x50);
     messages_count_up(self->base.bytes, sizeof self->base, 0x40);
@@ -347,8 +351,8 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     }
 }
 
-static void
-s_random_node(fl_rng *rng, fl_node *node)
+void
+messages_random_node(fl_rng *rng, fl_node *node)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
     uint64_t length = messages_draw(rng, 1, sizeof node->name - 1);
@@ -362,13 +366,13 @@ static fl_bytes
 s_random_roll(fl_rng *rng, messages_letter *letter)
 {
     uint64_t count = messages_draw(rng, 0, FL_ROLL_MAX);
-    uint8_t *start = s_room(letter, count * FL_ROLL_ENTRY_BYTES);
+    uint8_t *start = messages_room(letter, count * FL_ROLL_ENTRY_BYTES);
     for (uint64_t i = 0; i < count; i++) {
         fl_roll_entry entry = { .outcome = (uint8_t)fl_rng_below(rng, FL_OUT_COUNT),
                                 .reason = (uint8_t)fl_rng_below(rng, FL_WHY_COUNT),
                                 .staleness = (uint8_t)fl_rng_u64(rng) };
-        s_random_node(rng, &entry.node);
-        s_random_node(rng, &entry.parent);
+        messages_random_node(rng, &entry.node);
+        messages_random_node(rng, &entry.parent);
         fl_roll_encode(&entry, start + i * FL_ROLL_ENTRY_BYTES);
     }
     return fl_bytes_of(start, count * FL_ROLL_ENTRY_BYTES);

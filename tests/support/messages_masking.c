@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/base/status.h"
+
 static void
 s_sample_setup(messages_letter *letter)
 {
@@ -81,6 +83,40 @@ messages_sample_masking(messages_letter *letter)
     (letter->message.verb <= FL_READY ? s_sample_setup : s_sample_opening)(letter);
 }
 
+//  A block that was opened after a loss, and one that was not.
+fl_bytes
+messages_sample_blocks(messages_letter *letter)
+{
+    fl_block_line line = { .block = 1, .hop = 1, .members = 5, .masked = 5, .survivors = 4 };
+    FL_ASSERT(fl_node_parse("edge-b", &line.parent));
+    uint8_t *start = messages_room(letter, (size_t)2 * FL_BLOCK_LINE_BYTES);
+    fl_block_line_encode(&line, start);
+    line.block = 2;
+    line.reason = FL_WHY_TOO_FEW_UPLOADS;
+    line.masked = 3;
+    line.survivors = 1;
+    fl_block_line_encode(&line, start + FL_BLOCK_LINE_BYTES);
+    return fl_bytes_of(start, (size_t)2 * FL_BLOCK_LINE_BYTES);
+}
+
+static fl_bytes
+s_random_blocks(fl_rng *rng, messages_letter *letter)
+{
+    uint64_t count = messages_draw(rng, 0, FL_BLOCK_LINES_MAX);
+    uint8_t *start = messages_room(letter, count * FL_BLOCK_LINE_BYTES);
+    for (uint64_t i = 0; i < count; i++) {
+        fl_block_line line = { .block = (uint16_t)messages_draw(rng, 0, UINT16_MAX),
+                               .hop = (uint8_t)messages_draw(rng, 1, 2),
+                               .reason = (uint8_t)fl_rng_below(rng, FL_WHY_COUNT),
+                               .members = (uint8_t)messages_draw(rng, 0, FL_MEMBERS_MAX) };
+        line.masked = (uint8_t)messages_draw(rng, 0, line.members);
+        line.survivors = (uint8_t)messages_draw(rng, 0, line.masked);
+        messages_random_node(rng, &line.parent);
+        fl_block_line_encode(&line, start + i * FL_BLOCK_LINE_BYTES);
+    }
+    return fl_bytes_of(start, count * FL_BLOCK_LINE_BYTES);
+}
+
 //  Lists as long as the sets beside them say.
 void
 messages_agree_masking(fl_rng *rng, messages_letter *letter)
@@ -125,6 +161,7 @@ messages_agree_contrib(fl_rng *rng, messages_letter *letter)
 {
     fl_contrib *self = &letter->message.contrib;
     self->base_round = messages_draw(rng, 1, letter->message.round);
+    self->blocks = s_random_blocks(rng, letter);
     if (fl_rng_below(rng, 2) == 0) {
         self->header = self->psig = fl_bytes_of(NULL, 0);
         return;

@@ -314,6 +314,25 @@ a_malformed_order_or_roll_is_refused(void **state)
 }
 
 static void
+malformed_lines_of_blocks_are_refused(void **state)
+{
+    (void)state;
+    static uint8_t bytes[(FL_BLOCK_LINES_MAX + 1) * FL_BLOCK_LINE_BYTES];
+    messages_sample(FL_CONTRIB, &letter);
+    for (size_t i = 0; i <= FL_BLOCK_LINES_MAX; i++) {
+        memcpy(bytes + i * FL_BLOCK_LINE_BYTES, letter.message.contrib.blocks.data,
+               FL_BLOCK_LINE_BYTES);
+    }
+    size_t most = FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES;
+    assert_int_equal(s_with_bytes(FL_CONTRIB, 17, false, bytes, 0), FL_CODEC_OK);
+    assert_int_equal(s_with_bytes(FL_CONTRIB, 17, false, bytes, most), FL_CODEC_OK);
+    assert_int_equal(s_with_bytes(FL_CONTRIB, 17, false, bytes, sizeof bytes), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_bytes(FL_CONTRIB, 17, false, bytes, most - 1), FL_CODEC_FIELDS);
+    bytes[most - 1] = 1; // the spare byte of the last line
+    assert_int_equal(s_with_bytes(FL_CONTRIB, 17, false, bytes, most), FL_CODEC_FIELDS);
+}
+
+static void
 fields_that_contradict_each_other_are_refused(void **state)
 {
     (void)state;
@@ -375,6 +394,7 @@ main(void)
         cmocka_unit_test(byte_strings_out_of_size_are_refused),
         cmocka_unit_test(texts_are_printable_and_fit),
         cmocka_unit_test(a_malformed_order_or_roll_is_refused),
+        cmocka_unit_test(malformed_lines_of_blocks_are_refused),
         cmocka_unit_test(fields_that_contradict_each_other_are_refused),
         cmocka_unit_test(the_envelope_must_agree_with_the_header),
     };

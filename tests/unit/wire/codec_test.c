@@ -292,8 +292,8 @@ the_same_holds_for_arrays_inside(void **state)
         uint32_t field, count;
     } inside[] = {
         { FL_CONTRIB, 11, FL_STATS },
-        { FL_CONTRIB, 12, 10 },
-        { FL_BEAT, 8, 10 },
+        { FL_CONTRIB, 12, 13 },
+        { FL_BEAT, 8, 13 },
     };
     for (size_t i = 0; i < sizeof inside / sizeof *inside; i++) {
         fl_verb verb = inside[i].verb;

@@ -266,11 +266,21 @@ s_encode_a_bad_entry(void)
 }
 
 static void
+s_encode_a_bad_line(void)
+{
+    uint8_t bytes[FL_BLOCK_LINE_BYTES];
+    fl_block_line line = { .hop = 1, .members = 3, .masked = 4 };
+    FL_ASSERT(fl_node_parse("edge-b", &line.parent));
+    fl_block_line_encode(&line, bytes);
+}
+
+static void
 encoding_what_is_out_of_range_is_our_mistake(void **state)
 {
     (void)state;
     assert_true(unit_dies(s_encode_a_bad_order));
     assert_true(unit_dies(s_encode_a_bad_entry));
+    assert_true(unit_dies(s_encode_a_bad_line));
 }
 
 // ---- report lines -----------------------------------------------------------------------------
@@ -313,6 +323,65 @@ a_malformed_report_line_is_refused(void **state)
     assert_false(fl_roll_decode(fl_bytes_of(letter.room, FL_ROLL_ENTRY_BYTES + 1), &back));
 }
 
+// ---- lines of blocks --------------------------------------------------------------------------
+static void
+a_line_of_a_block_comes_back_from_its_bytes(void **state)
+{
+    (void)state;
+    uint8_t bytes[FL_BLOCK_LINE_BYTES];
+    fl_block_line line = { .block = 0xa0b1,
+                           .hop = 2,
+                           .reason = FL_WHY_EQUIVOCATION,
+                           .members = FL_MEMBERS_MAX,
+                           .masked = FL_MEMBERS_MAX,
+                           .survivors = FL_MEMBERS_MAX };
+    fl_block_line back;
+    assert_true(fl_node_parse("root", &line.parent));
+    fl_block_line_encode(&line, bytes);
+    const uint8_t tail[] = { 0xb1, 0xa0, 2, FL_WHY_EQUIVOCATION, 64, 64, 64, 0 };
+    assert_memory_equal(bytes + 16, tail, sizeof tail);
+    assert_true(fl_block_line_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    assert_memory_equal(&line, &back, sizeof line);
+}
+
+static void
+a_malformed_line_of_a_block_is_refused(void **state)
+{
+    (void)state;
+    //  The sample: hop 1, five members, five masked, four survivors.
+    const struct {
+        size_t at;
+        uint8_t fine, bad;
+    } cases[] = {
+        { 0, 'a', 0 },
+        { 0, 'z', 'Z' },
+        { 18, 2, 0 },
+        { 18, 1, 3 },
+        { 19, FL_WHY_KEY, FL_WHY_COUNT },
+        { 20, 64, 65 },
+        { 20, 5, 4 },
+        { 21, 4, 3 },
+        { 21, 5, 6 },
+        { 22, 5, 6 },
+        { 23, 0, 1 },
+    };
+    fl_block_line back;
+    messages_sample(FL_CONTRIB, &letter);
+    fl_bytes sample = letter.message.contrib.blocks;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t bytes[FL_BLOCK_LINE_BYTES];
+        memcpy(bytes, sample.data, sizeof bytes);
+        bytes[cases[i].at] = cases[i].fine;
+        assert_true(fl_block_line_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+        bytes[cases[i].at] = cases[i].bad;
+        assert_false(fl_block_line_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+        assert_int_equal(back.parent.name[0], 0);
+        assert_int_equal(back.members, 0);
+    }
+    assert_false(fl_block_line_decode(fl_bytes_of(sample.data, FL_BLOCK_LINE_BYTES - 1), &back));
+    assert_false(fl_block_line_decode(fl_bytes_of(sample.data, FL_BLOCK_LINE_BYTES + 1), &back));
+}
+
 int
 main(void)
 {
@@ -330,6 +399,8 @@ main(void)
         cmocka_unit_test(encoding_what_is_out_of_range_is_our_mistake),
         cmocka_unit_test(a_report_line_comes_back_from_its_bytes),
         cmocka_unit_test(a_malformed_report_line_is_refused),
+        cmocka_unit_test(a_line_of_a_block_comes_back_from_its_bytes),
+        cmocka_unit_test(a_malformed_line_of_a_block_is_refused),
     };
     return cmocka_run_group_tests_name("wire/message", tests, NULL, NULL);
 }
