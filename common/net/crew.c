@@ -23,10 +23,20 @@ typedef struct list {
     node **last; // where the next node is hooked in
 } list;
 
+//  Parts of one job that any worker may take; it lies on the stack of the worker that shares.
+typedef struct share {
+    void (*work)(void *arg, uint32_t part);
+    void *arg;
+    uint32_t parts, next, running;
+    struct share *other;
+} share;
+
 struct fl_crew {
     pthread_mutex_t lock;
     pthread_cond_t work;   // something to take, or stopping
     pthread_cond_t left;   // a worker has ended
+    pthread_cond_t shared; // the last part of a share has ended
+    share *shares;         // with parts that nobody has taken
     list waiting;
     list finished;
     node *spare;
@@ -88,6 +98,48 @@ s_take(fl_crew *self)
     return item;
 }
 
+//  One part of somebody's job. The lock is held, and given up meanwhile.
+static void
+s_take_part(fl_crew *self, share *from)
+{
+    const uint32_t part = from->next++;
+    from->running++;
+    if (from->next == from->parts) {
+        share **hook = &self->shares;
+        while (*hook != from) {
+            hook = &(*hook)->other;
+        }
+        *hook = from->other;
+    }
+    pthread_mutex_unlock(&self->lock);
+    from->work(from->arg, part);
+    pthread_mutex_lock(&self->lock);
+    from->running--;
+    if (from->running == 0 && from->next == from->parts) {
+        pthread_cond_broadcast(&self->shared);
+    }
+}
+
+void
+fl_crew_share(fl_crew *self, uint32_t parts, void (*work)(void *arg, uint32_t part), void *arg)
+{
+    share mine = { .work = work, .arg = arg, .parts = parts };
+    if (parts == 0) {
+        return;
+    }
+    pthread_mutex_lock(&self->lock);
+    mine.other = self->shares;
+    self->shares = &mine;
+    pthread_cond_broadcast(&self->work);
+    while (mine.next < mine.parts) {
+        s_take_part(self, &mine);
+    }
+    while (mine.running > 0) {
+        pthread_cond_wait(&self->shared, &self->lock);
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
 //  The lock is held.
 static void
 s_finish(fl_crew *self, node *item, bool ran)
@@ -118,6 +170,8 @@ s_worker(void *arg)
             if (item->job.strand != FL_CREW_FREE) {
                 pthread_cond_broadcast(&self->work); // the strand's next job may be taken
             }
+        } else if (self->shares != NULL) {
+            s_take_part(self, self->shares);
         } else if (self->stopping && self->waiting.first == NULL) {
             break;
         } else {
@@ -168,6 +222,7 @@ s_init_sync(fl_crew *self)
     FL_ASSERT(pthread_condattr_init(&monotonic) == 0);
     FL_ASSERT(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
     FL_ASSERT(pthread_cond_init(&self->work, NULL) == 0);
+    FL_ASSERT(pthread_cond_init(&self->shared, NULL) == 0);
     FL_ASSERT(pthread_cond_init(&self->left, &monotonic) == 0);
     pthread_condattr_destroy(&monotonic);
 }
@@ -315,6 +370,7 @@ fl_crew_destroy(fl_crew **self_p)
     close(self->wake);
     pthread_cond_destroy(&self->left);
     pthread_cond_destroy(&self->work);
+    pthread_cond_destroy(&self->shared);
     pthread_mutex_destroy(&self->lock);
     free(self->nodes);
     free(self);

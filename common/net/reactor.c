@@ -53,11 +53,22 @@ s_clock(void)
     return (fl_time)at.tv_sec * 1000 + at.tv_nsec / 1000000;
 }
 
+//  Seconds since 1970, for certificates; 0 when the clock stands before that.
+static uint64_t
+s_wall_s(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_REALTIME, &at);
+    return at.tv_sec < 0 ? 0 : (uint64_t)at.tv_sec;
+}
+
 static void
 s_step(fl_reactor *self, const fl_event *event, fl_bytes body)
 {
+    fl_event stamped = *event;
+    stamped.wall_s = s_wall_s();
     fl_outbox_reset(self->outbox);
-    self->conf.machine.step(self->conf.machine.self, event, self->now, self->outbox);
+    self->conf.machine.step(self->conf.machine.self, &stamped, self->now, self->outbox);
     for (uint32_t i = 0; i < fl_outbox_count(self->outbox); i++) {
         fl_courier_obey(&self->courier, fl_outbox_at(self->outbox, i), body);
     }

@@ -41,6 +41,7 @@ typedef struct counter {
     fl_reactor *reactor;
     fl_net_counters counters;
     unsigned kinds[FL_EV_COUNT];
+    unsigned undated;        // events without the wall clock
     uint32_t slots[64];
     unsigned slot_count;
     fl_time due;
@@ -57,6 +58,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
     counter *self = arg;
     self->kinds[event->kind]++;
+    self->undated += event->wall_s < 1600000000 ? 1 : 0;
     if (event->kind == FL_EV_FOLDED) {
         self->slots[self->slot_count++ % 64] = event->folded.slot;
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_COUNTED });
@@ -154,6 +156,7 @@ posts_are_stepped_in_order_and_bounded(void **state)
     assert_int_equal(fl_reactor_post(self->reactor, &ninth), FL_OK);
     fl_reactor_turn(self->reactor, 60000); // does not wait: a post is there
     assert_int_equal(self->kinds[FL_EV_FOLDED], 9);
+    assert_int_equal(self->undated, 0);
     s_counter_destroy(&self);
 }
 
@@ -204,6 +207,7 @@ a_machine_is_stepped_at_its_deadline(void **state)
         assert_true(toy_now() - from < TOY_WAIT_MS);
     }
     assert_int_equal(self->kinds[FL_EV_TICK], 4);
+    assert_int_equal(self->undated, 0);
     assert_true(fl_reactor_now(self->reactor) - from >= 25);
     assert_true(self->counters.turns <= 12); // it waited, it did not spin
     s_counter_destroy(&self);

@@ -306,6 +306,90 @@ a_finished_job_may_add_the_next_one(void **state)
     fl_crew_destroy(&links.crew);
 }
 
+// ---- shared parts -----------------------------------------------------------------------------
+enum { PARTS = 1000 };
+
+//  A job whose parts count how often each was done; `meet` of them wait for each other.
+typedef struct shared {
+    fl_crew *crew;
+    atomic_uint done[PARTS];
+    unsigned parts, meet;
+    bool whole; // all parts were done when `share` returned
+    barrier gate;
+} shared;
+
+static void
+s_do_part(void *arg, uint32_t part)
+{
+    shared *self = arg;
+    atomic_fetch_add(&self->done[part], 1);
+    if (part < self->meet) {
+        s_barrier_pass(&self->gate);
+    }
+}
+
+static void
+s_share(void *arg)
+{
+    shared *self = arg;
+    fl_crew_share(self->crew, self->parts, s_do_part, self);
+    self->whole = true;
+    for (unsigned i = 0; i < self->parts; i++) {
+        self->whole = self->whole && atomic_load(&self->done[i]) == 1;
+    }
+}
+
+static void
+s_end_crew(fl_crew *crew)
+{
+    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
+    fl_crew_destroy(&crew);
+}
+
+static void
+the_parts_of_a_shared_job_are_done_once_each_before_it_goes_on(void **state)
+{
+    (void)state;
+    for (unsigned threads = 1; threads <= 4; threads++) {
+        static shared jobs[3];
+        memset(jobs, 0, sizeof jobs);
+        fl_crew *crew = fl_crew_new(threads, 8, NULL);
+        for (unsigned i = 0; i < 3; i++) { // three that share at the same time, one without parts
+            jobs[i].crew = crew;
+            jobs[i].parts = i == 2 ? 0 : PARTS;
+            assert_int_equal(fl_crew_add(crew, &(fl_job){ i, s_share, s_nothing, &jobs[i] }),
+                             FL_OK);
+        }
+        s_end_crew(crew); // sharing ends too when the crew is to stop
+        assert_true(jobs[0].whole && jobs[1].whole && jobs[2].whole);
+    }
+}
+
+static void
+an_idle_worker_takes_parts_and_a_busy_one_does_not(void **state)
+{
+    (void)state;
+    static shared job;
+    barrier busy;
+    s_barrier_init(&busy);
+    s_barrier_init(&job.gate);
+    job.crew = fl_crew_new(3, 8, NULL);
+    job.parts = PARTS;
+    job.meet = 2; // two workers must be in it at once, or this hangs
+    assert_int_equal(fl_crew_add(job.crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &busy }),
+                     FL_OK);
+    s_barrier_await(&busy, 1);
+    assert_int_equal(fl_crew_add(job.crew, &(fl_job){ 2, s_share, s_nothing, &job }), FL_OK);
+    s_barrier_await(&job.gate, 2);
+    s_barrier_open(&job.gate);
+    s_wait_readable(job.crew); // it ends while one worker is still busy
+    assert_true(job.whole);
+    s_barrier_open(&busy);
+    s_end_crew(job.crew);
+    s_barrier_release(&busy);
+    s_barrier_release(&job.gate);
+}
+
 int
 main(void)
 {
@@ -317,6 +401,8 @@ main(void)
         cmocka_unit_test(cancelling_drops_what_waits_and_finishes_what_runs),
         cmocka_unit_test(stopping_twice_and_destroying_nothing_are_fine),
         cmocka_unit_test(a_finished_job_may_add_the_next_one),
+        cmocka_unit_test(the_parts_of_a_shared_job_are_done_once_each_before_it_goes_on),
+        cmocka_unit_test(an_idle_worker_takes_parts_and_a_busy_one_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
