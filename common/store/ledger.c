@@ -21,11 +21,16 @@ static const char schema[] =
     "  evaluated INTEGER, saturated INTEGER, stale INTEGER, train_ms INTEGER, spare INTEGER,"
     "  invited INTEGER, counted INTEGER, late INTEGER, absent INTEGER, refused INTEGER,"
     "  samples_missing INTEGER, samples_known INTEGER, merge_ms INTEGER, bytes_up INTEGER,"
-    "  bytes_down INTEGER, roll_dropped INTEGER, PRIMARY KEY(run, round, attempt));"
+    "  bytes_down INTEGER, masked INTEGER, recovered INTEGER, aborted INTEGER,"
+    "  roll_dropped INTEGER, masking INTEGER, PRIMARY KEY(run, round, attempt));"
     "CREATE TABLE receipt(run BLOB NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL,"
     "  line INTEGER NOT NULL, node BLOB NOT NULL, parent BLOB NOT NULL, outcome INTEGER NOT NULL,"
     "  reason INTEGER NOT NULL, staleness INTEGER NOT NULL,"
     "  PRIMARY KEY(run, round, attempt, line)) WITHOUT ROWID;"
+    "CREATE TABLE block_line(run BLOB NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL,"
+    "  line INTEGER NOT NULL, parent BLOB NOT NULL, block INTEGER NOT NULL, hop INTEGER NOT NULL,"
+    "  reason INTEGER NOT NULL, members INTEGER NOT NULL, masked INTEGER NOT NULL,"
+    "  survivors INTEGER NOT NULL, PRIMARY KEY(run, round, attempt, line)) WITHOUT ROWID;"
     "CREATE TABLE token_use(token BLOB PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE issued(serial INTEGER PRIMARY KEY, node BLOB NOT NULL, role INTEGER NOT NULL,"
     "  certificate BLOB NOT NULL, issued_at INTEGER NOT NULL);"
@@ -124,6 +129,9 @@ s_bind_tally(fl_query *query, const fl_tally *tally)
     fl_query_u64(query, tally->merge_ms);
     fl_query_u64(query, tally->bytes_up);
     fl_query_u64(query, tally->bytes_down);
+    fl_query_u64(query, tally->masked);
+    fl_query_u64(query, tally->recovered);
+    fl_query_u64(query, tally->aborted);
 }
 
 static fl_status
@@ -135,7 +143,7 @@ s_close(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *
         "model_bytes=?, duration_ms=?, weight=?, count=?, loss=?, accuracy=?, sum=?, samples=?, "
         "loss_sum=?, correct=?, evaluated=?, saturated=?, stale=?, train_ms=?, spare=?, invited=?, "
         "counted=?, late=?, absent=?, refused=?, samples_missing=?, samples_known=?, merge_ms=?, "
-        "bytes_up=?, bytes_down=?, roll_dropped=? "
+        "bytes_up=?, bytes_down=?, masked=?, recovered=?, aborted=?, roll_dropped=?, masking=? "
         "WHERE run=? AND round=? AND attempt=? AND closed_at IS NULL");
     fl_query_u64(&query, fl_ledger_clock());
     fl_query_blob(&query, report->base.bytes, sizeof report->base.bytes);
@@ -155,6 +163,7 @@ s_close(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *
     }
     s_bind_tally(&query, &report->tally);
     fl_query_u64(&query, report->roll_dropped);
+    fl_query_u64(&query, report->masking);
     s_bind_key(&query, report);
     fl_status status = fl_query_run(&query, why);
     if (status == FL_OK && fl_sql_changes(self->sql) == 0) {
@@ -203,6 +212,9 @@ fl_ledger_round_close(fl_ledger *self, const fl_report *report, uint64_t model_b
     }
     if (status == FL_OK) {
         status = s_write_roll(self, report, why);
+    }
+    if (status == FL_OK) {
+        status = fl_ledger_blocks_put(self, report, why);
     }
     return fl_sql_end(self->sql, status, why);
 }

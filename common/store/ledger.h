@@ -45,15 +45,27 @@ FL_CHECKED fl_status fl_ledger_resume_get(fl_ledger *self, fl_ledger_resume *res
 //  A round begins. Only run, round, attempt, base and budget_ms of the report are used. FL_EXISTS
 //  when this attempt was opened before.
 FL_CHECKED fl_status fl_ledger_round_open(fl_ledger *self, const fl_report *report, fl_why *why);
-//  A round is over: the whole report with its roll, in one transaction. `model_bytes`: size of the
-//  checkpoint named by report->model, 0 when none was made here. A round that was never opened is
-//  recorded all the same; FL_EXISTS when this attempt was closed before.
+//  A round is over: the whole report with its roll and blocks, in one transaction. `model_bytes`:
+//  size of the checkpoint named by report->model, 0 when none was made here. A round that was never
+//  opened is recorded all the same; FL_EXISTS when this attempt was closed before.
 FL_CHECKED fl_status fl_ledger_round_close(fl_ledger *self, const fl_report *report,
                                            uint64_t model_bytes, fl_why *why);
 
-//  A round as recorded. `report.roll` lives as long as it.
+//  How the blocks of one hop of a masked round ended, added up. Members of blocks that were opened:
+//  `masked` were told to mask, of them `survivors` are in the sum, `recovered` are not.
+typedef struct fl_ledger_hop {
+    uint32_t opened, members, masked, survivors, recovered;
+    uint32_t aborted_blocks, aborted; // blocks that were not opened, and the members of them
+} fl_ledger_hop;
+enum { FL_LEDGER_HOPS = 2 };
+
+//  Add a block to the totals of its hop: hops[0] is hop 1, of devices.
+void fl_ledger_hop_add(fl_ledger_hop hops[FL_LEDGER_HOPS], const fl_block_line *line);
+
+//  A round as recorded. `report.roll` and `report.blocks` live as long as it.
 typedef struct fl_ledger_round {
     fl_report report;
+    fl_ledger_hop hops[FL_LEDGER_HOPS];
     bool closed; // else only what round_open recorded is set
     uint64_t model_bytes;
     uint64_t opened_at; // wall clock, ms since 1970; 0 = unknown
@@ -61,7 +73,8 @@ typedef struct fl_ledger_round {
 } fl_ledger_round;
 
 //  The latest closed attempt of a round, or its latest attempt when none was closed; round 0: the
-//  last closed round of all. With roll. The caller destroys it. FL_MISSING when there is none.
+//  last closed round of all. With roll and blocks. The caller destroys it. FL_MISSING when there is
+//  none.
 FL_CHECKED fl_status fl_ledger_round_get(fl_ledger *self, const fl_run *run, uint64_t round,
                                          fl_ledger_round **found, fl_why *why);
 void fl_ledger_round_destroy(fl_ledger_round **self_p);
@@ -73,7 +86,7 @@ FL_CHECKED fl_status fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint
 FL_CHECKED fl_status fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round,
                                       uint32_t *attempt, fl_why *why);
 //  Up to `capacity` rounds (the latest closed attempt of each) from round `first` on, ascending,
-//  without their rolls. `*count`: how many.
+//  without their rolls and blocks, but with the totals of the blocks. `*count`: how many.
 FL_CHECKED fl_status fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first,
                                       fl_ledger_round *rounds, uint32_t capacity, uint32_t *count,
                                       fl_why *why);

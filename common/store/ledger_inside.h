@@ -12,4 +12,11 @@ struct fl_ledger {
 //  The wall clock, ms since 1970: for people who read the ledger, never compared.
 uint64_t fl_ledger_clock(void);
 
+//  The blocks of a report; `blocks` has room for FL_BLOCK_LINES_MAX.
+fl_status fl_ledger_blocks_put(fl_ledger *self, const fl_report *report, fl_why *why);
+fl_status fl_ledger_blocks_get(fl_ledger *self, fl_ledger_round *round, fl_block_line *blocks,
+                               fl_why *why);
+//  The totals of the blocks of `rounds`, ascending, all of one run.
+fl_status fl_ledger_hops_get(fl_ledger *self, fl_ledger_round *rounds, uint32_t count, fl_why *why);
+
 #endif

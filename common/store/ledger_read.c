@@ -9,7 +9,8 @@
     "run, round, attempt, opened_at, closed_at, base, budget_ms, close, reason, model, "           \
     "model_bytes, duration_ms, weight, count, loss, accuracy, sum, samples, loss_sum, correct, "   \
     "evaluated, saturated, stale, train_ms, spare, invited, counted, late, absent, refused, "      \
-    "samples_missing, samples_known, merge_ms, bytes_up, bytes_down, roll_dropped"
+    "samples_missing, samples_known, merge_ms, bytes_up, bytes_down, masked, recovered, aborted, " \
+    "roll_dropped, masking"
 
 static uint32_t
 s_take_u32(fl_query *query)
@@ -30,6 +31,9 @@ s_take_tally(fl_query *query, fl_tally *tally)
     tally->merge_ms = s_take_u32(query);
     tally->bytes_up = fl_query_take_u64(query);
     tally->bytes_down = fl_query_take_u64(query);
+    tally->masked = s_take_u32(query);
+    tally->recovered = s_take_u32(query);
+    tally->aborted = s_take_u32(query);
 }
 
 static void
@@ -60,6 +64,7 @@ s_take_round(fl_query *query, fl_ledger_round *round)
     }
     s_take_tally(query, &report->tally);
     report->roll_dropped = s_take_u32(query);
+    report->masking = (fl_masking)fl_query_take_u64(query);
 }
 
 fl_status
@@ -182,9 +187,10 @@ s_count_roll(fl_ledger *self, const fl_report *report, uint32_t *count, fl_why *
     return fl_query_end(&query, why);
 }
 
-//  The round and its roll in one piece of memory, so that one free ends both.
+//  The round, its blocks and its roll in one piece of memory, so that one free ends all.
 typedef struct bundle {
     fl_ledger_round round;
+    fl_block_line blocks[FL_BLOCK_LINES_MAX];
     fl_roll_entry roll[];
 } bundle;
 
@@ -205,6 +211,9 @@ s_bundle(fl_ledger *self, const fl_ledger_round *round, fl_ledger_round **found,
     all->round = *round;
     *found = &all->round;
     status = s_read_roll(self, *found, all->roll, count, why);
+    if (status == FL_OK) {
+        status = fl_ledger_blocks_get(self, *found, all->blocks, why);
+    }
     if (status != FL_OK) {
         fl_ledger_round_destroy(found);
     }
@@ -265,5 +274,6 @@ fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first, fl_ledger_r
     while (*count < capacity && fl_query_next(&query)) {
         s_take_round(&query, &rounds[(*count)++]);
     }
-    return fl_query_end(&query, why);
+    fl_status status = fl_query_end(&query, why);
+    return status == FL_OK ? fl_ledger_hops_get(self, rounds, *count, why) : status;
 }

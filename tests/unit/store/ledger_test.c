@@ -74,7 +74,10 @@ s_report(uint64_t round, uint32_t attempt)
                    .samples_known = 120,
                    .merge_ms = 9,
                    .bytes_up = 1ull << 40,
-                   .bytes_down = 77 },
+                   .bytes_down = 77,
+                   .masked = 10,
+                   .recovered = 11,
+                   .aborted = 12 },
         .roll = roll,
         .roll_count = 2,
         .roll_dropped = 3,
@@ -117,6 +120,7 @@ a_report_comes_back_whole_after_a_restart(void **state)
     assert_true(r->tally.absent == 4 && r->tally.refused == 5 && r->tally.merge_ms == 9);
     assert_true(r->tally.samples_missing == 60 && r->tally.samples_known == 120);
     assert_true(r->tally.bytes_up == 1ull << 40 && r->tally.bytes_down == 77);
+    assert_true(r->tally.masked == 10 && r->tally.recovered == 11 && r->tally.aborted == 12);
     assert_true(r->roll_count == 2 && r->roll_dropped == 3);
     for (int i = 0; i < 2; i++) {
         assert_true(fl_node_equal(&r->roll[i].node, &report.roll[i].node));
