@@ -143,13 +143,12 @@ fl_masking_cohort_child(fl_masking_cohort *self, const fl_node *node, uint32_t *
 }
 
 void
-fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reason, fl_verb about,
-                        fl_outbox *out)
+fl_masking_cohort_turn_away(fl_masking_cohort *self, uint32_t index, fl_reason reason,
+                            fl_verb about, fl_note_id note, fl_outbox *out)
 {
     fl_masking_child *child = &self->child[index];
     child->reason = reason;
-    child->blamed = true;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_BLAMED,
+    fl_outbox_note(out, (fl_note){ .id = note,
                                    .node = child->node,
                                    .round = self->task.order.round,
                                    .reason = reason,
@@ -162,6 +161,14 @@ fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reaso
         message->refused.reason = reason;
         message->refused.about = about;
     }
+}
+
+void
+fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reason, fl_verb about,
+                        fl_outbox *out)
+{
+    self->child[index].blamed = true;
+    fl_masking_cohort_turn_away(self, index, reason, about, FL_NOTE_MASKING_BLAMED, out);
 }
 
 // ---- the end ---------------------------------------------------------------------------------

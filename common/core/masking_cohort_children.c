@@ -150,6 +150,14 @@ s_drop(fl_masking_cohort *self, uint32_t index, fl_verb verb, fl_reason reason, 
                                    .b = (uint64_t)self->state });
 }
 
+//  A key that is sound, and somebody's already: one of the two copied it, and which is not shown.
+static bool
+s_copied(const fl_block_keys *keys)
+{
+    return fl_hsa_point_sound(keys->epk) && fl_hsa_point_sound(keys->mpk) &&
+           memcmp(keys->epk, keys->mpk, sizeof keys->epk) != 0;
+}
+
 static void
 on_keys(fl_masking_cohort *self, uint32_t index, const fl_block_keys *keys, uint64_t now_s,
         fl_outbox *out)
@@ -184,6 +192,10 @@ on_keys(fl_masking_cohort *self, uint32_t index, const fl_block_keys *keys, uint
         !fl_node_equal(&self->block.seat[self->block.members - 1].node, &child->node)) {
         self->block.members--; // somebody else's
         reason = FL_WHY_CERTIFICATE;
+    }
+    if (reason == FL_WHY_KEY && s_copied(keys)) {
+        fl_masking_cohort_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
+        return;
     }
     if (reason != FL_WHY_NONE) {
         fl_masking_cohort_blame(self, index, reason, FL_KEYS, out);

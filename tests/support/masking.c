@@ -367,6 +367,12 @@ masked_upload(masked_world *world, uint32_t index)
         return FL_WHY_SILENT;
     }
     fl_message message = masked_message(world, FL_CONTRIB);
+    message.contrib.attempt = 1;
+    message.contrib.base_round = world->task.order.round;
+    message.contrib.base = world->task.order.model;
+    message.contrib.elements = world->plan.elements;
+    message.contrib.vector_bytes = upload.vector_bytes;
+    message.contrib.hash = upload.hash;
     message.contrib.header = upload.header;
     message.contrib.psig = upload.psig;
     if (world->hook != NULL && !world->hook(world, (int32_t)index, -1, &message)) {
