@@ -374,7 +374,8 @@ fl_root_look(const fl_root *self, fl_time now)
                           .loss = self->loss,
                           .accuracy = self->accuracy,
                           .aborted = self->aborted,
-                          .reason = self->reason };
+                          .reason = self->reason,
+                          .masking = (fl_masking)self->conf.plan.masking };
     if (self->phase == FL_ROOT_WAITING && left > 0) {
         view.left_ms = (uint32_t)left;
     } else if (self->phase == FL_ROOT_COLLECTING) {

@@ -61,6 +61,8 @@ enum { FL_LEDGER_HOPS = 2 };
 
 //  Add a block to the totals of its hop: hops[0] is hop 1, of devices.
 void fl_ledger_hop_add(fl_ledger_hop hops[FL_LEDGER_HOPS], const fl_block_line *line);
+//  Add the totals of another round.
+void fl_ledger_hop_sum(fl_ledger_hop *self, const fl_ledger_hop *other);
 
 //  A round as recorded. `report.roll` and `report.blocks` live as long as it.
 typedef struct fl_ledger_round {
