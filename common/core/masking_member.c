@@ -73,7 +73,7 @@ fl_masking_member_enter(fl_masking_member *self, fl_masking_step next, fl_outbox
 {
     FL_ASSERT(legal[self->step][next] || !FL_MASKING_RULE(&self->conf, FL_RULE_ONE_CONTENT));
     self->step = next;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING,
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_STEP,
                                    .round = self->task.order.round,
                                    .a = (uint64_t)next,
                                    .b = self->block.members });
