@@ -45,6 +45,7 @@ struct fl_masking_cohort {
     bool resumed;
     fl_hash ctx, survivors_hash;
     uint64_t token, tokens;   // of the KEEP that is awaited; 0 for none
+    bool unmasking;           // UNMASK was asked for and not answered
     bool told[FL_KEEP_COUNT]; // kept and sent
     //  lists by index, and as they are sent: of members in the set alone
     uint8_t header[FL_MEMBERS_MAX][FL_MASKED_HEADER_BYTES];
