@@ -9,6 +9,7 @@
 #include "common/base/rng.h"
 #include "common/core/masking_cohort.h"
 #include "common/core/masking_member.h"
+#include "common/crypto/mask_kernel.h"
 #include "tests/support/identity.h"
 
 enum { MASKED_MEMBERS = FL_MEMBERS_MAX, MASKED_QUEUE = 16384 };
@@ -55,6 +56,7 @@ typedef struct masked_member {
     uint8_t *masked; // the upload, once there
     bool uploaded;
     uint32_t masks; // how many MASK effects it asked for, ever
+    const fl_mask_kernel *kernel; // that masks for it; NULL for the best
     uint64_t token; // of a KEEP without an answer yet
 } masked_member;
 
@@ -66,6 +68,8 @@ typedef struct masked_letter {
 typedef struct masked_world masked_world;
 //  Sees a message on its way and may change it; false loses it.
 typedef bool masked_hook(masked_world *world, int32_t from, int32_t to, fl_message *message);
+//  Sees each MASK of a member.
+typedef void masked_seeds_hook(masked_world *world, uint32_t index, const fl_effect *effect);
 
 struct masked_world {
     masked_plan plan;
@@ -84,6 +88,8 @@ struct masked_world {
     uint32_t head, tail;
     masked_hook *hook;
     void *hook_arg;
+    masked_seeds_hook *seeds_hook;
+    const fl_mask_kernel *kernel; // of the aggregator; NULL for the best
     bool hold_saved;               // KEEP of the aggregator is not answered by itself
     uint64_t token;                // of that KEEP
     fl_blob *facts[FL_KEEP_COUNT]; // newest of each kind
