@@ -30,6 +30,9 @@ s_read_roster(fl_masking_member *self, const fl_block_roster *roster, uint64_t n
     block->members = 0;
     block->round.block = roster->block;
     fl_masking_block_seal(block, roster->members);
+    if (!FL_MASKING_RULE(&self->conf, FL_RULE_ROSTER)) {
+        memset(&block->round.roster, 0, sizeof block->round.roster);
+    }
     for (size_t at = 0; at < roster->members.size; at += FL_MEMBER_BYTES) {
         fl_bytes member = fl_bytes_of(roster->members.data + at, FL_MEMBER_BYTES);
         fl_reason reason = fl_masking_block_add(block, member, &self->conf.trust, now_s);
@@ -175,16 +178,12 @@ s_make_seeds(fl_masking_member *self)
 static void
 s_make_ctx(fl_masking_member *self)
 {
-    fl_hsa_round round = self->block.round;
     fl_hash task = self->task_hash;
     if (!FL_MASKING_RULE(&self->conf, FL_RULE_CTX_TASK)) {
         memset(&task, 0, sizeof task);
     }
-    if (!FL_MASKING_RULE(&self->conf, FL_RULE_CTX_ROSTER)) {
-        memset(&round.roster, 0, sizeof round.roster);
-    }
     fl_hash maskset = fl_hsa_set_hash(self->maskset, self->block.members);
-    self->ctx = fl_hsa_ctx(&round, &task, &maskset);
+    self->ctx = fl_hsa_ctx(&self->block.round, &task, &maskset);
 }
 
 static fl_reason
