@@ -160,6 +160,7 @@ s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, ui
             fl_ledger_hop_sum(&hops[hop], &round->hops[hop]);
         }
     }
+    fl_view_tiers(sheet, in, hops);
     if (first == NULL) {
         fl_sheet_null(sheet, in, "masking");
     } else {
@@ -167,7 +168,6 @@ s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, ui
                       same ? fl_masking_name(first->report.masking) : "mixed");
     }
     fl_sheet_bool(sheet, in, "masked", first != NULL && masked);
-    fl_view_tiers(sheet, in, hops);
 }
 
 //  The rounds that were done, in one line: sums over their devices, the median merge, the newest
