@@ -75,11 +75,10 @@ s_judge_block(fl_masking_member *self)
 static bool
 s_bound_by_model(const fl_masking_member *self)
 {
-    const fl_masking_mark *mark = &self->mark;
-    bool waived = self->conf.reopen_after > 0 && self->task.order.round > mark->opened &&
-                  self->task.order.round - mark->opened >= self->conf.reopen_after;
-    return mark->opened > 0 && fl_hash_equal(&mark->model, &self->task.order.model) && !waived &&
-           FL_MASKING_RULE(&self->conf, FL_RULE_SAME_MODEL);
+    uint64_t opened = fl_masking_mark_opened(&self->mark, &self->task.order.model);
+    bool waived = self->conf.reopen_after > 0 && self->task.order.round > opened &&
+                  self->task.order.round - opened >= self->conf.reopen_after;
+    return opened > 0 && !waived && FL_MASKING_RULE(&self->conf, FL_RULE_SAME_MODEL);
 }
 
 static uint32_t
@@ -100,8 +99,10 @@ s_same_model_allows(const fl_masking_member *self, uint64_t set, bool exactly)
 {
     fl_node names[FL_MEMBERS_MAX];
     uint32_t count = s_names(self, set, names);
-    return !s_bound_by_model(self) || (fl_masking_mark_within(&self->mark, names, count) &&
-                                       (!exactly || count == self->mark.count));
+    const fl_hash *model = &self->task.order.model;
+    return !s_bound_by_model(self) ||
+           (exactly ? fl_masking_mark_exactly(&self->mark, model, names, count)
+                    : fl_masking_mark_within(&self->mark, model, names, count));
 }
 
 static uint64_t

@@ -55,9 +55,9 @@ typedef struct masked_member {
     uint8_t *wire;   // (elements, wire_bytes) plain
     uint8_t *masked; // the upload, once there
     bool uploaded;
-    uint32_t masks; // how many MASK effects it asked for, ever
+    uint32_t masks;               // how many MASK effects it asked for, ever
     const fl_mask_kernel *kernel; // that masks for it; NULL for the best
-    uint64_t token; // of a KEEP without an answer yet
+    uint64_t token;               // of a KEEP without an answer yet
 } masked_member;
 
 typedef struct masked_letter {
@@ -75,6 +75,7 @@ struct masked_world {
     masked_plan plan;
     fl_task task;
     uint64_t model; // its hash is made of this
+    uint8_t run;    // and the run's name of this
     fl_node parent;
     fl_authority *authority;
     fl_deny_list *deny;
@@ -89,7 +90,7 @@ struct masked_world {
     masked_hook *hook;
     void *hook_arg;
     masked_seeds_hook *seeds_hook;
-    const fl_mask_kernel *kernel; // of the aggregator; NULL for the best
+    const fl_mask_kernel *kernel;  // of the aggregator; NULL for the best
     bool hold_saved;               // KEEP of the aggregator is not answered by itself
     uint64_t token;                // of that KEEP
     fl_blob *facts[FL_KEEP_COUNT]; // newest of each kind
@@ -106,7 +107,7 @@ masked_plan masked_plan_small(uint32_t members);
 //  A world of `plan.members` members and a signed task of round 1. The same seed, the same world.
 masked_world *masked_new(const masked_plan *plan, uint64_t seed);
 void masked_destroy(masked_world **world_p);
-//  Another round, under the same or another model; machines stay.
+//  Another round, of the world's run and under the same or another model; machines stay.
 void masked_next_round(masked_world *world, uint64_t round, bool same_model);
 //  New random updates, some elements at their maximum.
 void masked_draw_updates(masked_world *world, uint64_t seed);

@@ -266,6 +266,41 @@ an_update_opened_twice_with_different_survivors_is_read(void **state)
     assert_true(s_open_twice(0, false, MASKED_BEFORE_UPLOAD));
 }
 
+//  An edge that has signed tasks of an older run: it has the members open another model between two
+//  sums under the one, so that they forget the first.
+static bool
+s_detour(unsigned rules_off)
+{
+    masked_world *world = s_world(8, rules_off);
+    uint64_t first[8];
+    masked_open(world); // model 1
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    memcpy(first, world->sum, sizeof first);
+    world->run = 1;
+    masked_next_round(world, 7, false);
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    world->run = 0;
+    world->model = 1;
+    masked_next_round(world, 2, true); // the first model again: its round 1 was skipped above
+    world->member[7].drop = MASKED_BEFORE_UPLOAD;
+    masked_open(world);
+    bool reads = masked_run(world) == FL_WHY_NONE;
+    for (uint32_t e = 0; e < 8; e++) {
+        reads = reads && (int64_t)(first[e] - world->sum[e]) == world->member[7].plain[e];
+    }
+    masked_destroy(&world);
+    return reads;
+}
+
+static void
+a_detour_over_another_run_makes_nobody_forget(void **state)
+{
+    (void)state;
+    assert_true(s_detour(FL_RULE_SAME_MODEL));
+    assert_false(s_detour(0));
+}
+
 //  A resend that rounds anew, under the same masks: the difference is bare.
 static bool
 s_resend(unsigned rules_off)
@@ -548,6 +583,7 @@ main(void)
         cmocka_unit_test(padded_survivors_void_the_floor),
         cmocka_unit_test(half_and_half_opens_all_at_the_cliff_and_nothing_before),
         cmocka_unit_test(an_update_opened_twice_with_different_survivors_is_read),
+        cmocka_unit_test(a_detour_over_another_run_makes_nobody_forget),
         cmocka_unit_test(an_update_is_masked_once),
         cmocka_unit_test(a_stale_update_among_dead_ones_is_read),
         cmocka_unit_test(two_tasks_in_one_block_isolate_a_member),
