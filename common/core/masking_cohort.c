@@ -203,19 +203,21 @@ s_devices(const fl_masking_cohort *self, uint64_t set)
 
 //  What a sum must look like, whoever made it: a device counts once, an edge for what is behind it.
 static fl_reason
-s_judge_sums(const fl_masking_cohort *self, const fl_masking_sums *sums, uint64_t checksum)
+s_judge_sums(const fl_masking_cohort *self, const fl_masking_sums *sums, const fl_event *event)
 {
     const fl_plan *plan = &self->task.order.plan;
     uint64_t survivors = fl_set_count(self->survivors);
-    if (sums->checksum != checksum) {
+    if (sums->checksum != event->unmasked.checksum) {
         return FL_WHY_CHECKSUM;
     }
     bool alone = s_devices(self, self->survivors) == survivors;
     bool counted = sums->count >= survivors && sums->count <= plan->devices_max &&
                    (!alone || sums->count == survivors);
-    return counted && sums->weight >= sums->count && sums->weight <= sums->count * plan->weight_max
-               ? FL_WHY_NONE
-               : FL_WHY_COUNT_MISMATCH;
+    if (!counted || sums->weight < sums->count || sums->weight > sums->count * plan->weight_max) {
+        return FL_WHY_COUNT_MISMATCH;
+    }
+    uint64_t limit = ((uint64_t)1 << (plan->bits - 1)) - 1; // of one unit of weight
+    return event->unmasked.peak <= sums->weight * limit ? FL_WHY_NONE : FL_WHY_WEIGHT;
 }
 
 void
@@ -232,7 +234,7 @@ fl_masking_cohort_unmasked(fl_masking_cohort *self, const fl_event *event, fl_ou
         }
     }
     fl_masking_header_mask(&sums, self->seeds, self->seed_count);
-    fl_reason reason = s_judge_sums(self, &sums, event->unmasked.checksum);
+    fl_reason reason = s_judge_sums(self, &sums, event);
     if (reason != FL_WHY_NONE) {
         fl_masking_cohort_abort(self, reason, out);
         return;

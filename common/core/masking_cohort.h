@@ -110,8 +110,8 @@ void fl_masking_cohort_drop(fl_masking_cohort *self, const fl_node *node, fl_rea
 //  of this block), late, signature (the child is named), malformed.
 FL_CHECKED fl_reason fl_masking_cohort_contrib(fl_masking_cohort *self, const fl_node *node,
                                                const fl_contrib *contrib, fl_outbox *out);
-//  Its upload is whole and verified. True: it is a survivor; its fold comes before whatever is asked
-//  for here, so ask `wants` first. False: too late, drop it.
+//  Its upload is whole and verified. True: it is a survivor; its fold comes before what is asked
+//  for here, so look at `wants` first. False: too late, drop it.
 FL_CHECKED bool fl_masking_cohort_uploaded(fl_masking_cohort *self, const fl_node *node,
                                            fl_time now, fl_outbox *out);
 //  Answers KEEP. False: not a token of this block.

@@ -138,7 +138,7 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
     bool renewed;
     assert_int_equal(fl_roster_join(roster, &event, 0, &renewed), 0);
     fl_order order = machine_order(1);
-    fl_collect_open(collect, &order, 1, machine_out);
+    fl_collect_open(collect, &order, 1, 1, machine_out);
     fl_roster_at(roster, 0)->phase = FL_SEAT_TASKED;
     fl_message contrib = machine_contrib(&order, 1, 0, 1, 5, 9);
     contrib.contrib.roll = fl_bytes_of(bytes, sizeof bytes);
