@@ -341,6 +341,9 @@ masked_obey(masked_world *world, int32_t index)
         } else {
             FL_ASSERT(effect.kind == FL_FX_NOTE);
             world->notes[effect.note.id]++;
+            if (world->note_hook != NULL) {
+                world->note_hook(world, index, &effect.note);
+            }
             if (effect.note.id == FL_NOTE_MASKING_BLAMED) {
                 world->blamed = effect.note.node;
                 world->blamed_reason = effect.note.reason;

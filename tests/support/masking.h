@@ -70,6 +70,8 @@ typedef struct masked_world masked_world;
 typedef bool masked_hook(masked_world *world, int32_t from, int32_t to, fl_message *message);
 //  Sees each MASK of a member.
 typedef void masked_seeds_hook(masked_world *world, uint32_t index, const fl_effect *effect);
+//  Hears each note of a member, or of the aggregator (-1).
+typedef void masked_note_hook(masked_world *world, int32_t index, const fl_note *note);
 
 struct masked_world {
     masked_plan plan;
@@ -90,6 +92,7 @@ struct masked_world {
     masked_hook *hook;
     void *hook_arg;
     masked_seeds_hook *seeds_hook;
+    masked_note_hook *note_hook;
     const fl_mask_kernel *kernel;  // of the aggregator; NULL for the best
     bool hold_saved;               // KEEP of the aggregator is not answered by itself
     uint64_t token;                // of that KEEP
