@@ -1,6 +1,6 @@
-//  keeper - where the facts of masked rounds go: a member's mark into a file of its state directory,
-//  an aggregator's facts into its ledger. What a saver's `keep` calls: on a worker, one call at a
-//  time, blocks for the disk.
+//  keeper - where the facts of masked rounds go: a member's mark into a file of its state
+//  directory, an aggregator's facts into its ledger. What a saver's `keep` calls: on a worker, one
+//  call at a time, blocks for the disk.
 #ifndef FL_HOST_KEEPER_H
 #define FL_HOST_KEEPER_H
 

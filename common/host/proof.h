@@ -1,7 +1,7 @@
 //  proof - what a parent proves of a contribution before it counts: that its bytes have the hash
 //  that was announced, and that no element is larger than its weight allows. Piece by piece in
-//  their order, so that it goes on while the next piece is on its way. Of masked bytes only the hash
-//  says something: their bound is proved once the masks are off the sum.
+//  their order, so that it goes on while the next piece is on its way. Of masked bytes only the
+//  hash says something: their bound is proved once the masks are off the sum.
 //  A plain value that allocates nothing; one thread at a time.
 #ifndef FL_HOST_PROOF_H
 #define FL_HOST_PROOF_H

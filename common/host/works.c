@@ -169,14 +169,6 @@ s_save(void *arg)
         saver->save == NULL || saver->save(saver->self, job->effect.save.what, &job->report);
 }
 
-static void
-s_keep(void *arg)
-{
-    fl_errand *job = arg;
-    const fl_saver *saver = &job->works->conf.saver;
-    job->event.saved.ok = saver->keep != NULL && saver->keep(saver->self, &job->effect);
-}
-
 // ---- on the reactor's thread ------------------------------------------------------------------
 static void
 s_hand_over(fl_works *self, fl_errand *job)
@@ -332,21 +324,6 @@ s_obey_save(fl_works *self, const fl_effect *effect)
     fl_works_start(job, FL_STRAND_STORE, s_save);
 }
 
-//  The fact is the machine's until its next step only: the job has a copy.
-static void
-s_obey_keep(fl_works *self, const fl_effect *effect)
-{
-    fl_errand *job = fl_works_job(self, effect, FL_EV_SAVED, 0);
-    job->event.saved.token = effect->keep.token;
-    job->in = fl_blob_copy(effect->keep.fact);
-    if (job->in == NULL) {
-        fl_works_answer(job); // not kept
-        return;
-    }
-    job->effect.keep.fact = fl_blob_bytes(job->in);
-    fl_works_start(job, FL_STRAND_STORE, s_keep);
-}
-
 static void
 s_obey_train(fl_works *self, const fl_effect *effect)
 {
@@ -378,13 +355,9 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
         fl_works_verify(self, effect);
         return true;
     case FL_FX_CLEAR:
-        fl_works_clear(self, effect);
-        return true;
     case FL_FX_FOLD:
-        fl_works_fold(self, effect);
-        return true;
     case FL_FX_FINISH:
-        fl_works_finish(self, effect);
+        fl_works_sum(self, effect);
         return true;
     case FL_FX_PLACE:
         s_obey_place(self, effect, body);
@@ -411,13 +384,9 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
         s_obey_save(self, effect);
         return true;
     case FL_FX_KEEP:
-        s_obey_keep(self, effect);
-        return true;
     case FL_FX_MASK:
-        fl_works_mask(self, effect);
-        return true;
     case FL_FX_UNMASK:
-        fl_works_unmask(self, effect);
+        fl_works_masking(self, effect);
         return true;
     case FL_FX_SEND:
     case FL_FX_PUSH:

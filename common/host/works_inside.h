@@ -55,14 +55,11 @@ void fl_works_answer(fl_errand *job);
 
 fl_fixed fl_works_fixed(const fl_plan *plan);
 
-//  The accumulators: see works_sum.c.
-void fl_works_clear(fl_works *self, const fl_effect *effect);
-void fl_works_fold(fl_works *self, const fl_effect *effect);
-void fl_works_finish(fl_works *self, const fl_effect *effect);
+//  CLEAR, FOLD and FINISH: see works_sum.c.
+void fl_works_sum(fl_works *self, const fl_effect *effect);
 
-//  Masks: see works_mask.c.
-void fl_works_mask(fl_works *self, const fl_effect *effect);
-void fl_works_unmask(fl_works *self, const fl_effect *effect);
+//  MASK, UNMASK and KEEP: see works_mask.c.
+void fl_works_masking(fl_works *self, const fl_effect *effect);
 
 //  The slots: see works_slot.c.
 void fl_works_slot(fl_works *self, const fl_effect *effect);

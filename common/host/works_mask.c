@@ -1,6 +1,6 @@
 //  Masks go on an update and come off a sum in tiles, which idle workers of the crew take too. The
 //  seeds are the machine's secrets: a job has its own copy in locked memory, which is wiped when it
-//  comes back, whether it ran or not.
+//  comes back, whether it ran or not. Facts of the round are kept on the store's strand.
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +112,14 @@ s_unmask(void *arg)
     job->event.unmasked.peak = job->peak;
 }
 
+static void
+s_keep(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_saver *saver = &job->works->conf.saver;
+    job->event.saved.ok = saver->keep != NULL && saver->keep(saver->self, &job->effect);
+}
+
 // ---- on the reactor's thread ------------------------------------------------------------------
 static fl_mask_seed *
 s_copy(const fl_mask_seed *seeds, uint32_t count)
@@ -124,8 +132,8 @@ s_copy(const fl_mask_seed *seeds, uint32_t count)
     return copy;
 }
 
-void
-fl_works_mask(fl_works *self, const fl_effect *effect)
+static void
+s_obey_mask(fl_works *self, const fl_effect *effect)
 {
     fl_errand *job = fl_works_job(self, effect, FL_EV_MASKED, 0);
     job->seeds = s_copy(effect->mask.seeds, effect->mask.seed_count);
@@ -134,12 +142,40 @@ fl_works_mask(fl_works *self, const fl_effect *effect)
     fl_works_start(job, FL_CREW_FREE, s_mask);
 }
 
-void
-fl_works_unmask(fl_works *self, const fl_effect *effect)
+static void
+s_obey_unmask(fl_works *self, const fl_effect *effect)
 {
     fl_errand *job = fl_works_job(self, effect, FL_EV_UNMASKED, 0);
     job->event.unmasked.block = effect->unmask.block;
     job->seeds = s_copy(effect->unmask.seeds, effect->unmask.seed_count);
     job->effect.unmask.seeds = NULL;
     fl_works_start(job, FL_STRAND_FOLD, s_unmask);
+}
+
+//  The fact is the machine's until its next step only: the job has a copy.
+static void
+s_obey_keep(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_SAVED, 0);
+    job->event.saved.token = effect->keep.token;
+    job->in = fl_blob_copy(effect->keep.fact);
+    if (job->in == NULL) {
+        fl_works_answer(job); // not kept
+        return;
+    }
+    job->effect.keep.fact = fl_blob_bytes(job->in);
+    fl_works_start(job, FL_STRAND_STORE, s_keep);
+}
+
+void
+fl_works_masking(fl_works *self, const fl_effect *effect)
+{
+    if (effect->kind == FL_FX_MASK) {
+        s_obey_mask(self, effect);
+    } else if (effect->kind == FL_FX_UNMASK) {
+        s_obey_unmask(self, effect);
+    } else {
+        FL_ASSERT(effect->kind == FL_FX_KEEP);
+        s_obey_keep(self, effect);
+    }
 }

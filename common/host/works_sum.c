@@ -123,8 +123,8 @@ s_finish(void *arg)
 }
 
 // ---- on the reactor's thread ------------------------------------------------------------------
-void
-fl_works_clear(fl_works *self, const fl_effect *effect)
+static void
+s_obey_clear(fl_works *self, const fl_effect *effect)
 {
     FL_ASSERT(effect->clear.blocks >= 1 && effect->clear.blocks <= FL_BLOCKS_MAX);
     self->wanted = fl_works_fixed(&effect->clear.plan);
@@ -132,8 +132,8 @@ fl_works_clear(fl_works *self, const fl_effect *effect)
     fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
 }
 
-void
-fl_works_fold(fl_works *self, const fl_effect *effect)
+static void
+s_obey_fold(fl_works *self, const fl_effect *effect)
 {
     fl_errand *job = fl_works_job(self, effect, FL_EV_FOLDED, 0);
     job->event.folded.slot = effect->fold.slot;
@@ -142,7 +142,14 @@ fl_works_fold(fl_works *self, const fl_effect *effect)
 }
 
 void
-fl_works_finish(fl_works *self, const fl_effect *effect)
+fl_works_sum(fl_works *self, const fl_effect *effect)
 {
-    fl_works_start(fl_works_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+    if (effect->kind == FL_FX_CLEAR) {
+        s_obey_clear(self, effect);
+    } else if (effect->kind == FL_FX_FOLD) {
+        s_obey_fold(self, effect);
+    } else {
+        FL_ASSERT(effect->kind == FL_FX_FINISH);
+        fl_works_start(fl_works_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+    }
 }

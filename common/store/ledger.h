@@ -103,8 +103,8 @@ typedef struct fl_ledger_fact {
     fl_bytes bytes; // at least one
 } fl_ledger_fact;
 
-//  Keep a fact: it replaces its like of that block and what followed it there. Facts of other rounds
-//  are forgotten with the first of a new one. Evidence stays for ever, for people.
+//  Keep a fact: it replaces its like of that block and what followed it there. Facts of other
+//  rounds are forgotten with the first of a new one. Evidence stays for ever, for people.
 FL_CHECKED fl_status fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why);
 
 //  By block, then in the order in which they were said.

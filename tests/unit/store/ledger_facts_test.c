@@ -144,11 +144,9 @@ evidence_stays_whatever_round_follows(void **state)
     sqlite3 *base = NULL;
     int count = 0;
     assert_int_equal(sqlite3_open(place_of("ledger"), &base), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(base,
-                                  "SELECT count(*) FROM evidence WHERE round=4 AND at>1600000000000 "
-                                  "AND cast(paper AS TEXT) IN ('e lied', 'so did f')",
-                                  s_count_row, &count, NULL),
-                     SQLITE_OK);
+    static const char asked[] = "SELECT count(*) FROM evidence WHERE round=4 AND at>1600000000000 "
+                                "AND cast(paper AS TEXT) IN ('e lied', 'so did f')";
+    assert_int_equal(sqlite3_exec(base, asked, s_count_row, &count, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(base), SQLITE_OK);
     assert_int_equal(count, 2);
 }
