@@ -141,13 +141,13 @@ s_by_value(const void *a, const void *b)
 }
 
 //  Of the rounds that were closed: the one profile that they had, or "mixed"; masked when every one
-//  of them was.
+//  of them was, and there was a sum to be masked.
 static void
 s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, uint32_t count)
 {
     fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
     const fl_ledger_round *first = NULL;
-    bool same = true, masked = true;
+    bool same = true, masked = true, summed = false;
     for (uint32_t i = 0; i < count; i++) {
         const fl_ledger_round *round = &rounds[i];
         if (!round->closed) {
@@ -155,6 +155,7 @@ s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, ui
         }
         first = first == NULL ? round : first;
         same = same && round->report.masking == first->report.masking;
+        summed = summed || round->report.close == FL_CLOSE_DONE;
         masked = masked && fl_view_masked(&round->report, round->hops);
         for (int hop = 0; hop < FL_LEDGER_HOPS; hop++) {
             fl_ledger_hop_sum(&hops[hop], &round->hops[hop]);
@@ -167,7 +168,7 @@ s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, ui
         fl_sheet_text(sheet, in, "masking",
                       same ? fl_masking_name(first->report.masking) : "mixed");
     }
-    fl_sheet_bool(sheet, in, "masked", first != NULL && masked);
+    fl_sheet_bool(sheet, in, "masked", summed && masked);
 }
 
 //  The rounds that were done, in one line: sums over their devices, the median merge, the newest

@@ -154,6 +154,14 @@ each_round_and_all_of_them_say_how_they_were_masked(void **state)
     assert_text(json, "summary/masking", "malicious");
     assert_true(json_is_true(json_at(json, "summary/masked")));
     json_decref(json);
+    rounds[0].report.close = FL_CLOSE_SKIPPED;
+    json = json_of(fl_view_rounds(rounds, 2)); // one of them was made
+    assert_true(json_is_true(json_at(json, "summary/masked")));
+    json_decref(json);
+    json = json_of(fl_view_rounds(rounds, 1)); // nothing was, so nothing was masked
+    assert_true(json_is_true(json_at(json, "rounds/0/masked")));
+    assert_true(json_is_false(json_at(json, "summary/masked")));
+    json_decref(json);
     json = json_of(fl_view_rounds(&rounds[2], 1));
     assert_null_at(json, "summary/masking");
     assert_true(json_is_false(json_at(json, "summary/masked")));
