@@ -35,6 +35,8 @@ typedef struct process {
     fl_ledger_resume resume;
     fl_blob *model;          // that the next round begins with
     fl_server *server;
+    fl_masking_cohort_conf blocks;
+    fl_ledger_facts *facts;  // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
     fl_root *root;
     fl_station *station;
@@ -323,6 +325,11 @@ s_fill(void *arg, fl_view_input *input)
 static fl_status
 s_seat(process *self, fl_why *why)
 {
+    fl_status status = fl_ledger_facts_get(self->ledger, &self->resume.run.run, self->resume.round,
+                                           &self->facts, why);
+    if (status != FL_OK) {
+        return status;
+    }
     const fl_desk_conf desk = { .station = self->station, .ledger = self->ledger,
                                 .checkpoints = self->checkpoints, .fill = s_fill, .self = self };
     self->desk = fl_desk_new(&desk);
@@ -334,7 +341,11 @@ s_seat(process *self, fl_why *why)
     };
     self->office = fl_office_new(&office);
     fl_root_conf root = fl_root_settings(self->conf);
+    self->blocks = fl_settings_blocks(self->identity, 2);
     root.cohort.node = *fl_identity_node(self->identity);
+    root.cohort.masking = &self->blocks;
+    root.cohort.facts = self->facts->facts;
+    root.cohort.fact_count = self->facts->count;
     root.pasts = self->pasts;
     root.past_count = fl_recall(self->ledger, &self->resume.run.run, self->resume.round,
                                 self->pasts);
@@ -395,6 +406,7 @@ s_close(process *self)
     fl_office_destroy(&self->office);
     fl_desk_destroy(&self->desk);
     fl_root_destroy(&self->root);
+    fl_ledger_facts_destroy(&self->facts);
     fl_server_destroy(&self->server);
     fl_blob_unref(&self->model);
     fl_dataset_release(&self->test);

@@ -204,6 +204,9 @@ s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
     report->roll = result->roll;
     report->roll_count = result->roll_count;
     report->roll_dropped = result->roll_dropped;
+    report->masking = result->masking;
+    report->blocks = result->blocks;
+    report->block_count = result->block_count;
     if (result->close == FL_CLOSE_DONE) {
         s_enter(self, FL_ROOT_APPLYING, now);
         fl_effect *effect = fl_outbox_add(out, FL_FX_APPLY);
@@ -267,13 +270,17 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
 static void
 on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(event->saved.token == self->token);
     if (!event->saved.ok) {
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
                                        .round = self->task.order.round,
                                        .reason = FL_WHY_STORAGE,
                                        .a = event->saved.token });
     }
+    if ((event->saved.token & FL_MASKING_TOKEN_COHORT) != 0) { // a KEEP of a masked round
+        fl_cohort_step(self->cohort, event, now, out);
+        return;
+    }
+    FL_ASSERT(event->saved.token == self->token);
     if (self->phase == FL_ROOT_SAVING) {
         s_settle(self, event->saved.ok, now, out);
     } else if (!event->saved.ok) {
@@ -299,6 +306,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_VERIFIED:
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:
+    case FL_EV_UNMASKED:
         fl_cohort_step(self->cohort, event, now, out);
         break;
     case FL_EV_APPLIED:
@@ -313,7 +321,6 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_TRAINED:
     case FL_EV_ENCODED:
     case FL_EV_MASKED:
-    case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         FL_ASSERT(false && "an event that a root never asks for");
     }
@@ -374,7 +381,8 @@ fl_root_look(const fl_root *self, fl_time now)
                           .loss = self->loss,
                           .accuracy = self->accuracy,
                           .aborted = self->aborted,
-                          .reason = self->reason };
+                          .reason = self->reason,
+                          .masking = (fl_masking)self->conf.plan.masking };
     if (self->phase == FL_ROOT_WAITING && left > 0) {
         view.left_ms = (uint32_t)left;
     } else if (self->phase == FL_ROOT_COLLECTING) {

@@ -45,6 +45,7 @@ typedef struct fl_root_view {
     double loss, accuracy; // newest; NaN when none
     bool aborted;
     fl_reason reason; // why DONE early
+    fl_masking masking; // profile of every round
 } fl_root_view;
 
 //  The caller owns the result. NULL when out of memory.

@@ -8,6 +8,7 @@
 #include "cloud/reference.h"
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
+#include "common/host/keeper.h"
 #include "common/model/safetensors.h"
 
 enum { RANGE = 1 << 14 }; // elements of the mean in hand at a time
@@ -187,8 +188,16 @@ s_save(void *arg, fl_save what, const fl_report *report)
     return status == FL_OK;
 }
 
+static bool
+s_keep(void *arg, const fl_effect *keep)
+{
+    const fl_server *self = arg;
+    const fl_keeper keeper = { .ledger = self->conf.ledger };
+    return fl_keeper_keep(&keeper, keep);
+}
+
 fl_saver
 fl_server_saver(fl_server *self)
 {
-    return (fl_saver){ .self = self, .save = s_save };
+    return (fl_saver){ .self = self, .save = s_save, .keep = s_keep };
 }

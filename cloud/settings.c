@@ -7,6 +7,8 @@
 #include "common/model/start.h"
 #include "common/tensor/fixed.h"
 
+enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
+
 static const fl_setting rows[] = {
     FL_SETTINGS_STATE,
     FL_SETTINGS_PROCESS,
@@ -34,6 +36,20 @@ static const fl_setting rows[] = {
     { "plan.weight_max", FL_CONF_INT, "255", 1, 1000000, NULL, "largest weight of a device" },
     { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
       "devices that the proof against overflow allows for" },
+    { "masking", FL_CONF_CHOICE, "unmasked", 0, 0, FL_SETTINGS_MASKING,
+      "how updates are hidden from who adds them up; unmasked must be said on every node" },
+    { "masking.block_max", FL_CONF_INT, "64", 3, FL_MEMBERS_MAX, NULL,
+      "members of one block, which mask with each other" },
+    { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "children of an edge below which a block is none" },
+    { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "children of an edge below which a sum is not opened" },
+    { "masking.members_min_edges", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "children of the root below which a block is none" },
+    { "masking.survivors_min_edges", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "children of the root below which a sum is not opened" },
+    { "masking.step", FL_CONF_DURATION, "2s", 1, 3600000, NULL,
+      "for each of the three steps that open a sum, on every tier" },
     { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
     { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per step" },
     { "train.rate", FL_CONF_REAL, "0.1", 0, 1000, NULL, "learning rate" },
@@ -64,6 +80,46 @@ s_fixed(const fl_conf *conf)
                        .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
 }
 
+static fl_masking
+s_masking(const fl_conf *conf)
+{
+    return (fl_masking)fl_conf_choice(conf, "masking");
+}
+
+//  Settings under which every masked round would be aborted are no settings.
+static fl_status
+s_check_masking(const fl_conf *conf, fl_why *why)
+{
+    static const char *const floors[] = { "masking.members_min", "masking.survivors_min",
+                                          "masking.members_min_edges",
+                                          "masking.survivors_min_edges" };
+    const int64_t block = fl_conf_int(conf, "masking.block_max");
+    const int64_t edges = fl_conf_int(conf, "masking.members_min_edges");
+    const int64_t expect = fl_conf_int(conf, "round.expect");
+    for (size_t i = 0; i < sizeof floors / sizeof *floors; i++) {
+        if (fl_conf_int(conf, floors[i]) > block) {
+            fl_why_set(why, "%s is above masking.block_max (%lld), so that no block can have it: "
+                       "lower it, or allow larger blocks", floors[i], (long long)block);
+            return FL_RANGE;
+        }
+    }
+    if (fl_conf_int(conf, "seats") < edges || (expect > 0 && expect < edges)) {
+        fl_why_set(why, "%s is below masking.members_min_edges (%lld), and fewer children cannot "
+                   "mask with each other: have more, or set masking to unmasked here, on the edges "
+                   "and on the devices", expect > 0 && expect < edges ? "round.expect" : "seats",
+                   (long long)edges);
+        return FL_RANGE;
+    }
+    const fl_timing timing = fl_settings_timing(conf);
+    const int64_t opening = STEPS * fl_conf_ms(conf, "masking.step");
+    if (opening + timing.hop_ms + timing.finish_ms >= fl_conf_ms(conf, "round.time_max")) {
+        fl_why_set(why, "%d times masking.step and the margins take all of round.time_max, so that "
+                   "no child has time: raise round.time_max, or lower masking.step", STEPS);
+        return FL_RANGE;
+    }
+    return FL_OK;
+}
+
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
@@ -76,6 +132,9 @@ s_check(const fl_conf *conf, fl_why *why)
     if (status == FL_OK && fl_conf_int(conf, "model.elements") == 0) {
         fl_shape shape;
         status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
+    }
+    if (status == FL_OK && s_masking(conf) != FL_MASKING_NONE) {
+        status = s_check_masking(conf, why);
     }
     if (status != FL_OK) {
         return status;
@@ -103,13 +162,30 @@ const fl_program fl_root_program = {
     .check = s_check,
 };
 
+//  An unmasked plan says nothing of blocks.
+static void
+s_plan_masking(const fl_conf *conf, fl_plan *plan)
+{
+    plan->masking = (uint8_t)s_masking(conf);
+    if (plan->masking == FL_MASKING_NONE) {
+        return;
+    }
+    plan->block_max = (uint8_t)fl_conf_int(conf, "masking.block_max");
+    plan->members_min[0] = (uint8_t)fl_conf_int(conf, "masking.members_min");
+    plan->members_min[1] = (uint8_t)fl_conf_int(conf, "masking.members_min_edges");
+    plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
+    plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
+    plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
+    FL_ASSERT(fl_masking_plan_holds(plan)); // the whole sum fits: fl_fixed_choose has seen to it
+}
+
 static fl_plan
 s_plan(const fl_conf *conf)
 {
     fl_fixed fixed = s_fixed(conf);
     fl_status status = fl_fixed_choose(&fixed, NULL);
     FL_ASSERT(status == FL_OK); // s_check has seen to it
-    return (fl_plan){
+    fl_plan plan = {
         .clip = fixed.clip,
         .bits = fixed.bits,
         .ring_bits = fixed.ring_bits,
@@ -127,6 +203,8 @@ s_plan(const fl_conf *conf)
         .late = (uint8_t)fl_conf_choice(conf, "late.policy"),
         .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),
     };
+    s_plan_masking(conf, &plan);
+    return plan;
 }
 
 fl_root_conf
@@ -137,6 +215,9 @@ fl_root_settings(const fl_conf *conf)
                           .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
                           .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
                           .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait") };
+    if (root.plan.masking != FL_MASKING_NONE && root.cohort.expect == 0) {
+        root.cohort.expect = root.plan.members_min[1]; // fewer are no block
+    }
     root.cohort.child_roles[0] = FL_ROLE_EDGE;
     root.cohort.child_roles[1] = FL_ROLE_DEVICE;
     return root;

@@ -1,7 +1,7 @@
 //  A device owns one update at most. It is born of one training, belongs to the
 //  round whose model it was trained from, and dies when it was counted, may
-//  have been counted, or is too old. In between it is offered, under the plan's
-//  rule for late ones, to whichever round is open.
+//  have been counted, was masked, or is too old. In between it is offered, under
+//  the plan's rule for late ones, to whichever round is open.
 #include "device/device.h"
 
 #include <stdlib.h>
@@ -68,10 +68,12 @@ s_drop_update(fl_device *self, fl_outbox *out)
     self->offered = 0;
 }
 
+//  Under the profile malicious only what was trained from the round's own model is masked.
 static bool
 s_carries(const fl_plan *plan, uint64_t staleness)
 {
-    return staleness == 0 || (plan->late == FL_LATE_CARRY && staleness <= plan->staleness_max);
+    return staleness == 0 || (plan->late == FL_LATE_CARRY && staleness <= plan->staleness_max &&
+                              plan->masking != FL_MASKING_MALICIOUS);
 }
 
 static void
@@ -121,7 +123,7 @@ s_take_verdict(fl_device *self, fl_outbox *out)
     if (!fl_member_verdict(self->member, &verdict)) {
         return;
     }
-    bool spent = !verdict.certain || verdict.outcome == FL_OUT_IN ||
+    bool spent = verdict.spent || !verdict.certain || verdict.outcome == FL_OUT_IN ||
                  verdict.outcome == FL_OUT_REFUSED || !s_carries(&self->trained.plan, 1);
     if (self->offered != 0 && self->offered == verdict.round && spent) {
         s_drop_update(self, out);
@@ -240,6 +242,8 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_EV_TICK:
     case FL_EV_MESSAGE:
     case FL_EV_MODEL:
+    case FL_EV_MASKED:
+    case FL_EV_SAVED:
         fl_member_step(self->member, event, now, out);
         break;
     case FL_EV_TRAINED:
@@ -259,8 +263,6 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:
     case FL_EV_APPLIED:
-    case FL_EV_SAVED:
-    case FL_EV_MASKED:
     case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         FL_ASSERT(false && "an event that a device never asks for");

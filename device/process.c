@@ -7,6 +7,7 @@
 #include "common/host/clock.h"
 #include "common/host/desk.h"
 #include "common/host/health.h"
+#include "common/host/keeper.h"
 #include "common/host/newcomer.h"
 #include "common/host/slot.h"
 #include "device/device.h"
@@ -21,6 +22,8 @@ typedef struct process {
     fl_slot slot;                // its number counts when slotted, its path always
     fl_lock *lock;
     fl_identity *identity;
+    fl_masking_member_conf masking;
+    fl_masking_mark mark;
     fl_dataset data;
     fl_trainer trainer;
     fl_device *device;
@@ -54,6 +57,9 @@ s_open_files(process *self, fl_why *why)
         const fl_identity_conf conf = { .directory = self->slot.path, .role = FL_ROLE_DEVICE,
                                         .parent = true, .wall_s = fl_clock_wall_s };
         status = fl_identity_open(&conf, &self->identity, why);
+    }
+    if (status == FL_OK) {
+        status = fl_keeper_mark(self->slot.path, &self->mark, why);
     }
     return status;
 }
@@ -108,11 +114,22 @@ s_done(void *arg)
     return fl_device_done(self->device);
 }
 
+static bool
+s_keep(void *arg, const fl_effect *keep)
+{
+    const process *self = arg;
+    const fl_keeper keeper = { .directory = self->slot.path };
+    return fl_keeper_keep(&keeper, keep);
+}
+
 static fl_status
 s_seat(process *self, fl_why *why)
 {
     fl_member_conf member = fl_settings_member(self->conf, FL_ROLE_DEVICE);
     member.node = *fl_identity_node(self->identity);
+    self->masking = fl_settings_masking(self->conf, self->identity);
+    member.masking = &self->masking;
+    member.mark = &self->mark;
     self->device = fl_device_new(&member);
     const fl_desk_conf desk = { .station = self->station, .fill = s_fill, .self = self };
     self->desk = fl_desk_new(&desk);
@@ -121,7 +138,8 @@ s_seat(process *self, fl_why *why)
         return FL_NOMEM;
     }
     const fl_tier tier = { .self = self, .machine = fl_device_machine(self->device),
-                           .trainer = &self->trainer, .ask = s_ask, .done = s_done };
+                           .trainer = &self->trainer, .ask = s_ask, .done = s_done,
+                           .saver = { .self = self, .keep = s_keep } };
     return fl_station_seat(self->station, &tier, why);
 }
 

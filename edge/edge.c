@@ -105,6 +105,9 @@ s_report(fl_edge *self, const fl_result *result)
         report->roll = result->roll;
         report->roll_count = result->roll_count;
         report->roll_dropped = result->roll_dropped;
+        report->masking = result->masking;
+        report->blocks = result->blocks;
+        report->block_count = result->block_count;
     }
     return report;
 }
@@ -147,8 +150,15 @@ s_dismiss(fl_edge *self, fl_outbox *out)
     }
 }
 
+//  A plan with masks needs a cohort that can make its children mask.
+static bool
+s_can_mask(const fl_edge *self, const fl_plan *plan)
+{
+    return plan->masking == FL_MASKING_NONE || self->conf.cohort.masking != NULL;
+}
+
 static void
-s_take_task(fl_edge *self, fl_outbox *out)
+s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
 {
     const fl_task *task = fl_member_task(self->member);
     if (task == NULL || !fl_member_wants(self->member)) {
@@ -158,6 +168,11 @@ s_take_task(fl_edge *self, fl_outbox *out)
     if (self->phase != IDLE || !fl_cohort_idle(self->cohort)) {
         return;
     }
+    if (!s_can_mask(self, &task->order.plan)) {
+        fl_member_decline(self->member, FL_WHY_POLICY_REFUSED, "this edge opens no masked round",
+                          now, out);
+        return;
+    }
     uint32_t attempt = other ? 1 : self->task.attempt + 1;
     self->task = *task;
     self->task.attempt = attempt;
@@ -165,15 +180,20 @@ s_take_task(fl_edge *self, fl_outbox *out)
     s_save(self, FL_SAVE_OPEN, s_report(self, NULL), out);
 }
 
+//  When our sum must be there. In a masked round the parent wants us ready by three quarters of its
+//  time, and we may have heard of the task when an eighth of it was gone: 11/16 of what was left then
+//  are never later. The rest is for masking it and sending it up.
+static fl_time
+s_due(const fl_edge *self)
+{
+    fl_time due = fl_member_due(self->member);
+    fl_time budget = self->task.budget_ms;
+    return self->task.order.plan.masking == FL_MASKING_NONE ? due : due - budget * 5 / 16;
+}
+
 static void
 on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (!event->saved.ok) {
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
-                                       .round = self->task.order.round,
-                                       .reason = FL_WHY_STORAGE,
-                                       .a = event->saved.token });
-    }
     if (event->saved.token != self->token || self->phase != SAVING) {
         return; // of a close, or of a round given up
     }
@@ -186,8 +206,26 @@ on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     const fl_order *order = &self->task.order;
     fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
     s_enter(self, COLLECTING);
-    fl_cohort_open(self->cohort, &self->task, fl_member_due(self->member), event->wall_s, now,
-                   out);
+    fl_cohort_open(self->cohort, &self->task, s_due(self), event->wall_s, now, out);
+}
+
+//  The answer of a SAVE is for the edge, of a KEEP for its half of a masked round above or below.
+static void
+s_give_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!event->saved.ok) {
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
+                                       .round = self->task.order.round,
+                                       .reason = FL_WHY_STORAGE,
+                                       .a = event->saved.token });
+    }
+    if ((event->saved.token & FL_MASKING_TOKEN_MEMBER) != 0) {
+        fl_member_step(self->member, event, now, out);
+    } else if ((event->saved.token & FL_MASKING_TOKEN_COHORT) != 0) {
+        fl_cohort_step(self->cohort, event, now, out);
+    } else {
+        on_saved(self, event, now, out);
+    }
 }
 
 static void
@@ -214,7 +252,9 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
                        .tally = result.tally,
                        .roll = result.roll,
                        .roll_count = result.roll_count,
-                       .roll_dropped = result.roll_dropped };
+                       .roll_dropped = result.roll_dropped,
+                       .blocks = result.blocks,
+                       .block_count = result.block_count };
     for (int i = 0; i < FL_STATS; i++) {
         offer.stats[i] = result.stats[i];
     }
@@ -268,16 +308,18 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
         }
         break;
     case FL_EV_MODEL:
+    case FL_EV_MASKED:
         fl_member_step(self->member, event, now, out);
         break;
     case FL_EV_GONE:
     case FL_EV_VERIFIED:
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:
+    case FL_EV_UNMASKED:
         fl_cohort_step(self->cohort, event, now, out);
         break;
     case FL_EV_SAVED:
-        on_saved(self, event, now, out);
+        s_give_saved(self, event, now, out);
         break;
     case FL_EV_STOP:
         fl_member_leave(self->member, FL_WHY_LEFT, out);
@@ -286,15 +328,13 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_TRAINED:
     case FL_EV_ENCODED:
     case FL_EV_APPLIED:
-    case FL_EV_MASKED:
-    case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         FL_ASSERT(false && "an event that an edge never asks for");
     }
     s_take_verdict(self, now, out);
     s_dismiss(self, out);
     s_follow_run(self);
-    s_take_task(self, out);
+    s_take_task(self, now, out);
     s_answer(self, now, out);
     s_tell_parent(self);
 }

@@ -8,6 +8,7 @@
 #include "common/host/clock.h"
 #include "common/host/desk.h"
 #include "common/host/health.h"
+#include "common/host/keeper.h"
 #include "common/host/newcomer.h"
 #include "common/host/recall.h"
 #include "edge/edge.h"
@@ -19,6 +20,10 @@ typedef struct process {
     fl_lock *lock;
     fl_ledger *ledger;
     fl_identity *identity;
+    fl_masking_member_conf masking;
+    fl_masking_cohort_conf blocks;
+    fl_masking_mark mark;
+    fl_ledger_facts *facts; // of the masked round opened last
     fl_past pasts[FL_PASTS_MAX];
     fl_edge *edge;
     fl_station *station;
@@ -48,6 +53,9 @@ s_open_files(process *self, fl_why *why)
     }
     if (status == FL_OK) {
         status = fl_ledger_open(path, &self->ledger, why);
+    }
+    if (status == FL_OK) {
+        status = fl_keeper_mark(self->state, &self->mark, why);
     }
     return status;
 }
@@ -83,6 +91,14 @@ s_save(void *arg, fl_save what, const fl_report *report)
                fl_log_text("why", why.text));
     }
     return status == FL_OK;
+}
+
+static bool
+s_keep(void *arg, const fl_effect *keep)
+{
+    const process *self = arg;
+    const fl_keeper keeper = { .directory = self->state, .ledger = self->ledger };
+    return fl_keeper_keep(&keeper, keep);
 }
 
 typedef struct heard {
@@ -157,23 +173,42 @@ s_done(void *arg)
     return fl_edge_done(self->edge);
 }
 
+//  What is known here of the round opened last.
+static fl_status
+s_recall_round(process *self, fl_edge_conf *edge, fl_why *why)
+{
+    fl_status status = fl_ledger_newest(self->ledger, &edge->last_run, &edge->last_round,
+                                        &edge->last_attempt, why);
+    if (status != FL_OK) {
+        return status == FL_MISSING ? FL_OK : status;
+    }
+    edge->pasts = self->pasts;
+    edge->past_count = fl_recall(self->ledger, &edge->last_run, edge->last_round, self->pasts);
+    status = fl_ledger_facts_get(self->ledger, &edge->last_run, edge->last_round, &self->facts,
+                                 why);
+    if (status == FL_OK) {
+        edge->cohort.facts = self->facts->facts;
+        edge->cohort.fact_count = self->facts->count;
+    }
+    return status;
+}
+
 static fl_status
 s_seat(process *self, fl_why *why)
 {
     fl_edge_conf edge = { .member = fl_settings_member(self->conf, FL_ROLE_EDGE),
                           .cohort = fl_settings_cohort(self->conf) };
-    fl_status status = fl_ledger_newest(self->ledger, &edge.last_run, &edge.last_round,
-                                        &edge.last_attempt, why);
-    if (status != FL_OK && status != FL_MISSING) {
+    fl_status status = s_recall_round(self, &edge, why);
+    if (status != FL_OK) {
         return status;
     }
-    if (status == FL_OK) {
-        edge.pasts = self->pasts;
-        edge.past_count =
-            fl_recall(self->ledger, &edge.last_run, edge.last_round, self->pasts);
-    }
+    self->masking = fl_settings_masking(self->conf, self->identity);
+    self->blocks = fl_settings_blocks(self->identity, 1);
     edge.member.node = *fl_identity_node(self->identity);
+    edge.member.masking = &self->masking;
+    edge.member.mark = &self->mark;
     edge.cohort.node = edge.member.node;
+    edge.cohort.masking = &self->blocks;
     edge.cohort.child_roles[0] = FL_ROLE_DEVICE;
     edge.cohort.child_roles[1] = FL_ROLE_EDGE;
     self->edge = fl_edge_new(&edge);
@@ -185,7 +220,8 @@ s_seat(process *self, fl_why *why)
         return FL_NOMEM;
     }
     const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
-                           .saver = { .self = self, .save = s_save }, .ask = s_ask,
+                           .saver = { .self = self, .save = s_save, .keep = s_keep },
+                           .ask = s_ask,
                            .denied = s_denied, .done = s_done };
     return fl_station_seat(self->station, &tier, why);
 }
@@ -196,6 +232,7 @@ s_close(process *self)
     fl_station_close(&self->station);
     fl_desk_destroy(&self->desk);
     fl_edge_destroy(&self->edge);
+    fl_ledger_facts_destroy(&self->facts);
     fl_ledger_close(&self->ledger);
     fl_identity_close(&self->identity);
     fl_lock_release(&self->lock);

@@ -22,8 +22,11 @@ void fl_show_rounds(const json_t *rounds, uint32_t width, FILE *out);
 //  "round 7/20 collecting", "3 of 4 edges ready, 14 s more for edge-b".
 void fl_show_stand(const json_t *status, char line[FL_SHOW_LINE_BYTES]);
 void fl_show_wait(const json_t *status, char line[FL_SHOW_LINE_BYTES]);
-//  "round 6 done in 2.1 s: 15 of 16 devices in, 1 late (device-07: slow); accuracy 0.7812".
+//  "round 6 done in 2.1 s, masked (malicious): 15 of 16 devices in, 1 late (device-07: slow), 1
+//  recovered, 1 block aborted (edge-b/0: checksum); accuracy 0.7812".
 void fl_show_round(const json_t *report, char line[FL_SHOW_LINE_BYTES]);
+//  "masked (malicious)", "not masked", "only partly masked (malicious)"; of a status or a report.
+void fl_show_masking(const json_t *answer, char line[FL_SHOW_LINE_BYTES]);
 //  How a run ended.
 void fl_show_end(const json_t *status, char line[FL_SHOW_LINE_BYTES]);
 

@@ -206,21 +206,67 @@ s_add_score(char line[FL_SHOW_LINE_BYTES], const json_t *in, const char *before)
 }
 
 void
+fl_show_masking(const json_t *answer, char line[FL_SHOW_LINE_BYTES])
+{
+    const char *profile = leaf_text(answer, "masking");
+    line[0] = '\0';
+    if (strcmp(profile, "unmasked") == 0) {
+        s_add(line, "not masked");
+    } else if (strcmp(profile, "-") != 0) {
+        s_add(line, "%smasked (%s)", leaf_true(answer, "masked") ? "" : "only partly ", profile);
+    }
+}
+
+//  ", 2 recovered, 3 blocks aborted (edge-a/1: checksum, edge-b/0: too-few-uploads and 1 more)".
+static void
+s_add_blocks(char line[FL_SHOW_LINE_BYTES], const json_t *report)
+{
+    uint64_t recovered = leaf_whole(json_object_get(report, "tally"), "recovered"), aborted = 0;
+    const json_t *blocks = json_object_get(report, "blocks");
+    size_t index;
+    json_t *block;
+    json_array_foreach(blocks, index, block) {
+        aborted += leaf_true(block, "aborted");
+    }
+    if (recovered > 0) {
+        s_add(line, ", %" PRIu64 " recovered", recovered);
+    }
+    if (aborted == 0) {
+        return;
+    }
+    s_add(line, ", %" PRIu64 " block%s aborted (", aborted, aborted == 1 ? "" : "s");
+    uint64_t named = 0;
+    json_array_foreach(blocks, index, block) {
+        if (leaf_true(block, "aborted") && named < NAMES_MAX) {
+            s_add(line, "%s%s/%" PRIu64 ": %s", named > 0 ? ", " : "", leaf_text(block, "parent"),
+                  leaf_whole(block, "block"), leaf_text(block, "reason"));
+            named++;
+        }
+    }
+    if (aborted > named) {
+        s_add(line, " and %" PRIu64 " more", aborted - named);
+    }
+    s_add(line, ")");
+}
+
+void
 fl_show_round(const json_t *report, char line[FL_SHOW_LINE_BYTES])
 {
-    char text[FL_SHOW_TEXT_BYTES];
+    char text[FL_SHOW_TEXT_BYTES], masking[FL_SHOW_LINE_BYTES];
     const json_t *tally = json_object_get(report, "tally");
+    fl_show_masking(report, masking);
     line[0] = '\0';
     s_add(line, "round %" PRIu64 " %s", leaf_whole(report, "round"), leaf_text(report, "close"));
     if (!leaf_is(report, "reason", "-")) {
         s_add(line, " (%s)", leaf_text(report, "reason"));
     }
-    s_add(line, " in %s: %" PRIu64 " of %" PRIu64 " devices in",
-          fl_show_ms(leaf_whole(report, "duration_ms"), text), leaf_whole(tally, "in"),
-          leaf_whole(tally, "invited"));
+    s_add(line, " in %s%s%s: %" PRIu64 " of %" PRIu64 " devices in",
+          fl_show_ms(leaf_whole(report, "duration_ms"), text), masking[0] == '\0' ? "" : ", ",
+          masking, leaf_whole(tally, "in"), leaf_whole(tally, "invited"));
     s_add_outcome(line, report, "late");
     s_add_outcome(line, report, "absent");
     s_add_outcome(line, report, "refused");
+    s_add_blocks(line, report);
     s_add_score(line, report, "; ");
 }
 

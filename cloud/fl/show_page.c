@@ -32,7 +32,8 @@ s_header(const json_t *status, uint32_t width, FILE *out)
 static void
 s_score(const json_t *status, uint32_t width, FILE *out)
 {
-    char line[FL_SHOW_LINE_BYTES], eta[FL_SHOW_TEXT_BYTES];
+    char line[2 * FL_SHOW_LINE_BYTES], eta[FL_SHOW_TEXT_BYTES], masking[FL_SHOW_LINE_BYTES];
+    const json_t *tally = json_object_get(status, "tally");
     double accuracy = leaf_real(status, "accuracy"), loss = leaf_real(status, "loss");
     double eta_s = leaf_real(status, "eta_s");
     int at = 0;
@@ -46,9 +47,16 @@ s_score(const json_t *status, uint32_t width, FILE *out)
         at += snprintf(line + at, sizeof line - (size_t)at, "about %s to go  ",
                        fl_show_ms((uint64_t)(eta_s * 1000), eta));
     }
-    (void)snprintf(line + at, sizeof line - (size_t)at, "%s%s",
+    fl_show_masking(status, masking);
+    at += snprintf(line + at, sizeof line - (size_t)at, "%s%s%s",
                    leaf_true(status, "encrypted") ? "encrypted" : "NOT encrypted",
-                   leaf_true(status, "masked") ? ", masked" : ", not masked");
+                   masking[0] == '\0' ? "" : ", ", masking);
+    if (leaf_whole(tally, "masked") + leaf_whole(tally, "aborted") > 0) {
+        (void)snprintf(line + at, sizeof line - (size_t)at,
+                       ": %" PRIu64 " devices, %" PRIu64 " recovered, %" PRIu64 " aborted",
+                       leaf_whole(tally, "masked"), leaf_whole(tally, "recovered"),
+                       leaf_whole(tally, "aborted"));
+    }
     fl_grid_line(line, width, out);
 }
 
@@ -213,6 +221,62 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
     s_report_model(report, width, out);
 }
 
+//  "devices: 16 masked, 1 recovered, 4 aborted; blocks: 3 opened, 1 aborted".
+static void
+s_report_tiers(const json_t *report, uint32_t width, FILE *out)
+{
+    static const char *const names[] = { "devices", "edges" };
+    char line[FL_SHOW_LINE_BYTES];
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+        const json_t *tier = json_object_get(json_object_get(report, "tiers"), names[i]);
+        uint64_t opened = leaf_whole(tier, "blocks"), aborted = leaf_whole(tier, "blocks_aborted");
+        if (opened + aborted > 0) {
+            (void)snprintf(line, sizeof line,
+                           "%s: %" PRIu64 " masked, %" PRIu64 " recovered, %" PRIu64
+                           " aborted; blocks: %" PRIu64 " opened, %" PRIu64 " aborted",
+                           names[i], leaf_whole(tier, "masked"), leaf_whole(tier, "recovered"),
+                           leaf_whole(tier, "aborted"), opened, aborted);
+            fl_grid_line(line, width, out);
+        }
+    }
+}
+
+static void
+s_report_blocks(const json_t *report, uint32_t width, FILE *out)
+{
+    static const fl_grid_column columns[] = {
+        { "TIER", false, 2 },     { "PARENT", false, 0 },    { "BLOCK", true, 0 },
+        { "MEMBERS", true, 1 },   { "MASKED", true, 0 },     { "SURVIVORS", true, 4 },
+        { "RECOVERED", true, 3 }, { "ENDED", false, 0 },     { "WHY", false, 0 },
+    };
+    const json_t *blocks = json_object_get(report, "blocks");
+    size_t index;
+    json_t *block;
+    if (json_array_size(blocks) == 0) {
+        return;
+    }
+    fl_grid *grid = fl_grid_new(columns, sizeof columns / sizeof *columns);
+    if (grid == NULL) {
+        s_no_memory(out);
+        return;
+    }
+    json_array_foreach(blocks, index, block) {
+        fl_grid_row(grid);
+        fl_grid_cell(grid, "%s", leaf_text(block, "tier"));
+        fl_grid_cell(grid, "%s", leaf_text(block, "parent"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "block"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "members"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "masked"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "survivors"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "recovered"));
+        fl_grid_cell(grid, "%s", leaf_true(block, "aborted") ? "aborted" : "opened");
+        fl_grid_cell(grid, "%s", leaf_text(block, "reason"));
+    }
+    (void)fputc('\n', out);
+    fl_grid_print(grid, width, out);
+    fl_grid_destroy(&grid);
+}
+
 void
 fl_show_report(const json_t *report, uint32_t width, FILE *out)
 {
@@ -226,6 +290,8 @@ fl_show_report(const json_t *report, uint32_t width, FILE *out)
     fl_show_round(report, line);
     fl_grid_line(line, width, out);
     s_report_facts(report, width, out);
+    s_report_tiers(report, width, out);
+    s_report_blocks(report, width, out);
     const json_t *entries = json_object_get(report, "entries");
     if (json_array_size(entries) == 0) {
         return;
@@ -252,6 +318,26 @@ fl_show_report(const json_t *report, uint32_t width, FILE *out)
 }
 
 // ---- rounds -----------------------------------------------------------------------------------
+//  The profile, if the round kept to it.
+static void
+s_cell_masking(fl_grid *grid, const json_t *round)
+{
+    const char *profile = leaf_text(round, "masking");
+    bool kept = leaf_true(round, "masked") || strcmp(profile, "unmasked") == 0 ||
+                strcmp(profile, "-") == 0;
+    fl_grid_cell(grid, "%s", kept ? profile : "partly");
+}
+
+//  "2/1": of devices, of edges.
+static void
+s_cell_tiers(fl_grid *grid, const json_t *round, const char *what)
+{
+    const json_t *tiers = json_object_get(round, "tiers");
+    fl_grid_cell(grid, "%" PRIu64 "/%" PRIu64,
+                 leaf_whole(json_object_get(tiers, "devices"), what),
+                 leaf_whole(json_object_get(tiers, "edges"), what));
+}
+
 //  A number that may be missing.
 static void
 s_cell_real(fl_grid *grid, double value)
@@ -267,10 +353,11 @@ void
 fl_show_rounds(const json_t *rounds, uint32_t width, FILE *out)
 {
     static const fl_grid_column columns[] = {
-        { "ROUND", true, 0 },   { "CLOSE", false, 0 }, { "WHY", false, 1 },  { "TIME", true, 3 },
-        { "IN", true, 0 },      { "LATE", true, 0 },   { "ABSENT", true, 2 },
-        { "REFUSED", true, 4 }, { "LOST", true, 5 },   { "ACCURACY", true, 0 },
-        { "LOSS", true, 6 },
+        { "ROUND", true, 0 },     { "CLOSE", false, 0 },   { "WHY", false, 1 },
+        { "TIME", true, 4 },      { "IN", true, 0 },       { "LATE", true, 0 },
+        { "ABSENT", true, 3 },    { "REFUSED", true, 5 },  { "MASKING", false, 2 },
+        { "RECOVERED", true, 9 }, { "ABORTED", true, 8 },  { "LOST", true, 6 },
+        { "ACCURACY", true, 0 },  { "LOSS", true, 7 },
     };
     char text[FL_SHOW_TEXT_BYTES];
     size_t index;
@@ -291,6 +378,9 @@ fl_show_rounds(const json_t *rounds, uint32_t width, FILE *out)
         fl_grid_cell(grid, "%" PRIu64, leaf_whole(round, "late"));
         fl_grid_cell(grid, "%" PRIu64, leaf_whole(round, "absent"));
         fl_grid_cell(grid, "%" PRIu64, leaf_whole(round, "refused"));
+        s_cell_masking(grid, round);
+        s_cell_tiers(grid, round, "recovered");
+        s_cell_tiers(grid, round, "aborted");
         fl_grid_cell(grid, "%s", s_percent(leaf_real(round, "samples_lost_share"), text));
         s_cell_real(grid, leaf_real(round, "accuracy"));
         s_cell_real(grid, leaf_real(round, "loss"));

@@ -38,7 +38,11 @@ fl_cohort_new(const fl_cohort_conf *conf)
     if (self->roster != NULL) {
         self->collect = fl_collect_new(self->roster, conf->slots);
     }
-    if (self->collect == NULL || self->roll == NULL || self->durations == NULL) {
+    if (self->collect != NULL && conf->masking != NULL) {
+        self->blocks = fl_blocks_new(conf->masking, self->roster);
+    }
+    bool whole = self->collect != NULL && (self->blocks != NULL || conf->masking == NULL);
+    if (!whole || self->roll == NULL || self->durations == NULL) {
         fl_cohort_destroy(&self);
     }
     return self;
@@ -50,6 +54,7 @@ fl_cohort_destroy(fl_cohort **self_p)
     fl_cohort *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
+        fl_blocks_destroy(&self->blocks);
         fl_collect_destroy(&self->collect);
         fl_roster_destroy(&self->roster);
         free(self->roll);
@@ -79,7 +84,7 @@ s_measure(fl_cohort *self, fl_close close, fl_time now)
         bool fresh =
             seat->phase == FL_SEAT_COUNTED && seat->contrib.base_round == self->task.order.round;
         if (fresh || seat->phase == FL_SEAT_LATE) {
-            fl_time took = (fresh ? seat->came_at : now) - seat->tasked_at;
+            fl_time took = fl_cohort_time_spent(self, seat, now);
             self->durations[count++] = took > 1 ? (uint32_t)took : 1;
         }
     }
@@ -90,6 +95,22 @@ s_measure(fl_cohort *self, fl_close close, fl_time now)
     }
 }
 
+//  What the contributions add up to: said by each of them, or opened by their blocks.
+static void
+s_sum_up(fl_cohort *self, fl_result *result)
+{
+    const fl_sums *said = fl_collect_sums(self->collect);
+    bool masked = fl_cohort_masked(self);
+    const fl_blocks_sum *opened = masked ? fl_blocks_sum_of(self->blocks) : NULL;
+    result->weight = masked ? opened->weight : said->weight;
+    result->count = masked ? opened->count : said->count;
+    memcpy(result->stats, masked ? opened->stats : said->stats, sizeof result->stats);
+    result->masking = (fl_masking)self->task.order.plan.masking;
+    if (masked) {
+        result->blocks = fl_blocks_lines(self->blocks, &result->block_count);
+    }
+}
+
 static void
 s_close(fl_cohort *self, fl_close close, fl_reason reason, fl_time now, fl_outbox *out)
 {
@@ -97,9 +118,7 @@ s_close(fl_cohort *self, fl_close close, fl_reason reason, fl_time now, fl_outbo
     fl_result *result = &self->result;
     result->close = close;
     result->reason = reason;
-    result->weight = sums->weight;
-    result->count = sums->count;
-    memcpy(result->stats, sums->stats, sizeof result->stats);
+    s_sum_up(self, result);
     result->duration_ms = (uint32_t)(now - self->opened_at);
     fl_time budget = self->cutoff_at - self->opened_at; // negative when it came too late
     result->budget_ms = budget > 0 ? (uint32_t)budget : 0;
@@ -121,15 +140,17 @@ static void
 s_finish(fl_cohort *self, fl_time now, fl_outbox *out)
 {
     const fl_window *window = &self->conf.window;
+    const fl_blocks_sum *opened = fl_cohort_masked(self) ? fl_blocks_sum_of(self->blocks) : NULL;
     if (fl_collect_sums(self->collect)->contributions >= window->count_min) {
         s_enter(self, FL_COHORT_FINISHING);
         fl_effect *effect = fl_outbox_add(out, FL_FX_FINISH);
         effect->finish.vector = self->conf.vector;
-        effect->finish.blocks = 1;
+        effect->finish.blocks = opened != NULL ? opened->set : 1;
         return;
     }
+    bool named = opened != NULL && opened->reason != FL_WHY_NONE;
     fl_close close = window->missed == FL_MISSED_ABORT ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED;
-    s_close(self, close, FL_WHY_QUORUM, now, out);
+    s_close(self, close, named ? opened->reason : FL_WHY_QUORUM, now, out);
 }
 
 //  Nothing new is let in from here on.
@@ -229,11 +250,12 @@ s_next_moment(const fl_cohort *self, fl_time now)
 static void
 s_check_round(fl_cohort *self, fl_time now, fl_outbox *out)
 {
+    bool masked = fl_cohort_masked(self);
     if (self->phase == FL_COHORT_OPEN) {
-        self->wake_at = s_next_moment(self, now);
-        bool over = s_complete(self, now);
+        self->wake_at = masked ? FL_NEVER : s_next_moment(self, now);
+        bool over = masked ? fl_cohort_uploads_over(self) : s_complete(self, now);
         if (!over && now >= self->cutoff_at) {
-            over = !s_extend(self, now, out);
+            over = masked || !s_extend(self, now, out);
         }
         if (over) {
             s_cut_off(self, now, out);
@@ -241,7 +263,8 @@ s_check_round(fl_cohort *self, fl_time now, fl_outbox *out)
             fl_collect_give_slots(self->collect, now, out);
         }
     }
-    if (self->phase == FL_COHORT_DRAINING && !fl_collect_busy(self->collect)) {
+    if (self->phase == FL_COHORT_DRAINING && !fl_collect_busy(self->collect) &&
+        (!masked || fl_blocks_ended(self->blocks))) {
         s_finish(self, now, out);
     }
 }
@@ -277,7 +300,7 @@ s_age_seats(fl_cohort *self, fl_time now, fl_outbox *out)
         if (silent >= (fl_time)timing->lease_beats * timing->beat_ms) {
             fl_cohort_note(self, &seat->node, FL_NOTE_EXPIRED, FL_WHY_SILENT, i, (uint64_t)silent,
                            out);
-            fl_cohort_vacate(self, i, FL_WHY_SILENT, out);
+            fl_cohort_vacate(self, i, FL_WHY_SILENT, now, out);
             continue;
         }
         present = true;
@@ -299,31 +322,72 @@ s_fault(const fl_event *event)
     return event->verified.reason == FL_WHY_NONE ? FL_WHY_HASH : event->verified.reason;
 }
 
+static void
+on_gone(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    int64_t index = fl_roster_of_peer(self->roster, event->gone.peer);
+    if (index >= 0) {
+        fl_cohort_note(self, &fl_roster_at(self->roster, (uint32_t)index)->node, FL_NOTE_LEFT,
+                       event->gone.reason, (uint64_t)index, 0, out);
+        fl_cohort_vacate(self, (uint32_t)index, event->gone.reason, now, out);
+    }
+}
+
+static void
+on_verified(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (fl_cohort_masked(self)) {
+        fl_cohort_verified_masked(self, event->verified.slot, s_fault(event), now, out);
+    } else {
+        fl_collect_verified(self->collect, event->verified.slot, s_fault(event), out);
+    }
+}
+
+static void
+on_tick(fl_cohort *self, fl_time now, fl_outbox *out)
+{
+    if (now >= self->check_at) {
+        s_age_seats(self, now, out);
+    }
+    if (fl_cohort_masked(self)) {
+        fl_blocks_tick(self->blocks, now, out);
+    }
+}
+
 void
 fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (event->kind == FL_EV_MESSAGE) {
+    switch ((int)event->kind) {
+    case FL_EV_MESSAGE:
         FL_ASSERT(event->message.from != FL_PARENT);
         fl_cohort_hear(self, event, now, out);
-    } else if (event->kind == FL_EV_GONE) {
-        int64_t index = fl_roster_of_peer(self->roster, event->gone.peer);
-        if (index >= 0) {
-            fl_cohort_note(self, &fl_roster_at(self->roster, (uint32_t)index)->node, FL_NOTE_LEFT,
-                           event->gone.reason, (uint64_t)index, 0, out);
-            fl_cohort_vacate(self, (uint32_t)index, event->gone.reason, out);
-        }
-    } else if (event->kind == FL_EV_VERIFIED) {
-        fl_collect_verified(self->collect, event->verified.slot, s_fault(event), out);
-    } else if (event->kind == FL_EV_FOLDED) {
+        break;
+    case FL_EV_GONE:
+        on_gone(self, event, now, out);
+        break;
+    case FL_EV_VERIFIED:
+        on_verified(self, event, now, out);
+        break;
+    case FL_EV_FOLDED:
         fl_collect_folded(self->collect, event->folded.slot, out);
-    } else if (event->kind == FL_EV_FINISHED) {
+        break;
+    case FL_EV_FINISHED:
         on_finished(self, event, now, out);
-    } else {
+        break;
+    case FL_EV_SAVED:
+        FL_ASSERT(self->blocks != NULL && (event->saved.token & FL_MASKING_TOKEN_COHORT) != 0);
+        fl_blocks_saved(self->blocks, event, now, out);
+        break;
+    case FL_EV_UNMASKED:
+        FL_ASSERT(self->blocks != NULL);
+        fl_blocks_unmasked(self->blocks, event, out);
+        break;
+    default:
         FL_ASSERT(event->kind == FL_EV_TICK);
-        if (now >= self->check_at) {
-            s_age_seats(self, now, out);
-        }
+        on_tick(self, now, out);
+        break;
     }
+    fl_cohort_follow_blocks(self, out);
     s_check_round(self, now, out);
 }
 
@@ -334,6 +398,10 @@ fl_cohort_deadline(const fl_cohort *self)
     if (self->phase == FL_COHORT_OPEN) {
         at = self->cutoff_at < at ? self->cutoff_at : at;
         at = self->wake_at < at ? self->wake_at : at;
+    }
+    if (fl_cohort_masked(self)) {
+        fl_time block = fl_blocks_deadline(self->blocks);
+        at = block < at ? block : at;
     }
     return at;
 }
@@ -364,16 +432,14 @@ bool
 fl_cohort_idle(const fl_cohort *self)
 {
     return self->phase == FL_COHORT_IDLE && !self->finish_pending &&
-           !fl_collect_busy(self->collect);
+           !fl_collect_busy(self->collect) &&
+           (self->blocks == NULL || !fl_blocks_busy(self->blocks));
 }
 
-void
-fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_s, fl_time now,
-               fl_outbox *out)
+//  Everything of this round, and nothing of the last one.
+static void
+s_begin(fl_cohort *self, const fl_task *task, fl_time due, fl_time now)
 {
-    (void)wall_s;
-    FL_ASSERT(fl_cohort_idle(self));
-    s_enter(self, FL_COHORT_OPEN);
     self->over = false;
     self->task = *task;
     fl_cohort_recall(self, &(fl_past){ task->order.round, task->order.model });
@@ -383,17 +449,35 @@ fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_
     self->extends = 0;
     self->bytes_down = 0;
     fl_time deadline = now + fl_policy_deadline_ms(&self->conf.window, fl_pace_ms(&self->pace));
-    fl_time latest = due == FL_NEVER ? FL_NEVER : due - (fl_time)self->conf.timing.finish_ms;
+    fl_time after = (fl_time)self->conf.timing.finish_ms + fl_cohort_opening_ms(&task->order.plan);
+    fl_time latest = due == FL_NEVER ? FL_NEVER : due - after;
     self->cutoff_at = deadline < latest ? deadline : latest;
-    self->wake_at = s_next_moment(self, now);
-    fl_collect_open(self->collect, &task->order, task->attempt, out);
-    uint32_t invited = 0;
+    self->wake_at = fl_cohort_masked(self) ? now : s_next_moment(self, now);
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
         fl_seat *seat = fl_roster_at(self->roster, i);
         seat->phase = FL_SEAT_IDLE;
         seat->reason = FL_WHY_NONE;
         memset(&seat->intake, 0, sizeof seat->intake);
-        if (seat->present) {
+        seat->in_block = seat->out = false;
+        seat->block = 0;
+        seat->ready_at = 0;
+    }
+}
+
+void
+fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_s, fl_time now,
+               fl_outbox *out)
+{
+    FL_ASSERT(fl_cohort_idle(self));
+    s_enter(self, FL_COHORT_OPEN);
+    s_begin(self, task, due, now);
+    bool masked = fl_cohort_masked(self);
+    uint32_t blocks = masked ? fl_cohort_open_blocks(self, wall_s, now, out) : 1;
+    fl_collect_open(self->collect, &task->order, task->attempt, blocks, out);
+    uint32_t invited = 0;
+    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
+        const fl_seat *seat = fl_roster_look(self->roster, i);
+        if (seat->present && (!masked || seat->in_block)) {
             fl_cohort_task(self, i, now, out);
             invited++;
         }
@@ -401,6 +485,11 @@ fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_
     fl_time budget = self->cutoff_at - now;
     fl_cohort_note(self, NULL, FL_NOTE_ROUND_OPEN, FL_WHY_NONE, invited,
                    budget > 0 ? (uint64_t)budget : 0, out);
+    if (masked) {
+        fl_blocks_resume(self->blocks, wall_s, now, out);
+        fl_cohort_follow_blocks(self, out);
+    }
+    self->conf.fact_count = 0; // they are of the round that was open when the last process ended
 }
 
 fl_time
@@ -474,6 +563,9 @@ fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out
     }
     fl_cohort_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
                    (uint64_t)(now - self->opened_at), out);
+    if (fl_cohort_masked(self)) {
+        fl_blocks_abort(self->blocks, reason != FL_WHY_NONE ? reason : FL_WHY_ABORTED, out);
+    }
     for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
         if (!fl_seat_terminal(fl_roster_look(self->roster, i))) {
             (void)fl_collect_withdraw(self->collect, i, FL_SEAT_LATE, reason, out);
@@ -481,68 +573,4 @@ fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out
     }
     s_tell_all(self, FL_OUT_LATE, reason, false, out);
     s_enter(self, FL_COHORT_IDLE);
-}
-
-uint32_t
-fl_cohort_joined(const fl_cohort *self)
-{
-    return fl_roster_presence(self->roster).joined;
-}
-
-uint32_t
-fl_cohort_ready(const fl_cohort *self)
-{
-    return fl_roster_presence(self->roster).ready;
-}
-
-uint32_t
-fl_cohort_leaves(const fl_cohort *self)
-{
-    return fl_roster_presence(self->roster).leaves;
-}
-
-uint64_t
-fl_cohort_samples(const fl_cohort *self)
-{
-    return fl_roster_presence(self->roster).samples;
-}
-
-fl_tally
-fl_cohort_tally(const fl_cohort *self)
-{
-    fl_tally tally = fl_tally_of(self->roster);
-    tally.bytes_up += fl_collect_sums(self->collect)->bytes_up;
-    tally.bytes_down += self->bytes_down;
-    return tally;
-}
-
-uint32_t
-fl_cohort_seats(const fl_cohort *self)
-{
-    return fl_roster_count(self->roster);
-}
-
-fl_seat_view
-fl_cohort_seat(const fl_cohort *self, uint32_t index)
-{
-    const fl_seat *seat = fl_roster_look(self->roster, index);
-    bool running = seat->phase != FL_SEAT_IDLE;
-    return (fl_seat_view){
-        .node = seat->node,
-        .role = seat->role,
-        .present = seat->present,
-        .evasive = seat->evasive,
-        .activity = seat->activity,
-        .done = seat->done,
-        .total = seat->total,
-        .outcome = running ? fl_seat_outcome(seat) : seat->last_outcome,
-        .reason = running ? seat->reason : seat->last_reason,
-        .leaves = seat->leaves,
-        .samples = seat->samples,
-        .tally = seat->tally,
-        .rounds_in = seat->rounds[FL_OUT_IN],
-        .rounds_late = seat->rounds[FL_OUT_LATE],
-        .rounds_absent = seat->rounds[FL_OUT_ABSENT],
-        .rounds_refused = seat->rounds[FL_OUT_REFUSED],
-    };
 }

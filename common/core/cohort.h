@@ -1,11 +1,17 @@
 //  cohort - the parent's half of a round: seat the children, invite them, stage and fold what
 //  comes back, close once. Its host (edge or root) opens a round, takes the result after each
 //  step, and settles it when the fate of the result is known.
-//  One thread at a time. Holds conf.seats_max seats, conf.slots staging slots, one accumulator.
+//  One thread at a time. Holds conf.seats_max seats, conf.slots staging slots, an accumulator per
+//  block.
 //
 //  Round:  IDLE -> OPEN -> DRAINING -> FINISHING -> CLOSED -> IDLE.
 //  Seat:   TASKED -> OFFERED -> STAGING -> VERIFYING -> FOLDING -> COUNTED, or LATE, REFUSED,
 //  ABSENT from any of the earlier ones.
+//
+//  A masked round (docs/masking.md) is OPEN until every block has what it needs, or the cut-off,
+//  and DRAINING until each is opened or aborted. Who is not in a block when it opens waits for the
+//  next one; the window's time_min, count_max and extending do not apply to it, and `expect` neither.
+//  A seat whose block is aborted is REFUSED with its reason, even when it had been counted.
 #ifndef FL_CORE_COHORT_H
 #define FL_CORE_COHORT_H
 

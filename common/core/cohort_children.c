@@ -26,8 +26,8 @@ fl_cohort_note(fl_cohort *self, const fl_node *node, fl_note_id id, fl_reason re
     fl_outbox_note(out, note);
 }
 
-static void
-s_refuse_peer(fl_cohort *self, const fl_event *event, fl_reason reason, fl_outbox *out)
+void
+fl_cohort_refuse(fl_cohort *self, const fl_event *event, fl_reason reason, fl_outbox *out)
 {
     fl_verb about = event->message.message->verb;
     fl_refused *refused = &fl_cohort_say(self, event->message.from, FL_REFUSED, out)->refused;
@@ -52,11 +52,19 @@ fl_cohort_task(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
         seat->phase = FL_SEAT_TASKED;
         seat->reason = FL_WHY_NONE;
-        seat->tasked_at = now;
+        seat->tasked_at = seat->ready_at == 0 ? now : seat->tasked_at;
         memset(&seat->contrib, 0, sizeof seat->contrib);
         fl_cohort_note(self, &seat->node, FL_NOTE_TASKED, FL_WHY_NONE, index,
                        message->task.budget_ms, out);
     }
+}
+
+//  Blocks are fixed when the round opens: who comes later waits for the next one.
+static bool
+s_sits_out(const fl_cohort *self, uint32_t index)
+{
+    const fl_seat *seat = fl_roster_look(self->roster, index);
+    return fl_cohort_masked(self) && (!seat->in_block || seat->out);
 }
 
 //  Task a seat if it may still come in; true when a TASK went out.
@@ -66,7 +74,7 @@ s_invite(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
     fl_seat_phase seat = fl_roster_look(self->roster, index)->phase;
     bool open = self->phase == FL_COHORT_OPEN && now < self->cutoff_at;
     if (!open || seat == FL_SEAT_COUNTED || seat == FL_SEAT_FOLDING || seat == FL_SEAT_VERIFYING ||
-        seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE) {
+        seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE || s_sits_out(self, index)) {
         return false;
     }
     fl_cohort_task(self, index, now, out);
@@ -80,11 +88,9 @@ s_role_fits(const fl_cohort *self, fl_role role)
            (self->conf.child_roles[0] == role || self->conf.child_roles[1] == role);
 }
 
-//  Tell a child that is in another round than ours, or in none, how that one ended, if we remember,
-//  or else that the run is over, if it is. `attempt`: the child's newest. True when something was
-//  said.
-static bool
-s_tell_end(fl_cohort *self, const fl_seat *seat, uint64_t round, uint32_t attempt, fl_outbox *out)
+bool
+fl_cohort_tell_end(fl_cohort *self, const fl_seat *seat, uint64_t round, uint32_t attempt,
+                   fl_outbox *out)
 {
     bool known = round != 0 && round == seat->last_round && attempt <= seat->last_attempt;
     if (!known && !self->over) {
@@ -106,19 +112,19 @@ static void
 on_hello(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     if (!s_role_fits(self, event->message.role)) {
-        s_refuse_peer(self, event, FL_WHY_ROLE, out);
+        fl_cohort_refuse(self, event, FL_WHY_ROLE, out);
         return;
     }
     static const fl_run unknown;
     if (fl_run_equal(&self->run,
                      &unknown)) { // an edge that has not joined its own parent yet
-        s_refuse_peer(self, event, FL_WHY_UNKNOWN_RUN, out);
+        fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_RUN, out);
         return;
     }
     bool renewed = false;
     int64_t index = fl_roster_join(self->roster, event, now, &renewed);
     if (index < 0) {
-        s_refuse_peer(self, event, FL_WHY_FULL, out);
+        fl_cohort_refuse(self, event, FL_WHY_FULL, out);
         return;
     }
     fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
@@ -134,16 +140,20 @@ on_hello(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
                    seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED, FL_WHY_NONE,
                    (uint64_t)index, seat->epoch, out);
     if (self->over) {
-        (void)s_tell_end(self, seat, event->message.message->round, 0, out);
+        (void)fl_cohort_tell_end(self, seat, event->message.message->round, 0, out);
     }
+    fl_cohort_greet(self, (uint32_t)index, renewed, now, out);
     (void)s_invite(self, (uint32_t)index, now, out);
+    if (fl_cohort_masked(self) && !s_sits_out(self, (uint32_t)index)) {
+        fl_blocks_joined(self->blocks, (uint32_t)index, now, out);
+    }
     if (self->check_at == FL_NEVER) {
         self->check_at = now + self->conf.timing.beat_ms;
     }
 }
 
 void
-fl_cohort_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_outbox *out)
+fl_cohort_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_time now, fl_outbox *out)
 {
     fl_seat *seat = fl_roster_at(self->roster, index);
     if (!fl_seat_terminal(seat)) {
@@ -151,10 +161,13 @@ fl_cohort_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_outbox *o
     }
     seat->present = false;
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
+    if (fl_cohort_masked(self)) {
+        fl_blocks_gone(self->blocks, index, now, out);
+    }
 }
 
-static void
-s_heard(fl_seat *seat, fl_time now)
+void
+fl_cohort_heard(fl_seat *seat, fl_time now)
 {
     seat->heard_at = now;
     seat->evasive = false;
@@ -168,11 +181,11 @@ s_seat_of(fl_cohort *self, const fl_event *event, uint32_t seat, uint32_t epoch,
     if (seat < fl_roster_count(self->roster)) {
         fl_seat *found = fl_roster_at(self->roster, seat);
         if (found->present && found->peer == event->message.from && found->epoch == epoch) {
-            s_heard(found, now);
+            fl_cohort_heard(found, now);
             return seat;
         }
     }
-    s_refuse_peer(self, event, FL_WHY_UNKNOWN_SEAT, out);
+    fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
     return -1;
 }
 
@@ -210,7 +223,7 @@ on_beat(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
     } else if (!here || (seat->phase == FL_SEAT_TASKED && waits) || seat->phase == FL_SEAT_ABSENT ||
                seat->phase == FL_SEAT_IDLE) {
         if (!here) {
-            (void)s_tell_end(self, seat, message->round, beat->attempt, out);
+            (void)fl_cohort_tell_end(self, seat, message->round, beat->attempt, out);
         }
         (void)s_invite(self, (uint32_t)index, now, out);
     }
@@ -226,7 +239,8 @@ s_base_fits(const fl_cohort *self, const fl_contrib *contrib, fl_reason *reason)
     const fl_order *order = &self->task.order;
     uint64_t staleness = order->round - contrib->base_round;
     *reason = FL_WHY_BASE;
-    if (contrib->base_round > order->round || contrib->base_round == 0) {
+    if (contrib->base_round > order->round || contrib->base_round == 0 ||
+        (order->plan.masking == FL_MASKING_MALICIOUS && staleness > 0)) {
         return false;
     }
     if (staleness > 0 &&
@@ -253,8 +267,8 @@ on_contrib(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
         if (s_invite(self, index, now, out)) {
             return; // the current task says it all
         }
-        if (!s_tell_end(self, seat, message->round, contrib->attempt, out)) {
-            s_refuse_peer(self, event, FL_WHY_UNKNOWN_ROUND, out);
+        if (!fl_cohort_tell_end(self, seat, message->round, contrib->attempt, out)) {
+            fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
         }
         return;
     }
@@ -264,10 +278,13 @@ on_contrib(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
             (void)fl_collect_withdraw(self->collect, index, FL_SEAT_LATE, FL_WHY_LATE, out);
         }
         if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
-            s_refuse_peer(self, event, FL_WHY_LATE, out);
+            fl_cohort_refuse(self, event, FL_WHY_LATE, out);
             return;
         }
         fl_collect_contrib(self->collect, index, message, now, out);
+        return;
+    }
+    if (fl_cohort_masked(self) && !fl_cohort_take_masked(self, index, event, now, out)) {
         return;
     }
     fl_reason reason;
@@ -307,13 +324,13 @@ on_fetch(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
     const fl_fetch *fetch = &event->message.message->fetch;
     int64_t index = fl_roster_of_peer(self->roster, event->message.from);
     if (index < 0) {
-        s_refuse_peer(self, event, FL_WHY_UNKNOWN_SEAT, out);
+        fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
         return;
     }
-    s_heard(fl_roster_at(self->roster, (uint32_t)index), now);
+    fl_cohort_heard(fl_roster_at(self->roster, (uint32_t)index), now);
     if (!fl_hash_equal(&fetch->hash, &self->model) || fetch->offset >= self->model_bytes ||
         fetch->bytes > self->model_bytes - fetch->offset) {
-        s_refuse_peer(self, event, FL_WHY_MODEL, out);
+        fl_cohort_refuse(self, event, FL_WHY_MODEL, out);
         return;
     }
     fl_effect *effect = fl_outbox_add(out, FL_FX_SERVE);
@@ -332,13 +349,17 @@ static void
 on_refused(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
+    if (fl_cohort_about_step(self, &message->refused)) {
+        fl_cohort_hear_step(self, event, now, out);
+        return;
+    }
     int64_t index = fl_roster_of_peer(self->roster, event->message.from);
     if (index < 0 || self->phase != FL_COHORT_OPEN || message->round != self->task.order.round ||
         message->refused.about != FL_TASK) {
         return;
     }
     fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
-    s_heard(seat, now);
+    fl_cohort_heard(seat, now);
     if (seat->phase == FL_SEAT_TASKED) {
         (void)fl_collect_withdraw(self->collect, (uint32_t)index, FL_SEAT_REFUSED,
                                   message->refused.reason, out);
@@ -348,13 +369,13 @@ on_refused(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 }
 
 static void
-on_leave(fl_cohort *self, const fl_event *event, fl_outbox *out)
+on_leave(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     int64_t index = fl_roster_of_peer(self->roster, event->message.from);
     if (index >= 0) {
         fl_cohort_note(self, &event->message.node, FL_NOTE_LEFT,
                        event->message.message->leave.reason, (uint64_t)index, 0, out);
-        fl_cohort_vacate(self, (uint32_t)index, FL_WHY_LEFT, out);
+        fl_cohort_vacate(self, (uint32_t)index, FL_WHY_LEFT, now, out);
     }
 }
 
@@ -381,7 +402,14 @@ fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
         on_refused(self, event, now, out);
         break;
     case FL_LEAVE:
-        on_leave(self, event, out);
+        on_leave(self, event, now, out);
+        break;
+    case FL_KEYS:
+    case FL_SHARES:
+    case FL_READY:
+    case FL_ACK:
+    case FL_UNMASK:
+        fl_cohort_hear_step(self, event, now, out);
         break;
     case FL_VERB_NONE:
     case FL_WELCOME:
@@ -394,18 +422,14 @@ fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_PIECE:
     case FL_ASK:
     case FL_ANSWER:
-    case FL_KEYS:
     case FL_ROSTER:
-    case FL_SHARES:
     case FL_DEALT:
-    case FL_READY:
     case FL_MASKSET:
     case FL_SURVIVORS:
-    case FL_ACK:
     case FL_ACKS:
-    case FL_UNMASK:
     case FL_VERB_COUNT:
-        s_refuse_peer(self, event, FL_WHY_MALFORMED, out);
+        fl_cohort_refuse(self, event, FL_WHY_MALFORMED, out);
         break;
     }
+    fl_cohort_after_word(self, event->message.from, now, out);
 }

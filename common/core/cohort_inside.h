@@ -1,10 +1,11 @@
-//  cohort_inside - the cohort's struct and what its two halves share: cohort.c
-//  decides when a round ends, cohort_children.c hears what the children say.
-//  For these two files only.
+//  cohort_inside - the cohort's struct and what its files share: cohort.c decides when a round
+//  ends, cohort_children.c hears what the children say, cohort_masked.c has what is different when
+//  the round is masked, cohort_view.c what others look at. For these files only.
 #ifndef FL_CORE_COHORT_INSIDE_H
 #define FL_CORE_COHORT_INSIDE_H
 
 #include "common/core/cohort.h"
+#include "common/core/cohort_blocks.h"
 #include "common/core/collect.h"
 #include "common/core/pace.h"
 #include "common/core/roster.h"
@@ -22,6 +23,7 @@ struct fl_cohort {
     fl_cohort_conf conf;
     fl_roster *roster;
     fl_collect *collect;
+    fl_blocks *blocks; // NULL: no round here is masked
     fl_cohort_phase phase;
     bool over;           // the run is over: every child hears so
     bool finish_pending; // a FINISH of an abandoned round is on its way
@@ -50,8 +52,45 @@ void fl_cohort_note(fl_cohort *self, const fl_node *node, fl_note_id id, fl_reas
 void fl_cohort_task(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out);
 //  The child of a seat is gone: its part in the round ends, its route is
 //  forgotten.
-void fl_cohort_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_outbox *out);
+void fl_cohort_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_time now,
+                      fl_outbox *out);
+//  The child was heard.
+void fl_cohort_heard(fl_seat *seat, fl_time now);
+//  Refuse a message by name, and note it.
+void fl_cohort_refuse(fl_cohort *self, const fl_event *event, fl_reason reason, fl_outbox *out);
+//  Tell a child that is in another round than ours, or in none, how that one ended, if we remember,
+//  or else that the run is over, if it is. `attempt`: the child's newest. True when something was
+//  said.
+bool fl_cohort_tell_end(fl_cohort *self, const fl_seat *seat, uint64_t round, uint32_t attempt,
+                        fl_outbox *out);
 //  A message of a child.
 void fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out);
+
+// ---- masked rounds ------------------------------------------------------------------------------
+//  The round at hand is masked. What follows is only for such a round, unless it says otherwise.
+bool fl_cohort_masked(const fl_cohort *self);
+//  What opening takes after the cut-off; 0 when the plan asks for no masks.
+fl_time fl_cohort_opening_ms(const fl_plan *plan);
+//  Put seats into blocks and begin these; how many accumulators there are.
+uint32_t fl_cohort_open_blocks(fl_cohort *self, uint64_t wall_s, fl_time now, fl_outbox *out);
+//  In any round, after each step: ended blocks end their seats.
+void fl_cohort_follow_blocks(fl_cohort *self, fl_outbox *out);
+//  No upload is wanted any more, and nobody is waited for.
+bool fl_cohort_uploads_over(const fl_cohort *self);
+//  In any round: what a seat that is counted or late has spent on it.
+fl_time fl_cohort_time_spent(const fl_cohort *self, const fl_seat *seat, fl_time now);
+//  In any round: a step of masking, KEYS to UNMASK, or REFUSED about one.
+void fl_cohort_hear_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out);
+//  In any round: a refusal that is for the blocks.
+bool fl_cohort_about_step(const fl_cohort *self, const fl_refused *refused);
+//  True when the block takes an announcement, or another answer is due; else it was answered.
+bool fl_cohort_take_masked(fl_cohort *self, uint32_t index, const fl_event *event, fl_time now,
+                           fl_outbox *out);
+//  In any round, after each word of a child.
+void fl_cohort_after_word(fl_cohort *self, fl_peer peer, fl_time now, fl_outbox *out);
+void fl_cohort_verified_masked(fl_cohort *self, uint32_t slot, fl_reason fault, fl_time now,
+                               fl_outbox *out);
+//  In any round, after HELLO: a new process has no part in what the old one began.
+void fl_cohort_greet(fl_cohort *self, uint32_t index, bool renewed, fl_time now, fl_outbox *out);
 
 #endif

@@ -40,7 +40,8 @@ fl_collect_destroy(fl_collect **self_p)
 }
 
 void
-fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, fl_outbox *out)
+fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
+                fl_outbox *out)
 {
     FL_ASSERT(self->in_flight == 0);
     self->order = *order;
@@ -49,7 +50,7 @@ fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, fl_ou
     fl_effect *effect = fl_outbox_add(out, FL_FX_CLEAR);
     effect->clear.elements = order->elements;
     effect->clear.plan = order->plan;
-    effect->clear.blocks = 1;
+    effect->clear.blocks = blocks;
 }
 
 static fl_message *
@@ -169,7 +170,35 @@ fl_collect_withdraw(fl_collect *self, uint32_t index, fl_seat_phase phase, fl_re
     return true;
 }
 
+void
+fl_collect_void(fl_collect *self, uint32_t index, fl_reason reason)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    FL_ASSERT(seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED);
+    FL_ASSERT(self->sums.contributions > 0);
+    self->sums.contributions--;
+    seat->phase = FL_SEAT_REFUSED;
+    seat->reason = reason;
+}
+
 // ---- what children send -------------------------------------------------------------------------
+static bool
+s_masked(const fl_collect *self)
+{
+    return self->order.plan.masking != FL_MASKING_NONE;
+}
+
+//  Nothing but the masked header may say what is inside.
+static bool
+s_hidden(const fl_contrib *contrib)
+{
+    bool hidden = contrib->weight == 0 && contrib->count == 0;
+    for (int i = 0; i < FL_STATS; i++) {
+        hidden = hidden && contrib->stats[i] == 0;
+    }
+    return hidden;
+}
+
 static fl_reason
 s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
 {
@@ -177,6 +206,9 @@ s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
     if (contrib->elements != self->order.elements ||
         contrib->vector_bytes != contrib->elements * plan->wire_bytes) {
         return FL_WHY_SHAPE;
+    }
+    if (s_masked(self)) {
+        return s_hidden(contrib) ? FL_WHY_NONE : FL_WHY_WEIGHT;
     }
     bool device = seat->role == FL_ROLE_DEVICE;
     if (contrib->count < 1 || contrib->count > plan->devices_max ||
@@ -187,21 +219,36 @@ s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
     return FL_WHY_NONE;
 }
 
+//  What an edge reports, into room of its seat that is made when it is needed. False: none.
 static bool
-s_keep(fl_seat *seat, const fl_contrib *contrib)
+s_keep_list(const fl_seat *seat, uint8_t **room, size_t room_bytes, fl_bytes *list)
 {
-    size_t roll_bytes = seat->role == FL_ROLE_EDGE ? contrib->roll.size : 0;
-    if (roll_bytes > 0 && seat->roll == NULL) {
-        seat->roll = malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
-        if (seat->roll == NULL) {
+    size_t size = seat->role == FL_ROLE_EDGE ? list->size : 0;
+    FL_ASSERT(size <= room_bytes); // by the codec
+    if (size > 0 && *room == NULL) {
+        *room = malloc(room_bytes);
+        if (*room == NULL) {
             return false;
         }
     }
-    seat->contrib = *contrib;
-    if (roll_bytes > 0) {
-        memcpy(seat->roll, contrib->roll.data, roll_bytes);
+    if (size > 0) {
+        memcpy(*room, list->data, size);
     }
-    seat->contrib.roll = fl_bytes_of(seat->roll, roll_bytes);
+    *list = fl_bytes_of(*room, size);
+    return true;
+}
+
+static bool
+s_keep(fl_seat *seat, const fl_contrib *contrib)
+{
+    fl_contrib kept = *contrib;
+    kept.header = kept.psig = (fl_bytes){ 0 }; // its block has them
+    if (!s_keep_list(seat, &seat->roll, (size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES, &kept.roll) ||
+        !s_keep_list(seat, &seat->blocks, (size_t)FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES,
+                     &kept.blocks)) {
+        return false;
+    }
+    seat->contrib = kept;
     return true;
 }
 
@@ -347,7 +394,7 @@ s_count(fl_collect *self, uint32_t index, fl_outbox *out)
     if (contrib->base_round < self->order.round) {
         self->sums.stats[FL_STAT_STALE] += contrib->count;
     }
-    if (seat->role == FL_ROLE_DEVICE) {
+    if (seat->role == FL_ROLE_DEVICE && !s_masked(self)) {
         seat->samples = contrib->stats[FL_STAT_SAMPLES];
     }
     if (seat->came_at > self->sums.last_at) {
@@ -355,8 +402,17 @@ s_count(fl_collect *self, uint32_t index, fl_outbox *out)
     }
     seat->phase = FL_SEAT_FOLDING;
     s_note(self, index, FL_NOTE_COUNTED, FL_WHY_NONE, contrib->weight, out);
-    fl_outbox_add(out, FL_FX_FOLD)->fold.slot = seat->slot;
+    fl_effect *effect = fl_outbox_add(out, FL_FX_FOLD);
+    effect->fold.slot = seat->slot;
+    effect->fold.block = seat->block;
     self->in_flight++;
+}
+
+uint32_t
+fl_collect_owner(const fl_collect *self, uint32_t slot)
+{
+    FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY);
+    return self->owner[slot];
 }
 
 void
@@ -377,7 +433,8 @@ fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox 
     }
     fl_reason reason = ok ? FL_WHY_WEIGHT : fault;
     s_free_slot(self, slot, out);
-    (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, reason, out);
+    (void)fl_collect_withdraw(self, index,
+                              reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED, reason, out);
     fl_collect_refuse(self, index, reason, FL_CONTRIB, out);
 }
 

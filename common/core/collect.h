@@ -1,6 +1,7 @@
 //  collect - stage, verify and fold what seats send in one round: the slots, the credit, the sums.
 //  A contribution counts when its fold is asked for, once per seat. Knows no deadline: the cohort
-//  says when to cut. One thread. Borrows the roster; holds `slots` slots and one accumulator.
+//  says when to cut. In a masked round weights, counts and stats are hidden, so their sums stay 0.
+//  One thread. Borrows the roster; holds `slots` slots and an accumulator per block.
 #ifndef FL_CORE_COLLECT_H
 #define FL_CORE_COLLECT_H
 
@@ -22,8 +23,9 @@ typedef struct fl_sums {
 fl_collect *fl_collect_new(fl_roster *roster, uint32_t slots);
 void fl_collect_destroy(fl_collect **self_p);
 
-//  Begin a round: clears the accumulator. Not while `busy`.
-void fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, fl_outbox *out);
+//  Begin a round: clears so many accumulators. Not while `busy`.
+void fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
+                     fl_outbox *out);
 
 //  A CONTRIB of this round and attempt, from this seat, whose base is right.
 void fl_collect_contrib(fl_collect *self, uint32_t seat, const fl_message *message, fl_time now,
@@ -35,7 +37,9 @@ void fl_collect_chunk(fl_collect *self, uint32_t seat, const fl_message *message
 //  that is too slow.
 void fl_collect_beat(fl_collect *self, uint32_t seat, const fl_timing *timing, fl_time now,
                      fl_outbox *out);
-//  `fault`: FL_WHY_NONE, or what is wrong with the bytes.
+//  The seat whose bytes lie in a slot that is being verified or folded.
+uint32_t fl_collect_owner(const fl_collect *self, uint32_t slot);
+//  `fault`: FL_WHY_NONE, or what is wrong with the bytes; late: they are right, and not wanted.
 void fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox *out);
 void fl_collect_folded(fl_collect *self, uint32_t slot, fl_outbox *out);
 //  Give free slots to the seats that have waited longest. Whoever frees one calls this when all is
@@ -46,6 +50,9 @@ void fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out);
 //  False when it was counted already.
 bool fl_collect_withdraw(fl_collect *self, uint32_t seat, fl_seat_phase phase, fl_reason reason,
                          fl_outbox *out);
+//  What a seat had counted is in a block that was given up: it is refused, and out of the sums. Its
+//  fold goes to an accumulator that nobody adds. Only when it is counted.
+void fl_collect_void(fl_collect *self, uint32_t seat, fl_reason reason);
 //  Refuse by message and note.
 void fl_collect_refuse(fl_collect *self, uint32_t seat, fl_reason reason, fl_verb about,
                        fl_outbox *out);

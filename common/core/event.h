@@ -110,6 +110,7 @@ typedef struct fl_event {
         struct {
             uint32_t block;
             uint64_t checksum; // of the sum, its masks off
+            uint64_t peak;     // size of its largest element
         } unmasked;
     };
 } fl_event;
@@ -224,7 +225,8 @@ typedef enum fl_note_id {
     FL_NOTE_SATURATED,
     FL_NOTE_RUN_DONE,
     FL_NOTE_SAVE_FAILED,
-    FL_NOTE_MASKING,        // a step of a masked round was reached
+    FL_NOTE_MASKING,        // a block reached a state
+    FL_NOTE_MASKING_STEP,   // a member reached a step
     FL_NOTE_MASKING_OUT,    // a member's part in it ended
     FL_NOTE_MASKING_REFUSED, // a message of it was dropped
     FL_NOTE_MASKING_BLAMED, // a member lied, and that is shown

@@ -74,6 +74,9 @@ s_certified(const fl_masking_block *self, fl_bytes bytes, const fl_masking_trust
     if (trust->deny != NULL && fl_deny_list_names(trust->deny, &cert->node, cert->serial)) {
         return FL_WHY_REVOKED;
     }
+    if (fl_node_equal(&cert->node, &self->round.edge)) {
+        return FL_WHY_ROLE; // who adds up is no member: it would be a corrupt one for nothing
+    }
     for (uint32_t i = 0; i < self->members; i++) {
         const fl_cert *other = &self->cert[i];
         if (fl_node_equal(&other->node, &cert->node) || other->serial == cert->serial ||

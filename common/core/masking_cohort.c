@@ -106,10 +106,12 @@ fl_masking_cohort_open(fl_masking_cohort *self, uint32_t block, const fl_task *t
     fl_masking_cohort_conf conf = self->conf;
     fl_share(*opening)[FL_MEMBERS_MAX] = self->opening;
     uint64_t tokens = self->tokens;
+    bool unmasking = self->unmasking;
     memset(self, 0, sizeof *self);
     self->conf = conf;
     self->opening = opening;
     self->tokens = tokens;
+    self->unmasking = unmasking;
     self->block_id = block;
     self->task = *task;
     self->task_hash = fl_masking_task_hash(task);
@@ -119,7 +121,7 @@ fl_masking_cohort_open(fl_masking_cohort *self, uint32_t block, const fl_task *t
     for (uint32_t i = 0; i < count; i++) {
         self->child[i].node = invites[i].node;
         self->child[i].peer = invites[i].peer;
-        self->child[i].reachable = true;
+        self->child[i].reachable = !invites[i].away;
     }
     self->block.round = (fl_hsa_round){ .run = task->order.run,
                                         .hop = conf.hop,
@@ -143,13 +145,12 @@ fl_masking_cohort_child(fl_masking_cohort *self, const fl_node *node, uint32_t *
 }
 
 void
-fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reason, fl_verb about,
-                        fl_outbox *out)
+fl_masking_cohort_turn_away(fl_masking_cohort *self, uint32_t index, fl_reason reason,
+                            fl_verb about, fl_note_id note, fl_outbox *out)
 {
     fl_masking_child *child = &self->child[index];
     child->reason = reason;
-    child->blamed = true;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_BLAMED,
+    fl_outbox_note(out, (fl_note){ .id = note,
                                    .node = child->node,
                                    .round = self->task.order.round,
                                    .reason = reason,
@@ -162,6 +163,14 @@ fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reaso
         message->refused.reason = reason;
         message->refused.about = about;
     }
+}
+
+void
+fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reason, fl_verb about,
+                        fl_outbox *out)
+{
+    self->child[index].blamed = true;
+    fl_masking_cohort_turn_away(self, index, reason, about, FL_NOTE_MASKING_BLAMED, out);
 }
 
 // ---- the end ---------------------------------------------------------------------------------
@@ -180,25 +189,41 @@ fl_masking_cohort_abort(fl_masking_cohort *self, fl_reason reason, fl_outbox *ou
     fl_masking_cohort_enter(self, FL_MASKING_ABORTED, out);
 }
 
-//  What a sum must look like, whoever made it.
+//  How many of a set are devices.
+static uint32_t
+s_devices(const fl_masking_cohort *self, uint64_t set)
+{
+    uint32_t devices = 0;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        bool device = self->block.cert[i].role == FL_ROLE_DEVICE;
+        devices += (set & fl_masking_bit(i)) != 0 && device ? 1 : 0;
+    }
+    return devices;
+}
+
+//  What a sum must look like, whoever made it: a device counts once, an edge for what is behind it.
 static fl_reason
-s_judge_sums(const fl_masking_cohort *self, const fl_masking_sums *sums, uint64_t checksum)
+s_judge_sums(const fl_masking_cohort *self, const fl_masking_sums *sums, const fl_event *event)
 {
     const fl_plan *plan = &self->task.order.plan;
     uint64_t survivors = fl_set_count(self->survivors);
-    if (sums->checksum != checksum) {
+    if (sums->checksum != event->unmasked.checksum) {
         return FL_WHY_CHECKSUM;
     }
+    bool alone = s_devices(self, self->survivors) == survivors;
     bool counted = sums->count >= survivors && sums->count <= plan->devices_max &&
-                   (self->conf.hop > 1 || sums->count == survivors);
-    return counted && sums->weight >= sums->count && sums->weight <= sums->count * plan->weight_max
-               ? FL_WHY_NONE
-               : FL_WHY_COUNT_MISMATCH;
+                   (!alone || sums->count == survivors);
+    if (!counted || sums->weight < sums->count || sums->weight > sums->count * plan->weight_max) {
+        return FL_WHY_COUNT_MISMATCH;
+    }
+    uint64_t limit = ((uint64_t)1 << (plan->bits - 1)) - 1; // of one unit of weight
+    return event->unmasked.peak <= sums->weight * limit ? FL_WHY_NONE : FL_WHY_WEIGHT;
 }
 
 void
 fl_masking_cohort_unmasked(fl_masking_cohort *self, const fl_event *event, fl_outbox *out)
 {
+    self->unmasking = false;
     if (self->state != FL_MASKING_SUMMING || event->unmasked.block != self->block_id) {
         return; // of a block that was given up
     }
@@ -209,7 +234,7 @@ fl_masking_cohort_unmasked(fl_masking_cohort *self, const fl_event *event, fl_ou
         }
     }
     fl_masking_header_mask(&sums, self->seeds, self->seed_count);
-    fl_reason reason = s_judge_sums(self, &sums, event->unmasked.checksum);
+    fl_reason reason = s_judge_sums(self, &sums, event);
     if (reason != FL_WHY_NONE) {
         fl_masking_cohort_abort(self, reason, out);
         return;
@@ -524,6 +549,8 @@ fl_masking_cohort_result(const fl_masking_cohort *self, fl_masking_result *resul
     result->members = self->block.members;
     result->masked = fl_set_count(self->maskset);
     result->survivors = fl_set_count(self->survivors);
+    result->masked_devices = s_devices(self, self->maskset);
+    result->surviving_devices = s_devices(self, self->survivors);
     return self->state == FL_MASKING_DONE || self->state == FL_MASKING_ABORTED;
 }
 
@@ -548,4 +575,22 @@ fl_masking_cohort_seat(const fl_masking_cohort *self, uint32_t seat)
                               .survived = (self->survivors & bit) != 0,
                               .reason = child->reason,
                               .blamed = child->blamed };
+}
+
+bool
+fl_masking_cohort_seat_of(const fl_masking_cohort *self, const fl_node *node, fl_masking_seat *seat)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (fl_node_equal(&self->child[i].node, node)) {
+            *seat = fl_masking_cohort_seat(self, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+fl_masking_cohort_busy(const fl_masking_cohort *self)
+{
+    return self->unmasking;
 }

@@ -48,13 +48,15 @@ typedef struct fl_masking_times {
 typedef struct fl_masking_invite {
     fl_node node;
     fl_peer peer;
+    bool away; // not here: it is waited for, and told all when it has `joined`
 } fl_masking_invite;
 
 //  How the block ended. Plain sums only when DONE.
 typedef struct fl_masking_result {
     fl_reason reason; // FL_WHY_NONE when DONE
     fl_masking_sums sums;
-    uint32_t members, masked, survivors; // n, |P|, |S|
+    uint32_t members, masked, survivors;        // n, |P|, |S|
+    uint32_t masked_devices, surviving_devices; // of them, by their certificates
 } fl_masking_result;
 
 //  One who was invited.
@@ -64,6 +66,20 @@ typedef struct fl_masking_seat {
     fl_reason reason; // why not further; FL_WHY_NONE: nothing is known
     bool blamed;      // shown to have lied: leave it out of the next blocks
 } fl_masking_seat;
+
+//  What the head of a kept fact says.
+typedef struct fl_masking_fact {
+    fl_keep what;
+    uint32_t block;
+    fl_run run;
+    uint64_t round;
+} fl_masking_fact;
+//  False: these bytes are no fact of a block.
+FL_CHECKED bool fl_masking_fact_read(fl_bytes fact, fl_masking_fact *head);
+//  The names in a kept ROSTER, in their order, how many; 0 when it is malformed. Who may still be a
+//  member is for `resume` to judge. `now_s`: wall clock.
+uint32_t fl_masking_fact_names(fl_bytes fact, const fl_masking_trust *trust, uint64_t now_s,
+                               fl_node names[FL_MEMBERS_MAX]);
 
 //  The caller owns the result. NULL when out of memory.
 fl_masking_cohort *fl_masking_cohort_new(const fl_masking_cohort_conf *conf);
@@ -84,14 +100,18 @@ void fl_masking_cohort_hear(fl_masking_cohort *self, const fl_event *event, uint
 //  A child is there (again): it is told what it may have missed.
 void fl_masking_cohort_joined(fl_masking_cohort *self, const fl_node *node, fl_peer peer,
                               fl_time now, fl_outbox *out);
-//  A child is gone: nobody waits for it before a deadline.
+//  A child is gone: nobody waits for it, unless it comes back.
 void fl_masking_cohort_gone(fl_masking_cohort *self, const fl_node *node, fl_time now,
                             fl_outbox *out);
+//  Nothing more comes from a child in this round, whatever it says: nobody waits for it.
+void fl_masking_cohort_drop(fl_masking_cohort *self, const fl_node *node, fl_reason reason,
+                            fl_time now, fl_outbox *out);
 //  Its upload is announced. FL_WHY_NONE: grant it. Else refuse: unknown-round (too early, or not
 //  of this block), late, signature (the child is named), malformed.
 FL_CHECKED fl_reason fl_masking_cohort_contrib(fl_masking_cohort *self, const fl_node *node,
                                                const fl_contrib *contrib, fl_outbox *out);
-//  Its upload is whole and verified. True: fold it, it is a survivor. False: too late, drop it.
+//  Its upload is whole and verified. True: it is a survivor; its fold comes before what is asked
+//  for here, so look at `wants` first. False: too late, drop it.
 FL_CHECKED bool fl_masking_cohort_uploaded(fl_masking_cohort *self, const fl_node *node,
                                            fl_time now, fl_outbox *out);
 //  Answers KEEP. False: not a token of this block.
@@ -109,8 +129,15 @@ fl_masking_state fl_masking_cohort_state(const fl_masking_cohort *self);
 bool fl_masking_cohort_result(const fl_masking_cohort *self, fl_masking_result *result);
 //  May upload now: in the mask set, and after a restart in what was already said of survivors.
 bool fl_masking_cohort_wants(const fl_masking_cohort *self, const fl_node *node);
+//  Uploads that are wanted and not here.
+uint32_t fl_masking_cohort_awaits(const fl_masking_cohort *self);
+//  An UNMASK has not been answered, of this block or of one that was given up: not to be opened.
+bool fl_masking_cohort_busy(const fl_masking_cohort *self);
 //  Those invited are 0..count-1; a view by value.
 uint32_t fl_masking_cohort_seats(const fl_masking_cohort *self);
 fl_masking_seat fl_masking_cohort_seat(const fl_masking_cohort *self, uint32_t seat);
+//  The same by name; false when it was not invited.
+bool fl_masking_cohort_seat_of(const fl_masking_cohort *self, const fl_node *node,
+                               fl_masking_seat *seat);
 
 #endif

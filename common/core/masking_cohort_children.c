@@ -150,6 +150,14 @@ s_drop(fl_masking_cohort *self, uint32_t index, fl_verb verb, fl_reason reason, 
                                    .b = (uint64_t)self->state });
 }
 
+//  A key that is sound, and somebody's already: one of the two copied it, and which is not shown.
+static bool
+s_copied(const fl_block_keys *keys)
+{
+    return fl_hsa_point_sound(keys->epk) && fl_hsa_point_sound(keys->mpk) &&
+           memcmp(keys->epk, keys->mpk, sizeof keys->epk) != 0;
+}
+
 static void
 on_keys(fl_masking_cohort *self, uint32_t index, const fl_block_keys *keys, uint64_t now_s,
         fl_outbox *out)
@@ -184,6 +192,10 @@ on_keys(fl_masking_cohort *self, uint32_t index, const fl_block_keys *keys, uint
         !fl_node_equal(&self->block.seat[self->block.members - 1].node, &child->node)) {
         self->block.members--; // somebody else's
         reason = FL_WHY_CERTIFICATE;
+    }
+    if (reason == FL_WHY_KEY && s_copied(keys)) {
+        fl_masking_cohort_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
+        return;
     }
     if (reason != FL_WHY_NONE) {
         fl_masking_cohort_blame(self, index, reason, FL_KEYS, out);
@@ -357,19 +369,30 @@ on_unmask(fl_masking_cohort *self, uint32_t index, const fl_block_unmask *unmask
     self->opened |= bit;
 }
 
-//  A member that says it will not: nobody waits for it.
+//  A member that will not, or may not: nobody waits for it.
 static void
-on_refused(fl_masking_cohort *self, uint32_t index, const fl_refused *refused, fl_outbox *out)
+s_out(fl_masking_cohort *self, uint32_t index, fl_reason reason, fl_outbox *out)
 {
     fl_masking_child *child = &self->child[index];
     if (child->reason == FL_WHY_NONE) {
-        child->reason = refused->reason;
+        child->reason = reason;
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
                                        .node = child->node,
                                        .round = self->task.order.round,
-                                       .reason = refused->reason,
+                                       .reason = reason,
                                        .a = index,
                                        .b = (uint64_t)self->state });
+    }
+}
+
+void
+fl_masking_cohort_drop(fl_masking_cohort *self, const fl_node *node, fl_reason reason, fl_time now,
+                       fl_outbox *out)
+{
+    uint32_t index;
+    if (fl_masking_cohort_child(self, node, &index) != NULL && s_running(self)) {
+        s_out(self, index, reason, out);
+        fl_masking_cohort_advance(self, now, out);
     }
 }
 
@@ -404,7 +427,7 @@ fl_masking_cohort_hear(fl_masking_cohort *self, const fl_event *event, uint64_t 
         on_unmask(self, index, &message->unmask, out);
         break;
     case FL_REFUSED:
-        on_refused(self, index, &message->refused, out);
+        s_out(self, index, message->refused.reason, out);
         break;
     default:
         break;
@@ -434,6 +457,16 @@ fl_masking_cohort_wants(const fl_masking_cohort *self, const fl_node *node)
         }
     }
     return false;
+}
+
+uint32_t
+fl_masking_cohort_awaits(const fl_masking_cohort *self)
+{
+    uint64_t set = self->told[FL_KEEP_MASKSET] ? s_wanted(self) & ~self->uploaded : 0;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        set &= self->child[i].blamed ? ~fl_masking_bit(i) : UINT64_MAX;
+    }
+    return fl_set_count(set);
 }
 
 fl_reason

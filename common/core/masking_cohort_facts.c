@@ -215,6 +215,42 @@ fl_masking_cohort_bind(fl_masking_cohort *self)
 }
 
 // ---- coming back -----------------------------------------------------------------------------
+bool
+fl_masking_fact_read(fl_bytes fact, fl_masking_fact *head)
+{
+    if (fact.size < FL_FACT_HEAD_BYTES) {
+        return false;
+    }
+    fl_reader in = fl_reader_of(fl_bytes_of(fact.data, FL_FACT_HEAD_BYTES));
+    uint8_t what = fl_read_u8(&in);
+    *head = (fl_masking_fact){ .what = (fl_keep)what, .block = fl_read_u32(&in) };
+    fl_read_into(&in, head->run.bytes, sizeof head->run);
+    head->round = fl_read_u64(&in);
+    return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->block < FL_BLOCKS_MAX;
+}
+
+uint32_t
+fl_masking_fact_names(fl_bytes fact, const fl_masking_trust *trust, uint64_t now_s,
+                      fl_node names[FL_MEMBERS_MAX])
+{
+    size_t size = fact.size < FL_FACT_HEAD_BYTES ? 0 : fact.size - FL_FACT_HEAD_BYTES;
+    uint32_t count = (uint32_t)(size / FL_MEMBER_BYTES);
+    if (size % FL_MEMBER_BYTES != 0 || count > FL_MEMBERS_MAX) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        fl_cert cert;
+        fl_bytes bytes = fl_bytes_of(
+            fact.data + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES, FL_CERT_BYTES);
+        fl_trust sound = fl_cert_check(bytes, trust->authority, now_s, trust->roles, &cert);
+        if (sound != FL_TRUST_OK && !fl_node_valid(&cert.node)) {
+            return 0; // not ours: there is no name in it
+        }
+        names[i] = cert.node;
+    }
+    return count;
+}
+
 //  The list behind the head of a fact that is of this task and block; false otherwise.
 static bool
 s_read_head(const fl_masking_cohort *self, fl_bytes fact, fl_keep *what, uint64_t *set,

@@ -45,6 +45,7 @@ struct fl_masking_cohort {
     bool resumed;
     fl_hash ctx, survivors_hash;
     uint64_t token, tokens;   // of the KEEP that is awaited; 0 for none
+    bool unmasking;           // UNMASK was asked for and not answered
     bool told[FL_KEEP_COUNT]; // kept and sent
     //  lists by index, and as they are sent: of members in the set alone
     uint8_t header[FL_MEMBERS_MAX][FL_MASKED_HEADER_BYTES];
@@ -87,7 +88,10 @@ fl_masking_child *fl_masking_cohort_child(fl_masking_cohort *self, const fl_node
 void fl_masking_cohort_advance(fl_masking_cohort *self, fl_time now, fl_outbox *out);
 //  Say one thing to one member, if it is reachable and the thing was kept and told.
 void fl_masking_cohort_tell(fl_masking_cohort *self, uint32_t index, fl_keep what, fl_outbox *out);
-//  Name a child: its part ends.
+//  A child's part in the round ends; `note` says how it is told of.
+void fl_masking_cohort_turn_away(fl_masking_cohort *self, uint32_t index, fl_reason reason,
+                                 fl_verb about, fl_note_id note, fl_outbox *out);
+//  It lied, and that is shown: its part ends, and it is left out of the next rounds.
 void fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reason,
                              fl_verb about, fl_outbox *out);
 

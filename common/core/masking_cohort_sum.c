@@ -123,6 +123,7 @@ fl_masking_cohort_sum(fl_masking_cohort *self, fl_outbox *out)
             return;
         }
     }
+    self->unmasking = true;
     fl_effect *effect = fl_outbox_add(out, FL_FX_UNMASK);
     effect->unmask.block = self->block_id;
     effect->unmask.elements = self->task.order.elements;

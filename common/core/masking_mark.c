@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
+#include "common/crypto/hash.h"
 
 void
 fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MARK_BYTES])
@@ -17,6 +18,12 @@ fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MAR
     for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
         fl_write_from(&out, self->survivors[i].name, sizeof self->survivors[i].name);
     }
+    fl_write_u32(&out, self->older_count);
+    for (uint32_t i = 0; i < FL_MASKING_OLDER_MAX; i++) {
+        fl_write_u64(&out, self->older[i].round);
+        fl_write_from(&out, self->older[i].model.bytes, sizeof self->older[i].model);
+        fl_write_from(&out, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
+    }
     FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_MASKING_MARK_BYTES);
 }
 
@@ -28,6 +35,10 @@ s_valid(const fl_masking_mark *self)
         valid = fl_node_valid(&self->survivors[i]) &&
                 (i == 0 || memcmp(&self->survivors[i - 1], &self->survivors[i],
                                   sizeof self->survivors[i]) < 0);
+    }
+    valid = valid && self->older_count <= FL_MASKING_OLDER_MAX;
+    for (uint32_t i = 0; valid && i < FL_MASKING_OLDER_MAX; i++) {
+        valid = (self->older[i].round > 0) == (i < self->older_count);
     }
     return valid;
 }
@@ -45,6 +56,12 @@ fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self)
     for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
         fl_read_into(&in, self->survivors[i].name, sizeof self->survivors[i].name);
     }
+    self->older_count = fl_read_u32(&in);
+    for (uint32_t i = 0; i < FL_MASKING_OLDER_MAX; i++) {
+        self->older[i].round = fl_read_u64(&in);
+        fl_read_into(&in, self->older[i].model.bytes, sizeof self->older[i].model);
+        fl_read_into(&in, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
+    }
     if (fl_reader_done(&in) && s_valid(self)) {
         return true;
     }
@@ -58,11 +75,69 @@ s_by_name(const void *a, const void *b)
     return memcmp(a, b, sizeof(fl_node));
 }
 
+static fl_hash
+s_hash_names(const fl_node *names, uint32_t count)
+{
+    fl_node sorted[FL_MEMBERS_MAX];
+    FL_ASSERT(count <= FL_MEMBERS_MAX);
+    memcpy(sorted, names, count * sizeof *names);
+    qsort(sorted, count, sizeof *sorted, s_by_name);
+    return fl_hash_domain("HSA2 opened", fl_bytes_of(sorted, count * sizeof *sorted));
+}
+
+//  The older sum under this model; NULL when there is none.
+static const fl_masking_older *
+s_older(const fl_masking_mark *self, const fl_hash *model)
+{
+    for (uint32_t i = 0; i < self->older_count; i++) {
+        if (fl_hash_equal(&self->older[i].model, model)) {
+            return &self->older[i];
+        }
+    }
+    return NULL;
+}
+
+static bool
+s_last(const fl_masking_mark *self, const fl_hash *model)
+{
+    return self->opened > 0 && fl_hash_equal(&self->model, model);
+}
+
+//  The last one becomes the newest of the older, the oldest is forgotten.
+static void
+s_set_aside(fl_masking_mark *self)
+{
+    uint32_t kept =
+        self->older_count < FL_MASKING_OLDER_MAX ? self->older_count : FL_MASKING_OLDER_MAX - 1;
+    memmove(&self->older[1], &self->older[0], kept * sizeof self->older[0]);
+    self->older[0] = (fl_masking_older){ .round = self->opened,
+                                         .model = self->model,
+                                         .survivors = s_hash_names(self->survivors, self->count) };
+    self->older_count = kept + 1;
+}
+
+static void
+s_take_out(fl_masking_mark *self, const fl_hash *model)
+{
+    const fl_masking_older *older = s_older(self, model);
+    if (older != NULL) {
+        size_t at = (size_t)(older - self->older);
+        self->older_count--;
+        memmove(&self->older[at], &self->older[at + 1],
+                (self->older_count - at) * sizeof self->older[0]);
+        memset(&self->older[self->older_count], 0, sizeof self->older[0]);
+    }
+}
+
 void
 fl_masking_mark_open(fl_masking_mark *self, uint64_t round, const fl_hash *model,
                      const fl_node *names, uint32_t count)
 {
     FL_ASSERT(round > 0 && count > 0 && count <= FL_MEMBERS_MAX);
+    if (self->opened > 0 && !s_last(self, model)) {
+        s_take_out(self, model);
+        s_set_aside(self);
+    }
     self->opened = round;
     self->model = *model;
     self->count = count;
@@ -71,10 +146,18 @@ fl_masking_mark_open(fl_masking_mark *self, uint64_t round, const fl_hash *model
     qsort(self->survivors, count, sizeof *names, s_by_name);
 }
 
-bool
-fl_masking_mark_within(const fl_masking_mark *self, const fl_node *names, uint32_t count)
+uint64_t
+fl_masking_mark_opened(const fl_masking_mark *self, const fl_hash *model)
 {
-    for (uint32_t i = 0; i < self->count; i++) {
+    const fl_masking_older *older = s_older(self, model);
+    return s_last(self, model) ? self->opened : older != NULL ? older->round : 0;
+}
+
+bool
+fl_masking_mark_within(const fl_masking_mark *self, const fl_hash *model, const fl_node *names,
+                       uint32_t count)
+{
+    for (uint32_t i = 0; i < self->count && s_last(self, model); i++) {
         bool found = false;
         for (uint32_t n = 0; n < count; n++) {
             found = found || fl_node_equal(&self->survivors[i], &names[n]);
@@ -84,4 +167,17 @@ fl_masking_mark_within(const fl_masking_mark *self, const fl_node *names, uint32
         }
     }
     return true;
+}
+
+bool
+fl_masking_mark_exactly(const fl_masking_mark *self, const fl_hash *model, const fl_node *names,
+                        uint32_t count)
+{
+    const fl_masking_older *older = s_older(self, model);
+    fl_hash theirs = s_hash_names(names, count);
+    if (s_last(self, model)) {
+        fl_hash ours = s_hash_names(self->survivors, self->count);
+        return fl_hash_equal(&ours, &theirs);
+    }
+    return older == NULL || fl_hash_equal(&older->survivors, &theirs);
 }

@@ -1,12 +1,21 @@
 //  masking_mark - what a member remembers for ever of its masked rounds: the last round that it
-//  masked in, and the model and the survivors of the last sum that it helped to open. Durable
-//  before the first masked byte leaves, and again before the shares that open a sum do. A plain
-//  value.
+//  masked in, and the models and the survivors of the sums that it helped to open, the newest 64.
+//  Durable before the first masked byte leaves, and again before the shares that open a sum do. A
+//  plain value.
 #ifndef FL_CORE_MASKING_MARK_H
 #define FL_CORE_MASKING_MARK_H
 
 #include "common/base/status.h"
 #include "common/wire/message.h"
+
+enum { FL_MASKING_OLDER_MAX = 63 };
+
+//  A sum that was opened before the last one; the last one under its model.
+typedef struct fl_masking_older {
+    uint64_t round;
+    fl_hash model;
+    fl_hash survivors; // of their names in ascending order
+} fl_masking_older;
 
 typedef struct fl_masking_mark {
     fl_run run;
@@ -15,9 +24,15 @@ typedef struct fl_masking_mark {
     fl_hash model;                     // of that round
     uint32_t count;                    // survivors of that sum ...
     fl_node survivors[FL_MEMBERS_MAX]; // ... by ascending name, zeros behind them
+    uint32_t older_count;
+    fl_masking_older older[FL_MASKING_OLDER_MAX]; // newest first, zeros behind them
 } fl_masking_mark;
 
-enum { FL_MASKING_MARK_BYTES = 16 + 8 + 8 + 32 + 4 + 16 * FL_MEMBERS_MAX };
+enum {
+    FL_MASKING_OLDER_BYTES = 8 + 32 + 32,
+    FL_MASKING_MARK_BYTES = 16 + 8 + 8 + 32 + 4 + 16 * FL_MEMBERS_MAX + 4 +
+                            FL_MASKING_OLDER_MAX * FL_MASKING_OLDER_BYTES,
+};
 
 void fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MARK_BYTES]);
 //  False: not such bytes; the mark is zeroed then.
@@ -26,7 +41,13 @@ FL_CHECKED bool fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self);
 //  Remember who survived; `names` (count) in any order.
 void fl_masking_mark_open(fl_masking_mark *self, uint64_t round, const fl_hash *model,
                           const fl_node *names, uint32_t count);
-//  The survivors remembered are all among `names`.
-bool fl_masking_mark_within(const fl_masking_mark *self, const fl_node *names, uint32_t count);
+//  The round in which a sum under this model was opened last; 0: not that we know.
+uint64_t fl_masking_mark_opened(const fl_masking_mark *self, const fl_hash *model);
+//  The survivors under this model, where they are known by name, are all among `names`.
+bool fl_masking_mark_within(const fl_masking_mark *self, const fl_hash *model, const fl_node *names,
+                            uint32_t count);
+//  They are exactly `names`, or nothing was opened under it.
+bool fl_masking_mark_exactly(const fl_masking_mark *self, const fl_hash *model,
+                             const fl_node *names, uint32_t count);
 
 #endif

@@ -73,7 +73,7 @@ fl_masking_member_enter(fl_masking_member *self, fl_masking_step next, fl_outbox
 {
     FL_ASSERT(legal[self->step][next] || !FL_MASKING_RULE(&self->conf, FL_RULE_ONE_CONTENT));
     self->step = next;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING,
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_STEP,
                                    .round = self->task.order.round,
                                    .a = (uint64_t)next,
                                    .b = self->block.members });
@@ -202,6 +202,13 @@ s_say_keys(fl_masking_member *self, const fl_node *parent, fl_time now, fl_outbo
     fl_masking_member_utter(self, now, out);
 }
 
+void
+fl_masking_member_under(fl_masking_member *self, uint8_t hop)
+{
+    FL_ASSERT(hop >= 1 && self->step == FL_MASKING_IDLE);
+    self->conf.hop = hop;
+}
+
 fl_reason
 fl_masking_member_begin(fl_masking_member *self, const fl_task *task, const fl_node *parent,
                         fl_time until, fl_time now, fl_outbox *out)
@@ -215,6 +222,7 @@ fl_masking_member_begin(fl_masking_member *self, const fl_task *task, const fl_n
             fl_masking_member_burn(self, FL_WHY_EQUIVOCATION, FL_TASK, out);
             return FL_WHY_EQUIVOCATION;
         }
+        self->until = until > self->until ? until : self->until; // a new attempt has a new budget
         return FL_WHY_NONE;
     }
     fl_reason reason = s_judge_task(self, task);

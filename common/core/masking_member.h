@@ -21,7 +21,7 @@ typedef struct fl_masking_member_conf {
     const fl_keys *keys;                // outlive the member
     uint8_t certificate[FL_CERT_BYTES]; // of these keys
     fl_node node;
-    uint8_t hop; // of its parent's blocks: 1 below an edge of devices
+    uint8_t hop; // of its parent's blocks, until `under` says otherwise: 1 below an edge
     fl_masking_trust trust;
     fl_entropy entropy;
     fl_masking profile;   // the weakest that it takes part in
@@ -77,8 +77,12 @@ fl_masking_member *fl_masking_member_new(const fl_masking_member_conf *conf,
                                          const fl_masking_mark *mark);
 void fl_masking_member_destroy(fl_masking_member **self_p);
 
+//  Blocks of this hop from here on: what the parent's certificate says. Not within a round.
+void fl_masking_member_under(fl_masking_member *self, uint8_t hop);
+
 //  A task was accepted (its signature holds) from the parent of that name; `until`: when to give
-//  up. Says KEYS. The same body again changes nothing; another body for the same round burns it.
+//  up. Says KEYS. The same body again changes nothing but a later `until`; another body for the same
+//  round burns it.
 //  FL_WHY_NONE, or why this member takes no part: policy-refused, plan, stale (no later round than
 //  the last), equivocation. Not for an unmasked plan that `profile` allows.
 FL_CHECKED fl_reason fl_masking_member_begin(fl_masking_member *self, const fl_task *task,

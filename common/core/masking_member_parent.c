@@ -30,6 +30,9 @@ s_read_roster(fl_masking_member *self, const fl_block_roster *roster, uint64_t n
     block->members = 0;
     block->round.block = roster->block;
     fl_masking_block_seal(block, roster->members);
+    if (!FL_MASKING_RULE(&self->conf, FL_RULE_ROSTER)) {
+        memset(&block->round.roster, 0, sizeof block->round.roster);
+    }
     for (size_t at = 0; at < roster->members.size; at += FL_MEMBER_BYTES) {
         fl_bytes member = fl_bytes_of(roster->members.data + at, FL_MEMBER_BYTES);
         fl_reason reason = fl_masking_block_add(block, member, &self->conf.trust, now_s);
@@ -72,11 +75,10 @@ s_judge_block(fl_masking_member *self)
 static bool
 s_bound_by_model(const fl_masking_member *self)
 {
-    const fl_masking_mark *mark = &self->mark;
-    bool waived = self->conf.reopen_after > 0 && self->task.order.round > mark->opened &&
-                  self->task.order.round - mark->opened >= self->conf.reopen_after;
-    return mark->opened > 0 && fl_hash_equal(&mark->model, &self->task.order.model) && !waived &&
-           FL_MASKING_RULE(&self->conf, FL_RULE_SAME_MODEL);
+    uint64_t opened = fl_masking_mark_opened(&self->mark, &self->task.order.model);
+    bool waived = self->conf.reopen_after > 0 && self->task.order.round > opened &&
+                  self->task.order.round - opened >= self->conf.reopen_after;
+    return opened > 0 && !waived && FL_MASKING_RULE(&self->conf, FL_RULE_SAME_MODEL);
 }
 
 static uint32_t
@@ -97,8 +99,10 @@ s_same_model_allows(const fl_masking_member *self, uint64_t set, bool exactly)
 {
     fl_node names[FL_MEMBERS_MAX];
     uint32_t count = s_names(self, set, names);
-    return !s_bound_by_model(self) || (fl_masking_mark_within(&self->mark, names, count) &&
-                                       (!exactly || count == self->mark.count));
+    const fl_hash *model = &self->task.order.model;
+    return !s_bound_by_model(self) ||
+           (exactly ? fl_masking_mark_exactly(&self->mark, model, names, count)
+                    : fl_masking_mark_within(&self->mark, model, names, count));
 }
 
 static uint64_t
@@ -175,16 +179,12 @@ s_make_seeds(fl_masking_member *self)
 static void
 s_make_ctx(fl_masking_member *self)
 {
-    fl_hsa_round round = self->block.round;
     fl_hash task = self->task_hash;
     if (!FL_MASKING_RULE(&self->conf, FL_RULE_CTX_TASK)) {
         memset(&task, 0, sizeof task);
     }
-    if (!FL_MASKING_RULE(&self->conf, FL_RULE_CTX_ROSTER)) {
-        memset(&round.roster, 0, sizeof round.roster);
-    }
     fl_hash maskset = fl_hsa_set_hash(self->maskset, self->block.members);
-    self->ctx = fl_hsa_ctx(&round, &task, &maskset);
+    self->ctx = fl_hsa_ctx(&self->block.round, &task, &maskset);
 }
 
 static fl_reason

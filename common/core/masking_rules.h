@@ -16,7 +16,7 @@ enum {
     FL_RULE_FLOORS = 1 << 8,      // floors of one's own
     FL_RULE_PROFILE = 1 << 9,     // no weaker profile
     FL_RULE_CTX_TASK = 1 << 10,   // the task is in the context
-    FL_RULE_CTX_ROSTER = 1 << 11, // the roster is in the context
+    FL_RULE_ROSTER = 1 << 11,     // the roster is in the context, and in all that members share
 };
 
 #ifdef FL_TEST_RULES

@@ -11,11 +11,15 @@
 #include "common/base/status.h"
 
 static const bool legal[FL_MEMBER_PHASES][FL_MEMBER_PHASES] = {
-    [FL_MEMBER_NONE] = { [FL_MEMBER_FETCHING] = true, [FL_MEMBER_WORKING] = true },
+    [FL_MEMBER_NONE] = { [FL_MEMBER_FETCHING] = true,
+                         [FL_MEMBER_WORKING] = true,
+                         [FL_MEMBER_DECLINED] = true },
     [FL_MEMBER_FETCHING] = { [FL_MEMBER_NONE] = true, [FL_MEMBER_WORKING] = true },
     [FL_MEMBER_WORKING] = { [FL_MEMBER_NONE] = true,
+                            [FL_MEMBER_MASKING] = true,
                             [FL_MEMBER_OFFERED] = true,
                             [FL_MEMBER_DECLINED] = true },
+    [FL_MEMBER_MASKING] = { [FL_MEMBER_NONE] = true, [FL_MEMBER_OFFERED] = true },
     [FL_MEMBER_OFFERED] = { [FL_MEMBER_NONE] = true,
                             [FL_MEMBER_OFFERED] = true,
                             [FL_MEMBER_SENDING] = true,
@@ -27,7 +31,8 @@ static const bool legal[FL_MEMBER_PHASES][FL_MEMBER_PHASES] = {
     [FL_MEMBER_SENT] = { [FL_MEMBER_NONE] = true,
                          [FL_MEMBER_OFFERED] = true,
                          [FL_MEMBER_SENDING] = true,
-                         [FL_MEMBER_SENT] = true },
+                         [FL_MEMBER_SENT] = true,
+                         [FL_MEMBER_DECLINED] = true },
     [FL_MEMBER_DECLINED] = { [FL_MEMBER_NONE] = true },
 };
 
@@ -42,7 +47,12 @@ fl_member_new(const fl_member_conf *conf)
     fl_joining_init(&self->joining, conf);
     self->due = FL_NEVER;
     self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
-    if (!fl_push_init(&self->push, conf->role == FL_ROLE_EDGE)) {
+    bool made = fl_push_init(&self->push, conf->role == FL_ROLE_EDGE);
+    if (made && conf->masking != NULL) {
+        self->masking = fl_masking_member_new(conf->masking, conf->mark);
+        made = self->masking != NULL;
+    }
+    if (!made) {
         fl_member_destroy(&self);
     }
     return self;
@@ -54,6 +64,7 @@ fl_member_destroy(fl_member **self_p)
     fl_member *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
+        fl_masking_member_destroy(&self->masking);
         fl_push_release(&self->push);
         free(self);
     }
@@ -165,17 +176,30 @@ fl_member_end(fl_member *self, fl_outcome outcome, fl_reason reason, bool certai
     if (self->phase == FL_MEMBER_NONE) {
         return;
     }
+    fl_member_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
     fl_push_end(&self->push, out);
     fl_fetch_end(&self->fetch, out);
     self->verdict = (fl_verdict){ .round = self->task.order.round,
                                   .outcome = outcome,
                                   .reason = reason,
                                   .certain = certain,
+                                  .spent = self->spent,
                                   .final = self->verdict.final };
     self->verdict_new = true;
     fl_member_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
     fl_member_enter(self, FL_MEMBER_NONE);
     self->due = FL_NEVER;
+}
+
+void
+fl_member_turn_down(fl_member *self, fl_reason reason, const char *text)
+{
+    fl_member_enter(self, FL_MEMBER_DECLINED);
+    self->declined = reason;
+    size_t length = strlen(text);
+    length = length < FL_TEXT_MAX - 1 ? length : FL_TEXT_MAX - 1;
+    memset(self->declined_text, 0, sizeof self->declined_text);
+    memcpy(self->declined_text, text, length);
 }
 
 void
@@ -224,7 +248,8 @@ s_beat(fl_member *self, fl_time now, fl_outbox *out)
     beat->attempt = self->phase == FL_MEMBER_NONE ? 0 : self->task.attempt;
     beat->activity = fl_member_activity(self);
     beat->leaves = self->doing.leaves;
-    beat->samples = self->doing.samples;
+    bool hides = self->masking != NULL && self->conf.masking->profile != FL_MASKING_NONE;
+    beat->samples = hides ? 0 : self->doing.samples;
     beat->tally = self->doing.tally;
     if (self->phase == FL_MEMBER_FETCHING) {
         beat->done = self->fetch.received;
@@ -271,21 +296,31 @@ on_tick(fl_member *self, fl_time now, fl_outbox *out)
     if (s_pushing(self)) {
         fl_member_pushed(self, fl_push_pump(&self->push, &self->task, &self->seat, out), out);
     }
+    fl_member_masking_tick(self, now, out);
 }
 
 // ---- the door -----------------------------------------------------------------------------------
 void
 fl_member_step(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(event->kind == FL_EV_TICK || event->kind == FL_EV_MESSAGE ||
-              event->kind == FL_EV_MODEL);
-    if (event->kind == FL_EV_MESSAGE) {
+    switch ((int)event->kind) {
+    case FL_EV_MESSAGE:
         FL_ASSERT(event->message.from == FL_PARENT);
         fl_member_hear(self, event, now, out);
-    } else if (event->kind == FL_EV_MODEL) {
+        break;
+    case FL_EV_MODEL:
         on_model(self, event, now, out);
-    } else {
+        break;
+    case FL_EV_MASKED:
+        fl_member_masking_masked(self, event, now, out);
+        break;
+    case FL_EV_SAVED:
+        fl_member_masking_saved(self, event, now, out);
+        break;
+    default:
+        FL_ASSERT(event->kind == FL_EV_TICK);
         on_tick(self, now, out);
+        break;
     }
 }
 
@@ -301,14 +336,17 @@ fl_member_deadline(const fl_member *self)
     if (s_pushing(self)) {
         return 0;
     }
-    return s_sooner(fl_joining_deadline(&self->joining), s_fetch_stuck_at(self));
+    fl_time link = s_sooner(fl_joining_deadline(&self->joining), s_fetch_stuck_at(self));
+    return s_sooner(link, fl_member_masking_deadline(self));
 }
 
 // ---- the host's side ----------------------------------------------------------------------------
 const fl_task *
 fl_member_task(const fl_member *self)
 {
-    return self->phase == FL_MEMBER_NONE || self->phase == FL_MEMBER_FETCHING ? NULL : &self->task;
+    bool held = self->phase != FL_MEMBER_NONE &&
+                fl_hash_equal(&self->model, &self->task.order.model);
+    return held ? &self->task : NULL;
 }
 
 fl_time
@@ -326,11 +364,14 @@ fl_member_wants(const fl_member *self)
 void
 fl_member_offer(fl_member *self, const fl_offer *offer, fl_time now, fl_outbox *out)
 {
-    (void)now;
     FL_ASSERT(self->phase == FL_MEMBER_WORKING);
-    fl_push_load(&self->push, offer);
     uint64_t staleness = self->task.order.round - offer->base_round;
     fl_member_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
+    if (fl_member_masks(self)) {
+        fl_member_masking_offer(self, offer, now, out);
+        return;
+    }
+    fl_push_load(&self->push, offer);
     fl_member_offer_anew(self, out);
 }
 
@@ -339,12 +380,8 @@ fl_member_decline(fl_member *self, fl_reason reason, const char *text, fl_time n
 {
     (void)now;
     FL_ASSERT(self->phase == FL_MEMBER_WORKING);
-    fl_member_enter(self, FL_MEMBER_DECLINED);
-    self->declined = reason;
-    size_t length = strlen(text);
-    length = length < FL_TEXT_MAX - 1 ? length : FL_TEXT_MAX - 1;
-    memset(self->declined_text, 0, sizeof self->declined_text);
-    memcpy(self->declined_text, text, length);
+    fl_member_masking_end(self, reason, out);
+    fl_member_turn_down(self, reason, text);
     fl_member_decline_again(self, out);
 }
 
@@ -383,6 +420,8 @@ fl_member_activity(const fl_member *self)
     switch (self->phase) {
     case FL_MEMBER_FETCHING:
         return FL_DOING_FETCH;
+    case FL_MEMBER_MASKING:
+        return FL_DOING_ENCODE; // not WAIT_CLOSE: a parent takes that for a lost CONTRIB
     case FL_MEMBER_OFFERED:
         return FL_DOING_WAIT_GRANT;
     case FL_MEMBER_SENDING:
@@ -404,5 +443,6 @@ fl_member_leave(fl_member *self, fl_reason reason, fl_outbox *out)
     if (fl_member_joined(self)) {
         fl_member_say(self, FL_LEAVE, out)->leave.reason = reason;
     }
+    fl_member_masking_end(self, reason, out);
     fl_joining_left(&self->joining);
 }

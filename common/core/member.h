@@ -4,8 +4,10 @@
 //  One thread at a time. Holds one task and at most one offered contribution.
 //
 //  Link:  OFFLINE -> JOINING -> JOINED, back to OFFLINE after three silent beats.
-//  Task:  NONE -> FETCHING -> WORKING -> OFFERED -> SENDING -> SENT -> NONE. A newer task replaces
-//  an older one in any state; the same task again only heals what was lost.
+//  Task:  NONE -> FETCHING -> WORKING -> OFFERED -> SENDING -> SENT -> NONE; when it is masked,
+//  MASKING between WORKING and OFFERED. A newer task replaces an older one in any state; the same
+//  task again only heals what was lost. A task whose masks are weaker than configured, or that asks
+//  for masks where none are configured, is declined without asking the host.
 #ifndef FL_CORE_MEMBER_H
 #define FL_CORE_MEMBER_H
 
@@ -23,7 +25,7 @@ typedef struct fl_member_conf {
     uint32_t beat_ms;     // until WELCOME says otherwise
     uint32_t backoff_min_ms, backoff_max_ms;
     //  Its half of a masked round; NULL: this member takes no masked task. Borrowed, with all that
-    //  it points to.
+    //  it points to; the hop is that of the parent's certificate, which WELCOME must show.
     const fl_masking_member_conf *masking;
     const fl_masking_mark *mark; // what was kept last of masked rounds; NULL: nothing
 } fl_member_conf;
@@ -69,7 +71,8 @@ typedef struct fl_doing {
 fl_member *fl_member_new(const fl_member_conf *conf);
 void fl_member_destroy(fl_member **self_p);
 
-//  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED (of a masking token). Others are not for a member (panic).
+//  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED of a token with
+//  FL_MASKING_TOKEN_MEMBER. Others are not for a member (panic).
 void fl_member_step(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out);
 fl_time fl_member_deadline(const fl_member *self);
 
@@ -81,7 +84,8 @@ fl_time fl_member_due(const fl_member *self);
 //  True while the host still owes an answer to the task (it is WORKING).
 bool fl_member_wants(const fl_member *self);
 
-//  Answer the task with a contribution. Only while `wants`.
+//  Answer the task with a contribution. Only while `wants`. One that may not be masked is freed,
+//  and the task declined.
 void fl_member_offer(fl_member *self, const fl_offer *offer, fl_time now, fl_outbox *out);
 //  Answer the task with a reason. Only while `wants`.
 void fl_member_decline(fl_member *self, fl_reason reason, const char *text, fl_time now,
@@ -89,7 +93,8 @@ void fl_member_decline(fl_member *self, fl_reason reason, const char *text, fl_t
 //  Take the last verdict, once. False when there is no new one.
 bool fl_member_verdict(fl_member *self, fl_verdict *verdict);
 
-//  What to say on the next heartbeats while WORKING; leaves, samples and tally are always said.
+//  What to say on the next heartbeats while WORKING; leaves, samples and tally are always said, but
+//  samples only by a member that would take part unmasked.
 void fl_member_doing(fl_member *self, const fl_doing *doing);
 
 bool fl_member_joined(const fl_member *self);

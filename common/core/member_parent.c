@@ -7,10 +7,14 @@
 #include "common/base/status.h"
 
 static void
-on_welcome(fl_member *self, const fl_message *message, fl_time now, fl_outbox *out)
+on_welcome(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    const fl_message *message = event->message.message;
     if (self->joining.phase != FL_LINK_JOINING) {
         return; // an answer to a HELLO that we gave up
+    }
+    if (!fl_member_masking_welcome(self, event, now, out)) {
+        return;
     }
     if (!fl_run_equal(&self->run, &message->run)) {
         fl_member_end(self, FL_OUT_REFUSED, FL_WHY_UNKNOWN_RUN, true, out);
@@ -28,6 +32,7 @@ on_welcome(fl_member *self, const fl_message *message, fl_time now, fl_outbox *o
     if (fl_member_offering(self)) {
         fl_member_offer_anew(self, out);
     }
+    fl_member_masking_again(self, now, out);
 }
 
 static void
@@ -38,7 +43,11 @@ s_begin_task(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
     self->exposed = 0;
     self->due = now + task->budget_ms;
     fl_member_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
-    if (fl_hash_equal(&self->model, &task->order.model)) {
+    fl_reason reason = fl_member_masking_begin(self, now, out);
+    if (reason != FL_WHY_NONE) {
+        fl_member_turn_down(self, reason, "this member takes no part in such a round");
+        fl_member_decline_again(self, out);
+    } else if (fl_hash_equal(&self->model, &task->order.model)) {
         fl_member_enter(self, FL_MEMBER_WORKING);
     } else {
         fl_member_enter(self, FL_MEMBER_FETCHING);
@@ -52,13 +61,14 @@ static void
 s_task_again(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
 {
     bool newer = task->attempt > self->task.attempt;
-    if (task->attempt < self->task.attempt) {
-        return;
-    }
+    bool older = task->attempt < self->task.attempt;
     if (newer) {
         self->task.attempt = task->attempt;
         self->due = now + task->budget_ms;
         fl_member_note(self, FL_NOTE_TASK, FL_WHY_RESTART, task->attempt, task->budget_ms, out);
+    }
+    if (!fl_member_masking_repeat(self, task, now, out) || older) {
+        return;
     }
     switch (self->phase) {
     case FL_MEMBER_OFFERED:
@@ -76,6 +86,7 @@ s_task_again(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
     case FL_MEMBER_NONE:
     case FL_MEMBER_FETCHING:
     case FL_MEMBER_WORKING:
+    case FL_MEMBER_MASKING:
     case FL_MEMBER_PHASES:
         break;
     }
@@ -153,6 +164,9 @@ s_offer_refused(fl_member *self, const fl_message *message, fl_outbox *out)
     if (!fl_member_offering(self) || message->round != self->task.order.round) {
         return;
     }
+    if (fl_member_masks(self) && reason == FL_WHY_UNKNOWN_ROUND) {
+        return; // a parent that restarted is not that far again; TASK has it said again
+    }
     bool late = reason == FL_WHY_LATE || reason == FL_WHY_BUSY || reason == FL_WHY_SLOW;
     fl_member_end(self, late ? FL_OUT_LATE : FL_OUT_REFUSED, reason, self->exposed == 0, out);
 }
@@ -171,6 +185,8 @@ on_refused(fl_member *self, const fl_message *message, fl_time now, fl_outbox *o
         s_rejoin(self, reason, now, out);
     } else if (message->refused.about == FL_CONTRIB || message->refused.about == FL_CHUNK) {
         s_offer_refused(self, message, out);
+    } else {
+        fl_member_masking_refused(self, message, out);
     }
 }
 
@@ -191,7 +207,9 @@ s_foreign(const fl_member *self, const fl_message *message)
 {
     bool speaks = message->verb == FL_TASK || message->verb == FL_GRANT ||
                   message->verb == FL_CLOSED || message->verb == FL_BEAT ||
-                  message->verb == FL_PIECE;
+                  message->verb == FL_PIECE || message->verb == FL_ROSTER ||
+                  message->verb == FL_DEALT || message->verb == FL_MASKSET ||
+                  message->verb == FL_SURVIVORS || message->verb == FL_ACKS;
     return speaks && !fl_run_equal(&message->run, &self->run);
 }
 
@@ -207,7 +225,7 @@ fl_member_hear(fl_member *self, const fl_event *event, fl_time now, fl_outbox *o
     }
     switch (message->verb) {
     case FL_WELCOME:
-        on_welcome(self, message, now, out);
+        on_welcome(self, event, now, out);
         break;
     case FL_TASK:
         on_task(self, &message->task, now, out);
@@ -224,6 +242,13 @@ fl_member_hear(fl_member *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_PIECE:
         on_piece(self, event, now, out);
         break;
+    case FL_ROSTER:
+    case FL_DEALT:
+    case FL_MASKSET:
+    case FL_SURVIVORS:
+    case FL_ACKS:
+        fl_member_masking_hear(self, event, now, out);
+        break;
     case FL_BEAT:
         break;
     case FL_VERB_NONE:
@@ -238,14 +263,9 @@ fl_member_hear(fl_member *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_ASK:
     case FL_ANSWER:
     case FL_KEYS:
-    case FL_ROSTER:
     case FL_SHARES:
-    case FL_DEALT:
     case FL_READY:
-    case FL_MASKSET:
-    case FL_SURVIVORS:
     case FL_ACK:
-    case FL_ACKS:
     case FL_UNMASK:
     case FL_VERB_COUNT:
         fl_member_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);

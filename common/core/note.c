@@ -34,10 +34,12 @@ static const char *const notes[FL_NOTE_COUNT_OF] = {
     [FL_NOTE_SATURATED] = "saturated",           // a: elements clipped, b: elements
     [FL_NOTE_RUN_DONE] = "run-done",             // a: rounds
     [FL_NOTE_SAVE_FAILED] = "save-failed",       // a: token
-    [FL_NOTE_MASKING] = "masking",               // a: step, b: members
-    [FL_NOTE_MASKING_OUT] = "masking-out",       // a: index, b: step
-    [FL_NOTE_MASKING_REFUSED] = "masking-refused", // a: verb, b: step
-    [FL_NOTE_MASKING_BLAMED] = "masking-blamed", // a: index, b: step
+    [FL_NOTE_MASKING] = "masking",               // a: state of a block, b: members
+    [FL_NOTE_MASKING_STEP] = "masking-step",     // a: step of a member, b: members
+    //  Of the next two b is a member's step when they are about ourselves, else a block's state.
+    [FL_NOTE_MASKING_OUT] = "masking-out",       // a: index
+    [FL_NOTE_MASKING_REFUSED] = "masking-refused", // a: verb
+    [FL_NOTE_MASKING_BLAMED] = "masking-blamed", // a: index, b: state
     [FL_NOTE_MASKING_ENDED] = "masking-ended",   // a: survivors, b: lost after masking
 };
 

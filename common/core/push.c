@@ -13,15 +13,17 @@ fl_push_init(fl_push *self, bool with_roll)
     memset(self, 0, sizeof *self);
     if (with_roll) {
         self->roll = malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
+        self->blocks = malloc((size_t)FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES);
     }
-    return !with_roll || self->roll != NULL;
+    return !with_roll || (self->roll != NULL && self->blocks != NULL);
 }
 
 void
 fl_push_release(fl_push *self)
 {
     free(self->roll);
-    self->roll = NULL;
+    free(self->blocks);
+    self->roll = self->blocks = NULL;
 }
 
 void
@@ -29,10 +31,38 @@ fl_push_load(fl_push *self, const fl_offer *offer)
 {
     FL_ASSERT(self->offer.vec == 0 && offer->vec != 0 && offer->vector_bytes > 0);
     FL_ASSERT(offer->roll_count <= FL_ROLL_MAX && (offer->roll_count == 0 || self->roll != NULL));
+    FL_ASSERT(offer->block_count <= FL_BLOCK_LINES_MAX);
+    FL_ASSERT(offer->block_count == 0 || self->blocks != NULL);
     self->offer = *offer;
     self->offer.roll = NULL;
+    self->offer.blocks = NULL;
+    self->masked = self->signs = false;
     for (uint32_t i = 0; i < offer->roll_count; i++) {
         fl_roll_encode(&offer->roll[i], self->roll + (size_t)i * FL_ROLL_ENTRY_BYTES);
+    }
+    for (uint32_t i = 0; i < offer->block_count; i++) {
+        fl_block_line_encode(&offer->blocks[i], self->blocks + (size_t)i * FL_BLOCK_LINE_BYTES);
+    }
+}
+
+void
+fl_push_mask(fl_push *self, const fl_masking_upload *upload, fl_outbox *out)
+{
+    FL_ASSERT(self->offer.vec != 0 && upload->vec != 0 && !self->masked);
+    FL_ASSERT(upload->header.size == sizeof self->header);
+    FL_ASSERT(upload->psig.size == 0 || upload->psig.size == sizeof self->psig);
+    fl_outbox_add(out, FL_FX_DROP)->drop.vec = self->offer.vec;
+    self->offer.vec = upload->vec;
+    self->offer.hash = upload->hash;
+    self->offer.vector_bytes = upload->vector_bytes;
+    self->offer.weight = 0;
+    self->offer.count = 0;
+    memset(self->offer.stats, 0, sizeof self->offer.stats);
+    self->masked = true;
+    memcpy(self->header, upload->header.data, sizeof self->header);
+    self->signs = upload->psig.size > 0;
+    if (self->signs) {
+        memcpy(self->psig, upload->psig.data, sizeof self->psig);
     }
 }
 
@@ -64,6 +94,9 @@ fl_push_announce(const fl_push *self, const fl_task *task, const fl_welcome *sea
     contrib->tally = offer->tally;
     contrib->roll_dropped = offer->roll_dropped;
     contrib->roll = fl_bytes_of(self->roll, (size_t)offer->roll_count * FL_ROLL_ENTRY_BYTES);
+    contrib->blocks = fl_bytes_of(self->blocks, (size_t)offer->block_count * FL_BLOCK_LINE_BYTES);
+    contrib->header = fl_bytes_of(self->header, self->masked ? sizeof self->header : 0);
+    contrib->psig = fl_bytes_of(self->psig, self->signs ? sizeof self->psig : 0);
 }
 
 static void

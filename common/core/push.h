@@ -7,8 +7,11 @@
 #include "common/core/member.h"
 
 typedef struct fl_push {
-    fl_offer offer; // vec 0 when none; its roll pointer is not kept
-    uint8_t *roll;  // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), of an edge only
+    fl_offer offer;  // vec 0 when none; its pointers are not kept
+    uint8_t *roll;   // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), of an edge only
+    uint8_t *blocks; // (FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES), likewise
+    uint8_t header[FL_MASKED_HEADER_BYTES], psig[FL_SIGNATURE_BYTES];
+    bool masked, signs; // the header is there; the psig too
     uint64_t sent, limit;
     uint32_t rewind, chunk_bytes;
     bool lane_open;
@@ -20,6 +23,9 @@ void fl_push_release(fl_push *self);
 
 //  Take over what the host offers; nothing is sent yet.
 void fl_push_load(fl_push *self, const fl_offer *offer);
+//  From now on it is these masked bytes, and nothing of it is said in the clear; the plain vector
+//  is freed.
+void fl_push_mask(fl_push *self, const fl_masking_upload *upload, fl_outbox *out);
 //  Forget what was granted and sent (a new attempt or seat asks from the
 //  start).
 void fl_push_restart(fl_push *self);

@@ -32,6 +32,7 @@ fl_roster_destroy(fl_roster **self_p)
     }
     for (uint32_t i = 0; i < self->count; i++) {
         free(self->seats[i].roll);
+        free(self->seats[i].blocks);
     }
     free(self);
 }
@@ -88,6 +89,7 @@ s_new_seat(fl_roster *self)
         fl_seat *seat = &self->seats[i];
         if (!seat->present && seat->phase == FL_SEAT_IDLE) {
             free(seat->roll);
+            free(seat->blocks);
             memset(seat, 0, sizeof *seat);
             return i;
         }

@@ -41,9 +41,16 @@ typedef struct fl_seat {
     fl_reason reason;                       // of LATE, REFUSED, ABSENT
     uint32_t slot;                          // of STAGING, VERIFYING, FOLDING
     fl_time tasked_at, offered_at, came_at; // came_at: last chunk in
-    fl_contrib contrib;                     // roll view: into `roll`
-    uint8_t *roll; // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), edges only, made when needed
+    fl_contrib contrib;                     // views: into `roll` and `blocks`
+    uint8_t *roll;   // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), edges only, made when needed
+    uint8_t *blocks; // (FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES), likewise
     fl_intake intake;
+    //  this round, when it is masked
+    bool in_block;
+    bool out;         // a new process sits here, which has no part in it
+    uint32_t block;   // its accumulator; 0 when there is one
+    fl_time ready_at; // READY heard; 0: not yet
+    fl_reason blamed; // of any round: shown to have lied, left out from there on
     //  the last settled round
     uint64_t last_round;
     uint32_t last_attempt;

@@ -41,6 +41,9 @@ s_add_edge(fl_tally *sum, const fl_seat *seat)
     }
     sum->bytes_up += said->bytes_up;
     sum->bytes_down += said->bytes_down;
+    sum->masked += said->masked;
+    sum->recovered += said->recovered;
+    sum->aborted += said->aborted;
     if (in || !fl_seat_terminal(seat)) { // still running: what the edge says so far
         sum->in += said->in;
         sum->late += said->late;

@@ -2,6 +2,8 @@
 
 #include "common/base/log.h"
 #include "common/base/status.h"
+#include "common/core/masking_cohort.h"
+#include "common/core/masking_member.h"
 
 enum { NO_METRIC = -1 };
 
@@ -43,23 +45,68 @@ static const row rows[FL_NOTE_COUNT_OF] = {
     [FL_NOTE_SATURATED] = { FL_LOG_WARN, "clipped", "elements", NO_METRIC },
     [FL_NOTE_RUN_DONE] = { FL_LOG_INFO, "rounds", NULL, NO_METRIC },
     [FL_NOTE_SAVE_FAILED] = { FL_LOG_ERROR, "token", NULL, NO_METRIC },
-    [FL_NOTE_MASKING] = { FL_LOG_DEBUG, "step", "members", NO_METRIC },
-    [FL_NOTE_MASKING_OUT] = { FL_LOG_WARN, "index", "step", NO_METRIC },
-    [FL_NOTE_MASKING_REFUSED] = { FL_LOG_WARN, "verb", "step", NO_METRIC },
-    [FL_NOTE_MASKING_BLAMED] = { FL_LOG_ERROR, "index", "step", NO_METRIC },
-    [FL_NOTE_MASKING_ENDED] = { FL_LOG_INFO, "survivors", "lost", NO_METRIC },
+    [FL_NOTE_MASKING] = { FL_LOG_DEBUG, "state", "members", NO_METRIC },
+    [FL_NOTE_MASKING_STEP] = { FL_LOG_DEBUG, "step", "members", NO_METRIC },
+    [FL_NOTE_MASKING_OUT] = { FL_LOG_WARN, "index", "place", FL_METRIC_masking_out_total },
+    [FL_NOTE_MASKING_REFUSED] = { FL_LOG_WARN, "verb", "place", FL_METRIC_masking_refused_total },
+    [FL_NOTE_MASKING_BLAMED] = { FL_LOG_ERROR, "index", "place", FL_METRIC_masking_blamed_total },
+    [FL_NOTE_MASKING_ENDED] = { FL_LOG_INFO, "survivors", "lost", FL_METRIC_masking_opened_total },
 };
 
+//  The first number, by its name where it has one.
 static fl_log_pair
-s_number(const fl_note *note, const char *key, uint64_t value)
+s_first(const fl_note *note, const char *key)
 {
-    if (note->id == FL_NOTE_REFUSED) {
-        return fl_log_text(key, fl_verb_name((fl_verb)value));
+    switch ((int)note->id) {
+    case FL_NOTE_REFUSED:
+    case FL_NOTE_MASKING_REFUSED:
+        return fl_log_text(key, fl_verb_name((fl_verb)note->a));
+    case FL_NOTE_VERDICT:
+        return fl_log_text(key, fl_outcome_name((fl_outcome)note->a));
+    case FL_NOTE_MASKING:
+        return fl_log_text(key, fl_masking_state_name((fl_masking_state)note->a));
+    case FL_NOTE_MASKING_STEP:
+        return fl_log_text(key, fl_masking_step_name((fl_masking_step)note->a));
+    default:
+        return fl_log_u64(key, note->a);
     }
-    if (note->id == FL_NOTE_VERDICT && key == rows[FL_NOTE_VERDICT].a) {
-        return fl_log_text(key, fl_outcome_name((fl_outcome)value));
+}
+
+//  The second one. Where it is a place in a masked round: a child's is the state of its block, ours
+//  our own step.
+static fl_log_pair
+s_second(const fl_note *note, const char *key)
+{
+    bool ours = note->node.name[0] == '\0';
+    switch ((int)note->id) {
+    case FL_NOTE_MASKING_OUT:
+    case FL_NOTE_MASKING_REFUSED:
+    case FL_NOTE_MASKING_BLAMED:
+        return ours ? fl_log_text("step", fl_masking_step_name((fl_masking_step)note->b))
+                    : fl_log_text("state", fl_masking_state_name((fl_masking_state)note->b));
+    default:
+        return fl_log_u64(key, note->b);
     }
-    return fl_log_u64(key, value);
+}
+
+static bool
+s_block_aborted(const fl_note *note)
+{
+    return note->id == FL_NOTE_MASKING && note->a == FL_MASKING_ABORTED;
+}
+
+//  What one note counts beside the counter of its row.
+static void
+s_count(const fl_note *note, fl_metrics *metrics)
+{
+    if (note->id == FL_NOTE_SATURATED) {
+        fl_metrics_add(metrics, FL_METRIC_saturated_total, note->a);
+    } else if (note->id == FL_NOTE_MASKING_ENDED) {
+        fl_metrics_add(metrics, FL_METRIC_masking_masked_total, note->a + note->b);
+        fl_metrics_add(metrics, FL_METRIC_masking_recovered_total, note->b);
+    } else if (s_block_aborted(note)) {
+        fl_metrics_add(metrics, FL_METRIC_masking_aborted_total, 1);
+    }
 }
 
 void
@@ -70,13 +117,12 @@ fl_chronicle(const fl_note *note, fl_metrics *metrics)
     if (row_of->metric != NO_METRIC) {
         fl_metrics_add(metrics, (fl_metric)row_of->metric, 1);
     }
-    if (note->id == FL_NOTE_SATURATED) {
-        fl_metrics_add(metrics, FL_METRIC_saturated_total, note->a);
-    }
+    s_count(note, metrics);
     if (note->round > 0) {
         fl_log_set_round(note->round);
     }
-    if (!fl_log_wanted(row_of->level)) {
+    fl_log_level level = s_block_aborted(note) ? FL_LOG_WARN : row_of->level;
+    if (!fl_log_wanted(level)) {
         return;
     }
     fl_log_pair pairs[5];
@@ -85,14 +131,14 @@ fl_chronicle(const fl_note *note, fl_metrics *metrics)
         pairs[count++] = fl_log_text("peer", note->node.name);
     }
     if (row_of->a != NULL) {
-        pairs[count++] = s_number(note, row_of->a, note->a);
+        pairs[count++] = s_first(note, row_of->a);
     }
     if (row_of->b != NULL) {
-        pairs[count++] = s_number(note, row_of->b, note->b);
+        pairs[count++] = s_second(note, row_of->b);
     }
     if (note->reason != FL_WHY_NONE) {
         pairs[count++] = fl_log_text("reason", fl_reason_name(note->reason));
     }
     pairs[count] = fl_log_none();
-    fl_log_line(row_of->level, fl_note_name(note->id), pairs);
+    fl_log_line(level, fl_note_name(note->id), pairs);
 }

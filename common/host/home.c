@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/crypto/hash.h"
 #include "common/store/file.h"
 
 #define KEYS_NEXT FL_HOME_KEYS ".next"
@@ -15,8 +16,11 @@ static const char enrol_first[] = "enrol this node first (fl enrol)";
 static const char found_first[] =
     "make an authority first (fl ca init), or name the directory that holds it";
 
+static const char mark_magic[8] = "FLmark-1"; // no zero behind it
 enum { PRIVATE_DIRECTORY = 0700, SECRET = 0600, PUBLIC = 0644, PARENT_FILE_MAX = 512,
        LEASE_FILE_MAX = 64 };
+enum { MARK_CHECK_BYTES = 16 };
+enum { MARK_FILE_BYTES = sizeof mark_magic + FL_MASKING_MARK_BYTES + MARK_CHECK_BYTES };
 
 fl_status
 fl_home_path(const char *directory, const char *name, char path[FL_HOME_PATH_MAX], fl_why *why)
@@ -352,6 +356,56 @@ fl_home_lease_save(const char *directory, const fl_lease *lease, fl_why *why)
     int length = snprintf(text, sizeof text, "%u of %u\n", lease->shard, lease->shards);
     FL_ASSERT(length > 0 && length < (int)sizeof text);
     return s_write(directory, FL_HOME_LEASE, fl_bytes_of(text, (size_t)length), PUBLIC, why);
+}
+
+// ---- the mark of masked rounds ----------------------------------------------------------------
+//  magic, mark, checksum: the checksum finds a damaged file, it does not authenticate one.
+static void
+s_mark_file(fl_bytes mark, uint8_t file[MARK_FILE_BYTES])
+{
+    fl_writer out = fl_writer_over(file, MARK_FILE_BYTES);
+    fl_write_from(&out, mark_magic, sizeof mark_magic);
+    fl_write_from(&out, mark.data, mark.size);
+    fl_hash check = fl_hash_domain("tributary/mark/v1", fl_bytes_of(file, fl_writer_size(&out)));
+    fl_write_from(&out, check.bytes, MARK_CHECK_BYTES);
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == MARK_FILE_BYTES);
+}
+
+fl_status
+fl_home_mark_load(const char *directory, fl_masking_mark *mark, fl_why *why)
+{
+    char path[FL_HOME_PATH_MAX];
+    uint8_t expected[MARK_FILE_BYTES];
+    fl_blob *blob;
+    memset(mark, 0, sizeof *mark);
+    fl_status status = s_read(directory, FL_HOME_MARK, MARK_FILE_BYTES, true, path, &blob, why);
+    if (status == FL_OK) {
+        fl_bytes file = fl_blob_bytes(blob);
+        bool sound = file.size == MARK_FILE_BYTES;
+        if (sound) {
+            fl_bytes body = fl_bytes_of(file.data + sizeof mark_magic, FL_MASKING_MARK_BYTES);
+            s_mark_file(body, expected);
+            sound = memcmp(expected, file.data, MARK_FILE_BYTES) == 0 &&
+                    fl_masking_mark_decode(body, mark);
+        }
+        if (!sound) {
+            fl_why_set(why, "%s is damaged: it says which update was masked last, and none may be "
+                       "masked twice; restore it, or enrol this node anew in another directory",
+                       path);
+            status = FL_MALFORMED;
+        }
+    }
+    fl_blob_unref(&blob);
+    return status;
+}
+
+fl_status
+fl_home_mark_save(const char *directory, fl_bytes bytes, fl_why *why)
+{
+    uint8_t file[MARK_FILE_BYTES];
+    FL_ASSERT(bytes.size == FL_MASKING_MARK_BYTES);
+    s_mark_file(bytes, file);
+    return s_write(directory, FL_HOME_MARK, fl_bytes_of(file, sizeof file), SECRET, why);
 }
 
 // ---- the authority's secret -------------------------------------------------------------------

@@ -7,6 +7,7 @@
 //      authority.pub  public keys of its authority        0644
 //      parent         line 1 endpoint, line 2 CURVE key of the parent as hex   0644
 //      shard          "3 of 16": the data shard that the root leased            0644
+//      masking.mark   what a member must remember of its masked rounds         0600
 //      authority.key  the authority's secret, in the operator's directory only 0600
 //
 //  New keys and their certificate change places together: first node.key.next, then node.cert.next,
@@ -17,6 +18,7 @@
 #ifndef FL_HOST_HOME_H
 #define FL_HOST_HOME_H
 
+#include "common/core/masking_mark.h"
 #include "common/crypto/cert.h"
 #include "common/crypto/keys.h"
 #include "common/crypto/token.h"
@@ -27,6 +29,7 @@
 #define FL_HOME_AUTHORITY "authority.pub"
 #define FL_HOME_PARENT "parent"
 #define FL_HOME_LEASE "shard"
+#define FL_HOME_MARK "masking.mark"
 #define FL_HOME_SECRET "authority.key"
 #define FL_HOME_OPERATOR "operator.sock"
 
@@ -74,6 +77,12 @@ FL_CHECKED fl_status fl_home_parent_save(const char *directory, const fl_home_pa
 //  The data shard that came with the certificate.
 FL_CHECKED fl_status fl_home_lease_load(const char *directory, fl_lease *lease, fl_why *why);
 FL_CHECKED fl_status fl_home_lease_save(const char *directory, const fl_lease *lease, fl_why *why);
+
+//  A member's mark. FL_MISSING: it never masked anything. FL_MALFORMED: what it masked is not known
+//  any more.
+FL_CHECKED fl_status fl_home_mark_load(const char *directory, fl_masking_mark *mark, fl_why *why);
+//  `bytes` of an encoded mark. Durable when it returns FL_OK.
+FL_CHECKED fl_status fl_home_mark_save(const char *directory, fl_bytes bytes, fl_why *why);
 
 //  The authority's secret. The result is the caller's; NULL unless FL_OK.
 FL_CHECKED fl_status fl_home_secret_load(const char *directory, fl_authority **authority,

@@ -146,6 +146,25 @@ fl_identity_authority(const fl_identity *self)
     return &self->authority;
 }
 
+const fl_keys *
+fl_identity_keys(const fl_identity *self)
+{
+    return self->keys;
+}
+
+const uint8_t *
+fl_identity_certificate(const fl_identity *self)
+{
+    return self->cert_bytes;
+}
+
+fl_masking_trust
+fl_identity_trust(const fl_identity *self, unsigned roles)
+{
+    return (fl_masking_trust){ .authority = &self->authority, .deny = self->denied,
+                               .roles = roles };
+}
+
 void
 fl_identity_keypair(const fl_identity *self, fl_keypair *pair)
 {
@@ -351,9 +370,6 @@ s_from_parent(fl_identity *self, fl_message *message)
         fl_order_encode(&message->task.order, order);
         bool holds = fl_order_holds(&self->authority, fl_bytes_of(order, sizeof order),
                                     message->task.signature);
-        if (holds && message->task.order.plan.masking != FL_MASKING_NONE) {
-            return FL_WHY_POLICY_REFUSED; // better no part than one without the masks asked for
-        }
         return holds ? FL_WHY_NONE : FL_WHY_PLAN;
     }
     if (message->verb == FL_DENY) {

@@ -5,6 +5,7 @@
 #ifndef FL_HOST_IDENTITY_H
 #define FL_HOST_IDENTITY_H
 
+#include "common/core/masking.h"
 #include "common/crypto/authority.h"
 #include "common/crypto/cert.h"
 #include "common/crypto/deny.h"
@@ -30,6 +31,11 @@ void fl_identity_close(fl_identity **self_p);
 
 const fl_node *fl_identity_node(const fl_identity *self);
 const fl_authority_public *fl_identity_authority(const fl_identity *self);
+//  For masked rounds, without copies: our keys, in locked memory, and whom we believe. Both are the
+//  identity's; the deny list behind `trust` is always the newest.
+const fl_keys *fl_identity_keys(const fl_identity *self);
+const uint8_t *fl_identity_certificate(const fl_identity *self); // (FL_CERT_BYTES)
+fl_masking_trust fl_identity_trust(const fl_identity *self, unsigned roles);
 //  Ours, for the sockets. Wipe it when they have it.
 void fl_identity_keypair(const fl_identity *self, fl_keypair *pair);
 const fl_home_parent *fl_identity_parent(const fl_identity *self); // conf.parent only

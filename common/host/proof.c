@@ -1,10 +1,11 @@
 #include "common/host/proof.h"
 
 void
-fl_proof_begin(fl_proof *self, const fl_fixed *fixed)
+fl_proof_begin(fl_proof *self, const fl_fixed *fixed, bool masked)
 {
     fl_hasher_init(&self->hasher);
     self->fixed = *fixed;
+    self->masked = masked;
     self->peak = 0;
 }
 
@@ -12,8 +13,10 @@ void
 fl_proof_add(fl_proof *self, fl_bytes wire)
 {
     fl_hasher_update(&self->hasher, wire);
-    const uint64_t peak = fl_fixed_peak(&self->fixed, wire);
-    self->peak = peak > self->peak ? peak : self->peak;
+    if (!self->masked) {
+        const uint64_t peak = fl_fixed_peak(&self->fixed, wire);
+        self->peak = peak > self->peak ? peak : self->peak;
+    }
 }
 
 fl_reason
@@ -23,5 +26,7 @@ fl_proof_end(fl_proof *self, const fl_hash *hash, uint64_t weight)
     if (!fl_hash_equal(&found, hash)) {
         return FL_WHY_HASH;
     }
-    return fl_fixed_allows(&self->fixed, weight, self->peak) ? FL_WHY_NONE : FL_WHY_WEIGHT;
+    const bool allowed =
+        self->masked ? weight == 0 : fl_fixed_allows(&self->fixed, weight, self->peak);
+    return allowed ? FL_WHY_NONE : FL_WHY_WEIGHT;
 }

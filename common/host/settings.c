@@ -7,6 +7,8 @@
 #include "common/host/clock.h"
 #include "common/store/file.h"
 
+enum { AGAIN_MS = 1000 }; // a step of a masked round that was not answered is said again
+
 static uint32_t
 s_ms(const fl_conf *conf, const char *key)
 {
@@ -104,6 +106,33 @@ fl_settings_member(const fl_conf *conf, fl_role role)
     fl_entropy_fill(&entropy, &member.incarnation, sizeof member.incarnation);
     fl_entropy_fill(&entropy, &member.seed, sizeof member.seed);
     return member;
+}
+
+fl_masking_member_conf
+fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
+{
+    fl_masking_member_conf member = {
+        .keys = fl_identity_keys(identity),
+        .node = *fl_identity_node(identity),
+        .hop = 1,
+        .trust = fl_identity_trust(identity, FL_ROLES_CHILD),
+        .entropy = fl_entropy_os(),
+        .profile = (fl_masking)fl_conf_choice(conf, "masking"),
+        .members_min = s_count(conf, "masking.members_min"),
+        .survivors_min = s_count(conf, "masking.survivors_min"),
+        .reopen_after = s_count(conf, "masking.reopen_after"),
+        .again_ms = AGAIN_MS,
+    };
+    memcpy(member.certificate, fl_identity_certificate(identity), sizeof member.certificate);
+    return member;
+}
+
+fl_masking_cohort_conf
+fl_settings_blocks(const fl_identity *identity, uint8_t hop)
+{
+    return (fl_masking_cohort_conf){ .node = *fl_identity_node(identity),
+                                     .hop = hop,
+                                     .trust = fl_identity_trust(identity, FL_ROLES_CHILD) };
 }
 
 fl_station_conf

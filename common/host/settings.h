@@ -64,6 +64,9 @@
       "bytes per second below which a slot is withdrawn" },                                        \
     { "rate.window", FL_CONF_DURATION, "10s", 100, 3600000, NULL, "over which that is measured" }
 
+//  In the order of fl_masking.
+#define FL_SETTINGS_MASKING "unmasked|honest|malicious"
+
 //  A process with a parent.
 #define FL_SETTINGS_MEMBER                                                                         \
     { "join.token", FL_CONF_TEXT, "", 0, 0, NULL,                                                  \
@@ -78,7 +81,15 @@
       "how long to knock at the parent before giving up" },                                        \
     { "backoff.min", FL_CONF_DURATION, "200ms", 10, 3600000, NULL,                                 \
       "first wait before connecting again" },                                                      \
-    { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" }
+    { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" },            \
+    { "masking", FL_CONF_CHOICE, "unmasked", 0, 0, FL_SETTINGS_MASKING,                            \
+      "weakest masks under which an update leaves; unmasked lets the parent read it" },            \
+    { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                            \
+      "takes part in no smaller block, whatever the root says" },                                  \
+    { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                          \
+      "helps to open no sum over fewer, whatever the root says" },                                 \
+    { "masking.reopen_after", FL_CONF_INT, "0", 0, 1000000000, NULL,                               \
+      "rounds after which a model may be summed over others again; 0 is never" }
 
 //  What must hold between the rows of a process with children, so that a round can succeed at all.
 FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);
@@ -88,6 +99,10 @@ fl_timing fl_settings_timing(const fl_conf *conf);
 fl_cohort_conf fl_settings_cohort(const fl_conf *conf);
 //  All but the node and role; the incarnation is drawn anew.
 fl_member_conf fl_settings_member(const fl_conf *conf, fl_role role);
+//  Its half of masked rounds, all but the hop, which is its parent's. Borrows from the identity.
+fl_masking_member_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity);
+//  A parent's half, of blocks of that hop.
+fl_masking_cohort_conf fl_settings_blocks(const fl_identity *identity, uint8_t hop);
 //  What fl_station_open wants, for a process with children or without.
 fl_station_conf fl_settings_station(const fl_conf *conf, bool children);
 //  Log lines of this process from now on.

@@ -248,6 +248,18 @@ s_seat_works(fl_station *self, fl_why *why)
     return FL_OK;
 }
 
+//  The most that one step can ask for. A child costs eight effects when it is seated, told of a
+//  round, granted, closed or given up, whichever come together; and eight more in a masked round:
+//  after a restart it hears the five words of its block again, else one of them, and a refusal and
+//  a note when it is turned away. A block keeps a fact, opens its sum and notes its states.
+static uint32_t
+s_effects_max(const fl_station_conf *conf)
+{
+    enum { OWN = 512, PER_CHILD = 8 + 8, PER_BLOCK = 16 };
+    const uint32_t blocks = conf->seats_max < FL_BLOCKS_MAX ? conf->seats_max : FL_BLOCKS_MAX;
+    return OWN + PER_CHILD * conf->seats_max + PER_BLOCK * blocks;
+}
+
 fl_status
 fl_station_seat(fl_station *self, const fl_tier *tier, fl_why *why)
 {
@@ -271,7 +283,7 @@ fl_station_seat(fl_station *self, const fl_tier *tier, fl_why *why)
         .porch = self->porch_open ? &self->porch : NULL,
         .uplink = self->conf.parent ? &self->uplink : NULL,
         .operator_endpoint = operator_lane,
-        .effects_max = 8 * self->conf.seats_max + 512,
+        .effects_max = s_effects_max(&self->conf),
         .posts_max = 2 * JOBS_MAX,
     };
     self->reactor = fl_reactor_new(&conf, why);

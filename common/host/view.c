@@ -7,10 +7,10 @@
 
 #include "common/host/view_inside.h"
 
-enum { CHILDREN_MAX = 1400, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
+enum { CHILDREN_MAX = 1300, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
 
 //  Keep both lists within one answer, generously counted.
-_Static_assert(CHILDREN_MAX * 680 + 64 * 1024 <= FL_JSON_BYTES_MAX, "a status fits");
+_Static_assert(CHILDREN_MAX * 740 + 64 * 1024 <= FL_JSON_BYTES_MAX, "a status fits");
 
 void
 fl_view_tally(fl_sheet *sheet, json_t *in, const fl_tally *tally)
@@ -25,6 +25,9 @@ fl_view_tally(fl_sheet *sheet, json_t *in, const fl_tally *tally)
     fl_sheet_whole(sheet, in, "merge_ms", tally->merge_ms);
     fl_sheet_whole(sheet, in, "bytes_up", tally->bytes_up);
     fl_sheet_whole(sheet, in, "bytes_down", tally->bytes_down);
+    fl_sheet_whole(sheet, in, "masked", tally->masked);
+    fl_sheet_whole(sheet, in, "recovered", tally->recovered);
+    fl_sheet_whole(sheet, in, "aborted", tally->aborted);
 }
 
 const char *
@@ -281,6 +284,23 @@ s_member(fl_sheet *sheet, const fl_view_input *input)
     fl_sheet_text(sheet, in, "activity", fl_activity_name(fl_member_activity(input->member)));
 }
 
+//  Of the order that the root gives, or of the one in hand below it; between two rounds an edge or
+//  a device does not know what the next one asks for.
+static void
+s_masking(fl_sheet *sheet, const fl_view_input *input)
+{
+    const fl_task *task = input->member == NULL ? NULL : fl_member_task(input->member);
+    if (input->root == NULL && task == NULL) {
+        fl_sheet_null(sheet, sheet->top, "masking");
+        fl_sheet_null(sheet, sheet->top, "masked");
+        return;
+    }
+    fl_masking masking = input->root != NULL ? input->root->masking
+                                             : (fl_masking)task->order.plan.masking;
+    fl_view_profile(sheet, sheet->top, masking);
+    fl_sheet_bool(sheet, sheet->top, "masked", masking != FL_MASKING_NONE);
+}
+
 // ---- counters ---------------------------------------------------------------------------------
 static void
 s_bytes(fl_sheet *sheet, const fl_net_counters *net)
@@ -367,7 +387,7 @@ fl_view_status(const fl_view_input *input)
     }
     s_waiting(&sheet, input);
     fl_sheet_bool(&sheet, top, "encrypted", true);
-    fl_sheet_bool(&sheet, top, "masked", false);
+    s_masking(&sheet, input);
     s_member(&sheet, input);
     fl_tally tally = input->cohort == NULL ? (fl_tally){ 0 } : fl_cohort_tally(input->cohort);
     fl_sheet_whole(&sheet, top, "leaves",

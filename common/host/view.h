@@ -13,7 +13,7 @@
 #include "common/store/ledger.h"
 
 //  Rounds of one answer to `rounds`; fl asks again from the one after the last.
-enum { FL_VIEW_ROUNDS_MAX = 2000 };
+enum { FL_VIEW_ROUNDS_MAX = 1500 };
 
 //  Any tier fills in what it has. All pointers are borrowed for the call.
 typedef struct fl_view_input {

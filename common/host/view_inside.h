@@ -1,12 +1,20 @@
-//  view_inside - what view.c and view_record.c share. For them only.
+//  view_inside - what the files of view share. For them only.
 #ifndef FL_HOST_VIEW_INSIDE_H
 #define FL_HOST_VIEW_INSIDE_H
 
 #include "common/host/sheet.h"
-#include "common/wire/message.h"
+#include "common/store/ledger.h"
 
 void fl_view_tally(fl_sheet *sheet, json_t *in, const fl_tally *tally);
 //  NULL for FL_WHY_NONE, so that it becomes null.
 const char *fl_view_reason(fl_reason reason);
+
+//  "masking": the profile of an order.
+void fl_view_profile(fl_sheet *sheet, json_t *in, fl_masking masking);
+//  True when nobody above a device saw less than the sum of a block, at either hop.
+bool fl_view_masked(const fl_report *report, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
+//  "tiers": the totals of both hops. "blocks": a line each.
+void fl_view_tiers(fl_sheet *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
+void fl_view_blocks(fl_sheet *sheet, json_t *in, const fl_block_line *lines, uint32_t count);
 
 #endif

@@ -8,7 +8,9 @@
 
 enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
 
-_Static_assert(ENTRIES_MAX * 150 + 16 * 1024 <= FL_JSON_BYTES_MAX, "a report fits");
+_Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 220 + 16 * 1024 <= FL_JSON_BYTES_MAX,
+               "a report fits");
+_Static_assert(FL_VIEW_ROUNDS_MAX * 660 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
 
 //  The share of `part` in `whole`; of nothing it is not known.
 static double
@@ -71,6 +73,10 @@ fl_view_report(const fl_report *report, uint64_t model_bytes, uint64_t opened_at
     fl_sheet sheet = fl_sheet_begin();
     json_t *top = sheet.top;
     const fl_tally *tally = &report->tally;
+    fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
+    for (uint32_t i = 0; i < report->block_count; i++) {
+        fl_ledger_hop_add(hops, &report->blocks[i]);
+    }
     fl_sheet_hex(&sheet, top, "run", report->run.bytes, sizeof report->run.bytes);
     fl_sheet_whole(&sheet, top, "round", report->round);
     fl_sheet_whole(&sheet, top, "attempt", report->attempt);
@@ -93,6 +99,10 @@ fl_view_report(const fl_report *report, uint64_t model_bytes, uint64_t opened_at
     fl_sheet_real(&sheet, top, "samples_lost_share",
                   s_share(tally->samples_missing, tally->samples_known));
     fl_sheet_whole(&sheet, top, "merge_ms", tally->merge_ms);
+    fl_view_profile(&sheet, top, report->masking);
+    fl_sheet_bool(&sheet, top, "masked", fl_view_masked(report, hops));
+    fl_view_tiers(&sheet, top, hops);
+    fl_view_blocks(&sheet, top, report->blocks, report->block_count);
     s_entries(&sheet, report);
     return fl_sheet_end(&sheet);
 }
@@ -117,6 +127,9 @@ s_round(fl_sheet *sheet, json_t *in, const fl_ledger_round *round)
                   s_share(tally->samples_missing, tally->samples_known));
     fl_sheet_real(sheet, in, "loss", round->closed ? report->loss : NAN);
     fl_sheet_real(sheet, in, "accuracy", round->closed ? report->accuracy : NAN);
+    fl_view_profile(sheet, in, report->masking);
+    fl_sheet_bool(sheet, in, "masked", fl_view_masked(report, round->hops));
+    fl_view_tiers(sheet, in, round->hops);
 }
 
 static int
@@ -125,6 +138,36 @@ s_by_value(const void *a, const void *b)
     uint64_t left = *(const uint64_t *)a;
     uint64_t right = *(const uint64_t *)b;
     return (left > right) - (left < right);
+}
+
+//  Of the rounds that were closed: the one profile that they had, or "mixed"; masked when every one
+//  of them was.
+static void
+s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, uint32_t count)
+{
+    fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
+    const fl_ledger_round *first = NULL;
+    bool same = true, masked = true;
+    for (uint32_t i = 0; i < count; i++) {
+        const fl_ledger_round *round = &rounds[i];
+        if (!round->closed) {
+            continue;
+        }
+        first = first == NULL ? round : first;
+        same = same && round->report.masking == first->report.masking;
+        masked = masked && fl_view_masked(&round->report, round->hops);
+        for (int hop = 0; hop < FL_LEDGER_HOPS; hop++) {
+            fl_ledger_hop_sum(&hops[hop], &round->hops[hop]);
+        }
+    }
+    fl_view_tiers(sheet, in, hops);
+    if (first == NULL) {
+        fl_sheet_null(sheet, in, "masking");
+    } else {
+        fl_sheet_text(sheet, in, "masking",
+                      same ? fl_masking_name(first->report.masking) : "mixed");
+    }
+    fl_sheet_bool(sheet, in, "masked", first != NULL && masked);
 }
 
 //  The rounds that were done, in one line: sums over their devices, the median merge, the newest
@@ -157,6 +200,7 @@ s_summary(fl_sheet *sheet, const fl_ledger_round *rounds, uint32_t count)
     fl_sheet_whole(sheet, in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);
     fl_sheet_real(sheet, in, "last_loss", loss);
     fl_sheet_real(sheet, in, "last_accuracy", accuracy);
+    s_summary_masking(sheet, in, rounds, count);
 }
 
 fl_blob *

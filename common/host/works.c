@@ -8,9 +8,8 @@
 
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
+#include "common/crypto/locked.h"
 #include "common/host/works_inside.h"
-
-enum { RANGE = 1 << 16 }; // elements finished at a time when no vector is wanted
 
 fl_works *
 fl_works_new(const fl_works_conf *conf)
@@ -29,7 +28,9 @@ fl_works_destroy(fl_works **self_p)
     *self_p = NULL;
     if (self != NULL) {
         FL_ASSERT(self->running == 0);
-        fl_fold_destroy(&self->fold);
+        for (int i = 0; i < FL_BLOCKS_MAX; i++) {
+            fl_fold_destroy(&self->folds[i]);
+        }
         fl_blob_unref(&self->fetching);
         for (int i = 0; i < FL_SLOTS_MAX; i++) {
             free(self->arrivals[i]);
@@ -44,8 +45,8 @@ fl_works_running(const fl_works *self)
     return self->running;
 }
 
-static fl_fixed
-s_fixed(const fl_plan *plan)
+fl_fixed
+fl_works_fixed(const fl_plan *plan)
 {
     return (fl_fixed){ .clip = plan->clip,
                        .bits = plan->bits,
@@ -57,85 +58,6 @@ s_fixed(const fl_plan *plan)
 }
 
 // ---- on a worker ------------------------------------------------------------------------------
-static void
-s_clear(void *arg)
-{
-    fl_errand *job = arg;
-    fl_works *self = job->works;
-    uint64_t elements = job->effect.clear.elements;
-    fl_fixed fixed = s_fixed(&job->effect.clear.plan);
-    bool same = self->fold != NULL && fl_fold_elements(self->fold) == elements &&
-                memcmp(&fixed, &self->fixed, sizeof fixed) == 0;
-    if (same) {
-        fl_fold_clear(self->fold, 0, elements);
-        return;
-    }
-    fl_fold_destroy(&self->fold);
-    self->fixed = fixed;
-    self->fold = fl_fold_new(&fixed, elements);
-    if (self->fold == NULL) {
-        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("elements", elements),
-               fl_log_text("for", "the accumulator of a round"));
-        abort();
-    }
-}
-
-static void
-s_fold(void *arg)
-{
-    fl_errand *job = arg;
-    fl_fold *fold = job->works->fold;
-    FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
-    fl_fold_add(fold, 0, fl_fold_elements(fold), job->bytes.data);
-}
-
-static void
-s_finish_vector(fl_errand *job)
-{
-    fl_fold *fold = job->works->fold;
-    job->out = fl_blob_new(fl_fold_wire_bytes(fold));
-    if (job->out == NULL) {
-        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", fl_fold_wire_bytes(fold)),
-               fl_log_text("for", "the sum of a round"));
-        abort();
-    }
-    bool fits = fl_fold_finish(fold, 0, fl_fold_elements(fold), fl_blob_data(job->out));
-    FL_ASSERT(fits); // every element was held to its bound when it was verified
-    job->event.finished.hash = fl_hash_of(fl_blob_bytes(job->out));
-    job->event.finished.bytes = fl_blob_size(job->out);
-}
-
-static void
-s_finish_hash(fl_errand *job)
-{
-    fl_fold *fold = job->works->fold;
-    uint64_t elements = fl_fold_elements(fold);
-    uint64_t width = fl_fold_wire_bytes(fold) / elements;
-    uint8_t *buffer = malloc(RANGE * width);
-    FL_ASSERT(buffer != NULL);
-    fl_hasher hasher;
-    fl_hasher_init(&hasher);
-    for (uint64_t first = 0; first < elements; first += RANGE) {
-        uint64_t count = elements - first < RANGE ? elements - first : RANGE;
-        bool fits = fl_fold_finish(fold, first, count, buffer);
-        FL_ASSERT(fits);
-        fl_hasher_update(&hasher, fl_bytes_of(buffer, count * width));
-    }
-    job->event.finished.hash = fl_hasher_final(&hasher);
-    free(buffer);
-}
-
-static void
-s_finish(void *arg)
-{
-    fl_errand *job = arg;
-    if (job->effect.finish.vector) {
-        s_finish_vector(job);
-    } else {
-        s_finish_hash(job);
-    }
-}
-
 static void
 s_check(void *arg)
 {
@@ -204,7 +126,7 @@ s_encode(void *arg)
 {
     fl_errand *job = arg;
     const fl_order *order = &job->effect.encode.order;
-    fl_fixed fixed = s_fixed(&order->plan);
+    fl_fixed fixed = fl_works_fixed(&order->plan);
     job->out = fl_blob_new(order->elements * fixed.wire_bytes);
     fl_reason reason = FL_WHY_STORAGE;
     if (job->out != NULL && fl_blob_size(job->in) == order->elements * sizeof(float)) {
@@ -229,7 +151,7 @@ s_apply(void *arg)
     fl_errand *job = arg;
     const fl_applier *applier = &job->works->conf.applier;
     job->event.applied.ok =
-        applier->apply(applier->self, job->works->fold, &job->effect, &job->applied);
+        applier->apply(applier->self, job->works->folds[0], &job->effect, &job->applied);
     if (job->event.applied.ok) {
         job->event.applied.model = job->applied.hash;
         job->event.applied.model_bytes = fl_blob_size(job->applied.model);
@@ -249,7 +171,7 @@ s_save(void *arg)
 
 // ---- on the reactor's thread ------------------------------------------------------------------
 static void
-s_keep(fl_works *self, fl_errand *job)
+s_hand_over(fl_works *self, fl_errand *job)
 {
     switch (job->event.kind) {
     case FL_EV_FINISHED:
@@ -272,6 +194,9 @@ s_keep(fl_works *self, fl_errand *job)
             fl_vault_put_model(self->conf.vault, &job->applied.hash, &job->applied.model);
         }
         break;
+    case FL_EV_MASKED:
+        job->event.masked.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
     case FL_EV_TICK:
     case FL_EV_START:
     case FL_EV_MESSAGE:
@@ -280,7 +205,6 @@ s_keep(fl_works *self, fl_errand *job)
     case FL_EV_FOLDED:
     case FL_EV_SAVED:
     case FL_EV_STOP:
-    case FL_EV_MASKED:
     case FL_EV_UNMASKED:
     case FL_EV_COUNT:
         break;
@@ -297,7 +221,7 @@ s_done(void *arg, bool ran)
         fl_works_let_go(job->arrival);
     }
     if (ran) {
-        s_keep(self, job);
+        s_hand_over(self, job);
         if (job->event.kind != FL_EV_TICK) { // CLEAR and a piece have no answer
             self->conf.post(self->conf.post_self, &job->event);
         }
@@ -305,6 +229,8 @@ s_done(void *arg, bool ran)
     fl_blob_unref(&job->in);
     fl_blob_unref(&job->out);
     fl_blob_unref(&job->applied.model);
+    fl_locked_free(job->seeds);
+    free(job->blocks);
     free(job);
 }
 
@@ -389,16 +315,13 @@ s_obey_save(fl_works *self, const fl_effect *effect)
         memcpy(job->roll, report->roll, report->roll_count * sizeof job->roll[0]);
     }
     job->report.roll = job->roll;
+    if (report->block_count > 0) {
+        job->blocks = malloc(report->block_count * sizeof job->blocks[0]);
+        FL_ASSERT(job->blocks != NULL);
+        memcpy(job->blocks, report->blocks, report->block_count * sizeof job->blocks[0]);
+    }
+    job->report.blocks = job->blocks;
     fl_works_start(job, FL_STRAND_STORE, s_save);
-}
-
-static void
-s_obey_fold(fl_works *self, const fl_effect *effect)
-{
-    fl_errand *job = fl_works_job(self, effect, FL_EV_FOLDED, 0);
-    job->event.folded.slot = effect->fold.slot;
-    job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
-    fl_works_start(job, FL_STRAND_FOLD, s_fold);
 }
 
 static void
@@ -418,13 +341,6 @@ s_obey_encode(fl_works *self, const fl_effect *effect)
     fl_works_start(job, FL_CREW_FREE, s_encode);
 }
 
-static void
-s_obey_clear(fl_works *self, const fl_effect *effect)
-{
-    self->wanted = s_fixed(&effect->clear.plan);
-    fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
-}
-
 bool
 fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
 {
@@ -439,13 +355,9 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
         fl_works_verify(self, effect);
         return true;
     case FL_FX_CLEAR:
-        s_obey_clear(self, effect);
-        return true;
     case FL_FX_FOLD:
-        s_obey_fold(self, effect);
-        return true;
     case FL_FX_FINISH:
-        fl_works_start(fl_works_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+        fl_works_sum(self, effect);
         return true;
     case FL_FX_PLACE:
         s_obey_place(self, effect, body);
@@ -471,6 +383,11 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
     case FL_FX_SAVE:
         s_obey_save(self, effect);
         return true;
+    case FL_FX_KEEP:
+    case FL_FX_MASK:
+    case FL_FX_UNMASK:
+        fl_works_masking(self, effect);
+        return true;
     case FL_FX_SEND:
     case FL_FX_PUSH:
     case FL_FX_SERVE:
@@ -478,9 +395,6 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
     case FL_FX_RECONNECT:
     case FL_FX_EXPEL:
     case FL_FX_NOTE:
-    case FL_FX_KEEP:
-    case FL_FX_MASK:
-    case FL_FX_UNMASK:
     case FL_FX_COUNT:
         break;
     }

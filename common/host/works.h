@@ -1,7 +1,7 @@
 //  works - the heavy effects of a machine, carried out by the crew: staging, hashing, folding,
-//  encoding, training, applying. Each answer comes back as an event through `post`.
-//  `obey` and the vault are the reactor's thread; the accumulator is touched by jobs of one strand
-//  only, so it needs no lock.
+//  masking, encoding, training, applying. Each answer comes back as an event through `post`.
+//  `obey` and the vault are the reactor's thread; the accumulators, one per block of the newest
+//  CLEAR, are touched by jobs of one strand only, so they need no lock.
 #ifndef FL_HOST_WORKS_H
 #define FL_HOST_WORKS_H
 
@@ -30,7 +30,8 @@ typedef struct fl_applier {
 typedef struct fl_saver {
     void *self;
     bool (*save)(void *self, fl_save what, const fl_report *report);
-    //  A fact of a masked round (core/event.h); `keep` says which round and block.
+    //  A fact of a masked round (core/event.h); `keep` says which round and block. NULL: none is
+    //  durable.
     bool (*keep)(void *self, const fl_effect *keep);
 } fl_saver;
 

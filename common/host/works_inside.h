@@ -2,6 +2,9 @@
 #ifndef FL_HOST_WORKS_INSIDE_H
 #define FL_HOST_WORKS_INSIDE_H
 
+#include <stdatomic.h>
+
+#include "common/crypto/mask.h"
 #include "common/host/proof.h"
 #include "common/host/works.h"
 
@@ -17,9 +20,11 @@ typedef struct fl_arrival {
 
 struct fl_works {
     fl_works_conf conf;
-    fl_fold *fold;            // the fold strand's
+    fl_fold *folds[FL_BLOCKS_MAX]; // one per block; the fold strand's
+    uint32_t fold_count;      // likewise
     fl_fixed fixed;           // likewise
     fl_fixed wanted;          // of the newest CLEAR, for what comes in
+    bool masked;              // likewise
     fl_blob *fetching;        // the model on its way down
     fl_arrival *arrivals[FL_SLOTS_MAX]; // NULL: free, or no room for what was to come
     uint32_t running;
@@ -34,7 +39,10 @@ typedef struct fl_errand {
     fl_arrival *arrival;      // in it
     fl_training training;
     fl_applied applied;
+    fl_mask_seed *seeds;      // ours, in locked memory
+    _Atomic uint64_t checksum, peak; // of the tiles done so far
     fl_report report;
+    fl_block_line *blocks;    // (report.block_count), ours
     fl_roll_entry roll[];     // (report.roll_count)
 } fl_errand;
 
@@ -44,6 +52,14 @@ fl_errand *fl_works_job(fl_works *self, const fl_effect *effect, fl_event_kind a
 //  To the crew; an answer that is known already: back at once.
 void fl_works_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
 void fl_works_answer(fl_errand *job);
+
+fl_fixed fl_works_fixed(const fl_plan *plan);
+
+//  CLEAR, FOLD and FINISH: see works_sum.c.
+void fl_works_sum(fl_works *self, const fl_effect *effect);
+
+//  MASK, UNMASK and KEEP: see works_mask.c.
+void fl_works_masking(fl_works *self, const fl_effect *effect);
 
 //  The slots: see works_slot.c.
 void fl_works_slot(fl_works *self, const fl_effect *effect);

@@ -76,7 +76,7 @@ fl_works_slot(fl_works *self, const fl_effect *effect)
         return;
     }
     memset(next, 0, sizeof *next);
-    fl_proof_begin(&next->proof, &self->wanted);
+    fl_proof_begin(&next->proof, &self->wanted, self->masked);
     self->arrivals[slot] = next;
 }
 

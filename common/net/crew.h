@@ -34,8 +34,9 @@ fl_crew *fl_crew_new(unsigned threads, uint32_t jobs_max, fl_why *why);
 //  Queue a job. FL_FULL when there is no room, FL_DENIED after `stop`.
 FL_CHECKED fl_status fl_crew_add(fl_crew *self, const fl_job *job);
 
-//  By a job, on its worker: `work` for each of the parts 0 .. parts - 1, once, by this worker and by
-//  whoever of the crew has nothing to do. Returns when all are done; allocates nothing, never fails.
+//  By a job, on its worker: `work` for each of the parts 0 .. parts - 1, once, by this worker and
+//  by whoever of the crew has nothing to do. Returns when all are done; allocates nothing, never
+//  fails.
 void fl_crew_share(fl_crew *self, uint32_t parts, void (*work)(void *arg, uint32_t part),
                    void *arg);
 

@@ -5,7 +5,7 @@
 
 #include "common/store/ledger_inside.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 //  Hashes and ids are blobs, outcomes and reasons their numbers on the wire, times ms since 1970.
 static const char schema[] =
@@ -31,6 +31,10 @@ static const char schema[] =
     "  line INTEGER NOT NULL, parent BLOB NOT NULL, block INTEGER NOT NULL, hop INTEGER NOT NULL,"
     "  reason INTEGER NOT NULL, members INTEGER NOT NULL, masked INTEGER NOT NULL,"
     "  survivors INTEGER NOT NULL, PRIMARY KEY(run, round, attempt, line)) WITHOUT ROWID;"
+    "CREATE TABLE fact(block INTEGER NOT NULL, what INTEGER NOT NULL, run BLOB NOT NULL,"
+    "  round INTEGER NOT NULL, fact BLOB NOT NULL, PRIMARY KEY(block, what));"
+    "CREATE TABLE evidence(line INTEGER PRIMARY KEY, at INTEGER NOT NULL, run BLOB NOT NULL,"
+    "  round INTEGER NOT NULL, block INTEGER NOT NULL, paper BLOB NOT NULL);"
     "CREATE TABLE token_use(token BLOB PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE issued(serial INTEGER PRIMARY KEY, node BLOB NOT NULL, role INTEGER NOT NULL,"
     "  certificate BLOB NOT NULL, issued_at INTEGER NOT NULL);"

@@ -13,7 +13,7 @@
 typedef struct fl_ledger fl_ledger;
 
 //  Open or make the ledger at `path`; the caller's. FL_MALFORMED: damaged, or another program's
-//  file. FL_MISMATCH: written by a newer program.
+//  file. FL_MISMATCH: written by a newer or an older program.
 FL_CHECKED fl_status fl_ledger_open(const char *path, fl_ledger **ledger, fl_why *why);
 void fl_ledger_close(fl_ledger **self_p);
 
@@ -61,6 +61,8 @@ enum { FL_LEDGER_HOPS = 2 };
 
 //  Add a block to the totals of its hop: hops[0] is hop 1, of devices.
 void fl_ledger_hop_add(fl_ledger_hop hops[FL_LEDGER_HOPS], const fl_block_line *line);
+//  Add the totals of another round.
+void fl_ledger_hop_sum(fl_ledger_hop *self, const fl_ledger_hop *other);
 
 //  A round as recorded. `report.roll` and `report.blocks` live as long as it.
 typedef struct fl_ledger_round {
@@ -90,6 +92,31 @@ FL_CHECKED fl_status fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *ro
 FL_CHECKED fl_status fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first,
                                       fl_ledger_round *rounds, uint32_t capacity, uint32_t *count,
                                       fl_why *why);
+
+// ---- masked rounds ----------------------------------------------------------------------------
+//  What an aggregator must not say twice in two ways (core/event.h).
+typedef struct fl_ledger_fact {
+    fl_keep what; // no FL_KEEP_MARK: a member's mark is a file of its own
+    fl_run run;
+    uint64_t round;
+    uint32_t block;
+    fl_bytes bytes; // at least one
+} fl_ledger_fact;
+
+//  Keep a fact: it replaces its like of that block and what followed it there. Facts of other
+//  rounds are forgotten with the first of a new one. Evidence stays for ever, for people.
+FL_CHECKED fl_status fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why);
+
+//  By block, then in the order in which they were said.
+typedef struct fl_ledger_facts {
+    uint32_t count;
+    fl_bytes facts[]; // (count)
+} fl_ledger_facts;
+
+//  The facts kept of that round, none when it is not the newest; the caller destroys them.
+FL_CHECKED fl_status fl_ledger_facts_get(fl_ledger *self, const fl_run *run, uint64_t round,
+                                         fl_ledger_facts **facts, fl_why *why);
+void fl_ledger_facts_destroy(fl_ledger_facts **self_p);
 
 // ---- identity, at the root --------------------------------------------------------------------
 enum { FL_LEDGER_TOKEN_MAX = 64 };

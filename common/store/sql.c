@@ -103,6 +103,12 @@ s_prepare(fl_sql *self, uint32_t version, const char *schema, fl_why *why)
     if (found == version) {
         return FL_OK;
     }
+    if (tables > 0) {
+        fl_why_set(why, "%s is of version %llu, this program writes %u: finish its run with the "
+                        "older program, or name another state directory",
+                   self->path, (unsigned long long)found, version);
+        return FL_MISMATCH;
+    }
     char marks[96];
     (void)snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%u",
                    APPLICATION, version);

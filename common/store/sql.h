@@ -11,7 +11,7 @@
 typedef struct fl_sql fl_sql;
 
 //  Open or make the database at `path`: WAL, synchronous=FULL, mode 0600. A new one gets `schema`
-//  and `version`; one of a newer version is FL_MISMATCH, one that is no database FL_MALFORMED.
+//  and `version`; one of another version is FL_MISMATCH, one that is no database FL_MALFORMED.
 FL_CHECKED fl_status fl_sql_open(const char *path, uint32_t version, const char *schema,
                                  fl_sql **sql, fl_why *why);
 void fl_sql_close(fl_sql **self_p);

@@ -106,6 +106,13 @@ fl_fold_merge(fl_fold *self, const fl_fold *other, uint64_t first, uint64_t coun
     }
 }
 
+void *
+fl_fold_words(fl_fold *self, uint64_t first, uint64_t count)
+{
+    s_check_range(self, first, count);
+    return self->sum32 != NULL ? (void *)(self->sum32 + first) : (void *)(self->sum64 + first);
+}
+
 bool
 fl_fold_finish(const fl_fold *self, uint64_t first, uint64_t count, uint8_t *wire)
 {

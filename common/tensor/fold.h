@@ -23,6 +23,8 @@ void fl_fold_clear(fl_fold *self, uint64_t first, uint64_t count);
 void fl_fold_add(fl_fold *self, uint64_t first, uint64_t count, const uint8_t *wire);
 //  Add a range of another accumulator of the same plan and length.
 void fl_fold_merge(fl_fold *self, const fl_fold *other, uint64_t first, uint64_t count);
+//  The words of a range, int32_t or int64_t as the ring says, for whoever takes masks off them.
+void *fl_fold_words(fl_fold *self, uint64_t first, uint64_t count);
 //  Write a range as wire bytes. False when a sum does not fit the wire: it does when every
 //  contribution kept its bound (fl_fixed_allows), so a child lied; the bytes are worthless then.
 bool fl_fold_finish(const fl_fold *self, uint64_t first, uint64_t count, uint8_t *wire);

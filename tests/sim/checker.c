@@ -18,6 +18,8 @@ static const char *const checkers[CHECKERS] = {
     [CHECK_DEADLINE] = "deadline", [CHECK_PROGRESS] = "progress", [CHECK_LEAK] = "leak",
     [CHECK_BYTES] = "bytes",       [CHECK_VERDICT] = "verdict",   [CHECK_BASE] = "base",
     [CHECK_WIRE] = "wire",         [CHECK_HANDLE] = "handle",     [CHECK_FLOOR] = "floor",
+    [CHECK_SPENT] = "spent",       [CHECK_VEIL] = "veil",         [CHECK_TOLD] = "told",
+    [CHECK_BLAME] = "blame",       [CHECK_BLOCKS] = "blocks",
 };
 
 const char *
@@ -57,9 +59,10 @@ fl_sim_note_training(fl_sim *sim, fl_sim_training training)
     return notary->training_count++;
 }
 
-static const fl_sim_lot *
-s_lot(const fl_sim_notary *notary, const fl_hash *hash)
+fl_sim_lot *
+fl_sim_lot_of(fl_sim *sim, const fl_hash *hash)
 {
+    fl_sim_notary *notary = &sim->notary;
     for (uint32_t i = notary->lot_count; i-- > 0;) {
         if (fl_hash_equal(&notary->lots[i].hash, hash)) {
             return &notary->lots[i];
@@ -68,8 +71,8 @@ s_lot(const fl_sim_notary *notary, const fl_hash *hash)
     return NULL;
 }
 
-static void
-s_lot_add(fl_sim *sim, fl_sim_lot lot, const uint32_t *leaves)
+void
+fl_sim_lot_add(fl_sim *sim, fl_sim_lot lot, const uint32_t *leaves)
 {
     fl_sim_notary *notary = &sim->notary;
     if (notary->lot_count == notary->lot_capacity) {
@@ -130,7 +133,7 @@ fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_byt
                  const fl_hash *hash, fl_blob *bytes)
 {
     fl_sim_notary *notary = &sim->notary;
-    if (s_lot(notary, hash) != NULL) {
+    if (fl_sim_lot_of(sim, hash) != NULL) {
         return; // the same update for a second attempt
     }
     s_check_encoding(sim, &notary->trainings[training], effect, update, fl_blob_bytes(bytes));
@@ -143,39 +146,54 @@ fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_byt
         (fl_sim_leaf){ training, effect->encode.weight, effect->encode.order.plan.wire_bytes,
                        fl_blob_ref(bytes) };
     uint32_t leaf = notary->leaf_count++;
-    s_lot_add(
+    fl_sim_lot_add(
         sim,
         (fl_sim_lot){ .hash = *hash, .leaf_count = 1, .node = notary->trainings[training].node },
         &leaf);
 }
 
-void
-fl_sim_note_fold(fl_sim *sim, fl_sim_node *node, const fl_hash *hash)
+//  Room for so many leaves more.
+static void
+s_sum_grow(fl_sim_sum *sum, uint32_t more)
 {
-    const fl_sim_lot *lot = s_lot(&sim->notary, hash);
-    if (lot == NULL) {
-        fl_sim_fail(sim, CHECK_BYTES, "%s folds bytes that nobody has made", node->name.name);
-        return;
-    }
-    fl_sim_sum *sum = &node->sum;
-    uint32_t wanted = sum->leaf_count + lot->leaf_count;
+    uint32_t wanted = sum->leaf_count + more;
     if (wanted > sum->leaf_capacity) {
         sum->leaf_capacity = 2 * wanted;
         sum->leaves = fl_sim_grow(sum->leaves, sum->leaf_capacity * sizeof *sum->leaves);
     }
+}
+
+void
+fl_sim_note_fold(fl_sim *sim, fl_sim_node *node, fl_sim_sum *sum, const fl_hash *hash)
+{
+    const fl_sim_lot *lot = fl_sim_lot_of(sim, hash);
+    if (lot == NULL) {
+        fl_sim_fail(sim, CHECK_BYTES, "%s folds bytes that nobody has made", node->name.name);
+        return;
+    }
+    s_sum_grow(sum, lot->leaf_count);
     for (uint32_t i = 0; i < lot->leaf_count; i++) {
         sum->leaves[sum->leaf_count++] = lot->leaves[i];
     }
     sum->folds++;
 }
 
-//  Tree sum == flat sum: add up the updates themselves, in a plain loop, and compare all bits.
-static void
-s_check_flat(fl_sim *sim, const fl_sim_node *node, fl_bytes bytes)
+void
+fl_sim_note_join(fl_sim_sum *sum, const fl_sim_sum *other)
 {
-    const fl_sim_sum *sum = &node->sum;
-    unsigned wire_bytes = sum->plan.wire_bytes;
-    for (uint64_t i = 0; i < sum->elements; i++) {
+    s_sum_grow(sum, other->leaf_count);
+    for (uint32_t i = 0; i < other->leaf_count; i++) {
+        sum->leaves[sum->leaf_count++] = other->leaves[i];
+    }
+    sum->folds += other->folds;
+}
+
+//  Tree sum == flat sum: add up the updates themselves, in a plain loop, and compare all bits.
+void
+fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, const fl_sim_sum *sum, fl_bytes bytes)
+{
+    unsigned wire_bytes = node->sum_plan.wire_bytes;
+    for (uint64_t i = 0; i < node->sum_elements; i++) {
         int64_t flat = 0;
         for (uint32_t j = 0; j < sum->leaf_count; j++) {
             const fl_sim_leaf *leaf = &sim->notary.leaves[sum->leaves[j]];
@@ -195,19 +213,19 @@ s_check_flat(fl_sim *sim, const fl_sim_node *node, fl_bytes bytes)
 void
 fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, const fl_hash *hash, fl_bytes bytes)
 {
-    const fl_sim_sum *sum = &node->sum;
-    s_check_flat(sim, node, bytes);
+    const fl_sim_sum *sum = &node->sums[0];
+    fl_sim_check_flat(sim, node, sum, bytes);
     if (sum->folds < node->window.count_min) {
         fl_sim_fail(sim, CHECK_QUORUM, "%s finishes a sum of %u contributions, it needs %u",
                     node->name.name, sum->folds, node->window.count_min);
     }
-    if (s_lot(&sim->notary, hash) == NULL) {
-        s_lot_add(sim,
-                  (fl_sim_lot){ .hash = *hash,
-                                .leaf_count = sum->leaf_count,
-                                .folds = sum->folds,
-                                .node = node->index },
-                  sum->leaves);
+    if (fl_sim_lot_of(sim, hash) == NULL) {
+        fl_sim_lot_add(sim,
+                       (fl_sim_lot){ .hash = *hash,
+                                     .leaf_count = sum->leaf_count,
+                                     .folds = sum->folds,
+                                     .node = node->index },
+                       sum->leaves);
     }
 }
 
@@ -292,7 +310,7 @@ static void
 s_check_done(fl_sim *sim, const fl_report *report)
 {
     fl_sim_notary *notary = &sim->notary;
-    const fl_sim_lot *lot = s_lot(notary, &report->sum);
+    const fl_sim_lot *lot = fl_sim_lot_of(sim, &report->sum);
     if (lot == NULL) {
         fl_sim_fail(sim, CHECK_BYTES, "round %" PRIu64 " commits a sum that was never made",
                     report->round);
@@ -369,6 +387,7 @@ fl_sim_check_commit(fl_sim *sim, const fl_report *report)
         notary->done_clear += sim->weather.clear;
         s_check_done(sim, report);
     }
+    fl_sim_veil_commit(sim, report);
     if (report->round + 3 >= sim->rounds) {
         fl_sim_clear_sky(sim); // the last rounds must show that the tree finds together again
     }
@@ -390,13 +409,14 @@ fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message 
         }
     }
     if (message->verb == FL_CONTRIB && node->role == FL_ROLE_DEVICE) {
-        const fl_sim_lot *lot = s_lot(notary, &message->contrib.hash);
+        const fl_sim_lot *lot = fl_sim_lot_of(sim, &message->contrib.hash);
         const fl_sim_leaf *leaf = lot != NULL ? &notary->leaves[lot->leaves[0]] : NULL;
-        if (leaf == NULL || leaf->weight != message->contrib.weight ||
+        if (leaf == NULL || (!lot->masked && leaf->weight != message->contrib.weight) ||
             notary->trainings[leaf->training].round != message->contrib.base_round) {
             fl_sim_fail(sim, CHECK_WEIGHT, "%s offers what it has not encoded", node->name.name);
         }
     }
+    fl_sim_veil_said(sim, node, to, message);
 }
 
 void
@@ -517,7 +537,7 @@ fl_sim_check_end(fl_sim *sim)
     }
     //  The first rounds of a calm run may open before the devices have found their edges; of the
     //  last three, under a clear sky, the first may still suffer from what blew before.
-    uint32_t floor = sim->calm && !sim->measured         ? (uint32_t)sim->rounds - 2
+    uint32_t floor = sim->calm && !sim->measured      ? (uint32_t)sim->rounds - 2
                      : sim->measured || children == 1 ? 1
                                                       : 2;
     if (!aborted && notary->done < floor) {
@@ -536,6 +556,7 @@ fl_sim_notary_release(fl_sim *sim)
     for (uint32_t i = 0; i < notary->lot_count; i++) {
         free(notary->lots[i].leaves);
     }
+    free(notary->told);
     free(notary->trainings);
     free(notary->leaves);
     free(notary->lots);

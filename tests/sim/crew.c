@@ -25,11 +25,10 @@ s_cost(fl_sim *sim, const fl_sim_node *node, fl_effect_kind kind)
     return s_some(sim, 0, kind == FL_FX_ENCODE || kind == FL_FX_FINISH ? 10 : 3);
 }
 
-//  A crash aimed between now and the answer.
-static void
-s_snipe(fl_sim *sim, fl_sim_node *node, fl_time until)
+void
+fl_sim_snipe(fl_sim *sim, fl_sim_node *node, fl_time until, uint32_t of_10000)
 {
-    if (!fl_sim_blows(sim, sim->weather.snipe) ||
+    if (!fl_sim_blows(sim, of_10000) ||
         (node->role == FL_ROLE_ROOT && !sim->weather.root_crashes)) {
         return;
     }
@@ -43,6 +42,9 @@ void
 fl_sim_job_free(fl_sim_job *job)
 {
     free(job->roll);
+    free(job->blocks);
+    fl_blob_unref(&job->bytes);
+    free(job->seeds);
     free(job);
 }
 
@@ -57,7 +59,7 @@ s_push_job(fl_sim *sim, const fl_sim_node *node, fl_sim_what what, fl_time at, f
 }
 
 static fl_sim_job *
-s_save_job(const fl_effect *effect)
+s_save_job(const fl_sim *sim, const fl_effect *effect)
 {
     fl_sim_job *job = fl_sim_new(sizeof *job);
     job->effect = *effect;
@@ -69,29 +71,65 @@ s_save_job(const fl_effect *effect)
         memcpy(job->roll, job->report.roll, bytes);
     }
     job->report.roll = job->roll;
+    bytes = job->report.block_count * sizeof *job->blocks;
+    job->blocks = fl_sim_new(bytes);
+    if (bytes > 0) {
+        memcpy(job->blocks, job->report.blocks, bytes);
+    }
+    job->report.blocks = job->blocks;
+    if (sim->plant == PLANT_WRONG_LINE && job->report.block_count > 0) {
+        job->blocks[0].survivors = (uint8_t)(job->blocks[0].members + 1);
+    }
     return job;
 }
 
+static fl_sim_job *
+s_keep_job(const fl_effect *effect)
+{
+    fl_sim_job *job = fl_sim_new(sizeof *job);
+    job->effect = *effect;
+    job->bytes = fl_blob_copy(effect->keep.fact);
+    FL_ASSERT(job->bytes != NULL);
+    return job;
+}
+
+//  SAVE and KEEP: one thread makes both durable, in their order.
 static void
 s_save(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    fl_sim_job *job = s_save_job(effect);
+    bool keep = effect->kind == FL_FX_KEEP;
+    fl_sim_job *job = keep ? s_keep_job(effect) : s_save_job(sim, effect);
     fl_time from = node->ledger_at > sim->now ? node->ledger_at : sim->now;
     fl_time at = from + s_some(sim, 1, 25);
     node->ledger_at = at;
     node->saves++;
-    if (sim->plant == PLANT_EARLY_SAVED && effect->save.what == FL_SAVE_CLOSE) {
-        s_push_job(sim, node, SIM_AT_SAVED, sim->now, s_save_job(effect));
+    if (sim->plant == PLANT_EARLY_SAVED && !keep && effect->save.what == FL_SAVE_CLOSE) {
+        s_push_job(sim, node, SIM_AT_SAVED, sim->now, s_save_job(sim, effect));
         at += 1500;
     }
     job->save_fails = fl_sim_blows(sim, sim->weather.save_fails);
     s_push_job(sim, node, SIM_AT_DURABLE, at, job);
-    s_snipe(sim, node, at + 25);
+    fl_sim_snipe(sim, node, at + 25, sim->weather.snipe);
+}
+
+static void
+s_kept(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
+{
+    if (job->save_fails) {
+        fl_sim_count_up(sim, SIM_KEEP_FAILED);
+    } else {
+        fl_sim_mask_kept(sim, node, job);
+    }
+    s_push_job(sim, node, SIM_AT_SAVED, sim->now + s_some(sim, 0, 25), job);
 }
 
 void
 fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
 {
+    if (job->effect.kind == FL_FX_KEEP) {
+        s_kept(sim, node, job);
+        return;
+    }
     fl_sim_ledger *ledger = &node->ledger;
     const fl_report *report = &job->report;
     bool close = job->effect.save.what == FL_SAVE_CLOSE;
@@ -123,18 +161,39 @@ void
 fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
 {
     fl_event event = { .kind = FL_EV_SAVED };
-    event.saved.token = job->effect.save.token;
+    bool keep = job->effect.kind == FL_FX_KEEP;
+    event.saved.token = keep ? job->effect.keep.token : job->effect.save.token;
     event.saved.ok = !job->save_fails;
     node->saves--;
+    if (keep) {
+        node->masks.keeping[job->effect.keep.what]--;
+    }
     fl_sim_job_free(job);
     fl_sim_node_step(sim, node, &event, NULL);
 }
 
 // ---- the crew ---------------------------------------------------------------------------------
+//  The machine wipes its seeds when it has asked, and may drop the vector: as in life, the work
+//  holds both.
+static void
+s_hold(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
+{
+    bool mask = job->effect.kind == FL_FX_MASK;
+    if (!mask && job->effect.kind != FL_FX_UNMASK) {
+        return;
+    }
+    const fl_mask_seed *seeds = mask ? job->effect.mask.seeds : job->effect.unmask.seeds;
+    size_t count = mask ? job->effect.mask.seed_count : job->effect.unmask.seed_count;
+    job->seeds = fl_sim_new(count * sizeof *seeds);
+    memcpy(job->seeds, seeds, count * sizeof *seeds);
+    fl_sim_vec *vec = mask ? fl_sim_vec_at(sim, node, job->effect.mask.vec) : NULL;
+    job->bytes = vec != NULL ? fl_blob_ref(vec->blob) : NULL;
+}
+
 void
 fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    if (effect->kind == FL_FX_SAVE) {
+    if (effect->kind == FL_FX_SAVE || effect->kind == FL_FX_KEEP) {
         s_save(sim, node, effect);
         return;
     }
@@ -156,8 +215,10 @@ fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         at = at > node->crew_at ? at : node->crew_at;
         node->crew_at = at;
         node->jobs++;
-        s_snipe(sim, node, at);
+        node->maskings += effect->kind == FL_FX_MASK;
+        fl_sim_snipe(sim, node, at, sim->weather.snipe);
     }
+    s_hold(sim, node, job);
     s_push_job(sim, node, SIM_AT_JOB, at, job);
 }
 
@@ -170,6 +231,7 @@ fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
         return;
     }
     node->jobs -= !training;
+    node->maskings -= job->effect.kind == FL_FX_MASK;
     fl_event event = { 0 };
     fl_sim_work_carry_out(sim, node, job, &event);
     fl_sim_job_free(job);

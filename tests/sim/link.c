@@ -174,10 +174,14 @@ s_admits(fl_sim *sim, uint32_t index, const fl_message *message)
 }
 
 static fl_message
-s_dressed(const fl_sim_link *link, const fl_message *message)
+s_dressed(fl_sim *sim, const fl_sim_link *link, const fl_message *message)
 {
     fl_message dressed = *message;
     if (message->verb == FL_WELCOME) {
+        const fl_sim_node *parent = &sim->nodes[link->parent];
+        dressed.welcome.certificate = fl_bytes_of(
+            fl_sim_identity_of(parent->role, &parent->name, parent->number)->certificate,
+            FL_CERT_BYTES);
         dressed.welcome.up_port = UP_PORT;
         dressed.welcome.down_port = DOWN_PORT;
         s_ticket(link, dressed.welcome.seat, dressed.welcome.epoch, dressed.welcome.ticket);
@@ -195,7 +199,7 @@ s_receive(fl_sim *sim, fl_sim_letter *letter, const fl_message *message)
     if (letter->up && !s_admits(sim, letter->link, message)) {
         return;
     }
-    fl_message dressed = letter->up ? *message : s_dressed(link, message);
+    fl_message dressed = letter->up ? *message : s_dressed(sim, link, message);
     if (sim->plant == PLANT_LIE_CLOSED && !letter->up && to->role == FL_ROLE_DEVICE &&
         dressed.verb == FL_CLOSED && dressed.closed.outcome == FL_OUT_IN) {
         dressed.closed.outcome = FL_OUT_LATE;

@@ -21,6 +21,7 @@ typedef struct choice {
     uint64_t *seeds;  // (seed_count) of the file
     uint32_t seed_count;
     uint32_t nodes, jobs;
+    fl_sim_masking masking;
     fl_sim_plant plant;
     bool trace;
 } choice;
@@ -44,7 +45,7 @@ s_usage(const char *wrong)
     fprintf(stderr,
             "fl-sim: cannot use «%s»\n"
             "usage: fl-sim [--seeds A..B | --file PATH] [--nodes N] [--jobs N]\n"
-            "              [--plant NAME] [--trace]\n"
+            "              [--masking drawn|never|always] [--plant NAME] [--trace]\n"
             "plants:",
             wrong);
     for (int i = 1; i < PLANTS; i++) {
@@ -88,6 +89,22 @@ s_plant(const char *text, fl_sim_plant *plant)
     return false;
 }
 
+static const char *const maskings[] = {
+    [SIM_MASKING_DRAWN] = "drawn", [SIM_MASKING_NEVER] = "never", [SIM_MASKING_ALWAYS] = "always"
+};
+
+static bool
+s_masking(const char *text, fl_sim_masking *masking)
+{
+    for (int i = SIM_MASKING_DRAWN; i <= SIM_MASKING_ALWAYS; i++) {
+        if (strcmp(text, maskings[i]) == 0) {
+            *masking = (fl_sim_masking)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 s_option(const char *name, const char *value, choice *options)
 {
@@ -98,6 +115,9 @@ s_option(const char *name, const char *value, choice *options)
     if (strcmp(name, "--file") == 0) {
         options->file = value;
         return true;
+    }
+    if (strcmp(name, "--masking") == 0) {
+        return s_masking(value, &options->masking);
     }
     if (strcmp(name, "--plant") == 0) {
         return s_plant(value, &options->plant);
@@ -167,10 +187,11 @@ s_seed_at(const choice *options, uint64_t index)
 static void
 s_say_failure(const choice *options, const desk *share)
 {
-    printf("FAILED %s, seed %" PRIu64 ": %s\n  replay: fl-sim --seeds %" PRIu64 " --nodes %u%s%s "
-           "--trace\n",
+    printf("FAILED %s, seed %" PRIu64 ": %s\n  replay: fl-sim --seeds %" PRIu64 " --nodes %u "
+           "--masking %s%s%s --trace\n",
            fl_sim_checker_name(share->checker), share->at, share->sentence, share->at,
-           options->nodes, options->plant != PLANT_NONE ? " --plant " : "",
+           options->nodes, maskings[options->masking],
+           options->plant != PLANT_NONE ? " --plant " : "",
            options->plant != PLANT_NONE ? fl_sim_plant_name(options->plant) : "");
     fflush(stdout);
 }
@@ -184,6 +205,7 @@ s_work(const choice *options, uint32_t worker, desk *share)
     for (uint64_t i = options->first + worker; i <= options->last; i += options->jobs) {
         fl_sim_setup setup = { .seed = s_seed_at(options, i),
                                .nodes = options->nodes,
+                               .masking = options->masking,
                                .plant = options->plant,
                                .trace = options->trace };
         share->at = setup.seed;
@@ -276,7 +298,10 @@ s_summary(const choice *options, const desk *shares, double took)
         }
     }
     for (int j = 0; j < SIM_COUNTS; j++) {
-        printf("%-34s %12" PRIu64 "\n", fl_sim_count_name((fl_sim_count)j), all.count[j]);
+        bool masks = j > SIM_SEEDS_MASKED && j < SIM_ENDED && all.count[SIM_SEEDS_MASKED] > 0;
+        if (j <= SIM_SEEDS_MASKED || masks || all.count[j] > 0) {
+            printf("%-34s %12" PRIu64 "\n", fl_sim_count_name((fl_sim_count)j), all.count[j]);
+        }
     }
     uint64_t seeds = all.count[SIM_SEEDS];
     printf("%-34s %12.2f\n%-34s %12.2f\n", "seconds", took, "ms a seed",
@@ -304,7 +329,9 @@ s_judge_plant(const choice *options, const desk *shares)
 int
 main(int argc, char **argv)
 {
-    choice options = { .first = 1, .last = 300, .nodes = 40, .jobs = 1 };
+    choice options = {
+        .first = 1, .last = 300, .nodes = 40, .jobs = 1, .masking = SIM_MASKING_NEVER
+    };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             options.trace = true;
@@ -313,6 +340,10 @@ main(int argc, char **argv)
         } else {
             i++;
         }
+    }
+    if (options.plant != PLANT_NONE) { // each in the rounds that it is a mistake of
+        options.masking =
+            fl_sim_plant_masked(options.plant) ? SIM_MASKING_ALWAYS : SIM_MASKING_NEVER;
     }
     if (options.file != NULL && !s_read_seeds(&options)) {
         return s_usage(options.file);
@@ -325,5 +356,6 @@ main(int argc, char **argv)
     s_summary(&options, shares, s_clock() - since);
     int code = options.plant != PLANT_NONE ? s_judge_plant(&options, shares) : well ? 0 : FAILED;
     free(options.seeds);
+    fl_sim_mint_release();
     return code;
 }

@@ -17,6 +17,8 @@ s_member_conf(fl_sim *sim, const fl_sim_node *node)
         .beat_ms = sim->timing.beat_ms,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,
+        .masking = sim->plan.masking != FL_MASKING_NONE ? &node->masks.member : NULL,
+        .mark = node->masks.marked ? &node->masks.given_mark : NULL,
     };
 }
 
@@ -32,6 +34,9 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
         .vector = node->role == FL_ROLE_EDGE,
         .window = node->window,
         .timing = sim->timing,
+        .masking = sim->plan.masking != FL_MASKING_NONE ? &node->masks.cohort : NULL,
+        .facts = node->masks.views,
+        .fact_count = node->masks.given_count,
     };
     if (sim->plant == PLANT_LOW_QUORUM) {
         conf.window.count_min = 1;
@@ -125,6 +130,7 @@ fl_sim_node_start(fl_sim *sim, fl_sim_node *node)
     if (node->parent != SIM_NONE) {
         sim->links[node->link].open[SIM_CONTROL] = true;
     }
+    fl_sim_mask_start(sim, node);
     s_make_machine(sim, node);
     if (node->role == FL_ROLE_ROOT) {
         s_start_root(sim, node);
@@ -152,6 +158,7 @@ fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
                                                       : SIM_CRASH_DEVICE);
     sim->totals.count[SIM_CRASH_UNSAVED] += node->saves > 0;
     sim->totals.count[SIM_CRASH_JOB] += node->jobs > 0 || node->training;
+    fl_sim_mask_crash(sim, node);
     s_destroy_machine(node);
     fl_sim_work_release(node);
     memset(node->models, 0, sizeof node->models);
@@ -160,6 +167,7 @@ fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
     node->life++;
     node->saves = 0;
     node->jobs = 0;
+    node->maskings = 0;
     node->training = false;
     node->frozen_until = 0;
     if (node->parent != SIM_NONE) {
@@ -182,6 +190,7 @@ fl_sim_node_release(fl_sim *sim, fl_sim_node *node)
         s_destroy_machine(node);
     }
     fl_sim_work_release(node);
+    fl_sim_mask_release(node);
 }
 
 bool
@@ -211,8 +220,10 @@ s_send(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
                     fl_verb_name(message->verb));
         return;
     }
-    fl_sim_watch_said(sim, node, to, message);
-    fl_sim_send(sim, link, up, lane, message, NULL);
+    fl_message said = *message;
+    fl_sim_plant_said(sim, to, &said);
+    fl_sim_watch_said(sim, node, to, &said);
+    fl_sim_send(sim, link, up, lane, &said, NULL);
 }
 
 static void
@@ -225,6 +236,8 @@ s_push(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     fl_blob *body = fl_sim_slice(sim, node, effect->push.vec, effect->push.message.chunk.offset,
                                  effect->push.bytes);
     if (body != NULL) {
+        fl_sim_veil_pushed(sim, node, fl_sim_vec_at(sim, node, effect->push.vec),
+                           fl_blob_bytes(body));
         fl_sim_send(sim, node->link, true, SIM_UP, &effect->push.message, body);
         fl_blob_unref(&body);
         if (sim->plant == PLANT_EARLY_FREE) {
@@ -264,7 +277,7 @@ s_reconnect(fl_sim *sim, fl_sim_node *node)
 }
 
 static void
-s_note(fl_sim *sim, const fl_sim_node *node, const fl_note *note)
+s_note(fl_sim *sim, fl_sim_node *node, const fl_note *note)
 {
     static const fl_sim_count counted[FL_NOTE_COUNT_OF] = {
         [FL_NOTE_REJOINED] = SIM_REJOINS,         [FL_NOTE_RECONNECT] = SIM_RECONNECTS,
@@ -274,6 +287,7 @@ s_note(fl_sim *sim, const fl_sim_node *node, const fl_note *note)
     if (counted[note->id] != 0) {
         fl_sim_count_up(sim, counted[note->id]);
     }
+    fl_sim_veil_noted(sim, node, note);
     fl_sim_trace(sim, "%s notes %s node=%s round=%" PRIu64 " reason=%s a=%" PRIu64 " b=%" PRIu64,
                  node->name.name, fl_note_name(note->id), note->node.name, note->round,
                  fl_reason_name(note->reason), note->a, note->b);
@@ -308,7 +322,7 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
         fl_sim_stage(sim, node, effect->stage.slot, effect->stage.offset, body);
         break;
     case FL_FX_CLEAR:
-        fl_sim_clear(sim, node, effect->clear.elements, &effect->clear.plan);
+        fl_sim_clear(sim, node, effect);
         break;
     case FL_FX_PLACE:
         fl_sim_place(sim, node, effect->place.offset, effect->place.total, body);
@@ -327,14 +341,14 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
     case FL_FX_ENCODE:
     case FL_FX_APPLY:
     case FL_FX_SAVE:
+    case FL_FX_KEEP:
+    case FL_FX_MASK:
+    case FL_FX_UNMASK:
         fl_sim_work_begin(sim, node, effect);
         break;
     case FL_FX_NOTE:
         s_note(sim, node, &effect->note);
         break;
-    case FL_FX_KEEP:
-    case FL_FX_MASK:
-    case FL_FX_UNMASK:
     case FL_FX_COUNT:
         FL_ASSERT(false && "no effect of this kind");
     }
@@ -351,12 +365,16 @@ fl_sim_node_step(fl_sim *sim, fl_sim_node *node, const fl_event *event, fl_blob 
                      fl_verb_name(message->verb), message->round,
                      event->message.from == FL_PARENT ? "its parent" : event->message.node.name);
     }
+    fl_event timed = *event;
+    timed.wall_s = SIM_WALL_S + (uint64_t)(sim->now / 1000);
+    fl_sim_mask_event(sim, node, &timed);
     fl_outbox_reset(node->out);
-    node->machine.step(node->machine.self, event, sim->now, node->out);
+    node->machine.step(node->machine.self, &timed, sim->now, node->out);
     uint32_t life = node->life;
     for (uint32_t i = 0; i < fl_outbox_count(node->out) && node->life == life; i++) {
         const fl_effect *effect = fl_outbox_at(node->out, i);
         fl_sim_watch_effect(sim, node, effect);
+        fl_sim_mask_effect(sim, node, effect);
         s_obey(sim, node, effect, bytes);
         if (sim->notary.failed != CHECK_NONE) {
             return;

@@ -24,6 +24,7 @@ s_add_node(fl_sim *sim, fl_role role, uint32_t parent, uint32_t number)
     uint32_t index = sim->node_count++;
     fl_sim_node *node = &sim->nodes[index];
     node->index = index;
+    node->number = number;
     node->role = role;
     node->parent = parent;
     const char *kind = role == FL_ROLE_EDGE ? "e" : "d";
@@ -48,13 +49,41 @@ s_add_node(fl_sim *sim, fl_role role, uint32_t parent, uint32_t number)
         (fl_sim_link){ .child = index, .parent = parent, .latency_ms = s_draw(sim, 1, 25) };
 }
 
-//  What one step may ask for, in all: four effects a child, and a window of chunks and fetches.
+//  What one step may ask for, in all: four effects a child, and a window of chunks and fetches. A
+//  masked round that goes on after a restart tells each child what it may have missed, five steps.
 static void
 s_make_outboxes(fl_sim *sim)
 {
+    uint32_t each = sim->plan.masking != FL_MASKING_NONE ? 4 + 5 + 3 : 4;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        sim->nodes[i].out = fl_outbox_new(64 + 4 * sim->nodes[i].child_count);
+        sim->nodes[i].out = fl_outbox_new(64 + each * sim->nodes[i].child_count);
         FL_ASSERT(sim->nodes[i].out != NULL);
+    }
+}
+
+//  For masks: at least three members at each parent, in most trees. Devices at the root beside the
+//  edges, or edges behind edges, in some.
+static void
+s_grow_masked(fl_sim *sim, uint32_t nodes)
+{
+    uint32_t dice = s_draw(sim, 0, 99);
+    uint32_t upper = 0, lower = 0;
+    if (dice >= 94 && nodes >= 13) {
+        lower = 3 * s_draw(sim, 1, nodes / 13);
+        upper = lower / 3;
+    } else if (dice >= 88) {
+        lower = s_draw(sim, 1, 1 + nodes / 4); // too many, often
+    } else if (dice >= 8 && nodes >= 13) {
+        lower = s_draw(sim, 3, 3 + nodes / 13);
+    }
+    for (uint32_t i = 0; i < upper + lower && sim->node_count < nodes; i++) {
+        s_add_node(sim, FL_ROLE_EDGE, i < upper || upper == 0 ? 0 : 1 + (i - upper) % upper, i);
+    }
+    uint32_t beside = lower > 0 && upper < 3 && (upper > 0 || s_chance(sim, 15)) ? 3 : 0;
+    for (uint32_t i = 0; sim->node_count < nodes; i++) {
+        uint32_t below = i < 3 * lower ? i % lower : s_draw(sim, 0, lower > 0 ? lower - 1 : 0);
+        bool top = lower == 0 || (i >= 3 * lower && i < 3 * lower + beside);
+        s_add_node(sim, FL_ROLE_DEVICE, top ? 0 : 1 + upper + below, i);
     }
 }
 
@@ -65,6 +94,10 @@ s_grow_tree(fl_sim *sim, uint32_t nodes)
     sim->nodes = fl_sim_new(nodes * sizeof *sim->nodes);
     sim->links = fl_sim_new(nodes * sizeof *sim->links);
     s_add_node(sim, FL_ROLE_ROOT, SIM_NONE, 0);
+    if (sim->plan.masking != FL_MASKING_NONE) {
+        s_grow_masked(sim, nodes);
+        return;
+    }
     uint32_t edges = nodes > 2 && !s_chance(sim, 5) ? s_draw(sim, 1, 1 + nodes / 8) : 0;
     uint32_t upper = edges >= 3 && s_chance(sim, 30) ? s_draw(sim, 1, edges / 3) : 0;
     for (uint32_t i = 0; i < edges; i++) {
@@ -79,7 +112,6 @@ s_grow_tree(fl_sim *sim, uint32_t nodes)
             lower == 0 || (mixed && i >= lower && s_chance(sim, 20)) ? 0 : 1 + upper + below;
         s_add_node(sim, FL_ROLE_DEVICE, above, i);
     }
-    s_make_outboxes(sim);
 }
 
 // ---- the plan and the windows -----------------------------------------------------------------
@@ -94,7 +126,8 @@ s_draw_plan(fl_sim *sim)
     fl_why why;
     FL_ASSERT(fl_fixed_choose(&fixed, &why) == FL_OK);
     bool carry = s_chance(sim, 60);
-    sim->plan = (fl_plan){ .clip = fixed.clip,
+    sim->plan = (fl_plan){ .masking = sim->plan.masking,
+                           .clip = fixed.clip,
                            .bits = fixed.bits,
                            .ring_bits = fixed.ring_bits,
                            .wire_bytes = fixed.wire_bytes,
@@ -151,6 +184,7 @@ static void
 s_draw_devices(fl_sim *sim, uint32_t round_ms, bool *quick)
 {
     uint32_t devices = 0;
+    uint32_t share = sim->plan.masking != FL_MASKING_NONE ? 8 : 4; // the steps take their time
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_node *node = &sim->nodes[i];
         if (node->role != FL_ROLE_DEVICE) {
@@ -158,12 +192,112 @@ s_draw_devices(fl_sim *sim, uint32_t round_ms, bool *quick)
         }
         bool slow = devices > 0 && s_chance(sim, 12);
         node->train_ms =
-            slow ? s_draw(sim, round_ms / 2, round_ms * 2) : s_draw(sim, 20, round_ms / 4);
+            slow ? s_draw(sim, round_ms / 2, round_ms * 2) : s_draw(sim, 20, round_ms / share);
         node->samples = devices > 0 && s_chance(sim, 3) ? 0 : s_draw(sim, 1, 2000);
         quick[i] = !slow && node->samples > 0;
         devices++;
     }
     sim->expect_leaves = s_chance(sim, 30) ? devices / 2 : 0;
+}
+
+// ---- masks ------------------------------------------------------------------------------------
+static void
+s_draw_masking(fl_sim *sim, fl_sim_masking masking)
+{
+    uint64_t dice = fl_rng_below(&sim->mask_rng, 100);
+    fl_masking profile = dice < 20   ? FL_MASKING_NONE
+                         : dice < 35 ? FL_MASKING_HONEST
+                                     : FL_MASKING_MALICIOUS;
+    if (masking == SIM_MASKING_NEVER) {
+        profile = FL_MASKING_NONE;
+    } else if (masking == SIM_MASKING_ALWAYS && profile == FL_MASKING_NONE) {
+        profile = FL_MASKING_MALICIOUS;
+    }
+    sim->plan.masking = (uint8_t)profile;
+    sim->totals.count[SIM_SEEDS_MASKED] += profile != FL_MASKING_NONE;
+    sim->totals.count[SIM_SEEDS_HONEST] += profile == FL_MASKING_HONEST;
+}
+
+//  The masked half of the plan, and what the members ask for themselves.
+static void
+s_draw_masks(fl_sim *sim)
+{
+    if (sim->plan.masking == FL_MASKING_NONE) {
+        return;
+    }
+    uint32_t dice = s_draw(sim, 0, 99);
+    uint32_t block_max = dice < 55   ? FL_MEMBERS_MAX
+                         : dice < 95 ? s_draw(sim, 5, 10)
+                                     : s_draw(sim, 3, 4);
+    sim->plan.block_max = (uint8_t)block_max;
+    for (int hop = 0; hop < 2; hop++) {
+        sim->plan.members_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 4, 6));
+        sim->plan.survivors_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 4, 5));
+    }
+    sim->plan.step_ms = s_draw(sim, 150, 500);
+    sim->reopen_after = s_chance(sim, 60) ? s_draw(sim, 1, 2) : 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        fl_sim_masks *masks = &sim->nodes[i].masks;
+        masks->profile = (fl_masking)sim->plan.masking;
+        masks->members_min = s_chance(sim, 2) ? s_draw(sim, 3, 8) : 3;
+        masks->survivors_min = s_chance(sim, 2) ? s_draw(sim, 3, 6) : 3;
+    }
+    if (s_chance(sim, 5)) { // one that asks for more than is ordered
+        sim->nodes[s_draw(sim, 1, sim->node_count - 1)].masks.profile = FL_MASKING_MALICIOUS;
+    }
+}
+
+//  Members of the smallest of a parent's blocks, and how many of them may be missing.
+static uint32_t
+s_spare(const fl_sim *sim, const fl_sim_node *node)
+{
+    const fl_plan *plan = &sim->plan;
+    uint32_t blocks = (node->child_count + plan->block_max - 1) / plan->block_max;
+    uint32_t least = blocks > 0 ? node->child_count / blocks : 0;
+    uint8_t hop = node->role == FL_ROLE_ROOT ? 2 : 1;
+    uint32_t quorum = fl_masking_quorum(least, fl_masking_floor(plan->survivors_min, hop));
+    uint32_t floor = fl_masking_floor(plan->members_min, hop);
+    floor = floor > quorum ? floor : quorum;
+    for (uint32_t i = 0; i < node->child_count; i++) { // floors of their own
+        const fl_sim_masks *child = &sim->nodes[node->children[i]].masks;
+        floor = floor > child->members_min ? floor : child->members_min;
+        floor = floor > child->survivors_min ? floor : child->survivors_min;
+        if (child->profile > plan->masking) {
+            return SIM_NONE;
+        }
+    }
+    return least < floor ? SIM_NONE : least - floor;
+}
+
+//  Where more of a parent's devices are slow than its blocks may lose, they are not, in most trees.
+static void
+s_hurry(fl_sim *sim, uint32_t round_ms, bool *quick)
+{
+    if (sim->plan.masking == FL_MASKING_NONE) {
+        return;
+    }
+    bool mend = s_chance(sim, 85);
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        const fl_sim_node *node = &sim->nodes[i];
+        uint32_t spare = s_spare(sim, node);
+        for (uint32_t j = 0; j < node->child_count; j++) {
+            uint32_t index = node->children[j];
+            fl_sim_node *child = &sim->nodes[index];
+            if (child->role != FL_ROLE_DEVICE || quick[index]) {
+                continue;
+            }
+            if (spare > 0 && spare != SIM_NONE) {
+                spare--;
+            } else if (mend) {
+                child->train_ms = s_draw(sim, 20, round_ms / 8);
+                child->samples = child->samples > 0 ? child->samples : 1;
+                quick[index] = true;
+            } else {
+                sim->stuck = true;
+            }
+        }
+        sim->stuck = sim->stuck || (node->role != FL_ROLE_DEVICE && spare == SIM_NONE);
+    }
 }
 
 //  From the leaves up: no cohort asks for more than its quick children can give.
@@ -190,8 +324,10 @@ s_draw_windows(fl_sim *sim, uint32_t round_ms, bool *quick)
 }
 
 void
-fl_sim_shape(fl_sim *sim, uint32_t nodes)
+fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
 {
+    s_draw_masking(sim, masking);
+    bool masked = sim->plan.masking != FL_MASKING_NONE;
     if (nodes > 4 && s_chance(sim, 12)) {
         nodes = s_draw(sim, 3, nodes); // small trees have corners of their own
     }
@@ -199,12 +335,15 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes)
     bool big = nodes <= 12 && s_chance(sim, 40); // several chunks
     sim->elements = big ? s_draw(sim, 20000, 60000) : s_draw(sim, 16, 64);
     sim->model_bytes = big || s_chance(sim, 4) ? s_draw(sim, 70000, 400000) : s_draw(sim, 64, 512);
-    sim->rounds = s_draw(sim, 5, 8);
+    sim->rounds = masked ? s_draw(sim, 4, 6) : s_draw(sim, 5, 8);
     s_draw_plan(sim);
+    s_draw_masks(sim);
+    s_make_outboxes(sim);
     s_draw_timing(sim);
-    uint32_t round_ms = s_draw(sim, 3500, 8000);
+    uint32_t round_ms = masked ? s_draw(sim, 6000, 12000) : s_draw(sim, 3500, 8000);
     bool *quick = fl_sim_new(sim->node_count * sizeof *quick);
     s_draw_devices(sim, round_ms, quick);
+    s_hurry(sim, round_ms, quick);
     s_draw_windows(sim, round_ms, quick);
     free(quick);
     for (size_t i = 0; i < sizeof sim->run.bytes; i++) {

@@ -10,9 +10,9 @@
 #include "common/tensor/fold.h"
 #include "device/device.h"
 #include "edge/edge.h"
+#include "tests/sim/masks.h"
 
 enum {
-    SIM_NODES_MAX = 256,
     SIM_ROUNDS_MAX = 64, // a device's rounds fit into one word of bits
     SIM_VECS_MAX = 16,   // live vectors of one node; more is a leak
     SIM_MODELS_MAX = 4,  // models that one node keeps
@@ -65,7 +65,19 @@ typedef enum fl_sim_count {
     SIM_STORMS,
     SIM_HURRICANES,
     SIM_SEEDS,
-    SIM_VIRTUAL_MS,
+    SIM_SEEDS_MASKED,
+    SIM_SEEDS_HONEST,
+    SIM_BLOCKS_DONE,
+    SIM_BLOCKS_ABORTED,
+    SIM_MASKED,
+    SIM_RECOVERED,
+    SIM_KEEP_FAILED,
+    SIM_SNIPED,
+    SIM_CRASH_CHILD,                                         // a child by its step, from here on
+    SIM_CRASH_PARENT = SIM_CRASH_CHILD + SIM_CHILD_STEPS,    // a block by its state
+    SIM_CRASH_KEEP = SIM_CRASH_PARENT + FL_MASKING_STATES,   // between KEEP and SAVED, by kind
+    SIM_ENDED = SIM_CRASH_KEEP + FL_KEEP_COUNT,              // blocks by how they ended
+    SIM_VIRTUAL_MS = SIM_ENDED + FL_WHY_COUNT,
     SIM_COUNTS
 } fl_sim_count;
 const char *fl_sim_count_name(fl_sim_count count);
@@ -117,6 +129,7 @@ typedef struct fl_sim_vec {
     fl_vec id;         // 0: free
     fl_blob *blob;     // floats of an update, or encoded bytes
     uint32_t training; // of an update
+    bool masked;       // these bytes may be pushed in a masked round
 } fl_sim_vec;
 
 typedef struct fl_sim_slot {
@@ -125,12 +138,10 @@ typedef struct fl_sim_slot {
     bool folding;
 } fl_sim_slot;
 
-//  The one accumulator of a cohort and whose bytes are in it.
+//  One accumulator of a cohort and whose bytes are in it.
 typedef struct fl_sim_sum {
-    fl_plan plan;
-    uint64_t elements;
     fl_fold *cells;
-    fl_hash hash;     // of the last finished sum
+    bool opened;      // its masks are off
     uint32_t *leaves; // (leaf_count)
     uint32_t leaf_count, leaf_capacity;
     uint32_t folds;
@@ -154,6 +165,7 @@ typedef struct fl_sim_watch {
 
 typedef struct fl_sim_node {
     uint32_t index;
+    uint32_t number; // in its name
     fl_role role;
     fl_node name;
     uint32_t parent;    // SIM_NONE for the root
@@ -180,6 +192,7 @@ typedef struct fl_sim_node {
     fl_time crew_at;      // when the crew is free again
     fl_time ledger_at;    // when the ledger's thread is
     uint32_t saves, jobs; // without an answer yet
+    uint32_t maskings;    // of the jobs, those that mask
 
     uint32_t slot_count;
     fl_window window;  // the true one; the machine may have been given a planted one
@@ -193,11 +206,16 @@ typedef struct fl_sim_node {
     fl_vec vec_next;
     fl_sim_vec vecs[SIM_VECS_MAX];
     fl_sim_slot slots[FL_SLOTS_MAX];
-    fl_sim_sum sum;
-    fl_blob *fetch; // the model being fetched
+    fl_sim_sum *sums; // (sum_count), as many as the last CLEAR asked for
+    uint32_t sum_count;
+    fl_plan sum_plan;
+    uint64_t sum_elements;
+    fl_hash sum_hash; // of the last finished sum
+    fl_blob *fetch;   // the model being fetched
     fl_hash models[SIM_MODELS_MAX];
     uint32_t model_next;
     fl_sim_ledger ledger; // durable
+    fl_sim_masks masks;   // partly durable
     fl_sim_watch watch;
 } fl_sim_node;
 
@@ -214,11 +232,14 @@ typedef enum fl_sim_what {
     SIM_AT_CLEAR
 } fl_sim_what;
 
-//  An effect that takes time: a copy of it, and of the report that a SAVE carries.
+//  An effect that takes time: a copy of it, and of what it shows of the machine.
 typedef struct fl_sim_job {
     fl_effect effect;
-    fl_report report;
+    fl_report report; // of SAVE
     fl_roll_entry *roll;
+    fl_block_line *blocks;
+    fl_blob *bytes;      // of KEEP, and the plain ones of MASK
+    fl_mask_seed *seeds; // of MASK and UNMASK
     bool save_fails;
     uint32_t serial; // of a training
     bool cancelled;
@@ -252,6 +273,11 @@ typedef enum fl_sim_checker {
     CHECK_WIRE,
     CHECK_HANDLE,
     CHECK_FLOOR,
+    CHECK_SPENT,
+    CHECK_VEIL,
+    CHECK_TOLD,
+    CHECK_BLAME,
+    CHECK_BLOCKS,
     CHECKERS
 } fl_sim_checker;
 const char *fl_sim_checker_name(fl_sim_checker checker);
@@ -262,6 +288,7 @@ typedef struct fl_sim_training {
     uint64_t round;
     fl_hash model;
     uint64_t samples;
+    uint64_t masked_in; // the round that it was masked in; 0: none
 } fl_sim_training;
 
 //  One encoded update.
@@ -279,6 +306,8 @@ typedef struct fl_sim_lot {
     uint32_t leaf_count;
     uint32_t folds; // contributions folded by the cohort that made it; 0: a device
     uint32_t node;
+    bool masked;        // the bytes are under masks
+    uint64_t masked_in; // the round that these plain bytes were masked in; 0: none
 } fl_sim_lot;
 
 typedef struct fl_sim_commit {
@@ -296,6 +325,8 @@ typedef struct fl_sim_notary {
     uint32_t leaf_count, leaf_capacity;
     fl_sim_lot *lots;
     uint32_t lot_count, lot_capacity;
+    fl_sim_told *told;
+    uint32_t told_count, told_capacity;
     uint64_t counted[SIM_NODES_MAX]; // bit r: the update of base round r is in a committed sum
     fl_sim_commit commits[SIM_ROUNDS_MAX];
     uint64_t closed;           // newest committed round
@@ -322,11 +353,27 @@ typedef enum fl_sim_plant {
     PLANT_CUT_HEADER,
     PLANT_EARLY_FREE,
     PLANT_FEW_ROUNDS,
+    PLANT_MASK_TWICE,
+    PLANT_CARRY_MASKED,
+    PLANT_FORGET_MARK,
+    PLANT_FORGET_FACT,
+    PLANT_PLAIN_PUSH,
+    PLANT_TELL_SIZE,
+    PLANT_TWO_SETS,
+    PLANT_LIAR,
+    PLANT_LOSE_UPLOAD,
+    PLANT_OPEN_WRONG,
+    PLANT_WRONG_LINE,
     PLANTS
 } fl_sim_plant;
 const char *fl_sim_plant_name(fl_sim_plant plant);
 //  The checker that must find it.
 fl_sim_checker fl_sim_plant_prey(fl_sim_plant plant);
+//  True for one that wants masked rounds.
+bool fl_sim_plant_masked(fl_sim_plant plant);
+//  Those that change what is said in a masked round.
+struct fl_sim;
+void fl_sim_plant_said(const struct fl_sim *sim, uint32_t to, fl_message *message);
 
 // ---- the whole --------------------------------------------------------------------------------
 typedef struct fl_sim {
@@ -334,7 +381,7 @@ typedef struct fl_sim {
     fl_sim_plant plant;
     bool trace;
     fl_time now;
-    fl_rng shape_rng, weather_rng, work_rng;
+    fl_rng shape_rng, weather_rng, work_rng, mask_rng;
 
     uint32_t node_count;
     fl_sim_node *nodes; // (node_count), [0] is the root
@@ -353,6 +400,8 @@ typedef struct fl_sim {
     fl_sim_weather weather;
     bool calm;           // no weather at all
     bool measured;       // some deadline follows the median: rounds may be missed for it
+    bool stuck;          // masked, and some parent cannot be sure of enough members
+    uint32_t reopen_after;
     fl_time progress_by; // the run must have ended by then
     bool over;           // the root is done
 
@@ -367,6 +416,7 @@ typedef struct fl_sim {
 typedef struct fl_sim_setup {
     uint64_t seed;
     uint32_t nodes;
+    fl_sim_masking masking;
     fl_sim_plant plant;
     bool trace;
 } fl_sim_setup;
@@ -386,7 +436,7 @@ void *fl_sim_grow(void *old, size_t bytes);
 
 // ---- shape.c ----------------------------------------------------------------------------------
 //  Draw the tree, the plan, the windows and the weather from the seed.
-void fl_sim_shape(fl_sim *sim, uint32_t nodes);
+void fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking);
 void fl_sim_unshape(fl_sim *sim);
 
 // ---- weather.c --------------------------------------------------------------------------------
@@ -422,6 +472,8 @@ void fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
 void fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
 void fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
 void fl_sim_job_free(fl_sim_job *job);
+//  A crash aimed at the time until then, by chance.
+void fl_sim_snipe(fl_sim *sim, fl_sim_node *node, fl_time until, uint32_t of_10000);
 
 // ---- work.c: the work itself, on real bytes ---------------------------------------------------
 //  False when the work cannot be: the machine asked for something that is not there.
@@ -434,9 +486,12 @@ void fl_sim_work_release(fl_sim_node *node);
 //  What costs no time.
 void fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, uint32_t slot, uint64_t bytes);
 void fl_sim_stage(fl_sim *sim, fl_sim_node *node, uint32_t slot, uint64_t offset, fl_bytes body);
-void fl_sim_clear(fl_sim *sim, fl_sim_node *node, uint64_t elements, const fl_plan *plan);
+void fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
 void fl_sim_place(fl_sim *sim, fl_sim_node *node, uint64_t offset, uint64_t total, fl_bytes body);
 void fl_sim_drop(fl_sim *sim, fl_sim_node *node, fl_vec vec);
+//  NULL after a failure.
+fl_sim_vec *fl_sim_vec_at(fl_sim *sim, fl_sim_node *node, fl_vec id);
+fl_sim_vec *fl_sim_vec_add(fl_sim *sim, fl_sim_node *node, fl_blob *blob);
 //  A copy of some bytes, yours; NULL after a failure.
 fl_blob *fl_sim_slice(fl_sim *sim, fl_sim_node *node, fl_vec vec, uint64_t offset, uint32_t bytes);
 fl_blob *fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_hash *model, uint64_t offset,
@@ -453,8 +508,16 @@ uint32_t fl_sim_note_training(fl_sim *sim, fl_sim_training training);
 //  A device has encoded an update (floats): known by its bytes from now on.
 void fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_bytes update,
                       const fl_hash *hash, fl_blob *bytes);
-//  A verified slot has been folded into the node's sum: whose bytes were they?
-void fl_sim_note_fold(fl_sim *sim, fl_sim_node *node, const fl_hash *hash);
+//  What was made with this hash; NULL when nobody made it. Until the next is noted.
+fl_sim_lot *fl_sim_lot_of(fl_sim *sim, const fl_hash *hash);
+//  `leaves` (lot.leaf_count) are copied.
+void fl_sim_lot_add(fl_sim *sim, fl_sim_lot lot, const uint32_t *leaves);
+//  A verified slot has been folded into a sum: whose bytes were they?
+void fl_sim_note_fold(fl_sim *sim, fl_sim_node *node, fl_sim_sum *sum, const fl_hash *hash);
+//  The first sum has got the leaves of another.
+void fl_sim_note_join(fl_sim_sum *sum, const fl_sim_sum *other);
+//  Compare the bytes of a sum with the plain sum of its leaves.
+void fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, const fl_sim_sum *sum, fl_bytes bytes);
 //  A sum is finished: compare it with the flat sum, and know it by its hash.
 void fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, const fl_hash *hash, fl_bytes bytes);
 //  What a node says: contributions and verdicts are held against what the driver saw.
@@ -469,5 +532,28 @@ void fl_sim_check_commit(fl_sim *sim, const fl_report *report);
 //  The run has ended: progress, floor and leaks.
 void fl_sim_check_end(fl_sim *sim);
 void fl_sim_notary_release(fl_sim *sim);
+
+// ---- mask.c: the effects of masked rounds, on real bytes --------------------------------------
+//  Give a process that starts what it held before.
+void fl_sim_mask_start(fl_sim *sim, fl_sim_node *node);
+//  The process is dead; what it asked to be kept stays.
+void fl_sim_mask_crash(fl_sim *sim, fl_sim_node *node);
+void fl_sim_mask_release(fl_sim_node *node);
+//  A KEEP is durable.
+void fl_sim_mask_kept(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job);
+void fl_sim_mask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
+void fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job,
+                             fl_event *event);
+//  Where the process stands, for counting crashes and aiming them.
+void fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
+void fl_sim_mask_event(fl_sim *sim, fl_sim_node *node, const fl_event *event);
+
+// ---- veil.c: the checkers of masked rounds ----------------------------------------------------
+void fl_sim_veil_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *message);
+void fl_sim_veil_pushed(fl_sim *sim, fl_sim_node *node, const fl_sim_vec *vec, fl_bytes bytes);
+void fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note);
+//  Plain bytes are about to be masked.
+void fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain);
+void fl_sim_veil_commit(fl_sim *sim, const fl_report *report);
 
 #endif

@@ -21,8 +21,8 @@ s_fixed(const fl_plan *plan)
 }
 
 // ---- vectors ----------------------------------------------------------------------------------
-static fl_sim_vec *
-s_vec(fl_sim *sim, fl_sim_node *node, fl_vec id)
+fl_sim_vec *
+fl_sim_vec_at(fl_sim *sim, fl_sim_node *node, fl_vec id)
 {
     for (int i = 0; i < SIM_VECS_MAX && id != 0; i++) {
         if (node->vecs[i].id == id) {
@@ -34,25 +34,36 @@ s_vec(fl_sim *sim, fl_sim_node *node, fl_vec id)
     return NULL;
 }
 
-static fl_vec
-s_vec_add(fl_sim *sim, fl_sim_node *node, fl_blob *blob, uint32_t training)
+fl_sim_vec *
+fl_sim_vec_add(fl_sim *sim, fl_sim_node *node, fl_blob *blob)
 {
     for (int i = 0; i < SIM_VECS_MAX; i++) {
         if (node->vecs[i].id == 0) {
-            node->vecs[i] = (fl_sim_vec){ ++node->vec_next, blob, training };
-            return node->vec_next;
+            node->vecs[i] = (fl_sim_vec){ .id = ++node->vec_next, .blob = blob };
+            return &node->vecs[i];
         }
     }
     fl_blob_unref(&blob);
     fl_sim_fail(sim, CHECK_LEAK, "%s holds %d vectors and wants one more", node->name.name,
                 SIM_VECS_MAX);
-    return ++node->vec_next;
+    return NULL;
+}
+
+static fl_vec
+s_vec_add(fl_sim *sim, fl_sim_node *node, fl_blob *blob, uint32_t training)
+{
+    fl_sim_vec *vec = fl_sim_vec_add(sim, node, blob);
+    if (vec == NULL) {
+        return ++node->vec_next; // the run has failed
+    }
+    vec->training = training;
+    return vec->id;
 }
 
 void
 fl_sim_drop(fl_sim *sim, fl_sim_node *node, fl_vec id)
 {
-    fl_sim_vec *vec = s_vec(sim, node, id);
+    fl_sim_vec *vec = fl_sim_vec_at(sim, node, id);
     if (vec != NULL && sim->plant != PLANT_LEAK_VEC) {
         fl_blob_unref(&vec->blob);
         vec->id = 0;
@@ -62,7 +73,7 @@ fl_sim_drop(fl_sim *sim, fl_sim_node *node, fl_vec id)
 fl_blob *
 fl_sim_slice(fl_sim *sim, fl_sim_node *node, fl_vec id, uint64_t offset, uint32_t bytes)
 {
-    fl_sim_vec *vec = s_vec(sim, node, id);
+    fl_sim_vec *vec = fl_sim_vec_at(sim, node, id);
     if (vec == NULL) {
         return NULL;
     }
@@ -109,23 +120,41 @@ fl_sim_stage(fl_sim *sim, fl_sim_node *node, uint32_t index, uint64_t offset, fl
     memcpy(fl_blob_data(slot->blob) + offset, body.data, body.size);
 }
 
-void
-fl_sim_clear(fl_sim *sim, fl_sim_node *node, uint64_t elements, const fl_plan *plan)
+static void
+s_sums_free(fl_sim_node *node)
 {
-    fl_sim_sum *sum = &node->sum;
-    if (node->jobs > 0) {
-        fl_sim_fail(sim, CHECK_HANDLE, "%s clears its sum while work on it is in flight",
+    for (uint32_t i = 0; i < node->sum_count; i++) {
+        fl_fold_destroy(&node->sums[i].cells);
+        free(node->sums[i].leaves);
+    }
+    free(node->sums);
+    node->sums = NULL;
+    node->sum_count = 0;
+}
+
+void
+fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
+{
+    if (node->jobs > node->maskings) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s clears its sums while work on them is in flight",
                     node->name.name);
         return;
     }
-    fl_fold_destroy(&sum->cells);
-    fl_fixed fixed = s_fixed(plan);
-    sum->cells = fl_fold_new(&fixed, elements);
-    FL_ASSERT(sum->cells != NULL);
-    sum->plan = *plan;
-    sum->elements = elements;
-    sum->leaf_count = 0;
-    sum->folds = 0;
+    uint32_t blocks = effect->clear.blocks;
+    if (blocks < 1 || blocks > FL_BLOCKS_MAX) {
+        fl_sim_fail(sim, CHECK_HANDLE, "%s asks for %u accumulators", node->name.name, blocks);
+        return;
+    }
+    s_sums_free(node);
+    node->sums = fl_sim_new(blocks * sizeof *node->sums);
+    node->sum_count = blocks;
+    node->sum_plan = effect->clear.plan;
+    node->sum_elements = effect->clear.elements;
+    fl_fixed fixed = s_fixed(&effect->clear.plan);
+    for (uint32_t i = 0; i < blocks; i++) {
+        node->sums[i].cells = fl_fold_new(&fixed, effect->clear.elements);
+        FL_ASSERT(node->sums[i].cells != NULL);
+    }
 }
 
 static void
@@ -154,32 +183,66 @@ s_fold(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     slot->folding = false;
     event->kind = FL_EV_FOLDED;
     event->folded.slot = index;
-    if (fl_blob_size(slot->blob) != fl_fold_wire_bytes(node->sum.cells)) {
+    fl_sim_sum *sum = &node->sums[effect->fold.block];
+    if (fl_blob_size(slot->blob) != fl_fold_wire_bytes(sum->cells)) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s folds a slot of another length", node->name.name);
         return;
     }
     const uint8_t *bytes = fl_blob_bytes(slot->blob).data;
     int times = sim->plant == PLANT_FOLD_TWICE && fl_rng_below(&sim->work_rng, 20) == 0 ? 2 : 1;
     for (int i = 0; i < times; i++) {
-        fl_fold_add(node->sum.cells, 0, node->sum.elements, bytes);
+        fl_fold_add(sum->cells, 0, node->sum_elements, bytes);
     }
-    fl_sim_note_fold(sim, node, &slot->hash);
+    fl_sim_note_fold(sim, node, sum, &slot->hash);
+    if (sim->plant == PLANT_LOSE_UPLOAD && node->sum_plan.masking != FL_MASKING_NONE &&
+        fl_rng_below(&sim->work_rng, 20) == 0) {
+        fl_fold_clear(sum->cells, 0, node->sum_elements);
+    }
+}
+
+//  The sums of a set of accumulators, into the first.
+static void
+s_join(fl_sim *sim, fl_sim_node *node, uint64_t blocks)
+{
+    fl_sim_sum *sum = &node->sums[0];
+    bool masked = node->sum_plan.masking != FL_MASKING_NONE;
+    if ((blocks & 1) == 0) {
+        fl_fold_clear(sum->cells, 0, node->sum_elements);
+        sum->leaf_count = 0;
+        sum->folds = 0;
+        sum->opened = true;
+    }
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        if ((blocks >> i & 1) == 0) {
+            continue;
+        }
+        if (i >= node->sum_count || (masked && !node->sums[i].opened)) {
+            fl_sim_fail(sim, CHECK_HANDLE, "%s finishes block %u, which it has not opened",
+                        node->name.name, i);
+            return;
+        }
+        if (i > 0) {
+            fl_fold_merge(sum->cells, node->sums[i].cells, 0, node->sum_elements);
+            fl_sim_note_join(sum, &node->sums[i]);
+        }
+    }
 }
 
 static void
 s_finish(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 {
     const fl_effect *effect = &job->effect;
-    fl_sim_sum *sum = &node->sum;
-    fl_blob *blob = fl_blob_new(fl_fold_wire_bytes(sum->cells));
+    event->kind = FL_EV_FINISHED;
+    s_join(sim, node, effect->finish.blocks);
+    const fl_fold *cells = node->sums[0].cells;
+    fl_blob *blob = fl_blob_new(fl_fold_wire_bytes(cells));
     FL_ASSERT(blob != NULL);
-    if (!fl_fold_finish(sum->cells, 0, sum->elements, fl_blob_data(blob))) {
+    if (!fl_fold_finish(cells, 0, node->sum_elements, fl_blob_data(blob))) {
         fl_sim_fail(sim, CHECK_FLAT, "the sum of %s does not fit its wire bytes", node->name.name);
     }
-    sum->hash = fl_hash_of(fl_blob_bytes(blob));
-    fl_sim_note_sum(sim, node, &sum->hash, fl_blob_bytes(blob));
-    event->kind = FL_EV_FINISHED;
-    event->finished.hash = sum->hash;
+    node->sum_hash = fl_hash_of(fl_blob_bytes(blob));
+    fl_sim_note_sum(sim, node, &node->sum_hash, fl_blob_bytes(blob));
+    event->finished.hash = node->sum_hash;
     event->finished.bytes = fl_blob_size(blob);
     if (effect->finish.vector) {
         event->finished.vec = s_vec_add(sim, node, blob, 0);
@@ -221,8 +284,13 @@ s_train(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     if (sim->plant == PLANT_STALE_CACHE) {
         model = node->models[0];
     }
-    uint32_t training = fl_sim_note_training(
-        sim, (fl_sim_training){ node->index, order->round, model, node->samples });
+    fl_sim_training made = { node->index, order->round, model, node->samples, 0 };
+    if (sim->plant == PLANT_CARRY_MASKED) { // the update of the training before
+        made.masked_in =
+            node->masks.trained > 0 ? sim->notary.trainings[node->masks.trained - 1].masked_in : 0;
+    }
+    uint32_t training = fl_sim_note_training(sim, made);
+    node->masks.trained = training + 1;
     event->trained.update = s_vec_add(sim, node, blob, training);
     event->trained.stats[FL_STAT_SAMPLES] = node->samples;
     event->trained.stats[FL_STAT_EVALUATED] = node->samples;
@@ -252,7 +320,7 @@ s_encode(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     const fl_effect *effect = &job->effect;
     const fl_order *order = &effect->encode.order;
     event->kind = FL_EV_ENCODED;
-    fl_sim_vec *vec = s_vec(sim, node, effect->encode.update);
+    fl_sim_vec *vec = fl_sim_vec_at(sim, node, effect->encode.update);
     if (vec == NULL) {
         return;
     }
@@ -373,7 +441,7 @@ s_apply(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     const fl_effect *effect = &job->effect;
     event->kind = FL_EV_APPLIED;
     event->applied.ok = true;
-    event->applied.model = fl_sim_model_add(sim, &effect->apply.order.model, &node->sum.hash);
+    event->applied.model = fl_sim_model_add(sim, &effect->apply.order.model, &node->sum_hash);
     event->applied.model_bytes = sim->model_bytes;
     event->applied.loss = NAN;
     event->applied.accuracy = NAN;
@@ -390,8 +458,15 @@ fl_sim_work_check(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         fl_sim_slot *slot = &node->slots[verify ? effect->verify.slot : effect->fold.slot];
         wrong = slot->blob == NULL ? "works on a free slot"
                 : slot->folding    ? "works twice on a slot at a time"
-                                   : NULL;
+                : !verify && effect->fold.block >= node->sum_count ? "folds into no accumulator"
+                                                                   : NULL;
         slot->folding = true;
+    } else if (effect->kind == FL_FX_UNMASK) {
+        wrong = effect->unmask.block >= node->sum_count   ? "opens a block that is not there"
+                : node->sums[effect->unmask.block].opened ? "opens a block twice"
+                                                          : NULL;
+    } else if (effect->kind == FL_FX_FINISH && node->sum_count == 0) {
+        wrong = "finishes no accumulator";
     } else if (effect->kind == FL_FX_CHECK && node->fetch == NULL) {
         wrong = "checks a model of which nothing came";
     } else if (effect->kind == FL_FX_TRAIN) {
@@ -409,9 +484,15 @@ fl_sim_work_check(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 typedef void work_fn(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
 
 static work_fn *const works[FL_FX_COUNT] = {
-    [FL_FX_VERIFY] = s_verify, [FL_FX_FOLD] = s_fold,   [FL_FX_FINISH] = s_finish,
-    [FL_FX_CHECK] = s_check,   [FL_FX_TRAIN] = s_train, [FL_FX_ENCODE] = s_encode,
+    [FL_FX_VERIFY] = s_verify,
+    [FL_FX_FOLD] = s_fold,
+    [FL_FX_FINISH] = s_finish,
+    [FL_FX_CHECK] = s_check,
+    [FL_FX_TRAIN] = s_train,
+    [FL_FX_ENCODE] = s_encode,
     [FL_FX_APPLY] = s_apply,
+    [FL_FX_MASK] = fl_sim_mask_carry_out,
+    [FL_FX_UNMASK] = fl_sim_unmask_carry_out,
 };
 
 void
@@ -433,7 +514,5 @@ fl_sim_work_release(fl_sim_node *node)
         node->slots[i].folding = false;
     }
     fl_blob_unref(&node->fetch);
-    fl_fold_destroy(&node->sum.cells);
-    free(node->sum.leaves);
-    memset(&node->sum, 0, sizeof node->sum);
+    s_sums_free(node);
 }

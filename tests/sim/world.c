@@ -54,14 +54,48 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_STORMS] = "stormy seeds",
     [SIM_HURRICANES] = "of them hurricanes",
     [SIM_SEEDS] = "seeds",
+    [SIM_SEEDS_MASKED] = "of them masked",
+    [SIM_SEEDS_HONEST] = "of these honest",
+    [SIM_BLOCKS_DONE] = "blocks opened",
+    [SIM_BLOCKS_ABORTED] = "blocks aborted",
+    [SIM_MASKED] = "members told to mask",
+    [SIM_RECOVERED] = "lost and recovered",
+    [SIM_KEEP_FAILED] = "facts that were not kept",
+    [SIM_SNIPED] = "crashes aimed at a step",
     [SIM_VIRTUAL_MS] = "virtual ms",
 };
+
+static const char *const kinds[FL_KEEP_COUNT] = { "mark",      "roster", "dealt",   "mask set",
+                                                  "survivors", "acks",   "evidence" };
+
+//  "crash of a child: masked" and the like, made when asked for.
+static const char *
+s_made_name(const char *what, const char *which)
+{
+    static char name[64];
+    snprintf(name, sizeof name, "%s %s", what, which);
+    return name;
+}
 
 const char *
 fl_sim_count_name(fl_sim_count count)
 {
     FL_ASSERT((unsigned)count < SIM_COUNTS);
-    return counts[count];
+    if (counts[count] != NULL) {
+        return counts[count];
+    }
+    if (count >= SIM_ENDED) {
+        return s_made_name("block ended:", fl_reason_name((fl_reason)(count - SIM_ENDED)));
+    }
+    if (count >= SIM_CRASH_KEEP) {
+        return s_made_name("crash while keeping:", kinds[count - SIM_CRASH_KEEP]);
+    }
+    if (count >= SIM_CRASH_PARENT) {
+        return s_made_name("crash of a parent:",
+                           fl_masking_state_name((fl_masking_state)(count - SIM_CRASH_PARENT)));
+    }
+    return s_made_name("crash of a child:",
+                       fl_sim_child_name((fl_sim_child)(count - SIM_CRASH_CHILD)));
 }
 
 void
@@ -338,7 +372,8 @@ fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *fai
     sim->shape_rng = fl_rng_split(&rng, 1);
     sim->weather_rng = fl_rng_split(&rng, 2);
     sim->work_rng = fl_rng_split(&rng, 3);
-    fl_sim_shape(sim, setup->nodes);
+    sim->mask_rng = fl_rng_split(&rng, 4);
+    fl_sim_shape(sim, setup->nodes, setup->masking);
     s_loop(sim);
     fl_sim_count_up(sim, SIM_SEEDS);
     sim->totals.count[SIM_VIRTUAL_MS] += (uint64_t)sim->now;

@@ -47,7 +47,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
                                    .members_min = { plan->members_min, plan->members_min },
                                    .survivors_min = { plan->survivors_min, plan->survivors_min },
                                    .step_ms = STEP_MS } };
-    memset(order->run.bytes, 0x11, sizeof order->run.bytes);
+    memset(order->run.bytes, 0x11 + world->run, sizeof order->run.bytes);
     for (size_t i = 0; i < sizeof order->model.bytes; i++) {
         order->model.bytes[i] = (uint8_t)(model >> (8 * (i % 8)));
     }
@@ -341,6 +341,9 @@ masked_obey(masked_world *world, int32_t index)
         } else {
             FL_ASSERT(effect.kind == FL_FX_NOTE);
             world->notes[effect.note.id]++;
+            if (world->note_hook != NULL) {
+                world->note_hook(world, index, &effect.note);
+            }
             if (effect.note.id == FL_NOTE_MASKING_BLAMED) {
                 world->blamed = effect.note.node;
                 world->blamed_reason = effect.note.reason;
@@ -367,6 +370,12 @@ masked_upload(masked_world *world, uint32_t index)
         return FL_WHY_SILENT;
     }
     fl_message message = masked_message(world, FL_CONTRIB);
+    message.contrib.attempt = 1;
+    message.contrib.base_round = world->task.order.round;
+    message.contrib.base = world->task.order.model;
+    message.contrib.elements = world->plan.elements;
+    message.contrib.vector_bytes = upload.vector_bytes;
+    message.contrib.hash = upload.hash;
     message.contrib.header = upload.header;
     message.contrib.psig = upload.psig;
     if (world->hook != NULL && !world->hook(world, (int32_t)index, -1, &message)) {

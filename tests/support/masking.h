@@ -9,6 +9,7 @@
 #include "common/base/rng.h"
 #include "common/core/masking_cohort.h"
 #include "common/core/masking_member.h"
+#include "common/crypto/mask_kernel.h"
 #include "tests/support/identity.h"
 
 enum { MASKED_MEMBERS = FL_MEMBERS_MAX, MASKED_QUEUE = 16384 };
@@ -54,8 +55,9 @@ typedef struct masked_member {
     uint8_t *wire;   // (elements, wire_bytes) plain
     uint8_t *masked; // the upload, once there
     bool uploaded;
-    uint32_t masks; // how many MASK effects it asked for, ever
-    uint64_t token; // of a KEEP without an answer yet
+    uint32_t masks;               // how many MASK effects it asked for, ever
+    const fl_mask_kernel *kernel; // that masks for it; NULL for the best
+    uint64_t token;               // of a KEEP without an answer yet
 } masked_member;
 
 typedef struct masked_letter {
@@ -66,11 +68,16 @@ typedef struct masked_letter {
 typedef struct masked_world masked_world;
 //  Sees a message on its way and may change it; false loses it.
 typedef bool masked_hook(masked_world *world, int32_t from, int32_t to, fl_message *message);
+//  Sees each MASK of a member.
+typedef void masked_seeds_hook(masked_world *world, uint32_t index, const fl_effect *effect);
+//  Hears each note of a member, or of the aggregator (-1).
+typedef void masked_note_hook(masked_world *world, int32_t index, const fl_note *note);
 
 struct masked_world {
     masked_plan plan;
     fl_task task;
     uint64_t model; // its hash is made of this
+    uint8_t run;    // and the run's name of this
     fl_node parent;
     fl_authority *authority;
     fl_deny_list *deny;
@@ -84,6 +91,9 @@ struct masked_world {
     uint32_t head, tail;
     masked_hook *hook;
     void *hook_arg;
+    masked_seeds_hook *seeds_hook;
+    masked_note_hook *note_hook;
+    const fl_mask_kernel *kernel;  // of the aggregator; NULL for the best
     bool hold_saved;               // KEEP of the aggregator is not answered by itself
     uint64_t token;                // of that KEEP
     fl_blob *facts[FL_KEEP_COUNT]; // newest of each kind
@@ -100,7 +110,7 @@ masked_plan masked_plan_small(uint32_t members);
 //  A world of `plan.members` members and a signed task of round 1. The same seed, the same world.
 masked_world *masked_new(const masked_plan *plan, uint64_t seed);
 void masked_destroy(masked_world **world_p);
-//  Another round, under the same or another model; machines stay.
+//  Another round, of the world's run and under the same or another model; machines stay.
 void masked_next_round(masked_world *world, uint64_t round, bool same_model);
 //  New random updates, some elements at their maximum.
 void masked_draw_updates(masked_world *world, uint64_t seed);

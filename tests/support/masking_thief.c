@@ -306,6 +306,35 @@ thief_reads(const thief *self, uint64_t group)
     return same;
 }
 
+size_t
+thief_peel(const thief *self, uint32_t index, uint32_t *words)
+{
+    const masked_world *world = self->world;
+    const fl_masking_member *view = world->member[index].machine;
+    uint32_t elements = world->plan.elements, bytes = world->plan.wire_bytes;
+    fl_mask_seed seeds[MASKED_MEMBERS];
+    size_t count = 0;
+    uint8_t b[FL_SHARE_BYTES];
+    if (s_rebuild(self, 0, index, b)) {
+        fl_hsa_self_seed(&view->ctx, b, &seeds[count]);
+        seeds[count++].subtract = true;
+    }
+    for (uint32_t n = 0; n < view->block.members; n++) {
+        bool known = n != index && s_in(view->maskset, n) &&
+                     s_pair_seed(self, index, n, &seeds[count]);
+        count += known ? 1 : 0;
+    }
+    for (uint32_t e = 0; e < elements; e++) {
+        words[e] = 0;
+        for (uint32_t k = 0; k < bytes; k++) {
+            words[e] |= (uint32_t)world->member[index].masked[e * bytes + k] << (8 * k);
+        }
+    }
+    fl_mask_range range = { .ring_bits = 32, .lane = FL_MASK_LANE_VECTOR, .count = elements };
+    fl_mask_apply(seeds, count, &range, words);
+    return count;
+}
+
 bool
 thief_reads_anybody(const thief *self)
 {

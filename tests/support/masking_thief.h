@@ -38,6 +38,10 @@ bool thief_reads(const thief *self, uint64_t group);
 //  Some single honest member's does.
 bool thief_reads_anybody(const thief *self);
 
+//  What is left of an upload when everything that can be known is taken off it, as ring words
+//  (elements). How many masks came off.
+size_t thief_peel(const thief *self, uint32_t index, uint32_t *words);
+
 uint64_t thief_all(const thief *self);
 
 #endif

@@ -15,20 +15,30 @@ s_range(const masked_world *world)
                             .count = world->plan.elements };
 }
 
+static const fl_mask_kernel *
+s_kernel(const fl_mask_kernel *chosen)
+{
+    return chosen != NULL ? chosen : fl_mask_kernel_best();
+}
+
 void
 masked_mask(masked_world *world, uint32_t index, const fl_effect *effect)
 {
     masked_member *member = &world->member[index];
     fl_mask_range range = s_range(world);
-    fl_mask_wire(effect->mask.seeds, effect->mask.seed_count, &range, world->plan.wire_bytes,
-                 member->wire, member->masked);
+    fl_mask_wire_by(s_kernel(member->kernel), effect->mask.seeds, effect->mask.seed_count, &range,
+                    world->plan.wire_bytes, member->wire, member->masked);
     member->masks++;
+    if (world->seeds_hook != NULL) {
+        world->seeds_hook(world, index, effect);
+    }
     fl_event event = { .kind = FL_EV_MASKED };
     event.masked.vec = index + 1;
     event.masked.bytes = (uint64_t)world->plan.elements * world->plan.wire_bytes;
     event.masked.hash = fl_hash_of(fl_bytes_of(member->masked, event.masked.bytes));
-    event.masked.checksum = fl_mask_checksum(effect->mask.checksum_key, 0, world->plan.elements,
-                                             world->plan.wire_bytes, member->wire);
+    event.masked.checksum =
+        fl_mask_checksum_by(s_kernel(member->kernel), effect->mask.checksum_key, 0,
+                            world->plan.elements, world->plan.wire_bytes, member->wire);
     fl_masking_member_masked(member->machine, &event, world->now, world->out);
 }
 
@@ -44,7 +54,8 @@ s_over_words(masked_world *world, const fl_effect *effect, uint8_t *wire)
         narrow[i] = (uint32_t)world->sum[i];
     }
     void *words = world->plan.ring_bits == 32 ? (void *)narrow : (void *)world->sum;
-    fl_mask_apply(effect->unmask.seeds, effect->unmask.seed_count, &range, words);
+    fl_mask_apply_by(s_kernel(world->kernel), effect->unmask.seeds, effect->unmask.seed_count,
+                     &range, words);
     fl_mask_settle(world->plan.ring_bits, elements, bytes, words);
     for (uint32_t i = 0; i < elements; i++) {
         if (world->plan.ring_bits == 32) {
@@ -66,9 +77,10 @@ masked_unmask(masked_world *world, const fl_effect *effect)
     s_over_words(world, effect, wire);
     fl_event event = { .kind = FL_EV_UNMASKED };
     event.unmasked.block = effect->unmask.block;
-    event.unmasked.checksum = fl_mask_checksum(effect->unmask.checksum_key, 0, world->plan.elements,
-                                               world->plan.wire_bytes, wire) +
-                              world->checksum_error;
+    event.unmasked.checksum =
+        fl_mask_checksum_by(s_kernel(world->kernel), effect->unmask.checksum_key, 0,
+                            world->plan.elements, world->plan.wire_bytes, wire) +
+        world->checksum_error;
     free(wire);
     fl_masking_cohort_unmasked(world->cohort, &event, world->out);
 }

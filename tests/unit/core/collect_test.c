@@ -32,7 +32,7 @@ s_new(void **state)
         seat->phase = FL_SEAT_TASKED;
     }
     machine_clear();
-    fl_collect_open(collect, &order, 1, machine_out);
+    fl_collect_open(collect, &order, 1, 1, machine_out);
     assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.elements, MACHINE_ELEMENTS);
     return 0;
 }
@@ -112,7 +112,7 @@ a_sum_is_what_was_folded(void **state)
     assert_int_equal(sums->bytes_up, 3 * MACHINE_VECTOR);
     assert_int_equal(sums->last_at, 22);
     assert_int_equal(fl_roster_look(roster, 1)->samples, 200); // as it has just said
-    fl_collect_open(collect, &order, 2, machine_out);
+    fl_collect_open(collect, &order, 2, 1, machine_out);
     assert_int_equal(fl_collect_sums(collect)->weight, 0);
 }
 
@@ -160,7 +160,7 @@ s_open_while_busy(void)
 {
     fl_message contrib = s_offer(0, 10);
     s_chunk(&contrib, 20);
-    fl_collect_open(collect, &order, 2, machine_out);
+    fl_collect_open(collect, &order, 2, 1, machine_out);
 }
 
 static void

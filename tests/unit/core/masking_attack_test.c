@@ -266,6 +266,41 @@ an_update_opened_twice_with_different_survivors_is_read(void **state)
     assert_true(s_open_twice(0, false, MASKED_BEFORE_UPLOAD));
 }
 
+//  An edge that has signed tasks of an older run: it has the members open another model between two
+//  sums under the one, so that they forget the first.
+static bool
+s_detour(unsigned rules_off)
+{
+    masked_world *world = s_world(8, rules_off);
+    uint64_t first[8];
+    masked_open(world); // model 1
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    memcpy(first, world->sum, sizeof first);
+    world->run = 1;
+    masked_next_round(world, 7, false);
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    world->run = 0;
+    world->model = 1;
+    masked_next_round(world, 2, true); // the first model again: its round 1 was skipped above
+    world->member[7].drop = MASKED_BEFORE_UPLOAD;
+    masked_open(world);
+    bool reads = masked_run(world) == FL_WHY_NONE;
+    for (uint32_t e = 0; e < 8; e++) {
+        reads = reads && (int64_t)(first[e] - world->sum[e]) == world->member[7].plain[e];
+    }
+    masked_destroy(&world);
+    return reads;
+}
+
+static void
+a_detour_over_another_run_makes_nobody_forget(void **state)
+{
+    (void)state;
+    assert_true(s_detour(FL_RULE_SAME_MODEL));
+    assert_false(s_detour(0));
+}
+
 //  A resend that rounds anew, under the same masks: the difference is bare.
 static bool
 s_resend(unsigned rules_off)
@@ -342,13 +377,38 @@ a_stale_update_among_dead_ones_is_read(void **state)
     assert_false(s_stale(0));
 }
 
-//  Another plan for all but one: so large a clip that their updates round to zero.
+//  Another body for all but one, so that their updates round to zero, or are made of a dead model.
+static void
+s_wide_clip(fl_order *order)
+{
+    order->plan.clip = 1e9f;
+}
+
+static void
+s_dead_model(fl_order *order)
+{
+    order->model.bytes[0] ^= 1;
+}
+
+static void
+s_no_floors(fl_order *order)
+{
+    order->plan.members_min[0] = order->plan.survivors_min[0] = 1;
+}
+
+static void
+s_no_epochs(fl_order *order)
+{
+    order->plan.epochs++;
+    order->plan.rate = 0;
+}
+
 static bool
-s_two_tasks(unsigned rules_off)
+s_two_tasks(unsigned rules_off, void (*change)(fl_order *order))
 {
     masked_world *world = s_world(5, rules_off);
     fl_task mine = world->task, other = world->task;
-    other.order.plan.clip = 1e9f;
+    change(&other.order);
     uint8_t bytes[FL_ORDER_BYTES];
     fl_order_encode(&other.order, bytes);
     fl_order_sign(world->authority, fl_bytes_of(bytes, sizeof bytes), other.signature);
@@ -382,8 +442,12 @@ static void
 two_tasks_in_one_block_isolate_a_member(void **state)
 {
     (void)state;
-    assert_true(s_two_tasks(FL_RULE_CTX_TASK));
-    assert_false(s_two_tasks(0));
+    static void (*const changes[])(fl_order *) = { s_wide_clip, s_dead_model, s_no_floors,
+                                                   s_no_epochs };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        assert_true(s_two_tasks(FL_RULE_CTX_TASK, changes[i]));
+        assert_false(s_two_tasks(0, changes[i]));
+    }
 }
 
 //  Two rosters: members of the two views hold no shares of each other, so no mask set holds both.
@@ -391,7 +455,7 @@ static void
 two_rosters_never_meet_in_one_mask_set(void **state)
 {
     (void)state;
-    masked_world *world = s_world(8, FL_RULE_CTX_ROSTER);
+    masked_world *world = s_world(8, 0);
     thief_move_in(&bad, world, 0);
     bad.roster_too = true; // the honest one is not heard
     masked_open(world);
@@ -471,6 +535,43 @@ an_upload_after_the_survivors_stays_closed(void **state)
     masked_destroy(&world);
 }
 
+//  An upload of an earlier round, of the same update, once that round was given up: neither it nor
+//  its difference from the new one opens, and in the place of the new one it spoils the sum.
+static void
+an_upload_said_again_a_round_later_stays_closed(void **state)
+{
+    (void)state;
+    masked_world *world = s_world(5, 0);
+    masked_member *victim = &world->member[1];
+    uint8_t first[24], second[24];
+    world->member[3].drop = world->member[4].drop = MASKED_BEFORE_UPLOAD;
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_TOO_FEW_UPLOADS);
+    memcpy(first, victim->masked, sizeof first);
+    masked_next_round(world, 2, true);
+    world->member[3].drop = world->member[4].drop = MASKED_STAYS;
+    thief_move_in(&bad, world, 0);
+    thief_wait_for_uploads(&bad);
+    memcpy(second, victim->masked, sizeof second);
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < sizeof first; i++) { // 24 bytes: a third of them alike is 1 in 10^12
+        same += first[i] == second[i];
+    }
+    assert_true(same < 8);
+    uint64_t all = thief_all(&bad);
+    thief_tell_survivors(&bad, all, all, 0);
+    thief_tell_acks(&bad, all, all);
+    assert_true(thief_reads(&bad, all));
+    memcpy(victim->masked, first, sizeof first);
+    assert_false(thief_reads(&bad, all));
+    assert_false(thief_reads(&bad, s_one(1)));
+    for (uint32_t i = 0; i < sizeof first; i++) {
+        victim->masked[i] = (uint8_t)(second[i] - first[i]);
+    }
+    assert_false(thief_reads(&bad, s_one(1)));
+    masked_destroy(&world);
+}
+
 int
 main(void)
 {
@@ -482,6 +583,7 @@ main(void)
         cmocka_unit_test(padded_survivors_void_the_floor),
         cmocka_unit_test(half_and_half_opens_all_at_the_cliff_and_nothing_before),
         cmocka_unit_test(an_update_opened_twice_with_different_survivors_is_read),
+        cmocka_unit_test(a_detour_over_another_run_makes_nobody_forget),
         cmocka_unit_test(an_update_is_masked_once),
         cmocka_unit_test(a_stale_update_among_dead_ones_is_read),
         cmocka_unit_test(two_tasks_in_one_block_isolate_a_member),
@@ -489,6 +591,7 @@ main(void)
         cmocka_unit_test(a_block_of_one_is_no_block),
         cmocka_unit_test(a_weaker_profile_is_refused_whoever_signed_it),
         cmocka_unit_test(an_upload_after_the_survivors_stays_closed),
+        cmocka_unit_test(an_upload_said_again_a_round_later_stays_closed),
     };
     return cmocka_run_group_tests_name("core/masking_attack", tests, NULL, NULL);
 }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "common/core/masking_member_inside.h"
+
 enum { LIAR = 2 };
 
 //  What the hook does to one kind of message of the liar's.
@@ -158,6 +160,39 @@ who_lies_is_named_and_left_out(void **state)
     s_assert_named(FL_CONTRIB, s_no_psig, FL_WHY_SIGNATURE);
     s_assert_named(FL_ACK, s_flip_asig, FL_WHY_SIGNATURE);
     s_assert_named(FL_UNMASK, s_flip_share, FL_WHY_HASH);
+}
+
+//  Keys that another member has said already: which of the two copied is not shown.
+static uint8_t foreign[FL_POINT_BYTES];
+
+static void
+s_copy_keys(fl_message *message)
+{
+    memcpy(message->keys.mpk, foreign, sizeof foreign);
+}
+
+static void
+a_copied_key_is_left_out_and_nobody_is_blamed(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(6);
+    masked_world *world = masked_new(&plan, 5);
+    memset(&trick, 0, sizeof trick);
+    masked_begin(world, 0); // speaks first
+    memcpy(foreign, world->member[0].machine->mpk, sizeof foreign);
+    trick.verb = FL_KEYS;
+    trick.change = s_copy_keys;
+    world->hook = s_hook;
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_null(trick.change);
+    assert_true(masked_sum_exact(world));
+    assert_int_equal(world->notes[FL_NOTE_MASKING_BLAMED], 0);
+    assert_int_equal(trick.refused, FL_WHY_KEY);
+    fl_masking_result result;
+    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    assert_int_equal(result.survivors, 5);
+    masked_destroy(&world);
 }
 
 static void
@@ -454,6 +489,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_lies_is_named_and_left_out),
+        cmocka_unit_test(a_copied_key_is_left_out_and_nobody_is_blamed),
         cmocka_unit_test(one_bad_signature_where_every_survivor_counts),
         cmocka_unit_test(words_that_make_no_sense_do_not_count),
         cmocka_unit_test(who_lacks_a_share_and_its_dealer_do_not_mask_together),

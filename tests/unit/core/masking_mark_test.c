@@ -66,11 +66,63 @@ survivors_are_found_among_others(void **state)
 {
     (void)state;
     fl_masking_mark mark = s_mark(), none = { 0 };
+    const fl_hash model = { { 7 } }, other = { { 8 } };
     fl_node more[] = { s_node("d"), s_node("b"), s_node("a"), s_node("c") };
-    assert_true(fl_masking_mark_within(&mark, more, 4));
-    assert_false(fl_masking_mark_within(&mark, more, 3));
-    assert_false(fl_masking_mark_within(&mark, more, 0));
-    assert_true(fl_masking_mark_within(&none, more, 0));
+    assert_true(fl_masking_mark_within(&mark, &model, more, 4));
+    assert_false(fl_masking_mark_within(&mark, &model, more, 3));
+    assert_false(fl_masking_mark_within(&mark, &model, more, 0));
+    assert_true(fl_masking_mark_within(&mark, &other, more, 0));
+    assert_true(fl_masking_mark_within(&none, &model, more, 0));
+    assert_false(fl_masking_mark_exactly(&mark, &model, more, 4));
+    assert_true(fl_masking_mark_exactly(&mark, &model, more + 1, 3));
+    assert_false(fl_masking_mark_exactly(&mark, &model, more + 2, 2));
+    assert_true(fl_masking_mark_exactly(&mark, &other, more, 4));
+    assert_true(fl_masking_mark_exactly(&none, &model, more, 4));
+}
+
+//  Models 1, 2, ... opened in their rounds, by survivors whose number tells.
+static void
+s_open_models(fl_masking_mark *mark, uint32_t first, uint32_t count)
+{
+    fl_node names[] = { s_node("a"), s_node("b"), s_node("c"), s_node("d"), s_node("e") };
+    for (uint32_t i = first; i < first + count; i++) {
+        fl_hash model = { { (uint8_t)i, 1 } };
+        fl_masking_mark_open(mark, i, &model, names, 3 + i % 3);
+    }
+}
+
+static void
+sums_under_older_models_are_remembered_too(void **state)
+{
+    (void)state;
+    fl_masking_mark mark = { 0 }, back;
+    fl_node names[] = { s_node("e"), s_node("d"), s_node("c"), s_node("b"), s_node("a") };
+    uint8_t bytes[FL_MASKING_MARK_BYTES];
+    s_open_models(&mark, 1, 1 + FL_MASKING_OLDER_MAX);
+    fl_masking_mark_encode(&mark, bytes);
+    assert_true(fl_masking_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    for (uint32_t i = 1; i <= 1 + FL_MASKING_OLDER_MAX; i++) {
+        const fl_hash model = { { (uint8_t)i, 1 } };
+        assert_int_equal(fl_masking_mark_opened(&back, &model), i);
+        for (uint32_t count = 3; count <= 5; count++) {
+            assert_int_equal(fl_masking_mark_exactly(&back, &model, names + 5 - count, count),
+                             count == 3 + i % 3);
+        }
+    }
+    s_open_models(&mark, 5, 1); // again: one entry for each model, the newest
+    assert_int_equal(mark.older_count, FL_MASKING_OLDER_MAX);
+    assert_int_equal(fl_masking_mark_opened(&mark, &(fl_hash){ { 1, 1 } }), 1);
+    s_open_models(&mark, 100, 1); // one more than there is room for: the oldest is forgotten
+    assert_int_equal(fl_masking_mark_opened(&mark, &(fl_hash){ { 1, 1 } }), 0);
+    assert_int_equal(fl_masking_mark_opened(&mark, &(fl_hash){ { 2, 1 } }), 2);
+    assert_int_equal(fl_masking_mark_opened(&mark, &(fl_hash){ { 5, 1 } }), 5);
+    mark.older[3].round = 0;
+    fl_masking_mark_encode(&mark, bytes);
+    assert_false(fl_masking_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    mark.older[3].round = 1;
+    mark.older_count = FL_MASKING_OLDER_MAX + 1;
+    fl_masking_mark_encode(&mark, bytes);
+    assert_false(fl_masking_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
 }
 
 int
@@ -80,6 +132,7 @@ main(void)
         cmocka_unit_test(a_mark_comes_back_from_its_bytes),
         cmocka_unit_test(what_is_no_mark_is_none),
         cmocka_unit_test(survivors_are_found_among_others),
+        cmocka_unit_test(sums_under_older_models_are_remembered_too),
     };
     return cmocka_run_group_tests_name("core/masking_mark", tests, NULL, NULL);
 }

@@ -183,6 +183,19 @@ certificates_of_a_roster_are_checked(void **state)
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-9", 2, now), FL_WHY_REVOKED);
 }
 
+static void
+who_adds_up_is_no_member(void **state)
+{
+    (void)state;
+    fl_masking_block block = { .round = place };
+    line self;
+    fl_keys *keys = s_line(&self, authority, FL_ROLE_DEVICE, "d-1", 1);
+    block.round.edge = identity_node("d-1");
+    assert_int_equal(s_add(&block, &self, IDENTITY_NOW), FL_WHY_ROLE);
+    assert_int_equal(block.members, 0);
+    fl_keys_destroy(&keys);
+}
+
 //  The verdict on a member whose keys were changed by `spoil`, after one good member.
 static fl_reason
 s_with_keys(void (*spoil)(line *self, const line *first), bool sign)
@@ -347,6 +360,7 @@ main(void)
         cmocka_unit_test(a_plan_holds_when_its_sums_fit),
         cmocka_unit_test(the_hash_of_a_task_is_of_its_signed_part_alone),
         cmocka_unit_test(certificates_of_a_roster_are_checked),
+        cmocka_unit_test(who_adds_up_is_no_member),
         cmocka_unit_test(keys_of_a_roster_are_sound_signed_and_ones_own),
         cmocka_unit_test(keys_of_another_round_hop_or_parent_do_not_hold),
         cmocka_unit_test(every_path_of_the_tree_leads_to_its_root_and_no_other_leaf_does),

@@ -109,8 +109,8 @@ whatever_allocation_fails_a_machine_is_not_there(void **state)
         bool (*make)(void);
         int allocations;
     } rows[] = {
-        { s_outbox, 1 }, { s_member, 2 }, { s_cohort, 5 },
-        { s_edge, 8 },   { s_device, 2 }, { s_root, 6 },
+        { s_outbox, 1 }, { s_member, 3 }, { s_cohort, 5 },
+        { s_edge, 9 },   { s_device, 2 }, { s_root, 6 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int n = 0; n < rows[i].allocations; n++) {
@@ -138,7 +138,7 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
     bool renewed;
     assert_int_equal(fl_roster_join(roster, &event, 0, &renewed), 0);
     fl_order order = machine_order(1);
-    fl_collect_open(collect, &order, 1, machine_out);
+    fl_collect_open(collect, &order, 1, 1, machine_out);
     fl_roster_at(roster, 0)->phase = FL_SEAT_TASKED;
     fl_message contrib = machine_contrib(&order, 1, 0, 1, 5, 9);
     contrib.contrib.roll = fl_bytes_of(bytes, sizeof bytes);

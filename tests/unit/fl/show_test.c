@@ -174,7 +174,7 @@ a_run_ends_with_its_outcome(void **state)
 static const char root_status[] =
     "{\"tier\":\"root\",\"node\":\"cloud\",\"run\":\"0a1b2c3d4e5f\",\"uptime_s\":72,"
     "\"phase\":\"collecting\",\"round\":7,\"rounds\":20,\"attempt\":1,\"left_ms\":3200,"
-    "\"eta_s\":26.4,\"loss\":0.6021,\"accuracy\":0.7812,\"encrypted\":true,\"masked\":false,"
+    "\"eta_s\":26.4,\"loss\":0.6021,\"accuracy\":0.7812,\"encrypted\":true,\"masking\":\"unmasked\",\"masked\":false,"
     "\"waiting\":{\"for\":\"contributions\",\"ready\":1,\"expect\":2,\"left_ms\":3200,"
     "\"missing\":[\"edge-b\"]},"
     "\"children\":["
@@ -260,11 +260,12 @@ a_run_that_is_over_says_so_on_the_page(void **state)
     assert_shows(fl_show_status,
                  "{\"tier\":\"root\",\"node\":\"cloud\",\"run\":\"0a1b2c3d4e\",\"uptime_s\":9,"
                  "\"phase\":\"done\",\"round\":3,\"rounds\":3,\"final\":true,\"aborted\":false,"
-                 "\"accuracy\":0.5,\"encrypted\":true,\"masked\":true,\"waiting\":null,"
+                 "\"accuracy\":0.5,\"encrypted\":true,\"masking\":\"malicious\",\"masked\":true,"
+                 "\"waiting\":null,\"tally\":{\"masked\":16,\"recovered\":2,\"aborted\":3},"
                  "\"children\":[]}",
                  80,
                  "root cloud  run 0a1b2c3d  round 3/3 done  up 9.0 s\n"
-                 "accuracy 0.5000  encrypted, masked\n"
+                 "accuracy 0.5000  encrypted, masked (malicious): 16 devices, 2 recovered, 3 abor>\n"
                  "run done: 3 rounds, accuracy 0.5000\n");
 }
 
@@ -274,17 +275,18 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
     (void)state;
     assert_shows(fl_show_status, "{}", 80,
                  "- -  run -  round 0 -  up 0.0 s\n"
-                 "NOT encrypted, not masked\n");
+                 "NOT encrypted\n");
     assert_shows(fl_show_status, "{\"children\":[7,null],\"waiting\":{\"for\":3},\"run\":9}", 80,
                  "- -  run -  round 0 -  up 0.0 s\n"
-                 "NOT encrypted, not masked\n"
+                 "NOT encrypted\n"
                  "waiting for the parent's -\n"
                  "\n"
                  "NODE  ROLE  OUTCOME  WHY  DOING  DEVICES  IN  LATE  ABSENT  REFUSED   UP\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n");
     assert_shows(fl_show_rounds, "{}", 200,
-                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  LOST  ACCURACY  LOSS\n");
+                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  MASKING  RECOVERED  ABORTED  LOST"
+                 "  ACCURACY  LOSS\n");
 }
 
 static void
@@ -322,20 +324,88 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
 }
 
 static void
+a_masked_report_has_a_line_per_tier_and_a_row_per_block(void **state)
+{
+    (void)state;
+    static const char report[] =
+        "{\"round\":7,\"close\":\"done\",\"duration_ms\":2100,\"masking\":\"malicious\","
+        "\"masked\":true,\"tally\":{\"invited\":14,\"in\":6,\"refused\":5,\"recovered\":2},"
+        "\"tiers\":{\"devices\":{\"masked\":8,\"recovered\":2,\"aborted\":5,\"blocks\":1,"
+        "\"blocks_aborted\":1},\"edges\":{\"masked\":3,\"blocks\":1}},\"blocks\":["
+        "{\"tier\":\"devices\",\"parent\":\"edge-a\",\"block\":0,\"members\":9,\"masked\":8,"
+        "\"survivors\":6,\"recovered\":2,\"aborted\":false,\"reason\":null},"
+        "{\"tier\":\"devices\",\"parent\":\"edge-a\",\"block\":1,\"members\":5,\"masked\":5,"
+        "\"survivors\":0,\"recovered\":0,\"aborted\":true,\"reason\":\"checksum\"},"
+        "{\"tier\":\"edges\",\"parent\":\"cloud\",\"block\":0,\"members\":3,\"masked\":3,"
+        "\"survivors\":3,\"recovered\":0,\"aborted\":false,\"reason\":null}]}";
+    assert_shows(
+        fl_show_report, report, 120,
+        "round 7 done in 2.1 s, masked (malicious): 6 of 14 devices in, 5 refused, 2 recovered, "
+        "1 block aborted (edge-a/1: check>\n"
+        "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
+        "samples lost -, merge 0 ms, saturated 0, stale 0\n"
+        "of model -\n"
+        "devices: 8 masked, 2 recovered, 5 aborted; blocks: 1 opened, 1 aborted\n"
+        "edges: 3 masked, 0 recovered, 0 aborted; blocks: 1 opened, 0 aborted\n"
+        "\n"
+        "TIER     PARENT  BLOCK  MEMBERS  MASKED  SURVIVORS  RECOVERED  ENDED    WHY\n"
+        "devices  edge-a      0        9       8          6          2  opened   -\n"
+        "devices  edge-a      1        5       5          0          0  aborted  checksum\n"
+        "edges    cloud       0        3       3          3          0  opened   -\n");
+}
+
+static void
+how_a_round_was_masked_is_said_in_its_line(void **state)
+{
+    (void)state;
+    assert_says(fl_show_masking, "{\"masking\":\"malicious\",\"masked\":true}",
+                "masked (malicious)");
+    assert_says(fl_show_masking, "{\"masking\":\"honest\",\"masked\":true}", "masked (honest)");
+    assert_says(fl_show_masking, "{\"masking\":\"honest\",\"masked\":false}",
+                "only partly masked (honest)");
+    assert_says(fl_show_masking, "{\"masking\":\"unmasked\",\"masked\":false}", "not masked");
+    assert_says(fl_show_masking, "{\"masking\":null,\"masked\":null}", "");
+    assert_says(fl_show_round, "{\"round\":2,\"close\":\"done\",\"masking\":\"unmasked\"}",
+                "round 2 done in 0.0 s, not masked: 0 of 0 devices in");
+    static const char many[] =
+        "{\"round\":2,\"close\":\"skipped\",\"reason\":\"too-few-acks\",\"masking\":\"honest\","
+        "\"masked\":true,\"blocks\":["
+        "{\"parent\":\"a\",\"block\":0,\"aborted\":true,\"reason\":\"too-few-acks\"},"
+        "{\"parent\":\"a\",\"block\":1,\"aborted\":true,\"reason\":\"restart\"},"
+        "{\"parent\":\"b\",\"block\":0,\"aborted\":true,\"reason\":\"restart\"},"
+        "{\"parent\":\"b\",\"block\":1,\"aborted\":true,\"reason\":\"key\"},"
+        "{\"parent\":\"b\",\"block\":2,\"aborted\":true,\"reason\":\"key\"},"
+        "{\"parent\":\"b\",\"block\":3,\"aborted\":false,\"reason\":null}]}";
+    assert_says(fl_show_round, many,
+                "round 2 skipped (too-few-acks) in 0.0 s, masked (honest): 0 of 0 devices in, 5 "
+                "blocks aborted (a/0: too-few-acks, a/1: restart, b/0: restart, b/1: key and 1 "
+                "more)");
+}
+
+static void
 rounds_are_a_table(void **state)
 {
     (void)state;
-    assert_shows(fl_show_rounds,
-                 "{\"rounds\":[{\"round\":1,\"close\":\"done\",\"reason\":null,"
-                 "\"duration_ms\":2100,\"in\":15,\"late\":1,\"absent\":0,\"refused\":0,"
-                 "\"samples_lost_share\":0.0625,\"accuracy\":0.5,\"loss\":1.25},"
-                 "{\"round\":2,\"close\":null,\"reason\":null,\"duration_ms\":0,\"accuracy\":null,"
-                 "\"loss\":null}],\"rounds_dropped\":5}",
-                 100,
-                 "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  LOST  ACCURACY    LOSS\n"
-                 "    1  done   -    2.1 s  15     1       0        0  6.2%    0.5000  1.2500\n"
-                 "    2  open   -    0.0 s   0     0       0        0     -         -       -\n"
-                 "and 5 more: ask from a later round on\n");
+    static const char rounds[] =
+        "{\"rounds\":[{\"round\":1,\"close\":\"done\",\"reason\":null,"
+        "\"duration_ms\":2100,\"in\":15,\"late\":1,\"absent\":0,\"refused\":0,"
+        "\"samples_lost_share\":0.0625,\"accuracy\":0.5,\"loss\":1.25,"
+        "\"masking\":\"malicious\",\"masked\":true,\"tiers\":{\"devices\":{\"recovered\":2},"
+        "\"edges\":{\"recovered\":1,\"aborted\":4}}},"
+        "{\"round\":2,\"close\":\"done\",\"masking\":\"malicious\",\"masked\":false},"
+        "{\"round\":3,\"close\":null,\"reason\":null,\"duration_ms\":0,\"accuracy\":null,"
+        "\"loss\":null,\"masking\":\"unmasked\"}],\"rounds_dropped\":5}";
+    assert_shows(
+        fl_show_rounds, rounds, 120,
+        "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  MASKING    RECOVERED  ABORTED  LOST"
+        "  ACCURACY    LOSS\n"
+        "    1  done   -    2.1 s  15     1       0        0  malicious        2/1      0/4  6.2%"
+        "    0.5000  1.2500\n"
+        "    2  done   -    0.0 s   0     0       0        0  partly           0/0      0/0     -"
+        "         -       -\n"
+        "    3  open   -    0.0 s   0     0       0        0  unmasked         0/0      0/0     -"
+        "         -       -\n"
+        "and 5 more: ask from a later round on\n");
 }
 
 int
@@ -353,6 +423,8 @@ main(void)
         cmocka_unit_test(a_run_that_is_over_says_so_on_the_page),
         cmocka_unit_test(an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash),
         cmocka_unit_test(a_report_is_a_line_some_facts_and_a_row_per_node),
+        cmocka_unit_test(a_masked_report_has_a_line_per_tier_and_a_row_per_block),
+        cmocka_unit_test(how_a_round_was_masked_is_said_in_its_line),
         cmocka_unit_test(rounds_are_a_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 #include "common/host/chronicle.h"
 
 #include "common/base/log.h"
+#include "common/core/masking_cohort.h"
+#include "common/core/masking_member.h"
 #include "tests/support/unit.h"
 
 #include <stdio.h>
@@ -62,6 +64,59 @@ verbs_and_outcomes_are_written_by_their_names(void **state)
 }
 
 static void
+a_place_in_a_masked_round_is_written_by_its_name(void **state)
+{
+    (void)state;
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING, .a = FL_MASKING_WAITING_READY, .b = 8 },
+                 &metrics);
+    assert_non_null(strstr(line, "level=debug"));
+    assert_non_null(strstr(line, " state=waiting-ready members=8"));
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_STEP, .a = FL_MASKING_DEALT, .b = 8 }, &metrics);
+    assert_non_null(strstr(line, " id=masking-step "));
+    assert_non_null(strstr(line, " step=dealt members=8"));
+    const fl_note of_child = { .id = FL_NOTE_MASKING_OUT, .node = { "d1" }, .a = 3,
+                               .reason = FL_WHY_EQUIVOCATION, .b = FL_MASKING_ACKING };
+    fl_chronicle(&of_child, &metrics);
+    assert_non_null(strstr(line, " peer=d1 index=3 state=acking reason=equivocation"));
+    fl_note ours = of_child;
+    ours.node = (fl_node){ "" };
+    ours.b = FL_MASKING_ACKED;
+    fl_chronicle(&ours, &metrics);
+    assert_non_null(strstr(line, " index=3 step=acked reason=equivocation"));
+    assert_null(strstr(line, "state="));
+    ours.id = FL_NOTE_MASKING_REFUSED;
+    ours.a = FL_SURVIVORS;
+    fl_chronicle(&ours, &metrics);
+    assert_non_null(strstr(line, " verb=survivors step=acked reason="));
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_BLAMED, .node = { "d1" }, .a = 3,
+                             .reason = FL_WHY_DEALER_LIED, .b = FL_MASKING_SUMMING }, &metrics);
+    assert_non_null(strstr(line, "level=error"));
+    assert_non_null(strstr(line, " index=3 state=summing reason=dealer-lied"));
+}
+
+static void
+blocks_and_their_members_are_counted(void **state)
+{
+    (void)state;
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_ENDED, .a = 5, .b = 2 }, &metrics);
+    assert_int_equal(metrics.value[FL_METRIC_masking_opened_total], 1);
+    assert_int_equal(metrics.value[FL_METRIC_masking_masked_total], 7);
+    assert_int_equal(metrics.value[FL_METRIC_masking_recovered_total], 2);
+    assert_non_null(strstr(line, " survivors=5 lost=2"));
+    fl_note block = { .id = FL_NOTE_MASKING, .a = FL_MASKING_DONE, .b = 8 };
+    fl_chronicle(&block, &metrics);
+    assert_int_equal(metrics.value[FL_METRIC_masking_aborted_total], 0);
+    block.a = FL_MASKING_ABORTED;
+    block.reason = FL_WHY_CHECKSUM;
+    fl_chronicle(&block, &metrics);
+    assert_int_equal(metrics.value[FL_METRIC_masking_aborted_total], 1);
+    assert_non_null(strstr(line, "level=warn")); // others of this note are for debugging
+    assert_non_null(strstr(line, " state=aborted members=8 reason=checksum"));
+    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_REFUSED, .a = FL_ACK }, &metrics);
+    assert_int_equal(metrics.value[FL_METRIC_masking_refused_total], 1);
+}
+
+static void
 what_is_counted_is_counted_even_when_it_is_not_shown(void **state)
 {
     (void)state;
@@ -115,6 +170,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_note_is_one_line_with_names_for_its_numbers, start),
         cmocka_unit_test_setup(verbs_and_outcomes_are_written_by_their_names, start),
+        cmocka_unit_test_setup(a_place_in_a_masked_round_is_written_by_its_name, start),
+        cmocka_unit_test_setup(blocks_and_their_members_are_counted, start),
         cmocka_unit_test_setup(what_is_counted_is_counted_even_when_it_is_not_shown, start),
         cmocka_unit_test_setup(every_note_has_its_row, start),
         cmocka_unit_test_setup(a_note_of_no_row_is_ours_and_panics, start),

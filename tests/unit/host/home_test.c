@@ -2,6 +2,7 @@
 
 #include "tests/support/unit.h"
 
+#include "common/store/file.h"
 #include "tests/support/identity.h"
 #include "tests/support/place.h"
 
@@ -237,6 +238,50 @@ the_parent_is_two_lines_of_text(void **state)
     }
 }
 
+enum { MARK_MAX = FL_MASKING_MARK_BYTES + 256 }; // with what the file adds
+
+static void
+a_mark_comes_back_and_a_damaged_one_is_no_fresh_start(void **state)
+{
+    (void)state;
+    fl_masking_mark mark = { .round = 12 }, back;
+    uint8_t bytes[FL_MASKING_MARK_BYTES];
+    fl_node names[2];
+    assert_true(fl_node_parse("d1", &names[0]) && fl_node_parse("d2", &names[1]));
+    assert_int_equal(fl_home_mark_load(place, &back, &why), FL_MISSING);
+    fl_masking_mark_open(&mark, 11, &(fl_hash){ { 4 } }, names, 2);
+    for (uint64_t round = 12; round < 14; round++) {
+        mark.round = round; // the second in place of the first
+        fl_masking_mark_encode(&mark, bytes);
+        assert_int_equal(fl_home_mark_save(place, fl_bytes_of(bytes, sizeof bytes), &why), FL_OK);
+        assert_int_equal(fl_home_mark_load(place, &back, &why), FL_OK);
+        assert_memory_equal(&back, &mark, sizeof mark);
+        assert_int_equal(mode_of("masking.mark"), 0600);
+    }
+    fl_blob *whole = NULL;
+    assert_int_equal(fl_file_read(place_of("masking.mark"), MARK_MAX, &whole, &why), FL_OK);
+    uint8_t *file = fl_blob_data(whole);
+    size_t size = fl_blob_size(whole);
+    for (size_t at = 0; at < size; at++) {
+        file[at] ^= 0x10;
+        place_write("masking.mark", file, size); // its mode stays
+        assert_int_equal(fl_home_mark_load(place, &back, &why), FL_MALFORMED);
+        assert_int_equal(back.round, 0);
+        file[at] ^= 0x10;
+    }
+    assert_said("masking.mark is damaged");
+    place_write("masking.mark", file, size - 1);
+    assert_int_equal(fl_home_mark_load(place, &back, &why), FL_MALFORMED);
+    uint8_t longer[MARK_MAX] = { 0 };
+    memcpy(longer, file, size);
+    place_write("masking.mark", longer, size + 1);
+    assert_int_equal(fl_home_mark_load(place, &back, &why), FL_RANGE);
+    place_write("masking.mark", file, size);
+    fl_blob_unref(&whole);
+    assert_int_equal(chmod(place_of("masking.mark"), 0644), 0);
+    assert_int_equal(fl_home_mark_load(place, &back, &why), FL_DENIED);
+}
+
 static void
 a_leased_shard_comes_back_and_a_damaged_one_is_said(void **state)
 {
@@ -341,6 +386,7 @@ main(void)
         with_place(opening_leaves_next_keys_alone_that_have_no_certificate),
         with_place(the_authoritys_public_keys_come_back),
         with_place(the_parent_is_two_lines_of_text),
+        with_place(a_mark_comes_back_and_a_damaged_one_is_no_fresh_start),
         with_place(a_leased_shard_comes_back_and_a_damaged_one_is_said),
         with_place(an_authority_is_made_once_in_a_private_directory),
         with_place(an_authority_that_others_may_read_is_refused),

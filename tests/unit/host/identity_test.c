@@ -523,16 +523,45 @@ the_last_third_of_a_certificate_is_said(void **state)
 }
 
 static void
-an_order_that_asks_for_masks_is_refused_not_served_without(void **state)
+the_policy_of_masks_is_part_of_what_is_signed(void **state)
 {
     (void)state;
     fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
-    fl_message masked = s_task(1);
+    fl_message masked = s_task(1), changed;
     masked.task.order.plan.masking = FL_MASKING_MALICIOUS;
     masked.task.order.plan.block_max = 8;
+    masked.task.order.plan.members_min[0] = 5;
     masked.task.order.plan.step_ms = 100;
     masked = outgoing(root, 1, masked);
-    assert_int_equal(incoming(edge, FL_PARENT, NULL, &masked), FL_WHY_POLICY_REFUSED);
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &masked), FL_WHY_NONE);
+    changed = masked;
+    changed.task.order.plan.masking = FL_MASKING_HONEST;
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &changed), FL_WHY_PLAN);
+    changed = masked;
+    changed.task.order.plan.members_min[0] = 4;
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &changed), FL_WHY_PLAN);
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+}
+
+static void
+what_a_masked_round_needs_is_lent_and_not_copied(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers own = papers_of("edge-a");
+    const fl_keys *keys = fl_identity_keys(edge);
+    assert_ptr_equal(keys, fl_identity_keys(edge));
+    assert_memory_equal(fl_keys_public(keys)->x, own.key, sizeof own.key);
+    assert_memory_equal(fl_identity_certificate(edge), own.bytes, sizeof own.bytes);
+    fl_masking_trust trust = fl_identity_trust(edge, FL_ROLES_CHILD);
+    assert_ptr_equal(trust.authority, fl_identity_authority(edge));
+    assert_int_equal(trust.roles, FL_ROLES_CHILD);
+    fl_node node = identity_node("dev-a");
+    assert_false(fl_deny_list_names(trust.deny, &node, 30));
+    assert_int_equal(fl_identity_deny(root, &node), FL_OK);
+    assert_int_equal(fl_identity_deny_take(edge, fl_identity_deny_bytes(root)), FL_TRUST_OK);
+    assert_true(fl_deny_list_names(trust.deny, &node, 30)); // the newest, always
     fl_identity_close(&root);
     fl_identity_close(&edge);
 }
@@ -558,7 +587,8 @@ main(void)
         placed(a_parent_proves_itself_in_welcome),
         placed(a_ticket_is_good_for_its_seat_its_child_and_its_run),
         placed(an_order_is_believed_only_with_the_authoritys_signature),
-        placed(an_order_that_asks_for_masks_is_refused_not_served_without),
+        placed(the_policy_of_masks_is_part_of_what_is_signed),
+        placed(what_a_masked_round_needs_is_lent_and_not_copied),
         placed(hello_and_beats_carry_what_the_machines_do_not_know),
     };
     fl_why reason;

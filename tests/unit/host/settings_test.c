@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/support/identity.h"
 #include "tests/support/place.h"
 
 static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT,
@@ -23,6 +24,12 @@ fl_station_port(const fl_station *self, fl_way way)
 {
     (void)self;
     return (uint16_t)(7100 + way);
+}
+
+static uint64_t
+s_wall(void)
+{
+    return IDENTITY_NOW;
 }
 
 static fl_status
@@ -135,8 +142,6 @@ static void
 each_member_is_an_incarnation_of_its_own(void **state)
 {
     (void)state;
-    fl_why reason;
-    assert_int_equal(fl_crypto_init(&reason), FL_OK);
     assert_int_equal(with("--backoff-min", "30ms", "--backoff-max", "4s", NULL), FL_OK);
     fl_member_conf one = fl_settings_member(conf, FL_ROLE_EDGE);
     fl_member_conf two = fl_settings_member(conf, FL_ROLE_EDGE);
@@ -145,6 +150,79 @@ each_member_is_an_incarnation_of_its_own(void **state)
     assert_int_equal(one.backoff_max_ms, 4000);
     assert_true(one.incarnation != two.incarnation);
     assert_true(one.seed != two.seed);
+}
+
+//  A state directory as `fl enrol` leaves it.
+static fl_identity *
+s_enrolled(void)
+{
+    fl_identity *identity = NULL;
+    uint8_t bytes[FL_CERT_BYTES], file[FL_KEYS_FILE_BYTES];
+    fl_authority *authority = identity_authority(1);
+    fl_keys *keys = identity_keys(30);
+    (void)identity_cert(authority, keys, FL_ROLE_DEVICE, "dev-a", 30, bytes);
+    fl_keys_encode(keys, file);
+    place_write(FL_HOME_KEYS, file, sizeof file);
+    assert_int_equal(chmod(place_of(FL_HOME_KEYS), 0600), 0);
+    assert_int_equal(fl_home_cert_save(place, bytes, false, &why), FL_OK);
+    assert_int_equal(fl_home_authority_save(place, fl_authority_public_of(authority), &why),
+                     FL_OK);
+    const fl_identity_conf of = { .directory = place, .role = FL_ROLE_DEVICE, .wall_s = s_wall };
+    assert_int_equal(fl_identity_open(&of, &identity, &why), FL_OK);
+    fl_keys_destroy(&keys);
+    fl_authority_destroy(&authority);
+    return identity;
+}
+
+static void
+a_member_masks_unless_it_is_told_not_to(void **state)
+{
+    (void)state;
+    fl_identity *identity = s_enrolled();
+    assert_int_equal(with("--masking", "malicious", NULL), FL_OK);
+    fl_masking_member_conf member = fl_settings_masking(conf, identity);
+    assert_int_equal(member.profile, FL_MASKING_MALICIOUS);
+    assert_int_equal(member.members_min, 3);
+    assert_int_equal(member.survivors_min, 3);
+    assert_int_equal(member.reopen_after, 0);
+    assert_true(member.again_ms > 0 && member.hop == 1);
+    assert_string_equal(member.node.name, "dev-a");
+    assert_ptr_equal(member.keys, fl_identity_keys(identity));
+    assert_memory_equal(member.certificate, fl_identity_certificate(identity), FL_CERT_BYTES);
+    assert_ptr_equal(member.trust.authority, fl_identity_authority(identity));
+    assert_ptr_equal(member.trust.deny, fl_identity_denied(identity));
+    assert_int_equal(with("--masking", "honest", "--masking-members-min", "9",
+                          "--masking-survivors-min", "7", "--masking-reopen-after", "4", NULL),
+                     FL_OK);
+    member = fl_settings_masking(conf, identity);
+    assert_int_equal(member.profile, FL_MASKING_HONEST);
+    assert_int_equal(member.members_min, 9);
+    assert_int_equal(member.survivors_min, 7);
+    assert_int_equal(member.reopen_after, 4);
+    assert_int_equal(with("--masking", "unmasked", NULL), FL_OK);
+    assert_int_equal(fl_settings_masking(conf, identity).profile, FL_MASKING_NONE);
+    assert_int_equal(with("--masking-members-min", "2", NULL), FL_RANGE); // two are never enough
+    fl_masking_cohort_conf blocks = fl_settings_blocks(identity, 2);
+    assert_int_equal(blocks.hop, 2);
+    assert_string_equal(blocks.node.name, "dev-a");
+    assert_ptr_equal(blocks.trust.deny, fl_identity_denied(identity));
+    assert_int_equal(blocks.trust.roles, FL_ROLES_CHILD);
+    fl_identity_close(&identity);
+}
+
+//  The profile is one word, and beside it stand keys that begin with it.
+static void
+a_file_may_name_the_profile_and_what_belongs_to_it(void **state)
+{
+    (void)state;
+    fl_identity *identity = s_enrolled();
+    static const char text[] = "masking: honest\nmasking.members_min: 6\n";
+    place_write("settings.yaml", text, sizeof text - 1);
+    assert_int_equal(with("--config", place_of("settings.yaml"), NULL), FL_OK);
+    fl_masking_member_conf member = fl_settings_masking(conf, identity);
+    assert_int_equal(member.profile, FL_MASKING_HONEST);
+    assert_int_equal(member.members_min, 6);
+    fl_identity_close(&identity);
 }
 
 static void
@@ -208,10 +286,16 @@ main(void)
         cmocka_unit_test_setup_teardown(a_round_that_could_never_succeed_is_refused_at_the_start,
                                         place_make, end),
         cmocka_unit_test_setup_teardown(each_member_is_an_incarnation_of_its_own, place_make, end),
+        cmocka_unit_test_setup_teardown(a_member_masks_unless_it_is_told_not_to, place_make, end),
+        cmocka_unit_test_setup_teardown(a_file_may_name_the_profile_and_what_belongs_to_it,
+                                        place_make, end),
         cmocka_unit_test_setup_teardown(a_station_listens_only_when_it_has_children, place_make,
                                         end),
         cmocka_unit_test_setup_teardown(the_log_obeys_its_level, place_make, end),
         cmocka_unit_test_setup_teardown(the_ports_are_told_in_a_file, place_make, end),
     };
+    if (fl_crypto_init(NULL) != FL_OK) {
+        return 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,8 @@
 
 #include "tests/support/unit.h"
 
-#include <jansson.h>
+#include "tests/support/json.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -75,45 +76,6 @@ open_round(void)
     fl_outbox_reset(out);
 }
 
-//  The blob as JSON, the caller's; the blob is given back.
-static json_t *
-json_of(fl_blob *blob)
-{
-    json_error_t trouble;
-    assert_non_null(blob);
-    assert_true(fl_blob_size(blob) <= FL_JSON_BYTES_MAX);
-    json_t *json = json_loadb((const char *)fl_blob_data(blob), fl_blob_size(blob),
-                              JSON_REJECT_DUPLICATES, &trouble);
-    fl_blob_unref(&blob);
-    assert_true(json_is_object(json));
-    return json;
-}
-
-static const json_t *
-at(const json_t *json, const char *path)
-{
-    char key[64];
-    while (*path != '\0') {
-        size_t length = strcspn(path, "/");
-        assert_true(length < sizeof key);
-        memcpy(key, path, length);
-        key[length] = '\0';
-        json = json_is_array(json) ? json_array_get(json, (size_t)(key[0] - '0'))
-                                   : json_object_get(json, key);
-        if (json == NULL) {
-            fail_msg("nothing at %s", path);
-        }
-        path += length + (path[length] == '/');
-    }
-    return json;
-}
-
-#define assert_text(json, path, value)                                                             \
-    assert_string_equal(json_string_value(at((json), (path))), (value))
-#define assert_whole(json, path, value)                                                            \
-    assert_int_equal(json_integer_value(at((json), (path))), (value))
-#define assert_null_at(json, path) assert_true(json_is_null(at((json), (path))))
-
 static fl_view_input
 input_of_root(const fl_root_view *root)
 {
@@ -146,7 +108,7 @@ a_waiting_root_says_for_whom_and_for_how_long(void **state)
     assert_whole(json, "waiting/leaves", 4);
     assert_whole(json, "waiting/expect_leaves", 12);
     assert_whole(json, "waiting/left_ms", 14000);
-    assert_int_equal(json_array_size(at(json, "waiting/missing")), 2);
+    assert_int_equal(json_array_size(json_at(json, "waiting/missing")), 2);
     assert_text(json, "waiting/missing/0", "edge-b");
     assert_text(json, "waiting/missing/1", "edge-c");
     assert_null_at(json, "loss");
@@ -154,14 +116,15 @@ a_waiting_root_says_for_whom_and_for_how_long(void **state)
     assert_null_at(json, "eta_s");
     assert_null_at(json, "reason");
     assert_null_at(json, "member");
-    assert_true(json_is_true(at(json, "encrypted")));
-    assert_true(json_is_false(at(json, "masked")));
-    assert_true(json_is_false(at(json, "final")));
-    assert_int_equal(json_array_size(at(json, "children")), 3);
+    assert_true(json_is_true(json_at(json, "encrypted")));
+    assert_text(json, "masking", "unmasked");
+    assert_true(json_is_false(json_at(json, "masked")));
+    assert_true(json_is_false(json_at(json, "final")));
+    assert_int_equal(json_array_size(json_at(json, "children")), 3);
     assert_text(json, "children/0/node", "edge-a");
     assert_text(json, "children/0/role", "edge");
-    assert_true(json_is_true(at(json, "children/0/present")));
-    assert_true(json_is_false(at(json, "children/1/present")));
+    assert_true(json_is_true(json_at(json, "children/0/present")));
+    assert_true(json_is_false(json_at(json, "children/1/present")));
     assert_whole(json, "children/0/leaves", 4);
     assert_whole(json, "children/0/rounds/in", 0);
     assert_whole(json, "children_dropped", 0);
@@ -180,12 +143,14 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
                                         .activity = FL_DOING_COLLECT, .done = 2, .total = 4,
                                         .leaves = 4, .samples = 900,
                                         .tally = { .invited = 4, .in = 2, .late = 1,
-                                                   .bytes_up = 77 } } };
+                                                   .bytes_up = 77, .masked = 4,
+                                                   .recovered = 1, .aborted = 3 } } };
     tell(0, "edge-a", FL_ROLE_EDGE, &beat);
     leave(1, "edge-b", FL_ROLE_EDGE);
     const fl_root_view root = { .phase = FL_ROOT_COLLECTING, .round = 7, .rounds = 20,
                                 .attempt = 1, .left_ms = 3200, .phase_ms = 500, .round_ms = 2000,
-                                .loss = 0.5, .accuracy = 0.75 };
+                                .loss = 0.5, .accuracy = 0.75,
+                                .masking = FL_MASKING_MALICIOUS };
     const fl_view_input input = input_of_root(&root);
     json_t *json = json_of(fl_view_status(&input));
     assert_text(json, "waiting/for", "contributions");
@@ -193,7 +158,7 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
     assert_whole(json, "waiting/expect", 1);
     assert_whole(json, "waiting/expect_leaves", 4);
     assert_text(json, "waiting/missing/0", "edge-a");
-    assert_int_equal(json_array_size(at(json, "waiting/missing")), 1);
+    assert_int_equal(json_array_size(json_at(json, "waiting/missing")), 1);
     assert_text(json, "children/0/activity", "collect");
     assert_whole(json, "children/0/done", 2);
     assert_whole(json, "children/0/total", 4);
@@ -201,13 +166,18 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
     assert_whole(json, "children/0/tally/in", 2);
     assert_whole(json, "children/0/tally/late", 1);
     assert_whole(json, "children/0/tally/bytes_up", 77);
+    assert_whole(json, "children/0/tally/masked", 4);
+    assert_whole(json, "children/0/tally/recovered", 1);
+    assert_whole(json, "children/0/tally/aborted", 3);
+    assert_text(json, "masking", "malicious");
+    assert_true(json_is_true(json_at(json, "masked")));
     assert_null_at(json, "children/0/reason");
     assert_text(json, "children/1/outcome", "absent");
     assert_text(json, "children/1/reason", "left");
     //  What is left of this round, then 13 more.
-    assert_true(fabs(json_real_value(at(json, "eta_s")) - (1.5 + 13 * 2.0)) < 1e-9);
-    assert_true(json_real_value(at(json, "loss")) == 0.5);
-    assert_true(json_real_value(at(json, "accuracy")) == 0.75);
+    assert_true(fabs(json_real_value(json_at(json, "eta_s")) - (1.5 + 13 * 2.0)) < 1e-9);
+    assert_true(json_real_value(json_at(json, "loss")) == 0.5);
+    assert_true(json_real_value(json_at(json, "accuracy")) == 0.75);
     json_decref(json);
 }
 
@@ -221,8 +191,8 @@ a_run_that_is_over_says_how(void **state)
     const fl_view_input input = input_of_root(&root);
     json_t *json = json_of(fl_view_status(&input));
     assert_text(json, "phase", "done");
-    assert_true(json_is_true(at(json, "final")));
-    assert_true(json_is_true(at(json, "aborted")));
+    assert_true(json_is_true(json_at(json, "final")));
+    assert_true(json_is_true(json_at(json, "aborted")));
     assert_text(json, "reason", "quorum");
     assert_null_at(json, "waiting");
     assert_null_at(json, "eta_s");
@@ -278,26 +248,28 @@ a_device_waits_for_its_parent_and_then_for_a_task(void **state)
                             .now = 1000, .parent = "tcp://edge-a:7001", .member = member };
     json_t *json = json_of(fl_view_status(&input));
     assert_text(json, "phase", "joining");
+    assert_null_at(json, "masking"); // no order in hand
+    assert_null_at(json, "masked");
     assert_null_at(json, "run");
     assert_null_at(json, "rounds");
     assert_text(json, "waiting/for", "parent");
     assert_null_at(json, "waiting/left_ms");
     assert_text(json, "member/parent", "tcp://edge-a:7001");
-    assert_true(json_is_false(at(json, "member/joined")));
-    assert_int_equal(json_array_size(at(json, "children")), 0);
+    assert_true(json_is_false(json_at(json, "member/joined")));
+    assert_int_equal(json_array_size(json_at(json, "children")), 0);
     json_decref(json);
     welcome(member);
     json = json_of(fl_view_status(&input));
     assert_text(json, "phase", "nothing");
     assert_text(json, "waiting/for", "task");
-    assert_true(json_is_true(at(json, "member/joined")));
+    assert_true(json_is_true(json_at(json, "member/joined")));
     assert_text(json, "member/activity", "nothing");
     json_decref(json);
     input.final = true;
     json = json_of(fl_view_status(&input));
     assert_text(json, "phase", "done");
     assert_null_at(json, "waiting");
-    assert_true(json_is_true(at(json, "final")));
+    assert_true(json_is_true(json_at(json, "final")));
     json_decref(json);
     fl_member_destroy(&member);
 }
@@ -322,8 +294,8 @@ an_edge_shows_both_of_its_sides(void **state)
     assert_whole(json, "waiting/expect", 2);
     assert_whole(json, "waiting/left_ms", fl_cohort_cutoff(cohort) - 1000);
     assert_whole(json, "leaves", 2);
-    assert_true(json_is_true(at(json, "member/joined")));
-    assert_int_equal(json_array_size(at(json, "children")), 2);
+    assert_true(json_is_true(json_at(json, "member/joined")));
+    assert_int_equal(json_array_size(json_at(json, "children")), 2);
     json_decref(json);
     fl_member_destroy(&member);
 }
@@ -358,14 +330,14 @@ counters_are_shown_when_they_are_not_zero(void **state)
     assert_whole(json, "bytes/up/in", 1234);
     assert_whole(json, "bytes/up/out", 0);
     assert_whole(json, "bytes/parent/out", 99);
-    assert_int_equal(json_object_size(at(json, "bytes")), FL_WAYS);
+    assert_int_equal(json_object_size(json_at(json, "bytes")), FL_WAYS);
     assert_whole(json, "counters/fl_net_admitted", 3);
     assert_whole(json, "counters/fl_net_cut_flood", 1);
     assert_whole(json, "counters/fl_net_dropped_full", 5);
     assert_whole(json, "counters/fl_net_codec_guard", 6);
     assert_whole(json, "counters/fl_net_refused_revoked", INT64_MAX);
     assert_whole(json, "counters/fl_contrib_late_total", 2);
-    assert_int_equal(json_object_size(at(json, "counters")), 6);
+    assert_int_equal(json_object_size(json_at(json, "counters")), 6);
     json_decref(json);
 }
 
@@ -411,13 +383,13 @@ a_report_says_who_was_in_and_who_was_not_and_why(void **state)
     assert_whole(json, "budget_ms", 10000);
     assert_whole(json, "weight", 600);
     assert_whole(json, "count", 3);
-    assert_true(json_real_value(at(json, "accuracy")) == 0.875);
+    assert_true(json_real_value(json_at(json, "accuracy")) == 0.875);
     assert_whole(json, "stats/samples", 600);
     assert_whole(json, "stats/saturated", 8);
-    assert_true(json_real_value(at(json, "stats/device_loss")) == 0.5);
-    assert_true(json_real_value(at(json, "stats/device_accuracy")) == 0.75);
+    assert_true(json_real_value(json_at(json, "stats/device_loss")) == 0.5);
+    assert_true(json_real_value(json_at(json, "stats/device_accuracy")) == 0.75);
     assert_whole(json, "tally/invited", 4);
-    assert_true(json_real_value(at(json, "samples_lost_share")) == 0.25);
+    assert_true(json_real_value(json_at(json, "samples_lost_share")) == 0.25);
     assert_whole(json, "merge_ms", 12);
     assert_null_at(json, "sum");
     assert_text(json, "entries/0/node", "dev-1");
@@ -462,7 +434,7 @@ a_report_that_would_not_fit_is_cut_and_says_by_how_much(void **state)
     }
     const fl_report report = report_of(roll, LINES);
     json_t *json = json_of(fl_view_report(&report, 1, 1, 1));
-    size_t shown = json_array_size(at(json, "entries"));
+    size_t shown = json_array_size(json_at(json, "entries"));
     assert_true(shown > 4000);
     assert_whole(json, "entries_dropped", (json_int_t)(LINES - shown) + 9);
     json_decref(json);
@@ -481,23 +453,23 @@ rounds_are_a_line_each(void **state)
         rounds[i].closed_at = 5000 + i;
     }
     json_t *json = json_of(fl_view_rounds(rounds, 3));
-    assert_int_equal(json_array_size(at(json, "rounds")), 3);
+    assert_int_equal(json_array_size(json_at(json, "rounds")), 3);
     assert_whole(json, "rounds/0/round", 1);
     assert_text(json, "rounds/0/close", "done");
     assert_whole(json, "rounds/0/in", 2);
     assert_whole(json, "rounds/0/late", 1);
     assert_whole(json, "rounds/0/closed_at", 5000);
-    assert_true(json_real_value(at(json, "rounds/0/accuracy")) == 0.875);
+    assert_true(json_real_value(json_at(json, "rounds/0/accuracy")) == 0.875);
     assert_null_at(json, "rounds/1/close");
     assert_null_at(json, "rounds/1/accuracy");
     assert_whole(json, "rounds_dropped", 0);
     json_decref(json);
     json = json_of(fl_view_rounds(rounds, FL_VIEW_ROUNDS_MAX + 3));
-    assert_int_equal(json_array_size(at(json, "rounds")), FL_VIEW_ROUNDS_MAX);
+    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_VIEW_ROUNDS_MAX);
     assert_whole(json, "rounds_dropped", 3);
     json_decref(json);
     json = json_of(fl_view_rounds(NULL, 0));
-    assert_int_equal(json_array_size(at(json, "rounds")), 0);
+    assert_int_equal(json_array_size(json_at(json, "rounds")), 0);
     json_decref(json);
 }
 
@@ -513,7 +485,7 @@ short_answers_are_one_key_or_four(void **state)
     json_decref(json);
     json = json_of(fl_view_export("/s/models/ab.safetensors", &(fl_hash){ { 0xab } }, 9, 44));
     assert_text(json, "path", "/s/models/ab.safetensors");
-    assert_int_equal(strlen(json_string_value(at(json, "hash"))), 64);
+    assert_int_equal(strlen(json_string_value(json_at(json, "hash"))), 64);
     assert_whole(json, "round", 9);
     assert_whole(json, "model_bytes", 44);
     json_decref(json);

@@ -53,6 +53,7 @@ start(void **state)
     works = fl_works_new(&conf);
     posts = 0;
     fl_effect clear = { .kind = FL_FX_CLEAR };
+    clear.clear.blocks = 1;
     clear.clear.elements = ELEMENTS;
     clear.clear.plan = (fl_plan){ .clip = 1.0f, .bits = 8, .ring_bits = 32,
                                   .wire_bytes = WIRE_BYTES, .weight_unit = 1, .weight_max = 2,

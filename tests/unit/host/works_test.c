@@ -49,6 +49,7 @@ static bool apply_says, save_says;
 static float applied_mean;
 static fl_report saved;
 static fl_roll_entry saved_roll[2];
+static fl_block_line saved_blocks[2];
 static fl_save saved_what;
 
 static bool
@@ -72,6 +73,7 @@ s_save(void *self, fl_save what, const fl_report *report)
     saved_what = what;
     saved = *report;
     memcpy(saved_roll, report->roll, report->roll_count * sizeof saved_roll[0]);
+    memcpy(saved_blocks, report->blocks, report->block_count * sizeof saved_blocks[0]);
     return save_says;
 }
 
@@ -192,6 +194,7 @@ clear(uint64_t elements)
     fl_effect effect = { .kind = FL_FX_CLEAR };
     effect.clear.elements = elements;
     effect.clear.plan = plan;
+    effect.clear.blocks = 1;
     obey(&effect);
     assert_null(answer()); // it has none
 }
@@ -257,6 +260,7 @@ finish(bool vector)
 {
     fl_effect effect = { .kind = FL_FX_FINISH };
     effect.finish.vector = vector;
+    effect.finish.blocks = 1;
     return *answer_of(&effect, FL_EV_FINISHED);
 }
 
@@ -365,21 +369,26 @@ a_report_is_saved_with_its_lines(void **state)
 {
     (void)state;
     fl_roll_entry roll[2] = { { .outcome = FL_OUT_IN }, { .outcome = FL_OUT_LATE } };
-    fl_report report = { .round = 6, .roll = roll, .roll_count = 2 };
+    fl_block_line blocks[2] = { { .block = 0, .members = 5 }, { .block = 1, .survivors = 4 } };
+    fl_report report = { .round = 6, .roll = roll, .roll_count = 2, .blocks = blocks,
+                         .block_count = 2 };
     fl_effect effect = { .kind = FL_FX_SAVE };
     effect.save.token = 99;
     effect.save.what = FL_SAVE_CLOSE;
     effect.save.report = &report;
     obey(&effect);
     memset(roll, 0, sizeof roll); // the machine's own again
+    memset(blocks, 0, sizeof blocks);
     const fl_event *event = answer();
     assert_int_equal(event->saved.token, 99);
     assert_true(event->saved.ok);
     assert_int_equal(saved_what, FL_SAVE_CLOSE);
     assert_int_equal(saved.round, 6);
     assert_int_equal(saved_roll[1].outcome, FL_OUT_LATE);
+    assert_int_equal(saved_blocks[0].members, 5);
+    assert_int_equal(saved_blocks[1].survivors, 4);
     save_says = false;
-    report.roll_count = 0;
+    report.roll_count = report.block_count = 0;
     assert_false(answer_of(&effect, FL_EV_SAVED)->saved.ok);
     fl_works_destroy(&works);
     open_works("node-a", false); // one that keeps nothing has nothing to lose

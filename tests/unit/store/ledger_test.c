@@ -422,13 +422,16 @@ a_page_damaged_later_is_an_answer_and_not_a_crash(void **state)
 }
 
 static void
-a_newer_ledger_is_refused(void **state)
+a_newer_or_older_ledger_is_refused(void **state)
 {
     (void)state;
     fl_ledger *none = NULL;
-    s_sql("PRAGMA user_version=2");
+    s_sql("PRAGMA user_version=3");
     assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
-    assert_non_null(strstr(why.text, "version 2, this program knows up to 1"));
+    assert_non_null(strstr(why.text, "version 3, this program knows up to 2"));
+    s_sql("PRAGMA user_version=1");
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
+    assert_non_null(strstr(why.text, "version 1, this program writes 2"));
 }
 
 static void
@@ -523,7 +526,7 @@ main(void)
         IN_PLACE(a_deny_list_only_gets_newer),
         IN_PLACE(a_damaged_or_foreign_file_is_refused_by_name),
         IN_PLACE(a_page_damaged_later_is_an_answer_and_not_a_crash),
-        IN_PLACE(a_newer_ledger_is_refused),
+        IN_PLACE(a_newer_or_older_ledger_is_refused),
         IN_PLACE(a_full_disk_is_said_and_loses_nothing),
         IN_PLACE(a_place_that_cannot_be_written_is_said),
         IN_PLACE(killed_in_mid_run_every_close_is_there),

@@ -225,6 +225,40 @@ sizes_are_those_of_the_plan(void **state)
 }
 
 static void
+the_words_of_a_range_are_those_that_are_summed_up(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+        const fixture *fix = all[i];
+        fl_fold *fold = s_new(fix);
+        for (int child = 0; child < CHILDREN; child++) {
+            s_add_all(fold, fix->wire[child], fix->plan.wire_bytes, NULL);
+        }
+        for (uint64_t at = 0; at < ELEMENTS; at += 500) { // one more in some of them ...
+            void *word = fl_fold_words(fold, at, 1);
+            if (fix->plan.ring_bits == 32) {
+                ++*(int32_t *)word;
+            } else {
+                ++*(int64_t *)word;
+            }
+        }
+        uint8_t got[ELEMENTS * WIRE_MAX];
+        assert_true(fl_fold_finish(fold, 0, ELEMENTS, got));
+        for (uint64_t at = 0; at < ELEMENTS; at++) { // ... is seen there and nowhere else
+            size_t byte = at * fix->plan.wire_bytes;
+            assert_int_equal((uint8_t)(got[byte] - fix->flat[byte]), at % 500 == 0);
+        }
+        fl_fold_destroy(&fold);
+    }
+}
+
+static void
+s_words_beyond_the_end(void)
+{
+    (void)fl_fold_words(s_new(all[0]), ELEMENTS - 1, 2);
+}
+
+static void
 s_add_beyond_the_end(void)
 {
     fl_fold *fold = s_new(all[0]);
@@ -243,6 +277,7 @@ a_range_beyond_the_end_is_our_mistake(void **state)
 {
     (void)state;
     assert_true(unit_dies(s_add_beyond_the_end));
+    assert_true(unit_dies(s_words_beyond_the_end));
     assert_true(unit_dies(s_mean_of_no_weight));
 }
 
@@ -255,6 +290,7 @@ main(void)
         cmocka_unit_test(the_mean_is_the_weighted_mean_of_the_updates),
         cmocka_unit_test(the_worst_case_of_the_proof_fits_and_one_more_does_not),
         cmocka_unit_test(sizes_are_those_of_the_plan),
+        cmocka_unit_test(the_words_of_a_range_are_those_that_are_summed_up),
         cmocka_unit_test(a_range_beyond_the_end_is_our_mistake),
     };
     return cmocka_run_group_tests(tests, s_setup, s_teardown);

@@ -1,0 +1,70 @@
+//  What a host and an operator look at: who is there, and how each seat stands.
+#include "common/core/cohort_inside.h"
+#include "common/core/tally.h"
+
+uint32_t
+fl_cohort_joined(const fl_cohort *self)
+{
+    return fl_roster_presence(self->roster).joined;
+}
+
+uint32_t
+fl_cohort_ready(const fl_cohort *self)
+{
+    return fl_roster_presence(self->roster).ready;
+}
+
+uint32_t
+fl_cohort_leaves(const fl_cohort *self)
+{
+    return fl_roster_presence(self->roster).leaves;
+}
+
+uint64_t
+fl_cohort_samples(const fl_cohort *self)
+{
+    return fl_roster_presence(self->roster).samples;
+}
+
+fl_tally
+fl_cohort_tally(const fl_cohort *self)
+{
+    fl_tally tally = fl_tally_of(self->roster);
+    tally.bytes_up += fl_collect_sums(self->collect)->bytes_up;
+    tally.bytes_down += self->bytes_down;
+    if (fl_cohort_masked(self)) {
+        fl_blocks_tally(self->blocks, &tally);
+    }
+    return tally;
+}
+
+uint32_t
+fl_cohort_seats(const fl_cohort *self)
+{
+    return fl_roster_count(self->roster);
+}
+
+fl_seat_view
+fl_cohort_seat(const fl_cohort *self, uint32_t index)
+{
+    const fl_seat *seat = fl_roster_look(self->roster, index);
+    bool running = seat->phase != FL_SEAT_IDLE;
+    return (fl_seat_view){
+        .node = seat->node,
+        .role = seat->role,
+        .present = seat->present,
+        .evasive = seat->evasive,
+        .activity = seat->activity,
+        .done = seat->done,
+        .total = seat->total,
+        .outcome = running ? fl_seat_outcome(seat) : seat->last_outcome,
+        .reason = running ? seat->reason : seat->last_reason,
+        .leaves = seat->leaves,
+        .samples = seat->samples,
+        .tally = seat->tally,
+        .rounds_in = seat->rounds[FL_OUT_IN],
+        .rounds_late = seat->rounds[FL_OUT_LATE],
+        .rounds_absent = seat->rounds[FL_OUT_ABSENT],
+        .rounds_refused = seat->rounds[FL_OUT_REFUSED],
+    };
+}

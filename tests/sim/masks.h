@@ -1,0 +1,96 @@
+//  masks - what the simulator holds of masked rounds: keys and certificates of a simulated
+//  authority, what a node has kept, and where it stands. Everything belongs to the `fl_sim` of the
+//  run but for the identities, which are made once per program and never change.
+#ifndef FL_SIM_MASKS_H
+#define FL_SIM_MASKS_H
+
+#include "common/base/blob.h"
+#include "common/core/masking_cohort.h"
+#include "common/core/masking_member.h"
+
+enum { SIM_NODES_MAX = 256 };
+//  The wall clock at virtual time 0.
+#define SIM_WALL_S ((uint64_t)1800000000)
+
+//  Who decides whether a run is masked.
+typedef enum fl_sim_masking {
+    SIM_MASKING_DRAWN,  // its seed
+    SIM_MASKING_NEVER,  // unmasked, whatever the seed
+    SIM_MASKING_ALWAYS, // honest or malicious
+} fl_sim_masking;
+
+//  Where a process stands as a child of a masked round. MARKING and OPENING: its mark is being
+//  kept, before masking and before opening.
+typedef enum fl_sim_child {
+    SIM_CHILD_OUT,
+    SIM_CHILD_KEYED,
+    SIM_CHILD_DEALT,
+    SIM_CHILD_READY,
+    SIM_CHILD_MARKING,
+    SIM_CHILD_MASKING,
+    SIM_CHILD_MASKED,
+    SIM_CHILD_ACKED,
+    SIM_CHILD_OPENING,
+    SIM_CHILD_OPENED,
+    SIM_CHILD_STEPS
+} fl_sim_child;
+const char *fl_sim_child_name(fl_sim_child step);
+
+//  A durable fact of a parent.
+typedef struct fl_sim_fact {
+    fl_run run;
+    uint64_t round;
+    uint32_t block;
+    fl_keep what;
+    fl_blob *bytes;
+} fl_sim_fact;
+
+typedef struct fl_sim_masks {
+    //  durable
+    bool marked;
+    uint8_t mark[FL_MASKING_MARK_BYTES];
+    fl_sim_fact *facts; // (fact_count), in the order in which they were kept, of one round
+    uint32_t fact_count;
+    //  of this life
+    fl_seeded seeded;
+    fl_masking_member_conf member;
+    fl_masking_cohort_conf cohort;
+    fl_masking_mark given_mark;
+    fl_blob **given; // (given_count): the facts that the process started with
+    fl_bytes *views; // of them
+    uint32_t given_count;
+    fl_sim_child child;
+    uint64_t child_round;
+    uint64_t round; // of the blocks
+    uint32_t blocks;
+    uint8_t state[FL_BLOCKS_MAX]; // fl_masking_state
+    uint32_t keeping[FL_KEEP_COUNT];
+    //  of all lives, for the checkers
+    uint64_t masked_in; // newest round that it masked in
+    uint32_t trained;   // its newest training, from 1
+    //  drawn with the tree
+    fl_masking profile;
+    uint32_t members_min, survivors_min;
+} fl_sim_masks;
+
+//  What a parent told: one content for ever per round, block and verb (and child, of DEALT).
+typedef struct fl_sim_told {
+    uint32_t parent, to, block;
+    uint64_t round;
+    fl_verb verb;
+    fl_hash content;
+} fl_sim_told;
+
+// ---- mint.c -----------------------------------------------------------------------------------
+typedef struct fl_sim_identity {
+    fl_keys *keys; // NULL: not made yet
+    uint8_t certificate[FL_CERT_BYTES];
+} fl_sim_identity;
+
+const fl_authority_public *fl_sim_authority(void);
+//  Of the node with this name and number; the same for every seed.
+const fl_sim_identity *fl_sim_identity_of(fl_role role, const fl_node *name, uint32_t number);
+//  Wipe and free all of them, at the end of the program.
+void fl_sim_mint_release(void);
+
+#endif

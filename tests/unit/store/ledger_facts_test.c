@@ -1,0 +1,190 @@
+//  Facts of masked rounds in the ledger.
+#include "common/store/ledger.h"
+
+#include "tests/support/unit.h"
+
+#include "tests/support/place.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+static fl_why why;
+static fl_ledger *ledger;
+static const fl_run run = { { 7, 8, 9 } }, other_run = { { 7, 8, 8 } };
+
+static int
+s_begin(void **state)
+{
+    int code = place_make(state);
+    return code != 0 || fl_ledger_open(place_of("ledger"), &ledger, &why) != FL_OK;
+}
+
+static int
+s_end(void **state)
+{
+    fl_ledger_close(&ledger);
+    return place_end(state);
+}
+
+static void
+s_put(const fl_run *of, uint64_t round, uint32_t block, fl_keep what, const char *text)
+{
+    const fl_ledger_fact fact = { .what = what, .run = *of, .round = round, .block = block,
+                                  .bytes = fl_bytes_of(text, strlen(text)) };
+    assert_int_equal(fl_ledger_fact_put(ledger, &fact, &why), FL_OK);
+}
+
+//  The facts of a round after a restart, joined by commas.
+static const char *
+s_facts(const fl_run *of, uint64_t round)
+{
+    static char text[256];
+    size_t size = 0;
+    fl_ledger_facts *facts = NULL;
+    fl_ledger_close(&ledger);
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
+    assert_int_equal(fl_ledger_facts_get(ledger, of, round, &facts, &why), FL_OK);
+    for (uint32_t i = 0; i < facts->count; i++) {
+        assert_true(size + facts->facts[i].size + 1 < sizeof text);
+        memcpy(text + size, facts->facts[i].data, facts->facts[i].size);
+        size += facts->facts[i].size;
+        text[size++] = ',';
+    }
+    text[size] = '\0';
+    fl_ledger_facts_destroy(&facts);
+    assert_null(facts);
+    return text;
+}
+
+static void
+facts_come_back_by_block_and_in_the_order_in_which_they_were_said(void **state)
+{
+    (void)state;
+    assert_string_equal(s_facts(&run, 4), "");
+    s_put(&run, 4, 1, FL_KEEP_ROSTER, "roster-1");
+    s_put(&run, 4, 0, FL_KEEP_ROSTER, "roster-0");
+    s_put(&run, 4, 0, FL_KEEP_DEALT, "dealt-0");
+    s_put(&run, 4, 0, FL_KEEP_MASKSET, "p-0");
+    s_put(&run, 4, 0, FL_KEEP_SURVIVORS, "s-0");
+    s_put(&run, 4, 0, FL_KEEP_ACKS, "acks-0");
+    s_put(&run, 4, 1, FL_KEEP_DEALT, "dealt-1");
+    assert_string_equal(s_facts(&run, 4),
+                        "roster-0,dealt-0,p-0,s-0,acks-0,roster-1,dealt-1,");
+    assert_string_equal(s_facts(&run, 3), "");
+    assert_string_equal(s_facts(&other_run, 4), "");
+}
+
+static void
+a_fact_replaces_its_like_and_what_followed_it(void **state)
+{
+    (void)state;
+    s_put(&run, 4, 0, FL_KEEP_ROSTER, "roster");
+    s_put(&run, 4, 0, FL_KEEP_DEALT, "dealt");
+    s_put(&run, 4, 0, FL_KEEP_MASKSET, "p");
+    s_put(&run, 4, 2, FL_KEEP_MASKSET, "other block");
+    s_put(&run, 4, 0, FL_KEEP_DEALT, "dealt anew");
+    assert_string_equal(s_facts(&run, 4), "roster,dealt anew,other block,");
+}
+
+static void
+the_first_fact_of_another_round_forgets_those_before(void **state)
+{
+    (void)state;
+    s_put(&run, 4, 0, FL_KEEP_ROSTER, "four");
+    s_put(&run, 4, 1, FL_KEEP_ROSTER, "four, too");
+    s_put(&run, 5, 1, FL_KEEP_ROSTER, "five");
+    assert_string_equal(s_facts(&run, 4), "");
+    assert_string_equal(s_facts(&run, 5), "five,");
+    s_put(&other_run, 5, 0, FL_KEEP_ROSTER, "of another run");
+    assert_string_equal(s_facts(&run, 5), "");
+    assert_string_equal(s_facts(&other_run, 5), "of another run,");
+}
+
+static void
+a_long_fact_comes_back_to_the_last_byte(void **state)
+{
+    (void)state;
+    enum { LONG = 700001 };
+    uint8_t *bytes = malloc(LONG);
+    assert_non_null(bytes);
+    for (size_t i = 0; i < LONG; i++) {
+        bytes[i] = (uint8_t)(i * 31 + (i >> 8));
+    }
+    const fl_ledger_fact fact = { .what = FL_KEEP_DEALT, .run = run, .round = 1, .block = 63,
+                                  .bytes = fl_bytes_of(bytes, LONG) };
+    assert_int_equal(fl_ledger_fact_put(ledger, &fact, &why), FL_OK);
+    fl_ledger_facts *facts = NULL;
+    assert_int_equal(fl_ledger_facts_get(ledger, &run, 1, &facts, &why), FL_OK);
+    assert_int_equal(facts->count, 1);
+    assert_int_equal(facts->facts[0].size, LONG);
+    assert_memory_equal(facts->facts[0].data, bytes, LONG);
+    fl_ledger_facts_destroy(&facts);
+    free(bytes);
+}
+
+static int
+s_count_row(void *to, int columns, char **values, char **names)
+{
+    (void)columns;
+    (void)names;
+    *(int *)to = atoi(values[0]);
+    return 0;
+}
+
+static void
+evidence_stays_whatever_round_follows(void **state)
+{
+    (void)state;
+    s_put(&run, 4, 0, FL_KEEP_EVIDENCE, "e lied");
+    s_put(&run, 4, 0, FL_KEEP_EVIDENCE, "so did f");
+    s_put(&run, 5, 0, FL_KEEP_ROSTER, "five");
+    assert_string_equal(s_facts(&run, 4), ""); // it is no fact to go on from
+    assert_string_equal(s_facts(&run, 5), "five,");
+    sqlite3 *base = NULL;
+    int count = 0;
+    assert_int_equal(sqlite3_open(place_of("ledger"), &base), SQLITE_OK);
+    static const char asked[] = "SELECT count(*) FROM evidence WHERE round=4 AND at>1600000000000 "
+                                "AND cast(paper AS TEXT) IN ('e lied', 'so did f')";
+    assert_int_equal(sqlite3_exec(base, asked, s_count_row, &count, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(base), SQLITE_OK);
+    assert_int_equal(count, 2);
+}
+
+static void
+a_ledger_that_cannot_be_written_says_so_and_keeps_what_it_had(void **state)
+{
+    (void)state;
+    s_put(&run, 4, 0, FL_KEEP_ROSTER, "four");
+    sqlite3 *base = NULL;
+    assert_int_equal(sqlite3_open(place_of("ledger"), &base), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(base,
+                                  "CREATE TRIGGER full BEFORE INSERT ON fact BEGIN "
+                                  "SELECT RAISE(FAIL, 'full'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(base), SQLITE_OK);
+    const fl_ledger_fact fact = { .what = FL_KEEP_ROSTER, .run = run, .round = 5,
+                                  .bytes = fl_bytes_of("five", 4) };
+    assert_int_not_equal(fl_ledger_fact_put(ledger, &fact, &why), FL_OK);
+    assert_non_null(strstr(why.text, "full"));
+    assert_string_equal(s_facts(&run, 4), "four,");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            facts_come_back_by_block_and_in_the_order_in_which_they_were_said, s_begin, s_end),
+        cmocka_unit_test_setup_teardown(a_fact_replaces_its_like_and_what_followed_it, s_begin,
+                                        s_end),
+        cmocka_unit_test_setup_teardown(the_first_fact_of_another_round_forgets_those_before,
+                                        s_begin, s_end),
+        cmocka_unit_test_setup_teardown(a_long_fact_comes_back_to_the_last_byte, s_begin, s_end),
+        cmocka_unit_test_setup_teardown(evidence_stays_whatever_round_follows, s_begin, s_end),
+        cmocka_unit_test_setup_teardown(
+            a_ledger_that_cannot_be_written_says_so_and_keeps_what_it_had, s_begin, s_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
