@@ -146,6 +146,43 @@ s_children(const json_t *status, uint32_t width, FILE *out)
     }
 }
 
+// ---- blocks -----------------------------------------------------------------------------------
+static void
+s_blocks(const json_t *answer, uint32_t width, FILE *out)
+{
+    static const fl_grid_column columns[] = {
+        { "TIER", false, 2 },     { "PARENT", false, 0 },    { "BLOCK", true, 0 },
+        { "MEMBERS", true, 1 },   { "MASKED", true, 0 },     { "SURVIVORS", true, 4 },
+        { "RECOVERED", true, 3 }, { "STATE", false, 0 },     { "WHY", false, 0 },
+    };
+    const json_t *blocks = json_object_get(answer, "blocks");
+    size_t index;
+    json_t *block;
+    if (json_array_size(blocks) == 0) {
+        return;
+    }
+    fl_grid *grid = fl_grid_new(columns, sizeof columns / sizeof *columns);
+    if (grid == NULL) {
+        s_no_memory(out);
+        return;
+    }
+    json_array_foreach(blocks, index, block) {
+        fl_grid_row(grid);
+        fl_grid_cell(grid, "%s", leaf_text(block, "tier"));
+        fl_grid_cell(grid, "%s", leaf_text(block, "parent"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "block"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "members"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "masked"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "survivors"));
+        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "recovered"));
+        fl_grid_cell(grid, "%s", leaf_text(block, "state"));
+        fl_grid_cell(grid, "%s", leaf_text(block, "reason"));
+    }
+    (void)fputc('\n', out);
+    fl_grid_print(grid, width, out);
+    fl_grid_destroy(&grid);
+}
+
 void
 fl_show_status(const json_t *status, uint32_t width, FILE *out)
 {
@@ -161,6 +198,7 @@ fl_show_status(const json_t *status, uint32_t width, FILE *out)
         fl_grid_line(line, width, out);
     }
     s_children(status, width, out);
+    s_blocks(status, width, out);
 }
 
 // ---- report -----------------------------------------------------------------------------------
@@ -241,42 +279,6 @@ s_report_tiers(const json_t *report, uint32_t width, FILE *out)
     }
 }
 
-static void
-s_report_blocks(const json_t *report, uint32_t width, FILE *out)
-{
-    static const fl_grid_column columns[] = {
-        { "TIER", false, 2 },     { "PARENT", false, 0 },    { "BLOCK", true, 0 },
-        { "MEMBERS", true, 1 },   { "MASKED", true, 0 },     { "SURVIVORS", true, 4 },
-        { "RECOVERED", true, 3 }, { "ENDED", false, 0 },     { "WHY", false, 0 },
-    };
-    const json_t *blocks = json_object_get(report, "blocks");
-    size_t index;
-    json_t *block;
-    if (json_array_size(blocks) == 0) {
-        return;
-    }
-    fl_grid *grid = fl_grid_new(columns, sizeof columns / sizeof *columns);
-    if (grid == NULL) {
-        s_no_memory(out);
-        return;
-    }
-    json_array_foreach(blocks, index, block) {
-        fl_grid_row(grid);
-        fl_grid_cell(grid, "%s", leaf_text(block, "tier"));
-        fl_grid_cell(grid, "%s", leaf_text(block, "parent"));
-        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "block"));
-        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "members"));
-        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "masked"));
-        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "survivors"));
-        fl_grid_cell(grid, "%" PRIu64, leaf_whole(block, "recovered"));
-        fl_grid_cell(grid, "%s", leaf_true(block, "aborted") ? "aborted" : "opened");
-        fl_grid_cell(grid, "%s", leaf_text(block, "reason"));
-    }
-    (void)fputc('\n', out);
-    fl_grid_print(grid, width, out);
-    fl_grid_destroy(&grid);
-}
-
 void
 fl_show_report(const json_t *report, uint32_t width, FILE *out)
 {
@@ -291,7 +293,7 @@ fl_show_report(const json_t *report, uint32_t width, FILE *out)
     fl_grid_line(line, width, out);
     s_report_facts(report, width, out);
     s_report_tiers(report, width, out);
-    s_report_blocks(report, width, out);
+    s_blocks(report, width, out);
     const json_t *entries = json_object_get(report, "entries");
     if (json_array_size(entries) == 0) {
         return;

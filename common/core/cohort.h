@@ -78,6 +78,13 @@ typedef struct fl_seat_view {
     uint32_t rounds_in, rounds_late, rounds_absent, rounds_refused; // since start
 } fl_seat_view;
 
+//  One block of the masked round at hand or of the last one. `line` says how far it has come; its
+//  reason is that of its end.
+typedef struct fl_block_view {
+    fl_block_line line;
+    fl_masking_state state;
+} fl_block_view;
+
 //  The caller owns the result. NULL when out of memory.
 fl_cohort *fl_cohort_new(const fl_cohort_conf *conf);
 void fl_cohort_destroy(fl_cohort **self_p);
@@ -127,5 +134,7 @@ fl_tally fl_cohort_tally(const fl_cohort *self);   // of the round so far
 //  Seats ever used are 0..count-1; a view by value.
 uint32_t fl_cohort_seats(const fl_cohort *self);
 fl_seat_view fl_cohort_seat(const fl_cohort *self, uint32_t seat);
+//  Block 0..FL_BLOCKS_MAX-1; false when there is no such block.
+bool fl_cohort_block(const fl_cohort *self, uint32_t block, fl_block_view *view);
 
 #endif

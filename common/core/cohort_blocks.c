@@ -540,20 +540,36 @@ s_lines_below(fl_blocks *self, uint32_t count)
     return count;
 }
 
+static fl_block_line
+s_line(const fl_blocks *self, uint32_t number)
+{
+    fl_masking_result result = s_result(self, number);
+    return (fl_block_line){ .parent = self->conf->node,
+                            .block = (uint16_t)number,
+                            .hop = self->conf->hop,
+                            .reason = (uint8_t)result.reason,
+                            .members = (uint8_t)result.members,
+                            .masked = (uint8_t)result.masked,
+                            .survivors = (uint8_t)result.survivors };
+}
+
+bool
+fl_blocks_look(const fl_blocks *self, uint32_t number, fl_block_line *line,
+               fl_masking_state *state)
+{
+    const fl_masking_cohort *machine = s_machine(self, number);
+    *line = s_line(self, number);
+    *state = machine == NULL ? FL_MASKING_ABORTED : fl_masking_cohort_state(machine);
+    return self->block[number].used;
+}
+
 const fl_block_line *
 fl_blocks_lines(fl_blocks *self, uint32_t *count)
 {
     uint32_t own = 0;
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
         if (self->block[i].used) {
-            fl_masking_result result = s_result(self, i);
-            self->lines[own++] = (fl_block_line){ .parent = self->conf->node,
-                                                  .block = (uint16_t)i,
-                                                  .hop = self->conf->hop,
-                                                  .reason = (uint8_t)result.reason,
-                                                  .members = (uint8_t)result.members,
-                                                  .masked = (uint8_t)result.masked,
-                                                  .survivors = (uint8_t)result.survivors };
+            self->lines[own++] = s_line(self, i);
         }
     }
     *count = s_lines_below(self, own);

@@ -73,6 +73,9 @@ bool fl_blocks_take_end(fl_blocks *self, uint32_t *block, fl_reason *reason);
 const fl_blocks_sum *fl_blocks_sum_of(const fl_blocks *self);
 //  Adds the devices of our own blocks: told to mask, recovered, in a block that was aborted.
 void fl_blocks_tally(const fl_blocks *self, fl_tally *tally);
+//  How far a block has come, and in which state it is; false when there is no such block.
+bool fl_blocks_look(const fl_blocks *self, uint32_t block, fl_block_line *line,
+                    fl_masking_state *state);
 //  A line per block, and behind them those that counted edges sent; views until the next call.
 const fl_block_line *fl_blocks_lines(fl_blocks *self, uint32_t *count);
 

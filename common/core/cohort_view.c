@@ -1,4 +1,5 @@
 //  What a host and an operator look at: who is there, and how each seat stands.
+#include "common/base/status.h"
 #include "common/core/cohort_inside.h"
 #include "common/core/tally.h"
 
@@ -42,6 +43,13 @@ uint32_t
 fl_cohort_seats(const fl_cohort *self)
 {
     return fl_roster_count(self->roster);
+}
+
+bool
+fl_cohort_block(const fl_cohort *self, uint32_t block, fl_block_view *view)
+{
+    FL_ASSERT(block < FL_BLOCKS_MAX);
+    return self->blocks != NULL && fl_blocks_look(self->blocks, block, &view->line, &view->state);
 }
 
 fl_seat_view

@@ -393,6 +393,7 @@ fl_view_status(const fl_view_input *input)
     fl_sheet_whole(&sheet, top, "leaves",
                    input->cohort == NULL ? 0 : fl_cohort_leaves(input->cohort));
     fl_view_tally(&sheet, fl_sheet_object(&sheet, top, "tally"), &tally);
+    fl_view_live_blocks(&sheet, top, input->cohort);
     s_children(&sheet, input->cohort);
     s_bytes(&sheet, input->net);
     s_counters(&sheet, input);

@@ -2,6 +2,7 @@
 #ifndef FL_HOST_VIEW_INSIDE_H
 #define FL_HOST_VIEW_INSIDE_H
 
+#include "common/core/cohort.h"
 #include "common/host/sheet.h"
 #include "common/store/ledger.h"
 
@@ -16,5 +17,7 @@ bool fl_view_masked(const fl_report *report, const fl_ledger_hop hops[FL_LEDGER_
 //  "tiers": the totals of both hops. "blocks": a line each.
 void fl_view_tiers(fl_sheet *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
 void fl_view_blocks(fl_sheet *sheet, json_t *in, const fl_block_line *lines, uint32_t count);
+//  The same of the blocks that a cohort has in hand, or had in its last round.
+void fl_view_live_blocks(fl_sheet *sheet, json_t *in, const fl_cohort *cohort);
 
 #endif

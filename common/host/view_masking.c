@@ -43,24 +43,42 @@ fl_view_tiers(fl_sheet *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HO
     }
 }
 
+static void
+s_block(fl_sheet *sheet, json_t *blocks, const fl_block_line *line, fl_masking_state state)
+{
+    json_t *item = fl_sheet_item(sheet, blocks);
+    FL_ASSERT(line->hop >= 1 && line->hop <= FL_LEDGER_HOPS);
+    fl_sheet_text(sheet, item, "tier", tiers[line->hop - 1]);
+    fl_sheet_text(sheet, item, "parent", line->parent.name);
+    fl_sheet_whole(sheet, item, "block", line->block);
+    fl_sheet_text(sheet, item, "state", fl_masking_state_name(state));
+    fl_sheet_whole(sheet, item, "members", line->members);
+    fl_sheet_whole(sheet, item, "masked", line->masked);
+    fl_sheet_whole(sheet, item, "survivors", line->survivors);
+    fl_sheet_whole(sheet, item, "recovered",
+                   state == FL_MASKING_DONE ? (uint64_t)line->masked - line->survivors : 0);
+    fl_sheet_bool(sheet, item, "aborted", state == FL_MASKING_ABORTED);
+    fl_sheet_text(sheet, item, "reason", fl_view_reason((fl_reason)line->reason));
+}
+
 void
 fl_view_blocks(fl_sheet *sheet, json_t *in, const fl_block_line *lines, uint32_t count)
 {
     json_t *blocks = fl_sheet_array(sheet, in, "blocks");
     for (uint32_t i = 0; i < count; i++) {
-        const fl_block_line *line = &lines[i];
-        fl_reason reason = (fl_reason)line->reason;
-        json_t *item = fl_sheet_item(sheet, blocks);
-        FL_ASSERT(line->hop >= 1 && line->hop <= FL_LEDGER_HOPS);
-        fl_sheet_text(sheet, item, "tier", tiers[line->hop - 1]);
-        fl_sheet_text(sheet, item, "parent", line->parent.name);
-        fl_sheet_whole(sheet, item, "block", line->block);
-        fl_sheet_whole(sheet, item, "members", line->members);
-        fl_sheet_whole(sheet, item, "masked", line->masked);
-        fl_sheet_whole(sheet, item, "survivors", line->survivors);
-        fl_sheet_whole(sheet, item, "recovered",
-                       reason == FL_WHY_NONE ? (uint64_t)line->masked - line->survivors : 0);
-        fl_sheet_bool(sheet, item, "aborted", reason != FL_WHY_NONE);
-        fl_sheet_text(sheet, item, "reason", fl_view_reason(reason));
+        bool opened = lines[i].reason == FL_WHY_NONE;
+        s_block(sheet, blocks, &lines[i], opened ? FL_MASKING_DONE : FL_MASKING_ABORTED);
+    }
+}
+
+void
+fl_view_live_blocks(fl_sheet *sheet, json_t *in, const fl_cohort *cohort)
+{
+    json_t *blocks = fl_sheet_array(sheet, in, "blocks");
+    fl_block_view view;
+    for (uint32_t i = 0; cohort != NULL && i < FL_BLOCKS_MAX; i++) {
+        if (fl_cohort_block(cohort, i, &view)) {
+            s_block(sheet, blocks, &view.line, view.state);
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
 
-_Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 220 + 16 * 1024 <= FL_JSON_BYTES_MAX,
+_Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 240 + 16 * 1024 <= FL_JSON_BYTES_MAX,
                "a report fits");
 _Static_assert(FL_VIEW_ROUNDS_MAX * 660 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
 

@@ -174,7 +174,8 @@ a_run_ends_with_its_outcome(void **state)
 static const char root_status[] =
     "{\"tier\":\"root\",\"node\":\"cloud\",\"run\":\"0a1b2c3d4e5f\",\"uptime_s\":72,"
     "\"phase\":\"collecting\",\"round\":7,\"rounds\":20,\"attempt\":1,\"left_ms\":3200,"
-    "\"eta_s\":26.4,\"loss\":0.6021,\"accuracy\":0.7812,\"encrypted\":true,\"masking\":\"unmasked\",\"masked\":false,"
+    "\"eta_s\":26.4,\"loss\":0.6021,\"accuracy\":0.7812,\"encrypted\":true,"
+    "\"masking\":\"unmasked\",\"masked\":false,"
     "\"waiting\":{\"for\":\"contributions\",\"ready\":1,\"expect\":2,\"left_ms\":3200,"
     "\"missing\":[\"edge-b\"]},"
     "\"children\":["
@@ -265,7 +266,8 @@ a_run_that_is_over_says_so_on_the_page(void **state)
                  "\"children\":[]}",
                  80,
                  "root cloud  run 0a1b2c3d  round 3/3 done  up 9.0 s\n"
-                 "accuracy 0.5000  encrypted, masked (malicious): 16 devices, 2 recovered, 3 abor>\n"
+                 "accuracy 0.5000  encrypted, masked (malicious): 16 devices, 2 recovered, "
+                 "3 abor>\n"
                  "run done: 3 rounds, accuracy 0.5000\n");
 }
 
@@ -285,8 +287,8 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n");
     assert_shows(fl_show_rounds, "{}", 200,
-                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  MASKING  RECOVERED  ABORTED  LOST"
-                 "  ACCURACY  LOSS\n");
+                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  MASKING  RECOVERED  ABORTED"
+                 "  LOST  ACCURACY  LOSS\n");
 }
 
 static void
@@ -333,11 +335,12 @@ a_masked_report_has_a_line_per_tier_and_a_row_per_block(void **state)
         "\"tiers\":{\"devices\":{\"masked\":8,\"recovered\":2,\"aborted\":5,\"blocks\":1,"
         "\"blocks_aborted\":1},\"edges\":{\"masked\":3,\"blocks\":1}},\"blocks\":["
         "{\"tier\":\"devices\",\"parent\":\"edge-a\",\"block\":0,\"members\":9,\"masked\":8,"
-        "\"survivors\":6,\"recovered\":2,\"aborted\":false,\"reason\":null},"
+        "\"survivors\":6,\"recovered\":2,\"state\":\"done\",\"reason\":null},"
         "{\"tier\":\"devices\",\"parent\":\"edge-a\",\"block\":1,\"members\":5,\"masked\":5,"
-        "\"survivors\":0,\"recovered\":0,\"aborted\":true,\"reason\":\"checksum\"},"
+        "\"survivors\":0,\"recovered\":0,\"aborted\":true,\"state\":\"aborted\","
+        "\"reason\":\"checksum\"},"
         "{\"tier\":\"edges\",\"parent\":\"cloud\",\"block\":0,\"members\":3,\"masked\":3,"
-        "\"survivors\":3,\"recovered\":0,\"aborted\":false,\"reason\":null}]}";
+        "\"survivors\":3,\"recovered\":0,\"state\":\"done\",\"reason\":null}]}";
     assert_shows(
         fl_show_report, report, 120,
         "round 7 done in 2.1 s, masked (malicious): 6 of 14 devices in, 5 refused, 2 recovered, "
@@ -348,10 +351,32 @@ a_masked_report_has_a_line_per_tier_and_a_row_per_block(void **state)
         "devices: 8 masked, 2 recovered, 5 aborted; blocks: 1 opened, 1 aborted\n"
         "edges: 3 masked, 0 recovered, 0 aborted; blocks: 1 opened, 0 aborted\n"
         "\n"
-        "TIER     PARENT  BLOCK  MEMBERS  MASKED  SURVIVORS  RECOVERED  ENDED    WHY\n"
-        "devices  edge-a      0        9       8          6          2  opened   -\n"
+        "TIER     PARENT  BLOCK  MEMBERS  MASKED  SURVIVORS  RECOVERED  STATE    WHY\n"
+        "devices  edge-a      0        9       8          6          2  done     -\n"
         "devices  edge-a      1        5       5          0          0  aborted  checksum\n"
-        "edges    cloud       0        3       3          3          0  opened   -\n");
+        "edges    cloud       0        3       3          3          0  done     -\n");
+}
+
+static void
+live_blocks_are_shown_below_the_children(void **state)
+{
+    (void)state;
+    assert_shows(fl_show_status,
+                 "{\"tier\":\"edge\",\"node\":\"edge-a\",\"round\":3,\"phase\":\"collecting\","
+                 "\"encrypted\":true,\"masking\":\"malicious\",\"masked\":true,\"blocks\":["
+                 "{\"tier\":\"devices\",\"parent\":\"edge-a\",\"block\":0,\"members\":5,"
+                 "\"state\":\"waiting-ready\",\"reason\":null},"
+                 "{\"tier\":\"devices\",\"parent\":\"edge-a\",\"block\":1,\"members\":2,"
+                 "\"state\":\"aborted\",\"aborted\":true,\"reason\":\"roster-too-small\"}]}",
+                 100,
+                 "edge edge-a  run -  round 3 collecting  up 0.0 s\n"
+                 "encrypted, masked (malicious)\n"
+                 "\n"
+                 "TIER     PARENT  BLOCK  MEMBERS  MASKED  SURVIVORS  RECOVERED  STATE"
+                 "          WHY\n"
+                 "devices  edge-a      0        5       0          0          0  waiting-ready  -\n"
+                 "devices  edge-a      1        2       0          0          0  aborted        "
+                 "roster-too-small\n");
 }
 
 static void
@@ -424,6 +449,7 @@ main(void)
         cmocka_unit_test(an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash),
         cmocka_unit_test(a_report_is_a_line_some_facts_and_a_row_per_node),
         cmocka_unit_test(a_masked_report_has_a_line_per_tier_and_a_row_per_block),
+        cmocka_unit_test(live_blocks_are_shown_below_the_children),
         cmocka_unit_test(how_a_round_was_masked_is_said_in_its_line),
         cmocka_unit_test(rounds_are_a_table),
     };

@@ -4,6 +4,7 @@
 
 #include "tests/support/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,8 @@ a_report_shows_the_profile_every_block_and_the_totals_of_each_tier(void **state)
     assert_int_equal(json_array_size(json_at(json, "blocks")), 3);
     assert_text(json, "blocks/0/tier", "devices");
     assert_text(json, "blocks/0/parent", "edge-a");
+    assert_text(json, "blocks/0/state", "done");
+    assert_text(json, "blocks/1/state", "aborted");
     assert_whole(json, "blocks/0/members", 9);
     assert_whole(json, "blocks/0/masked", 8);
     assert_whole(json, "blocks/0/survivors", 6);
@@ -203,6 +206,87 @@ the_longest_answers_fit(void **state)
     free(rounds);
 }
 
+// ---- live -------------------------------------------------------------------------------------
+static const fl_run run = { { 0xab } };
+static fl_outbox *out;
+
+static fl_cohort *
+s_cohort(const fl_masking_cohort_conf *masking, uint32_t children)
+{
+    const fl_cohort_conf conf = { .node = { "edge-a" }, .child_roles = { FL_ROLE_DEVICE },
+                                  .seats_max = 16, .slots = 4, .window = fl_window_default(),
+                                  .timing = fl_timing_default(), .masking = masking };
+    out = fl_outbox_new(4096);
+    fl_cohort *cohort = fl_cohort_new(&conf);
+    assert_true(out != NULL && cohort != NULL);
+    fl_cohort_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
+    for (uint32_t i = 0; i < children; i++) {
+        const fl_message hello = { .verb = FL_HELLO, .run = run,
+                                   .hello = { .role = FL_ROLE_DEVICE, .incarnation = i + 1,
+                                              .leaves = 1 } };
+        fl_event event = { .kind = FL_EV_MESSAGE,
+                           .message = { .from = i, .role = FL_ROLE_DEVICE, .message = &hello } };
+        (void)snprintf(event.message.node.name, sizeof event.message.node.name, "dev-%u", i);
+        fl_cohort_step(cohort, &event, 1000, out);
+        fl_outbox_reset(out);
+    }
+    return cohort;
+}
+
+static void
+a_status_shows_each_block_and_how_far_it_has_come(void **state)
+{
+    (void)state;
+    const fl_masking_cohort_conf masking = { .node = { "edge-a" }, .hop = 1 };
+    fl_cohort *cohort = s_cohort(&masking, 6);
+    const fl_view_input input = { .tier = "edge", .version = "0.1.0", .cohort = cohort };
+    json_t *json = json_of(fl_view_status(&input));
+    assert_int_equal(json_array_size(json_at(json, "blocks")), 0); // no round yet
+    json_decref(json);
+    const fl_task task = { .attempt = 1,
+                           .order = { .run = run, .round = 7, .model = { { 1 } },
+                                      .model_bytes = 100, .elements = 10,
+                                      .plan = { .clip = 1, .bits = 8, .ring_bits = 32,
+                                                .wire_bytes = 4, .weight_unit = 1,
+                                                .weight_max = 100, .devices_max = 8, .epochs = 1,
+                                                .batch = 1, .rate = 1,
+                                                .masking = FL_MASKING_MALICIOUS, .block_max = 3,
+                                                .step_ms = 100 } } };
+    fl_cohort_open(cohort, &task, 1000 + 60000, 0, 1000, out);
+    fl_outbox_reset(out);
+    json = json_of(fl_view_status(&input));
+    assert_int_equal(json_array_size(json_at(json, "blocks")), 2);
+    assert_text(json, "blocks/0/tier", "devices");
+    assert_text(json, "blocks/0/parent", "edge-a");
+    assert_text(json, "blocks/1/state", "invited");
+    assert_whole(json, "blocks/1/block", 1);
+    assert_whole(json, "blocks/1/members", 0); // nobody has said KEYS
+    assert_true(json_is_false(json_at(json, "blocks/1/aborted")));
+    assert_null_at(json, "blocks/1/reason");
+    json_decref(json);
+    fl_cohort_abandon(cohort, FL_WHY_RESTART, 2000, out);
+    fl_outbox_reset(out);
+    json = json_of(fl_view_status(&input));
+    assert_text(json, "blocks/0/state", "aborted");
+    assert_true(json_is_true(json_at(json, "blocks/0/aborted")));
+    json_decref(json);
+    fl_cohort_destroy(&cohort);
+    fl_outbox_destroy(&out);
+}
+
+static void
+a_cohort_that_opens_no_masked_round_has_no_blocks(void **state)
+{
+    (void)state;
+    fl_cohort *cohort = s_cohort(NULL, 3);
+    fl_block_view view;
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        assert_false(fl_cohort_block(cohort, i, &view));
+    }
+    fl_cohort_destroy(&cohort);
+    fl_outbox_destroy(&out);
+}
+
 int
 main(void)
 {
@@ -211,6 +295,8 @@ main(void)
         cmocka_unit_test(an_unmasked_report_says_so),
         cmocka_unit_test(masked_means_that_no_sum_was_made_without_masks_at_either_hop),
         cmocka_unit_test(each_round_and_all_of_them_say_how_they_were_masked),
+        cmocka_unit_test(a_status_shows_each_block_and_how_far_it_has_come),
+        cmocka_unit_test(a_cohort_that_opens_no_masked_round_has_no_blocks),
         cmocka_unit_test(the_longest_answers_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
