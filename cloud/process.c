@@ -322,6 +322,13 @@ s_fill(void *arg, fl_view_input *input)
     input->cohort = fl_root_cohort(self->root);
 }
 
+static void
+s_sign(void *arg, fl_task *task)
+{
+    const process *self = arg;
+    fl_identity_sign(self->identity, task);
+}
+
 static fl_status
 s_seat(process *self, fl_why *why)
 {
@@ -344,6 +351,7 @@ s_seat(process *self, fl_why *why)
     self->blocks = fl_settings_blocks(self->identity, 2);
     root.cohort.node = *fl_identity_node(self->identity);
     root.cohort.masking = &self->blocks;
+    root.signer = (fl_signer){ .self = self, .sign = s_sign };
     root.cohort.facts = self->facts->facts;
     root.cohort.fact_count = self->facts->count;
     root.pasts = self->pasts;

@@ -135,8 +135,12 @@ static void
 s_open(fl_root *self, fl_time now, fl_outbox *out)
 {
     const fl_order *order = &self->task.order;
+    const fl_signer *signer = &self->conf.signer;
     self->waits = 0;
     self->task.attempt++;
+    if (signer->sign != NULL) {
+        signer->sign(signer->self, &self->task);
+    }
     self->report = (fl_report){ .run = order->run,
                                 .round = order->round,
                                 .attempt = self->task.attempt,

@@ -10,9 +10,17 @@
 
 typedef struct fl_root fl_root;
 
+//  Who signs a round's order, once and before anybody hears of it: what is masked later depends on
+//  the signature too, so the machine has to know it. The same order gets the same signature.
+typedef struct fl_signer {
+    void *self;
+    void (*sign)(void *self, fl_task *task); // NULL: orders are not signed
+} fl_signer;
+
 typedef struct fl_root_conf {
     fl_cohort_conf cohort;
     fl_plan plan;
+    fl_signer signer;
     uint64_t rounds;        // to run in all
     uint32_t expect_leaves; // devices wanted before a round opens; 0 = any
     uint32_t start_wait_ms; // bound of the wait for them, before each round

@@ -36,7 +36,7 @@ static const fl_setting rows[] = {
     { "plan.weight_max", FL_CONF_INT, "255", 1, 1000000, NULL, "largest weight of a device" },
     { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
       "devices that the proof against overflow allows for" },
-    { "masking", FL_CONF_CHOICE, "unmasked", 0, 0, FL_SETTINGS_MASKING,
+    { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,
       "how updates are hidden from who adds them up; unmasked must be said on every node" },
     { "masking.block_max", FL_CONF_INT, "64", 3, FL_MEMBERS_MAX, NULL,
       "members of one block, which mask with each other" },

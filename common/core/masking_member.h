@@ -81,10 +81,9 @@ void fl_masking_member_destroy(fl_masking_member **self_p);
 void fl_masking_member_under(fl_masking_member *self, uint8_t hop);
 
 //  A task was accepted (its signature holds) from the parent of that name; `until`: when to give
-//  up. Says KEYS. The same body again changes nothing but a later `until`; another body for the same
-//  round burns it.
-//  FL_WHY_NONE, or why this member takes no part: policy-refused, plan, stale (no later round than
-//  the last), equivocation. Not for an unmasked plan that `profile` allows.
+//  up. Says KEYS. The same body again changes nothing but a later `until`; another body for the
+//  same round burns it. FL_WHY_NONE, or why this member takes no part: policy-refused, plan, stale
+//  (no later round than the last), equivocation. Not for an unmasked plan that `profile` allows.
 FL_CHECKED fl_reason fl_masking_member_begin(fl_masking_member *self, const fl_task *task,
                                              const fl_node *parent, fl_time until, fl_time now,
                                              fl_outbox *out);

@@ -344,8 +344,8 @@ fl_member_deadline(const fl_member *self)
 const fl_task *
 fl_member_task(const fl_member *self)
 {
-    bool held = self->phase != FL_MEMBER_NONE &&
-                fl_hash_equal(&self->model, &self->task.order.model);
+    bool held =
+        self->phase != FL_MEMBER_NONE && fl_hash_equal(&self->model, &self->task.order.model);
     return held ? &self->task : NULL;
 }
 

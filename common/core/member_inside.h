@@ -41,11 +41,11 @@ struct fl_member {
     fl_masking_member *masking; // NULL: without
     fl_node parent;             // as certified, of a member with `masking`
     fl_role parent_role;
-    fl_time masking_until;   // when its half of the round in hand ends at the latest
-    bool spent;              // the update in hand was masked
-    bool mask_answered;      // MASKED of the round in hand came
-    bool mask_stale;         // one of a round that is over has still to come
-    fl_event held;           // SAVED that waits for it; its token is 0 when there is none
+    fl_time masking_until; // when its half of the round in hand ends at the latest
+    bool spent;            // the update in hand was masked
+    bool mask_answered;    // MASKED of the round in hand came
+    bool mask_stale;       // one of a round that is over has still to come
+    fl_event held;         // SAVED that waits for it; its token is 0 when there is none
 };
 
 void fl_member_enter(fl_member *self, fl_member_phase next);
@@ -81,8 +81,7 @@ void fl_member_hear(fl_member *self, const fl_event *event, fl_time now, fl_outb
 //  The task in hand asks for masks.
 bool fl_member_masks(const fl_member *self);
 //  WELCOME shows who the parent is. False: it does not, and the connection is given up.
-bool fl_member_masking_welcome(fl_member *self, const fl_event *event, fl_time now,
-                               fl_outbox *out);
+bool fl_member_masking_welcome(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out);
 //  The task in hand is new. FL_WHY_NONE, or why we take no part.
 FL_CHECKED fl_reason fl_member_masking_begin(fl_member *self, fl_time now, fl_outbox *out);
 //  Its TASK came again. False: it was another one, and our part is over.

@@ -1,6 +1,7 @@
 //  What is different when a task is masked. The other half of the member, fl_masking_member, keeps
-//  the rules; here is who it talks to, how long, and what its end means for the task in hand: before
-//  the upload has left, the task is over; after that only the parent knows what became of it.
+//  the rules; here is who it talks to, how long, and what its end means for the task in hand:
+//  before the upload has left, the task is over; after that only the parent knows what became of
+//  it.
 #include "common/core/member_inside.h"
 
 #include <string.h>
@@ -79,9 +80,9 @@ fl_member_masking_welcome(fl_member *self, const fl_event *event, fl_time now, f
         return true;
     }
     fl_cert cert;
-    fl_trust trust = fl_cert_check(event->message.message->welcome.certificate,
-                                   self->conf.masking->trust.authority, event->wall_s,
-                                   FL_ROLES_PARENT, &cert);
+    fl_trust trust =
+        fl_cert_check(event->message.message->welcome.certificate,
+                      self->conf.masking->trust.authority, event->wall_s, FL_ROLES_PARENT, &cert);
     if (trust != FL_TRUST_OK) {
         fl_reason reason = trust == FL_TRUST_ROLE ? FL_WHY_ROLE : FL_WHY_CERTIFICATE;
         fl_member_note(self, FL_NOTE_REFUSED, reason, FL_WELCOME, 0, out);
@@ -199,8 +200,8 @@ fl_member_masking_refused(fl_member *self, const fl_message *message, fl_outbox 
 static void
 s_saved(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    bool ours = fl_masking_member_saved(self->masking, event->saved.token, event->saved.ok, now,
-                                        out);
+    bool ours =
+        fl_masking_member_saved(self->masking, event->saved.token, event->saved.ok, now, out);
     FL_ASSERT(ours);
     s_look(self, out);
 }
@@ -273,6 +274,5 @@ fl_member_masking_deadline(const fl_member *self)
     if (!s_active(self)) {
         return FL_NEVER;
     }
-    return fl_member_joined(self) ? fl_masking_member_deadline(self->masking)
-                                  : self->masking_until;
+    return fl_member_joined(self) ? fl_masking_member_deadline(self->masking) : self->masking_until;
 }

@@ -26,9 +26,6 @@ struct fl_identity {
     bool deny_changed;
     fl_gate *gate;
     uint16_t up_port, down_port;
-    uint8_t order[FL_ORDER_BYTES]; // the newest order signed here ...
-    uint8_t signature[FL_SIGN_BYTES];
-    bool signed_once;
     seen *seen;              // (FL_IDENTITY_SEEN_MAX), a ring
     uint32_t seen_count, seen_next;
 };
@@ -163,6 +160,15 @@ fl_identity_trust(const fl_identity *self, unsigned roles)
 {
     return (fl_masking_trust){ .authority = &self->authority, .deny = self->denied,
                                .roles = roles };
+}
+
+void
+fl_identity_sign(const fl_identity *self, fl_task *task)
+{
+    FL_ASSERT(self->conf.authority != NULL);
+    uint8_t order[FL_ORDER_BYTES];
+    fl_order_encode(&task->order, order);
+    fl_order_sign(self->conf.authority, fl_bytes_of(order, sizeof order), task->signature);
 }
 
 void
@@ -398,19 +404,6 @@ s_incoming(void *arg, fl_peer from, const fl_badge *badge, fl_message *message)
 }
 
 static void
-s_sign_task(fl_identity *self, fl_task *task)
-{
-    uint8_t order[FL_ORDER_BYTES];
-    fl_order_encode(&task->order, order);
-    if (!self->signed_once || memcmp(order, self->order, sizeof order) != 0) {
-        memcpy(self->order, order, sizeof order);
-        fl_order_sign(self->conf.authority, fl_bytes_of(order, sizeof order), self->signature);
-        self->signed_once = true;
-    }
-    memcpy(task->signature, self->signature, sizeof task->signature);
-}
-
-static void
 s_fill_welcome(fl_identity *self, fl_peer to, fl_message *message)
 {
     fl_welcome *welcome = &message->welcome;
@@ -435,8 +428,6 @@ s_outgoing(void *arg, fl_peer to, fl_message *message)
         message->hello.certificate = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
     } else if (message->verb == FL_WELCOME) {
         s_fill_welcome(self, to, message);
-    } else if (message->verb == FL_TASK && self->conf.authority != NULL) {
-        s_sign_task(self, &message->task);
     } else if (message->verb == FL_BEAT) {
         message->beat.deny_version = fl_identity_deny_version(self);
     }

@@ -43,6 +43,9 @@ const fl_home_parent *fl_identity_parent(const fl_identity *self); // conf.paren
 //  Seconds that our certificate holds yet, and whether its last third has begun: time to renew it.
 uint64_t fl_identity_left_s(const fl_identity *self, bool *ending);
 
+//  Root only: sign the order of a task.
+void fl_identity_sign(const fl_identity *self, fl_task *task);
+
 //  For the reactor. `gate` (may be NULL) is asked who a peer is; the ports go into WELCOME.
 void fl_identity_serve(fl_identity *self, fl_gate *gate, uint16_t up_port, uint16_t down_port);
 fl_gate_ops fl_identity_ops(fl_identity *self);

@@ -82,7 +82,7 @@
     { "backoff.min", FL_CONF_DURATION, "200ms", 10, 3600000, NULL,                                 \
       "first wait before connecting again" },                                                      \
     { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" },            \
-    { "masking", FL_CONF_CHOICE, "unmasked", 0, 0, FL_SETTINGS_MASKING,                            \
+    { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,                           \
       "weakest masks under which an update leaves; unmasked lets the parent read it" },            \
     { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                            \
       "takes part in no smaller block, whatever the root says" },                                  \

@@ -39,12 +39,13 @@ struct fl_gate {
     uint32_t gone;           // sessions with something to tell
 };
 
-#define VERB(verb) ((uint32_t)1 << (verb))
+#define VERB(verb) ((uint64_t)1 << (verb))
 
 //  What a child may say on which lane.
-static const uint32_t spoken[FL_WATCHED] = {
+static const uint64_t spoken[FL_WATCHED] = {
     [FL_WAY_CONTROL] = VERB(FL_HELLO) | VERB(FL_REFUSED) | VERB(FL_CONTRIB) | VERB(FL_BEAT) |
-                       VERB(FL_LEAVE) | VERB(FL_ENROL),
+                       VERB(FL_LEAVE) | VERB(FL_ENROL) | VERB(FL_KEYS) | VERB(FL_SHARES) |
+                       VERB(FL_READY) | VERB(FL_ACK) | VERB(FL_UNMASK),
     [FL_WAY_UP] = VERB(FL_CHUNK),
     [FL_WAY_DOWN] = VERB(FL_FETCH),
 };

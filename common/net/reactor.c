@@ -118,13 +118,15 @@ s_receive_child(fl_reactor *self, fl_way way)
     return true;
 }
 
-#define VERB(verb) ((uint32_t)1 << (verb))
+#define VERB(verb) ((uint64_t)1 << (verb))
 
 //  What the parent may say on which lane.
-static const uint32_t spoken_control = VERB(FL_WELCOME) | VERB(FL_REFUSED) | VERB(FL_TASK) |
+static const uint64_t spoken_control = VERB(FL_WELCOME) | VERB(FL_REFUSED) | VERB(FL_TASK) |
                                        VERB(FL_GRANT) | VERB(FL_CLOSED) | VERB(FL_BEAT) |
-                                       VERB(FL_DENY) | VERB(FL_ENROLLED);
-static const uint32_t spoken_down = VERB(FL_PIECE);
+                                       VERB(FL_DENY) | VERB(FL_ENROLLED) | VERB(FL_ROSTER) |
+                                       VERB(FL_DEALT) | VERB(FL_MASKSET) | VERB(FL_SURVIVORS) |
+                                       VERB(FL_ACKS);
+static const uint64_t spoken_down = VERB(FL_PIECE);
 
 static void
 s_refuse_parent(fl_reactor *self, fl_way way, fl_drop drop, fl_reason reason, fl_verb about,
@@ -139,7 +141,7 @@ s_refuse_parent(fl_reactor *self, fl_way way, fl_drop drop, fl_reason reason, fl
 
 //  One message of the parent. False: none waits.
 static bool
-s_receive_parent(fl_reactor *self, fl_way way, fl_link *link, uint32_t spoken)
+s_receive_parent(fl_reactor *self, fl_way way, fl_link *link, uint64_t spoken)
 {
     fl_message message;
     if (link == NULL || !fl_link_receive(link, &self->parcel)) {

@@ -255,16 +255,21 @@ class Fabric:
     """edges and devices: {name: name of its parent}, "root" being the root. `root`, `edge`,
     `device`: settings of every process of the tier; `each`: {name: settings} of single ones. By
     default the devices run the synthetic trainer, each with a seed made from its name, on 10000
-    elements, and the root waits for all of them before the first round."""
+    elements, and the root waits for all of them before the first round. Rounds are masked, which
+    takes three children of every parent; with fewer, or when a test wants to see what the masks
+    hide, it says `unmasked`."""
 
     def __init__(self, edges=None, devices=None, root=None, edge=None, device=None, each=None,
-                 hosts=None):
+                 hosts=None, unmasked=False):
         self.base = tempfile.mkdtemp(prefix="fl-")
         self.edges = {"e1": "root"} if edges is None else dict(edges)
         self.devices = {"d1": "e1", "d2": "e1"} if devices is None else dict(devices)
         self.hosts = hosts or {}    # where children reach a parent; 127.0.0.1 unless said here
         self.authority = os.path.join(self.base, "authority")
         self.nodes = {}
+        self.unmasked = unmasked
+        few = [parent for parent in ["root", *self.edges] if len(self._below(parent)) < 3]
+        expect(unmasked or not few, f"fewer than three children cannot mask: {few}")
         self._plan(root or {}, edge or {}, device or {}, each or {})
 
     def __getitem__(self, name):
@@ -284,12 +289,14 @@ class Fabric:
     def _plan(self, root, edge, device, each):
         builtin = device.get("trainer", "synthetic") == "builtin"
         elements = root.get("model.elements", 0 if builtin else 10000)
-        common = {**LOOPBACK, **QUICK}
+        masks = {"masking": "unmasked"} if self.unmasked else {}
+        common = {**LOOPBACK, **QUICK, **masks}
+        step = {} if self.unmasked else {"masking.step": "500ms"}
         self._add("root", "root", {
             **common, "authority": self.authority, "round.expect": len(self._below("root")),
             "round.expect_devices": len(self.devices), "model.elements": elements,
             "plan.devices_max": max(16, len(self.devices)), "round.time_max": "10s",
-            "margin.hop": "100ms", **root}, each)
+            "margin.hop": "100ms", **step, **root}, each)
         for name in self.edges:
             self._add(name, "edge", {
                 **common, "linger": "2s", "round.expect": len(self._below(name)),
@@ -299,7 +306,7 @@ class Fabric:
             seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
             own = {} if builtin else {"synthetic.seed": seed}
             self._add(name, "device", {"threads": 1, "backoff.min": "50ms", "backoff.max": "1s",
-                                       **synthetic, **own, **device}, each)
+                                       **masks, **synthetic, **own, **device}, each)
 
     def _add(self, name, tier, settings, each):
         process = Process(self.base, name, tier, {**settings, **each.get(name, {})})

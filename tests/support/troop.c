@@ -381,13 +381,12 @@ troop_welcome(uint32_t index, const uint8_t *certificate)
 {
     fl_message message = masked_message(troop_world, FL_WELCOME);
     message.round = 0;
-    message.welcome =
-        (fl_welcome){ .seat = index,
-                      .epoch = 1,
-                      .beat_ms = TROOP_BEAT_MS,
-                      .up_port = 1001,
-                      .down_port = 1002,
-                      .certificate = fl_bytes_of(certificate, FL_CERT_BYTES) };
+    message.welcome = (fl_welcome){ .seat = index,
+                                    .epoch = 1,
+                                    .beat_ms = TROOP_BEAT_MS,
+                                    .up_port = 1001,
+                                    .down_port = 1002,
+                                    .certificate = fl_bytes_of(certificate, FL_CERT_BYTES) };
     masked_post(troop_world, -1, (int32_t)index, &message);
 }
 

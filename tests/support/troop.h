@@ -18,9 +18,9 @@ typedef struct troop_child {
     bool hold_model, hold_saved, hold_masked, hold_grant, hold_bytes; // are not answered
     fl_event saved, masked;                                           // what was held back
     bool no_memory;                                                   // for masked bytes
-    uint32_t said[FL_VERB_COUNT]; // how often, ever
-    fl_reason noted;              // what it refused last
-    fl_refused refused;           // newest of each of these
+    uint32_t said[FL_VERB_COUNT];                                     // how often, ever
+    fl_reason noted;                                                  // what it refused last
+    fl_refused refused;                                               // newest of each of these
     fl_beat beat;
     fl_contrib contrib; // its views are those below
     uint8_t header[FL_MASKED_HEADER_BYTES], psig[FL_SIGNATURE_BYTES];

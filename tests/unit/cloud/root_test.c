@@ -476,11 +476,40 @@ misuse_is_a_broken_invariant(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
 
+static unsigned signatures;
+
+static void
+s_sign(void *self, fl_task *task)
+{
+    assert_ptr_equal(self, &signatures);
+    signatures++;
+    memset(task->signature, (int)task->order.round, sizeof task->signature);
+}
+
+static void
+an_order_is_signed_before_anybody_hears_of_it(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.signer = (fl_signer){ .self = &signatures, .sign = s_sign };
+    signatures = 0;
+    s_make(&conf);
+    s_open();
+    assert_int_equal(signatures, 1);
+    uint8_t expected[FL_SIGNATURE_BYTES];
+    memset(expected, 1, sizeof expected);
+    for (fl_peer peer = 0; peer < 2; peer++) {
+        assert_memory_equal(machine_said(peer, FL_TASK)->task.signature, expected,
+                            sizeof expected);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_round_is_opened_durably_collected_applied_closed_durably_and_told),
+        TEST(an_order_is_signed_before_anybody_hears_of_it),
         TEST(the_run_ends_after_its_last_round),
         TEST(a_restart_goes_on_with_the_next_attempt_of_the_round),
         TEST(a_restart_after_the_last_round_is_done_at_once),

@@ -3,7 +3,6 @@
 
 #include "tests/support/unit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/core/masking.h"
@@ -182,6 +181,5 @@ main(void)
         cmocka_unit_test_teardown(a_root_waits_for_as_many_children_as_can_mask, end),
         cmocka_unit_test_teardown(what_no_masked_round_could_live_with_is_refused, end),
     };
-    (void)setenv("FL_MASKING", "malicious", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

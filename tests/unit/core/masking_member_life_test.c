@@ -241,6 +241,58 @@ what_is_not_answered_is_said_again_and_given_up_in_the_end(void **state)
     masked_destroy(&world);
 }
 
+static void
+a_task_heard_again_with_more_time_is_given_more(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    fl_masking_member *machine = world->member[0].machine;
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    fl_time until = world->now + 5000;
+    assert_int_equal(fl_masking_member_deadline(machine), until); // `again` is far away
+    world->now -= 100;
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    assert_int_equal(fl_masking_member_deadline(machine), until); // not less
+    world->now += 800;
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    assert_int_equal(fl_masking_member_deadline(machine), until + 700);
+    masked_destroy(&world);
+}
+
+static void
+s_under_in_a_round(void)
+{
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    (void)s_begin(world, &world->task);
+    fl_masking_member_under(world->member[0].machine, 2);
+}
+
+static void
+another_hop_is_signed_and_judged_by_and_never_within_a_round(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    plan.hop = 2;
+    masked_world *world = masked_new(&plan, 5);
+    for (uint32_t i = 0; i < 3; i++) {
+        world->member[i].conf.hop = 1;
+        masked_restart_member(world, i);
+        fl_masking_member_under(world->member[i].machine, 2);
+    }
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    masked_next_round(world, 2, false);
+    fl_masking_member_end(world->member[0].machine, FL_WHY_NONE, world->out);
+    masked_obey(world, 0);
+    fl_masking_member_under(world->member[0].machine, 1);
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_ROSTER_TOO_SMALL); // its keys are of another hop
+    masked_destroy(&world);
+    assert_true(unit_dies(s_under_in_a_round));
+}
+
 static bool
 s_all_zero(const void *bytes, size_t size)
 {
@@ -351,6 +403,8 @@ main(void)
         cmocka_unit_test(frames_moved_into_this_round_never_give_a_wrong_sum),
         cmocka_unit_test(a_member_killed_between_any_two_steps_never_masks_twice),
         cmocka_unit_test(what_is_not_answered_is_said_again_and_given_up_in_the_end),
+        cmocka_unit_test(a_task_heard_again_with_more_time_is_given_more),
+        cmocka_unit_test(another_hop_is_signed_and_judged_by_and_never_within_a_round),
         cmocka_unit_test(secrets_are_gone_when_a_round_ends),
         cmocka_unit_test(a_mark_that_cannot_be_kept_burns_before_a_byte_is_masked),
         cmocka_unit_test(a_model_may_be_opened_again_as_configured),

@@ -1,5 +1,5 @@
-//  How a member's part in a masked round ends: by a rule that was broken, by the parent's word, by a
-//  newer task, by time, or for want of memory; at every stage of the task.
+//  How a member's part in a masked round ends: by a rule that was broken, by the parent's word, by
+//  a newer task, by time, or for want of memory; at every stage of the task.
 #include "tests/support/unit.h"
 
 #include "tests/support/troop.h"
@@ -43,10 +43,9 @@ static void
 s_grant_a_byte(void)
 {
     fl_message grant = masked_message(troop_world, FL_GRANT);
-    grant.grant = (fl_grant){ .attempt = 1,
-                              .hash = troop[0].contrib.hash,
-                              .limit = 1,
-                              .chunk_bytes = FL_CHUNK_BYTES_MIN };
+    grant.grant = (fl_grant){
+        .attempt = 1, .hash = troop[0].contrib.hash, .limit = 1, .chunk_bytes = FL_CHUNK_BYTES_MIN
+    };
     troop_hear(0, &grant);
 }
 
@@ -198,6 +197,19 @@ a_closed_round_ends_at_any_stage(void **state)
         s_nothing_left(at);
         assert_int_equal(troop[0].said[FL_REFUSED], 0);
     }
+}
+
+static void
+a_round_after_one_that_was_spent_is_not(void **state)
+{
+    (void)state;
+    s_reach(OFFERED);
+    troop_close(0, FL_OUT_LATE, FL_WHY_LATE);
+    assert_true(troop_verdict(0).spent);
+    troop_next_round(2);
+    troop_task(0, 1);
+    troop_close(0, FL_OUT_LATE, FL_WHY_LATE);
+    assert_false(troop_verdict(0).spent);
 }
 
 static void
@@ -371,6 +383,27 @@ who_has_opened_owes_nothing_and_waits_for_the_verdict(void **state)
     assert_true(verdict.spent && verdict.certain);
 }
 
+static void
+but_another_parent_has_no_use_for_the_bytes(void **state)
+{
+    (void)state;
+    troop_begin();
+    fl_time until = s_until();
+    troop_train_all();
+    troop_settle();
+    s_pass(until);
+    troop[0].mute = (uint64_t)1 << FL_HELLO;
+    fl_message refused = masked_message(troop_world, FL_REFUSED);
+    refused.refused = (fl_refused){ .reason = FL_WHY_UNKNOWN_SEAT, .about = FL_BEAT };
+    troop_hear(0, &refused);
+    uint8_t certificate[FL_CERT_BYTES];
+    troop_certificate(FL_ROLE_EDGE, "edge-b", certificate);
+    troop_welcome(0, certificate);
+    troop_settle();
+    assert_int_equal(troop_verdict(0).reason, FL_WHY_MOVED);
+    assert_int_equal(troop[0].said[FL_CONTRIB], 1);
+}
+
 // ---- memory, disk -----------------------------------------------------------------------------
 static void
 no_memory_for_the_masked_bytes_ends_it(void **state)
@@ -492,12 +525,14 @@ main(void)
         TEST(after_that_only_the_parent_knows_what_became_of_it),
         TEST(who_is_left_out_of_the_mask_set_is_late_and_may_carry),
         TEST(a_closed_round_ends_at_any_stage),
+        TEST(a_round_after_one_that_was_spent_is_not),
         TEST(a_newer_task_replaces_an_older_one_at_any_stage_and_its_sum_is_exact),
         TEST(of_several_marks_that_wait_the_newest_counts),
         TEST(a_step_that_the_parent_refuses_ends_our_part),
         TEST(a_round_that_takes_too_long_is_given_up),
         TEST(without_a_seat_it_is_given_up_in_silence),
         TEST(who_has_opened_owes_nothing_and_waits_for_the_verdict),
+        TEST(but_another_parent_has_no_use_for_the_bytes),
         TEST(no_memory_for_the_masked_bytes_ends_it),
         TEST(a_mark_that_is_not_durable_ends_it_before_a_byte_is_masked),
         TEST(words_of_a_masked_round_that_are_not_ours_change_nothing),

@@ -324,8 +324,10 @@ the_last_word_is_said_again_on_a_new_seat(void **state)
     const struct {
         fl_masking_step step;
         fl_verb word;
-    } rows[] = { { FL_MASKING_KEYED, FL_KEYS },    { FL_MASKING_DEALT, FL_SHARES },
-                 { FL_MASKING_READY, FL_READY },   { FL_MASKING_ACKED, FL_ACK },
+    } rows[] = { { FL_MASKING_KEYED, FL_KEYS },
+                 { FL_MASKING_DEALT, FL_SHARES },
+                 { FL_MASKING_READY, FL_READY },
+                 { FL_MASKING_ACKED, FL_ACK },
                  { FL_MASKING_OPENED, FL_UNMASK } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         (void)s_destroy(state);

@@ -94,6 +94,82 @@ an_edge_sends_its_roll_along(void **state)
 }
 
 static void
+an_edge_tells_how_its_blocks_ended(void **state)
+{
+    (void)state;
+    fl_push edge;
+    assert_true(fl_push_init(&edge, true));
+    fl_block_line lines[2] = {
+        { .parent = machine_node("e1"), .block = 0, .hop = 1, .members = 5, .masked = 5 },
+        { .parent = machine_node("e1"), .block = 1, .hop = 1, .members = 4, .masked = 4 },
+    };
+    lines[0].survivors = 4;
+    lines[1].reason = FL_WHY_TOO_FEW_UPLOADS;
+    fl_push_load(&edge,
+                 &(fl_offer){ .vec = 1, .vector_bytes = 4, .blocks = lines, .block_count = 2 });
+    lines[1].block = 9; // they were copied
+    fl_contrib contrib = { 0 };
+    fl_push_announce(&edge, &task, &seat, &contrib);
+    assert_int_equal(contrib.blocks.size, 2 * FL_BLOCK_LINE_BYTES);
+    fl_block_line second;
+    assert_true(fl_block_line_decode(
+        fl_bytes_of(contrib.blocks.data + FL_BLOCK_LINE_BYTES, FL_BLOCK_LINE_BYTES), &second));
+    assert_int_equal(second.block, 1);
+    assert_int_equal(second.reason, FL_WHY_TOO_FEW_UPLOADS);
+    fl_push_release(&edge);
+    assert_null(edge.blocks);
+}
+
+static uint8_t header[FL_MASKED_HEADER_BYTES], psig[FL_SIGNATURE_BYTES];
+
+static fl_masking_upload
+s_upload(bool signs)
+{
+    memset(header, 5, sizeof header);
+    memset(psig, 6, sizeof psig);
+    return (fl_masking_upload){ .vec = 8,
+                                .hash = machine_hash(71),
+                                .vector_bytes = TOTAL,
+                                .header = fl_bytes_of(header, sizeof header),
+                                .psig = fl_bytes_of(psig, signs ? sizeof psig : 0) };
+}
+
+static void
+masked_bytes_take_the_place_of_plain_ones(void **state)
+{
+    for (int signs = 0; signs < 2; signs++) {
+        (void)s_load(state);
+        push.offer.stats[2] = 7;
+        push.offer.tally.in = 3;
+        fl_masking_upload upload = s_upload(signs == 1);
+        machine_clear();
+        fl_push_mask(&push, &upload, machine_out);
+        assert_int_equal(machine_effect(FL_FX_DROP)->drop.vec, 7);
+        memset(header, 0, sizeof header); // they were copied
+        memset(psig, 0, sizeof psig);
+        fl_contrib contrib = { 0 };
+        fl_push_announce(&push, &task, &seat, &contrib);
+        assert_int_equal(contrib.weight, 0);
+        assert_int_equal(contrib.count, 0);
+        assert_int_equal(contrib.stats[2], 0);
+        assert_int_equal(contrib.tally.in, 3);
+        assert_int_equal(contrib.base_round, 2);
+        fl_hash hash = machine_hash(71);
+        assert_true(fl_hash_equal(&contrib.hash, &hash));
+        assert_int_equal(contrib.header.size, sizeof header);
+        assert_int_equal(contrib.header.data[0], 5);
+        assert_int_equal(contrib.psig.size, signs == 1 ? sizeof psig : 0);
+        machine_clear();
+        fl_push_end(&push, machine_out);
+        assert_int_equal(machine_effect(FL_FX_DROP)->drop.vec, 8);
+        fl_push_load(&push, &(fl_offer){ .vec = 9, .vector_bytes = 4, .weight = 2, .count = 1 });
+        contrib = (fl_contrib){ 0 };
+        fl_push_announce(&push, &task, &seat, &contrib); // a plain one after it is plain
+        assert_int_equal(contrib.header.size + contrib.psig.size, 0);
+    }
+}
+
+static void
 nothing_is_sent_beyond_the_limit(void **state)
 {
     (void)state;
@@ -233,10 +309,19 @@ s_load_twice(void)
 }
 
 static void
+s_mask_twice(void)
+{
+    fl_masking_upload upload = s_upload(true);
+    fl_push_mask(&push, &upload, machine_out);
+    fl_push_mask(&push, &upload, machine_out);
+}
+
+static void
 a_second_offer_is_a_broken_invariant(void **state)
 {
     (void)state;
     assert_true(unit_dies(s_load_twice));
+    assert_true(unit_dies(s_mask_twice));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_load, s_release)
@@ -247,6 +332,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_announcement_says_what_is_offered_and_by_whom),
         TEST(an_edge_sends_its_roll_along),
+        TEST(an_edge_tells_how_its_blocks_ended),
+        TEST(masked_bytes_take_the_place_of_plain_ones),
         TEST(nothing_is_sent_beyond_the_limit),
         TEST(one_step_sends_its_share_whatever_is_granted),
         TEST(a_rewind_goes_back_once),

@@ -66,6 +66,18 @@ s_member(void)
 }
 
 static bool
+s_masked_member(void)
+{
+    static const fl_masking_member_conf masking = { .hop = 1, .again_ms = 1 };
+    fl_member_conf conf = device_conf;
+    conf.masking = &masking;
+    fl_member *member = fl_member_new(&conf);
+    bool made = member != NULL;
+    fl_member_destroy(&member);
+    return made;
+}
+
+static bool
 s_cohort(void)
 {
     fl_cohort *cohort = fl_cohort_new(&cohort_conf);
@@ -105,11 +117,12 @@ static void
 whatever_allocation_fails_a_machine_is_not_there(void **state)
 {
     (void)state;
+    assert_int_equal(fl_crypto_init(NULL), FL_OK);
     const struct {
         bool (*make)(void);
         int allocations;
     } rows[] = {
-        { s_outbox, 1 }, { s_member, 3 }, { s_cohort, 5 },
+        { s_outbox, 1 }, { s_member, 3 }, { s_masked_member, 2 }, { s_cohort, 5 },
         { s_edge, 9 },   { s_device, 2 }, { s_root, 6 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -179,7 +179,7 @@ a_member_masks_unless_it_is_told_not_to(void **state)
 {
     (void)state;
     fl_identity *identity = s_enrolled();
-    assert_int_equal(with("--masking", "malicious", NULL), FL_OK);
+    assert_int_equal(with(NULL), FL_OK);
     fl_masking_member_conf member = fl_settings_masking(conf, identity);
     assert_int_equal(member.profile, FL_MASKING_MALICIOUS);
     assert_int_equal(member.members_min, 3);

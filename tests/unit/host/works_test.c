@@ -73,7 +73,9 @@ s_save(void *self, fl_save what, const fl_report *report)
     saved_what = what;
     saved = *report;
     memcpy(saved_roll, report->roll, report->roll_count * sizeof saved_roll[0]);
-    memcpy(saved_blocks, report->blocks, report->block_count * sizeof saved_blocks[0]);
+    for (uint32_t i = 0; i < report->block_count; i++) {
+        saved_blocks[i] = report->blocks[i];
+    }
     return save_says;
 }
 
