@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/host/clock.h"
+#include "common/host/exits.h"
 
 struct fl_office {
     fl_office_conf conf;
@@ -42,7 +43,7 @@ s_sign(void *arg)
     application *application_of = arg;
     const fl_office_conf *conf = &application_of->office->conf;
     fl_registrar_sign(conf->authority, conf->ledger, &application_of->request, fl_clock_wall_s(),
-                      conf->life_s, &application_of->answer);
+                      conf->life_s, conf->shards, &application_of->answer);
 }
 
 static void
@@ -155,19 +156,42 @@ s_change(fl_office *self, uint32_t ticket, const fl_node *node, bool admit)
     fl_desk_put(self->conf.desk, &question);
 }
 
+// ---- certificates -----------------------------------------------------------------------------
+static void
+s_find_certificate(fl_question *question)
+{
+    const fl_office *self = question->self;
+    char hex[2 * FL_CERT_BYTES_MAX + 1];
+    fl_issued issued;
+    fl_why why;
+    fl_status status = fl_ledger_issued(self->conf.ledger, &question->node, &issued, &why);
+    if (status == FL_OK) {
+        fl_hex(issued.certificate, issued.certificate_bytes, hex);
+    }
+    question->code = status == FL_OK ? FL_EXIT_OK
+                     : status == FL_MISSING ? FL_EXIT_MISSING
+                                            : FL_EXIT_FAILED;
+    question->json = status == FL_OK ? fl_view_said(hex) : fl_view_error(why.text);
+}
+
 bool
 fl_office_ask(fl_office *self, uint32_t ticket, const fl_ask *ask)
 {
     bool revoke = strcmp(ask->verb, "revoke") == 0;
     bool admit = strcmp(ask->verb, "admit") == 0;
+    bool certificate = strcmp(ask->verb, "certificate") == 0;
     fl_node node;
-    if (!revoke && !admit) {
+    if (!revoke && !admit && !certificate) {
         return false;
     }
-    if (fl_node_parse(ask->argument, &node)) {
-        s_change(self, ticket, &node, admit);
+    if (!fl_node_parse(ask->argument, &node)) {
+        fl_desk_say(self->conf.desk, ticket, FL_EXIT_USAGE, "that is no node name");
+    } else if (certificate) {
+        const fl_question question = { .ticket = ticket, .node = node, .self = self,
+                                       .work = s_find_certificate };
+        fl_desk_put(self->conf.desk, &question);
     } else {
-        fl_desk_say(self->conf.desk, ticket, 2, "that is no node name");
+        s_change(self, ticket, &node, admit);
     }
     return true;
 }

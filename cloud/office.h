@@ -17,6 +17,7 @@ typedef struct fl_office_conf {
     fl_station *station;
     fl_desk *desk;
     uint64_t life_s; // of a certificate issued here
+    uint32_t shards; // leased to devices that enrol, one each; 0: none
 } fl_office_conf;
 
 //  The caller owns the result. NULL when out of memory.
@@ -25,7 +26,7 @@ void fl_office_destroy(fl_office **self_p);
 
 //  A sealed request came up; the answer goes to the relay. False: too busy.
 bool fl_office_enrol(fl_office *self, uint64_t ticket, fl_bytes sealed);
-//  `revoke NODE` and `admit NODE`. False: not a question of this office.
+//  `revoke NODE`, `admit NODE` and `certificate NODE`. False: not a question of this office.
 bool fl_office_ask(fl_office *self, uint32_t ticket, const fl_ask *ask);
 
 #endif

@@ -13,6 +13,8 @@
 #include "common/crypto/hash.h"
 #include "common/data/idx.h"
 #include "common/host/clock.h"
+#include "common/host/health.h"
+#include "common/host/newcomer.h"
 #include "common/host/recall.h"
 #include "common/host/settings.h"
 #include "common/model/safetensors.h"
@@ -22,6 +24,7 @@ enum { DAY_S = 24 * 3600 };
 
 typedef struct process {
     const fl_conf *conf;
+    fl_stop *stop;
     const char *state;
     fl_lock *lock;
     fl_authority *authority;
@@ -42,6 +45,22 @@ typedef struct process {
 } process;
 
 // ---- files ------------------------------------------------------------------------------------
+//  The authority may be made by somebody who starts when we do.
+static fl_status
+s_load_authority(process *self, fl_why *why)
+{
+    const char *directory = fl_conf_text(self->conf, "authority");
+    char path[FL_HOME_PATH_MAX];
+    fl_why missing;
+    fl_status status = fl_home_path(directory, FL_HOME_AUTHORITY, path, why);
+    if (status == FL_OK) {
+        status = fl_newcomer_wait(self->conf, self->stop, path, &missing);
+        (void)status; // loading says better what is wrong
+        status = fl_home_secret_load(directory, &self->authority, why);
+    }
+    return status;
+}
+
 static fl_status
 s_open_files(process *self, fl_why *why)
 {
@@ -51,7 +70,7 @@ s_open_files(process *self, fl_why *why)
         status = fl_lock_take(self->state, "fl-root", &self->lock, why);
     }
     if (status == FL_OK) {
-        status = fl_home_secret_load(fl_conf_text(self->conf, "authority"), &self->authority, why);
+        status = s_load_authority(self, why);
     }
     if (status == FL_OK) {
         status = fl_home_path(self->state, "ledger.db", path, why);
@@ -65,6 +84,21 @@ s_open_files(process *self, fl_why *why)
     if (status == FL_OK) {
         status = fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
                                      &self->checkpoints, why);
+    }
+    return status;
+}
+
+//  Another number of shards would be another partition: what is leased would overlap.
+static fl_status
+s_same_shards(const process *self, fl_why *why)
+{
+    uint32_t leased = 0, shards = 0, wanted = (uint32_t)fl_conf_int(self->conf, "shards");
+    fl_status status = fl_ledger_leased(self->ledger, &leased, &shards, why);
+    if (status == FL_OK && leased > 0 && shards != wanted) {
+        fl_why_set(why, "%s has leased %u of %u data shards, the setting shards now says %u: set "
+                   "it as it was, or name another state directory", self->state, leased, shards,
+                   wanted);
+        status = FL_RANGE;
     }
     return status;
 }
@@ -199,6 +233,21 @@ s_same_model(const process *self, fl_why *why)
 }
 
 static fl_status
+s_load_test(process *self, fl_why *why)
+{
+    const char *inputs = fl_conf_text(self->conf, "test.inputs");
+    const char *labels = fl_conf_text(self->conf, "test.labels");
+    if (inputs[0] == '\0') {
+        return FL_OK;
+    }
+    fl_status status = fl_newcomer_wait(self->conf, self->stop, inputs, why);
+    if (status == FL_OK) {
+        status = fl_newcomer_wait(self->conf, self->stop, labels, why);
+    }
+    return status == FL_OK ? fl_dataset_load(inputs, labels, NULL, 0, &self->test, why) : status;
+}
+
+static fl_status
 s_load_run(process *self, fl_why *why)
 {
     fl_blob *optimizer = NULL;
@@ -213,10 +262,8 @@ s_load_run(process *self, fl_why *why)
         status = fl_checkpoints_load(self->checkpoints, &self->resume.run.model, &self->model,
                                      &optimizer, why);
     }
-    const char *inputs = fl_conf_text(self->conf, "test.inputs");
-    if (status == FL_OK && inputs[0] != '\0') {
-        status = fl_dataset_load(inputs, fl_conf_text(self->conf, "test.labels"), NULL, 0, test,
-                                 why);
+    if (status == FL_OK) {
+        status = s_load_test(self, why);
     }
     fl_server_conf server = { .optimizer = fl_root_settings_optimizer(self->conf),
                               .test = { .inputs = test->inputs, .labels = test->labels,
@@ -297,6 +344,7 @@ s_seat(process *self, fl_why *why)
         .authority = self->authority, .identity = self->identity, .ledger = self->ledger,
         .station = self->station, .desk = self->desk,
         .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
+        .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
     self->office = fl_office_new(&office);
     fl_root_conf root = fl_root_settings(self->conf);
@@ -380,9 +428,15 @@ s_close(process *self)
 fl_status
 fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
-    process self = { .conf = conf, .state = fl_conf_text(conf, "state") };
+    process self = { .conf = conf, .stop = stop, .state = fl_conf_text(conf, "state") };
+    if (fl_conf_bool(conf, "healthcheck")) {
+        return fl_health_ask(self.state, why);
+    }
     fl_settings_log(conf, "root", fl_conf_text(conf, "node"));
     fl_status status = s_open_files(&self, why);
+    if (status == FL_OK) {
+        status = s_same_shards(&self, why);
+    }
     if (status == FL_OK) {
         status = s_certify(&self, why);
     }

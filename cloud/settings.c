@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/data/partition.h"
 #include "common/host/settings.h"
 #include "common/model/start.h"
 #include "common/tensor/fixed.h"
@@ -9,12 +10,15 @@
 enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
 
 static const fl_setting rows[] = {
+    FL_SETTINGS_STATE,
     FL_SETTINGS_PROCESS,
     FL_SETTINGS_COHORT,
     { "node", FL_CONF_TEXT, "root", 0, 0, NULL, "name of this root" },
     { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,
       "directory of the authority's secret: the root issues certificates and signs orders" },
     { "certificates.days", FL_CONF_INT, "30", 1, 3650, NULL, "life of a certificate issued here" },
+    { "shards", FL_CONF_INT, "0", 0, FL_SHARDS_MAX, NULL,
+      "data shards that devices are leased when they enrol, one each; 0 is none" },
     { "rounds", FL_CONF_INT, "20", 1, 1000000000, NULL, "rounds of the run" },
     { "round.expect_devices", FL_CONF_INT, "0", 0, 1000000, NULL,
       "devices wanted before a round begins; 0 is any" },

@@ -1,19 +1,25 @@
 #include "device/process.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "common/app/lock.h"
 #include "common/base/log.h"
 #include "common/host/clock.h"
 #include "common/host/desk.h"
+#include "common/host/health.h"
 #include "common/host/keeper.h"
-#include "common/host/settings.h"
+#include "common/host/newcomer.h"
+#include "common/host/slot.h"
 #include "device/device.h"
 #include "device/settings.h"
 
+#define PROGRAM "fl-device"
+
 typedef struct process {
     const fl_conf *conf;
-    const char *state;
+    fl_stop *stop;
+    bool slotted;
+    fl_slot slot;                // its number counts when slotted, its path always
     fl_lock *lock;
     fl_identity *identity;
     fl_masking_member_conf masking;
@@ -26,19 +32,55 @@ typedef struct process {
 } process;
 
 static fl_status
+s_open_home(process *self, fl_why *why)
+{
+    if (self->slotted) {
+        fl_status status = fl_slot_claim(fl_conf_text(self->conf, "slots"), PROGRAM, &self->slot,
+                                         &self->lock, why);
+        if (status == FL_OK) {
+            fl_log(FL_LOG_INFO, "slot", fl_log_u64("number", self->slot.number));
+        }
+        return status;
+    }
+    fl_status status = fl_home_open(self->slot.path, why);
+    return status == FL_OK ? fl_lock_take(self->slot.path, PROGRAM, &self->lock, why) : status;
+}
+
+static fl_status
 s_open_files(process *self, fl_why *why)
 {
-    fl_status status = fl_home_open(self->state, why);
+    const fl_newcomer_conf newcomer = { .conf = self->conf, .stop = self->stop,
+                                        .state = self->slot.path, .role = FL_ROLE_DEVICE,
+                                        .slotted = self->slotted, .slot = self->slot.number };
+    fl_status status = fl_newcomer_join(&newcomer, why);
     if (status == FL_OK) {
-        status = fl_lock_take(self->state, "fl-device", &self->lock, why);
-    }
-    if (status == FL_OK) {
-        const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_DEVICE,
+        const fl_identity_conf conf = { .directory = self->slot.path, .role = FL_ROLE_DEVICE,
                                         .parent = true, .wall_s = fl_clock_wall_s };
         status = fl_identity_open(&conf, &self->identity, why);
     }
     if (status == FL_OK) {
-        status = fl_keeper_mark(self->state, &self->mark, why);
+        status = fl_keeper_mark(self->slot.path, &self->mark, why);
+    }
+    return status;
+}
+
+//  The samples may be made by somebody who starts when we do.
+static fl_status
+s_open_trainer(process *self, fl_why *why)
+{
+    static const char *const files[] = { "data.inputs", "data.labels" };
+    fl_lease ours = { 0 };
+    fl_status status = fl_device_shard(self->conf, self->slot.path, &ours, why);
+    for (unsigned i = 0; i < sizeof files / sizeof *files && status == FL_OK; i++) {
+        const char *path = fl_conf_text(self->conf, files[i]);
+        status = path[0] == '\0' ? FL_OK : fl_newcomer_wait(self->conf, self->stop, path, why);
+    }
+    if (status == FL_OK) {
+        status = fl_device_trainer(self->conf, &ours, &self->data, &self->trainer, why);
+    }
+    if (status == FL_OK && ours.shards > 1) {
+        fl_log(FL_LOG_INFO, "shard", fl_log_u64("shard", ours.shard),
+               fl_log_u64("of", ours.shards));
     }
     return status;
 }
@@ -76,7 +118,7 @@ static bool
 s_keep(void *arg, const fl_effect *keep)
 {
     const process *self = arg;
-    const fl_keeper keeper = { .directory = self->state };
+    const fl_keeper keeper = { .directory = self->slot.path };
     return fl_keeper_keep(&keeper, keep);
 }
 
@@ -115,34 +157,60 @@ s_close(process *self)
     fl_lock_release(&self->lock);
 }
 
-fl_status
-fl_device_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
+//  Where the process that is asked about lives.
+static fl_status
+s_ask_health(process *self, fl_why *why)
 {
-    process self = { .conf = conf, .state = fl_conf_text(conf, "state") };
-    fl_settings_log(conf, "device", "");
-    fl_status status = s_open_files(&self, why);
+    fl_status status = self->slotted ? fl_slot_find(fl_conf_text(self->conf, "slots"), PROGRAM,
+                                                    &self->slot, why)
+                                     : FL_OK;
+    return status == FL_OK ? fl_health_ask(self->slot.path, why) : status;
+}
+
+static fl_status
+s_run(process *self, fl_why *why)
+{
+    fl_station_conf station = fl_settings_station(self->conf, false);
+    station.directory = self->slot.path;
+    station.identity = self->identity;
+    station.stop = self->stop;
+    station.parent = true;
+    fl_status status = fl_station_open(&station, &self->station, why);
     if (status == FL_OK) {
-        fl_log_set_node(fl_identity_node(self.identity)->name);
-        status = fl_device_trainer(conf, &self.data, &self.trainer, why);
-    }
-    if (status == FL_OK) {
-        fl_station_conf station = fl_settings_station(conf, false);
-        station.identity = self.identity;
-        station.stop = stop;
-        station.parent = true;
-        status = fl_station_open(&station, &self.station, why);
-    }
-    if (status == FL_OK) {
-        status = s_seat(&self, why);
+        status = s_seat(self, why);
     }
     if (status == FL_OK) {
         fl_log(FL_LOG_INFO, "started",
-               fl_log_u64("samples", self.trainer.samples(self.trainer.self)),
-               fl_log_text("parent", fl_identity_parent(self.identity)->endpoint));
-        if (!fl_station_run(self.station)) {
+               fl_log_u64("samples", self->trainer.samples(self->trainer.self)),
+               fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
+        if (!fl_station_run(self->station)) {
             fl_why_set(why, "work was left running at the end");
             status = FL_BUSY;
         }
+    }
+    return status;
+}
+
+fl_status
+fl_device_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
+{
+    process self = { .conf = conf, .stop = stop,
+                     .slotted = fl_conf_text(conf, "slots")[0] != '\0' };
+    (void)snprintf(self.slot.path, sizeof self.slot.path, "%s", fl_conf_text(conf, "state"));
+    if (fl_conf_bool(conf, "healthcheck")) {
+        return s_ask_health(&self, why);
+    }
+    fl_settings_log(conf, "device", "");
+    fl_status status = s_open_home(&self, why);
+    if (status == FL_OK) {
+        status = s_open_files(&self, why);
+    }
+    if (status == FL_OK) {
+        fl_log_set_node(fl_identity_node(self.identity)->name);
+        status = s_open_trainer(&self, why);
+    }
+    if (status == FL_OK) {
+        status = s_run(&self, why);
     }
     s_close(&self);
     return status;

@@ -4,12 +4,17 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/host/home.h"
 #include "common/host/settings.h"
 #include "device/builtin.h"
 #include "common/data/partition.h"
 #include "device/synthetic.h"
 
 static const fl_setting rows[] = {
+    { "state", FL_CONF_TEXT, "", 0, 0, NULL,
+      "directory of this process's keys and operator socket" },
+    { "slots", FL_CONF_TEXT, "", 0, 0, NULL,
+      "instead of state: directory of many; the first that no device holds is claimed" },
     FL_SETTINGS_PROCESS,
     FL_SETTINGS_MEMBER,
     { "trainer", FL_CONF_CHOICE, "builtin", 0, 0, "builtin|synthetic", "what learns here" },
@@ -32,13 +37,27 @@ static const fl_setting rows[] = {
 };
 
 static fl_status
+s_check_home(const fl_conf *conf, fl_why *why)
+{
+    bool state = fl_conf_text(conf, "state")[0] != '\0';
+    bool slots = fl_conf_text(conf, "slots")[0] != '\0';
+    if (state == slots) {
+        fl_why_set(why, "give state, the directory of this device, or slots, one of many%s",
+                   state ? "; not both" : "");
+        return FL_MISSING;
+    }
+    return FL_OK;
+}
+
+static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
-    if (fl_conf_choice(conf, "trainer") == 1) {
-        return FL_OK;
+    fl_status status = s_check_home(conf, why);
+    if (status != FL_OK || fl_conf_choice(conf, "trainer") == 1) {
+        return status;
     }
     fl_shape shape;
-    fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
+    status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
     if (status == FL_OK && fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
         fl_why_set(why, "data.shard counts from 0 and must be below data.shards");
         status = FL_RANGE;
@@ -61,11 +80,11 @@ const fl_program fl_device_program = {
 
 //  Load this device's shard only.
 static fl_status
-s_load(const fl_conf *conf, fl_dataset *data, fl_why *why)
+s_load(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_why *why)
 {
     const char *labels_path = fl_conf_text(conf, "data.labels");
     const fl_partition_conf partition_conf = {
-        .shards = (uint32_t)fl_conf_int(conf, "data.shards"),
+        .shards = ours->shards,
         .alpha = fl_conf_real(conf, "data.alpha"),
         .minimum = (uint32_t)fl_conf_int(conf, "data.minimum"),
         .seed = (uint64_t)fl_conf_int(conf, "data.seed"),
@@ -79,8 +98,7 @@ s_load(const fl_conf *conf, fl_dataset *data, fl_why *why)
     }
     if (status == FL_OK) {
         uint32_t count = 0;
-        const uint32_t *chosen =
-            fl_partition_shard(&partition, (uint32_t)fl_conf_int(conf, "data.shard"), &count);
+        const uint32_t *chosen = fl_partition_shard(&partition, ours->shard, &count);
         status = fl_dataset_load(fl_conf_text(conf, "data.inputs"), labels_path, chosen, count,
                                  data, why);
     }
@@ -90,13 +108,14 @@ s_load(const fl_conf *conf, fl_dataset *data, fl_why *why)
 }
 
 static fl_status
-s_builtin(const fl_conf *conf, fl_dataset *data, fl_trainer *trainer, fl_why *why)
+s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_trainer *trainer,
+          fl_why *why)
 {
-    fl_builtin_conf builtin = { .shard = (uint32_t)fl_conf_int(conf, "data.shard"),
+    fl_builtin_conf builtin = { .shard = ours->shard,
                                 .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
     fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why);
     if (status == FL_OK) {
-        status = s_load(conf, data, why);
+        status = s_load(conf, ours, data, why);
     }
     fl_why note = { "" };
     if (status == FL_OK) {
@@ -115,10 +134,30 @@ s_builtin(const fl_conf *conf, fl_dataset *data, fl_trainer *trainer, fl_why *wh
 }
 
 fl_status
-fl_device_trainer(const fl_conf *conf, fl_dataset *data, fl_trainer *trainer, fl_why *why)
+fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours, fl_why *why)
+{
+    bool given = fl_conf_given(conf, "data.shards") || fl_conf_given(conf, "data.shard");
+    bool slotted = fl_conf_text(conf, "slots")[0] != '\0';
+    fl_status status = given ? FL_MISSING : fl_home_lease_load(state, ours, why);
+    if (status != FL_MISSING) {
+        return status;
+    }
+    if (slotted && !given && fl_conf_choice(conf, "trainer") == 0) {
+        fl_why_set(why, "the root has leased no data shard to %s: set shards at the root before "
+                   "this device enrols, or data.shards and data.shard here", state);
+        return FL_MISSING;
+    }
+    *ours = (fl_lease){ .shard = (uint32_t)fl_conf_int(conf, "data.shard"),
+                        .shards = (uint32_t)fl_conf_int(conf, "data.shards") };
+    return FL_OK;
+}
+
+fl_status
+fl_device_trainer(const fl_conf *conf, const fl_lease *ours, fl_dataset *data,
+                  fl_trainer *trainer, fl_why *why)
 {
     if (fl_conf_choice(conf, "trainer") == 0) {
-        return s_builtin(conf, data, trainer, why);
+        return s_builtin(conf, ours, data, trainer, why);
     }
     const fl_synthetic_conf synthetic = {
         .elements = (uint64_t)fl_conf_int(conf, "synthetic.elements"),

@@ -4,13 +4,18 @@
 
 #include "common/app/conf.h"
 #include "common/data/idx.h"
+#include "common/store/ledger.h"
 #include "device/trainer.h"
 
 extern const fl_program fl_device_program;
 
-//  The trainer that the settings ask for, with this device's shard in `data`; both are the
-//  caller's, `data` is released after the trainer.
-FL_CHECKED fl_status fl_device_trainer(const fl_conf *conf, fl_dataset *data, fl_trainer *trainer,
-                                       fl_why *why);
+//  Which shard of the samples is ours: what data.shard and data.shards say, else what the root has
+//  leased to the directory `state`, else all. FL_MISSING: a slot without a lease.
+FL_CHECKED fl_status fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours,
+                                     fl_why *why);
+//  The trainer that the settings ask for, with our shard in `data`; both are the caller's, `data`
+//  is released after the trainer.
+FL_CHECKED fl_status fl_device_trainer(const fl_conf *conf, const fl_lease *ours,
+                                       fl_dataset *data, fl_trainer *trainer, fl_why *why);
 
 #endif

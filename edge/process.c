@@ -7,13 +7,15 @@
 #include "common/base/log.h"
 #include "common/host/clock.h"
 #include "common/host/desk.h"
+#include "common/host/health.h"
 #include "common/host/keeper.h"
+#include "common/host/newcomer.h"
 #include "common/host/recall.h"
-#include "common/host/settings.h"
 #include "edge/edge.h"
 
 typedef struct process {
     const fl_conf *conf;
+    fl_stop *stop;
     const char *state;
     fl_lock *lock;
     fl_ledger *ledger;
@@ -35,6 +37,11 @@ s_open_files(process *self, fl_why *why)
     fl_status status = fl_home_open(self->state, why);
     if (status == FL_OK) {
         status = fl_lock_take(self->state, "edge-agg", &self->lock, why);
+    }
+    if (status == FL_OK) {
+        const fl_newcomer_conf newcomer = { .conf = self->conf, .stop = self->stop,
+                                            .state = self->state, .role = FL_ROLE_EDGE };
+        status = fl_newcomer_join(&newcomer, why);
     }
     if (status == FL_OK) {
         const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_EDGE,
@@ -234,7 +241,10 @@ s_close(process *self)
 fl_status
 fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
-    process self = { .conf = conf, .state = fl_conf_text(conf, "state") };
+    process self = { .conf = conf, .stop = stop, .state = fl_conf_text(conf, "state") };
+    if (fl_conf_bool(conf, "healthcheck")) {
+        return fl_health_ask(self.state, why);
+    }
     fl_settings_log(conf, "edge", "");
     fl_status status = s_open_files(&self, why);
     if (status == FL_OK) {

@@ -32,16 +32,43 @@ fl_verb_ca_init(void *context, const fl_conf *conf)
 }
 
 // ---- fl token ---------------------------------------------------------------------------------
+//  The certificate that the root has recorded for a node.
+static int
+s_ask_certificate(const fl_console *console, const fl_conf *conf, const char *name, fl_blob **blob)
+{
+    json_t *answer = NULL;
+    int code = fl_console_answer(console, conf, "certificate", name, &answer);
+    if (code != FL_EXIT_OK) {
+        return code;
+    }
+    const char *hex = json_string_value(json_object_get(answer, "said"));
+    size_t size = hex == NULL ? 0 : strlen(hex) / 2;
+    *blob = fl_blob_new(size);
+    if (*blob == NULL || size == 0 || !fl_unhex(hex, fl_blob_data(*blob), (unsigned)size)) {
+        fl_blob_unref(blob);
+        code = fl_console_fail(console, "token", FL_EXIT_FAILED,
+                               "the root's answer is no certificate; is it of another version?");
+    }
+    json_decref(answer);
+    return code;
+}
+
 //  The parent's certificate, proved; its key goes into the token.
 static int
 s_parent(const fl_console *console, const fl_conf *conf, const fl_authority *authority,
          fl_token *token)
 {
-    const char *path = fl_conf_text(conf, "parent.cert");
+    const char *path = fl_conf_text(conf, "parent.cert"), *name = fl_conf_text(conf, "parent");
     fl_blob *blob = NULL;
     fl_cert cert;
     fl_why why = { "" };
-    if (fl_file_read(path, FL_CERT_BYTES_MAX, &blob, &why) != FL_OK) {
+    if (name[0] != '\0') {
+        int code = s_ask_certificate(console, conf, name, &blob);
+        if (code != FL_EXIT_OK) {
+            return code;
+        }
+        path = name;
+    } else if (fl_file_read(path, FL_CERT_BYTES_MAX, &blob, &why) != FL_OK) {
         return fl_console_fail(console, "token", FL_EXIT_HOME, "%s", why.text);
     }
     fl_trust trust = fl_cert_check(fl_blob_bytes(blob), fl_authority_public_of(authority),
@@ -146,6 +173,12 @@ fl_status
 fl_check_token(const fl_conf *conf, fl_why *why)
 {
     bool name = fl_conf_text(conf, "name")[0] != '\0';
+    if ((fl_conf_text(conf, "parent")[0] != '\0') ==
+        (fl_conf_text(conf, "parent.cert")[0] != '\0')) {
+        fl_why_set(why, "--parent-cert: name the file with the parent's certificate; or ask the "
+                        "root for it, with --parent NODE and its --state");
+        return FL_MISMATCH;
+    }
     if (name && fl_conf_text(conf, "prefix")[0] != '\0') {
         fl_why_set(why, "--name and --prefix exclude each other");
         return FL_MISMATCH;

@@ -7,9 +7,9 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "common/app/cli.h"
 #include "common/base/id.h"
 #include "common/crypto/entropy.h"
+#include "common/host/exits.h"
 #include "common/net/inquiry.h"
 
 typedef struct fl_console {
@@ -31,24 +31,6 @@ typedef struct fl_console {
     //  The size of the terminal that `out` is. False: it is none.
     bool (*screen)(void *self, uint32_t *columns, uint32_t *rows);
 } fl_console;
-
-//  What a verb ends with, beyond FL_EXIT_OK, _FAILED and _USAGE. The table in verbs.c says what
-//  each means; a number is never used again for something else.
-enum {
-    FL_EXIT_SILENT = 3,      // nobody answers
-    FL_EXIT_HOME = 4,        // files of the state or authority directory
-    FL_EXIT_EXISTS = 5,
-    FL_EXIT_NO_TOKEN = 6,
-    FL_EXIT_TOKEN = 7,
-    FL_EXIT_EXPIRED = 8,
-    FL_EXIT_USED_UP = 9,
-    FL_EXIT_NAME = 10,
-    FL_EXIT_REFUSED = 11,
-    FL_EXIT_ABORTED = 12,
-    FL_EXIT_MISSING = 13,
-    FL_EXIT_DAMAGED = 14,
-    FL_EXIT_BUSY = 75,
-};
 
 //  Say one line on `err`, "fl VERB: ...", and return `code`.
 int fl_console_fail(const fl_console *self, const char *verb, int code, const char *format, ...)

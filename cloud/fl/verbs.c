@@ -26,8 +26,12 @@ static const fl_setting ca_init[] = { AUTHORITY, JSON };
 
 static const fl_setting token[] = {
     AUTHORITY,
-    { .key = "parent.cert", .type = FL_CONF_TEXT,
+    { .key = "parent.cert", .type = FL_CONF_TEXT, .fallback = "",
       .help = "Certificate of the parent to knock at: node.cert of its state directory" },
+    { .key = "parent", .type = FL_CONF_TEXT, .fallback = "",
+      .help = "Or the parent's name: the running root is asked for its certificate" },
+    STATE("the root, for --parent"),
+    TIMEOUT,
     { .key = "endpoint", .type = FL_CONF_TEXT,
       .help = "Where the newcomer reaches that parent: tcp://HOST:PORT" },
     { .key = "role", .type = FL_CONF_CHOICE, .choices = "device|edge",
@@ -55,6 +59,8 @@ static const fl_setting enrol[] = {
       .help = "File with the token; - is standard input" },
     { .key = "endpoint", .type = FL_CONF_TEXT, .fallback = "",
       .help = "Where to reach the parent, when not where the token says: tcp://HOST:PORT" },
+    { .key = "parent.cert", .type = FL_CONF_TEXT, .fallback = "",
+      .help = "Certificate of the parent there, when it is not the token's (not when renewing)" },
     { .key = "wait", .type = FL_CONF_DURATION, .fallback = "60s", .least = 1, .most = 86400000,
       .help = "How long to knock before giving up" },
     { .key = "renew", .type = FL_CONF_BOOL, .fallback = "false",

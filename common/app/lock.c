@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HOLDER_MAX = 64 };
+enum { HOST_MAX = 64, HOLDER_MAX = 160 };
 
 struct fl_lock {
     int fd;
@@ -64,13 +64,30 @@ s_check_directory(const char *directory, fl_why *why)
     return FL_OK;
 }
 
+//  The name of this machine, or of this container: who shares a directory may have the same pid.
+static void
+s_host(char host[HOST_MAX + 1])
+{
+    if (gethostname(host, HOST_MAX) != 0) {
+        (void)snprintf(host, HOST_MAX, "localhost");
+    }
+    host[HOST_MAX] = '\0';
+}
+
+//  The line in the lock file.
+static void
+s_read_holder(int fd, char holder[HOLDER_MAX])
+{
+    ssize_t size = pread(fd, holder, HOLDER_MAX - 1, 0);
+    holder[size < 0 ? 0 : size] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
+}
+
 static void
 s_say_holder(int fd, const char *directory, fl_why *why)
 {
-    char holder[HOLDER_MAX] = "";
-    ssize_t size = pread(fd, holder, sizeof holder - 1, 0);
-    holder[size < 0 ? 0 : size] = '\0';
-    holder[strcspn(holder, "\n")] = '\0';
+    char holder[HOLDER_MAX];
+    s_read_holder(fd, holder);
     fl_why_set(why, "state directory %s is in use by %s; stop it or choose another directory",
                directory, holder[0] == '\0' ? "another process" : holder);
 }
@@ -78,7 +95,7 @@ s_say_holder(int fd, const char *directory, fl_why *why)
 static fl_status
 s_hold(int fd, const char *directory, const char *program, fl_why *why)
 {
-    char holder[HOLDER_MAX];
+    char holder[HOLDER_MAX], host[HOST_MAX + 1];
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) {
             s_say_holder(fd, directory, why);
@@ -87,7 +104,9 @@ s_hold(int fd, const char *directory, const char *program, fl_why *why)
         fl_why_set(why, "state directory %s cannot be locked: %s", directory, strerror(errno));
         return FL_IO;
     }
-    int size = snprintf(holder, sizeof holder, "%.32s (pid %ld)\n", program, (long)getpid());
+    s_host(host);
+    int size = snprintf(holder, sizeof holder, "%.32s (pid %ld on %s)\n", program, (long)getpid(),
+                        host);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)size, 0) != size) {
         fl_why_set(why, "%s/lock cannot be written: %s", directory, strerror(errno));
         return errno == ENOSPC ? FL_FULL : FL_IO;
@@ -135,4 +154,25 @@ fl_lock_release(fl_lock **self_p)
     }
     free(*self_p);
     *self_p = NULL;
+}
+
+bool
+fl_lock_ours(const char *directory, const char *program)
+{
+    char path[PATH_MAX], holder[HOLDER_MAX] = "", host[HOST_MAX + 1], end[HOST_MAX + 8];
+    if (snprintf(path, sizeof path, "%s/lock", directory) >= PATH_MAX) {
+        return false;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return false;
+    }
+    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    s_read_holder(fd, holder);
+    (void)close(fd);
+    s_host(host);
+    int length = snprintf(end, sizeof end, " on %s)", host);
+    size_t size = strlen(holder), name = strlen(program);
+    return held && size > (size_t)length && strncmp(holder, program, name) == 0 &&
+           holder[name] == ' ' && strcmp(holder + size - (size_t)length, end) == 0;
 }

@@ -12,5 +12,7 @@ typedef struct fl_lock fl_lock;
 FL_CHECKED fl_status fl_lock_take(const char *directory, const char *program, fl_lock **lock,
                                   fl_why *why);
 void fl_lock_release(fl_lock **self_p);
+//  Whether a process of `program` on this machine, in this container, holds that lock.
+bool fl_lock_ours(const char *directory, const char *program);
 
 #endif

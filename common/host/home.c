@@ -17,7 +17,8 @@ static const char found_first[] =
     "make an authority first (fl ca init), or name the directory that holds it";
 
 static const char mark_magic[8] = "FLmark-1"; // no zero behind it
-enum { PRIVATE_DIRECTORY = 0700, SECRET = 0600, PUBLIC = 0644, PARENT_FILE_MAX = 512 };
+enum { PRIVATE_DIRECTORY = 0700, SECRET = 0600, PUBLIC = 0644, PARENT_FILE_MAX = 512,
+       LEASE_FILE_MAX = 64 };
 enum { MARK_CHECK_BYTES = 16 };
 enum { MARK_FILE_BYTES = sizeof mark_magic + FL_MASKING_MARK_BYTES + MARK_CHECK_BYTES };
 
@@ -321,6 +322,40 @@ fl_home_parent_save(const char *directory, const fl_home_parent *parent, fl_why 
     int length = snprintf(text, sizeof text, "%s\n%s\n", parent->endpoint, key);
     FL_ASSERT(length > 0 && length < (int)sizeof text);
     return s_write(directory, FL_HOME_PARENT, fl_bytes_of(text, (size_t)length), PUBLIC, why);
+}
+
+// ---- the data shard ---------------------------------------------------------------------------
+fl_status
+fl_home_lease_load(const char *directory, fl_lease *lease, fl_why *why)
+{
+    char path[FL_HOME_PATH_MAX], text[LEASE_FILE_MAX + 1];
+    fl_blob *blob;
+    *lease = (fl_lease){ 0 };
+    fl_status status = s_read(directory, FL_HOME_LEASE, LEASE_FILE_MAX, false, path, &blob, why);
+    if (status == FL_OK) {
+        fl_bytes bytes = fl_blob_bytes(blob);
+        unsigned shard, shards;
+        memcpy(text, bytes.data, bytes.size);
+        text[bytes.size] = '\0';
+        if (sscanf(text, "%9u of %9u\n", &shard, &shards) == 2 && shard < shards) {
+            *lease = (fl_lease){ .shard = shard, .shards = shards };
+        } else {
+            fl_why_set(why, "%s is damaged: it says '3 of 16' for shard 3 of 0 to 15; write it "
+                       "anew, or use another state directory", path);
+            status = FL_MALFORMED;
+        }
+    }
+    fl_blob_unref(&blob);
+    return status;
+}
+
+fl_status
+fl_home_lease_save(const char *directory, const fl_lease *lease, fl_why *why)
+{
+    char text[LEASE_FILE_MAX];
+    int length = snprintf(text, sizeof text, "%u of %u\n", lease->shard, lease->shards);
+    FL_ASSERT(length > 0 && length < (int)sizeof text);
+    return s_write(directory, FL_HOME_LEASE, fl_bytes_of(text, (size_t)length), PUBLIC, why);
 }
 
 // ---- the mark of masked rounds ----------------------------------------------------------------

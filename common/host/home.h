@@ -6,6 +6,7 @@
 //      node.cert      its certificate                     0644
 //      authority.pub  public keys of its authority        0644
 //      parent         line 1 endpoint, line 2 CURVE key of the parent as hex   0644
+//      shard          "3 of 16": the data shard that the root leased            0644
 //      masking.mark   what a member must remember of its masked rounds         0600
 //      authority.key  the authority's secret, in the operator's directory only 0600
 //
@@ -21,11 +22,13 @@
 #include "common/crypto/cert.h"
 #include "common/crypto/keys.h"
 #include "common/crypto/token.h"
+#include "common/store/ledger.h"
 
 #define FL_HOME_KEYS "node.key"
 #define FL_HOME_CERT "node.cert"
 #define FL_HOME_AUTHORITY "authority.pub"
 #define FL_HOME_PARENT "parent"
+#define FL_HOME_LEASE "shard"
 #define FL_HOME_MARK "masking.mark"
 #define FL_HOME_SECRET "authority.key"
 #define FL_HOME_OPERATOR "operator.sock"
@@ -70,6 +73,10 @@ FL_CHECKED fl_status fl_home_parent_load(const char *directory, fl_home_parent *
                                          fl_why *why);
 FL_CHECKED fl_status fl_home_parent_save(const char *directory, const fl_home_parent *parent,
                                          fl_why *why);
+
+//  The data shard that came with the certificate.
+FL_CHECKED fl_status fl_home_lease_load(const char *directory, fl_lease *lease, fl_why *why);
+FL_CHECKED fl_status fl_home_lease_save(const char *directory, const fl_lease *lease, fl_why *why);
 
 //  A member's mark. FL_MISSING: it never masked anything. FL_MALFORMED: what it masked is not known
 //  any more.

@@ -45,7 +45,7 @@ fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_
 static fl_status
 s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_bytes token,
         uint32_t uses_max, uint64_t wall_s, uint64_t life_s, uint8_t bytes[FL_CERT_BYTES],
-        fl_why *why)
+        fl_lease *lease, fl_why *why)
 {
     fl_status status = fl_ledger_serial_next(ledger, &cert->serial, why);
     if (status != FL_OK) {
@@ -55,7 +55,7 @@ s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_byte
     fl_issued issued = { .node = cert->node, .serial = cert->serial, .role = cert->role,
                          .certificate_bytes = FL_CERT_BYTES };
     memcpy(issued.certificate, bytes, FL_CERT_BYTES);
-    return fl_ledger_issue(ledger, token, uses_max, &issued, why);
+    return fl_ledger_issue(ledger, token, uses_max, &issued, lease, why);
 }
 
 //  What the ledger knows of the name: free, these very keys again (the answer was lost), or taken.
@@ -85,7 +85,8 @@ s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_request *re
     return false;
 }
 
-//  A full disk is FL_FULL as well.
+//  Why nothing was recorded, for the newcomer. A full disk is FL_FULL as well, a locked ledger
+//  FL_BUSY.
 static bool
 s_used_up(fl_ledger *ledger, fl_bytes token, uint32_t uses_max)
 {
@@ -93,28 +94,53 @@ s_used_up(fl_ledger *ledger, fl_bytes token, uint32_t uses_max)
     return fl_ledger_token_uses(ledger, token, &uses, NULL) == FL_OK && uses >= uses_max;
 }
 
-void
-fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
-                  uint64_t wall_s, uint64_t life_s, fl_relay_answer *answer)
+static bool
+s_none_left(fl_ledger *ledger, const fl_lease *lease)
 {
-    memset(answer, 0, sizeof *answer);
-    if (s_repeats(authority, ledger, request, wall_s, answer)) {
-        return;
-    }
+    uint32_t leased = 0, shards = 0;
+    return fl_ledger_leased(ledger, &leased, &shards, NULL) == FL_OK && leased >= lease->shards;
+}
+
+static void
+s_fail(fl_ledger *ledger, const fl_request *request, fl_status status, const fl_why *why,
+       fl_relay_answer *answer)
+{
     bool join = request->kind == FL_REQUEST_JOIN;
-    fl_bytes token = join ? fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES)
-                          : fl_bytes_of(NULL, 0);
-    fl_cert cert = { .role = request->role, .node = request->node, .keys = request->keys };
-    fl_why why;
-    fl_status status = s_issue(authority, ledger, &cert, token, join ? request->token.count : 0,
-                               wall_s, life_s, answer->certificate, &why);
+    fl_bytes token = fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES);
     if (status == FL_FULL && join && s_used_up(ledger, token, request->token.count)) {
         s_refuse(answer, FL_WHY_USED_UP, "the token is used up: it was good for %u nodes",
                  request->token.count);
-    } else if (status != FL_OK) {
+    } else if (status == FL_BUSY && s_none_left(ledger, &answer->lease)) {
+        s_refuse(answer, FL_WHY_NO_SHARD, "all %u data shards are leased to other devices",
+                 answer->lease.shards);
+    } else {
         fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
-               fl_log_text("why", why.text)); // our paths are not for a newcomer
+               fl_log_text("why", why->text)); // our paths are not for a newcomer
         s_refuse(answer, FL_WHY_STORAGE, "the root cannot record a certificate: see its log");
+    }
+}
+
+void
+fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
+                  uint64_t wall_s, uint64_t life_s, uint32_t shards, fl_relay_answer *answer)
+{
+    memset(answer, 0, sizeof *answer);
+    answer->lease.shards = request->role == FL_ROLE_DEVICE ? shards : 0;
+    bool repeats = s_repeats(authority, ledger, request, wall_s, answer);
+    fl_cert cert = { .role = request->role, .node = request->node, .keys = request->keys };
+    bool join = request->kind == FL_REQUEST_JOIN;
+    fl_bytes token = join ? fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES)
+                          : fl_bytes_of(NULL, 0);
+    fl_status status = FL_OK;
+    fl_why why;
+    if (!repeats) {
+        status = s_issue(authority, ledger, &cert, token, join ? request->token.count : 0, wall_s,
+                         life_s, answer->certificate, &answer->lease, &why);
+    } else if (answer->reason == FL_WHY_NONE && answer->lease.shards > 0) {
+        status = fl_ledger_lease(ledger, &request->node, &answer->lease, &why);
+    }
+    if (status != FL_OK) {
+        s_fail(ledger, request, status, &why, answer);
     }
 }
 
@@ -124,7 +150,8 @@ fl_registrar_root(const fl_authority *authority, fl_ledger *ledger, const fl_nod
                   uint8_t bytes[FL_CERT_BYTES], fl_why *why)
 {
     fl_cert cert = { .role = FL_ROLE_ROOT, .node = *node, .keys = *keys };
-    return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), 0, wall_s, life_s, bytes, why);
+    return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), 0, wall_s, life_s, bytes, NULL,
+                   why);
 }
 
 bool

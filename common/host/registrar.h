@@ -12,9 +12,11 @@
 //  Prove a request. True: `request` goes to `sign`. False: `answer` is the refusal.
 bool fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
                        const fl_deny_list *denied, fl_request *request, fl_relay_answer *answer);
-//  Decide, sign and record; blocks for the disk. `life_s`: of the certificate.
+//  Decide, sign and record; blocks for the disk. `life_s`: of the certificate. `shards`: a device
+//  is leased one of so many data shards with it, and the same one ever after; 0: none.
 void fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
-                       uint64_t wall_s, uint64_t life_s, fl_relay_answer *answer);
+                       uint64_t wall_s, uint64_t life_s, uint32_t shards,
+                       fl_relay_answer *answer);
 //  The root certifies itself at its own desk. The certificate goes into `bytes`.
 FL_CHECKED fl_status fl_registrar_root(const fl_authority *authority, fl_ledger *ledger,
                                        const fl_node *node, const fl_public_keys *keys,

@@ -80,6 +80,8 @@ s_enrolled(const passage *at, fl_outbox *out)
     if (at->answer.reason == FL_WHY_NONE) {
         enrolled->certificate =
             fl_bytes_of(at->answer.certificate, sizeof at->answer.certificate);
+        enrolled->shard = at->answer.lease.shard;
+        enrolled->shards = at->answer.lease.shards;
     }
 }
 
@@ -136,6 +138,7 @@ on_enrolled(fl_relay *self, const fl_enrolled *enrolled, fl_outbox *out)
     memcpy(at->answer.text, enrolled->text, sizeof at->answer.text);
     if (enrolled->reason == FL_WHY_NONE) {
         memcpy(at->answer.certificate, enrolled->certificate.data, FL_CERT_BYTES);
+        at->answer.lease = (fl_lease){ .shard = enrolled->shard, .shards = enrolled->shards };
     }
     at->open = false;
     s_enrolled(at, out);

@@ -7,6 +7,7 @@
 
 #include "common/core/outbox.h"
 #include "common/host/identity.h"
+#include "common/store/ledger.h"
 
 typedef struct fl_relay fl_relay;
 
@@ -23,11 +24,12 @@ typedef struct fl_relay_conf {
     void *enrol_arg;
 } fl_relay_conf;
 
-//  An answer to an enrolment. `certificate` is used when `reason` is FL_WHY_NONE.
+//  An answer to an enrolment. `certificate` and `lease` are used when `reason` is FL_WHY_NONE.
 typedef struct fl_relay_answer {
     fl_reason reason;
     char text[FL_TEXT_MAX];
     uint8_t certificate[FL_CERT_BYTES];
+    fl_lease lease;
 } fl_relay_answer;
 
 //  The caller owns the result. NULL when out of memory.

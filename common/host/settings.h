@@ -8,10 +8,17 @@
 #include "common/core/member.h"
 #include "common/host/station.h"
 
+//  Where a process lives. Not for a device, which may have a slot instead.
+#define FL_SETTINGS_STATE                                                                          \
+    { "state", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                     \
+      "directory of this process's keys, ledger and operator socket" }
+
 //  Every process.
 #define FL_SETTINGS_PROCESS                                                                        \
-    { "state", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                     \
-      "directory of this process's keys, ledger and operator socket" },                            \
+    { "healthcheck", FL_CONF_BOOL, "false", 0, 0, NULL,                                            \
+      "only ask the running process whether it is well; exit code 0 when it is, else 1" },         \
+    { "start.wait", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,                                    \
+      "wait at the start for files that others make: authority, data, token" },                    \
     { "log.level", FL_CONF_CHOICE, "info", 0, 0, "error|warn|info|debug",                          \
       "least urgent line that is logged" },                                                        \
     { "threads", FL_CONF_INT, "2", 1, 64, NULL, "worker threads for folding and training" },       \
@@ -62,6 +69,16 @@
 
 //  A process with a parent.
 #define FL_SETTINGS_MEMBER                                                                         \
+    { "join.token", FL_CONF_TEXT, "", 0, 0, NULL,                                                  \
+      "file with a token to join with at the first start; empty: it is enrolled already" },        \
+    { "join.name", FL_CONF_TEXT, "", 0, 0, NULL,                                                   \
+      "node name to take then; in a slot its number is put behind it" },                           \
+    { "join.endpoint", FL_CONF_TEXT, "", 0, 0, NULL,                                               \
+      "where to reach the parent, when not where the token says: tcp://HOST:PORT" },               \
+    { "join.parent", FL_CONF_TEXT, "", 0, 0, NULL,                                                 \
+      "file with the certificate of the parent there, when it is not the token's" },               \
+    { "join.wait", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                     \
+      "how long to knock at the parent before giving up" },                                        \
     { "backoff.min", FL_CONF_DURATION, "200ms", 10, 3600000, NULL,                                 \
       "first wait before connecting again" },                                                      \
     { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" },            \

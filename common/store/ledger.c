@@ -39,6 +39,8 @@ static const char schema[] =
     "CREATE TABLE issued(serial INTEGER PRIMARY KEY, node BLOB NOT NULL, role INTEGER NOT NULL,"
     "  certificate BLOB NOT NULL, issued_at INTEGER NOT NULL);"
     "CREATE INDEX issued_node ON issued(node);"
+    "CREATE TABLE lease(shard INTEGER PRIMARY KEY, node BLOB NOT NULL UNIQUE,"
+    "  shards INTEGER NOT NULL);"
     "CREATE TABLE denied(line INTEGER PRIMARY KEY, node BLOB NOT NULL, serial INTEGER NOT NULL,"
     "  lifted INTEGER NOT NULL, at INTEGER NOT NULL, why TEXT NOT NULL);"
     "CREATE TABLE deny_list(only INTEGER PRIMARY KEY CHECK(only = 1), version INTEGER NOT NULL,"

@@ -132,10 +132,24 @@ typedef struct fl_issued {
 
 //  A serial number that was never given before, from 1. One that is then not used is lost.
 FL_CHECKED fl_status fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why);
-//  Count one use of a token and record the certificate, both or neither. FL_FULL when the token has
-//  been used `uses_max` times. An empty token is not counted: the authority's own act.
+//  Which of how many data shards a node trains on; shards 0: none.
+typedef struct fl_lease {
+    uint32_t shard, shards;
+} fl_lease;
+
+//  Count one use of a token, record the certificate and lease a shard of `lease->shards` to the
+//  node, all or nothing; `lease->shard` is the answer. FL_FULL when the token has been used
+//  `uses_max` times, FL_BUSY when other nodes hold every shard. An empty token is not counted: the
+//  authority's own act. `lease` NULL, or shards 0: no shard is wanted.
 FL_CHECKED fl_status fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max,
-                                     const fl_issued *issued, fl_why *why);
+                                     const fl_issued *issued, fl_lease *lease, fl_why *why);
+//  The same for a node that has its certificate. A node that holds a shard keeps it, for good; no
+//  shard is ever two nodes'.
+FL_CHECKED fl_status fl_ledger_lease(fl_ledger *self, const fl_node *node, fl_lease *lease,
+                                     fl_why *why);
+//  How many shards are leased, and of how many: 0, 0 before the first lease.
+FL_CHECKED fl_status fl_ledger_leased(fl_ledger *self, uint32_t *leased, uint32_t *shards,
+                                      fl_why *why);
 //  The newest certificate of a node. FL_MISSING when there is none.
 FL_CHECKED fl_status fl_ledger_issued(fl_ledger *self, const fl_node *node, fl_issued *issued,
                                       fl_why *why);

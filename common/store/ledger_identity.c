@@ -1,4 +1,5 @@
-//  What ledger keeps of identity: serial numbers, certificates, uses of tokens, the deny list.
+//  What ledger keeps of identity: serial numbers, certificates, uses of tokens, leases of data
+//  shards, the deny list.
 #include "common/store/ledger_inside.h"
 
 #include <string.h>
@@ -60,8 +61,74 @@ s_record(fl_ledger *self, const fl_issued *issued, fl_why *why)
 }
 
 fl_status
+fl_ledger_leased(fl_ledger *self, uint32_t *leased, uint32_t *shards, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT count(*), ifnull(max(shards), 0) FROM lease");
+    *leased = 0;
+    *shards = 0;
+    if (fl_query_next(&query)) {
+        *leased = (uint32_t)fl_query_take_u64(&query);
+        *shards = (uint32_t)fl_query_take_u64(&query);
+    }
+    return fl_query_end(&query, why);
+}
+
+//  True: the node holds a shard already.
+static bool
+s_holds(fl_ledger *self, const fl_node *node, fl_lease *lease)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT shard, shards FROM lease WHERE node=?");
+    fl_query_blob(&query, node->name, sizeof node->name);
+    bool found = fl_query_next(&query);
+    if (found) {
+        lease->shard = (uint32_t)fl_query_take_u64(&query);
+        lease->shards = (uint32_t)fl_query_take_u64(&query);
+    }
+    return fl_query_end(&query, NULL) == FL_OK && found;
+}
+
+//  Shards are given in their order and never taken back, so the next one is their number.
+static fl_status
+s_lease(fl_ledger *self, const fl_node *node, fl_lease *lease, fl_why *why)
+{
+    uint32_t leased, of;
+    if (s_holds(self, node, lease)) {
+        return FL_OK;
+    }
+    fl_status status = fl_ledger_leased(self, &leased, &of, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    if (leased > 0 && of != lease->shards) {
+        fl_why_set(why, "shards are leased out of %u, not out of %u", of, lease->shards);
+        return FL_MISMATCH;
+    }
+    if (leased >= lease->shards) {
+        fl_why_set(why, "all %u shards are leased", lease->shards);
+        return FL_BUSY;
+    }
+    fl_query query = fl_query_of(self->sql, "INSERT INTO lease(shard, node, shards) VALUES(?,?,?)");
+    fl_query_u64(&query, leased);
+    fl_query_blob(&query, node->name, sizeof node->name);
+    fl_query_u64(&query, lease->shards);
+    lease->shard = leased;
+    return fl_query_run(&query, why);
+}
+
+fl_status
+fl_ledger_lease(fl_ledger *self, const fl_node *node, fl_lease *lease, fl_why *why)
+{
+    FL_ASSERT(lease->shards > 0);
+    fl_status status = fl_sql_begin(self->sql, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    return fl_sql_end(self->sql, s_lease(self, node, lease, why), why);
+}
+
+fl_status
 fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_issued *issued,
-                fl_why *why)
+                fl_lease *lease, fl_why *why)
 {
     FL_ASSERT(token.size <= FL_LEDGER_TOKEN_MAX);
     FL_ASSERT(issued->serial > 0 && issued->certificate_bytes <= FL_CERT_BYTES_MAX);
@@ -74,6 +141,9 @@ fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_iss
     }
     if (status == FL_OK) {
         status = s_record(self, issued, why);
+    }
+    if (status == FL_OK && lease != NULL && lease->shards > 0) {
+        status = s_lease(self, &issued->node, lease, why);
     }
     return fl_sql_end(self->sql, status, why);
 }

@@ -123,6 +123,8 @@ static const fl_field enrolled[] = {
     UINT(fl_enrolled, reason, 0, FL_WHY_COUNT - 1),
     TEXT(fl_enrolled, text, 0),
     VIEW(fl_enrolled, certificate, 0, FL_CERT_BYTES_MAX),
+    U32(fl_enrolled, shard),
+    U32(fl_enrolled, shards),
 };
 
 // ---- masking ----------------------------------------------------------------------------------
@@ -299,9 +301,11 @@ s_check_enrolled(const fl_message *message, size_t body_bytes)
 {
     (void)body_bytes;
     const fl_enrolled *self = &message->enrolled;
-    return (self->reason == FL_WHY_NONE) == (self->certificate.size > 0)
-               ? NULL
-               : "either a certificate or a reason";
+    if ((self->reason == FL_WHY_NONE) != (self->certificate.size > 0)) {
+        return "either a certificate or a reason";
+    }
+    bool leased = self->shard < self->shards && self->reason == FL_WHY_NONE;
+    return leased || (self->shard == 0 && self->shards == 0) ? NULL : "a lease of no such shard";
 }
 
 static const char *

@@ -73,6 +73,7 @@ static const char *const reason_names[FL_WHY_COUNT] = {
     [FL_WHY_POLICY_REFUSED] = "policy-refused",
     [FL_WHY_SAME_MODEL] = "same-model",
     [FL_WHY_KEY] = "key",
+    [FL_WHY_NO_SHARD] = "no-shard",
 };
 
 static const char *const masking_names[FL_MASKING_COUNT] = {

@@ -99,6 +99,7 @@ typedef enum fl_reason {
     FL_WHY_POLICY_REFUSED = 49, // profile, floors or ring below what this member asks for
     FL_WHY_SAME_MODEL = 50,     // opened under this model already, with other survivors
     FL_WHY_KEY = 51,            // a masking key of low order, misspelt, or of another
+    FL_WHY_NO_SHARD = 52,       // enrolment: every data shard is leased to another device
     FL_WHY_COUNT
 } fl_reason;
 
@@ -321,6 +322,7 @@ typedef struct fl_enrolled {
     fl_reason reason;        // FL_WHY_NONE: certificate is there
     char text[FL_TEXT_MAX];
     fl_bytes certificate;
+    uint32_t shard, shards;  // leased: shard of so many, counted from 0; 0 of 0 is none
 } fl_enrolled;
 
 //  The body frame holds the bytes.

@@ -175,7 +175,7 @@ the_document_has_every_step_state_and_verb(void **state)
     for (int i = FL_MASKING_INVITED; i < FL_MASKING_STATES; i++) {
         s_assert_row(fl_masking_state_name((fl_masking_state)i));
     }
-    for (int i = FL_WHY_ROSTER_TOO_SMALL; i < FL_WHY_COUNT; i++) {
+    for (int i = FL_WHY_ROSTER_TOO_SMALL; i <= FL_WHY_KEY; i++) {
         s_assert_row(fl_reason_name((fl_reason)i));
     }
 }

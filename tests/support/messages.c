@@ -165,7 +165,9 @@ s_sample_joining(messages_letter *letter)
     default: // FL_ENROLLED
         message->enrolled = (fl_enrolled){ .request = 77,
                                            .text = "valid for 365 days",
-                                           .certificate = messages_view(letter, 40, 0xc0) };
+                                           .certificate = messages_view(letter, 40, 0xc0),
+                                           .shard = 3,
+                                           .shards = 16 };
         break;
     }
 }
@@ -451,6 +453,8 @@ s_agree(fl_rng *rng, messages_letter *letter)
     } else if (message->verb == FL_ENROLLED) {
         fl_enrolled *self = &message->enrolled;
         self->reason = self->certificate.size > 0 ? FL_WHY_NONE : FL_WHY_TOKEN;
+        self->shards = self->certificate.size > 0 ? self->shards : 0;
+        self->shard = self->shards == 0 ? 0 : self->shard % self->shards;
     } else if (message->verb == FL_CHUNK) {
         letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_CHUNK_BYTES_MAX);
         message->chunk.total = messages_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);

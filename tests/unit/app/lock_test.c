@@ -18,13 +18,31 @@ one_process_holds_a_directory_at_a_time(void **state)
     assert_int_equal(about.st_mode & 0777, 0700);
     assert_int_equal(fl_lock_take(place_of("a/state"), "edge-agg", &second, &why), FL_BUSY);
     assert_null(second);
-    (void)snprintf(holder, sizeof holder, "in use by edge-agg (pid %ld);", (long)getpid());
+    (void)snprintf(holder, sizeof holder, "in use by edge-agg (pid %ld on ", (long)getpid());
     assert_non_null(strstr(why.text, holder));
     fl_lock_release(&first);
     assert_null(first);
     assert_int_equal(fl_lock_take(place_of("a/state"), "fl-root", &second, &why), FL_OK);
     fl_lock_release(&second);
     fl_lock_release(&second);
+}
+
+static void
+whose_a_lock_is_can_be_asked(void **state)
+{
+    (void)state;
+    fl_lock *lock = NULL;
+    assert_false(fl_lock_ours(place_of("s"), "fl-device")); // not there
+    assert_int_equal(fl_lock_take(place_of("s"), "fl-device", &lock, &why), FL_OK);
+    assert_true(fl_lock_ours(place_of("s"), "fl-device"));
+    assert_false(fl_lock_ours(place_of("s"), "fl-root"));
+    assert_false(fl_lock_ours(place_of("s"), "fl"));
+    place_write("s/lock", "fl-device (pid 7 on somewhere-else)\n", 36);
+    assert_false(fl_lock_ours(place_of("s"), "fl-device"));
+    fl_lock_release(&lock);
+    assert_int_equal(fl_lock_take(place_of("s"), "fl-device", &lock, &why), FL_OK);
+    fl_lock_release(&lock);
+    assert_false(fl_lock_ours(place_of("s"), "fl-device")); // only what it says is left
 }
 
 static void
@@ -110,6 +128,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_PLACE(one_process_holds_a_directory_at_a_time),
+        IN_PLACE(whose_a_lock_is_can_be_asked),
         IN_PLACE(a_lock_ends_with_its_process),
         IN_PLACE(a_directory_open_to_others_is_refused),
         IN_PLACE(a_directory_of_somebody_else_is_refused),

@@ -7,6 +7,7 @@
 #include "tests/unit/fl/fake.h"
 
 #include "common/app/lock.h"
+#include "common/host/enrolment.h"
 #include "common/host/home.h"
 
 // ---- a parent and its authority, in memory ----------------------------------------------------
@@ -23,6 +24,7 @@ static struct {
     bool cut;              // the certificate is one byte short
     bool stale;            // an answer to another request
     uint8_t certificate[FL_CERT_BYTES];
+    fl_lease lease;        // goes with it
     fl_request seen;       // the last request that held
     uint8_t door[FL_KEY_BYTES]; // key of the connection
     char endpoint[200];
@@ -38,6 +40,8 @@ issue(fl_message *reply)
                   parent.certificate);
     reply->enrolled.certificate =
         fl_bytes_of(parent.certificate, FL_CERT_BYTES - (size_t)parent.cut);
+    reply->enrolled.shard = parent.lease.shard;
+    reply->enrolled.shards = parent.lease.shards;
     fl_authority_destroy(&other);
 }
 
@@ -110,6 +114,36 @@ is_there(const char *name)
 {
     struct stat about;
     return lstat(place_of(name), &about) == 0;
+}
+
+//  The enrolment as a program calls it, which holds the lock and has no console.
+typedef struct fl_world_of_test {
+    fl_seeded source;
+    fl_enrolment result;
+    fl_why why;
+} fl_world_of_test;
+
+static void
+say_nothing(void *self, const char *line)
+{
+    (void)self;
+    assert_non_null(line);
+}
+
+static int
+world_join(fl_world_of_test *self, uint32_t line)
+{
+    self->source = fl_seeded_of(5);
+    const fl_enrolment_world world = { .in = stdin, .entropy = fl_entropy_seeded(&self->source),
+                                       .wall_s = fake_wall, .now_ms = fake_now, .ask = fake_ask,
+                                       .pause = fake_pause, .say = say_nothing };
+    const fl_enrolment_conf conf = { .state = place_of("d"), .locked = true,
+                                     .role = FL_ROLE_DEVICE,
+                                     .node = identity_node("dev-1"), .token = place_of("tokens"),
+                                     .lines = true, .line = line, .endpoint = "", .parent = "",
+                                     .wait_ms = 1000 };
+    assert_int_equal(fl_home_open(conf.state, &self->why), FL_OK);
+    return fl_enrolment_join(&conf, &world, &self->result, &self->why);
 }
 
 #define STATE place_of("d")
@@ -402,6 +436,79 @@ the_command_line_is_checked(void **state)
     assert_null(strstr(fake.err, parent.token));
 }
 
+static void
+another_parent_of_the_same_authority_may_carry_the_request(void **state)
+{
+    (void)state;
+    uint8_t bytes[FL_CERT_BYTES];
+    fl_keys *keys = identity_keys(21);
+    fl_home_parent up;
+    fl_cert cert = { .role = FL_ROLE_EDGE, .keys = *fl_keys_public(keys), .serial = 9,
+                     .node = identity_node("edge-9") };
+    fl_cert_issue(parent.authority, &cert, IDENTITY_NOW, IDENTITY_WEEK_S, bytes);
+    place_write("edge.cert", bytes, sizeof bytes);
+    cert.role = FL_ROLE_DEVICE;
+    fl_cert_issue(parent.authority, &cert, IDENTITY_NOW, IDENTITY_WEEK_S, bytes);
+    place_write("device.cert", bytes, sizeof bytes);
+    bytes[FL_CERT_BYTES - 1] ^= 1;
+    place_write("foreign.cert", bytes, sizeof bytes);
+    assert_int_equal(JOIN("--parent-cert", place_of("gone.cert")), FL_EXIT_HOME);
+    assert_err("gone.cert");
+    assert_int_equal(JOIN("--parent-cert", place_of("device.cert")), FL_EXIT_REFUSED);
+    assert_err("(role)");
+    assert_int_equal(JOIN("--parent-cert", place_of("foreign.cert")), FL_EXIT_REFUSED);
+    assert_err("no certificate of a parent under the token's authority (signature)");
+    assert_int_equal(JOIN("--parent-cert", place_of("edge.cert"), "--endpoint",
+                          "tcp://edge-9:7000"), FL_EXIT_OK);
+    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_string_equal(up.endpoint, "tcp://edge-9:7000");
+    assert_memory_equal(up.key, fl_keys_public(keys)->x, sizeof up.key);
+    fl_keys_destroy(&keys);
+}
+
+//  In the way of a program: a file with a token a line, of which a slot takes its own.
+static void
+the_line_of_a_slot_is_its_number_modulo_their_count(void **state)
+{
+    (void)state;
+    char lines[3 * FL_TOKEN_TEXT_BYTES];
+    (void)snprintf(lines, sizeof lines, "\nwrong\n%s\n\n", parent.token);
+    place_write("tokens", lines, strlen(lines));
+    parent.lease = (fl_lease){ .shard = 4, .shards = 9 };
+    fl_world_of_test world;
+    const uint32_t cut[] = { 0, 2, 20 };
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(world_join(&world, cut[i]), FL_EXIT_TOKEN);
+        assert_non_null(strstr(world.why.text, "cut short"));
+        assert_false(is_there("d/node.cert"));
+    }
+    assert_int_equal(world_join(&world, 21), FL_EXIT_OK);
+    assert_string_equal(world.result.how, "enrolled");
+    assert_int_equal(world_join(&world, cut[0]), FL_EXIT_OK); // and no token is needed any more
+    assert_string_equal(world.result.how, "already enrolled");
+    fl_lease lease;
+    assert_int_equal(fl_home_lease_load(STATE, &lease, NULL), FL_OK);
+    assert_true(lease.shard == 4 && lease.shards == 9);
+}
+
+static void
+a_leased_shard_is_kept_and_shown_or_named_when_there_is_none(void **state)
+{
+    (void)state;
+    fl_lease lease;
+    parent.reason = FL_WHY_NO_SHARD;
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
+    assert_err("refused (no-shard)");
+    assert_false(is_there("d/shard"));
+    parent.reason = FL_WHY_NONE;
+    parent.lease = (fl_lease){ .shard = 2, .shards = 3 };
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
+    assert_out("with data shard 2 of 3\n");
+    assert_true(fl_home_lease_load(STATE, &lease, NULL) == FL_OK && lease.shard == 2);
+    assert_int_equal(fake_fl("enrol", "--renew", "--json", "--state", STATE, NULL), FL_EXIT_OK);
+    assert_out("\"shard\":2,\"shards\":3}");
+}
+
 // ---- renewing ---------------------------------------------------------------------------------
 static void
 a_certificate_is_renewed_with_the_old_one(void **state)
@@ -478,6 +585,9 @@ main(void)
         with_place(a_directory_that_is_not_fit_is_refused),
         with_place(a_directory_in_use_is_not_enrolled_under_its_process),
         with_place(the_command_line_is_checked),
+        with_place(another_parent_of_the_same_authority_may_carry_the_request),
+        with_place(the_line_of_a_slot_is_its_number_modulo_their_count),
+        with_place(a_leased_shard_is_kept_and_shown_or_named_when_there_is_none),
         with_place(a_certificate_is_renewed_with_the_old_one),
         with_place(a_renewal_that_fails_leaves_keys_and_certificate_as_they_were),
         with_place(what_cannot_be_renewed_says_why),

@@ -283,6 +283,27 @@ a_mark_comes_back_and_a_damaged_one_is_no_fresh_start(void **state)
 }
 
 static void
+a_leased_shard_comes_back_and_a_damaged_one_is_said(void **state)
+{
+    (void)state;
+    const fl_lease lease = { .shard = 3, .shards = 16 };
+    static const char *const damaged[] = { "", "3", "3 of", "16 of 16\n", "-1 of 4\n", "x of y\n",
+                                           "0 of 0\n" };
+    fl_lease found = lease;
+    assert_int_equal(fl_home_lease_load(place, &found, &why), FL_MISSING);
+    assert_int_equal(found.shards, 0);
+    assert_int_equal(fl_home_lease_save(place, &lease, &why), FL_OK);
+    assert_int_equal(fl_home_lease_load(place, &found, &why), FL_OK);
+    assert_true(found.shard == 3 && found.shards == 16);
+    for (unsigned i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        place_write("shard", damaged[i], strlen(damaged[i]));
+        assert_int_equal(fl_home_lease_load(place, &found, &why), FL_MALFORMED);
+        assert_said("3 of 16");
+        assert_int_equal(found.shards, 0);
+    }
+}
+
+static void
 an_authority_is_made_once_in_a_private_directory(void **state)
 {
     (void)state;
@@ -366,6 +387,7 @@ main(void)
         with_place(the_authoritys_public_keys_come_back),
         with_place(the_parent_is_two_lines_of_text),
         with_place(a_mark_comes_back_and_a_damaged_one_is_no_fresh_start),
+        with_place(a_leased_shard_comes_back_and_a_damaged_one_is_said),
         with_place(an_authority_is_made_once_in_a_private_directory),
         with_place(an_authority_that_others_may_read_is_refused),
         with_place(the_directory_of_a_node_does_not_become_an_authority),

@@ -9,6 +9,7 @@ static fl_authority *authority;
 static fl_ledger *ledger;
 static fl_deny_list *denied;
 static fl_why why;
+static uint32_t shards;
 
 static int
 start(void **state)
@@ -16,6 +17,7 @@ start(void **state)
     if (place_make(state) != 0) {
         return -1;
     }
+    shards = 0;
     authority = identity_authority(1);
     denied = fl_deny_list_new();
     return fl_ledger_open(place_of("ledger.db"), &ledger, &why) == FL_OK && denied != NULL ? 0 : -1;
@@ -38,7 +40,7 @@ s_apply(const fl_sealed *sealed, uint64_t now)
     fl_request request;
     if (fl_registrar_open(authority, fl_bytes_of(sealed->bytes, sealed->size), now, denied,
                           &request, &answer)) {
-        fl_registrar_sign(authority, ledger, &request, now, IDENTITY_WEEK_S, &answer);
+        fl_registrar_sign(authority, ledger, &request, now, IDENTITY_WEEK_S, shards, &answer);
     }
     return answer;
 }
@@ -106,6 +108,65 @@ the_same_keys_again_are_free_and_others_are_counted(void **state)
     fl_keys_destroy(&one);
     fl_keys_destroy(&two);
     fl_keys_destroy(&three);
+}
+
+static void
+a_device_is_leased_a_shard_and_keeps_it(void **state)
+{
+    (void)state;
+    fl_keys *one = identity_keys(5), *two = identity_keys(6);
+    fl_token token = identity_token(authority);
+    shards = 3;
+    fl_relay_answer first = s_join(one, &token, "dev-1"), second = s_join(two, &token, "dev-2");
+    assert_true(first.lease.shard == 0 && first.lease.shards == 3);
+    assert_true(second.lease.shard == 1 && second.lease.shards == 3);
+    fl_relay_answer again = s_join(two, &token, "dev-2");
+    assert_true(again.reason == FL_WHY_NONE && again.lease.shard == 1);
+    fl_sealed sealed;
+    fl_seeded source = fl_seeded_of(4);
+    fl_entropy entropy = fl_entropy_seeded(&source);
+    assert_true(fl_enrol_renew(two, two, fl_bytes_of(second.certificate, FL_CERT_BYTES),
+                               fl_authority_public_of(authority), &entropy, &sealed));
+    again = s_apply(&sealed, IDENTITY_NOW);
+    assert_true(s_cert(&again, IDENTITY_NOW).serial == 3 && again.lease.shard == 1);
+    fl_keys_destroy(&one);
+    fl_keys_destroy(&two);
+}
+
+static void
+a_device_that_comes_when_all_shards_are_leased_hears_so(void **state)
+{
+    (void)state;
+    fl_keys *one = identity_keys(5), *two = identity_keys(6);
+    fl_token token = identity_token(authority);
+    shards = 1;
+    fl_relay_answer answer = s_join(one, &token, "dev-1");
+    assert_int_equal(answer.reason, FL_WHY_NONE);
+    answer = s_join(two, &token, "dev-2");
+    s_refused(&answer, FL_WHY_NO_SHARD, "all 1 data shards are leased");
+    uint32_t uses = 0;
+    assert_int_equal(fl_ledger_token_uses(ledger, fl_bytes_of(token.id, sizeof token.id), &uses,
+                                          &why), FL_OK);
+    assert_int_equal(uses, 1); // it may come again when there is room
+    fl_keys_destroy(&one);
+    fl_keys_destroy(&two);
+}
+
+static void
+who_enrolled_before_there_were_shards_gets_one_when_it_asks_again(void **state)
+{
+    (void)state;
+    fl_keys *one = identity_keys(5), *two = identity_keys(6);
+    fl_token token = identity_token(authority);
+    fl_relay_answer first = s_join(one, &token, "dev-1");
+    assert_int_equal(first.lease.shards, 0);
+    shards = 1;
+    fl_relay_answer again = s_join(one, &token, "dev-1");
+    assert_true(again.reason == FL_WHY_NONE && again.lease.shards == 1);
+    fl_relay_answer answer = s_join(two, &token, "dev-1"); // a name that is taken leases nothing
+    s_refused(&answer, FL_WHY_NAME, "dev-1");
+    fl_keys_destroy(&one);
+    fl_keys_destroy(&two);
 }
 
 static void
@@ -259,6 +320,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         placed(a_token_gives_a_certificate_for_the_keys_that_asked),
         placed(the_same_keys_again_are_free_and_others_are_counted),
+        placed(a_device_is_leased_a_shard_and_keeps_it),
+        placed(a_device_that_comes_when_all_shards_are_leased_hears_so),
+        placed(who_enrolled_before_there_were_shards_gets_one_when_it_asks_again),
         placed(a_name_is_its_first_holders_until_the_certificate_ends),
         placed(what_is_wrong_with_a_request_has_its_name),
         placed(a_renewal_goes_on_from_the_day_it_is_asked_for),

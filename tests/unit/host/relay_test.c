@@ -147,6 +147,8 @@ answer_of(uint64_t request, fl_reason reason)
                            .enrolled = { .request = request, .reason = reason, .text = "so" } };
     if (reason == FL_WHY_NONE) {
         message.enrolled.certificate = fl_bytes_of(certificate, sizeof certificate);
+        message.enrolled.shard = 2;
+        message.enrolled.shards = 5;
     }
     return message;
 }
@@ -169,6 +171,7 @@ an_enrolment_goes_up_and_its_answer_back_to_who_asked(void **state)
     assert_int_equal(enrolled->request, 1000);
     assert_int_equal(enrolled->certificate.size, FL_CERT_BYTES);
     assert_int_equal(enrolled->certificate.data[0], 9);
+    assert_true(enrolled->shard == 2 && enrolled->shards == 5);
     answer = answer_of(first, FL_WHY_USED_UP);
     step(FL_PARENT, &answer, 0);
     enrolled = &said(FL_ENROLLED, 3)->enrolled;
@@ -250,7 +253,8 @@ at_the_root_it_ends_at_the_registrar_which_answers_later(void **state)
     assert_int_equal(registrations, 1);
     tick();
     assert_int_equal(fl_outbox_count(out), 0);
-    fl_relay_answer answer = { .reason = FL_WHY_NONE, .certificate = { 7 } };
+    fl_relay_answer answer = { .reason = FL_WHY_NONE, .certificate = { 7 },
+                               .lease = { .shard = 1, .shards = 3 } };
     fl_relay_enrolled(relay, registered[0] + 1, &answer); // nobody's ticket
     tick();
     assert_int_equal(fl_outbox_count(out), 0);
@@ -259,6 +263,7 @@ at_the_root_it_ends_at_the_registrar_which_answers_later(void **state)
     const fl_enrolled *enrolled = &said(FL_ENROLLED, 3)->enrolled;
     assert_int_equal(enrolled->request, 1000);
     assert_int_equal(enrolled->certificate.data[0], 7);
+    assert_true(enrolled->shard == 1 && enrolled->shards == 3);
     assert_int_equal(stepped, 3); // ticks go on to the machine inside
     tick();
     assert_int_equal(fl_outbox_count(out), 0);

@@ -10,7 +10,8 @@
 #include "tests/support/identity.h"
 #include "tests/support/place.h"
 
-static const fl_setting rows[] = { FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT, FL_SETTINGS_MEMBER };
+static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT,
+                                   FL_SETTINGS_MEMBER };
 static const fl_program program = { .name = "test-program", .purpose = "is a test",
                                     .settings = rows,
                                     .setting_count = sizeof rows / sizeof *rows };

@@ -287,17 +287,57 @@ a_token_is_used_up(void **state)
     fl_bytes token = fl_bytes_of("token", 5);
     uint32_t uses = 9;
     fl_issued first = s_issued("d1", 1), second = s_issued("d2", 2), third = s_issued("d3", 3);
-    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &why), FL_OK);
-    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &why), FL_EXISTS); // same serial
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, NULL, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, NULL, &why), FL_EXISTS);
     assert_int_equal(fl_ledger_token_uses(ledger, token, &uses, &why), FL_OK);
     assert_int_equal(uses, 1); // what failed did not cost a use
-    assert_int_equal(fl_ledger_issue(ledger, token, 2, &second, &why), FL_OK);
-    assert_int_equal(fl_ledger_issue(ledger, token, 2, &third, &why), FL_FULL);
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &second, NULL, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &third, NULL, &why), FL_FULL);
     assert_non_null(strstr(why.text, "used 2 times"));
     fl_issued found;
     assert_int_equal(fl_ledger_issued(ledger, &third.node, &found, &why), FL_MISSING);
-    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &third, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &third, NULL, &why), FL_OK);
     assert_int_equal(fl_ledger_issued(ledger, &third.node, &found, &why), FL_OK);
+}
+
+static void
+a_shard_is_one_nodes_for_good(void **state)
+{
+    (void)state;
+    fl_lease lease = { .shards = 2 }, other = { .shards = 2 }, none = { .shards = 2 };
+    fl_issued first = s_issued("d1", 1), second = s_issued("d2", 2), third = s_issued("d3", 3);
+    uint32_t leased = 9, shards = 9;
+    assert_int_equal(fl_ledger_leased(ledger, &leased, &shards, &why), FL_OK);
+    assert_true(leased == 0 && shards == 0);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &first, &lease, &why), FL_OK);
+    assert_int_equal(lease.shard, 0);
+    assert_int_equal(fl_ledger_lease(ledger, &second.node, &other, &why), FL_OK);
+    assert_int_equal(other.shard, 1);
+    s_reopen();
+    lease = (fl_lease){ .shards = 2 };
+    assert_int_equal(fl_ledger_lease(ledger, &first.node, &lease, &why), FL_OK);
+    assert_true(lease.shard == 0 && lease.shards == 2);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &third, &none, &why), FL_BUSY);
+    assert_non_null(strstr(why.text, "all 2 shards"));
+    fl_issued found; // nothing was recorded with it
+    assert_int_equal(fl_ledger_issued(ledger, &third.node, &found, &why), FL_MISSING);
+    assert_int_equal(fl_ledger_leased(ledger, &leased, &shards, &why), FL_OK);
+    assert_true(leased == 2 && shards == 2);
+}
+
+static void
+a_lease_out_of_another_number_is_refused_and_costs_no_token(void **state)
+{
+    (void)state;
+    fl_bytes token = fl_bytes_of("token", 5);
+    fl_lease lease = { .shards = 4 }, other = { .shards = 5 };
+    fl_issued first = s_issued("d1", 1), second = s_issued("d2", 2);
+    uint32_t uses = 0;
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &first, &lease, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, token, 2, &second, &other, &why), FL_MISMATCH);
+    assert_non_null(strstr(why.text, "out of 4, not out of 5"));
+    assert_int_equal(fl_ledger_token_uses(ledger, token, &uses, &why), FL_OK);
+    assert_int_equal(uses, 1);
 }
 
 static void
@@ -306,8 +346,8 @@ the_newest_certificate_of_a_node_counts(void **state)
     (void)state;
     fl_issued old = s_issued("d1", 5), fresh = s_issued("d1", 6), found;
     fresh.certificate[0] = 9;
-    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &old, &why), FL_OK);
-    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &fresh, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &old, NULL, &why), FL_OK);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &fresh, NULL, &why), FL_OK);
     assert_int_equal(fl_ledger_issued(ledger, &old.node, &found, &why), FL_OK);
     assert_true(found.serial == 6 && found.role == FL_ROLE_DEVICE && found.issued_at > 0);
     assert_int_equal(found.certificate_bytes, 3);
@@ -480,6 +520,8 @@ main(void)
         IN_PLACE(a_run_resumes_where_it_stood),
         IN_PLACE(serial_numbers_are_never_given_twice),
         IN_PLACE(a_token_is_used_up),
+        IN_PLACE(a_shard_is_one_nodes_for_good),
+        IN_PLACE(a_lease_out_of_another_number_is_refused_and_costs_no_token),
         IN_PLACE(the_newest_certificate_of_a_node_counts),
         IN_PLACE(a_deny_list_only_gets_newer),
         IN_PLACE(a_damaged_or_foreign_file_is_refused_by_name),

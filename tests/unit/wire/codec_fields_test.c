@@ -348,6 +348,11 @@ fields_that_contradict_each_other_are_refused(void **state)
     assert_int_equal(s_with_uint(FL_PIECE, 2, 131072 + 65535), FL_CODEC_FIELDS);
     assert_int_equal(s_with_uint(FL_ENROLLED, 1, FL_WHY_TOKEN), FL_CODEC_FIELDS);
     assert_int_equal(s_with_bytes(FL_ENROLLED, 3, false, "", 0), FL_CODEC_FIELDS);
+    //  The sample: shard 3 of 16.
+    assert_int_equal(s_with_uint(FL_ENROLLED, 4, 15), FL_CODEC_OK);
+    assert_int_equal(s_with_uint(FL_ENROLLED, 4, 16), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_uint(FL_ENROLLED, 5, 4), FL_CODEC_OK);
+    assert_int_equal(s_with_uint(FL_ENROLLED, 5, 0), FL_CODEC_FIELDS);
     //  What a masked header hides does not stand beside it; a signature goes with a header.
     assert_int_equal(s_with_uint(FL_CONTRIB, 6, 1), FL_CODEC_FIELDS);
     assert_int_equal(s_with_uint(FL_CONTRIB, 7, 1), FL_CODEC_FIELDS);
