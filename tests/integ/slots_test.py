@@ -20,7 +20,8 @@ class Replica:
     def __init__(self, f, number, token, **more):
         self.log = os.path.join(f.base, f"replica-{number}.log")
         settings = {"slots": os.path.join(f.base, "slots"), "join.token": token,
-                    "join.name": "slot-", "join.wait": "10s", "trainer": "synthetic", **more}
+                    "join.name": "slot-", "join.wait": "10s", "trainer": "synthetic",
+                    "masking": "unmasked", **more}
         with open(self.log, "w", encoding="utf-8") as log:
             self.popen = subprocess.Popen(
                 [binary("fl-device"), *flags(settings)], stdin=subprocess.DEVNULL,
@@ -56,7 +57,8 @@ def health(*words):
 
 
 def replicas_claim_slots_and_are_leased_a_shard_each():
-    with Fabric(edges={"e1": "root"}, devices={}, root={**ENDLESS, "shards": SHARDS}) as f:
+    with Fabric(edges={"e1": "root"}, devices={}, root={**ENDLESS, "shards": SHARDS},
+                unmasked=True) as f:
         f.start()
         token = f.token("e1", "device", prefix="slot-", count=10)
         replicas = [Replica(f, number, token) for number in range(SHARDS)]
@@ -102,7 +104,7 @@ def well(f):
 
 
 def what_is_wrong_with_a_token_is_one_line_and_a_code():
-    with Fabric(edges={"e1": "root"}, devices={}, root=ENDLESS) as f:
+    with Fabric(edges={"e1": "root"}, devices={}, root=ENDLESS, unmasked=True) as f:
         f.start()
         gone = os.path.join(f.base, "gone")
         code, said = Replica(f, "missing", gone, **{"start.wait": "300ms"}).ended()
@@ -127,7 +129,7 @@ def what_is_wrong_with_a_token_is_one_line_and_a_code():
 
 
 def nobody_at_the_parent_is_waited_for_so_long_and_no_longer():
-    with Fabric(edges={"e1": "root"}, devices={}, root=ENDLESS) as f:
+    with Fabric(edges={"e1": "root"}, devices={}, root=ENDLESS, unmasked=True) as f:
         f.start()
         token = f.token("e1", "device", prefix="slot-", count=1)
         f["e1"].kill()
@@ -140,7 +142,7 @@ def nobody_at_the_parent_is_waited_for_so_long_and_no_longer():
 
 
 def a_wait_for_a_file_is_said_and_ends_when_told():
-    with Fabric(edges={}, devices={}, root=ENDLESS) as f:
+    with Fabric(edges={}, devices={}, root=ENDLESS, unmasked=True) as f:
         f.start()
         waiting = Replica(f, "waits", os.path.join(f.base, "gone"), **{"start.wait": "1h"})
         f.until(lambda: "id=waiting" in waiting.said() and "seconds_left=3600" in waiting.said(),
@@ -151,7 +153,8 @@ def a_wait_for_a_file_is_said_and_ends_when_told():
 
 
 def another_number_of_shards_is_refused_at_the_start():
-    with Fabric(edges={"e1": "root"}, devices={}, root={**ENDLESS, "shards": SHARDS}) as f:
+    with Fabric(edges={"e1": "root"}, devices={}, root={**ENDLESS, "shards": SHARDS},
+                unmasked=True) as f:
         f.start()
         one = Replica(f, 0, f.token("e1", "device", prefix="slot-", count=1))
         try:
@@ -167,7 +170,7 @@ def another_number_of_shards_is_refused_at_the_start():
 
 
 def the_root_is_asked_for_a_parents_certificate():
-    with Fabric(edges={"e1": "root"}, devices={}, root=ENDLESS) as f:
+    with Fabric(edges={"e1": "root"}, devices={}, root=ENDLESS, unmasked=True) as f:
         f.start()
         words = {"authority": f.authority, "state": f["root"].state,
                  "endpoint": f.endpoint("e1"), "role": "device", "name": "d9"}
