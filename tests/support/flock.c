@@ -112,6 +112,24 @@ flock_deliver(void)
 }
 
 void
+flock_ruffle(uint32_t place, bool twice)
+{
+    if (head == tail) {
+        return;
+    }
+    letter *first = &queue[head % LETTERS];
+    letter *other = &queue[(head + place % (tail - head)) % LETTERS];
+    letter one = *first;
+    *first = *other;
+    *other = one;
+    if (twice) {
+        FL_ASSERT(tail - head < LETTERS);
+        queue[tail++ % LETTERS] = (letter){ first->from, first->to, fl_blob_ref(first->frame),
+                                            first->body_bytes };
+    }
+}
+
+void
 flock_settle(void)
 {
     while (flock_deliver()) {
@@ -228,6 +246,9 @@ s_keep(const fl_effect *effect)
 static void
 s_send(const fl_effect *effect)
 {
+    if (effect->send.to >= flock.keys->plan.members) {
+        return; // a stranger
+    }
     fl_message message = effect->send.message;
     uint8_t certificate[FL_CERT_BYTES];
     if (message.verb == FL_WELCOME) { // its driver adds what it is itself
@@ -373,8 +394,8 @@ s_tick(void)
 }
 
 //  One letter, or else the next moment; false when that is after `until`.
-static bool
-s_go_on(fl_time until)
+bool
+flock_go_on(fl_time until)
 {
     if (flock_deliver()) {
         return true;
@@ -392,7 +413,7 @@ s_go_on(fl_time until)
 void
 flock_pass(fl_time until)
 {
-    while (s_go_on(until)) {
+    while (flock_go_on(until)) {
     }
 }
 
@@ -402,7 +423,7 @@ flock_run(void)
     fl_result result;
     fl_time latest = flock.now + 4 * FLOCK_WINDOW_MS;
     while (!fl_cohort_result(flock.cohort, &result)) {
-        bool more = s_go_on(latest);
+        bool more = flock_go_on(latest);
         FL_ASSERT(more); // the round ends by itself, in time
     }
     return result;
@@ -413,7 +434,7 @@ flock_until_said(uint32_t index, fl_verb verb)
 {
     uint32_t before = flock.child[index].said[verb];
     while (flock.child[index].said[verb] == before) {
-        bool more = s_go_on(flock.now + FLOCK_WINDOW_MS);
+        bool more = flock_go_on(flock.now + FLOCK_WINDOW_MS);
         FL_ASSERT(more);
     }
 }
@@ -423,7 +444,7 @@ flock_until_told(uint32_t index, fl_verb verb)
 {
     uint32_t before = flock.child[index].told[verb];
     while (flock.child[index].told[verb] == before) {
-        bool more = s_go_on(flock.now + FLOCK_WINDOW_MS);
+        bool more = flock_go_on(flock.now + FLOCK_WINDOW_MS);
         FL_ASSERT(more);
     }
 }
