@@ -95,6 +95,7 @@ void flock_until_told(uint32_t index, fl_verb verb);
 void flock_settle_round(fl_outcome outcome);
 void flock_train(uint32_t index);
 void flock_step(const fl_event *event);
+void flock_step_child(uint32_t index, fl_event event);
 void flock_say(uint32_t index, const fl_message *message);
 void flock_hear(uint32_t index, const fl_message *message);
 //  Answer what was held.
