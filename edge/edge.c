@@ -181,8 +181,8 @@ s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
 }
 
 //  When our sum must be there. In a masked round the parent wants us ready by three quarters of its
-//  time, and we may have heard of the task when an eighth of it was gone: 11/16 of what was left then
-//  are never later. The rest is for masking it and sending it up.
+//  time, and we may have heard of the task when an eighth of it was gone: 11/16 of what was left
+//  then are never later. The rest is for masking it and sending it up.
 static fl_time
 s_due(const fl_edge *self)
 {

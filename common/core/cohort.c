@@ -448,7 +448,7 @@ s_begin(fl_cohort *self, const fl_task *task, fl_time due, fl_time now)
     self->due = due;
     self->extends = 0;
     self->bytes_down = 0;
-    fl_time deadline = now + fl_policy_deadline_ms(&self->conf.window, fl_pace_ms(&self->pace));
+    fl_time deadline = now + fl_cohort_window_ms(self, fl_pace_ms(&self->pace));
     fl_time after = (fl_time)self->conf.timing.finish_ms + fl_cohort_opening_ms(&task->order.plan);
     fl_time latest = due == FL_NEVER ? FL_NEVER : due - after;
     self->cutoff_at = deadline < latest ? deadline : latest;

@@ -10,7 +10,7 @@
 //
 //  A masked round (docs/masking.md) is OPEN until every block has what it needs, or the cut-off,
 //  and DRAINING until each is opened or aborted. Who is not in a block when it opens waits for the
-//  next one; the window's time_min, count_max and extending do not apply to it, and `expect` neither.
+//  next one; the window's time_min, count_max and extending do not apply to it, nor does `expect`.
 //  A seat whose block is aborted is REFUSED with its reason, even when it had been counted.
 #ifndef FL_CORE_COHORT_H
 #define FL_CORE_COHORT_H

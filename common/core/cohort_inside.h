@@ -71,6 +71,8 @@ void fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outb
 bool fl_cohort_masked(const fl_cohort *self);
 //  What opening takes after the cut-off; 0 when the plan asks for no masks.
 fl_time fl_cohort_opening_ms(const fl_plan *plan);
+//  What the round at hand may take, as seats took so long lately.
+fl_time fl_cohort_window_ms(const fl_cohort *self, uint32_t median_ms);
 //  Put seats into blocks and begin these; how many accumulators there are.
 uint32_t fl_cohort_open_blocks(fl_cohort *self, uint64_t wall_s, fl_time now, fl_outbox *out);
 //  In any round, after each step: ended blocks end their seats.

@@ -19,6 +19,30 @@ fl_cohort_opening_ms(const fl_plan *plan)
     return plan->masking == FL_MASKING_NONE ? 0 : (fl_time)OPENING_STEPS * plan->step_ms;
 }
 
+//  A deadline that follows what was measured has to leave room for what was not: uploads have the
+//  last quarter for themselves; and an edge, which is ready in 11/16 of it, needs time of its own
+//  to open its sum.
+fl_time
+fl_cohort_window_ms(const fl_cohort *self, uint32_t median_ms)
+{
+    const fl_window *window = &self->conf.window;
+    const fl_timing *timing = &self->conf.timing;
+    fl_time wanted = (fl_time)fl_policy_deadline_ms(window, median_ms);
+    if (!fl_cohort_masked(self)) {
+        return wanted;
+    }
+    fl_time below = 0;
+    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
+        const fl_seat *seat = fl_roster_look(self->roster, i);
+        if (seat->present && seat->role == FL_ROLE_EDGE) {
+            below = fl_cohort_opening_ms(&self->task.order.plan) + (fl_time)timing->finish_ms +
+                    (fl_time)timing->hop_ms;
+        }
+    }
+    wanted = below > 0 ? (wanted + below) * 3 / 2 : wanted * 4 / 3;
+    return wanted < (fl_time)window->time_max_ms ? wanted : (fl_time)window->time_max_ms;
+}
+
 //  Keys and shares go around while children train; uploads have the last quarter.
 uint32_t
 fl_cohort_open_blocks(fl_cohort *self, uint64_t wall_s, fl_time now, fl_outbox *out)

@@ -46,8 +46,8 @@ typedef struct fl_masking_block {
 
 //  Append one member: FL_MEMBER_BYTES of a roster. FL_WHY_NONE, or why it may not be one:
 //  certificate, role, revoked, key, signature; certificate and key also when another member has the
-//  name, the certificate or one of the keys, role also when it is the parent. `round` is set but for
-//  its roster. `now_s`: wall clock.
+//  name, the certificate or one of the keys, role also when it is the parent. `round` is set but
+//  for its roster. `now_s`: wall clock.
 FL_CHECKED fl_reason fl_masking_block_add(fl_masking_block *self, fl_bytes member,
                                           const fl_masking_trust *trust, uint64_t now_s);
 //  The hash of the roster, put into `round`.

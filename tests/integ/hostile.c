@@ -431,7 +431,75 @@ s_storm(fl_link *link, int64_t until, fl_bytes bytes)
     return sent;
 }
 
-//  flood home=DIR server=KEY endpoint=E kind=endless|oversize|hello|enrol [lane=up] [seconds=S]
+//  A step of a masked round, each as large as it may be and none of them true, or the announcement
+//  of an upload of the greatest size.
+static fl_message
+s_step(const child *self, uint64_t round, uint64_t turn)
+{
+    static uint8_t filler[FL_MEMBERS_MAX * FL_SEALED_SHARE_BYTES];
+    memset(filler, 0x5a, sizeof filler);
+    static const fl_verb verbs[] = { FL_KEYS, FL_SHARES, FL_READY, FL_ACK, FL_UNMASK, FL_CONTRIB };
+    fl_message message = { .verb = verbs[turn % (sizeof verbs / sizeof *verbs)] };
+    if (message.verb == FL_CONTRIB) {
+        message = s_contrib(self, false);
+        message.contrib.weight = message.contrib.count = 0;
+        message.contrib.vector_bytes = message.contrib.elements = FL_VECTOR_BYTES_MAX;
+        message.contrib.hash.bytes[0] = (uint8_t)turn; // another one each time
+        message.contrib.header = fl_bytes_of(filler, FL_MASKED_HEADER_BYTES);
+        message.contrib.psig = fl_bytes_of(filler, FL_SIGNATURE_BYTES);
+    } else if (message.verb == FL_KEYS) {
+        message.keys.certificate = fl_bytes_of(filler, FL_MEMBER_CERT_BYTES);
+    } else if (message.verb == FL_SHARES) {
+        message.shares.digests = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_DIGESTS_BYTES);
+        message.shares.sealed = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_SEALED_SHARE_BYTES);
+    } else if (message.verb == FL_READY) {
+        message.ready.dealers = UINT64_MAX;
+    } else if (message.verb == FL_UNMASK) {
+        message.unmask.self = UINT64_MAX;
+        message.unmask.shares = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_SHARE_WIRE_BYTES);
+    }
+    message.run = self->run;
+    message.round = round;
+    return message;
+}
+
+//  Steps as fast as they are taken, of the round that the newest task is of. Says by which names
+//  they were refused, and how often.
+static uint64_t
+s_storm_steps(child *self, int64_t until)
+{
+    uint64_t sent = 0, round = 1, refused[FL_WHY_COUNT] = { 0 };
+    fl_parcel parcel = { .descriptor = -1 };
+    fl_message heard;
+    while (zclock_mono() < until) {
+        while (s_hear(self->control, &parcel, &heard, 0)) {
+            round = heard.verb == FL_TASK ? heard.round : round;
+            refused[heard.verb == FL_REFUSED ? heard.refused.reason : FL_WHY_NONE]++;
+        }
+        const fl_message message = s_step(self, round, sent);
+        fl_blob *frame = fl_encode(&message, 0);
+        if (zmq_send(fl_link_handle(self->control), fl_blob_bytes(frame).data,
+                     fl_blob_size(frame), ZMQ_DONTWAIT) >= 0) {
+            sent++;
+        } else {
+            zmq_pollitem_t item = { .socket = fl_link_handle(self->control),
+                                    .events = ZMQ_POLLOUT };
+            (void)zmq_poll(&item, 1, 50);
+        }
+        fl_blob_unref(&frame);
+    }
+    fl_parcel_release(&parcel);
+    for (int reason = FL_WHY_NONE + 1; reason < FL_WHY_COUNT; reason++) {
+        if (refused[reason] > 0) {
+            (void)printf("refused reason=%s times=%llu\n", fl_reason_name((fl_reason)reason),
+                         (unsigned long long)refused[reason]);
+        }
+    }
+    return sent;
+}
+
+//  flood home=DIR server=KEY endpoint=E kind=endless|oversize|hello|enrol|steps [lane=up]
+//  [seconds=S]
 static void
 s_flood(void)
 {
@@ -449,6 +517,10 @@ s_flood(void)
     } else if (strcmp(kind, "oversize") == 0) {
         static uint8_t large[2 * MIB];
         sent = s_storm(link, until, fl_bytes_of(large, sizeof large));
+    } else if (strcmp(kind, "steps") == 0) {
+        child self = { .control = link };
+        s_act(&self, "hello");
+        sent = s_storm_steps(&self, until);
     } else {
         static const uint8_t sealed[1000] = { 1 };
         uint8_t bytes[FL_CERT_BYTES];

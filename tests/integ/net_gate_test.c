@@ -459,6 +459,38 @@ surplus_frames_and_verbs_of_another_lane_are_refused(void **state)
     toy_destroy(&parent);
 }
 
+//  The words of a masked round, and who says them.
+static void
+each_word_of_a_masked_round_goes_its_own_way_only(void **state)
+{
+    (void)state;
+    static const struct {
+        fl_verb verb;
+        bool up;
+    } words[] = { { FL_KEYS, true },       { FL_ROSTER, false },  { FL_SHARES, true },
+                  { FL_DEALT, false },     { FL_READY, true },    { FL_MASKSET, false },
+                  { FL_SURVIVORS, false }, { FL_ACK, true },      { FL_ACKS, false },
+                  { FL_UNMASK, true } };
+    static messages_letter letter;
+    toy *parent = toy_parent(), *child = toy_child(parent, "a");
+    const fl_peer peer = s_seat(parent, child);
+    unsigned dropped = 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        messages_sample(words[i].verb, &letter);
+        *toy_say(child, FL_PARENT, words[i].verb) = letter.message;
+        *toy_say(parent, peer, words[i].verb) = letter.message;
+        toy *hearer = words[i].up ? parent : child, *other = words[i].up ? child : parent;
+        dropped++;
+        toy_until(parent, child, toy_count(hearer, FL_EV_MESSAGE, words[i].verb) == 1 &&
+                  parent->counters.dropped[FL_DROP_WAY] + child->counters.dropped[FL_DROP_WAY] ==
+                      dropped);
+        assert_int_equal(toy_count(other, FL_EV_MESSAGE, words[i].verb), 0);
+    }
+    assert_int_equal(parent->counters.dropped[FL_DROP_WAY], dropped / 2);
+    toy_destroy(&child);
+    toy_destroy(&parent);
+}
+
 static void
 bulk_frames_without_a_seat_are_dropped_and_counted(void **state)
 {
@@ -551,6 +583,7 @@ main(void)
         toy_test(malformed_frames_are_refused_by_name_and_not_for_ever),
         toy_test(another_major_version_is_told_both_versions),
         toy_test(surplus_frames_and_verbs_of_another_lane_are_refused),
+        toy_test(each_word_of_a_masked_round_goes_its_own_way_only),
         toy_test(bulk_frames_without_a_seat_are_dropped_and_counted),
         toy_test(a_taken_port_and_a_second_porch_are_told_in_one_line),
     };

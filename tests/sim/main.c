@@ -45,7 +45,7 @@ s_usage(const char *wrong)
     fprintf(stderr,
             "fl-sim: cannot use «%s»\n"
             "usage: fl-sim [--seeds A..B | --file PATH] [--nodes N] [--jobs N]\n"
-            "              [--masking drawn|never|always] [--plant NAME] [--trace]\n"
+            "              [--masking drawn|never|always] [--plant NAME] [--trace] [--no-memo]\n"
             "plants:",
             wrong);
     for (int i = 1; i < PLANTS; i++) {
@@ -330,11 +330,13 @@ int
 main(int argc, char **argv)
 {
     choice options = {
-        .first = 1, .last = 300, .nodes = 40, .jobs = 1, .masking = SIM_MASKING_NEVER
+        .first = 1, .last = 300, .nodes = 40, .jobs = 1, .masking = SIM_MASKING_DRAWN
     };
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             options.trace = true;
+        } else if (strcmp(argv[i], "--no-memo") == 0) {
+            fl_sim_memo_off();
         } else if (i + 1 >= argc || !s_option(argv[i], argv[i + 1], &options)) {
             return s_usage(argv[i]);
         } else {

@@ -93,4 +93,8 @@ const fl_sim_identity *fl_sim_identity_of(fl_role role, const fl_node *name, uin
 //  Wipe and free all of them, at the end of the program.
 void fl_sim_mint_release(void);
 
+// ---- memo.c -----------------------------------------------------------------------------------
+//  Compute everything from now on, to see that nothing else comes out.
+void fl_sim_memo_off(void);
+
 #endif

@@ -53,7 +53,7 @@ static const mistake plants[PLANTS] = {
     [PLANT_TWO_SETS] = { "two-sets", CHECK_TOLD, true },
     // MASK gives the plain bytes back
     [PLANT_PLAIN_PUSH] = { "plain-push", CHECK_VEIL, true },
-    // a weight in the clear
+    // samples in the clear
     [PLANT_TELL_SIZE] = { "tell-size", CHECK_VEIL, true },
     // a dealing with a spoilt signature
     [PLANT_LIAR] = { "liar", CHECK_BLAME, true },
@@ -89,8 +89,8 @@ fl_sim_plant_prey(fl_sim_plant plant)
 void
 fl_sim_plant_said(const fl_sim *sim, uint32_t to, fl_message *message)
 {
-    if (sim->plant == PLANT_TELL_SIZE && message->verb == FL_CONTRIB) {
-        message->contrib.weight = 1;
+    if (sim->plant == PLANT_TELL_SIZE && message->verb == FL_BEAT) {
+        message->beat.samples = 1;
     } else if (sim->plant == PLANT_TWO_SETS && message->verb == FL_MASKSET && to % 2 == 0) {
         message->maskset.members &= message->maskset.members - 1;
     } else if (sim->plant == PLANT_LIAR && message->verb == FL_SHARES &&

@@ -72,7 +72,7 @@ s_grow_masked(fl_sim *sim, uint32_t nodes)
         lower = 3 * s_draw(sim, 1, nodes / 13);
         upper = lower / 3;
     } else if (dice >= 88) {
-        lower = s_draw(sim, 1, 1 + nodes / 4); // too many, often
+        lower = s_draw(sim, 1, 1 + (nodes - 2) / 4); // too many, often
     } else if (dice >= 8 && nodes >= 13) {
         lower = s_draw(sim, 3, 3 + nodes / 13);
     }
@@ -184,7 +184,6 @@ static void
 s_draw_devices(fl_sim *sim, uint32_t round_ms, bool *quick)
 {
     uint32_t devices = 0;
-    uint32_t share = sim->plan.masking != FL_MASKING_NONE ? 8 : 4; // the steps take their time
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_node *node = &sim->nodes[i];
         if (node->role != FL_ROLE_DEVICE) {
@@ -192,7 +191,7 @@ s_draw_devices(fl_sim *sim, uint32_t round_ms, bool *quick)
         }
         bool slow = devices > 0 && s_chance(sim, 12);
         node->train_ms =
-            slow ? s_draw(sim, round_ms / 2, round_ms * 2) : s_draw(sim, 20, round_ms / share);
+            slow ? s_draw(sim, round_ms / 2, round_ms * 2) : s_draw(sim, 20, round_ms / 4);
         node->samples = devices > 0 && s_chance(sim, 3) ? 0 : s_draw(sim, 1, 2000);
         quick[i] = !slow && node->samples > 0;
         devices++;
@@ -231,11 +230,12 @@ s_draw_masks(fl_sim *sim)
                                      : s_draw(sim, 3, 4);
     sim->plan.block_max = (uint8_t)block_max;
     for (int hop = 0; hop < 2; hop++) {
-        sim->plan.members_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 4, 6));
-        sim->plan.survivors_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 4, 5));
+        uint32_t most = block_max < 6 ? block_max : 6;
+        sim->plan.members_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 3, most));
+        sim->plan.survivors_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 3, most));
     }
     sim->plan.step_ms = s_draw(sim, 150, 500);
-    sim->reopen_after = s_chance(sim, 60) ? s_draw(sim, 1, 2) : 0;
+    sim->reopen_after = s_chance(sim, 60) ? 1 : s_chance(sim, 60) ? 0 : 2;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_masks *masks = &sim->nodes[i].masks;
         masks->profile = (fl_masking)sim->plan.masking;
@@ -247,14 +247,33 @@ s_draw_masks(fl_sim *sim)
     }
 }
 
+//  What the root must give so that the lowest cohorts have so much: an edge must be ready by three
+//  quarters of its parent's time, and its own round has its steps, its folds and the way.
+static uint32_t
+s_time_above(const fl_sim *sim, uint32_t lowest_ms)
+{
+    uint32_t depth = 0;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        bool edge = sim->nodes[i].role == FL_ROLE_EDGE;
+        depth = edge && sim->nodes[i].depth > depth ? sim->nodes[i].depth : depth;
+    }
+    uint32_t given_ms = lowest_ms;
+    for (; depth > 0; depth--) {
+        given_ms = (given_ms + 3 * sim->plan.step_ms + 400) * 16 / 11;
+    }
+    return given_ms;
+}
+
 //  Members of the smallest of a parent's blocks, and how many of them may be missing.
 static uint32_t
 s_spare(const fl_sim *sim, const fl_sim_node *node)
 {
     const fl_plan *plan = &sim->plan;
-    uint32_t blocks = (node->child_count + plan->block_max - 1) / plan->block_max;
-    uint32_t least = blocks > 0 ? node->child_count / blocks : 0;
     uint8_t hop = node->role == FL_ROLE_ROOT ? 2 : 1;
+    uint32_t blocks = (node->child_count + plan->block_max - 1) / plan->block_max;
+    uint32_t small = node->child_count / fl_masking_floor(plan->members_min, hop);
+    blocks = blocks < small ? blocks : small;
+    uint32_t least = blocks > 0 ? node->child_count / blocks : 0;
     uint32_t quorum = fl_masking_quorum(least, fl_masking_floor(plan->survivors_min, hop));
     uint32_t floor = fl_masking_floor(plan->members_min, hop);
     floor = floor > quorum ? floor : quorum;
@@ -289,7 +308,7 @@ s_hurry(fl_sim *sim, uint32_t round_ms, bool *quick)
             if (spare > 0 && spare != SIM_NONE) {
                 spare--;
             } else if (mend) {
-                child->train_ms = s_draw(sim, 20, round_ms / 8);
+                child->train_ms = s_draw(sim, 20, round_ms / 4);
                 child->samples = child->samples > 0 ? child->samples : 1;
                 quick[index] = true;
             } else {
@@ -340,11 +359,11 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
     s_draw_masks(sim);
     s_make_outboxes(sim);
     s_draw_timing(sim);
-    uint32_t round_ms = masked ? s_draw(sim, 6000, 12000) : s_draw(sim, 3500, 8000);
+    uint32_t round_ms = s_draw(sim, 3500, 8000);
     bool *quick = fl_sim_new(sim->node_count * sizeof *quick);
     s_draw_devices(sim, round_ms, quick);
     s_hurry(sim, round_ms, quick);
-    s_draw_windows(sim, round_ms, quick);
+    s_draw_windows(sim, masked ? s_time_above(sim, round_ms) : round_ms, quick);
     free(quick);
     for (size_t i = 0; i < sizeof sim->run.bytes; i++) {
         sim->run.bytes[i] = (uint8_t)fl_rng_u64(&sim->shape_rng);

@@ -209,19 +209,30 @@ s_check_told(fl_sim *sim, const fl_sim_node *node, uint32_t to, const fl_message
 }
 
 // ---- names ------------------------------------------------------------------------------------
-//  How a masked round may end where nobody lies.
+//  What is only found where somebody lies, or where we are wrong.
 static bool
-s_innocent(fl_reason reason)
+s_guilty(fl_reason reason)
 {
-    static const bool innocent[FL_WHY_COUNT] = {
+    static const bool guilty[FL_WHY_COUNT] = {
+        [FL_WHY_SIGNATURE] = true,   [FL_WHY_DEALER_LIED] = true,    [FL_WHY_EQUIVOCATION] = true,
+        [FL_WHY_CHECKSUM] = true,    [FL_WHY_COUNT_MISMATCH] = true, [FL_WHY_MALFORMED] = true,
+        [FL_WHY_CERTIFICATE] = true, [FL_WHY_ROLE] = true,           [FL_WHY_PLAN] = true,
+        [FL_WHY_SHAPE] = true,       [FL_WHY_WEIGHT] = true,
+    };
+    return guilty[reason];
+}
+
+//  How a block or a masked round may end.
+static bool
+s_named(fl_reason reason)
+{
+    static const bool named[FL_WHY_COUNT] = {
         [FL_WHY_ROSTER_TOO_SMALL] = true,
         [FL_WHY_TOO_FEW_DEALT] = true,
         [FL_WHY_TOO_FEW_READY] = true,
         [FL_WHY_TOO_FEW_UPLOADS] = true,
         [FL_WHY_TOO_FEW_ACKS] = true,
         [FL_WHY_TOO_FEW_SHARES] = true,
-        [FL_WHY_POLICY_REFUSED] = true,
-        [FL_WHY_SAME_MODEL] = true,
         [FL_WHY_RESTART] = true,
         [FL_WHY_STORAGE] = true,
         [FL_WHY_QUORUM] = true,
@@ -229,11 +240,8 @@ s_innocent(fl_reason reason)
         [FL_WHY_STALE] = true,
         [FL_WHY_LATE] = true,
         [FL_WHY_ABORTED] = true,
-        [FL_WHY_NO_DATA] = true,
-        [FL_WHY_TRAINER] = true,
-        [FL_WHY_NAN] = true,
     };
-    return innocent[reason];
+    return named[reason];
 }
 
 void
@@ -243,15 +251,14 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
     if (note->id == FL_NOTE_MASKING_BLAMED) {
         fl_sim_fail(sim, CHECK_BLAME, "%s blames %s by %s in round %" PRIu64, node->name.name,
                     note->node.name, reason, note->round);
-    } else if (note->id == FL_NOTE_MASKING_OUT && note->reason != FL_WHY_NONE &&
-               !s_innocent(note->reason)) {
+    } else if (note->id == FL_NOTE_MASKING_OUT && s_guilty(note->reason)) {
         fl_sim_fail(sim, CHECK_BLAME, "the part of %s in round %" PRIu64 " ends by %s at %s",
                     note->node.name[0] != '\0' ? note->node.name : node->name.name, note->round,
                     reason, node->name.name);
     } else if (note->id == FL_NOTE_MASKING && note->reason != FL_WHY_NONE) {
         fl_sim_count_up(sim, SIM_BLOCKS_ABORTED);
         fl_sim_count_up(sim, (fl_sim_count)(SIM_ENDED + note->reason));
-        if (!s_innocent(note->reason)) {
+        if (s_guilty(note->reason)) { // else it is what the edge above was told
             fl_sim_fail(sim, CHECK_BLAME, "a block of %s ends by %s in round %" PRIu64,
                         node->name.name, reason, note->round);
         }
@@ -289,7 +296,7 @@ s_line_holds(const fl_sim *sim, const fl_block_line *line)
         return false;
     }
     if (line->reason != FL_WHY_NONE) {
-        return s_innocent((fl_reason)line->reason);
+        return s_named((fl_reason)line->reason);
     }
     uint32_t floor = fl_masking_floor(sim->plan.survivors_min, line->hop);
     return line->survivors >= fl_masking_quorum(line->members, floor);
@@ -323,7 +330,7 @@ fl_sim_veil_commit(fl_sim *sim, const fl_report *report)
     if (report->close == FL_CLOSE_DONE && opened == 0) {
         fl_sim_fail(sim, CHECK_BLOCKS, "round %" PRIu64 " is done without a block that was opened",
                     report->round);
-    } else if (report->close != FL_CLOSE_DONE && !s_innocent(report->reason)) {
+    } else if (report->close != FL_CLOSE_DONE && !s_named(report->reason)) {
         fl_sim_fail(sim, CHECK_BLAME, "round %" PRIu64 " is %s by %s", report->round,
                     fl_close_name(report->close), fl_reason_name(report->reason));
     }

@@ -112,6 +112,24 @@ flock_deliver(void)
 }
 
 void
+flock_ruffle(uint32_t place, bool twice)
+{
+    if (head == tail) {
+        return;
+    }
+    letter *first = &queue[head % LETTERS];
+    letter *other = &queue[(head + place % (tail - head)) % LETTERS];
+    letter one = *first;
+    *first = *other;
+    *other = one;
+    if (twice) {
+        FL_ASSERT(tail - head < LETTERS);
+        queue[tail++ % LETTERS] = (letter){ first->from, first->to, fl_blob_ref(first->frame),
+                                            first->body_bytes };
+    }
+}
+
+void
 flock_settle(void)
 {
     while (flock_deliver()) {
@@ -119,8 +137,8 @@ flock_settle(void)
 }
 
 // ---- a child ----------------------------------------------------------------------------------
-static void
-s_step_child(uint32_t index, fl_event event)
+void
+flock_step_child(uint32_t index, fl_event event)
 {
     event.wall_s = IDENTITY_NOW;
     fl_member_step(flock.child[index].member, &event, flock.now, out);
@@ -175,7 +193,7 @@ s_obey_child(uint32_t index)
     }
     fl_outbox_reset(out);
     for (uint32_t i = 0; i < count; i++) {
-        s_step_child(index, answers[i]);
+        flock_step_child(index, answers[i]);
     }
     if (fl_member_wants(flock.child[index].member) && !flock.child[index].idle) {
         flock_train(index);
@@ -228,6 +246,9 @@ s_keep(const fl_effect *effect)
 static void
 s_send(const fl_effect *effect)
 {
+    if (effect->send.to >= flock.keys->plan.members) {
+        return; // a stranger
+    }
     fl_message message = effect->send.message;
     uint8_t certificate[FL_CERT_BYTES];
     if (message.verb == FL_WELCOME) { // its driver adds what it is itself
@@ -344,90 +365,6 @@ flock_release(void)
     flock.held_count = 0;
 }
 
-// ---- time -------------------------------------------------------------------------------------
-static fl_time
-s_next(void)
-{
-    fl_time at = fl_cohort_deadline(flock.cohort);
-    for (uint32_t i = 0; i < flock.keys->plan.members; i++) {
-        fl_time one = flock.child[i].member == NULL ? FL_NEVER
-                                                    : fl_member_deadline(flock.child[i].member);
-        at = one < at ? one : at;
-    }
-    return at;
-}
-
-//  Everybody whose moment has come.
-static void
-s_tick(void)
-{
-    for (uint32_t i = 0; i < flock.keys->plan.members; i++) {
-        if (flock.child[i].member != NULL &&
-            fl_member_deadline(flock.child[i].member) <= flock.now) {
-            s_step_child(i, (fl_event){ .kind = FL_EV_TICK });
-        }
-    }
-    if (fl_cohort_deadline(flock.cohort) <= flock.now) {
-        flock_step(&(fl_event){ .kind = FL_EV_TICK });
-    }
-}
-
-//  One letter, or else the next moment; false when that is after `until`.
-static bool
-s_go_on(fl_time until)
-{
-    if (flock_deliver()) {
-        return true;
-    }
-    fl_time next = s_next();
-    if (next > until) {
-        flock.now = until > flock.now ? until : flock.now;
-        return false;
-    }
-    flock.now = next > flock.now ? next : flock.now;
-    s_tick();
-    return true;
-}
-
-void
-flock_pass(fl_time until)
-{
-    while (s_go_on(until)) {
-    }
-}
-
-fl_result
-flock_run(void)
-{
-    fl_result result;
-    fl_time latest = flock.now + 4 * FLOCK_WINDOW_MS;
-    while (!fl_cohort_result(flock.cohort, &result)) {
-        bool more = s_go_on(latest);
-        FL_ASSERT(more); // the round ends by itself, in time
-    }
-    return result;
-}
-
-void
-flock_until_said(uint32_t index, fl_verb verb)
-{
-    uint32_t before = flock.child[index].said[verb];
-    while (flock.child[index].said[verb] == before) {
-        bool more = s_go_on(flock.now + FLOCK_WINDOW_MS);
-        FL_ASSERT(more);
-    }
-}
-
-void
-flock_until_told(uint32_t index, fl_verb verb)
-{
-    uint32_t before = flock.child[index].told[verb];
-    while (flock.child[index].told[verb] == before) {
-        bool more = s_go_on(flock.now + FLOCK_WINDOW_MS);
-        FL_ASSERT(more);
-    }
-}
-
 // ---- a life -----------------------------------------------------------------------------------
 static void
 s_make_cohort(void)
@@ -523,7 +460,7 @@ flock_join(uint32_t index)
     child->vecs = 0;
     FL_ASSERT(child->member != NULL);
     fl_member_doing(child->member, &(fl_doing){ .leaves = 1 });
-    s_step_child(index, (fl_event){ .kind = FL_EV_TICK });
+    flock_step_child(index, (fl_event){ .kind = FL_EV_TICK });
 }
 
 void

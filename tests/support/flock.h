@@ -80,26 +80,31 @@ void flock_open_again(fl_time due);
 
 //  One letter; false when there is none.
 bool flock_deliver(void);
+//  Exchange the next letter with a later one; `twice`: it is delivered once more, last.
+void flock_ruffle(uint32_t place, bool twice);
 void flock_settle(void);
 //  Until nothing is on its way and no moment is due up to `until`.
 void flock_pass(fl_time until);
 //  Until the round is closed; answers how.
 fl_result flock_run(void);
+//  The same step by step: one letter, or the next moment; false when that is after `until`.
+bool flock_go_on(fl_time until);
 //  Deliver, or let time pass, until this child has said, or was told, a verb (again).
 void flock_until_said(uint32_t index, fl_verb verb);
 void flock_until_told(uint32_t index, fl_verb verb);
 void flock_settle_round(fl_outcome outcome);
 void flock_train(uint32_t index);
 void flock_step(const fl_event *event);
+void flock_step_child(uint32_t index, fl_event event);
 void flock_say(uint32_t index, const fl_message *message);
 void flock_hear(uint32_t index, const fl_message *message);
 //  Answer what was held.
 void flock_release(void);
 
 fl_result flock_result(void);
-fl_seat_view flock_seat(uint32_t index);
+fl_seat_view flock_seat(uint32_t index); // idle when it never sat here
 void flock_assert_seat(uint32_t index, fl_outcome outcome, fl_reason reason);
-//  Children who are in, so far or in the last round.
+//  Children who are in the closed round.
 uint32_t flock_in(void);
 //  The total is that of the children who are in, header lane too, or the test ends.
 void flock_assert_exact(void);

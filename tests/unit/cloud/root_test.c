@@ -504,6 +504,57 @@ an_order_is_signed_before_anybody_hears_of_it(void **state)
     }
 }
 
+// ---- masked rounds ----------------------------------------------------------------------------
+//  Two children are no block. What is left of the round is its report.
+static void
+a_masked_round_reports_its_blocks(void **state)
+{
+    (void)state;
+    static const fl_masking_cohort_conf blocks = { .node = { "root" }, .hop = 2 };
+    fl_root_conf conf = s_conf();
+    conf.cohort.masking = &blocks;
+    conf.plan.masking = FL_MASKING_MALICIOUS;
+    conf.plan.block_max = 64;
+    conf.plan.step_ms = 100;
+    s_make(&conf);
+    s_open();
+    assert_int_equal(machine_said(0, FL_TASK)->task.order.plan.masking, FL_MASKING_MALICIOUS);
+    machine_saved(FL_MASKING_TOKEN_COHORT | 5, true); // of a round before, or of no round
+    assert_int_equal(fl_outbox_count(machine_out), 0);
+    machine_saved(FL_MASKING_TOKEN_COHORT | 5, false);
+    assert_int_equal(machine_note(FL_NOTE_SAVE_FAILED)->reason, FL_WHY_STORAGE);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    assert_true(fl_root_deadline(root) <= 1000 / 8); // for keys
+    machine_now = 1000;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_SAVING);
+    const fl_report *report = machine_effect(FL_FX_SAVE)->save.report;
+    assert_int_equal(report->close, FL_CLOSE_SKIPPED);
+    assert_int_equal(report->reason, FL_WHY_ROSTER_TOO_SMALL);
+    assert_int_equal(report->masking, FL_MASKING_MALICIOUS);
+    assert_int_equal(report->block_count, 1);
+    assert_int_equal(report->blocks[0].hop, 2);
+    assert_int_equal(report->blocks[0].reason, FL_WHY_ROSTER_TOO_SMALL);
+    assert_string_equal(report->blocks[0].parent.name, "root");
+    assert_int_equal(report->tally.aborted, 2);
+}
+
+static void
+s_mask_without_blocks(void)
+{
+    fl_root_conf conf = s_conf();
+    conf.plan.masking = FL_MASKING_MALICIOUS;
+    s_make(&conf);
+    s_open();
+}
+
+static void
+a_root_that_cannot_mask_opens_no_masked_round(void **state)
+{
+    (void)state;
+    assert_true(unit_dies(s_mask_without_blocks));
+}
+
 int
 main(void)
 {
@@ -522,6 +573,8 @@ main(void)
         TEST(a_root_waits_for_devices_below_its_children),
         TEST(a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends),
         TEST(a_look_tells_how_much_of_the_window_is_left),
+        TEST(a_masked_round_reports_its_blocks),
+        TEST(a_root_that_cannot_mask_opens_no_masked_round),
         TEST(every_phase_has_a_name),
         TEST(a_stop_needs_no_words),
         TEST(misuse_is_a_broken_invariant),

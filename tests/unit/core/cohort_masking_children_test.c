@@ -7,6 +7,11 @@
 
 #include <string.h>
 
+#include "common/core/masking_evidence.h"
+#include "common/core/masking_member_inside.h"
+#include "common/core/member_inside.h"
+#include "tests/support/messages.h"
+
 static uint32_t loser;
 
 // ---- uploads ----------------------------------------------------------------------------------
@@ -309,6 +314,198 @@ who_was_blamed_is_left_out_of_the_next_rounds(void **state)
     flock_destroy();
 }
 
+// ---- any word at any time ---------------------------------------------------------------------
+enum { STRANGER = 200 };
+static messages_letter letter;
+
+//  Every verb of a masked round from this peer, in this round.
+static void
+s_say_everything(fl_peer peer, uint32_t index, uint64_t round)
+{
+    for (fl_verb verb = FL_KEYS; verb <= FL_UNMASK; verb++) {
+        messages_sample(verb, &letter);
+        letter.message.run = flock.keys->task.order.run;
+        letter.message.round = round;
+        fl_event event = { .kind = FL_EV_MESSAGE };
+        event.message.from = peer;
+        event.message.node = flock.keys->member[index].node;
+        event.message.role = FL_ROLE_DEVICE;
+        event.message.message = &letter.message;
+        flock_step(&event);
+    }
+}
+
+static void
+s_everybody_says_everything(void)
+{
+    uint64_t round = flock.keys->task.order.round;
+    for (uint32_t i = 0; i < 5; i++) {
+        s_say_everything(i, i, round + 1);
+        s_say_everything(i, i, round > 1 ? round - 1 : round + 1);
+    }
+    s_say_everything(4, 4, round); // who is in no block
+    s_say_everything(STRANGER, 0, round);
+    s_say_everything(STRANGER, 0, 0);
+}
+
+static void
+any_word_of_anybody_is_refused_by_name_in_any_phase(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(5);
+    flock_new(&plan);
+    for (uint32_t i = 0; i < 4; i++) {
+        flock_join(i);
+    }
+    flock_settle();
+    s_everybody_says_everything(); // idle, no round ever
+    flock.hold = FLOCK_UNMASKED;
+    flock.child[0].idle = true;
+    flock_open(1, FL_NEVER);
+    flock_join(4);
+    flock_settle();
+    uint32_t told = flock.child[4].told[FL_REFUSED];
+    s_everybody_says_everything(); // open
+    flock_settle();
+    assert_int_equal(flock.child[4].told[FL_REFUSED] - told, 3 * 10); // each once, by name
+    flock_train(0);
+    flock_pass(flock.now + FLOCK_BEAT_MS);
+    assert_int_equal(flock.held_count, 1);
+    s_everybody_says_everything(); // draining
+    flock_release();
+    flock_settle();
+    assert_int_equal(flock_result().close, FL_CLOSE_DONE);
+    s_everybody_says_everything(); // closed
+    flock_assert_exact();
+    assert_int_equal(flock_in(), 4);
+    flock_settle_round(FL_OUT_IN);
+    told = flock.child[1].told[FL_CLOSED];
+    messages_sample(FL_READY, &letter);
+    letter.message.run = flock.keys->task.order.run;
+    letter.message.round = 1;
+    flock_say(1, &letter.message); // it seems to have missed how the round ended
+    flock_settle();
+    assert_int_equal(flock.child[1].told[FL_CLOSED], told + 1);
+    s_everybody_says_everything(); // idle
+    flock_end();
+}
+
+// ---- liars ------------------------------------------------------------------------------------
+//  Shares of another secret than the one that was committed to, all signed as they should be.
+static bool
+s_deal_another(int32_t from, int32_t to, fl_message *message)
+{
+    static uint8_t digests[MASKED_MEMBERS * FL_DIGESTS_BYTES];
+    static uint8_t sealed[MASKED_MEMBERS * FL_SEALED_SHARE_BYTES];
+    (void)to;
+    if (from != (int32_t)loser || message->verb != FL_SHARES) {
+        return true;
+    }
+    //  Its commitment is to another mask; digests and shares stay those of the real one.
+    fl_block_shares *shares = &message->shares;
+    memcpy(digests, shares->digests.data, shares->digests.size);
+    memcpy(sealed, shares->sealed.data, shares->sealed.size);
+    shares->digests = fl_bytes_of(digests, shares->digests.size);
+    shares->sealed = fl_bytes_of(sealed, shares->sealed.size);
+    shares->commitment.bytes[0] ^= 1;
+    const fl_masking_member *self = flock.child[loser].member->masking;
+    fl_masking_tree tree;
+    uint8_t part[FL_MASKING_PUBLIC_BYTES];
+    fl_masking_tree_fill(&tree, shares->digests);
+    fl_masking_public_part(&shares->commitment, &tree.node[1], part);
+    fl_hsa_dealt_sign(self->conf.keys, &self->block.round, shares->index,
+                      fl_bytes_of(part, sizeof part), shares->signature);
+    return true;
+}
+
+static void
+a_dealer_that_lied_spoils_one_round_of_its_block(void **state)
+{
+    (void)state;
+    flock_begin(8);
+    flock.block_max = 4;
+    loser = 6;
+    flock.hook = s_deal_another;
+    flock_open(1, FL_NEVER);
+    fl_result result = flock_run();
+    flock_assert_exact(); // of the other block
+    assert_int_equal(flock_in(), 4);
+    assert_int_equal(result.blocks[1].reason, FL_WHY_DEALER_LIED);
+    flock_assert_seat(5, FL_OUT_REFUSED, FL_WHY_DEALER_LIED);
+    assert_non_null(flock.facts[1][FL_KEEP_EVIDENCE]);
+    fl_node liar;
+    assert_true(fl_evidence_holds(fl_blob_bytes(flock.facts[1][FL_KEEP_EVIDENCE]),
+                                  &flock.keys->trust, IDENTITY_NOW, &liar));
+    assert_true(fl_node_equal(&liar, &flock.keys->member[6].node));
+    flock_settle_round(FL_OUT_IN);
+    flock.hook = NULL;
+    flock_open(2, FL_NEVER);
+    (void)flock_run();
+    flock_assert_exact();
+    assert_int_equal(flock_in(), 7); // without the liar, and with those whom it had spoilt it for
+    flock_assert_seat(6, FL_OUT_REFUSED, FL_WHY_DEALER_LIED);
+    flock_end();
+}
+
+//  More than the weights of its members allow in one element: with right checksums.
+static void
+a_sum_that_no_honest_members_make_is_refused(void **state)
+{
+    (void)state;
+    flock_begin(4);
+    masked_member *member = &flock.keys->member[1];
+    member->plain[3] = 127 * 4 * 4 + 1;
+    for (uint32_t b = 0; b < flock.keys->plan.wire_bytes; b++) {
+        member->wire[3 * flock.keys->plan.wire_bytes + b] =
+            (uint8_t)((uint64_t)member->plain[3] >> (8 * b));
+    }
+    for (uint32_t i = 0; i < 4; i++) { // nobody else makes up for it
+        flock.keys->member[i].weight = 1;
+    }
+    flock_open(1, flock.now + FLOCK_WINDOW_MS);
+    fl_result result = flock_run();
+    assert_int_equal(result.close, FL_CLOSE_SKIPPED);
+    assert_int_equal(result.reason, FL_WHY_WEIGHT);
+    flock_end();
+}
+
+// ---- pace -------------------------------------------------------------------------------------
+//  Three are quick, one is slow: the quick ones wait for it, and that is not their time.
+static void
+waiting_for_others_does_not_lengthen_the_next_deadline(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(5);
+    flock_new(&plan);
+    flock.conf.window.factor_permille = 2000;
+    flock.conf.window.time_min_ms = 1;
+    flock_restart();
+    flock_join_all();
+    for (uint32_t i = 0; i < 5; i++) {
+        flock.child[i].idle = true;
+    }
+    flock_open(1, FL_NEVER);
+    fl_time opened = flock.now;
+    flock_pass(opened + 400);
+    for (uint32_t i = 0; i < 4; i++) {
+        flock_train(i);
+    }
+    flock_pass(opened + 9000);
+    flock_train(4);
+    (void)flock_run();
+    assert_int_equal(flock_in(), 5);
+    flock_settle_round(FL_OUT_IN);
+    flock_open(2, FL_NEVER);
+    fl_time window = fl_cohort_cutoff(flock.cohort) - flock.now;
+    assert_true(window >= 800 && window < 4000); // of 400 ms, not of 9 s
+    flock_pass(flock.now + 100);
+    for (uint32_t i = 0; i < 5; i++) {
+        flock_train(i);
+    }
+    (void)flock_run();
+    flock_end();
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int
@@ -323,6 +520,10 @@ main(void)
         TEST(a_new_process_of_a_child_that_was_counted_takes_nothing_back),
         TEST(a_child_that_reconnects_goes_on),
         TEST(who_was_blamed_is_left_out_of_the_next_rounds),
+        TEST(any_word_of_anybody_is_refused_by_name_in_any_phase),
+        TEST(a_dealer_that_lied_spoils_one_round_of_its_block),
+        TEST(a_sum_that_no_honest_members_make_is_refused),
+        TEST(waiting_for_others_does_not_lengthen_the_next_deadline),
     };
     return cmocka_run_group_tests_name("core/cohort_masking_children", tests, NULL, NULL);
 }

@@ -233,6 +233,43 @@ a_child_that_dies_with_its_parent_is_lost_and_recovered(void **state)
     }
 }
 
+static void
+a_fact_says_what_it_is_of(void **state)
+{
+    (void)state;
+    flock_begin(4);
+    flock_open(7, FL_NEVER);
+    (void)flock_run();
+    fl_masking_fact head;
+    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS; what++) {
+        assert_true(fl_masking_fact_read(fl_blob_bytes(flock.facts[0][what]), &head));
+        assert_int_equal(head.what, what);
+        assert_int_equal(head.block, 0);
+        assert_int_equal(head.round, 7);
+        assert_true(fl_run_equal(&head.run, &flock.keys->task.order.run));
+    }
+    fl_bytes roster = fl_blob_bytes(flock.facts[0][FL_KEEP_ROSTER]);
+    fl_node names[FL_MEMBERS_MAX];
+    fl_masking_trust trust = flock.keys->trust;
+    uint64_t expired = IDENTITY_NOW + 100 * (uint64_t)IDENTITY_WEEK_S; // a name is a name
+    assert_int_equal(fl_masking_fact_names(roster, &trust, IDENTITY_NOW, names), 4);
+    assert_int_equal(fl_masking_fact_names(roster, &trust, expired, names), 4);
+    assert_true(fl_node_equal(&names[2], &flock.keys->member[2].node));
+    fl_bytes cut = { roster.data, roster.size - 1 };
+    assert_int_equal(fl_masking_fact_names(cut, &trust, IDENTITY_NOW, names), 0);
+    cut.size = 3;
+    assert_int_equal(fl_masking_fact_names(cut, &trust, IDENTITY_NOW, names), 0);
+    assert_false(fl_masking_fact_read(cut, &head));
+    uint8_t other[100] = { 0 };
+    memcpy(other, roster.data, sizeof other);
+    other[1] = FL_BLOCKS_MAX;
+    assert_false(fl_masking_fact_read(fl_bytes_of(other, sizeof other), &head));
+    other[1] = 0;
+    other[0] = FL_KEEP_EVIDENCE;
+    assert_false(fl_masking_fact_read(fl_bytes_of(other, sizeof other), &head));
+    flock_end();
+}
+
 // ---- the round is given up --------------------------------------------------------------------
 static void
 s_abandon(fl_reason reason)
@@ -336,6 +373,7 @@ main(void)
         TEST(changed_facts_end_their_block_by_name),
         TEST(bytes_that_are_no_facts_are_not_looked_at),
         TEST(a_child_that_dies_with_its_parent_is_lost_and_recovered),
+        TEST(a_fact_says_what_it_is_of),
         TEST(given_up_at_any_moment_the_next_round_is_whole),
         TEST(what_is_in_flight_is_awaited_before_the_next_round),
         TEST(a_round_that_was_given_up_is_not_masked_again),

@@ -413,6 +413,39 @@ what_cannot_be_kept_aborts_its_block(void **state)
 
 #define TEST(name) cmocka_unit_test(name)
 
+//  The second round, when the first one was quick: children that are edges need `below` more.
+static void
+s_second_window(uint8_t hop, bool below)
+{
+    masked_plan plan = masked_plan_small(4);
+    plan.hop = hop;
+    flock_new(&plan);
+    flock.conf.window.factor_permille = 1000;
+    flock.conf.window.time_min_ms = 400; // more than what is measured here
+    flock_restart();
+    flock_join_all();
+    flock_open(1, FL_NEVER);
+    (void)flock_run();
+    flock_settle_round(FL_OUT_IN);
+    flock_open(2, FL_NEVER);
+    const fl_timing *timing = &flock.conf.timing;
+    fl_time more = 3 * (fl_time)flock.keys->task.order.plan.step_ms + (fl_time)timing->finish_ms +
+                   (fl_time)timing->hop_ms;
+    assert_int_equal(fl_cohort_cutoff(flock.cohort) - flock.now,
+                     below ? (400 + more) * 3 / 2 : 400 * 4 / 3);
+    (void)flock_run();
+    assert_int_equal(flock_in(), 4);
+    flock_end();
+}
+
+static void
+a_measured_deadline_leaves_room_for_uploads_and_for_edges_to_open_their_sums(void **state)
+{
+    (void)state;
+    s_second_window(1, false);
+    s_second_window(2, true);
+}
+
 int
 main(void)
 {
@@ -436,6 +469,7 @@ main(void)
         TEST(a_round_for_nobody_ends),
         TEST(a_task_that_comes_too_late_ends_as_late),
         TEST(what_cannot_be_kept_aborts_its_block),
+        TEST(a_measured_deadline_leaves_room_for_uploads_and_for_edges_to_open_their_sums),
     };
     return cmocka_run_group_tests_name("core/cohort_masking", tests, NULL, NULL);
 }

@@ -155,6 +155,89 @@ a_heartbeat_of_who_does_not_send_changes_nothing(void **state)
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
 
+// ---- masked rounds ----------------------------------------------------------------------------
+static fl_message
+s_offer_masked(uint32_t seat)
+{
+    fl_message contrib = machine_contrib(&order, 1, seat, 1, 100 + seat, 0);
+    contrib.contrib.count = 0;
+    machine_clear();
+    fl_collect_contrib(collect, seat, &contrib, 10, machine_out);
+    fl_collect_give_slots(collect, 10, machine_out);
+    return contrib;
+}
+
+static void
+a_masked_contribution_goes_to_the_accumulator_of_its_block(void **state)
+{
+    (void)state;
+    order.plan.masking = FL_MASKING_MALICIOUS;
+    machine_clear();
+    fl_collect_open(collect, &order, 1, 3, machine_out);
+    assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.blocks, 3);
+    fl_seat *seat = fl_roster_at(roster, 1);
+    seat->block = 2;
+    seat->samples = 77;
+    fl_message contrib = s_offer_masked(1);
+    s_chunk(&contrib, 20);
+    assert_int_equal(machine_effect(FL_FX_VERIFY)->verify.weight, 0);
+    assert_int_equal(fl_collect_owner(collect, 0), 1);
+    fl_collect_verified(collect, 0, FL_WHY_NONE, machine_out);
+    assert_int_equal(machine_effect(FL_FX_FOLD)->fold.block, 2);
+    assert_int_equal(fl_collect_sums(collect)->contributions, 1);
+    assert_int_equal(fl_collect_sums(collect)->count, 0); // nobody knows yet
+    assert_int_equal(seat->samples, 77);
+}
+
+static void
+what_is_verified_and_not_wanted_is_late(void **state)
+{
+    (void)state;
+    fl_message contrib = s_offer(0, 10);
+    s_chunk(&contrib, 20);
+    machine_clear();
+    fl_collect_verified(collect, 0, FL_WHY_LATE, machine_out);
+    assert_int_equal(machine_count(FL_FX_FOLD), 0);
+    assert_int_equal(s_phase(0), FL_SEAT_LATE);
+    assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_LATE));
+}
+
+static void
+what_was_counted_for_nothing_is_refused_and_out_of_the_sums(void **state)
+{
+    (void)state;
+    for (uint32_t seat = 0; seat < 2; seat++) {
+        fl_message contrib = s_offer(seat, 10);
+        s_chunk(&contrib, 20);
+        fl_collect_verified(collect, 0, FL_WHY_NONE, machine_out);
+        if (seat == 0) {
+            fl_collect_folded(collect, 0, machine_out);
+        }
+    }
+    fl_collect_void(collect, 0, FL_WHY_CHECKSUM);
+    fl_collect_void(collect, 1, FL_WHY_CHECKSUM); // its fold is in flight
+    assert_true(fl_collect_busy(collect));
+    machine_clear();
+    fl_collect_folded(collect, 0, machine_out);
+    assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
+    assert_int_equal(s_phase(0), FL_SEAT_REFUSED);
+    assert_int_equal(s_phase(1), FL_SEAT_REFUSED);
+    assert_int_equal(fl_roster_look(roster, 1)->reason, FL_WHY_CHECKSUM);
+    assert_int_equal(fl_collect_sums(collect)->contributions, 0);
+}
+
+static void
+s_void_what_is_not_counted(void)
+{
+    fl_collect_void(collect, 0, FL_WHY_CHECKSUM);
+}
+
+static void
+s_owner_of_a_free_slot(void)
+{
+    (void)fl_collect_owner(collect, 0);
+}
+
 static void
 s_open_while_busy(void)
 {
@@ -189,6 +272,8 @@ misuse_is_a_broken_invariant(void **state)
     assert_true(unit_dies(s_withdraw_as_counted));
     assert_true(unit_dies(s_verify_a_free_slot));
     assert_true(unit_dies(s_too_many_slots));
+    assert_true(unit_dies(s_void_what_is_not_counted));
+    assert_true(unit_dies(s_owner_of_a_free_slot));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
@@ -202,6 +287,9 @@ main(void)
         TEST(who_is_withdrawn_while_being_verified_is_not_folded),
         TEST(what_is_counted_cannot_be_withdrawn),
         TEST(a_heartbeat_of_who_does_not_send_changes_nothing),
+        TEST(a_masked_contribution_goes_to_the_accumulator_of_its_block),
+        TEST(what_is_verified_and_not_wanted_is_late),
+        TEST(what_was_counted_for_nothing_is_refused_and_out_of_the_sums),
         TEST(misuse_is_a_broken_invariant),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);

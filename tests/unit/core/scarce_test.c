@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cloud/root.h"
+#include "common/core/cohort_blocks.h"
 #include "common/core/collect.h"
 #include "device/device.h"
 #include "edge/edge.h"
@@ -45,6 +46,7 @@ static const fl_member_conf device_conf = { .role = FL_ROLE_DEVICE, .beat_ms = 1
 static const fl_cohort_conf cohort_conf = {
     .seats_max = 4, .slots = 1, .window = { .count_min = 1 }, .timing = { .beat_ms = 100 }
 };
+static const fl_masking_cohort_conf blocks_conf = { .hop = 1 };
 
 //  Make one and destroy it; false when it could not be made.
 static bool
@@ -87,6 +89,17 @@ s_cohort(void)
 }
 
 static bool
+s_masked_cohort(void)
+{
+    fl_cohort_conf conf = cohort_conf;
+    conf.masking = &blocks_conf;
+    fl_cohort *cohort = fl_cohort_new(&conf);
+    bool made = cohort != NULL;
+    fl_cohort_destroy(&cohort);
+    return made;
+}
+
+static bool
 s_edge(void)
 {
     fl_edge *edge = fl_edge_new(&(fl_edge_conf){ .member = member_conf, .cohort = cohort_conf });
@@ -123,6 +136,7 @@ whatever_allocation_fails_a_machine_is_not_there(void **state)
         int allocations;
     } rows[] = {
         { s_outbox, 1 }, { s_member, 3 }, { s_masked_member, 2 }, { s_cohort, 5 },
+        { s_masked_cohort, 6 },
         { s_edge, 9 },   { s_device, 2 }, { s_root, 6 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -164,12 +178,58 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
     fl_roster_destroy(&roster);
 }
 
+static fl_roster *
+s_three_devices(void)
+{
+    fl_roster *roster = fl_roster_new(3);
+    for (fl_peer peer = 0; peer < 3; peer++) {
+        static const char *const names[] = { "d0", "d1", "d2" };
+        fl_message hello = machine_hello(1, 1);
+        fl_event event = machine_from_child(peer, names[peer], FL_ROLE_DEVICE, &hello, 0);
+        bool renewed;
+        assert_int_equal(fl_roster_join(roster, &event, 0, &renewed), peer);
+    }
+    return roster;
+}
+
+static void
+a_block_that_finds_no_room_is_aborted_for_storage(void **state)
+{
+    (void)state;
+    fl_roster *roster = s_three_devices();
+    fl_masking_cohort_conf conf = { .node = machine_node("e1"), .hop = 1 };
+    fl_blocks *blocks = fl_blocks_new(&conf, roster);
+    fl_task task = { .attempt = 1, .order = machine_order(1) };
+    task.order.plan.masking = FL_MASKING_MALICIOUS;
+    task.order.plan.block_max = 64;
+    task.order.plan.step_ms = 1000;
+    fl_masking_times times = { 100, 200, 300, 400 };
+    for (int n = 0; n < 3; n++) { // two allocations, then there is enough
+        left = n;
+        machine_clear();
+        assert_int_equal(fl_blocks_open(blocks, &task, NULL, 0, &times, 0, 10, machine_out), 1);
+        left = -1;
+        uint32_t block = 9, count = 0;
+        fl_reason reason = FL_WHY_NONE;
+        assert_int_equal(fl_blocks_take_end(blocks, &block, &reason), n < 2);
+        assert_int_equal(fl_blocks_ended(blocks), n < 2);
+        assert_int_equal(fl_blocks_collecting(blocks), n == 2);
+        assert_int_equal(reason, n < 2 ? FL_WHY_STORAGE : FL_WHY_NONE);
+        assert_int_equal(fl_blocks_lines(blocks, &count)->reason, reason);
+        assert_int_equal(count, 1);
+        assert_int_equal(fl_blocks_deadline(blocks), n < 2 ? FL_NEVER : 100);
+    }
+    fl_blocks_destroy(&blocks);
+    fl_roster_destroy(&roster);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_allocation_fails_a_machine_is_not_there),
         cmocka_unit_test(an_edges_report_that_finds_no_room_is_refused_for_storage),
+        cmocka_unit_test(a_block_that_finds_no_room_is_aborted_for_storage),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

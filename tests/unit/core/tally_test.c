@@ -68,7 +68,10 @@ static const fl_tally said = { .invited = 5,
                                .samples_missing = 20,
                                .merge_ms = 7,
                                .bytes_up = 11,
-                               .bytes_down = 13 };
+                               .bytes_down = 13,
+                               .masked = 4,
+                               .recovered = 1,
+                               .aborted = 2 };
 
 static void
 an_edge_that_is_in_speaks_for_its_devices(void **state)
@@ -86,6 +89,9 @@ an_edge_that_is_in_speaks_for_its_devices(void **state)
     assert_int_equal(tally.merge_ms, 7);
     assert_int_equal(tally.bytes_up, 22);
     assert_int_equal(tally.bytes_down, 26);
+    assert_int_equal(tally.masked, 8);
+    assert_int_equal(tally.recovered, 2);
+    assert_int_equal(tally.aborted, 4);
 }
 
 static void
