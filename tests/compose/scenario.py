@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -509,7 +510,13 @@ def tail():
             print("\n".join(docker_logs(name).splitlines()[-8:]), flush=True)
 
 
+def ended(number, _frame):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Failure(f"ended by signal {number}")
+
+
 def main():
+    signal.signal(signal.SIGTERM, ended)
     chosen = [step for step in STEPS
               if not sys.argv[1:] or any(word in step.__name__ for word in sys.argv[1:])]
     counts = {"passed": 0, "failed": 0, "skipped": 0}
