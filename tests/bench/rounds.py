@@ -36,7 +36,7 @@ def fabric(edges, devices, elements, rounds):
     return Fabric(edges={edge: "root" for edge in share}, devices=spread(names, share),
                   root={**patient, "rounds": rounds, "model.elements": elements,
                         "linger": "100s"},
-                  edge=patient)
+                  edge=patient, unmasked=True)
 
 
 def finished(running, rounds, devices):

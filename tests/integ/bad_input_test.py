@@ -38,7 +38,7 @@ def _write(path, content):
 def a_data_file_that_is_cut_off_is_refused_by_name():
     """Plain and gzip, samples and labels, at the device and at the root."""
     with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.layers": "784-10"},
-                device={"trainer": "builtin", "model.layers": "784-10"}) as fabric:
+                device={"trainer": "builtin", "model.layers": "784-10"}, unmasked=True) as fabric:
         good = small_idx(fabric.base, 200)
         fabric["d1"].settings.update(good)
         fabric.found()
@@ -51,7 +51,7 @@ def a_data_file_that_is_cut_off_is_refused_by_name():
                 _refused(_program(fabric["d1"], **{key.replace(".", "__"): cut}), cut,
                          "cut off or damaged", "fetch it again")
         _refused(_program(fabric["d1"], data__labels="/nowhere/labels"), "/nowhere/labels",
-                 "No such file", "install the data set")
+                 "No such file", "check the path")
         root = {"state": os.path.join(fabric.base, "other"), "authority": fabric.authority,
                 "test.inputs": plain.replace("labels", "inputs"), "test.labels": plain}
         _refused([binary("fl-root"), *flags(root)], "cut off or damaged")
@@ -62,7 +62,7 @@ def a_data_file_that_is_cut_off_is_refused_by_name():
 
 def a_setting_that_nobody_knows_is_refused_with_its_line():
     """File and line, and the name that was probably meant; --check-config says the same."""
-    with Fabric(devices={"d1": "e1"}) as fabric:
+    with Fabric(devices={"d1": "e1"}, unmasked=True) as fabric:
         for name, text, line, meant in (
                 ("edge-agg", "state: x\nround:\n  time_max: 5s\n  tme_min: 1s\n", 4,
                  "round.time_min"),
@@ -77,12 +77,13 @@ def a_setting_that_nobody_knows_is_refused_with_its_line():
 def what_the_machine_lacks_is_said_before_anything_starts():
     """A port that is taken, too few descriptors, a certificate that is missing, a state directory
     that somebody else uses. Afterwards the very same processes run."""
-    with Fabric(devices={"d1": "e1"}, root={"rounds": 2}) as fabric, socket.socket() as taken:
+    with Fabric(devices={"d1": "e1"}, root={"rounds": 2}, unmasked=True) as fabric, \
+            socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
         fabric.found()
         edge, port = fabric["e1"], taken.getsockname()[1]
-        _refused(_program(edge), edge.state, f"in use by edge-agg (pid {edge.popen.pid})",
+        _refused(_program(edge), edge.state, f"in use by edge-agg (pid {edge.popen.pid} on ",
                  "stop it")
         expect(edge.stop() == 0, "the edge does not stop")
         _refused(_program(edge, listen__up=f"tcp://127.0.0.1:{port}"), f"tcp://127.0.0.1:{port}",
@@ -107,7 +108,7 @@ def what_the_machine_lacks_is_said_before_anything_starts():
 def a_model_of_another_shape_is_refused_by_name():
     """The device says why, the round reports refused(model), the others go on."""
     with Fabric(devices={"d1": "e1", "d2": "e1", "d3": "e1"}, root={"rounds": 2},
-                each={"d2": {"synthetic.elements": 777}}) as fabric:
+                each={"d2": {"synthetic.elements": 777}}, unmasked=True) as fabric:
         small = small_idx(fabric.base, 200)
         fabric["d3"].settings.update({"trainer": "builtin", "model.layers": "784-10", **small})
         fabric.start()
@@ -147,7 +148,8 @@ def _fill(ballast, leave=0):
 
 def a_root_without_room_does_not_begin():
     """No room for the ledger, then none for the first model."""
-    with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.elements": 100000}) as fabric:
+    with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.elements": 100000},
+                unmasked=True) as fabric:
         fabric.ok("ca", "init", "--authority", fabric.authority)
         root = fabric["root"]
         with _small_disk(root.state, "40k"):
@@ -172,11 +174,11 @@ def a_root_that_runs_out_of_room_goes_on_when_there_is_some():
     closed round stands; started again, it ends with the model of a run that had room."""
     conf = {"rounds": 4, "model.elements": 50000, "linger": "1s", "round.wait": "20s"}
     found = []
-    with Fabric(root={**conf, "linger": "60s"}) as fabric:
+    with Fabric(root={**conf, "linger": "60s"}, unmasked=True) as fabric:
         fabric.start()
         found.append(_run_to_the_end(fabric))
     for leave in (100 * 1024, 0):
-        with Fabric(root=conf, device={"delay": "200ms"}) as fabric, \
+        with Fabric(root=conf, device={"delay": "200ms"}, unmasked=True) as fabric, \
                 _small_disk(fabric["root"].state, "4m") as ballast:
             fabric.start()
             root = fabric["root"]
@@ -204,7 +206,7 @@ def an_edge_without_room_sits_out_and_comes_back():
     """No room to stage a contribution, then none for the ledger: refused in the report of the root,
     the other edge goes on, and with room the edge is in again."""
     with Fabric(edges={"e1": "root", "e2": "root"}, devices={"d1": "e1", "d2": "e2"},
-                root={"rounds": 100000, "model.elements": 300000}) as fabric, \
+                root={"rounds": 100000, "model.elements": 300000}, unmasked=True) as fabric, \
             _small_disk(fabric["e1"].state, "8m") as ballast:
         edge = fabric.found()["e1"]
         _fill(ballast, 400 * 1024)

@@ -1,5 +1,6 @@
 """The same updates give the same model, byte for byte: through 1, 2 or 7 edges, through two levels
-of edges, in any order of arrival, with any number of threads. The model is the exported file."""
+of edges, in any order of arrival, with any number of threads, masked or not. The model is the
+exported file."""
 import os
 import random
 import sys
@@ -23,6 +24,12 @@ TREES = {
     "2 levels": ({"t1": "root", "t2": "root", "e1": "t1", "e2": "t1", "e3": "t2"},
                  {"e1": 5, "e2": 1, "e3": 4, "t2": 2, "root": 2}),
 }
+#  Three children of every parent, who mask with each other.
+MASKED = {
+    "3 edges": ({"e1": "root", "e2": "root", "e3": "root"}, {"e1": 3, "e2": 4, "e3": 7}),
+    "devices beside edges": ({"t1": "root", "t2": "root", "e1": "t1"},
+                             {"e1": 4, "t1": 3, "t2": 4, "root": 3}),
+}
 
 
 def _models(fabric, order):
@@ -37,19 +44,22 @@ def _models(fabric, order):
 
 
 def _synthetic(tree, order, threads, root=None):
-    edges, counts = TREES[tree]
+    edges, counts = {**TREES, **MASKED}[tree]
     with Fabric(edges=edges, devices=spread(DEVICES, counts), each=OWN, device={"threads": 2},
                 root={**ROOT, "threads": threads, **(root or {})},
-                edge={**EDGE, "threads": threads}) as fabric:
-        return _models(fabric, order)
+                edge={**EDGE, "threads": threads}, unmasked=tree in TREES) as fabric:
+        models = _models(fabric, order)
+        report = fabric.report(ROUNDS)
+        expect(report["masked"] == (tree in MASKED), f"masked or not: {report['masking']}")
+        return models
 
 
 def every_tree_order_and_number_of_threads_gives_the_same_model():
-    """Four trees, four orders, 1 to 4 threads."""
+    """Four trees in the clear and two masked ones, six orders, 1 to 4 threads."""
     found = {}
-    for threads, tree in enumerate(TREES, 1):
-        order = list(DEVICES)
-        random.Random(threads).shuffle(order)
+    for number, tree in enumerate([*TREES, *MASKED]):
+        order, threads = list(DEVICES), 1 + number % 4
+        random.Random(number).shuffle(order)
         found[f"{tree}, {threads} threads"] = _synthetic(tree, order, threads)
     first = next(iter(found.values()))
     expect(first[0] != first[1], "two rounds with one model: nothing was learnt")
@@ -64,17 +74,18 @@ def another_seed_of_the_plan_gives_another_model():
 
 
 def the_built_in_trainer_gives_the_same_model_twice():
-    """Real training on real data, once through one edge and once through two."""
-    names = DEVICES[:4]
+    """Real training on real data, once through one edge and once, masked, through three."""
+    names = DEVICES[:9]
     with tempfile.TemporaryDirectory(prefix="fl-") as directory:
         data = {"trainer": "builtin", "model.layers": "784-16-10", "data.shards": len(names),
                 "data.alpha": 0.3, "data.minimum": 32, **small_idx(directory)}
         root = {**ROOT, "model.elements": 0, "model.layers": "784-16-10", "round.time_max": "60s"}
         own = {name: {"data.shard": number} for number, name in enumerate(names)}
         found = []
-        for counts in ({"e1": 4}, {"e1": 1, "e2": 3}):
+        for counts in ({"e1": 9}, {"e1": 3, "e2": 3, "e3": 3}):
             with Fabric(edges={edge: "root" for edge in counts}, devices=spread(names, counts),
-                        root=root, edge={"round.time_max": "60s"}, device=data, each=own) as fabric:
+                        root=root, edge={"round.time_max": "60s"}, device=data, each=own,
+                        unmasked=len(counts) == 1) as fabric:
                 found.append(_models(fabric, names if len(counts) == 1 else names[::-1]))
         expect(found[0] == found[1], f"models differ: {found}")
 

@@ -23,7 +23,8 @@ def world():
     global WORLD  # pylint: disable=global-statement
     if WORLD is None:
         WORLD = Fabric(edges={"e1": "root", "e2": "root"},
-                       devices={"d1": "e1", "d2": "e1", "d3": "e2"}, root=ENDLESS, edge=PATIENT)
+                       devices={"d1": "e1", "d2": "e1", "d3": "e2"}, root=ENDLESS, edge=PATIENT,
+                       unmasked=True)
         WORLD.start()
         WORLD.until(lambda: WORLD.closed() >= 1, 30, "a first round")
     return WORLD

@@ -28,7 +28,7 @@ def world():
     if WORLD is None:
         root = {**ENDLESS, "round.expect_devices": 2, "round.time_max": "5s"}
         WORLD = Fabric(edges={"e1": "root"}, devices={"d1": "e1", "d2": "e1"}, root=root,
-                       edge={"round.time_max": f"{ROUND_MAX_S}s"})
+                       edge={"round.time_max": f"{ROUND_MAX_S}s"}, unmasked=True)
         WORLD["e1"].prefix = ["prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}"]
         WORLD.start()
         WORLD.until(lambda: WORLD.closed() >= 2, 30, "first rounds")

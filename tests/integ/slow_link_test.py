@@ -62,7 +62,7 @@ def _one_round(elements, beat):
             edges={"e1": "root"}, devices={"d1": "e1", "d2": "e1"},
             root={"rounds": 1, "model.elements": elements, **window}, edge=window,
             device={"log.level": "debug"}, each={"e1": everywhere},
-            hosts={"e1": address}) as fabric:
+            hosts={"e1": address}, unmasked=True) as fabric:
         fabric.found()
         fabric["d1"].prefix = ["ip", "netns", "exec", space]
         fabric.start_devices()

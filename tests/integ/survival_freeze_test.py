@@ -126,7 +126,7 @@ def _running(deadline_ms=4000, lease=6):
     window = {**WINDOW, "round.time_max": f"{deadline_ms}ms", "lease": lease}
     with Fabric(edges={"e1": "root", "e2": "root"}, root={**window, **ROOT}, edge=window,
                 devices={"d1": "e1", "d2": "e1", "d3": "e2"}, device={"log.level": "debug"},
-                each=DELAYS) as fabric:
+                each=DELAYS, unmasked=True) as fabric:
         fabric.start()
         fabric.whole()
         yield fabric

@@ -18,7 +18,8 @@ LEASE_S = 6 * 0.2
 def _fabric(root=None):
     window = {"round.time_max": "20s", "round.join_wait": "1s"}
     return Fabric(edges=EDGES, devices=DEVICES, device={"delay": "250ms"}, edge=window,
-                  root={"rounds": ROUNDS, "checkpoints": 8, **window, **(root or {})})
+                  root={"rounds": ROUNDS, "checkpoints": 8, **window, **(root or {})},
+                  unmasked=True)
 
 
 def _ended_well(fabric):

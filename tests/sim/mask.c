@@ -259,13 +259,13 @@ fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, f
 }
 
 // ---- where a process stands -------------------------------------------------------------------
-//  Between this step and the next somebody may die.
+//  Between this step and the next somebody may die; later steps are shorter and fewer come to them.
 static void
-s_aim(fl_sim *sim, fl_sim_node *node)
+s_aim(fl_sim *sim, fl_sim_node *node, bool later)
 {
-    uint32_t within = 2 + (uint32_t)fl_rng_below(&sim->weather_rng, 200);
+    uint32_t within = 2 + (uint32_t)fl_rng_below(&sim->weather_rng, later ? 60 : 200);
     uint64_t before = sim->next_id;
-    fl_sim_snipe(sim, node, sim->now + (fl_time)within, sim->weather.snipe / 4);
+    fl_sim_snipe(sim, node, sim->now + (fl_time)within, sim->weather.snipe / (later ? 1 : 4));
     sim->totals.count[SIM_SNIPED] += sim->next_id - before;
 }
 
@@ -278,7 +278,7 @@ s_child_at(fl_sim *sim, fl_sim_node *node, uint64_t round, fl_sim_child step)
     }
     masks->child = step;
     masks->child_round = round;
-    s_aim(sim, node);
+    s_aim(sim, node, step >= SIM_CHILD_MARKING);
 }
 
 static void
@@ -287,7 +287,7 @@ s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t block, fl_masking_state stat
     fl_sim_masks *masks = &node->masks;
     if (block < masks->blocks && (uint8_t)state > masks->state[block]) {
         masks->state[block] = (uint8_t)state;
-        s_aim(sim, node);
+        s_aim(sim, node, state >= FL_MASKING_COLLECTING);
     }
 }
 
@@ -345,7 +345,7 @@ fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     } else if (effect->kind == FL_FX_CLEAR) {
         masks->blocks = effect->clear.blocks;
         memset(masks->state, FL_MASKING_INVITED, sizeof masks->state);
-        s_aim(sim, node);
+        s_aim(sim, node, false);
     } else if (effect->kind == FL_FX_NOTE && effect->note.id == FL_NOTE_ROUND_CLOSE) {
         masks->blocks = 0;
     }

@@ -274,6 +274,7 @@ s_spare(const fl_sim *sim, const fl_sim_node *node)
     uint32_t small = node->child_count / fl_masking_floor(plan->members_min, hop);
     blocks = blocks < small ? blocks : small;
     uint32_t least = blocks > 0 ? node->child_count / blocks : 0;
+    least = least < plan->block_max ? least : plan->block_max; // the others are left out
     uint32_t quorum = fl_masking_quorum(least, fl_masking_floor(plan->survivors_min, hop));
     uint32_t floor = fl_masking_floor(plan->members_min, hop);
     floor = floor > quorum ? floor : quorum;

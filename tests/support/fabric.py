@@ -1,6 +1,7 @@
 """fabric - a fabric of real processes for a test: authority, root, edges, devices in any tree.
 
-    with Fabric(edges={"e1": "root", "e2": "e1"}, devices={"d1": "e1", "d2": "e2"}) as f:
+    with Fabric(edges={"e1": "root", "e2": "e1"}, devices={"d1": "e1", "d2": "e2"},
+                unmasked=True) as f:
         f.start()                                  # enrolled, joined, running
         f.until(lambda: f.closed() >= 3, 20, "three rounds")
         f["d1"].kill()
