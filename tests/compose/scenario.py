@@ -53,7 +53,8 @@ def run(words, bound_s=120, env=None, okay=True, **more):
     except subprocess.TimeoutExpired as late:
         raise Failure(f"{' '.join(words[:6])} took more than {bound_s} s") from late
     if okay and done.returncode != 0:
-        raise Failure(f"{' '.join(words)}: {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
+        said = (done.stdout + done.stderr)[-1500:]
+        raise Failure(f"{' '.join(words)}: {done.returncode}: {said}")
     return done.returncode, done.stdout, done.stderr
 
 
@@ -135,7 +136,7 @@ def address(name, network):
     return inspect(name, "{{(index .NetworkSettings.Networks \"" + network + "\").IPAddress}}")
 
 
-# ---- the steps ------------------------------------------------------------------------------------
+# ---- the steps -------------------------------------------------------------------------------
 def the_files_are_clean():
     for files in (ONE, OPEN, OTHER[:2]):
         code, out, errors = compose(files, "config", "-q")
@@ -210,8 +211,8 @@ def containers_can_do_nothing_but_their_work():
                and host["Ulimits"] and host["RestartPolicy"]["Name"] == "on-failure",
                f"{name}: {host}")
     inside = docker("exec", container("device"), "cat", "/proc/1/status")
-    expect(re.search(r"^CapEff:\s*0+$", inside, re.M) and re.search(r"^NoNewPrivs:\s*1$", inside, re.M)
-           and re.search(r"^Uid:\s*10001\s", inside, re.M), inside)
+    for line in (r"^CapEff:\s*0+$", r"^NoNewPrivs:\s*1$", r"^Uid:\s*10001\s"):
+        expect(re.search(line, inside, re.M), f"{line}: {inside}")
     code, _, errors = run([DOCKER, "exec", container("fl-root"), "touch", "/x"], okay=False)
     expect(code != 0 and "Read-only" in errors, f"the root file system: {errors}")
 
@@ -276,8 +277,7 @@ def token_for(parent, *words, role="device", endpoint=None):
               endpoint or f"tcp://{parent}:7000", "--role", role, *words)
 
 
-def start_newcomer(token, name, image="fl-device", network="lower", wait="0ms", data="/proc/version",
-                   more=()):
+def start_newcomer(token, name, image="fl-device", network="lower"):
     """A container with that token, started; its id."""
     folder = os.path.join(WORK, "token")
     shutil.rmtree(folder, ignore_errors=True)
@@ -290,11 +290,11 @@ def start_newcomer(token, name, image="fl-device", network="lower", wait="0ms", 
     words = ["run", "-d", "--network", f"{PROJECT}_{network}", "--read-only", "--cap-drop", "ALL",
              "--tmpfs", f"/var/lib/tributary/{where}:uid=10001,gid=10001,mode=0700",
              "-v", f"{folder}:/token:ro", "-e", "FL_JOIN_TOKEN=/token/it",
-             "-e", f"FL_JOIN_NAME={name}", "-e", "FL_JOIN_WAIT=10s", "-e", f"FL_START_WAIT={wait}"]
+             "-e", f"FL_JOIN_NAME={name}", "-e", "FL_JOIN_WAIT=10s"]
     if image == "fl-device":
-        words += ["-e", f"FL_DATA_INPUTS={data}", "-e", f"FL_DATA_LABELS={data}",
+        words += ["-e", "FL_DATA_INPUTS=/proc/version", "-e", "FL_DATA_LABELS=/proc/version",
                   "-e", "FL_SLOTS=", "-e", "FL_STATE=/var/lib/tributary/slots"]
-    return docker(*words, f"fltest/{image}:test", *more)
+    return docker(*words, f"fltest/{image}:test")
 
 
 def newcomer(token, name, **more):
@@ -346,8 +346,8 @@ def a_second_box_joins_with_one_token():
     until("the root's published port", 30, published)
     fresh("a round after the root came back", last(), 90, whole)
     path = os.path.join(WORK, "box.token")
-    token = compose(OPEN, "run", "--rm", "-T", "--no-deps", "enrolment", "enrolment", "box", "box-2",
-                    "fl-root", "4")[1]
+    token = compose(OPEN, "run", "--rm", "-T", "--no-deps", "enrolment",
+                    "enrolment", "box", "box-2", "fl-root", "4")[1]
     with open(path, "w", encoding="ascii") as file:
         file.write(token)
     os.chmod(path, 0o644)

@@ -24,8 +24,9 @@ def layers(path):
     with open(path, "rb") as file:
         raw = file.read()
     size, = struct.unpack_from("<Q", raw)
-    at = {name: t["data_offsets"] for name, t in json.loads(raw[8:8 + size]).items() if "dtype" in t}
-    tensors = {name: array.array("f", raw[8 + size + a:8 + size + b]) for name, (a, b) in at.items()}
+    head, body = json.loads(raw[8:8 + size]), raw[8 + size:]
+    at = {name: t["data_offsets"] for name, t in head.items() if "dtype" in t}
+    tensors = {name: array.array("f", body[a:b]) for name, (a, b) in at.items()}
     out = []
     for i in range(len(tensors) // 2):
         weights, biases = tensors[f"layer{i}.weight"], tensors[f"layer{i}.bias"]
