@@ -446,6 +446,22 @@ def the_plugin_runs_the_same_file_to_its_end():
     run([DOCKER, "compose", *ONE, "down", "-v"], bound_s=120)
 
 
+def a_one_node_swarm_runs_the_same_file():
+    if not os.environ.get("FL_COMPOSE_OWN"):
+        raise Skip("the engine is not this test's own, so it is not made a swarm")
+    with open(os.path.join(TOP, "deploy", ".env"), encoding="utf-8") as file:
+        lines = [line.strip().split("=", 1) for line in file if re.match(r"[A-Z_]+=", line)]
+    docker("swarm", "init", "--advertise-addr", "127.0.0.1")
+    try:
+        docker("stack", "deploy", "-c", "deploy/compose.yaml", PROJECT, env={**dict(lines), **ENV})
+        fresh("a round in a swarm", 0, 150, whole)
+    finally:
+        run([DOCKER, "stack", "rm", PROJECT], okay=False)
+        until("the stack to go", 90, lambda: not docker(
+            "ps", "-aq", "--filter", f"label=com.docker.stack.namespace={PROJECT}"))
+        run([DOCKER, "swarm", "leave", "--force"], okay=False)
+
+
 def plugin():
     """Wait for the plugin that is being built, if one is."""
     pid = os.environ.get("FL_PLUGIN_PID")
@@ -482,6 +498,7 @@ STEPS = [
     the_exported_model_scores_what_the_report_says,
     without_its_volumes_it_starts_afresh,
     the_plugin_runs_the_same_file_to_its_end,
+    a_one_node_swarm_runs_the_same_file,
 ]
 
 
@@ -489,15 +506,14 @@ def tear_down():
     """Everything of ours, whatever state it is in."""
     if os.environ.get("FL_COMPOSE_KEEP"):
         return
-    for project in (SECOND, PROJECT):
-        label = f"label=com.docker.compose.project={project}"
-        for kind, listing, remove in (("containers", ["ps", "-aq"], ["rm", "-f", "-v"]),
-                                      ("networks", ["network", "ls", "-q"], ["network", "rm"]),
-                                      ("volumes", ["volume", "ls", "-q"], ["volume", "rm", "-f"])):
-            found = run([DOCKER, *listing, "--filter", label], okay=False)[1].split()
-            if found:
-                print(f"   removing {len(found)} {kind} of {project}", flush=True)
-                run([DOCKER, *remove, *found], okay=False)
+    listings = (("containers", ["ps", "-aq"], ["rm", "-f", "-v"]),
+                ("networks", ["network", "ls", "-q"], ["network", "rm"]),
+                ("volumes", ["volume", "ls", "-q"], ["volume", "rm", "-f"]))
+    for kind, listing, remove in listings:
+        found = run([DOCKER, *listing, "--filter", f"name={PROJECT}"], okay=False)[1].split()
+        if found:
+            print(f"   removing {len(found)} {kind}", flush=True)
+            run([DOCKER, *remove, *found], okay=False)
     for name in ("fl-root", "edge-agg", "fl-device", "fl", "data"):
         run([DOCKER, "rmi", "-f", f"fltest/{name}:test"], okay=False)
 
