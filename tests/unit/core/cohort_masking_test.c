@@ -278,6 +278,33 @@ the_first_block_may_be_the_one_that_is_aborted(void **state)
     flock_end();
 }
 
+//  Each is within the plan's proof, and together they are not.
+static void
+blocks_that_are_too_much_together_are_not_added(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(6);
+    plan.hop = 2;
+    flock_new(&plan);
+    flock_join_all();
+    flock.block_max = 3;
+    uint64_t first = 0, second = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        first += flock.keys->member[i].count;
+        second += flock.keys->member[3 + i].count;
+    }
+    flock.devices_max = (uint32_t)(first + second - 1);
+    flock_open(1, FL_NEVER);
+    fl_result result = flock_run();
+    flock_assert_exact(); // of whichever was opened first
+    assert_int_equal(flock_in(), 3);
+    assert_true(flock.finished == 1 || flock.finished == 2);
+    uint32_t other = flock.finished == 1 ? 1 : 0;
+    assert_int_equal(result.blocks[other].reason, FL_WHY_COUNT_MISMATCH);
+    flock_assert_seat(3 * other, FL_OUT_REFUSED, FL_WHY_COUNT_MISMATCH);
+    flock_end();
+}
+
 static void
 a_round_without_an_opened_block_says_why(void **state)
 {
@@ -413,6 +440,28 @@ what_cannot_be_kept_aborts_its_block(void **state)
 
 #define TEST(name) cmocka_unit_test(name)
 
+static void
+more_shares_than_it_takes_are_no_refusal(void **state)
+{
+    (void)state;
+    flock_begin(6); // four of them open the sum
+    flock.hold = FLOCK_UNMASKED;
+    flock_open(1, FL_NEVER);
+    flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
+    assert_int_equal(flock.held_count, 1);
+    uint32_t said = 0;
+    for (uint32_t i = 0; i < 6; i++) {
+        said += flock.child[i].said[FL_UNMASK] > 0;
+    }
+    assert_int_equal(said, 6);
+    assert_int_equal(flock.notes[FL_NOTE_MASKING_REFUSED], 0);
+    flock.hold = 0;
+    flock_release();
+    (void)flock_run();
+    flock_assert_exact();
+    flock_end();
+}
+
 //  The second round, when the first one was quick: children that are edges need `below` more.
 static void
 s_second_window(uint8_t hop, bool below)
@@ -462,6 +511,7 @@ main(void)
         TEST(who_is_not_ready_in_time_is_late_and_costs_no_recovery),
         TEST(one_block_is_aborted_and_the_other_counts),
         TEST(the_first_block_may_be_the_one_that_is_aborted),
+        TEST(blocks_that_are_too_much_together_are_not_added),
         TEST(a_round_without_an_opened_block_says_why),
         TEST(fewer_than_the_window_asks_for_are_no_result),
         TEST(fewer_than_the_floor_are_no_block),
@@ -469,6 +519,7 @@ main(void)
         TEST(a_round_for_nobody_ends),
         TEST(a_task_that_comes_too_late_ends_as_late),
         TEST(what_cannot_be_kept_aborts_its_block),
+        TEST(more_shares_than_it_takes_are_no_refusal),
         TEST(a_measured_deadline_leaves_room_for_uploads_and_for_edges_to_open_their_sums),
     };
     return cmocka_run_group_tests_name("core/cohort_masking", tests, NULL, NULL);
