@@ -430,7 +430,7 @@ fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
     process self = { .conf = conf, .stop = stop, .state = fl_conf_text(conf, "state") };
     if (fl_conf_bool(conf, "healthcheck")) {
-        return fl_health_ask(self.state, why);
+        return fl_health_ask(self.state, "fl-root", why);
     }
     fl_settings_log(conf, "root", fl_conf_text(conf, "node"));
     fl_status status = s_open_files(&self, why);

@@ -164,7 +164,7 @@ s_ask_health(process *self, fl_why *why)
     fl_status status = self->slotted ? fl_slot_find(fl_conf_text(self->conf, "slots"), PROGRAM,
                                                     &self->slot, why)
                                      : FL_OK;
-    return status == FL_OK ? fl_health_ask(self->slot.path, why) : status;
+    return status == FL_OK ? fl_health_ask(self->slot.path, PROGRAM, why) : status;
 }
 
 static fl_status

@@ -243,7 +243,7 @@ fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
     process self = { .conf = conf, .stop = stop, .state = fl_conf_text(conf, "state") };
     if (fl_conf_bool(conf, "healthcheck")) {
-        return fl_health_ask(self.state, why);
+        return fl_health_ask(self.state, "edge-agg", why);
     }
     fl_settings_log(conf, "edge", "");
     fl_status status = s_open_files(&self, why);

@@ -1,7 +1,12 @@
 #include "common/host/health.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
+#include "common/app/lock.h"
 #include "common/host/home.h"
 #include "common/net/context.h"
 #include "common/net/inquiry.h"
@@ -31,19 +36,44 @@ s_ask(const char *endpoint, fl_why *why)
     return status;
 }
 
+//  A socket file that a dead process left, or none.
+static bool
+s_listens(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof address.sun_path) {
+        return true; // the question will tell
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool listens = fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return listens;
+}
+
 fl_status
-fl_health_ask(const char *state, fl_why *why)
+fl_health_ask(const char *state, const char *program, fl_why *why)
 {
     char path[FL_HOME_PATH_MAX], endpoint[FL_HOME_PATH_MAX + 8];
     fl_status status = fl_home_path(state, FL_HOME_OPERATOR, path, why);
-    if (status == FL_OK) {
-        status = fl_net_open(1, why);
-    }
     if (status != FL_OK) {
         return status;
     }
-    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
-    status = s_ask(endpoint, why);
-    fl_net_close();
+    if (!s_listens(path)) {
+        if (fl_lock_ours(state, program)) {
+            (void)puts("{\"ok\":true,\"said\":\"it starts; its log says what it waits for\"}");
+            return FL_OK;
+        }
+        fl_why_set(why, "no %s runs in %s", program, state);
+        return FL_MISSING;
+    }
+    status = fl_net_open(1, why);
+    if (status == FL_OK) {
+        (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
+        status = s_ask(endpoint, why);
+        fl_net_close();
+    }
     return status;
 }

@@ -36,7 +36,8 @@ fl_newcomer_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_why *w
     while (access(path, R_OK) != 0) {
         now = fl_clock_ms();
         if (now >= until) {
-            fl_why_set(why, "%s is not there: %s; check the path, or wait longer (start.wait)", path,
+            fl_why_set(why, "%s is not there: %s; check the path, or wait longer (start.wait)",
+                       path,
                        strerror(errno));
             return FL_MISSING;
         }

@@ -76,6 +76,7 @@ def replicas_claim_slots_and_are_leased_a_shard_each():
         down = health("fl-device", "--slots", os.path.join(f.base, "slots"),
                       "--trainer", "synthetic")
         expect(down.returncode == 1 and "no slot of " in down.stderr, f"of none: {down}")
+        nobody_is_in_a_directory_that_a_killed_process_left(f)
 
 
 def one_too_many(f, token):
@@ -92,6 +93,12 @@ def a_killed_one_is_followed(f, token, replicas):
     f.until(lambda: "id=welcomed" in replicas[1].said(), 20, "the replica that followed")
     expect('how="already enrolled"' in replicas[1].said(), "it found the keys of the slot")
     expect([lease(f, number) for number in range(SHARDS)] == before, "the leases stayed")
+
+
+def nobody_is_in_a_directory_that_a_killed_process_left(f):
+    f["e1"].kill()      # its socket is there still
+    dead = health("edge-agg", "--state", f["e1"].state)
+    expect(dead.returncode == 1 and "no edge-agg runs in " in dead.stderr, f"{dead}")
 
 
 def well(f):
@@ -147,6 +154,9 @@ def a_wait_for_a_file_is_said_and_ends_when_told():
         waiting = Replica(f, "waits", os.path.join(f.base, "gone"), **{"start.wait": "1h"})
         f.until(lambda: "id=waiting" in waiting.said() and "seconds_left=3600" in waiting.said(),
                 5, "the wait in the log")
+        starts = health("fl-device", "--slots", os.path.join(f.base, "slots"),
+                        "--trainer", "synthetic")
+        expect(starts.returncode == 0 and "it starts" in starts.stdout, f"{starts}")
         waiting.popen.terminate()
         code, said = waiting.ended()
         expect(code == -signal.SIGTERM and "told to end while waiting" in said, f"{code}: {said}")

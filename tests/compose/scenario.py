@@ -1,0 +1,547 @@
+#!/usr/bin/env python3
+"""deploy/compose.yaml as a user meets it, on a real engine: comes up with one command, trains
+masked and encrypted over three tiers, and outlives what happens to containers. The steps build on
+one another and run in their order; each wait has a bound and says what it waited for.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+import score
+
+DOCKER = os.environ.get("FL_DOCKER", "docker")
+WORK = os.environ["FL_COMPOSE_WORK"]
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROJECT, SECOND = "fltest", "fltest2"
+ENV = {"COMPOSE_PROJECT_NAME": PROJECT, "FL_IMAGES": "fltest", "FL_TAG": "test",
+       "FL_ROUNDS": "100000", "FL_ROUND_WAIT": "10s", "FL_LINGER": "10s",
+       "FL_ROOT_BIND": "127.0.77.1"}
+BOX = {**ENV, "COMPOSE_PROJECT_NAME": SECOND, "FL_BOX": "box-2"}
+ONE = ["-f", "deploy/compose.yaml"]
+OPEN = ONE + ["-f", "deploy/compose.open.yaml"]
+OTHER = ["-f", "deploy/compose.edge.yaml", "-f", "tests/compose/second.yaml"]
+DATA = "/usr/share/datasets/fashion-mnist"
+EDGES, DEVICES, SHARDS = 4, 16, 20
+ROUNDS_SEEN = {}
+
+
+class Failure(Exception):
+    """What was expected did not come."""
+
+
+class Skip(Exception):
+    """This step cannot run here; says why."""
+
+
+def expect(true, what):
+    if not true:
+        raise Failure(what)
+
+
+def run(words, bound_s=120, env=None, okay=True, **more):
+    """A command: (exit code, output, errors)."""
+    try:
+        done = subprocess.run(words, cwd=TOP, env={**os.environ, **(env or ENV)}, timeout=bound_s,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", check=False, **more)
+    except subprocess.TimeoutExpired as late:
+        raise Failure(f"{' '.join(words[:6])} took more than {bound_s} s") from late
+    if okay and done.returncode != 0:
+        said = (done.stdout + done.stderr)[-1500:]
+        raise Failure(f"{' '.join(words)}: {done.returncode}: {said}")
+    return done.returncode, done.stdout, done.stderr
+
+
+def docker(*words, **more):
+    return run([DOCKER, *words], **more)[1].strip()
+
+
+def compose(files, *words, **more):
+    return run(["docker-compose", *files, *words], **more)
+
+
+def until(what, bound_s, ready):
+    """Until `ready` returns something true, which is the answer."""
+    end = time.monotonic() + bound_s
+    while True:
+        answer = ready()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise Failure(f"{bound_s} s were not enough for {what}")
+        time.sleep(0.5)
+
+
+def fl(*words, okay=True, bound_s=30):
+    """The operator's command, in the container of the image fl that meets the root."""
+    code, out, errors = run([DOCKER, "run", "--rm", "--network", "none",
+                             "-v", f"{PROJECT}_root:/var/lib/tributary/root",
+                             "-v", f"{PROJECT}_authority:/var/lib/tributary/authority:ro",
+                             "fltest/fl:test", "fl", *words], okay=okay, bound_s=bound_s)
+    return out if okay else (code, out + errors)
+
+
+def status():
+    return json.loads(fl("status", "--state", "/var/lib/tributary/root", "--json"))
+
+
+def rounds():
+    """The closed rounds, as the root reports them."""
+    code, out = fl("rounds", "--state", "/var/lib/tributary/root", "--json", okay=False)
+    return json.loads(out)["rounds"] if code == 0 else []
+
+
+def last():
+    done = rounds()
+    return done[-1]["round"] if done else 0
+
+
+def fresh(what, since, bound_s, good):
+    """A round after `since` for which `good` holds."""
+    return until(what, bound_s, lambda: next(
+        (one for one in rounds() if one["round"] > since and good(one)), None))
+
+
+def whole(one, devices=DEVICES):
+    return one["close"] == "done" and one["in"] == devices
+
+
+def container(service, index=1):
+    return f"{PROJECT}_{service}_{index}"
+
+
+def inspect(name, form):
+    return docker("inspect", "-f", form, name)
+
+
+def containers(project=PROJECT):
+    return docker("ps", "-q", "--filter", f"label=com.docker.compose.project={project}",
+                  "--format", "{{.Names}}").split()
+
+
+def can_reach(name, address):
+    """Whether a connection from inside that container is taken."""
+    host, port = address.rsplit(":", 1)
+    return run([DOCKER, "exec", name, "timeout", "3", "bash", "-c",
+                f"exec 3<>/dev/tcp/{host}/{port}"], okay=False)[0] == 0
+
+
+def address(name, network):
+    return inspect(name, "{{(index .NetworkSettings.Networks \"" + network + "\").IPAddress}}")
+
+
+# ---- the steps -------------------------------------------------------------------------------
+def the_files_are_clean():
+    for files in (ONE, OPEN, OTHER[:2]):
+        code, out, errors = compose(files, "config", "-q")
+        expect(code == 0 and out + errors == "", f"{files}: {out}{errors}")
+
+
+def images_are_built_without_buildkit():
+    compose(ONE, "build", bound_s=600, env={**ENV, "DOCKER_BUILDKIT": "0"})
+
+
+def each_image_holds_one_program_and_what_it_links():
+    base = int(docker("image", "inspect", "-f", "{{.Size}}", os.environ["FL_BASE_IMAGE"]))
+    for image, programs in (("fl-root", ["fl-root"]), ("edge-agg", ["edge-agg"]),
+                            ("fl-device", ["fl-device"]), ("fl", ["enrolment", "fl", "report"]),
+                            ("data", ["fill"])):
+        name = f"fltest/{image}:test"
+        size = int(docker("image", "inspect", "-f", "{{.Size}}", name))
+        print(f"   {image}: {(size - base) / 1e6:.1f} MB above its base", flush=True)
+        found = docker("run", "--rm", "--entrypoint", "ls", name, "/usr/local/bin").split()
+        expect(sorted(found) == programs, f"{image} holds {found}")
+        blas = docker("run", "--rm", "--entrypoint", "find", name, "/usr/lib", "-name",
+                      "libopenblas*.so*")
+        expect(bool(blas) == (image in ("fl-root", "fl-device")), f"{image} holds '{blas}'")
+        config = json.loads(docker("image", "inspect", "-f", "{{json .Config}}", name))
+        expect(config["User"] == "10001:10001", f"{image} runs as '{config['User']}'")
+        expect(config["Labels"].get("org.opencontainers.image.title") == image, "its labels")
+
+
+def one_command_brings_it_up():
+    compose(ONE, "up", "-d", "--build", bound_s=600)
+    fresh("a round with all devices", 0, 120, whole)
+
+
+def all_containers_are_healthy():
+    names = [container("fl-root"), *(container(f"edge-{i + 1}") for i in range(EDGES)),
+             *(container("device", i + 1) for i in range(DEVICES))]
+    until("health checks that pass", 60, lambda: all(
+        inspect(name, "{{.State.Health.Status}}") == "healthy" for name in names))
+
+
+def sums_are_masked_on_both_hops():
+    one = fresh("another round", last(), 60, whole)
+    expect(one["masking"] == "malicious", f"masking: {one['masking']}")
+    report = json.loads(fl("report", str(one["round"]), "--state", "/var/lib/tributary/root",
+                           "--json"))
+    parents = [line["parent"] for line in report["entries"] if line["node"].startswith("device-")]
+    expect(len(parents) == DEVICES and all(parents.count(f"edge-{i + 1}") == DEVICES // EDGES
+                                           for i in range(EDGES)), f"devices by edge: {parents}")
+    for line in report["entries"]:
+        if line["node"].startswith("device-"):
+            slot = int(line["node"].rsplit("-", 1)[1])
+            expect(line["parent"] == f"edge-{slot % EDGES + 1}", f"slot {slot}: {line['parent']}")
+    tiers = report["tiers"]
+    expect(tiers["devices"]["masked"] == DEVICES and tiers["edges"]["masked"] == EDGES, f"{tiers}")
+
+
+def each_device_has_a_slot_and_a_shard_of_its_own():
+    out = docker("run", "--rm", "-v", f"{PROJECT}_slots:/slots:ro", "fltest/fl:test", "sh", "-c",
+                 "for d in /slots/*; do stat -c '%a %U' $d; cat $d/shard; done")
+    modes = out.splitlines()[::2]
+    shards = out.splitlines()[1::2]
+    expect(set(modes) == {"700 tributary"} and len(modes) == DEVICES, f"slots: {modes}")
+    expect(len(set(shards)) == DEVICES, f"shards: {shards}")
+    expect(all(re.fullmatch(rf"\d+ of {SHARDS}", line) for line in shards), f"shards: {shards}")
+
+
+def containers_can_do_nothing_but_their_work():
+    for name in containers():
+        host = json.loads(inspect(name, "{{json .HostConfig}}"))
+        expect(host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["Memory"] > 0
+               and any("no-new-privileges" in option for option in host["SecurityOpt"])
+               and host["Ulimits"] and host["RestartPolicy"]["Name"] == "on-failure",
+               f"{name}: {host}")
+    inside = docker("exec", container("device"), "cat", "/proc/1/status")
+    for line in (r"^CapEff:\s*0+$", r"^NoNewPrivs:\s*1$", r"^Uid:\s*10001\s"):
+        expect(re.search(line, inside, re.M), f"{line}: {inside}")
+    code, _, errors = run([DOCKER, "exec", container("fl-root"), "touch", "/x"], okay=False)
+    expect(code != 0 and "Read-only" in errors, f"the root file system: {errors}")
+
+
+def a_device_cannot_open_the_roots_port():
+    root = address(container("fl-root"), f"{PROJECT}_upper")
+    edge = address(container("edge-1"), f"{PROJECT}_lower")
+    above = address(container("edge-1"), f"{PROJECT}_upper")
+    expect(can_reach(container("edge-1"), f"{root}:7000"), "an edge reaches the root")
+    expect(can_reach(container("device"), f"{edge}:7000"), "a device reaches an edge")
+    for port in (7000, 7001, 7002):
+        expect(not can_reach(container("device"), f"{root}:{port}"), f"a device reaches {port}")
+        expect(not can_reach(container("device"), f"fl-root:{port}"), "a device knows its name")
+    expect(not can_reach(container("device"), f"{above}:7000"), "an edge's upper side")
+
+
+def what_is_wrong_with_a_token_is_one_line():
+    code, said = newcomer(None, "t-1")
+    expect(code == 1 and "no token: " in said, f"missing: {code}, {said}")
+    code, said = newcomer("this is no token\n", "t-1")
+    expect(code == 1 and "cut short or changed" in said, f"wrong: {code}, {said}")
+    short = token_for("edge-1", "--prefix", "t-", "--count", "9", "--hours", "0.001")
+    time.sleep(4.5)
+    code, said = newcomer(short, "t-1")
+    expect(code == 1 and "refused (expired)" in said, f"expired: {code}, {said}")
+    single = token_for("root", "--name", "t-edge", role="edge", endpoint="tcp://fl-root:7000")
+    code, said = newcomer(single, "t-other", image="edge-agg", network="upper")
+    expect(code == 1 and "for a node named t-edge" in said, f"another name: {code}, {said}")
+
+
+def one_more_device_than_shards_says_so():
+    """Both boxes have had them all."""
+    token = token_for("edge-1", "--prefix", "u-", "--count", "1")
+    for _ in range(2):      # and it costs no use of the token
+        code, said = newcomer(token, "u-1")
+        expect(code == 1 and "refused (no-shard): all 20 data shards are leased" in said, said)
+
+
+def a_used_up_token_is_one_line():
+    one = token_for("root", "--prefix", "v-", "--count", "1", role="edge",
+                    endpoint="tcp://fl-root:7000")
+    first = start_newcomer(one, "v-1", image="edge-agg", network="upper")
+    try:
+        until("the first edge with that token", 20,
+              lambda: "id=enrolled" in docker_logs(first))
+        code, said = newcomer(one, "v-2", image="edge-agg", network="upper")
+        expect(code == 1 and "refused (used-up)" in said, f"used up: {code}, {said}")
+    finally:
+        docker("rm", "-f", first)
+    fresh("a round without that edge", last(), 60, whole)
+
+
+def docker_logs(name):
+    code, out, errors = run([DOCKER, "logs", name], okay=False)
+    return out + errors if code == 0 else ""
+
+
+def token_for(parent, *words, role="device", endpoint=None):
+    """A token as text, from the authority's own desk."""
+    return fl("token", "--authority", "/var/lib/tributary/authority", "--state",
+              "/var/lib/tributary/root", "--parent", parent, "--endpoint",
+              endpoint or f"tcp://{parent}:7000", "--role", role, *words)
+
+
+def start_newcomer(token, name, image="fl-device", network="lower"):
+    """A container with that token, started; its id."""
+    folder = os.path.join(WORK, "token")
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder, mode=0o755)
+    if token is not None:
+        with open(os.path.join(folder, "it"), "w", encoding="ascii") as file:
+            file.write(token)
+        os.chmod(file.name, 0o644)
+    where = "slots" if image == "fl-device" else "edge"
+    words = ["run", "-d", "--network", f"{PROJECT}_{network}", "--read-only", "--cap-drop", "ALL",
+             "--tmpfs", f"/var/lib/tributary/{where}:uid=10001,gid=10001,mode=0700",
+             "-v", f"{folder}:/token:ro", "-e", "FL_JOIN_TOKEN=/token/it",
+             "-e", f"FL_JOIN_NAME={name}", "-e", "FL_JOIN_WAIT=10s"]
+    if image == "fl-device":
+        words += ["-e", "FL_DATA_INPUTS=/proc/version", "-e", "FL_DATA_LABELS=/proc/version",
+                  "-e", "FL_SLOTS=", "-e", "FL_STATE=/var/lib/tributary/slots"]
+    return docker(*words, f"fltest/{image}:test")
+
+
+def newcomer(token, name, **more):
+    """The same to its end: exit code, and the line that is for a human."""
+    made = start_newcomer(token, name, **more)
+    try:
+        code = int(docker("wait", made, bound_s=60))
+        lines = [line for line in docker_logs(made).splitlines() if not line.startswith("time=")]
+        expect(len(lines) == 1, f"{name} said {lines}")
+        return code, lines[0]
+    finally:
+        docker("rm", "-f", made)
+
+
+def a_killed_edge_costs_its_devices_the_round_and_not_the_run():
+    before = last()
+    docker("kill", container("edge-2"))
+    fresh("a round without edge-2", before, 90,
+          lambda one: one["close"] == "done" and one["in"] == DEVICES - DEVICES // EDGES)
+    expect(inspect(container("edge-2"), "{{.State.Running}}") == "false", "killed by hand is down")
+    before = last()
+    docker("start", container("edge-2"))
+    fresh("edge-2 and its devices again", before, 90, whole)
+
+
+def a_paused_device_costs_its_deadline_alone():
+    before = last()
+    docker("pause", container("device", 3))
+    try:
+        fresh("a round without it", before, 90,
+              lambda one: one["close"] == "done" and one["in"] == DEVICES - 1)
+    finally:
+        docker("unpause", container("device", 3))
+    fresh("all devices again", last(), 90, whole)
+
+
+def a_device_that_is_killed_is_followed_by_one_with_its_name_and_shard():
+    before = last()
+    name = container("device", 5)
+    docker("kill", name)
+    docker("start", name)
+    fresh("all devices again", before + 1, 90, whole)
+    each_device_has_a_slot_and_a_shard_of_its_own()
+
+
+def a_second_box_joins_with_one_token():
+    """Its own project, volumes and networks; what it shares with the first is the way outside."""
+    compose(OPEN, "up", "-d", bound_s=120)
+    until("the root's published port", 30, published)
+    fresh("a round after the root came back", last(), 90, whole)
+    path = os.path.join(WORK, "box.token")
+    token = compose(OPEN, "run", "--rm", "-T", "--no-deps", "enrolment",
+                    "enrolment", "box", "box-2", "fl-root", "4")[1]
+    with open(path, "w", encoding="ascii") as file:
+        file.write(token)
+    os.chmod(path, 0o644)
+    compose(OTHER, "up", "-d", "--build", bound_s=300, env={**BOX, "FL_BOX_TOKEN": path})
+
+
+def published():
+    return subprocess.run(["timeout", "3", "bash", "-c", "exec 3<>/dev/tcp/127.0.77.1/7000"],
+                          stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def the_second_boxes_devices_take_part():
+    one = fresh("a round with both boxes", last(), 120, lambda one: whole(one, DEVICES + 4))
+    report = json.loads(fl("report", str(one["round"]), "--state", "/var/lib/tributary/root",
+                           "--json"))
+    parents = [line["parent"] for line in report["entries"] if line["node"].startswith("box-2-0")]
+    expect(parents == ["box-2-edge"] * 4, f"the box's devices: {parents}")
+
+
+def the_second_box_leaves():
+    compose(OTHER, "down", "-v", bound_s=120,
+            env={**BOX, "FL_BOX_TOKEN": os.path.join(WORK, "box.token")})
+    fresh("a round of the first box alone", last(), 90, whole)
+
+
+def down_and_up_goes_on_with_the_run():
+    before = last()
+    compose(OPEN, "down", bound_s=120)
+    ROUNDS_SEEN["stopped"] = before
+    ROUNDS_SEEN["until"] = before + 6
+    compose(ONE, "up", "-d", bound_s=120, env={**ENV, "FL_ROUNDS": str(before + 6)})
+    name = container("report")
+    until("the root's report", 180, lambda: inspect(name, "{{.State.Status}}") == "exited")
+    expect(inspect(name, "{{.State.ExitCode}}") == "0", docker_logs(name)[-1500:])
+
+
+def it_ends_with_the_roots_report():
+    said = docker_logs(container("report"))
+    expect("== participation in the last round" in said, said[-1500:])
+    told = {int(number): (close, accuracy) for number, close, accuracy in re.findall(
+        r"^ +(\d+) +(\w+) .*? ([01]\.\d{4}) +[\d.]+$", said, re.M)}
+    stopped, end = ROUNDS_SEEN["stopped"], ROUNDS_SEEN["until"]
+    expect(max(told) == end, f"the last round is {max(told)}, not {end}")
+    expect({stopped + 1, end} <= set(told), f"rounds after {stopped}: {sorted(told)[-8:]}")
+    ROUNDS_SEEN["accuracy"] = float(told[end][1])
+    expect(ROUNDS_SEEN["accuracy"] >= 0.80, f"accuracy {told[end][1]}")
+    expect("unmasked" not in said.split("== accuracy")[1], "every round was masked")
+
+
+def all_programs_end_by_themselves():
+    until("all containers to end", 60, lambda: not containers())
+    every = docker("ps", "-a", "--filter", f"label=com.docker.compose.project={PROJECT}",
+                   "--format", "{{.Names}}").split()
+    codes = {name: inspect(name, "{{.State.ExitCode}}") for name in every}
+    expect(set(codes.values()) == {"0"}, f"exit codes: {codes}")
+
+
+def the_exported_model_scores_what_the_report_says():
+    path = os.path.join(WORK, "model.safetensors")
+    with open(path, "wb") as file:
+        subprocess.run([DOCKER, "run", "--rm", "-v", f"{PROJECT}_results:/results:ro",
+                        "fltest/fl:test", "cat", "/results/model.safetensors"], stdout=file,
+                       check=True, timeout=60)
+    folder = test_set()
+    found = score.accuracy(path, os.path.join(folder, "t10k-images-idx3-ubyte.gz"),
+                           os.path.join(folder, "t10k-labels-idx1-ubyte.gz"), 600)
+    print(f"   600 samples: {found:.4f}, the report: {ROUNDS_SEEN['accuracy']:.4f}", flush=True)
+    expect(abs(found - ROUNDS_SEEN["accuracy"]) < 0.06, f"{found}")
+
+
+def test_set():
+    if os.path.isdir(DATA):
+        return DATA
+    folder = os.path.join(WORK, "data")
+    os.makedirs(folder, exist_ok=True)
+    made = docker("create", "fltest/data:test")
+    docker("cp", f"{made}:{DATA}/.", folder)
+    docker("rm", made)
+    return folder
+
+
+def without_its_volumes_it_starts_afresh():
+    compose(ONE, "down", "-v", bound_s=120)
+    left = docker("volume", "ls", "-q", "--filter", f"name={PROJECT}_")
+    expect(left == "", f"volumes left: {left}")
+
+
+def the_plugin_runs_the_same_file_to_its_end():
+    plugin()
+    began = time.monotonic()
+    _, out, errors = run([DOCKER, "compose", *ONE, "up", "--build"], bound_s=300,
+                         env={**ENV, "FL_ROUNDS": "3", "FL_LINGER": "1s", "DOCKER_BUILDKIT": "0"})
+    said = out + errors
+    expect("run done: 3 rounds" in said and "masked (malicious)" in said, said[-1500:])
+    print(f"   `up` to the report of 3 rounds: {time.monotonic() - began:.0f} s", flush=True)
+    run([DOCKER, "compose", *ONE, "down", "-v"], bound_s=120)
+
+
+def plugin():
+    """Wait for the plugin that is being built, if one is."""
+    pid = os.environ.get("FL_PLUGIN_PID")
+    end = time.monotonic() + 240
+    while pid and os.path.exists(f"/proc/{pid}") and time.monotonic() < end:
+        time.sleep(0.5)
+    code, _, errors = run([DOCKER, "compose", "version"], okay=False)
+    if code != 0:
+        raise Skip(f"no docker compose plugin, and none could be built: {errors.strip()[:80]}")
+
+
+STEPS = [
+    the_files_are_clean,
+    images_are_built_without_buildkit,
+    each_image_holds_one_program_and_what_it_links,
+    one_command_brings_it_up,
+    all_containers_are_healthy,
+    sums_are_masked_on_both_hops,
+    each_device_has_a_slot_and_a_shard_of_its_own,
+    containers_can_do_nothing_but_their_work,
+    a_device_cannot_open_the_roots_port,
+    a_killed_edge_costs_its_devices_the_round_and_not_the_run,
+    a_paused_device_costs_its_deadline_alone,
+    a_device_that_is_killed_is_followed_by_one_with_its_name_and_shard,
+    a_second_box_joins_with_one_token,
+    the_second_boxes_devices_take_part,
+    the_second_box_leaves,
+    what_is_wrong_with_a_token_is_one_line,
+    a_used_up_token_is_one_line,
+    one_more_device_than_shards_says_so,
+    down_and_up_goes_on_with_the_run,
+    it_ends_with_the_roots_report,
+    all_programs_end_by_themselves,
+    the_exported_model_scores_what_the_report_says,
+    without_its_volumes_it_starts_afresh,
+    the_plugin_runs_the_same_file_to_its_end,
+]
+
+
+def tear_down():
+    """Everything of ours, whatever state it is in."""
+    if os.environ.get("FL_COMPOSE_KEEP"):
+        return
+    for project in (SECOND, PROJECT):
+        label = f"label=com.docker.compose.project={project}"
+        for kind, listing, remove in (("containers", ["ps", "-aq"], ["rm", "-f", "-v"]),
+                                      ("networks", ["network", "ls", "-q"], ["network", "rm"]),
+                                      ("volumes", ["volume", "ls", "-q"], ["volume", "rm", "-f"])):
+            found = run([DOCKER, *listing, "--filter", label], okay=False)[1].split()
+            if found:
+                print(f"   removing {len(found)} {kind} of {project}", flush=True)
+                run([DOCKER, *remove, *found], okay=False)
+    for name in ("fl-root", "edge-agg", "fl-device", "fl", "data"):
+        run([DOCKER, "rmi", "-f", f"fltest/{name}:test"], okay=False)
+
+
+def tail():
+    """What the containers said last, for who reads of a failure."""
+    for name in docker("ps", "-a", "--format", "{{.Names}}").split():
+        if "device_" not in name or name.endswith("_1"):
+            print(f"---- {name}", flush=True)
+            print("\n".join(docker_logs(name).splitlines()[-8:]), flush=True)
+
+
+def ended(number, _frame):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Failure(f"ended by signal {number}")
+
+
+def main():
+    signal.signal(signal.SIGTERM, ended)
+    chosen = [step for step in STEPS
+              if not sys.argv[1:] or any(word in step.__name__ for word in sys.argv[1:])]
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    try:
+        for step in chosen:
+            began = time.monotonic()
+            try:
+                step()
+                kind, verdict = "passed", "ok"
+            except Skip as skip:
+                kind, verdict = "skipped", f"SKIPPED: {skip}"
+            except Failure as failure:
+                kind, verdict = "failed", f"FAILED: {failure}"
+            except Exception:  # pylint: disable=broad-except
+                kind, verdict = "failed", "FAILED:\n" + traceback.format_exc()
+            counts[kind] += 1
+            print(f"{step.__name__}: {verdict} ({time.monotonic() - began:.1f} s)", flush=True)
+            if kind == "failed":
+                tail()
+                break       # the steps stand on one another
+    finally:
+        tear_down()
+    print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    sys.exit(1 if counts["failed"] or not counts["passed"] else 0)
+
+
+if __name__ == "__main__":
+    main()
