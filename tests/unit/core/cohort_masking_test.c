@@ -422,6 +422,33 @@ a_task_that_comes_too_late_ends_as_late(void **state)
     flock_end();
 }
 
+//  Nothing else happens: no child beats, no lease is looked after.
+static void
+it_is_woken_when_the_time_of_a_step_is_over(void **state)
+{
+    (void)state;
+    static const struct {
+        fl_verb mute;
+        uint32_t eighths; // of the window
+    } rows[] = { { FL_KEYS, 1 }, { FL_SHARES, 2 }, { FL_READY, 6 }, { FL_CONTRIB, 8 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        masked_plan plan = masked_plan_small(4);
+        flock_new(&plan);
+        flock.conf.timing.beat_ms = 100000;
+        flock_restart();
+        flock_join_all();
+        flock.child[2].mute = (uint64_t)1 << rows[i].mute;
+        flock_open(1, FL_NEVER);
+        flock_step(&(fl_event){ .kind = FL_EV_TICK }); // as it wants to be, right after the open
+        flock_settle();
+        fl_time at = flock.now + FLOCK_WINDOW_MS / 8 * (fl_time)rows[i].eighths;
+        assert_int_equal(fl_cohort_deadline(flock.cohort), at);
+        (void)flock_run();
+        assert_int_equal(flock_in(), 3);
+        flock_end();
+    }
+}
+
 static void
 what_cannot_be_kept_aborts_its_block(void **state)
 {
@@ -518,6 +545,7 @@ main(void)
         TEST(with_nobody_above_a_hopeless_round_lasts_its_window),
         TEST(a_round_for_nobody_ends),
         TEST(a_task_that_comes_too_late_ends_as_late),
+        TEST(it_is_woken_when_the_time_of_a_step_is_over),
         TEST(what_cannot_be_kept_aborts_its_block),
         TEST(more_shares_than_it_takes_are_no_refusal),
         TEST(a_measured_deadline_leaves_room_for_uploads_and_for_edges_to_open_their_sums),
