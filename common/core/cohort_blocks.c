@@ -523,6 +523,13 @@ fl_blocks_tally(const fl_blocks *self, fl_tally *tally)
     }
 }
 
+//  An edge tells of blocks of devices below it, never of ours.
+static bool
+s_below(const fl_blocks *self, const fl_block_line *line)
+{
+    return line->hop == 1 && !fl_node_equal(&line->parent, &self->conf->node);
+}
+
 //  Of the edges that are in, as far as there is room.
 static uint32_t
 s_lines_below(fl_blocks *self, uint32_t count)
@@ -534,7 +541,9 @@ s_lines_below(fl_blocks *self, uint32_t count)
              at + FL_BLOCK_LINE_BYTES <= said.size && count < FL_BLOCK_LINES_MAX;
              at += FL_BLOCK_LINE_BYTES) {
             fl_bytes line = fl_bytes_of(said.data + at, FL_BLOCK_LINE_BYTES);
-            count += fl_block_line_decode(line, &self->lines[count]) ? 1 : 0;
+            bool told = fl_block_line_decode(line, &self->lines[count]) &&
+                        s_below(self, &self->lines[count]);
+            count += told ? 1 : 0;
         }
     }
     return count;

@@ -342,8 +342,12 @@ on_unmask(fl_masking_cohort *self, uint32_t index, const fl_block_unmask *unmask
 {
     uint64_t bit = fl_masking_bit(index);
     bool malicious = self->task.order.plan.masking == FL_MASKING_MALICIOUS;
-    if (self->state != FL_MASKING_OPENING || unmask->block != self->block_id ||
-        !self->told[malicious ? FL_KEEP_ACKS : FL_KEEP_SURVIVORS] || (self->survivors & bit) == 0) {
+    bool ours = unmask->block == self->block_id && (self->survivors & bit) != 0;
+    if (self->state == FL_MASKING_SUMMING && ours) {
+        return; // more shares than it takes
+    }
+    if (self->state != FL_MASKING_OPENING || !ours ||
+        !self->told[malicious ? FL_KEEP_ACKS : FL_KEEP_SURVIVORS]) {
         s_drop(self, index, FL_UNMASK, FL_WHY_UNKNOWN_ROUND, out);
         return;
     }

@@ -79,22 +79,39 @@ s_of_node(const fl_roster *self, const fl_node *node)
     return -1;
 }
 
+//  An absent, idle child's; of one who lied only when there is no other: who leaves and comes back
+//  is not to be forgotten for it.
+static int64_t
+s_old_seat(const fl_roster *self)
+{
+    int64_t found = -1;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const fl_seat *seat = &self->seats[i];
+        if (seat->present || seat->phase != FL_SEAT_IDLE) {
+            continue;
+        }
+        if (seat->blamed == FL_WHY_NONE) {
+            return i;
+        }
+        found = found < 0 ? i : found;
+    }
+    return found;
+}
+
 static int64_t
 s_new_seat(fl_roster *self)
 {
     if (self->count < self->seats_max) {
         return self->count++;
     }
-    for (uint32_t i = 0; i < self->count; i++) {
-        fl_seat *seat = &self->seats[i];
-        if (!seat->present && seat->phase == FL_SEAT_IDLE) {
-            free(seat->roll);
-            free(seat->blocks);
-            memset(seat, 0, sizeof *seat);
-            return i;
-        }
+    int64_t index = s_old_seat(self);
+    if (index >= 0) {
+        fl_seat *seat = &self->seats[index];
+        free(seat->roll);
+        free(seat->blocks);
+        memset(seat, 0, sizeof *seat);
     }
-    return -1;
+    return index;
 }
 
 int64_t

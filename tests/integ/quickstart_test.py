@@ -13,7 +13,7 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 QUICKSTART = os.path.join(TOP, "deploy", "quickstart")
 DATA = "/usr/share/datasets/fashion-mnist"
 KEYS = ("rounds", "edges", "devices", "test_accuracy", "reference_accuracy", "wall_s", "encrypted",
-        "late", "merge_ms_p50", "model")
+        "masked", "late", "merge_ms_p50", "model")
 
 
 def expect(truth, said):
@@ -73,6 +73,7 @@ def it_trains_well(place):
     expect(line["test_accuracy"] >= 0.84, f"accuracy {line['test_accuracy']}")
     expect(line["test_accuracy"] >= line["reference_accuracy"] - 0.05, "far from the reference")
     expect(line["encrypted"] is True, "not encrypted")
+    expect(line["masked"] is True, "not masked")
     expect(line["late"] > 0, "the slow device was never late: the deadline was not seen")
     expect(parameters(line["model"]) == 784 * 128 + 128 + 128 * 10 + 10, "another model")
     expect("of 4 edges in" in said, "the live tree was not shown")

@@ -42,6 +42,7 @@ s_give_facts(fl_sim_masks *masks)
     masks->given = fl_sim_new(masks->fact_count * sizeof *masks->given);
     masks->views = fl_sim_new(masks->fact_count * sizeof *masks->views);
     masks->given_count = masks->fact_count;
+    masks->given_round = masks->fact_count > 0 ? masks->facts[0].round : 0;
     for (uint32_t i = 0; i < masks->fact_count; i++) {
         masks->given[i] = fl_blob_ref(masks->facts[i].bytes);
         masks->views[i] = fl_blob_bytes(masks->given[i]);
@@ -61,6 +62,7 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
                                                   .hop = node->role == FL_ROLE_ROOT ? 2 : 1,
                                                   .trust = trust };
         s_give_facts(masks);
+        sim->totals.count[SIM_TAKEN_UP] += masks->given_count > 0;
     }
     if (node->role == FL_ROLE_ROOT) {
         return;

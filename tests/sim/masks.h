@@ -59,6 +59,7 @@ typedef struct fl_sim_masks {
     fl_blob **given; // (given_count): the facts that the process started with
     fl_bytes *views; // of them
     uint32_t given_count;
+    uint64_t given_round;
     fl_sim_child child;
     uint64_t child_round;
     uint64_t round; // of the blocks

@@ -2,10 +2,10 @@
 //  members compute the same shared point from either side: in one process each needs to be done
 //  once. The linker puts these in front of the library's functions (`--wrap`), in fl-sim only.
 //
-//  Nothing else comes out than without it. A signature is known by all that is checked. The product
-//  of a secret and a point is known by the two public points when both stand for a secret of ours:
-//  a·B and b·A are one point. What is not in the table is computed, and a place in it is taken by
-//  the newest.
+//  Nothing else comes out than without it. A signature is known by all that is checked, and one
+//  that was made here holds. The product of a secret and a point is known by the two public points
+//  when both stand for a secret of ours: a·B and b·A are one point. What is not in the table is
+//  computed, and a place in it is taken by the newest.
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -13,13 +13,19 @@
 #include "common/crypto/hash.h"
 #include "tests/sim/masks.h"
 
-enum { PLACES = 1 << 14, POINT = 32, SIGNED_MAX = 64 };
+enum { PLACES = 1 << 14, POINT = 32, SIGNATURE = 64, SIGNED_MAX = 64 };
 
 //  NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the linker's own names
 int __real_crypto_scalarmult(unsigned char *q, const unsigned char *n, const unsigned char *p);
 int __real_crypto_scalarmult_base(unsigned char *q, const unsigned char *n);
 int __real_crypto_sign_verify_detached(const unsigned char *signature, const unsigned char *message,
                                        unsigned long long size, const unsigned char *key);
+int __real_crypto_sign_detached(unsigned char *signature, unsigned long long *signature_size,
+                                const unsigned char *message, unsigned long long size,
+                                const unsigned char *secret);
+int __wrap_crypto_sign_detached(unsigned char *signature, unsigned long long *signature_size,
+                                const unsigned char *message, unsigned long long size,
+                                const unsigned char *secret);
 int __wrap_crypto_scalarmult(unsigned char *q, const unsigned char *n, const unsigned char *p);
 int __wrap_crypto_scalarmult_base(unsigned char *q, const unsigned char *n);
 int __wrap_crypto_sign_verify_detached(const unsigned char *signature, const unsigned char *message,
@@ -101,6 +107,34 @@ __wrap_crypto_scalarmult(unsigned char *q, const unsigned char *n, const unsigne
     return made->code;
 }
 
+//  Where the verdict on this signature is, or will be.
+static verdict *
+s_verdict(const unsigned char *signature, const unsigned char *message, unsigned long long size,
+          const unsigned char *key, fl_hash *of)
+{
+    uint8_t all[SIGNATURE + POINT + SIGNED_MAX];
+    memcpy(all, signature, SIGNATURE);
+    memcpy(all + SIGNATURE, key, POINT);
+    memcpy(all + SIGNATURE + POINT, message, (size_t)size);
+    *of = fl_hash_of(fl_bytes_of(all, SIGNATURE + POINT + (size_t)size));
+    return &verdicts[s_place(of->bytes)];
+}
+
+int
+__wrap_crypto_sign_detached(unsigned char *signature, unsigned long long *signature_size,
+                            const unsigned char *message, unsigned long long size,
+                            const unsigned char *secret)
+{
+    int code = __real_crypto_sign_detached(signature, signature_size, message, size, secret);
+    if (!off && code == 0 && size <= SIGNED_MAX) {
+        fl_hash of;
+        //  The public half is the second of the secret's.
+        verdict *known = s_verdict(signature, message, size, secret + POINT, &of);
+        *known = (verdict){ .used = true, .of = of };
+    }
+    return code;
+}
+
 int
 __wrap_crypto_sign_verify_detached(const unsigned char *signature, const unsigned char *message,
                                    unsigned long long size, const unsigned char *key)
@@ -108,12 +142,8 @@ __wrap_crypto_sign_verify_detached(const unsigned char *signature, const unsigne
     if (off || size > SIGNED_MAX) {
         return __real_crypto_sign_verify_detached(signature, message, size, key);
     }
-    uint8_t all[64 + POINT + SIGNED_MAX];
-    memcpy(all, signature, 64);
-    memcpy(all + 64, key, POINT);
-    memcpy(all + 64 + POINT, message, (size_t)size);
-    fl_hash of = fl_hash_of(fl_bytes_of(all, 64 + POINT + (size_t)size));
-    verdict *known = &verdicts[s_place(of.bytes)];
+    fl_hash of;
+    verdict *known = s_verdict(signature, message, size, key, &of);
     if (!known->used || !fl_hash_equal(&known->of, &of)) {
         known->code = __real_crypto_sign_verify_detached(signature, message, size, key);
         known->of = of;

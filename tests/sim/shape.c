@@ -217,6 +217,23 @@ s_draw_masking(fl_sim *sim, fl_sim_masking masking)
     sim->totals.count[SIM_SEEDS_HONEST] += profile == FL_MASKING_HONEST;
 }
 
+//  Masked uploads come all at once, in the last quarter of a round: too few slots for them are too
+//  few uploads.
+static void
+s_draw_slots(fl_sim *sim)
+{
+    bool mend = s_chance(sim, 85);
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        fl_sim_node *node = &sim->nodes[i];
+        uint32_t wanted = (node->child_count + 3) / 4;
+        wanted = wanted < FL_SLOTS_MAX ? wanted : FL_SLOTS_MAX;
+        if (node->role != FL_ROLE_DEVICE && node->slot_count < wanted) {
+            node->slot_count = mend ? wanted : node->slot_count;
+            sim->stuck = sim->stuck || !mend;
+        }
+    }
+}
+
 //  The masked half of the plan, and what the members ask for themselves.
 static void
 s_draw_masks(fl_sim *sim)
@@ -242,6 +259,7 @@ s_draw_masks(fl_sim *sim)
         masks->members_min = s_chance(sim, 2) ? s_draw(sim, 3, 8) : 3;
         masks->survivors_min = s_chance(sim, 2) ? s_draw(sim, 3, 6) : 3;
     }
+    s_draw_slots(sim);
     if (s_chance(sim, 5)) { // one that asks for more than is ordered
         sim->nodes[s_draw(sim, 1, sim->node_count - 1)].masks.profile = FL_MASKING_MALICIOUS;
     }

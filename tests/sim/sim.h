@@ -72,6 +72,8 @@ typedef enum fl_sim_count {
     SIM_MASKED,
     SIM_RECOVERED,
     SIM_KEEP_FAILED,
+    SIM_TAKEN_UP,
+    SIM_TAKEN_UP_DONE,
     SIM_SNIPED,
     SIM_CRASH_CHILD,                                         // a child by its step, from here on
     SIM_CRASH_PARENT = SIM_CRASH_CHILD + SIM_CHILD_STEPS,    // a block by its state

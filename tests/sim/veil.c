@@ -264,6 +264,7 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
         }
     } else if (note->id == FL_NOTE_MASKING_ENDED) {
         fl_sim_count_up(sim, SIM_BLOCKS_DONE);
+        sim->totals.count[SIM_TAKEN_UP_DONE] += note->round == node->masks.given_round;
     }
 }
 

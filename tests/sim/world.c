@@ -61,6 +61,8 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_MASKED] = "members told to mask",
     [SIM_RECOVERED] = "lost and recovered",
     [SIM_KEEP_FAILED] = "facts that were not kept",
+    [SIM_TAKEN_UP] = "starts with facts of a round",
+    [SIM_TAKEN_UP_DONE] = "blocks opened after a restart",
     [SIM_SNIPED] = "crashes aimed at a step",
     [SIM_VIRTUAL_MS] = "virtual ms",
 };

@@ -388,6 +388,7 @@ flock_new(const masked_plan *plan)
     head = tail = 0;
     flock.now = 1000;
     flock.block_max = FL_MEMBERS_MAX;
+    flock.devices_max = flock.keys->task.order.plan.devices_max;
     flock.masking = (fl_masking_cohort_conf){ .node = flock.keys->parent,
                                               .hop = plan->hop,
                                               .trust = flock.keys->trust };
@@ -516,6 +517,7 @@ flock_open(uint64_t round, fl_time due)
     masked_next_round(flock.keys, round, false);
     fl_task *task = &flock.keys->task;
     task->order.plan.block_max = (uint8_t)flock.block_max;
+    task->order.plan.devices_max = flock.devices_max;
     uint8_t bytes[FL_ORDER_BYTES];
     fl_order_encode(&task->order, bytes);
     fl_order_sign(flock.keys->authority, fl_bytes_of(bytes, sizeof bytes), task->signature);

@@ -41,7 +41,7 @@ typedef struct flock_world {
     flock_child child[MASKED_MEMBERS];
     fl_time now;
     uint32_t attempt;
-    uint32_t block_max;
+    uint32_t block_max, devices_max; // of the order
     flock_hook *hook;
     unsigned hold; // kinds of answers
     fl_event held[FLOCK_HELD];

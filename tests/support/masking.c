@@ -46,7 +46,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
                                    .block_max = 64,
                                    .members_min = { plan->members_min, plan->members_min },
                                    .survivors_min = { plan->survivors_min, plan->survivors_min },
-                                   .step_ms = STEP_MS } };
+                                   .step_ms = plan->step_ms > 0 ? plan->step_ms : STEP_MS } };
     memset(order->run.bytes, 0x11 + world->run, sizeof order->run.bytes);
     for (size_t i = 0; i < sizeof order->model.bytes; i++) {
         order->model.bytes[i] = (uint8_t)(model >> (8 * (i % 8)));

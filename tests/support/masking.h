@@ -33,6 +33,7 @@ typedef struct masked_plan {
     uint8_t bits, ring_bits, wire_bytes;
     uint32_t weight_max;
     uint8_t members_min, survivors_min; // of the order
+    uint32_t step_ms;                   // likewise; 0: a second
     uint32_t own_members_min, own_survivors_min;
     uint8_t hop;
     unsigned rules_off; // of every member, in a build with FL_TEST_RULES

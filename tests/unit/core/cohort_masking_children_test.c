@@ -208,6 +208,10 @@ a_new_process_of_a_child_has_no_part_in_the_round(void **state)
         flock_restart_child(2);
         uint32_t tasks = flock.child[2].told[FL_TASK];
         flock_settle();
+        fl_message ready = { .verb = FL_READY, .run = flock.keys->task.order.run, .round = 1 };
+        flock_say(2, &ready);
+        flock_settle();
+        assert_int_equal(flock.child[2].refused.reason, FL_WHY_UNKNOWN_ROUND);
         flock.child[0].idle = false;
         if (fl_member_wants(flock.child[0].member)) {
             flock_train(0);
@@ -269,6 +273,25 @@ a_child_that_reconnects_goes_on(void **state)
         }
         flock_end();
     }
+}
+
+static void
+hello_of_the_same_process_is_answered_with_what_it_missed(void **state)
+{
+    (void)state;
+    flock_begin(4);
+    flock.child[1].deaf = (uint64_t)1 << FL_ROSTER;
+    flock_open(1, FL_NEVER);
+    flock_settle();
+    assert_int_equal(flock.child[1].told[FL_ROSTER], 0);
+    flock.child[1].deaf = 0;
+    fl_message hello = { .verb = FL_HELLO };
+    hello.hello = (fl_hello){ .role = FL_ROLE_DEVICE, .incarnation = 1, .leaves = 1 };
+    flock_say(1, &hello);
+    flock_settle();
+    assert_int_equal(flock.child[1].told[FL_ROSTER], 1);
+    assert_int_equal(flock_in(), 4); // at once
+    flock_end();
 }
 
 static bool
@@ -506,6 +529,48 @@ waiting_for_others_does_not_lengthen_the_next_deadline(void **state)
     flock_end();
 }
 
+//  Who was away for a moment, and is tasked again, has not become quicker by that.
+static void
+a_second_task_of_a_round_starts_no_new_clock(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    flock_new(&plan);
+    flock.conf.window.factor_permille = 2000;
+    flock_restart();
+    flock_join_all();
+    for (uint32_t i = 0; i < 3; i++) {
+        flock.child[i].idle = true;
+    }
+    flock_open(1, FL_NEVER);
+    fl_time opened = flock.now;
+    flock_pass(opened + 4000);
+    for (uint32_t i = 0; i < 2; i++) {
+        flock_train(i);
+        flock_settle();
+        fl_message leave = { .verb = FL_LEAVE, .run = flock.keys->task.order.run };
+        leave.leave.reason = FL_WHY_LEFT;
+        flock_say(i, &leave);
+        fl_message hello = { .verb = FL_HELLO };
+        hello.hello = (fl_hello){ .role = FL_ROLE_DEVICE, .incarnation = 1, .leaves = 1 };
+        flock_say(i, &hello);
+        assert_int_equal(flock_seat(i).outcome, FL_OUT_ABSENT); // on its way
+    }
+    flock_pass(opened + 6000);
+    flock_train(2);
+    (void)flock_run();
+    assert_int_equal(flock_in(), 3);
+    flock_settle_round(FL_OUT_IN);
+    flock_open(2, FL_NEVER);
+    assert_true(fl_cohort_cutoff(flock.cohort) - flock.now >= 8000);
+    for (uint32_t i = 0; i < 3; i++) {
+        flock_settle();
+        flock_train(i);
+    }
+    (void)flock_run();
+    flock_end();
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int
@@ -519,11 +584,13 @@ main(void)
         TEST(a_new_process_of_a_child_has_no_part_in_the_round),
         TEST(a_new_process_of_a_child_that_was_counted_takes_nothing_back),
         TEST(a_child_that_reconnects_goes_on),
+        TEST(hello_of_the_same_process_is_answered_with_what_it_missed),
         TEST(who_was_blamed_is_left_out_of_the_next_rounds),
         TEST(any_word_of_anybody_is_refused_by_name_in_any_phase),
         TEST(a_dealer_that_lied_spoils_one_round_of_its_block),
         TEST(a_sum_that_no_honest_members_make_is_refused),
         TEST(waiting_for_others_does_not_lengthen_the_next_deadline),
+        TEST(a_second_task_of_a_round_starts_no_new_clock),
     };
     return cmocka_run_group_tests_name("core/cohort_masking_children", tests, NULL, NULL);
 }

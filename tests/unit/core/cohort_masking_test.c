@@ -95,6 +95,41 @@ whom_no_block_has_room_for_waits(void **state)
     flock_end();
 }
 
+//  Child 0 says that a block of ours was opened, child 1 one of its own in our name.
+static bool
+s_boast(int32_t from, int32_t to, fl_message *message)
+{
+    static uint8_t bytes[2][FL_BLOCK_LINE_BYTES];
+    if (to == -1 && message->verb == FL_CONTRIB && from < 2) {
+        fl_block_line line = { .members = 4, .masked = 4, .survivors = 4 };
+        line.hop = from == 0 ? 2 : 1;
+        line.parent = from == 0 ? flock.child[0].conf.node : flock.conf.node;
+        fl_block_line_encode(&line, bytes[from]);
+        message->contrib.blocks = fl_bytes_of(bytes[from], sizeof bytes[from]);
+    }
+    return true;
+}
+
+static void
+edges_do_not_speak_for_their_parent(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(4);
+    plan.hop = 2;
+    flock_new(&plan);
+    flock_join_all();
+    flock.hook = s_boast;
+    flock_open(1, FL_NEVER);
+    fl_result result = flock_run();
+    assert_int_equal(flock_in(), 4);
+    assert_int_equal(result.block_count, 3); // our own, and those of the two others
+    for (uint32_t i = 1; i < result.block_count; i++) {
+        assert_int_equal(result.blocks[i].hop, 1);
+        assert_int_equal(result.blocks[i].survivors, 3);
+    }
+    flock_end();
+}
+
 static void
 edges_report_what_is_behind_them(void **state)
 {
@@ -278,6 +313,33 @@ the_first_block_may_be_the_one_that_is_aborted(void **state)
     flock_end();
 }
 
+//  Each is within the plan's proof, and together they are not.
+static void
+blocks_that_are_too_much_together_are_not_added(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(6);
+    plan.hop = 2;
+    flock_new(&plan);
+    flock_join_all();
+    flock.block_max = 3;
+    uint64_t first = 0, second = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        first += flock.keys->member[i].count;
+        second += flock.keys->member[3 + i].count;
+    }
+    flock.devices_max = (uint32_t)(first + second - 1);
+    flock_open(1, FL_NEVER);
+    fl_result result = flock_run();
+    flock_assert_exact(); // of whichever was opened first
+    assert_int_equal(flock_in(), 3);
+    assert_true(flock.finished == 1 || flock.finished == 2);
+    uint32_t other = flock.finished == 1 ? 1 : 0;
+    assert_int_equal(result.blocks[other].reason, FL_WHY_COUNT_MISMATCH);
+    flock_assert_seat(3 * other, FL_OUT_REFUSED, FL_WHY_COUNT_MISMATCH);
+    flock_end();
+}
+
 static void
 a_round_without_an_opened_block_says_why(void **state)
 {
@@ -395,6 +457,33 @@ a_task_that_comes_too_late_ends_as_late(void **state)
     flock_end();
 }
 
+//  Nothing else happens: no child beats, no lease is looked after.
+static void
+it_is_woken_when_the_time_of_a_step_is_over(void **state)
+{
+    (void)state;
+    static const struct {
+        fl_verb mute;
+        uint32_t eighths; // of the window
+    } rows[] = { { FL_KEYS, 1 }, { FL_SHARES, 2 }, { FL_READY, 6 }, { FL_CONTRIB, 8 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        masked_plan plan = masked_plan_small(4);
+        flock_new(&plan);
+        flock.conf.timing.beat_ms = 100000;
+        flock_restart();
+        flock_join_all();
+        flock.child[2].mute = (uint64_t)1 << rows[i].mute;
+        flock_open(1, FL_NEVER);
+        flock_step(&(fl_event){ .kind = FL_EV_TICK }); // as it wants to be, right after the open
+        flock_settle();
+        fl_time at = flock.now + FLOCK_WINDOW_MS / 8 * (fl_time)rows[i].eighths;
+        assert_int_equal(fl_cohort_deadline(flock.cohort), at);
+        (void)flock_run();
+        assert_int_equal(flock_in(), 3);
+        flock_end();
+    }
+}
+
 static void
 what_cannot_be_kept_aborts_its_block(void **state)
 {
@@ -412,6 +501,28 @@ what_cannot_be_kept_aborts_its_block(void **state)
 }
 
 #define TEST(name) cmocka_unit_test(name)
+
+static void
+more_shares_than_it_takes_are_no_refusal(void **state)
+{
+    (void)state;
+    flock_begin(6); // four of them open the sum
+    flock.hold = FLOCK_UNMASKED;
+    flock_open(1, FL_NEVER);
+    flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
+    assert_int_equal(flock.held_count, 1);
+    uint32_t said = 0;
+    for (uint32_t i = 0; i < 6; i++) {
+        said += flock.child[i].said[FL_UNMASK] > 0;
+    }
+    assert_int_equal(said, 6);
+    assert_int_equal(flock.notes[FL_NOTE_MASKING_REFUSED], 0);
+    flock.hold = 0;
+    flock_release();
+    (void)flock_run();
+    flock_assert_exact();
+    flock_end();
+}
 
 //  The second round, when the first one was quick: children that are edges need `below` more.
 static void
@@ -454,7 +565,7 @@ main(void)
         TEST(the_profile_honest_is_opened_without_signatures),
         TEST(many_children_are_masked_in_even_blocks),
         TEST(whom_no_block_has_room_for_waits),
-        TEST(edges_report_what_is_behind_them),
+        TEST(edges_report_what_is_behind_them), TEST(edges_do_not_speak_for_their_parent),
         TEST(a_child_may_vanish_at_any_step),
         TEST(a_child_that_leaves_is_not_waited_for),
         TEST(a_child_that_refuses_a_step_is_out_of_the_round),
@@ -462,13 +573,16 @@ main(void)
         TEST(who_is_not_ready_in_time_is_late_and_costs_no_recovery),
         TEST(one_block_is_aborted_and_the_other_counts),
         TEST(the_first_block_may_be_the_one_that_is_aborted),
+        TEST(blocks_that_are_too_much_together_are_not_added),
         TEST(a_round_without_an_opened_block_says_why),
         TEST(fewer_than_the_window_asks_for_are_no_result),
         TEST(fewer_than_the_floor_are_no_block),
         TEST(with_nobody_above_a_hopeless_round_lasts_its_window),
         TEST(a_round_for_nobody_ends),
         TEST(a_task_that_comes_too_late_ends_as_late),
+        TEST(it_is_woken_when_the_time_of_a_step_is_over),
         TEST(what_cannot_be_kept_aborts_its_block),
+        TEST(more_shares_than_it_takes_are_no_refusal),
         TEST(a_measured_deadline_leaves_room_for_uploads_and_for_edges_to_open_their_sums),
     };
     return cmocka_run_group_tests_name("core/cohort_masking", tests, NULL, NULL);

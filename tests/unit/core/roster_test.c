@@ -78,6 +78,22 @@ a_full_roster_gives_away_only_idle_seats_of_absent_children(void **state)
 }
 
 static void
+the_seat_of_a_liar_is_given_away_last(void **state)
+{
+    (void)state;
+    (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
+    (void)s_join(2, "d2", FL_ROLE_DEVICE, 1, 1);
+    fl_roster_at(roster, 0)->present = fl_roster_at(roster, 1)->present = false;
+    fl_roster_at(roster, 0)->blamed = FL_WHY_SIGNATURE;
+    assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), 1);
+    assert_int_equal(s_join(1, "d1", FL_ROLE_DEVICE, 2, 1), 0); // it comes back
+    assert_int_equal(fl_roster_look(roster, 0)->blamed, FL_WHY_SIGNATURE);
+    fl_roster_at(roster, 0)->present = false;
+    assert_int_equal(s_join(4, "d4", FL_ROLE_DEVICE, 1, 1), 0); // there is no other
+    assert_int_equal(fl_roster_look(roster, 0)->blamed, FL_WHY_NONE);
+}
+
+static void
 presence_never_wraps_around(void **state)
 {
     (void)state;
@@ -152,6 +168,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_seat_belongs_to_a_name_and_its_epoch_to_a_process),
         TEST(a_full_roster_gives_away_only_idle_seats_of_absent_children),
+        TEST(the_seat_of_a_liar_is_given_away_last),
         TEST(presence_never_wraps_around),
         TEST(every_phase_of_a_seat_stands_for_an_outcome),
         TEST(misuse_is_a_broken_invariant),
