@@ -207,6 +207,20 @@ s_plan(const fl_conf *conf)
     return plan;
 }
 
+//  Fewer are no block, whoever else is there: a round for them would last its whole window for
+//  nothing.
+static void
+s_wait_for_block(fl_root_conf *root)
+{
+    const uint32_t members = root->plan.members_min[1], survivors = root->plan.survivors_min[1];
+    if (root->cohort.expect == 0) {
+        root->cohort.expect = members;
+    }
+    if (root->cohort.window.count_min < survivors) {
+        root->cohort.window.count_min = survivors;
+    }
+}
+
 fl_root_conf
 fl_root_settings(const fl_conf *conf)
 {
@@ -215,8 +229,8 @@ fl_root_settings(const fl_conf *conf)
                           .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
                           .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
                           .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait") };
-    if (root.plan.masking != FL_MASKING_NONE && root.cohort.expect == 0) {
-        root.cohort.expect = root.plan.members_min[1]; // fewer are no block
+    if (root.plan.masking != FL_MASKING_NONE) {
+        s_wait_for_block(&root);
     }
     root.cohort.child_roles[0] = FL_ROLE_EDGE;
     root.cohort.child_roles[1] = FL_ROLE_DEVICE;

@@ -12,10 +12,10 @@ from fabric import Failure, Fabric, expect, logfmt, main, spread  # noqa: E402
 NAMES = [f"d{number:02}" for number in range(16)]
 EDGES = {f"e{number}": "root" for number in range(1, 5)}   # of four, one may be lost
 DEVICES = spread(NAMES, {edge: 4 for edge in EDGES})
-WINDOW = {"round.time_max": "12s", "round.join_wait": "1s", "log.level": "debug"}
-ROOT = {"rounds": 100000, "round.wait": "500ms", "round.extends_max": 1000,
+WINDOW = {"round.time_max": "30s", "round.join_wait": "1s", "log.level": "debug"}
+ROOT = {"rounds": 100000, "round.wait": "10s", "round.extends_max": 1000,
         "model.elements": 100000}
-BACK_S = 40                     # until a round is whole again, on a machine that is busy elsewhere
+BACK_S = 90                     # until a round is whole again, on a machine that is busy elsewhere
 TRIES = 12
 ROUNDS = 16
 MEMBER = ("keyed", "dealt", "ready", "masked", "acked", "opened")
@@ -45,7 +45,7 @@ def _see(process, bound_s=20, **wanted):
 def _closed(fabric, number):
     """The report of a round that has to close; who is not in it has a reason."""
     #  By the ledger: a root may die between its log and its disk.
-    fabric.until(lambda: any(one["round"] == number for one in fabric.rounds()), 30,
+    fabric.until(lambda: any(one["round"] == number for one in fabric.rounds()), 60,
                  f"round {number} closes")
     report = fabric.report(number)
     for entry in report["entries"]:
@@ -120,7 +120,7 @@ def an_edge_may_die_at_any_step():
 
 def _models(fabric):
     """The models after the last rounds, when everybody was in each."""
-    fabric.done(60)
+    fabric.done(120)
     for one in fabric.rounds():
         expect(one["close"] == "done" and one["count"] == len(NAMES), f"somebody is missing: {one}")
     return [fabric.model(number) for number in (ROUNDS - 1, ROUNDS)]

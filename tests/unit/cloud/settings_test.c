@@ -133,10 +133,16 @@ a_root_waits_for_as_many_children_as_can_mask(void **state)
     (void)state;
     assert_int_equal(with("--masking-members-min-edges", "4", NULL), FL_OK);
     assert_int_equal(fl_root_settings(conf).cohort.expect, 4);
-    assert_int_equal(with("--round-expect", "9", NULL), FL_OK);
+    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 3);
+    assert_int_equal(with("--round-expect", "9", "--masking-survivors-min-edges", "5",
+                          "--round-count-min", "4", NULL), FL_OK);
     assert_int_equal(fl_root_settings(conf).cohort.expect, 9);
+    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 5);
+    assert_int_equal(with("--round-count-min", "6", NULL), FL_OK);
+    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 6);
     assert_int_equal(with("--masking", "unmasked", NULL), FL_OK);
     assert_int_equal(fl_root_settings(conf).cohort.expect, 0);
+    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 1);
 }
 
 static void

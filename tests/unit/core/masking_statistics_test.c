@@ -34,19 +34,13 @@ s_chi(const uint8_t *bytes)
     return (sum - 255) / sqrt(2.0 * 255);
 }
 
-static unsigned
-s_bit(const uint8_t *bytes, size_t at)
-{
-    return (unsigned)bytes[at / 8] >> (at % 8) & 1;
-}
-
 //  Ones among the bits.
 static double
 s_ones(const uint8_t *bytes)
 {
     double ones = 0, bits = 8.0 * BYTES;
-    for (size_t i = 0; i < (size_t)8 * BYTES; i++) {
-        ones += s_bit(bytes, i);
+    for (size_t i = 0; i < BYTES; i++) {
+        ones += __builtin_popcount(bytes[i]);
     }
     return (ones - bits / 2) / (sqrt(bits) / 2);
 }
@@ -55,9 +49,10 @@ s_ones(const uint8_t *bytes)
 static double
 s_runs(const uint8_t *bytes)
 {
-    double changes = 0, pairs = 8.0 * BYTES - 1;
-    for (size_t i = 1; i < (size_t)8 * BYTES; i++) {
-        changes += s_bit(bytes, i) ^ s_bit(bytes, i - 1);
+    double changes = 0, pairs = 8.0 * (BYTES - 1);
+    for (size_t i = 0; i + 1 < BYTES; i++) {
+        unsigned both = bytes[i] | (unsigned)bytes[i + 1] << 8;
+        changes += __builtin_popcount((both ^ both >> 1) & 0xff);
     }
     return (changes - pairs / 2) / (sqrt(pairs) / 2);
 }

@@ -196,13 +196,14 @@ no_trick_gets_a_second_word(void **state)
     enum { TRICKS = sizeof tricks / sizeof *tricks };
     for (size_t t = 0; t < TRICKS; t++) {
         for (int restarts = 0; restarts < 2; restarts++) {
-            uint32_t letters = 0, sums = 0, tries = 0;
+            uint32_t letters = (uint32_t)t % 2, sums = 0, tries = 0; // every other moment
             bool sum = false;
-            while (s_try(tricks[t], restarts == 1, letters++, &sum)) {
+            while (s_try(tricks[t], restarts == 1, letters, &sum)) {
                 sums += sum ? 1 : 0;
                 tries++;
+                letters += 2;
             }
-            assert_true(tries > 30);
+            assert_true(tries > 15);
             assert_true(tricks[t] != s_nothing || sums == tries); // a restart alone harms nobody
             assert_true(sums > 0 || restarts == 1 || tricks[t] == s_another_task);
         }
