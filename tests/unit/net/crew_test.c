@@ -383,6 +383,7 @@ an_idle_worker_takes_parts_and_a_busy_one_does_not(void **state)
     s_barrier_await(&job.gate, 2);
     s_barrier_open(&job.gate);
     s_wait_readable(job.crew); // it ends while one worker is still busy
+    assert_int_equal(fl_crew_collect(job.crew), 1);
     assert_true(job.whole);
     s_barrier_open(&busy);
     s_end_crew(job.crew);
