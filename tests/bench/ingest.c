@@ -229,15 +229,22 @@ s_done(void *arg)
     return fl_root_look(self->root, fl_clock_ms()).phase == FL_ROOT_DONE;
 }
 
+static void
+s_sign(void *identity, fl_task *task)
+{
+    fl_identity_sign(identity, task);
+}
+
 static fl_root *
-s_root(const ingest *self, const fl_node *node)
+s_root(const ingest *self, fl_identity *identity)
 {
     fl_root_conf conf = {
-        .cohort = { .node = *node, .child_roles = { FL_ROLE_DEVICE }, .seats_max = 64, .slots = 4,
-                    .expect = (uint32_t)self->children, .window = fl_window_default(),
-                    .timing = fl_timing_default() },
+        .cohort = { .node = *fl_identity_node(identity), .child_roles = { FL_ROLE_DEVICE },
+                    .seats_max = 64, .slots = 4, .expect = (uint32_t)self->children,
+                    .window = fl_window_default(), .timing = fl_timing_default() },
         .plan = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4, .weight_unit = 64,
                   .weight_max = 255, .devices_max = 256, .epochs = 1, .batch = 32, .rate = 0.1f },
+        .signer = { .self = identity, .sign = s_sign },
         .rounds = self->pairs + WARM,
         .expect_leaves = (uint32_t)self->children,
         .start_wait_ms = BUDGET_MS,
@@ -279,7 +286,7 @@ s_parent(ingest *self, const fl_authority *authority, fl_home_parent *where, con
     fl_station *station = NULL;
     s_must(fl_station_open(&conf, &station, &why), &why);
     bare_open(&self->bare);
-    self->root = s_root(self, fl_identity_node(identity));
+    self->root = s_root(self, identity);
     FL_ASSERT(self->root != NULL);
     self->inner = fl_root_machine(self->root);
     const fl_tier tier = { .self = self, .machine = { self, s_step, s_deadline },
