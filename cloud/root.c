@@ -195,22 +195,7 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
 static void
 s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
 {
-    fl_report *report = &self->report;
-    report->close = result->close;
-    report->reason = result->reason;
-    report->duration_ms = result->duration_ms;
-    report->budget_ms = result->budget_ms;
-    report->weight = result->weight;
-    report->count = result->count;
-    memcpy(report->stats, result->stats, sizeof report->stats);
-    report->sum = result->hash;
-    report->tally = result->tally;
-    report->roll = result->roll;
-    report->roll_count = result->roll_count;
-    report->roll_dropped = result->roll_dropped;
-    report->masking = result->masking;
-    report->blocks = result->blocks;
-    report->block_count = result->block_count;
+    fl_result_report(result, &self->report);
     if (result->close == FL_CLOSE_DONE) {
         s_enter(self, FL_ROOT_APPLYING, now);
         fl_effect *effect = fl_outbox_add(out, FL_FX_APPLY);

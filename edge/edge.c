@@ -91,23 +91,7 @@ s_report(fl_edge *self, const fl_result *result)
                            .loss = NAN,
                            .accuracy = NAN };
     if (result != NULL) {
-        report->close = result->close;
-        report->reason = result->reason;
-        report->duration_ms = result->duration_ms;
-        report->budget_ms = result->budget_ms;
-        report->weight = result->weight;
-        report->count = result->count;
-        for (int i = 0; i < FL_STATS; i++) {
-            report->stats[i] = result->stats[i];
-        }
-        report->sum = result->hash;
-        report->tally = result->tally;
-        report->roll = result->roll;
-        report->roll_count = result->roll_count;
-        report->roll_dropped = result->roll_dropped;
-        report->masking = result->masking;
-        report->blocks = result->blocks;
-        report->block_count = result->block_count;
+        fl_result_report(result, report);
     }
     return report;
 }

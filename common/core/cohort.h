@@ -63,6 +63,9 @@ typedef struct fl_result {
     uint32_t block_count;
 } fl_result;
 
+//  What a result says of the round, into its report; what it does not know stays.
+void fl_result_report(const fl_result *self, fl_report *report);
+
 //  One seat, for the live tree and tests.
 typedef struct fl_seat_view {
     fl_node node;

@@ -76,3 +76,25 @@ fl_cohort_seat(const fl_cohort *self, uint32_t index)
         .rounds_refused = seat->rounds[FL_OUT_REFUSED],
     };
 }
+
+void
+fl_result_report(const fl_result *self, fl_report *report)
+{
+    report->close = self->close;
+    report->reason = self->reason;
+    report->duration_ms = self->duration_ms;
+    report->budget_ms = self->budget_ms;
+    report->weight = self->weight;
+    report->count = self->count;
+    for (int i = 0; i < FL_STATS; i++) {
+        report->stats[i] = self->stats[i];
+    }
+    report->sum = self->hash;
+    report->tally = self->tally;
+    report->roll = self->roll;
+    report->roll_count = self->roll_count;
+    report->roll_dropped = self->roll_dropped;
+    report->masking = self->masking;
+    report->blocks = self->blocks;
+    report->block_count = self->block_count;
+}
