@@ -66,6 +66,28 @@ def compose(files, *words, **more):
     return run(["docker-compose", *files, *words], **more)
 
 
+def down(files, *words, env=None, tool=("docker-compose",)):
+    """`down` as a user types it, and again where the engine still counts endpoints of a network that
+    no container is in: it does so now and then (moby issue 43286), or until it is
+    restarted. The network then stays for the next `up`, and docker-compose 1.29 leaves the volumes.
+    """
+    for attempt in range(3):
+        code, out, errors = run([*tool, *files, "down", *words], env=env, okay=False)
+        if code == 0:
+            return
+        stuck = re.findall(r"network (\S+) id \S+ has active endpoints", out + errors)
+        expect(stuck, f"down: {code}: {(out + errors)[-1500:]}")
+        for network in stuck:
+            held = docker("network", "inspect", "-f", "{{len .Containers}}", network)
+            print(f"   attempt {attempt + 1}: the engine counts endpoints of {network}, "
+                  f"which holds {held} containers", flush=True)
+        time.sleep(2)
+    expect(held == "0", f"{network} still holds {held} containers")
+    if "-v" in words:
+        owner = "label=com.docker.compose.project=" + (env or ENV)["COMPOSE_PROJECT_NAME"]
+        docker("volume", "rm", *docker("volume", "ls", "-q", "--filter", owner).split())
+
+
 def until(what, bound_s, ready):
     """Until `ready` returns something true, which is the answer."""
     end = time.monotonic() + bound_s
@@ -368,14 +390,13 @@ def the_second_boxes_devices_take_part():
 
 
 def the_second_box_leaves():
-    compose(OTHER, "down", "-v", bound_s=120,
-            env={**BOX, "FL_BOX_TOKEN": os.path.join(WORK, "box.token")})
+    down(OTHER, "-v", env={**BOX, "FL_BOX_TOKEN": os.path.join(WORK, "box.token")})
     fresh("a round of the first box alone", last(), 90, whole)
 
 
 def down_and_up_goes_on_with_the_run():
     before = last()
-    compose(OPEN, "down", bound_s=120)
+    down(OPEN)
     ROUNDS_SEEN["stopped"] = before
     ROUNDS_SEEN["until"] = before + 6
     compose(ONE, "up", "-d", bound_s=120, env={**ENV, "FL_ROUNDS": str(before + 6)})
@@ -430,7 +451,7 @@ def test_set():
 
 
 def without_its_volumes_it_starts_afresh():
-    compose(ONE, "down", "-v", bound_s=120)
+    down(ONE, "-v")
     left = docker("volume", "ls", "-q", "--filter", f"name={PROJECT}_")
     expect(left == "", f"volumes left: {left}")
 
@@ -444,7 +465,7 @@ def the_plugin_runs_the_same_file_to_its_end():
     said = out + errors
     expect("run done: 3 rounds" in said and "masked (malicious)" in said, said[-1500:])
     print(f"   `up` to the report of 3 rounds: {time.monotonic() - began:.0f} s", flush=True)
-    run([DOCKER, "compose", *ONE, "down", "-v"], bound_s=120)
+    down(ONE, "-v", tool=(DOCKER, "compose"))
 
 
 def a_one_node_swarm_runs_the_same_file():
