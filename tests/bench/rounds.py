@@ -1,8 +1,11 @@
 """rounds - whole rounds of real processes on loopback with the synthetic trainer: how long one
 takes, and how much memory of their own the root and an edge need at most.
 
-    rounds.py speed NAME EDGES DEVICES ELEMENTS ROUNDS
-    rounds.py memory NAME DEVICES ELEMENTS ROUNDS
+    rounds.py speed NAME plain|masked EDGES DEVICES ELEMENTS ROUNDS
+    rounds.py memory NAME plain|masked DEVICES ELEMENTS ROUNDS
+
+The memory is that of a root and of one edge with all devices; masks want three children of the root,
+so two more devices are its own when it is masked.
 
 Prints lines for tests/bench/run: name, value, unit and a note, with tabs between them. The memory
 is the anonymous part of what is resident (RssAnon), sampled: staging slots and SQLite's maps are
@@ -28,15 +31,16 @@ def say(name, value, unit, note):
     print(f"{name}\t{value:.6g}\t{unit}\t{note}", flush=True)
 
 
-def fabric(edges, devices, elements, rounds):
-    """Devices dealt evenly to the edges; deadlines so long that nobody is late."""
-    names = [f"d{number:02}" for number in range(devices)]
-    share = {f"e{number}": devices // edges for number in range(1, edges + 1)}
+def fabric(masks, share, elements, rounds):
+    """`share`: devices of each edge, and of the root; deadlines so long that nobody is late."""
+    names = [f"d{number:02}" for number in range(sum(share.values()))]
     patient = {"beat": "1s", "round.time_max": "100s", "log.level": "info"}
-    return Fabric(edges={edge: "root" for edge in share}, devices=spread(names, share),
+    step = {"masking.step": "20s"} if masks == "masked" else {}
+    return Fabric(edges={edge: "root" for edge in share if edge != "root"},
+                  devices=spread(names, share),
                   root={**patient, "rounds": rounds, "model.elements": elements,
-                        "linger": "100s"},
-                  edge=patient, unmasked=True)
+                        "linger": "100s", **step},
+                  edge=patient, unmasked=masks == "plain")
 
 
 def finished(running, rounds, devices):
@@ -49,13 +53,14 @@ def finished(running, rounds, devices):
     return closed
 
 
-def speed(name, edges, devices, elements, rounds):
-    with fabric(edges, devices, elements, rounds) as running:
+def speed(name, masks, edges, devices, elements, rounds):
+    share = {f"e{number}": devices // edges for number in range(1, edges + 1)}
+    with fabric(masks, share, elements, rounds) as running:
         running.start()
         at = [seconds(line) for line in finished(running, rounds, devices)]
     took = sorted((late - early) % DAY_S for early, late in zip(at[WARM - 1:], at[WARM:]))
     middle = statistics.median(took)
-    note = (f"{devices} devices x {elements} parameters, {edges} edges; median of {len(took)} "
+    note = (f"{devices} devices x {elements} parameters, {edges} edges, {masks}; median of {len(took)} "
             f"rounds, {took[0]:.3f} to {took[-1]:.3f}")
     say(f"round_{name}", middle, "s", note)
     say(f"rounds_per_second_{name}", 1 / middle if middle > 0 else 0, "1/s", note)
@@ -91,29 +96,31 @@ def anonymous(pid):
     return 0
 
 
-def memory(name, devices, elements, rounds):
+def memory(name, masks, devices, elements, rounds):
     model = elements * RING_BYTES
-    with fabric(1, devices, elements, rounds) as running:
+    share = {"e1": devices, "root": 2} if masks == "masked" else {"e1": devices}
+    with fabric(masks, share, elements, rounds) as running:
         running.found()
         watch = Peak([running["root"], running["e1"]])
         watch.start()
         running.start_devices()
-        finished(running, rounds, devices)
+        finished(running, rounds, sum(share.values()))
         watch.stop()
     for tier, process in (("root", "root"), ("edge", "e1")):
         peak = watch.bytes[process]
         say(f"memory_{tier}_{name}", peak / model, "x model",
-            f"{peak / MIB:.1f} MiB over {model / MIB:.1f} MiB; {devices} devices, "
+            f"{peak / MIB:.1f} MiB over {model / MIB:.1f} MiB; {devices} devices, {masks}, "
             f"{(peak - 64 * MIB) / model:.2f} x model above 64 MiB")
 
 
 def main(words):
-    acts = {"speed": (speed, 6), "memory": (memory, 5)}
-    if not words or words[0] not in acts or len(words) != acts[words[0]][1]:
+    acts = {"speed": (speed, 7), "memory": (memory, 6)}
+    if (not words or words[0] not in acts or len(words) != acts[words[0]][1]
+            or words[2] not in ("plain", "masked")):
         sys.exit(__doc__)
     act = acts[words[0]][0]
     fl("--version")    # says at once that FL_BIN is wrong
-    act(words[1], *(int(word) for word in words[2:]))
+    act(words[1], words[2], *(int(word) for word in words[3:]))
 
 
 if __name__ == "__main__":
