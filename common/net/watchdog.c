@@ -196,6 +196,17 @@ s_accepted(fl_watchdog *self, fl_way way, int descriptor, fl_time now)
     }
 }
 
+//  A number that has become free may be another lane's connection already, and that lane's news may
+//  have been read first: such a visitor stays.
+static void
+s_disconnected(fl_watchdog *self, fl_way way, int descriptor)
+{
+    fl_visitor *visitor = s_find(self, descriptor);
+    if (visitor != NULL && visitor->way == way) {
+        visitor->inode = 0;
+    }
+}
+
 //  An event is 16 bits of kind and 32 of value in the host's order, then a frame with the address.
 static void
 s_event(fl_watchdog *self, fl_way way, zframe_t *frame, fl_time now)
@@ -208,10 +219,7 @@ s_event(fl_watchdog *self, fl_way way, zframe_t *frame, fl_time now)
     if (kind == ZMQ_EVENT_ACCEPTED) {
         s_accepted(self, way, (int)value, now);
     } else if (kind == ZMQ_EVENT_DISCONNECTED) {
-        fl_visitor *visitor = s_find(self, (int)value);
-        if (visitor != NULL) {
-            visitor->inode = 0;
-        }
+        s_disconnected(self, way, (int)value);
     } else if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         self->counters->handshakes++;
     } else {

@@ -1,6 +1,7 @@
 //  The bulk lanes under load and under attack, over real CURVE connections on loopback.
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,7 +218,8 @@ s_send_endless(void *socket, uint8_t *same, size_t size)
     }
 }
 
-//  Of the four gigabytes so much may come in before we get our turn on a busy machine.
+//  Of the four gigabytes so much may come in before we get our turn on a busy machine: the threads of
+//  libzmq read on until the watchdog looks, ten times a second.
 #define ENDURED ((uint64_t)2 << 30)
 
 //  Returns the most memory that it took until it was cut.
@@ -269,14 +271,45 @@ an_endless_message_is_cut_and_memory_stays_bounded(void **state)
 }
 
 static int
-s_raw_connection(uint16_t port)
+s_raw_socket(void)
 {
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(descriptor >= 0);
+    return descriptor;
+}
+
+static void
+s_raw_connect(int descriptor, uint16_t port)
+{
     const struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    assert_true(descriptor >= 0);
     assert_int_equal(connect(descriptor, (const struct sockaddr *)(const void *)&to, sizeof to), 0);
+}
+
+static int
+s_raw_connection(uint16_t port)
+{
+    int descriptor = s_raw_socket();
+    s_raw_connect(descriptor, port);
     return descriptor;
+}
+
+//  The descriptor at the other end of this connection; -1: it is not accepted.
+static int
+s_other_end(int descriptor)
+{
+    enum { LOOKED_AT = 1024 };
+    struct sockaddr_in ours, peer;
+    socklen_t size = sizeof ours;
+    assert_int_equal(getsockname(descriptor, (struct sockaddr *)(void *)&ours, &size), 0);
+    for (int i = 0; i < LOOKED_AT; i++) {
+        size = sizeof peer;
+        if (getpeername(i, (struct sockaddr *)(void *)&peer, &size) == 0 &&
+            peer.sin_family == AF_INET && peer.sin_port == ours.sin_port) {
+            return i;
+        }
+    }
+    return -1;
 }
 
 //  The kernel says so when the other end has shut.
@@ -321,10 +354,39 @@ strangers_are_bounded_in_number_and_time(void **state)
     toy_destroy(&parent);
 }
 
+//  libzmq's thread closes one connection and accepts another, on another lane, under the number that
+//  has become free; the reactor hears of both in one turn, of the new one first.
+static void
+a_connection_is_watched_though_its_number_was_another_ones(void **state)
+{
+    (void)state;
+    toy *parent = toy_parent();
+    void *news = fl_watchdog_handle(parent->porch.watchdog, FL_WAY_CONTROL);
+    int first = s_raw_socket(), second = s_raw_socket();
+    s_raw_connect(first, parent->porch.port[FL_WAY_DOWN]);
+    toy_until(parent, NULL, parent->counters.accepted == 1);
+    const int number = s_other_end(first);
+    assert_true(number >= 0);
+    assert_int_equal(shutdown(first, SHUT_RDWR), 0);
+    toy_until(NULL, NULL, fcntl(number, F_GETFD) < 0);
+    s_raw_connect(second, parent->porch.port[FL_WAY_CONTROL]);
+    zmq_pollitem_t item = { .socket = news, .events = ZMQ_POLLIN };
+    assert_int_equal(zmq_poll(&item, 1, TOY_WAIT_MS), 1);
+    assert_int_equal(s_other_end(second), number);
+    toy_until(parent, NULL, parent->counters.accepted == 2);
+    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    assert_int_equal(parent->counters.cut_silent, 1);
+    toy_until(parent, NULL, s_shut(second));
+    close(first);
+    close(second);
+    toy_destroy(&parent);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        toy_test(a_connection_is_watched_though_its_number_was_another_ones), // no other numbers are free yet
         toy_test(a_thousand_chunks_arrive_whole_and_in_order),
         toy_test(pieces_of_a_model_are_asked_for_and_served),
         toy_test(what_is_not_here_is_not_sent),
