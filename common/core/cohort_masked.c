@@ -187,7 +187,7 @@ fl_cohort_take_masked(fl_cohort *self, uint32_t index, const fl_event *event, fl
                       fl_outbox *out)
 {
     const fl_seat *seat = fl_roster_look(self->roster, index);
-    bool over = seat->phase != FL_SEAT_ABSENT && fl_seat_terminal(seat);
+    bool over = seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED;
     if (seat->in_block && (over || s_counted(seat) || seat->phase == FL_SEAT_VERIFYING)) {
         return true; // it has an answer already
     }

@@ -70,8 +70,8 @@ flock_hear(uint32_t index, const fl_message *message)
     s_obey_child(index);
 }
 
-static void
-s_say(uint32_t index, const fl_message *message, uint32_t body_bytes)
+void
+flock_push(uint32_t index, const fl_message *message, uint32_t body_bytes)
 {
     fl_event event = { .kind = FL_EV_MESSAGE, .wall_s = IDENTITY_NOW };
     event.message.from = (fl_peer)index;
@@ -86,7 +86,7 @@ s_say(uint32_t index, const fl_message *message, uint32_t body_bytes)
 void
 flock_say(uint32_t index, const fl_message *message)
 {
-    s_say(index, message, 0);
+    flock_push(index, message, 0);
 }
 
 bool
@@ -102,7 +102,7 @@ flock_deliver(void)
     uint32_t index = (uint32_t)(one.to < 0 ? one.from : one.to);
     if (!flock.child[index].cut) {
         if (one.to < 0) {
-            s_say(index, &message, one.body_bytes);
+            flock_push(index, &message, one.body_bytes);
         } else {
             flock_hear(index, &message);
         }

@@ -97,6 +97,7 @@ void flock_train(uint32_t index);
 void flock_step(const fl_event *event);
 void flock_step_child(uint32_t index, fl_event event);
 void flock_say(uint32_t index, const fl_message *message);
+void flock_push(uint32_t index, const fl_message *message, uint32_t body_bytes); // with a body
 void flock_hear(uint32_t index, const fl_message *message);
 //  Answer what was held.
 void flock_release(void);

@@ -233,6 +233,60 @@ a_child_that_dies_with_its_parent_is_lost_and_recovered(void **state)
     }
 }
 
+//  What a process says that has no part in the round, and says it all the same.
+static fl_message
+s_uninvited(uint32_t index, fl_verb verb, uint32_t epoch)
+{
+    const fl_order *order = &flock.keys->task.order;
+    uint64_t bytes = (uint64_t)flock.keys->plan.elements * flock.keys->plan.wire_bytes;
+    fl_message message = { .verb = verb, .run = order->run, .round = order->round };
+    if (verb == FL_HELLO) {
+        message.hello.role = FL_ROLE_DEVICE;
+        message.hello.incarnation = 4711;
+        message.hello.leaves = 1;
+    } else if (verb == FL_CONTRIB) {
+        message.contrib.attempt = flock.attempt;
+        message.contrib.seat = index;
+        message.contrib.epoch = epoch;
+        message.contrib.base_round = order->round;
+        message.contrib.base = order->model;
+        message.contrib.elements = order->elements;
+        message.contrib.vector_bytes = bytes;
+    } else if (verb == FL_CHUNK) {
+        message.chunk.attempt = flock.attempt;
+        message.chunk.seat = index;
+        message.chunk.epoch = epoch;
+        message.chunk.total = bytes;
+    }
+    return message;
+}
+
+//  It sat here before the round was opened again, and comes back as a new process while it is open.
+static void
+a_child_that_left_and_came_anew_has_no_part_in_a_round_that_goes_on(void **state)
+{
+    (void)state;
+    flock_begin(5);
+    flock_open(1, FL_NEVER);
+    flock_until_told(2, FL_MASKSET);
+    flock_restart();
+    flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
+    fl_message leave = s_uninvited(2, FL_LEAVE, 0);
+    flock.child[2].cut = true;
+    flock_say(2, &leave);
+    flock_open_again(FL_NEVER);
+    fl_message hello = s_uninvited(2, FL_HELLO, 0), contrib = s_uninvited(2, FL_CONTRIB, 2);
+    fl_message chunk = s_uninvited(2, FL_CHUNK, 2);
+    flock_say(2, &hello);
+    flock_say(2, &contrib);
+    flock_push(2, &chunk, (uint32_t)chunk.chunk.total);
+    fl_result result = flock_run();
+    assert_int_equal(result.close, FL_CLOSE_DONE);
+    flock_assert_exact();
+    assert_int_equal(flock_in(), 4);
+    flock_end();
+}
+
 static void
 a_fact_says_what_it_is_of(void **state)
 {
@@ -373,6 +427,7 @@ main(void)
         TEST(changed_facts_end_their_block_by_name),
         TEST(bytes_that_are_no_facts_are_not_looked_at),
         TEST(a_child_that_dies_with_its_parent_is_lost_and_recovered),
+        TEST(a_child_that_left_and_came_anew_has_no_part_in_a_round_that_goes_on),
         TEST(a_fact_says_what_it_is_of),
         TEST(given_up_at_any_moment_the_next_round_is_whole),
         TEST(what_is_in_flight_is_awaited_before_the_next_round),
