@@ -1,6 +1,6 @@
 //  The golden round: tests/golden/masking/round.hex holds every frame of a block of five with fixed
-//  keys, in the order in which they are said, and what follows from them; one member is lost before
-//  its upload. To make it anew, with the fuzz seeds of its verbs:
+//  keys, in the order in which they are said, what follows from them, and the secrets behind it; one
+//  member is lost before its upload. To make it anew, with the fuzz seeds of its verbs:
 //  build/<preset>/golden_masking_test --write (from the top of the tree)
 #include "tests/support/unit.h"
 
@@ -34,11 +34,31 @@ s_say(const char *what, fl_bytes bytes)
     assert_true(used + 1 < sizeof made);
 }
 
+//  What a member drew for this round, as long as it has it, and the seed of the key that it signs
+//  with: whoever has these can make the round anew.
+static void
+s_say_secrets(const masked_member *member, int32_t index)
+{
+    const fl_masking_secrets *secrets = member->machine->secrets;
+    uint8_t bytes[4 * 32], file[FL_KEYS_FILE_BYTES];
+    char what[64];
+    fl_writer out = fl_writer_over(bytes, sizeof bytes);
+    fl_keys_encode(member->keys, file);
+    fl_write_from(&out, file + 8, 32);
+    fl_write_from(&out, secrets->b, sizeof secrets->b);
+    fl_write_from(&out, secrets->msk, sizeof secrets->msk);
+    fl_write_from(&out, secrets->esk, sizeof secrets->esk);
+    (void)snprintf(what, sizeof what, "%d secrets: ed seed, b, msk, esk", index);
+    s_say(what, fl_bytes_of(bytes, fl_writer_size(&out)));
+}
+
 static bool
 s_write_down(masked_world *world, int32_t from, int32_t to, fl_message *message)
 {
-    (void)world;
     char what[64];
+    if (message->verb == FL_KEYS) {
+        s_say_secrets(&world->member[from], from);
+    }
     if (message->verb == FL_CONTRIB) { // its other fields are the cohort's
         (void)snprintf(what, sizeof what, "%d contrib: header", from);
         s_say(what, message->contrib.header);
@@ -58,6 +78,24 @@ s_write_down(masked_world *world, int32_t from, int32_t to, fl_message *message)
     return true;
 }
 
+//  The header before it was masked.
+static void
+s_say_header(const masked_world *world, uint32_t index, const fl_hash *ctx)
+{
+    const masked_member *member = &world->member[index];
+    uint8_t key[FL_HSA_KEY_BYTES], bytes[FL_MASKED_HEADER_BYTES];
+    fl_hsa_checksum_key(ctx, key);
+    fl_masking_sums sums = { .weight = member->weight,
+                             .count = member->count,
+                             .checksum = fl_mask_checksum(key, 0, world->plan.elements,
+                                                          world->plan.wire_bytes, member->wire) };
+    memcpy(sums.stats, member->stats, sizeof sums.stats);
+    fl_masking_header_encode(&sums, bytes);
+    char what[64];
+    (void)snprintf(what, sizeof what, "%u plain header: weight, count, checksum, stats", index);
+    s_say(what, fl_bytes_of(bytes, sizeof bytes));
+}
+
 static void
 s_render(void)
 {
@@ -70,6 +108,11 @@ s_render(void)
     fl_order_encode(&world->task.order, order);
     s_say("the order; its signature follows", fl_bytes_of(order, sizeof order));
     s_say("signature", fl_bytes_of(world->task.signature, sizeof world->task.signature));
+    const fl_authority_public *authority = fl_authority_public_of(world->authority);
+    uint8_t file[FL_AUTHORITY_PUBLIC_FILE_BYTES];
+    fl_authority_public_encode(authority, file);
+    s_say("authority.pub", fl_bytes_of(file, sizeof file));
+    s_say("edge", fl_bytes_of(world->parent.name, sizeof world->parent.name));
     world->hook = s_write_down;
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
@@ -78,6 +121,7 @@ s_render(void)
     s_say("roster hash", fl_bytes_of(machine->block.round.roster.bytes, 32));
     s_say("ctx", fl_bytes_of(machine->ctx.bytes, 32));
     for (uint32_t i = 0; i < MEMBERS; i++) {
+        s_say_header(world, i, &machine->ctx);
         (void)snprintf(what, sizeof what, "%u plain", i);
         s_say(what, fl_bytes_of(world->member[i].wire, bytes));
         (void)snprintf(what, sizeof what, "%u masked", i);
