@@ -102,6 +102,13 @@ class Ledger:
 
 
 # -- memory ---------------------------------------------------------------------------------------
+def sanitized(program):
+    """A build with sanitizers: their runtimes lock no memory, so there is nowhere to dig, and keep
+    much that our code has freed."""
+    with open(program, "rb") as file:
+        return re.search(rb"__[atm]san_init", file.read()) is not None
+
+
 def regions(pid, locked=False):
     """(start, end) of what a process may write, or of what of that is locked."""
     start = None
