@@ -458,6 +458,14 @@ s_due(const fl_masking_member *self, fl_masking_heard kind)
     return false;
 }
 
+//  The others mask, and we were not ready in time: nothing is wrong. READY will hear it again.
+static bool
+s_without_us(const fl_masking_member *self, fl_masking_heard kind, const fl_message *message)
+{
+    return kind == FL_HEARD_MASKSET && self->step == FL_MASKING_DEALT &&
+           (message->maskset.members & s_bit(self->index)) == 0;
+}
+
 static void
 s_take(fl_masking_member *self, fl_masking_heard kind, const fl_message *message, uint64_t now_s,
        fl_time now, fl_outbox *out)
@@ -506,7 +514,9 @@ fl_masking_member_hear(fl_masking_member *self, const fl_message *message, uint6
     }
     bool foreign = kind != FL_HEARD_ROSTER && block != self->block.round.block;
     if (foreign || !s_due(self, kind)) {
-        s_drop(self, message, out);
+        if (foreign || !s_without_us(self, kind, message)) {
+            s_drop(self, message, out);
+        }
         return;
     }
     self->heard[kind] = true;

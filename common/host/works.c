@@ -83,11 +83,12 @@ s_train(void *arg)
     fl_trainer *trainer = job->works->conf.trainer;
     fl_training *training = &job->training;
     const fl_order *order = &job->effect.train.order;
-    fl_why why = { "the model is not here" };
+    fl_why why = { "there is no memory for the update" };
     fl_status status = FL_NOMEM;
     job->out = fl_blob_new(order->elements * sizeof(float));
     if (job->in == NULL) {
         status = FL_MISMATCH;
+        fl_why_set(&why, "the model is not here");
     } else if (job->out != NULL) {
         training->order = *order;
         training->model = fl_blob_bytes(job->in);
@@ -99,8 +100,12 @@ s_train(void *arg)
     memcpy(job->event.trained.stats, training->stats, sizeof training->stats);
     if (status != FL_OK) {
         fl_blob_unref(&job->out);
-        fl_log(status == FL_BUSY ? FL_LOG_INFO : FL_LOG_ERROR, "training-failed",
-               fl_log_text("status", fl_status_name(status)), fl_log_text("why", why.text));
+    }
+    if (status == FL_BUSY) {
+        fl_log(FL_LOG_INFO, "training-cancelled", fl_log_u64("of_round", order->round));
+    } else if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "training-failed", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why.text));
     }
 }
 

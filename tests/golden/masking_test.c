@@ -1,6 +1,6 @@
 //  The golden round: tests/golden/masking/round.hex holds every frame of a block of five with fixed
-//  keys, in the order in which they are said, what follows from them, and the secrets behind it; one
-//  member is lost before its upload. To make it anew, with the fuzz seeds of its verbs:
+//  keys, in the order in which they are said, what follows from them, and the secrets behind it;
+//  one member is lost before its upload. To make it anew, with the fuzz seeds of its verbs:
 //  build/<preset>/golden_masking_test --write (from the top of the tree)
 #include "tests/support/unit.h"
 

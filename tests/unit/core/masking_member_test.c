@@ -260,6 +260,54 @@ a_member_outside_what_we_found_good_is_not_masked_with(void **state)
     masked_destroy(&world);
 }
 
+//  DEALT to the victim is lost as long as it is to be late.
+static bool
+s_keep_back_dealt(masked_world *world, int32_t from, int32_t to, fl_message *message)
+{
+    (void)from;
+    trick.words[message->verb] += to == VICTIM;
+    return to != VICTIM || message->verb != FL_DEALT || world->hook_arg == NULL;
+}
+
+static void
+who_is_not_ready_when_the_others_mask_is_late_and_nothing_is_refused(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(6);
+    masked_world *world = masked_new(&plan, 5);
+    fl_masking_member *victim = world->member[VICTIM].machine;
+    memset(&trick, 0, sizeof trick);
+    world->hook = s_keep_back_dealt;
+    world->hook_arg = world;
+    masked_open(world);
+    (void)masked_settle(world);
+    world->now = fl_masking_cohort_deadline(world->cohort); // of READY
+    fl_masking_cohort_tick(world->cohort, world->now, world->out);
+    masked_obey(world, -1);
+    while (trick.words[FL_MASKSET] == 0) {
+        assert_true(masked_deliver(world));
+    }
+    fl_message named = masked_message(world, FL_MASKSET);
+    named.maskset.block = 3;
+    named.maskset.members = 0x3f;
+    assert_int_equal(fl_masking_member_step_of(victim), FL_MASKING_DEALT);
+    assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 0);
+    masked_say(world, VICTIM, &named); // but it cannot be among them
+    assert_int_equal(fl_masking_member_step_of(victim), FL_MASKING_DEALT);
+    assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 1);
+    world->hook_arg = NULL;
+    fl_masking_member_again(victim, world->now, world->out);
+    masked_obey(world, VICTIM);
+    (void)masked_settle(world);
+    fl_masking_outcome how;
+    assert_true(fl_masking_member_outcome(victim, &how));
+    assert_int_equal(how.reason, FL_WHY_LATE);
+    assert_false(how.burnt || how.spent);
+    assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 1);
+    assert_true(masked_sum_exact(world));
+    masked_destroy(&world);
+}
+
 // ---- SURVIVORS, ACKS -------------------------------------------------------------------------
 static void
 s_small_survivors(fl_message *message)
@@ -375,6 +423,7 @@ main(void)
         cmocka_unit_test(shares_that_were_touched_are_not_good),
         cmocka_unit_test(a_mask_set_is_within_what_was_found_good),
         cmocka_unit_test(a_member_outside_what_we_found_good_is_not_masked_with),
+        cmocka_unit_test(who_is_not_ready_when_the_others_mask_is_late_and_nothing_is_refused),
         cmocka_unit_test(survivors_and_acks_are_believed_only_as_signed),
         cmocka_unit_test(a_bad_signature_gets_neither_kind_of_share),
     };
