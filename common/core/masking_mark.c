@@ -24,6 +24,11 @@ fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MAR
         fl_write_from(&out, self->older[i].model.bytes, sizeof self->older[i].model);
         fl_write_from(&out, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
     }
+    fl_write_u32(&out, self->left_count);
+    for (uint32_t i = 0; i < FL_MASKING_LEFT_MAX; i++) {
+        fl_write_from(&out, self->left[i].run.bytes, sizeof self->left[i].run.bytes);
+        fl_write_u64(&out, self->left[i].round);
+    }
     FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_MASKING_MARK_BYTES);
 }
 
@@ -39,6 +44,10 @@ s_valid(const fl_masking_mark *self)
     valid = valid && self->older_count <= FL_MASKING_OLDER_MAX;
     for (uint32_t i = 0; valid && i < FL_MASKING_OLDER_MAX; i++) {
         valid = (self->older[i].round > 0) == (i < self->older_count);
+    }
+    valid = valid && self->left_count <= FL_MASKING_LEFT_MAX;
+    for (uint32_t i = 0; valid && i < FL_MASKING_LEFT_MAX; i++) {
+        valid = (self->left[i].round > 0) == (i < self->left_count);
     }
     return valid;
 }
@@ -62,6 +71,11 @@ fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self)
         fl_read_into(&in, self->older[i].model.bytes, sizeof self->older[i].model);
         fl_read_into(&in, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
     }
+    self->left_count = fl_read_u32(&in);
+    for (uint32_t i = 0; i < FL_MASKING_LEFT_MAX; i++) {
+        fl_read_into(&in, self->left[i].run.bytes, sizeof self->left[i].run.bytes);
+        self->left[i].round = fl_read_u64(&in);
+    }
     if (fl_reader_done(&in) && s_valid(self)) {
         return true;
     }
@@ -69,6 +83,54 @@ fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self)
     return false;
 }
 
+// ---- rounds that were masked in ----------------------------------------------------------------
+//  The place of a run among those that were left; that behind them when it is none of them.
+static uint32_t
+s_place(const fl_masking_mark *self, const fl_run *run)
+{
+    uint32_t at = 0;
+    while (at < self->left_count && !fl_run_equal(&self->left[at].run, run)) {
+        at++;
+    }
+    return at;
+}
+
+//  The run at hand becomes the newest of those that were left, in the place of the one that is gone
+//  back to; if there is none, in a new one, or that of the oldest.
+static void
+s_leave(fl_masking_mark *self, const fl_run *next)
+{
+    uint32_t at = s_place(self, next);
+    if (at == self->left_count && self->left_count < FL_MASKING_LEFT_MAX) {
+        self->left_count++;
+    } else if (at == self->left_count) {
+        at--;
+    }
+    memmove(&self->left[1], &self->left[0], at * sizeof self->left[0]);
+    self->left[0] = (fl_masking_left){ .run = self->run, .round = self->round };
+}
+
+void
+fl_masking_mark_spend(fl_masking_mark *self, const fl_run *run, uint64_t round)
+{
+    FL_ASSERT(round > 0);
+    if (self->round > 0 && !fl_run_equal(&self->run, run)) {
+        s_leave(self, run);
+    }
+    self->run = *run;
+    self->round = round;
+}
+
+uint64_t
+fl_masking_mark_spent(const fl_masking_mark *self, const fl_run *run)
+{
+    uint32_t at = s_place(self, run);
+    return fl_run_equal(&self->run, run) ? self->round
+           : at < self->left_count       ? self->left[at].round
+                                         : 0;
+}
+
+// ---- sums that were opened ---------------------------------------------------------------------
 static int
 s_by_name(const void *a, const void *b)
 {

@@ -175,8 +175,7 @@ s_judge_task(const fl_masking_member *self, const fl_task *task)
     }
     bool newer =
         !fl_run_equal(&task->order.run, &self->accepted_run) || task->order.round > self->accepted;
-    newer = newer && (!fl_run_equal(&task->order.run, &self->mark.run) ||
-                      task->order.round > self->mark.round);
+    newer = newer && task->order.round > fl_masking_mark_spent(&self->mark, &task->order.run);
     return newer ? FL_WHY_NONE : FL_WHY_STALE;
 }
 

@@ -222,8 +222,7 @@ on_maskset(fl_masking_member *self, const fl_message *message, fl_outbox *out)
         return;
     }
     //  R4: spent before the first masked byte exists.
-    self->mark.run = self->task.order.run;
-    self->mark.round = self->task.order.round;
+    fl_masking_mark_spend(&self->mark, &self->task.order.run, self->task.order.round);
     fl_masking_member_keep(self, out); // READY, said again, asks for news meanwhile
     fl_masking_member_enter(self, FL_MASKING_MASKED, out);
 }

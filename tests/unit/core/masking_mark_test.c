@@ -125,6 +125,55 @@ sums_under_older_models_are_remembered_too(void **state)
     assert_false(fl_masking_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
 }
 
+//  Run `number` is gone into, or back to.
+static void
+s_spend(fl_masking_mark *mark, uint32_t number, uint64_t round)
+{
+    fl_run run = { { (uint8_t)number, 1 } };
+    fl_masking_mark_spend(mark, &run, round);
+}
+
+static uint64_t
+s_spent(const fl_masking_mark *mark, uint32_t number)
+{
+    fl_run run = { { (uint8_t)number, 1 } };
+    return fl_masking_mark_spent(mark, &run);
+}
+
+static void
+the_last_round_of_a_run_that_was_left_is_remembered(void **state)
+{
+    (void)state;
+    fl_masking_mark mark = { 0 }, back;
+    uint8_t bytes[FL_MASKING_MARK_BYTES];
+    assert_int_equal(s_spent(&mark, 0), 0);
+    for (uint32_t run = 0; run <= FL_MASKING_LEFT_MAX; run++) {
+        s_spend(&mark, run, 1);
+        s_spend(&mark, run, 10 + run);
+    }
+    fl_masking_mark_encode(&mark, bytes);
+    assert_true(fl_masking_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    for (uint32_t run = 0; run <= FL_MASKING_LEFT_MAX; run++) {
+        assert_int_equal(s_spent(&back, run), 10 + run);
+    }
+    s_spend(&mark, 0, 11); // back to the oldest: nothing is forgotten
+    assert_int_equal(mark.left_count, FL_MASKING_LEFT_MAX);
+    assert_int_equal(s_spent(&mark, 0), 11);
+    assert_int_equal(s_spent(&mark, 1), 11);
+    assert_int_equal(s_spent(&mark, FL_MASKING_LEFT_MAX), 10 + FL_MASKING_LEFT_MAX);
+    s_spend(&mark, 200, 1); // one more than there is room for: the oldest is
+    assert_int_equal(s_spent(&mark, 1), 0);
+    assert_int_equal(s_spent(&mark, 2), 12);
+    assert_int_equal(s_spent(&mark, 0), 11);
+    mark.left[3].round = 0;
+    fl_masking_mark_encode(&mark, bytes);
+    assert_false(fl_masking_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    mark.left[3].round = 1;
+    mark.left_count = FL_MASKING_LEFT_MAX + 1;
+    fl_masking_mark_encode(&mark, bytes);
+    assert_false(fl_masking_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+}
+
 int
 main(void)
 {
@@ -133,6 +182,7 @@ main(void)
         cmocka_unit_test(what_is_no_mark_is_none),
         cmocka_unit_test(survivors_are_found_among_others),
         cmocka_unit_test(sums_under_older_models_are_remembered_too),
+        cmocka_unit_test(the_last_round_of_a_run_that_was_left_is_remembered),
     };
     return cmocka_run_group_tests_name("core/masking_mark", tests, NULL, NULL);
 }

@@ -191,6 +191,42 @@ sums_at_the_edge_of_the_ring_are_exact(void **state)
     }
 }
 
+//  A sum of long ago, its model forgotten by now: the parent leaves the run for a round of another
+//  one, of which it has kept a task as well, comes back with the task of then, and leaves one out.
+static void
+a_round_of_long_ago_is_not_masked_again_by_a_detour(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(MEMBERS);
+    masked_world *world = masked_new(&plan, 5);
+    uint64_t *first = calloc(plan.elements, sizeof *first);
+    assert_non_null(first);
+    for (uint64_t round = 1; round <= 2 + FL_MASKING_OLDER_MAX; round++) {
+        masked_next_round(world, round, false);
+        masked_open(world);
+        assert_int_equal(masked_run(world), FL_WHY_NONE);
+        if (round == 1) {
+            memcpy(first, world->sum, plan.elements * sizeof *first);
+        }
+    }
+    world->run = 1;
+    masked_next_round(world, 100, false);
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    world->run = 0;
+    world->model = 1;
+    masked_next_round(world, 1, true);
+    world->member[4].drop = MASKED_BEFORE_UPLOAD;
+    masked_open(world);
+    fl_reason reason = masked_run(world);
+    for (uint32_t e = 0; e < plan.elements && reason == FL_WHY_NONE; e++) {
+        assert_int_not_equal(first[e] - world->sum[e], world->member[4].plain[e]); // it is read
+    }
+    assert_int_equal(reason, FL_WHY_ROSTER_TOO_SMALL);
+    masked_destroy(&world);
+    free(first);
+}
+
 int
 main(void)
 {
@@ -198,6 +234,7 @@ main(void)
         cmocka_unit_test(frames_of_another_round_change_nothing_at_the_parent),
         cmocka_unit_test(frames_moved_into_this_round_spoil_their_sayer_alone),
         cmocka_unit_test(sums_at_the_edge_of_the_ring_are_exact),
+        cmocka_unit_test(a_round_of_long_ago_is_not_masked_again_by_a_detour),
     };
     return cmocka_run_group_tests_name("core/masking_replay", tests, NULL, NULL);
 }
