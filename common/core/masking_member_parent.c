@@ -41,7 +41,8 @@ s_read_roster(fl_masking_member *self, const fl_block_roster *roster, uint64_t n
         }
         const fl_hsa_seat *seat = &block->seat[block->members - 1];
         if (fl_node_equal(&seat->node, &self->conf.node)) {
-            found = memcmp(seat->epk, self->epk, sizeof self->epk) == 0 &&
+            found = memcmp(member.data, self->conf.certificate, FL_CERT_BYTES) == 0 &&
+                    memcmp(seat->epk, self->epk, sizeof self->epk) == 0 &&
                     memcmp(seat->mpk, self->mpk, sizeof self->mpk) == 0;
             self->index = seat->index;
         }

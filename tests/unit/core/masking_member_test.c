@@ -15,6 +15,7 @@ static struct {
     fl_verb verb;
     void (*change)(fl_message *message);
     bool twice; // the true one first, then the changed one
+    masked_world *world;
     fl_reason refused;
     uint32_t words[FL_VERB_COUNT]; // what the victim said
 } trick;
@@ -51,6 +52,7 @@ s_trick(uint32_t n, fl_verb verb, void (*change)(fl_message *), bool twice, fl_m
     masked_world *world = masked_new(&plan, 5);
     memset(&trick, 0, sizeof trick);
     memset(how, 0, sizeof *how);
+    trick.world = world;
     trick.verb = verb;
     trick.change = change;
     trick.twice = twice;
@@ -120,10 +122,30 @@ s_two_swapped(fl_message *message)
     memcpy(room + (size_t)2 * FL_MEMBER_BYTES, line, sizeof line);
 }
 
+//  Our name by the certificate and the keys of before a renewal, which somebody found: he would sign
+//  in our place whom we take for ourselves.
+static void
+s_my_old_certificate(fl_message *message)
+{
+    s_copy_roster(message);
+    uint8_t *line = room + (size_t)VICTIM * FL_MEMBER_BYTES;
+    uint8_t *epk = line + FL_CERT_BYTES, *mpk = epk + FL_HSA_KEY_BYTES;
+    const masked_member *victim = &trick.world->member[VICTIM];
+    const fl_hsa_round round = { .run = message->run,
+                                 .hop = victim->conf.hop,
+                                 .edge = trick.world->parent,
+                                 .round = message->round };
+    fl_keys *old = identity_keys(4711);
+    (void)identity_cert(trick.world->authority, old, FL_ROLE_DEVICE, victim->node.name, 4711, line);
+    fl_hsa_keys_sign(old, &round, epk, mpk, mpk + FL_HSA_KEY_BYTES);
+    fl_keys_destroy(&old);
+}
+
 static void
 a_roster_that_is_not_sound_burns(void **state)
 {
     (void)state;
+    s_assert_burns(FL_ROSTER, s_my_old_certificate, false, FL_WHY_KEY);
     s_assert_burns(FL_ROSTER, s_without_me, false, FL_WHY_KEY);
     s_assert_burns(FL_ROSTER, s_first_two, false, FL_WHY_ROSTER_TOO_SMALL);
     s_assert_burns(FL_ROSTER, s_one_twice, false, FL_WHY_CERTIFICATE);
