@@ -359,12 +359,15 @@ s_leave_dealing(fl_masking_cohort *self, fl_outbox *out)
     return true;
 }
 
-//  The mask set: as long as somebody in it lacks a good share of somebody else in it, the one with
-//  the most such gaps, on either side, goes.
+//  The mask set, without those whose upload cannot come: as long as somebody in it lacks a good
+//  share of somebody else in it, the one with the most such gaps, on either side, goes.
 static uint64_t
 s_choose_maskset(const fl_masking_cohort *self)
 {
     uint64_t set = self->heard_ready & self->dealt;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        set &= self->child[i].reason == FL_WHY_NONE ? UINT64_MAX : ~fl_masking_bit(i);
+    }
     for (;;) {
         uint32_t worst = 0, most = 0;
         for (uint32_t i = 0; i < self->block.members; i++) {

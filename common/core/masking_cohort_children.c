@@ -246,7 +246,7 @@ on_shares(fl_masking_cohort *self, uint32_t index, const fl_block_shares *shares
         }
         return;
     }
-    if (self->state != FL_MASKING_ROSTERED) {
+    if (self->state != FL_MASKING_ROSTERED || self->child[index].reason != FL_WHY_NONE) {
         s_drop(self, index, FL_SHARES, FL_WHY_LATE, out);
         return;
     }
@@ -283,6 +283,10 @@ on_ready(fl_masking_cohort *self, uint32_t index, const fl_block_ready *ready, f
         fl_masking_cohort_tell(self, index, FL_KEEP_SURVIVORS, out);
         return;
     }
+    if (self->child[index].reason != FL_WHY_NONE) {
+        s_drop(self, index, FL_READY, FL_WHY_LATE, out);
+        return;
+    }
     self->ready[index] = ready->dealers;
     self->heard_ready |= bit;
 }
@@ -300,8 +304,9 @@ on_ack(fl_masking_cohort *self, uint32_t index, const fl_block_ack *ack, fl_outb
         fl_masking_cohort_tell(self, index, FL_KEEP_ACKS, out);
         return;
     }
-    if (self->state != FL_MASKING_ACKING || (self->acked & bit) != 0) {
-        return; // ACKS are being kept; or it is waited for others
+    if (self->state != FL_MASKING_ACKING || (self->acked & bit) != 0 ||
+        self->child[index].reason != FL_WHY_NONE) {
+        return; // ACKS are being kept; or it is waited for others, and for this one no more
     }
     if (!fl_hsa_asig_holds(self->block.cert[index].keys.ed, &self->ctx, &self->survivors_hash,
                            index, ack->signature)) {

@@ -218,8 +218,8 @@ s_send_endless(void *socket, uint8_t *same, size_t size)
     }
 }
 
-//  Of the four gigabytes so much may come in before we get our turn on a busy machine: the threads of
-//  libzmq read on until the watchdog looks, ten times a second.
+//  Of the four gigabytes so much may come in before we get our turn on a busy machine: libzmq's
+//  threads read on until the watchdog looks, ten times a second.
 #define ENDURED ((uint64_t)2 << 30)
 
 //  Returns the most memory that it took until it was cut.
@@ -354,8 +354,8 @@ strangers_are_bounded_in_number_and_time(void **state)
     toy_destroy(&parent);
 }
 
-//  libzmq's thread closes one connection and accepts another, on another lane, under the number that
-//  has become free; the reactor hears of both in one turn, of the new one first.
+//  libzmq's thread closes one connection and accepts another, on another lane, under the number
+//  that has become free; the reactor hears of both in one turn, of the new one first.
 static void
 a_connection_is_watched_though_its_number_was_another_ones(void **state)
 {
@@ -386,7 +386,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        toy_test(a_connection_is_watched_though_its_number_was_another_ones), // no other numbers are free yet
+        //  First, while no lower number is free.
+        toy_test(a_connection_is_watched_though_its_number_was_another_ones),
         toy_test(a_thousand_chunks_arrive_whole_and_in_order),
         toy_test(pieces_of_a_model_are_asked_for_and_served),
         toy_test(what_is_not_here_is_not_sent),

@@ -195,6 +195,60 @@ a_copied_key_is_left_out_and_nobody_is_blamed(void **state)
     masked_destroy(&world);
 }
 
+//  Hook: its false shares first, then the true ones.
+static bool
+s_lie_first(masked_world *world, int32_t from, int32_t to, fl_message *message)
+{
+    if (from == LIAR && message->verb == FL_SHARES && !trick.twice) {
+        fl_message lie = *message;
+        trick.twice = true;
+        s_flip_dealing(&lie);
+        masked_post(world, from, to, &lie);
+    }
+    return true;
+}
+
+static void
+who_was_named_has_no_part_in_the_round_whatever_it_says_then(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(6);
+    masked_world *world = masked_new(&plan, 5);
+    fl_masking_seat seat;
+    memset(&trick, 0, sizeof trick);
+    world->hook = s_lie_first;
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_true(masked_sum_exact(world));
+    assert_true(
+        fl_masking_cohort_seat_of(world->cohort, &world->member[LIAR].node, &seat));
+    assert_true(seat.blamed && seat.in_roster);
+    assert_false(seat.dealt || seat.masked || seat.survived);
+    masked_destroy(&world);
+}
+
+static void
+who_is_out_before_the_mask_set_is_chosen_is_not_in_it(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(6);
+    masked_world *world = masked_new(&plan, 5);
+    fl_masking_result result;
+    world->member[5].drop = MASKED_BEFORE_READY; // it is waited for
+    masked_open(world);
+    (void)masked_settle(world);
+    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_WAITING_READY);
+    fl_masking_cohort_drop(world->cohort, &world->member[1].node, FL_WHY_RESTART, world->now,
+                           world->out);
+    masked_obey(world, -1);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_true(masked_sum_exact(world));
+    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    assert_int_equal(result.masked, 4);
+    assert_int_equal(result.survivors, 4);
+    masked_destroy(&world);
+}
+
 static void
 one_bad_signature_where_every_survivor_counts(void **state)
 {
@@ -490,6 +544,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_lies_is_named_and_left_out),
         cmocka_unit_test(a_copied_key_is_left_out_and_nobody_is_blamed),
+        cmocka_unit_test(who_was_named_has_no_part_in_the_round_whatever_it_says_then),
+        cmocka_unit_test(who_is_out_before_the_mask_set_is_chosen_is_not_in_it),
         cmocka_unit_test(one_bad_signature_where_every_survivor_counts),
         cmocka_unit_test(words_that_make_no_sense_do_not_count),
         cmocka_unit_test(who_lacks_a_share_and_its_dealer_do_not_mask_together),
