@@ -523,11 +523,13 @@ fl_blocks_tally(const fl_blocks *self, fl_tally *tally)
     }
 }
 
-//  An edge tells of blocks of devices below it, never of ours.
+//  An edge tells of blocks of devices below it, never of ours, nor of those of another child.
 static bool
-s_below(const fl_blocks *self, const fl_block_line *line)
+s_below(const fl_blocks *self, const fl_seat *seat, const fl_block_line *line)
 {
-    return line->hop == 1 && !fl_node_equal(&line->parent, &self->conf->node);
+    return line->hop == 1 && !fl_node_equal(&line->parent, &self->conf->node) &&
+           (fl_node_equal(&line->parent, &seat->node) ||
+            !fl_roster_seats(self->roster, &line->parent));
 }
 
 //  Of the edges that are in, as far as there is room.
@@ -542,7 +544,7 @@ s_lines_below(fl_blocks *self, uint32_t count)
              at += FL_BLOCK_LINE_BYTES) {
             fl_bytes line = fl_bytes_of(said.data + at, FL_BLOCK_LINE_BYTES);
             bool told = fl_block_line_decode(line, &self->lines[count]) &&
-                        s_below(self, &self->lines[count]);
+                        s_below(self, seat, &self->lines[count]);
             count += told ? 1 : 0;
         }
     }

@@ -143,6 +143,14 @@ fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewe
     return index;
 }
 
+bool
+fl_roster_seats(const fl_roster *self, const fl_node *node)
+{
+    int64_t index = s_of_node(self, node);
+    return index >= 0 &&
+           (self->seats[index].present || self->seats[index].phase != FL_SEAT_IDLE);
+}
+
 fl_presence
 fl_roster_presence(const fl_roster *self)
 {

@@ -76,6 +76,9 @@ int64_t fl_roster_of_peer(const fl_roster *self, fl_peer peer);
 //  -1 when full. `renewed` says whether the epoch grew (a new process on the child's side).
 int64_t fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewed);
 
+//  One of the children of this round has that name, or sits here now.
+bool fl_roster_seats(const fl_roster *self, const fl_node *node);
+
 //  Who is there now, in sums over present seats.
 typedef struct fl_presence {
     uint32_t joined;  // children

@@ -108,6 +108,31 @@ s_write_seat(sheet *page, const fl_seat *seat, const fl_node *parent, uint64_t r
     s_write(page, &entry);
 }
 
+//  An edge tells of what is below it: neither of our other children, nor of what is below these.
+static bool
+s_below(const fl_roster *roster, const fl_seat *edge, const fl_node *ourselves,
+        const fl_roll_entry *entry)
+{
+    return !fl_roster_seats(roster, &entry->node) && !fl_node_equal(&entry->parent, ourselves) &&
+           (fl_node_equal(&entry->parent, &edge->node) ||
+            !fl_roster_seats(roster, &entry->parent));
+}
+
+//  What a counted edge reports.
+static void
+s_write_below(sheet *page, const fl_roster *roster, const fl_seat *edge, const fl_node *ourselves)
+{
+    fl_bytes roll = edge->contrib.roll;
+    for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= roll.size; at += FL_ROLL_ENTRY_BYTES) {
+        fl_roll_entry entry;
+        if (fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry) &&
+            s_below(roster, edge, ourselves, &entry)) {
+            s_write(page, &entry);
+        }
+    }
+    page->dropped += edge->contrib.roll_dropped;
+}
+
 uint32_t
 fl_tally_roll(const fl_roster *roster, const fl_node *parent, uint64_t round,
               fl_roll_entry *entries, uint32_t *dropped)
@@ -119,17 +144,9 @@ fl_tally_roll(const fl_roster *roster, const fl_node *parent, uint64_t round,
             continue;
         }
         s_write_seat(&page, seat, parent, round);
-        if (seat->role != FL_ROLE_EDGE || fl_seat_outcome(seat) != FL_OUT_IN) {
-            continue;
+        if (seat->role == FL_ROLE_EDGE && fl_seat_outcome(seat) == FL_OUT_IN) {
+            s_write_below(&page, roster, seat, parent);
         }
-        fl_bytes roll = seat->contrib.roll;
-        for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= roll.size; at += FL_ROLL_ENTRY_BYTES) {
-            fl_roll_entry entry;
-            if (fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry)) {
-                s_write(&page, &entry);
-            }
-        }
-        page.dropped += seat->contrib.roll_dropped;
     }
     *dropped = page.dropped;
     return page.count;

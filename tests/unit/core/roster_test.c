@@ -94,6 +94,20 @@ the_seat_of_a_liar_is_given_away_last(void **state)
 }
 
 static void
+who_is_here_or_was_in_this_round_has_a_seat(void **state)
+{
+    (void)state;
+    fl_node node = machine_node("d1"), other = machine_node("d2");
+    (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
+    assert_true(fl_roster_seats(roster, &node));
+    assert_false(fl_roster_seats(roster, &other));
+    fl_roster_at(roster, 0)->present = false;
+    assert_false(fl_roster_seats(roster, &node));
+    fl_roster_at(roster, 0)->phase = FL_SEAT_ABSENT;
+    assert_true(fl_roster_seats(roster, &node));
+}
+
+static void
 presence_never_wraps_around(void **state)
 {
     (void)state;
@@ -169,6 +183,7 @@ main(void)
         TEST(a_seat_belongs_to_a_name_and_its_epoch_to_a_process),
         TEST(a_full_roster_gives_away_only_idle_seats_of_absent_children),
         TEST(the_seat_of_a_liar_is_given_away_last),
+        TEST(who_is_here_or_was_in_this_round_has_a_seat),
         TEST(presence_never_wraps_around),
         TEST(every_phase_of_a_seat_stands_for_an_outcome),
         TEST(misuse_is_a_broken_invariant),

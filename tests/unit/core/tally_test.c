@@ -146,6 +146,38 @@ the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
     assert_int_equal(entries[4].reason, FL_WHY_BUSY);
 }
 
+//  Of us, of a child of ours, of what is below another one; and of its own.
+static void
+an_edge_does_not_report_for_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *node, *parent;
+    } said_of[] = { { "d10", "root" }, { "e1", "e0" }, { "d2", "e0" }, { "d10", "e1" },
+                    { "d11", "e0" },   { "d12", "e9" } };
+    static uint8_t bytes[6 * FL_ROLL_ENTRY_BYTES];
+    for (int i = 0; i < 6; i++) {
+        fl_roll_entry entry = { .node = machine_node(said_of[i].node),
+                                .parent = machine_node(said_of[i].parent),
+                                .outcome = FL_OUT_REFUSED,
+                                .reason = FL_WHY_DEALER_LIED };
+        fl_roll_encode(&entry, bytes + i * FL_ROLL_ENTRY_BYTES);
+    }
+    s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0)->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
+    fl_node parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_tally_roll(roster, &parent, 1, entries, &dropped), 5);
+    assert_string_equal(entries[0].node.name, "e0");
+    assert_string_equal(entries[1].node.name, "d11");
+    assert_string_equal(entries[2].node.name, "d12"); // below an edge below it
+    assert_string_equal(entries[3].node.name, "e1");
+    assert_int_equal(entries[3].reason, FL_WHY_NONE);
+    assert_string_equal(entries[4].node.name, "d2");
+    assert_int_equal(entries[4].reason, FL_WHY_NONE);
+}
+
 static void
 what_does_not_fit_is_counted(void **state)
 {
@@ -169,6 +201,7 @@ main(void)
         TEST(an_edge_that_is_in_speaks_for_its_devices),
         TEST(a_subtree_is_out_with_its_edge),
         TEST(the_roll_lists_the_seats_and_what_counted_edges_report),
+        TEST(an_edge_does_not_report_for_others),
         TEST(what_does_not_fit_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
