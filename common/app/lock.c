@@ -167,12 +167,14 @@ fl_lock_ours(const char *directory, const char *program)
     if (fd < 0) {
         return false;
     }
-    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     s_read_holder(fd, holder);
-    (void)close(fd);
     s_host(host);
     int length = snprintf(end, sizeof end, " on %s)", host);
     size_t size = strlen(holder), name = strlen(program);
-    return held && size > (size_t)length && strncmp(holder, program, name) == 0 &&
-           holder[name] == ' ' && strcmp(holder + size - (size_t)length, end) == 0;
+    bool ours = size > (size_t)length && strncmp(holder, program, name) == 0 &&
+                holder[name] == ' ' && strcmp(holder + size - (size_t)length, end) == 0;
+    //  Asked last, as it holds a free lock for a moment: whoever wants that must not meet it.
+    bool held = ours && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    (void)close(fd);
+    return held;
 }

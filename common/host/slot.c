@@ -1,7 +1,6 @@
 #include "common/host/slot.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 static fl_status
 s_path(const char *directory, uint32_t number, fl_slot *slot, fl_why *why)
@@ -42,17 +41,10 @@ fl_slot_claim(const char *directory, const char *program, fl_slot *slot, fl_lock
 fl_status
 fl_slot_find(const char *directory, const char *program, fl_slot *slot, fl_why *why)
 {
-    struct stat about;
     for (uint32_t number = 0; number < FL_SLOT_NUMBERS; number++) {
         fl_status status = s_path(directory, number, slot, why);
-        if (status != FL_OK) {
+        if (status != FL_OK || fl_lock_ours(slot->path, program)) {
             return status;
-        }
-        if (lstat(slot->path, &about) != 0) {
-            break;
-        }
-        if (fl_lock_ours(slot->path, program)) {
-            return FL_OK;
         }
     }
     fl_why_set(why, "no slot of %s is held by %s here: it has not started, or has ended", directory,

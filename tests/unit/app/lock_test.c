@@ -4,6 +4,8 @@
 
 #include "tests/support/place.h"
 
+#include <sys/file.h>
+
 static fl_why why;
 
 static void
@@ -43,6 +45,41 @@ whose_a_lock_is_can_be_asked(void **state)
     assert_int_equal(fl_lock_take(place_of("s"), "fl-device", &lock, &why), FL_OK);
     fl_lock_release(&lock);
     assert_false(fl_lock_ours(place_of("s"), "fl-device")); // only what it says is left
+}
+
+//  Replicas claim the first free slot; those that run ask for theirs, and must not make them pass
+//  over it.
+static void
+who_asks_never_stands_in_the_way_of_another_machine(void **state)
+{
+    (void)state;
+    enum { TRIES = 200000 };
+    unsigned refused = 0;
+    int asking[2];
+    char byte;
+    assert_int_equal(pipe(asking), 0);
+    assert_int_equal(mkdir(place_of("s"), 0700), 0);
+    place_write("s/lock", "fl-device (pid 7 on somewhere-else)\n", 36);
+    int fd = open(place_of("s/lock"), O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    pid_t child = fork();
+    for (bool said = false; child == 0; said = true) {
+        (void)fl_lock_ours(place_of("s"), "fl-device");
+        if (!said && write(asking[1], "x", 1) != 1) {
+            _exit(1);
+        }
+    }
+    assert_int_equal(read(asking[0], &byte, 1), 1);
+    for (int i = 0; i < TRIES; i++) {
+        refused += flock(fd, LOCK_EX | LOCK_NB) != 0 ? 1 : 0;
+        (void)flock(fd, LOCK_UN);
+    }
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(refused, 0);
+    (void)close(fd);
+    (void)close(asking[0]);
+    (void)close(asking[1]);
 }
 
 static void
@@ -129,6 +166,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         IN_PLACE(one_process_holds_a_directory_at_a_time),
         IN_PLACE(whose_a_lock_is_can_be_asked),
+        IN_PLACE(who_asks_never_stands_in_the_way_of_another_machine),
         IN_PLACE(a_lock_ends_with_its_process),
         IN_PLACE(a_directory_open_to_others_is_refused),
         IN_PLACE(a_directory_of_somebody_else_is_refused),

@@ -77,6 +77,21 @@ the_slot_of_this_machines_process_is_found(void **state)
 }
 
 static void
+a_slot_that_was_taken_away_hides_no_other(void **state)
+{
+    (void)state;
+    fl_lock *lower = NULL, *ours = NULL;
+    fl_slot slot;
+    assert_int_equal(fl_slot_claim(place_of("slots"), "fl-device", &slot, &lower, &why), FL_OK);
+    assert_int_equal(fl_slot_claim(place_of("slots"), "fl-device", &slot, &ours, &why), FL_OK);
+    fl_lock_release(&lower);
+    place_remove(place_of("slots/00"));
+    assert_int_equal(fl_slot_find(place_of("slots"), "fl-device", &slot, &why), FL_OK);
+    assert_int_equal(slot.number, 1);
+    fl_lock_release(&ours);
+}
+
+static void
 a_slot_that_others_may_read_is_refused_and_not_passed_over(void **state)
 {
     (void)state;
@@ -98,6 +113,7 @@ main(void)
         IN_PLACE(replicas_claim_one_slot_each_from_the_lowest),
         IN_PLACE(a_slot_is_free_again_when_its_process_is_killed_and_keeps_its_files),
         IN_PLACE(the_slot_of_this_machines_process_is_found),
+        IN_PLACE(a_slot_that_was_taken_away_hides_no_other),
         IN_PLACE(a_slot_that_others_may_read_is_refused_and_not_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
