@@ -279,13 +279,24 @@ s_read_token(const enrolment *self, fl_token *token)
     const char *path = self->conf->token;
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? self->world->in : fopen(path, "r");
+    if (file != NULL) {
+        (void)setvbuf(file, NULL, _IONBF, 0); // no copy of it elsewhere
+    }
     size_t size = file == NULL ? 0 : fread(text, 1, TOKEN_INPUT_MAX, file);
+    bool more = size == TOKEN_INPUT_MAX && fgetc(file) != EOF;
     text[size] = '\0';
     if (file != NULL && !standard) {
         (void)fclose(file);
     }
-    int code = strspn(text, " \t\r\n") == size ? s_fail_no_token(self, standard ? NULL : path)
-                                               : s_parse_token(self, text, token);
+    int code = FL_EXIT_TOKEN;
+    if (more) {
+        code = s_fail(self, code, "%s holds more than %d bytes: give a file with fewer tokens",
+                      standard ? "standard input" : path, TOKEN_INPUT_MAX);
+    } else if (strspn(text, " \t\r\n") == size) {
+        code = s_fail_no_token(self, standard ? NULL : path);
+    } else {
+        code = s_parse_token(self, text, token);
+    }
     fl_wipe(text, sizeof text);
     return code;
 }

@@ -117,6 +117,25 @@ a_missing_or_damaged_token_is_one_line_and_no_keys(void **state)
 }
 
 static void
+a_file_with_more_tokens_than_are_read_is_refused_and_not_cut(void **state)
+{
+    (void)state;
+    char flag[PATH_MAX];
+    static char lines[64 * 1024 + 1];
+    memset(lines, '\n', sizeof lines);
+    memcpy(lines, "abc", 3);
+    (void)snprintf(flag, sizeof flag, "--join-token=%s", place_of("token"));
+    s_set(flag, "--join-name=dev-1", NULL);
+    place_write("token", lines, sizeof lines - 1);
+    assert_int_equal(s_join(false, 0), FL_DENIED);
+    assert_non_null(strstr(why.text, "cut short or changed"));
+    place_write("token", lines, sizeof lines);
+    assert_int_equal(s_join(false, 0), FL_DENIED);
+    assert_non_null(strstr(why.text, "/token holds more than 65536 bytes"));
+    assert_int_equal(access(place_of("d/node.key"), F_OK), -1);
+}
+
+static void
 a_name_that_is_none_is_said_with_its_slot(void **state)
 {
     (void)state;
@@ -140,6 +159,7 @@ main(void)
         IN_PLACE(a_signal_ends_a_wait_at_once_and_is_left_for_the_station),
         IN_PLACE(without_a_token_to_join_with_nothing_is_done),
         IN_PLACE(a_missing_or_damaged_token_is_one_line_and_no_keys),
+        IN_PLACE(a_file_with_more_tokens_than_are_read_is_refused_and_not_cut),
         IN_PLACE(a_name_that_is_none_is_said_with_its_slot),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
