@@ -51,6 +51,7 @@ s_ask(fl_request *request, fl_bytes leave, const fl_keys *keys, const fl_keys *o
     fl_writer writer = fl_writer_over(plain, sizeof plain);
     s_write_head(&writer, request, leave);
     if (!fl_keys_mac_with(keys, authority->seal, proof_domain, s_so_far(&writer), proof)) {
+        fl_wipe(plain, sizeof plain);
         return false;
     }
     fl_write_from(&writer, proof, sizeof proof);
@@ -75,8 +76,10 @@ fl_enrol_join(const fl_keys *keys, const fl_token *token, fl_role role, const fl
     uint8_t leave[FL_TOKEN_BYTES_MAX];
     size_t size = fl_token_encode(token, leave);
     fl_request request = { .kind = FL_REQUEST_JOIN, .role = role, .node = *node };
-    return s_ask(&request, fl_bytes_of(leave, size), keys, NULL, &token->authority, entropy,
-                 sealed);
+    bool asked = s_ask(&request, fl_bytes_of(leave, size), keys, NULL, &token->authority, entropy,
+                       sealed);
+    fl_wipe(leave, sizeof leave);
+    return asked;
 }
 
 bool

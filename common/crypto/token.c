@@ -175,17 +175,14 @@ fl_token_text(const fl_token *token, char text[FL_TOKEN_TEXT_BYTES])
     fl_hash check = s_check(bytes, size);
     memcpy(bytes + size, check.bytes, CHECK_BYTES);
     (void)sodium_bin2base64(text, FL_TOKEN_TEXT_BYTES, bytes, size + CHECK_BYTES, BASE64);
+    fl_wipe(bytes, sizeof bytes);
 }
 
-fl_trust
-fl_token_parse(const char *text, fl_token *token)
+//  The bytes of a text: a token and its checksum.
+static fl_trust
+s_decode_checked(const uint8_t *bytes, size_t size, fl_token *token)
 {
-    uint8_t bytes[FL_TOKEN_BYTES_MAX + CHECK_BYTES];
-    size_t size = 0;
-    memset(token, 0, sizeof *token);
-    int read =
-        sodium_base642bin(bytes, sizeof bytes, text, strlen(text), " \t\r\n", &size, NULL, BASE64);
-    if (read != 0 || size <= CHECK_BYTES) {
+    if (size <= CHECK_BYTES) {
         return FL_TRUST_MALFORMED;
     }
     size -= CHECK_BYTES;
@@ -193,10 +190,21 @@ fl_token_parse(const char *text, fl_token *token)
     if (memcmp(check.bytes, bytes + size, CHECK_BYTES) != 0) {
         return FL_TRUST_MALFORMED;
     }
-    fl_trust trust = s_decode(fl_bytes_of(bytes, size), token);
+    return s_decode(fl_bytes_of(bytes, size), token);
+}
+
+fl_trust
+fl_token_parse(const char *text, fl_token *token)
+{
+    uint8_t bytes[FL_TOKEN_BYTES_MAX + CHECK_BYTES];
+    size_t size = 0;
+    int read =
+        sodium_base642bin(bytes, sizeof bytes, text, strlen(text), " \t\r\n", &size, NULL, BASE64);
+    fl_trust trust = read == 0 ? s_decode_checked(bytes, size, token) : FL_TRUST_MALFORMED;
     if (trust != FL_TRUST_OK) {
-        memset(token, 0, sizeof *token);
+        fl_wipe(token, sizeof *token);
     }
+    fl_wipe(bytes, sizeof bytes);
     return trust;
 }
 

@@ -318,6 +318,7 @@ fl_station_close(fl_station **self_p)
     if (self->net_open) {
         fl_net_close();
     }
+    fl_wipe(&self->uplink.keys, sizeof self->uplink.keys); // of one that was never seated
     free(self);
 }
 
