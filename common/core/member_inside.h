@@ -82,7 +82,7 @@ void fl_member_hear(fl_member *self, const fl_event *event, fl_time now, fl_outb
 bool fl_member_masks(const fl_member *self);
 //  WELCOME shows who the parent is. False: it does not, and the connection is given up.
 bool fl_member_masking_welcome(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out);
-//  The task in hand is new. FL_WHY_NONE, or why we take no part.
+//  The task in hand is new. FL_WHY_NONE, or why we take no part; its plan is proved in any case.
 FL_CHECKED fl_reason fl_member_masking_begin(fl_member *self, fl_time now, fl_outbox *out);
 //  Its TASK came again. False: it was another one, and our part is over.
 bool fl_member_masking_repeat(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out);

@@ -123,6 +123,9 @@ fl_member_masking_begin(fl_member *self, fl_time now, fl_outbox *out)
 {
     self->spent = false;
     self->mask_answered = false;
+    if (!fl_masking_plan_holds(&self->task.order.plan)) {
+        return FL_WHY_PLAN; // masked or not: our own numbers could overflow
+    }
     if (self->masking == NULL) {
         return fl_member_masks(self) ? FL_WHY_POLICY_REFUSED : FL_WHY_NONE;
     }

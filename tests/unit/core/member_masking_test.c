@@ -193,6 +193,27 @@ a_member_without_masks_declines_a_masked_task(void **state)
     s_declined(0, FL_WHY_POLICY_REFUSED);
 }
 
+//  Masked or not: the encoder of a device and the accumulator of an edge hold a plan to its proof.
+static void
+an_unmasked_plan_whose_sums_may_wrap_is_declined_too(void **state)
+{
+    for (int configured = 0; configured < 2; configured++) {
+        (void)s_destroy(state);
+        (void)s_new(state);
+        fl_plan *plan = &troop_world->task.order.plan;
+        plan->masking = FL_MASKING_NONE;
+        plan->block_max = 0;
+        plan->step_ms = 0;
+        plan->weight_max = UINT32_MAX;
+        troop_world->member[0].conf.profile = FL_MASKING_NONE;
+        if (configured == 0) {
+            troop[0].conf.masking = NULL;
+        }
+        troop_join(0);
+        s_declined(0, FL_WHY_PLAN);
+    }
+}
+
 static void
 a_plan_whose_sums_may_wrap_and_a_round_before_the_mark_are_declined(void **state)
 {
@@ -453,6 +474,7 @@ main(void)
         TEST(nor_does_a_heartbeat_tell_how_many_samples_there_are),
         TEST(a_task_that_asks_for_less_than_configured_is_declined),
         TEST(a_member_without_masks_declines_a_masked_task),
+        TEST(an_unmasked_plan_whose_sums_may_wrap_is_declined_too),
         TEST(a_plan_whose_sums_may_wrap_and_a_round_before_the_mark_are_declined),
         TEST(an_update_that_may_not_be_masked_is_freed_and_the_task_declined),
         TEST(a_host_that_declines_ends_its_half_too),
