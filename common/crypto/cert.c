@@ -76,3 +76,9 @@ fl_cert_check(fl_bytes bytes, const fl_authority_public *authority, uint64_t now
     }
     return (roles & FL_ROLES(cert->role)) != 0 ? FL_TRUST_OK : FL_TRUST_ROLE;
 }
+
+bool
+fl_cert_ends(const fl_cert *cert, uint64_t now)
+{
+    return now > cert->not_after - (cert->not_after - cert->not_before) / 3;
+}

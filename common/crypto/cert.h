@@ -47,4 +47,7 @@ void fl_cert_issue(const fl_authority *authority, fl_cert *cert, uint64_t now, u
 FL_CHECKED fl_trust fl_cert_check(fl_bytes bytes, const fl_authority_public *authority,
                                   uint64_t now, unsigned roles, fl_cert *cert);
 
+//  Two thirds of its life are over: time to renew it.
+bool fl_cert_ends(const fl_cert *cert, uint64_t now);
+
 #endif

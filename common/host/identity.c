@@ -189,9 +189,8 @@ uint64_t
 fl_identity_left_s(const fl_identity *self, bool *ending)
 {
     uint64_t now = self->conf.wall_s();
-    uint64_t left = self->cert.not_after > now ? self->cert.not_after - now : 0;
-    *ending = left < (self->cert.not_after - self->cert.not_before) / 3;
-    return left;
+    *ending = fl_cert_ends(&self->cert, now);
+    return self->cert.not_after > now ? self->cert.not_after - now : 0;
 }
 
 void

@@ -40,7 +40,7 @@ fl_masking_trust fl_identity_trust(const fl_identity *self, unsigned roles);
 void fl_identity_keypair(const fl_identity *self, fl_keypair *pair);
 const fl_home_parent *fl_identity_parent(const fl_identity *self); // conf.parent only
 
-//  Seconds that our certificate holds yet, and whether its last third has begun: time to renew it.
+//  Seconds that our certificate holds yet, and whether it is time to renew it.
 uint64_t fl_identity_left_s(const fl_identity *self, bool *ending);
 
 //  Root only: sign the order of a task.

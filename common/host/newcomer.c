@@ -118,13 +118,6 @@ s_name(const fl_newcomer_conf *conf, fl_node *node, fl_why *why)
     return FL_OK;
 }
 
-//  Two thirds of its life are over.
-static bool
-s_due(const fl_cert *cert)
-{
-    return fl_clock_wall_s() > cert->not_after - (cert->not_after - cert->not_before) / 3;
-}
-
 //  The certificate still holds, so a renewal that fails is no reason not to start.
 static void
 s_renew(const fl_enrolment_conf *how, const fl_enrolment_world *world)
@@ -180,7 +173,7 @@ s_join(const fl_newcomer_conf *conf, const fl_enrolment_conf *how, fl_why *why)
         fl_log(FL_LOG_INFO, "enrolled", fl_log_text("name", result.cert.node.name),
                fl_log_text("how", result.how));
     }
-    if (code == FL_EXIT_OK && s_due(&result.cert)) {
+    if (code == FL_EXIT_OK && fl_cert_ends(&result.cert, fl_clock_wall_s())) {
         s_renew(how, &world);
     }
     fl_inquiry_destroy(&self.inquiry);

@@ -163,5 +163,5 @@ fl_registrar_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT
                                    fl_authority_public_of(authority), wall_s, FL_ROLES_ANY, &cert);
     *node = cert.node;
     return cert.role == FL_ROLE_ROOT && (trust == FL_TRUST_OK || trust == FL_TRUST_EXPIRED) &&
-           wall_s > cert.not_after - (cert.not_after - cert.not_before) / 3;
+           fl_cert_ends(&cert, wall_s);
 }

@@ -22,7 +22,7 @@ FL_CHECKED fl_status fl_registrar_root(const fl_authority *authority, fl_ledger 
                                        const fl_node *node, const fl_public_keys *keys,
                                        uint64_t wall_s, uint64_t life_s,
                                        uint8_t bytes[FL_CERT_BYTES], fl_why *why);
-//  Whether the root's certificate `bytes` is to be made anew: two thirds of its life are over. Its
+//  Whether the root's certificate `bytes` is to be made anew, as fl_cert_ends has it. Its
 //  name goes into `node`. False as well when it is no root's, or not of this authority.
 bool fl_registrar_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
                            uint64_t wall_s, fl_node *node);

@@ -106,6 +106,17 @@ a_clock_at_the_epoch_dates_back_to_zero(void **state)
 }
 
 static void
+it_ends_when_two_thirds_of_its_life_are_over(void **state)
+{
+    (void)state;
+    fl_cert cert = { .not_before = 1000, .not_after = 1300 };
+    assert_false(fl_cert_ends(&cert, 0));
+    assert_false(fl_cert_ends(&cert, 1200));
+    assert_true(fl_cert_ends(&cert, 1201));
+    assert_true(fl_cert_ends(&cert, 5000)); // past its time as well
+}
+
+static void
 each_role_is_accepted_only_where_it_belongs(void **state)
 {
     (void)state;
@@ -292,6 +303,7 @@ main(void)
         cmocka_unit_test_setup(a_certificate_says_what_was_issued, s_issue),
         cmocka_unit_test_setup(it_is_valid_from_its_first_to_its_last_second, s_issue),
         cmocka_unit_test_setup(a_clock_at_the_epoch_dates_back_to_zero, s_issue),
+        cmocka_unit_test(it_ends_when_two_thirds_of_its_life_are_over),
         cmocka_unit_test_setup(each_role_is_accepted_only_where_it_belongs, s_issue),
         cmocka_unit_test_setup(every_flipped_bit_is_refused, s_issue),
         cmocka_unit_test_setup(each_field_tampered_is_refused_by_its_reason, s_issue),
