@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "common/tensor/fixed.h"
+#include "common/core/policy.h"
 
 _Static_assert((int)FL_MEMBER_CERT_BYTES == (int)FL_CERT_BYTES, "certificates travel whole");
 _Static_assert((int)FL_MEMBER_BYTES ==
@@ -43,13 +43,7 @@ fl_masking_floor(const uint8_t floors[2], uint8_t hop)
 bool
 fl_masking_plan_holds(const fl_plan *plan)
 {
-    fl_fixed fixed = { .clip = plan->clip,
-                       .bits = plan->bits,
-                       .ring_bits = plan->ring_bits,
-                       .wire_bytes = plan->wire_bytes,
-                       .weight_unit = plan->weight_unit,
-                       .weight_max = plan->weight_max,
-                       .devices_max = plan->devices_max };
+    const fl_fixed fixed = fl_policy_fixed(plan);
     return fl_fixed_prove(&fixed, NULL) == FL_OK;
 }
 

@@ -11,6 +11,20 @@
 
 enum { FL_MASKING_MEMBERS_MIN = 3 };
 
+//  Sets of members: bit i for index i.
+static inline uint64_t
+fl_masking_bit(uint32_t index)
+{
+    return (uint64_t)1 << index;
+}
+
+//  All of so many, 0..FL_MEMBERS_MAX.
+static inline uint64_t
+fl_masking_all(uint32_t members)
+{
+    return members == 0 ? 0 : UINT64_MAX >> (FL_MEMBERS_MAX - members);
+}
+
 //  Tokens of KEEP have one of these bits, so that their answers find the way back.
 #define FL_MASKING_TOKEN_MEMBER ((uint64_t)1 << 63)
 #define FL_MASKING_TOKEN_COHORT ((uint64_t)1 << 62)

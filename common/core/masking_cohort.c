@@ -263,12 +263,6 @@ s_all_answered(const fl_masking_cohort *self, uint64_t set, uint64_t have)
     return true;
 }
 
-static uint64_t
-s_everybody(uint32_t members)
-{
-    return members == 0 ? 0 : UINT64_MAX >> (FL_MEMBERS_MAX - members);
-}
-
 static void
 s_fix_roster(fl_masking_cohort *self)
 {
@@ -294,7 +288,7 @@ s_leave_invited(fl_masking_cohort *self, fl_time now, fl_outbox *out)
     for (uint32_t i = 0; i < self->count; i++) {
         keyed |= self->child[i].keyed ? fl_masking_bit(i) : 0;
     }
-    if (!s_all_answered(self, s_everybody(self->count), keyed) && now < self->times.keys_by) {
+    if (!s_all_answered(self, fl_masking_all(self->count), keyed) && now < self->times.keys_by) {
         return false;
     }
     const fl_plan *plan = &self->task.order.plan;
@@ -334,7 +328,7 @@ s_leave_invited(fl_masking_cohort *self, fl_time now, fl_outbox *out)
 static bool
 s_leave_rostered(fl_masking_cohort *self, fl_time now, fl_outbox *out)
 {
-    if (!s_all_answered(self, s_everybody(self->block.members), self->dealt) &&
+    if (!s_all_answered(self, fl_masking_all(self->block.members), self->dealt) &&
         now < self->times.deal_by) {
         return false;
     }

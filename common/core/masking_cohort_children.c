@@ -67,7 +67,7 @@ s_audience(const fl_masking_cohort *self, fl_keep what)
 {
     switch (what) {
     case FL_KEEP_ROSTER:
-        return UINT64_MAX >> (FL_MEMBERS_MAX - self->block.members);
+        return fl_masking_all(self->block.members);
     case FL_KEEP_DEALT:
     case FL_KEEP_MASKSET: // who is not in it hears so
         return self->dealt;

@@ -74,12 +74,6 @@ typedef struct fl_masking_dealing {
 } fl_masking_dealing;
 fl_masking_dealing fl_masking_cohort_dealing(const fl_masking_cohort *self, uint32_t index);
 
-static inline uint64_t
-fl_masking_bit(uint32_t index)
-{
-    return (uint64_t)1 << index;
-}
-
 void fl_masking_cohort_enter(fl_masking_cohort *self, fl_masking_state next, fl_outbox *out);
 //  The child of that name; NULL when it was not invited.
 fl_masking_child *fl_masking_cohort_child(fl_masking_cohort *self, const fl_node *node,

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-static uint64_t
-s_bit(uint32_t index)
-{
-    return (uint64_t)1 << index;
-}
-
 static void
 s_drop(fl_masking_member *self, const fl_message *message, fl_outbox *out)
 {
@@ -87,7 +81,7 @@ s_names(const fl_masking_member *self, uint64_t set, fl_node names[FL_MEMBERS_MA
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((set & s_bit(i)) != 0) {
+        if ((set & fl_masking_bit(i)) != 0) {
             names[count++] = self->block.seat[i].node;
         }
     }
@@ -106,12 +100,6 @@ s_same_model_allows(const fl_masking_member *self, uint64_t set, bool exactly)
                     : fl_masking_mark_within(&self->mark, model, names, count));
 }
 
-static uint64_t
-s_everybody(const fl_masking_member *self)
-{
-    return UINT64_MAX >> (FL_MEMBERS_MAX - self->block.members);
-}
-
 static void
 on_roster(fl_masking_member *self, const fl_message *message, uint64_t now_s, fl_time now,
           fl_outbox *out)
@@ -120,7 +108,7 @@ on_roster(fl_masking_member *self, const fl_message *message, uint64_t now_s, fl
     if (reason == FL_WHY_NONE) {
         reason = s_judge_block(self);
     }
-    if (reason == FL_WHY_NONE && !s_same_model_allows(self, s_everybody(self), false)) {
+    if (reason == FL_WHY_NONE && !s_same_model_allows(self, fl_masking_all(self->block.members), false)) {
         reason = FL_WHY_SAME_MODEL;
     }
     if (reason == FL_WHY_NONE && !fl_masking_member_deal(self, now, out)) {
@@ -139,17 +127,17 @@ on_dealt(fl_masking_member *self, const fl_message *message, fl_time now, fl_out
 {
     const fl_block_dealt *dealt = &message->dealt;
     if (!fl_set_within(dealt->dealers, self->block.members) ||
-        (dealt->dealers & s_bit(self->index)) != 0) {
+        (dealt->dealers & fl_masking_bit(self->index)) != 0) {
         fl_masking_member_burn(self, FL_WHY_MALFORMED, FL_DEALT, out);
         return;
     }
     const uint8_t *part = dealt->parts.data;
-    self->good = s_bit(self->index);
+    self->good = fl_masking_bit(self->index);
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((dealt->dealers & s_bit(i)) == 0) {
+        if ((dealt->dealers & fl_masking_bit(i)) == 0) {
             continue;
         }
-        self->good |= fl_masking_member_take(self, i, part) ? s_bit(i) : 0;
+        self->good |= fl_masking_member_take(self, i, part) ? fl_masking_bit(i) : 0;
         part += FL_DEALT_BYTES;
     }
     memset(&self->said, 0, sizeof self->said); // SHARES have arrived
@@ -166,7 +154,7 @@ s_make_seeds(fl_masking_member *self)
     secrets->seed_count = 0;
     fl_hsa_self_seed(&self->ctx, secrets->b, &secrets->seeds[secrets->seed_count++]);
     for (uint32_t i = 0; i < block->members; i++) {
-        if (i == self->index || (self->maskset & s_bit(i)) == 0) {
+        if (i == self->index || (self->maskset & fl_masking_bit(i)) == 0) {
             continue;
         }
         if (!fl_hsa_mask_seed(&self->ctx, &block->seat[self->index], secrets->msk, &block->seat[i],
@@ -208,7 +196,7 @@ static void
 on_maskset(fl_masking_member *self, const fl_message *message, fl_outbox *out)
 {
     uint64_t set = message->maskset.members;
-    if (fl_set_within(set, self->block.members) && (set & s_bit(self->index)) == 0) {
+    if (fl_set_within(set, self->block.members) && (set & fl_masking_bit(self->index)) == 0) {
         fl_masking_member_leave(self, FL_WHY_LATE, out); // R5: says nothing more
         return;
     }
@@ -248,17 +236,17 @@ s_judge_survivors(const fl_masking_member *self, uint64_t set)
 static uint64_t
 s_signers(const fl_masking_member *self, const fl_block_survivors *survivors)
 {
-    uint64_t signers = s_bit(self->index);
+    uint64_t signers = fl_masking_bit(self->index);
     const uint8_t *psig = survivors->psigs.data;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((survivors->members & s_bit(i)) == 0) {
+        if ((survivors->members & fl_masking_bit(i)) == 0) {
             continue;
         }
         bool plain = self->task.order.plan.masking == FL_MASKING_HONEST ||
                      !FL_MASKING_RULE(&self->conf, FL_RULE_SIGNED);
         if (plain || (survivors->psigs.size > 0 &&
                       fl_hsa_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
-            signers |= s_bit(i);
+            signers |= fl_masking_bit(i);
         }
         psig = psig == NULL ? NULL : psig + FL_SIGN_BYTES;
     }
@@ -291,7 +279,7 @@ on_survivors(fl_masking_member *self, const fl_message *message, fl_time now, fl
 {
     const fl_block_survivors *survivors = &message->survivors;
     uint64_t set = survivors->members;
-    if (fl_set_within(set, self->block.members) && (set & s_bit(self->index)) == 0) {
+    if (fl_set_within(set, self->block.members) && (set & fl_masking_bit(self->index)) == 0) {
         return; // R3: only survivors speak from here on; CLOSED ends this round for us
     }
     fl_reason reason = s_judge_survivors(self, set);
@@ -318,10 +306,10 @@ s_agreeing(const fl_masking_member *self, const fl_block_acks *acks)
     uint32_t agreeing = 1;
     const uint8_t *asig = acks->asigs.data;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((acks->members & s_bit(i)) == 0) {
+        if ((acks->members & fl_masking_bit(i)) == 0) {
             continue;
         }
-        if (i != self->index && (self->survivors & s_bit(i)) != 0 &&
+        if (i != self->index && (self->survivors & fl_masking_bit(i)) != 0 &&
             fl_hsa_asig_holds(self->block.cert[i].keys.ed, &self->ctx, &self->survivors_hash, i,
                               asig)) {
             agreeing++;
@@ -360,9 +348,9 @@ fl_masking_member_unmask(fl_masking_member *self, fl_time now, fl_outbox *out)
     fl_writer shares = fl_writer_over(self->shares, sizeof self->shares);
     for (uint32_t i = 0; i < self->block.members; i++) {
         const fl_hsa_dealt *held = &self->secrets->held[i];
-        if ((unmask->self & s_bit(i)) != 0) {
+        if ((unmask->self & fl_masking_bit(i)) != 0) {
             fl_write_from(&shares, held->self.bytes, sizeof held->self.bytes);
-        } else if ((unmask->pair & s_bit(i)) != 0) {
+        } else if ((unmask->pair & fl_masking_bit(i)) != 0) {
             fl_write_from(&shares, held->pair.bytes, sizeof held->pair.bytes);
         }
     }
@@ -463,7 +451,7 @@ static bool
 s_without_us(const fl_masking_member *self, fl_masking_heard kind, const fl_message *message)
 {
     return kind == FL_HEARD_MASKSET && self->step == FL_MASKING_DEALT &&
-           (message->maskset.members & s_bit(self->index)) == 0;
+           (message->maskset.members & fl_masking_bit(self->index)) == 0;
 }
 
 static void

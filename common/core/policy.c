@@ -60,6 +60,18 @@ fl_policy_weight(uint64_t samples, const fl_plan *plan)
     return weight < plan->weight_max ? weight : plan->weight_max;
 }
 
+fl_fixed
+fl_policy_fixed(const fl_plan *plan)
+{
+    return (fl_fixed){ .clip = plan->clip,
+                       .bits = plan->bits,
+                       .ring_bits = plan->ring_bits,
+                       .wire_bytes = plan->wire_bytes,
+                       .weight_unit = plan->weight_unit,
+                       .weight_max = plan->weight_max,
+                       .devices_max = plan->devices_max };
+}
+
 static uint64_t
 s_clamp(uint64_t value, uint64_t low, uint64_t high)
 {

@@ -4,6 +4,7 @@
 #define FL_CORE_POLICY_H
 
 #include "common/base/id.h"
+#include "common/tensor/fixed.h"
 #include "common/wire/message.h"
 
 //  What a parent does when its window ends with fewer than count_min contributions.
@@ -44,6 +45,9 @@ uint64_t fl_policy_damped(uint64_t weight, uint64_t staleness);
 
 //  w = ceil(samples / unit), at most weight_max. 0 for no samples.
 uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
+
+//  The fixed-point numbers of a plan.
+fl_fixed fl_policy_fixed(const fl_plan *plan);
 
 //  Bytes of one chunk and of a credit window for a measured rate (bytes/s; 0 = unknown yet):
 //  about a quarter second of chunk and half a second of window, within the limits.

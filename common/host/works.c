@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/core/policy.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/locked.h"
 #include "common/host/works_inside.h"
@@ -43,18 +44,6 @@ uint32_t
 fl_works_running(const fl_works *self)
 {
     return self->running;
-}
-
-fl_fixed
-fl_works_fixed(const fl_plan *plan)
-{
-    return (fl_fixed){ .clip = plan->clip,
-                       .bits = plan->bits,
-                       .ring_bits = plan->ring_bits,
-                       .wire_bytes = plan->wire_bytes,
-                       .weight_unit = plan->weight_unit,
-                       .weight_max = plan->weight_max,
-                       .devices_max = plan->devices_max };
 }
 
 // ---- on a worker ------------------------------------------------------------------------------
@@ -131,7 +120,7 @@ s_encode(void *arg)
 {
     fl_errand *job = arg;
     const fl_order *order = &job->effect.encode.order;
-    fl_fixed fixed = fl_works_fixed(&order->plan);
+    fl_fixed fixed = fl_policy_fixed(&order->plan);
     job->out = fl_blob_new(order->elements * fixed.wire_bytes);
     fl_reason reason = FL_WHY_STORAGE;
     if (job->out != NULL && fl_blob_size(job->in) == order->elements * sizeof(float)) {

@@ -53,8 +53,6 @@ fl_errand *fl_works_job(fl_works *self, const fl_effect *effect, fl_event_kind a
 void fl_works_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
 void fl_works_answer(fl_errand *job);
 
-fl_fixed fl_works_fixed(const fl_plan *plan);
-
 //  CLEAR, FOLD and FINISH: see works_sum.c.
 void fl_works_sum(fl_works *self, const fl_effect *effect);
 

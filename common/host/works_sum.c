@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/core/policy.h"
 #include "common/crypto/hash.h"
 #include "common/host/works_inside.h"
 
@@ -35,7 +36,7 @@ s_clear(void *arg)
     fl_works *self = job->works;
     const uint64_t elements = job->effect.clear.elements;
     const uint32_t count = job->effect.clear.blocks;
-    const fl_fixed fixed = fl_works_fixed(&job->effect.clear.plan);
+    const fl_fixed fixed = fl_policy_fixed(&job->effect.clear.plan);
     const bool same = self->fold_count > 0 && fl_fold_elements(self->folds[0]) == elements &&
                       memcmp(&fixed, &self->fixed, sizeof fixed) == 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -127,7 +128,7 @@ static void
 s_obey_clear(fl_works *self, const fl_effect *effect)
 {
     FL_ASSERT(effect->clear.blocks >= 1 && effect->clear.blocks <= FL_BLOCKS_MAX);
-    self->wanted = fl_works_fixed(&effect->clear.plan);
+    self->wanted = fl_policy_fixed(&effect->clear.plan);
     self->masked = effect->clear.plan.masking != FL_MASKING_NONE;
     fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
 }

@@ -37,6 +37,18 @@ s_teardown(void **state)
 
 // ---- numbers ---------------------------------------------------------------------------------
 static void
+a_set_has_a_bit_for_each_member_up_to_the_last(void **state)
+{
+    (void)state;
+    uint64_t set = 0;
+    for (uint32_t members = 0; members <= FL_MEMBERS_MAX; members++) {
+        assert_true(fl_masking_all(members) == set);
+        set |= members < FL_MEMBERS_MAX ? fl_masking_bit(members) : 0;
+    }
+    assert_true(set == UINT64_MAX);
+}
+
+static void
 thresholds_follow_from_the_size_of_a_block(void **state)
 {
     (void)state;
@@ -356,6 +368,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_set_has_a_bit_for_each_member_up_to_the_last),
         cmocka_unit_test(thresholds_follow_from_the_size_of_a_block),
         cmocka_unit_test(a_plan_holds_when_its_sums_fit),
         cmocka_unit_test(the_hash_of_a_task_is_of_its_signed_part_alone),

@@ -153,6 +153,18 @@ patience_is_two_beats_or_a_window_and_doubles_in_vain(void **state)
     }
 }
 
+static void
+the_numbers_of_a_plan_are_its_own(void **state)
+{
+    (void)state;
+    const fl_plan plan = { .clip = 0.5f, .bits = 12, .ring_bits = 32, .wire_bytes = 3,
+                           .weight_unit = 4, .weight_max = 5, .devices_max = 6 };
+    const fl_fixed fixed = fl_policy_fixed(&plan);
+    assert_true(fixed.clip == 0.5f && fixed.bits == 12 && fixed.ring_bits == 32);
+    assert_true(fixed.wire_bytes == 3 && fixed.weight_unit == 4 && fixed.weight_max == 5);
+    assert_int_equal(fixed.devices_max, 6);
+}
+
 int
 main(void)
 {
@@ -163,6 +175,7 @@ main(void)
         cmocka_unit_test(weight_counts_samples_in_units_up_to_its_maximum),
         cmocka_unit_test(chunks_and_windows_grow_with_the_rate_within_their_limits),
         cmocka_unit_test(backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance),
+        cmocka_unit_test(the_numbers_of_a_plan_are_its_own),
         cmocka_unit_test(patience_is_two_beats_or_a_window_and_doubles_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
