@@ -16,7 +16,7 @@ typedef struct fl_link fl_link;
 enum {
     FL_KEY_BYTES = 32,      // a CURVE (X25519) key
     FL_USER_CHARS = 64,     // a public key as hex: the User-Id that our ZAP handler hands out
-    FL_CONTROL_QUEUE = 1000, // messages per peer and direction
+    FL_CONTROL_QUEUE = 200, // messages per peer and direction; some have 60 KiB
     FL_BULK_QUEUE = 16,
 };
 

@@ -194,6 +194,33 @@ a_child_that_does_not_read_costs_only_its_own_messages(void **state)
     toy_destroy(&parent);
 }
 
+//  It says its own word of a masked round again and again, and reads none of the long answers.
+static void
+a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
+{
+    (void)state;
+    static uint8_t parts[(FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES];
+    toy *parent = toy_parent();
+    toy *deaf = toy_child(parent, "deaf");
+    s_seat(parent, deaf);
+    const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
+    const fl_time from = toy_now();
+    while (parent->counters.dropped[FL_DROP_FULL] == 0) {
+        assert_true(toy_now() - from < TOY_WAIT_MS);
+        for (unsigned i = 0; i < TOY_SAYS_MAX; i++) {
+            fl_message *dealt = toy_say(parent, peer, FL_DEALT);
+            dealt->round = 1;
+            dealt->dealt.dealers = UINT64_MAX >> 1;
+            dealt->dealt.parts = fl_bytes_of(parts, sizeof parts);
+        }
+        toy_until(parent, NULL, parent->says_count == 0);
+    }
+    //  Its own queue is in here too, and what the system holds between the two.
+    assert_true(parent->counters.way[FL_WAY_CONTROL].bytes_out < 16 * MIB);
+    toy_destroy(&deaf);
+    toy_destroy(&parent);
+}
+
 // ---- attacks ----------------------------------------------------------------------------------
 static uint64_t
 s_resident_bytes(void)
@@ -393,6 +420,7 @@ main(void)
         toy_test(what_is_not_here_is_not_sent),
         toy_test(a_full_queue_never_blocks_the_reactor),
         toy_test(a_child_that_does_not_read_costs_only_its_own_messages),
+        toy_test(a_child_that_does_not_read_costs_its_parent_little_memory),
         toy_test(an_endless_message_is_cut_and_memory_stays_bounded),
         toy_test(strangers_are_bounded_in_number_and_time),
     };
