@@ -309,6 +309,9 @@ s_age_seats(fl_cohort *self, fl_time now, fl_outbox *out)
             fl_cohort_note(self, &seat->node, FL_NOTE_EVASIVE, FL_WHY_SILENT, i, (uint64_t)silent,
                            out);
         }
+        if (fl_collect_hurry(self->collect, i, timing, now, out)) {
+            fl_cohort_after_word(self, seat->peer, now, out);
+        }
     }
     self->check_at = present ? now + timing->beat_ms : FL_NEVER;
 }

@@ -349,18 +349,26 @@ fl_collect_chunk(fl_collect *self, uint32_t index, const fl_message *message, ui
     }
 }
 
+bool
+fl_collect_hurry(fl_collect *self, uint32_t index, const fl_timing *timing, fl_time now,
+                 fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    if (seat->phase != FL_SEAT_STAGING || !fl_intake_too_slow(&seat->intake, timing, now)) {
+        return false;
+    }
+    s_note(self, index, FL_NOTE_SLOT_WITHDRAWN, FL_WHY_SLOW, seat->intake.next, out);
+    (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_SLOW, out);
+    fl_collect_refuse(self, index, FL_WHY_SLOW, FL_CONTRIB, out);
+    return true;
+}
+
 void
 fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_time now,
                 fl_outbox *out)
 {
     fl_seat *seat = fl_roster_at(self->roster, index);
-    if (seat->phase != FL_SEAT_STAGING) {
-        return;
-    }
-    if (fl_intake_too_slow(&seat->intake, timing, now)) {
-        s_note(self, index, FL_NOTE_SLOT_WITHDRAWN, FL_WHY_SLOW, seat->intake.next, out);
-        (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_SLOW, out);
-        fl_collect_refuse(self, index, FL_WHY_SLOW, FL_CONTRIB, out);
+    if (seat->phase != FL_SEAT_STAGING || fl_collect_hurry(self, index, timing, now, out)) {
         return;
     }
     if (fl_intake_stuck(&seat->intake, timing->beat_ms, now)) {

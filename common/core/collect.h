@@ -33,8 +33,10 @@ void fl_collect_contrib(fl_collect *self, uint32_t seat, const fl_message *messa
 //  A CHUNK of this round and attempt.
 void fl_collect_chunk(fl_collect *self, uint32_t seat, const fl_message *message,
                       uint32_t body_bytes, fl_time now, fl_outbox *out);
-//  A heartbeat of a seat that is sending: grant again, go back on a stand-still, withdraw a slot
-//  that is too slow.
+//  Withdraw the slot of a seat that is too slow, whatever else it says. True when it was.
+bool fl_collect_hurry(fl_collect *self, uint32_t seat, const fl_timing *timing, fl_time now,
+                      fl_outbox *out);
+//  A heartbeat of a seat that is sending: grant again, go back on a stand-still, or the same.
 void fl_collect_beat(fl_collect *self, uint32_t seat, const fl_timing *timing, fl_time now,
                      fl_outbox *out);
 //  The seat whose bytes lie in a slot that is being verified or folded.

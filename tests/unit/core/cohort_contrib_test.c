@@ -451,6 +451,31 @@ a_stand_still_is_rewound_and_a_slow_transfer_withdrawn(void **state)
     (void)contrib;
 }
 
+//  Somebody who holds a slot, sends nothing, and shows that it lives by words of another round.
+static void
+a_slot_is_not_kept_by_talking_of_something_else(void **state)
+{
+    (void)state;
+    fl_cohort_conf conf = parent_conf();
+    conf.timing.rate_min = 1000;
+    conf.timing.rate_window_ms = 500;
+    parent_make(&conf);
+    parent_join_all(2);
+    parent_open(1, FL_NEVER);
+    (void)s_big_transfer();
+    fl_message beat = machine_beat(0, 1, 1, 20, FL_DOING_SEND);
+    for (parent_now = 100; parent_now < 500; parent_now += 100) {
+        parent_hear(0, &beat, 0);
+        parent_tick();
+        assert_null(machine_note(FL_NOTE_SLOT_WITHDRAWN));
+    }
+    parent_hear(0, &beat, 0);
+    parent_tick();
+    assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_SLOW));
+    assert_non_null(machine_note(FL_NOTE_SLOT_WITHDRAWN));
+    assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_setup, parent_destroy)
 
 int
@@ -473,6 +498,7 @@ main(void)
         TEST(bytes_beyond_the_credit_cost_the_slot),
         TEST(bytes_on_the_way_from_before_a_rejoin_are_no_offence),
         TEST(a_stand_still_is_rewound_and_a_slow_transfer_withdrawn),
+        TEST(a_slot_is_not_kept_by_talking_of_something_else),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }
