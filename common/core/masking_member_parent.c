@@ -108,7 +108,8 @@ on_roster(fl_masking_member *self, const fl_message *message, uint64_t now_s, fl
     if (reason == FL_WHY_NONE) {
         reason = s_judge_block(self);
     }
-    if (reason == FL_WHY_NONE && !s_same_model_allows(self, fl_masking_all(self->block.members), false)) {
+    if (reason == FL_WHY_NONE &&
+        !s_same_model_allows(self, fl_masking_all(self->block.members), false)) {
         reason = FL_WHY_SAME_MODEL;
     }
     if (reason == FL_WHY_NONE && !fl_masking_member_deal(self, now, out)) {
