@@ -62,13 +62,6 @@ fl_hash_equal(const fl_hash *a, const fl_hash *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
-bool
-fl_hash_is_zero(const fl_hash *hash)
-{
-    static const fl_hash zero;
-    return fl_hash_equal(hash, &zero);
-}
-
 static const char *const role_names[] = { "none", "device", "edge", "root", "operator" };
 
 fl_role

@@ -40,7 +40,6 @@ bool fl_node_valid(const fl_node *node);
 bool fl_node_equal(const fl_node *a, const fl_node *b);
 bool fl_run_equal(const fl_run *a, const fl_run *b);
 bool fl_hash_equal(const fl_hash *a, const fl_hash *b);
-bool fl_hash_is_zero(const fl_hash *hash);
 
 //  "device", "edge", "root", "operator"; FL_ROLE_NONE for anything else.
 fl_role fl_role_parse(const char *text);

@@ -300,22 +300,3 @@ fl_log_line(fl_log_level level, const char *id, const fl_log_pair *pairs)
         (void)fwrite(text.text, 1, text.size, stderr);
     }
 }
-
-const char *
-fl_log_level_name(fl_log_level level)
-{
-    FL_ASSERT((unsigned)level <= FL_LOG_DEBUG);
-    return level_names[level];
-}
-
-bool
-fl_log_level_parse(const char *text, fl_log_level *level)
-{
-    for (unsigned i = 0; i <= FL_LOG_DEBUG; i++) {
-        if (strcmp(text, level_names[i]) == 0) {
-            *level = (fl_log_level)i;
-            return true;
-        }
-    }
-    return false;
-}

@@ -113,8 +113,4 @@ fl_log_none(void)
 //  What the macro calls: `pairs` ends with FL_LOG_END. `id` is a literal of [a-z0-9-]+.
 void fl_log_line(fl_log_level level, const char *id, const fl_log_pair *pairs);
 
-//  "error", "warn", "info", "debug"; false when `text` is none of them.
-const char *fl_log_level_name(fl_log_level level);
-bool fl_log_level_parse(const char *text, fl_log_level *level);
-
 #endif

@@ -7,17 +7,14 @@
 #include <stdint.h>
 
 typedef enum fl_metric {
-#define FL_METRIC(name, kind, unit, help) FL_METRIC_##name,
+#define FL_METRIC(name, unit, help) FL_METRIC_##name,
 #include "common/base/metrics.def"
 #undef FL_METRIC
     FL_METRIC_COUNT
 } fl_metric;
 
-typedef enum fl_metric_kind { FL_METRIC_KIND_COUNTER, FL_METRIC_KIND_GAUGE } fl_metric_kind;
-
 typedef struct fl_metric_info {
     const char *name; // "fl_contrib_late_total"
-    fl_metric_kind kind;
     const char *unit; // "bytes"
     const char *help; // one phrase
 } fl_metric_info;
@@ -28,8 +25,6 @@ typedef struct fl_metrics {
 
 //  A counter grows by `by`; wraps after 2^64.
 void fl_metrics_add(fl_metrics *self, fl_metric metric, uint64_t by);
-//  A gauge is `value` from now on.
-void fl_metrics_set(fl_metrics *self, fl_metric metric, uint64_t value);
 const fl_metric_info *fl_metric_about(fl_metric metric);
 
 #endif

@@ -9,7 +9,6 @@
 #include "common/crypto/entropy.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/sign.h"
-#include "common/crypto/z85.h"
 
 enum { FL_CURVE_BYTES = 32, FL_KEYS_FILE_BYTES = 88 };
 

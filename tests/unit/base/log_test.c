@@ -177,18 +177,6 @@ without_a_sink_a_line_goes_to_standard_error(void **state)
     (void)close(kept);
 }
 
-static void
-a_level_goes_to_its_name_and_back(void **state)
-{
-    (void)state;
-    fl_log_level level = FL_LOG_INFO;
-    for (unsigned i = 0; i <= FL_LOG_DEBUG; i++) {
-        assert_true(fl_log_level_parse(fl_log_level_name((fl_log_level)i), &level));
-        assert_int_equal(level, i);
-    }
-    assert_false(fl_log_level_parse("loud", &level));
-}
-
 int
 main(void)
 {
@@ -201,7 +189,6 @@ main(void)
         cmocka_unit_test_setup(ids_beyond_the_table_are_never_limited, s_fresh),
         cmocka_unit_test_setup(a_wall_clock_comes_first_when_there_is_one, s_fresh),
         cmocka_unit_test_setup(without_a_sink_a_line_goes_to_standard_error, s_fresh),
-        cmocka_unit_test_setup(a_level_goes_to_its_name_and_back, s_fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
