@@ -77,8 +77,9 @@ fl_member_enter(fl_member *self, fl_member_phase next)
     self->phase = next;
 }
 
-fl_message *
-fl_member_say(fl_member *self, fl_verb verb, fl_outbox *out)
+//  A message to the parent, run and round filled in.
+static fl_message *
+s_say(fl_member *self, fl_verb verb, fl_outbox *out)
 {
     fl_message *message = fl_outbox_send(out, FL_PARENT, verb);
     message->run = self->run;
@@ -106,7 +107,7 @@ fl_member_lose(fl_member *self, fl_reason reason, fl_time now, fl_outbox *out)
 void
 fl_member_hello(fl_member *self, fl_time now, fl_outbox *out)
 {
-    fl_message *message = fl_member_say(self, FL_HELLO, out);
+    fl_message *message = s_say(self, FL_HELLO, out);
     message->hello.role = self->conf.role;
     message->hello.incarnation = self->conf.incarnation;
     message->hello.model = self->model;
@@ -129,7 +130,7 @@ fl_member_announce(fl_member *self, fl_outbox *out)
     if (!fl_member_joined(self)) {
         return; // WELCOME says it again
     }
-    fl_contrib *contrib = &fl_member_say(self, FL_CONTRIB, out)->contrib;
+    fl_contrib *contrib = &s_say(self, FL_CONTRIB, out)->contrib;
     fl_push_announce(&self->push, &self->task, &self->seat, contrib);
 }
 
@@ -208,7 +209,7 @@ fl_member_decline_again(fl_member *self, fl_outbox *out)
     if (!fl_member_joined(self)) {
         return;
     }
-    fl_refused *refused = &fl_member_say(self, FL_REFUSED, out)->refused;
+    fl_refused *refused = &s_say(self, FL_REFUSED, out)->refused;
     refused->reason = self->declined;
     refused->about = FL_TASK;
     memcpy(refused->text, self->declined_text, sizeof refused->text);
@@ -242,7 +243,7 @@ on_model(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
 static void
 s_beat(fl_member *self, fl_time now, fl_outbox *out)
 {
-    fl_beat *beat = &fl_member_say(self, FL_BEAT, out)->beat;
+    fl_beat *beat = &s_say(self, FL_BEAT, out)->beat;
     beat->seat = self->seat.seat;
     beat->epoch = self->seat.epoch;
     beat->attempt = self->phase == FL_MEMBER_NONE ? 0 : self->task.attempt;
@@ -441,7 +442,7 @@ void
 fl_member_leave(fl_member *self, fl_reason reason, fl_outbox *out)
 {
     if (fl_member_joined(self)) {
-        fl_member_say(self, FL_LEAVE, out)->leave.reason = reason;
+        s_say(self, FL_LEAVE, out)->leave.reason = reason;
     }
     fl_member_masking_end(self, reason, out);
     fl_joining_left(&self->joining);

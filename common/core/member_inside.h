@@ -49,8 +49,6 @@ struct fl_member {
 };
 
 void fl_member_enter(fl_member *self, fl_member_phase next);
-//  A message to the parent, run and round filled in.
-fl_message *fl_member_say(fl_member *self, fl_verb verb, fl_outbox *out);
 void fl_member_note(fl_member *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
                     fl_outbox *out);
 

@@ -91,7 +91,7 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
         json = fl_blob_copy(fl_bytes_of(ends, sizeof ends - 1));
         fl_station_answer(self, ticket, 0, &json);
         fl_log(FL_LOG_INFO, "stopping", fl_log_text("for", "the operator"));
-        fl_station_stop(self);
+        self->stopping = true;
     } else if (self->tier.ask == NULL || !self->tier.ask(self->tier.self, ticket, ask)) {
         json = fl_blob_copy(fl_bytes_of(unknown, sizeof unknown - 1));
         fl_station_answer(self, ticket, 2, &json);
@@ -132,7 +132,7 @@ s_signal(void *arg)
     int number = fl_stop_take(self->conf.stop);
     if (number != 0) {
         fl_log(FL_LOG_INFO, "stopping", fl_log_u64("signal", (uint64_t)number));
-        fl_station_stop(self);
+        self->stopping = true;
     }
 }
 
@@ -323,12 +323,6 @@ fl_station_close(fl_station **self_p)
 }
 
 // ---- running ----------------------------------------------------------------------------------
-void
-fl_station_stop(fl_station *self)
-{
-    self->stopping = true;
-}
-
 static void
 s_spread_denials(fl_station *self)
 {

@@ -53,8 +53,6 @@ void fl_station_close(fl_station **self_p);
 
 //  Turn until the tier is done or a signal comes. False when work had to be left running.
 bool fl_station_run(fl_station *self);
-//  End `run` as a signal would.
-void fl_station_stop(fl_station *self);
 
 FL_CHECKED fl_status fl_station_post(fl_station *self, const fl_event *event);
 //  Takes the reference.
