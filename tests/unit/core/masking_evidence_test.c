@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "common/core/masking_cohort_inside.h"
 #include "common/core/masking_member_inside.h"
 
 enum { LIAR = 3 };
@@ -92,10 +93,13 @@ a_paper_with_any_byte_changed_shows_nothing(void **state)
     (void)state;
     fl_node liar;
     masked_world *world = s_lied(FL_HSA_SELF);
-    fl_blob *copy = fl_blob_copy(fl_blob_bytes(world->facts[FL_KEEP_EVIDENCE]));
+    fl_bytes paper = fl_blob_bytes(world->facts[FL_KEEP_EVIDENCE]);
+    fl_blob *copy = fl_blob_new(paper.size + 1);
     assert_non_null(copy);
     uint8_t *bytes = fl_blob_data(copy);
-    size_t size = fl_blob_size(copy);
+    size_t size = paper.size;
+    memcpy(bytes, paper.data, size);
+    bytes[size] = 0;
     for (size_t at = 0; at < size; at += at < 400 ? 1 : 29) {
         bytes[at] ^= 1;
         assert_false(
@@ -104,6 +108,8 @@ a_paper_with_any_byte_changed_shows_nothing(void **state)
     }
     assert_false(
         fl_evidence_holds(fl_bytes_of(bytes, size - 1), &world->trust, IDENTITY_NOW, &liar));
+    assert_false(
+        fl_evidence_holds(fl_bytes_of(bytes, size + 1), &world->trust, IDENTITY_NOW, &liar));
     assert_true(fl_evidence_holds(fl_bytes_of(bytes, size), &world->trust, IDENTITY_NOW, &liar));
     fl_blob_unref(&copy);
     masked_destroy(&world);
@@ -122,6 +128,41 @@ an_honest_dealer_cannot_be_shown_to_have_lied(void **state)
     assert_false(fl_masking_secret_kept(FL_HSA_PAIR, other, &commitment, mpk));
 }
 
+//  True shares of an honest dealer, as those who hold them could put them together.
+static void
+true_shares_are_no_paper_against_their_dealer_nor_are_fewer(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(6);
+    masked_world *world = masked_new(&plan, 5);
+    masked_open(world);
+    while (fl_masking_cohort_state(world->cohort) != FL_MASKING_COLLECTING) {
+        assert_true(masked_deliver(world));
+    }
+    fl_masking_dealing dealing = fl_masking_cohort_dealing(world->cohort, LIAR);
+    fl_evidence paper = { .round = world->cohort->block.round,
+                          .members = 6,
+                          .dealer = LIAR,
+                          .kind = FL_HSA_SELF,
+                          .member = fl_bytes_of(world->cohort->child[LIAR].member, FL_MEMBER_BYTES),
+                          .signature = fl_bytes_of(dealing.signature, FL_SIGN_BYTES),
+                          .digests = fl_bytes_of(dealing.digests, (size_t)6 * FL_DIGESTS_BYTES) };
+    memcpy(paper.commitment.bytes, dealing.commitment, sizeof paper.commitment);
+    uint32_t threshold = fl_masking_threshold(6);
+    for (uint32_t i = 0; i < threshold; i++) {
+        paper.holders[i] = (uint8_t)i;
+        paper.shares[i] = world->member[i].machine->secrets->held[LIAR].self;
+    }
+    for (paper.threshold = 1; paper.threshold <= threshold; paper.threshold++) {
+        uint8_t bytes[FL_EVIDENCE_BYTES_MAX];
+        fl_node liar;
+        size_t size = fl_evidence_encode(&paper, bytes);
+        assert_false(
+            fl_evidence_holds(fl_bytes_of(bytes, size), &world->trust, IDENTITY_NOW, &liar));
+    }
+    masked_destroy(&world);
+}
+
 int
 main(void)
 {
@@ -129,6 +170,7 @@ main(void)
         cmocka_unit_test(a_dealer_that_lies_is_named_and_shown),
         cmocka_unit_test(a_paper_with_any_byte_changed_shows_nothing),
         cmocka_unit_test(an_honest_dealer_cannot_be_shown_to_have_lied),
+        cmocka_unit_test(true_shares_are_no_paper_against_their_dealer_nor_are_fewer),
     };
     return cmocka_run_group_tests_name("core/masking_evidence", tests, NULL, NULL);
 }

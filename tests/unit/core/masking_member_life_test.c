@@ -60,6 +60,10 @@ a_task_below_what_a_member_asks_for_is_refused(void **state)
     task.order.plan.clip = 2;
     assert_int_equal(s_begin(world, &task), FL_WHY_EQUIVOCATION);
     assert_int_equal(s_begin(world, &world->task), FL_WHY_STALE); // burnt is burnt
+    masked_next_round(world, 2, false);
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    world->parent = identity_node("edge-b");
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_EQUIVOCATION); // of another parent
     masked_destroy(&world);
 }
 
@@ -80,6 +84,9 @@ an_update_is_judged_before_it_is_masked(void **state)
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
     bad.weight = 0;
     assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    bad.count = 0;
+    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    bad.count = 1;
     bad.weight = plan.weight_max + 1;
     assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
     bad = good;
