@@ -124,6 +124,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         fl_cohort_recall(self->cohort, &self->conf.pasts[i]);
     }
     if (order->round > self->conf.rounds) {
+        order->round--; // the next one will not come: the run stands after its last
         fl_cohort_dismiss(self->cohort, out);
         s_end(self, false, FL_WHY_NONE, now, out);
     } else {

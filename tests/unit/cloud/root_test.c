@@ -244,6 +244,8 @@ a_restart_after_the_last_round_is_done_at_once(void **state)
     (void)state;
     s_start(4, 0);
     assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().round, 3);
+    assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->a, 3);
     assert_false(s_look().aborted);
     s_join(0);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
