@@ -4,8 +4,8 @@ takes, and how much memory of their own the root and an edge need at most.
     rounds.py speed NAME plain|masked EDGES DEVICES ELEMENTS ROUNDS
     rounds.py memory NAME plain|masked DEVICES ELEMENTS ROUNDS
 
-The memory is that of a root and of one edge with all devices; masks want three children of the root,
-so two more devices are its own when it is masked.
+The memory is that of a root and of one edge with all devices; masks want three children of the
+root, so two more devices are its own when it is masked.
 
 Prints lines for tests/bench/run: name, value, unit and a note, with tabs between them. The memory
 is the anonymous part of what is resident (RssAnon), sampled: staging slots and SQLite's maps are
@@ -60,8 +60,8 @@ def speed(name, masks, edges, devices, elements, rounds):
         at = [seconds(line) for line in finished(running, rounds, devices)]
     took = sorted((late - early) % DAY_S for early, late in zip(at[WARM - 1:], at[WARM:]))
     middle = statistics.median(took)
-    note = (f"{devices} devices x {elements} parameters, {edges} edges, {masks}; median of {len(took)} "
-            f"rounds, {took[0]:.3f} to {took[-1]:.3f}")
+    note = (f"{devices} devices x {elements} parameters, {edges} edges, {masks}; median of "
+            f"{len(took)} rounds, {took[0]:.3f} to {took[-1]:.3f}")
     say(f"round_{name}", middle, "s", note)
     say(f"rounds_per_second_{name}", 1 / middle if middle > 0 else 0, "1/s", note)
 

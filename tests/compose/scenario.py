@@ -67,8 +67,8 @@ def compose(files, *words, **more):
 
 
 def down(files, *words, env=None, tool=("docker-compose",)):
-    """`down` as a user types it, and again where the engine still counts endpoints of a network that
-    no container is in: it does so now and then (moby issue 43286), or until it is
+    """`down` as a user types it, and again where the engine still counts endpoints of a network
+    that no container is in: now and then it does so for a moment (moby issue 43286), or until it is
     restarted. The network then stays for the next `up`, and docker-compose 1.29 leaves the volumes.
     """
     for attempt in range(3):

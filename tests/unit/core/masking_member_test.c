@@ -122,8 +122,8 @@ s_two_swapped(fl_message *message)
     memcpy(room + (size_t)2 * FL_MEMBER_BYTES, line, sizeof line);
 }
 
-//  Our name by the certificate and the keys of before a renewal, which somebody found: he would sign
-//  in our place whom we take for ourselves.
+//  Our name by the certificate and the keys of before a renewal, which somebody found: he would
+//  sign in our place whom we take for ourselves.
 static void
 s_my_old_certificate(fl_message *message)
 {
