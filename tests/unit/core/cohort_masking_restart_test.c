@@ -324,6 +324,68 @@ a_fact_says_what_it_is_of(void **state)
     flock_end();
 }
 
+//  A round of the same number in another run: its blocks are not those of ours.
+static void
+facts_of_another_run_are_not_gone_on_with(void **state)
+{
+    (void)state;
+    flock_begin(4);
+    flock_open(1, FL_NEVER);
+    (void)flock_run();
+    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS; what++) {
+        uint8_t *head = fl_blob_data(flock.facts[0][what]);
+        head[5] ^= 1; // of the run
+        head[21] = 2; // the round
+    }
+    flock_restart();
+    flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
+    assert_int_equal(fl_cohort_joined(flock.cohort), 4);
+    flock_open(2, FL_NEVER);
+    assert_int_equal(flock_run().close, FL_CLOSE_DONE);
+    flock_assert_exact();
+    assert_int_equal(flock_in(), 4);
+    flock_end();
+}
+
+//  Keys said by the second child under the name of the first one.
+static fl_message named;
+static uint8_t certificate[FL_CERT_BYTES];
+
+static bool
+s_keep_back_keys(int32_t from, int32_t to, fl_message *message)
+{
+    (void)to;
+    if (from == 0 && message->verb == FL_KEYS && named.verb == FL_VERB_NONE) {
+        named = *message;
+        memcpy(certificate, message->keys.certificate.data, sizeof certificate);
+        named.keys.certificate.data = certificate;
+        return false;
+    }
+    return true;
+}
+
+static void
+a_step_counts_for_the_seat_that_it_came_from(void **state)
+{
+    (void)state;
+    flock_begin(5);
+    named = (fl_message){ 0 };
+    flock.hook = s_keep_back_keys;
+    flock_open(1, FL_NEVER);
+    flock_until_said(0, FL_KEYS);
+    assert_int_equal(named.verb, FL_KEYS);
+    fl_event event = { .kind = FL_EV_MESSAGE, .wall_s = IDENTITY_NOW };
+    event.message.from = 1;
+    event.message.node = flock.keys->member[0].node;
+    event.message.role = FL_ROLE_DEVICE;
+    event.message.message = &named;
+    flock_step(&event);
+    assert_int_equal(flock_run().close, FL_CLOSE_DONE);
+    flock_assert_exact();
+    flock_assert_seat(1, FL_OUT_REFUSED, FL_WHY_CERTIFICATE);
+    flock_end();
+}
+
 // ---- the round is given up --------------------------------------------------------------------
 static void
 s_abandon(fl_reason reason)
@@ -429,6 +491,8 @@ main(void)
         TEST(a_child_that_dies_with_its_parent_is_lost_and_recovered),
         TEST(a_child_that_left_and_came_anew_has_no_part_in_a_round_that_goes_on),
         TEST(a_fact_says_what_it_is_of),
+        TEST(facts_of_another_run_are_not_gone_on_with),
+        TEST(a_step_counts_for_the_seat_that_it_came_from),
         TEST(given_up_at_any_moment_the_next_round_is_whole),
         TEST(what_is_in_flight_is_awaited_before_the_next_round),
         TEST(a_round_that_was_given_up_is_not_masked_again),
