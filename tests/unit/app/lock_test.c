@@ -63,10 +63,12 @@ who_asks_never_stands_in_the_way_of_another_machine(void **state)
     int fd = open(place_of("s/lock"), O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
     pid_t child = fork();
-    for (bool said = false; child == 0; said = true) {
-        (void)fl_lock_ours(place_of("s"), "fl-device");
-        if (!said && write(asking[1], "x", 1) != 1) {
-            _exit(1);
+    if (child == 0) {
+        for (bool said = false;; said = true) {
+            (void)fl_lock_ours(place_of("s"), "fl-device");
+            if (!said && write(asking[1], "x", 1) != 1) {
+                _exit(1);
+            }
         }
     }
     assert_int_equal(read(asking[0], &byte, 1), 1);
