@@ -288,6 +288,31 @@ a_header_is_not_replaced_once_its_upload_counts(void **state)
     masked_destroy(&world);
 }
 
+static void
+an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is(void **state)
+{
+    (void)state;
+    masked_world *world = s_six();
+    const fl_node *node = &world->member[LOST].node;
+    fl_masking_upload upload;
+    world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
+    world->member[FIRST].drop = MASKED_BEFORE_ACK; // it is waited for
+    masked_open(world);
+    (void)masked_settle(world);
+    s_pass_deadline(world);
+    (void)masked_settle(world);
+    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_ACKING);
+    assert_true(fl_masking_member_upload(world->member[LOST].machine, &upload));
+    fl_contrib contrib = { .header = upload.header, .psig = upload.psig };
+    assert_int_equal(fl_masking_cohort_contrib(world->cohort, node, &contrib, world->out),
+                     FL_WHY_LATE);
+    assert_false(fl_masking_cohort_wants(world->cohort, node));
+    assert_int_equal(fl_masking_cohort_awaits(world->cohort), 0);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_true(masked_sum_exact(world));
+    masked_destroy(&world);
+}
+
 // ---- numbers ---------------------------------------------------------------------------------
 static void
 each_floor_of_the_order_is_kept_by_the_aggregator(void **state)
@@ -310,6 +335,23 @@ each_floor_of_the_order_is_kept_by_the_aggregator(void **state)
     world = s_world(&plan);
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_TOO_FEW_UPLOADS);
+    masked_destroy(&world);
+}
+
+static void
+the_floor_of_survivors_is_kept_after_a_restart(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(MEMBERS);
+    plan.survivors_min = MEMBERS;
+    masked_world *world = s_world(&plan);
+    masked_open(world);
+    while (world->facts[FL_KEEP_MASKSET] == NULL) {
+        assert_true(masked_deliver(world));
+    }
+    world->member[LOST].silent = true;
+    assert_true(masked_restart_cohort(world));
     assert_int_equal(masked_run(world), FL_WHY_TOO_FEW_UPLOADS);
     masked_destroy(&world);
 }
@@ -363,7 +405,9 @@ main(void)
         cmocka_unit_test(who_lacks_most_goes_alone_and_uploads_nothing),
         cmocka_unit_test(nobody_has_good_shares_of_who_did_not_deal),
         cmocka_unit_test(a_header_is_not_replaced_once_its_upload_counts),
+        cmocka_unit_test(an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is),
         cmocka_unit_test(each_floor_of_the_order_is_kept_by_the_aggregator),
+        cmocka_unit_test(the_floor_of_survivors_is_kept_after_a_restart),
         cmocka_unit_test(weight_and_count_are_within_what_can_be),
     };
     return cmocka_run_group_tests_name("core/masking_parent", tests, NULL, NULL);
