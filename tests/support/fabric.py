@@ -413,7 +413,8 @@ class Fabric:
         return [one for one in answer["rounds"] if one["close"]] if answer else []
 
     def closed(self):
-        """The newest closed round, by the root's log: cheap enough to be asked often."""
+        """The newest closed round, by the root's log: cheap enough to be asked often. A log
+        has a bound of lines; who lets rounds close by the dozen asks `rounds`."""
         lines = self["root"].lines("round-close")
         return max((int(line["round"]) for line in lines), default=0)
 
