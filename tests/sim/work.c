@@ -8,18 +8,6 @@
 #include "common/crypto/hash.h"
 #include "tests/sim/sim.h"
 
-static fl_fixed
-s_fixed(const fl_plan *plan)
-{
-    return (fl_fixed){ .clip = plan->clip,
-                       .bits = plan->bits,
-                       .ring_bits = plan->ring_bits,
-                       .wire_bytes = plan->wire_bytes,
-                       .weight_unit = plan->weight_unit,
-                       .weight_max = plan->weight_max,
-                       .devices_max = plan->devices_max };
-}
-
 // ---- vectors ----------------------------------------------------------------------------------
 fl_sim_vec *
 fl_sim_vec_at(fl_sim *sim, fl_sim_node *node, fl_vec id)
@@ -150,7 +138,7 @@ fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     node->sum_count = blocks;
     node->sum_plan = effect->clear.plan;
     node->sum_elements = effect->clear.elements;
-    fl_fixed fixed = s_fixed(&effect->clear.plan);
+    fl_fixed fixed = fl_policy_fixed(&effect->clear.plan);
     for (uint32_t i = 0; i < blocks; i++) {
         node->sums[i].cells = fl_fold_new(&fixed, effect->clear.elements);
         FL_ASSERT(node->sums[i].cells != NULL);
@@ -324,7 +312,7 @@ s_encode(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     if (vec == NULL) {
         return;
     }
-    fl_fixed fixed = s_fixed(&order->plan);
+    fl_fixed fixed = fl_policy_fixed(&order->plan);
     fl_blob *wire = fl_blob_new(order->elements * order->plan.wire_bytes);
     FL_ASSERT(wire != NULL);
     uint64_t seed = order->plan.seed ^ ((uint64_t)node->index << 32 | order->round);
