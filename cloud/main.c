@@ -1,7 +1,7 @@
 //  fl-root - the cloud tier.
 #include "cloud/process.h"
 #include "cloud/settings.h"
-#include "common/host/launch.h"
+#include "common/runtime/launch.h"
 
 int
 main(int argc, char **argv)

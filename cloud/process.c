@@ -4,19 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cloud/office.h"
+#include "cloud/authority_service.h"
 #include "cloud/root.h"
-#include "cloud/server.h"
+#include "cloud/global_model.h"
 #include "cloud/settings.h"
-#include "common/app/lock.h"
+#include "common/config/lock.h"
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
 #include "common/data/idx.h"
-#include "common/host/clock.h"
-#include "common/host/health.h"
-#include "common/host/newcomer.h"
-#include "common/host/recall.h"
-#include "common/host/settings.h"
+#include "common/config/clock.h"
+#include "common/admin/healthcheck.h"
+#include "common/runtime/enrol_at_start.h"
+#include "common/runtime/durable_recall.h"
+#include "common/runtime/settings.h"
 #include "common/model/safetensors.h"
 #include "common/store/file.h"
 

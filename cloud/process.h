@@ -3,8 +3,8 @@
 #ifndef FL_CLOUD_PROCESS_H
 #define FL_CLOUD_PROCESS_H
 
-#include "common/app/conf.h"
-#include "common/app/stop.h"
+#include "common/config/conf.h"
+#include "common/config/stop.h"
 
 //  Run to the end. FL_OK: the run is complete, or a signal ended the process. FL_MISMATCH: the run
 //  was aborted. Everything else: it could not begin; `why` says what, where and what to do.

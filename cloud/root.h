@@ -6,7 +6,7 @@
 #ifndef FL_CLOUD_ROOT_H
 #define FL_CLOUD_ROOT_H
 
-#include "common/core/cohort.h"
+#include "common/round/aggregator.h"
 
 typedef struct fl_root fl_root;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/data/partition.h"
-#include "common/host/settings.h"
+#include "common/runtime/settings.h"
 #include "common/model/start.h"
 #include "common/tensor/fixed.h"
 

@@ -4,7 +4,7 @@
 
 #include "cloud/optimizer.h"
 #include "cloud/root.h"
-#include "common/app/conf.h"
+#include "common/config/conf.h"
 #include "common/model/shape.h"
 
 extern const fl_program fl_root_program;

@@ -4,7 +4,7 @@
 #ifndef FL_DEVICE_DEVICE_H
 #define FL_DEVICE_DEVICE_H
 
-#include "common/core/member.h"
+#include "common/round/participant.h"
 
 typedef struct fl_device fl_device;
 

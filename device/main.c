@@ -1,5 +1,5 @@
 //  fl-device - the device tier.
-#include "common/host/launch.h"
+#include "common/runtime/launch.h"
 #include "device/process.h"
 #include "device/settings.h"
 

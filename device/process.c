@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
-#include "common/host/clock.h"
-#include "common/host/desk.h"
-#include "common/host/health.h"
-#include "common/host/keeper.h"
-#include "common/host/newcomer.h"
-#include "common/host/slot.h"
+#include "common/config/clock.h"
+#include "common/admin/queries.h"
+#include "common/admin/healthcheck.h"
+#include "common/runtime/durable.h"
+#include "common/runtime/enrol_at_start.h"
+#include "common/identity/replica_dir.h"
 #include "device/device.h"
 #include "device/settings.h"
 

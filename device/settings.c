@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/host/home.h"
-#include "common/host/settings.h"
-#include "device/builtin.h"
+#include "common/identity/state_dir.h"
+#include "common/runtime/settings.h"
+#include "device/trainer_builtin.h"
 #include "common/data/partition.h"
-#include "device/synthetic.h"
+#include "device/trainer_synthetic.h"
 
 static const fl_setting rows[] = {
     { "state", FL_CONF_TEXT, "", 0, 0, NULL,

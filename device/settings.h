@@ -2,10 +2,10 @@
 #ifndef FL_DEVICE_SETTINGS_H
 #define FL_DEVICE_SETTINGS_H
 
-#include "common/app/conf.h"
+#include "common/config/conf.h"
 #include "common/data/idx.h"
 #include "common/store/ledger.h"
-#include "device/trainer.h"
+#include "common/runtime/trainer.h"
 
 extern const fl_program fl_device_program;
 

@@ -4,8 +4,8 @@
 #ifndef FL_EDGE_EDGE_H
 #define FL_EDGE_EDGE_H
 
-#include "common/core/cohort.h"
-#include "common/core/member.h"
+#include "common/round/aggregator.h"
+#include "common/round/participant.h"
 
 typedef struct fl_edge fl_edge;
 

@@ -1,5 +1,5 @@
 //  edge-agg - the edge tier.
-#include "common/host/launch.h"
+#include "common/runtime/launch.h"
 #include "edge/process.h"
 #include "edge/settings.h"
 

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/app/lock.h"
+#include "common/config/lock.h"
 #include "common/base/log.h"
-#include "common/host/clock.h"
-#include "common/host/desk.h"
-#include "common/host/health.h"
-#include "common/host/keeper.h"
-#include "common/host/newcomer.h"
-#include "common/host/recall.h"
+#include "common/config/clock.h"
+#include "common/admin/queries.h"
+#include "common/admin/healthcheck.h"
+#include "common/runtime/durable.h"
+#include "common/runtime/enrol_at_start.h"
+#include "common/runtime/durable_recall.h"
 #include "edge/edge.h"
 
 typedef struct process {

@@ -1,6 +1,6 @@
 #include "edge/settings.h"
 
-#include "common/host/settings.h"
+#include "common/runtime/settings.h"
 
 static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT,
                                    FL_SETTINGS_MEMBER };

@@ -2,7 +2,7 @@
 #ifndef FL_EDGE_SETTINGS_H
 #define FL_EDGE_SETTINGS_H
 
-#include "common/app/conf.h"
+#include "common/config/conf.h"
 
 extern const fl_program fl_edge_program;
 

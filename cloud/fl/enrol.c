@@ -3,8 +3,8 @@
 #include <time.h>
 
 #include "cloud/fl/verbs.h"
-#include "common/host/enrolment.h"
-#include "common/host/home.h"
+#include "common/identity/enrol_client.h"
+#include "common/identity/state_dir.h"
 
 #define VERB "enrol"
 

@@ -1,6 +1,6 @@
 //  fl - the operator's command.
 #include "cloud/fl/verbs.h"
-#include "cloud/fl/world.h"
+#include "cloud/fl/os.h"
 
 int
 main(int argc, char **argv)

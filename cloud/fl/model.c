@@ -11,7 +11,7 @@
 
 #include "cloud/fl/verbs.h"
 #include "common/crypto/hash.h"
-#include "common/host/home.h"
+#include "common/identity/state_dir.h"
 #include "common/store/file.h"
 
 #define VERB "model export"

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "cloud/fl/show.h"
+#include "cloud/fl/render.h"
 #include "cloud/fl/verbs.h"
 
 typedef void show(const json_t *answer, uint32_t width, FILE *out);

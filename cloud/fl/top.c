@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cloud/fl/grid.h"
-#include "cloud/fl/leaf.h"
-#include "cloud/fl/show.h"
+#include "cloud/fl/text_table.h"
+#include "cloud/fl/json_read.h"
+#include "cloud/fl/render.h"
 #include "cloud/fl/verbs.h"
 
 #define VERB "top"

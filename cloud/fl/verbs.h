@@ -3,7 +3,7 @@
 #ifndef FL_CLOUD_FL_VERBS_H
 #define FL_CLOUD_FL_VERBS_H
 
-#include "cloud/fl/console.h"
+#include "cloud/fl/context.h"
 
 extern const fl_cli fl_verbs;
 

@@ -5,11 +5,11 @@
 #ifndef FL_NET_COURIER_H
 #define FL_NET_COURIER_H
 
-#include "common/core/event.h"
+#include "common/machine/event.h"
 #include "common/net/counters.h"
-#include "common/net/host.h"
-#include "common/net/porch.h"
-#include "common/net/uplink.h"
+#include "common/net/reactor_ops.h"
+#include "common/net/listener.h"
+#include "common/net/dialer.h"
 
 //  All pointers are borrowed; `uplink` is opened and closed by whoever holds the courier.
 typedef struct fl_courier {

@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/core/outbox.h"
+#include "common/machine/outbox.h"
 #include "common/net/courier.h"
-#include "common/net/operator.h"
+#include "common/net/admin_socket.h"
 
 enum {
     BATCH_MAX = 32,          // messages of one lane in one turn, so that none starves

@@ -7,12 +7,12 @@
 #ifndef FL_NET_REACTOR_H
 #define FL_NET_REACTOR_H
 
-#include "common/core/event.h"
+#include "common/machine/event.h"
 #include "common/net/counters.h"
-#include "common/net/gate.h"
-#include "common/net/host.h"
-#include "common/net/porch.h"
-#include "common/net/uplink.h"
+#include "common/net/admission.h"
+#include "common/net/reactor_ops.h"
+#include "common/net/listener.h"
+#include "common/net/dialer.h"
 
 typedef struct fl_reactor fl_reactor;
 

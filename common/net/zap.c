@@ -7,7 +7,7 @@
 
 #include "common/base/bytes.h"
 #include "common/base/id.h"
-#include "common/net/link.h"
+#include "common/net/socket.h"
 
 struct fl_zap {
     zsock_t *sock;    // REP: one request, one reply

@@ -8,7 +8,7 @@
 #include "common/base/blob.h"
 #include "common/base/id.h"
 #include "common/base/status.h"
-#include "common/core/event.h"
+#include "common/machine/event.h"
 
 typedef struct fl_ledger fl_ledger;
 

@@ -5,7 +5,7 @@
 #ifndef FL_BENCH_BARE_H
 #define FL_BENCH_BARE_H
 
-#include "common/net/link.h"
+#include "common/net/socket.h"
 
 enum { BARE_SENDERS_MAX = 16 };
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/core/cohort.h"
+#include "common/round/aggregator.h"
 #include "common/crypto/authority.h"
 #include "common/crypto/ticket.h"
 #include "tests/bench/bench.h"

@@ -4,11 +4,11 @@
 //  gives both kinds of share, and nobody is blamed who did not speak.
 #include "tests/support/unit.h"
 
-#include "common/core/masking_cohort_inside.h"
-#include "common/core/masking_member_inside.h"
+#include "common/secagg/server_inside.h"
+#include "common/secagg/client_inside.h"
 #include "common/wire/codec.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/support/masking.h"
+#include "tests/support/secagg.h"
 
 //  The first byte of an input says how the frame behind it is said.
 enum {

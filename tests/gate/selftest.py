@@ -22,16 +22,16 @@ HEADER = "//  %s - a plant.\n#ifndef FL_BASE_%s_H\n#define FL_BASE_%s_H\n\n#endi
 # (gate, file, what is appended to it; None: the file is removed, what the finding must say)
 PLANTS = [
     ("includes", "common/wire/message.h", '#include "common/crypto/hash.h"\n', "may not include"),
-    ("includes", "common/core/event.h", '#include "common/wire/codec.h"\n', "may not include"),
-    ("includes", "common/net/reactor.c", '#include "common/host/host.h"\n', "may not include"),
+    ("includes", "common/machine/event.h", '#include "common/wire/codec.h"\n', "may not include"),
+    ("includes", "common/net/reactor.c", '#include "common/runtime/node.h"\n', "may not include"),
     ("includes", "common/tensor/plant.c", '#include "common/wire/message.h"\n', "may not include"),
     ("includes", "common/store/file.c", "#include <czmq.h>\n", "may not see czmq.h"),
     ("includes", "device/plant.c", "#include <pthread.h>\n", "may not see pthread.h"),
-    ("includes", "common/app/conf.c", "#include <sqlite3.h>\n", "may not see sqlite3.h"),
-    ("includes", "common/core/plant.c", "#include <sys/socket.h>\n", "is pure"),
+    ("includes", "common/config/conf.c", "#include <sqlite3.h>\n", "may not see sqlite3.h"),
+    ("includes", "common/round/plant.c", "#include <sys/socket.h>\n", "is pure"),
     ("includes", "edge/process.c", '#include "cloud/root.h"\n', "may not include"),
     ("includes", "edge/edge.c", '#include "common/store/file.h"\n', "may not include"),
-    ("includes", "device/builtin.c", '#include "common/net/link.h"\n', "may not include"),
+    ("includes", "device/trainer_builtin.c", '#include "common/net/socket.h"\n', "may not include"),
     ("includes", "common/nowhere/plant.c", '#include "common/base/id.h"\n', "no rule speaks"),
     ("lengths", "common/base/id.c", LONG_FUNCTION, "a function of 64 lines"),
     ("lengths", "common/base/plant.c", "//\n" * 601, "601 lines"),
@@ -132,16 +132,16 @@ class Plants(unittest.TestCase):
     def test_a_clock_in_a_pure_archive_is_found(self):
         build = os.path.join(self.root, "planted-build")
         os.makedirs(build)
-        source = os.path.join(build, "cohort.c")
+        source = os.path.join(build, "aggregator.c")
         with open(source, "w", encoding="utf-8") as file:
             file.write("#include <time.h>\n#include <stdio.h>\n"
                        "long fl_now(void) { puts(\"x\"); return (long)time(NULL); }\n")
         subprocess.run(["cc", "-O0", "-c", source, "-o", source[:-1] + "c.o"], check=True)
-        subprocess.run(["ar", "rc", os.path.join(build, "libfl_core.a"), source[:-1] + "c.o"],
+        subprocess.run(["ar", "rc", os.path.join(build, "libfl_round.a"), source[:-1] + "c.o"],
                        check=True)
         fresh = "\n".join(findings("purity", self.root, build))
-        self.assertIn("libfl_core.a(cohort.c.o): asks for time", fresh)
-        self.assertIn("libfl_core.a(cohort.c.o): asks for puts", fresh)
+        self.assertIn("libfl_round.a(aggregator.c.o): asks for time", fresh)
+        self.assertIn("libfl_round.a(aggregator.c.o): asks for puts", fresh)
         self.assertIn("libfl_wire.a: is not in", fresh)
 
     def test_every_gate_has_a_plant(self):

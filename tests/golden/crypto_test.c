@@ -5,7 +5,7 @@
 //      build/<preset>/golden_crypto_test --write    (from the top of the tree)
 #include "tests/support/unit.h"
 
-#include "common/crypto/hsa.h"
+#include "common/secagg/transcript.h"
 #include "common/crypto/ticket.h"
 #include "tests/support/identity.h"
 

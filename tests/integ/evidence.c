@@ -8,12 +8,12 @@
 #include "common/crypto/hash.h"
 #include "common/model/start.h"
 #include "common/tensor/fixed.h"
-#include "device/synthetic.h"
+#include "device/trainer_synthetic.h"
 #include "tests/support/words.h"
 
 enum { CHUNK = 65536 };
 
-//  The seed of a contribution's dither, as common/host/works.c draws it.
+//  The seed of a contribution's dither, as common/runtime/effects.c draws it.
 static uint64_t
 s_dither(const fl_order *order, const fl_node *node)
 {

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/host/clock.h"
-#include "common/host/home.h"
+#include "common/config/clock.h"
+#include "common/identity/state_dir.h"
 #include "common/net/context.h"
-#include "common/net/link.h"
+#include "common/net/socket.h"
 #include "common/net/zap.h"
 #include "common/wire/codec.h"
 #include "tests/support/words.h"

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "common/core/outbox.h"
-#include "common/net/crew.h"
-#include "common/net/inquiry.h"
-#include "common/net/operator.h"
+#include "common/machine/outbox.h"
+#include "common/net/worker_pool.h"
+#include "common/net/request.h"
+#include "common/net/admin_socket.h"
 #include "tests/support/toy.h"
 
 static char directory[] = "/tmp/fl-net-XXXXXX";

@@ -12,7 +12,7 @@ import time
 from security_peer import (ENDLESS, PATIENT, certified_key, forms, found_in, hostile, read, secrets)
 from fabric import Fabric, expect, fl, flags, main
 
-#  Exit codes of `fl enrol` (cloud/fl/console.h).
+#  Exit codes of `fl enrol` (cloud/fl/context.h).
 SILENT, HOME, EXISTS, NO_TOKEN, TOKEN, EXPIRED, USED_UP, NAME, REFUSED = 3, 4, 5, 6, 7, 8, 9, 10, 11
 
 WORLD = None

@@ -5,8 +5,8 @@
 #define FL_SIM_MASKS_H
 
 #include "common/base/blob.h"
-#include "common/core/masking_cohort.h"
-#include "common/core/masking_member.h"
+#include "common/secagg/server.h"
+#include "common/secagg/client.h"
 
 enum { SIM_NODES_MAX = 256 };
 //  The wall clock at virtual time 0.

@@ -6,7 +6,7 @@
 #include "cloud/root.h"
 #include "common/base/blob.h"
 #include "common/base/rng.h"
-#include "common/core/policy.h"
+#include "common/machine/policy.h"
 #include "common/tensor/fold.h"
 #include "device/device.h"
 #include "edge/edge.h"

@@ -4,7 +4,7 @@
 #ifndef FL_SUPPORT_CHILD_H
 #define FL_SUPPORT_CHILD_H
 
-#include "common/core/member.h"
+#include "common/round/participant.h"
 #include "tests/support/machine.h"
 
 enum { CHILD_CHUNK = FL_CHUNK_BYTES_MIN, CHILD_VEC = 7, CHILD_BYTES = 3 * CHILD_CHUNK };

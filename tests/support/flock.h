@@ -6,9 +6,9 @@
 #ifndef FL_SUPPORT_FLOCK_H
 #define FL_SUPPORT_FLOCK_H
 
-#include "common/core/cohort.h"
-#include "common/core/member.h"
-#include "tests/support/masking.h"
+#include "common/round/aggregator.h"
+#include "common/round/participant.h"
+#include "tests/support/secagg.h"
 
 enum { FLOCK_BEAT_MS = 500, FLOCK_WINDOW_MS = 16000, FLOCK_SLOTS = 4, FLOCK_HELD = 64 };
 

@@ -4,8 +4,8 @@
 #ifndef FL_SUPPORT_MACHINE_H
 #define FL_SUPPORT_MACHINE_H
 
-#include "common/core/outbox.h"
-#include "common/core/policy.h"
+#include "common/machine/outbox.h"
+#include "common/machine/policy.h"
 
 enum {
     MACHINE_ELEMENTS = 40,

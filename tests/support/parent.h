@@ -4,7 +4,7 @@
 #ifndef FL_SUPPORT_PARENT_H
 #define FL_SUPPORT_PARENT_H
 
-#include "common/core/cohort.h"
+#include "common/round/aggregator.h"
 #include "tests/support/machine.h"
 
 extern fl_cohort *parent_cohort;

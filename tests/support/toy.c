@@ -5,7 +5,7 @@
 #include <time.h>
 #include <zmq.h>
 
-#include "common/core/outbox.h"
+#include "common/machine/outbox.h"
 
 static const char *const loopback = "tcp://127.0.0.1:0";
 

@@ -6,8 +6,8 @@
 #ifndef FL_SUPPORT_TROOP_H
 #define FL_SUPPORT_TROOP_H
 
-#include "common/core/member_inside.h"
-#include "tests/support/masking.h"
+#include "common/round/participant_inside.h"
+#include "tests/support/secagg.h"
 
 enum { TROOP_BEAT_MS = 10000, TROOP_BUDGET_MS = 50000, TROOP_AGAIN_MS = 700, TROOP_SAMPLES = 77 };
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "common/core/masking.h"
+#include "common/secagg/secagg.h"
 
 static fl_conf *conf;
 static fl_why why;

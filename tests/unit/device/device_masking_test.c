@@ -1,8 +1,8 @@
 //  A device in masked rounds: what it does with an update that was masked, that came late, or that
-//  a newer round overtook. The two other members of its block are those of tests/support/masking.h.
+//  a newer round overtook. The two other members of its block are those of tests/support/secagg.h.
 #include "tests/support/unit.h"
 
-#include "tests/support/masking.h"
+#include "tests/support/secagg.h"
 
 #include <string.h>
 

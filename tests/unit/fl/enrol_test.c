@@ -6,9 +6,9 @@
 #include "tests/support/place.h"
 #include "tests/unit/fl/fake.h"
 
-#include "common/app/lock.h"
-#include "common/host/enrolment.h"
-#include "common/host/home.h"
+#include "common/config/lock.h"
+#include "common/identity/enrol_client.h"
+#include "common/identity/state_dir.h"
 
 // ---- a parent and its authority, in memory ----------------------------------------------------
 static struct {

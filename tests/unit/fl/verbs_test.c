@@ -7,7 +7,7 @@
 #include "tests/unit/fl/fake.h"
 
 #include "common/crypto/token.h"
-#include "common/host/home.h"
+#include "common/identity/state_dir.h"
 #include "common/store/file.h"
 
 #include <unistd.h>

@@ -1,0 +1,97 @@
+#include "cloud/central_baseline.h"
+
+#include <stdlib.h>
+
+//  Samples scored at a time: large enough for the products to run at full speed.
+enum { ASSESS_BATCH = 256 };
+
+static fl_status
+s_no_memory(const fl_shape *shape, fl_why *why)
+{
+    fl_why_set(why, "no memory for a network of %llu parameters",
+               (unsigned long long)fl_shape_elements(shape));
+    return FL_NOMEM;
+}
+
+static fl_status
+s_check(const fl_samples *samples, const fl_shape *shape, fl_why *why)
+{
+    if (samples->count == 0) {
+        fl_why_set(why, "the data set is empty");
+        return FL_MISSING;
+    }
+    return fl_samples_check(samples, shape, why);
+}
+
+static fl_status
+s_score(fl_network *network, const float *parameters, const fl_samples *test, fl_watch *watch,
+        fl_reference *result)
+{
+    fl_score score;
+    fl_status status = fl_assess(network, test, parameters, watch, &score);
+    if (status == FL_OK) {
+        result->loss = score.loss / (double)score.samples;
+        result->accuracy = (double)score.correct / (double)score.samples;
+    }
+    return status;
+}
+
+fl_status
+fl_reference_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test, fl_watch *watch,
+                      fl_reference *result, fl_why *why)
+{
+    fl_safetensors file;
+    fl_shape shape;
+    fl_status status = fl_safetensors_parse(blob, &file, why);
+    if (status == FL_OK) {
+        status = fl_shape_infer(&file, &shape, why);
+    }
+    if (status == FL_OK) {
+        status = s_check(test, &shape, why);
+    }
+    if (status != FL_OK) {
+        return status;
+    }
+    float *parameters = malloc((size_t)file.elements * sizeof *parameters);
+    fl_network *network = fl_network_new(&shape, ASSESS_BATCH, gemm);
+    if (parameters == NULL || network == NULL) {
+        status = s_no_memory(&shape, why);
+    } else {
+        fl_safetensors_read(&file, 0, file.elements, parameters);
+        status = s_score(network, parameters, test, watch, result);
+    }
+    fl_network_destroy(&network);
+    free(parameters);
+    return status;
+}
+
+fl_status
+fl_reference_train(const fl_shape *shape, fl_gemm gemm, const fl_recipe *recipe,
+                   const fl_samples *train, const fl_samples *test, fl_watch *watch,
+                   fl_reference *result, fl_why *why)
+{
+    fl_status status = s_check(train, shape, why);
+    if (status == FL_OK) {
+        status = s_check(test, shape, why);
+    }
+    if (status != FL_OK) {
+        return status;
+    }
+    const uint32_t batch = recipe->batch > ASSESS_BATCH ? recipe->batch : ASSESS_BATCH;
+    float *parameters = malloc((size_t)fl_shape_elements(shape) * sizeof *parameters);
+    fl_network *network = fl_network_new(shape, batch, gemm);
+    status = FL_NOMEM;
+    if (parameters != NULL && network != NULL) {
+        fl_network_init(shape, recipe->seed, parameters);
+        status = fl_learn(network, recipe, train, NULL, parameters, watch);
+    }
+    if (status == FL_OK) {
+        status = s_score(network, parameters, test, watch, result);
+    }
+    if (status == FL_NOMEM) {
+        status = s_no_memory(shape, why);
+    }
+    fl_network_destroy(&network);
+    free(parameters);
+    return status;
+}

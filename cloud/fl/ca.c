@@ -1,0 +1,191 @@
+//  fl ca init, fl token: the operator's console. The authority's secret never leaves its directory.
+#include <string.h>
+
+#include "cloud/fl/verbs.h"
+#include "common/crypto/token.h"
+#include "common/identity/state_dir.h"
+#include "common/store/file.h"
+
+// ---- fl ca init -------------------------------------------------------------------------------
+int
+fl_verb_ca_init(void *context, const fl_conf *conf)
+{
+    const fl_console *console = context;
+    const char *directory = fl_conf_text(conf, "authority");
+    char key[2 * FL_SIGN_PUBLIC_BYTES + 1];
+    fl_authority *authority = NULL;
+    fl_why why = { "" };
+    fl_status status = fl_home_secret_make(directory, &console->entropy, &authority, &why);
+    if (status != FL_OK) {
+        return fl_console_fail(console, "ca init", fl_console_code(status), "%s", why.text);
+    }
+    fl_hex(fl_authority_public_of(authority)->ed, FL_SIGN_PUBLIC_BYTES, key);
+    fl_authority_destroy(&authority);
+    if (fl_conf_bool(conf, "json")) {
+        json_t *answer = json_pack("{s:s, s:s}", "authority", directory, "key", key);
+        fl_console_print(console, &answer);
+    } else {
+        (void)fprintf(console->out, "authority %.16s made in %s: keep %s secret and backed up\n",
+                      key, directory, FL_HOME_SECRET);
+    }
+    return FL_EXIT_OK;
+}
+
+// ---- fl token ---------------------------------------------------------------------------------
+//  The certificate that the root has recorded for a node.
+static int
+s_ask_certificate(const fl_console *console, const fl_conf *conf, const char *name, fl_blob **blob)
+{
+    json_t *answer = NULL;
+    int code = fl_console_answer(console, conf, "certificate", name, &answer);
+    if (code != FL_EXIT_OK) {
+        return code;
+    }
+    const char *hex = json_string_value(json_object_get(answer, "said"));
+    size_t size = hex == NULL ? 0 : strlen(hex) / 2;
+    *blob = fl_blob_new(size);
+    if (*blob == NULL || size == 0 || !fl_unhex(hex, fl_blob_data(*blob), (unsigned)size)) {
+        fl_blob_unref(blob);
+        code = fl_console_fail(console, "token", FL_EXIT_FAILED,
+                               "the root's answer is no certificate; is it of another version?");
+    }
+    json_decref(answer);
+    return code;
+}
+
+//  The parent's certificate, proved; its key goes into the token.
+static int
+s_parent(const fl_console *console, const fl_conf *conf, const fl_authority *authority,
+         fl_token *token)
+{
+    const char *path = fl_conf_text(conf, "parent.cert"), *name = fl_conf_text(conf, "parent");
+    fl_blob *blob = NULL;
+    fl_cert cert;
+    fl_why why = { "" };
+    if (name[0] != '\0') {
+        int code = s_ask_certificate(console, conf, name, &blob);
+        if (code != FL_EXIT_OK) {
+            return code;
+        }
+        path = name;
+    } else if (fl_file_read(path, FL_CERT_BYTES_MAX, &blob, &why) != FL_OK) {
+        return fl_console_fail(console, "token", FL_EXIT_HOME, "%s", why.text);
+    }
+    fl_trust trust = fl_cert_check(fl_blob_bytes(blob), fl_authority_public_of(authority),
+                                   console->wall_s(), FL_ROLES_PARENT, &cert);
+    fl_blob_unref(&blob);
+    if (trust != FL_TRUST_OK) {
+        return fl_console_fail(console, "token", FL_EXIT_REFUSED,
+                            "%s is no certificate of a parent under this authority (%s): give "
+                            "node.cert of the root or of an edge", path, fl_trust_name(trust));
+    }
+    memcpy(token->parent, cert.keys.x, sizeof token->parent);
+    return FL_EXIT_OK;
+}
+
+static int
+s_terms(const fl_console *console, const fl_conf *conf, fl_token *token)
+{
+    const char *name = fl_conf_text(conf, "name"), *prefix = fl_conf_text(conf, "prefix");
+    const char *endpoint = fl_conf_text(conf, "endpoint");
+    const char *chosen = name[0] != '\0' ? name : prefix;
+    if (strlen(chosen) >= sizeof token->name) {
+        return fl_console_fail(console, "token", FL_EXIT_USAGE,
+                            "'%s' is too long for a node name: at most %zu characters", chosen,
+                            sizeof token->name - 1);
+    }
+    if (strncmp(endpoint, "tcp://", strlen("tcp://")) != 0) {
+        return fl_console_fail(console, "token", FL_EXIT_USAGE,
+                            "--endpoint: '%.128s' is no tcp://HOST:PORT", endpoint);
+    }
+    if (strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX) {
+        return fl_console_fail(console, "token", FL_EXIT_USAGE,
+                            "the endpoint is too long: at most %d characters",
+                            FL_ENDPOINT_LENGTH_MAX);
+    }
+    token->role = fl_conf_choice(conf, "role") == 0 ? FL_ROLE_DEVICE : FL_ROLE_EDGE;
+    token->exact = name[0] != '\0';
+    memcpy(token->name, chosen, strlen(chosen));
+    memcpy(token->endpoint, endpoint, strlen(endpoint));
+    token->count = (uint32_t)fl_conf_int(conf, "count");
+    token->not_after = console->wall_s() + (uint64_t)(fl_conf_real(conf, "hours") * 3600);
+    return FL_EXIT_OK;
+}
+
+static int
+s_hand_out(const fl_console *console, const fl_conf *conf, const fl_token *token)
+{
+    char text[FL_TOKEN_TEXT_BYTES + 1];
+    const char *path = fl_conf_text(conf, "out");
+    fl_why why = { "" };
+    fl_status status = FL_OK;
+    fl_token_text(token, text);
+    if (path[0] != '\0') {
+        size_t length = strlen(text);
+        text[length] = '\n';
+        status = fl_file_write(path, fl_bytes_of(text, length + 1), 0600, &why);
+        text[length] = '\0';
+    }
+    if (status == FL_OK && fl_conf_bool(conf, "json")) {
+        json_t *answer = json_pack(
+            "{s:s, s:s, s:s, s:b, s:I, s:I, s:s}", path[0] != '\0' ? "file" : "token",
+            path[0] != '\0' ? path : text, "role", fl_role_name(token->role), "name", token->name,
+            "exact", token->exact, "count", (json_int_t)token->count, "not_after",
+            (json_int_t)token->not_after, "endpoint", token->endpoint);
+        fl_console_print(console, &answer);
+    } else if (status == FL_OK && path[0] == '\0') {
+        (void)fprintf(console->out, "%s\n", text);
+    }
+    fl_wipe(text, sizeof text);
+    return status == FL_OK
+               ? FL_EXIT_OK
+               : fl_console_fail(console, "token", fl_console_code(status), "%s", why.text);
+}
+
+int
+fl_verb_token(void *context, const fl_conf *conf)
+{
+    const fl_console *console = context;
+    fl_authority *authority = NULL;
+    fl_token token = { 0 };
+    fl_why why = { "" };
+    fl_status status = fl_home_secret_load(fl_conf_text(conf, "authority"), &authority, &why);
+    if (status != FL_OK) {
+        return fl_console_fail(console, "token", fl_console_code(status), "%s", why.text);
+    }
+    int code = s_parent(console, conf, authority, &token);
+    if (code == FL_EXIT_OK) {
+        code = s_terms(console, conf, &token);
+    }
+    if (code == FL_EXIT_OK &&
+        fl_token_make(authority, console->wall_s(), &console->entropy, &token, &why) != FL_OK) {
+        code = fl_console_fail(console, "token", FL_EXIT_USAGE, "%s", why.text);
+    }
+    if (code == FL_EXIT_OK) {
+        code = s_hand_out(console, conf, &token);
+    }
+    fl_authority_destroy(&authority);
+    fl_wipe(&token, sizeof token);
+    return code;
+}
+
+fl_status
+fl_check_token(const fl_conf *conf, fl_why *why)
+{
+    bool name = fl_conf_text(conf, "name")[0] != '\0';
+    if ((fl_conf_text(conf, "parent")[0] != '\0') ==
+        (fl_conf_text(conf, "parent.cert")[0] != '\0')) {
+        fl_why_set(why, "--parent-cert: name the file with the parent's certificate; or ask the "
+                        "root for it, with --parent NODE and its --state");
+        return FL_MISMATCH;
+    }
+    if (name && fl_conf_text(conf, "prefix")[0] != '\0') {
+        fl_why_set(why, "--name and --prefix exclude each other");
+        return FL_MISMATCH;
+    }
+    if (name && fl_conf_int(conf, "count") != 1) {
+        fl_why_set(why, "--count: one name is one node; use --prefix for several");
+        return FL_RANGE;
+    }
+    return FL_OK;
+}

@@ -1,0 +1,145 @@
+#include "cloud/fl/context.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/identity/state_dir.h"
+
+int
+fl_console_fail(const fl_console *self, const char *verb, int code, const char *format, ...)
+{
+    va_list args;
+    (void)fprintf(self->err, "fl %s: ", verb);
+    va_start(args, format);
+    (void)vfprintf(self->err, format, args);
+    va_end(args);
+    (void)fputc('\n', self->err);
+    return code;
+}
+
+int
+fl_console_code(fl_status status)
+{
+    return status == FL_OK       ? FL_EXIT_OK
+           : status == FL_EXISTS ? FL_EXIT_EXISTS
+           : status == FL_NOMEM  ? FL_EXIT_FAILED
+                                 : FL_EXIT_HOME;
+}
+
+const char *
+fl_console_state(const fl_console *self, const fl_conf *conf, const char *verb)
+{
+    const char *state = fl_conf_text(conf, "state");
+    if (state[0] == '\0') {
+        state = self->state == NULL ? "" : self->state;
+    }
+    if (state[0] == '\0') {
+        (void)fl_console_fail(self, verb, FL_EXIT_USAGE,
+                           "no state directory: give --state DIR or set FL_STATE");
+        return NULL;
+    }
+    return state;
+}
+
+uint32_t
+fl_console_columns(const fl_console *self)
+{
+    uint32_t columns, rows;
+    return self->screen(self->self, &columns, &rows) ? columns : FL_CONSOLE_WIDE;
+}
+
+//  The process's own words out of {"error": ...}; NULL when there are none.
+static const char *
+s_error_of(const json_t *answer)
+{
+    return json_string_value(json_object_get(answer, "error"));
+}
+
+//  What came back, as JSON and exit code.
+static int
+s_take(const fl_message *reply, fl_bytes body, json_t **answer, fl_why *why)
+{
+    json_error_t trouble;
+    if (reply->verb == FL_REFUSED) {
+        fl_why_set(why, "the process refuses: %s (%s)", reply->refused.text,
+                   fl_reason_name(reply->refused.reason));
+        return FL_EXIT_REFUSED;
+    }
+    json_t *json = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, &trouble);
+    if (reply->answer.code != 0) {
+        const char *said = s_error_of(json);
+        fl_why_set(why, "%s", said == NULL ? "the process says no more than that it failed" : said);
+        json_decref(json);
+        return reply->answer.code;
+    }
+    if (!json_is_object(json)) {
+        fl_why_set(why, "the answer is no JSON object; is the process of another version?");
+        json_decref(json);
+        return FL_EXIT_FAILED;
+    }
+    *answer = json;
+    return FL_EXIT_OK;
+}
+
+int
+fl_console_ask(const fl_console *self, const char *state, const char *verb, const char *argument,
+            uint32_t timeout_ms, json_t **answer, fl_why *why)
+{
+    char path[FL_HOME_PATH_MAX], endpoint[FL_HOME_PATH_MAX + 8];
+    struct stat about;
+    fl_message reply, question = { .verb = FL_ASK };
+    fl_bytes body = { 0 };
+    *answer = NULL;
+    if (fl_home_path(state, FL_HOME_OPERATOR, path, why) != FL_OK) {
+        return FL_EXIT_HOME;
+    }
+    if (lstat(path, &about) != 0 && errno == EACCES) {
+        fl_why_set(why, "%s belongs to another user, and only that user may ask: run fl as it",
+                   state);
+        return FL_EXIT_HOME;
+    }
+    if (lstat(path, &about) != 0) {
+        fl_why_set(why, "no process runs in %s (there is no %s): start it, or name another "
+                   "directory with --state", state, FL_HOME_OPERATOR);
+        return FL_EXIT_SILENT;
+    }
+    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
+    (void)snprintf(question.ask.verb, sizeof question.ask.verb, "%s", verb);
+    int length = snprintf(question.ask.argument, sizeof question.ask.argument, "%s", argument);
+    if (length >= (int)sizeof question.ask.argument) {
+        fl_why_set(why, "'%.40s...' is too long", argument);
+        return FL_EXIT_USAGE;
+    }
+    const fl_inquiry_conf to = { .endpoint = endpoint };
+    if (self->ask(self->self, &to, &question, FL_ANSWER, timeout_ms, &reply, &body, why) != FL_OK) {
+        return FL_EXIT_SILENT;
+    }
+    return s_take(&reply, body, answer, why);
+}
+
+int
+fl_console_answer(const fl_console *self, const fl_conf *conf, const char *verb,
+                  const char *argument, json_t **answer)
+{
+    fl_why why = { "" };
+    const char *state = fl_console_state(self, conf, verb);
+    *answer = NULL;
+    if (state == NULL) {
+        return FL_EXIT_USAGE;
+    }
+    int code = fl_console_ask(self, state, verb, argument, (uint32_t)fl_conf_ms(conf, "timeout"),
+                           answer, &why);
+    return code == FL_EXIT_OK ? code : fl_console_fail(self, verb, code, "%s", why.text);
+}
+
+void
+fl_console_print(const fl_console *self, json_t **answer_p)
+{
+    (void)json_dumpf(*answer_p, self->out,
+                     JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    (void)fputc('\n', self->out);
+    json_decref(*answer_p);
+    *answer_p = NULL;
+}

@@ -1,0 +1,203 @@
+#include "cloud/global_model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud/central_baseline.h"
+#include "common/base/log.h"
+#include "common/crypto/hash.h"
+#include "common/runtime/durable.h"
+#include "common/model/safetensors.h"
+
+enum { RANGE = 1 << 14 }; // elements of the mean in hand at a time
+
+struct fl_server {
+    fl_server_conf conf;
+    fl_blob *model;        // the newest; durable but between apply and save
+    fl_hash hash;          // of it, once it was made here
+    fl_safetensors file;   // a view of it
+    float mean[RANGE];
+    fl_optimizer *optimizer;
+};
+
+static fl_status
+s_restore(fl_server *self, fl_bytes state, fl_why *why)
+{
+    uint64_t count = 0;
+    float *kept = fl_optimizer_state(self->optimizer, &count);
+    if (state.size == 0) {
+        return FL_OK;
+    }
+    if (state.size != count * sizeof *kept) {
+        fl_why_set(why,
+                   "the checkpoint's optimizer state has %zu bytes, this optimizer keeps %llu: set "
+                   "server.optimizer as it was when the run began",
+                   state.size, (unsigned long long)(count * sizeof *kept));
+        return FL_MISMATCH;
+    }
+    memcpy(kept, state.data, state.size);
+    return FL_OK;
+}
+
+fl_status
+fl_server_new(const fl_server_conf *conf, fl_blob *model, fl_bytes optimizer_state,
+              fl_server **server, fl_why *why)
+{
+    *server = NULL;
+    fl_server *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    self->conf = *conf;
+    self->model = fl_blob_ref(model);
+    fl_status status = fl_safetensors_parse(fl_blob_bytes(model), &self->file, why);
+    if (status == FL_OK) {
+        self->optimizer = fl_optimizer_new(&conf->optimizer, self->file.elements);
+        status = self->optimizer != NULL ? FL_OK : FL_NOMEM;
+        fl_why_set(why, "out of memory for a model of %llu parameters",
+                   (unsigned long long)self->file.elements);
+    }
+    if (status == FL_OK) {
+        status = s_restore(self, optimizer_state, why);
+    }
+    if (status != FL_OK) {
+        fl_server_destroy(&self);
+        return status;
+    }
+    *server = self;
+    return FL_OK;
+}
+
+void
+fl_server_destroy(fl_server **self_p)
+{
+    fl_server *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        fl_optimizer_destroy(&self->optimizer);
+        fl_blob_unref(&self->model);
+        free(self);
+    }
+}
+
+uint64_t
+fl_server_elements(const fl_server *self)
+{
+    return self->file.elements;
+}
+
+static void
+s_score(fl_server *self, fl_applied *applied)
+{
+    fl_reference score;
+    fl_watch watch = { .cancel = false };
+    fl_why why;
+    applied->loss = NAN;
+    applied->accuracy = NAN;
+    if (self->conf.test.count == 0) {
+        return;
+    }
+    if (fl_reference_evaluate(fl_blob_bytes(applied->model), self->conf.gemm, &self->conf.test,
+                              &watch, &score, &why) == FL_OK) {
+        applied->loss = score.loss;
+        applied->accuracy = score.accuracy;
+    } else {
+        fl_log(FL_LOG_ERROR, "not-scored", fl_log_text("why", why.text));
+    }
+}
+
+//  The old values and the mean's step, range by range, straight into the new file.
+static void
+s_advance(fl_server *self, const fl_fold *fold, uint64_t weight, float *values)
+{
+    const uint64_t elements = self->file.elements;
+    for (uint64_t first = 0; first < elements; first += RANGE) {
+        uint64_t count = elements - first < RANGE ? elements - first : RANGE;
+        fl_safetensors_read(&self->file, first, count, values + first);
+        fl_fold_mean(fold, weight, first, count, self->mean);
+        fl_optimizer_apply(self->optimizer, self->mean, values + first, first, count);
+    }
+}
+
+static bool
+s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
+{
+    fl_server *self = arg;
+    const uint64_t elements = self->file.elements;
+    FL_ASSERT(fl_fold_elements(fold) == elements);
+    fl_safetensors_note note = { .key = "round" };
+    (void)snprintf(note.text, sizeof note.text, "%llu",
+                   (unsigned long long)effect->apply.order.round);
+    if (fl_safetensors_save(self->file.tensor, self->file.count, &note, 1, NULL,
+                            &applied->model) != FL_OK) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "the next model"));
+        return false;
+    }
+    float *values = fl_safetensors_values(applied->model, elements);
+    s_advance(self, fold, effect->apply.weight, values);
+    applied->hash = fl_hash_of(fl_blob_bytes(applied->model));
+    fl_blob_unref(&self->model);
+    self->model = fl_blob_ref(applied->model);
+    self->hash = applied->hash;
+    self->file.data = fl_bytes_of(values, elements * sizeof *values);
+    s_score(self, applied);
+    return true;
+}
+
+fl_applier
+fl_server_applier(fl_server *self)
+{
+    return (fl_applier){ .self = self, .apply = s_apply };
+}
+
+//  The checkpoint first: the ledger never names a model that is not there.
+static fl_status
+s_save_close(fl_server *self, const fl_report *report, fl_why *why)
+{
+    fl_status status = FL_OK;
+    uint64_t model_bytes = 0;
+    if (report->close == FL_CLOSE_DONE) {
+        FL_ASSERT(fl_hash_equal(&self->hash, &report->model));
+        uint64_t count = 0;
+        const float *state = fl_optimizer_state(self->optimizer, &count);
+        model_bytes = fl_blob_size(self->model);
+        status = fl_checkpoints_save(self->conf.checkpoints, &report->model,
+                                     fl_blob_bytes(self->model),
+                                     fl_bytes_of(state, count * sizeof *state), why);
+    }
+    if (status == FL_OK) {
+        status = fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
+    }
+    return status;
+}
+
+static bool
+s_save(void *arg, fl_save what, const fl_report *report)
+{
+    fl_server *self = arg;
+    fl_why why;
+    fl_status status = what == FL_SAVE_OPEN ? fl_ledger_round_open(self->conf.ledger, report, &why)
+                                            : s_save_close(self, report, &why);
+    if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why.text));
+    }
+    return status == FL_OK;
+}
+
+static bool
+s_keep(void *arg, const fl_effect *keep)
+{
+    const fl_server *self = arg;
+    const fl_keeper keeper = { .ledger = self->conf.ledger };
+    return fl_keeper_keep(&keeper, keep);
+}
+
+fl_saver
+fl_server_saver(fl_server *self)
+{
+    return (fl_saver){ .self = self, .save = s_save, .keep = s_keep };
+}

@@ -1,0 +1,79 @@
+#include "common/admin/healthcheck.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/config/lock.h"
+#include "common/identity/state_dir.h"
+#include "common/net/context.h"
+#include "common/net/request.h"
+
+enum { HEALTH_MS = 3000, SAID_MAX = 200 };
+
+static fl_status
+s_ask(const char *endpoint, fl_why *why)
+{
+    const fl_inquiry_conf to = { .endpoint = endpoint };
+    const fl_message question = { .verb = FL_ASK, .ask = { .verb = "health" } };
+    fl_message reply;
+    fl_bytes body = { 0 };
+    fl_inquiry *inquiry = fl_inquiry_new(&to, why);
+    if (inquiry == NULL) {
+        return FL_IO;
+    }
+    fl_status status = fl_inquiry_ask(inquiry, &question, FL_ANSWER, HEALTH_MS, &reply, &body, why);
+    int length = (int)(body.size < SAID_MAX ? body.size : SAID_MAX);
+    if (status == FL_OK && reply.verb == FL_ANSWER && reply.answer.code == 0) {
+        (void)printf("%.*s\n", length, (const char *)body.data);
+    } else if (status == FL_OK) {
+        fl_why_set(why, "it is not well: %.*s", length, (const char *)body.data);
+        status = FL_IO;
+    }
+    fl_inquiry_destroy(&inquiry);
+    return status;
+}
+
+//  A socket file that a dead process left, or none.
+static bool
+s_listens(const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof address.sun_path) {
+        return true; // the question will tell
+    }
+    memcpy(address.sun_path, path, strlen(path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool listens = fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return listens;
+}
+
+fl_status
+fl_health_ask(const char *state, const char *program, fl_why *why)
+{
+    char path[FL_HOME_PATH_MAX], endpoint[FL_HOME_PATH_MAX + 8];
+    fl_status status = fl_home_path(state, FL_HOME_OPERATOR, path, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    if (!s_listens(path)) {
+        if (fl_lock_ours(state, program)) {
+            (void)puts("{\"ok\":true,\"said\":\"it starts; its log says what it waits for\"}");
+            return FL_OK;
+        }
+        fl_why_set(why, "no %s runs in %s", program, state);
+        return FL_MISSING;
+    }
+    status = fl_net_open(1, why);
+    if (status == FL_OK) {
+        (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
+        status = s_ask(endpoint, why);
+        fl_net_close();
+    }
+    return status;
+}

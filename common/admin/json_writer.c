@@ -1,0 +1,113 @@
+#include "common/admin/json_writer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REAL_DIGITS = 9, HEX_BYTES_MAX = 32 };
+
+fl_sheet
+fl_sheet_begin(void)
+{
+    json_t *top = json_object();
+    return (fl_sheet){ .top = top, .broken = top == NULL };
+}
+
+fl_blob *
+fl_sheet_end(fl_sheet *self)
+{
+    fl_blob *blob = NULL;
+    char *text = self->broken ? NULL
+                              : json_dumps(self->top, JSON_COMPACT | JSON_PRESERVE_ORDER |
+                                                          JSON_REAL_PRECISION(REAL_DIGITS));
+    if (text != NULL) {
+        blob = fl_blob_copy(fl_bytes_of(text, strlen(text)));
+    }
+    free(text);
+    json_decref(self->top);
+    self->top = NULL;
+    return blob;
+}
+
+//  Takes `value`, NULL included.
+static void
+s_put(fl_sheet *self, json_t *in, const char *key, json_t *value)
+{
+    if (json_object_set_new(in, key, value) != 0) {
+        self->broken = true;
+    }
+}
+
+json_t *
+fl_sheet_object(fl_sheet *self, json_t *in, const char *key)
+{
+    json_t *made = json_object();
+    s_put(self, in, key, made);
+    return self->broken ? NULL : made;
+}
+
+json_t *
+fl_sheet_array(fl_sheet *self, json_t *in, const char *key)
+{
+    json_t *made = json_array();
+    s_put(self, in, key, made);
+    return self->broken ? NULL : made;
+}
+
+json_t *
+fl_sheet_item(fl_sheet *self, json_t *array)
+{
+    json_t *made = json_object();
+    if (json_array_append_new(array, made) != 0) {
+        self->broken = true;
+    }
+    return self->broken ? NULL : made;
+}
+
+void
+fl_sheet_text(fl_sheet *self, json_t *in, const char *key, const char *value)
+{
+    s_put(self, in, key, value == NULL ? json_null() : json_string(value));
+}
+
+void
+fl_sheet_whole(fl_sheet *self, json_t *in, const char *key, uint64_t value)
+{
+    s_put(self, in, key, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
+}
+
+void
+fl_sheet_real(fl_sheet *self, json_t *in, const char *key, double value)
+{
+    s_put(self, in, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+void
+fl_sheet_bool(fl_sheet *self, json_t *in, const char *key, bool value)
+{
+    s_put(self, in, key, json_boolean(value));
+}
+
+void
+fl_sheet_null(fl_sheet *self, json_t *in, const char *key)
+{
+    s_put(self, in, key, json_null());
+}
+
+void
+fl_sheet_hex(fl_sheet *self, json_t *in, const char *key, const void *bytes, unsigned size)
+{
+    static const uint8_t zeros[HEX_BYTES_MAX];
+    char text[2 * HEX_BYTES_MAX + 1];
+    FL_ASSERT(size <= HEX_BYTES_MAX);
+    fl_hex(bytes, size, text);
+    fl_sheet_text(self, in, key, memcmp(bytes, zeros, size) == 0 ? NULL : text);
+}
+
+void
+fl_sheet_append(fl_sheet *self, json_t *array, const char *value)
+{
+    if (json_array_append_new(array, json_string(value)) != 0) {
+        self->broken = true;
+    }
+}

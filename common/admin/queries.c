@@ -1,0 +1,207 @@
+#include "common/admin/queries.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/clock.h"
+
+//  Exit codes of `fl`: its manual page says what each means.
+enum { FAILED = 1, UNUSABLE = 2, MISSING = 13 };
+
+struct fl_desk {
+    fl_desk_conf conf;
+};
+
+fl_desk *
+fl_desk_new(const fl_desk_conf *conf)
+{
+    fl_desk *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        self->conf = *conf;
+    }
+    return self;
+}
+
+void
+fl_desk_destroy(fl_desk **self_p)
+{
+    free(*self_p);
+    *self_p = NULL;
+}
+
+void
+fl_desk_say(fl_desk *self, uint32_t ticket, uint8_t code, const char *text)
+{
+    fl_blob *json = code == 0 ? fl_view_said(text) : fl_view_error(text);
+    fl_station_answer(self->conf.station, ticket, code, &json);
+}
+
+static void
+s_work(void *arg)
+{
+    fl_question *question = arg;
+    question->work(question);
+}
+
+static void
+s_done(void *arg, bool ran)
+{
+    fl_question *question = arg;
+    if (ran) {
+        fl_station_answer(question->desk->conf.station, question->ticket, question->code,
+                          &question->json);
+    }
+    fl_blob_unref(&question->json);
+    free(question);
+}
+
+void
+fl_desk_put(fl_desk *self, const fl_question *question)
+{
+    fl_question *kept = malloc(sizeof *kept);
+    FL_ASSERT(kept != NULL);
+    *kept = *question;
+    kept->desk = self;
+    const fl_job job = { .strand = FL_STRAND_STORE, .work = s_work, .done = s_done, .arg = kept };
+    if (fl_crew_add(fl_station_crew(self->conf.station), &job) != FL_OK) {
+        fl_desk_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
+        free(kept);
+    }
+}
+
+static fl_view_input
+s_input(fl_desk *self)
+{
+    fl_station *station = self->conf.station;
+    fl_view_input input = { .version = FL_VERSION,
+                            .now = fl_clock_ms(),
+                            .net = fl_station_counters(station),
+                            .metrics = fl_station_metrics(station) };
+    input.uptime_ms = (uint64_t)(input.now - fl_station_since(station));
+    self->conf.fill(self->conf.self, &input);
+    return input;
+}
+
+static void
+s_status(fl_desk *self, uint32_t ticket)
+{
+    fl_view_input input = s_input(self);
+    fl_blob *json = fl_view_status(&input);
+    fl_station_answer(self->conf.station, ticket, 0, &json);
+}
+
+static void
+s_fail(fl_question *question, fl_status status, const char *text)
+{
+    question->code = status == FL_MISSING ? MISSING : FAILED;
+    question->json = fl_view_error(text);
+}
+
+static void
+s_report(fl_question *question)
+{
+    fl_why why;
+    fl_ledger_round *round = NULL;
+    fl_status status = fl_ledger_round_get(question->desk->conf.ledger, &question->run,
+                                           question->number, &round, &why);
+    if (status != FL_OK) {
+        s_fail(question, status, why.text);
+    } else if (!round->closed) {
+        s_fail(question, FL_MISSING, "that round is not closed yet");
+    } else {
+        question->json = fl_view_report(&round->report, round->model_bytes, round->opened_at,
+                                        round->closed_at);
+    }
+    fl_ledger_round_destroy(&round);
+}
+
+static void
+s_rounds(fl_question *question)
+{
+    fl_why why;
+    uint32_t count = 0;
+    fl_ledger_round *rounds = calloc(FL_VIEW_ROUNDS_MAX, sizeof *rounds);
+    if (rounds == NULL) {
+        s_fail(question, FL_NOMEM, "out of memory");
+    } else if (fl_ledger_rounds(question->desk->conf.ledger, &question->run, question->number,
+                                rounds, FL_VIEW_ROUNDS_MAX, &count, &why) != FL_OK) {
+        s_fail(question, FL_IO, why.text);
+    } else {
+        question->json = fl_view_rounds(rounds, count);
+    }
+    free(rounds);
+}
+
+static void
+s_export(fl_question *question)
+{
+    fl_why why = { "" };
+    fl_ledger_round *round = NULL;
+    char path[FL_HOME_PATH_MAX], whole[PATH_MAX];
+    fl_status status = fl_ledger_round_get(question->desk->conf.ledger, &question->run,
+                                           question->number, &round, &why);
+    if (status != FL_OK) {
+        s_fail(question, status, why.text);
+    } else if (!fl_checkpoints_path(question->desk->conf.checkpoints, &round->report.model, path,
+                                    sizeof path)) {
+        s_fail(question, FL_RANGE, "the path of the model is too long");
+    } else if (realpath(path, whole) == NULL) {     // who asks may stand in another directory
+        s_fail(question, FL_MISSING, "the model of that round is not kept any more; see the "
+                                     "setting checkpoints");
+    } else {
+        question->json = fl_view_export(whole, &round->report.model, round->report.round,
+                                        round->model_bytes);
+    }
+    fl_ledger_round_destroy(&round);
+}
+
+static bool
+s_number(const char *text, uint64_t *number)
+{
+    char *end = NULL;
+    *number = 0;
+    if (text[0] == '\0') {
+        return true;
+    }
+    if (text[0] < '0' || text[0] > '9') {
+        return false;
+    }
+    *number = strtoull(text, &end, 10);
+    return *end == '\0';
+}
+
+bool
+fl_desk_ask(fl_desk *self, uint32_t ticket, const fl_ask *ask)
+{
+    static const struct {
+        const char *verb;
+        void (*work)(fl_question *question);
+        bool models;
+    } questions[] = { { "report", s_report, false },
+                      { "rounds", s_rounds, false },
+                      { "export", s_export, true } };
+    if (strcmp(ask->verb, "status") == 0) {
+        s_status(self, ticket);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        if (strcmp(ask->verb, questions[i].verb) != 0) {
+            continue;
+        }
+        bool kept = questions[i].models ? self->conf.checkpoints != NULL
+                                        : self->conf.ledger != NULL;
+        fl_question question = { .ticket = ticket, .work = questions[i].work };
+        if (!kept) {
+            return false;
+        }
+        if (!s_number(ask->argument, &question.number)) {
+            fl_desk_say(self, ticket, UNUSABLE, "the argument is a round, a whole number");
+            return true;
+        }
+        question.run = s_input(self).run;
+        fl_desk_put(self, &question);
+        return true;
+    }
+    return false;
+}

@@ -1,0 +1,39 @@
+//  cli - the verbs of a command as one table: name, arguments, settings, help, function. Help, the
+//  man page and «did you mean» come from the table, exit codes from a second one.
+#ifndef FL_CONFIG_CLI_H
+#define FL_CONFIG_CLI_H
+
+#include "common/config/conf.h"
+
+//  What every command answers; its own codes start at 3.
+enum { FL_EXIT_OK = 0, FL_EXIT_FAILED = 1, FL_EXIT_USAGE = 2 };
+
+typedef struct fl_command {
+    //  `name` is the verb, one or two words ("report", "ca init"); flags_only is set for it.
+    fl_program program;
+    //  `context` is the caller's. Returns the exit code.
+    int (*run)(void *context, const fl_conf *conf);
+} fl_command;
+
+typedef struct fl_exit {
+    int code;
+    const char *meaning;
+} fl_exit;
+
+typedef struct fl_cli {
+    const char *name; // "fl"
+    const char *purpose;
+    const fl_command *commands;
+    uint32_t command_count;
+    const fl_exit *exits; // beyond the three above
+    uint32_t exit_count;
+} fl_cli;
+
+//  Find the verb in argv, read its settings, run it; returns the exit code of the process. Help
+//  goes to `out`, one line about a mistake to `err`.
+int fl_cli_run(const fl_cli *self, void *context, int argc, char **argv, FILE *out, FILE *err);
+void fl_cli_print_help(const fl_cli *self, FILE *out);
+//  Every verb as a section of a man page.
+void fl_cli_print_man(const fl_cli *self, FILE *out);
+
+#endif

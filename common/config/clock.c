@@ -1,0 +1,34 @@
+#include "common/config/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+fl_time
+fl_clock_ms(void)
+{
+    struct timespec at;
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    return (fl_time)at.tv_sec * 1000 + at.tv_nsec / 1000000;
+}
+
+uint64_t
+fl_clock_wall_s(void)
+{
+    struct timespec at;
+    (void)clock_gettime(CLOCK_REALTIME, &at);
+    return at.tv_sec < 0 ? 0 : (uint64_t)at.tv_sec;
+}
+
+void
+fl_clock_stamp(char text[32])
+{
+    struct timespec at;
+    struct tm parts;
+    (void)clock_gettime(CLOCK_REALTIME, &at);
+    text[0] = '\0';
+    if (gmtime_r(&at.tv_sec, &parts) == NULL) {
+        return;
+    }
+    size_t used = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &parts);
+    (void)snprintf(text + used, 32 - used, ".%03dZ", (int)(at.tv_nsec / 1000000) % 1000);
+}

@@ -1,0 +1,13 @@
+//  clock - the two clocks of a process: a monotonic one for everything that is measured or waited
+//  for, a wall clock for certificates and records only.
+#ifndef FL_CONFIG_CLOCK_H
+#define FL_CONFIG_CLOCK_H
+
+#include "common/base/id.h"
+
+fl_time fl_clock_ms(void);       // monotonic
+uint64_t fl_clock_wall_s(void);  // seconds since 1970
+//  "2026-11-23T10:15:30.123Z" for a log line.
+void fl_clock_stamp(char text[32]);
+
+#endif

@@ -1,0 +1,78 @@
+//  conf - the settings of one program, driven by one table: flag > FL_* environment > file >
+//  default. The same table prints --help, the man page and --print-config, and refuses what it does
+//  not know with file, line and the nearest name. Built once at start-up, read-only afterwards.
+//
+//  A key is dotted ("round.window.min"): nested maps in YAML, FL_ROUND_WINDOW_MIN in the
+//  environment, --round-window-min as a flag. No setting holds a secret: it names a file that does.
+#ifndef FL_CONFIG_CONF_H
+#define FL_CONFIG_CONF_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/base/status.h"
+
+enum { FL_CONF_TEXT_MAX = 256, FL_CONF_SETTINGS_MAX = 128, FL_CONF_ARGUMENTS_MAX = 8 };
+
+typedef enum fl_conf_type {
+    FL_CONF_TEXT,
+    FL_CONF_INT,      // whole number
+    FL_CONF_REAL,     // finite
+    FL_CONF_BOOL,     // true | false
+    FL_CONF_CHOICE,   // one word of `choices`
+    FL_CONF_DURATION, // 1500ms | 2s | 3m | 1h | 2d; a fraction such as 1.5s is fine
+    FL_CONF_SIZE,     // bytes: 512 | 64k | 16M | 2G, in steps of 1024
+} fl_conf_type;
+
+typedef struct fl_setting {
+    const char *key; // [a-z0-9_.]+, unique in all of its three spellings
+    fl_conf_type type;
+    const char *fallback; // default as text; NULL: must be given
+    double least, most;   // inclusive, of the parsed value (ms, bytes); both 0: 0 to 2^53
+    const char *choices;  // "extend|skip|abort"
+    const char *help;     // one sentence without its full stop
+} fl_setting;
+
+typedef struct fl_conf fl_conf;
+
+typedef struct fl_program {
+    const char *name;      // "edge-agg"
+    const char *purpose;   // one sentence
+    const char *arguments; // "ROUND [FILE]": what stands without a flag; NULL: nothing
+    const fl_setting *settings;
+    uint32_t setting_count;
+    bool flags_only; // no file, no environment: a verb of `fl`
+    //  What must hold between settings. NULL: nothing. Part of --check-config.
+    fl_status (*check)(const fl_conf *conf, fl_why *why);
+} fl_program;
+
+//  Read everything and build `*conf`, which is the caller's. It is NULL with FL_OK when the command
+//  line only asked for --help, --version, --man, --check-config or --print-config: the answer is on
+//  `out`, exit 0. Otherwise: FL_MALFORMED, FL_RANGE, FL_MISSING, FL_IO, FL_NOMEM and one line in
+//  `why` that begins with the place ("edge.yaml:12: ", "environment FL_X: ", "--x: ").
+FL_CHECKED fl_status fl_conf_load(const fl_program *program, int argc, char **argv, FILE *out,
+                                  fl_conf **conf, fl_why *why);
+void fl_conf_destroy(fl_conf **self_p);
+
+//  The value of a setting. An unknown key or another type is our own mistake: panic.
+const char *fl_conf_text(const fl_conf *self, const char *key);
+int64_t fl_conf_int(const fl_conf *self, const char *key);
+double fl_conf_real(const fl_conf *self, const char *key);
+bool fl_conf_bool(const fl_conf *self, const char *key);
+uint32_t fl_conf_choice(const fl_conf *self, const char *key); // index into `choices`
+int64_t fl_conf_ms(const fl_conf *self, const char *key);
+uint64_t fl_conf_bytes(const fl_conf *self, const char *key);
+//  False when it is the default.
+bool fl_conf_given(const fl_conf *self, const char *key);
+//  Where the value came from, for a message: "edge.yaml:12", "--x", "environment FL_X", "default".
+//  Written into `place`; returned for convenience.
+const char *fl_conf_place(const fl_conf *self, const char *key, char place[FL_CONF_TEXT_MAX]);
+//  What stood without a flag, in order; NULL beyond the last.
+const char *fl_conf_argument(const fl_conf *self, uint32_t index);
+
+//  What --help, --man and --print-config print.
+void fl_conf_print_help(const fl_program *program, FILE *out);
+void fl_conf_print_man(const fl_program *program, FILE *out);
+void fl_conf_print(const fl_conf *self, FILE *out);
+
+#endif

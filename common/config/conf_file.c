@@ -1,0 +1,198 @@
+//  The file behind the settings: one YAML document of nested maps. libyaml reads it whole; what is
+//  walked here is a tree with line numbers.
+#include "common/config/conf_inside.h"
+
+#include "common/config/nearest.h"
+
+#include <yaml.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_BYTES_MAX = 1024 * 1024 };
+
+typedef struct walk {
+    fl_conf *conf;
+    yaml_document_t *document;
+    fl_why *why;
+} walk;
+
+static unsigned long
+s_line(const yaml_node_t *node)
+{
+    return (unsigned long)node->start_mark.line + 1;
+}
+
+//  True when some key lies below `prefix`: "round" for "round.window".
+static bool
+s_is_section(const fl_program *program, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    for (uint32_t i = 0; i < program->setting_count; i++) {
+        const char *key = program->settings[i].key;
+        if (strncmp(key, prefix, length) == 0 && key[length] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+//  Compare with whole keys and with each section, so that a wrong section is found as well.
+static fl_status
+s_unknown(walk *self, const char *key, const yaml_node_t *node)
+{
+    const fl_program *program = self->conf->program;
+    char sections[FL_CONF_SETTINGS_MAX][FL_CONF_NAME_MAX];
+    char hint[96];
+    fl_nearest nearest = { 0 };
+    for (uint32_t i = 0; i < program->setting_count; i++) {
+        fl_nearest_try(&nearest, key, program->settings[i].key);
+        (void)snprintf(sections[i], sizeof sections[i], "%s", program->settings[i].key);
+        for (char *dot = strrchr(sections[i], '.'); dot != NULL; dot = strrchr(sections[i], '.')) {
+            *dot = '\0';
+            fl_nearest_try(&nearest, key, sections[i]);
+        }
+    }
+    fl_nearest_say(&nearest, hint);
+    fl_why_set(self->why, "%s:%lu: unknown key '%s'%s", self->conf->file, s_line(node), key, hint);
+    return FL_MALFORMED;
+}
+
+static fl_status
+s_scalar(walk *self, const char *key, const yaml_node_t *node, int index)
+{
+    const char *text = (const char *)node->data.scalar.value;
+    const fl_conf_value *value = &self->conf->values[index];
+    unsigned long line = s_line(node);
+    if (strlen(text) != node->data.scalar.length) {
+        fl_why_set(self->why, "%s:%lu: '%s' holds a zero byte", self->conf->file, line, key);
+        return FL_MALFORMED;
+    }
+    if (value->source == FL_CONF_FROM_FILE) {
+        fl_why_set(self->why, "%s:%lu: '%s' was set on line %lu already", self->conf->file, line,
+                   key, value->line);
+        return FL_MALFORMED;
+    }
+    bool plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    if (plain && (text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0)) {
+        fl_why_set(self->why, "%s:%lu: '%s' has no value; give one or remove the line",
+                   self->conf->file, line, key);
+        return FL_MALFORMED;
+    }
+    return fl_conf_set(self->conf, index, text, FL_CONF_FROM_FILE, line, self->why);
+}
+
+static fl_status s_map(walk *self, const char *prefix, const yaml_node_t *map);
+
+static fl_status
+s_pair(walk *self, const char *prefix, const yaml_node_pair_t *pair)
+{
+    const yaml_node_t *name = yaml_document_get_node(self->document, pair->key);
+    const yaml_node_t *node = yaml_document_get_node(self->document, pair->value);
+    const fl_program *program = self->conf->program;
+    char key[2 * FL_CONF_NAME_MAX];
+    if (name->type != YAML_SCALAR_NODE) {
+        fl_why_set(self->why, "%s:%lu: a key must be a word", self->conf->file, s_line(name));
+        return FL_MALFORMED;
+    }
+    int length = snprintf(key, sizeof key, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".",
+                          (const char *)name->data.scalar.value);
+    int index = fl_conf_find(program, key);
+    bool section = s_is_section(program, key);
+    if (length >= (int)sizeof key || (index == FL_CONF_NO_SETTING && !section)) {
+        return s_unknown(self, key, name);
+    }
+    if (node->type == YAML_SCALAR_NODE && index != FL_CONF_NO_SETTING) {
+        return s_scalar(self, key, node, index);
+    }
+    if (node->type == YAML_MAPPING_NODE && section) {
+        return s_map(self, key, node);
+    }
+    fl_why_set(self->why, "%s:%lu: '%s' must be %s", self->conf->file, s_line(node), key,
+               section ? "a map of settings" : "a single value");
+    return FL_MALFORMED;
+}
+
+//  The depth is bounded by the keys of the table, so a document that contains itself ends as an
+//  unknown key.
+static fl_status
+s_map(walk *self, const char *prefix, const yaml_node_t *map)
+{
+    const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
+    for (; pair < map->data.mapping.pairs.top; pair++) {
+        fl_status status = s_pair(self, prefix, pair);
+        if (status != FL_OK) {
+            return status;
+        }
+    }
+    return FL_OK;
+}
+
+static fl_status
+s_document(fl_conf *conf, yaml_parser_t *parser, fl_why *why)
+{
+    yaml_document_t document;
+    fl_status status = FL_OK;
+    if (!yaml_parser_load(parser, &document)) {
+        if (parser->error == YAML_MEMORY_ERROR) {
+            fl_why_set(why, "%s: out of memory", conf->file);
+            return FL_NOMEM;
+        }
+        unsigned long line = (unsigned long)parser->problem_mark.line + 1;
+        //  What libyaml says of a tab names no tab.
+        bool token = parser->problem != NULL && strstr(parser->problem, "any token") != NULL;
+        fl_why_set(why, "%s:%lu: not YAML: %s%s", conf->file, line,
+                   parser->problem == NULL ? "unreadable" : parser->problem,
+                   token ? "; is there a tab? Indent with spaces, quote what is no plain word"
+                         : "");
+        return FL_MALFORMED;
+    }
+    const yaml_node_t *root = yaml_document_get_root_node(&document);
+    walk self = { .conf = conf, .document = &document, .why = why };
+    if (root != NULL && root->type != YAML_MAPPING_NODE) {
+        fl_why_set(why, "%s:%lu: must be a map of settings", conf->file, s_line(root));
+        status = FL_MALFORMED;
+    } else if (root != NULL) {
+        status = s_map(&self, "", root);
+    }
+    yaml_document_delete(&document);
+    return status;
+}
+
+fl_status
+fl_conf_read_file(fl_conf *self, fl_why *why)
+{
+    yaml_parser_t parser;
+    FILE *file = fopen(self->file, "rbe");
+    if (file == NULL) {
+        fl_status status = errno == ENOENT ? FL_MISSING : FL_IO;
+        fl_why_set(why, "%s: cannot be read: %s", self->file,
+                   status == FL_MISSING ? "there is no such file" : strerror(errno));
+        return status;
+    }
+    char *text = malloc(FILE_BYTES_MAX + 1);
+    size_t size = text == NULL ? 0 : fread(text, 1, FILE_BYTES_MAX + 1, file);
+    bool failed = ferror(file) != 0;
+    (void)fclose(file);
+    fl_status status = FL_OK;
+    if (text == NULL || !yaml_parser_initialize(&parser)) {
+        free(text);
+        fl_why_set(why, "%s: out of memory", self->file);
+        return FL_NOMEM;
+    }
+    if (failed) {
+        fl_why_set(why, "%s: cannot be read; is it a file?", self->file);
+        status = FL_IO;
+    } else if (size > FILE_BYTES_MAX) {
+        fl_why_set(why, "%s: larger than %d bytes; this is no settings file", self->file,
+                   FILE_BYTES_MAX);
+        status = FL_RANGE;
+    } else {
+        yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+        status = s_document(self, &parser, why);
+    }
+    yaml_parser_delete(&parser);
+    free(text);
+    return status;
+}

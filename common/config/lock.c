@@ -1,0 +1,180 @@
+#include "common/config/lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { HOST_MAX = 64, HOLDER_MAX = 160 };
+
+struct fl_lock {
+    int fd;
+};
+
+//  mkdir -p: every missing part, 0700.
+static fl_status
+s_make_directory(const char *directory, fl_why *why)
+{
+    char path[PATH_MAX];
+    if (directory[0] == '\0' || snprintf(path, sizeof path, "%s", directory) >= PATH_MAX) {
+        fl_why_set(why, "state directory '%.80s': not a usable path", directory);
+        return FL_RANGE;
+    }
+    for (char *slash = path + 1; *slash != '\0'; slash++) {
+        if (*slash == '/') {
+            *slash = '\0';
+            (void)mkdir(path, 0700); // what matters is whether the last one stands
+            *slash = '/';
+        }
+    }
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        fl_why_set(why, "state directory %s cannot be made: %s", directory, strerror(errno));
+        return errno == EACCES || errno == EROFS ? FL_DENIED : FL_IO;
+    }
+    return FL_OK;
+}
+
+static fl_status
+s_check_directory(const char *directory, fl_why *why)
+{
+    struct stat about;
+    if (stat(directory, &about) != 0 || !S_ISDIR(about.st_mode)) {
+        fl_why_set(why, "state directory %s is not a directory", directory);
+        return FL_IO;
+    }
+    if (about.st_uid != geteuid()) {
+        fl_why_set(why,
+                   "state directory %s belongs to user %u, not to this one (%u); choose "
+                   "another or change its owner",
+                   directory, about.st_uid, geteuid());
+        return FL_DENIED;
+    }
+    if ((about.st_mode & 077) != 0) {
+        fl_why_set(why,
+                   "state directory %s is open to others (mode %03o), it holds keys; "
+                   "run: chmod 700 %s",
+                   directory, about.st_mode & 0777, directory);
+        return FL_DENIED;
+    }
+    return FL_OK;
+}
+
+//  The name of this machine, or of this container: who shares a directory may have the same pid.
+static void
+s_host(char host[HOST_MAX + 1])
+{
+    if (gethostname(host, HOST_MAX) != 0) {
+        (void)snprintf(host, HOST_MAX, "localhost");
+    }
+    host[HOST_MAX] = '\0';
+}
+
+//  The line in the lock file.
+static void
+s_read_holder(int fd, char holder[HOLDER_MAX])
+{
+    ssize_t size = pread(fd, holder, HOLDER_MAX - 1, 0);
+    holder[size < 0 ? 0 : size] = '\0';
+    holder[strcspn(holder, "\n")] = '\0';
+}
+
+static void
+s_say_holder(int fd, const char *directory, fl_why *why)
+{
+    char holder[HOLDER_MAX];
+    s_read_holder(fd, holder);
+    fl_why_set(why, "state directory %s is in use by %s; stop it or choose another directory",
+               directory, holder[0] == '\0' ? "another process" : holder);
+}
+
+static fl_status
+s_hold(int fd, const char *directory, const char *program, fl_why *why)
+{
+    char holder[HOLDER_MAX], host[HOST_MAX + 1];
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) {
+            s_say_holder(fd, directory, why);
+            return FL_BUSY;
+        }
+        fl_why_set(why, "state directory %s cannot be locked: %s", directory, strerror(errno));
+        return FL_IO;
+    }
+    s_host(host);
+    int size = snprintf(holder, sizeof holder, "%.32s (pid %ld on %s)\n", program, (long)getpid(),
+                        host);
+    if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)size, 0) != size) {
+        fl_why_set(why, "%s/lock cannot be written: %s", directory, strerror(errno));
+        return errno == ENOSPC ? FL_FULL : FL_IO;
+    }
+    return FL_OK;
+}
+
+fl_status
+fl_lock_take(const char *directory, const char *program, fl_lock **lock, fl_why *why)
+{
+    char path[PATH_MAX];
+    *lock = NULL;
+    fl_status status = s_make_directory(directory, why);
+    if (status == FL_OK) {
+        status = s_check_directory(directory, why);
+    }
+    if (status != FL_OK) {
+        return status;
+    }
+    fl_lock *self = calloc(1, sizeof *self);
+    if (self == NULL || snprintf(path, sizeof path, "%s/lock", directory) >= PATH_MAX) {
+        fl_why_set(why, "state directory %s: out of memory, or its path is too long", directory);
+        free(self);
+        return FL_NOMEM;
+    }
+    self->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (self->fd < 0) {
+        fl_why_set(why, "%s cannot be opened: %s", path, strerror(errno));
+        status = errno == EACCES || errno == EROFS ? FL_DENIED : FL_IO;
+    } else {
+        status = s_hold(self->fd, directory, program, why);
+    }
+    if (status != FL_OK) {
+        fl_lock_release(&self);
+    }
+    *lock = self;
+    return status;
+}
+
+void
+fl_lock_release(fl_lock **self_p)
+{
+    if (*self_p != NULL && (*self_p)->fd >= 0) {
+        (void)close((*self_p)->fd);
+    }
+    free(*self_p);
+    *self_p = NULL;
+}
+
+bool
+fl_lock_ours(const char *directory, const char *program)
+{
+    char path[PATH_MAX], holder[HOLDER_MAX] = "", host[HOST_MAX + 1], end[HOST_MAX + 8];
+    if (snprintf(path, sizeof path, "%s/lock", directory) >= PATH_MAX) {
+        return false;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return false;
+    }
+    s_read_holder(fd, holder);
+    s_host(host);
+    int length = snprintf(end, sizeof end, " on %s)", host);
+    size_t size = strlen(holder), name = strlen(program);
+    bool ours = size > (size_t)length && strncmp(holder, program, name) == 0 &&
+                holder[name] == ' ' && strcmp(holder + size - (size_t)length, end) == 0;
+    //  Asked last, as it holds a free lock for a moment: whoever wants that must not meet it.
+    bool held = ours && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    (void)close(fd);
+    return held;
+}

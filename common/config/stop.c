@@ -1,0 +1,78 @@
+#include "common/config/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+struct fl_stop {
+    int fd;
+};
+
+static sigset_t
+s_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGTERM);
+    return set;
+}
+
+fl_status
+fl_stop_open(fl_stop **stop, fl_why *why)
+{
+    sigset_t set = s_signals();
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+    *stop = NULL;
+    fl_stop *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    self->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (self->fd < 0) {
+        fl_why_set(why, "no descriptor for signals: %s; raise the limit (ulimit -n)",
+                   strerror(errno));
+        free(self);
+        return FL_IO;
+    }
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    *stop = self;
+    return FL_OK;
+}
+
+void
+fl_stop_close(fl_stop **self_p)
+{
+    if (*self_p != NULL) {
+        (void)close((*self_p)->fd);
+        fl_stop_unblock();
+    }
+    free(*self_p);
+    *self_p = NULL;
+}
+
+int
+fl_stop_fd(const fl_stop *self)
+{
+    return self->fd;
+}
+
+int
+fl_stop_take(fl_stop *self)
+{
+    struct signalfd_siginfo info;
+    ssize_t size = read(self->fd, &info, sizeof info);
+    return size == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
+}
+
+void
+fl_stop_unblock(void)
+{
+    sigset_t set = s_signals();
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}

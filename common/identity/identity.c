@@ -1,0 +1,440 @@
+#include "common/identity/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crypto/ticket.h"
+
+//  A key that once showed a certificate: so that its revocation can be enforced at the next
+//  connection already, before it says a word.
+typedef struct seen {
+    uint8_t key[FL_KEY_BYTES];
+    fl_node node;
+    uint64_t serial;
+} seen;
+
+struct fl_identity {
+    fl_identity_conf conf;
+    fl_keys *keys;
+    uint8_t cert_bytes[FL_CERT_BYTES];
+    fl_cert cert;
+    fl_authority_public authority;
+    fl_home_parent parent;
+    fl_ticket_key ticket_key;
+    fl_deny_list *denied;
+    fl_blob *deny_bytes;     // NULL for version 0
+    bool deny_changed;
+    fl_gate *gate;
+    uint16_t up_port, down_port;
+    seen *seen;              // (FL_IDENTITY_SEEN_MAX), a ring
+    uint32_t seen_count, seen_next;
+};
+
+fl_reason
+fl_identity_reason(fl_trust trust)
+{
+    switch (trust) {
+    case FL_TRUST_OK:
+        return FL_WHY_NONE;
+    case FL_TRUST_ROLE:
+        return FL_WHY_ROLE;
+    case FL_TRUST_REVOKED:
+        return FL_WHY_REVOKED;
+    case FL_TRUST_TOKEN:
+    case FL_TRUST_EXPIRED:
+        return FL_WHY_TOKEN;
+    case FL_TRUST_MALFORMED:
+    case FL_TRUST_VERSION:
+    case FL_TRUST_SEAL:
+    case FL_TRUST_SIGNATURE:
+    case FL_TRUST_KEY:
+    case FL_TRUST_EARLY:
+    case FL_TRUST_NAME:
+    case FL_TRUST_OLD:
+    case FL_TRUST_COUNT:
+        break;
+    }
+    return FL_WHY_CERTIFICATE;
+}
+
+static fl_status
+s_prove_ourselves(fl_identity *self, fl_why *why)
+{
+    fl_bytes bytes = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
+    fl_trust trust = fl_cert_check(bytes, &self->authority, self->conf.wall_s(),
+                                   FL_ROLES(self->conf.role), &self->cert);
+    if (trust == FL_TRUST_OK &&
+        !fl_public_keys_equal(&self->cert.keys, fl_keys_public(self->keys))) {
+        trust = FL_TRUST_KEY;
+    }
+    if (trust != FL_TRUST_OK) {
+        fl_why_set(why, "%s/%s: our certificate does not hold (%s): enrol this %s again",
+                   self->conf.directory, FL_HOME_CERT, fl_trust_name(trust),
+                   fl_role_name(self->conf.role));
+        return FL_DENIED;
+    }
+    return FL_OK;
+}
+
+fl_status
+fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *why)
+{
+    *identity = NULL;
+    fl_identity *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    self->conf = *conf;
+    self->denied = fl_deny_list_new();
+    self->seen = calloc(FL_IDENTITY_SEEN_MAX, sizeof *self->seen);
+    fl_entropy entropy = fl_entropy_os();
+    self->ticket_key = fl_ticket_key_draw(&entropy);
+    fl_status status = FL_NOMEM;
+    fl_why_set(why, "out of memory");
+    if (self->denied != NULL && self->seen != NULL) {
+        status = fl_home_keys_load(conf->directory, &self->keys, why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_cert_load(conf->directory, self->cert_bytes, why);
+    }
+    if (status == FL_OK) {
+        status = fl_home_authority_load(conf->directory, &self->authority, why);
+    }
+    if (status == FL_OK && conf->parent) {
+        status = fl_home_parent_load(conf->directory, &self->parent, why);
+    }
+    if (status == FL_OK) {
+        status = s_prove_ourselves(self, why);
+    }
+    if (status != FL_OK) {
+        fl_identity_close(&self);
+        return status;
+    }
+    *identity = self;
+    return FL_OK;
+}
+
+void
+fl_identity_close(fl_identity **self_p)
+{
+    fl_identity *self = *self_p;
+    *self_p = NULL;
+    if (self == NULL) {
+        return;
+    }
+    fl_keys_destroy(&self->keys);
+    fl_deny_list_destroy(&self->denied);
+    fl_blob_unref(&self->deny_bytes);
+    free(self->seen);
+    fl_wipe(&self->ticket_key, sizeof self->ticket_key);
+    free(self);
+}
+
+const fl_node *
+fl_identity_node(const fl_identity *self)
+{
+    return &self->cert.node;
+}
+
+const fl_authority_public *
+fl_identity_authority(const fl_identity *self)
+{
+    return &self->authority;
+}
+
+const fl_keys *
+fl_identity_keys(const fl_identity *self)
+{
+    return self->keys;
+}
+
+const uint8_t *
+fl_identity_certificate(const fl_identity *self)
+{
+    return self->cert_bytes;
+}
+
+fl_masking_trust
+fl_identity_trust(const fl_identity *self, unsigned roles)
+{
+    return (fl_masking_trust){ .authority = &self->authority, .deny = self->denied,
+                               .roles = roles };
+}
+
+void
+fl_identity_sign(const fl_identity *self, fl_task *task)
+{
+    FL_ASSERT(self->conf.authority != NULL);
+    uint8_t order[FL_ORDER_BYTES];
+    fl_order_encode(&task->order, order);
+    fl_order_sign(self->conf.authority, fl_bytes_of(order, sizeof order), task->signature);
+}
+
+void
+fl_identity_keypair(const fl_identity *self, fl_keypair *pair)
+{
+    memcpy(pair->public_key, fl_keys_public(self->keys)->x, sizeof pair->public_key);
+    fl_keys_curve_secret(self->keys, pair->secret_key);
+}
+
+const fl_home_parent *
+fl_identity_parent(const fl_identity *self)
+{
+    FL_ASSERT(self->conf.parent);
+    return &self->parent;
+}
+
+uint64_t
+fl_identity_left_s(const fl_identity *self, bool *ending)
+{
+    uint64_t now = self->conf.wall_s();
+    *ending = fl_cert_ends(&self->cert, now);
+    return self->cert.not_after > now ? self->cert.not_after - now : 0;
+}
+
+void
+fl_identity_serve(fl_identity *self, fl_gate *gate, uint16_t up_port, uint16_t down_port)
+{
+    self->gate = gate;
+    self->up_port = up_port;
+    self->down_port = down_port;
+}
+
+// ---- the deny list ----------------------------------------------------------------------------
+uint64_t
+fl_identity_deny_version(const fl_identity *self)
+{
+    return fl_deny_list_version(self->denied);
+}
+
+fl_bytes
+fl_identity_deny_bytes(const fl_identity *self)
+{
+    return self->deny_bytes == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(self->deny_bytes);
+}
+
+const fl_deny_list *
+fl_identity_denied(const fl_identity *self)
+{
+    return self->denied;
+}
+
+fl_trust
+fl_identity_deny_take(fl_identity *self, fl_bytes bytes)
+{
+    fl_trust trust = fl_deny_list_take(self->denied, bytes, &self->authority);
+    if (trust == FL_TRUST_OK) {
+        fl_blob_unref(&self->deny_bytes);
+        self->deny_bytes = fl_blob_copy(bytes);
+        self->deny_changed = true;
+    }
+    return trust;
+}
+
+static void
+s_sign_list(fl_identity *self)
+{
+    fl_blob_unref(&self->deny_bytes);
+    self->deny_bytes = fl_deny_list_sign(self->denied, self->conf.authority);
+    self->deny_changed = true;
+}
+
+fl_status
+fl_identity_deny(fl_identity *self, const fl_node *node)
+{
+    FL_ASSERT(self->conf.authority != NULL);
+    fl_status status = fl_deny_list_add(self->denied, node, 0);
+    if (status == FL_OK) {
+        s_sign_list(self);
+    }
+    return status;
+}
+
+fl_status
+fl_identity_admit(fl_identity *self, const fl_node *node)
+{
+    FL_ASSERT(self->conf.authority != NULL);
+    fl_status status = fl_deny_list_remove(self->denied, node, 0);
+    if (status == FL_OK) {
+        s_sign_list(self);
+    }
+    return status;
+}
+
+bool
+fl_identity_deny_changed(fl_identity *self)
+{
+    bool changed = self->deny_changed;
+    self->deny_changed = false;
+    return changed;
+}
+
+// ---- the gate's questions ---------------------------------------------------------------------
+static seen *
+s_seen(fl_identity *self, const uint8_t key[FL_KEY_BYTES])
+{
+    for (uint32_t i = 0; i < self->seen_count; i++) {
+        if (memcmp(self->seen[i].key, key, FL_KEY_BYTES) == 0) {
+            return &self->seen[i];
+        }
+    }
+    return NULL;
+}
+
+//  The newest certificate of a key counts: it may have been renewed, or enrolled anew.
+static void
+s_remember(fl_identity *self, const uint8_t key[FL_KEY_BYTES], const fl_cert *cert)
+{
+    seen *place = s_seen(self, key);
+    if (place == NULL) {
+        place = &self->seen[self->seen_next];
+        self->seen_next = (self->seen_next + 1) % FL_IDENTITY_SEEN_MAX;
+        self->seen_count += self->seen_count < FL_IDENTITY_SEEN_MAX;
+        memcpy(place->key, key, FL_KEY_BYTES);
+    }
+    place->node = cert->node;
+    place->serial = cert->serial;
+}
+
+static fl_reason
+s_standing(void *arg, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge)
+{
+    fl_identity *self = arg;
+    if (badge != NULL && self->conf.wall_s() > badge->not_after) {
+        return FL_WHY_CERTIFICATE;
+    }
+    if (fl_deny_list_count(self->denied) == 0) {
+        return FL_WHY_NONE;
+    }
+    const seen *known = s_seen(self, key);
+    bool revoked = known != NULL && fl_deny_list_names(self->denied, &known->node, known->serial);
+    return revoked ? FL_WHY_REVOKED : FL_WHY_NONE;
+}
+
+static fl_reason
+s_check(void *arg, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES], fl_role claimed,
+        fl_badge *badge)
+{
+    fl_identity *self = arg;
+    fl_cert cert;
+    fl_trust trust = fl_cert_check(certificate, &self->authority, self->conf.wall_s(),
+                                   FL_ROLES_CHILD, &cert);
+    if (trust == FL_TRUST_EXPIRED) {
+        return FL_WHY_CERTIFICATE;
+    }
+    if (trust != FL_TRUST_OK) {
+        return fl_identity_reason(trust);
+    }
+    if (memcmp(cert.keys.x, key, FL_KEY_BYTES) != 0) {
+        return FL_WHY_CERTIFICATE;
+    }
+    if (cert.role != claimed) {
+        return FL_WHY_ROLE;
+    }
+    s_remember(self, key, &cert);
+    if (fl_deny_list_names(self->denied, &cert.node, cert.serial)) {
+        return FL_WHY_REVOKED;
+    }
+    *badge = (fl_badge){ .node = cert.node, .role = cert.role, .not_after = cert.not_after };
+    return FL_WHY_NONE;
+}
+
+static fl_ticket_claim
+s_claim(const fl_identity *self, const fl_run *run, const fl_node *child, uint32_t seat,
+        uint32_t epoch)
+{
+    return (fl_ticket_claim){ .run = *run, .parent = self->cert.node, .child = *child,
+                              .seat = seat, .epoch = epoch };
+}
+
+static fl_reason
+s_welcome_holds(fl_identity *self, const fl_welcome *welcome)
+{
+    fl_cert cert;
+    fl_trust trust = fl_cert_check(welcome->certificate, &self->authority, self->conf.wall_s(),
+                                   FL_ROLES_PARENT, &cert);
+    if (trust == FL_TRUST_ROLE) {
+        return FL_WHY_ROLE;
+    }
+    if (trust != FL_TRUST_OK || memcmp(cert.keys.x, self->parent.key, FL_KEY_BYTES) != 0) {
+        return FL_WHY_CERTIFICATE;
+    }
+    bool revoked = fl_deny_list_names(self->denied, &cert.node, cert.serial);
+    return revoked ? FL_WHY_REVOKED : FL_WHY_NONE;
+}
+
+static fl_reason
+s_from_parent(fl_identity *self, fl_message *message)
+{
+    if (message->verb == FL_WELCOME) {
+        return s_welcome_holds(self, &message->welcome);
+    }
+    if (message->verb == FL_TASK) {
+        uint8_t order[FL_ORDER_BYTES];
+        fl_order_encode(&message->task.order, order);
+        bool holds = fl_order_holds(&self->authority, fl_bytes_of(order, sizeof order),
+                                    message->task.signature);
+        return holds ? FL_WHY_NONE : FL_WHY_PLAN;
+    }
+    if (message->verb == FL_DENY) {
+        fl_trust trust = fl_identity_deny_take(self, message->deny.list);
+        return trust == FL_TRUST_OLD ? FL_WHY_NONE : fl_identity_reason(trust);
+    }
+    return FL_WHY_NONE;
+}
+
+static fl_reason
+s_incoming(void *arg, fl_peer from, const fl_badge *badge, fl_message *message)
+{
+    fl_identity *self = arg;
+    if (from == FL_PARENT) {
+        return s_from_parent(self, message);
+    }
+    if (message->verb == FL_CONTRIB && badge != NULL) {
+        const fl_contrib *contrib = &message->contrib;
+        fl_ticket_claim claim =
+            s_claim(self, &message->run, &badge->node, contrib->seat, contrib->epoch);
+        if (!fl_ticket_holds(&self->ticket_key, &claim, contrib->ticket)) {
+            return FL_WHY_TICKET;
+        }
+    }
+    return FL_WHY_NONE;
+}
+
+static void
+s_fill_welcome(fl_identity *self, fl_peer to, fl_message *message)
+{
+    fl_welcome *welcome = &message->welcome;
+    const fl_badge *badge = fl_gate_badge(self->gate, to);
+    if (badge == NULL) {
+        return; // cut off in this very turn
+    }
+    fl_ticket_claim claim =
+        s_claim(self, &message->run, &badge->node, welcome->seat, welcome->epoch);
+    fl_ticket_make(&self->ticket_key, &claim, welcome->ticket);
+    welcome->up_port = self->up_port;
+    welcome->down_port = self->down_port;
+    welcome->deny_version = fl_identity_deny_version(self);
+    welcome->certificate = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
+}
+
+static void
+s_outgoing(void *arg, fl_peer to, fl_message *message)
+{
+    fl_identity *self = arg;
+    if (message->verb == FL_HELLO) {
+        message->hello.certificate = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
+    } else if (message->verb == FL_WELCOME) {
+        s_fill_welcome(self, to, message);
+    } else if (message->verb == FL_BEAT) {
+        message->beat.deny_version = fl_identity_deny_version(self);
+    }
+}
+
+fl_gate_ops
+fl_identity_ops(fl_identity *self)
+{
+    return (fl_gate_ops){ .self = self, .standing = s_standing, .check = s_check,
+                          .incoming = s_incoming, .outgoing = s_outgoing };
+}

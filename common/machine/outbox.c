@@ -1,0 +1,75 @@
+#include "common/machine/outbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/status.h"
+
+struct fl_outbox {
+    uint32_t capacity;
+    uint32_t count;
+    fl_effect effects[]; // (capacity)
+};
+
+fl_outbox *
+fl_outbox_new(uint32_t capacity)
+{
+    fl_outbox *self = malloc(sizeof *self + (size_t)capacity * sizeof self->effects[0]);
+    if (self != NULL) {
+        self->capacity = capacity;
+        self->count = 0;
+    }
+    return self;
+}
+
+void
+fl_outbox_destroy(fl_outbox **self_p)
+{
+    free(*self_p);
+    *self_p = NULL;
+}
+
+fl_effect *
+fl_outbox_add(fl_outbox *self, fl_effect_kind kind)
+{
+    FL_ASSERT(self->count < self->capacity);
+    FL_ASSERT((unsigned)kind < FL_FX_COUNT);
+    fl_effect *effect = &self->effects[self->count++];
+    memset(effect, 0, sizeof *effect);
+    effect->kind = kind;
+    return effect;
+}
+
+uint32_t
+fl_outbox_count(const fl_outbox *self)
+{
+    return self->count;
+}
+
+const fl_effect *
+fl_outbox_at(const fl_outbox *self, uint32_t index)
+{
+    FL_ASSERT(index < self->count);
+    return &self->effects[index];
+}
+
+void
+fl_outbox_reset(fl_outbox *self)
+{
+    self->count = 0;
+}
+
+fl_message *
+fl_outbox_send(fl_outbox *self, fl_peer to, fl_verb verb)
+{
+    fl_effect *effect = fl_outbox_add(self, FL_FX_SEND);
+    effect->send.to = to;
+    effect->send.message.verb = verb;
+    return &effect->send.message;
+}
+
+void
+fl_outbox_note(fl_outbox *self, fl_note note)
+{
+    fl_outbox_add(self, FL_FX_NOTE)->note = note;
+}

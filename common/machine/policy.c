@@ -1,0 +1,112 @@
+#include "common/machine/policy.h"
+
+fl_window
+fl_window_default(void)
+{
+    return (fl_window){
+        .count_min = 1,
+        .count_max = 0,
+        .time_min_ms = 0,
+        .time_max_ms = 60000,
+        .factor_permille = 0,
+        .missed = FL_MISSED_SKIP,
+        .extend_ms = 10000,
+        .extends_max = 1,
+    };
+}
+
+fl_timing
+fl_timing_default(void)
+{
+    return (fl_timing){
+        .beat_ms = 1000,
+        .evasive_beats = 3,
+        .lease_beats = 6,
+        .hop_ms = 100,
+        .finish_ms = 200,
+        .join_wait_ms = 5000,
+        .rate_min = 2048,
+        .rate_window_ms = 10000,
+    };
+}
+
+uint32_t
+fl_policy_deadline_ms(const fl_window *window, uint32_t median_ms)
+{
+    if (window->factor_permille == 0 || median_ms == 0) {
+        return window->time_max_ms;
+    }
+    uint64_t measured = (uint64_t)median_ms * window->factor_permille / 1000;
+    if (measured < window->time_min_ms) {
+        measured = window->time_min_ms;
+    }
+    return measured < window->time_max_ms ? (uint32_t)measured : window->time_max_ms;
+}
+
+uint64_t
+fl_policy_damped(uint64_t weight, uint64_t staleness)
+{
+    if (weight == 0 || staleness == UINT64_MAX) {
+        return weight == 0 ? 0 : 1;
+    }
+    uint64_t damped = weight / (1 + staleness);
+    return damped > 0 ? damped : 1;
+}
+
+uint64_t
+fl_policy_weight(uint64_t samples, const fl_plan *plan)
+{
+    uint64_t weight = samples / plan->weight_unit + (samples % plan->weight_unit != 0);
+    return weight < plan->weight_max ? weight : plan->weight_max;
+}
+
+fl_fixed
+fl_policy_fixed(const fl_plan *plan)
+{
+    return (fl_fixed){ .clip = plan->clip,
+                       .bits = plan->bits,
+                       .ring_bits = plan->ring_bits,
+                       .wire_bytes = plan->wire_bytes,
+                       .weight_unit = plan->weight_unit,
+                       .weight_max = plan->weight_max,
+                       .devices_max = plan->devices_max };
+}
+
+static uint64_t
+s_clamp(uint64_t value, uint64_t low, uint64_t high)
+{
+    return value < low ? low : value > high ? high : value;
+}
+
+uint32_t
+fl_policy_chunk_bytes(uint64_t rate)
+{
+    uint64_t quarter = s_clamp(rate / 4, FL_CHUNK_BYTES_MIN, FL_CHUNK_BYTES_MAX);
+    return (uint32_t)(quarter / FL_CHUNK_BYTES_MIN * FL_CHUNK_BYTES_MIN);
+}
+
+uint64_t
+fl_policy_window_bytes(uint64_t rate)
+{
+    uint64_t chunk = fl_policy_chunk_bytes(rate);
+    return s_clamp(rate / 2, 2 * chunk, 8 * (uint64_t)FL_CHUNK_BYTES_MAX);
+}
+
+fl_time
+fl_policy_patience_ms(uint32_t beat_ms, uint64_t rate, uint32_t in_vain)
+{
+    enum { BEATS = 2, DOUBLINGS = 4 };
+    uint64_t least = BEATS * (uint64_t)beat_ms;
+    uint64_t most = least << DOUBLINGS;
+    uint64_t window = rate == 0 ? 0 : fl_policy_window_bytes(rate) * 1000 / rate;
+    uint64_t patience = s_clamp(window, least, most) << (in_vain < DOUBLINGS ? in_vain : DOUBLINGS);
+    return (fl_time)(patience < most ? patience : most);
+}
+
+uint32_t
+fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_t random)
+{
+    uint64_t delay = attempt < 20 ? (uint64_t)min_ms << attempt : max_ms;
+    delay = s_clamp(delay, min_ms, max_ms);
+    return (uint32_t)(delay / 2 + random % (delay / 2 + 1));
+}

@@ -1,0 +1,67 @@
+//  policy - the numbers that decide a round: its window, its deadline, what happens when too few
+//  came, how much a late update still weighs. Plain values and pure functions.
+#ifndef FL_MACHINE_POLICY_H
+#define FL_MACHINE_POLICY_H
+
+#include "common/base/id.h"
+#include "common/tensor/fixed.h"
+#include "common/wire/message.h"
+
+//  What a parent does when its window ends with fewer than count_min contributions.
+typedef enum fl_missed { FL_MISSED_EXTEND, FL_MISSED_SKIP, FL_MISSED_ABORT } fl_missed;
+
+typedef struct fl_window {
+    uint32_t count_min;       // >= 1; fewer is a missed round
+    uint32_t count_max;       // enough: close as soon as time_min_ms has passed; 0 = all invited
+    uint32_t time_min_ms;     // never close earlier, so that a joiner has a chance
+    uint32_t time_max_ms;     // the deadline when it is fixed, its ceiling when it is measured
+    uint32_t factor_permille; // 0: fixed. Else deadline = factor * median, see pace.h
+    fl_missed missed;
+    uint32_t extend_ms;   // added by FL_MISSED_EXTEND ...
+    uint32_t extends_max; // ... at most so often a round, then the round is skipped
+} fl_window;
+
+typedef struct fl_timing {
+    uint32_t beat_ms;        // heartbeat interval that the parent sets for its children
+    uint32_t evasive_beats;  // silent so long: shown as evasive
+    uint32_t lease_beats;    // silent so long: the seat is given up
+    uint32_t hop_ms;         // taken off a child's budget for the way there and back
+    uint32_t finish_ms;      // kept back before our own due time to finish and send the sum
+    uint32_t join_wait_ms;   // wait for expected children before a round closes early
+    uint32_t rate_min;       // bytes/s below which a staging slot is withdrawn
+    uint32_t rate_window_ms; // over which that rate is measured
+} fl_timing;
+
+//  Sensible numbers for a LAN; every one is a setting.
+fl_window fl_window_default(void);
+fl_timing fl_timing_default(void);
+
+//  Deadline of a round in ms after it opened. `median_ms` is 0 when nothing was measured yet.
+uint32_t fl_policy_deadline_ms(const fl_window *window, uint32_t median_ms);
+
+//  Weight of an update that is `staleness` rounds old: max(1, floor(w / (1 + staleness))), and 0
+//  for w = 0. (The 1/(1+s) damping of REFL, arXiv 2111.01108, with beta = 0.)
+uint64_t fl_policy_damped(uint64_t weight, uint64_t staleness);
+
+//  w = ceil(samples / unit), at most weight_max. 0 for no samples.
+uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
+
+//  The fixed-point numbers of a plan.
+fl_fixed fl_policy_fixed(const fl_plan *plan);
+
+//  Bytes of one chunk and of a credit window for a measured rate (bytes/s; 0 = unknown yet):
+//  about a quarter second of chunk and half a second of window, within the limits.
+uint32_t fl_policy_chunk_bytes(uint64_t rate);
+uint64_t fl_policy_window_bytes(uint64_t rate);
+
+//  How long a transfer may stand still until its bytes are taken for lost and asked for again: two
+//  beats, or what a window takes at the measured rate, whichever is longer; twice as long for every
+//  time that asking was `in_vain`, up to 32 beats. Slow is not lost: who asks a slow link again and
+//  again fills it with bytes that nobody wants any more.
+fl_time fl_policy_patience_ms(uint32_t beat_ms, uint64_t rate, uint32_t in_vain);
+
+//  Delay before reconnect number `attempt` (from 0): doubling from `min_ms` to `max_ms`, times a
+//  jitter in [0.5, 1.0] drawn from `random`.
+uint32_t fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_t random);
+
+#endif

@@ -1,0 +1,150 @@
+#include "common/net/admin_socket.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/wire/codec.h"
+
+enum { QUEUE = 64, ROUTE_BYTES_MAX = 255 };
+
+typedef struct ticket {
+    uint32_t number;         // serial * FL_TICKETS_MAX + place; 0: free
+    uint8_t route[ROUTE_BYTES_MAX];
+    uint8_t route_size;
+} ticket;
+
+struct fl_operator {
+    fl_link *link;
+    fl_net_counters *counters;
+    fl_parcel parcel;
+    uint32_t serial;
+    ticket tickets[FL_TICKETS_MAX];
+};
+
+fl_operator *
+fl_operator_new(const char *endpoint, fl_net_counters *counters, fl_why *why)
+{
+    const fl_link_conf conf = { .kind = FL_LINK_ROUTER, .queue = QUEUE,
+                                .frame_bytes_max = FL_FRAME_BYTES_MAX };
+    fl_operator *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "net: no memory for the operator's lane");
+        return NULL;
+    }
+    self->counters = counters;
+    self->parcel.descriptor = -1;
+    self->link = fl_link_new(&conf, why);
+    if (self->link == NULL || fl_link_bind(self->link, endpoint, NULL, why) != FL_OK) {
+        fl_operator_destroy(&self);
+    }
+    return self;
+}
+
+void
+fl_operator_destroy(fl_operator **self_p)
+{
+    fl_operator *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        fl_parcel_release(&self->parcel);
+        fl_link_destroy(&self->link);
+        free(self);
+    }
+}
+
+void *
+fl_operator_handle(fl_operator *self)
+{
+    return fl_link_handle(self->link);
+}
+
+//  Takes the reference. An answer has a text: where there is none, or too much of it, an empty
+//  object.
+static void
+s_answer(fl_operator *self, fl_bytes route, uint8_t code, fl_blob **json_p)
+{
+    fl_message message = { .verb = FL_ANSWER, .answer = { .code = code } };
+    if (*json_p != NULL && fl_blob_size(*json_p) > FL_JSON_BYTES_MAX) {
+        message.answer.code = FL_ANSWER_LARGE;
+        fl_blob_unref(json_p);
+    }
+    fl_loan loan = { .blob = *json_p };
+    *json_p = NULL;
+    if (loan.blob == NULL || fl_blob_size(loan.blob) == 0) {
+        fl_blob_unref(&loan.blob);
+        loan.blob = fl_blob_copy(fl_bytes_of("{}", 2));
+    }
+    fl_blob *header = NULL;
+    if (loan.blob != NULL) {
+        loan.bytes = fl_blob_bytes(loan.blob);
+        header = fl_encode(&message, loan.bytes.size);
+    }
+    uint64_t bytes = loan.bytes.size + (header != NULL ? fl_blob_size(header) : 0);
+    fl_sent sent = FL_SENT_FULL;
+    if (header != NULL) {
+        sent = fl_link_send(self->link, route, &header, &loan);
+    } else {
+        fl_blob_unref(&loan.blob);
+    }
+    if (sent == FL_SENT) {
+        self->counters->way[FL_WAY_OPERATOR].messages_out++;
+        self->counters->way[FL_WAY_OPERATOR].bytes_out += bytes;
+    } else {
+        self->counters->dropped[sent == FL_SENT_FULL ? FL_DROP_FULL : FL_DROP_ROUTE]++;
+    }
+}
+
+static ticket *
+s_free_ticket(fl_operator *self)
+{
+    for (uint32_t i = 0; i < FL_TICKETS_MAX; i++) {
+        if (self->tickets[i].number == 0) {
+            self->serial = (self->serial + 1) % (UINT32_MAX / FL_TICKETS_MAX - 1);
+            self->tickets[i].number = (self->serial + 1) * FL_TICKETS_MAX + i;
+            return &self->tickets[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+fl_operator_ask(fl_operator *self, uint32_t *number, fl_ask *ask)
+{
+    while (fl_link_receive(self->link, &self->parcel)) {
+        fl_message message;
+        const fl_parcel *parcel = &self->parcel;
+        self->counters->way[FL_WAY_OPERATOR].messages_in++;
+        self->counters->way[FL_WAY_OPERATOR].bytes_in += parcel->header.size + parcel->body.size;
+        const fl_codec_result result = fl_decode(parcel->header, parcel->body.size, &message);
+        if (result.code != FL_CODEC_OK || message.verb != FL_ASK || parcel->surplus > 0) {
+            self->counters->codec[result.code]++;
+            self->counters->dropped[FL_DROP_MALFORMED]++;
+            continue;
+        }
+        ticket *open = s_free_ticket(self);
+        if (open == NULL) {
+            fl_blob *nothing = NULL;
+            s_answer(self, parcel->route, FL_ANSWER_BUSY, &nothing);
+            continue;
+        }
+        FL_ASSERT(parcel->route.size <= ROUTE_BYTES_MAX);
+        memcpy(open->route, parcel->route.data, parcel->route.size);
+        open->route_size = (uint8_t)parcel->route.size;
+        *number = open->number;
+        *ask = message.ask;
+        return true;
+    }
+    return false;
+}
+
+void
+fl_operator_answer(fl_operator *self, uint32_t number, uint8_t code, fl_blob **json_p)
+{
+    ticket *open = &self->tickets[number % FL_TICKETS_MAX];
+    if (number == 0 || open->number != number) {
+        fl_blob_unref(json_p);
+        return;
+    }
+    open->number = 0;
+    s_answer(self, fl_bytes_of(open->route, open->route_size), code, json_p);
+}

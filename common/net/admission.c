@@ -1,0 +1,468 @@
+#include "common/net/admission.h"
+
+#include <czmq.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROUTE_BYTES = 5, WINDOW_MS = 1000 };
+
+typedef struct route {
+    uint8_t bytes[ROUTE_BYTES];
+    uint8_t size;            // 0: none
+} route;
+
+typedef enum rank { EMPTY, KNOWN, GUEST, SEATED } rank;
+
+//  Per key. KNOWN: was admitted once, has to say HELLO.
+typedef struct session {
+    rank rank;
+    fl_peer peer;            // generation << 16 | place
+    uint8_t key[FL_KEY_BYTES];
+    char user[FL_USER_CHARS + 1];
+    fl_badge badge;
+    route control, down;
+    fl_time heard;
+    fl_reason gone;          // to be told; FL_WHY_NONE: nothing to tell
+} session;
+
+struct fl_gate {
+    fl_gate_conf conf;
+    const fl_gate_ops *ops;
+    fl_watchdog *watchdog;
+    fl_net_counters *counters;
+    zhashx_t *by_user;       // User-Id -> session
+    session *sessions;       // (conf.sessions_max)
+    uint32_t used;           // places ever used
+    uint32_t guests;
+    uint32_t gone;           // sessions with something to tell
+};
+
+#define VERB(verb) ((uint64_t)1 << (verb))
+
+//  What a child may say on which lane.
+static const uint64_t spoken[FL_WATCHED] = {
+    [FL_WAY_CONTROL] = VERB(FL_HELLO) | VERB(FL_REFUSED) | VERB(FL_CONTRIB) | VERB(FL_BEAT) |
+                       VERB(FL_LEAVE) | VERB(FL_ENROL) | VERB(FL_KEYS) | VERB(FL_SHARES) |
+                       VERB(FL_READY) | VERB(FL_ACK) | VERB(FL_UNMASK),
+    [FL_WAY_UP] = VERB(FL_CHUNK),
+    [FL_WAY_DOWN] = VERB(FL_FETCH),
+};
+
+fl_gate *
+fl_gate_new(const fl_gate_conf *conf, const fl_gate_ops *ops, fl_watchdog *watchdog,
+            fl_net_counters *counters)
+{
+    FL_ASSERT(conf->sessions_max >= 1 && conf->sessions_max <= FL_SESSIONS_MAX);
+    FL_ASSERT(conf->guests_max <= FL_GUESTS_MAX && conf->guests_max <= conf->sessions_max);
+    fl_gate *self = calloc(1, sizeof *self);
+    session *sessions = calloc(conf->sessions_max, sizeof *sessions);
+    zhashx_t *by_user = zhashx_new();
+    if (self == NULL || sessions == NULL || by_user == NULL) {
+        free(self);
+        free(sessions);
+        zhashx_destroy(&by_user);
+        return NULL;
+    }
+    *self = (fl_gate){ .conf = *conf, .ops = ops, .watchdog = watchdog, .counters = counters,
+                       .by_user = by_user, .sessions = sessions };
+    return self;
+}
+
+void
+fl_gate_destroy(fl_gate **self_p)
+{
+    fl_gate *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        zhashx_destroy(&self->by_user);
+        free(self->sessions);
+        free(self);
+    }
+}
+
+bool
+fl_gate_admits(void *arg, const uint8_t key[FL_KEY_BYTES])
+{
+    fl_gate *self = arg;
+    if (self->ops->standing(self->ops->self, key, NULL) == FL_WHY_NONE) {
+        return true;
+    }
+    self->counters->keys_denied++;
+    return false;
+}
+
+// ---- sessions ---------------------------------------------------------------------------------
+static session *
+s_session(const fl_gate *self, fl_peer peer)
+{
+    const uint32_t place = peer & 0xffff;
+    if (place >= self->used || self->sessions[place].rank == EMPTY ||
+        self->sessions[place].peer != peer) {
+        return NULL;
+    }
+    return &self->sessions[place];
+}
+
+//  The session, of at most this rank, that was not heard for longest; NULL when there is none.
+static session *
+s_longest_silent(fl_gate *self, rank only)
+{
+    session *found = NULL;
+    for (uint32_t i = 0; i < self->used; i++) {
+        session *at = &self->sessions[i];
+        if (at->rank == only && at->gone == FL_WHY_NONE &&
+            (found == NULL || at->heard < found->heard)) {
+            found = at;
+        }
+    }
+    return found;
+}
+
+//  A place for a new key: a fresh one, or that of the key that was longest without a seat. A
+//  place that changes hands gets a new peer number.
+static session *
+s_place(fl_gate *self, bool guest)
+{
+    session *at = NULL;
+    if (guest && self->guests >= self->conf.guests_max) {
+        at = s_longest_silent(self, GUEST);
+    } else if (self->used < self->conf.sessions_max) {
+        at = &self->sessions[self->used];
+        at->peer = self->used++;
+    } else {
+        at = s_longest_silent(self, KNOWN);
+        at = at != NULL ? at : s_longest_silent(self, GUEST);
+    }
+    if (at != NULL && at->rank != EMPTY) {
+        self->guests -= at->rank == GUEST ? 1 : 0;
+        zhashx_delete(self->by_user, at->user);
+        fl_peer peer = at->peer + 0x10000; // FL_PARENT has a place that is never used: 0xffff
+        *at = (session){ .peer = peer };
+    }
+    return at;
+}
+
+//  NULL when every place holds an admitted child.
+static session *
+s_session_for(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES], bool guest)
+{
+    session *at = zhashx_lookup(self->by_user, parcel->user);
+    if (at == NULL) {
+        at = s_place(self, guest);
+        if (at == NULL) {
+            return NULL;
+        }
+        memcpy(at->key, key, FL_KEY_BYTES);
+        memcpy(at->user, parcel->user, FL_USER_CHARS + 1);
+        FL_ASSERT(zhashx_insert(self->by_user, at->user, at) == 0);
+    }
+    self->guests -= at->rank == GUEST ? 1 : 0;
+    self->guests += guest ? 1 : 0;
+    at->rank = guest ? GUEST : SEATED;
+    return at;
+}
+
+static void
+s_unseat(fl_gate *self, session *at)
+{
+    self->guests -= at->rank == GUEST ? 1 : 0;
+    at->rank = KNOWN;
+    at->control.size = 0;
+    at->down.size = 0;
+}
+
+static void
+s_lose_standing(fl_gate *self, session *at, fl_reason reason)
+{
+    s_unseat(self, at);
+    self->gone += at->gone == FL_WHY_NONE ? 1 : 0;
+    at->gone = reason;
+    self->counters->cut_standing += fl_watchdog_cut_peer(self->watchdog, at->peer);
+}
+
+static bool
+s_on_route(const route *self, fl_bytes bytes)
+{
+    return self->size == bytes.size && self->size > 0 &&
+           memcmp(self->bytes, bytes.data, bytes.size) == 0;
+}
+
+static void
+s_take_route(route *self, fl_bytes bytes)
+{
+    FL_ASSERT(bytes.size == ROUTE_BYTES);
+    memcpy(self->bytes, bytes.data, ROUTE_BYTES);
+    self->size = ROUTE_BYTES;
+}
+
+// ---- verdicts ---------------------------------------------------------------------------------
+static fl_judgement
+s_drop(fl_gate *self, fl_drop drop, fl_reason reason, fl_verb about, const char *text)
+{
+    fl_judgement verdict = { .kind = FL_JUDGED_DROP,
+                             .refused = { .reason = reason, .about = about } };
+    snprintf(verdict.refused.text, sizeof verdict.refused.text, "%s", text);
+    self->counters->dropped[drop]++;
+    self->counters->refused[reason]++;
+    return verdict;
+}
+
+//  A drop that the sender hears of, unless it was told often enough on this connection.
+static fl_judgement
+s_refuse(fl_gate *self, fl_visitor *visitor, fl_time now, fl_judgement verdict)
+{
+    if (visitor == NULL) {
+        return verdict;
+    }
+    if (now - visitor->refused_since >= WINDOW_MS) {
+        visitor->refused_since = now;
+        visitor->refused = 0;
+    }
+    if (visitor->refused >= FL_REFUSALS_PER_SECOND) {
+        self->counters->refusals_unsaid++;
+        return verdict;
+    }
+    visitor->refused++;
+    verdict.kind = FL_JUDGED_REFUSE;
+    return verdict;
+}
+
+//  Refused so often in this second that a certificate of it is not even looked at: a look costs a
+//  signature check, and nobody honest says HELLO so often.
+static bool
+s_tiresome(const fl_visitor *visitor, fl_time now)
+{
+    return visitor != NULL && now - visitor->refused_since < WINDOW_MS &&
+           visitor->refused >= FL_REFUSALS_PER_SECOND;
+}
+
+static fl_judgement
+s_pass(session *at, fl_visitor *visitor, fl_time now)
+{
+    at->heard = now;
+    if (visitor != NULL) {
+        visitor->peer = at->peer;
+    }
+    return (fl_judgement){ .kind = FL_JUDGED_PASS, .peer = at->peer,
+                           .badge = at->rank == SEATED ? &at->badge : NULL };
+}
+
+static fl_judgement
+s_hello(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
+        const fl_hello *hello, fl_visitor *visitor, fl_time now)
+{
+    fl_badge badge = { .role = FL_ROLE_NONE };
+    if (s_tiresome(visitor, now)) {
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_BUSY, FL_HELLO, "not looked at: too many");
+    }
+    fl_reason reason = self->ops->check(self->ops->self, hello->certificate, key, hello->role,
+                                        &badge);
+    if (reason == FL_WHY_NONE) {
+        reason = self->ops->standing(self->ops->self, key, &badge);
+    }
+    if (reason != FL_WHY_NONE) {
+        return s_drop(self, FL_DROP_REFUSED, reason, FL_HELLO,
+                      "the certificate does not admit this key here");
+    }
+    session *at = s_session_for(self, parcel, key, false);
+    if (at == NULL) {
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_HELLO, "no place for another key");
+    }
+    at->badge = badge;
+    s_take_route(&at->control, parcel->route);
+    self->counters->admitted++;
+    return s_pass(at, visitor, now);
+}
+
+static fl_judgement
+s_enrol(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
+        fl_visitor *visitor, fl_time now)
+{
+    session *at = zhashx_lookup(self->by_user, parcel->user);
+    if (at == NULL || at->rank != SEATED) {
+        at = self->conf.guests_max > 0 ? s_session_for(self, parcel, key, true) : NULL;
+    }
+    if (at == NULL) {
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_ENROL, "no place for newcomers");
+    }
+    if (at->rank == GUEST) {
+        s_take_route(&at->control, parcel->route);
+    }
+    return s_pass(at, visitor, now);
+}
+
+//  Neither HELLO nor ENROL: only on the route, and from the key, that were admitted.
+static fl_judgement
+s_admitted(fl_gate *self, fl_way way, const fl_parcel *parcel, session *at, fl_message *message,
+           fl_visitor *visitor, fl_time now)
+{
+    const bool seated = at != NULL && at->rank == SEATED;
+    if (way != FL_WAY_CONTROL && !seated) {
+        return s_drop(self, FL_DROP_UNSEATED, FL_WHY_UNKNOWN_SEAT, message->verb,
+                      "no admitted seat of this key");
+    }
+    if (way == FL_WAY_CONTROL && (!seated || !s_on_route(&at->control, parcel->route))) {
+        return s_refuse(self, visitor, now,
+                        s_drop(self, FL_DROP_UNSEATED, FL_WHY_UNKNOWN_SEAT, message->verb,
+                               "say hello first"));
+    }
+    if (way == FL_WAY_DOWN) {
+        s_take_route(&at->down, parcel->route);
+    }
+    return s_pass(at, visitor, now);
+}
+
+static fl_judgement
+s_undecodable(fl_gate *self, fl_way way, fl_visitor *visitor, fl_time now,
+              const fl_codec_result *result)
+{
+    const fl_verb verb = result->verb < FL_VERB_COUNT ? (fl_verb)result->verb : FL_VERB_NONE;
+    self->counters->codec[result->code]++;
+    const fl_reason reason =
+        result->code == FL_CODEC_VERSION ? FL_WHY_VERSION : FL_WHY_MALFORMED;
+    fl_judgement verdict = s_drop(self, FL_DROP_MALFORMED, reason, verb, result->text);
+    return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;
+}
+
+//  Standing, shape, certificate or seat, then what the identity code has to say.
+static fl_judgement
+s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
+        fl_visitor *visitor, fl_time now, fl_message *message)
+{
+    session *at = zhashx_lookup(self->by_user, parcel->user);
+    const fl_badge *badge = at != NULL && at->rank == SEATED ? &at->badge : NULL;
+    const fl_reason standing = self->ops->standing(self->ops->self, key, badge);
+    if (standing != FL_WHY_NONE) {
+        if (at != NULL && at->rank != KNOWN) {
+            s_lose_standing(self, at, standing);
+        }
+        self->counters->cut_standing += fl_watchdog_cut(self->watchdog, parcel->descriptor);
+        fl_judgement verdict =
+            s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key may not speak");
+        verdict.badge = badge; // what it was until now
+        return verdict;
+    }
+    fl_codec_result result = fl_decode(parcel->header, parcel->body.size, message);
+    if (result.code == FL_CODEC_OK && parcel->surplus > 0) {
+        result.code = FL_CODEC_BODY;
+        snprintf(result.text, sizeof result.text, "more frames than a message has");
+    }
+    if (result.code != FL_CODEC_OK) {
+        return s_undecodable(self, way, visitor, now, &result);
+    }
+    if ((spoken[way] & VERB(message->verb)) == 0) {
+        fl_judgement verdict = s_drop(self, FL_DROP_WAY, FL_WHY_MALFORMED, message->verb,
+                                      "this verb does not belong here");
+        return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;
+    }
+    fl_judgement verdict;
+    if (message->verb == FL_HELLO) {
+        verdict = s_hello(self, parcel, key, &message->hello, visitor, now);
+    } else if (message->verb == FL_ENROL) {
+        verdict = s_enrol(self, parcel, key, visitor, now);
+    } else {
+        return s_admitted(self, way, parcel, at, message, visitor, now);
+    }
+    return verdict.kind == FL_JUDGED_PASS ? verdict : s_refuse(self, visitor, now, verdict);
+}
+
+fl_judgement
+fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now, fl_message *message)
+{
+    FL_ASSERT((unsigned)way < FL_WATCHED);
+    uint8_t key[FL_KEY_BYTES];
+    fl_visitor *visitor = fl_watchdog_heard(self->watchdog, way, parcel->descriptor, now);
+    self->counters->way[way].messages_in++;
+    self->counters->way[way].bytes_in += parcel->header.size + parcel->body.size;
+    if (parcel->user == NULL || !fl_unhex(parcel->user, key, FL_KEY_BYTES)) {
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_CERTIFICATE, FL_VERB_NONE, "no proven key");
+    }
+    if (parcel->named) {
+        fl_watchdog_cut(self->watchdog, parcel->descriptor);
+        return s_drop(self, FL_DROP_NAMED, FL_WHY_MALFORMED, FL_VERB_NONE,
+                      "a peer does not choose its route");
+    }
+    fl_judgement verdict = s_judge(self, way, parcel, key, visitor, now, message);
+    if (verdict.kind != FL_JUDGED_PASS) {
+        const session *at = zhashx_lookup(self->by_user, parcel->user);
+        if (at != NULL && at->rank == SEATED) {
+            verdict.badge = &at->badge;
+        }
+        return verdict;
+    }
+    const fl_reason reason =
+        self->ops->incoming(self->ops->self, verdict.peer, verdict.badge, message);
+    if (reason == FL_WHY_NONE) {
+        return verdict;
+    }
+    if (message->verb == FL_HELLO) {
+        s_unseat(self, s_session(self, verdict.peer));
+    }
+    fl_judgement refusal = s_drop(self, FL_DROP_REFUSED, reason, message->verb, "");
+    refusal.badge = verdict.badge;
+    snprintf(refusal.refused.text, sizeof refusal.refused.text, "%s refused: %s",
+             fl_verb_name(message->verb), fl_reason_name(reason));
+    return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, refusal) : refusal;
+}
+
+// ---- the machine's side -----------------------------------------------------------------------
+fl_bytes
+fl_gate_route(const fl_gate *self, fl_way way, fl_peer peer)
+{
+    const session *at = s_session(self, peer);
+    if (at == NULL) {
+        return fl_bytes_of(NULL, 0);
+    }
+    const route *to = way == FL_WAY_DOWN ? &at->down : &at->control;
+    return fl_bytes_of(to->size > 0 ? to->bytes : NULL, to->size);
+}
+
+const fl_badge *
+fl_gate_badge(const fl_gate *self, fl_peer peer)
+{
+    const session *at = s_session(self, peer);
+    return at != NULL && at->rank == SEATED ? &at->badge : NULL;
+}
+
+void
+fl_gate_expel(fl_gate *self, fl_peer peer)
+{
+    session *at = s_session(self, peer);
+    if (at != NULL) {
+        s_unseat(self, at);
+    }
+}
+
+void
+fl_gate_recheck(fl_gate *self)
+{
+    for (uint32_t i = 0; i < self->used; i++) {
+        session *at = &self->sessions[i];
+        if (at->rank == SEATED || at->rank == GUEST) {
+            const fl_badge *badge = at->rank == SEATED ? &at->badge : NULL;
+            const fl_reason reason = self->ops->standing(self->ops->self, at->key, badge);
+            if (reason != FL_WHY_NONE) {
+                self->counters->refused[reason]++;
+                s_lose_standing(self, at, reason);
+            }
+        }
+    }
+}
+
+bool
+fl_gate_gone(fl_gate *self, fl_peer *peer, fl_reason *reason)
+{
+    for (uint32_t i = 0; self->gone > 0 && i < self->used; i++) {
+        session *at = &self->sessions[i];
+        if (at->gone != FL_WHY_NONE) {
+            *peer = at->peer;
+            *reason = at->gone;
+            at->gone = FL_WHY_NONE;
+            self->gone--;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,36 @@
+//  listener - the parent's side of the lanes: a control ROUTER, an up PULL and a down ROUTER, all
+//  CURVE servers behind one authentication handler, with the gate that judges what comes in and
+//  the watchdog that shuts what should not. One per process (see zap).
+//  Reactor's thread; may be made by the main thread before the reactor runs.
+#ifndef FL_NET_LISTENER_H
+#define FL_NET_LISTENER_H
+
+#include "common/net/admission.h"
+#include "common/net/socket.h"
+#include "common/net/connection_guard.h"
+#include "common/net/zap.h"
+
+typedef struct fl_porch_conf {
+    const char *endpoint[FL_WATCHED]; // by fl_way: "tcp://0.0.0.0:7000"; port 0: any free one
+    fl_keypair keys;
+    fl_gate_conf gate;
+    int bulk_queue;          // messages per peer; 0: FL_BULK_QUEUE
+} fl_porch_conf;
+
+//  The parts, for the reactor; the owner of the porch reads `port` only.
+typedef struct fl_porch {
+    fl_zap *zap;
+    fl_gate *gate;
+    fl_watchdog *watchdog;
+    fl_link *link[FL_WATCHED];
+    uint16_t port[FL_WATCHED];       // really bound
+    fl_net_counters *counters;
+} fl_porch;
+
+//  Binds all three lanes or none. `ops` and `counters` outlive the porch. FL_BUSY: a port is
+//  taken, or another porch is open in this process.
+FL_CHECKED fl_status fl_porch_open(fl_porch *self, const fl_porch_conf *conf,
+                                   const fl_gate_ops *ops, fl_net_counters *counters, fl_why *why);
+void fl_porch_close(fl_porch *self);
+
+#endif

@@ -1,0 +1,56 @@
+//  worker_pool - worker threads for what is too heavy for the reactor: hashing, folding, training,
+//  writing. A job is a function and its argument; it never touches a socket. Jobs of one strand
+//  run in the order in which they were added, one at a time; everything else side by side.
+//  `add` may be called by any thread; `collect`, `stop` and `destroy` by the owner only.
+#ifndef FL_NET_WORKER_POOL_H
+#define FL_NET_WORKER_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/status.h"
+
+typedef struct fl_crew fl_crew;
+
+enum { FL_CREW_THREADS_MAX = 64, FL_CREW_FREE = 0 };
+
+typedef struct fl_job {
+    uint32_t strand;            // FL_CREW_FREE: tied to no other job
+    void (*work)(void *arg);    // on a worker
+    //  On the thread that collects; `ran` is false when the job was cancelled before it began.
+    void (*done)(void *arg, bool ran);
+    void *arg;
+} fl_job;
+
+typedef enum fl_crew_end {
+    FL_CREW_DRAIN,  // finish what was added
+    FL_CREW_CANCEL, // finish what has begun
+} fl_crew_end;
+
+//  1..FL_CREW_THREADS_MAX threads, room for `jobs_max` jobs that are waiting, running or not yet
+//  collected. NULL with `why` when the system gives no thread, descriptor or memory.
+fl_crew *fl_crew_new(unsigned threads, uint32_t jobs_max, fl_why *why);
+
+//  Queue a job. FL_FULL when there is no room, FL_DENIED after `stop`.
+FL_CHECKED fl_status fl_crew_add(fl_crew *self, const fl_job *job);
+
+//  By a job, on its worker: `work` for each of the parts 0 .. parts - 1, once, by this worker and
+//  by whoever of the crew has nothing to do. Returns when all are done; allocates nothing, never
+//  fails.
+void fl_crew_share(fl_crew *self, uint32_t parts, void (*work)(void *arg, uint32_t part),
+                   void *arg);
+
+//  Readable while finished jobs wait for `collect`.
+int fl_crew_fd(const fl_crew *self);
+
+//  Call `done` of every finished job, in the order in which they finished. Returns how many.
+uint32_t fl_crew_collect(fl_crew *self);
+
+//  End the workers. FL_BUSY when a job still runs after `timeout_ms`: call again, or leave the
+//  process. After FL_OK every job is finished or cancelled; `collect` still hands them over.
+FL_CHECKED fl_status fl_crew_stop(fl_crew *self, fl_crew_end end, uint32_t timeout_ms);
+
+//  Only after `stop` said FL_OK. Jobs that nobody collected are forgotten.
+void fl_crew_destroy(fl_crew **self_p);
+
+#endif

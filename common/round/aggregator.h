@@ -1,0 +1,143 @@
+//  aggregator - the parent's half of a round: seat the children, invite them, stage and fold what
+//  comes back, close once. Its host (edge or root) opens a round, takes the result after each
+//  step, and settles it when the fate of the result is known.
+//  One thread at a time. Holds conf.seats_max seats, conf.slots staging slots, an accumulator per
+//  block.
+//
+//  Round:  IDLE -> OPEN -> DRAINING -> FINISHING -> CLOSED -> IDLE.
+//  Seat:   TASKED -> OFFERED -> STAGING -> VERIFYING -> FOLDING -> COUNTED, or LATE, REFUSED,
+//  ABSENT from any of the earlier ones.
+//
+//  A masked round (docs/masking.md) is OPEN until every block has what it needs, or the cut-off,
+//  and DRAINING until each is opened or aborted. Who is not in a block when it opens waits for the
+//  next one; the window's time_min, count_max and extending do not apply to it, nor does `expect`.
+//  A seat whose block is aborted is REFUSED with its reason, even when it had been counted.
+#ifndef FL_ROUND_AGGREGATOR_H
+#define FL_ROUND_AGGREGATOR_H
+
+#include "common/secagg/server.h"
+#include "common/machine/outbox.h"
+#include "common/machine/policy.h"
+
+typedef struct fl_cohort fl_cohort;
+
+typedef struct fl_cohort_conf {
+    fl_node node;           // our own name, parent column of the report
+    fl_role child_roles[2]; // roles that may sit here; FL_ROLE_NONE in unused places
+    uint32_t seats_max;     // 1..FL_SEATS_MAX
+    uint32_t slots;         // F: 1..FL_SLOTS_MAX staged contributions at a time
+    uint32_t expect;        // children wanted before a round closes early; 0 = whoever is there
+    bool vector;            // FINISH makes a vector to push on (an edge); false at the root
+    fl_window window;
+    fl_timing timing;
+    const fl_masking_cohort_conf *masking; // borrowed; NULL: this cohort opens no masked round
+    //  What was kept of the masked round that was open when the last process ended. Borrowed until
+    //  the first open.
+    const fl_bytes *facts;
+    uint32_t fact_count;
+} fl_cohort_conf;
+
+//  What an earlier round was trained from. So many are remembered; an older update is refused.
+typedef struct fl_past {
+    uint64_t round;
+    fl_hash model;
+} fl_past;
+enum { FL_PASTS_MAX = 64 };
+
+//  A closed round, until it is settled.
+typedef struct fl_result {
+    fl_close close;
+    fl_reason reason; // why not DONE
+    fl_vec vec;       // the caller's, when conf.vector and DONE
+    fl_hash hash;
+    uint64_t vector_bytes;
+    uint64_t weight;
+    uint32_t count;
+    uint64_t stats[FL_STATS];
+    fl_tally tally;
+    uint32_t duration_ms, budget_ms;
+    const fl_roll_entry *roll; // (roll_count), the cohort's, until the next open
+    uint32_t roll_count, roll_dropped;
+    fl_masking masking;
+    const fl_block_line *blocks; // (block_count), the cohort's, until the next open
+    uint32_t block_count;
+} fl_result;
+
+//  What a result says of the round, into its report; what it does not know stays.
+void fl_result_report(const fl_result *self, fl_report *report);
+
+//  One seat, for the live tree and tests.
+typedef struct fl_seat_view {
+    fl_node node;
+    fl_role role;
+    bool present, evasive;
+    fl_activity activity;
+    uint64_t done, total;
+    fl_outcome outcome; // of the current or last round
+    fl_reason reason;
+    uint32_t leaves;
+    uint64_t samples;
+    fl_tally tally;                                                 // of an edge's devices
+    uint32_t rounds_in, rounds_late, rounds_absent, rounds_refused; // since start
+} fl_seat_view;
+
+//  One block of the masked round at hand or of the last one. `line` says how far it has come; its
+//  reason is that of its end.
+typedef struct fl_block_view {
+    fl_block_line line;
+    fl_masking_state state;
+} fl_block_view;
+
+//  The caller owns the result. NULL when out of memory.
+fl_cohort *fl_cohort_new(const fl_cohort_conf *conf);
+void fl_cohort_destroy(fl_cohort **self_p);
+
+//  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED (of a
+//  masking token). Never blocks, never fails: a bad message is refused and noted, a broken
+//  invariant panics.
+void fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out);
+fl_time fl_cohort_deadline(const fl_cohort *self);
+
+//  Begin a round that must be CLOSED by `due`. The task's attempt is ours; its budget is ignored
+//  (each child's is computed). Only while IDLE.
+//  `wall_s`: wall clock, for the certificates of a masked round that goes on after a restart.
+void fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_s, fl_time now,
+                    fl_outbox *out);
+//  When the open round is cut off; FL_NEVER when none is open.
+fl_time fl_cohort_cutoff(const fl_cohort *self);
+//  The result, while CLOSED; false otherwise.
+bool fl_cohort_result(const fl_cohort *self, fl_result *result);
+//  Tell the children what became of the round: those counted hear `outcome` and `reason` (IN when
+//  the sum counted above), the others their own. Only while CLOSED.
+void fl_cohort_settle(fl_cohort *self, fl_outcome outcome, fl_reason reason, bool final,
+                      fl_time now, fl_outbox *out);
+//  Tell every child that the run is over, when no round is in hand.
+void fl_cohort_dismiss(fl_cohort *self, fl_outbox *out);
+//  Give a round up whose sum went nowhere: its children hear LATE and may offer again, but for
+//  those that were refused or absent. Folds in flight are awaited before the next `open` (see
+//  `idle`).
+void fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out);
+//  True when `open` may be called.
+bool fl_cohort_idle(const fl_cohort *self);
+
+//  The run, and the model that children are served from (bytes 0: none yet). Until the run is known
+//  nobody is seated. Another run than before: nothing of the old one is remembered. Only while
+//  IDLE, when the run changes.
+void fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes);
+
+//  A round of the run at hand that was opened before this process began: late updates of it are
+//  known by its model. After the run is set.
+void fl_cohort_recall(fl_cohort *self, const fl_past *past);
+
+uint32_t fl_cohort_joined(const fl_cohort *self);  // children with a live seat
+uint32_t fl_cohort_ready(const fl_cohort *self);   // of them, with at least one leaf
+uint32_t fl_cohort_leaves(const fl_cohort *self);  // devices below
+uint64_t fl_cohort_samples(const fl_cohort *self); // last known shard sizes, summed
+fl_tally fl_cohort_tally(const fl_cohort *self);   // of the round so far
+//  Seats ever used are 0..count-1; a view by value.
+uint32_t fl_cohort_seats(const fl_cohort *self);
+fl_seat_view fl_cohort_seat(const fl_cohort *self, uint32_t seat);
+//  Block 0..FL_BLOCKS_MAX-1; false when there is no such block.
+bool fl_cohort_block(const fl_cohort *self, uint32_t block, fl_block_view *view);
+
+#endif

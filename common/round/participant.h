@@ -1,0 +1,107 @@
+//  participant - the child's half of a round: join, take a task, fetch its model, push one
+//  contribution, hear the verdict. Its host (device or edge) is told of a task by asking for it
+//  after each step, and answers with `offer` or `decline`.
+//  One thread at a time. Holds one task and at most one offered contribution.
+//
+//  Link:  OFFLINE -> JOINING -> JOINED, back to OFFLINE after three silent beats.
+//  Task:  NONE -> FETCHING -> WORKING -> OFFERED -> SENDING -> SENT -> NONE; when it is masked,
+//  MASKING between WORKING and OFFERED. A newer task replaces an older one in any state; the same
+//  task again only heals what was lost. A task whose masks are weaker than configured, or that asks
+//  for masks where none are configured, is declined without asking the host.
+#ifndef FL_ROUND_PARTICIPANT_H
+#define FL_ROUND_PARTICIPANT_H
+
+#include "common/secagg/client.h"
+#include "common/machine/outbox.h"
+#include "common/machine/policy.h"
+
+typedef struct fl_member fl_member;
+
+typedef struct fl_member_conf {
+    fl_node node;
+    fl_role role;
+    uint64_t incarnation; // random per process start
+    uint64_t seed;        // of the backoff's jitter; no secret
+    uint32_t beat_ms;     // until WELCOME says otherwise
+    uint32_t backoff_min_ms, backoff_max_ms;
+    //  Its half of a masked round; NULL: this member takes no masked task. Borrowed, with all that
+    //  it points to; the hop is that of the parent's certificate, which WELCOME must show.
+    const fl_masking_member_conf *masking;
+    const fl_masking_mark *mark; // what was kept last of masked rounds; NULL: nothing
+} fl_member_conf;
+
+//  What a host hands over to be sent. The vector is the member's from then on.
+typedef struct fl_offer {
+    fl_vec vec;
+    fl_hash hash;
+    uint64_t vector_bytes;
+    uint64_t base_round;
+    fl_hash base;
+    uint64_t weight;
+    uint32_t count;
+    uint64_t stats[FL_STATS];
+    fl_tally tally;
+    const fl_roll_entry *roll; // (roll_count), copied
+    uint32_t roll_count, roll_dropped;
+    const fl_block_line *blocks; // (block_count), copied
+    uint32_t block_count;
+} fl_offer;
+
+//  What became of the task. `certain`: false when the contribution may or may not have been
+//  counted (it was sent whole and no verdict came): it must not be offered again.
+typedef struct fl_verdict {
+    uint64_t round;
+    fl_outcome outcome;
+    fl_reason reason;
+    bool certain;
+    bool spent; // it was masked: it must not be offered again, whatever became of it
+    bool final; // the run is over
+} fl_verdict;
+
+//  Numbers that ride on heartbeats, for the live tree.
+typedef struct fl_doing {
+    fl_activity activity;
+    uint64_t done, total;
+    uint32_t leaves;
+    uint64_t samples;
+    fl_tally tally;
+} fl_doing;
+
+//  The caller owns the result. NULL when out of memory.
+fl_member *fl_member_new(const fl_member_conf *conf);
+void fl_member_destroy(fl_member **self_p);
+
+//  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED of a token with
+//  FL_MASKING_TOKEN_MEMBER. Others are not for a member (panic).
+void fl_member_step(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out);
+fl_time fl_member_deadline(const fl_member *self);
+
+//  The task in hand, its model held here; NULL when there is none. Stays while the task is
+//  answered, until its verdict or a newer task.
+const fl_task *fl_member_task(const fl_member *self);
+//  When the parent wants the contribution whole, on our clock. FL_NEVER without a task.
+fl_time fl_member_due(const fl_member *self);
+//  True while the host still owes an answer to the task (it is WORKING).
+bool fl_member_wants(const fl_member *self);
+
+//  Answer the task with a contribution. Only while `wants`. One that may not be masked is freed,
+//  and the task declined.
+void fl_member_offer(fl_member *self, const fl_offer *offer, fl_time now, fl_outbox *out);
+//  Answer the task with a reason. Only while `wants`.
+void fl_member_decline(fl_member *self, fl_reason reason, const char *text, fl_time now,
+                       fl_outbox *out);
+//  Take the last verdict, once. False when there is no new one.
+bool fl_member_verdict(fl_member *self, fl_verdict *verdict);
+
+//  What to say on the next heartbeats while WORKING; leaves, samples and tally are always said, but
+//  samples only by a member that would take part unmasked.
+void fl_member_doing(fl_member *self, const fl_doing *doing);
+
+bool fl_member_joined(const fl_member *self);
+//  The run that the parent serves; zero before the first WELCOME.
+const fl_run *fl_member_run(const fl_member *self);
+fl_activity fl_member_activity(const fl_member *self);
+//  Say goodbye. The host stops afterwards.
+void fl_member_leave(fl_member *self, fl_reason reason, fl_outbox *out);
+
+#endif

@@ -1,0 +1,153 @@
+#include "common/round/participation.h"
+
+#include "common/base/status.h"
+
+static void
+s_add_device(fl_tally *sum, const fl_seat *seat)
+{
+    sum->invited++;
+    sum->samples_known += seat->samples;
+    switch (fl_seat_outcome(seat)) {
+    case FL_OUT_IN:
+        sum->in++;
+        return; // nothing is missing
+    case FL_OUT_LATE:
+        sum->late++;
+        break;
+    case FL_OUT_REFUSED:
+        sum->refused++;
+        break;
+    case FL_OUT_ABSENT:
+        sum->absent += seat->phase == FL_SEAT_ABSENT;
+        break;
+    case FL_OUT_IDLE:
+    case FL_OUT_COUNT:
+        break;
+    }
+    sum->samples_missing += seat->samples;
+}
+
+static void
+s_add_edge(fl_tally *sum, const fl_seat *seat)
+{
+    bool in = fl_seat_outcome(seat) == FL_OUT_IN;
+    const fl_tally *said = in ? &seat->contrib.tally : &seat->tally;
+    uint32_t invited = said->invited > 0 ? said->invited : seat->leaves;
+    uint64_t known = said->samples_known > 0 ? said->samples_known : seat->samples;
+    sum->invited += invited;
+    sum->samples_known += known;
+    if (said->merge_ms > sum->merge_ms) {
+        sum->merge_ms = said->merge_ms;
+    }
+    sum->bytes_up += said->bytes_up;
+    sum->bytes_down += said->bytes_down;
+    sum->masked += said->masked;
+    sum->recovered += said->recovered;
+    sum->aborted += said->aborted;
+    if (in || !fl_seat_terminal(seat)) { // still running: what the edge says so far
+        sum->in += said->in;
+        sum->late += said->late;
+        sum->absent += said->absent;
+        sum->refused += said->refused;
+        sum->samples_missing += said->samples_missing;
+        return;
+    }
+    sum->samples_missing += known; // the whole subtree is out with its edge
+    if (seat->phase == FL_SEAT_LATE) {
+        sum->late += invited;
+    } else if (seat->phase == FL_SEAT_REFUSED) {
+        sum->refused += invited;
+    } else {
+        sum->absent += invited;
+    }
+}
+
+fl_tally
+fl_tally_of(const fl_roster *roster)
+{
+    fl_tally sum = { 0 };
+    for (uint32_t i = 0; i < fl_roster_count(roster); i++) {
+        const fl_seat *seat = fl_roster_look(roster, i);
+        if (seat->phase == FL_SEAT_IDLE) {
+            continue;
+        }
+        if (seat->role == FL_ROLE_EDGE) {
+            s_add_edge(&sum, seat);
+        } else {
+            s_add_device(&sum, seat);
+        }
+    }
+    return sum;
+}
+
+typedef struct sheet {
+    fl_roll_entry *entries;
+    uint32_t count, dropped;
+} sheet;
+
+static void
+s_write(sheet *page, const fl_roll_entry *entry)
+{
+    if (page->count < FL_ROLL_MAX) {
+        page->entries[page->count++] = *entry;
+    } else {
+        page->dropped++;
+    }
+}
+
+static void
+s_write_seat(sheet *page, const fl_seat *seat, const fl_node *parent, uint64_t round)
+{
+    fl_roll_entry entry = { .node = seat->node, .parent = *parent };
+    entry.outcome = (uint8_t)fl_seat_outcome(seat);
+    entry.reason = (uint8_t)seat->reason;
+    if (entry.outcome == FL_OUT_IN) {
+        uint64_t staleness = round - seat->contrib.base_round;
+        entry.staleness = staleness < 255 ? (uint8_t)staleness : 255;
+    }
+    s_write(page, &entry);
+}
+
+//  An edge tells of what is below it: neither of our other children, nor of what is below these.
+static bool
+s_below(const fl_roster *roster, const fl_seat *edge, const fl_node *ourselves,
+        const fl_roll_entry *entry)
+{
+    return !fl_roster_seats(roster, &entry->node) && !fl_node_equal(&entry->parent, ourselves) &&
+           (fl_node_equal(&entry->parent, &edge->node) ||
+            !fl_roster_seats(roster, &entry->parent));
+}
+
+//  What a counted edge reports.
+static void
+s_write_below(sheet *page, const fl_roster *roster, const fl_seat *edge, const fl_node *ourselves)
+{
+    fl_bytes roll = edge->contrib.roll;
+    for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= roll.size; at += FL_ROLL_ENTRY_BYTES) {
+        fl_roll_entry entry;
+        if (fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry) &&
+            s_below(roster, edge, ourselves, &entry)) {
+            s_write(page, &entry);
+        }
+    }
+    page->dropped += edge->contrib.roll_dropped;
+}
+
+uint32_t
+fl_tally_roll(const fl_roster *roster, const fl_node *parent, uint64_t round,
+              fl_roll_entry *entries, uint32_t *dropped)
+{
+    sheet page = { .entries = entries };
+    for (uint32_t i = 0; i < fl_roster_count(roster); i++) {
+        const fl_seat *seat = fl_roster_look(roster, i);
+        if (seat->phase == FL_SEAT_IDLE) {
+            continue;
+        }
+        s_write_seat(&page, seat, parent, round);
+        if (seat->role == FL_ROLE_EDGE && fl_seat_outcome(seat) == FL_OUT_IN) {
+            s_write_below(&page, roster, seat, parent);
+        }
+    }
+    *dropped = page.dropped;
+    return page.count;
+}

@@ -1,0 +1,96 @@
+//  seats - who sits where: one seat per node name, its lease, and how it stands in the round.
+//  Seats are plain values that the cohort works on; the roster finds, fills and ages them.
+//  One thread. Holds seats_max seats; a seat outlives its child, so that counters and an outcome
+//  survive a restart of either side.
+#ifndef FL_ROUND_SEATS_H
+#define FL_ROUND_SEATS_H
+
+#include "common/machine/event.h"
+#include "common/round/upload_receive.h"
+
+typedef enum fl_seat_phase {
+    FL_SEAT_IDLE, // not invited
+    FL_SEAT_TASKED,
+    FL_SEAT_OFFERED, // waits for a slot
+    FL_SEAT_STAGING,
+    FL_SEAT_VERIFYING,
+    FL_SEAT_FOLDING, // counted, not yet added
+    FL_SEAT_COUNTED,
+    FL_SEAT_LATE,
+    FL_SEAT_REFUSED,
+    FL_SEAT_ABSENT,
+    FL_SEAT_PHASES
+} fl_seat_phase;
+
+typedef struct fl_seat {
+    fl_node node;
+    fl_role role;
+    fl_peer peer;
+    bool present, evasive;
+    uint64_t incarnation;
+    uint32_t epoch;
+    fl_time heard_at;
+    //  as last said on a heartbeat
+    uint32_t leaves;
+    uint64_t samples;
+    fl_activity activity;
+    uint64_t done, total;
+    fl_tally tally;
+    //  this round
+    fl_seat_phase phase;
+    fl_reason reason;                       // of LATE, REFUSED, ABSENT
+    uint32_t slot;                          // of STAGING, VERIFYING, FOLDING
+    fl_time tasked_at, offered_at, came_at; // came_at: last chunk in
+    fl_contrib contrib;                     // views: into `roll` and `blocks`
+    uint8_t *roll;   // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), edges only, made when needed
+    uint8_t *blocks; // (FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES), likewise
+    fl_intake intake;
+    //  this round, when it is masked
+    bool in_block;
+    bool out;         // a new process sits here, which has no part in it
+    uint32_t block;   // its accumulator; 0 when there is one
+    fl_time ready_at; // READY heard; 0: not yet
+    fl_reason blamed; // of any round: shown to have lied, left out from there on
+    //  the last settled round
+    uint64_t last_round;
+    uint32_t last_attempt;
+    fl_outcome last_outcome;
+    fl_reason last_reason;
+    uint32_t rounds[FL_OUT_COUNT]; // settled rounds by outcome
+} fl_seat;
+
+typedef struct fl_roster fl_roster;
+
+//  The caller owns the result. NULL when out of memory.
+fl_roster *fl_roster_new(uint32_t seats_max);
+void fl_roster_destroy(fl_roster **self_p);
+
+//  Seats ever used are 0..count-1.
+uint32_t fl_roster_count(const fl_roster *self);
+fl_seat *fl_roster_at(fl_roster *self, uint32_t seat);
+const fl_seat *fl_roster_look(const fl_roster *self, uint32_t seat);
+//  The present seat of a peer; -1 when it has none.
+int64_t fl_roster_of_peer(const fl_roster *self, fl_peer peer);
+
+//  Seat a child that said HELLO: its old seat, a new one, or one that an absent, idle child left.
+//  -1 when full. `renewed` says whether the epoch grew (a new process on the child's side).
+int64_t fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewed);
+
+//  One of the children of this round has that name, or sits here now.
+bool fl_roster_seats(const fl_roster *self, const fl_node *node);
+
+//  Who is there now, in sums over present seats.
+typedef struct fl_presence {
+    uint32_t joined;  // children
+    uint32_t ready;   // of them, with at least one leaf
+    uint32_t leaves;  // devices below
+    uint64_t samples; // last known shard sizes
+} fl_presence;
+fl_presence fl_roster_presence(const fl_roster *self);
+
+//  The outcome that a phase stands for.
+fl_outcome fl_seat_outcome(const fl_seat *seat);
+//  True when nothing more can come from this seat in this round.
+bool fl_seat_terminal(const fl_seat *seat);
+
+#endif

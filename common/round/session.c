@@ -1,0 +1,97 @@
+#include "common/round/session.h"
+
+#include <string.h>
+
+#include "common/base/limits.h"
+#include "common/machine/policy.h"
+
+enum { SILENT_BEATS = 3 };
+
+void
+fl_joining_init(fl_joining *self, const fl_member_conf *conf)
+{
+    memset(self, 0, sizeof *self);
+    self->beat_ms = conf->beat_ms;
+    self->backoff_min_ms = conf->backoff_min_ms;
+    self->backoff_max_ms = conf->backoff_max_ms;
+    self->rng = fl_rng_seeded(conf->seed ^ conf->incarnation);
+}
+
+void
+fl_joining_heard(fl_joining *self, fl_time now)
+{
+    self->heard_at = now;
+}
+
+void
+fl_joining_asked(fl_joining *self, fl_time now)
+{
+    self->phase = FL_LINK_JOINING;
+    self->hello_at = now;
+}
+
+void
+fl_joining_welcomed(fl_joining *self, uint32_t beat_ms, fl_time now)
+{
+    self->phase = FL_LINK_JOINED;
+    self->tries = 0;
+    self->beat_ms = beat_ms < FL_BEAT_MS_MIN   ? FL_BEAT_MS_MIN
+                    : beat_ms > FL_BEAT_MS_MAX ? FL_BEAT_MS_MAX
+                                               : beat_ms;
+    self->beat_at = now + (fl_time)self->beat_ms;
+}
+
+uint32_t
+fl_joining_lost(fl_joining *self, fl_time now)
+{
+    uint32_t delay = fl_policy_backoff_ms(self->tries, self->backoff_min_ms, self->backoff_max_ms,
+                                          fl_rng_u64(&self->rng));
+    self->tries++;
+    self->phase = FL_LINK_OFFLINE;
+    self->retry_at = now + (fl_time)delay;
+    return delay;
+}
+
+void
+fl_joining_left(fl_joining *self)
+{
+    self->phase = FL_LINK_OFFLINE;
+    self->retry_at = FL_NEVER;
+}
+
+void
+fl_joining_beaten(fl_joining *self, fl_time now)
+{
+    self->beat_at = now + (fl_time)self->beat_ms;
+}
+
+//  When the parent has been silent for too long.
+static fl_time
+s_silence_at(const fl_joining *self)
+{
+    fl_time bound = (fl_time)SILENT_BEATS * self->beat_ms;
+    return self->phase == FL_LINK_JOINING ? self->hello_at + bound : self->heard_at + bound + 1;
+}
+
+fl_joining_step
+fl_joining_next(const fl_joining *self, fl_time now)
+{
+    if (self->phase == FL_LINK_OFFLINE) {
+        return now >= self->retry_at ? FL_JOINING_CONNECT : FL_JOINING_WAIT;
+    }
+    if (now >= s_silence_at(self)) {
+        return FL_JOINING_GIVE_UP;
+    }
+    bool beat = self->phase == FL_LINK_JOINED && now >= self->beat_at;
+    return beat ? FL_JOINING_BEAT : FL_JOINING_WAIT;
+}
+
+fl_time
+fl_joining_deadline(const fl_joining *self)
+{
+    if (self->phase == FL_LINK_OFFLINE) {
+        return self->retry_at;
+    }
+    fl_time silence = s_silence_at(self);
+    return self->phase == FL_LINK_JOINED && self->beat_at < silence ? self->beat_at : silence;
+}

@@ -1,0 +1,471 @@
+#include "common/round/uploads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/status.h"
+
+#define NOBODY UINT32_MAX
+
+struct fl_collect {
+    fl_roster *roster; // borrowed
+    uint32_t slots;
+    uint32_t in_flight;           // VERIFY and FOLD effects not yet answered
+    uint32_t owner[FL_SLOTS_MAX]; // seat per slot; NOBODY when free
+    fl_order order;
+    uint32_t attempt;
+    fl_sums sums;
+};
+
+fl_collect *
+fl_collect_new(fl_roster *roster, uint32_t slots)
+{
+    FL_ASSERT(slots >= 1 && slots <= FL_SLOTS_MAX);
+    fl_collect *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        self->roster = roster;
+        self->slots = slots;
+        for (uint32_t i = 0; i < FL_SLOTS_MAX; i++) {
+            self->owner[i] = NOBODY;
+        }
+    }
+    return self;
+}
+
+void
+fl_collect_destroy(fl_collect **self_p)
+{
+    free(*self_p);
+    *self_p = NULL;
+}
+
+void
+fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
+                fl_outbox *out)
+{
+    FL_ASSERT(self->in_flight == 0);
+    self->order = *order;
+    self->attempt = attempt;
+    memset(&self->sums, 0, sizeof self->sums);
+    fl_effect *effect = fl_outbox_add(out, FL_FX_CLEAR);
+    effect->clear.elements = order->elements;
+    effect->clear.plan = order->plan;
+    effect->clear.blocks = blocks;
+}
+
+static fl_message *
+s_say(fl_collect *self, const fl_seat *seat, fl_verb verb, fl_outbox *out)
+{
+    fl_message *message = fl_outbox_send(out, seat->peer, verb);
+    message->run = self->order.run;
+    message->round = self->order.round;
+    return message;
+}
+
+static void
+s_note(fl_collect *self, uint32_t index, fl_note_id id, fl_reason reason, uint64_t b,
+       fl_outbox *out)
+{
+    fl_outbox_note(out, (fl_note){ .id = id,
+                                   .node = fl_roster_look(self->roster, index)->node,
+                                   .round = self->order.round,
+                                   .reason = reason,
+                                   .a = index,
+                                   .b = b });
+}
+
+void
+fl_collect_refuse(fl_collect *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_message *message = s_say(self, seat, FL_REFUSED, out);
+    message->refused.reason = reason;
+    message->refused.about = about;
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED,
+                                   .node = seat->node,
+                                   .round = self->order.round,
+                                   .reason = reason,
+                                   .a = (uint64_t)about });
+}
+
+// ---- slots and credit ---------------------------------------------------------------------------
+static void
+s_free_slot(fl_collect *self, uint32_t slot, fl_outbox *out)
+{
+    FL_ASSERT(self->owner[slot] != NOBODY);
+    self->owner[slot] = NOBODY;
+    fl_outbox_add(out, FL_FX_SLOT)->slot.slot = slot;
+}
+
+static void
+s_grant(fl_collect *self, uint32_t index, fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_grant *grant = &s_say(self, seat, FL_GRANT, out)->grant;
+    grant->attempt = self->attempt;
+    grant->hash = seat->contrib.hash;
+    if (seat->phase == FL_SEAT_STAGING) {
+        fl_intake_grant(&seat->intake, grant);
+    } else { // all of it is here
+        grant->next = seat->contrib.vector_bytes;
+        grant->limit = seat->contrib.vector_bytes;
+        grant->rewind = seat->intake.rewind;
+        grant->chunk_bytes = FL_CHUNK_BYTES_MIN;
+    }
+}
+
+static int64_t
+s_first_waiting(const fl_collect *self)
+{
+    int64_t first = -1;
+    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
+        const fl_seat *seat = fl_roster_look(self->roster, i);
+        if (seat->phase == FL_SEAT_OFFERED &&
+            (first < 0 ||
+             seat->offered_at < fl_roster_look(self->roster, (uint32_t)first)->offered_at)) {
+            first = i;
+        }
+    }
+    return first;
+}
+
+void
+fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out)
+{
+    for (uint32_t slot = 0; slot < self->slots; slot++) {
+        if (self->owner[slot] != NOBODY) {
+            continue;
+        }
+        int64_t index = s_first_waiting(self);
+        if (index < 0) {
+            return;
+        }
+        fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
+        self->owner[slot] = (uint32_t)index;
+        seat->slot = slot;
+        seat->phase = FL_SEAT_STAGING;
+        fl_intake_begin(&seat->intake, seat->contrib.vector_bytes, now);
+        fl_effect *effect = fl_outbox_add(out, FL_FX_SLOT);
+        effect->slot.slot = slot;
+        effect->slot.bytes = seat->contrib.vector_bytes;
+        s_grant(self, (uint32_t)index, out);
+    }
+}
+
+bool
+fl_collect_withdraw(fl_collect *self, uint32_t index, fl_seat_phase phase, fl_reason reason,
+                    fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    FL_ASSERT(phase == FL_SEAT_TASKED || phase == FL_SEAT_LATE || phase == FL_SEAT_REFUSED ||
+              phase == FL_SEAT_ABSENT);
+    if (seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED) {
+        return false;
+    }
+    if (seat->phase == FL_SEAT_STAGING) {
+        s_free_slot(self, seat->slot, out);
+    } // a slot that is being verified is freed when the answer comes
+    seat->phase = phase;
+    seat->reason = reason;
+    return true;
+}
+
+void
+fl_collect_void(fl_collect *self, uint32_t index, fl_reason reason)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    FL_ASSERT(seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED);
+    FL_ASSERT(self->sums.contributions > 0);
+    self->sums.contributions--;
+    seat->phase = FL_SEAT_REFUSED;
+    seat->reason = reason;
+}
+
+// ---- what children send -------------------------------------------------------------------------
+static bool
+s_masked(const fl_collect *self)
+{
+    return self->order.plan.masking != FL_MASKING_NONE;
+}
+
+//  Nothing but the masked header may say what is inside.
+static bool
+s_hidden(const fl_contrib *contrib)
+{
+    bool hidden = contrib->weight == 0 && contrib->count == 0;
+    for (int i = 0; i < FL_STATS; i++) {
+        hidden = hidden && contrib->stats[i] == 0;
+    }
+    return hidden;
+}
+
+static fl_reason
+s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
+{
+    const fl_plan *plan = &self->order.plan;
+    if (contrib->elements != self->order.elements ||
+        contrib->vector_bytes != contrib->elements * plan->wire_bytes) {
+        return FL_WHY_SHAPE;
+    }
+    if (s_masked(self)) {
+        return s_hidden(contrib) ? FL_WHY_NONE : FL_WHY_WEIGHT;
+    }
+    bool device = seat->role == FL_ROLE_DEVICE;
+    if (contrib->count < 1 || contrib->count > plan->devices_max ||
+        (device && contrib->count != 1) || contrib->weight < 1 ||
+        contrib->weight > (uint64_t)contrib->count * plan->weight_max) {
+        return FL_WHY_WEIGHT;
+    }
+    return FL_WHY_NONE;
+}
+
+//  What an edge reports, into room of its seat that is made when it is needed. False: none.
+static bool
+s_keep_list(const fl_seat *seat, uint8_t **room, size_t room_bytes, fl_bytes *list)
+{
+    size_t size = seat->role == FL_ROLE_EDGE ? list->size : 0;
+    FL_ASSERT(size <= room_bytes); // by the codec
+    if (size > 0 && *room == NULL) {
+        *room = malloc(room_bytes);
+        if (*room == NULL) {
+            return false;
+        }
+    }
+    if (size > 0) {
+        memcpy(*room, list->data, size);
+    }
+    *list = fl_bytes_of(*room, size);
+    return true;
+}
+
+static bool
+s_keep(fl_seat *seat, const fl_contrib *contrib)
+{
+    fl_contrib kept = *contrib;
+    kept.header = kept.psig = (fl_bytes){ 0 }; // its block has them
+    if (!s_keep_list(seat, &seat->roll, (size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES, &kept.roll) ||
+        !s_keep_list(seat, &seat->blocks, (size_t)FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES,
+                     &kept.blocks)) {
+        return false;
+    }
+    seat->contrib = kept;
+    return true;
+}
+
+void
+fl_collect_contrib(fl_collect *self, uint32_t index, const fl_message *message, fl_time now,
+                   fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    const fl_contrib *contrib = &message->contrib;
+    bool same = fl_hash_equal(&contrib->hash, &seat->contrib.hash);
+    bool counted = seat->phase == FL_SEAT_VERIFYING || seat->phase == FL_SEAT_FOLDING ||
+                   seat->phase == FL_SEAT_COUNTED;
+    if (counted) {
+        if (same) {
+            s_grant(self, index, out);
+        } else {
+            fl_collect_refuse(self, index, FL_WHY_DUPLICATE, FL_CONTRIB, out);
+        }
+        return;
+    }
+    if (seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED) {
+        fl_collect_refuse(self, index, seat->reason, FL_CONTRIB, out);
+        return;
+    }
+    if (same && (seat->phase == FL_SEAT_OFFERED || seat->phase == FL_SEAT_STAGING)) {
+        if (seat->phase == FL_SEAT_STAGING) {
+            s_grant(self, index, out);
+        }
+        return;
+    }
+    fl_reason reason = s_judge(self, seat, contrib);
+    if (reason == FL_WHY_NONE && !s_keep(seat, contrib)) {
+        reason = FL_WHY_STORAGE;
+    }
+    if (reason != FL_WHY_NONE) {
+        (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, reason, out);
+        fl_collect_refuse(self, index, reason, FL_CONTRIB, out);
+        return;
+    }
+    (void)fl_collect_withdraw(self, index, FL_SEAT_TASKED, FL_WHY_NONE, out);
+    seat->phase = FL_SEAT_OFFERED;
+    seat->offered_at = now;
+}
+
+static void
+s_complete(fl_collect *self, uint32_t index, fl_time now, fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    seat->phase = FL_SEAT_VERIFYING;
+    seat->came_at = now;
+    self->in_flight++;
+    fl_effect *effect = fl_outbox_add(out, FL_FX_VERIFY);
+    effect->verify.slot = seat->slot;
+    effect->verify.hash = seat->contrib.hash;
+    effect->verify.weight = seat->contrib.weight;
+    s_grant(self, index, out);
+}
+
+void
+fl_collect_chunk(fl_collect *self, uint32_t index, const fl_message *message, uint32_t body_bytes,
+                 fl_time now, fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    const fl_chunk *chunk = &message->chunk;
+    if (seat->phase != FL_SEAT_STAGING || !fl_hash_equal(&chunk->hash, &seat->contrib.hash) ||
+        chunk->total != seat->contrib.vector_bytes) {
+        s_note(self, index, FL_NOTE_CHUNK_DROPPED, FL_WHY_DUPLICATE, chunk->offset, out);
+        return;
+    }
+    fl_intake_answer answer = fl_intake_chunk(&seat->intake, chunk->offset, body_bytes, now);
+    switch (answer) {
+    case FL_INTAKE_TAKEN:
+    case FL_INTAKE_GRANT:
+    case FL_INTAKE_COMPLETE: {
+        fl_effect *effect = fl_outbox_add(out, FL_FX_STAGE);
+        effect->stage.slot = seat->slot;
+        effect->stage.offset = chunk->offset;
+        self->sums.bytes_up += body_bytes;
+        if (answer == FL_INTAKE_GRANT) {
+            s_grant(self, index, out);
+        } else if (answer == FL_INTAKE_COMPLETE) {
+            s_complete(self, index, now, out);
+        }
+        return;
+    }
+    case FL_INTAKE_GAP:
+        s_note(self, index, FL_NOTE_REWIND, FL_WHY_NONE, seat->intake.next, out);
+        s_grant(self, index, out);
+        return;
+    case FL_INTAKE_DUPLICATE:
+    case FL_INTAKE_GAP_KNOWN:
+        s_note(self, index, FL_NOTE_CHUNK_DROPPED, FL_WHY_NONE, chunk->offset, out);
+        return;
+    case FL_INTAKE_CREDIT:
+        (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_CREDIT, out);
+        fl_collect_refuse(self, index, FL_WHY_CREDIT, FL_CHUNK, out);
+        return;
+    }
+}
+
+bool
+fl_collect_hurry(fl_collect *self, uint32_t index, const fl_timing *timing, fl_time now,
+                 fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    if (seat->phase != FL_SEAT_STAGING || !fl_intake_too_slow(&seat->intake, timing, now)) {
+        return false;
+    }
+    s_note(self, index, FL_NOTE_SLOT_WITHDRAWN, FL_WHY_SLOW, seat->intake.next, out);
+    (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_SLOW, out);
+    fl_collect_refuse(self, index, FL_WHY_SLOW, FL_CONTRIB, out);
+    return true;
+}
+
+void
+fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_time now,
+                fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    if (seat->phase != FL_SEAT_STAGING || fl_collect_hurry(self, index, timing, now, out)) {
+        return;
+    }
+    if (fl_intake_stuck(&seat->intake, timing->beat_ms, now)) {
+        fl_intake_rewind(&seat->intake, now);
+        s_note(self, index, FL_NOTE_REWIND, FL_WHY_SILENT, seat->intake.next, out);
+    }
+    s_grant(self, index, out);
+}
+
+// ---- what the crew answers ----------------------------------------------------------------------
+static bool
+s_fits(const fl_collect *self, const fl_contrib *contrib)
+{
+    const fl_plan *plan = &self->order.plan;
+    uint64_t weight_max = (uint64_t)plan->devices_max * plan->weight_max;
+    return contrib->count <= plan->devices_max - self->sums.count &&
+           contrib->weight <= weight_max - self->sums.weight;
+}
+
+static void
+s_count(fl_collect *self, uint32_t index, fl_outbox *out)
+{
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    const fl_contrib *contrib = &seat->contrib;
+    self->sums.weight += contrib->weight;
+    self->sums.count += contrib->count;
+    self->sums.contributions++;
+    for (int i = 0; i < FL_STATS; i++) {
+        self->sums.stats[i] += contrib->stats[i];
+    }
+    if (contrib->base_round < self->order.round) {
+        self->sums.stats[FL_STAT_STALE] += contrib->count;
+    }
+    if (seat->role == FL_ROLE_DEVICE && !s_masked(self)) {
+        seat->samples = contrib->stats[FL_STAT_SAMPLES];
+    }
+    if (seat->came_at > self->sums.last_at) {
+        self->sums.last_at = seat->came_at;
+    }
+    seat->phase = FL_SEAT_FOLDING;
+    s_note(self, index, FL_NOTE_COUNTED, FL_WHY_NONE, contrib->weight, out);
+    fl_effect *effect = fl_outbox_add(out, FL_FX_FOLD);
+    effect->fold.slot = seat->slot;
+    effect->fold.block = seat->block;
+    self->in_flight++;
+}
+
+uint32_t
+fl_collect_owner(const fl_collect *self, uint32_t slot)
+{
+    FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY);
+    return self->owner[slot];
+}
+
+void
+fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox *out)
+{
+    FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
+    self->in_flight--;
+    uint32_t index = self->owner[slot];
+    fl_seat *seat = fl_roster_at(self->roster, index);
+    if (seat->phase != FL_SEAT_VERIFYING || seat->slot != slot) { // withdrawn meanwhile
+        s_free_slot(self, slot, out);
+        return;
+    }
+    bool ok = fault == FL_WHY_NONE;
+    if (ok && s_fits(self, &seat->contrib)) {
+        s_count(self, index, out);
+        return;
+    }
+    fl_reason reason = ok ? FL_WHY_WEIGHT : fault;
+    s_free_slot(self, slot, out);
+    (void)fl_collect_withdraw(self, index,
+                              reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED, reason, out);
+    fl_collect_refuse(self, index, reason, FL_CONTRIB, out);
+}
+
+void
+fl_collect_folded(fl_collect *self, uint32_t slot, fl_outbox *out)
+{
+    FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
+    self->in_flight--;
+    fl_seat *seat = fl_roster_at(self->roster, self->owner[slot]);
+    if (seat->phase == FL_SEAT_FOLDING) {
+        seat->phase = FL_SEAT_COUNTED;
+    }
+    s_free_slot(self, slot, out);
+}
+
+bool
+fl_collect_busy(const fl_collect *self)
+{
+    return self->in_flight > 0;
+}
+
+const fl_sums *
+fl_collect_sums(const fl_collect *self)
+{
+    return &self->sums;
+}

@@ -1,0 +1,24 @@
+//  durable - where the facts of masked rounds go: a member's mark into a file of its state
+//  directory, an aggregator's facts into its ledger. What a saver's `keep` calls: on a worker, one
+//  call at a time, blocks for the disk.
+#ifndef FL_RUNTIME_DURABLE_H
+#define FL_RUNTIME_DURABLE_H
+
+#include "common/machine/event.h"
+#include "common/secagg/client_memory.h"
+#include "common/store/ledger.h"
+
+//  Borrowed.
+typedef struct fl_keeper {
+    const char *directory; // NULL: no member here
+    fl_ledger *ledger;     // NULL: no aggregator here
+} fl_keeper;
+
+//  Carry out a KEEP. False, logged: it is not durable.
+bool fl_keeper_keep(const fl_keeper *self, const fl_effect *keep);
+
+//  What was kept last, zero when nothing was. A mark that cannot be read is no fresh start: it is
+//  the caller's end.
+FL_CHECKED fl_status fl_keeper_mark(const char *directory, fl_masking_mark *mark, fl_why *why);
+
+#endif

@@ -1,0 +1,396 @@
+//  A job carries a copy of its effect, references to the bytes that it reads, and the event that it
+//  will answer with. It is made on the reactor's thread, filled on a worker, and ended on the
+//  reactor's thread again: there its results enter the vault and its event is posted.
+#include "common/runtime/effects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/machine/policy.h"
+#include "common/crypto/hash.h"
+#include "common/crypto/locked.h"
+#include "common/runtime/effects_inside.h"
+
+fl_works *
+fl_works_new(const fl_works_conf *conf)
+{
+    fl_works *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        self->conf = *conf;
+    }
+    return self;
+}
+
+void
+fl_works_destroy(fl_works **self_p)
+{
+    fl_works *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        FL_ASSERT(self->running == 0);
+        for (int i = 0; i < FL_BLOCKS_MAX; i++) {
+            fl_fold_destroy(&self->folds[i]);
+        }
+        fl_blob_unref(&self->fetching);
+        for (int i = 0; i < FL_SLOTS_MAX; i++) {
+            free(self->arrivals[i]);
+        }
+        free(self);
+    }
+}
+
+uint32_t
+fl_works_running(const fl_works *self)
+{
+    return self->running;
+}
+
+// ---- on a worker ------------------------------------------------------------------------------
+static void
+s_check(void *arg)
+{
+    fl_errand *job = arg;
+    fl_hash hash = fl_hash_of(fl_blob_bytes(job->in));
+    job->event.model.ok = fl_hash_equal(&hash, &job->effect.check.hash);
+}
+
+static fl_reason
+s_reason_of(fl_status status)
+{
+    return status == FL_OK         ? FL_WHY_NONE
+           : status == FL_MISMATCH ? FL_WHY_MODEL
+           : status == FL_MISSING  ? FL_WHY_NO_DATA
+           : status == FL_BUSY     ? FL_WHY_ABORTED
+                                   : FL_WHY_TRAINER;
+}
+
+static void
+s_train(void *arg)
+{
+    fl_errand *job = arg;
+    fl_trainer *trainer = job->works->conf.trainer;
+    fl_training *training = &job->training;
+    const fl_order *order = &job->effect.train.order;
+    fl_why why = { "there is no memory for the update" };
+    fl_status status = FL_NOMEM;
+    job->out = fl_blob_new(order->elements * sizeof(float));
+    if (job->in == NULL) {
+        status = FL_MISMATCH;
+        fl_why_set(&why, "the model is not here");
+    } else if (job->out != NULL) {
+        training->order = *order;
+        training->model = fl_blob_bytes(job->in);
+        training->update = (float *)(void *)fl_blob_data(job->out);
+        status = trainer->train(trainer->self, training, &why);
+    }
+    job->event.trained.reason = s_reason_of(status);
+    job->event.trained.samples = training->samples;
+    memcpy(job->event.trained.stats, training->stats, sizeof training->stats);
+    if (status != FL_OK) {
+        fl_blob_unref(&job->out);
+    }
+    if (status == FL_BUSY) {
+        fl_log(FL_LOG_INFO, "training-cancelled", fl_log_u64("of_round", order->round));
+    } else if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "training-failed", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why.text));
+    }
+}
+
+//  One seed per update and encoding: rounding is unbiased, and the same update in the same round
+//  gives the same bytes. The run's random id stays out of it: two runs with one seed of the plan
+//  give the same model.
+static uint64_t
+s_dither(const fl_errand *job)
+{
+    const fl_order *order = &job->effect.encode.order;
+    uint8_t bytes[16 + 8 + 8];
+    fl_writer writer = fl_writer_over(bytes, sizeof bytes);
+    fl_write_from(&writer, job->works->conf.node.name, sizeof job->works->conf.node.name);
+    fl_write_u64(&writer, order->round);
+    fl_write_u64(&writer, order->plan.seed);
+    fl_hash hash = fl_hash_domain("tributary/dither", fl_bytes_of(bytes, sizeof bytes));
+    fl_reader reader = fl_reader_of(fl_bytes_of(hash.bytes, sizeof hash.bytes));
+    return fl_read_u64(&reader);
+}
+
+static void
+s_encode(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_order *order = &job->effect.encode.order;
+    fl_fixed fixed = fl_policy_fixed(&order->plan);
+    job->out = fl_blob_new(order->elements * fixed.wire_bytes);
+    fl_reason reason = FL_WHY_STORAGE;
+    if (job->out != NULL && fl_blob_size(job->in) == order->elements * sizeof(float)) {
+        const float *update = (const float *)(const void *)fl_blob_bytes(job->in).data;
+        fl_status status = fl_fixed_encode(&fixed, (uint32_t)job->effect.encode.weight,
+                                           s_dither(job), 0, order->elements, update,
+                                           fl_blob_data(job->out), &job->event.encoded.saturated);
+        reason = status == FL_OK ? FL_WHY_NONE : FL_WHY_NAN;
+    }
+    job->event.encoded.reason = reason;
+    if (reason != FL_WHY_NONE) {
+        fl_blob_unref(&job->out);
+        return;
+    }
+    job->event.encoded.hash = fl_hash_of(fl_blob_bytes(job->out));
+    job->event.encoded.bytes = fl_blob_size(job->out);
+}
+
+static void
+s_apply(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_applier *applier = &job->works->conf.applier;
+    job->event.applied.ok =
+        applier->apply(applier->self, job->works->folds[0], &job->effect, &job->applied);
+    if (job->event.applied.ok) {
+        job->event.applied.model = job->applied.hash;
+        job->event.applied.model_bytes = fl_blob_size(job->applied.model);
+        job->event.applied.loss = job->applied.loss;
+        job->event.applied.accuracy = job->applied.accuracy;
+    }
+}
+
+static void
+s_save(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_saver *saver = &job->works->conf.saver;
+    job->event.saved.ok =
+        saver->save == NULL || saver->save(saver->self, job->effect.save.what, &job->report);
+}
+
+// ---- on the reactor's thread ------------------------------------------------------------------
+static void
+s_hand_over(fl_works *self, fl_errand *job)
+{
+    switch (job->event.kind) {
+    case FL_EV_FINISHED:
+        job->event.finished.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
+    case FL_EV_TRAINED:
+        job->event.trained.update =
+            job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
+    case FL_EV_ENCODED:
+        job->event.encoded.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
+    case FL_EV_MODEL:
+        if (job->event.model.ok) {
+            fl_vault_put_model(self->conf.vault, &job->effect.check.hash, &job->in);
+        }
+        break;
+    case FL_EV_APPLIED:
+        if (job->event.applied.ok) {
+            fl_vault_put_model(self->conf.vault, &job->applied.hash, &job->applied.model);
+        }
+        break;
+    case FL_EV_MASKED:
+        job->event.masked.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        break;
+    case FL_EV_TICK:
+    case FL_EV_START:
+    case FL_EV_MESSAGE:
+    case FL_EV_GONE:
+    case FL_EV_VERIFIED:
+    case FL_EV_FOLDED:
+    case FL_EV_SAVED:
+    case FL_EV_STOP:
+    case FL_EV_UNMASKED:
+    case FL_EV_COUNT:
+        break;
+    }
+}
+
+static void
+s_done(void *arg, bool ran)
+{
+    fl_errand *job = arg;
+    fl_works *self = job->works;
+    self->running--;
+    if (job->arrival != NULL) {
+        fl_works_let_go(job->arrival);
+    }
+    if (ran) {
+        s_hand_over(self, job);
+        if (job->event.kind != FL_EV_TICK) { // CLEAR and a piece have no answer
+            self->conf.post(self->conf.post_self, &job->event);
+        }
+    }
+    fl_blob_unref(&job->in);
+    fl_blob_unref(&job->out);
+    fl_blob_unref(&job->applied.model);
+    fl_locked_free(job->seeds);
+    free(job->blocks);
+    free(job);
+}
+
+fl_errand *
+fl_works_job(fl_works *self, const fl_effect *effect, fl_event_kind answer, uint32_t entries)
+{
+    fl_errand *made = calloc(1, sizeof *made + entries * sizeof made->roll[0]);
+    FL_ASSERT(made != NULL);
+    made->works = self;
+    made->effect = *effect;
+    made->event.kind = answer;
+    return made;
+}
+
+void
+fl_works_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
+{
+    fl_works *self = job->works;
+    const fl_job hired = { .strand = strand, .work = work, .done = s_done, .arg = job };
+    fl_status status = fl_crew_add(self->conf.crew, &hired);
+    if (status == FL_DENIED) { // stopping: nobody waits for the answer
+        self->running++;
+        s_done(job, false);
+        return;
+    }
+    FL_ASSERT(status == FL_OK); // the crew's room is sized for every job of a machine
+    self->running++;
+}
+
+void
+fl_works_answer(fl_errand *job)
+{
+    job->works->running++;
+    s_done(job, true);
+}
+
+static fl_blob *
+s_ref(fl_blob *blob)
+{
+    return blob == NULL ? NULL : fl_blob_ref(blob);
+}
+
+static void
+s_obey_place(fl_works *self, const fl_effect *effect, fl_bytes body)
+{
+    if (effect->place.offset == 0 || self->fetching == NULL ||
+        fl_blob_size(self->fetching) != effect->place.total) {
+        fl_blob_unref(&self->fetching);
+        self->fetching = fl_blob_new(effect->place.total);
+    }
+    if (self->fetching == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", effect->place.total),
+               fl_log_text("for", "the model"));
+        return; // CHECK finds it missing
+    }
+    FL_ASSERT(effect->place.offset + body.size <= effect->place.total);
+    memcpy(fl_blob_data(self->fetching) + effect->place.offset, body.data, body.size);
+}
+
+static void
+s_obey_check(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_MODEL, 0);
+    job->event.model.hash = effect->check.hash;
+    job->in = self->fetching;
+    self->fetching = NULL;
+    if (job->in == NULL) {
+        fl_works_answer(job);
+        return;
+    }
+    fl_works_start(job, FL_CREW_FREE, s_check);
+}
+
+static void
+s_obey_save(fl_works *self, const fl_effect *effect)
+{
+    const fl_report *report = effect->save.report;
+    fl_errand *job = fl_works_job(self, effect, FL_EV_SAVED, report->roll_count);
+    job->event.saved.token = effect->save.token;
+    job->report = *report;
+    if (report->roll_count > 0) {
+        memcpy(job->roll, report->roll, report->roll_count * sizeof job->roll[0]);
+    }
+    job->report.roll = job->roll;
+    if (report->block_count > 0) {
+        job->blocks = malloc(report->block_count * sizeof job->blocks[0]);
+        FL_ASSERT(job->blocks != NULL);
+        memcpy(job->blocks, report->blocks, report->block_count * sizeof job->blocks[0]);
+    }
+    job->report.blocks = job->blocks;
+    fl_works_start(job, FL_STRAND_STORE, s_save);
+}
+
+static void
+s_obey_train(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_TRAINED, 0);
+    job->event.trained.round = effect->train.order.round;
+    job->in = s_ref(fl_vault_model(self->conf.vault, &effect->train.order.model));
+    fl_works_start(job, FL_STRAND_TRAIN, s_train);
+}
+
+static void
+s_obey_encode(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_ENCODED, 0);
+    job->in = fl_blob_ref(fl_vault_look(self->conf.vault, effect->encode.update));
+    fl_works_start(job, FL_CREW_FREE, s_encode);
+}
+
+bool
+fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
+{
+    switch (effect->kind) {
+    case FL_FX_SLOT:
+        fl_works_slot(self, effect);
+        return true;
+    case FL_FX_STAGE:
+        fl_works_stage(self, effect, body);
+        return true;
+    case FL_FX_VERIFY:
+        fl_works_verify(self, effect);
+        return true;
+    case FL_FX_CLEAR:
+    case FL_FX_FOLD:
+    case FL_FX_FINISH:
+        fl_works_sum(self, effect);
+        return true;
+    case FL_FX_PLACE:
+        s_obey_place(self, effect, body);
+        return true;
+    case FL_FX_CHECK:
+        s_obey_check(self, effect);
+        return true;
+    case FL_FX_TRAIN:
+        s_obey_train(self, effect);
+        return true;
+    case FL_FX_CANCEL:
+        self->conf.trainer->cancel(self->conf.trainer->self);
+        return true;
+    case FL_FX_ENCODE:
+        s_obey_encode(self, effect);
+        return true;
+    case FL_FX_DROP:
+        fl_vault_drop(self->conf.vault, effect->drop.vec);
+        return true;
+    case FL_FX_APPLY:
+        fl_works_start(fl_works_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);
+        return true;
+    case FL_FX_SAVE:
+        s_obey_save(self, effect);
+        return true;
+    case FL_FX_KEEP:
+    case FL_FX_MASK:
+    case FL_FX_UNMASK:
+        fl_works_masking(self, effect);
+        return true;
+    case FL_FX_SEND:
+    case FL_FX_PUSH:
+    case FL_FX_SERVE:
+    case FL_FX_LANE:
+    case FL_FX_RECONNECT:
+    case FL_FX_EXPEL:
+    case FL_FX_NOTE:
+    case FL_FX_COUNT:
+        break;
+    }
+    return false;
+}

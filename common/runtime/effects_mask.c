@@ -1,0 +1,181 @@
+//  Masks go on an update and come off a sum in tiles, which idle workers of the crew take too. The
+//  seeds are the machine's secrets: a job has its own copy in locked memory, which is wiped when it
+//  comes back, whether it ran or not. Facts of the round are kept on the store's strand.
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/crypto/hash.h"
+#include "common/crypto/locked.h"
+#include "common/runtime/effects_inside.h"
+
+enum { TILE = 1 << 16 }; // elements
+
+//  A tile of a vector of so many elements.
+static fl_mask_range
+s_tile(uint32_t tile, uint64_t elements, unsigned ring_bits)
+{
+    const uint64_t first = (uint64_t)tile * TILE, left = elements - first;
+    return (fl_mask_range){ .ring_bits = ring_bits,
+                            .lane = FL_MASK_LANE_VECTOR,
+                            .first = first,
+                            .count = left < TILE ? left : TILE };
+}
+
+static uint32_t
+s_tiles(uint64_t elements)
+{
+    return (uint32_t)((elements + TILE - 1) / TILE);
+}
+
+static void
+s_no_memory(const char *what)
+{
+    fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", what));
+    abort();
+}
+
+// ---- on a worker ------------------------------------------------------------------------------
+static void
+s_mask_tile(void *arg, uint32_t tile)
+{
+    fl_errand *job = arg;
+    const unsigned width = job->effect.mask.wire_bytes;
+    const fl_mask_range range =
+        s_tile(tile, job->effect.mask.elements, job->effect.mask.ring_bits);
+    const uint8_t *plain = fl_blob_bytes(job->in).data + range.first * width;
+    uint8_t *masked = fl_blob_data(job->out) + range.first * width;
+    fl_mask_wire(job->seeds, job->effect.mask.seed_count, &range, width, plain, masked);
+    job->checksum +=
+        fl_mask_checksum(job->effect.mask.checksum_key, range.first, range.count, width, plain);
+}
+
+static void
+s_mask(void *arg)
+{
+    fl_errand *job = arg;
+    FL_ASSERT(fl_blob_size(job->in) == job->effect.mask.elements * job->effect.mask.wire_bytes);
+    job->out = fl_blob_new(fl_blob_size(job->in));
+    if (job->out == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "a masked update"));
+        return; // no vector says it
+    }
+    fl_crew_share(job->works->conf.crew, s_tiles(job->effect.mask.elements), s_mask_tile, job);
+    job->event.masked.hash = fl_hash_of(fl_blob_bytes(job->out));
+    job->event.masked.bytes = fl_blob_size(job->out);
+    job->event.masked.checksum = job->checksum;
+}
+
+static void
+s_raise(_Atomic uint64_t *peak, uint64_t found)
+{
+    uint64_t known = *peak;
+    while (known < found && !atomic_compare_exchange_weak(peak, &known, found)) {
+    }
+}
+
+static void
+s_unmask_tile(void *arg, uint32_t tile)
+{
+    fl_errand *job = arg;
+    fl_fold *fold = job->works->folds[job->effect.unmask.block];
+    const unsigned width = job->effect.unmask.wire_bytes;
+    const fl_mask_range range =
+        s_tile(tile, job->effect.unmask.elements, job->effect.unmask.ring_bits);
+    void *words = fl_fold_words(fold, range.first, range.count);
+    fl_mask_apply(job->seeds, job->effect.unmask.seed_count, &range, words);
+    fl_mask_settle(range.ring_bits, range.count, width, words);
+    uint8_t *wire = malloc(range.count * width);
+    if (wire == NULL) {
+        s_no_memory("a tile of an opened sum");
+    }
+    bool fits = fl_fold_finish(fold, range.first, range.count, wire);
+    FL_ASSERT(fits); // settled words do, whatever they are
+    job->checksum +=
+        fl_mask_checksum(job->effect.unmask.checksum_key, range.first, range.count, width, wire);
+    s_raise(&job->peak, fl_fixed_peak(&job->works->fixed, fl_bytes_of(wire, range.count * width)));
+    free(wire);
+}
+
+static void
+s_unmask(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_works *self = job->works;
+    const uint32_t block = job->effect.unmask.block;
+    FL_ASSERT(block < self->fold_count);
+    FL_ASSERT(fl_fold_elements(self->folds[block]) == job->effect.unmask.elements);
+    FL_ASSERT(self->fixed.ring_bits == job->effect.unmask.ring_bits &&
+              self->fixed.wire_bytes == job->effect.unmask.wire_bytes);
+    fl_crew_share(self->conf.crew, s_tiles(job->effect.unmask.elements), s_unmask_tile, job);
+    job->event.unmasked.checksum = job->checksum;
+    job->event.unmasked.peak = job->peak;
+}
+
+static void
+s_keep(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_saver *saver = &job->works->conf.saver;
+    job->event.saved.ok = saver->keep != NULL && saver->keep(saver->self, &job->effect);
+}
+
+// ---- on the reactor's thread ------------------------------------------------------------------
+static fl_mask_seed *
+s_copy(const fl_mask_seed *seeds, uint32_t count)
+{
+    fl_mask_seed *copy = fl_locked_new(count * sizeof *copy);
+    if (copy == NULL) {
+        s_no_memory("the seeds of masks");
+    }
+    memcpy(copy, seeds, count * sizeof *copy);
+    return copy;
+}
+
+static void
+s_obey_mask(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_MASKED, 0);
+    job->seeds = s_copy(effect->mask.seeds, effect->mask.seed_count);
+    job->effect.mask.seeds = NULL; // they are the machine's
+    job->in = fl_blob_ref(fl_vault_look(self->conf.vault, effect->mask.vec));
+    fl_works_start(job, FL_CREW_FREE, s_mask);
+}
+
+static void
+s_obey_unmask(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_UNMASKED, 0);
+    job->event.unmasked.block = effect->unmask.block;
+    job->seeds = s_copy(effect->unmask.seeds, effect->unmask.seed_count);
+    job->effect.unmask.seeds = NULL;
+    fl_works_start(job, FL_STRAND_FOLD, s_unmask);
+}
+
+//  The fact is the machine's until its next step only: the job has a copy.
+static void
+s_obey_keep(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_SAVED, 0);
+    job->event.saved.token = effect->keep.token;
+    job->in = fl_blob_copy(effect->keep.fact);
+    if (job->in == NULL) {
+        fl_works_answer(job); // not kept
+        return;
+    }
+    job->effect.keep.fact = fl_blob_bytes(job->in);
+    fl_works_start(job, FL_STRAND_STORE, s_keep);
+}
+
+void
+fl_works_masking(fl_works *self, const fl_effect *effect)
+{
+    if (effect->kind == FL_FX_MASK) {
+        s_obey_mask(self, effect);
+    } else if (effect->kind == FL_FX_UNMASK) {
+        s_obey_unmask(self, effect);
+    } else {
+        FL_ASSERT(effect->kind == FL_FX_KEEP);
+        s_obey_keep(self, effect);
+    }
+}

@@ -1,0 +1,156 @@
+//  The accumulators of a round: one when it is unmasked, one for each block when it is masked. Only
+//  jobs of the fold's strand touch them; when masks come off, idle workers help that job with tiles
+//  of its own.
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/machine/policy.h"
+#include "common/crypto/hash.h"
+#include "common/runtime/effects_inside.h"
+
+enum { RANGE = 1 << 16 }; // elements finished at a time when no vector is wanted
+
+// ---- on a worker ------------------------------------------------------------------------------
+//  Zeroed for this plan and length.
+static void
+s_zero(fl_fold **fold, bool same, const fl_fixed *fixed, uint64_t elements)
+{
+    if (same && *fold != NULL) {
+        fl_fold_clear(*fold, 0, elements);
+        return;
+    }
+    fl_fold_destroy(fold);
+    *fold = fl_fold_new(fixed, elements);
+    if (*fold == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("elements", elements),
+               fl_log_text("for", "an accumulator of a round"));
+        abort();
+    }
+}
+
+static void
+s_clear(void *arg)
+{
+    fl_errand *job = arg;
+    fl_works *self = job->works;
+    const uint64_t elements = job->effect.clear.elements;
+    const uint32_t count = job->effect.clear.blocks;
+    const fl_fixed fixed = fl_policy_fixed(&job->effect.clear.plan);
+    const bool same = self->fold_count > 0 && fl_fold_elements(self->folds[0]) == elements &&
+                      memcmp(&fixed, &self->fixed, sizeof fixed) == 0;
+    for (uint32_t i = 0; i < count; i++) {
+        s_zero(&self->folds[i], same, &fixed, elements);
+    }
+    for (uint32_t i = count; i < self->fold_count; i++) {
+        fl_fold_destroy(&self->folds[i]);
+    }
+    self->fixed = fixed;
+    self->fold_count = count;
+}
+
+static void
+s_fold(void *arg)
+{
+    fl_errand *job = arg;
+    FL_ASSERT(job->effect.fold.block < job->works->fold_count);
+    fl_fold *fold = job->works->folds[job->effect.fold.block];
+    FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
+    fl_fold_add(fold, 0, fl_fold_elements(fold), job->bytes.data);
+}
+
+//  The sums of a set of blocks, into the first accumulator.
+static fl_fold *
+s_gather(fl_works *self, uint64_t blocks)
+{
+    fl_fold *sum = self->folds[0];
+    const uint64_t elements = fl_fold_elements(sum);
+    if ((blocks & 1) == 0) {
+        fl_fold_clear(sum, 0, elements);
+    }
+    for (uint32_t i = 1; i < FL_BLOCKS_MAX; i++) {
+        if ((blocks >> i & 1) != 0) {
+            FL_ASSERT(i < self->fold_count);
+            fl_fold_merge(sum, self->folds[i], 0, elements);
+        }
+    }
+    return sum;
+}
+
+static void
+s_finish_vector(fl_errand *job, const fl_fold *fold)
+{
+    job->out = fl_blob_new(fl_fold_wire_bytes(fold));
+    if (job->out == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", fl_fold_wire_bytes(fold)),
+               fl_log_text("for", "the sum of a round"));
+        abort();
+    }
+    bool fits = fl_fold_finish(fold, 0, fl_fold_elements(fold), fl_blob_data(job->out));
+    FL_ASSERT(fits); // every element was held to its bound, when it was verified or unmasked
+    job->event.finished.hash = fl_hash_of(fl_blob_bytes(job->out));
+    job->event.finished.bytes = fl_blob_size(job->out);
+}
+
+static void
+s_finish_hash(fl_errand *job, const fl_fold *fold)
+{
+    uint64_t elements = fl_fold_elements(fold);
+    uint64_t width = fl_fold_wire_bytes(fold) / elements;
+    uint8_t *buffer = malloc(RANGE * width);
+    FL_ASSERT(buffer != NULL);
+    fl_hasher hasher;
+    fl_hasher_init(&hasher);
+    for (uint64_t first = 0; first < elements; first += RANGE) {
+        uint64_t count = elements - first < RANGE ? elements - first : RANGE;
+        bool fits = fl_fold_finish(fold, first, count, buffer);
+        FL_ASSERT(fits);
+        fl_hasher_update(&hasher, fl_bytes_of(buffer, count * width));
+    }
+    job->event.finished.hash = fl_hasher_final(&hasher);
+    free(buffer);
+}
+
+static void
+s_finish(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_fold *sum = s_gather(job->works, job->effect.finish.blocks);
+    if (job->effect.finish.vector) {
+        s_finish_vector(job, sum);
+    } else {
+        s_finish_hash(job, sum);
+    }
+}
+
+// ---- on the reactor's thread ------------------------------------------------------------------
+static void
+s_obey_clear(fl_works *self, const fl_effect *effect)
+{
+    FL_ASSERT(effect->clear.blocks >= 1 && effect->clear.blocks <= FL_BLOCKS_MAX);
+    self->wanted = fl_policy_fixed(&effect->clear.plan);
+    self->masked = effect->clear.plan.masking != FL_MASKING_NONE;
+    fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
+}
+
+static void
+s_obey_fold(fl_works *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_works_job(self, effect, FL_EV_FOLDED, 0);
+    job->event.folded.slot = effect->fold.slot;
+    job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
+    fl_works_start(job, FL_STRAND_FOLD, s_fold);
+}
+
+void
+fl_works_sum(fl_works *self, const fl_effect *effect)
+{
+    if (effect->kind == FL_FX_CLEAR) {
+        s_obey_clear(self, effect);
+    } else if (effect->kind == FL_FX_FOLD) {
+        s_obey_fold(self, effect);
+    } else {
+        FL_ASSERT(effect->kind == FL_FX_FINISH);
+        fl_works_start(fl_works_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+    }
+}

@@ -1,0 +1,101 @@
+#include "common/runtime/handles.h"
+
+#include <stdlib.h>
+
+struct fl_vault {
+    struct {
+        fl_vec number;
+        fl_blob *blob;
+    } vectors[FL_VAULT_VECTORS_MAX];
+    fl_vec last;
+    fl_hash model_hash;
+    fl_blob *model;          // NULL: none yet
+};
+
+fl_vault *
+fl_vault_new(void)
+{
+    return calloc(1, sizeof(fl_vault));
+}
+
+void
+fl_vault_destroy(fl_vault **self_p)
+{
+    fl_vault *self = *self_p;
+    *self_p = NULL;
+    if (self == NULL) {
+        return;
+    }
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        fl_blob_unref(&self->vectors[i].blob);
+    }
+    fl_blob_unref(&self->model);
+    free(self);
+}
+
+fl_vec
+fl_vault_put(fl_vault *self, fl_blob **blob_p)
+{
+    FL_ASSERT(*blob_p != NULL);
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        if (self->vectors[i].blob == NULL) {
+            self->vectors[i].blob = *blob_p;
+            self->vectors[i].number = ++self->last;
+            *blob_p = NULL;
+            return self->last;
+        }
+    }
+    FL_ASSERT(false); // more vectors than a machine can hold
+    return 0;
+}
+
+static int
+s_find(const fl_vault *self, fl_vec vec)
+{
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        if (self->vectors[i].blob != NULL && self->vectors[i].number == vec) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+fl_blob *
+fl_vault_look(const fl_vault *self, fl_vec vec)
+{
+    int place = s_find(self, vec);
+    return place < 0 ? NULL : self->vectors[place].blob;
+}
+
+void
+fl_vault_drop(fl_vault *self, fl_vec vec)
+{
+    int place = s_find(self, vec);
+    FL_ASSERT(place >= 0);
+    fl_blob_unref(&self->vectors[place].blob);
+}
+
+uint32_t
+fl_vault_vectors(const fl_vault *self)
+{
+    uint32_t count = 0;
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        count += self->vectors[i].blob != NULL;
+    }
+    return count;
+}
+
+void
+fl_vault_put_model(fl_vault *self, const fl_hash *hash, fl_blob **blob_p)
+{
+    fl_blob_unref(&self->model);
+    self->model_hash = *hash;
+    self->model = *blob_p;
+    *blob_p = NULL;
+}
+
+fl_blob *
+fl_vault_model(const fl_vault *self, const fl_hash *hash)
+{
+    return fl_hash_equal(&self->model_hash, hash) ? self->model : NULL;
+}

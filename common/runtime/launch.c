@@ -1,0 +1,47 @@
+#include "common/runtime/launch.h"
+
+#include <stdio.h>
+
+#include "common/config/cli.h"
+#include "common/crypto/entropy.h"
+
+static int
+s_exit_code(fl_status status)
+{
+    return status == FL_OK         ? FL_EXIT_OK
+           : status == FL_MISMATCH ? FL_LAUNCH_ABORTED
+           : status == FL_BUSY     ? FL_LAUNCH_BUSY
+                                   : FL_LAUNCH_FAILED;
+}
+
+int
+fl_launch(const fl_program *program, int argc, char **argv,
+          fl_status (*run)(const fl_conf *conf, fl_stop *stop, fl_why *why))
+{
+    fl_conf *conf = NULL;
+    fl_stop *stop = NULL;
+    fl_why why = { "" };
+    fl_status status = fl_conf_load(program, argc, argv, stdout, &conf, &why);
+    if (status != FL_OK) {
+        (void)fprintf(stderr, "%s: %s\n", program->name, why.text);
+        return FL_EXIT_USAGE;
+    }
+    if (conf == NULL) {
+        return FL_EXIT_OK; // it only asked for help or a check
+    }
+    status = fl_crypto_init(&why);
+    if (status == FL_OK) {
+        status = fl_stop_open(&stop, &why);
+    }
+    if (status == FL_OK) {
+        status = run(conf, stop, &why);
+    }
+    if (status != FL_OK) {
+        (void)fprintf(stderr, "%s: %s\n", program->name, why.text);
+    }
+    if (stop != NULL) {
+        fl_stop_close(&stop);
+    }
+    fl_conf_destroy(&conf);
+    return s_exit_code(status);
+}

@@ -1,0 +1,461 @@
+#include "common/runtime/node.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/runtime/note_log.h"
+#include "common/config/clock.h"
+#include "common/net/context.h"
+
+enum {
+    JOBS_MAX = 1024,
+    TURN_MS = 250,         // longest sleep of the loop: `done` and the linger are looked at then
+    STOP_MS = 10 * 1000,   // a running job gets so long to end
+    OTHER_DESCRIPTORS = 256,
+    CERTIFICATE_MS = 6 * 3600 * 1000, // between two looks at our own
+};
+
+struct fl_station {
+    fl_station_conf conf;
+    fl_tier tier;
+    fl_time since;
+    fl_net_counters counters;
+    fl_metrics metrics;
+    fl_gate_ops ops;
+    bool net_open, porch_open;
+    fl_porch porch;
+    fl_uplink_conf uplink;
+    fl_crew *crew;
+    fl_vault *vault;
+    fl_staging *staging;
+    fl_works *works;
+    fl_relay *relay;
+    fl_reactor *reactor;
+    fl_time certificate_at; // next look at ours
+    bool stopping;
+};
+
+// ---- what the reactor asks for ----------------------------------------------------------------
+static void
+s_obey(void *arg, const fl_effect *effect, fl_bytes body)
+{
+    fl_station *self = arg;
+    if (effect->kind == FL_FX_NOTE) {
+        fl_chronicle(&effect->note, &self->metrics);
+        return;
+    }
+    bool done = fl_works_obey(self->works, effect, body);
+    FL_ASSERT(done);
+}
+
+static bool
+s_lend(fl_blob *blob, uint64_t offset, uint32_t bytes, fl_loan *loan)
+{
+    if (blob == NULL || offset > fl_blob_size(blob) || bytes > fl_blob_size(blob) - offset) {
+        return false;
+    }
+    loan->blob = fl_blob_ref(blob);
+    loan->bytes = fl_bytes_of(fl_blob_bytes(blob).data + offset, bytes);
+    return true;
+}
+
+static bool
+s_vector(void *arg, fl_vec vec, uint64_t offset, uint32_t bytes, fl_loan *loan)
+{
+    fl_station *self = arg;
+    return s_lend(fl_vault_look(self->vault, vec), offset, bytes, loan);
+}
+
+static bool
+s_model(void *arg, const fl_hash *hash, uint64_t offset, uint32_t bytes, fl_loan *loan)
+{
+    fl_station *self = arg;
+    return s_lend(fl_vault_model(self->vault, hash), offset, bytes, loan);
+}
+
+static void
+s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
+{
+    static const char well[] = "{\"ok\":true,\"said\":\"it is well\"}";
+    static const char ends[] = "{\"ok\":true,\"said\":\"it ends; started again, it goes on\"}";
+    static const char unknown[] = "{\"error\":\"this process does not answer that: ask the root, "
+                                  "with its state directory\"}";
+    fl_station *self = arg;
+    fl_blob *json = NULL;
+    if (strcmp(ask->verb, "health") == 0) {
+        json = fl_blob_copy(fl_bytes_of(well, sizeof well - 1));
+        fl_station_answer(self, ticket, 0, &json);
+    } else if (strcmp(ask->verb, "stop") == 0) {
+        json = fl_blob_copy(fl_bytes_of(ends, sizeof ends - 1));
+        fl_station_answer(self, ticket, 0, &json);
+        fl_log(FL_LOG_INFO, "stopping", fl_log_text("for", "the operator"));
+        self->stopping = true;
+    } else if (self->tier.ask == NULL || !self->tier.ask(self->tier.self, ticket, ask)) {
+        json = fl_blob_copy(fl_bytes_of(unknown, sizeof unknown - 1));
+        fl_station_answer(self, ticket, 2, &json);
+    }
+}
+
+static void
+s_refused(void *arg, fl_way way, const fl_node *node, const fl_refused *refused)
+{
+    fl_station *self = arg;
+    fl_metrics_add(&self->metrics, FL_METRIC_frames_refused_total, 1);
+    fl_log(FL_LOG_WARN, "gate-refused", fl_log_text("way", fl_way_name(way)),
+           fl_log_text("peer", node == NULL ? "stranger" : node->name),
+           fl_log_text("verb", fl_verb_name(refused->about)),
+           fl_log_text("reason", fl_reason_name(refused->reason)),
+           fl_log_text("why", refused->text));
+}
+
+static void
+s_post(void *arg, const fl_event *event)
+{
+    fl_station *self = arg;
+    fl_status status = fl_reactor_post(self->reactor, event);
+    FL_ASSERT(status == FL_OK); // there is a place for every job
+}
+
+static void
+s_collect(void *arg)
+{
+    fl_station *self = arg;
+    (void)fl_crew_collect(self->crew);
+}
+
+static void
+s_signal(void *arg)
+{
+    fl_station *self = arg;
+    int number = fl_stop_take(self->conf.stop);
+    if (number != 0) {
+        fl_log(FL_LOG_INFO, "stopping", fl_log_u64("signal", (uint64_t)number));
+        self->stopping = true;
+    }
+}
+
+// ---- opening ----------------------------------------------------------------------------------
+static fl_status
+s_open_porch(fl_station *self, fl_why *why)
+{
+    fl_porch_conf conf = { .gate = { .sessions_max = self->conf.seats_max + 256,
+                                     .guests_max = FL_GUESTS_MAX } };
+    for (int i = 0; i < FL_WATCHED; i++) {
+        conf.endpoint[i] = self->conf.listen[i];
+    }
+    fl_identity_keypair(self->conf.identity, &conf.keys);
+    fl_status status = fl_porch_open(&self->porch, &conf, &self->ops, &self->counters, why);
+    fl_wipe(&conf.keys, sizeof conf.keys);
+    if (status != FL_OK) {
+        return status;
+    }
+    self->porch_open = true;
+    fl_identity_serve(self->conf.identity, self->porch.gate, self->porch.port[FL_WAY_UP],
+                      self->porch.port[FL_WAY_DOWN]);
+    return fl_staging_open(self->conf.directory, self->conf.slots, &self->staging, why);
+}
+
+//  "tcp://host:port" of the parent.
+static fl_status
+s_point_uplink(fl_station *self, fl_why *why)
+{
+    const fl_home_parent *parent = fl_identity_parent(self->conf.identity);
+    const char *address = parent->endpoint + strlen("tcp://");
+    const char *colon = strrchr(parent->endpoint, ':');
+    size_t length = colon > address ? (size_t)(colon - address) : 0;
+    long port = colon == NULL ? 0 : strtol(colon + 1, NULL, 10);
+    bool fine = strncmp(parent->endpoint, "tcp://", strlen("tcp://")) == 0 && length > 0 &&
+                length < sizeof self->uplink.host && port > 0 && port <= UINT16_MAX;
+    if (!fine) {
+        fl_why_set(why, "%s/%s: '%s' is no tcp://HOST:PORT: enrol again, or mend it",
+                   self->conf.directory, FL_HOME_PARENT, parent->endpoint);
+        return FL_MALFORMED;
+    }
+    memcpy(self->uplink.host, address, length);
+    self->uplink.port = (uint16_t)port;
+    memcpy(self->uplink.parent_key, parent->key, sizeof self->uplink.parent_key);
+    fl_identity_keypair(self->conf.identity, &self->uplink.keys);
+    return FL_OK;
+}
+
+static fl_status
+s_open(fl_station *self, fl_why *why)
+{
+    bool children = self->conf.listen[FL_WAY_CONTROL] != NULL;
+    uint64_t descriptors = OTHER_DESCRIPTORS + (children ? 4 * (uint64_t)self->conf.seats_max : 0);
+    fl_status status = fl_raise_nofile(descriptors, why);
+    if (status == FL_OK) {
+        status = fl_net_open(self->conf.io_threads, why);
+        self->net_open = status == FL_OK;
+    }
+    if (status == FL_OK && children) {
+        status = s_open_porch(self, why);
+    }
+    if (status == FL_OK && self->conf.parent) {
+        status = s_point_uplink(self, why);
+    }
+    if (status == FL_OK) {
+        self->crew = fl_crew_new(self->conf.threads, JOBS_MAX, why);
+        status = self->crew == NULL ? FL_NOMEM : FL_OK;
+    }
+    return status;
+}
+
+fl_status
+fl_station_open(const fl_station_conf *conf, fl_station **station, fl_why *why)
+{
+    *station = NULL;
+    fl_station *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    self->conf = *conf;
+    self->since = fl_clock_ms();
+    self->ops = fl_identity_ops(conf->identity);
+    self->vault = fl_vault_new();
+    fl_status status = s_open(self, why);
+    if (status == FL_OK && self->vault == NULL) {
+        fl_why_set(why, "out of memory");
+        status = FL_NOMEM;
+    }
+    if (status != FL_OK) {
+        fl_station_close(&self);
+        return status;
+    }
+    *station = self;
+    return FL_OK;
+}
+
+static fl_status
+s_seat_works(fl_station *self, fl_why *why)
+{
+    const fl_works_conf works = { .crew = self->crew, .vault = self->vault,
+                                  .staging = self->staging, .trainer = self->tier.trainer,
+                                  .applier = self->tier.applier, .saver = self->tier.saver,
+                                  .node = *fl_identity_node(self->conf.identity),
+                                  .post_self = self, .post = s_post };
+    self->works = fl_works_new(&works);
+    const fl_relay_conf relay = { .inner = self->tier.machine, .identity = self->conf.identity,
+                                  .enrol = self->tier.enrol, .enrol_arg = self->tier.self };
+    self->relay = fl_relay_new(&relay);
+    if (self->works == NULL || self->relay == NULL) {
+        fl_why_set(why, "out of memory");
+        return FL_NOMEM;
+    }
+    return FL_OK;
+}
+
+//  The most that one step can ask for. A child costs eight effects when it is seated, told of a
+//  round, granted, closed or given up, whichever come together; and eight more in a masked round:
+//  after a restart it hears the five words of its block again, else one of them, and a refusal and
+//  a note when it is turned away. A block keeps a fact, opens its sum and notes its states.
+static uint32_t
+s_effects_max(const fl_station_conf *conf)
+{
+    enum { OWN = 512, PER_CHILD = 8 + 8, PER_BLOCK = 16 };
+    const uint32_t blocks = conf->seats_max < FL_BLOCKS_MAX ? conf->seats_max : FL_BLOCKS_MAX;
+    return OWN + PER_CHILD * conf->seats_max + PER_BLOCK * blocks;
+}
+
+fl_status
+fl_station_seat(fl_station *self, const fl_tier *tier, fl_why *why)
+{
+    self->tier = *tier;
+    fl_status status = s_seat_works(self, why);
+    char operator_lane[FL_HOME_PATH_MAX + 8];
+    char path[FL_HOME_PATH_MAX];
+    if (status == FL_OK) {
+        status = fl_home_path(self->conf.directory, FL_HOME_OPERATOR, path, why);
+    }
+    if (status != FL_OK) {
+        return status;
+    }
+    (void)snprintf(operator_lane, sizeof operator_lane, "ipc://%s", path);
+    const fl_reactor_conf conf = {
+        .machine = fl_relay_machine(self->relay),
+        .host = { .self = self, .obey = s_obey, .vector = s_vector, .model = s_model,
+                  .ask = s_ask, .refused = s_refused },
+        .ops = &self->ops,
+        .counters = &self->counters,
+        .porch = self->porch_open ? &self->porch : NULL,
+        .uplink = self->conf.parent ? &self->uplink : NULL,
+        .operator_endpoint = operator_lane,
+        .effects_max = s_effects_max(&self->conf),
+        .posts_max = 2 * JOBS_MAX,
+    };
+    self->reactor = fl_reactor_new(&conf, why);
+    fl_wipe(&self->uplink.keys, sizeof self->uplink.keys);
+    if (self->reactor == NULL) {
+        return FL_IO;
+    }
+    fl_reactor_watch(self->reactor, fl_crew_fd(self->crew), s_collect, self);
+    fl_reactor_watch(self->reactor, fl_stop_fd(self->conf.stop), s_signal, self);
+    return FL_OK;
+}
+
+void
+fl_station_close(fl_station **self_p)
+{
+    fl_station *self = *self_p;
+    *self_p = NULL;
+    if (self == NULL) {
+        return;
+    }
+    fl_reactor_destroy(&self->reactor);
+    if (self->porch_open) {
+        fl_porch_close(&self->porch);
+    }
+    fl_works_destroy(&self->works);
+    if (self->crew != NULL && fl_crew_stop(self->crew, FL_CREW_CANCEL, STOP_MS) == FL_OK) {
+        fl_crew_destroy(&self->crew);
+    }
+    fl_relay_destroy(&self->relay);
+    fl_staging_close(&self->staging);
+    fl_vault_destroy(&self->vault);
+    if (self->net_open) {
+        fl_net_close();
+    }
+    fl_wipe(&self->uplink.keys, sizeof self->uplink.keys); // of one that was never seated
+    free(self);
+}
+
+// ---- running ----------------------------------------------------------------------------------
+static void
+s_spread_denials(fl_station *self)
+{
+    if (!fl_identity_deny_changed(self->conf.identity)) {
+        return;
+    }
+    fl_log(FL_LOG_WARN, "deny-list",
+           fl_log_u64("version", fl_identity_deny_version(self->conf.identity)),
+           fl_log_u64("entries", fl_deny_list_count(fl_identity_denied(self->conf.identity))));
+    if (self->porch_open) {
+        fl_gate_recheck(self->porch.gate);
+    }
+    if (self->tier.denied != NULL) {
+        self->tier.denied(self->tier.self);
+    }
+}
+
+//  Let running jobs end, so that nothing they hold is pulled from under them.
+static bool
+s_wind_down(fl_station *self)
+{
+    const fl_event stop = { .kind = FL_EV_STOP };
+    if (fl_reactor_post(self->reactor, &stop) == FL_OK) {
+        fl_reactor_turn(self->reactor, 0);
+        fl_reactor_turn(self->reactor, 50); // what it said leaves the queues
+    }
+    if (self->tier.trainer != NULL) {
+        self->tier.trainer->cancel(self->tier.trainer->self);
+    }
+    bool ended = fl_crew_stop(self->crew, FL_CREW_DRAIN, STOP_MS) == FL_OK;
+    (void)fl_crew_collect(self->crew);
+    if (!ended) {
+        fl_log(FL_LOG_ERROR, "left-running", fl_log_u64("jobs", fl_works_running(self->works)));
+    }
+    return ended;
+}
+
+//  Say in time that our certificate ends: without one nobody lets us in.
+static void
+s_mind_certificate(fl_station *self, fl_time now)
+{
+    bool ending = false;
+    if (now < self->certificate_at) {
+        return;
+    }
+    uint64_t left_s = fl_identity_left_s(self->conf.identity, &ending);
+    self->certificate_at = now + CERTIFICATE_MS;
+    if (ending) {
+        fl_log(left_s == 0 ? FL_LOG_ERROR : FL_LOG_WARN, "certificate-ends",
+               fl_log_u64("hours_left", left_s / 3600),
+               fl_log_text("do", self->conf.parent ? "fl enrol --renew, then start this again"
+                                                   : "start this again: a root renews its own"));
+    }
+}
+
+bool
+fl_station_run(fl_station *self)
+{
+    fl_time done_at = FL_NEVER;
+    while (!self->stopping) {
+        fl_reactor_turn(self->reactor, TURN_MS);
+        s_spread_denials(self);
+        fl_time now = fl_reactor_now(self->reactor);
+        s_mind_certificate(self, now);
+        bool done = self->tier.done != NULL && self->tier.done(self->tier.self);
+        if (!done) {
+            done_at = FL_NEVER;
+        } else if (done_at == FL_NEVER) {
+            done_at = now;
+        }
+        if (done && now - done_at >= (fl_time)self->conf.linger_ms) {
+            break;
+        }
+    }
+    return s_wind_down(self);
+}
+
+fl_status
+fl_station_post(fl_station *self, const fl_event *event)
+{
+    return fl_reactor_post(self->reactor, event);
+}
+
+void
+fl_station_answer(fl_station *self, uint32_t ticket, uint8_t code, fl_blob **json_p)
+{
+    fl_reactor_answer(self->reactor, ticket, code, json_p);
+}
+
+uint16_t
+fl_station_port(const fl_station *self, fl_way way)
+{
+    return self->porch.port[way];
+}
+
+fl_crew *
+fl_station_crew(fl_station *self)
+{
+    return self->crew;
+}
+
+fl_vault *
+fl_station_vault(fl_station *self)
+{
+    return self->vault;
+}
+
+fl_relay *
+fl_station_relay(fl_station *self)
+{
+    return self->relay;
+}
+
+const fl_net_counters *
+fl_station_counters(const fl_station *self)
+{
+    return &self->counters;
+}
+
+const fl_metrics *
+fl_station_metrics(const fl_station *self)
+{
+    return &self->metrics;
+}
+
+fl_time
+fl_station_now(const fl_station *self)
+{
+    return fl_reactor_now(self->reactor);
+}
+
+fl_time
+fl_station_since(const fl_station *self)
+{
+    return self->since;
+}

@@ -1,0 +1,70 @@
+//  node - one running process of the fabric: a tier's machine with everything around it that the
+//  three programs share (sockets, gate, crew, vault, staging, works, log). The tier brings its
+//  machine, its trainer or model, and its answers to the operator.
+//  Main thread; callbacks too, unless they say otherwise.
+#ifndef FL_RUNTIME_NODE_H
+#define FL_RUNTIME_NODE_H
+
+#include "common/config/stop.h"
+#include "common/base/metrics.h"
+#include "common/identity/identity.h"
+#include "common/identity/enrol_relay.h"
+#include "common/runtime/effects.h"
+#include "common/net/reactor.h"
+
+typedef struct fl_station fl_station;
+
+typedef struct fl_station_conf {
+    const char *directory;       // state: staging slots, operator's socket
+    fl_identity *identity;       // borrowed
+    fl_stop *stop;               // borrowed
+    //  children: none when listen[FL_WAY_CONTROL] is NULL
+    const char *listen[FL_WATCHED];
+    uint32_t seats_max, slots;
+    //  parent: none unless set
+    bool parent;
+    unsigned threads;            // of the crew
+    unsigned io_threads;         // of ZeroMQ
+    uint32_t linger_ms;          // from `done` until the end, so that children hear of it
+} fl_station_conf;
+
+//  What the tier brings. All but `machine` may be NULL.
+typedef struct fl_tier {
+    void *self;
+    fl_machine machine;
+    fl_trainer *trainer;
+    fl_applier applier;
+    fl_saver saver;
+    fl_relay_register *enrol;    // at the root: where enrolments end; arg is self
+    //  An operator's question; answer now or later by fl_station_answer. False: not of this tier.
+    bool (*ask)(void *self, uint32_t ticket, const fl_ask *ask);
+    //  The deny list has changed: keep it.
+    void (*denied)(void *self);
+    //  Nothing is left to do: the process ends after the linger.
+    bool (*done)(void *self);
+} fl_tier;
+
+//  Opens the network; binds the ports. One per process.
+FL_CHECKED fl_status fl_station_open(const fl_station_conf *conf, fl_station **station,
+                                     fl_why *why);
+//  Give it the tier; before `run`.
+FL_CHECKED fl_status fl_station_seat(fl_station *self, const fl_tier *tier, fl_why *why);
+void fl_station_close(fl_station **self_p);
+
+//  Turn until the tier is done or a signal comes. False when work had to be left running.
+bool fl_station_run(fl_station *self);
+
+FL_CHECKED fl_status fl_station_post(fl_station *self, const fl_event *event);
+//  Takes the reference.
+void fl_station_answer(fl_station *self, uint32_t ticket, uint8_t code, fl_blob **json_p);
+
+uint16_t fl_station_port(const fl_station *self, fl_way way);
+fl_crew *fl_station_crew(fl_station *self);
+fl_vault *fl_station_vault(fl_station *self);
+fl_relay *fl_station_relay(fl_station *self);
+const fl_net_counters *fl_station_counters(const fl_station *self);
+const fl_metrics *fl_station_metrics(const fl_station *self);
+fl_time fl_station_now(const fl_station *self);
+fl_time fl_station_since(const fl_station *self); // opened
+
+#endif

@@ -1,0 +1,144 @@
+#include "common/runtime/note_log.h"
+
+#include "common/base/log.h"
+#include "common/base/status.h"
+#include "common/secagg/server.h"
+#include "common/secagg/client.h"
+
+enum { NO_METRIC = -1 };
+
+typedef struct row {
+    fl_log_level level;
+    const char *a, *b; // names of the two numbers; NULL: not shown
+    int metric;        // grows by one; NO_METRIC: none
+} row;
+
+static const row rows[FL_NOTE_COUNT_OF] = {
+    [FL_NOTE_JOINED] = { FL_LOG_INFO, "seat", "epoch", NO_METRIC },
+    [FL_NOTE_REJOINED] = { FL_LOG_INFO, "seat", "epoch", NO_METRIC },
+    [FL_NOTE_LEFT] = { FL_LOG_INFO, "seat", NULL, NO_METRIC },
+    [FL_NOTE_EVASIVE] = { FL_LOG_WARN, "seat", "silent_ms", NO_METRIC },
+    [FL_NOTE_EXPIRED] = { FL_LOG_WARN, "seat", "silent_ms", NO_METRIC },
+    [FL_NOTE_TASKED] = { FL_LOG_DEBUG, "seat", "budget_ms", NO_METRIC },
+    [FL_NOTE_REFUSED] = { FL_LOG_WARN, "verb", NULL, FL_METRIC_contrib_refused_total },
+    [FL_NOTE_COUNTED] = { FL_LOG_DEBUG, "seat", "weight", FL_METRIC_contrib_counted_total },
+    [FL_NOTE_LATE] = { FL_LOG_WARN, "seat", "bytes", FL_METRIC_contrib_late_total },
+    [FL_NOTE_SLOT_WITHDRAWN] = { FL_LOG_WARN, "seat", "bytes", FL_METRIC_slots_withdrawn_total },
+    [FL_NOTE_REWIND] = { FL_LOG_INFO, "seat", "offset", NO_METRIC },
+    [FL_NOTE_CHUNK_DROPPED] = { FL_LOG_DEBUG, "seat", "offset", FL_METRIC_chunks_dropped_total },
+    [FL_NOTE_ROUND_OPEN] = { FL_LOG_INFO, "invited", "budget_ms", FL_METRIC_rounds_opened_total },
+    [FL_NOTE_ROUND_EXTEND] = { FL_LOG_WARN, "in", "added_ms", NO_METRIC },
+    [FL_NOTE_ROUND_CUTOFF] = { FL_LOG_INFO, "in", "after_ms", NO_METRIC },
+    [FL_NOTE_ROUND_CLOSE] = { FL_LOG_INFO, "in", "merge_ms", NO_METRIC },
+    [FL_NOTE_WAITING] = { FL_LOG_INFO, "ready", "wanted", NO_METRIC },
+    [FL_NOTE_RECONNECT] = { FL_LOG_WARN, "attempt", "delay_ms", FL_METRIC_reconnects_total },
+    [FL_NOTE_WELCOMED] = { FL_LOG_INFO, "seat", "epoch", NO_METRIC },
+    [FL_NOTE_TASK] = { FL_LOG_INFO, "attempt", "budget_ms", NO_METRIC },
+    [FL_NOTE_TASK_ENDED] = { FL_LOG_INFO, "attempt", "after_ms", NO_METRIC },
+    [FL_NOTE_MODEL] = { FL_LOG_INFO, "bytes", "took_ms", NO_METRIC },
+    [FL_NOTE_OFFERED] = { FL_LOG_INFO, "weight", "staleness", NO_METRIC },
+    [FL_NOTE_SENDING] = { FL_LOG_DEBUG, "bytes", "total", NO_METRIC },
+    [FL_NOTE_SENT] = { FL_LOG_DEBUG, "bytes", "total", NO_METRIC },
+    [FL_NOTE_VERDICT] = { FL_LOG_INFO, "outcome", "certain", NO_METRIC },
+    [FL_NOTE_CARRIED] = { FL_LOG_INFO, "staleness", "weight", NO_METRIC },
+    [FL_NOTE_DROPPED] = { FL_LOG_WARN, "staleness", NULL, NO_METRIC },
+    [FL_NOTE_SATURATED] = { FL_LOG_WARN, "clipped", "elements", NO_METRIC },
+    [FL_NOTE_RUN_DONE] = { FL_LOG_INFO, "rounds", NULL, NO_METRIC },
+    [FL_NOTE_SAVE_FAILED] = { FL_LOG_ERROR, "token", NULL, NO_METRIC },
+    [FL_NOTE_MASKING] = { FL_LOG_DEBUG, "state", "members", NO_METRIC },
+    [FL_NOTE_MASKING_STEP] = { FL_LOG_DEBUG, "step", "members", NO_METRIC },
+    [FL_NOTE_MASKING_OUT] = { FL_LOG_WARN, "index", "place", FL_METRIC_masking_out_total },
+    [FL_NOTE_MASKING_REFUSED] = { FL_LOG_WARN, "verb", "place", FL_METRIC_masking_refused_total },
+    [FL_NOTE_MASKING_BLAMED] = { FL_LOG_ERROR, "index", "place", FL_METRIC_masking_blamed_total },
+    [FL_NOTE_MASKING_ENDED] = { FL_LOG_INFO, "survivors", "lost", FL_METRIC_masking_opened_total },
+};
+
+//  The first number, by its name where it has one.
+static fl_log_pair
+s_first(const fl_note *note, const char *key)
+{
+    switch ((int)note->id) {
+    case FL_NOTE_REFUSED:
+    case FL_NOTE_MASKING_REFUSED:
+        return fl_log_text(key, fl_verb_name((fl_verb)note->a));
+    case FL_NOTE_VERDICT:
+        return fl_log_text(key, fl_outcome_name((fl_outcome)note->a));
+    case FL_NOTE_MASKING:
+        return fl_log_text(key, fl_masking_state_name((fl_masking_state)note->a));
+    case FL_NOTE_MASKING_STEP:
+        return fl_log_text(key, fl_masking_step_name((fl_masking_step)note->a));
+    default:
+        return fl_log_u64(key, note->a);
+    }
+}
+
+//  The second one. Where it is a place in a masked round: a child's is the state of its block, ours
+//  our own step.
+static fl_log_pair
+s_second(const fl_note *note, const char *key)
+{
+    bool ours = note->node.name[0] == '\0';
+    switch ((int)note->id) {
+    case FL_NOTE_MASKING_OUT:
+    case FL_NOTE_MASKING_REFUSED:
+    case FL_NOTE_MASKING_BLAMED:
+        return ours ? fl_log_text("step", fl_masking_step_name((fl_masking_step)note->b))
+                    : fl_log_text("state", fl_masking_state_name((fl_masking_state)note->b));
+    default:
+        return fl_log_u64(key, note->b);
+    }
+}
+
+static bool
+s_block_aborted(const fl_note *note)
+{
+    return note->id == FL_NOTE_MASKING && note->a == FL_MASKING_ABORTED;
+}
+
+//  What one note counts beside the counter of its row.
+static void
+s_count(const fl_note *note, fl_metrics *metrics)
+{
+    if (note->id == FL_NOTE_SATURATED) {
+        fl_metrics_add(metrics, FL_METRIC_saturated_total, note->a);
+    } else if (note->id == FL_NOTE_MASKING_ENDED) {
+        fl_metrics_add(metrics, FL_METRIC_masking_masked_total, note->a + note->b);
+        fl_metrics_add(metrics, FL_METRIC_masking_recovered_total, note->b);
+    } else if (s_block_aborted(note)) {
+        fl_metrics_add(metrics, FL_METRIC_masking_aborted_total, 1);
+    }
+}
+
+void
+fl_chronicle(const fl_note *note, fl_metrics *metrics)
+{
+    FL_ASSERT((unsigned)note->id < FL_NOTE_COUNT_OF);
+    const row *row_of = &rows[note->id];
+    if (row_of->metric != NO_METRIC) {
+        fl_metrics_add(metrics, (fl_metric)row_of->metric, 1);
+    }
+    s_count(note, metrics);
+    if (note->round > 0) {
+        fl_log_set_round(note->round);
+    }
+    fl_log_level level = s_block_aborted(note) ? FL_LOG_WARN : row_of->level;
+    if (!fl_log_wanted(level)) {
+        return;
+    }
+    fl_log_pair pairs[5];
+    int count = 0;
+    if (note->node.name[0] != '\0') {
+        pairs[count++] = fl_log_text("peer", note->node.name);
+    }
+    if (row_of->a != NULL) {
+        pairs[count++] = s_first(note, row_of->a);
+    }
+    if (row_of->b != NULL) {
+        pairs[count++] = s_second(note, row_of->b);
+    }
+    if (note->reason != FL_WHY_NONE) {
+        pairs[count++] = fl_log_text("reason", fl_reason_name(note->reason));
+    }
+    pairs[count] = fl_log_none();
+    fl_log_line(level, fl_note_name(note->id), pairs);
+}

@@ -1,0 +1,180 @@
+#include "common/runtime/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/config/clock.h"
+#include "common/store/file.h"
+
+enum { AGAIN_MS = 1000 }; // a step of a masked round that was not answered is said again
+
+static uint32_t
+s_ms(const fl_conf *conf, const char *key)
+{
+    return (uint32_t)fl_conf_ms(conf, key);
+}
+
+static uint32_t
+s_count(const fl_conf *conf, const char *key)
+{
+    return (uint32_t)fl_conf_int(conf, key);
+}
+
+fl_window
+fl_settings_window(const fl_conf *conf)
+{
+    return (fl_window){
+        .count_min = s_count(conf, "round.count_min"),
+        .count_max = s_count(conf, "round.count_max"),
+        .time_min_ms = s_ms(conf, "round.time_min"),
+        .time_max_ms = s_ms(conf, "round.time_max"),
+        .factor_permille = (uint32_t)(fl_conf_real(conf, "round.factor") * 1000.0 + 0.5),
+        .missed = (fl_missed)fl_conf_choice(conf, "round.missed"),
+        .extend_ms = s_ms(conf, "round.extend"),
+        .extends_max = s_count(conf, "round.extends_max"),
+    };
+}
+
+fl_timing
+fl_settings_timing(const fl_conf *conf)
+{
+    fl_timing timing = fl_timing_default();
+    timing.beat_ms = s_ms(conf, "beat");
+    timing.lease_beats = s_count(conf, "lease");
+    if (timing.evasive_beats > timing.lease_beats) {
+        timing.evasive_beats = timing.lease_beats;
+    }
+    timing.hop_ms = s_ms(conf, "margin.hop");
+    timing.finish_ms = s_ms(conf, "margin.finish");
+    timing.join_wait_ms = s_ms(conf, "round.join_wait");
+    timing.rate_min = (uint32_t)fl_conf_bytes(conf, "rate.min");
+    timing.rate_window_ms = s_ms(conf, "rate.window");
+    return timing;
+}
+
+fl_status
+fl_settings_check(const fl_conf *conf, fl_why *why)
+{
+    fl_window window = fl_settings_window(conf);
+    fl_timing timing = fl_settings_timing(conf);
+    uint32_t seats = s_count(conf, "seats"), expect = s_count(conf, "round.expect");
+    uint64_t margins = (uint64_t)timing.hop_ms + timing.finish_ms;
+    if (expect > seats || window.count_min > seats) {
+        fl_why_set(why, "%s is above seats (%u), so no round can have it: raise seats, or lower it",
+                   expect > seats ? "round.expect" : "round.count_min", seats);
+        return FL_RANGE;
+    }
+    if (window.count_max > 0 && window.count_max < window.count_min) {
+        fl_why_set(why, "round.count_max (%u) is below round.count_min (%u), so that each round "
+                   "closes as missed: raise the one, or lower the other", window.count_max,
+                   window.count_min);
+        return FL_RANGE;
+    }
+    if (window.time_min_ms > window.time_max_ms) {
+        fl_why_set(why, "round.time_min is above round.time_max: lower it, or raise the deadline");
+        return FL_RANGE;
+    }
+    if (margins >= window.time_max_ms) {
+        fl_why_set(why, "margin.hop and margin.finish take all of round.time_max (%u ms), so that "
+                   "no child has time: raise round.time_max, or lower them", window.time_max_ms);
+        return FL_RANGE;
+    }
+    return FL_OK;
+}
+
+fl_cohort_conf
+fl_settings_cohort(const fl_conf *conf)
+{
+    return (fl_cohort_conf){
+        .seats_max = s_count(conf, "seats"),
+        .slots = s_count(conf, "slots"),
+        .expect = s_count(conf, "round.expect"),
+        .window = fl_settings_window(conf),
+        .timing = fl_settings_timing(conf),
+    };
+}
+
+fl_member_conf
+fl_settings_member(const fl_conf *conf, fl_role role)
+{
+    fl_member_conf member = { .role = role,
+                              .beat_ms = fl_timing_default().beat_ms,
+                              .backoff_min_ms = s_ms(conf, "backoff.min"),
+                              .backoff_max_ms = s_ms(conf, "backoff.max") };
+    fl_entropy entropy = fl_entropy_os();
+    fl_entropy_fill(&entropy, &member.incarnation, sizeof member.incarnation);
+    fl_entropy_fill(&entropy, &member.seed, sizeof member.seed);
+    return member;
+}
+
+fl_masking_member_conf
+fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
+{
+    fl_masking_member_conf member = {
+        .keys = fl_identity_keys(identity),
+        .node = *fl_identity_node(identity),
+        .hop = 1,
+        .trust = fl_identity_trust(identity, FL_ROLES_CHILD),
+        .entropy = fl_entropy_os(),
+        .profile = (fl_masking)fl_conf_choice(conf, "masking"),
+        .members_min = s_count(conf, "masking.members_min"),
+        .survivors_min = s_count(conf, "masking.survivors_min"),
+        .reopen_after = s_count(conf, "masking.reopen_after"),
+        .again_ms = AGAIN_MS,
+    };
+    memcpy(member.certificate, fl_identity_certificate(identity), sizeof member.certificate);
+    return member;
+}
+
+fl_masking_cohort_conf
+fl_settings_blocks(const fl_identity *identity, uint8_t hop)
+{
+    return (fl_masking_cohort_conf){ .node = *fl_identity_node(identity),
+                                     .hop = hop,
+                                     .trust = fl_identity_trust(identity, FL_ROLES_CHILD) };
+}
+
+fl_station_conf
+fl_settings_station(const fl_conf *conf, bool children)
+{
+    fl_station_conf station = { .directory = fl_conf_text(conf, "state"),
+                                .threads = s_count(conf, "threads"),
+                                .io_threads = s_count(conf, "io_threads") };
+    if (children) {
+        station.listen[FL_WAY_CONTROL] = fl_conf_text(conf, "listen.control");
+        station.listen[FL_WAY_UP] = fl_conf_text(conf, "listen.up");
+        station.listen[FL_WAY_DOWN] = fl_conf_text(conf, "listen.down");
+        station.seats_max = s_count(conf, "seats");
+        station.slots = s_count(conf, "slots");
+        station.linger_ms = s_ms(conf, "linger");
+    }
+    return station;
+}
+
+void
+fl_settings_log(const fl_conf *conf, const char *tier, const char *node)
+{
+    const fl_log_conf log = { .tier = tier,
+                              .node = node,
+                              .least = (fl_log_level)fl_conf_choice(conf, "log.level"),
+                              .now = fl_clock_ms,
+                              .stamp = fl_clock_stamp };
+    fl_log_setup(&log);
+}
+
+fl_status
+fl_settings_ports(const fl_conf *conf, const fl_station *station, fl_why *why)
+{
+    char path[FL_HOME_PATH_MAX];
+    char text[128];
+    fl_status status = fl_home_path(fl_conf_text(conf, "state"), "ports", path, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    int size = snprintf(text, sizeof text, "control %u\nup %u\ndown %u\n",
+                        (unsigned)fl_station_port(station, FL_WAY_CONTROL),
+                        (unsigned)fl_station_port(station, FL_WAY_UP),
+                        (unsigned)fl_station_port(station, FL_WAY_DOWN));
+    return fl_file_write(path, fl_bytes_of(text, (size_t)size), 0644, why);
+}

@@ -1,0 +1,114 @@
+//  settings - the rows of the settings tables that the programs share, and what they mean as plain
+//  values. A program's table is these rows and its own.
+#ifndef FL_RUNTIME_SETTINGS_H
+#define FL_RUNTIME_SETTINGS_H
+
+#include "common/config/conf.h"
+#include "common/round/aggregator.h"
+#include "common/round/participant.h"
+#include "common/runtime/node.h"
+
+//  Where a process lives. Not for a device, which may have a slot instead.
+#define FL_SETTINGS_STATE                                                                          \
+    { "state", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                     \
+      "directory of this process's keys, ledger and operator socket" }
+
+//  Every process.
+#define FL_SETTINGS_PROCESS                                                                        \
+    { "healthcheck", FL_CONF_BOOL, "false", 0, 0, NULL,                                            \
+      "only ask the running process whether it is well; exit code 0 when it is, else 1" },         \
+    { "start.wait", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,                                    \
+      "wait at the start for files that others make: authority, data, token" },                    \
+    { "log.level", FL_CONF_CHOICE, "info", 0, 0, "error|warn|info|debug",                          \
+      "least urgent line that is logged" },                                                        \
+    { "threads", FL_CONF_INT, "2", 1, 64, NULL, "worker threads for folding and training" },       \
+    { "io_threads", FL_CONF_INT, "1", 1, 64, NULL, "threads that encrypt and move frames" }
+
+//  A process with children.
+#define FL_SETTINGS_COHORT                                                                         \
+    { "listen.control", FL_CONF_TEXT, "tcp://0.0.0.0:7000", 0, 0, NULL,                            \
+      "where children connect; port 0 takes any free one" },                                       \
+    { "listen.up", FL_CONF_TEXT, "tcp://0.0.0.0:7001", 0, 0, NULL,                                 \
+      "where children push contributions" },                                                       \
+    { "listen.down", FL_CONF_TEXT, "tcp://0.0.0.0:7002", 0, 0, NULL,                               \
+      "where children ask for models" },                                                           \
+    { "linger", FL_CONF_DURATION, "2s", 0, 86400000, NULL,                                         \
+      "stays so long after the run, so that children and operator hear of it" },                   \
+    { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "children at a time" },                   \
+    { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "contributions staged at a time" },        \
+    { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \
+      "children wanted before a round may close early; 0 is whoever is there" },                   \
+    { "round.count_min", FL_CONF_INT, "1", 1, FL_SEATS_MAX, NULL,                                  \
+      "contributions below which a round is missed" },                                             \
+    { "round.count_max", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                  \
+      "contributions that are enough; 0 is all that were invited" },                               \
+    { "round.time_min", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,                                \
+      "a round never closes earlier" },                                                            \
+    { "round.time_max", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                \
+      "the deadline, or its ceiling when it is measured" },                                        \
+    { "round.factor", FL_CONF_REAL, "0", 0, 1000, NULL,                                            \
+      "deadline as so many medians of the last round; 0 is fixed" },                               \
+    { "round.missed", FL_CONF_CHOICE, "skip", 0, 0, "extend|skip|abort",                           \
+      "what happens when too few came" },                                                          \
+    { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time added by extend" },        \
+    { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "so often a round" },                  \
+    { "round.join_wait", FL_CONF_DURATION, "5s", 0, 86400000, NULL,                                \
+      "wait of an open round for the children it expects" },                                       \
+    { "beat", FL_CONF_DURATION, "1s", 10, 3600000, NULL, "heartbeat of the children" },            \
+    { "lease", FL_CONF_INT, "6", 2, 1000, NULL, "silent beats after which a seat is given up" },   \
+    { "margin.hop", FL_CONF_DURATION, "100ms", 0, 3600000, NULL,                                   \
+      "kept off a child's budget for the way" },                                                   \
+    { "margin.finish", FL_CONF_DURATION, "200ms", 0, 3600000, NULL,                                \
+      "kept off our own budget to finish and send the sum" },                                      \
+    { "rate.min", FL_CONF_SIZE, "2k", 0, 1073741824, NULL,                                         \
+      "bytes per second below which a slot is withdrawn" },                                        \
+    { "rate.window", FL_CONF_DURATION, "10s", 100, 3600000, NULL, "over which that is measured" }
+
+//  In the order of fl_masking.
+#define FL_SETTINGS_MASKING "unmasked|honest|malicious"
+
+//  A process with a parent.
+#define FL_SETTINGS_MEMBER                                                                         \
+    { "join.token", FL_CONF_TEXT, "", 0, 0, NULL,                                                  \
+      "file with a token to join with at the first start; empty: it is enrolled already" },        \
+    { "join.name", FL_CONF_TEXT, "", 0, 0, NULL,                                                   \
+      "node name to take then; in a slot its number is put behind it" },                           \
+    { "join.endpoint", FL_CONF_TEXT, "", 0, 0, NULL,                                               \
+      "where to reach the parent, when not where the token says: tcp://HOST:PORT" },               \
+    { "join.parent", FL_CONF_TEXT, "", 0, 0, NULL,                                                 \
+      "file with the certificate of the parent there, when it is not the token's" },               \
+    { "join.wait", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                     \
+      "how long to knock at the parent before giving up" },                                        \
+    { "backoff.min", FL_CONF_DURATION, "200ms", 10, 3600000, NULL,                                 \
+      "first wait before connecting again" },                                                      \
+    { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" },            \
+    { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,                           \
+      "weakest masks under which an update leaves; unmasked lets the parent read it" },            \
+    { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                            \
+      "takes part in no smaller block, whatever the root says" },                                  \
+    { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                          \
+      "helps to open no sum over fewer, whatever the root says" },                                 \
+    { "masking.reopen_after", FL_CONF_INT, "0", 0, 1000000000, NULL,                               \
+      "rounds after which a model may be summed over others again; 0 is never" }
+
+//  What must hold between the rows of a process with children, so that a round can succeed at all.
+FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);
+fl_window fl_settings_window(const fl_conf *conf);
+fl_timing fl_settings_timing(const fl_conf *conf);
+//  All but the node and the roles.
+fl_cohort_conf fl_settings_cohort(const fl_conf *conf);
+//  All but the node and role; the incarnation is drawn anew.
+fl_member_conf fl_settings_member(const fl_conf *conf, fl_role role);
+//  Its half of masked rounds, all but the hop, which is its parent's. Borrows from the identity.
+fl_masking_member_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity);
+//  A parent's half, of blocks of that hop.
+fl_masking_cohort_conf fl_settings_blocks(const fl_identity *identity, uint8_t hop);
+//  What fl_station_open wants, for a process with children or without.
+fl_station_conf fl_settings_station(const fl_conf *conf, bool children);
+//  Log lines of this process from now on.
+void fl_settings_log(const fl_conf *conf, const char *tier, const char *node);
+//  The ports that were bound, for those who start children: "<state>/ports", a line per lane.
+FL_CHECKED fl_status fl_settings_ports(const fl_conf *conf, const fl_station *station,
+                                       fl_why *why);
+
+#endif

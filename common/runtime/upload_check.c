@@ -1,0 +1,32 @@
+#include "common/runtime/upload_check.h"
+
+void
+fl_proof_begin(fl_proof *self, const fl_fixed *fixed, bool masked)
+{
+    fl_hasher_init(&self->hasher);
+    self->fixed = *fixed;
+    self->masked = masked;
+    self->peak = 0;
+}
+
+void
+fl_proof_add(fl_proof *self, fl_bytes wire)
+{
+    fl_hasher_update(&self->hasher, wire);
+    if (!self->masked) {
+        const uint64_t peak = fl_fixed_peak(&self->fixed, wire);
+        self->peak = peak > self->peak ? peak : self->peak;
+    }
+}
+
+fl_reason
+fl_proof_end(fl_proof *self, const fl_hash *hash, uint64_t weight)
+{
+    const fl_hash found = fl_hasher_final(&self->hasher);
+    if (!fl_hash_equal(&found, hash)) {
+        return FL_WHY_HASH;
+    }
+    const bool allowed =
+        self->masked ? weight == 0 : fl_fixed_allows(&self->fixed, weight, self->peak);
+    return allowed ? FL_WHY_NONE : FL_WHY_WEIGHT;
+}

@@ -1,0 +1,27 @@
+//  upload_check - what a parent proves of a contribution before it counts: that its bytes have the hash
+//  that was announced, and that no element is larger than its weight allows. Piece by piece in
+//  their order, so that it goes on while the next piece is on its way. Of masked bytes only the
+//  hash says something: their bound is proved once the masks are off the sum.
+//  A plain value that allocates nothing; one thread at a time.
+#ifndef FL_RUNTIME_UPLOAD_CHECK_H
+#define FL_RUNTIME_UPLOAD_CHECK_H
+
+#include "common/crypto/hash.h"
+#include "common/tensor/fixed.h"
+#include "common/wire/message.h"
+
+typedef struct fl_proof {
+    fl_hasher hasher;
+    fl_fixed fixed;
+    bool masked;
+    uint64_t peak;   // size of the largest element so far; 0 when masked
+} fl_proof;
+
+void fl_proof_begin(fl_proof *self, const fl_fixed *fixed, bool masked);
+//  The next bytes, whole elements.
+void fl_proof_add(fl_proof *self, fl_bytes wire);
+//  FL_WHY_NONE, or the first of FL_WHY_HASH and FL_WHY_WEIGHT; the weight of masked bytes is 0, of
+//  others it is not. Begin again before the next `add`.
+fl_reason fl_proof_end(fl_proof *self, const fl_hash *hash, uint64_t weight);
+
+#endif

@@ -1,0 +1,219 @@
+#include "device/trainer_builtin.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/rng.h"
+#include "common/config/pause.h"
+
+//  Samples scored at a time: large enough for the products to run at full speed.
+enum { ASSESS_BATCH = 256 };
+
+//  Loss of one sample beyond which more is no news; keeps a diverged model's sum in its integer.
+static const double loss_max = 1000.0;
+
+typedef struct builtin {
+    fl_builtin_conf conf;
+    fl_network *network;   // for the largest batch seen so far; only `train` touches it
+    fl_watch watch;
+    _Atomic uint64_t total;
+} builtin;
+
+//  The received parameters; `parameters` (elements).
+static fl_status
+s_receive(const builtin *self, const fl_training *training, float *parameters, fl_why *why)
+{
+    fl_safetensors file;
+    fl_status status = fl_safetensors_parse(training->model, &file, why);
+    if (status != FL_OK) {
+        return FL_MISMATCH;
+    }
+    status = fl_shape_check(&self->conf.shape, &file, why);
+    if (status == FL_OK) {
+        fl_safetensors_read(&file, 0, file.elements, parameters);
+    }
+    return status;
+}
+
+static fl_status
+s_check_plan(const builtin *self, const fl_training *training, fl_why *why)
+{
+    const fl_plan *plan = &training->order.plan;
+    if (training->order.elements != fl_shape_elements(&self->conf.shape)) {
+        char text[96];
+        fl_shape_text(&self->conf.shape, text, sizeof text);
+        fl_why_set(why, "the round is over %llu parameters, this trainer learns %llu (%s): set the "
+                        "same layers here and at the root",
+                   (unsigned long long)training->order.elements,
+                   (unsigned long long)fl_shape_elements(&self->conf.shape), text);
+        return FL_MISMATCH;
+    }
+    if (plan->epochs < 1 || plan->batch < 1 || plan->batch > FL_BATCH_MAX) {
+        fl_why_set(why, "the plan asks for %u epochs in batches of %u: this trainer takes at least "
+                        "1 and batches of 1 to %d", plan->epochs, plan->batch, FL_BATCH_MAX);
+        return FL_MISMATCH;
+    }
+    return FL_OK;
+}
+
+static fl_status
+s_make_room(builtin *self, uint32_t batch)
+{
+    if (batch < ASSESS_BATCH) {
+        batch = ASSESS_BATCH;
+    }
+    if (self->network != NULL && fl_network_batch_max(self->network) >= batch) {
+        return FL_OK;
+    }
+    fl_network_destroy(&self->network);
+    self->network = fl_network_new(&self->conf.shape, batch, self->conf.gemm);
+    return self->network == NULL ? FL_NOMEM : FL_OK;
+}
+
+static fl_recipe
+s_recipe(const builtin *self, const fl_order *order)
+{
+    const fl_rng seed = fl_rng_seeded(order->plan.seed);
+    const fl_rng round = fl_rng_split(&seed, order->round);
+    fl_rng shard = fl_rng_split(&round, self->conf.shard);
+    return (fl_recipe){
+        .epochs = order->plan.epochs,
+        .batch = order->plan.batch,
+        .rate = order->plan.rate,
+        .momentum = order->plan.momentum,
+        .decay = order->plan.decay,
+        .proximal = order->plan.proximal,
+        .seed = fl_rng_u64(&shard),
+    };
+}
+
+static void
+s_note_score(const fl_score *score, uint64_t stats[FL_STATS])
+{
+    const double most = loss_max * (double)score->samples;
+    const double loss = score->loss >= 0 && score->loss < most ? score->loss : most;
+    stats[FL_STAT_LOSS] = (uint64_t)llround(loss * 0x1.0p20);
+    stats[FL_STAT_CORRECT] = score->correct;
+    stats[FL_STAT_EVALUATED] = score->samples;
+}
+
+//  `received` and `update` (elements): trains `update` from a copy, then takes the difference.
+static fl_status
+s_run(builtin *self, fl_training *training, float *received, fl_why *why)
+{
+    fl_status status = s_receive(self, training, received, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    if (!fl_pause(self->conf.delay_ms, &self->watch.cancel)) {
+        return FL_BUSY;
+    }
+    fl_score score;
+    status = fl_assess(self->network, &self->conf.samples, received, &self->watch, &score);
+    if (status != FL_OK) {
+        return status;
+    }
+    s_note_score(&score, training->stats);
+    const fl_recipe recipe = s_recipe(self, &training->order);
+    const size_t elements = (size_t)training->order.elements;
+    memcpy(training->update, received, elements * sizeof *received);
+    status = fl_learn(self->network, &recipe, &self->conf.samples, received, training->update,
+                      &self->watch);
+    for (size_t i = 0; status == FL_OK && i < elements; i++) {
+        training->update[i] -= received[i];
+    }
+    return status;
+}
+
+static fl_status
+s_train(void *object, fl_training *training, fl_why *why)
+{
+    builtin *self = object;
+    const fl_time start = fl_pause_clock();
+    const uint64_t samples = self->conf.samples.count;
+    atomic_store(&self->watch.cancel, false);
+    atomic_store(&self->watch.done, 0);
+    memset(training->stats, 0, sizeof training->stats);
+    training->samples = samples;
+    if (samples == 0) {
+        fl_why_set(why, "this device holds no sample");
+        return FL_MISSING;
+    }
+    fl_status status = s_check_plan(self, training, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    //  Scoring is one pass more.
+    atomic_store(&self->total, samples * ((uint64_t)training->order.plan.epochs + 1));
+    float *received = malloc((size_t)training->order.elements * sizeof *received);
+    status = received == NULL ? FL_NOMEM : s_make_room(self, training->order.plan.batch);
+    if (status == FL_OK) {
+        status = s_run(self, training, received, why);
+    }
+    free(received);
+    if (status == FL_NOMEM) {
+        fl_why_set(why, "no memory to train %llu parameters",
+                   (unsigned long long)training->order.elements);
+    }
+    training->stats[FL_STAT_SAMPLES] = samples;
+    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_pause_clock() - start);
+    return status;
+}
+
+static void
+s_cancel(void *object)
+{
+    builtin *self = object;
+    atomic_store(&self->watch.cancel, true);
+}
+
+static void
+s_progress(void *object, uint64_t *done, uint64_t *total)
+{
+    builtin *self = object;
+    *done = atomic_load(&self->watch.done);
+    *total = atomic_load(&self->total);
+}
+
+static uint64_t
+s_samples(void *object)
+{
+    const builtin *self = object;
+    return self->conf.samples.count;
+}
+
+static void
+s_destroy(void **self_p)
+{
+    builtin *self = *self_p;
+    if (self != NULL) {
+        fl_network_destroy(&self->network);
+        free(self);
+        *self_p = NULL;
+    }
+}
+
+fl_status
+fl_builtin_new(const fl_builtin_conf *conf, fl_trainer *trainer, fl_why *why)
+{
+    fl_status status = fl_samples_check(&conf->samples, &conf->shape, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    builtin *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "no memory for a trainer");
+        return FL_NOMEM;
+    }
+    self->conf = *conf;
+    *trainer = (fl_trainer){
+        .self = self,
+        .train = s_train,
+        .cancel = s_cancel,
+        .progress = s_progress,
+        .samples = s_samples,
+        .destroy = s_destroy,
+    };
+    return FL_OK;
+}

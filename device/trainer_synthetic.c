@@ -1,0 +1,129 @@
+#include "device/trainer_synthetic.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/rng.h"
+#include "common/model/safetensors.h"
+#include "common/config/pause.h"
+
+//  Elements filled between two looks at `cancel`.
+enum { BLOCK = 65536 };
+
+typedef struct synthetic {
+    fl_synthetic_conf conf;
+    atomic_bool cancel;
+    _Atomic uint64_t done;
+} synthetic;
+
+static fl_status
+s_check_model(const synthetic *self, const fl_training *training, fl_why *why)
+{
+    fl_safetensors file;
+    if (fl_safetensors_parse(training->model, &file, why) != FL_OK) {
+        return FL_MISMATCH;
+    }
+    if (file.elements != self->conf.elements || training->order.elements != self->conf.elements) {
+        fl_why_set(why, "the model has %llu elements and the round %llu, this synthetic trainer "
+                        "makes %llu: set the same number here and at the root",
+                   (unsigned long long)file.elements,
+                   (unsigned long long)training->order.elements,
+                   (unsigned long long)self->conf.elements);
+        return FL_MISMATCH;
+    }
+    return FL_OK;
+}
+
+static fl_status
+s_fill(synthetic *self, fl_training *training)
+{
+    const fl_rng seed = fl_rng_seeded(self->conf.seed);
+    fl_rng rng = fl_rng_split(&seed, training->order.round);
+    const float clip = training->order.plan.clip;
+    for (uint64_t i = 0; i < self->conf.elements; i++) {
+        if (i % BLOCK == 0 && atomic_load(&self->cancel)) {
+            return FL_BUSY;
+        }
+        training->update[i] = ((float)fl_rng_unit(&rng) - 0.5f) * clip;
+    }
+    atomic_store(&self->done, self->conf.samples);
+    return FL_OK;
+}
+
+static fl_status
+s_train(void *object, fl_training *training, fl_why *why)
+{
+    synthetic *self = object;
+    const fl_time start = fl_pause_clock();
+    atomic_store(&self->cancel, false);
+    atomic_store(&self->done, 0);
+    memset(training->stats, 0, sizeof training->stats);
+    training->samples = self->conf.samples;
+    if (self->conf.samples == 0) {
+        fl_why_set(why, "this device holds no sample");
+        return FL_MISSING;
+    }
+    fl_status status = s_check_model(self, training, why);
+    if (status == FL_OK) {
+        status = fl_pause(self->conf.delay_ms, &self->cancel) ? s_fill(self, training) : FL_BUSY;
+    }
+    training->stats[FL_STAT_SAMPLES] = self->conf.samples;
+    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_pause_clock() - start);
+    return status;
+}
+
+static void
+s_cancel(void *object)
+{
+    synthetic *self = object;
+    atomic_store(&self->cancel, true);
+}
+
+static void
+s_progress(void *object, uint64_t *done, uint64_t *total)
+{
+    synthetic *self = object;
+    *done = atomic_load(&self->done);
+    *total = self->conf.samples;
+}
+
+static uint64_t
+s_samples(void *object)
+{
+    const synthetic *self = object;
+    return self->conf.samples;
+}
+
+static void
+s_destroy(void **self_p)
+{
+    free(*self_p);
+    *self_p = NULL;
+}
+
+fl_status
+fl_synthetic_new(const fl_synthetic_conf *conf, fl_trainer *trainer, fl_why *why)
+{
+    if (conf->elements < 1 || conf->elements > FL_VECTOR_BYTES_MAX / sizeof(float)) {
+        fl_why_set(why, "synthetic trainer: %llu elements, there must be 1 to %llu",
+                   (unsigned long long)conf->elements,
+                   (unsigned long long)(FL_VECTOR_BYTES_MAX / sizeof(float)));
+        return FL_RANGE;
+    }
+    synthetic *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        fl_why_set(why, "no memory for a trainer");
+        return FL_NOMEM;
+    }
+    self->conf = *conf;
+    *trainer = (fl_trainer){
+        .self = self,
+        .train = s_train,
+        .cancel = s_cancel,
+        .progress = s_progress,
+        .samples = s_samples,
+        .destroy = s_destroy,
+    };
+    return FL_OK;
+}

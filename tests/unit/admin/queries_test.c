@@ -1,0 +1,278 @@
+//  The operator's questions, with a ledger and models on disk, a crew, and a station that is the
+//  test's own.
+#include "common/admin/queries.h"
+
+#include "common/crypto/hash.h"
+#include "tests/support/unit.h"
+
+#include <poll.h>
+
+#include "tests/support/place.h"
+
+enum { WAIT_MS = 10000 };
+
+// ---- the station ------------------------------------------------------------------------------
+static fl_crew *crew;
+static unsigned answers;
+static uint32_t answered;
+static uint8_t code;
+static char text[4096];
+
+void
+fl_station_answer(fl_station *self, uint32_t ticket, uint8_t code_of, fl_blob **json_p)
+{
+    (void)self;
+    fl_bytes json = fl_blob_bytes(*json_p);
+    assert_true(json.size < sizeof text);
+    memcpy(text, json.data, json.size);
+    text[json.size] = '\0';
+    fl_blob_unref(json_p);
+    answered = ticket;
+    code = code_of;
+    answers++;
+}
+
+fl_crew *
+fl_station_crew(fl_station *self)
+{
+    (void)self;
+    return crew;
+}
+
+const fl_net_counters *
+fl_station_counters(const fl_station *self)
+{
+    static const fl_net_counters counters = { .admitted = 31 };
+    (void)self;
+    return &counters;
+}
+
+const fl_metrics *
+fl_station_metrics(const fl_station *self)
+{
+    static const fl_metrics metrics;
+    (void)self;
+    return &metrics;
+}
+
+fl_time
+fl_station_since(const fl_station *self)
+{
+    (void)self;
+    return 0;
+}
+
+// ---- a desk -----------------------------------------------------------------------------------
+static fl_ledger *ledger;
+static fl_checkpoints *checkpoints;
+static fl_desk *desk;
+static fl_why why;
+static const fl_run run = { { 0xaa, 0xbb } };
+
+static void
+s_fill(void *self, fl_view_input *input)
+{
+    assert_ptr_equal(self, &run);
+    input->tier = "root";
+    input->run = run;
+    assert_true(fl_node_parse("root", &input->node));
+}
+
+static fl_report
+report_of(uint64_t round)
+{
+    fl_report report = { .run = run, .round = round, .attempt = 1, .close = FL_CLOSE_DONE,
+                         .weight = 12, .count = 3 };
+    report.model = fl_hash_of(fl_bytes_of("model", 5));
+    return report;
+}
+
+static int
+start(void **state)
+{
+    const fl_ledger_run begun = { .run = run, .elements = 10, .model_bytes = 5 };
+    fl_report first = report_of(1), second = report_of(2), third = report_of(3);
+    if (place_make(state) != 0 ||
+        fl_ledger_open(place_of("ledger.db"), &ledger, &why) != FL_OK ||
+        fl_checkpoints_open(place_of("models"), 2, &checkpoints, &why) != FL_OK) {
+        return -1;
+    }
+    assert_int_equal(fl_checkpoints_save(checkpoints, &first.model, fl_bytes_of("model", 5),
+                                         fl_bytes_of(NULL, 0), &why), FL_OK);
+    assert_int_equal(fl_ledger_run_begin(ledger, &begun, &why), FL_OK);
+    assert_int_equal(fl_ledger_round_open(ledger, &first, &why), FL_OK);
+    assert_int_equal(fl_ledger_round_close(ledger, &first, 5, &why), FL_OK);
+    assert_int_equal(fl_ledger_round_close(ledger, &second, 5, &why), FL_OK);
+    assert_int_equal(fl_ledger_round_open(ledger, &third, &why), FL_OK);
+    crew = fl_crew_new(1, 2, &why);
+    const fl_desk_conf conf = { .ledger = ledger, .checkpoints = checkpoints, .fill = s_fill,
+                                .self = (void *)(uintptr_t)&run };
+    desk = fl_desk_new(&conf);
+    answers = 0;
+    return crew == NULL || desk == NULL;
+}
+
+static int
+end(void **state)
+{
+    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_crew_collect(crew);
+    fl_crew_destroy(&crew);
+    fl_desk_destroy(&desk);
+    fl_checkpoints_close(&checkpoints);
+    fl_ledger_close(&ledger);
+    return place_end(state);
+}
+
+static bool
+ask(const char *verb, const char *argument)
+{
+    fl_ask question = { .verb = "" };
+    (void)snprintf(question.verb, sizeof question.verb, "%s", verb);
+    (void)snprintf(question.argument, sizeof question.argument, "%s", argument);
+    static uint32_t ticket = 100;
+    answers = 0;
+    if (!fl_desk_ask(desk, ++ticket, &question)) {
+        assert_int_equal(answers, 0);
+        return false;
+    }
+    while (answers == 0) {
+        struct pollfd ready = { .fd = fl_crew_fd(crew), .events = POLLIN };
+        assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
+        (void)fl_crew_collect(crew);
+    }
+    assert_int_equal(answers, 1);
+    assert_int_equal(answered, ticket);
+    return true;
+}
+
+#define assert_says(part) assert_non_null(strstr(text, part))
+
+static void
+status_says_what_the_tier_and_the_station_know(void **state)
+{
+    (void)state;
+    assert_true(ask("status", ""));
+    assert_int_equal(code, 0);
+    assert_says("\"tier\":\"root\"");
+    assert_says("\"node\":\"root\"");
+    assert_says("\"fl_net_admitted\":31");
+    assert_says("\"run\":\"aabb");
+}
+
+static void
+a_report_is_of_a_round_or_of_the_newest(void **state)
+{
+    (void)state;
+    assert_true(ask("report", "1"));
+    assert_int_equal(code, 0);
+    assert_says("\"round\":1");
+    assert_says("\"weight\":12");
+    assert_true(ask("report", ""));
+    assert_int_equal(code, 0);
+    assert_says("\"round\":2");
+    assert_true(ask("report", "3"));
+    assert_int_equal(code, 13);
+    assert_says("not closed yet");
+    assert_true(ask("report", "7"));
+    assert_int_equal(code, 13);
+}
+
+static void
+rounds_are_listed_from_one_on(void **state)
+{
+    (void)state;
+    assert_true(ask("rounds", ""));
+    assert_int_equal(code, 0);
+    assert_says("\"round\":1");
+    assert_says("\"round\":2");
+    assert_true(ask("rounds", "2"));
+    assert_null(strstr(text, "\"round\":1"));
+    assert_says("\"round\":2");
+}
+
+static void
+an_export_names_the_file_of_the_model(void **state)
+{
+    (void)state;
+    assert_true(ask("export", "1"));
+    assert_int_equal(code, 0);
+    assert_says(".safetensors");
+    assert_says(place);
+    assert_true(ask("export", "9"));
+    assert_int_equal(code, 13);
+    fl_report report = report_of(1);
+    char path[256];
+    assert_true(fl_checkpoints_path(checkpoints, &report.model, path, sizeof path));
+    assert_int_equal(unlink(path), 0);
+    assert_true(ask("export", "1"));
+    assert_int_equal(code, 13);
+}
+
+static void
+an_argument_that_is_no_round_is_refused(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "x", "-1", "1x", " 1", "1.5" };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_true(ask("report", wrong[i]));
+        assert_int_equal(code, 2);
+        assert_says("whole number");
+    }
+}
+
+static void
+what_is_not_kept_here_is_not_of_this_desk(void **state)
+{
+    (void)state;
+    assert_false(ask("revoke", "d1"));
+    assert_false(ask("", ""));
+    fl_desk_destroy(&desk);
+    const fl_desk_conf device = { .fill = s_fill, .self = (void *)(uintptr_t)&run };
+    desk = fl_desk_new(&device);
+    assert_false(ask("report", "1"));
+    assert_false(ask("rounds", ""));
+    assert_false(ask("export", "1"));
+    assert_true(ask("status", ""));
+}
+
+static void
+a_desk_says_yes_or_no_in_one_line(void **state)
+{
+    (void)state;
+    fl_desk_say(desk, 5, 0, "d1 is revoked");
+    assert_int_equal(answered, 5);
+    assert_int_equal(code, 0);
+    assert_says("d1 is revoked");
+    fl_desk_say(desk, 6, 1, "it is not revoked");
+    assert_int_equal(code, 1);
+    assert_says("error");
+}
+
+static void
+a_crew_without_room_is_said_to_be_busy(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
+    assert_true(ask("report", "1"));
+    assert_int_equal(code, 1);
+    assert_says("ask again");
+}
+
+#define asked(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        asked(status_says_what_the_tier_and_the_station_know),
+        asked(a_report_is_of_a_round_or_of_the_newest),
+        asked(rounds_are_listed_from_one_on),
+        asked(an_export_names_the_file_of_the_model),
+        asked(an_argument_that_is_no_round_is_refused),
+        asked(what_is_not_kept_here_is_not_of_this_desk),
+        asked(a_desk_says_yes_or_no_in_one_line),
+        asked(a_crew_without_room_is_said_to_be_busy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

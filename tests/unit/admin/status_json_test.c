@@ -1,0 +1,523 @@
+#include "common/admin/status_json.h"
+
+#include "tests/support/unit.h"
+
+#include "tests/support/json.h"
+
+#include <math.h>
+#include <string.h>
+
+static fl_outbox *out;
+static fl_cohort *cohort;
+static const fl_run run = { { 0xab, 0xcd } };
+
+static int
+start(void **state)
+{
+    (void)state;
+    const fl_cohort_conf conf = { .node = { "cloud" },
+                                  .child_roles = { FL_ROLE_EDGE, FL_ROLE_DEVICE },
+                                  .seats_max = 8,
+                                  .slots = 4,
+                                  .expect = 3,
+                                  .window = fl_window_default(),
+                                  .timing = fl_timing_default() };
+    out = fl_outbox_new(4096);
+    cohort = fl_cohort_new(&conf);
+    fl_cohort_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
+    return out == NULL || cohort == NULL;
+}
+
+static int
+end(void **state)
+{
+    (void)state;
+    fl_cohort_destroy(&cohort);
+    fl_outbox_destroy(&out);
+    return 0;
+}
+
+static void
+tell(fl_peer from, const char *name, fl_role role, const fl_message *message)
+{
+    fl_event event = { .kind = FL_EV_MESSAGE,
+                       .message = { .from = from, .role = role, .message = message } };
+    assert_true(fl_node_parse(name, &event.message.node));
+    fl_cohort_step(cohort, &event, 1000, out);
+    fl_outbox_reset(out);
+}
+
+static void
+hello(fl_peer from, const char *name, fl_role role, uint32_t leaves)
+{
+    const fl_message message = { .verb = FL_HELLO, .run = run,
+                                 .hello = { .role = role, .incarnation = from + 1,
+                                            .leaves = leaves } };
+    tell(from, name, role, &message);
+}
+
+static void
+leave(fl_peer from, const char *name, fl_role role)
+{
+    const fl_message message = { .verb = FL_LEAVE, .run = run, .leave = { FL_WHY_LEFT } };
+    tell(from, name, role, &message);
+}
+
+static void
+open_round(void)
+{
+    fl_task task = { .attempt = 1, .order = { .run = run, .round = 7, .model = { { 1 } },
+                                              .model_bytes = 100, .elements = 10,
+                                              .plan = { .clip = 1, .bits = 8, .ring_bits = 32,
+                                                        .wire_bytes = 4, .weight_unit = 1,
+                                                        .weight_max = 100, .devices_max = 8,
+                                                        .epochs = 1, .batch = 1, .rate = 1 } } };
+    fl_cohort_open(cohort, &task, FL_NEVER, 0, 1000, out);
+    fl_outbox_reset(out);
+}
+
+static fl_view_input
+input_of_root(const fl_root_view *root)
+{
+    return (fl_view_input){ .tier = "root", .version = "0.1.0", .node = { "cloud" }, .run = run,
+                            .uptime_ms = 12345, .now = 1000, .root = root, .cohort = cohort };
+}
+
+static void
+a_waiting_root_says_for_whom_and_for_how_long(void **state)
+{
+    (void)state;
+    hello(0, "edge-a", FL_ROLE_EDGE, 4);
+    hello(1, "edge-b", FL_ROLE_EDGE, 4);
+    hello(2, "edge-c", FL_ROLE_EDGE, 0);
+    leave(1, "edge-b", FL_ROLE_EDGE);
+    const fl_root_view root = { .phase = FL_ROOT_WAITING, .round = 7, .rounds = 20, .ready = 1,
+                                .expect = 3, .leaves = 4, .expect_leaves = 12, .left_ms = 14000,
+                                .loss = NAN, .accuracy = NAN };
+    const fl_view_input input = input_of_root(&root);
+    json_t *json = json_of(fl_view_status(&input));
+    assert_text(json, "tier", "root");
+    assert_text(json, "node", "cloud");
+    assert_text(json, "run", "abcd0000000000000000000000000000");
+    assert_text(json, "version", "0.1.0");
+    assert_whole(json, "uptime_s", 12);
+    assert_text(json, "phase", "waiting");
+    assert_text(json, "waiting/for", "children");
+    assert_whole(json, "waiting/ready", 1);
+    assert_whole(json, "waiting/expect", 3);
+    assert_whole(json, "waiting/leaves", 4);
+    assert_whole(json, "waiting/expect_leaves", 12);
+    assert_whole(json, "waiting/left_ms", 14000);
+    assert_int_equal(json_array_size(json_at(json, "waiting/missing")), 2);
+    assert_text(json, "waiting/missing/0", "edge-b");
+    assert_text(json, "waiting/missing/1", "edge-c");
+    assert_null_at(json, "loss");
+    assert_null_at(json, "accuracy");
+    assert_null_at(json, "eta_s");
+    assert_null_at(json, "reason");
+    assert_null_at(json, "member");
+    assert_true(json_is_true(json_at(json, "encrypted")));
+    assert_text(json, "masking", "unmasked");
+    assert_true(json_is_false(json_at(json, "masked")));
+    assert_true(json_is_false(json_at(json, "final")));
+    assert_int_equal(json_array_size(json_at(json, "children")), 3);
+    assert_text(json, "children/0/node", "edge-a");
+    assert_text(json, "children/0/role", "edge");
+    assert_true(json_is_true(json_at(json, "children/0/present")));
+    assert_true(json_is_false(json_at(json, "children/1/present")));
+    assert_whole(json, "children/0/leaves", 4);
+    assert_whole(json, "children/0/rounds/in", 0);
+    assert_whole(json, "children_dropped", 0);
+    json_decref(json);
+}
+
+static void
+a_collecting_root_says_whose_contribution_it_waits_for(void **state)
+{
+    (void)state;
+    hello(0, "edge-a", FL_ROLE_EDGE, 4);
+    hello(1, "edge-b", FL_ROLE_EDGE, 3);
+    open_round();
+    const fl_message beat = { .verb = FL_BEAT, .run = run, .round = 7,
+                              .beat = { .seat = 0, .epoch = 1, .attempt = 1,
+                                        .activity = FL_DOING_COLLECT, .done = 2, .total = 4,
+                                        .leaves = 4, .samples = 900,
+                                        .tally = { .invited = 4, .in = 2, .late = 1,
+                                                   .bytes_up = 77, .masked = 4,
+                                                   .recovered = 1, .aborted = 3 } } };
+    tell(0, "edge-a", FL_ROLE_EDGE, &beat);
+    leave(1, "edge-b", FL_ROLE_EDGE);
+    const fl_root_view root = { .phase = FL_ROOT_COLLECTING, .round = 7, .rounds = 20,
+                                .attempt = 1, .left_ms = 3200, .phase_ms = 500, .round_ms = 2000,
+                                .loss = 0.5, .accuracy = 0.75,
+                                .masking = FL_MASKING_MALICIOUS };
+    const fl_view_input input = input_of_root(&root);
+    json_t *json = json_of(fl_view_status(&input));
+    assert_text(json, "waiting/for", "contributions");
+    assert_whole(json, "waiting/ready", 0);
+    assert_whole(json, "waiting/expect", 1);
+    assert_whole(json, "waiting/expect_leaves", 4);
+    assert_text(json, "waiting/missing/0", "edge-a");
+    assert_int_equal(json_array_size(json_at(json, "waiting/missing")), 1);
+    assert_text(json, "children/0/activity", "collect");
+    assert_whole(json, "children/0/done", 2);
+    assert_whole(json, "children/0/total", 4);
+    assert_whole(json, "children/0/samples", 900);
+    assert_whole(json, "children/0/tally/in", 2);
+    assert_whole(json, "children/0/tally/late", 1);
+    assert_whole(json, "children/0/tally/bytes_up", 77);
+    assert_whole(json, "children/0/tally/masked", 4);
+    assert_whole(json, "children/0/tally/recovered", 1);
+    assert_whole(json, "children/0/tally/aborted", 3);
+    assert_text(json, "masking", "malicious");
+    assert_true(json_is_true(json_at(json, "masked")));
+    assert_null_at(json, "children/0/reason");
+    assert_text(json, "children/1/outcome", "absent");
+    assert_text(json, "children/1/reason", "left");
+    //  What is left of this round, then 13 more.
+    assert_true(fabs(json_real_value(json_at(json, "eta_s")) - (1.5 + 13 * 2.0)) < 1e-9);
+    assert_true(json_real_value(json_at(json, "loss")) == 0.5);
+    assert_true(json_real_value(json_at(json, "accuracy")) == 0.75);
+    json_decref(json);
+}
+
+static void
+a_run_that_is_over_says_how(void **state)
+{
+    (void)state;
+    const fl_root_view root = { .phase = FL_ROOT_DONE, .round = 3, .rounds = 20, .round_ms = 100,
+                                .loss = NAN, .accuracy = NAN, .aborted = true,
+                                .reason = FL_WHY_QUORUM };
+    const fl_view_input input = input_of_root(&root);
+    json_t *json = json_of(fl_view_status(&input));
+    assert_text(json, "phase", "done");
+    assert_true(json_is_true(json_at(json, "final")));
+    assert_true(json_is_true(json_at(json, "aborted")));
+    assert_text(json, "reason", "quorum");
+    assert_null_at(json, "waiting");
+    assert_null_at(json, "eta_s");
+    json_decref(json);
+}
+
+static void
+a_root_that_waits_for_nobody_says_nothing_of_waiting(void **state)
+{
+    (void)state;
+    static const fl_root_phase busy[] = { FL_ROOT_IDLE, FL_ROOT_OPENING, FL_ROOT_APPLYING,
+                                          FL_ROOT_SAVING };
+    for (unsigned i = 0; i < sizeof busy / sizeof *busy; i++) {
+        const fl_root_view root = { .phase = busy[i], .round = 1, .rounds = 2 };
+        const fl_view_input input = input_of_root(&root);
+        json_t *json = json_of(fl_view_status(&input));
+        assert_null_at(json, "waiting");
+        assert_text(json, "phase", fl_root_phase_name(busy[i]));
+        json_decref(json);
+    }
+}
+
+static fl_member *
+new_member(void)
+{
+    const fl_member_conf conf = { .node = { "dev-1" }, .role = FL_ROLE_DEVICE, .incarnation = 1,
+                                  .seed = 1, .beat_ms = 1000, .backoff_min_ms = 100,
+                                  .backoff_max_ms = 1000 };
+    fl_member *member = fl_member_new(&conf);
+    assert_non_null(member);
+    return member;
+}
+
+static void
+welcome(fl_member *member)
+{
+    const fl_message message = { .verb = FL_WELCOME, .run = run,
+                                 .welcome = { .seat = 0, .epoch = 1, .beat_ms = 1000,
+                                              .up_port = 1, .down_port = 2 } };
+    const fl_event event = { .kind = FL_EV_MESSAGE,
+                             .message = { .from = FL_PARENT, .message = &message } };
+    fl_member_step(member, &(fl_event){ .kind = FL_EV_TICK }, 1000, out);
+    fl_member_step(member, &event, 1000, out);
+    fl_outbox_reset(out);
+}
+
+static void
+a_device_waits_for_its_parent_and_then_for_a_task(void **state)
+{
+    (void)state;
+    fl_member *member = new_member();
+    fl_view_input input = { .tier = "device", .version = "0.1.0", .node = { "dev-1" },
+                            .now = 1000, .parent = "tcp://edge-a:7001", .member = member };
+    json_t *json = json_of(fl_view_status(&input));
+    assert_text(json, "phase", "joining");
+    assert_null_at(json, "masking"); // no order in hand
+    assert_null_at(json, "masked");
+    assert_null_at(json, "run");
+    assert_null_at(json, "rounds");
+    assert_text(json, "waiting/for", "parent");
+    assert_null_at(json, "waiting/left_ms");
+    assert_text(json, "member/parent", "tcp://edge-a:7001");
+    assert_true(json_is_false(json_at(json, "member/joined")));
+    assert_int_equal(json_array_size(json_at(json, "children")), 0);
+    json_decref(json);
+    welcome(member);
+    json = json_of(fl_view_status(&input));
+    assert_text(json, "phase", "nothing");
+    assert_text(json, "waiting/for", "task");
+    assert_true(json_is_true(json_at(json, "member/joined")));
+    assert_text(json, "member/activity", "nothing");
+    json_decref(json);
+    input.final = true;
+    json = json_of(fl_view_status(&input));
+    assert_text(json, "phase", "done");
+    assert_null_at(json, "waiting");
+    assert_true(json_is_true(json_at(json, "final")));
+    json_decref(json);
+    fl_member_destroy(&member);
+}
+
+static void
+an_edge_shows_both_of_its_sides(void **state)
+{
+    (void)state;
+    fl_member *member = new_member();
+    welcome(member);
+    hello(0, "dev-1", FL_ROLE_DEVICE, 1);
+    hello(1, "dev-2", FL_ROLE_DEVICE, 1);
+    open_round();
+    const fl_view_input input = { .tier = "edge", .version = "0.1.0", .node = { "edge-a" },
+                                  .run = run, .now = 1000, .round = 7,
+                                  .parent = "tcp://cloud:7000", .cohort = cohort,
+                                  .member = member };
+    json_t *json = json_of(fl_view_status(&input));
+    assert_text(json, "phase", "collecting");
+    assert_whole(json, "round", 7);
+    assert_text(json, "waiting/for", "contributions");
+    assert_whole(json, "waiting/expect", 2);
+    assert_whole(json, "waiting/left_ms", fl_cohort_cutoff(cohort) - 1000);
+    assert_whole(json, "leaves", 2);
+    assert_true(json_is_true(json_at(json, "member/joined")));
+    assert_int_equal(json_array_size(json_at(json, "children")), 2);
+    json_decref(json);
+    fl_member_destroy(&member);
+}
+
+static void
+a_view_of_next_to_nothing_is_still_whole(void **state)
+{
+    (void)state;
+    const fl_view_input input = { .tier = "edge", .version = "0.1.0" };
+    json_t *json = json_of(fl_view_status(&input));
+    assert_text(json, "phase", "idle");
+    assert_null_at(json, "waiting");
+    assert_whole(json, "left_ms", 0);
+    json_decref(json);
+}
+
+static void
+counters_are_shown_when_they_are_not_zero(void **state)
+{
+    (void)state;
+    fl_net_counters net = { .admitted = 3, .cut_flood = 1 };
+    fl_metrics metrics = { { 0 } };
+    net.way[FL_WAY_UP].bytes_in = 1234;
+    net.way[FL_WAY_PARENT].bytes_out = 99;
+    net.dropped[FL_DROP_FULL] = 5;
+    net.codec[FL_CODEC_GUARD] = 6;
+    net.refused[FL_WHY_REVOKED] = UINT64_MAX;
+    fl_metrics_add(&metrics, FL_METRIC_contrib_late_total, 2);
+    const fl_view_input input = { .tier = "edge", .version = "0.1.0", .net = &net,
+                                  .metrics = &metrics };
+    json_t *json = json_of(fl_view_status(&input));
+    assert_whole(json, "bytes/up/in", 1234);
+    assert_whole(json, "bytes/up/out", 0);
+    assert_whole(json, "bytes/parent/out", 99);
+    assert_int_equal(json_object_size(json_at(json, "bytes")), FL_WAYS);
+    assert_whole(json, "counters/fl_net_admitted", 3);
+    assert_whole(json, "counters/fl_net_cut_flood", 1);
+    assert_whole(json, "counters/fl_net_dropped_full", 5);
+    assert_whole(json, "counters/fl_net_codec_guard", 6);
+    assert_whole(json, "counters/fl_net_refused_revoked", INT64_MAX);
+    assert_whole(json, "counters/fl_contrib_late_total", 2);
+    assert_int_equal(json_object_size(json_at(json, "counters")), 6);
+    json_decref(json);
+}
+
+// ---- what is recorded -------------------------------------------------------------------------
+static fl_report
+report_of(const fl_roll_entry *roll, uint32_t count)
+{
+    fl_report report = { .run = run, .round = 7, .attempt = 2, .close = FL_CLOSE_DONE,
+                         .base = { { 1 } }, .model = { { 2 } }, .duration_ms = 2100,
+                         .budget_ms = 10000, .weight = 600, .count = 3, .loss = 0.25,
+                         .accuracy = 0.875,
+                         .tally = { .invited = 4, .in = 2, .late = 1, .absent = 1,
+                                    .samples_known = 1000, .samples_missing = 250,
+                                    .merge_ms = 12, .bytes_up = 5, .bytes_down = 6 },
+                         .roll = roll, .roll_count = count, .roll_dropped = 9 };
+    report.stats[FL_STAT_SAMPLES] = 600;
+    report.stats[FL_STAT_EVALUATED] = 400;
+    report.stats[FL_STAT_CORRECT] = 300;
+    report.stats[FL_STAT_LOSS] = (uint64_t)200 << 20;
+    report.stats[FL_STAT_SATURATED] = 8;
+    return report;
+}
+
+static void
+a_report_says_who_was_in_and_who_was_not_and_why(void **state)
+{
+    (void)state;
+    static const fl_roll_entry roll[] = {
+        { .node = { "dev-1" }, .parent = { "edge-a" }, .outcome = FL_OUT_IN, .staleness = 1 },
+        { .node = { "dev-2" }, .parent = { "edge-a" }, .outcome = FL_OUT_REFUSED,
+          .reason = FL_WHY_NAN },
+    };
+    const fl_report report = report_of(roll, 2);
+    json_t *json = json_of(fl_view_report(&report, 407100, 1000, 3100));
+    assert_whole(json, "round", 7);
+    assert_whole(json, "attempt", 2);
+    assert_text(json, "close", "done");
+    assert_null_at(json, "reason");
+    assert_whole(json, "model_bytes", 407100);
+    assert_whole(json, "opened_at", 1000);
+    assert_whole(json, "closed_at", 3100);
+    assert_whole(json, "duration_ms", 2100);
+    assert_whole(json, "budget_ms", 10000);
+    assert_whole(json, "weight", 600);
+    assert_whole(json, "count", 3);
+    assert_true(json_real_value(json_at(json, "accuracy")) == 0.875);
+    assert_whole(json, "stats/samples", 600);
+    assert_whole(json, "stats/saturated", 8);
+    assert_true(json_real_value(json_at(json, "stats/device_loss")) == 0.5);
+    assert_true(json_real_value(json_at(json, "stats/device_accuracy")) == 0.75);
+    assert_whole(json, "tally/invited", 4);
+    assert_true(json_real_value(json_at(json, "samples_lost_share")) == 0.25);
+    assert_whole(json, "merge_ms", 12);
+    assert_null_at(json, "sum");
+    assert_text(json, "entries/0/node", "dev-1");
+    assert_text(json, "entries/0/parent", "edge-a");
+    assert_text(json, "entries/0/outcome", "in");
+    assert_null_at(json, "entries/0/reason");
+    assert_whole(json, "entries/0/staleness", 1);
+    assert_text(json, "entries/1/outcome", "refused");
+    assert_text(json, "entries/1/reason", "nan");
+    assert_whole(json, "entries_dropped", 9);
+    json_decref(json);
+}
+
+static void
+a_report_without_devices_divides_nothing_by_nothing(void **state)
+{
+    (void)state;
+    const fl_report report = { .round = 1, .close = FL_CLOSE_SKIPPED, .reason = FL_WHY_QUORUM,
+                               .loss = NAN, .accuracy = INFINITY };
+    json_t *json = json_of(fl_view_report(&report, 0, 0, 0));
+    assert_text(json, "close", "skipped");
+    assert_text(json, "reason", "quorum");
+    assert_null_at(json, "loss");
+    assert_null_at(json, "accuracy");
+    assert_null_at(json, "stats/device_loss");
+    assert_null_at(json, "samples_lost_share"); // nobody said how many there are
+    json_decref(json);
+}
+
+//  As many lines as a tree can have: the answer stays within its bound and says what is missing.
+static void
+a_report_that_would_not_fit_is_cut_and_says_by_how_much(void **state)
+{
+    (void)state;
+    enum { LINES = 20000 };
+    fl_roll_entry *roll = calloc(LINES, sizeof *roll);
+    assert_non_null(roll);
+    for (int i = 0; i < LINES; i++) {
+        roll[i] = (fl_roll_entry){ .node = { "longest.name-00" }, .parent = { "longest.name-11" },
+                                   .outcome = FL_OUT_REFUSED, .reason = FL_WHY_UNKNOWN_ROUND,
+                                   .staleness = 255 };
+    }
+    const fl_report report = report_of(roll, LINES);
+    json_t *json = json_of(fl_view_report(&report, 1, 1, 1));
+    size_t shown = json_array_size(json_at(json, "entries"));
+    assert_true(shown > 4000);
+    assert_whole(json, "entries_dropped", (json_int_t)(LINES - shown) + 9);
+    json_decref(json);
+    free(roll);
+}
+
+static void
+rounds_are_a_line_each(void **state)
+{
+    (void)state;
+    static fl_ledger_round rounds[FL_VIEW_ROUNDS_MAX + 3];
+    for (uint32_t i = 0; i < FL_VIEW_ROUNDS_MAX + 3; i++) {
+        rounds[i].report = report_of(NULL, 0);
+        rounds[i].report.round = i + 1;
+        rounds[i].closed = i != 1;
+        rounds[i].closed_at = 5000 + i;
+    }
+    json_t *json = json_of(fl_view_rounds(rounds, 3));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), 3);
+    assert_whole(json, "rounds/0/round", 1);
+    assert_text(json, "rounds/0/close", "done");
+    assert_whole(json, "rounds/0/in", 2);
+    assert_whole(json, "rounds/0/late", 1);
+    assert_whole(json, "rounds/0/closed_at", 5000);
+    assert_true(json_real_value(json_at(json, "rounds/0/accuracy")) == 0.875);
+    assert_null_at(json, "rounds/1/close");
+    assert_null_at(json, "rounds/1/accuracy");
+    assert_whole(json, "rounds_dropped", 0);
+    json_decref(json);
+    json = json_of(fl_view_rounds(rounds, FL_VIEW_ROUNDS_MAX + 3));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_VIEW_ROUNDS_MAX);
+    assert_whole(json, "rounds_dropped", 3);
+    json_decref(json);
+    json = json_of(fl_view_rounds(NULL, 0));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), 0);
+    json_decref(json);
+}
+
+static void
+short_answers_are_one_key_or_four(void **state)
+{
+    (void)state;
+    json_t *json = json_of(fl_view_said("dev-7 is revoked"));
+    assert_text(json, "said", "dev-7 is revoked");
+    json_decref(json);
+    json = json_of(fl_view_error("there is no round 9"));
+    assert_text(json, "error", "there is no round 9");
+    json_decref(json);
+    json = json_of(fl_view_export("/s/models/ab.safetensors", &(fl_hash){ { 0xab } }, 9, 44));
+    assert_text(json, "path", "/s/models/ab.safetensors");
+    assert_int_equal(strlen(json_string_value(json_at(json, "hash"))), 64);
+    assert_whole(json, "round", 9);
+    assert_whole(json, "model_bytes", 44);
+    json_decref(json);
+}
+
+static void
+text_that_is_not_utf8_makes_no_answer_instead_of_a_broken_one(void **state)
+{
+    (void)state;
+    assert_null(fl_view_said("\xff\xfe"));
+}
+
+#define with_cohort(name) cmocka_unit_test_setup_teardown(name, start, end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_cohort(a_waiting_root_says_for_whom_and_for_how_long),
+        with_cohort(a_collecting_root_says_whose_contribution_it_waits_for),
+        with_cohort(a_run_that_is_over_says_how),
+        with_cohort(a_root_that_waits_for_nobody_says_nothing_of_waiting),
+        with_cohort(a_device_waits_for_its_parent_and_then_for_a_task),
+        with_cohort(an_edge_shows_both_of_its_sides),
+        cmocka_unit_test(a_view_of_next_to_nothing_is_still_whole),
+        cmocka_unit_test(counters_are_shown_when_they_are_not_zero),
+        cmocka_unit_test(a_report_says_who_was_in_and_who_was_not_and_why),
+        cmocka_unit_test(a_report_without_devices_divides_nothing_by_nothing),
+        cmocka_unit_test(a_report_that_would_not_fit_is_cut_and_says_by_how_much),
+        cmocka_unit_test(rounds_are_a_line_each),
+        cmocka_unit_test(short_answers_are_one_key_or_four),
+        cmocka_unit_test(text_that_is_not_utf8_makes_no_answer_instead_of_a_broken_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,136 @@
+#include "device/trainer_synthetic.h"
+
+#include "tests/support/unit.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/model/start.h"
+
+enum { ELEMENTS = 1000 };
+
+typedef struct fixture {
+    fl_trainer trainer;
+    fl_blob *model;
+    float update[ELEMENTS];
+    fl_training training;
+} fixture;
+
+static void
+s_open(fixture *fix, uint64_t seed, uint64_t samples)
+{
+    memset(fix, 0, sizeof *fix);
+    const fl_synthetic_conf conf = { .elements = ELEMENTS, .samples = samples, .seed = seed };
+    assert_int_equal(fl_synthetic_new(&conf, &fix->trainer, NULL), FL_OK);
+    assert_int_equal(fl_start_vector(ELEMENTS, &fix->model, NULL), FL_OK);
+    fix->training = (fl_training){
+        .order = { .round = 1, .elements = ELEMENTS, .plan = { .clip = 0.5f } },
+        .model = fl_blob_bytes(fix->model),
+        .update = fix->update,
+    };
+}
+
+static void
+s_close(fixture *fix)
+{
+    fix->trainer.destroy(&fix->trainer.self);
+    assert_null(fix->trainer.self);
+    fl_blob_unref(&fix->model);
+}
+
+static fl_status
+s_train(fixture *fix, fl_why *why)
+{
+    return fix->trainer.train(fix->trainer.self, &fix->training, why);
+}
+
+static void
+an_update_depends_on_seed_and_round_and_stays_within_the_clip(void **state)
+{
+    (void)state;
+    fixture a, b;
+    s_open(&a, 1, 64);
+    s_open(&b, 1, 64);
+    assert_int_equal(a.trainer.samples(a.trainer.self), 64);
+    assert_int_equal(s_train(&a, NULL), FL_OK);
+    assert_int_equal(s_train(&b, NULL), FL_OK);
+    assert_memory_equal(a.update, b.update, sizeof a.update);
+    double sum = 0;
+    for (int i = 0; i < ELEMENTS; i++) {
+        assert_true(fabsf(a.update[i]) <= 0.25f);
+        sum += (double)a.update[i];
+    }
+    assert_true(fabs(sum) < 25 && sum != 0);
+    assert_int_equal(a.training.samples, 64);
+    assert_int_equal(a.training.stats[FL_STAT_SAMPLES], 64);
+    uint64_t done = 0, total = 0;
+    a.trainer.progress(a.trainer.self, &done, &total);
+    assert_true(done == 64 && total == 64);
+    b.training.order.round = 2;
+    assert_int_equal(s_train(&b, NULL), FL_OK);
+    assert_memory_not_equal(a.update, b.update, sizeof a.update);
+    s_close(&b);
+    s_open(&b, 2, 64);
+    assert_int_equal(s_train(&b, NULL), FL_OK);
+    assert_memory_not_equal(a.update, b.update, sizeof a.update);
+    s_close(&a);
+    s_close(&b);
+}
+
+static void
+a_model_of_another_length_is_refused(void **state)
+{
+    (void)state;
+    fixture fix;
+    fl_why why = { "" };
+    s_open(&fix, 1, 64);
+    fl_blob *longer = NULL;
+    assert_int_equal(fl_start_vector(ELEMENTS + 1, &longer, NULL), FL_OK);
+    fix.training.model = fl_blob_bytes(longer);
+    assert_int_equal(s_train(&fix, &why), FL_MISMATCH);
+    assert_non_null(strstr(why.text, "1001 elements"));
+    fix.training.model.size = 3;
+    assert_int_equal(s_train(&fix, &why), FL_MISMATCH);
+    fix.training.model = fl_blob_bytes(fix.model);
+    fix.training.order.elements = 5;
+    assert_int_equal(s_train(&fix, &why), FL_MISMATCH);
+    assert_non_null(strstr(why.text, "the round 5"));
+    fl_blob_unref(&longer);
+    s_close(&fix);
+}
+
+static void
+a_trainer_that_claims_no_sample_has_no_update(void **state)
+{
+    (void)state;
+    fixture fix;
+    s_open(&fix, 1, 0);
+    assert_int_equal(s_train(&fix, NULL), FL_MISSING);
+    fix.trainer.cancel(fix.trainer.self);
+    s_close(&fix);
+}
+
+static void
+an_impossible_length_is_refused(void **state)
+{
+    (void)state;
+    const fl_synthetic_conf confs[2] = { { .elements = 0 }, { .elements = UINT64_MAX } };
+    for (int i = 0; i < 2; i++) {
+        fl_trainer trainer;
+        fl_why why = { "" };
+        assert_int_equal(fl_synthetic_new(&confs[i], &trainer, &why), FL_RANGE);
+        assert_non_null(strstr(why.text, "there must be 1 to"));
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_update_depends_on_seed_and_round_and_stays_within_the_clip),
+        cmocka_unit_test(a_model_of_another_length_is_refused),
+        cmocka_unit_test(a_trainer_that_claims_no_sample_has_no_update),
+        cmocka_unit_test(an_impossible_length_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

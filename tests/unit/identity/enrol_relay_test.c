@@ -1,0 +1,346 @@
+#include "common/identity/enrol_relay.h"
+
+#include "tests/support/unit.h"
+
+#include <string.h>
+
+static fl_outbox *out;
+static fl_relay *relay;
+
+// ---- what stands around it --------------------------------------------------------------------
+//  An identity that holds a list of this version; it is never looked into.
+static uint64_t version;
+static const uint8_t list[] = { 1, 2, 3 };
+
+uint64_t
+fl_identity_deny_version(const fl_identity *self)
+{
+    (void)self;
+    return version;
+}
+
+fl_bytes
+fl_identity_deny_bytes(const fl_identity *self)
+{
+    (void)self;
+    return fl_bytes_of(list, sizeof list);
+}
+
+static unsigned stepped; // of the machine inside
+static fl_event_kind kind;
+
+static void
+s_step(void *self, const fl_event *event, fl_time now, fl_outbox *to)
+{
+    (void)self;
+    (void)now;
+    (void)to;
+    stepped++;
+    kind = event->kind;
+}
+
+static fl_time
+s_deadline(const void *self)
+{
+    (void)self;
+    return 4242;
+}
+
+//  The root's registrar.
+static uint64_t registered[2 * FL_RELAY_OPEN];
+static unsigned registrations;
+static bool busy;
+
+static bool
+s_register(void *arg, uint64_t ticket, fl_bytes sealed)
+{
+    (void)arg;
+    assert_int_equal(sealed.size, 4);
+    if (!busy) {
+        registered[registrations++] = ticket;
+    }
+    return !busy;
+}
+
+static int
+s_start(fl_relay_register *enrol)
+{
+    const fl_relay_conf conf = { .inner = { .step = s_step, .deadline = s_deadline },
+                                 .enrol = enrol };
+    stepped = registrations = 0;
+    version = 0;
+    busy = false;
+    out = fl_outbox_new(64);
+    relay = fl_relay_new(&conf);
+    return relay == NULL || out == NULL;
+}
+
+static int
+edge(void **state)
+{
+    (void)state;
+    return s_start(NULL);
+}
+
+static int
+root(void **state)
+{
+    (void)state;
+    return s_start(s_register);
+}
+
+static int
+end(void **state)
+{
+    (void)state;
+    fl_relay_destroy(&relay);
+    fl_outbox_destroy(&out);
+    return 0;
+}
+
+static void
+step(fl_peer from, const fl_message *message, fl_time now)
+{
+    fl_machine machine = fl_relay_machine(relay);
+    fl_event event = { .kind = FL_EV_MESSAGE };
+    event.message.from = from;
+    event.message.message = message;
+    fl_outbox_reset(out);
+    machine.step(machine.self, &event, now, out);
+}
+
+static void
+tick(void)
+{
+    fl_machine machine = fl_relay_machine(relay);
+    fl_outbox_reset(out);
+    machine.step(machine.self, &(fl_event){ .kind = FL_EV_TICK }, 0, out);
+}
+
+static void
+enrol(fl_peer from, uint64_t request, fl_time now)
+{
+    const fl_message message = { .verb = FL_ENROL,
+                                 .enrol = { .request = request, .sealed = { list, 3 } } };
+    fl_message whole = message;
+    whole.enrol.sealed = fl_bytes_of("seal", 4);
+    step(from, &whole, now);
+}
+
+//  The only message said, of this verb.
+static const fl_message *
+said(fl_verb verb, fl_peer to)
+{
+    assert_int_equal(fl_outbox_count(out), 1);
+    const fl_effect *effect = fl_outbox_at(out, 0);
+    assert_int_equal(effect->kind, FL_FX_SEND);
+    assert_int_equal(effect->send.to, to);
+    assert_int_equal(effect->send.message.verb, verb);
+    return &effect->send.message;
+}
+
+static fl_message
+answer_of(uint64_t request, fl_reason reason)
+{
+    static const uint8_t certificate[FL_CERT_BYTES] = { 9, 9 };
+    fl_message message = { .verb = FL_ENROLLED,
+                           .enrolled = { .request = request, .reason = reason, .text = "so" } };
+    if (reason == FL_WHY_NONE) {
+        message.enrolled.certificate = fl_bytes_of(certificate, sizeof certificate);
+        message.enrolled.shard = 2;
+        message.enrolled.shards = 5;
+    }
+    return message;
+}
+
+// ---- at an edge -------------------------------------------------------------------------------
+static void
+an_enrolment_goes_up_and_its_answer_back_to_who_asked(void **state)
+{
+    (void)state;
+    enrol(3, 1000, 0);
+    const fl_message *up = said(FL_ENROL, FL_PARENT);
+    assert_int_equal(up->enrol.sealed.size, 4);
+    uint64_t first = up->enrol.request;
+    enrol(4, 1000, 0); // another newcomer who drew the same number
+    uint64_t second = said(FL_ENROL, FL_PARENT)->enrol.request;
+    assert_int_not_equal(first, second);
+    fl_message answer = answer_of(second, FL_WHY_NONE);
+    step(FL_PARENT, &answer, 0);
+    const fl_enrolled *enrolled = &said(FL_ENROLLED, 4)->enrolled;
+    assert_int_equal(enrolled->request, 1000);
+    assert_int_equal(enrolled->certificate.size, FL_CERT_BYTES);
+    assert_int_equal(enrolled->certificate.data[0], 9);
+    assert_true(enrolled->shard == 2 && enrolled->shards == 5);
+    answer = answer_of(first, FL_WHY_USED_UP);
+    step(FL_PARENT, &answer, 0);
+    enrolled = &said(FL_ENROLLED, 3)->enrolled;
+    assert_int_equal(enrolled->reason, FL_WHY_USED_UP);
+    assert_string_equal(enrolled->text, "so");
+    assert_int_equal(enrolled->certificate.size, 0);
+    assert_int_equal(stepped, 0);
+}
+
+static void
+the_same_request_again_is_the_same_passage(void **state)
+{
+    (void)state;
+    enrol(3, 1000, 0);
+    uint64_t first = said(FL_ENROL, FL_PARENT)->enrol.request;
+    enrol(3, 1000, 500);
+    assert_int_equal(said(FL_ENROL, FL_PARENT)->enrol.request, first);
+}
+
+static void
+an_answer_to_nobody_or_without_its_certificate_is_dropped(void **state)
+{
+    (void)state;
+    fl_message answer = answer_of(77, FL_WHY_NONE);
+    step(FL_PARENT, &answer, 0);
+    assert_int_equal(fl_outbox_count(out), 0);
+    enrol(3, 1000, 0);
+    answer = answer_of(said(FL_ENROL, FL_PARENT)->enrol.request, FL_WHY_NONE);
+    answer.enrolled.certificate.size = 10;
+    step(FL_PARENT, &answer, 0);
+    assert_int_equal(fl_outbox_count(out), 0);
+    answer.enrolled.certificate.size = FL_CERT_BYTES;
+    step(FL_PARENT, &answer, 0);
+    (void)said(FL_ENROLLED, 3);
+    step(FL_PARENT, &answer, 0); // once
+    assert_int_equal(fl_outbox_count(out), 0);
+}
+
+static void
+passages_are_bounded_and_those_that_are_overdue_make_room(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < FL_RELAY_OPEN; i++) {
+        enrol(3, i, (fl_time)i);
+        (void)said(FL_ENROL, FL_PARENT);
+    }
+    enrol(3, 5000, FL_RELAY_OPEN);
+    const fl_refused *refused = &said(FL_REFUSED, 3)->refused;
+    assert_int_equal(refused->reason, FL_WHY_BUSY);
+    assert_int_equal(refused->about, FL_ENROL);
+    enrol(3, 5000, FL_RELAY_MS); // the first of them is
+    (void)said(FL_ENROL, FL_PARENT);
+}
+
+static void
+a_storm_is_not_handed_on(void **state)
+{
+    (void)state;
+    unsigned up = 0;
+    for (unsigned i = 0; i < 10 * FL_RELAY_PER_SECOND; i++) {
+        enrol(3, 1000, 50); // answered or not, the same or another
+        up += fl_outbox_at(out, 0)->send.message.verb == FL_ENROL;
+    }
+    assert_int_equal(up, FL_RELAY_PER_SECOND);
+    assert_int_equal(said(FL_REFUSED, 3)->refused.reason, FL_WHY_BUSY);
+    enrol(4, 1, 1049);
+    (void)said(FL_REFUSED, 4);
+    enrol(4, 1, 1050);
+    (void)said(FL_ENROL, FL_PARENT);
+}
+
+// ---- at the root ------------------------------------------------------------------------------
+static void
+at_the_root_it_ends_at_the_registrar_which_answers_later(void **state)
+{
+    (void)state;
+    enrol(3, 1000, 0);
+    assert_int_equal(fl_outbox_count(out), 0);
+    assert_int_equal(registrations, 1);
+    tick();
+    assert_int_equal(fl_outbox_count(out), 0);
+    fl_relay_answer answer = { .reason = FL_WHY_NONE, .certificate = { 7 },
+                               .lease = { .shard = 1, .shards = 3 } };
+    fl_relay_enrolled(relay, registered[0] + 1, &answer); // nobody's ticket
+    tick();
+    assert_int_equal(fl_outbox_count(out), 0);
+    fl_relay_enrolled(relay, registered[0], &answer);
+    tick();
+    const fl_enrolled *enrolled = &said(FL_ENROLLED, 3)->enrolled;
+    assert_int_equal(enrolled->request, 1000);
+    assert_int_equal(enrolled->certificate.data[0], 7);
+    assert_true(enrolled->shard == 1 && enrolled->shards == 3);
+    assert_int_equal(stepped, 3); // ticks go on to the machine inside
+    tick();
+    assert_int_equal(fl_outbox_count(out), 0);
+}
+
+static void
+a_registrar_that_is_busy_is_said_to_be(void **state)
+{
+    (void)state;
+    busy = true;
+    enrol(3, 1000, 0);
+    assert_int_equal(said(FL_REFUSED, 3)->refused.reason, FL_WHY_BUSY);
+    busy = false;
+    enrol(3, 1000, 0);
+    assert_int_equal(registrations, 1);
+}
+
+// ---- the rest ---------------------------------------------------------------------------------
+static void
+a_child_with_an_older_list_hears_the_newer_one_with_its_beat(void **state)
+{
+    (void)state;
+    fl_message beat = { .verb = FL_BEAT, .beat = { .deny_version = 3 } };
+    version = 3;
+    step(3, &beat, 0);
+    assert_int_equal(fl_outbox_count(out), 0);
+    version = 4;
+    step(3, &beat, 0);
+    const fl_deny *deny = &said(FL_DENY, 3)->deny;
+    assert_int_equal(deny->version, 4);
+    assert_int_equal(deny->list.size, sizeof list);
+    assert_int_equal(stepped, 2); // the beat goes on as well
+    step(FL_PARENT, &beat, 0);    // a parent's beat asks for nothing
+    assert_int_equal(fl_outbox_count(out), 0);
+    assert_int_equal(stepped, 3);
+}
+
+static void
+what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does(void **state)
+{
+    (void)state;
+    fl_message deny = { .verb = FL_DENY }, task = { .verb = FL_TASK };
+    step(FL_PARENT, &deny, 0);
+    assert_int_equal(stepped, 0);
+    step(FL_PARENT, &task, 0);
+    assert_int_equal(stepped, 1);
+    assert_int_equal(kind, FL_EV_MESSAGE);
+    step(3, &deny, 0); // a child's: the machine refuses it
+    assert_int_equal(stepped, 2);
+    fl_message stray = answer_of(1, FL_WHY_NONE);
+    step(3, &stray, 0);
+    assert_int_equal(stepped, 3);
+    tick();
+    assert_int_equal(kind, FL_EV_TICK);
+    fl_machine machine = fl_relay_machine(relay);
+    assert_int_equal(machine.deadline(machine.self), 4242);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_enrolment_goes_up_and_its_answer_back_to_who_asked, edge,
+                                        end),
+        cmocka_unit_test_setup_teardown(the_same_request_again_is_the_same_passage, edge, end),
+        cmocka_unit_test_setup_teardown(an_answer_to_nobody_or_without_its_certificate_is_dropped,
+                                        edge, end),
+        cmocka_unit_test_setup_teardown(passages_are_bounded_and_those_that_are_overdue_make_room,
+                                        edge, end),
+        cmocka_unit_test_setup_teardown(a_storm_is_not_handed_on, edge, end),
+        cmocka_unit_test_setup_teardown(at_the_root_it_ends_at_the_registrar_which_answers_later,
+                                        root, end),
+        cmocka_unit_test_setup_teardown(a_registrar_that_is_busy_is_said_to_be, root, end),
+        cmocka_unit_test_setup_teardown(
+            a_child_with_an_older_list_hears_the_newer_one_with_its_beat, edge, end),
+        cmocka_unit_test_setup_teardown(
+            what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does, edge, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

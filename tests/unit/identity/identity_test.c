@@ -1,0 +1,600 @@
+//  Each question of the gate, asked of the identities of a root, an edge and a device that share an
+//  authority. The gate itself is a stub: who holds a seat is the test's to say.
+#include "common/identity/identity.h"
+
+#include "common/crypto/ticket.h"
+#include "tests/support/unit.h"
+
+#include "tests/support/identity.h"
+#include "tests/support/place.h"
+
+static fl_authority *authority;
+static fl_badge seated;      // what the stub gate says of every peer
+static bool is_seated;
+static uint64_t wall = IDENTITY_NOW;
+static fl_why why;
+
+const fl_badge *
+fl_gate_badge(const fl_gate *self, fl_peer peer)
+{
+    (void)self;
+    (void)peer;
+    return is_seated ? &seated : NULL;
+}
+
+static uint64_t
+s_wall(void)
+{
+    return wall;
+}
+
+//  A directory as `fl enrol` leaves it.
+static void
+settle(const char *name, uint64_t seed, fl_role role, const char *parent)
+{
+    uint8_t bytes[FL_CERT_BYTES], file[FL_KEYS_FILE_BYTES];
+    fl_keys *keys = identity_keys(seed);
+    char at[64];
+    (void)identity_cert(authority, keys, role, name, seed, bytes);
+    assert_int_equal(fl_home_open(place_of(name), &why), FL_OK);
+    fl_keys_encode(keys, file);
+    (void)snprintf(at, sizeof at, "%s/node.key", name);
+    place_write(at, file, sizeof file);
+    assert_int_equal(chmod(place_of(at), 0600), 0);
+    assert_int_equal(fl_home_cert_save(place_of(name), bytes, false, &why), FL_OK);
+    assert_int_equal(
+        fl_home_authority_save(place_of(name), fl_authority_public_of(authority), &why), FL_OK);
+    if (parent != NULL) {
+        fl_home_parent above = { .endpoint = "tcp://127.0.0.1:7000" };
+        uint8_t cert[FL_CERT_BYTES];
+        assert_int_equal(fl_home_cert_load(place_of(parent), cert, &why), FL_OK);
+        memcpy(above.key, cert + 50, sizeof above.key);
+        assert_int_equal(fl_home_parent_save(place_of(name), &above, &why), FL_OK);
+    }
+    fl_keys_destroy(&keys);
+}
+
+static int
+start(void **state)
+{
+    wall = IDENTITY_NOW;
+    is_seated = false;
+    if (place_make(state) != 0) {
+        return -1;
+    }
+    authority = identity_authority(1);
+    settle("root", 10, FL_ROLE_ROOT, NULL);
+    settle("edge-a", 20, FL_ROLE_EDGE, "root");
+    settle("dev-a", 30, FL_ROLE_DEVICE, "edge-a");
+    settle("dev-b", 31, FL_ROLE_DEVICE, "edge-a");
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    fl_authority_destroy(&authority);
+    return place_end(state);
+}
+
+static fl_status
+s_open(const char *name, fl_role role, bool parent, fl_identity **identity)
+{
+    const fl_identity_conf conf = { .directory = place_of(name), .role = role, .parent = parent,
+                                    .authority = role == FL_ROLE_ROOT ? authority : NULL,
+                                    .wall_s = s_wall };
+    return fl_identity_open(&conf, identity, &why);
+}
+
+static fl_identity *
+open_as(const char *name, fl_role role)
+{
+    fl_identity *identity = NULL;
+    assert_int_equal(s_open(name, role, role != FL_ROLE_ROOT, &identity), FL_OK);
+    return identity;
+}
+
+typedef struct papers {
+    uint8_t bytes[FL_CERT_BYTES];
+    uint8_t key[FL_KEY_BYTES];
+} papers;
+
+static papers
+papers_of(const char *name)
+{
+    papers of;
+    assert_int_equal(fl_home_cert_load(place_of(name), of.bytes, &why), FL_OK);
+    memcpy(of.key, of.bytes + 50, sizeof of.key);
+    return of;
+}
+
+static fl_reason
+check(fl_identity *at, const papers *shown, const uint8_t key[FL_KEY_BYTES], fl_role claimed,
+      fl_badge *badge)
+{
+    fl_gate_ops ops = fl_identity_ops(at);
+    return ops.check(ops.self, fl_bytes_of(shown->bytes, sizeof shown->bytes), key, claimed, badge);
+}
+
+static fl_reason
+standing(fl_identity *at, const papers *of, const fl_badge *badge)
+{
+    fl_gate_ops ops = fl_identity_ops(at);
+    return ops.standing(ops.self, of->key, badge);
+}
+
+static fl_reason
+incoming(fl_identity *at, fl_peer from, const fl_badge *badge, fl_message *message)
+{
+    fl_gate_ops ops = fl_identity_ops(at);
+    return ops.incoming(ops.self, from, badge, message);
+}
+
+static fl_message
+outgoing(fl_identity *at, fl_peer to, fl_message message)
+{
+    fl_gate_ops ops = fl_identity_ops(at);
+    ops.outgoing(ops.self, to, &message);
+    return message;
+}
+
+// ---- our own files ----------------------------------------------------------------------------
+static void
+an_identity_knows_itself_and_its_parent(void **state)
+{
+    (void)state;
+    fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers own = papers_of("edge-a"), above = papers_of("root");
+    fl_keypair pair;
+    fl_identity_keypair(edge, &pair);
+    assert_memory_equal(pair.public_key, own.key, sizeof own.key);
+    assert_string_equal(fl_identity_node(edge)->name, "edge-a");
+    assert_true(fl_authority_public_equal(fl_identity_authority(edge),
+                                          fl_authority_public_of(authority)));
+    assert_memory_equal(fl_identity_parent(edge)->key, above.key, sizeof above.key);
+    assert_string_equal(fl_identity_parent(edge)->endpoint, "tcp://127.0.0.1:7000");
+    assert_int_equal(fl_identity_deny_version(edge), 0);
+    assert_int_equal(fl_identity_deny_bytes(edge).size, 0);
+    fl_identity_close(&edge);
+    assert_null(edge);
+    fl_identity_close(&edge);
+}
+
+static void
+each_file_that_is_missing_is_named(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "node.key", "node.cert", "authority.pub", "parent" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        fl_identity *identity = NULL;
+        char at[128], away[128];
+        (void)snprintf(at, sizeof at, "%s/edge-a/%s", place, names[i]);
+        (void)snprintf(away, sizeof away, "%s/away", place);
+        assert_int_equal(rename(at, away), 0);
+        assert_int_equal(s_open("edge-a", FL_ROLE_EDGE, true, &identity), FL_MISSING);
+        assert_null(identity);
+        assert_non_null(strstr(why.text, names[i]));
+        assert_int_equal(rename(away, at), 0);
+    }
+}
+
+static void
+a_certificate_of_ours_that_does_not_hold_is_named(void **state)
+{
+    (void)state;
+    fl_identity *identity = NULL;
+    assert_int_equal(s_open("dev-a", FL_ROLE_EDGE, true, &identity), FL_DENIED);
+    assert_non_null(strstr(why.text, "role"));
+    wall = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
+    assert_int_equal(s_open("dev-a", FL_ROLE_DEVICE, true, &identity), FL_DENIED);
+    assert_non_null(strstr(why.text, "expired"));
+    wall = IDENTITY_NOW;
+    papers other = papers_of("dev-b");
+    assert_int_equal(fl_home_cert_save(place_of("dev-a"), other.bytes, false, &why), FL_OK);
+    assert_int_equal(s_open("dev-a", FL_ROLE_DEVICE, true, &identity), FL_DENIED);
+    assert_non_null(strstr(why.text, "key"));
+    assert_null(identity);
+}
+
+// ---- check ------------------------------------------------------------------------------------
+static void
+a_certificate_of_this_key_and_role_gets_a_badge(void **state)
+{
+    (void)state;
+    fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers device = papers_of("dev-a");
+    fl_badge badge;
+    assert_int_equal(check(edge, &device, device.key, FL_ROLE_DEVICE, &badge), FL_WHY_NONE);
+    assert_string_equal(badge.node.name, "dev-a");
+    assert_int_equal(badge.role, FL_ROLE_DEVICE);
+    assert_int_equal(badge.not_after, IDENTITY_NOW + IDENTITY_WEEK_S);
+    fl_identity_close(&edge);
+}
+
+static void
+what_is_wrong_with_a_certificate_has_its_name(void **state)
+{
+    (void)state;
+    fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers device = papers_of("dev-a"), other = papers_of("dev-b"), root = papers_of("root");
+    fl_badge badge;
+    assert_int_equal(check(edge, &device, other.key, FL_ROLE_DEVICE, &badge), FL_WHY_CERTIFICATE);
+    assert_int_equal(check(edge, &device, device.key, FL_ROLE_EDGE, &badge), FL_WHY_ROLE);
+    assert_int_equal(check(edge, &root, root.key, FL_ROLE_DEVICE, &badge), FL_WHY_ROLE);
+    papers changed = device;
+    changed.bytes[20] ^= 1;
+    assert_int_equal(check(edge, &changed, device.key, FL_ROLE_DEVICE, &badge),
+                     FL_WHY_CERTIFICATE);
+    fl_gate_ops ops = fl_identity_ops(edge);
+    assert_int_equal(ops.check(ops.self, fl_bytes_of(NULL, 0), device.key, FL_ROLE_DEVICE, &badge),
+                     FL_WHY_CERTIFICATE);
+    wall = IDENTITY_NOW + IDENTITY_WEEK_S + 1;
+    assert_int_equal(check(edge, &device, device.key, FL_ROLE_DEVICE, &badge), FL_WHY_CERTIFICATE);
+    wall = IDENTITY_NOW - 3 * 24 * 3600;
+    assert_int_equal(check(edge, &device, device.key, FL_ROLE_DEVICE, &badge), FL_WHY_CERTIFICATE);
+    fl_identity_close(&edge);
+}
+
+static void
+each_lack_of_trust_has_a_reason(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_identity_reason(FL_TRUST_OK), FL_WHY_NONE);
+    assert_int_equal(fl_identity_reason(FL_TRUST_ROLE), FL_WHY_ROLE);
+    assert_int_equal(fl_identity_reason(FL_TRUST_REVOKED), FL_WHY_REVOKED);
+    assert_int_equal(fl_identity_reason(FL_TRUST_TOKEN), FL_WHY_TOKEN);
+    static const fl_trust rest[] = { FL_TRUST_MALFORMED, FL_TRUST_VERSION, FL_TRUST_SIGNATURE,
+                                     FL_TRUST_KEY, FL_TRUST_EARLY, FL_TRUST_NAME, FL_TRUST_OLD };
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++) {
+        assert_int_equal(fl_identity_reason(rest[i]), FL_WHY_CERTIFICATE);
+    }
+}
+
+// ---- standing and the deny list ---------------------------------------------------------------
+static void
+a_denied_node_loses_its_standing_and_gets_it_back(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT);
+    papers edge = papers_of("edge-a");
+    fl_node node = identity_node("edge-a"), nobody = identity_node("nobody");
+    fl_badge badge;
+    assert_int_equal(check(root, &edge, edge.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
+    assert_int_equal(standing(root, &edge, NULL), FL_WHY_NONE);
+    assert_false(fl_identity_deny_changed(root));
+    assert_int_equal(fl_identity_deny(root, &node), FL_OK);
+    assert_int_equal(fl_identity_deny(root, &node), FL_EXISTS);
+    assert_true(fl_identity_deny_changed(root));
+    assert_false(fl_identity_deny_changed(root));
+    assert_int_equal(fl_identity_deny_version(root), 1);
+    assert_int_equal(fl_deny_list_count(fl_identity_denied(root)), 1);
+    assert_int_equal(standing(root, &edge, NULL), FL_WHY_REVOKED);
+    assert_int_equal(standing(root, &edge, &badge), FL_WHY_REVOKED);
+    assert_int_equal(check(root, &edge, edge.key, FL_ROLE_EDGE, &badge), FL_WHY_REVOKED);
+    papers device = papers_of("dev-a"); // a key that was never seen may connect, and say who it is
+    assert_int_equal(standing(root, &device, NULL), FL_WHY_NONE);
+    assert_int_equal(fl_identity_admit(root, &nobody), FL_MISSING);
+    assert_int_equal(fl_identity_admit(root, &node), FL_OK);
+    assert_int_equal(fl_identity_deny_version(root), 2);
+    assert_int_equal(standing(root, &edge, &badge), FL_WHY_NONE);
+    assert_int_equal(check(root, &edge, edge.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
+    fl_identity_close(&root);
+}
+
+static void
+a_badge_is_good_until_its_last_second(void **state)
+{
+    (void)state;
+    fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers device = papers_of("dev-a");
+    fl_badge badge;
+    assert_int_equal(check(edge, &device, device.key, FL_ROLE_DEVICE, &badge), FL_WHY_NONE);
+    wall = badge.not_after;
+    assert_int_equal(standing(edge, &device, &badge), FL_WHY_NONE);
+    wall++;
+    assert_int_equal(standing(edge, &device, &badge), FL_WHY_CERTIFICATE);
+    assert_int_equal(standing(edge, &device, NULL), FL_WHY_NONE);
+    fl_identity_close(&edge);
+}
+
+//  The same keys under two names: the newest certificate tells who stands there.
+static void
+a_key_stands_under_the_name_that_it_showed_last(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT);
+    papers first = papers_of("edge-a"), second = first;
+    fl_keys *keys = identity_keys(20);
+    (void)identity_cert(authority, keys, FL_ROLE_EDGE, "edge-b", 99, second.bytes);
+    fl_node renamed = identity_node("edge-b");
+    fl_badge badge;
+    assert_int_equal(check(root, &first, first.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
+    assert_int_equal(check(root, &second, first.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
+    assert_int_equal(fl_identity_deny(root, &renamed), FL_OK);
+    assert_int_equal(standing(root, &first, &badge), FL_WHY_REVOKED);
+    fl_keys_destroy(&keys);
+    fl_identity_close(&root);
+}
+
+//  More keys than are remembered: the oldest gives way, and is refused at its HELLO instead.
+static void
+the_memory_of_keys_is_bounded(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT);
+    papers edge = papers_of("edge-a");
+    fl_node node = identity_node("edge-a");
+    fl_badge badge;
+    assert_int_equal(check(root, &edge, edge.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
+    assert_int_equal(fl_identity_deny(root, &node), FL_OK);
+    assert_int_equal(standing(root, &edge, NULL), FL_WHY_REVOKED);
+    fl_keys *keys = identity_keys(5000);
+    papers other;
+    fl_cert cert = { .role = FL_ROLE_DEVICE, .node = identity_node("crowd"), .serial = 7 };
+    for (uint32_t i = 0; i < FL_IDENTITY_SEEN_MAX; i++) {
+        cert.keys = *fl_keys_public(keys);
+        memcpy(cert.keys.x, &i, sizeof i);
+        memcpy(other.key, cert.keys.x, sizeof other.key);
+        fl_cert_issue(authority, &cert, IDENTITY_NOW, IDENTITY_WEEK_S, other.bytes);
+        assert_int_equal(check(root, &other, other.key, FL_ROLE_DEVICE, &badge), FL_WHY_NONE);
+    }
+    assert_int_equal(standing(root, &edge, NULL), FL_WHY_NONE);
+    assert_int_equal(check(root, &edge, edge.key, FL_ROLE_EDGE, &badge), FL_WHY_REVOKED);
+    fl_keys_destroy(&keys);
+    fl_identity_close(&root);
+}
+
+static void
+a_list_comes_down_once_and_never_an_older_one(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers device = papers_of("dev-a");
+    fl_node node = identity_node("dev-a");
+    fl_badge badge;
+    assert_int_equal(check(edge, &device, device.key, FL_ROLE_DEVICE, &badge), FL_WHY_NONE);
+    assert_int_equal(fl_identity_deny(root, &node), FL_OK);
+    fl_blob *first = fl_blob_copy(fl_identity_deny_bytes(root));
+    fl_message deny = { .verb = FL_DENY, .deny = { .version = 1, .list = fl_blob_bytes(first) } };
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &deny), FL_WHY_NONE);
+    assert_true(fl_identity_deny_changed(edge));
+    assert_int_equal(fl_identity_deny_version(edge), 1);
+    assert_int_equal(fl_identity_deny_bytes(edge).size, fl_blob_size(first));
+    assert_int_equal(standing(edge, &device, &badge), FL_WHY_REVOKED);
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &deny), FL_WHY_NONE); // a repetition
+    assert_false(fl_identity_deny_changed(edge));
+    assert_int_equal(fl_identity_deny_take(edge, fl_blob_bytes(first)), FL_TRUST_OLD);
+    assert_int_equal(fl_identity_admit(root, &node), FL_OK);
+    assert_int_equal(fl_identity_deny_take(edge, fl_identity_deny_bytes(root)), FL_TRUST_OK);
+    assert_int_equal(standing(edge, &device, &badge), FL_WHY_NONE);
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &deny), FL_WHY_NONE); // played back
+    assert_int_equal(standing(edge, &device, &badge), FL_WHY_NONE);
+    fl_blob_data(first)[30] ^= 1;
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &deny), FL_WHY_CERTIFICATE);
+    fl_blob_unref(&first);
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+}
+
+// ---- what comes in ----------------------------------------------------------------------------
+//  WELCOME as `parent` fills it in for dev-a.
+static fl_message
+s_welcomed(fl_identity *parent, uint32_t seat, uint32_t epoch)
+{
+    seated = (fl_badge){ .node = identity_node("dev-a"), .role = FL_ROLE_DEVICE };
+    is_seated = true;
+    const fl_message said = { .verb = FL_WELCOME, .run = { { 9 } },
+                              .welcome = { .seat = seat, .epoch = epoch, .beat_ms = 1000 } };
+    return outgoing(parent, 5, said);
+}
+
+static void
+a_parent_proves_itself_in_welcome(void **state)
+{
+    (void)state;
+    fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE), *device = open_as("dev-a", FL_ROLE_DEVICE);
+    fl_identity *root = open_as("root", FL_ROLE_ROOT);
+    fl_identity_serve(edge, NULL, 71, 72);
+    fl_message welcome = s_welcomed(edge, 3, 1);
+    assert_int_equal(welcome.welcome.up_port, 71);
+    assert_int_equal(welcome.welcome.down_port, 72);
+    assert_int_equal(welcome.welcome.deny_version, 0);
+    assert_int_equal(welcome.welcome.certificate.size, FL_CERT_BYTES);
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &welcome), FL_WHY_NONE);
+    papers other = papers_of("root"); // a parent, but not the one of this key
+    welcome.welcome.certificate = fl_bytes_of(other.bytes, sizeof other.bytes);
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &welcome), FL_WHY_CERTIFICATE);
+    other = papers_of("dev-b");
+    welcome.welcome.certificate = fl_bytes_of(other.bytes, sizeof other.bytes);
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &welcome), FL_WHY_ROLE);
+    fl_node node = identity_node("edge-a");
+    assert_int_equal(fl_identity_deny(root, &node), FL_OK);
+    assert_int_equal(fl_identity_deny_take(device, fl_identity_deny_bytes(root)), FL_TRUST_OK);
+    welcome = s_welcomed(edge, 3, 1);
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &welcome), FL_WHY_REVOKED);
+    is_seated = false; // cut off in this very turn: nothing is made for nobody
+    fl_message bare = outgoing(edge, 5, (fl_message){ .verb = FL_WELCOME });
+    assert_int_equal(bare.welcome.certificate.size, 0);
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+    fl_identity_close(&device);
+}
+
+static void
+a_ticket_is_good_for_its_seat_its_child_and_its_run(void **state)
+{
+    (void)state;
+    fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE);
+    fl_message welcome = s_welcomed(edge, 3, 2);
+    fl_message contrib = { .verb = FL_CONTRIB, .run = welcome.run };
+    contrib.contrib.seat = 3;
+    contrib.contrib.epoch = 2;
+    memcpy(contrib.contrib.ticket, welcome.welcome.ticket, sizeof welcome.welcome.ticket);
+    fl_badge other = { .node = identity_node("dev-b"), .role = FL_ROLE_DEVICE };
+    assert_int_equal(incoming(edge, 5, &seated, &contrib), FL_WHY_NONE);
+    assert_int_equal(incoming(edge, 5, &other, &contrib), FL_WHY_TICKET);
+    contrib.contrib.epoch = 1;
+    assert_int_equal(incoming(edge, 5, &seated, &contrib), FL_WHY_TICKET);
+    contrib.contrib.epoch = 2;
+    contrib.contrib.seat = 4;
+    assert_int_equal(incoming(edge, 5, &seated, &contrib), FL_WHY_TICKET);
+    contrib.contrib.seat = 3;
+    contrib.run.bytes[0] ^= 1;
+    assert_int_equal(incoming(edge, 5, &seated, &contrib), FL_WHY_TICKET);
+    contrib.run.bytes[0] ^= 1;
+    contrib.contrib.ticket[15] ^= 1;
+    assert_int_equal(incoming(edge, 5, &seated, &contrib), FL_WHY_TICKET);
+    fl_message beat = { .verb = FL_BEAT };
+    assert_int_equal(incoming(edge, 5, &seated, &beat), FL_WHY_NONE);
+    fl_identity_close(&edge);
+}
+
+static fl_message
+s_task(uint64_t round)
+{
+    fl_message task = { .verb = FL_TASK, .run = { { 9 } }, .round = round };
+    task.task.attempt = 1;
+    task.task.order = (fl_order){ .run = task.run, .round = round, .model_bytes = 10,
+                                  .elements = 4 };
+    task.task.order.plan = (fl_plan){ .clip = 1, .bits = 8, .ring_bits = 32, .wire_bytes = 4,
+                                      .weight_unit = 1, .weight_max = 1, .devices_max = 1,
+                                      .epochs = 1, .batch = 1 };
+    return task;
+}
+
+static fl_message
+s_signed(const fl_identity *root, fl_message task)
+{
+    fl_identity_sign(root, &task.task);
+    return task;
+}
+
+static void
+an_order_is_believed_only_with_the_authoritys_signature(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
+    fl_identity *device = open_as("dev-a", FL_ROLE_DEVICE);
+    fl_message first = s_signed(root, s_task(1)), again = s_signed(root, s_task(1));
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &first), FL_WHY_NONE);
+    assert_memory_equal(first.task.signature, again.task.signature, sizeof first.task.signature);
+    fl_message passed = outgoing(edge, 1, first); // an edge hands it on as it is
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &passed), FL_WHY_NONE);
+    passed.task.order.plan.clip = 2;
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &passed), FL_WHY_PLAN);
+    fl_message second = s_signed(root, s_task(2));
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &second), FL_WHY_NONE);
+    second.task.order.round = 1;
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &second), FL_WHY_PLAN);
+    fl_message own = outgoing(edge, 1, s_task(3)); // nobody but the root can make one
+    assert_int_equal(incoming(device, FL_PARENT, NULL, &own), FL_WHY_PLAN);
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+    fl_identity_close(&device);
+}
+
+static void
+hello_and_beats_carry_what_the_machines_do_not_know(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers own = papers_of("edge-a");
+    fl_node node = identity_node("dev-a");
+    fl_message hello = outgoing(edge, FL_PARENT, (fl_message){ .verb = FL_HELLO });
+    assert_int_equal(hello.hello.certificate.size, sizeof own.bytes);
+    assert_memory_equal(hello.hello.certificate.data, own.bytes, sizeof own.bytes);
+    assert_int_equal(fl_identity_deny(root, &node), FL_OK);
+    assert_int_equal(outgoing(root, 1, (fl_message){ .verb = FL_BEAT }).beat.deny_version, 1);
+    assert_int_equal(outgoing(edge, 1, (fl_message){ .verb = FL_BEAT }).beat.deny_version, 0);
+    fl_message closed = { .verb = FL_CLOSED, .closed = { .attempt = 4 } };
+    assert_int_equal(outgoing(edge, 1, closed).closed.attempt, 4);
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+}
+
+static void
+the_last_third_of_a_certificate_is_said(void **state)
+{
+    (void)state;
+    fl_identity *identity = open_as("edge-a", FL_ROLE_EDGE);
+    bool ending = true;
+    assert_int_equal(fl_identity_left_s(identity, &ending), IDENTITY_WEEK_S);
+    assert_false(ending);
+    wall = IDENTITY_NOW + IDENTITY_WEEK_S - 3600;
+    assert_int_equal(fl_identity_left_s(identity, &ending), 3600);
+    assert_true(ending);
+    wall = IDENTITY_NOW + IDENTITY_WEEK_S + 1;
+    assert_int_equal(fl_identity_left_s(identity, &ending), 0);
+    assert_true(ending);
+    fl_identity_close(&identity);
+}
+
+static void
+the_policy_of_masks_is_part_of_what_is_signed(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
+    fl_message masked = s_task(1), changed;
+    masked.task.order.plan.masking = FL_MASKING_MALICIOUS;
+    masked.task.order.plan.block_max = 8;
+    masked.task.order.plan.step_ms = 100;
+    masked = s_signed(root, masked);
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &masked), FL_WHY_NONE);
+    changed = masked;
+    changed.task.order.plan.masking = FL_MASKING_HONEST;
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &changed), FL_WHY_PLAN);
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+}
+
+static void
+what_a_masked_round_needs_is_lent_and_not_copied(void **state)
+{
+    (void)state;
+    fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
+    papers own = papers_of("edge-a");
+    assert_memory_equal(fl_keys_public(fl_identity_keys(edge))->x, own.key, sizeof own.key);
+    assert_memory_equal(fl_identity_certificate(edge), own.bytes, sizeof own.bytes);
+    fl_masking_trust trust = fl_identity_trust(edge, FL_ROLES_CHILD);
+    assert_ptr_equal(trust.authority, fl_identity_authority(edge));
+    assert_int_equal(trust.roles, FL_ROLES_CHILD);
+    fl_node node = identity_node("dev-a");
+    assert_false(fl_deny_list_names(trust.deny, &node, 30));
+    assert_int_equal(fl_identity_deny(root, &node), FL_OK);
+    assert_int_equal(fl_identity_deny_take(edge, fl_identity_deny_bytes(root)), FL_TRUST_OK);
+    assert_true(fl_deny_list_names(trust.deny, &node, 30)); // the newest, always
+    fl_identity_close(&root);
+    fl_identity_close(&edge);
+}
+
+#define placed(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        placed(an_identity_knows_itself_and_its_parent),
+        placed(the_last_third_of_a_certificate_is_said),
+        placed(each_file_that_is_missing_is_named),
+        placed(a_certificate_of_ours_that_does_not_hold_is_named),
+        placed(a_certificate_of_this_key_and_role_gets_a_badge),
+        placed(what_is_wrong_with_a_certificate_has_its_name),
+        placed(each_lack_of_trust_has_a_reason),
+        placed(a_denied_node_loses_its_standing_and_gets_it_back),
+        placed(a_badge_is_good_until_its_last_second),
+        placed(a_key_stands_under_the_name_that_it_showed_last),
+        placed(the_memory_of_keys_is_bounded),
+        placed(a_list_comes_down_once_and_never_an_older_one),
+        placed(a_parent_proves_itself_in_welcome),
+        placed(a_ticket_is_good_for_its_seat_its_child_and_its_run),
+        placed(an_order_is_believed_only_with_the_authoritys_signature),
+        placed(the_policy_of_masks_is_part_of_what_is_signed),
+        placed(what_a_masked_round_needs_is_lent_and_not_copied),
+        placed(hello_and_beats_carry_what_the_machines_do_not_know),
+    };
+    fl_why reason;
+    if (fl_crypto_init(&reason) != FL_OK) {
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

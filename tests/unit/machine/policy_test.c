@@ -1,0 +1,182 @@
+#include "common/machine/policy.h"
+
+#include "tests/support/machine.h"
+#include "tests/support/unit.h"
+
+static void
+the_defaults_make_sense_together(void **state)
+{
+    (void)state;
+    fl_window window = fl_window_default();
+    fl_timing timing = fl_timing_default();
+    assert_true(window.count_min >= 1);
+    assert_true(window.time_min_ms < window.time_max_ms);
+    assert_true(timing.beat_ms > 0);
+    assert_true(timing.evasive_beats <= timing.lease_beats);
+    assert_true(timing.hop_ms + timing.finish_ms < window.time_max_ms);
+}
+
+static void
+a_deadline_is_fixed_or_a_factor_of_the_median_within_its_bounds(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t time_min, time_max, factor, median, want;
+    } rows[] = {
+        { 0, 1000, 0, 0, 1000 },       // fixed, nothing measured
+        { 0, 1000, 0, 123, 1000 },     // fixed, whatever was measured
+        { 0, 1000, 2000, 0, 1000 },    // measured, nothing known yet: the ceiling
+        { 0, 1000, 2000, 200, 400 },   // twice the median
+        { 0, 1000, 1500, 201, 301 },   // rounded down
+        { 0, 1000, 2000, 501, 1000 },  // the ceiling holds
+        { 0, 1000, 2000, 500, 1000 },  // exactly the ceiling
+        { 300, 1000, 2000, 100, 300 }, // the floor holds
+        { 300, 1000, 500, 700, 350 },  // less than the median
+        { 0, UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX }, // no overflow
+        { 500, 400, 1000, 10, 400 },                           // a ceiling below the floor wins
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fl_window window = { .count_min = 1,
+                             .time_min_ms = rows[i].time_min,
+                             .time_max_ms = rows[i].time_max,
+                             .factor_permille = rows[i].factor };
+        assert_int_equal(fl_policy_deadline_ms(&window, rows[i].median), rows[i].want);
+    }
+}
+
+static void
+a_late_update_weighs_less_but_never_nothing(void **state)
+{
+    (void)state;
+    const struct {
+        uint64_t weight, staleness, want;
+    } rows[] = {
+        { 100, 0, 100 }, { 100, 1, 50 },       { 100, 2, 33 },       { 100, 99, 1 },
+        { 100, 100, 1 }, { 1, 1, 1 },          { 7, 1, 3 },          { 0, 0, 0 },
+        { 0, 5, 0 },     { 9, UINT64_MAX, 1 }, { 0, UINT64_MAX, 0 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(fl_policy_damped(rows[i].weight, rows[i].staleness), rows[i].want);
+    }
+}
+
+static void
+weight_counts_samples_in_units_up_to_its_maximum(void **state)
+{
+    (void)state;
+    fl_plan plan = machine_plan(); // unit 10, at most 100
+    const struct {
+        uint64_t samples, want;
+    } rows[] = {
+        { 0, 0 },     { 1, 1 },      { 10, 1 },     { 11, 2 },
+        { 999, 100 }, { 1000, 100 }, { 1001, 100 }, { UINT64_MAX, 100 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(fl_policy_weight(rows[i].samples, &plan), rows[i].want);
+    }
+}
+
+static void
+chunks_and_windows_grow_with_the_rate_within_their_limits(void **state)
+{
+    (void)state;
+    enum { KIB = 1024, MIB = 1024 * 1024 };
+    const struct {
+        uint64_t rate, chunk, window;
+    } rows[] = {
+        { 0, 64 * KIB, 128 * KIB },              // unknown: small
+        { 125000, 64 * KIB, 128 * KIB },         // 1 Mbit/s
+        { 512 * KIB, 128 * KIB, 256 * KIB },     // a quarter second, half a second
+        { 800 * KIB, 192 * KIB, 400 * KIB },     // whole multiples of 64 KiB
+        { 12 * MIB, 1 * MIB, 6 * MIB },          // the largest chunk
+        { (uint64_t)1 << 40, 1 * MIB, 8 * MIB }, // the largest window
+        { UINT64_MAX, 1 * MIB, 8 * MIB },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(fl_policy_chunk_bytes(rows[i].rate), rows[i].chunk);
+        assert_int_equal(fl_policy_window_bytes(rows[i].rate), rows[i].window);
+        assert_true(rows[i].window >= 2 * rows[i].chunk);
+    }
+}
+
+static void
+backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t attempt, min, max;
+        uint64_t random;
+        uint32_t want;
+    } rows[] = {
+        { 0, 100, 2000, 0, 50 },      // the least: half
+        { 0, 100, 2000, 50, 100 },    // the most: whole
+        { 0, 100, 2000, 51, 50 },     // the chance goes round
+        { 1, 100, 2000, 0, 100 },     // doubled
+        { 3, 100, 2000, 0, 400 },     //
+        { 5, 100, 2000, 1000, 2000 }, // 3200 is above the maximum
+        { 19, 1, UINT32_MAX, 0, 262144 },
+        { 20, 100, 2000, 0, 1000 }, // no shift beyond sense
+        { UINT32_MAX, 100, 2000, 0, 1000 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(
+            fl_policy_backoff_ms(rows[i].attempt, rows[i].min, rows[i].max, rows[i].random),
+            rows[i].want);
+    }
+}
+
+static void
+patience_is_two_beats_or_a_window_and_doubles_in_vain(void **state)
+{
+    (void)state;
+    enum { WINDOW = 2 * 64 * 1024 }; // of a slow link
+    const struct {
+        uint32_t beat, in_vain;
+        uint64_t rate;
+        fl_time want;
+    } rows[] = {
+        { 1000, 0, 0, 2000 },             // nothing measured: two beats
+        { 1000, 1, 0, 4000 },             // in vain: twice as long
+        { 1000, 4, 0, 32000 },            // at most 32 beats
+        { 1000, 5, 0, 32000 },            //
+        { 1000, UINT32_MAX, 0, 32000 },   // no shift beyond sense
+        { 1000, 0, WINDOW, 2000 },        // the window takes a second: two beats are more
+        { 200, 0, WINDOW, 1000 },         // now the window is more
+        { 200, 1, WINDOW, 2000 },         //
+        { 200, 0, WINDOW / 100, 6400 },   // a window of 100 s: at most 32 beats
+        { 200, 0, 1, 6400 },              //
+        { 1000, 0, UINT64_MAX / 4, 2000 }, // a rate that nobody has
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(fl_policy_patience_ms(rows[i].beat, rows[i].rate, rows[i].in_vain),
+                         rows[i].want);
+    }
+}
+
+static void
+the_numbers_of_a_plan_are_its_own(void **state)
+{
+    (void)state;
+    const fl_plan plan = { .clip = 0.5f, .bits = 12, .ring_bits = 32, .wire_bytes = 3,
+                           .weight_unit = 4, .weight_max = 5, .devices_max = 6 };
+    const fl_fixed fixed = fl_policy_fixed(&plan);
+    assert_true(fixed.clip == 0.5f && fixed.bits == 12 && fixed.ring_bits == 32);
+    assert_true(fixed.wire_bytes == 3 && fixed.weight_unit == 4 && fixed.weight_max == 5);
+    assert_int_equal(fixed.devices_max, 6);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_defaults_make_sense_together),
+        cmocka_unit_test(a_deadline_is_fixed_or_a_factor_of_the_median_within_its_bounds),
+        cmocka_unit_test(a_late_update_weighs_less_but_never_nothing),
+        cmocka_unit_test(weight_counts_samples_in_units_up_to_its_maximum),
+        cmocka_unit_test(chunks_and_windows_grow_with_the_rate_within_their_limits),
+        cmocka_unit_test(backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance),
+        cmocka_unit_test(the_numbers_of_a_plan_are_its_own),
+        cmocka_unit_test(patience_is_two_beats_or_a_window_and_doubles_in_vain),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,208 @@
+#include "common/round/participation.h"
+
+#include "tests/support/machine.h"
+#include "tests/support/unit.h"
+
+#include <stdio.h>
+
+static fl_roster *roster;
+static fl_roll_entry entries[FL_ROLL_MAX];
+
+static int
+s_new(void **state)
+{
+    (void)state;
+    roster = fl_roster_new(FL_SEATS_MAX);
+    return roster == NULL;
+}
+
+static int
+s_destroy(void **state)
+{
+    (void)state;
+    fl_roster_destroy(&roster);
+    return 0;
+}
+
+static fl_seat *
+s_seat(fl_role role, fl_seat_phase phase, uint64_t samples)
+{
+    char name[16];
+    uint32_t number = fl_roster_count(roster);
+    (void)snprintf(name, sizeof name, "%s%u", role == FL_ROLE_EDGE ? "e" : "d", number);
+    fl_message hello = machine_hello(1, 4);
+    fl_event event = machine_from_child(number, name, role, &hello, 0);
+    bool renewed;
+    fl_seat *seat = fl_roster_at(roster, (uint32_t)fl_roster_join(roster, &event, 0, &renewed));
+    seat->phase = phase;
+    seat->samples = samples;
+    return seat;
+}
+
+static void
+devices_are_told_apart_by_their_phase(void **state)
+{
+    (void)state;
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_IDLE, 1); // not invited: not there
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 10);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_FOLDING, 20);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_LATE, 100);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_REFUSED, 200);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_ABSENT, 400);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_STAGING, 800); // on its way: nothing yet
+    fl_tally tally = fl_tally_of(roster);
+    assert_int_equal(tally.invited, 6);
+    assert_int_equal(tally.in, 2);
+    assert_int_equal(tally.late, 1);
+    assert_int_equal(tally.refused, 1);
+    assert_int_equal(tally.absent, 1);
+    assert_int_equal(tally.samples_known, 1530);
+    assert_int_equal(tally.samples_missing, 1500);
+}
+
+static const fl_tally said = { .invited = 5,
+                               .in = 3,
+                               .late = 1,
+                               .absent = 1,
+                               .samples_known = 50,
+                               .samples_missing = 20,
+                               .merge_ms = 7,
+                               .bytes_up = 11,
+                               .bytes_down = 13,
+                               .masked = 4,
+                               .recovered = 1,
+                               .aborted = 2 };
+
+static void
+an_edge_that_is_in_speaks_for_its_devices(void **state)
+{
+    (void)state;
+    s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 60)->contrib.tally = said;
+    s_seat(FL_ROLE_EDGE, FL_SEAT_TASKED, 60)->tally = said; // so far
+    fl_tally tally = fl_tally_of(roster);
+    assert_int_equal(tally.invited, 10);
+    assert_int_equal(tally.in, 6);
+    assert_int_equal(tally.late, 2);
+    assert_int_equal(tally.absent, 2);
+    assert_int_equal(tally.samples_known, 100);
+    assert_int_equal(tally.samples_missing, 40);
+    assert_int_equal(tally.merge_ms, 7);
+    assert_int_equal(tally.bytes_up, 22);
+    assert_int_equal(tally.bytes_down, 26);
+    assert_int_equal(tally.masked, 8);
+    assert_int_equal(tally.recovered, 2);
+    assert_int_equal(tally.aborted, 4);
+}
+
+static void
+a_subtree_is_out_with_its_edge(void **state)
+{
+    (void)state;
+    s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 60)->tally = said;
+    s_seat(FL_ROLE_EDGE, FL_SEAT_REFUSED, 60)->tally = said;
+    s_seat(FL_ROLE_EDGE, FL_SEAT_ABSENT, 60); // never said anything: its four leaves
+    fl_tally tally = fl_tally_of(roster);
+    assert_int_equal(tally.in, 0);
+    assert_int_equal(tally.late, 5);
+    assert_int_equal(tally.refused, 5);
+    assert_int_equal(tally.absent, 4);
+    assert_int_equal(tally.samples_known, 50 + 50 + 60);
+    assert_int_equal(tally.samples_missing, 50 + 50 + 60);
+}
+
+static void
+the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
+{
+    (void)state;
+    static uint8_t bytes[2 * FL_ROLL_ENTRY_BYTES];
+    for (int i = 0; i < 2; i++) {
+        fl_roll_entry entry = { .node = machine_node(i == 0 ? "d10" : "d11"),
+                                .parent = machine_node("e1"),
+                                .outcome = FL_OUT_IN };
+        fl_roll_encode(&entry, bytes + i * FL_ROLL_ENTRY_BYTES);
+    }
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_IDLE, 0);
+    fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
+    edge->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    edge->contrib.roll_dropped = 3;
+    edge->contrib.base_round = 500;
+    fl_seat *stale = s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
+    stale->contrib.base_round = 100;
+    fl_seat *late = s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 0);
+    late->reason = FL_WHY_BUSY;
+    late->contrib.roll = fl_bytes_of(bytes, sizeof bytes); // of a sum that is not in
+    fl_node parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_tally_roll(roster, &parent, 500, entries, &dropped), 5);
+    assert_int_equal(dropped, 3);
+    assert_string_equal(entries[0].node.name, "e1");
+    assert_string_equal(entries[0].parent.name, "root");
+    assert_int_equal(entries[0].staleness, 0);
+    assert_string_equal(entries[1].node.name, "d10");
+    assert_string_equal(entries[2].node.name, "d11");
+    assert_string_equal(entries[2].parent.name, "e1");
+    assert_int_equal(entries[3].staleness, 255); // that or more
+    assert_int_equal(entries[4].outcome, FL_OUT_LATE);
+    assert_int_equal(entries[4].reason, FL_WHY_BUSY);
+}
+
+//  Of us, of a child of ours, of what is below another one; and of its own.
+static void
+an_edge_does_not_report_for_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *node, *parent;
+    } said_of[] = { { "d10", "root" }, { "e1", "e0" }, { "d2", "e0" }, { "d10", "e1" },
+                    { "d11", "e0" },   { "d12", "e9" } };
+    static uint8_t bytes[6 * FL_ROLL_ENTRY_BYTES];
+    for (int i = 0; i < 6; i++) {
+        fl_roll_entry entry = { .node = machine_node(said_of[i].node),
+                                .parent = machine_node(said_of[i].parent),
+                                .outcome = FL_OUT_REFUSED,
+                                .reason = FL_WHY_DEALER_LIED };
+        fl_roll_encode(&entry, bytes + i * FL_ROLL_ENTRY_BYTES);
+    }
+    s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0)->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
+    fl_node parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_tally_roll(roster, &parent, 1, entries, &dropped), 5);
+    assert_string_equal(entries[0].node.name, "e0");
+    assert_string_equal(entries[1].node.name, "d11");
+    assert_string_equal(entries[2].node.name, "d12"); // below an edge below it
+    assert_string_equal(entries[3].node.name, "e1");
+    assert_int_equal(entries[3].reason, FL_WHY_NONE);
+    assert_string_equal(entries[4].node.name, "d2");
+    assert_int_equal(entries[4].reason, FL_WHY_NONE);
+}
+
+static void
+what_does_not_fit_is_counted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < FL_ROLL_MAX + 9; i++) {
+        s_seat(FL_ROLE_DEVICE, FL_SEAT_LATE, 0);
+    }
+    fl_node parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_tally_roll(roster, &parent, 1, entries, &dropped), FL_ROLL_MAX);
+    assert_int_equal(dropped, 9);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(devices_are_told_apart_by_their_phase),
+        TEST(an_edge_that_is_in_speaks_for_its_devices),
+        TEST(a_subtree_is_out_with_its_edge),
+        TEST(the_roll_lists_the_seats_and_what_counted_edges_report),
+        TEST(an_edge_does_not_report_for_others),
+        TEST(what_does_not_fit_is_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

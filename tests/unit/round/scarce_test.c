@@ -1,0 +1,235 @@
+//  Out of memory: the linker hands malloc and calloc of this program to us (--wrap), and the n-th
+//  one fails. A machine is then either whole or not there, and nothing leaks.
+#include "tests/support/machine.h"
+#include "tests/support/unit.h"
+
+#include <stdlib.h>
+
+#include "cloud/root.h"
+#include "common/round/blocks.h"
+#include "common/round/uploads.h"
+#include "device/device.h"
+#include "edge/edge.h"
+
+//  The linker's names.
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+
+static int left = -1; // allocations that still succeed; -1 = all
+
+static bool
+s_fails(void)
+{
+    if (left > 0) {
+        left--;
+        return false;
+    }
+    return left == 0;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+    return s_fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+    return s_fails() ? NULL : __real_calloc(count, size);
+}
+
+static const fl_member_conf member_conf = { .role = FL_ROLE_EDGE, .beat_ms = 100 };
+static const fl_member_conf device_conf = { .role = FL_ROLE_DEVICE, .beat_ms = 100 };
+static const fl_cohort_conf cohort_conf = {
+    .seats_max = 4, .slots = 1, .window = { .count_min = 1 }, .timing = { .beat_ms = 100 }
+};
+static const fl_masking_cohort_conf blocks_conf = { .hop = 1 };
+
+//  Make one and destroy it; false when it could not be made.
+static bool
+s_outbox(void)
+{
+    fl_outbox *outbox = fl_outbox_new(4);
+    bool made = outbox != NULL;
+    fl_outbox_destroy(&outbox);
+    return made;
+}
+
+static bool
+s_member(void)
+{
+    fl_member *member = fl_member_new(&member_conf);
+    bool made = member != NULL;
+    fl_member_destroy(&member);
+    return made;
+}
+
+static bool
+s_masked_member(void)
+{
+    static const fl_masking_member_conf masking = { .hop = 1, .again_ms = 1 };
+    fl_member_conf conf = device_conf;
+    conf.masking = &masking;
+    fl_member *member = fl_member_new(&conf);
+    bool made = member != NULL;
+    fl_member_destroy(&member);
+    return made;
+}
+
+static bool
+s_cohort(void)
+{
+    fl_cohort *cohort = fl_cohort_new(&cohort_conf);
+    bool made = cohort != NULL;
+    fl_cohort_destroy(&cohort);
+    return made;
+}
+
+static bool
+s_masked_cohort(void)
+{
+    fl_cohort_conf conf = cohort_conf;
+    conf.masking = &blocks_conf;
+    fl_cohort *cohort = fl_cohort_new(&conf);
+    bool made = cohort != NULL;
+    fl_cohort_destroy(&cohort);
+    return made;
+}
+
+static bool
+s_edge(void)
+{
+    fl_edge *edge = fl_edge_new(&(fl_edge_conf){ .member = member_conf, .cohort = cohort_conf });
+    bool made = edge != NULL;
+    fl_edge_destroy(&edge);
+    return made;
+}
+
+static bool
+s_device(void)
+{
+    fl_device *device = fl_device_new(&device_conf);
+    bool made = device != NULL;
+    fl_device_destroy(&device);
+    return made;
+}
+
+static bool
+s_root(void)
+{
+    fl_root *root = fl_root_new(&(fl_root_conf){ .cohort = cohort_conf });
+    bool made = root != NULL;
+    fl_root_destroy(&root);
+    return made;
+}
+
+static void
+whatever_allocation_fails_a_machine_is_not_there(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_crypto_init(NULL), FL_OK);
+    const struct {
+        bool (*make)(void);
+        int allocations;
+    } rows[] = {
+        { s_outbox, 1 }, { s_member, 3 }, { s_masked_member, 2 }, { s_cohort, 5 },
+        { s_masked_cohort, 6 },
+        { s_edge, 9 },   { s_device, 2 }, { s_root, 6 },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int n = 0; n < rows[i].allocations; n++) {
+            left = n;
+            bool made = rows[i].make();
+            left = -1;
+            assert_false(made);
+        }
+        left = rows[i].allocations;
+        bool made = rows[i].make();
+        left = -1;
+        assert_true(made);
+    }
+}
+
+static void
+an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
+{
+    (void)state;
+    static uint8_t bytes[FL_ROLL_ENTRY_BYTES];
+    fl_roster *roster = fl_roster_new(1);
+    fl_collect *collect = fl_collect_new(roster, 1);
+    fl_message hello = machine_hello(1, 4);
+    fl_event event = machine_from_child(0, "e1", FL_ROLE_EDGE, &hello, 0);
+    bool renewed;
+    assert_int_equal(fl_roster_join(roster, &event, 0, &renewed), 0);
+    fl_order order = machine_order(1);
+    fl_collect_open(collect, &order, 1, 1, machine_out);
+    fl_roster_at(roster, 0)->phase = FL_SEAT_TASKED;
+    fl_message contrib = machine_contrib(&order, 1, 0, 1, 5, 9);
+    contrib.contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    left = 0;
+    fl_collect_contrib(collect, 0, &contrib, 0, machine_out);
+    left = -1;
+    assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_STORAGE));
+    assert_int_equal(fl_roster_look(roster, 0)->phase, FL_SEAT_REFUSED);
+    fl_collect_destroy(&collect);
+    fl_roster_destroy(&roster);
+}
+
+static fl_roster *
+s_three_devices(void)
+{
+    fl_roster *roster = fl_roster_new(3);
+    for (fl_peer peer = 0; peer < 3; peer++) {
+        static const char *const names[] = { "d0", "d1", "d2" };
+        fl_message hello = machine_hello(1, 1);
+        fl_event event = machine_from_child(peer, names[peer], FL_ROLE_DEVICE, &hello, 0);
+        bool renewed;
+        assert_int_equal(fl_roster_join(roster, &event, 0, &renewed), peer);
+    }
+    return roster;
+}
+
+static void
+a_block_that_finds_no_room_is_aborted_for_storage(void **state)
+{
+    (void)state;
+    fl_roster *roster = s_three_devices();
+    fl_masking_cohort_conf conf = { .node = machine_node("e1"), .hop = 1 };
+    fl_blocks *blocks = fl_blocks_new(&conf, roster);
+    fl_task task = { .attempt = 1, .order = machine_order(1) };
+    task.order.plan.masking = FL_MASKING_MALICIOUS;
+    task.order.plan.block_max = 64;
+    task.order.plan.step_ms = 1000;
+    fl_masking_times times = { 100, 200, 300, 400 };
+    for (int n = 0; n < 3; n++) { // two allocations, then there is enough
+        left = n;
+        machine_clear();
+        assert_int_equal(fl_blocks_open(blocks, &task, NULL, 0, &times, 0, 10, machine_out), 1);
+        left = -1;
+        uint32_t block = 9, count = 0;
+        fl_reason reason = FL_WHY_NONE;
+        assert_int_equal(fl_blocks_take_end(blocks, &block, &reason), n < 2);
+        assert_int_equal(fl_blocks_ended(blocks), n < 2);
+        assert_int_equal(fl_blocks_collecting(blocks), n == 2);
+        assert_int_equal(reason, n < 2 ? FL_WHY_STORAGE : FL_WHY_NONE);
+        assert_int_equal(fl_blocks_lines(blocks, &count)->reason, reason);
+        assert_int_equal(count, 1);
+        assert_int_equal(fl_blocks_deadline(blocks), n < 2 ? FL_NEVER : 100);
+    }
+    fl_blocks_destroy(&blocks);
+    fl_roster_destroy(&roster);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whatever_allocation_fails_a_machine_is_not_there),
+        cmocka_unit_test(an_edges_report_that_finds_no_room_is_refused_for_storage),
+        cmocka_unit_test(a_block_that_finds_no_room_is_aborted_for_storage),
+    };
+    return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
+}

@@ -1,0 +1,122 @@
+//  Where the facts of masked rounds go.
+#include "common/runtime/durable.h"
+
+#include "tests/support/unit.h"
+
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/crypto/entropy.h"
+#include "common/identity/state_dir.h"
+#include "tests/support/place.h"
+
+static fl_why why;
+static fl_ledger *ledger;
+static char logged[1024];
+
+static void
+s_sink(void *self, const char *line, size_t size)
+{
+    (void)self;
+    size_t room = sizeof logged - 1;
+    memcpy(logged, line, size < room ? size : room);
+    logged[size < room ? size : room] = '\0';
+}
+
+static int
+s_begin(void **state)
+{
+    const fl_log_conf log = { .tier = "test", .node = "t", .least = FL_LOG_INFO,
+                              .sink = s_sink };
+    fl_log_setup(&log);
+    logged[0] = '\0';
+    int code = place_make(state);
+    return code != 0 || fl_ledger_open(place_of("ledger"), &ledger, &why) != FL_OK;
+}
+
+static int
+s_end(void **state)
+{
+    fl_ledger_close(&ledger);
+    return place_end(state);
+}
+
+static fl_effect
+s_effect(fl_keep what, const void *fact, size_t size)
+{
+    fl_effect effect = { .kind = FL_FX_KEEP };
+    effect.keep.what = what;
+    effect.keep.run.bytes[0] = 3;
+    effect.keep.round = 9;
+    effect.keep.block = 2;
+    effect.keep.fact = fl_bytes_of(fact, size);
+    return effect;
+}
+
+static void
+a_mark_goes_into_its_file_and_comes_back(void **state)
+{
+    (void)state;
+    const fl_keeper keeper = { .directory = place };
+    fl_masking_mark mark = { .round = 0 }, back;
+    uint8_t bytes[FL_MASKING_MARK_BYTES];
+    back.round = 77;
+    assert_int_equal(fl_keeper_mark(place, &back, &why), FL_OK); // nothing was masked yet
+    assert_memory_equal(&back, &mark, sizeof mark);
+    mark.round = 9;
+    fl_masking_mark_encode(&mark, bytes);
+    const fl_effect keep = s_effect(FL_KEEP_MARK, bytes, sizeof bytes);
+    assert_true(fl_keeper_keep(&keeper, &keep));
+    assert_int_equal(fl_keeper_mark(place, &back, &why), FL_OK);
+    assert_int_equal(back.round, 9);
+    place_write(FL_HOME_MARK, "nonsense", 8);
+    assert_int_equal(fl_keeper_mark(place, &back, &why), FL_MALFORMED);
+    assert_non_null(strstr(why.text, FL_HOME_MARK));
+}
+
+static void
+a_fact_goes_into_the_ledger_and_evidence_is_told(void **state)
+{
+    (void)state;
+    const fl_keeper keeper = { .ledger = ledger };
+    fl_effect keep = s_effect(FL_KEEP_ROSTER, "roster", 6);
+    assert_true(fl_keeper_keep(&keeper, &keep));
+    assert_string_equal(logged, "");
+    fl_ledger_facts *facts = NULL;
+    assert_int_equal(fl_ledger_facts_get(ledger, &keep.keep.run, 9, &facts, &why), FL_OK);
+    assert_int_equal(facts->count, 1);
+    assert_memory_equal(facts->facts[0].data, "roster", 6);
+    fl_ledger_facts_destroy(&facts);
+    keep = s_effect(FL_KEEP_EVIDENCE, "paper", 5);
+    assert_true(fl_keeper_keep(&keeper, &keep));
+    assert_non_null(strstr(logged, "id=evidence"));
+    assert_non_null(strstr(logged, "round=9 block=2"));
+}
+
+static void
+what_cannot_be_kept_is_said_and_not_durable(void **state)
+{
+    (void)state;
+    const fl_keeper keeper = { .directory = place_of("nowhere") };
+    uint8_t bytes[FL_MASKING_MARK_BYTES] = { 0 };
+    const fl_effect keep = s_effect(FL_KEEP_MARK, bytes, sizeof bytes);
+    assert_false(fl_keeper_keep(&keeper, &keep));
+    assert_non_null(strstr(logged, "id=not-kept"));
+    assert_non_null(strstr(logged, "nowhere"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_mark_goes_into_its_file_and_comes_back, s_begin, s_end),
+        cmocka_unit_test_setup_teardown(a_fact_goes_into_the_ledger_and_evidence_is_told, s_begin,
+                                        s_end),
+        cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_said_and_not_durable, s_begin,
+                                        s_end),
+    };
+    if (fl_crypto_init(NULL) != FL_OK) {
+        return 1;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

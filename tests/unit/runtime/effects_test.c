@@ -1,0 +1,599 @@
+//  The heavy effects on a real crew; the machine is the test, which waits for each answer.
+#include "common/runtime/effects.h"
+
+#include "common/base/log.h"
+#include "common/crypto/hash.h"
+#include "tests/support/unit.h"
+
+#include <math.h>
+#include <poll.h>
+
+#include "tests/support/place.h"
+
+enum { ELEMENTS = 100, ROOM = 16, WAIT_MS = 10000 };
+
+static fl_crew *crew;
+static fl_vault *vault;
+static fl_staging *staging;
+static fl_works *works;
+static fl_event posted[ROOM];
+static uint32_t posts;
+static fl_why why;
+static fl_plan plan;
+
+// ---- what the tier brings ---------------------------------------------------------------------
+static fl_status train_says;
+static bool cancelled;
+
+static fl_status
+s_train(void *self, fl_training *training, fl_why *reason)
+{
+    (void)self;
+    fl_why_set(reason, "as the test says");
+    training->samples = 77;
+    training->stats[FL_STAT_SAMPLES] = 77;
+    for (uint64_t i = 0; i < training->order.elements; i++) {
+        training->update[i] = training->model.data[0] == 'm' ? 0.5f : 0.0f;
+    }
+    return train_says;
+}
+
+static void
+s_cancel(void *self)
+{
+    (void)self;
+    cancelled = true;
+}
+
+static bool apply_says, save_says;
+static float applied_mean;
+static fl_report saved;
+static fl_roll_entry saved_roll[2];
+static fl_block_line saved_blocks[2];
+static fl_save saved_what;
+
+static bool
+s_apply(void *self, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
+{
+    (void)self;
+    fl_fold_mean(fold, effect->apply.weight, 0, 1, &applied_mean);
+    if (apply_says) {
+        applied->model = fl_blob_copy(fl_bytes_of("next", 4));
+        applied->hash = fl_hash_of(fl_bytes_of("next", 4));
+        applied->loss = 0.25;
+        applied->accuracy = 0.75;
+    }
+    return apply_says;
+}
+
+static bool
+s_save(void *self, fl_save what, const fl_report *report)
+{
+    (void)self;
+    saved_what = what;
+    saved = *report;
+    memcpy(saved_roll, report->roll, report->roll_count * sizeof saved_roll[0]);
+    for (uint32_t i = 0; i < report->block_count; i++) {
+        saved_blocks[i] = report->blocks[i];
+    }
+    return save_says;
+}
+
+static void
+s_post(void *self, const fl_event *event)
+{
+    (void)self;
+    assert_true(posts < ROOM);
+    posted[posts++] = *event;
+}
+
+// ---- a test -----------------------------------------------------------------------------------
+static fl_trainer trainer = { .train = s_train, .cancel = s_cancel };
+
+static void
+open_works(const char *node, bool saver)
+{
+    fl_works_conf conf = { .crew = crew, .vault = vault, .staging = staging, .trainer = &trainer,
+                           .applier = { .apply = s_apply }, .post = s_post };
+    assert_true(fl_node_parse(node, &conf.node));
+    if (saver) {
+        conf.saver.save = s_save;
+    }
+    works = fl_works_new(&conf);
+    assert_non_null(works);
+}
+
+static void
+s_silent(void *self, const char *line, size_t size)
+{
+    (void)self;
+    (void)line;
+    (void)size;
+}
+
+static int
+start(void **state)
+{
+    const fl_log_conf log = { .tier = "test", .node = "t", .sink = s_silent };
+    fl_log_setup(&log);
+    if (place_make(state) != 0 || fl_staging_open(place, 4, &staging, &why) != FL_OK) {
+        return -1;
+    }
+    fl_fixed fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
+                       .devices_max = 4 };
+    assert_int_equal(fl_fixed_choose(&fixed, &why), FL_OK);
+    plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
+                      .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
+                      .devices_max = 4, .seed = 5 };
+    crew = fl_crew_new(2, 64, &why);
+    vault = fl_vault_new();
+    posts = 0;
+    cancelled = false;
+    train_says = FL_OK;
+    apply_says = save_says = true;
+    open_works("node-a", true);
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_crew_collect(crew);
+    fl_works_destroy(&works);
+    fl_crew_destroy(&crew);
+    fl_staging_close(&staging);
+    fl_vault_destroy(&vault);
+    return place_end(state);
+}
+
+static void
+obey(const fl_effect *effect)
+{
+    assert_true(fl_works_obey(works, effect, fl_bytes_of(NULL, 0)));
+}
+
+//  Until nothing runs. The only event posted since the last call; NULL when there was none.
+static const fl_event *
+answer(void)
+{
+    static fl_event last;
+    while (fl_works_running(works) > 0) {
+        struct pollfd ready = { .fd = fl_crew_fd(crew), .events = POLLIN };
+        assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
+        (void)fl_crew_collect(crew);
+    }
+    assert_true(posts <= 1);
+    if (posts == 0) {
+        return NULL;
+    }
+    last = posted[0];
+    posts = 0;
+    return &last;
+}
+
+static const fl_event *
+answer_of(const fl_effect *effect, fl_event_kind kind)
+{
+    obey(effect);
+    const fl_event *event = answer();
+    assert_non_null(event);
+    assert_int_equal(event->kind, kind);
+    return event;
+}
+
+static fl_order
+order_of(uint64_t round, uint64_t elements)
+{
+    fl_order order = { .round = round, .elements = elements, .plan = plan };
+    order.model = fl_hash_of(fl_bytes_of("model", 5));
+    return order;
+}
+
+static void
+clear(uint64_t elements)
+{
+    fl_effect effect = { .kind = FL_FX_CLEAR };
+    effect.clear.elements = elements;
+    effect.clear.plan = plan;
+    effect.clear.blocks = 1;
+    obey(&effect);
+    assert_null(answer()); // it has none
+}
+
+//  Bytes of a contribution in which every element is `value`.
+static fl_blob *
+wire_of(uint64_t elements, int8_t value)
+{
+    fl_blob *blob = fl_blob_new(elements * plan.wire_bytes);
+    for (uint64_t i = 0; i < elements; i++) {
+        uint8_t *at = fl_blob_data(blob) + i * plan.wire_bytes;
+        memset(at, value < 0 ? 0xff : 0, plan.wire_bytes);
+        at[0] = (uint8_t)value;
+    }
+    return blob;
+}
+
+static void
+lease(uint32_t slot, uint64_t bytes)
+{
+    fl_effect effect = { .kind = FL_FX_SLOT };
+    effect.slot.slot = slot;
+    effect.slot.bytes = bytes;
+    obey(&effect);
+}
+
+static void
+stage(uint32_t slot, fl_blob *blob)
+{
+    const size_t half = fl_blob_size(blob) / 2;
+    for (int part = 0; part < 2; part++) {
+        fl_effect effect = { .kind = FL_FX_STAGE };
+        effect.stage.slot = slot;
+        effect.stage.offset = part == 0 ? 0 : half;
+        fl_bytes body = fl_bytes_of(fl_blob_data(blob) + effect.stage.offset,
+                                    part == 0 ? half : fl_blob_size(blob) - half);
+        assert_true(fl_works_obey(works, &effect, body));
+    }
+}
+
+static fl_event
+verify(uint32_t slot, fl_hash hash, uint64_t weight)
+{
+    fl_effect effect = { .kind = FL_FX_VERIFY };
+    effect.verify.slot = slot;
+    effect.verify.hash = hash;
+    effect.verify.weight = weight;
+    fl_event event = *answer_of(&effect, FL_EV_VERIFIED);
+    assert_int_equal(event.verified.slot, slot);
+    return event;
+}
+
+static void
+fold(uint32_t slot)
+{
+    fl_effect effect = { .kind = FL_FX_FOLD };
+    effect.fold.slot = slot;
+    assert_int_equal(answer_of(&effect, FL_EV_FOLDED)->folded.slot, slot);
+}
+
+static fl_event
+finish(bool vector)
+{
+    fl_effect effect = { .kind = FL_FX_FINISH };
+    effect.finish.vector = vector;
+    effect.finish.blocks = 1;
+    return *answer_of(&effect, FL_EV_FINISHED);
+}
+
+//  A contribution from its slot into the sum.
+static void
+take(uint32_t slot, fl_blob *blob)
+{
+    lease(slot, fl_blob_size(blob));
+    stage(slot, blob);
+    assert_true(verify(slot, fl_hash_of(fl_blob_bytes(blob)), 1).verified.ok);
+    fold(slot);
+    lease(slot, 0);
+}
+
+// ---- a parent's work --------------------------------------------------------------------------
+static void
+what_was_staged_is_proved_folded_and_finished(void **state)
+{
+    (void)state;
+    clear(ELEMENTS);
+    fl_blob *one = wire_of(ELEMENTS, 3), *two = wire_of(ELEMENTS, -5);
+    fl_blob *sum = wire_of(ELEMENTS, -2);
+    take(0, one);
+    take(1, two);
+    fl_event event = finish(true);
+    assert_int_equal(event.finished.bytes, fl_blob_size(sum));
+    fl_blob *made = fl_vault_look(vault, event.finished.vec);
+    assert_non_null(made);
+    assert_memory_equal(fl_blob_data(made), fl_blob_data(sum), fl_blob_size(sum));
+    fl_hash hash = fl_hash_of(fl_blob_bytes(sum));
+    assert_true(fl_hash_equal(&event.finished.hash, &hash));
+    event = finish(false);
+    assert_int_equal(event.finished.vec, 0);
+    assert_true(fl_hash_equal(&event.finished.hash, &hash));
+    clear(ELEMENTS); // the same again is zeroed
+    fl_blob *nothing = wire_of(ELEMENTS, 0);
+    hash = fl_hash_of(fl_blob_bytes(nothing));
+    event = finish(false);
+    assert_true(fl_hash_equal(&event.finished.hash, &hash));
+    fl_blob_unref(&one);
+    fl_blob_unref(&two);
+    fl_blob_unref(&sum);
+    fl_blob_unref(&nothing);
+}
+
+static void
+a_long_sum_has_the_same_hash_with_and_without_its_vector(void **state)
+{
+    (void)state;
+    const uint64_t elements = 70001; // more than is finished at a time
+    clear(elements);
+    fl_blob *one = wire_of(elements, 9);
+    take(2, one);
+    fl_event with = finish(true), without = finish(false);
+    assert_true(fl_hash_equal(&with.finished.hash, &without.finished.hash));
+    fl_blob_unref(&one);
+}
+
+static void
+a_slot_without_disk_space_is_refused_as_such(void **state)
+{
+    (void)state;
+    fl_staging_close(&staging);
+    if (!place_on_disk("size=64k", false)) {
+        skip();
+    }
+    assert_int_equal(fl_staging_open(place, 4, &staging, &why), FL_OK);
+    fl_works_destroy(&works);
+    open_works("node-a", true);
+    clear(ELEMENTS);
+    fl_blob *blob = wire_of(ELEMENTS, 1);
+    lease(0, 1 << 20);
+    stage(0, blob); // goes nowhere
+    fl_event event = verify(0, fl_hash_of(fl_blob_bytes(blob)), 1);
+    assert_false(event.verified.ok);
+    assert_int_equal(event.verified.reason, FL_WHY_STORAGE);
+    take(0, blob); // a smaller one has room
+    fl_blob_unref(&blob);
+}
+
+static void
+what_is_applied_is_the_next_model(void **state)
+{
+    (void)state;
+    clear(ELEMENTS);
+    fl_blob *one = wire_of(ELEMENTS, 127);
+    take(0, one);
+    fl_effect effect = { .kind = FL_FX_APPLY };
+    effect.apply.weight = 1;
+    const fl_event *event = answer_of(&effect, FL_EV_APPLIED);
+    assert_true(event->applied.ok);
+    assert_int_equal(event->applied.model_bytes, 4);
+    assert_float_equal(event->applied.loss, 0.25, 0);
+    assert_float_equal(event->applied.accuracy, 0.75, 0);
+    assert_float_equal(applied_mean, 1.0, 1e-6);
+    assert_non_null(fl_vault_model(vault, &event->applied.model));
+    apply_says = false;
+    event = answer_of(&effect, FL_EV_APPLIED);
+    assert_false(event->applied.ok);
+    assert_int_equal(event->applied.model_bytes, 0);
+    fl_blob_unref(&one);
+}
+
+static void
+a_report_is_saved_with_its_lines(void **state)
+{
+    (void)state;
+    fl_roll_entry roll[2] = { { .outcome = FL_OUT_IN }, { .outcome = FL_OUT_LATE } };
+    fl_block_line blocks[2] = { { .block = 0, .members = 5 }, { .block = 1, .survivors = 4 } };
+    fl_report report = { .round = 6, .roll = roll, .roll_count = 2, .blocks = blocks,
+                         .block_count = 2 };
+    fl_effect effect = { .kind = FL_FX_SAVE };
+    effect.save.token = 99;
+    effect.save.what = FL_SAVE_CLOSE;
+    effect.save.report = &report;
+    obey(&effect);
+    memset(roll, 0, sizeof roll); // the machine's own again
+    memset(blocks, 0, sizeof blocks);
+    const fl_event *event = answer();
+    assert_int_equal(event->saved.token, 99);
+    assert_true(event->saved.ok);
+    assert_int_equal(saved_what, FL_SAVE_CLOSE);
+    assert_int_equal(saved.round, 6);
+    assert_int_equal(saved_roll[1].outcome, FL_OUT_LATE);
+    assert_int_equal(saved_blocks[0].members, 5);
+    assert_int_equal(saved_blocks[1].survivors, 4);
+    save_says = false;
+    report.roll_count = report.block_count = 0;
+    assert_false(answer_of(&effect, FL_EV_SAVED)->saved.ok);
+    fl_works_destroy(&works);
+    open_works("node-a", false); // one that keeps nothing has nothing to lose
+    assert_true(answer_of(&effect, FL_EV_SAVED)->saved.ok);
+}
+
+// ---- a child's work ---------------------------------------------------------------------------
+static void
+place_piece(uint64_t offset, const char *bytes, uint64_t total)
+{
+    fl_effect effect = { .kind = FL_FX_PLACE };
+    effect.place.offset = offset;
+    effect.place.total = total;
+    assert_true(fl_works_obey(works, &effect, fl_bytes_of(bytes, strlen(bytes))));
+}
+
+static fl_event
+check(const char *expected)
+{
+    fl_effect effect = { .kind = FL_FX_CHECK };
+    effect.check.hash = fl_hash_of(fl_bytes_of(expected, strlen(expected)));
+    fl_event event = *answer_of(&effect, FL_EV_MODEL);
+    assert_true(fl_hash_equal(&event.model.hash, &effect.check.hash));
+    return event;
+}
+
+static void
+a_model_comes_in_pieces_and_is_kept_when_its_hash_is_right(void **state)
+{
+    (void)state;
+    place_piece(0, "mo", 5);
+    place_piece(2, "del", 5);
+    fl_event event = check("model");
+    assert_true(event.model.ok);
+    fl_blob *held = fl_vault_model(vault, &event.model.hash);
+    assert_memory_equal(fl_blob_data(held), "model", 5);
+    place_piece(0, "modem", 5); // wrong bytes
+    event = check("modul");
+    assert_false(event.model.ok);
+    assert_null(fl_vault_model(vault, &event.model.hash));
+    assert_false(check("model").model.ok); // nothing was fetched since
+    place_piece(0, "xx", 5);
+    place_piece(0, "longer", 9); // begun anew
+    place_piece(6, "one", 9);
+    assert_true(check("longerone").model.ok);
+}
+
+static void
+put_model(void)
+{
+    place_piece(0, "model", 5);
+    assert_true(check("model").model.ok);
+}
+
+static fl_event
+train(void)
+{
+    fl_effect effect = { .kind = FL_FX_TRAIN };
+    effect.train.order = order_of(4, ELEMENTS);
+    fl_event event = *answer_of(&effect, FL_EV_TRAINED);
+    assert_int_equal(event.trained.round, 4);
+    return event;
+}
+
+static void
+training_gives_an_update_of_the_model_that_is_held(void **state)
+{
+    (void)state;
+    put_model();
+    fl_event event = train();
+    assert_int_equal(event.trained.reason, FL_WHY_NONE);
+    assert_int_equal(event.trained.samples, 77);
+    assert_int_equal(event.trained.stats[FL_STAT_SAMPLES], 77);
+    fl_blob *update = fl_vault_look(vault, event.trained.update);
+    assert_int_equal(fl_blob_size(update), ELEMENTS * sizeof(float));
+    assert_float_equal(((const float *)(const void *)fl_blob_data(update))[ELEMENTS - 1], 0.5, 0);
+    fl_effect drop = { .kind = FL_FX_DROP };
+    drop.drop.vec = event.trained.update;
+    obey(&drop);
+    assert_int_equal(fl_vault_vectors(vault), 0);
+    obey(&(fl_effect){ .kind = FL_FX_CANCEL });
+    assert_true(cancelled);
+}
+
+static void
+training_that_fails_says_why_and_leaves_no_update(void **state)
+{
+    (void)state;
+    assert_int_equal(train().trained.reason, FL_WHY_MODEL); // it is not held here
+    put_model();
+    static const struct {
+        fl_status status;
+        fl_reason reason;
+    } rows[] = { { FL_MISMATCH, FL_WHY_MODEL },
+                 { FL_MISSING, FL_WHY_NO_DATA },
+                 { FL_BUSY, FL_WHY_ABORTED },
+                 { FL_IO, FL_WHY_TRAINER } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        train_says = rows[i].status;
+        fl_event event = train();
+        assert_int_equal(event.trained.reason, rows[i].reason);
+        assert_int_equal(event.trained.update, 0);
+    }
+    assert_int_equal(fl_vault_vectors(vault), 0);
+}
+
+static fl_vec
+put_update(float value, uint64_t elements)
+{
+    fl_blob *blob = fl_blob_new(elements * sizeof(float));
+    float *values = (float *)(void *)fl_blob_data(blob);
+    for (uint64_t i = 0; i < elements; i++) {
+        values[i] = value;
+    }
+    return fl_vault_put(vault, &blob);
+}
+
+static fl_event
+encode(fl_vec update, uint64_t round)
+{
+    fl_effect effect = { .kind = FL_FX_ENCODE };
+    effect.encode.update = update;
+    effect.encode.weight = 2;
+    effect.encode.order = order_of(round, ELEMENTS);
+    return *answer_of(&effect, FL_EV_ENCODED);
+}
+
+static void
+the_same_update_in_the_same_round_is_encoded_to_the_same_bytes(void **state)
+{
+    (void)state;
+    fl_vec update = put_update(0.3f, ELEMENTS); // between two steps: the dither decides
+    fl_event first = encode(update, 1), again = encode(update, 1), next = encode(update, 2);
+    assert_int_equal(first.encoded.reason, FL_WHY_NONE);
+    assert_int_equal(first.encoded.bytes, ELEMENTS * plan.wire_bytes);
+    fl_hash hash = fl_hash_of(fl_blob_bytes(fl_vault_look(vault, first.encoded.vec)));
+    assert_true(fl_hash_equal(&first.encoded.hash, &hash));
+    assert_true(fl_hash_equal(&again.encoded.hash, &hash));
+    assert_false(fl_hash_equal(&next.encoded.hash, &hash));
+    fl_works_destroy(&works);
+    open_works("node-b", true); // another device, another dither
+    fl_event other = encode(update, 1);
+    assert_false(fl_hash_equal(&other.encoded.hash, &hash));
+}
+
+static void
+what_is_clipped_is_counted_and_what_is_no_number_is_refused(void **state)
+{
+    (void)state;
+    fl_event event = encode(put_update(3.0f, ELEMENTS), 1);
+    assert_int_equal(event.encoded.reason, FL_WHY_NONE);
+    assert_int_equal(event.encoded.saturated, ELEMENTS);
+    event = encode(put_update(NAN, ELEMENTS), 1);
+    assert_int_equal(event.encoded.reason, FL_WHY_NAN);
+    assert_int_equal(event.encoded.vec, 0);
+    event = encode(put_update(1.0f, ELEMENTS - 1), 1); // of another plan
+    assert_int_equal(event.encoded.reason, FL_WHY_STORAGE);
+}
+
+// ---- the rest ---------------------------------------------------------------------------------
+static void
+what_concerns_lanes_or_the_log_is_not_of_works(void **state)
+{
+    (void)state;
+    static const fl_effect_kind others[] = { FL_FX_SEND, FL_FX_PUSH, FL_FX_SERVE, FL_FX_LANE,
+                                             FL_FX_RECONNECT, FL_FX_EXPEL, FL_FX_NOTE };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const fl_effect effect = { .kind = others[i] };
+        assert_false(fl_works_obey(works, &effect, fl_bytes_of(NULL, 0)));
+    }
+}
+
+static void
+what_is_asked_of_a_crew_that_stops_is_forgotten(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
+    fl_effect effect = { .kind = FL_FX_ENCODE };
+    effect.encode.update = put_update(1.0f, ELEMENTS);
+    effect.encode.order = order_of(1, ELEMENTS);
+    obey(&effect);
+    assert_int_equal(fl_works_running(works), 0);
+    assert_int_equal(posts, 0);
+}
+
+#define working(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        working(what_was_staged_is_proved_folded_and_finished),
+        working(a_long_sum_has_the_same_hash_with_and_without_its_vector),
+        working(a_slot_without_disk_space_is_refused_as_such),
+        working(what_is_applied_is_the_next_model),
+        working(a_report_is_saved_with_its_lines),
+        working(a_model_comes_in_pieces_and_is_kept_when_its_hash_is_right),
+        working(training_gives_an_update_of_the_model_that_is_held),
+        working(training_that_fails_says_why_and_leaves_no_update),
+        working(the_same_update_in_the_same_round_is_encoded_to_the_same_bytes),
+        working(what_is_clipped_is_counted_and_what_is_no_number_is_refused),
+        working(what_concerns_lanes_or_the_log_is_not_of_works),
+        working(what_is_asked_of_a_crew_that_stops_is_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

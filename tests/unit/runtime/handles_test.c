@@ -1,0 +1,150 @@
+#include "common/runtime/handles.h"
+
+#include "tests/support/unit.h"
+
+static fl_vault *vault;
+
+static int
+start(void **state)
+{
+    (void)state;
+    vault = fl_vault_new();
+    return vault == NULL;
+}
+
+static int
+end(void **state)
+{
+    (void)state;
+    fl_vault_destroy(&vault);
+    return vault != NULL;
+}
+
+static fl_blob *
+blob_of(uint8_t value)
+{
+    fl_blob *blob = fl_blob_new(4);
+    fl_blob_data(blob)[0] = value;
+    return blob;
+}
+
+static fl_vec
+put(uint8_t value)
+{
+    fl_blob *blob = blob_of(value);
+    fl_vec vec = fl_vault_put(vault, &blob);
+    assert_null(blob);
+    return vec;
+}
+
+static void
+put_model(uint8_t number)
+{
+    const fl_hash hash = { { number } };
+    fl_blob *blob = blob_of(number);
+    fl_vault_put_model(vault, &hash, &blob);
+    assert_null(blob);
+}
+
+static bool
+holds_model(uint8_t number)
+{
+    const fl_hash hash = { { number } };
+    fl_blob *blob = fl_vault_model(vault, &hash);
+    return blob != NULL && fl_blob_data(blob)[0] == number;
+}
+
+static void
+a_vector_is_found_by_its_number_until_it_is_dropped(void **state)
+{
+    (void)state;
+    fl_vec first = put(1), second = put(2);
+    assert_int_not_equal(first, 0);
+    assert_int_not_equal(first, second);
+    assert_int_equal(fl_blob_data(fl_vault_look(vault, first))[0], 1);
+    assert_int_equal(fl_blob_data(fl_vault_look(vault, second))[0], 2);
+    assert_int_equal(fl_vault_vectors(vault), 2);
+    fl_vault_drop(vault, first);
+    assert_null(fl_vault_look(vault, first));
+    assert_int_equal(fl_vault_vectors(vault), 1);
+    assert_true(put(3) > second); // a number is never given twice
+}
+
+static void
+a_number_of_nothing_finds_nothing(void **state)
+{
+    (void)state;
+    assert_null(fl_vault_look(vault, 0));
+    assert_null(fl_vault_look(vault, 77));
+    assert_int_equal(fl_vault_vectors(vault), 0);
+}
+
+static void
+s_one_too_many(void)
+{
+    for (int i = 0; i <= FL_VAULT_VECTORS_MAX; i++) {
+        (void)put(0);
+    }
+}
+
+static void
+s_drop_twice(void)
+{
+    fl_vec vec = put(1);
+    fl_vault_drop(vault, vec);
+    fl_vault_drop(vault, vec);
+}
+
+static void
+a_leak_and_a_double_drop_are_ours_and_panic(void **state)
+{
+    (void)state;
+    assert_true(unit_dies(s_one_too_many));
+    assert_true(unit_dies(s_drop_twice));
+    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+        (void)put(0);
+    }
+    assert_int_equal(fl_vault_vectors(vault), FL_VAULT_VECTORS_MAX);
+}
+
+static void
+the_newest_model_is_kept(void **state)
+{
+    (void)state;
+    const fl_hash nothing = { { 0 } };
+    assert_null(fl_vault_model(vault, &nothing));
+    assert_false(holds_model(1));
+    put_model(1);
+    assert_true(holds_model(1));
+    put_model(2);
+    assert_false(holds_model(1));
+    assert_true(holds_model(2));
+}
+
+static void
+a_model_lives_as_long_as_a_job_that_reads_it(void **state)
+{
+    (void)state;
+    const fl_hash first = { { 1 } };
+    put_model(1);
+    fl_blob *held = fl_blob_ref(fl_vault_model(vault, &first));
+    put_model(2);
+    put_model(2); // the same again
+    assert_true(holds_model(2));
+    assert_int_equal(fl_blob_data(held)[0], 1);
+    fl_blob_unref(&held);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_vector_is_found_by_its_number_until_it_is_dropped, start,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_number_of_nothing_finds_nothing, start, end),
+        cmocka_unit_test_setup_teardown(a_leak_and_a_double_drop_are_ours_and_panic, start, end),
+        cmocka_unit_test_setup_teardown(the_newest_model_is_kept, start, end),
+        cmocka_unit_test_setup_teardown(a_model_lives_as_long_as_a_job_that_reads_it, start, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,421 @@
+//  The member's half over time: tasks and updates that it takes or not, frames of other rounds,
+//  deaths between any two steps, and what is left of a round when it is over.
+#include "tests/support/unit.h"
+
+#include "tests/support/secagg.h"
+
+#include <string.h>
+
+#include "common/secagg/client_inside.h"
+#include "common/wire/codec.h"
+
+enum { VICTIM = 1 };
+
+static fl_reason refused;
+static uint32_t keys_said;
+
+static bool
+s_listen(masked_world *world, int32_t from, int32_t to, fl_message *message)
+{
+    (void)world;
+    (void)to;
+    if (from == VICTIM) {
+        keys_said += message->verb == FL_KEYS;
+        refused = message->verb == FL_REFUSED ? message->refused.reason : refused;
+    }
+    return true;
+}
+
+// ---- tasks -----------------------------------------------------------------------------------
+static fl_reason
+s_begin(masked_world *world, const fl_task *task)
+{
+    fl_reason reason = fl_masking_member_begin(world->member[0].machine, task, &world->parent,
+                                               world->now + 5000, world->now, world->out);
+    masked_obey(world, 0);
+    return reason;
+}
+
+static void
+a_task_below_what_a_member_asks_for_is_refused(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    fl_task task = world->task;
+    task.order.plan.masking = FL_MASKING_HONEST;
+    assert_int_equal(s_begin(world, &task), FL_WHY_POLICY_REFUSED);
+    task.order.plan.masking = FL_MASKING_NONE;
+    task.order.plan.block_max = 0;
+    task.order.plan.step_ms = 0;
+    assert_int_equal(s_begin(world, &task), FL_WHY_POLICY_REFUSED);
+    assert_false(fl_masking_member_open(world->member[0].machine, &task.order.plan));
+    task = world->task;
+    task.order.plan.weight_max = UINT32_MAX;
+    assert_int_equal(s_begin(world, &task), FL_WHY_PLAN);
+    assert_int_equal(fl_masking_member_step_of(world->member[0].machine), FL_MASKING_IDLE);
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE); // heard again
+    task = world->task;
+    task.order.plan.clip = 2;
+    assert_int_equal(s_begin(world, &task), FL_WHY_EQUIVOCATION);
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_STALE); // burnt is burnt
+    masked_next_round(world, 2, false);
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    world->parent = identity_node("edge-b");
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_EQUIVOCATION); // of another parent
+    masked_destroy(&world);
+}
+
+static void
+an_update_is_judged_before_it_is_masked(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    fl_masking_member *machine = world->member[0].machine;
+    fl_masking_input good = { .vec = 1,
+                              .elements = plan.elements,
+                              .weight = 1,
+                              .count = 1,
+                              .base = world->task.order.model };
+    fl_masking_input bad = good;
+    assert_int_equal(fl_masking_member_trained(machine, &good, 0, world->out), FL_WHY_LATE);
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    bad.weight = 0;
+    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    bad.count = 0;
+    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    bad.count = 1;
+    bad.weight = plan.weight_max + 1;
+    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    bad = good;
+    bad.elements++;
+    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    bad = good;
+    bad.base.bytes[0] ^= 1;
+    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_BASE);
+    assert_int_equal(fl_masking_member_trained(machine, &good, 0, world->out), FL_WHY_NONE);
+    assert_int_equal(fl_masking_member_trained(machine, &good, 0, world->out), FL_WHY_LATE);
+    masked_destroy(&world);
+}
+
+// ---- strangers, replays, restarts ------------------------------------------------------------
+enum { TAPE_MAX = 256 };
+static struct {
+    int32_t to;
+    fl_blob *frame;
+} tape[TAPE_MAX];
+static uint32_t taped;
+
+static bool
+s_tape(masked_world *world, int32_t from, int32_t to, fl_message *message)
+{
+    (void)world;
+    if (from < 0 && taped < TAPE_MAX) {
+        tape[taped].to = to;
+        tape[taped++].frame = fl_encode(message, 0);
+    }
+    return true;
+}
+
+//  Hear frame `i` of the tape, with its envelope as it was or moved into this round.
+static void
+s_replay(masked_world *world, uint32_t i, bool moved, uint32_t block)
+{
+    fl_message message;
+    fl_codec_result result = fl_decode(fl_blob_bytes(tape[i].frame), 0, &message);
+    assert_int_equal(result.code, FL_CODEC_OK);
+    message.round = moved ? world->task.order.round : message.round;
+    message.dealt.block += block; // the first member of them all
+    masked_say(world, VICTIM, &message);
+}
+
+static void
+frames_of_another_round_block_or_run_change_nothing(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(5);
+    masked_world *world = masked_new(&plan, 5);
+    taped = 0;
+    world->hook = s_tape;
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    masked_next_round(world, 2, false);
+    world->hook = NULL;
+    masked_open(world);
+    fl_masking_member *machine = world->member[VICTIM].machine;
+    uint32_t steps = 0;
+    do { // in every state, each frame of the round before; dealings of another block too
+        fl_masking_step step = fl_masking_member_step_of(machine);
+        for (uint32_t i = 0; i < taped; i++) {
+            s_replay(world, i, false, 0);
+            assert_int_equal(fl_masking_member_step_of(machine), step);
+        }
+        steps++;
+    } while (masked_deliver(world));
+    assert_true(steps > 20);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_true(masked_sum_exact(world));
+    for (uint32_t i = 0; i < taped; i++) {
+        fl_blob_unref(&tape[i].frame);
+    }
+    masked_destroy(&world);
+}
+
+static void
+frames_moved_into_this_round_never_give_a_wrong_sum(void **state)
+{
+    (void)state;
+    for (uint32_t due = 0; due < 5; due++) {
+        masked_plan plan = masked_plan_small(5);
+        masked_world *world = masked_new(&plan, 5);
+        taped = 0;
+        world->hook = s_tape;
+        masked_open(world);
+        assert_int_equal(masked_run(world), FL_WHY_NONE);
+        masked_next_round(world, 2, false);
+        world->hook = NULL;
+        masked_open(world);
+        uint32_t delivered = 0;
+        while (masked_deliver(world) && delivered++ < due * 8) {
+        }
+        for (uint32_t i = 0; i < taped; i++) {
+            s_replay(world, i, true, due % 2);
+        }
+        bool exact = masked_run(world) == FL_WHY_NONE;
+        assert_int_equal(masked_sum_exact(world), exact);
+        for (uint32_t i = 0; i < taped; i++) {
+            fl_blob_unref(&tape[i].frame);
+        }
+        masked_destroy(&world);
+    }
+}
+
+static void
+a_member_killed_between_any_two_steps_never_masks_twice(void **state)
+{
+    (void)state;
+    for (uint32_t kill = 0;; kill++) {
+        masked_plan plan = masked_plan_small(5);
+        masked_world *world = masked_new(&plan, 5);
+        uint32_t delivered = 0;
+        masked_open(world);
+        while (delivered < kill && masked_deliver(world)) {
+            delivered++;
+        }
+        bool over = delivered < kill;
+        masked_restart_member(world, VICTIM);
+        masked_begin(world, VICTIM); // the task comes again
+        masked_train(world, VICTIM);
+        world->member[VICTIM].silent = false;
+        fl_reason reason = masked_run(world);
+        assert_true(world->member[VICTIM].masks <= 1);
+        assert_int_equal(masked_sum_exact(world), reason == FL_WHY_NONE);
+        masked_destroy(&world);
+        if (over) {
+            assert_true(kill > 20);
+            return;
+        }
+    }
+}
+
+// ---- time, storage, secrets ------------------------------------------------------------------
+static void
+what_is_not_answered_is_said_again_and_given_up_in_the_end(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    keys_said = 0;
+    world->hook = s_listen;
+    masked_begin(world, VICTIM);
+    fl_masking_member *machine = world->member[VICTIM].machine;
+    for (uint32_t i = 1; i < 4; i++) {
+        world->now = fl_masking_member_deadline(machine);
+        if (i < 2) {
+            fl_masking_member_tick(machine, world->now - 1, world->out);
+            masked_obey(world, VICTIM);
+            assert_int_equal(keys_said, i);
+        }
+        fl_masking_member_tick(machine, world->now, world->out);
+        masked_obey(world, VICTIM);
+    }
+    assert_int_equal(refused, FL_WHY_SILENT);
+    assert_true(fl_masking_member_deadline(machine) == FL_NEVER);
+    fl_masking_member_again(machine, world->now, world->out);
+    assert_int_equal(fl_outbox_count(world->out), 0); // nothing to say
+    masked_destroy(&world);
+}
+
+static void
+a_task_heard_again_with_more_time_is_given_more(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    fl_masking_member *machine = world->member[0].machine;
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    fl_time until = world->now + 5000;
+    assert_int_equal(fl_masking_member_deadline(machine), until); // `again` is far away
+    world->now -= 100;
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    assert_int_equal(fl_masking_member_deadline(machine), until); // not less
+    world->now += 800;
+    assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
+    assert_int_equal(fl_masking_member_deadline(machine), until + 700);
+    masked_destroy(&world);
+}
+
+static void
+s_under_in_a_round(void)
+{
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    (void)s_begin(world, &world->task);
+    fl_masking_member_under(world->member[0].machine, 2);
+}
+
+static void
+another_hop_is_signed_and_judged_by_and_never_within_a_round(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    plan.hop = 2;
+    masked_world *world = masked_new(&plan, 5);
+    for (uint32_t i = 0; i < 3; i++) {
+        world->member[i].conf.hop = 1;
+        masked_restart_member(world, i);
+        fl_masking_member_under(world->member[i].machine, 2);
+    }
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    masked_next_round(world, 2, false);
+    fl_masking_member_end(world->member[0].machine, FL_WHY_NONE, world->out);
+    masked_obey(world, 0);
+    fl_masking_member_under(world->member[0].machine, 1);
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_ROSTER_TOO_SMALL); // its keys are of another hop
+    masked_destroy(&world);
+    assert_true(unit_dies(s_under_in_a_round));
+}
+
+static bool
+s_all_zero(const void *bytes, size_t size)
+{
+    uint8_t sum = 0;
+    for (size_t i = 0; i < size; i++) {
+        sum |= ((const uint8_t *)bytes)[i];
+    }
+    return sum == 0;
+}
+
+static void
+secrets_are_gone_when_a_round_ends(void **state)
+{
+    (void)state;
+    for (uint32_t steps = 0; steps < 60; steps += 3) {
+        masked_plan plan = masked_plan_small(4);
+        masked_world *world = masked_new(&plan, 5);
+        fl_masking_member *machine = world->member[VICTIM].machine;
+        masked_open(world);
+        assert_false(s_all_zero(machine->secrets, sizeof *machine->secrets)); // it can fail
+        for (uint32_t i = 0; i < steps; i++) {
+            (void)masked_deliver(world);
+        }
+        if (fl_masking_member_step_of(machine) >= FL_MASKING_MASKED) {
+            assert_true(s_all_zero(machine->secrets->msk, sizeof machine->secrets->msk));
+            assert_true(s_all_zero(machine->secrets->seeds, sizeof machine->secrets->seeds));
+        }
+        fl_masking_member_end(machine, FL_WHY_NONE, world->out);
+        masked_obey(world, VICTIM);
+        assert_true(s_all_zero(machine->secrets, sizeof *machine->secrets));
+        assert_true(s_all_zero(machine->shares, sizeof machine->shares));
+        fl_masking_upload upload;
+        assert_false(fl_masking_member_upload(machine, &upload));
+        masked_destroy(&world);
+    }
+}
+
+static void
+a_mark_that_cannot_be_kept_burns_before_a_byte_is_masked(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = masked_new(&plan, 5);
+    fl_masking_member *machine = world->member[VICTIM].machine;
+    masked_open(world);
+    while (fl_masking_member_step_of(machine) != FL_MASKING_READY) {
+        assert_true(masked_deliver(world));
+    }
+    fl_message message = masked_message(world, FL_MASKSET);
+    message.maskset.block = 3;
+    message.maskset.members = 7;
+    fl_masking_member_hear(machine, &message, IDENTITY_NOW, world->now, world->out);
+    const fl_effect *effect = fl_outbox_at(world->out, 0);
+    assert_int_equal(effect->kind, FL_FX_KEEP);
+    uint64_t token = effect->keep.token;
+    assert_false(fl_masking_member_saved(machine, 7, true, world->now, world->out));
+    fl_outbox_reset(world->out);
+    assert_true(fl_masking_member_saved(machine, token, false, world->now, world->out));
+    for (uint32_t i = 0; i < fl_outbox_count(world->out); i++) {
+        assert_int_not_equal(fl_outbox_at(world->out, i)->kind, FL_FX_MASK);
+    }
+    fl_masking_outcome how;
+    assert_true(fl_masking_member_outcome(machine, &how));
+    assert_true(how.burnt && !how.spent && how.reason == FL_WHY_STORAGE);
+    assert_false(fl_masking_member_outcome(machine, &how));
+    masked_destroy(&world);
+}
+
+static void
+a_model_may_be_opened_again_as_configured(void **state)
+{
+    (void)state;
+    for (uint32_t after = 0; after < 3; after++) {
+        masked_plan plan = masked_plan_small(5);
+        masked_world *world = masked_new(&plan, 5);
+        for (uint32_t i = 0; i < 5; i++) {
+            world->member[i].conf.reopen_after = after;
+            masked_restart_member(world, i);
+        }
+        masked_open(world);
+        assert_int_equal(masked_run(world), FL_WHY_NONE);
+        masked_next_round(world, 2, true);
+        masked_open(world);
+        assert_int_equal(masked_run(world), FL_WHY_NONE); // the same survivors again
+        masked_next_round(world, 3, true);
+        world->member[4].drop = MASKED_BEFORE_UPLOAD;
+        masked_open(world);
+        assert_int_equal(masked_run(world), after == 1 ? FL_WHY_NONE : FL_WHY_TOO_FEW_ACKS);
+        masked_destroy(&world);
+    }
+}
+
+static void
+steps_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(fl_masking_step_name(FL_MASKING_IDLE), "idle");
+    assert_string_equal(fl_masking_step_name(FL_MASKING_OPENED), "opened");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_task_below_what_a_member_asks_for_is_refused),
+        cmocka_unit_test(an_update_is_judged_before_it_is_masked),
+        cmocka_unit_test(frames_of_another_round_block_or_run_change_nothing),
+        cmocka_unit_test(frames_moved_into_this_round_never_give_a_wrong_sum),
+        cmocka_unit_test(a_member_killed_between_any_two_steps_never_masks_twice),
+        cmocka_unit_test(what_is_not_answered_is_said_again_and_given_up_in_the_end),
+        cmocka_unit_test(a_task_heard_again_with_more_time_is_given_more),
+        cmocka_unit_test(another_hop_is_signed_and_judged_by_and_never_within_a_round),
+        cmocka_unit_test(secrets_are_gone_when_a_round_ends),
+        cmocka_unit_test(a_mark_that_cannot_be_kept_burns_before_a_byte_is_masked),
+        cmocka_unit_test(a_model_may_be_opened_again_as_configured),
+        cmocka_unit_test(steps_have_names),
+    };
+    return cmocka_run_group_tests_name("core/masking_member_life", tests, NULL, NULL);
+}
