@@ -8,14 +8,14 @@
 #include "common/config/clock.h"
 #include "common/config/exit_codes.h"
 
-struct fl_office {
-    fl_office_conf conf;
+struct fl_authority_service {
+    fl_authority_service_conf conf;
 };
 
-fl_office *
-fl_office_new(const fl_office_conf *conf)
+fl_authority_service *
+fl_authority_service_new(const fl_authority_service_conf *conf)
 {
-    fl_office *self = calloc(1, sizeof *self);
+    fl_authority_service *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->conf = *conf;
     }
@@ -23,7 +23,7 @@ fl_office_new(const fl_office_conf *conf)
 }
 
 void
-fl_office_destroy(fl_office **self_p)
+fl_authority_service_destroy(fl_authority_service **self_p)
 {
     free(*self_p);
     *self_p = NULL;
@@ -31,23 +31,24 @@ fl_office_destroy(fl_office **self_p)
 
 // ---- enrolment --------------------------------------------------------------------------------
 typedef struct application {
-    fl_office *office;
+    fl_authority_service *office;
     uint64_t ticket;
-    fl_request request;
-    fl_relay_answer answer;
+    fl_enrol_request request;
+    fl_enrol_relay_answer answer;
 } application;
 
 static void
 s_sign(void *arg)
 {
     application *application_of = arg;
-    const fl_office_conf *conf = &application_of->office->conf;
-    fl_registrar_sign(conf->authority, conf->ledger, &application_of->request, fl_clock_wall_s(),
-                      conf->life_s, conf->shards, &application_of->answer);
+    const fl_authority_service_conf *conf = &application_of->office->conf;
+    fl_enrol_issue_sign(conf->authority, conf->ledger, &application_of->request, fl_clock_wall_s(),
+                        conf->life_s, conf->shards, &application_of->answer);
 }
 
 static void
-s_tell(fl_office *self, uint64_t ticket, const fl_node *node, const fl_relay_answer *answer)
+s_tell(fl_authority_service *self, uint64_t ticket, const fl_name *node,
+       const fl_enrol_relay_answer *answer)
 {
     const fl_event wake = { .kind = FL_EV_TICK };
     bool granted = answer->reason == FL_WHY_NONE;
@@ -58,8 +59,8 @@ s_tell(fl_office *self, uint64_t ticket, const fl_node *node, const fl_relay_ans
                fl_log_text("reason", fl_reason_name(answer->reason)),
                fl_log_text("why", answer->text));
     }
-    fl_relay_enrolled(fl_station_relay(self->conf.station), ticket, answer);
-    if (fl_station_post(self->conf.station, &wake) != FL_OK) {
+    fl_enrol_relay_enrolled(fl_node_relay(self->conf.station), ticket, answer);
+    if (fl_node_post(self->conf.station, &wake) != FL_OK) {
         fl_log(FL_LOG_WARN, "busy", fl_log_text("for", "an enrolment: it goes out a step later"));
     }
 }
@@ -77,7 +78,7 @@ s_signed(void *arg, bool ran)
 }
 
 bool
-fl_office_enrol(fl_office *self, uint64_t ticket, fl_bytes sealed)
+fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes sealed)
 {
     application *made = calloc(1, sizeof *made);
     if (made == NULL) {
@@ -85,14 +86,14 @@ fl_office_enrol(fl_office *self, uint64_t ticket, fl_bytes sealed)
     }
     made->office = self;
     made->ticket = ticket;
-    if (!fl_registrar_open(self->conf.authority, sealed, fl_clock_wall_s(),
-                           fl_identity_denied(self->conf.identity), &made->request,
-                           &made->answer)) {
+    if (!fl_enrol_issue_open(self->conf.authority, sealed, fl_clock_wall_s(),
+                             fl_identity_denied(self->conf.identity), &made->request,
+                             &made->answer)) {
         s_signed(made, true);
         return true;
     }
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_sign, .done = s_signed, .arg = made };
-    if (fl_crew_add(fl_station_crew(self->conf.station), &job) != FL_OK) {
+    if (fl_workers_add(fl_node_crew(self->conf.station), &job) != FL_OK) {
         s_signed(made, false);
         return false;
     }
@@ -101,7 +102,7 @@ fl_office_enrol(fl_office *self, uint64_t ticket, fl_bytes sealed)
 
 // ---- revocation -------------------------------------------------------------------------------
 typedef struct act {
-    fl_office *office;
+    fl_authority_service *office;
     fl_blob *list;
     uint64_t version;
 } act;
@@ -110,7 +111,7 @@ static void
 s_put_list(fl_question *question)
 {
     act *act_of = question->self;
-    const fl_office_conf *conf = &act_of->office->conf;
+    const fl_authority_service_conf *conf = &act_of->office->conf;
     fl_denied denied = { .node = question->node, .lifted = question->number != 0 };
     fl_why why;
     fl_status status = fl_ledger_deny_put(conf->ledger, act_of->version,
@@ -124,13 +125,13 @@ s_put_list(fl_question *question)
                    denied.lifted ? "admitted again" : "revoked",
                    unknown ? "; no node of that name has enrolled: is it spelt right?" : "");
     question->code = status == FL_OK ? 0 : 1;
-    question->json = status == FL_OK ? fl_view_said(text) : fl_view_error(why.text);
+    question->json = status == FL_OK ? fl_said_json(text) : fl_error_json(why.text);
     fl_blob_unref(&act_of->list);
     free(act_of);
 }
 
 static void
-s_change(fl_office *self, uint32_t ticket, const fl_node *node, bool admit)
+s_change(fl_authority_service *self, uint32_t ticket, const fl_name *node, bool admit)
 {
     fl_identity *identity = self->conf.identity;
     fl_status status = admit ? fl_identity_admit(identity, node) : fl_identity_deny(identity, node);
@@ -143,7 +144,7 @@ s_change(fl_office *self, uint32_t ticket, const fl_node *node, bool admit)
                                                   : ": out of memory";
         char text[FL_TEXT_MAX];
         (void)snprintf(text, sizeof text, "%s%s", node->name, what);
-        fl_desk_say(self->conf.desk, ticket, so ? 0 : 1, text);
+        fl_queries_say(self->conf.desk, ticket, so ? 0 : 1, text);
         return;
     }
     act *act_of = calloc(1, sizeof *act_of);
@@ -151,16 +152,17 @@ s_change(fl_office *self, uint32_t ticket, const fl_node *node, bool admit)
     act_of->office = self;
     act_of->list = fl_blob_copy(fl_identity_deny_bytes(identity));
     act_of->version = fl_identity_deny_version(identity);
-    const fl_question question = { .ticket = ticket, .node = *node, .number = admit,
-                                   .self = act_of, .work = s_put_list };
-    fl_desk_put(self->conf.desk, &question);
+    const fl_question question = {
+        .ticket = ticket, .node = *node, .number = admit, .self = act_of, .work = s_put_list
+    };
+    fl_queries_put(self->conf.desk, &question);
 }
 
 // ---- certificates -----------------------------------------------------------------------------
 static void
 s_find_certificate(fl_question *question)
 {
-    const fl_office *self = question->self;
+    const fl_authority_service *self = question->self;
     char hex[2 * FL_CERT_BYTES_MAX + 1];
     fl_issued issued;
     fl_why why;
@@ -168,28 +170,29 @@ s_find_certificate(fl_question *question)
     if (status == FL_OK) {
         fl_hex(issued.certificate, issued.certificate_bytes, hex);
     }
-    question->code = status == FL_OK ? FL_EXIT_OK
+    question->code = status == FL_OK        ? FL_EXIT_OK
                      : status == FL_MISSING ? FL_EXIT_MISSING
                                             : FL_EXIT_FAILED;
-    question->json = status == FL_OK ? fl_view_said(hex) : fl_view_error(why.text);
+    question->json = status == FL_OK ? fl_said_json(hex) : fl_error_json(why.text);
 }
 
 bool
-fl_office_ask(fl_office *self, uint32_t ticket, const fl_ask *ask)
+fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_ask *ask)
 {
     bool revoke = strcmp(ask->verb, "revoke") == 0;
     bool admit = strcmp(ask->verb, "admit") == 0;
     bool certificate = strcmp(ask->verb, "certificate") == 0;
-    fl_node node;
+    fl_name node;
     if (!revoke && !admit && !certificate) {
         return false;
     }
-    if (!fl_node_parse(ask->argument, &node)) {
-        fl_desk_say(self->conf.desk, ticket, FL_EXIT_USAGE, "that is no node name");
+    if (!fl_name_parse(ask->argument, &node)) {
+        fl_queries_say(self->conf.desk, ticket, FL_EXIT_USAGE, "that is no node name");
     } else if (certificate) {
-        const fl_question question = { .ticket = ticket, .node = node, .self = self,
-                                       .work = s_find_certificate };
-        fl_desk_put(self->conf.desk, &question);
+        const fl_question question = {
+            .ticket = ticket, .node = node, .self = self, .work = s_find_certificate
+        };
+        fl_queries_put(self->conf.desk, &question);
     } else {
         s_change(self, ticket, &node, admit);
     }

@@ -25,7 +25,7 @@ s_check(const fl_samples *samples, const fl_shape *shape, fl_why *why)
 
 static fl_status
 s_score(fl_network *network, const float *parameters, const fl_samples *test, fl_watch *watch,
-        fl_reference *result)
+        fl_central_baseline *result)
 {
     fl_score score;
     fl_status status = fl_assess(network, test, parameters, watch, &score);
@@ -37,8 +37,8 @@ s_score(fl_network *network, const float *parameters, const fl_samples *test, fl
 }
 
 fl_status
-fl_reference_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test, fl_watch *watch,
-                      fl_reference *result, fl_why *why)
+fl_central_baseline_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test, fl_watch *watch,
+                             fl_central_baseline *result, fl_why *why)
 {
     fl_safetensors file;
     fl_shape shape;
@@ -66,9 +66,9 @@ fl_reference_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test, fl_wa
 }
 
 fl_status
-fl_reference_train(const fl_shape *shape, fl_gemm gemm, const fl_recipe *recipe,
-                   const fl_samples *train, const fl_samples *test, fl_watch *watch,
-                   fl_reference *result, fl_why *why)
+fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_recipe *recipe,
+                          const fl_samples *train, const fl_samples *test, fl_watch *watch,
+                          fl_central_baseline *result, fl_why *why)
 {
     fl_status status = s_check(train, shape, why);
     if (status == FL_OK) {

@@ -8,22 +8,22 @@
 #include "cloud/central_baseline.h"
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
-#include "common/runtime/durable.h"
 #include "common/model/safetensors.h"
+#include "common/runtime/durable.h"
 
 enum { RANGE = 1 << 14 }; // elements of the mean in hand at a time
 
-struct fl_server {
-    fl_server_conf conf;
-    fl_blob *model;        // the newest; durable but between apply and save
-    fl_hash hash;          // of it, once it was made here
-    fl_safetensors file;   // a view of it
+struct fl_global_model {
+    fl_global_model_conf conf;
+    fl_blob *model;      // the newest; durable but between apply and save
+    fl_hash hash;        // of it, once it was made here
+    fl_safetensors file; // a view of it
     float mean[RANGE];
     fl_optimizer *optimizer;
 };
 
 static fl_status
-s_restore(fl_server *self, fl_bytes state, fl_why *why)
+s_restore(fl_global_model *self, fl_bytes state, fl_why *why)
 {
     uint64_t count = 0;
     float *kept = fl_optimizer_state(self->optimizer, &count);
@@ -42,11 +42,11 @@ s_restore(fl_server *self, fl_bytes state, fl_why *why)
 }
 
 fl_status
-fl_server_new(const fl_server_conf *conf, fl_blob *model, fl_bytes optimizer_state,
-              fl_server **server, fl_why *why)
+fl_global_model_new(const fl_global_model_conf *conf, fl_blob *model, fl_bytes optimizer_state,
+                    fl_global_model **server, fl_why *why)
 {
     *server = NULL;
-    fl_server *self = calloc(1, sizeof *self);
+    fl_global_model *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
@@ -64,7 +64,7 @@ fl_server_new(const fl_server_conf *conf, fl_blob *model, fl_bytes optimizer_sta
         status = s_restore(self, optimizer_state, why);
     }
     if (status != FL_OK) {
-        fl_server_destroy(&self);
+        fl_global_model_destroy(&self);
         return status;
     }
     *server = self;
@@ -72,9 +72,9 @@ fl_server_new(const fl_server_conf *conf, fl_blob *model, fl_bytes optimizer_sta
 }
 
 void
-fl_server_destroy(fl_server **self_p)
+fl_global_model_destroy(fl_global_model **self_p)
 {
-    fl_server *self = *self_p;
+    fl_global_model *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
         fl_optimizer_destroy(&self->optimizer);
@@ -84,15 +84,15 @@ fl_server_destroy(fl_server **self_p)
 }
 
 uint64_t
-fl_server_elements(const fl_server *self)
+fl_global_model_elements(const fl_global_model *self)
 {
     return self->file.elements;
 }
 
 static void
-s_score(fl_server *self, fl_applied *applied)
+s_score(fl_global_model *self, fl_applied *applied)
 {
-    fl_reference score;
+    fl_central_baseline score;
     fl_watch watch = { .cancel = false };
     fl_why why;
     applied->loss = NAN;
@@ -100,8 +100,8 @@ s_score(fl_server *self, fl_applied *applied)
     if (self->conf.test.count == 0) {
         return;
     }
-    if (fl_reference_evaluate(fl_blob_bytes(applied->model), self->conf.gemm, &self->conf.test,
-                              &watch, &score, &why) == FL_OK) {
+    if (fl_central_baseline_evaluate(fl_blob_bytes(applied->model), self->conf.gemm,
+                                     &self->conf.test, &watch, &score, &why) == FL_OK) {
         applied->loss = score.loss;
         applied->accuracy = score.accuracy;
     } else {
@@ -111,7 +111,7 @@ s_score(fl_server *self, fl_applied *applied)
 
 //  The old values and the mean's step, range by range, straight into the new file.
 static void
-s_advance(fl_server *self, const fl_fold *fold, uint64_t weight, float *values)
+s_advance(fl_global_model *self, const fl_fold *fold, uint64_t weight, float *values)
 {
     const uint64_t elements = self->file.elements;
     for (uint64_t first = 0; first < elements; first += RANGE) {
@@ -125,14 +125,14 @@ s_advance(fl_server *self, const fl_fold *fold, uint64_t weight, float *values)
 static bool
 s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
 {
-    fl_server *self = arg;
+    fl_global_model *self = arg;
     const uint64_t elements = self->file.elements;
     FL_ASSERT(fl_fold_elements(fold) == elements);
     fl_safetensors_note note = { .key = "round" };
     (void)snprintf(note.text, sizeof note.text, "%llu",
                    (unsigned long long)effect->apply.order.round);
-    if (fl_safetensors_save(self->file.tensor, self->file.count, &note, 1, NULL,
-                            &applied->model) != FL_OK) {
+    if (fl_safetensors_save(self->file.tensor, self->file.count, &note, 1, NULL, &applied->model) !=
+        FL_OK) {
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "the next model"));
         return false;
     }
@@ -148,14 +148,14 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
 }
 
 fl_applier
-fl_server_applier(fl_server *self)
+fl_global_model_applier(fl_global_model *self)
 {
     return (fl_applier){ .self = self, .apply = s_apply };
 }
 
 //  The checkpoint first: the ledger never names a model that is not there.
 static fl_status
-s_save_close(fl_server *self, const fl_report *report, fl_why *why)
+s_save_close(fl_global_model *self, const fl_report *report, fl_why *why)
 {
     fl_status status = FL_OK;
     uint64_t model_bytes = 0;
@@ -164,9 +164,9 @@ s_save_close(fl_server *self, const fl_report *report, fl_why *why)
         uint64_t count = 0;
         const float *state = fl_optimizer_state(self->optimizer, &count);
         model_bytes = fl_blob_size(self->model);
-        status = fl_checkpoints_save(self->conf.checkpoints, &report->model,
-                                     fl_blob_bytes(self->model),
-                                     fl_bytes_of(state, count * sizeof *state), why);
+        status =
+            fl_checkpoints_save(self->conf.checkpoints, &report->model, fl_blob_bytes(self->model),
+                                fl_bytes_of(state, count * sizeof *state), why);
     }
     if (status == FL_OK) {
         status = fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
@@ -177,7 +177,7 @@ s_save_close(fl_server *self, const fl_report *report, fl_why *why)
 static bool
 s_save(void *arg, fl_save what, const fl_report *report)
 {
-    fl_server *self = arg;
+    fl_global_model *self = arg;
     fl_why why;
     fl_status status = what == FL_SAVE_OPEN ? fl_ledger_round_open(self->conf.ledger, report, &why)
                                             : s_save_close(self, report, &why);
@@ -191,13 +191,13 @@ s_save(void *arg, fl_save what, const fl_report *report)
 static bool
 s_keep(void *arg, const fl_effect *keep)
 {
-    const fl_server *self = arg;
-    const fl_keeper keeper = { .ledger = self->conf.ledger };
-    return fl_keeper_keep(&keeper, keep);
+    const fl_global_model *self = arg;
+    const fl_durable keeper = { .ledger = self->conf.ledger };
+    return fl_durable_keep(&keeper, keep);
 }
 
 fl_saver
-fl_server_saver(fl_server *self)
+fl_global_model_saver(fl_global_model *self)
 {
     return (fl_saver){ .self = self, .save = s_save, .keep = s_keep };
 }

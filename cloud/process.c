@@ -5,19 +5,19 @@
 #include <string.h>
 
 #include "cloud/authority_service.h"
-#include "cloud/root.h"
 #include "cloud/global_model.h"
+#include "cloud/root.h"
 #include "cloud/settings.h"
-#include "common/config/lock.h"
+#include "common/admin/healthcheck.h"
 #include "common/base/log.h"
+#include "common/config/clock.h"
+#include "common/config/lock.h"
 #include "common/crypto/hash.h"
 #include "common/data/idx.h"
-#include "common/config/clock.h"
-#include "common/admin/healthcheck.h"
-#include "common/runtime/enrol_at_start.h"
-#include "common/runtime/durable_recall.h"
-#include "common/runtime/settings.h"
 #include "common/model/safetensors.h"
+#include "common/runtime/durable_recall.h"
+#include "common/runtime/enrol_at_start.h"
+#include "common/runtime/settings.h"
 #include "common/store/file.h"
 
 enum { DAY_S = 24 * 3600 };
@@ -34,14 +34,14 @@ typedef struct process {
     fl_dataset test;
     fl_ledger_resume resume;
     fl_blob *model;          // that the next round begins with
-    fl_server *server;
-    fl_masking_cohort_conf blocks;
+    fl_global_model *server;
+    fl_secagg_server_conf blocks;
     fl_ledger_facts *facts;  // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
     fl_root *root;
-    fl_station *station;
-    fl_desk *desk;
-    fl_office *office;
+    fl_node *station;
+    fl_queries *desk;
+    fl_authority_service *office;
 } process;
 
 // ---- files ------------------------------------------------------------------------------------
@@ -50,13 +50,13 @@ static fl_status
 s_load_authority(process *self, fl_why *why)
 {
     const char *directory = fl_conf_text(self->conf, "authority");
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     fl_why missing;
-    fl_status status = fl_home_path(directory, FL_HOME_AUTHORITY, path, why);
+    fl_status status = fl_state_dir_path(directory, FL_STATE_AUTHORITY, path, why);
     if (status == FL_OK) {
-        status = fl_newcomer_wait(self->conf, self->stop, path, &missing);
+        status = fl_enrol_at_start_wait(self->conf, self->stop, path, &missing);
         (void)status; // loading says better what is wrong
-        status = fl_home_secret_load(directory, &self->authority, why);
+        status = fl_state_dir_secret_load(directory, &self->authority, why);
     }
     return status;
 }
@@ -64,8 +64,8 @@ s_load_authority(process *self, fl_why *why)
 static fl_status
 s_open_files(process *self, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
-    fl_status status = fl_home_open(self->state, why);
+    char path[FL_STATE_PATH_MAX];
+    fl_status status = fl_state_dir_open(self->state, why);
     if (status == FL_OK) {
         status = fl_lock_take(self->state, "fl-root", &self->lock, why);
     }
@@ -73,13 +73,13 @@ s_open_files(process *self, fl_why *why)
         status = s_load_authority(self, why);
     }
     if (status == FL_OK) {
-        status = fl_home_path(self->state, "ledger.db", path, why);
+        status = fl_state_dir_path(self->state, "ledger.db", path, why);
     }
     if (status == FL_OK) {
         status = fl_ledger_open(path, &self->ledger, why);
     }
     if (status == FL_OK) {
-        status = fl_home_path(self->state, "models", path, why);
+        status = fl_state_dir_path(self->state, "models", path, why);
     }
     if (status == FL_OK) {
         status = fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
@@ -108,7 +108,7 @@ static fl_status
 s_same_authority(const process *self, fl_why *why)
 {
     fl_authority_public known;
-    fl_status status = fl_home_authority_load(self->state, &known, why);
+    fl_status status = fl_state_dir_authority_load(self->state, &known, why);
     if (status == FL_OK &&
         !fl_authority_public_equal(&known, fl_authority_public_of(self->authority))) {
         fl_why_set(why, "%s is of another authority than %s: name the authority's directory that "
@@ -120,25 +120,26 @@ s_same_authority(const process *self, fl_why *why)
 }
 
 static fl_status
-s_sign_ourselves(process *self, const fl_node *node, fl_why *why)
+s_sign_ourselves(process *self, const fl_name *node, fl_why *why)
 {
     uint8_t bytes[FL_CERT_BYTES];
     fl_entropy entropy = fl_entropy_os();
     fl_keys *keys = NULL;
-    fl_status status = fl_home_keys_load(self->state, &keys, why);
+    fl_status status = fl_state_dir_keys_load(self->state, &keys, why);
     if (status == FL_MISSING) {
-        status = fl_home_keys_make(self->state, &entropy, &keys, why);
+        status = fl_state_dir_keys_make(self->state, &entropy, &keys, why);
     }
     if (status == FL_OK) {
         uint64_t life = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S;
-        status = fl_registrar_root(self->authority, self->ledger, node, fl_keys_public(keys),
-                                   fl_clock_wall_s(), life, bytes, why);
+        status = fl_enrol_issue_root(self->authority, self->ledger, node, fl_keys_public(keys),
+                                     fl_clock_wall_s(), life, bytes, why);
     }
     if (status == FL_OK) {
-        status = fl_home_authority_save(self->state, fl_authority_public_of(self->authority), why);
+        status =
+            fl_state_dir_authority_save(self->state, fl_authority_public_of(self->authority), why);
     }
     if (status == FL_OK) {
-        status = fl_home_cert_save(self->state, bytes, false, why);
+        status = fl_state_dir_cert_save(self->state, bytes, false, why);
     }
     fl_keys_destroy(&keys);
     return status;
@@ -150,14 +151,14 @@ static fl_status
 s_certify(process *self, fl_why *why)
 {
     uint8_t bytes[FL_CERT_BYTES];
-    fl_node node;
-    if (fl_home_cert_load(self->state, bytes, why) == FL_OK) {
+    fl_name node;
+    if (fl_state_dir_cert_load(self->state, bytes, why) == FL_OK) {
         fl_status status = s_same_authority(self, why);
-        bool due = fl_registrar_root_due(self->authority, bytes, fl_clock_wall_s(), &node);
+        bool due = fl_enrol_issue_root_due(self->authority, bytes, fl_clock_wall_s(), &node);
         return status == FL_OK && due ? s_sign_ourselves(self, &node, why) : status;
     }
     const char *name = fl_conf_text(self->conf, "node");
-    if (!fl_node_parse(name, &node)) {
+    if (!fl_name_parse(name, &node)) {
         fl_why_set(why, "node: '%s' is no name: 1 to 15 of a-z, 0-9, dot and dash", name);
         return FL_RANGE;
     }
@@ -240,9 +241,9 @@ s_load_test(process *self, fl_why *why)
     if (inputs[0] == '\0') {
         return FL_OK;
     }
-    fl_status status = fl_newcomer_wait(self->conf, self->stop, inputs, why);
+    fl_status status = fl_enrol_at_start_wait(self->conf, self->stop, inputs, why);
     if (status == FL_OK) {
-        status = fl_newcomer_wait(self->conf, self->stop, labels, why);
+        status = fl_enrol_at_start_wait(self->conf, self->stop, labels, why);
     }
     return status == FL_OK ? fl_dataset_load(inputs, labels, NULL, 0, &self->test, why) : status;
 }
@@ -265,10 +266,13 @@ s_load_run(process *self, fl_why *why)
     if (status == FL_OK) {
         status = s_load_test(self, why);
     }
-    fl_server_conf server = { .optimizer = fl_root_settings_optimizer(self->conf),
-                              .test = { .inputs = test->inputs, .labels = test->labels,
-                                        .count = test->samples, .features = test->features },
-                              .ledger = self->ledger, .checkpoints = self->checkpoints };
+    fl_global_model_conf server = { .optimizer = fl_root_settings_optimizer(self->conf),
+                                    .test = { .inputs = test->inputs,
+                                              .labels = test->labels,
+                                              .count = test->samples,
+                                              .features = test->features },
+                                    .ledger = self->ledger,
+                                    .checkpoints = self->checkpoints };
     fl_why note = { "" };
     if (status == FL_OK) {
         status = fl_gemm_choose((unsigned)fl_conf_int(self->conf, "threads"), &server.gemm, &note);
@@ -278,7 +282,7 @@ s_load_run(process *self, fl_why *why)
     }
     if (status == FL_OK) {
         fl_bytes state = optimizer == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(optimizer);
-        status = fl_server_new(&server, self->model, state, &self->server, why);
+        status = fl_global_model_new(&server, self->model, state, &self->server, why);
     }
     fl_blob_unref(&optimizer);
     if (status == FL_OK && note.text[0] != '\0') {
@@ -292,25 +296,26 @@ static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_desk_ask(self->desk, ticket, ask) || fl_office_ask(self->office, ticket, ask);
+    return fl_queries_ask(self->desk, ticket, ask) ||
+           fl_authority_service_ask(self->office, ticket, ask);
 }
 
 static bool
 s_enrol(void *arg, uint64_t ticket, fl_bytes sealed)
 {
     process *self = arg;
-    return fl_office_enrol(self->office, ticket, sealed);
+    return fl_authority_service_enrol(self->office, ticket, sealed);
 }
 
 static bool
 s_done(void *arg)
 {
     process *self = arg;
-    return fl_root_look(self->root, fl_station_now(self->station)).phase == FL_ROOT_DONE;
+    return fl_root_look(self->root, fl_node_now(self->station)).phase == FL_ROOT_DONE;
 }
 
 static void
-s_fill(void *arg, fl_view_input *input)
+s_fill(void *arg, fl_status_input *input)
 {
     process *self = arg;
     static fl_root_view view;
@@ -337,16 +342,22 @@ s_seat(process *self, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
-    const fl_desk_conf desk = { .station = self->station, .ledger = self->ledger,
-                                .checkpoints = self->checkpoints, .fill = s_fill, .self = self };
-    self->desk = fl_desk_new(&desk);
-    const fl_office_conf office = {
-        .authority = self->authority, .identity = self->identity, .ledger = self->ledger,
-        .station = self->station, .desk = self->desk,
+    const fl_queries_conf desk = { .station = self->station,
+                                   .ledger = self->ledger,
+                                   .checkpoints = self->checkpoints,
+                                   .fill = s_fill,
+                                   .self = self };
+    self->desk = fl_queries_new(&desk);
+    const fl_authority_service_conf office = {
+        .authority = self->authority,
+        .identity = self->identity,
+        .ledger = self->ledger,
+        .station = self->station,
+        .desk = self->desk,
         .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
-    self->office = fl_office_new(&office);
+    self->office = fl_authority_service_new(&office);
     fl_root_conf root = fl_root_settings(self->conf);
     self->blocks = fl_settings_blocks(self->identity, 2);
     root.cohort.node = *fl_identity_node(self->identity);
@@ -355,25 +366,28 @@ s_seat(process *self, fl_why *why)
     root.cohort.facts = self->facts->facts;
     root.cohort.fact_count = self->facts->count;
     root.pasts = self->pasts;
-    root.past_count = fl_recall(self->ledger, &self->resume.run.run, self->resume.round,
-                                self->pasts);
+    root.past_count =
+        fl_durable_recall(self->ledger, &self->resume.run.run, self->resume.round, self->pasts);
     self->root = fl_root_new(&root);
     if (self->desk == NULL || self->office == NULL || self->root == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
     }
-    const fl_tier tier = { .self = self, .machine = fl_root_machine(self->root),
-                           .applier = fl_server_applier(self->server),
-                           .saver = fl_server_saver(self->server), .enrol = s_enrol,
-                           .ask = s_ask, .done = s_done };
-    return fl_station_seat(self->station, &tier, why);
+    const fl_tier tier = { .self = self,
+                           .machine = fl_root_machine(self->root),
+                           .applier = fl_global_model_applier(self->server),
+                           .saver = fl_global_model_saver(self->server),
+                           .enrol = s_enrol,
+                           .ask = s_ask,
+                           .done = s_done };
+    return fl_node_seat(self->station, &tier, why);
 }
 
 static fl_status
 s_start(process *self, fl_why *why)
 {
     const fl_ledger_resume *resume = &self->resume;
-    fl_vault_put_model(fl_station_vault(self->station), &resume->run.model, &self->model);
+    fl_handles_put_model(fl_node_vault(self->station), &resume->run.model, &self->model);
     fl_event start = { .kind = FL_EV_START };
     start.start.round = resume->round;
     start.start.attempt = resume->attempt;
@@ -384,16 +398,16 @@ s_start(process *self, fl_why *why)
     fl_log_set_run(&resume->run.run);
     fl_log(FL_LOG_INFO, "started", fl_log_u64("next_round", resume->round),
            fl_log_u64("rounds", (uint64_t)fl_conf_int(self->conf, "rounds")),
-           fl_log_u64("port", fl_station_port(self->station, FL_WAY_CONTROL)),
+           fl_log_u64("port", fl_node_port(self->station, FL_WAY_CONTROL)),
            fl_log_u64("parameters", resume->run.elements));
-    fl_status status = fl_station_post(self->station, &start);
+    fl_status status = fl_node_post(self->station, &start);
     return status == FL_OK ? fl_settings_ports(self->conf, self->station, why) : status;
 }
 
 static fl_status
 s_outcome(process *self, bool ended, fl_why *why)
 {
-    fl_root_view view = fl_root_look(self->root, fl_station_now(self->station));
+    fl_root_view view = fl_root_look(self->root, fl_node_now(self->station));
     if (view.phase == FL_ROOT_DONE && view.aborted) {
         fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and "
                    "start again: the run goes on from its last closed round",
@@ -410,12 +424,12 @@ s_outcome(process *self, bool ended, fl_why *why)
 static void
 s_close(process *self)
 {
-    fl_station_close(&self->station);
-    fl_office_destroy(&self->office);
-    fl_desk_destroy(&self->desk);
+    fl_node_close(&self->station);
+    fl_authority_service_destroy(&self->office);
+    fl_queries_destroy(&self->desk);
     fl_root_destroy(&self->root);
     fl_ledger_facts_destroy(&self->facts);
-    fl_server_destroy(&self->server);
+    fl_global_model_destroy(&self->server);
     fl_blob_unref(&self->model);
     fl_dataset_release(&self->test);
     fl_identity_close(&self->identity);
@@ -430,7 +444,7 @@ fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
     process self = { .conf = conf, .stop = stop, .state = fl_conf_text(conf, "state") };
     if (fl_conf_bool(conf, "healthcheck")) {
-        return fl_health_ask(self.state, "fl-root", why);
+        return fl_healthcheck_ask(self.state, "fl-root", why);
     }
     fl_settings_log(conf, "root", fl_conf_text(conf, "node"));
     fl_status status = s_open_files(&self, why);
@@ -447,10 +461,10 @@ fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
         status = s_load_run(&self, why);
     }
     if (status == FL_OK) {
-        fl_station_conf station = fl_settings_station(conf, true);
+        fl_node_conf station = fl_settings_station(conf, true);
         station.identity = self.identity;
         station.stop = stop;
-        status = fl_station_open(&station, &self.station, why);
+        status = fl_node_open(&station, &self.station, why);
     }
     if (status == FL_OK) {
         status = s_seat(&self, why);
@@ -459,7 +473,7 @@ fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
         status = s_start(&self, why);
     }
     if (status == FL_OK) {
-        bool ended = fl_station_run(self.station);
+        bool ended = fl_node_run(self.station);
         status = s_outcome(&self, ended, why);
     }
     s_close(&self);

@@ -28,7 +28,7 @@ static const char *const names[FL_ROOT_PHASES] = {
 
 struct fl_root {
     fl_root_conf conf;
-    fl_cohort *cohort;
+    fl_aggregator *cohort;
     fl_root_phase phase;
     fl_time since;    // of this phase
     fl_task task;     // of the round at hand
@@ -60,7 +60,7 @@ fl_root_new(const fl_root_conf *conf)
     self->conf.cohort.vector = false;
     self->loss = NAN;
     self->accuracy = NAN;
-    self->cohort = fl_cohort_new(&self->conf.cohort);
+    self->cohort = fl_aggregator_new(&self->conf.cohort);
     if (self->cohort == NULL) {
         fl_root_destroy(&self);
     }
@@ -73,7 +73,7 @@ fl_root_destroy(fl_root **self_p)
     fl_root *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        fl_cohort_destroy(&self->cohort);
+        fl_aggregator_destroy(&self->cohort);
         free(self);
     }
 }
@@ -119,13 +119,13 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->elements = event->start.elements;
     order->plan = self->conf.plan;
     self->task.attempt = event->start.attempt;
-    fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(self->cohort, &order->run, &order->model, order->model_bytes);
     for (uint32_t i = 0; i < self->conf.past_count; i++) {
-        fl_cohort_recall(self->cohort, &self->conf.pasts[i]);
+        fl_aggregator_recall(self->cohort, &self->conf.pasts[i]);
     }
     if (order->round > self->conf.rounds) {
         order->round--; // the next one will not come: the run stands after its last
-        fl_cohort_dismiss(self->cohort, out);
+        fl_aggregator_dismiss(self->cohort, out);
         s_end(self, false, FL_WHY_NONE, now, out);
     } else {
         s_enter(self, FL_ROOT_WAITING, now);
@@ -158,9 +158,9 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
 static void
 s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
-    uint32_t ready = fl_cohort_ready(self->cohort);
-    uint32_t leaves = fl_cohort_leaves(self->cohort);
-    if (!fl_cohort_idle(self->cohort)) {
+    uint32_t ready = fl_aggregator_ready(self->cohort);
+    uint32_t leaves = fl_aggregator_leaves(self->cohort);
+    if (!fl_aggregator_idle(self->cohort)) {
         return;
     }
     if (ready >= self->conf.cohort.expect && leaves >= self->conf.expect_leaves &&
@@ -185,7 +185,7 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
     }
     const fl_window *window = &self->conf.cohort.window;
     if (window->missed == FL_MISSED_ABORT || self->waits >= window->extends_max) {
-        fl_cohort_dismiss(self->cohort, out);
+        fl_aggregator_dismiss(self->cohort, out);
         s_end(self, true, FL_WHY_QUORUM, now, out);
         return;
     }
@@ -238,7 +238,7 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     bool aborted = !saved || report->close == FL_CLOSE_ABORTED;
     bool last = aborted || order->round >= self->conf.rounds;
     fl_reason reason = saved ? report->reason : FL_WHY_STORAGE;
-    fl_cohort_settle(self->cohort, done ? FL_OUT_IN : FL_OUT_LATE, reason, last, now, out);
+    fl_aggregator_settle(self->cohort, done ? FL_OUT_IN : FL_OUT_LATE, reason, last, now, out);
     if (done) {
         order->model = report->model;
         self->loss = report->loss;
@@ -253,7 +253,7 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     order->round++;
     self->task.attempt = 0;
     memset(self->task.signature, 0, sizeof self->task.signature);
-    fl_cohort_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(self->cohort, &order->run, &order->model, order->model_bytes);
     s_enter(self, FL_ROOT_WAITING, now);
 }
 
@@ -266,20 +266,20 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
                                        .reason = FL_WHY_STORAGE,
                                        .a = event->saved.token });
     }
-    if ((event->saved.token & FL_MASKING_TOKEN_COHORT) != 0) { // a KEEP of a masked round
-        fl_cohort_step(self->cohort, event, now, out);
+    if ((event->saved.token & FL_SECAGG_TOKEN_SERVER) != 0) { // a KEEP of a masked round
+        fl_aggregator_step(self->cohort, event, now, out);
         return;
     }
     FL_ASSERT(event->saved.token == self->token);
     if (self->phase == FL_ROOT_SAVING) {
         s_settle(self, event->saved.ok, now, out);
     } else if (!event->saved.ok) {
-        fl_cohort_dismiss(self->cohort, out);
+        fl_aggregator_dismiss(self->cohort, out);
         s_end(self, true, FL_WHY_STORAGE, now, out);
     } else {
         FL_ASSERT(self->phase == FL_ROOT_OPENING);
         s_enter(self, FL_ROOT_COLLECTING, now);
-        fl_cohort_open(self->cohort, &self->task, FL_NEVER, event->wall_s, now, out);
+        fl_aggregator_open(self->cohort, &self->task, FL_NEVER, event->wall_s, now, out);
     }
 }
 
@@ -297,7 +297,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:
     case FL_EV_UNMASKED:
-        fl_cohort_step(self->cohort, event, now, out);
+        fl_aggregator_step(self->cohort, event, now, out);
         break;
     case FL_EV_APPLIED:
         on_applied(self, event, now, out);
@@ -315,7 +315,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         FL_ASSERT(false && "an event that a root never asks for");
     }
     fl_result result;
-    if (self->phase == FL_ROOT_COLLECTING && fl_cohort_result(self->cohort, &result)) {
+    if (self->phase == FL_ROOT_COLLECTING && fl_aggregator_result(self->cohort, &result)) {
         s_close(self, &result, now, out);
     }
     if (self->phase == FL_ROOT_WAITING) {
@@ -326,7 +326,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 fl_time
 fl_root_deadline(const fl_root *self)
 {
-    fl_time at = fl_cohort_deadline(self->cohort);
+    fl_time at = fl_aggregator_deadline(self->cohort);
     fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
     return self->phase == FL_ROOT_WAITING && bound < at ? bound : at;
 }
@@ -349,7 +349,7 @@ fl_root_machine(fl_root *self)
     return (fl_machine){ .self = self, .step = s_step, .deadline = s_deadline };
 }
 
-const fl_cohort *
+const fl_aggregator *
 fl_root_cohort(const fl_root *self)
 {
     return self->cohort;
@@ -363,9 +363,9 @@ fl_root_look(const fl_root *self, fl_time now)
                           .round = self->task.order.round,
                           .rounds = self->conf.rounds,
                           .attempt = self->task.attempt,
-                          .ready = fl_cohort_ready(self->cohort),
+                          .ready = fl_aggregator_ready(self->cohort),
                           .expect = self->conf.cohort.expect,
-                          .leaves = fl_cohort_leaves(self->cohort),
+                          .leaves = fl_aggregator_leaves(self->cohort),
                           .expect_leaves = self->conf.expect_leaves,
                           .phase_ms = (uint32_t)(now - self->since),
                           .loss = self->loss,
@@ -376,7 +376,7 @@ fl_root_look(const fl_root *self, fl_time now)
     if (self->phase == FL_ROOT_WAITING && left > 0) {
         view.left_ms = (uint32_t)left;
     } else if (self->phase == FL_ROOT_COLLECTING) {
-        fl_time cutoff = fl_cohort_cutoff(self->cohort);
+        fl_time cutoff = fl_aggregator_cutoff(self->cohort);
         fl_time end = cutoff == FL_NEVER ? 0 : cutoff - now;
         view.left_ms = end > 0 ? (uint32_t)end : 0;
     }

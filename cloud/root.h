@@ -18,7 +18,7 @@ typedef struct fl_signer {
 } fl_signer;
 
 typedef struct fl_root_conf {
-    fl_cohort_conf cohort;
+    fl_aggregator_conf cohort;
     fl_plan plan;
     fl_signer signer;
     uint64_t rounds;        // to run in all
@@ -63,7 +63,7 @@ void fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *
 fl_time fl_root_deadline(const fl_root *self);
 fl_machine fl_root_machine(fl_root *self);
 
-const fl_cohort *fl_root_cohort(const fl_root *self);
+const fl_aggregator *fl_root_cohort(const fl_root *self);
 fl_root_view fl_root_look(const fl_root *self, fl_time now);
 
 #endif

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "common/data/partition.h"
-#include "common/runtime/settings.h"
 #include "common/model/start.h"
+#include "common/runtime/settings.h"
 #include "common/tensor/fixed.h"
 
 enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
@@ -176,7 +176,7 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
     plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
     plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
-    FL_ASSERT(fl_masking_plan_holds(plan)); // the whole sum fits: fl_fixed_choose has seen to it
+    FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_fixed_choose has seen to it
 }
 
 static fl_plan

@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/admin/healthcheck.h"
+#include "common/admin/queries.h"
 #include "common/base/log.h"
 #include "common/config/clock.h"
-#include "common/admin/queries.h"
-#include "common/admin/healthcheck.h"
+#include "common/identity/replica_dir.h"
 #include "common/runtime/durable.h"
 #include "common/runtime/enrol_at_start.h"
-#include "common/identity/replica_dir.h"
 #include "device/device.h"
 #include "device/settings.h"
 
@@ -19,47 +19,50 @@ typedef struct process {
     const fl_conf *conf;
     fl_stop *stop;
     bool slotted;
-    fl_slot slot;                // its number counts when slotted, its path always
+    fl_replica_dir slot; // its number counts when slotted, its path always
     fl_lock *lock;
     fl_identity *identity;
-    fl_masking_member_conf masking;
-    fl_masking_mark mark;
+    fl_secagg_client_conf masking;
+    fl_secagg_mark mark;
     fl_dataset data;
     fl_trainer trainer;
     fl_device *device;
-    fl_station *station;
-    fl_desk *desk;
+    fl_node *station;
+    fl_queries *desk;
 } process;
 
 static fl_status
 s_open_home(process *self, fl_why *why)
 {
     if (self->slotted) {
-        fl_status status = fl_slot_claim(fl_conf_text(self->conf, "slots"), PROGRAM, &self->slot,
-                                         &self->lock, why);
+        fl_status status = fl_replica_dir_claim(fl_conf_text(self->conf, "slots"), PROGRAM,
+                                                &self->slot, &self->lock, why);
         if (status == FL_OK) {
             fl_log(FL_LOG_INFO, "slot", fl_log_u64("number", self->slot.number));
         }
         return status;
     }
-    fl_status status = fl_home_open(self->slot.path, why);
+    fl_status status = fl_state_dir_open(self->slot.path, why);
     return status == FL_OK ? fl_lock_take(self->slot.path, PROGRAM, &self->lock, why) : status;
 }
 
 static fl_status
 s_open_files(process *self, fl_why *why)
 {
-    const fl_newcomer_conf newcomer = { .conf = self->conf, .stop = self->stop,
-                                        .state = self->slot.path, .role = FL_ROLE_DEVICE,
-                                        .slotted = self->slotted, .slot = self->slot.number };
-    fl_status status = fl_newcomer_join(&newcomer, why);
+    const fl_enrol_at_start_conf newcomer = { .conf = self->conf,
+                                              .stop = self->stop,
+                                              .state = self->slot.path,
+                                              .role = FL_ROLE_DEVICE,
+                                              .slotted = self->slotted,
+                                              .slot = self->slot.number };
+    fl_status status = fl_enrol_at_start_join(&newcomer, why);
     if (status == FL_OK) {
         const fl_identity_conf conf = { .directory = self->slot.path, .role = FL_ROLE_DEVICE,
                                         .parent = true, .wall_s = fl_clock_wall_s };
         status = fl_identity_open(&conf, &self->identity, why);
     }
     if (status == FL_OK) {
-        status = fl_keeper_mark(self->slot.path, &self->mark, why);
+        status = fl_durable_mark(self->slot.path, &self->mark, why);
     }
     return status;
 }
@@ -73,7 +76,8 @@ s_open_trainer(process *self, fl_why *why)
     fl_status status = fl_device_shard(self->conf, self->slot.path, &ours, why);
     for (unsigned i = 0; i < sizeof files / sizeof *files && status == FL_OK; i++) {
         const char *path = fl_conf_text(self->conf, files[i]);
-        status = path[0] == '\0' ? FL_OK : fl_newcomer_wait(self->conf, self->stop, path, why);
+        status =
+            path[0] == '\0' ? FL_OK : fl_enrol_at_start_wait(self->conf, self->stop, path, why);
     }
     if (status == FL_OK) {
         status = fl_device_trainer(self->conf, &ours, &self->data, &self->trainer, why);
@@ -86,14 +90,14 @@ s_open_trainer(process *self, fl_why *why)
 }
 
 static void
-s_fill(void *arg, fl_view_input *input)
+s_fill(void *arg, fl_status_input *input)
 {
     process *self = arg;
-    const fl_member *member = fl_device_member(self->device);
-    const fl_task *task = fl_member_task(member);
+    const fl_participant *member = fl_device_member(self->device);
+    const fl_task *task = fl_participant_task(member);
     input->tier = "device";
     input->node = *fl_identity_node(self->identity);
-    input->run = *fl_member_run(member);
+    input->run = *fl_participant_run(member);
     input->round = task == NULL ? 0 : task->order.round;
     input->parent = fl_identity_parent(self->identity)->endpoint;
     input->final = fl_device_done(self->device);
@@ -104,7 +108,7 @@ static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_desk_ask(self->desk, ticket, ask);
+    return fl_queries_ask(self->desk, ticket, ask);
 }
 
 static bool
@@ -118,21 +122,21 @@ static bool
 s_keep(void *arg, const fl_effect *keep)
 {
     const process *self = arg;
-    const fl_keeper keeper = { .directory = self->slot.path };
-    return fl_keeper_keep(&keeper, keep);
+    const fl_durable keeper = { .directory = self->slot.path };
+    return fl_durable_keep(&keeper, keep);
 }
 
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    fl_member_conf member = fl_settings_member(self->conf, FL_ROLE_DEVICE);
+    fl_participant_conf member = fl_settings_member(self->conf, FL_ROLE_DEVICE);
     member.node = *fl_identity_node(self->identity);
     self->masking = fl_settings_masking(self->conf, self->identity);
     member.masking = &self->masking;
     member.mark = &self->mark;
     self->device = fl_device_new(&member);
-    const fl_desk_conf desk = { .station = self->station, .fill = s_fill, .self = self };
-    self->desk = fl_desk_new(&desk);
+    const fl_queries_conf desk = { .station = self->station, .fill = s_fill, .self = self };
+    self->desk = fl_queries_new(&desk);
     if (self->device == NULL || self->desk == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
@@ -140,14 +144,14 @@ s_seat(process *self, fl_why *why)
     const fl_tier tier = { .self = self, .machine = fl_device_machine(self->device),
                            .trainer = &self->trainer, .ask = s_ask, .done = s_done,
                            .saver = { .self = self, .keep = s_keep } };
-    return fl_station_seat(self->station, &tier, why);
+    return fl_node_seat(self->station, &tier, why);
 }
 
 static void
 s_close(process *self)
 {
-    fl_station_close(&self->station);
-    fl_desk_destroy(&self->desk);
+    fl_node_close(&self->station);
+    fl_queries_destroy(&self->desk);
     fl_device_destroy(&self->device);
     if (self->trainer.destroy != NULL) {
         self->trainer.destroy(&self->trainer.self);
@@ -161,21 +165,21 @@ s_close(process *self)
 static fl_status
 s_ask_health(process *self, fl_why *why)
 {
-    fl_status status = self->slotted ? fl_slot_find(fl_conf_text(self->conf, "slots"), PROGRAM,
-                                                    &self->slot, why)
+    fl_status status = self->slotted ? fl_replica_dir_find(fl_conf_text(self->conf, "slots"),
+                                                           PROGRAM, &self->slot, why)
                                      : FL_OK;
-    return status == FL_OK ? fl_health_ask(self->slot.path, PROGRAM, why) : status;
+    return status == FL_OK ? fl_healthcheck_ask(self->slot.path, PROGRAM, why) : status;
 }
 
 static fl_status
 s_run(process *self, fl_why *why)
 {
-    fl_station_conf station = fl_settings_station(self->conf, false);
+    fl_node_conf station = fl_settings_station(self->conf, false);
     station.directory = self->slot.path;
     station.identity = self->identity;
     station.stop = self->stop;
     station.parent = true;
-    fl_status status = fl_station_open(&station, &self->station, why);
+    fl_status status = fl_node_open(&station, &self->station, why);
     if (status == FL_OK) {
         status = s_seat(self, why);
     }
@@ -183,7 +187,7 @@ s_run(process *self, fl_why *why)
         fl_log(FL_LOG_INFO, "started",
                fl_log_u64("samples", self->trainer.samples(self->trainer.self)),
                fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
-        if (!fl_station_run(self->station)) {
+        if (!fl_node_run(self->station)) {
             fl_why_set(why, "work was left running at the end");
             status = FL_BUSY;
         }

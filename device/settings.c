@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/data/partition.h"
 #include "common/identity/state_dir.h"
 #include "common/runtime/settings.h"
 #include "device/trainer_builtin.h"
-#include "common/data/partition.h"
 #include "device/trainer_synthetic.h"
 
 static const fl_setting rows[] = {
@@ -111,8 +111,8 @@ static fl_status
 s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_trainer *trainer,
           fl_why *why)
 {
-    fl_builtin_conf builtin = { .shard = ours->shard,
-                                .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
+    fl_trainer_builtin_conf builtin = { .shard = ours->shard,
+                                        .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
     fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why);
     if (status == FL_OK) {
         status = s_load(conf, ours, data, why);
@@ -128,7 +128,7 @@ s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_traine
     if (status == FL_OK) {
         builtin.samples = (fl_samples){ .inputs = data->inputs, .labels = data->labels,
                                         .count = data->samples, .features = data->features };
-        status = fl_builtin_new(&builtin, trainer, why);
+        status = fl_trainer_builtin_new(&builtin, trainer, why);
     }
     return status;
 }
@@ -138,7 +138,7 @@ fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours, fl_why *
 {
     bool given = fl_conf_given(conf, "data.shards") || fl_conf_given(conf, "data.shard");
     bool slotted = fl_conf_text(conf, "slots")[0] != '\0';
-    fl_status status = given ? FL_MISSING : fl_home_lease_load(state, ours, why);
+    fl_status status = given ? FL_MISSING : fl_state_dir_lease_load(state, ours, why);
     if (status != FL_MISSING) {
         return status;
     }
@@ -159,11 +159,11 @@ fl_device_trainer(const fl_conf *conf, const fl_lease *ours, fl_dataset *data,
     if (fl_conf_choice(conf, "trainer") == 0) {
         return s_builtin(conf, ours, data, trainer, why);
     }
-    const fl_synthetic_conf synthetic = {
+    const fl_trainer_synthetic_conf synthetic = {
         .elements = (uint64_t)fl_conf_int(conf, "synthetic.elements"),
         .samples = (uint64_t)fl_conf_int(conf, "synthetic.samples"),
         .delay_ms = (uint32_t)fl_conf_ms(conf, "delay"),
         .seed = (uint64_t)fl_conf_int(conf, "synthetic.seed"),
     };
-    return fl_synthetic_new(&synthetic, trainer, why);
+    return fl_trainer_synthetic_new(&synthetic, trainer, why);
 }

@@ -4,8 +4,8 @@
 
 #include "common/config/conf.h"
 #include "common/data/idx.h"
-#include "common/store/ledger.h"
 #include "common/runtime/trainer.h"
+#include "common/store/ledger.h"
 
 extern const fl_program fl_device_program;
 

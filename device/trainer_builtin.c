@@ -14,8 +14,8 @@ enum { ASSESS_BATCH = 256 };
 static const double loss_max = 1000.0;
 
 typedef struct builtin {
-    fl_builtin_conf conf;
-    fl_network *network;   // for the largest batch seen so far; only `train` touches it
+    fl_trainer_builtin_conf conf;
+    fl_network *network; // for the largest batch seen so far; only `train` touches it
     fl_watch watch;
     _Atomic uint64_t total;
 } builtin;
@@ -43,15 +43,18 @@ s_check_plan(const builtin *self, const fl_training *training, fl_why *why)
     if (training->order.elements != fl_shape_elements(&self->conf.shape)) {
         char text[96];
         fl_shape_text(&self->conf.shape, text, sizeof text);
-        fl_why_set(why, "the round is over %llu parameters, this trainer learns %llu (%s): set the "
-                        "same layers here and at the root",
+        fl_why_set(why,
+                   "the round is over %llu parameters, this trainer learns %llu (%s): set the "
+                   "same layers here and at the root",
                    (unsigned long long)training->order.elements,
                    (unsigned long long)fl_shape_elements(&self->conf.shape), text);
         return FL_MISMATCH;
     }
     if (plan->epochs < 1 || plan->batch < 1 || plan->batch > FL_BATCH_MAX) {
-        fl_why_set(why, "the plan asks for %u epochs in batches of %u: this trainer takes at least "
-                        "1 and batches of 1 to %d", plan->epochs, plan->batch, FL_BATCH_MAX);
+        fl_why_set(why,
+                   "the plan asks for %u epochs in batches of %u: this trainer takes at least "
+                   "1 and batches of 1 to %d",
+                   plan->epochs, plan->batch, FL_BATCH_MAX);
         return FL_MISMATCH;
     }
     return FL_OK;
@@ -195,7 +198,7 @@ s_destroy(void **self_p)
 }
 
 fl_status
-fl_builtin_new(const fl_builtin_conf *conf, fl_trainer *trainer, fl_why *why)
+fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer, fl_why *why)
 {
     fl_status status = fl_samples_check(&conf->samples, &conf->shape, why);
     if (status != FL_OK) {

@@ -5,14 +5,14 @@
 #include <string.h>
 
 #include "common/base/rng.h"
-#include "common/model/safetensors.h"
 #include "common/config/pause.h"
+#include "common/model/safetensors.h"
 
 //  Elements filled between two looks at `cancel`.
 enum { BLOCK = 65536 };
 
 typedef struct synthetic {
-    fl_synthetic_conf conf;
+    fl_trainer_synthetic_conf conf;
     atomic_bool cancel;
     _Atomic uint64_t done;
 } synthetic;
@@ -25,10 +25,10 @@ s_check_model(const synthetic *self, const fl_training *training, fl_why *why)
         return FL_MISMATCH;
     }
     if (file.elements != self->conf.elements || training->order.elements != self->conf.elements) {
-        fl_why_set(why, "the model has %llu elements and the round %llu, this synthetic trainer "
-                        "makes %llu: set the same number here and at the root",
-                   (unsigned long long)file.elements,
-                   (unsigned long long)training->order.elements,
+        fl_why_set(why,
+                   "the model has %llu elements and the round %llu, this synthetic trainer "
+                   "makes %llu: set the same number here and at the root",
+                   (unsigned long long)file.elements, (unsigned long long)training->order.elements,
                    (unsigned long long)self->conf.elements);
         return FL_MISMATCH;
     }
@@ -103,7 +103,7 @@ s_destroy(void **self_p)
 }
 
 fl_status
-fl_synthetic_new(const fl_synthetic_conf *conf, fl_trainer *trainer, fl_why *why)
+fl_trainer_synthetic_new(const fl_trainer_synthetic_conf *conf, fl_trainer *trainer, fl_why *why)
 {
     if (conf->elements < 1 || conf->elements > FL_VECTOR_BYTES_MAX / sizeof(float)) {
         fl_why_set(why, "synthetic trainer: %llu elements, there must be 1 to %llu",

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/lock.h"
+#include "common/admin/healthcheck.h"
+#include "common/admin/queries.h"
 #include "common/base/log.h"
 #include "common/config/clock.h"
-#include "common/admin/queries.h"
-#include "common/admin/healthcheck.h"
+#include "common/config/lock.h"
 #include "common/runtime/durable.h"
-#include "common/runtime/enrol_at_start.h"
 #include "common/runtime/durable_recall.h"
+#include "common/runtime/enrol_at_start.h"
 #include "edge/edge.h"
 
 typedef struct process {
@@ -20,28 +20,29 @@ typedef struct process {
     fl_lock *lock;
     fl_ledger *ledger;
     fl_identity *identity;
-    fl_masking_member_conf masking;
-    fl_masking_cohort_conf blocks;
-    fl_masking_mark mark;
+    fl_secagg_client_conf masking;
+    fl_secagg_server_conf blocks;
+    fl_secagg_mark mark;
     fl_ledger_facts *facts; // of the masked round opened last
     fl_past pasts[FL_PASTS_MAX];
     fl_edge *edge;
-    fl_station *station;
-    fl_desk *desk;
+    fl_node *station;
+    fl_queries *desk;
 } process;
 
 static fl_status
 s_open_files(process *self, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
-    fl_status status = fl_home_open(self->state, why);
+    char path[FL_STATE_PATH_MAX];
+    fl_status status = fl_state_dir_open(self->state, why);
     if (status == FL_OK) {
         status = fl_lock_take(self->state, "edge-agg", &self->lock, why);
     }
     if (status == FL_OK) {
-        const fl_newcomer_conf newcomer = { .conf = self->conf, .stop = self->stop,
-                                            .state = self->state, .role = FL_ROLE_EDGE };
-        status = fl_newcomer_join(&newcomer, why);
+        const fl_enrol_at_start_conf newcomer = {
+            .conf = self->conf, .stop = self->stop, .state = self->state, .role = FL_ROLE_EDGE
+        };
+        status = fl_enrol_at_start_join(&newcomer, why);
     }
     if (status == FL_OK) {
         const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_EDGE,
@@ -49,13 +50,13 @@ s_open_files(process *self, fl_why *why)
         status = fl_identity_open(&conf, &self->identity, why);
     }
     if (status == FL_OK) {
-        status = fl_home_path(self->state, "ledger.db", path, why);
+        status = fl_state_dir_path(self->state, "ledger.db", path, why);
     }
     if (status == FL_OK) {
         status = fl_ledger_open(path, &self->ledger, why);
     }
     if (status == FL_OK) {
-        status = fl_keeper_mark(self->state, &self->mark, why);
+        status = fl_durable_mark(self->state, &self->mark, why);
     }
     return status;
 }
@@ -97,8 +98,8 @@ static bool
 s_keep(void *arg, const fl_effect *keep)
 {
     const process *self = arg;
-    const fl_keeper keeper = { .directory = self->state, .ledger = self->ledger };
-    return fl_keeper_keep(&keeper, keep);
+    const fl_durable keeper = { .directory = self->state, .ledger = self->ledger };
+    return fl_durable_keep(&keeper, keep);
 }
 
 typedef struct heard {
@@ -140,18 +141,18 @@ s_denied(void *arg)
     list->list = fl_blob_copy(fl_identity_deny_bytes(self->identity));
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_put_list, .done = s_list_put,
                          .arg = list };
-    if (list->list == NULL || fl_crew_add(fl_station_crew(self->station), &job) != FL_OK) {
+    if (list->list == NULL || fl_workers_add(fl_node_crew(self->station), &job) != FL_OK) {
         s_list_put(list, false); // the parent says it again after a restart
     }
 }
 
 static void
-s_fill(void *arg, fl_view_input *input)
+s_fill(void *arg, fl_status_input *input)
 {
     process *self = arg;
     input->tier = "edge";
     input->node = *fl_identity_node(self->identity);
-    input->run = *fl_member_run(fl_edge_member(self->edge));
+    input->run = *fl_participant_run(fl_edge_member(self->edge));
     input->round = fl_edge_round(self->edge);
     input->parent = fl_identity_parent(self->identity)->endpoint;
     input->final = fl_edge_done(self->edge);
@@ -163,7 +164,7 @@ static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_desk_ask(self->desk, ticket, ask);
+    return fl_queries_ask(self->desk, ticket, ask);
 }
 
 static bool
@@ -183,7 +184,8 @@ s_recall_round(process *self, fl_edge_conf *edge, fl_why *why)
         return status == FL_MISSING ? FL_OK : status;
     }
     edge->pasts = self->pasts;
-    edge->past_count = fl_recall(self->ledger, &edge->last_run, edge->last_round, self->pasts);
+    edge->past_count =
+        fl_durable_recall(self->ledger, &edge->last_run, edge->last_round, self->pasts);
     status = fl_ledger_facts_get(self->ledger, &edge->last_run, edge->last_round, &self->facts,
                                  why);
     if (status == FL_OK) {
@@ -212,9 +214,10 @@ s_seat(process *self, fl_why *why)
     edge.cohort.child_roles[0] = FL_ROLE_DEVICE;
     edge.cohort.child_roles[1] = FL_ROLE_EDGE;
     self->edge = fl_edge_new(&edge);
-    const fl_desk_conf desk = { .station = self->station, .ledger = self->ledger, .fill = s_fill,
-                                .self = self };
-    self->desk = fl_desk_new(&desk);
+    const fl_queries_conf desk = {
+        .station = self->station, .ledger = self->ledger, .fill = s_fill, .self = self
+    };
+    self->desk = fl_queries_new(&desk);
     if (self->edge == NULL || self->desk == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
@@ -223,14 +226,14 @@ s_seat(process *self, fl_why *why)
                            .saver = { .self = self, .save = s_save, .keep = s_keep },
                            .ask = s_ask,
                            .denied = s_denied, .done = s_done };
-    return fl_station_seat(self->station, &tier, why);
+    return fl_node_seat(self->station, &tier, why);
 }
 
 static void
 s_close(process *self)
 {
-    fl_station_close(&self->station);
-    fl_desk_destroy(&self->desk);
+    fl_node_close(&self->station);
+    fl_queries_destroy(&self->desk);
     fl_edge_destroy(&self->edge);
     fl_ledger_facts_destroy(&self->facts);
     fl_ledger_close(&self->ledger);
@@ -243,7 +246,7 @@ fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
     process self = { .conf = conf, .stop = stop, .state = fl_conf_text(conf, "state") };
     if (fl_conf_bool(conf, "healthcheck")) {
-        return fl_health_ask(self.state, "edge-agg", why);
+        return fl_healthcheck_ask(self.state, "edge-agg", why);
     }
     fl_settings_log(conf, "edge", "");
     fl_status status = s_open_files(&self, why);
@@ -252,11 +255,11 @@ fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
         status = s_recall_denied(&self, why);
     }
     if (status == FL_OK) {
-        fl_station_conf station = fl_settings_station(conf, true);
+        fl_node_conf station = fl_settings_station(conf, true);
         station.identity = self.identity;
         station.stop = stop;
         station.parent = true;
-        status = fl_station_open(&station, &self.station, why);
+        status = fl_node_open(&station, &self.station, why);
     }
     if (status == FL_OK) {
         status = s_seat(&self, why);
@@ -266,9 +269,9 @@ fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
     }
     if (status == FL_OK) {
         fl_log(FL_LOG_INFO, "started",
-               fl_log_u64("port", fl_station_port(self.station, FL_WAY_CONTROL)),
+               fl_log_u64("port", fl_node_port(self.station, FL_WAY_CONTROL)),
                fl_log_text("parent", fl_identity_parent(self.identity)->endpoint));
-        if (!fl_station_run(self.station)) {
+        if (!fl_node_run(self.station)) {
             fl_why_set(why, "work was left running at the end");
             status = FL_BUSY;
         }

@@ -10,23 +10,23 @@
 int
 fl_verb_ca_init(void *context, const fl_conf *conf)
 {
-    const fl_console *console = context;
+    const fl_context *console = context;
     const char *directory = fl_conf_text(conf, "authority");
     char key[2 * FL_SIGN_PUBLIC_BYTES + 1];
     fl_authority *authority = NULL;
     fl_why why = { "" };
-    fl_status status = fl_home_secret_make(directory, &console->entropy, &authority, &why);
+    fl_status status = fl_state_dir_secret_make(directory, &console->entropy, &authority, &why);
     if (status != FL_OK) {
-        return fl_console_fail(console, "ca init", fl_console_code(status), "%s", why.text);
+        return fl_context_fail(console, "ca init", fl_context_code(status), "%s", why.text);
     }
     fl_hex(fl_authority_public_of(authority)->ed, FL_SIGN_PUBLIC_BYTES, key);
     fl_authority_destroy(&authority);
     if (fl_conf_bool(conf, "json")) {
         json_t *answer = json_pack("{s:s, s:s}", "authority", directory, "key", key);
-        fl_console_print(console, &answer);
+        fl_context_print(console, &answer);
     } else {
         (void)fprintf(console->out, "authority %.16s made in %s: keep %s secret and backed up\n",
-                      key, directory, FL_HOME_SECRET);
+                      key, directory, FL_STATE_SECRET);
     }
     return FL_EXIT_OK;
 }
@@ -34,10 +34,10 @@ fl_verb_ca_init(void *context, const fl_conf *conf)
 // ---- fl token ---------------------------------------------------------------------------------
 //  The certificate that the root has recorded for a node.
 static int
-s_ask_certificate(const fl_console *console, const fl_conf *conf, const char *name, fl_blob **blob)
+s_ask_certificate(const fl_context *console, const fl_conf *conf, const char *name, fl_blob **blob)
 {
     json_t *answer = NULL;
-    int code = fl_console_answer(console, conf, "certificate", name, &answer);
+    int code = fl_context_answer(console, conf, "certificate", name, &answer);
     if (code != FL_EXIT_OK) {
         return code;
     }
@@ -46,7 +46,7 @@ s_ask_certificate(const fl_console *console, const fl_conf *conf, const char *na
     *blob = fl_blob_new(size);
     if (*blob == NULL || size == 0 || !fl_unhex(hex, fl_blob_data(*blob), (unsigned)size)) {
         fl_blob_unref(blob);
-        code = fl_console_fail(console, "token", FL_EXIT_FAILED,
+        code = fl_context_fail(console, "token", FL_EXIT_FAILED,
                                "the root's answer is no certificate; is it of another version?");
     }
     json_decref(answer);
@@ -55,7 +55,7 @@ s_ask_certificate(const fl_console *console, const fl_conf *conf, const char *na
 
 //  The parent's certificate, proved; its key goes into the token.
 static int
-s_parent(const fl_console *console, const fl_conf *conf, const fl_authority *authority,
+s_parent(const fl_context *console, const fl_conf *conf, const fl_authority *authority,
          fl_token *token)
 {
     const char *path = fl_conf_text(conf, "parent.cert"), *name = fl_conf_text(conf, "parent");
@@ -69,39 +69,40 @@ s_parent(const fl_console *console, const fl_conf *conf, const fl_authority *aut
         }
         path = name;
     } else if (fl_file_read(path, FL_CERT_BYTES_MAX, &blob, &why) != FL_OK) {
-        return fl_console_fail(console, "token", FL_EXIT_HOME, "%s", why.text);
+        return fl_context_fail(console, "token", FL_EXIT_STATE_DIR, "%s", why.text);
     }
     fl_trust trust = fl_cert_check(fl_blob_bytes(blob), fl_authority_public_of(authority),
                                    console->wall_s(), FL_ROLES_PARENT, &cert);
     fl_blob_unref(&blob);
     if (trust != FL_TRUST_OK) {
-        return fl_console_fail(console, "token", FL_EXIT_REFUSED,
-                            "%s is no certificate of a parent under this authority (%s): give "
-                            "node.cert of the root or of an edge", path, fl_trust_name(trust));
+        return fl_context_fail(console, "token", FL_EXIT_REFUSED,
+                               "%s is no certificate of a parent under this authority (%s): give "
+                               "node.cert of the root or of an edge",
+                               path, fl_trust_name(trust));
     }
     memcpy(token->parent, cert.keys.x, sizeof token->parent);
     return FL_EXIT_OK;
 }
 
 static int
-s_terms(const fl_console *console, const fl_conf *conf, fl_token *token)
+s_terms(const fl_context *console, const fl_conf *conf, fl_token *token)
 {
     const char *name = fl_conf_text(conf, "name"), *prefix = fl_conf_text(conf, "prefix");
     const char *endpoint = fl_conf_text(conf, "endpoint");
     const char *chosen = name[0] != '\0' ? name : prefix;
     if (strlen(chosen) >= sizeof token->name) {
-        return fl_console_fail(console, "token", FL_EXIT_USAGE,
-                            "'%s' is too long for a node name: at most %zu characters", chosen,
-                            sizeof token->name - 1);
+        return fl_context_fail(console, "token", FL_EXIT_USAGE,
+                               "'%s' is too long for a node name: at most %zu characters", chosen,
+                               sizeof token->name - 1);
     }
     if (strncmp(endpoint, "tcp://", strlen("tcp://")) != 0) {
-        return fl_console_fail(console, "token", FL_EXIT_USAGE,
-                            "--endpoint: '%.128s' is no tcp://HOST:PORT", endpoint);
+        return fl_context_fail(console, "token", FL_EXIT_USAGE,
+                               "--endpoint: '%.128s' is no tcp://HOST:PORT", endpoint);
     }
     if (strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX) {
-        return fl_console_fail(console, "token", FL_EXIT_USAGE,
-                            "the endpoint is too long: at most %d characters",
-                            FL_ENDPOINT_LENGTH_MAX);
+        return fl_context_fail(console, "token", FL_EXIT_USAGE,
+                               "the endpoint is too long: at most %d characters",
+                               FL_ENDPOINT_LENGTH_MAX);
     }
     token->role = fl_conf_choice(conf, "role") == 0 ? FL_ROLE_DEVICE : FL_ROLE_EDGE;
     token->exact = name[0] != '\0';
@@ -113,7 +114,7 @@ s_terms(const fl_console *console, const fl_conf *conf, fl_token *token)
 }
 
 static int
-s_hand_out(const fl_console *console, const fl_conf *conf, const fl_token *token)
+s_hand_out(const fl_context *console, const fl_conf *conf, const fl_token *token)
 {
     char text[FL_TOKEN_TEXT_BYTES + 1];
     const char *path = fl_conf_text(conf, "out");
@@ -127,31 +128,31 @@ s_hand_out(const fl_console *console, const fl_conf *conf, const fl_token *token
         text[length] = '\0';
     }
     if (status == FL_OK && fl_conf_bool(conf, "json")) {
-        json_t *answer = json_pack(
-            "{s:s, s:s, s:s, s:b, s:I, s:I, s:s}", path[0] != '\0' ? "file" : "token",
-            path[0] != '\0' ? path : text, "role", fl_role_name(token->role), "name", token->name,
-            "exact", token->exact, "count", (json_int_t)token->count, "not_after",
-            (json_int_t)token->not_after, "endpoint", token->endpoint);
-        fl_console_print(console, &answer);
+        json_t *answer =
+            json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:s}", path[0] != '\0' ? "file" : "token",
+                      path[0] != '\0' ? path : text, "role", fl_role_name(token->role), "name",
+                      token->name, "exact", token->exact, "count", (json_int_t)token->count,
+                      "not_after", (json_int_t)token->not_after, "endpoint", token->endpoint);
+        fl_context_print(console, &answer);
     } else if (status == FL_OK && path[0] == '\0') {
         (void)fprintf(console->out, "%s\n", text);
     }
     fl_wipe(text, sizeof text);
     return status == FL_OK
                ? FL_EXIT_OK
-               : fl_console_fail(console, "token", fl_console_code(status), "%s", why.text);
+               : fl_context_fail(console, "token", fl_context_code(status), "%s", why.text);
 }
 
 int
 fl_verb_token(void *context, const fl_conf *conf)
 {
-    const fl_console *console = context;
+    const fl_context *console = context;
     fl_authority *authority = NULL;
     fl_token token = { 0 };
     fl_why why = { "" };
-    fl_status status = fl_home_secret_load(fl_conf_text(conf, "authority"), &authority, &why);
+    fl_status status = fl_state_dir_secret_load(fl_conf_text(conf, "authority"), &authority, &why);
     if (status != FL_OK) {
-        return fl_console_fail(console, "token", fl_console_code(status), "%s", why.text);
+        return fl_context_fail(console, "token", fl_context_code(status), "%s", why.text);
     }
     int code = s_parent(console, conf, authority, &token);
     if (code == FL_EXIT_OK) {
@@ -159,7 +160,7 @@ fl_verb_token(void *context, const fl_conf *conf)
     }
     if (code == FL_EXIT_OK &&
         fl_token_make(authority, console->wall_s(), &console->entropy, &token, &why) != FL_OK) {
-        code = fl_console_fail(console, "token", FL_EXIT_USAGE, "%s", why.text);
+        code = fl_context_fail(console, "token", FL_EXIT_USAGE, "%s", why.text);
     }
     if (code == FL_EXIT_OK) {
         code = s_hand_out(console, conf, &token);

@@ -8,7 +8,7 @@
 #include "common/identity/state_dir.h"
 
 int
-fl_console_fail(const fl_console *self, const char *verb, int code, const char *format, ...)
+fl_context_fail(const fl_context *self, const char *verb, int code, const char *format, ...)
 {
     va_list args;
     (void)fprintf(self->err, "fl %s: ", verb);
@@ -20,34 +20,34 @@ fl_console_fail(const fl_console *self, const char *verb, int code, const char *
 }
 
 int
-fl_console_code(fl_status status)
+fl_context_code(fl_status status)
 {
     return status == FL_OK       ? FL_EXIT_OK
            : status == FL_EXISTS ? FL_EXIT_EXISTS
            : status == FL_NOMEM  ? FL_EXIT_FAILED
-                                 : FL_EXIT_HOME;
+                                 : FL_EXIT_STATE_DIR;
 }
 
 const char *
-fl_console_state(const fl_console *self, const fl_conf *conf, const char *verb)
+fl_context_state(const fl_context *self, const fl_conf *conf, const char *verb)
 {
     const char *state = fl_conf_text(conf, "state");
     if (state[0] == '\0') {
         state = self->state == NULL ? "" : self->state;
     }
     if (state[0] == '\0') {
-        (void)fl_console_fail(self, verb, FL_EXIT_USAGE,
-                           "no state directory: give --state DIR or set FL_STATE");
+        (void)fl_context_fail(self, verb, FL_EXIT_USAGE,
+                              "no state directory: give --state DIR or set FL_STATE");
         return NULL;
     }
     return state;
 }
 
 uint32_t
-fl_console_columns(const fl_console *self)
+fl_context_columns(const fl_context *self)
 {
     uint32_t columns, rows;
-    return self->screen(self->self, &columns, &rows) ? columns : FL_CONSOLE_WIDE;
+    return self->screen(self->self, &columns, &rows) ? columns : FL_CONTEXT_WIDE;
 }
 
 //  The process's own words out of {"error": ...}; NULL when there are none.
@@ -84,25 +84,27 @@ s_take(const fl_message *reply, fl_bytes body, json_t **answer, fl_why *why)
 }
 
 int
-fl_console_ask(const fl_console *self, const char *state, const char *verb, const char *argument,
-            uint32_t timeout_ms, json_t **answer, fl_why *why)
+fl_context_ask(const fl_context *self, const char *state, const char *verb, const char *argument,
+               uint32_t timeout_ms, json_t **answer, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX], endpoint[FL_HOME_PATH_MAX + 8];
+    char path[FL_STATE_PATH_MAX], endpoint[FL_STATE_PATH_MAX + 8];
     struct stat about;
     fl_message reply, question = { .verb = FL_ASK };
     fl_bytes body = { 0 };
     *answer = NULL;
-    if (fl_home_path(state, FL_HOME_OPERATOR, path, why) != FL_OK) {
-        return FL_EXIT_HOME;
+    if (fl_state_dir_path(state, FL_STATE_OPERATOR, path, why) != FL_OK) {
+        return FL_EXIT_STATE_DIR;
     }
     if (lstat(path, &about) != 0 && errno == EACCES) {
         fl_why_set(why, "%s belongs to another user, and only that user may ask: run fl as it",
                    state);
-        return FL_EXIT_HOME;
+        return FL_EXIT_STATE_DIR;
     }
     if (lstat(path, &about) != 0) {
-        fl_why_set(why, "no process runs in %s (there is no %s): start it, or name another "
-                   "directory with --state", state, FL_HOME_OPERATOR);
+        fl_why_set(why,
+                   "no process runs in %s (there is no %s): start it, or name another "
+                   "directory with --state",
+                   state, FL_STATE_OPERATOR);
         return FL_EXIT_SILENT;
     }
     (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
@@ -112,7 +114,7 @@ fl_console_ask(const fl_console *self, const char *state, const char *verb, cons
         fl_why_set(why, "'%.40s...' is too long", argument);
         return FL_EXIT_USAGE;
     }
-    const fl_inquiry_conf to = { .endpoint = endpoint };
+    const fl_request_conf to = { .endpoint = endpoint };
     if (self->ask(self->self, &to, &question, FL_ANSWER, timeout_ms, &reply, &body, why) != FL_OK) {
         return FL_EXIT_SILENT;
     }
@@ -120,22 +122,22 @@ fl_console_ask(const fl_console *self, const char *state, const char *verb, cons
 }
 
 int
-fl_console_answer(const fl_console *self, const fl_conf *conf, const char *verb,
+fl_context_answer(const fl_context *self, const fl_conf *conf, const char *verb,
                   const char *argument, json_t **answer)
 {
     fl_why why = { "" };
-    const char *state = fl_console_state(self, conf, verb);
+    const char *state = fl_context_state(self, conf, verb);
     *answer = NULL;
     if (state == NULL) {
         return FL_EXIT_USAGE;
     }
-    int code = fl_console_ask(self, state, verb, argument, (uint32_t)fl_conf_ms(conf, "timeout"),
-                           answer, &why);
-    return code == FL_EXIT_OK ? code : fl_console_fail(self, verb, code, "%s", why.text);
+    int code = fl_context_ask(self, state, verb, argument, (uint32_t)fl_conf_ms(conf, "timeout"),
+                              answer, &why);
+    return code == FL_EXIT_OK ? code : fl_context_fail(self, verb, code, "%s", why.text);
 }
 
 void
-fl_console_print(const fl_console *self, json_t **answer_p)
+fl_context_print(const fl_context *self, json_t **answer_p)
 {
     (void)json_dumpf(*answer_p, self->out,
                      JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));

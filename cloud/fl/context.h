@@ -8,20 +8,20 @@
 #include <stdio.h>
 
 #include "common/base/id.h"
-#include "common/crypto/entropy.h"
 #include "common/config/exit_codes.h"
+#include "common/crypto/entropy.h"
 #include "common/net/request.h"
 
-typedef struct fl_console {
+typedef struct fl_context {
     FILE *in, *out, *err;
-    const char *state;         // FL_STATE of the environment; NULL: not set
+    const char *state; // FL_STATE of the environment; NULL: not set
     fl_entropy entropy;
-    uint64_t (*wall_s)(void);  // wall clock, seconds since 1970
-    fl_time (*now_ms)(void);   // monotonic
-    void *self;                // of the functions below
-    //  One question on a connection of its own: see fl_inquiry_ask. The views in `reply` and `body`
+    uint64_t (*wall_s)(void); // wall clock, seconds since 1970
+    fl_time (*now_ms)(void);  // monotonic
+    void *self;               // of the functions below
+    //  One question on a connection of its own: see fl_request_ask. The views in `reply` and `body`
     //  live until the next call.
-    fl_status (*ask)(void *self, const fl_inquiry_conf *to, const fl_message *question,
+    fl_status (*ask)(void *self, const fl_request_conf *to, const fl_message *question,
                      fl_verb answer, uint32_t timeout_ms, fl_message *reply, fl_bytes *body,
                      fl_why *why);
     //  From now on Ctrl-C ends `pause` instead of the process. Before the first `ask`.
@@ -30,26 +30,26 @@ typedef struct fl_console {
     bool (*pause)(void *self, uint32_t ms);
     //  The size of the terminal that `out` is. False: it is none.
     bool (*screen)(void *self, uint32_t *columns, uint32_t *rows);
-} fl_console;
+} fl_context;
 
 //  Say one line on `err`, "fl VERB: ...", and return `code`.
-int fl_console_fail(const fl_console *self, const char *verb, int code, const char *format, ...)
+int fl_context_fail(const fl_context *self, const char *verb, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 //  The exit code of a file's trouble.
-int fl_console_code(fl_status status);
+int fl_context_code(fl_status status);
 //  The state directory of --state or FL_STATE; NULL when neither names one (said on `err`).
-const char *fl_console_state(const fl_console *self, const fl_conf *conf, const char *verb);
+const char *fl_context_state(const fl_context *self, const fl_conf *conf, const char *verb);
 //  Ask the process in the state directory. On FL_EXIT_OK `answer` is the caller's; otherwise why
 //  not is in `why`, and `answer` NULL.
-int fl_console_ask(const fl_console *self, const char *state, const char *verb,
+int fl_context_ask(const fl_context *self, const char *state, const char *verb,
                    const char *argument, uint32_t timeout_ms, json_t **answer, fl_why *why);
 //  The same with the settings --state and --timeout, trouble said on `err`.
-int fl_console_answer(const fl_console *self, const fl_conf *conf, const char *verb,
-                   const char *argument, json_t **answer);
+int fl_context_answer(const fl_context *self, const fl_conf *conf, const char *verb,
+                      const char *argument, json_t **answer);
 //  One line of JSON on `out`; takes the object.
-void fl_console_print(const fl_console *self, json_t **answer_p);
-//  How wide text may be: of the terminal, else FL_CONSOLE_WIDE.
-enum { FL_CONSOLE_WIDE = 200 };
-uint32_t fl_console_columns(const fl_console *self);
+void fl_context_print(const fl_context *self, json_t **answer_p);
+//  How wide text may be: of the terminal, else FL_CONTEXT_WIDE.
+enum { FL_CONTEXT_WIDE = 200 };
+uint32_t fl_context_columns(const fl_context *self);
 
 #endif

@@ -3,16 +3,16 @@
 
 //  The text that the process said, or all of it as JSON.
 static int
-s_order(const fl_console *console, const fl_conf *conf, const char *verb, const char *argument)
+s_order(const fl_context *console, const fl_conf *conf, const char *verb, const char *argument)
 {
     json_t *answer = NULL;
-    int code = fl_console_answer(console, conf, verb, argument, &answer);
+    int code = fl_context_answer(console, conf, verb, argument, &answer);
     if (code != FL_EXIT_OK) {
         return code;
     }
     const char *said = json_string_value(json_object_get(answer, "said"));
     if (fl_conf_bool(conf, "json") || said == NULL) {
-        fl_console_print(console, &answer);
+        fl_context_print(console, &answer);
     } else {
         (void)fprintf(console->out, "%s\n", said);
     }
@@ -21,13 +21,13 @@ s_order(const fl_console *console, const fl_conf *conf, const char *verb, const 
 }
 
 static int
-s_node_order(const fl_console *console, const fl_conf *conf, const char *verb)
+s_node_order(const fl_context *console, const fl_conf *conf, const char *verb)
 {
     const char *name = fl_conf_argument(conf, 0);
-    fl_node node;
-    if (!fl_node_parse(name, &node)) {
-        return fl_console_fail(console, verb, FL_EXIT_USAGE,
-                            "'%.40s' is no node name: 1 to 15 characters of a-z 0-9 . -", name);
+    fl_name node;
+    if (!fl_name_parse(name, &node)) {
+        return fl_context_fail(console, verb, FL_EXIT_USAGE,
+                               "'%.40s' is no node name: 1 to 15 characters of a-z 0-9 . -", name);
     }
     return s_order(console, conf, verb, node.name);
 }

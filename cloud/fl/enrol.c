@@ -20,7 +20,7 @@ s_date(uint64_t seconds, char text[32])
 }
 
 static void
-s_show(const fl_console *console, const char *state, const fl_enrolment *result, bool json)
+s_show(const fl_context *console, const char *state, const fl_enrol_client *result, bool json)
 {
     const fl_cert *cert = &result->cert;
     char date[32];
@@ -34,7 +34,7 @@ s_show(const fl_console *console, const char *state, const fl_enrolment *result,
             (void)json_object_set_new(answer, "shard", json_integer(result->lease.shard));
             (void)json_object_set_new(answer, "shards", json_integer(result->lease.shards));
         }
-        fl_console_print(console, &answer);
+        fl_context_print(console, &answer);
         return;
     }
     (void)fprintf(console->out, "%s as %s (%s) until %s", result->how, cert->node.name,
@@ -49,57 +49,61 @@ s_show(const fl_console *console, const char *state, const fl_enrolment *result,
 static void
 s_say(void *arg, const char *line)
 {
-    const fl_console *console = arg;
+    const fl_context *console = arg;
     (void)fprintf(console->err, "fl " VERB ": %s\n", line);
 }
 
 //  The console's functions get its own `self`, ours get the console.
 static fl_status
-s_ask(void *arg, const fl_inquiry_conf *to, const fl_message *question, fl_verb answer,
+s_ask(void *arg, const fl_request_conf *to, const fl_message *question, fl_verb answer,
       uint32_t timeout_ms, fl_message *reply, fl_bytes *body, fl_why *why)
 {
-    const fl_console *console = arg;
+    const fl_context *console = arg;
     return console->ask(console->self, to, question, answer, timeout_ms, reply, body, why);
 }
 
 static bool
 s_pause(void *arg, uint32_t ms)
 {
-    const fl_console *console = arg;
+    const fl_context *console = arg;
     return console->pause(console->self, ms);
 }
 
 int
 fl_verb_enrol(void *context, const fl_conf *conf)
 {
-    fl_console *console = context;
-    fl_enrolment_conf how = { .state = fl_console_state(console, conf, VERB),
-                              .role = fl_conf_choice(conf, "role") == 0 ? FL_ROLE_DEVICE
-                                                                        : FL_ROLE_EDGE,
-                              .token = fl_conf_text(conf, "token.file"),
-                              .endpoint = fl_conf_text(conf, "endpoint"),
-                              .parent = fl_conf_text(conf, "parent.cert"),
-                              .wait_ms = (uint32_t)fl_conf_ms(conf, "wait"),
-                              .next_keys = fl_conf_bool(conf, "new.keys") };
-    const fl_enrolment_world world = { .in = console->in, .entropy = console->entropy,
-                                       .wall_s = console->wall_s, .now_ms = console->now_ms,
-                                       .self = console, .ask = s_ask, .pause = s_pause,
-                                       .say = s_say };
+    fl_context *console = context;
+    fl_enrol_client_conf how = { .state = fl_context_state(console, conf, VERB),
+                                 .role = fl_conf_choice(conf, "role") == 0 ? FL_ROLE_DEVICE
+                                                                           : FL_ROLE_EDGE,
+                                 .token = fl_conf_text(conf, "token.file"),
+                                 .endpoint = fl_conf_text(conf, "endpoint"),
+                                 .parent = fl_conf_text(conf, "parent.cert"),
+                                 .wait_ms = (uint32_t)fl_conf_ms(conf, "wait"),
+                                 .next_keys = fl_conf_bool(conf, "new.keys") };
+    const fl_enrol_client_world world = { .in = console->in,
+                                          .entropy = console->entropy,
+                                          .wall_s = console->wall_s,
+                                          .now_ms = console->now_ms,
+                                          .self = console,
+                                          .ask = s_ask,
+                                          .pause = s_pause,
+                                          .say = s_say };
     bool renew = fl_conf_bool(conf, "renew");
-    fl_enrolment result;
+    fl_enrol_client result;
     fl_why why = { "" };
     if (how.state == NULL) {
         return FL_EXIT_USAGE;
     }
-    fl_status status = fl_home_open(how.state, &why);
+    fl_status status = fl_state_dir_open(how.state, &why);
     if (status != FL_OK) {
-        return fl_console_fail(console, VERB, fl_console_code(status), "%s", why.text);
+        return fl_context_fail(console, VERB, fl_context_code(status), "%s", why.text);
     }
-    FL_ASSERT(renew || fl_node_parse(fl_conf_text(conf, "node"), &how.node));
-    int code = renew ? fl_enrolment_renew(&how, &world, &result, &why)
-                     : fl_enrolment_join(&how, &world, &result, &why);
+    FL_ASSERT(renew || fl_name_parse(fl_conf_text(conf, "node"), &how.node));
+    int code = renew ? fl_enrol_client_renew(&how, &world, &result, &why)
+                     : fl_enrol_client_join(&how, &world, &result, &why);
     if (code != FL_EXIT_OK) {
-        return fl_console_fail(console, VERB, code, "%s", why.text);
+        return fl_context_fail(console, VERB, code, "%s", why.text);
     }
     s_show(console, how.state, &result, fl_conf_bool(conf, "json"));
     return FL_EXIT_OK;
@@ -109,7 +113,7 @@ fl_status
 fl_check_enrol(const fl_conf *conf, fl_why *why)
 {
     const char *endpoint = fl_conf_text(conf, "endpoint");
-    fl_node node;
+    fl_name node;
     if (endpoint[0] != '\0' &&
         (strncmp(endpoint, "tcp://", 6) != 0 || strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX)) {
         fl_why_set(why, "--endpoint: give tcp://HOST:PORT, at most %d characters",
@@ -123,7 +127,7 @@ fl_check_enrol(const fl_conf *conf, fl_why *why)
         fl_why_set(why, "--new-keys goes with --renew: a first enrolment makes keys anyway");
         return FL_MISMATCH;
     }
-    if (!fl_node_parse(fl_conf_text(conf, "node"), &node)) {
+    if (!fl_name_parse(fl_conf_text(conf, "node"), &node)) {
         fl_why_set(why, "--node: give the name to take, 1 to 15 characters of a-z 0-9 . -");
         return FL_MISSING;
     }

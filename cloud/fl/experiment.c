@@ -3,8 +3,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "cloud/fl/verbs.h"
 #include "cloud/central_baseline.h"
+#include "cloud/fl/verbs.h"
 #include "common/data/idx.h"
 #include "common/data/partition.h"
 
@@ -44,7 +44,7 @@ s_median(const fl_partition *partition, uint32_t shards)
 }
 
 static void
-s_show_shards(const fl_console *console, const fl_partition *partition, uint32_t shards, bool json)
+s_show_shards(const fl_context *console, const fl_partition *partition, uint32_t shards, bool json)
 {
     json_t *list = json_array();
     uint32_t median = s_median(partition, shards);
@@ -60,7 +60,7 @@ s_show_shards(const fl_console *console, const fl_partition *partition, uint32_t
     }
     if (json) {
         json_t *answer = json_pack("{s:o,s:i}", "samples", list, "median", (int)median);
-        fl_console_print(console, &answer);
+        fl_context_print(console, &answer);
     } else {
         json_decref(list);
     }
@@ -69,7 +69,7 @@ s_show_shards(const fl_console *console, const fl_partition *partition, uint32_t
 int
 fl_verb_shards(void *context, const fl_conf *conf)
 {
-    const fl_console *console = context;
+    const fl_context *console = context;
     const fl_partition_conf wanted = {
         .shards = (uint32_t)fl_conf_int(conf, "shards"),
         .alpha = fl_conf_real(conf, "alpha"),
@@ -90,20 +90,22 @@ fl_verb_shards(void *context, const fl_conf *conf)
     fl_partition_release(&partition);
     free(labels);
     return status == FL_OK ? FL_EXIT_OK
-                           : fl_console_fail(console, "shards", FL_EXIT_FAILED, "%s", why.text);
+                           : fl_context_fail(console, "shards", FL_EXIT_FAILED, "%s", why.text);
 }
 
 // ---- fl reference -----------------------------------------------------------------------------
 static fl_samples
 s_samples(const fl_dataset *data)
 {
-    return (fl_samples){ .inputs = data->inputs, .labels = data->labels, .count = data->samples,
+    return (fl_samples){ .inputs = data->inputs,
+                         .labels = data->labels,
+                         .count = data->samples,
                          .features = data->features };
 }
 
 static fl_status
 s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test,
-            fl_reference *result, fl_why *why)
+            fl_central_baseline *result, fl_why *why)
 {
     const fl_recipe recipe = { .epochs = (uint32_t)fl_conf_int(conf, "epochs"),
                                .batch = (uint32_t)fl_conf_int(conf, "batch"),
@@ -121,8 +123,8 @@ s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test
         status = fl_gemm_choose(1, &gemm, why);
     }
     if (status == FL_OK) {
-        status = fl_reference_train(&shape, gemm, &recipe, &train_samples, &test_samples, &watch,
-                                    result, why);
+        status = fl_central_baseline_train(&shape, gemm, &recipe, &train_samples, &test_samples,
+                                           &watch, result, why);
     }
     return status;
 }
@@ -130,11 +132,11 @@ s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test
 int
 fl_verb_reference(void *context, const fl_conf *conf)
 {
-    const fl_console *console = context;
+    const fl_context *console = context;
     fl_why why;
     fl_dataset train = { 0 };
     fl_dataset test = { 0 };
-    fl_reference result = { 0 };
+    fl_central_baseline result = { 0 };
     fl_status status = fl_dataset_load(fl_conf_text(conf, "train.inputs"),
                                        fl_conf_text(conf, "train.labels"), NULL, 0, &train, &why);
     if (status == FL_OK) {
@@ -145,14 +147,13 @@ fl_verb_reference(void *context, const fl_conf *conf)
         status = s_reference(conf, &train, &test, &result, &why);
     }
     if (status == FL_OK && fl_conf_bool(conf, "json")) {
-        json_t *answer =
-            json_pack("{s:f,s:f}", "accuracy", result.accuracy, "loss", result.loss);
-        fl_console_print(console, &answer);
+        json_t *answer = json_pack("{s:f,s:f}", "accuracy", result.accuracy, "loss", result.loss);
+        fl_context_print(console, &answer);
     } else if (status == FL_OK) {
         (void)fprintf(console->out, "accuracy %.4f, loss %.4f\n", result.accuracy, result.loss);
     }
     fl_dataset_release(&train);
     fl_dataset_release(&test);
     return status == FL_OK ? FL_EXIT_OK
-                           : fl_console_fail(console, "reference", FL_EXIT_FAILED, "%s", why.text);
+                           : fl_context_fail(console, "reference", FL_EXIT_FAILED, "%s", why.text);
 }

@@ -1,5 +1,5 @@
-//  json_read - values out of JSON that somebody else made: what is not there, or of another type, reads
-//  as nothing. For the show files.
+//  json_read - values out of JSON that somebody else made: what is not there, or of another type,
+//  reads as nothing. For the show files.
 #ifndef FL_CLOUD_FL_JSON_READ_H
 #define FL_CLOUD_FL_JSON_READ_H
 

@@ -1,19 +1,19 @@
 //  fl - the operator's command.
-#include "cloud/fl/verbs.h"
 #include "cloud/fl/os.h"
+#include "cloud/fl/verbs.h"
 
 int
 main(int argc, char **argv)
 {
     fl_why why = { "" };
-    fl_world *world = fl_world_new(&why);
+    fl_os *world = fl_os_new(&why);
     if (world == NULL) {
         (void)fprintf(stderr, "fl: %s\n", why.text);
         return FL_EXIT_FAILED;
     }
-    fl_console console = fl_world_console(world);
+    fl_context console = fl_os_console(world);
     int code = fl_cli_run(&fl_verbs, &console, argc, argv, stdout, stderr);
-    fl_world_destroy(&world);
+    fl_os_destroy(&world);
     if (fflush(stdout) != 0) {
         (void)fprintf(stderr, "fl: the output could not be written\n");
         code = code == FL_EXIT_OK ? FL_EXIT_FAILED : code;

@@ -9,23 +9,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "common/config/stop.h"
 #include "common/config/clock.h"
+#include "common/config/stop.h"
 #include "common/net/context.h"
 
 #define IPC "ipc://"
 
 enum { COLUMNS_LEAST = 20, ROWS_LEAST = 4 };
 
-struct fl_world {
-    fl_inquiry *inquiry;   // the last one: its answer is still looked at
-    fl_stop *stop;         // NULL: Ctrl-C ends the process as usual
-    bool open;             // the network
+struct fl_os {
+    fl_request *inquiry; // the last one: its answer is still looked at
+    fl_stop *stop;       // NULL: Ctrl-C ends the process as usual
+    bool open;           // the network
 };
 
 //  The network is opened by the first question, so that verbs without one start no threads.
 static fl_status
-s_open(fl_world *self, fl_why *why)
+s_open(fl_os *self, fl_why *why)
 {
     fl_status status = self->open ? FL_OK : fl_net_open(1, why);
     self->open = self->open || status == FL_OK;
@@ -49,35 +49,37 @@ s_knock(const char *endpoint, fl_why *why)
         (void)close(fd);
     }
     if (dead) {
-        fl_why_set(why, "the process behind %s has ended: start it again (a root whose run is "
-                   "done ends at once: with --linger 10m it stays to be asked)", path);
+        fl_why_set(why,
+                   "the process behind %s has ended: start it again (a root whose run is "
+                   "done ends at once: with --linger 10m it stays to be asked)",
+                   path);
     }
     return dead ? FL_MISSING : FL_OK;
 }
 
 static fl_status
-s_ask(void *arg, const fl_inquiry_conf *to, const fl_message *question, fl_verb answer,
+s_ask(void *arg, const fl_request_conf *to, const fl_message *question, fl_verb answer,
       uint32_t timeout_ms, fl_message *reply, fl_bytes *body, fl_why *why)
 {
-    fl_world *self = arg;
+    fl_os *self = arg;
     fl_status status = s_open(self, why);
-    fl_inquiry_destroy(&self->inquiry);
+    fl_request_destroy(&self->inquiry);
     if (status == FL_OK) {
         status = s_knock(to->endpoint, why);
     }
     if (status != FL_OK) {
         return status;
     }
-    self->inquiry = fl_inquiry_new(to, why);
+    self->inquiry = fl_request_new(to, why);
     return self->inquiry == NULL
                ? FL_IO
-               : fl_inquiry_ask(self->inquiry, question, answer, timeout_ms, reply, body, why);
+               : fl_request_ask(self->inquiry, question, answer, timeout_ms, reply, body, why);
 }
 
 static fl_status
 s_watch(void *arg, fl_why *why)
 {
-    fl_world *self = arg;
+    fl_os *self = arg;
     FL_ASSERT(!self->open);
     return self->stop == NULL ? fl_stop_open(&self->stop, why) : FL_OK;
 }
@@ -85,7 +87,7 @@ s_watch(void *arg, fl_why *why)
 static bool
 s_pause(void *arg, uint32_t ms)
 {
-    const fl_world *self = arg;
+    const fl_os *self = arg;
     struct pollfd stop = { .fd = self->stop == NULL ? -1 : fl_stop_fd(self->stop),
                            .events = POLLIN };
     fl_time until = fl_clock_ms() + ms;
@@ -115,27 +117,27 @@ s_screen(void *arg, uint32_t *columns, uint32_t *rows)
     return true;
 }
 
-fl_world *
-fl_world_new(fl_why *why)
+fl_os *
+fl_os_new(fl_why *why)
 {
-    fl_world *self = calloc(1, sizeof *self);
+    fl_os *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "out of memory");
         return NULL;
     }
     if (fl_crypto_init(why) != FL_OK) {
-        fl_world_destroy(&self);
+        fl_os_destroy(&self);
     }
     return self;
 }
 
 void
-fl_world_destroy(fl_world **self_p)
+fl_os_destroy(fl_os **self_p)
 {
-    fl_world *self = *self_p;
+    fl_os *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        fl_inquiry_destroy(&self->inquiry);
+        fl_request_destroy(&self->inquiry);
         if (self->open) {
             fl_net_close();
         }
@@ -147,11 +149,19 @@ fl_world_destroy(fl_world **self_p)
     }
 }
 
-fl_console
-fl_world_console(fl_world *self)
+fl_context
+fl_os_console(fl_os *self)
 {
-    return (fl_console){ .in = stdin, .out = stdout, .err = stderr, .state = getenv("FL_STATE"),
-                         .entropy = fl_entropy_os(), .wall_s = fl_clock_wall_s,
-                         .now_ms = fl_clock_ms, .self = self, .ask = s_ask, .watch = s_watch,
-                         .pause = s_pause, .screen = s_screen };
+    return (fl_context){ .in = stdin,
+                         .out = stdout,
+                         .err = stderr,
+                         .state = getenv("FL_STATE"),
+                         .entropy = fl_entropy_os(),
+                         .wall_s = fl_clock_wall_s,
+                         .now_ms = fl_clock_ms,
+                         .self = self,
+                         .ask = s_ask,
+                         .watch = s_watch,
+                         .pause = s_pause,
+                         .screen = s_screen };
 }

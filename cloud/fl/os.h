@@ -4,12 +4,12 @@
 
 #include "cloud/fl/context.h"
 
-typedef struct fl_world fl_world;
+typedef struct fl_os fl_os;
 
 //  The caller owns the result. NULL with `why`.
-fl_world *fl_world_new(fl_why *why);
-void fl_world_destroy(fl_world **self_p);
+fl_os *fl_os_new(fl_why *why);
+void fl_os_destroy(fl_os **self_p);
 //  Borrows the world.
-fl_console fl_world_console(fl_world *self);
+fl_context fl_os_console(fl_os *self);
 
 #endif

@@ -9,29 +9,29 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { FL_SHOW_TEXT_BYTES = 32, FL_SHOW_LINE_BYTES = 512 };
+enum { FL_RENDER_TEXT_BYTES = 32, FL_RENDER_LINE_BYTES = 512 };
 
 //  `status`: where the run stands, what is waited for, a row per child.
-void fl_show_status(const json_t *status, uint32_t width, FILE *out);
+void fl_render_status(const json_t *status, uint32_t width, FILE *out);
 //  `report`: who was in, late, absent, refused and why.
-void fl_show_report(const json_t *report, uint32_t width, FILE *out);
+void fl_render_report(const json_t *report, uint32_t width, FILE *out);
 //  `rounds`: a row per round.
-void fl_show_rounds(const json_t *rounds, uint32_t width, FILE *out);
+void fl_render_rounds(const json_t *rounds, uint32_t width, FILE *out);
 
 //  One line each, without a newline, into `line`; "" when there is nothing to say.
 //  "round 7/20 collecting", "3 of 4 edges ready, 14 s more for edge-b".
-void fl_show_stand(const json_t *status, char line[FL_SHOW_LINE_BYTES]);
-void fl_show_wait(const json_t *status, char line[FL_SHOW_LINE_BYTES]);
+void fl_render_stand(const json_t *status, char line[FL_RENDER_LINE_BYTES]);
+void fl_render_wait(const json_t *status, char line[FL_RENDER_LINE_BYTES]);
 //  "round 6 done in 2.1 s, masked (malicious): 15 of 16 devices in, 1 late (device-07: slow), 1
 //  recovered, 1 block aborted (edge-b/0: checksum); accuracy 0.7812".
-void fl_show_round(const json_t *report, char line[FL_SHOW_LINE_BYTES]);
+void fl_render_round(const json_t *report, char line[FL_RENDER_LINE_BYTES]);
 //  "masked (malicious)", "not masked", "only partly masked (malicious)"; of a status or a report.
-void fl_show_masking(const json_t *answer, char line[FL_SHOW_LINE_BYTES]);
+void fl_render_masking(const json_t *answer, char line[FL_RENDER_LINE_BYTES]);
 //  How a run ended.
-void fl_show_end(const json_t *status, char line[FL_SHOW_LINE_BYTES]);
+void fl_render_end(const json_t *status, char line[FL_RENDER_LINE_BYTES]);
 
 //  "850 B", "1.2 MB" (steps of 1000); "0.4 s", "14 s", "3m05s", "2h07m".
-const char *fl_show_bytes(uint64_t bytes, char text[FL_SHOW_TEXT_BYTES]);
-const char *fl_show_ms(uint64_t ms, char text[FL_SHOW_TEXT_BYTES]);
+const char *fl_render_bytes(uint64_t bytes, char text[FL_RENDER_TEXT_BYTES]);
+const char *fl_render_ms(uint64_t ms, char text[FL_RENDER_TEXT_BYTES]);
 
 #endif

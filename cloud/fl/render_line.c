@@ -9,7 +9,7 @@
 enum { NAMES_MAX = 4 };
 
 const char *
-fl_show_bytes(uint64_t bytes, char text[FL_SHOW_TEXT_BYTES])
+fl_render_bytes(uint64_t bytes, char text[FL_RENDER_TEXT_BYTES])
 {
     static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
     double value = (double)bytes;
@@ -18,41 +18,41 @@ fl_show_bytes(uint64_t bytes, char text[FL_SHOW_TEXT_BYTES])
         value /= 1000;
         unit++;
     }
-    (void)snprintf(text, FL_SHOW_TEXT_BYTES, unit > 0 && value < 9.95 ? "%.1f %s" : "%.0f %s",
+    (void)snprintf(text, FL_RENDER_TEXT_BYTES, unit > 0 && value < 9.95 ? "%.1f %s" : "%.0f %s",
                    value, units[unit]);
     return text;
 }
 
 const char *
-fl_show_ms(uint64_t ms, char text[FL_SHOW_TEXT_BYTES])
+fl_render_ms(uint64_t ms, char text[FL_RENDER_TEXT_BYTES])
 {
     uint64_t seconds = (ms + 500) / 1000;
     if (ms < 9950) {
-        (void)snprintf(text, FL_SHOW_TEXT_BYTES, "%.1f s", (double)ms / 1000);
+        (void)snprintf(text, FL_RENDER_TEXT_BYTES, "%.1f s", (double)ms / 1000);
     } else if (seconds < 60) {
-        (void)snprintf(text, FL_SHOW_TEXT_BYTES, "%" PRIu64 " s", seconds);
+        (void)snprintf(text, FL_RENDER_TEXT_BYTES, "%" PRIu64 " s", seconds);
     } else if (seconds < 3600) {
-        (void)snprintf(text, FL_SHOW_TEXT_BYTES, "%" PRIu64 "m%02us", seconds / 60,
+        (void)snprintf(text, FL_RENDER_TEXT_BYTES, "%" PRIu64 "m%02us", seconds / 60,
                        (unsigned)(seconds % 60));
     } else {
-        (void)snprintf(text, FL_SHOW_TEXT_BYTES, "%" PRIu64 "h%02um", seconds / 3600,
+        (void)snprintf(text, FL_RENDER_TEXT_BYTES, "%" PRIu64 "h%02um", seconds / 3600,
                        (unsigned)(seconds / 60 % 60));
     }
     return text;
 }
 
 static void __attribute__((format(printf, 2, 3)))
-s_add(char line[FL_SHOW_LINE_BYTES], const char *format, ...)
+s_add(char line[FL_RENDER_LINE_BYTES], const char *format, ...)
 {
     va_list args;
     size_t length = strlen(line);
     va_start(args, format);
-    (void)vsnprintf(line + length, FL_SHOW_LINE_BYTES - length, format, args);
+    (void)vsnprintf(line + length, FL_RENDER_LINE_BYTES - length, format, args);
     va_end(args);
 }
 
 void
-fl_show_stand(const json_t *status, char line[FL_SHOW_LINE_BYTES])
+fl_render_stand(const json_t *status, char line[FL_RENDER_LINE_BYTES])
 {
     uint64_t attempt = leaf_whole(status, "attempt"), rounds = leaf_whole(status, "rounds");
     line[0] = '\0';
@@ -73,18 +73,17 @@ s_children_noun(const json_t *status)
 {
     size_t index, edges = 0, devices = 0;
     json_t *child;
-    json_array_foreach(json_object_get(status, "children"), index, child) {
+    json_array_foreach(json_object_get(status, "children"), index, child)
+    {
         edges += leaf_is(child, "role", "edge");
         devices += leaf_is(child, "role", "device");
     }
-    return edges > 0 && devices == 0   ? "edges"
-           : devices > 0 && edges == 0 ? "devices"
-                                       : "children";
+    return edges > 0 && devices == 0 ? "edges" : devices > 0 && edges == 0 ? "devices" : "children";
 }
 
 //  "edge-b, edge-c and 2 not seen yet"; `unseen` is of those without a name.
 static void
-s_add_names(char line[FL_SHOW_LINE_BYTES], const json_t *names, uint64_t unseen)
+s_add_names(char line[FL_RENDER_LINE_BYTES], const json_t *names, uint64_t unseen)
 {
     size_t count = json_array_size(names);
     for (size_t i = 0; i < count && i < NAMES_MAX; i++) {
@@ -106,17 +105,17 @@ s_less(uint64_t from, uint64_t what)
 
 //  ", 14 s more for "; how long when it is bounded.
 static void
-s_add_left(char line[FL_SHOW_LINE_BYTES], const json_t *wait)
+s_add_left(char line[FL_RENDER_LINE_BYTES], const json_t *wait)
 {
-    char text[FL_SHOW_TEXT_BYTES];
+    char text[FL_RENDER_TEXT_BYTES];
     if (json_is_integer(json_object_get(wait, "left_ms"))) {
-        s_add(line, ", %s more", fl_show_ms(leaf_whole(wait, "left_ms"), text));
+        s_add(line, ", %s more", fl_render_ms(leaf_whole(wait, "left_ms"), text));
     }
 }
 
 static void
 s_wait_for_children(const json_t *status, const json_t *wait, const char *done,
-                    char line[FL_SHOW_LINE_BYTES])
+                    char line[FL_RENDER_LINE_BYTES])
 {
     uint64_t ready = leaf_whole(wait, "ready"), expect = leaf_whole(wait, "expect");
     uint64_t leaves = leaf_whole(wait, "leaves"), leaves_wanted = leaf_whole(wait, "expect_leaves");
@@ -141,7 +140,7 @@ s_wait_for_children(const json_t *status, const json_t *wait, const char *done,
 }
 
 void
-fl_show_wait(const json_t *status, char line[FL_SHOW_LINE_BYTES])
+fl_render_wait(const json_t *status, char line[FL_RENDER_LINE_BYTES])
 {
     const json_t *wait = json_object_get(status, "waiting");
     line[0] = '\0';
@@ -166,7 +165,7 @@ fl_show_wait(const json_t *status, char line[FL_SHOW_LINE_BYTES])
 // ---- a round ----------------------------------------------------------------------------------
 //  ", 2 late (device-07: slow, device-09: late)"; nothing for none.
 static void
-s_add_outcome(char line[FL_SHOW_LINE_BYTES], const json_t *report, const char *outcome)
+s_add_outcome(char line[FL_RENDER_LINE_BYTES], const json_t *report, const char *outcome)
 {
     uint64_t count = leaf_whole(json_object_get(report, "tally"), outcome), named = 0;
     size_t index;
@@ -175,7 +174,8 @@ s_add_outcome(char line[FL_SHOW_LINE_BYTES], const json_t *report, const char *o
         return;
     }
     s_add(line, ", %" PRIu64 " %s", count, outcome);
-    json_array_foreach(json_object_get(report, "entries"), index, entry) {
+    json_array_foreach(json_object_get(report, "entries"), index, entry)
+    {
         if (leaf_is(entry, "outcome", outcome) && !leaf_is(entry, "parent", "-")) {
             if (named < NAMES_MAX) {
                 const char *why = json_string_value(json_object_get(entry, "reason"));
@@ -194,7 +194,7 @@ s_add_outcome(char line[FL_SHOW_LINE_BYTES], const json_t *report, const char *o
 }
 
 static void
-s_add_score(char line[FL_SHOW_LINE_BYTES], const json_t *in, const char *before)
+s_add_score(char line[FL_RENDER_LINE_BYTES], const json_t *in, const char *before)
 {
     double accuracy = leaf_real(in, "accuracy"), loss = leaf_real(in, "loss");
     if (isfinite(accuracy)) {
@@ -206,7 +206,7 @@ s_add_score(char line[FL_SHOW_LINE_BYTES], const json_t *in, const char *before)
 }
 
 void
-fl_show_masking(const json_t *answer, char line[FL_SHOW_LINE_BYTES])
+fl_render_masking(const json_t *answer, char line[FL_RENDER_LINE_BYTES])
 {
     const char *profile = leaf_text(answer, "masking");
     line[0] = '\0';
@@ -219,13 +219,14 @@ fl_show_masking(const json_t *answer, char line[FL_SHOW_LINE_BYTES])
 
 //  ", 2 recovered, 3 blocks aborted (edge-a/1: checksum, edge-b/0: too-few-uploads and 1 more)".
 static void
-s_add_blocks(char line[FL_SHOW_LINE_BYTES], const json_t *report)
+s_add_blocks(char line[FL_RENDER_LINE_BYTES], const json_t *report)
 {
     uint64_t recovered = leaf_whole(json_object_get(report, "tally"), "recovered"), aborted = 0;
     const json_t *blocks = json_object_get(report, "blocks");
     size_t index;
     json_t *block;
-    json_array_foreach(blocks, index, block) {
+    json_array_foreach(blocks, index, block)
+    {
         aborted += leaf_true(block, "aborted");
     }
     if (recovered > 0) {
@@ -236,7 +237,8 @@ s_add_blocks(char line[FL_SHOW_LINE_BYTES], const json_t *report)
     }
     s_add(line, ", %" PRIu64 " block%s aborted (", aborted, aborted == 1 ? "" : "s");
     uint64_t named = 0;
-    json_array_foreach(blocks, index, block) {
+    json_array_foreach(blocks, index, block)
+    {
         if (leaf_true(block, "aborted") && named < NAMES_MAX) {
             s_add(line, "%s%s/%" PRIu64 ": %s", named > 0 ? ", " : "", leaf_text(block, "parent"),
                   leaf_whole(block, "block"), leaf_text(block, "reason"));
@@ -250,18 +252,18 @@ s_add_blocks(char line[FL_SHOW_LINE_BYTES], const json_t *report)
 }
 
 void
-fl_show_round(const json_t *report, char line[FL_SHOW_LINE_BYTES])
+fl_render_round(const json_t *report, char line[FL_RENDER_LINE_BYTES])
 {
-    char text[FL_SHOW_TEXT_BYTES], masking[FL_SHOW_LINE_BYTES];
+    char text[FL_RENDER_TEXT_BYTES], masking[FL_RENDER_LINE_BYTES];
     const json_t *tally = json_object_get(report, "tally");
-    fl_show_masking(report, masking);
+    fl_render_masking(report, masking);
     line[0] = '\0';
     s_add(line, "round %" PRIu64 " %s", leaf_whole(report, "round"), leaf_text(report, "close"));
     if (!leaf_is(report, "reason", "-")) {
         s_add(line, " (%s)", leaf_text(report, "reason"));
     }
     s_add(line, " in %s%s%s: %" PRIu64 " of %" PRIu64 " devices in",
-          fl_show_ms(leaf_whole(report, "duration_ms"), text), masking[0] == '\0' ? "" : ", ",
+          fl_render_ms(leaf_whole(report, "duration_ms"), text), masking[0] == '\0' ? "" : ", ",
           masking, leaf_whole(tally, "in"), leaf_whole(tally, "invited"));
     s_add_outcome(line, report, "late");
     s_add_outcome(line, report, "absent");
@@ -271,7 +273,7 @@ fl_show_round(const json_t *report, char line[FL_SHOW_LINE_BYTES])
 }
 
 void
-fl_show_end(const json_t *status, char line[FL_SHOW_LINE_BYTES])
+fl_render_end(const json_t *status, char line[FL_RENDER_LINE_BYTES])
 {
     line[0] = '\0';
     if (leaf_true(status, "aborted")) {

@@ -8,18 +8,18 @@
 typedef void show(const json_t *answer, uint32_t width, FILE *out);
 
 static int
-s_ask_and_show(const fl_console *console, const fl_conf *conf, const char *verb,
+s_ask_and_show(const fl_context *console, const fl_conf *conf, const char *verb,
                const char *argument, show *how)
 {
     json_t *answer = NULL;
-    int code = fl_console_answer(console, conf, verb, argument, &answer);
+    int code = fl_context_answer(console, conf, verb, argument, &answer);
     if (code != FL_EXIT_OK) {
         return code;
     }
     if (fl_conf_bool(conf, "json")) {
-        fl_console_print(console, &answer);
+        fl_context_print(console, &answer);
     } else {
-        how(answer, fl_console_columns(console), console->out);
+        how(answer, fl_context_columns(console), console->out);
         json_decref(answer);
     }
     return FL_EXIT_OK;
@@ -27,7 +27,7 @@ s_ask_and_show(const fl_console *console, const fl_conf *conf, const char *verb,
 
 //  The argument, "" when there is none, NULL (said) when it is no round.
 static const char *
-s_round(const fl_console *console, const fl_conf *conf, const char *verb)
+s_round(const fl_context *console, const fl_conf *conf, const char *verb)
 {
     const char *text = fl_conf_argument(conf, 0);
     char *end = NULL;
@@ -37,7 +37,7 @@ s_round(const fl_console *console, const fl_conf *conf, const char *verb)
     errno = 0;
     long long round = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || round < 1) {
-        (void)fl_console_fail(console, verb, FL_EXIT_USAGE,
+        (void)fl_context_fail(console, verb, FL_EXIT_USAGE,
                               "'%.40s' is no round: give a number from 1", text);
         return NULL;
     }
@@ -47,7 +47,7 @@ s_round(const fl_console *console, const fl_conf *conf, const char *verb)
 int
 fl_verb_status(void *context, const fl_conf *conf)
 {
-    return s_ask_and_show(context, conf, "status", "", fl_show_status);
+    return s_ask_and_show(context, conf, "status", "", fl_render_status);
 }
 
 int
@@ -55,7 +55,7 @@ fl_verb_report(void *context, const fl_conf *conf)
 {
     const char *round = s_round(context, conf, "report");
     return round == NULL ? FL_EXIT_USAGE
-                         : s_ask_and_show(context, conf, "report", round, fl_show_report);
+                         : s_ask_and_show(context, conf, "report", round, fl_render_report);
 }
 
 int
@@ -63,5 +63,5 @@ fl_verb_rounds(void *context, const fl_conf *conf)
 {
     const char *first = s_round(context, conf, "rounds");
     return first == NULL ? FL_EXIT_USAGE
-                         : s_ask_and_show(context, conf, "rounds", first, fl_show_rounds);
+                         : s_ask_and_show(context, conf, "rounds", first, fl_render_rounds);
 }

@@ -6,26 +6,26 @@
 
 #include "common/base/status.h"
 
-enum { ROWS_FIRST = 16, GAP = 2, LINE_BYTES = FL_GRID_COLUMNS_MAX * (FL_GRID_CELL_BYTES + GAP) };
+enum { ROWS_FIRST = 16, GAP = 2, LINE_BYTES = FL_TABLE_COLUMNS_MAX * (FL_TABLE_CELL_BYTES + GAP) };
 
 typedef struct row {
-    char cells[FL_GRID_COLUMNS_MAX][FL_GRID_CELL_BYTES];
+    char cells[FL_TABLE_COLUMNS_MAX][FL_TABLE_CELL_BYTES];
 } row;
 
-struct fl_grid {
-    const fl_grid_column *columns;
+struct fl_text_table {
+    const fl_text_table_column *columns;
     uint32_t count;
     row *rows;
     uint32_t used, room, lost;
-    uint32_t at;     // next cell of the last row
-    bool losing;     // the last row had no room
+    uint32_t at; // next cell of the last row
+    bool losing; // the last row had no room
 };
 
-fl_grid *
-fl_grid_new(const fl_grid_column *columns, uint32_t count)
+fl_text_table *
+fl_text_table_new(const fl_text_table_column *columns, uint32_t count)
 {
-    FL_ASSERT(count > 0 && count <= FL_GRID_COLUMNS_MAX);
-    fl_grid *self = calloc(1, sizeof *self);
+    FL_ASSERT(count > 0 && count <= FL_TABLE_COLUMNS_MAX);
+    fl_text_table *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->columns = columns;
         self->count = count;
@@ -34,7 +34,7 @@ fl_grid_new(const fl_grid_column *columns, uint32_t count)
 }
 
 void
-fl_grid_destroy(fl_grid **self_p)
+fl_text_table_destroy(fl_text_table **self_p)
 {
     if (*self_p != NULL) {
         free((*self_p)->rows);
@@ -44,7 +44,7 @@ fl_grid_destroy(fl_grid **self_p)
 }
 
 void
-fl_grid_row(fl_grid *self)
+fl_text_table_row(fl_text_table *self)
 {
     self->at = 0;
     if (self->used == self->room) {
@@ -62,7 +62,7 @@ fl_grid_row(fl_grid *self)
 }
 
 void
-fl_grid_cell(fl_grid *self, const char *format, ...)
+fl_text_table_cell(fl_text_table *self, const char *format, ...)
 {
     va_list args;
     FL_ASSERT(self->at < self->count && (self->used > 0 || self->losing));
@@ -70,13 +70,14 @@ fl_grid_cell(fl_grid *self, const char *format, ...)
         return;
     }
     va_start(args, format);
-    (void)vsnprintf(self->rows[self->used - 1].cells[self->at++], FL_GRID_CELL_BYTES, format, args);
+    (void)vsnprintf(self->rows[self->used - 1].cells[self->at++], FL_TABLE_CELL_BYTES, format,
+                    args);
     va_end(args);
 }
 
 //  Width of each column, 0 for one that is dropped.
 static void
-s_measure(const fl_grid *self, uint32_t width, uint32_t widths[FL_GRID_COLUMNS_MAX])
+s_measure(const fl_text_table *self, uint32_t width, uint32_t widths[FL_TABLE_COLUMNS_MAX])
 {
     uint32_t sum = 0;
     for (uint32_t c = 0; c < self->count; c++) {
@@ -90,8 +91,7 @@ s_measure(const fl_grid *self, uint32_t width, uint32_t widths[FL_GRID_COLUMNS_M
     while (sum > width) {
         uint32_t worst = self->count;
         for (uint32_t c = 0; c < self->count; c++) {
-            bool worse = worst == self->count ||
-                         self->columns[c].rank >= self->columns[worst].rank;
+            bool worse = worst == self->count || self->columns[c].rank >= self->columns[worst].rank;
             worst = widths[c] > 0 && self->columns[c].rank > 0 && worse ? c : worst;
         }
         if (worst == self->count) {
@@ -103,31 +103,31 @@ s_measure(const fl_grid *self, uint32_t width, uint32_t widths[FL_GRID_COLUMNS_M
 }
 
 static void
-s_print_row(const fl_grid *self, const row *cells, const uint32_t widths[], uint32_t width,
+s_print_row(const fl_text_table *self, const row *cells, const uint32_t widths[], uint32_t width,
             FILE *out)
 {
     char line[LINE_BYTES + 1] = "";
     size_t length = 0;
     for (uint32_t c = 0; c < self->count; c++) {
-        const fl_grid_column *column = &self->columns[c];
+        const fl_text_table_column *column = &self->columns[c];
         const char *cell = cells == NULL ? column->title : cells->cells[c];
         if (widths[c] > 0) {
-            int added = snprintf(line + length, sizeof line - length, "%*s%*s",
-                                 length > 0 ? GAP : 0, "",
-                                 column->right ? (int)widths[c] : -(int)widths[c], cell);
+            int added =
+                snprintf(line + length, sizeof line - length, "%*s%*s", length > 0 ? GAP : 0, "",
+                         column->right ? (int)widths[c] : -(int)widths[c], cell);
             length += (size_t)added;
         }
     }
     while (length > 0 && line[length - 1] == ' ') {
         line[--length] = '\0';
     }
-    fl_grid_line(line, width, out);
+    fl_text_table_line(line, width, out);
 }
 
 void
-fl_grid_print(const fl_grid *self, uint32_t width, FILE *out)
+fl_text_table_print(const fl_text_table *self, uint32_t width, FILE *out)
 {
-    uint32_t widths[FL_GRID_COLUMNS_MAX];
+    uint32_t widths[FL_TABLE_COLUMNS_MAX];
     s_measure(self, width, widths);
     s_print_row(self, NULL, widths, width, out);
     for (uint32_t r = 0; r < self->used; r++) {
@@ -139,7 +139,7 @@ fl_grid_print(const fl_grid *self, uint32_t width, FILE *out)
 }
 
 void
-fl_grid_line(const char *text, uint32_t width, FILE *out)
+fl_text_table_line(const char *text, uint32_t width, FILE *out)
 {
     size_t length = strcspn(text, "\n");
     if (length <= width) {

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cloud/fl/text_table.h"
 #include "cloud/fl/json_read.h"
 #include "cloud/fl/render.h"
+#include "cloud/fl/text_table.h"
 #include "cloud/fl/verbs.h"
 
 #define VERB "top"
@@ -15,15 +15,15 @@
 enum { ASK_MS = 900, LINES_SPARE = 2, ROUNDS_MOST = 16 };
 
 typedef struct watching {
-    const fl_console *console;
+    const fl_context *console;
     const char *state;
     fl_time silent_since;  // of the first unanswered look; FL_NEVER when it answers
     uint32_t wait_ms;
     uint32_t lines;        // on the screen, ours
     uint64_t reported;     // newest round whose report was shown
     bool seen;             // there was an answer before
-    char last[FL_SHOW_LINE_BYTES];    // that report's line
-    char change[FL_SHOW_LINE_BYTES];  // what the last plain line said, without its countdown
+    char last[FL_RENDER_LINE_BYTES];   // that report's line
+    char change[FL_RENDER_LINE_BYTES]; // what the last plain line said, without its countdown
     bool json;
 } watching;
 
@@ -73,14 +73,14 @@ s_picture(watching *self, const json_t *status, const char *trouble, uint32_t co
         return;
     }
     if (status != NULL) {
-        fl_show_status(status, columns, page);
+        fl_render_status(status, columns, page);
     }
     if (self->last[0] != '\0') {
         (void)fputc('\n', page);
-        fl_grid_line(self->last, columns, page);
+        fl_text_table_line(self->last, columns, page);
     }
     if (trouble != NULL) {
-        fl_grid_line(trouble, columns, page);
+        fl_text_table_line(trouble, columns, page);
     }
     if (fclose(page) == 0) {
         s_draw(self, text, rows);
@@ -91,13 +91,13 @@ s_picture(watching *self, const json_t *status, const char *trouble, uint32_t co
 // ---- elsewhere --------------------------------------------------------------------------------
 //  What makes a new line worth printing: everything but times.
 static void
-s_change_of(const json_t *status, char change[FL_SHOW_LINE_BYTES])
+s_change_of(const json_t *status, char change[FL_RENDER_LINE_BYTES])
 {
     const json_t *wait = json_object_get(status, "waiting");
-    char stand[FL_SHOW_LINE_BYTES];
+    char stand[FL_RENDER_LINE_BYTES];
     char *missing = json_dumps(json_object_get(wait, "missing"), JSON_COMPACT);
-    fl_show_stand(status, stand);
-    (void)snprintf(change, FL_SHOW_LINE_BYTES,
+    fl_render_stand(status, stand);
+    (void)snprintf(change, FL_RENDER_LINE_BYTES,
                    "%.128s %.32s %" PRIu64 "/%" PRIu64 " %" PRIu64 " %.256s", stand,
                    leaf_text(wait, "for"), leaf_whole(wait, "ready"), leaf_whole(wait, "expect"),
                    leaf_whole(wait, "leaves"), missing == NULL ? "" : missing);
@@ -108,7 +108,7 @@ static void
 s_line(watching *self, const json_t *status)
 {
     FILE *out = self->console->out;
-    char change[FL_SHOW_LINE_BYTES], stand[FL_SHOW_LINE_BYTES], wait[FL_SHOW_LINE_BYTES];
+    char change[FL_RENDER_LINE_BYTES], stand[FL_RENDER_LINE_BYTES], wait[FL_RENDER_LINE_BYTES];
     s_change_of(status, change);
     if (strcmp(change, self->change) == 0) {
         return;
@@ -118,8 +118,8 @@ s_line(watching *self, const json_t *status)
         (void)json_dumpf(status, out, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
         (void)fputc('\n', out);
     } else {
-        fl_show_stand(status, stand);
-        fl_show_wait(status, wait);
+        fl_render_stand(status, stand);
+        fl_render_wait(status, wait);
         (void)fprintf(out, "%s%s%s\n", stand, wait[0] == '\0' ? "" : ": ", wait);
     }
     (void)fflush(out);
@@ -135,11 +135,11 @@ s_report(watching *self, uint64_t round)
     json_t *report = NULL;
     fl_why why;
     (void)snprintf(number, sizeof number, "%" PRIu64, round);
-    if (fl_console_ask(self->console, self->state, "report", number, ASK_MS, &report, &why) !=
+    if (fl_context_ask(self->console, self->state, "report", number, ASK_MS, &report, &why) !=
         FL_EXIT_OK) {
         return;
     }
-    fl_show_round(report, self->last);
+    fl_render_round(report, self->last);
     if (!self->console->screen(self->console->self, &columns, &rows)) {
         (void)fprintf(self->console->out, "%s\n", self->last);
     }
@@ -187,12 +187,12 @@ s_show(watching *self, const json_t *status, const char *trouble)
 static int
 s_silent(watching *self, const fl_why *why, bool *over)
 {
-    char trouble[FL_SHOW_LINE_BYTES];
+    char trouble[FL_RENDER_LINE_BYTES];
     fl_time now = self->console->now_ms();
     self->silent_since = self->silent_since == FL_NEVER ? now : self->silent_since;
     *over = now - self->silent_since >= (fl_time)self->wait_ms;
     if (*over) {
-        return fl_console_fail(self->console, VERB, FL_EXIT_SILENT, "%s", why->text);
+        return fl_context_fail(self->console, VERB, FL_EXIT_SILENT, "%s", why->text);
     }
     (void)snprintf(trouble, sizeof trouble, "no answer, waiting %u s in all: %s",
                    self->wait_ms / 1000, why->text);
@@ -204,17 +204,17 @@ s_silent(watching *self, const fl_why *why, bool *over)
 static int
 s_look(watching *self, bool *over)
 {
-    char line[FL_SHOW_LINE_BYTES];
+    char line[FL_RENDER_LINE_BYTES];
     json_t *status = NULL;
     fl_why why = { "" };
-    int code = fl_console_ask(self->console, self->state, "status", "", ASK_MS, &status, &why);
+    int code = fl_context_ask(self->console, self->state, "status", "", ASK_MS, &status, &why);
     *over = false;
     if (code == FL_EXIT_SILENT || code == FL_EXIT_BUSY) {
         return s_silent(self, &why, over);
     }
     if (code != FL_EXIT_OK) {
         *over = true;
-        return fl_console_fail(self->console, VERB, code, "%s", why.text);
+        return fl_context_fail(self->console, VERB, code, "%s", why.text);
     }
     self->silent_since = FL_NEVER;
     s_look_at_rounds(self, status);
@@ -222,7 +222,7 @@ s_look(watching *self, bool *over)
     *over = leaf_true(status, "final");
     if (*over) {
         code = leaf_true(status, "aborted") ? FL_EXIT_ABORTED : FL_EXIT_OK;
-        fl_show_end(status, line);
+        fl_render_end(status, line);
         uint32_t columns, rows;
         if (!self->json && !self->console->screen(self->console->self, &columns, &rows)) {
             (void)fprintf(self->console->out, "%s\n", line);
@@ -241,12 +241,12 @@ fl_verb_top(void *context, const fl_conf *conf)
     fl_why why = { "" };
     bool over = false;
     int code = FL_EXIT_OK;
-    self.state = fl_console_state(self.console, conf, VERB);
+    self.state = fl_context_state(self.console, conf, VERB);
     if (self.state == NULL) {
         return FL_EXIT_USAGE;
     }
     if (self.console->watch(self.console->self, &why) != FL_OK) {
-        return fl_console_fail(self.console, VERB, FL_EXIT_FAILED, "%s", why.text);
+        return fl_context_fail(self.console, VERB, FL_EXIT_FAILED, "%s", why.text);
     }
     const uint32_t refresh_ms = (uint32_t)fl_conf_ms(conf, "refresh");
     do {

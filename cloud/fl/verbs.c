@@ -176,7 +176,7 @@ static const fl_command commands[] = {
 
 static const fl_exit exits[] = {
     { FL_EXIT_SILENT, "nobody answers: the process does not run, or cannot be reached" },
-    { FL_EXIT_HOME, "a file or directory is missing, damaged, or open to others" },
+    { FL_EXIT_STATE_DIR, "a file or directory is missing, damaged, or open to others" },
     { FL_EXIT_EXISTS, "it is there already and was left as it is" },
     { FL_EXIT_NO_TOKEN, "no token was given" },
     { FL_EXIT_TOKEN, "the token is wrong: cut short, changed, or of another authority" },

@@ -1,5 +1,5 @@
 //  verbs - the table of `fl`: every verb with its settings, and every exit code. `context` of a
-//  verb is a const fl_console; it returns the exit code.
+//  verb is a const fl_context; it returns the exit code.
 #ifndef FL_CLOUD_FL_VERBS_H
 #define FL_CLOUD_FL_VERBS_H
 

@@ -16,15 +16,15 @@ enum { HEALTH_MS = 3000, SAID_MAX = 200 };
 static fl_status
 s_ask(const char *endpoint, fl_why *why)
 {
-    const fl_inquiry_conf to = { .endpoint = endpoint };
+    const fl_request_conf to = { .endpoint = endpoint };
     const fl_message question = { .verb = FL_ASK, .ask = { .verb = "health" } };
     fl_message reply;
     fl_bytes body = { 0 };
-    fl_inquiry *inquiry = fl_inquiry_new(&to, why);
+    fl_request *inquiry = fl_request_new(&to, why);
     if (inquiry == NULL) {
         return FL_IO;
     }
-    fl_status status = fl_inquiry_ask(inquiry, &question, FL_ANSWER, HEALTH_MS, &reply, &body, why);
+    fl_status status = fl_request_ask(inquiry, &question, FL_ANSWER, HEALTH_MS, &reply, &body, why);
     int length = (int)(body.size < SAID_MAX ? body.size : SAID_MAX);
     if (status == FL_OK && reply.verb == FL_ANSWER && reply.answer.code == 0) {
         (void)printf("%.*s\n", length, (const char *)body.data);
@@ -32,7 +32,7 @@ s_ask(const char *endpoint, fl_why *why)
         fl_why_set(why, "it is not well: %.*s", length, (const char *)body.data);
         status = FL_IO;
     }
-    fl_inquiry_destroy(&inquiry);
+    fl_request_destroy(&inquiry);
     return status;
 }
 
@@ -54,10 +54,10 @@ s_listens(const char *path)
 }
 
 fl_status
-fl_health_ask(const char *state, const char *program, fl_why *why)
+fl_healthcheck_ask(const char *state, const char *program, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX], endpoint[FL_HOME_PATH_MAX + 8];
-    fl_status status = fl_home_path(state, FL_HOME_OPERATOR, path, why);
+    char path[FL_STATE_PATH_MAX], endpoint[FL_STATE_PATH_MAX + 8];
+    fl_status status = fl_state_dir_path(state, FL_STATE_OPERATOR, path, why);
     if (status != FL_OK) {
         return status;
     }

@@ -6,15 +6,15 @@
 
 enum { REAL_DIGITS = 9, HEX_BYTES_MAX = 32 };
 
-fl_sheet
-fl_sheet_begin(void)
+fl_json
+fl_json_begin(void)
 {
     json_t *top = json_object();
-    return (fl_sheet){ .top = top, .broken = top == NULL };
+    return (fl_json){ .top = top, .broken = top == NULL };
 }
 
 fl_blob *
-fl_sheet_end(fl_sheet *self)
+fl_json_end(fl_json *self)
 {
     fl_blob *blob = NULL;
     char *text = self->broken ? NULL
@@ -31,7 +31,7 @@ fl_sheet_end(fl_sheet *self)
 
 //  Takes `value`, NULL included.
 static void
-s_put(fl_sheet *self, json_t *in, const char *key, json_t *value)
+s_put(fl_json *self, json_t *in, const char *key, json_t *value)
 {
     if (json_object_set_new(in, key, value) != 0) {
         self->broken = true;
@@ -39,7 +39,7 @@ s_put(fl_sheet *self, json_t *in, const char *key, json_t *value)
 }
 
 json_t *
-fl_sheet_object(fl_sheet *self, json_t *in, const char *key)
+fl_json_object(fl_json *self, json_t *in, const char *key)
 {
     json_t *made = json_object();
     s_put(self, in, key, made);
@@ -47,7 +47,7 @@ fl_sheet_object(fl_sheet *self, json_t *in, const char *key)
 }
 
 json_t *
-fl_sheet_array(fl_sheet *self, json_t *in, const char *key)
+fl_json_array(fl_json *self, json_t *in, const char *key)
 {
     json_t *made = json_array();
     s_put(self, in, key, made);
@@ -55,7 +55,7 @@ fl_sheet_array(fl_sheet *self, json_t *in, const char *key)
 }
 
 json_t *
-fl_sheet_item(fl_sheet *self, json_t *array)
+fl_json_item(fl_json *self, json_t *array)
 {
     json_t *made = json_object();
     if (json_array_append_new(array, made) != 0) {
@@ -65,47 +65,47 @@ fl_sheet_item(fl_sheet *self, json_t *array)
 }
 
 void
-fl_sheet_text(fl_sheet *self, json_t *in, const char *key, const char *value)
+fl_json_text(fl_json *self, json_t *in, const char *key, const char *value)
 {
     s_put(self, in, key, value == NULL ? json_null() : json_string(value));
 }
 
 void
-fl_sheet_whole(fl_sheet *self, json_t *in, const char *key, uint64_t value)
+fl_json_whole(fl_json *self, json_t *in, const char *key, uint64_t value)
 {
     s_put(self, in, key, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
 }
 
 void
-fl_sheet_real(fl_sheet *self, json_t *in, const char *key, double value)
+fl_json_real(fl_json *self, json_t *in, const char *key, double value)
 {
     s_put(self, in, key, isfinite(value) ? json_real(value) : json_null());
 }
 
 void
-fl_sheet_bool(fl_sheet *self, json_t *in, const char *key, bool value)
+fl_json_bool(fl_json *self, json_t *in, const char *key, bool value)
 {
     s_put(self, in, key, json_boolean(value));
 }
 
 void
-fl_sheet_null(fl_sheet *self, json_t *in, const char *key)
+fl_json_null(fl_json *self, json_t *in, const char *key)
 {
     s_put(self, in, key, json_null());
 }
 
 void
-fl_sheet_hex(fl_sheet *self, json_t *in, const char *key, const void *bytes, unsigned size)
+fl_json_hex(fl_json *self, json_t *in, const char *key, const void *bytes, unsigned size)
 {
     static const uint8_t zeros[HEX_BYTES_MAX];
     char text[2 * HEX_BYTES_MAX + 1];
     FL_ASSERT(size <= HEX_BYTES_MAX);
     fl_hex(bytes, size, text);
-    fl_sheet_text(self, in, key, memcmp(bytes, zeros, size) == 0 ? NULL : text);
+    fl_json_text(self, in, key, memcmp(bytes, zeros, size) == 0 ? NULL : text);
 }
 
 void
-fl_sheet_append(fl_sheet *self, json_t *array, const char *value)
+fl_json_append(fl_json *self, json_t *array, const char *value)
 {
     if (json_array_append_new(array, json_string(value)) != 0) {
         self->broken = true;

@@ -9,14 +9,14 @@
 //  Exit codes of `fl`: its manual page says what each means.
 enum { FAILED = 1, UNUSABLE = 2, MISSING = 13 };
 
-struct fl_desk {
-    fl_desk_conf conf;
+struct fl_queries {
+    fl_queries_conf conf;
 };
 
-fl_desk *
-fl_desk_new(const fl_desk_conf *conf)
+fl_queries *
+fl_queries_new(const fl_queries_conf *conf)
 {
-    fl_desk *self = calloc(1, sizeof *self);
+    fl_queries *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->conf = *conf;
     }
@@ -24,17 +24,17 @@ fl_desk_new(const fl_desk_conf *conf)
 }
 
 void
-fl_desk_destroy(fl_desk **self_p)
+fl_queries_destroy(fl_queries **self_p)
 {
     free(*self_p);
     *self_p = NULL;
 }
 
 void
-fl_desk_say(fl_desk *self, uint32_t ticket, uint8_t code, const char *text)
+fl_queries_say(fl_queries *self, uint32_t ticket, uint8_t code, const char *text)
 {
-    fl_blob *json = code == 0 ? fl_view_said(text) : fl_view_error(text);
-    fl_station_answer(self->conf.station, ticket, code, &json);
+    fl_blob *json = code == 0 ? fl_said_json(text) : fl_error_json(text);
+    fl_node_answer(self->conf.station, ticket, code, &json);
 }
 
 static void
@@ -49,53 +49,53 @@ s_done(void *arg, bool ran)
 {
     fl_question *question = arg;
     if (ran) {
-        fl_station_answer(question->desk->conf.station, question->ticket, question->code,
-                          &question->json);
+        fl_node_answer(question->desk->conf.station, question->ticket, question->code,
+                       &question->json);
     }
     fl_blob_unref(&question->json);
     free(question);
 }
 
 void
-fl_desk_put(fl_desk *self, const fl_question *question)
+fl_queries_put(fl_queries *self, const fl_question *question)
 {
     fl_question *kept = malloc(sizeof *kept);
     FL_ASSERT(kept != NULL);
     *kept = *question;
     kept->desk = self;
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_work, .done = s_done, .arg = kept };
-    if (fl_crew_add(fl_station_crew(self->conf.station), &job) != FL_OK) {
-        fl_desk_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
+    if (fl_workers_add(fl_node_crew(self->conf.station), &job) != FL_OK) {
+        fl_queries_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
         free(kept);
     }
 }
 
-static fl_view_input
-s_input(fl_desk *self)
+static fl_status_input
+s_input(fl_queries *self)
 {
-    fl_station *station = self->conf.station;
-    fl_view_input input = { .version = FL_VERSION,
-                            .now = fl_clock_ms(),
-                            .net = fl_station_counters(station),
-                            .metrics = fl_station_metrics(station) };
-    input.uptime_ms = (uint64_t)(input.now - fl_station_since(station));
+    fl_node *station = self->conf.station;
+    fl_status_input input = { .version = FL_VERSION,
+                              .now = fl_clock_ms(),
+                              .net = fl_node_counters(station),
+                              .metrics = fl_node_metrics(station) };
+    input.uptime_ms = (uint64_t)(input.now - fl_node_since(station));
     self->conf.fill(self->conf.self, &input);
     return input;
 }
 
 static void
-s_status(fl_desk *self, uint32_t ticket)
+s_status(fl_queries *self, uint32_t ticket)
 {
-    fl_view_input input = s_input(self);
-    fl_blob *json = fl_view_status(&input);
-    fl_station_answer(self->conf.station, ticket, 0, &json);
+    fl_status_input input = s_input(self);
+    fl_blob *json = fl_status_json(&input);
+    fl_node_answer(self->conf.station, ticket, 0, &json);
 }
 
 static void
 s_fail(fl_question *question, fl_status status, const char *text)
 {
     question->code = status == FL_MISSING ? MISSING : FAILED;
-    question->json = fl_view_error(text);
+    question->json = fl_error_json(text);
 }
 
 static void
@@ -110,8 +110,8 @@ s_report(fl_question *question)
     } else if (!round->closed) {
         s_fail(question, FL_MISSING, "that round is not closed yet");
     } else {
-        question->json = fl_view_report(&round->report, round->model_bytes, round->opened_at,
-                                        round->closed_at);
+        question->json =
+            fl_report_json(&round->report, round->model_bytes, round->opened_at, round->closed_at);
     }
     fl_ledger_round_destroy(&round);
 }
@@ -121,14 +121,14 @@ s_rounds(fl_question *question)
 {
     fl_why why;
     uint32_t count = 0;
-    fl_ledger_round *rounds = calloc(FL_VIEW_ROUNDS_MAX, sizeof *rounds);
+    fl_ledger_round *rounds = calloc(FL_ROUNDS_JSON_MAX, sizeof *rounds);
     if (rounds == NULL) {
         s_fail(question, FL_NOMEM, "out of memory");
     } else if (fl_ledger_rounds(question->desk->conf.ledger, &question->run, question->number,
-                                rounds, FL_VIEW_ROUNDS_MAX, &count, &why) != FL_OK) {
+                                rounds, FL_ROUNDS_JSON_MAX, &count, &why) != FL_OK) {
         s_fail(question, FL_IO, why.text);
     } else {
-        question->json = fl_view_rounds(rounds, count);
+        question->json = fl_rounds_json(rounds, count);
     }
     free(rounds);
 }
@@ -138,7 +138,7 @@ s_export(fl_question *question)
 {
     fl_why why = { "" };
     fl_ledger_round *round = NULL;
-    char path[FL_HOME_PATH_MAX], whole[PATH_MAX];
+    char path[FL_STATE_PATH_MAX], whole[PATH_MAX];
     fl_status status = fl_ledger_round_get(question->desk->conf.ledger, &question->run,
                                            question->number, &round, &why);
     if (status != FL_OK) {
@@ -146,12 +146,13 @@ s_export(fl_question *question)
     } else if (!fl_checkpoints_path(question->desk->conf.checkpoints, &round->report.model, path,
                                     sizeof path)) {
         s_fail(question, FL_RANGE, "the path of the model is too long");
-    } else if (realpath(path, whole) == NULL) {     // who asks may stand in another directory
-        s_fail(question, FL_MISSING, "the model of that round is not kept any more; see the "
-                                     "setting checkpoints");
+    } else if (realpath(path, whole) == NULL) { // who asks may stand in another directory
+        s_fail(question, FL_MISSING,
+               "the model of that round is not kept any more; see the "
+               "setting checkpoints");
     } else {
-        question->json = fl_view_export(whole, &round->report.model, round->report.round,
-                                        round->model_bytes);
+        question->json =
+            fl_export_json(whole, &round->report.model, round->report.round, round->model_bytes);
     }
     fl_ledger_round_destroy(&round);
 }
@@ -172,7 +173,7 @@ s_number(const char *text, uint64_t *number)
 }
 
 bool
-fl_desk_ask(fl_desk *self, uint32_t ticket, const fl_ask *ask)
+fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
 {
     static const struct {
         const char *verb;
@@ -189,18 +190,18 @@ fl_desk_ask(fl_desk *self, uint32_t ticket, const fl_ask *ask)
         if (strcmp(ask->verb, questions[i].verb) != 0) {
             continue;
         }
-        bool kept = questions[i].models ? self->conf.checkpoints != NULL
-                                        : self->conf.ledger != NULL;
+        bool kept =
+            questions[i].models ? self->conf.checkpoints != NULL : self->conf.ledger != NULL;
         fl_question question = { .ticket = ticket, .work = questions[i].work };
         if (!kept) {
             return false;
         }
         if (!s_number(ask->argument, &question.number)) {
-            fl_desk_say(self, ticket, UNUSABLE, "the argument is a round, a whole number");
+            fl_queries_say(self, ticket, UNUSABLE, "the argument is a round, a whole number");
             return true;
         }
         question.run = s_input(self).run;
-        fl_desk_put(self, &question);
+        fl_queries_put(self, &question);
         return true;
     }
     return false;

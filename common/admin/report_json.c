@@ -10,7 +10,7 @@ enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
 
 _Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 240 + 16 * 1024 <= FL_JSON_BYTES_MAX,
                "a report fits");
-_Static_assert(FL_VIEW_ROUNDS_MAX * 660 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
+_Static_assert(FL_ROUNDS_JSON_MAX * 660 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
 
 //  The share of `part` in `whole`; of nothing it is not known.
 static double
@@ -26,110 +26,109 @@ s_point(uint64_t fixed)
 }
 
 static void
-s_stats(fl_sheet *sheet, const uint64_t stats[FL_STATS])
+s_stats(fl_json *sheet, const uint64_t stats[FL_STATS])
 {
-    json_t *in = fl_sheet_object(sheet, sheet->top, "stats");
+    json_t *in = fl_json_object(sheet, sheet->top, "stats");
     uint64_t evaluated = stats[FL_STAT_EVALUATED];
-    fl_sheet_whole(sheet, in, "samples", stats[FL_STAT_SAMPLES]);
-    fl_sheet_whole(sheet, in, "evaluated", evaluated);
-    fl_sheet_whole(sheet, in, "correct", stats[FL_STAT_CORRECT]);
-    fl_sheet_real(sheet, in, "loss_sum", s_point(stats[FL_STAT_LOSS]));
-    fl_sheet_whole(sheet, in, "saturated", stats[FL_STAT_SATURATED]);
-    fl_sheet_whole(sheet, in, "stale", stats[FL_STAT_STALE]);
-    fl_sheet_whole(sheet, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
+    fl_json_whole(sheet, in, "samples", stats[FL_STAT_SAMPLES]);
+    fl_json_whole(sheet, in, "evaluated", evaluated);
+    fl_json_whole(sheet, in, "correct", stats[FL_STAT_CORRECT]);
+    fl_json_real(sheet, in, "loss_sum", s_point(stats[FL_STAT_LOSS]));
+    fl_json_whole(sheet, in, "saturated", stats[FL_STAT_SATURATED]);
+    fl_json_whole(sheet, in, "stale", stats[FL_STAT_STALE]);
+    fl_json_whole(sheet, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
     //  Of the model that the round began with, on the devices' own samples.
     if (evaluated > 0) {
-        fl_sheet_real(sheet, in, "device_loss", s_point(stats[FL_STAT_LOSS]) / (double)evaluated);
-        fl_sheet_real(sheet, in, "device_accuracy",
-                      s_share(stats[FL_STAT_CORRECT], evaluated));
+        fl_json_real(sheet, in, "device_loss", s_point(stats[FL_STAT_LOSS]) / (double)evaluated);
+        fl_json_real(sheet, in, "device_accuracy", s_share(stats[FL_STAT_CORRECT], evaluated));
     } else {
-        fl_sheet_null(sheet, in, "device_loss");
-        fl_sheet_null(sheet, in, "device_accuracy");
+        fl_json_null(sheet, in, "device_loss");
+        fl_json_null(sheet, in, "device_accuracy");
     }
 }
 
 static void
-s_entries(fl_sheet *sheet, const fl_report *report)
+s_entries(fl_json *sheet, const fl_report *report)
 {
-    json_t *entries = fl_sheet_array(sheet, sheet->top, "entries");
+    json_t *entries = fl_json_array(sheet, sheet->top, "entries");
     uint32_t shown = report->roll_count < ENTRIES_MAX ? report->roll_count : ENTRIES_MAX;
     for (uint32_t i = 0; i < shown; i++) {
         const fl_roll_entry *entry = &report->roll[i];
-        json_t *in = fl_sheet_item(sheet, entries);
-        fl_sheet_text(sheet, in, "node", entry->node.name);
-        fl_sheet_text(sheet, in, "parent", entry->parent.name);
-        fl_sheet_text(sheet, in, "outcome", fl_outcome_name((fl_outcome)entry->outcome));
-        fl_sheet_text(sheet, in, "reason", fl_view_reason((fl_reason)entry->reason));
-        fl_sheet_whole(sheet, in, "staleness", entry->staleness);
+        json_t *in = fl_json_item(sheet, entries);
+        fl_json_text(sheet, in, "node", entry->node.name);
+        fl_json_text(sheet, in, "parent", entry->parent.name);
+        fl_json_text(sheet, in, "outcome", fl_outcome_name((fl_outcome)entry->outcome));
+        fl_json_text(sheet, in, "reason", fl_json_reason((fl_reason)entry->reason));
+        fl_json_whole(sheet, in, "staleness", entry->staleness);
     }
-    fl_sheet_whole(sheet, sheet->top, "entries_dropped",
-                   (uint64_t)report->roll_dropped + (report->roll_count - shown));
+    fl_json_whole(sheet, sheet->top, "entries_dropped",
+                  (uint64_t)report->roll_dropped + (report->roll_count - shown));
 }
 
 fl_blob *
-fl_view_report(const fl_report *report, uint64_t model_bytes, uint64_t opened_at,
+fl_report_json(const fl_report *report, uint64_t model_bytes, uint64_t opened_at,
                uint64_t closed_at)
 {
-    fl_sheet sheet = fl_sheet_begin();
+    fl_json sheet = fl_json_begin();
     json_t *top = sheet.top;
     const fl_tally *tally = &report->tally;
     fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
     for (uint32_t i = 0; i < report->block_count; i++) {
         fl_ledger_hop_add(hops, &report->blocks[i]);
     }
-    fl_sheet_hex(&sheet, top, "run", report->run.bytes, sizeof report->run.bytes);
-    fl_sheet_whole(&sheet, top, "round", report->round);
-    fl_sheet_whole(&sheet, top, "attempt", report->attempt);
-    fl_sheet_text(&sheet, top, "close", fl_close_name(report->close));
-    fl_sheet_text(&sheet, top, "reason", fl_view_reason(report->reason));
-    fl_sheet_hex(&sheet, top, "base", report->base.bytes, sizeof report->base.bytes);
-    fl_sheet_hex(&sheet, top, "model", report->model.bytes, sizeof report->model.bytes);
-    fl_sheet_whole(&sheet, top, "model_bytes", model_bytes);
-    fl_sheet_hex(&sheet, top, "sum", report->sum.bytes, sizeof report->sum.bytes);
-    fl_sheet_whole(&sheet, top, "opened_at", opened_at);
-    fl_sheet_whole(&sheet, top, "closed_at", closed_at);
-    fl_sheet_whole(&sheet, top, "duration_ms", report->duration_ms);
-    fl_sheet_whole(&sheet, top, "budget_ms", report->budget_ms);
-    fl_sheet_whole(&sheet, top, "weight", report->weight);
-    fl_sheet_whole(&sheet, top, "count", report->count);
-    fl_sheet_real(&sheet, top, "loss", report->loss);
-    fl_sheet_real(&sheet, top, "accuracy", report->accuracy);
+    fl_json_hex(&sheet, top, "run", report->run.bytes, sizeof report->run.bytes);
+    fl_json_whole(&sheet, top, "round", report->round);
+    fl_json_whole(&sheet, top, "attempt", report->attempt);
+    fl_json_text(&sheet, top, "close", fl_close_name(report->close));
+    fl_json_text(&sheet, top, "reason", fl_json_reason(report->reason));
+    fl_json_hex(&sheet, top, "base", report->base.bytes, sizeof report->base.bytes);
+    fl_json_hex(&sheet, top, "model", report->model.bytes, sizeof report->model.bytes);
+    fl_json_whole(&sheet, top, "model_bytes", model_bytes);
+    fl_json_hex(&sheet, top, "sum", report->sum.bytes, sizeof report->sum.bytes);
+    fl_json_whole(&sheet, top, "opened_at", opened_at);
+    fl_json_whole(&sheet, top, "closed_at", closed_at);
+    fl_json_whole(&sheet, top, "duration_ms", report->duration_ms);
+    fl_json_whole(&sheet, top, "budget_ms", report->budget_ms);
+    fl_json_whole(&sheet, top, "weight", report->weight);
+    fl_json_whole(&sheet, top, "count", report->count);
+    fl_json_real(&sheet, top, "loss", report->loss);
+    fl_json_real(&sheet, top, "accuracy", report->accuracy);
     s_stats(&sheet, report->stats);
-    fl_view_tally(&sheet, fl_sheet_object(&sheet, top, "tally"), tally);
-    fl_sheet_real(&sheet, top, "samples_lost_share",
-                  s_share(tally->samples_missing, tally->samples_known));
-    fl_sheet_whole(&sheet, top, "merge_ms", tally->merge_ms);
-    fl_view_profile(&sheet, top, report->masking);
-    fl_sheet_bool(&sheet, top, "masked", fl_view_masked(report, hops));
-    fl_view_tiers(&sheet, top, hops);
-    fl_view_blocks(&sheet, top, report->blocks, report->block_count);
+    fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), tally);
+    fl_json_real(&sheet, top, "samples_lost_share",
+                 s_share(tally->samples_missing, tally->samples_known));
+    fl_json_whole(&sheet, top, "merge_ms", tally->merge_ms);
+    fl_json_profile(&sheet, top, report->masking);
+    fl_json_bool(&sheet, top, "masked", fl_json_masked(report, hops));
+    fl_json_tiers(&sheet, top, hops);
+    fl_json_blocks(&sheet, top, report->blocks, report->block_count);
     s_entries(&sheet, report);
-    return fl_sheet_end(&sheet);
+    return fl_json_end(&sheet);
 }
 
 static void
-s_round(fl_sheet *sheet, json_t *in, const fl_ledger_round *round)
+s_round(fl_json *sheet, json_t *in, const fl_ledger_round *round)
 {
     const fl_report *report = &round->report;
     const fl_tally *tally = &report->tally;
-    fl_sheet_whole(sheet, in, "round", report->round);
-    fl_sheet_whole(sheet, in, "attempt", report->attempt);
-    fl_sheet_text(sheet, in, "close", round->closed ? fl_close_name(report->close) : NULL);
-    fl_sheet_text(sheet, in, "reason", fl_view_reason(report->reason));
-    fl_sheet_whole(sheet, in, "closed_at", round->closed_at);
-    fl_sheet_whole(sheet, in, "duration_ms", report->duration_ms);
-    fl_sheet_whole(sheet, in, "count", report->count);
-    fl_sheet_whole(sheet, in, "in", tally->in);
-    fl_sheet_whole(sheet, in, "late", tally->late);
-    fl_sheet_whole(sheet, in, "absent", tally->absent);
-    fl_sheet_whole(sheet, in, "refused", tally->refused);
-    fl_sheet_real(sheet, in, "samples_lost_share",
-                  s_share(tally->samples_missing, tally->samples_known));
-    fl_sheet_real(sheet, in, "loss", round->closed ? report->loss : NAN);
-    fl_sheet_real(sheet, in, "accuracy", round->closed ? report->accuracy : NAN);
-    fl_view_profile(sheet, in, report->masking);
-    fl_sheet_bool(sheet, in, "masked", fl_view_masked(report, round->hops));
-    fl_view_tiers(sheet, in, round->hops);
+    fl_json_whole(sheet, in, "round", report->round);
+    fl_json_whole(sheet, in, "attempt", report->attempt);
+    fl_json_text(sheet, in, "close", round->closed ? fl_close_name(report->close) : NULL);
+    fl_json_text(sheet, in, "reason", fl_json_reason(report->reason));
+    fl_json_whole(sheet, in, "closed_at", round->closed_at);
+    fl_json_whole(sheet, in, "duration_ms", report->duration_ms);
+    fl_json_whole(sheet, in, "count", report->count);
+    fl_json_whole(sheet, in, "in", tally->in);
+    fl_json_whole(sheet, in, "late", tally->late);
+    fl_json_whole(sheet, in, "absent", tally->absent);
+    fl_json_whole(sheet, in, "refused", tally->refused);
+    fl_json_real(sheet, in, "samples_lost_share",
+                 s_share(tally->samples_missing, tally->samples_known));
+    fl_json_real(sheet, in, "loss", round->closed ? report->loss : NAN);
+    fl_json_real(sheet, in, "accuracy", round->closed ? report->accuracy : NAN);
+    fl_json_profile(sheet, in, report->masking);
+    fl_json_bool(sheet, in, "masked", fl_json_masked(report, round->hops));
+    fl_json_tiers(sheet, in, round->hops);
 }
 
 static int
@@ -143,7 +142,7 @@ s_by_value(const void *a, const void *b)
 //  Of the rounds that were closed: the one profile that they had, or "mixed"; masked when every one
 //  of them was, and there was a sum to be masked.
 static void
-s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, uint32_t count)
+s_summary_masking(fl_json *sheet, json_t *in, const fl_ledger_round *rounds, uint32_t count)
 {
     fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
     const fl_ledger_round *first = NULL;
@@ -156,27 +155,26 @@ s_summary_masking(fl_sheet *sheet, json_t *in, const fl_ledger_round *rounds, ui
         first = first == NULL ? round : first;
         same = same && round->report.masking == first->report.masking;
         summed = summed || round->report.close == FL_CLOSE_DONE;
-        masked = masked && fl_view_masked(&round->report, round->hops);
+        masked = masked && fl_json_masked(&round->report, round->hops);
         for (int hop = 0; hop < FL_LEDGER_HOPS; hop++) {
             fl_ledger_hop_sum(&hops[hop], &round->hops[hop]);
         }
     }
-    fl_view_tiers(sheet, in, hops);
+    fl_json_tiers(sheet, in, hops);
     if (first == NULL) {
-        fl_sheet_null(sheet, in, "masking");
+        fl_json_null(sheet, in, "masking");
     } else {
-        fl_sheet_text(sheet, in, "masking",
-                      same ? fl_masking_name(first->report.masking) : "mixed");
+        fl_json_text(sheet, in, "masking", same ? fl_secagg_name(first->report.masking) : "mixed");
     }
-    fl_sheet_bool(sheet, in, "masked", summed && masked);
+    fl_json_bool(sheet, in, "masked", summed && masked);
 }
 
 //  The rounds that were done, in one line: sums over their devices, the median merge, the newest
 //  score.
 static void
-s_summary(fl_sheet *sheet, const fl_ledger_round *rounds, uint32_t count)
+s_summary(fl_json *sheet, const fl_ledger_round *rounds, uint32_t count)
 {
-    uint64_t merge[FL_VIEW_ROUNDS_MAX];
+    uint64_t merge[FL_ROUNDS_JSON_MAX];
     uint64_t done = 0, late = 0, absent = 0, refused = 0, carried = 0;
     double loss = NAN, accuracy = NAN;
     for (uint32_t i = 0; i < count; i++) {
@@ -192,55 +190,55 @@ s_summary(fl_sheet *sheet, const fl_ledger_round *rounds, uint32_t count)
         }
     }
     qsort(merge, done, sizeof merge[0], s_by_value);
-    json_t *in = fl_sheet_object(sheet, sheet->top, "summary");
-    fl_sheet_whole(sheet, in, "rounds_done", done);
-    fl_sheet_whole(sheet, in, "late_total", late);
-    fl_sheet_whole(sheet, in, "carried_total", carried);
-    fl_sheet_whole(sheet, in, "absent_total", absent);
-    fl_sheet_whole(sheet, in, "refused_total", refused);
-    fl_sheet_whole(sheet, in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);
-    fl_sheet_real(sheet, in, "last_loss", loss);
-    fl_sheet_real(sheet, in, "last_accuracy", accuracy);
+    json_t *in = fl_json_object(sheet, sheet->top, "summary");
+    fl_json_whole(sheet, in, "rounds_done", done);
+    fl_json_whole(sheet, in, "late_total", late);
+    fl_json_whole(sheet, in, "carried_total", carried);
+    fl_json_whole(sheet, in, "absent_total", absent);
+    fl_json_whole(sheet, in, "refused_total", refused);
+    fl_json_whole(sheet, in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);
+    fl_json_real(sheet, in, "last_loss", loss);
+    fl_json_real(sheet, in, "last_accuracy", accuracy);
     s_summary_masking(sheet, in, rounds, count);
 }
 
 fl_blob *
-fl_view_rounds(const fl_ledger_round *rounds, uint32_t count)
+fl_rounds_json(const fl_ledger_round *rounds, uint32_t count)
 {
-    fl_sheet sheet = fl_sheet_begin();
-    json_t *list = fl_sheet_array(&sheet, sheet.top, "rounds");
-    uint32_t shown = count < FL_VIEW_ROUNDS_MAX ? count : FL_VIEW_ROUNDS_MAX;
+    fl_json sheet = fl_json_begin();
+    json_t *list = fl_json_array(&sheet, sheet.top, "rounds");
+    uint32_t shown = count < FL_ROUNDS_JSON_MAX ? count : FL_ROUNDS_JSON_MAX;
     for (uint32_t i = 0; i < shown; i++) {
-        s_round(&sheet, fl_sheet_item(&sheet, list), &rounds[i]);
+        s_round(&sheet, fl_json_item(&sheet, list), &rounds[i]);
     }
-    fl_sheet_whole(&sheet, sheet.top, "rounds_dropped", count - shown);
+    fl_json_whole(&sheet, sheet.top, "rounds_dropped", count - shown);
     s_summary(&sheet, rounds, shown);
-    return fl_sheet_end(&sheet);
+    return fl_json_end(&sheet);
 }
 
 fl_blob *
-fl_view_export(const char *path, const fl_hash *hash, uint64_t round, uint64_t model_bytes)
+fl_export_json(const char *path, const fl_hash *hash, uint64_t round, uint64_t model_bytes)
 {
-    fl_sheet sheet = fl_sheet_begin();
-    fl_sheet_text(&sheet, sheet.top, "path", path);
-    fl_sheet_hex(&sheet, sheet.top, "hash", hash->bytes, sizeof hash->bytes);
-    fl_sheet_whole(&sheet, sheet.top, "round", round);
-    fl_sheet_whole(&sheet, sheet.top, "model_bytes", model_bytes);
-    return fl_sheet_end(&sheet);
+    fl_json sheet = fl_json_begin();
+    fl_json_text(&sheet, sheet.top, "path", path);
+    fl_json_hex(&sheet, sheet.top, "hash", hash->bytes, sizeof hash->bytes);
+    fl_json_whole(&sheet, sheet.top, "round", round);
+    fl_json_whole(&sheet, sheet.top, "model_bytes", model_bytes);
+    return fl_json_end(&sheet);
 }
 
 fl_blob *
-fl_view_said(const char *text)
+fl_said_json(const char *text)
 {
-    fl_sheet sheet = fl_sheet_begin();
-    fl_sheet_text(&sheet, sheet.top, "said", text);
-    return fl_sheet_end(&sheet);
+    fl_json sheet = fl_json_begin();
+    fl_json_text(&sheet, sheet.top, "said", text);
+    return fl_json_end(&sheet);
 }
 
 fl_blob *
-fl_view_error(const char *text)
+fl_error_json(const char *text)
 {
-    fl_sheet sheet = fl_sheet_begin();
-    fl_sheet_text(&sheet, sheet.top, "error", text);
-    return fl_sheet_end(&sheet);
+    fl_json sheet = fl_json_begin();
+    fl_json_text(&sheet, sheet.top, "error", text);
+    return fl_json_end(&sheet);
 }

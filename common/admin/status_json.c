@@ -13,68 +13,68 @@ enum { CHILDREN_MAX = 1300, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
 _Static_assert(CHILDREN_MAX * 740 + 64 * 1024 <= FL_JSON_BYTES_MAX, "a status fits");
 
 void
-fl_view_tally(fl_sheet *sheet, json_t *in, const fl_tally *tally)
+fl_json_tally(fl_json *sheet, json_t *in, const fl_tally *tally)
 {
-    fl_sheet_whole(sheet, in, "invited", tally->invited);
-    fl_sheet_whole(sheet, in, "in", tally->in);
-    fl_sheet_whole(sheet, in, "late", tally->late);
-    fl_sheet_whole(sheet, in, "absent", tally->absent);
-    fl_sheet_whole(sheet, in, "refused", tally->refused);
-    fl_sheet_whole(sheet, in, "samples_known", tally->samples_known);
-    fl_sheet_whole(sheet, in, "samples_missing", tally->samples_missing);
-    fl_sheet_whole(sheet, in, "merge_ms", tally->merge_ms);
-    fl_sheet_whole(sheet, in, "bytes_up", tally->bytes_up);
-    fl_sheet_whole(sheet, in, "bytes_down", tally->bytes_down);
-    fl_sheet_whole(sheet, in, "masked", tally->masked);
-    fl_sheet_whole(sheet, in, "recovered", tally->recovered);
-    fl_sheet_whole(sheet, in, "aborted", tally->aborted);
+    fl_json_whole(sheet, in, "invited", tally->invited);
+    fl_json_whole(sheet, in, "in", tally->in);
+    fl_json_whole(sheet, in, "late", tally->late);
+    fl_json_whole(sheet, in, "absent", tally->absent);
+    fl_json_whole(sheet, in, "refused", tally->refused);
+    fl_json_whole(sheet, in, "samples_known", tally->samples_known);
+    fl_json_whole(sheet, in, "samples_missing", tally->samples_missing);
+    fl_json_whole(sheet, in, "merge_ms", tally->merge_ms);
+    fl_json_whole(sheet, in, "bytes_up", tally->bytes_up);
+    fl_json_whole(sheet, in, "bytes_down", tally->bytes_down);
+    fl_json_whole(sheet, in, "masked", tally->masked);
+    fl_json_whole(sheet, in, "recovered", tally->recovered);
+    fl_json_whole(sheet, in, "aborted", tally->aborted);
 }
 
 const char *
-fl_view_reason(fl_reason reason)
+fl_json_reason(fl_reason reason)
 {
     return reason == FL_WHY_NONE ? NULL : fl_reason_name(reason);
 }
 
 // ---- children ---------------------------------------------------------------------------------
 static void
-s_child(fl_sheet *sheet, json_t *in, const fl_seat_view *seat)
+s_child(fl_json *sheet, json_t *in, const fl_seat_view *seat)
 {
-    fl_sheet_text(sheet, in, "node", seat->node.name);
-    fl_sheet_text(sheet, in, "role", fl_role_name(seat->role));
-    fl_sheet_bool(sheet, in, "present", seat->present);
-    fl_sheet_bool(sheet, in, "evasive", seat->evasive);
-    fl_sheet_text(sheet, in, "activity", fl_activity_name(seat->activity));
-    fl_sheet_whole(sheet, in, "done", seat->done);
-    fl_sheet_whole(sheet, in, "total", seat->total);
-    fl_sheet_text(sheet, in, "outcome", fl_outcome_name(seat->outcome));
-    fl_sheet_text(sheet, in, "reason", fl_view_reason(seat->reason));
-    fl_sheet_whole(sheet, in, "leaves", seat->leaves);
-    fl_sheet_whole(sheet, in, "samples", seat->samples);
-    fl_view_tally(sheet, fl_sheet_object(sheet, in, "tally"), &seat->tally);
-    json_t *rounds = fl_sheet_object(sheet, in, "rounds");
-    fl_sheet_whole(sheet, rounds, "in", seat->rounds_in);
-    fl_sheet_whole(sheet, rounds, "late", seat->rounds_late);
-    fl_sheet_whole(sheet, rounds, "absent", seat->rounds_absent);
-    fl_sheet_whole(sheet, rounds, "refused", seat->rounds_refused);
+    fl_json_text(sheet, in, "node", seat->node.name);
+    fl_json_text(sheet, in, "role", fl_role_name(seat->role));
+    fl_json_bool(sheet, in, "present", seat->present);
+    fl_json_bool(sheet, in, "evasive", seat->evasive);
+    fl_json_text(sheet, in, "activity", fl_activity_name(seat->activity));
+    fl_json_whole(sheet, in, "done", seat->done);
+    fl_json_whole(sheet, in, "total", seat->total);
+    fl_json_text(sheet, in, "outcome", fl_outcome_name(seat->outcome));
+    fl_json_text(sheet, in, "reason", fl_json_reason(seat->reason));
+    fl_json_whole(sheet, in, "leaves", seat->leaves);
+    fl_json_whole(sheet, in, "samples", seat->samples);
+    fl_json_tally(sheet, fl_json_object(sheet, in, "tally"), &seat->tally);
+    json_t *rounds = fl_json_object(sheet, in, "rounds");
+    fl_json_whole(sheet, rounds, "in", seat->rounds_in);
+    fl_json_whole(sheet, rounds, "late", seat->rounds_late);
+    fl_json_whole(sheet, rounds, "absent", seat->rounds_absent);
+    fl_json_whole(sheet, rounds, "refused", seat->rounds_refused);
 }
 
 static void
-s_children(fl_sheet *sheet, const fl_cohort *cohort)
+s_children(fl_json *sheet, const fl_aggregator *cohort)
 {
-    json_t *children = fl_sheet_array(sheet, sheet->top, "children");
-    uint32_t count = cohort == NULL ? 0 : fl_cohort_seats(cohort);
+    json_t *children = fl_json_array(sheet, sheet->top, "children");
+    uint32_t count = cohort == NULL ? 0 : fl_aggregator_seats(cohort);
     for (uint32_t i = 0; i < count && i < CHILDREN_MAX; i++) {
-        fl_seat_view seat = fl_cohort_seat(cohort, i);
-        s_child(sheet, fl_sheet_item(sheet, children), &seat);
+        fl_seat_view seat = fl_aggregator_seat(cohort, i);
+        s_child(sheet, fl_json_item(sheet, children), &seat);
     }
-    fl_sheet_whole(sheet, sheet->top, "children_dropped",
-                   count > CHILDREN_MAX ? count - CHILDREN_MAX : 0);
+    fl_json_whole(sheet, sheet->top, "children_dropped",
+                  count > CHILDREN_MAX ? count - CHILDREN_MAX : 0);
 }
 
 // ---- what it waits for ------------------------------------------------------------------------
 typedef struct wait {
-    const char *what;          // NULL: it does not wait
+    const char *what; // NULL: it does not wait
     uint32_t ready, expect, leaves, expect_leaves;
     bool bounded;
     uint64_t left_ms;
@@ -96,11 +96,11 @@ s_missing(const wait *self, const fl_seat_view *seat)
 }
 
 static wait
-s_collecting(const fl_cohort *cohort, uint64_t left_ms)
+s_collecting(const fl_aggregator *cohort, uint64_t left_ms)
 {
     wait self = { .what = "contributions", .bounded = true, .left_ms = left_ms };
-    for (uint32_t i = 0; i < fl_cohort_seats(cohort); i++) {
-        fl_seat_view seat = fl_cohort_seat(cohort, i);
+    for (uint32_t i = 0; i < fl_aggregator_seats(cohort); i++) {
+        fl_seat_view seat = fl_aggregator_seat(cohort, i);
         bool in = seat.outcome == FL_OUT_IN;
         self.ready += in;
         self.expect += in || s_awaited(&seat);
@@ -117,13 +117,17 @@ s_left(fl_time due, fl_time now)
 }
 
 static wait
-s_wait_of_root(const fl_view_input *input)
+s_wait_of_root(const fl_status_input *input)
 {
     const fl_root_view *root = input->root;
     if (root->phase == FL_ROOT_WAITING) {
-        return (wait){ .what = "children", .ready = root->ready, .expect = root->expect,
-                       .leaves = root->leaves, .expect_leaves = root->expect_leaves,
-                       .bounded = true, .left_ms = root->left_ms };
+        return (wait){ .what = "children",
+                       .ready = root->ready,
+                       .expect = root->expect,
+                       .leaves = root->leaves,
+                       .expect_leaves = root->expect_leaves,
+                       .bounded = true,
+                       .left_ms = root->left_ms };
     }
     if (root->phase == FL_ROOT_COLLECTING && input->cohort != NULL) {
         return s_collecting(input->cohort, root->left_ms);
@@ -132,14 +136,14 @@ s_wait_of_root(const fl_view_input *input)
 }
 
 static wait
-s_wait_of_member(const fl_view_input *input)
+s_wait_of_member(const fl_status_input *input)
 {
-    fl_time due = fl_member_due(input->member);
+    fl_time due = fl_participant_due(input->member);
     wait self = { .bounded = due != FL_NEVER, .left_ms = s_left(due, input->now) };
-    if (!fl_member_joined(input->member)) {
+    if (!fl_participant_joined(input->member)) {
         return (wait){ .what = "parent" };
     }
-    switch (fl_member_activity(input->member)) {
+    switch (fl_participant_activity(input->member)) {
     case FL_DOING_NOTHING:
         self = (wait){ .what = "task" };
         break;
@@ -161,12 +165,12 @@ s_wait_of_member(const fl_view_input *input)
 }
 
 static wait
-s_wait(const fl_view_input *input)
+s_wait(const fl_status_input *input)
 {
     if (input->root != NULL) {
         return s_wait_of_root(input);
     }
-    fl_time cutoff = input->cohort == NULL ? FL_NEVER : fl_cohort_cutoff(input->cohort);
+    fl_time cutoff = input->cohort == NULL ? FL_NEVER : fl_aggregator_cutoff(input->cohort);
     if (cutoff != FL_NEVER) {
         return s_collecting(input->cohort, s_left(cutoff, input->now));
     }
@@ -174,30 +178,30 @@ s_wait(const fl_view_input *input)
 }
 
 static void
-s_waiting(fl_sheet *sheet, const fl_view_input *input)
+s_waiting(fl_json *sheet, const fl_status_input *input)
 {
     wait self = s_wait(input);
     if (self.what == NULL) {
-        fl_sheet_null(sheet, sheet->top, "waiting");
+        fl_json_null(sheet, sheet->top, "waiting");
         return;
     }
-    json_t *in = fl_sheet_object(sheet, sheet->top, "waiting");
-    fl_sheet_text(sheet, in, "for", self.what);
-    fl_sheet_whole(sheet, in, "ready", self.ready);
-    fl_sheet_whole(sheet, in, "expect", self.expect);
-    fl_sheet_whole(sheet, in, "leaves", self.leaves);
-    fl_sheet_whole(sheet, in, "expect_leaves", self.expect_leaves);
+    json_t *in = fl_json_object(sheet, sheet->top, "waiting");
+    fl_json_text(sheet, in, "for", self.what);
+    fl_json_whole(sheet, in, "ready", self.ready);
+    fl_json_whole(sheet, in, "expect", self.expect);
+    fl_json_whole(sheet, in, "leaves", self.leaves);
+    fl_json_whole(sheet, in, "expect_leaves", self.expect_leaves);
     if (self.bounded) {
-        fl_sheet_whole(sheet, in, "left_ms", self.left_ms);
+        fl_json_whole(sheet, in, "left_ms", self.left_ms);
     } else {
-        fl_sheet_null(sheet, in, "left_ms");
+        fl_json_null(sheet, in, "left_ms");
     }
-    json_t *missing = fl_sheet_array(sheet, in, "missing");
-    uint32_t seats = input->cohort == NULL ? 0 : fl_cohort_seats(input->cohort);
+    json_t *missing = fl_json_array(sheet, in, "missing");
+    uint32_t seats = input->cohort == NULL ? 0 : fl_aggregator_seats(input->cohort);
     for (uint32_t i = 0, said = 0; i < seats && said < MISSING_MAX; i++) {
-        fl_seat_view seat = fl_cohort_seat(input->cohort, i);
+        fl_seat_view seat = fl_aggregator_seat(input->cohort, i);
         if (s_missing(&self, &seat)) {
-            fl_sheet_append(sheet, missing, seat.node.name);
+            fl_json_append(sheet, missing, seat.node.name);
             said++;
         }
     }
@@ -206,140 +210,136 @@ s_waiting(fl_sheet *sheet, const fl_view_input *input)
 // ---- where the run stands ---------------------------------------------------------------------
 //  Rounds to come at the average pace; what this round has used up already is taken off.
 static void
-s_eta(fl_sheet *sheet, const fl_root_view *root)
+s_eta(fl_json *sheet, const fl_root_view *root)
 {
     if (root->round_ms == 0 || root->phase == FL_ROOT_DONE || root->round > root->rounds) {
-        fl_sheet_null(sheet, sheet->top, "eta_s");
+        fl_json_null(sheet, sheet->top, "eta_s");
         return;
     }
     double spent = root->phase == FL_ROOT_COLLECTING ? (double)root->phase_ms : 0;
     double this_round = fmax(0, (double)root->round_ms - spent);
     double rest = (double)(root->rounds - root->round) * (double)root->round_ms;
-    fl_sheet_real(sheet, sheet->top, "eta_s", (this_round + rest) / 1000);
+    fl_json_real(sheet, sheet->top, "eta_s", (this_round + rest) / 1000);
 }
 
 static void
-s_run_at_root(fl_sheet *sheet, const fl_root_view *root)
+s_run_at_root(fl_json *sheet, const fl_root_view *root)
 {
     json_t *top = sheet->top;
-    fl_sheet_text(sheet, top, "phase", fl_root_phase_name(root->phase));
-    fl_sheet_whole(sheet, top, "round", root->round);
-    fl_sheet_whole(sheet, top, "rounds", root->rounds);
-    fl_sheet_whole(sheet, top, "attempt", root->attempt);
-    fl_sheet_whole(sheet, top, "left_ms", root->left_ms);
-    fl_sheet_whole(sheet, top, "round_ms", root->round_ms);
+    fl_json_text(sheet, top, "phase", fl_root_phase_name(root->phase));
+    fl_json_whole(sheet, top, "round", root->round);
+    fl_json_whole(sheet, top, "rounds", root->rounds);
+    fl_json_whole(sheet, top, "attempt", root->attempt);
+    fl_json_whole(sheet, top, "left_ms", root->left_ms);
+    fl_json_whole(sheet, top, "round_ms", root->round_ms);
     s_eta(sheet, root);
-    fl_sheet_real(sheet, top, "loss", root->loss);
-    fl_sheet_real(sheet, top, "accuracy", root->accuracy);
-    fl_sheet_bool(sheet, top, "final", root->phase == FL_ROOT_DONE);
-    fl_sheet_bool(sheet, top, "aborted", root->aborted);
-    fl_sheet_text(sheet, top, "reason", fl_view_reason(root->reason));
+    fl_json_real(sheet, top, "loss", root->loss);
+    fl_json_real(sheet, top, "accuracy", root->accuracy);
+    fl_json_bool(sheet, top, "final", root->phase == FL_ROOT_DONE);
+    fl_json_bool(sheet, top, "aborted", root->aborted);
+    fl_json_text(sheet, top, "reason", fl_json_reason(root->reason));
 }
 
 static const char *
-s_phase_below(const fl_view_input *input)
+s_phase_below(const fl_status_input *input)
 {
     if (input->final) {
         return "done";
     }
-    if (input->member != NULL && !fl_member_joined(input->member)) {
+    if (input->member != NULL && !fl_participant_joined(input->member)) {
         return "joining";
     }
-    if (input->cohort != NULL && fl_cohort_cutoff(input->cohort) != FL_NEVER) {
+    if (input->cohort != NULL && fl_aggregator_cutoff(input->cohort) != FL_NEVER) {
         return "collecting";
     }
-    return input->member == NULL ? "idle" : fl_activity_name(fl_member_activity(input->member));
+    return input->member == NULL ? "idle"
+                                 : fl_activity_name(fl_participant_activity(input->member));
 }
 
 static void
-s_run_below(fl_sheet *sheet, const fl_view_input *input)
+s_run_below(fl_json *sheet, const fl_status_input *input)
 {
     json_t *top = sheet->top;
-    const fl_task *task = input->member == NULL ? NULL : fl_member_task(input->member);
-    fl_time due = input->member == NULL ? FL_NEVER : fl_member_due(input->member);
-    fl_sheet_text(sheet, top, "phase", s_phase_below(input));
-    fl_sheet_whole(sheet, top, "round", input->round);
-    fl_sheet_null(sheet, top, "rounds");
-    fl_sheet_whole(sheet, top, "attempt", task == NULL ? 0 : task->attempt);
-    fl_sheet_whole(sheet, top, "left_ms", s_left(due, input->now));
-    fl_sheet_null(sheet, top, "round_ms");
-    fl_sheet_null(sheet, top, "eta_s");
-    fl_sheet_null(sheet, top, "loss");
-    fl_sheet_null(sheet, top, "accuracy");
-    fl_sheet_bool(sheet, top, "final", input->final);
-    fl_sheet_bool(sheet, top, "aborted", false);
-    fl_sheet_null(sheet, top, "reason");
+    const fl_task *task = input->member == NULL ? NULL : fl_participant_task(input->member);
+    fl_time due = input->member == NULL ? FL_NEVER : fl_participant_due(input->member);
+    fl_json_text(sheet, top, "phase", s_phase_below(input));
+    fl_json_whole(sheet, top, "round", input->round);
+    fl_json_null(sheet, top, "rounds");
+    fl_json_whole(sheet, top, "attempt", task == NULL ? 0 : task->attempt);
+    fl_json_whole(sheet, top, "left_ms", s_left(due, input->now));
+    fl_json_null(sheet, top, "round_ms");
+    fl_json_null(sheet, top, "eta_s");
+    fl_json_null(sheet, top, "loss");
+    fl_json_null(sheet, top, "accuracy");
+    fl_json_bool(sheet, top, "final", input->final);
+    fl_json_bool(sheet, top, "aborted", false);
+    fl_json_null(sheet, top, "reason");
 }
 
 static void
-s_member(fl_sheet *sheet, const fl_view_input *input)
+s_member(fl_json *sheet, const fl_status_input *input)
 {
     if (input->member == NULL) {
-        fl_sheet_null(sheet, sheet->top, "member");
+        fl_json_null(sheet, sheet->top, "member");
         return;
     }
-    json_t *in = fl_sheet_object(sheet, sheet->top, "member");
-    fl_sheet_text(sheet, in, "parent", input->parent);
-    fl_sheet_bool(sheet, in, "joined", fl_member_joined(input->member));
-    fl_sheet_text(sheet, in, "activity", fl_activity_name(fl_member_activity(input->member)));
+    json_t *in = fl_json_object(sheet, sheet->top, "member");
+    fl_json_text(sheet, in, "parent", input->parent);
+    fl_json_bool(sheet, in, "joined", fl_participant_joined(input->member));
+    fl_json_text(sheet, in, "activity", fl_activity_name(fl_participant_activity(input->member)));
 }
 
 //  Of the order that the root gives, or of the one in hand below it; between two rounds an edge or
 //  a device does not know what the next one asks for.
 static void
-s_masking(fl_sheet *sheet, const fl_view_input *input)
+s_masking(fl_json *sheet, const fl_status_input *input)
 {
-    const fl_task *task = input->member == NULL ? NULL : fl_member_task(input->member);
+    const fl_task *task = input->member == NULL ? NULL : fl_participant_task(input->member);
     if (input->root == NULL && task == NULL) {
-        fl_sheet_null(sheet, sheet->top, "masking");
-        fl_sheet_null(sheet, sheet->top, "masked");
+        fl_json_null(sheet, sheet->top, "masking");
+        fl_json_null(sheet, sheet->top, "masked");
         return;
     }
-    fl_masking masking = input->root != NULL ? input->root->masking
-                                             : (fl_masking)task->order.plan.masking;
-    fl_view_profile(sheet, sheet->top, masking);
-    fl_sheet_bool(sheet, sheet->top, "masked", masking != FL_MASKING_NONE);
+    fl_masking masking =
+        input->root != NULL ? input->root->masking : (fl_masking)task->order.plan.masking;
+    fl_json_profile(sheet, sheet->top, masking);
+    fl_json_bool(sheet, sheet->top, "masked", masking != FL_MASKING_NONE);
 }
 
 // ---- counters ---------------------------------------------------------------------------------
 static void
-s_bytes(fl_sheet *sheet, const fl_net_counters *net)
+s_bytes(fl_json *sheet, const fl_net_counters *net)
 {
-    json_t *bytes = fl_sheet_object(sheet, sheet->top, "bytes");
+    json_t *bytes = fl_json_object(sheet, sheet->top, "bytes");
     for (unsigned way = 0; net != NULL && way < FL_WAYS; way++) {
-        json_t *lane = fl_sheet_object(sheet, bytes, fl_way_name((fl_way)way));
-        fl_sheet_whole(sheet, lane, "in", net->way[way].bytes_in);
-        fl_sheet_whole(sheet, lane, "out", net->way[way].bytes_out);
+        json_t *lane = fl_json_object(sheet, bytes, fl_way_name((fl_way)way));
+        fl_json_whole(sheet, lane, "in", net->way[way].bytes_in);
+        fl_json_whole(sheet, lane, "out", net->way[way].bytes_out);
     }
 }
 
 static void
-s_count(fl_sheet *sheet, json_t *in, const char *family, const char *name, uint64_t value)
+s_count(fl_json *sheet, json_t *in, const char *family, const char *name, uint64_t value)
 {
     char key[NAME_MAX_BYTES];
     if (value > 0) {
         (void)snprintf(key, sizeof key, "fl_net_%s%s", family, name);
-        fl_sheet_whole(sheet, in, key, value);
+        fl_json_whole(sheet, in, key, value);
     }
 }
 
 static void
-s_net_counters(fl_sheet *sheet, json_t *in, const fl_net_counters *net)
+s_net_counters(fl_json *sheet, json_t *in, const fl_net_counters *net)
 {
     const struct {
         const char *name;
         uint64_t value;
     } singles[] = {
-        { "admitted", net->admitted },
-        { "accepted", net->accepted },
-        { "handshakes", net->handshakes },
-        { "handshakes_failed", net->handshakes_failed },
-        { "keys_denied", net->keys_denied },
-        { "refusals_unsaid", net->refusals_unsaid },
-        { "cut_flood", net->cut_flood },
-        { "cut_silent", net->cut_silent },
-        { "cut_standing", net->cut_standing },
-        { "turns", net->turns },
+        { "admitted", net->admitted },         { "accepted", net->accepted },
+        { "handshakes", net->handshakes },     { "handshakes_failed", net->handshakes_failed },
+        { "keys_denied", net->keys_denied },   { "refusals_unsaid", net->refusals_unsaid },
+        { "cut_flood", net->cut_flood },       { "cut_silent", net->cut_silent },
+        { "cut_standing", net->cut_standing }, { "turns", net->turns },
     };
     for (unsigned i = 0; i < sizeof singles / sizeof *singles; i++) {
         s_count(sheet, in, "", singles[i].name, singles[i].value);
@@ -356,13 +356,13 @@ s_net_counters(fl_sheet *sheet, json_t *in, const fl_net_counters *net)
 }
 
 static void
-s_counters(fl_sheet *sheet, const fl_view_input *input)
+s_counters(fl_json *sheet, const fl_status_input *input)
 {
-    json_t *in = fl_sheet_object(sheet, sheet->top, "counters");
+    json_t *in = fl_json_object(sheet, sheet->top, "counters");
     for (unsigned i = 0; input->metrics != NULL && i < FL_METRIC_COUNT; i++) {
         uint64_t value = input->metrics->value[i];
         if (value > 0) {
-            fl_sheet_whole(sheet, in, fl_metric_about((fl_metric)i)->name, value);
+            fl_json_whole(sheet, in, fl_metric_about((fl_metric)i)->name, value);
         }
     }
     if (input->net != NULL) {
@@ -371,31 +371,31 @@ s_counters(fl_sheet *sheet, const fl_view_input *input)
 }
 
 fl_blob *
-fl_view_status(const fl_view_input *input)
+fl_status_json(const fl_status_input *input)
 {
-    fl_sheet sheet = fl_sheet_begin();
+    fl_json sheet = fl_json_begin();
     json_t *top = sheet.top;
-    fl_sheet_text(&sheet, top, "tier", input->tier);
-    fl_sheet_text(&sheet, top, "node", input->node.name);
-    fl_sheet_hex(&sheet, top, "run", input->run.bytes, sizeof input->run.bytes);
-    fl_sheet_text(&sheet, top, "version", input->version);
-    fl_sheet_whole(&sheet, top, "uptime_s", input->uptime_ms / 1000);
+    fl_json_text(&sheet, top, "tier", input->tier);
+    fl_json_text(&sheet, top, "node", input->node.name);
+    fl_json_hex(&sheet, top, "run", input->run.bytes, sizeof input->run.bytes);
+    fl_json_text(&sheet, top, "version", input->version);
+    fl_json_whole(&sheet, top, "uptime_s", input->uptime_ms / 1000);
     if (input->root != NULL) {
         s_run_at_root(&sheet, input->root);
     } else {
         s_run_below(&sheet, input);
     }
     s_waiting(&sheet, input);
-    fl_sheet_bool(&sheet, top, "encrypted", true);
+    fl_json_bool(&sheet, top, "encrypted", true);
     s_masking(&sheet, input);
     s_member(&sheet, input);
-    fl_tally tally = input->cohort == NULL ? (fl_tally){ 0 } : fl_cohort_tally(input->cohort);
-    fl_sheet_whole(&sheet, top, "leaves",
-                   input->cohort == NULL ? 0 : fl_cohort_leaves(input->cohort));
-    fl_view_tally(&sheet, fl_sheet_object(&sheet, top, "tally"), &tally);
-    fl_view_live_blocks(&sheet, top, input->cohort);
+    fl_tally tally = input->cohort == NULL ? (fl_tally){ 0 } : fl_aggregator_tally(input->cohort);
+    fl_json_whole(&sheet, top, "leaves",
+                  input->cohort == NULL ? 0 : fl_aggregator_leaves(input->cohort));
+    fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), &tally);
+    fl_json_live_blocks(&sheet, top, input->cohort);
     s_children(&sheet, input->cohort);
     s_bytes(&sheet, input->net);
     s_counters(&sheet, input);
-    return fl_sheet_end(&sheet);
+    return fl_json_end(&sheet);
 }

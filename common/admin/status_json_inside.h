@@ -2,22 +2,22 @@
 #ifndef FL_ADMIN_STATUS_JSON_INSIDE_H
 #define FL_ADMIN_STATUS_JSON_INSIDE_H
 
-#include "common/round/aggregator.h"
 #include "common/admin/json_writer.h"
+#include "common/round/aggregator.h"
 #include "common/store/ledger.h"
 
-void fl_view_tally(fl_sheet *sheet, json_t *in, const fl_tally *tally);
+void fl_json_tally(fl_json *sheet, json_t *in, const fl_tally *tally);
 //  NULL for FL_WHY_NONE, so that it becomes null.
-const char *fl_view_reason(fl_reason reason);
+const char *fl_json_reason(fl_reason reason);
 
 //  "masking": the profile of an order.
-void fl_view_profile(fl_sheet *sheet, json_t *in, fl_masking masking);
+void fl_json_profile(fl_json *sheet, json_t *in, fl_masking masking);
 //  True when nobody above a device saw less than the sum of a block, at either hop.
-bool fl_view_masked(const fl_report *report, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
+bool fl_json_masked(const fl_report *report, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
 //  "tiers": the totals of both hops. "blocks": a line each.
-void fl_view_tiers(fl_sheet *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
-void fl_view_blocks(fl_sheet *sheet, json_t *in, const fl_block_line *lines, uint32_t count);
+void fl_json_tiers(fl_json *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
+void fl_json_blocks(fl_json *sheet, json_t *in, const fl_block_line *lines, uint32_t count);
 //  The same of the blocks that a cohort has in hand, or had in its last round.
-void fl_view_live_blocks(fl_sheet *sheet, json_t *in, const fl_cohort *cohort);
+void fl_json_live_blocks(fl_json *sheet, json_t *in, const fl_aggregator *cohort);
 
 #endif

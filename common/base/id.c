@@ -11,7 +11,7 @@ s_name_character(char c)
 }
 
 bool
-fl_node_parse(const char *text, fl_node *node)
+fl_name_parse(const char *text, fl_name *node)
 {
     memset(node, 0, sizeof *node);
     size_t length = strlen(text);
@@ -19,7 +19,7 @@ fl_node_parse(const char *text, fl_node *node)
         return false;
     }
     memcpy(node->name, text, length);
-    if (!fl_node_valid(node)) {
+    if (!fl_name_valid(node)) {
         memset(node, 0, sizeof *node);
         return false;
     }
@@ -27,7 +27,7 @@ fl_node_parse(const char *text, fl_node *node)
 }
 
 bool
-fl_node_valid(const fl_node *node)
+fl_name_valid(const fl_name *node)
 {
     size_t length = 0;
     while (length < sizeof node->name && s_name_character(node->name[length])) {
@@ -45,7 +45,7 @@ fl_node_valid(const fl_node *node)
 }
 
 bool
-fl_node_equal(const fl_node *a, const fl_node *b)
+fl_name_equal(const fl_name *a, const fl_name *b)
 {
     return memcmp(a->name, b->name, sizeof a->name) == 0;
 }

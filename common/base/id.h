@@ -11,9 +11,9 @@ typedef int64_t fl_time;
 
 //  A node's name: 1 to 15 characters of [a-z0-9.-], padded with zeros to 16 bytes.
 //  Unique under one authority, so it is its identity as well.
-typedef struct fl_node {
+typedef struct fl_name {
     char name[16];
-} fl_node;
+} fl_name;
 
 //  A run: 16 random bytes, drawn when the root first starts it.
 typedef struct fl_run {
@@ -34,10 +34,10 @@ typedef enum fl_role {
 } fl_role;
 
 //  False when `text` is no valid node name (`node` is zeroed then).
-bool fl_node_parse(const char *text, fl_node *node);
+bool fl_name_parse(const char *text, fl_name *node);
 //  A valid name in all 16 bytes, zero padding included.
-bool fl_node_valid(const fl_node *node);
-bool fl_node_equal(const fl_node *a, const fl_node *b);
+bool fl_name_valid(const fl_name *node);
+bool fl_name_equal(const fl_name *a, const fl_name *b);
 bool fl_run_equal(const fl_run *a, const fl_run *b);
 bool fl_hash_equal(const fl_hash *a, const fl_hash *b);
 

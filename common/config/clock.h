@@ -5,8 +5,8 @@
 
 #include "common/base/id.h"
 
-fl_time fl_clock_ms(void);       // monotonic
-uint64_t fl_clock_wall_s(void);  // seconds since 1970
+fl_time fl_clock_ms(void);      // monotonic
+uint64_t fl_clock_wall_s(void); // seconds since 1970
 //  "2026-11-23T10:15:30.123Z" for a log line.
 void fl_clock_stamp(char text[32]);
 

@@ -92,7 +92,7 @@ s_roff(const char *text, FILE *out)
 void
 fl_conf_print_man(const fl_program *program, FILE *out)
 {
-    if (!program->flags_only) {                     // a verb is a part of the page of its command
+    if (!program->flags_only) { // a verb is a part of the page of its command
         (void)fprintf(out, ".SH SETTINGS\n");
     }
     for (uint32_t i = 0; i < program->setting_count; i++) {

@@ -1,14 +1,14 @@
-//  exit_codes - what the operator's command ends with, beyond FL_EXIT_OK, _FAILED and _USAGE, and what
-//  an enrolment answers. cloud/fl/verbs.c says what each means; a number is never used again for
-//  something else.
+//  exit_codes - what the operator's command ends with, beyond FL_EXIT_OK, _FAILED and _USAGE, and
+//  what an enrolment answers. cloud/fl/verbs.c says what each means; a number is never used again
+//  for something else.
 #ifndef FL_CONFIG_EXIT_CODES_H
 #define FL_CONFIG_EXIT_CODES_H
 
 #include "common/config/cli.h"
 
 enum {
-    FL_EXIT_SILENT = 3,      // nobody answers
-    FL_EXIT_HOME = 4,        // files of the state or authority directory
+    FL_EXIT_SILENT = 3,    // nobody answers
+    FL_EXIT_STATE_DIR = 4, // files of the state or authority directory
     FL_EXIT_EXISTS = 5,
     FL_EXIT_NO_TOKEN = 6,
     FL_EXIT_TOKEN = 7,

@@ -105,8 +105,8 @@ s_hold(int fd, const char *directory, const char *program, fl_why *why)
         return FL_IO;
     }
     s_host(host);
-    int size = snprintf(holder, sizeof holder, "%.32s (pid %ld on %s)\n", program, (long)getpid(),
-                        host);
+    int size =
+        snprintf(holder, sizeof holder, "%.32s (pid %ld on %s)\n", program, (long)getpid(), host);
     if (ftruncate(fd, 0) != 0 || pwrite(fd, holder, (size_t)size, 0) != size) {
         fl_why_set(why, "%s/lock cannot be written: %s", directory, strerror(errno));
         return errno == ENOSPC ? FL_FULL : FL_IO;

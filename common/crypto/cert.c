@@ -11,7 +11,7 @@ static bool
 s_valid(const fl_cert *cert)
 {
     return cert->role >= FL_ROLE_DEVICE && cert->role <= FL_ROLE_OPERATOR &&
-           fl_node_valid(&cert->node) && cert->not_before < cert->not_after && cert->serial > 0;
+           fl_name_valid(&cert->node) && cert->not_before < cert->not_after && cert->serial > 0;
 }
 
 void

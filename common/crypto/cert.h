@@ -21,7 +21,7 @@ enum {
 
 typedef struct fl_cert {
     fl_role role;
-    fl_node node;
+    fl_name node;
     fl_public_keys keys;
     uint64_t not_before; // first and last second of validity
     uint64_t not_after;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 typedef struct entry {
-    fl_node node;
+    fl_name node;
     uint64_t serial;
 } entry;
 
@@ -55,22 +55,22 @@ s_compare(const void *left, const void *right)
 }
 
 static const entry *
-s_find(const fl_deny_list *self, const fl_node *node, uint64_t serial)
+s_find(const fl_deny_list *self, const fl_name *node, uint64_t serial)
 {
     entry wanted = { .node = *node, .serial = serial };
     return bsearch(&wanted, self->entries, self->count, sizeof wanted, s_compare);
 }
 
 bool
-fl_deny_list_names(const fl_deny_list *self, const fl_node *node, uint64_t serial)
+fl_deny_list_names(const fl_deny_list *self, const fl_name *node, uint64_t serial)
 {
     return s_find(self, node, 0) != NULL || s_find(self, node, serial) != NULL;
 }
 
 fl_status
-fl_deny_list_add(fl_deny_list *self, const fl_node *node, uint64_t serial)
+fl_deny_list_add(fl_deny_list *self, const fl_name *node, uint64_t serial)
 {
-    FL_ASSERT(fl_node_valid(node));
+    FL_ASSERT(fl_name_valid(node));
     if (s_find(self, node, serial) != NULL) {
         return FL_EXISTS;
     }
@@ -90,7 +90,7 @@ fl_deny_list_add(fl_deny_list *self, const fl_node *node, uint64_t serial)
 }
 
 fl_status
-fl_deny_list_remove(fl_deny_list *self, const fl_node *node, uint64_t serial)
+fl_deny_list_remove(fl_deny_list *self, const fl_name *node, uint64_t serial)
 {
     const entry *found = s_find(self, node, serial);
     if (found == NULL) {
@@ -135,7 +135,7 @@ s_parse_entries(fl_reader *reader, fl_deny_list *list, uint32_t count)
         entry *next = &list->entries[i];
         fl_read_into(reader, next->node.name, sizeof next->node.name);
         next->serial = fl_read_u64(reader);
-        if (!fl_node_valid(&next->node) || (i > 0 && s_compare(next - 1, next) >= 0)) {
+        if (!fl_name_valid(&next->node) || (i > 0 && s_compare(next - 1, next) >= 0)) {
             return false;
         }
     }

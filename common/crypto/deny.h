@@ -24,12 +24,12 @@ void fl_deny_list_destroy(fl_deny_list **self_p);
 uint64_t fl_deny_list_version(const fl_deny_list *self);
 uint32_t fl_deny_list_count(const fl_deny_list *self);
 //  True when this certificate of this node is revoked.
-bool fl_deny_list_names(const fl_deny_list *self, const fl_node *node, uint64_t serial);
+bool fl_deny_list_names(const fl_deny_list *self, const fl_name *node, uint64_t serial);
 
 //  Serial 0: every certificate of the node. FL_EXISTS when it stands there already, FL_FULL.
-FL_CHECKED fl_status fl_deny_list_add(fl_deny_list *self, const fl_node *node, uint64_t serial);
+FL_CHECKED fl_status fl_deny_list_add(fl_deny_list *self, const fl_name *node, uint64_t serial);
 //  FL_MISSING when no such entry stands there.
-FL_CHECKED fl_status fl_deny_list_remove(fl_deny_list *self, const fl_node *node, uint64_t serial);
+FL_CHECKED fl_status fl_deny_list_remove(fl_deny_list *self, const fl_name *node, uint64_t serial);
 
 //  The list as signed bytes (<= FL_DENY_BYTES_MAX), yours. NULL when out of memory.
 //  A list of version 0 says nothing and is not signed.

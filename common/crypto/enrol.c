@@ -24,7 +24,7 @@ s_so_far(const fl_writer *writer)
 }
 
 static void
-s_write_head(fl_writer *writer, const fl_request *request, fl_bytes leave)
+s_write_head(fl_writer *writer, const fl_enrol_request *request, fl_bytes leave)
 {
     fl_write_u8(writer, VERSION);
     fl_write_u8(writer, (uint8_t)request->kind);
@@ -39,7 +39,7 @@ s_write_head(fl_writer *writer, const fl_request *request, fl_bytes leave)
 
 //  Complete, sign and seal. `old_keys` is NULL for a join.
 static bool
-s_ask(fl_request *request, fl_bytes leave, const fl_keys *keys, const fl_keys *old_keys,
+s_ask(fl_enrol_request *request, fl_bytes leave, const fl_keys *keys, const fl_keys *old_keys,
       const fl_authority_public *authority, const fl_entropy *entropy, fl_sealed *sealed)
 {
     uint8_t plain[PLAIN_BYTES_MAX];
@@ -70,12 +70,12 @@ s_ask(fl_request *request, fl_bytes leave, const fl_keys *keys, const fl_keys *o
 }
 
 bool
-fl_enrol_join(const fl_keys *keys, const fl_token *token, fl_role role, const fl_node *node,
+fl_enrol_join(const fl_keys *keys, const fl_token *token, fl_role role, const fl_name *node,
               const fl_entropy *entropy, fl_sealed *sealed)
 {
     uint8_t leave[FL_TOKEN_BYTES_MAX];
     size_t size = fl_token_encode(token, leave);
-    fl_request request = { .kind = FL_REQUEST_JOIN, .role = role, .node = *node };
+    fl_enrol_request request = { .kind = FL_REQUEST_JOIN, .role = role, .node = *node };
     bool asked = s_ask(&request, fl_bytes_of(leave, size), keys, NULL, &token->authority, entropy,
                        sealed);
     fl_wipe(leave, sizeof leave);
@@ -92,7 +92,7 @@ fl_enrol_renew(const fl_keys *keys, const fl_keys *old_keys, fl_bytes old,
     if (trust != FL_TRUST_OK && trust != FL_TRUST_EARLY) { // 0 is before every certificate
         return false;
     }
-    fl_request request = { .kind = FL_REQUEST_RENEW, .role = held.role, .node = held.node };
+    fl_enrol_request request = { .kind = FL_REQUEST_RENEW, .role = held.role, .node = held.node };
     return s_ask(&request, old, keys, old_keys, authority, entropy, sealed);
 }
 
@@ -106,11 +106,11 @@ typedef struct layout {
 } layout;
 
 static fl_trust
-s_parse(fl_bytes plain, fl_request *request, layout *at)
+s_parse(fl_bytes plain, fl_enrol_request *request, layout *at)
 {
     fl_reader reader = fl_reader_of(plain);
     uint8_t version = fl_read_u8(&reader);
-    request->kind = (fl_request_kind)fl_read_u8(&reader);
+    request->kind = (fl_enrol_request_kind)fl_read_u8(&reader);
     request->role = (fl_role)fl_read_u8(&reader);
     fl_read_into(&reader, request->node.name, sizeof request->node.name);
     fl_read_into(&reader, request->keys.ed, sizeof request->keys.ed);
@@ -130,14 +130,14 @@ s_parse(fl_bytes plain, fl_request *request, layout *at)
     }
     bool known = request->kind == FL_REQUEST_JOIN || request->kind == FL_REQUEST_RENEW;
     bool role = request->role >= FL_ROLE_DEVICE && request->role <= FL_ROLE_OPERATOR;
-    return known && role && fl_node_valid(&request->node) && fl_reader_done(&reader)
+    return known && role && fl_name_valid(&request->node) && fl_reader_done(&reader)
                ? FL_TRUST_OK
                : FL_TRUST_MALFORMED;
 }
 
 //  Does the sender hold the two keys that it wants certified?
 static fl_trust
-s_prove_possession(const fl_authority *authority, const fl_request *request, const layout *at)
+s_prove_possession(const fl_authority *authority, const fl_enrol_request *request, const layout *at)
 {
     uint8_t proof[FL_MAC_BYTES];
     if (!fl_authority_mac_with(authority, request->keys.x, proof_domain, at->proved, proof) ||
@@ -150,14 +150,15 @@ s_prove_possession(const fl_authority *authority, const fl_request *request, con
 }
 
 static fl_trust
-s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at, fl_request *request)
+s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at,
+                fl_enrol_request *request)
 {
     fl_trust trust = fl_cert_check(at->leave, fl_authority_public_of(authority), now,
                                    FL_ROLES(request->role), &request->old);
     if (trust != FL_TRUST_OK) {
         return trust;
     }
-    if (!fl_node_equal(&request->old.node, &request->node)) {
+    if (!fl_name_equal(&request->old.node, &request->node)) {
         return FL_TRUST_NAME;
     }
     return fl_sign_holds(request->old.keys.ed, renew_domain, at->renewed, at->old_signature.data)
@@ -167,7 +168,7 @@ s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at, f
 
 static fl_trust
 s_check(const fl_authority *authority, fl_bytes plain, uint64_t now, const fl_deny_list *denied,
-        fl_request *request)
+        fl_enrol_request *request)
 {
     layout at = { 0 };
     fl_trust trust = s_parse(plain, request, &at);
@@ -191,7 +192,7 @@ s_check(const fl_authority *authority, fl_bytes plain, uint64_t now, const fl_de
 
 fl_trust
 fl_enrol_open(const fl_authority *authority, fl_bytes sealed, uint64_t now,
-              const fl_deny_list *denied, fl_request *request)
+              const fl_deny_list *denied, fl_enrol_request *request)
 {
     uint8_t plain[PLAIN_BYTES_MAX];
     memset(request, 0, sizeof *request);
@@ -206,7 +207,7 @@ fl_enrol_open(const fl_authority *authority, fl_bytes sealed, uint64_t now,
 
 fl_trust
 fl_enrol_accept(fl_bytes certificate, const fl_authority_public *authority, const fl_keys *keys,
-                fl_role role, const fl_node *node, uint64_t now, fl_cert *cert)
+                fl_role role, const fl_name *node, uint64_t now, fl_cert *cert)
 {
     fl_trust trust = fl_cert_check(certificate, authority, now, FL_ROLES(role), cert);
     if (trust != FL_TRUST_OK) {
@@ -215,5 +216,5 @@ fl_enrol_accept(fl_bytes certificate, const fl_authority_public *authority, cons
     if (!fl_public_keys_equal(&cert->keys, fl_keys_public(keys))) {
         return FL_TRUST_KEY;
     }
-    return fl_node_equal(&cert->node, node) ? FL_TRUST_OK : FL_TRUST_NAME;
+    return fl_name_equal(&cert->node, node) ? FL_TRUST_OK : FL_TRUST_NAME;
 }

@@ -18,7 +18,10 @@
 #include "common/crypto/deny.h"
 #include "common/crypto/token.h"
 
-typedef enum fl_request_kind { FL_REQUEST_JOIN = 1, FL_REQUEST_RENEW = 2 } fl_request_kind;
+typedef enum fl_enrol_request_kind {
+    FL_REQUEST_JOIN = 1,
+    FL_REQUEST_RENEW = 2
+} fl_enrol_request_kind;
 
 enum { FL_REQUEST_NONCE_BYTES = 16 };
 
@@ -30,7 +33,7 @@ typedef struct fl_sealed {
 
 //  Ask for a first certificate. False when the token's authority holds no usable seal key.
 FL_CHECKED bool fl_enrol_join(const fl_keys *keys, const fl_token *token, fl_role role,
-                              const fl_node *node, const fl_entropy *entropy, fl_sealed *sealed);
+                              const fl_name *node, const fl_entropy *entropy, fl_sealed *sealed);
 
 //  Ask for the next one: same role and node as in `old`, the bytes of the certificate held. `keys`
 //  may be new ones or `old_keys` once more. False as above, or when `old` is no certificate.
@@ -39,15 +42,15 @@ FL_CHECKED bool fl_enrol_renew(const fl_keys *keys, const fl_keys *old_keys, fl_
                                fl_sealed *sealed);
 
 //  A request as the authority has proved it.
-typedef struct fl_request {
-    fl_request_kind kind;
+typedef struct fl_enrol_request {
+    fl_enrol_request_kind kind;
     fl_role role;
-    fl_node node;
+    fl_name node;
     fl_public_keys keys;
     uint8_t nonce[FL_REQUEST_NONCE_BYTES];
     fl_token token; // join: its id and count are for the ledger
     fl_cert old;    // renewal: what is held now
-} fl_request;
+} fl_enrol_request;
 
 //  The authority's side. `denied` may be NULL. FL_TRUST_OK, or the first of: seal, malformed,
 //  version, key, signature; of a join then token, expired, role, name (and malformed or version of
@@ -55,12 +58,12 @@ typedef struct fl_request {
 //  the old certificate); of both revoked. `request` is filled as far as it was proved.
 //  The ledger still decides: is the token used up, is the name another node's?
 FL_CHECKED fl_trust fl_enrol_open(const fl_authority *authority, fl_bytes sealed, uint64_t now,
-                                  const fl_deny_list *denied, fl_request *request);
+                                  const fl_deny_list *denied, fl_enrol_request *request);
 
 //  The newcomer's side of the answer: a certificate of this authority for these keys (else key),
 //  this role and this name. Reasons as in fl_cert_check, then key and name.
 FL_CHECKED fl_trust fl_enrol_accept(fl_bytes certificate, const fl_authority_public *authority,
-                                    const fl_keys *keys, fl_role role, const fl_node *node,
+                                    const fl_keys *keys, fl_role role, const fl_name *node,
                                     uint64_t now, fl_cert *cert);
 
 #endif

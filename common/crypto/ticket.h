@@ -18,7 +18,7 @@ typedef struct fl_ticket_key {
 //  What a ticket speaks for.
 typedef struct fl_ticket_claim {
     fl_run run;
-    fl_node parent, child;
+    fl_name parent, child;
     uint32_t seat, epoch;
 } fl_ticket_claim;
 

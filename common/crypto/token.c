@@ -20,13 +20,13 @@ s_role_valid(fl_role role)
 static bool
 s_name_valid(const fl_token *token)
 {
-    fl_node node;
+    fl_name node;
     memcpy(node.name, token->name, sizeof node.name);
-    if (fl_node_valid(&node)) {
+    if (fl_name_valid(&node)) {
         return true;
     }
-    static const fl_node none;
-    return !token->exact && fl_node_equal(&node, &none);
+    static const fl_name none;
+    return !token->exact && fl_name_equal(&node, &none);
 }
 
 //  Digits only, 1 to 65535.
@@ -209,7 +209,7 @@ fl_token_parse(const char *text, fl_token *token)
 }
 
 static bool
-s_name_allowed(const fl_token *token, const fl_node *node)
+s_name_allowed(const fl_token *token, const fl_name *node)
 {
     size_t length = strnlen(token->name, sizeof token->name);
     size_t compared = token->exact ? sizeof node->name : length;
@@ -218,7 +218,7 @@ s_name_allowed(const fl_token *token, const fl_node *node)
 
 fl_trust
 fl_token_verify(const fl_authority *authority, fl_bytes bytes, uint64_t now, fl_role role,
-                const fl_node *node, fl_token *token)
+                const fl_name *node, fl_token *token)
 {
     uint8_t mac[FL_MAC_BYTES];
     fl_trust trust = s_decode(bytes, token);

@@ -58,6 +58,6 @@ FL_CHECKED fl_trust fl_token_parse(const char *text, fl_token *token);
 //  of: malformed, version, token (the MAC is wrong), expired, role, name. How often the token was
 //  used already is the ledger's to know: see `id` and `count`. `token` is zero unless the MAC held.
 FL_CHECKED fl_trust fl_token_verify(const fl_authority *authority, fl_bytes bytes, uint64_t now,
-                                    fl_role role, const fl_node *node, fl_token *token);
+                                    fl_role role, const fl_name *node, fl_token *token);
 
 #endif

@@ -19,16 +19,16 @@ enum {
 
 //  One enrolment from beginning to end; `keys` are those that the certificate is for.
 typedef struct enrolment {
-    const fl_enrolment_conf *conf;
-    const fl_enrolment_world *world;
+    const fl_enrol_client_conf *conf;
+    const fl_enrol_client_world *world;
     const char *state;
     fl_role role;
-    fl_node node;
+    fl_name node;
     fl_authority_public authority;
-    fl_home_parent parent;
+    fl_state_dir_parent parent;
     fl_keys *keys;
     fl_sealed sealed;
-    fl_enrolment *result;
+    fl_enrol_client *result;
     fl_why *why;
 } enrolment;
 
@@ -51,7 +51,7 @@ s_file(fl_status status)
     return status == FL_OK       ? FL_EXIT_OK
            : status == FL_EXISTS ? FL_EXIT_EXISTS
            : status == FL_NOMEM  ? FL_EXIT_FAILED
-                                 : FL_EXIT_HOME;
+                                 : FL_EXIT_STATE_DIR;
 }
 
 static int
@@ -151,7 +151,7 @@ s_knock(const enrolment *self, const fl_keys *door, uint8_t certificate[FL_CERT_
     fl_keys_curve_secret(door, pair.secret_key);
     fl_entropy_fill(&self->world->entropy, &question.enrol.request, sizeof question.enrol.request);
     question.enrol.sealed = fl_bytes_of(self->sealed.bytes, self->sealed.size);
-    const fl_inquiry_conf to = { .endpoint = self->parent.endpoint,
+    const fl_request_conf to = { .endpoint = self->parent.endpoint,
                                  .keys = &pair,
                                  .server_key = self->parent.key };
     for (fl_time now = self->world->now_ms(); now < until; now = self->world->now_ms()) {
@@ -187,15 +187,15 @@ s_knock(const enrolment *self, const fl_keys *door, uint8_t certificate[FL_CERT_
 static int
 s_keep(const enrolment *self, const uint8_t certificate[FL_CERT_BYTES])
 {
-    fl_status status = fl_home_authority_save(self->state, &self->authority, self->why);
+    fl_status status = fl_state_dir_authority_save(self->state, &self->authority, self->why);
     if (status == FL_OK) {
-        status = fl_home_parent_save(self->state, &self->parent, self->why);
+        status = fl_state_dir_parent_save(self->state, &self->parent, self->why);
     }
     if (status == FL_OK && self->result->lease.shards > 0) {
-        status = fl_home_lease_save(self->state, &self->result->lease, self->why);
+        status = fl_state_dir_lease_save(self->state, &self->result->lease, self->why);
     }
     if (status == FL_OK) {
-        status = fl_home_cert_save(self->state, certificate, self->conf->next_keys, self->why);
+        status = fl_state_dir_cert_save(self->state, certificate, self->conf->next_keys, self->why);
     }
     return status == FL_OK ? FL_EXIT_OK : s_file(status);
 }
@@ -318,7 +318,7 @@ s_check_token(const enrolment *self, const fl_token *token)
         return s_fail(self, FL_EXIT_NAME, "the token is for a node named %.15s%s, not %s",
                       token->name, token->exact ? "" : "...", self->node.name);
     }
-    if (fl_home_authority_load(self->state, &known, NULL) == FL_OK &&
+    if (fl_state_dir_authority_load(self->state, &known, NULL) == FL_OK &&
         !fl_authority_public_equal(&known, &token->authority)) {
         return s_fail(self, FL_EXIT_TOKEN,
                       "the token is of another authority than %s: use another state "
@@ -334,17 +334,17 @@ static int
 s_already(enrolment *self)
 {
     uint8_t bytes[FL_CERT_BYTES];
-    fl_home_parent parent;
+    fl_state_dir_parent parent;
     fl_cert cert;
-    fl_status status = fl_home_cert_load(self->state, bytes, self->why);
+    fl_status status = fl_state_dir_cert_load(self->state, bytes, self->why);
     if (status == FL_OK) {
-        status = fl_home_authority_load(self->state, &self->authority, self->why);
+        status = fl_state_dir_authority_load(self->state, &self->authority, self->why);
     }
     if (status == FL_OK) {
-        status = fl_home_parent_load(self->state, &parent, self->why);
+        status = fl_state_dir_parent_load(self->state, &parent, self->why);
     }
     if (status == FL_OK) {
-        status = fl_home_keys_load(self->state, &self->keys, self->why);
+        status = fl_state_dir_keys_load(self->state, &self->keys, self->why);
     }
     if (status == FL_MISSING) {
         return FL_EXIT_MISSING;
@@ -358,12 +358,12 @@ s_already(enrolment *self)
         return FL_EXIT_MISSING;
     }
     if (trust != FL_TRUST_OK || !fl_public_keys_equal(&cert.keys, fl_keys_public(self->keys))) {
-        return s_fail(self, FL_EXIT_HOME,
-                      "%s/" FL_HOME_CERT " does not fit the other files there (%s): "
+        return s_fail(self, FL_EXIT_STATE_DIR,
+                      "%s/" FL_STATE_CERT " does not fit the other files there (%s): "
                       "remove it and enrol with a token",
                       self->state, trust == FL_TRUST_OK ? "key" : fl_trust_name(trust));
     }
-    if (!fl_node_equal(&cert.node, &self->node) || cert.role != self->role) {
+    if (!fl_name_equal(&cert.node, &self->node) || cert.role != self->role) {
         return s_fail(self, FL_EXIT_EXISTS,
                       "%s is the home of %s (%s) already: choose another state directory",
                       self->state, cert.node.name, fl_role_name(cert.role));
@@ -405,10 +405,10 @@ s_seal_join(enrolment *self, const fl_token *token)
     const char *endpoint = self->conf->endpoint;
     fl_status status = FL_OK;
     if (self->keys == NULL) {
-        status = fl_home_keys_load(self->state, &self->keys, self->why);
+        status = fl_state_dir_keys_load(self->state, &self->keys, self->why);
     }
     if (status == FL_MISSING) {
-        status = fl_home_keys_make(self->state, &self->world->entropy, &self->keys, self->why);
+        status = fl_state_dir_keys_make(self->state, &self->world->entropy, &self->keys, self->why);
     }
     if (status != FL_OK) {
         return s_file(status);
@@ -454,7 +454,7 @@ s_join(enrolment *self)
     fl_status status =
         self->conf->locked ? FL_OK : fl_lock_take(self->state, "fl enrol", &lock, self->why);
     if (status != FL_OK) {
-        return status == FL_BUSY ? FL_EXIT_BUSY : FL_EXIT_HOME;
+        return status == FL_BUSY ? FL_EXIT_BUSY : FL_EXIT_STATE_DIR;
     }
     code = s_join_locked(self);
     fl_lock_release(&lock);
@@ -475,7 +475,7 @@ s_seal_renewal(enrolment *self, const fl_keys *old_keys, const uint8_t old[FL_CE
                       self->state);
     }
     if (trust != FL_TRUST_OK) {
-        return s_fail(self, FL_EXIT_HOME,
+        return s_fail(self, FL_EXIT_STATE_DIR,
                       "the certificate in %s does not hold (%s): enrol with a token", self->state,
                       fl_trust_name(trust));
     }
@@ -483,7 +483,7 @@ s_seal_renewal(enrolment *self, const fl_keys *old_keys, const uint8_t old[FL_CE
     self->role = cert.role;
     if (!fl_enrol_renew(self->keys, old_keys, fl_bytes_of(old, FL_CERT_BYTES), &self->authority,
                         &self->world->entropy, &self->sealed)) {
-        return s_fail(self, FL_EXIT_HOME, "%s/" FL_HOME_AUTHORITY " holds no usable key",
+        return s_fail(self, FL_EXIT_STATE_DIR, "%s/" FL_STATE_AUTHORITY " holds no usable key",
                       self->state);
     }
     return FL_EXIT_OK;
@@ -495,20 +495,21 @@ s_renew(enrolment *self)
     const char *endpoint = self->conf->endpoint;
     uint8_t old[FL_CERT_BYTES];
     fl_keys *old_keys = NULL;
-    fl_status status = fl_home_cert_load(self->state, old, self->why);
+    fl_status status = fl_state_dir_cert_load(self->state, old, self->why);
     if (status == FL_OK) {
-        status = fl_home_authority_load(self->state, &self->authority, self->why);
+        status = fl_state_dir_authority_load(self->state, &self->authority, self->why);
     }
     if (status == FL_OK) {
-        status = fl_home_parent_load(self->state, &self->parent, self->why);
+        status = fl_state_dir_parent_load(self->state, &self->parent, self->why);
     }
     if (status == FL_OK) {
-        status = fl_home_keys_load(self->state, &old_keys, self->why);
+        status = fl_state_dir_keys_load(self->state, &old_keys, self->why);
     }
     if (status == FL_OK) {
-        status = self->conf->next_keys
-                     ? fl_home_keys_next(self->state, &self->world->entropy, &self->keys, self->why)
-                     : fl_home_keys_load(self->state, &self->keys, self->why);
+        status =
+            self->conf->next_keys
+                ? fl_state_dir_keys_next(self->state, &self->world->entropy, &self->keys, self->why)
+                : fl_state_dir_keys_load(self->state, &self->keys, self->why);
     }
     if (endpoint[0] != '\0') {
         (void)snprintf(self->parent.endpoint, sizeof self->parent.endpoint, "%s", endpoint);
@@ -520,7 +521,7 @@ s_renew(enrolment *self)
 
 // ---- both -------------------------------------------------------------------------------------
 static int
-s_run(const fl_enrolment_conf *conf, const fl_enrolment_world *world, fl_enrolment *result,
+s_run(const fl_enrol_client_conf *conf, const fl_enrol_client_world *world, fl_enrol_client *result,
       fl_why *why, int (*how)(enrolment *self))
 {
     enrolment self = { .conf = conf,
@@ -538,15 +539,15 @@ s_run(const fl_enrolment_conf *conf, const fl_enrolment_world *world, fl_enrolme
 }
 
 int
-fl_enrolment_join(const fl_enrolment_conf *conf, const fl_enrolment_world *world,
-                  fl_enrolment *result, fl_why *why)
+fl_enrol_client_join(const fl_enrol_client_conf *conf, const fl_enrol_client_world *world,
+                     fl_enrol_client *result, fl_why *why)
 {
     return s_run(conf, world, result, why, s_join);
 }
 
 int
-fl_enrolment_renew(const fl_enrolment_conf *conf, const fl_enrolment_world *world,
-                   fl_enrolment *result, fl_why *why)
+fl_enrol_client_renew(const fl_enrol_client_conf *conf, const fl_enrol_client_world *world,
+                      fl_enrol_client *result, fl_why *why)
 {
     return s_run(conf, world, result, why, s_renew);
 }

@@ -7,7 +7,7 @@
 #include "common/base/log.h"
 
 static void __attribute__((format(printf, 3, 4)))
-s_refuse(fl_relay_answer *answer, fl_reason reason, const char *format, ...)
+s_refuse(fl_enrol_relay_answer *answer, fl_reason reason, const char *format, ...)
 {
     va_list args;
     answer->reason = reason;
@@ -27,16 +27,16 @@ s_reason(fl_trust trust)
 }
 
 bool
-fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
-                  const fl_deny_list *denied, fl_request *request, fl_relay_answer *answer)
+fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
+                    const fl_deny_list *denied, fl_enrol_request *request,
+                    fl_enrol_relay_answer *answer)
 {
     memset(answer, 0, sizeof *answer);
     fl_trust trust = fl_enrol_open(authority, sealed, wall_s, denied, request);
     if (trust != FL_TRUST_OK) {
         s_refuse(answer, s_reason(trust),
-                 trust == FL_TRUST_EXPIRED
-                     ? "%s: join with a new token (fl token)"
-                     : "the request does not hold: %s",
+                 trust == FL_TRUST_EXPIRED ? "%s: join with a new token (fl token)"
+                                           : "the request does not hold: %s",
                  fl_trust_name(trust));
     }
     return trust == FL_TRUST_OK;
@@ -52,7 +52,9 @@ s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_byte
         return status;
     }
     fl_cert_issue(authority, cert, wall_s, life_s, bytes);
-    fl_issued issued = { .node = cert->node, .serial = cert->serial, .role = cert->role,
+    fl_issued issued = { .node = cert->node,
+                         .serial = cert->serial,
+                         .role = cert->role,
                          .certificate_bytes = FL_CERT_BYTES };
     memcpy(issued.certificate, bytes, FL_CERT_BYTES);
     return fl_ledger_issue(ledger, token, uses_max, &issued, lease, why);
@@ -60,8 +62,8 @@ s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_byte
 
 //  What the ledger knows of the name: free, these very keys again (the answer was lost), or taken.
 static bool
-s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
-          uint64_t wall_s, fl_relay_answer *answer)
+s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_enrol_request *request,
+          uint64_t wall_s, fl_enrol_relay_answer *answer)
 {
     fl_issued held;
     fl_cert cert;
@@ -102,8 +104,8 @@ s_none_left(fl_ledger *ledger, const fl_lease *lease)
 }
 
 static void
-s_fail(fl_ledger *ledger, const fl_request *request, fl_status status, const fl_why *why,
-       fl_relay_answer *answer)
+s_fail(fl_ledger *ledger, const fl_enrol_request *request, fl_status status, const fl_why *why,
+       fl_enrol_relay_answer *answer)
 {
     bool join = request->kind == FL_REQUEST_JOIN;
     fl_bytes token = fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES);
@@ -121,16 +123,17 @@ s_fail(fl_ledger *ledger, const fl_request *request, fl_status status, const fl_
 }
 
 void
-fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
-                  uint64_t wall_s, uint64_t life_s, uint32_t shards, fl_relay_answer *answer)
+fl_enrol_issue_sign(const fl_authority *authority, fl_ledger *ledger,
+                    const fl_enrol_request *request, uint64_t wall_s, uint64_t life_s,
+                    uint32_t shards, fl_enrol_relay_answer *answer)
 {
     memset(answer, 0, sizeof *answer);
     answer->lease.shards = request->role == FL_ROLE_DEVICE ? shards : 0;
     bool repeats = s_repeats(authority, ledger, request, wall_s, answer);
     fl_cert cert = { .role = request->role, .node = request->node, .keys = request->keys };
     bool join = request->kind == FL_REQUEST_JOIN;
-    fl_bytes token = join ? fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES)
-                          : fl_bytes_of(NULL, 0);
+    fl_bytes token =
+        join ? fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES) : fl_bytes_of(NULL, 0);
     fl_status status = FL_OK;
     fl_why why;
     if (!repeats) {
@@ -145,9 +148,9 @@ fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_req
 }
 
 fl_status
-fl_registrar_root(const fl_authority *authority, fl_ledger *ledger, const fl_node *node,
-                  const fl_public_keys *keys, uint64_t wall_s, uint64_t life_s,
-                  uint8_t bytes[FL_CERT_BYTES], fl_why *why)
+fl_enrol_issue_root(const fl_authority *authority, fl_ledger *ledger, const fl_name *node,
+                    const fl_public_keys *keys, uint64_t wall_s, uint64_t life_s,
+                    uint8_t bytes[FL_CERT_BYTES], fl_why *why)
 {
     fl_cert cert = { .role = FL_ROLE_ROOT, .node = *node, .keys = *keys };
     return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), 0, wall_s, life_s, bytes, NULL,
@@ -155,8 +158,8 @@ fl_registrar_root(const fl_authority *authority, fl_ledger *ledger, const fl_nod
 }
 
 bool
-fl_registrar_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
-                      uint64_t wall_s, fl_node *node)
+fl_enrol_issue_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
+                        uint64_t wall_s, fl_name *node)
 {
     fl_cert cert;
     fl_trust trust = fl_cert_check(fl_bytes_of(bytes, FL_CERT_BYTES),

@@ -10,21 +10,22 @@
 #include "common/store/ledger.h"
 
 //  Prove a request. True: `request` goes to `sign`. False: `answer` is the refusal.
-bool fl_registrar_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
-                       const fl_deny_list *denied, fl_request *request, fl_relay_answer *answer);
+bool fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
+                         const fl_deny_list *denied, fl_enrol_request *request,
+                         fl_enrol_relay_answer *answer);
 //  Decide, sign and record; blocks for the disk. `life_s`: of the certificate. `shards`: a device
 //  is leased one of so many data shards with it, and the same one ever after; 0: none.
-void fl_registrar_sign(const fl_authority *authority, fl_ledger *ledger, const fl_request *request,
-                       uint64_t wall_s, uint64_t life_s, uint32_t shards,
-                       fl_relay_answer *answer);
+void fl_enrol_issue_sign(const fl_authority *authority, fl_ledger *ledger,
+                         const fl_enrol_request *request, uint64_t wall_s, uint64_t life_s,
+                         uint32_t shards, fl_enrol_relay_answer *answer);
 //  The root certifies itself at its own desk. The certificate goes into `bytes`.
-FL_CHECKED fl_status fl_registrar_root(const fl_authority *authority, fl_ledger *ledger,
-                                       const fl_node *node, const fl_public_keys *keys,
-                                       uint64_t wall_s, uint64_t life_s,
-                                       uint8_t bytes[FL_CERT_BYTES], fl_why *why);
+FL_CHECKED fl_status fl_enrol_issue_root(const fl_authority *authority, fl_ledger *ledger,
+                                         const fl_name *node, const fl_public_keys *keys,
+                                         uint64_t wall_s, uint64_t life_s,
+                                         uint8_t bytes[FL_CERT_BYTES], fl_why *why);
 //  Whether the root's certificate `bytes` is to be made anew, as fl_cert_ends has it. Its
 //  name goes into `node`. False as well when it is no root's, or not of this authority.
-bool fl_registrar_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
-                           uint64_t wall_s, fl_node *node);
+bool fl_enrol_issue_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
+                             uint64_t wall_s, fl_name *node);
 
 #endif

@@ -1,43 +1,44 @@
 //  enrol_relay - a machine around a machine: it takes what is not of a round (enrolments going up,
 //  certificates coming down, deny lists) and hands everything else to the tier's own machine.
-//  Reactor's thread. At most FL_RELAY_OPEN enrolments are on their way through it, and at most
-//  FL_RELAY_PER_SECOND are handed on in a second.
+//  Reactor's thread. At most FL_ENROL_RELAY_OPEN enrolments are on their way through it, and at
+//  most FL_ENROL_RELAY_PER_SECOND are handed on in a second.
 #ifndef FL_IDENTITY_ENROL_RELAY_H
 #define FL_IDENTITY_ENROL_RELAY_H
 
-#include "common/machine/outbox.h"
 #include "common/identity/identity.h"
+#include "common/machine/outbox.h"
 #include "common/store/ledger.h"
 
-typedef struct fl_relay fl_relay;
+typedef struct fl_enrol_relay fl_enrol_relay;
 
-enum { FL_RELAY_OPEN = 64, FL_RELAY_MS = 60 * 1000, FL_RELAY_PER_SECOND = 100 };
+enum { FL_ENROL_RELAY_OPEN = 64, FL_ENROL_RELAY_MS = 60 * 1000, FL_ENROL_RELAY_PER_SECOND = 100 };
 
-//  Where enrolments end: at the root's registrar, which answers later with `fl_relay_enrolled`.
-//  False: too many at a time.
-typedef bool fl_relay_register(void *arg, uint64_t ticket, fl_bytes sealed);
+//  Where enrolments end: at the root's registrar, which answers later with
+//  `fl_enrol_relay_enrolled`. False: too many at a time.
+typedef bool fl_enrol_relay_register(void *arg, uint64_t ticket, fl_bytes sealed);
 
-typedef struct fl_relay_conf {
+typedef struct fl_enrol_relay_conf {
     fl_machine inner;
-    fl_identity *identity;       // borrowed
-    fl_relay_register *enrol;    // NULL: pass them to the parent
+    fl_identity *identity;          // borrowed
+    fl_enrol_relay_register *enrol; // NULL: pass them to the parent
     void *enrol_arg;
-} fl_relay_conf;
+} fl_enrol_relay_conf;
 
 //  An answer to an enrolment. `certificate` and `lease` are used when `reason` is FL_WHY_NONE.
-typedef struct fl_relay_answer {
+typedef struct fl_enrol_relay_answer {
     fl_reason reason;
     char text[FL_TEXT_MAX];
     uint8_t certificate[FL_CERT_BYTES];
     fl_lease lease;
-} fl_relay_answer;
+} fl_enrol_relay_answer;
 
 //  The caller owns the result. NULL when out of memory.
-fl_relay *fl_relay_new(const fl_relay_conf *conf);
-void fl_relay_destroy(fl_relay **self_p);
-fl_machine fl_relay_machine(fl_relay *self);
+fl_enrol_relay *fl_enrol_relay_new(const fl_enrol_relay_conf *conf);
+void fl_enrol_relay_destroy(fl_enrol_relay **self_p);
+fl_machine fl_enrol_relay_machine(fl_enrol_relay *self);
 
 //  Answer the enrolment of that ticket; it goes out in the next step (post a TICK).
-void fl_relay_enrolled(fl_relay *self, uint64_t ticket, const fl_relay_answer *answer);
+void fl_enrol_relay_enrolled(fl_enrol_relay *self, uint64_t ticket,
+                             const fl_enrol_relay_answer *answer);
 
 #endif

@@ -9,7 +9,7 @@
 //  connection already, before it says a word.
 typedef struct seen {
     uint8_t key[FL_KEY_BYTES];
-    fl_node node;
+    fl_name node;
     uint64_t serial;
 } seen;
 
@@ -19,14 +19,14 @@ struct fl_identity {
     uint8_t cert_bytes[FL_CERT_BYTES];
     fl_cert cert;
     fl_authority_public authority;
-    fl_home_parent parent;
+    fl_state_dir_parent parent;
     fl_ticket_key ticket_key;
     fl_deny_list *denied;
-    fl_blob *deny_bytes;     // NULL for version 0
+    fl_blob *deny_bytes; // NULL for version 0
     bool deny_changed;
-    fl_gate *gate;
+    fl_admission *gate;
     uint16_t up_port, down_port;
-    seen *seen;              // (FL_IDENTITY_SEEN_MAX), a ring
+    seen *seen; // (FL_IDENTITY_SEEN_MAX), a ring
     uint32_t seen_count, seen_next;
 };
 
@@ -69,7 +69,7 @@ s_prove_ourselves(fl_identity *self, fl_why *why)
     }
     if (trust != FL_TRUST_OK) {
         fl_why_set(why, "%s/%s: our certificate does not hold (%s): enrol this %s again",
-                   self->conf.directory, FL_HOME_CERT, fl_trust_name(trust),
+                   self->conf.directory, FL_STATE_CERT, fl_trust_name(trust),
                    fl_role_name(self->conf.role));
         return FL_DENIED;
     }
@@ -93,16 +93,16 @@ fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *w
     fl_status status = FL_NOMEM;
     fl_why_set(why, "out of memory");
     if (self->denied != NULL && self->seen != NULL) {
-        status = fl_home_keys_load(conf->directory, &self->keys, why);
+        status = fl_state_dir_keys_load(conf->directory, &self->keys, why);
     }
     if (status == FL_OK) {
-        status = fl_home_cert_load(conf->directory, self->cert_bytes, why);
+        status = fl_state_dir_cert_load(conf->directory, self->cert_bytes, why);
     }
     if (status == FL_OK) {
-        status = fl_home_authority_load(conf->directory, &self->authority, why);
+        status = fl_state_dir_authority_load(conf->directory, &self->authority, why);
     }
     if (status == FL_OK && conf->parent) {
-        status = fl_home_parent_load(conf->directory, &self->parent, why);
+        status = fl_state_dir_parent_load(conf->directory, &self->parent, why);
     }
     if (status == FL_OK) {
         status = s_prove_ourselves(self, why);
@@ -131,7 +131,7 @@ fl_identity_close(fl_identity **self_p)
     free(self);
 }
 
-const fl_node *
+const fl_name *
 fl_identity_node(const fl_identity *self)
 {
     return &self->cert.node;
@@ -155,11 +155,10 @@ fl_identity_certificate(const fl_identity *self)
     return self->cert_bytes;
 }
 
-fl_masking_trust
+fl_secagg_trust
 fl_identity_trust(const fl_identity *self, unsigned roles)
 {
-    return (fl_masking_trust){ .authority = &self->authority, .deny = self->denied,
-                               .roles = roles };
+    return (fl_secagg_trust){ .authority = &self->authority, .deny = self->denied, .roles = roles };
 }
 
 void
@@ -178,7 +177,7 @@ fl_identity_keypair(const fl_identity *self, fl_keypair *pair)
     fl_keys_curve_secret(self->keys, pair->secret_key);
 }
 
-const fl_home_parent *
+const fl_state_dir_parent *
 fl_identity_parent(const fl_identity *self)
 {
     FL_ASSERT(self->conf.parent);
@@ -194,7 +193,7 @@ fl_identity_left_s(const fl_identity *self, bool *ending)
 }
 
 void
-fl_identity_serve(fl_identity *self, fl_gate *gate, uint16_t up_port, uint16_t down_port)
+fl_identity_serve(fl_identity *self, fl_admission *gate, uint16_t up_port, uint16_t down_port)
 {
     self->gate = gate;
     self->up_port = up_port;
@@ -241,7 +240,7 @@ s_sign_list(fl_identity *self)
 }
 
 fl_status
-fl_identity_deny(fl_identity *self, const fl_node *node)
+fl_identity_deny(fl_identity *self, const fl_name *node)
 {
     FL_ASSERT(self->conf.authority != NULL);
     fl_status status = fl_deny_list_add(self->denied, node, 0);
@@ -252,7 +251,7 @@ fl_identity_deny(fl_identity *self, const fl_node *node)
 }
 
 fl_status
-fl_identity_admit(fl_identity *self, const fl_node *node)
+fl_identity_admit(fl_identity *self, const fl_name *node)
 {
     FL_ASSERT(self->conf.authority != NULL);
     fl_status status = fl_deny_list_remove(self->denied, node, 0);
@@ -318,8 +317,8 @@ s_check(void *arg, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES], fl_rol
 {
     fl_identity *self = arg;
     fl_cert cert;
-    fl_trust trust = fl_cert_check(certificate, &self->authority, self->conf.wall_s(),
-                                   FL_ROLES_CHILD, &cert);
+    fl_trust trust =
+        fl_cert_check(certificate, &self->authority, self->conf.wall_s(), FL_ROLES_CHILD, &cert);
     if (trust == FL_TRUST_EXPIRED) {
         return FL_WHY_CERTIFICATE;
     }
@@ -341,11 +340,12 @@ s_check(void *arg, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES], fl_rol
 }
 
 static fl_ticket_claim
-s_claim(const fl_identity *self, const fl_run *run, const fl_node *child, uint32_t seat,
+s_claim(const fl_identity *self, const fl_run *run, const fl_name *child, uint32_t seat,
         uint32_t epoch)
 {
-    return (fl_ticket_claim){ .run = *run, .parent = self->cert.node, .child = *child,
-                              .seat = seat, .epoch = epoch };
+    return (fl_ticket_claim){
+        .run = *run, .parent = self->cert.node, .child = *child, .seat = seat, .epoch = epoch
+    };
 }
 
 static fl_reason
@@ -406,7 +406,7 @@ static void
 s_fill_welcome(fl_identity *self, fl_peer to, fl_message *message)
 {
     fl_welcome *welcome = &message->welcome;
-    const fl_badge *badge = fl_gate_badge(self->gate, to);
+    const fl_badge *badge = fl_admission_badge(self->gate, to);
     if (badge == NULL) {
         return; // cut off in this very turn
     }
@@ -432,9 +432,12 @@ s_outgoing(void *arg, fl_peer to, fl_message *message)
     }
 }
 
-fl_gate_ops
+fl_admission_ops
 fl_identity_ops(fl_identity *self)
 {
-    return (fl_gate_ops){ .self = self, .standing = s_standing, .check = s_check,
-                          .incoming = s_incoming, .outgoing = s_outgoing };
+    return (fl_admission_ops){ .self = self,
+                               .standing = s_standing,
+                               .check = s_check,
+                               .incoming = s_incoming,
+                               .outgoing = s_outgoing };
 }

@@ -5,22 +5,22 @@
 #ifndef FL_IDENTITY_IDENTITY_H
 #define FL_IDENTITY_IDENTITY_H
 
-#include "common/secagg/secagg.h"
 #include "common/crypto/authority.h"
 #include "common/crypto/cert.h"
 #include "common/crypto/deny.h"
 #include "common/identity/state_dir.h"
 #include "common/net/admission.h"
+#include "common/secagg/secagg.h"
 
 typedef struct fl_identity fl_identity;
 
 enum { FL_IDENTITY_SEEN_MAX = 4096 };
 
 typedef struct fl_identity_conf {
-    const char *directory;          // the state directory: see home.h
-    fl_role role;                   // what our certificate must say
-    const fl_authority *authority;  // the root's: it signs orders and deny lists; NULL below
-    bool parent;                    // this process has one
+    const char *directory;         // the state directory: see home.h
+    fl_role role;                  // what our certificate must say
+    const fl_authority *authority; // the root's: it signs orders and deny lists; NULL below
+    bool parent;                   // this process has one
     uint64_t (*wall_s)(void);
 } fl_identity_conf;
 
@@ -29,16 +29,16 @@ FL_CHECKED fl_status fl_identity_open(const fl_identity_conf *conf, fl_identity 
                                       fl_why *why);
 void fl_identity_close(fl_identity **self_p);
 
-const fl_node *fl_identity_node(const fl_identity *self);
+const fl_name *fl_identity_node(const fl_identity *self);
 const fl_authority_public *fl_identity_authority(const fl_identity *self);
 //  For masked rounds, without copies: our keys, in locked memory, and whom we believe. Both are the
 //  identity's; the deny list behind `trust` is always the newest.
 const fl_keys *fl_identity_keys(const fl_identity *self);
 const uint8_t *fl_identity_certificate(const fl_identity *self); // (FL_CERT_BYTES)
-fl_masking_trust fl_identity_trust(const fl_identity *self, unsigned roles);
+fl_secagg_trust fl_identity_trust(const fl_identity *self, unsigned roles);
 //  Ours, for the sockets. Wipe it when they have it.
 void fl_identity_keypair(const fl_identity *self, fl_keypair *pair);
-const fl_home_parent *fl_identity_parent(const fl_identity *self); // conf.parent only
+const fl_state_dir_parent *fl_identity_parent(const fl_identity *self); // conf.parent only
 
 //  Seconds that our certificate holds yet, and whether it is time to renew it.
 uint64_t fl_identity_left_s(const fl_identity *self, bool *ending);
@@ -47,8 +47,8 @@ uint64_t fl_identity_left_s(const fl_identity *self, bool *ending);
 void fl_identity_sign(const fl_identity *self, fl_task *task);
 
 //  For the reactor. `gate` (may be NULL) is asked who a peer is; the ports go into WELCOME.
-void fl_identity_serve(fl_identity *self, fl_gate *gate, uint16_t up_port, uint16_t down_port);
-fl_gate_ops fl_identity_ops(fl_identity *self);
+void fl_identity_serve(fl_identity *self, fl_admission *gate, uint16_t up_port, uint16_t down_port);
+fl_admission_ops fl_identity_ops(fl_identity *self);
 
 //  The deny list held. `bytes` is empty for version 0, else the identity's until it changes.
 uint64_t fl_identity_deny_version(const fl_identity *self);
@@ -56,8 +56,8 @@ fl_bytes fl_identity_deny_bytes(const fl_identity *self);
 //  Take a signed list over: one kept in the ledger, or from the parent. An older one is refused.
 FL_CHECKED fl_trust fl_identity_deny_take(fl_identity *self, fl_bytes bytes);
 //  Root only: change and sign the list. FL_EXISTS, FL_MISSING, FL_FULL as in deny.h.
-FL_CHECKED fl_status fl_identity_deny(fl_identity *self, const fl_node *node);
-FL_CHECKED fl_status fl_identity_admit(fl_identity *self, const fl_node *node);
+FL_CHECKED fl_status fl_identity_deny(fl_identity *self, const fl_name *node);
+FL_CHECKED fl_status fl_identity_admit(fl_identity *self, const fl_name *node);
 const fl_deny_list *fl_identity_denied(const fl_identity *self);
 //  True once after each change, for whoever must recheck connections and keep the list.
 bool fl_identity_deny_changed(fl_identity *self);

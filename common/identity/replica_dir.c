@@ -3,26 +3,26 @@
 #include <stdio.h>
 
 static fl_status
-s_path(const char *directory, uint32_t number, fl_slot *slot, fl_why *why)
+s_path(const char *directory, uint32_t number, fl_replica_dir *slot, fl_why *why)
 {
     char name[16];
     (void)snprintf(name, sizeof name, "%02u", number);
     slot->number = number;
-    return fl_home_path(directory, name, slot->path, why);
+    return fl_state_dir_path(directory, name, slot->path, why);
 }
 
 fl_status
-fl_slot_claim(const char *directory, const char *program, fl_slot *slot, fl_lock **lock,
-              fl_why *why)
+fl_replica_dir_claim(const char *directory, const char *program, fl_replica_dir *slot,
+                     fl_lock **lock, fl_why *why)
 {
     *lock = NULL;
-    for (uint32_t number = 0; number < FL_SLOT_NUMBERS; number++) {
+    for (uint32_t number = 0; number < FL_REPLICA_NUMBERS; number++) {
         fl_status status = s_path(directory, number, slot, why);
         if (status == FL_OK) {
             status = fl_lock_take(slot->path, program, lock, why);
         }
         if (status == FL_OK) {
-            status = fl_home_open(slot->path, why);
+            status = fl_state_dir_open(slot->path, why);
             if (status != FL_OK) {
                 fl_lock_release(lock);
             }
@@ -34,14 +34,14 @@ fl_slot_claim(const char *directory, const char *program, fl_slot *slot, fl_lock
     fl_why_set(why,
                "all %d slots of %s are in use: stop a replica, or give the service another "
                "directory",
-               FL_SLOT_NUMBERS, directory);
+               FL_REPLICA_NUMBERS, directory);
     return FL_FULL;
 }
 
 fl_status
-fl_slot_find(const char *directory, const char *program, fl_slot *slot, fl_why *why)
+fl_replica_dir_find(const char *directory, const char *program, fl_replica_dir *slot, fl_why *why)
 {
-    for (uint32_t number = 0; number < FL_SLOT_NUMBERS; number++) {
+    for (uint32_t number = 0; number < FL_REPLICA_NUMBERS; number++) {
         fl_status status = s_path(directory, number, slot, why);
         if (status != FL_OK || fl_lock_ours(slot->path, program)) {
             return status;

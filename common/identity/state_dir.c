@@ -9,8 +9,8 @@
 #include "common/crypto/hash.h"
 #include "common/store/file.h"
 
-#define KEYS_NEXT FL_HOME_KEYS ".next"
-#define CERT_NEXT FL_HOME_CERT ".next"
+#define KEYS_NEXT FL_STATE_KEYS ".next"
+#define CERT_NEXT FL_STATE_CERT ".next"
 
 static const char enrol_first[] = "enrol this node first (fl enrol)";
 static const char found_first[] =
@@ -20,15 +20,16 @@ static const char mark_magic[8] = "FLmark-1"; // no zero behind it
 enum { PRIVATE_DIRECTORY = 0700, SECRET = 0600, PUBLIC = 0644, PARENT_FILE_MAX = 512,
        LEASE_FILE_MAX = 64 };
 enum { MARK_CHECK_BYTES = 16 };
-enum { MARK_FILE_BYTES = sizeof mark_magic + FL_MASKING_MARK_BYTES + MARK_CHECK_BYTES };
+enum { MARK_FILE_BYTES = sizeof mark_magic + FL_MARK_BYTES + MARK_CHECK_BYTES };
 
 fl_status
-fl_home_path(const char *directory, const char *name, char path[FL_HOME_PATH_MAX], fl_why *why)
+fl_state_dir_path(const char *directory, const char *name, char path[FL_STATE_PATH_MAX],
+                  fl_why *why)
 {
-    int length = snprintf(path, FL_HOME_PATH_MAX, "%s/%s", directory, name);
-    if (directory[0] == '\0' || length >= FL_HOME_PATH_MAX) {
+    int length = snprintf(path, FL_STATE_PATH_MAX, "%s/%s", directory, name);
+    if (directory[0] == '\0' || length >= FL_STATE_PATH_MAX) {
         fl_why_set(why, "directory '%.80s' is no usable path: give one of 1 to %d characters",
-                   directory, FL_HOME_PATH_MAX - 32);
+                   directory, FL_STATE_PATH_MAX - 32);
         return FL_RANGE;
     }
     return FL_OK;
@@ -65,10 +66,10 @@ s_private(const char *path, unsigned mode, fl_why *why)
 static fl_status
 s_rename(const char *directory, const char *from, const char *to, fl_why *why)
 {
-    char old_path[FL_HOME_PATH_MAX], new_path[FL_HOME_PATH_MAX];
-    fl_status status = fl_home_path(directory, from, old_path, why);
+    char old_path[FL_STATE_PATH_MAX], new_path[FL_STATE_PATH_MAX];
+    fl_status status = fl_state_dir_path(directory, from, old_path, why);
     if (status == FL_OK) {
-        status = fl_home_path(directory, to, new_path, why);
+        status = fl_state_dir_path(directory, to, new_path, why);
     }
     if (status == FL_OK && s_there(old_path) && rename(old_path, new_path) != 0) {
         status = fl_file_why(errno, new_path, "replaced", why);
@@ -81,15 +82,15 @@ s_rename(const char *directory, const char *from, const char *to, fl_why *why)
 static fl_status
 s_exchange(const char *directory, fl_why *why)
 {
-    fl_status status = s_rename(directory, KEYS_NEXT, FL_HOME_KEYS, why);
-    return status == FL_OK ? s_rename(directory, CERT_NEXT, FL_HOME_CERT, why) : status;
+    fl_status status = s_rename(directory, KEYS_NEXT, FL_STATE_KEYS, why);
+    return status == FL_OK ? s_rename(directory, CERT_NEXT, FL_STATE_CERT, why) : status;
 }
 
 fl_status
-fl_home_open(const char *directory, fl_why *why)
+fl_state_dir_open(const char *directory, fl_why *why)
 {
-    char next[FL_HOME_PATH_MAX];
-    fl_status status = fl_home_path(directory, CERT_NEXT, next, why);
+    char next[FL_STATE_PATH_MAX];
+    fl_status status = fl_state_dir_path(directory, CERT_NEXT, next, why);
     if (status == FL_OK) {
         status = fl_directory_make(directory, PRIVATE_DIRECTORY, why);
     }
@@ -116,25 +117,25 @@ s_say_missing(fl_status status, const char *path, const char *remedy, fl_why *wh
 //  `blob` is the caller's: the whole file, at most `size_max` bytes.
 static fl_status
 s_read(const char *directory, const char *name, size_t size_max, bool secret,
-       char path[FL_HOME_PATH_MAX], fl_blob **blob, fl_why *why)
+       char path[FL_STATE_PATH_MAX], fl_blob **blob, fl_why *why)
 {
     *blob = NULL;
-    fl_status status = fl_home_path(directory, name, path, why);
+    fl_status status = fl_state_dir_path(directory, name, path, why);
     if (status == FL_OK && secret) {
         status = s_private(path, SECRET, why);
     }
     if (status == FL_OK) {
         status = fl_file_read(path, size_max, blob, why);
     }
-    bool founding = strcmp(name, FL_HOME_SECRET) == 0;
+    bool founding = strcmp(name, FL_STATE_SECRET) == 0;
     return s_say_missing(status, path, founding ? found_first : enrol_first, why);
 }
 
 static fl_status
 s_write(const char *directory, const char *name, fl_bytes bytes, unsigned mode, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
-    fl_status status = fl_home_path(directory, name, path, why);
+    char path[FL_STATE_PATH_MAX];
+    fl_status status = fl_state_dir_path(directory, name, path, why);
     return status == FL_OK ? fl_file_write(path, bytes, mode, why) : status;
 }
 
@@ -161,7 +162,7 @@ s_say_file(fl_status status, const char *path, const fl_why *said, fl_why *why)
 static fl_status
 s_keys_load(const char *directory, const char *name, fl_keys **keys, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     fl_blob *blob;
     fl_why said = { "" };
     *keys = NULL;
@@ -193,26 +194,28 @@ s_keys_make(const char *directory, const char *name, const fl_entropy *entropy, 
 }
 
 fl_status
-fl_home_keys_load(const char *directory, fl_keys **keys, fl_why *why)
+fl_state_dir_keys_load(const char *directory, fl_keys **keys, fl_why *why)
 {
-    return s_keys_load(directory, FL_HOME_KEYS, keys, why);
+    return s_keys_load(directory, FL_STATE_KEYS, keys, why);
 }
 
 fl_status
-fl_home_keys_make(const char *directory, const fl_entropy *entropy, fl_keys **keys, fl_why *why)
+fl_state_dir_keys_make(const char *directory, const fl_entropy *entropy, fl_keys **keys,
+                       fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     *keys = NULL;
-    fl_status status = fl_home_path(directory, FL_HOME_KEYS, path, why);
+    fl_status status = fl_state_dir_path(directory, FL_STATE_KEYS, path, why);
     if (status == FL_OK && s_there(path)) {
         fl_why_set(why, "%s is there already and is not overwritten", path);
         status = FL_EXISTS;
     }
-    return status == FL_OK ? s_keys_make(directory, FL_HOME_KEYS, entropy, keys, why) : status;
+    return status == FL_OK ? s_keys_make(directory, FL_STATE_KEYS, entropy, keys, why) : status;
 }
 
 fl_status
-fl_home_keys_next(const char *directory, const fl_entropy *entropy, fl_keys **keys, fl_why *why)
+fl_state_dir_keys_next(const char *directory, const fl_entropy *entropy, fl_keys **keys,
+                       fl_why *why)
 {
     fl_status status = s_keys_load(directory, KEYS_NEXT, keys, why);
     return status == FL_MISSING ? s_keys_make(directory, KEYS_NEXT, entropy, keys, why) : status;
@@ -220,12 +223,12 @@ fl_home_keys_next(const char *directory, const fl_entropy *entropy, fl_keys **ke
 
 // ---- certificate ------------------------------------------------------------------------------
 fl_status
-fl_home_cert_load(const char *directory, uint8_t bytes[FL_CERT_BYTES], fl_why *why)
+fl_state_dir_cert_load(const char *directory, uint8_t bytes[FL_CERT_BYTES], fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     fl_blob *blob;
     memset(bytes, 0, FL_CERT_BYTES);
-    fl_status status = s_read(directory, FL_HOME_CERT, FL_CERT_BYTES_MAX, false, path, &blob, why);
+    fl_status status = s_read(directory, FL_STATE_CERT, FL_CERT_BYTES_MAX, false, path, &blob, why);
     if (status == FL_OK && fl_blob_size(blob) != FL_CERT_BYTES) {
         fl_why_set(why, "%s is no certificate: %zu bytes, not %d; enrol again", path,
                    fl_blob_size(blob), FL_CERT_BYTES);
@@ -238,23 +241,23 @@ fl_home_cert_load(const char *directory, uint8_t bytes[FL_CERT_BYTES], fl_why *w
 }
 
 fl_status
-fl_home_cert_save(const char *directory, const uint8_t bytes[FL_CERT_BYTES], bool next,
+fl_state_dir_cert_save(const char *directory, const uint8_t bytes[FL_CERT_BYTES], bool next,
                   fl_why *why)
 {
-    fl_status status = s_write(directory, next ? CERT_NEXT : FL_HOME_CERT,
+    fl_status status = s_write(directory, next ? CERT_NEXT : FL_STATE_CERT,
                                fl_bytes_of(bytes, FL_CERT_BYTES), PUBLIC, why);
     return status == FL_OK && next ? s_exchange(directory, why) : status;
 }
 
 // ---- the authority as everybody knows it ------------------------------------------------------
 fl_status
-fl_home_authority_load(const char *directory, fl_authority_public *authority, fl_why *why)
+fl_state_dir_authority_load(const char *directory, fl_authority_public *authority, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     fl_blob *blob;
     fl_why said = { "" };
     memset(authority, 0, sizeof *authority);
-    fl_status status = s_read(directory, FL_HOME_AUTHORITY, FL_AUTHORITY_PUBLIC_FILE_BYTES, false,
+    fl_status status = s_read(directory, FL_STATE_AUTHORITY, FL_AUTHORITY_PUBLIC_FILE_BYTES, false,
                               path, &blob, why);
     if (status == FL_OK) {
         status = s_say_file(fl_authority_public_decode(fl_blob_bytes(blob), authority, &said),
@@ -265,17 +268,18 @@ fl_home_authority_load(const char *directory, fl_authority_public *authority, fl
 }
 
 fl_status
-fl_home_authority_save(const char *directory, const fl_authority_public *authority, fl_why *why)
+fl_state_dir_authority_save(const char *directory, const fl_authority_public *authority,
+                            fl_why *why)
 {
     uint8_t bytes[FL_AUTHORITY_PUBLIC_FILE_BYTES];
     fl_authority_public_encode(authority, bytes);
-    return s_write(directory, FL_HOME_AUTHORITY, fl_bytes_of(bytes, sizeof bytes), PUBLIC, why);
+    return s_write(directory, FL_STATE_AUTHORITY, fl_bytes_of(bytes, sizeof bytes), PUBLIC, why);
 }
 
 // ---- the parent -------------------------------------------------------------------------------
 //  Exactly two lines; `text` is the file, cut into them here.
 static bool
-s_parent_parse(char *text, fl_home_parent *parent)
+s_parent_parse(char *text, fl_state_dir_parent *parent)
 {
     char *second = strchr(text, '\n');
     if (second == NULL) {
@@ -293,12 +297,12 @@ s_parent_parse(char *text, fl_home_parent *parent)
 }
 
 fl_status
-fl_home_parent_load(const char *directory, fl_home_parent *parent, fl_why *why)
+fl_state_dir_parent_load(const char *directory, fl_state_dir_parent *parent, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX], text[PARENT_FILE_MAX + 1];
+    char path[FL_STATE_PATH_MAX], text[PARENT_FILE_MAX + 1];
     fl_blob *blob;
     memset(parent, 0, sizeof *parent);
-    fl_status status = s_read(directory, FL_HOME_PARENT, PARENT_FILE_MAX, false, path, &blob, why);
+    fl_status status = s_read(directory, FL_STATE_PARENT, PARENT_FILE_MAX, false, path, &blob, why);
     if (status == FL_OK) {
         fl_bytes bytes = fl_blob_bytes(blob);
         memcpy(text, bytes.data, bytes.size);
@@ -315,23 +319,23 @@ fl_home_parent_load(const char *directory, fl_home_parent *parent, fl_why *why)
 }
 
 fl_status
-fl_home_parent_save(const char *directory, const fl_home_parent *parent, fl_why *why)
+fl_state_dir_parent_save(const char *directory, const fl_state_dir_parent *parent, fl_why *why)
 {
     char text[PARENT_FILE_MAX], key[2 * FL_CURVE_BYTES + 1];
     fl_hex(parent->key, FL_CURVE_BYTES, key);
     int length = snprintf(text, sizeof text, "%s\n%s\n", parent->endpoint, key);
     FL_ASSERT(length > 0 && length < (int)sizeof text);
-    return s_write(directory, FL_HOME_PARENT, fl_bytes_of(text, (size_t)length), PUBLIC, why);
+    return s_write(directory, FL_STATE_PARENT, fl_bytes_of(text, (size_t)length), PUBLIC, why);
 }
 
 // ---- the data shard ---------------------------------------------------------------------------
 fl_status
-fl_home_lease_load(const char *directory, fl_lease *lease, fl_why *why)
+fl_state_dir_lease_load(const char *directory, fl_lease *lease, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX], text[LEASE_FILE_MAX + 1];
+    char path[FL_STATE_PATH_MAX], text[LEASE_FILE_MAX + 1];
     fl_blob *blob;
     *lease = (fl_lease){ 0 };
-    fl_status status = s_read(directory, FL_HOME_LEASE, LEASE_FILE_MAX, false, path, &blob, why);
+    fl_status status = s_read(directory, FL_STATE_LEASE, LEASE_FILE_MAX, false, path, &blob, why);
     if (status == FL_OK) {
         fl_bytes bytes = fl_blob_bytes(blob);
         unsigned shard, shards;
@@ -350,12 +354,12 @@ fl_home_lease_load(const char *directory, fl_lease *lease, fl_why *why)
 }
 
 fl_status
-fl_home_lease_save(const char *directory, const fl_lease *lease, fl_why *why)
+fl_state_dir_lease_save(const char *directory, const fl_lease *lease, fl_why *why)
 {
     char text[LEASE_FILE_MAX];
     int length = snprintf(text, sizeof text, "%u of %u\n", lease->shard, lease->shards);
     FL_ASSERT(length > 0 && length < (int)sizeof text);
-    return s_write(directory, FL_HOME_LEASE, fl_bytes_of(text, (size_t)length), PUBLIC, why);
+    return s_write(directory, FL_STATE_LEASE, fl_bytes_of(text, (size_t)length), PUBLIC, why);
 }
 
 // ---- the mark of masked rounds ----------------------------------------------------------------
@@ -372,21 +376,21 @@ s_mark_file(fl_bytes mark, uint8_t file[MARK_FILE_BYTES])
 }
 
 fl_status
-fl_home_mark_load(const char *directory, fl_masking_mark *mark, fl_why *why)
+fl_state_dir_mark_load(const char *directory, fl_secagg_mark *mark, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     uint8_t expected[MARK_FILE_BYTES];
     fl_blob *blob;
     memset(mark, 0, sizeof *mark);
-    fl_status status = s_read(directory, FL_HOME_MARK, MARK_FILE_BYTES, true, path, &blob, why);
+    fl_status status = s_read(directory, FL_STATE_MARK, MARK_FILE_BYTES, true, path, &blob, why);
     if (status == FL_OK) {
         fl_bytes file = fl_blob_bytes(blob);
         bool sound = file.size == MARK_FILE_BYTES;
         if (sound) {
-            fl_bytes body = fl_bytes_of(file.data + sizeof mark_magic, FL_MASKING_MARK_BYTES);
+            fl_bytes body = fl_bytes_of(file.data + sizeof mark_magic, FL_MARK_BYTES);
             s_mark_file(body, expected);
             sound = memcmp(expected, file.data, MARK_FILE_BYTES) == 0 &&
-                    fl_masking_mark_decode(body, mark);
+                    fl_secagg_mark_decode(body, mark);
         }
         if (!sound) {
             fl_why_set(why, "%s is damaged: it says which update was masked last, and none may be "
@@ -400,19 +404,19 @@ fl_home_mark_load(const char *directory, fl_masking_mark *mark, fl_why *why)
 }
 
 fl_status
-fl_home_mark_save(const char *directory, fl_bytes bytes, fl_why *why)
+fl_state_dir_mark_save(const char *directory, fl_bytes bytes, fl_why *why)
 {
     uint8_t file[MARK_FILE_BYTES];
-    FL_ASSERT(bytes.size == FL_MASKING_MARK_BYTES);
+    FL_ASSERT(bytes.size == FL_MARK_BYTES);
     s_mark_file(bytes, file);
-    return s_write(directory, FL_HOME_MARK, fl_bytes_of(file, sizeof file), SECRET, why);
+    return s_write(directory, FL_STATE_MARK, fl_bytes_of(file, sizeof file), SECRET, why);
 }
 
 // ---- the authority's secret -------------------------------------------------------------------
 fl_status
-fl_home_secret_load(const char *directory, fl_authority **authority, fl_why *why)
+fl_state_dir_secret_load(const char *directory, fl_authority **authority, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     fl_blob *blob;
     fl_why said = { "" };
     *authority = NULL;
@@ -420,7 +424,7 @@ fl_home_secret_load(const char *directory, fl_authority **authority, fl_why *why
     if (status != FL_OK) {
         return s_say_missing(status, directory, found_first, why);
     }
-    status = s_read(directory, FL_HOME_SECRET, FL_AUTHORITY_FILE_BYTES, true, path, &blob, why);
+    status = s_read(directory, FL_STATE_SECRET, FL_AUTHORITY_FILE_BYTES, true, path, &blob, why);
     if (status == FL_OK) {
         status = s_say_file(fl_authority_decode(fl_blob_bytes(blob), authority, &said), path,
                             &said, why);
@@ -434,7 +438,7 @@ s_secret_save(const char *directory, const fl_authority *authority, fl_why *why)
 {
     uint8_t bytes[FL_AUTHORITY_FILE_BYTES];
     fl_authority_encode(authority, bytes);
-    fl_status status = s_write(directory, FL_HOME_SECRET, fl_bytes_of(bytes, sizeof bytes), SECRET,
+    fl_status status = s_write(directory, FL_STATE_SECRET, fl_bytes_of(bytes, sizeof bytes), SECRET,
                                why);
     fl_wipe(bytes, sizeof bytes);
     return status;
@@ -444,10 +448,10 @@ s_secret_save(const char *directory, const fl_authority *authority, fl_why *why)
 static fl_status
 s_secret_free(const char *directory, fl_why *why)
 {
-    static const char *const names[] = { FL_HOME_SECRET, FL_HOME_AUTHORITY };
-    char path[FL_HOME_PATH_MAX];
+    static const char *const names[] = { FL_STATE_SECRET, FL_STATE_AUTHORITY };
+    char path[FL_STATE_PATH_MAX];
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-        fl_status status = fl_home_path(directory, names[i], path, why);
+        fl_status status = fl_state_dir_path(directory, names[i], path, why);
         if (status == FL_OK && s_there(path)) {
             fl_why_set(why, "%s is there already and is not overwritten: nodes depend on it; "
                        "choose another directory", path);
@@ -461,12 +465,12 @@ s_secret_free(const char *directory, fl_why *why)
 }
 
 fl_status
-fl_home_secret_make(const char *directory, const fl_entropy *entropy, fl_authority **authority,
+fl_state_dir_secret_make(const char *directory, const fl_entropy *entropy, fl_authority **authority,
                     fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     *authority = NULL;
-    fl_status status = fl_home_open(directory, why);
+    fl_status status = fl_state_dir_open(directory, why);
     if (status == FL_OK) {
         status = s_secret_free(directory, why);
     }
@@ -480,8 +484,8 @@ fl_home_secret_make(const char *directory, const fl_entropy *entropy, fl_authori
     }
     status = s_secret_save(directory, made, why);
     if (status == FL_OK) {
-        status = fl_home_authority_save(directory, fl_authority_public_of(made), why);
-        if (status != FL_OK && fl_home_path(directory, FL_HOME_SECRET, path, NULL) == FL_OK) {
+        status = fl_state_dir_authority_save(directory, fl_authority_public_of(made), why);
+        if (status != FL_OK && fl_state_dir_path(directory, FL_STATE_SECRET, path, NULL) == FL_OK) {
             (void)unlink(path);                     // half an authority would only be in the way
         }
     }

@@ -1,6 +1,6 @@
 //  The names of what machines note, and what the two numbers of each mean.
-#include "common/base/status.h"
 #include "common/machine/event.h"
+#include "common/base/status.h"
 
 static const char *const notes[FL_NOTE_COUNT_OF] = {
     [FL_NOTE_JOINED] = "joined",                 // a: seat, b: epoch
@@ -37,10 +37,10 @@ static const char *const notes[FL_NOTE_COUNT_OF] = {
     [FL_NOTE_MASKING] = "masking",               // a: state of a block, b: members
     [FL_NOTE_MASKING_STEP] = "masking-step",     // a: step of a member, b: members
     //  Of the next two b is a member's step when they are about ourselves, else a block's state.
-    [FL_NOTE_MASKING_OUT] = "masking-out",       // a: index
+    [FL_NOTE_MASKING_OUT] = "masking-out",         // a: index
     [FL_NOTE_MASKING_REFUSED] = "masking-refused", // a: verb
-    [FL_NOTE_MASKING_BLAMED] = "masking-blamed", // a: index, b: state
-    [FL_NOTE_MASKING_ENDED] = "masking-ended",   // a: survivors, b: lost after masking
+    [FL_NOTE_MASKING_BLAMED] = "masking-blamed",   // a: index, b: state
+    [FL_NOTE_MASKING_ENDED] = "masking-ended",     // a: survivors, b: lost after masking
 };
 
 const char *

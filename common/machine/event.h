@@ -51,7 +51,7 @@ typedef struct fl_event {
         } start;
         struct {
             fl_peer from;              // FL_PARENT or a child
-            fl_node node;              // the child's certified name; unset for FL_PARENT
+            fl_name node;              // the child's certified name; unset for FL_PARENT
             fl_role role;              // the child's certified role
             const fl_message *message; // borrowed for the step
             uint32_t body_bytes;       // size of the body frame; its bytes stay with the driver
@@ -151,8 +151,8 @@ typedef enum fl_save { FL_SAVE_OPEN, FL_SAVE_CLOSE } fl_save;
 
 //  Facts of a masked round, newest of each kind and block; bytes that the machine reads back.
 typedef enum fl_keep {
-    FL_KEEP_MARK,     // a member's: what it masked and opened last
-    FL_KEEP_ROSTER,   // an aggregator's, from here on, in this order
+    FL_KEEP_MARK,   // a member's: what it masked and opened last
+    FL_KEEP_ROSTER, // an aggregator's, from here on, in this order
     FL_KEEP_DEALT,
     FL_KEEP_MASKSET,
     FL_KEEP_SURVIVORS,
@@ -225,11 +225,11 @@ typedef enum fl_note_id {
     FL_NOTE_SATURATED,
     FL_NOTE_RUN_DONE,
     FL_NOTE_SAVE_FAILED,
-    FL_NOTE_MASKING,        // a block reached a state
-    FL_NOTE_MASKING_STEP,   // a member reached a step
-    FL_NOTE_MASKING_OUT,    // a member's part in it ended
+    FL_NOTE_MASKING,         // a block reached a state
+    FL_NOTE_MASKING_STEP,    // a member reached a step
+    FL_NOTE_MASKING_OUT,     // a member's part in it ended
     FL_NOTE_MASKING_REFUSED, // a message of it was dropped
-    FL_NOTE_MASKING_BLAMED, // a member lied, and that is shown
+    FL_NOTE_MASKING_BLAMED,  // a member lied, and that is shown
     FL_NOTE_MASKING_ENDED,
     FL_NOTE_COUNT_OF
 } fl_note_id;
@@ -237,7 +237,7 @@ const char *fl_note_name(fl_note_id id); // "round-close"
 
 typedef struct fl_note {
     fl_note_id id;
-    fl_node node; // about whom; empty when about ourselves
+    fl_name node; // about whom; empty when about ourselves
     uint64_t round;
     fl_reason reason;
     uint64_t a, b; // two numbers whose meaning note.c states per id

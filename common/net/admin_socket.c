@@ -8,60 +8,61 @@
 enum { QUEUE = 64, ROUTE_BYTES_MAX = 255 };
 
 typedef struct ticket {
-    uint32_t number;         // serial * FL_TICKETS_MAX + place; 0: free
+    uint32_t number; // serial * FL_TICKETS_MAX + place; 0: free
     uint8_t route[ROUTE_BYTES_MAX];
     uint8_t route_size;
 } ticket;
 
-struct fl_operator {
-    fl_link *link;
+struct fl_admin_socket {
+    fl_socket *link;
     fl_net_counters *counters;
     fl_parcel parcel;
     uint32_t serial;
     ticket tickets[FL_TICKETS_MAX];
 };
 
-fl_operator *
-fl_operator_new(const char *endpoint, fl_net_counters *counters, fl_why *why)
+fl_admin_socket *
+fl_admin_socket_new(const char *endpoint, fl_net_counters *counters, fl_why *why)
 {
-    const fl_link_conf conf = { .kind = FL_LINK_ROUTER, .queue = QUEUE,
-                                .frame_bytes_max = FL_FRAME_BYTES_MAX };
-    fl_operator *self = calloc(1, sizeof *self);
+    const fl_socket_conf conf = { .kind = FL_SOCKET_ROUTER,
+                                  .queue = QUEUE,
+                                  .frame_bytes_max = FL_FRAME_BYTES_MAX };
+    fl_admin_socket *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "net: no memory for the operator's lane");
         return NULL;
     }
     self->counters = counters;
     self->parcel.descriptor = -1;
-    self->link = fl_link_new(&conf, why);
-    if (self->link == NULL || fl_link_bind(self->link, endpoint, NULL, why) != FL_OK) {
-        fl_operator_destroy(&self);
+    self->link = fl_socket_new(&conf, why);
+    if (self->link == NULL || fl_socket_bind(self->link, endpoint, NULL, why) != FL_OK) {
+        fl_admin_socket_destroy(&self);
     }
     return self;
 }
 
 void
-fl_operator_destroy(fl_operator **self_p)
+fl_admin_socket_destroy(fl_admin_socket **self_p)
 {
-    fl_operator *self = *self_p;
+    fl_admin_socket *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
         fl_parcel_release(&self->parcel);
-        fl_link_destroy(&self->link);
+        fl_socket_destroy(&self->link);
         free(self);
     }
 }
 
 void *
-fl_operator_handle(fl_operator *self)
+fl_admin_socket_handle(fl_admin_socket *self)
 {
-    return fl_link_handle(self->link);
+    return fl_socket_handle(self->link);
 }
 
 //  Takes the reference. An answer has a text: where there is none, or too much of it, an empty
 //  object.
 static void
-s_answer(fl_operator *self, fl_bytes route, uint8_t code, fl_blob **json_p)
+s_answer(fl_admin_socket *self, fl_bytes route, uint8_t code, fl_blob **json_p)
 {
     fl_message message = { .verb = FL_ANSWER, .answer = { .code = code } };
     if (*json_p != NULL && fl_blob_size(*json_p) > FL_JSON_BYTES_MAX) {
@@ -82,7 +83,7 @@ s_answer(fl_operator *self, fl_bytes route, uint8_t code, fl_blob **json_p)
     uint64_t bytes = loan.bytes.size + (header != NULL ? fl_blob_size(header) : 0);
     fl_sent sent = FL_SENT_FULL;
     if (header != NULL) {
-        sent = fl_link_send(self->link, route, &header, &loan);
+        sent = fl_socket_send(self->link, route, &header, &loan);
     } else {
         fl_blob_unref(&loan.blob);
     }
@@ -95,7 +96,7 @@ s_answer(fl_operator *self, fl_bytes route, uint8_t code, fl_blob **json_p)
 }
 
 static ticket *
-s_free_ticket(fl_operator *self)
+s_free_ticket(fl_admin_socket *self)
 {
     for (uint32_t i = 0; i < FL_TICKETS_MAX; i++) {
         if (self->tickets[i].number == 0) {
@@ -108,9 +109,9 @@ s_free_ticket(fl_operator *self)
 }
 
 bool
-fl_operator_ask(fl_operator *self, uint32_t *number, fl_ask *ask)
+fl_admin_socket_ask(fl_admin_socket *self, uint32_t *number, fl_ask *ask)
 {
-    while (fl_link_receive(self->link, &self->parcel)) {
+    while (fl_socket_receive(self->link, &self->parcel)) {
         fl_message message;
         const fl_parcel *parcel = &self->parcel;
         self->counters->way[FL_WAY_OPERATOR].messages_in++;
@@ -138,7 +139,7 @@ fl_operator_ask(fl_operator *self, uint32_t *number, fl_ask *ask)
 }
 
 void
-fl_operator_answer(fl_operator *self, uint32_t number, uint8_t code, fl_blob **json_p)
+fl_admin_socket_answer(fl_admin_socket *self, uint32_t number, uint8_t code, fl_blob **json_p)
 {
     ticket *open = &self->tickets[number % FL_TICKETS_MAX];
     if (number == 0 || open->number != number) {

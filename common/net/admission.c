@@ -10,7 +10,7 @@ enum { ROUTE_BYTES = 5, WINDOW_MS = 1000 };
 
 typedef struct route {
     uint8_t bytes[ROUTE_BYTES];
-    uint8_t size;            // 0: none
+    uint8_t size; // 0: none
 } route;
 
 typedef enum rank { EMPTY, KNOWN, GUEST, SEATED } rank;
@@ -18,25 +18,25 @@ typedef enum rank { EMPTY, KNOWN, GUEST, SEATED } rank;
 //  Per key. KNOWN: was admitted once, has to say HELLO.
 typedef struct session {
     rank rank;
-    fl_peer peer;            // generation << 16 | place
+    fl_peer peer; // generation << 16 | place
     uint8_t key[FL_KEY_BYTES];
     char user[FL_USER_CHARS + 1];
     fl_badge badge;
     route control, down;
     fl_time heard;
-    fl_reason gone;          // to be told; FL_WHY_NONE: nothing to tell
+    fl_reason gone; // to be told; FL_WHY_NONE: nothing to tell
 } session;
 
-struct fl_gate {
-    fl_gate_conf conf;
-    const fl_gate_ops *ops;
-    fl_watchdog *watchdog;
+struct fl_admission {
+    fl_admission_conf conf;
+    const fl_admission_ops *ops;
+    fl_guard *watchdog;
     fl_net_counters *counters;
-    zhashx_t *by_user;       // User-Id -> session
-    session *sessions;       // (conf.sessions_max)
-    uint32_t used;           // places ever used
+    zhashx_t *by_user; // User-Id -> session
+    session *sessions; // (conf.sessions_max)
+    uint32_t used;     // places ever used
     uint32_t guests;
-    uint32_t gone;           // sessions with something to tell
+    uint32_t gone; // sessions with something to tell
 };
 
 #define VERB(verb) ((uint64_t)1 << (verb))
@@ -50,13 +50,13 @@ static const uint64_t spoken[FL_WATCHED] = {
     [FL_WAY_DOWN] = VERB(FL_FETCH),
 };
 
-fl_gate *
-fl_gate_new(const fl_gate_conf *conf, const fl_gate_ops *ops, fl_watchdog *watchdog,
-            fl_net_counters *counters)
+fl_admission *
+fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops, fl_guard *watchdog,
+                 fl_net_counters *counters)
 {
     FL_ASSERT(conf->sessions_max >= 1 && conf->sessions_max <= FL_SESSIONS_MAX);
     FL_ASSERT(conf->guests_max <= FL_GUESTS_MAX && conf->guests_max <= conf->sessions_max);
-    fl_gate *self = calloc(1, sizeof *self);
+    fl_admission *self = calloc(1, sizeof *self);
     session *sessions = calloc(conf->sessions_max, sizeof *sessions);
     zhashx_t *by_user = zhashx_new();
     if (self == NULL || sessions == NULL || by_user == NULL) {
@@ -65,15 +65,19 @@ fl_gate_new(const fl_gate_conf *conf, const fl_gate_ops *ops, fl_watchdog *watch
         zhashx_destroy(&by_user);
         return NULL;
     }
-    *self = (fl_gate){ .conf = *conf, .ops = ops, .watchdog = watchdog, .counters = counters,
-                       .by_user = by_user, .sessions = sessions };
+    *self = (fl_admission){ .conf = *conf,
+                            .ops = ops,
+                            .watchdog = watchdog,
+                            .counters = counters,
+                            .by_user = by_user,
+                            .sessions = sessions };
     return self;
 }
 
 void
-fl_gate_destroy(fl_gate **self_p)
+fl_admission_destroy(fl_admission **self_p)
 {
-    fl_gate *self = *self_p;
+    fl_admission *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
         zhashx_destroy(&self->by_user);
@@ -83,9 +87,9 @@ fl_gate_destroy(fl_gate **self_p)
 }
 
 bool
-fl_gate_admits(void *arg, const uint8_t key[FL_KEY_BYTES])
+fl_admission_admits(void *arg, const uint8_t key[FL_KEY_BYTES])
 {
-    fl_gate *self = arg;
+    fl_admission *self = arg;
     if (self->ops->standing(self->ops->self, key, NULL) == FL_WHY_NONE) {
         return true;
     }
@@ -95,7 +99,7 @@ fl_gate_admits(void *arg, const uint8_t key[FL_KEY_BYTES])
 
 // ---- sessions ---------------------------------------------------------------------------------
 static session *
-s_session(const fl_gate *self, fl_peer peer)
+s_session(const fl_admission *self, fl_peer peer)
 {
     const uint32_t place = peer & 0xffff;
     if (place >= self->used || self->sessions[place].rank == EMPTY ||
@@ -107,7 +111,7 @@ s_session(const fl_gate *self, fl_peer peer)
 
 //  The session, of at most this rank, that was not heard for longest; NULL when there is none.
 static session *
-s_longest_silent(fl_gate *self, rank only)
+s_longest_silent(fl_admission *self, rank only)
 {
     session *found = NULL;
     for (uint32_t i = 0; i < self->used; i++) {
@@ -123,7 +127,7 @@ s_longest_silent(fl_gate *self, rank only)
 //  A place for a new key: a fresh one, or that of the key that was longest without a seat. A
 //  place that changes hands gets a new peer number.
 static session *
-s_place(fl_gate *self, bool guest)
+s_place(fl_admission *self, bool guest)
 {
     session *at = NULL;
     if (guest && self->guests >= self->conf.guests_max) {
@@ -146,7 +150,8 @@ s_place(fl_gate *self, bool guest)
 
 //  NULL when every place holds an admitted child.
 static session *
-s_session_for(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES], bool guest)
+s_session_for(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
+              bool guest)
 {
     session *at = zhashx_lookup(self->by_user, parcel->user);
     if (at == NULL) {
@@ -165,7 +170,7 @@ s_session_for(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_B
 }
 
 static void
-s_unseat(fl_gate *self, session *at)
+s_unseat(fl_admission *self, session *at)
 {
     self->guests -= at->rank == GUEST ? 1 : 0;
     at->rank = KNOWN;
@@ -174,12 +179,12 @@ s_unseat(fl_gate *self, session *at)
 }
 
 static void
-s_lose_standing(fl_gate *self, session *at, fl_reason reason)
+s_lose_standing(fl_admission *self, session *at, fl_reason reason)
 {
     s_unseat(self, at);
     self->gone += at->gone == FL_WHY_NONE ? 1 : 0;
     at->gone = reason;
-    self->counters->cut_standing += fl_watchdog_cut_peer(self->watchdog, at->peer);
+    self->counters->cut_standing += fl_guard_cut_peer(self->watchdog, at->peer);
 }
 
 static bool
@@ -199,7 +204,7 @@ s_take_route(route *self, fl_bytes bytes)
 
 // ---- verdicts ---------------------------------------------------------------------------------
 static fl_judgement
-s_drop(fl_gate *self, fl_drop drop, fl_reason reason, fl_verb about, const char *text)
+s_drop(fl_admission *self, fl_drop drop, fl_reason reason, fl_verb about, const char *text)
 {
     fl_judgement verdict = { .kind = FL_JUDGED_DROP,
                              .refused = { .reason = reason, .about = about } };
@@ -211,7 +216,7 @@ s_drop(fl_gate *self, fl_drop drop, fl_reason reason, fl_verb about, const char 
 
 //  A drop that the sender hears of, unless it was told often enough on this connection.
 static fl_judgement
-s_refuse(fl_gate *self, fl_visitor *visitor, fl_time now, fl_judgement verdict)
+s_refuse(fl_admission *self, fl_visitor *visitor, fl_time now, fl_judgement verdict)
 {
     if (visitor == NULL) {
         return verdict;
@@ -245,20 +250,21 @@ s_pass(session *at, fl_visitor *visitor, fl_time now)
     if (visitor != NULL) {
         visitor->peer = at->peer;
     }
-    return (fl_judgement){ .kind = FL_JUDGED_PASS, .peer = at->peer,
+    return (fl_judgement){ .kind = FL_JUDGED_PASS,
+                           .peer = at->peer,
                            .badge = at->rank == SEATED ? &at->badge : NULL };
 }
 
 static fl_judgement
-s_hello(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
+s_hello(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
         const fl_hello *hello, fl_visitor *visitor, fl_time now)
 {
     fl_badge badge = { .role = FL_ROLE_NONE };
     if (s_tiresome(visitor, now)) {
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_BUSY, FL_HELLO, "not looked at: too many");
     }
-    fl_reason reason = self->ops->check(self->ops->self, hello->certificate, key, hello->role,
-                                        &badge);
+    fl_reason reason =
+        self->ops->check(self->ops->self, hello->certificate, key, hello->role, &badge);
     if (reason == FL_WHY_NONE) {
         reason = self->ops->standing(self->ops->self, key, &badge);
     }
@@ -277,7 +283,7 @@ s_hello(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
 }
 
 static fl_judgement
-s_enrol(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
+s_enrol(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
         fl_visitor *visitor, fl_time now)
 {
     session *at = zhashx_lookup(self->by_user, parcel->user);
@@ -295,8 +301,8 @@ s_enrol(fl_gate *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
 
 //  Neither HELLO nor ENROL: only on the route, and from the key, that were admitted.
 static fl_judgement
-s_admitted(fl_gate *self, fl_way way, const fl_parcel *parcel, session *at, fl_message *message,
-           fl_visitor *visitor, fl_time now)
+s_admitted(fl_admission *self, fl_way way, const fl_parcel *parcel, session *at,
+           fl_message *message, fl_visitor *visitor, fl_time now)
 {
     const bool seated = at != NULL && at->rank == SEATED;
     if (way != FL_WAY_CONTROL && !seated) {
@@ -304,9 +310,9 @@ s_admitted(fl_gate *self, fl_way way, const fl_parcel *parcel, session *at, fl_m
                       "no admitted seat of this key");
     }
     if (way == FL_WAY_CONTROL && (!seated || !s_on_route(&at->control, parcel->route))) {
-        return s_refuse(self, visitor, now,
-                        s_drop(self, FL_DROP_UNSEATED, FL_WHY_UNKNOWN_SEAT, message->verb,
-                               "say hello first"));
+        return s_refuse(
+            self, visitor, now,
+            s_drop(self, FL_DROP_UNSEATED, FL_WHY_UNKNOWN_SEAT, message->verb, "say hello first"));
     }
     if (way == FL_WAY_DOWN) {
         s_take_route(&at->down, parcel->route);
@@ -315,20 +321,19 @@ s_admitted(fl_gate *self, fl_way way, const fl_parcel *parcel, session *at, fl_m
 }
 
 static fl_judgement
-s_undecodable(fl_gate *self, fl_way way, fl_visitor *visitor, fl_time now,
+s_undecodable(fl_admission *self, fl_way way, fl_visitor *visitor, fl_time now,
               const fl_codec_result *result)
 {
     const fl_verb verb = result->verb < FL_VERB_COUNT ? (fl_verb)result->verb : FL_VERB_NONE;
     self->counters->codec[result->code]++;
-    const fl_reason reason =
-        result->code == FL_CODEC_VERSION ? FL_WHY_VERSION : FL_WHY_MALFORMED;
+    const fl_reason reason = result->code == FL_CODEC_VERSION ? FL_WHY_VERSION : FL_WHY_MALFORMED;
     fl_judgement verdict = s_drop(self, FL_DROP_MALFORMED, reason, verb, result->text);
     return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;
 }
 
 //  Standing, shape, certificate or seat, then what the identity code has to say.
 static fl_judgement
-s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
+s_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL_KEY_BYTES],
         fl_visitor *visitor, fl_time now, fl_message *message)
 {
     session *at = zhashx_lookup(self->by_user, parcel->user);
@@ -338,7 +343,7 @@ s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL
         if (at != NULL && at->rank != KNOWN) {
             s_lose_standing(self, at, standing);
         }
-        self->counters->cut_standing += fl_watchdog_cut(self->watchdog, parcel->descriptor);
+        self->counters->cut_standing += fl_guard_cut(self->watchdog, parcel->descriptor);
         fl_judgement verdict =
             s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key may not speak");
         verdict.badge = badge; // what it was until now
@@ -369,18 +374,19 @@ s_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, const uint8_t key[FL
 }
 
 fl_judgement
-fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now, fl_message *message)
+fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, fl_time now,
+                   fl_message *message)
 {
     FL_ASSERT((unsigned)way < FL_WATCHED);
     uint8_t key[FL_KEY_BYTES];
-    fl_visitor *visitor = fl_watchdog_heard(self->watchdog, way, parcel->descriptor, now);
+    fl_visitor *visitor = fl_guard_heard(self->watchdog, way, parcel->descriptor, now);
     self->counters->way[way].messages_in++;
     self->counters->way[way].bytes_in += parcel->header.size + parcel->body.size;
     if (parcel->user == NULL || !fl_unhex(parcel->user, key, FL_KEY_BYTES)) {
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_CERTIFICATE, FL_VERB_NONE, "no proven key");
     }
     if (parcel->named) {
-        fl_watchdog_cut(self->watchdog, parcel->descriptor);
+        fl_guard_cut(self->watchdog, parcel->descriptor);
         return s_drop(self, FL_DROP_NAMED, FL_WHY_MALFORMED, FL_VERB_NONE,
                       "a peer does not choose its route");
     }
@@ -409,7 +415,7 @@ fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now, f
 
 // ---- the machine's side -----------------------------------------------------------------------
 fl_bytes
-fl_gate_route(const fl_gate *self, fl_way way, fl_peer peer)
+fl_admission_route(const fl_admission *self, fl_way way, fl_peer peer)
 {
     const session *at = s_session(self, peer);
     if (at == NULL) {
@@ -420,14 +426,14 @@ fl_gate_route(const fl_gate *self, fl_way way, fl_peer peer)
 }
 
 const fl_badge *
-fl_gate_badge(const fl_gate *self, fl_peer peer)
+fl_admission_badge(const fl_admission *self, fl_peer peer)
 {
     const session *at = s_session(self, peer);
     return at != NULL && at->rank == SEATED ? &at->badge : NULL;
 }
 
 void
-fl_gate_expel(fl_gate *self, fl_peer peer)
+fl_admission_expel(fl_admission *self, fl_peer peer)
 {
     session *at = s_session(self, peer);
     if (at != NULL) {
@@ -436,7 +442,7 @@ fl_gate_expel(fl_gate *self, fl_peer peer)
 }
 
 void
-fl_gate_recheck(fl_gate *self)
+fl_admission_recheck(fl_admission *self)
 {
     for (uint32_t i = 0; i < self->used; i++) {
         session *at = &self->sessions[i];
@@ -452,7 +458,7 @@ fl_gate_recheck(fl_gate *self)
 }
 
 bool
-fl_gate_gone(fl_gate *self, fl_peer *peer, fl_reason *reason)
+fl_admission_gone(fl_admission *self, fl_peer *peer, fl_reason *reason)
 {
     for (uint32_t i = 0; self->gone > 0 && i < self->used; i++) {
         session *at = &self->sessions[i];

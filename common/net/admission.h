@@ -1,28 +1,28 @@
-//  admission - who may speak, and as whom. The User-Id of a connection is the key that CURVE proved;
-//  the first message on a control connection is HELLO with a certificate of that key (or a
+//  admission - who may speak, and as whom. The User-Id of a connection is the key that CURVE
+//  proved; the first message on a control connection is HELLO with a certificate of that key (or a
 //  newcomer's ENROL), everything else before it is refused by name. A route is never the peer's
 //  choice: it is the newest one on which that key was admitted. Standing (revoked, expired) is
-//  asked for every message. What certificates and tickets are is not known here: fl_gate_ops is.
-//  Reactor's thread only. Holds at most conf.sessions_max sessions.
+//  asked for every message. What certificates and tickets are is not known here: fl_admission_ops
+//  is. Reactor's thread only. Holds at most conf.sessions_max sessions.
 #ifndef FL_NET_ADMISSION_H
 #define FL_NET_ADMISSION_H
 
 #include "common/machine/event.h"
+#include "common/net/connection_guard.h"
 #include "common/net/counters.h"
 #include "common/net/socket.h"
-#include "common/net/connection_guard.h"
 
-typedef struct fl_gate fl_gate;
+typedef struct fl_admission fl_admission;
 
 //  What a certificate says, as far as the gate cares.
 typedef struct fl_badge {
-    fl_node node;
+    fl_name node;
     fl_role role;
-    uint64_t not_after;      // as the certificate states it; only `standing` reads it
+    uint64_t not_after; // as the certificate states it; only `standing` reads it
 } fl_badge;
 
 //  The identity code. All called on the reactor's thread; none may block.
-typedef struct fl_gate_ops {
+typedef struct fl_admission_ops {
     void *self;
     //  May this key speak now? `badge` is NULL while it connects. FL_WHY_NONE, or why not.
     fl_reason (*standing)(void *self, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge);
@@ -35,52 +35,52 @@ typedef struct fl_gate_ops {
     //  Add what the machines do not know: certificates, tickets. Views it sets must last until the
     //  next call.
     void (*outgoing)(void *self, fl_peer to, fl_message *message);
-} fl_gate_ops;
+} fl_admission_ops;
 
-typedef struct fl_gate_conf {
-    uint32_t sessions_max;   // keys known at a time, 1..FL_SESSIONS_MAX
-    uint32_t guests_max;     // of these at most so many newcomers; the oldest makes room
-} fl_gate_conf;
+typedef struct fl_admission_conf {
+    uint32_t sessions_max; // keys known at a time, 1..FL_SESSIONS_MAX
+    uint32_t guests_max;   // of these at most so many newcomers; the oldest makes room
+} fl_admission_conf;
 
 enum { FL_SESSIONS_MAX = 65535, FL_GUESTS_MAX = 64, FL_REFUSALS_PER_SECOND = 8 };
 
 typedef enum fl_judgement_kind {
-    FL_JUDGED_PASS,          // to the machine
-    FL_JUDGED_DROP,          // counted
-    FL_JUDGED_REFUSE,        // counted, and the sender shall hear `refused` on the same route
+    FL_JUDGED_PASS,   // to the machine
+    FL_JUDGED_DROP,   // counted
+    FL_JUDGED_REFUSE, // counted, and the sender shall hear `refused` on the same route
 } fl_judgement_kind;
 
 typedef struct fl_judgement {
     fl_judgement_kind kind;
-    fl_peer peer;            // PASS
-    const fl_badge *badge;   // of the sender; NULL for newcomers and strangers. The gate's
-    fl_refused refused;      // DROP, REFUSE
+    fl_peer peer;          // PASS
+    const fl_badge *badge; // of the sender; NULL for newcomers and strangers. The gate's
+    fl_refused refused;    // DROP, REFUSE
 } fl_judgement;
 
 //  `ops`, `watchdog` and `counters` are the caller's and outlive this. NULL when out of memory.
-fl_gate *fl_gate_new(const fl_gate_conf *conf, const fl_gate_ops *ops, fl_watchdog *watchdog,
-                     fl_net_counters *counters);
-void fl_gate_destroy(fl_gate **self_p);
+fl_admission *fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops,
+                               fl_guard *watchdog, fl_net_counters *counters);
+void fl_admission_destroy(fl_admission **self_p);
 
 //  May this key connect? (For the ZAP handler; the argument is the gate.)
-bool fl_gate_admits(void *self, const uint8_t key[FL_KEY_BYTES]);
+bool fl_admission_admits(void *self, const uint8_t key[FL_KEY_BYTES]);
 
 //  Judge a parcel from a child lane and decode it into `message` (views into the parcel).
-fl_judgement fl_gate_judge(fl_gate *self, fl_way way, const fl_parcel *parcel, fl_time now,
-                           fl_message *message);
+fl_judgement fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel,
+                                fl_time now, fl_message *message);
 
 //  Where to send to a child: on the control lane, or on the down lane (FL_WAY_DOWN). Empty when
 //  it is not connected there. The gate's, until its next call.
-fl_bytes fl_gate_route(const fl_gate *self, fl_way way, fl_peer peer);
+fl_bytes fl_admission_route(const fl_admission *self, fl_way way, fl_peer peer);
 //  NULL when nobody of that number is admitted.
-const fl_badge *fl_gate_badge(const fl_gate *self, fl_peer peer);
+const fl_badge *fl_admission_badge(const fl_admission *self, fl_peer peer);
 
 //  Forget a child's routes: it has to say HELLO again.
-void fl_gate_expel(fl_gate *self, fl_peer peer);
+void fl_admission_expel(fl_admission *self, fl_peer peer);
 //  The deny list has changed: ask the standing of everyone, shut the connections of those who
-//  lost it. They come out of `fl_gate_gone`, as do those found out by a message.
-void fl_gate_recheck(fl_gate *self);
+//  lost it. They come out of `fl_admission_gone`, as do those found out by a message.
+void fl_admission_recheck(fl_admission *self);
 //  The next child that was cut off; false when there is none left to tell.
-bool fl_gate_gone(fl_gate *self, fl_peer *peer, fl_reason *reason);
+bool fl_admission_gone(fl_admission *self, fl_peer *peer, fl_reason *reason);
 
 #endif

@@ -9,34 +9,34 @@
 #include "common/net/descriptor.h"
 
 enum {
-    LOOKS = 512,             // connections per look
+    LOOKS = 512, // connections per look
     EVENTS = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
              ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
              ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
 };
 
 typedef struct lane {
-    void *watched;           // libzmq socket; NULL: not attached
-    zsock_t *news;           // PAIR: its monitor events
+    void *watched; // libzmq socket; NULL: not attached
+    zsock_t *news; // PAIR: its monitor events
     uint16_t port;
     uint64_t queue_bytes_max;
-    bool drained;            // in this turn
+    bool drained; // in this turn
 } lane;
 
-struct fl_watchdog {
+struct fl_guard {
     fl_net_counters *counters;
     lane lanes[FL_WATCHED];
-    fl_visitor *visitors;    // (size), by descriptor
+    fl_visitor *visitors; // (size), by descriptor
     int size;
-    int next;                // descriptor to look at next
-    int strangers_at_most;   // visitors without a peer; counted anew when above the bound
+    int next;              // descriptor to look at next
+    int strangers_at_most; // visitors without a peer; counted anew when above the bound
     fl_time due;
 };
 
-fl_watchdog *
-fl_watchdog_new(fl_net_counters *counters)
+fl_guard *
+fl_guard_new(fl_net_counters *counters)
 {
-    fl_watchdog *self = calloc(1, sizeof *self);
+    fl_guard *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->counters = counters;
     }
@@ -44,9 +44,9 @@ fl_watchdog_new(fl_net_counters *counters)
 }
 
 void
-fl_watchdog_destroy(fl_watchdog **self_p)
+fl_guard_destroy(fl_guard **self_p)
 {
-    fl_watchdog *self = *self_p;
+    fl_guard *self = *self_p;
     *self_p = NULL;
     if (self == NULL) {
         return;
@@ -64,15 +64,15 @@ fl_watchdog_destroy(fl_watchdog **self_p)
 //  The reader's queue is unbounded on purpose: libzmq writes to it with a blocking send on its I/O
 //  thread. It is read each turn, and an event costs its cause a connection.
 fl_status
-fl_watchdog_attach(fl_watchdog *self, fl_way way, fl_link *link, uint16_t port,
-                   uint64_t queue_bytes_max, fl_why *why)
+fl_guard_attach(fl_guard *self, fl_way way, fl_socket *link, uint16_t port,
+                uint64_t queue_bytes_max, fl_why *why)
 {
     FL_ASSERT((unsigned)way < FL_WATCHED && self->lanes[way].watched == NULL);
     static unsigned serial;
     char endpoint[64];
     snprintf(endpoint, sizeof endpoint, "inproc://fl.watchdog.%u", serial++);
     lane *at = &self->lanes[way];
-    void *watched = fl_link_handle(link);
+    void *watched = fl_socket_handle(link);
     zsock_t *news = zsock_new(ZMQ_PAIR);
     if (news != NULL) {
         zsock_set_rcvhwm(news, 0);
@@ -85,19 +85,20 @@ fl_watchdog_attach(fl_watchdog *self, fl_way way, fl_link *link, uint16_t port,
         zsock_destroy(&news);
         return FL_IO;
     }
-    *at = (lane){ .watched = watched, .news = news, .port = port,
-                  .queue_bytes_max = queue_bytes_max };
+    *at = (lane){
+        .watched = watched, .news = news, .port = port, .queue_bytes_max = queue_bytes_max
+    };
     return FL_OK;
 }
 
 void *
-fl_watchdog_handle(fl_watchdog *self, fl_way way)
+fl_guard_handle(fl_guard *self, fl_way way)
 {
     return zsock_resolve(self->lanes[way].news);
 }
 
 static bool
-s_grow(fl_watchdog *self, int descriptor)
+s_grow(fl_guard *self, int descriptor)
 {
     if (descriptor < self->size) {
         return true;
@@ -114,7 +115,7 @@ s_grow(fl_watchdog *self, int descriptor)
 }
 
 static fl_visitor *
-s_record(fl_watchdog *self, fl_way way, int descriptor, fl_time now)
+s_record(fl_guard *self, fl_way way, int descriptor, fl_time now)
 {
     const uint64_t inode = fl_descriptor_inode(descriptor);
     if (inode == 0 || fl_descriptor_port(descriptor) != self->lanes[way].port ||
@@ -122,13 +123,14 @@ s_record(fl_watchdog *self, fl_way way, int descriptor, fl_time now)
         return NULL;
     }
     fl_visitor *visitor = &self->visitors[descriptor];
-    *visitor = (fl_visitor){ .inode = inode, .way = way, .peer = FL_PARENT, .since = now,
-                             .refused_since = now };
+    *visitor = (fl_visitor){
+        .inode = inode, .way = way, .peer = FL_PARENT, .since = now, .refused_since = now
+    };
     return visitor;
 }
 
 static fl_visitor *
-s_find(fl_watchdog *self, int descriptor)
+s_find(fl_guard *self, int descriptor)
 {
     if (descriptor < 0 || descriptor >= self->size || self->visitors[descriptor].inode == 0) {
         return NULL;
@@ -137,7 +139,7 @@ s_find(fl_watchdog *self, int descriptor)
 }
 
 unsigned
-fl_watchdog_cut(fl_watchdog *self, int descriptor)
+fl_guard_cut(fl_guard *self, int descriptor)
 {
     fl_visitor *visitor = s_find(self, descriptor);
     if (visitor == NULL) {
@@ -149,13 +151,13 @@ fl_watchdog_cut(fl_watchdog *self, int descriptor)
 }
 
 unsigned
-fl_watchdog_cut_peer(fl_watchdog *self, fl_peer peer)
+fl_guard_cut_peer(fl_guard *self, fl_peer peer)
 {
     FL_ASSERT(peer != FL_PARENT);
     unsigned cut = 0;
     for (int i = 0; i < self->size; i++) {
         if (self->visitors[i].inode != 0 && self->visitors[i].peer == peer) {
-            cut += fl_watchdog_cut(self, i);
+            cut += fl_guard_cut(self, i);
         }
     }
     return cut;
@@ -169,7 +171,7 @@ s_stranger(const fl_visitor *visitor)
 
 //  Counts them, and shuts the oldest when there are too many.
 static void
-s_bound_strangers(fl_watchdog *self)
+s_bound_strangers(fl_guard *self)
 {
     int oldest = -1;
     self->strangers_at_most = 0;
@@ -182,12 +184,12 @@ s_bound_strangers(fl_watchdog *self)
         }
     }
     if (self->strangers_at_most > FL_STRANGERS_MAX) {
-        self->counters->cut_silent += fl_watchdog_cut(self, oldest);
+        self->counters->cut_silent += fl_guard_cut(self, oldest);
     }
 }
 
 static void
-s_accepted(fl_watchdog *self, fl_way way, int descriptor, fl_time now)
+s_accepted(fl_guard *self, fl_way way, int descriptor, fl_time now)
 {
     self->counters->accepted++;
     if (s_record(self, way, descriptor, now) != NULL &&
@@ -199,7 +201,7 @@ s_accepted(fl_watchdog *self, fl_way way, int descriptor, fl_time now)
 //  A number that has become free may be another lane's connection already, and that lane's news may
 //  have been read first: such a visitor stays.
 static void
-s_disconnected(fl_watchdog *self, fl_way way, int descriptor)
+s_disconnected(fl_guard *self, fl_way way, int descriptor)
 {
     fl_visitor *visitor = s_find(self, descriptor);
     if (visitor != NULL && visitor->way == way) {
@@ -209,7 +211,7 @@ s_disconnected(fl_watchdog *self, fl_way way, int descriptor)
 
 //  An event is 16 bits of kind and 32 of value in the host's order, then a frame with the address.
 static void
-s_event(fl_watchdog *self, fl_way way, zframe_t *frame, fl_time now)
+s_event(fl_guard *self, fl_way way, zframe_t *frame, fl_time now)
 {
     uint16_t kind;
     uint32_t value;
@@ -228,7 +230,7 @@ s_event(fl_watchdog *self, fl_way way, zframe_t *frame, fl_time now)
 }
 
 void
-fl_watchdog_listen(fl_watchdog *self, fl_time now)
+fl_guard_listen(fl_guard *self, fl_time now)
 {
     for (unsigned i = 0; i < FL_WATCHED; i++) {
         lane *at = &self->lanes[i];
@@ -242,7 +244,7 @@ fl_watchdog_listen(fl_watchdog *self, fl_time now)
 }
 
 fl_visitor *
-fl_watchdog_heard(fl_watchdog *self, fl_way way, int descriptor, fl_time now)
+fl_guard_heard(fl_guard *self, fl_way way, int descriptor, fl_time now)
 {
     FL_ASSERT((unsigned)way < FL_WATCHED);
     if (descriptor < 0) {
@@ -259,13 +261,13 @@ fl_watchdog_heard(fl_watchdog *self, fl_way way, int descriptor, fl_time now)
 }
 
 void
-fl_watchdog_drained(fl_watchdog *self, fl_way way, bool drained)
+fl_guard_drained(fl_guard *self, fl_way way, bool drained)
 {
     self->lanes[way].drained = drained;
 }
 
 fl_time
-fl_watchdog_deadline(const fl_watchdog *self)
+fl_guard_deadline(const fl_guard *self)
 {
     return self->due;
 }
@@ -273,7 +275,7 @@ fl_watchdog_deadline(const fl_watchdog *self)
 //  A lane that was drained has delivered every whole message; one that was not may hold a full
 //  queue of them.
 static void
-s_look_at(fl_watchdog *self, int descriptor, fl_time now)
+s_look_at(fl_guard *self, int descriptor, fl_time now)
 {
     fl_visitor *visitor = &self->visitors[descriptor];
     uint64_t consumed = 0;
@@ -288,15 +290,15 @@ s_look_at(fl_watchdog *self, int descriptor, fl_time now)
         visitor->messages_seen = visitor->messages;
         visitor->floor = consumed;
     } else if (consumed > visitor->floor + bound) {
-        self->counters->cut_flood += fl_watchdog_cut(self, descriptor);
+        self->counters->cut_flood += fl_guard_cut(self, descriptor);
     }
     if (s_stranger(visitor) && now - visitor->since > FL_STRANGER_MS) {
-        self->counters->cut_silent += fl_watchdog_cut(self, descriptor);
+        self->counters->cut_silent += fl_guard_cut(self, descriptor);
     }
 }
 
 void
-fl_watchdog_look(fl_watchdog *self, fl_time now)
+fl_guard_look(fl_guard *self, fl_time now)
 {
     int looks = 0;
     while (self->next < self->size && looks < LOOKS) {

@@ -14,7 +14,7 @@ s_count_drop(fl_courier *self, fl_drop drop)
 
 //  Takes the loan. Encodes, sends, counts.
 static void
-s_send(fl_courier *self, fl_way way, fl_link *link, fl_bytes route, const fl_message *message,
+s_send(fl_courier *self, fl_way way, fl_socket *link, fl_bytes route, const fl_message *message,
        fl_loan *body)
 {
     const size_t body_bytes = body != NULL ? body->bytes.size : 0;
@@ -23,7 +23,7 @@ s_send(fl_courier *self, fl_way way, fl_link *link, fl_bytes route, const fl_mes
     uint64_t bytes = body_bytes;
     if (header != NULL) {
         bytes += fl_blob_size(header);
-        sent = fl_link_send(link, route, &header, body);
+        sent = fl_socket_send(link, route, &header, body);
     } else if (body != NULL) {
         fl_blob_unref(&body->blob);
     }
@@ -39,13 +39,13 @@ static void
 s_send_parent(fl_courier *self, const fl_message *message)
 {
     const bool fetch = message->verb == FL_FETCH;
-    fl_link *link = fetch ? self->uplink.lane[FL_LANE_DOWN] : self->uplink.control;
+    fl_socket *link = fetch ? self->uplink.lane[FL_LANE_DOWN] : self->uplink.control;
     if (link == NULL) {
         s_count_drop(self, FL_DROP_ROUTE);
         return;
     }
     if (message->verb == FL_LEAVE) {
-        fl_link_linger(link, LEAVE_LINGER_MS); // the last word may take a moment
+        fl_socket_linger(link, LEAVE_LINGER_MS); // the last word may take a moment
     }
     s_send(self, fetch ? FL_WAY_PARENT_DOWN : FL_WAY_PARENT, link, fl_bytes_of(NULL, 0), message,
            NULL);
@@ -57,7 +57,7 @@ s_send_child(fl_courier *self, fl_way way, fl_peer to, const fl_message *message
 {
     fl_bytes route = fl_bytes_of(NULL, 0);
     if (self->porch != NULL) {
-        route = fl_gate_route(self->porch->gate, way, to);
+        route = fl_admission_route(self->porch->gate, way, to);
     }
     if (route.size == 0) {
         s_count_drop(self, FL_DROP_ROUTE);
@@ -86,7 +86,7 @@ s_obey_push(fl_courier *self, const fl_effect *effect)
 {
     fl_message message = effect->push.message;
     fl_loan loan = { .blob = NULL };
-    fl_link *link = self->uplink.lane[FL_LANE_UP];
+    fl_socket *link = self->uplink.lane[FL_LANE_UP];
     if (link == NULL) {
         s_count_drop(self, FL_DROP_ROUTE);
         return;
@@ -133,9 +133,9 @@ s_obey_lane(fl_courier *self, const fl_effect *effect)
     fl_status status;
     FL_ASSERT(self->uplink.conf.port != 0); // only a child asks for this
     if (effect->kind == FL_FX_RECONNECT) {
-        status = fl_uplink_reconnect(&self->uplink, &why);
+        status = fl_dialer_reconnect(&self->uplink, &why);
     } else {
-        status = fl_uplink_lane(&self->uplink, effect->lane.lane, effect->lane.open,
+        status = fl_dialer_lane(&self->uplink, effect->lane.lane, effect->lane.open,
                                 effect->lane.port, &why);
     }
     if (status != FL_OK) {
@@ -163,7 +163,7 @@ fl_courier_obey(fl_courier *self, const fl_effect *effect, fl_bytes body)
         break;
     case FL_FX_EXPEL:
         if (self->porch != NULL) {
-            fl_gate_expel(self->porch->gate, effect->expel.peer);
+            fl_admission_expel(self->porch->gate, effect->expel.peer);
         }
         break;
     default:

@@ -7,17 +7,17 @@
 
 #include "common/machine/event.h"
 #include "common/net/counters.h"
-#include "common/net/reactor_ops.h"
-#include "common/net/listener.h"
 #include "common/net/dialer.h"
+#include "common/net/listener.h"
+#include "common/net/reactor_ops.h"
 
 //  All pointers are borrowed; `uplink` is opened and closed by whoever holds the courier.
 typedef struct fl_courier {
-    fl_host host;
-    const fl_gate_ops *ops;
+    fl_reactor_ops host;
+    const fl_admission_ops *ops;
     fl_net_counters *counters;
-    fl_porch *porch;         // NULL: no children
-    fl_uplink uplink;        // all closed: no parent
+    fl_listener *porch; // NULL: no children
+    fl_dialer uplink;   // all closed: no parent
 } fl_courier;
 
 //  `body`: the body frame of the message being stepped, for the host.

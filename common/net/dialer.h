@@ -9,27 +9,27 @@
 #include "common/machine/event.h"
 #include "common/net/socket.h"
 
-typedef struct fl_uplink_conf {
-    char host[256];              // of the parent: a name or an IPv4 address
-    uint16_t port;               // of its control lane
+typedef struct fl_dialer_conf {
+    char host[256]; // of the parent: a name or an IPv4 address
+    uint16_t port;  // of its control lane
     fl_keypair keys;
     uint8_t parent_key[FL_KEY_BYTES];
-    int bulk_queue;              // messages; 0: FL_BULK_QUEUE
-} fl_uplink_conf;
+    int bulk_queue; // messages; 0: FL_BULK_QUEUE
+} fl_dialer_conf;
 
-typedef struct fl_uplink {
-    fl_uplink_conf conf;
-    fl_link *control;            // NULL only when the system gave no socket: see `reconnect`
-    fl_link *lane[2];            // by fl_lane; NULL: closed
-} fl_uplink;
+typedef struct fl_dialer {
+    fl_dialer_conf conf;
+    fl_socket *control; // NULL only when the system gave no socket: see `reconnect`
+    fl_socket *lane[2]; // by fl_lane; NULL: closed
+} fl_dialer;
 
-FL_CHECKED fl_status fl_uplink_open(fl_uplink *self, const fl_uplink_conf *conf, fl_why *why);
-void fl_uplink_close(fl_uplink *self);
+FL_CHECKED fl_status fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_why *why);
+void fl_dialer_close(fl_dialer *self);
 
 //  Throw away every connection, with what was queued on it, and make a new control lane.
-FL_CHECKED fl_status fl_uplink_reconnect(fl_uplink *self, fl_why *why);
+FL_CHECKED fl_status fl_dialer_reconnect(fl_dialer *self, fl_why *why);
 //  Open a bulk lane to a port of the parent (an open one is made anew), or close it.
-FL_CHECKED fl_status fl_uplink_lane(fl_uplink *self, fl_lane lane, bool open, uint16_t port,
+FL_CHECKED fl_status fl_dialer_lane(fl_dialer *self, fl_lane lane, bool open, uint16_t port,
                                     fl_why *why);
 
 #endif

@@ -5,13 +5,13 @@
 enum { SLACK_BYTES = 4096 };
 
 //  Control frames are small; nothing but a chunk or a piece is as large as a message may be.
-static fl_link_conf
-s_link_conf(const fl_porch_conf *conf, fl_way way)
+static fl_socket_conf
+s_link_conf(const fl_listener_conf *conf, fl_way way)
 {
     const int bulk = conf->bulk_queue > 0 ? conf->bulk_queue : FL_BULK_QUEUE;
-    fl_link_conf link = { .kind = FL_LINK_ROUTER, .queue = bulk, .keys = &conf->keys };
+    fl_socket_conf link = { .kind = FL_SOCKET_ROUTER, .queue = bulk, .keys = &conf->keys };
     if (way == FL_WAY_UP) {
-        link.kind = FL_LINK_PULL;
+        link.kind = FL_SOCKET_PULL;
         link.frame_bytes_max = FL_MESSAGE_BYTES_MAX;
     } else {
         link.frame_bytes_max = FL_FRAME_BYTES_MAX + SLACK_BYTES;
@@ -23,58 +23,57 @@ s_link_conf(const fl_porch_conf *conf, fl_way way)
 }
 
 static fl_status
-s_open_lane(fl_porch *self, const fl_porch_conf *conf, fl_way way, fl_why *why)
+s_open_lane(fl_listener *self, const fl_listener_conf *conf, fl_way way, fl_why *why)
 {
-    const fl_link_conf link = s_link_conf(conf, way);
-    self->link[way] = fl_link_new(&link, why);
+    const fl_socket_conf link = s_link_conf(conf, way);
+    self->link[way] = fl_socket_new(&link, why);
     if (self->link[way] == NULL) {
         return FL_IO;
     }
     const uint64_t queue_bytes_max = (uint64_t)link.queue * link.frame_bytes_max;
     uint16_t *port = &self->port[way];
-    fl_status status = fl_link_bind(self->link[way], conf->endpoint[way], port, why);
+    fl_status status = fl_socket_bind(self->link[way], conf->endpoint[way], port, why);
     if (status == FL_OK) {
-        status = fl_watchdog_attach(self->watchdog, way, self->link[way], *port, queue_bytes_max,
-                                    why);
+        status = fl_guard_attach(self->watchdog, way, self->link[way], *port, queue_bytes_max, why);
     }
     return status;
 }
 
 //  The authentication handler comes first: there is no moment without it.
 fl_status
-fl_porch_open(fl_porch *self, const fl_porch_conf *conf, const fl_gate_ops *ops,
-              fl_net_counters *counters, fl_why *why)
+fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admission_ops *ops,
+                 fl_net_counters *counters, fl_why *why)
 {
     fl_status status = FL_OK;
-    *self = (fl_porch){ .counters = counters };
-    self->watchdog = fl_watchdog_new(counters);
+    *self = (fl_listener){ .counters = counters };
+    self->watchdog = fl_guard_new(counters);
     if (self->watchdog != NULL) {
-        self->gate = fl_gate_new(&conf->gate, ops, self->watchdog, counters);
+        self->gate = fl_admission_new(&conf->gate, ops, self->watchdog, counters);
     }
     if (self->gate == NULL) {
         fl_why_set(why, "net: no memory for %u sessions", conf->gate.sessions_max);
         status = FL_NOMEM;
     }
     if (status == FL_OK) {
-        self->zap = fl_zap_new(fl_gate_admits, self->gate, why);
+        self->zap = fl_zap_new(fl_admission_admits, self->gate, why);
         status = self->zap != NULL ? FL_OK : FL_BUSY;
     }
     for (unsigned way = 0; status == FL_OK && way < FL_WATCHED; way++) {
         status = s_open_lane(self, conf, (fl_way)way, why);
     }
     if (status != FL_OK) {
-        fl_porch_close(self);
+        fl_listener_close(self);
     }
     return status;
 }
 
 void
-fl_porch_close(fl_porch *self)
+fl_listener_close(fl_listener *self)
 {
-    fl_watchdog_destroy(&self->watchdog);
+    fl_guard_destroy(&self->watchdog);
     for (unsigned i = 0; i < FL_WATCHED; i++) {
-        fl_link_destroy(&self->link[i]);
+        fl_socket_destroy(&self->link[i]);
     }
     fl_zap_destroy(&self->zap);
-    fl_gate_destroy(&self->gate);
+    fl_admission_destroy(&self->gate);
 }

@@ -6,31 +6,32 @@
 #define FL_NET_LISTENER_H
 
 #include "common/net/admission.h"
-#include "common/net/socket.h"
 #include "common/net/connection_guard.h"
+#include "common/net/socket.h"
 #include "common/net/zap.h"
 
-typedef struct fl_porch_conf {
+typedef struct fl_listener_conf {
     const char *endpoint[FL_WATCHED]; // by fl_way: "tcp://0.0.0.0:7000"; port 0: any free one
     fl_keypair keys;
-    fl_gate_conf gate;
-    int bulk_queue;          // messages per peer; 0: FL_BULK_QUEUE
-} fl_porch_conf;
+    fl_admission_conf gate;
+    int bulk_queue; // messages per peer; 0: FL_BULK_QUEUE
+} fl_listener_conf;
 
 //  The parts, for the reactor; the owner of the porch reads `port` only.
-typedef struct fl_porch {
+typedef struct fl_listener {
     fl_zap *zap;
-    fl_gate *gate;
-    fl_watchdog *watchdog;
-    fl_link *link[FL_WATCHED];
-    uint16_t port[FL_WATCHED];       // really bound
+    fl_admission *gate;
+    fl_guard *watchdog;
+    fl_socket *link[FL_WATCHED];
+    uint16_t port[FL_WATCHED]; // really bound
     fl_net_counters *counters;
-} fl_porch;
+} fl_listener;
 
 //  Binds all three lanes or none. `ops` and `counters` outlive the porch. FL_BUSY: a port is
 //  taken, or another porch is open in this process.
-FL_CHECKED fl_status fl_porch_open(fl_porch *self, const fl_porch_conf *conf,
-                                   const fl_gate_ops *ops, fl_net_counters *counters, fl_why *why);
-void fl_porch_close(fl_porch *self);
+FL_CHECKED fl_status fl_listener_open(fl_listener *self, const fl_listener_conf *conf,
+                                      const fl_admission_ops *ops, fl_net_counters *counters,
+                                      fl_why *why);
+void fl_listener_close(fl_listener *self);
 
 #endif

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/machine/outbox.h"
-#include "common/net/courier.h"
 #include "common/net/admin_socket.h"
+#include "common/net/courier.h"
 
 enum {
     BATCH_MAX = 32,          // messages of one lane in one turn, so that none starves
@@ -32,7 +32,7 @@ struct fl_reactor {
     fl_reactor_conf conf;
     fl_net_counters *counters;
     fl_courier courier;      // holds the uplink
-    fl_operator *operator;
+    fl_admin_socket *operator;
     fl_outbox *outbox;
     fl_parcel parcel;
     fl_time now;
@@ -95,7 +95,7 @@ s_refuse(fl_reactor *self, fl_way way, const fl_judgement *verdict)
     if (verdict->kind == FL_JUDGED_REFUSE) {
         fl_courier_refuse(&self->courier, way, self->parcel.route, &verdict->refused);
     }
-    const fl_node *node = verdict->badge != NULL ? &verdict->badge->node : NULL;
+    const fl_name *node = verdict->badge != NULL ? &verdict->badge->node : NULL;
     self->conf.host.refused(self->conf.host.self, way, node, &verdict->refused);
 }
 
@@ -103,13 +103,13 @@ s_refuse(fl_reactor *self, fl_way way, const fl_judgement *verdict)
 static bool
 s_receive_child(fl_reactor *self, fl_way way)
 {
-    fl_porch *porch = self->conf.porch;
+    fl_listener *porch = self->conf.porch;
     fl_message message;
-    if (!fl_link_receive(porch->link[way], &self->parcel)) {
+    if (!fl_socket_receive(porch->link[way], &self->parcel)) {
         return false;
     }
     const fl_judgement verdict =
-        fl_gate_judge(porch->gate, way, &self->parcel, self->now, &message);
+        fl_admission_judge(porch->gate, way, &self->parcel, self->now, &message);
     if (verdict.kind == FL_JUDGED_PASS) {
         s_step_message(self, verdict.peer, verdict.badge, &message);
     } else {
@@ -141,10 +141,10 @@ s_refuse_parent(fl_reactor *self, fl_way way, fl_drop drop, fl_reason reason, fl
 
 //  One message of the parent. False: none waits.
 static bool
-s_receive_parent(fl_reactor *self, fl_way way, fl_link *link, uint64_t spoken)
+s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, uint64_t spoken)
 {
     fl_message message;
-    if (link == NULL || !fl_link_receive(link, &self->parcel)) {
+    if (link == NULL || !fl_socket_receive(link, &self->parcel)) {
         return false;
     }
     const fl_parcel *parcel = &self->parcel;
@@ -176,7 +176,7 @@ static void
 s_tell_gone(fl_reactor *self)
 {
     fl_event event = { .kind = FL_EV_GONE };
-    while (fl_gate_gone(self->conf.porch->gate, &event.gone.peer, &event.gone.reason)) {
+    while (fl_admission_gone(self->conf.porch->gate, &event.gone.peer, &event.gone.reason)) {
         s_step(self, &event, fl_bytes_of(NULL, 0));
     }
 }
@@ -186,18 +186,18 @@ s_tell_gone(fl_reactor *self)
 static void
 s_drain_children(fl_reactor *self)
 {
-    fl_porch *porch = self->conf.porch;
+    fl_listener *porch = self->conf.porch;
     fl_zap_serve(porch->zap, BATCH_MAX);
-    fl_watchdog_listen(porch->watchdog, self->now);
+    fl_guard_listen(porch->watchdog, self->now);
     for (unsigned way = 0; way < FL_WATCHED; way++) {
         bool more = true;
         for (int n = 0; more && n < BATCH_MAX; n++) {
             more = s_receive_child(self, (fl_way)way);
         }
-        fl_watchdog_drained(porch->watchdog, (fl_way)way, !more);
+        fl_guard_drained(porch->watchdog, (fl_way)way, !more);
     }
-    if (self->now >= fl_watchdog_deadline(porch->watchdog)) {
-        fl_watchdog_look(porch->watchdog, self->now);
+    if (self->now >= fl_guard_deadline(porch->watchdog)) {
+        fl_guard_look(porch->watchdog, self->now);
     }
     s_tell_gone(self);
 }
@@ -212,7 +212,7 @@ s_drain_parent(fl_reactor *self)
         }
     }
     for (int n = 0; n < BATCH_MAX; n++) {
-        fl_link *link = self->courier.uplink.lane[FL_LANE_DOWN];
+        fl_socket *link = self->courier.uplink.lane[FL_LANE_DOWN];
         if (!s_receive_parent(self, FL_WAY_PARENT_DOWN, link, spoken_down)) {
             break;
         }
@@ -224,7 +224,7 @@ s_drain_operator(fl_reactor *self)
 {
     uint32_t ticket;
     fl_ask ask;
-    for (int n = 0; n < BATCH_MAX && fl_operator_ask(self->operator, &ticket, &ask); n++) {
+    for (int n = 0; n < BATCH_MAX && fl_admin_socket_ask(self->operator, & ticket, &ask); n++) {
         self->conf.host.ask(self->conf.host.self, ticket, &ask);
     }
 }
@@ -263,10 +263,10 @@ s_poll_socket(zmq_pollitem_t *items, int *count, void *handle)
 }
 
 static void
-s_poll_link(zmq_pollitem_t *items, int *count, fl_link *link)
+s_poll_link(zmq_pollitem_t *items, int *count, fl_socket *link)
 {
     if (link != NULL) {
-        s_poll_socket(items, count, fl_link_handle(link));
+        s_poll_socket(items, count, fl_socket_handle(link));
     }
 }
 
@@ -280,10 +280,10 @@ s_poll_items(fl_reactor *self, zmq_pollitem_t items[POLLED_MAX])
                                            .events = ZMQ_POLLIN };
     }
     items[count++] = (zmq_pollitem_t){ .fd = self->wake, .events = ZMQ_POLLIN };
-    fl_porch *porch = self->conf.porch;
+    fl_listener *porch = self->conf.porch;
     for (unsigned i = 0; porch != NULL && i < FL_WATCHED; i++) {
         s_poll_link(items, &count, porch->link[i]);
-        s_poll_socket(items, &count, fl_watchdog_handle(porch->watchdog, (fl_way)i));
+        s_poll_socket(items, &count, fl_guard_handle(porch->watchdog, (fl_way)i));
     }
     if (porch != NULL) {
         s_poll_socket(items, &count, fl_zap_handle(porch->zap));
@@ -291,7 +291,7 @@ s_poll_items(fl_reactor *self, zmq_pollitem_t items[POLLED_MAX])
     s_poll_link(items, &count, self->courier.uplink.control);
     s_poll_link(items, &count, self->courier.uplink.lane[FL_LANE_DOWN]);
     if (self->operator != NULL) {
-        s_poll_socket(items, &count, fl_operator_handle(self->operator));
+        s_poll_socket(items, &count, fl_admin_socket_handle(self->operator));
     }
     return count;
 }
@@ -312,8 +312,8 @@ s_wait_ms(fl_reactor *self, uint32_t wait_ms)
         return 0;
     }
     fl_time due = self->conf.machine.deadline(self->conf.machine.self);
-    if (self->conf.porch != NULL && fl_watchdog_deadline(self->conf.porch->watchdog) < due) {
-        due = fl_watchdog_deadline(self->conf.porch->watchdog);
+    if (self->conf.porch != NULL && fl_guard_deadline(self->conf.porch->watchdog) < due) {
+        due = fl_guard_deadline(self->conf.porch->watchdog);
     }
     const fl_time now = s_clock();
     fl_time left = due <= now ? 0 : due - now;
@@ -400,7 +400,7 @@ void
 fl_reactor_answer(fl_reactor *self, uint32_t ticket, uint8_t code, fl_blob **json_p)
 {
     FL_ASSERT(self->operator != NULL);
-    fl_operator_answer(self->operator, ticket, code, json_p);
+    fl_admin_socket_answer(self->operator, ticket, code, json_p);
 }
 
 fl_time
@@ -427,11 +427,11 @@ s_open(fl_reactor *self, fl_why *why)
     }
     fl_status status = FL_OK;
     if (conf->operator_endpoint != NULL) {
-        self->operator = fl_operator_new(conf->operator_endpoint, self->counters, why);
+        self->operator= fl_admin_socket_new(conf->operator_endpoint, self->counters, why);
         status = self->operator != NULL ? FL_OK : FL_IO;
     }
     if (status == FL_OK && conf->uplink != NULL) {
-        status = fl_uplink_open(&self->courier.uplink, conf->uplink, why);
+        status = fl_dialer_open(&self->courier.uplink, conf->uplink, why);
     }
     return status;
 }
@@ -469,8 +469,8 @@ fl_reactor_destroy(fl_reactor **self_p)
         return;
     }
     fl_parcel_release(&self->parcel);
-    fl_uplink_close(&self->courier.uplink);
-    fl_operator_destroy(&self->operator);
+    fl_dialer_close(&self->courier.uplink);
+    fl_admin_socket_destroy(&self->operator);
     if (self->wake >= 0) {
         close(self->wake);
     }

@@ -8,21 +8,21 @@
 #define FL_NET_REACTOR_H
 
 #include "common/machine/event.h"
-#include "common/net/counters.h"
 #include "common/net/admission.h"
-#include "common/net/reactor_ops.h"
-#include "common/net/listener.h"
+#include "common/net/counters.h"
 #include "common/net/dialer.h"
+#include "common/net/listener.h"
+#include "common/net/reactor_ops.h"
 
 typedef struct fl_reactor fl_reactor;
 
 typedef struct fl_reactor_conf {
     fl_machine machine;
-    fl_host host;
-    const fl_gate_ops *ops;          // outlives the reactor
+    fl_reactor_ops host;
+    const fl_admission_ops *ops;     // outlives the reactor
     fl_net_counters *counters;       // likewise
-    fl_porch *porch;                 // the caller's, outlives the reactor; NULL: no children
-    const fl_uplink_conf *uplink;    // NULL: no parent
+    fl_listener *porch;              // the caller's, outlives the reactor; NULL: no children
+    const fl_dialer_conf *uplink;    // NULL: no parent
     const char *operator_endpoint;   // "ipc://.../operator.sock" in a 0700 directory; NULL: none
     uint32_t effects_max;            // of one step
     uint32_t posts_max;              // events posted and not yet stepped

@@ -1,5 +1,5 @@
-//  reactor_ops - what surrounds a machine in life: staging, folds, training, the store, the log. A table
-//  of functions, so that net knows none of them.
+//  reactor_ops - what surrounds a machine in life: staging, folds, training, the store, the log. A
+//  table of functions, so that net knows none of them.
 #ifndef FL_NET_REACTOR_OPS_H
 #define FL_NET_REACTOR_OPS_H
 
@@ -8,7 +8,7 @@
 #include "common/net/socket.h"
 
 //  What surrounds the machine. None of these may block for long, nor step the machine.
-typedef struct fl_host {
+typedef struct fl_reactor_ops {
     void *self;
     //  Any effect that is not the reactor's. `body` is the body frame of the message being
     //  stepped (for STAGE and PLACE), valid until this returns; empty otherwise.
@@ -21,7 +21,7 @@ typedef struct fl_host {
     void (*ask)(void *self, uint32_t ticket, const fl_ask *ask);
     //  Something was refused or dropped, by name; `from` is FL_PARENT for what the parent sent,
     //  `node` NULL for a stranger. For the log, which limits its own rate.
-    void (*refused)(void *self, fl_way way, const fl_node *node, const fl_refused *refused);
-} fl_host;
+    void (*refused)(void *self, fl_way way, const fl_name *node, const fl_refused *refused);
+} fl_reactor_ops;
 
 #endif

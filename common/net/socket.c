@@ -22,10 +22,10 @@ enum {
     ZAP_ENFORCE_DOMAIN = 93, // zmq.h hides the name behind its draft switch; 4.3.4 obeys it
 };
 
-struct fl_link {
+struct fl_socket {
     zsock_t *sock;
-    void *handle;    // of `sock`
-    fl_link_kind kind;
+    void *handle; // of `sock`
+    fl_socket_kind kind;
 };
 
 static void
@@ -42,7 +42,7 @@ s_set_bytes(void *handle, int option, const void *bytes, size_t size)
 
 //  Without a domain and its enforcement libzmq lets anyone in while no handler is bound.
 static void
-s_set_curve(void *handle, const fl_link_conf *conf)
+s_set_curve(void *handle, const fl_socket_conf *conf)
 {
     s_set_bytes(handle, ZMQ_CURVE_PUBLICKEY, conf->keys->public_key, FL_KEY_BYTES);
     s_set_bytes(handle, ZMQ_CURVE_SECRETKEY, conf->keys->secret_key, FL_KEY_BYTES);
@@ -57,7 +57,7 @@ s_set_curve(void *handle, const fl_link_conf *conf)
 
 //  No ZMTP heartbeat: libzmq 4.3.4 aborts when it meets a full queue and a reconnect (#3937).
 static void
-s_set_bounds(void *handle, const fl_link_conf *conf)
+s_set_bounds(void *handle, const fl_socket_conf *conf)
 {
     const int64_t frame_max = conf->frame_bytes_max;
     s_set(handle, ZMQ_SNDHWM, conf->queue);
@@ -73,22 +73,22 @@ s_set_bounds(void *handle, const fl_link_conf *conf)
     s_set(handle, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S);
     s_set(handle, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_INTERVAL_S);
     s_set(handle, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_PROBES);
-    if (conf->kind == FL_LINK_ROUTER) {
+    if (conf->kind == FL_SOCKET_ROUTER) {
         s_set(handle, ZMQ_ROUTER_MANDATORY, 1);
     }
 }
 
-fl_link *
-fl_link_new(const fl_link_conf *conf, fl_why *why)
+fl_socket *
+fl_socket_new(const fl_socket_conf *conf, fl_why *why)
 {
     static const int types[] = {
-        [FL_LINK_ROUTER] = ZMQ_ROUTER,
-        [FL_LINK_DEALER] = ZMQ_DEALER,
-        [FL_LINK_PULL] = ZMQ_PULL,
-        [FL_LINK_PUSH] = ZMQ_PUSH,
+        [FL_SOCKET_ROUTER] = ZMQ_ROUTER,
+        [FL_SOCKET_DEALER] = ZMQ_DEALER,
+        [FL_SOCKET_PULL] = ZMQ_PULL,
+        [FL_SOCKET_PUSH] = ZMQ_PUSH,
     };
     FL_ASSERT(conf->queue > 0 && conf->frame_bytes_max > 0);
-    fl_link *self = calloc(1, sizeof *self);
+    fl_socket *self = calloc(1, sizeof *self);
     zsock_t *sock = zsock_new(types[conf->kind]);
     if (self == NULL || sock == NULL) {
         fl_why_set(why, "net: cannot make a socket: %s", zmq_strerror(zmq_errno()));
@@ -107,9 +107,9 @@ fl_link_new(const fl_link_conf *conf, fl_why *why)
 }
 
 void
-fl_link_destroy(fl_link **self_p)
+fl_socket_destroy(fl_socket **self_p)
 {
-    fl_link *self = *self_p;
+    fl_socket *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
         zsock_destroy(&self->sock);
@@ -118,7 +118,7 @@ fl_link_destroy(fl_link **self_p)
 }
 
 void *
-fl_link_handle(fl_link *self)
+fl_socket_handle(fl_socket *self)
 {
     return self->handle;
 }
@@ -138,7 +138,7 @@ s_bound_port(void *handle)
 }
 
 fl_status
-fl_link_bind(fl_link *self, const char *endpoint, uint16_t *port, fl_why *why)
+fl_socket_bind(fl_socket *self, const char *endpoint, uint16_t *port, fl_why *why)
 {
     if (zmq_bind(self->handle, endpoint) != 0) {
         const int error = zmq_errno();
@@ -156,7 +156,7 @@ fl_link_bind(fl_link *self, const char *endpoint, uint16_t *port, fl_why *why)
 }
 
 fl_status
-fl_link_connect(fl_link *self, const char *endpoint, fl_why *why)
+fl_socket_connect(fl_socket *self, const char *endpoint, fl_why *why)
 {
     if (zmq_connect(self->handle, endpoint) != 0) {
         fl_why_set(why, "net: cannot connect to %s: %s; write it as tcp://host:port", endpoint,
@@ -167,7 +167,7 @@ fl_link_connect(fl_link *self, const char *endpoint, fl_why *why)
 }
 
 void
-fl_link_linger(fl_link *self, int linger_ms)
+fl_socket_linger(fl_socket *self, int linger_ms)
 {
     s_set(self->handle, ZMQ_LINGER, linger_ms);
 }
@@ -188,7 +188,7 @@ s_unref(void *data, void *hint)
 
 //  Takes the message in either case.
 static fl_sent
-s_send_frame(fl_link *self, zmq_msg_t *frame, int flags)
+s_send_frame(fl_socket *self, zmq_msg_t *frame, int flags)
 {
     int rc;
     do {
@@ -205,7 +205,7 @@ s_send_frame(fl_link *self, zmq_msg_t *frame, int flags)
 
 //  Takes the reference. Out of memory is «full»: the protocol sends again.
 static fl_sent
-s_send_loan(fl_link *self, fl_loan *loan, int flags)
+s_send_loan(fl_socket *self, fl_loan *loan, int flags)
 {
     zmq_msg_t frame;
     fl_blob *blob = loan->blob;
@@ -221,7 +221,7 @@ s_send_loan(fl_link *self, fl_loan *loan, int flags)
 }
 
 static fl_sent
-s_send_route(fl_link *self, fl_bytes route)
+s_send_route(fl_socket *self, fl_bytes route)
 {
     zmq_msg_t frame;
     if (zmq_msg_init_size(&frame, route.size) != 0) {
@@ -232,9 +232,9 @@ s_send_route(fl_link *self, fl_bytes route)
 }
 
 fl_sent
-fl_link_send(fl_link *self, fl_bytes route, fl_blob **header_p, fl_loan *body)
+fl_socket_send(fl_socket *self, fl_bytes route, fl_blob **header_p, fl_loan *body)
 {
-    FL_ASSERT((self->kind == FL_LINK_ROUTER) == (route.size > 0));
+    FL_ASSERT((self->kind == FL_SOCKET_ROUTER) == (route.size > 0));
     fl_loan header = { .blob = *header_p, .bytes = fl_blob_bytes(*header_p) };
     *header_p = NULL;
     const bool more = body != NULL && body->bytes.size > 0;
@@ -268,7 +268,7 @@ fl_parcel_release(fl_parcel *parcel)
 }
 
 static bool
-s_receive_frame(fl_link *self, zmq_msg_t *frame)
+s_receive_frame(fl_socket *self, zmq_msg_t *frame)
 {
     zmq_msg_init(frame);
     int rc;
@@ -299,9 +299,9 @@ s_read_sender(fl_parcel *parcel, zmq_msg_t *header)
 }
 
 bool
-fl_link_receive(fl_link *self, fl_parcel *parcel)
+fl_socket_receive(fl_socket *self, fl_parcel *parcel)
 {
-    const unsigned kept = self->kind == FL_LINK_ROUTER ? 3 : 2;
+    const unsigned kept = self->kind == FL_SOCKET_ROUTER ? 3 : 2;
     fl_parcel_release(parcel);
     bool more = true;
     while (more) {
@@ -321,7 +321,7 @@ fl_link_receive(fl_link *self, fl_parcel *parcel)
         }
     }
     unsigned next = 0;
-    if (self->kind == FL_LINK_ROUTER) {
+    if (self->kind == FL_SOCKET_ROUTER) {
         parcel->route = s_view(s_frame(parcel, next++));
         parcel->named = parcel->route.size != 5 || parcel->route.data[0] != 0; // not libzmq's
     }

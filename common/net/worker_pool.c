@@ -31,7 +31,7 @@ typedef struct share {
     struct share *other;
 } share;
 
-struct fl_crew {
+struct fl_workers {
     pthread_mutex_t lock;
     pthread_cond_t work;   // something to take, or stopping
     pthread_cond_t left;   // a worker has ended
@@ -40,18 +40,18 @@ struct fl_crew {
     list waiting;
     list finished;
     node *spare;
-    node *nodes;           // (jobs_max)
-    uint32_t running[FL_CREW_THREADS_MAX]; // strands in work, one place per worker
-    pthread_t threads[FL_CREW_THREADS_MAX];
+    node *nodes;                              // (jobs_max)
+    uint32_t running[FL_WORKERS_THREADS_MAX]; // strands in work, one place per worker
+    pthread_t threads[FL_WORKERS_THREADS_MAX];
     unsigned thread_count;
     unsigned alive;
     bool stopping;
     bool joined;
-    int wake;              // eventfd
+    int wake; // eventfd
 };
 
 typedef struct start {
-    fl_crew *crew;
+    fl_workers *crew;
     unsigned place;
 } start;
 
@@ -71,9 +71,9 @@ s_clear(list *self)
 }
 
 static bool
-s_strand_runs(const fl_crew *self, uint32_t strand)
+s_strand_runs(const fl_workers *self, uint32_t strand)
 {
-    for (unsigned i = 0; strand != FL_CREW_FREE && i < self->thread_count; i++) {
+    for (unsigned i = 0; strand != FL_WORKERS_FREE && i < self->thread_count; i++) {
         if (self->running[i] == strand) {
             return true;
         }
@@ -82,7 +82,7 @@ s_strand_runs(const fl_crew *self, uint32_t strand)
 }
 
 static node *
-s_take(fl_crew *self)
+s_take(fl_workers *self)
 {
     node **hook = &self->waiting.first;
     while (*hook != NULL && s_strand_runs(self, (*hook)->job.strand)) {
@@ -100,7 +100,7 @@ s_take(fl_crew *self)
 
 //  One part of somebody's job. The lock is held, and given up meanwhile.
 static void
-s_take_part(fl_crew *self, share *from)
+s_take_part(fl_workers *self, share *from)
 {
     const uint32_t part = from->next++;
     from->running++;
@@ -121,7 +121,8 @@ s_take_part(fl_crew *self, share *from)
 }
 
 void
-fl_crew_share(fl_crew *self, uint32_t parts, void (*work)(void *arg, uint32_t part), void *arg)
+fl_workers_share(fl_workers *self, uint32_t parts, void (*work)(void *arg, uint32_t part),
+                 void *arg)
 {
     share mine = { .work = work, .arg = arg, .parts = parts };
     if (parts == 0) {
@@ -142,7 +143,7 @@ fl_crew_share(fl_crew *self, uint32_t parts, void (*work)(void *arg, uint32_t pa
 
 //  The lock is held.
 static void
-s_finish(fl_crew *self, node *item, bool ran)
+s_finish(fl_workers *self, node *item, bool ran)
 {
     item->ran = ran;
     s_append(&self->finished, item);
@@ -156,7 +157,7 @@ s_worker(void *arg)
 {
     start begin = *(start *)arg;
     free(arg);
-    fl_crew *self = begin.crew;
+    fl_workers *self = begin.crew;
     pthread_mutex_lock(&self->lock);
     while (true) {
         node *item = s_take(self);
@@ -165,9 +166,9 @@ s_worker(void *arg)
             pthread_mutex_unlock(&self->lock);
             item->job.work(item->job.arg);
             pthread_mutex_lock(&self->lock);
-            self->running[begin.place] = FL_CREW_FREE;
+            self->running[begin.place] = FL_WORKERS_FREE;
             s_finish(self, item, true);
-            if (item->job.strand != FL_CREW_FREE) {
+            if (item->job.strand != FL_WORKERS_FREE) {
                 pthread_cond_broadcast(&self->work); // the strand's next job may be taken
             }
         } else if (self->shares != NULL) {
@@ -187,7 +188,7 @@ s_worker(void *arg)
 
 //  Workers take no signal: those are the main thread's.
 static bool
-s_start_workers(fl_crew *self, unsigned threads)
+s_start_workers(fl_workers *self, unsigned threads)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -215,7 +216,7 @@ s_start_workers(fl_crew *self, unsigned threads)
 }
 
 static void
-s_init_sync(fl_crew *self)
+s_init_sync(fl_workers *self)
 {
     pthread_condattr_t monotonic;
     FL_ASSERT(pthread_mutex_init(&self->lock, NULL) == 0);
@@ -227,12 +228,12 @@ s_init_sync(fl_crew *self)
     pthread_condattr_destroy(&monotonic);
 }
 
-fl_crew *
-fl_crew_new(unsigned threads, uint32_t jobs_max, fl_why *why)
+fl_workers *
+fl_workers_new(unsigned threads, uint32_t jobs_max, fl_why *why)
 {
-    FL_ASSERT(threads >= 1 && threads <= FL_CREW_THREADS_MAX);
+    FL_ASSERT(threads >= 1 && threads <= FL_WORKERS_THREADS_MAX);
     FL_ASSERT(jobs_max >= 1);
-    fl_crew *self = calloc(1, sizeof *self);
+    fl_workers *self = calloc(1, sizeof *self);
     node *nodes = calloc(jobs_max, sizeof *nodes);
     int wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (self == NULL || nodes == NULL || wake < 0) {
@@ -256,14 +257,14 @@ fl_crew_new(unsigned threads, uint32_t jobs_max, fl_why *why)
     if (!s_start_workers(self, threads)) {
         fl_why_set(why, "crew: cannot start %u threads: lower the number or raise the limit",
                    threads);
-        FL_ASSERT(fl_crew_stop(self, FL_CREW_CANCEL, UINT32_MAX) == FL_OK); // they all idle
-        fl_crew_destroy(&self);
+        FL_ASSERT(fl_workers_stop(self, FL_WORKERS_CANCEL, UINT32_MAX) == FL_OK); // they all idle
+        fl_workers_destroy(&self);
     }
     return self;
 }
 
 fl_status
-fl_crew_add(fl_crew *self, const fl_job *job)
+fl_workers_add(fl_workers *self, const fl_job *job)
 {
     FL_ASSERT(job->work != NULL && job->done != NULL);
     fl_status status = FL_OK;
@@ -284,13 +285,13 @@ fl_crew_add(fl_crew *self, const fl_job *job)
 }
 
 int
-fl_crew_fd(const fl_crew *self)
+fl_workers_fd(const fl_workers *self)
 {
     return self->wake;
 }
 
 uint32_t
-fl_crew_collect(fl_crew *self)
+fl_workers_collect(fl_workers *self)
 {
     uint64_t count = 0;
     ssize_t size = read(self->wake, &count, sizeof count);
@@ -330,17 +331,17 @@ s_after(uint32_t timeout_ms)
 }
 
 fl_status
-fl_crew_stop(fl_crew *self, fl_crew_end end, uint32_t timeout_ms)
+fl_workers_stop(fl_workers *self, fl_workers_end end, uint32_t timeout_ms)
 {
     const struct timespec until = s_after(timeout_ms);
     pthread_mutex_lock(&self->lock);
     self->stopping = true;
-    while (end == FL_CREW_CANCEL && self->waiting.first != NULL) {
+    while (end == FL_WORKERS_CANCEL && self->waiting.first != NULL) {
         node *item = self->waiting.first;
         self->waiting.first = item->next;
         s_finish(self, item, false);
     }
-    if (end == FL_CREW_CANCEL) {
+    if (end == FL_WORKERS_CANCEL) {
         s_clear(&self->waiting);
     }
     pthread_cond_broadcast(&self->work);
@@ -359,9 +360,9 @@ fl_crew_stop(fl_crew *self, fl_crew_end end, uint32_t timeout_ms)
 }
 
 void
-fl_crew_destroy(fl_crew **self_p)
+fl_workers_destroy(fl_workers **self_p)
 {
-    fl_crew *self = *self_p;
+    fl_workers *self = *self_p;
     *self_p = NULL;
     if (self == NULL) {
         return;

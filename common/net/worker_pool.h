@@ -10,47 +10,47 @@
 
 #include "common/base/status.h"
 
-typedef struct fl_crew fl_crew;
+typedef struct fl_workers fl_workers;
 
-enum { FL_CREW_THREADS_MAX = 64, FL_CREW_FREE = 0 };
+enum { FL_WORKERS_THREADS_MAX = 64, FL_WORKERS_FREE = 0 };
 
 typedef struct fl_job {
-    uint32_t strand;            // FL_CREW_FREE: tied to no other job
-    void (*work)(void *arg);    // on a worker
+    uint32_t strand;         // FL_WORKERS_FREE: tied to no other job
+    void (*work)(void *arg); // on a worker
     //  On the thread that collects; `ran` is false when the job was cancelled before it began.
     void (*done)(void *arg, bool ran);
     void *arg;
 } fl_job;
 
-typedef enum fl_crew_end {
-    FL_CREW_DRAIN,  // finish what was added
-    FL_CREW_CANCEL, // finish what has begun
-} fl_crew_end;
+typedef enum fl_workers_end {
+    FL_WORKERS_DRAIN,  // finish what was added
+    FL_WORKERS_CANCEL, // finish what has begun
+} fl_workers_end;
 
-//  1..FL_CREW_THREADS_MAX threads, room for `jobs_max` jobs that are waiting, running or not yet
+//  1..FL_WORKERS_THREADS_MAX threads, room for `jobs_max` jobs that are waiting, running or not yet
 //  collected. NULL with `why` when the system gives no thread, descriptor or memory.
-fl_crew *fl_crew_new(unsigned threads, uint32_t jobs_max, fl_why *why);
+fl_workers *fl_workers_new(unsigned threads, uint32_t jobs_max, fl_why *why);
 
 //  Queue a job. FL_FULL when there is no room, FL_DENIED after `stop`.
-FL_CHECKED fl_status fl_crew_add(fl_crew *self, const fl_job *job);
+FL_CHECKED fl_status fl_workers_add(fl_workers *self, const fl_job *job);
 
 //  By a job, on its worker: `work` for each of the parts 0 .. parts - 1, once, by this worker and
 //  by whoever of the crew has nothing to do. Returns when all are done; allocates nothing, never
 //  fails.
-void fl_crew_share(fl_crew *self, uint32_t parts, void (*work)(void *arg, uint32_t part),
-                   void *arg);
+void fl_workers_share(fl_workers *self, uint32_t parts, void (*work)(void *arg, uint32_t part),
+                      void *arg);
 
 //  Readable while finished jobs wait for `collect`.
-int fl_crew_fd(const fl_crew *self);
+int fl_workers_fd(const fl_workers *self);
 
 //  Call `done` of every finished job, in the order in which they finished. Returns how many.
-uint32_t fl_crew_collect(fl_crew *self);
+uint32_t fl_workers_collect(fl_workers *self);
 
 //  End the workers. FL_BUSY when a job still runs after `timeout_ms`: call again, or leave the
 //  process. After FL_OK every job is finished or cancelled; `collect` still hands them over.
-FL_CHECKED fl_status fl_crew_stop(fl_crew *self, fl_crew_end end, uint32_t timeout_ms);
+FL_CHECKED fl_status fl_workers_stop(fl_workers *self, fl_workers_end end, uint32_t timeout_ms);
 
 //  Only after `stop` said FL_OK. Jobs that nobody collected are forgotten.
-void fl_crew_destroy(fl_crew **self_p);
+void fl_workers_destroy(fl_workers **self_p);
 
 #endif

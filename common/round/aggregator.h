@@ -15,14 +15,14 @@
 #ifndef FL_ROUND_AGGREGATOR_H
 #define FL_ROUND_AGGREGATOR_H
 
-#include "common/secagg/server.h"
 #include "common/machine/outbox.h"
 #include "common/machine/policy.h"
+#include "common/secagg/server.h"
 
-typedef struct fl_cohort fl_cohort;
+typedef struct fl_aggregator fl_aggregator;
 
-typedef struct fl_cohort_conf {
-    fl_node node;           // our own name, parent column of the report
+typedef struct fl_aggregator_conf {
+    fl_name node;           // our own name, parent column of the report
     fl_role child_roles[2]; // roles that may sit here; FL_ROLE_NONE in unused places
     uint32_t seats_max;     // 1..FL_SEATS_MAX
     uint32_t slots;         // F: 1..FL_SLOTS_MAX staged contributions at a time
@@ -30,12 +30,12 @@ typedef struct fl_cohort_conf {
     bool vector;            // FINISH makes a vector to push on (an edge); false at the root
     fl_window window;
     fl_timing timing;
-    const fl_masking_cohort_conf *masking; // borrowed; NULL: this cohort opens no masked round
+    const fl_secagg_server_conf *masking; // borrowed; NULL: this cohort opens no masked round
     //  What was kept of the masked round that was open when the last process ended. Borrowed until
     //  the first open.
     const fl_bytes *facts;
     uint32_t fact_count;
-} fl_cohort_conf;
+} fl_aggregator_conf;
 
 //  What an earlier round was trained from. So many are remembered; an older update is refused.
 typedef struct fl_past {
@@ -68,7 +68,7 @@ void fl_result_report(const fl_result *self, fl_report *report);
 
 //  One seat, for the live tree and tests.
 typedef struct fl_seat_view {
-    fl_node node;
+    fl_name node;
     fl_role role;
     bool present, evasive;
     fl_activity activity;
@@ -85,59 +85,60 @@ typedef struct fl_seat_view {
 //  reason is that of its end.
 typedef struct fl_block_view {
     fl_block_line line;
-    fl_masking_state state;
+    fl_secagg_state state;
 } fl_block_view;
 
 //  The caller owns the result. NULL when out of memory.
-fl_cohort *fl_cohort_new(const fl_cohort_conf *conf);
-void fl_cohort_destroy(fl_cohort **self_p);
+fl_aggregator *fl_aggregator_new(const fl_aggregator_conf *conf);
+void fl_aggregator_destroy(fl_aggregator **self_p);
 
 //  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED (of a
 //  masking token). Never blocks, never fails: a bad message is refused and noted, a broken
 //  invariant panics.
-void fl_cohort_step(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out);
-fl_time fl_cohort_deadline(const fl_cohort *self);
+void fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out);
+fl_time fl_aggregator_deadline(const fl_aggregator *self);
 
 //  Begin a round that must be CLOSED by `due`. The task's attempt is ours; its budget is ignored
 //  (each child's is computed). Only while IDLE.
 //  `wall_s`: wall clock, for the certificates of a masked round that goes on after a restart.
-void fl_cohort_open(fl_cohort *self, const fl_task *task, fl_time due, uint64_t wall_s, fl_time now,
-                    fl_outbox *out);
+void fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64_t wall_s,
+                        fl_time now, fl_outbox *out);
 //  When the open round is cut off; FL_NEVER when none is open.
-fl_time fl_cohort_cutoff(const fl_cohort *self);
+fl_time fl_aggregator_cutoff(const fl_aggregator *self);
 //  The result, while CLOSED; false otherwise.
-bool fl_cohort_result(const fl_cohort *self, fl_result *result);
+bool fl_aggregator_result(const fl_aggregator *self, fl_result *result);
 //  Tell the children what became of the round: those counted hear `outcome` and `reason` (IN when
 //  the sum counted above), the others their own. Only while CLOSED.
-void fl_cohort_settle(fl_cohort *self, fl_outcome outcome, fl_reason reason, bool final,
-                      fl_time now, fl_outbox *out);
+void fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final,
+                          fl_time now, fl_outbox *out);
 //  Tell every child that the run is over, when no round is in hand.
-void fl_cohort_dismiss(fl_cohort *self, fl_outbox *out);
+void fl_aggregator_dismiss(fl_aggregator *self, fl_outbox *out);
 //  Give a round up whose sum went nowhere: its children hear LATE and may offer again, but for
 //  those that were refused or absent. Folds in flight are awaited before the next `open` (see
 //  `idle`).
-void fl_cohort_abandon(fl_cohort *self, fl_reason reason, fl_time now, fl_outbox *out);
+void fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_outbox *out);
 //  True when `open` may be called.
-bool fl_cohort_idle(const fl_cohort *self);
+bool fl_aggregator_idle(const fl_aggregator *self);
 
 //  The run, and the model that children are served from (bytes 0: none yet). Until the run is known
 //  nobody is seated. Another run than before: nothing of the old one is remembered. Only while
 //  IDLE, when the run changes.
-void fl_cohort_model(fl_cohort *self, const fl_run *run, const fl_hash *model, uint64_t bytes);
+void fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model,
+                         uint64_t bytes);
 
 //  A round of the run at hand that was opened before this process began: late updates of it are
 //  known by its model. After the run is set.
-void fl_cohort_recall(fl_cohort *self, const fl_past *past);
+void fl_aggregator_recall(fl_aggregator *self, const fl_past *past);
 
-uint32_t fl_cohort_joined(const fl_cohort *self);  // children with a live seat
-uint32_t fl_cohort_ready(const fl_cohort *self);   // of them, with at least one leaf
-uint32_t fl_cohort_leaves(const fl_cohort *self);  // devices below
-uint64_t fl_cohort_samples(const fl_cohort *self); // last known shard sizes, summed
-fl_tally fl_cohort_tally(const fl_cohort *self);   // of the round so far
+uint32_t fl_aggregator_joined(const fl_aggregator *self);  // children with a live seat
+uint32_t fl_aggregator_ready(const fl_aggregator *self);   // of them, with at least one leaf
+uint32_t fl_aggregator_leaves(const fl_aggregator *self);  // devices below
+uint64_t fl_aggregator_samples(const fl_aggregator *self); // last known shard sizes, summed
+fl_tally fl_aggregator_tally(const fl_aggregator *self);   // of the round so far
 //  Seats ever used are 0..count-1; a view by value.
-uint32_t fl_cohort_seats(const fl_cohort *self);
-fl_seat_view fl_cohort_seat(const fl_cohort *self, uint32_t seat);
+uint32_t fl_aggregator_seats(const fl_aggregator *self);
+fl_seat_view fl_aggregator_seat(const fl_aggregator *self, uint32_t seat);
 //  Block 0..FL_BLOCKS_MAX-1; false when there is no such block.
-bool fl_cohort_block(const fl_cohort *self, uint32_t block, fl_block_view *view);
+bool fl_aggregator_block(const fl_aggregator *self, uint32_t block, fl_block_view *view);
 
 #endif

@@ -7,17 +7,17 @@
 #include "common/round/aggregator_inside.h"
 
 fl_message *
-fl_cohort_say(fl_cohort *self, fl_peer peer, fl_verb verb, fl_outbox *out)
+fl_aggregator_say(fl_aggregator *self, fl_peer peer, fl_verb verb, fl_outbox *out)
 {
     fl_message *message = fl_outbox_send(out, peer, verb);
     message->run = self->run;
-    message->round = self->phase == FL_COHORT_IDLE ? 0 : self->task.order.round;
+    message->round = self->phase == FL_AGGREGATOR_IDLE ? 0 : self->task.order.round;
     return message;
 }
 
 void
-fl_cohort_note(fl_cohort *self, const fl_node *node, fl_note_id id, fl_reason reason, uint64_t a,
-               uint64_t b, fl_outbox *out)
+fl_aggregator_note(fl_aggregator *self, const fl_name *node, fl_note_id id, fl_reason reason,
+                   uint64_t a, uint64_t b, fl_outbox *out)
 {
     fl_note note = { .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b };
     if (node != NULL) {
@@ -27,10 +27,10 @@ fl_cohort_note(fl_cohort *self, const fl_node *node, fl_note_id id, fl_reason re
 }
 
 void
-fl_cohort_refuse(fl_cohort *self, const fl_event *event, fl_reason reason, fl_outbox *out)
+fl_aggregator_refuse(fl_aggregator *self, const fl_event *event, fl_reason reason, fl_outbox *out)
 {
     fl_verb about = event->message.message->verb;
-    fl_refused *refused = &fl_cohort_say(self, event->message.from, FL_REFUSED, out)->refused;
+    fl_refused *refused = &fl_aggregator_say(self, event->message.from, FL_REFUSED, out)->refused;
     refused->reason = reason;
     refused->about = about;
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED,
@@ -42,11 +42,11 @@ fl_cohort_refuse(fl_cohort *self, const fl_event *event, fl_reason reason, fl_ou
 
 // ---- seats --------------------------------------------------------------------------------------
 void
-fl_cohort_task(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
+fl_aggregator_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     fl_time left = self->cutoff_at - now - (fl_time)self->conf.timing.hop_ms;
-    fl_message *message = fl_cohort_say(self, seat->peer, FL_TASK, out);
+    fl_message *message = fl_aggregator_say(self, seat->peer, FL_TASK, out);
     message->task = self->task;
     message->task.budget_ms = left > 1 ? (uint32_t)left : 1;
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
@@ -54,49 +54,49 @@ fl_cohort_task(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
         seat->reason = FL_WHY_NONE;
         seat->tasked_at = seat->ready_at == 0 ? now : seat->tasked_at;
         memset(&seat->contrib, 0, sizeof seat->contrib);
-        fl_cohort_note(self, &seat->node, FL_NOTE_TASKED, FL_WHY_NONE, index,
-                       message->task.budget_ms, out);
+        fl_aggregator_note(self, &seat->node, FL_NOTE_TASKED, FL_WHY_NONE, index,
+                           message->task.budget_ms, out);
     }
 }
 
 //  Blocks are fixed when the round opens: who comes later waits for the next one.
 static bool
-s_sits_out(const fl_cohort *self, uint32_t index)
+s_sits_out(const fl_aggregator *self, uint32_t index)
 {
-    const fl_seat *seat = fl_roster_look(self->roster, index);
-    return fl_cohort_masked(self) && (!seat->in_block || seat->out);
+    const fl_seat *seat = fl_seats_look(self->roster, index);
+    return fl_aggregator_masked(self) && (!seat->in_block || seat->out);
 }
 
 //  Task a seat if it may still come in; true when a TASK went out.
 static bool
-s_invite(fl_cohort *self, uint32_t index, fl_time now, fl_outbox *out)
+s_invite(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    fl_seat_phase seat = fl_roster_look(self->roster, index)->phase;
-    bool open = self->phase == FL_COHORT_OPEN && now < self->cutoff_at;
+    fl_seat_phase seat = fl_seats_look(self->roster, index)->phase;
+    bool open = self->phase == FL_AGGREGATOR_OPEN && now < self->cutoff_at;
     if (!open || seat == FL_SEAT_COUNTED || seat == FL_SEAT_FOLDING || seat == FL_SEAT_VERIFYING ||
         seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE || s_sits_out(self, index)) {
         return false;
     }
-    fl_cohort_task(self, index, now, out);
+    fl_aggregator_task(self, index, now, out);
     return true;
 }
 
 static bool
-s_role_fits(const fl_cohort *self, fl_role role)
+s_role_fits(const fl_aggregator *self, fl_role role)
 {
     return role != FL_ROLE_NONE &&
            (self->conf.child_roles[0] == role || self->conf.child_roles[1] == role);
 }
 
 bool
-fl_cohort_tell_end(fl_cohort *self, const fl_seat *seat, uint64_t round, uint32_t attempt,
-                   fl_outbox *out)
+fl_aggregator_tell_end(fl_aggregator *self, const fl_seat *seat, uint64_t round, uint32_t attempt,
+                       fl_outbox *out)
 {
     bool known = round != 0 && round == seat->last_round && attempt <= seat->last_attempt;
     if (!known && !self->over) {
         return false;
     }
-    fl_message *message = fl_cohort_say(self, seat->peer, FL_CLOSED, out);
+    fl_message *message = fl_aggregator_say(self, seat->peer, FL_CLOSED, out);
     message->closed.final = self->over;
     message->closed.outcome = FL_OUT_IDLE;
     if (known) {
@@ -109,42 +109,42 @@ fl_cohort_tell_end(fl_cohort *self, const fl_seat *seat, uint64_t round, uint32_
 }
 
 static void
-on_hello(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     if (!s_role_fits(self, event->message.role)) {
-        fl_cohort_refuse(self, event, FL_WHY_ROLE, out);
+        fl_aggregator_refuse(self, event, FL_WHY_ROLE, out);
         return;
     }
     static const fl_run unknown;
     if (fl_run_equal(&self->run,
                      &unknown)) { // an edge that has not joined its own parent yet
-        fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_RUN, out);
+        fl_aggregator_refuse(self, event, FL_WHY_UNKNOWN_RUN, out);
         return;
     }
     bool renewed = false;
-    int64_t index = fl_roster_join(self->roster, event, now, &renewed);
+    int64_t index = fl_seats_join(self->roster, event, now, &renewed);
     if (index < 0) {
-        fl_cohort_refuse(self, event, FL_WHY_FULL, out);
+        fl_aggregator_refuse(self, event, FL_WHY_FULL, out);
         return;
     }
-    fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
+    fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
     if (renewed && (seat->phase == FL_SEAT_OFFERED || seat->phase == FL_SEAT_STAGING)) {
-        (void)fl_collect_withdraw(self->collect, (uint32_t)index, FL_SEAT_TASKED, FL_WHY_NONE, out);
+        (void)fl_uploads_withdraw(self->collect, (uint32_t)index, FL_SEAT_TASKED, FL_WHY_NONE, out);
         memset(&seat->contrib, 0, sizeof seat->contrib);
     }
-    fl_welcome *welcome = &fl_cohort_say(self, seat->peer, FL_WELCOME, out)->welcome;
+    fl_welcome *welcome = &fl_aggregator_say(self, seat->peer, FL_WELCOME, out)->welcome;
     welcome->seat = (uint32_t)index;
     welcome->epoch = seat->epoch;
     welcome->beat_ms = self->conf.timing.beat_ms;
-    fl_cohort_note(self, &seat->node,
-                   seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED, FL_WHY_NONE,
-                   (uint64_t)index, seat->epoch, out);
+    fl_aggregator_note(self, &seat->node,
+                       seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED, FL_WHY_NONE,
+                       (uint64_t)index, seat->epoch, out);
     if (self->over) {
-        (void)fl_cohort_tell_end(self, seat, event->message.message->round, 0, out);
+        (void)fl_aggregator_tell_end(self, seat, event->message.message->round, 0, out);
     }
-    fl_cohort_greet(self, (uint32_t)index, renewed, now, out);
+    fl_aggregator_greet(self, (uint32_t)index, renewed, now, out);
     (void)s_invite(self, (uint32_t)index, now, out);
-    if (fl_cohort_masked(self) && !s_sits_out(self, (uint32_t)index)) {
+    if (fl_aggregator_masked(self) && !s_sits_out(self, (uint32_t)index)) {
         fl_blocks_joined(self->blocks, (uint32_t)index, now, out);
     }
     if (self->check_at == FL_NEVER) {
@@ -153,21 +153,22 @@ on_hello(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 }
 
 void
-fl_cohort_vacate(fl_cohort *self, uint32_t index, fl_reason reason, fl_time now, fl_outbox *out)
+fl_aggregator_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_time now,
+                     fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     if (!fl_seat_terminal(seat)) {
-        (void)fl_collect_withdraw(self->collect, index, FL_SEAT_ABSENT, reason, out);
+        (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_ABSENT, reason, out);
     }
     seat->present = false;
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
-    if (fl_cohort_masked(self)) {
+    if (fl_aggregator_masked(self)) {
         fl_blocks_gone(self->blocks, index, now, out);
     }
 }
 
 void
-fl_cohort_heard(fl_seat *seat, fl_time now)
+fl_aggregator_heard(fl_seat *seat, fl_time now)
 {
     seat->heard_at = now;
     seat->evasive = false;
@@ -175,29 +176,29 @@ fl_cohort_heard(fl_seat *seat, fl_time now)
 
 //  The seat that a message names, if it is this peer's; -1 and a refusal otherwise.
 static int64_t
-s_seat_of(fl_cohort *self, const fl_event *event, uint32_t seat, uint32_t epoch, fl_time now,
+s_seat_of(fl_aggregator *self, const fl_event *event, uint32_t seat, uint32_t epoch, fl_time now,
           fl_outbox *out)
 {
-    if (seat < fl_roster_count(self->roster)) {
-        fl_seat *found = fl_roster_at(self->roster, seat);
+    if (seat < fl_seats_count(self->roster)) {
+        fl_seat *found = fl_seats_at(self->roster, seat);
         if (found->present && found->peer == event->message.from && found->epoch == epoch) {
-            fl_cohort_heard(found, now);
+            fl_aggregator_heard(found, now);
             return seat;
         }
     }
-    fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
+    fl_aggregator_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
     return -1;
 }
 
 static bool
-s_this_round(const fl_cohort *self, const fl_message *message, uint32_t attempt)
+s_this_round(const fl_aggregator *self, const fl_message *message, uint32_t attempt)
 {
-    return self->phase != FL_COHORT_IDLE && message->round == self->task.order.round &&
+    return self->phase != FL_AGGREGATOR_IDLE && message->round == self->task.order.round &&
            attempt == self->task.attempt && fl_run_equal(&message->run, &self->run);
 }
 
 static void
-on_beat(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     const fl_beat *beat = &message->beat;
@@ -205,7 +206,7 @@ on_beat(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
     if (index < 0) {
         return;
     }
-    fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
+    fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
     seat->activity = beat->activity;
     seat->done = beat->done;
     seat->total = beat->total;
@@ -219,22 +220,22 @@ on_beat(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
                  beat->activity == FL_DOING_WAIT_CLOSE;
     uint32_t before = fl_outbox_count(out);
     if (here && seat->phase == FL_SEAT_STAGING) {
-        fl_collect_beat(self->collect, (uint32_t)index, &self->conf.timing, now, out);
+        fl_uploads_beat(self->collect, (uint32_t)index, &self->conf.timing, now, out);
     } else if (!here || (seat->phase == FL_SEAT_TASKED && waits) || seat->phase == FL_SEAT_ABSENT ||
                seat->phase == FL_SEAT_IDLE) {
         if (!here) {
-            (void)fl_cohort_tell_end(self, seat, message->round, beat->attempt, out);
+            (void)fl_aggregator_tell_end(self, seat, message->round, beat->attempt, out);
         }
         (void)s_invite(self, (uint32_t)index, now, out);
     }
     if (fl_outbox_count(out) == before) {
-        (void)fl_cohort_say(self, seat->peer, FL_BEAT, out);
+        (void)fl_aggregator_say(self, seat->peer, FL_BEAT, out);
     }
 }
 
 // ---- contributions ------------------------------------------------------------------------------
 static bool
-s_base_fits(const fl_cohort *self, const fl_contrib *contrib, fl_reason *reason)
+s_base_fits(const fl_aggregator *self, const fl_contrib *contrib, fl_reason *reason)
 {
     const fl_order *order = &self->task.order;
     uint64_t staleness = order->round - contrib->base_round;
@@ -253,7 +254,7 @@ s_base_fits(const fl_cohort *self, const fl_contrib *contrib, fl_reason *reason)
 }
 
 static void
-on_contrib(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     const fl_contrib *contrib = &message->contrib;
@@ -262,46 +263,46 @@ on_contrib(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     uint32_t index = (uint32_t)found;
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     if (!s_this_round(self, message, contrib->attempt)) {
         if (s_invite(self, index, now, out)) {
             return; // the current task says it all
         }
-        if (!fl_cohort_tell_end(self, seat, message->round, contrib->attempt, out)) {
-            fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
+        if (!fl_aggregator_tell_end(self, seat, message->round, contrib->attempt, out)) {
+            fl_aggregator_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
         }
         return;
     }
-    if (self->phase != FL_COHORT_OPEN) {
+    if (self->phase != FL_AGGREGATOR_OPEN) {
         if (!fl_seat_terminal(seat) && seat->phase != FL_SEAT_VERIFYING &&
             seat->phase != FL_SEAT_FOLDING) {
-            (void)fl_collect_withdraw(self->collect, index, FL_SEAT_LATE, FL_WHY_LATE, out);
+            (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_LATE, FL_WHY_LATE, out);
         }
         if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
-            fl_cohort_refuse(self, event, FL_WHY_LATE, out);
+            fl_aggregator_refuse(self, event, FL_WHY_LATE, out);
             return;
         }
-        fl_collect_contrib(self->collect, index, message, now, out);
+        fl_uploads_contrib(self->collect, index, message, now, out);
         return;
     }
-    if (fl_cohort_masked(self) && !fl_cohort_take_masked(self, index, event, now, out)) {
+    if (fl_aggregator_masked(self) && !fl_aggregator_take_masked(self, index, event, now, out)) {
         return;
     }
     fl_reason reason;
     if (!s_base_fits(self, contrib, &reason)) {
-        (void)fl_collect_withdraw(self->collect, index, FL_SEAT_REFUSED, reason, out);
-        fl_collect_refuse(self->collect, index, reason, FL_CONTRIB, out);
+        (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_REFUSED, reason, out);
+        fl_uploads_refuse(self->collect, index, reason, FL_CONTRIB, out);
         return;
     }
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
         seat->phase = FL_SEAT_TASKED; // it came back by itself
         seat->tasked_at = now;
     }
-    fl_collect_contrib(self->collect, index, message, now, out);
+    fl_uploads_contrib(self->collect, index, message, now, out);
 }
 
 static void
-on_chunk(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_chunk(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     const fl_chunk *chunk = &message->chunk;
@@ -309,28 +310,28 @@ on_chunk(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
     if (index < 0) {
         return;
     }
-    if (self->phase == FL_COHORT_OPEN && s_this_round(self, message, chunk->attempt)) {
-        fl_collect_chunk(self->collect, (uint32_t)index, message, event->message.body_bytes, now,
+    if (self->phase == FL_AGGREGATOR_OPEN && s_this_round(self, message, chunk->attempt)) {
+        fl_uploads_chunk(self->collect, (uint32_t)index, message, event->message.body_bytes, now,
                          out);
     } else {
-        fl_cohort_note(self, &event->message.node, FL_NOTE_CHUNK_DROPPED, FL_WHY_LATE,
-                       (uint64_t)index, chunk->offset, out);
+        fl_aggregator_note(self, &event->message.node, FL_NOTE_CHUNK_DROPPED, FL_WHY_LATE,
+                           (uint64_t)index, chunk->offset, out);
     }
 }
 
 static void
-on_fetch(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_fetch(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_fetch *fetch = &event->message.message->fetch;
-    int64_t index = fl_roster_of_peer(self->roster, event->message.from);
+    int64_t index = fl_seats_of_peer(self->roster, event->message.from);
     if (index < 0) {
-        fl_cohort_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
+        fl_aggregator_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
         return;
     }
-    fl_cohort_heard(fl_roster_at(self->roster, (uint32_t)index), now);
+    fl_aggregator_heard(fl_seats_at(self->roster, (uint32_t)index), now);
     if (!fl_hash_equal(&fetch->hash, &self->model) || fetch->offset >= self->model_bytes ||
         fetch->bytes > self->model_bytes - fetch->offset) {
-        fl_cohort_refuse(self, event, FL_WHY_MODEL, out);
+        fl_aggregator_refuse(self, event, FL_WHY_MODEL, out);
         return;
     }
     fl_effect *effect = fl_outbox_add(out, FL_FX_SERVE);
@@ -346,41 +347,41 @@ on_fetch(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
 }
 
 static void
-on_refused(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_refused(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
-    if (fl_cohort_about_step(self, &message->refused)) {
-        fl_cohort_hear_step(self, event, now, out);
+    if (fl_aggregator_about_step(self, &message->refused)) {
+        fl_aggregator_hear_step(self, event, now, out);
         return;
     }
-    int64_t index = fl_roster_of_peer(self->roster, event->message.from);
-    if (index < 0 || self->phase != FL_COHORT_OPEN || message->round != self->task.order.round ||
-        message->refused.about != FL_TASK) {
+    int64_t index = fl_seats_of_peer(self->roster, event->message.from);
+    if (index < 0 || self->phase != FL_AGGREGATOR_OPEN ||
+        message->round != self->task.order.round || message->refused.about != FL_TASK) {
         return;
     }
-    fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
-    fl_cohort_heard(seat, now);
+    fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
+    fl_aggregator_heard(seat, now);
     if (seat->phase == FL_SEAT_TASKED) {
-        (void)fl_collect_withdraw(self->collect, (uint32_t)index, FL_SEAT_REFUSED,
+        (void)fl_uploads_withdraw(self->collect, (uint32_t)index, FL_SEAT_REFUSED,
                                   message->refused.reason, out);
-        fl_cohort_note(self, &seat->node, FL_NOTE_REFUSED, message->refused.reason, FL_TASK, 0,
-                       out);
+        fl_aggregator_note(self, &seat->node, FL_NOTE_REFUSED, message->refused.reason, FL_TASK, 0,
+                           out);
     }
 }
 
 static void
-on_leave(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_leave(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    int64_t index = fl_roster_of_peer(self->roster, event->message.from);
+    int64_t index = fl_seats_of_peer(self->roster, event->message.from);
     if (index >= 0) {
-        fl_cohort_note(self, &event->message.node, FL_NOTE_LEFT,
-                       event->message.message->leave.reason, (uint64_t)index, 0, out);
-        fl_cohort_vacate(self, (uint32_t)index, FL_WHY_LEFT, now, out);
+        fl_aggregator_note(self, &event->message.node, FL_NOTE_LEFT,
+                           event->message.message->leave.reason, (uint64_t)index, 0, out);
+        fl_aggregator_vacate(self, (uint32_t)index, FL_WHY_LEFT, now, out);
     }
 }
 
 void
-fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *out)
+fl_aggregator_hear(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     switch (event->message.message->verb) {
     case FL_HELLO:
@@ -409,7 +410,7 @@ fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_READY:
     case FL_ACK:
     case FL_UNMASK:
-        fl_cohort_hear_step(self, event, now, out);
+        fl_aggregator_hear_step(self, event, now, out);
         break;
     case FL_VERB_NONE:
     case FL_WELCOME:
@@ -428,8 +429,8 @@ fl_cohort_hear(fl_cohort *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_SURVIVORS:
     case FL_ACKS:
     case FL_VERB_COUNT:
-        fl_cohort_refuse(self, event, FL_WHY_MALFORMED, out);
+        fl_aggregator_refuse(self, event, FL_WHY_MALFORMED, out);
         break;
     }
-    fl_cohort_after_word(self, event->message.from, now, out);
+    fl_aggregator_after_word(self, event->message.from, now, out);
 }

@@ -4,58 +4,58 @@
 #include "common/round/participation.h"
 
 uint32_t
-fl_cohort_joined(const fl_cohort *self)
+fl_aggregator_joined(const fl_aggregator *self)
 {
-    return fl_roster_presence(self->roster).joined;
+    return fl_seats_presence(self->roster).joined;
 }
 
 uint32_t
-fl_cohort_ready(const fl_cohort *self)
+fl_aggregator_ready(const fl_aggregator *self)
 {
-    return fl_roster_presence(self->roster).ready;
+    return fl_seats_presence(self->roster).ready;
 }
 
 uint32_t
-fl_cohort_leaves(const fl_cohort *self)
+fl_aggregator_leaves(const fl_aggregator *self)
 {
-    return fl_roster_presence(self->roster).leaves;
+    return fl_seats_presence(self->roster).leaves;
 }
 
 uint64_t
-fl_cohort_samples(const fl_cohort *self)
+fl_aggregator_samples(const fl_aggregator *self)
 {
-    return fl_roster_presence(self->roster).samples;
+    return fl_seats_presence(self->roster).samples;
 }
 
 fl_tally
-fl_cohort_tally(const fl_cohort *self)
+fl_aggregator_tally(const fl_aggregator *self)
 {
-    fl_tally tally = fl_tally_of(self->roster);
-    tally.bytes_up += fl_collect_sums(self->collect)->bytes_up;
+    fl_tally tally = fl_participation_tally(self->roster);
+    tally.bytes_up += fl_uploads_sums(self->collect)->bytes_up;
     tally.bytes_down += self->bytes_down;
-    if (fl_cohort_masked(self)) {
+    if (fl_aggregator_masked(self)) {
         fl_blocks_tally(self->blocks, &tally);
     }
     return tally;
 }
 
 uint32_t
-fl_cohort_seats(const fl_cohort *self)
+fl_aggregator_seats(const fl_aggregator *self)
 {
-    return fl_roster_count(self->roster);
+    return fl_seats_count(self->roster);
 }
 
 bool
-fl_cohort_block(const fl_cohort *self, uint32_t block, fl_block_view *view)
+fl_aggregator_block(const fl_aggregator *self, uint32_t block, fl_block_view *view)
 {
     FL_ASSERT(block < FL_BLOCKS_MAX);
     return self->blocks != NULL && fl_blocks_look(self->blocks, block, &view->line, &view->state);
 }
 
 fl_seat_view
-fl_cohort_seat(const fl_cohort *self, uint32_t index)
+fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
 {
-    const fl_seat *seat = fl_roster_look(self->roster, index);
+    const fl_seat *seat = fl_seats_look(self->roster, index);
     bool running = seat->phase != FL_SEAT_IDLE;
     return (fl_seat_view){
         .node = seat->node,

@@ -1,13 +1,13 @@
 //  blocks - the blocks of the masked round at hand: which seat is in which, how each ends,
-//  and what those that are opened add up to. A part of fl_cohort, which holds the seats' phases: it
-//  asks here before it takes a contribution, tells of those that come and go, and looks for ended
-//  blocks after each step. One thread. Borrows the roster; holds a fl_masking_cohort per block,
-//  made when it is first needed.
+//  and what those that are opened add up to. A part of fl_aggregator, which holds the seats'
+//  phases: it asks here before it takes a contribution, tells of those that come and go, and looks
+//  for ended blocks after each step. One thread. Borrows the roster; holds a fl_secagg_server per
+//  block, made when it is first needed.
 #ifndef FL_ROUND_BLOCKS_H
 #define FL_ROUND_BLOCKS_H
 
-#include "common/secagg/server.h"
 #include "common/round/seats.h"
+#include "common/secagg/server.h"
 
 typedef struct fl_blocks fl_blocks;
 
@@ -22,7 +22,7 @@ typedef struct fl_blocks_sum {
 } fl_blocks_sum;
 
 //  The caller owns the result. NULL when out of memory. `conf` is borrowed.
-fl_blocks *fl_blocks_new(const fl_masking_cohort_conf *conf, fl_roster *roster);
+fl_blocks *fl_blocks_new(const fl_secagg_server_conf *conf, fl_seats *roster);
 void fl_blocks_destroy(fl_blocks **self_p);
 
 //  Begin a round: put the seats that are there into blocks (`in_block`, `block`), as few as hold
@@ -31,7 +31,7 @@ void fl_blocks_destroy(fl_blocks **self_p);
 //  of the facts, and no others. Answers how many accumulators there are, at least one. Not while
 //  `busy`.
 uint32_t fl_blocks_open(fl_blocks *self, const fl_task *task, const fl_bytes *facts,
-                        uint32_t fact_count, const fl_masking_times *times, uint64_t wall_s,
+                        uint32_t fact_count, const fl_secagg_times *times, uint64_t wall_s,
                         fl_time now, fl_outbox *out);
 //  Right after `open`, when the seats have their tasks: blocks of facts go on.
 void fl_blocks_resume(fl_blocks *self, uint64_t wall_s, fl_time now, fl_outbox *out);
@@ -48,7 +48,7 @@ bool fl_blocks_wants(const fl_blocks *self, uint32_t seat);
 //  Its upload is wanted, whole, and its fold was asked for.
 void fl_blocks_uploaded(fl_blocks *self, uint32_t seat, fl_time now, fl_outbox *out);
 //  How the block sees it; zeros when it is not, or no longer, in a block.
-fl_masking_seat fl_blocks_seat(const fl_blocks *self, uint32_t seat);
+fl_secagg_seat fl_blocks_seat(const fl_blocks *self, uint32_t seat);
 //  A seat that came after `open`: true when it is of a block that goes on after a restart; it is
 //  put there.
 bool fl_blocks_adopt(fl_blocks *self, uint32_t seat);
@@ -75,7 +75,7 @@ const fl_blocks_sum *fl_blocks_sum_of(const fl_blocks *self);
 void fl_blocks_tally(const fl_blocks *self, fl_tally *tally);
 //  How far a block has come, and in which state it is; false when there is no such block.
 bool fl_blocks_look(const fl_blocks *self, uint32_t block, fl_block_line *line,
-                    fl_masking_state *state);
+                    fl_secagg_state *state);
 //  A line per block, and behind them those that counted edges sent; views until the next call.
 const fl_block_line *fl_blocks_lines(fl_blocks *self, uint32_t *count);
 

@@ -17,7 +17,7 @@ s_lane(bool open, uint16_t port, fl_outbox *out)
 }
 
 static void
-s_ask(fl_fetch_state *self, const fl_run *run, fl_outbox *out)
+s_ask(fl_model_fetch *self, const fl_run *run, fl_outbox *out)
 {
     uint64_t chunk = fl_policy_chunk_bytes(self->rate);
     uint64_t limit = self->received + fl_policy_window_bytes(self->rate);
@@ -37,8 +37,8 @@ s_ask(fl_fetch_state *self, const fl_run *run, fl_outbox *out)
 }
 
 void
-fl_fetch_begin(fl_fetch_state *self, const fl_hash *hash, uint64_t total, const fl_run *run,
-               uint16_t port, fl_time now, fl_outbox *out)
+fl_model_fetch_begin(fl_model_fetch *self, const fl_hash *hash, uint64_t total, const fl_run *run,
+                     uint16_t port, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(total > 0);
     memset(self, 0, sizeof *self);
@@ -52,8 +52,8 @@ fl_fetch_begin(fl_fetch_state *self, const fl_hash *hash, uint64_t total, const 
 }
 
 bool
-fl_fetch_piece(fl_fetch_state *self, const fl_message *message, uint32_t body_bytes, fl_time now,
-               fl_outbox *out)
+fl_model_fetch_piece(fl_model_fetch *self, const fl_message *message, uint32_t body_bytes,
+                     fl_time now, fl_outbox *out)
 {
     const fl_piece *piece = &message->piece;
     if (!self->active || self->checking || !fl_hash_equal(&piece->hash, &self->hash) ||
@@ -84,7 +84,7 @@ fl_fetch_piece(fl_fetch_state *self, const fl_message *message, uint32_t body_by
 }
 
 fl_time
-fl_fetch_stuck_at(const fl_fetch_state *self, uint32_t beat_ms)
+fl_model_fetch_stuck_at(const fl_model_fetch *self, uint32_t beat_ms)
 {
     if (!self->active || self->checking) {
         return FL_NEVER;
@@ -93,7 +93,8 @@ fl_fetch_stuck_at(const fl_fetch_state *self, uint32_t beat_ms)
 }
 
 void
-fl_fetch_again(fl_fetch_state *self, const fl_run *run, uint16_t port, fl_time now, fl_outbox *out)
+fl_model_fetch_again(fl_model_fetch *self, const fl_run *run, uint16_t port, fl_time now,
+                     fl_outbox *out)
 {
     FL_ASSERT(self->active && !self->checking);
     s_lane(false, 0, out);
@@ -104,7 +105,7 @@ fl_fetch_again(fl_fetch_state *self, const fl_run *run, uint16_t port, fl_time n
 }
 
 void
-fl_fetch_end(fl_fetch_state *self, fl_outbox *out)
+fl_model_fetch_end(fl_model_fetch *self, fl_outbox *out)
 {
     if (self->active) {
         s_lane(false, 0, out);

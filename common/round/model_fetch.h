@@ -1,11 +1,11 @@
-//  model_fetch - a model on its way down: which bytes were asked for, which came, when to ask again.
-//  A plain value inside the member; asks are absolute, so a lost piece costs one more ask.
+//  model_fetch - a model on its way down: which bytes were asked for, which came, when to ask
+//  again. A plain value inside the member; asks are absolute, so a lost piece costs one more ask.
 #ifndef FL_ROUND_MODEL_FETCH_H
 #define FL_ROUND_MODEL_FETCH_H
 
 #include "common/machine/outbox.h"
 
-typedef struct fl_fetch_state {
+typedef struct fl_model_fetch {
     bool active, checking;
     fl_hash hash;
     uint64_t total;
@@ -14,21 +14,21 @@ typedef struct fl_fetch_state {
     uint64_t rate;     // bytes/s over the fetch so far; 0 = unknown
     uint32_t in_vain;  // so often it stood still since the last byte
     fl_time started_at, progress_at;
-} fl_fetch_state;
+} fl_model_fetch;
 
 //  Begin: opens the down lane at `port` and asks for the first bytes.
-void fl_fetch_begin(fl_fetch_state *self, const fl_hash *hash, uint64_t total, const fl_run *run,
-                    uint16_t port, fl_time now, fl_outbox *out);
+void fl_model_fetch_begin(fl_model_fetch *self, const fl_hash *hash, uint64_t total,
+                          const fl_run *run, uint16_t port, fl_time now, fl_outbox *out);
 //  A piece came. Bytes that continue what we hold are placed, others dropped (false). The last
 //  byte asks for the check.
-bool fl_fetch_piece(fl_fetch_state *self, const fl_message *message, uint32_t body_bytes,
-                    fl_time now, fl_outbox *out);
+bool fl_model_fetch_piece(fl_model_fetch *self, const fl_message *message, uint32_t body_bytes,
+                          fl_time now, fl_outbox *out);
 //  When it has stood still for too long; FL_NEVER when nothing is awaited.
-fl_time fl_fetch_stuck_at(const fl_fetch_state *self, uint32_t beat_ms);
+fl_time fl_model_fetch_stuck_at(const fl_model_fetch *self, uint32_t beat_ms);
 //  Ask again from the last byte held, on a fresh lane.
-void fl_fetch_again(fl_fetch_state *self, const fl_run *run, uint16_t port, fl_time now,
-                    fl_outbox *out);
+void fl_model_fetch_again(fl_model_fetch *self, const fl_run *run, uint16_t port, fl_time now,
+                          fl_outbox *out);
 //  Close the lane and forget.
-void fl_fetch_end(fl_fetch_state *self, fl_outbox *out);
+void fl_model_fetch_end(fl_model_fetch *self, fl_outbox *out);
 
 #endif

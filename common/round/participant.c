@@ -10,68 +10,68 @@
 
 #include "common/base/status.h"
 
-static const bool legal[FL_MEMBER_PHASES][FL_MEMBER_PHASES] = {
-    [FL_MEMBER_NONE] = { [FL_MEMBER_FETCHING] = true,
-                         [FL_MEMBER_WORKING] = true,
-                         [FL_MEMBER_DECLINED] = true },
-    [FL_MEMBER_FETCHING] = { [FL_MEMBER_NONE] = true, [FL_MEMBER_WORKING] = true },
-    [FL_MEMBER_WORKING] = { [FL_MEMBER_NONE] = true,
-                            [FL_MEMBER_MASKING] = true,
-                            [FL_MEMBER_OFFERED] = true,
-                            [FL_MEMBER_DECLINED] = true },
-    [FL_MEMBER_MASKING] = { [FL_MEMBER_NONE] = true, [FL_MEMBER_OFFERED] = true },
-    [FL_MEMBER_OFFERED] = { [FL_MEMBER_NONE] = true,
-                            [FL_MEMBER_OFFERED] = true,
-                            [FL_MEMBER_SENDING] = true,
-                            [FL_MEMBER_SENT] = true },
-    [FL_MEMBER_SENDING] = { [FL_MEMBER_NONE] = true,
-                            [FL_MEMBER_OFFERED] = true,
-                            [FL_MEMBER_SENDING] = true,
-                            [FL_MEMBER_SENT] = true },
-    [FL_MEMBER_SENT] = { [FL_MEMBER_NONE] = true,
-                         [FL_MEMBER_OFFERED] = true,
-                         [FL_MEMBER_SENDING] = true,
-                         [FL_MEMBER_SENT] = true,
-                         [FL_MEMBER_DECLINED] = true },
-    [FL_MEMBER_DECLINED] = { [FL_MEMBER_NONE] = true },
+static const bool legal[FL_PARTICIPANT_PHASES][FL_PARTICIPANT_PHASES] = {
+    [FL_PARTICIPANT_NONE] = { [FL_PARTICIPANT_FETCHING] = true,
+                              [FL_PARTICIPANT_WORKING] = true,
+                              [FL_PARTICIPANT_DECLINED] = true },
+    [FL_PARTICIPANT_FETCHING] = { [FL_PARTICIPANT_NONE] = true, [FL_PARTICIPANT_WORKING] = true },
+    [FL_PARTICIPANT_WORKING] = { [FL_PARTICIPANT_NONE] = true,
+                                 [FL_PARTICIPANT_MASKING] = true,
+                                 [FL_PARTICIPANT_OFFERED] = true,
+                                 [FL_PARTICIPANT_DECLINED] = true },
+    [FL_PARTICIPANT_MASKING] = { [FL_PARTICIPANT_NONE] = true, [FL_PARTICIPANT_OFFERED] = true },
+    [FL_PARTICIPANT_OFFERED] = { [FL_PARTICIPANT_NONE] = true,
+                                 [FL_PARTICIPANT_OFFERED] = true,
+                                 [FL_PARTICIPANT_SENDING] = true,
+                                 [FL_PARTICIPANT_SENT] = true },
+    [FL_PARTICIPANT_SENDING] = { [FL_PARTICIPANT_NONE] = true,
+                                 [FL_PARTICIPANT_OFFERED] = true,
+                                 [FL_PARTICIPANT_SENDING] = true,
+                                 [FL_PARTICIPANT_SENT] = true },
+    [FL_PARTICIPANT_SENT] = { [FL_PARTICIPANT_NONE] = true,
+                              [FL_PARTICIPANT_OFFERED] = true,
+                              [FL_PARTICIPANT_SENDING] = true,
+                              [FL_PARTICIPANT_SENT] = true,
+                              [FL_PARTICIPANT_DECLINED] = true },
+    [FL_PARTICIPANT_DECLINED] = { [FL_PARTICIPANT_NONE] = true },
 };
 
-fl_member *
-fl_member_new(const fl_member_conf *conf)
+fl_participant *
+fl_participant_new(const fl_participant_conf *conf)
 {
-    fl_member *self = calloc(1, sizeof *self);
+    fl_participant *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return NULL;
     }
     self->conf = *conf;
-    fl_joining_init(&self->joining, conf);
+    fl_session_init(&self->joining, conf);
     self->due = FL_NEVER;
     self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
-    bool made = fl_push_init(&self->push, conf->role == FL_ROLE_EDGE);
+    bool made = fl_upload_send_init(&self->push, conf->role == FL_ROLE_EDGE);
     if (made && conf->masking != NULL) {
-        self->masking = fl_masking_member_new(conf->masking, conf->mark);
+        self->masking = fl_secagg_client_new(conf->masking, conf->mark);
         made = self->masking != NULL;
     }
     if (!made) {
-        fl_member_destroy(&self);
+        fl_participant_destroy(&self);
     }
     return self;
 }
 
 void
-fl_member_destroy(fl_member **self_p)
+fl_participant_destroy(fl_participant **self_p)
 {
-    fl_member *self = *self_p;
+    fl_participant *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        fl_masking_member_destroy(&self->masking);
-        fl_push_release(&self->push);
+        fl_secagg_client_destroy(&self->masking);
+        fl_upload_send_release(&self->push);
         free(self);
     }
 }
 
 void
-fl_member_enter(fl_member *self, fl_member_phase next)
+fl_participant_enter(fl_participant *self, fl_participant_phase next)
 {
     FL_ASSERT(legal[self->phase][next]);
     self->phase = next;
@@ -79,17 +79,17 @@ fl_member_enter(fl_member *self, fl_member_phase next)
 
 //  A message to the parent, run and round filled in.
 static fl_message *
-s_say(fl_member *self, fl_verb verb, fl_outbox *out)
+s_say(fl_participant *self, fl_verb verb, fl_outbox *out)
 {
     fl_message *message = fl_outbox_send(out, FL_PARENT, verb);
     message->run = self->run;
-    message->round = self->phase == FL_MEMBER_NONE ? 0 : self->task.order.round;
+    message->round = self->phase == FL_PARTICIPANT_NONE ? 0 : self->task.order.round;
     return message;
 }
 
 void
-fl_member_note(fl_member *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
-               fl_outbox *out)
+fl_participant_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
+                    fl_outbox *out)
 {
     fl_outbox_note(
         out,
@@ -98,88 +98,91 @@ fl_member_note(fl_member *self, fl_note_id id, fl_reason reason, uint64_t a, uin
 
 // ---- the link -----------------------------------------------------------------------------------
 void
-fl_member_lose(fl_member *self, fl_reason reason, fl_time now, fl_outbox *out)
+fl_participant_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
-    uint32_t delay = fl_joining_lost(&self->joining, now);
-    fl_member_note(self, FL_NOTE_RECONNECT, reason, self->joining.tries, delay, out);
+    uint32_t delay = fl_session_lost(&self->joining, now);
+    fl_participant_note(self, FL_NOTE_RECONNECT, reason, self->joining.tries, delay, out);
 }
 
 void
-fl_member_hello(fl_member *self, fl_time now, fl_outbox *out)
+fl_participant_hello(fl_participant *self, fl_time now, fl_outbox *out)
 {
     fl_message *message = s_say(self, FL_HELLO, out);
     message->hello.role = self->conf.role;
     message->hello.incarnation = self->conf.incarnation;
     message->hello.model = self->model;
     message->hello.leaves = self->doing.leaves;
-    fl_joining_asked(&self->joining, now);
+    fl_session_asked(&self->joining, now);
 }
 
 static void
-s_connect(fl_member *self, fl_time now, fl_outbox *out)
+s_connect(fl_participant *self, fl_time now, fl_outbox *out)
 {
     fl_outbox_add(out, FL_FX_RECONNECT);
     self->push.lane_open = false; // every lane went with the connection
-    fl_member_hello(self, now, out);
+    fl_participant_hello(self, now, out);
 }
 
 // ---- the offered contribution -------------------------------------------------------------------
 void
-fl_member_announce(fl_member *self, fl_outbox *out)
+fl_participant_announce(fl_participant *self, fl_outbox *out)
 {
-    if (!fl_member_joined(self)) {
+    if (!fl_participant_joined(self)) {
         return; // WELCOME says it again
     }
     fl_contrib *contrib = &s_say(self, FL_CONTRIB, out)->contrib;
-    fl_push_announce(&self->push, &self->task, &self->seat, contrib);
+    fl_upload_send_announce(&self->push, &self->task, &self->seat, contrib);
 }
 
 bool
-fl_member_offering(const fl_member *self)
+fl_participant_offering(const fl_participant *self)
 {
-    return self->phase == FL_MEMBER_OFFERED || self->phase == FL_MEMBER_SENDING ||
-           self->phase == FL_MEMBER_SENT;
+    return self->phase == FL_PARTICIPANT_OFFERED || self->phase == FL_PARTICIPANT_SENDING ||
+           self->phase == FL_PARTICIPANT_SENT;
 }
 
 void
-fl_member_offer_anew(fl_member *self, fl_outbox *out)
+fl_participant_offer_anew(fl_participant *self, fl_outbox *out)
 {
-    fl_member_enter(self, FL_MEMBER_OFFERED);
-    fl_push_restart(&self->push);
-    fl_member_announce(self, out);
+    fl_participant_enter(self, FL_PARTICIPANT_OFFERED);
+    fl_upload_send_restart(&self->push);
+    fl_participant_announce(self, out);
 }
 
 static bool
-s_pushing(const fl_member *self)
+s_pushing(const fl_participant *self)
 {
-    return fl_member_joined(self) && self->phase == FL_MEMBER_SENDING && fl_push_ready(&self->push);
+    return fl_participant_joined(self) && self->phase == FL_PARTICIPANT_SENDING &&
+           fl_upload_send_ready(&self->push);
 }
 
 //  Once every byte has left here, this attempt may count it.
 void
-fl_member_pushed(fl_member *self, fl_push_state state, fl_outbox *out)
+fl_participant_pushed(fl_participant *self, fl_upload_send_state state, fl_outbox *out)
 {
-    fl_member_phase next = state == FL_PUSH_SENT ? FL_MEMBER_SENT : FL_MEMBER_SENDING;
+    fl_participant_phase next =
+        state == FL_UPLOAD_SENT ? FL_PARTICIPANT_SENT : FL_PARTICIPANT_SENDING;
     if (next != self->phase) {
-        fl_member_note(self, next == FL_MEMBER_SENT ? FL_NOTE_SENT : FL_NOTE_SENDING, FL_WHY_NONE,
-                       self->push.sent, self->push.offer.vector_bytes, out);
+        fl_participant_note(self, next == FL_PARTICIPANT_SENT ? FL_NOTE_SENT : FL_NOTE_SENDING,
+                            FL_WHY_NONE, self->push.sent, self->push.offer.vector_bytes, out);
     }
-    fl_member_enter(self, next);
-    if (state == FL_PUSH_SENT && self->exposed == 0) {
+    fl_participant_enter(self, next);
+    if (state == FL_UPLOAD_SENT && self->exposed == 0) {
         self->exposed = self->task.attempt;
     }
 }
 
 //  End the task: free what was offered, keep the verdict for the host.
 void
-fl_member_end(fl_member *self, fl_outcome outcome, fl_reason reason, bool certain, fl_outbox *out)
+fl_participant_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain,
+                   fl_outbox *out)
 {
-    if (self->phase == FL_MEMBER_NONE) {
+    if (self->phase == FL_PARTICIPANT_NONE) {
         return;
     }
-    fl_member_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
-    fl_push_end(&self->push, out);
-    fl_fetch_end(&self->fetch, out);
+    fl_participant_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
+    fl_upload_send_end(&self->push, out);
+    fl_model_fetch_end(&self->fetch, out);
     self->verdict = (fl_verdict){ .round = self->task.order.round,
                                   .outcome = outcome,
                                   .reason = reason,
@@ -187,15 +190,15 @@ fl_member_end(fl_member *self, fl_outcome outcome, fl_reason reason, bool certai
                                   .spent = self->spent,
                                   .final = self->verdict.final };
     self->verdict_new = true;
-    fl_member_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
-    fl_member_enter(self, FL_MEMBER_NONE);
+    fl_participant_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
+    fl_participant_enter(self, FL_PARTICIPANT_NONE);
     self->due = FL_NEVER;
 }
 
 void
-fl_member_turn_down(fl_member *self, fl_reason reason, const char *text)
+fl_participant_turn_down(fl_participant *self, fl_reason reason, const char *text)
 {
-    fl_member_enter(self, FL_MEMBER_DECLINED);
+    fl_participant_enter(self, FL_PARTICIPANT_DECLINED);
     self->declined = reason;
     size_t length = strlen(text);
     length = length < FL_TEXT_MAX - 1 ? length : FL_TEXT_MAX - 1;
@@ -204,9 +207,9 @@ fl_member_turn_down(fl_member *self, fl_reason reason, const char *text)
 }
 
 void
-fl_member_decline_again(fl_member *self, fl_outbox *out)
+fl_participant_decline_again(fl_participant *self, fl_outbox *out)
 {
-    if (!fl_member_joined(self)) {
+    if (!fl_participant_joined(self)) {
         return;
     }
     fl_refused *refused = &s_say(self, FL_REFUSED, out)->refused;
@@ -216,9 +219,9 @@ fl_member_decline_again(fl_member *self, fl_outbox *out)
 }
 
 static void
-on_model(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_model(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (self->phase != FL_MEMBER_FETCHING || !self->fetch.checking ||
+    if (self->phase != FL_PARTICIPANT_FETCHING || !self->fetch.checking ||
         !fl_hash_equal(&event->model.hash, &self->fetch.hash)) {
         return; // of a fetch that was given up
     }
@@ -227,96 +230,97 @@ on_model(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
                                        .round = self->task.order.round,
                                        .reason = FL_WHY_HASH,
                                        .a = FL_PIECE });
-        fl_fetch_end(&self->fetch, out);
-        fl_fetch_begin(&self->fetch, &self->task.order.model, self->task.order.model_bytes,
-                       &self->run, self->seat.down_port, now, out);
+        fl_model_fetch_end(&self->fetch, out);
+        fl_model_fetch_begin(&self->fetch, &self->task.order.model, self->task.order.model_bytes,
+                             &self->run, self->seat.down_port, now, out);
         return;
     }
-    fl_member_note(self, FL_NOTE_MODEL, FL_WHY_NONE, self->fetch.total,
-                   (uint64_t)(now - self->fetch.started_at), out);
+    fl_participant_note(self, FL_NOTE_MODEL, FL_WHY_NONE, self->fetch.total,
+                        (uint64_t)(now - self->fetch.started_at), out);
     self->model = self->fetch.hash;
-    fl_fetch_end(&self->fetch, out);
-    fl_member_enter(self, FL_MEMBER_WORKING);
+    fl_model_fetch_end(&self->fetch, out);
+    fl_participant_enter(self, FL_PARTICIPANT_WORKING);
 }
 
 // ---- time ---------------------------------------------------------------------------------------
 static void
-s_beat(fl_member *self, fl_time now, fl_outbox *out)
+s_beat(fl_participant *self, fl_time now, fl_outbox *out)
 {
     fl_beat *beat = &s_say(self, FL_BEAT, out)->beat;
     beat->seat = self->seat.seat;
     beat->epoch = self->seat.epoch;
-    beat->attempt = self->phase == FL_MEMBER_NONE ? 0 : self->task.attempt;
-    beat->activity = fl_member_activity(self);
+    beat->attempt = self->phase == FL_PARTICIPANT_NONE ? 0 : self->task.attempt;
+    beat->activity = fl_participant_activity(self);
     beat->leaves = self->doing.leaves;
     bool hides = self->masking != NULL && self->conf.masking->profile != FL_MASKING_NONE;
     beat->samples = hides ? 0 : self->doing.samples;
     beat->tally = self->doing.tally;
-    if (self->phase == FL_MEMBER_FETCHING) {
+    if (self->phase == FL_PARTICIPANT_FETCHING) {
         beat->done = self->fetch.received;
         beat->total = self->fetch.total;
-    } else if (self->phase == FL_MEMBER_SENDING || self->phase == FL_MEMBER_SENT) {
+    } else if (self->phase == FL_PARTICIPANT_SENDING || self->phase == FL_PARTICIPANT_SENT) {
         beat->done = self->push.sent;
         beat->total = self->push.offer.vector_bytes;
-    } else if (self->phase == FL_MEMBER_WORKING || self->phase == FL_MEMBER_NONE) {
+    } else if (self->phase == FL_PARTICIPANT_WORKING || self->phase == FL_PARTICIPANT_NONE) {
         beat->done = self->doing.done;
         beat->total = self->doing.total;
     }
-    fl_joining_beaten(&self->joining, now);
+    fl_session_beaten(&self->joining, now);
 }
 
 static fl_time
-s_fetch_stuck_at(const fl_member *self)
+s_fetch_stuck_at(const fl_participant *self)
 {
-    if (self->phase != FL_MEMBER_FETCHING || !fl_member_joined(self)) {
+    if (self->phase != FL_PARTICIPANT_FETCHING || !fl_participant_joined(self)) {
         return FL_NEVER;
     }
-    return fl_fetch_stuck_at(&self->fetch, self->joining.beat_ms);
+    return fl_model_fetch_stuck_at(&self->fetch, self->joining.beat_ms);
 }
 
 static void
-on_tick(fl_member *self, fl_time now, fl_outbox *out)
+on_tick(fl_participant *self, fl_time now, fl_outbox *out)
 {
-    switch (fl_joining_next(&self->joining, now)) {
-    case FL_JOINING_CONNECT:
+    switch (fl_session_next(&self->joining, now)) {
+    case FL_SESSION_DO_CONNECT:
         s_connect(self, now, out);
         break;
-    case FL_JOINING_GIVE_UP:
-        fl_member_lose(self, FL_WHY_SILENT, now, out);
+    case FL_SESSION_DO_GIVE_UP:
+        fl_participant_lose(self, FL_WHY_SILENT, now, out);
         break;
-    case FL_JOINING_BEAT:
+    case FL_SESSION_DO_BEAT:
         s_beat(self, now, out);
         break;
-    case FL_JOINING_WAIT:
+    case FL_SESSION_DO_WAIT:
         break;
     }
     if (now >= s_fetch_stuck_at(self)) {
         self->fetch.in_vain++;
-        fl_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
+        fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
     if (s_pushing(self)) {
-        fl_member_pushed(self, fl_push_pump(&self->push, &self->task, &self->seat, out), out);
+        fl_participant_pushed(self, fl_upload_send_pump(&self->push, &self->task, &self->seat, out),
+                              out);
     }
-    fl_member_masking_tick(self, now, out);
+    fl_participant_masking_tick(self, now, out);
 }
 
 // ---- the door -----------------------------------------------------------------------------------
 void
-fl_member_step(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     switch ((int)event->kind) {
     case FL_EV_MESSAGE:
         FL_ASSERT(event->message.from == FL_PARENT);
-        fl_member_hear(self, event, now, out);
+        fl_participant_hear(self, event, now, out);
         break;
     case FL_EV_MODEL:
         on_model(self, event, now, out);
         break;
     case FL_EV_MASKED:
-        fl_member_masking_masked(self, event, now, out);
+        fl_participant_masking_masked(self, event, now, out);
         break;
     case FL_EV_SAVED:
-        fl_member_masking_saved(self, event, now, out);
+        fl_participant_masking_saved(self, event, now, out);
         break;
     default:
         FL_ASSERT(event->kind == FL_EV_TICK);
@@ -332,62 +336,63 @@ s_sooner(fl_time a, fl_time b)
 }
 
 fl_time
-fl_member_deadline(const fl_member *self)
+fl_participant_deadline(const fl_participant *self)
 {
     if (s_pushing(self)) {
         return 0;
     }
-    fl_time link = s_sooner(fl_joining_deadline(&self->joining), s_fetch_stuck_at(self));
-    return s_sooner(link, fl_member_masking_deadline(self));
+    fl_time link = s_sooner(fl_session_deadline(&self->joining), s_fetch_stuck_at(self));
+    return s_sooner(link, fl_participant_masking_deadline(self));
 }
 
 // ---- the host's side ----------------------------------------------------------------------------
 const fl_task *
-fl_member_task(const fl_member *self)
+fl_participant_task(const fl_participant *self)
 {
     bool held =
-        self->phase != FL_MEMBER_NONE && fl_hash_equal(&self->model, &self->task.order.model);
+        self->phase != FL_PARTICIPANT_NONE && fl_hash_equal(&self->model, &self->task.order.model);
     return held ? &self->task : NULL;
 }
 
 fl_time
-fl_member_due(const fl_member *self)
+fl_participant_due(const fl_participant *self)
 {
     return self->due;
 }
 
 bool
-fl_member_wants(const fl_member *self)
+fl_participant_wants(const fl_participant *self)
 {
-    return self->phase == FL_MEMBER_WORKING;
+    return self->phase == FL_PARTICIPANT_WORKING;
 }
 
 void
-fl_member_offer(fl_member *self, const fl_offer *offer, fl_time now, fl_outbox *out)
+fl_participant_offer(fl_participant *self, const fl_offer *offer, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(self->phase == FL_MEMBER_WORKING);
+    FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
     uint64_t staleness = self->task.order.round - offer->base_round;
-    fl_member_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
-    if (fl_member_masks(self)) {
-        fl_member_masking_offer(self, offer, now, out);
+    fl_participant_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
+    if (fl_participant_masks(self)) {
+        fl_participant_masking_offer(self, offer, now, out);
         return;
     }
-    fl_push_load(&self->push, offer);
-    fl_member_offer_anew(self, out);
+    fl_upload_send_load(&self->push, offer);
+    fl_participant_offer_anew(self, out);
 }
 
 void
-fl_member_decline(fl_member *self, fl_reason reason, const char *text, fl_time now, fl_outbox *out)
+fl_participant_decline(fl_participant *self, fl_reason reason, const char *text, fl_time now,
+                       fl_outbox *out)
 {
     (void)now;
-    FL_ASSERT(self->phase == FL_MEMBER_WORKING);
-    fl_member_masking_end(self, reason, out);
-    fl_member_turn_down(self, reason, text);
-    fl_member_decline_again(self, out);
+    FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
+    fl_participant_masking_end(self, reason, out);
+    fl_participant_turn_down(self, reason, text);
+    fl_participant_decline_again(self, out);
 }
 
 bool
-fl_member_verdict(fl_member *self, fl_verdict *verdict)
+fl_participant_verdict(fl_participant *self, fl_verdict *verdict)
 {
     if (!self->verdict_new) {
         return false;
@@ -398,52 +403,52 @@ fl_member_verdict(fl_member *self, fl_verdict *verdict)
 }
 
 void
-fl_member_doing(fl_member *self, const fl_doing *doing)
+fl_participant_doing(fl_participant *self, const fl_doing *doing)
 {
     self->doing = *doing;
 }
 
 bool
-fl_member_joined(const fl_member *self)
+fl_participant_joined(const fl_participant *self)
 {
-    return self->joining.phase == FL_LINK_JOINED;
+    return self->joining.phase == FL_SESSION_JOINED;
 }
 
 const fl_run *
-fl_member_run(const fl_member *self)
+fl_participant_run(const fl_participant *self)
 {
     return &self->run;
 }
 
 fl_activity
-fl_member_activity(const fl_member *self)
+fl_participant_activity(const fl_participant *self)
 {
     switch (self->phase) {
-    case FL_MEMBER_FETCHING:
+    case FL_PARTICIPANT_FETCHING:
         return FL_DOING_FETCH;
-    case FL_MEMBER_MASKING:
+    case FL_PARTICIPANT_MASKING:
         return FL_DOING_ENCODE; // not WAIT_CLOSE: a parent takes that for a lost CONTRIB
-    case FL_MEMBER_OFFERED:
+    case FL_PARTICIPANT_OFFERED:
         return FL_DOING_WAIT_GRANT;
-    case FL_MEMBER_SENDING:
+    case FL_PARTICIPANT_SENDING:
         return FL_DOING_SEND;
-    case FL_MEMBER_SENT:
-    case FL_MEMBER_DECLINED:
+    case FL_PARTICIPANT_SENT:
+    case FL_PARTICIPANT_DECLINED:
         return FL_DOING_WAIT_CLOSE;
-    case FL_MEMBER_NONE:
-    case FL_MEMBER_WORKING:
-    case FL_MEMBER_PHASES:
+    case FL_PARTICIPANT_NONE:
+    case FL_PARTICIPANT_WORKING:
+    case FL_PARTICIPANT_PHASES:
         break;
     }
     return self->doing.activity;
 }
 
 void
-fl_member_leave(fl_member *self, fl_reason reason, fl_outbox *out)
+fl_participant_leave(fl_participant *self, fl_reason reason, fl_outbox *out)
 {
-    if (fl_member_joined(self)) {
+    if (fl_participant_joined(self)) {
         s_say(self, FL_LEAVE, out)->leave.reason = reason;
     }
-    fl_member_masking_end(self, reason, out);
-    fl_joining_left(&self->joining);
+    fl_participant_masking_end(self, reason, out);
+    fl_session_left(&self->joining);
 }

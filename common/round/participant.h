@@ -11,14 +11,14 @@
 #ifndef FL_ROUND_PARTICIPANT_H
 #define FL_ROUND_PARTICIPANT_H
 
-#include "common/secagg/client.h"
 #include "common/machine/outbox.h"
 #include "common/machine/policy.h"
+#include "common/secagg/client.h"
 
-typedef struct fl_member fl_member;
+typedef struct fl_participant fl_participant;
 
-typedef struct fl_member_conf {
-    fl_node node;
+typedef struct fl_participant_conf {
+    fl_name node;
     fl_role role;
     uint64_t incarnation; // random per process start
     uint64_t seed;        // of the backoff's jitter; no secret
@@ -26,9 +26,9 @@ typedef struct fl_member_conf {
     uint32_t backoff_min_ms, backoff_max_ms;
     //  Its half of a masked round; NULL: this member takes no masked task. Borrowed, with all that
     //  it points to; the hop is that of the parent's certificate, which WELCOME must show.
-    const fl_masking_member_conf *masking;
-    const fl_masking_mark *mark; // what was kept last of masked rounds; NULL: nothing
-} fl_member_conf;
+    const fl_secagg_client_conf *masking;
+    const fl_secagg_mark *mark; // what was kept last of masked rounds; NULL: nothing
+} fl_participant_conf;
 
 //  What a host hands over to be sent. The vector is the member's from then on.
 typedef struct fl_offer {
@@ -68,40 +68,40 @@ typedef struct fl_doing {
 } fl_doing;
 
 //  The caller owns the result. NULL when out of memory.
-fl_member *fl_member_new(const fl_member_conf *conf);
-void fl_member_destroy(fl_member **self_p);
+fl_participant *fl_participant_new(const fl_participant_conf *conf);
+void fl_participant_destroy(fl_participant **self_p);
 
 //  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED of a token with
-//  FL_MASKING_TOKEN_MEMBER. Others are not for a member (panic).
-void fl_member_step(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out);
-fl_time fl_member_deadline(const fl_member *self);
+//  FL_SECAGG_TOKEN_CLIENT. Others are not for a member (panic).
+void fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
+fl_time fl_participant_deadline(const fl_participant *self);
 
 //  The task in hand, its model held here; NULL when there is none. Stays while the task is
 //  answered, until its verdict or a newer task.
-const fl_task *fl_member_task(const fl_member *self);
+const fl_task *fl_participant_task(const fl_participant *self);
 //  When the parent wants the contribution whole, on our clock. FL_NEVER without a task.
-fl_time fl_member_due(const fl_member *self);
+fl_time fl_participant_due(const fl_participant *self);
 //  True while the host still owes an answer to the task (it is WORKING).
-bool fl_member_wants(const fl_member *self);
+bool fl_participant_wants(const fl_participant *self);
 
 //  Answer the task with a contribution. Only while `wants`. One that may not be masked is freed,
 //  and the task declined.
-void fl_member_offer(fl_member *self, const fl_offer *offer, fl_time now, fl_outbox *out);
+void fl_participant_offer(fl_participant *self, const fl_offer *offer, fl_time now, fl_outbox *out);
 //  Answer the task with a reason. Only while `wants`.
-void fl_member_decline(fl_member *self, fl_reason reason, const char *text, fl_time now,
-                       fl_outbox *out);
+void fl_participant_decline(fl_participant *self, fl_reason reason, const char *text, fl_time now,
+                            fl_outbox *out);
 //  Take the last verdict, once. False when there is no new one.
-bool fl_member_verdict(fl_member *self, fl_verdict *verdict);
+bool fl_participant_verdict(fl_participant *self, fl_verdict *verdict);
 
 //  What to say on the next heartbeats while WORKING; leaves, samples and tally are always said, but
 //  samples only by a member that would take part unmasked.
-void fl_member_doing(fl_member *self, const fl_doing *doing);
+void fl_participant_doing(fl_participant *self, const fl_doing *doing);
 
-bool fl_member_joined(const fl_member *self);
+bool fl_participant_joined(const fl_participant *self);
 //  The run that the parent serves; zero before the first WELCOME.
-const fl_run *fl_member_run(const fl_member *self);
-fl_activity fl_member_activity(const fl_member *self);
+const fl_run *fl_participant_run(const fl_participant *self);
+fl_activity fl_participant_activity(const fl_participant *self);
 //  Say goodbye. The host stops afterwards.
-void fl_member_leave(fl_member *self, fl_reason reason, fl_outbox *out);
+void fl_participant_leave(fl_participant *self, fl_reason reason, fl_outbox *out);
 
 #endif

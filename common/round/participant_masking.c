@@ -1,4 +1,4 @@
-//  What is different when a task is masked. The other half of the member, fl_masking_member, keeps
+//  What is different when a task is masked. The other half of the member, fl_secagg_client, keeps
 //  the rules; here is who it talks to, how long, and what its end means for the task in hand:
 //  before the upload has left, the task is over; after that only the parent knows what became of
 //  it.
@@ -12,16 +12,16 @@
 enum { STEPS = 4, BEATS = 2 };
 
 bool
-fl_member_masks(const fl_member *self)
+fl_participant_masks(const fl_participant *self)
 {
     return self->task.order.plan.masking != FL_MASKING_NONE;
 }
 
 //  Its half of the round in hand goes on.
 static bool
-s_active(const fl_member *self)
+s_active(const fl_participant *self)
 {
-    return self->masking != NULL && fl_masking_member_step_of(self->masking) != FL_MASKING_IDLE;
+    return self->masking != NULL && fl_secagg_client_step_of(self->masking) != FL_CLIENT_IDLE;
 }
 
 static void
@@ -35,10 +35,10 @@ s_drop(fl_vec vec, fl_outbox *out)
 // ---- its end ----------------------------------------------------------------------------------
 //  Why it ended; FL_WHY_NONE when it did not, or as it should.
 static fl_reason
-s_ended(fl_member *self)
+s_ended(fl_participant *self)
 {
-    fl_masking_outcome outcome;
-    if (!fl_masking_member_outcome(self->masking, &outcome)) {
+    fl_secagg_outcome outcome;
+    if (!fl_secagg_client_outcome(self->masking, &outcome)) {
         return FL_WHY_NONE;
     }
     self->spent = self->spent || outcome.spent;
@@ -48,33 +48,34 @@ s_ended(fl_member *self)
 
 //  After anything that may have ended it: so may the task.
 static void
-s_look(fl_member *self, fl_outbox *out)
+s_look(fl_participant *self, fl_outbox *out)
 {
     fl_reason reason = s_ended(self);
     if (reason == FL_WHY_NONE) {
         return;
     }
-    if (self->phase == FL_MEMBER_SENT) { // the sum may be opened without us: CLOSED tells
-        fl_push_end(&self->push, out);
-        fl_member_turn_down(self, reason, "this member has left the masked round");
+    if (self->phase == FL_PARTICIPANT_SENT) { // the sum may be opened without us: CLOSED tells
+        fl_upload_send_end(&self->push, out);
+        fl_participant_turn_down(self, reason, "this member has left the masked round");
         return;
     }
     fl_outcome outcome = reason == FL_WHY_LATE ? FL_OUT_LATE : FL_OUT_REFUSED;
-    fl_member_end(self, outcome, reason, self->exposed == 0, out);
+    fl_participant_end(self, outcome, reason, self->exposed == 0, out);
 }
 
 void
-fl_member_masking_end(fl_member *self, fl_reason reason, fl_outbox *out)
+fl_participant_masking_end(fl_participant *self, fl_reason reason, fl_outbox *out)
 {
     if (self->masking != NULL) {
-        fl_masking_member_end(self->masking, reason, out);
+        fl_secagg_client_end(self->masking, reason, out);
         (void)s_ended(self);
     }
 }
 
 // ---- who the parent is ------------------------------------------------------------------------
 bool
-fl_member_masking_welcome(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+fl_participant_masking_welcome(fl_participant *self, const fl_event *event, fl_time now,
+                               fl_outbox *out)
 {
     if (self->masking == NULL) {
         return true;
@@ -85,67 +86,68 @@ fl_member_masking_welcome(fl_member *self, const fl_event *event, fl_time now, f
                       self->conf.masking->trust.authority, event->wall_s, FL_ROLES_PARENT, &cert);
     if (trust != FL_TRUST_OK) {
         fl_reason reason = trust == FL_TRUST_ROLE ? FL_WHY_ROLE : FL_WHY_CERTIFICATE;
-        fl_member_note(self, FL_NOTE_REFUSED, reason, FL_WELCOME, 0, out);
-        fl_member_lose(self, reason, now, out);
+        fl_participant_note(self, FL_NOTE_REFUSED, reason, FL_WELCOME, 0, out);
+        fl_participant_lose(self, reason, now, out);
         return false;
     }
-    if (self->parent_role == cert.role && fl_node_equal(&self->parent, &cert.node)) {
+    if (self->parent_role == cert.role && fl_name_equal(&self->parent, &cert.node)) {
         return true;
     }
-    bool in_hand = self->phase != FL_MEMBER_NONE && self->phase != FL_MEMBER_DECLINED;
-    if (in_hand && fl_member_masks(self)) { // the masks are those of the old one's block
-        fl_member_end(self, FL_OUT_REFUSED, FL_WHY_MOVED, self->exposed == 0, out);
+    bool in_hand = self->phase != FL_PARTICIPANT_NONE && self->phase != FL_PARTICIPANT_DECLINED;
+    if (in_hand && fl_participant_masks(self)) { // the masks are those of the old one's block
+        fl_participant_end(self, FL_OUT_REFUSED, FL_WHY_MOVED, self->exposed == 0, out);
     }
     self->parent = cert.node;
     self->parent_role = cert.role;
-    fl_masking_member_under(self->masking, cert.role == FL_ROLE_ROOT ? 2 : 1);
+    fl_secagg_client_under(self->masking, cert.role == FL_ROLE_ROOT ? 2 : 1);
     return true;
 }
 
 void
-fl_member_masking_again(fl_member *self, fl_time now, fl_outbox *out)
+fl_participant_masking_again(fl_participant *self, fl_time now, fl_outbox *out)
 {
     if (s_active(self)) {
-        fl_masking_member_again(self->masking, now, out);
+        fl_secagg_client_again(self->masking, now, out);
     }
 }
 
 // ---- the task ---------------------------------------------------------------------------------
 static void
-s_bound(fl_member *self)
+s_bound(fl_participant *self)
 {
     self->masking_until = self->due + (fl_time)STEPS * self->task.order.plan.step_ms +
                           (fl_time)BEATS * self->joining.beat_ms;
 }
 
 fl_reason
-fl_member_masking_begin(fl_member *self, fl_time now, fl_outbox *out)
+fl_participant_masking_begin(fl_participant *self, fl_time now, fl_outbox *out)
 {
     self->spent = false;
     self->mask_answered = false;
-    if (!fl_masking_plan_holds(&self->task.order.plan)) {
+    if (!fl_secagg_plan_holds(&self->task.order.plan)) {
         return FL_WHY_PLAN; // masked or not: our own numbers could overflow
     }
     if (self->masking == NULL) {
-        return fl_member_masks(self) ? FL_WHY_POLICY_REFUSED : FL_WHY_NONE;
+        return fl_participant_masks(self) ? FL_WHY_POLICY_REFUSED : FL_WHY_NONE;
     }
-    if (fl_masking_member_open(self->masking, &self->task.order.plan)) {
+    if (fl_secagg_client_open(self->masking, &self->task.order.plan)) {
         return FL_WHY_NONE;
     }
     s_bound(self);
-    return fl_masking_member_begin(self->masking, &self->task, &self->parent, self->masking_until,
-                                   now, out);
+    return fl_secagg_client_begin(self->masking, &self->task, &self->parent, self->masking_until,
+                                  now, out);
 }
 
 bool
-fl_member_masking_repeat(fl_member *self, const fl_task *task, fl_time now, fl_outbox *out)
+fl_participant_masking_repeat(fl_participant *self, const fl_task *task, fl_time now,
+                              fl_outbox *out)
 {
     if (!s_active(self)) {
         return true;
     }
     s_bound(self);
-    if (fl_masking_member_begin(self->masking, task, &self->parent, self->masking_until, now,
-                                out) == FL_WHY_NONE) {
+    if (fl_secagg_client_begin(self->masking, task, &self->parent, self->masking_until, now, out) ==
+        FL_WHY_NONE) {
         return true;
     }
     s_look(self, out);
@@ -153,39 +155,42 @@ fl_member_masking_repeat(fl_member *self, const fl_task *task, fl_time now, fl_o
 }
 
 void
-fl_member_masking_offer(fl_member *self, const fl_offer *offer, fl_time now, fl_outbox *out)
+fl_participant_masking_offer(fl_participant *self, const fl_offer *offer, fl_time now,
+                             fl_outbox *out)
 {
-    fl_masking_input input = { .vec = offer->vec,
-                               .elements = self->task.order.elements,
-                               .weight = offer->weight,
-                               .count = offer->count,
-                               .base = offer->base };
+    fl_secagg_input input = { .vec = offer->vec,
+                              .elements = self->task.order.elements,
+                              .weight = offer->weight,
+                              .count = offer->count,
+                              .base = offer->base };
     memcpy(input.stats, offer->stats, sizeof input.stats);
-    fl_reason reason = fl_masking_member_trained(self->masking, &input, now, out);
+    fl_reason reason = fl_secagg_client_trained(self->masking, &input, now, out);
     if (reason != FL_WHY_NONE) {
         s_drop(offer->vec, out);
-        fl_member_decline(self, reason, "the update may not be masked", now, out);
+        fl_participant_decline(self, reason, "the update may not be masked", now, out);
         return;
     }
-    fl_push_load(&self->push, offer);
-    fl_member_enter(self, FL_MEMBER_MASKING);
+    fl_upload_send_load(&self->push, offer);
+    fl_participant_enter(self, FL_PARTICIPANT_MASKING);
 }
 
 // ---- what the parent says ---------------------------------------------------------------------
 void
-fl_member_masking_hear(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+fl_participant_masking_hear(fl_participant *self, const fl_event *event, fl_time now,
+                            fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     if (self->masking == NULL) {
-        fl_member_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);
+        fl_participant_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0,
+                            out);
         return;
     }
-    fl_masking_member_hear(self->masking, message, event->wall_s, now, out);
+    fl_secagg_client_hear(self->masking, message, event->wall_s, now, out);
     s_look(self, out);
 }
 
 void
-fl_member_masking_refused(fl_member *self, const fl_message *message, fl_outbox *out)
+fl_participant_masking_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
 {
     fl_verb about = message->refused.about;
     bool step = about == FL_KEYS || about == FL_SHARES || about == FL_READY || about == FL_ACK ||
@@ -195,16 +200,16 @@ fl_member_masking_refused(fl_member *self, const fl_message *message, fl_outbox 
         reason == FL_WHY_NONE || reason == FL_WHY_UNKNOWN_ROUND) { // that far it will be
         return;
     }
-    fl_masking_member_end(self->masking, reason, out);
+    fl_secagg_client_end(self->masking, reason, out);
     s_look(self, out);
 }
 
 // ---- answers ----------------------------------------------------------------------------------
 static void
-s_saved(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+s_saved(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     bool ours =
-        fl_masking_member_saved(self->masking, event->saved.token, event->saved.ok, now, out);
+        fl_secagg_client_saved(self->masking, event->saved.token, event->saved.ok, now, out);
     FL_ASSERT(ours);
     s_look(self, out);
 }
@@ -212,7 +217,8 @@ s_saved(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
 //  The mark of a new round waits for MASKED of the old one: with one MASK at a time there is no
 //  doubt which one is answered. Of several the newest counts, the others are of rounds before it.
 void
-fl_member_masking_saved(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+fl_participant_masking_saved(fl_participant *self, const fl_event *event, fl_time now,
+                             fl_outbox *out)
 {
     FL_ASSERT(self->masking != NULL);
     if (!self->mask_stale) {
@@ -223,7 +229,7 @@ fl_member_masking_saved(fl_member *self, const fl_event *event, fl_time now, fl_
 }
 
 static void
-s_stale_masked(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+s_stale_masked(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     s_drop(event->masked.vec, out);
     self->mask_stale = false;
@@ -235,47 +241,49 @@ s_stale_masked(fl_member *self, const fl_event *event, fl_time now, fl_outbox *o
 }
 
 void
-fl_member_masking_masked(fl_member *self, const fl_event *event, fl_time now, fl_outbox *out)
+fl_participant_masking_masked(fl_participant *self, const fl_event *event, fl_time now,
+                              fl_outbox *out)
 {
     FL_ASSERT(self->masking != NULL);
     if (self->mask_stale) {
         s_stale_masked(self, event, now, out);
         return;
     }
-    FL_ASSERT(self->phase == FL_MEMBER_MASKING && !self->mask_answered);
+    FL_ASSERT(self->phase == FL_PARTICIPANT_MASKING && !self->mask_answered);
     self->mask_answered = true;
-    fl_masking_member_masked(self->masking, event, now, out);
+    fl_secagg_client_masked(self->masking, event, now, out);
     s_look(self, out); // without memory for the masked bytes
-    fl_masking_upload upload;
-    if (fl_masking_member_upload(self->masking, &upload)) {
-        fl_push_mask(&self->push, &upload, out);
-        fl_member_offer_anew(self, out);
+    fl_secagg_upload upload;
+    if (fl_secagg_client_upload(self->masking, &upload)) {
+        fl_upload_send_mask(&self->push, &upload, out);
+        fl_participant_offer_anew(self, out);
     }
 }
 
 // ---- time -------------------------------------------------------------------------------------
 void
-fl_member_masking_tick(fl_member *self, fl_time now, fl_outbox *out)
+fl_participant_masking_tick(fl_participant *self, fl_time now, fl_outbox *out)
 {
     if (!s_active(self)) {
         return;
     }
-    bool joined = fl_member_joined(self);
-    bool opened = fl_masking_member_step_of(self->masking) == FL_MASKING_OPENED;
+    bool joined = fl_participant_joined(self);
+    bool opened = fl_secagg_client_step_of(self->masking) == FL_CLIENT_OPENED;
     if (now >= self->masking_until && (opened || !joined)) {
         //  Nothing more is owed, or nobody is there to hear why.
-        fl_masking_member_end(self->masking, opened ? FL_WHY_NONE : FL_WHY_SILENT, out);
+        fl_secagg_client_end(self->masking, opened ? FL_WHY_NONE : FL_WHY_SILENT, out);
     } else if (joined) {
-        fl_masking_member_tick(self->masking, now, out);
+        fl_secagg_client_tick(self->masking, now, out);
     }
     s_look(self, out);
 }
 
 fl_time
-fl_member_masking_deadline(const fl_member *self)
+fl_participant_masking_deadline(const fl_participant *self)
 {
     if (!s_active(self)) {
         return FL_NEVER;
     }
-    return fl_member_joined(self) ? fl_masking_member_deadline(self->masking) : self->masking_until;
+    return fl_participant_joined(self) ? fl_secagg_client_deadline(self->masking)
+                                       : self->masking_until;
 }

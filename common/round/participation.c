@@ -63,11 +63,11 @@ s_add_edge(fl_tally *sum, const fl_seat *seat)
 }
 
 fl_tally
-fl_tally_of(const fl_roster *roster)
+fl_participation_tally(const fl_seats *roster)
 {
     fl_tally sum = { 0 };
-    for (uint32_t i = 0; i < fl_roster_count(roster); i++) {
-        const fl_seat *seat = fl_roster_look(roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(roster); i++) {
+        const fl_seat *seat = fl_seats_look(roster, i);
         if (seat->phase == FL_SEAT_IDLE) {
             continue;
         }
@@ -96,7 +96,7 @@ s_write(sheet *page, const fl_roll_entry *entry)
 }
 
 static void
-s_write_seat(sheet *page, const fl_seat *seat, const fl_node *parent, uint64_t round)
+s_write_seat(sheet *page, const fl_seat *seat, const fl_name *parent, uint64_t round)
 {
     fl_roll_entry entry = { .node = seat->node, .parent = *parent };
     entry.outcome = (uint8_t)fl_seat_outcome(seat);
@@ -110,17 +110,16 @@ s_write_seat(sheet *page, const fl_seat *seat, const fl_node *parent, uint64_t r
 
 //  An edge tells of what is below it: neither of our other children, nor of what is below these.
 static bool
-s_below(const fl_roster *roster, const fl_seat *edge, const fl_node *ourselves,
+s_below(const fl_seats *roster, const fl_seat *edge, const fl_name *ourselves,
         const fl_roll_entry *entry)
 {
-    return !fl_roster_seats(roster, &entry->node) && !fl_node_equal(&entry->parent, ourselves) &&
-           (fl_node_equal(&entry->parent, &edge->node) ||
-            !fl_roster_seats(roster, &entry->parent));
+    return !fl_seats_has(roster, &entry->node) && !fl_name_equal(&entry->parent, ourselves) &&
+           (fl_name_equal(&entry->parent, &edge->node) || !fl_seats_has(roster, &entry->parent));
 }
 
 //  What a counted edge reports.
 static void
-s_write_below(sheet *page, const fl_roster *roster, const fl_seat *edge, const fl_node *ourselves)
+s_write_below(sheet *page, const fl_seats *roster, const fl_seat *edge, const fl_name *ourselves)
 {
     fl_bytes roll = edge->contrib.roll;
     for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= roll.size; at += FL_ROLL_ENTRY_BYTES) {
@@ -134,12 +133,12 @@ s_write_below(sheet *page, const fl_roster *roster, const fl_seat *edge, const f
 }
 
 uint32_t
-fl_tally_roll(const fl_roster *roster, const fl_node *parent, uint64_t round,
-              fl_roll_entry *entries, uint32_t *dropped)
+fl_participation_roll(const fl_seats *roster, const fl_name *parent, uint64_t round,
+                      fl_roll_entry *entries, uint32_t *dropped)
 {
     sheet page = { .entries = entries };
-    for (uint32_t i = 0; i < fl_roster_count(roster); i++) {
-        const fl_seat *seat = fl_roster_look(roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(roster); i++) {
+        const fl_seat *seat = fl_seats_look(roster, i);
         if (seat->phase == FL_SEAT_IDLE) {
             continue;
         }

@@ -5,17 +5,17 @@
 
 #include "common/base/status.h"
 
-struct fl_roster {
+struct fl_seats {
     uint32_t seats_max;
     uint32_t count;
     fl_seat seats[]; // (seats_max)
 };
 
-fl_roster *
-fl_roster_new(uint32_t seats_max)
+fl_seats *
+fl_seats_new(uint32_t seats_max)
 {
     FL_ASSERT(seats_max >= 1 && seats_max <= FL_SEATS_MAX);
-    fl_roster *self = calloc(1, sizeof *self + (size_t)seats_max * sizeof self->seats[0]);
+    fl_seats *self = calloc(1, sizeof *self + (size_t)seats_max * sizeof self->seats[0]);
     if (self != NULL) {
         self->seats_max = seats_max;
     }
@@ -23,9 +23,9 @@ fl_roster_new(uint32_t seats_max)
 }
 
 void
-fl_roster_destroy(fl_roster **self_p)
+fl_seats_destroy(fl_seats **self_p)
 {
-    fl_roster *self = *self_p;
+    fl_seats *self = *self_p;
     *self_p = NULL;
     if (self == NULL) {
         return;
@@ -38,27 +38,27 @@ fl_roster_destroy(fl_roster **self_p)
 }
 
 uint32_t
-fl_roster_count(const fl_roster *self)
+fl_seats_count(const fl_seats *self)
 {
     return self->count;
 }
 
 fl_seat *
-fl_roster_at(fl_roster *self, uint32_t seat)
+fl_seats_at(fl_seats *self, uint32_t seat)
 {
     FL_ASSERT(seat < self->count);
     return &self->seats[seat];
 }
 
 const fl_seat *
-fl_roster_look(const fl_roster *self, uint32_t seat)
+fl_seats_look(const fl_seats *self, uint32_t seat)
 {
     FL_ASSERT(seat < self->count);
     return &self->seats[seat];
 }
 
 int64_t
-fl_roster_of_peer(const fl_roster *self, fl_peer peer)
+fl_seats_of_peer(const fl_seats *self, fl_peer peer)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         if (self->seats[i].present && self->seats[i].peer == peer) {
@@ -69,10 +69,10 @@ fl_roster_of_peer(const fl_roster *self, fl_peer peer)
 }
 
 static int64_t
-s_of_node(const fl_roster *self, const fl_node *node)
+s_of_node(const fl_seats *self, const fl_name *node)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        if (fl_node_equal(&self->seats[i].node, node)) {
+        if (fl_name_equal(&self->seats[i].node, node)) {
             return i;
         }
     }
@@ -82,7 +82,7 @@ s_of_node(const fl_roster *self, const fl_node *node)
 //  An absent, idle child's; of one who lied only when there is no other: who leaves and comes back
 //  is not to be forgotten for it.
 static int64_t
-s_old_seat(const fl_roster *self)
+s_old_seat(const fl_seats *self)
 {
     int64_t found = -1;
     for (uint32_t i = 0; i < self->count; i++) {
@@ -99,7 +99,7 @@ s_old_seat(const fl_roster *self)
 }
 
 static int64_t
-s_new_seat(fl_roster *self)
+s_new_seat(fl_seats *self)
 {
     if (self->count < self->seats_max) {
         return self->count++;
@@ -115,7 +115,7 @@ s_new_seat(fl_roster *self)
 }
 
 int64_t
-fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewed)
+fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
 {
     const fl_hello *hello = &event->message.message->hello;
     int64_t index = s_of_node(self, &event->message.node);
@@ -144,15 +144,14 @@ fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewe
 }
 
 bool
-fl_roster_seats(const fl_roster *self, const fl_node *node)
+fl_seats_has(const fl_seats *self, const fl_name *node)
 {
     int64_t index = s_of_node(self, node);
-    return index >= 0 &&
-           (self->seats[index].present || self->seats[index].phase != FL_SEAT_IDLE);
+    return index >= 0 && (self->seats[index].present || self->seats[index].phase != FL_SEAT_IDLE);
 }
 
 fl_presence
-fl_roster_presence(const fl_roster *self)
+fl_seats_presence(const fl_seats *self)
 {
     fl_presence sum = { 0 };
     for (uint32_t i = 0; i < self->count; i++) {

@@ -23,7 +23,7 @@ typedef enum fl_seat_phase {
 } fl_seat_phase;
 
 typedef struct fl_seat {
-    fl_node node;
+    fl_name node;
     fl_role role;
     fl_peer peer;
     bool present, evasive;
@@ -44,7 +44,7 @@ typedef struct fl_seat {
     fl_contrib contrib;                     // views: into `roll` and `blocks`
     uint8_t *roll;   // (FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES), edges only, made when needed
     uint8_t *blocks; // (FL_BLOCK_LINES_MAX * FL_BLOCK_LINE_BYTES), likewise
-    fl_intake intake;
+    fl_upload_receive intake;
     //  this round, when it is masked
     bool in_block;
     bool out;         // a new process sits here, which has no part in it
@@ -59,25 +59,25 @@ typedef struct fl_seat {
     uint32_t rounds[FL_OUT_COUNT]; // settled rounds by outcome
 } fl_seat;
 
-typedef struct fl_roster fl_roster;
+typedef struct fl_seats fl_seats;
 
 //  The caller owns the result. NULL when out of memory.
-fl_roster *fl_roster_new(uint32_t seats_max);
-void fl_roster_destroy(fl_roster **self_p);
+fl_seats *fl_seats_new(uint32_t seats_max);
+void fl_seats_destroy(fl_seats **self_p);
 
 //  Seats ever used are 0..count-1.
-uint32_t fl_roster_count(const fl_roster *self);
-fl_seat *fl_roster_at(fl_roster *self, uint32_t seat);
-const fl_seat *fl_roster_look(const fl_roster *self, uint32_t seat);
+uint32_t fl_seats_count(const fl_seats *self);
+fl_seat *fl_seats_at(fl_seats *self, uint32_t seat);
+const fl_seat *fl_seats_look(const fl_seats *self, uint32_t seat);
 //  The present seat of a peer; -1 when it has none.
-int64_t fl_roster_of_peer(const fl_roster *self, fl_peer peer);
+int64_t fl_seats_of_peer(const fl_seats *self, fl_peer peer);
 
 //  Seat a child that said HELLO: its old seat, a new one, or one that an absent, idle child left.
 //  -1 when full. `renewed` says whether the epoch grew (a new process on the child's side).
-int64_t fl_roster_join(fl_roster *self, const fl_event *event, fl_time now, bool *renewed);
+int64_t fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed);
 
 //  One of the children of this round has that name, or sits here now.
-bool fl_roster_seats(const fl_roster *self, const fl_node *node);
+bool fl_seats_has(const fl_seats *self, const fl_name *node);
 
 //  Who is there now, in sums over present seats.
 typedef struct fl_presence {
@@ -86,7 +86,7 @@ typedef struct fl_presence {
     uint32_t leaves;  // devices below
     uint64_t samples; // last known shard sizes
 } fl_presence;
-fl_presence fl_roster_presence(const fl_roster *self);
+fl_presence fl_seats_presence(const fl_seats *self);
 
 //  The outcome that a phase stands for.
 fl_outcome fl_seat_outcome(const fl_seat *seat);

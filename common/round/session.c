@@ -8,7 +8,7 @@
 enum { SILENT_BEATS = 3 };
 
 void
-fl_joining_init(fl_joining *self, const fl_member_conf *conf)
+fl_session_init(fl_session *self, const fl_participant_conf *conf)
 {
     memset(self, 0, sizeof *self);
     self->beat_ms = conf->beat_ms;
@@ -18,22 +18,22 @@ fl_joining_init(fl_joining *self, const fl_member_conf *conf)
 }
 
 void
-fl_joining_heard(fl_joining *self, fl_time now)
+fl_session_heard(fl_session *self, fl_time now)
 {
     self->heard_at = now;
 }
 
 void
-fl_joining_asked(fl_joining *self, fl_time now)
+fl_session_asked(fl_session *self, fl_time now)
 {
-    self->phase = FL_LINK_JOINING;
+    self->phase = FL_SESSION_JOINING;
     self->hello_at = now;
 }
 
 void
-fl_joining_welcomed(fl_joining *self, uint32_t beat_ms, fl_time now)
+fl_session_welcomed(fl_session *self, uint32_t beat_ms, fl_time now)
 {
-    self->phase = FL_LINK_JOINED;
+    self->phase = FL_SESSION_JOINED;
     self->tries = 0;
     self->beat_ms = beat_ms < FL_BEAT_MS_MIN   ? FL_BEAT_MS_MIN
                     : beat_ms > FL_BEAT_MS_MAX ? FL_BEAT_MS_MAX
@@ -42,56 +42,56 @@ fl_joining_welcomed(fl_joining *self, uint32_t beat_ms, fl_time now)
 }
 
 uint32_t
-fl_joining_lost(fl_joining *self, fl_time now)
+fl_session_lost(fl_session *self, fl_time now)
 {
     uint32_t delay = fl_policy_backoff_ms(self->tries, self->backoff_min_ms, self->backoff_max_ms,
                                           fl_rng_u64(&self->rng));
     self->tries++;
-    self->phase = FL_LINK_OFFLINE;
+    self->phase = FL_SESSION_OFFLINE;
     self->retry_at = now + (fl_time)delay;
     return delay;
 }
 
 void
-fl_joining_left(fl_joining *self)
+fl_session_left(fl_session *self)
 {
-    self->phase = FL_LINK_OFFLINE;
+    self->phase = FL_SESSION_OFFLINE;
     self->retry_at = FL_NEVER;
 }
 
 void
-fl_joining_beaten(fl_joining *self, fl_time now)
+fl_session_beaten(fl_session *self, fl_time now)
 {
     self->beat_at = now + (fl_time)self->beat_ms;
 }
 
 //  When the parent has been silent for too long.
 static fl_time
-s_silence_at(const fl_joining *self)
+s_silence_at(const fl_session *self)
 {
     fl_time bound = (fl_time)SILENT_BEATS * self->beat_ms;
-    return self->phase == FL_LINK_JOINING ? self->hello_at + bound : self->heard_at + bound + 1;
+    return self->phase == FL_SESSION_JOINING ? self->hello_at + bound : self->heard_at + bound + 1;
 }
 
-fl_joining_step
-fl_joining_next(const fl_joining *self, fl_time now)
+fl_session_step
+fl_session_next(const fl_session *self, fl_time now)
 {
-    if (self->phase == FL_LINK_OFFLINE) {
-        return now >= self->retry_at ? FL_JOINING_CONNECT : FL_JOINING_WAIT;
+    if (self->phase == FL_SESSION_OFFLINE) {
+        return now >= self->retry_at ? FL_SESSION_DO_CONNECT : FL_SESSION_DO_WAIT;
     }
     if (now >= s_silence_at(self)) {
-        return FL_JOINING_GIVE_UP;
+        return FL_SESSION_DO_GIVE_UP;
     }
-    bool beat = self->phase == FL_LINK_JOINED && now >= self->beat_at;
-    return beat ? FL_JOINING_BEAT : FL_JOINING_WAIT;
+    bool beat = self->phase == FL_SESSION_JOINED && now >= self->beat_at;
+    return beat ? FL_SESSION_DO_BEAT : FL_SESSION_DO_WAIT;
 }
 
 fl_time
-fl_joining_deadline(const fl_joining *self)
+fl_session_deadline(const fl_session *self)
 {
-    if (self->phase == FL_LINK_OFFLINE) {
+    if (self->phase == FL_SESSION_OFFLINE) {
         return self->retry_at;
     }
     fl_time silence = s_silence_at(self);
-    return self->phase == FL_LINK_JOINED && self->beat_at < silence ? self->beat_at : silence;
+    return self->phase == FL_SESSION_JOINED && self->beat_at < silence ? self->beat_at : silence;
 }

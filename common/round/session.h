@@ -8,47 +8,47 @@
 #include "common/base/rng.h"
 #include "common/round/participant.h"
 
-typedef enum fl_link_phase {
-    FL_LINK_OFFLINE, // waits out the backoff
-    FL_LINK_JOINING, // HELLO is out
-    FL_LINK_JOINED,  // seated
-} fl_link_phase;
+typedef enum fl_session_phase {
+    FL_SESSION_OFFLINE, // waits out the backoff
+    FL_SESSION_JOINING, // HELLO is out
+    FL_SESSION_JOINED,  // seated
+} fl_session_phase;
 
-typedef struct fl_joining {
-    fl_link_phase phase;
+typedef struct fl_session {
+    fl_session_phase phase;
     uint32_t beat_ms;
     uint32_t backoff_min_ms, backoff_max_ms;
     fl_rng rng;
     uint32_t tries; // connections given up since the last WELCOME
     fl_time retry_at, hello_at, heard_at, beat_at;
-} fl_joining;
+} fl_session;
 
-void fl_joining_init(fl_joining *self, const fl_member_conf *conf);
+void fl_session_init(fl_session *self, const fl_participant_conf *conf);
 
 //  The parent said something.
-void fl_joining_heard(fl_joining *self, fl_time now);
+void fl_session_heard(fl_session *self, fl_time now);
 //  HELLO goes out.
-void fl_joining_asked(fl_joining *self, fl_time now);
+void fl_session_asked(fl_session *self, fl_time now);
 //  WELCOME came. Its `beat_ms` is taken within FL_BEAT_MS_MIN..FL_BEAT_MS_MAX, so that no parent
 //  can make a child spin, or wait for ever.
-void fl_joining_welcomed(fl_joining *self, uint32_t beat_ms, fl_time now);
+void fl_session_welcomed(fl_session *self, uint32_t beat_ms, fl_time now);
 //  The connection is given up: back to OFFLINE. Answers the delay before the next one.
-uint32_t fl_joining_lost(fl_joining *self, fl_time now);
+uint32_t fl_session_lost(fl_session *self, fl_time now);
 //  We go on purpose: nothing is due any more.
-void fl_joining_left(fl_joining *self);
+void fl_session_left(fl_session *self);
 //  BEAT goes out.
-void fl_joining_beaten(fl_joining *self, fl_time now);
+void fl_session_beaten(fl_session *self, fl_time now);
 
-typedef enum fl_joining_step {
-    FL_JOINING_WAIT,
-    FL_JOINING_CONNECT, // the backoff is over
-    FL_JOINING_GIVE_UP, // the parent is silent
-    FL_JOINING_BEAT,    // time to say that we live
-} fl_joining_step;
+typedef enum fl_session_step {
+    FL_SESSION_DO_WAIT,
+    FL_SESSION_DO_CONNECT, // the backoff is over
+    FL_SESSION_DO_GIVE_UP, // the parent is silent
+    FL_SESSION_DO_BEAT,    // time to say that we live
+} fl_session_step;
 
 //  What is due at `now`.
-fl_joining_step fl_joining_next(const fl_joining *self, fl_time now);
+fl_session_step fl_session_next(const fl_session *self, fl_time now);
 //  When something will be.
-fl_time fl_joining_deadline(const fl_joining *self);
+fl_time fl_session_deadline(const fl_session *self);
 
 #endif

@@ -5,7 +5,7 @@
 #include "common/base/status.h"
 
 static void
-s_raise_limit(fl_intake *self)
+s_raise_limit(fl_upload_receive *self)
 {
     uint64_t limit = self->next + fl_policy_window_bytes(self->rate);
     limit = limit < self->total ? limit : self->total;
@@ -15,7 +15,7 @@ s_raise_limit(fl_intake *self)
 }
 
 void
-fl_intake_begin(fl_intake *self, uint64_t total, fl_time now)
+fl_upload_receive_begin(fl_upload_receive *self, uint64_t total, fl_time now)
 {
     FL_ASSERT(total > 0);
     uint64_t once = self->limit > self->once ? self->limit : self->once;
@@ -29,22 +29,22 @@ fl_intake_begin(fl_intake *self, uint64_t total, fl_time now)
     s_raise_limit(self);
 }
 
-fl_intake_answer
-fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now)
+fl_upload_receive_answer
+fl_upload_receive_chunk(fl_upload_receive *self, uint64_t offset, uint64_t bytes, fl_time now)
 {
     uint64_t credit = self->limit > self->once ? self->limit : self->once;
     if (bytes == 0 || offset > credit || bytes > credit - offset) {
-        return FL_INTAKE_CREDIT;
+        return FL_RECEIVE_CREDIT;
     }
     if (offset < self->next || offset > self->limit || bytes > self->limit - offset) {
-        return FL_INTAKE_DUPLICATE;
+        return FL_RECEIVE_DUPLICATE;
     }
     if (offset > self->next) {
         if (self->rewound_at == self->next) {
-            return FL_INTAKE_GAP_KNOWN;
+            return FL_RECEIVE_GAP_KNOWN;
         }
-        fl_intake_rewind(self, now);
-        return FL_INTAKE_GAP;
+        fl_upload_receive_rewind(self, now);
+        return FL_RECEIVE_GAP;
     }
     self->next += bytes;
     self->progress_at = now;
@@ -53,24 +53,24 @@ fl_intake_chunk(fl_intake *self, uint64_t offset, uint64_t bytes, fl_time now)
         self->rate = self->next * 1000 / (uint64_t)(now - self->began_at);
     }
     if (self->next == self->total) {
-        return FL_INTAKE_COMPLETE;
+        return FL_RECEIVE_COMPLETE;
     }
     if (self->limit - self->next > fl_policy_window_bytes(self->rate) / 2 ||
         self->limit == self->total) {
-        return FL_INTAKE_TAKEN;
+        return FL_RECEIVE_TAKEN;
     }
     s_raise_limit(self);
-    return FL_INTAKE_GRANT;
+    return FL_RECEIVE_GRANT;
 }
 
 bool
-fl_intake_stuck(const fl_intake *self, uint32_t beat_ms, fl_time now)
+fl_upload_receive_stuck(const fl_upload_receive *self, uint32_t beat_ms, fl_time now)
 {
     return now - self->progress_at >= fl_policy_patience_ms(beat_ms, self->rate, self->in_vain);
 }
 
 void
-fl_intake_rewind(fl_intake *self, fl_time now)
+fl_upload_receive_rewind(fl_upload_receive *self, fl_time now)
 {
     self->rewind++;
     self->in_vain++;
@@ -79,7 +79,7 @@ fl_intake_rewind(fl_intake *self, fl_time now)
 }
 
 bool
-fl_intake_too_slow(fl_intake *self, const fl_timing *timing, fl_time now)
+fl_upload_receive_too_slow(fl_upload_receive *self, const fl_timing *timing, fl_time now)
 {
     fl_time elapsed = now - self->window_at;
     if (elapsed < (fl_time)timing->rate_window_ms) {
@@ -93,7 +93,7 @@ fl_intake_too_slow(fl_intake *self, const fl_timing *timing, fl_time now)
 }
 
 void
-fl_intake_grant(const fl_intake *self, fl_grant *grant)
+fl_upload_receive_grant(const fl_upload_receive *self, fl_grant *grant)
 {
     grant->next = self->next;
     grant->limit = self->limit;

@@ -8,7 +8,7 @@
 enum { PUSHES_MAX = 32 }; // chunks of one step, whatever a parent grants
 
 bool
-fl_push_init(fl_push *self, bool with_roll)
+fl_upload_send_init(fl_upload_send *self, bool with_roll)
 {
     memset(self, 0, sizeof *self);
     if (with_roll) {
@@ -19,7 +19,7 @@ fl_push_init(fl_push *self, bool with_roll)
 }
 
 void
-fl_push_release(fl_push *self)
+fl_upload_send_release(fl_upload_send *self)
 {
     free(self->roll);
     free(self->blocks);
@@ -27,7 +27,7 @@ fl_push_release(fl_push *self)
 }
 
 void
-fl_push_load(fl_push *self, const fl_offer *offer)
+fl_upload_send_load(fl_upload_send *self, const fl_offer *offer)
 {
     FL_ASSERT(self->offer.vec == 0 && offer->vec != 0 && offer->vector_bytes > 0);
     FL_ASSERT(offer->roll_count <= FL_ROLL_MAX && (offer->roll_count == 0 || self->roll != NULL));
@@ -46,7 +46,7 @@ fl_push_load(fl_push *self, const fl_offer *offer)
 }
 
 void
-fl_push_mask(fl_push *self, const fl_masking_upload *upload, fl_outbox *out)
+fl_upload_send_mask(fl_upload_send *self, const fl_secagg_upload *upload, fl_outbox *out)
 {
     FL_ASSERT(self->offer.vec != 0 && upload->vec != 0 && !self->masked);
     FL_ASSERT(upload->header.size == sizeof self->header);
@@ -67,7 +67,7 @@ fl_push_mask(fl_push *self, const fl_masking_upload *upload, fl_outbox *out)
 }
 
 void
-fl_push_restart(fl_push *self)
+fl_upload_send_restart(fl_upload_send *self)
 {
     self->sent = 0;
     self->limit = 0;
@@ -75,8 +75,8 @@ fl_push_restart(fl_push *self)
 }
 
 void
-fl_push_announce(const fl_push *self, const fl_task *task, const fl_welcome *seat,
-                 fl_contrib *contrib)
+fl_upload_send_announce(const fl_upload_send *self, const fl_task *task, const fl_welcome *seat,
+                        fl_contrib *contrib)
 {
     const fl_offer *offer = &self->offer;
     contrib->attempt = task->attempt;
@@ -100,7 +100,7 @@ fl_push_announce(const fl_push *self, const fl_task *task, const fl_welcome *sea
 }
 
 static void
-s_lane(fl_push *self, bool open, uint16_t port, fl_outbox *out)
+s_lane(fl_upload_send *self, bool open, uint16_t port, fl_outbox *out)
 {
     if (self->lane_open != open) {
         fl_effect *effect = fl_outbox_add(out, FL_FX_LANE);
@@ -112,21 +112,22 @@ s_lane(fl_push *self, bool open, uint16_t port, fl_outbox *out)
 }
 
 static uint64_t
-s_end_of_credit(const fl_push *self)
+s_end_of_credit(const fl_upload_send *self)
 {
     return self->limit < self->offer.vector_bytes ? self->limit : self->offer.vector_bytes;
 }
 
 bool
-fl_push_ready(const fl_push *self)
+fl_upload_send_ready(const fl_upload_send *self)
 {
     return self->lane_open && self->sent < s_end_of_credit(self);
 }
 
-fl_push_state
-fl_push_pump(fl_push *self, const fl_task *task, const fl_welcome *seat, fl_outbox *out)
+fl_upload_send_state
+fl_upload_send_pump(fl_upload_send *self, const fl_task *task, const fl_welcome *seat,
+                    fl_outbox *out)
 {
-    for (int n = 0; n < PUSHES_MAX && fl_push_ready(self); n++) {
+    for (int n = 0; n < PUSHES_MAX && fl_upload_send_ready(self); n++) {
         uint64_t left = s_end_of_credit(self) - self->sent;
         uint64_t bytes = left < self->chunk_bytes ? left : self->chunk_bytes;
         fl_effect *effect = fl_outbox_add(out, FL_FX_PUSH);
@@ -144,17 +145,17 @@ fl_push_pump(fl_push *self, const fl_task *task, const fl_welcome *seat, fl_outb
         message->chunk.total = self->offer.vector_bytes;
         self->sent += bytes;
     }
-    return self->sent == self->offer.vector_bytes ? FL_PUSH_SENT : FL_PUSH_SENDING;
+    return self->sent == self->offer.vector_bytes ? FL_UPLOAD_SENT : FL_UPLOAD_SENDING;
 }
 
-fl_push_state
-fl_push_granted(fl_push *self, const fl_grant *grant, const fl_task *task, const fl_welcome *seat,
-                fl_outbox *out)
+fl_upload_send_state
+fl_upload_send_granted(fl_upload_send *self, const fl_grant *grant, const fl_task *task,
+                       const fl_welcome *seat, fl_outbox *out)
 {
     uint64_t total = self->offer.vector_bytes;
     if (grant->attempt != task->attempt || !fl_hash_equal(&grant->hash, &self->offer.hash) ||
         grant->next > total) {
-        return FL_PUSH_STRANGE;
+        return FL_UPLOAD_STRANGE;
     }
     if (grant->rewind > self->rewind) {
         self->rewind = grant->rewind;
@@ -171,11 +172,11 @@ fl_push_granted(fl_push *self, const fl_grant *grant, const fl_task *task, const
                         : grant->chunk_bytes > FL_CHUNK_BYTES_MAX ? FL_CHUNK_BYTES_MAX
                                                                   : grant->chunk_bytes;
     s_lane(self, grant->next < total, seat->up_port, out);
-    return fl_push_pump(self, task, seat, out);
+    return fl_upload_send_pump(self, task, seat, out);
 }
 
 void
-fl_push_end(fl_push *self, fl_outbox *out)
+fl_upload_send_end(fl_upload_send *self, fl_outbox *out)
 {
     if (self->offer.vec != 0) {
         fl_outbox_add(out, FL_FX_DROP)->drop.vec = self->offer.vec;

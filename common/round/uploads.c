@@ -7,8 +7,8 @@
 
 #define NOBODY UINT32_MAX
 
-struct fl_collect {
-    fl_roster *roster; // borrowed
+struct fl_uploads {
+    fl_seats *roster; // borrowed
     uint32_t slots;
     uint32_t in_flight;           // VERIFY and FOLD effects not yet answered
     uint32_t owner[FL_SLOTS_MAX]; // seat per slot; NOBODY when free
@@ -17,11 +17,11 @@ struct fl_collect {
     fl_sums sums;
 };
 
-fl_collect *
-fl_collect_new(fl_roster *roster, uint32_t slots)
+fl_uploads *
+fl_uploads_new(fl_seats *roster, uint32_t slots)
 {
     FL_ASSERT(slots >= 1 && slots <= FL_SLOTS_MAX);
-    fl_collect *self = calloc(1, sizeof *self);
+    fl_uploads *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->roster = roster;
         self->slots = slots;
@@ -33,14 +33,14 @@ fl_collect_new(fl_roster *roster, uint32_t slots)
 }
 
 void
-fl_collect_destroy(fl_collect **self_p)
+fl_uploads_destroy(fl_uploads **self_p)
 {
     free(*self_p);
     *self_p = NULL;
 }
 
 void
-fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
+fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
                 fl_outbox *out)
 {
     FL_ASSERT(self->in_flight == 0);
@@ -54,7 +54,7 @@ fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, uint3
 }
 
 static fl_message *
-s_say(fl_collect *self, const fl_seat *seat, fl_verb verb, fl_outbox *out)
+s_say(fl_uploads *self, const fl_seat *seat, fl_verb verb, fl_outbox *out)
 {
     fl_message *message = fl_outbox_send(out, seat->peer, verb);
     message->run = self->order.run;
@@ -63,11 +63,11 @@ s_say(fl_collect *self, const fl_seat *seat, fl_verb verb, fl_outbox *out)
 }
 
 static void
-s_note(fl_collect *self, uint32_t index, fl_note_id id, fl_reason reason, uint64_t b,
+s_note(fl_uploads *self, uint32_t index, fl_note_id id, fl_reason reason, uint64_t b,
        fl_outbox *out)
 {
     fl_outbox_note(out, (fl_note){ .id = id,
-                                   .node = fl_roster_look(self->roster, index)->node,
+                                   .node = fl_seats_look(self->roster, index)->node,
                                    .round = self->order.round,
                                    .reason = reason,
                                    .a = index,
@@ -75,9 +75,9 @@ s_note(fl_collect *self, uint32_t index, fl_note_id id, fl_reason reason, uint64
 }
 
 void
-fl_collect_refuse(fl_collect *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
+fl_uploads_refuse(fl_uploads *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     fl_message *message = s_say(self, seat, FL_REFUSED, out);
     message->refused.reason = reason;
     message->refused.about = about;
@@ -90,7 +90,7 @@ fl_collect_refuse(fl_collect *self, uint32_t index, fl_reason reason, fl_verb ab
 
 // ---- slots and credit ---------------------------------------------------------------------------
 static void
-s_free_slot(fl_collect *self, uint32_t slot, fl_outbox *out)
+s_free_slot(fl_uploads *self, uint32_t slot, fl_outbox *out)
 {
     FL_ASSERT(self->owner[slot] != NOBODY);
     self->owner[slot] = NOBODY;
@@ -98,14 +98,14 @@ s_free_slot(fl_collect *self, uint32_t slot, fl_outbox *out)
 }
 
 static void
-s_grant(fl_collect *self, uint32_t index, fl_outbox *out)
+s_grant(fl_uploads *self, uint32_t index, fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     fl_grant *grant = &s_say(self, seat, FL_GRANT, out)->grant;
     grant->attempt = self->attempt;
     grant->hash = seat->contrib.hash;
     if (seat->phase == FL_SEAT_STAGING) {
-        fl_intake_grant(&seat->intake, grant);
+        fl_upload_receive_grant(&seat->intake, grant);
     } else { // all of it is here
         grant->next = seat->contrib.vector_bytes;
         grant->limit = seat->contrib.vector_bytes;
@@ -115,14 +115,14 @@ s_grant(fl_collect *self, uint32_t index, fl_outbox *out)
 }
 
 static int64_t
-s_first_waiting(const fl_collect *self)
+s_first_waiting(const fl_uploads *self)
 {
     int64_t first = -1;
-    for (uint32_t i = 0; i < fl_roster_count(self->roster); i++) {
-        const fl_seat *seat = fl_roster_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
+        const fl_seat *seat = fl_seats_look(self->roster, i);
         if (seat->phase == FL_SEAT_OFFERED &&
             (first < 0 ||
-             seat->offered_at < fl_roster_look(self->roster, (uint32_t)first)->offered_at)) {
+             seat->offered_at < fl_seats_look(self->roster, (uint32_t)first)->offered_at)) {
             first = i;
         }
     }
@@ -130,7 +130,7 @@ s_first_waiting(const fl_collect *self)
 }
 
 void
-fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out)
+fl_uploads_give_slots(fl_uploads *self, fl_time now, fl_outbox *out)
 {
     for (uint32_t slot = 0; slot < self->slots; slot++) {
         if (self->owner[slot] != NOBODY) {
@@ -140,11 +140,11 @@ fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out)
         if (index < 0) {
             return;
         }
-        fl_seat *seat = fl_roster_at(self->roster, (uint32_t)index);
+        fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
         self->owner[slot] = (uint32_t)index;
         seat->slot = slot;
         seat->phase = FL_SEAT_STAGING;
-        fl_intake_begin(&seat->intake, seat->contrib.vector_bytes, now);
+        fl_upload_receive_begin(&seat->intake, seat->contrib.vector_bytes, now);
         fl_effect *effect = fl_outbox_add(out, FL_FX_SLOT);
         effect->slot.slot = slot;
         effect->slot.bytes = seat->contrib.vector_bytes;
@@ -153,10 +153,10 @@ fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out)
 }
 
 bool
-fl_collect_withdraw(fl_collect *self, uint32_t index, fl_seat_phase phase, fl_reason reason,
+fl_uploads_withdraw(fl_uploads *self, uint32_t index, fl_seat_phase phase, fl_reason reason,
                     fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     FL_ASSERT(phase == FL_SEAT_TASKED || phase == FL_SEAT_LATE || phase == FL_SEAT_REFUSED ||
               phase == FL_SEAT_ABSENT);
     if (seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED) {
@@ -171,9 +171,9 @@ fl_collect_withdraw(fl_collect *self, uint32_t index, fl_seat_phase phase, fl_re
 }
 
 void
-fl_collect_void(fl_collect *self, uint32_t index, fl_reason reason)
+fl_uploads_void(fl_uploads *self, uint32_t index, fl_reason reason)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     FL_ASSERT(seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED);
     FL_ASSERT(self->sums.contributions > 0);
     self->sums.contributions--;
@@ -183,7 +183,7 @@ fl_collect_void(fl_collect *self, uint32_t index, fl_reason reason)
 
 // ---- what children send -------------------------------------------------------------------------
 static bool
-s_masked(const fl_collect *self)
+s_masked(const fl_uploads *self)
 {
     return self->order.plan.masking != FL_MASKING_NONE;
 }
@@ -200,7 +200,7 @@ s_hidden(const fl_contrib *contrib)
 }
 
 static fl_reason
-s_judge(const fl_collect *self, const fl_seat *seat, const fl_contrib *contrib)
+s_judge(const fl_uploads *self, const fl_seat *seat, const fl_contrib *contrib)
 {
     const fl_plan *plan = &self->order.plan;
     if (contrib->elements != self->order.elements ||
@@ -253,10 +253,10 @@ s_keep(fl_seat *seat, const fl_contrib *contrib)
 }
 
 void
-fl_collect_contrib(fl_collect *self, uint32_t index, const fl_message *message, fl_time now,
+fl_uploads_contrib(fl_uploads *self, uint32_t index, const fl_message *message, fl_time now,
                    fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     const fl_contrib *contrib = &message->contrib;
     bool same = fl_hash_equal(&contrib->hash, &seat->contrib.hash);
     bool counted = seat->phase == FL_SEAT_VERIFYING || seat->phase == FL_SEAT_FOLDING ||
@@ -265,12 +265,12 @@ fl_collect_contrib(fl_collect *self, uint32_t index, const fl_message *message, 
         if (same) {
             s_grant(self, index, out);
         } else {
-            fl_collect_refuse(self, index, FL_WHY_DUPLICATE, FL_CONTRIB, out);
+            fl_uploads_refuse(self, index, FL_WHY_DUPLICATE, FL_CONTRIB, out);
         }
         return;
     }
     if (seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED) {
-        fl_collect_refuse(self, index, seat->reason, FL_CONTRIB, out);
+        fl_uploads_refuse(self, index, seat->reason, FL_CONTRIB, out);
         return;
     }
     if (same && (seat->phase == FL_SEAT_OFFERED || seat->phase == FL_SEAT_STAGING)) {
@@ -284,19 +284,19 @@ fl_collect_contrib(fl_collect *self, uint32_t index, const fl_message *message, 
         reason = FL_WHY_STORAGE;
     }
     if (reason != FL_WHY_NONE) {
-        (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, reason, out);
-        fl_collect_refuse(self, index, reason, FL_CONTRIB, out);
+        (void)fl_uploads_withdraw(self, index, FL_SEAT_REFUSED, reason, out);
+        fl_uploads_refuse(self, index, reason, FL_CONTRIB, out);
         return;
     }
-    (void)fl_collect_withdraw(self, index, FL_SEAT_TASKED, FL_WHY_NONE, out);
+    (void)fl_uploads_withdraw(self, index, FL_SEAT_TASKED, FL_WHY_NONE, out);
     seat->phase = FL_SEAT_OFFERED;
     seat->offered_at = now;
 }
 
 static void
-s_complete(fl_collect *self, uint32_t index, fl_time now, fl_outbox *out)
+s_complete(fl_uploads *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     seat->phase = FL_SEAT_VERIFYING;
     seat->came_at = now;
     self->in_flight++;
@@ -308,71 +308,72 @@ s_complete(fl_collect *self, uint32_t index, fl_time now, fl_outbox *out)
 }
 
 void
-fl_collect_chunk(fl_collect *self, uint32_t index, const fl_message *message, uint32_t body_bytes,
+fl_uploads_chunk(fl_uploads *self, uint32_t index, const fl_message *message, uint32_t body_bytes,
                  fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     const fl_chunk *chunk = &message->chunk;
     if (seat->phase != FL_SEAT_STAGING || !fl_hash_equal(&chunk->hash, &seat->contrib.hash) ||
         chunk->total != seat->contrib.vector_bytes) {
         s_note(self, index, FL_NOTE_CHUNK_DROPPED, FL_WHY_DUPLICATE, chunk->offset, out);
         return;
     }
-    fl_intake_answer answer = fl_intake_chunk(&seat->intake, chunk->offset, body_bytes, now);
+    fl_upload_receive_answer answer =
+        fl_upload_receive_chunk(&seat->intake, chunk->offset, body_bytes, now);
     switch (answer) {
-    case FL_INTAKE_TAKEN:
-    case FL_INTAKE_GRANT:
-    case FL_INTAKE_COMPLETE: {
+    case FL_RECEIVE_TAKEN:
+    case FL_RECEIVE_GRANT:
+    case FL_RECEIVE_COMPLETE: {
         fl_effect *effect = fl_outbox_add(out, FL_FX_STAGE);
         effect->stage.slot = seat->slot;
         effect->stage.offset = chunk->offset;
         self->sums.bytes_up += body_bytes;
-        if (answer == FL_INTAKE_GRANT) {
+        if (answer == FL_RECEIVE_GRANT) {
             s_grant(self, index, out);
-        } else if (answer == FL_INTAKE_COMPLETE) {
+        } else if (answer == FL_RECEIVE_COMPLETE) {
             s_complete(self, index, now, out);
         }
         return;
     }
-    case FL_INTAKE_GAP:
+    case FL_RECEIVE_GAP:
         s_note(self, index, FL_NOTE_REWIND, FL_WHY_NONE, seat->intake.next, out);
         s_grant(self, index, out);
         return;
-    case FL_INTAKE_DUPLICATE:
-    case FL_INTAKE_GAP_KNOWN:
+    case FL_RECEIVE_DUPLICATE:
+    case FL_RECEIVE_GAP_KNOWN:
         s_note(self, index, FL_NOTE_CHUNK_DROPPED, FL_WHY_NONE, chunk->offset, out);
         return;
-    case FL_INTAKE_CREDIT:
-        (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_CREDIT, out);
-        fl_collect_refuse(self, index, FL_WHY_CREDIT, FL_CHUNK, out);
+    case FL_RECEIVE_CREDIT:
+        (void)fl_uploads_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_CREDIT, out);
+        fl_uploads_refuse(self, index, FL_WHY_CREDIT, FL_CHUNK, out);
         return;
     }
 }
 
 bool
-fl_collect_hurry(fl_collect *self, uint32_t index, const fl_timing *timing, fl_time now,
+fl_uploads_hurry(fl_uploads *self, uint32_t index, const fl_timing *timing, fl_time now,
                  fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
-    if (seat->phase != FL_SEAT_STAGING || !fl_intake_too_slow(&seat->intake, timing, now)) {
+    fl_seat *seat = fl_seats_at(self->roster, index);
+    if (seat->phase != FL_SEAT_STAGING || !fl_upload_receive_too_slow(&seat->intake, timing, now)) {
         return false;
     }
     s_note(self, index, FL_NOTE_SLOT_WITHDRAWN, FL_WHY_SLOW, seat->intake.next, out);
-    (void)fl_collect_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_SLOW, out);
-    fl_collect_refuse(self, index, FL_WHY_SLOW, FL_CONTRIB, out);
+    (void)fl_uploads_withdraw(self, index, FL_SEAT_REFUSED, FL_WHY_SLOW, out);
+    fl_uploads_refuse(self, index, FL_WHY_SLOW, FL_CONTRIB, out);
     return true;
 }
 
 void
-fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_time now,
+fl_uploads_beat(fl_uploads *self, uint32_t index, const fl_timing *timing, fl_time now,
                 fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
-    if (seat->phase != FL_SEAT_STAGING || fl_collect_hurry(self, index, timing, now, out)) {
+    fl_seat *seat = fl_seats_at(self->roster, index);
+    if (seat->phase != FL_SEAT_STAGING || fl_uploads_hurry(self, index, timing, now, out)) {
         return;
     }
-    if (fl_intake_stuck(&seat->intake, timing->beat_ms, now)) {
-        fl_intake_rewind(&seat->intake, now);
+    if (fl_upload_receive_stuck(&seat->intake, timing->beat_ms, now)) {
+        fl_upload_receive_rewind(&seat->intake, now);
         s_note(self, index, FL_NOTE_REWIND, FL_WHY_SILENT, seat->intake.next, out);
     }
     s_grant(self, index, out);
@@ -380,7 +381,7 @@ fl_collect_beat(fl_collect *self, uint32_t index, const fl_timing *timing, fl_ti
 
 // ---- what the crew answers ----------------------------------------------------------------------
 static bool
-s_fits(const fl_collect *self, const fl_contrib *contrib)
+s_fits(const fl_uploads *self, const fl_contrib *contrib)
 {
     const fl_plan *plan = &self->order.plan;
     uint64_t weight_max = (uint64_t)plan->devices_max * plan->weight_max;
@@ -389,9 +390,9 @@ s_fits(const fl_collect *self, const fl_contrib *contrib)
 }
 
 static void
-s_count(fl_collect *self, uint32_t index, fl_outbox *out)
+s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
 {
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     const fl_contrib *contrib = &seat->contrib;
     self->sums.weight += contrib->weight;
     self->sums.count += contrib->count;
@@ -417,19 +418,19 @@ s_count(fl_collect *self, uint32_t index, fl_outbox *out)
 }
 
 uint32_t
-fl_collect_owner(const fl_collect *self, uint32_t slot)
+fl_uploads_owner(const fl_uploads *self, uint32_t slot)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY);
     return self->owner[slot];
 }
 
 void
-fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox *out)
+fl_uploads_verified(fl_uploads *self, uint32_t slot, fl_reason fault, fl_outbox *out)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
     self->in_flight--;
     uint32_t index = self->owner[slot];
-    fl_seat *seat = fl_roster_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->roster, index);
     if (seat->phase != FL_SEAT_VERIFYING || seat->slot != slot) { // withdrawn meanwhile
         s_free_slot(self, slot, out);
         return;
@@ -441,17 +442,17 @@ fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox 
     }
     fl_reason reason = ok ? FL_WHY_WEIGHT : fault;
     s_free_slot(self, slot, out);
-    (void)fl_collect_withdraw(self, index,
-                              reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED, reason, out);
-    fl_collect_refuse(self, index, reason, FL_CONTRIB, out);
+    (void)fl_uploads_withdraw(self, index, reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED,
+                              reason, out);
+    fl_uploads_refuse(self, index, reason, FL_CONTRIB, out);
 }
 
 void
-fl_collect_folded(fl_collect *self, uint32_t slot, fl_outbox *out)
+fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
     self->in_flight--;
-    fl_seat *seat = fl_roster_at(self->roster, self->owner[slot]);
+    fl_seat *seat = fl_seats_at(self->roster, self->owner[slot]);
     if (seat->phase == FL_SEAT_FOLDING) {
         seat->phase = FL_SEAT_COUNTED;
     }
@@ -459,13 +460,13 @@ fl_collect_folded(fl_collect *self, uint32_t slot, fl_outbox *out)
 }
 
 bool
-fl_collect_busy(const fl_collect *self)
+fl_uploads_busy(const fl_uploads *self)
 {
     return self->in_flight > 0;
 }
 
 const fl_sums *
-fl_collect_sums(const fl_collect *self)
+fl_uploads_sums(const fl_uploads *self)
 {
     return &self->sums;
 }

@@ -8,7 +8,7 @@
 #include "common/machine/outbox.h"
 #include "common/round/seats.h"
 
-typedef struct fl_collect fl_collect;
+typedef struct fl_uploads fl_uploads;
 
 typedef struct fl_sums {
     uint64_t weight;
@@ -20,47 +20,47 @@ typedef struct fl_sums {
 } fl_sums;
 
 //  The caller owns the result. NULL when out of memory.
-fl_collect *fl_collect_new(fl_roster *roster, uint32_t slots);
-void fl_collect_destroy(fl_collect **self_p);
+fl_uploads *fl_uploads_new(fl_seats *roster, uint32_t slots);
+void fl_uploads_destroy(fl_uploads **self_p);
 
 //  Begin a round: clears so many accumulators. Not while `busy`.
-void fl_collect_open(fl_collect *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
+void fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
                      fl_outbox *out);
 
 //  A CONTRIB of this round and attempt, from this seat, whose base is right.
-void fl_collect_contrib(fl_collect *self, uint32_t seat, const fl_message *message, fl_time now,
+void fl_uploads_contrib(fl_uploads *self, uint32_t seat, const fl_message *message, fl_time now,
                         fl_outbox *out);
 //  A CHUNK of this round and attempt.
-void fl_collect_chunk(fl_collect *self, uint32_t seat, const fl_message *message,
+void fl_uploads_chunk(fl_uploads *self, uint32_t seat, const fl_message *message,
                       uint32_t body_bytes, fl_time now, fl_outbox *out);
 //  Withdraw the slot of a seat that is too slow, whatever else it says. True when it was.
-bool fl_collect_hurry(fl_collect *self, uint32_t seat, const fl_timing *timing, fl_time now,
+bool fl_uploads_hurry(fl_uploads *self, uint32_t seat, const fl_timing *timing, fl_time now,
                       fl_outbox *out);
 //  A heartbeat of a seat that is sending: grant again, go back on a stand-still, or the same.
-void fl_collect_beat(fl_collect *self, uint32_t seat, const fl_timing *timing, fl_time now,
+void fl_uploads_beat(fl_uploads *self, uint32_t seat, const fl_timing *timing, fl_time now,
                      fl_outbox *out);
 //  The seat whose bytes lie in a slot that is being verified or folded.
-uint32_t fl_collect_owner(const fl_collect *self, uint32_t slot);
+uint32_t fl_uploads_owner(const fl_uploads *self, uint32_t slot);
 //  `fault`: FL_WHY_NONE, or what is wrong with the bytes; late: they are right, and not wanted.
-void fl_collect_verified(fl_collect *self, uint32_t slot, fl_reason fault, fl_outbox *out);
-void fl_collect_folded(fl_collect *self, uint32_t slot, fl_outbox *out);
+void fl_uploads_verified(fl_uploads *self, uint32_t slot, fl_reason fault, fl_outbox *out);
+void fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out);
 //  Give free slots to the seats that have waited longest. Whoever frees one calls this when all is
 //  said: at the end of a step, while the round is open.
-void fl_collect_give_slots(fl_collect *self, fl_time now, fl_outbox *out);
+void fl_uploads_give_slots(fl_uploads *self, fl_time now, fl_outbox *out);
 
 //  The seat leaves the race as `phase` (TASKED, LATE, REFUSED or ABSENT) unless it is counted.
 //  False when it was counted already.
-bool fl_collect_withdraw(fl_collect *self, uint32_t seat, fl_seat_phase phase, fl_reason reason,
+bool fl_uploads_withdraw(fl_uploads *self, uint32_t seat, fl_seat_phase phase, fl_reason reason,
                          fl_outbox *out);
 //  What a seat had counted is in a block that was given up: it is refused, and out of the sums. Its
 //  fold goes to an accumulator that nobody adds. Only when it is counted.
-void fl_collect_void(fl_collect *self, uint32_t seat, fl_reason reason);
+void fl_uploads_void(fl_uploads *self, uint32_t seat, fl_reason reason);
 //  Refuse by message and note.
-void fl_collect_refuse(fl_collect *self, uint32_t seat, fl_reason reason, fl_verb about,
+void fl_uploads_refuse(fl_uploads *self, uint32_t seat, fl_reason reason, fl_verb about,
                        fl_outbox *out);
 
 //  Verifications or folds are in flight.
-bool fl_collect_busy(const fl_collect *self);
-const fl_sums *fl_collect_sums(const fl_collect *self);
+bool fl_uploads_busy(const fl_uploads *self);
+const fl_sums *fl_uploads_sums(const fl_uploads *self);
 
 #endif

@@ -6,11 +6,11 @@
 #include "common/identity/state_dir.h"
 
 static fl_status
-s_keep(const fl_keeper *self, const fl_effect *keep, fl_why *why)
+s_keep(const fl_durable *self, const fl_effect *keep, fl_why *why)
 {
     if (keep->keep.what == FL_KEEP_MARK) {
         FL_ASSERT(self->directory != NULL);
-        return fl_home_mark_save(self->directory, keep->keep.fact, why);
+        return fl_state_dir_mark_save(self->directory, keep->keep.fact, why);
     }
     FL_ASSERT(self->ledger != NULL);
     const fl_ledger_fact fact = { .what = keep->keep.what,
@@ -22,7 +22,7 @@ s_keep(const fl_keeper *self, const fl_effect *keep, fl_why *why)
 }
 
 bool
-fl_keeper_keep(const fl_keeper *self, const fl_effect *keep)
+fl_durable_keep(const fl_durable *self, const fl_effect *keep)
 {
     fl_why why;
     fl_status status = s_keep(self, keep, &why);
@@ -37,9 +37,9 @@ fl_keeper_keep(const fl_keeper *self, const fl_effect *keep)
 }
 
 fl_status
-fl_keeper_mark(const char *directory, fl_masking_mark *mark, fl_why *why)
+fl_durable_mark(const char *directory, fl_secagg_mark *mark, fl_why *why)
 {
-    fl_status status = fl_home_mark_load(directory, mark, why);
+    fl_status status = fl_state_dir_mark_load(directory, mark, why);
     if (status == FL_MISSING) {
         memset(mark, 0, sizeof *mark);
         status = FL_OK;

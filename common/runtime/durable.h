@@ -9,16 +9,16 @@
 #include "common/store/ledger.h"
 
 //  Borrowed.
-typedef struct fl_keeper {
+typedef struct fl_durable {
     const char *directory; // NULL: no member here
     fl_ledger *ledger;     // NULL: no aggregator here
-} fl_keeper;
+} fl_durable;
 
 //  Carry out a KEEP. False, logged: it is not durable.
-bool fl_keeper_keep(const fl_keeper *self, const fl_effect *keep);
+bool fl_durable_keep(const fl_durable *self, const fl_effect *keep);
 
 //  What was kept last, zero when nothing was. A mark that cannot be read is no fresh start: it is
 //  the caller's end.
-FL_CHECKED fl_status fl_keeper_mark(const char *directory, fl_masking_mark *mark, fl_why *why);
+FL_CHECKED fl_status fl_durable_mark(const char *directory, fl_secagg_mark *mark, fl_why *why);
 
 #endif

@@ -5,7 +5,8 @@
 #include "common/base/log.h"
 
 uint32_t
-fl_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest, fl_past pasts[FL_PASTS_MAX])
+fl_durable_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest,
+                  fl_past pasts[FL_PASTS_MAX])
 {
     fl_why why = { "out of memory" };
     uint32_t count = 0;

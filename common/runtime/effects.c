@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/machine/policy.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/locked.h"
+#include "common/machine/policy.h"
 #include "common/runtime/effects_inside.h"
 
-fl_works *
-fl_works_new(const fl_works_conf *conf)
+fl_effects *
+fl_effects_new(const fl_effects_conf *conf)
 {
-    fl_works *self = calloc(1, sizeof *self);
+    fl_effects *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->conf = *conf;
     }
@@ -23,9 +23,9 @@ fl_works_new(const fl_works_conf *conf)
 }
 
 void
-fl_works_destroy(fl_works **self_p)
+fl_effects_destroy(fl_effects **self_p)
 {
-    fl_works *self = *self_p;
+    fl_effects *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
         FL_ASSERT(self->running == 0);
@@ -41,7 +41,7 @@ fl_works_destroy(fl_works **self_p)
 }
 
 uint32_t
-fl_works_running(const fl_works *self)
+fl_effects_running(const fl_effects *self)
 {
     return self->running;
 }
@@ -165,31 +165,32 @@ s_save(void *arg)
 
 // ---- on the reactor's thread ------------------------------------------------------------------
 static void
-s_hand_over(fl_works *self, fl_errand *job)
+s_hand_over(fl_effects *self, fl_errand *job)
 {
     switch (job->event.kind) {
     case FL_EV_FINISHED:
-        job->event.finished.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        job->event.finished.vec =
+            job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
         break;
     case FL_EV_TRAINED:
         job->event.trained.update =
-            job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+            job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
         break;
     case FL_EV_ENCODED:
-        job->event.encoded.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        job->event.encoded.vec = job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
         break;
     case FL_EV_MODEL:
         if (job->event.model.ok) {
-            fl_vault_put_model(self->conf.vault, &job->effect.check.hash, &job->in);
+            fl_handles_put_model(self->conf.vault, &job->effect.check.hash, &job->in);
         }
         break;
     case FL_EV_APPLIED:
         if (job->event.applied.ok) {
-            fl_vault_put_model(self->conf.vault, &job->applied.hash, &job->applied.model);
+            fl_handles_put_model(self->conf.vault, &job->applied.hash, &job->applied.model);
         }
         break;
     case FL_EV_MASKED:
-        job->event.masked.vec = job->out == NULL ? 0 : fl_vault_put(self->conf.vault, &job->out);
+        job->event.masked.vec = job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
         break;
     case FL_EV_TICK:
     case FL_EV_START:
@@ -209,10 +210,10 @@ static void
 s_done(void *arg, bool ran)
 {
     fl_errand *job = arg;
-    fl_works *self = job->works;
+    fl_effects *self = job->works;
     self->running--;
     if (job->arrival != NULL) {
-        fl_works_let_go(job->arrival);
+        fl_effects_let_go(job->arrival);
     }
     if (ran) {
         s_hand_over(self, job);
@@ -229,7 +230,7 @@ s_done(void *arg, bool ran)
 }
 
 fl_errand *
-fl_works_job(fl_works *self, const fl_effect *effect, fl_event_kind answer, uint32_t entries)
+fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer, uint32_t entries)
 {
     fl_errand *made = calloc(1, sizeof *made + entries * sizeof made->roll[0]);
     FL_ASSERT(made != NULL);
@@ -240,11 +241,11 @@ fl_works_job(fl_works *self, const fl_effect *effect, fl_event_kind answer, uint
 }
 
 void
-fl_works_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
+fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
 {
-    fl_works *self = job->works;
+    fl_effects *self = job->works;
     const fl_job hired = { .strand = strand, .work = work, .done = s_done, .arg = job };
-    fl_status status = fl_crew_add(self->conf.crew, &hired);
+    fl_status status = fl_workers_add(self->conf.crew, &hired);
     if (status == FL_DENIED) { // stopping: nobody waits for the answer
         self->running++;
         s_done(job, false);
@@ -255,7 +256,7 @@ fl_works_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
 }
 
 void
-fl_works_answer(fl_errand *job)
+fl_effects_answer(fl_errand *job)
 {
     job->works->running++;
     s_done(job, true);
@@ -268,7 +269,7 @@ s_ref(fl_blob *blob)
 }
 
 static void
-s_obey_place(fl_works *self, const fl_effect *effect, fl_bytes body)
+s_obey_place(fl_effects *self, const fl_effect *effect, fl_bytes body)
 {
     if (effect->place.offset == 0 || self->fetching == NULL ||
         fl_blob_size(self->fetching) != effect->place.total) {
@@ -285,24 +286,24 @@ s_obey_place(fl_works *self, const fl_effect *effect, fl_bytes body)
 }
 
 static void
-s_obey_check(fl_works *self, const fl_effect *effect)
+s_obey_check(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_works_job(self, effect, FL_EV_MODEL, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_MODEL, 0);
     job->event.model.hash = effect->check.hash;
     job->in = self->fetching;
     self->fetching = NULL;
     if (job->in == NULL) {
-        fl_works_answer(job);
+        fl_effects_answer(job);
         return;
     }
-    fl_works_start(job, FL_CREW_FREE, s_check);
+    fl_effects_start(job, FL_WORKERS_FREE, s_check);
 }
 
 static void
-s_obey_save(fl_works *self, const fl_effect *effect)
+s_obey_save(fl_effects *self, const fl_effect *effect)
 {
     const fl_report *report = effect->save.report;
-    fl_errand *job = fl_works_job(self, effect, FL_EV_SAVED, report->roll_count);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED, report->roll_count);
     job->event.saved.token = effect->save.token;
     job->report = *report;
     if (report->roll_count > 0) {
@@ -315,43 +316,43 @@ s_obey_save(fl_works *self, const fl_effect *effect)
         memcpy(job->blocks, report->blocks, report->block_count * sizeof job->blocks[0]);
     }
     job->report.blocks = job->blocks;
-    fl_works_start(job, FL_STRAND_STORE, s_save);
+    fl_effects_start(job, FL_STRAND_STORE, s_save);
 }
 
 static void
-s_obey_train(fl_works *self, const fl_effect *effect)
+s_obey_train(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_works_job(self, effect, FL_EV_TRAINED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_TRAINED, 0);
     job->event.trained.round = effect->train.order.round;
-    job->in = s_ref(fl_vault_model(self->conf.vault, &effect->train.order.model));
-    fl_works_start(job, FL_STRAND_TRAIN, s_train);
+    job->in = s_ref(fl_handles_model(self->conf.vault, &effect->train.order.model));
+    fl_effects_start(job, FL_STRAND_TRAIN, s_train);
 }
 
 static void
-s_obey_encode(fl_works *self, const fl_effect *effect)
+s_obey_encode(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_works_job(self, effect, FL_EV_ENCODED, 0);
-    job->in = fl_blob_ref(fl_vault_look(self->conf.vault, effect->encode.update));
-    fl_works_start(job, FL_CREW_FREE, s_encode);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_ENCODED, 0);
+    job->in = fl_blob_ref(fl_handles_look(self->conf.vault, effect->encode.update));
+    fl_effects_start(job, FL_WORKERS_FREE, s_encode);
 }
 
 bool
-fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
+fl_effects_obey(fl_effects *self, const fl_effect *effect, fl_bytes body)
 {
     switch (effect->kind) {
     case FL_FX_SLOT:
-        fl_works_slot(self, effect);
+        fl_effects_slot(self, effect);
         return true;
     case FL_FX_STAGE:
-        fl_works_stage(self, effect, body);
+        fl_effects_stage(self, effect, body);
         return true;
     case FL_FX_VERIFY:
-        fl_works_verify(self, effect);
+        fl_effects_verify(self, effect);
         return true;
     case FL_FX_CLEAR:
     case FL_FX_FOLD:
     case FL_FX_FINISH:
-        fl_works_sum(self, effect);
+        fl_effects_sum(self, effect);
         return true;
     case FL_FX_PLACE:
         s_obey_place(self, effect, body);
@@ -369,10 +370,10 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
         s_obey_encode(self, effect);
         return true;
     case FL_FX_DROP:
-        fl_vault_drop(self->conf.vault, effect->drop.vec);
+        fl_handles_drop(self->conf.vault, effect->drop.vec);
         return true;
     case FL_FX_APPLY:
-        fl_works_start(fl_works_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);
+        fl_effects_start(fl_effects_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);
         return true;
     case FL_FX_SAVE:
         s_obey_save(self, effect);
@@ -380,7 +381,7 @@ fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body)
     case FL_FX_KEEP:
     case FL_FX_MASK:
     case FL_FX_UNMASK:
-        fl_works_masking(self, effect);
+        fl_effects_masking(self, effect);
         return true;
     case FL_FX_SEND:
     case FL_FX_PUSH:

@@ -6,17 +6,17 @@
 #define FL_RUNTIME_EFFECTS_H
 
 #include "common/machine/event.h"
-#include "common/runtime/handles.h"
 #include "common/net/worker_pool.h"
+#include "common/runtime/handles.h"
+#include "common/runtime/trainer.h"
 #include "common/store/staging.h"
 #include "common/tensor/fold.h"
-#include "common/runtime/trainer.h"
 
-typedef struct fl_works fl_works;
+typedef struct fl_effects fl_effects;
 
 //  What the root makes of a sum. `apply` runs on a worker, never twice at a time.
 typedef struct fl_applied {
-    fl_blob *model;        // the next model as a file; the caller's
+    fl_blob *model; // the next model as a file; the caller's
     fl_hash hash;
     double loss, accuracy; // on the root's test set; NaN when it has none
 } fl_applied;
@@ -36,30 +36,30 @@ typedef struct fl_saver {
 } fl_saver;
 
 //  Every pointer is borrowed and outlives the works.
-typedef struct fl_works_conf {
-    fl_crew *crew;
-    fl_vault *vault;
-    fl_staging *staging;   // NULL: no children
-    fl_trainer *trainer;   // NULL: no device
-    fl_applier applier;    // apply NULL: no root
-    fl_saver saver;        // save NULL: keeps nothing
-    fl_node node;          // ours; part of the dither's seed
+typedef struct fl_effects_conf {
+    fl_workers *crew;
+    fl_handles *vault;
+    fl_staging *staging; // NULL: no children
+    fl_trainer *trainer; // NULL: no device
+    fl_applier applier;  // apply NULL: no root
+    fl_saver saver;      // save NULL: keeps nothing
+    fl_name node;        // ours; part of the dither's seed
     void *post_self;
     void (*post)(void *self, const fl_event *event);
-} fl_works_conf;
+} fl_effects_conf;
 
 //  Strands of the crew that works uses; others may use higher numbers.
 enum { FL_STRAND_FOLD = 1, FL_STRAND_STORE = 2, FL_STRAND_TRAIN = 3 };
 
 //  The caller owns the result. NULL when out of memory.
-fl_works *fl_works_new(const fl_works_conf *conf);
+fl_effects *fl_effects_new(const fl_effects_conf *conf);
 //  After the crew has stopped and was collected.
-void fl_works_destroy(fl_works **self_p);
+void fl_effects_destroy(fl_effects **self_p);
 
 //  Carry out one effect. `body`: of the message being stepped, for STAGE and PLACE. False when the
 //  effect is not one of works (a note).
-bool fl_works_obey(fl_works *self, const fl_effect *effect, fl_bytes body);
+bool fl_effects_obey(fl_effects *self, const fl_effect *effect, fl_bytes body);
 //  Jobs that have not come back yet.
-uint32_t fl_works_running(const fl_works *self);
+uint32_t fl_effects_running(const fl_effects *self);
 
 #endif

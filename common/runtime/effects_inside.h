@@ -5,65 +5,65 @@
 #include <stdatomic.h>
 
 #include "common/crypto/mask.h"
-#include "common/runtime/upload_check.h"
 #include "common/runtime/effects.h"
+#include "common/runtime/upload_check.h"
 
 //  A contribution on its way into a slot. The proof is the slot's strand's, the rest the reactor's.
 typedef struct fl_arrival {
-    fl_proof proof;
-    uint64_t staged;     // bytes here
-    uint64_t handed;     // of them, to the proof
-    uint32_t jobs;       // that read it now
-    bool given_up;       // the slot is free or another's ...
-    fl_bytes memory;     // ... and this was it
+    fl_upload_check proof;
+    uint64_t staged; // bytes here
+    uint64_t handed; // of them, to the proof
+    uint32_t jobs;   // that read it now
+    bool given_up;   // the slot is free or another's ...
+    fl_bytes memory; // ... and this was it
 } fl_arrival;
 
-struct fl_works {
-    fl_works_conf conf;
-    fl_fold *folds[FL_BLOCKS_MAX]; // one per block; the fold strand's
-    uint32_t fold_count;      // likewise
-    fl_fixed fixed;           // likewise
-    fl_fixed wanted;          // of the newest CLEAR, for what comes in
-    bool masked;              // likewise
-    fl_blob *fetching;        // the model on its way down
+struct fl_effects {
+    fl_effects_conf conf;
+    fl_fold *folds[FL_BLOCKS_MAX];      // one per block; the fold strand's
+    uint32_t fold_count;                // likewise
+    fl_fixed fixed;                     // likewise
+    fl_fixed wanted;                    // of the newest CLEAR, for what comes in
+    bool masked;                        // likewise
+    fl_blob *fetching;                  // the model on its way down
     fl_arrival *arrivals[FL_SLOTS_MAX]; // NULL: free, or no room for what was to come
     uint32_t running;
 };
 
 typedef struct fl_errand {
-    fl_works *works;
+    fl_effects *works;
     fl_effect effect;
-    fl_event event;           // the answer
-    fl_blob *in, *out;        // references
-    fl_bytes bytes;           // of a slot
-    fl_arrival *arrival;      // in it
+    fl_event event;      // the answer
+    fl_blob *in, *out;   // references
+    fl_bytes bytes;      // of a slot
+    fl_arrival *arrival; // in it
     fl_training training;
     fl_applied applied;
-    fl_mask_seed *seeds;      // ours, in locked memory
+    fl_mask_seed *seeds;             // ours, in locked memory
     _Atomic uint64_t checksum, peak; // of the tiles done so far
     fl_report report;
-    fl_block_line *blocks;    // (report.block_count), ours
-    fl_roll_entry roll[];     // (report.roll_count)
+    fl_block_line *blocks; // (report.block_count), ours
+    fl_roll_entry roll[];  // (report.roll_count)
 } fl_errand;
 
 //  A job that carries a copy of the effect and room for so many report lines.
-fl_errand *fl_works_job(fl_works *self, const fl_effect *effect, fl_event_kind answer,
-                        uint32_t entries);
+fl_errand *fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer,
+                          uint32_t entries);
 //  To the crew; an answer that is known already: back at once.
-void fl_works_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
-void fl_works_answer(fl_errand *job);
+void fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
+void fl_effects_answer(fl_errand *job);
 
 //  CLEAR, FOLD and FINISH: see works_sum.c.
-void fl_works_sum(fl_works *self, const fl_effect *effect);
+void fl_effects_sum(fl_effects *self, const fl_effect *effect);
 
 //  MASK, UNMASK and KEEP: see works_mask.c.
-void fl_works_masking(fl_works *self, const fl_effect *effect);
+void fl_effects_masking(fl_effects *self, const fl_effect *effect);
 
 //  The slots: see works_slot.c.
-void fl_works_slot(fl_works *self, const fl_effect *effect);
-void fl_works_stage(fl_works *self, const fl_effect *effect, fl_bytes body);
-void fl_works_verify(fl_works *self, const fl_effect *effect);
+void fl_effects_slot(fl_effects *self, const fl_effect *effect);
+void fl_effects_stage(fl_effects *self, const fl_effect *effect, fl_bytes body);
+void fl_effects_verify(fl_effects *self, const fl_effect *effect);
 //  A job that read it has come back.
-void fl_works_let_go(fl_arrival *arrival);
+void fl_effects_let_go(fl_arrival *arrival);
 
 #endif

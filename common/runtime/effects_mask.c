@@ -41,8 +41,7 @@ s_mask_tile(void *arg, uint32_t tile)
 {
     fl_errand *job = arg;
     const unsigned width = job->effect.mask.wire_bytes;
-    const fl_mask_range range =
-        s_tile(tile, job->effect.mask.elements, job->effect.mask.ring_bits);
+    const fl_mask_range range = s_tile(tile, job->effect.mask.elements, job->effect.mask.ring_bits);
     const uint8_t *plain = fl_blob_bytes(job->in).data + range.first * width;
     uint8_t *masked = fl_blob_data(job->out) + range.first * width;
     fl_mask_wire(job->seeds, job->effect.mask.seed_count, &range, width, plain, masked);
@@ -60,7 +59,7 @@ s_mask(void *arg)
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "a masked update"));
         return; // no vector says it
     }
-    fl_crew_share(job->works->conf.crew, s_tiles(job->effect.mask.elements), s_mask_tile, job);
+    fl_workers_share(job->works->conf.crew, s_tiles(job->effect.mask.elements), s_mask_tile, job);
     job->event.masked.hash = fl_hash_of(fl_blob_bytes(job->out));
     job->event.masked.bytes = fl_blob_size(job->out);
     job->event.masked.checksum = job->checksum;
@@ -101,13 +100,13 @@ static void
 s_unmask(void *arg)
 {
     fl_errand *job = arg;
-    const fl_works *self = job->works;
+    const fl_effects *self = job->works;
     const uint32_t block = job->effect.unmask.block;
     FL_ASSERT(block < self->fold_count);
     FL_ASSERT(fl_fold_elements(self->folds[block]) == job->effect.unmask.elements);
     FL_ASSERT(self->fixed.ring_bits == job->effect.unmask.ring_bits &&
               self->fixed.wire_bytes == job->effect.unmask.wire_bytes);
-    fl_crew_share(self->conf.crew, s_tiles(job->effect.unmask.elements), s_unmask_tile, job);
+    fl_workers_share(self->conf.crew, s_tiles(job->effect.unmask.elements), s_unmask_tile, job);
     job->event.unmasked.checksum = job->checksum;
     job->event.unmasked.peak = job->peak;
 }
@@ -133,42 +132,42 @@ s_copy(const fl_mask_seed *seeds, uint32_t count)
 }
 
 static void
-s_obey_mask(fl_works *self, const fl_effect *effect)
+s_obey_mask(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_works_job(self, effect, FL_EV_MASKED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_MASKED, 0);
     job->seeds = s_copy(effect->mask.seeds, effect->mask.seed_count);
     job->effect.mask.seeds = NULL; // they are the machine's
-    job->in = fl_blob_ref(fl_vault_look(self->conf.vault, effect->mask.vec));
-    fl_works_start(job, FL_CREW_FREE, s_mask);
+    job->in = fl_blob_ref(fl_handles_look(self->conf.vault, effect->mask.vec));
+    fl_effects_start(job, FL_WORKERS_FREE, s_mask);
 }
 
 static void
-s_obey_unmask(fl_works *self, const fl_effect *effect)
+s_obey_unmask(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_works_job(self, effect, FL_EV_UNMASKED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_UNMASKED, 0);
     job->event.unmasked.block = effect->unmask.block;
     job->seeds = s_copy(effect->unmask.seeds, effect->unmask.seed_count);
     job->effect.unmask.seeds = NULL;
-    fl_works_start(job, FL_STRAND_FOLD, s_unmask);
+    fl_effects_start(job, FL_STRAND_FOLD, s_unmask);
 }
 
 //  The fact is the machine's until its next step only: the job has a copy.
 static void
-s_obey_keep(fl_works *self, const fl_effect *effect)
+s_obey_keep(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_works_job(self, effect, FL_EV_SAVED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED, 0);
     job->event.saved.token = effect->keep.token;
     job->in = fl_blob_copy(effect->keep.fact);
     if (job->in == NULL) {
-        fl_works_answer(job); // not kept
+        fl_effects_answer(job); // not kept
         return;
     }
     job->effect.keep.fact = fl_blob_bytes(job->in);
-    fl_works_start(job, FL_STRAND_STORE, s_keep);
+    fl_effects_start(job, FL_STRAND_STORE, s_keep);
 }
 
 void
-fl_works_masking(fl_works *self, const fl_effect *effect)
+fl_effects_masking(fl_effects *self, const fl_effect *effect)
 {
     if (effect->kind == FL_FX_MASK) {
         s_obey_mask(self, effect);

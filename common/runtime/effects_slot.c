@@ -19,23 +19,23 @@ static void
 s_prove(void *arg)
 {
     fl_errand *job = arg;
-    fl_proof_add(&job->arrival->proof, job->bytes);
+    fl_upload_check_add(&job->arrival->proof, job->bytes);
 }
 
 static void
 s_verify(void *arg)
 {
     fl_errand *job = arg;
-    fl_proof_add(&job->arrival->proof, job->bytes);
-    fl_reason reason = fl_proof_end(&job->arrival->proof, &job->effect.verify.hash,
-                                    job->effect.verify.weight);
+    fl_upload_check_add(&job->arrival->proof, job->bytes);
+    fl_reason reason = fl_upload_check_end(&job->arrival->proof, &job->effect.verify.hash,
+                                           job->effect.verify.weight);
     job->event.verified.ok = reason == FL_WHY_NONE;
     job->event.verified.reason = reason;
 }
 
 // ---- on the reactor's thread ------------------------------------------------------------------
 void
-fl_works_let_go(fl_arrival *self)
+fl_effects_let_go(fl_arrival *self)
 {
     FL_ASSERT(self->jobs > 0);
     self->jobs--;
@@ -46,7 +46,7 @@ fl_works_let_go(fl_arrival *self)
 }
 
 static void
-s_free_slot(fl_works *self, uint32_t slot)
+s_free_slot(fl_effects *self, uint32_t slot)
 {
     fl_arrival *last = self->arrivals[slot];
     self->arrivals[slot] = NULL;
@@ -60,7 +60,7 @@ s_free_slot(fl_works *self, uint32_t slot)
 }
 
 void
-fl_works_slot(fl_works *self, const fl_effect *effect)
+fl_effects_slot(fl_effects *self, const fl_effect *effect)
 {
     uint32_t slot = effect->slot.slot;
     s_free_slot(self, slot);
@@ -76,18 +76,18 @@ fl_works_slot(fl_works *self, const fl_effect *effect)
         return;
     }
     memset(next, 0, sizeof *next);
-    fl_proof_begin(&next->proof, &self->wanted, self->masked);
+    fl_upload_check_begin(&next->proof, &self->wanted, self->masked);
     self->arrivals[slot] = next;
 }
 
 //  What is staged and not yet handed to the proof, in whole elements.
 static fl_errand *
-s_piece(fl_works *self, uint32_t slot, const fl_effect *effect, fl_event_kind answer)
+s_piece(fl_effects *self, uint32_t slot, const fl_effect *effect, fl_event_kind answer)
 {
     fl_arrival *from = self->arrivals[slot];
     const uint64_t until = from->staged - from->staged % from->proof.fixed.wire_bytes;
     const fl_bytes all = fl_staging_bytes(self->conf.staging, slot);
-    fl_errand *job = fl_works_job(self, effect, answer, 0);
+    fl_errand *job = fl_effects_job(self, effect, answer, 0);
     job->bytes = fl_bytes_of(all.data + from->handed, (size_t)(until - from->handed));
     job->arrival = from;
     from->handed = until;
@@ -96,7 +96,7 @@ s_piece(fl_works *self, uint32_t slot, const fl_effect *effect, fl_event_kind an
 }
 
 void
-fl_works_stage(fl_works *self, const fl_effect *effect, fl_bytes body)
+fl_effects_stage(fl_effects *self, const fl_effect *effect, fl_bytes body)
 {
     const uint32_t slot = effect->stage.slot;
     fl_arrival *to = self->arrivals[slot];
@@ -107,22 +107,22 @@ fl_works_stage(fl_works *self, const fl_effect *effect, fl_bytes body)
     FL_ASSERT(status == FL_OK && effect->stage.offset == to->staged); // leased, and in order
     to->staged += body.size;
     if (to->jobs == 0 && to->staged - to->handed >= PIECE) {
-        fl_works_start(s_piece(self, slot, effect, FL_EV_TICK), STRAND_SLOT + slot, s_prove);
+        fl_effects_start(s_piece(self, slot, effect, FL_EV_TICK), STRAND_SLOT + slot, s_prove);
     }
 }
 
 void
-fl_works_verify(fl_works *self, const fl_effect *effect)
+fl_effects_verify(fl_effects *self, const fl_effect *effect)
 {
     const uint32_t slot = effect->verify.slot;
     if (self->arrivals[slot] == NULL) {
-        fl_errand *job = fl_works_job(self, effect, FL_EV_VERIFIED, 0);
+        fl_errand *job = fl_effects_job(self, effect, FL_EV_VERIFIED, 0);
         job->event.verified.slot = slot;
         job->event.verified.reason = FL_WHY_STORAGE;
-        fl_works_answer(job);
+        fl_effects_answer(job);
         return;
     }
     fl_errand *job = s_piece(self, slot, effect, FL_EV_VERIFIED);
     job->event.verified.slot = slot;
-    fl_works_start(job, STRAND_SLOT + slot, s_verify); // behind the pieces
+    fl_effects_start(job, STRAND_SLOT + slot, s_verify); // behind the pieces
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/machine/policy.h"
 #include "common/crypto/hash.h"
+#include "common/machine/policy.h"
 #include "common/runtime/effects_inside.h"
 
 enum { RANGE = 1 << 16 }; // elements finished at a time when no vector is wanted
@@ -33,7 +33,7 @@ static void
 s_clear(void *arg)
 {
     fl_errand *job = arg;
-    fl_works *self = job->works;
+    fl_effects *self = job->works;
     const uint64_t elements = job->effect.clear.elements;
     const uint32_t count = job->effect.clear.blocks;
     const fl_fixed fixed = fl_policy_fixed(&job->effect.clear.plan);
@@ -61,7 +61,7 @@ s_fold(void *arg)
 
 //  The sums of a set of blocks, into the first accumulator.
 static fl_fold *
-s_gather(fl_works *self, uint64_t blocks)
+s_gather(fl_effects *self, uint64_t blocks)
 {
     fl_fold *sum = self->folds[0];
     const uint64_t elements = fl_fold_elements(sum);
@@ -125,25 +125,25 @@ s_finish(void *arg)
 
 // ---- on the reactor's thread ------------------------------------------------------------------
 static void
-s_obey_clear(fl_works *self, const fl_effect *effect)
+s_obey_clear(fl_effects *self, const fl_effect *effect)
 {
     FL_ASSERT(effect->clear.blocks >= 1 && effect->clear.blocks <= FL_BLOCKS_MAX);
     self->wanted = fl_policy_fixed(&effect->clear.plan);
     self->masked = effect->clear.plan.masking != FL_MASKING_NONE;
-    fl_works_start(fl_works_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
+    fl_effects_start(fl_effects_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
 }
 
 static void
-s_obey_fold(fl_works *self, const fl_effect *effect)
+s_obey_fold(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_works_job(self, effect, FL_EV_FOLDED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_FOLDED, 0);
     job->event.folded.slot = effect->fold.slot;
     job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
-    fl_works_start(job, FL_STRAND_FOLD, s_fold);
+    fl_effects_start(job, FL_STRAND_FOLD, s_fold);
 }
 
 void
-fl_works_sum(fl_works *self, const fl_effect *effect)
+fl_effects_sum(fl_effects *self, const fl_effect *effect)
 {
     if (effect->kind == FL_FX_CLEAR) {
         s_obey_clear(self, effect);
@@ -151,6 +151,6 @@ fl_works_sum(fl_works *self, const fl_effect *effect)
         s_obey_fold(self, effect);
     } else {
         FL_ASSERT(effect->kind == FL_FX_FINISH);
-        fl_works_start(fl_works_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+        fl_effects_start(fl_effects_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
     }
 }

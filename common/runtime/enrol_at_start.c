@@ -30,15 +30,14 @@ s_pause(fl_stop *stop, uint32_t ms)
 }
 
 fl_status
-fl_newcomer_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_why *why)
+fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_why *why)
 {
     fl_time now = fl_clock_ms(), until = now + fl_conf_ms(conf, "start.wait"), said = now - SAY_MS;
     while (access(path, R_OK) != 0) {
         now = fl_clock_ms();
         if (now >= until) {
             fl_why_set(why, "%s is not there: %s; check the path, or wait longer (start.wait)",
-                       path,
-                       strerror(errno));
+                       path, strerror(errno));
             return FL_MISSING;
         }
         if (now - said >= SAY_MS) {
@@ -57,19 +56,19 @@ fl_newcomer_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_why *w
 // ---- what an enrolment uses of the world ------------------------------------------------------
 typedef struct joining {
     fl_stop *stop;
-    fl_inquiry *inquiry; // the last one: its answer is still looked at
+    fl_request *inquiry; // the last one: its answer is still looked at
 } joining;
 
 static fl_status
-s_ask(void *arg, const fl_inquiry_conf *to, const fl_message *question, fl_verb answer,
+s_ask(void *arg, const fl_request_conf *to, const fl_message *question, fl_verb answer,
       uint32_t timeout_ms, fl_message *reply, fl_bytes *body, fl_why *why)
 {
     joining *self = arg;
-    fl_inquiry_destroy(&self->inquiry);
-    self->inquiry = fl_inquiry_new(to, why);
+    fl_request_destroy(&self->inquiry);
+    self->inquiry = fl_request_new(to, why);
     return self->inquiry == NULL
                ? FL_IO
-               : fl_inquiry_ask(self->inquiry, question, answer, timeout_ms, reply, body, why);
+               : fl_request_ask(self->inquiry, question, answer, timeout_ms, reply, body, why);
 }
 
 static bool
@@ -86,22 +85,22 @@ s_say(void *arg, const char *line)
     fl_log(FL_LOG_INFO, "waiting", fl_log_text("for", line));
 }
 
-static fl_enrolment_world
+static fl_enrol_client_world
 s_world(joining *self)
 {
-    return (fl_enrolment_world){ .in = stdin,
-                                 .entropy = fl_entropy_os(),
-                                 .wall_s = fl_clock_wall_s,
-                                 .now_ms = fl_clock_ms,
-                                 .self = self,
-                                 .ask = s_ask,
-                                 .pause = s_let_pass,
-                                 .say = s_say };
+    return (fl_enrol_client_world){ .in = stdin,
+                                    .entropy = fl_entropy_os(),
+                                    .wall_s = fl_clock_wall_s,
+                                    .now_ms = fl_clock_ms,
+                                    .self = self,
+                                    .ask = s_ask,
+                                    .pause = s_let_pass,
+                                    .say = s_say };
 }
 
 // ---- joining ----------------------------------------------------------------------------------
 static fl_status
-s_name(const fl_newcomer_conf *conf, fl_node *node, fl_why *why)
+s_name(const fl_enrol_at_start_conf *conf, fl_name *node, fl_why *why)
 {
     char name[FL_CONF_TEXT_MAX + 16];
     const char *wanted = fl_conf_text(conf->conf, "join.name");
@@ -110,7 +109,7 @@ s_name(const fl_newcomer_conf *conf, fl_node *node, fl_why *why)
     } else {
         (void)snprintf(name, sizeof name, "%s", wanted);
     }
-    if (!fl_node_parse(name, node)) {
+    if (!fl_name_parse(name, node)) {
         fl_why_set(why, "join.name: '%.40s' is no node name: 1 to 15 characters of a-z 0-9 . -",
                    name);
         return FL_RANGE;
@@ -120,13 +119,13 @@ s_name(const fl_newcomer_conf *conf, fl_node *node, fl_why *why)
 
 //  The certificate still holds, so a renewal that fails is no reason not to start.
 static void
-s_renew(const fl_enrolment_conf *how, const fl_enrolment_world *world)
+s_renew(const fl_enrol_client_conf *how, const fl_enrol_client_world *world)
 {
-    fl_enrolment_conf renewal = *how;
-    fl_enrolment result;
+    fl_enrol_client_conf renewal = *how;
+    fl_enrol_client result;
     fl_why why;
     renewal.wait_ms = how->wait_ms < RENEW_MS ? how->wait_ms : RENEW_MS;
-    if (fl_enrolment_renew(&renewal, world, &result, &why) == FL_EXIT_OK) {
+    if (fl_enrol_client_renew(&renewal, world, &result, &why) == FL_EXIT_OK) {
         fl_log(FL_LOG_INFO, "renewed", fl_log_u64("serial", result.cert.serial));
     } else {
         fl_log(FL_LOG_WARN, "not-renewed", fl_log_text("why", why.text));
@@ -137,19 +136,19 @@ static bool
 s_enrolled(const char *state)
 {
     uint8_t bytes[FL_CERT_BYTES];
-    return fl_home_cert_load(state, bytes, NULL) == FL_OK;
+    return fl_state_dir_cert_load(state, bytes, NULL) == FL_OK;
 }
 
 //  What a first enrolment needs may be made by somebody who starts when we do.
 static int
-s_await(const fl_newcomer_conf *conf, const fl_enrolment_conf *how, fl_why *why)
+s_await(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_why *why)
 {
     fl_why missing;
     if (how->parent[0] != '\0' &&
-        fl_newcomer_wait(conf->conf, conf->stop, how->parent, why) != FL_OK) {
-        return FL_EXIT_HOME;
+        fl_enrol_at_start_wait(conf->conf, conf->stop, how->parent, why) != FL_OK) {
+        return FL_EXIT_STATE_DIR;
     }
-    if (fl_newcomer_wait(conf->conf, conf->stop, how->token, &missing) != FL_OK) {
+    if (fl_enrol_at_start_wait(conf->conf, conf->stop, how->token, &missing) != FL_OK) {
         fl_why_set(why, "no token: %s", missing.text);
         return FL_EXIT_NO_TOKEN;
     }
@@ -157,17 +156,17 @@ s_await(const fl_newcomer_conf *conf, const fl_enrolment_conf *how, fl_why *why)
 }
 
 static fl_status
-s_join(const fl_newcomer_conf *conf, const fl_enrolment_conf *how, fl_why *why)
+s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_why *why)
 {
     joining self = { .stop = conf->stop };
-    const fl_enrolment_world world = s_world(&self);
-    fl_enrolment result;
+    const fl_enrol_client_world world = s_world(&self);
+    fl_enrol_client result;
     int code = FL_EXIT_OK;
     if (!s_enrolled(conf->state)) {
         code = s_await(conf, how, why);
     }
     if (code == FL_EXIT_OK) {
-        code = fl_enrolment_join(how, &world, &result, why);
+        code = fl_enrol_client_join(how, &world, &result, why);
     }
     if (code == FL_EXIT_OK) {
         fl_log(FL_LOG_INFO, "enrolled", fl_log_text("name", result.cert.node.name),
@@ -176,22 +175,22 @@ s_join(const fl_newcomer_conf *conf, const fl_enrolment_conf *how, fl_why *why)
     if (code == FL_EXIT_OK && fl_cert_ends(&result.cert, fl_clock_wall_s())) {
         s_renew(how, &world);
     }
-    fl_inquiry_destroy(&self.inquiry);
+    fl_request_destroy(&self.inquiry);
     return code == FL_EXIT_OK ? FL_OK : FL_DENIED;
 }
 
 fl_status
-fl_newcomer_join(const fl_newcomer_conf *conf, fl_why *why)
+fl_enrol_at_start_join(const fl_enrol_at_start_conf *conf, fl_why *why)
 {
-    fl_enrolment_conf how = { .state = conf->state,
-                              .locked = true,
-                              .role = conf->role,
-                              .token = fl_conf_text(conf->conf, "join.token"),
-                              .lines = true,
-                              .line = conf->slot,
-                              .endpoint = fl_conf_text(conf->conf, "join.endpoint"),
-                              .parent = fl_conf_text(conf->conf, "join.parent"),
-                              .wait_ms = (uint32_t)fl_conf_ms(conf->conf, "join.wait") };
+    fl_enrol_client_conf how = { .state = conf->state,
+                                 .locked = true,
+                                 .role = conf->role,
+                                 .token = fl_conf_text(conf->conf, "join.token"),
+                                 .lines = true,
+                                 .line = conf->slot,
+                                 .endpoint = fl_conf_text(conf->conf, "join.endpoint"),
+                                 .parent = fl_conf_text(conf->conf, "join.parent"),
+                                 .wait_ms = (uint32_t)fl_conf_ms(conf->conf, "join.wait") };
     if (how.token[0] == '\0') {
         return FL_OK;
     }

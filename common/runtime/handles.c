@@ -2,31 +2,31 @@
 
 #include <stdlib.h>
 
-struct fl_vault {
+struct fl_handles {
     struct {
         fl_vec number;
         fl_blob *blob;
-    } vectors[FL_VAULT_VECTORS_MAX];
+    } vectors[FL_HANDLES_VECTORS_MAX];
     fl_vec last;
     fl_hash model_hash;
-    fl_blob *model;          // NULL: none yet
+    fl_blob *model; // NULL: none yet
 };
 
-fl_vault *
-fl_vault_new(void)
+fl_handles *
+fl_handles_new(void)
 {
-    return calloc(1, sizeof(fl_vault));
+    return calloc(1, sizeof(fl_handles));
 }
 
 void
-fl_vault_destroy(fl_vault **self_p)
+fl_handles_destroy(fl_handles **self_p)
 {
-    fl_vault *self = *self_p;
+    fl_handles *self = *self_p;
     *self_p = NULL;
     if (self == NULL) {
         return;
     }
-    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+    for (int i = 0; i < FL_HANDLES_VECTORS_MAX; i++) {
         fl_blob_unref(&self->vectors[i].blob);
     }
     fl_blob_unref(&self->model);
@@ -34,10 +34,10 @@ fl_vault_destroy(fl_vault **self_p)
 }
 
 fl_vec
-fl_vault_put(fl_vault *self, fl_blob **blob_p)
+fl_handles_put(fl_handles *self, fl_blob **blob_p)
 {
     FL_ASSERT(*blob_p != NULL);
-    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+    for (int i = 0; i < FL_HANDLES_VECTORS_MAX; i++) {
         if (self->vectors[i].blob == NULL) {
             self->vectors[i].blob = *blob_p;
             self->vectors[i].number = ++self->last;
@@ -50,9 +50,9 @@ fl_vault_put(fl_vault *self, fl_blob **blob_p)
 }
 
 static int
-s_find(const fl_vault *self, fl_vec vec)
+s_find(const fl_handles *self, fl_vec vec)
 {
-    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+    for (int i = 0; i < FL_HANDLES_VECTORS_MAX; i++) {
         if (self->vectors[i].blob != NULL && self->vectors[i].number == vec) {
             return i;
         }
@@ -61,14 +61,14 @@ s_find(const fl_vault *self, fl_vec vec)
 }
 
 fl_blob *
-fl_vault_look(const fl_vault *self, fl_vec vec)
+fl_handles_look(const fl_handles *self, fl_vec vec)
 {
     int place = s_find(self, vec);
     return place < 0 ? NULL : self->vectors[place].blob;
 }
 
 void
-fl_vault_drop(fl_vault *self, fl_vec vec)
+fl_handles_drop(fl_handles *self, fl_vec vec)
 {
     int place = s_find(self, vec);
     FL_ASSERT(place >= 0);
@@ -76,17 +76,17 @@ fl_vault_drop(fl_vault *self, fl_vec vec)
 }
 
 uint32_t
-fl_vault_vectors(const fl_vault *self)
+fl_handles_vectors(const fl_handles *self)
 {
     uint32_t count = 0;
-    for (int i = 0; i < FL_VAULT_VECTORS_MAX; i++) {
+    for (int i = 0; i < FL_HANDLES_VECTORS_MAX; i++) {
         count += self->vectors[i].blob != NULL;
     }
     return count;
 }
 
 void
-fl_vault_put_model(fl_vault *self, const fl_hash *hash, fl_blob **blob_p)
+fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p)
 {
     fl_blob_unref(&self->model);
     self->model_hash = *hash;
@@ -95,7 +95,7 @@ fl_vault_put_model(fl_vault *self, const fl_hash *hash, fl_blob **blob_p)
 }
 
 fl_blob *
-fl_vault_model(const fl_vault *self, const fl_hash *hash)
+fl_handles_model(const fl_handles *self, const fl_hash *hash)
 {
     return fl_hash_equal(&self->model_hash, hash) ? self->model : NULL;
 }

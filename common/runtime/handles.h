@@ -1,7 +1,7 @@
-//  handles - what the machines hold by number and hash: vectors (updates, encoded contributions) and
-//  the model. Reactor's thread; jobs work on references that were taken here before they started.
-//  Holds as many vectors as the machine keeps, and one model: whoever still asks for the one before
-//  is told of the next round, and with it of the newest.
+//  handles - what the machines hold by number and hash: vectors (updates, encoded contributions)
+//  and the model. Reactor's thread; jobs work on references that were taken here before they
+//  started. Holds as many vectors as the machine keeps, and one model: whoever still asks for the
+//  one before is told of the next round, and with it of the newest.
 #ifndef FL_RUNTIME_HANDLES_H
 #define FL_RUNTIME_HANDLES_H
 
@@ -9,24 +9,24 @@
 #include "common/base/id.h"
 #include "common/machine/event.h"
 
-enum { FL_VAULT_VECTORS_MAX = 64 };
+enum { FL_HANDLES_VECTORS_MAX = 64 };
 
-typedef struct fl_vault fl_vault;
+typedef struct fl_handles fl_handles;
 
 //  The caller owns the result. NULL when out of memory.
-fl_vault *fl_vault_new(void);
-void fl_vault_destroy(fl_vault **self_p);
+fl_handles *fl_handles_new(void);
+void fl_handles_destroy(fl_handles **self_p);
 
-//  Keep a vector; takes the reference. More than FL_VAULT_VECTORS_MAX is a leak: panic.
-fl_vec fl_vault_put(fl_vault *self, fl_blob **blob_p);
+//  Keep a vector; takes the reference. More than FL_HANDLES_VECTORS_MAX is a leak: panic.
+fl_vec fl_handles_put(fl_handles *self, fl_blob **blob_p);
 //  The vector, the vault's own reference; NULL when there is none of that number.
-fl_blob *fl_vault_look(const fl_vault *self, fl_vec vec);
-void fl_vault_drop(fl_vault *self, fl_vec vec);
-uint32_t fl_vault_vectors(const fl_vault *self);
+fl_blob *fl_handles_look(const fl_handles *self, fl_vec vec);
+void fl_handles_drop(fl_handles *self, fl_vec vec);
+uint32_t fl_handles_vectors(const fl_handles *self);
 
 //  Keep this model, in place of the one before; takes the reference.
-void fl_vault_put_model(fl_vault *self, const fl_hash *hash, fl_blob **blob_p);
+void fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p);
 //  The model, the vault's own reference; NULL when it is not here.
-fl_blob *fl_vault_model(const fl_vault *self, const fl_hash *hash);
+fl_blob *fl_handles_model(const fl_handles *self, const fl_hash *hash);
 
 #endif

@@ -5,33 +5,33 @@
 #include <string.h>
 
 #include "common/base/log.h"
-#include "common/runtime/note_log.h"
 #include "common/config/clock.h"
 #include "common/net/context.h"
+#include "common/runtime/note_log.h"
 
 enum {
     JOBS_MAX = 1024,
-    TURN_MS = 250,         // longest sleep of the loop: `done` and the linger are looked at then
-    STOP_MS = 10 * 1000,   // a running job gets so long to end
+    TURN_MS = 250,       // longest sleep of the loop: `done` and the linger are looked at then
+    STOP_MS = 10 * 1000, // a running job gets so long to end
     OTHER_DESCRIPTORS = 256,
     CERTIFICATE_MS = 6 * 3600 * 1000, // between two looks at our own
 };
 
-struct fl_station {
-    fl_station_conf conf;
+struct fl_node {
+    fl_node_conf conf;
     fl_tier tier;
     fl_time since;
     fl_net_counters counters;
     fl_metrics metrics;
-    fl_gate_ops ops;
+    fl_admission_ops ops;
     bool net_open, porch_open;
-    fl_porch porch;
-    fl_uplink_conf uplink;
-    fl_crew *crew;
-    fl_vault *vault;
+    fl_listener porch;
+    fl_dialer_conf uplink;
+    fl_workers *crew;
+    fl_handles *vault;
     fl_staging *staging;
-    fl_works *works;
-    fl_relay *relay;
+    fl_effects *works;
+    fl_enrol_relay *relay;
     fl_reactor *reactor;
     fl_time certificate_at; // next look at ours
     bool stopping;
@@ -41,12 +41,12 @@ struct fl_station {
 static void
 s_obey(void *arg, const fl_effect *effect, fl_bytes body)
 {
-    fl_station *self = arg;
+    fl_node *self = arg;
     if (effect->kind == FL_FX_NOTE) {
-        fl_chronicle(&effect->note, &self->metrics);
+        fl_note_log(&effect->note, &self->metrics);
         return;
     }
-    bool done = fl_works_obey(self->works, effect, body);
+    bool done = fl_effects_obey(self->works, effect, body);
     FL_ASSERT(done);
 }
 
@@ -64,15 +64,15 @@ s_lend(fl_blob *blob, uint64_t offset, uint32_t bytes, fl_loan *loan)
 static bool
 s_vector(void *arg, fl_vec vec, uint64_t offset, uint32_t bytes, fl_loan *loan)
 {
-    fl_station *self = arg;
-    return s_lend(fl_vault_look(self->vault, vec), offset, bytes, loan);
+    fl_node *self = arg;
+    return s_lend(fl_handles_look(self->vault, vec), offset, bytes, loan);
 }
 
 static bool
 s_model(void *arg, const fl_hash *hash, uint64_t offset, uint32_t bytes, fl_loan *loan)
 {
-    fl_station *self = arg;
-    return s_lend(fl_vault_model(self->vault, hash), offset, bytes, loan);
+    fl_node *self = arg;
+    return s_lend(fl_handles_model(self->vault, hash), offset, bytes, loan);
 }
 
 static void
@@ -82,26 +82,26 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
     static const char ends[] = "{\"ok\":true,\"said\":\"it ends; started again, it goes on\"}";
     static const char unknown[] = "{\"error\":\"this process does not answer that: ask the root, "
                                   "with its state directory\"}";
-    fl_station *self = arg;
+    fl_node *self = arg;
     fl_blob *json = NULL;
     if (strcmp(ask->verb, "health") == 0) {
         json = fl_blob_copy(fl_bytes_of(well, sizeof well - 1));
-        fl_station_answer(self, ticket, 0, &json);
+        fl_node_answer(self, ticket, 0, &json);
     } else if (strcmp(ask->verb, "stop") == 0) {
         json = fl_blob_copy(fl_bytes_of(ends, sizeof ends - 1));
-        fl_station_answer(self, ticket, 0, &json);
+        fl_node_answer(self, ticket, 0, &json);
         fl_log(FL_LOG_INFO, "stopping", fl_log_text("for", "the operator"));
         self->stopping = true;
     } else if (self->tier.ask == NULL || !self->tier.ask(self->tier.self, ticket, ask)) {
         json = fl_blob_copy(fl_bytes_of(unknown, sizeof unknown - 1));
-        fl_station_answer(self, ticket, 2, &json);
+        fl_node_answer(self, ticket, 2, &json);
     }
 }
 
 static void
-s_refused(void *arg, fl_way way, const fl_node *node, const fl_refused *refused)
+s_refused(void *arg, fl_way way, const fl_name *node, const fl_refused *refused)
 {
-    fl_station *self = arg;
+    fl_node *self = arg;
     fl_metrics_add(&self->metrics, FL_METRIC_frames_refused_total, 1);
     fl_log(FL_LOG_WARN, "gate-refused", fl_log_text("way", fl_way_name(way)),
            fl_log_text("peer", node == NULL ? "stranger" : node->name),
@@ -113,7 +113,7 @@ s_refused(void *arg, fl_way way, const fl_node *node, const fl_refused *refused)
 static void
 s_post(void *arg, const fl_event *event)
 {
-    fl_station *self = arg;
+    fl_node *self = arg;
     fl_status status = fl_reactor_post(self->reactor, event);
     FL_ASSERT(status == FL_OK); // there is a place for every job
 }
@@ -121,14 +121,14 @@ s_post(void *arg, const fl_event *event)
 static void
 s_collect(void *arg)
 {
-    fl_station *self = arg;
-    (void)fl_crew_collect(self->crew);
+    fl_node *self = arg;
+    (void)fl_workers_collect(self->crew);
 }
 
 static void
 s_signal(void *arg)
 {
-    fl_station *self = arg;
+    fl_node *self = arg;
     int number = fl_stop_take(self->conf.stop);
     if (number != 0) {
         fl_log(FL_LOG_INFO, "stopping", fl_log_u64("signal", (uint64_t)number));
@@ -138,15 +138,15 @@ s_signal(void *arg)
 
 // ---- opening ----------------------------------------------------------------------------------
 static fl_status
-s_open_porch(fl_station *self, fl_why *why)
+s_open_porch(fl_node *self, fl_why *why)
 {
-    fl_porch_conf conf = { .gate = { .sessions_max = self->conf.seats_max + 256,
-                                     .guests_max = FL_GUESTS_MAX } };
+    fl_listener_conf conf = { .gate = { .sessions_max = self->conf.seats_max + 256,
+                                        .guests_max = FL_GUESTS_MAX } };
     for (int i = 0; i < FL_WATCHED; i++) {
         conf.endpoint[i] = self->conf.listen[i];
     }
     fl_identity_keypair(self->conf.identity, &conf.keys);
-    fl_status status = fl_porch_open(&self->porch, &conf, &self->ops, &self->counters, why);
+    fl_status status = fl_listener_open(&self->porch, &conf, &self->ops, &self->counters, why);
     fl_wipe(&conf.keys, sizeof conf.keys);
     if (status != FL_OK) {
         return status;
@@ -159,9 +159,9 @@ s_open_porch(fl_station *self, fl_why *why)
 
 //  "tcp://host:port" of the parent.
 static fl_status
-s_point_uplink(fl_station *self, fl_why *why)
+s_point_uplink(fl_node *self, fl_why *why)
 {
-    const fl_home_parent *parent = fl_identity_parent(self->conf.identity);
+    const fl_state_dir_parent *parent = fl_identity_parent(self->conf.identity);
     const char *address = parent->endpoint + strlen("tcp://");
     const char *colon = strrchr(parent->endpoint, ':');
     size_t length = colon > address ? (size_t)(colon - address) : 0;
@@ -170,7 +170,7 @@ s_point_uplink(fl_station *self, fl_why *why)
                 length < sizeof self->uplink.host && port > 0 && port <= UINT16_MAX;
     if (!fine) {
         fl_why_set(why, "%s/%s: '%s' is no tcp://HOST:PORT: enrol again, or mend it",
-                   self->conf.directory, FL_HOME_PARENT, parent->endpoint);
+                   self->conf.directory, FL_STATE_PARENT, parent->endpoint);
         return FL_MALFORMED;
     }
     memcpy(self->uplink.host, address, length);
@@ -181,7 +181,7 @@ s_point_uplink(fl_station *self, fl_why *why)
 }
 
 static fl_status
-s_open(fl_station *self, fl_why *why)
+s_open(fl_node *self, fl_why *why)
 {
     bool children = self->conf.listen[FL_WAY_CONTROL] != NULL;
     uint64_t descriptors = OTHER_DESCRIPTORS + (children ? 4 * (uint64_t)self->conf.seats_max : 0);
@@ -197,17 +197,17 @@ s_open(fl_station *self, fl_why *why)
         status = s_point_uplink(self, why);
     }
     if (status == FL_OK) {
-        self->crew = fl_crew_new(self->conf.threads, JOBS_MAX, why);
+        self->crew = fl_workers_new(self->conf.threads, JOBS_MAX, why);
         status = self->crew == NULL ? FL_NOMEM : FL_OK;
     }
     return status;
 }
 
 fl_status
-fl_station_open(const fl_station_conf *conf, fl_station **station, fl_why *why)
+fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why)
 {
     *station = NULL;
-    fl_station *self = calloc(1, sizeof *self);
+    fl_node *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
@@ -215,14 +215,14 @@ fl_station_open(const fl_station_conf *conf, fl_station **station, fl_why *why)
     self->conf = *conf;
     self->since = fl_clock_ms();
     self->ops = fl_identity_ops(conf->identity);
-    self->vault = fl_vault_new();
+    self->vault = fl_handles_new();
     fl_status status = s_open(self, why);
     if (status == FL_OK && self->vault == NULL) {
         fl_why_set(why, "out of memory");
         status = FL_NOMEM;
     }
     if (status != FL_OK) {
-        fl_station_close(&self);
+        fl_node_close(&self);
         return status;
     }
     *station = self;
@@ -230,17 +230,23 @@ fl_station_open(const fl_station_conf *conf, fl_station **station, fl_why *why)
 }
 
 static fl_status
-s_seat_works(fl_station *self, fl_why *why)
+s_seat_works(fl_node *self, fl_why *why)
 {
-    const fl_works_conf works = { .crew = self->crew, .vault = self->vault,
-                                  .staging = self->staging, .trainer = self->tier.trainer,
-                                  .applier = self->tier.applier, .saver = self->tier.saver,
-                                  .node = *fl_identity_node(self->conf.identity),
-                                  .post_self = self, .post = s_post };
-    self->works = fl_works_new(&works);
-    const fl_relay_conf relay = { .inner = self->tier.machine, .identity = self->conf.identity,
-                                  .enrol = self->tier.enrol, .enrol_arg = self->tier.self };
-    self->relay = fl_relay_new(&relay);
+    const fl_effects_conf works = { .crew = self->crew,
+                                    .vault = self->vault,
+                                    .staging = self->staging,
+                                    .trainer = self->tier.trainer,
+                                    .applier = self->tier.applier,
+                                    .saver = self->tier.saver,
+                                    .node = *fl_identity_node(self->conf.identity),
+                                    .post_self = self,
+                                    .post = s_post };
+    self->works = fl_effects_new(&works);
+    const fl_enrol_relay_conf relay = { .inner = self->tier.machine,
+                                        .identity = self->conf.identity,
+                                        .enrol = self->tier.enrol,
+                                        .enrol_arg = self->tier.self };
+    self->relay = fl_enrol_relay_new(&relay);
     if (self->works == NULL || self->relay == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
@@ -253,7 +259,7 @@ s_seat_works(fl_station *self, fl_why *why)
 //  after a restart it hears the five words of its block again, else one of them, and a refusal and
 //  a note when it is turned away. A block keeps a fact, opens its sum and notes its states.
 static uint32_t
-s_effects_max(const fl_station_conf *conf)
+s_effects_max(const fl_node_conf *conf)
 {
     enum { OWN = 512, PER_CHILD = 8 + 8, PER_BLOCK = 16 };
     const uint32_t blocks = conf->seats_max < FL_BLOCKS_MAX ? conf->seats_max : FL_BLOCKS_MAX;
@@ -261,23 +267,27 @@ s_effects_max(const fl_station_conf *conf)
 }
 
 fl_status
-fl_station_seat(fl_station *self, const fl_tier *tier, fl_why *why)
+fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
 {
     self->tier = *tier;
     fl_status status = s_seat_works(self, why);
-    char operator_lane[FL_HOME_PATH_MAX + 8];
-    char path[FL_HOME_PATH_MAX];
+    char operator_lane[FL_STATE_PATH_MAX + 8];
+    char path[FL_STATE_PATH_MAX];
     if (status == FL_OK) {
-        status = fl_home_path(self->conf.directory, FL_HOME_OPERATOR, path, why);
+        status = fl_state_dir_path(self->conf.directory, FL_STATE_OPERATOR, path, why);
     }
     if (status != FL_OK) {
         return status;
     }
     (void)snprintf(operator_lane, sizeof operator_lane, "ipc://%s", path);
     const fl_reactor_conf conf = {
-        .machine = fl_relay_machine(self->relay),
-        .host = { .self = self, .obey = s_obey, .vector = s_vector, .model = s_model,
-                  .ask = s_ask, .refused = s_refused },
+        .machine = fl_enrol_relay_machine(self->relay),
+        .host = { .self = self,
+                  .obey = s_obey,
+                  .vector = s_vector,
+                  .model = s_model,
+                  .ask = s_ask,
+                  .refused = s_refused },
         .ops = &self->ops,
         .counters = &self->counters,
         .porch = self->porch_open ? &self->porch : NULL,
@@ -291,30 +301,30 @@ fl_station_seat(fl_station *self, const fl_tier *tier, fl_why *why)
     if (self->reactor == NULL) {
         return FL_IO;
     }
-    fl_reactor_watch(self->reactor, fl_crew_fd(self->crew), s_collect, self);
+    fl_reactor_watch(self->reactor, fl_workers_fd(self->crew), s_collect, self);
     fl_reactor_watch(self->reactor, fl_stop_fd(self->conf.stop), s_signal, self);
     return FL_OK;
 }
 
 void
-fl_station_close(fl_station **self_p)
+fl_node_close(fl_node **self_p)
 {
-    fl_station *self = *self_p;
+    fl_node *self = *self_p;
     *self_p = NULL;
     if (self == NULL) {
         return;
     }
     fl_reactor_destroy(&self->reactor);
     if (self->porch_open) {
-        fl_porch_close(&self->porch);
+        fl_listener_close(&self->porch);
     }
-    fl_works_destroy(&self->works);
-    if (self->crew != NULL && fl_crew_stop(self->crew, FL_CREW_CANCEL, STOP_MS) == FL_OK) {
-        fl_crew_destroy(&self->crew);
+    fl_effects_destroy(&self->works);
+    if (self->crew != NULL && fl_workers_stop(self->crew, FL_WORKERS_CANCEL, STOP_MS) == FL_OK) {
+        fl_workers_destroy(&self->crew);
     }
-    fl_relay_destroy(&self->relay);
+    fl_enrol_relay_destroy(&self->relay);
     fl_staging_close(&self->staging);
-    fl_vault_destroy(&self->vault);
+    fl_handles_destroy(&self->vault);
     if (self->net_open) {
         fl_net_close();
     }
@@ -324,7 +334,7 @@ fl_station_close(fl_station **self_p)
 
 // ---- running ----------------------------------------------------------------------------------
 static void
-s_spread_denials(fl_station *self)
+s_spread_denials(fl_node *self)
 {
     if (!fl_identity_deny_changed(self->conf.identity)) {
         return;
@@ -333,7 +343,7 @@ s_spread_denials(fl_station *self)
            fl_log_u64("version", fl_identity_deny_version(self->conf.identity)),
            fl_log_u64("entries", fl_deny_list_count(fl_identity_denied(self->conf.identity))));
     if (self->porch_open) {
-        fl_gate_recheck(self->porch.gate);
+        fl_admission_recheck(self->porch.gate);
     }
     if (self->tier.denied != NULL) {
         self->tier.denied(self->tier.self);
@@ -342,7 +352,7 @@ s_spread_denials(fl_station *self)
 
 //  Let running jobs end, so that nothing they hold is pulled from under them.
 static bool
-s_wind_down(fl_station *self)
+s_wind_down(fl_node *self)
 {
     const fl_event stop = { .kind = FL_EV_STOP };
     if (fl_reactor_post(self->reactor, &stop) == FL_OK) {
@@ -352,17 +362,17 @@ s_wind_down(fl_station *self)
     if (self->tier.trainer != NULL) {
         self->tier.trainer->cancel(self->tier.trainer->self);
     }
-    bool ended = fl_crew_stop(self->crew, FL_CREW_DRAIN, STOP_MS) == FL_OK;
-    (void)fl_crew_collect(self->crew);
+    bool ended = fl_workers_stop(self->crew, FL_WORKERS_DRAIN, STOP_MS) == FL_OK;
+    (void)fl_workers_collect(self->crew);
     if (!ended) {
-        fl_log(FL_LOG_ERROR, "left-running", fl_log_u64("jobs", fl_works_running(self->works)));
+        fl_log(FL_LOG_ERROR, "left-running", fl_log_u64("jobs", fl_effects_running(self->works)));
     }
     return ended;
 }
 
 //  Say in time that our certificate ends: without one nobody lets us in.
 static void
-s_mind_certificate(fl_station *self, fl_time now)
+s_mind_certificate(fl_node *self, fl_time now)
 {
     bool ending = false;
     if (now < self->certificate_at) {
@@ -379,7 +389,7 @@ s_mind_certificate(fl_station *self, fl_time now)
 }
 
 bool
-fl_station_run(fl_station *self)
+fl_node_run(fl_node *self)
 {
     fl_time done_at = FL_NEVER;
     while (!self->stopping) {
@@ -401,61 +411,61 @@ fl_station_run(fl_station *self)
 }
 
 fl_status
-fl_station_post(fl_station *self, const fl_event *event)
+fl_node_post(fl_node *self, const fl_event *event)
 {
     return fl_reactor_post(self->reactor, event);
 }
 
 void
-fl_station_answer(fl_station *self, uint32_t ticket, uint8_t code, fl_blob **json_p)
+fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json_p)
 {
     fl_reactor_answer(self->reactor, ticket, code, json_p);
 }
 
 uint16_t
-fl_station_port(const fl_station *self, fl_way way)
+fl_node_port(const fl_node *self, fl_way way)
 {
     return self->porch.port[way];
 }
 
-fl_crew *
-fl_station_crew(fl_station *self)
+fl_workers *
+fl_node_crew(fl_node *self)
 {
     return self->crew;
 }
 
-fl_vault *
-fl_station_vault(fl_station *self)
+fl_handles *
+fl_node_vault(fl_node *self)
 {
     return self->vault;
 }
 
-fl_relay *
-fl_station_relay(fl_station *self)
+fl_enrol_relay *
+fl_node_relay(fl_node *self)
 {
     return self->relay;
 }
 
 const fl_net_counters *
-fl_station_counters(const fl_station *self)
+fl_node_counters(const fl_node *self)
 {
     return &self->counters;
 }
 
 const fl_metrics *
-fl_station_metrics(const fl_station *self)
+fl_node_metrics(const fl_node *self)
 {
     return &self->metrics;
 }
 
 fl_time
-fl_station_now(const fl_station *self)
+fl_node_now(const fl_node *self)
 {
     return fl_reactor_now(self->reactor);
 }
 
 fl_time
-fl_station_since(const fl_station *self)
+fl_node_since(const fl_node *self)
 {
     return self->since;
 }

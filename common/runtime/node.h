@@ -5,28 +5,28 @@
 #ifndef FL_RUNTIME_NODE_H
 #define FL_RUNTIME_NODE_H
 
-#include "common/config/stop.h"
 #include "common/base/metrics.h"
-#include "common/identity/identity.h"
+#include "common/config/stop.h"
 #include "common/identity/enrol_relay.h"
-#include "common/runtime/effects.h"
+#include "common/identity/identity.h"
 #include "common/net/reactor.h"
+#include "common/runtime/effects.h"
 
-typedef struct fl_station fl_station;
+typedef struct fl_node fl_node;
 
-typedef struct fl_station_conf {
-    const char *directory;       // state: staging slots, operator's socket
-    fl_identity *identity;       // borrowed
-    fl_stop *stop;               // borrowed
+typedef struct fl_node_conf {
+    const char *directory; // state: staging slots, operator's socket
+    fl_identity *identity; // borrowed
+    fl_stop *stop;         // borrowed
     //  children: none when listen[FL_WAY_CONTROL] is NULL
     const char *listen[FL_WATCHED];
     uint32_t seats_max, slots;
     //  parent: none unless set
     bool parent;
-    unsigned threads;            // of the crew
-    unsigned io_threads;         // of ZeroMQ
-    uint32_t linger_ms;          // from `done` until the end, so that children hear of it
-} fl_station_conf;
+    unsigned threads;    // of the crew
+    unsigned io_threads; // of ZeroMQ
+    uint32_t linger_ms;  // from `done` until the end, so that children hear of it
+} fl_node_conf;
 
 //  What the tier brings. All but `machine` may be NULL.
 typedef struct fl_tier {
@@ -35,8 +35,8 @@ typedef struct fl_tier {
     fl_trainer *trainer;
     fl_applier applier;
     fl_saver saver;
-    fl_relay_register *enrol;    // at the root: where enrolments end; arg is self
-    //  An operator's question; answer now or later by fl_station_answer. False: not of this tier.
+    fl_enrol_relay_register *enrol; // at the root: where enrolments end; arg is self
+    //  An operator's question; answer now or later by fl_node_answer. False: not of this tier.
     bool (*ask)(void *self, uint32_t ticket, const fl_ask *ask);
     //  The deny list has changed: keep it.
     void (*denied)(void *self);
@@ -45,26 +45,25 @@ typedef struct fl_tier {
 } fl_tier;
 
 //  Opens the network; binds the ports. One per process.
-FL_CHECKED fl_status fl_station_open(const fl_station_conf *conf, fl_station **station,
-                                     fl_why *why);
+FL_CHECKED fl_status fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why);
 //  Give it the tier; before `run`.
-FL_CHECKED fl_status fl_station_seat(fl_station *self, const fl_tier *tier, fl_why *why);
-void fl_station_close(fl_station **self_p);
+FL_CHECKED fl_status fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why);
+void fl_node_close(fl_node **self_p);
 
 //  Turn until the tier is done or a signal comes. False when work had to be left running.
-bool fl_station_run(fl_station *self);
+bool fl_node_run(fl_node *self);
 
-FL_CHECKED fl_status fl_station_post(fl_station *self, const fl_event *event);
+FL_CHECKED fl_status fl_node_post(fl_node *self, const fl_event *event);
 //  Takes the reference.
-void fl_station_answer(fl_station *self, uint32_t ticket, uint8_t code, fl_blob **json_p);
+void fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json_p);
 
-uint16_t fl_station_port(const fl_station *self, fl_way way);
-fl_crew *fl_station_crew(fl_station *self);
-fl_vault *fl_station_vault(fl_station *self);
-fl_relay *fl_station_relay(fl_station *self);
-const fl_net_counters *fl_station_counters(const fl_station *self);
-const fl_metrics *fl_station_metrics(const fl_station *self);
-fl_time fl_station_now(const fl_station *self);
-fl_time fl_station_since(const fl_station *self); // opened
+uint16_t fl_node_port(const fl_node *self, fl_way way);
+fl_workers *fl_node_crew(fl_node *self);
+fl_handles *fl_node_vault(fl_node *self);
+fl_enrol_relay *fl_node_relay(fl_node *self);
+const fl_net_counters *fl_node_counters(const fl_node *self);
+const fl_metrics *fl_node_metrics(const fl_node *self);
+fl_time fl_node_now(const fl_node *self);
+fl_time fl_node_since(const fl_node *self); // opened
 
 #endif

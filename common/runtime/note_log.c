@@ -2,8 +2,8 @@
 
 #include "common/base/log.h"
 #include "common/base/status.h"
-#include "common/secagg/server.h"
 #include "common/secagg/client.h"
+#include "common/secagg/server.h"
 
 enum { NO_METRIC = -1 };
 
@@ -64,9 +64,9 @@ s_first(const fl_note *note, const char *key)
     case FL_NOTE_VERDICT:
         return fl_log_text(key, fl_outcome_name((fl_outcome)note->a));
     case FL_NOTE_MASKING:
-        return fl_log_text(key, fl_masking_state_name((fl_masking_state)note->a));
+        return fl_log_text(key, fl_secagg_state_name((fl_secagg_state)note->a));
     case FL_NOTE_MASKING_STEP:
-        return fl_log_text(key, fl_masking_step_name((fl_masking_step)note->a));
+        return fl_log_text(key, fl_secagg_step_name((fl_secagg_step)note->a));
     default:
         return fl_log_u64(key, note->a);
     }
@@ -82,8 +82,8 @@ s_second(const fl_note *note, const char *key)
     case FL_NOTE_MASKING_OUT:
     case FL_NOTE_MASKING_REFUSED:
     case FL_NOTE_MASKING_BLAMED:
-        return ours ? fl_log_text("step", fl_masking_step_name((fl_masking_step)note->b))
-                    : fl_log_text("state", fl_masking_state_name((fl_masking_state)note->b));
+        return ours ? fl_log_text("step", fl_secagg_step_name((fl_secagg_step)note->b))
+                    : fl_log_text("state", fl_secagg_state_name((fl_secagg_state)note->b));
     default:
         return fl_log_u64(key, note->b);
     }
@@ -92,7 +92,7 @@ s_second(const fl_note *note, const char *key)
 static bool
 s_block_aborted(const fl_note *note)
 {
-    return note->id == FL_NOTE_MASKING && note->a == FL_MASKING_ABORTED;
+    return note->id == FL_NOTE_MASKING && note->a == FL_SERVER_ABORTED;
 }
 
 //  What one note counts beside the counter of its row.
@@ -110,7 +110,7 @@ s_count(const fl_note *note, fl_metrics *metrics)
 }
 
 void
-fl_chronicle(const fl_note *note, fl_metrics *metrics)
+fl_note_log(const fl_note *note, fl_metrics *metrics)
 {
     FL_ASSERT((unsigned)note->id < FL_NOTE_COUNT_OF);
     const row *row_of = &rows[note->id];

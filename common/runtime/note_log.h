@@ -8,6 +8,6 @@
 #include "common/machine/event.h"
 
 //  Say and count one note.
-void fl_chronicle(const fl_note *note, fl_metrics *metrics);
+void fl_note_log(const fl_note *note, fl_metrics *metrics);
 
 #endif

@@ -66,9 +66,10 @@ fl_settings_check(const fl_conf *conf, fl_why *why)
         return FL_RANGE;
     }
     if (window.count_max > 0 && window.count_max < window.count_min) {
-        fl_why_set(why, "round.count_max (%u) is below round.count_min (%u), so that each round "
-                   "closes as missed: raise the one, or lower the other", window.count_max,
-                   window.count_min);
+        fl_why_set(why,
+                   "round.count_max (%u) is below round.count_min (%u), so that each round "
+                   "closes as missed: raise the one, or lower the other",
+                   window.count_max, window.count_min);
         return FL_RANGE;
     }
     if (window.time_min_ms > window.time_max_ms) {
@@ -76,17 +77,19 @@ fl_settings_check(const fl_conf *conf, fl_why *why)
         return FL_RANGE;
     }
     if (margins >= window.time_max_ms) {
-        fl_why_set(why, "margin.hop and margin.finish take all of round.time_max (%u ms), so that "
-                   "no child has time: raise round.time_max, or lower them", window.time_max_ms);
+        fl_why_set(why,
+                   "margin.hop and margin.finish take all of round.time_max (%u ms), so that "
+                   "no child has time: raise round.time_max, or lower them",
+                   window.time_max_ms);
         return FL_RANGE;
     }
     return FL_OK;
 }
 
-fl_cohort_conf
+fl_aggregator_conf
 fl_settings_cohort(const fl_conf *conf)
 {
-    return (fl_cohort_conf){
+    return (fl_aggregator_conf){
         .seats_max = s_count(conf, "seats"),
         .slots = s_count(conf, "slots"),
         .expect = s_count(conf, "round.expect"),
@@ -95,23 +98,23 @@ fl_settings_cohort(const fl_conf *conf)
     };
 }
 
-fl_member_conf
+fl_participant_conf
 fl_settings_member(const fl_conf *conf, fl_role role)
 {
-    fl_member_conf member = { .role = role,
-                              .beat_ms = fl_timing_default().beat_ms,
-                              .backoff_min_ms = s_ms(conf, "backoff.min"),
-                              .backoff_max_ms = s_ms(conf, "backoff.max") };
+    fl_participant_conf member = { .role = role,
+                                   .beat_ms = fl_timing_default().beat_ms,
+                                   .backoff_min_ms = s_ms(conf, "backoff.min"),
+                                   .backoff_max_ms = s_ms(conf, "backoff.max") };
     fl_entropy entropy = fl_entropy_os();
     fl_entropy_fill(&entropy, &member.incarnation, sizeof member.incarnation);
     fl_entropy_fill(&entropy, &member.seed, sizeof member.seed);
     return member;
 }
 
-fl_masking_member_conf
+fl_secagg_client_conf
 fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
 {
-    fl_masking_member_conf member = {
+    fl_secagg_client_conf member = {
         .keys = fl_identity_keys(identity),
         .node = *fl_identity_node(identity),
         .hop = 1,
@@ -127,20 +130,20 @@ fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
     return member;
 }
 
-fl_masking_cohort_conf
+fl_secagg_server_conf
 fl_settings_blocks(const fl_identity *identity, uint8_t hop)
 {
-    return (fl_masking_cohort_conf){ .node = *fl_identity_node(identity),
-                                     .hop = hop,
-                                     .trust = fl_identity_trust(identity, FL_ROLES_CHILD) };
+    return (fl_secagg_server_conf){ .node = *fl_identity_node(identity),
+                                    .hop = hop,
+                                    .trust = fl_identity_trust(identity, FL_ROLES_CHILD) };
 }
 
-fl_station_conf
+fl_node_conf
 fl_settings_station(const fl_conf *conf, bool children)
 {
-    fl_station_conf station = { .directory = fl_conf_text(conf, "state"),
-                                .threads = s_count(conf, "threads"),
-                                .io_threads = s_count(conf, "io_threads") };
+    fl_node_conf station = { .directory = fl_conf_text(conf, "state"),
+                             .threads = s_count(conf, "threads"),
+                             .io_threads = s_count(conf, "io_threads") };
     if (children) {
         station.listen[FL_WAY_CONTROL] = fl_conf_text(conf, "listen.control");
         station.listen[FL_WAY_UP] = fl_conf_text(conf, "listen.up");
@@ -164,17 +167,17 @@ fl_settings_log(const fl_conf *conf, const char *tier, const char *node)
 }
 
 fl_status
-fl_settings_ports(const fl_conf *conf, const fl_station *station, fl_why *why)
+fl_settings_ports(const fl_conf *conf, const fl_node *station, fl_why *why)
 {
-    char path[FL_HOME_PATH_MAX];
+    char path[FL_STATE_PATH_MAX];
     char text[128];
-    fl_status status = fl_home_path(fl_conf_text(conf, "state"), "ports", path, why);
+    fl_status status = fl_state_dir_path(fl_conf_text(conf, "state"), "ports", path, why);
     if (status != FL_OK) {
         return status;
     }
     int size = snprintf(text, sizeof text, "control %u\nup %u\ndown %u\n",
-                        (unsigned)fl_station_port(station, FL_WAY_CONTROL),
-                        (unsigned)fl_station_port(station, FL_WAY_UP),
-                        (unsigned)fl_station_port(station, FL_WAY_DOWN));
+                        (unsigned)fl_node_port(station, FL_WAY_CONTROL),
+                        (unsigned)fl_node_port(station, FL_WAY_UP),
+                        (unsigned)fl_node_port(station, FL_WAY_DOWN));
     return fl_file_write(path, fl_bytes_of(text, (size_t)size), 0644, why);
 }

@@ -96,19 +96,19 @@ FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);
 fl_window fl_settings_window(const fl_conf *conf);
 fl_timing fl_settings_timing(const fl_conf *conf);
 //  All but the node and the roles.
-fl_cohort_conf fl_settings_cohort(const fl_conf *conf);
+fl_aggregator_conf fl_settings_cohort(const fl_conf *conf);
 //  All but the node and role; the incarnation is drawn anew.
-fl_member_conf fl_settings_member(const fl_conf *conf, fl_role role);
+fl_participant_conf fl_settings_member(const fl_conf *conf, fl_role role);
 //  Its half of masked rounds, all but the hop, which is its parent's. Borrows from the identity.
-fl_masking_member_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity);
+fl_secagg_client_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity);
 //  A parent's half, of blocks of that hop.
-fl_masking_cohort_conf fl_settings_blocks(const fl_identity *identity, uint8_t hop);
-//  What fl_station_open wants, for a process with children or without.
-fl_station_conf fl_settings_station(const fl_conf *conf, bool children);
+fl_secagg_server_conf fl_settings_blocks(const fl_identity *identity, uint8_t hop);
+//  What fl_node_open wants, for a process with children or without.
+fl_node_conf fl_settings_station(const fl_conf *conf, bool children);
 //  Log lines of this process from now on.
 void fl_settings_log(const fl_conf *conf, const char *tier, const char *node);
 //  The ports that were bound, for those who start children: "<state>/ports", a line per lane.
-FL_CHECKED fl_status fl_settings_ports(const fl_conf *conf, const fl_station *station,
+FL_CHECKED fl_status fl_settings_ports(const fl_conf *conf, const fl_node *station,
                                        fl_why *why);
 
 #endif

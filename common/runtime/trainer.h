@@ -9,10 +9,10 @@
 #include "common/wire/message.h"
 
 typedef struct fl_training {
-    fl_order order;          // round, elements and the plan with its recipe
-    fl_bytes model;          // the safetensors blob, hash already proved
-    float *update;           // (order.elements) filled by the trainer: trained minus received
-    uint64_t samples;        // out: samples of this device's shard
+    fl_order order;           // round, elements and the plan with its recipe
+    fl_bytes model;           // the safetensors blob, hash already proved
+    float *update;            // (order.elements) filled by the trainer: trained minus received
+    uint64_t samples;         // out: samples of this device's shard
     uint64_t stats[FL_STATS]; // out: FL_STAT_SAMPLES, LOSS, CORRECT, EVALUATED, TRAIN_MS
 } fl_training;
 
@@ -25,7 +25,7 @@ typedef struct fl_trainer {
     void (*cancel)(void *self);
     //  Samples done and to do of the running `train`. Thread-safe.
     void (*progress)(void *self, uint64_t *done, uint64_t *total);
-    uint64_t (*samples)(void *self);   // of the shard
+    uint64_t (*samples)(void *self); // of the shard
     void (*destroy)(void **self_p);
 } fl_trainer;
 

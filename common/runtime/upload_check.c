@@ -1,7 +1,7 @@
 #include "common/runtime/upload_check.h"
 
 void
-fl_proof_begin(fl_proof *self, const fl_fixed *fixed, bool masked)
+fl_upload_check_begin(fl_upload_check *self, const fl_fixed *fixed, bool masked)
 {
     fl_hasher_init(&self->hasher);
     self->fixed = *fixed;
@@ -10,7 +10,7 @@ fl_proof_begin(fl_proof *self, const fl_fixed *fixed, bool masked)
 }
 
 void
-fl_proof_add(fl_proof *self, fl_bytes wire)
+fl_upload_check_add(fl_upload_check *self, fl_bytes wire)
 {
     fl_hasher_update(&self->hasher, wire);
     if (!self->masked) {
@@ -20,7 +20,7 @@ fl_proof_add(fl_proof *self, fl_bytes wire)
 }
 
 fl_reason
-fl_proof_end(fl_proof *self, const fl_hash *hash, uint64_t weight)
+fl_upload_check_end(fl_upload_check *self, const fl_hash *hash, uint64_t weight)
 {
     const fl_hash found = fl_hasher_final(&self->hasher);
     if (!fl_hash_equal(&found, hash)) {

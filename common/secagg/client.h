@@ -4,119 +4,118 @@
 //
 //  IDLE -> KEYED -> DEALT -> READY -> MASKED -> ACKED -> OPENED -> IDLE.
 //
-//  A part of fl_member, which hands it the parent's messages and obeys nothing of its own accord:
-//  effects are SEND to FL_PARENT, KEEP (answered by `saved`), MASK (answered by `masked`), NOTE.
-//  One thread at a time. Holds one round; its secrets lie in locked memory.
+//  A part of fl_participant, which hands it the parent's messages and obeys nothing of its own
+//  accord: effects are SEND to FL_PARENT, KEEP (answered by `saved`), MASK (answered by `masked`),
+//  NOTE. One thread at a time. Holds one round; its secrets lie in locked memory.
 #ifndef FL_SECAGG_CLIENT_H
 #define FL_SECAGG_CLIENT_H
 
-#include "common/secagg/secagg.h"
+#include "common/machine/outbox.h"
 #include "common/secagg/client_memory.h"
 #include "common/secagg/rules.h"
-#include "common/machine/outbox.h"
+#include "common/secagg/secagg.h"
 
-typedef struct fl_masking_member fl_masking_member;
+typedef struct fl_secagg_client fl_secagg_client;
 
-typedef struct fl_masking_member_conf {
+typedef struct fl_secagg_client_conf {
     const fl_keys *keys;                // outlive the member
     uint8_t certificate[FL_CERT_BYTES]; // of these keys
-    fl_node node;
+    fl_name node;
     uint8_t hop; // of its parent's blocks, until `under` says otherwise: 1 below an edge
-    fl_masking_trust trust;
+    fl_secagg_trust trust;
     fl_entropy entropy;
     fl_masking profile;   // the weakest that it takes part in
     uint32_t members_min; // its own floors, beside those of the plan
     uint32_t survivors_min;
     uint32_t reopen_after; // rounds after which R4 is waived for a model; 0 = never
     uint32_t again_ms;     // what is not answered is said again
-    FL_MASKING_RULES_FIELD
-} fl_masking_member_conf;
+    FL_SECAGG_RULES_FIELD
+} fl_secagg_client_conf;
 
-typedef enum fl_masking_step {
-    FL_MASKING_IDLE,
-    FL_MASKING_KEYED,  // KEYS said; ROSTER is awaited
-    FL_MASKING_DEALT,  // SHARES said; DEALT and the training are awaited
-    FL_MASKING_READY,  // READY said; MASKSET is awaited
-    FL_MASKING_MASKED, // in the mask set; the update is spent; SURVIVORS are awaited
-    FL_MASKING_ACKED,  // ACK said; ACKS are awaited
-    FL_MASKING_OPENED, // UNMASK said; CLOSED is awaited
-    FL_MASKING_STEPS
-} fl_masking_step;
-const char *fl_masking_step_name(fl_masking_step step); // "keyed"
+typedef enum fl_secagg_step {
+    FL_CLIENT_IDLE,
+    FL_CLIENT_KEYED,  // KEYS said; ROSTER is awaited
+    FL_CLIENT_DEALT,  // SHARES said; DEALT and the training are awaited
+    FL_CLIENT_READY,  // READY said; MASKSET is awaited
+    FL_CLIENT_MASKED, // in the mask set; the update is spent; SURVIVORS are awaited
+    FL_CLIENT_ACKED,  // ACK said; ACKS are awaited
+    FL_CLIENT_OPENED, // UNMASK said; CLOSED is awaited
+    FL_CLIENT_STEPS
+} fl_secagg_step;
+const char *fl_secagg_step_name(fl_secagg_step step); // "keyed"
 
 //  What the training made: the update as wire integers, after weight and rounding.
-typedef struct fl_masking_input {
+typedef struct fl_secagg_input {
     fl_vec vec; // stays the host's, whole until `masked`
     uint64_t elements;
     uint64_t weight;
     uint32_t count;
     uint64_t stats[FL_STATS];
     fl_hash base; // the model that it was trained from
-} fl_masking_input;
+} fl_secagg_input;
 
 //  What to announce with CONTRIB once masked. Views are the member's, until the round ends.
-typedef struct fl_masking_upload {
+typedef struct fl_secagg_upload {
     fl_vec vec;
     fl_hash hash;
     uint64_t vector_bytes;
     fl_bytes header;
     fl_bytes psig; // empty under the profile honest
-} fl_masking_upload;
+} fl_secagg_upload;
 
 //  How the last round ended here.
-typedef struct fl_masking_outcome {
+typedef struct fl_secagg_outcome {
     uint64_t round;
     fl_reason reason; // FL_WHY_NONE: to its end
     bool burnt;       // a rule was broken, or time ran out
     bool spent;       // the update was masked, and may not be used again
-} fl_masking_outcome;
+} fl_secagg_outcome;
 
 //  `mark`: what was kept last, NULL for nothing. The caller owns the result. NULL when out of
 //  memory.
-fl_masking_member *fl_masking_member_new(const fl_masking_member_conf *conf,
-                                         const fl_masking_mark *mark);
-void fl_masking_member_destroy(fl_masking_member **self_p);
+fl_secagg_client *fl_secagg_client_new(const fl_secagg_client_conf *conf,
+                                       const fl_secagg_mark *mark);
+void fl_secagg_client_destroy(fl_secagg_client **self_p);
 
 //  Blocks of this hop from here on: what the parent's certificate says. Not within a round.
-void fl_masking_member_under(fl_masking_member *self, uint8_t hop);
+void fl_secagg_client_under(fl_secagg_client *self, uint8_t hop);
 
 //  A task was accepted (its signature holds) from the parent of that name; `until`: when to give
 //  up. Says KEYS. The same body again changes nothing but a later `until`; another body for the
 //  same round burns it. FL_WHY_NONE, or why this member takes no part: policy-refused, plan, stale
 //  (no later round than the last), equivocation. Not for an unmasked plan that `profile` allows.
-FL_CHECKED fl_reason fl_masking_member_begin(fl_masking_member *self, const fl_task *task,
-                                             const fl_node *parent, fl_time until, fl_time now,
-                                             fl_outbox *out);
+FL_CHECKED fl_reason fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task,
+                                            const fl_name *parent, fl_time until, fl_time now,
+                                            fl_outbox *out);
 //  True when `plan` asks for no masks and this member is configured to do without.
-bool fl_masking_member_open(const fl_masking_member *self, const fl_plan *plan);
+bool fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan);
 
 //  The update is there, frozen. FL_WHY_NONE, or why it may not be masked: base, weight, late (no
 //  round is waiting for one).
-FL_CHECKED fl_reason fl_masking_member_trained(fl_masking_member *self,
-                                               const fl_masking_input *input, fl_time now,
-                                               fl_outbox *out);
+FL_CHECKED fl_reason fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input,
+                                              fl_time now, fl_outbox *out);
 //  A message of the parent: ROSTER, DEALT, MASKSET, SURVIVORS, ACKS. `now_s`: wall clock, for
 //  certificates.
-void fl_masking_member_hear(fl_masking_member *self, const fl_message *message, uint64_t now_s,
-                            fl_time now, fl_outbox *out);
+void fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
+                           fl_time now, fl_outbox *out);
 //  Answers KEEP. False: not a token of ours.
-bool fl_masking_member_saved(fl_masking_member *self, uint64_t token, bool ok, fl_time now,
-                             fl_outbox *out);
+bool fl_secagg_client_saved(fl_secagg_client *self, uint64_t token, bool ok, fl_time now,
+                            fl_outbox *out);
 //  Answers MASK. The vector is the host's to push and to drop.
-void fl_masking_member_masked(fl_masking_member *self, const fl_event *event, fl_time now,
-                              fl_outbox *out);
+void fl_secagg_client_masked(fl_secagg_client *self, const fl_event *event, fl_time now,
+                             fl_outbox *out);
 //  The round is over (CLOSED, another task, another parent): secrets are wiped. `reason`:
 //  FL_WHY_NONE when the sum was made.
-void fl_masking_member_end(fl_masking_member *self, fl_reason reason, fl_outbox *out);
+void fl_secagg_client_end(fl_secagg_client *self, fl_reason reason, fl_outbox *out);
 //  Say the last word again (after a reconnection).
-void fl_masking_member_again(fl_masking_member *self, fl_time now, fl_outbox *out);
-void fl_masking_member_tick(fl_masking_member *self, fl_time now, fl_outbox *out);
-fl_time fl_masking_member_deadline(const fl_masking_member *self);
+void fl_secagg_client_again(fl_secagg_client *self, fl_time now, fl_outbox *out);
+void fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out);
+fl_time fl_secagg_client_deadline(const fl_secagg_client *self);
 
-fl_masking_step fl_masking_member_step_of(const fl_masking_member *self);
+fl_secagg_step fl_secagg_client_step_of(const fl_secagg_client *self);
 //  The masked upload, from `masked` until the round ends; false before and after.
-bool fl_masking_member_upload(const fl_masking_member *self, fl_masking_upload *upload);
+bool fl_secagg_client_upload(const fl_secagg_client *self, fl_secagg_upload *upload);
 //  Take the outcome of the last round, once. False when there is no new one.
-bool fl_masking_member_outcome(fl_masking_member *self, fl_masking_outcome *outcome);
+bool fl_secagg_client_outcome(fl_secagg_client *self, fl_secagg_outcome *outcome);
 
 #endif

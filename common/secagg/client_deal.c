@@ -4,14 +4,14 @@
 #include <string.h>
 
 static bool
-s_deal_to(fl_masking_member *self, uint32_t to, const fl_hsa_dealt *dealt)
+s_deal_to(fl_secagg_client *self, uint32_t to, const fl_transcript_dealt *dealt)
 {
-    const fl_masking_block *block = &self->block;
-    const fl_hsa_round *round = &block->round;
+    const fl_secagg_block *block = &self->block;
+    const fl_transcript_round *round = &block->round;
     uint8_t *digests = self->digests + (size_t)to * FL_DIGESTS_BYTES;
-    fl_hash digest = fl_hsa_digest(round, self->index, to, FL_HSA_SELF, &dealt->self);
+    fl_hash digest = fl_transcript_digest(round, self->index, to, FL_TRANSCRIPT_SELF, &dealt->self);
     memcpy(digests, digest.bytes, sizeof digest);
-    digest = fl_hsa_digest(round, self->index, to, FL_HSA_PAIR, &dealt->pair);
+    digest = fl_transcript_digest(round, self->index, to, FL_TRANSCRIPT_PAIR, &dealt->pair);
     memcpy(digests + sizeof digest, digest.bytes, sizeof digest);
     uint8_t *sealed = self->sealed + (size_t)to * FL_SEALED_SHARE_BYTES;
     if (to == self->index) {
@@ -20,24 +20,25 @@ s_deal_to(fl_masking_member *self, uint32_t to, const fl_hsa_dealt *dealt)
         return true;
     }
     uint8_t *key = self->secrets->pair[to];
-    if (!fl_hsa_pair_key(round, &block->seat[self->index], self->secrets->esk, &block->seat[to],
-                         key)) {
+    if (!fl_transcript_pair_key(round, &block->seat[self->index], self->secrets->esk,
+                                &block->seat[to], key)) {
         return false;
     }
-    fl_hsa_seal(round, key, self->index, to, dealt, &self->conf.entropy, sealed);
+    fl_transcript_seal(round, key, self->index, to, dealt, &self->conf.entropy, sealed);
     return true;
 }
 
 bool
-fl_masking_member_deal(fl_masking_member *self, fl_time now, fl_outbox *out)
+fl_secagg_client_deal(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
-    fl_masking_secrets *secrets = self->secrets;
-    uint32_t members = self->block.members, threshold = fl_masking_threshold(members);
+    fl_secagg_secrets *secrets = self->secrets;
+    uint32_t members = self->block.members, threshold = fl_secagg_threshold(members);
     bool fine = true;
     fl_share_deal(secrets->b, members, threshold, &self->conf.entropy, secrets->self_shares);
     fl_share_deal(secrets->msk, members, threshold, &self->conf.entropy, secrets->pair_shares);
     for (uint32_t i = 0; i < members; i++) {
-        fl_hsa_dealt dealt = { .self = secrets->self_shares[i], .pair = secrets->pair_shares[i] };
+        fl_transcript_dealt dealt = { .self = secrets->self_shares[i],
+                                      .pair = secrets->pair_shares[i] };
         fine = fine && s_deal_to(self, i, &dealt);
         fl_wipe(&dealt, sizeof dealt);
     }
@@ -46,26 +47,26 @@ fl_masking_member_deal(fl_masking_member *self, fl_time now, fl_outbox *out)
     if (!fine) {
         return false;
     }
-    fl_block_shares *shares = &fl_masking_member_word(self, FL_SHARES)->shares;
+    fl_block_shares *shares = &fl_secagg_client_word(self, FL_SHARES)->shares;
     shares->block = self->block.round.block;
     shares->index = self->index;
-    shares->commitment = fl_hsa_commitment(secrets->b);
+    shares->commitment = fl_transcript_commitment(secrets->b);
     shares->digests = fl_bytes_of(self->digests, (size_t)members * FL_DIGESTS_BYTES);
     shares->sealed = fl_bytes_of(self->sealed, (size_t)members * FL_SEALED_SHARE_BYTES);
-    fl_masking_tree tree;
-    uint8_t part[FL_MASKING_PUBLIC_BYTES];
-    fl_masking_tree_fill(&tree, shares->digests);
-    fl_masking_public_part(&shares->commitment, &tree.node[1], part);
-    fl_hsa_dealt_sign(self->conf.keys, &self->block.round, self->index,
-                      fl_bytes_of(part, sizeof part), shares->signature);
-    fl_masking_member_utter(self, now, out);
+    fl_secagg_tree tree;
+    uint8_t part[FL_SECAGG_PUBLIC_BYTES];
+    fl_secagg_tree_fill(&tree, shares->digests);
+    fl_secagg_public_part(&shares->commitment, &tree.node[1], part);
+    fl_transcript_dealt_sign(self->conf.keys, &self->block.round, self->index,
+                             fl_bytes_of(part, sizeof part), shares->signature);
+    fl_secagg_client_utter(self, now, out);
     return true;
 }
 
 bool
-fl_masking_member_take(fl_masking_member *self, uint32_t from, const uint8_t *part)
+fl_secagg_client_take(fl_secagg_client *self, uint32_t from, const uint8_t *part)
 {
-    const fl_masking_block *block = &self->block;
+    const fl_secagg_block *block = &self->block;
     fl_reader in = fl_reader_of(fl_bytes_of(part, FL_DEALT_BYTES));
     fl_hash commitment;
     fl_read_into(&in, commitment.bytes, sizeof commitment);
@@ -74,18 +75,20 @@ fl_masking_member_take(fl_masking_member *self, uint32_t from, const uint8_t *pa
     fl_bytes signature = fl_read_view(&in, FL_SIGN_BYTES);
     fl_bytes sealed = fl_read_view(&in, FL_SEALED_SHARE_BYTES);
     FL_ASSERT(fl_reader_done(&in));
-    fl_hash root = fl_masking_tree_climb(digests.data, self->index, path.data);
-    uint8_t public_part[FL_MASKING_PUBLIC_BYTES];
-    fl_masking_public_part(&commitment, &root, public_part);
-    fl_hsa_dealt *held = &self->secrets->held[from];
-    if (!fl_hsa_dealt_holds(block->cert[from].keys.ed, &block->round, from,
-                            fl_bytes_of(public_part, sizeof public_part), signature.data) ||
-        !fl_hsa_open(&block->round, self->secrets->pair[from], from, self->index, sealed.data,
-                     held)) {
+    fl_hash root = fl_secagg_tree_climb(digests.data, self->index, path.data);
+    uint8_t public_part[FL_SECAGG_PUBLIC_BYTES];
+    fl_secagg_public_part(&commitment, &root, public_part);
+    fl_transcript_dealt *held = &self->secrets->held[from];
+    if (!fl_transcript_dealt_holds(block->cert[from].keys.ed, &block->round, from,
+                                   fl_bytes_of(public_part, sizeof public_part), signature.data) ||
+        !fl_transcript_open(&block->round, self->secrets->pair[from], from, self->index,
+                            sealed.data, held)) {
         return false;
     }
-    fl_hash self_digest = fl_hsa_digest(&block->round, from, self->index, FL_HSA_SELF, &held->self);
-    fl_hash pair_digest = fl_hsa_digest(&block->round, from, self->index, FL_HSA_PAIR, &held->pair);
+    fl_hash self_digest =
+        fl_transcript_digest(&block->round, from, self->index, FL_TRANSCRIPT_SELF, &held->self);
+    fl_hash pair_digest =
+        fl_transcript_digest(&block->round, from, self->index, FL_TRANSCRIPT_PAIR, &held->pair);
     return memcmp(self_digest.bytes, digests.data, sizeof self_digest) == 0 &&
            memcmp(pair_digest.bytes, digests.data + sizeof self_digest, sizeof pair_digest) == 0;
 }

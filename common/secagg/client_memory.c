@@ -7,9 +7,9 @@
 #include "common/crypto/hash.h"
 
 void
-fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MARK_BYTES])
+fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
 {
-    fl_writer out = fl_writer_over(bytes, FL_MASKING_MARK_BYTES);
+    fl_writer out = fl_writer_over(bytes, FL_MARK_BYTES);
     fl_write_from(&out, self->run.bytes, sizeof self->run.bytes);
     fl_write_u64(&out, self->round);
     fl_write_u64(&out, self->opened);
@@ -19,41 +19,41 @@ fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MAR
         fl_write_from(&out, self->survivors[i].name, sizeof self->survivors[i].name);
     }
     fl_write_u32(&out, self->older_count);
-    for (uint32_t i = 0; i < FL_MASKING_OLDER_MAX; i++) {
+    for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
         fl_write_u64(&out, self->older[i].round);
         fl_write_from(&out, self->older[i].model.bytes, sizeof self->older[i].model);
         fl_write_from(&out, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
     }
     fl_write_u32(&out, self->left_count);
-    for (uint32_t i = 0; i < FL_MASKING_LEFT_MAX; i++) {
+    for (uint32_t i = 0; i < FL_MARK_LEFT_MAX; i++) {
         fl_write_from(&out, self->left[i].run.bytes, sizeof self->left[i].run.bytes);
         fl_write_u64(&out, self->left[i].round);
     }
-    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_MASKING_MARK_BYTES);
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_MARK_BYTES);
 }
 
 static bool
-s_valid(const fl_masking_mark *self)
+s_valid(const fl_secagg_mark *self)
 {
     bool valid = self->count <= FL_MEMBERS_MAX && (self->opened > 0) == (self->count > 0);
     for (uint32_t i = 0; valid && i < self->count; i++) {
-        valid = fl_node_valid(&self->survivors[i]) &&
+        valid = fl_name_valid(&self->survivors[i]) &&
                 (i == 0 || memcmp(&self->survivors[i - 1], &self->survivors[i],
                                   sizeof self->survivors[i]) < 0);
     }
-    valid = valid && self->older_count <= FL_MASKING_OLDER_MAX;
-    for (uint32_t i = 0; valid && i < FL_MASKING_OLDER_MAX; i++) {
+    valid = valid && self->older_count <= FL_MARK_OLDER_MAX;
+    for (uint32_t i = 0; valid && i < FL_MARK_OLDER_MAX; i++) {
         valid = (self->older[i].round > 0) == (i < self->older_count);
     }
-    valid = valid && self->left_count <= FL_MASKING_LEFT_MAX;
-    for (uint32_t i = 0; valid && i < FL_MASKING_LEFT_MAX; i++) {
+    valid = valid && self->left_count <= FL_MARK_LEFT_MAX;
+    for (uint32_t i = 0; valid && i < FL_MARK_LEFT_MAX; i++) {
         valid = (self->left[i].round > 0) == (i < self->left_count);
     }
     return valid;
 }
 
 bool
-fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self)
+fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self)
 {
     memset(self, 0, sizeof *self);
     fl_reader in = fl_reader_of(bytes);
@@ -66,13 +66,13 @@ fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self)
         fl_read_into(&in, self->survivors[i].name, sizeof self->survivors[i].name);
     }
     self->older_count = fl_read_u32(&in);
-    for (uint32_t i = 0; i < FL_MASKING_OLDER_MAX; i++) {
+    for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
         self->older[i].round = fl_read_u64(&in);
         fl_read_into(&in, self->older[i].model.bytes, sizeof self->older[i].model);
         fl_read_into(&in, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
     }
     self->left_count = fl_read_u32(&in);
-    for (uint32_t i = 0; i < FL_MASKING_LEFT_MAX; i++) {
+    for (uint32_t i = 0; i < FL_MARK_LEFT_MAX; i++) {
         fl_read_into(&in, self->left[i].run.bytes, sizeof self->left[i].run.bytes);
         self->left[i].round = fl_read_u64(&in);
     }
@@ -86,7 +86,7 @@ fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self)
 // ---- rounds that were masked in ----------------------------------------------------------------
 //  The place of a run among those that were left; that behind them when it is none of them.
 static uint32_t
-s_place(const fl_masking_mark *self, const fl_run *run)
+s_place(const fl_secagg_mark *self, const fl_run *run)
 {
     uint32_t at = 0;
     while (at < self->left_count && !fl_run_equal(&self->left[at].run, run)) {
@@ -98,20 +98,20 @@ s_place(const fl_masking_mark *self, const fl_run *run)
 //  The run at hand becomes the newest of those that were left, in the place of the one that is gone
 //  back to; if there is none, in a new one, or that of the oldest.
 static void
-s_leave(fl_masking_mark *self, const fl_run *next)
+s_leave(fl_secagg_mark *self, const fl_run *next)
 {
     uint32_t at = s_place(self, next);
-    if (at == self->left_count && self->left_count < FL_MASKING_LEFT_MAX) {
+    if (at == self->left_count && self->left_count < FL_MARK_LEFT_MAX) {
         self->left_count++;
     } else if (at == self->left_count) {
         at--;
     }
     memmove(&self->left[1], &self->left[0], at * sizeof self->left[0]);
-    self->left[0] = (fl_masking_left){ .run = self->run, .round = self->round };
+    self->left[0] = (fl_secagg_left){ .run = self->run, .round = self->round };
 }
 
 void
-fl_masking_mark_spend(fl_masking_mark *self, const fl_run *run, uint64_t round)
+fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t round)
 {
     FL_ASSERT(round > 0);
     if (self->round > 0 && !fl_run_equal(&self->run, run)) {
@@ -122,7 +122,7 @@ fl_masking_mark_spend(fl_masking_mark *self, const fl_run *run, uint64_t round)
 }
 
 uint64_t
-fl_masking_mark_spent(const fl_masking_mark *self, const fl_run *run)
+fl_secagg_mark_spent(const fl_secagg_mark *self, const fl_run *run)
 {
     uint32_t at = s_place(self, run);
     return fl_run_equal(&self->run, run) ? self->round
@@ -134,13 +134,13 @@ fl_masking_mark_spent(const fl_masking_mark *self, const fl_run *run)
 static int
 s_by_name(const void *a, const void *b)
 {
-    return memcmp(a, b, sizeof(fl_node));
+    return memcmp(a, b, sizeof(fl_name));
 }
 
 static fl_hash
-s_hash_names(const fl_node *names, uint32_t count)
+s_hash_names(const fl_name *names, uint32_t count)
 {
-    fl_node sorted[FL_MEMBERS_MAX];
+    fl_name sorted[FL_MEMBERS_MAX];
     FL_ASSERT(count <= FL_MEMBERS_MAX);
     memcpy(sorted, names, count * sizeof *names);
     qsort(sorted, count, sizeof *sorted, s_by_name);
@@ -148,8 +148,8 @@ s_hash_names(const fl_node *names, uint32_t count)
 }
 
 //  The older sum under this model; NULL when there is none.
-static const fl_masking_older *
-s_older(const fl_masking_mark *self, const fl_hash *model)
+static const fl_secagg_older *
+s_older(const fl_secagg_mark *self, const fl_hash *model)
 {
     for (uint32_t i = 0; i < self->older_count; i++) {
         if (fl_hash_equal(&self->older[i].model, model)) {
@@ -160,28 +160,28 @@ s_older(const fl_masking_mark *self, const fl_hash *model)
 }
 
 static bool
-s_last(const fl_masking_mark *self, const fl_hash *model)
+s_last(const fl_secagg_mark *self, const fl_hash *model)
 {
     return self->opened > 0 && fl_hash_equal(&self->model, model);
 }
 
 //  The last one becomes the newest of the older, the oldest is forgotten.
 static void
-s_set_aside(fl_masking_mark *self)
+s_set_aside(fl_secagg_mark *self)
 {
     uint32_t kept =
-        self->older_count < FL_MASKING_OLDER_MAX ? self->older_count : FL_MASKING_OLDER_MAX - 1;
+        self->older_count < FL_MARK_OLDER_MAX ? self->older_count : FL_MARK_OLDER_MAX - 1;
     memmove(&self->older[1], &self->older[0], kept * sizeof self->older[0]);
-    self->older[0] = (fl_masking_older){ .round = self->opened,
-                                         .model = self->model,
-                                         .survivors = s_hash_names(self->survivors, self->count) };
+    self->older[0] = (fl_secagg_older){ .round = self->opened,
+                                        .model = self->model,
+                                        .survivors = s_hash_names(self->survivors, self->count) };
     self->older_count = kept + 1;
 }
 
 static void
-s_take_out(fl_masking_mark *self, const fl_hash *model)
+s_take_out(fl_secagg_mark *self, const fl_hash *model)
 {
-    const fl_masking_older *older = s_older(self, model);
+    const fl_secagg_older *older = s_older(self, model);
     if (older != NULL) {
         size_t at = (size_t)(older - self->older);
         self->older_count--;
@@ -192,8 +192,8 @@ s_take_out(fl_masking_mark *self, const fl_hash *model)
 }
 
 void
-fl_masking_mark_open(fl_masking_mark *self, uint64_t round, const fl_hash *model,
-                     const fl_node *names, uint32_t count)
+fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_hash *model,
+                    const fl_name *names, uint32_t count)
 {
     FL_ASSERT(round > 0 && count > 0 && count <= FL_MEMBERS_MAX);
     if (self->opened > 0 && !s_last(self, model)) {
@@ -209,20 +209,20 @@ fl_masking_mark_open(fl_masking_mark *self, uint64_t round, const fl_hash *model
 }
 
 uint64_t
-fl_masking_mark_opened(const fl_masking_mark *self, const fl_hash *model)
+fl_secagg_mark_opened(const fl_secagg_mark *self, const fl_hash *model)
 {
-    const fl_masking_older *older = s_older(self, model);
+    const fl_secagg_older *older = s_older(self, model);
     return s_last(self, model) ? self->opened : older != NULL ? older->round : 0;
 }
 
 bool
-fl_masking_mark_within(const fl_masking_mark *self, const fl_hash *model, const fl_node *names,
-                       uint32_t count)
+fl_secagg_mark_within(const fl_secagg_mark *self, const fl_hash *model, const fl_name *names,
+                      uint32_t count)
 {
     for (uint32_t i = 0; i < self->count && s_last(self, model); i++) {
         bool found = false;
         for (uint32_t n = 0; n < count; n++) {
-            found = found || fl_node_equal(&self->survivors[i], &names[n]);
+            found = found || fl_name_equal(&self->survivors[i], &names[n]);
         }
         if (!found) {
             return false;
@@ -232,10 +232,10 @@ fl_masking_mark_within(const fl_masking_mark *self, const fl_hash *model, const 
 }
 
 bool
-fl_masking_mark_exactly(const fl_masking_mark *self, const fl_hash *model, const fl_node *names,
-                        uint32_t count)
+fl_secagg_mark_exactly(const fl_secagg_mark *self, const fl_hash *model, const fl_name *names,
+                       uint32_t count)
 {
-    const fl_masking_older *older = s_older(self, model);
+    const fl_secagg_older *older = s_older(self, model);
     fl_hash theirs = s_hash_names(names, count);
     if (s_last(self, model)) {
         fl_hash ours = s_hash_names(self->survivors, self->count);

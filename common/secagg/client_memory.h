@@ -8,61 +8,61 @@
 #include "common/base/status.h"
 #include "common/wire/message.h"
 
-enum { FL_MASKING_OLDER_MAX = 63, FL_MASKING_LEFT_MAX = 64 };
+enum { FL_MARK_OLDER_MAX = 63, FL_MARK_LEFT_MAX = 64 };
 
 //  A sum that was opened before the last one; the last one under its model.
-typedef struct fl_masking_older {
+typedef struct fl_secagg_older {
     uint64_t round;
     fl_hash model;
     fl_hash survivors; // of their names in ascending order
-} fl_masking_older;
+} fl_secagg_older;
 
 //  A run that was left for another one.
-typedef struct fl_masking_left {
+typedef struct fl_secagg_left {
     fl_run run;
     uint64_t round; // last one masked in
-} fl_masking_left;
+} fl_secagg_left;
 
-typedef struct fl_masking_mark {
+typedef struct fl_secagg_mark {
     fl_run run;                        // of the last round masked in
     uint64_t round;                    // 0 for none
     uint64_t opened;                   // round of the last sum opened; 0 for none
     fl_hash model;                     // of that round
     uint32_t count;                    // survivors of that sum ...
-    fl_node survivors[FL_MEMBERS_MAX]; // ... by ascending name, zeros behind them
+    fl_name survivors[FL_MEMBERS_MAX]; // ... by ascending name, zeros behind them
     uint32_t older_count;
-    fl_masking_older older[FL_MASKING_OLDER_MAX]; // newest first, zeros behind them
+    fl_secagg_older older[FL_MARK_OLDER_MAX]; // newest first, zeros behind them
     uint32_t left_count;
-    fl_masking_left left[FL_MASKING_LEFT_MAX]; // likewise
-} fl_masking_mark;
+    fl_secagg_left left[FL_MARK_LEFT_MAX]; // likewise
+} fl_secagg_mark;
 
 enum {
-    FL_MASKING_OLDER_BYTES = 8 + 32 + 32,
-    FL_MASKING_LEFT_BYTES = 16 + 8,
-    FL_MASKING_MARK_BYTES = 16 + 8 + 8 + 32 + 4 + 16 * FL_MEMBERS_MAX + 4 +
-                            FL_MASKING_OLDER_MAX * FL_MASKING_OLDER_BYTES + 4 +
-                            FL_MASKING_LEFT_MAX * FL_MASKING_LEFT_BYTES,
+    FL_MARK_OLDER_BYTES = 8 + 32 + 32,
+    FL_MARK_LEFT_BYTES = 16 + 8,
+    FL_MARK_BYTES = 16 + 8 + 8 + 32 + 4 + 16 * FL_MEMBERS_MAX + 4 +
+                    FL_MARK_OLDER_MAX * FL_MARK_OLDER_BYTES + 4 +
+                    FL_MARK_LEFT_MAX * FL_MARK_LEFT_BYTES,
 };
 
-void fl_masking_mark_encode(const fl_masking_mark *self, uint8_t bytes[FL_MASKING_MARK_BYTES]);
+void fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES]);
 //  False: not such bytes; the mark is zeroed then.
-FL_CHECKED bool fl_masking_mark_decode(fl_bytes bytes, fl_masking_mark *self);
+FL_CHECKED bool fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self);
 
 //  Remember the round that is masked in.
-void fl_masking_mark_spend(fl_masking_mark *self, const fl_run *run, uint64_t round);
+void fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t round);
 //  The last round of this run that was masked in; 0: none that we know.
-uint64_t fl_masking_mark_spent(const fl_masking_mark *self, const fl_run *run);
+uint64_t fl_secagg_mark_spent(const fl_secagg_mark *self, const fl_run *run);
 
 //  Remember who survived; `names` (count) in any order.
-void fl_masking_mark_open(fl_masking_mark *self, uint64_t round, const fl_hash *model,
-                          const fl_node *names, uint32_t count);
+void fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_hash *model,
+                         const fl_name *names, uint32_t count);
 //  The round in which a sum under this model was opened last; 0: not that we know.
-uint64_t fl_masking_mark_opened(const fl_masking_mark *self, const fl_hash *model);
+uint64_t fl_secagg_mark_opened(const fl_secagg_mark *self, const fl_hash *model);
 //  The survivors under this model, where they are known by name, are all among `names`.
-bool fl_masking_mark_within(const fl_masking_mark *self, const fl_hash *model, const fl_node *names,
-                            uint32_t count);
+bool fl_secagg_mark_within(const fl_secagg_mark *self, const fl_hash *model, const fl_name *names,
+                           uint32_t count);
 //  They are exactly `names`, or nothing was opened under it.
-bool fl_masking_mark_exactly(const fl_masking_mark *self, const fl_hash *model,
-                             const fl_node *names, uint32_t count);
+bool fl_secagg_mark_exactly(const fl_secagg_mark *self, const fl_hash *model, const fl_name *names,
+                            uint32_t count);
 
 #endif

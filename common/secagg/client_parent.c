@@ -5,7 +5,7 @@
 #include <string.h>
 
 static void
-s_drop(fl_masking_member *self, const fl_message *message, fl_outbox *out)
+s_drop(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
 {
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_REFUSED,
                                    .round = message->round,
@@ -17,24 +17,24 @@ s_drop(fl_masking_member *self, const fl_message *message, fl_outbox *out)
 // ---- ROSTER -> SHARES ------------------------------------------------------------------------
 //  FL_WHY_NONE when this is a block that we may be in, at `self->index`.
 static fl_reason
-s_read_roster(fl_masking_member *self, const fl_block_roster *roster, uint64_t now_s)
+s_read_roster(fl_secagg_client *self, const fl_block_roster *roster, uint64_t now_s)
 {
-    fl_masking_block *block = &self->block;
+    fl_secagg_block *block = &self->block;
     bool found = false;
     block->members = 0;
     block->round.block = roster->block;
-    fl_masking_block_seal(block, roster->members);
-    if (!FL_MASKING_RULE(&self->conf, FL_RULE_ROSTER)) {
+    fl_secagg_block_seal(block, roster->members);
+    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_ROSTER)) {
         memset(&block->round.roster, 0, sizeof block->round.roster);
     }
     for (size_t at = 0; at < roster->members.size; at += FL_MEMBER_BYTES) {
         fl_bytes member = fl_bytes_of(roster->members.data + at, FL_MEMBER_BYTES);
-        fl_reason reason = fl_masking_block_add(block, member, &self->conf.trust, now_s);
+        fl_reason reason = fl_secagg_block_add(block, member, &self->conf.trust, now_s);
         if (reason != FL_WHY_NONE) {
             return reason;
         }
-        const fl_hsa_seat *seat = &block->seat[block->members - 1];
-        if (fl_node_equal(&seat->node, &self->conf.node)) {
+        const fl_transcript_seat *seat = &block->seat[block->members - 1];
+        if (fl_name_equal(&seat->node, &self->conf.node)) {
             found = memcmp(member.data, self->conf.certificate, FL_CERT_BYTES) == 0 &&
                     memcmp(seat->epk, self->epk, sizeof self->epk) == 0 &&
                     memcmp(seat->mpk, self->mpk, sizeof self->mpk) == 0;
@@ -45,20 +45,20 @@ s_read_roster(fl_masking_member *self, const fl_block_roster *roster, uint64_t n
 }
 
 static fl_reason
-s_judge_block(fl_masking_member *self)
+s_judge_block(fl_secagg_client *self)
 {
     const fl_plan *plan = &self->task.order.plan;
     uint32_t members = self->block.members;
-    uint32_t floor = fl_masking_floor(plan->survivors_min, self->conf.hop);
+    uint32_t floor = fl_secagg_floor(plan->survivors_min, self->conf.hop);
     floor = floor > self->conf.survivors_min ? floor : self->conf.survivors_min;
-    self->quorum = fl_masking_quorum(members, floor);
-    if (FL_MASKING_RULE(&self->conf, FL_RULE_FLOORS) &&
-        (members < FL_MASKING_MEMBERS_MIN || members < self->conf.members_min ||
-         members < fl_masking_floor(plan->members_min, self->conf.hop) || members < self->quorum)) {
+    self->quorum = fl_secagg_quorum(members, floor);
+    if (FL_SECAGG_RULE(&self->conf, FL_RULE_FLOORS) &&
+        (members < FL_SECAGG_MEMBERS_MIN || members < self->conf.members_min ||
+         members < fl_secagg_floor(plan->members_min, self->conf.hop) || members < self->quorum)) {
         return FL_WHY_ROSTER_TOO_SMALL;
     }
-    if (!FL_MASKING_RULE(&self->conf, FL_RULE_FLOORS)) {
-        self->quorum = fl_masking_threshold(members);
+    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_FLOORS)) {
+        self->quorum = fl_secagg_threshold(members);
     }
     if (members > plan->block_max) {
         return FL_WHY_POLICY_REFUSED;
@@ -68,20 +68,20 @@ s_judge_block(fl_masking_member *self)
 
 //  R4: under a model that was opened before, only the same survivors may be opened again.
 static bool
-s_bound_by_model(const fl_masking_member *self)
+s_bound_by_model(const fl_secagg_client *self)
 {
-    uint64_t opened = fl_masking_mark_opened(&self->mark, &self->task.order.model);
+    uint64_t opened = fl_secagg_mark_opened(&self->mark, &self->task.order.model);
     bool waived = self->conf.reopen_after > 0 && self->task.order.round > opened &&
                   self->task.order.round - opened >= self->conf.reopen_after;
-    return opened > 0 && !waived && FL_MASKING_RULE(&self->conf, FL_RULE_SAME_MODEL);
+    return opened > 0 && !waived && FL_SECAGG_RULE(&self->conf, FL_RULE_SAME_MODEL);
 }
 
 static uint32_t
-s_names(const fl_masking_member *self, uint64_t set, fl_node names[FL_MEMBERS_MAX])
+s_names(const fl_secagg_client *self, uint64_t set, fl_name names[FL_MEMBERS_MAX])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((set & fl_masking_bit(i)) != 0) {
+        if ((set & fl_secagg_bit(i)) != 0) {
             names[count++] = self->block.seat[i].node;
         }
     }
@@ -90,18 +90,18 @@ s_names(const fl_masking_member *self, uint64_t set, fl_node names[FL_MEMBERS_MA
 
 //  Those who survived last time are all among `set`; `exactly`: and nobody else.
 static bool
-s_same_model_allows(const fl_masking_member *self, uint64_t set, bool exactly)
+s_same_model_allows(const fl_secagg_client *self, uint64_t set, bool exactly)
 {
-    fl_node names[FL_MEMBERS_MAX];
+    fl_name names[FL_MEMBERS_MAX];
     uint32_t count = s_names(self, set, names);
     const fl_hash *model = &self->task.order.model;
     return !s_bound_by_model(self) ||
-           (exactly ? fl_masking_mark_exactly(&self->mark, model, names, count)
-                    : fl_masking_mark_within(&self->mark, model, names, count));
+           (exactly ? fl_secagg_mark_exactly(&self->mark, model, names, count)
+                    : fl_secagg_mark_within(&self->mark, model, names, count));
 }
 
 static void
-on_roster(fl_masking_member *self, const fl_message *message, uint64_t now_s, fl_time now,
+on_roster(fl_secagg_client *self, const fl_message *message, uint64_t now_s, fl_time now,
           fl_outbox *out)
 {
     fl_reason reason = s_read_roster(self, &message->roster, now_s);
@@ -109,57 +109,57 @@ on_roster(fl_masking_member *self, const fl_message *message, uint64_t now_s, fl
         reason = s_judge_block(self);
     }
     if (reason == FL_WHY_NONE &&
-        !s_same_model_allows(self, fl_masking_all(self->block.members), false)) {
+        !s_same_model_allows(self, fl_secagg_all(self->block.members), false)) {
         reason = FL_WHY_SAME_MODEL;
     }
-    if (reason == FL_WHY_NONE && !fl_masking_member_deal(self, now, out)) {
+    if (reason == FL_WHY_NONE && !fl_secagg_client_deal(self, now, out)) {
         reason = FL_WHY_KEY;
     }
     if (reason != FL_WHY_NONE) {
-        fl_masking_member_burn(self, reason, FL_ROSTER, out);
+        fl_secagg_client_burn(self, reason, FL_ROSTER, out);
         return;
     }
-    fl_masking_member_enter(self, FL_MASKING_DEALT, out);
+    fl_secagg_client_enter(self, FL_CLIENT_DEALT, out);
 }
 
 // ---- DEALT -> READY --------------------------------------------------------------------------
 static void
-on_dealt(fl_masking_member *self, const fl_message *message, fl_time now, fl_outbox *out)
+on_dealt(fl_secagg_client *self, const fl_message *message, fl_time now, fl_outbox *out)
 {
     const fl_block_dealt *dealt = &message->dealt;
     if (!fl_set_within(dealt->dealers, self->block.members) ||
-        (dealt->dealers & fl_masking_bit(self->index)) != 0) {
-        fl_masking_member_burn(self, FL_WHY_MALFORMED, FL_DEALT, out);
+        (dealt->dealers & fl_secagg_bit(self->index)) != 0) {
+        fl_secagg_client_burn(self, FL_WHY_MALFORMED, FL_DEALT, out);
         return;
     }
     const uint8_t *part = dealt->parts.data;
-    self->good = fl_masking_bit(self->index);
+    self->good = fl_secagg_bit(self->index);
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((dealt->dealers & fl_masking_bit(i)) == 0) {
+        if ((dealt->dealers & fl_secagg_bit(i)) == 0) {
             continue;
         }
-        self->good |= fl_masking_member_take(self, i, part) ? fl_masking_bit(i) : 0;
+        self->good |= fl_secagg_client_take(self, i, part) ? fl_secagg_bit(i) : 0;
         part += FL_DEALT_BYTES;
     }
     memset(&self->said, 0, sizeof self->said); // SHARES have arrived
     self->again_at = FL_NEVER;
-    fl_masking_member_ready(self, now, out);
+    fl_secagg_client_ready(self, now, out);
 }
 
 // ---- MASKSET -> the masked update ------------------------------------------------------------
 static bool
-s_make_seeds(fl_masking_member *self)
+s_make_seeds(fl_secagg_client *self)
 {
-    const fl_masking_block *block = &self->block;
-    fl_masking_secrets *secrets = self->secrets;
+    const fl_secagg_block *block = &self->block;
+    fl_secagg_secrets *secrets = self->secrets;
     secrets->seed_count = 0;
-    fl_hsa_self_seed(&self->ctx, secrets->b, &secrets->seeds[secrets->seed_count++]);
+    fl_transcript_self_seed(&self->ctx, secrets->b, &secrets->seeds[secrets->seed_count++]);
     for (uint32_t i = 0; i < block->members; i++) {
-        if (i == self->index || (self->maskset & fl_masking_bit(i)) == 0) {
+        if (i == self->index || (self->maskset & fl_secagg_bit(i)) == 0) {
             continue;
         }
-        if (!fl_hsa_mask_seed(&self->ctx, &block->seat[self->index], secrets->msk, &block->seat[i],
-                              &secrets->seeds[secrets->seed_count++])) {
+        if (!fl_transcript_mask_seed(&self->ctx, &block->seat[self->index], secrets->msk,
+                                     &block->seat[i], &secrets->seeds[secrets->seed_count++])) {
             return false;
         }
     }
@@ -167,38 +167,38 @@ s_make_seeds(fl_masking_member *self)
 }
 
 static void
-s_make_ctx(fl_masking_member *self)
+s_make_ctx(fl_secagg_client *self)
 {
     fl_hash task = self->task_hash;
-    if (!FL_MASKING_RULE(&self->conf, FL_RULE_CTX_TASK)) {
+    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_CTX_TASK)) {
         memset(&task, 0, sizeof task);
     }
-    fl_hash maskset = fl_hsa_set_hash(self->maskset, self->block.members);
-    self->ctx = fl_hsa_ctx(&self->block.round, &task, &maskset);
+    fl_hash maskset = fl_transcript_set_hash(self->maskset, self->block.members);
+    self->ctx = fl_transcript_ctx(&self->block.round, &task, &maskset);
 }
 
 static fl_reason
-s_judge_maskset(const fl_masking_member *self, uint64_t set)
+s_judge_maskset(const fl_secagg_client *self, uint64_t set)
 {
     if (!fl_set_within(set, self->block.members)) {
         return FL_WHY_MALFORMED;
     }
     bool sound = (set & ~self->good) == 0;
-    if (!sound && FL_MASKING_RULE(&self->conf, FL_RULE_SUBSET)) {
+    if (!sound && FL_SECAGG_RULE(&self->conf, FL_RULE_SUBSET)) {
         return FL_WHY_MALFORMED;
     }
-    if (fl_set_count(set) < self->quorum && FL_MASKING_RULE(&self->conf, FL_RULE_SIZE)) {
+    if (fl_set_count(set) < self->quorum && FL_SECAGG_RULE(&self->conf, FL_RULE_SIZE)) {
         return FL_WHY_TOO_FEW_READY;
     }
     return s_same_model_allows(self, set, false) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
 }
 
 static void
-on_maskset(fl_masking_member *self, const fl_message *message, fl_outbox *out)
+on_maskset(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
 {
     uint64_t set = message->maskset.members;
-    if (fl_set_within(set, self->block.members) && (set & fl_masking_bit(self->index)) == 0) {
-        fl_masking_member_leave(self, FL_WHY_LATE, out); // R5: says nothing more
+    if (fl_set_within(set, self->block.members) && (set & fl_secagg_bit(self->index)) == 0) {
+        fl_secagg_client_leave(self, FL_WHY_LATE, out); // R5: says nothing more
         return;
     }
     fl_reason reason = s_judge_maskset(self, set);
@@ -208,26 +208,26 @@ on_maskset(fl_masking_member *self, const fl_message *message, fl_outbox *out)
         reason = s_make_seeds(self) ? FL_WHY_NONE : FL_WHY_KEY;
     }
     if (reason != FL_WHY_NONE) {
-        fl_masking_member_burn(self, reason, FL_MASKSET, out);
+        fl_secagg_client_burn(self, reason, FL_MASKSET, out);
         return;
     }
     //  R4: spent before the first masked byte exists.
-    fl_masking_mark_spend(&self->mark, &self->task.order.run, self->task.order.round);
-    fl_masking_member_keep(self, out); // READY, said again, asks for news meanwhile
-    fl_masking_member_enter(self, FL_MASKING_MASKED, out);
+    fl_secagg_mark_spend(&self->mark, &self->task.order.run, self->task.order.round);
+    fl_secagg_client_keep(self, out); // READY, said again, asks for news meanwhile
+    fl_secagg_client_enter(self, FL_CLIENT_MASKED, out);
 }
 
 // ---- SURVIVORS -> ACK ------------------------------------------------------------------------
 static fl_reason
-s_judge_survivors(const fl_masking_member *self, uint64_t set)
+s_judge_survivors(const fl_secagg_client *self, uint64_t set)
 {
     if (!fl_set_within(set, self->block.members)) {
         return FL_WHY_MALFORMED;
     }
-    if ((set & ~self->maskset) != 0 && FL_MASKING_RULE(&self->conf, FL_RULE_SUBSET)) {
+    if ((set & ~self->maskset) != 0 && FL_SECAGG_RULE(&self->conf, FL_RULE_SUBSET)) {
         return FL_WHY_MALFORMED;
     }
-    if (fl_set_count(set) < self->quorum && FL_MASKING_RULE(&self->conf, FL_RULE_SIZE)) {
+    if (fl_set_count(set) < self->quorum && FL_SECAGG_RULE(&self->conf, FL_RULE_SIZE)) {
         return FL_WHY_TOO_FEW_UPLOADS;
     }
     return s_same_model_allows(self, set, true) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
@@ -235,19 +235,19 @@ s_judge_survivors(const fl_masking_member *self, uint64_t set)
 
 //  R1: whose own mask may be opened. Under the profile honest: every survivor's.
 static uint64_t
-s_signers(const fl_masking_member *self, const fl_block_survivors *survivors)
+s_signers(const fl_secagg_client *self, const fl_block_survivors *survivors)
 {
-    uint64_t signers = fl_masking_bit(self->index);
+    uint64_t signers = fl_secagg_bit(self->index);
     const uint8_t *psig = survivors->psigs.data;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((survivors->members & fl_masking_bit(i)) == 0) {
+        if ((survivors->members & fl_secagg_bit(i)) == 0) {
             continue;
         }
         bool plain = self->task.order.plan.masking == FL_MASKING_HONEST ||
-                     !FL_MASKING_RULE(&self->conf, FL_RULE_SIGNED);
+                     !FL_SECAGG_RULE(&self->conf, FL_RULE_SIGNED);
         if (plain || (survivors->psigs.size > 0 &&
-                      fl_hsa_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
-            signers |= fl_masking_bit(i);
+                      fl_transcript_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
+            signers |= fl_secagg_bit(i);
         }
         psig = psig == NULL ? NULL : psig + FL_SIGN_BYTES;
     }
@@ -255,42 +255,42 @@ s_signers(const fl_masking_member *self, const fl_block_survivors *survivors)
 }
 
 static void
-s_acknowledge(fl_masking_member *self, fl_time now, fl_outbox *out)
+s_acknowledge(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
-    fl_block_ack *ack = &fl_masking_member_word(self, FL_ACK)->ack;
+    fl_block_ack *ack = &fl_secagg_client_word(self, FL_ACK)->ack;
     ack->block = self->block.round.block;
-    fl_hsa_asig(self->conf.keys, &self->ctx, &self->survivors_hash, self->index, ack->signature);
-    fl_masking_member_utter(self, now, out);
-    fl_masking_member_enter(self, FL_MASKING_ACKED, out);
+    fl_transcript_asig(self->conf.keys, &self->ctx, &self->survivors_hash, self->index,
+                       ack->signature);
+    fl_secagg_client_utter(self, now, out);
+    fl_secagg_client_enter(self, FL_CLIENT_ACKED, out);
 }
 
 //  The sum may be opened: remember which, for ever, before anybody hears a share.
 static void
-s_open(fl_masking_member *self, fl_outbox *out)
+s_open(fl_secagg_client *self, fl_outbox *out)
 {
-    fl_node names[FL_MEMBERS_MAX];
+    fl_name names[FL_MEMBERS_MAX];
     uint32_t count = s_names(self, self->survivors, names);
-    fl_masking_mark_open(&self->mark, self->task.order.round, &self->task.order.model, names,
-                         count);
-    fl_masking_member_keep(self, out);
+    fl_secagg_mark_open(&self->mark, self->task.order.round, &self->task.order.model, names, count);
+    fl_secagg_client_keep(self, out);
 }
 
 static void
-on_survivors(fl_masking_member *self, const fl_message *message, fl_time now, fl_outbox *out)
+on_survivors(fl_secagg_client *self, const fl_message *message, fl_time now, fl_outbox *out)
 {
     const fl_block_survivors *survivors = &message->survivors;
     uint64_t set = survivors->members;
-    if (fl_set_within(set, self->block.members) && (set & fl_masking_bit(self->index)) == 0) {
+    if (fl_set_within(set, self->block.members) && (set & fl_secagg_bit(self->index)) == 0) {
         return; // R3: only survivors speak from here on; CLOSED ends this round for us
     }
     fl_reason reason = s_judge_survivors(self, set);
     if (reason != FL_WHY_NONE || !self->masked) {
-        fl_masking_member_burn(self, reason == FL_WHY_NONE ? FL_WHY_EQUIVOCATION : reason,
-                               FL_SURVIVORS, out); // nobody has our upload yet
+        fl_secagg_client_burn(self, reason == FL_WHY_NONE ? FL_WHY_EQUIVOCATION : reason,
+                              FL_SURVIVORS, out); // nobody has our upload yet
         return;
     }
     self->survivors = set;
-    self->survivors_hash = fl_hsa_set_hash(set, self->block.members);
+    self->survivors_hash = fl_transcript_set_hash(set, self->block.members);
     self->signers = s_signers(self, survivors);
     if (self->task.order.plan.masking == FL_MASKING_HONEST) {
         s_open(self, out);
@@ -302,17 +302,17 @@ on_survivors(fl_masking_member *self, const fl_message *message, fl_time now, fl
 // ---- ACKS -> UNMASK --------------------------------------------------------------------------
 //  R3: how many survivors signed what we signed, ourselves included.
 static uint32_t
-s_agreeing(const fl_masking_member *self, const fl_block_acks *acks)
+s_agreeing(const fl_secagg_client *self, const fl_block_acks *acks)
 {
     uint32_t agreeing = 1;
     const uint8_t *asig = acks->asigs.data;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((acks->members & fl_masking_bit(i)) == 0) {
+        if ((acks->members & fl_secagg_bit(i)) == 0) {
             continue;
         }
-        if (i != self->index && (self->survivors & fl_masking_bit(i)) != 0 &&
-            fl_hsa_asig_holds(self->block.cert[i].keys.ed, &self->ctx, &self->survivors_hash, i,
-                              asig)) {
+        if (i != self->index && (self->survivors & fl_secagg_bit(i)) != 0 &&
+            fl_transcript_asig_holds(self->block.cert[i].keys.ed, &self->ctx, &self->survivors_hash,
+                                     i, asig)) {
             agreeing++;
         }
         asig += FL_SIGN_BYTES;
@@ -321,46 +321,46 @@ s_agreeing(const fl_masking_member *self, const fl_block_acks *acks)
 }
 
 static void
-on_acks(fl_masking_member *self, const fl_message *message, fl_outbox *out)
+on_acks(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
 {
     const fl_block_acks *acks = &message->acks;
     if (!fl_set_within(acks->members, self->block.members)) {
-        fl_masking_member_burn(self, FL_WHY_MALFORMED, FL_ACKS, out);
+        fl_secagg_client_burn(self, FL_WHY_MALFORMED, FL_ACKS, out);
         return;
     }
-    if (s_agreeing(self, acks) < fl_masking_threshold(self->block.members) &&
-        FL_MASKING_RULE(&self->conf, FL_RULE_ACKS)) {
-        fl_masking_member_burn(self, FL_WHY_TOO_FEW_ACKS, FL_ACKS, out);
+    if (s_agreeing(self, acks) < fl_secagg_threshold(self->block.members) &&
+        FL_SECAGG_RULE(&self->conf, FL_RULE_ACKS)) {
+        fl_secagg_client_burn(self, FL_WHY_TOO_FEW_ACKS, FL_ACKS, out);
         return;
     }
     s_open(self, out);
 }
 
 void
-fl_masking_member_unmask(fl_masking_member *self, fl_time now, fl_outbox *out)
+fl_secagg_client_unmask(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
-    fl_block_unmask *unmask = &fl_masking_member_word(self, FL_UNMASK)->unmask;
+    fl_block_unmask *unmask = &fl_secagg_client_word(self, FL_UNMASK)->unmask;
     unmask->block = self->block.round.block;
     unmask->self = self->survivors & self->signers;
     unmask->pair = self->maskset & ~self->survivors;
-    if (!FL_MASKING_RULE(&self->conf, FL_RULE_PSIG)) {
+    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_PSIG)) {
         unmask->pair |= self->survivors & ~self->signers;
     }
     fl_writer shares = fl_writer_over(self->shares, sizeof self->shares);
     for (uint32_t i = 0; i < self->block.members; i++) {
-        const fl_hsa_dealt *held = &self->secrets->held[i];
-        if ((unmask->self & fl_masking_bit(i)) != 0) {
+        const fl_transcript_dealt *held = &self->secrets->held[i];
+        if ((unmask->self & fl_secagg_bit(i)) != 0) {
             fl_write_from(&shares, held->self.bytes, sizeof held->self.bytes);
-        } else if ((unmask->pair & fl_masking_bit(i)) != 0) {
+        } else if ((unmask->pair & fl_secagg_bit(i)) != 0) {
             fl_write_from(&shares, held->pair.bytes, sizeof held->pair.bytes);
         }
     }
     unmask->shares = fl_bytes_of(self->shares, fl_writer_size(&shares));
-    fl_masking_member_utter(self, now, out);
-    if (FL_MASKING_RULE(&self->conf, FL_RULE_ONE_CONTENT)) {
+    fl_secagg_client_utter(self, now, out);
+    if (FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT)) {
         fl_wipe(self->secrets, sizeof *self->secrets); // what was said is in `shares` already
     }
-    fl_masking_member_enter(self, FL_MASKING_OPENED, out);
+    fl_secagg_client_enter(self, FL_CLIENT_OPENED, out);
 }
 
 // ---- R2 and the order of things --------------------------------------------------------------
@@ -391,7 +391,7 @@ s_content(uint64_t set, uint32_t block, fl_bytes list)
 
 //  The kind, block and content of a message; false when it is none of ours.
 static bool
-s_read(const fl_message *message, fl_masking_heard *kind, uint32_t *block, fl_hash *content)
+s_read(const fl_message *message, fl_secagg_heard *kind, uint32_t *block, fl_hash *content)
 {
     fl_bytes none = { 0 };
     switch ((int)message->verb) {
@@ -427,20 +427,19 @@ s_read(const fl_message *message, fl_masking_heard *kind, uint32_t *block, fl_ha
 
 //  The step in which a content of this kind is due.
 static bool
-s_due(const fl_masking_member *self, fl_masking_heard kind)
+s_due(const fl_secagg_client *self, fl_secagg_heard kind)
 {
     switch (kind) {
     case FL_HEARD_ROSTER:
-        return self->step == FL_MASKING_KEYED;
+        return self->step == FL_CLIENT_KEYED;
     case FL_HEARD_DEALT:
-        return self->step == FL_MASKING_DEALT;
+        return self->step == FL_CLIENT_DEALT;
     case FL_HEARD_MASKSET:
-        return self->step == FL_MASKING_READY;
+        return self->step == FL_CLIENT_READY;
     case FL_HEARD_SURVIVORS:
-        return self->step == FL_MASKING_MASKED ||
-               !FL_MASKING_RULE(&self->conf, FL_RULE_ONE_CONTENT);
+        return self->step == FL_CLIENT_MASKED || !FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT);
     case FL_HEARD_ACKS:
-        return self->step == FL_MASKING_ACKED;
+        return self->step == FL_CLIENT_ACKED;
     case FL_HEARD_COUNT:
         break;
     }
@@ -449,14 +448,14 @@ s_due(const fl_masking_member *self, fl_masking_heard kind)
 
 //  The others mask, and we were not ready in time: nothing is wrong. READY will hear it again.
 static bool
-s_without_us(const fl_masking_member *self, fl_masking_heard kind, const fl_message *message)
+s_without_us(const fl_secagg_client *self, fl_secagg_heard kind, const fl_message *message)
 {
-    return kind == FL_HEARD_MASKSET && self->step == FL_MASKING_DEALT &&
-           (message->maskset.members & fl_masking_bit(self->index)) == 0;
+    return kind == FL_HEARD_MASKSET && self->step == FL_CLIENT_DEALT &&
+           (message->maskset.members & fl_secagg_bit(self->index)) == 0;
 }
 
 static void
-s_take(fl_masking_member *self, fl_masking_heard kind, const fl_message *message, uint64_t now_s,
+s_take(fl_secagg_client *self, fl_secagg_heard kind, const fl_message *message, uint64_t now_s,
        fl_time now, fl_outbox *out)
 {
     switch (kind) {
@@ -481,13 +480,13 @@ s_take(fl_masking_member *self, fl_masking_heard kind, const fl_message *message
 }
 
 void
-fl_masking_member_hear(fl_masking_member *self, const fl_message *message, uint64_t now_s,
-                       fl_time now, fl_outbox *out)
+fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
+                      fl_time now, fl_outbox *out)
 {
-    fl_masking_heard kind;
+    fl_secagg_heard kind;
     uint32_t block;
     fl_hash content;
-    if (!s_read(message, &kind, &block, &content) || self->step == FL_MASKING_IDLE ||
+    if (!s_read(message, &kind, &block, &content) || self->step == FL_CLIENT_IDLE ||
         !fl_run_equal(&message->run, &self->task.order.run) ||
         message->round != self->task.order.round) {
         s_drop(self, message, out);
@@ -497,8 +496,8 @@ fl_masking_member_hear(fl_masking_member *self, const fl_message *message, uint6
     if (twice && fl_hash_equal(&content, &self->content[kind])) {
         return; // heard and answered; `again` repeats the answer
     }
-    if (twice && FL_MASKING_RULE(&self->conf, FL_RULE_ONE_CONTENT)) {
-        fl_masking_member_burn(self, FL_WHY_EQUIVOCATION, message->verb, out);
+    if (twice && FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT)) {
+        fl_secagg_client_burn(self, FL_WHY_EQUIVOCATION, message->verb, out);
         return;
     }
     bool foreign = kind != FL_HEARD_ROSTER && block != self->block.round.block;

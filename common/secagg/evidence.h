@@ -16,9 +16,9 @@ enum {
 };
 
 typedef struct fl_evidence {
-    fl_hsa_round round;
+    fl_transcript_round round;
     uint32_t members, dealer, threshold;
-    fl_hsa_kind kind;
+    fl_transcript_kind kind;
     fl_bytes member; // the dealer's line of the roster
     fl_hash commitment;
     fl_bytes signature;
@@ -30,12 +30,12 @@ typedef struct fl_evidence {
 //  Into `bytes`; its size.
 size_t fl_evidence_encode(const fl_evidence *self, uint8_t bytes[FL_EVIDENCE_BYTES_MAX]);
 //  True when these bytes show that `liar` lied. `trust` and `now_s`: at the time of the round.
-FL_CHECKED bool fl_evidence_holds(fl_bytes bytes, const fl_masking_trust *trust, uint64_t now_s,
-                                  fl_node *liar);
+FL_CHECKED bool fl_evidence_holds(fl_bytes bytes, const fl_secagg_trust *trust, uint64_t now_s,
+                                  fl_name *liar);
 
 //  The secret that the shares make is the one that was promised: b of the commitment, or msk of
 //  mpk.
-bool fl_masking_secret_kept(fl_hsa_kind kind, const uint8_t secret[FL_SHARE_BYTES],
-                            const fl_hash *commitment, const uint8_t mpk[FL_HSA_KEY_BYTES]);
+bool fl_secagg_secret_kept(fl_transcript_kind kind, const uint8_t secret[FL_SHARE_BYTES],
+                           const fl_hash *commitment, const uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES]);
 
 #endif

@@ -20,11 +20,11 @@ enum {
 };
 
 #ifdef FL_TEST_RULES
-#define FL_MASKING_RULES_FIELD unsigned rules_off;
-#define FL_MASKING_RULE(conf, rule) (((conf)->rules_off & (unsigned)(rule)) == 0)
+#define FL_SECAGG_RULES_FIELD unsigned rules_off;
+#define FL_SECAGG_RULE(conf, rule) (((conf)->rules_off & (unsigned)(rule)) == 0)
 #else
-#define FL_MASKING_RULES_FIELD
-#define FL_MASKING_RULE(conf, rule) ((void)(conf), true)
+#define FL_SECAGG_RULES_FIELD
+#define FL_SECAGG_RULE(conf, rule) ((void)(conf), true)
 #endif
 
 #endif

@@ -6,49 +6,50 @@
 
 _Static_assert((int)FL_MEMBER_CERT_BYTES == (int)FL_CERT_BYTES, "certificates travel whole");
 _Static_assert((int)FL_MEMBER_BYTES ==
-                   (int)FL_CERT_BYTES + 2 * (int)FL_HSA_KEY_BYTES + (int)FL_SIGN_BYTES,
+                   (int)FL_CERT_BYTES + 2 * (int)FL_TRANSCRIPT_KEY_BYTES + (int)FL_SIGN_BYTES,
                "a line of a roster");
-_Static_assert((int)FL_SEALED_SHARE_BYTES == (int)FL_HSA_SEALED_BYTES, "shares travel sealed");
+_Static_assert((int)FL_SEALED_SHARE_BYTES == (int)FL_TRANSCRIPT_SEALED_BYTES,
+               "shares travel sealed");
 _Static_assert((int)FL_SHARE_WIRE_BYTES == (int)FL_SHARE_BYTES, "shares travel whole");
 _Static_assert((int)FL_MEMBERS_MAX == (int)FL_SHARE_HOLDERS_MAX, "each member holds a share");
 _Static_assert(FL_PATH_BYTES == 6 * sizeof(fl_hash) && FL_MEMBERS_MAX == 1 << 6, "a tree of 64");
 
 uint32_t
-fl_masking_corrupt(uint32_t members)
+fl_secagg_corrupt(uint32_t members)
 {
     return members / 4;
 }
 
 uint32_t
-fl_masking_threshold(uint32_t members)
+fl_secagg_threshold(uint32_t members)
 {
-    return (members + fl_masking_corrupt(members)) / 2 + 1;
+    return (members + fl_secagg_corrupt(members)) / 2 + 1;
 }
 
 uint32_t
-fl_masking_quorum(uint32_t members, uint32_t floor)
+fl_secagg_quorum(uint32_t members, uint32_t floor)
 {
-    uint32_t quorum = fl_masking_threshold(members);
-    quorum = quorum > FL_MASKING_MEMBERS_MIN ? quorum : FL_MASKING_MEMBERS_MIN;
+    uint32_t quorum = fl_secagg_threshold(members);
+    quorum = quorum > FL_SECAGG_MEMBERS_MIN ? quorum : FL_SECAGG_MEMBERS_MIN;
     return quorum > floor ? quorum : floor;
 }
 
 uint32_t
-fl_masking_floor(const uint8_t floors[2], uint8_t hop)
+fl_secagg_floor(const uint8_t floors[2], uint8_t hop)
 {
     FL_ASSERT(hop >= 1);
     return floors[hop == 1 ? 0 : 1];
 }
 
 bool
-fl_masking_plan_holds(const fl_plan *plan)
+fl_secagg_plan_holds(const fl_plan *plan)
 {
     const fl_fixed fixed = fl_policy_fixed(plan);
     return fl_fixed_prove(&fixed, NULL) == FL_OK;
 }
 
 fl_hash
-fl_masking_task_hash(const fl_task *task)
+fl_secagg_task_hash(const fl_task *task)
 {
     uint8_t body[FL_ORDER_BYTES + FL_SIGNATURE_BYTES];
     fl_order_encode(&task->order, body);
@@ -58,7 +59,7 @@ fl_masking_task_hash(const fl_task *task)
 
 // ---- rosters ---------------------------------------------------------------------------------
 static fl_reason
-s_certified(const fl_masking_block *self, fl_bytes bytes, const fl_masking_trust *trust,
+s_certified(const fl_secagg_block *self, fl_bytes bytes, const fl_secagg_trust *trust,
             uint64_t now_s, fl_cert *cert)
 {
     fl_trust answer = fl_cert_check(bytes, trust->authority, now_s, trust->roles, cert);
@@ -68,12 +69,12 @@ s_certified(const fl_masking_block *self, fl_bytes bytes, const fl_masking_trust
     if (trust->deny != NULL && fl_deny_list_names(trust->deny, &cert->node, cert->serial)) {
         return FL_WHY_REVOKED;
     }
-    if (fl_node_equal(&cert->node, &self->round.edge)) {
+    if (fl_name_equal(&cert->node, &self->round.edge)) {
         return FL_WHY_ROLE; // who adds up is no member: it would be a corrupt one for nothing
     }
     for (uint32_t i = 0; i < self->members; i++) {
         const fl_cert *other = &self->cert[i];
-        if (fl_node_equal(&other->node, &cert->node) || other->serial == cert->serial ||
+        if (fl_name_equal(&other->node, &cert->node) || other->serial == cert->serial ||
             memcmp(other->keys.ed, cert->keys.ed, sizeof cert->keys.ed) == 0) {
             return FL_WHY_CERTIFICATE;
         }
@@ -83,19 +84,19 @@ s_certified(const fl_masking_block *self, fl_bytes bytes, const fl_masking_trust
 
 //  Sound, and nobody else's, in neither of the two roles of a key.
 static bool
-s_key_fresh(const fl_masking_block *self, const uint8_t key[FL_HSA_KEY_BYTES])
+s_key_fresh(const fl_secagg_block *self, const uint8_t key[FL_TRANSCRIPT_KEY_BYTES])
 {
-    bool fresh = fl_hsa_point_sound(key);
+    bool fresh = fl_transcript_point_sound(key);
     for (uint32_t i = 0; i < self->members; i++) {
-        fresh = fresh && memcmp(self->seat[i].epk, key, FL_HSA_KEY_BYTES) != 0 &&
-                memcmp(self->seat[i].mpk, key, FL_HSA_KEY_BYTES) != 0;
+        fresh = fresh && memcmp(self->seat[i].epk, key, FL_TRANSCRIPT_KEY_BYTES) != 0 &&
+                memcmp(self->seat[i].mpk, key, FL_TRANSCRIPT_KEY_BYTES) != 0;
     }
     return fresh;
 }
 
 fl_reason
-fl_masking_block_add(fl_masking_block *self, fl_bytes member, const fl_masking_trust *trust,
-                     uint64_t now_s)
+fl_secagg_block_add(fl_secagg_block *self, fl_bytes member, const fl_secagg_trust *trust,
+                    uint64_t now_s)
 {
     FL_ASSERT(self->members < FL_MEMBERS_MAX && member.size == FL_MEMBER_BYTES);
     fl_reader in = fl_reader_of(member);
@@ -105,7 +106,7 @@ fl_masking_block_add(fl_masking_block *self, fl_bytes member, const fl_masking_t
     if (reason != FL_WHY_NONE) {
         return reason;
     }
-    fl_hsa_seat seat = { .index = self->members, .node = cert.node };
+    fl_transcript_seat seat = { .index = self->members, .node = cert.node };
     fl_read_into(&in, seat.epk, sizeof seat.epk);
     fl_read_into(&in, seat.mpk, sizeof seat.mpk);
     if (!s_key_fresh(self, seat.epk) || !s_key_fresh(self, seat.mpk) ||
@@ -113,7 +114,7 @@ fl_masking_block_add(fl_masking_block *self, fl_bytes member, const fl_masking_t
         return FL_WHY_KEY;
     }
     fl_bytes signature = fl_read_view(&in, FL_SIGN_BYTES);
-    if (!fl_hsa_keys_hold(cert.keys.ed, &self->round, seat.epk, seat.mpk, signature.data)) {
+    if (!fl_transcript_keys_hold(cert.keys.ed, &self->round, seat.epk, seat.mpk, signature.data)) {
         return FL_WHY_SIGNATURE;
     }
     self->cert[self->members] = cert;
@@ -122,7 +123,7 @@ fl_masking_block_add(fl_masking_block *self, fl_bytes member, const fl_masking_t
 }
 
 void
-fl_masking_block_seal(fl_masking_block *self, fl_bytes members)
+fl_secagg_block_seal(fl_secagg_block *self, fl_bytes members)
 {
     self->round.roster = fl_hash_domain("HSA2 roster", members);
 }
@@ -148,7 +149,7 @@ s_join(const fl_hash *left, const fl_hash *right)
 }
 
 void
-fl_masking_tree_fill(fl_masking_tree *self, fl_bytes digests)
+fl_secagg_tree_fill(fl_secagg_tree *self, fl_bytes digests)
 {
     uint32_t members = (uint32_t)(digests.size / FL_DIGESTS_BYTES);
     FL_ASSERT(members <= FL_MEMBERS_MAX && digests.size % FL_DIGESTS_BYTES == 0);
@@ -162,7 +163,7 @@ fl_masking_tree_fill(fl_masking_tree *self, fl_bytes digests)
 }
 
 void
-fl_masking_tree_path(const fl_masking_tree *self, uint32_t index, uint8_t path[FL_PATH_BYTES])
+fl_secagg_tree_path(const fl_secagg_tree *self, uint32_t index, uint8_t path[FL_PATH_BYTES])
 {
     FL_ASSERT(index < FL_MEMBERS_MAX);
     for (uint32_t at = FL_MEMBERS_MAX + index; at > 1; at /= 2) {
@@ -172,8 +173,8 @@ fl_masking_tree_path(const fl_masking_tree *self, uint32_t index, uint8_t path[F
 }
 
 fl_hash
-fl_masking_tree_climb(const uint8_t digests[FL_DIGESTS_BYTES], uint32_t index,
-                      const uint8_t path[FL_PATH_BYTES])
+fl_secagg_tree_climb(const uint8_t digests[FL_DIGESTS_BYTES], uint32_t index,
+                     const uint8_t path[FL_PATH_BYTES])
 {
     FL_ASSERT(index < FL_MEMBERS_MAX);
     fl_hash hash = s_leaf(digests, index);
@@ -187,8 +188,8 @@ fl_masking_tree_climb(const uint8_t digests[FL_DIGESTS_BYTES], uint32_t index,
 }
 
 void
-fl_masking_public_part(const fl_hash *commitment, const fl_hash *root,
-                       uint8_t bytes[FL_MASKING_PUBLIC_BYTES])
+fl_secagg_public_part(const fl_hash *commitment, const fl_hash *root,
+                      uint8_t bytes[FL_SECAGG_PUBLIC_BYTES])
 {
     memcpy(bytes, commitment->bytes, sizeof *commitment);
     memcpy(bytes + sizeof *commitment, root->bytes, sizeof *root);
@@ -196,7 +197,7 @@ fl_masking_public_part(const fl_hash *commitment, const fl_hash *root,
 
 // ---- the header lane -------------------------------------------------------------------------
 static void
-s_words(const fl_masking_sums *sums, uint64_t words[FL_MASKED_HEADER_WORDS])
+s_words(const fl_secagg_sums *sums, uint64_t words[FL_MASKED_HEADER_WORDS])
 {
     words[0] = sums->weight;
     words[1] = sums->count;
@@ -205,7 +206,7 @@ s_words(const fl_masking_sums *sums, uint64_t words[FL_MASKED_HEADER_WORDS])
 }
 
 static void
-s_sums(const uint64_t words[FL_MASKED_HEADER_WORDS], fl_masking_sums *sums)
+s_sums(const uint64_t words[FL_MASKED_HEADER_WORDS], fl_secagg_sums *sums)
 {
     sums->weight = words[0];
     sums->count = words[1];
@@ -214,7 +215,7 @@ s_sums(const uint64_t words[FL_MASKED_HEADER_WORDS], fl_masking_sums *sums)
 }
 
 void
-fl_masking_header_mask(fl_masking_sums *sums, const fl_mask_seed *seeds, size_t count)
+fl_secagg_header_mask(fl_secagg_sums *sums, const fl_mask_seed *seeds, size_t count)
 {
     uint64_t words[FL_MASKED_HEADER_WORDS];
     fl_mask_range range = { .ring_bits = 64,
@@ -226,7 +227,7 @@ fl_masking_header_mask(fl_masking_sums *sums, const fl_mask_seed *seeds, size_t 
 }
 
 void
-fl_masking_header_encode(const fl_masking_sums *sums, uint8_t bytes[FL_MASKED_HEADER_BYTES])
+fl_secagg_header_encode(const fl_secagg_sums *sums, uint8_t bytes[FL_MASKED_HEADER_BYTES])
 {
     uint64_t words[FL_MASKED_HEADER_WORDS];
     fl_writer out = fl_writer_over(bytes, FL_MASKED_HEADER_BYTES);
@@ -237,7 +238,7 @@ fl_masking_header_encode(const fl_masking_sums *sums, uint8_t bytes[FL_MASKED_HE
 }
 
 void
-fl_masking_header_add(fl_masking_sums *sums, const uint8_t bytes[FL_MASKED_HEADER_BYTES])
+fl_secagg_header_add(fl_secagg_sums *sums, const uint8_t bytes[FL_MASKED_HEADER_BYTES])
 {
     uint64_t words[FL_MASKED_HEADER_WORDS];
     fl_reader in = fl_reader_of(fl_bytes_of(bytes, FL_MASKED_HEADER_BYTES));

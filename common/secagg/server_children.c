@@ -13,13 +13,13 @@ s_list_bytes(uint64_t set)
 }
 
 static uint64_t
-s_dealers_but(const fl_masking_cohort *self, uint32_t index)
+s_dealers_but(const fl_secagg_server *self, uint32_t index)
 {
-    return self->dealt & ~fl_masking_bit(index);
+    return self->dealt & ~fl_secagg_bit(index);
 }
 
 static void
-s_fill(const fl_masking_cohort *self, uint32_t index, fl_keep what, fl_message *message)
+s_fill(const fl_secagg_server *self, uint32_t index, fl_keep what, fl_message *message)
 {
     uint32_t block = self->block_id;
     size_t each = (size_t)(self->block.members - 1) * FL_DEALT_BYTES;
@@ -63,11 +63,11 @@ s_fill(const fl_masking_cohort *self, uint32_t index, fl_keep what, fl_message *
 
 //  Whom a fact is for.
 static uint64_t
-s_audience(const fl_masking_cohort *self, fl_keep what)
+s_audience(const fl_secagg_server *self, fl_keep what)
 {
     switch (what) {
     case FL_KEEP_ROSTER:
-        return fl_masking_all(self->block.members);
+        return fl_secagg_all(self->block.members);
     case FL_KEEP_DEALT:
     case FL_KEEP_MASKSET: // who is not in it hears so
         return self->dealt;
@@ -84,16 +84,16 @@ s_audience(const fl_masking_cohort *self, fl_keep what)
 }
 
 void
-fl_masking_cohort_tell(fl_masking_cohort *self, uint32_t index, fl_keep what, fl_outbox *out)
+fl_secagg_server_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out)
 {
     static const fl_verb verbs[FL_KEEP_COUNT] = {
         [FL_KEEP_ROSTER] = FL_ROSTER,   [FL_KEEP_DEALT] = FL_DEALT,
         [FL_KEEP_MASKSET] = FL_MASKSET, [FL_KEEP_SURVIVORS] = FL_SURVIVORS,
         [FL_KEEP_ACKS] = FL_ACKS,
     };
-    const fl_masking_child *child = &self->child[index];
+    const fl_secagg_child *child = &self->child[index];
     if (!self->told[what] || !child->reachable ||
-        (s_audience(self, what) & fl_masking_bit(index)) == 0) {
+        (s_audience(self, what) & fl_secagg_bit(index)) == 0) {
         return;
     }
     fl_message *message = fl_outbox_send(out, child->peer, verbs[what]);
@@ -103,17 +103,17 @@ fl_masking_cohort_tell(fl_masking_cohort *self, uint32_t index, fl_keep what, fl
 }
 
 static bool
-s_running(const fl_masking_cohort *self)
+s_running(const fl_secagg_server *self)
 {
-    return self->state >= FL_MASKING_INVITED && self->state < FL_MASKING_DONE;
+    return self->state >= FL_SERVER_INVITED && self->state < FL_SERVER_DONE;
 }
 
 void
-fl_masking_cohort_joined(fl_masking_cohort *self, const fl_node *node, fl_peer peer, fl_time now,
-                         fl_outbox *out)
+fl_secagg_server_joined(fl_secagg_server *self, const fl_name *node, fl_peer peer, fl_time now,
+                        fl_outbox *out)
 {
     uint32_t index;
-    fl_masking_child *child = fl_masking_cohort_child(self, node, &index);
+    fl_secagg_child *child = fl_secagg_server_child(self, node, &index);
     if (child == NULL || !s_running(self)) {
         return;
     }
@@ -121,26 +121,26 @@ fl_masking_cohort_joined(fl_masking_cohort *self, const fl_node *node, fl_peer p
     child->reachable = true;
     child->gone = false;
     for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS && index < self->block.members; what++) {
-        fl_masking_cohort_tell(self, index, (fl_keep)what, out);
+        fl_secagg_server_tell(self, index, (fl_keep)what, out);
     }
-    fl_masking_cohort_advance(self, now, out);
+    fl_secagg_server_advance(self, now, out);
 }
 
 void
-fl_masking_cohort_gone(fl_masking_cohort *self, const fl_node *node, fl_time now, fl_outbox *out)
+fl_secagg_server_gone(fl_secagg_server *self, const fl_name *node, fl_time now, fl_outbox *out)
 {
     uint32_t index;
-    fl_masking_child *child = fl_masking_cohort_child(self, node, &index);
+    fl_secagg_child *child = fl_secagg_server_child(self, node, &index);
     if (child != NULL && s_running(self)) {
         child->gone = true;
-        fl_masking_cohort_advance(self, now, out);
+        fl_secagg_server_advance(self, now, out);
     }
 }
 
 // ---- hearing ---------------------------------------------------------------------------------
 //  A message that came too late, twice with two contents, or for something else.
 static void
-s_drop(fl_masking_cohort *self, uint32_t index, fl_verb verb, fl_reason reason, fl_outbox *out)
+s_drop(fl_secagg_server *self, uint32_t index, fl_verb verb, fl_reason reason, fl_outbox *out)
 {
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_REFUSED,
                                    .node = self->child[index].node,
@@ -154,15 +154,15 @@ s_drop(fl_masking_cohort *self, uint32_t index, fl_verb verb, fl_reason reason, 
 static bool
 s_copied(const fl_block_keys *keys)
 {
-    return fl_hsa_point_sound(keys->epk) && fl_hsa_point_sound(keys->mpk) &&
+    return fl_transcript_point_sound(keys->epk) && fl_transcript_point_sound(keys->mpk) &&
            memcmp(keys->epk, keys->mpk, sizeof keys->epk) != 0;
 }
 
 static void
-on_keys(fl_masking_cohort *self, uint32_t index, const fl_block_keys *keys, uint64_t now_s,
+on_keys(fl_secagg_server *self, uint32_t index, const fl_block_keys *keys, uint64_t now_s,
         fl_outbox *out)
 {
-    fl_masking_child *child = &self->child[index];
+    fl_secagg_child *child = &self->child[index];
     uint8_t member[FL_MEMBER_BYTES];
     fl_writer line = fl_writer_over(member, sizeof member);
     fl_write_from(&line, keys->certificate.data, keys->certificate.size);
@@ -177,28 +177,28 @@ on_keys(fl_masking_cohort *self, uint32_t index, const fl_block_keys *keys, uint
         bool same = memcmp(child->member, member, sizeof member) == 0;
         if (!same) {
             s_drop(self, index, FL_KEYS, FL_WHY_DUPLICATE, out);
-        } else if (self->state > FL_MASKING_INVITED && index < self->block.members) {
-            fl_masking_cohort_tell(self, index, FL_KEEP_ROSTER, out);
+        } else if (self->state > FL_SERVER_INVITED && index < self->block.members) {
+            fl_secagg_server_tell(self, index, FL_KEEP_ROSTER, out);
         }
         return;
     }
-    if (self->state != FL_MASKING_INVITED || child->reason != FL_WHY_NONE) {
+    if (self->state != FL_SERVER_INVITED || child->reason != FL_WHY_NONE) {
         s_drop(self, index, FL_KEYS, FL_WHY_LATE, out);
         return;
     }
-    fl_reason reason = fl_masking_block_add(&self->block, fl_bytes_of(member, sizeof member),
-                                            &self->conf.trust, now_s);
+    fl_reason reason = fl_secagg_block_add(&self->block, fl_bytes_of(member, sizeof member),
+                                           &self->conf.trust, now_s);
     if (reason == FL_WHY_NONE &&
-        !fl_node_equal(&self->block.seat[self->block.members - 1].node, &child->node)) {
+        !fl_name_equal(&self->block.seat[self->block.members - 1].node, &child->node)) {
         self->block.members--; // somebody else's
         reason = FL_WHY_CERTIFICATE;
     }
     if (reason == FL_WHY_KEY && s_copied(keys)) {
-        fl_masking_cohort_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
+        fl_secagg_server_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
         return;
     }
     if (reason != FL_WHY_NONE) {
-        fl_masking_cohort_blame(self, index, reason, FL_KEYS, out);
+        fl_secagg_server_blame(self, index, reason, FL_KEYS, out);
         return;
     }
     memcpy(child->member, member, sizeof member);
@@ -206,27 +206,27 @@ on_keys(fl_masking_cohort *self, uint32_t index, const fl_block_keys *keys, uint
 }
 
 static bool
-s_dealing_holds(const fl_masking_cohort *self, uint32_t index, const fl_block_shares *shares)
+s_dealing_holds(const fl_secagg_server *self, uint32_t index, const fl_block_shares *shares)
 {
     static const uint8_t nothing[FL_SEALED_SHARE_BYTES];
-    const fl_masking_block *block = &self->block;
+    const fl_secagg_block *block = &self->block;
     if (memcmp(shares->sealed.data + (size_t)index * sizeof nothing, nothing, sizeof nothing) !=
         0) {
         return false;
     }
-    fl_masking_tree tree;
-    uint8_t part[FL_MASKING_PUBLIC_BYTES];
-    fl_masking_tree_fill(&tree, shares->digests);
-    fl_masking_public_part(&shares->commitment, &tree.node[1], part);
-    return fl_hsa_dealt_holds(block->cert[index].keys.ed, &block->round, index,
-                              fl_bytes_of(part, sizeof part), shares->signature);
+    fl_secagg_tree tree;
+    uint8_t part[FL_SECAGG_PUBLIC_BYTES];
+    fl_secagg_tree_fill(&tree, shares->digests);
+    fl_secagg_public_part(&shares->commitment, &tree.node[1], part);
+    return fl_transcript_dealt_holds(block->cert[index].keys.ed, &block->round, index,
+                                     fl_bytes_of(part, sizeof part), shares->signature);
 }
 
 static void
-on_shares(fl_masking_cohort *self, uint32_t index, const fl_block_shares *shares, fl_outbox *out)
+on_shares(fl_secagg_server *self, uint32_t index, const fl_block_shares *shares, fl_outbox *out)
 {
     size_t members = self->block.members;
-    if (self->state < FL_MASKING_ROSTERED || index >= members || !self->told[FL_KEEP_ROSTER] ||
+    if (self->state < FL_SERVER_ROSTERED || index >= members || !self->told[FL_KEEP_ROSTER] ||
         shares->block != self->block_id) {
         s_drop(self, index, FL_SHARES, FL_WHY_UNKNOWN_ROUND, out);
         return;
@@ -235,36 +235,36 @@ on_shares(fl_masking_cohort *self, uint32_t index, const fl_block_shares *shares
         s_drop(self, index, FL_SHARES, FL_WHY_MALFORMED, out);
         return;
     }
-    fl_masking_dealing dealing = fl_masking_cohort_dealing(self, index);
-    if ((self->dealt & fl_masking_bit(index)) != 0) {
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, index);
+    if ((self->dealt & fl_secagg_bit(index)) != 0) {
         bool same = memcmp(dealing.signature, shares->signature, FL_SIGN_BYTES) == 0 &&
                     memcmp(dealing.sealed, shares->sealed.data, shares->sealed.size) == 0;
         if (same) {
-            fl_masking_cohort_tell(self, index, FL_KEEP_DEALT, out);
+            fl_secagg_server_tell(self, index, FL_KEEP_DEALT, out);
         } else {
             s_drop(self, index, FL_SHARES, FL_WHY_DUPLICATE, out);
         }
         return;
     }
-    if (self->state != FL_MASKING_ROSTERED || self->child[index].reason != FL_WHY_NONE) {
+    if (self->state != FL_SERVER_ROSTERED || self->child[index].reason != FL_WHY_NONE) {
         s_drop(self, index, FL_SHARES, FL_WHY_LATE, out);
         return;
     }
     if (!s_dealing_holds(self, index, shares)) {
-        fl_masking_cohort_blame(self, index, FL_WHY_SIGNATURE, FL_SHARES, out);
+        fl_secagg_server_blame(self, index, FL_WHY_SIGNATURE, FL_SHARES, out);
         return;
     }
     memcpy(dealing.commitment, shares->commitment.bytes, sizeof shares->commitment);
     memcpy(dealing.signature, shares->signature, FL_SIGN_BYTES);
     memcpy(dealing.digests, shares->digests.data, shares->digests.size);
     memcpy(dealing.sealed, shares->sealed.data, shares->sealed.size);
-    self->dealt |= fl_masking_bit(index);
+    self->dealt |= fl_secagg_bit(index);
 }
 
 static void
-on_ready(fl_masking_cohort *self, uint32_t index, const fl_block_ready *ready, fl_outbox *out)
+on_ready(fl_secagg_server *self, uint32_t index, const fl_block_ready *ready, fl_outbox *out)
 {
-    uint64_t bit = fl_masking_bit(index);
+    uint64_t bit = fl_secagg_bit(index);
     if (!self->told[FL_KEEP_DEALT] || (self->dealt & bit) == 0 || ready->block != self->block_id) {
         s_drop(self, index, FL_READY, FL_WHY_UNKNOWN_ROUND, out);
         return;
@@ -278,9 +278,9 @@ on_ready(fl_masking_cohort *self, uint32_t index, const fl_block_ready *ready, f
         s_drop(self, index, FL_READY, FL_WHY_DUPLICATE, out);
         return;
     }
-    if (self->state >= FL_MASKING_COLLECTING) { // it asks for news
-        fl_masking_cohort_tell(self, index, FL_KEEP_MASKSET, out);
-        fl_masking_cohort_tell(self, index, FL_KEEP_SURVIVORS, out);
+    if (self->state >= FL_SERVER_COLLECTING) { // it asks for news
+        fl_secagg_server_tell(self, index, FL_KEEP_MASKSET, out);
+        fl_secagg_server_tell(self, index, FL_KEEP_SURVIVORS, out);
         return;
     }
     if (self->child[index].reason != FL_WHY_NONE) {
@@ -292,25 +292,25 @@ on_ready(fl_masking_cohort *self, uint32_t index, const fl_block_ready *ready, f
 }
 
 static void
-on_ack(fl_masking_cohort *self, uint32_t index, const fl_block_ack *ack, fl_outbox *out)
+on_ack(fl_secagg_server *self, uint32_t index, const fl_block_ack *ack, fl_outbox *out)
 {
-    uint64_t bit = fl_masking_bit(index);
+    uint64_t bit = fl_secagg_bit(index);
     if (!self->told[FL_KEEP_SURVIVORS] || (self->survivors & bit) == 0 ||
         ack->block != self->block_id || self->task.order.plan.masking != FL_MASKING_MALICIOUS) {
         s_drop(self, index, FL_ACK, FL_WHY_UNKNOWN_ROUND, out);
         return;
     }
     if (self->told[FL_KEEP_ACKS]) {
-        fl_masking_cohort_tell(self, index, FL_KEEP_ACKS, out);
+        fl_secagg_server_tell(self, index, FL_KEEP_ACKS, out);
         return;
     }
-    if (self->state != FL_MASKING_ACKING || (self->acked & bit) != 0 ||
+    if (self->state != FL_SERVER_ACKING || (self->acked & bit) != 0 ||
         self->child[index].reason != FL_WHY_NONE) {
         return; // ACKS are being kept; or it is waited for others, and for this one no more
     }
-    if (!fl_hsa_asig_holds(self->block.cert[index].keys.ed, &self->ctx, &self->survivors_hash,
-                           index, ack->signature)) {
-        fl_masking_cohort_blame(self, index, FL_WHY_SIGNATURE, FL_ACK, out);
+    if (!fl_transcript_asig_holds(self->block.cert[index].keys.ed, &self->ctx,
+                                  &self->survivors_hash, index, ack->signature)) {
+        fl_secagg_server_blame(self, index, FL_WHY_SIGNATURE, FL_ACK, out);
         return;
     }
     memcpy(self->asig[index], ack->signature, FL_SIGN_BYTES);
@@ -319,21 +319,22 @@ on_ack(fl_masking_cohort *self, uint32_t index, const fl_block_ack *ack, fl_outb
 
 //  Every share is the one that its dealer signed for this holder.
 static bool
-s_shares_match(const fl_masking_cohort *self, uint32_t holder, const fl_block_unmask *unmask)
+s_shares_match(const fl_secagg_server *self, uint32_t holder, const fl_block_unmask *unmask)
 {
     const uint8_t *at = unmask->shares.data;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        bool self_kind = (unmask->self & fl_masking_bit(i)) != 0;
-        if (!self_kind && (unmask->pair & fl_masking_bit(i)) == 0) {
+        bool self_kind = (unmask->self & fl_secagg_bit(i)) != 0;
+        if (!self_kind && (unmask->pair & fl_secagg_bit(i)) == 0) {
             continue;
         }
         fl_share share;
         memcpy(share.bytes, at, sizeof share);
         at += sizeof share;
-        fl_hash digest = fl_hsa_digest(&self->block.round, i, holder,
-                                       self_kind ? FL_HSA_SELF : FL_HSA_PAIR, &share);
+        fl_hash digest =
+            fl_transcript_digest(&self->block.round, i, holder,
+                                 self_kind ? FL_TRANSCRIPT_SELF : FL_TRANSCRIPT_PAIR, &share);
         fl_wipe(&share, sizeof share);
-        const uint8_t *said = fl_masking_cohort_dealing(self, i).digests +
+        const uint8_t *said = fl_secagg_server_dealing(self, i).digests +
                               (size_t)holder * FL_DIGESTS_BYTES + (self_kind ? 0 : sizeof digest);
         if (memcmp(digest.bytes, said, sizeof digest) != 0) {
             return false;
@@ -343,15 +344,15 @@ s_shares_match(const fl_masking_cohort *self, uint32_t holder, const fl_block_un
 }
 
 static void
-on_unmask(fl_masking_cohort *self, uint32_t index, const fl_block_unmask *unmask, fl_outbox *out)
+on_unmask(fl_secagg_server *self, uint32_t index, const fl_block_unmask *unmask, fl_outbox *out)
 {
-    uint64_t bit = fl_masking_bit(index);
+    uint64_t bit = fl_secagg_bit(index);
     bool malicious = self->task.order.plan.masking == FL_MASKING_MALICIOUS;
     bool ours = unmask->block == self->block_id && (self->survivors & bit) != 0;
-    if (self->state == FL_MASKING_SUMMING && ours) {
+    if (self->state == FL_SERVER_SUMMING && ours) {
         return; // more shares than it takes
     }
-    if (self->state != FL_MASKING_OPENING || !ours ||
+    if (self->state != FL_SERVER_OPENING || !ours ||
         !self->told[malicious ? FL_KEEP_ACKS : FL_KEEP_SURVIVORS]) {
         s_drop(self, index, FL_UNMASK, FL_WHY_UNKNOWN_ROUND, out);
         return;
@@ -364,12 +365,12 @@ on_unmask(fl_masking_cohort *self, uint32_t index, const fl_block_unmask *unmask
         return;
     }
     if (!s_shares_match(self, index, unmask)) {
-        fl_masking_cohort_blame(self, index, FL_WHY_HASH, FL_UNMASK, out);
+        fl_secagg_server_blame(self, index, FL_WHY_HASH, FL_UNMASK, out);
         return;
     }
     const uint8_t *at = unmask->shares.data;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((self->maskset & fl_masking_bit(i)) != 0) { // self and pair together
+        if ((self->maskset & fl_secagg_bit(i)) != 0) { // self and pair together
             memcpy(self->opening[self->openers][i].bytes, at, FL_SHARE_BYTES);
             at += FL_SHARE_BYTES;
         }
@@ -380,9 +381,9 @@ on_unmask(fl_masking_cohort *self, uint32_t index, const fl_block_unmask *unmask
 
 //  A member that will not, or may not: nobody waits for it.
 static void
-s_out(fl_masking_cohort *self, uint32_t index, fl_reason reason, fl_outbox *out)
+s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
 {
-    fl_masking_child *child = &self->child[index];
+    fl_secagg_child *child = &self->child[index];
     if (child->reason == FL_WHY_NONE) {
         child->reason = reason;
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
@@ -395,23 +396,23 @@ s_out(fl_masking_cohort *self, uint32_t index, fl_reason reason, fl_outbox *out)
 }
 
 void
-fl_masking_cohort_drop(fl_masking_cohort *self, const fl_node *node, fl_reason reason, fl_time now,
-                       fl_outbox *out)
+fl_secagg_server_drop(fl_secagg_server *self, const fl_name *node, fl_reason reason, fl_time now,
+                      fl_outbox *out)
 {
     uint32_t index;
-    if (fl_masking_cohort_child(self, node, &index) != NULL && s_running(self)) {
+    if (fl_secagg_server_child(self, node, &index) != NULL && s_running(self)) {
         s_out(self, index, reason, out);
-        fl_masking_cohort_advance(self, now, out);
+        fl_secagg_server_advance(self, now, out);
     }
 }
 
 void
-fl_masking_cohort_hear(fl_masking_cohort *self, const fl_event *event, uint64_t now_s, fl_time now,
-                       fl_outbox *out)
+fl_secagg_server_hear(fl_secagg_server *self, const fl_event *event, uint64_t now_s, fl_time now,
+                      fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     uint32_t index;
-    fl_masking_child *child = fl_masking_cohort_child(self, &event->message.node, &index);
+    fl_secagg_child *child = fl_secagg_server_child(self, &event->message.node, &index);
     if (child == NULL || !s_running(self) || message->round != self->task.order.round ||
         !fl_run_equal(&message->run, &self->task.order.run)) {
         return; // nobody of this block
@@ -441,27 +442,27 @@ fl_masking_cohort_hear(fl_masking_cohort *self, const fl_event *event, uint64_t 
     default:
         break;
     }
-    fl_masking_cohort_advance(self, now, out);
+    fl_secagg_server_advance(self, now, out);
 }
 
 // ---- uploads ---------------------------------------------------------------------------------
 //  Whose uploads are taken: of the mask set; once the survivors are said, of them alone.
 static uint64_t
-s_wanted(const fl_masking_cohort *self)
+s_wanted(const fl_secagg_server *self)
 {
-    if (self->state == FL_MASKING_COLLECTING) {
+    if (self->state == FL_SERVER_COLLECTING) {
         return self->told[FL_KEEP_MASKSET] ? self->maskset : 0;
     }
-    bool opening = self->state == FL_MASKING_ACKING || self->state == FL_MASKING_OPENING;
+    bool opening = self->state == FL_SERVER_ACKING || self->state == FL_SERVER_OPENING;
     return opening ? self->survivors : 0;
 }
 
 bool
-fl_masking_cohort_wants(const fl_masking_cohort *self, const fl_node *node)
+fl_secagg_server_wants(const fl_secagg_server *self, const fl_name *node)
 {
     for (uint32_t i = 0; i < self->block.members && self->told[FL_KEEP_MASKSET]; i++) {
-        if (fl_node_equal(&self->child[i].node, node)) {
-            return (s_wanted(self) & ~self->uploaded & fl_masking_bit(i)) != 0 &&
+        if (fl_name_equal(&self->child[i].node, node)) {
+            return (s_wanted(self) & ~self->uploaded & fl_secagg_bit(i)) != 0 &&
                    !self->child[i].blamed;
         }
     }
@@ -469,25 +470,25 @@ fl_masking_cohort_wants(const fl_masking_cohort *self, const fl_node *node)
 }
 
 uint32_t
-fl_masking_cohort_awaits(const fl_masking_cohort *self)
+fl_secagg_server_awaits(const fl_secagg_server *self)
 {
     uint64_t set = self->told[FL_KEEP_MASKSET] ? s_wanted(self) & ~self->uploaded : 0;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        set &= self->child[i].blamed ? ~fl_masking_bit(i) : UINT64_MAX;
+        set &= self->child[i].blamed ? ~fl_secagg_bit(i) : UINT64_MAX;
     }
     return fl_set_count(set);
 }
 
 fl_reason
-fl_masking_cohort_contrib(fl_masking_cohort *self, const fl_node *node, const fl_contrib *contrib,
-                          fl_outbox *out)
+fl_secagg_server_contrib(fl_secagg_server *self, const fl_name *node, const fl_contrib *contrib,
+                         fl_outbox *out)
 {
     uint32_t index;
-    fl_masking_child *child = fl_masking_cohort_child(self, node, &index);
+    fl_secagg_child *child = fl_secagg_server_child(self, node, &index);
     if (child == NULL || !s_running(self) || !self->told[FL_KEEP_MASKSET]) {
         return FL_WHY_UNKNOWN_ROUND;
     }
-    uint64_t bit = fl_masking_bit(index);
+    uint64_t bit = fl_secagg_bit(index);
     if (child->blamed) {
         return child->reason;
     }
@@ -502,9 +503,9 @@ fl_masking_cohort_contrib(fl_masking_cohort *self, const fl_node *node, const fl
     }
     if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
         if (contrib->psig.size != FL_SIGN_BYTES ||
-            !fl_hsa_psig_holds(self->block.cert[index].keys.ed, &self->ctx, index,
-                               contrib->psig.data)) {
-            fl_masking_cohort_blame(self, index, FL_WHY_SIGNATURE, FL_CONTRIB, out);
+            !fl_transcript_psig_holds(self->block.cert[index].keys.ed, &self->ctx, index,
+                                      contrib->psig.data)) {
+            fl_secagg_server_blame(self, index, FL_WHY_SIGNATURE, FL_CONTRIB, out);
             return FL_WHY_SIGNATURE;
         }
         memcpy(self->psig[index], contrib->psig.data, FL_SIGN_BYTES);
@@ -515,19 +516,18 @@ fl_masking_cohort_contrib(fl_masking_cohort *self, const fl_node *node, const fl
 }
 
 bool
-fl_masking_cohort_uploaded(fl_masking_cohort *self, const fl_node *node, fl_time now,
-                           fl_outbox *out)
+fl_secagg_server_uploaded(fl_secagg_server *self, const fl_name *node, fl_time now, fl_outbox *out)
 {
     uint32_t index;
-    fl_masking_child *child = fl_masking_cohort_child(self, node, &index);
+    fl_secagg_child *child = fl_secagg_server_child(self, node, &index);
     if (child == NULL || index >= self->block.members) {
         return false;
     }
-    uint64_t bit = fl_masking_bit(index);
+    uint64_t bit = fl_secagg_bit(index);
     if ((s_wanted(self) & self->announced & ~self->uploaded & bit) == 0 || child->blamed) {
         return false;
     }
     self->uploaded |= bit;
-    fl_masking_cohort_advance(self, now, out);
+    fl_secagg_server_advance(self, now, out);
     return true;
 }

@@ -14,13 +14,13 @@ s_dealing(uint32_t members)
            (size_t)members * (FL_DIGESTS_BYTES + FL_SEALED_SHARE_BYTES);
 }
 
-fl_masking_dealing
-fl_masking_cohort_dealing(const fl_masking_cohort *self, uint32_t index)
+fl_secagg_dealing
+fl_secagg_server_dealing(const fl_secagg_server *self, uint32_t index)
 {
     uint32_t members = self->block.members;
     FL_ASSERT(index < members && self->dealt_fact != NULL);
     uint8_t *at = self->dealt_fact + FL_FACT_HEAD_BYTES + index * s_dealing(members);
-    fl_masking_dealing dealing = { .commitment = at };
+    fl_secagg_dealing dealing = { .commitment = at };
     dealing.signature = dealing.commitment + sizeof(fl_hash);
     dealing.digests = dealing.signature + FL_SIGN_BYTES;
     dealing.sealed = dealing.digests + (size_t)members * FL_DIGESTS_BYTES;
@@ -28,7 +28,7 @@ fl_masking_cohort_dealing(const fl_masking_cohort *self, uint32_t index)
 }
 
 bool
-fl_masking_cohort_make_room(fl_masking_cohort *self)
+fl_secagg_server_make_room(fl_secagg_server *self)
 {
     uint32_t members = self->block.members;
     self->dealt_bytes = FL_FACT_HEAD_BYTES + members * s_dealing(members);
@@ -38,13 +38,13 @@ fl_masking_cohort_make_room(fl_masking_cohort *self)
 
 //  What one dealer says to one member.
 static void
-s_part(const fl_masking_cohort *self, const fl_masking_tree *tree, uint32_t from, uint32_t to,
+s_part(const fl_secagg_server *self, const fl_secagg_tree *tree, uint32_t from, uint32_t to,
        uint8_t *part)
 {
-    fl_masking_dealing dealing = fl_masking_cohort_dealing(self, from);
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
     fl_writer out = fl_writer_over(part, FL_DEALT_BYTES);
     uint8_t path[FL_PATH_BYTES];
-    fl_masking_tree_path(tree, to, path);
+    fl_secagg_tree_path(tree, to, path);
     fl_write_from(&out, dealing.commitment, sizeof(fl_hash));
     fl_write_from(&out, dealing.digests + (size_t)to * FL_DIGESTS_BYTES, FL_DIGESTS_BYTES);
     fl_write_from(&out, path, sizeof path);
@@ -54,7 +54,7 @@ s_part(const fl_masking_cohort *self, const fl_masking_tree *tree, uint32_t from
 }
 
 bool
-fl_masking_cohort_make_parts(fl_masking_cohort *self)
+fl_secagg_server_make_parts(fl_secagg_server *self)
 {
     uint32_t members = self->block.members;
     size_t each = (size_t)(members - 1) * FL_DEALT_BYTES;
@@ -64,18 +64,18 @@ fl_masking_cohort_make_parts(fl_masking_cohort *self)
     }
     uint32_t before = 0; // dealers in front of this one
     for (uint32_t from = 0; from < members; from++) {
-        if ((self->dealt & fl_masking_bit(from)) == 0) {
+        if ((self->dealt & fl_secagg_bit(from)) == 0) {
             continue;
         }
-        fl_masking_tree tree;
-        fl_masking_dealing dealing = fl_masking_cohort_dealing(self, from);
-        fl_masking_tree_fill(&tree,
-                             fl_bytes_of(dealing.digests, (size_t)members * FL_DIGESTS_BYTES));
+        fl_secagg_tree tree;
+        fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
+        fl_secagg_tree_fill(&tree,
+                            fl_bytes_of(dealing.digests, (size_t)members * FL_DIGESTS_BYTES));
         for (uint32_t to = 0; to < members; to++) {
             if (to == from) {
                 continue;
             }
-            bool skips = to < from && (self->dealt & fl_masking_bit(to)) != 0;
+            bool skips = to < from && (self->dealt & fl_secagg_bit(to)) != 0;
             uint32_t place = before - (skips ? 1 : 0); // a member's own part is left out
             s_part(self, &tree, from, to, self->parts + to * each + (size_t)place * FL_DEALT_BYTES);
         }
@@ -86,7 +86,7 @@ fl_masking_cohort_make_parts(fl_masking_cohort *self)
 
 // ---- keeping ---------------------------------------------------------------------------------
 static uint64_t
-s_set(const fl_masking_cohort *self, fl_keep what)
+s_set(const fl_secagg_server *self, fl_keep what)
 {
     return what == FL_KEEP_DEALT       ? self->dealt
            : what == FL_KEEP_MASKSET   ? self->maskset
@@ -96,7 +96,7 @@ s_set(const fl_masking_cohort *self, fl_keep what)
 }
 
 static void
-s_head(const fl_masking_cohort *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYTES])
+s_head(const fl_secagg_server *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYTES])
 {
     fl_writer out = fl_writer_over(head, FL_FACT_HEAD_BYTES);
     fl_write_u8(&out, (uint8_t)what);
@@ -114,7 +114,7 @@ s_gather(uint64_t set, uint8_t from[FL_MEMBERS_MAX][FL_SIGN_BYTES], uint8_t *to)
 {
     size_t size = 0;
     for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        if ((set & fl_masking_bit(i)) != 0) {
+        if ((set & fl_secagg_bit(i)) != 0) {
             memcpy(to + size, from[i], FL_SIGN_BYTES);
             size += FL_SIGN_BYTES;
         }
@@ -123,7 +123,7 @@ s_gather(uint64_t set, uint8_t from[FL_MEMBERS_MAX][FL_SIGN_BYTES], uint8_t *to)
 }
 
 static fl_bytes
-s_fact(fl_masking_cohort *self, fl_keep what)
+s_fact(fl_secagg_server *self, fl_keep what)
 {
     size_t list = 0;
     uint8_t *fact = self->set_fact;
@@ -156,11 +156,11 @@ s_fact(fl_masking_cohort *self, fl_keep what)
 }
 
 void
-fl_masking_cohort_keep(fl_masking_cohort *self, fl_keep what, fl_outbox *out)
+fl_secagg_server_keep(fl_secagg_server *self, fl_keep what, fl_outbox *out)
 {
     FL_ASSERT(self->token == 0);
     self->tokens = (self->tokens + 1) & 0xffffff;
-    self->token = FL_MASKING_TOKEN_COHORT | (uint64_t)self->block_id << 32 | self->tokens << 8 |
+    self->token = FL_SECAGG_TOKEN_SERVER | (uint64_t)self->block_id << 32 | self->tokens << 8 |
                   (uint64_t)what;
     fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
     effect->keep.token = self->token;
@@ -172,17 +172,16 @@ fl_masking_cohort_keep(fl_masking_cohort *self, fl_keep what, fl_outbox *out)
 }
 
 static void
-s_tell_all(fl_masking_cohort *self, fl_keep what, fl_outbox *out)
+s_tell_all(fl_secagg_server *self, fl_keep what, fl_outbox *out)
 {
     self->told[what] = true;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        fl_masking_cohort_tell(self, i, what, out);
+        fl_secagg_server_tell(self, i, what, out);
     }
 }
 
 bool
-fl_masking_cohort_saved(fl_masking_cohort *self, uint64_t token, bool ok, fl_time now,
-                        fl_outbox *out)
+fl_secagg_server_saved(fl_secagg_server *self, uint64_t token, bool ok, fl_time now, fl_outbox *out)
 {
     if (token != self->token || token == 0) {
         return false;
@@ -190,48 +189,48 @@ fl_masking_cohort_saved(fl_masking_cohort *self, uint64_t token, bool ok, fl_tim
     fl_keep what = (fl_keep)(token & 0xff);
     self->token = 0;
     if (!ok) {
-        fl_masking_cohort_abort(self, FL_WHY_STORAGE, out);
+        fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
         return true;
     }
     if (what == FL_KEEP_DEALT) {
-        fl_masking_cohort_advance(self, now, out); // DEALING is left with the parts made
-        if (self->state != FL_MASKING_WAITING_READY) {
+        fl_secagg_server_advance(self, now, out); // DEALING is left with the parts made
+        if (self->state != FL_SERVER_WAITING_READY) {
             return true;
         }
     }
     s_tell_all(self, what, out);
-    fl_masking_cohort_advance(self, now, out);
+    fl_secagg_server_advance(self, now, out);
     return true;
 }
 
 void
-fl_masking_cohort_bind(fl_masking_cohort *self)
+fl_secagg_server_bind(fl_secagg_server *self)
 {
-    fl_hash maskset = fl_hsa_set_hash(self->maskset, self->block.members);
-    self->ctx = fl_hsa_ctx(&self->block.round, &self->task_hash, &maskset);
+    fl_hash maskset = fl_transcript_set_hash(self->maskset, self->block.members);
+    self->ctx = fl_transcript_ctx(&self->block.round, &self->task_hash, &maskset);
     if (self->fixed) {
-        self->survivors_hash = fl_hsa_set_hash(self->survivors, self->block.members);
+        self->survivors_hash = fl_transcript_set_hash(self->survivors, self->block.members);
     }
 }
 
 // ---- coming back -----------------------------------------------------------------------------
 bool
-fl_masking_fact_read(fl_bytes fact, fl_masking_fact *head)
+fl_secagg_fact_read(fl_bytes fact, fl_secagg_fact *head)
 {
     if (fact.size < FL_FACT_HEAD_BYTES) {
         return false;
     }
     fl_reader in = fl_reader_of(fl_bytes_of(fact.data, FL_FACT_HEAD_BYTES));
     uint8_t what = fl_read_u8(&in);
-    *head = (fl_masking_fact){ .what = (fl_keep)what, .block = fl_read_u32(&in) };
+    *head = (fl_secagg_fact){ .what = (fl_keep)what, .block = fl_read_u32(&in) };
     fl_read_into(&in, head->run.bytes, sizeof head->run);
     head->round = fl_read_u64(&in);
     return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->block < FL_BLOCKS_MAX;
 }
 
 uint32_t
-fl_masking_fact_names(fl_bytes fact, const fl_masking_trust *trust, uint64_t now_s,
-                      fl_node names[FL_MEMBERS_MAX])
+fl_secagg_fact_names(fl_bytes fact, const fl_secagg_trust *trust, uint64_t now_s,
+                     fl_name names[FL_MEMBERS_MAX])
 {
     size_t size = fact.size < FL_FACT_HEAD_BYTES ? 0 : fact.size - FL_FACT_HEAD_BYTES;
     uint32_t count = (uint32_t)(size / FL_MEMBER_BYTES);
@@ -240,10 +239,10 @@ fl_masking_fact_names(fl_bytes fact, const fl_masking_trust *trust, uint64_t now
     }
     for (uint32_t i = 0; i < count; i++) {
         fl_cert cert;
-        fl_bytes bytes = fl_bytes_of(
-            fact.data + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES, FL_CERT_BYTES);
+        fl_bytes bytes = fl_bytes_of(fact.data + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
+                                     FL_CERT_BYTES);
         fl_trust sound = fl_cert_check(bytes, trust->authority, now_s, trust->roles, &cert);
-        if (sound != FL_TRUST_OK && !fl_node_valid(&cert.node)) {
+        if (sound != FL_TRUST_OK && !fl_name_valid(&cert.node)) {
             return 0; // not ours: there is no name in it
         }
         names[i] = cert.node;
@@ -253,7 +252,7 @@ fl_masking_fact_names(fl_bytes fact, const fl_masking_trust *trust, uint64_t now
 
 //  The list behind the head of a fact that is of this task and block; false otherwise.
 static bool
-s_read_head(const fl_masking_cohort *self, fl_bytes fact, fl_keep *what, uint64_t *set,
+s_read_head(const fl_secagg_server *self, fl_bytes fact, fl_keep *what, uint64_t *set,
             fl_bytes *list)
 {
     uint8_t ours[FL_FACT_HEAD_BYTES];
@@ -270,21 +269,21 @@ s_read_head(const fl_masking_cohort *self, fl_bytes fact, fl_keep *what, uint64_
 
 //  Children in the order of the roster; members whom nobody invited again are added.
 static bool
-s_seat_again(fl_masking_cohort *self)
+s_seat_again(fl_secagg_server *self)
 {
     for (uint32_t i = 0; i < self->block.members; i++) {
-        const fl_node *node = &self->block.seat[i].node;
+        const fl_name *node = &self->block.seat[i].node;
         uint32_t at = i;
-        while (at < self->count && !fl_node_equal(&self->child[at].node, node)) {
+        while (at < self->count && !fl_name_equal(&self->child[at].node, node)) {
             at++;
         }
         if (at == self->count) {
             if (self->count == FL_MEMBERS_MAX) {
                 return false;
             }
-            self->child[self->count++] = (fl_masking_child){ .node = *node };
+            self->child[self->count++] = (fl_secagg_child){ .node = *node };
         }
-        fl_masking_child child = self->child[at];
+        fl_secagg_child child = self->child[at];
         self->child[at] = self->child[i];
         child.keyed = true;
         memcpy(child.member, self->roster_fact + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
@@ -295,7 +294,7 @@ s_seat_again(fl_masking_cohort *self)
 }
 
 static bool
-s_resume_roster(fl_masking_cohort *self, fl_bytes list, uint64_t now_s)
+s_resume_roster(fl_secagg_server *self, fl_bytes list, uint64_t now_s)
 {
     if (list.size == 0 || list.size % FL_MEMBER_BYTES != 0 ||
         list.size / FL_MEMBER_BYTES > FL_MEMBERS_MAX) {
@@ -305,17 +304,16 @@ s_resume_roster(fl_masking_cohort *self, fl_bytes list, uint64_t now_s)
     self->block.members = 0;
     for (size_t at = 0; at < list.size; at += FL_MEMBER_BYTES) {
         fl_bytes member = fl_bytes_of(list.data + at, FL_MEMBER_BYTES);
-        if (fl_masking_block_add(&self->block, member, &self->conf.trust, now_s) != FL_WHY_NONE) {
+        if (fl_secagg_block_add(&self->block, member, &self->conf.trust, now_s) != FL_WHY_NONE) {
             return false; // somebody was revoked, or ran out, meanwhile
         }
     }
-    fl_masking_block_seal(&self->block, list);
+    fl_secagg_block_seal(&self->block, list);
     const fl_plan *plan = &self->task.order.plan;
     uint32_t members = self->block.members;
-    self->threshold = fl_masking_threshold(members);
-    self->quorum =
-        fl_masking_quorum(members, fl_masking_floor(plan->survivors_min, self->conf.hop));
-    return s_seat_again(self) && fl_masking_cohort_make_room(self);
+    self->threshold = fl_secagg_threshold(members);
+    self->quorum = fl_secagg_quorum(members, fl_secagg_floor(plan->survivors_min, self->conf.hop));
+    return s_seat_again(self) && fl_secagg_server_make_room(self);
 }
 
 static bool
@@ -326,7 +324,7 @@ s_scatter(uint64_t set, fl_bytes list, uint8_t to[FL_MEMBERS_MAX][FL_SIGN_BYTES]
     }
     const uint8_t *at = list.data;
     for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        if ((set & fl_masking_bit(i)) != 0) {
+        if ((set & fl_secagg_bit(i)) != 0) {
             memcpy(to[i], at, FL_SIGN_BYTES);
             at += FL_SIGN_BYTES;
         }
@@ -335,23 +333,23 @@ s_scatter(uint64_t set, fl_bytes list, uint8_t to[FL_MEMBERS_MAX][FL_SIGN_BYTES]
 }
 
 static bool
-s_resume_dealt(fl_masking_cohort *self, uint64_t set, fl_bytes list)
+s_resume_dealt(fl_secagg_server *self, uint64_t set, fl_bytes list)
 {
     if (list.size + FL_FACT_HEAD_BYTES != self->dealt_bytes) {
         return false;
     }
     memcpy(self->dealt_fact + FL_FACT_HEAD_BYTES, list.data, list.size);
     self->dealt = set;
-    return fl_masking_cohort_make_parts(self);
+    return fl_secagg_server_make_parts(self);
 }
 
 static bool
-s_resume_one(fl_masking_cohort *self, fl_keep what, uint64_t set, fl_bytes list, uint64_t now_s)
+s_resume_one(fl_secagg_server *self, fl_keep what, uint64_t set, fl_bytes list, uint64_t now_s)
 {
-    static const fl_masking_state states[FL_KEEP_COUNT] = {
-        [FL_KEEP_ROSTER] = FL_MASKING_ROSTERED,    [FL_KEEP_DEALT] = FL_MASKING_WAITING_READY,
-        [FL_KEEP_MASKSET] = FL_MASKING_COLLECTING, [FL_KEEP_SURVIVORS] = FL_MASKING_ACKING,
-        [FL_KEEP_ACKS] = FL_MASKING_OPENING,
+    static const fl_secagg_state states[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = FL_SERVER_ROSTERED,    [FL_KEEP_DEALT] = FL_SERVER_WAITING_READY,
+        [FL_KEEP_MASKSET] = FL_SERVER_COLLECTING, [FL_KEEP_SURVIVORS] = FL_SERVER_ACKING,
+        [FL_KEEP_ACKS] = FL_SERVER_OPENING,
     };
     bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
     bool within = what == FL_KEEP_ROSTER || fl_set_within(set, self->block.members);
@@ -372,16 +370,16 @@ s_resume_one(fl_masking_cohort *self, fl_keep what, uint64_t set, fl_bytes list,
         fine = within && s_scatter(set, list, self->asig);
         (void)s_fact(self, what);
     }
-    self->state = honest && what == FL_KEEP_SURVIVORS ? FL_MASKING_OPENING : states[what];
+    self->state = honest && what == FL_KEEP_SURVIVORS ? FL_SERVER_OPENING : states[what];
     self->told[what] = true;
     return fine;
 }
 
 bool
-fl_masking_cohort_resume(fl_masking_cohort *self, const fl_bytes *facts, uint32_t count,
-                         uint64_t now_s, fl_time now, fl_outbox *out)
+fl_secagg_server_resume(fl_secagg_server *self, const fl_bytes *facts, uint32_t count,
+                        uint64_t now_s, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(self->state == FL_MASKING_INVITED);
+    FL_ASSERT(self->state == FL_SERVER_INVITED);
     self->resumed = true;
     for (uint32_t i = 0; i < count; i++) {
         fl_keep what;
@@ -390,20 +388,20 @@ fl_masking_cohort_resume(fl_masking_cohort *self, const fl_bytes *facts, uint32_
         if (!s_read_head(self, facts[i], &what, &set, &list) ||
             (uint32_t)what != (uint32_t)FL_KEEP_ROSTER + i || what > FL_KEEP_ACKS ||
             !s_resume_one(self, what, set, list, now_s)) {
-            fl_masking_cohort_abort(self, FL_WHY_RESTART, out);
+            fl_secagg_server_abort(self, FL_WHY_RESTART, out);
             return false;
         }
     }
-    if (self->state >= FL_MASKING_COLLECTING) {
-        fl_masking_cohort_bind(self);
+    if (self->state >= FL_SERVER_COLLECTING) {
+        fl_secagg_server_bind(self);
     }
     fl_time step = now + self->task.order.plan.step_ms;
     self->step_by = step > self->times.upload_by ? step : self->times.upload_by;
     for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS; what++) {
         for (uint32_t i = 0; i < self->block.members; i++) {
-            fl_masking_cohort_tell(self, i, (fl_keep)what, out);
+            fl_secagg_server_tell(self, i, (fl_keep)what, out);
         }
     }
-    fl_masking_cohort_advance(self, now, out);
+    fl_secagg_server_advance(self, now, out);
     return true;
 }

@@ -10,11 +10,11 @@
 enum {
     FL_FACT_HEAD_BYTES = 1 + 4 + 16 + 8 + 32 + 8, // kind, block, run, round, task, set
     //  max over s of s + (64 - s) * s: own masks, and pairs of lost members with survivors
-    FL_MASKING_SEEDS_MAX = 32 * 33,
+    FL_SECAGG_SEEDS_MAX = 32 * 33,
 };
 
-typedef struct fl_masking_child {
-    fl_node node;
+typedef struct fl_secagg_child {
+    fl_name node;
     fl_peer peer;
     bool reachable; // has said something, or was invited by number
     bool gone;
@@ -22,20 +22,20 @@ typedef struct fl_masking_child {
     uint8_t member[FL_MEMBER_BYTES]; // its line of the roster
     fl_reason reason;
     bool blamed;
-} fl_masking_child;
+} fl_secagg_child;
 
-struct fl_masking_cohort {
-    fl_masking_cohort_conf conf;
-    fl_masking_state state;
+struct fl_secagg_server {
+    fl_secagg_server_conf conf;
+    fl_secagg_state state;
     uint32_t block_id;
     fl_task task;
     fl_hash task_hash;
-    fl_masking_times times;
+    fl_secagg_times times;
     fl_time step_by; // deadline of ACKING and OPENING
     //  index i of the roster is child i; those who are not in it stand behind
     uint32_t count;
-    fl_masking_child child[FL_MEMBERS_MAX];
-    fl_masking_block block;
+    fl_secagg_child child[FL_MEMBERS_MAX];
+    fl_secagg_block block;
     uint32_t quorum, threshold;
     uint64_t dealt; // who dealt
     uint64_t heard_ready, ready[FL_MEMBERS_MAX];
@@ -63,46 +63,46 @@ struct fl_masking_cohort {
     uint8_t opener[FL_MEMBERS_MAX];
     uint64_t opened;                     // who has
     fl_share (*opening)[FL_MEMBERS_MAX]; // (openers, members)
-    fl_mask_seed seeds[FL_MASKING_SEEDS_MAX];
+    fl_mask_seed seeds[FL_SECAGG_SEEDS_MAX];
     uint32_t seed_count;
-    fl_masking_result result;
+    fl_secagg_result result;
 };
 
 //  A member's dealing in the fact: commitment, signature, digests, sealed.
-typedef struct fl_masking_dealing {
+typedef struct fl_secagg_dealing {
     uint8_t *commitment, *signature, *digests, *sealed;
-} fl_masking_dealing;
-fl_masking_dealing fl_masking_cohort_dealing(const fl_masking_cohort *self, uint32_t index);
+} fl_secagg_dealing;
+fl_secagg_dealing fl_secagg_server_dealing(const fl_secagg_server *self, uint32_t index);
 
-void fl_masking_cohort_enter(fl_masking_cohort *self, fl_masking_state next, fl_outbox *out);
+void fl_secagg_server_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out);
 //  The child of that name; NULL when it was not invited.
-fl_masking_child *fl_masking_cohort_child(fl_masking_cohort *self, const fl_node *node,
-                                          uint32_t *index);
+fl_secagg_child *fl_secagg_server_child(fl_secagg_server *self, const fl_name *node,
+                                        uint32_t *index);
 //  Leave states as long as there is reason to.
-void fl_masking_cohort_advance(fl_masking_cohort *self, fl_time now, fl_outbox *out);
+void fl_secagg_server_advance(fl_secagg_server *self, fl_time now, fl_outbox *out);
 //  Say one thing to one member, if it is reachable and the thing was kept and told.
-void fl_masking_cohort_tell(fl_masking_cohort *self, uint32_t index, fl_keep what, fl_outbox *out);
+void fl_secagg_server_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out);
 //  A child's part in the round ends; `note` says how it is told of.
-void fl_masking_cohort_turn_away(fl_masking_cohort *self, uint32_t index, fl_reason reason,
-                                 fl_verb about, fl_note_id note, fl_outbox *out);
+void fl_secagg_server_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason,
+                                fl_verb about, fl_note_id note, fl_outbox *out);
 //  It lied, and that is shown: its part ends, and it is left out of the next rounds.
-void fl_masking_cohort_blame(fl_masking_cohort *self, uint32_t index, fl_reason reason,
-                             fl_verb about, fl_outbox *out);
+void fl_secagg_server_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
+                            fl_outbox *out);
 
 //  Room for the dealings of a block whose size is known. False when out of memory.
-bool fl_masking_cohort_make_room(fl_masking_cohort *self);
+bool fl_secagg_server_make_room(fl_secagg_server *self);
 //  Ask for a fact to be kept; the state goes on with `saved`.
-void fl_masking_cohort_keep(fl_masking_cohort *self, fl_keep what, fl_outbox *out);
+void fl_secagg_server_keep(fl_secagg_server *self, fl_keep what, fl_outbox *out);
 //  What DEALT says to each, from the dealings. False when out of memory.
-bool fl_masking_cohort_make_parts(fl_masking_cohort *self);
+bool fl_secagg_server_make_parts(fl_secagg_server *self);
 //  The context, when the mask set is known; and the survivors' hash, when they are.
-void fl_masking_cohort_bind(fl_masking_cohort *self);
+void fl_secagg_server_bind(fl_secagg_server *self);
 
 //  Every secret of the opening is here.
-bool fl_masking_cohort_complete(const fl_masking_cohort *self);
+bool fl_secagg_server_complete(const fl_secagg_server *self);
 //  Rebuild the secrets and ask for the masks to be taken off; or abort.
-void fl_masking_cohort_sum(fl_masking_cohort *self, fl_outbox *out);
+void fl_secagg_server_sum(fl_secagg_server *self, fl_outbox *out);
 //  Wipe what opens.
-void fl_masking_cohort_forget(fl_masking_cohort *self);
+void fl_secagg_server_forget(fl_secagg_server *self);
 
 #endif

@@ -9,7 +9,7 @@
 #include "common/secagg/evidence.h"
 
 void
-fl_masking_cohort_forget(fl_masking_cohort *self)
+fl_secagg_server_forget(fl_secagg_server *self)
 {
     fl_wipe(self->opening, FL_MEMBERS_MAX * sizeof *self->opening);
     fl_wipe(self->seeds, sizeof self->seeds);
@@ -18,14 +18,14 @@ fl_masking_cohort_forget(fl_masking_cohort *self)
 }
 
 bool
-fl_masking_cohort_complete(const fl_masking_cohort *self)
+fl_secagg_server_complete(const fl_secagg_server *self)
 {
     return self->openers >= self->threshold;
 }
 
 //  The shares of one secret, from the first `threshold` openers.
 static void
-s_shares_of(const fl_masking_cohort *self, uint32_t index, fl_share shares[FL_MEMBERS_MAX])
+s_shares_of(const fl_secagg_server *self, uint32_t index, fl_share shares[FL_MEMBERS_MAX])
 {
     for (uint32_t k = 0; k < self->threshold; k++) {
         shares[k] = self->opening[k][index];
@@ -33,10 +33,10 @@ s_shares_of(const fl_masking_cohort *self, uint32_t index, fl_share shares[FL_ME
 }
 
 static void
-s_accuse(fl_masking_cohort *self, uint32_t index, fl_hsa_kind kind, const fl_share *shares,
+s_accuse(fl_secagg_server *self, uint32_t index, fl_transcript_kind kind, const fl_share *shares,
          fl_outbox *out)
 {
-    fl_masking_dealing dealing = fl_masking_cohort_dealing(self, index);
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, index);
     fl_evidence evidence = {
         .round = self->block.round,
         .members = self->block.members,
@@ -54,7 +54,7 @@ s_accuse(fl_masking_cohort *self, uint32_t index, fl_hsa_kind kind, const fl_sha
     if (self->evidence != NULL) {
         size_t size = fl_evidence_encode(&evidence, self->evidence);
         fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
-        effect->keep.token = FL_MASKING_TOKEN_COHORT;
+        effect->keep.token = FL_SECAGG_TOKEN_SERVER;
         effect->keep.what = FL_KEEP_EVIDENCE;
         effect->keep.run = self->task.order.run;
         effect->keep.round = self->task.order.round;
@@ -62,21 +62,21 @@ s_accuse(fl_masking_cohort *self, uint32_t index, fl_hsa_kind kind, const fl_sha
         effect->keep.fact = fl_bytes_of(self->evidence, size);
     }
     fl_wipe(&evidence, sizeof evidence);
-    fl_masking_cohort_blame(self, index, FL_WHY_DEALER_LIED, FL_SHARES, out);
-    fl_masking_cohort_abort(self, FL_WHY_DEALER_LIED, out);
+    fl_secagg_server_blame(self, index, FL_WHY_DEALER_LIED, FL_SHARES, out);
+    fl_secagg_server_abort(self, FL_WHY_DEALER_LIED, out);
 }
 
 //  The masks that a lost member and the survivors share.
 static bool
-s_seeds_of_lost(fl_masking_cohort *self, uint32_t lost, const uint8_t msk[FL_HSA_KEY_BYTES])
+s_seeds_of_lost(fl_secagg_server *self, uint32_t lost, const uint8_t msk[FL_TRANSCRIPT_KEY_BYTES])
 {
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((self->survivors & fl_masking_bit(i)) == 0) {
+        if ((self->survivors & fl_secagg_bit(i)) == 0) {
             continue;
         }
-        FL_ASSERT(self->seed_count < FL_MASKING_SEEDS_MAX);
-        if (!fl_hsa_mask_seed(&self->ctx, &self->block.seat[lost], msk, &self->block.seat[i],
-                              &self->seeds[self->seed_count++])) {
+        FL_ASSERT(self->seed_count < FL_SECAGG_SEEDS_MAX);
+        if (!fl_transcript_mask_seed(&self->ctx, &self->block.seat[lost], msk, &self->block.seat[i],
+                                     &self->seeds[self->seed_count++])) {
             return false;
         }
     }
@@ -85,21 +85,21 @@ s_seeds_of_lost(fl_masking_cohort *self, uint32_t lost, const uint8_t msk[FL_HSA
 
 //  False: the block was aborted.
 static bool
-s_open_one(fl_masking_cohort *self, uint32_t index, fl_hsa_kind kind, fl_outbox *out)
+s_open_one(fl_secagg_server *self, uint32_t index, fl_transcript_kind kind, fl_outbox *out)
 {
     fl_share shares[FL_MEMBERS_MAX];
     uint8_t secret[FL_SHARE_BYTES];
     fl_hash commitment;
     s_shares_of(self, index, shares);
-    memcpy(commitment.bytes, fl_masking_cohort_dealing(self, index).commitment, sizeof commitment);
+    memcpy(commitment.bytes, fl_secagg_server_dealing(self, index).commitment, sizeof commitment);
     bool built = fl_share_rebuild(self->opener, shares, self->threshold, secret);
     FL_ASSERT(built); // openers differ
-    bool kept = fl_masking_secret_kept(kind, secret, &commitment, self->block.seat[index].mpk);
+    bool kept = fl_secagg_secret_kept(kind, secret, &commitment, self->block.seat[index].mpk);
     if (!kept) {
         s_accuse(self, index, kind, shares, out);
-    } else if (kind == FL_HSA_SELF) {
+    } else if (kind == FL_TRANSCRIPT_SELF) {
         fl_mask_seed *seed = &self->seeds[self->seed_count++];
-        fl_hsa_self_seed(&self->ctx, secret, seed);
+        fl_transcript_self_seed(&self->ctx, secret, seed);
         seed->subtract = true;
     } else {
         kept = s_seeds_of_lost(self, index, secret);
@@ -111,15 +111,15 @@ s_open_one(fl_masking_cohort *self, uint32_t index, fl_hsa_kind kind, fl_outbox 
 }
 
 void
-fl_masking_cohort_sum(fl_masking_cohort *self, fl_outbox *out)
+fl_secagg_server_sum(fl_secagg_server *self, fl_outbox *out)
 {
     self->seed_count = 0;
     for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((self->maskset & fl_masking_bit(i)) == 0) {
+        if ((self->maskset & fl_secagg_bit(i)) == 0) {
             continue;
         }
-        bool lives = (self->survivors & fl_masking_bit(i)) != 0;
-        if (!s_open_one(self, i, lives ? FL_HSA_SELF : FL_HSA_PAIR, out)) {
+        bool lives = (self->survivors & fl_secagg_bit(i)) != 0;
+        if (!s_open_one(self, i, lives ? FL_TRANSCRIPT_SELF : FL_TRANSCRIPT_PAIR, out)) {
             return;
         }
     }
@@ -131,6 +131,6 @@ fl_masking_cohort_sum(fl_masking_cohort *self, fl_outbox *out)
     effect->unmask.wire_bytes = self->task.order.plan.wire_bytes;
     effect->unmask.seeds = self->seeds;
     effect->unmask.seed_count = self->seed_count;
-    fl_hsa_checksum_key(&self->ctx, effect->unmask.checksum_key);
-    fl_masking_cohort_enter(self, FL_MASKING_SUMMING, out);
+    fl_transcript_checksum_key(&self->ctx, effect->unmask.checksum_key);
+    fl_secagg_server_enter(self, FL_SERVER_SUMMING, out);
 }

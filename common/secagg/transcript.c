@@ -4,11 +4,12 @@
 #include <string.h>
 
 enum { SEED_ROOM = 256, NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES };
-_Static_assert(FL_HSA_KEY_BYTES == crypto_scalarmult_BYTES, "X25519");
-_Static_assert(FL_HSA_KEY_BYTES == crypto_kdf_KEYBYTES, "a pair key is a key to derive from");
-_Static_assert(FL_HSA_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "XChaCha20");
-_Static_assert(FL_HSA_SEALED_BYTES ==
-                   NONCE + sizeof(fl_hsa_dealt) + crypto_aead_xchacha20poly1305_ietf_ABYTES,
+_Static_assert(FL_TRANSCRIPT_KEY_BYTES == crypto_scalarmult_BYTES, "X25519");
+_Static_assert(FL_TRANSCRIPT_KEY_BYTES == crypto_kdf_KEYBYTES,
+               "a pair key is a key to derive from");
+_Static_assert(FL_TRANSCRIPT_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "XChaCha20");
+_Static_assert(FL_TRANSCRIPT_SEALED_BYTES ==
+                   NONCE + sizeof(fl_transcript_dealt) + crypto_aead_xchacha20poly1305_ietf_ABYTES,
                "a sealed pair of shares is as long as the header says");
 
 static const char derive_context[] = "HSA2PAIR";
@@ -21,7 +22,7 @@ s_write_text(fl_writer *writer, const char *text)
 }
 
 static void
-s_write_place(fl_writer *writer, const fl_hsa_round *round)
+s_write_place(fl_writer *writer, const fl_transcript_round *round)
 {
     fl_write_from(writer, round->run.bytes, sizeof round->run.bytes);
     fl_write_u8(writer, round->hop);
@@ -37,24 +38,25 @@ s_written(const fl_writer *writer)
 
 //  Ends a secret input: its hash, and nothing of it left behind.
 static void
-s_hash_secret(fl_writer *writer, uint8_t key[FL_HSA_KEY_BYTES])
+s_hash_secret(fl_writer *writer, uint8_t key[FL_TRANSCRIPT_KEY_BYTES])
 {
     fl_hash hash = fl_hash_of(s_written(writer));
-    memcpy(key, hash.bytes, FL_HSA_KEY_BYTES);
+    memcpy(key, hash.bytes, FL_TRANSCRIPT_KEY_BYTES);
     fl_wipe(&hash, sizeof hash);
     fl_wipe(writer->start, fl_writer_size(writer));
 }
 
 // ---- points -----------------------------------------------------------------------------------
 void
-fl_hsa_public_of(const uint8_t secret[FL_HSA_KEY_BYTES], uint8_t point[FL_HSA_KEY_BYTES])
+fl_transcript_public_of(const uint8_t secret[FL_TRANSCRIPT_KEY_BYTES],
+                        uint8_t point[FL_TRANSCRIPT_KEY_BYTES])
 {
     FL_ASSERT(crypto_scalarmult_base(point, secret) == 0);
 }
 
 //  The canonical points of low order on Curve25519: 0, 1, two of order eight, and p - 1
 //  (Langley, Hamburg and Turner, RFC 7748, 2016; Bernstein, cr.yp.to/ecdh.html).
-static const uint8_t low_order[][FL_HSA_KEY_BYTES] = {
+static const uint8_t low_order[][FL_TRANSCRIPT_KEY_BYTES] = {
     { 0 },
     { 1 },
     { 0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3,
@@ -70,7 +72,7 @@ static const uint8_t low_order[][FL_HSA_KEY_BYTES] = {
 
 //  Below p = 2^255 - 19, whose bytes are ed ff .. ff 7f.
 static bool
-s_canonical(const uint8_t point[FL_HSA_KEY_BYTES])
+s_canonical(const uint8_t point[FL_TRANSCRIPT_KEY_BYTES])
 {
     if (point[31] != 0x7f) {
         return point[31] < 0x7f;
@@ -84,10 +86,10 @@ s_canonical(const uint8_t point[FL_HSA_KEY_BYTES])
 }
 
 bool
-fl_hsa_point_sound(const uint8_t point[FL_HSA_KEY_BYTES])
+fl_transcript_point_sound(const uint8_t point[FL_TRANSCRIPT_KEY_BYTES])
 {
     for (size_t i = 0; i < sizeof low_order / sizeof low_order[0]; i++) {
-        if (memcmp(point, low_order[i], FL_HSA_KEY_BYTES) == 0) {
+        if (memcmp(point, low_order[i], FL_TRANSCRIPT_KEY_BYTES) == 0) {
             return false;
         }
     }
@@ -96,16 +98,16 @@ fl_hsa_point_sound(const uint8_t point[FL_HSA_KEY_BYTES])
 
 // ---- keys -------------------------------------------------------------------------------------
 bool
-fl_hsa_pair_key(const fl_hsa_round *round, const fl_hsa_seat *self,
-                const uint8_t esk[FL_HSA_KEY_BYTES], const fl_hsa_seat *peer,
-                uint8_t key[FL_HSA_KEY_BYTES])
+fl_transcript_pair_key(const fl_transcript_round *round, const fl_transcript_seat *self,
+                       const uint8_t esk[FL_TRANSCRIPT_KEY_BYTES], const fl_transcript_seat *peer,
+                       uint8_t key[FL_TRANSCRIPT_KEY_BYTES])
 {
     FL_ASSERT(self->index != peer->index);
-    const fl_hsa_seat *low = self->index < peer->index ? self : peer;
-    const fl_hsa_seat *high = self->index < peer->index ? peer : self;
-    uint8_t shared[FL_HSA_KEY_BYTES], room[SEED_ROOM];
+    const fl_transcript_seat *low = self->index < peer->index ? self : peer;
+    const fl_transcript_seat *high = self->index < peer->index ? peer : self;
+    uint8_t shared[FL_TRANSCRIPT_KEY_BYTES], room[SEED_ROOM];
     bool sound = crypto_scalarmult(shared, esk, peer->epk) == 0;
-    memset(key, 0, FL_HSA_KEY_BYTES);
+    memset(key, 0, FL_TRANSCRIPT_KEY_BYTES);
     if (sound) {
         fl_writer writer = fl_writer_over(room, sizeof room);
         fl_write_from(&writer, shared, sizeof shared);
@@ -127,7 +129,7 @@ fl_hsa_pair_key(const fl_hsa_round *round, const fl_hsa_seat *self,
 }
 
 fl_hash
-fl_hsa_set_hash(uint64_t set, unsigned members)
+fl_transcript_set_hash(uint64_t set, unsigned members)
 {
     FL_ASSERT(members >= 1 && members <= FL_SHARE_HOLDERS_MAX);
     FL_ASSERT(members == 64 || set >> members == 0);
@@ -138,7 +140,7 @@ fl_hsa_set_hash(uint64_t set, unsigned members)
 }
 
 fl_hash
-fl_hsa_ctx(const fl_hsa_round *round, const fl_hash *task, const fl_hash *maskset)
+fl_transcript_ctx(const fl_transcript_round *round, const fl_hash *task, const fl_hash *maskset)
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -153,14 +155,14 @@ fl_hsa_ctx(const fl_hsa_round *round, const fl_hash *task, const fl_hash *maskse
 }
 
 bool
-fl_hsa_mask_seed(const fl_hash *ctx, const fl_hsa_seat *self,
-                 const uint8_t msk[FL_HSA_KEY_BYTES], const fl_hsa_seat *peer,
-                 fl_mask_seed *seed)
+fl_transcript_mask_seed(const fl_hash *ctx, const fl_transcript_seat *self,
+                        const uint8_t msk[FL_TRANSCRIPT_KEY_BYTES], const fl_transcript_seat *peer,
+                        fl_mask_seed *seed)
 {
     FL_ASSERT(self->index != peer->index);
     bool lower = self->index < peer->index;
-    const fl_hsa_seat *low = lower ? self : peer, *high = lower ? peer : self;
-    uint8_t shared[FL_HSA_KEY_BYTES], room[SEED_ROOM];
+    const fl_transcript_seat *low = lower ? self : peer, *high = lower ? peer : self;
+    uint8_t shared[FL_TRANSCRIPT_KEY_BYTES], room[SEED_ROOM];
     bool sound = crypto_scalarmult(shared, msk, peer->mpk) == 0;
     *seed = (fl_mask_seed){ 0 };
     if (sound) {
@@ -180,7 +182,7 @@ fl_hsa_mask_seed(const fl_hash *ctx, const fl_hsa_seat *self,
 }
 
 void
-fl_hsa_self_seed(const fl_hash *ctx, const uint8_t b[FL_SHARE_BYTES], fl_mask_seed *seed)
+fl_transcript_self_seed(const fl_hash *ctx, const uint8_t b[FL_SHARE_BYTES], fl_mask_seed *seed)
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -192,7 +194,7 @@ fl_hsa_self_seed(const fl_hash *ctx, const uint8_t b[FL_SHARE_BYTES], fl_mask_se
 }
 
 void
-fl_hsa_checksum_key(const fl_hash *ctx, uint8_t key[FL_HSA_KEY_BYTES])
+fl_transcript_checksum_key(const fl_hash *ctx, uint8_t key[FL_TRANSCRIPT_KEY_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -204,16 +206,16 @@ fl_hsa_checksum_key(const fl_hash *ctx, uint8_t key[FL_HSA_KEY_BYTES])
 // ---- shares -----------------------------------------------------------------------------------
 //  The key of one direction: subkey 1 from the lower index to the higher, 2 back.
 static void
-s_direction(const uint8_t pair_key[FL_HSA_KEY_BYTES], uint32_t from, uint32_t to,
-            uint8_t key[FL_HSA_KEY_BYTES])
+s_direction(const uint8_t pair_key[FL_TRANSCRIPT_KEY_BYTES], uint32_t from, uint32_t to,
+            uint8_t key[FL_TRANSCRIPT_KEY_BYTES])
 {
     FL_ASSERT(from != to);
-    FL_ASSERT(crypto_kdf_derive_from_key(key, FL_HSA_KEY_BYTES, from < to ? 1 : 2, derive_context,
-                                         pair_key) == 0);
+    FL_ASSERT(crypto_kdf_derive_from_key(key, FL_TRANSCRIPT_KEY_BYTES, from < to ? 1 : 2,
+                                         derive_context, pair_key) == 0);
 }
 
 static fl_bytes
-s_share_data(fl_writer *writer, const fl_hsa_round *round, uint32_t from, uint32_t to)
+s_share_data(fl_writer *writer, const fl_transcript_round *round, uint32_t from, uint32_t to)
 {
     s_write_text(writer, "HSA2 share");
     fl_write_u64(writer, round->round);
@@ -224,11 +226,12 @@ s_share_data(fl_writer *writer, const fl_hsa_round *round, uint32_t from, uint32
 }
 
 void
-fl_hsa_seal(const fl_hsa_round *round, const uint8_t pair_key[FL_HSA_KEY_BYTES], uint32_t from,
-            uint32_t to, const fl_hsa_dealt *dealt, const fl_entropy *entropy,
-            uint8_t sealed[FL_HSA_SEALED_BYTES])
+fl_transcript_seal(const fl_transcript_round *round,
+                   const uint8_t pair_key[FL_TRANSCRIPT_KEY_BYTES], uint32_t from, uint32_t to,
+                   const fl_transcript_dealt *dealt, const fl_entropy *entropy,
+                   uint8_t sealed[FL_TRANSCRIPT_SEALED_BYTES])
 {
-    uint8_t key[FL_HSA_KEY_BYTES], plain[sizeof *dealt], room[SEED_ROOM];
+    uint8_t key[FL_TRANSCRIPT_KEY_BYTES], plain[sizeof *dealt], room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
     fl_bytes data = s_share_data(&writer, round, from, to);
     s_direction(pair_key, from, to, key);
@@ -243,17 +246,18 @@ fl_hsa_seal(const fl_hsa_round *round, const uint8_t pair_key[FL_HSA_KEY_BYTES],
 }
 
 bool
-fl_hsa_open(const fl_hsa_round *round, const uint8_t pair_key[FL_HSA_KEY_BYTES], uint32_t from,
-            uint32_t to, const uint8_t sealed[FL_HSA_SEALED_BYTES], fl_hsa_dealt *dealt)
+fl_transcript_open(const fl_transcript_round *round,
+                   const uint8_t pair_key[FL_TRANSCRIPT_KEY_BYTES], uint32_t from, uint32_t to,
+                   const uint8_t sealed[FL_TRANSCRIPT_SEALED_BYTES], fl_transcript_dealt *dealt)
 {
-    uint8_t key[FL_HSA_KEY_BYTES], plain[sizeof *dealt] = { 0 }, room[SEED_ROOM];
+    uint8_t key[FL_TRANSCRIPT_KEY_BYTES], plain[sizeof *dealt] = { 0 }, room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
     fl_bytes data = s_share_data(&writer, round, from, to);
     s_direction(pair_key, from, to, key);
-    bool holds = crypto_aead_xchacha20poly1305_ietf_decrypt(
-                     plain, NULL, NULL, sealed + NONCE, FL_HSA_SEALED_BYTES - NONCE, data.data,
-                     data.size, sealed, key) == 0;
-    *dealt = (fl_hsa_dealt){ 0 };
+    bool holds = crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, sealed + NONCE,
+                                                            FL_TRANSCRIPT_SEALED_BYTES - NONCE,
+                                                            data.data, data.size, sealed, key) == 0;
+    *dealt = (fl_transcript_dealt){ 0 };
     if (holds) {
         memcpy(dealt->self.bytes, plain, FL_SHARE_BYTES);
         memcpy(dealt->pair.bytes, plain + FL_SHARE_BYTES, FL_SHARE_BYTES);
@@ -264,14 +268,14 @@ fl_hsa_open(const fl_hsa_round *round, const uint8_t pair_key[FL_HSA_KEY_BYTES],
 }
 
 fl_hash
-fl_hsa_commitment(const uint8_t b[FL_SHARE_BYTES])
+fl_transcript_commitment(const uint8_t b[FL_SHARE_BYTES])
 {
     return fl_hash_of(fl_bytes_of(b, FL_SHARE_BYTES));
 }
 
 fl_hash
-fl_hsa_digest(const fl_hsa_round *round, uint32_t from, uint32_t to, fl_hsa_kind kind,
-              const fl_share *share)
+fl_transcript_digest(const fl_transcript_round *round, uint32_t from, uint32_t to,
+                     fl_transcript_kind kind, const fl_share *share)
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -288,19 +292,21 @@ fl_hsa_digest(const fl_hsa_round *round, uint32_t from, uint32_t to, fl_hsa_kind
 
 // ---- signatures -------------------------------------------------------------------------------
 static fl_bytes
-s_keys_body(fl_writer *writer, const fl_hsa_round *round, const uint8_t *epk, const uint8_t *mpk)
+s_keys_body(fl_writer *writer, const fl_transcript_round *round, const uint8_t *epk,
+            const uint8_t *mpk)
 {
     s_write_place(writer, round);
     fl_write_u64(writer, round->round);
-    fl_write_from(writer, epk, FL_HSA_KEY_BYTES);
-    fl_write_from(writer, mpk, FL_HSA_KEY_BYTES);
+    fl_write_from(writer, epk, FL_TRANSCRIPT_KEY_BYTES);
+    fl_write_from(writer, mpk, FL_TRANSCRIPT_KEY_BYTES);
     return s_written(writer);
 }
 
 void
-fl_hsa_keys_sign(const fl_keys *keys, const fl_hsa_round *round,
-                 const uint8_t epk[FL_HSA_KEY_BYTES], const uint8_t mpk[FL_HSA_KEY_BYTES],
-                 uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_keys_sign(const fl_keys *keys, const fl_transcript_round *round,
+                        const uint8_t epk[FL_TRANSCRIPT_KEY_BYTES],
+                        const uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES],
+                        uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -308,9 +314,10 @@ fl_hsa_keys_sign(const fl_keys *keys, const fl_hsa_round *round,
 }
 
 bool
-fl_hsa_keys_hold(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hsa_round *round,
-                 const uint8_t epk[FL_HSA_KEY_BYTES], const uint8_t mpk[FL_HSA_KEY_BYTES],
-                 const uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_keys_hold(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_transcript_round *round,
+                        const uint8_t epk[FL_TRANSCRIPT_KEY_BYTES],
+                        const uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES],
+                        const uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -318,7 +325,8 @@ fl_hsa_keys_hold(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hsa_round *rou
 }
 
 static fl_bytes
-s_dealt_body(fl_writer *writer, const fl_hsa_round *round, uint32_t from, fl_bytes public_part)
+s_dealt_body(fl_writer *writer, const fl_transcript_round *round, uint32_t from,
+             fl_bytes public_part)
 {
     fl_hash hash = fl_hash_of(public_part);
     s_write_place(writer, round);
@@ -331,8 +339,8 @@ s_dealt_body(fl_writer *writer, const fl_hsa_round *round, uint32_t from, fl_byt
 }
 
 void
-fl_hsa_dealt_sign(const fl_keys *keys, const fl_hsa_round *round, uint32_t from,
-                  fl_bytes public_part, uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_dealt_sign(const fl_keys *keys, const fl_transcript_round *round, uint32_t from,
+                         fl_bytes public_part, uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -340,8 +348,9 @@ fl_hsa_dealt_sign(const fl_keys *keys, const fl_hsa_round *round, uint32_t from,
 }
 
 bool
-fl_hsa_dealt_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hsa_round *round,
-                   uint32_t from, fl_bytes public_part, const uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_dealt_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_transcript_round *round,
+                          uint32_t from, fl_bytes public_part,
+                          const uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -361,8 +370,8 @@ s_vow(fl_writer *writer, const fl_hash *ctx, const fl_hash *survivors, uint32_t 
 }
 
 void
-fl_hsa_psig(const fl_keys *keys, const fl_hash *ctx, uint32_t index,
-            uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_psig(const fl_keys *keys, const fl_hash *ctx, uint32_t index,
+                   uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -370,8 +379,8 @@ fl_hsa_psig(const fl_keys *keys, const fl_hash *ctx, uint32_t index,
 }
 
 bool
-fl_hsa_psig_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hash *ctx, uint32_t index,
-                  const uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_psig_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hash *ctx, uint32_t index,
+                         const uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -379,8 +388,8 @@ fl_hsa_psig_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hash *ctx, ui
 }
 
 void
-fl_hsa_asig(const fl_keys *keys, const fl_hash *ctx, const fl_hash *survivors, uint32_t index,
-            uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_asig(const fl_keys *keys, const fl_hash *ctx, const fl_hash *survivors,
+                   uint32_t index, uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
@@ -388,8 +397,9 @@ fl_hsa_asig(const fl_keys *keys, const fl_hash *ctx, const fl_hash *survivors, u
 }
 
 bool
-fl_hsa_asig_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hash *ctx,
-                  const fl_hash *survivors, uint32_t index, const uint8_t signature[FL_SIGN_BYTES])
+fl_transcript_asig_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hash *ctx,
+                         const fl_hash *survivors, uint32_t index,
+                         const uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);

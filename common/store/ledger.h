@@ -122,7 +122,7 @@ void fl_ledger_facts_destroy(fl_ledger_facts **self_p);
 enum { FL_LEDGER_TOKEN_MAX = 64 };
 
 typedef struct fl_issued {
-    fl_node node;
+    fl_name node;
     uint64_t serial;
     fl_role role;
     uint64_t issued_at; // wall clock, ms since 1970; set by the ledger
@@ -145,19 +145,19 @@ FL_CHECKED fl_status fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t u
                                      const fl_issued *issued, fl_lease *lease, fl_why *why);
 //  The same for a node that has its certificate. A node that holds a shard keeps it, for good; no
 //  shard is ever two nodes'.
-FL_CHECKED fl_status fl_ledger_lease(fl_ledger *self, const fl_node *node, fl_lease *lease,
+FL_CHECKED fl_status fl_ledger_lease(fl_ledger *self, const fl_name *node, fl_lease *lease,
                                      fl_why *why);
 //  How many shards are leased, and of how many: 0, 0 before the first lease.
 FL_CHECKED fl_status fl_ledger_leased(fl_ledger *self, uint32_t *leased, uint32_t *shards,
                                       fl_why *why);
 //  The newest certificate of a node. FL_MISSING when there is none.
-FL_CHECKED fl_status fl_ledger_issued(fl_ledger *self, const fl_node *node, fl_issued *issued,
+FL_CHECKED fl_status fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued,
                                       fl_why *why);
 FL_CHECKED fl_status fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses,
                                           fl_why *why);
 
 typedef struct fl_denied {
-    fl_node node;
+    fl_name node;
     uint64_t serial; // 0: every certificate of the node
     bool lifted;     // the revocation was taken back
     uint64_t at;     // wall clock, ms since 1970; set by the ledger

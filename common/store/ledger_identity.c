@@ -75,7 +75,7 @@ fl_ledger_leased(fl_ledger *self, uint32_t *leased, uint32_t *shards, fl_why *wh
 
 //  True: the node holds a shard already.
 static bool
-s_holds(fl_ledger *self, const fl_node *node, fl_lease *lease)
+s_holds(fl_ledger *self, const fl_name *node, fl_lease *lease)
 {
     fl_query query = fl_query_of(self->sql, "SELECT shard, shards FROM lease WHERE node=?");
     fl_query_blob(&query, node->name, sizeof node->name);
@@ -89,7 +89,7 @@ s_holds(fl_ledger *self, const fl_node *node, fl_lease *lease)
 
 //  Shards are given in their order and never taken back, so the next one is their number.
 static fl_status
-s_lease(fl_ledger *self, const fl_node *node, fl_lease *lease, fl_why *why)
+s_lease(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
 {
     uint32_t leased, of;
     if (s_holds(self, node, lease)) {
@@ -116,7 +116,7 @@ s_lease(fl_ledger *self, const fl_node *node, fl_lease *lease, fl_why *why)
 }
 
 fl_status
-fl_ledger_lease(fl_ledger *self, const fl_node *node, fl_lease *lease, fl_why *why)
+fl_ledger_lease(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
 {
     FL_ASSERT(lease->shards > 0);
     fl_status status = fl_sql_begin(self->sql, why);
@@ -149,7 +149,7 @@ fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_iss
 }
 
 fl_status
-fl_ledger_issued(fl_ledger *self, const fl_node *node, fl_issued *issued, fl_why *why)
+fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued, fl_why *why)
 {
     fl_query query = fl_query_of(
         self->sql, "SELECT serial, role, certificate, issued_at FROM issued WHERE node=? "

@@ -132,7 +132,8 @@ s_field_valid(const fl_field *field, const void *base)
 
 //  NULL when the message may travel; else what is wrong, about `*field` unless that is NULL.
 static const char *
-s_judge(const fl_shape *shape, const fl_message *message, size_t body_bytes, const fl_field **field)
+s_judge(const fl_verb_shape *shape, const fl_message *message, size_t body_bytes,
+        const fl_field **field)
 {
     const void *base = s_const_base(message);
     for (uint32_t i = 0; i < shape->group.count; i++) {
@@ -146,7 +147,7 @@ s_judge(const fl_shape *shape, const fl_message *message, size_t body_bytes, con
 }
 
 static bool
-s_body_valid(const fl_shape *shape, size_t body_bytes)
+s_body_valid(const fl_verb_shape *shape, size_t body_bytes)
 {
     return shape->body_max == 0 ? body_bytes == 0
                                 : body_bytes >= 1 && body_bytes <= shape->body_max;
@@ -204,7 +205,7 @@ s_write_group(const fl_group *group, const void *base, fl_writer *out)
 fl_blob *
 fl_encode(const fl_message *message, size_t body_bytes)
 {
-    const fl_shape *shape = fl_shape_of(message->verb);
+    const fl_verb_shape *shape = fl_verb_shape_of(message->verb);
     FL_ASSERT(shape != NULL);
     FL_ASSERT(s_body_valid(shape, body_bytes));
     const fl_field *field;
@@ -339,7 +340,7 @@ s_say(fl_codec_result *result, fl_codec code, const char *field, const char *wha
 }
 
 static void
-s_decode_header(const fl_shape *shape, fl_bytes header, size_t body_bytes, fl_message *message,
+s_decode_header(const fl_verb_shape *shape, fl_bytes header, size_t body_bytes, fl_message *message,
                 fl_codec_result *result)
 {
     decoding self = { .newer = result->minor > FL_WIRE_MINOR };
@@ -365,7 +366,7 @@ s_decode_envelope(fl_bytes frame, size_t body_bytes, fl_envelope *envelope, fl_c
     result->major = envelope->major;
     result->minor = envelope->minor;
     result->verb = envelope->verb;
-    const fl_shape *shape = fl_shape_of(envelope->verb);
+    const fl_verb_shape *shape = fl_verb_shape_of(envelope->verb);
     if (code == FL_CODEC_VERSION) {
         result->code = code;
         (void)snprintf(result->text, sizeof result->text,
@@ -399,7 +400,7 @@ fl_decode(fl_bytes frame, size_t body_bytes, fl_message *message)
         message->verb = (fl_verb)envelope.verb;
         message->run = envelope.run;
         message->round = envelope.round;
-        s_decode_header(fl_shape_of(envelope.verb),
+        s_decode_header(fl_verb_shape_of(envelope.verb),
                         fl_bytes_of(frame.data + FL_ENVELOPE_BYTES, envelope.header_bytes),
                         body_bytes, message, &result);
     }

@@ -406,7 +406,7 @@ s_check_piece(const fl_message *message, size_t body_bytes)
         (rows), COUNT(rows)                                                                        \
     }
 
-static const fl_shape shapes[FL_VERB_COUNT] = {
+static const fl_verb_shape shapes[FL_VERB_COUNT] = {
     [FL_HELLO] = { FIELDS(hello), 0, NULL },
     [FL_WELCOME] = { FIELDS(welcome), 0, NULL },
     [FL_REFUSED] = { FIELDS(refused), 0, NULL },
@@ -436,8 +436,8 @@ static const fl_shape shapes[FL_VERB_COUNT] = {
     [FL_UNMASK] = { FIELDS(unmask), 0, s_check_unmask },
 };
 
-const fl_shape *
-fl_shape_of(uint32_t verb)
+const fl_verb_shape *
+fl_verb_shape_of(uint32_t verb)
 {
     return verb < FL_VERB_COUNT && shapes[verb].group.count > 0 ? &shapes[verb] : NULL;
 }

@@ -32,14 +32,14 @@ struct fl_group {
     uint32_t count;
 };
 
-typedef struct fl_shape {
+typedef struct fl_verb_shape {
     fl_group group;
     uint32_t body_max; // of the body frame that must follow; 0: none may
     //  What no single field can tell: NULL when fine, else what is wrong. May be NULL.
     const char *(*check)(const fl_message *message, size_t body_bytes);
-} fl_shape;
+} fl_verb_shape;
 
 //  The shape of a verb; NULL when this build knows no such verb.
-const fl_shape *fl_shape_of(uint32_t verb);
+const fl_verb_shape *fl_verb_shape_of(uint32_t verb);
 
 #endif

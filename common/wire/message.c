@@ -125,7 +125,7 @@ fl_activity_name(fl_activity activity)
 }
 
 const char *
-fl_masking_name(fl_masking masking)
+fl_secagg_name(fl_masking masking)
 {
     return s_name(masking_names, FL_MASKING_COUNT, masking);
 }
@@ -278,7 +278,7 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
 static bool
 s_roll_valid(const fl_roll_entry *entry)
 {
-    return fl_node_valid(&entry->node) && fl_node_valid(&entry->parent) &&
+    return fl_name_valid(&entry->node) && fl_name_valid(&entry->parent) &&
            entry->outcome < FL_OUT_COUNT && entry->reason < FL_WHY_COUNT && entry->spare == 0;
 }
 
@@ -317,7 +317,7 @@ fl_roll_decode(fl_bytes bytes, fl_roll_entry *entry)
 static bool
 s_block_line_valid(const fl_block_line *line)
 {
-    return fl_node_valid(&line->parent) && line->hop >= 1 && line->hop <= 2 &&
+    return fl_name_valid(&line->parent) && line->hop >= 1 && line->hop <= 2 &&
            line->reason < FL_WHY_COUNT && line->members <= FL_MEMBERS_MAX &&
            line->masked <= line->members && line->survivors <= line->masked && line->spare == 0;
 }

@@ -116,7 +116,7 @@ typedef enum fl_masking {
     FL_MASKING_MALICIOUS = 2, // from one that does not
     FL_MASKING_COUNT
 } fl_masking;
-const char *fl_masking_name(fl_masking masking); // "unmasked", "honest", "malicious"
+const char *fl_secagg_name(fl_masking masking); // "unmasked", "honest", "malicious"
 
 //  The recipe of one round, the same for every device, signed by the root.
 typedef struct fl_plan {
@@ -217,8 +217,8 @@ const char *fl_outcome_name(fl_outcome outcome);
 
 enum { FL_ROLL_ENTRY_BYTES = 36 };
 typedef struct fl_roll_entry {
-    fl_node node;
-    fl_node parent;
+    fl_name node;
+    fl_name parent;
     uint8_t outcome;         // fl_outcome
     uint8_t reason;          // fl_reason
     uint8_t staleness;       // rounds, 255 = 255 or more
@@ -239,7 +239,7 @@ typedef struct fl_tally {    // of a subtree's devices, in this round
 //  How one block of a masked round ended.
 enum { FL_BLOCKS_MAX = 64, FL_BLOCK_LINE_BYTES = 24, FL_BLOCK_LINES_MAX = 256 };
 typedef struct fl_block_line {
-    fl_node parent;          // that added it up
+    fl_name parent; // that added it up
     uint16_t block;
     uint8_t hop;             // 1: of devices
     uint8_t reason;          // fl_reason: why it was aborted; FL_WHY_NONE: opened

@@ -31,20 +31,22 @@ s_keys(fl_keypair *keys)
 }
 
 // ---- a sender ---------------------------------------------------------------------------------
-static fl_link *
+static fl_socket *
 s_connect(const fl_keypair *keys, const order *to)
 {
     fl_why why = { "" };
     char endpoint[64];
-    const fl_link_conf conf = { .kind = FL_LINK_PUSH, .queue = FL_BULK_QUEUE,
-                                .frame_bytes_max = FL_MESSAGE_BYTES_MAX, .keys = keys,
-                                .server_key = to->server };
-    fl_link *link = fl_link_new(&conf, &why);
+    const fl_socket_conf conf = { .kind = FL_SOCKET_PUSH,
+                                  .queue = FL_BULK_QUEUE,
+                                  .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
+                                  .keys = keys,
+                                  .server_key = to->server };
+    fl_socket *link = fl_socket_new(&conf, &why);
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", to->port);
-    if (link == NULL || fl_link_connect(link, endpoint, &why) != FL_OK) {
+    if (link == NULL || fl_socket_connect(link, endpoint, &why) != FL_OK) {
         bench_die("bare", why.text);
     }
-    fl_link_linger(link, WAIT_MS);
+    fl_socket_linger(link, WAIT_MS);
     return link;
 }
 
@@ -70,7 +72,7 @@ s_sender(const bare *self, unsigned number, int orders)
     fl_why why = { "" };
     fl_keypair keys;
     order to = { .port = 0 }, word;
-    fl_link *link = NULL;
+    fl_socket *link = NULL;
     uint8_t *vector = malloc(self->bytes);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (vector == NULL || fl_net_open(1, &why) != FL_OK) {
@@ -84,12 +86,12 @@ s_sender(const bare *self, unsigned number, int orders)
             link = s_connect(&keys, &to);
         }
         if (word.port == 0) {
-            s_send(fl_link_handle(link), number, vector, self->bytes, self->chunk);
+            s_send(fl_socket_handle(link), number, vector, self->bytes, self->chunk);
             if (self->fresh) {
-                fl_link_destroy(&link);
+                fl_socket_destroy(&link);
             }
         } else if (self->fresh) {
-            fl_link_destroy(&link);
+            fl_socket_destroy(&link);
         }
     }
     _exit(0);
@@ -136,11 +138,13 @@ bare_open(bare *self)
     order word = { .port = 0 };
     s_keys(&keys);
     memcpy(word.server, keys.public_key, sizeof word.server);
-    const fl_link_conf conf = { .kind = FL_LINK_PULL, .queue = FL_BULK_QUEUE,
-                                .frame_bytes_max = FL_MESSAGE_BYTES_MAX, .keys = &keys };
-    self->pull = fl_link_new(&conf, &why);
+    const fl_socket_conf conf = { .kind = FL_SOCKET_PULL,
+                                  .queue = FL_BULK_QUEUE,
+                                  .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
+                                  .keys = &keys };
+    self->pull = fl_socket_new(&conf, &why);
     if (self->pull == NULL ||
-        fl_link_bind(self->pull, "tcp://127.0.0.1:0", &word.port, &why) != FL_OK) {
+        fl_socket_bind(self->pull, "tcp://127.0.0.1:0", &word.port, &why) != FL_OK) {
         bench_die("bare", why.text);
     }
     for (unsigned i = 0; i < self->senders; i++) {
@@ -159,11 +163,11 @@ bare_run(bare *self)
     const order word = { .port = 0 };
     fl_parcel parcel = { .descriptor = -1 };
     uint64_t left = self->senders * self->bytes;
-    zmq_pollitem_t item = { .socket = fl_link_handle(self->pull), .events = ZMQ_POLLIN };
+    zmq_pollitem_t item = { .socket = fl_socket_handle(self->pull), .events = ZMQ_POLLIN };
     const uint64_t start = bench_ns();
     s_tell(self, &word);
     while (left > 0) {
-        if (!fl_link_receive(self->pull, &parcel)) {
+        if (!fl_socket_receive(self->pull, &parcel)) {
             if (zmq_poll(&item, 1, WAIT_MS) <= 0) {
                 bench_die("bare", "nothing comes");
             }
@@ -188,5 +192,5 @@ bare_close(bare *self)
         close(self->pipes[i]);
         free(self->room[i]);
     }
-    fl_link_destroy(&self->pull);
+    fl_socket_destroy(&self->pull);
 }

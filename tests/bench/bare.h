@@ -15,7 +15,7 @@ typedef struct bare {
     uint32_t chunk;                 // bytes
     bool fresh;                     // a new connection for each vector, as a lane is opened for it
     int pipes[BARE_SENDERS_MAX];    // to the senders
-    fl_link *pull;
+    fl_socket *pull;
     uint8_t *room[BARE_SENDERS_MAX];// (bytes)
 } bare;
 

@@ -17,10 +17,10 @@
 
 #include "cloud/root.h"
 #include "common/base/log.h"
-#include "common/crypto/hash.h"
 #include "common/config/clock.h"
-#include "common/runtime/node.h"
+#include "common/crypto/hash.h"
 #include "common/model/start.h"
+#include "common/runtime/node.h"
 #include "device/device.h"
 #include "device/trainer_synthetic.h"
 #include "tests/bench/bare.h"
@@ -60,10 +60,10 @@ s_must(fl_status status, const fl_why *why)
 
 // ---- identities -------------------------------------------------------------------------------
 static void
-s_home(const ingest *self, const char *name, char path[FL_HOME_PATH_MAX])
+s_home(const ingest *self, const char *name, char path[FL_STATE_PATH_MAX])
 {
     fl_why why = { "" };
-    s_must(fl_home_path(self->base, name, path, &why), &why);
+    s_must(fl_state_dir_path(self->base, name, path, &why), &why);
 }
 
 //  A node's keys and certificate, and its public key.
@@ -73,18 +73,18 @@ s_enrol(const ingest *self, const fl_authority *authority, const char *name, fl_
 {
     static uint64_t serial;
     fl_why why = { "" };
-    char home[FL_HOME_PATH_MAX];
+    char home[FL_STATE_PATH_MAX];
     uint8_t bytes[FL_CERT_BYTES];
     fl_keys *keys = NULL;
     const fl_entropy entropy = fl_entropy_os();
     s_home(self, name, home);
-    s_must(fl_home_open(home, &why), &why);
-    s_must(fl_home_keys_make(home, &entropy, &keys, &why), &why);
+    s_must(fl_state_dir_open(home, &why), &why);
+    s_must(fl_state_dir_keys_make(home, &entropy, &keys, &why), &why);
     fl_cert cert = { .role = role, .keys = *fl_keys_public(keys), .serial = ++serial };
-    FL_ASSERT(fl_node_parse(name, &cert.node));
+    FL_ASSERT(fl_name_parse(name, &cert.node));
     fl_cert_issue(authority, &cert, fl_clock_wall_s(), LIFE_S, bytes);
-    s_must(fl_home_cert_save(home, bytes, false, &why), &why);
-    s_must(fl_home_authority_save(home, fl_authority_public_of(authority), &why), &why);
+    s_must(fl_state_dir_cert_save(home, bytes, false, &why), &why);
+    s_must(fl_state_dir_authority_save(home, fl_authority_public_of(authority), &why), &why);
     memcpy(key, fl_keys_public(keys)->x, FL_CURVE_BYTES);
     fl_keys_destroy(&keys);
 }
@@ -101,36 +101,43 @@ static void __attribute__((noreturn))
 s_child(const ingest *self, const char *name, int told)
 {
     fl_why why = { "" };
-    char home[FL_HOME_PATH_MAX];
-    fl_home_parent parent;
+    char home[FL_STATE_PATH_MAX];
+    fl_state_dir_parent parent;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (read(told, &parent, sizeof parent) != (ssize_t)sizeof parent) {
         _exit(0);
     }
     s_home(self, name, home);
-    s_must(fl_home_parent_save(home, &parent, &why), &why);
+    s_must(fl_state_dir_parent_save(home, &parent, &why), &why);
     const fl_identity_conf who = { .directory = home, .role = FL_ROLE_DEVICE, .parent = true,
                                    .wall_s = fl_clock_wall_s };
     fl_identity *identity = NULL;
     s_must(fl_identity_open(&who, &identity, &why), &why);
-    const fl_synthetic_conf data = { .elements = self->elements, .samples = 64,
-                                     .seed = (uint64_t)name[1] };
+    const fl_trainer_synthetic_conf data = { .elements = self->elements,
+                                             .samples = 64,
+                                             .seed = (uint64_t)name[1] };
     fl_trainer trainer;
-    s_must(fl_synthetic_new(&data, &trainer, &why), &why);
-    const fl_station_conf conf = { .directory = home, .identity = identity, .stop = self->stop,
-                                   .parent = true, .threads = 1, .io_threads = 1 };
-    fl_station *station = NULL;
-    s_must(fl_station_open(&conf, &station, &why), &why);
-    const fl_member_conf member = { .node = *fl_identity_node(identity), .role = FL_ROLE_DEVICE,
-                                    .incarnation = fl_hash_of(fl_bytes_of(name, 2)).bytes[0],
-                                    .beat_ms = 1000, .backoff_min_ms = 100,
-                                    .backoff_max_ms = 1000 };
+    s_must(fl_trainer_synthetic_new(&data, &trainer, &why), &why);
+    const fl_node_conf conf = { .directory = home,
+                                .identity = identity,
+                                .stop = self->stop,
+                                .parent = true,
+                                .threads = 1,
+                                .io_threads = 1 };
+    fl_node *station = NULL;
+    s_must(fl_node_open(&conf, &station, &why), &why);
+    const fl_participant_conf member = { .node = *fl_identity_node(identity),
+                                         .role = FL_ROLE_DEVICE,
+                                         .incarnation = fl_hash_of(fl_bytes_of(name, 2)).bytes[0],
+                                         .beat_ms = 1000,
+                                         .backoff_min_ms = 100,
+                                         .backoff_max_ms = 1000 };
     fl_device *device = fl_device_new(&member);
     FL_ASSERT(device != NULL);
     const fl_tier tier = { .self = device, .machine = fl_device_machine(device),
                            .trainer = &trainer, .done = s_child_done };
-    s_must(fl_station_seat(station, &tier, &why), &why);
-    (void)fl_station_run(station);
+    s_must(fl_node_seat(station, &tier, &why), &why);
+    (void)fl_node_run(station);
     _exit(0);
 }
 
@@ -254,53 +261,59 @@ s_root(const ingest *self, fl_identity *identity)
 }
 
 static void
-s_begin(ingest *self, fl_station *station)
+s_begin(ingest *self, fl_node *station)
 {
     fl_why why = { "" };
     fl_event start = { .kind = FL_EV_START };
     fl_blob *model = fl_blob_ref(self->model);
-    fl_vault_put_model(fl_station_vault(station), &self->model_hash, &model);
+    fl_handles_put_model(fl_node_vault(station), &self->model_hash, &model);
     start.start.round = 1;
     start.start.run = (fl_run){ .bytes = { 7 } };
     start.start.model = self->model_hash;
     start.start.model_bytes = fl_blob_size(self->model);
     start.start.elements = self->elements;
-    s_must(fl_station_post(station, &start), &why);
+    s_must(fl_node_post(station, &start), &why);
 }
 
 static void
-s_parent(ingest *self, const fl_authority *authority, fl_home_parent *where, const int *told)
+s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where, const int *told)
 {
     fl_why why = { "" };
-    char home[FL_HOME_PATH_MAX];
+    char home[FL_STATE_PATH_MAX];
     s_home(self, "parent", home);
     const fl_identity_conf who = { .directory = home, .role = FL_ROLE_ROOT,
                                    .authority = authority, .wall_s = fl_clock_wall_s };
     fl_identity *identity = NULL;
     s_must(fl_identity_open(&who, &identity, &why), &why);
-    const fl_station_conf conf = {
-        .directory = home, .identity = identity, .stop = self->stop,
+    const fl_node_conf conf = {
+        .directory = home,
+        .identity = identity,
+        .stop = self->stop,
         .listen = { "tcp://127.0.0.1:0", "tcp://127.0.0.1:0", "tcp://127.0.0.1:0" },
-        .seats_max = 64, .slots = 4, .threads = 2, .io_threads = 1, .linger_ms = 300,
+        .seats_max = 64,
+        .slots = 4,
+        .threads = 2,
+        .io_threads = 1,
+        .linger_ms = 300,
     };
-    fl_station *station = NULL;
-    s_must(fl_station_open(&conf, &station, &why), &why);
+    fl_node *station = NULL;
+    s_must(fl_node_open(&conf, &station, &why), &why);
     bare_open(&self->bare);
     self->root = s_root(self, identity);
     FL_ASSERT(self->root != NULL);
     self->inner = fl_root_machine(self->root);
     const fl_tier tier = { .self = self, .machine = { self, s_step, s_deadline },
                            .applier = { self, s_apply }, .done = s_done };
-    s_must(fl_station_seat(station, &tier, &why), &why);
+    s_must(fl_node_seat(station, &tier, &why), &why);
     s_begin(self, station);
     snprintf(where->endpoint, sizeof where->endpoint, "tcp://127.0.0.1:%u",
-             fl_station_port(station, FL_WAY_CONTROL));
+             fl_node_port(station, FL_WAY_CONTROL));
     for (unsigned i = 0; i < self->children; i++) {
         FL_ASSERT(write(told[i], where, sizeof *where) == (ssize_t)sizeof *where);
     }
-    (void)fl_station_run(station);
+    (void)fl_node_run(station);
     bare_close(&self->bare);
-    fl_station_close(&station);
+    fl_node_close(&station);
     fl_root_destroy(&self->root);
     fl_identity_close(&identity);
 }
@@ -357,7 +370,7 @@ main(int argc, char **argv)
     static ingest self;
     fl_why why = { "" };
     const fl_log_conf log = { .tier = "bench", .node = "", .least = FL_LOG_ERROR };
-    fl_home_parent where;
+    fl_state_dir_parent where;
     int told[CHILDREN_MAX];
     self.elements = bench_option(argc, argv, "elements", 1000000);
     self.children = bench_option(argc, argv, "children", 1);

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/round/aggregator.h"
 #include "common/crypto/authority.h"
 #include "common/crypto/ticket.h"
+#include "common/round/aggregator.h"
 #include "tests/bench/bench.h"
 #include "tests/support/messages.h"
 
@@ -135,7 +135,7 @@ s_seals(void)
 
 // ---- the cohort -------------------------------------------------------------------------------
 typedef struct chunks {
-    fl_cohort *cohort;
+    fl_aggregator *cohort;
     fl_outbox *out;
     fl_event event;
     fl_message message;
@@ -148,7 +148,7 @@ static void
 s_step(chunks *self)
 {
     fl_outbox_reset(self->out);
-    fl_cohort_step(self->cohort, &self->event, self->now, self->out);
+    fl_aggregator_step(self->cohort, &self->event, self->now, self->out);
 }
 
 //  The verb that the cohort says in its newest step.
@@ -184,9 +184,9 @@ s_seat(chunks *self, uint64_t vector_bytes)
     const fl_plan plan = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
                            .weight_unit = 64, .weight_max = 255, .devices_max = 256,
                            .epochs = 1, .batch = 32, .rate = 0.1f };
-    fl_cohort_model(self->cohort, &run, &hash, 1024);
+    fl_aggregator_model(self->cohort, &run, &hash, 1024);
     self->event = (fl_event){ .kind = FL_EV_MESSAGE };
-    self->event.message.node = (fl_node){ .name = "d1" };
+    self->event.message.node = (fl_name){ .name = "d1" };
     self->event.message.role = FL_ROLE_DEVICE;
     self->event.message.message = &self->message;
     self->message = (fl_message){ .verb = FL_HELLO };
@@ -197,7 +197,7 @@ s_seat(chunks *self, uint64_t vector_bytes)
                                               .model_bytes = 1024, .elements = vector_bytes / 4,
                                               .plan = plan } };
     fl_outbox_reset(self->out);
-    fl_cohort_open(self->cohort, &task, FL_NEVER, 0, self->now, self->out);
+    fl_aggregator_open(self->cohort, &task, FL_NEVER, 0, self->now, self->out);
     self->message = (fl_message){ .verb = FL_CONTRIB, .run = run, .round = 1 };
     self->message.contrib = (fl_contrib){ .attempt = 1, .seat = 0, .epoch = 1, .base_round = 1,
                                           .base = hash, .weight = 1, .count = 1,
@@ -214,17 +214,20 @@ s_seat(chunks *self, uint64_t vector_bytes)
 static void
 s_cohort(void)
 {
-    fl_cohort_conf conf = { .node = { .name = "e1" }, .child_roles = { FL_ROLE_DEVICE },
-                            .seats_max = 64, .slots = 4, .window = fl_window_default(),
-                            .timing = fl_timing_default() };
+    fl_aggregator_conf conf = { .node = { .name = "e1" },
+                                .child_roles = { FL_ROLE_DEVICE },
+                                .seats_max = 64,
+                                .slots = 4,
+                                .window = fl_window_default(),
+                                .timing = fl_timing_default() };
     conf.window.time_max_ms = UINT32_MAX / 2;
-    chunks self = { .cohort = fl_cohort_new(&conf), .out = fl_outbox_new(1024), .now = 1000 };
+    chunks self = { .cohort = fl_aggregator_new(&conf), .out = fl_outbox_new(1024), .now = 1000 };
     FL_ASSERT(self.cohort != NULL && self.out != NULL);
     s_seat(&self, (batches + 2) * calls * CHUNK);
     const double ns = s_time((bench_act){ s_chunk, &self }, calls);
     bench_say("cohort_chunk", ns, "ns", "one chunk taken, grants included");
     fl_outbox_destroy(&self.out);
-    fl_cohort_destroy(&self.cohort);
+    fl_aggregator_destroy(&self.cohort);
 }
 
 int

@@ -19,7 +19,7 @@ s_try(fl_bytes bytes)
         fuzz_must(memcmp(&cert, &zero, sizeof zero) == 0);
         return;
     }
-    fuzz_must(bytes.size == FL_CERT_BYTES && fl_node_valid(&cert.node) && cert.serial > 0);
+    fuzz_must(bytes.size == FL_CERT_BYTES && fl_name_valid(&cert.node) && cert.serial > 0);
     fuzz_must((trust == FL_TRUST_EARLY) == (cert.not_before > IDENTITY_NOW));
     fuzz_must((trust == FL_TRUST_EXPIRED) == (cert.not_after < IDENTITY_NOW));
     fuzz_must(trust != FL_TRUST_OK || cert.role == FL_ROLE_DEVICE || cert.role == FL_ROLE_EDGE);

@@ -4,8 +4,8 @@
 //  gives both kinds of share, and nobody is blamed who did not speak.
 #include "tests/support/unit.h"
 
-#include "common/secagg/server_inside.h"
 #include "common/secagg/client_inside.h"
+#include "common/secagg/server_inside.h"
 #include "common/wire/codec.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/secagg.h"
@@ -25,14 +25,14 @@ static uint32_t who;
 static bool holding; // uploads are held back
 static fl_hash opened[MEMBERS];
 static bool has_opened[MEMBERS];
-static fl_masking_member member_before;
-static fl_masking_cohort cohort_before;
+static fl_secagg_client member_before;
+static fl_secagg_server cohort_before;
 
 // ---- what must hold, whatever is said --------------------------------------------------------
 static void
 s_watch_unmask(uint32_t from, const fl_message *message)
 {
-    const fl_masking_member *machine = world->member[from].machine;
+    const fl_secagg_client *machine = world->member[from].machine;
     const fl_block_unmask *unmask = &message->unmask;
     fl_blob *frame = fl_encode(message, 0);
     fuzz_must(frame != NULL);
@@ -45,9 +45,9 @@ s_watch_unmask(uint32_t from, const fl_message *message)
     fuzz_must((unmask->self & ~machine->survivors) == 0);
     fuzz_must((unmask->pair & machine->survivors) == 0);
     fuzz_must(((unmask->self | unmask->pair) & ~machine->good) == 0);
-    fuzz_must((unmask->self & fl_masking_bit(machine->index)) != 0);
+    fuzz_must((unmask->self & fl_secagg_bit(machine->index)) != 0);
     fuzz_must(fl_set_count(machine->survivors) >= machine->quorum);
-    fuzz_must(machine->quorum >= FL_MASKING_MEMBERS_MIN);
+    fuzz_must(machine->quorum >= FL_SECAGG_MEMBERS_MIN);
 }
 
 static bool
@@ -64,9 +64,9 @@ s_watch(masked_world *of, int32_t from, int32_t to, fl_message *message)
 static bool
 s_survived(uint32_t index)
 {
-    for (uint32_t i = 0; i < fl_masking_cohort_seats(world->cohort); i++) {
-        fl_masking_seat seat = fl_masking_cohort_seat(world->cohort, i);
-        if (fl_node_equal(&seat.node, &world->member[index].node)) {
+    for (uint32_t i = 0; i < fl_secagg_server_seats(world->cohort); i++) {
+        fl_secagg_seat seat = fl_secagg_server_seat(world->cohort, i);
+        if (fl_name_equal(&seat.node, &world->member[index].node)) {
             return seat.survived;
         }
     }
@@ -95,7 +95,7 @@ s_run_on(void)
     fl_reason reason = masked_run(world);
     fuzz_must(reason != FL_WHY_NONE || s_sum_exact());
     fuzz_must(world->notes[FL_NOTE_MASKING_BLAMED] == 0 ||
-              fl_node_equal(&world->blamed, &world->member[who].node));
+              fl_name_equal(&world->blamed, &world->member[who].node));
     for (uint32_t i = 0; i < MEMBERS; i++) {
         fuzz_must(world->member[i].masks <= 1);
     }
@@ -117,9 +117,9 @@ static bool
 s_due(void)
 {
     if (FUZZ_VERB == FL_CONTRIB) {
-        fl_masking_upload upload;
+        fl_secagg_upload upload;
         return world->head == world->tail &&
-               fl_masking_member_upload(world->member[0].machine, &upload);
+               fl_secagg_client_upload(world->member[0].machine, &upload);
     }
     return s_next_verb() == FUZZ_VERB;
 }
@@ -160,32 +160,33 @@ s_bytes(fl_blob *frame, fl_bytes view)
 }
 
 static void
-s_sign_lines(fl_blob *frame, const fl_masking_member *machine, fl_bytes lines)
+s_sign_lines(fl_blob *frame, const fl_secagg_client *machine, fl_bytes lines)
 {
     uint8_t *line = s_bytes(frame, lines);
     for (uint32_t i = 0; i < MEMBERS && (i + 1) * FL_MEMBER_BYTES <= lines.size; i++) {
         uint8_t *epk = line + FL_MEMBER_CERT_BYTES, *mpk = epk + FL_POINT_BYTES;
-        fl_hsa_keys_sign(world->member[i].keys, &machine->block.round, epk, mpk,
-                         mpk + FL_POINT_BYTES);
+        fl_transcript_keys_sign(world->member[i].keys, &machine->block.round, epk, mpk,
+                                mpk + FL_POINT_BYTES);
         line += FL_MEMBER_BYTES;
     }
 }
 
 static void
-s_sign_parts(fl_blob *frame, const fl_masking_member *machine, const fl_block_dealt *dealt)
+s_sign_parts(fl_blob *frame, const fl_secagg_client *machine, const fl_block_dealt *dealt)
 {
     uint8_t *part = dealt->parts.size == 0 ? NULL : s_bytes(frame, dealt->parts);
     for (uint32_t i = 0; i < MEMBERS && part != NULL; i++) {
-        if ((dealt->dealers & fl_masking_bit(i)) == 0) {
+        if ((dealt->dealers & fl_secagg_bit(i)) == 0) {
             continue;
         }
         uint8_t *digests = part + sizeof(fl_hash), *path = digests + FL_DIGESTS_BYTES;
-        uint8_t public_part[FL_MASKING_PUBLIC_BYTES];
-        fl_hash commitment, root = fl_masking_tree_climb(digests, machine->index, path);
+        uint8_t public_part[FL_SECAGG_PUBLIC_BYTES];
+        fl_hash commitment, root = fl_secagg_tree_climb(digests, machine->index, path);
         memcpy(commitment.bytes, part, sizeof commitment);
-        fl_masking_public_part(&commitment, &root, public_part);
-        fl_hsa_dealt_sign(world->member[i].keys, &machine->block.round, i,
-                          fl_bytes_of(public_part, sizeof public_part), path + FL_PATH_BYTES);
+        fl_secagg_public_part(&commitment, &root, public_part);
+        fl_transcript_dealt_sign(world->member[i].keys, &machine->block.round, i,
+                                 fl_bytes_of(public_part, sizeof public_part),
+                                 path + FL_PATH_BYTES);
         part += FL_DEALT_BYTES;
     }
 }
@@ -195,30 +196,31 @@ s_sign_dealing(fl_message *message)
 {
     fl_block_shares *shares = &message->shares;
     if (shares->digests.size / FL_DIGESTS_BYTES <= FL_MEMBERS_MAX) {
-        fl_masking_tree tree;
-        uint8_t public_part[FL_MASKING_PUBLIC_BYTES];
-        fl_masking_tree_fill(&tree, shares->digests);
-        fl_masking_public_part(&shares->commitment, &tree.node[1], public_part);
-        fl_hsa_dealt_sign(world->member[who].keys, &world->cohort->block.round, shares->index,
-                          fl_bytes_of(public_part, sizeof public_part), shares->signature);
+        fl_secagg_tree tree;
+        uint8_t public_part[FL_SECAGG_PUBLIC_BYTES];
+        fl_secagg_tree_fill(&tree, shares->digests);
+        fl_secagg_public_part(&shares->commitment, &tree.node[1], public_part);
+        fl_transcript_dealt_sign(world->member[who].keys, &world->cohort->block.round,
+                                 shares->index, fl_bytes_of(public_part, sizeof public_part),
+                                 shares->signature);
     }
 }
 
 //  What each of `set` would sign for the receiver; `survivors` NULL: of its upload.
 static void
-s_sign_set(fl_blob *frame, const fl_masking_member *machine, uint64_t set, fl_bytes list,
+s_sign_set(fl_blob *frame, const fl_secagg_client *machine, uint64_t set, fl_bytes list,
            const fl_hash *survivors)
 {
     uint8_t *at = list.size == 0 ? NULL : s_bytes(frame, list);
     for (uint32_t i = 0; i < FL_MEMBERS_MAX && at != NULL; i++) {
-        if ((set & fl_masking_bit(i)) == 0) {
+        if ((set & fl_secagg_bit(i)) == 0) {
             continue;
         }
         const fl_keys *keys = world->member[i % MEMBERS].keys;
         if (survivors == NULL) {
-            fl_hsa_psig(keys, &machine->ctx, i, at);
+            fl_transcript_psig(keys, &machine->ctx, i, at);
         } else {
-            fl_hsa_asig(keys, &machine->ctx, survivors, i, at);
+            fl_transcript_asig(keys, &machine->ctx, survivors, i, at);
         }
         at += FL_SIGN_BYTES;
     }
@@ -227,11 +229,11 @@ s_sign_set(fl_blob *frame, const fl_masking_member *machine, uint64_t set, fl_by
 static void
 s_sign(fl_blob *frame, fl_message *message)
 {
-    const fl_masking_member *machine = world->member[who].machine;
+    const fl_secagg_client *machine = world->member[who].machine;
     switch ((int)message->verb) {
     case FL_KEYS:
-        fl_hsa_keys_sign(world->member[who].keys, &machine->block.round, message->keys.epk,
-                         message->keys.mpk, message->keys.signature);
+        fl_transcript_keys_sign(world->member[who].keys, &machine->block.round, message->keys.epk,
+                                message->keys.mpk, message->keys.signature);
         break;
     case FL_ROSTER:
         s_sign_lines(frame, machine, message->roster.members);
@@ -273,9 +275,9 @@ s_contribute(const fl_message *message)
 {
     masked_member *member = &world->member[who];
     fl_reason reason =
-        fl_masking_cohort_contrib(world->cohort, &member->node, &message->contrib, world->out);
+        fl_secagg_server_contrib(world->cohort, &member->node, &message->contrib, world->out);
     if (reason == FL_WHY_NONE &&
-        fl_masking_cohort_uploaded(world->cohort, &member->node, world->now, world->out)) {
+        fl_secagg_server_uploaded(world->cohort, &member->node, world->now, world->out)) {
         member->uploaded = true;
         masked_fold(world, member->masked);
     }
@@ -296,10 +298,10 @@ s_say(fl_message *message)
         event.message.node = member->node;
         event.message.role = member->cert.role;
         event.message.message = message;
-        fl_masking_cohort_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
+        fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
     }
     bool changed = s_settle(memcmp(&cohort_before, world->cohort, sizeof cohort_before) != 0, -1);
-    fl_masking_member_hear(member->machine, message, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_client_hear(member->machine, message, IDENTITY_NOW, world->now, world->out);
     bool other = memcmp(&member_before, member->machine, sizeof member_before) != 0;
     return s_settle(other, (int32_t)who) || changed;
 }

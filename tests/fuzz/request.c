@@ -14,11 +14,11 @@ static fl_keys *keys;
 static fl_trust
 s_try(fl_bytes sealed)
 {
-    fl_request request;
+    fl_enrol_request request;
     fl_trust trust = fl_enrol_open(authority, sealed, IDENTITY_NOW, NULL, &request);
     bool proved = trust != FL_TRUST_SEAL && trust != FL_TRUST_KEY && request.kind != 0;
     if (proved) {
-        fuzz_must(fl_node_valid(&request.node) && request.role != FL_ROLE_NONE);
+        fuzz_must(fl_name_valid(&request.node) && request.role != FL_ROLE_NONE);
     }
     fuzz_must(trust != FL_TRUST_OK || proved);
     return trust;

@@ -29,7 +29,7 @@ s_try_bytes(fl_bytes bytes)
 {
     uint8_t again[FL_TOKEN_BYTES_MAX];
     fl_token token;
-    fl_node node = identity_node("dev-1");
+    fl_name node = identity_node("dev-1");
     fl_trust trust = fl_token_verify(authority, bytes, IDENTITY_NOW, FL_ROLE_DEVICE, &node, &token);
     if (trust == FL_TRUST_MALFORMED || trust == FL_TRUST_VERSION || trust == FL_TRUST_TOKEN) {
         fuzz_must(token.count == 0);

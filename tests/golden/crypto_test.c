@@ -5,8 +5,8 @@
 //      build/<preset>/golden_crypto_test --write    (from the top of the tree)
 #include "tests/support/unit.h"
 
-#include "common/secagg/transcript.h"
 #include "common/crypto/ticket.h"
+#include "common/secagg/transcript.h"
 #include "tests/support/identity.h"
 
 #include <stdio.h>
@@ -129,7 +129,7 @@ static size_t
 s_deny(uint8_t bytes[BYTES_MAX])
 {
     fl_deny_list *list = fl_deny_list_new();
-    fl_node one = identity_node("dev-1"), two = identity_node("edge-a");
+    fl_name one = identity_node("dev-1"), two = identity_node("edge-a");
     FL_ASSERT(list != NULL && fl_deny_list_add(list, &two, 7) == FL_OK &&
               fl_deny_list_add(list, &one, 0) == FL_OK);
     fl_blob *blob = fl_deny_list_sign(list, authority);
@@ -168,9 +168,9 @@ s_ticket(uint8_t bytes[BYTES_MAX])
 // ---- a masked round ---------------------------------------------------------------------------
 //  Two members of a block, the indices 5 and 9 of 10, with fixed secrets.
 typedef struct masked {
-    fl_hsa_round round;
-    fl_hsa_seat low, high;
-    uint8_t esk[FL_HSA_KEY_BYTES], msk[FL_HSA_KEY_BYTES]; // of the lower
+    fl_transcript_round round;
+    fl_transcript_seat low, high;
+    uint8_t esk[FL_TRANSCRIPT_KEY_BYTES], msk[FL_TRANSCRIPT_KEY_BYTES]; // of the lower
     fl_hash ctx, survivors;
 } masked;
 
@@ -180,20 +180,21 @@ s_masked(void)
     masked self = { .round = { .hop = 1, .edge = identity_node("edge-a"), .block = 3, .round = 8 },
                     .low = { .index = 5, .node = identity_node("dev-1") },
                     .high = { .index = 9, .node = identity_node("dev-2") } };
-    const fl_hash task = fl_hash_of(fl_bytes_of("task", 4)), set = fl_hsa_set_hash(0x3ff, 10);
-    uint8_t secret[FL_HSA_KEY_BYTES];
+    const fl_hash task = fl_hash_of(fl_bytes_of("task", 4)),
+                  set = fl_transcript_set_hash(0x3ff, 10);
+    uint8_t secret[FL_TRANSCRIPT_KEY_BYTES];
     memset(self.round.run.bytes, 0x11, sizeof self.round.run.bytes);
     self.round.roster = fl_hash_of(fl_bytes_of("roster", 6));
     memset(self.esk, 0x21, sizeof self.esk);
     memset(self.msk, 0x22, sizeof self.msk);
-    fl_hsa_public_of(self.esk, self.low.epk);
-    fl_hsa_public_of(self.msk, self.low.mpk);
+    fl_transcript_public_of(self.esk, self.low.epk);
+    fl_transcript_public_of(self.msk, self.low.mpk);
     memset(secret, 0x23, sizeof secret);
-    fl_hsa_public_of(secret, self.high.epk);
+    fl_transcript_public_of(secret, self.high.epk);
     memset(secret, 0x24, sizeof secret);
-    fl_hsa_public_of(secret, self.high.mpk);
-    self.ctx = fl_hsa_ctx(&self.round, &task, &set);
-    self.survivors = fl_hsa_set_hash(0x2ff, 10);
+    fl_transcript_public_of(secret, self.high.mpk);
+    self.ctx = fl_transcript_ctx(&self.round, &task, &set);
+    self.survivors = fl_transcript_set_hash(0x2ff, 10);
     return self;
 }
 
@@ -201,20 +202,20 @@ static size_t
 s_hsa_keys(uint8_t bytes[BYTES_MAX])
 {
     const masked world = s_masked();
-    uint8_t key[FL_HSA_KEY_BYTES];
+    uint8_t key[FL_TRANSCRIPT_KEY_BYTES];
     const uint8_t b[FL_SHARE_BYTES] = { 0x25 };
     fl_mask_seed pair, own;
     fl_writer writer = fl_writer_over(bytes, BYTES_MAX);
     fl_write_from(&writer, world.low.epk, sizeof world.low.epk);
     fl_write_from(&writer, world.low.mpk, sizeof world.low.mpk);
-    FL_ASSERT(fl_hsa_pair_key(&world.round, &world.low, world.esk, &world.high, key));
+    FL_ASSERT(fl_transcript_pair_key(&world.round, &world.low, world.esk, &world.high, key));
     fl_write_from(&writer, key, sizeof key);
     fl_write_from(&writer, world.ctx.bytes, sizeof world.ctx.bytes);
-    FL_ASSERT(fl_hsa_mask_seed(&world.ctx, &world.low, world.msk, &world.high, &pair));
+    FL_ASSERT(fl_transcript_mask_seed(&world.ctx, &world.low, world.msk, &world.high, &pair));
     fl_write_from(&writer, pair.key, sizeof pair.key);
-    fl_hsa_self_seed(&world.ctx, b, &own);
+    fl_transcript_self_seed(&world.ctx, b, &own);
     fl_write_from(&writer, own.key, sizeof own.key);
-    fl_hsa_checksum_key(&world.ctx, key);
+    fl_transcript_checksum_key(&world.ctx, key);
     fl_write_from(&writer, key, sizeof key);
     return fl_writer_size(&writer);
 }
@@ -226,21 +227,21 @@ s_hsa_shares(uint8_t bytes[BYTES_MAX])
     fl_seeded source = fl_seeded_of(12);
     fl_entropy entropy = fl_entropy_seeded(&source);
     const uint8_t b[FL_SHARE_BYTES] = { 0x25 };
-    uint8_t key[FL_HSA_KEY_BYTES], sealed[FL_HSA_SEALED_BYTES];
+    uint8_t key[FL_TRANSCRIPT_KEY_BYTES], sealed[FL_TRANSCRIPT_SEALED_BYTES];
     fl_share self[10], pair[10];
     fl_share_deal(b, 10, 7, &entropy, self);
     fl_share_deal(world.msk, 10, 7, &entropy, pair);
-    const fl_hsa_dealt dealt = { self[9], pair[9] };
-    FL_ASSERT(fl_hsa_pair_key(&world.round, &world.low, world.esk, &world.high, key));
-    fl_hsa_seal(&world.round, key, 5, 9, &dealt, &entropy, sealed);
-    fl_hash commitment = fl_hsa_commitment(b);
-    fl_hash digest = fl_hsa_digest(&world.round, 5, 9, FL_HSA_SELF, &dealt.self);
+    const fl_transcript_dealt dealt = { self[9], pair[9] };
+    FL_ASSERT(fl_transcript_pair_key(&world.round, &world.low, world.esk, &world.high, key));
+    fl_transcript_seal(&world.round, key, 5, 9, &dealt, &entropy, sealed);
+    fl_hash commitment = fl_transcript_commitment(b);
+    fl_hash digest = fl_transcript_digest(&world.round, 5, 9, FL_TRANSCRIPT_SELF, &dealt.self);
     fl_writer writer = fl_writer_over(bytes, BYTES_MAX);
     fl_write_from(&writer, &dealt, sizeof dealt);
     fl_write_from(&writer, sealed, sizeof sealed);
     fl_write_from(&writer, commitment.bytes, sizeof commitment.bytes);
     fl_write_from(&writer, digest.bytes, sizeof digest.bytes);
-    digest = fl_hsa_digest(&world.round, 5, 9, FL_HSA_PAIR, &dealt.pair);
+    digest = fl_transcript_digest(&world.round, 5, 9, FL_TRANSCRIPT_PAIR, &dealt.pair);
     fl_write_from(&writer, digest.bytes, sizeof digest.bytes);
     return fl_writer_size(&writer);
 }
@@ -249,10 +250,11 @@ static size_t
 s_hsa_signatures(uint8_t bytes[BYTES_MAX])
 {
     const masked world = s_masked();
-    fl_hsa_keys_sign(keys, &world.round, world.low.epk, world.low.mpk, bytes);
-    fl_hsa_dealt_sign(keys, &world.round, 5, fl_bytes_of("public", 6), bytes + FL_SIGN_BYTES);
-    fl_hsa_psig(keys, &world.ctx, 5, bytes + 2 * FL_SIGN_BYTES);
-    fl_hsa_asig(keys, &world.ctx, &world.survivors, 5, bytes + 3 * FL_SIGN_BYTES);
+    fl_transcript_keys_sign(keys, &world.round, world.low.epk, world.low.mpk, bytes);
+    fl_transcript_dealt_sign(keys, &world.round, 5, fl_bytes_of("public", 6),
+                             bytes + FL_SIGN_BYTES);
+    fl_transcript_psig(keys, &world.ctx, 5, bytes + 2 * FL_SIGN_BYTES);
+    fl_transcript_asig(keys, &world.ctx, &world.survivors, 5, bytes + 3 * FL_SIGN_BYTES);
     return 4 * FL_SIGN_BYTES;
 }
 

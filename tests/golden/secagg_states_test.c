@@ -13,10 +13,10 @@ enum { TEXT_ROOM = 8 * 1024, FILE_ROOM = 256 * 1024, MEMBERS = 5, KEEPS = 8 };
 
 //  [profile is honest][from]: a set of the states that were reached from there; what a block ended
 //  as from there, a bit per reason.
-static uint32_t block_moves[2][FL_MASKING_STATES], member_moves[2][FL_MASKING_STEPS];
-static uint64_t block_ends[FL_MASKING_STATES];
-static fl_masking_state block_at;
-static fl_masking_step member_at[MASKED_MEMBERS];
+static uint32_t block_moves[2][FL_SERVER_STATES], member_moves[2][FL_CLIENT_STEPS];
+static uint64_t block_ends[FL_SERVER_STATES];
+static fl_secagg_state block_at;
+static fl_secagg_step member_at[MASKED_MEMBERS];
 
 static char tables[TEXT_ROOM], document[FILE_ROOM];
 
@@ -28,15 +28,15 @@ on_note(masked_world *world, int32_t index, const fl_note *note)
 {
     int honest = world->plan.profile == FL_MASKING_HONEST;
     if (note->id == FL_NOTE_MASKING) {
-        fl_masking_state next = (fl_masking_state)note->a;
+        fl_secagg_state next = (fl_secagg_state)note->a;
         block_moves[honest][block_at] |= (uint32_t)1 << next;
-        if (next == FL_MASKING_ABORTED) {
+        if (next == FL_SERVER_ABORTED) {
             block_ends[block_at] |= (uint64_t)1 << note->reason;
         }
         block_at = next;
     } else if (note->id == FL_NOTE_MASKING_STEP) {
         FL_ASSERT(index >= 0);
-        fl_masking_step next = (fl_masking_step)note->a;
+        fl_secagg_step next = (fl_secagg_step)note->a;
         member_moves[honest][member_at[index]] |= (uint32_t)1 << next;
         member_at[index] = next;
     }
@@ -49,7 +49,7 @@ s_world(fl_masking profile)
     plan.profile = profile;
     masked_world *world = masked_new(&plan, 1);
     world->note_hook = on_note;
-    block_at = FL_MASKING_INVITED; // the one state that is reached without a note
+    block_at = FL_SERVER_INVITED; // the one state that is reached without a note
     memset(member_at, 0, sizeof member_at);
     return world;
 }
@@ -58,7 +58,7 @@ static void
 s_end(masked_world *world, fl_reason reason)
 {
     for (uint32_t i = 0; i < MEMBERS; i++) {
-        fl_masking_member_end(world->member[i].machine, reason, world->out);
+        fl_secagg_client_end(world->member[i].machine, reason, world->out);
         masked_obey(world, (int32_t)i);
     }
     masked_destroy(&world);
@@ -87,8 +87,8 @@ s_run_without_disk(fl_masking profile, int failing)
     for (int kept = 0; kept <= failing; kept++) {
         for (int turns = 0; turns < 32 && world->token == 0; turns++) {
             if (!masked_settle(world) && world->token == 0) {
-                world->now = fl_masking_cohort_deadline(world->cohort);
-                fl_masking_cohort_tick(world->cohort, world->now, world->out);
+                world->now = fl_secagg_server_deadline(world->cohort);
+                fl_secagg_server_tick(world->cohort, world->now, world->out);
                 masked_obey(world, -1);
             }
         }
@@ -133,13 +133,13 @@ typedef const char *name_of(unsigned number);
 static const char *
 s_state_name(unsigned number)
 {
-    return fl_masking_state_name((fl_masking_state)number);
+    return fl_secagg_state_name((fl_secagg_state)number);
 }
 
 static const char *
 s_step_name(unsigned number)
 {
-    return fl_masking_step_name((fl_masking_step)number);
+    return fl_secagg_step_name((fl_secagg_step)number);
 }
 
 static const char *
@@ -166,15 +166,15 @@ static void
 s_tell(void)
 {
     s_print("| member | next | next, `honest` |\n|---|---|---|\n");
-    for (unsigned step = 0; step < FL_MASKING_STEPS; step++) {
+    for (unsigned step = 0; step < FL_CLIENT_STEPS; step++) {
         s_print("| `%s` |", s_step_name(step));
         s_cell(member_moves[0][step], s_step_name);
         s_cell(member_moves[1][step], s_step_name);
         s_print("\n");
     }
     s_print("\n| block | next | next, `honest` | aborted as |\n|---|---|---|---|\n");
-    for (unsigned state = FL_MASKING_INVITED; state < FL_MASKING_STATES; state++) {
-        uint32_t ended = (uint32_t)1 << FL_MASKING_ABORTED;
+    for (unsigned state = FL_SERVER_INVITED; state < FL_SERVER_STATES; state++) {
+        uint32_t ended = (uint32_t)1 << FL_SERVER_ABORTED;
         s_print("| `%s` |", s_state_name(state));
         s_cell(block_moves[0][state] & ~ended, s_state_name);
         s_cell(block_moves[1][state] & ~ended, s_state_name);
@@ -215,14 +215,14 @@ every_state_and_step_was_left(void **state)
 {
     (void)state;
     for (int honest = 0; honest < 2; honest++) {
-        for (unsigned step = 0; step < FL_MASKING_STEPS; step++) {
-            assert_int_equal(member_moves[honest][step] == 0, honest && step == FL_MASKING_ACKED);
+        for (unsigned step = 0; step < FL_CLIENT_STEPS; step++) {
+            assert_int_equal(member_moves[honest][step] == 0, honest && step == FL_CLIENT_ACKED);
         }
-        for (unsigned at = FL_MASKING_INVITED; at < FL_MASKING_DONE; at++) {
-            assert_int_equal(block_moves[honest][at] == 0, honest && at == FL_MASKING_ACKING);
+        for (unsigned at = FL_SERVER_INVITED; at < FL_SERVER_DONE; at++) {
+            assert_int_equal(block_moves[honest][at] == 0, honest && at == FL_SERVER_ACKING);
         }
     }
-    assert_int_equal(block_moves[0][FL_MASKING_DONE] | block_moves[0][FL_MASKING_ABORTED], 0);
+    assert_int_equal(block_moves[0][FL_SERVER_DONE] | block_moves[0][FL_SERVER_ABORTED], 0);
 }
 
 int

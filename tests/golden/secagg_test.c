@@ -39,7 +39,7 @@ s_say(const char *what, fl_bytes bytes)
 static void
 s_say_secrets(const masked_member *member, int32_t index)
 {
-    const fl_masking_secrets *secrets = member->machine->secrets;
+    const fl_secagg_secrets *secrets = member->machine->secrets;
     uint8_t bytes[4 * 32], file[FL_KEYS_FILE_BYTES];
     char what[64];
     fl_writer out = fl_writer_over(bytes, sizeof bytes);
@@ -83,14 +83,14 @@ static void
 s_say_header(const masked_world *world, uint32_t index, const fl_hash *ctx)
 {
     const masked_member *member = &world->member[index];
-    uint8_t key[FL_HSA_KEY_BYTES], bytes[FL_MASKED_HEADER_BYTES];
-    fl_hsa_checksum_key(ctx, key);
-    fl_masking_sums sums = { .weight = member->weight,
-                             .count = member->count,
-                             .checksum = fl_mask_checksum(key, 0, world->plan.elements,
-                                                          world->plan.wire_bytes, member->wire) };
+    uint8_t key[FL_TRANSCRIPT_KEY_BYTES], bytes[FL_MASKED_HEADER_BYTES];
+    fl_transcript_checksum_key(ctx, key);
+    fl_secagg_sums sums = { .weight = member->weight,
+                            .count = member->count,
+                            .checksum = fl_mask_checksum(key, 0, world->plan.elements,
+                                                         world->plan.wire_bytes, member->wire) };
     memcpy(sums.stats, member->stats, sizeof sums.stats);
-    fl_masking_header_encode(&sums, bytes);
+    fl_secagg_header_encode(&sums, bytes);
     char what[64];
     (void)snprintf(what, sizeof what, "%u plain header: weight, count, checksum, stats", index);
     s_say(what, fl_bytes_of(bytes, sizeof bytes));
@@ -117,7 +117,7 @@ s_render(void)
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
-    const fl_masking_member *machine = world->member[0].machine;
+    const fl_secagg_client *machine = world->member[0].machine;
     s_say("roster hash", fl_bytes_of(machine->block.round.roster.bytes, 32));
     s_say("ctx", fl_bytes_of(machine->ctx.bytes, 32));
     for (uint32_t i = 0; i < MEMBERS; i++) {
@@ -213,11 +213,11 @@ the_document_has_every_step_state_and_verb(void **state)
 {
     (void)state;
     assert_true(s_load("docs/masking.md"));
-    for (int i = 0; i < FL_MASKING_STEPS; i++) {
-        s_assert_row(fl_masking_step_name((fl_masking_step)i));
+    for (int i = 0; i < FL_CLIENT_STEPS; i++) {
+        s_assert_row(fl_secagg_step_name((fl_secagg_step)i));
     }
-    for (int i = FL_MASKING_INVITED; i < FL_MASKING_STATES; i++) {
-        s_assert_row(fl_masking_state_name((fl_masking_state)i));
+    for (int i = FL_SERVER_INVITED; i < FL_SERVER_STATES; i++) {
+        s_assert_row(fl_secagg_state_name((fl_secagg_state)i));
     }
     for (int i = FL_WHY_ROSTER_TOO_SMALL; i <= FL_WHY_KEY; i++) {
         s_assert_row(fl_reason_name((fl_reason)i));

@@ -15,7 +15,7 @@ enum { CHUNK = 65536 };
 
 //  The seed of a contribution's dither, as common/runtime/effects.c draws it.
 static uint64_t
-s_dither(const fl_order *order, const fl_node *node)
+s_dither(const fl_order *order, const fl_name *node)
 {
     uint8_t bytes[16 + 8 + 8];
     fl_writer writer = fl_writer_over(bytes, sizeof bytes);
@@ -31,12 +31,13 @@ static void
 s_train(fl_order *order, float *update)
 {
     fl_why why = { "" };
-    const fl_synthetic_conf conf = { .elements = order->elements, .samples = 64,
-                                     .seed = (uint64_t)words_number("seed", 1) };
+    const fl_trainer_synthetic_conf conf = { .elements = order->elements,
+                                             .samples = 64,
+                                             .seed = (uint64_t)words_number("seed", 1) };
     fl_trainer trainer;
     fl_blob *model = NULL;
     words_must(fl_start_vector(order->elements, &model, &why), &why);
-    words_must(fl_synthetic_new(&conf, &trainer, &why), &why);
+    words_must(fl_trainer_synthetic_new(&conf, &trainer, &why), &why);
     fl_training training = { .order = *order, .model = fl_blob_bytes(model), .update = update };
     words_must(trainer.train(trainer.self, &training, &why), &why);
     trainer.destroy(&trainer.self);
@@ -50,7 +51,7 @@ static void
 s_update(void)
 {
     fl_why why = { "" };
-    fl_node node;
+    fl_name node;
     uint64_t clipped = 0;
     fl_fixed fixed = { .clip = 1.0f, .bits = (uint8_t)words_number("bits", 20), .weight_unit = 64,
                        .weight_max = 255, .devices_max = (uint32_t)words_number("devices", 16) };
@@ -58,7 +59,7 @@ s_update(void)
                        .elements = (uint64_t)words_number("elements", 1000),
                        .plan = { .clip = fixed.clip, .seed = 1 } };
     words_must(fl_fixed_choose(&fixed, &why), &why);
-    if (!fl_node_parse(words_need("node"), &node)) {
+    if (!fl_name_parse(words_need("node"), &node)) {
         words_die("no such node");
     }
     float *update = calloc(order.elements, sizeof *update);

@@ -24,7 +24,7 @@ s_keys(const char *home)
 {
     fl_why why = { "" };
     fl_keys *keys = NULL;
-    words_must(fl_home_keys_load(home, &keys, &why), &why);
+    words_must(fl_state_dir_keys_load(home, &keys, &why), &why);
     return keys;
 }
 
@@ -36,8 +36,8 @@ s_make(void)
     fl_entropy entropy = fl_entropy_os();
     fl_keys *keys = NULL;
     char hex[2 * FL_CURVE_BYTES + 1];
-    words_must(fl_home_open(words_need("home"), &why), &why);
-    words_must(fl_home_keys_make(words_need("home"), &entropy, &keys, &why), &why);
+    words_must(fl_state_dir_open(words_need("home"), &why), &why);
+    words_must(fl_state_dir_keys_make(words_need("home"), &entropy, &keys, &why), &why);
     fl_hex(fl_keys_public(keys)->x, FL_CURVE_BYTES, hex);
     (void)printf("made key=%s\n", hex);
     fl_keys_destroy(&keys);
@@ -50,8 +50,8 @@ s_found(void)
     fl_why why = { "" };
     fl_entropy entropy = fl_entropy_os();
     fl_authority *authority = NULL;
-    words_must(fl_home_open(words_need("home"), &why), &why);
-    words_must(fl_home_secret_make(words_need("home"), &entropy, &authority, &why), &why);
+    words_must(fl_state_dir_open(words_need("home"), &why), &why);
+    words_must(fl_state_dir_secret_make(words_need("home"), &entropy, &authority, &why), &why);
     fl_authority_destroy(&authority);
     (void)printf("founded\n");
 }
@@ -67,15 +67,16 @@ s_issue(void)
     fl_keys *keys = s_keys(words_need("home"));
     fl_cert cert = { .role = fl_role_parse(words_need("role")), .keys = *fl_keys_public(keys),
                      .serial = (uint64_t)words_number("serial", 900000) };
-    if (cert.role == FL_ROLE_NONE || !fl_node_parse(words_need("name"), &cert.node)) {
+    if (cert.role == FL_ROLE_NONE || !fl_name_parse(words_need("name"), &cert.node)) {
         words_die("no such role or name");
     }
-    words_must(fl_home_secret_load(words_need("authority"), &authority, &why), &why);
+    words_must(fl_state_dir_secret_load(words_need("authority"), &authority, &why), &why);
     uint64_t now = (uint64_t)((int64_t)fl_clock_wall_s() + words_number("at", 0));
     fl_cert_issue(authority, &cert, now, (uint64_t)words_number("life", 24 * 3600), bytes);
-    words_must(fl_home_cert_save(words_need("home"), bytes, false, &why), &why);
+    words_must(fl_state_dir_cert_save(words_need("home"), bytes, false, &why), &why);
     words_must(
-        fl_home_authority_save(words_need("home"), fl_authority_public_of(authority), &why), &why);
+        fl_state_dir_authority_save(words_need("home"), fl_authority_public_of(authority), &why),
+        &why);
     fl_authority_destroy(&authority);
     fl_keys_destroy(&keys);
     (void)printf("issued not_after=%llu\n", (unsigned long long)cert.not_after);
@@ -95,20 +96,20 @@ static fl_bytes
 s_certificate(uint8_t bytes[FL_CERT_BYTES])
 {
     const char *home = words_get("cert", words_need("home"));
-    return fl_home_cert_load(home, bytes, NULL) == FL_OK ? fl_bytes_of(bytes, FL_CERT_BYTES)
-                                                         : fl_bytes_of(NULL, 0);
+    return fl_state_dir_cert_load(home, bytes, NULL) == FL_OK ? fl_bytes_of(bytes, FL_CERT_BYTES)
+                                                              : fl_bytes_of(NULL, 0);
 }
 
 // ---- a child ----------------------------------------------------------------------------------
 //  What a child knows after WELCOME.
 typedef struct child {
-    fl_link *control;
+    fl_socket *control;
     fl_run run;
     fl_welcome seat;
 } child;
 
-static fl_link *
-s_dial(fl_link_kind kind, const char *endpoint, int queue)
+static fl_socket *
+s_dial(fl_socket_kind kind, const char *endpoint, int queue)
 {
     fl_why why = { "" };
     fl_keypair pair;
@@ -118,21 +119,23 @@ s_dial(fl_link_kind kind, const char *endpoint, int queue)
         words_die("server= is no key");
     }
     const bool plain = words_number("plain", 0) != 0; // no CURVE at all
-    const fl_link_conf conf = { .kind = kind, .queue = queue, .frame_bytes_max = 4 * MIB,
-                                .keys = plain ? NULL : &pair,
-                                .server_key = plain ? NULL : server };
-    fl_link *link = fl_link_new(&conf, &why);
-    if (link == NULL || fl_link_connect(link, endpoint, &why) != FL_OK) {
+    const fl_socket_conf conf = { .kind = kind,
+                                  .queue = queue,
+                                  .frame_bytes_max = 4 * MIB,
+                                  .keys = plain ? NULL : &pair,
+                                  .server_key = plain ? NULL : server };
+    fl_socket *link = fl_socket_new(&conf, &why);
+    if (link == NULL || fl_socket_connect(link, endpoint, &why) != FL_OK) {
         words_die("%s", why.text);
     }
     return link;
 }
 
 static void
-s_say(fl_link *link, const fl_message *message, fl_bytes route)
+s_say(fl_socket *link, const fl_message *message, fl_bytes route)
 {
     fl_blob *header = fl_encode(message, 0);
-    (void)fl_link_send(link, route, &header, NULL);
+    (void)fl_socket_send(link, route, &header, NULL);
 }
 
 static void
@@ -156,11 +159,11 @@ s_print(const fl_message *message)
 
 //  Wait for one message. False when none came, or one that is not of our protocol.
 static bool
-s_hear(fl_link *link, fl_parcel *parcel, fl_message *message, int64_t wait_ms)
+s_hear(fl_socket *link, fl_parcel *parcel, fl_message *message, int64_t wait_ms)
 {
     const int64_t until = zclock_mono() + wait_ms;
-    while (!fl_link_receive(link, parcel)) {
-        zmq_pollitem_t item = { .socket = fl_link_handle(link), .events = ZMQ_POLLIN };
+    while (!fl_socket_receive(link, parcel)) {
+        zmq_pollitem_t item = { .socket = fl_socket_handle(link), .events = ZMQ_POLLIN };
         const int64_t left = until - zclock_mono();
         if (left <= 0) {
             return false;
@@ -210,11 +213,11 @@ s_hello(uint8_t bytes[FL_CERT_BYTES])
 
 //  Whole frames as they go out, a byte of them changed.
 static void
-s_say_changed(fl_link *link, const fl_message *message, size_t at, uint8_t value)
+s_say_changed(fl_socket *link, const fl_message *message, size_t at, uint8_t value)
 {
     fl_blob *header = fl_encode(message, 0);
     fl_blob_data(header)[at] = value;
-    (void)fl_link_send(link, fl_bytes_of(NULL, 0), &header, NULL);
+    (void)fl_socket_send(link, fl_bytes_of(NULL, 0), &header, NULL);
 }
 
 static fl_message
@@ -268,12 +271,12 @@ s_act(child *self, const char *what)
         s_say(self->control, &message, nobody);
         s_listen(self, FL_WELCOME);
     } else if (strcmp(what, "bulk") == 0) { // on a lane where we hold no seat
-        fl_link *down = s_dial(FL_LINK_DEALER, words_need("down"), 100);
+        fl_socket *down = s_dial(FL_SOCKET_DEALER, words_need("down"), 100);
         message = (fl_message){ .verb = FL_FETCH, .fetch = { .bytes = 100 } };
         s_say(down, &message, nobody);
         child lane = { .control = down };
         s_listen(&lane, FL_PIECE);
-        fl_link_destroy(&down);
+        fl_socket_destroy(&down);
     } else if (strcmp(what, "pause") == 0) {
         zclock_sleep((int)words_number("pause", 1000));
     } else {
@@ -285,14 +288,14 @@ s_act(child *self, const char *what)
 static void
 s_speak(void)
 {
-    child self = { .control = s_dial(FL_LINK_DEALER, words_need("endpoint"), 100) };
+    child self = { .control = s_dial(FL_SOCKET_DEALER, words_need("endpoint"), 100) };
     char plan[256];
     char *rest = NULL;
     (void)snprintf(plan, sizeof plan, "%s", words_need("say"));
     for (char *what = strtok_r(plan, ",", &rest); what != NULL; what = strtok_r(NULL, ",", &rest)) {
         s_act(&self, what);
     }
-    fl_link_destroy(&self.control);
+    fl_socket_destroy(&self.control);
 }
 
 // ---- a parent ---------------------------------------------------------------------------------
@@ -306,7 +309,7 @@ s_everybody(void *arg, const uint8_t key[FL_KEY_BYTES])
 
 //  A task that everything is right about but the signature.
 static void
-s_say_task(fl_link *link, fl_bytes route, const fl_run *run)
+s_say_task(fl_socket *link, fl_bytes route, const fl_run *run)
 {
     fl_message message = { .verb = FL_TASK, .run = *run, .round = 1 };
     fl_order *order = &message.task.order;
@@ -321,7 +324,7 @@ s_say_task(fl_link *link, fl_bytes route, const fl_run *run)
 }
 
 static void
-s_say_welcome(fl_link *link, fl_bytes route, const fl_run *run)
+s_say_welcome(fl_socket *link, fl_bytes route, const fl_run *run)
 {
     uint8_t bytes[FL_CERT_BYTES];
     fl_message message = { .verb = FL_WELCOME, .run = *run };
@@ -332,7 +335,7 @@ s_say_welcome(fl_link *link, fl_bytes route, const fl_run *run)
 
 //  A list that only the authority could sign, from somebody else.
 static void
-s_say_deny(fl_link *link, fl_bytes route, const fl_run *run)
+s_say_deny(fl_socket *link, fl_bytes route, const fl_run *run)
 {
     static uint8_t list[200];
     memset(list, 1, sizeof list);
@@ -342,7 +345,7 @@ s_say_deny(fl_link *link, fl_bytes route, const fl_run *run)
 }
 
 static void
-s_answer_child(fl_link *link, const fl_parcel *parcel, const fl_message *message)
+s_answer_child(fl_socket *link, const fl_parcel *parcel, const fl_message *message)
 {
     static const fl_run run = { { 7, 7, 7 } };
     const char *says = words_get("say", "welcome,task");
@@ -370,12 +373,13 @@ s_parent(void)
     fl_why why = { "" };
     fl_keypair pair;
     s_keypair(words_need("home"), &pair);
-    const fl_link_conf conf = { .kind = FL_LINK_ROUTER, .queue = 100, .frame_bytes_max = MIB,
-                                .keys = &pair };
+    const fl_socket_conf conf = {
+        .kind = FL_SOCKET_ROUTER, .queue = 100, .frame_bytes_max = MIB, .keys = &pair
+    };
     fl_zap *zap = fl_zap_new(s_everybody, NULL, &why);
-    fl_link *link = fl_link_new(&conf, &why);
+    fl_socket *link = fl_socket_new(&conf, &why);
     if (zap == NULL || link == NULL ||
-        fl_link_bind(link, words_need("listen"), NULL, &why) != FL_OK) {
+        fl_socket_bind(link, words_need("listen"), NULL, &why) != FL_OK) {
         words_die("%s", why.text);
     }
     (void)printf("listening\n");
@@ -385,7 +389,7 @@ s_parent(void)
     fl_message message;
     while (zclock_mono() < until) {
         zmq_pollitem_t items[] = { { .socket = fl_zap_handle(zap), .events = ZMQ_POLLIN },
-                                   { .socket = fl_link_handle(link), .events = ZMQ_POLLIN } };
+                                   { .socket = fl_socket_handle(link), .events = ZMQ_POLLIN } };
         (void)zmq_poll(items, 2, 100);
         (void)fl_zap_serve(zap, 100);
         if (s_hear(link, &parcel, &message, 0)) {
@@ -393,20 +397,20 @@ s_parent(void)
         }
     }
     fl_parcel_release(&parcel);
-    fl_link_destroy(&link);
+    fl_socket_destroy(&link);
     fl_zap_destroy(&zap);
 }
 
 // ---- floods -----------------------------------------------------------------------------------
 //  One message of so many frames, all the same bytes of ours; libzmq holds references only.
 static void
-s_endless(fl_link *link, uint64_t frames, size_t frame_bytes)
+s_endless(fl_socket *link, uint64_t frames, size_t frame_bytes)
 {
     static uint8_t same[2 * MIB];
     for (uint64_t i = 0; i < frames; i++) {
         zmq_msg_t frame;
         (void)zmq_msg_init_data(&frame, same, frame_bytes, NULL, NULL);
-        if (zmq_msg_send(&frame, fl_link_handle(link), i < frames - 1 ? ZMQ_SNDMORE : 0) < 0) {
+        if (zmq_msg_send(&frame, fl_socket_handle(link), i < frames - 1 ? ZMQ_SNDMORE : 0) < 0) {
             words_die("%s", zmq_strerror(zmq_errno()));
         }
     }
@@ -414,18 +418,18 @@ s_endless(fl_link *link, uint64_t frames, size_t frame_bytes)
 
 //  A storm of messages as fast as the connection takes them.
 static uint64_t
-s_storm(fl_link *link, int64_t until, fl_bytes bytes)
+s_storm(fl_socket *link, int64_t until, fl_bytes bytes)
 {
     uint64_t sent = 0;
     while (zclock_mono() < until) {
-        if (zmq_send(fl_link_handle(link), bytes.data, bytes.size, ZMQ_DONTWAIT) >= 0) {
+        if (zmq_send(fl_socket_handle(link), bytes.data, bytes.size, ZMQ_DONTWAIT) >= 0) {
             sent++;
         } else {
-            zmq_pollitem_t item = { .socket = fl_link_handle(link), .events = ZMQ_POLLOUT };
+            zmq_pollitem_t item = { .socket = fl_socket_handle(link), .events = ZMQ_POLLOUT };
             (void)zmq_poll(&item, 1, 50);
         }
         fl_parcel parcel = { .descriptor = -1 };
-        (void)fl_link_receive(link, &parcel); // what it answers is not of interest
+        (void)fl_socket_receive(link, &parcel); // what it answers is not of interest
         fl_parcel_release(&parcel);
     }
     return sent;
@@ -478,11 +482,11 @@ s_storm_steps(child *self, int64_t until)
         }
         const fl_message message = s_step(self, round, sent);
         fl_blob *frame = fl_encode(&message, 0);
-        if (zmq_send(fl_link_handle(self->control), fl_blob_bytes(frame).data,
+        if (zmq_send(fl_socket_handle(self->control), fl_blob_bytes(frame).data,
                      fl_blob_size(frame), ZMQ_DONTWAIT) >= 0) {
             sent++;
         } else {
-            zmq_pollitem_t item = { .socket = fl_link_handle(self->control),
+            zmq_pollitem_t item = { .socket = fl_socket_handle(self->control),
                                     .events = ZMQ_POLLOUT };
             (void)zmq_poll(&item, 1, 50);
         }
@@ -505,7 +509,7 @@ s_flood(void)
 {
     const bool up = strcmp(words_get("lane", "control"), "up") == 0;
     const char *kind = words_need("kind");
-    fl_link *link = s_dial(up ? FL_LINK_PUSH : FL_LINK_DEALER, words_need("endpoint"), 1000);
+    fl_socket *link = s_dial(up ? FL_SOCKET_PUSH : FL_SOCKET_DEALER, words_need("endpoint"), 1000);
     const int64_t until = zclock_mono() + 1000 * words_number("seconds", 5);
     uint64_t sent = 0;
     if (strcmp(kind, "endless") == 0) {
@@ -533,7 +537,7 @@ s_flood(void)
         fl_blob_unref(&header);
     }
     (void)printf("sent messages=%llu\n", (unsigned long long)sent);
-    fl_link_destroy(&link);
+    fl_socket_destroy(&link);
 }
 
 int

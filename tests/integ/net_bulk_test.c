@@ -260,19 +260,22 @@ s_send_endless(void *socket, uint8_t *same, size_t size)
 
 //  Returns the most memory that it took until it was cut.
 static uint64_t
-s_attack(toy *parent, fl_way way, fl_link_kind kind, size_t frame_bytes)
+s_attack(toy *parent, fl_way way, fl_socket_kind kind, size_t frame_bytes)
 {
     static uint8_t same[MIB];
     fl_keypair keys;
     char endpoint[64];
     toy_keys(&keys);
-    const fl_link_conf conf = { .kind = kind, .queue = 1, .frame_bytes_max = MIB, .keys = &keys,
-                                .server_key = parent->keys.public_key };
-    fl_link *attacker = fl_link_new(&conf, NULL);
+    const fl_socket_conf conf = { .kind = kind,
+                                  .queue = 1,
+                                  .frame_bytes_max = MIB,
+                                  .keys = &keys,
+                                  .server_key = parent->keys.public_key };
+    fl_socket *attacker = fl_socket_new(&conf, NULL);
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->porch.port[way]);
-    assert_int_equal(fl_link_connect(attacker, endpoint, NULL), FL_OK);
+    assert_int_equal(fl_socket_connect(attacker, endpoint, NULL), FL_OK);
     const uint64_t cuts = parent->counters.cut_flood;
-    s_send_endless(fl_link_handle(attacker), same, frame_bytes);
+    s_send_endless(fl_socket_handle(attacker), same, frame_bytes);
     const uint64_t before = s_resident_bytes();
     uint64_t most = before;
     while (parent->counters.cut_flood == cuts) {
@@ -281,7 +284,7 @@ s_attack(toy *parent, fl_way way, fl_link_kind kind, size_t frame_bytes)
         most = s_resident_bytes() > most ? s_resident_bytes() : most;
         assert_true(most - before < ENDURED);
     }
-    fl_link_destroy(&attacker);
+    fl_socket_destroy(&attacker);
     return most - before;
 }
 
@@ -293,9 +296,9 @@ an_endless_message_is_cut_and_memory_stays_bounded(void **state)
     toy *child = toy_child(parent, "honest");
     child->vector = s_vector(4 * CHUNK);
     s_seat(parent, child);
-    assert_true(s_attack(parent, FL_WAY_UP, FL_LINK_PUSH, MIB) < ENDURED);
-    assert_true(s_attack(parent, FL_WAY_DOWN, FL_LINK_DEALER, CHUNK) < ENDURED);
-    assert_true(s_attack(parent, FL_WAY_CONTROL, FL_LINK_DEALER, CHUNK) < ENDURED);
+    assert_true(s_attack(parent, FL_WAY_UP, FL_SOCKET_PUSH, MIB) < ENDURED);
+    assert_true(s_attack(parent, FL_WAY_DOWN, FL_SOCKET_DEALER, CHUNK) < ENDURED);
+    assert_true(s_attack(parent, FL_WAY_CONTROL, FL_SOCKET_DEALER, CHUNK) < ENDURED);
     assert_int_equal(parent->counters.cut_flood, 3);
     assert_int_equal(parent->counters.way[FL_WAY_UP].messages_in, 0); // none was delivered
     assert_int_equal(parent->counters.way[FL_WAY_DOWN].messages_in, 0);
@@ -375,11 +378,11 @@ strangers_are_bounded_in_number_and_time(void **state)
     assert_int_equal(parent->counters.cut_silent, 1);
     toy_until(parent, NULL, s_shut(descriptors[0])); // the oldest
     assert_false(s_shut(descriptors[1]));
-    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
-    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
+    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
+    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
     assert_int_equal(parent->counters.cut_silent, 1);
-    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
-    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
     assert_int_equal(parent->counters.cut_silent, FL_STRANGERS_MAX + 1);
     toy_say_beat(child); // a child is no stranger
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
@@ -397,7 +400,7 @@ a_connection_is_watched_though_its_number_was_another_ones(void **state)
 {
     (void)state;
     toy *parent = toy_parent();
-    void *news = fl_watchdog_handle(parent->porch.watchdog, FL_WAY_CONTROL);
+    void *news = fl_guard_handle(parent->porch.watchdog, FL_WAY_CONTROL);
     int first = s_raw_socket(), second = s_raw_socket();
     s_raw_connect(first, parent->porch.port[FL_WAY_DOWN]);
     toy_until(parent, NULL, parent->counters.accepted == 1);
@@ -410,7 +413,7 @@ a_connection_is_watched_though_its_number_was_another_ones(void **state)
     assert_int_equal(zmq_poll(&item, 1, TOY_WAIT_MS), 1);
     assert_int_equal(s_other_end(second), number);
     toy_until(parent, NULL, parent->counters.accepted == 2);
-    fl_watchdog_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
     assert_int_equal(parent->counters.cut_silent, 1);
     toy_until(parent, NULL, s_shut(second));
     close(first);

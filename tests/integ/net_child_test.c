@@ -9,8 +9,8 @@
 typedef struct fake {
     fl_keypair keys;
     fl_zap *zap;             // NULL: nobody answers libzmq's question
-    fl_link *control;
-    fl_watchdog *watchdog;
+    fl_socket *control;
+    fl_guard *watchdog;
     fl_net_counters counters;
     fl_parcel parcel;
     toy as_parent;           // as far as toy_stranger reads it
@@ -31,14 +31,16 @@ s_fake(bool handler)
     self = (fake){ .parcel = { .descriptor = -1 } };
     toy_keys(&self.keys);
     self.zap = handler ? fl_zap_new(s_admit_all, NULL, NULL) : NULL;
-    const fl_link_conf conf = { .kind = FL_LINK_ROUTER, .queue = 10,
-                                .frame_bytes_max = FL_MESSAGE_BYTES_MAX, .keys = &self.keys };
-    self.control = fl_link_new(&conf, NULL);
-    self.watchdog = fl_watchdog_new(&self.counters);
+    const fl_socket_conf conf = { .kind = FL_SOCKET_ROUTER,
+                                  .queue = 10,
+                                  .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
+                                  .keys = &self.keys };
+    self.control = fl_socket_new(&conf, NULL);
+    self.watchdog = fl_guard_new(&self.counters);
     uint16_t *port = &self.as_parent.porch.port[FL_WAY_CONTROL];
-    assert_int_equal(fl_link_bind(self.control, "tcp://127.0.0.1:0", port, NULL), FL_OK);
-    assert_int_equal(fl_watchdog_attach(self.watchdog, FL_WAY_CONTROL, self.control, *port,
-                                        FL_MESSAGE_BYTES_MAX, NULL),
+    assert_int_equal(fl_socket_bind(self.control, "tcp://127.0.0.1:0", port, NULL), FL_OK);
+    assert_int_equal(fl_guard_attach(self.watchdog, FL_WAY_CONTROL, self.control, *port,
+                                     FL_MESSAGE_BYTES_MAX, NULL),
                      FL_OK);
     self.as_parent.keys = self.keys;
     return &self;
@@ -48,8 +50,8 @@ static void
 s_fake_release(fake *self)
 {
     fl_parcel_release(&self->parcel);
-    fl_watchdog_destroy(&self->watchdog);
-    fl_link_destroy(&self->control);
+    fl_guard_destroy(&self->watchdog);
+    fl_socket_destroy(&self->control);
     fl_zap_destroy(&self->zap);
 }
 
@@ -60,9 +62,9 @@ s_turn(fake *self, toy *child)
     if (self->zap != NULL) {
         (void)fl_zap_serve(self->zap, 8);
     }
-    fl_watchdog_listen(self->watchdog, toy_now());
+    fl_guard_listen(self->watchdog, toy_now());
     toy_turn(NULL, child);
-    return fl_link_receive(self->control, &self->parcel);
+    return fl_socket_receive(self->control, &self->parcel);
 }
 
 static toy *
@@ -78,7 +80,7 @@ s_child(fake *parent)
 static void
 s_say_raw(fake *parent, const char *first, size_t first_size, const char *second)
 {
-    void *handle = fl_link_handle(parent->control);
+    void *handle = fl_socket_handle(parent->control);
     const fl_bytes route = parent->parcel.route;
     zmq_send(handle, route.data, route.size, ZMQ_SNDMORE | ZMQ_DONTWAIT);
     zmq_send(handle, first, first_size, (second != NULL ? ZMQ_SNDMORE : 0) | ZMQ_DONTWAIT);
@@ -184,13 +186,13 @@ static void
 an_impossible_address_is_told_in_one_line(void **state)
 {
     (void)state;
-    const fl_uplink_conf wrong = { .host = "no host", .port = 1 };
-    fl_uplink uplink;
+    const fl_dialer_conf wrong = { .host = "no host", .port = 1 };
+    fl_dialer uplink;
     fl_why why = { .text = "" };
-    assert_int_equal(fl_uplink_open(&uplink, &wrong, &why), FL_IO);
+    assert_int_equal(fl_dialer_open(&uplink, &wrong, &why), FL_IO);
     assert_non_null(strstr(why.text, "tcp://no host:1"));
     assert_null(uplink.control);
-    fl_uplink_close(&uplink);
+    fl_dialer_close(&uplink);
 }
 
 int

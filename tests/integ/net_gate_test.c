@@ -26,35 +26,38 @@ s_refusals(const toy *self, fl_reason reason)
 }
 
 //  A bare link with a key of its own, for what no toy would say.
-static fl_link *
-s_raw(toy *parent, fl_link_kind kind, fl_way way, const fl_keypair *keys, const char *name,
+static fl_socket *
+s_raw(toy *parent, fl_socket_kind kind, fl_way way, const fl_keypair *keys, const char *name,
       size_t name_size)
 {
     char endpoint[64];
-    const fl_link_conf conf = { .kind = kind, .queue = 100,
-                                .frame_bytes_max = FL_MESSAGE_BYTES_MAX, .keys = keys,
-                                .server_key = parent->keys.public_key };
-    fl_link *link = fl_link_new(&conf, NULL);
+    const fl_socket_conf conf = { .kind = kind,
+                                  .queue = 100,
+                                  .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
+                                  .keys = keys,
+                                  .server_key = parent->keys.public_key };
+    fl_socket *link = fl_socket_new(&conf, NULL);
     assert_non_null(link);
     if (name != NULL) {
-        assert_int_equal(zmq_setsockopt(fl_link_handle(link), ZMQ_ROUTING_ID, name, name_size), 0);
+        assert_int_equal(zmq_setsockopt(fl_socket_handle(link), ZMQ_ROUTING_ID, name, name_size),
+                         0);
     }
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->porch.port[way]);
-    assert_int_equal(fl_link_connect(link, endpoint, NULL), FL_OK);
+    assert_int_equal(fl_socket_connect(link, endpoint, NULL), FL_OK);
     return link;
 }
 
 static void
-s_raw_send(fl_link *link, const void *bytes, size_t size)
+s_raw_send(fl_socket *link, const void *bytes, size_t size)
 {
-    assert_int_equal(zmq_send(fl_link_handle(link), bytes, size, ZMQ_DONTWAIT), (int)size);
+    assert_int_equal(zmq_send(fl_socket_handle(link), bytes, size, ZMQ_DONTWAIT), (int)size);
 }
 
 static void
-s_raw_say(fl_link *link, const fl_message *message, fl_loan *body)
+s_raw_say(fl_socket *link, const fl_message *message, fl_loan *body)
 {
     fl_blob *header = fl_encode(message, body != NULL ? body->bytes.size : 0);
-    assert_int_equal(fl_link_send(link, fl_bytes_of(NULL, 0), &header, body), FL_SENT);
+    assert_int_equal(fl_socket_send(link, fl_bytes_of(NULL, 0), &header, body), FL_SENT);
 }
 
 static fl_message
@@ -79,7 +82,7 @@ a_hello_with_its_own_certificate_is_welcomed(void **state)
     assert_int_equal(parent->counters.admitted, 1);
     assert_int_equal(parent->counters.accepted, 1);
     assert_int_equal(parent->counters.handshakes, 1);
-    assert_string_equal(fl_gate_badge(parent->porch.gate, peer)->node.name, "device-1");
+    assert_string_equal(fl_admission_badge(parent->porch.gate, peer)->node.name, "device-1");
     toy_say_beat(child);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
     assert_int_equal(toy_last(parent, FL_EV_MESSAGE, FL_BEAT)->from, peer);
@@ -184,7 +187,7 @@ a_newcomer_is_heard_and_answered_but_gets_no_seat(void **state)
         toy_until(parent, newcomer[i], toy_count(parent, FL_EV_MESSAGE, FL_ENROL) == i + 1);
         const toy_heard *heard = toy_last(parent, FL_EV_MESSAGE, FL_ENROL);
         assert_int_equal(heard->role, FL_ROLE_NONE);
-        assert_null(fl_gate_badge(parent->porch.gate, heard->from));
+        assert_null(fl_admission_badge(parent->porch.gate, heard->from));
         fl_message *answer = toy_say(parent, heard->from, FL_ENROLLED);
         answer->enrolled = (fl_enrolled){ .request = 1, .reason = FL_WHY_TOKEN };
         toy_until(parent, newcomer[i], toy_count(newcomer[i], FL_EV_MESSAGE, FL_ENROLLED) == 1);
@@ -216,7 +219,7 @@ places_are_bounded_and_those_without_a_seat_make_room(void **state)
     toy_say_hello(child[8]);
     toy_until(parent, child[8], s_refusals(child[8], FL_WHY_FULL) == 1);
     toy_do(parent, FL_FX_EXPEL)->expel.peer = peer[3];
-    toy_until(parent, NULL, fl_gate_badge(parent->porch.gate, peer[3]) == NULL);
+    toy_until(parent, NULL, fl_admission_badge(parent->porch.gate, peer[3]) == NULL);
     peer[8] = s_seat(parent, child[8]);
     assert_int_not_equal(peer[8], peer[3]); // a number is never used again for another key
     toy_say_beat(child[3]);
@@ -235,7 +238,7 @@ an_expelled_child_has_to_say_hello_again(void **state)
     toy *child = toy_child(parent, "silent");
     const fl_peer peer = s_seat(parent, child);
     toy_do(parent, FL_FX_EXPEL)->expel.peer = peer;
-    toy_until(parent, NULL, fl_gate_route(parent->porch.gate, FL_WAY_CONTROL, peer).size == 0);
+    toy_until(parent, NULL, fl_admission_route(parent->porch.gate, FL_WAY_CONTROL, peer).size == 0);
     toy_say_beat(child);
     toy_until(parent, child, s_refusals(child, FL_WHY_UNKNOWN_SEAT) == 1);
     assert_int_equal(s_seat(parent, child), peer); // the number outlives it
@@ -271,12 +274,12 @@ a_peer_that_names_itself_is_cut(void **state)
     fl_keypair keys;
     uint8_t bytes[FL_CERT_BYTES_MAX];
     toy_keys(&keys);
-    fl_link *raw = s_raw(parent, FL_LINK_DEALER, FL_WAY_CONTROL, &keys, "chosen", 6);
+    fl_socket *raw = s_raw(parent, FL_SOCKET_DEALER, FL_WAY_CONTROL, &keys, "chosen", 6);
     const fl_message hello = s_raw_hello(toy_certificate("vain", FL_ROLE_DEVICE, &keys, bytes));
     s_raw_say(raw, &hello, NULL);
     toy_until(parent, NULL, parent->counters.dropped[FL_DROP_NAMED] == 1);
     assert_int_equal(parent->counters.admitted, 0);
-    fl_link_destroy(&raw);
+    fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }
 
@@ -287,24 +290,24 @@ a_peer_cannot_take_anothers_route(void **state)
     toy *parent = toy_parent();
     toy *victim = toy_child(parent, "victim");
     const fl_peer peer = s_seat(parent, victim);
-    const fl_bytes route = fl_gate_route(parent->porch.gate, FL_WAY_CONTROL, peer);
+    const fl_bytes route = fl_admission_route(parent->porch.gate, FL_WAY_CONTROL, peer);
     static const uint8_t unseeded[5] = { 0, 0x6b, 0x8b, 0x45, 0x67 };
     assert_int_equal(route.size, 5);
     assert_memory_not_equal(route.data, unseeded, 5); // where rand() begins, unseeded
     fl_keypair keys;
     uint8_t bytes[FL_CERT_BYTES_MAX];
     toy_keys(&keys);
-    fl_link *thief = s_raw(parent, FL_LINK_DEALER, FL_WAY_CONTROL, &keys,
-                           (const char *)route.data, route.size);
+    fl_socket *thief = s_raw(parent, FL_SOCKET_DEALER, FL_WAY_CONTROL, &keys,
+                             (const char *)route.data, route.size);
     const fl_message hello = s_raw_hello(toy_certificate("thief", FL_ROLE_DEVICE, &keys, bytes));
     s_raw_say(thief, &hello, NULL);
     toy_until(parent, NULL, parent->counters.handshakes == 2);
     (void)toy_say(parent, peer, FL_BEAT);
     toy_until(parent, victim, toy_count(victim, FL_EV_MESSAGE, FL_BEAT) == 1);
     fl_parcel parcel = { .descriptor = -1 };
-    assert_false(fl_link_receive(thief, &parcel));
+    assert_false(fl_socket_receive(thief, &parcel));
     assert_int_equal(parent->counters.admitted, 1);
-    fl_link_destroy(&thief);
+    fl_socket_destroy(&thief);
     toy_destroy(&victim);
     toy_destroy(&parent);
 }
@@ -338,14 +341,14 @@ a_connected_key_is_cut_when_it_is_denied(void **state)
     const fl_peer peer = s_seat(parent, child);
     (void)s_seat(parent, other);
     toy_deny(parent, &child->keys);
-    fl_gate_recheck(parent->porch.gate);
+    fl_admission_recheck(parent->porch.gate);
     toy_until(parent, child, toy_count(parent, FL_EV_GONE, FL_VERB_NONE) == 1);
     const toy_heard *gone = toy_last(parent, FL_EV_GONE, FL_VERB_NONE);
     assert_int_equal(gone->from, peer);
     assert_int_equal(gone->reason, FL_WHY_REVOKED);
     assert_int_equal(parent->counters.cut_standing, 1);
     toy_until(parent, child, parent->counters.keys_denied == 1); // it tried again by itself
-    assert_int_equal(fl_gate_route(parent->porch.gate, FL_WAY_CONTROL, peer).size, 0);
+    assert_int_equal(fl_admission_route(parent->porch.gate, FL_WAY_CONTROL, peer).size, 0);
     toy_say_beat(other);
     toy_until(parent, other, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
     toy_destroy(&other);
@@ -373,11 +376,11 @@ a_denied_key_is_found_out_by_its_next_message(void **state)
 // ---- shapes -----------------------------------------------------------------------------------
 //  What a raw link hears next; false when it is no REFUSED.
 static bool
-s_hear_refusal(toy *parent, fl_link *raw, fl_refused *refused)
+s_hear_refusal(toy *parent, fl_socket *raw, fl_refused *refused)
 {
     fl_parcel parcel = { .descriptor = -1 };
     fl_message message;
-    toy_until(parent, NULL, fl_link_receive(raw, &parcel));
+    toy_until(parent, NULL, fl_socket_receive(raw, &parcel));
     const fl_codec_result result = fl_decode(parcel.header, parcel.body.size, &message);
     const bool right = result.code == FL_CODEC_OK && message.verb == FL_REFUSED;
     *refused = message.refused;
@@ -392,7 +395,7 @@ malformed_frames_are_refused_by_name_and_not_for_ever(void **state)
     toy *parent = toy_parent();
     fl_keypair keys;
     toy_keys(&keys);
-    fl_link *raw = s_raw(parent, FL_LINK_DEALER, FL_WAY_CONTROL, &keys, NULL, 0);
+    fl_socket *raw = s_raw(parent, FL_SOCKET_DEALER, FL_WAY_CONTROL, &keys, NULL, 0);
     fl_refused refused;
     s_raw_send(raw, "junk", 4);
     assert_true(s_hear_refusal(parent, raw, &refused));
@@ -403,7 +406,7 @@ malformed_frames_are_refused_by_name_and_not_for_ever(void **state)
     toy_until(parent, NULL, parent->counters.dropped[FL_DROP_MALFORMED] == 31);
     assert_int_equal(parent->counters.codec[FL_CODEC_MAGIC], 31);
     assert_true(parent->counters.refusals_unsaid >= 31 - 2 * FL_REFUSALS_PER_SECOND);
-    fl_link_destroy(&raw);
+    fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }
 
@@ -415,7 +418,7 @@ another_major_version_is_told_both_versions(void **state)
     fl_keypair keys;
     uint8_t bytes[FL_CERT_BYTES_MAX];
     toy_keys(&keys);
-    fl_link *raw = s_raw(parent, FL_LINK_DEALER, FL_WAY_CONTROL, &keys, NULL, 0);
+    fl_socket *raw = s_raw(parent, FL_SOCKET_DEALER, FL_WAY_CONTROL, &keys, NULL, 0);
     const fl_message hello = s_raw_hello(toy_certificate("future", FL_ROLE_DEVICE, &keys, bytes));
     fl_blob *frame = fl_encode(&hello, 0);
     fl_blob_data(frame)[4] = FL_WIRE_MAJOR + 1; // the envelope's major, behind its magic
@@ -426,7 +429,7 @@ another_major_version_is_told_both_versions(void **state)
     assert_int_equal(refused.reason, FL_WHY_VERSION);
     assert_non_null(strstr(refused.text, "2."));
     assert_non_null(strstr(refused.text, "3."));
-    fl_link_destroy(&raw);
+    fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }
 
@@ -438,10 +441,10 @@ surplus_frames_and_verbs_of_another_lane_are_refused(void **state)
     fl_keypair keys;
     uint8_t bytes[FL_CERT_BYTES_MAX];
     toy_keys(&keys);
-    fl_link *raw = s_raw(parent, FL_LINK_DEALER, FL_WAY_CONTROL, &keys, NULL, 0);
+    fl_socket *raw = s_raw(parent, FL_SOCKET_DEALER, FL_WAY_CONTROL, &keys, NULL, 0);
     const fl_message hello = s_raw_hello(toy_certificate("wide", FL_ROLE_DEVICE, &keys, bytes));
     fl_blob *frame = fl_encode(&hello, 0);
-    void *handle = fl_link_handle(raw);
+    void *handle = fl_socket_handle(raw);
     zmq_send(handle, fl_blob_bytes(frame).data, fl_blob_size(frame), ZMQ_SNDMORE);
     zmq_send(handle, "", 0, ZMQ_SNDMORE);
     zmq_send(handle, "x", 1, ZMQ_SNDMORE);
@@ -455,7 +458,7 @@ surplus_frames_and_verbs_of_another_lane_are_refused(void **state)
     assert_true(s_hear_refusal(parent, raw, &refused));
     assert_int_equal(refused.about, FL_FETCH);
     assert_int_equal(parent->counters.dropped[FL_DROP_WAY], 1);
-    fl_link_destroy(&raw);
+    fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }
 
@@ -498,8 +501,8 @@ bulk_frames_without_a_seat_are_dropped_and_counted(void **state)
     toy *parent = toy_parent();
     fl_keypair keys;
     toy_keys(&keys);
-    fl_link *up = s_raw(parent, FL_LINK_PUSH, FL_WAY_UP, &keys, NULL, 0);
-    fl_link *down = s_raw(parent, FL_LINK_DEALER, FL_WAY_DOWN, &keys, NULL, 0);
+    fl_socket *up = s_raw(parent, FL_SOCKET_PUSH, FL_WAY_UP, &keys, NULL, 0);
+    fl_socket *down = s_raw(parent, FL_SOCKET_DEALER, FL_WAY_DOWN, &keys, NULL, 0);
     fl_loan loan = { .blob = fl_blob_new(10) };
     loan.bytes = fl_blob_bytes(loan.blob);
     const fl_message chunk = { .verb = FL_CHUNK, .round = 1, .chunk = { .attempt = 1,
@@ -509,8 +512,8 @@ bulk_frames_without_a_seat_are_dropped_and_counted(void **state)
     s_raw_say(down, &fetch, NULL);
     toy_until(parent, NULL, parent->counters.dropped[FL_DROP_UNSEATED] == 2);
     assert_int_equal(parent->heard_count, 0);
-    fl_link_destroy(&up);
-    fl_link_destroy(&down);
+    fl_socket_destroy(&up);
+    fl_socket_destroy(&down);
     toy_destroy(&parent);
 }
 
@@ -520,46 +523,49 @@ a_taken_port_and_a_second_porch_are_told_in_one_line(void **state)
 {
     (void)state;
     toy *parent = toy_parent();
-    fl_porch second;
+    fl_listener second;
     fl_why why = { .text = "" };
     char taken[64];
     snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", parent->porch.port[FL_WAY_UP]);
-    const fl_link_conf link_conf = { .kind = FL_LINK_PULL, .queue = 1, .frame_bytes_max = 1,
-                                     .keys = &parent->keys };
-    fl_link *link = fl_link_new(&link_conf, &why);
-    assert_int_equal(fl_link_bind(link, taken, NULL, &why), FL_BUSY);
+    const fl_socket_conf link_conf = {
+        .kind = FL_SOCKET_PULL, .queue = 1, .frame_bytes_max = 1, .keys = &parent->keys
+    };
+    fl_socket *link = fl_socket_new(&link_conf, &why);
+    assert_int_equal(fl_socket_bind(link, taken, NULL, &why), FL_BUSY);
     assert_non_null(strstr(why.text, taken));
-    assert_int_equal(fl_link_bind(link, "tcp://nowhere", NULL, &why), FL_IO);
-    assert_int_equal(fl_link_connect(link, "nonsense", &why), FL_IO);
+    assert_int_equal(fl_socket_bind(link, "tcp://nowhere", NULL, &why), FL_IO);
+    assert_int_equal(fl_socket_connect(link, "nonsense", &why), FL_IO);
     assert_non_null(strstr(why.text, "nonsense"));
-    fl_link_destroy(&link);
-    const fl_porch_conf conf = { .endpoint = { "tcp://127.0.0.1:0", "tcp://127.0.0.1:0",
-                                               "tcp://127.0.0.1:0" },
-                                 .keys = parent->keys,
-                                 .gate = { .sessions_max = 1 } };
-    assert_int_equal(
-        fl_porch_open(&second, &conf, &parent->trust.ops, &parent->counters, &why), FL_BUSY);
+    fl_socket_destroy(&link);
+    const fl_listener_conf conf = { .endpoint = { "tcp://127.0.0.1:0", "tcp://127.0.0.1:0",
+                                                  "tcp://127.0.0.1:0" },
+                                    .keys = parent->keys,
+                                    .gate = { .sessions_max = 1 } };
+    assert_int_equal(fl_listener_open(&second, &conf, &parent->trust.ops, &parent->counters, &why),
+                     FL_BUSY);
     assert_non_null(strstr(why.text, "one per process"));
     toy_destroy(&parent);
-    fl_porch_conf busy = conf;
-    const fl_link_conf holder_conf = link_conf;
+    fl_listener_conf busy = conf;
+    const fl_socket_conf holder_conf = link_conf;
     uint16_t port = 0;
     fl_keypair keys;
     toy_keys(&keys);
-    fl_link *holder = fl_link_new(&(fl_link_conf){ .kind = holder_conf.kind, .queue = 1,
-                                                   .frame_bytes_max = 1, .keys = &keys },
-                                  &why);
-    assert_int_equal(fl_link_bind(holder, "tcp://127.0.0.1:0", &port, &why), FL_OK);
+    fl_socket *holder = fl_socket_new(
+        &(fl_socket_conf){
+            .kind = holder_conf.kind, .queue = 1, .frame_bytes_max = 1, .keys = &keys },
+        &why);
+    assert_int_equal(fl_socket_bind(holder, "tcp://127.0.0.1:0", &port, &why), FL_OK);
     snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", port);
     busy.endpoint[FL_WAY_DOWN] = taken;
     fl_net_counters counters = { .turns = 0 };
-    const fl_gate_ops none = { .self = NULL };
-    assert_int_equal(fl_porch_open(&second, &busy, &none, &counters, &why), FL_BUSY);
-    fl_link_destroy(&holder);
+    const fl_admission_ops none = { .self = NULL };
+    assert_int_equal(fl_listener_open(&second, &busy, &none, &counters, &why), FL_BUSY);
+    fl_socket_destroy(&holder);
     fl_status status = FL_BUSY; // libzmq closes a listener in the background
-    toy_until(NULL, NULL, status == FL_OK ||
-              (status = fl_porch_open(&second, &busy, &none, &counters, &why)) == FL_OK);
-    fl_porch_close(&second);
+    toy_until(NULL, NULL,
+              status == FL_OK ||
+                  (status = fl_listener_open(&second, &busy, &none, &counters, &why)) == FL_OK);
+    fl_listener_close(&second);
 }
 
 int

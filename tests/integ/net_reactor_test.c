@@ -8,9 +8,9 @@
 #include <sys/eventfd.h>
 
 #include "common/machine/outbox.h"
-#include "common/net/worker_pool.h"
-#include "common/net/request.h"
 #include "common/net/admin_socket.h"
+#include "common/net/request.h"
+#include "common/net/worker_pool.h"
 #include "tests/support/toy.h"
 
 static char directory[] = "/tmp/fl-net-XXXXXX";
@@ -100,7 +100,7 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 static counter *
 s_counter(const char *operator_endpoint)
 {
-    static const fl_gate_ops nobody = { .self = NULL };
+    static const fl_admission_ops nobody = { .self = NULL };
     fl_why why = { .text = "" };
     counter *self = calloc(1, sizeof *self);
     assert_non_null(self);
@@ -232,7 +232,7 @@ a_deadline_that_never_moves_does_not_spin(void **state)
 // ---- watches and the crew ---------------------------------------------------------------------
 typedef struct errand {
     counter *self;
-    fl_crew *crew;
+    fl_workers *crew;
     uint32_t number;
 } errand;
 
@@ -254,7 +254,7 @@ s_end_errand(void *arg, bool ran)
 static void
 s_collect(void *arg)
 {
-    fl_crew_collect(arg);
+    fl_workers_collect(arg);
 }
 
 static void
@@ -262,21 +262,21 @@ what_the_crew_finishes_comes_back_as_an_event(void **state)
 {
     (void)state;
     counter *self = s_counter(NULL);
-    fl_crew *crew = fl_crew_new(2, 8, NULL);
-    fl_reactor_watch(self->reactor, fl_crew_fd(crew), s_collect, crew);
+    fl_workers *crew = fl_workers_new(2, 8, NULL);
+    fl_reactor_watch(self->reactor, fl_workers_fd(crew), s_collect, crew);
     errand errands[4];
     self->stop_after = 4;
     for (uint32_t i = 0; i < 4; i++) {
         errands[i] = (errand){ .self = self, .crew = crew, .number = i };
         assert_int_equal(
-            fl_crew_add(crew, &(fl_job){ 1, s_run_errand, s_end_errand, &errands[i] }), FL_OK);
+            fl_workers_add(crew, &(fl_job){ 1, s_run_errand, s_end_errand, &errands[i] }), FL_OK);
     }
     fl_reactor_run(self->reactor);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(self->slots[i], i + 1);
     }
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, TOY_WAIT_MS), FL_OK);
-    fl_crew_destroy(&crew);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, TOY_WAIT_MS), FL_OK);
+    fl_workers_destroy(&crew);
     s_counter_destroy(&self);
 }
 
@@ -303,15 +303,15 @@ s_talk(void *arg)
     fl_why why = { .text = "" };
     fl_message reply;
     fl_bytes body;
-    const fl_inquiry_conf conf = { .endpoint = endpoint };
+    const fl_request_conf conf = { .endpoint = endpoint };
     const fl_message question = s_question("status");
-    fl_inquiry *inquiry = fl_inquiry_new(&conf, &why);
-    self->status = fl_inquiry_ask(inquiry, &question, FL_ANSWER, TOY_WAIT_MS, &reply, &body, &why);
+    fl_request *inquiry = fl_request_new(&conf, &why);
+    self->status = fl_request_ask(inquiry, &question, FL_ANSWER, TOY_WAIT_MS, &reply, &body, &why);
     if (self->status == FL_OK) {
         self->code = reply.answer.code;
         snprintf(self->json, sizeof self->json, "%.*s", (int)body.size, (const char *)body.data);
     }
-    fl_inquiry_destroy(&inquiry);
+    fl_request_destroy(&inquiry);
     fl_reactor_stop(self->self->reactor);
     return NULL;
 }
@@ -341,21 +341,22 @@ an_operator_asks_and_is_answered(void **state)
 }
 
 //  A dealer on the operator's socket, for more questions than one.
-static fl_link *
+static fl_socket *
 s_asker(void)
 {
-    const fl_link_conf conf = { .kind = FL_LINK_DEALER, .queue = 1000,
-                                .frame_bytes_max = FL_MESSAGE_BYTES_MAX };
-    fl_link *link = fl_link_new(&conf, NULL);
-    assert_int_equal(fl_link_connect(link, endpoint, NULL), FL_OK);
+    const fl_socket_conf conf = { .kind = FL_SOCKET_DEALER,
+                                  .queue = 1000,
+                                  .frame_bytes_max = FL_MESSAGE_BYTES_MAX };
+    fl_socket *link = fl_socket_new(&conf, NULL);
+    assert_int_equal(fl_socket_connect(link, endpoint, NULL), FL_OK);
     return link;
 }
 
 static void
-s_send(fl_link *link, const fl_message *message)
+s_send(fl_socket *link, const fl_message *message)
 {
     fl_blob *header = fl_encode(message, 0);
-    assert_int_equal(fl_link_send(link, fl_bytes_of(NULL, 0), &header, NULL), FL_SENT);
+    assert_int_equal(fl_socket_send(link, fl_bytes_of(NULL, 0), &header, NULL), FL_SENT);
 }
 
 static void
@@ -363,7 +364,7 @@ answers_may_come_later_and_open_questions_are_bounded(void **state)
 {
     (void)state;
     counter *self = s_counter(endpoint);
-    fl_link *link = s_asker();
+    fl_socket *link = s_asker();
     const fl_message question = s_question("report");
     const fl_message beat = { .verb = FL_BEAT };
     s_send(link, &beat); // no question
@@ -372,7 +373,7 @@ answers_may_come_later_and_open_questions_are_bounded(void **state)
     }
     fl_parcel parcel = { .descriptor = -1 };
     const fl_time from = toy_now();
-    while (!fl_link_receive(link, &parcel)) { // the one too many is answered first
+    while (!fl_socket_receive(link, &parcel)) { // the one too many is answered first
         fl_reactor_turn(self->reactor, 5);
         assert_true(toy_now() - from < TOY_WAIT_MS);
     }
@@ -383,7 +384,7 @@ answers_may_come_later_and_open_questions_are_bounded(void **state)
     assert_int_equal(self->counters.dropped[FL_DROP_MALFORMED], 1);
     fl_blob *json = fl_blob_copy(fl_bytes_of("[]", 2));
     fl_reactor_answer(self->reactor, self->tickets[5], 0, &json);
-    while (!fl_link_receive(link, &parcel)) {
+    while (!fl_socket_receive(link, &parcel)) {
         fl_reactor_turn(self->reactor, 5);
         assert_true(toy_now() - from < TOY_WAIT_MS);
     }
@@ -392,7 +393,7 @@ answers_may_come_later_and_open_questions_are_bounded(void **state)
     assert_memory_equal(parcel.body.data, "[]", 2);
     json = fl_blob_new(FL_JSON_BYTES_MAX + 1);
     fl_reactor_answer(self->reactor, self->tickets[6], 0, &json);
-    while (!fl_link_receive(link, &parcel)) {
+    while (!fl_socket_receive(link, &parcel)) {
         fl_reactor_turn(self->reactor, 5);
         assert_true(toy_now() - from < TOY_WAIT_MS);
     }
@@ -400,7 +401,7 @@ answers_may_come_later_and_open_questions_are_bounded(void **state)
     assert_int_equal(answer.answer.code, FL_ANSWER_LARGE);
     assert_memory_equal(parcel.body.data, "{}", 2);
     fl_parcel_release(&parcel);
-    fl_link_destroy(&link);
+    fl_socket_destroy(&link);
     s_counter_destroy(&self);
 }
 
@@ -412,13 +413,13 @@ a_question_to_nobody_ends_with_one_clear_line(void **state)
     fl_message reply;
     fl_bytes body;
     const fl_message question = s_question("status");
-    fl_inquiry *inquiry =
-        fl_inquiry_new(&(fl_inquiry_conf){ .endpoint = "ipc:///tmp/fl-nobody.sock" }, &why);
-    assert_int_equal(fl_inquiry_ask(inquiry, &question, FL_ANSWER, 20, &reply, &body, &why),
+    fl_request *inquiry =
+        fl_request_new(&(fl_request_conf){ .endpoint = "ipc:///tmp/fl-nobody.sock" }, &why);
+    assert_int_equal(fl_request_ask(inquiry, &question, FL_ANSWER, 20, &reply, &body, &why),
                      FL_MISSING);
     assert_non_null(strstr(why.text, "fl-nobody"));
-    fl_inquiry_destroy(&inquiry);
-    assert_null(fl_inquiry_new(&(fl_inquiry_conf){ .endpoint = "nonsense" }, &why));
+    fl_request_destroy(&inquiry);
+    assert_null(fl_request_new(&(fl_request_conf){ .endpoint = "nonsense" }, &why));
     assert_non_null(strstr(why.text, "nonsense"));
 }
 
@@ -426,7 +427,7 @@ static void
 an_operator_socket_that_cannot_be_made_is_told_in_one_line(void **state)
 {
     (void)state;
-    static const fl_gate_ops nobody = { .self = NULL };
+    static const fl_admission_ops nobody = { .self = NULL };
     fl_net_counters counters = { .turns = 0 };
     fl_why why = { .text = "" };
     const fl_reactor_conf conf = { .machine = { NULL, s_step, s_deadline }, .ops = &nobody,

@@ -264,10 +264,10 @@ s_check_leaf(fl_sim *sim, const fl_report *report, uint32_t index)
 }
 
 static uint32_t
-s_node_named(const fl_sim *sim, const fl_node *name)
+s_node_named(const fl_sim *sim, const fl_name *name)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (fl_node_equal(&sim->nodes[i].name, name)) {
+        if (fl_name_equal(&sim->nodes[i].name, name)) {
             return i;
         }
     }

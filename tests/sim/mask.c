@@ -56,11 +56,11 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
     if (sim->plan.masking == FL_MASKING_NONE) {
         return;
     }
-    fl_masking_trust trust = { .authority = fl_sim_authority(), .roles = FL_ROLES_CHILD };
+    fl_secagg_trust trust = { .authority = fl_sim_authority(), .roles = FL_ROLES_CHILD };
     if (node->role != FL_ROLE_DEVICE) {
-        masks->cohort = (fl_masking_cohort_conf){ .node = node->name,
-                                                  .hop = node->role == FL_ROLE_ROOT ? 2 : 1,
-                                                  .trust = trust };
+        masks->cohort = (fl_secagg_server_conf){ .node = node->name,
+                                                 .hop = node->role == FL_ROLE_ROOT ? 2 : 1,
+                                                 .trust = trust };
         s_give_facts(masks);
         sim->totals.count[SIM_TAKEN_UP] += masks->given_count > 0;
     }
@@ -69,7 +69,7 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
     }
     const fl_sim_identity *identity = fl_sim_identity_of(node->role, &node->name, node->number);
     masks->seeded = fl_seeded_of(fl_rng_u64(&sim->work_rng));
-    masks->member = (fl_masking_member_conf){
+    masks->member = (fl_secagg_client_conf){
         .keys = identity->keys,
         .node = node->name,
         .hop = sim->nodes[node->parent].role == FL_ROLE_ROOT ? 2 : 1,
@@ -83,7 +83,7 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
     };
     memcpy(masks->member.certificate, identity->certificate, FL_CERT_BYTES);
     if (masks->marked &&
-        !fl_masking_mark_decode(fl_bytes_of(masks->mark, sizeof masks->mark), &masks->given_mark)) {
+        !fl_secagg_mark_decode(fl_bytes_of(masks->mark, sizeof masks->mark), &masks->given_mark)) {
         fl_sim_fail(sim, CHECK_SPENT, "%s kept what is no mark", node->name.name);
     }
 }
@@ -96,7 +96,7 @@ fl_sim_mask_crash(fl_sim *sim, fl_sim_node *node)
         fl_sim_count_up(sim, (fl_sim_count)(SIM_CRASH_CHILD + masks->child));
     }
     for (uint32_t i = 0; i < masks->blocks; i++) {
-        if (masks->state[i] != FL_MASKING_NO_ROUND) {
+        if (masks->state[i] != FL_SERVER_NO_ROUND) {
             fl_sim_count_up(sim, (fl_sim_count)(SIM_CRASH_PARENT + masks->state[i]));
         }
     }
@@ -284,12 +284,12 @@ s_child_at(fl_sim *sim, fl_sim_node *node, uint64_t round, fl_sim_child step)
 }
 
 static void
-s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t block, fl_masking_state state)
+s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t block, fl_secagg_state state)
 {
     fl_sim_masks *masks = &node->masks;
     if (block < masks->blocks && (uint8_t)state > masks->state[block]) {
         masks->state[block] = (uint8_t)state;
-        s_aim(sim, node, state >= FL_MASKING_COLLECTING);
+        s_aim(sim, node, state >= FL_SERVER_COLLECTING);
     }
 }
 
@@ -310,12 +310,12 @@ s_said_up(fl_sim *sim, fl_sim_node *node, const fl_message *message)
 static void
 s_kept_by_parent(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    static const fl_masking_state reached[FL_KEEP_COUNT] = {
-        [FL_KEEP_ROSTER] = FL_MASKING_ROSTERED,    [FL_KEEP_DEALT] = FL_MASKING_DEALING,
-        [FL_KEEP_MASKSET] = FL_MASKING_COLLECTING, [FL_KEEP_SURVIVORS] = FL_MASKING_ACKING,
-        [FL_KEEP_ACKS] = FL_MASKING_OPENING,
+    static const fl_secagg_state reached[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = FL_SERVER_ROSTERED,    [FL_KEEP_DEALT] = FL_SERVER_DEALING,
+        [FL_KEEP_MASKSET] = FL_SERVER_COLLECTING, [FL_KEEP_SURVIVORS] = FL_SERVER_ACKING,
+        [FL_KEEP_ACKS] = FL_SERVER_OPENING,
     };
-    if (reached[effect->keep.what] != FL_MASKING_NO_ROUND) {
+    if (reached[effect->keep.what] != FL_SERVER_NO_ROUND) {
         s_block_at(sim, node, effect->keep.block, reached[effect->keep.what]);
     }
 }
@@ -330,7 +330,7 @@ fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     if (effect->kind == FL_FX_SEND && effect->send.to == FL_PARENT) {
         s_said_up(sim, node, &effect->send.message);
     } else if (effect->kind == FL_FX_SEND && effect->send.message.verb == FL_DEALT) {
-        s_block_at(sim, node, effect->send.message.dealt.block, FL_MASKING_WAITING_READY);
+        s_block_at(sim, node, effect->send.message.dealt.block, FL_SERVER_WAITING_READY);
     } else if (effect->kind == FL_FX_KEEP) {
         masks->keeping[effect->keep.what]++;
         if (effect->keep.what == FL_KEEP_MARK) {
@@ -343,10 +343,10 @@ fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     } else if (effect->kind == FL_FX_MASK) {
         s_child_at(sim, node, masks->child_round, SIM_CHILD_MASKING);
     } else if (effect->kind == FL_FX_UNMASK) {
-        s_block_at(sim, node, effect->unmask.block, FL_MASKING_SUMMING);
+        s_block_at(sim, node, effect->unmask.block, FL_SERVER_SUMMING);
     } else if (effect->kind == FL_FX_CLEAR) {
         masks->blocks = effect->clear.blocks;
-        memset(masks->state, FL_MASKING_INVITED, sizeof masks->state);
+        memset(masks->state, FL_SERVER_INVITED, sizeof masks->state);
         s_aim(sim, node, false);
     } else if (effect->kind == FL_FX_NOTE && effect->note.id == FL_NOTE_ROUND_CLOSE) {
         masks->blocks = 0;
@@ -362,7 +362,7 @@ fl_sim_mask_event(fl_sim *sim, fl_sim_node *node, const fl_event *event)
             s_child_at(sim, node, masks->child_round, SIM_CHILD_MASKED);
         }
     } else if (event->kind == FL_EV_UNMASKED) {
-        s_block_at(sim, node, event->unmasked.block, FL_MASKING_DONE);
+        s_block_at(sim, node, event->unmasked.block, FL_SERVER_DONE);
     } else if (event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT &&
                event->message.message->verb == FL_CLOSED &&
                event->message.message->round == masks->child_round) {

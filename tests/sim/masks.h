@@ -5,8 +5,8 @@
 #define FL_SIM_MASKS_H
 
 #include "common/base/blob.h"
-#include "common/secagg/server.h"
 #include "common/secagg/client.h"
+#include "common/secagg/server.h"
 
 enum { SIM_NODES_MAX = 256 };
 //  The wall clock at virtual time 0.
@@ -48,14 +48,14 @@ typedef struct fl_sim_fact {
 typedef struct fl_sim_masks {
     //  durable
     bool marked;
-    uint8_t mark[FL_MASKING_MARK_BYTES];
+    uint8_t mark[FL_MARK_BYTES];
     fl_sim_fact *facts; // (fact_count), in the order in which they were kept, of one round
     uint32_t fact_count;
     //  of this life
     fl_seeded seeded;
-    fl_masking_member_conf member;
-    fl_masking_cohort_conf cohort;
-    fl_masking_mark given_mark;
+    fl_secagg_client_conf member;
+    fl_secagg_server_conf cohort;
+    fl_secagg_mark given_mark;
     fl_blob **given; // (given_count): the facts that the process started with
     fl_bytes *views; // of them
     uint32_t given_count;
@@ -64,7 +64,7 @@ typedef struct fl_sim_masks {
     uint64_t child_round;
     uint64_t round; // of the blocks
     uint32_t blocks;
-    uint8_t state[FL_BLOCKS_MAX]; // fl_masking_state
+    uint8_t state[FL_BLOCKS_MAX]; // fl_secagg_state
     uint32_t keeping[FL_KEEP_COUNT];
     //  of all lives, for the checkers
     uint64_t masked_in; // newest round that it masked in
@@ -90,7 +90,7 @@ typedef struct fl_sim_identity {
 
 const fl_authority_public *fl_sim_authority(void);
 //  Of the node with this name and number; the same for every seed.
-const fl_sim_identity *fl_sim_identity_of(fl_role role, const fl_node *name, uint32_t number);
+const fl_sim_identity *fl_sim_identity_of(fl_role role, const fl_name *name, uint32_t number);
 //  Wipe and free all of them, at the end of the program.
 void fl_sim_mint_release(void);
 

@@ -28,7 +28,7 @@ fl_sim_authority(void)
 }
 
 const fl_sim_identity *
-fl_sim_identity_of(fl_role role, const fl_node *name, uint32_t number)
+fl_sim_identity_of(fl_role role, const fl_name *name, uint32_t number)
 {
     FL_ASSERT((unsigned)role < ROLES && number < SIM_NODES_MAX);
     fl_sim_identity *identity = &identities[role][number];

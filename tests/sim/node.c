@@ -6,10 +6,10 @@
 #include "tests/sim/sim.h"
 
 // ---- birth and death --------------------------------------------------------------------------
-static fl_member_conf
+static fl_participant_conf
 s_member_conf(fl_sim *sim, const fl_sim_node *node)
 {
-    return (fl_member_conf){
+    return (fl_participant_conf){
         .node = node->name,
         .role = node->role,
         .incarnation = fl_rng_u64(&sim->work_rng),
@@ -22,10 +22,10 @@ s_member_conf(fl_sim *sim, const fl_sim_node *node)
     };
 }
 
-static fl_cohort_conf
+static fl_aggregator_conf
 s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
 {
-    fl_cohort_conf conf = {
+    fl_aggregator_conf conf = {
         .node = node->name,
         .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
         .seats_max = node->child_count,
@@ -65,7 +65,7 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
         FL_ASSERT(node->edge != NULL);
         node->machine = fl_edge_machine(node->edge);
     } else {
-        fl_member_conf conf = s_member_conf(sim, node);
+        fl_participant_conf conf = s_member_conf(sim, node);
         node->device = fl_device_new(&conf);
         FL_ASSERT(node->device != NULL);
         node->machine = fl_device_machine(node->device);
@@ -200,7 +200,7 @@ fl_sim_node_finished(const fl_sim *sim, const fl_sim_node *node)
         return fl_root_look(node->root, sim->now).phase == FL_ROOT_DONE;
     }
     if (node->role == FL_ROLE_EDGE) {
-        return fl_cohort_idle(fl_edge_cohort(node->edge)) && fl_edge_round(node->edge) == 0;
+        return fl_aggregator_idle(fl_edge_cohort(node->edge)) && fl_edge_round(node->edge) == 0;
     }
     return fl_device_done(node->device);
 }

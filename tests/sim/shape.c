@@ -289,12 +289,12 @@ s_spare(const fl_sim *sim, const fl_sim_node *node)
     const fl_plan *plan = &sim->plan;
     uint8_t hop = node->role == FL_ROLE_ROOT ? 2 : 1;
     uint32_t blocks = (node->child_count + plan->block_max - 1) / plan->block_max;
-    uint32_t small = node->child_count / fl_masking_floor(plan->members_min, hop);
+    uint32_t small = node->child_count / fl_secagg_floor(plan->members_min, hop);
     blocks = blocks < small ? blocks : small;
     uint32_t least = blocks > 0 ? node->child_count / blocks : 0;
     least = least < plan->block_max ? least : plan->block_max; // the others are left out
-    uint32_t quorum = fl_masking_quorum(least, fl_masking_floor(plan->survivors_min, hop));
-    uint32_t floor = fl_masking_floor(plan->members_min, hop);
+    uint32_t quorum = fl_secagg_quorum(least, fl_secagg_floor(plan->survivors_min, hop));
+    uint32_t floor = fl_secagg_floor(plan->members_min, hop);
     floor = floor > quorum ? floor : quorum;
     for (uint32_t i = 0; i < node->child_count; i++) { // floors of their own
         const fl_sim_masks *child = &sim->nodes[node->children[i]].masks;

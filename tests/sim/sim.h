@@ -75,10 +75,10 @@ typedef enum fl_sim_count {
     SIM_TAKEN_UP,
     SIM_TAKEN_UP_DONE,
     SIM_SNIPED,
-    SIM_CRASH_CHILD,                                         // a child by its step, from here on
-    SIM_CRASH_PARENT = SIM_CRASH_CHILD + SIM_CHILD_STEPS,    // a block by its state
-    SIM_CRASH_KEEP = SIM_CRASH_PARENT + FL_MASKING_STATES,   // between KEEP and SAVED, by kind
-    SIM_ENDED = SIM_CRASH_KEEP + FL_KEEP_COUNT,              // blocks by how they ended
+    SIM_CRASH_CHILD,                                      // a child by its step, from here on
+    SIM_CRASH_PARENT = SIM_CRASH_CHILD + SIM_CHILD_STEPS, // a block by its state
+    SIM_CRASH_KEEP = SIM_CRASH_PARENT + FL_SERVER_STATES, // between KEEP and SAVED, by kind
+    SIM_ENDED = SIM_CRASH_KEEP + FL_KEEP_COUNT,           // blocks by how they ended
     SIM_VIRTUAL_MS = SIM_ENDED + FL_WHY_COUNT,
     SIM_COUNTS
 } fl_sim_count;
@@ -169,7 +169,7 @@ typedef struct fl_sim_node {
     uint32_t index;
     uint32_t number; // in its name
     fl_role role;
-    fl_node name;
+    fl_name name;
     uint32_t parent;    // SIM_NONE for the root
     uint32_t link;      // to the parent
     fl_peer peer;       // our number at our parent

@@ -16,12 +16,12 @@ s_masked(const fl_sim *sim)
 }
 
 // ---- an update is masked once -----------------------------------------------------------------
-static fl_masking_mark
+static fl_secagg_mark
 s_mark(const fl_sim_node *node)
 {
-    fl_masking_mark mark = { 0 };
+    fl_secagg_mark mark = { 0 };
     if (node->masks.marked &&
-        !fl_masking_mark_decode(fl_bytes_of(node->masks.mark, sizeof node->masks.mark), &mark)) {
+        !fl_secagg_mark_decode(fl_bytes_of(node->masks.mark, sizeof node->masks.mark), &mark)) {
         FL_ASSERT(mark.round == 0);
     }
     return mark;
@@ -299,8 +299,8 @@ s_line_holds(const fl_sim *sim, const fl_block_line *line)
     if (line->reason != FL_WHY_NONE) {
         return s_named((fl_reason)line->reason);
     }
-    uint32_t floor = fl_masking_floor(sim->plan.survivors_min, line->hop);
-    return line->survivors >= fl_masking_quorum(line->members, floor);
+    uint32_t floor = fl_secagg_floor(sim->plan.survivors_min, line->hop);
+    return line->survivors >= fl_secagg_quorum(line->members, floor);
 }
 
 void
@@ -308,7 +308,7 @@ fl_sim_veil_commit(fl_sim *sim, const fl_report *report)
 {
     if (report->masking != (fl_masking)sim->plan.masking) {
         fl_sim_fail(sim, CHECK_BLOCKS, "round %" PRIu64 " reports that it was %s", report->round,
-                    fl_masking_name(report->masking));
+                    fl_secagg_name(report->masking));
         return;
     }
     if (!s_masked(sim)) {

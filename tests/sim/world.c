@@ -94,7 +94,7 @@ fl_sim_count_name(fl_sim_count count)
     }
     if (count >= SIM_CRASH_PARENT) {
         return s_made_name("crash of a parent:",
-                           fl_masking_state_name((fl_masking_state)(count - SIM_CRASH_PARENT)));
+                           fl_secagg_state_name((fl_secagg_state)(count - SIM_CRASH_PARENT)));
     }
     return s_made_name("crash of a child:",
                        fl_sim_child_name((fl_sim_child)(count - SIM_CRASH_CHILD)));

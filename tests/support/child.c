@@ -2,32 +2,32 @@
 
 #include "common/base/status.h"
 
-fl_member *child_member;
+fl_participant *child_member;
 fl_order child_order;
 
 static void
 s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    fl_member_step(self, event, now, out);
+    fl_participant_step(self, event, now, out);
 }
 
 static fl_time
 s_deadline(const void *self)
 {
-    return fl_member_deadline(self);
+    return fl_participant_deadline(self);
 }
 
 int
 child_new(void **state)
 {
     (void)state;
-    child_member = fl_member_new(&(fl_member_conf){ .node = machine_node("d1"),
-                                                    .role = FL_ROLE_DEVICE,
-                                                    .incarnation = 5,
-                                                    .seed = 1,
-                                                    .beat_ms = 100,
-                                                    .backoff_min_ms = 100,
-                                                    .backoff_max_ms = 400 });
+    child_member = fl_participant_new(&(fl_participant_conf){ .node = machine_node("d1"),
+                                                              .role = FL_ROLE_DEVICE,
+                                                              .incarnation = 5,
+                                                              .seed = 1,
+                                                              .beat_ms = 100,
+                                                              .backoff_min_ms = 100,
+                                                              .backoff_max_ms = 400 });
     FL_ASSERT(child_member != NULL);
     machine_it = (fl_machine){ child_member, s_step, s_deadline };
     machine_now = 1000;
@@ -39,7 +39,7 @@ int
 child_destroy(void **state)
 {
     (void)state;
-    fl_member_destroy(&child_member);
+    fl_participant_destroy(&child_member);
     return 0;
 }
 
@@ -50,7 +50,7 @@ child_join(void)
     machine_tick();
     fl_message welcome = machine_welcome(3, 1);
     machine_hear_parent(&welcome, 0);
-    FL_ASSERT(fl_member_joined(child_member));
+    FL_ASSERT(fl_participant_joined(child_member));
 }
 
 void
@@ -91,22 +91,22 @@ child_work(void)
     child_task(1, 1, 5000);
     child_fetch_all();
     child_model(true);
-    FL_ASSERT(fl_member_wants(child_member));
+    FL_ASSERT(fl_participant_wants(child_member));
 }
 
 void
 child_offer(void)
 {
     machine_clear();
-    fl_member_offer(child_member,
-                    &(fl_offer){ .vec = CHILD_VEC,
-                                 .hash = machine_hash(70),
-                                 .vector_bytes = CHILD_BYTES,
-                                 .base_round = child_order.round,
-                                 .base = child_order.model,
-                                 .weight = 9,
-                                 .count = 1 },
-                    machine_now, machine_out);
+    fl_participant_offer(child_member,
+                         &(fl_offer){ .vec = CHILD_VEC,
+                                      .hash = machine_hash(70),
+                                      .vector_bytes = CHILD_BYTES,
+                                      .base_round = child_order.round,
+                                      .base = child_order.model,
+                                      .weight = 9,
+                                      .count = 1 },
+                         machine_now, machine_out);
     machine_proof();
 }
 
@@ -130,7 +130,7 @@ child_send_all(void)
     child_work();
     child_offer();
     child_grant(1, 0, CHILD_BYTES, 0);
-    FL_ASSERT(fl_member_activity(child_member) == FL_DOING_WAIT_CLOSE);
+    FL_ASSERT(fl_participant_activity(child_member) == FL_DOING_WAIT_CLOSE);
 }
 
 void
@@ -145,9 +145,9 @@ fl_verdict
 child_verdict(void)
 {
     fl_verdict verdict;
-    FL_ASSERT(fl_member_verdict(child_member, &verdict));
+    FL_ASSERT(fl_participant_verdict(child_member, &verdict));
     fl_verdict again;
-    FL_ASSERT(!fl_member_verdict(child_member, &again)); // once
+    FL_ASSERT(!fl_participant_verdict(child_member, &again)); // once
     return verdict;
 }
 
@@ -155,5 +155,5 @@ bool
 child_no_verdict(void)
 {
     fl_verdict verdict;
-    return !fl_member_verdict(child_member, &verdict);
+    return !fl_participant_verdict(child_member, &verdict);
 }

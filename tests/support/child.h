@@ -9,7 +9,7 @@
 
 enum { CHILD_CHUNK = FL_CHUNK_BYTES_MIN, CHILD_VEC = 7, CHILD_BYTES = 3 * CHILD_CHUNK };
 
-extern fl_member *child_member;
+extern fl_participant *child_member;
 extern fl_order child_order; // of the newest task
 
 //  For cmocka: device d1, beats of 100 ms, at time 1000.

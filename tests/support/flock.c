@@ -66,7 +66,7 @@ flock_hear(uint32_t index, const fl_message *message)
     event.message.from = FL_PARENT;
     event.message.message = message;
     event.message.body_bytes = (uint32_t)flock.keys->task.order.model_bytes; // of a PIECE
-    fl_member_step(child->member, &event, flock.now, out);
+    fl_participant_step(child->member, &event, flock.now, out);
     s_obey_child(index);
 }
 
@@ -79,7 +79,7 @@ flock_push(uint32_t index, const fl_message *message, uint32_t body_bytes)
     event.message.role = flock.keys->member[index].cert.role;
     event.message.message = message;
     event.message.body_bytes = body_bytes;
-    fl_cohort_step(flock.cohort, &event, flock.now, out);
+    fl_aggregator_step(flock.cohort, &event, flock.now, out);
     s_obey_cohort((int32_t)index);
 }
 
@@ -141,7 +141,7 @@ void
 flock_step_child(uint32_t index, fl_event event)
 {
     event.wall_s = IDENTITY_NOW;
-    fl_member_step(flock.child[index].member, &event, flock.now, out);
+    fl_participant_step(flock.child[index].member, &event, flock.now, out);
     s_obey_child(index);
 }
 
@@ -195,7 +195,7 @@ s_obey_child(uint32_t index)
     for (uint32_t i = 0; i < count; i++) {
         flock_step_child(index, answers[i]);
     }
-    if (fl_member_wants(flock.child[index].member) && !flock.child[index].idle) {
+    if (fl_participant_wants(flock.child[index].member) && !flock.child[index].idle) {
         flock_train(index);
     }
 }
@@ -204,7 +204,7 @@ void
 flock_train(uint32_t index)
 {
     const masked_member *member = &flock.keys->member[index];
-    const fl_task *task = fl_member_task(flock.child[index].member);
+    const fl_task *task = fl_participant_task(flock.child[index].member);
     FL_ASSERT(task != NULL);
     uint64_t bytes = (uint64_t)flock.keys->plan.elements * flock.keys->plan.wire_bytes;
     fl_offer offer = { .vec = 1,
@@ -223,7 +223,7 @@ flock_train(uint32_t index)
     }
     memcpy(offer.stats, member->stats, sizeof offer.stats);
     flock.child[index].vecs++;
-    fl_member_offer(flock.child[index].member, &offer, flock.now, out);
+    fl_participant_offer(flock.child[index].member, &offer, flock.now, out);
     s_obey_child(index);
 }
 
@@ -351,7 +351,7 @@ flock_step(const fl_event *event)
 {
     fl_event timed = *event;
     timed.wall_s = IDENTITY_NOW;
-    fl_cohort_step(flock.cohort, &timed, flock.now, out);
+    fl_aggregator_step(flock.cohort, &timed, flock.now, out);
     s_obey_cohort(-1);
 }
 
@@ -370,11 +370,11 @@ static void
 s_make_cohort(void)
 {
     const fl_order *order = &flock.keys->task.order;
-    fl_cohort_destroy(&flock.cohort);
-    flock.cohort = fl_cohort_new(&flock.conf);
+    fl_aggregator_destroy(&flock.cohort);
+    flock.cohort = fl_aggregator_new(&flock.conf);
     FL_ASSERT(flock.cohort != NULL);
     flock_forget_slots();
-    fl_cohort_model(flock.cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(flock.cohort, &order->run, &order->model, order->model_bytes);
 }
 
 void
@@ -389,33 +389,34 @@ flock_new(const masked_plan *plan)
     flock.now = 1000;
     flock.block_max = FL_MEMBERS_MAX;
     flock.devices_max = flock.keys->task.order.plan.devices_max;
-    flock.masking = (fl_masking_cohort_conf){ .node = flock.keys->parent,
-                                              .hop = plan->hop,
-                                              .trust = flock.keys->trust };
-    flock.conf = (fl_cohort_conf){ .node = flock.keys->parent,
-                                   .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-                                   .seats_max = MASKED_MEMBERS,
-                                   .slots = FLOCK_SLOTS,
-                                   .window = { .count_min = 1, .time_max_ms = FLOCK_WINDOW_MS,
-                                               .missed = FL_MISSED_SKIP },
-                                   .timing = { .beat_ms = FLOCK_BEAT_MS,
-                                               .evasive_beats = 3,
-                                               .lease_beats = 6,
-                                               .hop_ms = 10,
-                                               .finish_ms = 50,
-                                               .rate_window_ms = 100000 },
-                                   .masking = &flock.masking };
+    flock.masking = (fl_secagg_server_conf){ .node = flock.keys->parent,
+                                             .hop = plan->hop,
+                                             .trust = flock.keys->trust };
+    flock.conf = (fl_aggregator_conf){
+        .node = flock.keys->parent,
+        .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
+        .seats_max = MASKED_MEMBERS,
+        .slots = FLOCK_SLOTS,
+        .window = { .count_min = 1, .time_max_ms = FLOCK_WINDOW_MS, .missed = FL_MISSED_SKIP },
+        .timing = { .beat_ms = FLOCK_BEAT_MS,
+                    .evasive_beats = 3,
+                    .lease_beats = 6,
+                    .hop_ms = 10,
+                    .finish_ms = 50,
+                    .rate_window_ms = 100000 },
+        .masking = &flock.masking
+    };
     for (uint32_t i = 0; i < plan->members; i++) {
         masked_member *member = &flock.keys->member[i];
         member->conf.again_ms = 700;
-        flock.child[i].conf = (fl_member_conf){ .node = member->node,
-                                                .role = member->cert.role,
-                                                .incarnation = 1,
-                                                .seed = i,
-                                                .beat_ms = FLOCK_BEAT_MS,
-                                                .backoff_min_ms = 50,
-                                                .backoff_max_ms = 100,
-                                                .masking = &member->conf };
+        flock.child[i].conf = (fl_participant_conf){ .node = member->node,
+                                                     .role = member->cert.role,
+                                                     .incarnation = 1,
+                                                     .seed = i,
+                                                     .beat_ms = FLOCK_BEAT_MS,
+                                                     .backoff_min_ms = 50,
+                                                     .backoff_max_ms = 100,
+                                                     .masking = &member->conf };
     }
     s_make_cohort();
 }
@@ -437,9 +438,9 @@ flock_destroy(void)
     s_forget_facts();
     flock_clear(0);
     for (uint32_t i = 0; i < flock.keys->plan.members; i++) {
-        fl_member_destroy(&flock.child[i].member);
+        fl_participant_destroy(&flock.child[i].member);
     }
-    fl_cohort_destroy(&flock.cohort);
+    fl_aggregator_destroy(&flock.cohort);
     fl_outbox_destroy(&out);
     free(flock.total);
     masked_destroy(&flock.keys);
@@ -449,18 +450,18 @@ void
 flock_join(uint32_t index)
 {
     flock_child *child = &flock.child[index];
-    fl_masking_mark mark;
+    fl_secagg_mark mark;
     if (child->marked) {
-        bool fine = fl_masking_mark_decode(fl_bytes_of(child->mark, sizeof child->mark), &mark);
+        bool fine = fl_secagg_mark_decode(fl_bytes_of(child->mark, sizeof child->mark), &mark);
         FL_ASSERT(fine);
         child->conf.mark = &mark;
     }
-    fl_member_destroy(&child->member);
-    child->member = fl_member_new(&child->conf);
+    fl_participant_destroy(&child->member);
+    child->member = fl_participant_new(&child->conf);
     child->conf.mark = NULL;
     child->vecs = 0;
     FL_ASSERT(child->member != NULL);
-    fl_member_doing(child->member, &(fl_doing){ .leaves = 1 });
+    fl_participant_doing(child->member, &(fl_doing){ .leaves = 1 });
     flock_step_child(index, (fl_event){ .kind = FL_EV_TICK });
 }
 
@@ -471,7 +472,7 @@ flock_join_all(void)
         flock_join(i);
         flock_settle();
     }
-    FL_ASSERT(fl_cohort_joined(flock.cohort) == flock.keys->plan.members);
+    FL_ASSERT(fl_aggregator_joined(flock.cohort) == flock.keys->plan.members);
 }
 
 void
@@ -506,8 +507,8 @@ flock_open_again(fl_time due)
     fl_task *task = &flock.keys->task;
     const fl_order *order = &task->order;
     task->attempt = ++flock.attempt;
-    fl_cohort_model(flock.cohort, &order->run, &order->model, order->model_bytes);
-    fl_cohort_open(flock.cohort, task, due, IDENTITY_NOW, flock.now, out);
+    fl_aggregator_model(flock.cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_open(flock.cohort, task, due, IDENTITY_NOW, flock.now, out);
     s_obey_cohort(-1);
 }
 
@@ -534,7 +535,7 @@ void
 flock_settle_round(fl_outcome outcome)
 {
     s_forget_facts(); // of a round that is over
-    fl_cohort_settle(flock.cohort, outcome, FL_WHY_NONE, false, flock.now, out);
+    fl_aggregator_settle(flock.cohort, outcome, FL_WHY_NONE, false, flock.now, out);
     s_obey_cohort(-1);
     flock_settle();
 }

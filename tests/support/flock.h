@@ -1,5 +1,5 @@
-//  flock - a cohort and the children of its masked rounds, all of them real: fl_cohort above,
-//  fl_member below, every message through the codec, vectors masked, folded and opened by the
+//  flock - a cohort and the children of its masked rounds, all of them real: fl_aggregator above,
+//  fl_participant below, every message through the codec, vectors masked, folded and opened by the
 //  kernels, time made by hand. The crew answers at once, or when a test says. Built on masking.h,
 //  whose world it borrows: names, keys, updates and the signed order.
 //  Include tests/support/unit.h first.
@@ -13,8 +13,8 @@
 enum { FLOCK_BEAT_MS = 500, FLOCK_WINDOW_MS = 16000, FLOCK_SLOTS = 4, FLOCK_HELD = 64 };
 
 typedef struct flock_child {
-    fl_member *member;
-    fl_member_conf conf;
+    fl_participant *member;
+    fl_participant_conf conf;
     uint64_t mute;   // verbs of its that are lost, bit by bit
     uint64_t deaf;   // verbs to it that are lost
     bool cut;        // nothing passes any more, either way
@@ -23,7 +23,7 @@ typedef struct flock_child {
     fl_closed closed;   // newest that it was told, zeros for none
     fl_refused refused; // likewise
     uint32_t vecs;      // vectors that are not freed
-    uint8_t mark[FL_MASKING_MARK_BYTES]; // what is durable
+    uint8_t mark[FL_MARK_BYTES]; // what is durable
     bool marked;
 } flock_child;
 
@@ -35,9 +35,9 @@ enum { FLOCK_SAVED = 1, FLOCK_VERIFIED = 2, FLOCK_FOLDED = 4, FLOCK_UNMASKED = 8
 
 typedef struct flock_world {
     masked_world *keys; // names, keys, updates; the order
-    fl_cohort *cohort;
-    fl_cohort_conf conf;
-    fl_masking_cohort_conf masking;
+    fl_aggregator *cohort;
+    fl_aggregator_conf conf;
+    fl_secagg_server_conf masking;
     flock_child child[MASKED_MEMBERS];
     fl_time now;
     uint32_t attempt;

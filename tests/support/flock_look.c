@@ -9,7 +9,7 @@ fl_result
 flock_result(void)
 {
     fl_result result;
-    bool closed = fl_cohort_result(flock.cohort, &result);
+    bool closed = fl_aggregator_result(flock.cohort, &result);
     FL_ASSERT(closed);
     return result;
 }
@@ -17,9 +17,9 @@ flock_result(void)
 fl_seat_view
 flock_seat(uint32_t index)
 {
-    for (uint32_t i = 0; i < fl_cohort_seats(flock.cohort); i++) {
-        fl_seat_view seat = fl_cohort_seat(flock.cohort, i);
-        if (fl_node_equal(&seat.node, &flock.keys->member[index].node)) {
+    for (uint32_t i = 0; i < fl_aggregator_seats(flock.cohort); i++) {
+        fl_seat_view seat = fl_aggregator_seat(flock.cohort, i);
+        if (fl_name_equal(&seat.node, &flock.keys->member[index].node)) {
             return seat;
         }
     }
@@ -31,7 +31,7 @@ static bool
 s_is_in(const fl_result *result, uint32_t index)
 {
     for (uint32_t i = 0; i < result->roll_count; i++) {
-        if (fl_node_equal(&result->roll[i].node, &flock.keys->member[index].node)) {
+        if (fl_name_equal(&result->roll[i].node, &flock.keys->member[index].node)) {
             return result->roll[i].outcome == FL_OUT_IN;
         }
     }
@@ -98,7 +98,7 @@ void
 flock_end(void)
 {
     fl_result result;
-    if (fl_cohort_result(flock.cohort, &result)) {
+    if (fl_aggregator_result(flock.cohort, &result)) {
         flock_settle_round(FL_OUT_IN);
     }
     flock_pass(flock.now + 2 * FLOCK_WINDOW_MS); // nobody waits for longer

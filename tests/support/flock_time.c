@@ -8,10 +8,11 @@
 static fl_time
 s_next(void)
 {
-    fl_time at = fl_cohort_deadline(flock.cohort);
+    fl_time at = fl_aggregator_deadline(flock.cohort);
     for (uint32_t i = 0; i < flock.keys->plan.members; i++) {
-        fl_time one = flock.child[i].member == NULL ? FL_NEVER
-                                                    : fl_member_deadline(flock.child[i].member);
+        fl_time one = flock.child[i].member == NULL
+                          ? FL_NEVER
+                          : fl_participant_deadline(flock.child[i].member);
         at = one < at ? one : at;
     }
     return at;
@@ -23,11 +24,11 @@ s_tick(void)
 {
     for (uint32_t i = 0; i < flock.keys->plan.members; i++) {
         if (flock.child[i].member != NULL &&
-            fl_member_deadline(flock.child[i].member) <= flock.now) {
+            fl_participant_deadline(flock.child[i].member) <= flock.now) {
             flock_step_child(i, (fl_event){ .kind = FL_EV_TICK });
         }
     }
-    if (fl_cohort_deadline(flock.cohort) <= flock.now) {
+    if (fl_aggregator_deadline(flock.cohort) <= flock.now) {
         flock_step(&(fl_event){ .kind = FL_EV_TICK });
     }
 }
@@ -61,7 +62,7 @@ flock_run(void)
 {
     fl_result result;
     fl_time latest = flock.now + 4 * FLOCK_WINDOW_MS;
-    while (!fl_cohort_result(flock.cohort, &result)) {
+    while (!fl_aggregator_result(flock.cohort, &result)) {
         bool more = flock_go_on(latest);
         FL_ASSERT(more); // the round ends by itself, in time
     }

@@ -24,11 +24,11 @@ identity_keys(uint64_t seed)
     return keys;
 }
 
-fl_node
+fl_name
 identity_node(const char *name)
 {
-    fl_node node;
-    FL_ASSERT(fl_node_parse(name, &node));
+    fl_name node;
+    FL_ASSERT(fl_name_parse(name, &node));
     return node;
 }
 
@@ -76,7 +76,7 @@ identity_join(const fl_keys *keys, const fl_token *token, fl_role role, const ch
 {
     fl_seeded source = fl_seeded_of(88);
     fl_entropy entropy = fl_entropy_seeded(&source);
-    fl_node node = identity_node(name);
+    fl_name node = identity_node(name);
     fl_sealed sealed;
     FL_ASSERT(fl_enrol_join(keys, token, role, &node, &entropy, &sealed));
     return sealed;

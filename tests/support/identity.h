@@ -12,7 +12,7 @@ enum { IDENTITY_WEEK_S = 7 * 24 * 3600 };
 
 fl_authority *identity_authority(uint64_t seed);
 fl_keys *identity_keys(uint64_t seed);
-fl_node identity_node(const char *name);
+fl_name identity_node(const char *name);
 
 //  A certificate for a week from IDENTITY_NOW.
 fl_cert identity_cert(const fl_authority *authority, const fl_keys *keys, fl_role role,

@@ -108,11 +108,11 @@ machine_saved(uint64_t token, bool ok)
 }
 
 // ---- names ------------------------------------------------------------------------------------
-fl_node
+fl_name
 machine_node(const char *name)
 {
-    fl_node node;
-    FL_ASSERT(fl_node_parse(name, &node));
+    fl_name node;
+    FL_ASSERT(fl_name_parse(name, &node));
     return node;
 }
 

@@ -35,7 +35,7 @@ void machine_clear(void);
 void machine_proof(void);
 
 // ---- names ------------------------------------------------------------------------------------
-fl_node machine_node(const char *name);
+fl_name machine_node(const char *name);
 fl_run machine_run(uint8_t number);
 fl_hash machine_hash(uint32_t number);
 //  Four bytes an element, weights up to 100 for up to 50 devices, late ones are carried 2 rounds.

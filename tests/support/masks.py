@@ -15,7 +15,7 @@ from fabric import Failure
 MEMBER, CERT, KEY, MEMBERS_MAX = 298, 170, 32, 64
 HEAD = 1 + 4 + 16 + 8 + 32 + 8          # of a fact: kind, block, run, round, task, set
 ROSTER, MASKSET, SURVIVORS = 1, 3, 4    # kinds of facts
-#  fl_masking_secrets: b, msk, esk, a pair key per member, shares while dealing, held shares, seeds
+#  fl_secagg_secrets: b, msk, esk, a pair key per member, shares while dealing, held shares, seeds
 PAIRS_AT, DEALING_AT = 3 * KEY, (3 + MEMBERS_MAX) * KEY
 HELD_AT = DEALING_AT + 2 * MEMBERS_MAX * KEY
 SECRETS = HELD_AT + MEMBERS_MAX * 2 * KEY
@@ -135,7 +135,7 @@ def memory(pid, locked=False):
 
 
 def dig(pid, epk, mpk):
-    """fl_masking_secrets of the round whose public keys these are; None when it is not there."""
+    """fl_secagg_secrets of the round whose public keys these are; None when it is not there."""
     for part in memory(pid, locked=True):
         for at in range(KEY, len(part) - SECRETS + KEY, 4):
             secret = part[at:at + KEY]

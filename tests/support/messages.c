@@ -94,12 +94,12 @@ static fl_bytes
 s_sample_roll(messages_letter *letter)
 {
     fl_roll_entry entry = { .outcome = FL_OUT_IN, .staleness = 1 };
-    FL_ASSERT(fl_node_parse("device-07", &entry.node) && fl_node_parse("edge-b", &entry.parent));
+    FL_ASSERT(fl_name_parse("device-07", &entry.node) && fl_name_parse("edge-b", &entry.parent));
     uint8_t *start = messages_room(letter, 2 * FL_ROLL_ENTRY_BYTES);
     fl_roll_encode(&entry, start);
     entry =
         (fl_roll_entry){ .parent = entry.parent, .outcome = FL_OUT_LATE, .reason = FL_WHY_LATE };
-    FL_ASSERT(fl_node_parse("device-08.lab", &entry.node));
+    FL_ASSERT(fl_name_parse("device-08.lab", &entry.node));
     fl_roll_encode(&entry, start + FL_ROLL_ENTRY_BYTES);
     return fl_bytes_of(start, 2 * FL_ROLL_ENTRY_BYTES);
 }
@@ -354,7 +354,7 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
 }
 
 void
-messages_random_node(fl_rng *rng, fl_node *node)
+messages_random_node(fl_rng *rng, fl_name *node)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
     uint64_t length = messages_draw(rng, 1, sizeof node->name - 1);
@@ -475,7 +475,7 @@ messages_random(fl_verb verb, fl_rng *rng, messages_letter *letter)
     letter->message.verb = verb;
     letter->message.round = messages_draw(rng, 1, UINT64_MAX);
     s_random_bytes(rng, letter->message.run.bytes, sizeof letter->message.run);
-    s_random_group(rng, &fl_shape_of(verb)->group, letter, (uint8_t *)&letter->message.hello);
+    s_random_group(rng, &fl_verb_shape_of(verb)->group, letter, (uint8_t *)&letter->message.hello);
     s_agree(rng, letter);
 }
 
@@ -521,6 +521,6 @@ bool
 messages_equal(const fl_message *a, const fl_message *b)
 {
     return a->verb == b->verb && a->round == b->round && fl_run_equal(&a->run, &b->run) &&
-           s_group_equal(&fl_shape_of(a->verb)->group, (const uint8_t *)&a->hello,
+           s_group_equal(&fl_verb_shape_of(a->verb)->group, (const uint8_t *)&a->hello,
                          (const uint8_t *)&b->hello);
 }

@@ -12,7 +12,7 @@ uint8_t *messages_room(messages_letter *letter, size_t size);
 //  All magnitudes are about equally likely, the two ends too.
 uint64_t messages_draw(fl_rng *rng, uint64_t low, uint64_t high);
 
-void messages_random_node(fl_rng *rng, fl_node *node);
+void messages_random_node(fl_rng *rng, fl_name *node);
 
 fl_bytes messages_sample_blocks(messages_letter *letter);
 void messages_sample_masking(messages_letter *letter);

@@ -88,7 +88,7 @@ fl_bytes
 messages_sample_blocks(messages_letter *letter)
 {
     fl_block_line line = { .block = 1, .hop = 1, .members = 5, .masked = 5, .survivors = 4 };
-    FL_ASSERT(fl_node_parse("edge-b", &line.parent));
+    FL_ASSERT(fl_name_parse("edge-b", &line.parent));
     uint8_t *start = messages_room(letter, (size_t)2 * FL_BLOCK_LINE_BYTES);
     fl_block_line_encode(&line, start);
     line.block = 2;

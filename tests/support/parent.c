@@ -4,49 +4,49 @@
 
 #include "common/base/status.h"
 
-fl_cohort *parent_cohort;
+fl_aggregator *parent_cohort;
 fl_time parent_now;
 fl_order parent_order;
 uint32_t parent_attempt;
 
-fl_cohort_conf
+fl_aggregator_conf
 parent_conf(void)
 {
-    return (fl_cohort_conf){ .node = machine_node("parent"),
-                             .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-                             .seats_max = MACHINE_SEATS,
-                             .slots = 4,
-                             .window = { .count_min = 1,
-                                         .time_max_ms = 1000,
-                                         .missed = FL_MISSED_SKIP,
-                                         .extend_ms = 500,
-                                         .extends_max = 1 },
-                             .timing = { .beat_ms = 100,
-                                         .evasive_beats = 3,
-                                         .lease_beats = 6,
-                                         .hop_ms = 10,
-                                         .finish_ms = 50,
-                                         .rate_window_ms = 100000 } };
+    return (fl_aggregator_conf){ .node = machine_node("parent"),
+                                 .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
+                                 .seats_max = MACHINE_SEATS,
+                                 .slots = 4,
+                                 .window = { .count_min = 1,
+                                             .time_max_ms = 1000,
+                                             .missed = FL_MISSED_SKIP,
+                                             .extend_ms = 500,
+                                             .extends_max = 1 },
+                                 .timing = { .beat_ms = 100,
+                                             .evasive_beats = 3,
+                                             .lease_beats = 6,
+                                             .hop_ms = 10,
+                                             .finish_ms = 50,
+                                             .rate_window_ms = 100000 } };
 }
 
 void
-parent_make(const fl_cohort_conf *conf)
+parent_make(const fl_aggregator_conf *conf)
 {
-    fl_cohort_destroy(&parent_cohort);
-    parent_cohort = fl_cohort_new(conf);
+    fl_aggregator_destroy(&parent_cohort);
+    parent_cohort = fl_aggregator_new(conf);
     FL_ASSERT(parent_cohort != NULL);
     parent_now = 0;
     parent_attempt = 0;
     fl_run run = machine_run(1);
     fl_hash model = machine_hash(1);
-    fl_cohort_model(parent_cohort, &run, &model, MACHINE_MODEL);
+    fl_aggregator_model(parent_cohort, &run, &model, MACHINE_MODEL);
 }
 
 int
 parent_destroy(void **state)
 {
     (void)state;
-    fl_cohort_destroy(&parent_cohort);
+    fl_aggregator_destroy(&parent_cohort);
     return 0;
 }
 
@@ -54,7 +54,7 @@ int
 parent_setup(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     parent_make(&conf);
     return 0;
 }
@@ -64,7 +64,7 @@ void
 parent_step(const fl_event *event)
 {
     machine_clear();
-    fl_cohort_step(parent_cohort, event, parent_now, machine_out);
+    fl_aggregator_step(parent_cohort, event, parent_now, machine_out);
     machine_proof();
 }
 
@@ -104,10 +104,10 @@ parent_open(uint64_t round, fl_time due)
 {
     parent_order = machine_order(round);
     fl_task task = { .attempt = ++parent_attempt, .order = parent_order };
-    fl_cohort_model(parent_cohort, &parent_order.run, &parent_order.model,
-                    parent_order.model_bytes);
+    fl_aggregator_model(parent_cohort, &parent_order.run, &parent_order.model,
+                        parent_order.model_bytes);
     machine_clear();
-    fl_cohort_open(parent_cohort, &task, due, 0, parent_now, machine_out);
+    fl_aggregator_open(parent_cohort, &task, due, 0, parent_now, machine_out);
     machine_proof();
 }
 
@@ -165,6 +165,6 @@ fl_result
 parent_result(void)
 {
     fl_result result;
-    FL_ASSERT(fl_cohort_result(parent_cohort, &result));
+    FL_ASSERT(fl_aggregator_result(parent_cohort, &result));
     return result;
 }

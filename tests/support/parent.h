@@ -7,15 +7,15 @@
 #include "common/round/aggregator.h"
 #include "tests/support/machine.h"
 
-extern fl_cohort *parent_cohort;
+extern fl_aggregator *parent_cohort;
 extern fl_time parent_now;
 extern fl_order parent_order;   // of the round at hand
 extern uint32_t parent_attempt; // newest: every open takes the next one
 
 //  Sixteen seats, four slots, a window of a second that needs one, beats of 100 ms.
-fl_cohort_conf parent_conf(void);
+fl_aggregator_conf parent_conf(void);
 //  Replaces the cohort; run 1 and model 1 are known.
-void parent_make(const fl_cohort_conf *conf);
+void parent_make(const fl_aggregator_conf *conf);
 //  For cmocka: with parent_conf.
 int parent_setup(void **state);
 int parent_destroy(void **state);

@@ -61,12 +61,12 @@ static void
 s_make_machine(masked_world *world, uint32_t index)
 {
     masked_member *member = &world->member[index];
-    fl_masking_mark mark;
+    fl_secagg_mark mark;
     if (member->marked) {
-        bool fine = fl_masking_mark_decode(fl_bytes_of(member->mark, sizeof member->mark), &mark);
+        bool fine = fl_secagg_mark_decode(fl_bytes_of(member->mark, sizeof member->mark), &mark);
         FL_ASSERT(fine);
     }
-    member->machine = fl_masking_member_new(&member->conf, member->marked ? &mark : NULL);
+    member->machine = fl_secagg_client_new(&member->conf, member->marked ? &mark : NULL);
     FL_ASSERT(member->machine != NULL);
 }
 
@@ -83,15 +83,15 @@ s_make_member(masked_world *world, uint32_t index, uint64_t seed)
     member->cert =
         identity_cert(world->authority, member->keys, role, name, index + 1, member->certificate);
     member->seeded = fl_seeded_of(seed * 1000 + index);
-    member->conf = (fl_masking_member_conf){ .keys = member->keys,
-                                             .node = member->node,
-                                             .hop = plan->hop,
-                                             .trust = world->trust,
-                                             .entropy = fl_entropy_seeded(&member->seeded),
-                                             .profile = plan->profile,
-                                             .members_min = plan->own_members_min,
-                                             .survivors_min = plan->own_survivors_min,
-                                             .again_ms = 1000000 };
+    member->conf = (fl_secagg_client_conf){ .keys = member->keys,
+                                            .node = member->node,
+                                            .hop = plan->hop,
+                                            .trust = world->trust,
+                                            .entropy = fl_entropy_seeded(&member->seeded),
+                                            .profile = plan->profile,
+                                            .members_min = plan->own_members_min,
+                                            .survivors_min = plan->own_survivors_min,
+                                            .again_ms = 1000000 };
     memcpy(member->conf.certificate, member->certificate, FL_CERT_BYTES);
 #ifdef FL_TEST_RULES
     member->conf.rules_off = plan->rules_off;
@@ -112,9 +112,9 @@ masked_new(const masked_plan *plan, uint64_t seed)
     world->parent = identity_node("edge-a");
     world->authority = identity_authority(seed + 7);
     world->deny = fl_deny_list_new();
-    world->trust = (fl_masking_trust){ .authority = fl_authority_public_of(world->authority),
-                                       .deny = world->deny,
-                                       .roles = FL_ROLES_CHILD };
+    world->trust = (fl_secagg_trust){ .authority = fl_authority_public_of(world->authority),
+                                      .deny = world->deny,
+                                      .roles = FL_ROLES_CHILD };
     world->out = fl_outbox_new(OUTBOX);
     world->now = 1000;
     world->sum = calloc(plan->elements, sizeof *world->sum);
@@ -124,8 +124,8 @@ masked_new(const masked_plan *plan, uint64_t seed)
     for (uint32_t i = 0; i < plan->members; i++) {
         s_make_member(world, i, seed);
     }
-    world->cohort = fl_masking_cohort_new(&(fl_masking_cohort_conf){
-        .node = world->parent, .hop = plan->hop, .trust = world->trust });
+    world->cohort = fl_secagg_server_new(
+        &(fl_secagg_server_conf){ .node = world->parent, .hop = plan->hop, .trust = world->trust });
     FL_ASSERT(world->cohort != NULL);
     masked_draw_updates(world, seed);
     return world;
@@ -148,7 +148,7 @@ masked_destroy(masked_world **world_p)
     s_empty_queue(world);
     for (uint32_t i = 0; i < world->plan.members; i++) {
         masked_member *member = &world->member[i];
-        fl_masking_member_destroy(&member->machine);
+        fl_secagg_client_destroy(&member->machine);
         fl_keys_destroy(&member->keys);
         free(member->plain);
         free(member->wire);
@@ -157,7 +157,7 @@ masked_destroy(masked_world **world_p)
     for (int i = 0; i < FL_KEEP_COUNT; i++) {
         fl_blob_unref(&world->facts[i]);
     }
-    fl_masking_cohort_destroy(&world->cohort);
+    fl_secagg_server_destroy(&world->cohort);
     fl_outbox_destroy(&world->out);
     fl_deny_list_destroy(&world->deny);
     fl_authority_destroy(&world->authority);
@@ -257,8 +257,8 @@ masked_message(const masked_world *world, fl_verb verb)
 void
 masked_say(masked_world *world, uint32_t index, const fl_message *message)
 {
-    fl_masking_member_hear(world->member[index].machine, message, IDENTITY_NOW, world->now,
-                           world->out);
+    fl_secagg_client_hear(world->member[index].machine, message, IDENTITY_NOW, world->now,
+                          world->out);
     masked_obey(world, (int32_t)index);
 }
 
@@ -282,7 +282,7 @@ masked_deliver(masked_world *world)
         event.message.node = world->member[letter.from].node;
         event.message.role = world->member[letter.from].cert.role;
         event.message.message = &message;
-        fl_masking_cohort_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
+        fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
         masked_obey(world, -1);
     }
     fl_blob_unref(&letter.frame);
@@ -298,8 +298,8 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
         FL_ASSERT(effect->keep.fact.size == sizeof member->mark);
         memcpy(member->mark, effect->keep.fact.data, sizeof member->mark);
         member->marked = true;
-        (void)fl_masking_member_saved(member->machine, effect->keep.token, true, world->now,
-                                      world->out);
+        (void)fl_secagg_client_saved(member->machine, effect->keep.token, true, world->now,
+                                     world->out);
         return;
     }
     fl_blob_unref(&world->facts[effect->keep.what]);
@@ -316,7 +316,7 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
 void
 masked_answer_saved(masked_world *world, bool ok)
 {
-    bool ours = fl_masking_cohort_saved(world->cohort, world->token, ok, world->now, world->out);
+    bool ours = fl_secagg_server_saved(world->cohort, world->token, ok, world->now, world->out);
     FL_ASSERT(ours);
     if (world->hold_saved) {
         masked_obey(world, -1);
@@ -361,8 +361,8 @@ fl_reason
 masked_upload(masked_world *world, uint32_t index)
 {
     masked_member *member = &world->member[index];
-    fl_masking_upload upload;
-    if (!fl_masking_member_upload(member->machine, &upload) || member->uploaded) {
+    fl_secagg_upload upload;
+    if (!fl_secagg_client_upload(member->machine, &upload) || member->uploaded) {
         return FL_WHY_NONE;
     }
     member->silent = member->silent || member->drop == MASKED_BEFORE_UPLOAD;
@@ -382,10 +382,10 @@ masked_upload(masked_world *world, uint32_t index)
         return FL_WHY_SILENT;
     }
     fl_reason reason =
-        fl_masking_cohort_contrib(world->cohort, &member->node, &message.contrib, world->out);
+        fl_secagg_server_contrib(world->cohort, &member->node, &message.contrib, world->out);
     if (reason == FL_WHY_NONE) {
         member->uploaded = true;
-        if (fl_masking_cohort_uploaded(world->cohort, &member->node, world->now, world->out)) {
+        if (fl_secagg_server_uploaded(world->cohort, &member->node, world->now, world->out)) {
             masked_fold(world, member->masked);
         }
     }
@@ -398,8 +398,8 @@ void
 masked_begin(masked_world *world, uint32_t index)
 {
     fl_reason reason =
-        fl_masking_member_begin(world->member[index].machine, &world->task, &world->parent,
-                                world->now + 1000000, world->now, world->out);
+        fl_secagg_client_begin(world->member[index].machine, &world->task, &world->parent,
+                               world->now + 1000000, world->now, world->out);
     world->member[index].silent = world->member[index].silent || reason != FL_WHY_NONE;
     masked_obey(world, (int32_t)index);
 }
@@ -408,13 +408,13 @@ void
 masked_train(masked_world *world, uint32_t index)
 {
     masked_member *member = &world->member[index];
-    fl_masking_input input = { .vec = 100 + index,
-                               .elements = world->plan.elements,
-                               .weight = member->weight,
-                               .count = (uint32_t)member->count,
-                               .base = world->task.order.model };
+    fl_secagg_input input = { .vec = 100 + index,
+                              .elements = world->plan.elements,
+                              .weight = member->weight,
+                              .count = (uint32_t)member->count,
+                              .base = world->task.order.model };
     memcpy(input.stats, member->stats, sizeof input.stats);
-    fl_reason reason = fl_masking_member_trained(member->machine, &input, world->now, world->out);
+    fl_reason reason = fl_secagg_client_trained(member->machine, &input, world->now, world->out);
     (void)reason; // of a member that fell out: nobody waits for it
     masked_obey(world, (int32_t)index);
 }
@@ -422,16 +422,16 @@ masked_train(masked_world *world, uint32_t index)
 void
 masked_open(masked_world *world)
 {
-    fl_masking_invite invites[MASKED_MEMBERS];
+    fl_secagg_invite invites[MASKED_MEMBERS];
     for (uint32_t i = 0; i < world->plan.members; i++) {
-        invites[i] = (fl_masking_invite){ .node = world->member[i].node, .peer = i };
+        invites[i] = (fl_secagg_invite){ .node = world->member[i].node, .peer = i };
     }
-    world->times = (fl_masking_times){ .keys_by = world->now + 100,
-                                       .deal_by = world->now + 200,
-                                       .ready_by = world->now + 300,
-                                       .upload_by = world->now + 400 };
-    fl_masking_cohort_open(world->cohort, 3, &world->task, invites, world->plan.members,
-                           &world->times, world->now, world->out);
+    world->times = (fl_secagg_times){ .keys_by = world->now + 100,
+                                      .deal_by = world->now + 200,
+                                      .ready_by = world->now + 300,
+                                      .upload_by = world->now + 400 };
+    fl_secagg_server_open(world->cohort, 3, &world->task, invites, world->plan.members,
+                          &world->times, world->now, world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < world->plan.members; i++) {
         masked_begin(world, i);
@@ -442,24 +442,24 @@ masked_open(masked_world *world)
 bool
 masked_settle(masked_world *world)
 {
-    fl_masking_result result;
+    fl_secagg_result result;
     while (masked_deliver(world)) {
     }
-    return fl_masking_cohort_result(world->cohort, &result);
+    return fl_secagg_server_result(world->cohort, &result);
 }
 
 fl_reason
 masked_run(masked_world *world)
 {
-    fl_masking_result result;
+    fl_secagg_result result;
     for (int turns = 0; turns < 32 && !masked_settle(world); turns++) {
-        fl_time due = fl_masking_cohort_deadline(world->cohort);
+        fl_time due = fl_secagg_server_deadline(world->cohort);
         FL_ASSERT(due != FL_NEVER);
         world->now = due;
-        fl_masking_cohort_tick(world->cohort, world->now, world->out);
+        fl_secagg_server_tick(world->cohort, world->now, world->out);
         masked_obey(world, -1);
     }
-    bool ended = fl_masking_cohort_result(world->cohort, &result);
+    bool ended = fl_secagg_server_result(world->cohort, &result);
     FL_ASSERT(ended);
     return result.reason;
 }
@@ -468,14 +468,14 @@ masked_run(masked_world *world)
 void
 masked_restart_member(masked_world *world, uint32_t index)
 {
-    fl_masking_member_destroy(&world->member[index].machine);
+    fl_secagg_client_destroy(&world->member[index].machine);
     s_make_machine(world, index);
 }
 
 bool
 masked_restart_cohort(masked_world *world)
 {
-    fl_masking_invite invites[MASKED_MEMBERS];
+    fl_secagg_invite invites[MASKED_MEMBERS];
     fl_bytes facts[FL_KEEP_COUNT];
     uint32_t count = 0;
     for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS && world->facts[what] != NULL; what++) {
@@ -483,30 +483,30 @@ masked_restart_cohort(masked_world *world)
     }
     for (uint32_t i = 0; i < world->plan.members; i++) { // in another order than before
         uint32_t from = world->plan.members - 1 - i;
-        invites[i] = (fl_masking_invite){ .node = world->member[from].node, .peer = from };
+        invites[i] = (fl_secagg_invite){ .node = world->member[from].node, .peer = from };
         world->member[i].uploaded = false;
     }
     s_empty_queue(world);
     memset(world->sum, 0, world->plan.elements * sizeof *world->sum);
     world->folded = 0;
-    fl_masking_cohort_conf conf = { .node = world->parent,
-                                    .hop = world->plan.hop,
-                                    .trust = world->trust };
-    fl_masking_cohort_destroy(&world->cohort);
-    world->cohort = fl_masking_cohort_new(&conf);
+    fl_secagg_server_conf conf = { .node = world->parent,
+                                   .hop = world->plan.hop,
+                                   .trust = world->trust };
+    fl_secagg_server_destroy(&world->cohort);
+    world->cohort = fl_secagg_server_new(&conf);
     FL_ASSERT(world->cohort != NULL);
-    fl_masking_times times = { .keys_by = world->now + 100,
-                               .deal_by = world->now + 200,
-                               .ready_by = world->now + 300,
-                               .upload_by = world->now + 400 };
-    fl_masking_cohort_open(world->cohort, 3, &world->task, invites, world->plan.members, &times,
-                           world->now, world->out);
+    fl_secagg_times times = { .keys_by = world->now + 100,
+                              .deal_by = world->now + 200,
+                              .ready_by = world->now + 300,
+                              .upload_by = world->now + 400 };
+    fl_secagg_server_open(world->cohort, 3, &world->task, invites, world->plan.members, &times,
+                          world->now, world->out);
     bool fine =
-        fl_masking_cohort_resume(world->cohort, facts, count, IDENTITY_NOW, world->now, world->out);
+        fl_secagg_server_resume(world->cohort, facts, count, IDENTITY_NOW, world->now, world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < world->plan.members; i++) {
         if (!world->member[i].silent) {
-            fl_masking_member_again(world->member[i].machine, world->now, world->out);
+            fl_secagg_client_again(world->member[i].machine, world->now, world->out);
             masked_obey(world, (int32_t)i);
         }
     }
@@ -517,9 +517,9 @@ masked_restart_cohort(masked_world *world)
 static bool
 s_survived(const masked_world *world, uint32_t index)
 {
-    for (uint32_t i = 0; i < fl_masking_cohort_seats(world->cohort); i++) {
-        fl_masking_seat seat = fl_masking_cohort_seat(world->cohort, i);
-        if (fl_node_equal(&seat.node, &world->member[index].node)) {
+    for (uint32_t i = 0; i < fl_secagg_server_seats(world->cohort); i++) {
+        fl_secagg_seat seat = fl_secagg_server_seat(world->cohort, i);
+        if (fl_name_equal(&seat.node, &world->member[index].node)) {
             return seat.survived;
         }
     }
@@ -529,11 +529,11 @@ s_survived(const masked_world *world, uint32_t index)
 bool
 masked_sum_exact(const masked_world *world)
 {
-    fl_masking_result result;
-    if (!fl_masking_cohort_result(world->cohort, &result) || result.reason != FL_WHY_NONE) {
+    fl_secagg_result result;
+    if (!fl_secagg_server_result(world->cohort, &result) || result.reason != FL_WHY_NONE) {
         return false;
     }
-    fl_masking_sums want = { .checksum = result.sums.checksum };
+    fl_secagg_sums want = { .checksum = result.sums.checksum };
     bool same = true;
     for (uint32_t i = 0; i < world->plan.members; i++) {
         const masked_member *member = &world->member[i];

@@ -7,9 +7,9 @@
 
 #include "common/base/blob.h"
 #include "common/base/rng.h"
-#include "common/secagg/server.h"
-#include "common/secagg/client.h"
 #include "common/crypto/mask_kernel.h"
+#include "common/secagg/client.h"
+#include "common/secagg/server.h"
 #include "tests/support/identity.h"
 
 enum { MASKED_MEMBERS = FL_MEMBERS_MAX, MASKED_QUEUE = 16384 };
@@ -40,16 +40,16 @@ typedef struct masked_plan {
 } masked_plan;
 
 typedef struct masked_member {
-    fl_node node;
+    fl_name node;
     fl_keys *keys;
     fl_cert cert;
     uint8_t certificate[FL_CERT_BYTES];
     fl_seeded seeded;
-    fl_masking_member *machine;
-    fl_masking_member_conf conf;
+    fl_secagg_client *machine;
+    fl_secagg_client_conf conf;
     masked_drop drop;
     bool silent;
-    uint8_t mark[FL_MASKING_MARK_BYTES]; // what is durable
+    uint8_t mark[FL_MARK_BYTES]; // what is durable
     bool marked;
     int64_t *plain; // (elements) the update
     uint64_t weight, count, stats[FL_STATS];
@@ -79,13 +79,13 @@ struct masked_world {
     fl_task task;
     uint64_t model; // its hash is made of this
     uint8_t run;    // and the run's name of this
-    fl_node parent;
+    fl_name parent;
     fl_authority *authority;
     fl_deny_list *deny;
-    fl_masking_trust trust;
+    fl_secagg_trust trust;
     masked_member member[MASKED_MEMBERS];
-    fl_masking_cohort *cohort;
-    fl_masking_times times;
+    fl_secagg_server *cohort;
+    fl_secagg_times times;
     fl_time now;
     fl_outbox *out;
     masked_letter queue[MASKED_QUEUE];
@@ -104,7 +104,7 @@ struct masked_world {
     uint64_t checksum_error; // added to the checksum of the sum
     uint32_t notes[FL_NOTE_COUNT_OF];
     fl_reason blamed_reason;
-    fl_node blamed;
+    fl_name blamed;
 };
 
 masked_plan masked_plan_small(uint32_t members);

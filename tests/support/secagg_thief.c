@@ -26,13 +26,13 @@ thief_all(const thief *self)
 static void
 s_rob_own(thief *self, uint32_t index)
 {
-    const fl_masking_member *machine = self->world->member[index].machine;
-    static const uint8_t nothing[FL_HSA_KEY_BYTES];
+    const fl_secagg_client *machine = self->world->member[index].machine;
+    static const uint8_t nothing[FL_TRANSCRIPT_KEY_BYTES];
     if (memcmp(machine->secrets->msk, nothing, sizeof nothing) != 0) {
         memcpy(self->msk[index], machine->secrets->msk, sizeof nothing);
     }
     for (uint32_t i = 0; i < machine->block.members; i++) {
-        const fl_hsa_dealt *held = &machine->secrets->held[i];
+        const fl_transcript_dealt *held = &machine->secrets->held[i];
         if (memcmp(held, nothing, sizeof nothing) != 0) {
             self->share[0][i][index] = held->self;
             self->share[1][i][index] = held->pair;
@@ -105,10 +105,9 @@ thief_wait_for_uploads(thief *self)
 {
     masked_world *world = self->world;
     masked_open(world);
-    while (!masked_settle(world) &&
-           fl_masking_cohort_state(world->cohort) < FL_MASKING_COLLECTING) {
-        world->now = fl_masking_cohort_deadline(world->cohort);
-        fl_masking_cohort_tick(world->cohort, world->now, world->out);
+    while (!masked_settle(world) && fl_secagg_server_state(world->cohort) < FL_SERVER_COLLECTING) {
+        world->now = fl_secagg_server_deadline(world->cohort);
+        fl_secagg_server_tick(world->cohort, world->now, world->out);
         masked_obey(world, -1);
     }
 }
@@ -159,8 +158,8 @@ thief_tell_survivors(thief *self, uint64_t audience, uint64_t set, uint64_t spoi
         if (!s_in(set, i)) {
             continue;
         }
-        fl_masking_upload upload;
-        if (!s_in(spoilt, i) && fl_masking_member_upload(self->world->member[i].machine, &upload)) {
+        fl_secagg_upload upload;
+        if (!s_in(spoilt, i) && fl_secagg_client_upload(self->world->member[i].machine, &upload)) {
             memcpy(psigs + size, upload.psig.data, upload.psig.size);
         }
         size += FL_SIGN_BYTES;
@@ -181,11 +180,11 @@ thief_tell_acks(thief *self, uint64_t audience, uint64_t ackers)
     while (!s_in(audience, first)) {
         first++;
     }
-    const fl_masking_member *seen = self->world->member[first].machine;
+    const fl_secagg_client *seen = self->world->member[first].machine;
     for (uint32_t i = 0; i < MASKED_MEMBERS; i++) {
         if (s_in(ackers, i) && s_in(self->own, i)) {
-            fl_hsa_asig(self->world->member[i].keys, &seen->ctx, &seen->survivors_hash, i,
-                        self->asig[i]);
+            fl_transcript_asig(self->world->member[i].keys, &seen->ctx, &seen->survivors_hash, i,
+                               self->asig[i]);
         }
         if (s_in(ackers, i)) {
             memcpy(asigs + size, self->asig[i], FL_SIGN_BYTES);
@@ -204,7 +203,7 @@ static bool
 s_rebuild(const thief *self, int kind, uint32_t whose, uint8_t secret[FL_SHARE_BYTES])
 {
     uint32_t n = self->world->member[whose].machine->block.members;
-    uint32_t threshold = fl_masking_threshold(n), count = 0;
+    uint32_t threshold = fl_secagg_threshold(n), count = 0;
     uint8_t holders[MASKED_MEMBERS];
     fl_share shares[MASKED_MEMBERS];
     for (uint32_t i = 0; i < n && count < threshold; i++) {
@@ -217,10 +216,10 @@ s_rebuild(const thief *self, int kind, uint32_t whose, uint8_t secret[FL_SHARE_B
 }
 
 static bool
-s_mask_key(const thief *self, uint32_t whose, uint8_t msk[FL_HSA_KEY_BYTES])
+s_mask_key(const thief *self, uint32_t whose, uint8_t msk[FL_TRANSCRIPT_KEY_BYTES])
 {
     if (s_in(self->own, whose)) {
-        memcpy(msk, self->msk[whose], FL_HSA_KEY_BYTES);
+        memcpy(msk, self->msk[whose], FL_TRANSCRIPT_KEY_BYTES);
         return true;
     }
     return s_rebuild(self, 1, whose, msk);
@@ -230,15 +229,15 @@ s_mask_key(const thief *self, uint32_t whose, uint8_t msk[FL_HSA_KEY_BYTES])
 static bool
 s_pair_seed(const thief *self, uint32_t mine, uint32_t other, fl_mask_seed *seed)
 {
-    const fl_masking_member *view = self->world->member[mine].machine;
-    uint8_t msk[FL_HSA_KEY_BYTES];
+    const fl_secagg_client *view = self->world->member[mine].machine;
+    uint8_t msk[FL_TRANSCRIPT_KEY_BYTES];
     if (s_mask_key(self, other, msk)) {
-        return fl_hsa_mask_seed(&view->ctx, &view->block.seat[other], msk, &view->block.seat[mine],
-                                seed);
+        return fl_transcript_mask_seed(&view->ctx, &view->block.seat[other], msk,
+                                       &view->block.seat[mine], seed);
     }
     bool have =
-        s_mask_key(self, mine, msk) &&
-        fl_hsa_mask_seed(&view->ctx, &view->block.seat[mine], msk, &view->block.seat[other], seed);
+        s_mask_key(self, mine, msk) && fl_transcript_mask_seed(&view->ctx, &view->block.seat[mine],
+                                                               msk, &view->block.seat[other], seed);
     seed->subtract = !seed->subtract;
     return have;
 }
@@ -250,7 +249,7 @@ s_seeds(const thief *self, uint64_t group, fl_mask_seed *seeds)
 {
     size_t count = 0;
     for (uint32_t i = 0; i < self->world->plan.members; i++) {
-        const fl_masking_member *view = self->world->member[i].machine;
+        const fl_secagg_client *view = self->world->member[i].machine;
         uint8_t b[FL_SHARE_BYTES];
         if (!s_in(group, i)) {
             continue;
@@ -258,7 +257,7 @@ s_seeds(const thief *self, uint64_t group, fl_mask_seed *seeds)
         if (!s_rebuild(self, 0, i, b)) {
             return 0;
         }
-        fl_hsa_self_seed(&view->ctx, b, &seeds[count]);
+        fl_transcript_self_seed(&view->ctx, b, &seeds[count]);
         seeds[count++].subtract = true;
         for (uint32_t n = 0; n < view->block.members; n++) {
             bool cancels =
@@ -310,18 +309,18 @@ size_t
 thief_peel(const thief *self, uint32_t index, uint32_t *words)
 {
     const masked_world *world = self->world;
-    const fl_masking_member *view = world->member[index].machine;
+    const fl_secagg_client *view = world->member[index].machine;
     uint32_t elements = world->plan.elements, bytes = world->plan.wire_bytes;
     fl_mask_seed seeds[MASKED_MEMBERS];
     size_t count = 0;
     uint8_t b[FL_SHARE_BYTES];
     if (s_rebuild(self, 0, index, b)) {
-        fl_hsa_self_seed(&view->ctx, b, &seeds[count]);
+        fl_transcript_self_seed(&view->ctx, b, &seeds[count]);
         seeds[count++].subtract = true;
     }
     for (uint32_t n = 0; n < view->block.members; n++) {
-        bool known = n != index && s_in(view->maskset, n) &&
-                     s_pair_seed(self, index, n, &seeds[count]);
+        bool known =
+            n != index && s_in(view->maskset, n) && s_pair_seed(self, index, n, &seeds[count]);
         count += known ? 1 : 0;
     }
     for (uint32_t e = 0; e < elements; e++) {

@@ -17,8 +17,8 @@ typedef struct thief {
     //  by kind (self 0, pair 1), whose, holder
     fl_share share[2][MASKED_MEMBERS][MASKED_MEMBERS];
     uint64_t has[2][MASKED_MEMBERS];
-    uint8_t msk[MASKED_MEMBERS][FL_HSA_KEY_BYTES]; // of its own
-    uint64_t refused;                              // members that burnt the round
+    uint8_t msk[MASKED_MEMBERS][FL_TRANSCRIPT_KEY_BYTES]; // of its own
+    uint64_t refused;                                     // members that burnt the round
 } thief;
 
 //  Take a place in `world`, with these members corrupt. Large: the test keeps it static.

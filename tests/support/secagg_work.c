@@ -39,7 +39,7 @@ masked_mask(masked_world *world, uint32_t index, const fl_effect *effect)
     event.masked.checksum =
         fl_mask_checksum_by(s_kernel(member->kernel), effect->mask.checksum_key, 0,
                             world->plan.elements, world->plan.wire_bytes, member->wire);
-    fl_masking_member_masked(member->machine, &event, world->now, world->out);
+    fl_secagg_client_masked(member->machine, &event, world->now, world->out);
 }
 
 //  The accumulator as ring words of 32 or 64 bits, and back.
@@ -82,7 +82,7 @@ masked_unmask(masked_world *world, const fl_effect *effect)
                             world->plan.elements, world->plan.wire_bytes, wire) +
         world->checksum_error;
     free(wire);
-    fl_masking_cohort_unmasked(world->cohort, &event, world->out);
+    fl_secagg_server_unmasked(world->cohort, &event, world->out);
 }
 
 void

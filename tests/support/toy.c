@@ -239,13 +239,13 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 }
 
 static void
-s_refused(void *arg, fl_way way, const fl_node *node, const fl_refused *refused)
+s_refused(void *arg, fl_way way, const fl_name *node, const fl_refused *refused)
 {
     toy *self = arg;
     (void)way;
     self->refusals++;
     self->refused = *refused;
-    self->refused_node = node != NULL ? *node : (fl_node){ .name = "" };
+    self->refused_node = node != NULL ? *node : (fl_name){ .name = "" };
 }
 
 // ---- making -----------------------------------------------------------------------------------
@@ -260,12 +260,13 @@ s_new(void)
     }
     assert_true(place < TOYS_MAX);
     toys[place] = self;
-    self->trust.ops = (fl_gate_ops){ &self->trust, s_standing, s_check, s_incoming, s_outgoing };
+    self->trust.ops =
+        (fl_admission_ops){ &self->trust, s_standing, s_check, s_incoming, s_outgoing };
     return self;
 }
 
 static void
-s_react(toy *self, fl_porch *porch, const fl_uplink_conf *uplink)
+s_react(toy *self, fl_listener *porch, const fl_dialer_conf *uplink)
 {
     const fl_reactor_conf conf = {
         .machine = { self, s_step, s_deadline },
@@ -288,14 +289,14 @@ toy *
 toy_parent(void)
 {
     toy *self = s_new();
-    fl_porch_conf conf = {
+    fl_listener_conf conf = {
         .endpoint = { loopback, loopback, loopback },
         .gate = { .sessions_max = 8, .guests_max = 2 },
     };
     fl_why why = { .text = "" };
     toy_keys(&self->keys);
     conf.keys = self->keys;
-    if (fl_porch_open(&self->porch, &conf, &self->trust.ops, &self->counters, &why) != FL_OK) {
+    if (fl_listener_open(&self->porch, &conf, &self->trust.ops, &self->counters, &why) != FL_OK) {
         fail_msg("%s", why.text);
     }
     self->welcomes = true;
@@ -307,7 +308,7 @@ toy *
 toy_stranger(toy *parent, const fl_keypair *keys, fl_bytes certificate, const uint8_t *parent_key)
 {
     toy *self = s_new();
-    fl_uplink_conf conf = { .host = "127.0.0.1", .port = parent->porch.port[FL_WAY_CONTROL] };
+    fl_dialer_conf conf = { .host = "127.0.0.1", .port = parent->porch.port[FL_WAY_CONTROL] };
     self->keys = *keys;
     conf.keys = *keys;
     memcpy(conf.parent_key, parent_key != NULL ? parent_key : parent->keys.public_key,
@@ -336,7 +337,7 @@ toy_destroy(toy **self_p)
         toys[i] = toys[i] == self ? NULL : toys[i];
     }
     fl_reactor_destroy(&self->reactor);
-    fl_porch_close(&self->porch);
+    fl_listener_close(&self->porch);
     fl_blob_unref(&self->vector);
     free(self);
 }

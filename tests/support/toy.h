@@ -16,7 +16,7 @@ typedef struct toy_heard {
     fl_event_kind kind;
     fl_verb verb;            // of a message
     fl_peer from;
-    fl_node node;
+    fl_name node;
     fl_role role;
     fl_reason reason;        // of REFUSED and GONE
     fl_verb about;           // of REFUSED
@@ -28,7 +28,7 @@ typedef struct toy_heard {
 
 //  The identity of one process.
 typedef struct toy_trust {
-    fl_gate_ops ops;
+    fl_admission_ops ops;
     uint8_t denied[TOY_DENIED_MAX][FL_KEY_BYTES];
     unsigned denied_count;
     fl_verb suspect;         // `incoming` says `suspicion` of this verb
@@ -41,7 +41,7 @@ typedef struct toy {
     toy_trust trust;
     fl_keypair keys;
     fl_net_counters counters;
-    fl_porch porch;
+    fl_listener porch;
     fl_reactor *reactor;
     toy_heard heard[TOY_HEARD_MAX];
     unsigned heard_count;
@@ -51,7 +51,7 @@ typedef struct toy {
     unsigned ticks;
     unsigned refusals;       // told to the host
     fl_refused refused;      // the last of them
-    fl_node refused_node;    // and of whom; empty: a stranger
+    fl_name refused_node;    // and of whom; empty: a stranger
     fl_blob *vector;         // lent for every vector and model
     bool welcomes;           // answer HELLO with WELCOME
     fl_ask ask;              // the last question

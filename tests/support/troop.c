@@ -95,7 +95,7 @@ on_contrib(uint32_t index, const fl_contrib *contrib)
     if (child->hold_grant) {
         return;
     }
-    fl_reason reason = fl_masking_cohort_contrib(
+    fl_reason reason = fl_secagg_server_contrib(
         troop_world->cohort, &troop_world->member[index].node, contrib, troop_world->out);
     masked_obey(troop_world, -1);
     if (reason == FL_WHY_NONE) {
@@ -114,8 +114,8 @@ on_push(uint32_t index, const fl_effect *effect)
     if (troop[index].hold_bytes || chunk->offset + effect->push.bytes < chunk->total) {
         return;
     }
-    if (fl_masking_cohort_uploaded(troop_world->cohort, &member->node, troop_world->now,
-                                   troop_world->out)) {
+    if (fl_secagg_server_uploaded(troop_world->cohort, &member->node, troop_world->now,
+                                  troop_world->out)) {
         masked_fold(troop_world, member->masked);
     }
     masked_obey(troop_world, -1);
@@ -278,7 +278,7 @@ troop_step(uint32_t index, fl_event event)
 {
     event.wall_s = IDENTITY_NOW;
     fl_outbox_reset(troop_out);
-    fl_member_step(troop[index].member, &event, troop_world->now, troop_out);
+    fl_participant_step(troop[index].member, &event, troop_world->now, troop_out);
     troop_obey(index);
 }
 
@@ -326,9 +326,9 @@ troop_settle(void)
 }
 
 void
-troop_until(uint32_t index, fl_masking_step step)
+troop_until(uint32_t index, fl_secagg_step step)
 {
-    while (fl_masking_member_step_of(troop[index].member->masking) != step) {
+    while (fl_secagg_client_step_of(troop[index].member->masking) != step) {
         bool more = troop_deliver();
         FL_ASSERT(more);
     }
@@ -347,14 +347,14 @@ troop_new(const masked_plan *plan)
     for (uint32_t i = 0; i < plan->members; i++) {
         masked_member *member = &troop_world->member[i];
         member->conf.again_ms = TROOP_AGAIN_MS;
-        troop[i].conf = (fl_member_conf){ .node = member->node,
-                                          .role = member->cert.role,
-                                          .incarnation = 5,
-                                          .seed = i,
-                                          .beat_ms = TROOP_BEAT_MS,
-                                          .backoff_min_ms = 100,
-                                          .backoff_max_ms = 400,
-                                          .masking = &member->conf };
+        troop[i].conf = (fl_participant_conf){ .node = member->node,
+                                               .role = member->cert.role,
+                                               .incarnation = 5,
+                                               .seed = i,
+                                               .beat_ms = TROOP_BEAT_MS,
+                                               .backoff_min_ms = 100,
+                                               .backoff_max_ms = 400,
+                                               .masking = &member->conf };
     }
 }
 
@@ -362,7 +362,7 @@ void
 troop_destroy(void)
 {
     for (uint32_t i = 0; i < troop_world->plan.members; i++) {
-        fl_member_destroy(&troop[i].member);
+        fl_participant_destroy(&troop[i].member);
     }
     fl_outbox_destroy(&troop_out);
     masked_destroy(&troop_world);
@@ -393,29 +393,29 @@ troop_welcome(uint32_t index, const uint8_t *certificate)
 void
 troop_join(uint32_t index)
 {
-    fl_member_destroy(&troop[index].member);
-    troop[index].member = fl_member_new(&troop[index].conf);
+    fl_participant_destroy(&troop[index].member);
+    troop[index].member = fl_participant_new(&troop[index].conf);
     FL_ASSERT(troop[index].member != NULL);
     troop_tick(index, troop_world->now);
     troop_settle();
-    FL_ASSERT(fl_member_joined(troop[index].member));
-    fl_member_doing(troop[index].member, &(fl_doing){ .leaves = 1, .samples = TROOP_SAMPLES });
+    FL_ASSERT(fl_participant_joined(troop[index].member));
+    fl_participant_doing(troop[index].member, &(fl_doing){ .leaves = 1, .samples = TROOP_SAMPLES });
 }
 
 static void
 s_open(void)
 {
     masked_world *world = troop_world;
-    fl_masking_invite invites[MASKED_MEMBERS];
+    fl_secagg_invite invites[MASKED_MEMBERS];
     for (uint32_t i = 0; i < world->plan.members; i++) {
-        invites[i] = (fl_masking_invite){ .node = world->member[i].node, .peer = i };
+        invites[i] = (fl_secagg_invite){ .node = world->member[i].node, .peer = i };
     }
-    world->times = (fl_masking_times){ .keys_by = world->now + 1000,
-                                       .deal_by = world->now + 2000,
-                                       .ready_by = world->now + 3000,
-                                       .upload_by = world->now + 4000 };
-    fl_masking_cohort_open(world->cohort, BLOCK, &world->task, invites, world->plan.members,
-                           &world->times, world->now, world->out);
+    world->times = (fl_secagg_times){ .keys_by = world->now + 1000,
+                                      .deal_by = world->now + 2000,
+                                      .ready_by = world->now + 3000,
+                                      .upload_by = world->now + 4000 };
+    fl_secagg_server_open(world->cohort, BLOCK, &world->task, invites, world->plan.members,
+                          &world->times, world->now, world->out);
     masked_obey(world, -1);
 }
 
@@ -468,7 +468,7 @@ troop_train(uint32_t index)
     offer.hash = fl_hash_of(fl_bytes_of(member->wire, offer.vector_bytes));
     memcpy(offer.stats, member->stats, sizeof offer.stats);
     fl_outbox_reset(troop_out);
-    fl_member_offer(troop[index].member, &offer, troop_world->now, troop_out);
+    fl_participant_offer(troop[index].member, &offer, troop_world->now, troop_out);
     troop_obey(index);
 }
 
@@ -494,7 +494,7 @@ fl_verdict
 troop_verdict(uint32_t index)
 {
     fl_verdict verdict;
-    bool there = fl_member_verdict(troop[index].member, &verdict);
+    bool there = fl_participant_verdict(troop[index].member, &verdict);
     FL_ASSERT(there);
     bool again = !troop_no_verdict(index);
     FL_ASSERT(!again);
@@ -505,5 +505,5 @@ bool
 troop_no_verdict(uint32_t index)
 {
     fl_verdict verdict;
-    return !fl_member_verdict(troop[index].member, &verdict);
+    return !fl_participant_verdict(troop[index].member, &verdict);
 }

@@ -1,8 +1,8 @@
-//  troop - a masked block whose children are whole members: fl_member below, the aggregator's half
-//  of the block above, and this in the place of the cohort: it welcomes, tasks, grants and closes.
-//  Every message goes through the codec, vectors are masked and folded by the kernels, and each is
-//  freed exactly once or the test ends. Built on masking.h, whose world it borrows.
-//  Include tests/support/unit.h first.
+//  troop - a masked block whose children are whole members: fl_participant below, the aggregator's
+//  half of the block above, and this in the place of the cohort: it welcomes, tasks, grants and
+//  closes. Every message goes through the codec, vectors are masked and folded by the kernels, and
+//  each is freed exactly once or the test ends. Built on masking.h, whose world it borrows. Include
+//  tests/support/unit.h first.
 #ifndef FL_SUPPORT_TROOP_H
 #define FL_SUPPORT_TROOP_H
 
@@ -12,8 +12,8 @@
 enum { TROOP_BEAT_MS = 10000, TROOP_BUDGET_MS = 50000, TROOP_AGAIN_MS = 700, TROOP_SAMPLES = 77 };
 
 typedef struct troop_child {
-    fl_member *member;
-    fl_member_conf conf;
+    fl_participant *member;
+    fl_participant_conf conf;
     uint64_t mute; // verbs of its that are lost, bit by bit
     bool hold_model, hold_saved, hold_masked, hold_grant, hold_bytes; // are not answered
     fl_event saved, masked;                                           // what was held back
@@ -56,7 +56,7 @@ void troop_train_all(void);
 bool troop_deliver(void);
 void troop_settle(void);
 //  Deliver until this child is at this step.
-void troop_until(uint32_t index, fl_masking_step step);
+void troop_until(uint32_t index, fl_secagg_step step);
 void troop_step(uint32_t index, fl_event event);
 void troop_hear(uint32_t index, const fl_message *message);
 void troop_tick(uint32_t index, fl_time now);

@@ -12,14 +12,14 @@
 enum { WAIT_MS = 10000 };
 
 // ---- the station ------------------------------------------------------------------------------
-static fl_crew *crew;
+static fl_workers *crew;
 static unsigned answers;
 static uint32_t answered;
 static uint8_t code;
 static char text[4096];
 
 void
-fl_station_answer(fl_station *self, uint32_t ticket, uint8_t code_of, fl_blob **json_p)
+fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code_of, fl_blob **json_p)
 {
     (void)self;
     fl_bytes json = fl_blob_bytes(*json_p);
@@ -32,15 +32,15 @@ fl_station_answer(fl_station *self, uint32_t ticket, uint8_t code_of, fl_blob **
     answers++;
 }
 
-fl_crew *
-fl_station_crew(fl_station *self)
+fl_workers *
+fl_node_crew(fl_node *self)
 {
     (void)self;
     return crew;
 }
 
 const fl_net_counters *
-fl_station_counters(const fl_station *self)
+fl_node_counters(const fl_node *self)
 {
     static const fl_net_counters counters = { .admitted = 31 };
     (void)self;
@@ -48,7 +48,7 @@ fl_station_counters(const fl_station *self)
 }
 
 const fl_metrics *
-fl_station_metrics(const fl_station *self)
+fl_node_metrics(const fl_node *self)
 {
     static const fl_metrics metrics;
     (void)self;
@@ -56,7 +56,7 @@ fl_station_metrics(const fl_station *self)
 }
 
 fl_time
-fl_station_since(const fl_station *self)
+fl_node_since(const fl_node *self)
 {
     (void)self;
     return 0;
@@ -65,24 +65,25 @@ fl_station_since(const fl_station *self)
 // ---- a desk -----------------------------------------------------------------------------------
 static fl_ledger *ledger;
 static fl_checkpoints *checkpoints;
-static fl_desk *desk;
+static fl_queries *desk;
 static fl_why why;
 static const fl_run run = { { 0xaa, 0xbb } };
 
 static void
-s_fill(void *self, fl_view_input *input)
+s_fill(void *self, fl_status_input *input)
 {
     assert_ptr_equal(self, &run);
     input->tier = "root";
     input->run = run;
-    assert_true(fl_node_parse("root", &input->node));
+    assert_true(fl_name_parse("root", &input->node));
 }
 
 static fl_report
 report_of(uint64_t round)
 {
-    fl_report report = { .run = run, .round = round, .attempt = 1, .close = FL_CLOSE_DONE,
-                         .weight = 12, .count = 3 };
+    fl_report report = {
+        .run = run, .round = round, .attempt = 1, .close = FL_CLOSE_DONE, .weight = 12, .count = 3
+    };
     report.model = fl_hash_of(fl_bytes_of("model", 5));
     return report;
 }
@@ -92,22 +93,24 @@ start(void **state)
 {
     const fl_ledger_run begun = { .run = run, .elements = 10, .model_bytes = 5 };
     fl_report first = report_of(1), second = report_of(2), third = report_of(3);
-    if (place_make(state) != 0 ||
-        fl_ledger_open(place_of("ledger.db"), &ledger, &why) != FL_OK ||
+    if (place_make(state) != 0 || fl_ledger_open(place_of("ledger.db"), &ledger, &why) != FL_OK ||
         fl_checkpoints_open(place_of("models"), 2, &checkpoints, &why) != FL_OK) {
         return -1;
     }
     assert_int_equal(fl_checkpoints_save(checkpoints, &first.model, fl_bytes_of("model", 5),
-                                         fl_bytes_of(NULL, 0), &why), FL_OK);
+                                         fl_bytes_of(NULL, 0), &why),
+                     FL_OK);
     assert_int_equal(fl_ledger_run_begin(ledger, &begun, &why), FL_OK);
     assert_int_equal(fl_ledger_round_open(ledger, &first, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &first, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &second, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_open(ledger, &third, &why), FL_OK);
-    crew = fl_crew_new(1, 2, &why);
-    const fl_desk_conf conf = { .ledger = ledger, .checkpoints = checkpoints, .fill = s_fill,
-                                .self = (void *)(uintptr_t)&run };
-    desk = fl_desk_new(&conf);
+    crew = fl_workers_new(1, 2, &why);
+    const fl_queries_conf conf = { .ledger = ledger,
+                                   .checkpoints = checkpoints,
+                                   .fill = s_fill,
+                                   .self = (void *)(uintptr_t)&run };
+    desk = fl_queries_new(&conf);
     answers = 0;
     return crew == NULL || desk == NULL;
 }
@@ -115,10 +118,10 @@ start(void **state)
 static int
 end(void **state)
 {
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_crew_collect(crew);
-    fl_crew_destroy(&crew);
-    fl_desk_destroy(&desk);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_workers_collect(crew);
+    fl_workers_destroy(&crew);
+    fl_queries_destroy(&desk);
     fl_checkpoints_close(&checkpoints);
     fl_ledger_close(&ledger);
     return place_end(state);
@@ -132,14 +135,14 @@ ask(const char *verb, const char *argument)
     (void)snprintf(question.argument, sizeof question.argument, "%s", argument);
     static uint32_t ticket = 100;
     answers = 0;
-    if (!fl_desk_ask(desk, ++ticket, &question)) {
+    if (!fl_queries_ask(desk, ++ticket, &question)) {
         assert_int_equal(answers, 0);
         return false;
     }
     while (answers == 0) {
-        struct pollfd ready = { .fd = fl_crew_fd(crew), .events = POLLIN };
+        struct pollfd ready = { .fd = fl_workers_fd(crew), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_crew_collect(crew);
+        (void)fl_workers_collect(crew);
     }
     assert_int_equal(answers, 1);
     assert_int_equal(answered, ticket);
@@ -227,9 +230,9 @@ what_is_not_kept_here_is_not_of_this_desk(void **state)
     (void)state;
     assert_false(ask("revoke", "d1"));
     assert_false(ask("", ""));
-    fl_desk_destroy(&desk);
-    const fl_desk_conf device = { .fill = s_fill, .self = (void *)(uintptr_t)&run };
-    desk = fl_desk_new(&device);
+    fl_queries_destroy(&desk);
+    const fl_queries_conf device = { .fill = s_fill, .self = (void *)(uintptr_t)&run };
+    desk = fl_queries_new(&device);
     assert_false(ask("report", "1"));
     assert_false(ask("rounds", ""));
     assert_false(ask("export", "1"));
@@ -240,11 +243,11 @@ static void
 a_desk_says_yes_or_no_in_one_line(void **state)
 {
     (void)state;
-    fl_desk_say(desk, 5, 0, "d1 is revoked");
+    fl_queries_say(desk, 5, 0, "d1 is revoked");
     assert_int_equal(answered, 5);
     assert_int_equal(code, 0);
     assert_says("d1 is revoked");
-    fl_desk_say(desk, 6, 1, "it is not revoked");
+    fl_queries_say(desk, 6, 1, "it is not revoked");
     assert_int_equal(code, 1);
     assert_says("error");
 }
@@ -253,7 +256,7 @@ static void
 a_crew_without_room_is_said_to_be_busy(void **state)
 {
     (void)state;
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
     assert_true(ask("report", "1"));
     assert_int_equal(code, 1);
     assert_says("ask again");

@@ -31,7 +31,7 @@ a_report_shows_the_profile_every_block_and_the_totals_of_each_tier(void **state)
 {
     (void)state;
     const fl_report report = report_of(FL_MASKING_MALICIOUS, lines, 3);
-    json_t *json = json_of(fl_view_report(&report, 1, 1, 1));
+    json_t *json = json_of(fl_report_json(&report, 1, 1, 1));
     assert_text(json, "masking", "malicious");
     assert_true(json_is_true(json_at(json, "masked")));
     assert_whole(json, "tally/masked", 13);
@@ -72,7 +72,7 @@ an_unmasked_report_says_so(void **state)
 {
     (void)state;
     const fl_report report = report_of(FL_MASKING_NONE, NULL, 0);
-    json_t *json = json_of(fl_view_report(&report, 1, 1, 1));
+    json_t *json = json_of(fl_report_json(&report, 1, 1, 1));
     assert_text(json, "masking", "unmasked");
     assert_true(json_is_false(json_at(json, "masked")));
     assert_int_equal(json_array_size(json_at(json, "blocks")), 0);
@@ -85,7 +85,7 @@ s_masked(fl_masking masking, fl_close close, uint32_t count, fl_ledger_hop devic
 {
     const fl_report report = { .masking = masking, .close = close, .count = count };
     const fl_ledger_hop hops[FL_LEDGER_HOPS] = { devices, edges };
-    return fl_view_masked(&report, hops);
+    return fl_json_masked(&report, hops);
 }
 
 static void
@@ -131,7 +131,7 @@ each_round_and_all_of_them_say_how_they_were_masked(void **state)
     fl_ledger_round rounds[3] = { s_round(1, FL_MASKING_MALICIOUS, true),
                                   s_round(2, FL_MASKING_MALICIOUS, true),
                                   s_round(3, FL_MASKING_NONE, false) };
-    json_t *json = json_of(fl_view_rounds(rounds, 2));
+    json_t *json = json_of(fl_rounds_json(rounds, 2));
     assert_text(json, "rounds/0/masking", "malicious");
     assert_true(json_is_true(json_at(json, "rounds/0/masked")));
     assert_whole(json, "rounds/1/tiers/devices/recovered", 2);
@@ -143,26 +143,26 @@ each_round_and_all_of_them_say_how_they_were_masked(void **state)
     assert_whole(json, "summary/tiers/devices/blocks_aborted", 2);
     assert_whole(json, "summary/tiers/edges/recovered", 2);
     json_decref(json);
-    json = json_of(fl_view_rounds(rounds, 3)); // one round in the clear
+    json = json_of(fl_rounds_json(rounds, 3)); // one round in the clear
     assert_text(json, "rounds/2/masking", "unmasked");
     assert_true(json_is_false(json_at(json, "rounds/2/masked")));
     assert_text(json, "summary/masking", "mixed");
     assert_true(json_is_false(json_at(json, "summary/masked")));
     json_decref(json);
     rounds[2].closed = false; // which is still open, and says nothing yet
-    json = json_of(fl_view_rounds(rounds, 3));
+    json = json_of(fl_rounds_json(rounds, 3));
     assert_text(json, "summary/masking", "malicious");
     assert_true(json_is_true(json_at(json, "summary/masked")));
     json_decref(json);
     rounds[0].report.close = FL_CLOSE_SKIPPED;
-    json = json_of(fl_view_rounds(rounds, 2)); // one of them was made
+    json = json_of(fl_rounds_json(rounds, 2)); // one of them was made
     assert_true(json_is_true(json_at(json, "summary/masked")));
     json_decref(json);
-    json = json_of(fl_view_rounds(rounds, 1)); // nothing was, so nothing was masked
+    json = json_of(fl_rounds_json(rounds, 1)); // nothing was, so nothing was masked
     assert_true(json_is_true(json_at(json, "rounds/0/masked")));
     assert_true(json_is_false(json_at(json, "summary/masked")));
     json_decref(json);
-    json = json_of(fl_view_rounds(&rounds[2], 1));
+    json = json_of(fl_rounds_json(&rounds[2], 1));
     assert_null_at(json, "summary/masking");
     assert_true(json_is_false(json_at(json, "summary/masked")));
     json_decref(json);
@@ -181,7 +181,7 @@ the_longest_answers_fit(void **state)
     }
     enum { ENTRIES = 6000 };
     fl_roll_entry *roll = calloc(ENTRIES, sizeof *roll);
-    fl_ledger_round *rounds = calloc(FL_VIEW_ROUNDS_MAX, sizeof *rounds);
+    fl_ledger_round *rounds = calloc(FL_ROUNDS_JSON_MAX, sizeof *rounds);
     assert_true(roll != NULL && rounds != NULL);
     for (int i = 0; i < ENTRIES; i++) {
         roll[i] = (fl_roll_entry){ .node = { "longest.name-00" }, .parent = { "longest.name-11" },
@@ -191,11 +191,11 @@ the_longest_answers_fit(void **state)
     fl_report report = report_of(FL_MASKING_MALICIOUS, many, FL_BLOCK_LINES_MAX);
     report.roll = roll;
     report.roll_count = ENTRIES;
-    json_t *json = json_of(fl_view_report(&report, UINT64_MAX, UINT64_MAX, UINT64_MAX));
+    json_t *json = json_of(fl_report_json(&report, UINT64_MAX, UINT64_MAX, UINT64_MAX));
     assert_int_equal(json_array_size(json_at(json, "blocks")), FL_BLOCK_LINES_MAX);
     assert_int_equal(json_array_size(json_at(json, "entries")), ENTRIES);
     json_decref(json);
-    for (uint32_t i = 0; i < FL_VIEW_ROUNDS_MAX; i++) {
+    for (uint32_t i = 0; i < FL_ROUNDS_JSON_MAX; i++) {
         fl_ledger_round *round = &rounds[i];
         memset(round->hops, 0x0f, sizeof round->hops);
         memset(&round->report.tally, 0xff, sizeof round->report.tally);
@@ -207,8 +207,8 @@ the_longest_answers_fit(void **state)
         round->report.loss = round->report.accuracy = 1.23456789e-100;
         round->closed = true;
     }
-    json = json_of(fl_view_rounds(rounds, FL_VIEW_ROUNDS_MAX));
-    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_VIEW_ROUNDS_MAX);
+    json = json_of(fl_rounds_json(rounds, FL_ROUNDS_JSON_MAX));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_ROUNDS_JSON_MAX);
     json_decref(json);
     free(roll);
     free(rounds);
@@ -218,16 +218,16 @@ the_longest_answers_fit(void **state)
 static const fl_run run = { { 0xab } };
 static fl_outbox *out;
 
-static fl_cohort *
-s_cohort(const fl_masking_cohort_conf *masking, uint32_t children)
+static fl_aggregator *
+s_cohort(const fl_secagg_server_conf *masking, uint32_t children)
 {
-    const fl_cohort_conf conf = { .node = { "edge-a" }, .child_roles = { FL_ROLE_DEVICE },
+    const fl_aggregator_conf conf = { .node = { "edge-a" }, .child_roles = { FL_ROLE_DEVICE },
                                   .seats_max = 16, .slots = 4, .window = fl_window_default(),
                                   .timing = fl_timing_default(), .masking = masking };
     out = fl_outbox_new(4096);
-    fl_cohort *cohort = fl_cohort_new(&conf);
+    fl_aggregator *cohort = fl_aggregator_new(&conf);
     assert_true(out != NULL && cohort != NULL);
-    fl_cohort_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
+    fl_aggregator_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
     for (uint32_t i = 0; i < children; i++) {
         const fl_message hello = { .verb = FL_HELLO, .run = run,
                                    .hello = { .role = FL_ROLE_DEVICE, .incarnation = i + 1,
@@ -235,7 +235,7 @@ s_cohort(const fl_masking_cohort_conf *masking, uint32_t children)
         fl_event event = { .kind = FL_EV_MESSAGE,
                            .message = { .from = i, .role = FL_ROLE_DEVICE, .message = &hello } };
         (void)snprintf(event.message.node.name, sizeof event.message.node.name, "dev-%u", i);
-        fl_cohort_step(cohort, &event, 1000, out);
+        fl_aggregator_step(cohort, &event, 1000, out);
         fl_outbox_reset(out);
     }
     return cohort;
@@ -245,10 +245,10 @@ static void
 a_status_shows_each_block_and_how_far_it_has_come(void **state)
 {
     (void)state;
-    const fl_masking_cohort_conf masking = { .node = { "edge-a" }, .hop = 1 };
-    fl_cohort *cohort = s_cohort(&masking, 6);
-    const fl_view_input input = { .tier = "edge", .version = "0.1.0", .cohort = cohort };
-    json_t *json = json_of(fl_view_status(&input));
+    const fl_secagg_server_conf masking = { .node = { "edge-a" }, .hop = 1 };
+    fl_aggregator *cohort = s_cohort(&masking, 6);
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .cohort = cohort };
+    json_t *json = json_of(fl_status_json(&input));
     assert_int_equal(json_array_size(json_at(json, "blocks")), 0); // no round yet
     json_decref(json);
     const fl_task task = { .attempt = 1,
@@ -260,9 +260,9 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
                                                 .batch = 1, .rate = 1,
                                                 .masking = FL_MASKING_MALICIOUS, .block_max = 3,
                                                 .step_ms = 100 } } };
-    fl_cohort_open(cohort, &task, 1000 + 60000, 0, 1000, out);
+    fl_aggregator_open(cohort, &task, 1000 + 60000, 0, 1000, out);
     fl_outbox_reset(out);
-    json = json_of(fl_view_status(&input));
+    json = json_of(fl_status_json(&input));
     assert_int_equal(json_array_size(json_at(json, "blocks")), 2);
     assert_text(json, "blocks/0/tier", "devices");
     assert_text(json, "blocks/0/parent", "edge-a");
@@ -272,13 +272,13 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
     assert_true(json_is_false(json_at(json, "blocks/1/aborted")));
     assert_null_at(json, "blocks/1/reason");
     json_decref(json);
-    fl_cohort_abandon(cohort, FL_WHY_RESTART, 2000, out);
+    fl_aggregator_abandon(cohort, FL_WHY_RESTART, 2000, out);
     fl_outbox_reset(out);
-    json = json_of(fl_view_status(&input));
+    json = json_of(fl_status_json(&input));
     assert_text(json, "blocks/0/state", "aborted");
     assert_true(json_is_true(json_at(json, "blocks/0/aborted")));
     json_decref(json);
-    fl_cohort_destroy(&cohort);
+    fl_aggregator_destroy(&cohort);
     fl_outbox_destroy(&out);
 }
 
@@ -286,12 +286,12 @@ static void
 a_cohort_that_opens_no_masked_round_has_no_blocks(void **state)
 {
     (void)state;
-    fl_cohort *cohort = s_cohort(NULL, 3);
+    fl_aggregator *cohort = s_cohort(NULL, 3);
     fl_block_view view;
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        assert_false(fl_cohort_block(cohort, i, &view));
+        assert_false(fl_aggregator_block(cohort, i, &view));
     }
-    fl_cohort_destroy(&cohort);
+    fl_aggregator_destroy(&cohort);
     fl_outbox_destroy(&out);
 }
 

@@ -8,14 +8,14 @@
 #include <string.h>
 
 static fl_outbox *out;
-static fl_cohort *cohort;
+static fl_aggregator *cohort;
 static const fl_run run = { { 0xab, 0xcd } };
 
 static int
 start(void **state)
 {
     (void)state;
-    const fl_cohort_conf conf = { .node = { "cloud" },
+    const fl_aggregator_conf conf = { .node = { "cloud" },
                                   .child_roles = { FL_ROLE_EDGE, FL_ROLE_DEVICE },
                                   .seats_max = 8,
                                   .slots = 4,
@@ -23,8 +23,8 @@ start(void **state)
                                   .window = fl_window_default(),
                                   .timing = fl_timing_default() };
     out = fl_outbox_new(4096);
-    cohort = fl_cohort_new(&conf);
-    fl_cohort_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
+    cohort = fl_aggregator_new(&conf);
+    fl_aggregator_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
     return out == NULL || cohort == NULL;
 }
 
@@ -32,7 +32,7 @@ static int
 end(void **state)
 {
     (void)state;
-    fl_cohort_destroy(&cohort);
+    fl_aggregator_destroy(&cohort);
     fl_outbox_destroy(&out);
     return 0;
 }
@@ -42,8 +42,8 @@ tell(fl_peer from, const char *name, fl_role role, const fl_message *message)
 {
     fl_event event = { .kind = FL_EV_MESSAGE,
                        .message = { .from = from, .role = role, .message = message } };
-    assert_true(fl_node_parse(name, &event.message.node));
-    fl_cohort_step(cohort, &event, 1000, out);
+    assert_true(fl_name_parse(name, &event.message.node));
+    fl_aggregator_step(cohort, &event, 1000, out);
     fl_outbox_reset(out);
 }
 
@@ -72,14 +72,14 @@ open_round(void)
                                                         .wire_bytes = 4, .weight_unit = 1,
                                                         .weight_max = 100, .devices_max = 8,
                                                         .epochs = 1, .batch = 1, .rate = 1 } } };
-    fl_cohort_open(cohort, &task, FL_NEVER, 0, 1000, out);
+    fl_aggregator_open(cohort, &task, FL_NEVER, 0, 1000, out);
     fl_outbox_reset(out);
 }
 
-static fl_view_input
+static fl_status_input
 input_of_root(const fl_root_view *root)
 {
-    return (fl_view_input){ .tier = "root", .version = "0.1.0", .node = { "cloud" }, .run = run,
+    return (fl_status_input){ .tier = "root", .version = "0.1.0", .node = { "cloud" }, .run = run,
                             .uptime_ms = 12345, .now = 1000, .root = root, .cohort = cohort };
 }
 
@@ -94,8 +94,8 @@ a_waiting_root_says_for_whom_and_for_how_long(void **state)
     const fl_root_view root = { .phase = FL_ROOT_WAITING, .round = 7, .rounds = 20, .ready = 1,
                                 .expect = 3, .leaves = 4, .expect_leaves = 12, .left_ms = 14000,
                                 .loss = NAN, .accuracy = NAN };
-    const fl_view_input input = input_of_root(&root);
-    json_t *json = json_of(fl_view_status(&input));
+    const fl_status_input input = input_of_root(&root);
+    json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "tier", "root");
     assert_text(json, "node", "cloud");
     assert_text(json, "run", "abcd0000000000000000000000000000");
@@ -151,8 +151,8 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
                                 .attempt = 1, .left_ms = 3200, .phase_ms = 500, .round_ms = 2000,
                                 .loss = 0.5, .accuracy = 0.75,
                                 .masking = FL_MASKING_MALICIOUS };
-    const fl_view_input input = input_of_root(&root);
-    json_t *json = json_of(fl_view_status(&input));
+    const fl_status_input input = input_of_root(&root);
+    json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "waiting/for", "contributions");
     assert_whole(json, "waiting/ready", 0);
     assert_whole(json, "waiting/expect", 1);
@@ -188,8 +188,8 @@ a_run_that_is_over_says_how(void **state)
     const fl_root_view root = { .phase = FL_ROOT_DONE, .round = 3, .rounds = 20, .round_ms = 100,
                                 .loss = NAN, .accuracy = NAN, .aborted = true,
                                 .reason = FL_WHY_QUORUM };
-    const fl_view_input input = input_of_root(&root);
-    json_t *json = json_of(fl_view_status(&input));
+    const fl_status_input input = input_of_root(&root);
+    json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "done");
     assert_true(json_is_true(json_at(json, "final")));
     assert_true(json_is_true(json_at(json, "aborted")));
@@ -207,35 +207,36 @@ a_root_that_waits_for_nobody_says_nothing_of_waiting(void **state)
                                           FL_ROOT_SAVING };
     for (unsigned i = 0; i < sizeof busy / sizeof *busy; i++) {
         const fl_root_view root = { .phase = busy[i], .round = 1, .rounds = 2 };
-        const fl_view_input input = input_of_root(&root);
-        json_t *json = json_of(fl_view_status(&input));
+        const fl_status_input input = input_of_root(&root);
+        json_t *json = json_of(fl_status_json(&input));
         assert_null_at(json, "waiting");
         assert_text(json, "phase", fl_root_phase_name(busy[i]));
         json_decref(json);
     }
 }
 
-static fl_member *
+static fl_participant *
 new_member(void)
 {
-    const fl_member_conf conf = { .node = { "dev-1" }, .role = FL_ROLE_DEVICE, .incarnation = 1,
+    const fl_participant_conf conf = { .node = { "dev-1" },
+                                  .role = FL_ROLE_DEVICE, .incarnation = 1,
                                   .seed = 1, .beat_ms = 1000, .backoff_min_ms = 100,
                                   .backoff_max_ms = 1000 };
-    fl_member *member = fl_member_new(&conf);
+    fl_participant *member = fl_participant_new(&conf);
     assert_non_null(member);
     return member;
 }
 
 static void
-welcome(fl_member *member)
+welcome(fl_participant *member)
 {
     const fl_message message = { .verb = FL_WELCOME, .run = run,
                                  .welcome = { .seat = 0, .epoch = 1, .beat_ms = 1000,
                                               .up_port = 1, .down_port = 2 } };
     const fl_event event = { .kind = FL_EV_MESSAGE,
                              .message = { .from = FL_PARENT, .message = &message } };
-    fl_member_step(member, &(fl_event){ .kind = FL_EV_TICK }, 1000, out);
-    fl_member_step(member, &event, 1000, out);
+    fl_participant_step(member, &(fl_event){ .kind = FL_EV_TICK }, 1000, out);
+    fl_participant_step(member, &event, 1000, out);
     fl_outbox_reset(out);
 }
 
@@ -243,10 +244,10 @@ static void
 a_device_waits_for_its_parent_and_then_for_a_task(void **state)
 {
     (void)state;
-    fl_member *member = new_member();
-    fl_view_input input = { .tier = "device", .version = "0.1.0", .node = { "dev-1" },
+    fl_participant *member = new_member();
+    fl_status_input input = { .tier = "device", .version = "0.1.0", .node = { "dev-1" },
                             .now = 1000, .parent = "tcp://edge-a:7001", .member = member };
-    json_t *json = json_of(fl_view_status(&input));
+    json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "joining");
     assert_null_at(json, "masking"); // no order in hand
     assert_null_at(json, "masked");
@@ -259,53 +260,53 @@ a_device_waits_for_its_parent_and_then_for_a_task(void **state)
     assert_int_equal(json_array_size(json_at(json, "children")), 0);
     json_decref(json);
     welcome(member);
-    json = json_of(fl_view_status(&input));
+    json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "nothing");
     assert_text(json, "waiting/for", "task");
     assert_true(json_is_true(json_at(json, "member/joined")));
     assert_text(json, "member/activity", "nothing");
     json_decref(json);
     input.final = true;
-    json = json_of(fl_view_status(&input));
+    json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "done");
     assert_null_at(json, "waiting");
     assert_true(json_is_true(json_at(json, "final")));
     json_decref(json);
-    fl_member_destroy(&member);
+    fl_participant_destroy(&member);
 }
 
 static void
 an_edge_shows_both_of_its_sides(void **state)
 {
     (void)state;
-    fl_member *member = new_member();
+    fl_participant *member = new_member();
     welcome(member);
     hello(0, "dev-1", FL_ROLE_DEVICE, 1);
     hello(1, "dev-2", FL_ROLE_DEVICE, 1);
     open_round();
-    const fl_view_input input = { .tier = "edge", .version = "0.1.0", .node = { "edge-a" },
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .node = { "edge-a" },
                                   .run = run, .now = 1000, .round = 7,
                                   .parent = "tcp://cloud:7000", .cohort = cohort,
                                   .member = member };
-    json_t *json = json_of(fl_view_status(&input));
+    json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "collecting");
     assert_whole(json, "round", 7);
     assert_text(json, "waiting/for", "contributions");
     assert_whole(json, "waiting/expect", 2);
-    assert_whole(json, "waiting/left_ms", fl_cohort_cutoff(cohort) - 1000);
+    assert_whole(json, "waiting/left_ms", fl_aggregator_cutoff(cohort) - 1000);
     assert_whole(json, "leaves", 2);
     assert_true(json_is_true(json_at(json, "member/joined")));
     assert_int_equal(json_array_size(json_at(json, "children")), 2);
     json_decref(json);
-    fl_member_destroy(&member);
+    fl_participant_destroy(&member);
 }
 
 static void
 a_view_of_next_to_nothing_is_still_whole(void **state)
 {
     (void)state;
-    const fl_view_input input = { .tier = "edge", .version = "0.1.0" };
-    json_t *json = json_of(fl_view_status(&input));
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0" };
+    json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "idle");
     assert_null_at(json, "waiting");
     assert_whole(json, "left_ms", 0);
@@ -324,9 +325,9 @@ counters_are_shown_when_they_are_not_zero(void **state)
     net.codec[FL_CODEC_GUARD] = 6;
     net.refused[FL_WHY_REVOKED] = UINT64_MAX;
     fl_metrics_add(&metrics, FL_METRIC_contrib_late_total, 2);
-    const fl_view_input input = { .tier = "edge", .version = "0.1.0", .net = &net,
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .net = &net,
                                   .metrics = &metrics };
-    json_t *json = json_of(fl_view_status(&input));
+    json_t *json = json_of(fl_status_json(&input));
     assert_whole(json, "bytes/up/in", 1234);
     assert_whole(json, "bytes/up/out", 0);
     assert_whole(json, "bytes/parent/out", 99);
@@ -371,7 +372,7 @@ a_report_says_who_was_in_and_who_was_not_and_why(void **state)
           .reason = FL_WHY_NAN },
     };
     const fl_report report = report_of(roll, 2);
-    json_t *json = json_of(fl_view_report(&report, 407100, 1000, 3100));
+    json_t *json = json_of(fl_report_json(&report, 407100, 1000, 3100));
     assert_whole(json, "round", 7);
     assert_whole(json, "attempt", 2);
     assert_text(json, "close", "done");
@@ -409,7 +410,7 @@ a_report_without_devices_divides_nothing_by_nothing(void **state)
     (void)state;
     const fl_report report = { .round = 1, .close = FL_CLOSE_SKIPPED, .reason = FL_WHY_QUORUM,
                                .loss = NAN, .accuracy = INFINITY };
-    json_t *json = json_of(fl_view_report(&report, 0, 0, 0));
+    json_t *json = json_of(fl_report_json(&report, 0, 0, 0));
     assert_text(json, "close", "skipped");
     assert_text(json, "reason", "quorum");
     assert_null_at(json, "loss");
@@ -433,7 +434,7 @@ a_report_that_would_not_fit_is_cut_and_says_by_how_much(void **state)
                                    .staleness = 255 };
     }
     const fl_report report = report_of(roll, LINES);
-    json_t *json = json_of(fl_view_report(&report, 1, 1, 1));
+    json_t *json = json_of(fl_report_json(&report, 1, 1, 1));
     size_t shown = json_array_size(json_at(json, "entries"));
     assert_true(shown > 4000);
     assert_whole(json, "entries_dropped", (json_int_t)(LINES - shown) + 9);
@@ -445,14 +446,14 @@ static void
 rounds_are_a_line_each(void **state)
 {
     (void)state;
-    static fl_ledger_round rounds[FL_VIEW_ROUNDS_MAX + 3];
-    for (uint32_t i = 0; i < FL_VIEW_ROUNDS_MAX + 3; i++) {
+    static fl_ledger_round rounds[FL_ROUNDS_JSON_MAX + 3];
+    for (uint32_t i = 0; i < FL_ROUNDS_JSON_MAX + 3; i++) {
         rounds[i].report = report_of(NULL, 0);
         rounds[i].report.round = i + 1;
         rounds[i].closed = i != 1;
         rounds[i].closed_at = 5000 + i;
     }
-    json_t *json = json_of(fl_view_rounds(rounds, 3));
+    json_t *json = json_of(fl_rounds_json(rounds, 3));
     assert_int_equal(json_array_size(json_at(json, "rounds")), 3);
     assert_whole(json, "rounds/0/round", 1);
     assert_text(json, "rounds/0/close", "done");
@@ -464,11 +465,11 @@ rounds_are_a_line_each(void **state)
     assert_null_at(json, "rounds/1/accuracy");
     assert_whole(json, "rounds_dropped", 0);
     json_decref(json);
-    json = json_of(fl_view_rounds(rounds, FL_VIEW_ROUNDS_MAX + 3));
-    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_VIEW_ROUNDS_MAX);
+    json = json_of(fl_rounds_json(rounds, FL_ROUNDS_JSON_MAX + 3));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_ROUNDS_JSON_MAX);
     assert_whole(json, "rounds_dropped", 3);
     json_decref(json);
-    json = json_of(fl_view_rounds(NULL, 0));
+    json = json_of(fl_rounds_json(NULL, 0));
     assert_int_equal(json_array_size(json_at(json, "rounds")), 0);
     json_decref(json);
 }
@@ -477,13 +478,13 @@ static void
 short_answers_are_one_key_or_four(void **state)
 {
     (void)state;
-    json_t *json = json_of(fl_view_said("dev-7 is revoked"));
+    json_t *json = json_of(fl_said_json("dev-7 is revoked"));
     assert_text(json, "said", "dev-7 is revoked");
     json_decref(json);
-    json = json_of(fl_view_error("there is no round 9"));
+    json = json_of(fl_error_json("there is no round 9"));
     assert_text(json, "error", "there is no round 9");
     json_decref(json);
-    json = json_of(fl_view_export("/s/models/ab.safetensors", &(fl_hash){ { 0xab } }, 9, 44));
+    json = json_of(fl_export_json("/s/models/ab.safetensors", &(fl_hash){ { 0xab } }, 9, 44));
     assert_text(json, "path", "/s/models/ab.safetensors");
     assert_int_equal(strlen(json_string_value(json_at(json, "hash"))), 64);
     assert_whole(json, "round", 9);
@@ -495,7 +496,7 @@ static void
 text_that_is_not_utf8_makes_no_answer_instead_of_a_broken_one(void **state)
 {
     (void)state;
-    assert_null(fl_view_said("\xff\xfe"));
+    assert_null(fl_said_json("\xff\xfe"));
 }
 
 #define with_cohort(name) cmocka_unit_test_setup_teardown(name, start, end)

@@ -8,13 +8,13 @@ static void
 a_node_name_is_short_and_plain(void **state)
 {
     (void)state;
-    fl_node node;
-    assert_true(fl_node_parse("edge-a.1", &node));
+    fl_name node;
+    assert_true(fl_name_parse("edge-a.1", &node));
     assert_string_equal(node.name, "edge-a.1");
-    assert_true(fl_node_parse("123456789012345", &node));
+    assert_true(fl_name_parse("123456789012345", &node));
     const char *bad[] = { "", "1234567890123456", "Edge", "a b", "a_b", "\xc3\xa4", "a/b", "a\n" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_false(fl_node_parse(bad[i], &node));
+        assert_false(fl_name_parse(bad[i], &node));
         assert_int_equal(node.name[0], 0);
         assert_int_equal(node.name[15], 0);
     }
@@ -24,26 +24,26 @@ static void
 a_node_from_outside_must_be_padded_with_zeros(void **state)
 {
     (void)state;
-    fl_node node;
-    assert_true(fl_node_parse("d1", &node));
-    assert_true(fl_node_valid(&node));
+    fl_name node;
+    assert_true(fl_name_parse("d1", &node));
+    assert_true(fl_name_valid(&node));
     node.name[9] = 'x';
-    assert_false(fl_node_valid(&node));
+    assert_false(fl_name_valid(&node));
     memset(node.name, 'a', sizeof node.name);
-    assert_false(fl_node_valid(&node));
+    assert_false(fl_name_valid(&node));
     memset(node.name, 0, sizeof node.name);
-    assert_false(fl_node_valid(&node));
+    assert_false(fl_name_valid(&node));
 }
 
 static void
 equality_looks_at_every_byte(void **state)
 {
     (void)state;
-    fl_node a, b;
-    assert_true(fl_node_parse("d1", &a) && fl_node_parse("d1", &b));
-    assert_true(fl_node_equal(&a, &b));
+    fl_name a, b;
+    assert_true(fl_name_parse("d1", &a) && fl_name_parse("d1", &b));
+    assert_true(fl_name_equal(&a, &b));
     b.name[15] = 1;
-    assert_false(fl_node_equal(&a, &b));
+    assert_false(fl_name_equal(&a, &b));
     fl_run run = { { 1 } }, other = run;
     assert_true(fl_run_equal(&run, &other));
     other.bytes[15] = 1;

@@ -18,13 +18,15 @@ training_in_one_place_reaches_a_good_accuracy(void **state)
     (void)state;
     const fl_samples train = blobs_fill(&here, 600, 1), test = blobs_fill(&there, 500, 2);
     fl_watch watch = { .cancel = false, .done = 0 };
-    fl_reference result = { 0 }, again = { 0 };
-    assert_int_equal(fl_reference_train(&shape, fl_gemm_reference, &recipe, &train, &test, &watch,
-                                        &result, NULL), FL_OK);
+    fl_central_baseline result = { 0 }, again = { 0 };
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
+                                               &watch, &result, NULL),
+                     FL_OK);
     assert_true(result.accuracy > 0.95 && result.loss > 0 && result.loss < 0.4);
     assert_int_equal(watch.done, 6 * 600 + 500);
-    assert_int_equal(fl_reference_train(&shape, fl_gemm_reference, &recipe, &train, &test, &watch,
-                                        &again, NULL), FL_OK);
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
+                                               &watch, &again, NULL),
+                     FL_OK);
     assert_true(result.accuracy == again.accuracy && result.loss == again.loss);
 }
 
@@ -36,9 +38,10 @@ a_model_file_is_scored_on_a_test_set(void **state)
     fl_blob *blob = NULL;
     assert_int_equal(fl_start_network(&shape, 1, &blob, NULL), FL_OK);
     fl_watch watch = { .cancel = false, .done = 0 };
-    fl_reference result = { 0 };
-    assert_int_equal(fl_reference_evaluate(fl_blob_bytes(blob), fl_gemm_reference, &test, &watch,
-                                           &result, NULL), FL_OK);
+    fl_central_baseline result = { 0 };
+    assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(blob), fl_gemm_reference, &test,
+                                                  &watch, &result, NULL),
+                     FL_OK);
     //  The same by hand.
     float parameters[75];
     fl_network_init(&shape, 1, parameters);
@@ -61,26 +64,32 @@ what_is_no_model_or_does_not_fit_the_samples_is_refused(void **state)
     assert_int_equal(fl_start_network(&shape, 1, &network, NULL), FL_OK);
     assert_int_equal(fl_start_vector(75, &vector, NULL), FL_OK);
     fl_watch watch = { .cancel = false, .done = 0 };
-    fl_reference result;
+    fl_central_baseline result;
     fl_why why = { "" };
     const fl_bytes junk = fl_bytes_of("junk", 4);
-    assert_int_equal(fl_reference_evaluate(junk, fl_gemm_reference, &test, &watch, &result, &why),
-                     FL_MALFORMED);
-    assert_int_equal(fl_reference_evaluate(fl_blob_bytes(vector), fl_gemm_reference, &test, &watch,
-                                           &result, &why), FL_MISMATCH);
+    assert_int_equal(
+        fl_central_baseline_evaluate(junk, fl_gemm_reference, &test, &watch, &result, &why),
+        FL_MALFORMED);
+    assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(vector), fl_gemm_reference, &test,
+                                                  &watch, &result, &why),
+                     FL_MISMATCH);
     assert_non_null(strstr(why.text, "no network"));
     test.features = 9;
-    assert_int_equal(fl_reference_evaluate(fl_blob_bytes(network), fl_gemm_reference, &test, &watch,
-                                           &result, &why), FL_MISMATCH);
-    assert_int_equal(fl_reference_train(&shape, fl_gemm_reference, &recipe, &test, &test, &watch,
-                                        &result, &why), FL_MISMATCH);
+    assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(network), fl_gemm_reference, &test,
+                                                  &watch, &result, &why),
+                     FL_MISMATCH);
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &test, &test,
+                                               &watch, &result, &why),
+                     FL_MISMATCH);
     test.features = 8;
     test.count = 0;
-    assert_int_equal(fl_reference_evaluate(fl_blob_bytes(network), fl_gemm_reference, &test, &watch,
-                                           &result, &why), FL_MISSING);
+    assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(network), fl_gemm_reference, &test,
+                                                  &watch, &result, &why),
+                     FL_MISSING);
     const fl_samples train = blobs_fill(&here, 50, 1);
-    assert_int_equal(fl_reference_train(&shape, fl_gemm_reference, &recipe, &train, &test, &watch,
-                                        &result, &why), FL_MISSING);
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
+                                               &watch, &result, &why),
+                     FL_MISSING);
     assert_non_null(strstr(why.text, "empty"));
     fl_blob_unref(&network);
     fl_blob_unref(&vector);
@@ -94,11 +103,13 @@ both_can_be_cancelled(void **state)
     fl_blob *blob = NULL;
     assert_int_equal(fl_start_network(&shape, 1, &blob, NULL), FL_OK);
     fl_watch watch = { .cancel = true, .done = 0 };
-    fl_reference result;
-    assert_int_equal(fl_reference_evaluate(fl_blob_bytes(blob), fl_gemm_reference, &samples, &watch,
-                                           &result, NULL), FL_BUSY);
-    assert_int_equal(fl_reference_train(&shape, fl_gemm_reference, &recipe, &samples, &samples,
-                                        &watch, &result, NULL), FL_BUSY);
+    fl_central_baseline result;
+    assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(blob), fl_gemm_reference, &samples,
+                                                  &watch, &result, NULL),
+                     FL_BUSY);
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &samples,
+                                               &samples, &watch, &result, NULL),
+                     FL_BUSY);
     fl_blob_unref(&blob);
 }
 

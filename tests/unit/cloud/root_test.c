@@ -413,7 +413,7 @@ a_look_tells_how_much_of_the_window_is_left(void **state)
     assert_int_equal(view.rounds, 3);
     assert_int_equal(view.round_ms, 0);
     assert_true(isnan(view.loss));
-    assert_int_equal(fl_cohort_joined(fl_root_cohort(root)), 2);
+    assert_int_equal(fl_aggregator_joined(fl_root_cohort(root)), 2);
     machine_now = 1100; // past the cut-off, before anybody has woken it
     assert_int_equal(s_look().left_ms, 0);
 }
@@ -512,7 +512,7 @@ static void
 a_masked_round_reports_its_blocks(void **state)
 {
     (void)state;
-    static const fl_masking_cohort_conf blocks = { .node = { "root" }, .hop = 2 };
+    static const fl_secagg_server_conf blocks = { .node = { "root" }, .hop = 2 };
     fl_root_conf conf = s_conf();
     conf.cohort.masking = &blocks;
     conf.plan.masking = FL_MASKING_MALICIOUS;
@@ -521,9 +521,9 @@ a_masked_round_reports_its_blocks(void **state)
     s_make(&conf);
     s_open();
     assert_int_equal(machine_said(0, FL_TASK)->task.order.plan.masking, FL_MASKING_MALICIOUS);
-    machine_saved(FL_MASKING_TOKEN_COHORT | 5, true); // of a round before, or of no round
+    machine_saved(FL_SECAGG_TOKEN_SERVER | 5, true); // of a round before, or of no round
     assert_int_equal(fl_outbox_count(machine_out), 0);
-    machine_saved(FL_MASKING_TOKEN_COHORT | 5, false);
+    machine_saved(FL_SECAGG_TOKEN_SERVER | 5, false);
     assert_int_equal(machine_note(FL_NOTE_SAVE_FAILED)->reason, FL_WHY_STORAGE);
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
     assert_true(fl_root_deadline(root) <= 1000 / 8); // for keys

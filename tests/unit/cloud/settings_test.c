@@ -103,7 +103,7 @@ every_plan_crosses_the_wire_as_it_is(void **state)
         fl_order_encode(&order, bytes);
         assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
         assert_memory_equal(&back.plan, &order.plan, sizeof order.plan);
-        assert_string_equal(fl_masking_name((fl_masking)order.plan.masking), profiles[i]);
+        assert_string_equal(fl_secagg_name((fl_masking)order.plan.masking), profiles[i]);
     }
 }
 
@@ -120,7 +120,7 @@ the_whole_sum_fits_whatever_the_settings_are(void **state)
                                 weights[i / 4 % 3], "--plan-devices-max", devices[i / 12], NULL);
         if (status == FL_OK) { // else it is refused at the start
             fl_plan one = plan();
-            assert_true(fl_masking_plan_holds(&one));
+            assert_true(fl_secagg_plan_holds(&one));
             held++;
         }
     }

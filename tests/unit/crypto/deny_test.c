@@ -36,14 +36,14 @@ s_tear_down(void **state)
 static void
 s_add(fl_deny_list *list, const char *name, uint64_t serial)
 {
-    fl_node node = identity_node(name);
+    fl_name node = identity_node(name);
     assert_int_equal(fl_deny_list_add(list, &node, serial), FL_OK);
 }
 
 static bool
 s_names(const fl_deny_list *list, const char *name, uint64_t serial)
 {
-    fl_node node = identity_node(name);
+    fl_name node = identity_node(name);
     return fl_deny_list_names(list, &node, serial);
 }
 
@@ -111,7 +111,7 @@ each_change_makes_a_newer_version(void **state)
 {
     (void)state;
     fl_deny_list *list = s_sample();
-    fl_node node = identity_node("dev-2");
+    fl_name node = identity_node("dev-2");
     assert_true(fl_deny_list_version(list) == 3);
     assert_int_equal(fl_deny_list_add(list, &node, 7), FL_EXISTS);
     assert_int_equal(fl_deny_list_remove(list, &node, 8), FL_MISSING);
@@ -249,7 +249,7 @@ a_full_list_says_so_and_still_fits_one_header(void **state)
 {
     (void)state;
     fl_deny_list *list = fl_deny_list_new(), *taken = fl_deny_list_new();
-    fl_node node;
+    fl_name node;
     for (unsigned i = 0; i < FL_DENY_MAX; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "device-%08u", (i * 977) % FL_DENY_MAX);
@@ -280,7 +280,7 @@ static void
 s_deny_nobody(void)
 {
     fl_deny_list *list = fl_deny_list_new();
-    fl_node node = { .name = "" };
+    fl_name node = { .name = "" };
     (void)!fl_deny_list_add(list, &node, 0);
 }
 

@@ -43,7 +43,8 @@ s_tear_down(void **state)
 }
 
 static fl_trust
-s_open_at(const fl_sealed *sealed, uint64_t now, const fl_deny_list *denied, fl_request *request)
+s_open_at(const fl_sealed *sealed, uint64_t now, const fl_deny_list *denied,
+          fl_enrol_request *request)
 {
     return fl_enrol_open(ours, fl_bytes_of(sealed->bytes, sealed->size), now, denied, request);
 }
@@ -51,7 +52,7 @@ s_open_at(const fl_sealed *sealed, uint64_t now, const fl_deny_list *denied, fl_
 static fl_trust
 s_open(const fl_sealed *sealed)
 {
-    fl_request request;
+    fl_enrol_request request;
     return s_open_at(sealed, IDENTITY_NOW, NULL, &request);
 }
 
@@ -108,7 +109,7 @@ a_join_request_says_who_asks_for_what_with_which_token(void **state)
 {
     (void)state;
     fl_sealed sealed = identity_join(keys, &token, FL_ROLE_DEVICE, "dev-1");
-    fl_request request;
+    fl_enrol_request request;
     assert_true(sealed.size <= FL_SEALED_BYTES_MAX);
     assert_int_equal(s_open_at(&sealed, IDENTITY_NOW, NULL, &request), FL_TRUST_OK);
     assert_int_equal(request.kind, FL_REQUEST_JOIN);
@@ -124,7 +125,7 @@ static void
 what_the_token_does_not_allow_is_refused_by_its_reason(void **state)
 {
     (void)state;
-    fl_request request;
+    fl_enrol_request request;
     fl_sealed sealed = identity_join(keys, &token, FL_ROLE_DEVICE, "dev-1");
     assert_int_equal(s_open_at(&sealed, token.not_after, NULL, &request), FL_TRUST_OK);
     assert_int_equal(s_open_at(&sealed, token.not_after + 1, NULL, &request), FL_TRUST_EXPIRED);
@@ -161,7 +162,7 @@ nothing_is_asked_of_an_authority_without_a_usable_key(void **state)
     (void)state;
     fl_seeded source = fl_seeded_of(88);
     fl_entropy entropy = fl_entropy_seeded(&source);
-    fl_node node = identity_node("dev-1");
+    fl_name node = identity_node("dev-1");
     fl_token weak = token;
     fl_sealed sealed;
     memset(weak.authority.seal, 0, sizeof weak.authority.seal);
@@ -188,7 +189,7 @@ the_sealed_bytes_give_nothing_away_and_cannot_be_changed(void **state)
         assert_int_equal(s_open(&cut), FL_TRUST_SEAL);
     }
     uint8_t large[FL_SEALED_BYTES_MAX + 1] = { 0 };
-    fl_request request;
+    fl_enrol_request request;
     assert_int_equal(
         fl_enrol_open(ours, fl_bytes_of(large, sizeof large), IDENTITY_NOW, NULL, &request),
         FL_TRUST_SEAL);
@@ -263,7 +264,7 @@ keys_that_the_sender_does_not_hold_are_refused(void **state)
 {
     (void)state;
     uint8_t plain[FL_SEALED_BYTES_MAX];
-    fl_request request;
+    fl_enrol_request request;
     fl_sealed good = identity_join(keys, &token, FL_ROLE_DEVICE, "dev-1");
     size_t size = s_unseal(&good, plain);
     memcpy(plain + X, fl_keys_public(other_keys)->x, FL_CURVE_BYTES);
@@ -285,8 +286,8 @@ a_denied_name_is_revoked_with_any_token(void **state)
 {
     (void)state;
     fl_deny_list *denied = fl_deny_list_new();
-    fl_node node = identity_node("dev-1");
-    fl_request request;
+    fl_name node = identity_node("dev-1");
+    fl_enrol_request request;
     fl_sealed sealed = identity_join(keys, &token, FL_ROLE_DEVICE, "dev-1");
     assert_int_equal(fl_deny_list_add(denied, &node, 9), FL_OK); // one old certificate: no matter
     assert_int_equal(s_open_at(&sealed, IDENTITY_NOW, denied, &request), FL_TRUST_OK);
@@ -301,7 +302,7 @@ static void
 a_renewal_names_the_old_certificate_and_the_new_keys(void **state)
 {
     (void)state;
-    fl_request request;
+    fl_enrol_request request;
     fl_sealed sealed = s_renew(other_keys, keys, certificate);
     assert_int_equal(s_open_at(&sealed, IDENTITY_NOW, NULL, &request), FL_TRUST_OK);
     assert_int_equal(request.kind, FL_REQUEST_RENEW);
@@ -318,7 +319,7 @@ static void
 an_old_certificate_renews_only_while_it_is_valid(void **state)
 {
     (void)state;
-    fl_request request;
+    fl_enrol_request request;
     fl_sealed sealed = s_renew(other_keys, keys, certificate);
     uint64_t last = IDENTITY_NOW + IDENTITY_WEEK_S;
     assert_int_equal(s_open_at(&sealed, last, NULL, &request), FL_TRUST_OK);
@@ -331,8 +332,8 @@ a_revoked_certificate_does_not_renew(void **state)
 {
     (void)state;
     fl_deny_list *denied = fl_deny_list_new();
-    fl_node node = identity_node("dev-1");
-    fl_request request;
+    fl_name node = identity_node("dev-1");
+    fl_enrol_request request;
     fl_sealed sealed = s_renew(other_keys, keys, certificate);
     assert_int_equal(fl_deny_list_add(denied, &node, 8), FL_OK);
     assert_int_equal(s_open_at(&sealed, IDENTITY_NOW, denied, &request), FL_TRUST_OK);
@@ -395,7 +396,7 @@ the_newcomer_takes_only_a_certificate_for_itself(void **state)
     fl_cert cert;
     fl_bytes bytes = fl_bytes_of(certificate, sizeof certificate);
     const fl_authority_public *authority = fl_authority_public_of(ours);
-    fl_node node = identity_node("dev-1"), other = identity_node("dev-2");
+    fl_name node = identity_node("dev-1"), other = identity_node("dev-2");
     assert_int_equal(
         fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
         FL_TRUST_OK);

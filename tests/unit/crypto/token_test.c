@@ -49,7 +49,7 @@ s_verify_as(const fl_token *token, uint64_t now, fl_role role, const char *name)
 {
     uint8_t bytes[FL_TOKEN_BYTES_MAX];
     fl_token proved;
-    fl_node node = identity_node(name);
+    fl_name node = identity_node(name);
     size_t size = fl_token_encode(token, bytes);
     return fl_token_verify(ours, fl_bytes_of(bytes, size), now, role, &node, &proved);
 }
@@ -211,7 +211,7 @@ what_was_verified_is_handed_out(void **state)
     (void)state;
     uint8_t bytes[FL_TOKEN_BYTES_MAX];
     fl_token proved;
-    fl_node node = identity_node("dev-1");
+    fl_name node = identity_node("dev-1");
     size_t size = fl_token_encode(&made, bytes);
     assert_int_equal(fl_token_verify(ours, fl_bytes_of(bytes, size), IDENTITY_NOW, FL_ROLE_DEVICE,
                                      &node, &proved),
@@ -265,7 +265,7 @@ every_flipped_bit_of_its_bytes_is_refused(void **state)
     static const fl_token zero;
     uint8_t bytes[FL_TOKEN_BYTES_MAX];
     fl_token proved;
-    fl_node node = identity_node("dev-1");
+    fl_name node = identity_node("dev-1");
     size_t size = fl_token_encode(&made, bytes);
     for (size_t bit = 0; bit < 8 * size; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -292,7 +292,7 @@ bytes_of_every_other_length_are_malformed(void **state)
     (void)state;
     uint8_t bytes[FL_TOKEN_BYTES_MAX + 1] = { 0 };
     fl_token proved;
-    fl_node node = identity_node("dev-1");
+    fl_name node = identity_node("dev-1");
     size_t right = fl_token_encode(&made, bytes);
     for (size_t size = 0; size <= right + 1; size++) {
         uint8_t *exact = malloc(size > 0 ? size : 1);

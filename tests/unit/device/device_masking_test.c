@@ -43,16 +43,16 @@ s_start(fl_masking profile)
     memset(asked, 0, sizeof asked);
     memset(said, 0, sizeof said);
     newest = 0;
-    device = fl_device_new(&(fl_member_conf){ .node = world->member[0].node,
-                                              .role = FL_ROLE_DEVICE,
-                                              .incarnation = 5,
-                                              .beat_ms = BEAT_MS,
-                                              .backoff_min_ms = 100,
-                                              .backoff_max_ms = 400,
-                                              .masking = &world->member[0].conf });
+    device = fl_device_new(&(fl_participant_conf){ .node = world->member[0].node,
+                                                   .role = FL_ROLE_DEVICE,
+                                                   .incarnation = 5,
+                                                   .beat_ms = BEAT_MS,
+                                                   .backoff_min_ms = 100,
+                                                   .backoff_max_ms = 400,
+                                                   .masking = &world->member[0].conf });
     assert_true(out != NULL && device != NULL);
     s_step((fl_event){ .kind = FL_EV_TICK });
-    assert_true(fl_member_joined(fl_device_member(device)));
+    assert_true(fl_participant_joined(fl_device_member(device)));
 }
 
 static void
@@ -192,16 +192,16 @@ s_task(uint64_t round)
     masked_next_round(world, round, false);
     world->task.order.plan.late = FL_LATE_CARRY;
     world->task.order.plan.staleness_max = 2;
-    fl_masking_invite invites[3];
+    fl_secagg_invite invites[3];
     for (uint32_t i = 0; i < 3; i++) {
-        invites[i] = (fl_masking_invite){ .node = world->member[i].node, .peer = i };
+        invites[i] = (fl_secagg_invite){ .node = world->member[i].node, .peer = i };
     }
-    fl_masking_times times = { .keys_by = FL_NEVER - 1,
-                               .deal_by = FL_NEVER - 1,
-                               .ready_by = FL_NEVER - 1,
-                               .upload_by = FL_NEVER - 1 };
-    fl_masking_cohort_open(world->cohort, 3, &world->task, invites, 3, &times, world->now,
-                           world->out);
+    fl_secagg_times times = { .keys_by = FL_NEVER - 1,
+                              .deal_by = FL_NEVER - 1,
+                              .ready_by = FL_NEVER - 1,
+                              .upload_by = FL_NEVER - 1 };
+    fl_secagg_server_open(world->cohort, 3, &world->task, invites, 3, &times, world->now,
+                          world->out);
     masked_obey(world, -1);
     for (uint32_t i = 1; i < 3; i++) {
         masked_begin(world, i);
@@ -333,7 +333,7 @@ a_masked_round_that_breaks_off_leaves_no_task(void **state)
     message.task = world->task;
     s_hear(&message, 0); // another body
     assert_int_equal(said[FL_REFUSED], 1);
-    assert_null(fl_member_task(fl_device_member(device)));
+    assert_null(fl_participant_task(fl_device_member(device)));
     s_trained(); // of no use to anybody
     assert_int_equal(asked[FL_FX_ENCODE], 0);
     s_task(2);

@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "common/model/start.h"
 #include "common/config/pause.h"
+#include "common/model/start.h"
 #include "tests/support/blobs.h"
 
 enum { ELEMENTS = (BLOBS_FEATURES + 1) * 6 + (6 + 1) * BLOBS_CLASSES };
@@ -26,14 +26,14 @@ static void
 s_open(fixture *fix, uint32_t samples, uint32_t shard, uint32_t delay_ms)
 {
     memset(fix, 0, sizeof *fix);
-    const fl_builtin_conf conf = {
+    const fl_trainer_builtin_conf conf = {
         .shape = shape,
         .gemm = fl_gemm_reference,
         .samples = blobs_fill(&here, samples, 1),
         .shard = shard,
         .delay_ms = delay_ms,
     };
-    assert_int_equal(fl_builtin_new(&conf, &fix->trainer, NULL), FL_OK);
+    assert_int_equal(fl_trainer_builtin_new(&conf, &fix->trainer, NULL), FL_OK);
     assert_int_equal(fl_start_network(&shape, 1, &fix->model, NULL), FL_OK);
     fix->training.order.round = 3;
     fix->training.order.elements = ELEMENTS;
@@ -192,12 +192,13 @@ static void
 samples_of_another_width_are_refused_at_once(void **state)
 {
     (void)state;
-    fl_builtin_conf conf = { .shape = shape, .gemm = fl_gemm_reference,
-                             .samples = blobs_fill(&here, 20, 1) };
+    fl_trainer_builtin_conf conf = { .shape = shape,
+                                     .gemm = fl_gemm_reference,
+                                     .samples = blobs_fill(&here, 20, 1) };
     conf.samples.features++;
     fl_trainer trainer;
     fl_why why = { "" };
-    assert_int_equal(fl_builtin_new(&conf, &trainer, &why), FL_MISMATCH);
+    assert_int_equal(fl_trainer_builtin_new(&conf, &trainer, &why), FL_MISMATCH);
     assert_non_null(strstr(why.text, "first layer"));
 }
 

@@ -20,8 +20,10 @@ static void
 s_open(fixture *fix, uint64_t seed, uint64_t samples)
 {
     memset(fix, 0, sizeof *fix);
-    const fl_synthetic_conf conf = { .elements = ELEMENTS, .samples = samples, .seed = seed };
-    assert_int_equal(fl_synthetic_new(&conf, &fix->trainer, NULL), FL_OK);
+    const fl_trainer_synthetic_conf conf = { .elements = ELEMENTS,
+                                             .samples = samples,
+                                             .seed = seed };
+    assert_int_equal(fl_trainer_synthetic_new(&conf, &fix->trainer, NULL), FL_OK);
     assert_int_equal(fl_start_vector(ELEMENTS, &fix->model, NULL), FL_OK);
     fix->training = (fl_training){
         .order = { .round = 1, .elements = ELEMENTS, .plan = { .clip = 0.5f } },
@@ -114,11 +116,11 @@ static void
 an_impossible_length_is_refused(void **state)
 {
     (void)state;
-    const fl_synthetic_conf confs[2] = { { .elements = 0 }, { .elements = UINT64_MAX } };
+    const fl_trainer_synthetic_conf confs[2] = { { .elements = 0 }, { .elements = UINT64_MAX } };
     for (int i = 0; i < 2; i++) {
         fl_trainer trainer;
         fl_why why = { "" };
-        assert_int_equal(fl_synthetic_new(&confs[i], &trainer, &why), FL_RANGE);
+        assert_int_equal(fl_trainer_synthetic_new(&confs[i], &trainer, &why), FL_RANGE);
         assert_non_null(strstr(why.text, "there must be 1 to"));
     }
 }

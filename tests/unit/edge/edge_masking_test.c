@@ -14,8 +14,8 @@ static fl_edge *edge;
 static fl_authority *authority;
 static fl_keys *keys;
 static fl_seeded seeded;
-static fl_masking_member_conf above;
-static fl_masking_cohort_conf below;
+static fl_secagg_client_conf above;
+static fl_secagg_server_conf below;
 static fl_order order;
 static uint64_t token; // of the SAVE in the outbox
 
@@ -63,17 +63,17 @@ s_new(void **state)
     authority = identity_authority(1);
     keys = identity_keys(2);
     seeded = fl_seeded_of(3);
-    fl_masking_trust trust = { .authority = fl_authority_public_of(authority),
-                               .roles = FL_ROLES_CHILD };
-    above = (fl_masking_member_conf){ .keys = keys,
-                                      .node = machine_node("e1"),
-                                      .hop = 2,
-                                      .trust = trust,
-                                      .entropy = fl_entropy_seeded(&seeded),
-                                      .profile = FL_MASKING_MALICIOUS,
-                                      .again_ms = 100000 };
+    fl_secagg_trust trust = { .authority = fl_authority_public_of(authority),
+                              .roles = FL_ROLES_CHILD };
+    above = (fl_secagg_client_conf){ .keys = keys,
+                                     .node = machine_node("e1"),
+                                     .hop = 2,
+                                     .trust = trust,
+                                     .entropy = fl_entropy_seeded(&seeded),
+                                     .profile = FL_MASKING_MALICIOUS,
+                                     .again_ms = 100000 };
     (void)identity_cert(authority, keys, FL_ROLE_EDGE, "e1", 1, above.certificate);
-    below = (fl_masking_cohort_conf){ .node = machine_node("e1"), .hop = 1, .trust = trust };
+    below = (fl_secagg_server_conf){ .node = machine_node("e1"), .hop = 1, .trust = trust };
     fl_edge_conf conf = s_conf();
     s_make(&conf);
     return 0;
@@ -165,7 +165,7 @@ its_sum_is_there_when_its_parent_wants_it_masked(void **state)
     s_open();
     fl_time due = 1000 + BUDGET_MS - BUDGET_MS * 5 / 16;
     fl_time cutoff = due - 50 - 3 * STEP_MS;
-    assert_int_equal(fl_cohort_cutoff(fl_edge_cohort(edge)), cutoff);
+    assert_int_equal(fl_aggregator_cutoff(fl_edge_cohort(edge)), cutoff);
     assert_int_equal(machine_said(0, FL_TASK)->task.budget_ms, cutoff - 1000 - 10);
     assert_true(due < 1000 + BUDGET_MS / 4 * 3); // READY is wanted by then
     assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.blocks, 1);
@@ -188,7 +188,7 @@ an_edge_without_blocks_declines_a_masked_task(void **state)
     assert_int_equal(fl_edge_round(edge), 0);
     fl_message closed = machine_closed(1, 1, FL_OUT_REFUSED, FL_WHY_POLICY_REFUSED);
     s_hear_parent(&closed, 0);
-    assert_true(fl_cohort_idle(fl_edge_cohort(edge)));
+    assert_true(fl_aggregator_idle(fl_edge_cohort(edge)));
 }
 
 static void
@@ -223,7 +223,7 @@ every_answer_of_the_disk_finds_its_half(void **state)
 {
     (void)state;
     s_open();
-    const uint64_t tokens[] = { FL_MASKING_TOKEN_MEMBER | 77, FL_MASKING_TOKEN_COHORT | 77,
+    const uint64_t tokens[] = { FL_SECAGG_TOKEN_CLIENT | 77, FL_SECAGG_TOKEN_SERVER | 77,
                                 token - 1 };
     for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++) {
         machine_saved(tokens[i], true); // nobody waits for these any more
@@ -248,7 +248,7 @@ a_burnt_round_above_ends_the_one_below(void **state)
     assert_non_null(machine_said(0, FL_CLOSED));
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
     assert_int_equal(fl_edge_round(edge), 0);
-    assert_true(fl_cohort_idle(fl_edge_cohort(edge)));
+    assert_true(fl_aggregator_idle(fl_edge_cohort(edge)));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)

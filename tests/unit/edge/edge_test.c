@@ -219,8 +219,8 @@ nobody_is_seated_before_the_run_is_known(void **state)
     s_welcome(1);
     s_join_child(0);
     assert_non_null(machine_said(0, FL_WELCOME));
-    assert_int_equal(fl_cohort_joined(fl_edge_cohort(edge)), 1);
-    assert_true(fl_member_joined(fl_edge_member(edge)));
+    assert_int_equal(fl_aggregator_joined(fl_edge_cohort(edge)), 1);
+    assert_true(fl_participant_joined(fl_edge_member(edge)));
 }
 
 static void
@@ -241,7 +241,7 @@ a_task_becomes_a_round_below_and_its_sum_one_contribution_above(void **state)
     machine_saved(token, true);
     const fl_message *task = machine_said(0, FL_TASK);
     assert_int_equal(task->task.budget_ms, 700 - 50 - 10); // budgets shrink per hop
-    assert_int_equal(fl_member_activity(fl_edge_member(edge)), FL_DOING_COLLECT);
+    assert_int_equal(fl_participant_activity(fl_edge_member(edge)), FL_DOING_COLLECT);
     s_collect(1);
     const fl_contrib *contrib = &machine_said(FL_PARENT, FL_CONTRIB)->contrib;
     assert_int_equal(contrib->weight, 11);

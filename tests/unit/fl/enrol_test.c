@@ -25,7 +25,7 @@ static struct {
     bool stale;            // an answer to another request
     uint8_t certificate[FL_CERT_BYTES];
     fl_lease lease;        // goes with it
-    fl_request seen;       // the last request that held
+    fl_enrol_request seen;       // the last request that held
     uint8_t door[FL_KEY_BYTES]; // key of the connection
     char endpoint[200];
 } parent;
@@ -46,7 +46,7 @@ issue(fl_message *reply)
 }
 
 static fl_status
-knock(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
+knock(const fl_request_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
       fl_why *why)
 {
     (void)body;
@@ -117,11 +117,11 @@ is_there(const char *name)
 }
 
 //  The enrolment as a program calls it, which holds the lock and has no console.
-typedef struct fl_world_of_test {
+typedef struct fl_os_of_test {
     fl_seeded source;
-    fl_enrolment result;
+    fl_enrol_client result;
     fl_why why;
-} fl_world_of_test;
+} fl_os_of_test;
 
 static void
 say_nothing(void *self, const char *line)
@@ -131,19 +131,19 @@ say_nothing(void *self, const char *line)
 }
 
 static int
-world_join(fl_world_of_test *self, uint32_t line)
+world_join(fl_os_of_test *self, uint32_t line)
 {
     self->source = fl_seeded_of(5);
-    const fl_enrolment_world world = { .in = stdin, .entropy = fl_entropy_seeded(&self->source),
+    const fl_enrol_client_world world = { .in = stdin, .entropy = fl_entropy_seeded(&self->source),
                                        .wall_s = fake_wall, .now_ms = fake_now, .ask = fake_ask,
                                        .pause = fake_pause, .say = say_nothing };
-    const fl_enrolment_conf conf = { .state = place_of("d"), .locked = true,
+    const fl_enrol_client_conf conf = { .state = place_of("d"), .locked = true,
                                      .role = FL_ROLE_DEVICE,
                                      .node = identity_node("dev-1"), .token = place_of("tokens"),
                                      .lines = true, .line = line, .endpoint = "", .parent = "",
                                      .wait_ms = 1000 };
-    assert_int_equal(fl_home_open(conf.state, &self->why), FL_OK);
-    return fl_enrolment_join(&conf, &world, &self->result, &self->why);
+    assert_int_equal(fl_state_dir_open(conf.state, &self->why), FL_OK);
+    return fl_enrol_client_join(&conf, &world, &self->result, &self->why);
 }
 
 #define STATE place_of("d")
@@ -155,14 +155,14 @@ assert_enrolled(const char *name)
 {
     uint8_t bytes[FL_CERT_BYTES];
     fl_authority_public authority;
-    fl_home_parent up;
+    fl_state_dir_parent up;
     fl_keys *keys = NULL;
-    fl_node node = identity_node(name);
+    fl_name node = identity_node(name);
     fl_cert cert;
-    assert_int_equal(fl_home_cert_load(STATE, bytes, NULL), FL_OK);
-    assert_int_equal(fl_home_authority_load(STATE, &authority, NULL), FL_OK);
-    assert_int_equal(fl_home_keys_load(STATE, &keys, NULL), FL_OK);
-    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_cert_load(STATE, bytes, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_authority_load(STATE, &authority, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_keys_load(STATE, &keys, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_parent_load(STATE, &up, NULL), FL_OK);
     assert_int_equal(fl_enrol_accept(fl_bytes_of(bytes, sizeof bytes), &authority, keys,
                                      FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
                      FL_TRUST_OK);
@@ -176,7 +176,7 @@ a_newcomer_joins_with_a_token_from_standard_input(void **state)
 {
     (void)state;
     fl_token token = identity_token(parent.authority);
-    fl_home_parent up;
+    fl_state_dir_parent up;
     struct stat about;
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
     assert_out("enrolled as dev-1 (device) until 2027-");
@@ -186,7 +186,7 @@ a_newcomer_joins_with_a_token_from_standard_input(void **state)
     assert_int_equal(about.st_mode & 0777, 0700);
     assert_int_equal(stat(place_of("d/node.key"), &about), 0);
     assert_int_equal(about.st_mode & 0777, 0600);
-    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_parent_load(STATE, &up, NULL), FL_OK);
     assert_string_equal(up.endpoint, token.endpoint);
     assert_memory_equal(up.key, token.parent, sizeof up.key);
     assert_string_equal(parent.endpoint, token.endpoint);
@@ -198,7 +198,7 @@ static void
 a_token_comes_from_a_file_and_a_parent_may_be_reached_elsewhere(void **state)
 {
     (void)state;
-    fl_home_parent up;
+    fl_state_dir_parent up;
     char text[FL_TOKEN_TEXT_BYTES + 4];
     (void)snprintf(text, sizeof text, "\n%s\r\n", parent.token);
     place_write("token", text, strlen(text));
@@ -209,7 +209,7 @@ a_token_comes_from_a_file_and_a_parent_may_be_reached_elsewhere(void **state)
     assert_out("{\"node\":\"dev-1\",\"role\":\"device\"");
     assert_out("\"how\":\"enrolled\",\"serial\":1,");
     assert_string_equal(parent.endpoint, "tcp://10.0.0.9:7001");
-    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_parent_load(STATE, &up, NULL), FL_OK);
     assert_string_equal(up.endpoint, "tcp://10.0.0.9:7001");
 }
 
@@ -360,7 +360,8 @@ a_token_for_another_role_name_or_authority_is_refused_at_once(void **state)
     assert_int_equal(fake_fl("enrol", "--state", STATE, "--node", "edge-1", NULL), FL_EXIT_NAME);
     assert_err("for a node named dev-..., not edge-1");
     fl_authority *other = identity_authority(6);
-    assert_int_equal(fl_home_authority_save(STATE, fl_authority_public_of(other), NULL), FL_OK);
+    const fl_authority_public *public = fl_authority_public_of(other);
+    assert_int_equal(fl_state_dir_authority_save(STATE, public, NULL), FL_OK);
     fl_authority_destroy(&other);
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_TOKEN);
     assert_err("of another authority");
@@ -396,15 +397,15 @@ a_directory_that_is_not_fit_is_refused(void **state)
     fl_keys_encode(keys, bytes);
     place_write("d/node.key", bytes, sizeof bytes);
     fl_keys_destroy(&keys);
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_STATE_DIR);
     assert_err("does not fit the other files");
     place_write("d/node.cert", "x", 1);
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_STATE_DIR);
     assert_int_equal(chmod(place_of("d/node.key"), 0644) | remove(place_of("d/node.cert")), 0);
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_STATE_DIR);
     assert_err("chmod 600");
     assert_int_equal(chmod(STATE, 0755), 0);
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_HOME);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_STATE_DIR);
     assert_err("chmod 700");
 }
 
@@ -442,7 +443,7 @@ another_parent_of_the_same_authority_may_carry_the_request(void **state)
     (void)state;
     uint8_t bytes[FL_CERT_BYTES];
     fl_keys *keys = identity_keys(21);
-    fl_home_parent up;
+    fl_state_dir_parent up;
     fl_cert cert = { .role = FL_ROLE_EDGE, .keys = *fl_keys_public(keys), .serial = 9,
                      .node = identity_node("edge-9") };
     fl_cert_issue(parent.authority, &cert, IDENTITY_NOW, IDENTITY_WEEK_S, bytes);
@@ -452,7 +453,7 @@ another_parent_of_the_same_authority_may_carry_the_request(void **state)
     place_write("device.cert", bytes, sizeof bytes);
     bytes[FL_CERT_BYTES - 1] ^= 1;
     place_write("foreign.cert", bytes, sizeof bytes);
-    assert_int_equal(JOIN("--parent-cert", place_of("gone.cert")), FL_EXIT_HOME);
+    assert_int_equal(JOIN("--parent-cert", place_of("gone.cert")), FL_EXIT_STATE_DIR);
     assert_err("gone.cert");
     assert_int_equal(JOIN("--parent-cert", place_of("device.cert")), FL_EXIT_REFUSED);
     assert_err("(role)");
@@ -460,7 +461,7 @@ another_parent_of_the_same_authority_may_carry_the_request(void **state)
     assert_err("no certificate of a parent under the token's authority (signature)");
     assert_int_equal(JOIN("--parent-cert", place_of("edge.cert"), "--endpoint",
                           "tcp://edge-9:7000"), FL_EXIT_OK);
-    assert_int_equal(fl_home_parent_load(STATE, &up, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_parent_load(STATE, &up, NULL), FL_OK);
     assert_string_equal(up.endpoint, "tcp://edge-9:7000");
     assert_memory_equal(up.key, fl_keys_public(keys)->x, sizeof up.key);
     fl_keys_destroy(&keys);
@@ -475,7 +476,7 @@ the_line_of_a_slot_is_its_number_modulo_their_count(void **state)
     (void)snprintf(lines, sizeof lines, "\nwrong\n%s\n\n", parent.token);
     place_write("tokens", lines, strlen(lines));
     parent.lease = (fl_lease){ .shard = 4, .shards = 9 };
-    fl_world_of_test world;
+    fl_os_of_test world;
     const uint32_t cut[] = { 0, 2, 20 };
     for (unsigned i = 0; i < 3; i++) {
         assert_int_equal(world_join(&world, cut[i]), FL_EXIT_TOKEN);
@@ -487,7 +488,7 @@ the_line_of_a_slot_is_its_number_modulo_their_count(void **state)
     assert_int_equal(world_join(&world, cut[0]), FL_EXIT_OK); // and no token is needed any more
     assert_string_equal(world.result.how, "already enrolled");
     fl_lease lease;
-    assert_int_equal(fl_home_lease_load(STATE, &lease, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_lease_load(STATE, &lease, NULL), FL_OK);
     assert_true(lease.shard == 4 && lease.shards == 9);
 }
 
@@ -504,7 +505,7 @@ a_leased_shard_is_kept_and_shown_or_named_when_there_is_none(void **state)
     parent.lease = (fl_lease){ .shard = 2, .shards = 3 };
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
     assert_out("with data shard 2 of 3\n");
-    assert_true(fl_home_lease_load(STATE, &lease, NULL) == FL_OK && lease.shard == 2);
+    assert_true(fl_state_dir_lease_load(STATE, &lease, NULL) == FL_OK && lease.shard == 2);
     assert_int_equal(fake_fl("enrol", "--renew", "--json", "--state", STATE, NULL), FL_EXIT_OK);
     assert_out("\"shard\":2,\"shards\":3}");
 }
@@ -551,7 +552,7 @@ static void
 what_cannot_be_renewed_says_why(void **state)
 {
     (void)state;
-    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_HOME);
+    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_STATE_DIR);
     assert_err("node.cert");
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
     fake.wall_s = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
@@ -560,7 +561,7 @@ what_cannot_be_renewed_says_why(void **state)
     fake.wall_s = IDENTITY_NOW;
     uint8_t bytes[FL_CERT_BYTES] = { 1 };
     place_write("d/node.cert", bytes, sizeof bytes);
-    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_HOME);
+    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_STATE_DIR);
     assert_err("does not hold (");
 }
 

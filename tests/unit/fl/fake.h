@@ -8,7 +8,7 @@
 enum { FAKE_WORDS_MAX = 32 };
 
 //  Answers one question; FL_MISSING: nobody does, and the whole time-out passes.
-typedef fl_status fake_answer(const fl_inquiry_conf *to, const fl_message *question,
+typedef fl_status fake_answer(const fl_request_conf *to, const fl_message *question,
                               fl_message *reply, fl_bytes *body, fl_why *why);
 
 static struct {
@@ -25,7 +25,7 @@ static struct {
 } fake;
 
 static fl_status
-fake_ask(void *self, const fl_inquiry_conf *to, const fl_message *question, fl_verb answer,
+fake_ask(void *self, const fl_request_conf *to, const fl_message *question, fl_verb answer,
          uint32_t timeout_ms, fl_message *reply, fl_bytes *body, fl_why *why)
 {
     (void)self;
@@ -109,10 +109,17 @@ fake_fl(const char *first, ...)
     const char *input = fake.input == NULL || fake.input[0] == '\0' ? " " : fake.input;
     FILE *in = fmemopen((void *)(uintptr_t)input, strlen(input), "r");
     FILE *out = open_memstream(&fake.out, &out_size), *err = open_memstream(&fake.err, &err_size);
-    fl_console console = { .in = in, .out = out, .err = err, .state = fake.state,
-                           .entropy = fl_entropy_seeded(&fake.source), .wall_s = fake_wall,
-                           .now_ms = fake_now, .ask = fake_ask, .watch = fake_watch,
-                           .pause = fake_pause, .screen = fake_screen };
+    fl_context console = { .in = in,
+                           .out = out,
+                           .err = err,
+                           .state = fake.state,
+                           .entropy = fl_entropy_seeded(&fake.source),
+                           .wall_s = fake_wall,
+                           .now_ms = fake_now,
+                           .ask = fake_ask,
+                           .watch = fake_watch,
+                           .pause = fake_pause,
+                           .screen = fake_screen };
     int code = fl_cli_run(&fl_verbs, &console, count, words, out, err);
     assert_int_equal(fclose(in) | fclose(out) | fclose(err), 0);
     return code;

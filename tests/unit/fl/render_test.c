@@ -7,7 +7,7 @@
 #include <string.h>
 
 typedef void show(const json_t *json, uint32_t width, FILE *out);
-typedef void say(const json_t *json, char line[FL_SHOW_LINE_BYTES]);
+typedef void say(const json_t *json, char line[FL_RENDER_LINE_BYTES]);
 
 static json_t *
 parse(const char *text)
@@ -37,7 +37,7 @@ assert_shows(show *how, const char *text, uint32_t width, const char *wanted)
 static void
 assert_says(say *how, const char *text, const char *wanted)
 {
-    char line[FL_SHOW_LINE_BYTES];
+    char line[FL_RENDER_LINE_BYTES];
     json_t *json = parse(text);
     how(json, line);
     assert_string_equal(line, wanted);
@@ -53,25 +53,19 @@ bytes_and_times_are_short_and_rounded(void **state)
         uint64_t value;
         const char *bytes, *ms;
     } cases[] = {
-        { 0, "0 B", "0.0 s" },
-        { 999, "999 B", "1.0 s" },
-        { 1000, "1.0 kB", "1.0 s" },
-        { 9949, "9.9 kB", "9.9 s" },
-        { 9950, "10 kB", "10 s" },
-        { 59499, "59 kB", "59 s" },
-        { 59500, "60 kB", "1m00s" },
-        { 185000, "185 kB", "3m05s" },
-        { 999499, "999 kB", "16m39s" },
-        { 999500, "1.0 MB", "16m40s" },
-        { 7620000, "7.6 MB", "2h07m" },
-        { 1234567890123, "1.2 TB", "342935h31m" },
+        { 0, "0 B", "0.0 s" },          { 999, "999 B", "1.0 s" },
+        { 1000, "1.0 kB", "1.0 s" },    { 9949, "9.9 kB", "9.9 s" },
+        { 9950, "10 kB", "10 s" },      { 59499, "59 kB", "59 s" },
+        { 59500, "60 kB", "1m00s" },    { 185000, "185 kB", "3m05s" },
+        { 999499, "999 kB", "16m39s" }, { 999500, "1.0 MB", "16m40s" },
+        { 7620000, "7.6 MB", "2h07m" }, { 1234567890123, "1.2 TB", "342935h31m" },
     };
-    char text[FL_SHOW_TEXT_BYTES];
+    char text[FL_RENDER_TEXT_BYTES];
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_string_equal(fl_show_bytes(cases[i].value, text), cases[i].bytes);
-        assert_string_equal(fl_show_ms(cases[i].value, text), cases[i].ms);
+        assert_string_equal(fl_render_bytes(cases[i].value, text), cases[i].bytes);
+        assert_string_equal(fl_render_ms(cases[i].value, text), cases[i].ms);
     }
-    assert_string_equal(fl_show_bytes(UINT64_MAX, text), "18446744 TB");
+    assert_string_equal(fl_render_bytes(UINT64_MAX, text), "18446744 TB");
 }
 
 // ---- lines ------------------------------------------------------------------------------------
@@ -115,7 +109,7 @@ waiting_is_said_with_how_many_how_long_and_for_whom(void **state)
         { "{}", "" },
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_says(fl_show_wait, cases[i][0], cases[i][1]);
+        assert_says(fl_render_wait, cases[i][0], cases[i][1]);
     }
 }
 
@@ -123,20 +117,21 @@ static void
 where_a_run_stands_is_said_in_a_few_words(void **state)
 {
     (void)state;
-    assert_says(fl_show_stand, "{\"round\":7,\"rounds\":20,\"phase\":\"collecting\",\"attempt\":1}",
+    assert_says(fl_render_stand,
+                "{\"round\":7,\"rounds\":20,\"phase\":\"collecting\",\"attempt\":1}",
                 "round 7/20 collecting");
-    assert_says(fl_show_stand, "{\"round\":7,\"rounds\":20,\"phase\":\"waiting\",\"attempt\":3}",
+    assert_says(fl_render_stand, "{\"round\":7,\"rounds\":20,\"phase\":\"waiting\",\"attempt\":3}",
                 "round 7/20 waiting (attempt 3)");
-    assert_says(fl_show_stand, "{\"round\":2,\"rounds\":null,\"phase\":\"train\"}",
+    assert_says(fl_render_stand, "{\"round\":2,\"rounds\":null,\"phase\":\"train\"}",
                 "round 2 train");
-    assert_says(fl_show_stand, "{\"round\":-1}", "round 0 -");
+    assert_says(fl_render_stand, "{\"round\":-1}", "round 0 -");
 }
 
 static void
 a_round_is_said_with_names_and_reasons(void **state)
 {
     (void)state;
-    assert_says(fl_show_round,
+    assert_says(fl_render_round,
                 "{\"round\":6,\"close\":\"done\",\"reason\":null,\"duration_ms\":2100,"
                 "\"accuracy\":0.78125,\"loss\":0.6,\"tally\":{\"invited\":9,\"in\":2,\"late\":1,"
                 "\"absent\":6,\"refused\":0},\"entries\":["
@@ -150,7 +145,7 @@ a_round_is_said_with_names_and_reasons(void **state)
                 "{\"node\":\"g\",\"parent\":\"e\",\"outcome\":\"absent\"}]}",
                 "round 6 done in 2.1 s: 2 of 9 devices in, 1 late (d7: slow), 6 absent (a: silent, "
                 "b, c, d and 2 more); accuracy 0.7812, loss 0.6000");
-    assert_says(fl_show_round,
+    assert_says(fl_render_round,
                 "{\"round\":6,\"close\":\"skipped\",\"reason\":\"quorum\",\"duration_ms\":30000,"
                 "\"accuracy\":null,\"loss\":null,\"tally\":{\"invited\":4,\"in\":0,\"refused\":2},"
                 "\"entries\":[]}",
@@ -161,13 +156,13 @@ static void
 a_run_ends_with_its_outcome(void **state)
 {
     (void)state;
-    assert_says(fl_show_end,
+    assert_says(fl_render_end,
                 "{\"round\":20,\"rounds\":20,\"aborted\":false,\"accuracy\":0.8531,\"loss\":0.41}",
                 "run done: 20 rounds, accuracy 0.8531, loss 0.4100");
-    assert_says(fl_show_end,
+    assert_says(fl_render_end,
                 "{\"round\":3,\"rounds\":20,\"aborted\":true,\"reason\":\"quorum\",\"loss\":0.5}",
                 "run aborted in round 3 of 20: quorum, loss 0.5000");
-    assert_says(fl_show_end, "{\"final\":true}", "run done");
+    assert_says(fl_render_end, "{\"final\":true}", "run done");
 }
 
 // ---- pages ------------------------------------------------------------------------------------
@@ -199,7 +194,7 @@ a_root_is_shown_with_a_row_per_child(void **state)
 {
     (void)state;
     assert_shows(
-        fl_show_status, root_status, 120,
+        fl_render_status, root_status, 120,
         "root cloud  run 0a1b2c3d  round 7/20 collecting, at most 3.2 s  up 1m12s\n"
         "accuracy 0.7812  loss 0.6021  about 26 s to go  encrypted, not masked\n"
         "1 of 2 children in, 3.2 s more for edge-b\n"
@@ -221,7 +216,7 @@ static void
 a_narrow_terminal_keeps_what_matters(void **state)
 {
     (void)state;
-    assert_shows(fl_show_status, root_status, 50,
+    assert_shows(fl_render_status, root_status, 50,
                  "root cloud  run 0a1b2c3d  round 7/20 collecting, >\n"
                  "accuracy 0.7812  loss 0.6021  about 26 s to go  e>\n"
                  "1 of 2 children in, 3.2 s more for edge-b\n"
@@ -244,7 +239,7 @@ no_line_is_wider_than_the_terminal(void **state)
         char *page = NULL;
         size_t size = 0;
         FILE *out = open_memstream(&page, &size);
-        fl_show_status(json, width, out);
+        fl_render_status(json, width, out);
         assert_int_equal(fclose(out), 0);
         for (const char *line = page; *line != '\0'; line += strcspn(line, "\n") + 1) {
             assert_true(strcspn(line, "\n") <= width);
@@ -258,7 +253,7 @@ static void
 a_run_that_is_over_says_so_on_the_page(void **state)
 {
     (void)state;
-    assert_shows(fl_show_status,
+    assert_shows(fl_render_status,
                  "{\"tier\":\"root\",\"node\":\"cloud\",\"run\":\"0a1b2c3d4e\",\"uptime_s\":9,"
                  "\"phase\":\"done\",\"round\":3,\"rounds\":3,\"final\":true,\"aborted\":false,"
                  "\"accuracy\":0.5,\"encrypted\":true,\"masking\":\"malicious\",\"masked\":true,"
@@ -275,10 +270,10 @@ static void
 an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
 {
     (void)state;
-    assert_shows(fl_show_status, "{}", 80,
+    assert_shows(fl_render_status, "{}", 80,
                  "- -  run -  round 0 -  up 0.0 s\n"
                  "NOT encrypted\n");
-    assert_shows(fl_show_status, "{\"children\":[7,null],\"waiting\":{\"for\":3},\"run\":9}", 80,
+    assert_shows(fl_render_status, "{\"children\":[7,null],\"waiting\":{\"for\":3},\"run\":9}", 80,
                  "- -  run -  round 0 -  up 0.0 s\n"
                  "NOT encrypted\n"
                  "waiting for the parent's -\n"
@@ -286,7 +281,7 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
                  "NODE  ROLE  OUTCOME  WHY  DOING  DEVICES  IN  LATE  ABSENT  REFUSED   UP\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n");
-    assert_shows(fl_show_rounds, "{}", 200,
+    assert_shows(fl_render_rounds, "{}", 200,
                  "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  MASKING  RECOVERED  ABORTED"
                  "  LOST  ACCURACY  LOSS\n");
 }
@@ -306,7 +301,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
         "\"reason\":null,\"staleness\":1},"
         "{\"node\":\"dev-2\",\"parent\":\"edge-a\",\"outcome\":\"late\",\"reason\":\"slow\","
         "\"staleness\":0}],\"entries_dropped\":4}";
-    assert_shows(fl_show_report, report, 100,
+    assert_shows(fl_render_report, report, 100,
                  "round 7 done in 2.1 s: 1 of 2 devices in, 1 late (dev-2: slow); accuracy 0.8000,"
                  " loss 0.5000\n"
                  "attempt 1, budget 10 s, weight 600, up 1.0 kB, down 2.0 kB\n"
@@ -318,7 +313,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
                  "dev-1  edge-a  in       -              1\n"
                  "dev-2  edge-a  late     slow           0\n"
                  "and 4 more\n");
-    assert_shows(fl_show_report, "{\"round\":2,\"close\":\"skipped\",\"entries\":[]}", 60,
+    assert_shows(fl_render_report, "{\"round\":2,\"close\":\"skipped\",\"entries\":[]}", 60,
                  "round 2 skipped in 0.0 s: 0 of 0 devices in\n"
                  "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
                  "samples lost -, merge 0 ms, saturated 0, stale 0\n"
@@ -342,7 +337,7 @@ a_masked_report_has_a_line_per_tier_and_a_row_per_block(void **state)
         "{\"tier\":\"edges\",\"parent\":\"cloud\",\"block\":0,\"members\":3,\"masked\":3,"
         "\"survivors\":3,\"recovered\":0,\"state\":\"done\",\"reason\":null}]}";
     assert_shows(
-        fl_show_report, report, 120,
+        fl_render_report, report, 120,
         "round 7 done in 2.1 s, masked (malicious): 6 of 14 devices in, 5 refused, 2 recovered, "
         "1 block aborted (edge-a/1: check>\n"
         "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
@@ -361,7 +356,7 @@ static void
 live_blocks_are_shown_below_the_children(void **state)
 {
     (void)state;
-    assert_shows(fl_show_status,
+    assert_shows(fl_render_status,
                  "{\"tier\":\"edge\",\"node\":\"edge-a\",\"round\":3,\"phase\":\"collecting\","
                  "\"encrypted\":true,\"masking\":\"malicious\",\"masked\":true,\"blocks\":["
                  "{\"tier\":\"devices\",\"parent\":\"edge-a\",\"block\":0,\"members\":5,"
@@ -383,14 +378,14 @@ static void
 how_a_round_was_masked_is_said_in_its_line(void **state)
 {
     (void)state;
-    assert_says(fl_show_masking, "{\"masking\":\"malicious\",\"masked\":true}",
+    assert_says(fl_render_masking, "{\"masking\":\"malicious\",\"masked\":true}",
                 "masked (malicious)");
-    assert_says(fl_show_masking, "{\"masking\":\"honest\",\"masked\":true}", "masked (honest)");
-    assert_says(fl_show_masking, "{\"masking\":\"honest\",\"masked\":false}",
+    assert_says(fl_render_masking, "{\"masking\":\"honest\",\"masked\":true}", "masked (honest)");
+    assert_says(fl_render_masking, "{\"masking\":\"honest\",\"masked\":false}",
                 "only partly masked (honest)");
-    assert_says(fl_show_masking, "{\"masking\":\"unmasked\",\"masked\":false}", "not masked");
-    assert_says(fl_show_masking, "{\"masking\":null,\"masked\":null}", "");
-    assert_says(fl_show_round, "{\"round\":2,\"close\":\"done\",\"masking\":\"unmasked\"}",
+    assert_says(fl_render_masking, "{\"masking\":\"unmasked\",\"masked\":false}", "not masked");
+    assert_says(fl_render_masking, "{\"masking\":null,\"masked\":null}", "");
+    assert_says(fl_render_round, "{\"round\":2,\"close\":\"done\",\"masking\":\"unmasked\"}",
                 "round 2 done in 0.0 s, not masked: 0 of 0 devices in");
     static const char many[] =
         "{\"round\":2,\"close\":\"skipped\",\"reason\":\"too-few-acks\",\"masking\":\"honest\","
@@ -401,7 +396,7 @@ how_a_round_was_masked_is_said_in_its_line(void **state)
         "{\"parent\":\"b\",\"block\":1,\"aborted\":true,\"reason\":\"key\"},"
         "{\"parent\":\"b\",\"block\":2,\"aborted\":true,\"reason\":\"key\"},"
         "{\"parent\":\"b\",\"block\":3,\"aborted\":false,\"reason\":null}]}";
-    assert_says(fl_show_round, many,
+    assert_says(fl_render_round, many,
                 "round 2 skipped (too-few-acks) in 0.0 s, masked (honest): 0 of 0 devices in, 5 "
                 "blocks aborted (a/0: too-few-acks, a/1: restart, b/0: restart, b/1: key and 1 "
                 "more)");
@@ -421,7 +416,7 @@ rounds_are_a_table(void **state)
         "{\"round\":3,\"close\":null,\"reason\":null,\"duration_ms\":0,\"accuracy\":null,"
         "\"loss\":null,\"masking\":\"unmasked\"}],\"rounds_dropped\":5}";
     assert_shows(
-        fl_show_rounds, rounds, 120,
+        fl_render_rounds, rounds, 120,
         "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  MASKING    RECOVERED  ABORTED  LOST"
         "  ACCURACY    LOSS\n"
         "    1  done   -    2.1 s  15     1       0        0  malicious        2/1      0/4  6.2%"

@@ -24,7 +24,7 @@ static const char *const *life;
 static uint32_t age, reports;
 
 static fl_status
-look(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
+look(const fl_request_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
      fl_why *why)
 {
     static char report[160];

@@ -63,7 +63,7 @@ static uint8_t answer_code;
 static char asked_verb[32], asked_argument[FL_TEXT_MAX], asked_endpoint[256];
 
 static fl_status
-says(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
+says(const fl_request_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
      fl_why *why)
 {
     (void)why;
@@ -78,7 +78,7 @@ says(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply, f
 }
 
 static fl_status
-says_nothing(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply,
+says_nothing(const fl_request_conf *to, const fl_message *question, fl_message *reply,
              fl_bytes *body, fl_why *why)
 {
     (void)to;
@@ -90,7 +90,7 @@ says_nothing(const fl_inquiry_conf *to, const fl_message *question, fl_message *
 }
 
 static fl_status
-refuses(const fl_inquiry_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
+refuses(const fl_request_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
         fl_why *why)
 {
     (void)to;
@@ -186,7 +186,7 @@ a_directory_of_another_user_is_not_taken_for_an_idle_one(void **state)
     int code = fake_fl("status", "--state", place, NULL);
     assert_int_equal(own == 0 ? seteuid(0) : 0, 0);
     assert_int_equal(chmod(place, 0700), 0);
-    assert_int_equal(code, FL_EXIT_HOME);
+    assert_int_equal(code, FL_EXIT_STATE_DIR);
     assert_err("belongs to another user");
 }
 
@@ -285,20 +285,20 @@ an_export_that_cannot_be_read_or_written_says_which_file(void **state)
     (void)state;
     serve_model("gone", "abc", 3, false);
     unsigned before = place_count_files();
-    assert_int_equal(fake_fl("model", "export", place_of("out.st"), NULL), FL_EXIT_HOME);
+    assert_int_equal(fake_fl("model", "export", place_of("out.st"), NULL), FL_EXIT_STATE_DIR);
     assert_err("/gone cannot be opened");
     assert_int_equal(place_count_files(), before);
     place_write("model", "abc", 3);
     serve_model("model", "abc", 3, false);
-    assert_int_equal(fake_fl("model", "export", place_of("no/such/dir"), NULL), FL_EXIT_HOME);
+    assert_int_equal(fake_fl("model", "export", place_of("no/such/dir"), NULL), FL_EXIT_STATE_DIR);
     assert_err("no/such/dir cannot be written");
     char deep[700];
     memset(deep, 'd', sizeof deep - 1);
     deep[sizeof deep - 1] = '\0';
-    assert_int_equal(fake_fl("model", "export", deep, NULL), FL_EXIT_HOME);
+    assert_int_equal(fake_fl("model", "export", deep, NULL), FL_EXIT_STATE_DIR);
     //  A directory has bytes for nobody: reading fails, not writing.
     serve_model("", "abc", 3, false);
-    assert_int_equal(fake_fl("model", "export", place_of("out.st"), NULL), FL_EXIT_HOME);
+    assert_int_equal(fake_fl("model", "export", place_of("out.st"), NULL), FL_EXIT_STATE_DIR);
     process(0, "{\"path\":\"/x\",\"hash\":\"abcd\"}");
     assert_int_equal(fake_fl("model", "export", place_of("out.st"), NULL), FL_EXIT_FAILED);
     process(13, "{\"error\":\"no\"}");
@@ -328,7 +328,7 @@ make_desk(void)
     fl_authority *authority = NULL;
     uint8_t bytes[FL_CERT_BYTES];
     assert_int_equal(fake_fl("ca", "init", "--authority", place_of("ca"), NULL), FL_EXIT_OK);
-    assert_int_equal(fl_home_secret_load(place_of("ca"), &authority, NULL), FL_OK);
+    assert_int_equal(fl_state_dir_secret_load(place_of("ca"), &authority, NULL), FL_OK);
     fl_keys *keys = identity_keys(3);
     (void)identity_cert(authority, keys, FL_ROLE_ROOT, "cloud", 1, bytes);
     place_write("root.cert", bytes, sizeof bytes);
@@ -388,7 +388,7 @@ a_token_goes_to_a_private_file_when_asked(void **state)
     assert_out("{\"token\":\"");
     assert_int_equal(fake_fl(TOKEN, "--parent-cert", place_of("root.cert"), "--role", "device",
                              "--out", place_of("no/dir"), NULL),
-                     FL_EXIT_HOME);
+                     FL_EXIT_STATE_DIR);
     fl_authority_destroy(&authority);
 }
 
@@ -407,7 +407,8 @@ a_token_for_nobody_or_by_nobody_is_not_made(void **state)
     REFUSED(FL_EXIT_REFUSED, "no certificate of a parent", "--role", "device", "--parent-cert",
             place_of("ca/authority.pub"));
     root = place_of("root.cert");
-    REFUSED(FL_EXIT_HOME, "gone.cert", "--role", "device", "--parent-cert", place_of("gone.cert"));
+    REFUSED(FL_EXIT_STATE_DIR, "gone.cert", "--role", "device", "--parent-cert",
+            place_of("gone.cert"));
     REFUSED(FL_EXIT_USAGE, "exclude each other", "--role", "device", "--parent-cert", root,
             "--name", "a", "--prefix", "b");
     root = place_of("root.cert");
@@ -422,7 +423,7 @@ a_token_for_nobody_or_by_nobody_is_not_made(void **state)
     REFUSED(FL_EXIT_USAGE, "--role", "--role", "root", "--parent-cert", root);
     assert_int_equal(chmod(place_of("ca/authority.key"), 0644), 0);
     root = place_of("root.cert");
-    REFUSED(FL_EXIT_HOME, "chmod 600", "--role", "device", "--parent-cert", root);
+    REFUSED(FL_EXIT_STATE_DIR, "chmod 600", "--role", "device", "--parent-cert", root);
     fl_authority_destroy(&authority);
 }
 

@@ -33,19 +33,19 @@ end(void **state)
 }
 
 //  The whole way: open, then sign. The answer.
-static fl_relay_answer
+static fl_enrol_relay_answer
 s_apply(const fl_sealed *sealed, uint64_t now)
 {
-    fl_relay_answer answer;
-    fl_request request;
-    if (fl_registrar_open(authority, fl_bytes_of(sealed->bytes, sealed->size), now, denied,
-                          &request, &answer)) {
-        fl_registrar_sign(authority, ledger, &request, now, IDENTITY_WEEK_S, shards, &answer);
+    fl_enrol_relay_answer answer;
+    fl_enrol_request request;
+    if (fl_enrol_issue_open(authority, fl_bytes_of(sealed->bytes, sealed->size), now, denied,
+                            &request, &answer)) {
+        fl_enrol_issue_sign(authority, ledger, &request, now, IDENTITY_WEEK_S, shards, &answer);
     }
     return answer;
 }
 
-static fl_relay_answer
+static fl_enrol_relay_answer
 s_join(const fl_keys *keys, const fl_token *token, const char *name)
 {
     fl_sealed sealed = identity_join(keys, token, FL_ROLE_DEVICE, name);
@@ -53,7 +53,7 @@ s_join(const fl_keys *keys, const fl_token *token, const char *name)
 }
 
 static fl_cert
-s_cert(const fl_relay_answer *answer, uint64_t now)
+s_cert(const fl_enrol_relay_answer *answer, uint64_t now)
 {
     fl_cert cert;
     assert_int_equal(answer->reason, FL_WHY_NONE);
@@ -64,7 +64,7 @@ s_cert(const fl_relay_answer *answer, uint64_t now)
 }
 
 static void
-s_refused(const fl_relay_answer *answer, fl_reason reason, const char *text)
+s_refused(const fl_enrol_relay_answer *answer, fl_reason reason, const char *text)
 {
     assert_int_equal(answer->reason, reason);
     assert_non_null(strstr(answer->text, text));
@@ -76,7 +76,7 @@ a_token_gives_a_certificate_for_the_keys_that_asked(void **state)
     (void)state;
     fl_keys *keys = identity_keys(5);
     fl_token token = identity_token(authority);
-    fl_relay_answer answer = s_join(keys, &token, "dev-1");
+    fl_enrol_relay_answer answer = s_join(keys, &token, "dev-1");
     fl_cert cert = s_cert(&answer, IDENTITY_NOW);
     assert_string_equal(cert.node.name, "dev-1");
     assert_int_equal(cert.role, FL_ROLE_DEVICE);
@@ -92,18 +92,18 @@ the_same_keys_again_are_free_and_others_are_counted(void **state)
     (void)state;
     fl_keys *one = identity_keys(5), *two = identity_keys(6), *three = identity_keys(7);
     fl_token token = identity_token(authority); // for two
-    fl_relay_answer first = s_join(one, &token, "dev-1");
-    fl_relay_answer again = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer again = s_join(one, &token, "dev-1");
     assert_int_equal(s_cert(&again, IDENTITY_NOW).serial, s_cert(&first, IDENTITY_NOW).serial);
-    fl_relay_answer second = s_join(two, &token, "dev-2");
+    fl_enrol_relay_answer second = s_join(two, &token, "dev-2");
     assert_int_equal(second.reason, FL_WHY_NONE);
-    fl_relay_answer third = s_join(three, &token, "dev-3");
+    fl_enrol_relay_answer third = s_join(three, &token, "dev-3");
     s_refused(&third, FL_WHY_USED_UP, "good for 2 nodes");
     again = s_join(two, &token, "dev-2"); // used up, and still free for these
     assert_int_equal(again.reason, FL_WHY_NONE);
     uint32_t uses = 0;
-    assert_int_equal(fl_ledger_token_uses(ledger, fl_bytes_of(token.id, sizeof token.id), &uses,
-                                          &why), FL_OK);
+    assert_int_equal(
+        fl_ledger_token_uses(ledger, fl_bytes_of(token.id, sizeof token.id), &uses, &why), FL_OK);
     assert_int_equal(uses, 2);
     fl_keys_destroy(&one);
     fl_keys_destroy(&two);
@@ -117,10 +117,11 @@ a_device_is_leased_a_shard_and_keeps_it(void **state)
     fl_keys *one = identity_keys(5), *two = identity_keys(6);
     fl_token token = identity_token(authority);
     shards = 3;
-    fl_relay_answer first = s_join(one, &token, "dev-1"), second = s_join(two, &token, "dev-2");
+    fl_enrol_relay_answer first = s_join(one, &token, "dev-1"),
+                          second = s_join(two, &token, "dev-2");
     assert_true(first.lease.shard == 0 && first.lease.shards == 3);
     assert_true(second.lease.shard == 1 && second.lease.shards == 3);
-    fl_relay_answer again = s_join(two, &token, "dev-2");
+    fl_enrol_relay_answer again = s_join(two, &token, "dev-2");
     assert_true(again.reason == FL_WHY_NONE && again.lease.shard == 1);
     fl_sealed sealed;
     fl_seeded source = fl_seeded_of(4);
@@ -140,13 +141,13 @@ a_device_that_comes_when_all_shards_are_leased_hears_so(void **state)
     fl_keys *one = identity_keys(5), *two = identity_keys(6);
     fl_token token = identity_token(authority);
     shards = 1;
-    fl_relay_answer answer = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer answer = s_join(one, &token, "dev-1");
     assert_int_equal(answer.reason, FL_WHY_NONE);
     answer = s_join(two, &token, "dev-2");
     s_refused(&answer, FL_WHY_NO_SHARD, "all 1 data shards are leased");
     uint32_t uses = 0;
-    assert_int_equal(fl_ledger_token_uses(ledger, fl_bytes_of(token.id, sizeof token.id), &uses,
-                                          &why), FL_OK);
+    assert_int_equal(
+        fl_ledger_token_uses(ledger, fl_bytes_of(token.id, sizeof token.id), &uses, &why), FL_OK);
     assert_int_equal(uses, 1); // it may come again when there is room
     fl_keys_destroy(&one);
     fl_keys_destroy(&two);
@@ -158,12 +159,13 @@ who_enrolled_before_there_were_shards_gets_one_when_it_asks_again(void **state)
     (void)state;
     fl_keys *one = identity_keys(5), *two = identity_keys(6);
     fl_token token = identity_token(authority);
-    fl_relay_answer first = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
     assert_int_equal(first.lease.shards, 0);
     shards = 1;
-    fl_relay_answer again = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer again = s_join(one, &token, "dev-1");
     assert_true(again.reason == FL_WHY_NONE && again.lease.shards == 1);
-    fl_relay_answer answer = s_join(two, &token, "dev-1"); // a name that is taken leases nothing
+    fl_enrol_relay_answer answer =
+        s_join(two, &token, "dev-1"); // a name that is taken leases nothing
     s_refused(&answer, FL_WHY_NAME, "dev-1");
     fl_keys_destroy(&one);
     fl_keys_destroy(&two);
@@ -175,7 +177,7 @@ a_name_is_its_first_holders_until_the_certificate_ends(void **state)
     (void)state;
     fl_keys *one = identity_keys(5), *two = identity_keys(6);
     fl_token token = identity_token(authority);
-    fl_relay_answer answer = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer answer = s_join(one, &token, "dev-1");
     assert_int_equal(answer.reason, FL_WHY_NONE);
     answer = s_join(two, &token, "dev-1");
     s_refused(&answer, FL_WHY_NAME, "dev-1");
@@ -200,7 +202,7 @@ what_is_wrong_with_a_request_has_its_name(void **state)
     fl_keys *keys = identity_keys(5);
     fl_authority *other = identity_authority(2);
     fl_token token = identity_token(authority), foreign = identity_token(other);
-    fl_relay_answer answer = s_join(keys, &foreign, "dev-1"); // sealed to somebody else
+    fl_enrol_relay_answer answer = s_join(keys, &foreign, "dev-1"); // sealed to somebody else
     s_refused(&answer, FL_WHY_TOKEN, "seal");
     foreign.authority = token.authority;
     answer = s_join(keys, &foreign, "dev-1");
@@ -213,7 +215,7 @@ what_is_wrong_with_a_request_has_its_name(void **state)
     sealed = identity_join(keys, &token, FL_ROLE_DEVICE, "dev-1");
     answer = s_apply(&sealed, IDENTITY_NOW + 2 * 3600);
     s_refused(&answer, FL_WHY_EXPIRED, "expired");
-    fl_node node = identity_node("dev-1");
+    fl_name node = identity_node("dev-1");
     assert_int_equal(fl_deny_list_add(denied, &node, 0), FL_OK);
     answer = s_apply(&sealed, IDENTITY_NOW);
     s_refused(&answer, FL_WHY_REVOKED, "revoked");
@@ -224,8 +226,8 @@ what_is_wrong_with_a_request_has_its_name(void **state)
     fl_keys_destroy(&keys);
 }
 
-static fl_relay_answer
-s_renew(const fl_keys *keys, const fl_keys *old, const fl_relay_answer *held, uint64_t now)
+static fl_enrol_relay_answer
+s_renew(const fl_keys *keys, const fl_keys *old, const fl_enrol_relay_answer *held, uint64_t now)
 {
     fl_seeded source = fl_seeded_of(3);
     fl_entropy entropy = fl_entropy_seeded(&source);
@@ -242,17 +244,18 @@ a_renewal_goes_on_from_the_day_it_is_asked_for(void **state)
     fl_keys *keys = identity_keys(5), *fresh = identity_keys(6);
     fl_token token = identity_token(authority);
     const uint64_t day = 24 * 3600, then = IDENTITY_NOW + 4 * day;
-    fl_relay_answer first = s_join(keys, &token, "dev-1");
-    fl_relay_answer second = s_renew(keys, keys, &first, then);
+    fl_enrol_relay_answer first = s_join(keys, &token, "dev-1");
+    fl_enrol_relay_answer second = s_renew(keys, keys, &first, then);
     assert_int_equal(s_cert(&second, then).serial, 2);
     assert_int_equal(s_cert(&second, then).not_after, then + IDENTITY_WEEK_S);
-    fl_relay_answer lost = s_renew(keys, keys, &first, then + 10); // the answer did not arrive
+    fl_enrol_relay_answer lost =
+        s_renew(keys, keys, &first, then + 10); // the answer did not arrive
     assert_int_equal(s_cert(&lost, then).serial, 2);
-    fl_relay_answer third = s_renew(fresh, keys, &second, then + day);
+    fl_enrol_relay_answer third = s_renew(fresh, keys, &second, then + day);
     assert_int_equal(s_cert(&third, then + day).serial, 3);
     fl_cert cert = s_cert(&third, then + day);
     assert_true(fl_public_keys_equal(&cert.keys, fl_keys_public(fresh)));
-    fl_relay_answer late = s_renew(keys, keys, &first, IDENTITY_NOW + 8 * day);
+    fl_enrol_relay_answer late = s_renew(keys, keys, &first, IDENTITY_NOW + 8 * day);
     s_refused(&late, FL_WHY_EXPIRED, "expired");
     fl_keys_destroy(&keys);
     fl_keys_destroy(&fresh);
@@ -263,21 +266,21 @@ the_root_certifies_itself(void **state)
 {
     (void)state;
     fl_keys *keys = identity_keys(9);
-    fl_node node = identity_node("root");
-    fl_relay_answer answer = { .reason = FL_WHY_NONE };
-    assert_int_equal(fl_registrar_root(authority, ledger, &node, fl_keys_public(keys),
-                                       IDENTITY_NOW, IDENTITY_WEEK_S, answer.certificate, &why),
+    fl_name node = identity_node("root");
+    fl_enrol_relay_answer answer = { .reason = FL_WHY_NONE };
+    assert_int_equal(fl_enrol_issue_root(authority, ledger, &node, fl_keys_public(keys),
+                                         IDENTITY_NOW, IDENTITY_WEEK_S, answer.certificate, &why),
                      FL_OK);
     assert_int_equal(s_cert(&answer, IDENTITY_NOW).role, FL_ROLE_ROOT);
     //  Nobody else could renew it: two thirds through its life, or after, it is due.
-    fl_node named;
+    fl_name named;
     uint64_t end = IDENTITY_NOW + IDENTITY_WEEK_S;
-    assert_false(fl_registrar_root_due(authority, answer.certificate, IDENTITY_NOW, &named));
-    assert_true(fl_registrar_root_due(authority, answer.certificate, end - 1000, &named));
-    assert_true(fl_registrar_root_due(authority, answer.certificate, end + 1000, &named));
-    assert_true(fl_node_equal(&named, &node));
+    assert_false(fl_enrol_issue_root_due(authority, answer.certificate, IDENTITY_NOW, &named));
+    assert_true(fl_enrol_issue_root_due(authority, answer.certificate, end - 1000, &named));
+    assert_true(fl_enrol_issue_root_due(authority, answer.certificate, end + 1000, &named));
+    assert_true(fl_name_equal(&named, &node));
     answer.certificate[40] ^= 1;
-    assert_false(fl_registrar_root_due(authority, answer.certificate, end + 1000, &named));
+    assert_false(fl_enrol_issue_root_due(authority, answer.certificate, end + 1000, &named));
     answer.certificate[40] ^= 1;
     fl_token token = identity_terms(); // and its name is its own
     fl_seeded source = fl_seeded_of(4);
@@ -306,7 +309,7 @@ a_ledger_that_cannot_write_gives_no_certificate(void **state)
     FILE *file = fopen(place_of("full"), "wb");
     assert_true(fwrite(filling, 1, sizeof filling, file) < sizeof filling);
     (void)fclose(file);
-    fl_relay_answer answer = s_join(keys, &token, "dev-1");
+    fl_enrol_relay_answer answer = s_join(keys, &token, "dev-1");
     s_refused(&answer, FL_WHY_STORAGE, "log");
     assert_null(strstr(answer.text, place)); // no path of ours
     fl_keys_destroy(&keys);

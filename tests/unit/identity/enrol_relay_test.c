@@ -5,7 +5,7 @@
 #include <string.h>
 
 static fl_outbox *out;
-static fl_relay *relay;
+static fl_enrol_relay *relay;
 
 // ---- what stands around it --------------------------------------------------------------------
 //  An identity that holds a list of this version; it is never looked into.
@@ -47,7 +47,7 @@ s_deadline(const void *self)
 }
 
 //  The root's registrar.
-static uint64_t registered[2 * FL_RELAY_OPEN];
+static uint64_t registered[2 * FL_ENROL_RELAY_OPEN];
 static unsigned registrations;
 static bool busy;
 
@@ -63,15 +63,15 @@ s_register(void *arg, uint64_t ticket, fl_bytes sealed)
 }
 
 static int
-s_start(fl_relay_register *enrol)
+s_start(fl_enrol_relay_register *enrol)
 {
-    const fl_relay_conf conf = { .inner = { .step = s_step, .deadline = s_deadline },
-                                 .enrol = enrol };
+    const fl_enrol_relay_conf conf = { .inner = { .step = s_step, .deadline = s_deadline },
+                                       .enrol = enrol };
     stepped = registrations = 0;
     version = 0;
     busy = false;
     out = fl_outbox_new(64);
-    relay = fl_relay_new(&conf);
+    relay = fl_enrol_relay_new(&conf);
     return relay == NULL || out == NULL;
 }
 
@@ -93,7 +93,7 @@ static int
 end(void **state)
 {
     (void)state;
-    fl_relay_destroy(&relay);
+    fl_enrol_relay_destroy(&relay);
     fl_outbox_destroy(&out);
     return 0;
 }
@@ -101,7 +101,7 @@ end(void **state)
 static void
 step(fl_peer from, const fl_message *message, fl_time now)
 {
-    fl_machine machine = fl_relay_machine(relay);
+    fl_machine machine = fl_enrol_relay_machine(relay);
     fl_event event = { .kind = FL_EV_MESSAGE };
     event.message.from = from;
     event.message.message = message;
@@ -112,7 +112,7 @@ step(fl_peer from, const fl_message *message, fl_time now)
 static void
 tick(void)
 {
-    fl_machine machine = fl_relay_machine(relay);
+    fl_machine machine = fl_enrol_relay_machine(relay);
     fl_outbox_reset(out);
     machine.step(machine.self, &(fl_event){ .kind = FL_EV_TICK }, 0, out);
 }
@@ -214,15 +214,15 @@ static void
 passages_are_bounded_and_those_that_are_overdue_make_room(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < FL_RELAY_OPEN; i++) {
+    for (uint64_t i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
         enrol(3, i, (fl_time)i);
         (void)said(FL_ENROL, FL_PARENT);
     }
-    enrol(3, 5000, FL_RELAY_OPEN);
+    enrol(3, 5000, FL_ENROL_RELAY_OPEN);
     const fl_refused *refused = &said(FL_REFUSED, 3)->refused;
     assert_int_equal(refused->reason, FL_WHY_BUSY);
     assert_int_equal(refused->about, FL_ENROL);
-    enrol(3, 5000, FL_RELAY_MS); // the first of them is
+    enrol(3, 5000, FL_ENROL_RELAY_MS); // the first of them is
     (void)said(FL_ENROL, FL_PARENT);
 }
 
@@ -231,11 +231,11 @@ a_storm_is_not_handed_on(void **state)
 {
     (void)state;
     unsigned up = 0;
-    for (unsigned i = 0; i < 10 * FL_RELAY_PER_SECOND; i++) {
+    for (unsigned i = 0; i < 10 * FL_ENROL_RELAY_PER_SECOND; i++) {
         enrol(3, 1000, 50); // answered or not, the same or another
         up += fl_outbox_at(out, 0)->send.message.verb == FL_ENROL;
     }
-    assert_int_equal(up, FL_RELAY_PER_SECOND);
+    assert_int_equal(up, FL_ENROL_RELAY_PER_SECOND);
     assert_int_equal(said(FL_REFUSED, 3)->refused.reason, FL_WHY_BUSY);
     enrol(4, 1, 1049);
     (void)said(FL_REFUSED, 4);
@@ -253,12 +253,13 @@ at_the_root_it_ends_at_the_registrar_which_answers_later(void **state)
     assert_int_equal(registrations, 1);
     tick();
     assert_int_equal(fl_outbox_count(out), 0);
-    fl_relay_answer answer = { .reason = FL_WHY_NONE, .certificate = { 7 },
-                               .lease = { .shard = 1, .shards = 3 } };
-    fl_relay_enrolled(relay, registered[0] + 1, &answer); // nobody's ticket
+    fl_enrol_relay_answer answer = { .reason = FL_WHY_NONE,
+                                     .certificate = { 7 },
+                                     .lease = { .shard = 1, .shards = 3 } };
+    fl_enrol_relay_enrolled(relay, registered[0] + 1, &answer); // nobody's ticket
     tick();
     assert_int_equal(fl_outbox_count(out), 0);
-    fl_relay_enrolled(relay, registered[0], &answer);
+    fl_enrol_relay_enrolled(relay, registered[0], &answer);
     tick();
     const fl_enrolled *enrolled = &said(FL_ENROLLED, 3)->enrolled;
     assert_int_equal(enrolled->request, 1000);
@@ -318,7 +319,7 @@ what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does(void **state
     assert_int_equal(stepped, 3);
     tick();
     assert_int_equal(kind, FL_EV_TICK);
-    fl_machine machine = fl_relay_machine(relay);
+    fl_machine machine = fl_enrol_relay_machine(relay);
     assert_int_equal(machine.deadline(machine.self), 4242);
 }
 

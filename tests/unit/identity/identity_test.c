@@ -15,7 +15,7 @@ static uint64_t wall = IDENTITY_NOW;
 static fl_why why;
 
 const fl_badge *
-fl_gate_badge(const fl_gate *self, fl_peer peer)
+fl_admission_badge(const fl_admission *self, fl_peer peer)
 {
     (void)self;
     (void)peer;
@@ -36,20 +36,20 @@ settle(const char *name, uint64_t seed, fl_role role, const char *parent)
     fl_keys *keys = identity_keys(seed);
     char at[64];
     (void)identity_cert(authority, keys, role, name, seed, bytes);
-    assert_int_equal(fl_home_open(place_of(name), &why), FL_OK);
+    assert_int_equal(fl_state_dir_open(place_of(name), &why), FL_OK);
     fl_keys_encode(keys, file);
     (void)snprintf(at, sizeof at, "%s/node.key", name);
     place_write(at, file, sizeof file);
     assert_int_equal(chmod(place_of(at), 0600), 0);
-    assert_int_equal(fl_home_cert_save(place_of(name), bytes, false, &why), FL_OK);
-    assert_int_equal(
-        fl_home_authority_save(place_of(name), fl_authority_public_of(authority), &why), FL_OK);
+    assert_int_equal(fl_state_dir_cert_save(place_of(name), bytes, false, &why), FL_OK);
+    const fl_authority_public *public = fl_authority_public_of(authority);
+    assert_int_equal(fl_state_dir_authority_save(place_of(name), public, &why), FL_OK);
     if (parent != NULL) {
-        fl_home_parent above = { .endpoint = "tcp://127.0.0.1:7000" };
+        fl_state_dir_parent above = { .endpoint = "tcp://127.0.0.1:7000" };
         uint8_t cert[FL_CERT_BYTES];
-        assert_int_equal(fl_home_cert_load(place_of(parent), cert, &why), FL_OK);
+        assert_int_equal(fl_state_dir_cert_load(place_of(parent), cert, &why), FL_OK);
         memcpy(above.key, cert + 50, sizeof above.key);
-        assert_int_equal(fl_home_parent_save(place_of(name), &above, &why), FL_OK);
+        assert_int_equal(fl_state_dir_parent_save(place_of(name), &above, &why), FL_OK);
     }
     fl_keys_destroy(&keys);
 }
@@ -103,7 +103,7 @@ static papers
 papers_of(const char *name)
 {
     papers of;
-    assert_int_equal(fl_home_cert_load(place_of(name), of.bytes, &why), FL_OK);
+    assert_int_equal(fl_state_dir_cert_load(place_of(name), of.bytes, &why), FL_OK);
     memcpy(of.key, of.bytes + 50, sizeof of.key);
     return of;
 }
@@ -112,28 +112,28 @@ static fl_reason
 check(fl_identity *at, const papers *shown, const uint8_t key[FL_KEY_BYTES], fl_role claimed,
       fl_badge *badge)
 {
-    fl_gate_ops ops = fl_identity_ops(at);
+    fl_admission_ops ops = fl_identity_ops(at);
     return ops.check(ops.self, fl_bytes_of(shown->bytes, sizeof shown->bytes), key, claimed, badge);
 }
 
 static fl_reason
 standing(fl_identity *at, const papers *of, const fl_badge *badge)
 {
-    fl_gate_ops ops = fl_identity_ops(at);
+    fl_admission_ops ops = fl_identity_ops(at);
     return ops.standing(ops.self, of->key, badge);
 }
 
 static fl_reason
 incoming(fl_identity *at, fl_peer from, const fl_badge *badge, fl_message *message)
 {
-    fl_gate_ops ops = fl_identity_ops(at);
+    fl_admission_ops ops = fl_identity_ops(at);
     return ops.incoming(ops.self, from, badge, message);
 }
 
 static fl_message
 outgoing(fl_identity *at, fl_peer to, fl_message message)
 {
-    fl_gate_ops ops = fl_identity_ops(at);
+    fl_admission_ops ops = fl_identity_ops(at);
     ops.outgoing(ops.self, to, &message);
     return message;
 }
@@ -190,7 +190,7 @@ a_certificate_of_ours_that_does_not_hold_is_named(void **state)
     assert_non_null(strstr(why.text, "expired"));
     wall = IDENTITY_NOW;
     papers other = papers_of("dev-b");
-    assert_int_equal(fl_home_cert_save(place_of("dev-a"), other.bytes, false, &why), FL_OK);
+    assert_int_equal(fl_state_dir_cert_save(place_of("dev-a"), other.bytes, false, &why), FL_OK);
     assert_int_equal(s_open("dev-a", FL_ROLE_DEVICE, true, &identity), FL_DENIED);
     assert_non_null(strstr(why.text, "key"));
     assert_null(identity);
@@ -225,7 +225,7 @@ what_is_wrong_with_a_certificate_has_its_name(void **state)
     changed.bytes[20] ^= 1;
     assert_int_equal(check(edge, &changed, device.key, FL_ROLE_DEVICE, &badge),
                      FL_WHY_CERTIFICATE);
-    fl_gate_ops ops = fl_identity_ops(edge);
+    fl_admission_ops ops = fl_identity_ops(edge);
     assert_int_equal(ops.check(ops.self, fl_bytes_of(NULL, 0), device.key, FL_ROLE_DEVICE, &badge),
                      FL_WHY_CERTIFICATE);
     wall = IDENTITY_NOW + IDENTITY_WEEK_S + 1;
@@ -257,7 +257,7 @@ a_denied_node_loses_its_standing_and_gets_it_back(void **state)
     (void)state;
     fl_identity *root = open_as("root", FL_ROLE_ROOT);
     papers edge = papers_of("edge-a");
-    fl_node node = identity_node("edge-a"), nobody = identity_node("nobody");
+    fl_name node = identity_node("edge-a"), nobody = identity_node("nobody");
     fl_badge badge;
     assert_int_equal(check(root, &edge, edge.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
     assert_int_equal(standing(root, &edge, NULL), FL_WHY_NONE);
@@ -306,7 +306,7 @@ a_key_stands_under_the_name_that_it_showed_last(void **state)
     papers first = papers_of("edge-a"), second = first;
     fl_keys *keys = identity_keys(20);
     (void)identity_cert(authority, keys, FL_ROLE_EDGE, "edge-b", 99, second.bytes);
-    fl_node renamed = identity_node("edge-b");
+    fl_name renamed = identity_node("edge-b");
     fl_badge badge;
     assert_int_equal(check(root, &first, first.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
     assert_int_equal(check(root, &second, first.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
@@ -323,7 +323,7 @@ the_memory_of_keys_is_bounded(void **state)
     (void)state;
     fl_identity *root = open_as("root", FL_ROLE_ROOT);
     papers edge = papers_of("edge-a");
-    fl_node node = identity_node("edge-a");
+    fl_name node = identity_node("edge-a");
     fl_badge badge;
     assert_int_equal(check(root, &edge, edge.key, FL_ROLE_EDGE, &badge), FL_WHY_NONE);
     assert_int_equal(fl_identity_deny(root, &node), FL_OK);
@@ -350,7 +350,7 @@ a_list_comes_down_once_and_never_an_older_one(void **state)
     (void)state;
     fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
     papers device = papers_of("dev-a");
-    fl_node node = identity_node("dev-a");
+    fl_name node = identity_node("dev-a");
     fl_badge badge;
     assert_int_equal(check(edge, &device, device.key, FL_ROLE_DEVICE, &badge), FL_WHY_NONE);
     assert_int_equal(fl_identity_deny(root, &node), FL_OK);
@@ -407,7 +407,7 @@ a_parent_proves_itself_in_welcome(void **state)
     other = papers_of("dev-b");
     welcome.welcome.certificate = fl_bytes_of(other.bytes, sizeof other.bytes);
     assert_int_equal(incoming(device, FL_PARENT, NULL, &welcome), FL_WHY_ROLE);
-    fl_node node = identity_node("edge-a");
+    fl_name node = identity_node("edge-a");
     assert_int_equal(fl_identity_deny(root, &node), FL_OK);
     assert_int_equal(fl_identity_deny_take(device, fl_identity_deny_bytes(root)), FL_TRUST_OK);
     welcome = s_welcomed(edge, 3, 1);
@@ -499,7 +499,7 @@ hello_and_beats_carry_what_the_machines_do_not_know(void **state)
     (void)state;
     fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
     papers own = papers_of("edge-a");
-    fl_node node = identity_node("dev-a");
+    fl_name node = identity_node("dev-a");
     fl_message hello = outgoing(edge, FL_PARENT, (fl_message){ .verb = FL_HELLO });
     assert_int_equal(hello.hello.certificate.size, sizeof own.bytes);
     assert_memory_equal(hello.hello.certificate.data, own.bytes, sizeof own.bytes);
@@ -555,10 +555,10 @@ what_a_masked_round_needs_is_lent_and_not_copied(void **state)
     papers own = papers_of("edge-a");
     assert_memory_equal(fl_keys_public(fl_identity_keys(edge))->x, own.key, sizeof own.key);
     assert_memory_equal(fl_identity_certificate(edge), own.bytes, sizeof own.bytes);
-    fl_masking_trust trust = fl_identity_trust(edge, FL_ROLES_CHILD);
+    fl_secagg_trust trust = fl_identity_trust(edge, FL_ROLES_CHILD);
     assert_ptr_equal(trust.authority, fl_identity_authority(edge));
     assert_int_equal(trust.roles, FL_ROLES_CHILD);
-    fl_node node = identity_node("dev-a");
+    fl_name node = identity_node("dev-a");
     assert_false(fl_deny_list_names(trust.deny, &node, 30));
     assert_int_equal(fl_identity_deny(root, &node), FL_OK);
     assert_int_equal(fl_identity_deny_take(edge, fl_identity_deny_bytes(root)), FL_TRUST_OK);

@@ -135,16 +135,16 @@ patience_is_two_beats_or_a_window_and_doubles_in_vain(void **state)
         uint64_t rate;
         fl_time want;
     } rows[] = {
-        { 1000, 0, 0, 2000 },             // nothing measured: two beats
-        { 1000, 1, 0, 4000 },             // in vain: twice as long
-        { 1000, 4, 0, 32000 },            // at most 32 beats
-        { 1000, 5, 0, 32000 },            //
-        { 1000, UINT32_MAX, 0, 32000 },   // no shift beyond sense
-        { 1000, 0, WINDOW, 2000 },        // the window takes a second: two beats are more
-        { 200, 0, WINDOW, 1000 },         // now the window is more
-        { 200, 1, WINDOW, 2000 },         //
-        { 200, 0, WINDOW / 100, 6400 },   // a window of 100 s: at most 32 beats
-        { 200, 0, 1, 6400 },              //
+        { 1000, 0, 0, 2000 },              // nothing measured: two beats
+        { 1000, 1, 0, 4000 },              // in vain: twice as long
+        { 1000, 4, 0, 32000 },             // at most 32 beats
+        { 1000, 5, 0, 32000 },             //
+        { 1000, UINT32_MAX, 0, 32000 },    // no shift beyond sense
+        { 1000, 0, WINDOW, 2000 },         // the window takes a second: two beats are more
+        { 200, 0, WINDOW, 1000 },          // now the window is more
+        { 200, 1, WINDOW, 2000 },          //
+        { 200, 0, WINDOW / 100, 6400 },    // a window of 100 s: at most 32 beats
+        { 200, 0, 1, 6400 },               //
         { 1000, 0, UINT64_MAX / 4, 2000 }, // a rate that nobody has
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -157,8 +157,13 @@ static void
 the_numbers_of_a_plan_are_its_own(void **state)
 {
     (void)state;
-    const fl_plan plan = { .clip = 0.5f, .bits = 12, .ring_bits = 32, .wire_bytes = 3,
-                           .weight_unit = 4, .weight_max = 5, .devices_max = 6 };
+    const fl_plan plan = { .clip = 0.5f,
+                           .bits = 12,
+                           .ring_bits = 32,
+                           .wire_bytes = 3,
+                           .weight_unit = 4,
+                           .weight_max = 5,
+                           .devices_max = 6 };
     const fl_fixed fixed = fl_policy_fixed(&plan);
     assert_true(fixed.clip == 0.5f && fixed.bits == 12 && fixed.ring_bits == 32);
     assert_true(fixed.wire_bytes == 3 && fixed.weight_unit == 4 && fixed.weight_max == 5);

@@ -73,9 +73,9 @@ s_nothing(void *arg, bool ran)
 }
 
 static void
-s_wait_readable(fl_crew *crew)
+s_wait_readable(fl_workers *crew)
 {
-    struct pollfd item = { .fd = fl_crew_fd(crew), .events = POLLIN };
+    struct pollfd item = { .fd = fl_workers_fd(crew), .events = POLLIN };
     assert_int_equal(poll(&item, 1, LONG_MS), 1);
 }
 
@@ -83,7 +83,7 @@ s_wait_readable(fl_crew *crew)
 enum { STRANDS = 5, JOBS = 4000 };
 
 typedef struct strand {
-    unsigned next;           // unguarded on purpose: one job of a strand at a time
+    unsigned next; // unguarded on purpose: one job of a strand at a time
     unsigned busy;
     bool broken;
 } strand;
@@ -120,7 +120,7 @@ static void
 jobs_of_a_strand_run_in_order_and_one_at_a_time(void **state)
 {
     (void)state;
-    fl_crew *crew = fl_crew_new(4, 64, NULL);
+    fl_workers *crew = fl_workers_new(4, 64, NULL);
     strand strands[STRANDS];
     step *steps = calloc(JOBS, sizeof *steps);
     assert_non_null(steps);
@@ -129,19 +129,19 @@ jobs_of_a_strand_run_in_order_and_one_at_a_time(void **state)
     for (unsigned i = 0; i < JOBS; i++) {
         steps[i] = (step){ .on = &strands[i % STRANDS], .number = i / STRANDS };
         const fl_job job = { i % STRANDS + 1, s_take_step, s_count_done, &steps[i] };
-        while (fl_crew_add(crew, &job) == FL_FULL) {
+        while (fl_workers_add(crew, &job) == FL_FULL) {
             s_wait_readable(crew);
-            fl_crew_collect(crew);
+            fl_workers_collect(crew);
         }
     }
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
-    fl_crew_collect(crew);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_collect(crew);
     assert_int_equal(done_count, JOBS);
     for (unsigned i = 0; i < STRANDS; i++) {
         assert_false(strands[i].broken);
         assert_int_equal(strands[i].next, JOBS / STRANDS);
     }
-    fl_crew_destroy(&crew);
+    fl_workers_destroy(&crew);
     assert_null(crew);
     free(steps);
 }
@@ -154,18 +154,18 @@ a_busy_strand_does_not_hold_up_another(void **state)
     s_barrier_init(&held);
     s_barrier_init(&free_one);
     s_barrier_open(&free_one);
-    fl_crew *crew = fl_crew_new(2, 8, NULL);
-    assert_int_equal(fl_crew_add(crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }), FL_OK);
+    fl_workers *crew = fl_workers_new(2, 8, NULL);
+    assert_int_equal(fl_workers_add(crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }), FL_OK);
     s_barrier_await(&held, 1);
-    assert_int_equal(fl_crew_add(crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }), FL_OK);
-    assert_int_equal(fl_crew_add(crew, &(fl_job){ 2, s_barrier_pass, s_nothing, &free_one }),
+    assert_int_equal(fl_workers_add(crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }), FL_OK);
+    assert_int_equal(fl_workers_add(crew, &(fl_job){ 2, s_barrier_pass, s_nothing, &free_one }),
                      FL_OK);
     s_barrier_await(&free_one, 1); // while the first of strand 1 is still inside
     assert_int_equal(held.arrived, 1);
     s_barrier_open(&held);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
     assert_int_equal(held.arrived, 2);
-    fl_crew_destroy(&crew);
+    fl_workers_destroy(&crew);
     s_barrier_release(&held);
     s_barrier_release(&free_one);
 }
@@ -176,14 +176,14 @@ jobs_without_a_strand_run_side_by_side(void **state)
     (void)state;
     barrier both;
     s_barrier_init(&both);
-    fl_crew *crew = fl_crew_new(2, 8, NULL);
-    const fl_job job = { FL_CREW_FREE, s_barrier_pass, s_nothing, &both };
-    assert_int_equal(fl_crew_add(crew, &job), FL_OK);
-    assert_int_equal(fl_crew_add(crew, &job), FL_OK);
+    fl_workers *crew = fl_workers_new(2, 8, NULL);
+    const fl_job job = { FL_WORKERS_FREE, s_barrier_pass, s_nothing, &both };
+    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
+    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
     s_barrier_await(&both, 2); // returns only if both are inside
     s_barrier_open(&both);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
-    fl_crew_destroy(&crew);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&crew);
     s_barrier_release(&both);
 }
 
@@ -195,18 +195,18 @@ a_full_queue_says_so_until_somebody_collects(void **state)
     barrier opened;
     s_barrier_init(&opened);
     s_barrier_open(&opened);
-    fl_crew *crew = fl_crew_new(1, 1, NULL);
-    const fl_job job = { FL_CREW_FREE, s_barrier_pass, s_nothing, &opened };
-    assert_int_equal(fl_crew_add(crew, &job), FL_OK);
-    assert_int_equal(fl_crew_add(crew, &job), FL_FULL);
+    fl_workers *crew = fl_workers_new(1, 1, NULL);
+    const fl_job job = { FL_WORKERS_FREE, s_barrier_pass, s_nothing, &opened };
+    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
+    assert_int_equal(fl_workers_add(crew, &job), FL_FULL);
     s_wait_readable(crew);
-    assert_int_equal(fl_crew_add(crew, &job), FL_FULL); // finished, not yet collected
-    assert_int_equal(fl_crew_collect(crew), 1);
-    assert_int_equal(fl_crew_collect(crew), 0);
-    assert_int_equal(fl_crew_add(crew, &job), FL_OK);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
-    assert_int_equal(fl_crew_add(crew, &job), FL_DENIED);
-    fl_crew_destroy(&crew);
+    assert_int_equal(fl_workers_add(crew, &job), FL_FULL); // finished, not yet collected
+    assert_int_equal(fl_workers_collect(crew), 1);
+    assert_int_equal(fl_workers_collect(crew), 0);
+    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_add(crew, &job), FL_DENIED);
+    fl_workers_destroy(&crew);
     s_barrier_release(&opened);
 }
 
@@ -251,17 +251,18 @@ cancelling_drops_what_waits_and_finishes_what_runs(void **state)
     s_barrier_init(&held);
     pair running = { .held = &held };
     fate waiting = { .told = false };
-    fl_crew *crew = fl_crew_new(1, 4, NULL);
-    assert_int_equal(fl_crew_add(crew, &(fl_job){ 0, s_pass_pair, s_note_pair, &running }), FL_OK);
+    fl_workers *crew = fl_workers_new(1, 4, NULL);
+    assert_int_equal(fl_workers_add(crew, &(fl_job){ 0, s_pass_pair, s_note_pair, &running }),
+                     FL_OK);
     s_barrier_await(&held, 1);
-    assert_int_equal(fl_crew_add(crew, &(fl_job){ 0, s_idle, s_note_fate, &waiting }), FL_OK);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_CANCEL, 1), FL_BUSY); // one job will not end
+    assert_int_equal(fl_workers_add(crew, &(fl_job){ 0, s_idle, s_note_fate, &waiting }), FL_OK);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_CANCEL, 1), FL_BUSY); // one job will not end
     s_barrier_open(&held);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_CANCEL, LONG_MS), FL_OK);
-    assert_int_equal(fl_crew_collect(crew), 2);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_CANCEL, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_collect(crew), 2);
     assert_true(running.fate.told && running.fate.ran);
     assert_true(waiting.told && !waiting.ran);
-    fl_crew_destroy(&crew);
+    fl_workers_destroy(&crew);
     s_barrier_release(&held);
 }
 
@@ -269,15 +270,15 @@ static void
 stopping_twice_and_destroying_nothing_are_fine(void **state)
 {
     (void)state;
-    fl_crew *crew = fl_crew_new(3, 4, NULL);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
-    fl_crew_destroy(&crew);
-    fl_crew_destroy(&crew);
+    fl_workers *crew = fl_workers_new(3, 4, NULL);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&crew);
+    fl_workers_destroy(&crew);
 }
 
 typedef struct chain {
-    fl_crew *crew;
+    fl_workers *crew;
     unsigned left;
 } chain;
 
@@ -287,7 +288,8 @@ s_add_next(void *arg, bool ran)
     chain *self = arg;
     assert_true(ran);
     if (--self->left > 0) {
-        assert_int_equal(fl_crew_add(self->crew, &(fl_job){ 1, s_idle, s_add_next, self }), FL_OK);
+        assert_int_equal(fl_workers_add(self->crew, &(fl_job){ 1, s_idle, s_add_next, self }),
+                         FL_OK);
     }
 }
 
@@ -296,14 +298,14 @@ a_finished_job_may_add_the_next_one(void **state)
 {
     (void)state;
     chain links = { .left = 20 };
-    links.crew = fl_crew_new(2, 1, NULL); // room for one: its place is free again in `done`
-    assert_int_equal(fl_crew_add(links.crew, &(fl_job){ 1, s_idle, s_add_next, &links }), FL_OK);
+    links.crew = fl_workers_new(2, 1, NULL); // room for one: its place is free again in `done`
+    assert_int_equal(fl_workers_add(links.crew, &(fl_job){ 1, s_idle, s_add_next, &links }), FL_OK);
     while (links.left > 0) {
         s_wait_readable(links.crew);
-        fl_crew_collect(links.crew);
+        fl_workers_collect(links.crew);
     }
-    assert_int_equal(fl_crew_stop(links.crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
-    fl_crew_destroy(&links.crew);
+    assert_int_equal(fl_workers_stop(links.crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&links.crew);
 }
 
 // ---- shared parts -----------------------------------------------------------------------------
@@ -311,7 +313,7 @@ enum { PARTS = 1000 };
 
 //  A job whose parts count how often each was done; `meet` of them wait for each other.
 typedef struct shared {
-    fl_crew *crew;
+    fl_workers *crew;
     atomic_uint done[PARTS];
     unsigned parts, meet;
     bool whole; // all parts were done when `share` returned
@@ -332,7 +334,7 @@ static void
 s_share(void *arg)
 {
     shared *self = arg;
-    fl_crew_share(self->crew, self->parts, s_do_part, self);
+    fl_workers_share(self->crew, self->parts, s_do_part, self);
     self->whole = true;
     for (unsigned i = 0; i < self->parts; i++) {
         self->whole = self->whole && atomic_load(&self->done[i]) == 1;
@@ -340,10 +342,10 @@ s_share(void *arg)
 }
 
 static void
-s_end_crew(fl_crew *crew)
+s_end_crew(fl_workers *crew)
 {
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, LONG_MS), FL_OK);
-    fl_crew_destroy(&crew);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&crew);
 }
 
 static void
@@ -353,11 +355,11 @@ the_parts_of_a_shared_job_are_done_once_each_before_it_goes_on(void **state)
     for (unsigned threads = 1; threads <= 4; threads++) {
         static shared jobs[3];
         memset(jobs, 0, sizeof jobs);
-        fl_crew *crew = fl_crew_new(threads, 8, NULL);
+        fl_workers *crew = fl_workers_new(threads, 8, NULL);
         for (unsigned i = 0; i < 3; i++) { // three that share at the same time, one without parts
             jobs[i].crew = crew;
             jobs[i].parts = i == 2 ? 0 : PARTS;
-            assert_int_equal(fl_crew_add(crew, &(fl_job){ i, s_share, s_nothing, &jobs[i] }),
+            assert_int_equal(fl_workers_add(crew, &(fl_job){ i, s_share, s_nothing, &jobs[i] }),
                              FL_OK);
         }
         s_end_crew(crew); // sharing ends too when the crew is to stop
@@ -373,17 +375,17 @@ an_idle_worker_takes_parts_and_a_busy_one_does_not(void **state)
     barrier busy;
     s_barrier_init(&busy);
     s_barrier_init(&job.gate);
-    job.crew = fl_crew_new(3, 8, NULL);
+    job.crew = fl_workers_new(3, 8, NULL);
     job.parts = PARTS;
     job.meet = 2; // two workers must be in it at once, or this hangs
-    assert_int_equal(fl_crew_add(job.crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &busy }),
+    assert_int_equal(fl_workers_add(job.crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &busy }),
                      FL_OK);
     s_barrier_await(&busy, 1);
-    assert_int_equal(fl_crew_add(job.crew, &(fl_job){ 2, s_share, s_nothing, &job }), FL_OK);
+    assert_int_equal(fl_workers_add(job.crew, &(fl_job){ 2, s_share, s_nothing, &job }), FL_OK);
     s_barrier_await(&job.gate, 2);
     s_barrier_open(&job.gate);
     s_wait_readable(job.crew); // it ends while one worker is still busy
-    assert_int_equal(fl_crew_collect(job.crew), 1);
+    assert_int_equal(fl_workers_collect(job.crew), 1);
     assert_true(job.whole);
     s_barrier_open(&busy);
     s_end_crew(job.crew);

@@ -26,7 +26,7 @@ s_contrib(fl_peer peer)
 static void
 s_end_round(void)
 {
-    fl_time cutoff = fl_cohort_cutoff(parent_cohort);
+    fl_time cutoff = fl_aggregator_cutoff(parent_cohort);
     if (cutoff != FL_NEVER) {
         parent_now = cutoff - 400;
         for (fl_peer peer = 0; peer < 2; peer++) { // or their leases would end
@@ -46,7 +46,7 @@ static void
 s_settle(void)
 {
     machine_clear();
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
 }
 
 // ---- HELLO ------------------------------------------------------------------------------------
@@ -82,11 +82,11 @@ a_wrong_role_an_unknown_run_and_a_full_house_are_refused_by_name(void **state)
     }
     parent_hear(MACHINE_SEATS, &hello, 0);
     assert_true(machine_refuses(MACHINE_SEATS, FL_HELLO, FL_WHY_FULL));
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     parent_make(&conf);
     fl_run unknown = { { 0 } };
     fl_hash model = machine_hash(1);
-    fl_cohort_model(parent_cohort, &unknown, &model, 0);
+    fl_aggregator_model(parent_cohort, &unknown, &model, 0);
     parent_hear(0, &hello, 0);
     assert_true(machine_refuses(0, FL_HELLO, FL_WHY_UNKNOWN_RUN));
 }
@@ -136,7 +136,7 @@ what_was_counted_stays_counted_over_a_restart_and_is_not_asked_for_again(void **
     fl_message again = machine_contrib(&parent_order, 1, 0, 2, 4444, 5);
     parent_hear(0, &again, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_DUPLICATE));
-    assert_int_equal(fl_cohort_tally(parent_cohort).in, 1);
+    assert_int_equal(fl_aggregator_tally(parent_cohort).in, 1);
 }
 
 // ---- seats ------------------------------------------------------------------------------------
@@ -172,9 +172,9 @@ who_leaves_is_absent_unless_counted(void **state)
         assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, peer);
         assert_non_null(machine_note(FL_NOTE_LEFT));
     }
-    assert_int_equal(fl_cohort_seat(parent_cohort, 0).outcome, FL_OUT_IN);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).reason, FL_WHY_LEFT);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).outcome, FL_OUT_IN);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_LEFT);
     parent_hear(5, &leave, 0); // a stranger
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
@@ -188,7 +188,7 @@ a_child_that_comes_back_in_the_round_may_still_come_in(void **state)
     parent_join(1);
     assert_non_null(machine_said(1, FL_TASK));
     parent_give(1, 5);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).outcome, FL_OUT_IN);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_IN);
 }
 
 static void
@@ -271,7 +271,7 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
     (void)state;
     parent_give(0, 5);
     s_end_round();
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, parent_now, machine_out);
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_CLOSE);
     parent_hear(0, &beat, 0);
     assert_int_equal(machine_said_count(0, FL_CLOSED), 1);
@@ -300,7 +300,7 @@ a_model_is_served_as_asked_and_no_byte_beyond(void **state)
     assert_int_equal(serve->serve.bytes, 1000);
     assert_int_equal(serve->serve.message.piece.offset, 99000);
     assert_int_equal(serve->serve.message.piece.total, MACHINE_MODEL);
-    assert_int_equal(fl_cohort_tally(parent_cohort).bytes_down, 1000);
+    assert_int_equal(fl_aggregator_tally(parent_cohort).bytes_down, 1000);
     const fl_fetch wrong[] = {
         { .hash = machine_hash(2), .offset = 0, .bytes = 1 },
         { .hash = machine_hash(1), .offset = MACHINE_MODEL, .bytes = 1 },

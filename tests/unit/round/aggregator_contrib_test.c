@@ -28,7 +28,7 @@ s_contrib(fl_peer peer)
 static void
 s_end_round(void)
 {
-    fl_time cutoff = fl_cohort_cutoff(parent_cohort);
+    fl_time cutoff = fl_aggregator_cutoff(parent_cohort);
     if (cutoff != FL_NEVER) {
         parent_now = cutoff - 400;
         for (fl_peer peer = 0; peer < 2; peer++) { // or their leases would end
@@ -48,7 +48,7 @@ static void
 s_settle(void)
 {
     machine_clear();
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
 }
 
 // ---- CONTRIB ----------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ a_contribution_that_cannot_be_right_is_refused_by_name(void **state)
         contrib = s_contrib(0); // refused is refused, in this round
         parent_hear(0, &contrib, 0);
         assert_true(machine_refuses(0, FL_CONTRIB, rows[i].want));
-        assert_int_equal(fl_cohort_seat(parent_cohort, 0).outcome, FL_OUT_REFUSED);
+        assert_int_equal(fl_aggregator_seat(parent_cohort, 0).outcome, FL_OUT_REFUSED);
     }
 }
 
@@ -149,7 +149,7 @@ a_late_update_needs_a_plan_that_carries_and_a_base_that_is_remembered(void **sta
         fl_order order = machine_order(2);
         order.plan.late = rows[i].late;
         fl_task task = { .attempt = (uint32_t)(10 + i), .order = order };
-        fl_cohort_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
+        fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
         fl_message contrib = machine_contrib(&order, task.attempt, 0, 1, 50, 5);
         contrib.contrib.base_round = rows[i].base_round;
         contrib.contrib.base = machine_hash(rows[i].base);
@@ -159,7 +159,7 @@ a_late_update_needs_a_plan_that_carries_and_a_base_that_is_remembered(void **sta
         } else {
             assert_true(machine_refuses(0, FL_CONTRIB, rows[i].want));
         }
-        fl_cohort_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
+        fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
     }
 }
 
@@ -167,14 +167,14 @@ static void
 an_update_of_a_round_before_a_restart_fits_once_it_is_recalled(void **state)
 {
     (void)state;
-    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
     parent_open(9, FL_NEVER);
     fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
     contrib.contrib.base_round = 8; // this cohort never opened it
     contrib.contrib.base = machine_hash(8);
     parent_hear(0, &contrib, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_BASE));
-    fl_cohort_recall(parent_cohort, &(fl_past){ 8, machine_hash(8) });
+    fl_aggregator_recall(parent_cohort, &(fl_past){ 8, machine_hash(8) });
     contrib.contrib.seat = 1;
     parent_hear(1, &contrib, 0);
     assert_non_null(machine_said(1, FL_GRANT));
@@ -184,7 +184,7 @@ static void
 an_update_older_than_the_plan_takes_is_stale(void **state)
 {
     (void)state;
-    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
     for (uint64_t round = 2; round <= 4; round++) {
         parent_open(round, FL_NEVER);
         fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
@@ -194,7 +194,7 @@ an_update_older_than_the_plan_takes_is_stale(void **state)
         bool fits = round - 1 <= 2; // staleness_max
         assert_int_equal(machine_said(0, FL_GRANT) != NULL, fits);
         assert_int_equal(machine_refuses(0, FL_CONTRIB, FL_WHY_STALE), !fits);
-        fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+        fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
     }
 }
 
@@ -202,7 +202,7 @@ static void
 a_stale_one_is_counted_as_such(void **state)
 {
     (void)state;
-    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
     parent_open(2, FL_NEVER);
     fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
     contrib.contrib.base_round = 1;
@@ -257,7 +257,7 @@ a_seat_is_counted_once_whatever_comes_after(void **state)
     other = machine_contrib(&parent_order, 1, 0, 1, 4444, 6);
     other.contrib.base = machine_hash(99);
     parent_hear(0, &other, 0); // refused, but what is counted stays
-    assert_int_equal(fl_cohort_seat(parent_cohort, 0).outcome, FL_OUT_IN);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).outcome, FL_OUT_IN);
     s_end_round();
     assert_int_equal(parent_result().count, 1);
     assert_int_equal(parent_result().weight, 5);
@@ -334,7 +334,7 @@ a_child_that_was_not_invited_hears_late_after_the_cut_off(void **state)
     parent_give(0, 5);
     fl_message refused = machine_refused(FL_TASK, 1, FL_WHY_NO_DATA);
     parent_hear(1, &refused, 0);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).reason, FL_WHY_NO_DATA);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_NO_DATA);
     assert_int_equal(machine_count(FL_FX_FINISH), 1); // everybody has ended
     parent_join(2);
     assert_null(machine_said(2, FL_TASK));
@@ -350,11 +350,11 @@ a_child_that_was_not_invited_hears_late_after_the_cut_off(void **state)
 static fl_message
 s_big_transfer(void)
 {
-    fl_cohort_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
     parent_order = machine_order_of(2, BIG);
     parent_attempt = 20;
     fl_task task = { .attempt = 20, .order = parent_order };
-    fl_cohort_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
+    fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
     fl_message contrib = s_contrib(0);
     parent_hear(0, &contrib, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.limit, 2 * FL_CHUNK_BYTES_MIN);
@@ -404,7 +404,7 @@ bytes_beyond_the_credit_cost_the_slot(void **state)
     parent_hear(0, &chunk, 1);
     assert_true(machine_refuses(0, FL_CHUNK, FL_WHY_CREDIT));
     assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 0).reason, FL_WHY_CREDIT);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_CREDIT);
 }
 
 static void
@@ -429,7 +429,7 @@ static void
 a_stand_still_is_rewound_and_a_slow_transfer_withdrawn(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.timing.rate_min = 1000;
     conf.timing.rate_window_ms = 500;
     parent_make(&conf);
@@ -456,7 +456,7 @@ static void
 a_slot_is_not_kept_by_talking_of_something_else(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.timing.rate_min = 1000;
     conf.timing.rate_window_ms = 500;
     parent_make(&conf);

@@ -122,11 +122,11 @@ s_clock(int64_t jump_s)
     size_t size = 4 * (size_t)FL_MEMBER_BYTES;
     message.roster.block = 3;
     message.roster.members = fl_bytes_of(fact.data + fact.size - size, size);
-    fl_masking_outcome how = { .reason = FL_WHY_NONE };
-    fl_masking_member *machine = world->member[0].machine;
-    fl_masking_member_hear(machine, &message, (uint64_t)((int64_t)IDENTITY_NOW + jump_s),
-                           world->now, world->out);
-    bool ended = fl_masking_member_outcome(machine, &how);
+    fl_secagg_outcome how = { .reason = FL_WHY_NONE };
+    fl_secagg_client *machine = world->member[0].machine;
+    fl_secagg_client_hear(machine, &message, (uint64_t)((int64_t)IDENTITY_NOW + jump_s), world->now,
+                          world->out);
+    bool ended = fl_secagg_client_outcome(machine, &how);
     assert_true(ended == (how.reason != FL_WHY_NONE));
     fl_outbox_reset(world->out);
     masked_destroy(&world);

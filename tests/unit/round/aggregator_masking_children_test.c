@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#include "common/secagg/evidence.h"
-#include "common/secagg/client_inside.h"
 #include "common/round/participant_inside.h"
+#include "common/secagg/client_inside.h"
+#include "common/secagg/evidence.h"
 #include "tests/support/messages.h"
 
 static uint32_t loser;
@@ -136,8 +136,8 @@ an_announcement_that_cannot_be_is_refused_by_name(void **state)
         void (*change)(fl_contrib *contrib);
         fl_reason reason;
     } rows[] = {
-        { s_weight, FL_WHY_WEIGHT },    { s_count, FL_WHY_WEIGHT }, { s_stat, FL_WHY_WEIGHT },
-        { s_shape, FL_WHY_SHAPE },      { s_base, FL_WHY_BASE },    { s_stale, FL_WHY_BASE },
+        { s_weight, FL_WHY_WEIGHT },    { s_count, FL_WHY_WEIGHT },   { s_stat, FL_WHY_WEIGHT },
+        { s_shape, FL_WHY_SHAPE },      { s_base, FL_WHY_BASE },      { s_stale, FL_WHY_BASE },
         { s_header, FL_WHY_MALFORMED }, { s_psig, FL_WHY_SIGNATURE },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -213,7 +213,7 @@ a_new_process_of_a_child_has_no_part_in_the_round(void **state)
         flock_settle();
         assert_int_equal(flock.child[2].refused.reason, FL_WHY_UNKNOWN_ROUND);
         flock.child[0].idle = false;
-        if (fl_member_wants(flock.child[0].member)) {
+        if (fl_participant_wants(flock.child[0].member)) {
             flock_train(0);
         }
         (void)flock_run();
@@ -431,13 +431,13 @@ s_deal_another(int32_t from, int32_t to, fl_message *message)
     shares->digests = fl_bytes_of(digests, shares->digests.size);
     shares->sealed = fl_bytes_of(sealed, shares->sealed.size);
     shares->commitment.bytes[0] ^= 1;
-    const fl_masking_member *self = flock.child[loser].member->masking;
-    fl_masking_tree tree;
-    uint8_t part[FL_MASKING_PUBLIC_BYTES];
-    fl_masking_tree_fill(&tree, shares->digests);
-    fl_masking_public_part(&shares->commitment, &tree.node[1], part);
-    fl_hsa_dealt_sign(self->conf.keys, &self->block.round, shares->index,
-                      fl_bytes_of(part, sizeof part), shares->signature);
+    const fl_secagg_client *self = flock.child[loser].member->masking;
+    fl_secagg_tree tree;
+    uint8_t part[FL_SECAGG_PUBLIC_BYTES];
+    fl_secagg_tree_fill(&tree, shares->digests);
+    fl_secagg_public_part(&shares->commitment, &tree.node[1], part);
+    fl_transcript_dealt_sign(self->conf.keys, &self->block.round, shares->index,
+                             fl_bytes_of(part, sizeof part), shares->signature);
     return true;
 }
 
@@ -456,10 +456,10 @@ a_dealer_that_lied_spoils_one_round_of_its_block(void **state)
     assert_int_equal(result.blocks[1].reason, FL_WHY_DEALER_LIED);
     flock_assert_seat(5, FL_OUT_REFUSED, FL_WHY_DEALER_LIED);
     assert_non_null(flock.facts[1][FL_KEEP_EVIDENCE]);
-    fl_node liar;
+    fl_name liar;
     assert_true(fl_evidence_holds(fl_blob_bytes(flock.facts[1][FL_KEEP_EVIDENCE]),
                                   &flock.keys->trust, IDENTITY_NOW, &liar));
-    assert_true(fl_node_equal(&liar, &flock.keys->member[6].node));
+    assert_true(fl_name_equal(&liar, &flock.keys->member[6].node));
     flock_settle_round(FL_OUT_IN);
     flock.hook = NULL;
     flock_open(2, FL_NEVER);
@@ -519,7 +519,7 @@ waiting_for_others_does_not_lengthen_the_next_deadline(void **state)
     assert_int_equal(flock_in(), 5);
     flock_settle_round(FL_OUT_IN);
     flock_open(2, FL_NEVER);
-    fl_time window = fl_cohort_cutoff(flock.cohort) - flock.now;
+    fl_time window = fl_aggregator_cutoff(flock.cohort) - flock.now;
     assert_true(window >= 800 && window < 4000); // of 400 ms, not of 9 s
     flock_pass(flock.now + 100);
     for (uint32_t i = 0; i < 5; i++) {
@@ -562,7 +562,7 @@ a_second_task_of_a_round_starts_no_new_clock(void **state)
     assert_int_equal(flock_in(), 3);
     flock_settle_round(FL_OUT_IN);
     flock_open(2, FL_NEVER);
-    assert_true(fl_cohort_cutoff(flock.cohort) - flock.now >= 8000);
+    assert_true(fl_aggregator_cutoff(flock.cohort) - flock.now >= 8000);
     for (uint32_t i = 0; i < 3; i++) {
         flock_settle();
         flock_train(i);

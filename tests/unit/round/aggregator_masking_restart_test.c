@@ -68,13 +68,13 @@ s_killed_after(uint32_t kill, uint32_t blocks, bool early)
     fl_result result;
     for (uint32_t i = 0; i < kill && flock_deliver(); i++) {
     }
-    bool running = !fl_cohort_result(flock.cohort, &result);
+    bool running = !fl_aggregator_result(flock.cohort, &result);
     if (running) {
         uint32_t facts = s_facts();
         flock_restart();
         if (early) {
             flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
-            assert_int_equal(fl_cohort_joined(flock.cohort), 4 * blocks);
+            assert_int_equal(fl_aggregator_joined(flock.cohort), 4 * blocks);
         }
         flock_open_again(FL_NEVER);
         result = flock_run();
@@ -197,10 +197,10 @@ bytes_that_are_no_facts_are_not_looked_at(void **state)
     flock_restart();
     flock.conf.facts = facts;
     flock.conf.fact_count = 2;
-    fl_cohort_destroy(&flock.cohort);
-    flock.cohort = fl_cohort_new(&flock.conf);
+    fl_aggregator_destroy(&flock.cohort);
+    flock.cohort = fl_aggregator_new(&flock.conf);
     const fl_order *order = &flock.keys->task.order;
-    fl_cohort_model(flock.cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(flock.cohort, &order->run, &order->model, order->model_bytes);
     flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
     flock_open(1, FL_NEVER);
     (void)flock_run();
@@ -294,33 +294,33 @@ a_fact_says_what_it_is_of(void **state)
     flock_begin(4);
     flock_open(7, FL_NEVER);
     (void)flock_run();
-    fl_masking_fact head;
+    fl_secagg_fact head;
     for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS; what++) {
-        assert_true(fl_masking_fact_read(fl_blob_bytes(flock.facts[0][what]), &head));
+        assert_true(fl_secagg_fact_read(fl_blob_bytes(flock.facts[0][what]), &head));
         assert_int_equal(head.what, what);
         assert_int_equal(head.block, 0);
         assert_int_equal(head.round, 7);
         assert_true(fl_run_equal(&head.run, &flock.keys->task.order.run));
     }
     fl_bytes roster = fl_blob_bytes(flock.facts[0][FL_KEEP_ROSTER]);
-    fl_node names[FL_MEMBERS_MAX];
-    fl_masking_trust trust = flock.keys->trust;
+    fl_name names[FL_MEMBERS_MAX];
+    fl_secagg_trust trust = flock.keys->trust;
     uint64_t expired = IDENTITY_NOW + 100 * (uint64_t)IDENTITY_WEEK_S; // a name is a name
-    assert_int_equal(fl_masking_fact_names(roster, &trust, IDENTITY_NOW, names), 4);
-    assert_int_equal(fl_masking_fact_names(roster, &trust, expired, names), 4);
-    assert_true(fl_node_equal(&names[2], &flock.keys->member[2].node));
+    assert_int_equal(fl_secagg_fact_names(roster, &trust, IDENTITY_NOW, names), 4);
+    assert_int_equal(fl_secagg_fact_names(roster, &trust, expired, names), 4);
+    assert_true(fl_name_equal(&names[2], &flock.keys->member[2].node));
     fl_bytes cut = { roster.data, roster.size - 1 };
-    assert_int_equal(fl_masking_fact_names(cut, &trust, IDENTITY_NOW, names), 0);
+    assert_int_equal(fl_secagg_fact_names(cut, &trust, IDENTITY_NOW, names), 0);
     cut.size = 3;
-    assert_int_equal(fl_masking_fact_names(cut, &trust, IDENTITY_NOW, names), 0);
-    assert_false(fl_masking_fact_read(cut, &head));
+    assert_int_equal(fl_secagg_fact_names(cut, &trust, IDENTITY_NOW, names), 0);
+    assert_false(fl_secagg_fact_read(cut, &head));
     uint8_t other[100] = { 0 };
     memcpy(other, roster.data, sizeof other);
     other[1] = FL_BLOCKS_MAX;
-    assert_false(fl_masking_fact_read(fl_bytes_of(other, sizeof other), &head));
+    assert_false(fl_secagg_fact_read(fl_bytes_of(other, sizeof other), &head));
     other[1] = 0;
     other[0] = FL_KEEP_EVIDENCE;
-    assert_false(fl_masking_fact_read(fl_bytes_of(other, sizeof other), &head));
+    assert_false(fl_secagg_fact_read(fl_bytes_of(other, sizeof other), &head));
     flock_end();
 }
 
@@ -339,7 +339,7 @@ facts_of_another_run_are_not_gone_on_with(void **state)
     }
     flock_restart();
     flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
-    assert_int_equal(fl_cohort_joined(flock.cohort), 4);
+    assert_int_equal(fl_aggregator_joined(flock.cohort), 4);
     flock_open(2, FL_NEVER);
     assert_int_equal(flock_run().close, FL_CLOSE_DONE);
     flock_assert_exact();
@@ -391,7 +391,7 @@ static void
 s_abandon(fl_reason reason)
 {
     fl_outbox *out = fl_outbox_new(256);
-    fl_cohort_abandon(flock.cohort, reason, flock.now, out);
+    fl_aggregator_abandon(flock.cohort, reason, flock.now, out);
     for (uint32_t i = 0; i < fl_outbox_count(out); i++) {
         const fl_effect *effect = fl_outbox_at(out, i);
         if (effect->kind == FL_FX_SEND) {
@@ -403,7 +403,7 @@ s_abandon(fl_reason reason)
         }
     }
     fl_outbox_destroy(&out);
-    assert_int_equal(fl_cohort_cutoff(flock.cohort), FL_NEVER);
+    assert_int_equal(fl_aggregator_cutoff(flock.cohort), FL_NEVER);
 }
 
 static void
@@ -418,11 +418,12 @@ given_up_at_any_moment_the_next_round_is_whole(void **state)
         fl_result result;
         for (uint32_t i = 0; i < kill && flock_deliver(); i++) {
         }
-        running = !fl_cohort_result(flock.cohort, &result);
+        running = !fl_aggregator_result(flock.cohort, &result);
         s_abandon(reasons[kill % 2]);
         flock_settle();
-        assert_true(fl_cohort_idle(flock.cohort));
-        assert_true(fl_cohort_deadline(flock.cohort) > flock.now); // of the old one nothing is due
+        assert_true(fl_aggregator_idle(flock.cohort));
+        assert_true(fl_aggregator_deadline(flock.cohort) >
+                    flock.now); // of the old one nothing is due
         flock_open(2, FL_NEVER);
         (void)flock_run();
         flock_assert_exact();
@@ -446,9 +447,9 @@ what_is_in_flight_is_awaited_before_the_next_round(void **state)
         s_abandon(FL_WHY_LATE);
         flock_settle();
         //  A fact may still be on its way to the disk: its answer is of no round.
-        assert_int_equal(fl_cohort_idle(flock.cohort), held[i] == FLOCK_SAVED);
+        assert_int_equal(fl_aggregator_idle(flock.cohort), held[i] == FLOCK_SAVED);
         flock_release();
-        assert_true(fl_cohort_idle(flock.cohort));
+        assert_true(fl_aggregator_idle(flock.cohort));
         flock_open(2, FL_NEVER);
         (void)flock_run();
         flock_assert_exact();

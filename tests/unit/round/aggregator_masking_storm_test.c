@@ -116,9 +116,9 @@ s_round(uint64_t round)
     flock_open(round, s_chance(500) ? FL_NEVER : flock.now + 4000 + (fl_time)s_below(20000));
     fl_time latest = flock.now + FLOCK_WINDOW_MS + PATIENCE_MS;
     uint32_t crashes = mild ? (uint32_t)s_below(2) : 0;
-    while (!fl_cohort_result(flock.cohort, &result)) {
+    while (!fl_aggregator_result(flock.cohort, &result)) {
         s_happen();
-        if (crashes > 0 && s_chance(10) && !fl_cohort_result(flock.cohort, &result)) {
+        if (crashes > 0 && s_chance(10) && !fl_aggregator_result(flock.cohort, &result)) {
             s_crash();
             crashes--;
             latest = flock.now + FLOCK_WINDOW_MS + PATIENCE_MS;

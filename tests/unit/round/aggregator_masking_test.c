@@ -478,7 +478,7 @@ it_is_woken_when_the_time_of_a_step_is_over(void **state)
         flock_step(&(fl_event){ .kind = FL_EV_TICK }); // as it wants to be, right after the open
         flock_settle();
         fl_time at = flock.now + FLOCK_WINDOW_MS / 8 * (fl_time)rows[i].eighths;
-        assert_int_equal(fl_cohort_deadline(flock.cohort), at);
+        assert_int_equal(fl_aggregator_deadline(flock.cohort), at);
         (void)flock_run();
         assert_int_equal(flock_in(), 3);
         flock_end();
@@ -543,7 +543,7 @@ s_second_window(uint8_t hop, bool below)
     const fl_timing *timing = &flock.conf.timing;
     fl_time more = 3 * (fl_time)flock.keys->task.order.plan.step_ms + (fl_time)timing->finish_ms +
                    (fl_time)timing->hop_ms;
-    assert_int_equal(fl_cohort_cutoff(flock.cohort) - flock.now,
+    assert_int_equal(fl_aggregator_cutoff(flock.cohort) - flock.now,
                      below ? (400 + more) * 3 / 2 : 400 * 4 / 3);
     (void)flock_run();
     assert_int_equal(flock_in(), 4);
@@ -566,7 +566,8 @@ main(void)
         TEST(the_profile_honest_is_opened_without_signatures),
         TEST(many_children_are_masked_in_even_blocks),
         TEST(whom_no_block_has_room_for_waits),
-        TEST(edges_report_what_is_behind_them), TEST(edges_speak_neither_for_us_nor_for_each_other),
+        TEST(edges_report_what_is_behind_them),
+        TEST(edges_speak_neither_for_us_nor_for_each_other),
         TEST(a_child_may_vanish_at_any_step),
         TEST(a_child_that_leaves_is_not_waited_for),
         TEST(a_child_that_refuses_a_step_is_out_of_the_round),

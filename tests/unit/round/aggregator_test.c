@@ -29,9 +29,9 @@ from_the_cut_off_on_nothing_new_is_let_in_but_what_is_here_is_folded(void **stat
     parent_tick();
     assert_int_equal(machine_note(FL_NOTE_ROUND_CUTOFF)->b, 1000);
     assert_int_equal(machine_count(FL_FX_SLOT), 1); // that of child 1 is free
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).outcome, FL_OUT_LATE);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).reason, FL_WHY_LATE);
-    assert_int_equal(fl_cohort_cutoff(parent_cohort), FL_NEVER);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_LATE);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_LATE);
+    assert_int_equal(fl_aggregator_cutoff(parent_cohort), FL_NEVER);
     fl_message late = machine_contrib(&parent_order, parent_attempt, 2, 1, 1002, 5);
     parent_hear(2, &late, 0);
     assert_true(machine_refuses(2, FL_CONTRIB, FL_WHY_LATE));
@@ -66,7 +66,7 @@ static void
 who_waits_for_a_slot_at_the_cut_off_hears_busy_and_who_was_silent_is_absent(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.slots = 1;
     parent_make(&conf);
     parent_join_all(3);
@@ -74,16 +74,16 @@ who_waits_for_a_slot_at_the_cut_off_hears_busy_and_who_was_silent_is_absent(void
     parent_now = 500;
     parent_tick(); // nobody was heard from for five beats
     assert_non_null(machine_note(FL_NOTE_EVASIVE));
-    assert_true(fl_cohort_seat(parent_cohort, 2).evasive);
+    assert_true(fl_aggregator_seat(parent_cohort, 2).evasive);
     for (fl_peer peer = 0; peer < 2; peer++) {
         fl_message contrib =
             machine_contrib(&parent_order, parent_attempt, peer, 1, 1000 + peer, 5);
         parent_hear(peer, &contrib, 0);
         assert_int_equal(machine_said_count(peer, FL_GRANT), peer == 0);
     }
-    assert_false(fl_cohort_seat(parent_cohort, 0).evasive);
+    assert_false(fl_aggregator_seat(parent_cohort, 0).evasive);
     parent_now = 560; // before the lease of child 2 ends
-    fl_cohort_abandon(parent_cohort, FL_WHY_NONE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_NONE, parent_now, machine_out);
     parent_open(2, 560 + 60);
     for (fl_peer peer = 0; peer < 2; peer++) {
         fl_message contrib =
@@ -92,10 +92,10 @@ who_waits_for_a_slot_at_the_cut_off_hears_busy_and_who_was_silent_is_absent(void
     }
     parent_now = 570;
     parent_tick();
-    assert_int_equal(fl_cohort_seat(parent_cohort, 0).reason, FL_WHY_LATE);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).reason, FL_WHY_BUSY);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 2).reason, FL_WHY_SILENT);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 2).outcome, FL_OUT_ABSENT);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_LATE);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_BUSY);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 2).reason, FL_WHY_SILENT);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 2).outcome, FL_OUT_ABSENT);
     assert_int_equal(parent_result().tally.absent, 1);
 }
 
@@ -103,7 +103,7 @@ static void
 an_edges_cohort_asks_for_a_vector_to_push_on(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.vector = true;
     parent_make(&conf);
     parent_join(0);
@@ -135,7 +135,7 @@ settling_tells_the_counted_what_became_of_the_sum_and_the_others_their_own(void 
     parent_tick();
     parent_finished(0);
     machine_clear();
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
     machine_proof();
     const struct {
         fl_outcome outcome;
@@ -151,12 +151,12 @@ settling_tells_the_counted_what_became_of_the_sum_and_the_others_their_own(void 
         assert_int_equal(closed->closed.reason, want[peer].reason);
         assert_false(closed->closed.final);
     }
-    assert_true(fl_cohort_idle(parent_cohort));
-    assert_int_equal(fl_cohort_seat(parent_cohort, 0).rounds_in, 1);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).rounds_refused, 1);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 2).rounds_absent, 1); // its lease had ended
+    assert_true(fl_aggregator_idle(parent_cohort));
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_in, 1);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).rounds_refused, 1);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 2).rounds_absent, 1); // its lease had ended
     fl_result result;
-    assert_false(fl_cohort_result(parent_cohort, &result));
+    assert_false(fl_aggregator_result(parent_cohort, &result));
 }
 
 static void
@@ -170,7 +170,7 @@ the_last_round_is_told_to_be_final_even_to_who_was_not_invited(void **state)
     assert_null(machine_said(1, FL_TASK));
     parent_finished(0);
     machine_clear();
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, parent_now, machine_out);
     machine_proof();
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
@@ -184,7 +184,7 @@ a_dismissal_tells_everybody_and_whoever_comes_later(void **state)
     (void)state;
     parent_join_all(2);
     machine_clear();
-    fl_cohort_dismiss(parent_cohort, machine_out);
+    fl_aggregator_dismiss(parent_cohort, machine_out);
     machine_proof();
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_true(machine_said(1, FL_CLOSED)->closed.final);
@@ -192,7 +192,7 @@ a_dismissal_tells_everybody_and_whoever_comes_later(void **state)
     assert_true(machine_said(2, FL_CLOSED)->closed.final);
     fl_run other = machine_run(2);
     fl_hash model = machine_hash(1);
-    fl_cohort_model(parent_cohort, &other, &model, 10); // another run is not over
+    fl_aggregator_model(parent_cohort, &other, &model, 10); // another run is not over
     parent_join(3);
     assert_null(machine_said(3, FL_CLOSED));
 }
@@ -210,7 +210,7 @@ an_abandoned_round_is_late_for_its_children_and_waits_for_its_folds(void **state
     parent_verified(folding, true, FL_WHY_NONE);
     s_decline(3);
     machine_clear();
-    fl_cohort_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
     machine_proof();
     for (fl_peer peer = 0; peer < 5; peer++) {
         bool declined = peer == 3;
@@ -218,16 +218,16 @@ an_abandoned_round_is_late_for_its_children_and_waits_for_its_folds(void **state
         assert_int_equal(closed->outcome, declined ? FL_OUT_REFUSED : FL_OUT_LATE);
         assert_int_equal(closed->reason, declined ? FL_WHY_NAN : FL_WHY_RESTART);
     }
-    assert_false(fl_cohort_idle(parent_cohort));
+    assert_false(fl_aggregator_idle(parent_cohort));
     parent_folded(folding);
-    assert_false(fl_cohort_idle(parent_cohort));
+    assert_false(fl_aggregator_idle(parent_cohort));
     parent_verified(verifying, true, FL_WHY_NONE);
     assert_int_equal(machine_count(FL_FX_FOLD), 0); // not into the next sum
     assert_int_equal(machine_count(FL_FX_SLOT), 1);
-    assert_true(fl_cohort_idle(parent_cohort));
+    assert_true(fl_aggregator_idle(parent_cohort));
     parent_open(1, 900);
     parent_give(1, 3);
-    assert_int_equal(fl_cohort_tally(parent_cohort).in, 1);
+    assert_int_equal(fl_aggregator_tally(parent_cohort).in, 1);
 }
 
 static void
@@ -238,14 +238,14 @@ a_finish_of_an_abandoned_round_is_dropped_when_it_comes(void **state)
     parent_open(1, 900);
     parent_give(0, 7);
     assert_int_equal(machine_count(FL_FX_FINISH), 1);
-    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
-    assert_false(fl_cohort_idle(parent_cohort));
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    assert_false(fl_aggregator_idle(parent_cohort));
     parent_finished(44);
     assert_int_equal(machine_effect(FL_FX_DROP)->drop.vec, 44);
-    assert_true(fl_cohort_idle(parent_cohort));
+    assert_true(fl_aggregator_idle(parent_cohort));
     machine_clear();
-    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now,
-                      machine_out); // nothing in hand: nothing happens
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now,
+                          machine_out); // nothing in hand: nothing happens
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
 
@@ -259,11 +259,11 @@ an_abandoned_round_leaves_the_uninvited_alone(void **state)
     gone.gone.reason = FL_WHY_REVOKED;
     parent_step(&gone);
     assert_int_equal(machine_note(FL_NOTE_LEFT)->reason, FL_WHY_REVOKED);
-    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
     parent_open(2, 900); // seat 0 is not there any more
-    fl_cohort_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 0).rounds_late, 0);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 0).rounds_absent, 1);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_late, 0);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_absent, 1);
 }
 
 // ---- age --------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ a_silent_child_is_evasive_and_then_its_seat_is_given_up(void **state)
     (void)state;
     parent_join_all(2);
     parent_open(1, FL_NEVER);
-    assert_int_equal(fl_cohort_deadline(parent_cohort), 100); // one beat
+    assert_int_equal(fl_aggregator_deadline(parent_cohort), 100); // one beat
     parent_now = 250;
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_TRAIN);
     parent_hear(0, &beat, 0);
@@ -282,7 +282,7 @@ a_silent_child_is_evasive_and_then_its_seat_is_given_up(void **state)
     parent_tick();
     assert_int_equal(machine_note(FL_NOTE_EVASIVE)->a, 1);
     assert_int_equal(machine_note(FL_NOTE_EVASIVE)->b, 300);
-    assert_int_equal(fl_cohort_joined(parent_cohort), 2);
+    assert_int_equal(fl_aggregator_joined(parent_cohort), 2);
     parent_now = 400;
     parent_tick();
     assert_null(machine_note(FL_NOTE_EVASIVE)); // said once
@@ -290,20 +290,20 @@ a_silent_child_is_evasive_and_then_its_seat_is_given_up(void **state)
     parent_tick();
     assert_int_equal(machine_note(FL_NOTE_EXPIRED)->a, 1);
     assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, 1);
-    assert_int_equal(fl_cohort_joined(parent_cohort), 1);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 1).reason, FL_WHY_SILENT);
+    assert_int_equal(fl_aggregator_joined(parent_cohort), 1);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_SILENT);
     parent_now = 5000;
     parent_tick(); // everybody is gone: nothing to wake up for but the round, which ends here
-    assert_int_equal(fl_cohort_joined(parent_cohort), 0);
-    assert_int_equal(fl_cohort_deadline(parent_cohort), FL_NEVER);
+    assert_int_equal(fl_aggregator_joined(parent_cohort), 0);
+    assert_int_equal(fl_aggregator_deadline(parent_cohort), FL_NEVER);
 }
 
 static void
 a_slot_that_a_lost_child_held_goes_to_who_waits(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.slots = 1;
     parent_make(&conf);
     parent_join_all(2);
@@ -336,23 +336,23 @@ presence_is_summed_over_live_seats(void **state)
     beat.beat.done = 3;
     beat.beat.total = 8;
     parent_hear(0, &beat, 0);
-    assert_int_equal(fl_cohort_joined(parent_cohort), 3);
-    assert_int_equal(fl_cohort_ready(parent_cohort), 3);
-    assert_int_equal(fl_cohort_leaves(parent_cohort), 11);
-    assert_int_equal(fl_cohort_samples(parent_cohort), 600);
-    assert_int_equal(fl_cohort_seats(parent_cohort), 3);
-    fl_seat_view view = fl_cohort_seat(parent_cohort, 0);
+    assert_int_equal(fl_aggregator_joined(parent_cohort), 3);
+    assert_int_equal(fl_aggregator_ready(parent_cohort), 3);
+    assert_int_equal(fl_aggregator_leaves(parent_cohort), 11);
+    assert_int_equal(fl_aggregator_samples(parent_cohort), 600);
+    assert_int_equal(fl_aggregator_seats(parent_cohort), 3);
+    fl_seat_view view = fl_aggregator_seat(parent_cohort, 0);
     assert_string_equal(view.node.name, "d0");
     assert_int_equal(view.activity, FL_DOING_TRAIN);
     assert_int_equal(view.done, 3);
     assert_int_equal(view.total, 8);
     assert_int_equal(view.outcome, FL_OUT_ABSENT);
-    assert_int_equal(fl_cohort_seat(parent_cohort, 2).role, FL_ROLE_EDGE);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 2).role, FL_ROLE_EDGE);
     fl_message empty = machine_beat(2, 1, 0, 0, FL_DOING_NOTHING);
     empty.beat.leaves = 0; // an edge that lost its devices is not ready
     edge = machine_from_child(50, "e1", FL_ROLE_EDGE, &empty, 0);
     parent_step(&edge);
-    assert_int_equal(fl_cohort_ready(parent_cohort), 2);
+    assert_int_equal(fl_aggregator_ready(parent_cohort), 2);
 }
 
 // ---- our own invariants -----------------------------------------------------------------------
@@ -366,7 +366,7 @@ s_open_twice(void)
 static void
 s_settle_nothing(void)
 {
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, 0, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, 0, machine_out);
 }
 
 static void

@@ -100,9 +100,9 @@ s_run(uint64_t round, const int *arrives, fl_time due)
 {
     fl_time opened = parent_now;
     parent_open(round, due == 0 ? FL_NEVER : parent_now + due);
-    for (fl_result result; !fl_cohort_result(parent_cohort, &result); parent_now++) {
+    for (fl_result result; !fl_aggregator_result(parent_cohort, &result); parent_now++) {
         assert_true(parent_now < opened + 5000);
-        for (fl_peer peer = 0; peer < CHILDREN && fl_cohort_cutoff(parent_cohort) != FL_NEVER;
+        for (fl_peer peer = 0; peer < CHILDREN && fl_aggregator_cutoff(parent_cohort) != FL_NEVER;
              peer++) {
             if (parent_now - opened == arrives[peer]) {
                 parent_give(peer, 1);
@@ -110,7 +110,7 @@ s_run(uint64_t round, const int *arrives, fl_time due)
                 s_decline(peer);
             }
         }
-        if (parent_now >= fl_cohort_deadline(parent_cohort)) {
+        if (parent_now >= fl_aggregator_deadline(parent_cohort)) {
             parent_tick();
         }
         if (machine_count(FL_FX_FINISH) == 1) {
@@ -126,7 +126,7 @@ a_round_ends_when_its_window_says_so(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof plays / sizeof *plays; i++) {
         const play *row = &plays[i];
-        fl_cohort_conf conf = parent_conf();
+        fl_aggregator_conf conf = parent_conf();
         conf.window = row->window;
         conf.timing.beat_ms = 100000;
         parent_make(&conf);
@@ -135,7 +135,8 @@ a_round_ends_when_its_window_says_so(void **state)
             const int all[CHILDREN] = { (int)row->pace, (int)row->pace, (int)row->pace };
             (void)s_run(1, all, 0);
             machine_clear();
-            fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+            fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now,
+                                 machine_out);
         }
         fl_time took = s_run(2, row->arrives, row->due);
         fl_result result = parent_result();
@@ -152,7 +153,7 @@ static void
 the_deadline_follows_the_median_and_a_missed_round_forgets_it(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.window.factor_permille = 2000;
     conf.timing.beat_ms = 100000;
     parent_make(&conf);
@@ -160,10 +161,11 @@ the_deadline_follows_the_median_and_a_missed_round_forgets_it(void **state)
     const int quick[CHILDREN] = { 50, 100, 150 };
     const int nobody[CHILDREN] = { NEVER, NEVER, NEVER };
     assert_int_equal(s_run(1, quick, 0), 150);
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
     assert_int_equal(s_run(2, nobody, 0), 200); // the median of 50, 100, 150, twice
     assert_int_equal(parent_result().close, FL_CLOSE_SKIPPED);
-    fl_cohort_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, false, parent_now,
+                         machine_out);
     assert_int_equal(s_run(3, nobody, 0), 1000);
 }
 
@@ -171,7 +173,7 @@ static void
 a_second_attempt_teaches_the_deadline_nothing(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.window.factor_permille = 2000;
     conf.timing.beat_ms = 100000;
     parent_make(&conf);
@@ -180,10 +182,10 @@ a_second_attempt_teaches_the_deadline_nothing(void **state)
     const int at_once[CHILDREN] = { 1, 1, 1 };
     const int nobody[CHILDREN] = { NEVER, NEVER, NEVER };
     assert_int_equal(s_run(1, steady, 0), 100);
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
     for (int i = 0; i < 8; i++) { // sums that were kept from before come back at once
         assert_int_equal(s_run(2, at_once, 0), 1);
-        fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+        fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
     }
     assert_int_equal(s_run(3, nobody, 0), 200); // still twice the hundred
 }
@@ -192,7 +194,7 @@ static void
 a_round_does_not_close_early_before_the_expected_children_had_their_chance(void **state)
 {
     (void)state;
-    fl_cohort_conf conf = parent_conf();
+    fl_aggregator_conf conf = parent_conf();
     conf.expect = 4;
     conf.timing.join_wait_ms = 300;
     conf.timing.beat_ms = 100000;
@@ -200,7 +202,7 @@ a_round_does_not_close_early_before_the_expected_children_had_their_chance(void 
     parent_join_all(CHILDREN);
     const int quick[CHILDREN] = { 50, 100, 150 };
     assert_int_equal(s_run(1, quick, 0), 300);
-    fl_cohort_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
     parent_join(3);
     fl_time opened = parent_now;
     parent_open(2, FL_NEVER);
@@ -220,7 +222,7 @@ time_travels_down_as_a_shrinking_budget(void **state)
     parent_join_all(2);
     parent_now = 5000;
     parent_open(1, 5000 + 640); // due in 640, kept back for the finish: 50, for the hop: 10
-    assert_int_equal(fl_cohort_cutoff(parent_cohort), 5590);
+    assert_int_equal(fl_aggregator_cutoff(parent_cohort), 5590);
     assert_int_equal(machine_said(0, FL_TASK)->task.budget_ms, 580);
     assert_int_equal(machine_note(FL_NOTE_ROUND_OPEN)->a, 2);
     assert_int_equal(machine_note(FL_NOTE_ROUND_OPEN)->b, 590);
@@ -240,7 +242,7 @@ a_task_that_comes_too_late_is_a_missed_round_at_once(void **state)
     parent_now = 5000;
     parent_join(0);
     parent_open(1, 5000); // nothing is left
-    assert_true(fl_cohort_deadline(parent_cohort) <= parent_now);
+    assert_true(fl_aggregator_deadline(parent_cohort) <= parent_now);
     parent_tick();
     fl_result result = parent_result();
     assert_int_equal(result.close, FL_CLOSE_SKIPPED);

@@ -7,7 +7,7 @@
 
 enum { CHUNK = 64 * 1024, TOTAL = 5 * CHUNK + 10 };
 
-static fl_fetch_state fetch;
+static fl_model_fetch fetch;
 static fl_run run;
 static fl_hash model;
 
@@ -17,7 +17,7 @@ s_begin(fl_time now)
     machine_clear();
     run = machine_run(1);
     model = machine_hash(1);
-    fl_fetch_begin(&fetch, &model, TOTAL, &run, 1002, now, machine_out);
+    fl_model_fetch_begin(&fetch, &model, TOTAL, &run, 1002, now, machine_out);
     machine_proof();
 }
 
@@ -27,7 +27,7 @@ s_piece(uint64_t offset, uint32_t bytes, fl_time now)
     fl_message message = machine_message(FL_PIECE, 1);
     message.piece = (fl_piece){ .hash = model, .offset = offset, .total = TOTAL };
     machine_clear();
-    bool taken = fl_fetch_piece(&fetch, &message, bytes, now, machine_out);
+    bool taken = fl_model_fetch_piece(&fetch, &message, bytes, now, machine_out);
     machine_proof();
     return taken;
 }
@@ -76,7 +76,7 @@ asks_never_exceed_what_the_lane_holds(void **state)
     for (int i = 0; i < 200; i++) { // a fast line: larger chunks, more of them
         message.piece = (fl_piece){ .hash = model, .offset = fetch.received, .total = fetch.total };
         machine_clear();
-        assert_true(fl_fetch_piece(&fetch, &message, CHUNK, 1001 + i / 10, machine_out));
+        assert_true(fl_model_fetch_piece(&fetch, &message, CHUNK, 1001 + i / 10, machine_out));
         assert_true(machine_said_count(FL_PARENT, FL_FETCH) <= 16);
         assert_true(fetch.asked >= asked);
         asked = fetch.asked;
@@ -95,14 +95,15 @@ what_does_not_fit_is_dropped(void **state)
     assert_false(s_piece(0, TOTAL + 1, 1001)); // too much
     fl_message other = machine_message(FL_PIECE, 1);
     other.piece = (fl_piece){ .hash = machine_hash(2), .total = TOTAL };
-    assert_false(fl_fetch_piece(&fetch, &other, CHUNK, 1001, machine_out)); // of another model
+    assert_false(
+        fl_model_fetch_piece(&fetch, &other, CHUNK, 1001, machine_out)); // of another model
     other.piece = (fl_piece){ .hash = model, .total = TOTAL + 1 };
-    assert_false(fl_fetch_piece(&fetch, &other, CHUNK, 1001, machine_out)); // of another size
+    assert_false(fl_model_fetch_piece(&fetch, &other, CHUNK, 1001, machine_out)); // of another size
     assert_int_equal(fl_outbox_count(machine_out), 0);
     assert_true(s_piece(0, CHUNK, 1001));
     assert_false(s_piece(0, CHUNK, 1002)); // had it
-    fl_fetch_state none = { 0 };
-    assert_false(fl_fetch_piece(&none, &other, CHUNK, 1001, machine_out));
+    fl_model_fetch none = { 0 };
+    assert_false(fl_model_fetch_piece(&none, &other, CHUNK, 1001, machine_out));
 }
 
 static void
@@ -112,7 +113,7 @@ a_stand_still_asks_again_from_the_last_byte_held(void **state)
     s_begin(1000);
     assert_true(s_piece(0, 100, 1001)); // a short piece is progress too
     machine_clear();
-    fl_fetch_again(&fetch, &run, 2002, 1500, machine_out);
+    fl_model_fetch_again(&fetch, &run, 2002, 1500, machine_out);
     assert_int_equal(machine_count(FL_FX_LANE), 2); // closed, and opened anew
     assert_int_equal(machine_effect(FL_FX_LANE)->lane.port, 2002);
     assert_false(fl_outbox_at(machine_out, 0)->lane.open);
@@ -142,10 +143,10 @@ an_end_closes_the_lane_once(void **state)
     (void)state;
     s_begin(1000);
     machine_clear();
-    fl_fetch_end(&fetch, machine_out);
+    fl_model_fetch_end(&fetch, machine_out);
     assert_int_equal(machine_count(FL_FX_LANE), 1);
     assert_false(machine_effect(FL_FX_LANE)->lane.open);
-    fl_fetch_end(&fetch, machine_out);
+    fl_model_fetch_end(&fetch, machine_out);
     assert_int_equal(machine_count(FL_FX_LANE), 1);
     assert_false(fetch.active);
 }
@@ -153,14 +154,14 @@ an_end_closes_the_lane_once(void **state)
 static void
 s_fetch_nothing(void)
 {
-    fl_fetch_begin(&fetch, &model, 0, &run, 1, 0, machine_out);
+    fl_model_fetch_begin(&fetch, &model, 0, &run, 1, 0, machine_out);
 }
 
 static void
 s_again_without_a_fetch(void)
 {
-    fetch = (fl_fetch_state){ 0 };
-    fl_fetch_again(&fetch, &run, 1, 0, machine_out);
+    fetch = (fl_model_fetch){ 0 };
+    fl_model_fetch_again(&fetch, &run, 1, 0, machine_out);
 }
 
 static void
@@ -168,18 +169,18 @@ a_slow_fetch_is_not_a_lost_one(void **state)
 {
     (void)state;
     s_begin(1000);
-    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), 1400); // two beats, nothing is known yet
+    assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), 1400); // two beats, nothing is known yet
     fetch.in_vain++;
-    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), 1800);
+    assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), 1800);
     assert_true(s_piece(0, CHUNK, 1500)); // 64 KiB in half a second: a window takes one
     assert_int_equal(fetch.in_vain, 0);
-    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), 2500);
+    assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), 2500);
     fetch.checking = true;
-    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), FL_NEVER);
+    assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), FL_NEVER);
     fetch.checking = false;
     machine_clear();
-    fl_fetch_end(&fetch, machine_out);
-    assert_int_equal(fl_fetch_stuck_at(&fetch, 200), FL_NEVER);
+    fl_model_fetch_end(&fetch, machine_out);
+    assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), FL_NEVER);
 }
 
 static void

@@ -11,9 +11,9 @@
 //  Child 0 is looked at. The others are as far as they can be; nobody's sum is opened yet.
 typedef enum stage { FETCHING, WORKING, READY, MASK_OUT, OFFERED, SENDING, SENT, STAGES } stage;
 
-static const fl_member_phase phases[STAGES] = {
-    FL_MEMBER_FETCHING, FL_MEMBER_WORKING, FL_MEMBER_MASKING, FL_MEMBER_MASKING,
-    FL_MEMBER_OFFERED,  FL_MEMBER_SENDING, FL_MEMBER_SENT,
+static const fl_participant_phase phases[STAGES] = {
+    FL_PARTICIPANT_FETCHING, FL_PARTICIPANT_WORKING, FL_PARTICIPANT_MASKING, FL_PARTICIPANT_MASKING,
+    FL_PARTICIPANT_OFFERED,  FL_PARTICIPANT_SENDING, FL_PARTICIPANT_SENT,
 };
 
 static int
@@ -33,10 +33,10 @@ s_destroy(void **state)
     return 0;
 }
 
-static fl_masking_step
+static fl_secagg_step
 s_step_of(uint32_t index)
 {
-    return fl_masking_member_step_of(troop[index].member->masking);
+    return fl_secagg_client_step_of(troop[index].member->masking);
 }
 
 static void
@@ -62,7 +62,7 @@ s_reach(stage at)
     troop_begin();
     if (at >= READY) {
         troop_train_all();
-        troop_until(0, FL_MASKING_READY);
+        troop_until(0, FL_CLIENT_READY);
     }
     if (at != READY) {
         troop_settle();
@@ -84,9 +84,9 @@ s_nothing_left(stage at)
         assert_int_equal(troop_alive(), before - 1);
     }
     assert_int_equal(troop_alive(), at >= READY ? 2 : 0);
-    static const fl_masking_secrets none;
-    const fl_masking_member *half = troop[0].member->masking;
-    assert_int_equal(half->step, FL_MASKING_IDLE);
+    static const fl_secagg_secrets none;
+    const fl_secagg_client *half = troop[0].member->masking;
+    assert_int_equal(half->step, FL_CLIENT_IDLE);
     assert_memory_equal(half->secrets, &none, sizeof none);
 }
 
@@ -146,7 +146,7 @@ after_that_only_the_parent_knows_what_became_of_it(void **state)
         s_tell_another_roster();
         assert_true(troop_no_verdict(0));
         s_nothing_left(SENT);
-        assert_int_equal(fl_member_activity(troop[0].member), FL_DOING_WAIT_CLOSE);
+        assert_int_equal(fl_participant_activity(troop[0].member), FL_DOING_WAIT_CLOSE);
         fl_message grant = masked_message(troop_world, FL_GRANT);
         grant.grant = (fl_grant){ .attempt = 1, .hash = troop[0].contrib.hash, .rewind = 1 };
         troop_hear(0, &grant); // there is nothing to send again
@@ -232,7 +232,7 @@ a_newer_task_replaces_an_older_one_at_any_stage_and_its_sum_is_exact(void **stat
         troop_settle();
         if (at == MASK_OUT) { // the old answer is still to come: nothing is masked before it
             assert_int_equal(troop[0].masks, 1);
-            assert_int_equal(s_step_of(0), FL_MASKING_MASKED);
+            assert_int_equal(s_step_of(0), FL_CLIENT_MASKED);
             troop[0].hold_masked = false;
             troop_give_masked(0);
             troop_settle();
@@ -288,7 +288,7 @@ a_step_that_the_parent_refuses_ends_our_part(void **state)
         refused.refused.about = FL_FETCH;
         refused.round = 1;
         troop_hear(0, &refused); // not of a masked one
-        assert_int_not_equal(s_step_of(0), FL_MASKING_IDLE);
+        assert_int_not_equal(s_step_of(0), FL_CLIENT_IDLE);
         refused.refused.about = verbs[i];
         troop_hear(0, &refused);
         s_nothing_left(i == 0 ? SENT : WORKING);
@@ -332,7 +332,7 @@ a_round_that_takes_too_long_is_given_up(void **state)
     fl_time until = s_until();
     s_pass(until - 1);
     assert_true(troop_no_verdict(0));
-    assert_true(fl_member_deadline(troop[0].member) <= until);
+    assert_true(fl_participant_deadline(troop[0].member) <= until);
     s_pass(until);
     assert_int_equal(troop[0].refused.about, FL_TASK);
     assert_int_equal(troop[0].refused.reason, FL_WHY_SILENT);
@@ -351,9 +351,9 @@ without_a_seat_it_is_given_up_in_silence(void **state)
     fl_time until = s_until();
     troop[0].mute = (uint64_t)1 << FL_HELLO;
     troop_tick(0, troop_world->now + 3 * TROOP_BEAT_MS + 1);
-    assert_false(fl_member_joined(troop[0].member));
+    assert_false(fl_participant_joined(troop[0].member));
     troop[0].member->joining.retry_at = FL_NEVER; // nothing else is due
-    assert_int_equal(fl_member_deadline(troop[0].member), until);
+    assert_int_equal(fl_participant_deadline(troop[0].member), until);
     troop_tick(0, until - 1);
     assert_true(troop_no_verdict(0));
     troop_tick(0, until);
@@ -370,9 +370,9 @@ who_has_opened_owes_nothing_and_waits_for_the_verdict(void **state)
     fl_time until = s_until();
     troop_train_all();
     troop_settle();
-    assert_int_equal(s_step_of(0), FL_MASKING_OPENED);
+    assert_int_equal(s_step_of(0), FL_CLIENT_OPENED);
     s_pass(until);
-    assert_int_equal(s_step_of(0), FL_MASKING_IDLE);
+    assert_int_equal(s_step_of(0), FL_CLIENT_IDLE);
     assert_int_equal(troop[0].said[FL_REFUSED], 0);
     assert_true(troop_no_verdict(0));
     troop_task(0, 2); // the bytes are still here
@@ -450,7 +450,7 @@ words_of_a_masked_round_that_are_not_ours_change_nothing(void **state)
     troop_hear(0, &message); // the parent has begun another run
     assert_int_equal(troop[0].noted, FL_WHY_UNKNOWN_RUN);
     assert_int_equal(troop[0].said[FL_HELLO], 2);
-    assert_int_equal(s_step_of(0), FL_MASKING_DEALT);
+    assert_int_equal(s_step_of(0), FL_CLIENT_DEALT);
     troop[2].conf.masking = NULL;
     troop_join(2);
     message.run = troop_world->task.order.run;
@@ -465,11 +465,11 @@ a_goodbye_wipes_its_secrets(void **state)
     for (stage at = FETCHING; at < STAGES; at++) {
         s_reach(at);
         fl_outbox_reset(troop_out);
-        fl_member_leave(troop[0].member, FL_WHY_LEFT, troop_out);
+        fl_participant_leave(troop[0].member, FL_WHY_LEFT, troop_out);
         troop_obey(0);
         assert_int_equal(troop[0].said[FL_LEAVE], 1);
-        assert_int_equal(s_step_of(0), FL_MASKING_IDLE);
-        assert_int_equal(fl_member_deadline(troop[0].member), FL_NEVER);
+        assert_int_equal(s_step_of(0), FL_CLIENT_IDLE);
+        assert_int_equal(fl_participant_deadline(troop[0].member), FL_NEVER);
     }
 }
 
@@ -501,7 +501,7 @@ s_saved_for_somebody_else(void)
 {
     troop_begin();
     fl_event event = { .kind = FL_EV_SAVED };
-    event.saved.token = FL_MASKING_TOKEN_COHORT | 1;
+    event.saved.token = FL_SECAGG_TOKEN_SERVER | 1;
     troop_step(0, event);
 }
 

@@ -25,10 +25,10 @@ s_destroy(void **state)
     return 0;
 }
 
-static fl_masking_step
+static fl_secagg_step
 s_step_of(uint32_t index)
 {
-    return fl_masking_member_step_of(troop[index].member->masking);
+    return fl_secagg_client_step_of(troop[index].member->masking);
 }
 
 // ---- a whole round ----------------------------------------------------------------------------
@@ -48,13 +48,13 @@ three_members_open_the_sum_of_their_updates_and_nothing_else(void **state)
             troop_settle();
             assert_true(masked_sum_exact(troop_world));
             for (uint32_t i = 0; i < 3; i++) {
-                assert_int_equal(s_step_of(i), FL_MASKING_OPENED);
+                assert_int_equal(s_step_of(i), FL_CLIENT_OPENED);
                 assert_true(troop_no_verdict(i)); // only the parent knows whether it counts
                 troop_close(i, FL_OUT_IN, FL_WHY_NONE);
                 fl_verdict verdict = troop_verdict(i);
                 assert_int_equal(verdict.outcome, FL_OUT_IN);
                 assert_true(verdict.certain && verdict.spent && !verdict.final);
-                assert_int_equal(s_step_of(i), FL_MASKING_IDLE);
+                assert_int_equal(s_step_of(i), FL_CLIENT_IDLE);
                 assert_int_equal(troop[i].masks, 1);
             }
             assert_int_equal(troop_alive(), 0);
@@ -89,8 +89,8 @@ a_masked_contribution_says_nothing_in_the_clear(void **state)
     (void)state;
     troop_begin();
     troop_train_all();
-    assert_int_equal(fl_member_activity(troop[0].member), FL_DOING_ENCODE);
-    assert_false(fl_member_wants(troop[0].member));
+    assert_int_equal(fl_participant_activity(troop[0].member), FL_DOING_ENCODE);
+    assert_false(fl_participant_wants(troop[0].member));
     assert_int_equal(troop_alive(), 3);
     troop_settle();
     assert_int_equal(troop_alive(), 3); // the masked ones; the plain ones are freed
@@ -135,8 +135,8 @@ s_declined(uint32_t index, fl_reason reason)
     assert_int_equal(troop[index].said[FL_REFUSED], 1);
     assert_int_equal(troop[index].said[FL_KEYS], keys);
     assert_int_equal(troop[index].said[FL_FETCH], 0);
-    assert_false(fl_member_wants(troop[index].member));
-    assert_null(fl_member_task(troop[index].member)); // its model is not here
+    assert_false(fl_participant_wants(troop[index].member));
+    assert_null(fl_participant_task(troop[index].member)); // its model is not here
     troop_task(index, 1);
     assert_int_equal(troop[index].said[FL_REFUSED], 2);
     troop_close(index, FL_OUT_REFUSED, reason);
@@ -173,7 +173,7 @@ a_task_that_asks_for_less_than_configured_is_declined(void **state)
             continue;
         }
         troop_task(0, 1);
-        assert_true(fl_member_wants(troop[0].member));
+        assert_true(fl_participant_wants(troop[0].member));
         assert_int_equal(troop[0].said[FL_KEYS], rows[i].asked != FL_MASKING_NONE);
         troop_train(0);
         assert_int_equal(troop[0].said[FL_CONTRIB], rows[i].asked == FL_MASKING_NONE);
@@ -223,7 +223,7 @@ a_plan_whose_sums_may_wrap_and_a_round_before_the_mark_are_declined(void **state
     s_declined(0, FL_WHY_PLAN);
     (void)s_destroy(state);
     (void)s_new(state);
-    fl_masking_mark mark = { .run = troop_world->task.order.run, .round = 1 };
+    fl_secagg_mark mark = { .run = troop_world->task.order.run, .round = 1 };
     troop[0].conf.mark = &mark; // it was masked in before this process
     troop_join(0);
     s_declined(0, FL_WHY_STALE);
@@ -247,8 +247,8 @@ an_update_that_may_not_be_masked_is_freed_and_the_task_declined(void **state)
     troop_train(1);
     assert_int_equal(troop[1].refused.reason, FL_WHY_WEIGHT);
     assert_int_equal(troop_alive(), 0);
-    assert_int_equal(s_step_of(0), FL_MASKING_IDLE);
-    assert_int_equal(s_step_of(1), FL_MASKING_IDLE);
+    assert_int_equal(s_step_of(0), FL_CLIENT_IDLE);
+    assert_int_equal(s_step_of(1), FL_CLIENT_IDLE);
     troop_close(0, FL_OUT_REFUSED, FL_WHY_BASE);
     assert_false(troop_verdict(0).spent);
 }
@@ -259,9 +259,9 @@ a_host_that_declines_ends_its_half_too(void **state)
     (void)state;
     troop_begin();
     fl_outbox_reset(troop_out);
-    fl_member_decline(troop[0].member, FL_WHY_NO_DATA, "nothing", troop_world->now, troop_out);
+    fl_participant_decline(troop[0].member, FL_WHY_NO_DATA, "nothing", troop_world->now, troop_out);
     troop_obey(0);
-    assert_int_equal(s_step_of(0), FL_MASKING_IDLE);
+    assert_int_equal(s_step_of(0), FL_CLIENT_IDLE);
     assert_int_equal(troop[0].refused.reason, FL_WHY_NO_DATA);
     troop_task(0, 1);
     assert_int_equal(troop[0].said[FL_REFUSED], 2);
@@ -343,13 +343,13 @@ the_last_word_is_said_again_on_a_new_seat(void **state)
 {
     (void)state;
     const struct {
-        fl_masking_step step;
+        fl_secagg_step step;
         fl_verb word;
-    } rows[] = { { FL_MASKING_KEYED, FL_KEYS },
-                 { FL_MASKING_DEALT, FL_SHARES },
-                 { FL_MASKING_READY, FL_READY },
-                 { FL_MASKING_ACKED, FL_ACK },
-                 { FL_MASKING_OPENED, FL_UNMASK } };
+    } rows[] = { { FL_CLIENT_KEYED, FL_KEYS },
+                 { FL_CLIENT_DEALT, FL_SHARES },
+                 { FL_CLIENT_READY, FL_READY },
+                 { FL_CLIENT_ACKED, FL_ACK },
+                 { FL_CLIENT_OPENED, FL_UNMASK } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         (void)s_destroy(state);
         (void)s_new(state);
@@ -374,12 +374,12 @@ what_is_not_answered_is_said_again_while_there_is_a_seat(void **state)
     troop[0].mute = (uint64_t)1 << FL_KEYS;
     troop_begin();
     fl_time now = troop_world->now;
-    assert_int_equal(fl_member_deadline(troop[0].member), now + TROOP_AGAIN_MS);
+    assert_int_equal(fl_participant_deadline(troop[0].member), now + TROOP_AGAIN_MS);
     troop_tick(0, now + TROOP_AGAIN_MS);
     assert_int_equal(troop[0].said[FL_KEYS], 2);
     troop[0].mute |= (uint64_t)1 << FL_HELLO;
     troop_tick(0, now + 3 * TROOP_BEAT_MS + 1);
-    assert_false(fl_member_joined(troop[0].member));
+    assert_false(fl_participant_joined(troop[0].member));
     uint32_t said = troop[0].said[FL_KEYS];
     troop_tick(0, now + 3 * TROOP_BEAT_MS + 2 * TROOP_AGAIN_MS);
     assert_int_equal(troop[0].said[FL_KEYS], said);
@@ -398,16 +398,16 @@ a_welcome_without_a_certificate_that_holds_is_refused_by_name(void **state)
                  { FL_ROLE_DEVICE, FL_CERT_BYTES, FL_WHY_ROLE },
                  { FL_ROLE_EDGE, FL_CERT_BYTES, FL_WHY_NONE } };
     troop[0].mute = (uint64_t)1 << FL_HELLO;
-    troop[0].member = fl_member_new(&troop[0].conf);
+    troop[0].member = fl_participant_new(&troop[0].conf);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        fl_time due = fl_member_deadline(troop[0].member);
+        fl_time due = fl_participant_deadline(troop[0].member);
         troop_tick(0, due > troop_world->now ? due : troop_world->now);
         uint8_t certificate[FL_CERT_BYTES + 1];
         troop_certificate(rows[i].role, "edge-a", certificate);
         certificate[rows[i].spoilt] ^= 1;
         troop_welcome(0, certificate);
         troop_settle();
-        assert_int_equal(fl_member_joined(troop[0].member), rows[i].reason == FL_WHY_NONE);
+        assert_int_equal(fl_participant_joined(troop[0].member), rows[i].reason == FL_WHY_NONE);
         assert_int_equal(troop[0].noted, rows[i].reason);
         troop[0].noted = FL_WHY_NONE;
     }
@@ -454,7 +454,7 @@ another_parent_ends_what_was_masked_for_the_old_one(void **state)
         assert_int_equal(verdict.reason, FL_WHY_MOVED);
         assert_int_equal(verdict.certain, sent == 0);
         assert_int_equal(verdict.spent, sent == 1);
-        assert_int_equal(s_step_of(0), FL_MASKING_IDLE);
+        assert_int_equal(s_step_of(0), FL_CLIENT_IDLE);
         assert_string_equal(troop[0].member->parent.name, "edge-b");
         troop_next_round(2);
         troop_task(0, 1);

@@ -17,11 +17,11 @@ an_offer_is_announced_sent_within_credit_and_told_its_fate(void **state)
     assert_int_equal(contrib->contrib.seat, 3);
     assert_int_equal(contrib->contrib.weight, 9);
     assert_int_equal(contrib->contrib.vector_bytes, CHILD_BYTES);
-    assert_int_equal(fl_member_activity(child_member), FL_DOING_WAIT_GRANT);
+    assert_int_equal(fl_participant_activity(child_member), FL_DOING_WAIT_GRANT);
     child_grant(1, 0, CHILD_CHUNK, 0);
     assert_int_equal(machine_count(FL_FX_PUSH), 1);
     assert_non_null(machine_note(FL_NOTE_SENDING));
-    assert_int_equal(fl_member_activity(child_member), FL_DOING_SEND);
+    assert_int_equal(fl_participant_activity(child_member), FL_DOING_SEND);
     child_grant(1, CHILD_CHUNK, CHILD_BYTES, 0);
     assert_int_equal(machine_count(FL_FX_PUSH), 2);
     assert_non_null(machine_note(FL_NOTE_SENT));
@@ -36,8 +36,8 @@ an_offer_is_announced_sent_within_credit_and_told_its_fate(void **state)
     fl_verdict verdict = child_verdict();
     assert_int_equal(verdict.outcome, FL_OUT_IN);
     assert_true(verdict.certain && !verdict.final);
-    assert_int_equal(fl_member_due(child_member), FL_NEVER);
-    assert_null(fl_member_task(child_member));
+    assert_int_equal(fl_participant_due(child_member), FL_NEVER);
+    assert_null(fl_participant_task(child_member));
 }
 
 static void
@@ -46,20 +46,20 @@ a_large_grant_is_sent_in_shares(void **state)
     (void)state;
     child_work();
     machine_clear();
-    fl_member_offer(child_member,
-                    &(fl_offer){ .vec = CHILD_VEC,
-                                 .hash = machine_hash(70),
-                                 .vector_bytes = 40 * CHILD_CHUNK,
-                                 .base_round = 1,
-                                 .weight = 9,
-                                 .count = 1 },
-                    machine_now, machine_out);
+    fl_participant_offer(child_member,
+                         &(fl_offer){ .vec = CHILD_VEC,
+                                      .hash = machine_hash(70),
+                                      .vector_bytes = 40 * CHILD_CHUNK,
+                                      .base_round = 1,
+                                      .weight = 9,
+                                      .count = 1 },
+                         machine_now, machine_out);
     child_grant(1, 0, 40 * CHILD_CHUNK, 0);
     assert_int_equal(machine_count(FL_FX_PUSH), 32);
-    assert_int_equal(fl_member_deadline(child_member), 0); // at once
+    assert_int_equal(fl_participant_deadline(child_member), 0); // at once
     machine_tick();
     assert_int_equal(machine_count(FL_FX_PUSH), 8);
-    assert_true(fl_member_deadline(child_member) > 0);
+    assert_true(fl_participant_deadline(child_member) > 0);
 }
 
 static void
@@ -85,7 +85,7 @@ a_new_attempt_asks_for_the_same_bytes_from_the_start(void **state)
     child_task(1, 2, 700);
     assert_int_equal(machine_said(FL_PARENT, FL_CONTRIB)->contrib.attempt, 2);
     assert_int_equal(machine_note(FL_NOTE_TASK)->reason, FL_WHY_RESTART);
-    assert_int_equal(fl_member_due(child_member), 1700);
+    assert_int_equal(fl_participant_due(child_member), 1700);
     child_grant(1, CHILD_BYTES, CHILD_BYTES, 9); // of the old attempt
     assert_int_equal(fl_outbox_count(machine_out), 0);
     child_grant(2, 0, CHILD_CHUNK, 0);
@@ -106,7 +106,7 @@ a_rejoin_offers_again_on_the_new_seat(void **state)
     machine_tick();
     child_task(1, 1, 5000); // heard on the connection that is given up: nothing can be said
     assert_null(machine_said(FL_PARENT, FL_CONTRIB));
-    machine_now = fl_member_deadline(child_member);
+    machine_now = fl_participant_deadline(child_member);
     machine_tick();
     fl_message welcome = machine_welcome(8, 4);
     machine_hear_parent(&welcome, 0);
@@ -136,7 +136,7 @@ a_refused_offer_ends_the_task(void **state)
         { FL_CONTRIB, FL_WHY_DUPLICATE, true, FL_OUT_REFUSED, false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        fl_member_destroy(&child_member);
+        fl_participant_destroy(&child_member);
         (void)child_new(state);
         child_work();
         child_offer();
@@ -178,7 +178,7 @@ what_a_closed_round_says_is_believed_for_its_own_attempt_only(void **state)
         { true, false, 1, FL_OUT_REFUSED, FL_WHY_UNKNOWN_ROUND, true, false }, // nobody knows
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        fl_member_destroy(&child_member);
+        fl_participant_destroy(&child_member);
         (void)child_new(state);
         child_work();
         child_offer();
@@ -207,14 +207,14 @@ a_task_may_be_declined_and_that_is_said_again_when_it_was_lost(void **state)
     char text[2 * FL_TEXT_MAX];
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = '\0';
-    fl_member_decline(child_member, FL_WHY_NO_DATA, text, machine_now, machine_out);
+    fl_participant_decline(child_member, FL_WHY_NO_DATA, text, machine_now, machine_out);
     machine_proof();
     const fl_message *refused = machine_said(FL_PARENT, FL_REFUSED);
     assert_int_equal(refused->refused.about, FL_TASK);
     assert_int_equal(refused->refused.reason, FL_WHY_NO_DATA);
     assert_int_equal(strlen(refused->refused.text), FL_TEXT_MAX - 1);
-    assert_int_equal(fl_member_activity(child_member), FL_DOING_WAIT_CLOSE);
-    assert_false(fl_member_wants(child_member));
+    assert_int_equal(fl_participant_activity(child_member), FL_DOING_WAIT_CLOSE);
+    assert_false(fl_participant_wants(child_member));
     child_task(1, 1, 5000);
     assert_non_null(machine_said(FL_PARENT, FL_REFUSED));
     child_closed(1, 1, FL_OUT_REFUSED, FL_WHY_NO_DATA, false);
@@ -229,9 +229,9 @@ a_decline_without_a_seat_is_said_when_there_is_one(void **state)
     machine_now += 301;
     machine_tick();
     machine_clear();
-    fl_member_decline(child_member, FL_WHY_NAN, "NaN", machine_now, machine_out);
+    fl_participant_decline(child_member, FL_WHY_NAN, "NaN", machine_now, machine_out);
     assert_int_equal(fl_outbox_count(machine_out), 0);
-    machine_now = fl_member_deadline(child_member);
+    machine_now = fl_participant_deadline(child_member);
     machine_tick();
     fl_message welcome = machine_welcome(3, 1);
     machine_hear_parent(&welcome, 0);

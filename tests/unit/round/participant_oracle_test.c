@@ -143,8 +143,8 @@ s_restart(uint32_t attempt)
     }
     for (uint32_t i = 0; i < MEMBERS; i++) {
         troop_task(i, attempt);
-        fl_masking_cohort_joined(troop_world->cohort, &troop_world->member[i].node, i,
-                                 troop_world->now, troop_world->out);
+        fl_secagg_server_joined(troop_world->cohort, &troop_world->member[i].node, i,
+                                troop_world->now, troop_world->out);
         masked_obey(troop_world, -1);
     }
 }
@@ -171,8 +171,8 @@ s_try(void (*trick)(void), bool restarts, uint32_t letters, bool *sum)
     }
     while (s_deliver()) {
     }
-    fl_masking_result result;
-    *sum = fl_masking_cohort_result(troop_world->cohort, &result) && result.reason == FL_WHY_NONE;
+    fl_secagg_result result;
+    *sum = fl_secagg_server_result(troop_world->cohort, &result) && result.reason == FL_WHY_NONE;
     assert_true(!*sum || masked_sum_exact(troop_world));
     for (uint32_t i = 0; i < MEMBERS; i++) {
         assert_true(troop[i].masks <= 1);

@@ -8,7 +8,7 @@ static void
 a_child_says_hello_on_a_connection_of_its_own(void **state)
 {
     (void)state;
-    assert_true(fl_member_deadline(child_member) <= machine_now);
+    assert_true(fl_participant_deadline(child_member) <= machine_now);
     machine_tick();
     assert_int_equal(machine_count(FL_FX_RECONNECT), 1);
     const fl_message *hello = machine_said(FL_PARENT, FL_HELLO);
@@ -16,7 +16,7 @@ a_child_says_hello_on_a_connection_of_its_own(void **state)
     assert_int_equal(hello->hello.incarnation, 5);
     assert_int_equal(hello->hello.leaves, 1);
     assert_int_equal(hello->round, 0);
-    assert_false(fl_member_joined(child_member));
+    assert_false(fl_participant_joined(child_member));
 }
 
 static void
@@ -27,15 +27,15 @@ a_lost_welcome_costs_one_connection(void **state)
     machine_now = 1300;
     machine_tick();
     assert_int_equal(machine_note(FL_NOTE_RECONNECT)->reason, FL_WHY_SILENT);
-    assert_in_range(fl_member_deadline(child_member), 1350, 1400);
+    assert_in_range(fl_participant_deadline(child_member), 1350, 1400);
     fl_message welcome = machine_welcome(3, 1);
     machine_hear_parent(&welcome, 0); // too late: that connection is given up
-    assert_false(fl_member_joined(child_member));
-    machine_now = fl_member_deadline(child_member);
+    assert_false(fl_participant_joined(child_member));
+    machine_now = fl_participant_deadline(child_member);
     machine_tick();
     assert_int_equal(machine_count(FL_FX_RECONNECT), 1);
     machine_hear_parent(&welcome, 0);
-    assert_true(fl_member_joined(child_member));
+    assert_true(fl_participant_joined(child_member));
 }
 
 static void
@@ -45,14 +45,14 @@ a_refused_hello_is_tried_again_after_the_backoff(void **state)
     static const fl_reason reasons[] = { FL_WHY_ROLE, FL_WHY_FULL, FL_WHY_UNKNOWN_RUN,
                                          FL_WHY_REVOKED };
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
-        machine_now = fl_member_deadline(child_member) > machine_now
-                          ? fl_member_deadline(child_member)
+        machine_now = fl_participant_deadline(child_member) > machine_now
+                          ? fl_participant_deadline(child_member)
                           : machine_now;
         machine_tick();
         fl_message refused = machine_refused(FL_HELLO, 0, reasons[i]);
         machine_hear_parent(&refused, 0);
         assert_int_equal(machine_note(FL_NOTE_RECONNECT)->reason, reasons[i]);
-        assert_true(fl_member_deadline(child_member) > machine_now);
+        assert_true(fl_participant_deadline(child_member) > machine_now);
         machine_hear_parent(&refused, 0); // once is enough
         assert_null(machine_note(FL_NOTE_RECONNECT));
     }
@@ -64,7 +64,7 @@ a_seated_child_beats_and_leaves_a_silent_parent(void **state)
     (void)state;
     child_join();
     assert_int_equal(machine_note(FL_NOTE_WELCOMED)->a, 3);
-    fl_member_doing(
+    fl_participant_doing(
         child_member,
         &(fl_doing){
             .activity = FL_DOING_TRAIN, .done = 4, .total = 9, .leaves = 1, .samples = 600 });
@@ -81,7 +81,7 @@ a_seated_child_beats_and_leaves_a_silent_parent(void **state)
     machine_now = 1401;
     machine_tick();
     assert_int_equal(machine_note(FL_NOTE_RECONNECT)->reason, FL_WHY_SILENT);
-    assert_false(fl_member_joined(child_member));
+    assert_false(fl_participant_joined(child_member));
 }
 
 static void
@@ -108,7 +108,7 @@ a_parent_of_another_run_is_joined_anew_and_the_old_task_is_over(void **state)
     (void)state;
     static const fl_verb verbs[] = { FL_TASK, FL_BEAT, FL_GRANT, FL_CLOSED };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        fl_member_destroy(&child_member);
+        fl_participant_destroy(&child_member);
         (void)child_new(state);
         child_work();
         child_task(9, 1, 5000); // rounds of the old run are far ahead
@@ -129,7 +129,7 @@ a_parent_of_another_run_is_joined_anew_and_the_old_task_is_over(void **state)
         child_order.run = machine_run(2);
         fl_message task = machine_task(&child_order, 1, 100);
         machine_hear_parent(&task, 0);
-        assert_true(fl_member_wants(child_member)); // round 1 again, and the model is held
+        assert_true(fl_participant_wants(child_member)); // round 1 again, and the model is held
     }
 }
 
@@ -139,17 +139,17 @@ a_goodbye_is_said_to_who_can_hear_it_and_is_for_good(void **state)
     (void)state;
     child_join();
     machine_clear();
-    fl_member_leave(child_member, FL_WHY_LEFT, machine_out);
+    fl_participant_leave(child_member, FL_WHY_LEFT, machine_out);
     machine_proof();
     assert_int_equal(machine_said(FL_PARENT, FL_LEAVE)->leave.reason, FL_WHY_LEFT);
-    assert_int_equal(fl_member_deadline(child_member), FL_NEVER);
+    assert_int_equal(fl_participant_deadline(child_member), FL_NEVER);
     fl_message refused = machine_refused(FL_BEAT, 0, FL_WHY_UNKNOWN_SEAT);
     machine_hear_parent(&refused, 0);
     assert_null(machine_said(FL_PARENT, FL_HELLO));
     (void)child_destroy(state);
     (void)child_new(state);
     machine_clear();
-    fl_member_leave(child_member, FL_WHY_LEFT, machine_out);
+    fl_participant_leave(child_member, FL_WHY_LEFT, machine_out);
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
 
@@ -177,17 +177,17 @@ a_task_is_worked_on_once_its_model_is_here(void **state)
     child_task(1, 1, 500);
     assert_int_equal(machine_said_count(FL_PARENT, FL_FETCH), 2);
     assert_int_equal(machine_effect(FL_FX_LANE)->lane.port, 1002);
-    assert_int_equal(fl_member_activity(child_member), FL_DOING_FETCH);
-    assert_int_equal(fl_member_due(child_member), 1500);
-    assert_null(fl_member_task(child_member));
+    assert_int_equal(fl_participant_activity(child_member), FL_DOING_FETCH);
+    assert_int_equal(fl_participant_due(child_member), 1500);
+    assert_null(fl_participant_task(child_member));
     child_fetch_all();
     child_model(true);
     assert_int_equal(machine_note(FL_NOTE_MODEL)->a, MACHINE_MODEL);
     assert_false(machine_effect(FL_FX_LANE)->lane.open);
-    assert_true(fl_member_wants(child_member));
-    assert_int_equal(fl_member_task(child_member)->order.round, 1);
+    assert_true(fl_participant_wants(child_member));
+    assert_int_equal(fl_participant_task(child_member)->order.round, 1);
     child_task(2, 1, 500); // the same model: no fetch
-    assert_true(fl_member_wants(child_member));
+    assert_true(fl_participant_wants(child_member));
     assert_null(machine_said(FL_PARENT, FL_FETCH));
 }
 
@@ -202,7 +202,7 @@ a_fetch_that_stands_still_is_asked_for_again(void **state)
     machine_hear_parent(&beat, 0);
     machine_tick();
     assert_null(machine_said(FL_PARENT, FL_FETCH));
-    assert_true(fl_member_deadline(child_member) <= 1200);
+    assert_true(fl_participant_deadline(child_member) <= 1200);
     machine_now = 1200;
     machine_tick();
     assert_int_equal(machine_said_count(FL_PARENT, FL_FETCH), 2);
@@ -219,12 +219,12 @@ a_model_with_wrong_bytes_is_fetched_again_from_the_start(void **state)
     child_model(false);
     assert_int_equal(machine_note(FL_NOTE_REFUSED)->reason, FL_WHY_HASH);
     assert_int_equal(machine_said_count(FL_PARENT, FL_FETCH), 2);
-    assert_false(fl_member_wants(child_member));
+    assert_false(fl_participant_wants(child_member));
     child_model(true); // of nothing that is being checked
-    assert_false(fl_member_wants(child_member));
+    assert_false(fl_participant_wants(child_member));
     child_fetch_all();
     child_model(true);
-    assert_true(fl_member_wants(child_member));
+    assert_true(fl_participant_wants(child_member));
 }
 
 static void
@@ -240,7 +240,7 @@ a_fetch_goes_on_where_it_was_after_a_reconnect(void **state)
     machine_tick(); // silence
     machine_hear_parent(&piece, CHILD_CHUNK);
     assert_int_equal(machine_count(FL_FX_PLACE), 0); // no seat, no pieces
-    machine_now = fl_member_deadline(child_member);
+    machine_now = fl_participant_deadline(child_member);
     machine_tick();
     fl_message welcome = machine_welcome(3, 1);
     machine_hear_parent(&welcome, 0);
@@ -259,13 +259,13 @@ an_old_task_and_one_that_is_over_change_nothing(void **state)
     child_task(1, 1, 500);
     assert_int_equal(fl_outbox_count(machine_out), 0);
     child_task(1, 2, 500); // but another attempt begins again
-    assert_true(fl_member_wants(child_member));
+    assert_true(fl_participant_wants(child_member));
     child_task(1, 1, 500);
     assert_int_equal(fl_outbox_count(machine_out), 0);
     child_task(2, 1, 500);
     child_task(1, 9, 500);
     assert_int_equal(fl_outbox_count(machine_out), 0);
-    assert_int_equal(fl_member_task(child_member)->order.round, 2);
+    assert_int_equal(fl_participant_task(child_member)->order.round, 2);
 }
 
 static void
@@ -298,7 +298,7 @@ s_offer_without_a_task(void)
 static void
 s_decline_without_a_task(void)
 {
-    fl_member_decline(child_member, FL_WHY_NAN, "", 0, machine_out);
+    fl_participant_decline(child_member, FL_WHY_NAN, "", 0, machine_out);
 }
 
 static void

@@ -5,14 +5,14 @@
 
 #include <stdio.h>
 
-static fl_roster *roster;
+static fl_seats *roster;
 static fl_roll_entry entries[FL_ROLL_MAX];
 
 static int
 s_new(void **state)
 {
     (void)state;
-    roster = fl_roster_new(FL_SEATS_MAX);
+    roster = fl_seats_new(FL_SEATS_MAX);
     return roster == NULL;
 }
 
@@ -20,7 +20,7 @@ static int
 s_destroy(void **state)
 {
     (void)state;
-    fl_roster_destroy(&roster);
+    fl_seats_destroy(&roster);
     return 0;
 }
 
@@ -28,12 +28,12 @@ static fl_seat *
 s_seat(fl_role role, fl_seat_phase phase, uint64_t samples)
 {
     char name[16];
-    uint32_t number = fl_roster_count(roster);
+    uint32_t number = fl_seats_count(roster);
     (void)snprintf(name, sizeof name, "%s%u", role == FL_ROLE_EDGE ? "e" : "d", number);
     fl_message hello = machine_hello(1, 4);
     fl_event event = machine_from_child(number, name, role, &hello, 0);
     bool renewed;
-    fl_seat *seat = fl_roster_at(roster, (uint32_t)fl_roster_join(roster, &event, 0, &renewed));
+    fl_seat *seat = fl_seats_at(roster, (uint32_t)fl_seats_join(roster, &event, 0, &renewed));
     seat->phase = phase;
     seat->samples = samples;
     return seat;
@@ -50,7 +50,7 @@ devices_are_told_apart_by_their_phase(void **state)
     s_seat(FL_ROLE_DEVICE, FL_SEAT_REFUSED, 200);
     s_seat(FL_ROLE_DEVICE, FL_SEAT_ABSENT, 400);
     s_seat(FL_ROLE_DEVICE, FL_SEAT_STAGING, 800); // on its way: nothing yet
-    fl_tally tally = fl_tally_of(roster);
+    fl_tally tally = fl_participation_tally(roster);
     assert_int_equal(tally.invited, 6);
     assert_int_equal(tally.in, 2);
     assert_int_equal(tally.late, 1);
@@ -79,7 +79,7 @@ an_edge_that_is_in_speaks_for_its_devices(void **state)
     (void)state;
     s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 60)->contrib.tally = said;
     s_seat(FL_ROLE_EDGE, FL_SEAT_TASKED, 60)->tally = said; // so far
-    fl_tally tally = fl_tally_of(roster);
+    fl_tally tally = fl_participation_tally(roster);
     assert_int_equal(tally.invited, 10);
     assert_int_equal(tally.in, 6);
     assert_int_equal(tally.late, 2);
@@ -101,7 +101,7 @@ a_subtree_is_out_with_its_edge(void **state)
     s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 60)->tally = said;
     s_seat(FL_ROLE_EDGE, FL_SEAT_REFUSED, 60)->tally = said;
     s_seat(FL_ROLE_EDGE, FL_SEAT_ABSENT, 60); // never said anything: its four leaves
-    fl_tally tally = fl_tally_of(roster);
+    fl_tally tally = fl_participation_tally(roster);
     assert_int_equal(tally.in, 0);
     assert_int_equal(tally.late, 5);
     assert_int_equal(tally.refused, 5);
@@ -131,9 +131,9 @@ the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
     fl_seat *late = s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 0);
     late->reason = FL_WHY_BUSY;
     late->contrib.roll = fl_bytes_of(bytes, sizeof bytes); // of a sum that is not in
-    fl_node parent = machine_node("root");
+    fl_name parent = machine_node("root");
     uint32_t dropped = 0;
-    assert_int_equal(fl_tally_roll(roster, &parent, 500, entries, &dropped), 5);
+    assert_int_equal(fl_participation_roll(roster, &parent, 500, entries, &dropped), 5);
     assert_int_equal(dropped, 3);
     assert_string_equal(entries[0].node.name, "e1");
     assert_string_equal(entries[0].parent.name, "root");
@@ -153,8 +153,8 @@ an_edge_does_not_report_for_others(void **state)
     (void)state;
     static const struct {
         const char *node, *parent;
-    } said_of[] = { { "d10", "root" }, { "e1", "e0" }, { "d2", "e0" }, { "d10", "e1" },
-                    { "d11", "e0" },   { "d12", "e9" } };
+    } said_of[] = { { "d10", "root" }, { "e1", "e0" },  { "d2", "e0" },
+                    { "d10", "e1" },   { "d11", "e0" }, { "d12", "e9" } };
     static uint8_t bytes[6 * FL_ROLL_ENTRY_BYTES];
     for (int i = 0; i < 6; i++) {
         fl_roll_entry entry = { .node = machine_node(said_of[i].node),
@@ -166,9 +166,9 @@ an_edge_does_not_report_for_others(void **state)
     s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0)->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
     s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
     s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
-    fl_node parent = machine_node("root");
+    fl_name parent = machine_node("root");
     uint32_t dropped = 0;
-    assert_int_equal(fl_tally_roll(roster, &parent, 1, entries, &dropped), 5);
+    assert_int_equal(fl_participation_roll(roster, &parent, 1, entries, &dropped), 5);
     assert_string_equal(entries[0].node.name, "e0");
     assert_string_equal(entries[1].node.name, "d11");
     assert_string_equal(entries[2].node.name, "d12"); // below an edge below it
@@ -185,9 +185,9 @@ what_does_not_fit_is_counted(void **state)
     for (int i = 0; i < FL_ROLL_MAX + 9; i++) {
         s_seat(FL_ROLE_DEVICE, FL_SEAT_LATE, 0);
     }
-    fl_node parent = machine_node("root");
+    fl_name parent = machine_node("root");
     uint32_t dropped = 0;
-    assert_int_equal(fl_tally_roll(roster, &parent, 1, entries, &dropped), FL_ROLL_MAX);
+    assert_int_equal(fl_participation_roll(roster, &parent, 1, entries, &dropped), FL_ROLL_MAX);
     assert_int_equal(dropped, 9);
 }
 

@@ -41,12 +41,12 @@ __wrap_calloc(size_t count, size_t size)
     return s_fails() ? NULL : __real_calloc(count, size);
 }
 
-static const fl_member_conf member_conf = { .role = FL_ROLE_EDGE, .beat_ms = 100 };
-static const fl_member_conf device_conf = { .role = FL_ROLE_DEVICE, .beat_ms = 100 };
-static const fl_cohort_conf cohort_conf = {
+static const fl_participant_conf member_conf = { .role = FL_ROLE_EDGE, .beat_ms = 100 };
+static const fl_participant_conf device_conf = { .role = FL_ROLE_DEVICE, .beat_ms = 100 };
+static const fl_aggregator_conf cohort_conf = {
     .seats_max = 4, .slots = 1, .window = { .count_min = 1 }, .timing = { .beat_ms = 100 }
 };
-static const fl_masking_cohort_conf blocks_conf = { .hop = 1 };
+static const fl_secagg_server_conf blocks_conf = { .hop = 1 };
 
 //  Make one and destroy it; false when it could not be made.
 static bool
@@ -61,41 +61,41 @@ s_outbox(void)
 static bool
 s_member(void)
 {
-    fl_member *member = fl_member_new(&member_conf);
+    fl_participant *member = fl_participant_new(&member_conf);
     bool made = member != NULL;
-    fl_member_destroy(&member);
+    fl_participant_destroy(&member);
     return made;
 }
 
 static bool
 s_masked_member(void)
 {
-    static const fl_masking_member_conf masking = { .hop = 1, .again_ms = 1 };
-    fl_member_conf conf = device_conf;
+    static const fl_secagg_client_conf masking = { .hop = 1, .again_ms = 1 };
+    fl_participant_conf conf = device_conf;
     conf.masking = &masking;
-    fl_member *member = fl_member_new(&conf);
+    fl_participant *member = fl_participant_new(&conf);
     bool made = member != NULL;
-    fl_member_destroy(&member);
+    fl_participant_destroy(&member);
     return made;
 }
 
 static bool
 s_cohort(void)
 {
-    fl_cohort *cohort = fl_cohort_new(&cohort_conf);
+    fl_aggregator *cohort = fl_aggregator_new(&cohort_conf);
     bool made = cohort != NULL;
-    fl_cohort_destroy(&cohort);
+    fl_aggregator_destroy(&cohort);
     return made;
 }
 
 static bool
 s_masked_cohort(void)
 {
-    fl_cohort_conf conf = cohort_conf;
+    fl_aggregator_conf conf = cohort_conf;
     conf.masking = &blocks_conf;
-    fl_cohort *cohort = fl_cohort_new(&conf);
+    fl_aggregator *cohort = fl_aggregator_new(&conf);
     bool made = cohort != NULL;
-    fl_cohort_destroy(&cohort);
+    fl_aggregator_destroy(&cohort);
     return made;
 }
 
@@ -135,9 +135,8 @@ whatever_allocation_fails_a_machine_is_not_there(void **state)
         bool (*make)(void);
         int allocations;
     } rows[] = {
-        { s_outbox, 1 }, { s_member, 3 }, { s_masked_member, 2 }, { s_cohort, 5 },
-        { s_masked_cohort, 6 },
-        { s_edge, 9 },   { s_device, 2 }, { s_root, 6 },
+        { s_outbox, 1 },        { s_member, 3 }, { s_masked_member, 2 }, { s_cohort, 5 },
+        { s_masked_cohort, 6 }, { s_edge, 9 },   { s_device, 2 },        { s_root, 6 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int n = 0; n < rows[i].allocations; n++) {
@@ -158,36 +157,36 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
 {
     (void)state;
     static uint8_t bytes[FL_ROLL_ENTRY_BYTES];
-    fl_roster *roster = fl_roster_new(1);
-    fl_collect *collect = fl_collect_new(roster, 1);
+    fl_seats *roster = fl_seats_new(1);
+    fl_uploads *collect = fl_uploads_new(roster, 1);
     fl_message hello = machine_hello(1, 4);
     fl_event event = machine_from_child(0, "e1", FL_ROLE_EDGE, &hello, 0);
     bool renewed;
-    assert_int_equal(fl_roster_join(roster, &event, 0, &renewed), 0);
+    assert_int_equal(fl_seats_join(roster, &event, 0, &renewed), 0);
     fl_order order = machine_order(1);
-    fl_collect_open(collect, &order, 1, 1, machine_out);
-    fl_roster_at(roster, 0)->phase = FL_SEAT_TASKED;
+    fl_uploads_open(collect, &order, 1, 1, machine_out);
+    fl_seats_at(roster, 0)->phase = FL_SEAT_TASKED;
     fl_message contrib = machine_contrib(&order, 1, 0, 1, 5, 9);
     contrib.contrib.roll = fl_bytes_of(bytes, sizeof bytes);
     left = 0;
-    fl_collect_contrib(collect, 0, &contrib, 0, machine_out);
+    fl_uploads_contrib(collect, 0, &contrib, 0, machine_out);
     left = -1;
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_STORAGE));
-    assert_int_equal(fl_roster_look(roster, 0)->phase, FL_SEAT_REFUSED);
-    fl_collect_destroy(&collect);
-    fl_roster_destroy(&roster);
+    assert_int_equal(fl_seats_look(roster, 0)->phase, FL_SEAT_REFUSED);
+    fl_uploads_destroy(&collect);
+    fl_seats_destroy(&roster);
 }
 
-static fl_roster *
+static fl_seats *
 s_three_devices(void)
 {
-    fl_roster *roster = fl_roster_new(3);
+    fl_seats *roster = fl_seats_new(3);
     for (fl_peer peer = 0; peer < 3; peer++) {
         static const char *const names[] = { "d0", "d1", "d2" };
         fl_message hello = machine_hello(1, 1);
         fl_event event = machine_from_child(peer, names[peer], FL_ROLE_DEVICE, &hello, 0);
         bool renewed;
-        assert_int_equal(fl_roster_join(roster, &event, 0, &renewed), peer);
+        assert_int_equal(fl_seats_join(roster, &event, 0, &renewed), peer);
     }
     return roster;
 }
@@ -196,14 +195,14 @@ static void
 a_block_that_finds_no_room_is_aborted_for_storage(void **state)
 {
     (void)state;
-    fl_roster *roster = s_three_devices();
-    fl_masking_cohort_conf conf = { .node = machine_node("e1"), .hop = 1 };
+    fl_seats *roster = s_three_devices();
+    fl_secagg_server_conf conf = { .node = machine_node("e1"), .hop = 1 };
     fl_blocks *blocks = fl_blocks_new(&conf, roster);
     fl_task task = { .attempt = 1, .order = machine_order(1) };
     task.order.plan.masking = FL_MASKING_MALICIOUS;
     task.order.plan.block_max = 64;
     task.order.plan.step_ms = 1000;
-    fl_masking_times times = { 100, 200, 300, 400 };
+    fl_secagg_times times = { 100, 200, 300, 400 };
     for (int n = 0; n < 3; n++) { // two allocations, then there is enough
         left = n;
         machine_clear();
@@ -220,7 +219,7 @@ a_block_that_finds_no_room_is_aborted_for_storage(void **state)
         assert_int_equal(fl_blocks_deadline(blocks), n < 2 ? FL_NEVER : 100);
     }
     fl_blocks_destroy(&blocks);
-    fl_roster_destroy(&roster);
+    fl_seats_destroy(&roster);
 }
 
 int

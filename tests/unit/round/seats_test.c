@@ -5,14 +5,14 @@
 
 #include <stdio.h>
 
-static fl_roster *roster;
+static fl_seats *roster;
 static bool renewed;
 
 static int
 s_new(void **state)
 {
     (void)state;
-    roster = fl_roster_new(2);
+    roster = fl_seats_new(2);
     return roster == NULL;
 }
 
@@ -20,9 +20,9 @@ static int
 s_destroy(void **state)
 {
     (void)state;
-    fl_roster_destroy(&roster);
+    fl_seats_destroy(&roster);
     assert_null(roster);
-    fl_roster_destroy(&roster);
+    fl_seats_destroy(&roster);
     return 0;
 }
 
@@ -31,7 +31,7 @@ s_join(fl_peer peer, const char *name, fl_role role, uint64_t incarnation, uint3
 {
     fl_message hello = machine_hello(incarnation, leaves);
     fl_event event = machine_from_child(peer, name, role, &hello, 0);
-    return fl_roster_join(roster, &event, 50, &renewed);
+    return fl_seats_join(roster, &event, 50, &renewed);
 }
 
 static void
@@ -40,7 +40,7 @@ a_seat_belongs_to_a_name_and_its_epoch_to_a_process(void **state)
     (void)state;
     assert_int_equal(s_join(7, "d1", FL_ROLE_DEVICE, 1, 9), 0);
     assert_true(renewed);
-    fl_seat *seat = fl_roster_at(roster, 0);
+    fl_seat *seat = fl_seats_at(roster, 0);
     assert_int_equal(seat->epoch, 1);
     assert_int_equal(seat->leaves, 1); // a device is one, whatever it says
     assert_int_equal(seat->heard_at, 50);
@@ -54,9 +54,9 @@ a_seat_belongs_to_a_name_and_its_epoch_to_a_process(void **state)
     assert_true(renewed);
     assert_int_equal(seat->epoch, 2);
     assert_int_equal(seat->tally.in, 0);
-    assert_int_equal(fl_roster_of_peer(roster, 8), 0);
-    assert_int_equal(fl_roster_of_peer(roster, 7), -1);
-    assert_int_equal(fl_roster_count(roster), 1);
+    assert_int_equal(fl_seats_of_peer(roster, 8), 0);
+    assert_int_equal(fl_seats_of_peer(roster, 7), -1);
+    assert_int_equal(fl_seats_count(roster), 1);
 }
 
 static void
@@ -66,14 +66,14 @@ a_full_roster_gives_away_only_idle_seats_of_absent_children(void **state)
     (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
     (void)s_join(2, "d2", FL_ROLE_DEVICE, 1, 1);
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), -1);
-    fl_roster_at(roster, 1)->present = false;
-    fl_roster_at(roster, 1)->phase = FL_SEAT_COUNTED; // still needed in this round
+    fl_seats_at(roster, 1)->present = false;
+    fl_seats_at(roster, 1)->phase = FL_SEAT_COUNTED; // still needed in this round
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), -1);
-    fl_roster_at(roster, 1)->phase = FL_SEAT_IDLE;
-    fl_roster_at(roster, 1)->rounds[FL_OUT_IN] = 4;
+    fl_seats_at(roster, 1)->phase = FL_SEAT_IDLE;
+    fl_seats_at(roster, 1)->rounds[FL_OUT_IN] = 4;
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), 1);
-    assert_int_equal(fl_roster_look(roster, 1)->rounds[FL_OUT_IN], 0);
-    assert_int_equal(fl_roster_look(roster, 1)->epoch, 1);
+    assert_int_equal(fl_seats_look(roster, 1)->rounds[FL_OUT_IN], 0);
+    assert_int_equal(fl_seats_look(roster, 1)->epoch, 1);
     assert_int_equal(s_join(2, "d2", FL_ROLE_DEVICE, 1, 1), -1);
 }
 
@@ -83,28 +83,28 @@ the_seat_of_a_liar_is_given_away_last(void **state)
     (void)state;
     (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
     (void)s_join(2, "d2", FL_ROLE_DEVICE, 1, 1);
-    fl_roster_at(roster, 0)->present = fl_roster_at(roster, 1)->present = false;
-    fl_roster_at(roster, 0)->blamed = FL_WHY_SIGNATURE;
+    fl_seats_at(roster, 0)->present = fl_seats_at(roster, 1)->present = false;
+    fl_seats_at(roster, 0)->blamed = FL_WHY_SIGNATURE;
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), 1);
     assert_int_equal(s_join(1, "d1", FL_ROLE_DEVICE, 2, 1), 0); // it comes back
-    assert_int_equal(fl_roster_look(roster, 0)->blamed, FL_WHY_SIGNATURE);
-    fl_roster_at(roster, 0)->present = false;
+    assert_int_equal(fl_seats_look(roster, 0)->blamed, FL_WHY_SIGNATURE);
+    fl_seats_at(roster, 0)->present = false;
     assert_int_equal(s_join(4, "d4", FL_ROLE_DEVICE, 1, 1), 0); // there is no other
-    assert_int_equal(fl_roster_look(roster, 0)->blamed, FL_WHY_NONE);
+    assert_int_equal(fl_seats_look(roster, 0)->blamed, FL_WHY_NONE);
 }
 
 static void
 who_is_here_or_was_in_this_round_has_a_seat(void **state)
 {
     (void)state;
-    fl_node node = machine_node("d1"), other = machine_node("d2");
+    fl_name node = machine_node("d1"), other = machine_node("d2");
     (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
-    assert_true(fl_roster_seats(roster, &node));
-    assert_false(fl_roster_seats(roster, &other));
-    fl_roster_at(roster, 0)->present = false;
-    assert_false(fl_roster_seats(roster, &node));
-    fl_roster_at(roster, 0)->phase = FL_SEAT_ABSENT;
-    assert_true(fl_roster_seats(roster, &node));
+    assert_true(fl_seats_has(roster, &node));
+    assert_false(fl_seats_has(roster, &other));
+    fl_seats_at(roster, 0)->present = false;
+    assert_false(fl_seats_has(roster, &node));
+    fl_seats_at(roster, 0)->phase = FL_SEAT_ABSENT;
+    assert_true(fl_seats_has(roster, &node));
 }
 
 static void
@@ -113,13 +113,13 @@ presence_never_wraps_around(void **state)
     (void)state;
     (void)s_join(1, "e1", FL_ROLE_EDGE, 1, UINT32_MAX);
     (void)s_join(2, "e2", FL_ROLE_EDGE, 1, 5);
-    fl_presence presence = fl_roster_presence(roster);
+    fl_presence presence = fl_seats_presence(roster);
     assert_int_equal(presence.joined, 2);
     assert_int_equal(presence.ready, 2);
     assert_int_equal(presence.leaves, UINT32_MAX);
-    fl_roster_at(roster, 0)->present = false;
-    fl_roster_at(roster, 1)->leaves = 0;
-    presence = fl_roster_presence(roster);
+    fl_seats_at(roster, 0)->present = false;
+    fl_seats_at(roster, 1)->leaves = 0;
+    presence = fl_seats_presence(roster);
     assert_int_equal(presence.joined, 1);
     assert_int_equal(presence.ready, 0);
 }
@@ -150,19 +150,19 @@ every_phase_of_a_seat_stands_for_an_outcome(void **state)
 static void
 s_look_behind_the_end(void)
 {
-    (void)fl_roster_look(roster, 0);
+    (void)fl_seats_look(roster, 0);
 }
 
 static void
 s_reach_behind_the_end(void)
 {
-    (void)fl_roster_at(roster, 0);
+    (void)fl_seats_at(roster, 0);
 }
 
 static void
 s_no_seats(void)
 {
-    (void)fl_roster_new(0);
+    (void)fl_seats_new(0);
 }
 
 static void

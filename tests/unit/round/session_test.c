@@ -4,17 +4,17 @@
 
 #include "common/base/limits.h"
 
-static fl_joining joining;
+static fl_session joining;
 
 static int
 s_init(void **state)
 {
     (void)state;
-    fl_joining_init(&joining, &(fl_member_conf){ .seed = 1,
-                                                 .incarnation = 2,
-                                                 .beat_ms = 100,
-                                                 .backoff_min_ms = 100,
-                                                 .backoff_max_ms = 1000 });
+    fl_session_init(&joining, &(fl_participant_conf){ .seed = 1,
+                                                      .incarnation = 2,
+                                                      .beat_ms = 100,
+                                                      .backoff_min_ms = 100,
+                                                      .backoff_max_ms = 1000 });
     return 0;
 }
 
@@ -22,21 +22,21 @@ static void
 a_child_connects_at_once(void **state)
 {
     (void)state;
-    assert_int_equal(joining.phase, FL_LINK_OFFLINE);
-    assert_int_equal(fl_joining_deadline(&joining), 0);
-    assert_int_equal(fl_joining_next(&joining, 0), FL_JOINING_CONNECT);
+    assert_int_equal(joining.phase, FL_SESSION_OFFLINE);
+    assert_int_equal(fl_session_deadline(&joining), 0);
+    assert_int_equal(fl_session_next(&joining, 0), FL_SESSION_DO_CONNECT);
 }
 
 static void
 hello_without_an_answer_is_given_up_after_three_beats(void **state)
 {
     (void)state;
-    fl_joining_asked(&joining, 1000);
-    assert_int_equal(joining.phase, FL_LINK_JOINING);
-    fl_joining_heard(&joining, 1200); // other words are no answer to HELLO
-    assert_int_equal(fl_joining_deadline(&joining), 1300);
-    assert_int_equal(fl_joining_next(&joining, 1299), FL_JOINING_WAIT);
-    assert_int_equal(fl_joining_next(&joining, 1300), FL_JOINING_GIVE_UP);
+    fl_session_asked(&joining, 1000);
+    assert_int_equal(joining.phase, FL_SESSION_JOINING);
+    fl_session_heard(&joining, 1200); // other words are no answer to HELLO
+    assert_int_equal(fl_session_deadline(&joining), 1300);
+    assert_int_equal(fl_session_next(&joining, 1299), FL_SESSION_DO_WAIT);
+    assert_int_equal(fl_session_next(&joining, 1300), FL_SESSION_DO_GIVE_UP);
 }
 
 static void
@@ -45,17 +45,17 @@ each_try_waits_longer_until_welcome(void **state)
     (void)state;
     uint32_t longest = 0;
     for (int i = 0; i < 12; i++) {
-        uint32_t delay = fl_joining_lost(&joining, 5000);
+        uint32_t delay = fl_session_lost(&joining, 5000);
         uint32_t whole = i < 4 ? 100u << i : 1000;
         assert_in_range(delay, whole / 2, whole);
-        assert_int_equal(fl_joining_deadline(&joining), 5000 + delay);
-        assert_int_equal(fl_joining_next(&joining, 5000 + (fl_time)delay - 1), FL_JOINING_WAIT);
-        assert_int_equal(fl_joining_next(&joining, 5000 + (fl_time)delay), FL_JOINING_CONNECT);
+        assert_int_equal(fl_session_deadline(&joining), 5000 + delay);
+        assert_int_equal(fl_session_next(&joining, 5000 + (fl_time)delay - 1), FL_SESSION_DO_WAIT);
+        assert_int_equal(fl_session_next(&joining, 5000 + (fl_time)delay), FL_SESSION_DO_CONNECT);
         longest = delay > longest ? delay : longest;
     }
     assert_true(longest > 500);
     assert_int_equal(joining.tries, 12);
-    fl_joining_welcomed(&joining, 100, 9000);
+    fl_session_welcomed(&joining, 100, 9000);
     assert_int_equal(joining.tries, 0);
 }
 
@@ -63,32 +63,32 @@ static void
 a_seat_is_kept_by_beats_and_left_after_three_silent_ones(void **state)
 {
     (void)state;
-    fl_joining_heard(&joining, 1000);
-    fl_joining_welcomed(&joining, 200, 1000);
-    assert_int_equal(joining.phase, FL_LINK_JOINED);
-    assert_int_equal(fl_joining_deadline(&joining), 1200);
-    assert_int_equal(fl_joining_next(&joining, 1199), FL_JOINING_WAIT);
-    assert_int_equal(fl_joining_next(&joining, 1200), FL_JOINING_BEAT);
-    fl_joining_beaten(&joining, 1200);
-    assert_int_equal(fl_joining_next(&joining, 1200), FL_JOINING_WAIT);
-    assert_int_equal(fl_joining_deadline(&joining), 1400);
-    fl_joining_beaten(&joining, 1500);
-    assert_int_equal(fl_joining_deadline(&joining), 1601); // silence comes first
-    assert_int_equal(fl_joining_next(&joining, 1600), FL_JOINING_WAIT);
-    assert_int_equal(fl_joining_next(&joining, 1601), FL_JOINING_GIVE_UP);
-    fl_joining_heard(&joining, 1600);
-    assert_int_equal(fl_joining_next(&joining, 1601), FL_JOINING_WAIT);
+    fl_session_heard(&joining, 1000);
+    fl_session_welcomed(&joining, 200, 1000);
+    assert_int_equal(joining.phase, FL_SESSION_JOINED);
+    assert_int_equal(fl_session_deadline(&joining), 1200);
+    assert_int_equal(fl_session_next(&joining, 1199), FL_SESSION_DO_WAIT);
+    assert_int_equal(fl_session_next(&joining, 1200), FL_SESSION_DO_BEAT);
+    fl_session_beaten(&joining, 1200);
+    assert_int_equal(fl_session_next(&joining, 1200), FL_SESSION_DO_WAIT);
+    assert_int_equal(fl_session_deadline(&joining), 1400);
+    fl_session_beaten(&joining, 1500);
+    assert_int_equal(fl_session_deadline(&joining), 1601); // silence comes first
+    assert_int_equal(fl_session_next(&joining, 1600), FL_SESSION_DO_WAIT);
+    assert_int_equal(fl_session_next(&joining, 1601), FL_SESSION_DO_GIVE_UP);
+    fl_session_heard(&joining, 1600);
+    assert_int_equal(fl_session_next(&joining, 1601), FL_SESSION_DO_WAIT);
 }
 
 static void
 no_parent_sets_a_beat_out_of_bounds(void **state)
 {
     (void)state;
-    fl_joining_welcomed(&joining, 1, 0);
+    fl_session_welcomed(&joining, 1, 0);
     assert_int_equal(joining.beat_ms, FL_BEAT_MS_MIN);
-    fl_joining_welcomed(&joining, UINT32_MAX, 0);
+    fl_session_welcomed(&joining, UINT32_MAX, 0);
     assert_int_equal(joining.beat_ms, FL_BEAT_MS_MAX);
-    fl_joining_welcomed(&joining, 777, 0);
+    fl_session_welcomed(&joining, 777, 0);
     assert_int_equal(joining.beat_ms, 777);
 }
 
@@ -96,11 +96,11 @@ static void
 who_has_left_owes_nothing(void **state)
 {
     (void)state;
-    fl_joining_asked(&joining, 1000);
-    fl_joining_welcomed(&joining, 100, 1000);
-    fl_joining_left(&joining);
-    assert_int_equal(fl_joining_deadline(&joining), FL_NEVER);
-    assert_int_equal(fl_joining_next(&joining, 1000000), FL_JOINING_WAIT);
+    fl_session_asked(&joining, 1000);
+    fl_session_welcomed(&joining, 100, 1000);
+    fl_session_left(&joining);
+    assert_int_equal(fl_session_deadline(&joining), FL_NEVER);
+    assert_int_equal(fl_session_next(&joining, 1000000), FL_SESSION_DO_WAIT);
 }
 
 int

@@ -14,39 +14,39 @@
 
 static uint64_t steps = 120000;
 
-static fl_cohort_conf
+static fl_aggregator_conf
 s_cohort_conf(void)
 {
     static const fl_missed missed[] = { FL_MISSED_EXTEND, FL_MISSED_SKIP, FL_MISSED_SKIP };
-    return (fl_cohort_conf){ .node = machine_node("self"),
-                             .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-                             .seats_max = STORM_SEATS,
-                             .slots = STORM_SLOTS,
-                             .window = { .count_min = (uint32_t)(1 + storm_below(2)),
-                                         .count_max = (uint32_t)storm_below(5),
-                                         .time_max_ms = 1500,
-                                         .factor_permille = storm_chance(50) ? 2000 : 0,
-                                         .missed = missed[storm_below(3)],
-                                         .extend_ms = 300,
-                                         .extends_max = 2 },
-                             .timing = { .beat_ms = 100,
-                                         .evasive_beats = 6,
-                                         .lease_beats = 20,
-                                         .hop_ms = 5,
-                                         .finish_ms = 10,
-                                         .rate_min = 1000,
-                                         .rate_window_ms = 500 } };
+    return (fl_aggregator_conf){ .node = machine_node("self"),
+                                 .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
+                                 .seats_max = STORM_SEATS,
+                                 .slots = STORM_SLOTS,
+                                 .window = { .count_min = (uint32_t)(1 + storm_below(2)),
+                                             .count_max = (uint32_t)storm_below(5),
+                                             .time_max_ms = 1500,
+                                             .factor_permille = storm_chance(50) ? 2000 : 0,
+                                             .missed = missed[storm_below(3)],
+                                             .extend_ms = 300,
+                                             .extends_max = 2 },
+                                 .timing = { .beat_ms = 100,
+                                             .evasive_beats = 6,
+                                             .lease_beats = 20,
+                                             .hop_ms = 5,
+                                             .finish_ms = 10,
+                                             .rate_min = 1000,
+                                             .rate_window_ms = 500 } };
 }
 
-static fl_member_conf
+static fl_participant_conf
 s_member_conf(fl_role role)
 {
-    return (fl_member_conf){ .node = machine_node("self"),
-                             .role = role,
-                             .incarnation = fl_rng_u64(&storm.rng),
-                             .beat_ms = 100,
-                             .backoff_min_ms = 20,
-                             .backoff_max_ms = 100 };
+    return (fl_participant_conf){ .node = machine_node("self"),
+                                  .role = role,
+                                  .incarnation = fl_rng_u64(&storm.rng),
+                                  .beat_ms = 100,
+                                  .backoff_min_ms = 20,
+                                  .backoff_max_ms = 100 };
 }
 
 static void
@@ -56,7 +56,7 @@ a_device_survives_any_parent(void **state)
     uint64_t pushes = 0;
     for (uint64_t seed = 1; seed <= 8; seed++) {
         storm_begin(seed, (fl_machine){ 0 });
-        fl_member_conf conf = s_member_conf(FL_ROLE_DEVICE);
+        fl_participant_conf conf = s_member_conf(FL_ROLE_DEVICE);
         fl_device *device = fl_device_new(&conf);
         storm.machine = fl_device_machine(device);
         for (uint64_t i = 0; i < steps / 8; i++) {
@@ -158,7 +158,7 @@ a_root_survives_any_children_and_no_round_outlives_its_window(void **state)
             }
             fl_root_view view = fl_root_look(root, storm.now);
             storm.round = view.round;
-            bool open = fl_cohort_cutoff(fl_root_cohort(root)) != FL_NEVER;
+            bool open = fl_aggregator_cutoff(fl_root_cohort(root)) != FL_NEVER;
             waits_since = open ? waits_since : storm.now;
             assert_true(storm.now - waits_since <= 1500 + 2 * 300 + 2000); // one jump of the clock
             if (s_root_done(root)) {

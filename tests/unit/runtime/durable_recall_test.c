@@ -37,7 +37,10 @@ static void
 close_rounds(uint64_t last)
 {
     for (uint64_t round = 1; round <= last; round++) {
-        fl_report report = { .run = run, .round = round, .attempt = 1, .base = base_of(round),
+        fl_report report = { .run = run,
+                             .round = round,
+                             .attempt = 1,
+                             .base = base_of(round),
                              .model = base_of(round + 1) };
         assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
         assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
@@ -50,7 +53,7 @@ closed_rounds_come_back_with_the_model_that_they_began_with(void **state)
     (void)state;
     fl_past pasts[FL_PASTS_MAX];
     close_rounds(3);
-    assert_int_equal(fl_recall(ledger, &run, 3, pasts), 3);
+    assert_int_equal(fl_durable_recall(ledger, &run, 3, pasts), 3);
     for (uint64_t i = 0; i < 3; i++) {
         fl_hash base = base_of(i + 1);
         assert_int_equal(pasts[i].round, i + 1);
@@ -64,7 +67,7 @@ of_many_rounds_the_newest_are_recalled(void **state)
     (void)state;
     fl_past pasts[FL_PASTS_MAX];
     close_rounds(FL_PASTS_MAX + 5);
-    assert_int_equal(fl_recall(ledger, &run, FL_PASTS_MAX + 5, pasts), FL_PASTS_MAX);
+    assert_int_equal(fl_durable_recall(ledger, &run, FL_PASTS_MAX + 5, pasts), FL_PASTS_MAX);
     assert_int_equal(pasts[0].round, 6);
     assert_int_equal(pasts[FL_PASTS_MAX - 1].round, FL_PASTS_MAX + 5);
 }
@@ -76,7 +79,7 @@ another_run_has_no_past(void **state)
     fl_past pasts[FL_PASTS_MAX];
     const fl_run other = { { 8 } };
     close_rounds(2);
-    assert_int_equal(fl_recall(ledger, &other, 2, pasts), 0);
+    assert_int_equal(fl_durable_recall(ledger, &other, 2, pasts), 0);
 }
 
 int

@@ -17,10 +17,10 @@
 
 enum { MEMBERS = 3, ELEMENTS = 140001, WAIT_MS = 20000, SEEDS = MEMBERS };
 
-static fl_crew *crew;
-static fl_vault *vault;
+static fl_workers *crew;
+static fl_handles *vault;
 static fl_staging *staging;
-static fl_works *works;
+static fl_effects *works;
 static fl_event last;
 static uint32_t posts;
 static fl_why why;
@@ -68,11 +68,11 @@ s_silent(void *self, const char *line, size_t size)
 static void
 open_works(bool keeper)
 {
-    fl_works_conf conf = { .crew = crew, .vault = vault, .staging = staging, .post = s_post };
+    fl_effects_conf conf = { .crew = crew, .vault = vault, .staging = staging, .post = s_post };
     if (keeper) {
         conf.saver.keep = s_keep;
     }
-    works = fl_works_new(&conf);
+    works = fl_effects_new(&conf);
     assert_non_null(works);
 }
 
@@ -80,12 +80,18 @@ open_works(bool keeper)
 static void
 set_plan(uint32_t devices_max)
 {
-    fixed = (fl_fixed){ .clip = 1.0f, .bits = 16, .weight_unit = 1, .weight_max = 2,
-                        .devices_max = devices_max };
+    fixed = (fl_fixed){
+        .clip = 1.0f, .bits = 16, .weight_unit = 1, .weight_max = 2, .devices_max = devices_max
+    };
     assert_int_equal(fl_fixed_choose(&fixed, &why), FL_OK);
-    plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
-                      .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
-                      .devices_max = devices_max, .masking = FL_MASKING_MALICIOUS };
+    plan = (fl_plan){ .clip = fixed.clip,
+                      .bits = fixed.bits,
+                      .ring_bits = fixed.ring_bits,
+                      .wire_bytes = fixed.wire_bytes,
+                      .weight_unit = 1,
+                      .weight_max = 2,
+                      .devices_max = devices_max,
+                      .masking = FL_MASKING_MALICIOUS };
 }
 
 static int
@@ -98,8 +104,8 @@ start(void **state)
         return -1;
     }
     set_plan(4);
-    crew = fl_crew_new(3, 64, &why);
-    vault = fl_vault_new();
+    crew = fl_workers_new(3, 64, &why);
+    vault = fl_handles_new();
     posts = 0;
     keep_says = true;
     open_works(true);
@@ -109,28 +115,28 @@ start(void **state)
 static int
 end(void **state)
 {
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_crew_collect(crew);
-    fl_works_destroy(&works);
-    fl_crew_destroy(&crew);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_workers_collect(crew);
+    fl_effects_destroy(&works);
+    fl_workers_destroy(&crew);
     fl_staging_close(&staging);
-    fl_vault_destroy(&vault);
+    fl_handles_destroy(&vault);
     return place_end(state);
 }
 
 static void
 obey(const fl_effect *effect)
 {
-    assert_true(fl_works_obey(works, effect, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(works, effect, fl_bytes_of(NULL, 0)));
 }
 
 static void
 settle(void)
 {
-    while (fl_works_running(works) > 0) {
-        struct pollfd ready = { .fd = fl_crew_fd(crew), .events = POLLIN };
+    while (fl_effects_running(works) > 0) {
+        struct pollfd ready = { .fd = fl_workers_fd(crew), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_crew_collect(crew);
+        (void)fl_workers_collect(crew);
     }
 }
 
@@ -164,7 +170,7 @@ verify(fl_bytes wire, const fl_hash *hash, uint64_t weight)
     slot.slot.bytes = wire.size;
     obey(&slot);
     fl_effect stage = { .kind = FL_FX_STAGE };
-    assert_true(fl_works_obey(works, &stage, wire));
+    assert_true(fl_effects_obey(works, &stage, wire));
     fl_effect effect = { .kind = FL_FX_VERIFY };
     effect.verify.hash = *hash;
     effect.verify.weight = weight;
@@ -233,7 +239,7 @@ mask(member *one)
 {
     fl_blob *plain = fl_blob_ref(one->plain);
     fl_effect effect = { .kind = FL_FX_MASK };
-    effect.mask.vec = fl_vault_put(vault, &plain);
+    effect.mask.vec = fl_handles_put(vault, &plain);
     effect.mask.elements = ELEMENTS;
     effect.mask.ring_bits = fixed.ring_bits;
     effect.mask.wire_bytes = fixed.wire_bytes;
@@ -241,14 +247,14 @@ mask(member *one)
     effect.mask.seed_count = SEEDS;
     memcpy(effect.mask.checksum_key, checksum_key, sizeof checksum_key);
     one->masked = answer_of(&effect, FL_EV_MASKED);
-    fl_vault_drop(vault, effect.mask.vec);
+    fl_handles_drop(vault, effect.mask.vec);
     return one->masked;
 }
 
 static fl_bytes
 masked_bytes(const member *one)
 {
-    fl_blob *blob = fl_vault_look(vault, one->masked.masked.vec);
+    fl_blob *blob = fl_handles_look(vault, one->masked.masked.vec);
     assert_non_null(blob);
     return fl_blob_bytes(blob);
 }
@@ -307,7 +313,7 @@ expect_sum(uint64_t blocks, const member *first, const member *second)
     fl_event event = finish(blocks, true);
     assert_true(fl_hash_equal(&event.finished.hash, &hash));
     fl_blob_unref(&expected);
-    fl_vault_drop(vault, event.finished.vec);
+    fl_handles_drop(vault, event.finished.vec);
 }
 
 static void
@@ -354,9 +360,9 @@ masks_go_on_come_off_and_leave_the_plain_sum(void **state)
         expect_sum(1, members, NULL);
         fl_blob_unref(&sum);
         end_block(members);
-        fl_works_destroy(&works);
-        fl_vault_destroy(&vault);
-        vault = fl_vault_new();
+        fl_effects_destroy(&works);
+        fl_handles_destroy(&vault);
+        vault = fl_handles_new();
         open_works(true);
     }
 }
@@ -439,11 +445,11 @@ seeds_are_copied_when_obeyed_and_wiped_when_the_job_has_ended(void **state)
     unmask = unmask_of(members, seeds, 0);
     needle = memory_mask(seeds[2].key);
     fl_wipe(members[2].seeds, sizeof members[2].seeds);
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
     obey(&unmask);
     assert_true(memory_holds(&needle)); // `seeds` holds it yet
     fl_wipe(seeds, sizeof seeds);
-    assert_int_equal(fl_works_running(works), 0);
+    assert_int_equal(fl_effects_running(works), 0);
     assert_false(memory_holds(&needle));
     end_block(members);
 }
@@ -500,7 +506,7 @@ a_fact_is_kept_as_it_was_when_it_was_asked_for(void **state)
     assert_int_equal(kept_effect.keep.block, 3);
     keep_says = false;
     assert_false(answer_of(&effect, FL_EV_SAVED).saved.ok);
-    fl_works_destroy(&works);
+    fl_effects_destroy(&works);
     open_works(false); // one that keeps nothing does not say that it has
     assert_false(answer_of(&effect, FL_EV_SAVED).saved.ok);
 }

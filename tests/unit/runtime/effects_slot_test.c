@@ -10,13 +10,18 @@
 
 #include "tests/support/place.h"
 
-enum { ELEMENTS = 600000, WIRE_BYTES = 2, SIZE = ELEMENTS * WIRE_BYTES, WORKERS = 2,
-       WAIT_MS = 10000 };
+enum {
+    ELEMENTS = 600000,
+    WIRE_BYTES = 2,
+    SIZE = ELEMENTS * WIRE_BYTES,
+    WORKERS = 2,
+    WAIT_MS = 10000
+};
 
-static fl_crew *crew;
-static fl_vault *vault;
+static fl_workers *crew;
+static fl_handles *vault;
 static fl_staging *staging;
-static fl_works *works;
+static fl_effects *works;
 static fl_event posted;
 static uint32_t posts;
 static fl_why why;
@@ -46,31 +51,36 @@ start(void **state)
     if (place_make(state) != 0 || fl_staging_open(place, 4, &staging, &why) != FL_OK) {
         return -1;
     }
-    crew = fl_crew_new(WORKERS, 64, &why);
-    vault = fl_vault_new();
-    const fl_works_conf conf = { .crew = crew, .vault = vault, .staging = staging,
-                                 .post = s_post };
-    works = fl_works_new(&conf);
+    crew = fl_workers_new(WORKERS, 64, &why);
+    vault = fl_handles_new();
+    const fl_effects_conf conf = {
+        .crew = crew, .vault = vault, .staging = staging, .post = s_post
+    };
+    works = fl_effects_new(&conf);
     posts = 0;
     fl_effect clear = { .kind = FL_FX_CLEAR };
     clear.clear.blocks = 1;
     clear.clear.elements = ELEMENTS;
-    clear.clear.plan = (fl_plan){ .clip = 1.0f, .bits = 8, .ring_bits = 32,
-                                  .wire_bytes = WIRE_BYTES, .weight_unit = 1, .weight_max = 2,
+    clear.clear.plan = (fl_plan){ .clip = 1.0f,
+                                  .bits = 8,
+                                  .ring_bits = 32,
+                                  .wire_bytes = WIRE_BYTES,
+                                  .weight_unit = 1,
+                                  .weight_max = 2,
                                   .devices_max = 4 };
-    assert_true(fl_works_obey(works, &clear, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(works, &clear, fl_bytes_of(NULL, 0)));
     return 0;
 }
 
 static int
 end(void **state)
 {
-    assert_int_equal(fl_crew_stop(crew, FL_CREW_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_crew_collect(crew);
-    fl_works_destroy(&works);
-    fl_crew_destroy(&crew);
+    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_workers_collect(crew);
+    fl_effects_destroy(&works);
+    fl_workers_destroy(&crew);
     fl_staging_close(&staging);
-    fl_vault_destroy(&vault);
+    fl_handles_destroy(&vault);
     return place_end(state);
 }
 
@@ -78,10 +88,10 @@ end(void **state)
 static void
 settle(void)
 {
-    while (fl_works_running(works) > 0) {
-        struct pollfd ready = { .fd = fl_crew_fd(crew), .events = POLLIN };
+    while (fl_effects_running(works) > 0) {
+        struct pollfd ready = { .fd = fl_workers_fd(crew), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_crew_collect(crew);
+        (void)fl_workers_collect(crew);
     }
 }
 
@@ -91,7 +101,7 @@ lease(uint32_t slot, uint64_t bytes)
     fl_effect effect = { .kind = FL_FX_SLOT };
     effect.slot.slot = slot;
     effect.slot.bytes = bytes;
-    assert_true(fl_works_obey(works, &effect, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(works, &effect, fl_bytes_of(NULL, 0)));
 }
 
 static void
@@ -100,7 +110,7 @@ stage(uint32_t slot, fl_blob *blob, size_t from, size_t size)
     fl_effect effect = { .kind = FL_FX_STAGE };
     effect.stage.slot = slot;
     effect.stage.offset = from;
-    assert_true(fl_works_obey(works, &effect, fl_bytes_of(fl_blob_data(blob) + from, size)));
+    assert_true(fl_effects_obey(works, &effect, fl_bytes_of(fl_blob_data(blob) + from, size)));
 }
 
 static fl_reason
@@ -110,7 +120,7 @@ verify(uint32_t slot, fl_hash hash)
     effect.verify.slot = slot;
     effect.verify.hash = hash;
     effect.verify.weight = 1;
-    assert_true(fl_works_obey(works, &effect, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(works, &effect, fl_bytes_of(NULL, 0)));
     settle();
     assert_int_equal(posts, 1);
     posts = 0;
@@ -205,11 +215,11 @@ a_slot_that_is_given_up_while_it_is_read_is_anothers_at_once(void **state)
     settle();
     atomic_store(&workers_wait, true);
     for (int i = 0; i < WORKERS; i++) {
-        assert_int_equal(fl_crew_add(crew, &hold), FL_OK);
+        assert_int_equal(fl_workers_add(crew, &hold), FL_OK);
     }
     lease(0, SIZE);
     stage(0, one, 0, SIZE); // a piece waits for a worker
-    assert_int_equal(fl_works_running(works), 1);
+    assert_int_equal(fl_effects_running(works), 1);
     const uint8_t *memory = fl_staging_bytes(staging, 0).data;
     lease(0, SIZE);
     assert_ptr_not_equal(fl_staging_bytes(staging, 0).data, memory);

@@ -52,7 +52,7 @@ a_file_that_is_there_is_not_waited_for(void **state)
     (void)state;
     s_set("--start-wait=1h", NULL, NULL);
     place_write("file", "x", 1);
-    assert_int_equal(fl_newcomer_wait(conf, stop, place_of("file"), &why), FL_OK);
+    assert_int_equal(fl_enrol_at_start_wait(conf, stop, place_of("file"), &why), FL_OK);
 }
 
 static void
@@ -60,7 +60,7 @@ a_wait_for_a_file_ends_at_its_bound_with_a_line(void **state)
 {
     (void)state;
     s_set("--start-wait=5ms", NULL, NULL);
-    assert_int_equal(fl_newcomer_wait(conf, stop, place_of("file"), &why), FL_MISSING);
+    assert_int_equal(fl_enrol_at_start_wait(conf, stop, place_of("file"), &why), FL_MISSING);
     assert_non_null(strstr(why.text, "/file is not there"));
 }
 
@@ -70,7 +70,7 @@ a_signal_ends_a_wait_at_once_and_is_left_for_the_station(void **state)
     (void)state;
     s_set("--start-wait=1h", NULL, NULL);
     assert_int_equal(raise(SIGTERM), 0);
-    assert_int_equal(fl_newcomer_wait(conf, stop, place_of("file"), &why), FL_MISSING);
+    assert_int_equal(fl_enrol_at_start_wait(conf, stop, place_of("file"), &why), FL_MISSING);
     assert_non_null(strstr(why.text, "told to end while waiting for"));
     assert_int_equal(fl_stop_take(stop), SIGTERM);
 }
@@ -80,11 +80,14 @@ s_join(bool slotted, uint32_t slot)
 {
     char state[PATH_MAX];
     (void)snprintf(state, sizeof state, "%s", place_of("d"));
-    assert_int_equal(fl_home_open(state, &why), FL_OK);
-    const fl_newcomer_conf newcomer = { .conf = conf, .stop = stop, .state = state,
-                                        .role = FL_ROLE_DEVICE, .slotted = slotted,
-                                        .slot = slot };
-    return fl_newcomer_join(&newcomer, &why);
+    assert_int_equal(fl_state_dir_open(state, &why), FL_OK);
+    const fl_enrol_at_start_conf newcomer = { .conf = conf,
+                                              .stop = stop,
+                                              .state = state,
+                                              .role = FL_ROLE_DEVICE,
+                                              .slotted = slotted,
+                                              .slot = slot };
+    return fl_enrol_at_start_join(&newcomer, &why);
 }
 
 static void

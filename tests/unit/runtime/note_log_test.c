@@ -1,8 +1,8 @@
 #include "common/runtime/note_log.h"
 
 #include "common/base/log.h"
-#include "common/secagg/server.h"
 #include "common/secagg/client.h"
+#include "common/secagg/server.h"
 #include "tests/support/unit.h"
 
 #include <stdio.h>
@@ -43,9 +43,10 @@ static void
 a_note_is_one_line_with_names_for_its_numbers(void **state)
 {
     (void)state;
-    const fl_note note = { .id = FL_NOTE_LEFT, .node = { "d7" }, .round = 9,
-                           .reason = FL_WHY_REVOKED, .a = 3 };
-    fl_chronicle(&note, &metrics);
+    const fl_note note = {
+        .id = FL_NOTE_LEFT, .node = { "d7" }, .round = 9, .reason = FL_WHY_REVOKED, .a = 3
+    };
+    fl_note_log(&note, &metrics);
     assert_int_equal(lines, 1);
     assert_non_null(strstr(line, "level=info tier=edge node=e1 id=left"));
     assert_non_null(strstr(line, " round=9 peer=d7 seat=3 reason=revoked"));
@@ -55,9 +56,9 @@ static void
 verbs_and_outcomes_are_written_by_their_names(void **state)
 {
     (void)state;
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_REFUSED, .reason = FL_WHY_NAN, .a = FL_TASK }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_REFUSED, .reason = FL_WHY_NAN, .a = FL_TASK }, &metrics);
     assert_non_null(strstr(line, " verb=task reason=nan"));
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_VERDICT, .a = FL_OUT_LATE, .b = 1 }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_VERDICT, .a = FL_OUT_LATE, .b = 1 }, &metrics);
     assert_non_null(strstr(line, " outcome=late certain=1"));
     assert_null(strstr(line, "peer="));
     assert_null(strstr(line, "reason="));
@@ -67,29 +68,36 @@ static void
 a_place_in_a_masked_round_is_written_by_its_name(void **state)
 {
     (void)state;
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING, .a = FL_MASKING_WAITING_READY, .b = 8 },
-                 &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_MASKING, .a = FL_SERVER_WAITING_READY, .b = 8 },
+                &metrics);
     assert_non_null(strstr(line, "level=debug"));
     assert_non_null(strstr(line, " state=waiting-ready members=8"));
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_STEP, .a = FL_MASKING_DEALT, .b = 8 }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_MASKING_STEP, .a = FL_CLIENT_DEALT, .b = 8 }, &metrics);
     assert_non_null(strstr(line, " id=masking-step "));
     assert_non_null(strstr(line, " step=dealt members=8"));
-    const fl_note of_child = { .id = FL_NOTE_MASKING_OUT, .node = { "d1" }, .a = 3,
-                               .reason = FL_WHY_EQUIVOCATION, .b = FL_MASKING_ACKING };
-    fl_chronicle(&of_child, &metrics);
+    const fl_note of_child = { .id = FL_NOTE_MASKING_OUT,
+                               .node = { "d1" },
+                               .a = 3,
+                               .reason = FL_WHY_EQUIVOCATION,
+                               .b = FL_SERVER_ACKING };
+    fl_note_log(&of_child, &metrics);
     assert_non_null(strstr(line, " peer=d1 index=3 state=acking reason=equivocation"));
     fl_note ours = of_child;
-    ours.node = (fl_node){ "" };
-    ours.b = FL_MASKING_ACKED;
-    fl_chronicle(&ours, &metrics);
+    ours.node = (fl_name){ "" };
+    ours.b = FL_CLIENT_ACKED;
+    fl_note_log(&ours, &metrics);
     assert_non_null(strstr(line, " index=3 step=acked reason=equivocation"));
     assert_null(strstr(line, "state="));
     ours.id = FL_NOTE_MASKING_REFUSED;
     ours.a = FL_SURVIVORS;
-    fl_chronicle(&ours, &metrics);
+    fl_note_log(&ours, &metrics);
     assert_non_null(strstr(line, " verb=survivors step=acked reason="));
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_BLAMED, .node = { "d1" }, .a = 3,
-                             .reason = FL_WHY_DEALER_LIED, .b = FL_MASKING_SUMMING }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_MASKING_BLAMED,
+                            .node = { "d1" },
+                            .a = 3,
+                            .reason = FL_WHY_DEALER_LIED,
+                            .b = FL_SERVER_SUMMING },
+                &metrics);
     assert_non_null(strstr(line, "level=error"));
     assert_non_null(strstr(line, " index=3 state=summing reason=dealer-lied"));
 }
@@ -98,21 +106,21 @@ static void
 blocks_and_their_members_are_counted(void **state)
 {
     (void)state;
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_ENDED, .a = 5, .b = 2 }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_MASKING_ENDED, .a = 5, .b = 2 }, &metrics);
     assert_int_equal(metrics.value[FL_METRIC_masking_opened_total], 1);
     assert_int_equal(metrics.value[FL_METRIC_masking_masked_total], 7);
     assert_int_equal(metrics.value[FL_METRIC_masking_recovered_total], 2);
     assert_non_null(strstr(line, " survivors=5 lost=2"));
-    fl_note block = { .id = FL_NOTE_MASKING, .a = FL_MASKING_DONE, .b = 8 };
-    fl_chronicle(&block, &metrics);
+    fl_note block = { .id = FL_NOTE_MASKING, .a = FL_SERVER_DONE, .b = 8 };
+    fl_note_log(&block, &metrics);
     assert_int_equal(metrics.value[FL_METRIC_masking_aborted_total], 0);
-    block.a = FL_MASKING_ABORTED;
+    block.a = FL_SERVER_ABORTED;
     block.reason = FL_WHY_CHECKSUM;
-    fl_chronicle(&block, &metrics);
+    fl_note_log(&block, &metrics);
     assert_int_equal(metrics.value[FL_METRIC_masking_aborted_total], 1);
     assert_non_null(strstr(line, "level=warn")); // others of this note are for debugging
     assert_non_null(strstr(line, " state=aborted members=8 reason=checksum"));
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_MASKING_REFUSED, .a = FL_ACK }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_MASKING_REFUSED, .a = FL_ACK }, &metrics);
     assert_int_equal(metrics.value[FL_METRIC_masking_refused_total], 1);
 }
 
@@ -121,13 +129,13 @@ what_is_counted_is_counted_even_when_it_is_not_shown(void **state)
 {
     (void)state;
     listen_to(FL_LOG_ERROR);
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_SATURATED, .a = 500, .b = 1000 }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_SATURATED, .a = 500, .b = 1000 }, &metrics);
     assert_int_equal(metrics.value[FL_METRIC_contrib_counted_total], 2);
     assert_int_equal(metrics.value[FL_METRIC_saturated_total], 500);
     assert_int_equal(lines, 0);
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_SAVE_FAILED, .a = 4 }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_SAVE_FAILED, .a = 4 }, &metrics);
     assert_int_equal(lines, 1);
     assert_non_null(strstr(line, "id=save-failed"));
 }
@@ -139,10 +147,11 @@ every_note_has_its_row(void **state)
     (void)state;
     for (int id = 0; id < FL_NOTE_COUNT_OF; id++) {
         char expected[64];
-        const fl_note note = { .id = (fl_note_id)id, .node = { "d1" }, .reason = FL_WHY_LATE,
-                               .a = 1, .b = 1 };
+        const fl_note note = {
+            .id = (fl_note_id)id, .node = { "d1" }, .reason = FL_WHY_LATE, .a = 1, .b = 1
+        };
         unsigned before = lines;
-        fl_chronicle(&note, &metrics);
+        fl_note_log(&note, &metrics);
         (void)snprintf(expected, sizeof expected, " id=%s ", fl_note_name(note.id));
         assert_int_equal(lines, before + 1);
         assert_non_null(strstr(line, expected));
@@ -154,7 +163,7 @@ every_note_has_its_row(void **state)
 static void
 s_no_such_note(void)
 {
-    fl_chronicle(&(fl_note){ .id = FL_NOTE_COUNT_OF }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_COUNT_OF }, &metrics);
 }
 
 static void

@@ -12,7 +12,8 @@
 
 static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT,
                                    FL_SETTINGS_MEMBER };
-static const fl_program program = { .name = "test-program", .purpose = "is a test",
+static const fl_program program = { .name = "test-program",
+                                    .purpose = "is a test",
                                     .settings = rows,
                                     .setting_count = sizeof rows / sizeof *rows };
 static fl_conf *conf;
@@ -20,7 +21,7 @@ static fl_why why;
 
 //  The ports of the only station here.
 uint16_t
-fl_station_port(const fl_station *self, fl_way way)
+fl_node_port(const fl_node *self, fl_way way)
 {
     (void)self;
     return (uint16_t)(7100 + way);
@@ -35,7 +36,7 @@ s_wall(void)
 static fl_status
 load(const char *const *flags)
 {
-    char *argv[16] = { (char *)(uintptr_t)"test-program" };
+    char *argv[16] = { (char *)(uintptr_t) "test-program" };
     int argc = 1;
     while (*flags != NULL) {
         argv[argc++] = (char *)(uintptr_t)*flags++;
@@ -67,7 +68,7 @@ without_a_flag_every_setting_has_its_default(void **state)
     fl_timing timing = fl_settings_timing(conf), usual = fl_timing_default();
     assert_int_equal(timing.beat_ms, 1000);
     assert_int_equal(timing.evasive_beats, usual.evasive_beats);
-    fl_cohort_conf cohort = fl_settings_cohort(conf);
+    fl_aggregator_conf cohort = fl_settings_cohort(conf);
     assert_int_equal(cohort.seats_max, 64);
     assert_int_equal(cohort.slots, 4);
     assert_int_equal(cohort.expect, 0);
@@ -88,7 +89,8 @@ what_is_set_arrives_in_its_unit(void **state)
     assert_int_equal(window.missed, FL_MISSED_EXTEND);
     assert_int_equal(window.extend_ms, 250);
     assert_int_equal(with("--beat", "50ms", "--rate-min", "8k", "--round-join-wait", "3s",
-                          "--margin-hop", "7ms", "--margin-finish", "9ms", NULL), FL_OK);
+                          "--margin-hop", "7ms", "--margin-finish", "9ms", NULL),
+                     FL_OK);
     fl_timing timing = fl_settings_timing(conf);
     assert_int_equal(timing.beat_ms, 50);
     assert_int_equal(timing.rate_min, 8192);
@@ -123,7 +125,8 @@ a_round_that_could_never_succeed_is_refused_at_the_start(void **state)
     assert_int_equal(fl_settings_check(conf, &why), FL_RANGE);
     assert_non_null(strstr(why.text, "round.count_max (2) is below round.count_min (3)"));
     assert_int_equal(with("--round-count-min", "3", "--round-count-max", "3", "--round-expect",
-                          "64", "--round-time-max", "301ms", NULL), FL_OK);
+                          "64", "--round-time-max", "301ms", NULL),
+                     FL_OK);
     assert_int_equal(fl_settings_check(conf, &why), FL_OK);
 }
 
@@ -143,8 +146,8 @@ each_member_is_an_incarnation_of_its_own(void **state)
 {
     (void)state;
     assert_int_equal(with("--backoff-min", "30ms", "--backoff-max", "4s", NULL), FL_OK);
-    fl_member_conf one = fl_settings_member(conf, FL_ROLE_EDGE);
-    fl_member_conf two = fl_settings_member(conf, FL_ROLE_EDGE);
+    fl_participant_conf one = fl_settings_member(conf, FL_ROLE_EDGE);
+    fl_participant_conf two = fl_settings_member(conf, FL_ROLE_EDGE);
     assert_int_equal(one.role, FL_ROLE_EDGE);
     assert_int_equal(one.backoff_min_ms, 30);
     assert_int_equal(one.backoff_max_ms, 4000);
@@ -162,10 +165,10 @@ s_enrolled(void)
     fl_keys *keys = identity_keys(30);
     (void)identity_cert(authority, keys, FL_ROLE_DEVICE, "dev-a", 30, bytes);
     fl_keys_encode(keys, file);
-    place_write(FL_HOME_KEYS, file, sizeof file);
-    assert_int_equal(chmod(place_of(FL_HOME_KEYS), 0600), 0);
-    assert_int_equal(fl_home_cert_save(place, bytes, false, &why), FL_OK);
-    assert_int_equal(fl_home_authority_save(place, fl_authority_public_of(authority), &why),
+    place_write(FL_STATE_KEYS, file, sizeof file);
+    assert_int_equal(chmod(place_of(FL_STATE_KEYS), 0600), 0);
+    assert_int_equal(fl_state_dir_cert_save(place, bytes, false, &why), FL_OK);
+    assert_int_equal(fl_state_dir_authority_save(place, fl_authority_public_of(authority), &why),
                      FL_OK);
     const fl_identity_conf of = { .directory = place, .role = FL_ROLE_DEVICE, .wall_s = s_wall };
     assert_int_equal(fl_identity_open(&of, &identity, &why), FL_OK);
@@ -180,7 +183,7 @@ a_member_masks_unless_it_is_told_not_to(void **state)
     (void)state;
     fl_identity *identity = s_enrolled();
     assert_int_equal(with(NULL), FL_OK);
-    fl_masking_member_conf member = fl_settings_masking(conf, identity);
+    fl_secagg_client_conf member = fl_settings_masking(conf, identity);
     assert_int_equal(member.profile, FL_MASKING_MALICIOUS);
     assert_int_equal(member.members_min, 3);
     assert_int_equal(member.survivors_min, 3);
@@ -202,7 +205,7 @@ a_member_masks_unless_it_is_told_not_to(void **state)
     assert_int_equal(with("--masking", "unmasked", NULL), FL_OK);
     assert_int_equal(fl_settings_masking(conf, identity).profile, FL_MASKING_NONE);
     assert_int_equal(with("--masking-members-min", "2", NULL), FL_RANGE); // two are never enough
-    fl_masking_cohort_conf blocks = fl_settings_blocks(identity, 2);
+    fl_secagg_server_conf blocks = fl_settings_blocks(identity, 2);
     assert_int_equal(blocks.hop, 2);
     assert_string_equal(blocks.node.name, "dev-a");
     assert_ptr_equal(blocks.trust.deny, fl_identity_denied(identity));
@@ -219,7 +222,7 @@ a_file_may_name_the_profile_and_what_belongs_to_it(void **state)
     static const char text[] = "masking: honest\nmasking.members_min: 6\n";
     place_write("settings.yaml", text, sizeof text - 1);
     assert_int_equal(with("--config", place_of("settings.yaml"), NULL), FL_OK);
-    fl_masking_member_conf member = fl_settings_masking(conf, identity);
+    fl_secagg_client_conf member = fl_settings_masking(conf, identity);
     assert_int_equal(member.profile, FL_MASKING_HONEST);
     assert_int_equal(member.members_min, 6);
     fl_identity_close(&identity);
@@ -230,8 +233,9 @@ a_station_listens_only_when_it_has_children(void **state)
 {
     (void)state;
     assert_int_equal(with("--listen-control", "tcp://127.0.0.1:5", "--seats", "9", "--slots", "2",
-                          "--threads", "3", NULL), FL_OK);
-    fl_station_conf station = fl_settings_station(conf, true);
+                          "--threads", "3", NULL),
+                     FL_OK);
+    fl_node_conf station = fl_settings_station(conf, true);
     assert_string_equal(station.directory, place);
     assert_string_equal(station.listen[FL_WAY_CONTROL], "tcp://127.0.0.1:5");
     assert_string_equal(station.listen[FL_WAY_UP], "tcp://0.0.0.0:7001");

@@ -64,7 +64,7 @@ s_private_maskset(unsigned rules_off)
     masked_open(world);
     world->hold_saved = true; // MASKSET is ours to tell
     while (masked_deliver(world)) {
-        if (fl_masking_cohort_state(world->cohort) < FL_MASKING_COLLECTING && world->token != 0) {
+        if (fl_secagg_server_state(world->cohort) < FL_SERVER_COLLECTING && world->token != 0) {
             masked_answer_saved(world, true);
             world->token = 0;
         }
@@ -125,8 +125,8 @@ static bool
 s_equivocate(uint32_t n, uint32_t corrupt, unsigned rules_off, uint32_t *left)
 {
     masked_world *world = s_world(n, rules_off);
-    uint32_t honest = n - corrupt, threshold = fl_masking_threshold(n);
-    uint32_t needed = threshold - corrupt, each = n - fl_masking_quorum(n, 0);
+    uint32_t honest = n - corrupt, threshold = fl_secagg_threshold(n);
+    uint32_t needed = threshold - corrupt, each = n - fl_secagg_quorum(n, 0);
     uint32_t lost = honest * each / needed, votes[MASKED_MEMBERS] = { 0 };
     lost = lost < honest ? lost : honest - 1;
     uint64_t view[MASKED_MEMBERS];
@@ -165,7 +165,7 @@ survivors_of_ones_own_open_small_groups(void **state)
     static const uint32_t sizes[][2] = { { 10, 2 }, { 20, 5 }, { 64, 16 } };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uint32_t n = sizes[i][0], left = 0;
-        uint32_t promised = fl_masking_quorum(n, 0) - fl_masking_corrupt(n);
+        uint32_t promised = fl_secagg_quorum(n, 0) - fl_secagg_corrupt(n);
         assert_true(s_equivocate(n, sizes[i][1], FL_RULE_ACKS, &left));
         assert_true(left < promised);
         assert_false(s_equivocate(n, sizes[i][1], 0, &left));
@@ -225,7 +225,7 @@ half_and_half_opens_all_at_the_cliff_and_nothing_before(void **state)
     (void)state;
     static const uint32_t sizes[] = { 6, 10, 13, 20 };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        uint32_t n = sizes[i], t = fl_masking_threshold(n), cliff = 2 * t - n;
+        uint32_t n = sizes[i], t = fl_secagg_threshold(n), cliff = 2 * t - n;
         assert_true(s_half_and_half(n, cliff, n - t)); // with all rules on: out of the model
         for (uint32_t half = 1; half < n - cliff + 1; half++) {
             assert_false(s_half_and_half(n, cliff - 1, half));
@@ -344,16 +344,16 @@ s_stale(unsigned rules_off)
 {
     masked_world *world = s_world(5, rules_off);
     fl_hash model = world->task.order.model, old = { { 9 } };
-    fl_masking_invite invites[5];
+    fl_secagg_invite invites[5];
     for (uint32_t i = 0; i < 5; i++) {
-        invites[i] = (fl_masking_invite){ .node = world->member[i].node, .peer = i };
+        invites[i] = (fl_secagg_invite){ .node = world->member[i].node, .peer = i };
         if (i > 0) {
             s_zero(world, i);
         }
     }
-    world->times = (fl_masking_times){ 2000, 2000, 2000, 2000 };
-    fl_masking_cohort_open(world->cohort, 3, &world->task, invites, 5, &world->times, world->now,
-                           world->out);
+    world->times = (fl_secagg_times){ 2000, 2000, 2000, 2000 };
+    fl_secagg_server_open(world->cohort, 3, &world->task, invites, 5, &world->times, world->now,
+                          world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < 5; i++) {
         masked_begin(world, i);
@@ -413,16 +413,16 @@ s_two_tasks(unsigned rules_off, void (*change)(fl_order *order))
     fl_order_encode(&other.order, bytes);
     fl_order_sign(world->authority, fl_bytes_of(bytes, sizeof bytes), other.signature);
     thief_move_in(&bad, world, 0);
-    fl_masking_invite invites[5];
+    fl_secagg_invite invites[5];
     for (uint32_t i = 0; i < 5; i++) {
-        invites[i] = (fl_masking_invite){ .node = world->member[i].node, .peer = i };
+        invites[i] = (fl_secagg_invite){ .node = world->member[i].node, .peer = i };
         if (i > 0) {
             s_zero(world, i);
         }
     }
-    world->times = (fl_masking_times){ 2000, 2000, 2000, 2000 };
-    fl_masking_cohort_open(world->cohort, 3, &mine, invites, 5, &world->times, world->now,
-                           world->out);
+    world->times = (fl_secagg_times){ 2000, 2000, 2000, 2000 };
+    fl_secagg_server_open(world->cohort, 3, &mine, invites, 5, &world->times, world->now,
+                          world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < 5; i++) {
         world->task = i == 0 ? mine : other;
@@ -463,14 +463,14 @@ two_rosters_never_meet_in_one_mask_set(void **state)
     }
     thief_tell_roster(&bad, s_span(0, 4), s_span(0, 7));
     thief_tell_roster(&bad, s_span(4, 4), s_span(0, 8));
-    const fl_masking_member *one = world->member[0].machine, *other = world->member[4].machine;
-    assert_int_equal(one->step, FL_MASKING_DEALT);
-    assert_int_equal(other->step, FL_MASKING_DEALT);
-    uint8_t key[FL_HSA_KEY_BYTES], back[FL_HSA_KEY_BYTES];
-    assert_true(fl_hsa_pair_key(&one->block.round, &one->block.seat[0], one->secrets->esk,
-                                &one->block.seat[4], key));
-    assert_true(fl_hsa_pair_key(&other->block.round, &other->block.seat[4], other->secrets->esk,
-                                &other->block.seat[0], back));
+    const fl_secagg_client *one = world->member[0].machine, *other = world->member[4].machine;
+    assert_int_equal(one->step, FL_CLIENT_DEALT);
+    assert_int_equal(other->step, FL_CLIENT_DEALT);
+    uint8_t key[FL_TRANSCRIPT_KEY_BYTES], back[FL_TRANSCRIPT_KEY_BYTES];
+    assert_true(fl_transcript_pair_key(&one->block.round, &one->block.seat[0], one->secrets->esk,
+                                       &one->block.seat[4], key));
+    assert_true(fl_transcript_pair_key(&other->block.round, &other->block.seat[4],
+                                       other->secrets->esk, &other->block.seat[0], back));
     assert_memory_not_equal(key, back, sizeof key);
     masked_destroy(&world);
 }
@@ -512,7 +512,7 @@ a_weaker_profile_is_refused_whoever_signed_it(void **state)
         masked_world *world = s_world(3, off == 1 ? FL_RULE_PROFILE : 0);
         fl_plan open = world->task.order.plan;
         open.masking = FL_MASKING_NONE;
-        assert_int_equal(fl_masking_member_open(world->member[0].machine, &open), off == 1);
+        assert_int_equal(fl_secagg_client_open(world->member[0].machine, &open), off == 1);
         masked_destroy(&world);
     }
 }

@@ -121,16 +121,16 @@ static void
 s_assert_nothing_came_of(fl_verb verb, void (*change)(fl_message *))
 {
     masked_world *world = s_six();
-    fl_masking_result result;
+    fl_secagg_result result;
     s_lie(-1, VICTIM, verb, change, FALSE_FIRST);
     masked_open(world);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_null(trick.change); // it was said
     assert_true(masked_sum_exact(world));
-    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->cohort, &result));
     assert_int_equal(result.survivors, MEMBERS);
     assert_int_equal(trick.refused, FL_WHY_NONE);
-    assert_int_equal(fl_masking_member_step_of(world->member[VICTIM].machine), FL_MASKING_OPENED);
+    assert_int_equal(fl_secagg_client_step_of(world->member[VICTIM].machine), FL_CLIENT_OPENED);
     masked_destroy(&world);
 }
 
@@ -165,12 +165,12 @@ a_content_is_another_one_in_its_block_and_in_its_signatures(void **state)
                     { FL_ACKS, s_spoil } };
     for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++) {
         masked_world *world = s_six();
-        fl_masking_outcome how;
+        fl_secagg_outcome how;
         s_lie(-1, VICTIM, seconds[i].verb, seconds[i].change, TRUE_FIRST);
         masked_open(world);
         (void)masked_run(world);
         (void)masked_settle(world);
-        assert_true(fl_masking_member_outcome(world->member[VICTIM].machine, &how));
+        assert_true(fl_secagg_client_outcome(world->member[VICTIM].machine, &how));
         assert_true(how.burnt);
         assert_int_equal(how.reason, FL_WHY_EQUIVOCATION);
         masked_destroy(&world);
@@ -194,12 +194,12 @@ static fl_reason
 s_refusal(const masked_plan *plan, fl_verb verb)
 {
     masked_world *world = s_world(plan);
-    fl_masking_outcome how = { 0 };
+    fl_secagg_outcome how = { 0 };
     s_lie(-1, VICTIM, verb, verb == FL_ROSTER ? s_last_line_off : s_first_four, FALSE_ALONE);
     masked_open(world);
     (void)masked_run(world);
     assert_null(trick.change);
-    (void)fl_masking_member_outcome(world->member[VICTIM].machine, &how);
+    (void)fl_secagg_client_outcome(world->member[VICTIM].machine, &how);
     masked_destroy(&world);
     return how.burnt ? how.reason : FL_WHY_NONE;
 }
@@ -299,9 +299,9 @@ words_that_only_one_check_turns_away_do_not_count(void **state)
 }
 
 static void
-s_deliver_until(masked_world *world, uint32_t index, fl_masking_step step)
+s_deliver_until(masked_world *world, uint32_t index, fl_secagg_step step)
 {
-    while (fl_masking_member_step_of(world->member[index].machine) != step) {
+    while (fl_secagg_client_step_of(world->member[index].machine) != step) {
         assert_true(masked_deliver(world));
     }
 }
@@ -313,36 +313,36 @@ who_is_lost_acknowledges_nothing_and_opens_nothing(void **state)
     (void)state;
     for (int opens = 0; opens < 2; opens++) {
         masked_world *world = s_six();
-        const fl_masking_member *victim = world->member[VICTIM].machine;
-        const fl_masking_member *lost = world->member[LOST].machine;
+        const fl_secagg_client *victim = world->member[VICTIM].machine;
+        const fl_secagg_client *lost = world->member[LOST].machine;
         world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
         world->member[FIRST].drop = MASKED_BEFORE_ACK; // it is waited for
         masked_open(world);
         (void)masked_settle(world);
-        world->now = fl_masking_cohort_deadline(world->cohort); // of uploads
-        fl_masking_cohort_tick(world->cohort, world->now, world->out);
+        world->now = fl_secagg_server_deadline(world->cohort); // of uploads
+        fl_secagg_server_tick(world->cohort, world->now, world->out);
         masked_obey(world, -1);
         fl_message word = masked_message(world, opens ? FL_UNMASK : FL_ACK);
         if (opens) {
             (void)masked_settle(world);
-            world->now = fl_masking_cohort_deadline(world->cohort); // of ACK
-            fl_masking_cohort_tick(world->cohort, world->now, world->out);
+            world->now = fl_secagg_server_deadline(world->cohort); // of ACK
+            fl_secagg_server_tick(world->cohort, world->now, world->out);
             masked_obey(world, -1);
-            s_deliver_until(world, VICTIM, FL_MASKING_OPENED);
+            s_deliver_until(world, VICTIM, FL_CLIENT_OPENED);
             word.unmask.block = 3;
             word.unmask.self = 0x1f;
             word.unmask.pair = 0x20;
             for (uint32_t i = 0; i < MEMBERS; i++) {
-                const fl_hsa_dealt *held = &lost->secrets->held[i];
+                const fl_transcript_dealt *held = &lost->secrets->held[i];
                 memcpy(room + (size_t)i * FL_SHARE_BYTES,
                        i == LOST ? held->pair.bytes : held->self.bytes, FL_SHARE_BYTES);
             }
             word.unmask.shares = fl_bytes_of(room, (size_t)MEMBERS * FL_SHARE_BYTES);
         } else {
-            s_deliver_until(world, VICTIM, FL_MASKING_ACKED);
+            s_deliver_until(world, VICTIM, FL_CLIENT_ACKED);
             word.ack.block = 3;
-            fl_hsa_asig(world->member[LOST].keys, &victim->ctx, &victim->survivors_hash, LOST,
-                        word.ack.signature);
+            fl_transcript_asig(world->member[LOST].keys, &victim->ctx, &victim->survivors_hash,
+                               LOST, word.ack.signature);
         }
         masked_post(world, LOST, -1, &word);
         assert_int_equal(masked_run(world), FL_WHY_NONE);
@@ -358,13 +358,13 @@ who_is_out_before_its_keys_came_is_not_in_the_roster(void **state)
 {
     (void)state;
     masked_world *world = s_six();
-    fl_masking_result result;
+    fl_secagg_result result;
     masked_open(world);
-    fl_masking_cohort_drop(world->cohort, &world->member[LIAR].node, FL_WHY_RESTART, world->now,
-                           world->out);
+    fl_secagg_server_drop(world->cohort, &world->member[LIAR].node, FL_WHY_RESTART, world->now,
+                          world->out);
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
-    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->cohort, &result));
     assert_int_equal(result.members, MEMBERS - 1);
     masked_destroy(&world);
 }
@@ -377,7 +377,7 @@ shares_for_a_roster_that_nobody_was_told_are_no_lie(void **state)
     world->hold_saved = true;
     masked_open(world);
     (void)masked_settle(world);
-    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_ROSTERED);
+    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_ROSTERED);
     fl_message word = masked_message(world, FL_SHARES);
     memset(room, 0, sizeof room);
     word.shares.block = 3;
@@ -396,22 +396,22 @@ the_upload_of_who_was_named_is_not_taken_after_all(void **state)
 {
     (void)state;
     masked_world *world = s_six();
-    fl_masking_cohort *cohort = world->cohort;
-    const fl_node *node = &world->member[LOST].node;
-    fl_masking_upload upload;
+    fl_secagg_server *cohort = world->cohort;
+    const fl_name *node = &world->member[LOST].node;
+    fl_secagg_upload upload;
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
     (void)masked_settle(world);
-    assert_true(fl_masking_member_upload(world->member[LOST].machine, &upload));
+    assert_true(fl_secagg_client_upload(world->member[LOST].machine, &upload));
     fl_contrib contrib = { .header = upload.header, .psig = s_flipped(upload.psig, 0) };
-    assert_int_equal(fl_masking_cohort_contrib(cohort, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(cohort, node, &contrib, world->out),
                      FL_WHY_SIGNATURE);
     contrib.psig = upload.psig;
-    assert_int_equal(fl_masking_cohort_contrib(cohort, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(cohort, node, &contrib, world->out),
                      FL_WHY_SIGNATURE);
-    assert_false(fl_masking_cohort_wants(cohort, node));
-    assert_int_equal(fl_masking_cohort_awaits(cohort), 0);
-    assert_false(fl_masking_cohort_uploaded(cohort, node, world->now, world->out));
+    assert_false(fl_secagg_server_wants(cohort, node));
+    assert_int_equal(fl_secagg_server_awaits(cohort), 0);
+    assert_false(fl_secagg_server_uploaded(cohort, node, world->now, world->out));
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     masked_destroy(&world);
@@ -452,7 +452,7 @@ a_roster_is_judged_anew_after_a_restart(void **state)
 {
     (void)state;
     masked_world *world = s_six();
-    fl_masking_result result;
+    fl_secagg_result result;
     masked_open(world);
     while (world->facts[FL_KEEP_ROSTER] == NULL) {
         assert_true(masked_deliver(world));
@@ -460,7 +460,7 @@ a_roster_is_judged_anew_after_a_restart(void **state)
     const masked_member *revoked = &world->member[LIAR];
     assert_int_equal(fl_deny_list_add(world->deny, &revoked->node, revoked->cert.serial), FL_OK);
     assert_false(masked_restart_cohort(world));
-    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->cohort, &result));
     assert_int_equal(result.reason, FL_WHY_RESTART);
     masked_destroy(&world);
 }
@@ -494,12 +494,12 @@ an_answer_about_another_block_is_not_taken_for_ours(void **state)
     event.message.from = 3;
     event.message.node = world->member[3].node;
     event.message.message = &word;
-    fl_masking_cohort_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
-    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_SUMMING);
+    fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
+    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_SUMMING);
     fl_event other = { .kind = FL_EV_UNMASKED };
     other.unmasked.block = 4;
-    fl_masking_cohort_unmasked(world->cohort, &other, world->out);
-    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_SUMMING);
+    fl_secagg_server_unmasked(world->cohort, &other, world->out);
+    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_SUMMING);
     masked_obey(world, -1); // the true one
     assert_true(masked_sum_exact(world));
     fl_blob_unref(&kept_back);

@@ -30,8 +30,8 @@ s_listen(masked_world *world, int32_t from, int32_t to, fl_message *message)
 static fl_reason
 s_begin(masked_world *world, const fl_task *task)
 {
-    fl_reason reason = fl_masking_member_begin(world->member[0].machine, task, &world->parent,
-                                               world->now + 5000, world->now, world->out);
+    fl_reason reason = fl_secagg_client_begin(world->member[0].machine, task, &world->parent,
+                                              world->now + 5000, world->now, world->out);
     masked_obey(world, 0);
     return reason;
 }
@@ -49,11 +49,11 @@ a_task_below_what_a_member_asks_for_is_refused(void **state)
     task.order.plan.block_max = 0;
     task.order.plan.step_ms = 0;
     assert_int_equal(s_begin(world, &task), FL_WHY_POLICY_REFUSED);
-    assert_false(fl_masking_member_open(world->member[0].machine, &task.order.plan));
+    assert_false(fl_secagg_client_open(world->member[0].machine, &task.order.plan));
     task = world->task;
     task.order.plan.weight_max = UINT32_MAX;
     assert_int_equal(s_begin(world, &task), FL_WHY_PLAN);
-    assert_int_equal(fl_masking_member_step_of(world->member[0].machine), FL_MASKING_IDLE);
+    assert_int_equal(fl_secagg_client_step_of(world->member[0].machine), FL_CLIENT_IDLE);
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE); // heard again
     task = world->task;
@@ -73,30 +73,30 @@ an_update_is_judged_before_it_is_masked(void **state)
     (void)state;
     masked_plan plan = masked_plan_small(3);
     masked_world *world = masked_new(&plan, 5);
-    fl_masking_member *machine = world->member[0].machine;
-    fl_masking_input good = { .vec = 1,
-                              .elements = plan.elements,
-                              .weight = 1,
-                              .count = 1,
-                              .base = world->task.order.model };
-    fl_masking_input bad = good;
-    assert_int_equal(fl_masking_member_trained(machine, &good, 0, world->out), FL_WHY_LATE);
+    fl_secagg_client *machine = world->member[0].machine;
+    fl_secagg_input good = { .vec = 1,
+                             .elements = plan.elements,
+                             .weight = 1,
+                             .count = 1,
+                             .base = world->task.order.model };
+    fl_secagg_input bad = good;
+    assert_int_equal(fl_secagg_client_trained(machine, &good, 0, world->out), FL_WHY_LATE);
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
     bad.weight = 0;
-    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    assert_int_equal(fl_secagg_client_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
     bad.count = 0;
-    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    assert_int_equal(fl_secagg_client_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
     bad.count = 1;
     bad.weight = plan.weight_max + 1;
-    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    assert_int_equal(fl_secagg_client_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
     bad = good;
     bad.elements++;
-    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
+    assert_int_equal(fl_secagg_client_trained(machine, &bad, 0, world->out), FL_WHY_WEIGHT);
     bad = good;
     bad.base.bytes[0] ^= 1;
-    assert_int_equal(fl_masking_member_trained(machine, &bad, 0, world->out), FL_WHY_BASE);
-    assert_int_equal(fl_masking_member_trained(machine, &good, 0, world->out), FL_WHY_NONE);
-    assert_int_equal(fl_masking_member_trained(machine, &good, 0, world->out), FL_WHY_LATE);
+    assert_int_equal(fl_secagg_client_trained(machine, &bad, 0, world->out), FL_WHY_BASE);
+    assert_int_equal(fl_secagg_client_trained(machine, &good, 0, world->out), FL_WHY_NONE);
+    assert_int_equal(fl_secagg_client_trained(machine, &good, 0, world->out), FL_WHY_LATE);
     masked_destroy(&world);
 }
 
@@ -144,13 +144,13 @@ frames_of_another_round_block_or_run_change_nothing(void **state)
     masked_next_round(world, 2, false);
     world->hook = NULL;
     masked_open(world);
-    fl_masking_member *machine = world->member[VICTIM].machine;
+    fl_secagg_client *machine = world->member[VICTIM].machine;
     uint32_t steps = 0;
     do { // in every state, each frame of the round before; dealings of another block too
-        fl_masking_step step = fl_masking_member_step_of(machine);
+        fl_secagg_step step = fl_secagg_client_step_of(machine);
         for (uint32_t i = 0; i < taped; i++) {
             s_replay(world, i, false, 0);
-            assert_int_equal(fl_masking_member_step_of(machine), step);
+            assert_int_equal(fl_secagg_client_step_of(machine), step);
         }
         steps++;
     } while (masked_deliver(world));
@@ -230,20 +230,20 @@ what_is_not_answered_is_said_again_and_given_up_in_the_end(void **state)
     keys_said = 0;
     world->hook = s_listen;
     masked_begin(world, VICTIM);
-    fl_masking_member *machine = world->member[VICTIM].machine;
+    fl_secagg_client *machine = world->member[VICTIM].machine;
     for (uint32_t i = 1; i < 4; i++) {
-        world->now = fl_masking_member_deadline(machine);
+        world->now = fl_secagg_client_deadline(machine);
         if (i < 2) {
-            fl_masking_member_tick(machine, world->now - 1, world->out);
+            fl_secagg_client_tick(machine, world->now - 1, world->out);
             masked_obey(world, VICTIM);
             assert_int_equal(keys_said, i);
         }
-        fl_masking_member_tick(machine, world->now, world->out);
+        fl_secagg_client_tick(machine, world->now, world->out);
         masked_obey(world, VICTIM);
     }
     assert_int_equal(refused, FL_WHY_SILENT);
-    assert_true(fl_masking_member_deadline(machine) == FL_NEVER);
-    fl_masking_member_again(machine, world->now, world->out);
+    assert_true(fl_secagg_client_deadline(machine) == FL_NEVER);
+    fl_secagg_client_again(machine, world->now, world->out);
     assert_int_equal(fl_outbox_count(world->out), 0); // nothing to say
     masked_destroy(&world);
 }
@@ -254,16 +254,16 @@ a_task_heard_again_with_more_time_is_given_more(void **state)
     (void)state;
     masked_plan plan = masked_plan_small(3);
     masked_world *world = masked_new(&plan, 5);
-    fl_masking_member *machine = world->member[0].machine;
+    fl_secagg_client *machine = world->member[0].machine;
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
     fl_time until = world->now + 5000;
-    assert_int_equal(fl_masking_member_deadline(machine), until); // `again` is far away
+    assert_int_equal(fl_secagg_client_deadline(machine), until); // `again` is far away
     world->now -= 100;
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
-    assert_int_equal(fl_masking_member_deadline(machine), until); // not less
+    assert_int_equal(fl_secagg_client_deadline(machine), until); // not less
     world->now += 800;
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
-    assert_int_equal(fl_masking_member_deadline(machine), until + 700);
+    assert_int_equal(fl_secagg_client_deadline(machine), until + 700);
     masked_destroy(&world);
 }
 
@@ -273,7 +273,7 @@ s_under_in_a_round(void)
     masked_plan plan = masked_plan_small(3);
     masked_world *world = masked_new(&plan, 5);
     (void)s_begin(world, &world->task);
-    fl_masking_member_under(world->member[0].machine, 2);
+    fl_secagg_client_under(world->member[0].machine, 2);
 }
 
 static void
@@ -286,14 +286,14 @@ another_hop_is_signed_and_judged_by_and_never_within_a_round(void **state)
     for (uint32_t i = 0; i < 3; i++) {
         world->member[i].conf.hop = 1;
         masked_restart_member(world, i);
-        fl_masking_member_under(world->member[i].machine, 2);
+        fl_secagg_client_under(world->member[i].machine, 2);
     }
     masked_open(world);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     masked_next_round(world, 2, false);
-    fl_masking_member_end(world->member[0].machine, FL_WHY_NONE, world->out);
+    fl_secagg_client_end(world->member[0].machine, FL_WHY_NONE, world->out);
     masked_obey(world, 0);
-    fl_masking_member_under(world->member[0].machine, 1);
+    fl_secagg_client_under(world->member[0].machine, 1);
     masked_open(world);
     assert_int_equal(masked_run(world), FL_WHY_ROSTER_TOO_SMALL); // its keys are of another hop
     masked_destroy(&world);
@@ -317,22 +317,22 @@ secrets_are_gone_when_a_round_ends(void **state)
     for (uint32_t steps = 0; steps < 60; steps += 3) {
         masked_plan plan = masked_plan_small(4);
         masked_world *world = masked_new(&plan, 5);
-        fl_masking_member *machine = world->member[VICTIM].machine;
+        fl_secagg_client *machine = world->member[VICTIM].machine;
         masked_open(world);
         assert_false(s_all_zero(machine->secrets, sizeof *machine->secrets)); // it can fail
         for (uint32_t i = 0; i < steps; i++) {
             (void)masked_deliver(world);
         }
-        if (fl_masking_member_step_of(machine) >= FL_MASKING_MASKED) {
+        if (fl_secagg_client_step_of(machine) >= FL_CLIENT_MASKED) {
             assert_true(s_all_zero(machine->secrets->msk, sizeof machine->secrets->msk));
             assert_true(s_all_zero(machine->secrets->seeds, sizeof machine->secrets->seeds));
         }
-        fl_masking_member_end(machine, FL_WHY_NONE, world->out);
+        fl_secagg_client_end(machine, FL_WHY_NONE, world->out);
         masked_obey(world, VICTIM);
         assert_true(s_all_zero(machine->secrets, sizeof *machine->secrets));
         assert_true(s_all_zero(machine->shares, sizeof machine->shares));
-        fl_masking_upload upload;
-        assert_false(fl_masking_member_upload(machine, &upload));
+        fl_secagg_upload upload;
+        assert_false(fl_secagg_client_upload(machine, &upload));
         masked_destroy(&world);
     }
 }
@@ -343,28 +343,28 @@ a_mark_that_cannot_be_kept_burns_before_a_byte_is_masked(void **state)
     (void)state;
     masked_plan plan = masked_plan_small(3);
     masked_world *world = masked_new(&plan, 5);
-    fl_masking_member *machine = world->member[VICTIM].machine;
+    fl_secagg_client *machine = world->member[VICTIM].machine;
     masked_open(world);
-    while (fl_masking_member_step_of(machine) != FL_MASKING_READY) {
+    while (fl_secagg_client_step_of(machine) != FL_CLIENT_READY) {
         assert_true(masked_deliver(world));
     }
     fl_message message = masked_message(world, FL_MASKSET);
     message.maskset.block = 3;
     message.maskset.members = 7;
-    fl_masking_member_hear(machine, &message, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_client_hear(machine, &message, IDENTITY_NOW, world->now, world->out);
     const fl_effect *effect = fl_outbox_at(world->out, 0);
     assert_int_equal(effect->kind, FL_FX_KEEP);
     uint64_t token = effect->keep.token;
-    assert_false(fl_masking_member_saved(machine, 7, true, world->now, world->out));
+    assert_false(fl_secagg_client_saved(machine, 7, true, world->now, world->out));
     fl_outbox_reset(world->out);
-    assert_true(fl_masking_member_saved(machine, token, false, world->now, world->out));
+    assert_true(fl_secagg_client_saved(machine, token, false, world->now, world->out));
     for (uint32_t i = 0; i < fl_outbox_count(world->out); i++) {
         assert_int_not_equal(fl_outbox_at(world->out, i)->kind, FL_FX_MASK);
     }
-    fl_masking_outcome how;
-    assert_true(fl_masking_member_outcome(machine, &how));
+    fl_secagg_outcome how;
+    assert_true(fl_secagg_client_outcome(machine, &how));
     assert_true(how.burnt && !how.spent && how.reason == FL_WHY_STORAGE);
-    assert_false(fl_masking_member_outcome(machine, &how));
+    assert_false(fl_secagg_client_outcome(machine, &how));
     masked_destroy(&world);
 }
 
@@ -396,8 +396,8 @@ static void
 steps_have_names(void **state)
 {
     (void)state;
-    assert_string_equal(fl_masking_step_name(FL_MASKING_IDLE), "idle");
-    assert_string_equal(fl_masking_step_name(FL_MASKING_OPENED), "opened");
+    assert_string_equal(fl_secagg_step_name(FL_CLIENT_IDLE), "idle");
+    assert_string_equal(fl_secagg_step_name(FL_CLIENT_OPENED), "opened");
 }
 
 int

@@ -46,7 +46,7 @@ s_hook(masked_world *world, int32_t from, int32_t to, fl_message *message)
 //  A block of `n` in which the victim hears one changed message. Answers the victim's last word of
 //  refusal; `how` is how the victim's round ended.
 static fl_reason
-s_trick(uint32_t n, fl_verb verb, void (*change)(fl_message *), bool twice, fl_masking_outcome *how)
+s_trick(uint32_t n, fl_verb verb, void (*change)(fl_message *), bool twice, fl_secagg_outcome *how)
 {
     masked_plan plan = masked_plan_small(n);
     masked_world *world = masked_new(&plan, 5);
@@ -60,7 +60,7 @@ s_trick(uint32_t n, fl_verb verb, void (*change)(fl_message *), bool twice, fl_m
     masked_open(world);
     (void)masked_run(world);
     assert_null(trick.change); // it was said
-    (void)fl_masking_member_outcome(world->member[VICTIM].machine, how);
+    (void)fl_secagg_client_outcome(world->member[VICTIM].machine, how);
     masked_destroy(&world);
     return trick.refused;
 }
@@ -68,7 +68,7 @@ s_trick(uint32_t n, fl_verb verb, void (*change)(fl_message *), bool twice, fl_m
 static void
 s_assert_burns(fl_verb verb, void (*change)(fl_message *), bool twice, fl_reason reason)
 {
-    fl_masking_outcome how;
+    fl_secagg_outcome how;
     assert_int_equal(s_trick(6, verb, change, twice, &how), reason);
     assert_true(how.burnt);
     assert_int_equal(how.reason, reason);
@@ -129,15 +129,15 @@ s_my_old_certificate(fl_message *message)
 {
     s_copy_roster(message);
     uint8_t *line = room + (size_t)VICTIM * FL_MEMBER_BYTES;
-    uint8_t *epk = line + FL_CERT_BYTES, *mpk = epk + FL_HSA_KEY_BYTES;
+    uint8_t *epk = line + FL_CERT_BYTES, *mpk = epk + FL_TRANSCRIPT_KEY_BYTES;
     const masked_member *victim = &trick.world->member[VICTIM];
-    const fl_hsa_round round = { .run = message->run,
-                                 .hop = victim->conf.hop,
-                                 .edge = trick.world->parent,
-                                 .round = message->round };
+    const fl_transcript_round round = { .run = message->run,
+                                        .hop = victim->conf.hop,
+                                        .edge = trick.world->parent,
+                                        .round = message->round };
     fl_keys *old = identity_keys(4711);
     (void)identity_cert(trick.world->authority, old, FL_ROLE_DEVICE, victim->node.name, 4711, line);
-    fl_hsa_keys_sign(old, &round, epk, mpk, mpk + FL_HSA_KEY_BYTES);
+    fl_transcript_keys_sign(old, &round, epk, mpk, mpk + FL_TRANSCRIPT_KEY_BYTES);
     fl_keys_destroy(&old);
 }
 
@@ -200,7 +200,7 @@ static void
 shares_that_were_touched_are_not_good(void **state)
 {
     (void)state;
-    fl_masking_outcome how;
+    fl_secagg_outcome how;
     s_assert_burns(FL_DEALT, s_stray_dealer, false, FL_WHY_MALFORMED);
     s_assert_burns(FL_DEALT, s_my_own_bit, false, FL_WHY_MALFORMED);
     static const size_t bytes[] = { 0, 32, 95, 96, 287, 288, 351, 352, 376, 455 };
@@ -245,7 +245,7 @@ static void
 a_mask_set_is_within_what_was_found_good(void **state)
 {
     (void)state;
-    fl_masking_outcome how;
+    fl_secagg_outcome how;
     s_assert_burns(FL_MASKSET, s_stray_member, false, FL_WHY_MALFORMED);
     s_assert_burns(FL_MASKSET, s_small_maskset, false, FL_WHY_TOO_FEW_READY);
     s_assert_burns(FL_MASKSET, s_other_maskset, true, FL_WHY_EQUIVOCATION);
@@ -268,10 +268,10 @@ a_member_outside_what_we_found_good_is_not_masked_with(void **state)
     masked_open(world);
     (void)masked_settle(world);
     fl_message message = masked_message(world, FL_MASKSET);
-    world->now = fl_masking_cohort_deadline(world->cohort);
-    fl_masking_cohort_tick(world->cohort, world->now, world->out);
+    world->now = fl_secagg_server_deadline(world->cohort);
+    fl_secagg_server_tick(world->cohort, world->now, world->out);
     masked_obey(world, -1);
-    while (fl_masking_member_step_of(world->member[VICTIM].machine) < FL_MASKING_READY) {
+    while (fl_secagg_client_step_of(world->member[VICTIM].machine) < FL_CLIENT_READY) {
         assert_true(masked_deliver(world));
     }
     message.maskset.block = 3;
@@ -297,14 +297,14 @@ who_is_not_ready_when_the_others_mask_is_late_and_nothing_is_refused(void **stat
     (void)state;
     masked_plan plan = masked_plan_small(6);
     masked_world *world = masked_new(&plan, 5);
-    fl_masking_member *victim = world->member[VICTIM].machine;
+    fl_secagg_client *victim = world->member[VICTIM].machine;
     memset(&trick, 0, sizeof trick);
     world->hook = s_keep_back_dealt;
     world->hook_arg = world;
     masked_open(world);
     (void)masked_settle(world);
-    world->now = fl_masking_cohort_deadline(world->cohort); // of READY
-    fl_masking_cohort_tick(world->cohort, world->now, world->out);
+    world->now = fl_secagg_server_deadline(world->cohort); // of READY
+    fl_secagg_server_tick(world->cohort, world->now, world->out);
     masked_obey(world, -1);
     while (trick.words[FL_MASKSET] == 0) {
         assert_true(masked_deliver(world));
@@ -312,17 +312,17 @@ who_is_not_ready_when_the_others_mask_is_late_and_nothing_is_refused(void **stat
     fl_message named = masked_message(world, FL_MASKSET);
     named.maskset.block = 3;
     named.maskset.members = 0x3f;
-    assert_int_equal(fl_masking_member_step_of(victim), FL_MASKING_DEALT);
+    assert_int_equal(fl_secagg_client_step_of(victim), FL_CLIENT_DEALT);
     assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 0);
     masked_say(world, VICTIM, &named); // but it cannot be among them
-    assert_int_equal(fl_masking_member_step_of(victim), FL_MASKING_DEALT);
+    assert_int_equal(fl_secagg_client_step_of(victim), FL_CLIENT_DEALT);
     assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 1);
     world->hook_arg = NULL;
-    fl_masking_member_again(victim, world->now, world->out);
+    fl_secagg_client_again(victim, world->now, world->out);
     masked_obey(world, VICTIM);
     (void)masked_settle(world);
-    fl_masking_outcome how;
-    assert_true(fl_masking_member_outcome(victim, &how));
+    fl_secagg_outcome how;
+    assert_true(fl_secagg_client_outcome(victim, &how));
     assert_int_equal(how.reason, FL_WHY_LATE);
     assert_false(how.burnt || how.spent);
     assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 1);
@@ -389,7 +389,7 @@ static void
 survivors_and_acks_are_believed_only_as_signed(void **state)
 {
     (void)state;
-    fl_masking_outcome how;
+    fl_secagg_outcome how;
     s_assert_burns(FL_SURVIVORS, s_small_survivors, false, FL_WHY_TOO_FEW_UPLOADS);
     s_assert_burns(FL_SURVIVORS, s_other_survivors, true, FL_WHY_EQUIVOCATION);
     s_assert_burns(FL_ACKS, s_no_acks, false, FL_WHY_TOO_FEW_ACKS);

@@ -26,10 +26,10 @@ s_hook(masked_world *world, int32_t from, int32_t to, fl_message *message)
 {
     if (message->verb == FL_CONTRIB && from == FIRST && trick.take + trick.count > 0) {
         memcpy(room, message->contrib.header.data, FL_MASKED_HEADER_BYTES);
-        fl_masking_sums less = { .weight = (uint64_t)0 - trick.take,
-                                 .count = (uint64_t)0 - trick.count };
-        fl_masking_header_add(&less, room);
-        fl_masking_header_encode(&less, room);
+        fl_secagg_sums less = { .weight = (uint64_t)0 - trick.take,
+                                .count = (uint64_t)0 - trick.count };
+        fl_secagg_header_add(&less, room);
+        fl_secagg_header_encode(&less, room);
         message->contrib.header.data = room;
         return true;
     }
@@ -70,11 +70,11 @@ s_six(void)
     return s_world(&plan);
 }
 
-static fl_masking_result
+static fl_secagg_result
 s_result(const masked_world *world)
 {
-    fl_masking_result result;
-    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    fl_secagg_result result;
+    assert_true(fl_secagg_server_result(world->cohort, &result));
     return result;
 }
 
@@ -93,8 +93,8 @@ s_let_go(masked_world *world, int32_t from)
 static void
 s_pass_deadline(masked_world *world)
 {
-    world->now = fl_masking_cohort_deadline(world->cohort);
-    fl_masking_cohort_tick(world->cohort, world->now, world->out);
+    world->now = fl_secagg_server_deadline(world->cohort);
+    fl_secagg_server_tick(world->cohort, world->now, world->out);
     masked_obey(world, -1);
 }
 
@@ -110,7 +110,7 @@ keys_of_another_member_seat_nobody(void **state)
     s_let_go(world, LIAR);
     masked_open(world);
     (void)masked_settle(world);
-    fl_masking_member_again(world->member[FIRST].machine, world->now, world->out);
+    fl_secagg_client_again(world->member[FIRST].machine, world->now, world->out);
     masked_obey(world, FIRST);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
@@ -127,7 +127,7 @@ keys_and_shares_that_come_late_are_in_nothing(void **state)
     (void)state;
     for (int shares = 0; shares < 2; shares++) {
         masked_world *world = s_six();
-        fl_masking_seat seat;
+        fl_secagg_seat seat;
         trick.from = LOST;
         trick.verb = shares ? FL_SHARES : FL_KEYS;
         masked_open(world);
@@ -139,8 +139,7 @@ keys_and_shares_that_come_late_are_in_nothing(void **state)
         assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 1);
         assert_int_equal(s_result(world).members, shares ? MEMBERS : MEMBERS - 1);
         assert_int_equal(s_result(world).masked, MEMBERS - 1);
-        assert_true(
-            fl_masking_cohort_seat_of(world->cohort, &world->member[LOST].node, &seat));
+        assert_true(fl_secagg_server_seat_of(world->cohort, &world->member[LOST].node, &seat));
         assert_false(seat.dealt);
         masked_destroy(&world);
     }
@@ -235,10 +234,10 @@ who_lacks_most_goes_alone_and_uploads_nothing(void **state)
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD; // it is waited for
     masked_open(world);
     assert_false(masked_settle(world));
-    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_COLLECTING);
-    assert_int_equal(fl_masking_cohort_contrib(world->cohort, &world->member[VICTIM].node,
-                                               &contrib, world->out),
-                     FL_WHY_LATE);
+    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_COLLECTING);
+    assert_int_equal(
+        fl_secagg_server_contrib(world->cohort, &world->member[VICTIM].node, &contrib, world->out),
+        FL_WHY_LATE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_int_equal(s_result(world).masked, MEMBERS - 1);
     assert_int_equal(s_result(world).survivors, MEMBERS - 2);
@@ -272,17 +271,17 @@ a_header_is_not_replaced_once_its_upload_counts(void **state)
 {
     (void)state;
     masked_world *world = s_six();
-    fl_masking_upload upload;
+    fl_secagg_upload upload;
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
     (void)masked_settle(world);
-    assert_true(fl_masking_member_upload(world->member[FIRST].machine, &upload));
+    assert_true(fl_secagg_client_upload(world->member[FIRST].machine, &upload));
     memset(room, 3, FL_MASKED_HEADER_BYTES);
     fl_contrib contrib = { .header = fl_bytes_of(room, FL_MASKED_HEADER_BYTES),
                            .psig = upload.psig };
-    assert_int_equal(fl_masking_cohort_contrib(world->cohort, &world->member[FIRST].node, &contrib,
-                                               world->out),
-                     FL_WHY_NONE);
+    assert_int_equal(
+        fl_secagg_server_contrib(world->cohort, &world->member[FIRST].node, &contrib, world->out),
+        FL_WHY_NONE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
     masked_destroy(&world);
@@ -293,21 +292,21 @@ an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is(void **state)
 {
     (void)state;
     masked_world *world = s_six();
-    const fl_node *node = &world->member[LOST].node;
-    fl_masking_upload upload;
+    const fl_name *node = &world->member[LOST].node;
+    fl_secagg_upload upload;
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     world->member[FIRST].drop = MASKED_BEFORE_ACK; // it is waited for
     masked_open(world);
     (void)masked_settle(world);
     s_pass_deadline(world);
     (void)masked_settle(world);
-    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_ACKING);
-    assert_true(fl_masking_member_upload(world->member[LOST].machine, &upload));
+    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_ACKING);
+    assert_true(fl_secagg_client_upload(world->member[LOST].machine, &upload));
     fl_contrib contrib = { .header = upload.header, .psig = upload.psig };
-    assert_int_equal(fl_masking_cohort_contrib(world->cohort, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(world->cohort, node, &contrib, world->out),
                      FL_WHY_LATE);
-    assert_false(fl_masking_cohort_wants(world->cohort, node));
-    assert_int_equal(fl_masking_cohort_awaits(world->cohort), 0);
+    assert_false(fl_secagg_server_wants(world->cohort, node));
+    assert_int_equal(fl_secagg_server_awaits(world->cohort), 0);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
     masked_destroy(&world);

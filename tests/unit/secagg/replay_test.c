@@ -18,7 +18,7 @@ static struct {
     fl_blob *frame;
 } tape[TAPE_MAX];
 static uint32_t taped;
-static fl_masking_cohort before;
+static fl_secagg_server before;
 
 static bool
 s_tape(masked_world *world, int32_t from, int32_t to, fl_message *message)
@@ -70,7 +70,7 @@ s_hear(masked_world *world, uint32_t i, int32_t who, bool moved)
     event.message.node = who < MEMBERS ? world->member[who].node : identity_node("stranger");
     event.message.role = FL_ROLE_DEVICE;
     event.message.message = &message;
-    fl_masking_cohort_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
 }
 
 static void
@@ -119,7 +119,7 @@ frames_moved_into_this_round_spoil_their_sayer_alone(void **state)
         fl_reason reason = masked_run(world);
         assert_int_equal(masked_sum_exact(world), reason == FL_WHY_NONE);
         assert_true(world->notes[FL_NOTE_MASKING_BLAMED] == 0 ||
-                    fl_node_equal(&world->blamed, &world->member[1].node));
+                    fl_name_equal(&world->blamed, &world->member[1].node));
         complete += reason == FL_WHY_NONE ? 1 : 0;
         s_let_go(world);
     }
@@ -160,8 +160,8 @@ s_above_the_edge(masked_plan plan)
 {
     plan.weight_max++;
     masked_world *world = masked_new(&plan, 4);
-    assert_int_equal(fl_masking_member_begin(world->member[0].machine, &world->task, &world->parent,
-                                             FL_NEVER, world->now, world->out),
+    assert_int_equal(fl_secagg_client_begin(world->member[0].machine, &world->task, &world->parent,
+                                            FL_NEVER, world->now, world->out),
                      FL_WHY_PLAN);
     masked_destroy(&world);
 }
@@ -201,7 +201,7 @@ a_round_of_long_ago_is_not_masked_again_by_a_detour(void **state)
     masked_world *world = masked_new(&plan, 5);
     uint64_t *first = calloc(plan.elements, sizeof *first);
     assert_non_null(first);
-    for (uint64_t round = 1; round <= 2 + FL_MASKING_OLDER_MAX; round++) {
+    for (uint64_t round = 1; round <= 2 + FL_MARK_OLDER_MAX; round++) {
         masked_next_round(world, round, false);
         masked_open(world);
         assert_int_equal(masked_run(world), FL_WHY_NONE);

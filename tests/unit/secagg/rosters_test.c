@@ -109,10 +109,10 @@ s_tell_dealt(masked_world *world, uint32_t device)
         if (seat == me) {
             continue;
         }
-        fl_masking_tree tree;
+        fl_secagg_tree tree;
         uint8_t way[FL_PATH_BYTES];
-        fl_masking_tree_fill(&tree, fl_bytes_of(said[dealer].digests, sizeof said[0].digests));
-        fl_masking_tree_path(&tree, me, way);
+        fl_secagg_tree_fill(&tree, fl_bytes_of(said[dealer].digests, sizeof said[0].digests));
+        fl_secagg_tree_path(&tree, me, way);
         fl_write_from(&out, said[dealer].shares.commitment.bytes, sizeof(fl_hash));
         fl_write_from(&out, said[dealer].digests + me * FL_DIGESTS_BYTES, FL_DIGESTS_BYTES);
         fl_write_from(&out, way, sizeof way);
@@ -150,12 +150,12 @@ s_tell_survivors(masked_world *world, uint32_t device)
     uint64_t set = s_survivors_for(device);
     size_t size = 0;
     for (uint32_t seat = 0; seat < SEATS; seat++) {
-        fl_masking_upload upload;
+        fl_secagg_upload upload;
         uint32_t member = roster[view_of[device]][seat];
         if ((set >> seat & 1) == 0) {
             continue;
         }
-        if (fl_masking_member_upload(world->member[member].machine, &upload)) {
+        if (fl_secagg_client_upload(world->member[member].machine, &upload)) {
             memcpy(psigs + size, upload.psig.data, FL_SIGN_BYTES);
         }
         size += FL_SIGN_BYTES;
@@ -172,7 +172,7 @@ static void
 s_tell_acks(masked_world *world, uint32_t device)
 {
     uint8_t asigs[SEATS * FL_SIGN_BYTES];
-    const fl_masking_member *machine = world->member[device].machine;
+    const fl_secagg_client *machine = world->member[device].machine;
     size_t size = 0;
     uint64_t ackers = 0;
     for (uint32_t seat = 0; seat < SEATS; seat++) {
@@ -181,8 +181,8 @@ s_tell_acks(masked_world *world, uint32_t device)
             continue;
         }
         if (s_corrupt(member)) {
-            fl_hsa_asig(world->member[member].keys, &machine->ctx, &machine->survivors_hash, seat,
-                        said[member].asig);
+            fl_transcript_asig(world->member[member].keys, &machine->ctx, &machine->survivors_hash,
+                               seat, said[member].asig);
         }
         ackers |= (uint64_t)1 << seat;
         memcpy(asigs + size, said[member].asig, FL_SIGN_BYTES);
@@ -202,9 +202,9 @@ s_rebuild(const masked_world *world, int kind, uint8_t secret[FL_SHARE_BYTES])
 {
     uint8_t holders[SEATS];
     fl_share shares[SEATS];
-    uint32_t count = 0, threshold = fl_masking_threshold(SEATS);
+    uint32_t count = 0, threshold = fl_secagg_threshold(SEATS);
     for (uint32_t device = 0; device < DEVICES && count < threshold; device++) {
-        const fl_hsa_dealt *held = &world->member[device].machine->secrets->held[VICTIM];
+        const fl_transcript_dealt *held = &world->member[device].machine->secrets->held[VICTIM];
         if (s_corrupt(device)) {
             shares[count] = kind == 0 ? held->self : held->pair;
         } else if (device <= 5 && said[device].opens[kind]) { // its seat is one of the victim's
@@ -221,17 +221,17 @@ static bool
 s_reads_victim(const masked_world *world)
 {
     const masked_member *victim = &world->member[VICTIM];
-    const fl_masking_member *view = victim->machine;
+    const fl_secagg_client *view = victim->machine;
     uint8_t b[FL_SHARE_BYTES], msk[FL_SHARE_BYTES];
     fl_mask_seed seeds[SEATS];
     uint32_t words[8] = { 0 }, bytes = world->plan.wire_bytes;
     if (!s_rebuild(world, 0, b) || !s_rebuild(world, 1, msk)) {
         return false;
     }
-    fl_hsa_self_seed(&view->ctx, b, &seeds[0]);
+    fl_transcript_self_seed(&view->ctx, b, &seeds[0]);
     for (uint32_t seat = 1; seat < SEATS; seat++) {
-        assert_true(fl_hsa_mask_seed(&view->ctx, &view->block.seat[0], msk, &view->block.seat[seat],
-                                     &seeds[seat]));
+        assert_true(fl_transcript_mask_seed(&view->ctx, &view->block.seat[0], msk,
+                                            &view->block.seat[seat], &seeds[seat]));
         seeds[seat].subtract = !seeds[seat].subtract;
     }
     seeds[0].subtract = true;
@@ -279,7 +279,7 @@ static void
 three_rosters_of_one_block_read_a_member(void **state)
 {
     (void)state;
-    assert_int_equal(2 * fl_masking_threshold(SEATS) - SEATS, 4); // corrupt, in all
+    assert_int_equal(2 * fl_secagg_threshold(SEATS) - SEATS, 4); // corrupt, in all
     assert_true(s_attack(FL_RULE_ROSTER | FL_RULE_SUBSET));
     assert_false(s_attack(FL_RULE_ROSTER)); // each of the two walls stands alone
     assert_false(s_attack(FL_RULE_SUBSET));

@@ -206,8 +206,8 @@ edges_are_summed_by_the_root_in_the_same_way(void **state)
     masked_world *world = masked_new(&plan, 9);
     world->member[2].drop = MASKED_BEFORE_UPLOAD;
     assert_int_equal(s_check(world), FL_WHY_NONE);
-    fl_masking_result result;
-    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    fl_secagg_result result;
+    assert_true(fl_secagg_server_result(world->cohort, &result));
     assert_true(result.sums.count > result.survivors); // devices behind the edges
     masked_destroy(&world);
 }

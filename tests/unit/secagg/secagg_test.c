@@ -8,8 +8,8 @@
 
 static fl_authority *authority, *stranger;
 static fl_deny_list *deny;
-static fl_masking_trust trust;
-static const fl_hsa_round place = { .hop = 1, .round = 7, .block = 2 };
+static fl_secagg_trust trust;
+static const fl_transcript_round place = { .hop = 1, .round = 7, .block = 2 };
 
 static int
 s_setup(void **state)
@@ -21,7 +21,7 @@ s_setup(void **state)
     authority = identity_authority(1);
     stranger = identity_authority(2);
     deny = fl_deny_list_new();
-    trust = (fl_masking_trust){ fl_authority_public_of(authority), deny, FL_ROLES(FL_ROLE_DEVICE) };
+    trust = (fl_secagg_trust){ fl_authority_public_of(authority), deny, FL_ROLES(FL_ROLE_DEVICE) };
     return deny == NULL ? -1 : 0;
 }
 
@@ -42,8 +42,8 @@ a_set_has_a_bit_for_each_member_up_to_the_last(void **state)
     (void)state;
     uint64_t set = 0;
     for (uint32_t members = 0; members <= FL_MEMBERS_MAX; members++) {
-        assert_true(fl_masking_all(members) == set);
-        set |= members < FL_MEMBERS_MAX ? fl_masking_bit(members) : 0;
+        assert_true(fl_secagg_all(members) == set);
+        set |= members < FL_MEMBERS_MAX ? fl_secagg_bit(members) : 0;
     }
     assert_true(set == UINT64_MAX);
 }
@@ -59,19 +59,19 @@ thresholds_follow_from_the_size_of_a_block(void **state)
         { 20, 13, 7 }, { 24, 16, 8 }, { 32, 21, 11 }, { 48, 31, 17 }, { 64, 41, 23 },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        assert_int_equal(fl_masking_threshold(table[i][0]), table[i][1]);
-        assert_int_equal(table[i][0] - fl_masking_quorum(table[i][0], 0), table[i][2]);
+        assert_int_equal(fl_secagg_threshold(table[i][0]), table[i][1]);
+        assert_int_equal(table[i][0] - fl_secagg_quorum(table[i][0], 0), table[i][2]);
     }
     for (uint32_t n = 3; n <= FL_MEMBERS_MAX; n++) {
-        uint32_t a = fl_masking_corrupt(n), t = fl_masking_threshold(n);
+        uint32_t a = fl_secagg_corrupt(n), t = fl_secagg_threshold(n);
         assert_true(4 * a <= n && 2 * t > n + a && t <= n);
-        assert_true(fl_masking_quorum(n, 0) >= 3 && fl_masking_quorum(n, 0) <= n);
+        assert_true(fl_secagg_quorum(n, 0) >= 3 && fl_secagg_quorum(n, 0) <= n);
     }
-    assert_int_equal(fl_masking_quorum(10, 9), 9);
+    assert_int_equal(fl_secagg_quorum(10, 9), 9);
     uint8_t floors[2] = { 8, 3 };
-    assert_int_equal(fl_masking_floor(floors, 1), 8);
-    assert_int_equal(fl_masking_floor(floors, 2), 3);
-    assert_int_equal(fl_masking_floor(floors, 3), 3);
+    assert_int_equal(fl_secagg_floor(floors, 1), 8);
+    assert_int_equal(fl_secagg_floor(floors, 2), 3);
+    assert_int_equal(fl_secagg_floor(floors, 3), 3);
 }
 
 static void
@@ -85,13 +85,13 @@ a_plan_holds_when_its_sums_fit(void **state)
                      .weight_unit = 1,
                      .weight_max = 1024,
                      .devices_max = 64 };
-    assert_true(fl_masking_plan_holds(&plan)); // 2^6 * 2^10 * (2^15 - 1) < 2^31
+    assert_true(fl_secagg_plan_holds(&plan)); // 2^6 * 2^10 * (2^15 - 1) < 2^31
     plan.devices_max = 65;
-    assert_false(fl_masking_plan_holds(&plan));
+    assert_false(fl_secagg_plan_holds(&plan));
     plan.ring_bits = 64;
-    assert_false(fl_masking_plan_holds(&plan)); // four bytes of wire
+    assert_false(fl_secagg_plan_holds(&plan)); // four bytes of wire
     plan.wire_bytes = 5;
-    assert_true(fl_masking_plan_holds(&plan));
+    assert_true(fl_secagg_plan_holds(&plan));
 }
 
 static void
@@ -111,17 +111,17 @@ the_hash_of_a_task_is_of_its_signed_part_alone(void **state)
                                        .devices_max = 1,
                                        .epochs = 1,
                                        .batch = 1 } };
-    fl_hash hash = fl_masking_task_hash(&task), other;
+    fl_hash hash = fl_secagg_task_hash(&task), other;
     task.attempt = 2;
     task.budget_ms = 9;
-    other = fl_masking_task_hash(&task);
+    other = fl_secagg_task_hash(&task);
     assert_true(fl_hash_equal(&hash, &other));
     task.signature[63] ^= 1;
-    other = fl_masking_task_hash(&task);
+    other = fl_secagg_task_hash(&task);
     assert_false(fl_hash_equal(&hash, &other));
     task.signature[63] ^= 1;
     task.order.plan.clip = 2;
-    other = fl_masking_task_hash(&task);
+    other = fl_secagg_task_hash(&task);
     assert_false(fl_hash_equal(&hash, &other));
 }
 
@@ -136,7 +136,7 @@ s_sign_line(line *self, const fl_keys *keys)
 {
     memcpy(self->bytes + FL_CERT_BYTES, self->epk, sizeof self->epk);
     memcpy(self->bytes + FL_CERT_BYTES + 32, self->mpk, sizeof self->mpk);
-    fl_hsa_keys_sign(keys, &place, self->epk, self->mpk, self->bytes + FL_CERT_BYTES + 64);
+    fl_transcript_keys_sign(keys, &place, self->epk, self->mpk, self->bytes + FL_CERT_BYTES + 64);
 }
 
 //  Member number `seed`, certified by `by`.
@@ -147,24 +147,24 @@ s_line(line *self, const fl_authority *by, fl_role role, const char *name, uint6
     uint8_t secret[32];
     (void)identity_cert(by, keys, role, name, seed, self->bytes);
     memset(secret, (int)seed, sizeof secret);
-    fl_hsa_public_of(secret, self->epk);
+    fl_transcript_public_of(secret, self->epk);
     secret[0] ^= 0x80;
-    fl_hsa_public_of(secret, self->mpk);
+    fl_transcript_public_of(secret, self->mpk);
     s_sign_line(self, keys);
     return keys;
 }
 
 static fl_reason
-s_add(fl_masking_block *block, const line *self, uint64_t now_s)
+s_add(fl_secagg_block *block, const line *self, uint64_t now_s)
 {
-    return fl_masking_block_add(block, fl_bytes_of(self->bytes, sizeof self->bytes), &trust, now_s);
+    return fl_secagg_block_add(block, fl_bytes_of(self->bytes, sizeof self->bytes), &trust, now_s);
 }
 
 //  The verdict on a member of these things, after one good member.
 static fl_reason
 s_judge(const fl_authority *by, fl_role role, const char *name, uint64_t seed, uint64_t now_s)
 {
-    fl_masking_block block = { .round = place };
+    fl_secagg_block block = { .round = place };
     line first, second;
     fl_keys *keys = s_line(&first, authority, FL_ROLE_DEVICE, "d-1", 1);
     assert_int_equal(s_add(&block, &first, IDENTITY_NOW), FL_WHY_NONE);
@@ -190,7 +190,7 @@ certificates_of_a_roster_are_checked(void **state)
                      FL_WHY_CERTIFICATE);
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-1", 2, now), FL_WHY_CERTIFICATE);
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 1, now), FL_WHY_CERTIFICATE);
-    fl_node node = identity_node("d-9");
+    fl_name node = identity_node("d-9");
     assert_int_equal(fl_deny_list_add(deny, &node, 0), FL_OK);
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-9", 2, now), FL_WHY_REVOKED);
 }
@@ -199,7 +199,7 @@ static void
 who_adds_up_is_no_member(void **state)
 {
     (void)state;
-    fl_masking_block block = { .round = place };
+    fl_secagg_block block = { .round = place };
     line self;
     fl_keys *keys = s_line(&self, authority, FL_ROLE_DEVICE, "d-1", 1);
     block.round.edge = identity_node("d-1");
@@ -212,7 +212,7 @@ who_adds_up_is_no_member(void **state)
 static fl_reason
 s_with_keys(void (*spoil)(line *self, const line *first), bool sign)
 {
-    fl_masking_block block = { .round = place };
+    fl_secagg_block block = { .round = place };
     line first, second;
     fl_keys *keys = s_line(&first, authority, FL_ROLE_DEVICE, "d-1", 1);
     assert_int_equal(s_add(&block, &first, IDENTITY_NOW), FL_WHY_NONE);
@@ -278,7 +278,8 @@ static void
 s_flip_key(line *self, const line *first)
 {
     (void)first;
-    fl_hsa_public_of(self->mpk, self->bytes + FL_CERT_BYTES); // another sound key, not signed
+    fl_transcript_public_of(self->mpk,
+                            self->bytes + FL_CERT_BYTES); // another sound key, not signed
 }
 
 static void
@@ -303,7 +304,7 @@ keys_of_another_round_hop_or_parent_do_not_hold(void **state)
     fl_keys *keys = s_line(&first, authority, FL_ROLE_DEVICE, "d-1", 1);
     fl_keys_destroy(&keys);
     for (int i = 0; i < 4; i++) {
-        fl_masking_block block = { .round = place };
+        fl_secagg_block block = { .round = place };
         block.round.round += i == 0;
         block.round.hop = (uint8_t)(block.round.hop + (i == 1));
         block.round.edge.name[0] = i == 2 ? 'x' : 0;
@@ -318,27 +319,27 @@ every_path_of_the_tree_leads_to_its_root_and_no_other_leaf_does(void **state)
 {
     (void)state;
     static uint8_t digests[FL_MEMBERS_MAX * FL_DIGESTS_BYTES];
-    fl_masking_tree tree;
+    fl_secagg_tree tree;
     uint8_t path[FL_PATH_BYTES], wrong[FL_DIGESTS_BYTES];
     for (size_t i = 0; i < sizeof digests; i++) {
         digests[i] = (uint8_t)(i * 7 + i / 251);
     }
     static const uint32_t sizes[] = { 1, 3, 10, 64 };
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-        fl_masking_tree_fill(&tree, fl_bytes_of(digests, (size_t)sizes[s] * FL_DIGESTS_BYTES));
+        fl_secagg_tree_fill(&tree, fl_bytes_of(digests, (size_t)sizes[s] * FL_DIGESTS_BYTES));
         for (uint32_t i = 0; i < sizes[s]; i++) {
             const uint8_t *mine = digests + (size_t)i * FL_DIGESTS_BYTES;
-            fl_masking_tree_path(&tree, i, path);
-            fl_hash root = fl_masking_tree_climb(mine, i, path);
+            fl_secagg_tree_path(&tree, i, path);
+            fl_hash root = fl_secagg_tree_climb(mine, i, path);
             assert_true(fl_hash_equal(&root, &tree.node[1]));
-            root = fl_masking_tree_climb(mine, i ^ 1, path);
+            root = fl_secagg_tree_climb(mine, i ^ 1, path);
             assert_false(fl_hash_equal(&root, &tree.node[1]));
             memcpy(wrong, mine, sizeof wrong);
             wrong[63] ^= 1;
-            root = fl_masking_tree_climb(wrong, i, path);
+            root = fl_secagg_tree_climb(wrong, i, path);
             assert_false(fl_hash_equal(&root, &tree.node[1]));
             path[0] ^= 1;
-            root = fl_masking_tree_climb(mine, i, path);
+            root = fl_secagg_tree_climb(mine, i, path);
             assert_false(fl_hash_equal(&root, &tree.node[1]));
         }
     }
@@ -348,19 +349,19 @@ static void
 header_sums_come_back_when_their_masks_cancel(void **state)
 {
     (void)state;
-    fl_masking_sums a = { .weight = 3, .count = 1, .checksum = UINT64_MAX, .stats = { 1, 2, 3 } };
-    fl_masking_sums b = { .weight = 4, .count = 1, .checksum = 2, .stats = { 10, 20, 30 } };
+    fl_secagg_sums a = { .weight = 3, .count = 1, .checksum = UINT64_MAX, .stats = { 1, 2, 3 } };
+    fl_secagg_sums b = { .weight = 4, .count = 1, .checksum = 2, .stats = { 10, 20, 30 } };
     fl_mask_seed up = { .key = { 5 } }, down = { .key = { 5 }, .subtract = true };
     uint8_t bytes[FL_MASKED_HEADER_BYTES];
-    fl_masking_sums sum = { 0 };
-    fl_masking_header_mask(&a, &up, 1);
+    fl_secagg_sums sum = { 0 };
+    fl_secagg_header_mask(&a, &up, 1);
     assert_int_not_equal(a.weight, 3);
-    fl_masking_header_encode(&a, bytes);
-    fl_masking_header_add(&sum, bytes);
-    fl_masking_header_mask(&b, &down, 1);
-    fl_masking_header_encode(&b, bytes);
-    fl_masking_header_add(&sum, bytes);
-    fl_masking_sums want = { 7, 2, 1, { 11, 22, 33 } };
+    fl_secagg_header_encode(&a, bytes);
+    fl_secagg_header_add(&sum, bytes);
+    fl_secagg_header_mask(&b, &down, 1);
+    fl_secagg_header_encode(&b, bytes);
+    fl_secagg_header_add(&sum, bytes);
+    fl_secagg_sums want = { 7, 2, 1, { 11, 22, 33 } };
     assert_memory_equal(&sum, &want, sizeof want);
 }
 

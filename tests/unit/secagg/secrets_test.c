@@ -6,15 +6,15 @@
 
 #include <string.h>
 
-#include "common/secagg/server_inside.h"
 #include "common/secagg/client_inside.h"
+#include "common/secagg/server_inside.h"
 #include "common/wire/codec.h"
 
 enum { VICTIM = 1, LIAR = 2, LOST = 5, MEMBERS = 6 };
 
 static uint8_t room[64 * 1024];
 static size_t at_byte;
-static fl_hsa_kind kind_of;
+static fl_transcript_kind kind_of;
 
 static bool
 s_all_zero(const void *bytes, size_t size)
@@ -57,14 +57,15 @@ s_seal_another(masked_world *world, int32_t from, int32_t to, fl_message *messag
 {
     (void)to;
     if (from == LIAR && message->verb == FL_SHARES) {
-        const fl_masking_member *liar = world->member[LIAR].machine;
+        const fl_secagg_client *liar = world->member[LIAR].machine;
         const uint8_t *key = liar->secrets->pair[VICTIM];
         uint8_t *sealed = room + (size_t)VICTIM * FL_SEALED_SHARE_BYTES;
-        fl_hsa_dealt dealt;
+        fl_transcript_dealt dealt;
         memcpy(room, message->shares.sealed.data, message->shares.sealed.size);
-        assert_true(fl_hsa_open(&liar->block.round, key, LIAR, VICTIM, sealed, &dealt));
-        (kind_of == FL_HSA_SELF ? &dealt.self : &dealt.pair)->bytes[4] ^= 1;
-        fl_hsa_seal(&liar->block.round, key, LIAR, VICTIM, &dealt, &liar->conf.entropy, sealed);
+        assert_true(fl_transcript_open(&liar->block.round, key, LIAR, VICTIM, sealed, &dealt));
+        (kind_of == FL_TRANSCRIPT_SELF ? &dealt.self : &dealt.pair)->bytes[4] ^= 1;
+        fl_transcript_seal(&liar->block.round, key, LIAR, VICTIM, &dealt, &liar->conf.entropy,
+                           sealed);
         message->shares.sealed.data = room;
     }
     return true;
@@ -75,10 +76,10 @@ static void
 s_assert_apart(masked_hook *hook)
 {
     masked_world *world = s_six(hook);
-    fl_masking_result result;
+    fl_secagg_result result;
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
-    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->cohort, &result));
     assert_int_equal(result.masked, MEMBERS - 1);
     assert_int_equal(world->notes[FL_NOTE_MASKING_BLAMED], 0);
     masked_destroy(&world);
@@ -93,9 +94,9 @@ a_share_is_good_as_it_was_signed_and_in_no_other_way(void **state)
         at_byte = bytes[i];
         s_assert_apart(s_flip_part);
     }
-    kind_of = FL_HSA_SELF;
+    kind_of = FL_TRANSCRIPT_SELF;
     s_assert_apart(s_seal_another);
-    kind_of = FL_HSA_PAIR;
+    kind_of = FL_TRANSCRIPT_PAIR;
     s_assert_apart(s_seal_another);
 }
 
@@ -107,16 +108,16 @@ s_other_own_key(masked_world *world, int32_t from, int32_t to, fl_message *messa
 {
     (void)from;
     if (to == VICTIM && message->verb == FL_ROSTER) {
-        uint8_t secret[FL_HSA_KEY_BYTES] = { 8, 9 };
+        uint8_t secret[FL_TRANSCRIPT_KEY_BYTES] = { 8, 9 };
         uint8_t *line = room + (size_t)VICTIM * FL_MEMBER_BYTES;
-        uint8_t *epk = line + FL_CERT_BYTES, *mpk = epk + FL_HSA_KEY_BYTES;
-        const fl_hsa_round round = { .run = message->run,
-                                     .hop = 1,
-                                     .edge = world->parent,
-                                     .round = message->round };
+        uint8_t *epk = line + FL_CERT_BYTES, *mpk = epk + FL_TRANSCRIPT_KEY_BYTES;
+        const fl_transcript_round round = {
+            .run = message->run, .hop = 1, .edge = world->parent, .round = message->round
+        };
         memcpy(room, message->roster.members.data, message->roster.members.size);
-        fl_hsa_public_of(secret, line + own_key);
-        fl_hsa_keys_sign(world->member[VICTIM].keys, &round, epk, mpk, mpk + FL_HSA_KEY_BYTES);
+        fl_transcript_public_of(secret, line + own_key);
+        fl_transcript_keys_sign(world->member[VICTIM].keys, &round, epk, mpk,
+                                mpk + FL_TRANSCRIPT_KEY_BYTES);
         message->roster.members.data = room;
     }
     return true;
@@ -127,11 +128,11 @@ our_own_line_has_both_keys_that_we_said(void **state)
 {
     (void)state;
     for (size_t key = 0; key < 2; key++) {
-        fl_masking_outcome how;
-        own_key = FL_CERT_BYTES + key * FL_HSA_KEY_BYTES;
+        fl_secagg_outcome how;
+        own_key = FL_CERT_BYTES + key * FL_TRANSCRIPT_KEY_BYTES;
         masked_world *world = s_six(s_other_own_key);
         (void)masked_run(world);
-        assert_true(fl_masking_member_outcome(world->member[VICTIM].machine, &how));
+        assert_true(fl_secagg_client_outcome(world->member[VICTIM].machine, &how));
         assert_int_equal(how.reason, FL_WHY_KEY);
         masked_destroy(&world);
     }
@@ -169,21 +170,21 @@ no_share_leaves_before_the_mark_is_kept_and_once_only(void **state)
     (void)state;
     for (int kept = 0; kept < 2; kept++) {
         masked_world *world = s_six(s_keep_back_acks);
-        fl_masking_member *victim = world->member[VICTIM].machine;
+        fl_secagg_client *victim = world->member[VICTIM].machine;
         fl_message word;
         (void)masked_settle(world);
         assert_non_null(acks);
         assert_int_equal(fl_decode(fl_blob_bytes(acks), 0, &word).code, FL_CODEC_OK);
-        uint64_t stale = FL_MASKING_TOKEN_MEMBER | victim->tokens; // of the mark before the upload
-        assert_true(fl_masking_member_saved(victim, stale, true, world->now, world->out));
-        assert_int_equal(fl_masking_member_step_of(victim), FL_MASKING_ACKED);
-        fl_masking_member_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
+        uint64_t stale = FL_SECAGG_TOKEN_CLIENT | victim->tokens; // of the mark before the upload
+        assert_true(fl_secagg_client_saved(victim, stale, true, world->now, world->out));
+        assert_int_equal(fl_secagg_client_step_of(victim), FL_CLIENT_ACKED);
+        fl_secagg_client_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
         assert_int_equal(s_said(world, FL_UNMASK), 0);
         assert_int_equal(fl_outbox_at(world->out, 0)->kind, FL_FX_KEEP);
         uint64_t token = fl_outbox_at(world->out, 0)->keep.token;
-        assert_true(fl_masking_member_saved(victim, stale, true, world->now, world->out));
+        assert_true(fl_secagg_client_saved(victim, stale, true, world->now, world->out));
         assert_int_equal(s_said(world, FL_UNMASK), 0);
-        assert_true(fl_masking_member_saved(victim, token, kept == 1, world->now, world->out));
+        assert_true(fl_secagg_client_saved(victim, token, kept == 1, world->now, world->out));
         assert_int_equal(s_said(world, FL_UNMASK), kept);
         assert_int_equal(s_said(world, FL_REFUSED), 1 - kept);
         assert_true(s_all_zero(victim->secrets, sizeof *victim->secrets)); // of either end
@@ -210,11 +211,11 @@ static void
 our_own_acknowledgement_counts_once(void **state)
 {
     (void)state;
-    fl_masking_outcome how;
+    fl_secagg_outcome how;
     masked_world *world = s_six(s_three_acks);
     (void)masked_run(world);
     (void)masked_settle(world);
-    assert_true(fl_masking_member_outcome(world->member[VICTIM].machine, &how));
+    assert_true(fl_secagg_client_outcome(world->member[VICTIM].machine, &how));
     assert_true(how.burnt);
     assert_int_equal(how.reason, FL_WHY_TOO_FEW_ACKS);
     masked_destroy(&world);
@@ -248,24 +249,24 @@ survivors_before_our_upload_exists_burn(void **state)
 {
     (void)state;
     masked_world *world = s_six(NULL);
-    fl_masking_member *victim = world->member[VICTIM].machine;
+    fl_secagg_client *victim = world->member[VICTIM].machine;
     fl_message word = masked_message(world, FL_MASKSET);
     word.maskset.block = 3;
     word.maskset.members = 0x3f;
-    while (fl_masking_member_step_of(victim) != FL_MASKING_READY) {
+    while (fl_secagg_client_step_of(victim) != FL_CLIENT_READY) {
         assert_true(masked_deliver(world));
     }
-    fl_masking_member_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_client_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
     uint64_t token = fl_outbox_at(world->out, 0)->keep.token;
-    assert_true(fl_masking_member_saved(victim, token, true, world->now, world->out));
+    assert_true(fl_secagg_client_saved(victim, token, true, world->now, world->out));
     word = masked_message(world, FL_SURVIVORS);
     memset(room, 0, sizeof room);
     word.survivors.block = 3;
     word.survivors.members = 0x3f;
     word.survivors.psigs = fl_bytes_of(room, (size_t)MEMBERS * FL_SIGN_BYTES);
-    fl_masking_member_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
-    fl_masking_outcome how;
-    assert_true(fl_masking_member_outcome(victim, &how));
+    fl_secagg_client_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_outcome how;
+    assert_true(fl_secagg_client_outcome(victim, &how));
     assert_int_equal(how.reason, FL_WHY_EQUIVOCATION);
     assert_int_equal(s_said(world, FL_ACK), 0);
     fl_outbox_reset(world->out);
@@ -292,19 +293,19 @@ another_set_under_an_opened_model_is_refused_at_once(void **state)
 // ---- certificates ----------------------------------------------------------------------------
 //  A line by the keys and the serial of these numbers.
 static fl_reason
-s_add(fl_masking_block *block, const masked_world *world, uint64_t key, const char *name,
+s_add(fl_secagg_block *block, const masked_world *world, uint64_t key, const char *name,
       uint64_t serial, uint8_t salt)
 {
-    uint8_t line[FL_MEMBER_BYTES], secret[FL_HSA_KEY_BYTES] = { salt };
-    uint8_t *epk = line + FL_CERT_BYTES, *mpk = epk + FL_HSA_KEY_BYTES;
+    uint8_t line[FL_MEMBER_BYTES], secret[FL_TRANSCRIPT_KEY_BYTES] = { salt };
+    uint8_t *epk = line + FL_CERT_BYTES, *mpk = epk + FL_TRANSCRIPT_KEY_BYTES;
     fl_keys *keys = identity_keys(key);
     (void)identity_cert(world->authority, keys, FL_ROLE_DEVICE, name, serial, line);
-    fl_hsa_public_of(secret, epk);
+    fl_transcript_public_of(secret, epk);
     secret[1] = 1;
-    fl_hsa_public_of(secret, mpk);
-    fl_hsa_keys_sign(keys, &block->round, epk, mpk, mpk + FL_HSA_KEY_BYTES);
+    fl_transcript_public_of(secret, mpk);
+    fl_transcript_keys_sign(keys, &block->round, epk, mpk, mpk + FL_TRANSCRIPT_KEY_BYTES);
     fl_keys_destroy(&keys);
-    return fl_masking_block_add(block, fl_bytes_of(line, sizeof line), &world->trust, IDENTITY_NOW);
+    return fl_secagg_block_add(block, fl_bytes_of(line, sizeof line), &world->trust, IDENTITY_NOW);
 }
 
 static void
@@ -312,7 +313,7 @@ no_name_serial_or_key_of_a_certificate_is_twice_in_a_block(void **state)
 {
     (void)state;
     masked_world *world = s_six(NULL);
-    fl_masking_block block = { .round = { .hop = 1, .round = 1 } };
+    fl_secagg_block block = { .round = { .hop = 1, .round = 1 } };
     assert_int_equal(s_add(&block, world, 901, "one", 51, 16), FL_WHY_NONE);
     assert_int_equal(s_add(&block, world, 902, "one", 52, 24), FL_WHY_CERTIFICATE);
     assert_int_equal(s_add(&block, world, 902, "two", 51, 24), FL_WHY_CERTIFICATE);
@@ -327,15 +328,15 @@ each_secret_of_a_member_is_gone_when_it_has_served(void **state)
 {
     (void)state;
     masked_world *world = s_six(NULL);
-    const fl_masking_member *victim = world->member[VICTIM].machine;
-    const fl_masking_secrets *secrets = victim->secrets;
-    while (victim->step != FL_MASKING_DEALT) {
+    const fl_secagg_client *victim = world->member[VICTIM].machine;
+    const fl_secagg_secrets *secrets = victim->secrets;
+    while (victim->step != FL_CLIENT_DEALT) {
         assert_true(masked_deliver(world));
     }
     assert_true(s_all_zero(secrets->self_shares, sizeof secrets->self_shares));
     assert_true(s_all_zero(secrets->pair_shares, sizeof secrets->pair_shares));
     assert_false(s_all_zero(secrets->b, sizeof secrets->b));
-    while (victim->step != FL_MASKING_MASKED) {
+    while (victim->step != FL_CLIENT_MASKED) {
         assert_true(masked_deliver(world));
     }
     assert_true(victim->masked); // it is answered at once here
@@ -346,7 +347,7 @@ each_secret_of_a_member_is_gone_when_it_has_served(void **state)
     assert_true(s_all_zero(secrets->seeds, sizeof secrets->seeds));
     assert_false(s_all_zero(secrets->held, sizeof secrets->held));
     assert_int_equal(masked_run(world), FL_WHY_NONE);
-    assert_int_equal(victim->step, FL_MASKING_OPENED);
+    assert_int_equal(victim->step, FL_CLIENT_OPENED);
     assert_true(s_all_zero(secrets, sizeof *secrets));
     masked_destroy(&world);
 }
@@ -357,14 +358,14 @@ what_opens_a_sum_is_gone_when_the_block_ends(void **state)
     (void)state;
     for (int fault = 0; fault < 3; fault++) {
         masked_world *world = s_six(NULL);
-        const fl_masking_cohort *cohort = world->cohort;
+        const fl_secagg_server *cohort = world->cohort;
         world->checksum_error = fault == 1 ? 1 : 0;
         while (cohort->openers == 0) {
             assert_true(masked_deliver(world));
         }
         assert_false(s_all_zero(cohort->opening, MEMBERS * sizeof *cohort->opening));
         if (fault == 2) {
-            fl_masking_cohort_abort(world->cohort, FL_WHY_QUORUM, world->out);
+            fl_secagg_server_abort(world->cohort, FL_WHY_QUORUM, world->out);
             masked_obey(world, -1);
         }
         (void)masked_run(world);

@@ -52,7 +52,7 @@ s_killed_after(uint32_t kill, fl_masking profile, masked_drop drop)
     masked_plan plan = masked_plan_small(5);
     plan.profile = profile;
     masked_world *world = masked_new(&plan, 5);
-    fl_masking_result result;
+    fl_secagg_result result;
     uint32_t delivered = 0;
     world->member[3].drop = drop;
     world->hook = s_witness;
@@ -60,7 +60,7 @@ s_killed_after(uint32_t kill, fl_masking profile, masked_drop drop)
     while (delivered < kill && masked_deliver(world)) {
         delivered++;
     }
-    bool running = !fl_masking_cohort_result(world->cohort, &result);
+    bool running = !fl_secagg_server_result(world->cohort, &result);
     if (running) {
         assert_true(masked_restart_cohort(world));
         fl_reason reason = masked_run(world);
@@ -109,7 +109,7 @@ a_survivor_that_does_not_come_again_ends_the_block(void **state)
     masked_world *world = masked_new(&plan, 5);
     world->hook = s_witness;
     masked_open(world);
-    while (fl_masking_cohort_state(world->cohort) != FL_MASKING_ACKING) {
+    while (fl_secagg_server_state(world->cohort) != FL_SERVER_ACKING) {
         assert_true(masked_deliver(world));
     }
     world->member[2].silent = true; // its upload died with the aggregator
@@ -135,13 +135,13 @@ who_was_not_invited_again_is_still_a_member(void **state)
     for (int i = 0; i < 3; i++) {
         facts[i] = fl_blob_bytes(world->facts[FL_KEEP_ROSTER + i]);
     }
-    fl_masking_invite one = { .node = world->member[4].node, .peer = 4 };
-    fl_masking_times times = { 9999, 9999, 9999, 9999 };
-    fl_masking_cohort_open(world->cohort, 3, &world->task, &one, 1, &times, world->now, world->out);
+    fl_secagg_invite one = { .node = world->member[4].node, .peer = 4 };
+    fl_secagg_times times = { 9999, 9999, 9999, 9999 };
+    fl_secagg_server_open(world->cohort, 3, &world->task, &one, 1, &times, world->now, world->out);
     assert_true(
-        fl_masking_cohort_resume(world->cohort, facts, 3, IDENTITY_NOW, world->now, world->out));
-    assert_int_equal(fl_masking_cohort_seats(world->cohort), 5);
-    assert_int_equal(fl_masking_cohort_state(world->cohort), FL_MASKING_COLLECTING);
+        fl_secagg_server_resume(world->cohort, facts, 3, IDENTITY_NOW, world->now, world->out));
+    assert_int_equal(fl_secagg_server_seats(world->cohort), 5);
+    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_COLLECTING);
     uint32_t told = 0;
     for (uint32_t i = 0; i < fl_outbox_count(world->out); i++) {
         const fl_effect *effect = fl_outbox_at(world->out, i);
@@ -181,14 +181,14 @@ foreign_facts_end_the_block_by_name(void **state)
         } else {
             facts[0].size = 3;
         }
-        fl_masking_invite one = { .node = world->member[0].node, .peer = 0 };
-        fl_masking_times times = { 9999, 9999, 9999, 9999 };
-        fl_masking_cohort_open(world->cohort, 3, &world->task, &one, 1, &times, world->now,
-                               world->out);
-        assert_false(fl_masking_cohort_resume(world->cohort, facts, count, IDENTITY_NOW, world->now,
-                                              world->out));
-        fl_masking_result result;
-        assert_true(fl_masking_cohort_result(world->cohort, &result));
+        fl_secagg_invite one = { .node = world->member[0].node, .peer = 0 };
+        fl_secagg_times times = { 9999, 9999, 9999, 9999 };
+        fl_secagg_server_open(world->cohort, 3, &world->task, &one, 1, &times, world->now,
+                              world->out);
+        assert_false(fl_secagg_server_resume(world->cohort, facts, count, IDENTITY_NOW, world->now,
+                                             world->out));
+        fl_secagg_result result;
+        assert_true(fl_secagg_server_result(world->cohort, &result));
         assert_int_equal(result.reason, FL_WHY_RESTART);
         fl_outbox_reset(world->out);
         fl_blob_unref(&blob);

@@ -38,13 +38,13 @@ s_to_wire(const uint64_t *words, const masked_plan *plan, uint8_t *wire)
 }
 
 //  The sum of a world that was opened, as wire bytes and header.
-static fl_masking_sums
+static fl_secagg_sums
 s_opened(masked_world *world, uint8_t *wire)
 {
-    fl_masking_result result;
+    fl_secagg_result result;
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
-    assert_true(fl_masking_cohort_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->cohort, &result));
     s_to_wire(world->sum, &world->plan, wire);
     result.sums.checksum = 0; // of its own context
     return result.sums;
@@ -61,7 +61,7 @@ s_give(masked_world *world, uint32_t index, const masked_member *from)
     memcpy(member->wire, from->wire, (size_t)world->plan.elements * world->plan.wire_bytes);
 }
 
-static fl_masking_sums
+static fl_secagg_sums
 s_flat(masked_world *flat, uint8_t *wire)
 {
     for (uint32_t i = 0; i < DEVICES; i++) {
@@ -88,7 +88,7 @@ s_edge(const masked_world *flat, uint32_t edge, masked_world *root, uint64_t see
     }
     masked_open(block);
     masked_member *member = &root->member[edge];
-    fl_masking_sums sums = s_opened(block, member->wire);
+    fl_secagg_sums sums = s_opened(block, member->wire);
     member->weight = sums.weight;
     member->count = sums.count;
     memcpy(member->stats, sums.stats, sizeof sums.stats);
@@ -98,7 +98,7 @@ s_edge(const masked_world *flat, uint32_t edge, masked_world *root, uint64_t see
     masked_destroy(&block);
 }
 
-static fl_masking_sums
+static fl_secagg_sums
 s_tree(const masked_world *flat, uint64_t seed, uint8_t *wire)
 {
     masked_plan plan = flat->plan;
@@ -110,7 +110,7 @@ s_tree(const masked_world *flat, uint64_t seed, uint8_t *wire)
     }
     s_lose(root, LOST_EDGE);
     masked_open(root);
-    fl_masking_sums sums = s_opened(root, wire);
+    fl_secagg_sums sums = s_opened(root, wire);
     masked_destroy(&root);
     return sums;
 }
@@ -153,7 +153,7 @@ s_compare(const masked_plan *plan, uint64_t seed)
     static uint8_t wire[4][BYTES_MAX];
     size_t bytes = (size_t)plan->elements * plan->wire_bytes;
     masked_world *flat = masked_new(plan, seed);
-    fl_masking_sums one = s_flat(flat, wire[0]), other = s_tree(flat, seed, wire[1]);
+    fl_secagg_sums one = s_flat(flat, wire[0]), other = s_tree(flat, seed, wire[1]);
     s_bare(flat, 1, wire[2]);
     s_bare(flat, EDGES, wire[3]);
     for (int way = 1; way < 4; way++) {

@@ -27,8 +27,8 @@ typedef struct script {
 } script;
 
 static masked_world *world;
-static fl_masking_member saved;
-static fl_masking_secrets saved_secrets;
+static fl_secagg_client saved;
+static fl_secagg_secrets saved_secrets;
 static uint64_t gave_self, gave_pair;
 static uint32_t unmasks, acks, masks;
 
@@ -155,7 +155,7 @@ s_count_mask(masked_world *of, uint32_t index, const fl_effect *effect)
 static size_t
 s_sign(const word *said, bool upload, uint8_t *list)
 {
-    const fl_masking_member *machine = world->member[ME].machine;
+    const fl_secagg_client *machine = world->member[ME].machine;
     size_t size = 0;
     for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
         if ((said->set >> i & 1) == 0) {
@@ -163,9 +163,9 @@ s_sign(const word *said, bool upload, uint8_t *list)
         }
         const fl_keys *keys = world->member[i < world->plan.members ? i : 1].keys;
         if (upload) {
-            fl_hsa_psig(keys, &machine->ctx, i, list + size);
+            fl_transcript_psig(keys, &machine->ctx, i, list + size);
         } else {
-            fl_hsa_asig(keys, &machine->ctx, &machine->survivors_hash, i, list + size);
+            fl_transcript_asig(keys, &machine->ctx, &machine->survivors_hash, i, list + size);
         }
         list[size] ^= (said->valid >> i & 1) != 0 ? 0 : 1;
         size += FL_SIGN_BYTES;
@@ -268,10 +268,10 @@ s_cases(uint32_t n, uint32_t cases, uint64_t seed)
     world = masked_new(&plan, n);
     world->member[n - 1].drop = n > 4 ? MASKED_BEFORE_SHARES : MASKED_STAYS; // not all are good
     masked_open(world);
-    while (fl_masking_member_step_of(world->member[ME].machine) != FL_MASKING_READY) {
+    while (fl_secagg_client_step_of(world->member[ME].machine) != FL_CLIENT_READY) {
         if (!masked_deliver(world)) {
-            world->now = fl_masking_cohort_deadline(world->cohort);
-            fl_masking_cohort_tick(world->cohort, world->now, world->out);
+            world->now = fl_secagg_server_deadline(world->cohort);
+            fl_secagg_server_tick(world->cohort, world->now, world->out);
             masked_obey(world, -1);
         }
     }

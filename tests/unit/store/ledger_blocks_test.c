@@ -55,7 +55,7 @@ s_report(uint64_t round, uint32_t attempt)
     };
     for (int i = 0; i < 4; i++) {
         blocks[i] = lines[i];
-        assert_true(fl_node_parse(parents[i], &blocks[i].parent));
+        assert_true(fl_name_parse(parents[i], &blocks[i].parent));
     }
     return (fl_report){ .run = run,
                         .round = round,

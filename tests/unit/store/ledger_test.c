@@ -47,8 +47,8 @@ s_report(uint64_t round, uint32_t attempt)
     static fl_roll_entry roll[2];
     roll[0] = (fl_roll_entry){ .outcome = FL_OUT_IN, .staleness = 1 };
     roll[1] = (fl_roll_entry){ .outcome = FL_OUT_LATE, .reason = FL_WHY_LATE };
-    assert_true(fl_node_parse("d1", &roll[0].node) && fl_node_parse("e1", &roll[0].parent));
-    assert_true(fl_node_parse("d2", &roll[1].node) && fl_node_parse("e1", &roll[1].parent));
+    assert_true(fl_name_parse("d1", &roll[0].node) && fl_name_parse("e1", &roll[0].parent));
+    assert_true(fl_name_parse("d2", &roll[1].node) && fl_name_parse("e1", &roll[1].parent));
     fl_report report = {
         .run = run,
         .round = round,
@@ -123,8 +123,8 @@ a_report_comes_back_whole_after_a_restart(void **state)
     assert_true(r->tally.masked == 10 && r->tally.recovered == 11 && r->tally.aborted == 12);
     assert_true(r->roll_count == 2 && r->roll_dropped == 3);
     for (int i = 0; i < 2; i++) {
-        assert_true(fl_node_equal(&r->roll[i].node, &report.roll[i].node));
-        assert_true(fl_node_equal(&r->roll[i].parent, &report.roll[i].parent));
+        assert_true(fl_name_equal(&r->roll[i].node, &report.roll[i].node));
+        assert_true(fl_name_equal(&r->roll[i].parent, &report.roll[i].parent));
         assert_int_equal(r->roll[i].outcome, report.roll[i].outcome);
         assert_int_equal(r->roll[i].reason, report.roll[i].reason);
         assert_int_equal(r->roll[i].staleness, report.roll[i].staleness);
@@ -264,7 +264,7 @@ s_issued(const char *name, uint64_t serial)
     fl_issued issued = {
         .serial = serial, .role = FL_ROLE_DEVICE, .certificate = { 1, 2, 3 }, .certificate_bytes = 3
     };
-    assert_true(fl_node_parse(name, &issued.node));
+    assert_true(fl_name_parse(name, &issued.node));
     return issued;
 }
 
@@ -363,7 +363,7 @@ a_deny_list_only_gets_newer(void **state)
     assert_int_equal(fl_ledger_deny_get(ledger, &version, &list, &why), FL_OK);
     assert_true(version == 0 && list == NULL);
     fl_denied act = { .serial = 4, .reason = "lost" }, back = { .serial = 4, .lifted = true };
-    assert_true(fl_node_parse("d1", &act.node) && fl_node_parse("d1", &back.node));
+    assert_true(fl_name_parse("d1", &act.node) && fl_name_parse("d1", &back.node));
     assert_int_equal(fl_ledger_deny_put(ledger, 3, fl_bytes_of("three", 5), &act, &why), FL_OK);
     assert_int_equal(fl_ledger_deny_put(ledger, 3, fl_bytes_of("again", 5), &act, &why), FL_RANGE);
     assert_int_equal(fl_ledger_deny_put(ledger, 2, fl_bytes_of("two", 3), NULL, &why), FL_RANGE);

@@ -233,7 +233,7 @@ static fl_codec
 s_with_count(fl_verb verb, int more, uint8_t minor)
 {
     size_t size = s_encode_sample(verb);
-    uint32_t count = fl_shape_of(verb)->group.count;
+    uint32_t count = fl_verb_shape_of(verb)->group.count;
     size_t end = more < 0 ? messages_value_at(fl_bytes_of(frame, size), count - 1) : size;
     fl_writer out = fl_writer_over(changed, sizeof changed);
     fl_write_from(&out, frame, FL_ENVELOPE_BYTES);

@@ -270,7 +270,7 @@ s_encode_a_bad_line(void)
 {
     uint8_t bytes[FL_BLOCK_LINE_BYTES];
     fl_block_line line = { .hop = 1, .members = 3, .masked = 4 };
-    FL_ASSERT(fl_node_parse("edge-b", &line.parent));
+    FL_ASSERT(fl_name_parse("edge-b", &line.parent));
     fl_block_line_encode(&line, bytes);
 }
 
@@ -291,7 +291,7 @@ a_report_line_comes_back_from_its_bytes(void **state)
     uint8_t bytes[FL_ROLL_ENTRY_BYTES];
     fl_roll_entry entry = { .outcome = FL_OUT_REFUSED, .reason = FL_WHY_NAN, .staleness = 255 };
     fl_roll_entry back;
-    assert_true(fl_node_parse("d-1", &entry.node) && fl_node_parse("edge.b", &entry.parent));
+    assert_true(fl_name_parse("d-1", &entry.node) && fl_name_parse("edge.b", &entry.parent));
     fl_roll_encode(&entry, bytes);
     assert_true(fl_roll_decode(fl_bytes_of(bytes, sizeof bytes), &back));
     assert_memory_equal(&entry, &back, sizeof entry);
@@ -336,7 +336,7 @@ a_line_of_a_block_comes_back_from_its_bytes(void **state)
                            .masked = FL_MEMBERS_MAX,
                            .survivors = FL_MEMBERS_MAX };
     fl_block_line back;
-    assert_true(fl_node_parse("root", &line.parent));
+    assert_true(fl_name_parse("root", &line.parent));
     fl_block_line_encode(&line, bytes);
     const uint8_t tail[] = { 0xb1, 0xa0, 2, FL_WHY_EQUIVOCATION, 64, 64, 64, 0 };
     assert_memory_equal(bytes + 16, tail, sizeof tail);
