@@ -144,7 +144,7 @@ s_change(fl_authority_service *self, uint32_t ticket, const fl_name *node, bool 
                                                   : ": out of memory";
         char text[FL_TEXT_MAX];
         (void)snprintf(text, sizeof text, "%s%s", node->name, what);
-        fl_queries_say(self->conf.desk, ticket, so ? 0 : 1, text);
+        fl_queries_say(self->conf.queries, ticket, so ? 0 : 1, text);
         return;
     }
     act *act_of = calloc(1, sizeof *act_of);
@@ -155,7 +155,7 @@ s_change(fl_authority_service *self, uint32_t ticket, const fl_name *node, bool 
     const fl_question question = {
         .ticket = ticket, .node = *node, .number = admit, .self = act_of, .work = s_put_list
     };
-    fl_queries_put(self->conf.desk, &question);
+    fl_queries_put(self->conf.queries, &question);
 }
 
 // ---- certificates -----------------------------------------------------------------------------
@@ -187,12 +187,12 @@ fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_a
         return false;
     }
     if (!fl_name_parse(ask->argument, &node)) {
-        fl_queries_say(self->conf.desk, ticket, FL_EXIT_USAGE, "that is no node name");
+        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no node name");
     } else if (certificate) {
         const fl_question question = {
             .ticket = ticket, .node = node, .self = self, .work = s_find_certificate
         };
-        fl_queries_put(self->conf.desk, &question);
+        fl_queries_put(self->conf.queries, &question);
     } else {
         s_change(self, ticket, &node, admit);
     }

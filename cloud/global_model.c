@@ -192,8 +192,8 @@ static bool
 s_keep(void *arg, const fl_effect *keep)
 {
     const fl_global_model *self = arg;
-    const fl_durable keeper = { .ledger = self->conf.ledger };
-    return fl_durable_keep(&keeper, keep);
+    const fl_durable durable = { .ledger = self->conf.ledger };
+    return fl_durable_keep(&durable, keep);
 }
 
 fl_saver

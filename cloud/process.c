@@ -40,7 +40,7 @@ typedef struct process {
     fl_past pasts[FL_PASTS_MAX];
     fl_root *root;
     fl_node *station;
-    fl_queries *desk;
+    fl_queries *queries;
     fl_authority_service *office;
 } process;
 
@@ -296,7 +296,7 @@ static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_queries_ask(self->desk, ticket, ask) ||
+    return fl_queries_ask(self->queries, ticket, ask) ||
            fl_authority_service_ask(self->office, ticket, ask);
 }
 
@@ -324,7 +324,7 @@ s_fill(void *arg, fl_status_input *input)
     input->node = *fl_identity_node(self->identity);
     input->run = self->resume.run.run;
     input->root = &view;
-    input->cohort = fl_root_cohort(self->root);
+    input->aggregator = fl_root_aggregator(self->root);
 }
 
 static void
@@ -342,34 +342,34 @@ s_seat(process *self, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
-    const fl_queries_conf desk = { .station = self->station,
-                                   .ledger = self->ledger,
-                                   .checkpoints = self->checkpoints,
-                                   .fill = s_fill,
-                                   .self = self };
-    self->desk = fl_queries_new(&desk);
+    const fl_queries_conf queries = { .station = self->station,
+                                      .ledger = self->ledger,
+                                      .checkpoints = self->checkpoints,
+                                      .fill = s_fill,
+                                      .self = self };
+    self->queries = fl_queries_new(&queries);
     const fl_authority_service_conf office = {
         .authority = self->authority,
         .identity = self->identity,
         .ledger = self->ledger,
         .station = self->station,
-        .desk = self->desk,
+        .queries = self->queries,
         .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
     self->office = fl_authority_service_new(&office);
     fl_root_conf root = fl_root_settings(self->conf);
     self->blocks = fl_settings_blocks(self->identity, 2);
-    root.cohort.node = *fl_identity_node(self->identity);
-    root.cohort.masking = &self->blocks;
+    root.aggregator.node = *fl_identity_node(self->identity);
+    root.aggregator.masking = &self->blocks;
     root.signer = (fl_signer){ .self = self, .sign = s_sign };
-    root.cohort.facts = self->facts->facts;
-    root.cohort.fact_count = self->facts->count;
+    root.aggregator.facts = self->facts->facts;
+    root.aggregator.fact_count = self->facts->count;
     root.pasts = self->pasts;
     root.past_count =
         fl_durable_recall(self->ledger, &self->resume.run.run, self->resume.round, self->pasts);
     self->root = fl_root_new(&root);
-    if (self->desk == NULL || self->office == NULL || self->root == NULL) {
+    if (self->queries == NULL || self->office == NULL || self->root == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
     }
@@ -426,7 +426,7 @@ s_close(process *self)
 {
     fl_node_close(&self->station);
     fl_authority_service_destroy(&self->office);
-    fl_queries_destroy(&self->desk);
+    fl_queries_destroy(&self->queries);
     fl_root_destroy(&self->root);
     fl_ledger_facts_destroy(&self->facts);
     fl_global_model_destroy(&self->server);

@@ -19,16 +19,9 @@ static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_SAVING] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
 };
 
-static const char *const names[FL_ROOT_PHASES] = {
-    [FL_ROOT_IDLE] = "idle",         [FL_ROOT_WAITING] = "waiting",
-    [FL_ROOT_OPENING] = "opening",   [FL_ROOT_COLLECTING] = "collecting",
-    [FL_ROOT_APPLYING] = "applying", [FL_ROOT_SAVING] = "saving",
-    [FL_ROOT_DONE] = "done",
-};
-
 struct fl_root {
     fl_root_conf conf;
-    fl_aggregator *cohort;
+    fl_aggregator *aggregator;
     fl_root_phase phase;
     fl_time since;    // of this phase
     fl_task task;     // of the round at hand
@@ -42,13 +35,6 @@ struct fl_root {
     fl_reason reason;
 };
 
-const char *
-fl_root_phase_name(fl_root_phase phase)
-{
-    FL_ASSERT((unsigned)phase < FL_ROOT_PHASES);
-    return names[phase];
-}
-
 fl_root *
 fl_root_new(const fl_root_conf *conf)
 {
@@ -57,11 +43,11 @@ fl_root_new(const fl_root_conf *conf)
         return NULL;
     }
     self->conf = *conf;
-    self->conf.cohort.vector = false;
+    self->conf.aggregator.vector = false;
     self->loss = NAN;
     self->accuracy = NAN;
-    self->cohort = fl_aggregator_new(&self->conf.cohort);
-    if (self->cohort == NULL) {
+    self->aggregator = fl_aggregator_new(&self->conf.aggregator);
+    if (self->aggregator == NULL) {
         fl_root_destroy(&self);
     }
     return self;
@@ -73,7 +59,7 @@ fl_root_destroy(fl_root **self_p)
     fl_root *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        fl_aggregator_destroy(&self->cohort);
+        fl_aggregator_destroy(&self->aggregator);
         free(self);
     }
 }
@@ -119,13 +105,13 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->elements = event->start.elements;
     order->plan = self->conf.plan;
     self->task.attempt = event->start.attempt;
-    fl_aggregator_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
     for (uint32_t i = 0; i < self->conf.past_count; i++) {
-        fl_aggregator_recall(self->cohort, &self->conf.pasts[i]);
+        fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
     }
     if (order->round > self->conf.rounds) {
         order->round--; // the next one will not come: the run stands after its last
-        fl_aggregator_dismiss(self->cohort, out);
+        fl_aggregator_dismiss(self->aggregator, out);
         s_end(self, false, FL_WHY_NONE, now, out);
     } else {
         s_enter(self, FL_ROOT_WAITING, now);
@@ -158,13 +144,13 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
 static void
 s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
-    uint32_t ready = fl_aggregator_ready(self->cohort);
-    uint32_t leaves = fl_aggregator_leaves(self->cohort);
-    if (!fl_aggregator_idle(self->cohort)) {
+    uint32_t ready = fl_aggregator_ready(self->aggregator);
+    uint32_t leaves = fl_aggregator_leaves(self->aggregator);
+    if (!fl_aggregator_idle(self->aggregator)) {
         return;
     }
-    if (ready >= self->conf.cohort.expect && leaves >= self->conf.expect_leaves &&
-        ready >= self->conf.cohort.window.count_min) {
+    if (ready >= self->conf.aggregator.expect && leaves >= self->conf.expect_leaves &&
+        ready >= self->conf.aggregator.window.count_min) {
         s_open(self, now, out);
         return;
     }
@@ -174,18 +160,18 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_WAITING,
                                        .round = self->task.order.round,
                                        .a = ready,
-                                       .b = self->conf.cohort.expect });
+                                       .b = self->conf.aggregator.expect });
     }
     if (now < self->since + (fl_time)self->conf.start_wait_ms) {
         return;
     }
-    if (ready >= self->conf.cohort.window.count_min) {
+    if (ready >= self->conf.aggregator.window.count_min) {
         s_open(self, now, out);
         return;
     }
-    const fl_window *window = &self->conf.cohort.window;
+    const fl_window *window = &self->conf.aggregator.window;
     if (window->missed == FL_MISSED_ABORT || self->waits >= window->extends_max) {
-        fl_aggregator_dismiss(self->cohort, out);
+        fl_aggregator_dismiss(self->aggregator, out);
         s_end(self, true, FL_WHY_QUORUM, now, out);
         return;
     }
@@ -238,7 +224,7 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     bool aborted = !saved || report->close == FL_CLOSE_ABORTED;
     bool last = aborted || order->round >= self->conf.rounds;
     fl_reason reason = saved ? report->reason : FL_WHY_STORAGE;
-    fl_aggregator_settle(self->cohort, done ? FL_OUT_IN : FL_OUT_LATE, reason, last, now, out);
+    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, reason, last, now, out);
     if (done) {
         order->model = report->model;
         self->loss = report->loss;
@@ -253,7 +239,7 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     order->round++;
     self->task.attempt = 0;
     memset(self->task.signature, 0, sizeof self->task.signature);
-    fl_aggregator_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
     s_enter(self, FL_ROOT_WAITING, now);
 }
 
@@ -267,19 +253,19 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
                                        .a = event->saved.token });
     }
     if ((event->saved.token & FL_SECAGG_TOKEN_SERVER) != 0) { // a KEEP of a masked round
-        fl_aggregator_step(self->cohort, event, now, out);
+        fl_aggregator_step(self->aggregator, event, now, out);
         return;
     }
     FL_ASSERT(event->saved.token == self->token);
     if (self->phase == FL_ROOT_SAVING) {
         s_settle(self, event->saved.ok, now, out);
     } else if (!event->saved.ok) {
-        fl_aggregator_dismiss(self->cohort, out);
+        fl_aggregator_dismiss(self->aggregator, out);
         s_end(self, true, FL_WHY_STORAGE, now, out);
     } else {
         FL_ASSERT(self->phase == FL_ROOT_OPENING);
         s_enter(self, FL_ROOT_COLLECTING, now);
-        fl_aggregator_open(self->cohort, &self->task, FL_NEVER, event->wall_s, now, out);
+        fl_aggregator_open(self->aggregator, &self->task, FL_NEVER, event->wall_s, now, out);
     }
 }
 
@@ -297,7 +283,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:
     case FL_EV_UNMASKED:
-        fl_aggregator_step(self->cohort, event, now, out);
+        fl_aggregator_step(self->aggregator, event, now, out);
         break;
     case FL_EV_APPLIED:
         on_applied(self, event, now, out);
@@ -315,7 +301,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         FL_ASSERT(false && "an event that a root never asks for");
     }
     fl_result result;
-    if (self->phase == FL_ROOT_COLLECTING && fl_aggregator_result(self->cohort, &result)) {
+    if (self->phase == FL_ROOT_COLLECTING && fl_aggregator_result(self->aggregator, &result)) {
         s_close(self, &result, now, out);
     }
     if (self->phase == FL_ROOT_WAITING) {
@@ -326,7 +312,7 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 fl_time
 fl_root_deadline(const fl_root *self)
 {
-    fl_time at = fl_aggregator_deadline(self->cohort);
+    fl_time at = fl_aggregator_deadline(self->aggregator);
     fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
     return self->phase == FL_ROOT_WAITING && bound < at ? bound : at;
 }
@@ -350,9 +336,9 @@ fl_root_machine(fl_root *self)
 }
 
 const fl_aggregator *
-fl_root_cohort(const fl_root *self)
+fl_root_aggregator(const fl_root *self)
 {
-    return self->cohort;
+    return self->aggregator;
 }
 
 fl_root_view
@@ -363,9 +349,9 @@ fl_root_look(const fl_root *self, fl_time now)
                           .round = self->task.order.round,
                           .rounds = self->conf.rounds,
                           .attempt = self->task.attempt,
-                          .ready = fl_aggregator_ready(self->cohort),
-                          .expect = self->conf.cohort.expect,
-                          .leaves = fl_aggregator_leaves(self->cohort),
+                          .ready = fl_aggregator_ready(self->aggregator),
+                          .expect = self->conf.aggregator.expect,
+                          .leaves = fl_aggregator_leaves(self->aggregator),
                           .expect_leaves = self->conf.expect_leaves,
                           .phase_ms = (uint32_t)(now - self->since),
                           .loss = self->loss,
@@ -376,7 +362,7 @@ fl_root_look(const fl_root *self, fl_time now)
     if (self->phase == FL_ROOT_WAITING && left > 0) {
         view.left_ms = (uint32_t)left;
     } else if (self->phase == FL_ROOT_COLLECTING) {
-        fl_time cutoff = fl_aggregator_cutoff(self->cohort);
+        fl_time cutoff = fl_aggregator_cutoff(self->aggregator);
         fl_time end = cutoff == FL_NEVER ? 0 : cutoff - now;
         view.left_ms = end > 0 ? (uint32_t)end : 0;
     }

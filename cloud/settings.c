@@ -12,7 +12,7 @@ enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
 static const fl_setting rows[] = {
     FL_SETTINGS_STATE,
     FL_SETTINGS_PROCESS,
-    FL_SETTINGS_COHORT,
+    FL_SETTINGS_AGGREGATOR,
     { "node", FL_CONF_TEXT, "root", 0, 0, NULL, "name of this root" },
     { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,
       "directory of the authority's secret: the root issues certificates and signs orders" },
@@ -31,8 +31,7 @@ static const fl_setting rows[] = {
     { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "of the first parameters" },
     { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL, "largest change of a parameter" },
     { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "of one fixed-point number, sign included" },
-    { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL,
-      "samples per unit of weight" },
+    { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL, "samples per unit of weight" },
     { "plan.weight_max", FL_CONF_INT, "255", 1, 1000000, NULL, "largest weight of a device" },
     { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
       "devices that the proof against overflow allows for" },
@@ -213,18 +212,18 @@ static void
 s_wait_for_block(fl_root_conf *root)
 {
     const uint32_t members = root->plan.members_min[1], survivors = root->plan.survivors_min[1];
-    if (root->cohort.expect == 0) {
-        root->cohort.expect = members;
+    if (root->aggregator.expect == 0) {
+        root->aggregator.expect = members;
     }
-    if (root->cohort.window.count_min < survivors) {
-        root->cohort.window.count_min = survivors;
+    if (root->aggregator.window.count_min < survivors) {
+        root->aggregator.window.count_min = survivors;
     }
 }
 
 fl_root_conf
 fl_root_settings(const fl_conf *conf)
 {
-    fl_root_conf root = { .cohort = fl_settings_cohort(conf),
+    fl_root_conf root = { .aggregator = fl_settings_aggregator(conf),
                           .plan = s_plan(conf),
                           .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
                           .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
@@ -232,8 +231,8 @@ fl_root_settings(const fl_conf *conf)
     if (root.plan.masking != FL_MASKING_NONE) {
         s_wait_for_block(&root);
     }
-    root.cohort.child_roles[0] = FL_ROLE_EDGE;
-    root.cohort.child_roles[1] = FL_ROLE_DEVICE;
+    root.aggregator.child_roles[0] = FL_ROLE_EDGE;
+    root.aggregator.child_roles[1] = FL_ROLE_DEVICE;
     return root;
 }
 

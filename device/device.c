@@ -12,7 +12,7 @@
 typedef enum phase { IDLE, TRAINING, ENCODING, PHASES } phase;
 
 struct fl_device {
-    fl_participant *member;
+    fl_participant *participant;
     phase phase;
     bool cancelled; // the running training was told to stop
     bool done;
@@ -33,8 +33,8 @@ fl_device_new(const fl_participant_conf *conf)
     if (self == NULL) {
         return NULL;
     }
-    self->member = fl_participant_new(conf);
-    if (self->member == NULL) {
+    self->participant = fl_participant_new(conf);
+    if (self->participant == NULL) {
         fl_device_destroy(&self);
     }
     return self;
@@ -46,7 +46,7 @@ fl_device_destroy(fl_device **self_p)
     fl_device *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        fl_participant_destroy(&self->member);
+        fl_participant_destroy(&self->participant);
         free(self);
     }
 }
@@ -88,7 +88,7 @@ s_cancel(fl_device *self, fl_outbox *out)
 static void
 s_train(fl_device *self, const fl_task *task, fl_time now, fl_outbox *out)
 {
-    fl_time left = fl_participant_due(self->member) - now;
+    fl_time left = fl_participant_due(self->participant) - now;
     fl_effect *effect = fl_outbox_add(out, FL_FX_TRAIN);
     effect->train.order = task->order;
     effect->train.budget_ms = left > 0 ? (uint32_t)left : 0;
@@ -120,7 +120,7 @@ static void
 s_take_verdict(fl_device *self, fl_outbox *out)
 {
     fl_verdict verdict;
-    if (!fl_participant_verdict(self->member, &verdict)) {
+    if (!fl_participant_verdict(self->participant, &verdict)) {
         return;
     }
     bool spent = verdict.spent || !verdict.certain || verdict.outcome == FL_OUT_IN ||
@@ -141,8 +141,8 @@ s_take_verdict(fl_device *self, fl_outbox *out)
 static void
 s_work(fl_device *self, fl_time now, fl_outbox *out)
 {
-    const fl_task *task = fl_participant_task(self->member);
-    if (task == NULL || !fl_participant_wants(self->member) || self->done) {
+    const fl_task *task = fl_participant_task(self->participant);
+    if (task == NULL || !fl_participant_wants(self->participant) || self->done) {
         return;
     }
     uint64_t staleness = task->order.round - self->trained.round;
@@ -171,9 +171,9 @@ static void
 s_decline(fl_device *self, uint64_t round, fl_reason reason, const char *text, fl_time now,
           fl_outbox *out)
 {
-    const fl_task *task = fl_participant_task(self->member);
-    if (task != NULL && fl_participant_wants(self->member) && task->order.round == round) {
-        fl_participant_decline(self->member, reason, text, now, out);
+    const fl_task *task = fl_participant_task(self->participant);
+    if (task != NULL && fl_participant_wants(self->participant) && task->order.round == round) {
+        fl_participant_decline(self->participant, reason, text, now, out);
     }
 }
 
@@ -209,8 +209,8 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
         s_decline(self, round, event->encoded.reason, "the update cannot be encoded", now, out);
         return;
     }
-    const fl_task *task = fl_participant_task(self->member);
-    if (task == NULL || !fl_participant_wants(self->member) || task->order.round != round ||
+    const fl_task *task = fl_participant_task(self->participant);
+    if (task == NULL || !fl_participant_wants(self->participant) || task->order.round != round ||
         self->done) {
         fl_outbox_add(out, FL_FX_DROP)->drop.vec = event->encoded.vec; // for a round that is gone
         if (self->done) {
@@ -232,7 +232,7 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
     memcpy(offer.stats, self->stats, sizeof offer.stats);
     offer.stats[FL_STAT_SATURATED] = event->encoded.saturated;
     self->offered = round;
-    fl_participant_offer(self->member, &offer, now, out);
+    fl_participant_offer(self->participant, &offer, now, out);
 }
 
 void
@@ -244,7 +244,7 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
     case FL_EV_MODEL:
     case FL_EV_MASKED:
     case FL_EV_SAVED:
-        fl_participant_step(self->member, event, now, out);
+        fl_participant_step(self->participant, event, now, out);
         break;
     case FL_EV_TRAINED:
         on_trained(self, event, now, out);
@@ -254,7 +254,7 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
         break;
     case FL_EV_STOP:
         s_cancel(self, out);
-        fl_participant_leave(self->member, FL_WHY_LEFT, out);
+        fl_participant_leave(self->participant, FL_WHY_LEFT, out);
         self->done = true;
         return;
     case FL_EV_START:
@@ -274,13 +274,13 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
                                                              : FL_DOING_NOTHING,
                        .leaves = 1,
                        .samples = self->samples };
-    fl_participant_doing(self->member, &doing);
+    fl_participant_doing(self->participant, &doing);
 }
 
 fl_time
 fl_device_deadline(const fl_device *self)
 {
-    return fl_participant_deadline(self->member);
+    return fl_participant_deadline(self->participant);
 }
 
 static void
@@ -302,9 +302,9 @@ fl_device_machine(fl_device *self)
 }
 
 const fl_participant *
-fl_device_member(const fl_device *self)
+fl_device_participant(const fl_device *self)
 {
-    return self->member;
+    return self->participant;
 }
 
 bool

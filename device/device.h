@@ -1,6 +1,6 @@
-//  device - a member with a trainer behind it: trains each task's model, encodes the difference,
-//  offers it; keeps a late update for the next round or drops it, as the plan says.
-//  One thread at a time. Holds one update.
+//  device - a participant with a trainer behind it: trains each task's model, encodes the
+//  difference, offers it; keeps a late update for the next round or drops it, as the plan says. One
+//  thread at a time. Holds one update.
 #ifndef FL_DEVICE_DEVICE_H
 #define FL_DEVICE_DEVICE_H
 
@@ -15,7 +15,7 @@ void fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outb
 fl_time fl_device_deadline(const fl_device *self);
 fl_machine fl_device_machine(fl_device *self);
 
-const fl_participant *fl_device_member(const fl_device *self);
+const fl_participant *fl_device_participant(const fl_device *self);
 bool fl_device_done(const fl_device *self); // the run is over
 
 #endif

@@ -28,7 +28,7 @@ typedef struct process {
     fl_trainer trainer;
     fl_device *device;
     fl_node *station;
-    fl_queries *desk;
+    fl_queries *queries;
 } process;
 
 static fl_status
@@ -93,22 +93,22 @@ static void
 s_fill(void *arg, fl_status_input *input)
 {
     process *self = arg;
-    const fl_participant *member = fl_device_member(self->device);
-    const fl_task *task = fl_participant_task(member);
+    const fl_participant *participant = fl_device_participant(self->device);
+    const fl_task *task = fl_participant_task(participant);
     input->tier = "device";
     input->node = *fl_identity_node(self->identity);
-    input->run = *fl_participant_run(member);
+    input->run = *fl_participant_run(participant);
     input->round = task == NULL ? 0 : task->order.round;
     input->parent = fl_identity_parent(self->identity)->endpoint;
     input->final = fl_device_done(self->device);
-    input->member = member;
+    input->participant = participant;
 }
 
 static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_queries_ask(self->desk, ticket, ask);
+    return fl_queries_ask(self->queries, ticket, ask);
 }
 
 static bool
@@ -122,22 +122,22 @@ static bool
 s_keep(void *arg, const fl_effect *keep)
 {
     const process *self = arg;
-    const fl_durable keeper = { .directory = self->slot.path };
-    return fl_durable_keep(&keeper, keep);
+    const fl_durable durable = { .directory = self->slot.path };
+    return fl_durable_keep(&durable, keep);
 }
 
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    fl_participant_conf member = fl_settings_member(self->conf, FL_ROLE_DEVICE);
-    member.node = *fl_identity_node(self->identity);
+    fl_participant_conf participant = fl_settings_participant(self->conf, FL_ROLE_DEVICE);
+    participant.node = *fl_identity_node(self->identity);
     self->masking = fl_settings_masking(self->conf, self->identity);
-    member.masking = &self->masking;
-    member.mark = &self->mark;
-    self->device = fl_device_new(&member);
-    const fl_queries_conf desk = { .station = self->station, .fill = s_fill, .self = self };
-    self->desk = fl_queries_new(&desk);
-    if (self->device == NULL || self->desk == NULL) {
+    participant.masking = &self->masking;
+    participant.mark = &self->mark;
+    self->device = fl_device_new(&participant);
+    const fl_queries_conf queries = { .station = self->station, .fill = s_fill, .self = self };
+    self->queries = fl_queries_new(&queries);
+    if (self->device == NULL || self->queries == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
     }
@@ -151,7 +151,7 @@ static void
 s_close(process *self)
 {
     fl_node_close(&self->station);
-    fl_queries_destroy(&self->desk);
+    fl_queries_destroy(&self->queries);
     fl_device_destroy(&self->device);
     if (self->trainer.destroy != NULL) {
         self->trainer.destroy(&self->trainer.self);

@@ -16,7 +16,7 @@ static const fl_setting rows[] = {
     { "slots", FL_CONF_TEXT, "", 0, 0, NULL,
       "instead of state: directory of many; the first that no device holds is claimed" },
     FL_SETTINGS_PROCESS,
-    FL_SETTINGS_MEMBER,
+    FL_SETTINGS_PARTICIPANT,
     { "trainer", FL_CONF_CHOICE, "builtin", 0, 0, "builtin|synthetic", "what learns here" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
       "layer sizes of the network that this device can train" },

@@ -1,5 +1,5 @@
-//  The edge is glue: what its member hears becomes a round of its cohort, what
-//  its cohort closes becomes the member's contribution, and the verdict from
+//  The edge is glue: what its participant hears becomes a round of its aggregator, what
+//  its aggregator closes becomes the participant's contribution, and the verdict from
 //  above is handed to the children. So a device learns «counted» only when the
 //  root has made it durable.
 #include "edge/edge.h"
@@ -20,8 +20,8 @@ static const bool legal[PHASES][PHASES] = {
 
 struct fl_edge {
     fl_edge_conf conf;
-    fl_participant *member;
-    fl_aggregator *cohort;
+    fl_participant *participant;
+    fl_aggregator *aggregator;
     phase phase;
     fl_task task;      // of the round in hand; its attempt is ours
     uint64_t token;    // of the newest SAVE
@@ -39,12 +39,12 @@ fl_edge_new(const fl_edge_conf *conf)
         return NULL;
     }
     self->conf = *conf;
-    self->conf.cohort.vector = true;
+    self->conf.aggregator.vector = true;
     self->task.order.round = conf->last_round;
     self->task.attempt = conf->last_attempt;
-    self->member = fl_participant_new(&conf->member);
-    self->cohort = fl_aggregator_new(&self->conf.cohort);
-    if (self->member == NULL || self->cohort == NULL) {
+    self->participant = fl_participant_new(&conf->participant);
+    self->aggregator = fl_aggregator_new(&self->conf.aggregator);
+    if (self->participant == NULL || self->aggregator == NULL) {
         fl_edge_destroy(&self);
     }
     return self;
@@ -56,8 +56,8 @@ fl_edge_destroy(fl_edge **self_p)
     fl_edge *self = *self_p;
     *self_p = NULL;
     if (self != NULL) {
-        fl_participant_destroy(&self->member);
-        fl_aggregator_destroy(&self->cohort);
+        fl_participant_destroy(&self->participant);
+        fl_aggregator_destroy(&self->aggregator);
         free(self);
     }
 }
@@ -100,26 +100,26 @@ static void
 s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
 {
     fl_verdict verdict;
-    if (!fl_participant_verdict(self->member, &verdict)) {
+    if (!fl_participant_verdict(self->participant, &verdict)) {
         return;
     }
     bool ours = verdict.round == self->task.order.round;
     self->final = verdict.final;
     if (ours && self->phase == ANSWERED) {
         fl_result result;
-        if (fl_aggregator_result(self->cohort, &result)) {
+        if (fl_aggregator_result(self->aggregator, &result)) {
             fl_outcome outcome = verdict.certain ? verdict.outcome : FL_OUT_REFUSED;
             fl_reason reason = verdict.certain ? verdict.reason : FL_WHY_UNKNOWN_ROUND;
             if (outcome == FL_OUT_ABSENT || outcome == FL_OUT_IDLE) { // our sum was not taken
                 outcome = FL_OUT_LATE;
             }
-            fl_aggregator_settle(self->cohort, outcome, reason, verdict.final, now, out);
+            fl_aggregator_settle(self->aggregator, outcome, reason, verdict.final, now, out);
             self->dismissed = verdict.final;
             s_save(self, FL_SAVE_CLOSE, s_report(self, &result), out);
         }
         s_enter(self, IDLE);
     } else if (ours && (self->phase == COLLECTING || self->phase == SAVING)) {
-        fl_aggregator_abandon(self->cohort, verdict.reason, now, out);
+        fl_aggregator_abandon(self->aggregator, verdict.reason, now, out);
         s_enter(self, IDLE);
     }
 }
@@ -128,32 +128,32 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
 static void
 s_dismiss(fl_edge *self, fl_outbox *out)
 {
-    if (self->final && !self->dismissed && fl_aggregator_idle(self->cohort)) {
-        fl_aggregator_dismiss(self->cohort, out);
+    if (self->final && !self->dismissed && fl_aggregator_idle(self->aggregator)) {
+        fl_aggregator_dismiss(self->aggregator, out);
         self->dismissed = true;
     }
 }
 
-//  A plan with masks needs a cohort that can make its children mask.
+//  A plan with masks needs an aggregator that can make its children mask.
 static bool
 s_can_mask(const fl_edge *self, const fl_plan *plan)
 {
-    return plan->masking == FL_MASKING_NONE || self->conf.cohort.masking != NULL;
+    return plan->masking == FL_MASKING_NONE || self->conf.aggregator.masking != NULL;
 }
 
 static void
 s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
 {
-    const fl_task *task = fl_participant_task(self->member);
-    if (task == NULL || !fl_participant_wants(self->member)) {
+    const fl_task *task = fl_participant_task(self->participant);
+    if (task == NULL || !fl_participant_wants(self->participant)) {
         return;
     }
     bool other = task->order.round != self->task.order.round;
-    if (self->phase != IDLE || !fl_aggregator_idle(self->cohort)) {
+    if (self->phase != IDLE || !fl_aggregator_idle(self->aggregator)) {
         return;
     }
     if (!s_can_mask(self, &task->order.plan)) {
-        fl_participant_decline(self->member, FL_WHY_POLICY_REFUSED,
+        fl_participant_decline(self->participant, FL_WHY_POLICY_REFUSED,
                                "this edge opens no masked round", now, out);
         return;
     }
@@ -170,7 +170,7 @@ s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
 static fl_time
 s_due(const fl_edge *self)
 {
-    fl_time due = fl_participant_due(self->member);
+    fl_time due = fl_participant_due(self->participant);
     fl_time budget = self->task.budget_ms;
     return self->task.order.plan.masking == FL_MASKING_NONE ? due : due - budget * 5 / 16;
 }
@@ -183,14 +183,14 @@ on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
     if (!event->saved.ok) {
         s_enter(self, ANSWERED);
-        fl_participant_decline(self->member, FL_WHY_STORAGE, "the edge cannot write its ledger",
-                               now, out);
+        fl_participant_decline(self->participant, FL_WHY_STORAGE,
+                               "the edge cannot write its ledger", now, out);
         return;
     }
     const fl_order *order = &self->task.order;
-    fl_aggregator_model(self->cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
     s_enter(self, COLLECTING);
-    fl_aggregator_open(self->cohort, &self->task, s_due(self), event->wall_s, now, out);
+    fl_aggregator_open(self->aggregator, &self->task, s_due(self), event->wall_s, now, out);
 }
 
 //  The answer of a SAVE is for the edge, of a KEEP for its half of a masked round above or below.
@@ -204,9 +204,9 @@ s_give_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
                                        .a = event->saved.token });
     }
     if ((event->saved.token & FL_SECAGG_TOKEN_CLIENT) != 0) {
-        fl_participant_step(self->member, event, now, out);
+        fl_participant_step(self->participant, event, now, out);
     } else if ((event->saved.token & FL_SECAGG_TOKEN_SERVER) != 0) {
-        fl_aggregator_step(self->cohort, event, now, out);
+        fl_aggregator_step(self->aggregator, event, now, out);
     } else {
         on_saved(self, event, now, out);
     }
@@ -216,14 +216,14 @@ static void
 s_answer(fl_edge *self, fl_time now, fl_outbox *out)
 {
     fl_result result;
-    if (self->phase != COLLECTING || !fl_aggregator_result(self->cohort, &result)) {
+    if (self->phase != COLLECTING || !fl_aggregator_result(self->aggregator, &result)) {
         return;
     }
-    FL_ASSERT(fl_participant_wants(self->member));
+    FL_ASSERT(fl_participant_wants(self->participant));
     s_enter(self, ANSWERED);
     if (result.close != FL_CLOSE_DONE) {
-        fl_participant_decline(self->member, result.reason, "too few contributions at this edge",
-                               now, out);
+        fl_participant_decline(self->participant, result.reason,
+                               "too few contributions at this edge", now, out);
         return;
     }
     fl_offer offer = { .vec = result.vec,
@@ -242,35 +242,35 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
     for (int i = 0; i < FL_STATS; i++) {
         offer.stats[i] = result.stats[i];
     }
-    fl_participant_offer(self->member, &offer, now, out);
+    fl_participant_offer(self->participant, &offer, now, out);
 }
 
 static void
 s_tell_parent(fl_edge *self)
 {
-    fl_tally tally = fl_aggregator_tally(self->cohort);
+    fl_tally tally = fl_aggregator_tally(self->aggregator);
     fl_doing doing = { .activity = self->phase == COLLECTING ? FL_DOING_COLLECT : FL_DOING_NOTHING,
                        .done = tally.in,
                        .total = tally.invited,
-                       .leaves = fl_aggregator_leaves(self->cohort),
-                       .samples = fl_aggregator_samples(self->cohort),
+                       .leaves = fl_aggregator_leaves(self->aggregator),
+                       .samples = fl_aggregator_samples(self->aggregator),
                        .tally = tally };
-    fl_participant_doing(self->member, &doing);
+    fl_participant_doing(self->participant, &doing);
 }
 
 static void
 s_follow_run(fl_edge *self)
 {
     static const fl_hash none;
-    if (fl_participant_joined(self->member) && self->phase == IDLE &&
-        !fl_run_equal(fl_participant_run(self->member), &self->task.order.run)) {
-        self->task.order.run = *fl_participant_run(self->member);
+    if (fl_participant_joined(self->participant) && self->phase == IDLE &&
+        !fl_run_equal(fl_participant_run(self->participant), &self->task.order.run)) {
+        self->task.order.run = *fl_participant_run(self->participant);
         self->final = false;
         self->dismissed = false;
-        fl_aggregator_model(self->cohort, &self->task.order.run, &none, 0);
+        fl_aggregator_model(self->aggregator, &self->task.order.run, &none, 0);
         bool ours = fl_run_equal(&self->task.order.run, &self->conf.last_run);
         for (uint32_t i = 0; ours && i < self->conf.past_count; i++) {
-            fl_aggregator_recall(self->cohort, &self->conf.pasts[i]);
+            fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
         }
     }
 }
@@ -281,32 +281,32 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     bool from_parent = event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT;
     switch (event->kind) {
     case FL_EV_TICK:
-        fl_participant_step(self->member, event, now, out);
-        fl_aggregator_step(self->cohort, event, now, out);
+        fl_participant_step(self->participant, event, now, out);
+        fl_aggregator_step(self->aggregator, event, now, out);
         break;
     case FL_EV_MESSAGE:
         if (from_parent) {
-            fl_participant_step(self->member, event, now, out);
+            fl_participant_step(self->participant, event, now, out);
         } else {
-            fl_aggregator_step(self->cohort, event, now, out);
+            fl_aggregator_step(self->aggregator, event, now, out);
         }
         break;
     case FL_EV_MODEL:
     case FL_EV_MASKED:
-        fl_participant_step(self->member, event, now, out);
+        fl_participant_step(self->participant, event, now, out);
         break;
     case FL_EV_GONE:
     case FL_EV_VERIFIED:
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:
     case FL_EV_UNMASKED:
-        fl_aggregator_step(self->cohort, event, now, out);
+        fl_aggregator_step(self->aggregator, event, now, out);
         break;
     case FL_EV_SAVED:
         s_give_saved(self, event, now, out);
         break;
     case FL_EV_STOP:
-        fl_participant_leave(self->member, FL_WHY_LEFT, out);
+        fl_participant_leave(self->participant, FL_WHY_LEFT, out);
         return;
     case FL_EV_START:
     case FL_EV_TRAINED:
@@ -326,8 +326,8 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
 fl_time
 fl_edge_deadline(const fl_edge *self)
 {
-    fl_time up = fl_participant_deadline(self->member);
-    fl_time down = fl_aggregator_deadline(self->cohort);
+    fl_time up = fl_participant_deadline(self->participant);
+    fl_time down = fl_aggregator_deadline(self->aggregator);
     return up < down ? up : down;
 }
 
@@ -350,15 +350,15 @@ fl_edge_machine(fl_edge *self)
 }
 
 const fl_aggregator *
-fl_edge_cohort(const fl_edge *self)
+fl_edge_aggregator(const fl_edge *self)
 {
-    return self->cohort;
+    return self->aggregator;
 }
 
 const fl_participant *
-fl_edge_member(const fl_edge *self)
+fl_edge_participant(const fl_edge *self)
 {
-    return self->member;
+    return self->participant;
 }
 
 uint64_t

@@ -1,6 +1,6 @@
-//  edge - a cohort to its children and a member to its parent: the sum of what it collects is the
-//  one contribution that it pushes. An edge behind an edge is configuration, not code.
-//  One thread at a time.
+//  edge - an aggregator to its children and a participant to its parent: the sum of what it
+//  collects is the one contribution that it pushes. An edge behind an edge is configuration, not
+//  code. One thread at a time.
 #ifndef FL_EDGE_EDGE_H
 #define FL_EDGE_EDGE_H
 
@@ -10,8 +10,8 @@
 typedef struct fl_edge fl_edge;
 
 typedef struct fl_edge_conf {
-    fl_participant_conf member;
-    fl_aggregator_conf cohort;
+    fl_participant_conf participant;
+    fl_aggregator_conf aggregator;
     uint64_t last_round;   // from the ledger: newest round that was opened here; 0 = none
     uint32_t last_attempt; // and how often
     fl_run last_run;       // of what follows
@@ -27,8 +27,8 @@ fl_time fl_edge_deadline(const fl_edge *self);
 //  The same as a shape for a driver.
 fl_machine fl_edge_machine(fl_edge *self);
 
-const fl_aggregator *fl_edge_cohort(const fl_edge *self);
-const fl_participant *fl_edge_member(const fl_edge *self);
+const fl_aggregator *fl_edge_aggregator(const fl_edge *self);
+const fl_participant *fl_edge_participant(const fl_edge *self);
 uint64_t fl_edge_round(const fl_edge *self); // in hand; 0 = none
 bool fl_edge_done(const fl_edge *self);      // the run is over
 

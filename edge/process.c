@@ -27,7 +27,7 @@ typedef struct process {
     fl_past pasts[FL_PASTS_MAX];
     fl_edge *edge;
     fl_node *station;
-    fl_queries *desk;
+    fl_queries *queries;
 } process;
 
 static fl_status
@@ -98,8 +98,8 @@ static bool
 s_keep(void *arg, const fl_effect *keep)
 {
     const process *self = arg;
-    const fl_durable keeper = { .directory = self->state, .ledger = self->ledger };
-    return fl_durable_keep(&keeper, keep);
+    const fl_durable durable = { .directory = self->state, .ledger = self->ledger };
+    return fl_durable_keep(&durable, keep);
 }
 
 typedef struct heard {
@@ -152,19 +152,19 @@ s_fill(void *arg, fl_status_input *input)
     process *self = arg;
     input->tier = "edge";
     input->node = *fl_identity_node(self->identity);
-    input->run = *fl_participant_run(fl_edge_member(self->edge));
+    input->run = *fl_participant_run(fl_edge_participant(self->edge));
     input->round = fl_edge_round(self->edge);
     input->parent = fl_identity_parent(self->identity)->endpoint;
     input->final = fl_edge_done(self->edge);
-    input->cohort = fl_edge_cohort(self->edge);
-    input->member = fl_edge_member(self->edge);
+    input->aggregator = fl_edge_aggregator(self->edge);
+    input->participant = fl_edge_participant(self->edge);
 }
 
 static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_queries_ask(self->desk, ticket, ask);
+    return fl_queries_ask(self->queries, ticket, ask);
 }
 
 static bool
@@ -189,8 +189,8 @@ s_recall_round(process *self, fl_edge_conf *edge, fl_why *why)
     status = fl_ledger_facts_get(self->ledger, &edge->last_run, edge->last_round, &self->facts,
                                  why);
     if (status == FL_OK) {
-        edge->cohort.facts = self->facts->facts;
-        edge->cohort.fact_count = self->facts->count;
+        edge->aggregator.facts = self->facts->facts;
+        edge->aggregator.fact_count = self->facts->count;
     }
     return status;
 }
@@ -198,27 +198,27 @@ s_recall_round(process *self, fl_edge_conf *edge, fl_why *why)
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    fl_edge_conf edge = { .member = fl_settings_member(self->conf, FL_ROLE_EDGE),
-                          .cohort = fl_settings_cohort(self->conf) };
+    fl_edge_conf edge = { .participant = fl_settings_participant(self->conf, FL_ROLE_EDGE),
+                          .aggregator = fl_settings_aggregator(self->conf) };
     fl_status status = s_recall_round(self, &edge, why);
     if (status != FL_OK) {
         return status;
     }
     self->masking = fl_settings_masking(self->conf, self->identity);
     self->blocks = fl_settings_blocks(self->identity, 1);
-    edge.member.node = *fl_identity_node(self->identity);
-    edge.member.masking = &self->masking;
-    edge.member.mark = &self->mark;
-    edge.cohort.node = edge.member.node;
-    edge.cohort.masking = &self->blocks;
-    edge.cohort.child_roles[0] = FL_ROLE_DEVICE;
-    edge.cohort.child_roles[1] = FL_ROLE_EDGE;
+    edge.participant.node = *fl_identity_node(self->identity);
+    edge.participant.masking = &self->masking;
+    edge.participant.mark = &self->mark;
+    edge.aggregator.node = edge.participant.node;
+    edge.aggregator.masking = &self->blocks;
+    edge.aggregator.child_roles[0] = FL_ROLE_DEVICE;
+    edge.aggregator.child_roles[1] = FL_ROLE_EDGE;
     self->edge = fl_edge_new(&edge);
-    const fl_queries_conf desk = {
+    const fl_queries_conf queries = {
         .station = self->station, .ledger = self->ledger, .fill = s_fill, .self = self
     };
-    self->desk = fl_queries_new(&desk);
-    if (self->edge == NULL || self->desk == NULL) {
+    self->queries = fl_queries_new(&queries);
+    if (self->edge == NULL || self->queries == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
     }
@@ -233,7 +233,7 @@ static void
 s_close(process *self)
 {
     fl_node_close(&self->station);
-    fl_queries_destroy(&self->desk);
+    fl_queries_destroy(&self->queries);
     fl_edge_destroy(&self->edge);
     fl_ledger_facts_destroy(&self->facts);
     fl_ledger_close(&self->ledger);

@@ -2,8 +2,8 @@
 
 #include "common/runtime/settings.h"
 
-static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT,
-                                   FL_SETTINGS_MEMBER };
+static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_AGGREGATOR,
+                                   FL_SETTINGS_PARTICIPANT };
 
 const fl_program fl_edge_program = {
     .name = "edge-agg",

@@ -49,7 +49,7 @@ s_done(void *arg, bool ran)
 {
     fl_question *question = arg;
     if (ran) {
-        fl_node_answer(question->desk->conf.station, question->ticket, question->code,
+        fl_node_answer(question->queries->conf.station, question->ticket, question->code,
                        &question->json);
     }
     fl_blob_unref(&question->json);
@@ -62,7 +62,7 @@ fl_queries_put(fl_queries *self, const fl_question *question)
     fl_question *kept = malloc(sizeof *kept);
     FL_ASSERT(kept != NULL);
     *kept = *question;
-    kept->desk = self;
+    kept->queries = self;
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_work, .done = s_done, .arg = kept };
     if (fl_workers_add(fl_node_crew(self->conf.station), &job) != FL_OK) {
         fl_queries_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
@@ -103,7 +103,7 @@ s_report(fl_question *question)
 {
     fl_why why;
     fl_ledger_round *round = NULL;
-    fl_status status = fl_ledger_round_get(question->desk->conf.ledger, &question->run,
+    fl_status status = fl_ledger_round_get(question->queries->conf.ledger, &question->run,
                                            question->number, &round, &why);
     if (status != FL_OK) {
         s_fail(question, status, why.text);
@@ -124,7 +124,7 @@ s_rounds(fl_question *question)
     fl_ledger_round *rounds = calloc(FL_ROUNDS_JSON_MAX, sizeof *rounds);
     if (rounds == NULL) {
         s_fail(question, FL_NOMEM, "out of memory");
-    } else if (fl_ledger_rounds(question->desk->conf.ledger, &question->run, question->number,
+    } else if (fl_ledger_rounds(question->queries->conf.ledger, &question->run, question->number,
                                 rounds, FL_ROUNDS_JSON_MAX, &count, &why) != FL_OK) {
         s_fail(question, FL_IO, why.text);
     } else {
@@ -139,11 +139,11 @@ s_export(fl_question *question)
     fl_why why = { "" };
     fl_ledger_round *round = NULL;
     char path[FL_STATE_PATH_MAX], whole[PATH_MAX];
-    fl_status status = fl_ledger_round_get(question->desk->conf.ledger, &question->run,
+    fl_status status = fl_ledger_round_get(question->queries->conf.ledger, &question->run,
                                            question->number, &round, &why);
     if (status != FL_OK) {
         s_fail(question, status, why.text);
-    } else if (!fl_checkpoints_path(question->desk->conf.checkpoints, &round->report.model, path,
+    } else if (!fl_checkpoints_path(question->queries->conf.checkpoints, &round->report.model, path,
                                     sizeof path)) {
         s_fail(question, FL_RANGE, "the path of the model is too long");
     } else if (realpath(path, whole) == NULL) { // who asks may stand in another directory

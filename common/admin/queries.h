@@ -30,7 +30,7 @@ bool fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask);
 
 //  Run `work` on the store's strand, then answer the ticket with what it left in the question.
 typedef struct fl_question {
-    fl_queries *desk;
+    fl_queries *queries;
     uint32_t ticket;
     uint8_t code;
     fl_blob *json;

@@ -164,7 +164,7 @@ s_summary_masking(fl_json *sheet, json_t *in, const fl_ledger_round *rounds, uin
     if (first == NULL) {
         fl_json_null(sheet, in, "masking");
     } else {
-        fl_json_text(sheet, in, "masking", same ? fl_secagg_name(first->report.masking) : "mixed");
+        fl_json_text(sheet, in, "masking", same ? fl_masking_name(first->report.masking) : "mixed");
     }
     fl_json_bool(sheet, in, "masked", summed && masked);
 }

@@ -37,6 +37,20 @@ fl_json_reason(fl_reason reason)
 }
 
 // ---- children ---------------------------------------------------------------------------------
+static const char *const phase_names[FL_ROOT_PHASES] = {
+    [FL_ROOT_IDLE] = "idle",         [FL_ROOT_WAITING] = "waiting",
+    [FL_ROOT_OPENING] = "opening",   [FL_ROOT_COLLECTING] = "collecting",
+    [FL_ROOT_APPLYING] = "applying", [FL_ROOT_SAVING] = "saving",
+    [FL_ROOT_DONE] = "done",
+};
+
+const char *
+fl_root_phase_name(fl_root_phase phase)
+{
+    FL_ASSERT((unsigned)phase < FL_ROOT_PHASES);
+    return phase_names[phase];
+}
+
 static void
 s_child(fl_json *sheet, json_t *in, const fl_seat_view *seat)
 {
@@ -60,12 +74,12 @@ s_child(fl_json *sheet, json_t *in, const fl_seat_view *seat)
 }
 
 static void
-s_children(fl_json *sheet, const fl_aggregator *cohort)
+s_children(fl_json *sheet, const fl_aggregator *aggregator)
 {
     json_t *children = fl_json_array(sheet, sheet->top, "children");
-    uint32_t count = cohort == NULL ? 0 : fl_aggregator_seats(cohort);
+    uint32_t count = aggregator == NULL ? 0 : fl_aggregator_seats(aggregator);
     for (uint32_t i = 0; i < count && i < CHILDREN_MAX; i++) {
-        fl_seat_view seat = fl_aggregator_seat(cohort, i);
+        fl_seat_view seat = fl_aggregator_seat(aggregator, i);
         s_child(sheet, fl_json_item(sheet, children), &seat);
     }
     fl_json_whole(sheet, sheet->top, "children_dropped",
@@ -96,11 +110,11 @@ s_missing(const wait *self, const fl_seat_view *seat)
 }
 
 static wait
-s_collecting(const fl_aggregator *cohort, uint64_t left_ms)
+s_collecting(const fl_aggregator *aggregator, uint64_t left_ms)
 {
     wait self = { .what = "contributions", .bounded = true, .left_ms = left_ms };
-    for (uint32_t i = 0; i < fl_aggregator_seats(cohort); i++) {
-        fl_seat_view seat = fl_aggregator_seat(cohort, i);
+    for (uint32_t i = 0; i < fl_aggregator_seats(aggregator); i++) {
+        fl_seat_view seat = fl_aggregator_seat(aggregator, i);
         bool in = seat.outcome == FL_OUT_IN;
         self.ready += in;
         self.expect += in || s_awaited(&seat);
@@ -129,8 +143,8 @@ s_wait_of_root(const fl_status_input *input)
                        .bounded = true,
                        .left_ms = root->left_ms };
     }
-    if (root->phase == FL_ROOT_COLLECTING && input->cohort != NULL) {
-        return s_collecting(input->cohort, root->left_ms);
+    if (root->phase == FL_ROOT_COLLECTING && input->aggregator != NULL) {
+        return s_collecting(input->aggregator, root->left_ms);
     }
     return (wait){ 0 };
 }
@@ -138,12 +152,12 @@ s_wait_of_root(const fl_status_input *input)
 static wait
 s_wait_of_member(const fl_status_input *input)
 {
-    fl_time due = fl_participant_due(input->member);
+    fl_time due = fl_participant_due(input->participant);
     wait self = { .bounded = due != FL_NEVER, .left_ms = s_left(due, input->now) };
-    if (!fl_participant_joined(input->member)) {
+    if (!fl_participant_joined(input->participant)) {
         return (wait){ .what = "parent" };
     }
-    switch (fl_participant_activity(input->member)) {
+    switch (fl_participant_activity(input->participant)) {
     case FL_DOING_NOTHING:
         self = (wait){ .what = "task" };
         break;
@@ -170,11 +184,11 @@ s_wait(const fl_status_input *input)
     if (input->root != NULL) {
         return s_wait_of_root(input);
     }
-    fl_time cutoff = input->cohort == NULL ? FL_NEVER : fl_aggregator_cutoff(input->cohort);
+    fl_time cutoff = input->aggregator == NULL ? FL_NEVER : fl_aggregator_cutoff(input->aggregator);
     if (cutoff != FL_NEVER) {
-        return s_collecting(input->cohort, s_left(cutoff, input->now));
+        return s_collecting(input->aggregator, s_left(cutoff, input->now));
     }
-    return input->member == NULL || input->final ? (wait){ 0 } : s_wait_of_member(input);
+    return input->participant == NULL || input->final ? (wait){ 0 } : s_wait_of_member(input);
 }
 
 static void
@@ -197,9 +211,9 @@ s_waiting(fl_json *sheet, const fl_status_input *input)
         fl_json_null(sheet, in, "left_ms");
     }
     json_t *missing = fl_json_array(sheet, in, "missing");
-    uint32_t seats = input->cohort == NULL ? 0 : fl_aggregator_seats(input->cohort);
+    uint32_t seats = input->aggregator == NULL ? 0 : fl_aggregator_seats(input->aggregator);
     for (uint32_t i = 0, said = 0; i < seats && said < MISSING_MAX; i++) {
-        fl_seat_view seat = fl_aggregator_seat(input->cohort, i);
+        fl_seat_view seat = fl_aggregator_seat(input->aggregator, i);
         if (s_missing(&self, &seat)) {
             fl_json_append(sheet, missing, seat.node.name);
             said++;
@@ -246,22 +260,24 @@ s_phase_below(const fl_status_input *input)
     if (input->final) {
         return "done";
     }
-    if (input->member != NULL && !fl_participant_joined(input->member)) {
+    if (input->participant != NULL && !fl_participant_joined(input->participant)) {
         return "joining";
     }
-    if (input->cohort != NULL && fl_aggregator_cutoff(input->cohort) != FL_NEVER) {
+    if (input->aggregator != NULL && fl_aggregator_cutoff(input->aggregator) != FL_NEVER) {
         return "collecting";
     }
-    return input->member == NULL ? "idle"
-                                 : fl_activity_name(fl_participant_activity(input->member));
+    return input->participant == NULL
+               ? "idle"
+               : fl_activity_name(fl_participant_activity(input->participant));
 }
 
 static void
 s_run_below(fl_json *sheet, const fl_status_input *input)
 {
     json_t *top = sheet->top;
-    const fl_task *task = input->member == NULL ? NULL : fl_participant_task(input->member);
-    fl_time due = input->member == NULL ? FL_NEVER : fl_participant_due(input->member);
+    const fl_task *task =
+        input->participant == NULL ? NULL : fl_participant_task(input->participant);
+    fl_time due = input->participant == NULL ? FL_NEVER : fl_participant_due(input->participant);
     fl_json_text(sheet, top, "phase", s_phase_below(input));
     fl_json_whole(sheet, top, "round", input->round);
     fl_json_null(sheet, top, "rounds");
@@ -279,14 +295,15 @@ s_run_below(fl_json *sheet, const fl_status_input *input)
 static void
 s_member(fl_json *sheet, const fl_status_input *input)
 {
-    if (input->member == NULL) {
-        fl_json_null(sheet, sheet->top, "member");
+    if (input->participant == NULL) {
+        fl_json_null(sheet, sheet->top, "participant");
         return;
     }
-    json_t *in = fl_json_object(sheet, sheet->top, "member");
+    json_t *in = fl_json_object(sheet, sheet->top, "participant");
     fl_json_text(sheet, in, "parent", input->parent);
-    fl_json_bool(sheet, in, "joined", fl_participant_joined(input->member));
-    fl_json_text(sheet, in, "activity", fl_activity_name(fl_participant_activity(input->member)));
+    fl_json_bool(sheet, in, "joined", fl_participant_joined(input->participant));
+    fl_json_text(sheet, in, "activity",
+                 fl_activity_name(fl_participant_activity(input->participant)));
 }
 
 //  Of the order that the root gives, or of the one in hand below it; between two rounds an edge or
@@ -294,7 +311,8 @@ s_member(fl_json *sheet, const fl_status_input *input)
 static void
 s_masking(fl_json *sheet, const fl_status_input *input)
 {
-    const fl_task *task = input->member == NULL ? NULL : fl_participant_task(input->member);
+    const fl_task *task =
+        input->participant == NULL ? NULL : fl_participant_task(input->participant);
     if (input->root == NULL && task == NULL) {
         fl_json_null(sheet, sheet->top, "masking");
         fl_json_null(sheet, sheet->top, "masked");
@@ -389,12 +407,13 @@ fl_status_json(const fl_status_input *input)
     fl_json_bool(&sheet, top, "encrypted", true);
     s_masking(&sheet, input);
     s_member(&sheet, input);
-    fl_tally tally = input->cohort == NULL ? (fl_tally){ 0 } : fl_aggregator_tally(input->cohort);
+    fl_tally tally =
+        input->aggregator == NULL ? (fl_tally){ 0 } : fl_aggregator_tally(input->aggregator);
     fl_json_whole(&sheet, top, "leaves",
-                  input->cohort == NULL ? 0 : fl_aggregator_leaves(input->cohort));
+                  input->aggregator == NULL ? 0 : fl_aggregator_leaves(input->aggregator));
     fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), &tally);
-    fl_json_live_blocks(&sheet, top, input->cohort);
-    s_children(&sheet, input->cohort);
+    fl_json_live_blocks(&sheet, top, input->aggregator);
+    s_children(&sheet, input->aggregator);
     s_bytes(&sheet, input->net);
     s_counters(&sheet, input);
     return fl_json_end(&sheet);

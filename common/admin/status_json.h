@@ -5,10 +5,11 @@
 #ifndef FL_ADMIN_STATUS_JSON_H
 #define FL_ADMIN_STATUS_JSON_H
 
-#include "cloud/root.h"
+#include "common/admin/root_view.h"
 #include "common/base/blob.h"
 #include "common/base/metrics.h"
 #include "common/net/counters.h"
+#include "common/round/aggregator.h"
 #include "common/round/participant.h"
 #include "common/store/ledger.h"
 
@@ -27,8 +28,8 @@ typedef struct fl_status_input {
     bool final;                   // the run is over; not read when `root` is there
     const char *parent;           // its endpoint; NULL at the root
     const fl_root_view *root;     // NULL but at the root
-    const fl_aggregator *cohort;  // NULL at a device
-    const fl_participant *member; // NULL at the root
+    const fl_aggregator *aggregator;   // NULL at a device
+    const fl_participant *participant; // NULL at the root
     const fl_net_counters *net;   // may be NULL
     const fl_metrics *metrics;    // may be NULL
 } fl_status_input;

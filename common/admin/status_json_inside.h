@@ -17,7 +17,7 @@ bool fl_json_masked(const fl_report *report, const fl_ledger_hop hops[FL_LEDGER_
 //  "tiers": the totals of both hops. "blocks": a line each.
 void fl_json_tiers(fl_json *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS]);
 void fl_json_blocks(fl_json *sheet, json_t *in, const fl_block_line *lines, uint32_t count);
-//  The same of the blocks that a cohort has in hand, or had in its last round.
-void fl_json_live_blocks(fl_json *sheet, json_t *in, const fl_aggregator *cohort);
+//  The same of the blocks that an aggregator has in hand, or had in its last round.
+void fl_json_live_blocks(fl_json *sheet, json_t *in, const fl_aggregator *aggregator);
 
 #endif

@@ -6,7 +6,7 @@ static const char *const tiers[FL_LEDGER_HOPS] = { "devices", "edges" };
 void
 fl_json_profile(fl_json *sheet, json_t *in, fl_masking masking)
 {
-    fl_json_text(sheet, in, "masking", fl_secagg_name(masking));
+    fl_json_text(sheet, in, "masking", fl_masking_name(masking));
 }
 
 //  A sum is as well hidden as its blocks say. One over devices that sit at the root itself has no
@@ -72,12 +72,12 @@ fl_json_blocks(fl_json *sheet, json_t *in, const fl_block_line *lines, uint32_t 
 }
 
 void
-fl_json_live_blocks(fl_json *sheet, json_t *in, const fl_aggregator *cohort)
+fl_json_live_blocks(fl_json *sheet, json_t *in, const fl_aggregator *aggregator)
 {
     json_t *blocks = fl_json_array(sheet, in, "blocks");
     fl_block_view view;
-    for (uint32_t i = 0; cohort != NULL && i < FL_BLOCKS_MAX; i++) {
-        if (fl_aggregator_block(cohort, i, &view)) {
+    for (uint32_t i = 0; aggregator != NULL && i < FL_BLOCKS_MAX; i++) {
+        if (fl_aggregator_block(aggregator, i, &view)) {
             s_block(sheet, blocks, &view.line, view.state);
         }
     }

@@ -51,7 +51,7 @@ struct fl_workers {
 };
 
 typedef struct start {
-    fl_workers *crew;
+    fl_workers *workers;
     unsigned place;
 } start;
 
@@ -157,7 +157,7 @@ s_worker(void *arg)
 {
     start begin = *(start *)arg;
     free(arg);
-    fl_workers *self = begin.crew;
+    fl_workers *self = begin.workers;
     pthread_mutex_lock(&self->lock);
     while (true) {
         node *item = s_take(self);
@@ -201,7 +201,7 @@ s_start_workers(fl_workers *self, unsigned threads)
             ok = false;
             break;
         }
-        *begin = (start){ .crew = self, .place = i };
+        *begin = (start){ .workers = self, .place = i };
         ok = pthread_create(&self->threads[i], NULL, s_worker, begin) == 0;
         if (ok) {
             self->thread_count++;

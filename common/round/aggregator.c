@@ -1,4 +1,4 @@
-//  The cohort decides when: who is seated, who is invited, when a round is cut
+//  The aggregator decides when: who is seated, who is invited, when a round is cut
 //  off and closed. What children send is collect's; who they are is the
 //  roster's. A round ends in one of three ways only: every invited seat has
 //  come to an end, enough have come, or the cut-off has passed. From the
@@ -32,16 +32,16 @@ fl_aggregator_new(const fl_aggregator_conf *conf)
     }
     self->conf = *conf;
     self->check_at = FL_NEVER;
-    self->roster = fl_seats_new(conf->seats_max);
+    self->seats = fl_seats_new(conf->seats_max);
     self->roll = calloc(FL_ROLL_MAX, sizeof *self->roll);
     self->durations = calloc(conf->seats_max, sizeof *self->durations);
-    if (self->roster != NULL) {
-        self->collect = fl_uploads_new(self->roster, conf->slots);
+    if (self->seats != NULL) {
+        self->uploads = fl_uploads_new(self->seats, conf->slots);
     }
-    if (self->collect != NULL && conf->masking != NULL) {
-        self->blocks = fl_blocks_new(conf->masking, self->roster);
+    if (self->uploads != NULL && conf->masking != NULL) {
+        self->blocks = fl_blocks_new(conf->masking, self->seats);
     }
-    bool whole = self->collect != NULL && (self->blocks != NULL || conf->masking == NULL);
+    bool whole = self->uploads != NULL && (self->blocks != NULL || conf->masking == NULL);
     if (!whole || self->roll == NULL || self->durations == NULL) {
         fl_aggregator_destroy(&self);
     }
@@ -55,8 +55,8 @@ fl_aggregator_destroy(fl_aggregator **self_p)
     *self_p = NULL;
     if (self != NULL) {
         fl_blocks_destroy(&self->blocks);
-        fl_uploads_destroy(&self->collect);
-        fl_seats_destroy(&self->roster);
+        fl_uploads_destroy(&self->uploads);
+        fl_seats_destroy(&self->seats);
         free(self->roll);
         free(self->durations);
         free(self);
@@ -79,8 +79,8 @@ static void
 s_measure(fl_aggregator *self, fl_close close, fl_time now)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         bool fresh =
             seat->phase == FL_SEAT_COUNTED && seat->contrib.base_round == self->task.order.round;
         if (fresh || seat->phase == FL_SEAT_LATE) {
@@ -99,7 +99,7 @@ s_measure(fl_aggregator *self, fl_close close, fl_time now)
 static void
 s_sum_up(fl_aggregator *self, fl_result *result)
 {
-    const fl_sums *said = fl_uploads_sums(self->collect);
+    const fl_sums *said = fl_uploads_sums(self->uploads);
     bool masked = fl_aggregator_masked(self);
     const fl_blocks_sum *opened = masked ? fl_blocks_sum_of(self->blocks) : NULL;
     result->weight = masked ? opened->weight : said->weight;
@@ -114,7 +114,7 @@ s_sum_up(fl_aggregator *self, fl_result *result)
 static void
 s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_outbox *out)
 {
-    const fl_sums *sums = fl_uploads_sums(self->collect);
+    const fl_sums *sums = fl_uploads_sums(self->uploads);
     fl_result *result = &self->result;
     result->close = close;
     result->reason = reason;
@@ -130,7 +130,7 @@ s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_o
     }
     result->roll = self->roll;
     result->roll_count = fl_participation_roll(
-        self->roster, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
+        self->seats, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
     s_measure(self, close, now);
     s_enter(self, FL_AGGREGATOR_CLOSED);
     fl_aggregator_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
@@ -142,7 +142,7 @@ s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
     const fl_window *window = &self->conf.window;
     const fl_blocks_sum *opened =
         fl_aggregator_masked(self) ? fl_blocks_sum_of(self->blocks) : NULL;
-    if (fl_uploads_sums(self->collect)->contributions >= window->count_min) {
+    if (fl_uploads_sums(self->uploads)->contributions >= window->count_min) {
         s_enter(self, FL_AGGREGATOR_FINISHING);
         fl_effect *effect = fl_outbox_add(out, FL_FX_FINISH);
         effect->finish.vector = self->conf.vector;
@@ -160,20 +160,20 @@ s_cut_off(fl_aggregator *self, fl_time now, fl_outbox *out)
 {
     s_enter(self, FL_AGGREGATOR_DRAINING);
     self->cut_at = now;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        fl_seat *seat = fl_seats_at(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
         uint64_t got = seat->phase == FL_SEAT_STAGING ? seat->intake.next : 0;
         if (seat->phase == FL_SEAT_TASKED || seat->phase == FL_SEAT_OFFERED ||
             seat->phase == FL_SEAT_STAGING) {
             fl_reason reason = seat->phase == FL_SEAT_OFFERED ? FL_WHY_BUSY : FL_WHY_LATE;
             fl_seat_phase next = seat->evasive ? FL_SEAT_ABSENT : FL_SEAT_LATE;
-            (void)fl_uploads_withdraw(self->collect, i, next,
+            (void)fl_uploads_withdraw(self->uploads, i, next,
                                       seat->evasive ? FL_WHY_SILENT : reason, out);
             fl_aggregator_note(self, &seat->node, FL_NOTE_LATE, seat->reason, i, got, out);
         }
     }
     fl_aggregator_note(self, NULL, FL_NOTE_ROUND_CUTOFF, FL_WHY_NONE,
-                       fl_uploads_sums(self->collect)->contributions,
+                       fl_uploads_sums(self->uploads)->contributions,
                        (uint64_t)(now - self->opened_at), out);
 }
 
@@ -186,8 +186,8 @@ static standing
 s_standing(const fl_aggregator *self)
 {
     standing sum = { 0 };
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         sum.invited += seat->phase != FL_SEAT_IDLE;
         sum.ended += seat->phase != FL_SEAT_IDLE && fl_seat_terminal(seat);
         sum.coming += seat->phase == FL_SEAT_VERIFYING || seat->phase == FL_SEAT_FOLDING ||
@@ -204,7 +204,7 @@ s_complete(const fl_aggregator *self, fl_time now)
     if (now < self->opened_at + (fl_time)window->time_min_ms) {
         return false;
     }
-    uint32_t counted = fl_uploads_sums(self->collect)->contributions;
+    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
     if (window->count_max > 0 && counted >= window->count_max) {
         return true;
     }
@@ -231,7 +231,7 @@ s_extend(fl_aggregator *self, fl_time now, fl_outbox *out)
     }
     self->extends++;
     fl_aggregator_note(self, NULL, FL_NOTE_ROUND_EXTEND, FL_WHY_QUORUM,
-                       fl_uploads_sums(self->collect)->contributions,
+                       fl_uploads_sums(self->uploads)->contributions,
                        (uint64_t)(later - self->cutoff_at), out);
     self->cutoff_at = later;
     return true;
@@ -261,10 +261,10 @@ s_check_round(fl_aggregator *self, fl_time now, fl_outbox *out)
         if (over) {
             s_cut_off(self, now, out);
         } else {
-            fl_uploads_give_slots(self->collect, now, out);
+            fl_uploads_give_slots(self->uploads, now, out);
         }
     }
-    if (self->phase == FL_AGGREGATOR_DRAINING && !fl_uploads_busy(self->collect) &&
+    if (self->phase == FL_AGGREGATOR_DRAINING && !fl_uploads_busy(self->uploads) &&
         (!masked || fl_blocks_ended(self->blocks))) {
         s_finish(self, now, out);
     }
@@ -292,8 +292,8 @@ s_age_seats(fl_aggregator *self, fl_time now, fl_outbox *out)
 {
     const fl_timing *timing = &self->conf.timing;
     bool present = false;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        fl_seat *seat = fl_seats_at(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
         if (!seat->present) {
             continue;
         }
@@ -310,7 +310,7 @@ s_age_seats(fl_aggregator *self, fl_time now, fl_outbox *out)
             fl_aggregator_note(self, &seat->node, FL_NOTE_EVASIVE, FL_WHY_SILENT, i,
                                (uint64_t)silent, out);
         }
-        if (fl_uploads_hurry(self->collect, i, timing, now, out)) {
+        if (fl_uploads_hurry(self->uploads, i, timing, now, out)) {
             fl_aggregator_after_word(self, seat->peer, now, out);
         }
     }
@@ -329,9 +329,9 @@ s_fault(const fl_event *event)
 static void
 on_gone(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    int64_t index = fl_seats_of_peer(self->roster, event->gone.peer);
+    int64_t index = fl_seats_of_peer(self->seats, event->gone.peer);
     if (index >= 0) {
-        fl_aggregator_note(self, &fl_seats_at(self->roster, (uint32_t)index)->node, FL_NOTE_LEFT,
+        fl_aggregator_note(self, &fl_seats_at(self->seats, (uint32_t)index)->node, FL_NOTE_LEFT,
                            event->gone.reason, (uint64_t)index, 0, out);
         fl_aggregator_vacate(self, (uint32_t)index, event->gone.reason, now, out);
     }
@@ -343,7 +343,7 @@ on_verified(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *
     if (fl_aggregator_masked(self)) {
         fl_aggregator_verified_masked(self, event->verified.slot, s_fault(event), now, out);
     } else {
-        fl_uploads_verified(self->collect, event->verified.slot, s_fault(event), out);
+        fl_uploads_verified(self->uploads, event->verified.slot, s_fault(event), out);
     }
 }
 
@@ -373,7 +373,7 @@ fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_o
         on_verified(self, event, now, out);
         break;
     case FL_EV_FOLDED:
-        fl_uploads_folded(self->collect, event->folded.slot, out);
+        fl_uploads_folded(self->uploads, event->folded.slot, out);
         break;
     case FL_EV_FINISHED:
         on_finished(self, event, now, out);
@@ -417,8 +417,8 @@ fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model
     if (!fl_run_equal(&self->run, run)) { // rounds count from 1 again, nothing of the old run holds
         self->over = false;
         memset(self->history, 0, sizeof self->history);
-        for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-            fl_seats_at(self->roster, i)->last_round = 0;
+        for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+            fl_seats_at(self->seats, i)->last_round = 0;
         }
     }
     self->run = *run;
@@ -436,7 +436,7 @@ bool
 fl_aggregator_idle(const fl_aggregator *self)
 {
     return self->phase == FL_AGGREGATOR_IDLE && !self->finish_pending &&
-           !fl_uploads_busy(self->collect) &&
+           !fl_uploads_busy(self->uploads) &&
            (self->blocks == NULL || !fl_blocks_busy(self->blocks));
 }
 
@@ -458,8 +458,8 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     fl_time latest = due == FL_NEVER ? FL_NEVER : due - after;
     self->cutoff_at = deadline < latest ? deadline : latest;
     self->wake_at = fl_aggregator_masked(self) ? now : s_next_moment(self, now);
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        fl_seat *seat = fl_seats_at(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
         seat->phase = FL_SEAT_IDLE;
         seat->reason = FL_WHY_NONE;
         memset(&seat->intake, 0, sizeof seat->intake);
@@ -478,10 +478,10 @@ fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64
     s_begin(self, task, due, now);
     bool masked = fl_aggregator_masked(self);
     uint32_t blocks = masked ? fl_aggregator_open_blocks(self, wall_s, now, out) : 1;
-    fl_uploads_open(self->collect, &task->order, task->attempt, blocks, out);
+    fl_uploads_open(self->uploads, &task->order, task->attempt, blocks, out);
     uint32_t invited = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         if (seat->present && (!masked || seat->in_block)) {
             fl_aggregator_task(self, i, now, out);
             invited++;
@@ -519,8 +519,8 @@ static void
 s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final, fl_outbox *out)
 {
     self->over = final;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        fl_seat *seat = fl_seats_at(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
         fl_outcome own = fl_seat_outcome(seat);
         if (seat->phase != FL_SEAT_IDLE) {
             seat->last_round = self->task.order.round;
@@ -571,9 +571,9 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
     if (fl_aggregator_masked(self)) {
         fl_blocks_abort(self->blocks, reason != FL_WHY_NONE ? reason : FL_WHY_ABORTED, out);
     }
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        if (!fl_seat_terminal(fl_seats_look(self->roster, i))) {
-            (void)fl_uploads_withdraw(self->collect, i, FL_SEAT_LATE, reason, out);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        if (!fl_seat_terminal(fl_seats_look(self->seats, i))) {
+            (void)fl_uploads_withdraw(self->uploads, i, FL_SEAT_LATE, reason, out);
         }
     }
     s_tell_all(self, FL_OUT_LATE, reason, false, out);

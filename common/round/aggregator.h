@@ -30,7 +30,7 @@ typedef struct fl_aggregator_conf {
     bool vector;            // FINISH makes a vector to push on (an edge); false at the root
     fl_window window;
     fl_timing timing;
-    const fl_secagg_server_conf *masking; // borrowed; NULL: this cohort opens no masked round
+    const fl_secagg_server_conf *masking; // borrowed; NULL: this aggregator opens no masked round
     //  What was kept of the masked round that was open when the last process ended. Borrowed until
     //  the first open.
     const fl_bytes *facts;
@@ -56,10 +56,10 @@ typedef struct fl_result {
     uint64_t stats[FL_STATS];
     fl_tally tally;
     uint32_t duration_ms, budget_ms;
-    const fl_roll_entry *roll; // (roll_count), the cohort's, until the next open
+    const fl_roll_entry *roll; // (roll_count), the aggregator's, until the next open
     uint32_t roll_count, roll_dropped;
     fl_masking masking;
-    const fl_block_line *blocks; // (block_count), the cohort's, until the next open
+    const fl_block_line *blocks; // (block_count), the aggregator's, until the next open
     uint32_t block_count;
 } fl_result;
 

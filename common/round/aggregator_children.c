@@ -1,4 +1,4 @@
-//  What children say, and what the cohort answers: every message is either
+//  What children say, and what the aggregator answers: every message is either
 //  taken, or answered with what the child needs to put itself right (the
 //  current task, a grant, its last verdict), or refused by name.
 #include <string.h>
@@ -44,7 +44,7 @@ fl_aggregator_refuse(fl_aggregator *self, const fl_event *event, fl_reason reaso
 void
 fl_aggregator_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     fl_time left = self->cutoff_at - now - (fl_time)self->conf.timing.hop_ms;
     fl_message *message = fl_aggregator_say(self, seat->peer, FL_TASK, out);
     message->task = self->task;
@@ -63,7 +63,7 @@ fl_aggregator_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *
 static bool
 s_sits_out(const fl_aggregator *self, uint32_t index)
 {
-    const fl_seat *seat = fl_seats_look(self->roster, index);
+    const fl_seat *seat = fl_seats_look(self->seats, index);
     return fl_aggregator_masked(self) && (!seat->in_block || seat->out);
 }
 
@@ -71,7 +71,7 @@ s_sits_out(const fl_aggregator *self, uint32_t index)
 static bool
 s_invite(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    fl_seat_phase seat = fl_seats_look(self->roster, index)->phase;
+    fl_seat_phase seat = fl_seats_look(self->seats, index)->phase;
     bool open = self->phase == FL_AGGREGATOR_OPEN && now < self->cutoff_at;
     if (!open || seat == FL_SEAT_COUNTED || seat == FL_SEAT_FOLDING || seat == FL_SEAT_VERIFYING ||
         seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE || s_sits_out(self, index)) {
@@ -122,14 +122,14 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         return;
     }
     bool renewed = false;
-    int64_t index = fl_seats_join(self->roster, event, now, &renewed);
+    int64_t index = fl_seats_join(self->seats, event, now, &renewed);
     if (index < 0) {
         fl_aggregator_refuse(self, event, FL_WHY_FULL, out);
         return;
     }
-    fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
+    fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
     if (renewed && (seat->phase == FL_SEAT_OFFERED || seat->phase == FL_SEAT_STAGING)) {
-        (void)fl_uploads_withdraw(self->collect, (uint32_t)index, FL_SEAT_TASKED, FL_WHY_NONE, out);
+        (void)fl_uploads_withdraw(self->uploads, (uint32_t)index, FL_SEAT_TASKED, FL_WHY_NONE, out);
         memset(&seat->contrib, 0, sizeof seat->contrib);
     }
     fl_welcome *welcome = &fl_aggregator_say(self, seat->peer, FL_WELCOME, out)->welcome;
@@ -156,9 +156,9 @@ void
 fl_aggregator_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_time now,
                      fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     if (!fl_seat_terminal(seat)) {
-        (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_ABSENT, reason, out);
+        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, reason, out);
     }
     seat->present = false;
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
@@ -179,8 +179,8 @@ static int64_t
 s_seat_of(fl_aggregator *self, const fl_event *event, uint32_t seat, uint32_t epoch, fl_time now,
           fl_outbox *out)
 {
-    if (seat < fl_seats_count(self->roster)) {
-        fl_seat *found = fl_seats_at(self->roster, seat);
+    if (seat < fl_seats_count(self->seats)) {
+        fl_seat *found = fl_seats_at(self->seats, seat);
         if (found->present && found->peer == event->message.from && found->epoch == epoch) {
             fl_aggregator_heard(found, now);
             return seat;
@@ -206,7 +206,7 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
     if (index < 0) {
         return;
     }
-    fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
+    fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
     seat->activity = beat->activity;
     seat->done = beat->done;
     seat->total = beat->total;
@@ -220,7 +220,7 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
                  beat->activity == FL_DOING_WAIT_CLOSE;
     uint32_t before = fl_outbox_count(out);
     if (here && seat->phase == FL_SEAT_STAGING) {
-        fl_uploads_beat(self->collect, (uint32_t)index, &self->conf.timing, now, out);
+        fl_uploads_beat(self->uploads, (uint32_t)index, &self->conf.timing, now, out);
     } else if (!here || (seat->phase == FL_SEAT_TASKED && waits) || seat->phase == FL_SEAT_ABSENT ||
                seat->phase == FL_SEAT_IDLE) {
         if (!here) {
@@ -263,7 +263,7 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
         return;
     }
     uint32_t index = (uint32_t)found;
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     if (!s_this_round(self, message, contrib->attempt)) {
         if (s_invite(self, index, now, out)) {
             return; // the current task says it all
@@ -276,13 +276,13 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
     if (self->phase != FL_AGGREGATOR_OPEN) {
         if (!fl_seat_terminal(seat) && seat->phase != FL_SEAT_VERIFYING &&
             seat->phase != FL_SEAT_FOLDING) {
-            (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_LATE, FL_WHY_LATE, out);
+            (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_LATE, FL_WHY_LATE, out);
         }
         if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
             fl_aggregator_refuse(self, event, FL_WHY_LATE, out);
             return;
         }
-        fl_uploads_contrib(self->collect, index, message, now, out);
+        fl_uploads_contrib(self->uploads, index, message, now, out);
         return;
     }
     if (fl_aggregator_masked(self) && !fl_aggregator_take_masked(self, index, event, now, out)) {
@@ -290,15 +290,15 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
     }
     fl_reason reason;
     if (!s_base_fits(self, contrib, &reason)) {
-        (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_REFUSED, reason, out);
-        fl_uploads_refuse(self->collect, index, reason, FL_CONTRIB, out);
+        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_REFUSED, reason, out);
+        fl_uploads_refuse(self->uploads, index, reason, FL_CONTRIB, out);
         return;
     }
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
         seat->phase = FL_SEAT_TASKED; // it came back by itself
         seat->tasked_at = now;
     }
-    fl_uploads_contrib(self->collect, index, message, now, out);
+    fl_uploads_contrib(self->uploads, index, message, now, out);
 }
 
 static void
@@ -311,7 +311,7 @@ on_chunk(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         return;
     }
     if (self->phase == FL_AGGREGATOR_OPEN && s_this_round(self, message, chunk->attempt)) {
-        fl_uploads_chunk(self->collect, (uint32_t)index, message, event->message.body_bytes, now,
+        fl_uploads_chunk(self->uploads, (uint32_t)index, message, event->message.body_bytes, now,
                          out);
     } else {
         fl_aggregator_note(self, &event->message.node, FL_NOTE_CHUNK_DROPPED, FL_WHY_LATE,
@@ -323,12 +323,12 @@ static void
 on_fetch(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_fetch *fetch = &event->message.message->fetch;
-    int64_t index = fl_seats_of_peer(self->roster, event->message.from);
+    int64_t index = fl_seats_of_peer(self->seats, event->message.from);
     if (index < 0) {
         fl_aggregator_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
         return;
     }
-    fl_aggregator_heard(fl_seats_at(self->roster, (uint32_t)index), now);
+    fl_aggregator_heard(fl_seats_at(self->seats, (uint32_t)index), now);
     if (!fl_hash_equal(&fetch->hash, &self->model) || fetch->offset >= self->model_bytes ||
         fetch->bytes > self->model_bytes - fetch->offset) {
         fl_aggregator_refuse(self, event, FL_WHY_MODEL, out);
@@ -354,15 +354,15 @@ on_refused(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
         fl_aggregator_hear_step(self, event, now, out);
         return;
     }
-    int64_t index = fl_seats_of_peer(self->roster, event->message.from);
+    int64_t index = fl_seats_of_peer(self->seats, event->message.from);
     if (index < 0 || self->phase != FL_AGGREGATOR_OPEN ||
         message->round != self->task.order.round || message->refused.about != FL_TASK) {
         return;
     }
-    fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
+    fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
     fl_aggregator_heard(seat, now);
     if (seat->phase == FL_SEAT_TASKED) {
-        (void)fl_uploads_withdraw(self->collect, (uint32_t)index, FL_SEAT_REFUSED,
+        (void)fl_uploads_withdraw(self->uploads, (uint32_t)index, FL_SEAT_REFUSED,
                                   message->refused.reason, out);
         fl_aggregator_note(self, &seat->node, FL_NOTE_REFUSED, message->refused.reason, FL_TASK, 0,
                            out);
@@ -372,7 +372,7 @@ on_refused(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
 static void
 on_leave(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    int64_t index = fl_seats_of_peer(self->roster, event->message.from);
+    int64_t index = fl_seats_of_peer(self->seats, event->message.from);
     if (index >= 0) {
         fl_aggregator_note(self, &event->message.node, FL_NOTE_LEFT,
                            event->message.message->leave.reason, (uint64_t)index, 0, out);

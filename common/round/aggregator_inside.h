@@ -1,6 +1,6 @@
-//  aggregator_inside - the cohort's struct and what its files share: cohort.c decides when a round
-//  ends, cohort_children.c hears what the children say, cohort_masked.c has what is different when
-//  the round is masked, cohort_view.c what others look at. For these files only.
+//  aggregator_inside - the aggregator's struct and what its files share: aggregator.c decides when
+//  a round ends, cohort_children.c hears what the children say, cohort_masked.c has what is
+//  different when the round is masked, cohort_view.c what others look at. For these files only.
 #ifndef FL_ROUND_AGGREGATOR_INSIDE_H
 #define FL_ROUND_AGGREGATOR_INSIDE_H
 
@@ -21,8 +21,8 @@ typedef enum fl_aggregator_phase {
 
 struct fl_aggregator {
     fl_aggregator_conf conf;
-    fl_seats *roster;
-    fl_uploads *collect;
+    fl_seats *seats;
+    fl_uploads *uploads;
     fl_blocks *blocks; // NULL: no round here is masked
     fl_aggregator_phase phase;
     bool over;           // the run is over: every child hears so

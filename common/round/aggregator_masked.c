@@ -1,6 +1,6 @@
 //  What is different in a round that is masked: seats are in blocks, and a seat counts only if its
 //  block is opened. The blocks decide whose uploads are wanted and when they have all they need;
-//  the cohort holds the window around them, and makes their ends the ends of its seats.
+//  the aggregator holds the window around them, and makes their ends the ends of its seats.
 #include "common/base/status.h"
 #include "common/round/aggregator_inside.h"
 
@@ -32,8 +32,8 @@ fl_aggregator_window_ms(const fl_aggregator *self, uint32_t median_ms)
         return wanted;
     }
     fl_time below = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         if (seat->present && seat->role == FL_ROLE_EDGE) {
             below = fl_aggregator_opening_ms(&self->task.order.plan) + (fl_time)timing->finish_ms +
                     (fl_time)timing->hop_ms;
@@ -69,14 +69,14 @@ s_counted(const fl_seat *seat)
 static void
 s_look(fl_aggregator *self, uint32_t index, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     fl_secagg_seat member = fl_blocks_seat(self->blocks, index);
     if (member.blamed) {
         seat->blamed = member.reason;
     }
     bool whole = seat->phase == FL_SEAT_VERIFYING && !member.blamed;
     if (member.reason != FL_WHY_NONE && !fl_seat_terminal(seat) && !whole) {
-        (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_REFUSED, member.reason, out);
+        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_REFUSED, member.reason, out);
     }
 }
 
@@ -84,7 +84,7 @@ s_look(fl_aggregator *self, uint32_t index, fl_outbox *out)
 static void
 s_follow_seat(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    const fl_seat *seat = fl_seats_look(self->roster, index);
+    const fl_seat *seat = fl_seats_look(self->seats, index);
     if (seat->in_block && (seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED)) {
         fl_blocks_drop(self->blocks, index, seat->reason, now, out);
     }
@@ -94,8 +94,8 @@ s_follow_seat(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 static void
 s_end_block(fl_aggregator *self, uint32_t block, fl_reason reason, fl_outbox *out)
 {
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         if (!seat->in_block || seat->block != block) {
             continue;
         }
@@ -104,10 +104,10 @@ s_end_block(fl_aggregator *self, uint32_t block, fl_reason reason, fl_outbox *ou
             continue;
         }
         if (s_counted(seat)) {
-            fl_uploads_void(self->collect, i, reason);
+            fl_uploads_void(self->uploads, i, reason);
         } else if (!fl_seat_terminal(seat)) {
             fl_seat_phase next = reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED;
-            (void)fl_uploads_withdraw(self->collect, i, next, reason, out);
+            (void)fl_uploads_withdraw(self->uploads, i, next, reason, out);
         }
     }
 }
@@ -125,7 +125,7 @@ fl_aggregator_follow_blocks(fl_aggregator *self, fl_outbox *out)
 bool
 fl_aggregator_uploads_over(const fl_aggregator *self)
 {
-    uint32_t counted = fl_uploads_sums(self->collect)->contributions;
+    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
     return !fl_blocks_collecting(self->blocks) &&
            (self->due != FL_NEVER || counted >= self->conf.window.count_min);
 }
@@ -149,13 +149,13 @@ void
 fl_aggregator_hear_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
-    int64_t found = fl_seats_of_peer(self->roster, event->message.from);
+    int64_t found = fl_seats_of_peer(self->seats, event->message.from);
     if (found < 0) {
         fl_aggregator_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
         return;
     }
     uint32_t index = (uint32_t)found;
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     fl_aggregator_heard(seat, now);
     if (!fl_aggregator_masked(self) || !seat->in_block || seat->out ||
         message->round != self->task.order.round || !fl_run_equal(&message->run, &self->run)) {
@@ -187,7 +187,7 @@ bool
 fl_aggregator_take_masked(fl_aggregator *self, uint32_t index, const fl_event *event, fl_time now,
                           fl_outbox *out)
 {
-    const fl_seat *seat = fl_seats_look(self->roster, index);
+    const fl_seat *seat = fl_seats_look(self->seats, index);
     bool over = seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED;
     if (seat->in_block && (over || s_counted(seat) || seat->phase == FL_SEAT_VERIFYING)) {
         return true; // it has an answer already
@@ -206,10 +206,10 @@ fl_aggregator_take_masked(fl_aggregator *self, uint32_t index, const fl_event *e
         fl_aggregator_task(self, index, now, out);
         return false;
     }
-    (void)fl_uploads_withdraw(self->collect, index,
+    (void)fl_uploads_withdraw(self->uploads, index,
                               reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED, reason, out);
     if (blamed || !fl_blocks_seat(self->blocks, index).blamed) { // else it was told so
-        fl_uploads_refuse(self->collect, index, reason, FL_CONTRIB, out);
+        fl_uploads_refuse(self->uploads, index, reason, FL_CONTRIB, out);
     }
     s_look(self, index, out);
     s_follow_seat(self, index, now, out);
@@ -219,7 +219,7 @@ fl_aggregator_take_masked(fl_aggregator *self, uint32_t index, const fl_event *e
 void
 fl_aggregator_after_word(fl_aggregator *self, fl_peer peer, fl_time now, fl_outbox *out)
 {
-    int64_t index = fl_aggregator_masked(self) ? fl_seats_of_peer(self->roster, peer) : -1;
+    int64_t index = fl_aggregator_masked(self) ? fl_seats_of_peer(self->seats, peer) : -1;
     if (index >= 0) {
         s_follow_seat(self, (uint32_t)index, now, out);
     }
@@ -229,13 +229,13 @@ void
 fl_aggregator_verified_masked(fl_aggregator *self, uint32_t slot, fl_reason fault, fl_time now,
                               fl_outbox *out)
 {
-    uint32_t index = fl_uploads_owner(self->collect, slot);
-    const fl_seat *seat = fl_seats_look(self->roster, index);
+    uint32_t index = fl_uploads_owner(self->uploads, slot);
+    const fl_seat *seat = fl_seats_look(self->seats, index);
     bool current = seat->phase == FL_SEAT_VERIFYING && seat->slot == slot;
     if (current && fault == FL_WHY_NONE && !fl_blocks_wants(self->blocks, index)) {
         fault = FL_WHY_LATE;
     }
-    fl_uploads_verified(self->collect, slot, fault, out);
+    fl_uploads_verified(self->uploads, slot, fault, out);
     if (current && seat->phase == FL_SEAT_FOLDING) { // its fold comes before what opens the sum
         fl_blocks_uploaded(self->blocks, index, now, out);
     }
@@ -248,14 +248,14 @@ fl_aggregator_verified_masked(fl_aggregator *self, uint32_t slot, fl_reason faul
 void
 fl_aggregator_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     if (!fl_aggregator_masked(self) || (!seat->in_block && !fl_blocks_adopt(self->blocks, index)) ||
         !renewed || seat->epoch == 1) {
         return;
     }
     seat->out = true;
     if (!fl_seat_terminal(seat) && seat->phase != FL_SEAT_VERIFYING) {
-        (void)fl_uploads_withdraw(self->collect, index, FL_SEAT_ABSENT, FL_WHY_RESTART, out);
+        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, FL_WHY_RESTART, out);
     }
     fl_blocks_drop(self->blocks, index, FL_WHY_RESTART, now, out);
 }

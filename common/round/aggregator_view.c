@@ -6,32 +6,32 @@
 uint32_t
 fl_aggregator_joined(const fl_aggregator *self)
 {
-    return fl_seats_presence(self->roster).joined;
+    return fl_seats_presence(self->seats).joined;
 }
 
 uint32_t
 fl_aggregator_ready(const fl_aggregator *self)
 {
-    return fl_seats_presence(self->roster).ready;
+    return fl_seats_presence(self->seats).ready;
 }
 
 uint32_t
 fl_aggregator_leaves(const fl_aggregator *self)
 {
-    return fl_seats_presence(self->roster).leaves;
+    return fl_seats_presence(self->seats).leaves;
 }
 
 uint64_t
 fl_aggregator_samples(const fl_aggregator *self)
 {
-    return fl_seats_presence(self->roster).samples;
+    return fl_seats_presence(self->seats).samples;
 }
 
 fl_tally
 fl_aggregator_tally(const fl_aggregator *self)
 {
-    fl_tally tally = fl_participation_tally(self->roster);
-    tally.bytes_up += fl_uploads_sums(self->collect)->bytes_up;
+    fl_tally tally = fl_participation_tally(self->seats);
+    tally.bytes_up += fl_uploads_sums(self->uploads)->bytes_up;
     tally.bytes_down += self->bytes_down;
     if (fl_aggregator_masked(self)) {
         fl_blocks_tally(self->blocks, &tally);
@@ -42,7 +42,7 @@ fl_aggregator_tally(const fl_aggregator *self)
 uint32_t
 fl_aggregator_seats(const fl_aggregator *self)
 {
-    return fl_seats_count(self->roster);
+    return fl_seats_count(self->seats);
 }
 
 bool
@@ -55,7 +55,7 @@ fl_aggregator_block(const fl_aggregator *self, uint32_t block, fl_block_view *vi
 fl_seat_view
 fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
 {
-    const fl_seat *seat = fl_seats_look(self->roster, index);
+    const fl_seat *seat = fl_seats_look(self->seats, index);
     bool running = seat->phase != FL_SEAT_IDLE;
     return (fl_seat_view){
         .node = seat->node,

@@ -19,7 +19,7 @@ typedef struct block {
 
 struct fl_blocks {
     const fl_secagg_server_conf *conf;
-    fl_seats *roster;
+    fl_seats *seats;
     fl_task task;
     block block[FL_BLOCKS_MAX];
     bool resumed; // these blocks are from before a restart
@@ -28,12 +28,12 @@ struct fl_blocks {
 };
 
 fl_blocks *
-fl_blocks_new(const fl_secagg_server_conf *conf, fl_seats *roster)
+fl_blocks_new(const fl_secagg_server_conf *conf, fl_seats *seats)
 {
     fl_blocks *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->conf = conf;
-        self->roster = roster;
+        self->seats = seats;
     }
     return self;
 }
@@ -56,7 +56,7 @@ static void
 s_note_out(const fl_blocks *self, uint32_t index, fl_reason reason, fl_outbox *out)
 {
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
-                                   .node = fl_seats_look(self->roster, index)->node,
+                                   .node = fl_seats_look(self->seats, index)->node,
                                    .round = self->task.order.round,
                                    .reason = reason,
                                    .a = index });
@@ -93,13 +93,13 @@ s_seat(fl_blocks *self, fl_outbox *out)
     uint32_t most = self->task.order.plan.block_max;
     most = most > 0 && most < FL_MEMBERS_MAX ? most : FL_MEMBERS_MAX;
     uint32_t children = 0, placed = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        children += s_eligible(fl_seats_at(self->roster, i)) ? 1 : 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        children += s_eligible(fl_seats_at(self->seats, i)) ? 1 : 0;
     }
     uint32_t count = s_block_count(self, children, most);
     uint32_t seats = children < count * most ? children : count * most;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        fl_seat *seat = fl_seats_at(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
         if (!s_eligible(seat)) {
             continue;
         }
@@ -117,8 +117,8 @@ s_seat(fl_blocks *self, fl_outbox *out)
 static fl_seat *
 s_seat_named(fl_blocks *self, const fl_name *node)
 {
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        fl_seat *seat = fl_seats_at(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
         if (seat->present && fl_name_equal(&seat->node, node)) {
             return seat;
         }
@@ -166,8 +166,8 @@ s_invites(fl_blocks *self, uint32_t number, uint64_t wall_s,
         }
         return count;
     }
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         if (seat->in_block && seat->block == number) {
             invites[count++] = (fl_secagg_invite){ .node = seat->node, .peer = seat->peer };
         }
@@ -248,7 +248,7 @@ fl_blocks_resume(fl_blocks *self, uint64_t wall_s, fl_time now, fl_outbox *out)
 static fl_secagg_server *
 s_of(const fl_blocks *self, uint32_t index)
 {
-    const fl_seat *seat = fl_seats_look(self->roster, index);
+    const fl_seat *seat = fl_seats_look(self->seats, index);
     return seat->in_block ? s_machine(self, seat->block) : NULL;
 }
 
@@ -264,7 +264,7 @@ fl_blocks_hear(fl_blocks *self, uint32_t index, const fl_event *event, fl_time n
 void
 fl_blocks_joined(fl_blocks *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    const fl_seat *seat = fl_seats_look(self->roster, index);
+    const fl_seat *seat = fl_seats_look(self->seats, index);
     fl_secagg_server *machine = s_of(self, index);
     if (machine != NULL) {
         fl_secagg_server_joined(machine, &seat->node, seat->peer, now, out);
@@ -276,7 +276,7 @@ fl_blocks_gone(fl_blocks *self, uint32_t index, fl_time now, fl_outbox *out)
 {
     fl_secagg_server *machine = s_of(self, index);
     if (machine != NULL) {
-        fl_secagg_server_gone(machine, &fl_seats_look(self->roster, index)->node, now, out);
+        fl_secagg_server_gone(machine, &fl_seats_look(self->seats, index)->node, now, out);
     }
 }
 
@@ -285,7 +285,7 @@ fl_blocks_drop(fl_blocks *self, uint32_t index, fl_reason reason, fl_time now, f
 {
     fl_secagg_server *machine = s_of(self, index);
     if (machine != NULL) {
-        fl_secagg_server_drop(machine, &fl_seats_look(self->roster, index)->node, reason, now, out);
+        fl_secagg_server_drop(machine, &fl_seats_look(self->seats, index)->node, reason, now, out);
     }
 }
 
@@ -295,7 +295,7 @@ fl_blocks_contrib(fl_blocks *self, uint32_t index, const fl_contrib *contrib, fl
     fl_secagg_server *machine = s_of(self, index);
     return machine == NULL ? FL_WHY_UNKNOWN_ROUND
                            : fl_secagg_server_contrib(
-                                 machine, &fl_seats_look(self->roster, index)->node, contrib, out);
+                                 machine, &fl_seats_look(self->seats, index)->node, contrib, out);
 }
 
 bool
@@ -303,7 +303,7 @@ fl_blocks_wants(const fl_blocks *self, uint32_t index)
 {
     const fl_secagg_server *machine = s_of(self, index);
     return machine != NULL &&
-           fl_secagg_server_wants(machine, &fl_seats_look(self->roster, index)->node);
+           fl_secagg_server_wants(machine, &fl_seats_look(self->seats, index)->node);
 }
 
 void
@@ -312,7 +312,7 @@ fl_blocks_uploaded(fl_blocks *self, uint32_t index, fl_time now, fl_outbox *out)
     fl_secagg_server *machine = s_of(self, index);
     FL_ASSERT(machine != NULL);
     bool taken =
-        fl_secagg_server_uploaded(machine, &fl_seats_look(self->roster, index)->node, now, out);
+        fl_secagg_server_uploaded(machine, &fl_seats_look(self->seats, index)->node, now, out);
     FL_ASSERT(taken); // it was wanted, and its announcement was taken
 }
 
@@ -322,7 +322,7 @@ fl_blocks_seat(const fl_blocks *self, uint32_t index)
     fl_secagg_seat seat = { 0 };
     const fl_secagg_server *machine = s_of(self, index);
     if (machine != NULL) {
-        (void)fl_secagg_server_seat_of(machine, &fl_seats_look(self->roster, index)->node, &seat);
+        (void)fl_secagg_server_seat_of(machine, &fl_seats_look(self->seats, index)->node, &seat);
     }
     return seat;
 }
@@ -330,7 +330,7 @@ fl_blocks_seat(const fl_blocks *self, uint32_t index)
 bool
 fl_blocks_adopt(fl_blocks *self, uint32_t index)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     for (uint32_t i = 0; i < FL_BLOCKS_MAX && self->resumed && !seat->in_block; i++) {
         const fl_secagg_server *machine = s_machine(self, i);
         fl_secagg_seat member;
@@ -513,8 +513,8 @@ fl_blocks_tally(const fl_blocks *self, fl_tally *tally)
             tally->recovered += opened ? result.masked_devices - result.surviving_devices : 0;
         }
     }
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         bool aborted = seat->in_block && self->block[seat->block].taken &&
                        self->block[seat->block].reason != FL_WHY_NONE;
         tally->aborted += aborted && seat->role == FL_ROLE_DEVICE ? 1 : 0;
@@ -526,16 +526,15 @@ static bool
 s_below(const fl_blocks *self, const fl_seat *seat, const fl_block_line *line)
 {
     return line->hop == 1 && !fl_name_equal(&line->parent, &self->conf->node) &&
-           (fl_name_equal(&line->parent, &seat->node) ||
-            !fl_seats_has(self->roster, &line->parent));
+           (fl_name_equal(&line->parent, &seat->node) || !fl_seats_has(self->seats, &line->parent));
 }
 
 //  Of the edges that are in, as far as there is room.
 static uint32_t
 s_lines_below(fl_blocks *self, uint32_t count)
 {
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         fl_bytes said = fl_seat_outcome(seat) == FL_OUT_IN ? seat->contrib.blocks : (fl_bytes){ 0 };
         for (size_t at = 0; at + FL_BLOCK_LINE_BYTES <= said.size && count < FL_BLOCK_LINES_MAX;
              at += FL_BLOCK_LINE_BYTES) {

@@ -22,7 +22,7 @@ typedef struct fl_blocks_sum {
 } fl_blocks_sum;
 
 //  The caller owns the result. NULL when out of memory. `conf` is borrowed.
-fl_blocks *fl_blocks_new(const fl_secagg_server_conf *conf, fl_seats *roster);
+fl_blocks *fl_blocks_new(const fl_secagg_server_conf *conf, fl_seats *seats);
 void fl_blocks_destroy(fl_blocks **self_p);
 
 //  Begin a round: put the seats that are there into blocks (`in_block`, `block`), as few as hold

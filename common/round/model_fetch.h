@@ -1,5 +1,6 @@
 //  model_fetch - a model on its way down: which bytes were asked for, which came, when to ask
-//  again. A plain value inside the member; asks are absolute, so a lost piece costs one more ask.
+//  again. A plain value inside the participant; asks are absolute, so a lost piece costs one more
+//  ask.
 #ifndef FL_ROUND_MODEL_FETCH_H
 #define FL_ROUND_MODEL_FETCH_H
 

@@ -1,4 +1,4 @@
-//  The member keeps its side of three promises. It counts once: what was sent whole and got no
+//  The participant keeps its side of three promises. It counts once: what was sent whole and got no
 //  verdict is never offered again under another round. It heals: a repeated task, grant or closed
 //  changes nothing that was right already, and puts right what was lost. It never waits without a
 //  bound: three silent beats of the parent throw the connection away, a fetch that stands still is

@@ -24,13 +24,13 @@ typedef struct fl_participant_conf {
     uint64_t seed;        // of the backoff's jitter; no secret
     uint32_t beat_ms;     // until WELCOME says otherwise
     uint32_t backoff_min_ms, backoff_max_ms;
-    //  Its half of a masked round; NULL: this member takes no masked task. Borrowed, with all that
-    //  it points to; the hop is that of the parent's certificate, which WELCOME must show.
+    //  Its half of a masked round; NULL: this participant takes no masked task. Borrowed, with all
+    //  that it points to; the hop is that of the parent's certificate, which WELCOME must show.
     const fl_secagg_client_conf *masking;
     const fl_secagg_mark *mark; // what was kept last of masked rounds; NULL: nothing
 } fl_participant_conf;
 
-//  What a host hands over to be sent. The vector is the member's from then on.
+//  What a host hands over to be sent. The vector is the participant's from then on.
 typedef struct fl_offer {
     fl_vec vec;
     fl_hash hash;
@@ -72,7 +72,7 @@ fl_participant *fl_participant_new(const fl_participant_conf *conf);
 void fl_participant_destroy(fl_participant **self_p);
 
 //  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED of a token with
-//  FL_SECAGG_TOKEN_CLIENT. Others are not for a member (panic).
+//  FL_SECAGG_TOKEN_CLIENT. Others are not for a participant (panic).
 void fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
 fl_time fl_participant_deadline(const fl_participant *self);
 
@@ -94,7 +94,7 @@ void fl_participant_decline(fl_participant *self, fl_reason reason, const char *
 bool fl_participant_verdict(fl_participant *self, fl_verdict *verdict);
 
 //  What to say on the next heartbeats while WORKING; leaves, samples and tally are always said, but
-//  samples only by a member that would take part unmasked.
+//  samples only by a participant that would take part unmasked.
 void fl_participant_doing(fl_participant *self, const fl_doing *doing);
 
 bool fl_participant_joined(const fl_participant *self);

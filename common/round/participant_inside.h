@@ -1,6 +1,6 @@
-//  participant_inside - the member's struct and what its files share: member.c keeps its promises
-//  over time, member_parent.c hears what the parent says, member_masking.c has what is different
-//  when the task is masked. For these files only.
+//  participant_inside - the participant's struct and what its files share: participant.c keeps its
+//  promises over time, member_parent.c hears what the parent says, member_masking.c has what is
+//  different when the task is masked. For these files only.
 #ifndef FL_ROUND_PARTICIPANT_INSIDE_H
 #define FL_ROUND_PARTICIPANT_INSIDE_H
 
@@ -39,7 +39,7 @@ struct fl_participant {
     bool verdict_new;
     fl_doing doing;
     fl_secagg_client *masking; // NULL: without
-    fl_name parent;            // as certified, of a member with `masking`
+    fl_name parent;            // as certified, of a participant with `masking`
     fl_role parent_role;
     fl_time masking_until; // when its half of the round in hand ends at the latest
     bool spent;            // the update in hand was masked
@@ -75,7 +75,8 @@ void fl_participant_end(fl_participant *self, fl_outcome outcome, fl_reason reas
 //  A message of the parent.
 void fl_participant_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
 
-// ---- masking; all of it changes nothing for a member that is not configured for it --------------
+// ---- masking; all of it changes nothing for a participant that is not configured for it
+// --------------
 //  The task in hand asks for masks.
 bool fl_participant_masks(const fl_participant *self);
 //  WELCOME shows who the parent is. False: it does not, and the connection is given up.

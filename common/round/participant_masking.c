@@ -1,5 +1,5 @@
-//  What is different when a task is masked. The other half of the member, fl_secagg_client, keeps
-//  the rules; here is who it talks to, how long, and what its end means for the task in hand:
+//  What is different when a task is masked. The other half of the participant, fl_secagg_client,
+//  keeps the rules; here is who it talks to, how long, and what its end means for the task in hand:
 //  before the upload has left, the task is over; after that only the parent knows what became of
 //  it.
 #include "common/round/participant_inside.h"
@@ -56,7 +56,7 @@ s_look(fl_participant *self, fl_outbox *out)
     }
     if (self->phase == FL_PARTICIPANT_SENT) { // the sum may be opened without us: CLOSED tells
         fl_upload_send_end(&self->push, out);
-        fl_participant_turn_down(self, reason, "this member has left the masked round");
+        fl_participant_turn_down(self, reason, "this participant has left the masked round");
         return;
     }
     fl_outcome outcome = reason == FL_WHY_LATE ? FL_OUT_LATE : FL_OUT_REFUSED;

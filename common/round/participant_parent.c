@@ -1,5 +1,5 @@
-//  What the parent says, and what the member makes of it. Every message is taken for what it is
-//  worth at that moment: one of another round, attempt or contribution changes nothing.
+//  What the parent says, and what the participant makes of it. Every message is taken for what it
+//  is worth at that moment: one of another round, attempt or contribution changes nothing.
 #include "common/round/participant_inside.h"
 
 #include <string.h>
@@ -46,7 +46,7 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     fl_participant_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     fl_reason reason = fl_participant_masking_begin(self, now, out);
     if (reason != FL_WHY_NONE) {
-        fl_participant_turn_down(self, reason, "this member takes no part in such a round");
+        fl_participant_turn_down(self, reason, "this participant takes no part in such a round");
         fl_participant_decline_again(self, out);
     } else if (fl_hash_equal(&self->model, &task->order.model)) {
         fl_participant_enter(self, FL_PARTICIPANT_WORKING);

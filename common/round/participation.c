@@ -63,11 +63,11 @@ s_add_edge(fl_tally *sum, const fl_seat *seat)
 }
 
 fl_tally
-fl_participation_tally(const fl_seats *roster)
+fl_participation_tally(const fl_seats *seats)
 {
     fl_tally sum = { 0 };
-    for (uint32_t i = 0; i < fl_seats_count(roster); i++) {
-        const fl_seat *seat = fl_seats_look(roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
+        const fl_seat *seat = fl_seats_look(seats, i);
         if (seat->phase == FL_SEAT_IDLE) {
             continue;
         }
@@ -110,22 +110,22 @@ s_write_seat(sheet *page, const fl_seat *seat, const fl_name *parent, uint64_t r
 
 //  An edge tells of what is below it: neither of our other children, nor of what is below these.
 static bool
-s_below(const fl_seats *roster, const fl_seat *edge, const fl_name *ourselves,
+s_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
         const fl_roll_entry *entry)
 {
-    return !fl_seats_has(roster, &entry->node) && !fl_name_equal(&entry->parent, ourselves) &&
-           (fl_name_equal(&entry->parent, &edge->node) || !fl_seats_has(roster, &entry->parent));
+    return !fl_seats_has(seats, &entry->node) && !fl_name_equal(&entry->parent, ourselves) &&
+           (fl_name_equal(&entry->parent, &edge->node) || !fl_seats_has(seats, &entry->parent));
 }
 
 //  What a counted edge reports.
 static void
-s_write_below(sheet *page, const fl_seats *roster, const fl_seat *edge, const fl_name *ourselves)
+s_write_below(sheet *page, const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves)
 {
     fl_bytes roll = edge->contrib.roll;
     for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= roll.size; at += FL_ROLL_ENTRY_BYTES) {
         fl_roll_entry entry;
         if (fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry) &&
-            s_below(roster, edge, ourselves, &entry)) {
+            s_below(seats, edge, ourselves, &entry)) {
             s_write(page, &entry);
         }
     }
@@ -133,18 +133,18 @@ s_write_below(sheet *page, const fl_seats *roster, const fl_seat *edge, const fl
 }
 
 uint32_t
-fl_participation_roll(const fl_seats *roster, const fl_name *parent, uint64_t round,
+fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t round,
                       fl_roll_entry *entries, uint32_t *dropped)
 {
     sheet page = { .entries = entries };
-    for (uint32_t i = 0; i < fl_seats_count(roster); i++) {
-        const fl_seat *seat = fl_seats_look(roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
+        const fl_seat *seat = fl_seats_look(seats, i);
         if (seat->phase == FL_SEAT_IDLE) {
             continue;
         }
         s_write_seat(&page, seat, parent, round);
         if (seat->role == FL_ROLE_EDGE && fl_seat_outcome(seat) == FL_OUT_IN) {
-            s_write_below(&page, roster, seat, parent);
+            s_write_below(&page, seats, seat, parent);
         }
     }
     *dropped = page.dropped;

@@ -1,5 +1,5 @@
 //  participation - who took part: the numbers of a subtree and the lines of its report, built from
-//  the seats of a cohort. Pure functions over a roster.
+//  the seats of an aggregator. Pure functions over a roster.
 #ifndef FL_ROUND_PARTICIPATION_H
 #define FL_ROUND_PARTICIPATION_H
 
@@ -7,12 +7,12 @@
 
 //  The devices of the subtree below these seats in the round at hand: a device by its own phase,
 //  an edge by what it says of its own. Byte counts and merge time of this parent are not set here.
-fl_tally fl_participation_tally(const fl_seats *roster);
+fl_tally fl_participation_tally(const fl_seats *seats);
 
 //  Report lines: one per invited seat, then those of every counted edge. Writes at most FL_ROLL_MAX
 //  into `entries` (that many places), returns how many; `dropped` counts what did not fit.
 //  `round` gives the staleness of each contribution.
-uint32_t fl_participation_roll(const fl_seats *roster, const fl_name *parent, uint64_t round,
+uint32_t fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t round,
                                fl_roll_entry *entries, uint32_t *dropped);
 
 #endif

@@ -1,5 +1,5 @@
 //  seats - who sits where: one seat per node name, its lease, and how it stands in the round.
-//  Seats are plain values that the cohort works on; the roster finds, fills and ages them.
+//  Seats are plain values that the aggregator works on; the roster finds, fills and ages them.
 //  One thread. Holds seats_max seats; a seat outlives its child, so that counters and an outcome
 //  survive a restart of either side.
 #ifndef FL_ROUND_SEATS_H

@@ -1,6 +1,6 @@
 //  session - a child's way to its seat, as a clock: when to connect, how long to wait for WELCOME,
-//  when to beat, when to leave a silent parent. A plain value inside the member, which says the
-//  words. Every phase has an end: OFFLINE after the backoff, JOINING and a silent JOINED after
+//  when to beat, when to leave a silent parent. A plain value inside the participant, which says
+//  the words. Every phase has an end: OFFLINE after the backoff, JOINING and a silent JOINED after
 //  three beats.
 #ifndef FL_ROUND_SESSION_H
 #define FL_ROUND_SESSION_H

@@ -1,5 +1,5 @@
 //  upload_send - one offered contribution on its way up: what was announced, what was
-//  granted, what was sent. A plain value inside the member. Sends no byte at or
+//  granted, what was sent. A plain value inside the participant. Sends no byte at or
 //  beyond the granted limit; goes back when a grant's `rewind` grew.
 #ifndef FL_ROUND_UPLOAD_SEND_H
 #define FL_ROUND_UPLOAD_SEND_H
@@ -17,7 +17,7 @@ typedef struct fl_upload_send {
     bool lane_open;
 } fl_upload_send;
 
-//  `with_roll`: this member reports children. False when out of memory.
+//  `with_roll`: this participant reports children. False when out of memory.
 bool fl_upload_send_init(fl_upload_send *self, bool with_roll);
 void fl_upload_send_release(fl_upload_send *self);
 

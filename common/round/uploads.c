@@ -8,7 +8,7 @@
 #define NOBODY UINT32_MAX
 
 struct fl_uploads {
-    fl_seats *roster; // borrowed
+    fl_seats *seats; // borrowed
     uint32_t slots;
     uint32_t in_flight;           // VERIFY and FOLD effects not yet answered
     uint32_t owner[FL_SLOTS_MAX]; // seat per slot; NOBODY when free
@@ -18,12 +18,12 @@ struct fl_uploads {
 };
 
 fl_uploads *
-fl_uploads_new(fl_seats *roster, uint32_t slots)
+fl_uploads_new(fl_seats *seats, uint32_t slots)
 {
     FL_ASSERT(slots >= 1 && slots <= FL_SLOTS_MAX);
     fl_uploads *self = calloc(1, sizeof *self);
     if (self != NULL) {
-        self->roster = roster;
+        self->seats = seats;
         self->slots = slots;
         for (uint32_t i = 0; i < FL_SLOTS_MAX; i++) {
             self->owner[i] = NOBODY;
@@ -67,7 +67,7 @@ s_note(fl_uploads *self, uint32_t index, fl_note_id id, fl_reason reason, uint64
        fl_outbox *out)
 {
     fl_outbox_note(out, (fl_note){ .id = id,
-                                   .node = fl_seats_look(self->roster, index)->node,
+                                   .node = fl_seats_look(self->seats, index)->node,
                                    .round = self->order.round,
                                    .reason = reason,
                                    .a = index,
@@ -77,7 +77,7 @@ s_note(fl_uploads *self, uint32_t index, fl_note_id id, fl_reason reason, uint64
 void
 fl_uploads_refuse(fl_uploads *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     fl_message *message = s_say(self, seat, FL_REFUSED, out);
     message->refused.reason = reason;
     message->refused.about = about;
@@ -100,7 +100,7 @@ s_free_slot(fl_uploads *self, uint32_t slot, fl_outbox *out)
 static void
 s_grant(fl_uploads *self, uint32_t index, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     fl_grant *grant = &s_say(self, seat, FL_GRANT, out)->grant;
     grant->attempt = self->attempt;
     grant->hash = seat->contrib.hash;
@@ -118,11 +118,11 @@ static int64_t
 s_first_waiting(const fl_uploads *self)
 {
     int64_t first = -1;
-    for (uint32_t i = 0; i < fl_seats_count(self->roster); i++) {
-        const fl_seat *seat = fl_seats_look(self->roster, i);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
         if (seat->phase == FL_SEAT_OFFERED &&
             (first < 0 ||
-             seat->offered_at < fl_seats_look(self->roster, (uint32_t)first)->offered_at)) {
+             seat->offered_at < fl_seats_look(self->seats, (uint32_t)first)->offered_at)) {
             first = i;
         }
     }
@@ -140,7 +140,7 @@ fl_uploads_give_slots(fl_uploads *self, fl_time now, fl_outbox *out)
         if (index < 0) {
             return;
         }
-        fl_seat *seat = fl_seats_at(self->roster, (uint32_t)index);
+        fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
         self->owner[slot] = (uint32_t)index;
         seat->slot = slot;
         seat->phase = FL_SEAT_STAGING;
@@ -156,7 +156,7 @@ bool
 fl_uploads_withdraw(fl_uploads *self, uint32_t index, fl_seat_phase phase, fl_reason reason,
                     fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     FL_ASSERT(phase == FL_SEAT_TASKED || phase == FL_SEAT_LATE || phase == FL_SEAT_REFUSED ||
               phase == FL_SEAT_ABSENT);
     if (seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED) {
@@ -173,7 +173,7 @@ fl_uploads_withdraw(fl_uploads *self, uint32_t index, fl_seat_phase phase, fl_re
 void
 fl_uploads_void(fl_uploads *self, uint32_t index, fl_reason reason)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     FL_ASSERT(seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED);
     FL_ASSERT(self->sums.contributions > 0);
     self->sums.contributions--;
@@ -256,7 +256,7 @@ void
 fl_uploads_contrib(fl_uploads *self, uint32_t index, const fl_message *message, fl_time now,
                    fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     const fl_contrib *contrib = &message->contrib;
     bool same = fl_hash_equal(&contrib->hash, &seat->contrib.hash);
     bool counted = seat->phase == FL_SEAT_VERIFYING || seat->phase == FL_SEAT_FOLDING ||
@@ -296,7 +296,7 @@ fl_uploads_contrib(fl_uploads *self, uint32_t index, const fl_message *message, 
 static void
 s_complete(fl_uploads *self, uint32_t index, fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     seat->phase = FL_SEAT_VERIFYING;
     seat->came_at = now;
     self->in_flight++;
@@ -311,7 +311,7 @@ void
 fl_uploads_chunk(fl_uploads *self, uint32_t index, const fl_message *message, uint32_t body_bytes,
                  fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     const fl_chunk *chunk = &message->chunk;
     if (seat->phase != FL_SEAT_STAGING || !fl_hash_equal(&chunk->hash, &seat->contrib.hash) ||
         chunk->total != seat->contrib.vector_bytes) {
@@ -354,7 +354,7 @@ bool
 fl_uploads_hurry(fl_uploads *self, uint32_t index, const fl_timing *timing, fl_time now,
                  fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     if (seat->phase != FL_SEAT_STAGING || !fl_upload_receive_too_slow(&seat->intake, timing, now)) {
         return false;
     }
@@ -368,7 +368,7 @@ void
 fl_uploads_beat(fl_uploads *self, uint32_t index, const fl_timing *timing, fl_time now,
                 fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     if (seat->phase != FL_SEAT_STAGING || fl_uploads_hurry(self, index, timing, now, out)) {
         return;
     }
@@ -392,7 +392,7 @@ s_fits(const fl_uploads *self, const fl_contrib *contrib)
 static void
 s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     const fl_contrib *contrib = &seat->contrib;
     self->sums.weight += contrib->weight;
     self->sums.count += contrib->count;
@@ -430,7 +430,7 @@ fl_uploads_verified(fl_uploads *self, uint32_t slot, fl_reason fault, fl_outbox 
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
     self->in_flight--;
     uint32_t index = self->owner[slot];
-    fl_seat *seat = fl_seats_at(self->roster, index);
+    fl_seat *seat = fl_seats_at(self->seats, index);
     if (seat->phase != FL_SEAT_VERIFYING || seat->slot != slot) { // withdrawn meanwhile
         s_free_slot(self, slot, out);
         return;
@@ -452,7 +452,7 @@ fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
     self->in_flight--;
-    fl_seat *seat = fl_seats_at(self->roster, self->owner[slot]);
+    fl_seat *seat = fl_seats_at(self->seats, self->owner[slot]);
     if (seat->phase == FL_SEAT_FOLDING) {
         seat->phase = FL_SEAT_COUNTED;
     }

@@ -1,7 +1,7 @@
 //  uploads - stage, verify and fold what seats send in one round: the slots, the credit, the sums.
-//  A contribution counts when its fold is asked for, once per seat. Knows no deadline: the cohort
-//  says when to cut. In a masked round weights, counts and stats are hidden, so their sums stay 0.
-//  One thread. Borrows the roster; holds `slots` slots and an accumulator per block.
+//  A contribution counts when its fold is asked for, once per seat. Knows no deadline: the
+//  aggregator says when to cut. In a masked round weights, counts and stats are hidden, so their
+//  sums stay 0. One thread. Borrows the roster; holds `slots` slots and an accumulator per block.
 #ifndef FL_ROUND_UPLOADS_H
 #define FL_ROUND_UPLOADS_H
 
@@ -20,7 +20,7 @@ typedef struct fl_sums {
 } fl_sums;
 
 //  The caller owns the result. NULL when out of memory.
-fl_uploads *fl_uploads_new(fl_seats *roster, uint32_t slots);
+fl_uploads *fl_uploads_new(fl_seats *seats, uint32_t slots);
 void fl_uploads_destroy(fl_uploads **self_p);
 
 //  Begin a round: clears so many accumulators. Not while `busy`.

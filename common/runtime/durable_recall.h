@@ -1,4 +1,4 @@
-//  durable_recall - the newest closed rounds of a run, as a cohort wants to know them after a
+//  durable_recall - the newest closed rounds of a run, as an aggregator wants to know them after a
 //  restart: by their model late updates are told from foreign ones. Blocks for the disk.
 #ifndef FL_RUNTIME_DURABLE_RECALL_H
 #define FL_RUNTIME_DURABLE_RECALL_H

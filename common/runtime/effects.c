@@ -69,7 +69,7 @@ static void
 s_train(void *arg)
 {
     fl_errand *job = arg;
-    fl_trainer *trainer = job->works->conf.trainer;
+    fl_trainer *trainer = job->effects->conf.trainer;
     fl_training *training = &job->training;
     const fl_order *order = &job->effect.train.order;
     fl_why why = { "there is no memory for the update" };
@@ -107,7 +107,7 @@ s_dither(const fl_errand *job)
     const fl_order *order = &job->effect.encode.order;
     uint8_t bytes[16 + 8 + 8];
     fl_writer writer = fl_writer_over(bytes, sizeof bytes);
-    fl_write_from(&writer, job->works->conf.node.name, sizeof job->works->conf.node.name);
+    fl_write_from(&writer, job->effects->conf.node.name, sizeof job->effects->conf.node.name);
     fl_write_u64(&writer, order->round);
     fl_write_u64(&writer, order->plan.seed);
     fl_hash hash = fl_hash_domain("tributary/dither", fl_bytes_of(bytes, sizeof bytes));
@@ -143,9 +143,9 @@ static void
 s_apply(void *arg)
 {
     fl_errand *job = arg;
-    const fl_applier *applier = &job->works->conf.applier;
+    const fl_applier *applier = &job->effects->conf.applier;
     job->event.applied.ok =
-        applier->apply(applier->self, job->works->folds[0], &job->effect, &job->applied);
+        applier->apply(applier->self, job->effects->folds[0], &job->effect, &job->applied);
     if (job->event.applied.ok) {
         job->event.applied.model = job->applied.hash;
         job->event.applied.model_bytes = fl_blob_size(job->applied.model);
@@ -158,7 +158,7 @@ static void
 s_save(void *arg)
 {
     fl_errand *job = arg;
-    const fl_saver *saver = &job->works->conf.saver;
+    const fl_saver *saver = &job->effects->conf.saver;
     job->event.saved.ok =
         saver->save == NULL || saver->save(saver->self, job->effect.save.what, &job->report);
 }
@@ -170,27 +170,29 @@ s_hand_over(fl_effects *self, fl_errand *job)
     switch (job->event.kind) {
     case FL_EV_FINISHED:
         job->event.finished.vec =
-            job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
+            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
         break;
     case FL_EV_TRAINED:
         job->event.trained.update =
-            job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
+            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
         break;
     case FL_EV_ENCODED:
-        job->event.encoded.vec = job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
+        job->event.encoded.vec =
+            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
         break;
     case FL_EV_MODEL:
         if (job->event.model.ok) {
-            fl_handles_put_model(self->conf.vault, &job->effect.check.hash, &job->in);
+            fl_handles_put_model(self->conf.handles, &job->effect.check.hash, &job->in);
         }
         break;
     case FL_EV_APPLIED:
         if (job->event.applied.ok) {
-            fl_handles_put_model(self->conf.vault, &job->applied.hash, &job->applied.model);
+            fl_handles_put_model(self->conf.handles, &job->applied.hash, &job->applied.model);
         }
         break;
     case FL_EV_MASKED:
-        job->event.masked.vec = job->out == NULL ? 0 : fl_handles_put(self->conf.vault, &job->out);
+        job->event.masked.vec =
+            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
         break;
     case FL_EV_TICK:
     case FL_EV_START:
@@ -210,7 +212,7 @@ static void
 s_done(void *arg, bool ran)
 {
     fl_errand *job = arg;
-    fl_effects *self = job->works;
+    fl_effects *self = job->effects;
     self->running--;
     if (job->arrival != NULL) {
         fl_effects_let_go(job->arrival);
@@ -234,7 +236,7 @@ fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer, 
 {
     fl_errand *made = calloc(1, sizeof *made + entries * sizeof made->roll[0]);
     FL_ASSERT(made != NULL);
-    made->works = self;
+    made->effects = self;
     made->effect = *effect;
     made->event.kind = answer;
     return made;
@@ -243,9 +245,9 @@ fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer, 
 void
 fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
 {
-    fl_effects *self = job->works;
+    fl_effects *self = job->effects;
     const fl_job hired = { .strand = strand, .work = work, .done = s_done, .arg = job };
-    fl_status status = fl_workers_add(self->conf.crew, &hired);
+    fl_status status = fl_workers_add(self->conf.workers, &hired);
     if (status == FL_DENIED) { // stopping: nobody waits for the answer
         self->running++;
         s_done(job, false);
@@ -258,7 +260,7 @@ fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
 void
 fl_effects_answer(fl_errand *job)
 {
-    job->works->running++;
+    job->effects->running++;
     s_done(job, true);
 }
 
@@ -324,7 +326,7 @@ s_obey_train(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_TRAINED, 0);
     job->event.trained.round = effect->train.order.round;
-    job->in = s_ref(fl_handles_model(self->conf.vault, &effect->train.order.model));
+    job->in = s_ref(fl_handles_model(self->conf.handles, &effect->train.order.model));
     fl_effects_start(job, FL_STRAND_TRAIN, s_train);
 }
 
@@ -332,7 +334,7 @@ static void
 s_obey_encode(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_ENCODED, 0);
-    job->in = fl_blob_ref(fl_handles_look(self->conf.vault, effect->encode.update));
+    job->in = fl_blob_ref(fl_handles_look(self->conf.handles, effect->encode.update));
     fl_effects_start(job, FL_WORKERS_FREE, s_encode);
 }
 
@@ -370,7 +372,7 @@ fl_effects_obey(fl_effects *self, const fl_effect *effect, fl_bytes body)
         s_obey_encode(self, effect);
         return true;
     case FL_FX_DROP:
-        fl_handles_drop(self->conf.vault, effect->drop.vec);
+        fl_handles_drop(self->conf.handles, effect->drop.vec);
         return true;
     case FL_FX_APPLY:
         fl_effects_start(fl_effects_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);

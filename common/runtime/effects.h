@@ -37,8 +37,8 @@ typedef struct fl_saver {
 
 //  Every pointer is borrowed and outlives the works.
 typedef struct fl_effects_conf {
-    fl_workers *crew;
-    fl_handles *vault;
+    fl_workers *workers;
+    fl_handles *handles;
     fl_staging *staging; // NULL: no children
     fl_trainer *trainer; // NULL: no device
     fl_applier applier;  // apply NULL: no root

@@ -31,7 +31,7 @@ struct fl_effects {
 };
 
 typedef struct fl_errand {
-    fl_effects *works;
+    fl_effects *effects;
     fl_effect effect;
     fl_event event;      // the answer
     fl_blob *in, *out;   // references

@@ -59,7 +59,8 @@ s_mask(void *arg)
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "a masked update"));
         return; // no vector says it
     }
-    fl_workers_share(job->works->conf.crew, s_tiles(job->effect.mask.elements), s_mask_tile, job);
+    fl_workers_share(job->effects->conf.workers, s_tiles(job->effect.mask.elements), s_mask_tile,
+                     job);
     job->event.masked.hash = fl_hash_of(fl_blob_bytes(job->out));
     job->event.masked.bytes = fl_blob_size(job->out);
     job->event.masked.checksum = job->checksum;
@@ -77,7 +78,7 @@ static void
 s_unmask_tile(void *arg, uint32_t tile)
 {
     fl_errand *job = arg;
-    fl_fold *fold = job->works->folds[job->effect.unmask.block];
+    fl_fold *fold = job->effects->folds[job->effect.unmask.block];
     const unsigned width = job->effect.unmask.wire_bytes;
     const fl_mask_range range =
         s_tile(tile, job->effect.unmask.elements, job->effect.unmask.ring_bits);
@@ -92,7 +93,8 @@ s_unmask_tile(void *arg, uint32_t tile)
     FL_ASSERT(fits); // settled words do, whatever they are
     job->checksum +=
         fl_mask_checksum(job->effect.unmask.checksum_key, range.first, range.count, width, wire);
-    s_raise(&job->peak, fl_fixed_peak(&job->works->fixed, fl_bytes_of(wire, range.count * width)));
+    s_raise(&job->peak,
+            fl_fixed_peak(&job->effects->fixed, fl_bytes_of(wire, range.count * width)));
     free(wire);
 }
 
@@ -100,13 +102,13 @@ static void
 s_unmask(void *arg)
 {
     fl_errand *job = arg;
-    const fl_effects *self = job->works;
+    const fl_effects *self = job->effects;
     const uint32_t block = job->effect.unmask.block;
     FL_ASSERT(block < self->fold_count);
     FL_ASSERT(fl_fold_elements(self->folds[block]) == job->effect.unmask.elements);
     FL_ASSERT(self->fixed.ring_bits == job->effect.unmask.ring_bits &&
               self->fixed.wire_bytes == job->effect.unmask.wire_bytes);
-    fl_workers_share(self->conf.crew, s_tiles(job->effect.unmask.elements), s_unmask_tile, job);
+    fl_workers_share(self->conf.workers, s_tiles(job->effect.unmask.elements), s_unmask_tile, job);
     job->event.unmasked.checksum = job->checksum;
     job->event.unmasked.peak = job->peak;
 }
@@ -115,7 +117,7 @@ static void
 s_keep(void *arg)
 {
     fl_errand *job = arg;
-    const fl_saver *saver = &job->works->conf.saver;
+    const fl_saver *saver = &job->effects->conf.saver;
     job->event.saved.ok = saver->keep != NULL && saver->keep(saver->self, &job->effect);
 }
 
@@ -137,7 +139,7 @@ s_obey_mask(fl_effects *self, const fl_effect *effect)
     fl_errand *job = fl_effects_job(self, effect, FL_EV_MASKED, 0);
     job->seeds = s_copy(effect->mask.seeds, effect->mask.seed_count);
     job->effect.mask.seeds = NULL; // they are the machine's
-    job->in = fl_blob_ref(fl_handles_look(self->conf.vault, effect->mask.vec));
+    job->in = fl_blob_ref(fl_handles_look(self->conf.handles, effect->mask.vec));
     fl_effects_start(job, FL_WORKERS_FREE, s_mask);
 }
 

@@ -33,7 +33,7 @@ static void
 s_clear(void *arg)
 {
     fl_errand *job = arg;
-    fl_effects *self = job->works;
+    fl_effects *self = job->effects;
     const uint64_t elements = job->effect.clear.elements;
     const uint32_t count = job->effect.clear.blocks;
     const fl_fixed fixed = fl_policy_fixed(&job->effect.clear.plan);
@@ -53,8 +53,8 @@ static void
 s_fold(void *arg)
 {
     fl_errand *job = arg;
-    FL_ASSERT(job->effect.fold.block < job->works->fold_count);
-    fl_fold *fold = job->works->folds[job->effect.fold.block];
+    FL_ASSERT(job->effect.fold.block < job->effects->fold_count);
+    fl_fold *fold = job->effects->folds[job->effect.fold.block];
     FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
     fl_fold_add(fold, 0, fl_fold_elements(fold), job->bytes.data);
 }
@@ -115,7 +115,7 @@ static void
 s_finish(void *arg)
 {
     fl_errand *job = arg;
-    const fl_fold *sum = s_gather(job->works, job->effect.finish.blocks);
+    const fl_fold *sum = s_gather(job->effects, job->effect.finish.blocks);
     if (job->effect.finish.vector) {
         s_finish_vector(job, sum);
     } else {

@@ -27,10 +27,10 @@ struct fl_node {
     bool net_open, porch_open;
     fl_listener porch;
     fl_dialer_conf uplink;
-    fl_workers *crew;
-    fl_handles *vault;
+    fl_workers *workers;
+    fl_handles *handles;
     fl_staging *staging;
-    fl_effects *works;
+    fl_effects *effects;
     fl_enrol_relay *relay;
     fl_reactor *reactor;
     fl_time certificate_at; // next look at ours
@@ -46,7 +46,7 @@ s_obey(void *arg, const fl_effect *effect, fl_bytes body)
         fl_note_log(&effect->note, &self->metrics);
         return;
     }
-    bool done = fl_effects_obey(self->works, effect, body);
+    bool done = fl_effects_obey(self->effects, effect, body);
     FL_ASSERT(done);
 }
 
@@ -65,14 +65,14 @@ static bool
 s_vector(void *arg, fl_vec vec, uint64_t offset, uint32_t bytes, fl_loan *loan)
 {
     fl_node *self = arg;
-    return s_lend(fl_handles_look(self->vault, vec), offset, bytes, loan);
+    return s_lend(fl_handles_look(self->handles, vec), offset, bytes, loan);
 }
 
 static bool
 s_model(void *arg, const fl_hash *hash, uint64_t offset, uint32_t bytes, fl_loan *loan)
 {
     fl_node *self = arg;
-    return s_lend(fl_handles_model(self->vault, hash), offset, bytes, loan);
+    return s_lend(fl_handles_model(self->handles, hash), offset, bytes, loan);
 }
 
 static void
@@ -122,7 +122,7 @@ static void
 s_collect(void *arg)
 {
     fl_node *self = arg;
-    (void)fl_workers_collect(self->crew);
+    (void)fl_workers_collect(self->workers);
 }
 
 static void
@@ -197,8 +197,8 @@ s_open(fl_node *self, fl_why *why)
         status = s_point_uplink(self, why);
     }
     if (status == FL_OK) {
-        self->crew = fl_workers_new(self->conf.threads, JOBS_MAX, why);
-        status = self->crew == NULL ? FL_NOMEM : FL_OK;
+        self->workers = fl_workers_new(self->conf.threads, JOBS_MAX, why);
+        status = self->workers == NULL ? FL_NOMEM : FL_OK;
     }
     return status;
 }
@@ -215,9 +215,9 @@ fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why)
     self->conf = *conf;
     self->since = fl_clock_ms();
     self->ops = fl_identity_ops(conf->identity);
-    self->vault = fl_handles_new();
+    self->handles = fl_handles_new();
     fl_status status = s_open(self, why);
-    if (status == FL_OK && self->vault == NULL) {
+    if (status == FL_OK && self->handles == NULL) {
         fl_why_set(why, "out of memory");
         status = FL_NOMEM;
     }
@@ -232,22 +232,22 @@ fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why)
 static fl_status
 s_seat_works(fl_node *self, fl_why *why)
 {
-    const fl_effects_conf works = { .crew = self->crew,
-                                    .vault = self->vault,
-                                    .staging = self->staging,
-                                    .trainer = self->tier.trainer,
-                                    .applier = self->tier.applier,
-                                    .saver = self->tier.saver,
-                                    .node = *fl_identity_node(self->conf.identity),
-                                    .post_self = self,
-                                    .post = s_post };
-    self->works = fl_effects_new(&works);
+    const fl_effects_conf effects = { .workers = self->workers,
+                                      .handles = self->handles,
+                                      .staging = self->staging,
+                                      .trainer = self->tier.trainer,
+                                      .applier = self->tier.applier,
+                                      .saver = self->tier.saver,
+                                      .node = *fl_identity_node(self->conf.identity),
+                                      .post_self = self,
+                                      .post = s_post };
+    self->effects = fl_effects_new(&effects);
     const fl_enrol_relay_conf relay = { .inner = self->tier.machine,
                                         .identity = self->conf.identity,
                                         .enrol = self->tier.enrol,
                                         .enrol_arg = self->tier.self };
     self->relay = fl_enrol_relay_new(&relay);
-    if (self->works == NULL || self->relay == NULL) {
+    if (self->effects == NULL || self->relay == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
     }
@@ -301,7 +301,7 @@ fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
     if (self->reactor == NULL) {
         return FL_IO;
     }
-    fl_reactor_watch(self->reactor, fl_workers_fd(self->crew), s_collect, self);
+    fl_reactor_watch(self->reactor, fl_workers_fd(self->workers), s_collect, self);
     fl_reactor_watch(self->reactor, fl_stop_fd(self->conf.stop), s_signal, self);
     return FL_OK;
 }
@@ -318,13 +318,14 @@ fl_node_close(fl_node **self_p)
     if (self->porch_open) {
         fl_listener_close(&self->porch);
     }
-    fl_effects_destroy(&self->works);
-    if (self->crew != NULL && fl_workers_stop(self->crew, FL_WORKERS_CANCEL, STOP_MS) == FL_OK) {
-        fl_workers_destroy(&self->crew);
+    fl_effects_destroy(&self->effects);
+    if (self->workers != NULL &&
+        fl_workers_stop(self->workers, FL_WORKERS_CANCEL, STOP_MS) == FL_OK) {
+        fl_workers_destroy(&self->workers);
     }
     fl_enrol_relay_destroy(&self->relay);
     fl_staging_close(&self->staging);
-    fl_handles_destroy(&self->vault);
+    fl_handles_destroy(&self->handles);
     if (self->net_open) {
         fl_net_close();
     }
@@ -362,10 +363,10 @@ s_wind_down(fl_node *self)
     if (self->tier.trainer != NULL) {
         self->tier.trainer->cancel(self->tier.trainer->self);
     }
-    bool ended = fl_workers_stop(self->crew, FL_WORKERS_DRAIN, STOP_MS) == FL_OK;
-    (void)fl_workers_collect(self->crew);
+    bool ended = fl_workers_stop(self->workers, FL_WORKERS_DRAIN, STOP_MS) == FL_OK;
+    (void)fl_workers_collect(self->workers);
     if (!ended) {
-        fl_log(FL_LOG_ERROR, "left-running", fl_log_u64("jobs", fl_effects_running(self->works)));
+        fl_log(FL_LOG_ERROR, "left-running", fl_log_u64("jobs", fl_effects_running(self->effects)));
     }
     return ended;
 }
@@ -431,13 +432,13 @@ fl_node_port(const fl_node *self, fl_way way)
 fl_workers *
 fl_node_crew(fl_node *self)
 {
-    return self->crew;
+    return self->workers;
 }
 
 fl_handles *
 fl_node_vault(fl_node *self)
 {
-    return self->vault;
+    return self->handles;
 }
 
 fl_enrol_relay *

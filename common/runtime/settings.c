@@ -87,7 +87,7 @@ fl_settings_check(const fl_conf *conf, fl_why *why)
 }
 
 fl_aggregator_conf
-fl_settings_cohort(const fl_conf *conf)
+fl_settings_aggregator(const fl_conf *conf)
 {
     return (fl_aggregator_conf){
         .seats_max = s_count(conf, "seats"),
@@ -99,7 +99,7 @@ fl_settings_cohort(const fl_conf *conf)
 }
 
 fl_participant_conf
-fl_settings_member(const fl_conf *conf, fl_role role)
+fl_settings_participant(const fl_conf *conf, fl_role role)
 {
     fl_participant_conf member = { .role = role,
                                    .beat_ms = fl_timing_default().beat_ms,

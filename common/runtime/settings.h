@@ -25,7 +25,7 @@
     { "io_threads", FL_CONF_INT, "1", 1, 64, NULL, "threads that encrypt and move frames" }
 
 //  A process with children.
-#define FL_SETTINGS_COHORT                                                                         \
+#define FL_SETTINGS_AGGREGATOR                                                                     \
     { "listen.control", FL_CONF_TEXT, "tcp://0.0.0.0:7000", 0, 0, NULL,                            \
       "where children connect; port 0 takes any free one" },                                       \
     { "listen.up", FL_CONF_TEXT, "tcp://0.0.0.0:7001", 0, 0, NULL,                                 \
@@ -68,7 +68,7 @@
 #define FL_SETTINGS_MASKING "unmasked|honest|malicious"
 
 //  A process with a parent.
-#define FL_SETTINGS_MEMBER                                                                         \
+#define FL_SETTINGS_PARTICIPANT                                                                    \
     { "join.token", FL_CONF_TEXT, "", 0, 0, NULL,                                                  \
       "file with a token to join with at the first start; empty: it is enrolled already" },        \
     { "join.name", FL_CONF_TEXT, "", 0, 0, NULL,                                                   \
@@ -96,9 +96,9 @@ FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);
 fl_window fl_settings_window(const fl_conf *conf);
 fl_timing fl_settings_timing(const fl_conf *conf);
 //  All but the node and the roles.
-fl_aggregator_conf fl_settings_cohort(const fl_conf *conf);
+fl_aggregator_conf fl_settings_aggregator(const fl_conf *conf);
 //  All but the node and role; the incarnation is drawn anew.
-fl_participant_conf fl_settings_member(const fl_conf *conf, fl_role role);
+fl_participant_conf fl_settings_participant(const fl_conf *conf, fl_role role);
 //  Its half of masked rounds, all but the hop, which is its parent's. Borrows from the identity.
 fl_secagg_client_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity);
 //  A parent's half, of blocks of that hop.

@@ -527,7 +527,8 @@ fl_secagg_server_tick(fl_secagg_server *self, fl_time now, fl_outbox *out)
     fl_secagg_server_advance(self, now, out);
 }
 
-// ---- what the cohort looks at ----------------------------------------------------------------
+// ---- what the aggregator looks at
+// ----------------------------------------------------------------
 fl_secagg_state
 fl_secagg_server_state(const fl_secagg_server *self)
 {

@@ -1,6 +1,6 @@
 //  server - the aggregator's half of a masked round (docs/masking.md), for one block of 3
 //  to 64 members: it brings their keys, shares and signatures together, says who masks with whom,
-//  and takes the masks off the sum that the cohort folded. It reads no update and could not.
+//  and takes the masks off the sum that the aggregator folded. It reads no update and could not.
 //
 //  INVITED -> ROSTERED -> DEALING -> WAITING_READY -> COLLECTING -> ACKING -> OPENING -> SUMMING ->
 //  DONE, or ABORTED with a reason from any of them. A state is left when all have answered, or
@@ -8,8 +8,9 @@
 //  several members is kept before it is told, and never told otherwise after a restart.
 //
 //  A part of fl_aggregator, one per block: effects are SEND to children, KEEP (answered by
-//  `saved`), UNMASK (answered by `unmasked`) and NOTE. The cohort asks `contrib` before it grants
-//  an upload and `uploaded` before it folds one. One thread. Holds about 1 MiB for a block of 64.
+//  `saved`), UNMASK (answered by `unmasked`) and NOTE. The aggregator asks `contrib` before it
+//  grants an upload and `uploaded` before it folds one. One thread. Holds about 1 MiB for a block
+//  of 64.
 #ifndef FL_SECAGG_SERVER_H
 #define FL_SECAGG_SERVER_H
 

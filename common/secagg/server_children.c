@@ -496,7 +496,7 @@ fl_secagg_server_contrib(fl_secagg_server *self, const fl_name *node, const fl_c
         return FL_WHY_LATE;
     }
     if ((self->uploaded & bit) != 0) {
-        return FL_WHY_NONE; // counted; the cohort knows whether it is the same
+        return FL_WHY_NONE; // counted; the aggregator knows whether it is the same
     }
     if (contrib->header.size != FL_MASKED_HEADER_BYTES) {
         return FL_WHY_MALFORMED;

@@ -125,7 +125,7 @@ fl_activity_name(fl_activity activity)
 }
 
 const char *
-fl_secagg_name(fl_masking masking)
+fl_masking_name(fl_masking masking)
 {
     return s_name(masking_names, FL_MASKING_COUNT, masking);
 }

@@ -116,7 +116,7 @@ typedef enum fl_masking {
     FL_MASKING_MALICIOUS = 2, // from one that does not
     FL_MASKING_COUNT
 } fl_masking;
-const char *fl_secagg_name(fl_masking masking); // "unmasked", "honest", "malicious"
+const char *fl_masking_name(fl_masking masking); // "unmasked", "honest", "malicious"
 
 //  The recipe of one round, the same for every device, signed by the root.
 typedef struct fl_plan {

@@ -1,8 +1,8 @@
 //  ingest - how fast a parent takes contributions in, over a bare CURVE PUSH -> PULL of the same
 //  bytes, in one run and in turns. Ours is the whole way of the product: the station of a parent
-//  with its gate, reactor, cohort, staging slots and crew, fed by real children, which are stations
-//  of devices in processes of their own. Its time runs from the moment at which all have offered
-//  (CONTRIB) to the moment at which all of it is verified and in the accumulator (FOLDED).
+//  with its gate, reactor, aggregator, staging slots and crew, fed by real children, which are
+//  stations of devices in processes of their own. Its time runs from the moment at which all have
+//  offered (CONTRIB) to the moment at which all of it is verified and in the accumulator (FOLDED).
 //
 //      bench-ingest [elements=1000000] [children=1] [pairs=11] [fresh=1]
 //
@@ -246,17 +246,29 @@ static fl_root *
 s_root(const ingest *self, fl_identity *identity)
 {
     fl_root_conf conf = {
-        .cohort = { .node = *fl_identity_node(identity), .child_roles = { FL_ROLE_DEVICE },
-                    .seats_max = 64, .slots = 4, .expect = (uint32_t)self->children,
-                    .window = fl_window_default(), .timing = fl_timing_default() },
-        .plan = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4, .weight_unit = 64,
-                  .weight_max = 255, .devices_max = 256, .epochs = 1, .batch = 32, .rate = 0.1f },
+        .aggregator = { .node = *fl_identity_node(identity),
+                        .child_roles = { FL_ROLE_DEVICE },
+                        .seats_max = 64,
+                        .slots = 4,
+                        .expect = (uint32_t)self->children,
+                        .window = fl_window_default(),
+                        .timing = fl_timing_default() },
+        .plan = { .clip = 1.0f,
+                  .bits = 16,
+                  .ring_bits = 32,
+                  .wire_bytes = 4,
+                  .weight_unit = 64,
+                  .weight_max = 255,
+                  .devices_max = 256,
+                  .epochs = 1,
+                  .batch = 32,
+                  .rate = 0.1f },
         .signer = { .self = identity, .sign = s_sign },
         .rounds = self->pairs + WARM,
         .expect_leaves = (uint32_t)self->children,
         .start_wait_ms = BUDGET_MS,
     };
-    conf.cohort.window.time_max_ms = BUDGET_MS;
+    conf.aggregator.window.time_max_ms = BUDGET_MS;
     return fl_root_new(&conf);
 }
 

@@ -1,5 +1,5 @@
 //  record - what single calls cost, for the record and without a bound: a message as bytes and
-//  back, signatures and tickets, and a cohort's step for one chunk.
+//  back, signatures and tickets, and an aggregator's step for one chunk.
 //
 //      bench-record [calls=2000] [batches=15]
 #include <stdio.h>
@@ -133,9 +133,10 @@ s_seals(void)
     fl_authority_destroy(&self.authority);
 }
 
-// ---- the cohort -------------------------------------------------------------------------------
+// ---- the aggregator
+// -------------------------------------------------------------------------------
 typedef struct chunks {
-    fl_aggregator *cohort;
+    fl_aggregator *aggregator;
     fl_outbox *out;
     fl_event event;
     fl_message message;
@@ -148,10 +149,10 @@ static void
 s_step(chunks *self)
 {
     fl_outbox_reset(self->out);
-    fl_aggregator_step(self->cohort, &self->event, self->now, self->out);
+    fl_aggregator_step(self->aggregator, &self->event, self->now, self->out);
 }
 
-//  The verb that the cohort says in its newest step.
+//  The verb that the aggregator says in its newest step.
 static bool
 s_said(const chunks *self, fl_verb verb)
 {
@@ -184,7 +185,7 @@ s_seat(chunks *self, uint64_t vector_bytes)
     const fl_plan plan = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
                            .weight_unit = 64, .weight_max = 255, .devices_max = 256,
                            .epochs = 1, .batch = 32, .rate = 0.1f };
-    fl_aggregator_model(self->cohort, &run, &hash, 1024);
+    fl_aggregator_model(self->aggregator, &run, &hash, 1024);
     self->event = (fl_event){ .kind = FL_EV_MESSAGE };
     self->event.message.node = (fl_name){ .name = "d1" };
     self->event.message.role = FL_ROLE_DEVICE;
@@ -197,7 +198,7 @@ s_seat(chunks *self, uint64_t vector_bytes)
                                               .model_bytes = 1024, .elements = vector_bytes / 4,
                                               .plan = plan } };
     fl_outbox_reset(self->out);
-    fl_aggregator_open(self->cohort, &task, FL_NEVER, 0, self->now, self->out);
+    fl_aggregator_open(self->aggregator, &task, FL_NEVER, 0, self->now, self->out);
     self->message = (fl_message){ .verb = FL_CONTRIB, .run = run, .round = 1 };
     self->message.contrib = (fl_contrib){ .attempt = 1, .seat = 0, .epoch = 1, .base_round = 1,
                                           .base = hash, .weight = 1, .count = 1,
@@ -221,13 +222,15 @@ s_cohort(void)
                                 .window = fl_window_default(),
                                 .timing = fl_timing_default() };
     conf.window.time_max_ms = UINT32_MAX / 2;
-    chunks self = { .cohort = fl_aggregator_new(&conf), .out = fl_outbox_new(1024), .now = 1000 };
-    FL_ASSERT(self.cohort != NULL && self.out != NULL);
+    chunks self = { .aggregator = fl_aggregator_new(&conf),
+                    .out = fl_outbox_new(1024),
+                    .now = 1000 };
+    FL_ASSERT(self.aggregator != NULL && self.out != NULL);
     s_seat(&self, (batches + 2) * calls * CHUNK);
     const double ns = s_time((bench_act){ s_chunk, &self }, calls);
     bench_say("cohort_chunk", ns, "ns", "one chunk taken, grants included");
     fl_outbox_destroy(&self.out);
-    fl_aggregator_destroy(&self.cohort);
+    fl_aggregator_destroy(&self.aggregator);
 }
 
 int

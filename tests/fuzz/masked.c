@@ -64,8 +64,8 @@ s_watch(masked_world *of, int32_t from, int32_t to, fl_message *message)
 static bool
 s_survived(uint32_t index)
 {
-    for (uint32_t i = 0; i < fl_secagg_server_seats(world->cohort); i++) {
-        fl_secagg_seat seat = fl_secagg_server_seat(world->cohort, i);
+    for (uint32_t i = 0; i < fl_secagg_server_seats(world->aggregator); i++) {
+        fl_secagg_seat seat = fl_secagg_server_seat(world->aggregator, i);
         if (fl_name_equal(&seat.node, &world->member[index].node)) {
             return seat.survived;
         }
@@ -200,7 +200,7 @@ s_sign_dealing(fl_message *message)
         uint8_t public_part[FL_SECAGG_PUBLIC_BYTES];
         fl_secagg_tree_fill(&tree, shares->digests);
         fl_secagg_public_part(&shares->commitment, &tree.node[1], public_part);
-        fl_transcript_dealt_sign(world->member[who].keys, &world->cohort->block.round,
+        fl_transcript_dealt_sign(world->member[who].keys, &world->aggregator->block.round,
                                  shares->index, fl_bytes_of(public_part, sizeof public_part),
                                  shares->signature);
     }
@@ -275,9 +275,9 @@ s_contribute(const fl_message *message)
 {
     masked_member *member = &world->member[who];
     fl_reason reason =
-        fl_secagg_server_contrib(world->cohort, &member->node, &message->contrib, world->out);
+        fl_secagg_server_contrib(world->aggregator, &member->node, &message->contrib, world->out);
     if (reason == FL_WHY_NONE &&
-        fl_secagg_server_uploaded(world->cohort, &member->node, world->now, world->out)) {
+        fl_secagg_server_uploaded(world->aggregator, &member->node, world->now, world->out)) {
         member->uploaded = true;
         masked_fold(world, member->masked);
     }
@@ -288,7 +288,7 @@ static bool
 s_say(fl_message *message)
 {
     masked_member *member = &world->member[who];
-    cohort_before = *world->cohort;
+    cohort_before = *world->aggregator;
     member_before = *member->machine;
     if (message->verb == FL_CONTRIB) {
         s_contribute(message);
@@ -298,9 +298,10 @@ s_say(fl_message *message)
         event.message.node = member->node;
         event.message.role = member->cert.role;
         event.message.message = message;
-        fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
+        fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
     }
-    bool changed = s_settle(memcmp(&cohort_before, world->cohort, sizeof cohort_before) != 0, -1);
+    bool changed =
+        s_settle(memcmp(&cohort_before, world->aggregator, sizeof cohort_before) != 0, -1);
     fl_secagg_client_hear(member->machine, message, IDENTITY_NOW, world->now, world->out);
     bool other = memcmp(&member_before, member->machine, sizeof member_before) != 0;
     return s_settle(other, (int32_t)who) || changed;

@@ -87,8 +87,8 @@ s_run_without_disk(fl_masking profile, int failing)
     for (int kept = 0; kept <= failing; kept++) {
         for (int turns = 0; turns < 32 && world->token == 0; turns++) {
             if (!masked_settle(world) && world->token == 0) {
-                world->now = fl_secagg_server_deadline(world->cohort);
-                fl_secagg_server_tick(world->cohort, world->now, world->out);
+                world->now = fl_secagg_server_deadline(world->aggregator);
+                fl_secagg_server_tick(world->aggregator, world->now, world->out);
                 masked_obey(world, -1);
             }
         }

@@ -59,7 +59,7 @@ s_write_down(masked_world *world, int32_t from, int32_t to, fl_message *message)
     if (message->verb == FL_KEYS) {
         s_say_secrets(&world->member[from], from);
     }
-    if (message->verb == FL_CONTRIB) { // its other fields are the cohort's
+    if (message->verb == FL_CONTRIB) { // its other fields are the aggregator's
         (void)snprintf(what, sizeof what, "%d contrib: header", from);
         s_say(what, message->contrib.header);
         (void)snprintf(what, sizeof what, "%d contrib: psig", from);

@@ -58,9 +58,9 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
     }
     fl_secagg_trust trust = { .authority = fl_sim_authority(), .roles = FL_ROLES_CHILD };
     if (node->role != FL_ROLE_DEVICE) {
-        masks->cohort = (fl_secagg_server_conf){ .node = node->name,
-                                                 .hop = node->role == FL_ROLE_ROOT ? 2 : 1,
-                                                 .trust = trust };
+        masks->aggregator = (fl_secagg_server_conf){ .node = node->name,
+                                                     .hop = node->role == FL_ROLE_ROOT ? 2 : 1,
+                                                     .trust = trust };
         s_give_facts(masks);
         sim->totals.count[SIM_TAKEN_UP] += masks->given_count > 0;
     }

@@ -54,7 +54,7 @@ typedef struct fl_sim_masks {
     //  of this life
     fl_seeded seeded;
     fl_secagg_client_conf member;
-    fl_secagg_server_conf cohort;
+    fl_secagg_server_conf aggregator;
     fl_secagg_mark given_mark;
     fl_blob **given; // (given_count): the facts that the process started with
     fl_bytes *views; // of them

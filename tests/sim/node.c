@@ -34,7 +34,7 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
         .vector = node->role == FL_ROLE_EDGE,
         .window = node->window,
         .timing = sim->timing,
-        .masking = sim->plan.masking != FL_MASKING_NONE ? &node->masks.cohort : NULL,
+        .masking = sim->plan.masking != FL_MASKING_NONE ? &node->masks.aggregator : NULL,
         .facts = node->masks.views,
         .fact_count = node->masks.given_count,
     };
@@ -48,7 +48,7 @@ static void
 s_make_machine(fl_sim *sim, fl_sim_node *node)
 {
     if (node->role == FL_ROLE_ROOT) {
-        fl_root_conf conf = { .cohort = s_cohort_conf(sim, node),
+        fl_root_conf conf = { .aggregator = s_cohort_conf(sim, node),
                               .plan = sim->plan,
                               .rounds = sim->rounds,
                               .expect_leaves = sim->expect_leaves,
@@ -57,8 +57,8 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
         FL_ASSERT(node->root != NULL);
         node->machine = fl_root_machine(node->root);
     } else if (node->role == FL_ROLE_EDGE) {
-        fl_edge_conf conf = { .member = s_member_conf(sim, node),
-                              .cohort = s_cohort_conf(sim, node),
+        fl_edge_conf conf = { .participant = s_member_conf(sim, node),
+                              .aggregator = s_cohort_conf(sim, node),
                               .last_round = node->ledger.open_round,
                               .last_attempt = node->ledger.open_attempt };
         node->edge = fl_edge_new(&conf);
@@ -200,7 +200,7 @@ fl_sim_node_finished(const fl_sim *sim, const fl_sim_node *node)
         return fl_root_look(node->root, sim->now).phase == FL_ROOT_DONE;
     }
     if (node->role == FL_ROLE_EDGE) {
-        return fl_aggregator_idle(fl_edge_cohort(node->edge)) && fl_edge_round(node->edge) == 0;
+        return fl_aggregator_idle(fl_edge_aggregator(node->edge)) && fl_edge_round(node->edge) == 0;
     }
     return fl_device_done(node->device);
 }

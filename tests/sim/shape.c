@@ -265,8 +265,8 @@ s_draw_masks(fl_sim *sim)
     }
 }
 
-//  What the root must give so that the lowest cohorts have so much: an edge must be ready by three
-//  quarters of its parent's time, and its own round has its steps, its folds and the way.
+//  What the root must give so that the lowest aggregators have so much: an edge must be ready by
+//  three quarters of its parent's time, and its own round has its steps, its folds and the way.
 static uint32_t
 s_time_above(const fl_sim *sim, uint32_t lowest_ms)
 {
@@ -338,7 +338,7 @@ s_hurry(fl_sim *sim, uint32_t round_ms, bool *quick)
     }
 }
 
-//  From the leaves up: no cohort asks for more than its quick children can give.
+//  From the leaves up: no aggregator asks for more than its quick children can give.
 static void
 s_draw_windows(fl_sim *sim, uint32_t round_ms, bool *quick)
 {

@@ -140,7 +140,7 @@ typedef struct fl_sim_slot {
     bool folding;
 } fl_sim_slot;
 
-//  One accumulator of a cohort and whose bytes are in it.
+//  One accumulator of an aggregator and whose bytes are in it.
 typedef struct fl_sim_sum {
     fl_fold *cells;
     bool opened;      // its masks are off
@@ -157,7 +157,7 @@ typedef struct fl_sim_ledger {
     fl_hash model;
 } fl_sim_ledger;
 
-//  A cohort's round as its driver sees it, for the deadline and quorum checkers.
+//  An aggregator's round as its driver sees it, for the deadline and quorum checkers.
 typedef struct fl_sim_watch {
     bool open;
     fl_time due;              // latest time at which it must have ended
@@ -306,7 +306,7 @@ typedef struct fl_sim_lot {
     fl_hash hash;
     uint32_t *leaves; // (leaf_count)
     uint32_t leaf_count;
-    uint32_t folds; // contributions folded by the cohort that made it; 0: a device
+    uint32_t folds; // contributions folded by the aggregator that made it; 0: a device
     uint32_t node;
     bool masked;        // the bytes are under masks
     uint64_t masked_in; // the round that these plain bytes were masked in; 0: none

@@ -308,7 +308,7 @@ fl_sim_veil_commit(fl_sim *sim, const fl_report *report)
 {
     if (report->masking != (fl_masking)sim->plan.masking) {
         fl_sim_fail(sim, CHECK_BLOCKS, "round %" PRIu64 " reports that it was %s", report->round,
-                    fl_secagg_name(report->masking));
+                    fl_masking_name(report->masking));
         return;
     }
     if (!s_masked(sim)) {

@@ -1,6 +1,6 @@
-//  child - a member under test and its parent: it joins, is tasked, offers, hears its fate. One at
-//  a time; the machine of tests/support/machine.h. All rounds have one model, so it is fetched
-//  once.
+//  child - a participant under test and its parent: it joins, is tasked, offers, hears its fate.
+//  One at a time; the machine of tests/support/machine.h. All rounds have one model, so it is
+//  fetched once.
 #ifndef FL_SUPPORT_CHILD_H
 #define FL_SUPPORT_CHILD_H
 

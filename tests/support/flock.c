@@ -13,7 +13,7 @@ enum { OUTBOX = 4096, LETTERS = 1 << 16, ANSWERS = 256 };
 flock_world flock;
 
 typedef struct letter {
-    int32_t from, to; // -1: the cohort
+    int32_t from, to; // -1: the aggregator
     fl_blob *frame;
     uint32_t body_bytes;
 } letter;
@@ -79,7 +79,7 @@ flock_push(uint32_t index, const fl_message *message, uint32_t body_bytes)
     event.message.role = flock.keys->member[index].cert.role;
     event.message.message = message;
     event.message.body_bytes = body_bytes;
-    fl_aggregator_step(flock.cohort, &event, flock.now, out);
+    fl_aggregator_step(flock.aggregator, &event, flock.now, out);
     s_obey_cohort((int32_t)index);
 }
 
@@ -227,7 +227,8 @@ flock_train(uint32_t index)
     s_obey_child(index);
 }
 
-// ---- the cohort's crew ------------------------------------------------------------------------
+// ---- the aggregator's crew
+// ------------------------------------------------------------------------
 static fl_event
 s_keep(const fl_effect *effect)
 {
@@ -351,7 +352,7 @@ flock_step(const fl_event *event)
 {
     fl_event timed = *event;
     timed.wall_s = IDENTITY_NOW;
-    fl_aggregator_step(flock.cohort, &timed, flock.now, out);
+    fl_aggregator_step(flock.aggregator, &timed, flock.now, out);
     s_obey_cohort(-1);
 }
 
@@ -370,11 +371,11 @@ static void
 s_make_cohort(void)
 {
     const fl_order *order = &flock.keys->task.order;
-    fl_aggregator_destroy(&flock.cohort);
-    flock.cohort = fl_aggregator_new(&flock.conf);
-    FL_ASSERT(flock.cohort != NULL);
+    fl_aggregator_destroy(&flock.aggregator);
+    flock.aggregator = fl_aggregator_new(&flock.conf);
+    FL_ASSERT(flock.aggregator != NULL);
     flock_forget_slots();
-    fl_aggregator_model(flock.cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(flock.aggregator, &order->run, &order->model, order->model_bytes);
 }
 
 void
@@ -440,7 +441,7 @@ flock_destroy(void)
     for (uint32_t i = 0; i < flock.keys->plan.members; i++) {
         fl_participant_destroy(&flock.child[i].member);
     }
-    fl_aggregator_destroy(&flock.cohort);
+    fl_aggregator_destroy(&flock.aggregator);
     fl_outbox_destroy(&out);
     free(flock.total);
     masked_destroy(&flock.keys);
@@ -472,7 +473,7 @@ flock_join_all(void)
         flock_join(i);
         flock_settle();
     }
-    FL_ASSERT(fl_aggregator_joined(flock.cohort) == flock.keys->plan.members);
+    FL_ASSERT(fl_aggregator_joined(flock.aggregator) == flock.keys->plan.members);
 }
 
 void
@@ -507,8 +508,8 @@ flock_open_again(fl_time due)
     fl_task *task = &flock.keys->task;
     const fl_order *order = &task->order;
     task->attempt = ++flock.attempt;
-    fl_aggregator_model(flock.cohort, &order->run, &order->model, order->model_bytes);
-    fl_aggregator_open(flock.cohort, task, due, IDENTITY_NOW, flock.now, out);
+    fl_aggregator_model(flock.aggregator, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_open(flock.aggregator, task, due, IDENTITY_NOW, flock.now, out);
     s_obey_cohort(-1);
 }
 
@@ -535,7 +536,7 @@ void
 flock_settle_round(fl_outcome outcome)
 {
     s_forget_facts(); // of a round that is over
-    fl_aggregator_settle(flock.cohort, outcome, FL_WHY_NONE, false, flock.now, out);
+    fl_aggregator_settle(flock.aggregator, outcome, FL_WHY_NONE, false, flock.now, out);
     s_obey_cohort(-1);
     flock_settle();
 }

@@ -1,8 +1,8 @@
-//  flock - a cohort and the children of its masked rounds, all of them real: fl_aggregator above,
-//  fl_participant below, every message through the codec, vectors masked, folded and opened by the
-//  kernels, time made by hand. The crew answers at once, or when a test says. Built on masking.h,
-//  whose world it borrows: names, keys, updates and the signed order.
-//  Include tests/support/unit.h first.
+//  flock - an aggregator and the children of its masked rounds, all of them real: fl_aggregator
+//  above, fl_participant below, every message through the codec, vectors masked, folded and opened
+//  by the kernels, time made by hand. The crew answers at once, or when a test says. Built on
+//  masking.h, whose world it borrows: names, keys, updates and the signed order. Include
+//  tests/support/unit.h first.
 #ifndef FL_SUPPORT_FLOCK_H
 #define FL_SUPPORT_FLOCK_H
 
@@ -27,7 +27,7 @@ typedef struct flock_child {
     bool marked;
 } flock_child;
 
-//  Sees a message on its way, from or to (-1: the cohort), and may change it; false loses it.
+//  Sees a message on its way, from or to (-1: the aggregator), and may change it; false loses it.
 typedef bool flock_hook(int32_t from, int32_t to, fl_message *message);
 
 //  Kinds of answers that the crew holds back.
@@ -35,7 +35,7 @@ enum { FLOCK_SAVED = 1, FLOCK_VERIFIED = 2, FLOCK_FOLDED = 4, FLOCK_UNMASKED = 8
 
 typedef struct flock_world {
     masked_world *keys; // names, keys, updates; the order
-    fl_aggregator *cohort;
+    fl_aggregator *aggregator;
     fl_aggregator_conf conf;
     fl_secagg_server_conf masking;
     flock_child child[MASKED_MEMBERS];
@@ -72,7 +72,7 @@ void flock_join_all(void);
 void flock_join(uint32_t index);
 //  A child's process dies; a new one, with what was durable, says HELLO.
 void flock_restart_child(uint32_t index);
-//  The cohort's process dies; a new one has its facts. Children find out by themselves.
+//  The aggregator's process dies; a new one has its facts. Children find out by themselves.
 void flock_restart(void);
 //  Open the next round (or the same one, another attempt), due then; TASKs are on their way.
 void flock_open(uint64_t round, fl_time due);

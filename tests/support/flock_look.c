@@ -9,7 +9,7 @@ fl_result
 flock_result(void)
 {
     fl_result result;
-    bool closed = fl_aggregator_result(flock.cohort, &result);
+    bool closed = fl_aggregator_result(flock.aggregator, &result);
     FL_ASSERT(closed);
     return result;
 }
@@ -17,8 +17,8 @@ flock_result(void)
 fl_seat_view
 flock_seat(uint32_t index)
 {
-    for (uint32_t i = 0; i < fl_aggregator_seats(flock.cohort); i++) {
-        fl_seat_view seat = fl_aggregator_seat(flock.cohort, i);
+    for (uint32_t i = 0; i < fl_aggregator_seats(flock.aggregator); i++) {
+        fl_seat_view seat = fl_aggregator_seat(flock.aggregator, i);
         if (fl_name_equal(&seat.node, &flock.keys->member[index].node)) {
             return seat;
         }
@@ -98,7 +98,7 @@ void
 flock_end(void)
 {
     fl_result result;
-    if (fl_aggregator_result(flock.cohort, &result)) {
+    if (fl_aggregator_result(flock.aggregator, &result)) {
         flock_settle_round(FL_OUT_IN);
     }
     flock_pass(flock.now + 2 * FLOCK_WINDOW_MS); // nobody waits for longer

@@ -8,7 +8,7 @@
 static fl_time
 s_next(void)
 {
-    fl_time at = fl_aggregator_deadline(flock.cohort);
+    fl_time at = fl_aggregator_deadline(flock.aggregator);
     for (uint32_t i = 0; i < flock.keys->plan.members; i++) {
         fl_time one = flock.child[i].member == NULL
                           ? FL_NEVER
@@ -28,7 +28,7 @@ s_tick(void)
             flock_step_child(i, (fl_event){ .kind = FL_EV_TICK });
         }
     }
-    if (fl_aggregator_deadline(flock.cohort) <= flock.now) {
+    if (fl_aggregator_deadline(flock.aggregator) <= flock.now) {
         flock_step(&(fl_event){ .kind = FL_EV_TICK });
     }
 }
@@ -62,7 +62,7 @@ flock_run(void)
 {
     fl_result result;
     fl_time latest = flock.now + 4 * FLOCK_WINDOW_MS;
-    while (!fl_aggregator_result(flock.cohort, &result)) {
+    while (!fl_aggregator_result(flock.aggregator, &result)) {
         bool more = flock_go_on(latest);
         FL_ASSERT(more); // the round ends by itself, in time
     }

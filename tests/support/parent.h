@@ -1,6 +1,6 @@
-//  parent - a cohort under test and its children: they join, are invited, send. One at a time, on a
-//  clock of its own. Child number `peer` is the device d<peer>; when children join in order, the
-//  seat of child 3 is seat 3.
+//  parent - an aggregator under test and its children: they join, are invited, send. One at a time,
+//  on a clock of its own. Child number `peer` is the device d<peer>; when children join in order,
+//  the seat of child 3 is seat 3.
 #ifndef FL_SUPPORT_PARENT_H
 #define FL_SUPPORT_PARENT_H
 
@@ -14,7 +14,7 @@ extern uint32_t parent_attempt; // newest: every open takes the next one
 
 //  Sixteen seats, four slots, a window of a second that needs one, beats of 100 ms.
 fl_aggregator_conf parent_conf(void);
-//  Replaces the cohort; run 1 and model 1 are known.
+//  Replaces the aggregator; run 1 and model 1 are known.
 void parent_make(const fl_aggregator_conf *conf);
 //  For cmocka: with parent_conf.
 int parent_setup(void **state);

@@ -124,9 +124,9 @@ masked_new(const masked_plan *plan, uint64_t seed)
     for (uint32_t i = 0; i < plan->members; i++) {
         s_make_member(world, i, seed);
     }
-    world->cohort = fl_secagg_server_new(
+    world->aggregator = fl_secagg_server_new(
         &(fl_secagg_server_conf){ .node = world->parent, .hop = plan->hop, .trust = world->trust });
-    FL_ASSERT(world->cohort != NULL);
+    FL_ASSERT(world->aggregator != NULL);
     masked_draw_updates(world, seed);
     return world;
 }
@@ -157,7 +157,7 @@ masked_destroy(masked_world **world_p)
     for (int i = 0; i < FL_KEEP_COUNT; i++) {
         fl_blob_unref(&world->facts[i]);
     }
-    fl_secagg_server_destroy(&world->cohort);
+    fl_secagg_server_destroy(&world->aggregator);
     fl_outbox_destroy(&world->out);
     fl_deny_list_destroy(&world->deny);
     fl_authority_destroy(&world->authority);
@@ -282,7 +282,7 @@ masked_deliver(masked_world *world)
         event.message.node = world->member[letter.from].node;
         event.message.role = world->member[letter.from].cert.role;
         event.message.message = &message;
-        fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
+        fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
         masked_obey(world, -1);
     }
     fl_blob_unref(&letter.frame);
@@ -316,7 +316,7 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
 void
 masked_answer_saved(masked_world *world, bool ok)
 {
-    bool ours = fl_secagg_server_saved(world->cohort, world->token, ok, world->now, world->out);
+    bool ours = fl_secagg_server_saved(world->aggregator, world->token, ok, world->now, world->out);
     FL_ASSERT(ours);
     if (world->hold_saved) {
         masked_obey(world, -1);
@@ -382,10 +382,10 @@ masked_upload(masked_world *world, uint32_t index)
         return FL_WHY_SILENT;
     }
     fl_reason reason =
-        fl_secagg_server_contrib(world->cohort, &member->node, &message.contrib, world->out);
+        fl_secagg_server_contrib(world->aggregator, &member->node, &message.contrib, world->out);
     if (reason == FL_WHY_NONE) {
         member->uploaded = true;
-        if (fl_secagg_server_uploaded(world->cohort, &member->node, world->now, world->out)) {
+        if (fl_secagg_server_uploaded(world->aggregator, &member->node, world->now, world->out)) {
             masked_fold(world, member->masked);
         }
     }
@@ -430,7 +430,7 @@ masked_open(masked_world *world)
                                       .deal_by = world->now + 200,
                                       .ready_by = world->now + 300,
                                       .upload_by = world->now + 400 };
-    fl_secagg_server_open(world->cohort, 3, &world->task, invites, world->plan.members,
+    fl_secagg_server_open(world->aggregator, 3, &world->task, invites, world->plan.members,
                           &world->times, world->now, world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < world->plan.members; i++) {
@@ -445,7 +445,7 @@ masked_settle(masked_world *world)
     fl_secagg_result result;
     while (masked_deliver(world)) {
     }
-    return fl_secagg_server_result(world->cohort, &result);
+    return fl_secagg_server_result(world->aggregator, &result);
 }
 
 fl_reason
@@ -453,13 +453,13 @@ masked_run(masked_world *world)
 {
     fl_secagg_result result;
     for (int turns = 0; turns < 32 && !masked_settle(world); turns++) {
-        fl_time due = fl_secagg_server_deadline(world->cohort);
+        fl_time due = fl_secagg_server_deadline(world->aggregator);
         FL_ASSERT(due != FL_NEVER);
         world->now = due;
-        fl_secagg_server_tick(world->cohort, world->now, world->out);
+        fl_secagg_server_tick(world->aggregator, world->now, world->out);
         masked_obey(world, -1);
     }
-    bool ended = fl_secagg_server_result(world->cohort, &result);
+    bool ended = fl_secagg_server_result(world->aggregator, &result);
     FL_ASSERT(ended);
     return result.reason;
 }
@@ -492,17 +492,17 @@ masked_restart_cohort(masked_world *world)
     fl_secagg_server_conf conf = { .node = world->parent,
                                    .hop = world->plan.hop,
                                    .trust = world->trust };
-    fl_secagg_server_destroy(&world->cohort);
-    world->cohort = fl_secagg_server_new(&conf);
-    FL_ASSERT(world->cohort != NULL);
+    fl_secagg_server_destroy(&world->aggregator);
+    world->aggregator = fl_secagg_server_new(&conf);
+    FL_ASSERT(world->aggregator != NULL);
     fl_secagg_times times = { .keys_by = world->now + 100,
                               .deal_by = world->now + 200,
                               .ready_by = world->now + 300,
                               .upload_by = world->now + 400 };
-    fl_secagg_server_open(world->cohort, 3, &world->task, invites, world->plan.members, &times,
+    fl_secagg_server_open(world->aggregator, 3, &world->task, invites, world->plan.members, &times,
                           world->now, world->out);
-    bool fine =
-        fl_secagg_server_resume(world->cohort, facts, count, IDENTITY_NOW, world->now, world->out);
+    bool fine = fl_secagg_server_resume(world->aggregator, facts, count, IDENTITY_NOW, world->now,
+                                        world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < world->plan.members; i++) {
         if (!world->member[i].silent) {
@@ -517,8 +517,8 @@ masked_restart_cohort(masked_world *world)
 static bool
 s_survived(const masked_world *world, uint32_t index)
 {
-    for (uint32_t i = 0; i < fl_secagg_server_seats(world->cohort); i++) {
-        fl_secagg_seat seat = fl_secagg_server_seat(world->cohort, i);
+    for (uint32_t i = 0; i < fl_secagg_server_seats(world->aggregator); i++) {
+        fl_secagg_seat seat = fl_secagg_server_seat(world->aggregator, i);
         if (fl_name_equal(&seat.node, &world->member[index].node)) {
             return seat.survived;
         }
@@ -530,7 +530,7 @@ bool
 masked_sum_exact(const masked_world *world)
 {
     fl_secagg_result result;
-    if (!fl_secagg_server_result(world->cohort, &result) || result.reason != FL_WHY_NONE) {
+    if (!fl_secagg_server_result(world->aggregator, &result) || result.reason != FL_WHY_NONE) {
         return false;
     }
     fl_secagg_sums want = { .checksum = result.sums.checksum };

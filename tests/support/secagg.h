@@ -84,7 +84,7 @@ struct masked_world {
     fl_deny_list *deny;
     fl_secagg_trust trust;
     masked_member member[MASKED_MEMBERS];
-    fl_secagg_server *cohort;
+    fl_secagg_server *aggregator;
     fl_secagg_times times;
     fl_time now;
     fl_outbox *out;
@@ -135,7 +135,7 @@ void masked_answer_saved(masked_world *world, bool ok);
 //  A message straight into a member's machine.
 void masked_say(masked_world *world, uint32_t index, const fl_message *message);
 fl_message masked_message(const masked_world *world, fl_verb verb);
-//  Offer the upload of a member to the aggregator, as the cohort would.
+//  Offer the upload of a member to the aggregator, as the aggregator would.
 fl_reason masked_upload(masked_world *world, uint32_t index);
 //  The member's process dies and comes back with what was durable.
 void masked_restart_member(masked_world *world, uint32_t index);

@@ -105,9 +105,10 @@ thief_wait_for_uploads(thief *self)
 {
     masked_world *world = self->world;
     masked_open(world);
-    while (!masked_settle(world) && fl_secagg_server_state(world->cohort) < FL_SERVER_COLLECTING) {
-        world->now = fl_secagg_server_deadline(world->cohort);
-        fl_secagg_server_tick(world->cohort, world->now, world->out);
+    while (!masked_settle(world) &&
+           fl_secagg_server_state(world->aggregator) < FL_SERVER_COLLECTING) {
+        world->now = fl_secagg_server_deadline(world->aggregator);
+        fl_secagg_server_tick(world->aggregator, world->now, world->out);
         masked_obey(world, -1);
     }
 }

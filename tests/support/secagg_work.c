@@ -82,7 +82,7 @@ masked_unmask(masked_world *world, const fl_effect *effect)
                             world->plan.elements, world->plan.wire_bytes, wire) +
         world->checksum_error;
     free(wire);
-    fl_secagg_server_unmasked(world->cohort, &event, world->out);
+    fl_secagg_server_unmasked(world->aggregator, &event, world->out);
 }
 
 void

@@ -96,7 +96,7 @@ on_contrib(uint32_t index, const fl_contrib *contrib)
         return;
     }
     fl_reason reason = fl_secagg_server_contrib(
-        troop_world->cohort, &troop_world->member[index].node, contrib, troop_world->out);
+        troop_world->aggregator, &troop_world->member[index].node, contrib, troop_world->out);
     masked_obey(troop_world, -1);
     if (reason == FL_WHY_NONE) {
         s_grant(index, 0);
@@ -114,7 +114,7 @@ on_push(uint32_t index, const fl_effect *effect)
     if (troop[index].hold_bytes || chunk->offset + effect->push.bytes < chunk->total) {
         return;
     }
-    if (fl_secagg_server_uploaded(troop_world->cohort, &member->node, troop_world->now,
+    if (fl_secagg_server_uploaded(troop_world->aggregator, &member->node, troop_world->now,
                                   troop_world->out)) {
         masked_fold(troop_world, member->masked);
     }
@@ -414,7 +414,7 @@ s_open(void)
                                       .deal_by = world->now + 2000,
                                       .ready_by = world->now + 3000,
                                       .upload_by = world->now + 4000 };
-    fl_secagg_server_open(world->cohort, BLOCK, &world->task, invites, world->plan.members,
+    fl_secagg_server_open(world->aggregator, BLOCK, &world->task, invites, world->plan.members,
                           &world->times, world->now, world->out);
     masked_obey(world, -1);
 }

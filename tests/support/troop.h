@@ -1,5 +1,5 @@
 //  troop - a masked block whose children are whole members: fl_participant below, the aggregator's
-//  half of the block above, and this in the place of the cohort: it welcomes, tasks, grants and
+//  half of the block above, and this in the place of the aggregator: it welcomes, tasks, grants and
 //  closes. Every message goes through the codec, vectors are masked and folded by the kernels, and
 //  each is freed exactly once or the test ends. Built on masking.h, whose world it borrows. Include
 //  tests/support/unit.h first.

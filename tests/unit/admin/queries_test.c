@@ -12,7 +12,7 @@
 enum { WAIT_MS = 10000 };
 
 // ---- the station ------------------------------------------------------------------------------
-static fl_workers *crew;
+static fl_workers *workers;
 static unsigned answers;
 static uint32_t answered;
 static uint8_t code;
@@ -36,7 +36,7 @@ fl_workers *
 fl_node_crew(fl_node *self)
 {
     (void)self;
-    return crew;
+    return workers;
 }
 
 const fl_net_counters *
@@ -65,7 +65,7 @@ fl_node_since(const fl_node *self)
 // ---- a desk -----------------------------------------------------------------------------------
 static fl_ledger *ledger;
 static fl_checkpoints *checkpoints;
-static fl_queries *desk;
+static fl_queries *queries;
 static fl_why why;
 static const fl_run run = { { 0xaa, 0xbb } };
 
@@ -105,23 +105,23 @@ start(void **state)
     assert_int_equal(fl_ledger_round_close(ledger, &first, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &second, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_open(ledger, &third, &why), FL_OK);
-    crew = fl_workers_new(1, 2, &why);
+    workers = fl_workers_new(1, 2, &why);
     const fl_queries_conf conf = { .ledger = ledger,
                                    .checkpoints = checkpoints,
                                    .fill = s_fill,
                                    .self = (void *)(uintptr_t)&run };
-    desk = fl_queries_new(&conf);
+    queries = fl_queries_new(&conf);
     answers = 0;
-    return crew == NULL || desk == NULL;
+    return workers == NULL || queries == NULL;
 }
 
 static int
 end(void **state)
 {
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_workers_collect(crew);
-    fl_workers_destroy(&crew);
-    fl_queries_destroy(&desk);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_workers_collect(workers);
+    fl_workers_destroy(&workers);
+    fl_queries_destroy(&queries);
     fl_checkpoints_close(&checkpoints);
     fl_ledger_close(&ledger);
     return place_end(state);
@@ -135,14 +135,14 @@ ask(const char *verb, const char *argument)
     (void)snprintf(question.argument, sizeof question.argument, "%s", argument);
     static uint32_t ticket = 100;
     answers = 0;
-    if (!fl_queries_ask(desk, ++ticket, &question)) {
+    if (!fl_queries_ask(queries, ++ticket, &question)) {
         assert_int_equal(answers, 0);
         return false;
     }
     while (answers == 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(crew), .events = POLLIN };
+        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(crew);
+        (void)fl_workers_collect(workers);
     }
     assert_int_equal(answers, 1);
     assert_int_equal(answered, ticket);
@@ -230,9 +230,9 @@ what_is_not_kept_here_is_not_of_this_desk(void **state)
     (void)state;
     assert_false(ask("revoke", "d1"));
     assert_false(ask("", ""));
-    fl_queries_destroy(&desk);
+    fl_queries_destroy(&queries);
     const fl_queries_conf device = { .fill = s_fill, .self = (void *)(uintptr_t)&run };
-    desk = fl_queries_new(&device);
+    queries = fl_queries_new(&device);
     assert_false(ask("report", "1"));
     assert_false(ask("rounds", ""));
     assert_false(ask("export", "1"));
@@ -243,11 +243,11 @@ static void
 a_desk_says_yes_or_no_in_one_line(void **state)
 {
     (void)state;
-    fl_queries_say(desk, 5, 0, "d1 is revoked");
+    fl_queries_say(queries, 5, 0, "d1 is revoked");
     assert_int_equal(answered, 5);
     assert_int_equal(code, 0);
     assert_says("d1 is revoked");
-    fl_queries_say(desk, 6, 1, "it is not revoked");
+    fl_queries_say(queries, 6, 1, "it is not revoked");
     assert_int_equal(code, 1);
     assert_says("error");
 }
@@ -256,7 +256,7 @@ static void
 a_crew_without_room_is_said_to_be_busy(void **state)
 {
     (void)state;
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
     assert_true(ask("report", "1"));
     assert_int_equal(code, 1);
     assert_says("ask again");

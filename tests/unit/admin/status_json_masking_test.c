@@ -225,9 +225,9 @@ s_cohort(const fl_secagg_server_conf *masking, uint32_t children)
                                   .seats_max = 16, .slots = 4, .window = fl_window_default(),
                                   .timing = fl_timing_default(), .masking = masking };
     out = fl_outbox_new(4096);
-    fl_aggregator *cohort = fl_aggregator_new(&conf);
-    assert_true(out != NULL && cohort != NULL);
-    fl_aggregator_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
+    fl_aggregator *aggregator = fl_aggregator_new(&conf);
+    assert_true(out != NULL && aggregator != NULL);
+    fl_aggregator_model(aggregator, &run, &(fl_hash){ { 1 } }, 100);
     for (uint32_t i = 0; i < children; i++) {
         const fl_message hello = { .verb = FL_HELLO, .run = run,
                                    .hello = { .role = FL_ROLE_DEVICE, .incarnation = i + 1,
@@ -235,10 +235,10 @@ s_cohort(const fl_secagg_server_conf *masking, uint32_t children)
         fl_event event = { .kind = FL_EV_MESSAGE,
                            .message = { .from = i, .role = FL_ROLE_DEVICE, .message = &hello } };
         (void)snprintf(event.message.node.name, sizeof event.message.node.name, "dev-%u", i);
-        fl_aggregator_step(cohort, &event, 1000, out);
+        fl_aggregator_step(aggregator, &event, 1000, out);
         fl_outbox_reset(out);
     }
-    return cohort;
+    return aggregator;
 }
 
 static void
@@ -246,8 +246,8 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
 {
     (void)state;
     const fl_secagg_server_conf masking = { .node = { "edge-a" }, .hop = 1 };
-    fl_aggregator *cohort = s_cohort(&masking, 6);
-    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .cohort = cohort };
+    fl_aggregator *aggregator = s_cohort(&masking, 6);
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .aggregator = aggregator };
     json_t *json = json_of(fl_status_json(&input));
     assert_int_equal(json_array_size(json_at(json, "blocks")), 0); // no round yet
     json_decref(json);
@@ -260,7 +260,7 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
                                                 .batch = 1, .rate = 1,
                                                 .masking = FL_MASKING_MALICIOUS, .block_max = 3,
                                                 .step_ms = 100 } } };
-    fl_aggregator_open(cohort, &task, 1000 + 60000, 0, 1000, out);
+    fl_aggregator_open(aggregator, &task, 1000 + 60000, 0, 1000, out);
     fl_outbox_reset(out);
     json = json_of(fl_status_json(&input));
     assert_int_equal(json_array_size(json_at(json, "blocks")), 2);
@@ -272,13 +272,13 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
     assert_true(json_is_false(json_at(json, "blocks/1/aborted")));
     assert_null_at(json, "blocks/1/reason");
     json_decref(json);
-    fl_aggregator_abandon(cohort, FL_WHY_RESTART, 2000, out);
+    fl_aggregator_abandon(aggregator, FL_WHY_RESTART, 2000, out);
     fl_outbox_reset(out);
     json = json_of(fl_status_json(&input));
     assert_text(json, "blocks/0/state", "aborted");
     assert_true(json_is_true(json_at(json, "blocks/0/aborted")));
     json_decref(json);
-    fl_aggregator_destroy(&cohort);
+    fl_aggregator_destroy(&aggregator);
     fl_outbox_destroy(&out);
 }
 
@@ -286,12 +286,12 @@ static void
 a_cohort_that_opens_no_masked_round_has_no_blocks(void **state)
 {
     (void)state;
-    fl_aggregator *cohort = s_cohort(NULL, 3);
+    fl_aggregator *aggregator = s_cohort(NULL, 3);
     fl_block_view view;
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        assert_false(fl_aggregator_block(cohort, i, &view));
+        assert_false(fl_aggregator_block(aggregator, i, &view));
     }
-    fl_aggregator_destroy(&cohort);
+    fl_aggregator_destroy(&aggregator);
     fl_outbox_destroy(&out);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static fl_outbox *out;
-static fl_aggregator *cohort;
+static fl_aggregator *aggregator;
 static const fl_run run = { { 0xab, 0xcd } };
 
 static int
@@ -23,16 +23,16 @@ start(void **state)
                                   .window = fl_window_default(),
                                   .timing = fl_timing_default() };
     out = fl_outbox_new(4096);
-    cohort = fl_aggregator_new(&conf);
-    fl_aggregator_model(cohort, &run, &(fl_hash){ { 1 } }, 100);
-    return out == NULL || cohort == NULL;
+    aggregator = fl_aggregator_new(&conf);
+    fl_aggregator_model(aggregator, &run, &(fl_hash){ { 1 } }, 100);
+    return out == NULL || aggregator == NULL;
 }
 
 static int
 end(void **state)
 {
     (void)state;
-    fl_aggregator_destroy(&cohort);
+    fl_aggregator_destroy(&aggregator);
     fl_outbox_destroy(&out);
     return 0;
 }
@@ -43,7 +43,7 @@ tell(fl_peer from, const char *name, fl_role role, const fl_message *message)
     fl_event event = { .kind = FL_EV_MESSAGE,
                        .message = { .from = from, .role = role, .message = message } };
     assert_true(fl_name_parse(name, &event.message.node));
-    fl_aggregator_step(cohort, &event, 1000, out);
+    fl_aggregator_step(aggregator, &event, 1000, out);
     fl_outbox_reset(out);
 }
 
@@ -72,7 +72,7 @@ open_round(void)
                                                         .wire_bytes = 4, .weight_unit = 1,
                                                         .weight_max = 100, .devices_max = 8,
                                                         .epochs = 1, .batch = 1, .rate = 1 } } };
-    fl_aggregator_open(cohort, &task, FL_NEVER, 0, 1000, out);
+    fl_aggregator_open(aggregator, &task, FL_NEVER, 0, 1000, out);
     fl_outbox_reset(out);
 }
 
@@ -80,7 +80,8 @@ static fl_status_input
 input_of_root(const fl_root_view *root)
 {
     return (fl_status_input){ .tier = "root", .version = "0.1.0", .node = { "cloud" }, .run = run,
-                            .uptime_ms = 12345, .now = 1000, .root = root, .cohort = cohort };
+                            .uptime_ms = 12345, .now = 1000, .root = root,
+                            .aggregator = aggregator };
 }
 
 static void
@@ -115,7 +116,7 @@ a_waiting_root_says_for_whom_and_for_how_long(void **state)
     assert_null_at(json, "accuracy");
     assert_null_at(json, "eta_s");
     assert_null_at(json, "reason");
-    assert_null_at(json, "member");
+    assert_null_at(json, "participant");
     assert_true(json_is_true(json_at(json, "encrypted")));
     assert_text(json, "masking", "unmasked");
     assert_true(json_is_false(json_at(json, "masked")));
@@ -222,21 +223,21 @@ new_member(void)
                                   .role = FL_ROLE_DEVICE, .incarnation = 1,
                                   .seed = 1, .beat_ms = 1000, .backoff_min_ms = 100,
                                   .backoff_max_ms = 1000 };
-    fl_participant *member = fl_participant_new(&conf);
-    assert_non_null(member);
-    return member;
+    fl_participant *participant = fl_participant_new(&conf);
+    assert_non_null(participant);
+    return participant;
 }
 
 static void
-welcome(fl_participant *member)
+welcome(fl_participant *participant)
 {
     const fl_message message = { .verb = FL_WELCOME, .run = run,
                                  .welcome = { .seat = 0, .epoch = 1, .beat_ms = 1000,
                                               .up_port = 1, .down_port = 2 } };
     const fl_event event = { .kind = FL_EV_MESSAGE,
                              .message = { .from = FL_PARENT, .message = &message } };
-    fl_participant_step(member, &(fl_event){ .kind = FL_EV_TICK }, 1000, out);
-    fl_participant_step(member, &event, 1000, out);
+    fl_participant_step(participant, &(fl_event){ .kind = FL_EV_TICK }, 1000, out);
+    fl_participant_step(participant, &event, 1000, out);
     fl_outbox_reset(out);
 }
 
@@ -244,9 +245,10 @@ static void
 a_device_waits_for_its_parent_and_then_for_a_task(void **state)
 {
     (void)state;
-    fl_participant *member = new_member();
+    fl_participant *participant = new_member();
     fl_status_input input = { .tier = "device", .version = "0.1.0", .node = { "dev-1" },
-                            .now = 1000, .parent = "tcp://edge-a:7001", .member = member };
+                            .now = 1000, .parent = "tcp://edge-a:7001",
+                            .participant = participant };
     json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "joining");
     assert_null_at(json, "masking"); // no order in hand
@@ -255,16 +257,16 @@ a_device_waits_for_its_parent_and_then_for_a_task(void **state)
     assert_null_at(json, "rounds");
     assert_text(json, "waiting/for", "parent");
     assert_null_at(json, "waiting/left_ms");
-    assert_text(json, "member/parent", "tcp://edge-a:7001");
-    assert_true(json_is_false(json_at(json, "member/joined")));
+    assert_text(json, "participant/parent", "tcp://edge-a:7001");
+    assert_true(json_is_false(json_at(json, "participant/joined")));
     assert_int_equal(json_array_size(json_at(json, "children")), 0);
     json_decref(json);
-    welcome(member);
+    welcome(participant);
     json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "nothing");
     assert_text(json, "waiting/for", "task");
-    assert_true(json_is_true(json_at(json, "member/joined")));
-    assert_text(json, "member/activity", "nothing");
+    assert_true(json_is_true(json_at(json, "participant/joined")));
+    assert_text(json, "participant/activity", "nothing");
     json_decref(json);
     input.final = true;
     json = json_of(fl_status_json(&input));
@@ -272,33 +274,33 @@ a_device_waits_for_its_parent_and_then_for_a_task(void **state)
     assert_null_at(json, "waiting");
     assert_true(json_is_true(json_at(json, "final")));
     json_decref(json);
-    fl_participant_destroy(&member);
+    fl_participant_destroy(&participant);
 }
 
 static void
 an_edge_shows_both_of_its_sides(void **state)
 {
     (void)state;
-    fl_participant *member = new_member();
-    welcome(member);
+    fl_participant *participant = new_member();
+    welcome(participant);
     hello(0, "dev-1", FL_ROLE_DEVICE, 1);
     hello(1, "dev-2", FL_ROLE_DEVICE, 1);
     open_round();
     const fl_status_input input = { .tier = "edge", .version = "0.1.0", .node = { "edge-a" },
                                   .run = run, .now = 1000, .round = 7,
-                                  .parent = "tcp://cloud:7000", .cohort = cohort,
-                                  .member = member };
+                                  .parent = "tcp://cloud:7000", .aggregator = aggregator,
+                                  .participant = participant };
     json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "collecting");
     assert_whole(json, "round", 7);
     assert_text(json, "waiting/for", "contributions");
     assert_whole(json, "waiting/expect", 2);
-    assert_whole(json, "waiting/left_ms", fl_aggregator_cutoff(cohort) - 1000);
+    assert_whole(json, "waiting/left_ms", fl_aggregator_cutoff(aggregator) - 1000);
     assert_whole(json, "leaves", 2);
-    assert_true(json_is_true(json_at(json, "member/joined")));
+    assert_true(json_is_true(json_at(json, "participant/joined")));
     assert_int_equal(json_array_size(json_at(json, "children")), 2);
     json_decref(json);
-    fl_participant_destroy(&member);
+    fl_participant_destroy(&participant);
 }
 
 static void

@@ -11,21 +11,21 @@ static fl_root *root;
 static fl_root_conf
 s_conf(void)
 {
-    return (fl_root_conf){ .cohort = { .node = machine_node("root"),
-                                       .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-                                       .seats_max = MACHINE_SEATS,
-                                       .slots = 2,
-                                       .expect = 2,
-                                       .window = { .count_min = 1,
-                                                   .time_max_ms = 1000,
-                                                   .missed = FL_MISSED_SKIP,
-                                                   .extends_max = 2 },
-                                       .timing = { .beat_ms = 10000,
-                                                   .evasive_beats = 3,
-                                                   .lease_beats = 6,
-                                                   .hop_ms = 10,
-                                                   .finish_ms = 50,
-                                                   .rate_window_ms = 100000 } },
+    return (fl_root_conf){ .aggregator = { .node = machine_node("root"),
+                                           .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
+                                           .seats_max = MACHINE_SEATS,
+                                           .slots = 2,
+                                           .expect = 2,
+                                           .window = { .count_min = 1,
+                                                       .time_max_ms = 1000,
+                                                       .missed = FL_MISSED_SKIP,
+                                                       .extends_max = 2 },
+                                           .timing = { .beat_ms = 10000,
+                                                       .evasive_beats = 3,
+                                                       .lease_beats = 6,
+                                                       .hop_ms = 10,
+                                                       .finish_ms = 50,
+                                                       .rate_window_ms = 100000 } },
                            .plan = machine_plan(),
                            .rounds = 3,
                            .start_wait_ms = 500 };
@@ -276,7 +276,7 @@ an_aborted_round_ends_the_run(void **state)
 {
     (void)state;
     fl_root_conf conf = s_conf();
-    conf.cohort.window.missed = FL_MISSED_ABORT;
+    conf.aggregator.window.missed = FL_MISSED_ABORT;
     s_make(&conf);
     s_open();
     machine_now = 1000;
@@ -365,7 +365,7 @@ a_root_waits_for_devices_below_its_children(void **state)
 {
     (void)state;
     fl_root_conf conf = s_conf();
-    conf.cohort.expect = 1;
+    conf.aggregator.expect = 1;
     conf.expect_leaves = 3;
     s_make(&conf);
     s_start(1, 0);
@@ -392,7 +392,7 @@ a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends(void **state)
     assert_int_equal(s_look().reason, FL_WHY_QUORUM);
     assert_true(s_look().aborted);
     fl_root_conf conf = s_conf();
-    conf.cohort.window.missed = FL_MISSED_ABORT; // at the first one
+    conf.aggregator.window.missed = FL_MISSED_ABORT; // at the first one
     s_make(&conf);
     s_start(1, 0);
     machine_now = 500;
@@ -413,7 +413,7 @@ a_look_tells_how_much_of_the_window_is_left(void **state)
     assert_int_equal(view.rounds, 3);
     assert_int_equal(view.round_ms, 0);
     assert_true(isnan(view.loss));
-    assert_int_equal(fl_aggregator_joined(fl_root_cohort(root)), 2);
+    assert_int_equal(fl_aggregator_joined(fl_root_aggregator(root)), 2);
     machine_now = 1100; // past the cut-off, before anybody has woken it
     assert_int_equal(s_look().left_ms, 0);
 }
@@ -514,7 +514,7 @@ a_masked_round_reports_its_blocks(void **state)
     (void)state;
     static const fl_secagg_server_conf blocks = { .node = { "root" }, .hop = 2 };
     fl_root_conf conf = s_conf();
-    conf.cohort.masking = &blocks;
+    conf.aggregator.masking = &blocks;
     conf.plan.masking = FL_MASKING_MALICIOUS;
     conf.plan.block_max = 64;
     conf.plan.step_ms = 100;

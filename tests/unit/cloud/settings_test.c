@@ -88,7 +88,7 @@ an_unmasked_plan_says_nothing_of_blocks(void **state)
     assert_int_equal(none.members_min[0] + none.members_min[1], 0);
     assert_int_equal(none.survivors_min[0] + none.survivors_min[1], 0);
     assert_int_equal(none.step_ms, 0);
-    assert_int_equal(fl_root_settings(conf).cohort.expect, 1);
+    assert_int_equal(fl_root_settings(conf).aggregator.expect, 1);
 }
 
 static void
@@ -103,7 +103,7 @@ every_plan_crosses_the_wire_as_it_is(void **state)
         fl_order_encode(&order, bytes);
         assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
         assert_memory_equal(&back.plan, &order.plan, sizeof order.plan);
-        assert_string_equal(fl_secagg_name((fl_masking)order.plan.masking), profiles[i]);
+        assert_string_equal(fl_masking_name((fl_masking)order.plan.masking), profiles[i]);
     }
 }
 
@@ -132,17 +132,17 @@ a_root_waits_for_as_many_children_as_can_mask(void **state)
 {
     (void)state;
     assert_int_equal(with("--masking-members-min-edges", "4", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).cohort.expect, 4);
-    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 3);
+    assert_int_equal(fl_root_settings(conf).aggregator.expect, 4);
+    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 3);
     assert_int_equal(with("--round-expect", "9", "--masking-survivors-min-edges", "5",
                           "--round-count-min", "4", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).cohort.expect, 9);
-    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 5);
+    assert_int_equal(fl_root_settings(conf).aggregator.expect, 9);
+    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 5);
     assert_int_equal(with("--round-count-min", "6", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 6);
+    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 6);
     assert_int_equal(with("--masking", "unmasked", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).cohort.expect, 0);
-    assert_int_equal(fl_root_settings(conf).cohort.window.count_min, 1);
+    assert_int_equal(fl_root_settings(conf).aggregator.expect, 0);
+    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 1);
 }
 
 static void

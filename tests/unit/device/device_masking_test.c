@@ -52,7 +52,7 @@ s_start(fl_masking profile)
                                                    .masking = &world->member[0].conf });
     assert_true(out != NULL && device != NULL);
     s_step((fl_event){ .kind = FL_EV_TICK });
-    assert_true(fl_participant_joined(fl_device_member(device)));
+    assert_true(fl_participant_joined(fl_device_participant(device)));
 }
 
 static void
@@ -200,7 +200,7 @@ s_task(uint64_t round)
                               .deal_by = FL_NEVER - 1,
                               .ready_by = FL_NEVER - 1,
                               .upload_by = FL_NEVER - 1 };
-    fl_secagg_server_open(world->cohort, 3, &world->task, invites, 3, &times, world->now,
+    fl_secagg_server_open(world->aggregator, 3, &world->task, invites, 3, &times, world->now,
                           world->out);
     masked_obey(world, -1);
     for (uint32_t i = 1; i < 3; i++) {
@@ -333,7 +333,7 @@ a_masked_round_that_breaks_off_leaves_no_task(void **state)
     message.task = world->task;
     s_hear(&message, 0); // another body
     assert_int_equal(said[FL_REFUSED], 1);
-    assert_null(fl_participant_task(fl_device_member(device)));
+    assert_null(fl_participant_task(fl_device_participant(device)));
     s_trained(); // of no use to anybody
     assert_int_equal(asked[FL_FX_ENCODE], 0);
     s_task(2);

@@ -142,12 +142,12 @@ a_task_is_trained_encoded_and_offered(void **state)
     s_begin();
     assert_int_equal(machine_effect(FL_FX_TRAIN)->train.budget_ms, 5000);
     assert_int_equal(machine_effect(FL_FX_TRAIN)->train.order.round, 1);
-    assert_int_equal(fl_participant_activity(fl_device_member(device)), FL_DOING_TRAIN);
+    assert_int_equal(fl_participant_activity(fl_device_participant(device)), FL_DOING_TRAIN);
     s_trained(1, FL_WHY_NONE);
     const fl_effect *encode = machine_effect(FL_FX_ENCODE);
     assert_int_equal(encode->encode.update, UPDATE);
     assert_int_equal(encode->encode.weight, 10); // 95 samples in units of ten
-    assert_int_equal(fl_participant_activity(fl_device_member(device)), FL_DOING_ENCODE);
+    assert_int_equal(fl_participant_activity(fl_device_participant(device)), FL_DOING_ENCODE);
     s_encoded(FL_WHY_NONE, 3);
     assert_int_equal(machine_note(FL_NOTE_SATURATED)->a, 3);
     const fl_contrib *contrib = &machine_said(FL_PARENT, FL_CONTRIB)->contrib;

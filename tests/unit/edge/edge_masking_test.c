@@ -1,4 +1,5 @@
-//  An edge in a masked round: a member of its parent's block, and a parent of blocks of its own.
+//  An edge in a masked round: a participant of its parent's block, and a parent of blocks of its
+//  own.
 #include "edge/edge.h"
 
 #include "tests/support/unit.h"
@@ -22,27 +23,27 @@ static uint64_t token; // of the SAVE in the outbox
 static fl_edge_conf
 s_conf(void)
 {
-    return (fl_edge_conf){ .member = { .node = machine_node("e1"),
-                                       .role = FL_ROLE_EDGE,
-                                       .incarnation = 5,
-                                       .beat_ms = 10000,
-                                       .backoff_min_ms = 100,
-                                       .backoff_max_ms = 400,
-                                       .masking = &above },
-                           .cohort = { .node = machine_node("e1"),
-                                       .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-                                       .seats_max = MACHINE_SEATS,
-                                       .slots = 2,
-                                       .window = { .count_min = 1,
-                                                   .time_max_ms = 100000,
-                                                   .missed = FL_MISSED_SKIP },
-                                       .timing = { .beat_ms = 10000,
-                                                   .evasive_beats = 3,
-                                                   .lease_beats = 6,
-                                                   .hop_ms = 10,
-                                                   .finish_ms = 50,
-                                                   .rate_window_ms = 100000 },
-                                       .masking = &below } };
+    return (fl_edge_conf){ .participant = { .node = machine_node("e1"),
+                                            .role = FL_ROLE_EDGE,
+                                            .incarnation = 5,
+                                            .beat_ms = 10000,
+                                            .backoff_min_ms = 100,
+                                            .backoff_max_ms = 400,
+                                            .masking = &above },
+                           .aggregator = { .node = machine_node("e1"),
+                                           .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
+                                           .seats_max = MACHINE_SEATS,
+                                           .slots = 2,
+                                           .window = { .count_min = 1,
+                                                       .time_max_ms = 100000,
+                                                       .missed = FL_MISSED_SKIP },
+                                           .timing = { .beat_ms = 10000,
+                                                       .evasive_beats = 3,
+                                                       .lease_beats = 6,
+                                                       .hop_ms = 10,
+                                                       .finish_ms = 50,
+                                                       .rate_window_ms = 100000 },
+                                           .masking = &below } };
 }
 
 static void
@@ -165,7 +166,7 @@ its_sum_is_there_when_its_parent_wants_it_masked(void **state)
     s_open();
     fl_time due = 1000 + BUDGET_MS - BUDGET_MS * 5 / 16;
     fl_time cutoff = due - 50 - 3 * STEP_MS;
-    assert_int_equal(fl_aggregator_cutoff(fl_edge_cohort(edge)), cutoff);
+    assert_int_equal(fl_aggregator_cutoff(fl_edge_aggregator(edge)), cutoff);
     assert_int_equal(machine_said(0, FL_TASK)->task.budget_ms, cutoff - 1000 - 10);
     assert_true(due < 1000 + BUDGET_MS / 4 * 3); // READY is wanted by then
     assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.blocks, 1);
@@ -177,7 +178,7 @@ an_edge_without_blocks_declines_a_masked_task(void **state)
 {
     (void)state;
     fl_edge_conf conf = s_conf();
-    conf.cohort.masking = NULL;
+    conf.aggregator.masking = NULL;
     s_make(&conf);
     s_join();
     s_task(1);
@@ -188,7 +189,7 @@ an_edge_without_blocks_declines_a_masked_task(void **state)
     assert_int_equal(fl_edge_round(edge), 0);
     fl_message closed = machine_closed(1, 1, FL_OUT_REFUSED, FL_WHY_POLICY_REFUSED);
     s_hear_parent(&closed, 0);
-    assert_true(fl_aggregator_idle(fl_edge_cohort(edge)));
+    assert_true(fl_aggregator_idle(fl_edge_aggregator(edge)));
 }
 
 static void
@@ -248,7 +249,7 @@ a_burnt_round_above_ends_the_one_below(void **state)
     assert_non_null(machine_said(0, FL_CLOSED));
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
     assert_int_equal(fl_edge_round(edge), 0);
-    assert_true(fl_aggregator_idle(fl_edge_cohort(edge)));
+    assert_true(fl_aggregator_idle(fl_edge_aggregator(edge)));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)

@@ -15,23 +15,23 @@ static fl_edge_conf
 s_conf(void)
 {
     return (fl_edge_conf){
-        .member = { .node = machine_node("e1"),
-                    .role = FL_ROLE_EDGE,
-                    .incarnation = 5,
-                    .beat_ms = 100,
-                    .backoff_min_ms = 100,
-                    .backoff_max_ms = 400 },
-        .cohort = { .node = machine_node("e1"),
-                    .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-                    .seats_max = MACHINE_SEATS,
-                    .slots = 2,
-                    .window = { .count_min = 1, .time_max_ms = 1000, .missed = FL_MISSED_SKIP },
-                    .timing = { .beat_ms = 10000,
-                                .evasive_beats = 3,
-                                .lease_beats = 6,
-                                .hop_ms = 10,
-                                .finish_ms = 50,
-                                .rate_window_ms = 100000 } }
+        .participant = { .node = machine_node("e1"),
+                         .role = FL_ROLE_EDGE,
+                         .incarnation = 5,
+                         .beat_ms = 100,
+                         .backoff_min_ms = 100,
+                         .backoff_max_ms = 400 },
+        .aggregator = { .node = machine_node("e1"),
+                        .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
+                        .seats_max = MACHINE_SEATS,
+                        .slots = 2,
+                        .window = { .count_min = 1, .time_max_ms = 1000, .missed = FL_MISSED_SKIP },
+                        .timing = { .beat_ms = 10000,
+                                    .evasive_beats = 3,
+                                    .lease_beats = 6,
+                                    .hop_ms = 10,
+                                    .finish_ms = 50,
+                                    .rate_window_ms = 100000 } }
     };
 }
 
@@ -219,8 +219,8 @@ nobody_is_seated_before_the_run_is_known(void **state)
     s_welcome(1);
     s_join_child(0);
     assert_non_null(machine_said(0, FL_WELCOME));
-    assert_int_equal(fl_aggregator_joined(fl_edge_cohort(edge)), 1);
-    assert_true(fl_participant_joined(fl_edge_member(edge)));
+    assert_int_equal(fl_aggregator_joined(fl_edge_aggregator(edge)), 1);
+    assert_true(fl_participant_joined(fl_edge_participant(edge)));
 }
 
 static void
@@ -241,7 +241,7 @@ a_task_becomes_a_round_below_and_its_sum_one_contribution_above(void **state)
     machine_saved(token, true);
     const fl_message *task = machine_said(0, FL_TASK);
     assert_int_equal(task->task.budget_ms, 700 - 50 - 10); // budgets shrink per hop
-    assert_int_equal(fl_participant_activity(fl_edge_member(edge)), FL_DOING_COLLECT);
+    assert_int_equal(fl_participant_activity(fl_edge_participant(edge)), FL_DOING_COLLECT);
     s_collect(1);
     const fl_contrib *contrib = &machine_said(FL_PARENT, FL_CONTRIB)->contrib;
     assert_int_equal(contrib->weight, 11);

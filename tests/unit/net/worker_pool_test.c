@@ -73,9 +73,9 @@ s_nothing(void *arg, bool ran)
 }
 
 static void
-s_wait_readable(fl_workers *crew)
+s_wait_readable(fl_workers *workers)
 {
-    struct pollfd item = { .fd = fl_workers_fd(crew), .events = POLLIN };
+    struct pollfd item = { .fd = fl_workers_fd(workers), .events = POLLIN };
     assert_int_equal(poll(&item, 1, LONG_MS), 1);
 }
 
@@ -120,7 +120,7 @@ static void
 jobs_of_a_strand_run_in_order_and_one_at_a_time(void **state)
 {
     (void)state;
-    fl_workers *crew = fl_workers_new(4, 64, NULL);
+    fl_workers *workers = fl_workers_new(4, 64, NULL);
     strand strands[STRANDS];
     step *steps = calloc(JOBS, sizeof *steps);
     assert_non_null(steps);
@@ -129,20 +129,20 @@ jobs_of_a_strand_run_in_order_and_one_at_a_time(void **state)
     for (unsigned i = 0; i < JOBS; i++) {
         steps[i] = (step){ .on = &strands[i % STRANDS], .number = i / STRANDS };
         const fl_job job = { i % STRANDS + 1, s_take_step, s_count_done, &steps[i] };
-        while (fl_workers_add(crew, &job) == FL_FULL) {
-            s_wait_readable(crew);
-            fl_workers_collect(crew);
+        while (fl_workers_add(workers, &job) == FL_FULL) {
+            s_wait_readable(workers);
+            fl_workers_collect(workers);
         }
     }
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
-    fl_workers_collect(crew);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_collect(workers);
     assert_int_equal(done_count, JOBS);
     for (unsigned i = 0; i < STRANDS; i++) {
         assert_false(strands[i].broken);
         assert_int_equal(strands[i].next, JOBS / STRANDS);
     }
-    fl_workers_destroy(&crew);
-    assert_null(crew);
+    fl_workers_destroy(&workers);
+    assert_null(workers);
     free(steps);
 }
 
@@ -154,18 +154,20 @@ a_busy_strand_does_not_hold_up_another(void **state)
     s_barrier_init(&held);
     s_barrier_init(&free_one);
     s_barrier_open(&free_one);
-    fl_workers *crew = fl_workers_new(2, 8, NULL);
-    assert_int_equal(fl_workers_add(crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }), FL_OK);
+    fl_workers *workers = fl_workers_new(2, 8, NULL);
+    assert_int_equal(fl_workers_add(workers, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }),
+                     FL_OK);
     s_barrier_await(&held, 1);
-    assert_int_equal(fl_workers_add(crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }), FL_OK);
-    assert_int_equal(fl_workers_add(crew, &(fl_job){ 2, s_barrier_pass, s_nothing, &free_one }),
+    assert_int_equal(fl_workers_add(workers, &(fl_job){ 1, s_barrier_pass, s_nothing, &held }),
+                     FL_OK);
+    assert_int_equal(fl_workers_add(workers, &(fl_job){ 2, s_barrier_pass, s_nothing, &free_one }),
                      FL_OK);
     s_barrier_await(&free_one, 1); // while the first of strand 1 is still inside
     assert_int_equal(held.arrived, 1);
     s_barrier_open(&held);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
     assert_int_equal(held.arrived, 2);
-    fl_workers_destroy(&crew);
+    fl_workers_destroy(&workers);
     s_barrier_release(&held);
     s_barrier_release(&free_one);
 }
@@ -176,14 +178,14 @@ jobs_without_a_strand_run_side_by_side(void **state)
     (void)state;
     barrier both;
     s_barrier_init(&both);
-    fl_workers *crew = fl_workers_new(2, 8, NULL);
+    fl_workers *workers = fl_workers_new(2, 8, NULL);
     const fl_job job = { FL_WORKERS_FREE, s_barrier_pass, s_nothing, &both };
-    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
-    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
+    assert_int_equal(fl_workers_add(workers, &job), FL_OK);
+    assert_int_equal(fl_workers_add(workers, &job), FL_OK);
     s_barrier_await(&both, 2); // returns only if both are inside
     s_barrier_open(&both);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
-    fl_workers_destroy(&crew);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&workers);
     s_barrier_release(&both);
 }
 
@@ -195,18 +197,18 @@ a_full_queue_says_so_until_somebody_collects(void **state)
     barrier opened;
     s_barrier_init(&opened);
     s_barrier_open(&opened);
-    fl_workers *crew = fl_workers_new(1, 1, NULL);
+    fl_workers *workers = fl_workers_new(1, 1, NULL);
     const fl_job job = { FL_WORKERS_FREE, s_barrier_pass, s_nothing, &opened };
-    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
-    assert_int_equal(fl_workers_add(crew, &job), FL_FULL);
-    s_wait_readable(crew);
-    assert_int_equal(fl_workers_add(crew, &job), FL_FULL); // finished, not yet collected
-    assert_int_equal(fl_workers_collect(crew), 1);
-    assert_int_equal(fl_workers_collect(crew), 0);
-    assert_int_equal(fl_workers_add(crew, &job), FL_OK);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
-    assert_int_equal(fl_workers_add(crew, &job), FL_DENIED);
-    fl_workers_destroy(&crew);
+    assert_int_equal(fl_workers_add(workers, &job), FL_OK);
+    assert_int_equal(fl_workers_add(workers, &job), FL_FULL);
+    s_wait_readable(workers);
+    assert_int_equal(fl_workers_add(workers, &job), FL_FULL); // finished, not yet collected
+    assert_int_equal(fl_workers_collect(workers), 1);
+    assert_int_equal(fl_workers_collect(workers), 0);
+    assert_int_equal(fl_workers_add(workers, &job), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_add(workers, &job), FL_DENIED);
+    fl_workers_destroy(&workers);
     s_barrier_release(&opened);
 }
 
@@ -251,18 +253,19 @@ cancelling_drops_what_waits_and_finishes_what_runs(void **state)
     s_barrier_init(&held);
     pair running = { .held = &held };
     fate waiting = { .told = false };
-    fl_workers *crew = fl_workers_new(1, 4, NULL);
-    assert_int_equal(fl_workers_add(crew, &(fl_job){ 0, s_pass_pair, s_note_pair, &running }),
+    fl_workers *workers = fl_workers_new(1, 4, NULL);
+    assert_int_equal(fl_workers_add(workers, &(fl_job){ 0, s_pass_pair, s_note_pair, &running }),
                      FL_OK);
     s_barrier_await(&held, 1);
-    assert_int_equal(fl_workers_add(crew, &(fl_job){ 0, s_idle, s_note_fate, &waiting }), FL_OK);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_CANCEL, 1), FL_BUSY); // one job will not end
+    assert_int_equal(fl_workers_add(workers, &(fl_job){ 0, s_idle, s_note_fate, &waiting }), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_CANCEL, 1),
+                     FL_BUSY); // one job will not end
     s_barrier_open(&held);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_CANCEL, LONG_MS), FL_OK);
-    assert_int_equal(fl_workers_collect(crew), 2);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_CANCEL, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_collect(workers), 2);
     assert_true(running.fate.told && running.fate.ran);
     assert_true(waiting.told && !waiting.ran);
-    fl_workers_destroy(&crew);
+    fl_workers_destroy(&workers);
     s_barrier_release(&held);
 }
 
@@ -270,15 +273,15 @@ static void
 stopping_twice_and_destroying_nothing_are_fine(void **state)
 {
     (void)state;
-    fl_workers *crew = fl_workers_new(3, 4, NULL);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
-    fl_workers_destroy(&crew);
-    fl_workers_destroy(&crew);
+    fl_workers *workers = fl_workers_new(3, 4, NULL);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&workers);
+    fl_workers_destroy(&workers);
 }
 
 typedef struct chain {
-    fl_workers *crew;
+    fl_workers *workers;
     unsigned left;
 } chain;
 
@@ -288,7 +291,7 @@ s_add_next(void *arg, bool ran)
     chain *self = arg;
     assert_true(ran);
     if (--self->left > 0) {
-        assert_int_equal(fl_workers_add(self->crew, &(fl_job){ 1, s_idle, s_add_next, self }),
+        assert_int_equal(fl_workers_add(self->workers, &(fl_job){ 1, s_idle, s_add_next, self }),
                          FL_OK);
     }
 }
@@ -298,14 +301,15 @@ a_finished_job_may_add_the_next_one(void **state)
 {
     (void)state;
     chain links = { .left = 20 };
-    links.crew = fl_workers_new(2, 1, NULL); // room for one: its place is free again in `done`
-    assert_int_equal(fl_workers_add(links.crew, &(fl_job){ 1, s_idle, s_add_next, &links }), FL_OK);
+    links.workers = fl_workers_new(2, 1, NULL); // room for one: its place is free again in `done`
+    assert_int_equal(fl_workers_add(links.workers, &(fl_job){ 1, s_idle, s_add_next, &links }),
+                     FL_OK);
     while (links.left > 0) {
-        s_wait_readable(links.crew);
-        fl_workers_collect(links.crew);
+        s_wait_readable(links.workers);
+        fl_workers_collect(links.workers);
     }
-    assert_int_equal(fl_workers_stop(links.crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
-    fl_workers_destroy(&links.crew);
+    assert_int_equal(fl_workers_stop(links.workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&links.workers);
 }
 
 // ---- shared parts -----------------------------------------------------------------------------
@@ -313,7 +317,7 @@ enum { PARTS = 1000 };
 
 //  A job whose parts count how often each was done; `meet` of them wait for each other.
 typedef struct shared {
-    fl_workers *crew;
+    fl_workers *workers;
     atomic_uint done[PARTS];
     unsigned parts, meet;
     bool whole; // all parts were done when `share` returned
@@ -334,7 +338,7 @@ static void
 s_share(void *arg)
 {
     shared *self = arg;
-    fl_workers_share(self->crew, self->parts, s_do_part, self);
+    fl_workers_share(self->workers, self->parts, s_do_part, self);
     self->whole = true;
     for (unsigned i = 0; i < self->parts; i++) {
         self->whole = self->whole && atomic_load(&self->done[i]) == 1;
@@ -342,10 +346,10 @@ s_share(void *arg)
 }
 
 static void
-s_end_crew(fl_workers *crew)
+s_end_crew(fl_workers *workers)
 {
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
-    fl_workers_destroy(&crew);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, LONG_MS), FL_OK);
+    fl_workers_destroy(&workers);
 }
 
 static void
@@ -355,14 +359,14 @@ the_parts_of_a_shared_job_are_done_once_each_before_it_goes_on(void **state)
     for (unsigned threads = 1; threads <= 4; threads++) {
         static shared jobs[3];
         memset(jobs, 0, sizeof jobs);
-        fl_workers *crew = fl_workers_new(threads, 8, NULL);
+        fl_workers *workers = fl_workers_new(threads, 8, NULL);
         for (unsigned i = 0; i < 3; i++) { // three that share at the same time, one without parts
-            jobs[i].crew = crew;
+            jobs[i].workers = workers;
             jobs[i].parts = i == 2 ? 0 : PARTS;
-            assert_int_equal(fl_workers_add(crew, &(fl_job){ i, s_share, s_nothing, &jobs[i] }),
+            assert_int_equal(fl_workers_add(workers, &(fl_job){ i, s_share, s_nothing, &jobs[i] }),
                              FL_OK);
         }
-        s_end_crew(crew); // sharing ends too when the crew is to stop
+        s_end_crew(workers); // sharing ends too when the crew is to stop
         assert_true(jobs[0].whole && jobs[1].whole && jobs[2].whole);
     }
 }
@@ -375,20 +379,20 @@ an_idle_worker_takes_parts_and_a_busy_one_does_not(void **state)
     barrier busy;
     s_barrier_init(&busy);
     s_barrier_init(&job.gate);
-    job.crew = fl_workers_new(3, 8, NULL);
+    job.workers = fl_workers_new(3, 8, NULL);
     job.parts = PARTS;
     job.meet = 2; // two workers must be in it at once, or this hangs
-    assert_int_equal(fl_workers_add(job.crew, &(fl_job){ 1, s_barrier_pass, s_nothing, &busy }),
+    assert_int_equal(fl_workers_add(job.workers, &(fl_job){ 1, s_barrier_pass, s_nothing, &busy }),
                      FL_OK);
     s_barrier_await(&busy, 1);
-    assert_int_equal(fl_workers_add(job.crew, &(fl_job){ 2, s_share, s_nothing, &job }), FL_OK);
+    assert_int_equal(fl_workers_add(job.workers, &(fl_job){ 2, s_share, s_nothing, &job }), FL_OK);
     s_barrier_await(&job.gate, 2);
     s_barrier_open(&job.gate);
-    s_wait_readable(job.crew); // it ends while one worker is still busy
-    assert_int_equal(fl_workers_collect(job.crew), 1);
+    s_wait_readable(job.workers); // it ends while one worker is still busy
+    assert_int_equal(fl_workers_collect(job.workers), 1);
     assert_true(job.whole);
     s_barrier_open(&busy);
-    s_end_crew(job.crew);
+    s_end_crew(job.workers);
     s_barrier_release(&busy);
     s_barrier_release(&job.gate);
 }

@@ -1,4 +1,4 @@
-//  What children say to a cohort: each refusal by its name, each loss healed by one answer.
+//  What children say to an aggregator: each refusal by its name, each loss healed by one answer.
 #include "common/round/aggregator.h"
 
 #include "tests/support/parent.h"

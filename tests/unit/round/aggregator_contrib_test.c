@@ -1,4 +1,4 @@
-//  Contributions at a cohort: refused by name, counted once, sent within credit.
+//  Contributions at an aggregator: refused by name, counted once, sent within credit.
 #include "common/round/aggregator.h"
 
 #include "tests/support/parent.h"
@@ -170,7 +170,7 @@ an_update_of_a_round_before_a_restart_fits_once_it_is_recalled(void **state)
     fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
     parent_open(9, FL_NEVER);
     fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
-    contrib.contrib.base_round = 8; // this cohort never opened it
+    contrib.contrib.base_round = 8; // this aggregator never opened it
     contrib.contrib.base = machine_hash(8);
     parent_hear(0, &contrib, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_BASE));

@@ -1,4 +1,4 @@
-//  A cohort in masked rounds, with whole members below it: what they send, who comes and goes.
+//  An aggregator in masked rounds, with whole members below it: what they send, who comes and goes.
 #include "common/round/aggregator.h"
 
 #include "tests/support/unit.h"
@@ -519,7 +519,7 @@ waiting_for_others_does_not_lengthen_the_next_deadline(void **state)
     assert_int_equal(flock_in(), 5);
     flock_settle_round(FL_OUT_IN);
     flock_open(2, FL_NEVER);
-    fl_time window = fl_aggregator_cutoff(flock.cohort) - flock.now;
+    fl_time window = fl_aggregator_cutoff(flock.aggregator) - flock.now;
     assert_true(window >= 800 && window < 4000); // of 400 ms, not of 9 s
     flock_pass(flock.now + 100);
     for (uint32_t i = 0; i < 5; i++) {
@@ -562,7 +562,7 @@ a_second_task_of_a_round_starts_no_new_clock(void **state)
     assert_int_equal(flock_in(), 3);
     flock_settle_round(FL_OUT_IN);
     flock_open(2, FL_NEVER);
-    assert_true(fl_aggregator_cutoff(flock.cohort) - flock.now >= 8000);
+    assert_true(fl_aggregator_cutoff(flock.aggregator) - flock.now >= 8000);
     for (uint32_t i = 0; i < 3; i++) {
         flock_settle();
         flock_train(i);

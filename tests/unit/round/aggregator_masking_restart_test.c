@@ -1,4 +1,4 @@
-//  A cohort whose process dies in the middle of a masked round, and one that gives a round up.
+//  An aggregator whose process dies in the middle of a masked round, and one that gives a round up.
 #include "common/round/aggregator.h"
 
 #include "tests/support/unit.h"
@@ -68,13 +68,13 @@ s_killed_after(uint32_t kill, uint32_t blocks, bool early)
     fl_result result;
     for (uint32_t i = 0; i < kill && flock_deliver(); i++) {
     }
-    bool running = !fl_aggregator_result(flock.cohort, &result);
+    bool running = !fl_aggregator_result(flock.aggregator, &result);
     if (running) {
         uint32_t facts = s_facts();
         flock_restart();
         if (early) {
             flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
-            assert_int_equal(fl_aggregator_joined(flock.cohort), 4 * blocks);
+            assert_int_equal(fl_aggregator_joined(flock.aggregator), 4 * blocks);
         }
         flock_open_again(FL_NEVER);
         result = flock_run();
@@ -197,10 +197,10 @@ bytes_that_are_no_facts_are_not_looked_at(void **state)
     flock_restart();
     flock.conf.facts = facts;
     flock.conf.fact_count = 2;
-    fl_aggregator_destroy(&flock.cohort);
-    flock.cohort = fl_aggregator_new(&flock.conf);
+    fl_aggregator_destroy(&flock.aggregator);
+    flock.aggregator = fl_aggregator_new(&flock.conf);
     const fl_order *order = &flock.keys->task.order;
-    fl_aggregator_model(flock.cohort, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_model(flock.aggregator, &order->run, &order->model, order->model_bytes);
     flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
     flock_open(1, FL_NEVER);
     (void)flock_run();
@@ -339,7 +339,7 @@ facts_of_another_run_are_not_gone_on_with(void **state)
     }
     flock_restart();
     flock_pass(flock.now + 4 * FLOCK_BEAT_MS);
-    assert_int_equal(fl_aggregator_joined(flock.cohort), 4);
+    assert_int_equal(fl_aggregator_joined(flock.aggregator), 4);
     flock_open(2, FL_NEVER);
     assert_int_equal(flock_run().close, FL_CLOSE_DONE);
     flock_assert_exact();
@@ -391,7 +391,7 @@ static void
 s_abandon(fl_reason reason)
 {
     fl_outbox *out = fl_outbox_new(256);
-    fl_aggregator_abandon(flock.cohort, reason, flock.now, out);
+    fl_aggregator_abandon(flock.aggregator, reason, flock.now, out);
     for (uint32_t i = 0; i < fl_outbox_count(out); i++) {
         const fl_effect *effect = fl_outbox_at(out, i);
         if (effect->kind == FL_FX_SEND) {
@@ -403,7 +403,7 @@ s_abandon(fl_reason reason)
         }
     }
     fl_outbox_destroy(&out);
-    assert_int_equal(fl_aggregator_cutoff(flock.cohort), FL_NEVER);
+    assert_int_equal(fl_aggregator_cutoff(flock.aggregator), FL_NEVER);
 }
 
 static void
@@ -418,11 +418,11 @@ given_up_at_any_moment_the_next_round_is_whole(void **state)
         fl_result result;
         for (uint32_t i = 0; i < kill && flock_deliver(); i++) {
         }
-        running = !fl_aggregator_result(flock.cohort, &result);
+        running = !fl_aggregator_result(flock.aggregator, &result);
         s_abandon(reasons[kill % 2]);
         flock_settle();
-        assert_true(fl_aggregator_idle(flock.cohort));
-        assert_true(fl_aggregator_deadline(flock.cohort) >
+        assert_true(fl_aggregator_idle(flock.aggregator));
+        assert_true(fl_aggregator_deadline(flock.aggregator) >
                     flock.now); // of the old one nothing is due
         flock_open(2, FL_NEVER);
         (void)flock_run();
@@ -447,9 +447,9 @@ what_is_in_flight_is_awaited_before_the_next_round(void **state)
         s_abandon(FL_WHY_LATE);
         flock_settle();
         //  A fact may still be on its way to the disk: its answer is of no round.
-        assert_int_equal(fl_aggregator_idle(flock.cohort), held[i] == FLOCK_SAVED);
+        assert_int_equal(fl_aggregator_idle(flock.aggregator), held[i] == FLOCK_SAVED);
         flock_release();
-        assert_true(fl_aggregator_idle(flock.cohort));
+        assert_true(fl_aggregator_idle(flock.aggregator));
         flock_open(2, FL_NEVER);
         (void)flock_run();
         flock_assert_exact();

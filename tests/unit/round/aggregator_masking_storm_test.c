@@ -1,7 +1,7 @@
 //  Masked rounds in the worst weather: words lost, twice, out of order, forged, of strangers, of
-//  any verb at any time; children and the cohort itself die and come back; the crew answers late.
-//  It never panics, every round ends in time, and a sum is exactly that of who is said to be in.
-//  `cohort_masking_storm_test SEEDS [FIRST]` blows longer.
+//  any verb at any time; children and the aggregator itself die and come back; the crew answers
+//  late. It never panics, every round ends in time, and a sum is exactly that of who is said to be
+//  in. `cohort_masking_storm_test SEEDS [FIRST]` blows longer.
 #include "common/round/aggregator.h"
 
 #include "tests/support/unit.h"
@@ -116,9 +116,9 @@ s_round(uint64_t round)
     flock_open(round, s_chance(500) ? FL_NEVER : flock.now + 4000 + (fl_time)s_below(20000));
     fl_time latest = flock.now + FLOCK_WINDOW_MS + PATIENCE_MS;
     uint32_t crashes = mild ? (uint32_t)s_below(2) : 0;
-    while (!fl_aggregator_result(flock.cohort, &result)) {
+    while (!fl_aggregator_result(flock.aggregator, &result)) {
         s_happen();
-        if (crashes > 0 && s_chance(10) && !fl_aggregator_result(flock.cohort, &result)) {
+        if (crashes > 0 && s_chance(10) && !fl_aggregator_result(flock.aggregator, &result)) {
             s_crash();
             crashes--;
             latest = flock.now + FLOCK_WINDOW_MS + PATIENCE_MS;

@@ -1,4 +1,4 @@
-//  A cohort in masked rounds, with whole members below it: who counts, and how a round ends.
+//  An aggregator in masked rounds, with whole members below it: who counts, and how a round ends.
 #include "common/round/aggregator.h"
 
 #include "tests/support/unit.h"
@@ -478,7 +478,7 @@ it_is_woken_when_the_time_of_a_step_is_over(void **state)
         flock_step(&(fl_event){ .kind = FL_EV_TICK }); // as it wants to be, right after the open
         flock_settle();
         fl_time at = flock.now + FLOCK_WINDOW_MS / 8 * (fl_time)rows[i].eighths;
-        assert_int_equal(fl_aggregator_deadline(flock.cohort), at);
+        assert_int_equal(fl_aggregator_deadline(flock.aggregator), at);
         (void)flock_run();
         assert_int_equal(flock_in(), 3);
         flock_end();
@@ -543,7 +543,7 @@ s_second_window(uint8_t hop, bool below)
     const fl_timing *timing = &flock.conf.timing;
     fl_time more = 3 * (fl_time)flock.keys->task.order.plan.step_ms + (fl_time)timing->finish_ms +
                    (fl_time)timing->hop_ms;
-    assert_int_equal(fl_aggregator_cutoff(flock.cohort) - flock.now,
+    assert_int_equal(fl_aggregator_cutoff(flock.aggregator) - flock.now,
                      below ? (400 + more) * 3 / 2 : 400 * 4 / 3);
     (void)flock_run();
     assert_int_equal(flock_in(), 4);

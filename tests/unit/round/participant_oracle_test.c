@@ -143,7 +143,7 @@ s_restart(uint32_t attempt)
     }
     for (uint32_t i = 0; i < MEMBERS; i++) {
         troop_task(i, attempt);
-        fl_secagg_server_joined(troop_world->cohort, &troop_world->member[i].node, i,
+        fl_secagg_server_joined(troop_world->aggregator, &troop_world->member[i].node, i,
                                 troop_world->now, troop_world->out);
         masked_obey(troop_world, -1);
     }
@@ -172,7 +172,8 @@ s_try(void (*trick)(void), bool restarts, uint32_t letters, bool *sum)
     while (s_deliver()) {
     }
     fl_secagg_result result;
-    *sum = fl_secagg_server_result(troop_world->cohort, &result) && result.reason == FL_WHY_NONE;
+    *sum =
+        fl_secagg_server_result(troop_world->aggregator, &result) && result.reason == FL_WHY_NONE;
     assert_true(!*sum || masked_sum_exact(troop_world));
     for (uint32_t i = 0; i < MEMBERS; i++) {
         assert_true(troop[i].masks <= 1);

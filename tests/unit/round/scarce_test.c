@@ -82,9 +82,9 @@ s_masked_member(void)
 static bool
 s_cohort(void)
 {
-    fl_aggregator *cohort = fl_aggregator_new(&cohort_conf);
-    bool made = cohort != NULL;
-    fl_aggregator_destroy(&cohort);
+    fl_aggregator *aggregator = fl_aggregator_new(&cohort_conf);
+    bool made = aggregator != NULL;
+    fl_aggregator_destroy(&aggregator);
     return made;
 }
 
@@ -93,16 +93,17 @@ s_masked_cohort(void)
 {
     fl_aggregator_conf conf = cohort_conf;
     conf.masking = &blocks_conf;
-    fl_aggregator *cohort = fl_aggregator_new(&conf);
-    bool made = cohort != NULL;
-    fl_aggregator_destroy(&cohort);
+    fl_aggregator *aggregator = fl_aggregator_new(&conf);
+    bool made = aggregator != NULL;
+    fl_aggregator_destroy(&aggregator);
     return made;
 }
 
 static bool
 s_edge(void)
 {
-    fl_edge *edge = fl_edge_new(&(fl_edge_conf){ .member = member_conf, .cohort = cohort_conf });
+    fl_edge *edge =
+        fl_edge_new(&(fl_edge_conf){ .participant = member_conf, .aggregator = cohort_conf });
     bool made = edge != NULL;
     fl_edge_destroy(&edge);
     return made;
@@ -120,7 +121,7 @@ s_device(void)
 static bool
 s_root(void)
 {
-    fl_root *root = fl_root_new(&(fl_root_conf){ .cohort = cohort_conf });
+    fl_root *root = fl_root_new(&(fl_root_conf){ .aggregator = cohort_conf });
     bool made = root != NULL;
     fl_root_destroy(&root);
     return made;

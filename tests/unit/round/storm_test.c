@@ -82,7 +82,8 @@ an_edge_survives_any_parent_and_any_children(void **state)
     uint64_t rounds = 0, folds = 0, pushes = 0;
     for (uint64_t seed = 1; seed <= 8; seed++) {
         storm_begin(seed, (fl_machine){ 0 });
-        fl_edge_conf conf = { .member = s_member_conf(FL_ROLE_EDGE), .cohort = s_cohort_conf() };
+        fl_edge_conf conf = { .participant = s_member_conf(FL_ROLE_EDGE),
+                              .aggregator = s_cohort_conf() };
         fl_edge *edge = fl_edge_new(&conf);
         storm.machine = fl_edge_machine(edge);
         for (uint64_t i = 0; i < steps / 8; i++) {
@@ -114,9 +115,10 @@ an_edge_survives_any_parent_and_any_children(void **state)
 static fl_root *
 s_new_root(void)
 {
-    fl_root_conf conf = {
-        .cohort = s_cohort_conf(), .plan = machine_plan(), .rounds = 1000000, .start_wait_ms = 500
-    };
+    fl_root_conf conf = { .aggregator = s_cohort_conf(),
+                          .plan = machine_plan(),
+                          .rounds = 1000000,
+                          .start_wait_ms = 500 };
     fl_root *root = fl_root_new(&conf);
     storm.machine = fl_root_machine(root);
     fl_event event = { .kind = FL_EV_START };
@@ -158,7 +160,7 @@ a_root_survives_any_children_and_no_round_outlives_its_window(void **state)
             }
             fl_root_view view = fl_root_look(root, storm.now);
             storm.round = view.round;
-            bool open = fl_aggregator_cutoff(fl_root_cohort(root)) != FL_NEVER;
+            bool open = fl_aggregator_cutoff(fl_root_aggregator(root)) != FL_NEVER;
             waits_since = open ? waits_since : storm.now;
             assert_true(storm.now - waits_since <= 1500 + 2 * 300 + 2000); // one jump of the clock
             if (s_root_done(root)) {

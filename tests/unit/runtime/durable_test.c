@@ -56,7 +56,7 @@ static void
 a_mark_goes_into_its_file_and_comes_back(void **state)
 {
     (void)state;
-    const fl_durable keeper = { .directory = place };
+    const fl_durable durable = { .directory = place };
     fl_secagg_mark mark = { .round = 0 }, back;
     uint8_t bytes[FL_MARK_BYTES];
     back.round = 77;
@@ -65,7 +65,7 @@ a_mark_goes_into_its_file_and_comes_back(void **state)
     mark.round = 9;
     fl_secagg_mark_encode(&mark, bytes);
     const fl_effect keep = s_effect(FL_KEEP_MARK, bytes, sizeof bytes);
-    assert_true(fl_durable_keep(&keeper, &keep));
+    assert_true(fl_durable_keep(&durable, &keep));
     assert_int_equal(fl_durable_mark(place, &back, &why), FL_OK);
     assert_int_equal(back.round, 9);
     place_write(FL_STATE_MARK, "nonsense", 8);
@@ -77,9 +77,9 @@ static void
 a_fact_goes_into_the_ledger_and_evidence_is_told(void **state)
 {
     (void)state;
-    const fl_durable keeper = { .ledger = ledger };
+    const fl_durable durable = { .ledger = ledger };
     fl_effect keep = s_effect(FL_KEEP_ROSTER, "roster", 6);
-    assert_true(fl_durable_keep(&keeper, &keep));
+    assert_true(fl_durable_keep(&durable, &keep));
     assert_string_equal(logged, "");
     fl_ledger_facts *facts = NULL;
     assert_int_equal(fl_ledger_facts_get(ledger, &keep.keep.run, 9, &facts, &why), FL_OK);
@@ -87,7 +87,7 @@ a_fact_goes_into_the_ledger_and_evidence_is_told(void **state)
     assert_memory_equal(facts->facts[0].data, "roster", 6);
     fl_ledger_facts_destroy(&facts);
     keep = s_effect(FL_KEEP_EVIDENCE, "paper", 5);
-    assert_true(fl_durable_keep(&keeper, &keep));
+    assert_true(fl_durable_keep(&durable, &keep));
     assert_non_null(strstr(logged, "id=evidence"));
     assert_non_null(strstr(logged, "round=9 block=2"));
 }
@@ -96,10 +96,10 @@ static void
 what_cannot_be_kept_is_said_and_not_durable(void **state)
 {
     (void)state;
-    const fl_durable keeper = { .directory = place_of("nowhere") };
+    const fl_durable durable = { .directory = place_of("nowhere") };
     uint8_t bytes[FL_MARK_BYTES] = { 0 };
     const fl_effect keep = s_effect(FL_KEEP_MARK, bytes, sizeof bytes);
-    assert_false(fl_durable_keep(&keeper, &keep));
+    assert_false(fl_durable_keep(&durable, &keep));
     assert_non_null(strstr(logged, "id=not-kept"));
     assert_non_null(strstr(logged, "nowhere"));
 }

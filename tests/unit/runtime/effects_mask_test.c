@@ -17,10 +17,10 @@
 
 enum { MEMBERS = 3, ELEMENTS = 140001, WAIT_MS = 20000, SEEDS = MEMBERS };
 
-static fl_workers *crew;
-static fl_handles *vault;
+static fl_workers *workers;
+static fl_handles *handles;
 static fl_staging *staging;
-static fl_effects *works;
+static fl_effects *effects;
 static fl_event last;
 static uint32_t posts;
 static fl_why why;
@@ -66,14 +66,16 @@ s_silent(void *self, const char *line, size_t size)
 
 // ---- a test -----------------------------------------------------------------------------------
 static void
-open_works(bool keeper)
+open_works(bool durable)
 {
-    fl_effects_conf conf = { .crew = crew, .vault = vault, .staging = staging, .post = s_post };
-    if (keeper) {
+    fl_effects_conf conf = {
+        .workers = workers, .handles = handles, .staging = staging, .post = s_post
+    };
+    if (durable) {
         conf.saver.keep = s_keep;
     }
-    works = fl_effects_new(&conf);
-    assert_non_null(works);
+    effects = fl_effects_new(&conf);
+    assert_non_null(effects);
 }
 
 //  Few devices: 32 bits suffice. Many: 64 are needed.
@@ -104,8 +106,8 @@ start(void **state)
         return -1;
     }
     set_plan(4);
-    crew = fl_workers_new(3, 64, &why);
-    vault = fl_handles_new();
+    workers = fl_workers_new(3, 64, &why);
+    handles = fl_handles_new();
     posts = 0;
     keep_says = true;
     open_works(true);
@@ -115,28 +117,28 @@ start(void **state)
 static int
 end(void **state)
 {
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_workers_collect(crew);
-    fl_effects_destroy(&works);
-    fl_workers_destroy(&crew);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_workers_collect(workers);
+    fl_effects_destroy(&effects);
+    fl_workers_destroy(&workers);
     fl_staging_close(&staging);
-    fl_handles_destroy(&vault);
+    fl_handles_destroy(&handles);
     return place_end(state);
 }
 
 static void
 obey(const fl_effect *effect)
 {
-    assert_true(fl_effects_obey(works, effect, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(effects, effect, fl_bytes_of(NULL, 0)));
 }
 
 static void
 settle(void)
 {
-    while (fl_effects_running(works) > 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(crew), .events = POLLIN };
+    while (fl_effects_running(effects) > 0) {
+        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(crew);
+        (void)fl_workers_collect(workers);
     }
 }
 
@@ -170,7 +172,7 @@ verify(fl_bytes wire, const fl_hash *hash, uint64_t weight)
     slot.slot.bytes = wire.size;
     obey(&slot);
     fl_effect stage = { .kind = FL_FX_STAGE };
-    assert_true(fl_effects_obey(works, &stage, wire));
+    assert_true(fl_effects_obey(effects, &stage, wire));
     fl_effect effect = { .kind = FL_FX_VERIFY };
     effect.verify.hash = *hash;
     effect.verify.weight = weight;
@@ -239,7 +241,7 @@ mask(member *one)
 {
     fl_blob *plain = fl_blob_ref(one->plain);
     fl_effect effect = { .kind = FL_FX_MASK };
-    effect.mask.vec = fl_handles_put(vault, &plain);
+    effect.mask.vec = fl_handles_put(handles, &plain);
     effect.mask.elements = ELEMENTS;
     effect.mask.ring_bits = fixed.ring_bits;
     effect.mask.wire_bytes = fixed.wire_bytes;
@@ -247,14 +249,14 @@ mask(member *one)
     effect.mask.seed_count = SEEDS;
     memcpy(effect.mask.checksum_key, checksum_key, sizeof checksum_key);
     one->masked = answer_of(&effect, FL_EV_MASKED);
-    fl_handles_drop(vault, effect.mask.vec);
+    fl_handles_drop(handles, effect.mask.vec);
     return one->masked;
 }
 
 static fl_bytes
 masked_bytes(const member *one)
 {
-    fl_blob *blob = fl_handles_look(vault, one->masked.masked.vec);
+    fl_blob *blob = fl_handles_look(handles, one->masked.masked.vec);
     assert_non_null(blob);
     return fl_blob_bytes(blob);
 }
@@ -313,7 +315,7 @@ expect_sum(uint64_t blocks, const member *first, const member *second)
     fl_event event = finish(blocks, true);
     assert_true(fl_hash_equal(&event.finished.hash, &hash));
     fl_blob_unref(&expected);
-    fl_handles_drop(vault, event.finished.vec);
+    fl_handles_drop(handles, event.finished.vec);
 }
 
 static void
@@ -360,9 +362,9 @@ masks_go_on_come_off_and_leave_the_plain_sum(void **state)
         expect_sum(1, members, NULL);
         fl_blob_unref(&sum);
         end_block(members);
-        fl_effects_destroy(&works);
-        fl_handles_destroy(&vault);
-        vault = fl_handles_new();
+        fl_effects_destroy(&effects);
+        fl_handles_destroy(&handles);
+        handles = fl_handles_new();
         open_works(true);
     }
 }
@@ -445,11 +447,11 @@ seeds_are_copied_when_obeyed_and_wiped_when_the_job_has_ended(void **state)
     unmask = unmask_of(members, seeds, 0);
     needle = memory_mask(seeds[2].key);
     fl_wipe(members[2].seeds, sizeof members[2].seeds);
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
     obey(&unmask);
     assert_true(memory_holds(&needle)); // `seeds` holds it yet
     fl_wipe(seeds, sizeof seeds);
-    assert_int_equal(fl_effects_running(works), 0);
+    assert_int_equal(fl_effects_running(effects), 0);
     assert_false(memory_holds(&needle));
     end_block(members);
 }
@@ -506,7 +508,7 @@ a_fact_is_kept_as_it_was_when_it_was_asked_for(void **state)
     assert_int_equal(kept_effect.keep.block, 3);
     keep_says = false;
     assert_false(answer_of(&effect, FL_EV_SAVED).saved.ok);
-    fl_effects_destroy(&works);
+    fl_effects_destroy(&effects);
     open_works(false); // one that keeps nothing does not say that it has
     assert_false(answer_of(&effect, FL_EV_SAVED).saved.ok);
 }

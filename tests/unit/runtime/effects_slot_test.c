@@ -18,10 +18,10 @@ enum {
     WAIT_MS = 10000
 };
 
-static fl_workers *crew;
-static fl_handles *vault;
+static fl_workers *workers;
+static fl_handles *handles;
 static fl_staging *staging;
-static fl_effects *works;
+static fl_effects *effects;
 static fl_event posted;
 static uint32_t posts;
 static fl_why why;
@@ -51,12 +51,12 @@ start(void **state)
     if (place_make(state) != 0 || fl_staging_open(place, 4, &staging, &why) != FL_OK) {
         return -1;
     }
-    crew = fl_workers_new(WORKERS, 64, &why);
-    vault = fl_handles_new();
+    workers = fl_workers_new(WORKERS, 64, &why);
+    handles = fl_handles_new();
     const fl_effects_conf conf = {
-        .crew = crew, .vault = vault, .staging = staging, .post = s_post
+        .workers = workers, .handles = handles, .staging = staging, .post = s_post
     };
-    works = fl_effects_new(&conf);
+    effects = fl_effects_new(&conf);
     posts = 0;
     fl_effect clear = { .kind = FL_FX_CLEAR };
     clear.clear.blocks = 1;
@@ -68,19 +68,19 @@ start(void **state)
                                   .weight_unit = 1,
                                   .weight_max = 2,
                                   .devices_max = 4 };
-    assert_true(fl_effects_obey(works, &clear, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(effects, &clear, fl_bytes_of(NULL, 0)));
     return 0;
 }
 
 static int
 end(void **state)
 {
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_workers_collect(crew);
-    fl_effects_destroy(&works);
-    fl_workers_destroy(&crew);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_workers_collect(workers);
+    fl_effects_destroy(&effects);
+    fl_workers_destroy(&workers);
     fl_staging_close(&staging);
-    fl_handles_destroy(&vault);
+    fl_handles_destroy(&handles);
     return place_end(state);
 }
 
@@ -88,10 +88,10 @@ end(void **state)
 static void
 settle(void)
 {
-    while (fl_effects_running(works) > 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(crew), .events = POLLIN };
+    while (fl_effects_running(effects) > 0) {
+        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(crew);
+        (void)fl_workers_collect(workers);
     }
 }
 
@@ -101,7 +101,7 @@ lease(uint32_t slot, uint64_t bytes)
     fl_effect effect = { .kind = FL_FX_SLOT };
     effect.slot.slot = slot;
     effect.slot.bytes = bytes;
-    assert_true(fl_effects_obey(works, &effect, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(effects, &effect, fl_bytes_of(NULL, 0)));
 }
 
 static void
@@ -110,7 +110,7 @@ stage(uint32_t slot, fl_blob *blob, size_t from, size_t size)
     fl_effect effect = { .kind = FL_FX_STAGE };
     effect.stage.slot = slot;
     effect.stage.offset = from;
-    assert_true(fl_effects_obey(works, &effect, fl_bytes_of(fl_blob_data(blob) + from, size)));
+    assert_true(fl_effects_obey(effects, &effect, fl_bytes_of(fl_blob_data(blob) + from, size)));
 }
 
 static fl_reason
@@ -120,7 +120,7 @@ verify(uint32_t slot, fl_hash hash)
     effect.verify.slot = slot;
     effect.verify.hash = hash;
     effect.verify.weight = 1;
-    assert_true(fl_effects_obey(works, &effect, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(effects, &effect, fl_bytes_of(NULL, 0)));
     settle();
     assert_int_equal(posts, 1);
     posts = 0;
@@ -215,11 +215,11 @@ a_slot_that_is_given_up_while_it_is_read_is_anothers_at_once(void **state)
     settle();
     atomic_store(&workers_wait, true);
     for (int i = 0; i < WORKERS; i++) {
-        assert_int_equal(fl_workers_add(crew, &hold), FL_OK);
+        assert_int_equal(fl_workers_add(workers, &hold), FL_OK);
     }
     lease(0, SIZE);
     stage(0, one, 0, SIZE); // a piece waits for a worker
-    assert_int_equal(fl_effects_running(works), 1);
+    assert_int_equal(fl_effects_running(effects), 1);
     const uint8_t *memory = fl_staging_bytes(staging, 0).data;
     lease(0, SIZE);
     assert_ptr_not_equal(fl_staging_bytes(staging, 0).data, memory);

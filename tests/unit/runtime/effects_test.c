@@ -12,10 +12,10 @@
 
 enum { ELEMENTS = 100, ROOM = 16, WAIT_MS = 10000 };
 
-static fl_workers *crew;
-static fl_handles *vault;
+static fl_workers *workers;
+static fl_handles *handles;
 static fl_staging *staging;
-static fl_effects *works;
+static fl_effects *effects;
 static fl_event posted[ROOM];
 static uint32_t posts;
 static fl_why why;
@@ -93,14 +93,14 @@ static fl_trainer trainer = { .train = s_train, .cancel = s_cancel };
 static void
 open_works(const char *node, bool saver)
 {
-    fl_effects_conf conf = { .crew = crew, .vault = vault, .staging = staging, .trainer = &trainer,
-                           .applier = { .apply = s_apply }, .post = s_post };
+    fl_effects_conf conf = { .workers = workers, .handles = handles, .staging = staging,
+                           .trainer = &trainer, .applier = { .apply = s_apply }, .post = s_post };
     assert_true(fl_name_parse(node, &conf.node));
     if (saver) {
         conf.saver.save = s_save;
     }
-    works = fl_effects_new(&conf);
-    assert_non_null(works);
+    effects = fl_effects_new(&conf);
+    assert_non_null(effects);
 }
 
 static void
@@ -125,8 +125,8 @@ start(void **state)
     plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
                       .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
                       .devices_max = 4, .seed = 5 };
-    crew = fl_workers_new(2, 64, &why);
-    vault = fl_handles_new();
+    workers = fl_workers_new(2, 64, &why);
+    handles = fl_handles_new();
     posts = 0;
     cancelled = false;
     train_says = FL_OK;
@@ -138,19 +138,19 @@ start(void **state)
 static int
 end(void **state)
 {
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_workers_collect(crew);
-    fl_effects_destroy(&works);
-    fl_workers_destroy(&crew);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    (void)fl_workers_collect(workers);
+    fl_effects_destroy(&effects);
+    fl_workers_destroy(&workers);
     fl_staging_close(&staging);
-    fl_handles_destroy(&vault);
+    fl_handles_destroy(&handles);
     return place_end(state);
 }
 
 static void
 obey(const fl_effect *effect)
 {
-    assert_true(fl_effects_obey(works, effect, fl_bytes_of(NULL, 0)));
+    assert_true(fl_effects_obey(effects, effect, fl_bytes_of(NULL, 0)));
 }
 
 //  Until nothing runs. The only event posted since the last call; NULL when there was none.
@@ -158,10 +158,10 @@ static const fl_event *
 answer(void)
 {
     static fl_event last;
-    while (fl_effects_running(works) > 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(crew), .events = POLLIN };
+    while (fl_effects_running(effects) > 0) {
+        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
         assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(crew);
+        (void)fl_workers_collect(workers);
     }
     assert_true(posts <= 1);
     if (posts == 0) {
@@ -233,7 +233,7 @@ stage(uint32_t slot, fl_blob *blob)
         effect.stage.offset = part == 0 ? 0 : half;
         fl_bytes body = fl_bytes_of(fl_blob_data(blob) + effect.stage.offset,
                                     part == 0 ? half : fl_blob_size(blob) - half);
-        assert_true(fl_effects_obey(works, &effect, body));
+        assert_true(fl_effects_obey(effects, &effect, body));
     }
 }
 
@@ -289,7 +289,7 @@ what_was_staged_is_proved_folded_and_finished(void **state)
     take(1, two);
     fl_event event = finish(true);
     assert_int_equal(event.finished.bytes, fl_blob_size(sum));
-    fl_blob *made = fl_handles_look(vault, event.finished.vec);
+    fl_blob *made = fl_handles_look(handles, event.finished.vec);
     assert_non_null(made);
     assert_memory_equal(fl_blob_data(made), fl_blob_data(sum), fl_blob_size(sum));
     fl_hash hash = fl_hash_of(fl_blob_bytes(sum));
@@ -330,7 +330,7 @@ a_slot_without_disk_space_is_refused_as_such(void **state)
         skip();
     }
     assert_int_equal(fl_staging_open(place, 4, &staging, &why), FL_OK);
-    fl_effects_destroy(&works);
+    fl_effects_destroy(&effects);
     open_works("node-a", true);
     clear(ELEMENTS);
     fl_blob *blob = wire_of(ELEMENTS, 1);
@@ -358,7 +358,7 @@ what_is_applied_is_the_next_model(void **state)
     assert_float_equal(event->applied.loss, 0.25, 0);
     assert_float_equal(event->applied.accuracy, 0.75, 0);
     assert_float_equal(applied_mean, 1.0, 1e-6);
-    assert_non_null(fl_handles_model(vault, &event->applied.model));
+    assert_non_null(fl_handles_model(handles, &event->applied.model));
     apply_says = false;
     event = answer_of(&effect, FL_EV_APPLIED);
     assert_false(event->applied.ok);
@@ -392,7 +392,7 @@ a_report_is_saved_with_its_lines(void **state)
     save_says = false;
     report.roll_count = report.block_count = 0;
     assert_false(answer_of(&effect, FL_EV_SAVED)->saved.ok);
-    fl_effects_destroy(&works);
+    fl_effects_destroy(&effects);
     open_works("node-a", false); // one that keeps nothing has nothing to lose
     assert_true(answer_of(&effect, FL_EV_SAVED)->saved.ok);
 }
@@ -404,7 +404,7 @@ place_piece(uint64_t offset, const char *bytes, uint64_t total)
     fl_effect effect = { .kind = FL_FX_PLACE };
     effect.place.offset = offset;
     effect.place.total = total;
-    assert_true(fl_effects_obey(works, &effect, fl_bytes_of(bytes, strlen(bytes))));
+    assert_true(fl_effects_obey(effects, &effect, fl_bytes_of(bytes, strlen(bytes))));
 }
 
 static fl_event
@@ -425,12 +425,12 @@ a_model_comes_in_pieces_and_is_kept_when_its_hash_is_right(void **state)
     place_piece(2, "del", 5);
     fl_event event = check("model");
     assert_true(event.model.ok);
-    fl_blob *held = fl_handles_model(vault, &event.model.hash);
+    fl_blob *held = fl_handles_model(handles, &event.model.hash);
     assert_memory_equal(fl_blob_data(held), "model", 5);
     place_piece(0, "modem", 5); // wrong bytes
     event = check("modul");
     assert_false(event.model.ok);
-    assert_null(fl_handles_model(vault, &event.model.hash));
+    assert_null(fl_handles_model(handles, &event.model.hash));
     assert_false(check("model").model.ok); // nothing was fetched since
     place_piece(0, "xx", 5);
     place_piece(0, "longer", 9); // begun anew
@@ -464,13 +464,13 @@ training_gives_an_update_of_the_model_that_is_held(void **state)
     assert_int_equal(event.trained.reason, FL_WHY_NONE);
     assert_int_equal(event.trained.samples, 77);
     assert_int_equal(event.trained.stats[FL_STAT_SAMPLES], 77);
-    fl_blob *update = fl_handles_look(vault, event.trained.update);
+    fl_blob *update = fl_handles_look(handles, event.trained.update);
     assert_int_equal(fl_blob_size(update), ELEMENTS * sizeof(float));
     assert_float_equal(((const float *)(const void *)fl_blob_data(update))[ELEMENTS - 1], 0.5, 0);
     fl_effect drop = { .kind = FL_FX_DROP };
     drop.drop.vec = event.trained.update;
     obey(&drop);
-    assert_int_equal(fl_handles_vectors(vault), 0);
+    assert_int_equal(fl_handles_vectors(handles), 0);
     obey(&(fl_effect){ .kind = FL_FX_CANCEL });
     assert_true(cancelled);
 }
@@ -494,7 +494,7 @@ training_that_fails_says_why_and_leaves_no_update(void **state)
         assert_int_equal(event.trained.reason, rows[i].reason);
         assert_int_equal(event.trained.update, 0);
     }
-    assert_int_equal(fl_handles_vectors(vault), 0);
+    assert_int_equal(fl_handles_vectors(handles), 0);
 }
 
 static fl_vec
@@ -505,7 +505,7 @@ put_update(float value, uint64_t elements)
     for (uint64_t i = 0; i < elements; i++) {
         values[i] = value;
     }
-    return fl_handles_put(vault, &blob);
+    return fl_handles_put(handles, &blob);
 }
 
 static fl_event
@@ -526,11 +526,11 @@ the_same_update_in_the_same_round_is_encoded_to_the_same_bytes(void **state)
     fl_event first = encode(update, 1), again = encode(update, 1), next = encode(update, 2);
     assert_int_equal(first.encoded.reason, FL_WHY_NONE);
     assert_int_equal(first.encoded.bytes, ELEMENTS * plan.wire_bytes);
-    fl_hash hash = fl_hash_of(fl_blob_bytes(fl_handles_look(vault, first.encoded.vec)));
+    fl_hash hash = fl_hash_of(fl_blob_bytes(fl_handles_look(handles, first.encoded.vec)));
     assert_true(fl_hash_equal(&first.encoded.hash, &hash));
     assert_true(fl_hash_equal(&again.encoded.hash, &hash));
     assert_false(fl_hash_equal(&next.encoded.hash, &hash));
-    fl_effects_destroy(&works);
+    fl_effects_destroy(&effects);
     open_works("node-b", true); // another device, another dither
     fl_event other = encode(update, 1);
     assert_false(fl_hash_equal(&other.encoded.hash, &hash));
@@ -559,7 +559,7 @@ what_concerns_lanes_or_the_log_is_not_of_works(void **state)
                                              FL_FX_RECONNECT, FL_FX_EXPEL, FL_FX_NOTE };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const fl_effect effect = { .kind = others[i] };
-        assert_false(fl_effects_obey(works, &effect, fl_bytes_of(NULL, 0)));
+        assert_false(fl_effects_obey(effects, &effect, fl_bytes_of(NULL, 0)));
     }
 }
 
@@ -567,12 +567,12 @@ static void
 what_is_asked_of_a_crew_that_stops_is_forgotten(void **state)
 {
     (void)state;
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
     fl_effect effect = { .kind = FL_FX_ENCODE };
     effect.encode.update = put_update(1.0f, ELEMENTS);
     effect.encode.order = order_of(1, ELEMENTS);
     obey(&effect);
-    assert_int_equal(fl_effects_running(works), 0);
+    assert_int_equal(fl_effects_running(effects), 0);
     assert_int_equal(posts, 0);
 }
 

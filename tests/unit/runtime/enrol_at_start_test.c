@@ -7,7 +7,8 @@
 
 #include "common/identity/state_dir.h"
 
-static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_MEMBER };
+static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS,
+                                   FL_SETTINGS_PARTICIPANT };
 static const fl_program program = { .name = "newcomer",
                                     .purpose = "a test",
                                     .settings = rows,

@@ -2,22 +2,22 @@
 
 #include "tests/support/unit.h"
 
-static fl_handles *vault;
+static fl_handles *handles;
 
 static int
 start(void **state)
 {
     (void)state;
-    vault = fl_handles_new();
-    return vault == NULL;
+    handles = fl_handles_new();
+    return handles == NULL;
 }
 
 static int
 end(void **state)
 {
     (void)state;
-    fl_handles_destroy(&vault);
-    return vault != NULL;
+    fl_handles_destroy(&handles);
+    return handles != NULL;
 }
 
 static fl_blob *
@@ -32,7 +32,7 @@ static fl_vec
 put(uint8_t value)
 {
     fl_blob *blob = blob_of(value);
-    fl_vec vec = fl_handles_put(vault, &blob);
+    fl_vec vec = fl_handles_put(handles, &blob);
     assert_null(blob);
     return vec;
 }
@@ -42,7 +42,7 @@ put_model(uint8_t number)
 {
     const fl_hash hash = { { number } };
     fl_blob *blob = blob_of(number);
-    fl_handles_put_model(vault, &hash, &blob);
+    fl_handles_put_model(handles, &hash, &blob);
     assert_null(blob);
 }
 
@@ -50,7 +50,7 @@ static bool
 holds_model(uint8_t number)
 {
     const fl_hash hash = { { number } };
-    fl_blob *blob = fl_handles_model(vault, &hash);
+    fl_blob *blob = fl_handles_model(handles, &hash);
     return blob != NULL && fl_blob_data(blob)[0] == number;
 }
 
@@ -61,12 +61,12 @@ a_vector_is_found_by_its_number_until_it_is_dropped(void **state)
     fl_vec first = put(1), second = put(2);
     assert_int_not_equal(first, 0);
     assert_int_not_equal(first, second);
-    assert_int_equal(fl_blob_data(fl_handles_look(vault, first))[0], 1);
-    assert_int_equal(fl_blob_data(fl_handles_look(vault, second))[0], 2);
-    assert_int_equal(fl_handles_vectors(vault), 2);
-    fl_handles_drop(vault, first);
-    assert_null(fl_handles_look(vault, first));
-    assert_int_equal(fl_handles_vectors(vault), 1);
+    assert_int_equal(fl_blob_data(fl_handles_look(handles, first))[0], 1);
+    assert_int_equal(fl_blob_data(fl_handles_look(handles, second))[0], 2);
+    assert_int_equal(fl_handles_vectors(handles), 2);
+    fl_handles_drop(handles, first);
+    assert_null(fl_handles_look(handles, first));
+    assert_int_equal(fl_handles_vectors(handles), 1);
     assert_true(put(3) > second); // a number is never given twice
 }
 
@@ -74,9 +74,9 @@ static void
 a_number_of_nothing_finds_nothing(void **state)
 {
     (void)state;
-    assert_null(fl_handles_look(vault, 0));
-    assert_null(fl_handles_look(vault, 77));
-    assert_int_equal(fl_handles_vectors(vault), 0);
+    assert_null(fl_handles_look(handles, 0));
+    assert_null(fl_handles_look(handles, 77));
+    assert_int_equal(fl_handles_vectors(handles), 0);
 }
 
 static void
@@ -91,8 +91,8 @@ static void
 s_drop_twice(void)
 {
     fl_vec vec = put(1);
-    fl_handles_drop(vault, vec);
-    fl_handles_drop(vault, vec);
+    fl_handles_drop(handles, vec);
+    fl_handles_drop(handles, vec);
 }
 
 static void
@@ -104,7 +104,7 @@ a_leak_and_a_double_drop_are_ours_and_panic(void **state)
     for (int i = 0; i < FL_HANDLES_VECTORS_MAX; i++) {
         (void)put(0);
     }
-    assert_int_equal(fl_handles_vectors(vault), FL_HANDLES_VECTORS_MAX);
+    assert_int_equal(fl_handles_vectors(handles), FL_HANDLES_VECTORS_MAX);
 }
 
 static void
@@ -112,7 +112,7 @@ the_newest_model_is_kept(void **state)
 {
     (void)state;
     const fl_hash nothing = { { 0 } };
-    assert_null(fl_handles_model(vault, &nothing));
+    assert_null(fl_handles_model(handles, &nothing));
     assert_false(holds_model(1));
     put_model(1);
     assert_true(holds_model(1));
@@ -127,7 +127,7 @@ a_model_lives_as_long_as_a_job_that_reads_it(void **state)
     (void)state;
     const fl_hash first = { { 1 } };
     put_model(1);
-    fl_blob *held = fl_blob_ref(fl_handles_model(vault, &first));
+    fl_blob *held = fl_blob_ref(fl_handles_model(handles, &first));
     put_model(2);
     put_model(2); // the same again
     assert_true(holds_model(2));

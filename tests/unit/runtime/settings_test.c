@@ -10,8 +10,8 @@
 #include "tests/support/identity.h"
 #include "tests/support/place.h"
 
-static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_COHORT,
-                                   FL_SETTINGS_MEMBER };
+static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_AGGREGATOR,
+                                   FL_SETTINGS_PARTICIPANT };
 static const fl_program program = { .name = "test-program",
                                     .purpose = "is a test",
                                     .settings = rows,
@@ -68,10 +68,10 @@ without_a_flag_every_setting_has_its_default(void **state)
     fl_timing timing = fl_settings_timing(conf), usual = fl_timing_default();
     assert_int_equal(timing.beat_ms, 1000);
     assert_int_equal(timing.evasive_beats, usual.evasive_beats);
-    fl_aggregator_conf cohort = fl_settings_cohort(conf);
-    assert_int_equal(cohort.seats_max, 64);
-    assert_int_equal(cohort.slots, 4);
-    assert_int_equal(cohort.expect, 0);
+    fl_aggregator_conf aggregator = fl_settings_aggregator(conf);
+    assert_int_equal(aggregator.seats_max, 64);
+    assert_int_equal(aggregator.slots, 4);
+    assert_int_equal(aggregator.expect, 0);
     assert_int_equal(load((const char *const[]){ NULL }), FL_MISSING); // but the state directory
 }
 
@@ -146,8 +146,8 @@ each_member_is_an_incarnation_of_its_own(void **state)
 {
     (void)state;
     assert_int_equal(with("--backoff-min", "30ms", "--backoff-max", "4s", NULL), FL_OK);
-    fl_participant_conf one = fl_settings_member(conf, FL_ROLE_EDGE);
-    fl_participant_conf two = fl_settings_member(conf, FL_ROLE_EDGE);
+    fl_participant_conf one = fl_settings_participant(conf, FL_ROLE_EDGE);
+    fl_participant_conf two = fl_settings_participant(conf, FL_ROLE_EDGE);
     assert_int_equal(one.role, FL_ROLE_EDGE);
     assert_int_equal(one.backoff_min_ms, 30);
     assert_int_equal(one.backoff_max_ms, 4000);

@@ -64,7 +64,7 @@ s_private_maskset(unsigned rules_off)
     masked_open(world);
     world->hold_saved = true; // MASKSET is ours to tell
     while (masked_deliver(world)) {
-        if (fl_secagg_server_state(world->cohort) < FL_SERVER_COLLECTING && world->token != 0) {
+        if (fl_secagg_server_state(world->aggregator) < FL_SERVER_COLLECTING && world->token != 0) {
             masked_answer_saved(world, true);
             world->token = 0;
         }
@@ -352,7 +352,7 @@ s_stale(unsigned rules_off)
         }
     }
     world->times = (fl_secagg_times){ 2000, 2000, 2000, 2000 };
-    fl_secagg_server_open(world->cohort, 3, &world->task, invites, 5, &world->times, world->now,
+    fl_secagg_server_open(world->aggregator, 3, &world->task, invites, 5, &world->times, world->now,
                           world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < 5; i++) {
@@ -421,7 +421,7 @@ s_two_tasks(unsigned rules_off, void (*change)(fl_order *order))
         }
     }
     world->times = (fl_secagg_times){ 2000, 2000, 2000, 2000 };
-    fl_secagg_server_open(world->cohort, 3, &mine, invites, 5, &world->times, world->now,
+    fl_secagg_server_open(world->aggregator, 3, &mine, invites, 5, &world->times, world->now,
                           world->out);
     masked_obey(world, -1);
     for (uint32_t i = 0; i < 5; i++) {

@@ -127,7 +127,7 @@ s_assert_nothing_came_of(fl_verb verb, void (*change)(fl_message *))
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_null(trick.change); // it was said
     assert_true(masked_sum_exact(world));
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.survivors, MEMBERS);
     assert_int_equal(trick.refused, FL_WHY_NONE);
     assert_int_equal(fl_secagg_client_step_of(world->member[VICTIM].machine), FL_CLIENT_OPENED);
@@ -319,14 +319,14 @@ who_is_lost_acknowledges_nothing_and_opens_nothing(void **state)
         world->member[FIRST].drop = MASKED_BEFORE_ACK; // it is waited for
         masked_open(world);
         (void)masked_settle(world);
-        world->now = fl_secagg_server_deadline(world->cohort); // of uploads
-        fl_secagg_server_tick(world->cohort, world->now, world->out);
+        world->now = fl_secagg_server_deadline(world->aggregator); // of uploads
+        fl_secagg_server_tick(world->aggregator, world->now, world->out);
         masked_obey(world, -1);
         fl_message word = masked_message(world, opens ? FL_UNMASK : FL_ACK);
         if (opens) {
             (void)masked_settle(world);
-            world->now = fl_secagg_server_deadline(world->cohort); // of ACK
-            fl_secagg_server_tick(world->cohort, world->now, world->out);
+            world->now = fl_secagg_server_deadline(world->aggregator); // of ACK
+            fl_secagg_server_tick(world->aggregator, world->now, world->out);
             masked_obey(world, -1);
             s_deliver_until(world, VICTIM, FL_CLIENT_OPENED);
             word.unmask.block = 3;
@@ -360,11 +360,11 @@ who_is_out_before_its_keys_came_is_not_in_the_roster(void **state)
     masked_world *world = s_six();
     fl_secagg_result result;
     masked_open(world);
-    fl_secagg_server_drop(world->cohort, &world->member[LIAR].node, FL_WHY_RESTART, world->now,
+    fl_secagg_server_drop(world->aggregator, &world->member[LIAR].node, FL_WHY_RESTART, world->now,
                           world->out);
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.members, MEMBERS - 1);
     masked_destroy(&world);
 }
@@ -377,7 +377,7 @@ shares_for_a_roster_that_nobody_was_told_are_no_lie(void **state)
     world->hold_saved = true;
     masked_open(world);
     (void)masked_settle(world);
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_ROSTERED);
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_ROSTERED);
     fl_message word = masked_message(world, FL_SHARES);
     memset(room, 0, sizeof room);
     word.shares.block = 3;
@@ -396,7 +396,7 @@ the_upload_of_who_was_named_is_not_taken_after_all(void **state)
 {
     (void)state;
     masked_world *world = s_six();
-    fl_secagg_server *cohort = world->cohort;
+    fl_secagg_server *aggregator = world->aggregator;
     const fl_name *node = &world->member[LOST].node;
     fl_secagg_upload upload;
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
@@ -404,14 +404,14 @@ the_upload_of_who_was_named_is_not_taken_after_all(void **state)
     (void)masked_settle(world);
     assert_true(fl_secagg_client_upload(world->member[LOST].machine, &upload));
     fl_contrib contrib = { .header = upload.header, .psig = s_flipped(upload.psig, 0) };
-    assert_int_equal(fl_secagg_server_contrib(cohort, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(aggregator, node, &contrib, world->out),
                      FL_WHY_SIGNATURE);
     contrib.psig = upload.psig;
-    assert_int_equal(fl_secagg_server_contrib(cohort, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(aggregator, node, &contrib, world->out),
                      FL_WHY_SIGNATURE);
-    assert_false(fl_secagg_server_wants(cohort, node));
-    assert_int_equal(fl_secagg_server_awaits(cohort), 0);
-    assert_false(fl_secagg_server_uploaded(cohort, node, world->now, world->out));
+    assert_false(fl_secagg_server_wants(aggregator, node));
+    assert_int_equal(fl_secagg_server_awaits(aggregator), 0);
+    assert_false(fl_secagg_server_uploaded(aggregator, node, world->now, world->out));
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     masked_destroy(&world);
@@ -460,7 +460,7 @@ a_roster_is_judged_anew_after_a_restart(void **state)
     const masked_member *revoked = &world->member[LIAR];
     assert_int_equal(fl_deny_list_add(world->deny, &revoked->node, revoked->cert.serial), FL_OK);
     assert_false(masked_restart_cohort(world));
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.reason, FL_WHY_RESTART);
     masked_destroy(&world);
 }
@@ -494,12 +494,12 @@ an_answer_about_another_block_is_not_taken_for_ours(void **state)
     event.message.from = 3;
     event.message.node = world->member[3].node;
     event.message.message = &word;
-    fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_SUMMING);
+    fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_SUMMING);
     fl_event other = { .kind = FL_EV_UNMASKED };
     other.unmasked.block = 4;
-    fl_secagg_server_unmasked(world->cohort, &other, world->out);
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_SUMMING);
+    fl_secagg_server_unmasked(world->aggregator, &other, world->out);
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_SUMMING);
     masked_obey(world, -1); // the true one
     assert_true(masked_sum_exact(world));
     fl_blob_unref(&kept_back);

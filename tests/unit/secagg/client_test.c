@@ -268,8 +268,8 @@ a_member_outside_what_we_found_good_is_not_masked_with(void **state)
     masked_open(world);
     (void)masked_settle(world);
     fl_message message = masked_message(world, FL_MASKSET);
-    world->now = fl_secagg_server_deadline(world->cohort);
-    fl_secagg_server_tick(world->cohort, world->now, world->out);
+    world->now = fl_secagg_server_deadline(world->aggregator);
+    fl_secagg_server_tick(world->aggregator, world->now, world->out);
     masked_obey(world, -1);
     while (fl_secagg_client_step_of(world->member[VICTIM].machine) < FL_CLIENT_READY) {
         assert_true(masked_deliver(world));
@@ -303,8 +303,8 @@ who_is_not_ready_when_the_others_mask_is_late_and_nothing_is_refused(void **stat
     world->hook_arg = world;
     masked_open(world);
     (void)masked_settle(world);
-    world->now = fl_secagg_server_deadline(world->cohort); // of READY
-    fl_secagg_server_tick(world->cohort, world->now, world->out);
+    world->now = fl_secagg_server_deadline(world->aggregator); // of READY
+    fl_secagg_server_tick(world->aggregator, world->now, world->out);
     masked_obey(world, -1);
     while (trick.words[FL_MASKSET] == 0) {
         assert_true(masked_deliver(world));

@@ -140,15 +140,16 @@ true_shares_are_no_paper_against_their_dealer_nor_are_fewer(void **state)
     masked_plan plan = masked_plan_small(6);
     masked_world *world = masked_new(&plan, 5);
     masked_open(world);
-    while (fl_secagg_server_state(world->cohort) != FL_SERVER_COLLECTING) {
+    while (fl_secagg_server_state(world->aggregator) != FL_SERVER_COLLECTING) {
         assert_true(masked_deliver(world));
     }
-    fl_secagg_dealing dealing = fl_secagg_server_dealing(world->cohort, LIAR);
-    fl_evidence paper = { .round = world->cohort->block.round,
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(world->aggregator, LIAR);
+    fl_evidence paper = { .round = world->aggregator->block.round,
                           .members = 6,
                           .dealer = LIAR,
                           .kind = FL_TRANSCRIPT_SELF,
-                          .member = fl_bytes_of(world->cohort->child[LIAR].member, FL_MEMBER_BYTES),
+                          .member =
+                              fl_bytes_of(world->aggregator->child[LIAR].member, FL_MEMBER_BYTES),
                           .signature = fl_bytes_of(dealing.signature, FL_SIGN_BYTES),
                           .digests = fl_bytes_of(dealing.digests, (size_t)6 * FL_DIGESTS_BYTES) };
     memcpy(paper.commitment.bytes, dealing.commitment, sizeof paper.commitment);

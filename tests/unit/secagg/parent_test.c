@@ -74,7 +74,7 @@ static fl_secagg_result
 s_result(const masked_world *world)
 {
     fl_secagg_result result;
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     return result;
 }
 
@@ -93,8 +93,8 @@ s_let_go(masked_world *world, int32_t from)
 static void
 s_pass_deadline(masked_world *world)
 {
-    world->now = fl_secagg_server_deadline(world->cohort);
-    fl_secagg_server_tick(world->cohort, world->now, world->out);
+    world->now = fl_secagg_server_deadline(world->aggregator);
+    fl_secagg_server_tick(world->aggregator, world->now, world->out);
     masked_obey(world, -1);
 }
 
@@ -139,7 +139,7 @@ keys_and_shares_that_come_late_are_in_nothing(void **state)
         assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 1);
         assert_int_equal(s_result(world).members, shares ? MEMBERS : MEMBERS - 1);
         assert_int_equal(s_result(world).masked, MEMBERS - 1);
-        assert_true(fl_secagg_server_seat_of(world->cohort, &world->member[LOST].node, &seat));
+        assert_true(fl_secagg_server_seat_of(world->aggregator, &world->member[LOST].node, &seat));
         assert_false(seat.dealt);
         masked_destroy(&world);
     }
@@ -234,10 +234,10 @@ who_lacks_most_goes_alone_and_uploads_nothing(void **state)
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD; // it is waited for
     masked_open(world);
     assert_false(masked_settle(world));
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_COLLECTING);
-    assert_int_equal(
-        fl_secagg_server_contrib(world->cohort, &world->member[VICTIM].node, &contrib, world->out),
-        FL_WHY_LATE);
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_COLLECTING);
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, &world->member[VICTIM].node,
+                                              &contrib, world->out),
+                     FL_WHY_LATE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_int_equal(s_result(world).masked, MEMBERS - 1);
     assert_int_equal(s_result(world).survivors, MEMBERS - 2);
@@ -279,9 +279,9 @@ a_header_is_not_replaced_once_its_upload_counts(void **state)
     memset(room, 3, FL_MASKED_HEADER_BYTES);
     fl_contrib contrib = { .header = fl_bytes_of(room, FL_MASKED_HEADER_BYTES),
                            .psig = upload.psig };
-    assert_int_equal(
-        fl_secagg_server_contrib(world->cohort, &world->member[FIRST].node, &contrib, world->out),
-        FL_WHY_NONE);
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, &world->member[FIRST].node,
+                                              &contrib, world->out),
+                     FL_WHY_NONE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
     masked_destroy(&world);
@@ -300,13 +300,13 @@ an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is(void **state)
     (void)masked_settle(world);
     s_pass_deadline(world);
     (void)masked_settle(world);
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_ACKING);
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_ACKING);
     assert_true(fl_secagg_client_upload(world->member[LOST].machine, &upload));
     fl_contrib contrib = { .header = upload.header, .psig = upload.psig };
-    assert_int_equal(fl_secagg_server_contrib(world->cohort, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, node, &contrib, world->out),
                      FL_WHY_LATE);
-    assert_false(fl_secagg_server_wants(world->cohort, node));
-    assert_int_equal(fl_secagg_server_awaits(world->cohort), 0);
+    assert_false(fl_secagg_server_wants(world->aggregator, node));
+    assert_int_equal(fl_secagg_server_awaits(world->aggregator), 0);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
     masked_destroy(&world);

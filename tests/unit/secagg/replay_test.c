@@ -70,15 +70,15 @@ s_hear(masked_world *world, uint32_t i, int32_t who, bool moved)
     event.message.node = who < MEMBERS ? world->member[who].node : identity_node("stranger");
     event.message.role = FL_ROLE_DEVICE;
     event.message.message = &message;
-    fl_secagg_server_hear(world->cohort, &event, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
 }
 
 static void
 s_assert_nothing(masked_world *world, uint32_t i, int32_t who, bool moved)
 {
-    before = *world->cohort;
+    before = *world->aggregator;
     s_hear(world, i, who, moved);
-    assert_memory_equal(&before, world->cohort, sizeof before);
+    assert_memory_equal(&before, world->aggregator, sizeof before);
     assert_int_equal(fl_outbox_count(world->out), 0);
 }
 

@@ -207,7 +207,7 @@ edges_are_summed_by_the_root_in_the_same_way(void **state)
     world->member[2].drop = MASKED_BEFORE_UPLOAD;
     assert_int_equal(s_check(world), FL_WHY_NONE);
     fl_secagg_result result;
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_true(result.sums.count > result.survivors); // devices behind the edges
     masked_destroy(&world);
 }

@@ -79,7 +79,7 @@ s_assert_apart(masked_hook *hook)
     fl_secagg_result result;
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.masked, MEMBERS - 1);
     assert_int_equal(world->notes[FL_NOTE_MASKING_BLAMED], 0);
     masked_destroy(&world);
@@ -358,22 +358,22 @@ what_opens_a_sum_is_gone_when_the_block_ends(void **state)
     (void)state;
     for (int fault = 0; fault < 3; fault++) {
         masked_world *world = s_six(NULL);
-        const fl_secagg_server *cohort = world->cohort;
+        const fl_secagg_server *aggregator = world->aggregator;
         world->checksum_error = fault == 1 ? 1 : 0;
-        while (cohort->openers == 0) {
+        while (aggregator->openers == 0) {
             assert_true(masked_deliver(world));
         }
-        assert_false(s_all_zero(cohort->opening, MEMBERS * sizeof *cohort->opening));
+        assert_false(s_all_zero(aggregator->opening, MEMBERS * sizeof *aggregator->opening));
         if (fault == 2) {
-            fl_secagg_server_abort(world->cohort, FL_WHY_QUORUM, world->out);
+            fl_secagg_server_abort(world->aggregator, FL_WHY_QUORUM, world->out);
             masked_obey(world, -1);
         }
         (void)masked_run(world);
-        assert_int_equal(cohort->result.reason, fault == 1   ? FL_WHY_CHECKSUM
-                                                : fault == 2 ? FL_WHY_QUORUM
-                                                             : FL_WHY_NONE);
-        assert_true(s_all_zero(cohort->opening, FL_MEMBERS_MAX * sizeof *cohort->opening));
-        assert_true(s_all_zero(cohort->seeds, sizeof cohort->seeds));
+        assert_int_equal(aggregator->result.reason, fault == 1   ? FL_WHY_CHECKSUM
+                                                    : fault == 2 ? FL_WHY_QUORUM
+                                                                 : FL_WHY_NONE);
+        assert_true(s_all_zero(aggregator->opening, FL_MEMBERS_MAX * sizeof *aggregator->opening));
+        assert_true(s_all_zero(aggregator->seeds, sizeof aggregator->seeds));
         masked_destroy(&world);
     }
 }

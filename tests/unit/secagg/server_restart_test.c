@@ -60,7 +60,7 @@ s_killed_after(uint32_t kill, fl_masking profile, masked_drop drop)
     while (delivered < kill && masked_deliver(world)) {
         delivered++;
     }
-    bool running = !fl_secagg_server_result(world->cohort, &result);
+    bool running = !fl_secagg_server_result(world->aggregator, &result);
     if (running) {
         assert_true(masked_restart_cohort(world));
         fl_reason reason = masked_run(world);
@@ -109,7 +109,7 @@ a_survivor_that_does_not_come_again_ends_the_block(void **state)
     masked_world *world = masked_new(&plan, 5);
     world->hook = s_witness;
     masked_open(world);
-    while (fl_secagg_server_state(world->cohort) != FL_SERVER_ACKING) {
+    while (fl_secagg_server_state(world->aggregator) != FL_SERVER_ACKING) {
         assert_true(masked_deliver(world));
     }
     world->member[2].silent = true; // its upload died with the aggregator
@@ -137,11 +137,12 @@ who_was_not_invited_again_is_still_a_member(void **state)
     }
     fl_secagg_invite one = { .node = world->member[4].node, .peer = 4 };
     fl_secagg_times times = { 9999, 9999, 9999, 9999 };
-    fl_secagg_server_open(world->cohort, 3, &world->task, &one, 1, &times, world->now, world->out);
+    fl_secagg_server_open(world->aggregator, 3, &world->task, &one, 1, &times, world->now,
+                          world->out);
     assert_true(
-        fl_secagg_server_resume(world->cohort, facts, 3, IDENTITY_NOW, world->now, world->out));
-    assert_int_equal(fl_secagg_server_seats(world->cohort), 5);
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_COLLECTING);
+        fl_secagg_server_resume(world->aggregator, facts, 3, IDENTITY_NOW, world->now, world->out));
+    assert_int_equal(fl_secagg_server_seats(world->aggregator), 5);
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_COLLECTING);
     uint32_t told = 0;
     for (uint32_t i = 0; i < fl_outbox_count(world->out); i++) {
         const fl_effect *effect = fl_outbox_at(world->out, i);
@@ -183,12 +184,12 @@ foreign_facts_end_the_block_by_name(void **state)
         }
         fl_secagg_invite one = { .node = world->member[0].node, .peer = 0 };
         fl_secagg_times times = { 9999, 9999, 9999, 9999 };
-        fl_secagg_server_open(world->cohort, 3, &world->task, &one, 1, &times, world->now,
+        fl_secagg_server_open(world->aggregator, 3, &world->task, &one, 1, &times, world->now,
                               world->out);
-        assert_false(fl_secagg_server_resume(world->cohort, facts, count, IDENTITY_NOW, world->now,
-                                             world->out));
+        assert_false(fl_secagg_server_resume(world->aggregator, facts, count, IDENTITY_NOW,
+                                             world->now, world->out));
         fl_secagg_result result;
-        assert_true(fl_secagg_server_result(world->cohort, &result));
+        assert_true(fl_secagg_server_result(world->aggregator, &result));
         assert_int_equal(result.reason, FL_WHY_RESTART);
         fl_outbox_reset(world->out);
         fl_blob_unref(&blob);

@@ -76,8 +76,8 @@ s_assert_named(fl_verb verb, void (*change)(fl_message *), fl_reason reason)
     assert_int_equal(world->blamed_reason, reason);
     assert_int_equal(trick.refused, reason);
     uint32_t blamed = 0;
-    for (uint32_t i = 0; i < fl_secagg_server_seats(world->cohort); i++) {
-        fl_secagg_seat seat = fl_secagg_server_seat(world->cohort, i);
+    for (uint32_t i = 0; i < fl_secagg_server_seats(world->aggregator); i++) {
+        fl_secagg_seat seat = fl_secagg_server_seat(world->aggregator, i);
         blamed += seat.blamed && seat.reason == reason;
     }
     assert_int_equal(blamed, 1);
@@ -190,7 +190,7 @@ a_copied_key_is_left_out_and_nobody_is_blamed(void **state)
     assert_int_equal(world->notes[FL_NOTE_MASKING_BLAMED], 0);
     assert_int_equal(trick.refused, FL_WHY_KEY);
     fl_secagg_result result;
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.survivors, 5);
     masked_destroy(&world);
 }
@@ -220,7 +220,7 @@ who_was_named_has_no_part_in_the_round_whatever_it_says_then(void **state)
     masked_open(world);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
-    assert_true(fl_secagg_server_seat_of(world->cohort, &world->member[LIAR].node, &seat));
+    assert_true(fl_secagg_server_seat_of(world->aggregator, &world->member[LIAR].node, &seat));
     assert_true(seat.blamed && seat.in_roster);
     assert_false(seat.dealt || seat.masked || seat.survived);
     masked_destroy(&world);
@@ -236,13 +236,13 @@ who_is_out_before_the_mask_set_is_chosen_is_not_in_it(void **state)
     world->member[5].drop = MASKED_BEFORE_READY; // it is waited for
     masked_open(world);
     (void)masked_settle(world);
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_WAITING_READY);
-    fl_secagg_server_drop(world->cohort, &world->member[1].node, FL_WHY_RESTART, world->now,
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_WAITING_READY);
+    fl_secagg_server_drop(world->aggregator, &world->member[1].node, FL_WHY_RESTART, world->now,
                           world->out);
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.masked, 4);
     assert_int_equal(result.survivors, 4);
     masked_destroy(&world);
@@ -350,7 +350,7 @@ who_lacks_a_share_and_its_dealer_do_not_mask_together(void **state)
     masked_world *world;
     assert_int_equal(s_end(FL_READY, s_fewer_ready, false, 0, &world), FL_WHY_NONE);
     fl_secagg_result result;
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.masked, 5);
     masked_destroy(&world);
 }
@@ -402,7 +402,7 @@ the_checksum_finds_what_went_wrong_in_the_vector(void **state)
         masked_plan plan = masked_plan_small(5);
         masked_world *world = masked_new(&plan, 5);
         masked_open(world);
-        while (fl_secagg_server_state(world->cohort) != FL_SERVER_OPENING) {
+        while (fl_secagg_server_state(world->aggregator) != FL_SERVER_OPENING) {
             assert_true(masked_deliver(world));
         }
         const uint8_t *upload = world->member[1].masked; // three bytes an element
@@ -427,13 +427,13 @@ nobody_waits_for_who_is_gone_or_will_not(void **state)
     world->member[4].drop = MASKED_BEFORE_READY;
     masked_open(world);
     assert_false(masked_settle(world));
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_WAITING_READY);
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_WAITING_READY);
     fl_name stranger = identity_node("stranger");
-    fl_secagg_server_gone(world->cohort, &stranger, world->now, world->out);
-    fl_secagg_server_joined(world->cohort, &stranger, 77, world->now, world->out);
+    fl_secagg_server_gone(world->aggregator, &stranger, world->now, world->out);
+    fl_secagg_server_joined(world->aggregator, &stranger, 77, world->now, world->out);
     masked_obey(world, -1);
     assert_false(masked_settle(world));
-    fl_secagg_server_gone(world->cohort, &world->member[4].node, world->now, world->out);
+    fl_secagg_server_gone(world->aggregator, &world->member[4].node, world->now, world->out);
     masked_obey(world, -1);
     assert_true(masked_settle(world)); // no deadline was needed
     assert_true(masked_sum_exact(world));
@@ -450,11 +450,11 @@ who_comes_back_is_told_what_it_missed(void **state)
     world->member[4].silent = true;
     (void)masked_settle(world);
     world->member[4].silent = false; // KEYS are there; the roster was lost
-    fl_secagg_server_joined(world->cohort, &world->member[4].node, 4, world->now, world->out);
+    fl_secagg_server_joined(world->aggregator, &world->member[4].node, 4, world->now, world->out);
     masked_obey(world, -1);
     assert_true(masked_settle(world));
     fl_secagg_result result;
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_true(result.reason == FL_WHY_NONE && result.survivors == 5);
     assert_true(masked_sum_exact(world));
     masked_destroy(&world);
@@ -466,7 +466,7 @@ uploads_are_taken_when_they_are_due(void **state)
     (void)state;
     masked_plan plan = masked_plan_small(5);
     masked_world *world = masked_new(&plan, 5);
-    fl_secagg_server *cohort = world->cohort;
+    fl_secagg_server *aggregator = world->aggregator;
     const fl_name *node = &world->member[4].node;
     fl_name stranger = identity_node("stranger");
     uint8_t header[FL_MASKED_HEADER_BYTES] = { 0 }, psig[FL_SIGN_BYTES] = { 0 };
@@ -474,22 +474,23 @@ uploads_are_taken_when_they_are_due(void **state)
                            .psig = fl_bytes_of(psig, sizeof psig) };
     world->member[4].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
-    fl_reason early = fl_secagg_server_contrib(cohort, node, &contrib, world->out);
+    fl_reason early = fl_secagg_server_contrib(aggregator, node, &contrib, world->out);
     assert_int_equal(early, FL_WHY_UNKNOWN_ROUND);
-    assert_false(fl_secagg_server_wants(cohort, node));
+    assert_false(fl_secagg_server_wants(aggregator, node));
     assert_false(masked_settle(world));
-    assert_true(fl_secagg_server_wants(cohort, node));
-    assert_false(fl_secagg_server_wants(cohort, &world->member[0].node)); // has it
-    assert_false(fl_secagg_server_wants(cohort, &stranger));
-    assert_false(fl_secagg_server_uploaded(cohort, node, world->now, world->out)); // unannounced
-    assert_false(fl_secagg_server_uploaded(cohort, &stranger, world->now, world->out));
+    assert_true(fl_secagg_server_wants(aggregator, node));
+    assert_false(fl_secagg_server_wants(aggregator, &world->member[0].node)); // has it
+    assert_false(fl_secagg_server_wants(aggregator, &stranger));
+    assert_false(
+        fl_secagg_server_uploaded(aggregator, node, world->now, world->out)); // unannounced
+    assert_false(fl_secagg_server_uploaded(aggregator, &stranger, world->now, world->out));
     contrib.header.size = 0;
-    fl_reason open = fl_secagg_server_contrib(cohort, node, &contrib, world->out);
+    fl_reason open = fl_secagg_server_contrib(aggregator, node, &contrib, world->out);
     assert_int_equal(open, FL_WHY_MALFORMED);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
-    fl_reason late = fl_secagg_server_contrib(cohort, node, &contrib, world->out);
+    fl_reason late = fl_secagg_server_contrib(aggregator, node, &contrib, world->out);
     assert_int_equal(late, FL_WHY_UNKNOWN_ROUND); // the block is over
-    assert_false(fl_secagg_server_wants(cohort, node));
+    assert_false(fl_secagg_server_wants(aggregator, node));
     masked_destroy(&world);
 }
 
@@ -509,7 +510,7 @@ a_fact_that_cannot_be_kept_is_never_told(void **state)
             assert_true(world->token != 0);
             masked_answer_saved(world, kept < failing);
         }
-        assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_ABORTED);
+        assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_ABORTED);
         assert_int_equal(masked_run(world), FL_WHY_STORAGE);
         assert_int_equal(world->unmasks, 0);
         masked_destroy(&world);
@@ -523,15 +524,15 @@ a_block_that_is_given_up_has_its_reason(void **state)
     masked_plan plan = masked_plan_small(3);
     masked_world *world = masked_new(&plan, 5);
     fl_secagg_result result;
-    assert_false(fl_secagg_server_result(world->cohort, &result));
-    fl_secagg_server_abort(world->cohort, FL_WHY_QUORUM, world->out); // nothing to give up
-    assert_int_equal(fl_secagg_server_state(world->cohort), FL_SERVER_NO_ROUND);
+    assert_false(fl_secagg_server_result(world->aggregator, &result));
+    fl_secagg_server_abort(world->aggregator, FL_WHY_QUORUM, world->out); // nothing to give up
+    assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_NO_ROUND);
     masked_open(world);
-    fl_secagg_server_abort(world->cohort, FL_WHY_QUORUM, world->out);
-    fl_secagg_server_abort(world->cohort, FL_WHY_SILENT, world->out); // the first one stands
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    fl_secagg_server_abort(world->aggregator, FL_WHY_QUORUM, world->out);
+    fl_secagg_server_abort(world->aggregator, FL_WHY_SILENT, world->out); // the first one stands
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(result.reason, FL_WHY_QUORUM);
-    assert_true(fl_secagg_server_deadline(world->cohort) == FL_NEVER);
+    assert_true(fl_secagg_server_deadline(world->aggregator) == FL_NEVER);
     assert_string_equal(fl_secagg_state_name(FL_SERVER_WAITING_READY), "waiting-ready");
     fl_outbox_reset(world->out);
     masked_destroy(&world);

@@ -88,17 +88,18 @@ s_storm(uint64_t seed)
     world->hook = s_watch;
     masked_open(world);
     fl_secagg_result result;
-    for (int turn = 0; turn < 4000 && !fl_secagg_server_result(world->cohort, &result); turn++) {
+    for (int turn = 0; turn < 4000 && !fl_secagg_server_result(world->aggregator, &result);
+         turn++) {
         if (fl_rng_below(&rng, 100) < wind && frames > 0) {
             s_blow(world);
         }
         if (!masked_deliver(world)) {
-            world->now = fl_secagg_server_deadline(world->cohort);
-            fl_secagg_server_tick(world->cohort, world->now, world->out);
+            world->now = fl_secagg_server_deadline(world->aggregator);
+            fl_secagg_server_tick(world->aggregator, world->now, world->out);
             masked_obey(world, -1);
         }
     }
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     assert_int_equal(masked_sum_exact(world), result.reason == FL_WHY_NONE);
     assert_false(twice);
     for (uint32_t i = 0; i < plan.members; i++) {

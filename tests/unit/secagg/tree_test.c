@@ -44,7 +44,7 @@ s_opened(masked_world *world, uint8_t *wire)
     fl_secagg_result result;
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
-    assert_true(fl_secagg_server_result(world->cohort, &result));
+    assert_true(fl_secagg_server_result(world->aggregator, &result));
     s_to_wire(world->sum, &world->plan, wire);
     result.sums.checksum = 0; // of its own context
     return result.sums;

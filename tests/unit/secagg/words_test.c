@@ -270,8 +270,8 @@ s_cases(uint32_t n, uint32_t cases, uint64_t seed)
     masked_open(world);
     while (fl_secagg_client_step_of(world->member[ME].machine) != FL_CLIENT_READY) {
         if (!masked_deliver(world)) {
-            world->now = fl_secagg_server_deadline(world->cohort);
-            fl_secagg_server_tick(world->cohort, world->now, world->out);
+            world->now = fl_secagg_server_deadline(world->aggregator);
+            fl_secagg_server_tick(world->aggregator, world->now, world->out);
             masked_obey(world, -1);
         }
     }

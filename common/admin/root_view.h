@@ -1,0 +1,36 @@
+//  root_view - where the root stands, as it tells its operator. A plain value: cloud/root fills it
+//  in, status_json writes it.
+#ifndef FL_ADMIN_ROOT_VIEW_H
+#define FL_ADMIN_ROOT_VIEW_H
+
+#include "common/wire/message.h"
+
+typedef enum fl_root_phase {
+    FL_ROOT_IDLE,
+    FL_ROOT_WAITING,
+    FL_ROOT_OPENING,
+    FL_ROOT_COLLECTING,
+    FL_ROOT_APPLYING,
+    FL_ROOT_SAVING,
+    FL_ROOT_DONE,
+    FL_ROOT_PHASES
+} fl_root_phase;
+const char *fl_root_phase_name(fl_root_phase phase);
+
+//  For `fl status` and `fl top`.
+typedef struct fl_root_view {
+    fl_root_phase phase;
+    uint64_t round, rounds;
+    uint32_t attempt;
+    uint32_t ready, expect; // children; what a wait waits for
+    uint32_t leaves, expect_leaves;
+    uint32_t phase_ms;     // time spent in this phase
+    uint32_t left_ms;      // until its bound; 0 when it has none
+    uint32_t round_ms;     // average of the closed rounds of this process; 0 = none yet
+    double loss, accuracy; // newest; NaN when none
+    bool aborted;
+    fl_reason reason; // why DONE early
+    fl_masking masking; // profile of every round
+} fl_root_view;
+
+#endif
