@@ -10,6 +10,302 @@
 
 #include "common/base/status.h"
 
+static void s_enter(fl_participant *self, fl_participant_phase next);
+static void s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
+                   fl_outbox *out);
+static void s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out);
+static void s_offer_anew(fl_participant *self, fl_outbox *out);
+static void s_turn_down(fl_participant *self, fl_reason reason, const char *text);
+static void s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain,
+                  fl_outbox *out);
+static void s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
+
+// ---- masking -------------------------------------------------------------
+//  What is different when a task is masked. The other half of the participant, fl_secagg_client,
+//  keeps the rules; here is who it talks to, how long, and what its end means for the task in hand:
+//  before the upload has left, the task is over; after that only the parent knows what became of
+//  it.
+
+//  What a round may take beyond the budget of its task: the steps of the opening, the way back.
+enum { STEPS = 4, BEATS = 2 };
+
+//  The task in hand asks for masks.
+static bool
+s_masks(const fl_participant *self)
+{
+    return self->task.order.plan.masking != FL_MASKING_NONE;
+}
+
+//  Its half of the round in hand goes on.
+static bool
+s_active(const fl_participant *self)
+{
+    return self->masking != NULL && fl_secagg_client_step_of(self->masking) != FL_CLIENT_IDLE;
+}
+
+static void
+s_drop(fl_vec vec, fl_outbox *out)
+{
+    if (vec != 0) {
+        fl_outbox_add(out, FL_FX_DROP)->drop.vec = vec;
+    }
+}
+
+// ---- its end ----------------------------------------------------------------------------------
+//  Why it ended; FL_WHY_NONE when it did not, or as it should.
+static fl_reason
+s_ended(fl_participant *self)
+{
+    fl_secagg_outcome outcome;
+    if (!fl_secagg_client_outcome(self->masking, &outcome)) {
+        return FL_WHY_NONE;
+    }
+    self->spent = self->spent || outcome.spent;
+    self->mask_stale = self->mask_stale || (outcome.spent && !self->mask_answered);
+    return outcome.reason;
+}
+
+//  After anything that may have ended it: so may the task.
+static void
+s_look(fl_participant *self, fl_outbox *out)
+{
+    fl_reason reason = s_ended(self);
+    if (reason == FL_WHY_NONE) {
+        return;
+    }
+    if (self->phase == FL_PARTICIPANT_SENT) { // the sum may be opened without us: CLOSED tells
+        fl_upload_send_end(&self->push, out);
+        s_turn_down(self, reason, "this participant has left the masked round");
+        return;
+    }
+    fl_outcome outcome = reason == FL_WHY_LATE ? FL_OUT_LATE : FL_OUT_REFUSED;
+    s_end(self, outcome, reason, self->exposed == 0, out);
+}
+
+//  The task is over, or declined: secrets are wiped.
+static void
+s_masking_end(fl_participant *self, fl_reason reason, fl_outbox *out)
+{
+    if (self->masking != NULL) {
+        fl_secagg_client_end(self->masking, reason, out);
+        (void)s_ended(self);
+    }
+}
+
+// ---- who the parent is ------------------------------------------------------------------------
+static bool
+s_masking_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (self->masking == NULL) {
+        return true;
+    }
+    fl_cert cert;
+    fl_trust trust =
+        fl_cert_check(event->message.message->welcome.certificate,
+                      self->conf.masking->trust.authority, event->wall_s, FL_ROLES_PARENT, &cert);
+    if (trust != FL_TRUST_OK) {
+        fl_reason reason = trust == FL_TRUST_ROLE ? FL_WHY_ROLE : FL_WHY_CERTIFICATE;
+        s_note(self, FL_NOTE_REFUSED, reason, FL_WELCOME, 0, out);
+        s_lose(self, reason, now, out);
+        return false;
+    }
+    if (self->parent_role == cert.role && fl_name_equal(&self->parent, &cert.node)) {
+        return true;
+    }
+    bool in_hand = self->phase != FL_PARTICIPANT_NONE && self->phase != FL_PARTICIPANT_DECLINED;
+    if (in_hand && s_masks(self)) { // the masks are those of the old one's block
+        s_end(self, FL_OUT_REFUSED, FL_WHY_MOVED, self->exposed == 0, out);
+    }
+    self->parent = cert.node;
+    self->parent_role = cert.role;
+    fl_secagg_client_under(self->masking, cert.role == FL_ROLE_ROOT ? 2 : 1);
+    return true;
+}
+
+//  On a new seat: say the last word again.
+static void
+s_masking_again(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    if (s_active(self)) {
+        fl_secagg_client_again(self->masking, now, out);
+    }
+}
+
+// ---- the task ---------------------------------------------------------------------------------
+static void
+s_bound(fl_participant *self)
+{
+    self->masking_until = self->due + (fl_time)STEPS * self->task.order.plan.step_ms +
+                          (fl_time)BEATS * self->joining.beat_ms;
+}
+
+//  The task in hand is new. FL_WHY_NONE, or why we take no part; its plan is proved in any case.
+static fl_reason
+s_masking_begin(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    self->spent = false;
+    self->mask_answered = false;
+    if (!fl_secagg_plan_holds(&self->task.order.plan)) {
+        return FL_WHY_PLAN; // masked or not: our own numbers could overflow
+    }
+    if (self->masking == NULL) {
+        return s_masks(self) ? FL_WHY_POLICY_REFUSED : FL_WHY_NONE;
+    }
+    if (fl_secagg_client_open(self->masking, &self->task.order.plan)) {
+        return FL_WHY_NONE;
+    }
+    s_bound(self);
+    return fl_secagg_client_begin(self->masking, &self->task, &self->parent, self->masking_until,
+                                  now, out);
+}
+
+//  Its TASK came again. False: it was another one, and our part is over.
+static bool
+s_masking_repeat(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *out)
+{
+    if (!s_active(self)) {
+        return true;
+    }
+    s_bound(self);
+    if (fl_secagg_client_begin(self->masking, task, &self->parent, self->masking_until, now, out) ==
+        FL_WHY_NONE) {
+        return true;
+    }
+    s_look(self, out);
+    return false;
+}
+
+//  The host's answer to a masked task.
+static void
+s_masking_offer(fl_participant *self, const fl_offer *offer, fl_time now, fl_outbox *out)
+{
+    fl_secagg_input input = { .vec = offer->vec,
+                              .elements = self->task.order.elements,
+                              .weight = offer->weight,
+                              .count = offer->count,
+                              .base = offer->base };
+    memcpy(input.stats, offer->stats, sizeof input.stats);
+    fl_reason reason = fl_secagg_client_trained(self->masking, &input, now, out);
+    if (reason != FL_WHY_NONE) {
+        s_drop(offer->vec, out);
+        fl_participant_decline(self, reason, "the update may not be masked", now, out);
+        return;
+    }
+    fl_upload_send_load(&self->push, offer);
+    s_enter(self, FL_PARTICIPANT_MASKING);
+}
+
+// ---- what the parent says ---------------------------------------------------------------------
+static void
+s_masking_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    if (self->masking == NULL) {
+        s_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);
+        return;
+    }
+    fl_secagg_client_hear(self->masking, message, event->wall_s, now, out);
+    s_look(self, out);
+}
+
+//  The parent refuses a step of ours: it has left us out.
+static void
+s_masking_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
+{
+    fl_verb about = message->refused.about;
+    bool step = about == FL_KEYS || about == FL_SHARES || about == FL_READY || about == FL_ACK ||
+                about == FL_UNMASK;
+    fl_reason reason = message->refused.reason;
+    if (!step || !s_active(self) || message->round != self->task.order.round ||
+        reason == FL_WHY_NONE || reason == FL_WHY_UNKNOWN_ROUND) { // that far it will be
+        return;
+    }
+    fl_secagg_client_end(self->masking, reason, out);
+    s_look(self, out);
+}
+
+// ---- answers ----------------------------------------------------------------------------------
+static void
+s_saved(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    bool ours =
+        fl_secagg_client_saved(self->masking, event->saved.token, event->saved.ok, now, out);
+    FL_ASSERT(ours);
+    s_look(self, out);
+}
+
+//  The mark of a new round waits for MASKED of the old one: with one MASK at a time there is no
+//  doubt which one is answered. Of several the newest counts, the others are of rounds before it.
+static void
+s_masking_saved(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->masking != NULL);
+    if (!self->mask_stale) {
+        s_saved(self, event, now, out);
+    } else if (event->saved.token > self->held.saved.token) {
+        self->held = *event;
+    }
+}
+
+static void
+s_stale_masked(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    s_drop(event->masked.vec, out);
+    self->mask_stale = false;
+    if (self->held.saved.token != 0) {
+        fl_event held = self->held;
+        self->held.saved.token = 0;
+        s_saved(self, &held, now, out);
+    }
+}
+
+static void
+s_masking_masked(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->masking != NULL);
+    if (self->mask_stale) {
+        s_stale_masked(self, event, now, out);
+        return;
+    }
+    FL_ASSERT(self->phase == FL_PARTICIPANT_MASKING && !self->mask_answered);
+    self->mask_answered = true;
+    fl_secagg_client_masked(self->masking, event, now, out);
+    s_look(self, out); // without memory for the masked bytes
+    fl_secagg_upload upload;
+    if (fl_secagg_client_upload(self->masking, &upload)) {
+        fl_upload_send_mask(&self->push, &upload, out);
+        s_offer_anew(self, out);
+    }
+}
+
+// ---- time -------------------------------------------------------------------------------------
+static void
+s_masking_tick(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    if (!s_active(self)) {
+        return;
+    }
+    bool joined = fl_participant_joined(self);
+    bool opened = fl_secagg_client_step_of(self->masking) == FL_CLIENT_OPENED;
+    if (now >= self->masking_until && (opened || !joined)) {
+        //  Nothing more is owed, or nobody is there to hear why.
+        fl_secagg_client_end(self->masking, opened ? FL_WHY_NONE : FL_WHY_SILENT, out);
+    } else if (joined) {
+        fl_secagg_client_tick(self->masking, now, out);
+    }
+    s_look(self, out);
+}
+
+static fl_time
+s_masking_deadline(const fl_participant *self)
+{
+    if (!s_active(self)) {
+        return FL_NEVER;
+    }
+    return fl_participant_joined(self) ? fl_secagg_client_deadline(self->masking)
+                                       : self->masking_until;
+}
+
 static const bool legal[FL_PARTICIPANT_PHASES][FL_PARTICIPANT_PHASES] = {
     [FL_PARTICIPANT_NONE] = { [FL_PARTICIPANT_FETCHING] = true,
                               [FL_PARTICIPANT_WORKING] = true,
@@ -70,8 +366,8 @@ fl_participant_destroy(fl_participant **self_p)
     }
 }
 
-void
-fl_participant_enter(fl_participant *self, fl_participant_phase next)
+static void
+s_enter(fl_participant *self, fl_participant_phase next)
 {
     FL_ASSERT(legal[self->phase][next]);
     self->phase = next;
@@ -87,9 +383,9 @@ s_say(fl_participant *self, fl_verb verb, fl_outbox *out)
     return message;
 }
 
-void
-fl_participant_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
-                    fl_outbox *out)
+static void
+s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
+       fl_outbox *out)
 {
     fl_outbox_note(
         out,
@@ -97,15 +393,16 @@ fl_participant_note(fl_participant *self, fl_note_id id, fl_reason reason, uint6
 }
 
 // ---- the link -----------------------------------------------------------------------------------
-void
-fl_participant_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
+static void
+s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
     uint32_t delay = fl_session_lost(&self->joining, now);
-    fl_participant_note(self, FL_NOTE_RECONNECT, reason, self->joining.tries, delay, out);
+    s_note(self, FL_NOTE_RECONNECT, reason, self->joining.tries, delay, out);
 }
 
-void
-fl_participant_hello(fl_participant *self, fl_time now, fl_outbox *out)
+//  HELLO on the connection at hand.
+static void
+s_hello(fl_participant *self, fl_time now, fl_outbox *out)
 {
     fl_message *message = s_say(self, FL_HELLO, out);
     message->hello.role = self->conf.role;
@@ -120,12 +417,12 @@ s_connect(fl_participant *self, fl_time now, fl_outbox *out)
 {
     fl_outbox_add(out, FL_FX_RECONNECT);
     self->push.lane_open = false; // every lane went with the connection
-    fl_participant_hello(self, now, out);
+    s_hello(self, now, out);
 }
 
 // ---- the offered contribution -------------------------------------------------------------------
-void
-fl_participant_announce(fl_participant *self, fl_outbox *out)
+static void
+s_announce(fl_participant *self, fl_outbox *out)
 {
     if (!fl_participant_joined(self)) {
         return; // WELCOME says it again
@@ -134,19 +431,21 @@ fl_participant_announce(fl_participant *self, fl_outbox *out)
     fl_upload_send_announce(&self->push, &self->task, &self->seat, contrib);
 }
 
-bool
-fl_participant_offering(const fl_participant *self)
+//  A contribution is on offer, in whatever state of sending.
+static bool
+s_offering(const fl_participant *self)
 {
     return self->phase == FL_PARTICIPANT_OFFERED || self->phase == FL_PARTICIPANT_SENDING ||
            self->phase == FL_PARTICIPANT_SENT;
 }
 
-void
-fl_participant_offer_anew(fl_participant *self, fl_outbox *out)
+//  Offer the same bytes from their start: to a new attempt, on a new seat.
+static void
+s_offer_anew(fl_participant *self, fl_outbox *out)
 {
-    fl_participant_enter(self, FL_PARTICIPANT_OFFERED);
+    s_enter(self, FL_PARTICIPANT_OFFERED);
     fl_upload_send_restart(&self->push);
-    fl_participant_announce(self, out);
+    s_announce(self, out);
 }
 
 static bool
@@ -157,30 +456,29 @@ s_pushing(const fl_participant *self)
 }
 
 //  Once every byte has left here, this attempt may count it.
-void
-fl_participant_pushed(fl_participant *self, fl_upload_send_state state, fl_outbox *out)
+static void
+s_pushed(fl_participant *self, fl_upload_send_state state, fl_outbox *out)
 {
     fl_participant_phase next =
         state == FL_UPLOAD_SENT ? FL_PARTICIPANT_SENT : FL_PARTICIPANT_SENDING;
     if (next != self->phase) {
-        fl_participant_note(self, next == FL_PARTICIPANT_SENT ? FL_NOTE_SENT : FL_NOTE_SENDING,
-                            FL_WHY_NONE, self->push.sent, self->push.offer.vector_bytes, out);
+        s_note(self, next == FL_PARTICIPANT_SENT ? FL_NOTE_SENT : FL_NOTE_SENDING, FL_WHY_NONE,
+               self->push.sent, self->push.offer.vector_bytes, out);
     }
-    fl_participant_enter(self, next);
+    s_enter(self, next);
     if (state == FL_UPLOAD_SENT && self->exposed == 0) {
         self->exposed = self->task.attempt;
     }
 }
 
 //  End the task: free what was offered, keep the verdict for the host.
-void
-fl_participant_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain,
-                   fl_outbox *out)
+static void
+s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain, fl_outbox *out)
 {
     if (self->phase == FL_PARTICIPANT_NONE) {
         return;
     }
-    fl_participant_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
+    s_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
     fl_upload_send_end(&self->push, out);
     fl_model_fetch_end(&self->fetch, out);
     self->verdict = (fl_verdict){ .round = self->task.order.round,
@@ -190,15 +488,16 @@ fl_participant_end(fl_participant *self, fl_outcome outcome, fl_reason reason, b
                                   .spent = self->spent,
                                   .final = self->verdict.final };
     self->verdict_new = true;
-    fl_participant_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
-    fl_participant_enter(self, FL_PARTICIPANT_NONE);
+    s_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
+    s_enter(self, FL_PARTICIPANT_NONE);
     self->due = FL_NEVER;
 }
 
-void
-fl_participant_turn_down(fl_participant *self, fl_reason reason, const char *text)
+//  The task is declined; nothing is said yet.
+static void
+s_turn_down(fl_participant *self, fl_reason reason, const char *text)
 {
-    fl_participant_enter(self, FL_PARTICIPANT_DECLINED);
+    s_enter(self, FL_PARTICIPANT_DECLINED);
     self->declined = reason;
     size_t length = strlen(text);
     length = length < FL_TEXT_MAX - 1 ? length : FL_TEXT_MAX - 1;
@@ -206,8 +505,9 @@ fl_participant_turn_down(fl_participant *self, fl_reason reason, const char *tex
     memcpy(self->declined_text, text, length);
 }
 
-void
-fl_participant_decline_again(fl_participant *self, fl_outbox *out)
+//  Say (again) why the task is declined, if joined.
+static void
+s_decline_again(fl_participant *self, fl_outbox *out)
 {
     if (!fl_participant_joined(self)) {
         return;
@@ -235,11 +535,11 @@ on_model(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
                              &self->run, self->seat.down_port, now, out);
         return;
     }
-    fl_participant_note(self, FL_NOTE_MODEL, FL_WHY_NONE, self->fetch.total,
-                        (uint64_t)(now - self->fetch.started_at), out);
+    s_note(self, FL_NOTE_MODEL, FL_WHY_NONE, self->fetch.total,
+           (uint64_t)(now - self->fetch.started_at), out);
     self->model = self->fetch.hash;
     fl_model_fetch_end(&self->fetch, out);
-    fl_participant_enter(self, FL_PARTICIPANT_WORKING);
+    s_enter(self, FL_PARTICIPANT_WORKING);
 }
 
 // ---- time ---------------------------------------------------------------------------------------
@@ -285,7 +585,7 @@ on_tick(fl_participant *self, fl_time now, fl_outbox *out)
         s_connect(self, now, out);
         break;
     case FL_SESSION_DO_GIVE_UP:
-        fl_participant_lose(self, FL_WHY_SILENT, now, out);
+        s_lose(self, FL_WHY_SILENT, now, out);
         break;
     case FL_SESSION_DO_BEAT:
         s_beat(self, now, out);
@@ -298,10 +598,9 @@ on_tick(fl_participant *self, fl_time now, fl_outbox *out)
         fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
     if (s_pushing(self)) {
-        fl_participant_pushed(self, fl_upload_send_pump(&self->push, &self->task, &self->seat, out),
-                              out);
+        s_pushed(self, fl_upload_send_pump(&self->push, &self->task, &self->seat, out), out);
     }
-    fl_participant_masking_tick(self, now, out);
+    s_masking_tick(self, now, out);
 }
 
 // ---- the door -----------------------------------------------------------------------------------
@@ -311,16 +610,16 @@ fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl
     switch ((int)event->kind) {
     case FL_EV_MESSAGE:
         FL_ASSERT(event->message.from == FL_PARENT);
-        fl_participant_hear(self, event, now, out);
+        s_hear(self, event, now, out);
         break;
     case FL_EV_MODEL:
         on_model(self, event, now, out);
         break;
     case FL_EV_MASKED:
-        fl_participant_masking_masked(self, event, now, out);
+        s_masking_masked(self, event, now, out);
         break;
     case FL_EV_SAVED:
-        fl_participant_masking_saved(self, event, now, out);
+        s_masking_saved(self, event, now, out);
         break;
     default:
         FL_ASSERT(event->kind == FL_EV_TICK);
@@ -342,7 +641,7 @@ fl_participant_deadline(const fl_participant *self)
         return 0;
     }
     fl_time link = s_sooner(fl_session_deadline(&self->joining), s_fetch_stuck_at(self));
-    return s_sooner(link, fl_participant_masking_deadline(self));
+    return s_sooner(link, s_masking_deadline(self));
 }
 
 // ---- the host's side ----------------------------------------------------------------------------
@@ -371,13 +670,13 @@ fl_participant_offer(fl_participant *self, const fl_offer *offer, fl_time now, f
 {
     FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
     uint64_t staleness = self->task.order.round - offer->base_round;
-    fl_participant_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
-    if (fl_participant_masks(self)) {
-        fl_participant_masking_offer(self, offer, now, out);
+    s_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
+    if (s_masks(self)) {
+        s_masking_offer(self, offer, now, out);
         return;
     }
     fl_upload_send_load(&self->push, offer);
-    fl_participant_offer_anew(self, out);
+    s_offer_anew(self, out);
 }
 
 void
@@ -386,9 +685,9 @@ fl_participant_decline(fl_participant *self, fl_reason reason, const char *text,
 {
     (void)now;
     FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
-    fl_participant_masking_end(self, reason, out);
-    fl_participant_turn_down(self, reason, text);
-    fl_participant_decline_again(self, out);
+    s_masking_end(self, reason, out);
+    s_turn_down(self, reason, text);
+    s_decline_again(self, out);
 }
 
 bool
@@ -449,6 +748,277 @@ fl_participant_leave(fl_participant *self, fl_reason reason, fl_outbox *out)
     if (fl_participant_joined(self)) {
         s_say(self, FL_LEAVE, out)->leave.reason = reason;
     }
-    fl_participant_masking_end(self, reason, out);
+    s_masking_end(self, reason, out);
     fl_session_left(&self->joining);
+}
+
+// ---- parent --------------------------------------------------------------
+//  What the parent says, and what the participant makes of it. Every message is taken for what it
+//  is worth at that moment: one of another round, attempt or contribution changes nothing.
+static void
+on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    if (self->joining.phase != FL_SESSION_JOINING) {
+        return; // an answer to a HELLO that we gave up
+    }
+    if (!s_masking_welcome(self, event, now, out)) {
+        return;
+    }
+    if (!fl_run_equal(&self->run, &message->run)) {
+        s_end(self, FL_OUT_REFUSED, FL_WHY_UNKNOWN_RUN, true, out);
+        self->run = message->run;
+        memset(&self->task, 0, sizeof self->task); // rounds count from 1 again
+        self->verdict.final = false;
+    }
+    fl_session_welcomed(&self->joining, message->welcome.beat_ms, now);
+    self->seat = message->welcome;
+    self->seat.certificate = (fl_bytes){ 0 };
+    s_note(self, FL_NOTE_WELCOMED, FL_WHY_NONE, self->seat.seat, self->seat.epoch, out);
+    if (self->phase == FL_PARTICIPANT_FETCHING && !self->fetch.checking) {
+        fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
+    }
+    if (s_offering(self)) {
+        s_offer_anew(self, out);
+    }
+    s_masking_again(self, now, out);
+}
+
+static void
+s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == FL_PARTICIPANT_NONE);
+    self->task = *task;
+    self->exposed = 0;
+    self->due = now + task->budget_ms;
+    s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
+    fl_reason reason = s_masking_begin(self, now, out);
+    if (reason != FL_WHY_NONE) {
+        s_turn_down(self, reason, "this participant takes no part in such a round");
+        s_decline_again(self, out);
+    } else if (fl_hash_equal(&self->model, &task->order.model)) {
+        s_enter(self, FL_PARTICIPANT_WORKING);
+    } else {
+        s_enter(self, FL_PARTICIPANT_FETCHING);
+        fl_model_fetch_begin(&self->fetch, &task->order.model, task->order.model_bytes, &self->run,
+                             self->seat.down_port, now, out);
+    }
+}
+
+//  The same round again: a new attempt asks for the same bytes, the same attempt heals a loss.
+static void
+s_task_again(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *out)
+{
+    bool newer = task->attempt > self->task.attempt;
+    bool older = task->attempt < self->task.attempt;
+    if (newer) {
+        self->task.attempt = task->attempt;
+        self->due = now + task->budget_ms;
+        s_note(self, FL_NOTE_TASK, FL_WHY_RESTART, task->attempt, task->budget_ms, out);
+    }
+    if (!s_masking_repeat(self, task, now, out) || older) {
+        return;
+    }
+    switch (self->phase) {
+    case FL_PARTICIPANT_OFFERED:
+    case FL_PARTICIPANT_SENDING:
+    case FL_PARTICIPANT_SENT:
+        if (newer) {
+            s_offer_anew(self, out);
+        } else {
+            s_announce(self, out);
+        }
+        break;
+    case FL_PARTICIPANT_DECLINED:
+        s_decline_again(self, out);
+        break;
+    case FL_PARTICIPANT_NONE:
+    case FL_PARTICIPANT_FETCHING:
+    case FL_PARTICIPANT_WORKING:
+    case FL_PARTICIPANT_MASKING:
+    case FL_PARTICIPANT_PHASES:
+        break;
+    }
+}
+
+static void
+on_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *out)
+{
+    uint64_t round = task->order.round;
+    uint64_t ours = self->task.order.round;
+    if (round < ours || (round == ours && self->phase == FL_PARTICIPANT_NONE &&
+                         task->attempt <= self->task.attempt)) {
+        return; // over already
+    }
+    if (round == ours && self->phase != FL_PARTICIPANT_NONE) {
+        s_task_again(self, task, now, out);
+        return;
+    }
+    s_end(self, FL_OUT_LATE, FL_WHY_LATE, self->exposed == 0, out);
+    s_begin_task(self, task, now, out);
+}
+
+static void
+on_grant(fl_participant *self, const fl_grant *grant, fl_outbox *out)
+{
+    if (!s_offering(self)) {
+        return;
+    }
+    fl_upload_send_state state =
+        fl_upload_send_granted(&self->push, grant, &self->task, &self->seat, out);
+    if (state != FL_UPLOAD_STRANGE) {
+        s_pushed(self, state, out);
+    }
+}
+
+static void
+on_closed(fl_participant *self, const fl_message *message, fl_outbox *out)
+{
+    const fl_closed *closed = &message->closed;
+    self->verdict.final = self->verdict.final || closed->final;
+    if (self->phase == FL_PARTICIPANT_NONE) {
+        if (closed->final) { // nothing in hand, but the host must hear that the run is over
+            self->verdict = (fl_verdict){ .round = message->round,
+                                          .outcome = FL_OUT_IDLE,
+                                          .reason = closed->reason,
+                                          .certain = true,
+                                          .final = true };
+            self->verdict_new = true;
+        }
+        return;
+    }
+    if (message->round == self->task.order.round && closed->attempt >= self->task.attempt) {
+        //  A refusal speaks for its own attempt: an earlier one may have counted it all the same.
+        bool told = closed->reason != FL_WHY_UNKNOWN_ROUND &&
+                    (self->exposed == 0 || self->exposed >= closed->attempt);
+        s_end(self, closed->outcome, closed->reason, told || closed->outcome == FL_OUT_IN, out);
+    } else if (closed->final) { // the run is over without a word about this task
+        s_end(self, FL_OUT_LATE, closed->reason, self->exposed == 0, out);
+    }
+}
+
+static void
+s_rejoin(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
+{
+    if (fl_participant_joined(self)) {
+        s_note(self, FL_NOTE_RECONNECT, reason, 0, 0, out);
+        s_hello(self, now, out);
+    }
+}
+
+static void
+s_offer_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
+{
+    fl_reason reason = message->refused.reason;
+    if (!s_offering(self) || message->round != self->task.order.round) {
+        return;
+    }
+    if (s_masks(self) && reason == FL_WHY_UNKNOWN_ROUND) {
+        return; // a parent that restarted is not that far again; TASK has it said again
+    }
+    bool late = reason == FL_WHY_LATE || reason == FL_WHY_BUSY || reason == FL_WHY_SLOW;
+    s_end(self, late ? FL_OUT_LATE : FL_OUT_REFUSED, reason, self->exposed == 0, out);
+}
+
+static void
+on_refused(fl_participant *self, const fl_message *message, fl_time now, fl_outbox *out)
+{
+    fl_reason reason = message->refused.reason;
+    s_note(self, FL_NOTE_REFUSED, reason, (uint64_t)message->refused.about, 0, out);
+    if (message->refused.about == FL_HELLO) {
+        if (self->joining.phase != FL_SESSION_OFFLINE) {
+            s_lose(self, reason, now, out);
+        }
+    } else if (reason == FL_WHY_UNKNOWN_SEAT || reason == FL_WHY_UNKNOWN_RUN ||
+               reason == FL_WHY_TICKET) {
+        s_rejoin(self, reason, now, out);
+    } else if (message->refused.about == FL_CONTRIB || message->refused.about == FL_CHUNK) {
+        s_offer_refused(self, message, out);
+    } else {
+        s_masking_refused(self, message, out);
+    }
+}
+
+static void
+on_piece(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    if (!fl_participant_joined(self) ||
+        !fl_model_fetch_piece(&self->fetch, message, event->message.body_bytes, now, out)) {
+        s_note(self, FL_NOTE_CHUNK_DROPPED, FL_WHY_DUPLICATE, self->seat.seat,
+               message->piece.offset, out);
+    }
+}
+
+//  True for words about another run than ours.
+static bool
+s_foreign(const fl_participant *self, const fl_message *message)
+{
+    bool speaks = message->verb == FL_TASK || message->verb == FL_GRANT ||
+                  message->verb == FL_CLOSED || message->verb == FL_BEAT ||
+                  message->verb == FL_PIECE || message->verb == FL_ROSTER ||
+                  message->verb == FL_DEALT || message->verb == FL_MASKSET ||
+                  message->verb == FL_SURVIVORS || message->verb == FL_ACKS;
+    return speaks && !fl_run_equal(&message->run, &self->run);
+}
+
+//  A message of the parent.
+static void
+s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    fl_session_heard(&self->joining, now);
+    if (s_foreign(self, message)) { // the parent has begun another run: HELLO takes us there
+        s_note(self, FL_NOTE_REFUSED, FL_WHY_UNKNOWN_RUN, (uint64_t)message->verb, 0, out);
+        s_rejoin(self, FL_WHY_UNKNOWN_RUN, now, out);
+        return;
+    }
+    switch (message->verb) {
+    case FL_WELCOME:
+        on_welcome(self, event, now, out);
+        break;
+    case FL_TASK:
+        on_task(self, &message->task, now, out);
+        break;
+    case FL_GRANT:
+        on_grant(self, &message->grant, out);
+        break;
+    case FL_CLOSED:
+        on_closed(self, message, out);
+        break;
+    case FL_REFUSED:
+        on_refused(self, message, now, out);
+        break;
+    case FL_PIECE:
+        on_piece(self, event, now, out);
+        break;
+    case FL_ROSTER:
+    case FL_DEALT:
+    case FL_MASKSET:
+    case FL_SURVIVORS:
+    case FL_ACKS:
+        s_masking_hear(self, event, now, out);
+        break;
+    case FL_BEAT:
+        break;
+    case FL_VERB_NONE:
+    case FL_HELLO:
+    case FL_CONTRIB:
+    case FL_LEAVE:
+    case FL_DENY:
+    case FL_ENROL:
+    case FL_ENROLLED:
+    case FL_CHUNK:
+    case FL_FETCH:
+    case FL_ASK:
+    case FL_ANSWER:
+    case FL_KEYS:
+    case FL_SHARES:
+    case FL_READY:
+    case FL_ACK:
+    case FL_UNMASK:
+    case FL_VERB_COUNT:
+        s_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);
+        break;
+    }
 }

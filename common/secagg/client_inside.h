@@ -1,6 +1,5 @@
-//  client_inside - the struct that the files of the member's half share: masking_member.c
-//  (rounds and time), masking_member_parent.c (what the parent says) and masking_member_deal.c
-//  (shares). For these files only.
+//  client_inside - the struct of client.c, for it and for the tests that look inside:
+//  that secrets are wiped and lie in locked memory. Nobody else includes it.
 #ifndef FL_SECAGG_CLIENT_INSIDE_H
 #define FL_SECAGG_CLIENT_INSIDE_H
 
@@ -62,24 +61,5 @@ struct fl_secagg_client {
     fl_secagg_outcome outcome;
     bool outcome_new;
 };
-
-void fl_secagg_client_enter(fl_secagg_client *self, fl_secagg_step next, fl_outbox *out);
-//  A message to the parent, run and round filled in: say it with `utter`, keep it for later.
-fl_message *fl_secagg_client_word(fl_secagg_client *self, fl_verb verb);
-void fl_secagg_client_utter(fl_secagg_client *self, fl_time now, fl_outbox *out);
-//  A rule was broken: wipe, say why to the parent, be idle.
-void fl_secagg_client_burn(fl_secagg_client *self, fl_reason reason, fl_verb about, fl_outbox *out);
-//  The round ends without a broken rule: this member is not in it.
-void fl_secagg_client_leave(fl_secagg_client *self, fl_reason reason, fl_outbox *out);
-//  Keep the mark; `saved` goes on.
-void fl_secagg_client_keep(fl_secagg_client *self, fl_outbox *out);
-//  Deal both secrets to the block, and say SHARES. False: somebody's key is of low order.
-bool fl_secagg_client_deal(fl_secagg_client *self, fl_time now, fl_outbox *out);
-//  Keep the shares in one part of DEALT. False: they are not what the dealer signed.
-bool fl_secagg_client_take(fl_secagg_client *self, uint32_t from, const uint8_t *part);
-//  READY, when both the shares and the training are there.
-void fl_secagg_client_ready(fl_secagg_client *self, fl_time now, fl_outbox *out);
-//  UNMASK, once the mark is kept.
-void fl_secagg_client_unmask(fl_secagg_client *self, fl_time now, fl_outbox *out);
 
 #endif

@@ -7,6 +7,556 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/secagg/evidence.h"
+
+static void s_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out);
+static void s_advance(fl_secagg_server *self, fl_time now, fl_outbox *out);
+static void s_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out);
+static void s_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
+                    fl_outbox *out);
+
+// ---- sum ----------------------------------------------------------------------
+//  The opening: from the shares of `threshold` survivors, the own mask of each survivor and the
+//  mask key of each who was lost after masking. What they give is what stands on the sum, and no
+//  more.
+//  Wipe what opens.
+static void
+s_forget(fl_secagg_server *self)
+{
+    fl_wipe(self->opening, FL_MEMBERS_MAX * sizeof *self->opening);
+    fl_wipe(self->seeds, sizeof self->seeds);
+    self->seed_count = 0;
+    self->openers = 0;
+}
+
+//  Every secret of the opening is here.
+static bool
+s_complete(const fl_secagg_server *self)
+{
+    return self->openers >= self->threshold;
+}
+
+//  The shares of one secret, from the first `threshold` openers.
+static void
+s_shares_of(const fl_secagg_server *self, uint32_t index, fl_share shares[FL_MEMBERS_MAX])
+{
+    for (uint32_t k = 0; k < self->threshold; k++) {
+        shares[k] = self->opening[k][index];
+    }
+}
+
+static void
+s_accuse(fl_secagg_server *self, uint32_t index, fl_transcript_kind kind, const fl_share *shares,
+         fl_outbox *out)
+{
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, index);
+    fl_evidence evidence = {
+        .round = self->block.round,
+        .members = self->block.members,
+        .dealer = index,
+        .threshold = self->threshold,
+        .kind = kind,
+        .member = fl_bytes_of(self->child[index].member, FL_MEMBER_BYTES),
+        .signature = fl_bytes_of(dealing.signature, FL_SIGN_BYTES),
+        .digests = fl_bytes_of(dealing.digests, (size_t)self->block.members * FL_DIGESTS_BYTES),
+    };
+    memcpy(evidence.commitment.bytes, dealing.commitment, sizeof evidence.commitment);
+    memcpy(evidence.holders, self->opener, self->threshold);
+    memcpy(evidence.shares, shares, self->threshold * sizeof *shares);
+    self->evidence = malloc(FL_EVIDENCE_BYTES_MAX);
+    if (self->evidence != NULL) {
+        size_t size = fl_evidence_encode(&evidence, self->evidence);
+        fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
+        effect->keep.token = FL_SECAGG_TOKEN_SERVER;
+        effect->keep.what = FL_KEEP_EVIDENCE;
+        effect->keep.run = self->task.order.run;
+        effect->keep.round = self->task.order.round;
+        effect->keep.block = self->block_id;
+        effect->keep.fact = fl_bytes_of(self->evidence, size);
+    }
+    fl_wipe(&evidence, sizeof evidence);
+    s_blame(self, index, FL_WHY_DEALER_LIED, FL_SHARES, out);
+    fl_secagg_server_abort(self, FL_WHY_DEALER_LIED, out);
+}
+
+//  The masks that a lost member and the survivors share.
+static bool
+s_seeds_of_lost(fl_secagg_server *self, uint32_t lost, const uint8_t msk[FL_TRANSCRIPT_KEY_BYTES])
+{
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        if ((self->survivors & fl_secagg_bit(i)) == 0) {
+            continue;
+        }
+        FL_ASSERT(self->seed_count < FL_SECAGG_SEEDS_MAX);
+        if (!fl_transcript_mask_seed(&self->ctx, &self->block.seat[lost], msk, &self->block.seat[i],
+                                     &self->seeds[self->seed_count++])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+//  False: the block was aborted.
+static bool
+s_open_one(fl_secagg_server *self, uint32_t index, fl_transcript_kind kind, fl_outbox *out)
+{
+    fl_share shares[FL_MEMBERS_MAX];
+    uint8_t secret[FL_SHARE_BYTES];
+    fl_hash commitment;
+    s_shares_of(self, index, shares);
+    memcpy(commitment.bytes, fl_secagg_server_dealing(self, index).commitment, sizeof commitment);
+    bool built = fl_share_rebuild(self->opener, shares, self->threshold, secret);
+    FL_ASSERT(built); // openers differ
+    bool kept = fl_secagg_secret_kept(kind, secret, &commitment, self->block.seat[index].mpk);
+    if (!kept) {
+        s_accuse(self, index, kind, shares, out);
+    } else if (kind == FL_TRANSCRIPT_SELF) {
+        fl_mask_seed *seed = &self->seeds[self->seed_count++];
+        fl_transcript_self_seed(&self->ctx, secret, seed);
+        seed->subtract = true;
+    } else {
+        kept = s_seeds_of_lost(self, index, secret);
+        FL_ASSERT(kept); // every point of the roster is sound
+    }
+    fl_wipe(secret, sizeof secret);
+    fl_wipe(shares, sizeof shares);
+    return kept;
+}
+
+//  Rebuild the secrets and ask for the masks to be taken off; or abort.
+static void
+s_sum(fl_secagg_server *self, fl_outbox *out)
+{
+    self->seed_count = 0;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        if ((self->maskset & fl_secagg_bit(i)) == 0) {
+            continue;
+        }
+        bool lives = (self->survivors & fl_secagg_bit(i)) != 0;
+        if (!s_open_one(self, i, lives ? FL_TRANSCRIPT_SELF : FL_TRANSCRIPT_PAIR, out)) {
+            return;
+        }
+    }
+    self->unmasking = true;
+    fl_effect *effect = fl_outbox_add(out, FL_FX_UNMASK);
+    effect->unmask.block = self->block_id;
+    effect->unmask.elements = self->task.order.elements;
+    effect->unmask.ring_bits = self->task.order.plan.ring_bits;
+    effect->unmask.wire_bytes = self->task.order.plan.wire_bytes;
+    effect->unmask.seeds = self->seeds;
+    effect->unmask.seed_count = self->seed_count;
+    fl_transcript_checksum_key(&self->ctx, effect->unmask.checksum_key);
+    s_enter(self, FL_SERVER_SUMMING, out);
+}
+
+// ---- facts --------------------------------------------------------------------
+//  What an aggregator must not say twice in two ways it keeps before it says it, and reads back
+//  after a restart. A fact is a head that ties it to one task and block, and the list as it was
+//  sent; DEALT is kept as what every member dealt, from which what each is told follows.
+// ---- dealings --------------------------------------------------------------------------------
+static size_t
+s_dealing(uint32_t members)
+{
+    return sizeof(fl_hash) + FL_SIGN_BYTES +
+           (size_t)members * (FL_DIGESTS_BYTES + FL_SEALED_SHARE_BYTES);
+}
+
+fl_secagg_dealing
+fl_secagg_server_dealing(const fl_secagg_server *self, uint32_t index)
+{
+    uint32_t members = self->block.members;
+    FL_ASSERT(index < members && self->dealt_fact != NULL);
+    uint8_t *at = self->dealt_fact + FL_FACT_HEAD_BYTES + index * s_dealing(members);
+    fl_secagg_dealing dealing = { .commitment = at };
+    dealing.signature = dealing.commitment + sizeof(fl_hash);
+    dealing.digests = dealing.signature + FL_SIGN_BYTES;
+    dealing.sealed = dealing.digests + (size_t)members * FL_DIGESTS_BYTES;
+    return dealing;
+}
+
+//  Room for the dealings of a block whose size is known. False when out of memory.
+static bool
+s_make_room(fl_secagg_server *self)
+{
+    uint32_t members = self->block.members;
+    self->dealt_bytes = FL_FACT_HEAD_BYTES + members * s_dealing(members);
+    self->dealt_fact = calloc(1, self->dealt_bytes);
+    return self->dealt_fact != NULL;
+}
+
+//  What one dealer says to one member.
+static void
+s_part(const fl_secagg_server *self, const fl_secagg_tree *tree, uint32_t from, uint32_t to,
+       uint8_t *part)
+{
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
+    fl_writer out = fl_writer_over(part, FL_DEALT_BYTES);
+    uint8_t path[FL_PATH_BYTES];
+    fl_secagg_tree_path(tree, to, path);
+    fl_write_from(&out, dealing.commitment, sizeof(fl_hash));
+    fl_write_from(&out, dealing.digests + (size_t)to * FL_DIGESTS_BYTES, FL_DIGESTS_BYTES);
+    fl_write_from(&out, path, sizeof path);
+    fl_write_from(&out, dealing.signature, FL_SIGN_BYTES);
+    fl_write_from(&out, dealing.sealed + (size_t)to * FL_SEALED_SHARE_BYTES, FL_SEALED_SHARE_BYTES);
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_DEALT_BYTES);
+}
+
+//  What DEALT says to each, from the dealings. False when out of memory.
+static bool
+s_make_parts(fl_secagg_server *self)
+{
+    uint32_t members = self->block.members;
+    size_t each = (size_t)(members - 1) * FL_DEALT_BYTES;
+    self->parts = calloc(members, each);
+    if (self->parts == NULL) {
+        return false;
+    }
+    uint32_t before = 0; // dealers in front of this one
+    for (uint32_t from = 0; from < members; from++) {
+        if ((self->dealt & fl_secagg_bit(from)) == 0) {
+            continue;
+        }
+        fl_secagg_tree tree;
+        fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
+        fl_secagg_tree_fill(&tree,
+                            fl_bytes_of(dealing.digests, (size_t)members * FL_DIGESTS_BYTES));
+        for (uint32_t to = 0; to < members; to++) {
+            if (to == from) {
+                continue;
+            }
+            bool skips = to < from && (self->dealt & fl_secagg_bit(to)) != 0;
+            uint32_t place = before - (skips ? 1 : 0); // a member's own part is left out
+            s_part(self, &tree, from, to, self->parts + to * each + (size_t)place * FL_DEALT_BYTES);
+        }
+        before++;
+    }
+    return true;
+}
+
+// ---- keeping ---------------------------------------------------------------------------------
+static uint64_t
+s_set(const fl_secagg_server *self, fl_keep what)
+{
+    return what == FL_KEEP_DEALT       ? self->dealt
+           : what == FL_KEEP_MASKSET   ? self->maskset
+           : what == FL_KEEP_SURVIVORS ? self->survivors
+           : what == FL_KEEP_ACKS      ? self->acked
+                                       : 0;
+}
+
+static void
+s_head(const fl_secagg_server *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYTES])
+{
+    fl_writer out = fl_writer_over(head, FL_FACT_HEAD_BYTES);
+    fl_write_u8(&out, (uint8_t)what);
+    fl_write_u32(&out, self->block_id);
+    fl_write_from(&out, self->task.order.run.bytes, sizeof self->task.order.run);
+    fl_write_u64(&out, self->task.order.round);
+    fl_write_from(&out, self->task_hash.bytes, sizeof self->task_hash);
+    fl_write_u64(&out, s_set(self, what));
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_FACT_HEAD_BYTES);
+}
+
+//  The signatures of a set, by ascending index.
+static size_t
+s_gather(uint64_t set, uint8_t from[FL_MEMBERS_MAX][FL_SIGN_BYTES], uint8_t *to)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
+        if ((set & fl_secagg_bit(i)) != 0) {
+            memcpy(to + size, from[i], FL_SIGN_BYTES);
+            size += FL_SIGN_BYTES;
+        }
+    }
+    return size;
+}
+
+static fl_bytes
+s_fact(fl_secagg_server *self, fl_keep what)
+{
+    size_t list = 0;
+    uint8_t *fact = self->set_fact;
+    switch (what) {
+    case FL_KEEP_ROSTER:
+        fact = self->roster_fact;
+        list = (size_t)self->block.members * FL_MEMBER_BYTES;
+        break;
+    case FL_KEEP_DEALT:
+        fact = self->dealt_fact;
+        list = self->dealt_bytes - FL_FACT_HEAD_BYTES;
+        break;
+    case FL_KEEP_SURVIVORS:
+        fact = self->psigs_fact;
+        list = s_gather(self->survivors, self->psig, fact + FL_FACT_HEAD_BYTES);
+        break;
+    case FL_KEEP_ACKS:
+        fact = self->asigs_fact;
+        list = s_gather(self->acked, self->asig, fact + FL_FACT_HEAD_BYTES);
+        break;
+    case FL_KEEP_MASKSET:
+        break;
+    case FL_KEEP_MARK:
+    case FL_KEEP_EVIDENCE:
+    case FL_KEEP_COUNT:
+        FL_ASSERT(false && "not a fact of the block");
+    }
+    s_head(self, what, fact);
+    return fl_bytes_of(fact, FL_FACT_HEAD_BYTES + list);
+}
+
+//  Ask for a fact to be kept; the state goes on with `saved`.
+static void
+s_keep(fl_secagg_server *self, fl_keep what, fl_outbox *out)
+{
+    FL_ASSERT(self->token == 0);
+    self->tokens = (self->tokens + 1) & 0xffffff;
+    self->token = FL_SECAGG_TOKEN_SERVER | (uint64_t)self->block_id << 32 | self->tokens << 8 |
+                  (uint64_t)what;
+    fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
+    effect->keep.token = self->token;
+    effect->keep.what = what;
+    effect->keep.run = self->task.order.run;
+    effect->keep.round = self->task.order.round;
+    effect->keep.block = self->block_id;
+    effect->keep.fact = s_fact(self, what);
+}
+
+static void
+s_tell_all(fl_secagg_server *self, fl_keep what, fl_outbox *out)
+{
+    self->told[what] = true;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        s_tell(self, i, what, out);
+    }
+}
+
+bool
+fl_secagg_server_saved(fl_secagg_server *self, uint64_t token, bool ok, fl_time now, fl_outbox *out)
+{
+    if (token != self->token || token == 0) {
+        return false;
+    }
+    fl_keep what = (fl_keep)(token & 0xff);
+    self->token = 0;
+    if (!ok) {
+        fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
+        return true;
+    }
+    if (what == FL_KEEP_DEALT) {
+        s_advance(self, now, out); // DEALING is left with the parts made
+        if (self->state != FL_SERVER_WAITING_READY) {
+            return true;
+        }
+    }
+    s_tell_all(self, what, out);
+    s_advance(self, now, out);
+    return true;
+}
+
+//  The context, when the mask set is known; and the survivors' hash, when they are.
+static void
+s_bind(fl_secagg_server *self)
+{
+    fl_hash maskset = fl_transcript_set_hash(self->maskset, self->block.members);
+    self->ctx = fl_transcript_ctx(&self->block.round, &self->task_hash, &maskset);
+    if (self->fixed) {
+        self->survivors_hash = fl_transcript_set_hash(self->survivors, self->block.members);
+    }
+}
+
+// ---- coming back -----------------------------------------------------------------------------
+bool
+fl_secagg_fact_read(fl_bytes fact, fl_secagg_fact *head)
+{
+    if (fact.size < FL_FACT_HEAD_BYTES) {
+        return false;
+    }
+    fl_reader in = fl_reader_of(fl_bytes_of(fact.data, FL_FACT_HEAD_BYTES));
+    uint8_t what = fl_read_u8(&in);
+    *head = (fl_secagg_fact){ .what = (fl_keep)what, .block = fl_read_u32(&in) };
+    fl_read_into(&in, head->run.bytes, sizeof head->run);
+    head->round = fl_read_u64(&in);
+    return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->block < FL_BLOCKS_MAX;
+}
+
+uint32_t
+fl_secagg_fact_names(fl_bytes fact, const fl_secagg_trust *trust, uint64_t now_s,
+                     fl_name names[FL_MEMBERS_MAX])
+{
+    size_t size = fact.size < FL_FACT_HEAD_BYTES ? 0 : fact.size - FL_FACT_HEAD_BYTES;
+    uint32_t count = (uint32_t)(size / FL_MEMBER_BYTES);
+    if (size % FL_MEMBER_BYTES != 0 || count > FL_MEMBERS_MAX) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        fl_cert cert;
+        fl_bytes bytes = fl_bytes_of(fact.data + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
+                                     FL_CERT_BYTES);
+        fl_trust sound = fl_cert_check(bytes, trust->authority, now_s, trust->roles, &cert);
+        if (sound != FL_TRUST_OK && !fl_name_valid(&cert.node)) {
+            return 0; // not ours: there is no name in it
+        }
+        names[i] = cert.node;
+    }
+    return count;
+}
+
+//  The list behind the head of a fact that is of this task and block; false otherwise.
+static bool
+s_read_head(const fl_secagg_server *self, fl_bytes fact, fl_keep *what, uint64_t *set,
+            fl_bytes *list)
+{
+    uint8_t ours[FL_FACT_HEAD_BYTES];
+    if (fact.size < sizeof ours || fact.data[0] >= FL_KEEP_COUNT) {
+        return false;
+    }
+    *what = (fl_keep)fact.data[0];
+    s_head(self, *what, ours);
+    fl_reader in = fl_reader_of(fl_bytes_of(fact.data + sizeof ours - 8, 8));
+    *set = fl_read_u64(&in);
+    *list = fl_bytes_of(fact.data + sizeof ours, fact.size - sizeof ours);
+    return memcmp(ours, fact.data, sizeof ours - 8) == 0;
+}
+
+//  Children in the order of the roster; members whom nobody invited again are added.
+static bool
+s_seat_again(fl_secagg_server *self)
+{
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        const fl_name *node = &self->block.seat[i].node;
+        uint32_t at = i;
+        while (at < self->count && !fl_name_equal(&self->child[at].node, node)) {
+            at++;
+        }
+        if (at == self->count) {
+            if (self->count == FL_MEMBERS_MAX) {
+                return false;
+            }
+            self->child[self->count++] = (fl_secagg_child){ .node = *node };
+        }
+        fl_secagg_child child = self->child[at];
+        self->child[at] = self->child[i];
+        child.keyed = true;
+        memcpy(child.member, self->roster_fact + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
+               FL_MEMBER_BYTES);
+        self->child[i] = child;
+    }
+    return true;
+}
+
+static bool
+s_resume_roster(fl_secagg_server *self, fl_bytes list, uint64_t now_s)
+{
+    if (list.size == 0 || list.size % FL_MEMBER_BYTES != 0 ||
+        list.size / FL_MEMBER_BYTES > FL_MEMBERS_MAX) {
+        return false;
+    }
+    memcpy(self->roster_fact + FL_FACT_HEAD_BYTES, list.data, list.size);
+    self->block.members = 0;
+    for (size_t at = 0; at < list.size; at += FL_MEMBER_BYTES) {
+        fl_bytes member = fl_bytes_of(list.data + at, FL_MEMBER_BYTES);
+        if (fl_secagg_block_add(&self->block, member, &self->conf.trust, now_s) != FL_WHY_NONE) {
+            return false; // somebody was revoked, or ran out, meanwhile
+        }
+    }
+    fl_secagg_block_seal(&self->block, list);
+    const fl_plan *plan = &self->task.order.plan;
+    uint32_t members = self->block.members;
+    self->threshold = fl_secagg_threshold(members);
+    self->quorum = fl_secagg_quorum(members, fl_secagg_floor(plan->survivors_min, self->conf.hop));
+    return s_seat_again(self) && s_make_room(self);
+}
+
+static bool
+s_scatter(uint64_t set, fl_bytes list, uint8_t to[FL_MEMBERS_MAX][FL_SIGN_BYTES])
+{
+    if (list.size != (size_t)fl_set_count(set) * FL_SIGN_BYTES) {
+        return false;
+    }
+    const uint8_t *at = list.data;
+    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
+        if ((set & fl_secagg_bit(i)) != 0) {
+            memcpy(to[i], at, FL_SIGN_BYTES);
+            at += FL_SIGN_BYTES;
+        }
+    }
+    return true;
+}
+
+static bool
+s_resume_dealt(fl_secagg_server *self, uint64_t set, fl_bytes list)
+{
+    if (list.size + FL_FACT_HEAD_BYTES != self->dealt_bytes) {
+        return false;
+    }
+    memcpy(self->dealt_fact + FL_FACT_HEAD_BYTES, list.data, list.size);
+    self->dealt = set;
+    return s_make_parts(self);
+}
+
+static bool
+s_resume_one(fl_secagg_server *self, fl_keep what, uint64_t set, fl_bytes list, uint64_t now_s)
+{
+    static const fl_secagg_state states[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = FL_SERVER_ROSTERED,    [FL_KEEP_DEALT] = FL_SERVER_WAITING_READY,
+        [FL_KEEP_MASKSET] = FL_SERVER_COLLECTING, [FL_KEEP_SURVIVORS] = FL_SERVER_ACKING,
+        [FL_KEEP_ACKS] = FL_SERVER_OPENING,
+    };
+    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
+    bool within = what == FL_KEEP_ROSTER || fl_set_within(set, self->block.members);
+    bool fine = within;
+    if (what == FL_KEEP_ROSTER) {
+        fine = s_resume_roster(self, list, now_s);
+    } else if (what == FL_KEEP_DEALT) {
+        fine = within && s_resume_dealt(self, set, list);
+    } else if (what == FL_KEEP_MASKSET) {
+        self->maskset = set;
+    } else if (what == FL_KEEP_SURVIVORS) {
+        self->survivors = set;
+        self->fixed = true;
+        fine = within && s_scatter(set, list, self->psig);
+        (void)s_fact(self, what);
+    } else {
+        self->acked = set;
+        fine = within && s_scatter(set, list, self->asig);
+        (void)s_fact(self, what);
+    }
+    self->state = honest && what == FL_KEEP_SURVIVORS ? FL_SERVER_OPENING : states[what];
+    self->told[what] = true;
+    return fine;
+}
+
+bool
+fl_secagg_server_resume(fl_secagg_server *self, const fl_bytes *facts, uint32_t count,
+                        uint64_t now_s, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->state == FL_SERVER_INVITED);
+    self->resumed = true;
+    for (uint32_t i = 0; i < count; i++) {
+        fl_keep what;
+        uint64_t set;
+        fl_bytes list;
+        if (!s_read_head(self, facts[i], &what, &set, &list) ||
+            (uint32_t)what != (uint32_t)FL_KEEP_ROSTER + i || what > FL_KEEP_ACKS ||
+            !s_resume_one(self, what, set, list, now_s)) {
+            fl_secagg_server_abort(self, FL_WHY_RESTART, out);
+            return false;
+        }
+    }
+    if (self->state >= FL_SERVER_COLLECTING) {
+        s_bind(self);
+    }
+    fl_time step = now + self->task.order.plan.step_ms;
+    self->step_by = step > self->times.upload_by ? step : self->times.upload_by;
+    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS; what++) {
+        for (uint32_t i = 0; i < self->block.members; i++) {
+            s_tell(self, i, (fl_keep)what, out);
+        }
+    }
+    s_advance(self, now, out);
+    return true;
+}
+
 static const char *const names[FL_SERVER_STATES] = {
     [FL_SERVER_NO_ROUND] = "no-round",
     [FL_SERVER_INVITED] = "invited",
@@ -68,7 +618,7 @@ fl_secagg_server_destroy(fl_secagg_server **self_p)
     *self_p = NULL;
     if (self != NULL) {
         if (self->opening != NULL) {
-            fl_secagg_server_forget(self);
+            s_forget(self);
         }
         s_free_room(self);
         free(self->opening);
@@ -76,8 +626,8 @@ fl_secagg_server_destroy(fl_secagg_server **self_p)
     }
 }
 
-void
-fl_secagg_server_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out)
+static void
+s_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out)
 {
     bool honest = self->task.order.plan.masking == FL_MASKING_HONEST &&
                   self->state == FL_SERVER_COLLECTING && next == FL_SERVER_OPENING;
@@ -98,7 +648,7 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
     FL_ASSERT(count >= 1 && count <= FL_MEMBERS_MAX && block < FL_SEATS_MAX);
     FL_ASSERT(task->order.plan.masking != FL_MASKING_NONE);
     s_free_room(self);
-    fl_secagg_server_forget(self);
+    s_forget(self);
     fl_secagg_server_conf conf = self->conf;
     fl_share(*opening)[FL_MEMBERS_MAX] = self->opening;
     uint64_t tokens = self->tokens;
@@ -125,11 +675,12 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
                                                .block = block,
                                                .round = task->order.round };
     self->state = FL_SERVER_INVITED;
-    fl_secagg_server_advance(self, now, out);
+    s_advance(self, now, out);
 }
 
-fl_secagg_child *
-fl_secagg_server_child(fl_secagg_server *self, const fl_name *node, uint32_t *index)
+//  The child of that name; NULL when it was not invited.
+static fl_secagg_child *
+s_child(fl_secagg_server *self, const fl_name *node, uint32_t *index)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         if (fl_name_equal(&self->child[i].node, node)) {
@@ -140,9 +691,10 @@ fl_secagg_server_child(fl_secagg_server *self, const fl_name *node, uint32_t *in
     return NULL;
 }
 
-void
-fl_secagg_server_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
-                           fl_note_id note, fl_outbox *out)
+//  A child's part in the round ends; `note` says how it is told of.
+static void
+s_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
+            fl_note_id note, fl_outbox *out)
 {
     fl_secagg_child *child = &self->child[index];
     child->reason = reason;
@@ -161,12 +713,12 @@ fl_secagg_server_turn_away(fl_secagg_server *self, uint32_t index, fl_reason rea
     }
 }
 
-void
-fl_secagg_server_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
-                       fl_outbox *out)
+//  It lied, and that is shown: its part ends, and it is left out of the next rounds.
+static void
+s_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
 {
     self->child[index].blamed = true;
-    fl_secagg_server_turn_away(self, index, reason, about, FL_NOTE_MASKING_BLAMED, out);
+    s_turn_away(self, index, reason, about, FL_NOTE_MASKING_BLAMED, out);
 }
 
 // ---- the end ---------------------------------------------------------------------------------
@@ -177,12 +729,12 @@ fl_secagg_server_abort(fl_secagg_server *self, fl_reason reason, fl_outbox *out)
     if (self->state == FL_SERVER_NO_ROUND || self->state >= FL_SERVER_DONE) {
         return;
     }
-    fl_secagg_server_forget(self);
+    s_forget(self);
     self->token = 0;
     self->step_by = FL_NEVER;
     memset(&self->result, 0, sizeof self->result);
     self->result.reason = reason;
-    fl_secagg_server_enter(self, FL_SERVER_ABORTED, out);
+    s_enter(self, FL_SERVER_ABORTED, out);
 }
 
 //  How many of a set are devices.
@@ -235,9 +787,9 @@ fl_secagg_server_unmasked(fl_secagg_server *self, const fl_event *event, fl_outb
         fl_secagg_server_abort(self, reason, out);
         return;
     }
-    fl_secagg_server_forget(self);
+    s_forget(self);
     self->result.sums = sums;
-    fl_secagg_server_enter(self, FL_SERVER_DONE, out);
+    s_enter(self, FL_SERVER_DONE, out);
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_ENDED,
                                    .round = self->task.order.round,
                                    .a = fl_set_count(self->survivors),
@@ -310,12 +862,12 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
             }
         }
     }
-    if (!fl_secagg_server_make_room(self)) {
+    if (!s_make_room(self)) {
         fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
         return false;
     }
-    fl_secagg_server_keep(self, FL_KEEP_ROSTER, out);
-    fl_secagg_server_enter(self, FL_SERVER_ROSTERED, out);
+    s_keep(self, FL_KEEP_ROSTER, out);
+    s_enter(self, FL_SERVER_ROSTERED, out);
     return true;
 }
 
@@ -331,8 +883,8 @@ s_leave_rostered(fl_secagg_server *self, fl_time now, fl_outbox *out)
         fl_secagg_server_abort(self, FL_WHY_TOO_FEW_DEALT, out);
         return false;
     }
-    fl_secagg_server_keep(self, FL_KEEP_DEALT, out);
-    fl_secagg_server_enter(self, FL_SERVER_DEALING, out);
+    s_keep(self, FL_KEEP_DEALT, out);
+    s_enter(self, FL_SERVER_DEALING, out);
     return true;
 }
 
@@ -340,11 +892,11 @@ s_leave_rostered(fl_secagg_server *self, fl_time now, fl_outbox *out)
 static bool
 s_leave_dealing(fl_secagg_server *self, fl_outbox *out)
 {
-    if (!fl_secagg_server_make_parts(self)) {
+    if (!s_make_parts(self)) {
         fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
         return false;
     }
-    fl_secagg_server_enter(self, FL_SERVER_WAITING_READY, out);
+    s_enter(self, FL_SERVER_WAITING_READY, out);
     return true;
 }
 
@@ -392,9 +944,9 @@ s_leave_waiting(fl_secagg_server *self, fl_time now, fl_outbox *out)
         return false;
     }
     self->maskset = set;
-    fl_secagg_server_bind(self);
-    fl_secagg_server_keep(self, FL_KEEP_MASKSET, out);
-    fl_secagg_server_enter(self, FL_SERVER_COLLECTING, out);
+    s_bind(self);
+    s_keep(self, FL_KEEP_MASKSET, out);
+    s_enter(self, FL_SERVER_COLLECTING, out);
     return true;
 }
 
@@ -411,11 +963,11 @@ s_leave_collecting(fl_secagg_server *self, fl_time now, fl_outbox *out)
     }
     self->survivors = self->uploaded;
     self->fixed = true;
-    fl_secagg_server_bind(self);
-    fl_secagg_server_keep(self, FL_KEEP_SURVIVORS, out);
+    s_bind(self);
+    s_keep(self, FL_KEEP_SURVIVORS, out);
     self->step_by = now + self->task.order.plan.step_ms;
     bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
-    fl_secagg_server_enter(self, honest ? FL_SERVER_OPENING : FL_SERVER_ACKING, out);
+    s_enter(self, honest ? FL_SERVER_OPENING : FL_SERVER_ACKING, out);
     return true;
 }
 
@@ -430,12 +982,12 @@ s_leave_acking(fl_secagg_server *self, fl_time now, fl_outbox *out)
         fl_secagg_server_abort(self, FL_WHY_TOO_FEW_ACKS, out);
         return false;
     }
-    fl_secagg_server_keep(self, FL_KEEP_ACKS, out);
+    s_keep(self, FL_KEEP_ACKS, out);
     self->step_by = now + self->task.order.plan.step_ms;
     if (self->resumed && self->step_by < self->times.upload_by) {
         self->step_by = self->times.upload_by;
     }
-    fl_secagg_server_enter(self, FL_SERVER_OPENING, out);
+    s_enter(self, FL_SERVER_OPENING, out);
     return true;
 }
 
@@ -444,8 +996,8 @@ static bool
 s_leave_opening(fl_secagg_server *self, fl_time now, fl_outbox *out)
 {
     bool whole = (self->survivors & ~self->uploaded) == 0; // uploads come again after a restart
-    if (fl_secagg_server_complete(self) && whole) {
-        fl_secagg_server_sum(self, out);
+    if (s_complete(self) && whole) {
+        s_sum(self, out);
         return false;
     }
     uint64_t have = self->opened & (whole ? UINT64_MAX : self->uploaded);
@@ -484,8 +1036,9 @@ s_leave(fl_secagg_server *self, fl_time now, fl_outbox *out)
     return false;
 }
 
-void
-fl_secagg_server_advance(fl_secagg_server *self, fl_time now, fl_outbox *out)
+//  Leave states as long as there is reason to.
+static void
+s_advance(fl_secagg_server *self, fl_time now, fl_outbox *out)
 {
     while (self->token == 0 && s_leave(self, now, out)) {
     }
@@ -524,7 +1077,7 @@ fl_secagg_server_deadline(const fl_secagg_server *self)
 void
 fl_secagg_server_tick(fl_secagg_server *self, fl_time now, fl_outbox *out)
 {
-    fl_secagg_server_advance(self, now, out);
+    s_advance(self, now, out);
 }
 
 // ---- what the aggregator looks at
@@ -586,4 +1139,536 @@ bool
 fl_secagg_server_busy(const fl_secagg_server *self)
 {
     return self->unmasking;
+}
+
+// ---- children -----------------------------------------------------------------
+//  What children say, and what each is told. A first content is taken, the same again is answered
+//  with what the child seems to have missed, another one is refused: a member has one word per
+//  step.
+// ---- telling ---------------------------------------------------------------------------------
+static size_t
+s_list_bytes(uint64_t set)
+{
+    return (size_t)fl_set_count(set) * FL_SIGN_BYTES;
+}
+
+static uint64_t
+s_dealers_but(const fl_secagg_server *self, uint32_t index)
+{
+    return self->dealt & ~fl_secagg_bit(index);
+}
+
+static void
+s_fill(const fl_secagg_server *self, uint32_t index, fl_keep what, fl_message *message)
+{
+    uint32_t block = self->block_id;
+    size_t each = (size_t)(self->block.members - 1) * FL_DEALT_BYTES;
+    switch (what) {
+    case FL_KEEP_ROSTER:
+        message->roster.block = block;
+        message->roster.members = fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
+                                              (size_t)self->block.members * FL_MEMBER_BYTES);
+        break;
+    case FL_KEEP_DEALT:
+        message->dealt.block = block;
+        message->dealt.dealers = s_dealers_but(self, index);
+        message->dealt.parts =
+            fl_bytes_of(self->parts + index * each,
+                        (size_t)fl_set_count(message->dealt.dealers) * FL_DEALT_BYTES);
+        break;
+    case FL_KEEP_MASKSET:
+        message->maskset.block = block;
+        message->maskset.members = self->maskset;
+        break;
+    case FL_KEEP_SURVIVORS:
+        message->survivors.block = block;
+        message->survivors.members = self->survivors;
+        if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
+            message->survivors.psigs =
+                fl_bytes_of(self->psigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->survivors));
+        }
+        break;
+    case FL_KEEP_ACKS:
+        message->acks.block = block;
+        message->acks.members = self->acked;
+        message->acks.asigs =
+            fl_bytes_of(self->asigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->acked));
+        break;
+    case FL_KEEP_MARK:
+    case FL_KEEP_EVIDENCE:
+    case FL_KEEP_COUNT:
+        FL_ASSERT(false && "said to nobody");
+    }
+}
+
+//  Whom a fact is for.
+static uint64_t
+s_audience(const fl_secagg_server *self, fl_keep what)
+{
+    switch (what) {
+    case FL_KEEP_ROSTER:
+        return fl_secagg_all(self->block.members);
+    case FL_KEEP_DEALT:
+    case FL_KEEP_MASKSET: // who is not in it hears so
+        return self->dealt;
+    case FL_KEEP_SURVIVORS:
+        return self->maskset;
+    case FL_KEEP_ACKS:
+        return self->survivors;
+    case FL_KEEP_MARK:
+    case FL_KEEP_EVIDENCE:
+    case FL_KEEP_COUNT:
+        break;
+    }
+    return 0;
+}
+
+//  Say one thing to one member, if it is reachable and the thing was kept and told.
+static void
+s_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out)
+{
+    static const fl_verb verbs[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = FL_ROSTER,   [FL_KEEP_DEALT] = FL_DEALT,
+        [FL_KEEP_MASKSET] = FL_MASKSET, [FL_KEEP_SURVIVORS] = FL_SURVIVORS,
+        [FL_KEEP_ACKS] = FL_ACKS,
+    };
+    const fl_secagg_child *child = &self->child[index];
+    if (!self->told[what] || !child->reachable ||
+        (s_audience(self, what) & fl_secagg_bit(index)) == 0) {
+        return;
+    }
+    fl_message *message = fl_outbox_send(out, child->peer, verbs[what]);
+    message->run = self->task.order.run;
+    message->round = self->task.order.round;
+    s_fill(self, index, what, message);
+}
+
+static bool
+s_running(const fl_secagg_server *self)
+{
+    return self->state >= FL_SERVER_INVITED && self->state < FL_SERVER_DONE;
+}
+
+void
+fl_secagg_server_joined(fl_secagg_server *self, const fl_name *node, fl_peer peer, fl_time now,
+                        fl_outbox *out)
+{
+    uint32_t index;
+    fl_secagg_child *child = s_child(self, node, &index);
+    if (child == NULL || !s_running(self)) {
+        return;
+    }
+    child->peer = peer;
+    child->reachable = true;
+    child->gone = false;
+    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS && index < self->block.members; what++) {
+        s_tell(self, index, (fl_keep)what, out);
+    }
+    s_advance(self, now, out);
+}
+
+void
+fl_secagg_server_gone(fl_secagg_server *self, const fl_name *node, fl_time now, fl_outbox *out)
+{
+    uint32_t index;
+    fl_secagg_child *child = s_child(self, node, &index);
+    if (child != NULL && s_running(self)) {
+        child->gone = true;
+        s_advance(self, now, out);
+    }
+}
+
+// ---- hearing ---------------------------------------------------------------------------------
+//  A message that came too late, twice with two contents, or for something else.
+static void
+s_drop(fl_secagg_server *self, uint32_t index, fl_verb verb, fl_reason reason, fl_outbox *out)
+{
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_REFUSED,
+                                   .node = self->child[index].node,
+                                   .round = self->task.order.round,
+                                   .reason = reason,
+                                   .a = (uint64_t)verb,
+                                   .b = (uint64_t)self->state });
+}
+
+//  A key that is sound, and somebody's already: one of the two copied it, and which is not shown.
+static bool
+s_copied(const fl_block_keys *keys)
+{
+    return fl_transcript_point_sound(keys->epk) && fl_transcript_point_sound(keys->mpk) &&
+           memcmp(keys->epk, keys->mpk, sizeof keys->epk) != 0;
+}
+
+static void
+on_keys(fl_secagg_server *self, uint32_t index, const fl_block_keys *keys, uint64_t now_s,
+        fl_outbox *out)
+{
+    fl_secagg_child *child = &self->child[index];
+    uint8_t member[FL_MEMBER_BYTES];
+    fl_writer line = fl_writer_over(member, sizeof member);
+    fl_write_from(&line, keys->certificate.data, keys->certificate.size);
+    fl_write_from(&line, keys->epk, sizeof keys->epk);
+    fl_write_from(&line, keys->mpk, sizeof keys->mpk);
+    fl_write_from(&line, keys->signature, sizeof keys->signature);
+    if (line.broken || fl_writer_size(&line) != sizeof member) {
+        s_drop(self, index, FL_KEYS, FL_WHY_MALFORMED, out);
+        return;
+    }
+    if (child->keyed) {
+        bool same = memcmp(child->member, member, sizeof member) == 0;
+        if (!same) {
+            s_drop(self, index, FL_KEYS, FL_WHY_DUPLICATE, out);
+        } else if (self->state > FL_SERVER_INVITED && index < self->block.members) {
+            s_tell(self, index, FL_KEEP_ROSTER, out);
+        }
+        return;
+    }
+    if (self->state != FL_SERVER_INVITED || child->reason != FL_WHY_NONE) {
+        s_drop(self, index, FL_KEYS, FL_WHY_LATE, out);
+        return;
+    }
+    fl_reason reason = fl_secagg_block_add(&self->block, fl_bytes_of(member, sizeof member),
+                                           &self->conf.trust, now_s);
+    if (reason == FL_WHY_NONE &&
+        !fl_name_equal(&self->block.seat[self->block.members - 1].node, &child->node)) {
+        self->block.members--; // somebody else's
+        reason = FL_WHY_CERTIFICATE;
+    }
+    if (reason == FL_WHY_KEY && s_copied(keys)) {
+        s_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
+        return;
+    }
+    if (reason != FL_WHY_NONE) {
+        s_blame(self, index, reason, FL_KEYS, out);
+        return;
+    }
+    memcpy(child->member, member, sizeof member);
+    child->keyed = true;
+}
+
+static bool
+s_dealing_holds(const fl_secagg_server *self, uint32_t index, const fl_block_shares *shares)
+{
+    static const uint8_t nothing[FL_SEALED_SHARE_BYTES];
+    const fl_secagg_block *block = &self->block;
+    if (memcmp(shares->sealed.data + (size_t)index * sizeof nothing, nothing, sizeof nothing) !=
+        0) {
+        return false;
+    }
+    fl_secagg_tree tree;
+    uint8_t part[FL_SECAGG_PUBLIC_BYTES];
+    fl_secagg_tree_fill(&tree, shares->digests);
+    fl_secagg_public_part(&shares->commitment, &tree.node[1], part);
+    return fl_transcript_dealt_holds(block->cert[index].keys.ed, &block->round, index,
+                                     fl_bytes_of(part, sizeof part), shares->signature);
+}
+
+static void
+on_shares(fl_secagg_server *self, uint32_t index, const fl_block_shares *shares, fl_outbox *out)
+{
+    size_t members = self->block.members;
+    if (self->state < FL_SERVER_ROSTERED || index >= members || !self->told[FL_KEEP_ROSTER] ||
+        shares->block != self->block_id) {
+        s_drop(self, index, FL_SHARES, FL_WHY_UNKNOWN_ROUND, out);
+        return;
+    }
+    if (shares->index != index || shares->digests.size != members * FL_DIGESTS_BYTES) {
+        s_drop(self, index, FL_SHARES, FL_WHY_MALFORMED, out);
+        return;
+    }
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, index);
+    if ((self->dealt & fl_secagg_bit(index)) != 0) {
+        bool same = memcmp(dealing.signature, shares->signature, FL_SIGN_BYTES) == 0 &&
+                    memcmp(dealing.sealed, shares->sealed.data, shares->sealed.size) == 0;
+        if (same) {
+            s_tell(self, index, FL_KEEP_DEALT, out);
+        } else {
+            s_drop(self, index, FL_SHARES, FL_WHY_DUPLICATE, out);
+        }
+        return;
+    }
+    if (self->state != FL_SERVER_ROSTERED || self->child[index].reason != FL_WHY_NONE) {
+        s_drop(self, index, FL_SHARES, FL_WHY_LATE, out);
+        return;
+    }
+    if (!s_dealing_holds(self, index, shares)) {
+        s_blame(self, index, FL_WHY_SIGNATURE, FL_SHARES, out);
+        return;
+    }
+    memcpy(dealing.commitment, shares->commitment.bytes, sizeof shares->commitment);
+    memcpy(dealing.signature, shares->signature, FL_SIGN_BYTES);
+    memcpy(dealing.digests, shares->digests.data, shares->digests.size);
+    memcpy(dealing.sealed, shares->sealed.data, shares->sealed.size);
+    self->dealt |= fl_secagg_bit(index);
+}
+
+static void
+on_ready(fl_secagg_server *self, uint32_t index, const fl_block_ready *ready, fl_outbox *out)
+{
+    uint64_t bit = fl_secagg_bit(index);
+    if (!self->told[FL_KEEP_DEALT] || (self->dealt & bit) == 0 || ready->block != self->block_id) {
+        s_drop(self, index, FL_READY, FL_WHY_UNKNOWN_ROUND, out);
+        return;
+    }
+    if (!fl_set_within(ready->dealers, self->block.members) ||
+        (ready->dealers & ~self->dealt) != 0 || (ready->dealers & bit) == 0) {
+        s_drop(self, index, FL_READY, FL_WHY_MALFORMED, out);
+        return;
+    }
+    if ((self->heard_ready & bit) != 0 && self->ready[index] != ready->dealers) {
+        s_drop(self, index, FL_READY, FL_WHY_DUPLICATE, out);
+        return;
+    }
+    if (self->state >= FL_SERVER_COLLECTING) { // it asks for news
+        s_tell(self, index, FL_KEEP_MASKSET, out);
+        s_tell(self, index, FL_KEEP_SURVIVORS, out);
+        return;
+    }
+    if (self->child[index].reason != FL_WHY_NONE) {
+        s_drop(self, index, FL_READY, FL_WHY_LATE, out);
+        return;
+    }
+    self->ready[index] = ready->dealers;
+    self->heard_ready |= bit;
+}
+
+static void
+on_ack(fl_secagg_server *self, uint32_t index, const fl_block_ack *ack, fl_outbox *out)
+{
+    uint64_t bit = fl_secagg_bit(index);
+    if (!self->told[FL_KEEP_SURVIVORS] || (self->survivors & bit) == 0 ||
+        ack->block != self->block_id || self->task.order.plan.masking != FL_MASKING_MALICIOUS) {
+        s_drop(self, index, FL_ACK, FL_WHY_UNKNOWN_ROUND, out);
+        return;
+    }
+    if (self->told[FL_KEEP_ACKS]) {
+        s_tell(self, index, FL_KEEP_ACKS, out);
+        return;
+    }
+    if (self->state != FL_SERVER_ACKING || (self->acked & bit) != 0 ||
+        self->child[index].reason != FL_WHY_NONE) {
+        return; // ACKS are being kept; or it is waited for others, and for this one no more
+    }
+    if (!fl_transcript_asig_holds(self->block.cert[index].keys.ed, &self->ctx,
+                                  &self->survivors_hash, index, ack->signature)) {
+        s_blame(self, index, FL_WHY_SIGNATURE, FL_ACK, out);
+        return;
+    }
+    memcpy(self->asig[index], ack->signature, FL_SIGN_BYTES);
+    self->acked |= bit;
+}
+
+//  Every share is the one that its dealer signed for this holder.
+static bool
+s_shares_match(const fl_secagg_server *self, uint32_t holder, const fl_block_unmask *unmask)
+{
+    const uint8_t *at = unmask->shares.data;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        bool self_kind = (unmask->self & fl_secagg_bit(i)) != 0;
+        if (!self_kind && (unmask->pair & fl_secagg_bit(i)) == 0) {
+            continue;
+        }
+        fl_share share;
+        memcpy(share.bytes, at, sizeof share);
+        at += sizeof share;
+        fl_hash digest =
+            fl_transcript_digest(&self->block.round, i, holder,
+                                 self_kind ? FL_TRANSCRIPT_SELF : FL_TRANSCRIPT_PAIR, &share);
+        fl_wipe(&share, sizeof share);
+        const uint8_t *said = fl_secagg_server_dealing(self, i).digests +
+                              (size_t)holder * FL_DIGESTS_BYTES + (self_kind ? 0 : sizeof digest);
+        if (memcmp(digest.bytes, said, sizeof digest) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+on_unmask(fl_secagg_server *self, uint32_t index, const fl_block_unmask *unmask, fl_outbox *out)
+{
+    uint64_t bit = fl_secagg_bit(index);
+    bool malicious = self->task.order.plan.masking == FL_MASKING_MALICIOUS;
+    bool ours = unmask->block == self->block_id && (self->survivors & bit) != 0;
+    if (self->state == FL_SERVER_SUMMING && ours) {
+        return; // more shares than it takes
+    }
+    if (self->state != FL_SERVER_OPENING || !ours ||
+        !self->told[malicious ? FL_KEEP_ACKS : FL_KEEP_SURVIVORS]) {
+        s_drop(self, index, FL_UNMASK, FL_WHY_UNKNOWN_ROUND, out);
+        return;
+    }
+    if ((self->opened & bit) != 0 || self->child[index].reason != FL_WHY_NONE) {
+        return;
+    }
+    if (unmask->self != self->survivors || unmask->pair != (self->maskset & ~self->survivors)) {
+        s_drop(self, index, FL_UNMASK, FL_WHY_MALFORMED, out);
+        return;
+    }
+    if (!s_shares_match(self, index, unmask)) {
+        s_blame(self, index, FL_WHY_HASH, FL_UNMASK, out);
+        return;
+    }
+    const uint8_t *at = unmask->shares.data;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        if ((self->maskset & fl_secagg_bit(i)) != 0) { // self and pair together
+            memcpy(self->opening[self->openers][i].bytes, at, FL_SHARE_BYTES);
+            at += FL_SHARE_BYTES;
+        }
+    }
+    self->opener[self->openers++] = (uint8_t)index;
+    self->opened |= bit;
+}
+
+//  A member that will not, or may not: nobody waits for it.
+static void
+s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
+{
+    fl_secagg_child *child = &self->child[index];
+    if (child->reason == FL_WHY_NONE) {
+        child->reason = reason;
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
+                                       .node = child->node,
+                                       .round = self->task.order.round,
+                                       .reason = reason,
+                                       .a = index,
+                                       .b = (uint64_t)self->state });
+    }
+}
+
+void
+fl_secagg_server_drop(fl_secagg_server *self, const fl_name *node, fl_reason reason, fl_time now,
+                      fl_outbox *out)
+{
+    uint32_t index;
+    if (s_child(self, node, &index) != NULL && s_running(self)) {
+        s_out(self, index, reason, out);
+        s_advance(self, now, out);
+    }
+}
+
+void
+fl_secagg_server_hear(fl_secagg_server *self, const fl_event *event, uint64_t now_s, fl_time now,
+                      fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    uint32_t index;
+    fl_secagg_child *child = s_child(self, &event->message.node, &index);
+    if (child == NULL || !s_running(self) || message->round != self->task.order.round ||
+        !fl_run_equal(&message->run, &self->task.order.run)) {
+        return; // nobody of this block
+    }
+    child->peer = event->message.from;
+    child->reachable = true;
+    child->gone = false;
+    switch ((int)message->verb) {
+    case FL_KEYS:
+        on_keys(self, index, &message->keys, now_s, out);
+        break;
+    case FL_SHARES:
+        on_shares(self, index, &message->shares, out);
+        break;
+    case FL_READY:
+        on_ready(self, index, &message->ready, out);
+        break;
+    case FL_ACK:
+        on_ack(self, index, &message->ack, out);
+        break;
+    case FL_UNMASK:
+        on_unmask(self, index, &message->unmask, out);
+        break;
+    case FL_REFUSED:
+        s_out(self, index, message->refused.reason, out);
+        break;
+    default:
+        break;
+    }
+    s_advance(self, now, out);
+}
+
+// ---- uploads ---------------------------------------------------------------------------------
+//  Whose uploads are taken: of the mask set; once the survivors are said, of them alone.
+static uint64_t
+s_wanted(const fl_secagg_server *self)
+{
+    if (self->state == FL_SERVER_COLLECTING) {
+        return self->told[FL_KEEP_MASKSET] ? self->maskset : 0;
+    }
+    bool opening = self->state == FL_SERVER_ACKING || self->state == FL_SERVER_OPENING;
+    return opening ? self->survivors : 0;
+}
+
+bool
+fl_secagg_server_wants(const fl_secagg_server *self, const fl_name *node)
+{
+    for (uint32_t i = 0; i < self->block.members && self->told[FL_KEEP_MASKSET]; i++) {
+        if (fl_name_equal(&self->child[i].node, node)) {
+            return (s_wanted(self) & ~self->uploaded & fl_secagg_bit(i)) != 0 &&
+                   !self->child[i].blamed;
+        }
+    }
+    return false;
+}
+
+uint32_t
+fl_secagg_server_awaits(const fl_secagg_server *self)
+{
+    uint64_t set = self->told[FL_KEEP_MASKSET] ? s_wanted(self) & ~self->uploaded : 0;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        set &= self->child[i].blamed ? ~fl_secagg_bit(i) : UINT64_MAX;
+    }
+    return fl_set_count(set);
+}
+
+fl_reason
+fl_secagg_server_contrib(fl_secagg_server *self, const fl_name *node, const fl_contrib *contrib,
+                         fl_outbox *out)
+{
+    uint32_t index;
+    fl_secagg_child *child = s_child(self, node, &index);
+    if (child == NULL || !s_running(self) || !self->told[FL_KEEP_MASKSET]) {
+        return FL_WHY_UNKNOWN_ROUND;
+    }
+    uint64_t bit = fl_secagg_bit(index);
+    if (child->blamed) {
+        return child->reason;
+    }
+    if ((s_wanted(self) & bit) == 0 || index >= self->block.members) {
+        return FL_WHY_LATE;
+    }
+    if ((self->uploaded & bit) != 0) {
+        return FL_WHY_NONE; // counted; the aggregator knows whether it is the same
+    }
+    if (contrib->header.size != FL_MASKED_HEADER_BYTES) {
+        return FL_WHY_MALFORMED;
+    }
+    if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
+        if (contrib->psig.size != FL_SIGN_BYTES ||
+            !fl_transcript_psig_holds(self->block.cert[index].keys.ed, &self->ctx, index,
+                                      contrib->psig.data)) {
+            s_blame(self, index, FL_WHY_SIGNATURE, FL_CONTRIB, out);
+            return FL_WHY_SIGNATURE;
+        }
+        memcpy(self->psig[index], contrib->psig.data, FL_SIGN_BYTES);
+    }
+    memcpy(self->header[index], contrib->header.data, FL_MASKED_HEADER_BYTES);
+    self->announced |= bit;
+    return FL_WHY_NONE;
+}
+
+bool
+fl_secagg_server_uploaded(fl_secagg_server *self, const fl_name *node, fl_time now, fl_outbox *out)
+{
+    uint32_t index;
+    fl_secagg_child *child = s_child(self, node, &index);
+    if (child == NULL || index >= self->block.members) {
+        return false;
+    }
+    uint64_t bit = fl_secagg_bit(index);
+    if ((s_wanted(self) & self->announced & ~self->uploaded & bit) == 0 || child->blamed) {
+        return false;
+    }
+    self->uploaded |= bit;
+    s_advance(self, now, out);
+    return true;
 }

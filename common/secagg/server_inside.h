@@ -1,7 +1,5 @@
-//  server_inside - the struct that the files of the aggregator's half share:
-//  masking_cohort.c (states and time), masking_cohort_children.c (what children say),
-//  masking_cohort_facts.c (what is kept, and coming back), masking_cohort_sum.c (the opening).
-//  For these files only.
+//  server_inside - the struct of server.c, for it and for the tests that look inside:
+//  what is kept and what is wiped. Nobody else includes it.
 #ifndef FL_SECAGG_SERVER_INSIDE_H
 #define FL_SECAGG_SERVER_INSIDE_H
 
@@ -73,36 +71,5 @@ typedef struct fl_secagg_dealing {
     uint8_t *commitment, *signature, *digests, *sealed;
 } fl_secagg_dealing;
 fl_secagg_dealing fl_secagg_server_dealing(const fl_secagg_server *self, uint32_t index);
-
-void fl_secagg_server_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out);
-//  The child of that name; NULL when it was not invited.
-fl_secagg_child *fl_secagg_server_child(fl_secagg_server *self, const fl_name *node,
-                                        uint32_t *index);
-//  Leave states as long as there is reason to.
-void fl_secagg_server_advance(fl_secagg_server *self, fl_time now, fl_outbox *out);
-//  Say one thing to one member, if it is reachable and the thing was kept and told.
-void fl_secagg_server_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out);
-//  A child's part in the round ends; `note` says how it is told of.
-void fl_secagg_server_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason,
-                                fl_verb about, fl_note_id note, fl_outbox *out);
-//  It lied, and that is shown: its part ends, and it is left out of the next rounds.
-void fl_secagg_server_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
-                            fl_outbox *out);
-
-//  Room for the dealings of a block whose size is known. False when out of memory.
-bool fl_secagg_server_make_room(fl_secagg_server *self);
-//  Ask for a fact to be kept; the state goes on with `saved`.
-void fl_secagg_server_keep(fl_secagg_server *self, fl_keep what, fl_outbox *out);
-//  What DEALT says to each, from the dealings. False when out of memory.
-bool fl_secagg_server_make_parts(fl_secagg_server *self);
-//  The context, when the mask set is known; and the survivors' hash, when they are.
-void fl_secagg_server_bind(fl_secagg_server *self);
-
-//  Every secret of the opening is here.
-bool fl_secagg_server_complete(const fl_secagg_server *self);
-//  Rebuild the secrets and ask for the masks to be taken off; or abort.
-void fl_secagg_server_sum(fl_secagg_server *self, fl_outbox *out);
-//  Wipe what opens.
-void fl_secagg_server_forget(fl_secagg_server *self);
 
 #endif
