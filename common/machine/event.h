@@ -144,8 +144,6 @@ typedef enum fl_effect_kind {
     FL_FX_COUNT
 } fl_effect_kind;
 
-typedef enum fl_lane { FL_LANE_UP, FL_LANE_DOWN } fl_lane;
-
 //  Facts for the ledger.
 typedef enum fl_save { FL_SAVE_OPEN, FL_SAVE_CLOSE } fl_save;
 

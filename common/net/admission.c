@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/wire/verb_table.h"
+
 enum { ROUTE_BYTES = 5, WINDOW_MS = 1000 };
 
 typedef struct route {
@@ -39,15 +41,8 @@ struct fl_admission {
     uint32_t gone; // sessions with something to tell
 };
 
-#define VERB(verb) ((uint64_t)1 << (verb))
-
-//  What a child may say on which lane.
-static const uint64_t spoken[FL_WATCHED] = {
-    [FL_WAY_CONTROL] = VERB(FL_HELLO) | VERB(FL_REFUSED) | VERB(FL_CONTRIB) | VERB(FL_BEAT) |
-                       VERB(FL_LEAVE) | VERB(FL_ENROL) | VERB(FL_KEYS) | VERB(FL_SHARES) |
-                       VERB(FL_READY) | VERB(FL_ACK) | VERB(FL_UNMASK),
-    [FL_WAY_UP] = VERB(FL_CHUNK),
-    [FL_WAY_DOWN] = VERB(FL_FETCH),
+static const fl_lane lane_of[FL_WATCHED] = {
+    [FL_WAY_CONTROL] = FL_LANE_CONTROL, [FL_WAY_UP] = FL_LANE_UP, [FL_WAY_DOWN] = FL_LANE_DOWN
 };
 
 fl_admission *
@@ -357,7 +352,7 @@ s_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, const uint8_t k
     if (result.code != FL_CODEC_OK) {
         return s_undecodable(self, way, visitor, now, &result);
     }
-    if ((spoken[way] & VERB(message->verb)) == 0) {
+    if (!fl_verb_allowed(message->verb, lane_of[way], FL_FROM_CHILD | FL_FROM_STRANGER)) {
         fl_judgement verdict = s_drop(self, FL_DROP_WAY, FL_WHY_MALFORMED, message->verb,
                                       "this verb does not belong here");
         return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;

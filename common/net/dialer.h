@@ -20,7 +20,7 @@ typedef struct fl_dialer_conf {
 typedef struct fl_dialer {
     fl_dialer_conf conf;
     fl_socket *control; // NULL only when the system gave no socket: see `reconnect`
-    fl_socket *lane[2]; // by fl_lane; NULL: closed
+    fl_socket *lane[FL_LANES]; // the bulk lanes; NULL: closed
 } fl_dialer;
 
 FL_CHECKED fl_status fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_why *why);

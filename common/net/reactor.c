@@ -15,6 +15,7 @@
 #include "common/machine/outbox.h"
 #include "common/net/admin_socket.h"
 #include "common/net/courier.h"
+#include "common/wire/verb_table.h"
 
 enum {
     BATCH_MAX = 32,          // messages of one lane in one turn, so that none starves
@@ -118,16 +119,6 @@ s_receive_child(fl_reactor *self, fl_way way)
     return true;
 }
 
-#define VERB(verb) ((uint64_t)1 << (verb))
-
-//  What the parent may say on which lane.
-static const uint64_t spoken_control = VERB(FL_WELCOME) | VERB(FL_REFUSED) | VERB(FL_TASK) |
-                                       VERB(FL_GRANT) | VERB(FL_CLOSED) | VERB(FL_BEAT) |
-                                       VERB(FL_DENY) | VERB(FL_ENROLLED) | VERB(FL_ROSTER) |
-                                       VERB(FL_DEALT) | VERB(FL_MASKSET) | VERB(FL_SURVIVORS) |
-                                       VERB(FL_ACKS);
-static const uint64_t spoken_down = VERB(FL_PIECE);
-
 static void
 s_refuse_parent(fl_reactor *self, fl_way way, fl_drop drop, fl_reason reason, fl_verb about,
                 const char *text)
@@ -141,7 +132,7 @@ s_refuse_parent(fl_reactor *self, fl_way way, fl_drop drop, fl_reason reason, fl
 
 //  One message of the parent. False: none waits.
 static bool
-s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, uint64_t spoken)
+s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
 {
     fl_message message;
     if (link == NULL || !fl_socket_receive(link, &self->parcel)) {
@@ -156,7 +147,7 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, uint64_t spoken)
             result.code == FL_CODEC_VERSION ? FL_WHY_VERSION : FL_WHY_MALFORMED;
         self->counters->codec[result.code]++;
         s_refuse_parent(self, way, FL_DROP_MALFORMED, reason, FL_VERB_NONE, result.text);
-    } else if ((spoken & VERB(message.verb)) == 0) {
+    } else if (!fl_verb_allowed(message.verb, lane, FL_FROM_PARENT)) {
         s_refuse_parent(self, way, FL_DROP_WAY, FL_WHY_MALFORMED, message.verb,
                         "this verb does not belong here");
     } else {
@@ -207,13 +198,13 @@ static void
 s_drain_parent(fl_reactor *self)
 {
     for (int n = 0; n < BATCH_MAX; n++) {
-        if (!s_receive_parent(self, FL_WAY_PARENT, self->courier.uplink.control, spoken_control)) {
+        if (!s_receive_parent(self, FL_WAY_PARENT, self->courier.uplink.control, FL_LANE_CONTROL)) {
             break;
         }
     }
     for (int n = 0; n < BATCH_MAX; n++) {
         fl_socket *link = self->courier.uplink.lane[FL_LANE_DOWN];
-        if (!s_receive_parent(self, FL_WAY_PARENT_DOWN, link, spoken_down)) {
+        if (!s_receive_parent(self, FL_WAY_PARENT_DOWN, link, FL_LANE_DOWN)) {
             break;
         }
     }

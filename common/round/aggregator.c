@@ -15,6 +15,7 @@
 #include "common/round/participation.h"
 #include "common/round/seats.h"
 #include "common/round/uploads.h"
+#include "common/wire/verb_table.h"
 
 typedef enum fl_aggregator_phase {
     FL_AGGREGATOR_IDLE,
@@ -238,8 +239,8 @@ s_hear_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *
 static bool
 s_about_step(const fl_aggregator *self, const fl_refused *refused)
 {
-    return s_masked(self) && (refused->about == FL_TASK ||
-                              (refused->about >= FL_KEYS && refused->about <= FL_UNMASK));
+    const fl_verb_row *about = fl_verb_row_of(refused->about);
+    return s_masked(self) && about != NULL && (refused->about == FL_TASK || about->masked);
 }
 
 //  What a block says to an announcement. True: it may be taken like any other.
@@ -703,58 +704,25 @@ on_leave(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     }
 }
 
+typedef void (*handler)(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out);
+
+//  What a child may say to this machine; the admission knows the rest (wire/verb_table).
+static const handler handlers[FL_VERB_COUNT] = {
+    [FL_HELLO] = on_hello,    [FL_BEAT] = on_beat,     [FL_CONTRIB] = on_contrib,
+    [FL_CHUNK] = on_chunk,    [FL_FETCH] = on_fetch,   [FL_REFUSED] = on_refused,
+    [FL_LEAVE] = on_leave,    [FL_KEYS] = s_hear_step, [FL_SHARES] = s_hear_step,
+    [FL_READY] = s_hear_step, [FL_ACK] = s_hear_step,  [FL_UNMASK] = s_hear_step,
+};
+
 //  A message of a child.
 static void
 s_hear(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    switch (event->message.message->verb) {
-    case FL_HELLO:
-        on_hello(self, event, now, out);
-        break;
-    case FL_BEAT:
-        on_beat(self, event, now, out);
-        break;
-    case FL_CONTRIB:
-        on_contrib(self, event, now, out);
-        break;
-    case FL_CHUNK:
-        on_chunk(self, event, now, out);
-        break;
-    case FL_FETCH:
-        on_fetch(self, event, now, out);
-        break;
-    case FL_REFUSED:
-        on_refused(self, event, now, out);
-        break;
-    case FL_LEAVE:
-        on_leave(self, event, now, out);
-        break;
-    case FL_KEYS:
-    case FL_SHARES:
-    case FL_READY:
-    case FL_ACK:
-    case FL_UNMASK:
-        s_hear_step(self, event, now, out);
-        break;
-    case FL_VERB_NONE:
-    case FL_WELCOME:
-    case FL_TASK:
-    case FL_GRANT:
-    case FL_CLOSED:
-    case FL_DENY:
-    case FL_ENROL:
-    case FL_ENROLLED:
-    case FL_PIECE:
-    case FL_ASK:
-    case FL_ANSWER:
-    case FL_ROSTER:
-    case FL_DEALT:
-    case FL_MASKSET:
-    case FL_SURVIVORS:
-    case FL_ACKS:
-    case FL_VERB_COUNT:
+    handler on = handlers[event->message.message->verb];
+    if (on != NULL) {
+        on(self, event, now, out);
+    } else {
         s_refuse(self, event, FL_WHY_MALFORMED, out);
-        break;
     }
     s_after_word(self, event->message.from, now, out);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
+#include "common/wire/verb_table.h"
 
 static void s_enter(fl_participant *self, fl_participant_phase next);
 static void s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
@@ -213,8 +214,8 @@ static void
 s_masking_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
 {
     fl_verb about = message->refused.about;
-    bool step = about == FL_KEYS || about == FL_SHARES || about == FL_READY || about == FL_ACK ||
-                about == FL_UNMASK;
+    const fl_verb_row *row = fl_verb_row_of(about);
+    bool step = row != NULL && row->masked && (row->from & FL_FROM_CHILD) != 0;
     fl_reason reason = message->refused.reason;
     if (!step || !s_active(self) || message->round != self->task.order.round ||
         reason == FL_WHY_NONE || reason == FL_WHY_UNKNOWN_ROUND) { // that far it will be
@@ -842,8 +843,9 @@ s_task_again(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
 }
 
 static void
-on_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *out)
+on_task(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    const fl_task *task = &event->message.message->task;
     uint64_t round = task->order.round;
     uint64_t ours = self->task.order.round;
     if (round < ours || (round == ours && self->phase == FL_PARTICIPANT_NONE &&
@@ -859,8 +861,10 @@ on_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *out)
 }
 
 static void
-on_grant(fl_participant *self, const fl_grant *grant, fl_outbox *out)
+on_grant(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    (void)now;
+    const fl_grant *grant = &event->message.message->grant;
     if (!s_offering(self)) {
         return;
     }
@@ -872,8 +876,10 @@ on_grant(fl_participant *self, const fl_grant *grant, fl_outbox *out)
 }
 
 static void
-on_closed(fl_participant *self, const fl_message *message, fl_outbox *out)
+on_closed(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    (void)now;
+    const fl_message *message = event->message.message;
     const fl_closed *closed = &message->closed;
     self->verdict.final = self->verdict.final || closed->final;
     if (self->phase == FL_PARTICIPANT_NONE) {
@@ -921,8 +927,9 @@ s_offer_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
 }
 
 static void
-on_refused(fl_participant *self, const fl_message *message, fl_time now, fl_outbox *out)
+on_refused(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    const fl_message *message = event->message.message;
     fl_reason reason = message->refused.reason;
     s_note(self, FL_NOTE_REFUSED, reason, (uint64_t)message->refused.about, 0, out);
     if (message->refused.about == FL_HELLO) {
@@ -954,13 +961,19 @@ on_piece(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
 static bool
 s_foreign(const fl_participant *self, const fl_message *message)
 {
-    bool speaks = message->verb == FL_TASK || message->verb == FL_GRANT ||
-                  message->verb == FL_CLOSED || message->verb == FL_BEAT ||
-                  message->verb == FL_PIECE || message->verb == FL_ROSTER ||
-                  message->verb == FL_DEALT || message->verb == FL_MASKSET ||
-                  message->verb == FL_SURVIVORS || message->verb == FL_ACKS;
-    return speaks && !fl_run_equal(&message->run, &self->run);
+    const fl_verb_row *row = fl_verb_row_of(message->verb);
+    return row != NULL && row->of_run && !fl_run_equal(&message->run, &self->run);
 }
+
+typedef void (*handler)(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
+
+//  What the parent may say to this machine; the reactor knows the rest (wire/verb_table).
+static const handler handlers[FL_VERB_COUNT] = {
+    [FL_WELCOME] = on_welcome,       [FL_TASK] = on_task,         [FL_GRANT] = on_grant,
+    [FL_CLOSED] = on_closed,         [FL_REFUSED] = on_refused,   [FL_PIECE] = on_piece,
+    [FL_ROSTER] = s_masking_hear,    [FL_DEALT] = s_masking_hear, [FL_MASKSET] = s_masking_hear,
+    [FL_SURVIVORS] = s_masking_hear, [FL_ACKS] = s_masking_hear,
+};
 
 //  A message of the parent.
 static void
@@ -973,52 +986,10 @@ s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
         s_rejoin(self, FL_WHY_UNKNOWN_RUN, now, out);
         return;
     }
-    switch (message->verb) {
-    case FL_WELCOME:
-        on_welcome(self, event, now, out);
-        break;
-    case FL_TASK:
-        on_task(self, &message->task, now, out);
-        break;
-    case FL_GRANT:
-        on_grant(self, &message->grant, out);
-        break;
-    case FL_CLOSED:
-        on_closed(self, message, out);
-        break;
-    case FL_REFUSED:
-        on_refused(self, message, now, out);
-        break;
-    case FL_PIECE:
-        on_piece(self, event, now, out);
-        break;
-    case FL_ROSTER:
-    case FL_DEALT:
-    case FL_MASKSET:
-    case FL_SURVIVORS:
-    case FL_ACKS:
-        s_masking_hear(self, event, now, out);
-        break;
-    case FL_BEAT:
-        break;
-    case FL_VERB_NONE:
-    case FL_HELLO:
-    case FL_CONTRIB:
-    case FL_LEAVE:
-    case FL_DENY:
-    case FL_ENROL:
-    case FL_ENROLLED:
-    case FL_CHUNK:
-    case FL_FETCH:
-    case FL_ASK:
-    case FL_ANSWER:
-    case FL_KEYS:
-    case FL_SHARES:
-    case FL_READY:
-    case FL_ACK:
-    case FL_UNMASK:
-    case FL_VERB_COUNT:
+    handler on = handlers[message->verb];
+    if (on != NULL) {
+        on(self, event, now, out);
+    } else if (message->verb != FL_BEAT) { // of a beat it is enough that it was heard
         s_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);
-        break;
     }
 }

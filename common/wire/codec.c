@@ -1,4 +1,4 @@
-//  One description of each verb (codec_fields.c) serves both directions, so that they cannot drift
+//  One description of each verb (verb_table.c) serves both directions, so that they cannot drift
 //  apart: encoding writes a struct's members by it, decoding fills them by it, and one validator
 //  judges the filled struct in both cases, with a panic on our side and a refusal on theirs.
 #include "common/wire/codec.h"
@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/wire/codec_fields.h"
 #include "common/wire/envelope.h"
 #include "common/wire/mp.h"
+#include "common/wire/verb_table.h"
 
 static const char *const names[FL_CODEC_COUNT] = {
     [FL_CODEC_OK] = "ok",           [FL_CODEC_SHORT] = "short", [FL_CODEC_MAGIC] = "magic",
@@ -132,7 +132,7 @@ s_field_valid(const fl_field *field, const void *base)
 
 //  NULL when the message may travel; else what is wrong, about `*field` unless that is NULL.
 static const char *
-s_judge(const fl_verb_shape *shape, const fl_message *message, size_t body_bytes,
+s_judge(const fl_verb_row *shape, const fl_message *message, size_t body_bytes,
         const fl_field **field)
 {
     const void *base = s_const_base(message);
@@ -147,7 +147,7 @@ s_judge(const fl_verb_shape *shape, const fl_message *message, size_t body_bytes
 }
 
 static bool
-s_body_valid(const fl_verb_shape *shape, size_t body_bytes)
+s_body_valid(const fl_verb_row *shape, size_t body_bytes)
 {
     return shape->body_max == 0 ? body_bytes == 0
                                 : body_bytes >= 1 && body_bytes <= shape->body_max;
@@ -205,7 +205,7 @@ s_write_group(const fl_group *group, const void *base, fl_writer *out)
 fl_blob *
 fl_encode(const fl_message *message, size_t body_bytes)
 {
-    const fl_verb_shape *shape = fl_verb_shape_of(message->verb);
+    const fl_verb_row *shape = fl_verb_row_of(message->verb);
     FL_ASSERT(shape != NULL);
     FL_ASSERT(s_body_valid(shape, body_bytes));
     const fl_field *field;
@@ -340,7 +340,7 @@ s_say(fl_codec_result *result, fl_codec code, const char *field, const char *wha
 }
 
 static void
-s_decode_header(const fl_verb_shape *shape, fl_bytes header, size_t body_bytes, fl_message *message,
+s_decode_header(const fl_verb_row *shape, fl_bytes header, size_t body_bytes, fl_message *message,
                 fl_codec_result *result)
 {
     decoding self = { .newer = result->minor > FL_WIRE_MINOR };
@@ -366,7 +366,7 @@ s_decode_envelope(fl_bytes frame, size_t body_bytes, fl_envelope *envelope, fl_c
     result->major = envelope->major;
     result->minor = envelope->minor;
     result->verb = envelope->verb;
-    const fl_verb_shape *shape = fl_verb_shape_of(envelope->verb);
+    const fl_verb_row *shape = fl_verb_row_of(envelope->verb);
     if (code == FL_CODEC_VERSION) {
         result->code = code;
         (void)snprintf(result->text, sizeof result->text,
@@ -400,7 +400,7 @@ fl_decode(fl_bytes frame, size_t body_bytes, fl_message *message)
         message->verb = (fl_verb)envelope.verb;
         message->run = envelope.run;
         message->round = envelope.round;
-        s_decode_header(fl_verb_shape_of(envelope.verb),
+        s_decode_header(fl_verb_row_of(envelope.verb),
                         fl_bytes_of(frame.data + FL_ENVELOPE_BYTES, envelope.header_bytes),
                         body_bytes, message, &result);
     }

@@ -7,19 +7,6 @@
 
 static const char unknown[] = "unknown";
 
-static const char *const verb_names[FL_VERB_COUNT] = {
-    [FL_VERB_NONE] = "none",      [FL_HELLO] = "hello",   [FL_WELCOME] = "welcome",
-    [FL_REFUSED] = "refused",     [FL_TASK] = "task",     [FL_CONTRIB] = "contrib",
-    [FL_GRANT] = "grant",         [FL_CLOSED] = "closed", [FL_BEAT] = "beat",
-    [FL_LEAVE] = "leave",         [FL_DENY] = "deny",     [FL_ENROL] = "enrol",
-    [FL_ENROLLED] = "enrolled",   [FL_CHUNK] = "chunk",   [FL_FETCH] = "fetch",
-    [FL_PIECE] = "piece",         [FL_ASK] = "ask",       [FL_ANSWER] = "answer",
-    [FL_KEYS] = "keys",           [FL_ROSTER] = "roster", [FL_SHARES] = "shares",
-    [FL_DEALT] = "dealt",         [FL_READY] = "ready",   [FL_MASKSET] = "maskset",
-    [FL_SURVIVORS] = "survivors", [FL_ACK] = "ack",       [FL_ACKS] = "acks",
-    [FL_UNMASK] = "unmask",
-};
-
 static const char *const reason_names[FL_WHY_COUNT] = {
     [FL_WHY_NONE] = "none",
     [FL_WHY_LATE] = "late",
@@ -101,12 +88,6 @@ s_name(const char *const *names, unsigned count, unsigned index)
 }
 
 const char *
-fl_verb_name(fl_verb verb)
-{
-    return s_name(verb_names, FL_VERB_COUNT, verb);
-}
-
-const char *
 fl_reason_name(fl_reason reason)
 {
     return s_name(reason_names, FL_WHY_COUNT, reason);
@@ -145,12 +126,6 @@ fl_set_within(uint64_t set, uint32_t members)
 {
     FL_ASSERT(members >= 1 && members <= FL_MEMBERS_MAX);
     return members == FL_MEMBERS_MAX || set >> members == 0;
-}
-
-bool
-fl_verb_has_body(fl_verb verb)
-{
-    return verb == FL_CHUNK || verb == FL_PIECE || verb == FL_ANSWER;
 }
 
 //  False for NaN too.

@@ -44,6 +44,16 @@ typedef enum fl_verb {
     FL_VERB_COUNT = 42
 } fl_verb;
 
+//  Where a message travels. Control lasts as long as a child is there; bulk lanes open per
+//  transfer.
+typedef enum fl_lane {
+    FL_LANE_CONTROL,
+    FL_LANE_UP,
+    FL_LANE_DOWN,
+    FL_LANE_OPERATOR,
+    FL_LANES
+} fl_lane;
+
 //  Why something was refused, dropped or ended. On the wire as a number, everywhere else as its
 //  name; a number is never used again for something else.
 typedef enum fl_reason {

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/wire/codec_fields.h"
+#include "common/wire/verb_table.h"
 
 enum { TEXT_ROOM = 64 * 1024 };
 
@@ -42,7 +42,7 @@ s_render(fl_verb verb, fl_bytes frame, uint32_t body_bytes, char *text)
         { "magic", 4 }, { "major", 1 }, { "minor", 1 },        { "verb", 2 },
         { "round", 8 }, { "run", 16 },  { "header bytes", 4 }, { "body bytes", 4 },
     };
-    const fl_group *group = &fl_verb_shape_of(verb)->group;
+    const fl_group *group = &fl_verb_row_of(verb)->group;
     (void)snprintf(text, TEXT_ROOM, "# %s: header frame; its body frame has %u bytes\n",
                    fl_verb_name(verb), body_bytes);
     size_t at = 0;
@@ -141,7 +141,7 @@ the_document_lists_the_fields_of_every_verb(void **state)
     char line[512];
     assert_true(s_load("docs/protocol.md", stored, sizeof stored));
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
-        const fl_group *group = &fl_verb_shape_of(messages_verbs[i])->group;
+        const fl_group *group = &fl_verb_row_of(messages_verbs[i])->group;
         s_signature(fl_verb_name(messages_verbs[i]), group, line, sizeof line);
         if (strstr(stored, line) == NULL) {
             fail_msg("docs/protocol.md lacks the line: %s", line);
@@ -195,7 +195,7 @@ the_document_states_the_largest_frame_of_every_verb(void **state)
     char row[64];
     assert_true(s_load("docs/protocol.md", stored, sizeof stored));
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
-        const fl_group *group = &fl_verb_shape_of(messages_verbs[i])->group;
+        const fl_group *group = &fl_verb_row_of(messages_verbs[i])->group;
         size_t most = FL_ENVELOPE_BYTES + (group->count > 15 ? 3 : 1);
         for (uint32_t f = 0; f < group->count; f++) {
             most += s_field_bytes_max(&group->fields[f]);

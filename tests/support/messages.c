@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/wire/codec_fields.h"
+#include "common/wire/verb_table.h"
 
 const fl_verb messages_verbs[MESSAGES_VERBS] = {
     FL_HELLO, FL_WELCOME, FL_REFUSED,   FL_TASK,  FL_CONTRIB,  FL_GRANT,  FL_CLOSED,
@@ -475,7 +475,7 @@ messages_random(fl_verb verb, fl_rng *rng, messages_letter *letter)
     letter->message.verb = verb;
     letter->message.round = messages_draw(rng, 1, UINT64_MAX);
     s_random_bytes(rng, letter->message.run.bytes, sizeof letter->message.run);
-    s_random_group(rng, &fl_verb_shape_of(verb)->group, letter, (uint8_t *)&letter->message.hello);
+    s_random_group(rng, &fl_verb_row_of(verb)->group, letter, (uint8_t *)&letter->message.hello);
     s_agree(rng, letter);
 }
 
@@ -521,6 +521,6 @@ bool
 messages_equal(const fl_message *a, const fl_message *b)
 {
     return a->verb == b->verb && a->round == b->round && fl_run_equal(&a->run, &b->run) &&
-           s_group_equal(&fl_verb_shape_of(a->verb)->group, (const uint8_t *)&a->hello,
+           s_group_equal(&fl_verb_row_of(a->verb)->group, (const uint8_t *)&a->hello,
                          (const uint8_t *)&b->hello);
 }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/wire/codec_fields.h"
 #include "common/wire/mp.h"
+#include "common/wire/verb_table.h"
 
 enum { FRAME_ROOM = FL_FRAME_BYTES_MAX + 1024 };
 
@@ -233,7 +233,7 @@ static fl_codec
 s_with_count(fl_verb verb, int more, uint8_t minor)
 {
     size_t size = s_encode_sample(verb);
-    uint32_t count = fl_verb_shape_of(verb)->group.count;
+    uint32_t count = fl_verb_row_of(verb)->group.count;
     size_t end = more < 0 ? messages_value_at(fl_bytes_of(frame, size), count - 1) : size;
     fl_writer out = fl_writer_over(changed, sizeof changed);
     fl_write_from(&out, frame, FL_ENVELOPE_BYTES);

@@ -1,5 +1,5 @@
 //  What every field of every verb accepts and refuses, seen through the codec.
-#include "common/wire/codec_fields.h"
+#include "common/wire/verb_table.h"
 
 #include "tests/support/messages.h"
 #include "tests/support/unit.h"
@@ -80,7 +80,7 @@ every_member_of_a_struct_is_in_its_table(void **state)
         sizeof(fl_block_ack),    sizeof(fl_block_acks),    sizeof(fl_block_unmask),
     };
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
-        s_assert_complete(&fl_verb_shape_of(messages_verbs[i])->group, sizes[i]);
+        s_assert_complete(&fl_verb_row_of(messages_verbs[i])->group, sizes[i]);
     }
 }
 
@@ -90,13 +90,13 @@ the_tables_and_the_verbs_agree(void **state)
     (void)state;
     unsigned known = 0;
     for (uint32_t verb = 0; verb < FL_VERB_COUNT; verb++) {
-        const fl_verb_shape *shape = fl_verb_shape_of(verb);
+        const fl_verb_row *shape = fl_verb_row_of(verb);
         known += shape != NULL;
         assert_int_equal(shape != NULL && shape->body_max > 0, fl_verb_has_body((fl_verb)verb));
     }
     assert_int_equal(known, MESSAGES_VERBS);
-    assert_null(fl_verb_shape_of(FL_VERB_COUNT));
-    assert_null(fl_verb_shape_of(UINT32_MAX));
+    assert_null(fl_verb_row_of(FL_VERB_COUNT));
+    assert_null(fl_verb_row_of(UINT32_MAX));
 }
 
 // ---- ranges -----------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ a_field_of_another_type_is_refused_by_its_name(void **state)
     (void)state;
     static const uint8_t others[] = { 0xc0, 0xff, 0x80 }; // nil, -1, an empty map
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
-        const fl_group *group = &fl_verb_shape_of(messages_verbs[i])->group;
+        const fl_group *group = &fl_verb_row_of(messages_verbs[i])->group;
         for (uint32_t f = 0; f < group->count; f++) {
             for (size_t n = 0; n < sizeof others; n++) {
                 fl_codec_result result = s_with(messages_verbs[i], f, fl_bytes_of(others + n, 1));
@@ -403,5 +403,5 @@ main(void)
         cmocka_unit_test(fields_that_contradict_each_other_are_refused),
         cmocka_unit_test(the_envelope_must_agree_with_the_header),
     };
-    return cmocka_run_group_tests_name("wire/codec_fields", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("wire/verb_table", tests, NULL, NULL);
 }

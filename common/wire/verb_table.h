@@ -1,7 +1,8 @@
-//  codec_fields - what each verb carries, told once, in the order of the wire: the codec writes,
-//  reads and checks messages by this table, the document is tested against it. Constant.
-#ifndef FL_WIRE_CODEC_FIELDS_H
-#define FL_WIRE_CODEC_FIELDS_H
+//  verb_table - every verb in one row: its name, its lane, who may say it, what it carries and how
+//  much. The codec writes, reads and checks messages by it; the admission of children, the reactor
+//  and both machines ask it who may say what. Constant. docs/extending.md says how a verb is added.
+#ifndef FL_WIRE_VERB_TABLE_H
+#define FL_WIRE_VERB_TABLE_H
 
 #include "common/wire/message.h"
 
@@ -32,14 +33,30 @@ struct fl_group {
     uint32_t count;
 };
 
-typedef struct fl_verb_shape {
+//  Who says a verb; a set.
+enum {
+    FL_FROM_CHILD = 1,    // with a seat
+    FL_FROM_STRANGER = 2, // any key that may connect: HELLO and ENROL
+    FL_FROM_PARENT = 4,
+    FL_FROM_OPERATOR = 8,
+    FL_FROM_PROCESS = 16 // the answer to its operator
+};
+
+typedef struct fl_verb_row {
+    const char *name; // "hello"
+    fl_lane lane;
+    uint8_t from;
+    bool of_run; // means the run of its envelope: not for who is in another one
+    bool masked; // a step of a masked round
     fl_group group;
     uint32_t body_max; // of the body frame that must follow; 0: none may
     //  What no single field can tell: NULL when fine, else what is wrong. May be NULL.
     const char *(*check)(const fl_message *message, size_t body_bytes);
-} fl_verb_shape;
+} fl_verb_row;
 
-//  The shape of a verb; NULL when this build knows no such verb.
-const fl_verb_shape *fl_verb_shape_of(uint32_t verb);
+//  NULL when this build knows no such verb.
+const fl_verb_row *fl_verb_row_of(uint32_t verb);
+//  May one of `from` say this verb on that lane?
+bool fl_verb_allowed(fl_verb verb, fl_lane lane, unsigned from);
 
 #endif

@@ -1,4 +1,4 @@
-#include "common/wire/codec_fields.h"
+#include "common/wire/verb_table.h"
 
 #include <stddef.h>
 
@@ -119,12 +119,9 @@ static const fl_field enrol[] = {
 };
 
 static const fl_field enrolled[] = {
-    U64(fl_enrolled, request),
-    UINT(fl_enrolled, reason, 0, FL_WHY_COUNT - 1),
-    TEXT(fl_enrolled, text, 0),
-    VIEW(fl_enrolled, certificate, 0, FL_CERT_BYTES_MAX),
-    U32(fl_enrolled, shard),
-    U32(fl_enrolled, shards),
+    U64(fl_enrolled, request),  UINT(fl_enrolled, reason, 0, FL_WHY_COUNT - 1),
+    TEXT(fl_enrolled, text, 0), VIEW(fl_enrolled, certificate, 0, FL_CERT_BYTES_MAX),
+    U32(fl_enrolled, shard),    U32(fl_enrolled, shards),
 };
 
 // ---- masking ----------------------------------------------------------------------------------
@@ -406,38 +403,89 @@ s_check_piece(const fl_message *message, size_t body_bytes)
         (rows), COUNT(rows)                                                                        \
     }
 
-static const fl_verb_shape shapes[FL_VERB_COUNT] = {
-    [FL_HELLO] = { FIELDS(hello), 0, NULL },
-    [FL_WELCOME] = { FIELDS(welcome), 0, NULL },
-    [FL_REFUSED] = { FIELDS(refused), 0, NULL },
-    [FL_TASK] = { FIELDS(task), 0, s_check_task },
-    [FL_CONTRIB] = { FIELDS(contrib), 0, s_check_contrib },
-    [FL_GRANT] = { FIELDS(grant), 0, s_check_grant },
-    [FL_CLOSED] = { FIELDS(closed), 0, NULL },
-    [FL_BEAT] = { FIELDS(beat), 0, NULL },
-    [FL_LEAVE] = { FIELDS(leave), 0, NULL },
-    [FL_DENY] = { FIELDS(deny), 0, NULL },
-    [FL_ENROL] = { FIELDS(enrol), 0, NULL },
-    [FL_ENROLLED] = { FIELDS(enrolled), 0, s_check_enrolled },
-    [FL_CHUNK] = { FIELDS(chunk), FL_CHUNK_BYTES_MAX, s_check_chunk },
-    [FL_FETCH] = { FIELDS(fetch), 0, NULL },
-    [FL_PIECE] = { FIELDS(piece), FL_CHUNK_BYTES_MAX, s_check_piece },
-    [FL_ASK] = { FIELDS(ask), 0, NULL },
-    [FL_ANSWER] = { FIELDS(answer), FL_JSON_BYTES_MAX, NULL },
-    [FL_KEYS] = { FIELDS(keys), 0, s_check_masking },
-    [FL_ROSTER] = { FIELDS(roster), 0, s_check_roster },
-    [FL_SHARES] = { FIELDS(shares), 0, s_check_shares },
-    [FL_DEALT] = { FIELDS(dealt), 0, s_check_dealt },
-    [FL_READY] = { FIELDS(ready), 0, s_check_masking },
-    [FL_MASKSET] = { FIELDS(maskset), 0, s_check_masking },
-    [FL_SURVIVORS] = { FIELDS(survivors), 0, s_check_survivors },
-    [FL_ACK] = { FIELDS(ack), 0, s_check_masking },
-    [FL_ACKS] = { FIELDS(acks), 0, s_check_acks },
-    [FL_UNMASK] = { FIELDS(unmask), 0, s_check_unmask },
+enum {
+    CHILD = FL_FROM_CHILD,
+    STRANGER = FL_FROM_STRANGER,
+    PARENT = FL_FROM_PARENT,
+    OPERATOR = FL_FROM_OPERATOR,
+    PROCESS = FL_FROM_PROCESS
 };
+#define OF_RUN true
+#define ANY_RUN false
+#define MASKED true
+#define PLAIN false
 
-const fl_verb_shape *
-fl_verb_shape_of(uint32_t verb)
+// clang-format off
+static const fl_verb_row rows[FL_VERB_COUNT] = {
+    //  name, lane, who says it, whose run, a step of masking?, fields, largest body, check
+    [FL_HELLO] = { "hello", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN, FIELDS(hello), 0, NULL },
+    [FL_WELCOME] = { "welcome", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(welcome), 0, NULL },
+    [FL_REFUSED] = { "refused", FL_LANE_CONTROL, CHILD | PARENT, ANY_RUN, PLAIN,
+        FIELDS(refused), 0, NULL },
+    [FL_TASK] = { "task", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN, FIELDS(task), 0, s_check_task },
+    [FL_CONTRIB] = { "contrib", FL_LANE_CONTROL, CHILD, OF_RUN, PLAIN,
+        FIELDS(contrib), 0, s_check_contrib },
+    [FL_GRANT] = { "grant", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN,
+        FIELDS(grant), 0, s_check_grant },
+    [FL_CLOSED] = { "closed", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN, FIELDS(closed), 0, NULL },
+    [FL_BEAT] = { "beat", FL_LANE_CONTROL, CHILD | PARENT, OF_RUN, PLAIN, FIELDS(beat), 0, NULL },
+    [FL_LEAVE] = { "leave", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN, FIELDS(leave), 0, NULL },
+    [FL_DENY] = { "deny", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(deny), 0, NULL },
+    [FL_ENROL] = { "enrol", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN, FIELDS(enrol), 0, NULL },
+    [FL_ENROLLED] = { "enrolled", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
+        FIELDS(enrolled), 0, s_check_enrolled },
+    [FL_CHUNK] = { "chunk", FL_LANE_UP, CHILD, OF_RUN, PLAIN,
+        FIELDS(chunk), FL_CHUNK_BYTES_MAX, s_check_chunk },
+    [FL_FETCH] = { "fetch", FL_LANE_DOWN, CHILD, ANY_RUN, PLAIN, FIELDS(fetch), 0, NULL },
+    [FL_PIECE] = { "piece", FL_LANE_DOWN, PARENT, OF_RUN, PLAIN,
+        FIELDS(piece), FL_CHUNK_BYTES_MAX, s_check_piece },
+    [FL_ASK] = { "ask", FL_LANE_OPERATOR, OPERATOR, ANY_RUN, PLAIN, FIELDS(ask), 0, NULL },
+    [FL_ANSWER] = { "answer", FL_LANE_OPERATOR, PROCESS, ANY_RUN, PLAIN,
+        FIELDS(answer), FL_JSON_BYTES_MAX, NULL },
+    [FL_KEYS] = { "keys", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
+        FIELDS(keys), 0, s_check_masking },
+    [FL_ROSTER] = { "roster", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
+        FIELDS(roster), 0, s_check_roster },
+    [FL_SHARES] = { "shares", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
+        FIELDS(shares), 0, s_check_shares },
+    [FL_DEALT] = { "dealt", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
+        FIELDS(dealt), 0, s_check_dealt },
+    [FL_READY] = { "ready", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
+        FIELDS(ready), 0, s_check_masking },
+    [FL_MASKSET] = { "maskset", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
+        FIELDS(maskset), 0, s_check_masking },
+    [FL_SURVIVORS] = { "survivors", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
+        FIELDS(survivors), 0, s_check_survivors },
+    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, s_check_masking },
+    [FL_ACKS] = { "acks", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED, FIELDS(acks), 0, s_check_acks },
+    [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
+        FIELDS(unmask), 0, s_check_unmask },
+};
+// clang-format on
+
+const fl_verb_row *
+fl_verb_row_of(uint32_t verb)
 {
-    return verb < FL_VERB_COUNT && shapes[verb].group.count > 0 ? &shapes[verb] : NULL;
+    return verb < FL_VERB_COUNT && rows[verb].name != NULL ? &rows[verb] : NULL;
+}
+
+bool
+fl_verb_allowed(fl_verb verb, fl_lane lane, unsigned from)
+{
+    const fl_verb_row *row = fl_verb_row_of(verb);
+    return row != NULL && row->lane == lane && (row->from & from) != 0;
+}
+
+const char *
+fl_verb_name(fl_verb verb)
+{
+    const fl_verb_row *row = fl_verb_row_of(verb);
+    return row != NULL ? row->name : verb == FL_VERB_NONE ? "none" : "unknown";
+}
+
+bool
+fl_verb_has_body(fl_verb verb)
+{
+    const fl_verb_row *row = fl_verb_row_of(verb);
+    return row != NULL && row->body_max > 0;
 }
