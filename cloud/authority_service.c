@@ -101,61 +101,95 @@ fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes
 }
 
 // ---- revocation -------------------------------------------------------------------------------
-typedef struct act {
-    fl_authority_service *office;
-    fl_blob *list;
-    uint64_t version;
-} act;
+//  The list that is durable: what the next one is made of, so that no version is ever two lists'.
+static fl_status
+s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_why *why)
+{
+    uint64_t version = 0;
+    fl_blob *held = NULL;
+    fl_status status = fl_ledger_deny_get(conf->ledger, &version, &held, why);
+    if (held != NULL) {
+        fl_trust trust =
+            fl_deny_list_take(list, fl_blob_bytes(held), fl_authority_public_of(conf->authority));
+        if (trust != FL_TRUST_OK) {
+            fl_why_set(why, "the deny list in the ledger does not hold (%s)", fl_trust_name(trust));
+            status = FL_MALFORMED;
+        }
+    }
+    fl_blob_unref(&held);
+    return status;
+}
+
+static fl_status
+s_edit(fl_deny_list *list, const fl_denied *act, fl_why *why)
+{
+    fl_status status = act->lifted ? fl_deny_list_remove(list, &act->node, act->serial)
+                                   : fl_deny_list_add(list, &act->node, act->serial);
+    if (status != FL_OK) {
+        fl_why_set(why, "%s%s", act->node.name,
+                   status == FL_EXISTS    ? " was revoked already"
+                   : status == FL_MISSING ? " is not revoked"
+                                          : ": the deny list is full");
+    }
+    return status;
+}
+
+//  Afterwards the next list is in question->made if it is durable, and only then.
+static fl_status
+s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, fl_why *why)
+{
+    const fl_authority_service *self = question->self;
+    fl_status status = s_held(&self->conf, list, why);
+    if (status != FL_OK) {
+        return status;
+    }
+    status = s_edit(list, act, why);
+    if (status != FL_OK) { // what was asked for and is so already is no failure
+        return status == FL_FULL ? status : FL_OK;
+    }
+    question->made = fl_deny_list_sign(list, self->conf.authority);
+    if (question->made == NULL) {
+        fl_why_set(why, "out of memory for the deny list");
+        return FL_NOMEM;
+    }
+    status = fl_ledger_deny_put(self->conf.ledger, fl_deny_list_version(list),
+                                fl_blob_bytes(question->made), act, why);
+    if (status != FL_OK) {
+        fl_blob_unref(&question->made);
+    }
+    return status;
+}
 
 static void
 s_put_list(fl_question *question)
 {
-    act *act_of = question->self;
-    const fl_authority_service_conf *conf = &act_of->office->conf;
-    fl_denied denied = { .node = question->node, .lifted = question->number != 0 };
-    fl_why why;
-    fl_status status = fl_ledger_deny_put(conf->ledger, act_of->version,
-                                          fl_blob_bytes(act_of->list), &denied, &why);
-    char text[FL_TEXT_MAX];
-    fl_issued issued;
-    //  A name may be shut out before it comes, but more often it is a slip of the keyboard.
-    bool unknown = !denied.lifted &&
-                   fl_ledger_issued(conf->ledger, &question->node, &issued, NULL) == FL_MISSING;
-    (void)snprintf(text, sizeof text, "%s is %s%s", question->node.name,
-                   denied.lifted ? "admitted again" : "revoked",
+    const fl_authority_service *self = question->self;
+    const fl_denied act = { .node = question->node, .lifted = question->number != 0 };
+    fl_why why = { "out of memory for the deny list" };
+    fl_deny_list *list = fl_deny_list_new();
+    fl_status status = list == NULL ? FL_NOMEM : s_change(question, list, &act, &why);
+    fl_deny_list_destroy(&list);
+    if (question->made != NULL) {
+        fl_issued issued;
+        //  A name may be shut out before it comes, but more often it is a slip of the keyboard.
+        bool unknown = !act.lifted &&
+                       fl_ledger_issued(self->conf.ledger, &act.node, &issued, NULL) == FL_MISSING;
+        fl_why_set(&why, "%s is %s%s", act.node.name, act.lifted ? "admitted again" : "revoked",
                    unknown ? "; no node of that name has enrolled: is it spelt right?" : "");
-    question->code = status == FL_OK ? 0 : 1;
-    question->json = status == FL_OK ? fl_said_json(text) : fl_error_json(why.text);
-    fl_blob_unref(&act_of->list);
-    free(act_of);
+    }
+    question->code = status == FL_OK ? FL_EXIT_OK : FL_EXIT_FAILED;
+    question->json = status == FL_OK ? fl_said_json(why.text) : fl_error_json(why.text);
 }
 
+//  Durable: only now it holds here, and the children hear of it.
 static void
-s_change(fl_authority_service *self, uint32_t ticket, const fl_name *node, bool admit)
+s_publish(fl_question *question)
 {
-    fl_identity *identity = self->conf.identity;
-    fl_status status = admit ? fl_identity_admit(identity, node) : fl_identity_deny(identity, node);
-    if (status != FL_OK) {
-        //  What was asked for is so already: no harm in asking twice.
-        bool so = status == FL_EXISTS || status == FL_MISSING;
-        const char *what = status == FL_EXISTS    ? " was revoked already"
-                           : status == FL_MISSING ? " is not revoked"
-                           : status == FL_FULL    ? ": the deny list is full"
-                                                  : ": out of memory";
-        char text[FL_TEXT_MAX];
-        (void)snprintf(text, sizeof text, "%s%s", node->name, what);
-        fl_queries_say(self->conf.queries, ticket, so ? 0 : 1, text);
-        return;
+    const fl_authority_service *self = question->self;
+    if (question->made != NULL) {
+        fl_trust trust = fl_identity_deny_take(self->conf.identity, fl_blob_bytes(question->made));
+        FL_ASSERT(trust == FL_TRUST_OK);
     }
-    act *act_of = calloc(1, sizeof *act_of);
-    FL_ASSERT(act_of != NULL);
-    act_of->office = self;
-    act_of->list = fl_blob_copy(fl_identity_deny_bytes(identity));
-    act_of->version = fl_identity_deny_version(identity);
-    const fl_question question = {
-        .ticket = ticket, .node = *node, .number = admit, .self = act_of, .work = s_put_list
-    };
-    fl_queries_put(self->conf.queries, &question);
 }
 
 // ---- certificates -----------------------------------------------------------------------------
@@ -188,13 +222,14 @@ fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_a
     }
     if (!fl_name_parse(ask->argument, &node)) {
         fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no node name");
-    } else if (certificate) {
-        const fl_question question = {
-            .ticket = ticket, .node = node, .self = self, .work = s_find_certificate
-        };
-        fl_queries_put(self->conf.queries, &question);
     } else {
-        s_change(self, ticket, &node, admit);
+        const fl_question question = { .ticket = ticket,
+                                       .node = node,
+                                       .number = admit,
+                                       .self = self,
+                                       .work = certificate ? s_find_certificate : s_put_list,
+                                       .then = s_publish };
+        fl_queries_put(self->conf.queries, &question);
     }
     return true;
 }

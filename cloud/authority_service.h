@@ -1,6 +1,6 @@
 //  authority_service - the authority's work in a running root: enrolments that arrive, revocations
-//  that the operator orders. Proofs and the deny list on the reactor's thread, the ledger on the
-//  store's strand; nothing is said before it is durable.
+//  that the operator orders. Proofs and the deny list in force on the reactor's thread, the ledger
+//  on the store's strand; nothing is said, or in force, before it is durable.
 #ifndef FL_CLOUD_AUTHORITY_SERVICE_H
 #define FL_CLOUD_AUTHORITY_SERVICE_H
 

@@ -22,25 +22,6 @@ struct fl_global_model {
     fl_optimizer *optimizer;
 };
 
-static fl_status
-s_restore(fl_global_model *self, fl_bytes state, fl_why *why)
-{
-    uint64_t count = 0;
-    float *kept = fl_optimizer_state(self->optimizer, &count);
-    if (state.size == 0) {
-        return FL_OK;
-    }
-    if (state.size != count * sizeof *kept) {
-        fl_why_set(why,
-                   "the checkpoint's optimizer state has %zu bytes, this optimizer keeps %llu: set "
-                   "server.optimizer as it was when the run began",
-                   state.size, (unsigned long long)(count * sizeof *kept));
-        return FL_MISMATCH;
-    }
-    memcpy(kept, state.data, state.size);
-    return FL_OK;
-}
-
 fl_status
 fl_global_model_new(const fl_global_model_conf *conf, fl_blob *model, fl_bytes optimizer_state,
                     fl_global_model **server, fl_why *why)
@@ -61,7 +42,7 @@ fl_global_model_new(const fl_global_model_conf *conf, fl_blob *model, fl_bytes o
                    (unsigned long long)self->file.elements);
     }
     if (status == FL_OK) {
-        status = s_restore(self, optimizer_state, why);
+        status = fl_optimizer_restore(self->optimizer, optimizer_state, why);
     }
     if (status != FL_OK) {
         fl_global_model_destroy(&self);
@@ -161,12 +142,10 @@ s_save_close(fl_global_model *self, const fl_report *report, fl_why *why)
     uint64_t model_bytes = 0;
     if (report->close == FL_CLOSE_DONE) {
         FL_ASSERT(fl_hash_equal(&self->hash, &report->model));
-        uint64_t count = 0;
-        const float *state = fl_optimizer_state(self->optimizer, &count);
         model_bytes = fl_blob_size(self->model);
         status =
             fl_checkpoints_save(self->conf.checkpoints, &report->model, fl_blob_bytes(self->model),
-                                fl_bytes_of(state, count * sizeof *state), why);
+                                fl_optimizer_state(self->optimizer), why);
     }
     if (status == FL_OK) {
         status = fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);

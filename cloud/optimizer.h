@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "common/base/bytes.h"
 #include "common/base/status.h"
 
 typedef enum fl_optimizer_kind {
@@ -24,9 +25,6 @@ typedef struct fl_optimizer_conf {
 
 typedef struct fl_optimizer fl_optimizer;
 
-//  "fedavg", "fedavgm"; false for anything else.
-bool fl_optimizer_parse(const char *name, fl_optimizer_kind *kind);
-const char *fl_optimizer_name(fl_optimizer_kind kind);
 //  FL_RANGE when a setting is out of bounds; `why` says which.
 FL_CHECKED fl_status fl_optimizer_check(const fl_optimizer_conf *conf, fl_why *why);
 
@@ -38,8 +36,11 @@ void fl_optimizer_destroy(fl_optimizer **self_p);
 void fl_optimizer_apply(fl_optimizer *self, const float *mean, float *model, uint64_t first,
                         uint64_t count);
 
-//  What must be kept with a checkpoint to go on as if nothing had happened: `count` floats (0 for
-//  FedAvg, whose state is none), to be read, or written before the first `apply`.
-float *fl_optimizer_state(fl_optimizer *self, uint64_t *count);
+//  What must be kept with a checkpoint to go on as if nothing had happened. It begins with a name,
+//  that of the optimizer and of its version. Empty for FedAvg.
+fl_bytes fl_optimizer_state(const fl_optimizer *self);
+//  Before the first `apply`. Nothing when `kept` is empty. FL_MISMATCH: it is not of this optimizer
+//  and model; `why` says whose.
+FL_CHECKED fl_status fl_optimizer_restore(fl_optimizer *self, fl_bytes kept, fl_why *why);
 
 #endif

@@ -223,14 +223,18 @@ s_begin_run(process *self, fl_why *why)
 static fl_status
 s_same_model(const process *self, fl_why *why)
 {
-    uint64_t wanted = fl_root_settings_elements(self->conf);
-    if (wanted != self->resume.run.elements) {
-        fl_why_set(why, "%s holds a run over %llu parameters, model.layers or model.elements now "
-                   "say %llu: set them as they were, or name another state directory", self->state,
-                   (unsigned long long)self->resume.run.elements, (unsigned long long)wanted);
-        return FL_RANGE;
+    fl_safetensors file;
+    fl_why differs;
+    fl_status status = fl_safetensors_parse(fl_blob_bytes(self->model), &file, why);
+    if (status == FL_OK) {
+        status = fl_root_settings_same(self->conf, &file, &differs);
+        if (status != FL_OK) {
+            fl_why_set(why, "%s holds a run over another model (%s): set model.layers and "
+                       "model.elements as they were, or name another state directory", self->state,
+                       differs.text);
+        }
     }
-    return FL_OK;
+    return status;
 }
 
 static fl_status
@@ -257,11 +261,9 @@ s_load_run(process *self, fl_why *why)
     if (status == FL_MISSING) {
         status = s_begin_run(self, why);
     } else if (status == FL_OK) {
-        status = s_same_model(self, why);
-    }
-    if (status == FL_OK && self->model == NULL) {
         status = fl_checkpoints_load(self->checkpoints, &self->resume.run.model, &self->model,
                                      &optimizer, why);
+        status = status == FL_OK ? s_same_model(self, why) : status;
     }
     if (status == FL_OK) {
         status = s_load_test(self, why);

@@ -250,19 +250,6 @@ fl_root_settings_optimizer(const fl_conf *conf)
     return optimizer;
 }
 
-uint64_t
-fl_root_settings_elements(const fl_conf *conf)
-{
-    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
-    fl_shape shape;
-    if (elements == 0) {
-        fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, NULL);
-        FL_ASSERT(status == FL_OK); // s_check has seen to it
-        elements = fl_shape_elements(&shape);
-    }
-    return elements;
-}
-
 fl_status
 fl_root_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
 {
@@ -276,4 +263,21 @@ fl_root_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
         return status;
     }
     return fl_start_network(&shape, (uint64_t)fl_conf_int(conf, "model.seed"), model, why);
+}
+
+fl_status
+fl_root_settings_same(const fl_conf *conf, const fl_safetensors *file, fl_why *why)
+{
+    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
+    fl_shape shape;
+    if (elements == 0) {
+        fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
+        return status == FL_OK ? fl_shape_check(&shape, file, why) : status;
+    }
+    if (file->count != 1 || file->elements != elements) {
+        fl_why_set(why, "model has %u tensors of %llu elements in all, model.elements is %llu",
+                   file->count, (unsigned long long)file->elements, (unsigned long long)elements);
+        return FL_MISMATCH;
+    }
+    return FL_OK;
 }

@@ -135,14 +135,16 @@ s_denied(void *arg)
 {
     process *self = arg;
     heard *list = calloc(1, sizeof *list);
-    FL_ASSERT(list != NULL);
+    if (list == NULL) {
+        return; // the parent says it again after a restart
+    }
     list->process = self;
     list->version = fl_identity_deny_version(self->identity);
     list->list = fl_blob_copy(fl_identity_deny_bytes(self->identity));
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_put_list, .done = s_list_put,
                          .arg = list };
     if (list->list == NULL || fl_workers_add(fl_node_crew(self->station), &job) != FL_OK) {
-        s_list_put(list, false); // the parent says it again after a restart
+        s_list_put(list, false); // likewise
     }
 }
 

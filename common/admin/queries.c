@@ -48,11 +48,15 @@ static void
 s_done(void *arg, bool ran)
 {
     fl_question *question = arg;
+    if (ran && question->then != NULL) {
+        question->then(question);
+    }
     if (ran) {
         fl_node_answer(question->queries->conf.station, question->ticket, question->code,
                        &question->json);
     }
     fl_blob_unref(&question->json);
+    fl_blob_unref(&question->made);
     free(question);
 }
 
@@ -60,11 +64,12 @@ void
 fl_queries_put(fl_queries *self, const fl_question *question)
 {
     fl_question *kept = malloc(sizeof *kept);
-    FL_ASSERT(kept != NULL);
-    *kept = *question;
-    kept->queries = self;
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_work, .done = s_done, .arg = kept };
-    if (fl_workers_add(fl_node_crew(self->conf.station), &job) != FL_OK) {
+    if (kept != NULL) {
+        *kept = *question;
+        kept->queries = self;
+    }
+    if (kept == NULL || fl_workers_add(fl_node_crew(self->conf.station), &job) != FL_OK) {
         fl_queries_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
         free(kept);
     }

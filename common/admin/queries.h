@@ -28,7 +28,8 @@ void fl_queries_destroy(fl_queries **self_p);
 //  False: not a question of this desk.
 bool fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask);
 
-//  Run `work` on the store's strand, then answer the ticket with what it left in the question.
+//  Run `work` on the store's strand, then `then` (may be NULL) here, then answer the ticket with
+//  what they left in the question.
 typedef struct fl_question {
     fl_queries *queries;
     uint32_t ticket;
@@ -38,7 +39,9 @@ typedef struct fl_question {
     uint64_t number; // the argument: a round
     fl_name node;    // or a node
     void *self;      // of whoever asks
+    fl_blob *made;   // by `work`, for `then`; the desk gives it back
     void (*work)(struct fl_question *question);
+    void (*then)(struct fl_question *question);
 } fl_question;
 void fl_queries_put(fl_queries *self, const fl_question *question);
 //  Answer at once: code 0 and `text`, or an error.

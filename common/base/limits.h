@@ -4,7 +4,6 @@
 
 enum {
     FL_SEATS_MAX = 4096,                              // children of one parent
-    FL_DEPTH_MAX = 8,                                 // aggregating tiers above a device
     FL_HEADER_BYTES_MAX = 64 * 1024,                  // one msgpack header
     FL_CHUNK_BYTES_MIN = 64 * 1024,                   // a bulk frame until the rate is known
     FL_CHUNK_BYTES_MAX = 1024 * 1024,                 // a bulk frame, ever

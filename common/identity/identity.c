@@ -22,7 +22,8 @@ struct fl_identity {
     fl_state_dir_parent parent;
     fl_ticket_key ticket_key;
     fl_deny_list *denied;
-    fl_blob *deny_bytes; // NULL for version 0
+    uint8_t deny_bytes[FL_DENY_BYTES_MAX]; // as it was signed
+    size_t deny_size;                      // 0 for version 0
     bool deny_changed;
     fl_admission *gate;
     uint16_t up_port, down_port;
@@ -125,7 +126,6 @@ fl_identity_close(fl_identity **self_p)
     }
     fl_keys_destroy(&self->keys);
     fl_deny_list_destroy(&self->denied);
-    fl_blob_unref(&self->deny_bytes);
     free(self->seen);
     fl_wipe(&self->ticket_key, sizeof self->ticket_key);
     free(self);
@@ -210,7 +210,7 @@ fl_identity_deny_version(const fl_identity *self)
 fl_bytes
 fl_identity_deny_bytes(const fl_identity *self)
 {
-    return self->deny_bytes == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(self->deny_bytes);
+    return fl_bytes_of(self->deny_bytes, self->deny_size);
 }
 
 const fl_deny_list *
@@ -224,41 +224,11 @@ fl_identity_deny_take(fl_identity *self, fl_bytes bytes)
 {
     fl_trust trust = fl_deny_list_take(self->denied, bytes, &self->authority);
     if (trust == FL_TRUST_OK) {
-        fl_blob_unref(&self->deny_bytes);
-        self->deny_bytes = fl_blob_copy(bytes);
+        memcpy(self->deny_bytes, bytes.data, bytes.size);
+        self->deny_size = bytes.size;
         self->deny_changed = true;
     }
     return trust;
-}
-
-static void
-s_sign_list(fl_identity *self)
-{
-    fl_blob_unref(&self->deny_bytes);
-    self->deny_bytes = fl_deny_list_sign(self->denied, self->conf.authority);
-    self->deny_changed = true;
-}
-
-fl_status
-fl_identity_deny(fl_identity *self, const fl_name *node)
-{
-    FL_ASSERT(self->conf.authority != NULL);
-    fl_status status = fl_deny_list_add(self->denied, node, 0);
-    if (status == FL_OK) {
-        s_sign_list(self);
-    }
-    return status;
-}
-
-fl_status
-fl_identity_admit(fl_identity *self, const fl_name *node)
-{
-    FL_ASSERT(self->conf.authority != NULL);
-    fl_status status = fl_deny_list_remove(self->denied, node, 0);
-    if (status == FL_OK) {
-        s_sign_list(self);
-    }
-    return status;
 }
 
 bool

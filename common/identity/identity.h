@@ -19,7 +19,7 @@ enum { FL_IDENTITY_SEEN_MAX = 4096 };
 typedef struct fl_identity_conf {
     const char *directory;         // the state directory: see home.h
     fl_role role;                  // what our certificate must say
-    const fl_authority *authority; // the root's: it signs orders and deny lists; NULL below
+    const fl_authority *authority; // the root's: it signs orders; NULL below
     bool parent;                   // this process has one
     uint64_t (*wall_s)(void);
 } fl_identity_conf;
@@ -53,11 +53,9 @@ fl_admission_ops fl_identity_ops(fl_identity *self);
 //  The deny list held. `bytes` is empty for version 0, else the identity's until it changes.
 uint64_t fl_identity_deny_version(const fl_identity *self);
 fl_bytes fl_identity_deny_bytes(const fl_identity *self);
-//  Take a signed list over: one kept in the ledger, or from the parent. An older one is refused.
+//  Take a signed list over: one that the ledger keeps, or from the parent. An older one is
+//  refused. From now on it holds here, and children hear of it: at the root it is durable first.
 FL_CHECKED fl_trust fl_identity_deny_take(fl_identity *self, fl_bytes bytes);
-//  Root only: change and sign the list. FL_EXISTS, FL_MISSING, FL_FULL as in deny.h.
-FL_CHECKED fl_status fl_identity_deny(fl_identity *self, const fl_name *node);
-FL_CHECKED fl_status fl_identity_admit(fl_identity *self, const fl_name *node);
 const fl_deny_list *fl_identity_denied(const fl_identity *self);
 //  True once after each change, for whoever must recheck connections and keep the list.
 bool fl_identity_deny_changed(fl_identity *self);

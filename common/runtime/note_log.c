@@ -20,7 +20,7 @@ static const row rows[FL_NOTE_COUNT_OF] = {
     [FL_NOTE_EVASIVE] = { FL_LOG_WARN, "seat", "silent_ms", NO_METRIC },
     [FL_NOTE_EXPIRED] = { FL_LOG_WARN, "seat", "silent_ms", NO_METRIC },
     [FL_NOTE_TASKED] = { FL_LOG_DEBUG, "seat", "budget_ms", NO_METRIC },
-    [FL_NOTE_REFUSED] = { FL_LOG_WARN, "verb", NULL, FL_METRIC_contrib_refused_total },
+    [FL_NOTE_REFUSED] = { FL_LOG_WARN, "verb", NULL, NO_METRIC },
     [FL_NOTE_COUNTED] = { FL_LOG_DEBUG, "seat", "weight", FL_METRIC_contrib_counted_total },
     [FL_NOTE_LATE] = { FL_LOG_WARN, "seat", "bytes", FL_METRIC_contrib_late_total },
     [FL_NOTE_SLOT_WITHDRAWN] = { FL_LOG_WARN, "seat", "bytes", FL_METRIC_slots_withdrawn_total },
@@ -89,6 +89,16 @@ s_second(const fl_note *note, const char *key)
     }
 }
 
+//  A refusal is about a child's contribution, or about anything else: a hello, a task that a child
+//  declines, what our parent refuses of us.
+static fl_metric
+s_refused(const fl_note *note)
+{
+    bool contribution = note->a == FL_CONTRIB || note->a == FL_CHUNK;
+    return contribution && note->node.name[0] != '\0' ? FL_METRIC_contrib_refused_total
+                                                      : FL_METRIC_messages_refused_total;
+}
+
 static bool
 s_block_aborted(const fl_note *note)
 {
@@ -99,7 +109,9 @@ s_block_aborted(const fl_note *note)
 static void
 s_count(const fl_note *note, fl_metrics *metrics)
 {
-    if (note->id == FL_NOTE_SATURATED) {
+    if (note->id == FL_NOTE_REFUSED) {
+        fl_metrics_add(metrics, s_refused(note), 1);
+    } else if (note->id == FL_NOTE_SATURATED) {
         fl_metrics_add(metrics, FL_METRIC_saturated_total, note->a);
     } else if (note->id == FL_NOTE_MASKING_ENDED) {
         fl_metrics_add(metrics, FL_METRIC_masking_masked_total, note->a + note->b);

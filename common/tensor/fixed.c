@@ -108,29 +108,6 @@ fl_fixed_scale(const fl_fixed *self)
     return (double)fl_fixed_limit(self) / (double)self->clip;
 }
 
-uint32_t
-fl_fixed_weight(const fl_fixed *self, uint64_t samples, bool *capped)
-{
-    FL_ASSERT(self->weight_unit >= 1);
-    uint64_t weight = samples / self->weight_unit + (samples % self->weight_unit != 0);
-    bool above = weight > self->weight_max;
-    if (capped != NULL) {
-        *capped = above;
-    }
-    return above ? self->weight_max : (uint32_t)weight;
-}
-
-uint32_t
-fl_fixed_damped(uint32_t weight, uint64_t staleness)
-{
-    FL_ASSERT(weight >= 1);
-    if (staleness >= weight) {
-        return 1;
-    }
-    uint32_t damped = (uint32_t)(weight / (1 + staleness));
-    return damped > 1 ? damped : 1;
-}
-
 //  One block: quantise, weigh in the ring's width (it fits, by the proof), write the low bytes.
 static bool
 s_encode_block(const fl_fixed *self, uint32_t weight, const fl_grain *grain, uint32_t first,

@@ -32,12 +32,6 @@ FL_CHECKED fl_status fl_fixed_choose(fl_fixed *self, fl_why *why);
 int32_t fl_fixed_limit(const fl_fixed *self);
 double fl_fixed_scale(const fl_fixed *self);
 
-//  ceil(samples / weight_unit), at most weight_max; 0 for no sample. `capped` (may be NULL) says
-//  whether the cap was needed.
-uint32_t fl_fixed_weight(const fl_fixed *self, uint64_t samples, bool *capped);
-//  The weight of an update that is `staleness` rounds old: max(1, floor(weight / (1 + staleness))).
-uint32_t fl_fixed_damped(uint32_t weight, uint64_t staleness);
-
 //  Encode elements [first, first + count) of an update. `values` (count) and `wire` (count,
 //  wire_bytes) start at element `first`. `clipped` grows by the elements beyond the clip. One
 //  seed per update. The plan is proved and 1 <= weight <= weight_max. FL_RANGE when a value is

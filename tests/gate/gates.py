@@ -120,7 +120,7 @@ PLACES = re.compile("|".join(("/wo" + "rk/", "/ho" + "me/", "/ro" + "ot/", r"\.\
 
 
 def marks(root, _build):
-    """Nothing left over: no marks, no dead code, no path of one machine."""
+    """Nothing left over: no marks, no dead code, no path of one machine, no bound without use."""
     for path in tree.files(root):
         if path == "LICENSE" or not tree.is_text(root, path):
             continue
@@ -131,6 +131,12 @@ def marks(root, _build):
                 yield f"{path}:{number}: a path of one machine: {line.strip()}"
             if path.endswith((".c", ".h")) and re.match(r"\s*#\s*if\s+[01]\b", line):
                 yield f"{path}:{number}: dead code: {line.strip()}"
+    limits = "common/base/limits.h"
+    used = "\n".join(tree.code(tree.read(root, path)) for path in tree.sources(root)
+                     if path != limits and not path.startswith("tests/"))
+    for name in re.findall(r"\bFL_\w+(?= = )", tree.read(root, limits)):
+        if not re.search(rf"\b{name}\b", used):
+            yield f"{limits}: left over: nothing holds to {name}"
 
 
 BANNED = re.compile(r"(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|strtok|rand|srand|time|gmtime|"

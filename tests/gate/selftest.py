@@ -43,6 +43,7 @@ PLANTS = [
     ("form", "common/base/plant.h", HEADER % ("plant", "ELSE", "ELSE"), "FL_BASE_PLANT_H"),
     ("marks", "docs/plant.md", "TO" + "DO: later\n", "left over"),
     ("marks", "deploy/plant", "cd /ho" + "me/me\n", "a path of one machine"),
+    ("marks", "common/base/limits.h", "enum { FL_PLANT_MAX = 8 };\n", "nothing holds to FL_PLANT"),
     ("marks", "common/base/id.c", "#if 0\n#endif\n", "dead code"),
     ("banned", "tests/unit/base/plant.c", "void f(char *a) { strcpy(a, \"\"); }\n", "strcpy()"),
     ("banned", "tests/unit/base/plant.c", "void f(void) { usleep(1); }\n", "usleep()"),

@@ -5,62 +5,8 @@
 #include "common/crypto/hash.h"
 #include "tests/support/unit.h"
 
-#include <poll.h>
-
 #include "tests/support/place.h"
-
-enum { WAIT_MS = 10000 };
-
-// ---- the station ------------------------------------------------------------------------------
-static fl_workers *workers;
-static unsigned answers;
-static uint32_t answered;
-static uint8_t code;
-static char text[4096];
-
-void
-fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code_of, fl_blob **json_p)
-{
-    (void)self;
-    fl_bytes json = fl_blob_bytes(*json_p);
-    assert_true(json.size < sizeof text);
-    memcpy(text, json.data, json.size);
-    text[json.size] = '\0';
-    fl_blob_unref(json_p);
-    answered = ticket;
-    code = code_of;
-    answers++;
-}
-
-fl_workers *
-fl_node_crew(fl_node *self)
-{
-    (void)self;
-    return workers;
-}
-
-const fl_net_counters *
-fl_node_counters(const fl_node *self)
-{
-    static const fl_net_counters counters = { .admitted = 31 };
-    (void)self;
-    return &counters;
-}
-
-const fl_metrics *
-fl_node_metrics(const fl_node *self)
-{
-    static const fl_metrics metrics;
-    (void)self;
-    return &metrics;
-}
-
-fl_time
-fl_node_since(const fl_node *self)
-{
-    (void)self;
-    return 0;
-}
+#include "tests/support/station.h"
 
 // ---- a desk -----------------------------------------------------------------------------------
 static fl_ledger *ledger;
@@ -118,7 +64,7 @@ start(void **state)
 static int
 end(void **state)
 {
-    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, STATION_WAIT_MS), FL_OK);
     (void)fl_workers_collect(workers);
     fl_workers_destroy(&workers);
     fl_queries_destroy(&queries);
@@ -139,12 +85,7 @@ ask(const char *verb, const char *argument)
         assert_int_equal(answers, 0);
         return false;
     }
-    while (answers == 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
-        assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(workers);
-    }
-    assert_int_equal(answers, 1);
+    station_hear(1);
     assert_int_equal(answered, ticket);
     return true;
 }
@@ -256,7 +197,7 @@ static void
 a_crew_without_room_is_said_to_be_busy(void **state)
 {
     (void)state;
-    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, STATION_WAIT_MS), FL_OK);
     assert_true(ask("report", "1"));
     assert_int_equal(code, 1);
     assert_says("ask again");

@@ -176,6 +176,35 @@ what_no_masked_round_could_live_with_is_refused(void **state)
                           "--round-time-max", "1s", NULL), FL_OK);
 }
 
+//  All have 24 parameters: their number alone does not tell them apart.
+static void
+a_run_goes_on_with_its_own_model_only_whatever_its_size(void **state)
+{
+    (void)state;
+    const struct { const char *flag, *value; bool same; } rows[] = {
+        { "--model-layers", "7-3", true },
+        { "--model-layers", "11-2", false },
+        { "--model-elements", "24", false },
+    };
+    fl_blob *model = NULL;
+    fl_safetensors file;
+    assert_int_equal(with("--model-layers", "7-3", NULL), FL_OK);
+    assert_int_equal(fl_root_settings_model(conf, &model, &why), FL_OK);
+    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
+    assert_int_equal(file.elements, 24);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(with(rows[i].flag, rows[i].value, NULL), FL_OK);
+        assert_int_equal(fl_root_settings_same(conf, &file, &why),
+                         rows[i].same ? FL_OK : FL_MISMATCH);
+    }
+    refused("model.elements is 24");
+    fl_blob_unref(&model);
+    assert_int_equal(fl_root_settings_model(conf, &model, &why), FL_OK);
+    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
+    assert_int_equal(fl_root_settings_same(conf, &file, &why), FL_OK);
+    fl_blob_unref(&model);
+}
+
 int
 main(void)
 {
@@ -186,6 +215,7 @@ main(void)
         cmocka_unit_test_teardown(the_whole_sum_fits_whatever_the_settings_are, end),
         cmocka_unit_test_teardown(a_root_waits_for_as_many_children_as_can_mask, end),
         cmocka_unit_test_teardown(what_no_masked_round_could_live_with_is_refused, end),
+        cmocka_unit_test_teardown(a_run_goes_on_with_its_own_model_only_whatever_its_size, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,6 +125,31 @@ blocks_and_their_members_are_counted(void **state)
 }
 
 static void
+only_the_refusal_of_a_childs_contribution_counts_as_one(void **state)
+{
+    (void)state;
+    const struct {
+        fl_note note;
+        bool contribution;
+    } rows[] = {
+        { { .node = { "d1" }, .a = FL_CONTRIB, .reason = FL_WHY_WEIGHT }, true },
+        { { .node = { "d1" }, .a = FL_CHUNK, .reason = FL_WHY_CREDIT }, true },
+        { { .node = { "d1" }, .a = FL_HELLO, .reason = FL_WHY_FULL }, false },
+        { { .node = { "d1" }, .a = FL_TASK, .reason = FL_WHY_NAN }, false }, // it declined
+        { { .a = FL_CONTRIB, .reason = FL_WHY_LATE }, false },               // ours, by the parent
+        { { .a = FL_PIECE, .reason = FL_WHY_HASH }, false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fl_note note = rows[i].note;
+        note.id = FL_NOTE_REFUSED;
+        memset(&metrics, 0, sizeof metrics);
+        fl_note_log(&note, &metrics);
+        assert_int_equal(metrics.value[FL_METRIC_contrib_refused_total], rows[i].contribution);
+        assert_int_equal(metrics.value[FL_METRIC_messages_refused_total], !rows[i].contribution);
+    }
+}
+
+static void
 what_is_counted_is_counted_even_when_it_is_not_shown(void **state)
 {
     (void)state;
@@ -181,6 +206,7 @@ main(void)
         cmocka_unit_test_setup(verbs_and_outcomes_are_written_by_their_names, start),
         cmocka_unit_test_setup(a_place_in_a_masked_round_is_written_by_its_name, start),
         cmocka_unit_test_setup(blocks_and_their_members_are_counted, start),
+        cmocka_unit_test_setup(only_the_refusal_of_a_childs_contribution_counts_as_one, start),
         cmocka_unit_test_setup(what_is_counted_is_counted_even_when_it_is_not_shown, start),
         cmocka_unit_test_setup(every_note_has_its_row, start),
         cmocka_unit_test_setup(a_note_of_no_row_is_ours_and_panics, start),

@@ -86,35 +86,6 @@ a_field_out_of_bounds_is_refused_by_name(void **state)
     }
 }
 
-static void
-a_weight_is_units_of_samples_rounded_up_and_capped(void **state)
-{
-    (void)state;
-    const fl_fixed plan = s_plan(20, 255, 16);
-    bool capped = true;
-    assert_int_equal(fl_fixed_weight(&plan, 0, &capped), 0);
-    assert_int_equal(fl_fixed_weight(&plan, 1, NULL), 1);
-    assert_int_equal(fl_fixed_weight(&plan, 32, NULL), 1);
-    assert_int_equal(fl_fixed_weight(&plan, 33, NULL), 2);
-    assert_int_equal(fl_fixed_weight(&plan, 255 * 32, &capped), 255);
-    assert_false(capped);
-    assert_int_equal(fl_fixed_weight(&plan, 255 * 32 + 1, &capped), 255);
-    assert_true(capped);
-    assert_int_equal(fl_fixed_weight(&plan, UINT64_MAX, NULL), 255);
-}
-
-static void
-a_stale_weight_is_damped_but_never_nothing(void **state)
-{
-    (void)state;
-    assert_int_equal(fl_fixed_damped(100, 0), 100);
-    assert_int_equal(fl_fixed_damped(100, 1), 50);
-    assert_int_equal(fl_fixed_damped(100, 2), 33);
-    assert_int_equal(fl_fixed_damped(100, 99), 1);
-    assert_int_equal(fl_fixed_damped(1, 1), 1);
-    assert_int_equal(fl_fixed_damped(7, UINT64_MAX), 1);
-}
-
 //  Wire bytes as integers, by plain arithmetic.
 static int64_t
 s_element(const fl_fixed *plan, const uint8_t *wire, size_t index)
@@ -357,8 +328,6 @@ main(void)
         cmocka_unit_test(the_smallest_ring_and_wire_that_can_hold_every_sum_are_chosen),
         cmocka_unit_test(sums_that_no_ring_can_hold_are_refused_with_advice),
         cmocka_unit_test(a_field_out_of_bounds_is_refused_by_name),
-        cmocka_unit_test(a_weight_is_units_of_samples_rounded_up_and_capped),
-        cmocka_unit_test(a_stale_weight_is_damped_but_never_nothing),
         cmocka_unit_test(an_encoded_element_is_weight_times_one_of_its_two_neighbours),
         cmocka_unit_test(rounding_is_unbiased_over_seeds),
         cmocka_unit_test(the_dithers_of_neighbours_do_not_move_together),

@@ -1,0 +1,300 @@
+//  Revocations, with a ledger on disk, a crew, and a station that is the test's own. The linker
+//  hands malloc and calloc of this program to us, so that memory can end anywhere.
+#include "cloud/authority_service.h"
+
+#include "common/config/exit_codes.h"
+#include "common/identity/state_dir.h"
+#include "tests/support/unit.h"
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "tests/support/identity.h"
+#include "tests/support/place.h"
+#include "tests/support/station.h"
+
+// ---- memory that ends -------------------------------------------------------------------------
+//  The linker's names.
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+
+static atomic_int left = -1; // allocations that still succeed; -1: all
+
+static bool
+s_fails(void)
+{
+    if (left > 0) {
+        left--;
+        return false;
+    }
+    return left == 0;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+    return s_fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+    return s_fails() ? NULL : __real_calloc(count, size);
+}
+
+// ---- the rest of the station ------------------------------------------------------------------
+fl_enrol_relay *
+fl_node_relay(fl_node *self)
+{
+    (void)self;
+    return NULL;
+}
+
+fl_status
+fl_node_post(fl_node *self, const fl_event *event)
+{
+    (void)self;
+    (void)event;
+    return FL_OK;
+}
+
+// ---- an office --------------------------------------------------------------------------------
+static fl_authority *authority;
+static fl_ledger *ledger;
+static fl_identity *identity;
+static fl_queries *queries;
+static fl_authority_service *office;
+static fl_why why;
+
+static uint64_t
+s_wall(void)
+{
+    return IDENTITY_NOW;
+}
+
+static void
+s_settle(void)
+{
+    fl_keys *keys = NULL;
+    uint8_t bytes[FL_CERT_BYTES];
+    const fl_entropy entropy = fl_entropy_os();
+    const fl_identity_conf conf = {
+        .directory = place, .role = FL_ROLE_ROOT, .authority = authority, .wall_s = s_wall
+    };
+    assert_int_equal(fl_state_dir_open(place, &why), FL_OK);
+    assert_int_equal(fl_state_dir_keys_make(place, &entropy, &keys, &why), FL_OK);
+    (void)identity_cert(authority, keys, FL_ROLE_ROOT, "root", 1, bytes);
+    fl_keys_destroy(&keys);
+    assert_int_equal(fl_state_dir_authority_save(place, fl_authority_public_of(authority), &why),
+                     FL_OK);
+    assert_int_equal(fl_state_dir_cert_save(place, bytes, false, &why), FL_OK);
+    assert_int_equal(fl_identity_open(&conf, &identity, &why), FL_OK);
+}
+
+static int
+start(void **state)
+{
+    if (place_make(state) != 0) {
+        return -1;
+    }
+    authority = identity_authority(1);
+    s_settle();
+    assert_int_equal(fl_ledger_open(place_of("ledger.db"), &ledger, &why), FL_OK);
+    workers = fl_workers_new(1, 4, &why);
+    queries = fl_queries_new(&(fl_queries_conf){ .ledger = ledger });
+    office = fl_authority_service_new(&(fl_authority_service_conf){
+        .authority = authority, .identity = identity, .ledger = ledger, .queries = queries });
+    return workers == NULL || queries == NULL || office == NULL;
+}
+
+static int
+end(void **state)
+{
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, STATION_WAIT_MS), FL_OK);
+    fl_workers_destroy(&workers);
+    fl_authority_service_destroy(&office);
+    fl_queries_destroy(&queries);
+    fl_identity_close(&identity);
+    fl_ledger_close(&ledger);
+    fl_authority_destroy(&authority);
+    return place_end(state);
+}
+
+static void
+put(const char *verb, const char *node)
+{
+    fl_ask ask = { .verb = "" };
+    (void)snprintf(ask.verb, sizeof ask.verb, "%s", verb);
+    (void)snprintf(ask.argument, sizeof ask.argument, "%s", node);
+    assert_true(fl_authority_service_ask(office, 7, &ask));
+}
+
+static void
+ask(const char *verb, const char *node)
+{
+    put(verb, node);
+    station_hear(1);
+}
+
+static uint64_t
+stored(fl_blob **list)
+{
+    uint64_t version = 0;
+    assert_int_equal(fl_ledger_deny_get(ledger, &version, list, &why), FL_OK);
+    return version;
+}
+
+//  What is in force, and told to children, is what the ledger holds, byte for byte.
+static void
+assert_stored(uint64_t version)
+{
+    fl_blob *list = NULL;
+    assert_int_equal(stored(&list), version);
+    assert_int_equal(fl_identity_deny_version(identity), version);
+    fl_bytes held = list == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(list);
+    fl_bytes told = fl_identity_deny_bytes(identity);
+    assert_int_equal(told.size, held.size);
+    assert_true(held.size == 0 || memcmp(told.data, held.data, held.size) == 0);
+    fl_blob_unref(&list);
+}
+
+static bool
+denied(const char *name)
+{
+    const fl_name node = identity_node(name);
+    return fl_deny_list_names(fl_identity_denied(identity), &node, 1);
+}
+
+#define assert_says(part) assert_non_null(strstr(text, part))
+
+//  A ledger that takes no act, as on a full disk, and takes it again.
+static void
+s_ledger(const char *command)
+{
+    sqlite3 *base = NULL;
+    assert_int_equal(sqlite3_open(place_of("ledger.db"), &base), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(base, command, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(base), SQLITE_OK);
+}
+
+static void
+a_node_is_revoked_and_admitted_and_asking_twice_does_no_harm(void **state)
+{
+    (void)state;
+    ask("revoke", "d1");
+    assert_int_equal(code, 0);
+    assert_says("d1 is revoked; no node of that name");
+    assert_true(denied("d1"));
+    assert_stored(1);
+    ask("revoke", "d1");
+    assert_int_equal(code, 0);
+    assert_says("was revoked already");
+    assert_stored(1);
+    ask("admit", "d1");
+    assert_int_equal(code, 0);
+    assert_says("d1 is admitted again\"");
+    assert_false(denied("d1"));
+    assert_stored(2);
+    ask("admit", "d1");
+    assert_int_equal(code, 0);
+    assert_says("is not revoked");
+    assert_stored(2);
+    ask("revoke", "no name");
+    assert_int_equal(code, FL_EXIT_USAGE);
+}
+
+static void
+a_revocation_is_in_force_and_answered_only_when_it_is_stored(void **state)
+{
+    (void)state;
+    put("revoke", "d1");
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, STATION_WAIT_MS), FL_OK);
+    fl_blob *list = NULL;
+    assert_int_equal(stored(&list), 1); // a crash here loses the answer, and not the revocation
+    fl_blob_unref(&list);
+    assert_int_equal(answers, 0);
+    assert_int_equal(fl_identity_deny_version(identity), 0);
+    station_hear(1);
+    assert_int_equal(code, 0);
+    assert_stored(1);
+}
+
+static void
+a_revocation_that_is_not_stored_failed_and_may_be_asked_again(void **state)
+{
+    (void)state;
+    s_ledger("CREATE TRIGGER full BEFORE INSERT ON denied BEGIN SELECT RAISE(ABORT, 'full'); END");
+    ask("revoke", "d1");
+    assert_int_equal(code, 1);
+    assert_says("error");
+    assert_false(denied("d1"));
+    assert_stored(0);
+    s_ledger("DROP TRIGGER full");
+    ask("revoke", "d2"); // the number that failed goes to this list, and nobody heard of the other
+    assert_int_equal(code, 0);
+    assert_stored(1);
+    assert_true(denied("d2") && !denied("d1"));
+    ask("revoke", "d1");
+    assert_int_equal(code, 0);
+    assert_says("d1 is revoked");
+    assert_stored(2);
+}
+
+static void
+changes_asked_at_once_build_on_one_another(void **state)
+{
+    (void)state;
+    put("revoke", "d1");
+    put("revoke", "d2");
+    put("admit", "d1");
+    station_hear(3);
+    assert_stored(3);
+    assert_true(denied("d2") && !denied("d1"));
+}
+
+static void
+a_list_in_the_ledger_that_does_not_hold_is_not_built_upon(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_ledger_deny_put(ledger, 4, fl_bytes_of("list", 4), NULL, &why), FL_OK);
+    ask("revoke", "d1");
+    assert_int_equal(code, 1);
+    assert_says("does not hold");
+    assert_false(denied("d1"));
+}
+
+static void
+when_memory_ends_nothing_is_in_force_that_is_not_stored(void **state)
+{
+    (void)state;
+    uint64_t version = 0;
+    ask("revoke", "d0");
+    for (int allowed = 0; code != 0 || version < 2; allowed++) {
+        assert_true(allowed < 100);
+        left = allowed;
+        ask("revoke", "d1");
+        left = -1;
+        version = fl_identity_deny_version(identity);
+        assert_int_equal(code == 0, version == 2);
+        assert_stored(version);
+    }
+    assert_true(denied("d1"));
+}
+
+#define asked(test) cmocka_unit_test_setup_teardown(test, start, end)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        asked(a_node_is_revoked_and_admitted_and_asking_twice_does_no_harm),
+        asked(a_revocation_is_in_force_and_answered_only_when_it_is_stored),
+        asked(a_revocation_that_is_not_stored_failed_and_may_be_asked_again),
+        asked(changes_asked_at_once_build_on_one_another),
+        asked(a_list_in_the_ledger_that_does_not_hold_is_not_built_upon),
+        asked(when_memory_ends_nothing_is_in_force_that_is_not_stored),
+    };
+    return fl_crypto_init(NULL) == FL_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
