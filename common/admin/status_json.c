@@ -296,10 +296,10 @@ static void
 s_member(fl_json *sheet, const fl_status_input *input)
 {
     if (input->participant == NULL) {
-        fl_json_null(sheet, sheet->top, "participant");
+        fl_json_null(sheet, sheet->top, "member");
         return;
     }
-    json_t *in = fl_json_object(sheet, sheet->top, "participant");
+    json_t *in = fl_json_object(sheet, sheet->top, "member");
     fl_json_text(sheet, in, "parent", input->parent);
     fl_json_bool(sheet, in, "joined", fl_participant_joined(input->participant));
     fl_json_text(sheet, in, "activity",

@@ -7,11 +7,6 @@
 
 //  A key that once showed a certificate: so that its revocation can be enforced at the next
 //  connection already, before it says a word.
-typedef struct seen {
-    uint8_t key[FL_KEY_BYTES];
-    fl_name node;
-    uint64_t serial;
-} seen;
 
 struct fl_identity {
     fl_identity_conf conf;
@@ -27,8 +22,6 @@ struct fl_identity {
     bool deny_changed;
     fl_admission *gate;
     uint16_t up_port, down_port;
-    seen *seen; // (FL_IDENTITY_SEEN_MAX), a ring
-    uint32_t seen_count, seen_next;
 };
 
 fl_reason
@@ -88,12 +81,11 @@ fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *w
     }
     self->conf = *conf;
     self->denied = fl_deny_list_new();
-    self->seen = calloc(FL_IDENTITY_SEEN_MAX, sizeof *self->seen);
     fl_entropy entropy = fl_entropy_os();
     self->ticket_key = fl_ticket_key_draw(&entropy);
     fl_status status = FL_NOMEM;
     fl_why_set(why, "out of memory");
-    if (self->denied != NULL && self->seen != NULL) {
+    if (self->denied != NULL) {
         status = fl_state_dir_keys_load(conf->directory, &self->keys, why);
     }
     if (status == FL_OK) {
@@ -126,7 +118,6 @@ fl_identity_close(fl_identity **self_p)
     }
     fl_keys_destroy(&self->keys);
     fl_deny_list_destroy(&self->denied);
-    free(self->seen);
     fl_wipe(&self->ticket_key, sizeof self->ticket_key);
     free(self);
 }
@@ -240,45 +231,18 @@ fl_identity_deny_changed(fl_identity *self)
 }
 
 // ---- the gate's questions ---------------------------------------------------------------------
-static seen *
-s_seen(fl_identity *self, const uint8_t key[FL_KEY_BYTES])
-{
-    for (uint32_t i = 0; i < self->seen_count; i++) {
-        if (memcmp(self->seen[i].key, key, FL_KEY_BYTES) == 0) {
-            return &self->seen[i];
-        }
-    }
-    return NULL;
-}
-
-//  The newest certificate of a key counts: it may have been renewed, or enrolled anew.
-static void
-s_remember(fl_identity *self, const uint8_t key[FL_KEY_BYTES], const fl_cert *cert)
-{
-    seen *place = s_seen(self, key);
-    if (place == NULL) {
-        place = &self->seen[self->seen_next];
-        self->seen_next = (self->seen_next + 1) % FL_IDENTITY_SEEN_MAX;
-        self->seen_count += self->seen_count < FL_IDENTITY_SEEN_MAX;
-        memcpy(place->key, key, FL_KEY_BYTES);
-    }
-    place->node = cert->node;
-    place->serial = cert->serial;
-}
-
 static fl_reason
 s_standing(void *arg, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge)
 {
-    fl_identity *self = arg;
-    if (badge != NULL && self->conf.wall_s() > badge->not_after) {
-        return FL_WHY_CERTIFICATE;
+    (void)key;
+    const fl_identity *self = arg;
+    if (badge == NULL) {
+        return FL_WHY_NONE; // of a key that has shown no certificate yet there is nothing to know
     }
-    if (fl_deny_list_count(self->denied) == 0) {
-        return FL_WHY_NONE;
+    if (fl_deny_list_names(self->denied, &badge->node, badge->serial)) {
+        return FL_WHY_REVOKED;
     }
-    const seen *known = s_seen(self, key);
-    bool revoked = known != NULL && fl_deny_list_names(self->denied, &known->node, known->serial);
-    return revoked ? FL_WHY_REVOKED : FL_WHY_NONE;
+    return self->conf.wall_s() > badge->not_after ? FL_WHY_CERTIFICATE : FL_WHY_NONE;
 }
 
 static fl_reason
@@ -301,11 +265,12 @@ s_check(void *arg, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES], fl_rol
     if (cert.role != claimed) {
         return FL_WHY_ROLE;
     }
-    s_remember(self, key, &cert);
     if (fl_deny_list_names(self->denied, &cert.node, cert.serial)) {
         return FL_WHY_REVOKED;
     }
-    *badge = (fl_badge){ .node = cert.node, .role = cert.role, .not_after = cert.not_after };
+    *badge = (fl_badge){
+        .node = cert.node, .role = cert.role, .serial = cert.serial, .not_after = cert.not_after
+    };
     return FL_WHY_NONE;
 }
 

@@ -14,8 +14,6 @@
 
 typedef struct fl_identity fl_identity;
 
-enum { FL_IDENTITY_SEEN_MAX = 4096 };
-
 typedef struct fl_identity_conf {
     const char *directory;         // the state directory: see home.h
     fl_role role;                  // what our certificate must say

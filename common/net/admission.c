@@ -81,11 +81,28 @@ fl_admission_destroy(fl_admission **self_p)
     }
 }
 
+//  May this key speak? Who has no seat may be about to show a newer certificate: that the one
+//  shown last has ended is not held against it.
+static fl_reason
+s_standing(const fl_admission *self, const session *at, const uint8_t key[FL_KEY_BYTES])
+{
+    const fl_admission_ops *ops = self->ops;
+    if (at == NULL || at->badge.role == FL_ROLE_NONE) {
+        return ops->standing(ops->self, key, NULL);
+    }
+    fl_badge badge = at->badge;
+    badge.not_after = at->rank == SEATED ? badge.not_after : UINT64_MAX;
+    return ops->standing(ops->self, key, &badge);
+}
+
 bool
 fl_admission_admits(void *arg, const uint8_t key[FL_KEY_BYTES])
 {
     fl_admission *self = arg;
-    if (self->ops->standing(self->ops->self, key, NULL) == FL_WHY_NONE) {
+    char user[FL_USER_CHARS + 1];
+    fl_hex(key, FL_KEY_BYTES, user);
+    const session *at = zhashx_lookup(self->by_user, user);
+    if (s_standing(self, at, key) == FL_WHY_NONE) {
         return true;
     }
     self->counters->keys_denied++;
@@ -333,7 +350,7 @@ s_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, const uint8_t k
 {
     session *at = zhashx_lookup(self->by_user, parcel->user);
     const fl_badge *badge = at != NULL && at->rank == SEATED ? &at->badge : NULL;
-    const fl_reason standing = self->ops->standing(self->ops->self, key, badge);
+    const fl_reason standing = s_standing(self, at, key);
     if (standing != FL_WHY_NONE) {
         if (at != NULL && at->rank != KNOWN) {
             s_lose_standing(self, at, standing);
@@ -442,8 +459,7 @@ fl_admission_recheck(fl_admission *self)
     for (uint32_t i = 0; i < self->used; i++) {
         session *at = &self->sessions[i];
         if (at->rank == SEATED || at->rank == GUEST) {
-            const fl_badge *badge = at->rank == SEATED ? &at->badge : NULL;
-            const fl_reason reason = self->ops->standing(self->ops->self, at->key, badge);
+            const fl_reason reason = s_standing(self, at, at->key);
             if (reason != FL_WHY_NONE) {
                 self->counters->refused[reason]++;
                 s_lose_standing(self, at, reason);

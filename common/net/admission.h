@@ -18,13 +18,14 @@ typedef struct fl_admission fl_admission;
 typedef struct fl_badge {
     fl_name node;
     fl_role role;
-    uint64_t not_after; // as the certificate states it; only `standing` reads it
+    uint64_t serial, not_after; // as the certificate states them; only `standing` reads them
 } fl_badge;
 
 //  The identity code. All called on the reactor's thread; none may block.
 typedef struct fl_admission_ops {
     void *self;
-    //  May this key speak now? `badge` is NULL while it connects. FL_WHY_NONE, or why not.
+    //  May this key speak now? `badge`: what its newest certificate here said; NULL when it has
+    //  shown none yet. FL_WHY_NONE, or why not.
     fl_reason (*standing)(void *self, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge);
     //  A HELLO's certificate, against the key that the connection proved.
     fl_reason (*check)(void *self, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES],

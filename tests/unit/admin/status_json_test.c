@@ -116,7 +116,7 @@ a_waiting_root_says_for_whom_and_for_how_long(void **state)
     assert_null_at(json, "accuracy");
     assert_null_at(json, "eta_s");
     assert_null_at(json, "reason");
-    assert_null_at(json, "participant");
+    assert_null_at(json, "member");
     assert_true(json_is_true(json_at(json, "encrypted")));
     assert_text(json, "masking", "unmasked");
     assert_true(json_is_false(json_at(json, "masked")));
@@ -257,16 +257,16 @@ a_device_waits_for_its_parent_and_then_for_a_task(void **state)
     assert_null_at(json, "rounds");
     assert_text(json, "waiting/for", "parent");
     assert_null_at(json, "waiting/left_ms");
-    assert_text(json, "participant/parent", "tcp://edge-a:7001");
-    assert_true(json_is_false(json_at(json, "participant/joined")));
+    assert_text(json, "member/parent", "tcp://edge-a:7001");
+    assert_true(json_is_false(json_at(json, "member/joined")));
     assert_int_equal(json_array_size(json_at(json, "children")), 0);
     json_decref(json);
     welcome(participant);
     json = json_of(fl_status_json(&input));
     assert_text(json, "phase", "nothing");
     assert_text(json, "waiting/for", "task");
-    assert_true(json_is_true(json_at(json, "participant/joined")));
-    assert_text(json, "participant/activity", "nothing");
+    assert_true(json_is_true(json_at(json, "member/joined")));
+    assert_text(json, "member/activity", "nothing");
     json_decref(json);
     input.final = true;
     json = json_of(fl_status_json(&input));
@@ -297,7 +297,7 @@ an_edge_shows_both_of_its_sides(void **state)
     assert_whole(json, "waiting/expect", 2);
     assert_whole(json, "waiting/left_ms", fl_aggregator_cutoff(aggregator) - 1000);
     assert_whole(json, "leaves", 2);
-    assert_true(json_is_true(json_at(json, "participant/joined")));
+    assert_true(json_is_true(json_at(json, "member/joined")));
     assert_int_equal(json_array_size(json_at(json, "children")), 2);
     json_decref(json);
     fl_participant_destroy(&participant);

@@ -1,0 +1,109 @@
+//  Who may speak, asked of the admission itself: no socket is opened, parcels are made by hand.
+#include "common/net/admission.h"
+
+#include <string.h>
+
+#include "common/wire/codec.h"
+#include "tests/support/unit.h"
+
+enum { PLACES = 512, CROWD = 100000 };
+
+static bool revoked; // node "dev-a"
+static fl_net_counters counters;
+
+static fl_reason
+s_standing(void *self, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge)
+{
+    (void)self, (void)key;
+    return revoked && badge != NULL && strcmp(badge->node.name, "dev-a") == 0 ? FL_WHY_REVOKED
+                                                                              : FL_WHY_NONE;
+}
+
+//  The certificate is the name.
+static fl_reason
+s_check(void *self, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES], fl_role claimed,
+        fl_badge *badge)
+{
+    (void)self, (void)key;
+    *badge = (fl_badge){ .role = claimed, .serial = 1, .not_after = 1 };
+    memcpy(badge->node.name, certificate.data, certificate.size);
+    return s_standing(NULL, key, badge);
+}
+
+static fl_reason
+s_incoming(void *self, fl_peer from, const fl_badge *badge, fl_message *message)
+{
+    (void)self, (void)from, (void)badge, (void)message;
+    return FL_WHY_NONE;
+}
+
+static const fl_admission_ops ops = { .standing = s_standing,
+                                      .check = s_check,
+                                      .incoming = s_incoming };
+
+//  A message of the key that is `number`, on a route of its own.
+static fl_judgement
+s_say(fl_admission *at, uint32_t number, const fl_message *message)
+{
+    uint8_t key[FL_KEY_BYTES] = { 1 }, route[5] = { 0 };
+    char user[FL_USER_CHARS + 1];
+    memcpy(key + 1, &number, sizeof number);
+    memcpy(route + 1, &number, sizeof number);
+    fl_hex(key, sizeof key, user);
+    fl_blob *header = fl_encode(message, 0);
+    assert_non_null(header);
+    const fl_parcel parcel = { .route = fl_bytes_of(route, sizeof route),
+                               .header = fl_blob_bytes(header),
+                               .user = user,
+                               .descriptor = -1 };
+    fl_message heard;
+    fl_judgement verdict = fl_admission_judge(at, FL_WAY_CONTROL, &parcel, 1000, &heard);
+    fl_blob_unref(&header);
+    return verdict;
+}
+
+static fl_judgement
+s_hello(fl_admission *at, uint32_t number, const char *name)
+{
+    const fl_message hello = {
+        .verb = FL_HELLO,
+        .hello = { .role = FL_ROLE_DEVICE, .certificate = fl_bytes_of(name, strlen(name)) }
+    };
+    return s_say(at, number, &hello);
+}
+
+static void
+a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted(void **state)
+{
+    (void)state;
+    fl_guard *guard = fl_guard_new(&counters);
+    fl_admission *at = fl_admission_new(&(fl_admission_conf){ .sessions_max = PLACES }, &ops, guard,
+                                        &counters);
+    const fl_message beat = { .verb = FL_BEAT };
+    assert_int_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
+    for (uint32_t i = 1; i <= CROWD; i++) {
+        fl_judgement verdict = s_hello(at, i, "crowd");
+        assert_int_equal(verdict.kind, FL_JUDGED_PASS);
+        fl_admission_expel(at, verdict.peer); // it goes again
+    }
+    assert_int_equal(s_say(at, 0, &beat).kind, FL_JUDGED_PASS);
+    revoked = true;
+    fl_judgement verdict = s_say(at, 0, &beat);
+    assert_int_equal(verdict.kind, FL_JUDGED_DROP);
+    assert_int_equal(verdict.refused.reason, FL_WHY_REVOKED);
+    assert_int_not_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
+    revoked = false;
+    assert_int_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
+    fl_admission_destroy(&at);
+    fl_guard_destroy(&guard);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted),
+    };
+    return cmocka_run_group_tests_name("net/admission", tests, NULL, NULL);
+}
