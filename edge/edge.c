@@ -222,8 +222,8 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
     FL_ASSERT(fl_participant_wants(self->participant));
     s_enter(self, ANSWERED);
     if (result.close != FL_CLOSE_DONE) {
-        fl_participant_decline(self->participant, result.reason,
-                               "too few contributions at this edge", now, out);
+        fl_participant_decline(self->participant, result.reason, "this edge has made no sum", now,
+                               out);
         return;
     }
     fl_offer offer = { .vec = result.vec,
@@ -245,10 +245,12 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
     fl_participant_offer(self->participant, &offer, now, out);
 }
 
+//  What the participant may say of us. The sums over all children cost a look at each of them: they
+//  are made for a heartbeat, not for every message.
 static void
-s_tell_parent(fl_edge *self)
+s_tell_parent(fl_edge *self, bool sums)
 {
-    fl_tally tally = fl_aggregator_tally(self->aggregator);
+    fl_tally tally = sums ? fl_aggregator_tally(self->aggregator) : (fl_tally){ 0 };
     fl_doing doing = { .activity = self->phase == COLLECTING ? FL_DOING_COLLECT : FL_DOING_NOTHING,
                        .done = tally.in,
                        .total = tally.invited,
@@ -281,6 +283,9 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     bool from_parent = event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT;
     switch (event->kind) {
     case FL_EV_TICK:
+        if (fl_participant_speaks(self->participant, now)) {
+            s_tell_parent(self, true);
+        }
         fl_participant_step(self->participant, event, now, out);
         fl_aggregator_step(self->aggregator, event, now, out);
         break;
@@ -320,7 +325,7 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     s_follow_run(self);
     s_take_task(self, now, out);
     s_answer(self, now, out);
-    s_tell_parent(self);
+    s_tell_parent(self, false);
 }
 
 fl_time

@@ -72,10 +72,12 @@ typedef struct fl_event {
             fl_vec vec;   // 0 when FINISH asked for no vector
             fl_hash hash; // of the vector's bytes
             uint64_t bytes;
+            fl_reason reason; // FL_WHY_NONE, or why there is no sum
         } finished;
         struct {
             fl_hash hash;
             bool ok;
+            fl_reason reason; // when not ok; FL_WHY_NONE means FL_WHY_HASH
         } model;
         struct {
             uint64_t round;
@@ -111,6 +113,7 @@ typedef struct fl_event {
             uint32_t block;
             uint64_t checksum; // of the sum, its masks off
             uint64_t peak;     // size of its largest element
+            fl_reason reason;  // FL_WHY_NONE, or why the masks are still on
         } unmasked;
     };
 } fl_event;
@@ -214,6 +217,8 @@ typedef enum fl_note_id {
     FL_NOTE_TASK,
     FL_NOTE_TASK_ENDED,
     FL_NOTE_MODEL,
+    FL_NOTE_MODEL_FAILED,
+    FL_NOTE_DECLINED,
     FL_NOTE_OFFERED,
     FL_NOTE_SENDING,
     FL_NOTE_SENT,

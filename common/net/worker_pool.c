@@ -40,7 +40,8 @@ struct fl_workers {
     list waiting;
     list finished;
     node *spare;
-    node *nodes;                              // (jobs_max)
+    node *nodes; // (jobs_max)
+    uint32_t jobs_max;
     uint32_t running[FL_WORKERS_THREADS_MAX]; // strands in work, one place per worker
     pthread_t threads[FL_WORKERS_THREADS_MAX];
     unsigned thread_count;
@@ -246,6 +247,7 @@ fl_workers_new(unsigned threads, uint32_t jobs_max, fl_why *why)
         return NULL;
     }
     self->nodes = nodes;
+    self->jobs_max = jobs_max;
     self->wake = wake;
     s_clear(&self->waiting);
     s_clear(&self->finished);
@@ -261,6 +263,12 @@ fl_workers_new(unsigned threads, uint32_t jobs_max, fl_why *why)
         fl_workers_destroy(&self);
     }
     return self;
+}
+
+uint32_t
+fl_workers_jobs_max(const fl_workers *self)
+{
+    return self->jobs_max;
 }
 
 fl_status

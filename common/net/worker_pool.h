@@ -31,6 +31,9 @@ typedef enum fl_workers_end {
 //  collected. NULL with `why` when the system gives no thread, descriptor or memory.
 fl_workers *fl_workers_new(unsigned threads, uint32_t jobs_max, fl_why *why);
 
+//  As said to `new`.
+uint32_t fl_workers_jobs_max(const fl_workers *self);
+
 //  Queue a job. FL_FULL when there is no room, FL_DENIED after `stop`.
 FL_CHECKED fl_status fl_workers_add(fl_workers *self, const fl_job *job);
 

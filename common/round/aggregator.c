@@ -372,7 +372,7 @@ s_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
     message->task = self->task;
     message->task.budget_ms = left > 1 ? (uint32_t)left : 1;
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
-        seat->phase = FL_SEAT_TASKED;
+        fl_seats_enter(self->seats, seat, FL_SEAT_TASKED);
         seat->reason = FL_WHY_NONE;
         seat->tasked_at = seat->ready_at == 0 ? now : seat->tasked_at;
         memset(&seat->contrib, 0, sizeof seat->contrib);
@@ -484,7 +484,7 @@ s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_time now, fl_
     if (!fl_seat_terminal(seat)) {
         (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, reason, out);
     }
-    seat->present = false;
+    fl_seats_vacate(self->seats, index);
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
     if (s_masked(self)) {
         fl_blocks_gone(self->blocks, index, now, out);
@@ -536,10 +536,9 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
     seat->done = beat->done;
     seat->total = beat->total;
     seat->tally = beat->tally;
-    seat->samples = beat->samples > 0 ? beat->samples : seat->samples;
-    if (seat->role == FL_ROLE_EDGE) {
-        seat->leaves = beat->leaves;
-    }
+    fl_seats_told(self->seats, (uint32_t)index,
+                  seat->role == FL_ROLE_EDGE ? beat->leaves : seat->leaves,
+                  beat->samples > 0 ? beat->samples : seat->samples);
     bool here = s_this_round(self, message, beat->attempt);
     bool waits = beat->activity == FL_DOING_WAIT_GRANT || beat->activity == FL_DOING_SEND ||
                  beat->activity == FL_DOING_WAIT_CLOSE;
@@ -620,7 +619,7 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
         return;
     }
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
-        seat->phase = FL_SEAT_TASKED; // it came back by itself
+        fl_seats_enter(self->seats, seat, FL_SEAT_TASKED); // it came back by itself
         seat->tasked_at = now;
     }
     fl_uploads_contrib(self->uploads, index, message, now, out);
@@ -949,6 +948,13 @@ s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_o
     s_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
 }
 
+//  How a round ends that has no result.
+static fl_close
+s_missed(const fl_aggregator *self)
+{
+    return self->conf.window.missed == FL_MISSED_ABORT ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED;
+}
+
 static void
 s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
 {
@@ -962,8 +968,7 @@ s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
         return;
     }
     bool named = opened != NULL && opened->reason != FL_WHY_NONE;
-    fl_close close = window->missed == FL_MISSED_ABORT ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED;
-    s_close(self, close, named ? opened->reason : FL_WHY_QUORUM, now, out);
+    s_close(self, s_missed(self), named ? opened->reason : FL_WHY_QUORUM, now, out);
 }
 
 //  Nothing new is let in from here on.
@@ -988,30 +993,11 @@ s_cut_off(fl_aggregator *self, fl_time now, fl_outbox *out)
            fl_uploads_sums(self->uploads)->contributions, (uint64_t)(now - self->opened_at), out);
 }
 
-typedef struct standing {
-    uint32_t invited, ended,
-        coming; // coming: verified or folded any moment, or counted
-} standing;
-
-static standing
-s_standing(const fl_aggregator *self)
-{
-    standing sum = { 0 };
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        sum.invited += seat->phase != FL_SEAT_IDLE;
-        sum.ended += seat->phase != FL_SEAT_IDLE && fl_seat_terminal(seat);
-        sum.coming += seat->phase == FL_SEAT_VERIFYING || seat->phase == FL_SEAT_FOLDING ||
-                      seat->phase == FL_SEAT_COUNTED;
-    }
-    return sum;
-}
-
 static bool
 s_complete(const fl_aggregator *self, fl_time now)
 {
     const fl_window *window = &self->conf.window;
-    standing sum = s_standing(self);
+    fl_standing sum = fl_seats_standing(self->seats);
     if (now < self->opened_at + (fl_time)window->time_min_ms) {
         return false;
     }
@@ -1037,7 +1023,7 @@ s_extend(fl_aggregator *self, fl_time now, fl_outbox *out)
     fl_time latest = self->due - (fl_time)self->conf.timing.finish_ms;
     later = later < latest ? later : latest;
     if (window->missed != FL_MISSED_EXTEND || self->extends >= window->extends_max ||
-        later <= now || s_standing(self).coming >= window->count_min) {
+        later <= now || fl_seats_standing(self->seats).coming >= window->count_min) {
         return false;
     }
     self->extends++;
@@ -1091,6 +1077,10 @@ on_finished(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *
         return;
     }
     FL_ASSERT(self->phase == FL_AGGREGATOR_FINISHING);
+    if (event->finished.reason != FL_WHY_NONE) {
+        s_close(self, s_missed(self), event->finished.reason, now, out);
+        return;
+    }
     self->result.vec = event->finished.vec;
     self->result.hash = event->finished.hash;
     self->result.vector_bytes = event->finished.bytes;
@@ -1267,7 +1257,7 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     self->wake_at = s_masked(self) ? now : s_next_moment(self, now);
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
-        seat->phase = FL_SEAT_IDLE;
+        fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
         seat->reason = FL_WHY_NONE;
         memset(&seat->intake, 0, sizeof seat->intake);
         seat->in_block = seat->out = false;
@@ -1343,7 +1333,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final
             closed->reason = seat->phase == FL_SEAT_IDLE ? FL_WHY_NONE : seat->last_reason;
             closed->final = final;
         }
-        seat->phase = FL_SEAT_IDLE;
+        fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
     }
 }
 

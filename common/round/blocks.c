@@ -64,10 +64,10 @@ s_note_out(const fl_blocks *self, uint32_t index, fl_reason reason, fl_outbox *o
 
 //  May be invited; who was blamed in an earlier round is refused.
 static bool
-s_eligible(fl_seat *seat)
+s_eligible(fl_blocks *self, fl_seat *seat)
 {
     if (seat->present && seat->blamed != FL_WHY_NONE) {
-        seat->phase = FL_SEAT_REFUSED;
+        fl_seats_enter(self->seats, seat, FL_SEAT_REFUSED);
         seat->reason = seat->blamed;
     }
     return seat->present && seat->blamed == FL_WHY_NONE;
@@ -94,13 +94,13 @@ s_seat(fl_blocks *self, fl_outbox *out)
     most = most > 0 && most < FL_MEMBERS_MAX ? most : FL_MEMBERS_MAX;
     uint32_t children = 0, placed = 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        children += s_eligible(fl_seats_at(self->seats, i)) ? 1 : 0;
+        children += s_eligible(self, fl_seats_at(self->seats, i)) ? 1 : 0;
     }
     uint32_t count = s_block_count(self, children, most);
     uint32_t seats = children < count * most ? children : count * most;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
-        if (!s_eligible(seat)) {
+        if (!s_eligible(self, seat)) {
             continue;
         }
         if (placed == seats) {

@@ -1,7 +1,5 @@
 #include "common/round/model_fetch.h"
 
-#include <string.h>
-
 #include "common/base/status.h"
 #include "common/machine/policy.h"
 
@@ -41,14 +39,13 @@ fl_model_fetch_begin(fl_model_fetch *self, const fl_hash *hash, uint64_t total, 
                      uint16_t port, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(total > 0);
-    memset(self, 0, sizeof *self);
-    self->active = true;
-    self->hash = *hash;
-    self->total = total;
-    self->started_at = now;
-    self->progress_at = now;
-    s_lane(true, port, out);
-    s_ask(self, run, out);
+    *self = (fl_model_fetch){ .active = true,
+                              .paused = true,
+                              .hash = *hash,
+                              .total = total,
+                              .failures_in_row = self->failures_in_row,
+                              .retry_at = self->retry_at };
+    fl_model_fetch_again(self, run, port, now, out);
 }
 
 bool
@@ -56,8 +53,9 @@ fl_model_fetch_piece(fl_model_fetch *self, const fl_message *message, uint32_t b
                      fl_time now, fl_outbox *out)
 {
     const fl_piece *piece = &message->piece;
-    if (!self->active || self->checking || !fl_hash_equal(&piece->hash, &self->hash) ||
-        piece->total != self->total || piece->offset != self->received || body_bytes == 0 ||
+    if (!self->active || self->paused || self->checking ||
+        !fl_hash_equal(&piece->hash, &self->hash) || piece->total != self->total ||
+        piece->offset != self->received || body_bytes == 0 ||
         body_bytes > self->total - self->received) {
         return false;
     }
@@ -89,6 +87,9 @@ fl_model_fetch_stuck_at(const fl_model_fetch *self, uint32_t beat_ms)
     if (!self->active || self->checking) {
         return FL_NEVER;
     }
+    if (self->paused) {
+        return self->retry_at;
+    }
     return self->progress_at + fl_policy_patience_ms(beat_ms, self->rate, self->in_vain);
 }
 
@@ -97,18 +98,49 @@ fl_model_fetch_again(fl_model_fetch *self, const fl_run *run, uint16_t port, fl_
                      fl_outbox *out)
 {
     FL_ASSERT(self->active && !self->checking);
-    s_lane(false, 0, out);
+    if (self->paused && now < self->retry_at) {
+        return;
+    }
+    if (self->paused) { // from the start
+        self->paused = false;
+        self->in_vain = 0;
+        self->started_at = now;
+    } else {
+        s_lane(false, 0, out);
+    }
     s_lane(true, port, out);
     self->asked = self->received;
     self->progress_at = now;
     s_ask(self, run, out);
 }
 
+bool
+fl_fetch_failed(fl_model_fetch *self, uint32_t pause_ms, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->checking);
+    s_lane(false, 0, out);
+    self->checking = false;
+    self->paused = true;
+    self->received = self->asked = 0;
+    self->failures++;
+    self->failures_in_row++;
+    self->retry_at = now + (fl_time)pause_ms;
+    return self->failures < FL_FETCHES_MAX;
+}
+
+void
+fl_fetch_passed(fl_model_fetch *self, fl_outbox *out)
+{
+    fl_model_fetch_end(self, out);
+    self->failures_in_row = 0;
+}
+
 void
 fl_model_fetch_end(fl_model_fetch *self, fl_outbox *out)
 {
-    if (self->active) {
+    if (self->active && !self->paused) {
         s_lane(false, 0, out);
     }
-    memset(self, 0, sizeof *self);
+    *self =
+        (fl_model_fetch){ .failures_in_row = self->failures_in_row, .retry_at = self->retry_at };
 }

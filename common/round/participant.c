@@ -16,7 +16,7 @@ static void s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64
                    fl_outbox *out);
 static void s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out);
 static void s_offer_anew(fl_participant *self, fl_outbox *out);
-static void s_turn_down(fl_participant *self, fl_reason reason, const char *text);
+static void s_turn_down(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out);
 static void s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain,
                   fl_outbox *out);
 static void s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
@@ -76,7 +76,7 @@ s_look(fl_participant *self, fl_outbox *out)
     }
     if (self->phase == FL_PARTICIPANT_SENT) { // the sum may be opened without us: CLOSED tells
         fl_upload_send_end(&self->push, out);
-        s_turn_down(self, reason, "this participant has left the masked round");
+        s_turn_down(self, reason, "this participant has left the masked round", out);
         return;
     }
     fl_outcome outcome = reason == FL_WHY_LATE ? FL_OUT_LATE : FL_OUT_REFUSED;
@@ -311,7 +311,9 @@ static const bool legal[FL_PARTICIPANT_PHASES][FL_PARTICIPANT_PHASES] = {
     [FL_PARTICIPANT_NONE] = { [FL_PARTICIPANT_FETCHING] = true,
                               [FL_PARTICIPANT_WORKING] = true,
                               [FL_PARTICIPANT_DECLINED] = true },
-    [FL_PARTICIPANT_FETCHING] = { [FL_PARTICIPANT_NONE] = true, [FL_PARTICIPANT_WORKING] = true },
+    [FL_PARTICIPANT_FETCHING] = { [FL_PARTICIPANT_NONE] = true,
+                                  [FL_PARTICIPANT_WORKING] = true,
+                                  [FL_PARTICIPANT_DECLINED] = true },
     [FL_PARTICIPANT_WORKING] = { [FL_PARTICIPANT_NONE] = true,
                                  [FL_PARTICIPANT_MASKING] = true,
                                  [FL_PARTICIPANT_OFFERED] = true,
@@ -496,9 +498,10 @@ s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain, 
 
 //  The task is declined; nothing is said yet.
 static void
-s_turn_down(fl_participant *self, fl_reason reason, const char *text)
+s_turn_down(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out)
 {
     s_enter(self, FL_PARTICIPANT_DECLINED);
+    s_note(self, FL_NOTE_DECLINED, reason, self->task.attempt, 0, out);
     self->declined = reason;
     size_t length = strlen(text);
     length = length < FL_TEXT_MAX - 1 ? length : FL_TEXT_MAX - 1;
@@ -520,26 +523,43 @@ s_decline_again(fl_participant *self, fl_outbox *out)
 }
 
 static void
+s_decline(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out)
+{
+    s_masking_end(self, reason, out);
+    s_turn_down(self, reason, text, out);
+    s_decline_again(self, out);
+}
+
+//  Wrong bytes, or no room for them: once more after a pause, which doubles with every failure
+//  since the last model that passed; the task is declined when that was in vain too often.
+static void
+s_model_failed(fl_participant *self, fl_reason said, fl_time now, fl_outbox *out)
+{
+    fl_reason reason = said == FL_WHY_NONE ? FL_WHY_HASH : said;
+    uint32_t pause = fl_session_pause_ms(&self->joining, self->fetch.failures_in_row);
+    bool once_more = fl_fetch_failed(&self->fetch, pause, now, out);
+    s_note(self, FL_NOTE_MODEL_FAILED, reason, self->fetch.failures_in_row, pause, out);
+    if (!once_more) {
+        fl_model_fetch_end(&self->fetch, out);
+        s_decline(self, reason, "the model could not be fetched whole", out);
+    }
+}
+
+static void
 on_model(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     if (self->phase != FL_PARTICIPANT_FETCHING || !self->fetch.checking ||
         !fl_hash_equal(&event->model.hash, &self->fetch.hash)) {
         return; // of a fetch that was given up
     }
-    if (!event->model.ok) { // wrong bytes: once more from the start
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_REFUSED,
-                                       .round = self->task.order.round,
-                                       .reason = FL_WHY_HASH,
-                                       .a = FL_PIECE });
-        fl_model_fetch_end(&self->fetch, out);
-        fl_model_fetch_begin(&self->fetch, &self->task.order.model, self->task.order.model_bytes,
-                             &self->run, self->seat.down_port, now, out);
+    if (!event->model.ok) {
+        s_model_failed(self, event->model.reason, now, out);
         return;
     }
     s_note(self, FL_NOTE_MODEL, FL_WHY_NONE, self->fetch.total,
            (uint64_t)(now - self->fetch.started_at), out);
     self->model = self->fetch.hash;
-    fl_model_fetch_end(&self->fetch, out);
+    fl_fetch_passed(&self->fetch, out);
     s_enter(self, FL_PARTICIPANT_WORKING);
 }
 
@@ -686,9 +706,7 @@ fl_participant_decline(fl_participant *self, fl_reason reason, const char *text,
 {
     (void)now;
     FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
-    s_masking_end(self, reason, out);
-    s_turn_down(self, reason, text);
-    s_decline_again(self, out);
+    s_decline(self, reason, text, out);
 }
 
 bool
@@ -700,6 +718,12 @@ fl_participant_verdict(fl_participant *self, fl_verdict *verdict)
     *verdict = self->verdict;
     self->verdict_new = false;
     return true;
+}
+
+bool
+fl_participant_speaks(const fl_participant *self, fl_time now)
+{
+    return fl_session_next(&self->joining, now) != FL_SESSION_DO_WAIT;
 }
 
 void
@@ -795,7 +819,7 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     fl_reason reason = s_masking_begin(self, now, out);
     if (reason != FL_WHY_NONE) {
-        s_turn_down(self, reason, "this participant takes no part in such a round");
+        s_turn_down(self, reason, "this participant takes no part in such a round", out);
         s_decline_again(self, out);
     } else if (fl_hash_equal(&self->model, &task->order.model)) {
         s_enter(self, FL_PARTICIPANT_WORKING);

@@ -5,17 +5,26 @@
 
 #include "common/base/status.h"
 
+//  A seat, and a chain of the present seats whose peers fall to this place.
+typedef struct place {
+    fl_seat seat;
+    uint32_t first, next; // seat + 1; 0: none
+} place;
+
 struct fl_seats {
     uint32_t seats_max;
     uint32_t count;
-    fl_seat seats[]; // (seats_max)
+    uint32_t standing[FL_SEAT_PHASES]; // seats by phase
+    uint32_t joined, ready;            // present seats; of them, with a leaf
+    uint64_t leaves, samples;          // of present seats
+    place places[];                    // (seats_max)
 };
 
 fl_seats *
 fl_seats_new(uint32_t seats_max)
 {
     FL_ASSERT(seats_max >= 1 && seats_max <= FL_SEATS_MAX);
-    fl_seats *self = calloc(1, sizeof *self + (size_t)seats_max * sizeof self->seats[0]);
+    fl_seats *self = calloc(1, sizeof *self + (size_t)seats_max * sizeof self->places[0]);
     if (self != NULL) {
         self->seats_max = seats_max;
     }
@@ -31,8 +40,8 @@ fl_seats_destroy(fl_seats **self_p)
         return;
     }
     for (uint32_t i = 0; i < self->count; i++) {
-        free(self->seats[i].roll);
-        free(self->seats[i].blocks);
+        free(self->places[i].seat.roll);
+        free(self->places[i].seat.blocks);
     }
     free(self);
 }
@@ -47,32 +56,107 @@ fl_seat *
 fl_seats_at(fl_seats *self, uint32_t seat)
 {
     FL_ASSERT(seat < self->count);
-    return &self->seats[seat];
+    return &self->places[seat].seat;
 }
 
 const fl_seat *
 fl_seats_look(const fl_seats *self, uint32_t seat)
 {
     FL_ASSERT(seat < self->count);
-    return &self->seats[seat];
+    return &self->places[seat].seat;
 }
 
+//  A driver numbers its peers from 0, with a generation in the upper half: chains are short.
+static uint32_t
+s_chain(const fl_seats *self, fl_peer peer)
+{
+    return (peer & 0xffff) % self->seats_max;
+}
+
+//  The first seat of them, should a key have had two names.
 int64_t
 fl_seats_of_peer(const fl_seats *self, fl_peer peer)
 {
-    for (uint32_t i = 0; i < self->count; i++) {
-        if (self->seats[i].present && self->seats[i].peer == peer) {
-            return i;
+    uint32_t found = 0;
+    for (uint32_t at = self->places[s_chain(self, peer)].first; at != 0;
+         at = self->places[at - 1].next) {
+        if (self->places[at - 1].seat.peer == peer && (found == 0 || at < found)) {
+            found = at;
         }
     }
-    return -1;
+    return (int64_t)found - 1;
+}
+
+// ---- what is summed ---------------------------------------------------------------------------
+static void
+s_add(fl_seats *self, const fl_seat *seat)
+{
+    self->joined++;
+    self->ready += seat->leaves > 0;
+    self->leaves += seat->leaves;
+    self->samples += seat->samples;
+}
+
+static void
+s_take_off(fl_seats *self, const fl_seat *seat)
+{
+    self->joined--;
+    self->ready -= seat->leaves > 0;
+    self->leaves -= seat->leaves;
+    self->samples -= seat->samples;
+}
+
+void
+fl_seats_enter(fl_seats *self, fl_seat *seat, fl_seat_phase phase)
+{
+    FL_ASSERT(self->standing[seat->phase] > 0);
+    self->standing[seat->phase]--;
+    self->standing[phase]++;
+    seat->phase = phase;
+}
+
+void
+fl_seats_told(fl_seats *self, uint32_t seat, uint32_t leaves, uint64_t samples)
+{
+    fl_seat *at = fl_seats_at(self, seat);
+    FL_ASSERT(at->present);
+    s_take_off(self, at);
+    at->leaves = leaves;
+    at->samples = samples;
+    s_add(self, at);
+}
+
+void
+fl_seats_vacate(fl_seats *self, uint32_t seat)
+{
+    fl_seat *at = fl_seats_at(self, seat);
+    FL_ASSERT(at->present);
+    uint32_t *hook = &self->places[s_chain(self, at->peer)].first;
+    while (*hook != seat + 1) {
+        hook = &self->places[*hook - 1].next;
+    }
+    *hook = self->places[seat].next;
+    at->present = false;
+    s_take_off(self, at);
+}
+
+static void
+s_arrive(fl_seats *self, uint32_t seat, fl_peer peer)
+{
+    fl_seat *at = fl_seats_at(self, seat);
+    uint32_t *first = &self->places[s_chain(self, peer)].first;
+    self->places[seat].next = *first;
+    *first = seat + 1;
+    at->peer = peer;
+    at->present = true;
+    s_add(self, at);
 }
 
 static int64_t
 s_of_node(const fl_seats *self, const fl_name *node)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        if (fl_name_equal(&self->seats[i].node, node)) {
+        if (fl_name_equal(&self->places[i].seat.node, node)) {
             return i;
         }
     }
@@ -86,7 +170,7 @@ s_old_seat(const fl_seats *self)
 {
     int64_t found = -1;
     for (uint32_t i = 0; i < self->count; i++) {
-        const fl_seat *seat = &self->seats[i];
+        const fl_seat *seat = &self->places[i].seat;
         if (seat->present || seat->phase != FL_SEAT_IDLE) {
             continue;
         }
@@ -102,11 +186,12 @@ static int64_t
 s_new_seat(fl_seats *self)
 {
     if (self->count < self->seats_max) {
+        self->standing[FL_SEAT_IDLE]++;
         return self->count++;
     }
     int64_t index = s_old_seat(self);
     if (index >= 0) {
-        fl_seat *seat = &self->seats[index];
+        fl_seat *seat = &self->places[index].seat;
         free(seat->roll);
         free(seat->blocks);
         memset(seat, 0, sizeof *seat);
@@ -125,7 +210,7 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
     if (index < 0) {
         return -1;
     }
-    fl_seat *seat = &self->seats[index];
+    fl_seat *seat = &self->places[index].seat;
     *renewed = seat->epoch == 0 || seat->incarnation != hello->incarnation;
     if (*renewed) {
         seat->epoch++;
@@ -133,13 +218,15 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
         memset(&seat->tally, 0, sizeof seat->tally);
         seat->activity = FL_DOING_NOTHING;
     }
+    if (seat->present) {
+        fl_seats_vacate(self, (uint32_t)index);
+    }
     seat->node = event->message.node;
     seat->role = event->message.role;
-    seat->peer = event->message.from;
-    seat->present = true;
     seat->evasive = false;
     seat->heard_at = now;
     seat->leaves = seat->role == FL_ROLE_DEVICE ? 1 : hello->leaves;
+    s_arrive(self, (uint32_t)index, event->message.from);
     return index;
 }
 
@@ -147,24 +234,29 @@ bool
 fl_seats_has(const fl_seats *self, const fl_name *node)
 {
     int64_t index = s_of_node(self, node);
-    return index >= 0 && (self->seats[index].present || self->seats[index].phase != FL_SEAT_IDLE);
+    return index >= 0 &&
+           (self->places[index].seat.present || self->places[index].seat.phase != FL_SEAT_IDLE);
 }
 
 fl_presence
 fl_seats_presence(const fl_seats *self)
 {
-    fl_presence sum = { 0 };
-    for (uint32_t i = 0; i < self->count; i++) {
-        const fl_seat *seat = &self->seats[i];
-        if (seat->present) {
-            sum.joined++;
-            sum.ready += seat->leaves > 0;
-            sum.leaves =
-                seat->leaves < UINT32_MAX - sum.leaves ? sum.leaves + seat->leaves : UINT32_MAX;
-            sum.samples += seat->samples;
-        }
-    }
-    return sum;
+    return (fl_presence){ .joined = self->joined,
+                          .ready = self->ready,
+                          .leaves = self->leaves < UINT32_MAX ? (uint32_t)self->leaves : UINT32_MAX,
+                          .samples = self->samples };
+}
+
+fl_standing
+fl_seats_standing(const fl_seats *self)
+{
+    const uint32_t *in = self->standing;
+    return (fl_standing){
+        .invited = self->count - in[FL_SEAT_IDLE],
+        .ended = in[FL_SEAT_COUNTED] + in[FL_SEAT_LATE] + in[FL_SEAT_REFUSED] + in[FL_SEAT_ABSENT],
+        .offered = in[FL_SEAT_OFFERED],
+        .coming = in[FL_SEAT_VERIFYING] + in[FL_SEAT_FOLDING] + in[FL_SEAT_COUNTED]
+    };
 }
 
 fl_outcome

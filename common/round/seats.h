@@ -1,7 +1,8 @@
 //  seats - who sits where: one seat per node name, its lease, and how it stands in the round.
-//  Seats are plain values that the aggregator works on; the roster finds, fills and ages them.
-//  One thread. Holds seats_max seats; a seat outlives its child, so that counters and an outcome
-//  survive a restart of either side.
+//  Seats are plain values that the aggregator works on; the roster finds and fills them. What it
+//  keeps sums of (phase, present, leaves, samples) is changed through it only, so that no message
+//  costs a look at every seat. One thread. Holds seats_max seats; a seat outlives its child, so
+//  that counters and an outcome survive a restart of either side.
 #ifndef FL_ROUND_SEATS_H
 #define FL_ROUND_SEATS_H
 
@@ -71,6 +72,12 @@ fl_seat *fl_seats_at(fl_seats *self, uint32_t seat);
 const fl_seat *fl_seats_look(const fl_seats *self, uint32_t seat);
 //  The present seat of a peer; -1 when it has none.
 int64_t fl_seats_of_peer(const fl_seats *self, fl_peer peer);
+//  Change how a seat of this roster stands in the round.
+void fl_seats_enter(fl_seats *self, fl_seat *seat, fl_seat_phase phase);
+//  What a present child says of those below it.
+void fl_seats_told(fl_seats *self, uint32_t seat, uint32_t leaves, uint64_t samples);
+//  The child of a present seat has gone.
+void fl_seats_vacate(fl_seats *self, uint32_t seat);
 
 //  Seat a child that said HELLO: its old seat, a new one, or one that an absent, idle child left.
 //  -1 when full. `renewed` says whether the epoch grew (a new process on the child's side).
@@ -87,6 +94,13 @@ typedef struct fl_presence {
     uint64_t samples; // last known shard sizes
 } fl_presence;
 fl_presence fl_seats_presence(const fl_seats *self);
+
+//  How the seats stand in the round, in counts.
+typedef struct fl_standing {
+    uint32_t invited, ended, offered;
+    uint32_t coming; // verified or folded any moment, or counted
+} fl_standing;
+fl_standing fl_seats_standing(const fl_seats *self);
 
 //  The outcome that a phase stands for.
 fl_outcome fl_seat_outcome(const fl_seat *seat);

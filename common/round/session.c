@@ -42,10 +42,16 @@ fl_session_welcomed(fl_session *self, uint32_t beat_ms, fl_time now)
 }
 
 uint32_t
+fl_session_pause_ms(fl_session *self, uint32_t failures)
+{
+    return fl_policy_backoff_ms(failures, self->backoff_min_ms, self->backoff_max_ms,
+                                fl_rng_u64(&self->rng));
+}
+
+uint32_t
 fl_session_lost(fl_session *self, fl_time now)
 {
-    uint32_t delay = fl_policy_backoff_ms(self->tries, self->backoff_min_ms, self->backoff_max_ms,
-                                          fl_rng_u64(&self->rng));
+    uint32_t delay = fl_session_pause_ms(self, self->tries);
     self->tries++;
     self->phase = FL_SESSION_OFFLINE;
     self->retry_at = now + (fl_time)delay;

@@ -32,6 +32,8 @@ void fl_session_asked(fl_session *self, fl_time now);
 //  WELCOME came. Its `beat_ms` is taken within FL_BEAT_MS_MIN..FL_BEAT_MS_MAX, so that no parent
 //  can make a child spin, or wait for ever.
 void fl_session_welcomed(fl_session *self, uint32_t beat_ms, fl_time now);
+//  How long to wait before what has failed so often is tried again.
+uint32_t fl_session_pause_ms(fl_session *self, uint32_t failures);
 //  The connection is given up: back to OFFLINE. Answers the delay before the next one.
 uint32_t fl_session_lost(fl_session *self, fl_time now);
 //  We go on purpose: nothing is due any more.

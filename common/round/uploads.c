@@ -132,6 +132,9 @@ s_first_waiting(const fl_uploads *self)
 void
 fl_uploads_give_slots(fl_uploads *self, fl_time now, fl_outbox *out)
 {
+    if (fl_seats_standing(self->seats).offered == 0) {
+        return; // as at nearly every message
+    }
     for (uint32_t slot = 0; slot < self->slots; slot++) {
         if (self->owner[slot] != NOBODY) {
             continue;
@@ -143,7 +146,7 @@ fl_uploads_give_slots(fl_uploads *self, fl_time now, fl_outbox *out)
         fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
         self->owner[slot] = (uint32_t)index;
         seat->slot = slot;
-        seat->phase = FL_SEAT_STAGING;
+        fl_seats_enter(self->seats, seat, FL_SEAT_STAGING);
         fl_upload_receive_begin(&seat->intake, seat->contrib.vector_bytes, now);
         fl_effect *effect = fl_outbox_add(out, FL_FX_SLOT);
         effect->slot.slot = slot;
@@ -165,7 +168,7 @@ fl_uploads_withdraw(fl_uploads *self, uint32_t index, fl_seat_phase phase, fl_re
     if (seat->phase == FL_SEAT_STAGING) {
         s_free_slot(self, seat->slot, out);
     } // a slot that is being verified is freed when the answer comes
-    seat->phase = phase;
+    fl_seats_enter(self->seats, seat, phase);
     seat->reason = reason;
     return true;
 }
@@ -177,7 +180,7 @@ fl_uploads_void(fl_uploads *self, uint32_t index, fl_reason reason)
     FL_ASSERT(seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED);
     FL_ASSERT(self->sums.contributions > 0);
     self->sums.contributions--;
-    seat->phase = FL_SEAT_REFUSED;
+    fl_seats_enter(self->seats, seat, FL_SEAT_REFUSED);
     seat->reason = reason;
 }
 
@@ -289,7 +292,7 @@ fl_uploads_contrib(fl_uploads *self, uint32_t index, const fl_message *message, 
         return;
     }
     (void)fl_uploads_withdraw(self, index, FL_SEAT_TASKED, FL_WHY_NONE, out);
-    seat->phase = FL_SEAT_OFFERED;
+    fl_seats_enter(self->seats, seat, FL_SEAT_OFFERED);
     seat->offered_at = now;
 }
 
@@ -297,7 +300,7 @@ static void
 s_complete(fl_uploads *self, uint32_t index, fl_time now, fl_outbox *out)
 {
     fl_seat *seat = fl_seats_at(self->seats, index);
-    seat->phase = FL_SEAT_VERIFYING;
+    fl_seats_enter(self->seats, seat, FL_SEAT_VERIFYING);
     seat->came_at = now;
     self->in_flight++;
     fl_effect *effect = fl_outbox_add(out, FL_FX_VERIFY);
@@ -404,12 +407,12 @@ s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
         self->sums.stats[FL_STAT_STALE] += contrib->count;
     }
     if (seat->role == FL_ROLE_DEVICE && !s_masked(self)) {
-        seat->samples = contrib->stats[FL_STAT_SAMPLES];
+        fl_seats_told(self->seats, index, seat->leaves, contrib->stats[FL_STAT_SAMPLES]);
     }
     if (seat->came_at > self->sums.last_at) {
         self->sums.last_at = seat->came_at;
     }
-    seat->phase = FL_SEAT_FOLDING;
+    fl_seats_enter(self->seats, seat, FL_SEAT_FOLDING);
     s_note(self, index, FL_NOTE_COUNTED, FL_WHY_NONE, contrib->weight, out);
     fl_effect *effect = fl_outbox_add(out, FL_FX_FOLD);
     effect->fold.slot = seat->slot;
@@ -454,7 +457,7 @@ fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out)
     self->in_flight--;
     fl_seat *seat = fl_seats_at(self->seats, self->owner[slot]);
     if (seat->phase == FL_SEAT_FOLDING) {
-        seat->phase = FL_SEAT_COUNTED;
+        fl_seats_enter(self->seats, seat, FL_SEAT_COUNTED);
     }
     s_free_slot(self, slot, out);
 }

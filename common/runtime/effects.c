@@ -16,8 +16,14 @@ fl_effects *
 fl_effects_new(const fl_effects_conf *conf)
 {
     fl_effects *self = calloc(1, sizeof *self);
-    if (self != NULL) {
-        self->conf = *conf;
+    if (self == NULL) {
+        return NULL;
+    }
+    self->conf = *conf;
+    self->errands_max = fl_workers_jobs_max(conf->workers) + 1; // and one answered here
+    self->errands = calloc(self->errands_max, sizeof *self->errands);
+    if (self->errands == NULL) {
+        fl_effects_destroy(&self);
     }
     return self;
 }
@@ -36,6 +42,7 @@ fl_effects_destroy(fl_effects **self_p)
         for (int i = 0; i < FL_SLOTS_MAX; i++) {
             free(self->arrivals[i]);
         }
+        free(self->errands);
         free(self);
     }
 }
@@ -228,18 +235,26 @@ s_done(void *arg, bool ran)
     fl_blob_unref(&job->applied.model);
     fl_locked_free(job->seeds);
     free(job->blocks);
-    free(job);
+    free(job->roll);
+    job->next = self->spare;
+    self->spare = job;
 }
 
 fl_errand *
-fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer, uint32_t entries)
+fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer)
 {
-    fl_errand *made = calloc(1, sizeof *made + entries * sizeof made->roll[0]);
-    FL_ASSERT(made != NULL);
-    made->effects = self;
-    made->effect = *effect;
-    made->event.kind = answer;
-    return made;
+    fl_errand *job = self->spare;
+    if (job != NULL) {
+        self->spare = job->next;
+    } else {
+        FL_ASSERT(self->errands_used < self->errands_max);
+        job = &self->errands[self->errands_used++];
+    }
+    memset(job, 0, sizeof *job);
+    job->effects = self;
+    job->effect = *effect;
+    job->event.kind = answer;
+    return job;
 }
 
 void
@@ -273,16 +288,18 @@ s_ref(fl_blob *blob)
 static void
 s_obey_place(fl_effects *self, const fl_effect *effect, fl_bytes body)
 {
-    if (effect->place.offset == 0 || self->fetching == NULL ||
-        fl_blob_size(self->fetching) != effect->place.total) {
+    if (effect->place.offset == 0) {
         fl_blob_unref(&self->fetching);
         self->fetching = fl_blob_new(effect->place.total);
+        if (self->fetching == NULL) {
+            fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", effect->place.total),
+                   fl_log_text("for", "the model"));
+        }
     }
     if (self->fetching == NULL) {
-        fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", effect->place.total),
-               fl_log_text("for", "the model"));
         return; // CHECK finds it missing
     }
+    FL_ASSERT(fl_blob_size(self->fetching) == effect->place.total);
     FL_ASSERT(effect->place.offset + body.size <= effect->place.total);
     memcpy(fl_blob_data(self->fetching) + effect->place.offset, body.data, body.size);
 }
@@ -290,33 +307,45 @@ s_obey_place(fl_effects *self, const fl_effect *effect, fl_bytes body)
 static void
 s_obey_check(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_MODEL, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_MODEL);
     job->event.model.hash = effect->check.hash;
     job->in = self->fetching;
     self->fetching = NULL;
     if (job->in == NULL) {
+        job->event.model.reason = FL_WHY_STORAGE;
         fl_effects_answer(job);
         return;
     }
     fl_effects_start(job, FL_WORKERS_FREE, s_check);
 }
 
+//  NULL when there is nothing to copy, or no memory.
+static void *
+s_copy(const void *list, size_t bytes)
+{
+    void *copy = bytes == 0 ? NULL : malloc(bytes);
+    if (copy != NULL) {
+        memcpy(copy, list, bytes);
+    }
+    return copy;
+}
+
 static void
 s_obey_save(fl_effects *self, const fl_effect *effect)
 {
     const fl_report *report = effect->save.report;
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED, report->roll_count);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED);
     job->event.saved.token = effect->save.token;
     job->report = *report;
-    if (report->roll_count > 0) {
-        memcpy(job->roll, report->roll, report->roll_count * sizeof job->roll[0]);
+    job->roll = s_copy(report->roll, report->roll_count * sizeof *job->roll);
+    job->blocks = s_copy(report->blocks, report->block_count * sizeof *job->blocks);
+    if ((job->roll == NULL) != (report->roll_count == 0) ||
+        (job->blocks == NULL) != (report->block_count == 0)) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "a round's report"));
+        fl_effects_answer(job); // not saved
+        return;
     }
     job->report.roll = job->roll;
-    if (report->block_count > 0) {
-        job->blocks = malloc(report->block_count * sizeof job->blocks[0]);
-        FL_ASSERT(job->blocks != NULL);
-        memcpy(job->blocks, report->blocks, report->block_count * sizeof job->blocks[0]);
-    }
     job->report.blocks = job->blocks;
     fl_effects_start(job, FL_STRAND_STORE, s_save);
 }
@@ -324,7 +353,7 @@ s_obey_save(fl_effects *self, const fl_effect *effect)
 static void
 s_obey_train(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_TRAINED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_TRAINED);
     job->event.trained.round = effect->train.order.round;
     job->in = s_ref(fl_handles_model(self->conf.handles, &effect->train.order.model));
     fl_effects_start(job, FL_STRAND_TRAIN, s_train);
@@ -333,7 +362,7 @@ s_obey_train(fl_effects *self, const fl_effect *effect)
 static void
 s_obey_encode(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_ENCODED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_ENCODED);
     job->in = fl_blob_ref(fl_handles_look(self->conf.handles, effect->encode.update));
     fl_effects_start(job, FL_WORKERS_FREE, s_encode);
 }
@@ -375,7 +404,7 @@ fl_effects_obey(fl_effects *self, const fl_effect *effect, fl_bytes body)
         fl_handles_drop(self->conf.handles, effect->drop.vec);
         return true;
     case FL_FX_APPLY:
-        fl_effects_start(fl_effects_job(self, effect, FL_EV_APPLIED, 0), FL_STRAND_FOLD, s_apply);
+        fl_effects_start(fl_effects_job(self, effect, FL_EV_APPLIED), FL_STRAND_FOLD, s_apply);
         return true;
     case FL_FX_SAVE:
         s_obey_save(self, effect);

@@ -21,17 +21,22 @@ typedef struct fl_arrival {
 struct fl_effects {
     fl_effects_conf conf;
     fl_fold *folds[FL_BLOCKS_MAX];      // one per block; the fold strand's
-    uint32_t fold_count;                // likewise
+    uint32_t fold_count;                // likewise; 0: there was no memory for them
     fl_fixed fixed;                     // likewise
     fl_fixed wanted;                    // of the newest CLEAR, for what comes in
     bool masked;                        // likewise
     fl_blob *fetching;                  // the model on its way down
     fl_arrival *arrivals[FL_SLOTS_MAX]; // NULL: free, or no room for what was to come
     uint32_t running;
+    //  Made at start-up, so that no effect of a machine is lost for want of memory.
+    struct fl_errand *errands; // (errands_max); memory that no job has used yet is untouched
+    struct fl_errand *spare;
+    uint32_t errands_used, errands_max;
 };
 
 typedef struct fl_errand {
     fl_effects *effects;
+    struct fl_errand *next; // of the spare ones
     fl_effect effect;
     fl_event event;      // the answer
     fl_blob *in, *out;   // references
@@ -43,12 +48,11 @@ typedef struct fl_errand {
     _Atomic uint64_t checksum, peak; // of the tiles done so far
     fl_report report;
     fl_block_line *blocks; // (report.block_count), ours
-    fl_roll_entry roll[];  // (report.roll_count)
+    fl_roll_entry *roll;   // (report.roll_count), ours
 } fl_errand;
 
-//  A job that carries a copy of the effect and room for so many report lines.
-fl_errand *fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer,
-                          uint32_t entries);
+//  A job that carries a copy of the effect.
+fl_errand *fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer);
 //  To the crew; an answer that is known already: back at once.
 void fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
 void fl_effects_answer(fl_errand *job);

@@ -1,7 +1,6 @@
 //  Masks go on an update and come off a sum in tiles, which idle workers of the crew take too. The
 //  seeds are the machine's secrets: a job has its own copy in locked memory, which is wiped when it
 //  comes back, whether it ran or not. Facts of the round are kept on the store's strand.
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
@@ -9,7 +8,7 @@
 #include "common/crypto/locked.h"
 #include "common/runtime/effects_inside.h"
 
-enum { TILE = 1 << 16 }; // elements
+enum { TILE = 1 << 16, PART = 1 << 12 }; // elements: of a job's share, packed at a time
 
 //  A tile of a vector of so many elements.
 static fl_mask_range
@@ -26,13 +25,6 @@ static uint32_t
 s_tiles(uint64_t elements)
 {
     return (uint32_t)((elements + TILE - 1) / TILE);
-}
-
-static void
-s_no_memory(const char *what)
-{
-    fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", what));
-    abort();
 }
 
 // ---- on a worker ------------------------------------------------------------------------------
@@ -74,28 +66,32 @@ s_raise(_Atomic uint64_t *peak, uint64_t found)
     }
 }
 
+//  Elements of the opened sum, into its checksum and its peak.
+static void
+s_judge(fl_errand *job, const fl_fold *fold, uint64_t first, uint64_t count)
+{
+    const unsigned width = job->effect.unmask.wire_bytes;
+    uint8_t wire[PART * sizeof(int64_t)];
+    bool fits = fl_fold_finish(fold, first, count, wire);
+    FL_ASSERT(fits); // settled words do, whatever they are
+    job->checksum += fl_mask_checksum(job->effect.unmask.checksum_key, first, count, width, wire);
+    s_raise(&job->peak, fl_fixed_peak(&job->effects->fixed, fl_bytes_of(wire, count * width)));
+}
+
 static void
 s_unmask_tile(void *arg, uint32_t tile)
 {
     fl_errand *job = arg;
     fl_fold *fold = job->effects->folds[job->effect.unmask.block];
-    const unsigned width = job->effect.unmask.wire_bytes;
     const fl_mask_range range =
         s_tile(tile, job->effect.unmask.elements, job->effect.unmask.ring_bits);
     void *words = fl_fold_words(fold, range.first, range.count);
     fl_mask_apply(job->seeds, job->effect.unmask.seed_count, &range, words);
-    fl_mask_settle(range.ring_bits, range.count, width, words);
-    uint8_t *wire = malloc(range.count * width);
-    if (wire == NULL) {
-        s_no_memory("a tile of an opened sum");
+    fl_mask_settle(range.ring_bits, range.count, job->effect.unmask.wire_bytes, words);
+    for (uint64_t at = 0; at < range.count; at += PART) {
+        const uint64_t left = range.count - at;
+        s_judge(job, fold, range.first + at, left < PART ? left : PART);
     }
-    bool fits = fl_fold_finish(fold, range.first, range.count, wire);
-    FL_ASSERT(fits); // settled words do, whatever they are
-    job->checksum +=
-        fl_mask_checksum(job->effect.unmask.checksum_key, range.first, range.count, width, wire);
-    s_raise(&job->peak,
-            fl_fixed_peak(&job->effects->fixed, fl_bytes_of(wire, range.count * width)));
-    free(wire);
 }
 
 static void
@@ -104,6 +100,10 @@ s_unmask(void *arg)
     fl_errand *job = arg;
     const fl_effects *self = job->effects;
     const uint32_t block = job->effect.unmask.block;
+    if (self->fold_count == 0) {
+        job->event.unmasked.reason = FL_WHY_STORAGE;
+        return;
+    }
     FL_ASSERT(block < self->fold_count);
     FL_ASSERT(fl_fold_elements(self->folds[block]) == job->effect.unmask.elements);
     FL_ASSERT(self->fixed.ring_bits == job->effect.unmask.ring_bits &&
@@ -122,23 +122,28 @@ s_keep(void *arg)
 }
 
 // ---- on the reactor's thread ------------------------------------------------------------------
-static fl_mask_seed *
-s_copy(const fl_mask_seed *seeds, uint32_t count)
+//  False: no memory.
+static bool
+s_copy_seeds(fl_errand *job, const fl_mask_seed *seeds, uint32_t count)
 {
-    fl_mask_seed *copy = fl_locked_new(count * sizeof *copy);
-    if (copy == NULL) {
-        s_no_memory("the seeds of masks");
+    job->seeds = fl_locked_new(count * sizeof *seeds);
+    if (job->seeds == NULL) {
+        fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "the seeds of masks"));
+        return false;
     }
-    memcpy(copy, seeds, count * sizeof *copy);
-    return copy;
+    memcpy(job->seeds, seeds, count * sizeof *seeds);
+    return true;
 }
 
 static void
 s_obey_mask(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_MASKED, 0);
-    job->seeds = s_copy(effect->mask.seeds, effect->mask.seed_count);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_MASKED);
     job->effect.mask.seeds = NULL; // they are the machine's
+    if (!s_copy_seeds(job, effect->mask.seeds, effect->mask.seed_count)) {
+        fl_effects_answer(job); // no vector says it
+        return;
+    }
     job->in = fl_blob_ref(fl_handles_look(self->conf.handles, effect->mask.vec));
     fl_effects_start(job, FL_WORKERS_FREE, s_mask);
 }
@@ -146,10 +151,14 @@ s_obey_mask(fl_effects *self, const fl_effect *effect)
 static void
 s_obey_unmask(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_UNMASKED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_UNMASKED);
     job->event.unmasked.block = effect->unmask.block;
-    job->seeds = s_copy(effect->unmask.seeds, effect->unmask.seed_count);
     job->effect.unmask.seeds = NULL;
+    if (!s_copy_seeds(job, effect->unmask.seeds, effect->unmask.seed_count)) {
+        job->event.unmasked.reason = FL_WHY_STORAGE;
+        fl_effects_answer(job);
+        return;
+    }
     fl_effects_start(job, FL_STRAND_FOLD, s_unmask);
 }
 
@@ -157,7 +166,7 @@ s_obey_unmask(fl_effects *self, const fl_effect *effect)
 static void
 s_obey_keep(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED);
     job->event.saved.token = effect->keep.token;
     job->in = fl_blob_copy(effect->keep.fact);
     if (job->in == NULL) {

@@ -87,7 +87,7 @@ s_piece(fl_effects *self, uint32_t slot, const fl_effect *effect, fl_event_kind 
     fl_arrival *from = self->arrivals[slot];
     const uint64_t until = from->staged - from->staged % from->proof.fixed.wire_bytes;
     const fl_bytes all = fl_staging_bytes(self->conf.staging, slot);
-    fl_errand *job = fl_effects_job(self, effect, answer, 0);
+    fl_errand *job = fl_effects_job(self, effect, answer);
     job->bytes = fl_bytes_of(all.data + from->handed, (size_t)(until - from->handed));
     job->arrival = from;
     from->handed = until;
@@ -116,7 +116,7 @@ fl_effects_verify(fl_effects *self, const fl_effect *effect)
 {
     const uint32_t slot = effect->verify.slot;
     if (self->arrivals[slot] == NULL) {
-        fl_errand *job = fl_effects_job(self, effect, FL_EV_VERIFIED, 0);
+        fl_errand *job = fl_effects_job(self, effect, FL_EV_VERIFIED);
         job->event.verified.slot = slot;
         job->event.verified.reason = FL_WHY_STORAGE;
         fl_effects_answer(job);

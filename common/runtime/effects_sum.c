@@ -1,7 +1,6 @@
 //  The accumulators of a round: one when it is unmasked, one for each block when it is masked. Only
 //  jobs of the fold's strand touch them; when masks come off, idle workers help that job with tiles
-//  of its own.
-#include <stdlib.h>
+//  of its own. Without memory for them the round goes on, and has no sum: UNMASK and FINISH say so.
 #include <string.h>
 
 #include "common/base/log.h"
@@ -9,24 +8,24 @@
 #include "common/machine/policy.h"
 #include "common/runtime/effects_inside.h"
 
-enum { RANGE = 1 << 16 }; // elements finished at a time when no vector is wanted
+enum { RANGE = 1 << 12 }; // elements finished at a time when no vector is wanted
 
 // ---- on a worker ------------------------------------------------------------------------------
-//  Zeroed for this plan and length.
-static void
+//  Zeroed for this plan and length. False: no memory.
+static bool
 s_zero(fl_fold **fold, bool same, const fl_fixed *fixed, uint64_t elements)
 {
     if (same && *fold != NULL) {
         fl_fold_clear(*fold, 0, elements);
-        return;
+        return true;
     }
     fl_fold_destroy(fold);
     *fold = fl_fold_new(fixed, elements);
     if (*fold == NULL) {
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("elements", elements),
                fl_log_text("for", "an accumulator of a round"));
-        abort();
     }
+    return *fold != NULL;
 }
 
 static void
@@ -35,14 +34,16 @@ s_clear(void *arg)
     fl_errand *job = arg;
     fl_effects *self = job->effects;
     const uint64_t elements = job->effect.clear.elements;
-    const uint32_t count = job->effect.clear.blocks;
+    uint32_t count = job->effect.clear.blocks;
     const fl_fixed fixed = fl_policy_fixed(&job->effect.clear.plan);
     const bool same = self->fold_count > 0 && fl_fold_elements(self->folds[0]) == elements &&
                       memcmp(&fixed, &self->fixed, sizeof fixed) == 0;
     for (uint32_t i = 0; i < count; i++) {
-        s_zero(&self->folds[i], same, &fixed, elements);
+        if (!s_zero(&self->folds[i], same, &fixed, elements)) {
+            count = 0;
+        }
     }
-    for (uint32_t i = count; i < self->fold_count; i++) {
+    for (uint32_t i = count; i < FL_BLOCKS_MAX; i++) {
         fl_fold_destroy(&self->folds[i]);
     }
     self->fixed = fixed;
@@ -53,6 +54,9 @@ static void
 s_fold(void *arg)
 {
     fl_errand *job = arg;
+    if (job->effects->fold_count == 0) {
+        return;
+    }
     FL_ASSERT(job->effect.fold.block < job->effects->fold_count);
     fl_fold *fold = job->effects->folds[job->effect.fold.block];
     FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
@@ -84,7 +88,8 @@ s_finish_vector(fl_errand *job, const fl_fold *fold)
     if (job->out == NULL) {
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", fl_fold_wire_bytes(fold)),
                fl_log_text("for", "the sum of a round"));
-        abort();
+        job->event.finished.reason = FL_WHY_STORAGE;
+        return;
     }
     bool fits = fl_fold_finish(fold, 0, fl_fold_elements(fold), fl_blob_data(job->out));
     FL_ASSERT(fits); // every element was held to its bound, when it was verified or unmasked
@@ -97,8 +102,7 @@ s_finish_hash(fl_errand *job, const fl_fold *fold)
 {
     uint64_t elements = fl_fold_elements(fold);
     uint64_t width = fl_fold_wire_bytes(fold) / elements;
-    uint8_t *buffer = malloc(RANGE * width);
-    FL_ASSERT(buffer != NULL);
+    uint8_t buffer[RANGE * sizeof(int64_t)];
     fl_hasher hasher;
     fl_hasher_init(&hasher);
     for (uint64_t first = 0; first < elements; first += RANGE) {
@@ -108,13 +112,16 @@ s_finish_hash(fl_errand *job, const fl_fold *fold)
         fl_hasher_update(&hasher, fl_bytes_of(buffer, count * width));
     }
     job->event.finished.hash = fl_hasher_final(&hasher);
-    free(buffer);
 }
 
 static void
 s_finish(void *arg)
 {
     fl_errand *job = arg;
+    if (job->effects->fold_count == 0) {
+        job->event.finished.reason = FL_WHY_STORAGE;
+        return;
+    }
     const fl_fold *sum = s_gather(job->effects, job->effect.finish.blocks);
     if (job->effect.finish.vector) {
         s_finish_vector(job, sum);
@@ -130,13 +137,13 @@ s_obey_clear(fl_effects *self, const fl_effect *effect)
     FL_ASSERT(effect->clear.blocks >= 1 && effect->clear.blocks <= FL_BLOCKS_MAX);
     self->wanted = fl_policy_fixed(&effect->clear.plan);
     self->masked = effect->clear.plan.masking != FL_MASKING_NONE;
-    fl_effects_start(fl_effects_job(self, effect, FL_EV_TICK, 0), FL_STRAND_FOLD, s_clear);
+    fl_effects_start(fl_effects_job(self, effect, FL_EV_TICK), FL_STRAND_FOLD, s_clear);
 }
 
 static void
 s_obey_fold(fl_effects *self, const fl_effect *effect)
 {
-    fl_errand *job = fl_effects_job(self, effect, FL_EV_FOLDED, 0);
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_FOLDED);
     job->event.folded.slot = effect->fold.slot;
     job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
     fl_effects_start(job, FL_STRAND_FOLD, s_fold);
@@ -151,6 +158,6 @@ fl_effects_sum(fl_effects *self, const fl_effect *effect)
         s_obey_fold(self, effect);
     } else {
         FL_ASSERT(effect->kind == FL_FX_FINISH);
-        fl_effects_start(fl_effects_job(self, effect, FL_EV_FINISHED, 0), FL_STRAND_FOLD, s_finish);
+        fl_effects_start(fl_effects_job(self, effect, FL_EV_FINISHED), FL_STRAND_FOLD, s_finish);
     }
 }

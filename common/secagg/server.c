@@ -775,6 +775,10 @@ fl_secagg_server_unmasked(fl_secagg_server *self, const fl_event *event, fl_outb
     if (self->state != FL_SERVER_SUMMING || event->unmasked.block != self->block_id) {
         return; // of a block that was given up
     }
+    if (event->unmasked.reason != FL_WHY_NONE) {
+        fl_secagg_server_abort(self, event->unmasked.reason, out);
+        return;
+    }
     fl_secagg_sums sums = { 0 };
     for (uint32_t i = 0; i < self->block.members; i++) {
         if ((self->survivors & fl_secagg_bit(i)) != 0) {

@@ -1,5 +1,6 @@
 //  record - what single calls cost, for the record and without a bound: a message as bytes and
-//  back, signatures and tickets, and an aggregator's step for one chunk.
+//  back, signatures and tickets, and an aggregator's step for one chunk, with few and with many
+//  seats.
 //
 //      bench-record [calls=2000] [batches=15]
 #include <stdio.h>
@@ -176,9 +177,26 @@ s_chunk(void *arg)
     self->now += self->message.chunk.offset % (16 * CHUNK) == 0;
 }
 
-//  A seat that has joined and offers a vector so long that it lasts for the measurement.
 static void
-s_seat(chunks *self, uint64_t vector_bytes)
+s_join(chunks *self, uint32_t seat)
+{
+    fl_name node = { "" };
+    snprintf(node.name, sizeof node.name, "d%u", seat);
+    self->event = (fl_event){ .kind = FL_EV_MESSAGE };
+    self->event.message.from = seat;
+    self->event.message.node = node;
+    self->event.message.role = FL_ROLE_DEVICE;
+    self->event.message.message = &self->message;
+    self->message = (fl_message){ .verb = FL_HELLO };
+    self->message.hello = (fl_hello){ .role = FL_ROLE_DEVICE, .incarnation = 1, .leaves = 1 };
+    s_step(self);
+    FL_ASSERT(s_said(self, FL_WELCOME));
+}
+
+//  All have joined and have a task; the last one offers a vector so long that it lasts for the
+//  measurement.
+static void
+s_offer(chunks *self, uint32_t seats, uint64_t vector_bytes)
 {
     static const fl_run run = { .bytes = { 1 } };
     static const fl_hash hash = { .bytes = { 2 } };
@@ -186,51 +204,56 @@ s_seat(chunks *self, uint64_t vector_bytes)
                            .weight_unit = 64, .weight_max = 255, .devices_max = 256,
                            .epochs = 1, .batch = 32, .rate = 0.1f };
     fl_aggregator_model(self->aggregator, &run, &hash, 1024);
-    self->event = (fl_event){ .kind = FL_EV_MESSAGE };
-    self->event.message.node = (fl_name){ .name = "d1" };
-    self->event.message.role = FL_ROLE_DEVICE;
-    self->event.message.message = &self->message;
-    self->message = (fl_message){ .verb = FL_HELLO };
-    self->message.hello = (fl_hello){ .role = FL_ROLE_DEVICE, .incarnation = 1, .leaves = 1 };
-    s_step(self);
-    FL_ASSERT(s_said(self, FL_WELCOME));
+    for (uint32_t i = 0; i < seats; i++) {
+        s_join(self, i);
+    }
     fl_task task = { .attempt = 1, .order = { .run = run, .round = 1, .model = hash,
                                               .model_bytes = 1024, .elements = vector_bytes / 4,
                                               .plan = plan } };
     fl_outbox_reset(self->out);
     fl_aggregator_open(self->aggregator, &task, FL_NEVER, 0, self->now, self->out);
     self->message = (fl_message){ .verb = FL_CONTRIB, .run = run, .round = 1 };
-    self->message.contrib = (fl_contrib){ .attempt = 1, .seat = 0, .epoch = 1, .base_round = 1,
-                                          .base = hash, .weight = 1, .count = 1,
+    self->message.contrib = (fl_contrib){ .attempt = 1, .seat = seats - 1, .epoch = 1,
+                                          .base_round = 1, .base = hash, .weight = 1, .count = 1,
                                           .elements = vector_bytes / 4,
                                           .vector_bytes = vector_bytes, .hash = hash };
     s_step(self);
     FL_ASSERT(s_said(self, FL_GRANT));
     self->message = (fl_message){ .verb = FL_CHUNK, .run = run, .round = 1 };
-    self->message.chunk = (fl_chunk){ .attempt = 1, .seat = 0, .epoch = 1, .hash = hash,
-                                      .total = vector_bytes };
+    self->message.chunk = (fl_chunk){ .attempt = 1, .seat = seats - 1, .epoch = 1,
+                                      .hash = hash, .total = vector_bytes };
     self->event.message.body_bytes = CHUNK;
 }
 
-static void
-s_cohort(void)
+static double
+s_chunk_ns(uint32_t seats)
 {
     fl_aggregator_conf conf = { .node = { .name = "e1" },
                                 .child_roles = { FL_ROLE_DEVICE },
-                                .seats_max = 64,
+                                .seats_max = seats,
                                 .slots = 4,
                                 .window = fl_window_default(),
                                 .timing = fl_timing_default() };
     conf.window.time_max_ms = UINT32_MAX / 2;
     chunks self = { .aggregator = fl_aggregator_new(&conf),
-                    .out = fl_outbox_new(1024),
+                    .out = fl_outbox_new(4 * seats + 64),
                     .now = 1000 };
     FL_ASSERT(self.aggregator != NULL && self.out != NULL);
-    s_seat(&self, (batches + 2) * calls * CHUNK);
+    s_offer(&self, seats, (batches + 2) * calls * CHUNK);
     const double ns = s_time((bench_act){ s_chunk, &self }, calls);
-    bench_say("cohort_chunk", ns, "ns", "one chunk taken, grants included");
     fl_outbox_destroy(&self.out);
     fl_aggregator_destroy(&self.aggregator);
+    return ns;
+}
+
+//  The same child sends the same chunks; the others have a task and are silent.
+static void
+s_cohort(void)
+{
+    const double few = s_chunk_ns(16), many = s_chunk_ns(FL_SEATS_MAX);
+    bench_say("cohort_chunk_16", few, "ns", "one chunk taken, grants included; 16 seats");
+    bench_say("cohort_chunk_4096", many, "ns", "the same with 4096 seats");
+    bench_say("cohort_chunk_4096_over_16", many / few, "x", "1: seats cost nothing");
 }
 
 int

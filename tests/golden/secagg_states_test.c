@@ -64,14 +64,16 @@ s_end(masked_world *world, fl_reason reason)
     masked_destroy(&world);
 }
 
+//  `sum`: what is wrong with the opened sum.
 static void
-s_run(fl_masking profile, masked_drop drop, uint32_t lost, uint64_t checksum_error)
+s_run(fl_masking profile, masked_drop drop, uint32_t lost, fl_reason sum)
 {
     masked_world *world = s_world(profile);
     for (uint32_t i = 0; i < lost; i++) {
         world->member[i].drop = drop;
     }
-    world->checksum_error = checksum_error;
+    world->checksum_error = sum == FL_WHY_CHECKSUM;
+    world->unmask_fails = sum == FL_WHY_STORAGE ? sum : FL_WHY_NONE;
     masked_open(world);
     fl_reason reason = masked_run(world);
     s_end(world, reason);
@@ -105,11 +107,12 @@ s_watch(void)
 {
     static const fl_masking profiles[] = { FL_MASKING_MALICIOUS, FL_MASKING_HONEST };
     for (int p = 0; p < 2; p++) {
-        s_run(profiles[p], MASKED_STAYS, 0, 0);
-        s_run(profiles[p], MASKED_STAYS, 0, 1);
+        s_run(profiles[p], MASKED_STAYS, 0, FL_WHY_NONE);
+        s_run(profiles[p], MASKED_STAYS, 0, FL_WHY_CHECKSUM);
+        s_run(profiles[p], MASKED_STAYS, 0, FL_WHY_STORAGE);
         for (int drop = MASKED_BEFORE_KEYS; drop < MASKED_DROPS; drop++) {
-            s_run(profiles[p], (masked_drop)drop, 1, 0);
-            s_run(profiles[p], (masked_drop)drop, 3, 0);
+            s_run(profiles[p], (masked_drop)drop, 1, FL_WHY_NONE);
+            s_run(profiles[p], (masked_drop)drop, 3, FL_WHY_NONE);
         }
         for (int failing = 0; failing < KEEPS; failing++) {
             s_run_without_disk(profiles[p], failing);

@@ -102,6 +102,7 @@ struct masked_world {
     uint32_t folded;
     uint32_t unmasks;
     uint64_t checksum_error; // added to the checksum of the sum
+    fl_reason unmask_fails;  // with this reason the masks stay on
     uint32_t notes[FL_NOTE_COUNT_OF];
     fl_reason blamed_reason;
     fl_name blamed;

@@ -77,6 +77,7 @@ masked_unmask(masked_world *world, const fl_effect *effect)
     s_over_words(world, effect, wire);
     fl_event event = { .kind = FL_EV_UNMASKED };
     event.unmasked.block = effect->unmask.block;
+    event.unmasked.reason = world->unmask_fails;
     event.unmasked.checksum =
         fl_mask_checksum_by(s_kernel(world->kernel), effect->unmask.checksum_key, 0,
                             world->plan.elements, world->plan.wire_bytes, wire) +

@@ -229,7 +229,8 @@ s_answer_device(const fl_effect *effect, fl_event *event)
     } else { // CHECK
         event->kind = FL_EV_MODEL;
         event->model.hash = effect->check.hash;
-        event->model.ok = storm_chance(90);
+        event->model.ok = storm_chance(80);
+        event->model.reason = !event->model.ok && storm_chance(50) ? FL_WHY_STORAGE : FL_WHY_NONE;
     }
 }
 
@@ -248,6 +249,10 @@ s_answer_parent(const fl_effect *effect, fl_event *event)
     } else if (effect->kind == FL_FX_FINISH) {
         storm.finishing = false;
         event->kind = FL_EV_FINISHED;
+        if (storm_chance(5)) {
+            event->finished.reason = FL_WHY_STORAGE;
+            return;
+        }
         event->finished.vec = effect->finish.vector ? s_new_vec() : 0;
         event->finished.hash = machine_hash((uint32_t)storm_below(1u << 31));
         event->finished.bytes = STORM_VECTOR;

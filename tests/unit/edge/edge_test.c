@@ -511,7 +511,11 @@ a_child_that_is_cut_off_is_gone_below(void **state)
     assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, 0);
     machine_now = 1100;
     machine_tick();
-    assert_int_equal(machine_said(FL_PARENT, FL_BEAT)->beat.leaves, 1);
+    const fl_beat *beat = &machine_said(FL_PARENT, FL_BEAT)->beat;
+    assert_int_equal(beat->leaves, 1);
+    assert_int_equal(beat->tally.invited, 2);
+    assert_int_equal(beat->tally.absent, 1); // as it stands when it is said
+    assert_int_equal(beat->total, 2);
 }
 
 // ---- our own invariants -----------------------------------------------------------------------

@@ -119,6 +119,33 @@ an_edges_cohort_asks_for_a_vector_to_push_on(void **state)
 }
 
 static void
+a_sum_that_cannot_be_made_ends_the_round_by_name(void **state)
+{
+    (void)state;
+    for (int abort = 0; abort < 2; abort++) {
+        fl_aggregator_conf conf = parent_conf();
+        conf.window.missed = abort ? FL_MISSED_ABORT : FL_MISSED_EXTEND;
+        parent_make(&conf);
+        parent_join(0);
+        parent_open(1, FL_NEVER);
+        parent_give(0, 7);
+        fl_event event = { .kind = FL_EV_FINISHED };
+        event.finished.reason = FL_WHY_STORAGE;
+        parent_step(&event);
+        assert_int_equal(machine_note(FL_NOTE_ROUND_CLOSE)->reason, FL_WHY_STORAGE);
+        fl_result result = parent_result();
+        assert_int_equal(result.close, abort ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED);
+        assert_int_equal(result.reason, FL_WHY_STORAGE);
+        assert_int_equal(result.vec, 0);
+        machine_clear();
+        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, false, parent_now,
+                             machine_out);
+        assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
+        assert_true(fl_aggregator_idle(parent_cohort));
+    }
+}
+
+static void
 settling_tells_the_counted_what_became_of_the_sum_and_the_others_their_own(void **state)
 {
     (void)state;
@@ -402,6 +429,7 @@ main(void)
         TEST(from_the_cut_off_on_nothing_new_is_let_in_but_what_is_here_is_folded),
         TEST(who_waits_for_a_slot_at_the_cut_off_hears_busy_and_who_was_silent_is_absent),
         TEST(an_edges_cohort_asks_for_a_vector_to_push_on),
+        TEST(a_sum_that_cannot_be_made_ends_the_round_by_name),
         TEST(settling_tells_the_counted_what_became_of_the_sum_and_the_others_their_own),
         TEST(the_last_round_is_told_to_be_final_even_to_who_was_not_invited),
         TEST(a_dismissal_tells_everybody_and_whoever_comes_later),

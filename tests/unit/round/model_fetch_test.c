@@ -152,6 +152,34 @@ an_end_closes_the_lane_once(void **state)
 }
 
 static void
+failed_checks_are_counted_until_one_passes(void **state)
+{
+    (void)state;
+    s_begin(1000);
+    for (uint32_t task = 0; task < 2; task++) { // the second one waits for the first one's pause
+        for (uint32_t i = 1; i <= FL_FETCHES_MAX; i++) {
+            fetch.checking = true;
+            assert_int_equal(fl_fetch_failed(&fetch, 50, 1000, machine_out), i < FL_FETCHES_MAX);
+            assert_int_equal(fetch.failures_in_row, task * FL_FETCHES_MAX + i);
+            assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), 1050);
+            machine_clear();
+            fl_model_fetch_again(&fetch, &run, 1002, 1049, machine_out);
+            assert_int_equal(fl_outbox_count(machine_out), 0);
+        }
+        fl_model_fetch_end(&fetch, machine_out);
+        assert_int_equal(fl_outbox_count(machine_out), 0); // its lane is closed
+        s_begin(1049);
+        assert_int_equal(fl_outbox_count(machine_out), 0);
+        assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), 1050);
+    }
+    s_begin(1050);
+    assert_int_equal(machine_said_count(FL_PARENT, FL_FETCH), 2);
+    fetch.checking = true;
+    fl_fetch_passed(&fetch, machine_out);
+    assert_int_equal(fetch.failures_in_row, 0);
+}
+
+static void
 s_fetch_nothing(void)
 {
     fl_model_fetch_begin(&fetch, &model, 0, &run, 1, 0, machine_out);
@@ -203,6 +231,7 @@ main(void)
         cmocka_unit_test(more_than_was_asked_for_moves_the_asks_on),
         cmocka_unit_test(an_end_closes_the_lane_once),
         cmocka_unit_test(a_slow_fetch_is_not_a_lost_one),
+        cmocka_unit_test(failed_checks_are_counted_until_one_passes),
         cmocka_unit_test(misuse_is_a_broken_invariant),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);

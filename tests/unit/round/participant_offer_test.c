@@ -230,7 +230,8 @@ a_decline_without_a_seat_is_said_when_there_is_one(void **state)
     machine_tick();
     machine_clear();
     fl_participant_decline(child_member, FL_WHY_NAN, "NaN", machine_now, machine_out);
-    assert_int_equal(fl_outbox_count(machine_out), 0);
+    assert_int_equal(machine_count(FL_FX_SEND), 0);
+    assert_int_equal(machine_note(FL_NOTE_DECLINED)->reason, FL_WHY_NAN);
     machine_now = fl_participant_deadline(child_member);
     machine_tick();
     fl_message welcome = machine_welcome(3, 1);

@@ -209,19 +209,115 @@ a_fetch_that_stands_still_is_asked_for_again(void **state)
     assert_int_equal(machine_count(FL_FX_LANE), 2);
 }
 
+//  The parent lives, whatever time it is.
 static void
-a_model_with_wrong_bytes_is_fetched_again_from_the_start(void **state)
+s_tick_heard(fl_time now)
+{
+    fl_message beat = machine_message(FL_BEAT, 0);
+    machine_now = now;
+    machine_hear_parent(&beat, 0);
+    machine_tick();
+}
+
+//  All of it comes, and fails its check.
+static void
+s_fail_the_check(fl_reason reason)
+{
+    child_fetch_all();
+    fl_event event = { .kind = FL_EV_MODEL };
+    event.model.hash = machine_hash(1);
+    event.model.reason = reason;
+    machine_step(&event);
+}
+
+//  Nothing is asked for before `until`, everything at it.
+static void
+s_await_the_fetch(fl_time until)
+{
+    s_tick_heard(until - 1);
+    assert_null(machine_said(FL_PARENT, FL_FETCH));
+    assert_true(fl_participant_deadline(child_member) <= until);
+    s_tick_heard(until);
+    assert_int_equal(machine_said_count(FL_PARENT, FL_FETCH), 2);
+    assert_int_equal(machine_said(FL_PARENT, FL_FETCH)->fetch.offset, CHILD_CHUNK);
+    assert_int_equal(machine_count(FL_FX_LANE), 1);
+}
+
+static void
+a_model_with_wrong_bytes_is_fetched_again_from_the_start_after_a_pause(void **state)
 {
     (void)state;
     child_join();
     child_task(1, 1, 5000);
-    child_fetch_all();
-    child_model(false);
-    assert_int_equal(machine_note(FL_NOTE_REFUSED)->reason, FL_WHY_HASH);
-    assert_int_equal(machine_said_count(FL_PARENT, FL_FETCH), 2);
-    assert_false(fl_participant_wants(child_member));
+    s_fail_the_check(FL_WHY_NONE);
+    const fl_note *note = machine_note(FL_NOTE_MODEL_FAILED);
+    assert_int_equal(note->reason, FL_WHY_HASH);
+    assert_in_range(note->b, 50, 100);
+    fl_time until = machine_now + (fl_time)note->b;
+    assert_null(machine_said(FL_PARENT, FL_FETCH));
+    fl_message piece = machine_message(FL_PIECE, 1); // one that was still under way
+    piece.piece = (fl_piece){ .hash = machine_hash(1), .total = MACHINE_MODEL };
+    machine_hear_parent(&piece, CHILD_CHUNK);
+    assert_int_equal(machine_count(FL_FX_PLACE), 0);
     child_model(true); // of nothing that is being checked
     assert_false(fl_participant_wants(child_member));
+    s_await_the_fetch(until);
+    child_fetch_all();
+    child_model(true);
+    assert_true(fl_participant_wants(child_member));
+}
+
+static void
+a_model_that_never_passes_its_check_ends_the_task_and_is_tried_again_in_the_next(void **state)
+{
+    (void)state;
+    static const fl_reason reasons[] = { FL_WHY_HASH, FL_WHY_STORAGE };
+    uint64_t failures = 0;
+    fl_time until = 0;
+    child_join();
+    for (uint64_t round = 1; round <= 2; round++) {
+        child_task(round, 1, 5000);
+        for (int tries = 1; tries <= 3; tries++) {
+            if (until > 0) {
+                s_await_the_fetch(until);
+            }
+            s_fail_the_check(reasons[round - 1]);
+            const fl_note *note = machine_note(FL_NOTE_MODEL_FAILED);
+            assert_int_equal(note->reason, reasons[round - 1]);
+            assert_int_equal(note->a, ++failures);
+            uint64_t most = failures > 2 ? 400 : 100u << (failures - 1);
+            assert_in_range(note->b, most / 2, most);
+            until = machine_now + (fl_time)note->b;
+            assert_int_equal(machine_said_count(FL_PARENT, FL_REFUSED), tries == 3);
+        }
+        const fl_message *refused = machine_said(FL_PARENT, FL_REFUSED);
+        assert_int_equal(refused->refused.about, FL_TASK);
+        assert_int_equal(refused->refused.reason, reasons[round - 1]);
+        assert_int_equal(machine_note(FL_NOTE_DECLINED)->reason, reasons[round - 1]);
+        s_tick_heard(until); // the pause is over, but the task is, too
+        assert_null(machine_said(FL_PARENT, FL_FETCH));
+        child_task(round, 1, 5000); // said again, and answered again
+        assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->refused.reason, reasons[round - 1]);
+        until = 0;
+    }
+    child_task(3, 1, 5000);
+    child_fetch_all();
+    child_model(true);
+    assert_true(fl_participant_wants(child_member));
+}
+
+static void
+a_new_task_does_not_cut_the_pause_short(void **state)
+{
+    (void)state;
+    child_join();
+    child_task(1, 1, 5000);
+    s_fail_the_check(FL_WHY_NONE);
+    fl_time until = machine_now + (fl_time)machine_note(FL_NOTE_MODEL_FAILED)->b;
+    child_task(2, 1, 5000);
+    assert_null(machine_said(FL_PARENT, FL_FETCH));
+    assert_int_equal(fl_participant_activity(child_member), FL_DOING_FETCH);
+    s_await_the_fetch(until);
     child_fetch_all();
     child_model(true);
     assert_true(fl_participant_wants(child_member));
@@ -340,7 +436,9 @@ main(void)
         TEST(verbs_that_are_not_for_a_child_are_noted_and_dropped),
         TEST(a_task_is_worked_on_once_its_model_is_here),
         TEST(a_fetch_that_stands_still_is_asked_for_again),
-        TEST(a_model_with_wrong_bytes_is_fetched_again_from_the_start),
+        TEST(a_model_with_wrong_bytes_is_fetched_again_from_the_start_after_a_pause),
+        TEST(a_model_that_never_passes_its_check_ends_the_task_and_is_tried_again_in_the_next),
+        TEST(a_new_task_does_not_cut_the_pause_short),
         TEST(a_fetch_goes_on_where_it_was_after_a_reconnect),
         TEST(an_old_task_and_one_that_is_over_change_nothing),
         TEST(a_newer_task_replaces_an_older_one_in_any_state),

@@ -34,8 +34,8 @@ s_seat(fl_role role, fl_seat_phase phase, uint64_t samples)
     fl_event event = machine_from_child(number, name, role, &hello, 0);
     bool renewed;
     fl_seat *seat = fl_seats_at(roster, (uint32_t)fl_seats_join(roster, &event, 0, &renewed));
-    seat->phase = phase;
-    seat->samples = samples;
+    fl_seats_enter(roster, seat, phase);
+    fl_seats_told(roster, number, seat->leaves, samples);
     return seat;
 }
 

@@ -166,7 +166,7 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
     assert_int_equal(fl_seats_join(roster, &event, 0, &renewed), 0);
     fl_order order = machine_order(1);
     fl_uploads_open(collect, &order, 1, 1, machine_out);
-    fl_seats_at(roster, 0)->phase = FL_SEAT_TASKED;
+    fl_seats_enter(roster, fl_seats_at(roster, 0), FL_SEAT_TASKED);
     fl_message contrib = machine_contrib(&order, 1, 0, 1, 5, 9);
     contrib.contrib.roll = fl_bytes_of(bytes, sizeof bytes);
     left = 0;

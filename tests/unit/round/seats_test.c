@@ -1,12 +1,16 @@
 #include "common/round/seats.h"
 
+#include "common/base/rng.h"
 #include "tests/support/machine.h"
 #include "tests/support/unit.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static fl_seats *roster;
 static bool renewed;
+
+enum { CROWD = 40 }; // peers
 
 static int
 s_new(void **state)
@@ -66,10 +70,10 @@ a_full_roster_gives_away_only_idle_seats_of_absent_children(void **state)
     (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
     (void)s_join(2, "d2", FL_ROLE_DEVICE, 1, 1);
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), -1);
-    fl_seats_at(roster, 1)->present = false;
-    fl_seats_at(roster, 1)->phase = FL_SEAT_COUNTED; // still needed in this round
+    fl_seats_vacate(roster, 1);
+    fl_seats_enter(roster, fl_seats_at(roster, 1), FL_SEAT_COUNTED); // still needed in this round
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), -1);
-    fl_seats_at(roster, 1)->phase = FL_SEAT_IDLE;
+    fl_seats_enter(roster, fl_seats_at(roster, 1), FL_SEAT_IDLE);
     fl_seats_at(roster, 1)->rounds[FL_OUT_IN] = 4;
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), 1);
     assert_int_equal(fl_seats_look(roster, 1)->rounds[FL_OUT_IN], 0);
@@ -83,12 +87,13 @@ the_seat_of_a_liar_is_given_away_last(void **state)
     (void)state;
     (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
     (void)s_join(2, "d2", FL_ROLE_DEVICE, 1, 1);
-    fl_seats_at(roster, 0)->present = fl_seats_at(roster, 1)->present = false;
+    fl_seats_vacate(roster, 0);
+    fl_seats_vacate(roster, 1);
     fl_seats_at(roster, 0)->blamed = FL_WHY_SIGNATURE;
     assert_int_equal(s_join(3, "d3", FL_ROLE_DEVICE, 1, 1), 1);
     assert_int_equal(s_join(1, "d1", FL_ROLE_DEVICE, 2, 1), 0); // it comes back
     assert_int_equal(fl_seats_look(roster, 0)->blamed, FL_WHY_SIGNATURE);
-    fl_seats_at(roster, 0)->present = false;
+    fl_seats_vacate(roster, 0);
     assert_int_equal(s_join(4, "d4", FL_ROLE_DEVICE, 1, 1), 0); // there is no other
     assert_int_equal(fl_seats_look(roster, 0)->blamed, FL_WHY_NONE);
 }
@@ -101,10 +106,32 @@ who_is_here_or_was_in_this_round_has_a_seat(void **state)
     (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
     assert_true(fl_seats_has(roster, &node));
     assert_false(fl_seats_has(roster, &other));
-    fl_seats_at(roster, 0)->present = false;
+    fl_seats_vacate(roster, 0);
     assert_false(fl_seats_has(roster, &node));
-    fl_seats_at(roster, 0)->phase = FL_SEAT_ABSENT;
+    fl_seats_enter(roster, fl_seats_at(roster, 0), FL_SEAT_ABSENT);
     assert_true(fl_seats_has(roster, &node));
+}
+
+static void
+a_peer_finds_its_seat_whatever_peers_came_and_went(void **state)
+{
+    (void)state;
+    enum { LATER = 0x10000 }; // the same place of the gate, another generation
+    (void)s_join(1, "d1", FL_ROLE_DEVICE, 1, 1);
+    (void)s_join(1 + LATER, "d2", FL_ROLE_DEVICE, 1, 1); // both in one chain
+    assert_int_equal(fl_seats_of_peer(roster, 1), 0);
+    assert_int_equal(fl_seats_of_peer(roster, 1 + LATER), 1);
+    assert_int_equal(fl_seats_of_peer(roster, 1 + 2 * LATER), -1);
+    fl_seats_vacate(roster, 0);
+    assert_int_equal(fl_seats_of_peer(roster, 1), -1);
+    assert_int_equal(fl_seats_of_peer(roster, 1 + LATER), 1);
+    (void)s_join(1 + LATER, "d1", FL_ROLE_DEVICE, 1, 1); // a key of two names
+    assert_int_equal(fl_seats_of_peer(roster, 1 + LATER), 0);
+    (void)s_join(2, "d1", FL_ROLE_DEVICE, 1, 1);
+    assert_int_equal(fl_seats_of_peer(roster, 1 + LATER), 1);
+    fl_seats_vacate(roster, 1);
+    assert_int_equal(fl_seats_of_peer(roster, 1 + LATER), -1);
+    assert_int_equal(fl_seats_of_peer(roster, 2), 0);
 }
 
 static void
@@ -117,8 +144,8 @@ presence_never_wraps_around(void **state)
     assert_int_equal(presence.joined, 2);
     assert_int_equal(presence.ready, 2);
     assert_int_equal(presence.leaves, UINT32_MAX);
-    fl_seats_at(roster, 0)->present = false;
-    fl_seats_at(roster, 1)->leaves = 0;
+    fl_seats_vacate(roster, 0);
+    fl_seats_told(roster, 1, 0, 0);
     presence = fl_seats_presence(roster);
     assert_int_equal(presence.joined, 1);
     assert_int_equal(presence.ready, 0);
@@ -174,6 +201,78 @@ misuse_is_a_broken_invariant(void **state)
     assert_true(unit_dies(s_no_seats));
 }
 
+//  What a look at every seat gives is what is kept count of.
+static void
+s_recount(const fl_seats *seats)
+{
+    fl_presence presence = { 0 };
+    fl_standing standing = { 0 };
+    int64_t of_peer[CROWD];
+    memset(of_peer, 0xff, sizeof of_peer);
+    for (uint32_t i = fl_seats_count(seats); i-- > 0;) {
+        const fl_seat *seat = fl_seats_look(seats, i);
+        bool idle = seat->phase == FL_SEAT_IDLE;
+        standing.invited += !idle;
+        standing.ended += !idle && fl_seat_terminal(seat);
+        standing.offered += seat->phase == FL_SEAT_OFFERED;
+        standing.coming += seat->phase == FL_SEAT_VERIFYING || seat->phase == FL_SEAT_FOLDING ||
+                           seat->phase == FL_SEAT_COUNTED;
+        if (seat->present) {
+            presence.joined++;
+            presence.ready += seat->leaves > 0;
+            presence.leaves += seat->leaves;
+            presence.samples += seat->samples;
+            of_peer[seat->peer] = i;
+        }
+    }
+    fl_presence kept = fl_seats_presence(seats);
+    fl_standing stand = fl_seats_standing(seats);
+    assert_true(kept.joined == presence.joined && kept.ready == presence.ready);
+    assert_true(kept.leaves == presence.leaves && kept.samples == presence.samples);
+    assert_memory_equal(&stand, &standing, sizeof standing);
+    for (fl_peer peer = 0; peer < CROWD; peer++) {
+        assert_int_equal(fl_seats_of_peer(seats, peer), of_peer[peer]);
+    }
+}
+
+static void
+counts_are_those_of_a_look_at_every_seat_after_any_steps(void **state)
+{
+    (void)state;
+    fl_rng rng = fl_rng_seeded(7);
+    fl_seats *seats = fl_seats_new(CROWD / 2);
+    for (int step = 0; step < 20000; step++) {
+        uint32_t draw = (uint32_t)fl_rng_below(&rng, CROWD), seat = draw % (CROWD / 2);
+        bool there = seat < fl_seats_count(seats);
+        char name[16];
+        (void)snprintf(name, sizeof name, "d%u", (unsigned)fl_rng_below(&rng, CROWD));
+        fl_message hello = machine_hello(fl_rng_below(&rng, 3), draw % 5);
+        fl_event event = machine_from_child(draw, name, FL_ROLE_EDGE, &hello, 0);
+        switch (fl_rng_below(&rng, 4)) {
+        case 0:
+            (void)fl_seats_join(seats, &event, 50, &renewed);
+            break;
+        case 1:
+            if (there && fl_seats_look(seats, seat)->present) {
+                fl_seats_vacate(seats, seat);
+            }
+            break;
+        case 2:
+            if (there && fl_seats_look(seats, seat)->present) {
+                fl_seats_told(seats, seat, draw % 7, draw);
+            }
+            break;
+        default:
+            if (there) {
+                fl_seat_phase phase = (fl_seat_phase)fl_rng_below(&rng, FL_SEAT_PHASES);
+                fl_seats_enter(seats, fl_seats_at(seats, seat), phase);
+            }
+        }
+        s_recount(seats);
+    }
+    fl_seats_destroy(&seats);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
 
 int
@@ -184,8 +283,10 @@ main(void)
         TEST(a_full_roster_gives_away_only_idle_seats_of_absent_children),
         TEST(the_seat_of_a_liar_is_given_away_last),
         TEST(who_is_here_or_was_in_this_round_has_a_seat),
+        TEST(a_peer_finds_its_seat_whatever_peers_came_and_went),
         TEST(presence_never_wraps_around),
         TEST(every_phase_of_a_seat_stands_for_an_outcome),
+        TEST(counts_are_those_of_a_look_at_every_seat_after_any_steps),
         TEST(misuse_is_a_broken_invariant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

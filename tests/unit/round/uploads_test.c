@@ -29,7 +29,7 @@ s_new(void **state)
         fl_event event = machine_from_child(peer, name, FL_ROLE_DEVICE, &hello, 0);
         bool renewed;
         fl_seat *seat = fl_seats_at(roster, (uint32_t)fl_seats_join(roster, &event, 0, &renewed));
-        seat->phase = FL_SEAT_TASKED;
+        fl_seats_enter(roster, seat, FL_SEAT_TASKED);
     }
     machine_clear();
     fl_uploads_open(collect, &order, 1, 1, machine_out);
@@ -177,7 +177,7 @@ a_masked_contribution_goes_to_the_accumulator_of_its_block(void **state)
     assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.blocks, 3);
     fl_seat *seat = fl_seats_at(roster, 1);
     seat->block = 2;
-    seat->samples = 77;
+    fl_seats_told(roster, 1, 1, 77);
     fl_message contrib = s_offer_masked(1);
     s_chunk(&contrib, 20);
     assert_int_equal(machine_effect(FL_FX_VERIFY)->verify.weight, 0);

@@ -2,28 +2,18 @@
 //  kept. The machine is the test, which waits for each answer.
 #include "common/runtime/effects.h"
 
-#include "common/base/log.h"
 #include "common/base/rng.h"
-#include "common/crypto/entropy.h"
 #include "common/crypto/hash.h"
 #include "tests/support/memory.h"
 #include "tests/support/unit.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/place.h"
+#include "tests/support/workshop.h"
 
-enum { MEMBERS = 3, ELEMENTS = 140001, WAIT_MS = 20000, SEEDS = MEMBERS };
+enum { MEMBERS = 3, ELEMENTS = 140001, SEEDS = MEMBERS };
 
-static fl_workers *workers;
-static fl_handles *handles;
-static fl_staging *staging;
-static fl_effects *effects;
-static fl_event last;
-static uint32_t posts;
-static fl_why why;
 static fl_plan plan;
 static fl_fixed fixed;
 
@@ -48,33 +38,11 @@ s_keep(void *self, const fl_effect *keep)
     return keep_says;
 }
 
-static void
-s_post(void *self, const fl_event *event)
-{
-    (void)self;
-    last = *event;
-    posts++;
-}
-
-static void
-s_silent(void *self, const char *line, size_t size)
-{
-    (void)self;
-    (void)line;
-    (void)size;
-}
-
 // ---- a test -----------------------------------------------------------------------------------
 static void
 open_works(bool durable)
 {
-    fl_effects_conf conf = {
-        .workers = workers, .handles = handles, .staging = staging, .post = s_post
-    };
-    if (durable) {
-        conf.saver.keep = s_keep;
-    }
-    effects = fl_effects_new(&conf);
+    effects = workshop_effects((fl_effects_conf){ .saver.keep = durable ? s_keep : NULL });
     assert_non_null(effects);
 }
 
@@ -99,78 +67,20 @@ set_plan(uint32_t devices_max)
 static int
 start(void **state)
 {
-    const fl_log_conf log = { .tier = "test", .node = "t", .sink = s_silent };
-    fl_log_setup(&log);
-    if (fl_crypto_init(&why) != FL_OK || place_make(state) != 0 ||
-        fl_staging_open(place, 4, &staging, &why) != FL_OK) {
+    if (workshop_open(state, 3) != 0) {
         return -1;
     }
     set_plan(4);
-    workers = fl_workers_new(3, 64, &why);
-    handles = fl_handles_new();
-    posts = 0;
     keep_says = true;
     open_works(true);
     return 0;
-}
-
-static int
-end(void **state)
-{
-    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_workers_collect(workers);
-    fl_effects_destroy(&effects);
-    fl_workers_destroy(&workers);
-    fl_staging_close(&staging);
-    fl_handles_destroy(&handles);
-    return place_end(state);
-}
-
-static void
-obey(const fl_effect *effect)
-{
-    assert_true(fl_effects_obey(effects, effect, fl_bytes_of(NULL, 0)));
-}
-
-static void
-settle(void)
-{
-    while (fl_effects_running(effects) > 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
-        assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(workers);
-    }
-}
-
-//  The one answer to an effect.
-static fl_event
-answer_of(const fl_effect *effect, fl_event_kind kind)
-{
-    posts = 0;
-    obey(effect);
-    settle();
-    assert_int_equal(posts, 1);
-    assert_int_equal(last.kind, kind);
-    return last;
-}
-
-static void
-clear(uint32_t blocks)
-{
-    fl_effect effect = { .kind = FL_FX_CLEAR };
-    effect.clear.elements = ELEMENTS;
-    effect.clear.plan = plan;
-    effect.clear.blocks = blocks;
-    obey(&effect);
 }
 
 //  Into a slot, proved; what VERIFY says.
 static fl_event
 verify(fl_bytes wire, const fl_hash *hash, uint64_t weight)
 {
-    fl_effect slot = { .kind = FL_FX_SLOT };
-    slot.slot.bytes = wire.size;
-    obey(&slot);
+    lease(0, wire.size);
     fl_effect stage = { .kind = FL_FX_STAGE };
     assert_true(fl_effects_obey(effects, &stage, wire));
     fl_effect effect = { .kind = FL_FX_VERIFY };
@@ -186,15 +96,6 @@ fold(uint32_t block)
     fl_effect effect = { .kind = FL_FX_FOLD };
     effect.fold.block = block;
     (void)answer_of(&effect, FL_EV_FOLDED);
-}
-
-static fl_event
-finish(uint64_t blocks, bool vector)
-{
-    fl_effect effect = { .kind = FL_FX_FINISH };
-    effect.finish.vector = vector;
-    effect.finish.blocks = blocks;
-    return answer_of(&effect, FL_EV_FINISHED);
 }
 
 // ---- a block ----------------------------------------------------------------------------------
@@ -338,7 +239,7 @@ masks_go_on_come_off_and_leave_the_plain_sum(void **state)
         set_plan(devices[ring]);
         assert_int_equal(fixed.ring_bits, ring == 0 ? 32 : 64);
         make_block(members, 7 + ring);
-        clear(1);
+        clear(1, ELEMENTS, &plan);
         collect(members, 0);
         uint64_t checksum = 0;
         for (uint32_t i = 0; i < MEMBERS; i++) {
@@ -376,7 +277,7 @@ a_sum_with_a_mask_left_on_it_is_seen_and_breaks_nothing(void **state)
     member members[MEMBERS];
     fl_mask_seed seeds[MEMBERS];
     make_block(members, 3);
-    clear(1);
+    clear(1, ELEMENTS, &plan);
     collect(members, 0);
     uint64_t checksum = 0;
     for (uint32_t i = 0; i < MEMBERS; i++) {
@@ -401,7 +302,7 @@ the_sums_of_chosen_blocks_are_added_up_and_the_others_are_not(void **state)
     make_block(one, 1);
     make_block(two, 2);
     make_block(lost, 3);
-    clear(3);
+    clear(3, ELEMENTS, &plan);
     collect(lost, 0); // never opened
     collect(one, 1);
     fl_effect unmask = unmask_of(one, seeds, 1);
@@ -412,7 +313,7 @@ the_sums_of_chosen_blocks_are_added_up_and_the_others_are_not(void **state)
     expect_sum(1 << 1 | 1 << 2, one, two);
     expect_sum(1 << 2, two, NULL);
     expect_sum(1 | 1 << 1, one, two); // what the first holds by then is `two`
-    clear(1);
+    clear(1, ELEMENTS, &plan);
     collect(one, 0); // the same accumulator again, zeroed
     unmask = unmask_of(one, seeds, 0);
     (void)answer_of(&unmask, FL_EV_UNMASKED);
@@ -429,7 +330,7 @@ seeds_are_copied_when_obeyed_and_wiped_when_the_job_has_ended(void **state)
     member members[MEMBERS];
     fl_mask_seed seeds[MEMBERS];
     make_block(members, 5);
-    clear(1);
+    clear(1, ELEMENTS, &plan);
     collect(members, 0);
     for (uint32_t i = 0; i < MEMBERS; i++) { // a key that lies nowhere else
         fl_entropy entropy = fl_entropy_os();
@@ -463,7 +364,7 @@ of_masked_bytes_the_hash_alone_is_proved(void **state)
     (void)state;
     member members[MEMBERS];
     make_block(members, 9);
-    clear(1);
+    clear(1, ELEMENTS, &plan);
     fl_event event = mask(&members[0]);
     fl_bytes masked = masked_bytes(&members[0]);
     assert_true(verify(masked, &event.masked.hash, 0).verified.ok);
@@ -476,7 +377,7 @@ of_masked_bytes_the_hash_alone_is_proved(void **state)
     event = verify(masked, &wrong, 2); // nobody has looked at its bound
     assert_int_equal(event.verified.reason, FL_WHY_WEIGHT);
     plan.masking = FL_MASKING_NONE;
-    clear(1);
+    clear(1, ELEMENTS, &plan);
     event = verify(masked, &wrong, 0); // in the clear, nothing goes without a bound
     assert_int_equal(event.verified.reason, FL_WHY_WEIGHT);
     end_block(members);
@@ -494,14 +395,11 @@ a_fact_is_kept_as_it_was_when_it_was_asked_for(void **state)
     effect.keep.round = 12;
     effect.keep.block = 3;
     effect.keep.fact = fl_bytes_of(fact, sizeof fact);
-    posts = 0;
     obey(&effect);
     memset(fact, 0xee, sizeof fact); // the machine's own again
-    settle();
-    assert_int_equal(posts, 1);
-    assert_int_equal(last.kind, FL_EV_SAVED);
-    assert_int_equal(last.saved.token, 77);
-    assert_true(last.saved.ok);
+    fl_event event = answer(FL_EV_SAVED);
+    assert_int_equal(event.saved.token, 77);
+    assert_true(event.saved.ok);
     assert_memory_equal(kept, ((const uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8 }), sizeof kept);
     assert_int_equal(kept_effect.keep.what, FL_KEEP_MASKSET);
     assert_int_equal(kept_effect.keep.round, 12);
@@ -513,7 +411,7 @@ a_fact_is_kept_as_it_was_when_it_was_asked_for(void **state)
     assert_false(answer_of(&effect, FL_EV_SAVED).saved.ok);
 }
 
-#define working(test) cmocka_unit_test_setup_teardown(test, start, end)
+#define working(test) cmocka_unit_test_setup_teardown(test, start, workshop_close)
 
 int
 main(void)

@@ -1,107 +1,32 @@
 //  Slots on a real crew: what comes in is proved while the rest is on its way.
 #include "common/runtime/effects.h"
 
-#include "common/base/log.h"
 #include "common/crypto/hash.h"
 #include "tests/support/unit.h"
 
-#include <poll.h>
 #include <stdatomic.h>
 
-#include "tests/support/place.h"
+#include "tests/support/workshop.h"
 
-enum {
-    ELEMENTS = 600000,
-    WIRE_BYTES = 2,
-    SIZE = ELEMENTS * WIRE_BYTES,
-    WORKERS = 2,
-    WAIT_MS = 10000
-};
-
-static fl_workers *workers;
-static fl_handles *handles;
-static fl_staging *staging;
-static fl_effects *effects;
-static fl_event posted;
-static uint32_t posts;
-static fl_why why;
-
-static void
-s_post(void *self, const fl_event *event)
-{
-    (void)self;
-    posted = *event;
-    posts++;
-}
-
-static void
-s_silent(void *self, const char *line, size_t size)
-{
-    (void)self;
-    (void)line;
-    (void)size;
-}
+enum { ELEMENTS = 600000, WIRE_BYTES = 2, SIZE = ELEMENTS * WIRE_BYTES, WORKERS = 2 };
 
 //  Works with a plan of two bytes on the wire, in which one update may hold +-127.
 static int
 start(void **state)
 {
-    const fl_log_conf log = { .tier = "test", .node = "t", .sink = s_silent };
-    fl_log_setup(&log);
-    if (place_make(state) != 0 || fl_staging_open(place, 4, &staging, &why) != FL_OK) {
+    if (workshop_open(state, WORKERS) != 0) {
         return -1;
     }
-    workers = fl_workers_new(WORKERS, 64, &why);
-    handles = fl_handles_new();
-    const fl_effects_conf conf = {
-        .workers = workers, .handles = handles, .staging = staging, .post = s_post
-    };
-    effects = fl_effects_new(&conf);
-    posts = 0;
-    fl_effect clear = { .kind = FL_FX_CLEAR };
-    clear.clear.blocks = 1;
-    clear.clear.elements = ELEMENTS;
-    clear.clear.plan = (fl_plan){ .clip = 1.0f,
-                                  .bits = 8,
-                                  .ring_bits = 32,
-                                  .wire_bytes = WIRE_BYTES,
-                                  .weight_unit = 1,
-                                  .weight_max = 2,
-                                  .devices_max = 4 };
-    assert_true(fl_effects_obey(effects, &clear, fl_bytes_of(NULL, 0)));
+    effects = workshop_effects((fl_effects_conf){ 0 });
+    clear(1, ELEMENTS,
+          &(fl_plan){ .clip = 1.0f,
+                      .bits = 8,
+                      .ring_bits = 32,
+                      .wire_bytes = WIRE_BYTES,
+                      .weight_unit = 1,
+                      .weight_max = 2,
+                      .devices_max = 4 });
     return 0;
-}
-
-static int
-end(void **state)
-{
-    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_workers_collect(workers);
-    fl_effects_destroy(&effects);
-    fl_workers_destroy(&workers);
-    fl_staging_close(&staging);
-    fl_handles_destroy(&handles);
-    return place_end(state);
-}
-
-//  Until nothing runs.
-static void
-settle(void)
-{
-    while (fl_effects_running(effects) > 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
-        assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(workers);
-    }
-}
-
-static void
-lease(uint32_t slot, uint64_t bytes)
-{
-    fl_effect effect = { .kind = FL_FX_SLOT };
-    effect.slot.slot = slot;
-    effect.slot.bytes = bytes;
-    assert_true(fl_effects_obey(effects, &effect, fl_bytes_of(NULL, 0)));
 }
 
 static void
@@ -120,11 +45,7 @@ verify(uint32_t slot, fl_hash hash)
     effect.verify.slot = slot;
     effect.verify.hash = hash;
     effect.verify.weight = 1;
-    assert_true(fl_effects_obey(effects, &effect, fl_bytes_of(NULL, 0)));
-    settle();
-    assert_int_equal(posts, 1);
-    posts = 0;
-    assert_int_equal(posted.kind, FL_EV_VERIFIED);
+    const fl_event posted = answer_of(&effect, FL_EV_VERIFIED);
     assert_int_equal(posted.verified.slot, slot);
     assert_true(posted.verified.ok == (posted.verified.reason == FL_WHY_NONE));
     return posted.verified.reason;
@@ -243,7 +164,7 @@ what_is_still_in_a_slot_at_the_end_is_freed(void **state)
     fl_blob_unref(&blob);
 }
 
-#define working(test) cmocka_unit_test_setup_teardown(test, start, end)
+#define working(test) cmocka_unit_test_setup_teardown(test, start, workshop_close)
 
 int
 main(void)

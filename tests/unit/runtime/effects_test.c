@@ -1,24 +1,15 @@
 //  The heavy effects on a real crew; the machine is the test, which waits for each answer.
 #include "common/runtime/effects.h"
 
-#include "common/base/log.h"
 #include "common/crypto/hash.h"
 #include "tests/support/unit.h"
 
 #include <math.h>
-#include <poll.h>
 
-#include "tests/support/place.h"
+#include "tests/support/workshop.h"
 
-enum { ELEMENTS = 100, ROOM = 16, WAIT_MS = 10000 };
+enum { ELEMENTS = 100 };
 
-static fl_workers *workers;
-static fl_handles *handles;
-static fl_staging *staging;
-static fl_effects *effects;
-static fl_event posted[ROOM];
-static uint32_t posts;
-static fl_why why;
 static fl_plan plan;
 
 // ---- what the tier brings ---------------------------------------------------------------------
@@ -72,19 +63,13 @@ s_save(void *self, fl_save what, const fl_report *report)
     (void)self;
     saved_what = what;
     saved = *report;
-    memcpy(saved_roll, report->roll, report->roll_count * sizeof saved_roll[0]);
+    for (uint32_t i = 0; i < report->roll_count; i++) {
+        saved_roll[i] = report->roll[i];
+    }
     for (uint32_t i = 0; i < report->block_count; i++) {
         saved_blocks[i] = report->blocks[i];
     }
     return save_says;
-}
-
-static void
-s_post(void *self, const fl_event *event)
-{
-    (void)self;
-    assert_true(posts < ROOM);
-    posted[posts++] = *event;
 }
 
 // ---- a test -----------------------------------------------------------------------------------
@@ -93,30 +78,17 @@ static fl_trainer trainer = { .train = s_train, .cancel = s_cancel };
 static void
 open_works(const char *node, bool saver)
 {
-    fl_effects_conf conf = { .workers = workers, .handles = handles, .staging = staging,
-                           .trainer = &trainer, .applier = { .apply = s_apply }, .post = s_post };
+    fl_effects_conf conf = { .trainer = &trainer, .applier.apply = s_apply,
+                           .saver.save = saver ? s_save : NULL };
     assert_true(fl_name_parse(node, &conf.node));
-    if (saver) {
-        conf.saver.save = s_save;
-    }
-    effects = fl_effects_new(&conf);
+    effects = workshop_effects(conf);
     assert_non_null(effects);
-}
-
-static void
-s_silent(void *self, const char *line, size_t size)
-{
-    (void)self;
-    (void)line;
-    (void)size;
 }
 
 static int
 start(void **state)
 {
-    const fl_log_conf log = { .tier = "test", .node = "t", .sink = s_silent };
-    fl_log_setup(&log);
-    if (place_make(state) != 0 || fl_staging_open(place, 4, &staging, &why) != FL_OK) {
+    if (workshop_open(state, 2) != 0) {
         return -1;
     }
     fl_fixed fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
@@ -125,61 +97,11 @@ start(void **state)
     plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
                       .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
                       .devices_max = 4, .seed = 5 };
-    workers = fl_workers_new(2, 64, &why);
-    handles = fl_handles_new();
-    posts = 0;
     cancelled = false;
     train_says = FL_OK;
     apply_says = save_says = true;
     open_works("node-a", true);
     return 0;
-}
-
-static int
-end(void **state)
-{
-    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, WAIT_MS), FL_OK);
-    (void)fl_workers_collect(workers);
-    fl_effects_destroy(&effects);
-    fl_workers_destroy(&workers);
-    fl_staging_close(&staging);
-    fl_handles_destroy(&handles);
-    return place_end(state);
-}
-
-static void
-obey(const fl_effect *effect)
-{
-    assert_true(fl_effects_obey(effects, effect, fl_bytes_of(NULL, 0)));
-}
-
-//  Until nothing runs. The only event posted since the last call; NULL when there was none.
-static const fl_event *
-answer(void)
-{
-    static fl_event last;
-    while (fl_effects_running(effects) > 0) {
-        struct pollfd ready = { .fd = fl_workers_fd(workers), .events = POLLIN };
-        assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
-        (void)fl_workers_collect(workers);
-    }
-    assert_true(posts <= 1);
-    if (posts == 0) {
-        return NULL;
-    }
-    last = posted[0];
-    posts = 0;
-    return &last;
-}
-
-static const fl_event *
-answer_of(const fl_effect *effect, fl_event_kind kind)
-{
-    obey(effect);
-    const fl_event *event = answer();
-    assert_non_null(event);
-    assert_int_equal(event->kind, kind);
-    return event;
 }
 
 static fl_order
@@ -188,17 +110,6 @@ order_of(uint64_t round, uint64_t elements)
     fl_order order = { .round = round, .elements = elements, .plan = plan };
     order.model = fl_hash_of(fl_bytes_of("model", 5));
     return order;
-}
-
-static void
-clear(uint64_t elements)
-{
-    fl_effect effect = { .kind = FL_FX_CLEAR };
-    effect.clear.elements = elements;
-    effect.clear.plan = plan;
-    effect.clear.blocks = 1;
-    obey(&effect);
-    assert_null(answer()); // it has none
 }
 
 //  Bytes of a contribution in which every element is `value`.
@@ -212,15 +123,6 @@ wire_of(uint64_t elements, int8_t value)
         at[0] = (uint8_t)value;
     }
     return blob;
-}
-
-static void
-lease(uint32_t slot, uint64_t bytes)
-{
-    fl_effect effect = { .kind = FL_FX_SLOT };
-    effect.slot.slot = slot;
-    effect.slot.bytes = bytes;
-    obey(&effect);
 }
 
 static void
@@ -244,7 +146,7 @@ verify(uint32_t slot, fl_hash hash, uint64_t weight)
     effect.verify.slot = slot;
     effect.verify.hash = hash;
     effect.verify.weight = weight;
-    fl_event event = *answer_of(&effect, FL_EV_VERIFIED);
+    fl_event event = answer_of(&effect, FL_EV_VERIFIED);
     assert_int_equal(event.verified.slot, slot);
     return event;
 }
@@ -254,16 +156,7 @@ fold(uint32_t slot)
 {
     fl_effect effect = { .kind = FL_FX_FOLD };
     effect.fold.slot = slot;
-    assert_int_equal(answer_of(&effect, FL_EV_FOLDED)->folded.slot, slot);
-}
-
-static fl_event
-finish(bool vector)
-{
-    fl_effect effect = { .kind = FL_FX_FINISH };
-    effect.finish.vector = vector;
-    effect.finish.blocks = 1;
-    return *answer_of(&effect, FL_EV_FINISHED);
+    assert_int_equal(answer_of(&effect, FL_EV_FOLDED).folded.slot, slot);
 }
 
 //  A contribution from its slot into the sum.
@@ -282,25 +175,25 @@ static void
 what_was_staged_is_proved_folded_and_finished(void **state)
 {
     (void)state;
-    clear(ELEMENTS);
+    clear(1, ELEMENTS, &plan);
     fl_blob *one = wire_of(ELEMENTS, 3), *two = wire_of(ELEMENTS, -5);
     fl_blob *sum = wire_of(ELEMENTS, -2);
     take(0, one);
     take(1, two);
-    fl_event event = finish(true);
+    fl_event event = finish(1, true);
     assert_int_equal(event.finished.bytes, fl_blob_size(sum));
     fl_blob *made = fl_handles_look(handles, event.finished.vec);
     assert_non_null(made);
     assert_memory_equal(fl_blob_data(made), fl_blob_data(sum), fl_blob_size(sum));
     fl_hash hash = fl_hash_of(fl_blob_bytes(sum));
     assert_true(fl_hash_equal(&event.finished.hash, &hash));
-    event = finish(false);
+    event = finish(1, false);
     assert_int_equal(event.finished.vec, 0);
     assert_true(fl_hash_equal(&event.finished.hash, &hash));
-    clear(ELEMENTS); // the same again is zeroed
+    clear(1, ELEMENTS, &plan); // the same again is zeroed
     fl_blob *nothing = wire_of(ELEMENTS, 0);
     hash = fl_hash_of(fl_blob_bytes(nothing));
-    event = finish(false);
+    event = finish(1, false);
     assert_true(fl_hash_equal(&event.finished.hash, &hash));
     fl_blob_unref(&one);
     fl_blob_unref(&two);
@@ -313,10 +206,10 @@ a_long_sum_has_the_same_hash_with_and_without_its_vector(void **state)
 {
     (void)state;
     const uint64_t elements = 70001; // more than is finished at a time
-    clear(elements);
+    clear(1, elements, &plan);
     fl_blob *one = wire_of(elements, 9);
     take(2, one);
-    fl_event with = finish(true), without = finish(false);
+    fl_event with = finish(1, true), without = finish(1, false);
     assert_true(fl_hash_equal(&with.finished.hash, &without.finished.hash));
     fl_blob_unref(&one);
 }
@@ -332,7 +225,7 @@ a_slot_without_disk_space_is_refused_as_such(void **state)
     assert_int_equal(fl_staging_open(place, 4, &staging, &why), FL_OK);
     fl_effects_destroy(&effects);
     open_works("node-a", true);
-    clear(ELEMENTS);
+    clear(1, ELEMENTS, &plan);
     fl_blob *blob = wire_of(ELEMENTS, 1);
     lease(0, 1 << 20);
     stage(0, blob); // goes nowhere
@@ -347,22 +240,22 @@ static void
 what_is_applied_is_the_next_model(void **state)
 {
     (void)state;
-    clear(ELEMENTS);
+    clear(1, ELEMENTS, &plan);
     fl_blob *one = wire_of(ELEMENTS, 127);
     take(0, one);
     fl_effect effect = { .kind = FL_FX_APPLY };
     effect.apply.weight = 1;
-    const fl_event *event = answer_of(&effect, FL_EV_APPLIED);
-    assert_true(event->applied.ok);
-    assert_int_equal(event->applied.model_bytes, 4);
-    assert_float_equal(event->applied.loss, 0.25, 0);
-    assert_float_equal(event->applied.accuracy, 0.75, 0);
+    fl_event event = answer_of(&effect, FL_EV_APPLIED);
+    assert_true(event.applied.ok);
+    assert_int_equal(event.applied.model_bytes, 4);
+    assert_float_equal(event.applied.loss, 0.25, 0);
+    assert_float_equal(event.applied.accuracy, 0.75, 0);
     assert_float_equal(applied_mean, 1.0, 1e-6);
-    assert_non_null(fl_handles_model(handles, &event->applied.model));
+    assert_non_null(fl_handles_model(handles, &event.applied.model));
     apply_says = false;
     event = answer_of(&effect, FL_EV_APPLIED);
-    assert_false(event->applied.ok);
-    assert_int_equal(event->applied.model_bytes, 0);
+    assert_false(event.applied.ok);
+    assert_int_equal(event.applied.model_bytes, 0);
     fl_blob_unref(&one);
 }
 
@@ -381,9 +274,9 @@ a_report_is_saved_with_its_lines(void **state)
     obey(&effect);
     memset(roll, 0, sizeof roll); // the machine's own again
     memset(blocks, 0, sizeof blocks);
-    const fl_event *event = answer();
-    assert_int_equal(event->saved.token, 99);
-    assert_true(event->saved.ok);
+    fl_event event = answer(FL_EV_SAVED);
+    assert_int_equal(event.saved.token, 99);
+    assert_true(event.saved.ok);
     assert_int_equal(saved_what, FL_SAVE_CLOSE);
     assert_int_equal(saved.round, 6);
     assert_int_equal(saved_roll[1].outcome, FL_OUT_LATE);
@@ -391,10 +284,10 @@ a_report_is_saved_with_its_lines(void **state)
     assert_int_equal(saved_blocks[1].survivors, 4);
     save_says = false;
     report.roll_count = report.block_count = 0;
-    assert_false(answer_of(&effect, FL_EV_SAVED)->saved.ok);
+    assert_false(answer_of(&effect, FL_EV_SAVED).saved.ok);
     fl_effects_destroy(&effects);
     open_works("node-a", false); // one that keeps nothing has nothing to lose
-    assert_true(answer_of(&effect, FL_EV_SAVED)->saved.ok);
+    assert_true(answer_of(&effect, FL_EV_SAVED).saved.ok);
 }
 
 // ---- a child's work ---------------------------------------------------------------------------
@@ -412,7 +305,7 @@ check(const char *expected)
 {
     fl_effect effect = { .kind = FL_FX_CHECK };
     effect.check.hash = fl_hash_of(fl_bytes_of(expected, strlen(expected)));
-    fl_event event = *answer_of(&effect, FL_EV_MODEL);
+    fl_event event = answer_of(&effect, FL_EV_MODEL);
     assert_true(fl_hash_equal(&event.model.hash, &effect.check.hash));
     return event;
 }
@@ -431,7 +324,7 @@ a_model_comes_in_pieces_and_is_kept_when_its_hash_is_right(void **state)
     event = check("modul");
     assert_false(event.model.ok);
     assert_null(fl_handles_model(handles, &event.model.hash));
-    assert_false(check("model").model.ok); // nothing was fetched since
+    assert_int_equal(check("model").model.reason, FL_WHY_STORAGE); // nothing was fetched since
     place_piece(0, "xx", 5);
     place_piece(0, "longer", 9); // begun anew
     place_piece(6, "one", 9);
@@ -450,7 +343,7 @@ train(void)
 {
     fl_effect effect = { .kind = FL_FX_TRAIN };
     effect.train.order = order_of(4, ELEMENTS);
-    fl_event event = *answer_of(&effect, FL_EV_TRAINED);
+    fl_event event = answer_of(&effect, FL_EV_TRAINED);
     assert_int_equal(event.trained.round, 4);
     return event;
 }
@@ -515,7 +408,7 @@ encode(fl_vec update, uint64_t round)
     effect.encode.update = update;
     effect.encode.weight = 2;
     effect.encode.order = order_of(round, ELEMENTS);
-    return *answer_of(&effect, FL_EV_ENCODED);
+    return answer_of(&effect, FL_EV_ENCODED);
 }
 
 static void
@@ -576,7 +469,7 @@ what_is_asked_of_a_crew_that_stops_is_forgotten(void **state)
     assert_int_equal(posts, 0);
 }
 
-#define working(test) cmocka_unit_test_setup_teardown(test, start, end)
+#define working(test) cmocka_unit_test_setup_teardown(test, start, workshop_close)
 
 int
 main(void)

@@ -356,10 +356,11 @@ static void
 what_opens_a_sum_is_gone_when_the_block_ends(void **state)
 {
     (void)state;
-    for (int fault = 0; fault < 3; fault++) {
+    for (int fault = 0; fault < 4; fault++) {
         masked_world *world = s_six(NULL);
         const fl_secagg_server *aggregator = world->aggregator;
         world->checksum_error = fault == 1 ? 1 : 0;
+        world->unmask_fails = fault == 3 ? FL_WHY_STORAGE : FL_WHY_NONE;
         while (aggregator->openers == 0) {
             assert_true(masked_deliver(world));
         }
@@ -371,6 +372,7 @@ what_opens_a_sum_is_gone_when_the_block_ends(void **state)
         (void)masked_run(world);
         assert_int_equal(aggregator->result.reason, fault == 1   ? FL_WHY_CHECKSUM
                                                     : fault == 2 ? FL_WHY_QUORUM
+                                                    : fault == 3 ? FL_WHY_STORAGE
                                                                  : FL_WHY_NONE);
         assert_true(s_all_zero(aggregator->opening, FL_MEMBERS_MAX * sizeof *aggregator->opening));
         assert_true(s_all_zero(aggregator->seeds, sizeof aggregator->seeds));
