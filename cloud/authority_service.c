@@ -61,7 +61,7 @@ s_tell(fl_authority_service *self, uint64_t ticket, const fl_name *node,
     }
     fl_enrol_relay_enrolled(fl_node_relay(self->conf.station), ticket, answer);
     if (fl_node_post(self->conf.station, &wake) != FL_OK) {
-        fl_log(FL_LOG_WARN, "busy", fl_log_text("for", "an enrolment: it goes out a step later"));
+        fl_log(FL_LOG_WARN, "busy", fl_log_text("for", "an enrolment: answered a step later"));
     }
 }
 

@@ -179,7 +179,7 @@ s_identify(process *self, fl_why *why)
     if (status == FL_OK && list != NULL) {
         fl_trust trust = fl_identity_deny_take(self->identity, fl_blob_bytes(list));
         if (trust != FL_TRUST_OK) {
-            fl_why_set(why, "%s/ledger.db: the deny list in it does not hold (%s): restore it",
+            fl_why_set(why, "%s/ledger.db: the deny list in it is not valid (%s): restore it",
                        self->state, fl_trust_name(trust));
             status = FL_MALFORMED;
         }
@@ -417,7 +417,7 @@ s_outcome(process *self, bool ended, fl_why *why)
         return FL_MISMATCH;
     }
     if (!ended) {
-        fl_why_set(why, "work was left running at the end");
+        fl_why_set(why, "jobs were still running at the end: a defect of this program");
         return FL_BUSY;
     }
     return FL_OK;

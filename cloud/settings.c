@@ -4,6 +4,7 @@
 
 #include "common/data/partition.h"
 #include "common/model/start.h"
+#include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
 #include "common/tensor/fixed.h"
 
@@ -16,57 +17,60 @@ static const fl_setting rows[] = {
     { "node", FL_CONF_TEXT, "root", 0, 0, NULL, "name of this root" },
     { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,
       "directory of the authority's secret: the root issues certificates and signs orders" },
-    { "certificates.days", FL_CONF_INT, "30", 1, 3650, NULL, "life of a certificate issued here" },
+    { "certificates.days", FL_CONF_INT, "30", 1, 3650, NULL, "days that a certificate is valid" },
     { "shards", FL_CONF_INT, "0", 0, FL_SHARDS_MAX, NULL,
-      "data shards that devices are leased when they enrol, one each; 0 is none" },
+      "shards of the data, of which each device is leased one when it enrols; 0 is none" },
     { "rounds", FL_CONF_INT, "20", 1, 1000000000, NULL, "rounds of the run" },
     { "round.expect_devices", FL_CONF_INT, "0", 0, 1000000, NULL,
-      "devices wanted before a round begins; 0 is any" },
+      "devices to wait for before a round begins; 0 waits for none" },
     { "round.wait", FL_CONF_DURATION, "10m", 100, 86400000, NULL,
-      "bound of the wait for children, before each round" },
+      "longest wait for children before each round" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
-      "layer sizes of the network; empty with model.elements" },
+      "layer sizes of the network; not used with model.elements" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
       "length of a plain vector instead of a network, for load tests" },
-    { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "of the first parameters" },
-    { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL, "largest change of a parameter" },
-    { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "of one fixed-point number, sign included" },
-    { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL, "samples per unit of weight" },
+    { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the first parameters" },
+    { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL,
+      "largest change of one parameter in one update; larger ones are cut to it" },
+    { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "bits of a number, with its sign" },
+    { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL,
+      "samples that count as one unit of weight" },
     { "plan.weight_max", FL_CONF_INT, "255", 1, 1000000, NULL, "largest weight of a device" },
     { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
-      "devices that the proof against overflow allows for" },
+      "most devices of a round; sums are proved not to overflow for so many" },
     { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,
-      "how updates are hidden from who adds them up; unmasked must be said on every node" },
+      "secure aggregation: what parents are trusted with; unmasked must be set on every node" },
     { "masking.block_max", FL_CONF_INT, "64", 3, FL_MEMBERS_MAX, NULL,
-      "members of one block, which mask with each other" },
+      "most participants of one block" },
     { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
-      "children of an edge below which a block is none" },
+      "fewest participants of a block at an edge" },
     { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
-      "children of an edge below which a sum is not opened" },
+      "fewest survivors whose sum an edge opens" },
     { "masking.members_min_edges", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
-      "children of the root below which a block is none" },
+      "fewest participants of a block at the root" },
     { "masking.survivors_min_edges", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
-      "children of the root below which a sum is not opened" },
+      "fewest survivors whose sum the root opens" },
     { "masking.step", FL_CONF_DURATION, "2s", 1, 3600000, NULL,
-      "for each of the three steps that open a sum, on every tier" },
+      "time for each of the three steps that open a sum, on every tier" },
     { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
-    { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per step" },
+    { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per training step" },
     { "train.rate", FL_CONF_REAL, "0.1", 0, 1000, NULL, "learning rate" },
-    { "train.momentum", FL_CONF_REAL, "0", 0, 1, NULL, "of SGD on the device" },
+    { "train.momentum", FL_CONF_REAL, "0", 0, 1, NULL, "momentum of SGD on the device" },
     { "train.decay", FL_CONF_REAL, "0", 0, 1, NULL, "weight decay" },
-    { "train.proximal", FL_CONF_REAL, "0", 0, 1000, NULL, "FedProx term; 0 is none" },
-    { "train.seed", FL_CONF_INT, "1", 0, 0, NULL, "of the shuffles and the dither" },
+    { "train.proximal", FL_CONF_REAL, "0", 0, 1000, NULL, "weight of the FedProx term; 0 is off" },
+    { "train.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of shuffling and rounding" },
     { "late.policy", FL_CONF_CHOICE, "carry", 0, 0, "drop|carry",
-      "what a device does with an update that came too late" },
+      "what a device does with a late update; a masked one is always dropped" },
     { "late.staleness_max", FL_CONF_INT, "3", 0, 63, NULL,
-      "oldest update that is taken, in rounds" },
+      "largest staleness of an update that is accepted, in rounds" },
     { "server.optimizer", FL_CONF_CHOICE, "fedavgm", 0, 0, "fedavg|fedavgm",
-      "how the mean becomes the next model" },
-    { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "of the server optimizer" },
-    { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "of fedavgm" },
-    { "test.inputs", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of the test set; empty is none" },
+      "how the next model is made from the mean of the updates" },
+    { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "server learning rate" },
+    { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "momentum of fedavgm" },
+    { "test.inputs", FL_CONF_TEXT, "", 0, 0, NULL,
+      "IDX file of a test set; without one no accuracy is reported" },
     { "test.labels", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of its labels" },
-    { "checkpoints", FL_CONF_INT, "3", 2, 256, NULL, "models kept" },
+    { "checkpoints", FL_CONF_INT, "3", 2, 256, NULL, "number of models kept on disk" },
 };
 
 static fl_fixed
@@ -97,15 +101,15 @@ s_check_masking(const fl_conf *conf, fl_why *why)
     const int64_t expect = fl_conf_int(conf, "round.expect");
     for (size_t i = 0; i < sizeof floors / sizeof *floors; i++) {
         if (fl_conf_int(conf, floors[i]) > block) {
-            fl_why_set(why, "%s is above masking.block_max (%lld), so that no block can have it: "
+            fl_why_set(why, "%s is above masking.block_max (%lld), so no block can reach it: "
                        "lower it, or allow larger blocks", floors[i], (long long)block);
             return FL_RANGE;
         }
     }
     if (fl_conf_int(conf, "seats") < edges || (expect > 0 && expect < edges)) {
-        fl_why_set(why, "%s is below masking.members_min_edges (%lld), and fewer children cannot "
-                   "mask with each other: have more, or set masking to unmasked here, on the edges "
-                   "and on the devices", expect > 0 && expect < edges ? "round.expect" : "seats",
+        fl_why_set(why, "%s is below masking.members_min_edges (%lld), and secure aggregation "
+                   "needs so many: have more, or set masking to unmasked here, on the edges and "
+                   "on the devices", expect > 0 && expect < edges ? "round.expect" : "seats",
                    (long long)edges);
         return FL_RANGE;
     }
@@ -155,9 +159,10 @@ s_check(const fl_conf *conf, fl_why *why)
 
 const fl_program fl_root_program = {
     .name = "fl-root",
-    .purpose = "the cloud tier: opens rounds, merges what the edges send, keeps the model",
+    .purpose = "The root: opens rounds, adds up what its children send, keeps the model.",
     .settings = rows,
     .setting_count = sizeof rows / sizeof rows[0],
+    .exits = fl_launch_exits,
     .check = s_check,
 };
 

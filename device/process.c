@@ -188,7 +188,7 @@ s_run(process *self, fl_why *why)
                fl_log_u64("samples", self->trainer.samples(self->trainer.self)),
                fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
         if (!fl_node_run(self->station)) {
-            fl_why_set(why, "work was left running at the end");
+            fl_why_set(why, "jobs were still running at the end: a defect of this program");
             status = FL_BUSY;
         }
     }

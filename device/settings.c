@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/data/partition.h"
 #include "common/identity/state_dir.h"
+#include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
 #include "device/trainer_builtin.h"
 #include "device/trainer_synthetic.h"
@@ -14,26 +15,30 @@ static const fl_setting rows[] = {
     { "state", FL_CONF_TEXT, "", 0, 0, NULL,
       "directory of this process's keys and operator socket" },
     { "slots", FL_CONF_TEXT, "", 0, 0, NULL,
-      "instead of state: directory of many; the first that no device holds is claimed" },
+      "instead of state: directory of device slots; the lowest free one is claimed" },
     FL_SETTINGS_PROCESS,
     FL_SETTINGS_PARTICIPANT,
-    { "trainer", FL_CONF_CHOICE, "builtin", 0, 0, "builtin|synthetic", "what learns here" },
+    { "trainer", FL_CONF_CHOICE, "builtin", 0, 0, "builtin|synthetic", "how this device trains" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
       "layer sizes of the network that this device can train" },
     { "data.inputs", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of the samples, plain or gzip" },
     { "data.labels", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of their labels" },
-    { "data.shards", FL_CONF_INT, "1", 1, FL_SHARDS_MAX, NULL, "devices that share the samples" },
-    { "data.shard", FL_CONF_INT, "0", 0, FL_SHARDS_MAX - 1, NULL, "which of the shards is ours" },
+    { "data.shards", FL_CONF_INT, "1", 1, FL_SHARDS_MAX, NULL,
+      "number of shards that the samples are split into" },
+    { "data.shard", FL_CONF_INT, "0", 0, FL_SHARDS_MAX - 1, NULL,
+      "the shard of this device, from 0" },
     { "data.alpha", FL_CONF_REAL, "0", 0, 1000000, NULL,
-      "label skew of the shards, Dirichlet(alpha); 0 is evenly" },
-    { "data.minimum", FL_CONF_INT, "64", 0, 1000000000, NULL, "samples that every shard has" },
-    { "data.seed", FL_CONF_INT, "1", 0, 0, NULL, "of the partition: the same on every device" },
+      "label skew of the shards, Dirichlet(alpha); 0 splits evenly" },
+    { "data.minimum", FL_CONF_INT, "64", 0, 1000000000, NULL, "fewest samples of a shard" },
+    { "data.seed", FL_CONF_INT, "1", 0, 0, NULL,
+      "seed of the split into shards: the same on every device" },
     { "delay", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,
-      "waits so long before training: a slow device for demonstrations" },
+      "time to wait before training, to show a slow device" },
     { "synthetic.elements", FL_CONF_INT, "10000", 1, 4294967296.0, NULL,
       "length of the synthetic trainer's vector" },
-    { "synthetic.samples", FL_CONF_INT, "64", 0, 1000000000, NULL, "samples that it claims" },
-    { "synthetic.seed", FL_CONF_INT, "1", 0, 0, NULL, "of its updates" },
+    { "synthetic.samples", FL_CONF_INT, "64", 0, 1000000000, NULL,
+      "number of samples that the synthetic trainer reports" },
+    { "synthetic.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the synthetic trainer's updates" },
 };
 
 static fl_status
@@ -42,8 +47,8 @@ s_check_home(const fl_conf *conf, fl_why *why)
     bool state = fl_conf_text(conf, "state")[0] != '\0';
     bool slots = fl_conf_text(conf, "slots")[0] != '\0';
     if (state == slots) {
-        fl_why_set(why, "give state, the directory of this device, or slots, one of many%s",
-                   state ? "; not both" : "");
+        fl_why_set(why, "set state (the directory of this device) or slots (a directory of many)%s",
+                   state ? ", not both" : "");
         return FL_MISSING;
     }
     return FL_OK;
@@ -72,9 +77,10 @@ s_check(const fl_conf *conf, fl_why *why)
 
 const fl_program fl_device_program = {
     .name = "fl-device",
-    .purpose = "the device tier: trains on its own samples, sends what it learnt",
+    .purpose = "A device: trains on its own samples, sends only what it learnt.",
     .settings = rows,
     .setting_count = sizeof rows / sizeof rows[0],
+    .exits = fl_launch_exits,
     .check = s_check,
 };
 

@@ -154,7 +154,7 @@ s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
     }
     if (!s_can_mask(self, &task->order.plan)) {
         fl_participant_decline(self->participant, FL_WHY_POLICY_REFUSED,
-                               "this edge opens no masked round", now, out);
+                               "this edge is not set up for secure aggregation", now, out);
         return;
     }
     uint32_t attempt = other ? 1 : self->task.attempt + 1;

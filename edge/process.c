@@ -274,7 +274,7 @@ fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
                fl_log_u64("port", fl_node_port(self.station, FL_WAY_CONTROL)),
                fl_log_text("parent", fl_identity_parent(self.identity)->endpoint));
         if (!fl_node_run(self.station)) {
-            fl_why_set(why, "work was left running at the end");
+            fl_why_set(why, "jobs were still running at the end: a defect of this program");
             status = FL_BUSY;
         }
     }

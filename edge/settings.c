@@ -1,5 +1,6 @@
 #include "edge/settings.h"
 
+#include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
 
 static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_AGGREGATOR,
@@ -7,8 +8,9 @@ static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SE
 
 const fl_program fl_edge_program = {
     .name = "edge-agg",
-    .purpose = "the edge tier: collects from devices or other edges, passes one sum on",
+    .purpose = "An edge: adds up what its devices (or further edges) send, passes one sum on.",
     .settings = rows,
     .setting_count = sizeof rows / sizeof rows[0],
+    .exits = fl_launch_exits,
     .check = fl_settings_check,
 };

@@ -70,7 +70,7 @@ s_take(const fl_message *reply, fl_bytes body, json_t **answer, fl_why *why)
     json_t *json = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, &trouble);
     if (reply->answer.code != 0) {
         const char *said = s_error_of(json);
-        fl_why_set(why, "%s", said == NULL ? "the process says no more than that it failed" : said);
+        fl_why_set(why, "%s", said == NULL ? "the process failed and gave no reason" : said);
         json_decref(json);
         return reply->answer.code;
     }

@@ -65,7 +65,7 @@ s_copy_proved(const char *from, const char *temp, int to, const fl_hash *wanted,
     } else if (!s_copy(source, to, piece, &hash, &reading)) {
         status = fl_file_why(errno, reading ? from : temp, reading ? "read" : "written", why);
     } else if (!fl_hash_equal(&hash, wanted)) {
-        fl_why_set(why, "%s is damaged: its bytes are not those of its hash; export another round",
+        fl_why_set(why, "%s is damaged: its bytes do not match its hash; export another round",
                    from);
         status = FL_MISMATCH;
     } else if (fchmod(to, MODE) != 0 || fsync(to) != 0) {
@@ -143,7 +143,7 @@ fl_verb_model_export(void *context, const fl_conf *conf)
         (void)json_object_set_new(answer, "file", json_string(path));
         fl_context_print(console, &answer);
     } else {
-        (void)fprintf(console->out, "%s: the model after round %" PRId64 ", hash %.16s proved\n",
+        (void)fprintf(console->out, "%s: the model after round %" PRId64 ", hash %.16s checked\n",
                       path, (int64_t)json_integer_value(json_object_get(answer, "round")), hash);
     }
     json_decref(answer);

@@ -152,7 +152,7 @@ fl_render_wait(const json_t *status, char line[FL_RENDER_LINE_BYTES])
     } else if (leaf_is(wait, "for", "contributions")) {
         s_wait_for_children(status, wait, "in", line);
     } else if (leaf_is(wait, "for", "parent")) {
-        s_add(line, "not joined yet, knocking at %s",
+        s_add(line, "not joined yet, connecting to %s",
               leaf_text(json_object_get(status, "member"), "parent"));
     } else if (leaf_is(wait, "for", "task")) {
         s_add(line, "joined, the parent has no task for it");

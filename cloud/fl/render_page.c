@@ -282,8 +282,8 @@ void
 fl_render_report(const json_t *report, uint32_t width, FILE *out)
 {
     static const fl_text_table_column columns[] = {
-        { "NODE", false, 0 }, { "PARENT", false, 1 },    { "OUTCOME", false, 0 },
-        { "WHY", false, 0 },  { "ROUNDS OLD", true, 2 },
+        { "NODE", false, 0 }, { "PARENT", false, 1 },   { "OUTCOME", false, 0 },
+        { "WHY", false, 0 },  { "STALENESS", true, 2 },
     };
     char line[FL_RENDER_LINE_BYTES];
     size_t index;

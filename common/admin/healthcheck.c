@@ -63,7 +63,7 @@ fl_healthcheck_ask(const char *state, const char *program, fl_why *why)
     }
     if (!s_listens(path)) {
         if (fl_lock_ours(state, program)) {
-            (void)puts("{\"ok\":true,\"said\":\"it starts; its log says what it waits for\"}");
+            (void)puts("{\"ok\":true,\"said\":\"it is starting; its log says what it waits for\"}");
             return FL_OK;
         }
         fl_why_set(why, "no %s runs in %s", program, state);

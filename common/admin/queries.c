@@ -202,7 +202,7 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
             return false;
         }
         if (!s_number(ask->argument, &question.number)) {
-            fl_queries_say(self, ticket, UNUSABLE, "the argument is a round, a whole number");
+            fl_queries_say(self, ticket, UNUSABLE, "the argument must be a round, a whole number");
             return true;
         }
         question.run = s_input(self).run;

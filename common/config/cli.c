@@ -6,14 +6,6 @@
 
 enum { TYPED_MAX = 64 };
 
-static const fl_exit common_exits[] = {
-    { FL_EXIT_OK, "it worked" },
-    { FL_EXIT_FAILED, "it did not work; one line on standard error says why" },
-    { FL_EXIT_USAGE, "the command line is wrong" },
-};
-
-enum { COMMON_EXITS = sizeof common_exits / sizeof *common_exits };
-
 void
 fl_cli_print_help(const fl_cli *self, FILE *out)
 {
@@ -29,10 +21,7 @@ fl_cli_print_help(const fl_cli *self, FILE *out)
     }
     (void)fprintf(out, "\n'%s VERB --help' shows the settings of a verb. Exit codes:\n",
                   self->name);
-    for (uint32_t i = 0; i < COMMON_EXITS + self->exit_count; i++) {
-        const fl_exit *code = i < COMMON_EXITS ? &common_exits[i] : &self->exits[i - COMMON_EXITS];
-        (void)fprintf(out, "  %-3d %s\n", code->code, code->meaning);
-    }
+    fl_conf_print_exits(self->exits, out);
 }
 
 void
@@ -46,11 +35,7 @@ fl_cli_print_man(const fl_cli *self, FILE *out)
                       program->arguments == NULL ? "" : program->arguments, program->purpose);
         fl_conf_print_man(program, out);
     }
-    (void)fprintf(out, ".SH EXIT STATUS\n");
-    for (uint32_t i = 0; i < COMMON_EXITS + self->exit_count; i++) {
-        const fl_exit *code = i < COMMON_EXITS ? &common_exits[i] : &self->exits[i - COMMON_EXITS];
-        (void)fprintf(out, ".TP\n.B %d\n%s\n", code->code, code->meaning);
-    }
+    fl_conf_print_man_exits(self->exits, out);
 }
 
 //  How many words of argv spell `name`; 0 when they do not.

@@ -7,6 +7,12 @@
 
 //  What every command answers; its own codes start at 3.
 enum { FL_EXIT_OK = 0, FL_EXIT_FAILED = 1, FL_EXIT_USAGE = 2 };
+#define FL_CLI_EXITS                                                                               \
+    { FL_EXIT_OK, "it worked" },                                                                   \
+        { FL_EXIT_FAILED, "it did not work; one line on standard error says why" },                \
+    {                                                                                              \
+        FL_EXIT_USAGE, "the command line is wrong"                                                 \
+    }
 
 typedef struct fl_command {
     //  `name` is the verb, one or two words ("report", "ca init"); flags_only is set for it.
@@ -15,18 +21,12 @@ typedef struct fl_command {
     int (*run)(void *context, const fl_conf *conf);
 } fl_command;
 
-typedef struct fl_exit {
-    int code;
-    const char *meaning;
-} fl_exit;
-
 typedef struct fl_cli {
     const char *name; // "fl"
     const char *purpose;
     const fl_command *commands;
     uint32_t command_count;
-    const fl_exit *exits; // beyond the three above
-    uint32_t exit_count;
+    const fl_exit *exits; // all of them, the three above first
 } fl_cli;
 
 //  Find the verb in argv, read its settings, run it; returns the exit code of the process. Help

@@ -35,13 +35,20 @@ typedef struct fl_setting {
 
 typedef struct fl_conf fl_conf;
 
+//  An exit code and what it means; a table ends with a row without a meaning.
+typedef struct fl_exit {
+    int code;
+    const char *meaning;
+} fl_exit;
+
 typedef struct fl_program {
     const char *name;      // "edge-agg"
     const char *purpose;   // one sentence
     const char *arguments; // "ROUND [FILE]": what stands without a flag; NULL: nothing
     const fl_setting *settings;
     uint32_t setting_count;
-    bool flags_only; // no file, no environment: a verb of `fl`
+    const fl_exit *exits; // of the process; NULL: a verb, whose command has them
+    bool flags_only;      // no file, no environment: a verb of `fl`
     //  What must hold between settings. NULL: nothing. Part of --check-config.
     fl_status (*check)(const fl_conf *conf, fl_why *why);
 } fl_program;
@@ -74,5 +81,8 @@ const char *fl_conf_argument(const fl_conf *self, uint32_t index);
 void fl_conf_print_help(const fl_program *program, FILE *out);
 void fl_conf_print_man(const fl_program *program, FILE *out);
 void fl_conf_print(const fl_conf *self, FILE *out);
+//  Exit codes, a line each, or a section of a man page.
+void fl_conf_print_exits(const fl_exit *exits, FILE *out);
+void fl_conf_print_man_exits(const fl_exit *exits, FILE *out);
 
 #endif

@@ -69,6 +69,27 @@ fl_conf_print_help(const fl_program *program, FILE *out)
     (void)fprintf(out, "  --man            print the settings as a section of a man page\n"
                        "  --help           print this\n"
                        "  --version        print the version\n");
+    if (program->exits != NULL) {
+        (void)fprintf(out, "\nExit codes:\n");
+        fl_conf_print_exits(program->exits, out);
+    }
+}
+
+void
+fl_conf_print_exits(const fl_exit *exits, FILE *out)
+{
+    for (; exits->meaning != NULL; exits++) {
+        (void)fprintf(out, "  %-3d %s\n", exits->code, exits->meaning);
+    }
+}
+
+void
+fl_conf_print_man_exits(const fl_exit *exits, FILE *out)
+{
+    (void)fprintf(out, ".SH EXIT STATUS\n");
+    for (; exits->meaning != NULL; exits++) {
+        (void)fprintf(out, ".TP\n.B %d\n%s\n", exits->code, exits->meaning);
+    }
 }
 
 //  Text for roff: a leading dot or quote and every backslash would be commands.
@@ -118,6 +139,9 @@ fl_conf_print_man(const fl_program *program, FILE *out)
             s_roff(name, out);
         }
         (void)fprintf(out, ".\n");
+    }
+    if (program->exits != NULL) {
+        fl_conf_print_man_exits(program->exits, out);
     }
 }
 

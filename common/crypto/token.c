@@ -144,13 +144,13 @@ fl_token_make(const fl_authority *authority, uint64_t now, const fl_entropy *ent
     } else if (token->count == 0) {
         bad = "count: at least one node must be able to join";
     } else if (token->not_after <= now || token->not_after - now > FL_TOKEN_LIFE_MAX_S) {
-        bad = "end: it must lie ahead, and not more than 90 days";
+        bad = "end: it must be in the future, by at most 90 days";
     } else if (memchr(token->endpoint, '\0', sizeof token->endpoint) == NULL ||
                !s_endpoint_valid(token->endpoint)) {
         bad = "endpoint: tcp://host:port, at most 128 characters";
     }
     if (bad != NULL) {
-        fl_why_set(why, "no token made; %s", bad);
+        fl_why_set(why, "no token was made; %s", bad);
         return FL_RANGE;
     }
     fl_entropy_fill(entropy, token->id, sizeof token->id);

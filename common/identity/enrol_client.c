@@ -128,7 +128,7 @@ s_say_waiting(const enrolment *self, fl_time now, fl_time until, bool busy, fl_t
     if (now - *said >= SAY_MS && until - now >= 1000) {
         *said = now;
         char text[WAITING_MAX];
-        (void)snprintf(text, sizeof text, "%s %s yet, knocking for %" PRId64 " s more",
+        (void)snprintf(text, sizeof text, "%s %s yet, trying for %" PRId64 " s more",
                        busy ? "no room at" : "no answer from", self->parent.endpoint,
                        (until - now + 999) / 1000);
         self->world->say(self->world->self, text);
@@ -219,7 +219,7 @@ s_complete(const enrolment *self, const char *how)
         fl_enrol_accept(fl_bytes_of(certificate, FL_CERT_BYTES), &self->authority, self->keys,
                         self->role, &self->node, self->world->wall_s(), &cert);
     if (trust != FL_TRUST_OK) {
-        return s_fail(self, FL_EXIT_REFUSED, "the certificate that came does not hold: %s%s",
+        return s_fail(self, FL_EXIT_REFUSED, "the certificate that was received is not valid: %s%s",
                       fl_trust_name(trust),
                       trust == FL_TRUST_EARLY || trust == FL_TRUST_EXPIRED
                           ? "; is the clock of this machine right?"
@@ -365,8 +365,8 @@ s_already(enrolment *self)
     }
     if (!fl_name_equal(&cert.node, &self->node) || cert.role != self->role) {
         return s_fail(self, FL_EXIT_EXISTS,
-                      "%s is the home of %s (%s) already: choose another state directory",
-                      self->state, cert.node.name, fl_role_name(cert.role));
+                      "%s belongs to %s (%s) already: choose another state directory", self->state,
+                      cert.node.name, fl_role_name(cert.role));
     }
     return s_end(self, &cert, "already enrolled");
 }
@@ -470,13 +470,13 @@ s_seal_renewal(enrolment *self, const fl_keys *old_keys, const uint8_t old[FL_CE
                                    self->world->wall_s(), FL_ROLES_ANY, &cert);
     if (trust == FL_TRUST_EXPIRED) {
         return s_fail(self, FL_EXIT_EXPIRED,
-                      "the certificate in %s is past its time and cannot renew itself: "
+                      "the certificate in %s has expired and cannot be renewed: "
                       "enrol with a new token",
                       self->state);
     }
     if (trust != FL_TRUST_OK) {
         return s_fail(self, FL_EXIT_STATE_DIR,
-                      "the certificate in %s does not hold (%s): enrol with a token", self->state,
+                      "the certificate in %s is not valid (%s): enrol with a token", self->state,
                       fl_trust_name(trust));
     }
     self->node = cert.node;

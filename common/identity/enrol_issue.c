@@ -36,7 +36,7 @@ fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, uint64_t wal
     if (trust != FL_TRUST_OK) {
         s_refuse(answer, s_reason(trust),
                  trust == FL_TRUST_EXPIRED ? "%s: join with a new token (fl token)"
-                                           : "the request does not hold: %s",
+                                           : "the request is not valid: %s",
                  fl_trust_name(trust));
     }
     return trust == FL_TRUST_OK;
@@ -110,7 +110,7 @@ s_fail(fl_ledger *ledger, const fl_enrol_request *request, fl_status status, con
     bool join = request->kind == FL_REQUEST_JOIN;
     fl_bytes token = fl_bytes_of(request->token.id, FL_TOKEN_ID_BYTES);
     if (status == FL_FULL && join && s_used_up(ledger, token, request->token.count)) {
-        s_refuse(answer, FL_WHY_USED_UP, "the token is used up: it was good for %u nodes",
+        s_refuse(answer, FL_WHY_USED_UP, "the token is used up: it allowed %u nodes",
                  request->token.count);
     } else if (status == FL_BUSY && s_none_left(ledger, &answer->lease)) {
         s_refuse(answer, FL_WHY_NO_SHARD, "all %u data shards are leased to other devices",

@@ -62,7 +62,7 @@ s_prove_ourselves(fl_identity *self, fl_why *why)
         trust = FL_TRUST_KEY;
     }
     if (trust != FL_TRUST_OK) {
-        fl_why_set(why, "%s/%s: our certificate does not hold (%s): enrol this %s again",
+        fl_why_set(why, "%s/%s: its certificate is not valid (%s): enrol this %s again",
                    self->conf.directory, FL_STATE_CERT, fl_trust_name(trust),
                    fl_role_name(self->conf.role));
         return FL_DENIED;

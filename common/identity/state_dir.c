@@ -230,7 +230,7 @@ fl_state_dir_cert_load(const char *directory, uint8_t bytes[FL_CERT_BYTES], fl_w
     memset(bytes, 0, FL_CERT_BYTES);
     fl_status status = s_read(directory, FL_STATE_CERT, FL_CERT_BYTES_MAX, false, path, &blob, why);
     if (status == FL_OK && fl_blob_size(blob) != FL_CERT_BYTES) {
-        fl_why_set(why, "%s is no certificate: %zu bytes, not %d; enrol again", path,
+        fl_why_set(why, "%s is not a certificate: it has %zu bytes, not %d; enrol again", path,
                    fl_blob_size(blob), FL_CERT_BYTES);
         status = FL_MALFORMED;
     } else if (status == FL_OK) {

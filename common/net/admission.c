@@ -273,7 +273,7 @@ s_hello(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
 {
     fl_badge badge = { .role = FL_ROLE_NONE };
     if (s_tiresome(visitor, now)) {
-        return s_drop(self, FL_DROP_REFUSED, FL_WHY_BUSY, FL_HELLO, "not looked at: too many");
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_BUSY, FL_HELLO, "not checked: too many");
     }
     fl_reason reason =
         self->ops->check(self->ops->self, hello->certificate, key, hello->role, &badge);
@@ -286,7 +286,7 @@ s_hello(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
     }
     session *at = s_session_for(self, parcel, key, false);
     if (at == NULL) {
-        return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_HELLO, "no place for another key");
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_HELLO, "no room for another key");
     }
     at->badge = badge;
     s_take_route(&at->control, parcel->route);
@@ -303,7 +303,7 @@ s_enrol(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
         at = self->conf.guests_max > 0 ? s_session_for(self, parcel, key, true) : NULL;
     }
     if (at == NULL) {
-        return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_ENROL, "no place for newcomers");
+        return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_ENROL, "no room for new nodes");
     }
     if (at->rank == GUEST) {
         s_take_route(&at->control, parcel->route);
@@ -357,7 +357,7 @@ s_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, const uint8_t k
         }
         self->counters->cut_standing += fl_guard_cut(self->watchdog, parcel->descriptor);
         fl_judgement verdict =
-            s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key may not speak");
+            s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key is not admitted");
         verdict.badge = badge; // what it was until now
         return verdict;
     }
@@ -371,7 +371,7 @@ s_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, const uint8_t k
     }
     if (!fl_verb_allowed(message->verb, lane_of[way], FL_FROM_CHILD | FL_FROM_STRANGER)) {
         fl_judgement verdict = s_drop(self, FL_DROP_WAY, FL_WHY_MALFORMED, message->verb,
-                                      "this verb does not belong here");
+                                      "this verb is not allowed here");
         return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;
     }
     fl_judgement verdict;
@@ -400,7 +400,7 @@ fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, fl_t
     if (parcel->named) {
         fl_guard_cut(self->watchdog, parcel->descriptor);
         return s_drop(self, FL_DROP_NAMED, FL_WHY_MALFORMED, FL_VERB_NONE,
-                      "a peer does not choose its route");
+                      "a peer may not choose its routing id");
     }
     fl_judgement verdict = s_judge(self, way, parcel, key, visitor, now, message);
     if (verdict.kind != FL_JUDGED_PASS) {

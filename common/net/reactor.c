@@ -149,7 +149,7 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
         s_refuse_parent(self, way, FL_DROP_MALFORMED, reason, FL_VERB_NONE, result.text);
     } else if (!fl_verb_allowed(message.verb, lane, FL_FROM_PARENT)) {
         s_refuse_parent(self, way, FL_DROP_WAY, FL_WHY_MALFORMED, message.verb,
-                        "this verb does not belong here");
+                        "this verb is not allowed here");
     } else {
         const fl_reason reason =
             self->conf.ops->incoming(self->conf.ops->self, FL_PARENT, NULL, &message);
@@ -157,7 +157,7 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
             s_step_message(self, FL_PARENT, NULL, &message);
         } else {
             s_refuse_parent(self, way, FL_DROP_PARENT, reason, message.verb,
-                            "the parent's message does not stand up to its check");
+                            "the parent's message failed its check");
         }
     }
     return true;

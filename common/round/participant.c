@@ -76,7 +76,7 @@ s_look(fl_participant *self, fl_outbox *out)
     }
     if (self->phase == FL_PARTICIPANT_SENT) { // the sum may be opened without us: CLOSED tells
         fl_upload_send_end(&self->push, out);
-        s_turn_down(self, reason, "this participant has left the masked round", out);
+        s_turn_down(self, reason, "this node has ended its part in the masked round", out);
         return;
     }
     fl_outcome outcome = reason == FL_WHY_LATE ? FL_OUT_LATE : FL_OUT_REFUSED;
@@ -819,7 +819,7 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     fl_reason reason = s_masking_begin(self, now, out);
     if (reason != FL_WHY_NONE) {
-        s_turn_down(self, reason, "this participant takes no part in such a round", out);
+        s_turn_down(self, reason, "this node takes no part in a round with these settings", out);
         s_decline_again(self, out);
     } else if (fl_hash_equal(&self->model, &task->order.model)) {
         s_enter(self, FL_PARTICIPANT_WORKING);

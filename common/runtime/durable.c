@@ -27,7 +27,7 @@ fl_durable_keep(const fl_durable *self, const fl_effect *keep)
     fl_why why;
     fl_status status = s_keep(self, keep, &why);
     if (status != FL_OK) {
-        fl_log(FL_LOG_ERROR, "not-kept", fl_log_text("status", fl_status_name(status)),
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
                fl_log_text("why", why.text));
     } else if (keep->keep.what == FL_KEEP_EVIDENCE) {
         fl_log(FL_LOG_WARN, "evidence", fl_log_u64("round", keep->keep.round),

@@ -46,7 +46,7 @@ fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_
                    fl_log_u64("seconds_left", (uint64_t)(until - now + 999) / 1000));
         }
         if (!s_pause(stop, LOOK_MS)) {
-            fl_why_set(why, "told to end while waiting for %s", path);
+            fl_why_set(why, "stopped while waiting for %s", path);
             return FL_MISSING;
         }
     }

@@ -7,6 +7,7 @@
 
 //  Exit codes of the programs, beside 0 and 2 (usage).
 enum { FL_LAUNCH_FAILED = 1, FL_LAUNCH_ABORTED = 3, FL_LAUNCH_BUSY = 4 };
+extern const fl_exit fl_launch_exits[];
 
 //  Read the settings, run, and give the exit code of the process.
 int fl_launch(const fl_program *program, int argc, char **argv,

@@ -79,7 +79,7 @@ static void
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     static const char well[] = "{\"ok\":true,\"said\":\"it is well\"}";
-    static const char ends[] = "{\"ok\":true,\"said\":\"it ends; started again, it goes on\"}";
+    static const char ends[] = "{\"ok\":true,\"said\":\"it stops; started again, it continues\"}";
     static const char unknown[] = "{\"error\":\"this process does not answer that: ask the root, "
                                   "with its state directory\"}";
     fl_node *self = arg;

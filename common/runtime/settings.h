@@ -16,12 +16,12 @@
 //  Every process.
 #define FL_SETTINGS_PROCESS                                                                        \
     { "healthcheck", FL_CONF_BOOL, "false", 0, 0, NULL,                                            \
-      "only ask the running process whether it is well; exit code 0 when it is, else 1" },         \
+      "only ask the running process whether it is well: exit code 0 when it is, else 1" },         \
     { "start.wait", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,                                    \
-      "wait at the start for files that others make: authority, data, token" },                    \
+      "how long to wait at the start for files that others make: authority, data, token" },        \
     { "log.level", FL_CONF_CHOICE, "info", 0, 0, "error|warn|info|debug",                          \
-      "least urgent line that is logged" },                                                        \
-    { "threads", FL_CONF_INT, "2", 1, 64, NULL, "worker threads for folding and training" },       \
+      "log lines of this level and of more urgent ones" },                                         \
+    { "threads", FL_CONF_INT, "2", 1, 64, NULL, "worker threads for adding up and training" },     \
     { "io_threads", FL_CONF_INT, "1", 1, 64, NULL, "threads that encrypt and move frames" }
 
 //  A process with children.
@@ -29,40 +29,40 @@
     { "listen.control", FL_CONF_TEXT, "tcp://0.0.0.0:7000", 0, 0, NULL,                            \
       "where children connect; port 0 takes any free one" },                                       \
     { "listen.up", FL_CONF_TEXT, "tcp://0.0.0.0:7001", 0, 0, NULL,                                 \
-      "where children push contributions" },                                                       \
+      "where children send contributions" },                                                       \
     { "listen.down", FL_CONF_TEXT, "tcp://0.0.0.0:7002", 0, 0, NULL,                               \
       "where children ask for models" },                                                           \
     { "linger", FL_CONF_DURATION, "2s", 0, 86400000, NULL,                                         \
-      "stays so long after the run, so that children and operator hear of it" },                   \
-    { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "children at a time" },                   \
-    { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "contributions staged at a time" },        \
+      "how long to stay after the run, so that children and operator learn of its end" },          \
+    { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "most children at a time" },              \
+    { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "most contributions received at a time" }, \
     { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \
-      "children wanted before a round may close early; 0 is whoever is there" },                   \
+      "children to wait for before a round may close early; 0 waits for nobody" },                 \
     { "round.count_min", FL_CONF_INT, "1", 1, FL_SEATS_MAX, NULL,                                  \
-      "contributions below which a round is missed" },                                             \
+      "quorum: with fewer contributions the round is missed" },                                    \
     { "round.count_max", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                  \
-      "contributions that are enough; 0 is all that were invited" },                               \
-    { "round.time_min", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,                                \
-      "a round never closes earlier" },                                                            \
+      "contributions with which a round closes early; 0 is one of each invited child" },           \
+    { "round.time_min", FL_CONF_DURATION, "0ms", 0, 86400000, NULL, "shortest time of a round" },  \
     { "round.time_max", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                \
-      "the deadline, or its ceiling when it is measured" },                                        \
+      "deadline of a round, or its upper bound when round.factor measures it" },                   \
     { "round.factor", FL_CONF_REAL, "0", 0, 1000, NULL,                                            \
-      "deadline as so many medians of the last round; 0 is fixed" },                               \
+      "deadline as a multiple of the last round's median time; 0 is always time_max" },            \
     { "round.missed", FL_CONF_CHOICE, "skip", 0, 0, "extend|skip|abort",                           \
-      "what happens when too few came" },                                                          \
-    { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time added by extend" },        \
-    { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "so often a round" },                  \
+      "what to do when the deadline passes with fewer than count_min" },                           \
+    { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time of one extension" },       \
+    { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "most extensions of one round" },      \
     { "round.join_wait", FL_CONF_DURATION, "5s", 0, 86400000, NULL,                                \
-      "wait of an open round for the children it expects" },                                       \
-    { "beat", FL_CONF_DURATION, "1s", 10, 3600000, NULL, "heartbeat of the children" },            \
-    { "lease", FL_CONF_INT, "6", 2, 1000, NULL, "silent beats after which a seat is given up" },   \
+      "how long an open round waits for expected children that are not there" },                   \
+    { "beat", FL_CONF_DURATION, "1s", 10, 3600000, NULL, "time between a child's heartbeats" },    \
+    { "lease", FL_CONF_INT, "6", 2, 1000, NULL, "missed heartbeats that end a seat" },             \
     { "margin.hop", FL_CONF_DURATION, "100ms", 0, 3600000, NULL,                                   \
-      "kept off a child's budget for the way" },                                                   \
+      "taken off a child's time for the way there and back" },                                     \
     { "margin.finish", FL_CONF_DURATION, "200ms", 0, 3600000, NULL,                                \
-      "kept off our own budget to finish and send the sum" },                                      \
+      "taken off our own time, to finish the sum and send it" },                                   \
     { "rate.min", FL_CONF_SIZE, "2k", 0, 1073741824, NULL,                                         \
-      "bytes per second below which a slot is withdrawn" },                                        \
-    { "rate.window", FL_CONF_DURATION, "10s", 100, 3600000, NULL, "over which that is measured" }
+      "bytes per second; a slower contribution is refused and its slot given to another" },        \
+    { "rate.window", FL_CONF_DURATION, "10s", 100, 3600000, NULL,                                  \
+      "time over which rate.min is measured" }
 
 //  In the order of fl_masking.
 #define FL_SETTINGS_MASKING "unmasked|honest|malicious"
@@ -70,26 +70,26 @@
 //  A process with a parent.
 #define FL_SETTINGS_PARTICIPANT                                                                    \
     { "join.token", FL_CONF_TEXT, "", 0, 0, NULL,                                                  \
-      "file with a token to join with at the first start; empty: it is enrolled already" },        \
+      "file with a join token for the first start; not needed once enrolled" },                    \
     { "join.name", FL_CONF_TEXT, "", 0, 0, NULL,                                                   \
-      "node name to take then; in a slot its number is put behind it" },                           \
+      "node name to join as; with slots, the number of the slot is appended" },                    \
     { "join.endpoint", FL_CONF_TEXT, "", 0, 0, NULL,                                               \
-      "where to reach the parent, when not where the token says: tcp://HOST:PORT" },               \
+      "address of the parent, tcp://HOST:PORT, when it is not the one in the token" },             \
     { "join.parent", FL_CONF_TEXT, "", 0, 0, NULL,                                                 \
-      "file with the certificate of the parent there, when it is not the token's" },               \
+      "file with that parent's certificate, when it is not the parent in the token" },             \
     { "join.wait", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                     \
-      "how long to knock at the parent before giving up" },                                        \
+      "how long to try to reach the parent before giving up" },                                    \
     { "backoff.min", FL_CONF_DURATION, "200ms", 10, 3600000, NULL,                                 \
-      "first wait before connecting again" },                                                      \
+      "first wait before a new connection to the parent; it doubles each time" },                  \
     { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" },            \
     { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,                           \
-      "weakest masks under which an update leaves; unmasked lets the parent read it" },            \
+      "weakest secure aggregation to take part in; unmasked lets the parent read updates" },       \
     { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                            \
-      "takes part in no smaller block, whatever the root says" },                                  \
+      "smallest block to take part in, whatever the root asks for" },                              \
     { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                          \
-      "helps to open no sum over fewer, whatever the root says" },                                 \
+      "fewest survivors whose sum to help open, whatever the root asks for" },                     \
     { "masking.reopen_after", FL_CONF_INT, "0", 0, 1000000000, NULL,                               \
-      "rounds after which a model may be summed over others again; 0 is never" }
+      "rounds after which an unchanged model may be used with other survivors; 0 is never" }
 
 //  What must hold between the rows of a process with children, so that a round can succeed at all.
 FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);

@@ -383,7 +383,7 @@ s_decode_envelope(fl_bytes frame, size_t body_bytes, fl_envelope *envelope, fl_c
     } else if (frame.size - FL_ENVELOPE_BYTES < envelope->header_bytes) {
         s_say(result, FL_CODEC_SHORT, NULL, "the header is cut off");
     } else if (frame.size - FL_ENVELOPE_BYTES > envelope->header_bytes) {
-        s_say(result, FL_CODEC_GUARD, NULL, "bytes behind the header");
+        s_say(result, FL_CODEC_GUARD, NULL, "bytes after the header");
     } else if (envelope->body_bytes != body_bytes || !s_body_valid(shape, body_bytes)) {
         s_say(result, FL_CODEC_BODY, NULL, "the body frame is not what the envelope says");
     }

@@ -63,7 +63,7 @@ fl_mp_guard(fl_bytes bytes)
     for (;;) {
         while (left[depth] == 0) {
             if (depth == 0) {
-                return in.at == in.end ? NULL : "bytes behind the header";
+                return in.at == in.end ? NULL : "bytes after the header";
             }
             depth--;
         }
@@ -82,7 +82,7 @@ fl_mp_guard(fl_bytes bytes)
         uint64_t needed = it.kind == MAP ? 2 * count : count; // every value has a byte or more
         bool container = it.kind == ARRAY || it.kind == MAP;
         if (needed > (uint64_t)(in.end - in.at)) {
-            return container ? "a count that cannot be true" : "a value is cut off";
+            return container ? "a count above the bytes that are left" : "a value is cut off";
         }
         if (container) {
             if (depth == FL_MP_DEPTH_MAX) {

@@ -229,23 +229,21 @@ s_check_masked(const fl_contrib *self)
         open = open || self->stats[i] > 0;
     }
     if (masked && (self->header.size != FL_MASKED_HEADER_BYTES || open)) {
-        return "the header is cut off, or its sums stand in the clear too";
+        return "the masked header has a wrong size, or its numbers are unmasked too";
     }
     return self->psig.size == 0 || (masked && self->psig.size == FL_SIGNATURE_BYTES)
                ? NULL
-               : "the signature is cut off, or goes with nothing masked";
+               : "the signature has a wrong size, or there is no masked header";
 }
 
 static const char *
 s_check_roll(fl_bytes roll)
 {
-    if (roll.size % FL_ROLL_ENTRY_BYTES != 0) {
-        return "the roll holds a broken entry";
-    }
     for (size_t at = 0; at < roll.size; at += FL_ROLL_ENTRY_BYTES) {
         fl_roll_entry entry;
-        if (!fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry)) {
-            return "the roll holds a malformed entry";
+        if (roll.size - at < FL_ROLL_ENTRY_BYTES ||
+            !fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry)) {
+            return "a report line is malformed";
         }
     }
     return NULL;
@@ -254,13 +252,11 @@ s_check_roll(fl_bytes roll)
 static const char *
 s_check_blocks(fl_bytes blocks)
 {
-    if (blocks.size % FL_BLOCK_LINE_BYTES != 0) {
-        return "the blocks hold a broken line";
-    }
     for (size_t at = 0; at < blocks.size; at += FL_BLOCK_LINE_BYTES) {
         fl_block_line line;
-        if (!fl_block_line_decode(fl_bytes_of(blocks.data + at, FL_BLOCK_LINE_BYTES), &line)) {
-            return "the blocks hold a malformed line";
+        if (blocks.size - at < FL_BLOCK_LINE_BYTES ||
+            !fl_block_line_decode(fl_bytes_of(blocks.data + at, FL_BLOCK_LINE_BYTES), &line)) {
+            return "a line of a block is malformed";
         }
     }
     return NULL;
@@ -276,21 +272,24 @@ s_check_contrib(const fl_message *message, size_t body_bytes)
         return wrong;
     }
     if (self->base_round > message->round) {
-        return "trained from a round that has not been";
+        return "base_round is after the round";
     }
     wrong = s_check_roll(self->roll);
     return wrong != NULL ? wrong : s_check_blocks(self->blocks);
 }
 
 static const char *
-s_check_grant(const fl_message *message, size_t body_bytes)
+s_check_round(const fl_message *message, size_t body_bytes)
 {
     (void)body_bytes;
-    if (message->round == 0) {
-        return "no round";
-    }
+    return message->round == 0 ? "the round is 0" : NULL;
+}
+
+static const char *
+s_check_grant(const fl_message *message, size_t body_bytes)
+{
     bool fine = message->grant.limit >= message->grant.next;
-    return fine ? NULL : "the limit is below the next offset";
+    return fine ? s_check_round(message, body_bytes) : "the limit is below the next offset";
 }
 
 static const char *
@@ -299,31 +298,24 @@ s_check_enrolled(const fl_message *message, size_t body_bytes)
     (void)body_bytes;
     const fl_enrolled *self = &message->enrolled;
     if ((self->reason == FL_WHY_NONE) != (self->certificate.size > 0)) {
-        return "either a certificate or a reason";
+        return "there must be a certificate or a reason, and not both";
     }
     bool leased = self->shard < self->shards && self->reason == FL_WHY_NONE;
-    return leased || (self->shard == 0 && self->shards == 0) ? NULL : "a lease of no such shard";
-}
-
-static const char *
-s_check_masking(const fl_message *message, size_t body_bytes)
-{
-    (void)body_bytes;
-    return message->round == 0 ? "no round" : NULL;
+    return leased || (self->shard == 0 && self->shards == 0) ? NULL : "shard is not below shards";
 }
 
 //  NULL when a list holds `count` entries of `each` bytes.
 static const char *
 s_list(fl_bytes list, size_t count, size_t each)
 {
-    return list.size == count * each ? NULL : "the list is not as long as it must be";
+    return list.size == count * each ? NULL : "the list has a wrong length";
 }
 
 static const char *
 s_check_roster(const fl_message *message, size_t body_bytes)
 {
     fl_bytes members = message->roster.members;
-    const char *wrong = s_check_masking(message, body_bytes);
+    const char *wrong = s_check_round(message, body_bytes);
     return wrong != NULL ? wrong : s_list(members, members.size / FL_MEMBER_BYTES, FL_MEMBER_BYTES);
 }
 
@@ -332,17 +324,17 @@ s_check_shares(const fl_message *message, size_t body_bytes)
 {
     const fl_block_shares *self = &message->shares;
     size_t members = self->digests.size / FL_DIGESTS_BYTES;
-    const char *wrong = s_check_masking(message, body_bytes);
+    const char *wrong = s_check_round(message, body_bytes);
     wrong = wrong != NULL ? wrong : s_list(self->digests, members, FL_DIGESTS_BYTES);
     wrong = wrong != NULL ? wrong : s_list(self->sealed, members, FL_SEALED_SHARE_BYTES);
-    return wrong == NULL && self->index >= members ? "the dealer is not among them" : wrong;
+    return wrong == NULL && self->index >= members ? "the index is outside the block" : wrong;
 }
 
 static const char *
 s_check_dealt(const fl_message *message, size_t body_bytes)
 {
     const fl_block_dealt *self = &message->dealt;
-    const char *wrong = s_check_masking(message, body_bytes);
+    const char *wrong = s_check_round(message, body_bytes);
     return wrong != NULL ? wrong : s_list(self->parts, fl_set_count(self->dealers), FL_DEALT_BYTES);
 }
 
@@ -350,7 +342,7 @@ static const char *
 s_check_survivors(const fl_message *message, size_t body_bytes)
 {
     const fl_block_survivors *self = &message->survivors;
-    const char *wrong = s_check_masking(message, body_bytes);
+    const char *wrong = s_check_round(message, body_bytes);
     return wrong != NULL || self->psigs.size == 0
                ? wrong
                : s_list(self->psigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
@@ -360,7 +352,7 @@ static const char *
 s_check_acks(const fl_message *message, size_t body_bytes)
 {
     const fl_block_acks *self = &message->acks;
-    const char *wrong = s_check_masking(message, body_bytes);
+    const char *wrong = s_check_round(message, body_bytes);
     return wrong != NULL ? wrong
                          : s_list(self->asigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
 }
@@ -369,9 +361,9 @@ static const char *
 s_check_unmask(const fl_message *message, size_t body_bytes)
 {
     const fl_block_unmask *self = &message->unmask;
-    const char *wrong = s_check_masking(message, body_bytes);
+    const char *wrong = s_check_round(message, body_bytes);
     if (wrong == NULL && (self->self & self->pair) != 0) {
-        return "both kinds for one member";
+        return "both kinds of share for one participant";
     }
     return wrong != NULL
                ? wrong
@@ -387,7 +379,7 @@ s_inside(uint64_t offset, size_t bytes, uint64_t total)
 static const char *
 s_check_chunk(const fl_message *message, size_t body_bytes)
 {
-    return message->round == 0 ? "no round"
+    return message->round == 0 ? "the round is 0"
                                : s_inside(message->chunk.offset, body_bytes, message->chunk.total);
 }
 
@@ -443,7 +435,7 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_ANSWER] = { "answer", FL_LANE_OPERATOR, PROCESS, ANY_RUN, PLAIN,
         FIELDS(answer), FL_JSON_BYTES_MAX, NULL },
     [FL_KEYS] = { "keys", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(keys), 0, s_check_masking },
+        FIELDS(keys), 0, s_check_round },
     [FL_ROSTER] = { "roster", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
         FIELDS(roster), 0, s_check_roster },
     [FL_SHARES] = { "shares", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
@@ -451,12 +443,12 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_DEALT] = { "dealt", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
         FIELDS(dealt), 0, s_check_dealt },
     [FL_READY] = { "ready", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(ready), 0, s_check_masking },
+        FIELDS(ready), 0, s_check_round },
     [FL_MASKSET] = { "maskset", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(maskset), 0, s_check_masking },
+        FIELDS(maskset), 0, s_check_round },
     [FL_SURVIVORS] = { "survivors", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
         FIELDS(survivors), 0, s_check_survivors },
-    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, s_check_masking },
+    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, s_check_round },
     [FL_ACKS] = { "acks", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED, FIELDS(acks), 0, s_check_acks },
     [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(unmask), 0, s_check_unmask },

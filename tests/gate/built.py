@@ -1,8 +1,10 @@
-"""The gates that look at a build: what the archives ask for, and whether every source is built."""
+"""The gates that look at a build: what the archives ask for, whether every source is built, and
+whether the programs take what the documents show."""
 import json
 import os
 import re
 import subprocess
+import tempfile
 
 import tree
 
@@ -62,3 +64,42 @@ def targets(root, build):
         # A fuzzer is built only by the fuzz preset; then the recipe must name it.
         if path.endswith(".c") and path not in built and path not in recipe:
             yield f"{path}: is in no target"
+
+
+COMMAND = re.compile(r"^ *((?:fl-root|edge-agg|fl-device|fl)(?= [^\"])"
+                     r"(?:\\\n|[^\\\n#&;<>|])*)", re.MULTILINE)
+CONFIGURED = {"root": "fl-root", "edge": "edge-agg", "device": "fl-device"}
+
+
+def _shown(text):
+    """The blocks of shell and of settings of a document or a manual page."""
+    text = text.replace("\\-", "-").replace("\\e\n", "\\\n")
+    return (re.findall(r"^(?:```sh|\.nf)\n(.*?)^(?:```|\.fi)$", text, re.DOTALL | re.MULTILINE),
+            re.findall(r"^```yaml\n(# (\w+)\.yaml.*?)^```$", text, re.DOTALL | re.MULTILINE))
+
+
+def _run(build, *words):
+    return subprocess.run([os.path.join(build, "bin", words[0]), *words[1:]], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout
+
+
+def examples(root, build):
+    """Each program takes the flags and the settings that the documents show for it."""
+    for path in tree.files(root):
+        if not path.endswith((".md", ".tail")):
+            continue
+        shells, settings = _shown(tree.read(root, path))
+        for command in COMMAND.findall("".join(shells)):
+            words = command.replace("\\\n", " ").split()
+            flags = [word.split("=")[0] for word in words if word.startswith("--")]
+            said = _run(build, *words[:words.index(flags[0])] if flags else words, "--help")
+            for flag in flags or ["usage:"]:
+                if not re.search(rf"^ *{flag}(?= )", said, re.MULTILINE):
+                    yield f"{path}: {words[0]} does not take this: {command.strip()}"
+        for text, kind in settings:
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                file.write(text)
+                file.flush()
+                said = _run(build, CONFIGURED[kind], "--config", file.name, "--check-config")
+            if "are fine" not in said:
+                yield f"{path}: {kind}.yaml: {said.strip()}"

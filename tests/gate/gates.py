@@ -231,3 +231,58 @@ def _enumerators(text, name):
     shared = os.path.commonprefix(words)
     shared = shared[:shared.rfind("_") + 1]
     return [word[len(shared):].lower() for word in words if not word.endswith("PHASES")]
+
+
+ALARM = re.compile(r'\[FL_NOTE_(\w+)\] = \{ FL_LOG_(?:WARN|ERROR)'
+                   r'|fl_log\([^,;]*FL_LOG_(?:WARN|ERROR)[^,;]*,\s*"([a-z-]+)"')
+
+
+def logs(root, _build):
+    """docs/operating.md says what to do about each log line at warn or error and no other."""
+    path = "docs/operating.md"
+    text = tree.read(root, path)
+    told = set(re.findall(r"^\| `([a-z-]+)`[^|]*\| (?:warn|error)", text, re.MULTILINE))
+    coded = set()
+    for source in tree.sources(root):
+        if source.endswith(".c") and not source.startswith("tests/"):
+            coded |= {(note or line).lower().replace("_", "-")
+                      for note, line in ALARM.findall(tree.read(root, source))}
+    for name in sorted(coded - told):
+        yield f"{path}: does not tell what to do about the log line {name}"
+    for name in sorted(told - coded - {"masking"}):     # info, but a warning when aborted
+        yield f"{path}: tells of the log line {name}, which is nowhere"
+
+
+SHOWN = re.compile(r"`(?!crypto_|fl_)([a-z]+(?:_[a-z0-9]+){4,})`|\b([a-z]+(?:_[a-z0-9]+)+)_?…")
+NAMED = re.compile(r"`((?:docs|common|cloud|edge|device|tests)/[\w./-]*[a-z0-9])/?`")
+
+
+def _anchors(text):
+    """What GitHub makes of the headings of a page."""
+    heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def links(root, _build):
+    """A page names files, headings and tests that are there; decisions tell of older trees."""
+    paths = set(tree.files(root))
+    tests = "\n".join(tree.read(root, path) for path in sorted(paths)
+                      if path.startswith("tests/") and path.endswith((".c", ".py")))
+    folders = {path[:at.start()] for path in paths for at in re.finditer("/", path)}
+    for path in sorted(paths):
+        if not path.endswith(".md") or path.startswith("docs/decisions/0"):
+            continue
+        text = tree.read(root, path)
+        for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text):
+            target = os.path.normpath(os.path.join(os.path.dirname(path), link)) if link else path
+            if target not in paths:
+                yield f"{path}: links to {link}, which is not there"
+            elif anchor and anchor not in _anchors(tree.read(root, target)):
+                yield f"{path}: links to {link}#{anchor}, which has no such heading"
+        for name in NAMED.findall(text):
+            if name not in paths | folders and f"{name}.h" not in paths:
+                yield f"{path}: names {name}, which is not there"
+        for whole, begin in SHOWN.findall(text):
+            if not re.search(rf"^(?:def )?{whole}\(" if whole else rf"^(?:def )?{begin}\w*\(",
+                             tests, re.MULTILINE):
+                yield f"{path}: names the test {whole or begin}, which is not there"

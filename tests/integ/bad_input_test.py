@@ -74,7 +74,7 @@ def a_setting_that_nobody_knows_is_refused_with_its_line():
                          "unknown key", f"did you mean '{meant}'")
 
 
-def what_the_machine_lacks_is_said_before_anything_starts():
+def what_the_machine_lacks_is_reported_before_anything_starts():
     """A port that is taken, too few descriptors, a certificate that is missing, a state directory
     that somebody else uses. Afterwards the very same processes run."""
     with Fabric(devices={"d1": "e1"}, root={"rounds": 2}, unmasked=True) as fabric, \
@@ -230,7 +230,7 @@ def an_edge_without_room_sits_out_and_comes_back():
 if __name__ == "__main__":
     main([a_data_file_that_is_cut_off_is_refused_by_name,
           a_setting_that_nobody_knows_is_refused_with_its_line,
-          what_the_machine_lacks_is_said_before_anything_starts,
+          what_the_machine_lacks_is_reported_before_anything_starts,
           a_model_of_another_shape_is_refused_by_name,
           a_root_without_room_does_not_begin,
           a_root_that_runs_out_of_room_goes_on_when_there_is_some,

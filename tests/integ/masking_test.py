@@ -113,7 +113,7 @@ def a_device_forgets_a_round_that_is_over():
 
 
 # -- floods ---------------------------------------------------------------------------------------
-def a_storm_of_false_steps_costs_an_edge_nothing_but_time():
+def a_flood_of_false_steps_costs_an_edge_nothing_but_time():
     """An admitted child says every step of every round, thousands of times, and announces uploads
     of the greatest size: rounds close with all others in, refusals have names, memory its bound."""
     devices = {"d1": "e1", "d2": "e1", "d3": "e1", "d4": "root", "d5": "root"}
@@ -152,4 +152,4 @@ def a_storm_of_false_steps_costs_an_edge_nothing_but_time():
 
 if __name__ == "__main__":
     main([masks_change_no_model_through_any_tree, a_device_forgets_a_round_that_is_over,
-          a_storm_of_false_steps_costs_an_edge_nothing_but_time])
+          a_flood_of_false_steps_costs_an_edge_nothing_but_time])

@@ -104,14 +104,14 @@ def frames_above_the_limit_end_their_connection():
            "libzmq itself ends them")
 
 
-def a_storm_of_hello_costs_the_stormer_only():
+def a_flood_of_hello_costs_its_sender_only():
     before, after = floods({"kind": "hello"}, {"kind": "hello"})
     grew("fl_net_refused_certificate", before, after)
     grew("fl_net_refusals_unsaid", before, after)
     grew("fl_net_refused_busy", before, after)
 
 
-def a_storm_of_enrolments_is_not_handed_on():
+def a_flood_of_enrolments_is_not_passed_on():
     """The root hears no more of it than an edge hands on in a second, and the edge's own word."""
     f = world()
     before = f.status("root")["bytes"]["control"]["in"]
@@ -123,7 +123,7 @@ def a_storm_of_enrolments_is_not_handed_on():
          f.token("e1", "device"), "--wait", "10s")
 
 
-def an_admitted_child_that_storms_costs_rounds_their_deadline_and_no_more():
+def a_flood_by_an_admitted_child_costs_rounds_their_deadline_and_no_more():
     """It is invited and never contributes, so that each round lasts until its deadline."""
     before, after = floods({"kind": "hello", "home": insider(world())})
     grew("fl_net_admitted", before, after)
@@ -162,9 +162,9 @@ def connections_that_say_nothing_are_bounded():
 TESTS = [
     an_endless_message_is_cut,
     frames_above_the_limit_end_their_connection,
-    a_storm_of_hello_costs_the_stormer_only,
-    a_storm_of_enrolments_is_not_handed_on,
-    an_admitted_child_that_storms_costs_rounds_their_deadline_and_no_more,
+    a_flood_of_hello_costs_its_sender_only,
+    a_flood_of_enrolments_is_not_passed_on,
+    a_flood_by_an_admitted_child_costs_rounds_their_deadline_and_no_more,
     connections_that_say_nothing_are_bounded,
 ]
 

@@ -135,7 +135,7 @@ def what_is_wrong_with_a_token_is_one_line_and_a_code():
             first.kill()
 
 
-def nobody_at_the_parent_is_waited_for_so_long_and_no_longer():
+def a_parent_that_does_not_answer_is_waited_for_until_join_wait():
     with Fabric(edges={"e1": "root"}, devices={}, root=ENDLESS, unmasked=True) as f:
         f.start()
         token = f.token("e1", "device", prefix="slot-", count=1)
@@ -145,10 +145,10 @@ def nobody_at_the_parent_is_waited_for_so_long_and_no_longer():
         code, said = lost.ended()
         expect(code == 1 and "no answer from tcp://" in said and "within 5 s" in said, said)
         expect(time.monotonic() - began < 11, "the wait had its bound")
-        expect("id=waiting" in lost.said() and "knocking for " in lost.said(), "it was said")
+        expect("id=waiting" in lost.said() and "trying for " in lost.said(), "it was said")
 
 
-def a_wait_for_a_file_is_said_and_ends_when_told():
+def a_wait_for_a_file_is_logged_and_ends_with_a_signal():
     with Fabric(edges={}, devices={}, root=ENDLESS, unmasked=True) as f:
         f.start()
         waiting = Replica(f, "waits", os.path.join(f.base, "gone"), **{"start.wait": "1h"})
@@ -156,10 +156,10 @@ def a_wait_for_a_file_is_said_and_ends_when_told():
                 5, "the wait in the log")
         starts = health("fl-device", "--slots", os.path.join(f.base, "slots"),
                         "--trainer", "synthetic")
-        expect(starts.returncode == 0 and "it starts" in starts.stdout, f"{starts}")
+        expect(starts.returncode == 0 and "it is starting" in starts.stdout, f"{starts}")
         waiting.popen.terminate()
         code, said = waiting.ended()
-        expect(code == -signal.SIGTERM and "told to end while waiting" in said, f"{code}: {said}")
+        expect(code == -signal.SIGTERM and "stopped while waiting" in said, f"{code}: {said}")
 
 
 def another_number_of_shards_is_refused_at_the_start():
@@ -197,8 +197,8 @@ if __name__ == "__main__":
     main([
         replicas_claim_slots_and_are_leased_a_shard_each,
         what_is_wrong_with_a_token_is_one_line_and_a_code,
-        nobody_at_the_parent_is_waited_for_so_long_and_no_longer,
-        a_wait_for_a_file_is_said_and_ends_when_told,
+        a_parent_that_does_not_answer_is_waited_for_until_join_wait,
+        a_wait_for_a_file_is_logged_and_ends_with_a_signal,
         another_number_of_shards_is_refused_at_the_start,
         the_root_is_asked_for_a_parents_certificate,
     ])

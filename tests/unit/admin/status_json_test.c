@@ -304,7 +304,7 @@ an_edge_shows_both_of_its_sides(void **state)
 }
 
 static void
-a_view_of_next_to_nothing_is_still_whole(void **state)
+a_status_without_a_machine_is_complete(void **state)
 {
     (void)state;
     const fl_status_input input = { .tier = "edge", .version = "0.1.0" };
@@ -513,7 +513,7 @@ main(void)
         with_cohort(a_root_that_waits_for_nobody_says_nothing_of_waiting),
         with_cohort(a_device_waits_for_its_parent_and_then_for_a_task),
         with_cohort(an_edge_shows_both_of_its_sides),
-        cmocka_unit_test(a_view_of_next_to_nothing_is_still_whole),
+        cmocka_unit_test(a_status_without_a_machine_is_complete),
         cmocka_unit_test(counters_are_shown_when_they_are_not_zero),
         cmocka_unit_test(a_report_says_who_was_in_and_who_was_not_and_why),
         cmocka_unit_test(a_report_without_devices_divides_nothing_by_nothing),

@@ -32,7 +32,7 @@ a_why_is_cut_to_its_size_and_terminated(void **state)
 }
 
 static void
-nobody_needs_to_ask_why(void **state)
+a_null_why_is_ignored(void **state)
 {
     (void)state;
     fl_why_set(NULL, "unheard %s", "words");
@@ -64,7 +64,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_its_own_name),
         cmocka_unit_test(a_why_is_cut_to_its_size_and_terminated),
-        cmocka_unit_test(nobody_needs_to_ask_why),
+        cmocka_unit_test(a_null_why_is_ignored),
         cmocka_unit_test(a_broken_invariant_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ what_is_no_model_or_does_not_fit_the_samples_is_refused(void **state)
 }
 
 static void
-both_can_be_cancelled(void **state)
+training_and_evaluation_can_be_cancelled(void **state)
 {
     (void)state;
     const fl_samples samples = blobs_fill(&here, 50, 1);
@@ -120,7 +120,7 @@ main(void)
         cmocka_unit_test(training_in_one_place_reaches_a_good_accuracy),
         cmocka_unit_test(a_model_file_is_scored_on_a_test_set),
         cmocka_unit_test(what_is_no_model_or_does_not_fit_the_samples_is_refused),
-        cmocka_unit_test(both_can_be_cancelled),
+        cmocka_unit_test(training_and_evaluation_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

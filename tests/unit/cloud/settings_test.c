@@ -146,7 +146,7 @@ a_root_waits_for_as_many_children_as_can_mask(void **state)
 }
 
 static void
-what_no_masked_round_could_live_with_is_refused(void **state)
+settings_under_which_no_masked_round_succeeds_are_refused(void **state)
 {
     (void)state;
     assert_int_equal(with("--round-expect", "2", NULL), FL_RANGE);
@@ -214,7 +214,7 @@ main(void)
         cmocka_unit_test_teardown(every_plan_crosses_the_wire_as_it_is, end),
         cmocka_unit_test_teardown(the_whole_sum_fits_whatever_the_settings_are, end),
         cmocka_unit_test_teardown(a_root_waits_for_as_many_children_as_can_mask, end),
-        cmocka_unit_test_teardown(what_no_masked_round_could_live_with_is_refused, end),
+        cmocka_unit_test_teardown(settings_under_which_no_masked_round_succeeds_are_refused, end),
         cmocka_unit_test_teardown(a_run_goes_on_with_its_own_model_only_whatever_its_size, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ static const fl_command commands[] = {
     { { .name = "ca init", .purpose = "Make an authority.", .flags_only = true }, s_init },
 };
 
-static const fl_exit exits[] = { { 5, "nobody answered" } };
+static const fl_exit exits[] = { FL_CLI_EXITS, { 5, "nobody answered" }, { 0, NULL } };
 
 static const fl_cli cli = {
     .name = "fl",
@@ -45,7 +45,6 @@ static const fl_cli cli = {
     .commands = commands,
     .command_count = 2,
     .exits = exits,
-    .exit_count = 1,
 };
 
 static int

@@ -350,6 +350,13 @@ the_man_page_comes_from_the_table(void **state)
     assert_int_equal(s_load(&strange, &conf, (const char *const[]){ "--man", NULL }), FL_OK);
     assert_non_null(strstr(printed, "\n\\&.TH and \\e are no commands.\n"));
     assert_non_null(strstr(printed, "Default: none.\nFlag: \\-\\-a.\n"));
+    assert_null(strstr(printed, "EXIT STATUS"));
+    static const fl_exit exits[] = { { 4, "in use" }, { 0, NULL } };
+    strange.exits = exits;
+    assert_int_equal(s_load(&strange, &conf, (const char *const[]){ "--man", NULL }), FL_OK);
+    assert_non_null(strstr(printed, ".SH EXIT STATUS\n.TP\n.B 4\nin use\n"));
+    assert_int_equal(s_load(&strange, &conf, (const char *const[]){ "--help", NULL }), FL_OK);
+    assert_non_null(strstr(printed, "\nExit codes:\n  4   in use\n"));
 }
 
 static void

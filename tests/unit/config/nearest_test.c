@@ -16,7 +16,7 @@ s_nearest(const char *typed)
 }
 
 static void
-a_slip_of_the_finger_is_found(void **state)
+a_mistyped_word_gets_the_nearest_one_as_a_hint(void **state)
 {
     (void)state;
     assert_string_equal(s_nearest("widnow"), "window");  // swapped
@@ -28,7 +28,7 @@ a_slip_of_the_finger_is_found(void **state)
 }
 
 static void
-another_word_is_not(void **state)
+a_word_unlike_all_others_gets_no_hint(void **state)
 {
     (void)state;
     char longest[200];
@@ -41,7 +41,7 @@ another_word_is_not(void **state)
 }
 
 static void
-it_is_said_or_nothing_is(void **state)
+a_hint_is_printed_when_there_is_one(void **state)
 {
     (void)state;
     char text[96];
@@ -56,9 +56,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_slip_of_the_finger_is_found),
-        cmocka_unit_test(another_word_is_not),
-        cmocka_unit_test(it_is_said_or_nothing_is),
+        cmocka_unit_test(a_mistyped_word_gets_the_nearest_one_as_a_hint),
+        cmocka_unit_test(a_word_unlike_all_others_gets_no_hint),
+        cmocka_unit_test(a_hint_is_printed_when_there_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

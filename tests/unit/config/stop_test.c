@@ -79,7 +79,7 @@ a_child_gets_its_signals_back(void **state)
 }
 
 static void
-without_a_descriptor_it_says_so(void **state)
+opening_without_a_free_descriptor_fails_with_advice(void **state)
 {
     (void)state;
     fl_stop *stop = NULL;
@@ -100,7 +100,7 @@ main(void)
         cmocka_unit_test(a_signal_is_something_to_read_once),
         cmocka_unit_test(a_broken_pipe_is_an_error_and_not_the_end),
         cmocka_unit_test(a_child_gets_its_signals_back),
-        cmocka_unit_test(without_a_descriptor_it_says_so),
+        cmocka_unit_test(opening_without_a_free_descriptor_fails_with_advice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ a_certificate_says_what_was_issued(void **state)
 }
 
 static void
-it_is_valid_from_its_first_to_its_last_second(void **state)
+a_certificate_is_valid_from_its_first_to_its_last_second(void **state)
 {
     (void)state;
     fl_cert cert;
@@ -106,7 +106,7 @@ a_clock_at_the_epoch_dates_back_to_zero(void **state)
 }
 
 static void
-it_ends_when_two_thirds_of_its_life_are_over(void **state)
+a_certificate_is_due_for_renewal_after_two_thirds_of_its_life(void **state)
 {
     (void)state;
     fl_cert cert = { .not_before = 1000, .not_after = 1300 };
@@ -301,9 +301,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_certificate_says_what_was_issued, s_issue),
-        cmocka_unit_test_setup(it_is_valid_from_its_first_to_its_last_second, s_issue),
+        cmocka_unit_test_setup(a_certificate_is_valid_from_its_first_to_its_last_second, s_issue),
         cmocka_unit_test_setup(a_clock_at_the_epoch_dates_back_to_zero, s_issue),
-        cmocka_unit_test(it_ends_when_two_thirds_of_its_life_are_over),
+        cmocka_unit_test(a_certificate_is_due_for_renewal_after_two_thirds_of_its_life),
         cmocka_unit_test_setup(each_role_is_accepted_only_where_it_belongs, s_issue),
         cmocka_unit_test_setup(every_flipped_bit_is_refused, s_issue),
         cmocka_unit_test_setup(each_field_tampered_is_refused_by_its_reason, s_issue),

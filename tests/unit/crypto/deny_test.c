@@ -216,7 +216,7 @@ a_list_that_is_not_canonical_is_malformed(void **state)
         { 0, 2, FL_TRUST_VERSION },
         { 1, 0, FL_TRUST_MALFORMED },           // list version 0
         { 9, 2, FL_TRUST_MALFORMED },           // fewer entries than bytes
-        { 12, 0xff, FL_TRUST_MALFORMED },       // a count that cannot be true
+        { 12, 0xff, FL_TRUST_MALFORMED },       // a count above the bytes that are left
         { HEAD, 'Z', FL_TRUST_MALFORMED },      // no name
         { HEAD, 'x', FL_TRUST_MALFORMED },      // "xev-1" before "dev-2"
         { HEAD + ENTRY + 4, '1', FL_TRUST_OK }, // dev-1 all, then dev-1 7: ascending

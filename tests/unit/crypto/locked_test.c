@@ -16,7 +16,7 @@ s_begin(void **state)
 }
 
 static void
-it_is_zeroed_and_ours_to_the_last_byte(void **state)
+locked_memory_is_zeroed_and_writable_to_the_last_byte(void **state)
 {
     (void)state;
     static const size_t sizes[] = { 1, 33, 4096, 70000 };
@@ -33,7 +33,7 @@ it_is_zeroed_and_ours_to_the_last_byte(void **state)
 }
 
 static void
-what_lay_there_is_gone_when_it_is_given_back(void **state)
+locked_memory_is_wiped_when_it_is_freed(void **state)
 {
     (void)state;
     fl_entropy entropy = fl_entropy_os();
@@ -46,7 +46,7 @@ what_lay_there_is_gone_when_it_is_given_back(void **state)
 }
 
 static void
-a_byte_behind_its_end_ends_the_process(void **state)
+a_write_after_locked_memory_ends_the_process(void **state)
 {
     (void)state;
     volatile uint8_t *memory = fl_locked_new(64);
@@ -67,9 +67,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_is_zeroed_and_ours_to_the_last_byte),
-        cmocka_unit_test(what_lay_there_is_gone_when_it_is_given_back),
-        cmocka_unit_test(a_byte_behind_its_end_ends_the_process),
+        cmocka_unit_test(locked_memory_is_zeroed_and_writable_to_the_last_byte),
+        cmocka_unit_test(locked_memory_is_wiped_when_it_is_freed),
+        cmocka_unit_test(a_write_after_locked_memory_ends_the_process),
     };
     return cmocka_run_group_tests(tests, s_begin, NULL);
 }

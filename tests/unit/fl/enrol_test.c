@@ -226,7 +226,7 @@ enrolling_again_changes_nothing_and_needs_no_token(void **state)
     assert_int_equal(fake.asked, asked);
     assert_int_equal(assert_enrolled("dev-1").serial, before.serial);
     assert_int_equal(JOIN("--role", "edge"), FL_EXIT_EXISTS);
-    assert_err("is the home of dev-1 (device) already");
+    assert_err("belongs to dev-1 (device) already");
     assert_int_equal(fake_fl("enrol", "--state", STATE, "--node", "dev-2", NULL), FL_EXIT_EXISTS);
 }
 
@@ -269,7 +269,7 @@ a_parent_that_is_late_is_waited_for_and_said_so(void **state)
     assert_int_equal(JOIN("--wait", "60s"), FL_EXIT_OK);
     assert_int_equal(fake.asked, 6);
     assert_non_null(strstr(fake.err, "no answer from tcp://"));
-    assert_non_null(strstr(fake.err, "knocking for 57 s more"));
+    assert_non_null(strstr(fake.err, "trying for 57 s more"));
     (void)assert_enrolled("dev-1");
 }
 
@@ -285,7 +285,7 @@ a_wait_ends_at_its_bound_with_a_line_and_nothing_kept(void **state)
     parent.silent = 0;
     parent.busy = UINT32_MAX;
     assert_int_equal(JOIN("--wait", "2s"), FL_EXIT_BUSY);
-    assert_null(strstr(fake.err, "knocking for 0 s"));
+    assert_null(strstr(fake.err, "trying for 0 s"));
     assert_non_null(strstr(fake.err, "had no room"));
     parent.busy = 0;
     parent.stale = true;
@@ -374,7 +374,7 @@ a_certificate_that_does_not_hold_is_not_kept(void **state)
     (void)state;
     parent.foreign = true;
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
-    assert_err("does not hold: signature");
+    assert_err("is not valid: signature");
     parent.foreign = false;
     parent.cut = true;
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
@@ -562,7 +562,7 @@ what_cannot_be_renewed_says_why(void **state)
     uint8_t bytes[FL_CERT_BYTES] = { 1 };
     place_write("d/node.cert", bytes, sizeof bytes);
     assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_STATE_DIR);
-    assert_err("does not hold (");
+    assert_err("is not valid (");
 }
 
 #define with_place(name) cmocka_unit_test_setup_teardown(name, start, stop)

@@ -100,7 +100,7 @@ waiting_is_said_with_how_many_how_long_and_for_whom(void **state)
           "0 children ready, 0.5 s more" },
         { "{\"member\":{\"parent\":\"tcp://edge-a:7001\"},\"waiting\":{\"for\":\"parent\","
           "\"left_ms\":null}}",
-          "not joined yet, knocking at tcp://edge-a:7001" },
+          "not joined yet, connecting to tcp://edge-a:7001" },
         { "{\"waiting\":{\"for\":\"task\",\"left_ms\":null}}",
           "joined, the parent has no task for it" },
         { "{\"waiting\":{\"for\":\"grant\",\"left_ms\":4000}}",
@@ -309,9 +309,9 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
                  "on the devices, of the model before: accuracy 0.7700, loss 0.6300\n"
                  "model 9f86d081884c7d65 (407 kB), from 2c26b46b68ffc68f\n"
                  "\n"
-                 "NODE   PARENT  OUTCOME  WHY   ROUNDS OLD\n"
-                 "dev-1  edge-a  in       -              1\n"
-                 "dev-2  edge-a  late     slow           0\n"
+                 "NODE   PARENT  OUTCOME  WHY   STALENESS\n"
+                 "dev-1  edge-a  in       -             1\n"
+                 "dev-2  edge-a  late     slow          0\n"
                  "and 4 more\n");
     assert_shows(fl_render_report, "{\"round\":2,\"close\":\"skipped\",\"entries\":[]}", 60,
                  "round 2 skipped in 0.0 s: 0 of 0 devices in\n"

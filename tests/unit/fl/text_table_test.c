@@ -76,7 +76,7 @@ a_narrow_terminal_loses_columns_by_rank_and_then_the_ends_of_lines(void **state)
 }
 
 static void
-many_rows_and_long_cells_are_held(void **state)
+a_thousand_rows_and_long_cells_fit_into_a_table(void **state)
 {
     (void)state;
     static const fl_text_table_column one[] = { { "N", false, 0 } };
@@ -139,7 +139,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_are_as_wide_as_they_must_be_and_numbers_stand_right),
         cmocka_unit_test(a_narrow_terminal_loses_columns_by_rank_and_then_the_ends_of_lines),
-        cmocka_unit_test(many_rows_and_long_cells_are_held),
+        cmocka_unit_test(a_thousand_rows_and_long_cells_fit_into_a_table),
         cmocka_unit_test(a_line_ends_at_its_newline_or_at_the_width),
         cmocka_unit_test(a_cell_beyond_the_last_column_is_our_own_mistake),
     };

@@ -49,8 +49,8 @@ static void
 every_exit_code_means_one_thing(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < fl_verbs.exit_count; i++) {
-        assert_true(fl_verbs.exits[i].code > FL_EXIT_USAGE && fl_verbs.exits[i].code < 126);
+    for (uint32_t i = 0; fl_verbs.exits[i].meaning != NULL; i++) {
+        assert_in_range(fl_verbs.exits[i].code, i < 3 ? i : 3, i < 3 ? i : 125);
         for (uint32_t k = 0; k < i; k++) {
             assert_int_not_equal(fl_verbs.exits[i].code, fl_verbs.exits[k].code);
         }
@@ -204,7 +204,7 @@ trouble_has_a_line_and_a_code_of_its_own(void **state)
     assert_string_equal(fake.out, "");
     process(1, "not json");
     assert_int_equal(fake_fl("report", "9", NULL), FL_EXIT_FAILED);
-    assert_err("no more than that it failed");
+    assert_err("failed and gave no reason");
     process(0, "[1]");
     assert_int_equal(fake_fl("status", NULL), FL_EXIT_FAILED);
     assert_err("no JSON object");

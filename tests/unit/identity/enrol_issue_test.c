@@ -98,7 +98,7 @@ the_same_keys_again_are_free_and_others_are_counted(void **state)
     fl_enrol_relay_answer second = s_join(two, &token, "dev-2");
     assert_int_equal(second.reason, FL_WHY_NONE);
     fl_enrol_relay_answer third = s_join(three, &token, "dev-3");
-    s_refused(&third, FL_WHY_USED_UP, "good for 2 nodes");
+    s_refused(&third, FL_WHY_USED_UP, "allowed 2 nodes");
     again = s_join(two, &token, "dev-2"); // used up, and still free for these
     assert_int_equal(again.reason, FL_WHY_NONE);
     uint32_t uses = 0;

@@ -182,7 +182,7 @@ an_enrolment_goes_up_and_its_answer_back_to_who_asked(void **state)
 }
 
 static void
-the_same_request_again_is_the_same_passage(void **state)
+the_same_request_again_is_one_pending_enrolment(void **state)
 {
     (void)state;
     enrol(3, 1000, 0);
@@ -211,7 +211,7 @@ an_answer_to_nobody_or_without_its_certificate_is_dropped(void **state)
 }
 
 static void
-passages_are_bounded_and_those_that_are_overdue_make_room(void **state)
+pending_enrolments_are_bounded_and_overdue_ones_make_room(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
@@ -227,7 +227,7 @@ passages_are_bounded_and_those_that_are_overdue_make_room(void **state)
 }
 
 static void
-a_storm_is_not_handed_on(void **state)
+enrolments_above_the_rate_are_refused_as_busy(void **state)
 {
     (void)state;
     unsigned up = 0;
@@ -329,12 +329,12 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_enrolment_goes_up_and_its_answer_back_to_who_asked, edge,
                                         end),
-        cmocka_unit_test_setup_teardown(the_same_request_again_is_the_same_passage, edge, end),
+        cmocka_unit_test_setup_teardown(the_same_request_again_is_one_pending_enrolment, edge, end),
         cmocka_unit_test_setup_teardown(an_answer_to_nobody_or_without_its_certificate_is_dropped,
                                         edge, end),
-        cmocka_unit_test_setup_teardown(passages_are_bounded_and_those_that_are_overdue_make_room,
+        cmocka_unit_test_setup_teardown(pending_enrolments_are_bounded_and_overdue_ones_make_room,
                                         edge, end),
-        cmocka_unit_test_setup_teardown(a_storm_is_not_handed_on, edge, end),
+        cmocka_unit_test_setup_teardown(enrolments_above_the_rate_are_refused_as_busy, edge, end),
         cmocka_unit_test_setup_teardown(at_the_root_it_ends_at_the_registrar_which_answers_later,
                                         root, end),
         cmocka_unit_test_setup_teardown(a_registrar_that_is_busy_is_said_to_be, root, end),

@@ -14,7 +14,7 @@ s_after(uint32_t rounds, const uint32_t *medians)
 }
 
 static void
-nothing_learnt_is_nothing_known(void **state)
+without_a_measured_round_there_is_no_pace(void **state)
 {
     (void)state;
     fl_pace pace = { 0 };
@@ -24,7 +24,7 @@ nothing_learnt_is_nothing_known(void **state)
 }
 
 static void
-a_round_teaches_its_median_and_the_rounds_theirs(void **state)
+the_pace_is_the_median_of_the_medians_of_the_last_rounds(void **state)
 {
     (void)state;
     fl_pace pace = { 0 };
@@ -48,7 +48,7 @@ only_the_newest_rounds_are_remembered(void **state)
 }
 
 static void
-what_was_learnt_can_be_forgotten(void **state)
+a_forgotten_pace_is_measured_anew(void **state)
 {
     (void)state;
     fl_pace pace = { 0 };
@@ -65,10 +65,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_learnt_is_nothing_known),
-        cmocka_unit_test(a_round_teaches_its_median_and_the_rounds_theirs),
+        cmocka_unit_test(without_a_measured_round_there_is_no_pace),
+        cmocka_unit_test(the_pace_is_the_median_of_the_medians_of_the_last_rounds),
         cmocka_unit_test(only_the_newest_rounds_are_remembered),
-        cmocka_unit_test(what_was_learnt_can_be_forgotten),
+        cmocka_unit_test(a_forgotten_pace_is_measured_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,7 +126,7 @@ backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance(void **state)
 }
 
 static void
-patience_is_two_beats_or_a_window_and_doubles_in_vain(void **state)
+lost_bytes_are_asked_for_after_two_beats_or_a_window_then_doubled(void **state)
 {
     (void)state;
     enum { WINDOW = 2 * 64 * 1024 }; // of a slow link
@@ -181,7 +181,7 @@ main(void)
         cmocka_unit_test(chunks_and_windows_grow_with_the_rate_within_their_limits),
         cmocka_unit_test(backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance),
         cmocka_unit_test(the_numbers_of_a_plan_are_its_own),
-        cmocka_unit_test(patience_is_two_beats_or_a_window_and_doubles_in_vain),
+        cmocka_unit_test(lost_bytes_are_asked_for_after_two_beats_or_a_window_then_doubled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ what_does_not_fit_is_dropped(void **state)
 }
 
 static void
-a_stand_still_asks_again_from_the_last_byte_held(void **state)
+a_fetch_that_stands_still_asks_again_from_the_last_byte_held(void **state)
 {
     (void)state;
     s_begin(1000);
@@ -138,7 +138,7 @@ more_than_was_asked_for_moves_the_asks_on(void **state)
 }
 
 static void
-an_end_closes_the_lane_once(void **state)
+ending_a_fetch_closes_its_lane_once(void **state)
 {
     (void)state;
     s_begin(1000);
@@ -227,9 +227,9 @@ main(void)
         cmocka_unit_test(pieces_in_order_are_placed_until_the_last_one_asks_for_the_check),
         cmocka_unit_test(asks_never_exceed_what_the_lane_holds),
         cmocka_unit_test(what_does_not_fit_is_dropped),
-        cmocka_unit_test(a_stand_still_asks_again_from_the_last_byte_held),
+        cmocka_unit_test(a_fetch_that_stands_still_asks_again_from_the_last_byte_held),
         cmocka_unit_test(more_than_was_asked_for_moves_the_asks_on),
-        cmocka_unit_test(an_end_closes_the_lane_once),
+        cmocka_unit_test(ending_a_fetch_closes_its_lane_once),
         cmocka_unit_test(a_slow_fetch_is_not_a_lost_one),
         cmocka_unit_test(failed_checks_are_counted_until_one_passes),
         cmocka_unit_test(misuse_is_a_broken_invariant),

@@ -189,7 +189,7 @@ s_try(void (*trick)(void), bool restarts, uint32_t letters, bool *sum)
 }
 
 static void
-no_trick_gets_a_second_word(void **state)
+a_second_content_for_a_step_gets_no_second_answer(void **state)
 {
     (void)state;
     static void (*const tricks[])(void) = { s_another_roster, s_another_maskset, s_other_survivors,
@@ -215,7 +215,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_trick_gets_a_second_word),
+        cmocka_unit_test(a_second_content_for_a_step_gets_no_second_answer),
     };
     return cmocka_run_group_tests_name("core/member_oracle", tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ no_parent_sets_a_beat_out_of_bounds(void **state)
 }
 
 static void
-who_has_left_owes_nothing(void **state)
+a_child_that_has_left_has_no_deadline(void **state)
 {
     (void)state;
     fl_session_asked(&joining, 1000);
@@ -112,7 +112,7 @@ main(void)
         cmocka_unit_test_setup(each_try_waits_longer_until_welcome, s_init),
         cmocka_unit_test_setup(a_seat_is_kept_by_beats_and_left_after_three_silent_ones, s_init),
         cmocka_unit_test_setup(no_parent_sets_a_beat_out_of_bounds, s_init),
-        cmocka_unit_test_setup(who_has_left_owes_nothing, s_init),
+        cmocka_unit_test_setup(a_child_that_has_left_has_no_deadline, s_init),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -107,7 +107,7 @@ bytes_beyond_the_limit_are_an_offence(void **state)
 }
 
 static void
-bytes_on_the_way_from_an_earlier_transfer_are_none(void **state)
+bytes_of_an_earlier_transfer_are_no_offence(void **state)
 {
     (void)state;
     for (uint64_t at = 0; at < 4 * CHUNK; at += CHUNK) {
@@ -183,7 +183,7 @@ main(void)
         cmocka_unit_test_setup(a_duplicate_is_dropped, s_begin),
         cmocka_unit_test_setup(a_gap_asks_to_go_back_once_per_place, s_begin),
         cmocka_unit_test_setup(bytes_beyond_the_limit_are_an_offence, s_begin),
-        cmocka_unit_test_setup(bytes_on_the_way_from_an_earlier_transfer_are_none, s_begin),
+        cmocka_unit_test_setup(bytes_of_an_earlier_transfer_are_no_offence, s_begin),
         cmocka_unit_test_setup(a_transfer_below_the_minimum_rate_is_too_slow_after_a_whole_window,
                                s_begin),
         cmocka_unit_test_setup(a_slow_transfer_is_not_a_lost_one, s_begin),

@@ -93,14 +93,14 @@ a_fact_goes_into_the_ledger_and_evidence_is_told(void **state)
 }
 
 static void
-what_cannot_be_kept_is_said_and_not_durable(void **state)
+a_fact_that_cannot_be_stored_is_logged_and_not_durable(void **state)
 {
     (void)state;
     const fl_durable durable = { .directory = place_of("nowhere") };
     uint8_t bytes[FL_MARK_BYTES] = { 0 };
     const fl_effect keep = s_effect(FL_KEEP_MARK, bytes, sizeof bytes);
     assert_false(fl_durable_keep(&durable, &keep));
-    assert_non_null(strstr(logged, "id=not-kept"));
+    assert_non_null(strstr(logged, "id=not-saved"));
     assert_non_null(strstr(logged, "nowhere"));
 }
 
@@ -111,8 +111,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_mark_goes_into_its_file_and_comes_back, s_begin, s_end),
         cmocka_unit_test_setup_teardown(a_fact_goes_into_the_ledger_and_evidence_is_told, s_begin,
                                         s_end),
-        cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_said_and_not_durable, s_begin,
-                                        s_end),
+        cmocka_unit_test_setup_teardown(a_fact_that_cannot_be_stored_is_logged_and_not_durable,
+                                        s_begin, s_end),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

@@ -81,7 +81,7 @@ take_in_pieces(fl_blob *blob, fl_hash hash, size_t changed, uint8_t with)
 }
 
 static void
-a_long_contribution_is_proved_while_it_comes_in(void **state)
+a_contribution_is_refused_for_any_changed_byte(void **state)
 {
     (void)state;
     fl_blob *blob = wire_of(9);
@@ -170,7 +170,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        working(a_long_contribution_is_proved_while_it_comes_in),
+        working(a_contribution_is_refused_for_any_changed_byte),
         working(one_element_beyond_the_bound_is_found_wherever_it_is),
         working(a_slot_that_is_given_up_while_it_is_read_is_anothers_at_once),
         working(what_is_still_in_a_slot_at_the_end_is_freed),

@@ -172,7 +172,7 @@ take(uint32_t slot, fl_blob *blob)
 
 // ---- a parent's work --------------------------------------------------------------------------
 static void
-what_was_staged_is_proved_folded_and_finished(void **state)
+staged_contributions_are_checked_added_and_finished(void **state)
 {
     (void)state;
     clear(1, ELEMENTS, &plan);
@@ -475,7 +475,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        working(what_was_staged_is_proved_folded_and_finished),
+        working(staged_contributions_are_checked_added_and_finished),
         working(a_long_sum_has_the_same_hash_with_and_without_its_vector),
         working(a_slot_without_disk_space_is_refused_as_such),
         working(what_is_applied_is_the_next_model),

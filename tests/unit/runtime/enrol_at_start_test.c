@@ -72,7 +72,7 @@ a_signal_ends_a_wait_at_once_and_is_left_for_the_station(void **state)
     s_set("--start-wait=1h", NULL, NULL);
     assert_int_equal(raise(SIGTERM), 0);
     assert_int_equal(fl_enrol_at_start_wait(conf, stop, place_of("file"), &why), FL_MISSING);
-    assert_non_null(strstr(why.text, "told to end while waiting for"));
+    assert_non_null(strstr(why.text, "stopped while waiting for"));
     assert_int_equal(fl_stop_take(stop), SIGTERM);
 }
 

@@ -71,7 +71,7 @@ a_vector_is_found_by_its_number_until_it_is_dropped(void **state)
 }
 
 static void
-a_number_of_nothing_finds_nothing(void **state)
+an_unknown_handle_finds_no_vector(void **state)
 {
     (void)state;
     assert_null(fl_handles_look(handles, 0));
@@ -141,7 +141,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_vector_is_found_by_its_number_until_it_is_dropped, start,
                                         end),
-        cmocka_unit_test_setup_teardown(a_number_of_nothing_finds_nothing, start, end),
+        cmocka_unit_test_setup_teardown(an_unknown_handle_finds_no_vector, start, end),
         cmocka_unit_test_setup_teardown(a_leak_and_a_double_drop_are_ours_and_panic, start, end),
         cmocka_unit_test_setup_teardown(the_newest_model_is_kept, start, end),
         cmocka_unit_test_setup_teardown(a_model_lives_as_long_as_a_job_that_reads_it, start, end),

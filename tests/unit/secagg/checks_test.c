@@ -270,7 +270,7 @@ s_flip_dealing(fl_message *message)
 }
 
 static void
-words_that_only_one_check_turns_away_do_not_count(void **state)
+messages_that_only_one_check_refuses_do_not_count(void **state)
 {
     (void)state;
     static const struct {
@@ -308,7 +308,7 @@ s_deliver_until(masked_world *world, uint32_t index, fl_secagg_step step)
 
 //  Of P and not of S, with everything that it takes to sign and to open.
 static void
-who_is_lost_acknowledges_nothing_and_opens_nothing(void **state)
+a_lost_participant_cannot_acknowledge_or_open(void **state)
 {
     (void)state;
     for (int opens = 0; opens < 2; opens++) {
@@ -354,7 +354,7 @@ who_is_lost_acknowledges_nothing_and_opens_nothing(void **state)
 }
 
 static void
-who_is_out_before_its_keys_came_is_not_in_the_roster(void **state)
+a_participant_that_leaves_before_its_keys_is_not_in_the_roster(void **state)
 {
     (void)state;
     masked_world *world = s_six();
@@ -370,7 +370,7 @@ who_is_out_before_its_keys_came_is_not_in_the_roster(void **state)
 }
 
 static void
-shares_for_a_roster_that_nobody_was_told_are_no_lie(void **state)
+shares_for_a_roster_that_was_not_sent_are_dropped_without_blame(void **state)
 {
     (void)state;
     masked_world *world = s_six();
@@ -392,7 +392,7 @@ shares_for_a_roster_that_nobody_was_told_are_no_lie(void **state)
 }
 
 static void
-the_upload_of_who_was_named_is_not_taken_after_all(void **state)
+the_upload_of_a_blamed_participant_is_not_accepted(void **state)
 {
     (void)state;
     masked_world *world = s_six();
@@ -431,7 +431,7 @@ s_without_first(fl_message *message)
 }
 
 static void
-who_is_not_in_a_set_is_told_nothing_that_follows_from_it(void **state)
+a_participant_outside_a_set_gets_no_message_about_it(void **state)
 {
     (void)state;
     masked_world *world = s_six();
@@ -514,12 +514,12 @@ main(void)
         cmocka_unit_test(a_content_is_another_one_in_its_block_and_in_its_signatures),
         cmocka_unit_test(each_floor_is_asked_for_by_a_member_itself),
         cmocka_unit_test(a_block_above_the_most_of_the_order_is_refused_by_every_member),
-        cmocka_unit_test(words_that_only_one_check_turns_away_do_not_count),
-        cmocka_unit_test(who_is_lost_acknowledges_nothing_and_opens_nothing),
-        cmocka_unit_test(who_is_out_before_its_keys_came_is_not_in_the_roster),
-        cmocka_unit_test(shares_for_a_roster_that_nobody_was_told_are_no_lie),
-        cmocka_unit_test(the_upload_of_who_was_named_is_not_taken_after_all),
-        cmocka_unit_test(who_is_not_in_a_set_is_told_nothing_that_follows_from_it),
+        cmocka_unit_test(messages_that_only_one_check_refuses_do_not_count),
+        cmocka_unit_test(a_lost_participant_cannot_acknowledge_or_open),
+        cmocka_unit_test(a_participant_that_leaves_before_its_keys_is_not_in_the_roster),
+        cmocka_unit_test(shares_for_a_roster_that_was_not_sent_are_dropped_without_blame),
+        cmocka_unit_test(the_upload_of_a_blamed_participant_is_not_accepted),
+        cmocka_unit_test(a_participant_outside_a_set_gets_no_message_about_it),
         cmocka_unit_test(a_roster_is_judged_anew_after_a_restart),
         cmocka_unit_test(an_answer_about_another_block_is_not_taken_for_ours),
     };

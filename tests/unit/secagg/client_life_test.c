@@ -222,7 +222,7 @@ a_member_killed_between_any_two_steps_never_masks_twice(void **state)
 
 // ---- time, storage, secrets ------------------------------------------------------------------
 static void
-what_is_not_answered_is_said_again_and_given_up_in_the_end(void **state)
+an_unanswered_message_is_repeated_and_given_up_in_the_end(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(3);
@@ -277,7 +277,7 @@ s_under_in_a_round(void)
 }
 
 static void
-another_hop_is_signed_and_judged_by_and_never_within_a_round(void **state)
+a_participant_signs_for_its_new_hop_and_never_changes_it_within_a_round(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(3);
@@ -338,7 +338,7 @@ secrets_are_gone_when_a_round_ends(void **state)
 }
 
 static void
-a_mark_that_cannot_be_kept_burns_before_a_byte_is_masked(void **state)
+a_mark_that_cannot_be_stored_ends_the_round_before_a_byte_is_masked(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(3);
@@ -409,11 +409,11 @@ main(void)
         cmocka_unit_test(frames_of_another_round_block_or_run_change_nothing),
         cmocka_unit_test(frames_moved_into_this_round_never_give_a_wrong_sum),
         cmocka_unit_test(a_member_killed_between_any_two_steps_never_masks_twice),
-        cmocka_unit_test(what_is_not_answered_is_said_again_and_given_up_in_the_end),
+        cmocka_unit_test(an_unanswered_message_is_repeated_and_given_up_in_the_end),
         cmocka_unit_test(a_task_heard_again_with_more_time_is_given_more),
-        cmocka_unit_test(another_hop_is_signed_and_judged_by_and_never_within_a_round),
+        cmocka_unit_test(a_participant_signs_for_its_new_hop_and_never_changes_it_within_a_round),
         cmocka_unit_test(secrets_are_gone_when_a_round_ends),
-        cmocka_unit_test(a_mark_that_cannot_be_kept_burns_before_a_byte_is_masked),
+        cmocka_unit_test(a_mark_that_cannot_be_stored_ends_the_round_before_a_byte_is_masked),
         cmocka_unit_test(a_model_may_be_opened_again_as_configured),
         cmocka_unit_test(steps_have_names),
     };

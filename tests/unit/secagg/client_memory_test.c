@@ -39,7 +39,7 @@ a_mark_comes_back_from_its_bytes(void **state)
 }
 
 static void
-what_is_no_mark_is_none(void **state)
+bytes_that_are_no_mark_are_refused(void **state)
 {
     (void)state;
     uint8_t bytes[FL_MARK_BYTES + 1] = { 0 };
@@ -62,7 +62,7 @@ what_is_no_mark_is_none(void **state)
 }
 
 static void
-survivors_are_found_among_others(void **state)
+a_mark_tells_whether_its_survivors_are_among_given_names(void **state)
 {
     (void)state;
     fl_secagg_mark mark = s_mark(), none = { 0 };
@@ -179,8 +179,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mark_comes_back_from_its_bytes),
-        cmocka_unit_test(what_is_no_mark_is_none),
-        cmocka_unit_test(survivors_are_found_among_others),
+        cmocka_unit_test(bytes_that_are_no_mark_are_refused),
+        cmocka_unit_test(a_mark_tells_whether_its_survivors_are_among_given_names),
         cmocka_unit_test(sums_under_older_models_are_remembered_too),
         cmocka_unit_test(the_last_round_of_a_run_that_was_left_is_remembered),
     };

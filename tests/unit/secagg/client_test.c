@@ -142,7 +142,7 @@ s_my_old_certificate(fl_message *message)
 }
 
 static void
-a_roster_that_is_not_sound_burns(void **state)
+a_roster_that_fails_a_check_ends_the_round_of_the_participant(void **state)
 {
     (void)state;
     s_assert_burns(FL_ROSTER, s_my_old_certificate, false, FL_WHY_KEY);
@@ -292,7 +292,7 @@ s_keep_back_dealt(masked_world *world, int32_t from, int32_t to, fl_message *mes
 }
 
 static void
-who_is_not_ready_when_the_others_mask_is_late_and_nothing_is_refused(void **state)
+a_participant_that_is_not_ready_in_time_is_late_and_nothing_is_refused(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(6);
@@ -441,11 +441,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_roster_that_is_not_sound_burns),
+        cmocka_unit_test(a_roster_that_fails_a_check_ends_the_round_of_the_participant),
         cmocka_unit_test(shares_that_were_touched_are_not_good),
         cmocka_unit_test(a_mask_set_is_within_what_was_found_good),
         cmocka_unit_test(a_member_outside_what_we_found_good_is_not_masked_with),
-        cmocka_unit_test(who_is_not_ready_when_the_others_mask_is_late_and_nothing_is_refused),
+        cmocka_unit_test(a_participant_that_is_not_ready_in_time_is_late_and_nothing_is_refused),
         cmocka_unit_test(survivors_and_acks_are_believed_only_as_signed),
         cmocka_unit_test(a_bad_signature_gets_neither_kind_of_share),
     };

@@ -76,7 +76,7 @@ s_lied(fl_transcript_kind kind)
 }
 
 static void
-a_dealer_that_lies_is_named_and_shown(void **state)
+a_dealer_that_lies_is_named_with_evidence(void **state)
 {
     (void)state;
     static const fl_transcript_kind kinds[] = { FL_TRANSCRIPT_SELF, FL_TRANSCRIPT_PAIR };
@@ -91,7 +91,7 @@ a_dealer_that_lies_is_named_and_shown(void **state)
 }
 
 static void
-a_paper_with_any_byte_changed_shows_nothing(void **state)
+evidence_with_any_byte_changed_does_not_hold(void **state)
 {
     (void)state;
     fl_name liar;
@@ -119,7 +119,7 @@ a_paper_with_any_byte_changed_shows_nothing(void **state)
 }
 
 static void
-an_honest_dealer_cannot_be_shown_to_have_lied(void **state)
+no_evidence_can_be_made_against_an_honest_dealer(void **state)
 {
     (void)state;
     uint8_t b[FL_SHARE_BYTES] = { 4 }, other[FL_SHARE_BYTES] = { 4, 1 },
@@ -134,7 +134,7 @@ an_honest_dealer_cannot_be_shown_to_have_lied(void **state)
 
 //  True shares of an honest dealer, as those who hold them could put them together.
 static void
-true_shares_are_no_paper_against_their_dealer_nor_are_fewer(void **state)
+true_or_too_few_shares_are_no_evidence_against_their_dealer(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(6);
@@ -172,10 +172,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_dealer_that_lies_is_named_and_shown),
-        cmocka_unit_test(a_paper_with_any_byte_changed_shows_nothing),
-        cmocka_unit_test(an_honest_dealer_cannot_be_shown_to_have_lied),
-        cmocka_unit_test(true_shares_are_no_paper_against_their_dealer_nor_are_fewer),
+        cmocka_unit_test(a_dealer_that_lies_is_named_with_evidence),
+        cmocka_unit_test(evidence_with_any_byte_changed_does_not_hold),
+        cmocka_unit_test(no_evidence_can_be_made_against_an_honest_dealer),
+        cmocka_unit_test(true_or_too_few_shares_are_no_evidence_against_their_dealer),
     };
     return cmocka_run_group_tests_name("core/masking_evidence", tests, NULL, NULL);
 }

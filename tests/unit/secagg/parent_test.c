@@ -100,7 +100,7 @@ s_pass_deadline(masked_world *world)
 
 // ---- in somebody else's name, too late, twice --------------------------------------------------
 static void
-keys_of_another_member_seat_nobody(void **state)
+keys_sent_in_anothers_name_blame_their_sender(void **state)
 {
     (void)state;
     masked_world *world = s_six();
@@ -197,7 +197,7 @@ s_another_round(fl_message *message)
 }
 
 static void
-keys_of_another_run_or_round_are_nobodys(void **state)
+keys_of_another_run_or_round_are_dropped(void **state)
 {
     (void)state;
     void (*const changes[])(fl_message *) = { s_another_run, s_another_round };
@@ -221,7 +221,7 @@ s_without_two(fl_message *message)
 }
 
 static void
-who_lacks_most_goes_alone_and_uploads_nothing(void **state)
+the_participant_that_lacks_most_shares_is_left_out_alone(void **state)
 {
     (void)state;
     masked_world *world = s_six();
@@ -251,7 +251,7 @@ s_who_did_not_deal(fl_message *message)
 }
 
 static void
-nobody_has_good_shares_of_who_did_not_deal(void **state)
+shares_of_a_dealer_that_sent_none_cannot_be_claimed(void **state)
 {
     (void)state;
     masked_world *world = s_six();
@@ -397,12 +397,12 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keys_of_another_member_seat_nobody),
+        cmocka_unit_test(keys_sent_in_anothers_name_blame_their_sender),
         cmocka_unit_test(keys_and_shares_that_come_late_are_in_nothing),
         cmocka_unit_test(a_member_opens_once_and_not_after_a_lie),
-        cmocka_unit_test(keys_of_another_run_or_round_are_nobodys),
-        cmocka_unit_test(who_lacks_most_goes_alone_and_uploads_nothing),
-        cmocka_unit_test(nobody_has_good_shares_of_who_did_not_deal),
+        cmocka_unit_test(keys_of_another_run_or_round_are_dropped),
+        cmocka_unit_test(the_participant_that_lacks_most_shares_is_left_out_alone),
+        cmocka_unit_test(shares_of_a_dealer_that_sent_none_cannot_be_claimed),
         cmocka_unit_test(a_header_is_not_replaced_once_its_upload_counts),
         cmocka_unit_test(an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is),
         cmocka_unit_test(each_floor_of_the_order_is_kept_by_the_aggregator),

@@ -104,7 +104,7 @@ frames_of_another_round_change_nothing_at_the_parent(void **state)
 
 //  Words of others and of earlier, put into this round by member 1.
 static void
-frames_moved_into_this_round_spoil_their_sayer_alone(void **state)
+frames_moved_into_this_round_harm_their_sender_alone(void **state)
 {
     (void)state;
     uint32_t complete = 0;
@@ -232,7 +232,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_of_another_round_change_nothing_at_the_parent),
-        cmocka_unit_test(frames_moved_into_this_round_spoil_their_sayer_alone),
+        cmocka_unit_test(frames_moved_into_this_round_harm_their_sender_alone),
         cmocka_unit_test(sums_at_the_edge_of_the_ring_are_exact),
         cmocka_unit_test(a_round_of_long_ago_is_not_masked_again_by_a_detour),
     };

@@ -196,7 +196,7 @@ certificates_of_a_roster_are_checked(void **state)
 }
 
 static void
-who_adds_up_is_no_member(void **state)
+the_parent_is_refused_as_a_participant(void **state)
 {
     (void)state;
     fl_secagg_block block = { .round = place };
@@ -374,7 +374,7 @@ main(void)
         cmocka_unit_test(a_plan_holds_when_its_sums_fit),
         cmocka_unit_test(the_hash_of_a_task_is_of_its_signed_part_alone),
         cmocka_unit_test(certificates_of_a_roster_are_checked),
-        cmocka_unit_test(who_adds_up_is_no_member),
+        cmocka_unit_test(the_parent_is_refused_as_a_participant),
         cmocka_unit_test(keys_of_a_roster_are_sound_signed_and_ones_own),
         cmocka_unit_test(keys_of_another_round_hop_or_parent_do_not_hold),
         cmocka_unit_test(every_path_of_the_tree_leads_to_its_root_and_no_other_leaf_does),

@@ -245,7 +245,7 @@ a_model_is_not_reopened_because_a_run_began_at_a_lower_round(void **state)
 
 //  Who says that all six survived while our mask is being made has no upload of ours.
 static void
-survivors_before_our_upload_exists_burn(void **state)
+survivors_named_before_the_upload_end_the_round_of_the_participant(void **state)
 {
     (void)state;
     masked_world *world = s_six(NULL);
@@ -389,7 +389,7 @@ main(void)
         cmocka_unit_test(no_share_leaves_before_the_mark_is_kept_and_once_only),
         cmocka_unit_test(our_own_acknowledgement_counts_once),
         cmocka_unit_test(a_model_is_not_reopened_because_a_run_began_at_a_lower_round),
-        cmocka_unit_test(survivors_before_our_upload_exists_burn),
+        cmocka_unit_test(survivors_named_before_the_upload_end_the_round_of_the_participant),
         cmocka_unit_test(another_set_under_an_opened_model_is_refused_at_once),
         cmocka_unit_test(no_name_serial_or_key_of_a_certificate_is_twice_in_a_block),
         cmocka_unit_test(each_secret_of_a_member_is_gone_when_it_has_served),

@@ -76,7 +76,7 @@ s_killed_after(uint32_t kill, fl_masking profile, masked_drop drop)
 }
 
 static void
-killed_between_any_two_steps_it_makes_the_same_sum(void **state)
+a_parent_killed_between_any_two_steps_makes_the_same_sum(void **state)
 {
     (void)state;
     uint32_t kill = 0;
@@ -122,7 +122,7 @@ a_survivor_that_does_not_come_again_ends_the_block(void **state)
 }
 
 static void
-who_was_not_invited_again_is_still_a_member(void **state)
+a_participant_that_was_not_invited_again_stays_in_its_block(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(5);
@@ -201,10 +201,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(killed_between_any_two_steps_it_makes_the_same_sum),
+        cmocka_unit_test(a_parent_killed_between_any_two_steps_makes_the_same_sum),
         cmocka_unit_test(a_silent_member_is_found_missing_again),
         cmocka_unit_test(a_survivor_that_does_not_come_again_ends_the_block),
-        cmocka_unit_test(who_was_not_invited_again_is_still_a_member),
+        cmocka_unit_test(a_participant_that_was_not_invited_again_stays_in_its_block),
         cmocka_unit_test(foreign_facts_end_the_block_by_name),
     };
     return cmocka_run_group_tests_name("core/masking_cohort_restart", tests, NULL, NULL);

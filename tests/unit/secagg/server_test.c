@@ -148,7 +148,7 @@ s_flip_share(fl_message *message)
 }
 
 static void
-who_lies_is_named_and_left_out(void **state)
+a_participant_that_fails_a_check_is_named_and_left_out(void **state)
 {
     (void)state;
     s_assert_named(FL_KEYS, s_flip_keys, FL_WHY_SIGNATURE);
@@ -209,7 +209,7 @@ s_lie_first(masked_world *world, int32_t from, int32_t to, fl_message *message)
 }
 
 static void
-who_was_named_has_no_part_in_the_round_whatever_it_says_then(void **state)
+a_blamed_participant_has_no_part_in_the_round_whatever_it_sends(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(6);
@@ -227,7 +227,7 @@ who_was_named_has_no_part_in_the_round_whatever_it_says_then(void **state)
 }
 
 static void
-who_is_out_before_the_mask_set_is_chosen_is_not_in_it(void **state)
+a_participant_that_leaves_before_the_mask_set_is_not_in_it(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(6);
@@ -318,7 +318,7 @@ s_other_keys(fl_message *message)
 }
 
 static void
-words_that_make_no_sense_do_not_count(void **state)
+messages_that_make_no_sense_do_not_count(void **state)
 {
     (void)state;
     static const struct {
@@ -344,7 +344,7 @@ words_that_make_no_sense_do_not_count(void **state)
 }
 
 static void
-who_lacks_a_share_and_its_dealer_do_not_mask_together(void **state)
+a_participant_does_not_mask_with_a_dealer_whose_share_it_lacks(void **state)
 {
     (void)state;
     masked_world *world;
@@ -385,7 +385,7 @@ s_flip_checksum(fl_message *message)
 }
 
 static void
-a_sum_that_cannot_be_is_none(void **state)
+an_impossible_weight_count_or_checksum_aborts_the_block(void **state)
 {
     (void)state;
     assert_int_equal(s_end(FL_CONTRIB, s_flip_weight, false, 0, NULL), FL_WHY_COUNT_MISMATCH);
@@ -419,7 +419,7 @@ the_checksum_finds_what_went_wrong_in_the_vector(void **state)
 
 // ---- coming, going, being early and late -----------------------------------------------------
 static void
-nobody_waits_for_who_is_gone_or_will_not(void **state)
+a_block_does_not_wait_for_participants_that_left_or_refused(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(5);
@@ -441,7 +441,7 @@ nobody_waits_for_who_is_gone_or_will_not(void **state)
 }
 
 static void
-who_comes_back_is_told_what_it_missed(void **state)
+a_participant_that_reconnects_gets_what_it_missed(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(5);
@@ -495,7 +495,7 @@ uploads_are_taken_when_they_are_due(void **state)
 }
 
 static void
-a_fact_that_cannot_be_kept_is_never_told(void **state)
+a_fact_that_cannot_be_stored_is_never_sent(void **state)
 {
     (void)state;
     for (uint32_t failing = 0; failing < 5; failing++) {
@@ -542,19 +542,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_lies_is_named_and_left_out),
+        cmocka_unit_test(a_participant_that_fails_a_check_is_named_and_left_out),
         cmocka_unit_test(a_copied_key_is_left_out_and_nobody_is_blamed),
-        cmocka_unit_test(who_was_named_has_no_part_in_the_round_whatever_it_says_then),
-        cmocka_unit_test(who_is_out_before_the_mask_set_is_chosen_is_not_in_it),
+        cmocka_unit_test(a_blamed_participant_has_no_part_in_the_round_whatever_it_sends),
+        cmocka_unit_test(a_participant_that_leaves_before_the_mask_set_is_not_in_it),
         cmocka_unit_test(one_bad_signature_where_every_survivor_counts),
-        cmocka_unit_test(words_that_make_no_sense_do_not_count),
-        cmocka_unit_test(who_lacks_a_share_and_its_dealer_do_not_mask_together),
-        cmocka_unit_test(a_sum_that_cannot_be_is_none),
+        cmocka_unit_test(messages_that_make_no_sense_do_not_count),
+        cmocka_unit_test(a_participant_does_not_mask_with_a_dealer_whose_share_it_lacks),
+        cmocka_unit_test(an_impossible_weight_count_or_checksum_aborts_the_block),
         cmocka_unit_test(the_checksum_finds_what_went_wrong_in_the_vector),
-        cmocka_unit_test(nobody_waits_for_who_is_gone_or_will_not),
-        cmocka_unit_test(who_comes_back_is_told_what_it_missed),
+        cmocka_unit_test(a_block_does_not_wait_for_participants_that_left_or_refused),
+        cmocka_unit_test(a_participant_that_reconnects_gets_what_it_missed),
         cmocka_unit_test(uploads_are_taken_when_they_are_due),
-        cmocka_unit_test(a_fact_that_cannot_be_kept_is_never_told),
+        cmocka_unit_test(a_fact_that_cannot_be_stored_is_never_sent),
         cmocka_unit_test(a_block_that_is_given_up_has_its_reason),
     };
     return cmocka_run_group_tests_name("core/masking_cohort", tests, NULL, NULL);

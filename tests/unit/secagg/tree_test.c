@@ -182,7 +182,7 @@ a_tree_of_blocks_gives_the_flat_sum_with_masks_and_without(void **state)
 }
 
 static void
-it_is_so_under_the_profile_honest_too(void **state)
+a_tree_of_blocks_gives_the_flat_sum_under_the_profile_honest(void **state)
 {
     (void)state;
     masked_plan plan = masked_plan_small(DEVICES);
@@ -234,7 +234,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree_of_blocks_gives_the_flat_sum_with_masks_and_without),
-        cmocka_unit_test(it_is_so_under_the_profile_honest_too),
+        cmocka_unit_test(a_tree_of_blocks_gives_the_flat_sum_under_the_profile_honest),
         cmocka_unit_test(members_of_one_block_may_have_any_kernels),
     };
     return cmocka_run_group_tests_name("core/masking_tree", tests, NULL, NULL);

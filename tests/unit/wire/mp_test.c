@@ -47,7 +47,7 @@ static void
 a_count_above_the_bytes_left_is_a_lie(void **state)
 {
     (void)state;
-    static const char lie[] = "a count that cannot be true";
+    static const char lie[] = "a count above the bytes that are left";
     assert_string_equal(fl_mp_guard(BYTES(0xdd, 0x04, 0, 0, 0)), lie); // asks for 2 GiB
     assert_string_equal(fl_mp_guard(BYTES(0xdd, 0xff, 0xff, 0xff, 0xff, 1)), lie);
     assert_string_equal(fl_mp_guard(BYTES(0xdf, 0xff, 0xff, 0xff, 0xff, 1)), lie);
@@ -87,9 +87,9 @@ static void
 nothing_may_follow_the_one_value(void **state)
 {
     (void)state;
-    assert_string_equal(fl_mp_guard(BYTES(0x01, 0x02)), "bytes behind the header");
-    assert_string_equal(fl_mp_guard(BYTES(0x91, 1, 2)), "bytes behind the header");
-    assert_string_equal(fl_mp_guard(BYTES(0x90, 0xc0)), "bytes behind the header");
+    assert_string_equal(fl_mp_guard(BYTES(0x01, 0x02)), "bytes after the header");
+    assert_string_equal(fl_mp_guard(BYTES(0x91, 1, 2)), "bytes after the header");
+    assert_string_equal(fl_mp_guard(BYTES(0x90, 0xc0)), "bytes after the header");
 }
 
 static void
@@ -234,7 +234,7 @@ what_the_guard_stops_is_never_opened(void **state)
     const char *wrong = NULL;
     fl_status status = fl_mp_open(&in, BYTES(0xdd, 0x04, 0, 0, 0), &wrong);
     assert_int_equal(status, FL_MALFORMED);
-    assert_string_equal(wrong, "a count that cannot be true");
+    assert_string_equal(wrong, "a count above the bytes that are left");
     assert_true(in.broken);
     assert_int_equal(fl_mp_enter(&in), 0);
     fl_mp_close(&in);
