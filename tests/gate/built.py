@@ -61,7 +61,7 @@ def targets(root, build):
         built = {os.path.relpath(entry["file"], home) for entry in json.load(file)}
     recipe = tree.read(root, "CMakeLists.txt")
     for path in tree.files(root):
-        # A fuzzer is built only by the fuzz preset; then the recipe must name it.
+        # A fuzzer is built only by the asan preset; then the recipe must name it.
         if path.endswith(".c") and path not in built and path not in recipe:
             yield f"{path}: is in no target"
 

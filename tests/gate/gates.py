@@ -286,3 +286,37 @@ def links(root, _build):
             if not re.search(rf"^(?:def )?{whole}\(" if whole else rf"^(?:def )?{begin}\w*\(",
                              tests, re.MULTILINE):
                 yield f"{path}: names the test {whole or begin}, which is not there"
+
+
+FIGURE = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
+TRIAL = re.compile(FIGURE.pattern + r"(?= ?(?:ms|s|min|minutes|hours|seeds|inputs|%)\b)")
+CAMPAIGN = re.compile(r"\[([a-z]+-\d+)\]")
+
+
+def _plain(root, path):
+    """A document without the commas of its numbers; nothing when it is not there."""
+    text = tree.read(root, path) if path in tree.files(root) else ""
+    return re.sub(r"(?<=\d),(?=\d{3})", "", text)
+
+
+def _shown(root):
+    """What each line of docs/campaigns.md shows. A campaign that failed shows no figure."""
+    rows = re.findall(r"^\| ([a-z]+-\d+) \|[^|]*\|[^|]*\|(.*)\|$",
+                      _plain(root, "docs/campaigns.md"), re.MULTILINE)
+    return {name: [] if "| FAILED" in text else [float(one) for one in FIGURE.findall(text)]
+            for name, text in rows}
+
+
+def claims(root, _build):
+    """A section of the README names the campaigns, as [bench-1], whose lines show its figures:
+    all numbers under «Measured», and elsewhere each time and each count of trials."""
+    shown = _shown(root)
+    for section in re.split(r"^## ", _plain(root, "README.md"), flags=re.MULTILINE):
+        where, names = "README.md: " + section.split("\n")[0], set(CAMPAIGN.findall(section))
+        for name in sorted(names - set(shown)):
+            yield f"{where}: no line of docs/campaigns.md is {name}"
+        known = [figure for name in names for figure in shown.get(name, ())]
+        said = re.sub(r"^```.*?^```|`[^`\n]*`|" + CAMPAIGN.pattern, "", section, flags=re.M | re.S)
+        for figure in (FIGURE if where.endswith(" Measured") else TRIAL).findall(said):
+            if figure not in [f"{one:.{len(figure.partition('.')[2])}f}" for one in known]:
+                yield f"{where}: no campaign that it names shows {figure}"

@@ -65,6 +65,11 @@ PLANTS = [
     ("logs", "docs/operating.md", "| `plant` | error | x | y |\n", "nowhere"),
     ("examples", "README.md", "```sh\nfl status --plant x\n```\n", "does not take"),
     ("examples", "docs/operating.md", "```yaml\n# edge.yaml\nplant: 1\n```\n", "unknown key"),
+    ("claims", "README.md", "\n## Plant\n\nIt takes 7 ms.\n", "Plant: no campaign that it names"),
+    ("claims", "README.md", "\n## Plant\n\nIt outlived 7,000 seeds [bench-1].\n", "shows 7000"),
+    ("claims", "README.md", "\n## Measured\n\nAccuracy 0.9 [bench-1].\n", "shows 0.9"),
+    ("claims", "README.md", "\n## Plant\n\nIt is fast [plant-1].\n", "is plant-1"),
+    ("claims", "docs/campaigns.md", None, "is compose-1"),
     ("targets", "common/base/plant.c", "int fl_plant;\n", "is in no target"),
 ]
 
@@ -137,6 +142,15 @@ class Plants(unittest.TestCase):
         self.assertIn("does not show edge/", fresh)
         self.assertIn("shows moon/", fresh)
         self.assertNotIn("does not show common/", fresh)
+
+    def test_a_campaign_shows_its_figures_unless_it_failed(self):
+        before = findings("claims", self.root, BUILD)
+        self.plant("README.md", "\n## Plant\n\nIt outlived 7,000 seeds in 3 s [plant-1].\n")
+        self.plant("docs/campaigns.md", "| plant-1 | d | c | m | x | 7,000 seeds, 3.04 s |\n")
+        self.assertEqual(findings("claims", self.root, BUILD), before)
+        self.plant("README.md", "[plant-2] took 9 s.\n")
+        self.plant("docs/campaigns.md", "| plant-2 | d | c | m | x | FAILED: 9 s |\n")
+        self.assertIn("shows 9", "".join(findings("claims", self.root, BUILD)))
 
     def test_a_clock_in_a_pure_archive_is_found(self):
         build = os.path.join(self.root, "planted-build")

@@ -7,28 +7,13 @@ import os
 import re
 import shutil
 
-from security_peer import (BACKOFF_MAX_S, BEAT_S, ENDLESS, PATIENT, SLACK_S, Peer, at,
-                           certified_key, counters, grows, hostile)
-from fabric import Fabric, expect, fl, flags, main, seconds, until
+from security_peer import (BACKOFF_MAX_S, BEAT_S, SLACK_S, Peer, at, certified_key, counters, grows,
+                           hostile, world)
+from fabric import expect, fl, flags, main, seconds, until
 
 #  From `fl admit` until a device is seated again: the list goes down in a heartbeat per hop, the
 #  device waits out one backoff and, if it knocked in vain just before, three silent beats.
 BACK_S = 2 * BEAT_S + 3 * BEAT_S + BACKOFF_MAX_S + SLACK_S
-
-WORLD = None
-
-
-def world():
-    """One fabric for all tests here, and two hostile homes: a true certificate, and none."""
-    global WORLD  # pylint: disable=global-statement
-    if WORLD is None:
-        WORLD = Fabric(edges={"e1": "root", "e2": "root"},
-                       devices={"d1": "e1", "d2": "e1", "d3": "e2"}, root=ENDLESS, edge=PATIENT,
-                       unmasked=True)
-        WORLD.start()
-        WORLD.until(lambda: WORLD.closed() >= 1, 30, "a first round")
-    return WORLD
-
 
 def home(f, name, **certificate):
     """A directory of a hostile peer with keys of its own and, if asked for, a certificate."""
@@ -330,8 +315,4 @@ TESTS = [
 ]
 
 if __name__ == "__main__":
-    try:
-        main(TESTS)
-    finally:
-        if WORLD is not None:
-            WORLD.close()
+    main(TESTS)

@@ -4,8 +4,6 @@ of the run, is recorded in a network namespace of its own, put together stream b
 searched for the bytes of models, of updates, of certificates and of keys. The same search over the
 same bytes sent by plain ZeroMQ finds all of them. Needs root.
 """
-import ctypes
-import fcntl
 import hashlib
 import os
 import socket
@@ -18,20 +16,9 @@ from fabric import Fabric, Skip, expect, main
 
 ROUNDS, ELEMENTS, BITS, DEVICES_MAX, SEED = 3, 30000, 20, 16, 99
 BLOCK = 64
-CLONE_NEWNET = 0x40000000
-SIOCSIFFLAGS, IFF_UP, SO_RCVBUFFORCE, SOL_PACKET, PACKET_STATISTICS = 0x8914, 1, 33, 263, 6
+SO_RCVBUFFORCE, SOL_PACKET, PACKET_STATISTICS = 33, 263, 6
 ETH_P_IP, PACKET_HOST, TCP = 0x0800, 0, 6
 MIB = 1 << 20
-
-
-def alone():
-    """A network of our own: nothing but a loopback, and nobody else on it."""
-    if os.geteuid() != 0:
-        raise Skip("recording the network needs root")
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
-        raise Skip("this machine gives no network namespace")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
 
 
 class Wiretap:
@@ -129,7 +116,8 @@ def curve_everywhere(streams):
 
 
 def nothing_of_models_updates_or_keys_can_be_read():
-    alone()
+    if "FL_LANE" not in os.environ:
+        raise Skip("recording takes a network of its own, and this machine gives none")
     wiretap = Wiretap()
     with Fabric(edges={"e1": "root"}, devices={"d1": "e1"},
                 root={"rounds": ROUNDS, "model.elements": ELEMENTS, "plan.bits": BITS,

@@ -1,15 +1,14 @@
 """security_peer - what the security tests share: the hostile peer, counters and the search for
 bytes that must not be where they could be read.
 """
+import atexit
 import base64
+import functools
 import os
 import re
 import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-
-from fabric import binary, expect, logfmt, run, until  # pylint: disable=wrong-import-position
+from fabric import Fabric, binary, expect, logfmt, run, until
 
 BEAT_S = 0.2            # of every fabric here
 BACKOFF_MAX_S = 1.0     # likewise
@@ -19,6 +18,17 @@ SLACK_S = 3.0           # for a machine that does other things as well
 ENDLESS = {"rounds": 1000000, "round.time_min": "200ms", "round.expect": 1,
            "round.expect_devices": 1}
 PATIENT = {"round.expect": 1}   # an edge of it
+
+
+@functools.cache
+def world():
+    """One running fabric for all tests of a process that can do with it."""
+    f = Fabric(edges={"e1": "root", "e2": "root"}, devices={"d1": "e1", "d2": "e1", "d3": "e2"},
+               root=ENDLESS, edge=PATIENT, unmasked=True)
+    atexit.register(f.close)
+    f.start()
+    f.until(lambda: f.closed() >= 1, 30, "a first round")
+    return f
 
 
 def words(program, act, settings):

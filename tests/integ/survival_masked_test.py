@@ -2,12 +2,12 @@
 tell. The round ends, with a sum or a reason for everybody who is not in it; started again, whoever
 died is in a whole round soon after. A root that dies loses nothing: its run ends with the very
 models of a run that nothing disturbed."""
+import atexit
+import functools
 import os
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from fabric import Failure, Fabric, expect, logfmt, main, spread  # noqa: E402
+from fabric import Failure, Fabric, expect, logfmt, main, spread
 
 NAMES = [f"d{number:02}" for number in range(16)]
 EDGES = {f"e{number}": "root" for number in range(1, 5)}   # of four, one may be lost
@@ -17,7 +17,7 @@ ROOT = {"rounds": 100000, "round.wait": "10s", "round.extends_max": 1000,
         "model.elements": 100000}
 BACK_S = 90                     # until a round is whole again, on a machine that is busy elsewhere
 TRIES = 12
-ROUNDS = 16
+ROUNDS = 12
 MEMBER = ("keyed", "dealt", "ready", "masked", "acked", "opened")
 PARENT = ("rostered", "waiting-ready", "collecting", "acking", "opening", "done")
 
@@ -81,41 +81,50 @@ def _kill(fabric, name, seen, **wanted):
     return report
 
 
+@functools.cache
+def _endless():
+    """One fabric for all tests that need no end."""
+    fabric = _fabric()
+    atexit.register(fabric.close)
+    return fabric.start()
+
+
+def _talkative(name):
+    """That fabric, whole. A log has a bound of lines in ten seconds: only a process that began a
+    moment ago tells each of its steps."""
+    fabric = _endless()
+    fabric[name].restart()
+    fabric.whole(BACK_S)
+    return fabric
+
+
 def a_device_may_die_at_any_step():
     """It is in with what it sent, or it is missing by name; nobody else is."""
-    with _fabric() as fabric:
-        fabric.start()
-        fabric.whole(BACK_S)
-        for number, step in enumerate(MEMBER):
-            name = NAMES[number]
-            report = _kill(fabric, name, step, id="masking-step", step=step)
-            others = len(NAMES) - 1
-            expect(report["close"] != "done" or report["count"] >= others - 3,
-                   f"more than a block is missing: {report['count']}")
+    fabric = _talkative("d00")
+    for step in MEMBER:
+        report = _kill(fabric, "d00", step, id="masking-step", step=step)
+        expect(report["close"] != "done" or report["count"] >= len(NAMES) - 4,
+               f"more than a block is missing: {report['count']}")
 
 
 def a_device_that_dies_after_masking_is_recovered():
     """Its masks come off the sum of the others, who do not notice."""
-    with _fabric() as fabric:
-        fabric.start()
-        for _ in range(TRIES):
-            fabric.whole(BACK_S)
-            report = _kill(fabric, "d05", "masked", id="masking-step", step="masked")
-            if report["tally"]["recovered"] > 0:
-                expect(report["count"] == len(NAMES) - 1, f"{report['count']} in")
-                return
+    fabric = _talkative("d05")
+    for _ in range(TRIES):
+        report = _kill(fabric, "d05", "masked", id="masking-step", step="masked")
+        if report["tally"]["recovered"] > 0:
+            expect(report["count"] == len(NAMES) - 1, f"{report['count']} in")
+            return
     raise Failure(f"it was never lost between masking and upload, {TRIES} times tried")
 
 
 def an_edge_may_die_at_any_step():
     """Its block goes on where it stood, or ends by name; the other edges' sums count."""
-    with _fabric() as fabric:
-        fabric.start()
-        fabric.whole(BACK_S)
-        for state in PARENT:
-            _kill(fabric, "e2", state, id="masking", state=state)
-        for step in ("keyed", "dealt", "masked", "acked", "opened"):
-            _kill(fabric, "e3", f"its step {step}", id="masking-step", step=step)
+    fabric = _talkative("e2")
+    for state in PARENT:
+        _kill(fabric, "e2", state, id="masking", state=state)
+    for step in ("keyed", "dealt", "masked", "acked", "opened"):
+        _kill(fabric, "e2", f"its step {step}", id="masking-step", step=step)
 
 
 def _models(fabric):

@@ -236,11 +236,13 @@ s_pair_seed(const thief *self, uint32_t mine, uint32_t other, fl_mask_seed *seed
         return fl_transcript_mask_seed(&view->ctx, &view->block.seat[other], msk,
                                        &view->block.seat[mine], seed);
     }
-    bool have =
-        s_mask_key(self, mine, msk) && fl_transcript_mask_seed(&view->ctx, &view->block.seat[mine],
-                                                               msk, &view->block.seat[other], seed);
+    if (!s_mask_key(self, mine, msk) ||
+        !fl_transcript_mask_seed(&view->ctx, &view->block.seat[mine], msk, &view->block.seat[other],
+                                 seed)) {
+        return false;
+    }
     seed->subtract = !seed->subtract;
-    return have;
+    return true;
 }
 
 //  Seeds that leave the plain sum of `group` when run over the sum of its uploads; 0: some are not

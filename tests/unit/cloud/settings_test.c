@@ -3,6 +3,7 @@
 
 #include "tests/support/unit.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "common/secagg/secagg.h"
@@ -91,6 +92,25 @@ an_unmasked_plan_says_nothing_of_blocks(void **state)
     assert_int_equal(fl_root_settings(conf).aggregator.expect, 1);
 }
 
+#define FIELD(name) { offsetof(fl_plan, name), sizeof(((fl_plan *)NULL)->name) }
+
+//  Field by field: what lies between two fields is nobody's.
+static void
+assert_same_plan(const fl_plan *one, const fl_plan *other)
+{
+    static const struct {
+        size_t offset, size;
+    } fields[] = { FIELD(clip), FIELD(bits), FIELD(ring_bits), FIELD(wire_bytes),
+                   FIELD(weight_unit), FIELD(weight_max), FIELD(devices_max), FIELD(epochs),
+                   FIELD(batch), FIELD(rate), FIELD(momentum), FIELD(decay), FIELD(proximal),
+                   FIELD(seed), FIELD(late), FIELD(staleness_max), FIELD(masking),
+                   FIELD(block_max), FIELD(members_min), FIELD(survivors_min), FIELD(step_ms) };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+        assert_memory_equal((const uint8_t *)one + fields[i].offset,
+                            (const uint8_t *)other + fields[i].offset, fields[i].size);
+    }
+}
+
 static void
 every_plan_crosses_the_wire_as_it_is(void **state)
 {
@@ -102,7 +122,7 @@ every_plan_crosses_the_wire_as_it_is(void **state)
         uint8_t bytes[FL_ORDER_BYTES];
         fl_order_encode(&order, bytes);
         assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
-        assert_memory_equal(&back.plan, &order.plan, sizeof order.plan);
+        assert_same_plan(&back.plan, &order.plan);
         assert_string_equal(fl_masking_name((fl_masking)order.plan.masking), profiles[i]);
     }
 }
