@@ -161,7 +161,7 @@ def the_root_is_asked_for_a_parents_certificate():
     expect(code == 0, errors)
 
 
-def nobody_at_the_parent_is_waited_for_so_long_and_no_longer():
+def a_parent_that_does_not_answer_is_waited_for_until_join_wait():
     f = world()
     token = f.token("e1", "device", prefix="slot-", count=1)
     f["e1"].kill()      # its socket is there still
@@ -172,7 +172,7 @@ def nobody_at_the_parent_is_waited_for_so_long_and_no_longer():
     code, said = lost.ended()
     expect(code == 1 and "no answer from tcp://" in said and "within 5 s" in said, said)
     expect(time.monotonic() - began < 11, "the wait had its bound")
-    expect("id=waiting" in lost.said() and "knocking for " in lost.said(),
+    expect("id=waiting" in lost.said() and "trying for " in lost.said(),
            f"it was not said: {lost.said()}")
 
 
@@ -190,6 +190,6 @@ if __name__ == "__main__":
         replicas_claim_slots_and_are_leased_a_shard_each,
         a_wait_for_a_file_is_logged_and_ends_with_a_signal,
         the_root_is_asked_for_a_parents_certificate,
-        nobody_at_the_parent_is_waited_for_so_long_and_no_longer,
+        a_parent_that_does_not_answer_is_waited_for_until_join_wait,
         another_number_of_shards_is_refused_at_the_start,
     ])
