@@ -401,8 +401,8 @@ class Fabric:
         return self.ask(name, "status")
 
     def report(self, number):
-        """The report of a closed round, with `entries` as {node: entry} beside the list. The log says
-        that a round is closed a moment before that is on disk."""
+        """The report of a closed round, with `entries` as {node: entry} beside the list. The log
+        says that a round is closed a moment before that is on disk."""
         report = self.until(lambda: self.ask("root", "report", str(number)), 5,
                             f"the report of round {number}")
         report["of"] = {entry["node"]: entry for entry in report["entries"]}
