@@ -157,19 +157,36 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     s_push_job(sim, node, SIM_AT_SAVED, sim->now + s_some(sim, 0, 25), job);
 }
 
+//  The one place where an answer goes back to who asked.
+static void
+s_answer(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_event *answer)
+{
+    if (sim->answer_hook == NULL || sim->answer_hook(sim, node, effect, answer)) {
+        fl_sim_node_step(sim, node, answer, NULL);
+    }
+}
+
 void
 fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
 {
     fl_event event = { .kind = FL_EV_SAVED };
-    bool keep = job->effect.kind == FL_FX_KEEP;
-    event.saved.token = keep ? job->effect.keep.token : job->effect.save.token;
+    fl_effect effect = job->effect;
+    bool keep = effect.kind == FL_FX_KEEP;
+    event.saved.token = keep ? effect.keep.token : effect.save.token;
     event.saved.ok = !job->save_fails;
     node->saves--;
     if (keep) {
-        node->masks.keeping[job->effect.keep.what]--;
+        node->masks.keeping[effect.keep.what]--;
     }
-    fl_sim_job_free(job);
-    fl_sim_node_step(sim, node, &event, NULL);
+    if (!keep && node->role == FL_ROLE_ROOT && effect.save.what == FL_SAVE_CLOSE) {
+        fl_sim_job *before = sim->closed;
+        sim->closed = job;
+        job = before;
+    }
+    if (job != NULL) {
+        fl_sim_job_free(job);
+    }
+    s_answer(sim, node, &effect, &event);
 }
 
 // ---- the crew ---------------------------------------------------------------------------------
@@ -233,9 +250,10 @@ fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     node->jobs -= !training;
     node->maskings -= job->effect.kind == FL_FX_MASK;
     fl_event event = { 0 };
+    fl_effect effect = job->effect;
     fl_sim_work_carry_out(sim, node, job, &event);
     fl_sim_job_free(job);
     if (sim->notary.failed == CHECK_NONE) {
-        fl_sim_node_step(sim, node, &event, NULL);
+        s_answer(sim, node, &effect, &event);
     }
 }

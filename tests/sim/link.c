@@ -101,14 +101,23 @@ fl_sim_send(fl_sim *sim, uint32_t index, bool up, fl_sim_lane lane, const fl_mes
             fl_blob *body)
 {
     fl_sim_link *link = &sim->links[index];
+    fl_message seen = *message;
+    uint32_t from = up ? link->child : link->parent, to = up ? link->parent : link->child;
+    sim->nodes[from].said[message->verb]++;
+    if (message->verb == FL_REFUSED) {
+        sim->nodes[from].refused = message->refused;
+    }
     fl_sim_count_up(sim, SIM_SENT);
+    if (sim->letter_hook != NULL && !sim->letter_hook(sim, from, to, &seen)) {
+        return;
+    }
     fl_sim_letter *letter = fl_sim_new(sizeof *letter);
     letter->link = index;
     letter->up = up;
     letter->lane = lane;
     letter->epoch = link->epoch[lane];
     letter->verb = message->verb;
-    letter->head = fl_encode(message, body != NULL ? fl_blob_size(body) : 0);
+    letter->head = fl_encode(&seen, body != NULL ? fl_blob_size(body) : 0);
     FL_ASSERT(letter->head != NULL);
     letter->body = body != NULL ? fl_blob_ref(body) : NULL;
     if (link->cut_until > sim->now) {
@@ -220,6 +229,7 @@ s_receive(fl_sim *sim, fl_sim_letter *letter, const fl_message *message)
     }
     event.message.message = &dressed;
     event.message.body_bytes = letter->body != NULL ? (uint32_t)fl_blob_size(letter->body) : 0;
+    to->told[dressed.verb]++;
     fl_sim_watch_heard(sim, to, &dressed);
     fl_sim_node_step(sim, to, &event, letter->body);
 }

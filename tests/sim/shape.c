@@ -2,6 +2,7 @@
 //  The numbers are drawn so that a clear sky always lets a round succeed; all the rest is weather.
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/sim/sim.h"
 
@@ -395,6 +396,47 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
         sim->weather.clear = false;
         fl_sim_clear_sky(sim);
     }
+}
+
+//  Everything else is as a test says, and the sky is clear.
+void
+fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout)
+{
+    uint32_t edges = layout->edges, devices = (edges > 0 ? edges : 1) * layout->devices;
+    FL_ASSERT(1 + edges + devices <= SIM_NODES_MAX);
+    sim->nodes = fl_sim_new((1 + edges + devices) * sizeof *sim->nodes);
+    sim->links = fl_sim_new((edges + devices) * sizeof *sim->links);
+    s_add_node(sim, FL_ROLE_ROOT, SIM_NONE, 0);
+    for (uint32_t i = 0; i < edges; i++) {
+        s_add_node(sim, FL_ROLE_EDGE, 0, i);
+    }
+    for (uint32_t i = 0; i < devices; i++) {
+        s_add_node(sim, FL_ROLE_DEVICE, edges > 0 ? 1 + i % edges : 0, i);
+    }
+    sim->plan = layout->plan;
+    sim->timing = layout->timing;
+    sim->rounds = layout->rounds;
+    sim->elements = 16;
+    sim->model_bytes = 64;
+    sim->expect = 1;
+    sim->expect_leaves = devices;
+    sim->start_wait_ms = 2000;
+    sim->reopen_after = 1;
+    sim->stuck = sim->measured = true; // what a test does may end any round
+    memset(sim->run.bytes, 0x11, sizeof sim->run.bytes);
+    s_make_outboxes(sim);
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        fl_sim_node *node = &sim->nodes[i];
+        node->slot_count = layout->slots;
+        node->window = layout->window;
+        node->train_ms = layout->train_ms;
+        node->samples = 10 * (1 + i);
+        node->masks.profile = (fl_masking)layout->plan.masking;
+        sim->links[node->link].latency_ms = 1;
+    }
+    static const fl_hash none;
+    sim->nodes[0].ledger.model = fl_sim_model_add(sim, &none, &none);
+    fl_sim_clear_sky(sim);
 }
 
 void

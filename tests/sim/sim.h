@@ -219,6 +219,10 @@ typedef struct fl_sim_node {
     fl_sim_ledger ledger; // durable
     fl_sim_masks masks;   // partly durable
     fl_sim_watch watch;
+    //  for tests: messages by verb, and notes, over all lives; the newest of each
+    uint32_t said[FL_VERB_COUNT], told[FL_VERB_COUNT], noted[FL_NOTE_COUNT_OF];
+    fl_refused refused; // that it said
+    fl_note note[FL_NOTE_COUNT_OF];
 } fl_sim_node;
 
 // ---- the heap ---------------------------------------------------------------------------------
@@ -377,6 +381,24 @@ bool fl_sim_plant_masked(fl_sim_plant plant);
 struct fl_sim;
 void fl_sim_plant_said(const struct fl_sim *sim, uint32_t to, fl_message *message);
 
+// ---- what a test lays out ---------------------------------------------------------------------
+//  A tree under a clear sky in which all nodes of one kind are alike, instead of a drawn one.
+typedef struct fl_sim_layout {
+    uint32_t edges, devices; // devices below each edge, or below the root when there is no edge
+    uint64_t rounds;
+    uint32_t slots, train_ms;
+    fl_plan plan;
+    fl_window window; // of every parent
+    fl_timing timing;
+} fl_sim_layout;
+
+//  Sees a message on its way and may change it; false loses it.
+typedef bool fl_sim_letter_hook(struct fl_sim *sim, uint32_t from, uint32_t to,
+                                fl_message *message);
+//  Sees the answer to an effect and may change it; false holds it back, for the test to give.
+typedef bool fl_sim_answer_hook(struct fl_sim *sim, fl_sim_node *node, const fl_effect *effect,
+                                fl_event *answer);
+
 // ---- the whole --------------------------------------------------------------------------------
 typedef struct fl_sim {
     uint64_t seed;
@@ -407,6 +429,12 @@ typedef struct fl_sim {
     fl_time progress_by; // the run must have ended by then
     bool over;           // the root is done
 
+    //  for tests
+    fl_sim_letter_hook *letter_hook;
+    fl_sim_answer_hook *answer_hook;
+    uint32_t deaf;      // set of checkers that say nothing, when somebody lies
+    fl_sim_job *closed; // of the newest close that the root heard to be durable, with its report
+
     fl_sim_item *heap;
     size_t heap_count, heap_capacity;
     uint64_t next_id;
@@ -421,12 +449,18 @@ typedef struct fl_sim_setup {
     fl_sim_masking masking;
     fl_sim_plant plant;
     bool trace;
+    const fl_sim_layout *layout; // NULL: the seed draws one
 } fl_sim_setup;
 
 // ---- world.c ----------------------------------------------------------------------------------
 //  Run one seed to its end. False when a checker failed: see `sentence` (room for 240).
 bool fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *failed,
                 char *sentence);
+//  The same step by step: a world at its beginning, one thing that happens (false: there is nothing
+//  more to come, or a checker failed), its end.
+fl_sim *fl_sim_open(const fl_sim_setup *setup);
+bool fl_sim_go_on(fl_sim *sim);
+void fl_sim_close(fl_sim **sim_p);
 void fl_sim_push(fl_sim *sim, fl_sim_item item);
 void fl_sim_count_up(fl_sim *sim, fl_sim_count count);
 __attribute__((format(printf, 2, 3))) void fl_sim_trace(const fl_sim *sim, const char *format, ...);
@@ -439,6 +473,7 @@ void *fl_sim_grow(void *old, size_t bytes);
 // ---- shape.c ----------------------------------------------------------------------------------
 //  Draw the tree, the plan, the windows and the weather from the seed.
 void fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking);
+void fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout);
 void fl_sim_unshape(fl_sim *sim);
 
 // ---- weather.c --------------------------------------------------------------------------------
@@ -447,6 +482,8 @@ fl_sim_weather fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals);
 bool fl_sim_blows(fl_sim *sim, uint32_t of_10000);
 //  One incident: a partition, clog, freeze, stop, expulsion or crash. Plans the next.
 void fl_sim_gust(fl_sim *sim);
+//  The gate of its parent cuts the child of this link off; it may come back with a new HELLO.
+void fl_sim_expel(fl_sim *sim, uint32_t link);
 
 // ---- link.c -----------------------------------------------------------------------------------
 //  Encode and post a message; `body` may be NULL.

@@ -97,9 +97,8 @@ s_freeze(fl_sim *sim, fl_sim_node *node)
     fl_sim_trace(sim, "---- freeze %s until %lld", node->name.name, (long long)node->frozen_until);
 }
 
-//  The gate cuts a child off; it may come back with a new HELLO.
-static void
-s_expel(fl_sim *sim, uint32_t index)
+void
+fl_sim_expel(fl_sim *sim, uint32_t index)
 {
     fl_sim_link *link = &sim->links[index];
     fl_sim_node *parent = &sim->nodes[link->parent];
@@ -185,7 +184,7 @@ fl_sim_gust(fl_sim *sim)
         s_freeze(sim, s_victim(sim));
         break;
     case 8:
-        s_expel(sim, index);
+        fl_sim_expel(sim, index);
         break;
     case 9:
         s_stop(sim, s_victim(sim));

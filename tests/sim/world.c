@@ -336,35 +336,23 @@ s_goes_on(fl_sim *sim)
     return !(sim->over && s_all_finished(sim));
 }
 
-static void
-s_loop(fl_sim *sim)
+bool
+fl_sim_go_on(fl_sim *sim)
 {
-    for (uint32_t i = 0; i < sim->node_count; i++) {
-        fl_sim_push(sim, (fl_sim_item){ .at = (fl_time)fl_rng_below(&sim->shape_rng, 800),
-                                        .what = SIM_AT_START,
-                                        .node = i });
+    if (!s_goes_on(sim)) {
+        return false;
     }
-    if (!sim->weather.clear) {
-        fl_sim_push(sim, (fl_sim_item){ .at = sim->weather.clear_at, .what = SIM_AT_CLEAR });
-        if (sim->weather.gust_ms > 0) {
-            fl_sim_push(sim, (fl_sim_item){ .at = sim->weather.gust_ms, .what = SIM_AT_GUST });
-        }
+    fl_sim_item item = s_pop(sim);
+    sim->now = item.at;
+    fl_sim_count_up(sim, SIM_EVENTS);
+    if (!s_postponed(sim, &item)) {
+        s_do(sim, &item);
     }
-    while (s_goes_on(sim)) {
-        fl_sim_item item = s_pop(sim);
-        sim->now = item.at;
-        fl_sim_count_up(sim, SIM_EVENTS);
-        if (!s_postponed(sim, &item)) {
-            s_do(sim, &item);
-        }
-    }
-    if (sim->notary.failed == CHECK_NONE) {
-        fl_sim_check_end(sim);
-    }
+    return true;
 }
 
-bool
-fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *failed, char *sentence)
+fl_sim *
+fl_sim_open(const fl_sim_setup *setup)
 {
     fl_sim *sim = fl_sim_new(sizeof *sim);
     sim->seed = setup->seed;
@@ -375,8 +363,53 @@ fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *fai
     sim->weather_rng = fl_rng_split(&rng, 2);
     sim->work_rng = fl_rng_split(&rng, 3);
     sim->mask_rng = fl_rng_split(&rng, 4);
-    fl_sim_shape(sim, setup->nodes, setup->masking);
-    s_loop(sim);
+    if (setup->layout != NULL) {
+        fl_sim_lay_out(sim, setup->layout);
+    } else {
+        fl_sim_shape(sim, setup->nodes, setup->masking);
+    }
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        fl_time at = setup->layout != NULL ? i : (fl_time)fl_rng_below(&sim->shape_rng, 800);
+        fl_sim_push(sim, (fl_sim_item){ .at = at, .what = SIM_AT_START, .node = i });
+    }
+    if (!sim->weather.clear) {
+        fl_sim_push(sim, (fl_sim_item){ .at = sim->weather.clear_at, .what = SIM_AT_CLEAR });
+        if (sim->weather.gust_ms > 0) {
+            fl_sim_push(sim, (fl_sim_item){ .at = sim->weather.gust_ms, .what = SIM_AT_GUST });
+        }
+    }
+    return sim;
+}
+
+void
+fl_sim_close(fl_sim **sim_p)
+{
+    fl_sim *sim = *sim_p;
+    *sim_p = NULL;
+    for (size_t i = 0; i < sim->heap_count; i++) {
+        s_item_free(&sim->heap[i]);
+    }
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        fl_sim_node_release(sim, &sim->nodes[i]);
+    }
+    if (sim->closed != NULL) {
+        fl_sim_job_free(sim->closed);
+    }
+    fl_sim_notary_release(sim);
+    fl_sim_unshape(sim);
+    free(sim->heap);
+    free(sim);
+}
+
+bool
+fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *failed, char *sentence)
+{
+    fl_sim *sim = fl_sim_open(setup);
+    while (fl_sim_go_on(sim)) {
+    }
+    if (sim->notary.failed == CHECK_NONE) {
+        fl_sim_check_end(sim);
+    }
     fl_sim_count_up(sim, SIM_SEEDS);
     sim->totals.count[SIM_VIRTUAL_MS] += (uint64_t)sim->now;
     for (int i = 0; i < SIM_COUNTS; i++) {
@@ -384,16 +417,6 @@ fl_sim_run(const fl_sim_setup *setup, fl_sim_totals *totals, fl_sim_checker *fai
     }
     *failed = sim->notary.failed;
     snprintf(sentence, sizeof sim->notary.sentence, "%s", sim->notary.sentence);
-    for (size_t i = 0; i < sim->heap_count; i++) {
-        s_item_free(&sim->heap[i]);
-    }
-    for (uint32_t i = 0; i < sim->node_count; i++) {
-        fl_sim_node_release(sim, &sim->nodes[i]);
-    }
-    fl_sim_notary_release(sim);
-    fl_sim_unshape(sim);
-    free(sim->heap);
-    bool ok = *failed == CHECK_NONE;
-    free(sim);
-    return ok;
+    fl_sim_close(&sim);
+    return *failed == CHECK_NONE;
 }

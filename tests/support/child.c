@@ -63,15 +63,6 @@ child_task(uint64_t round, uint32_t attempt, uint32_t budget_ms)
 }
 
 void
-child_model(bool ok)
-{
-    fl_event event = { .kind = FL_EV_MODEL };
-    event.model.hash = machine_hash(1);
-    event.model.ok = ok;
-    machine_step(&event);
-}
-
-void
 child_fetch_all(void)
 {
     for (uint64_t at = 0; at < MACHINE_MODEL; at += CHILD_CHUNK) {
@@ -90,7 +81,7 @@ child_work(void)
     child_join();
     child_task(1, 1, 5000);
     child_fetch_all();
-    child_model(true);
+    machine_model(true);
     FL_ASSERT(fl_participant_wants(child_member));
 }
 

@@ -19,9 +19,8 @@ int child_destroy(void **state);
 //  As far as seat 3, epoch 1.
 void child_join(void);
 void child_task(uint64_t round, uint32_t attempt, uint32_t budget_ms);
-//  Every piece comes; the answer to the check that this ends with.
+//  Every piece comes.
 void child_fetch_all(void);
-void child_model(bool ok);
 //  As far as the model and the task of round 1, attempt 1.
 void child_work(void);
 //  Offer CHILD_BYTES with the hash machine_hash(70).

@@ -14,6 +14,29 @@ identity_authority(uint64_t seed)
     return authority;
 }
 
+fl_authority *identity_ours, *identity_theirs;
+
+int
+identity_setup(void **state)
+{
+    (void)state;
+    if (fl_crypto_init(NULL) != FL_OK) {
+        return -1;
+    }
+    identity_ours = identity_authority(1);
+    identity_theirs = identity_authority(2);
+    return 0;
+}
+
+int
+identity_teardown(void **state)
+{
+    (void)state;
+    fl_authority_destroy(&identity_ours);
+    fl_authority_destroy(&identity_theirs);
+    return 0;
+}
+
 fl_keys *
 identity_keys(uint64_t seed)
 {

@@ -11,6 +11,10 @@
 enum { IDENTITY_WEEK_S = 7 * 24 * 3600 };
 
 fl_authority *identity_authority(uint64_t seed);
+//  For cmocka: our authority, and one that nobody trusts.
+extern fl_authority *identity_ours, *identity_theirs;
+int identity_setup(void **state);
+int identity_teardown(void **state);
 fl_keys *identity_keys(uint64_t seed);
 fl_name identity_node(const char *name);
 

@@ -107,6 +107,73 @@ machine_saved(uint64_t token, bool ok)
     machine_step(&event);
 }
 
+void
+machine_model(bool ok)
+{
+    fl_event event = { .kind = FL_EV_MODEL };
+    event.model.hash = machine_hash(1);
+    event.model.ok = ok;
+    machine_step(&event);
+}
+
+void
+machine_verified(uint32_t slot, bool ok, fl_reason reason)
+{
+    fl_event event = { .kind = FL_EV_VERIFIED };
+    event.verified.slot = slot;
+    event.verified.ok = ok;
+    event.verified.reason = reason;
+    machine_step(&event);
+}
+
+void
+machine_folded(uint32_t slot)
+{
+    fl_event event = { .kind = FL_EV_FOLDED };
+    event.folded.slot = slot;
+    machine_step(&event);
+}
+
+void
+machine_finished(fl_vec vec)
+{
+    fl_event event = { .kind = FL_EV_FINISHED };
+    event.finished.vec = vec;
+    event.finished.hash = machine_hash(MACHINE_SUM);
+    event.finished.bytes = MACHINE_VECTOR;
+    machine_step(&event);
+}
+
+// ---- a whole step -----------------------------------------------------------------------------
+void
+machine_join(fl_peer peer)
+{
+    fl_message hello = machine_hello(100 + peer, 1);
+    machine_hear_child(peer, &hello, 0);
+}
+
+void
+machine_fetch(void)
+{
+    fl_message piece = machine_message(FL_PIECE, 1);
+    piece.piece = (fl_piece){ .hash = machine_hash(1), .total = MACHINE_MODEL };
+    machine_hear_parent(&piece, MACHINE_MODEL);
+    machine_model(true);
+}
+
+uint32_t
+machine_send(fl_peer peer, const fl_order *order, uint32_t attempt, uint32_t number,
+             uint64_t weight)
+{
+    fl_message contrib = machine_contrib(order, attempt, peer, 1, number, weight);
+    machine_hear_child(peer, &contrib, 0);
+    FL_ASSERT(machine_said(peer, FL_GRANT) != NULL);
+    fl_message chunk = machine_chunk(&contrib, 0);
+    machine_hear_child(peer, &chunk, MACHINE_VECTOR);
+    FL_ASSERT(machine_count(FL_FX_VERIFY) == 1);
+    return machine_effect(FL_FX_VERIFY)->verify.slot;
+}
+
 // ---- names ------------------------------------------------------------------------------------
 fl_name
 machine_node(const char *name)

@@ -11,6 +11,7 @@ enum {
     MACHINE_ELEMENTS = 40,
     MACHINE_VECTOR = 4 * MACHINE_ELEMENTS, // bytes of a small vector
     MACHINE_MODEL = 100 * 1000,            // bytes of a model
+    MACHINE_SUM = 999,                     // number of the hash of every finished sum
 };
 
 //  For cmocka: make and destroy the outbox, with room for what `seats` may cause in one step.
@@ -27,7 +28,19 @@ void machine_step(const fl_event *event);
 void machine_tick(void);
 void machine_hear_parent(const fl_message *message, uint32_t body_bytes);
 void machine_hear_child(fl_peer peer, const fl_message *message, uint32_t body_bytes);
+//  Answers: of the ledger, and of the crew.
 void machine_saved(uint64_t token, bool ok);
+void machine_model(bool ok); // number 1
+void machine_verified(uint32_t slot, bool ok, fl_reason reason);
+void machine_folded(uint32_t slot);
+void machine_finished(fl_vec vec); // with the hash machine_hash(MACHINE_SUM)
+
+//  HELLO of this child. Model 1 comes from the parent in one piece. A contribution of this child,
+//  in seat `peer`, comes in whole; answers the slot that is to be verified.
+void machine_join(fl_peer peer);
+void machine_fetch(void);
+uint32_t machine_send(fl_peer peer, const fl_order *order, uint32_t attempt, uint32_t number,
+                      uint64_t weight);
 
 //  Empty the outbox; before a step.
 void machine_clear(void);

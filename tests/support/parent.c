@@ -1,13 +1,22 @@
 #include "tests/support/parent.h"
 
-#include <stdio.h>
-
 #include "common/base/status.h"
 
 fl_aggregator *parent_cohort;
-fl_time parent_now;
 fl_order parent_order;
 uint32_t parent_attempt;
+
+static void
+s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    fl_aggregator_step(self, event, now, out);
+}
+
+static fl_time
+s_deadline(const void *self)
+{
+    return fl_aggregator_deadline(self);
+}
 
 fl_aggregator_conf
 parent_conf(void)
@@ -35,7 +44,8 @@ parent_make(const fl_aggregator_conf *conf)
     fl_aggregator_destroy(&parent_cohort);
     parent_cohort = fl_aggregator_new(conf);
     FL_ASSERT(parent_cohort != NULL);
-    parent_now = 0;
+    machine_it = (fl_machine){ parent_cohort, s_step, s_deadline };
+    machine_now = 0;
     parent_attempt = 0;
     fl_run run = machine_run(1);
     fl_hash model = machine_hash(1);
@@ -61,33 +71,9 @@ parent_setup(void **state)
 
 // ---- driving it -------------------------------------------------------------------------------
 void
-parent_step(const fl_event *event)
-{
-    machine_clear();
-    fl_aggregator_step(parent_cohort, event, parent_now, machine_out);
-    machine_proof();
-}
-
-void
-parent_tick(void)
-{
-    parent_step(&(fl_event){ .kind = FL_EV_TICK });
-}
-
-void
-parent_hear(fl_peer peer, const fl_message *message, uint32_t body_bytes)
-{
-    char name[16];
-    (void)snprintf(name, sizeof name, "d%u", peer);
-    fl_event event = machine_from_child(peer, name, FL_ROLE_DEVICE, message, body_bytes);
-    parent_step(&event);
-}
-
-void
 parent_join(fl_peer peer)
 {
-    fl_message hello = machine_hello(100 + peer, 1);
-    parent_hear(peer, &hello, 0);
+    machine_join(peer);
     FL_ASSERT(machine_said(peer, FL_WELCOME) != NULL);
 }
 
@@ -107,58 +93,23 @@ parent_open(uint64_t round, fl_time due)
     fl_aggregator_model(parent_cohort, &parent_order.run, &parent_order.model,
                         parent_order.model_bytes);
     machine_clear();
-    fl_aggregator_open(parent_cohort, &task, due, 0, parent_now, machine_out);
+    fl_aggregator_open(parent_cohort, &task, due, 0, machine_now, machine_out);
     machine_proof();
 }
 
-void
-parent_verified(uint32_t slot, bool ok, fl_reason reason)
-{
-    fl_event event = { .kind = FL_EV_VERIFIED };
-    event.verified.slot = slot;
-    event.verified.ok = ok;
-    event.verified.reason = reason;
-    parent_step(&event);
-}
-
-void
-parent_folded(uint32_t slot)
-{
-    fl_event event = { .kind = FL_EV_FOLDED };
-    event.folded.slot = slot;
-    parent_step(&event);
-}
-
-void
-parent_finished(fl_vec vec)
-{
-    fl_event event = { .kind = FL_EV_FINISHED };
-    event.finished.vec = vec;
-    event.finished.hash = machine_hash(999);
-    event.finished.bytes = MACHINE_VECTOR;
-    parent_step(&event);
-}
-
-//  All bytes of a contribution of this child come in; answers the slot that is to be verified.
 uint32_t
 parent_send(fl_peer peer, uint32_t number, uint64_t weight)
 {
-    fl_message contrib = machine_contrib(&parent_order, parent_attempt, peer, 1, number, weight);
-    parent_hear(peer, &contrib, 0);
-    FL_ASSERT(machine_said(peer, FL_GRANT) != NULL);
-    fl_message chunk = machine_chunk(&contrib, 0);
-    parent_hear(peer, &chunk, MACHINE_VECTOR);
-    FL_ASSERT(machine_count(FL_FX_VERIFY) == 1);
-    return machine_effect(FL_FX_VERIFY)->verify.slot;
+    return machine_send(peer, &parent_order, parent_attempt, number, weight);
 }
 
 void
 parent_give(fl_peer peer, uint64_t weight)
 {
     uint32_t slot = parent_send(peer, 1000 + peer, weight);
-    parent_verified(slot, true, FL_WHY_NONE);
+    machine_verified(slot, true, FL_WHY_NONE);
     FL_ASSERT(machine_count(FL_FX_FOLD) == 1);
-    parent_folded(slot);
+    machine_folded(slot);
 }
 
 fl_result
@@ -167,4 +118,46 @@ parent_result(void)
     fl_result result;
     FL_ASSERT(fl_aggregator_result(parent_cohort, &result));
     return result;
+}
+
+// ---- two children ------------------------------------------------------------------------------
+int
+parent_two(void **state)
+{
+    (void)parent_setup(state);
+    parent_join_all(2);
+    parent_open(1, FL_NEVER);
+    return 0;
+}
+
+fl_message
+parent_contrib(fl_peer peer)
+{
+    return machine_contrib(&parent_order, parent_attempt, peer, 1, 1000 + peer, 5);
+}
+
+void
+parent_end_round(void)
+{
+    fl_time cutoff = fl_aggregator_cutoff(parent_cohort);
+    if (cutoff != FL_NEVER) {
+        machine_now = cutoff - 400;
+        for (fl_peer peer = 0; peer < 2; peer++) { // or their leases would end
+            fl_message beat =
+                machine_beat(peer, 1, parent_order.round, parent_attempt, FL_DOING_TRAIN);
+            machine_hear_child(peer, &beat, 0);
+        }
+        machine_now = cutoff;
+        machine_tick();
+    }
+    if (machine_count(FL_FX_FINISH) > 0) {
+        machine_finished(0);
+    }
+}
+
+void
+parent_settle(void)
+{
+    machine_clear();
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
 }

@@ -1,6 +1,6 @@
-//  parent - an aggregator under test and its children: they join, are invited, send. One at a time,
-//  on a clock of its own. Child number `peer` is the device d<peer>; when children join in order,
-//  the seat of child 3 is seat 3.
+//  parent - an aggregator under test and its children: they join, are invited, send. One at a time;
+//  the machine of tests/support/machine.h. When children join in order, the seat of child 3 is
+//  seat 3.
 #ifndef FL_SUPPORT_PARENT_H
 #define FL_SUPPORT_PARENT_H
 
@@ -8,7 +8,6 @@
 #include "tests/support/machine.h"
 
 extern fl_aggregator *parent_cohort;
-extern fl_time parent_now;
 extern fl_order parent_order;   // of the round at hand
 extern uint32_t parent_attempt; // newest: every open takes the next one
 
@@ -21,15 +20,9 @@ int parent_setup(void **state);
 int parent_destroy(void **state);
 
 //  Each of these is one step: the outbox holds what it caused.
-void parent_step(const fl_event *event);
-void parent_tick(void);
-void parent_hear(fl_peer peer, const fl_message *message, uint32_t body_bytes);
 void parent_join(fl_peer peer);
 void parent_join_all(uint32_t count);
 void parent_open(uint64_t round, fl_time due);
-void parent_verified(uint32_t slot, bool ok, fl_reason reason);
-void parent_folded(uint32_t slot);
-void parent_finished(fl_vec vec);
 
 //  A contribution of this child comes in whole; answers the slot that is to be verified.
 uint32_t parent_send(fl_peer peer, uint32_t number, uint64_t weight);
@@ -37,5 +30,14 @@ uint32_t parent_send(fl_peer peer, uint32_t number, uint64_t weight);
 void parent_give(fl_peer peer, uint64_t weight);
 //  The result; there must be one.
 fl_result parent_result(void);
+
+//  For cmocka: children 0 and 1 are seated, round 1 is open, its vectors are of one chunk.
+int parent_two(void **state);
+//  The contribution of this child as it is announced.
+fl_message parent_contrib(fl_peer peer);
+//  Nobody else comes: the cut-off passes, the sum is made.
+void parent_end_round(void);
+//  It counted above.
+void parent_settle(void);
 
 #endif

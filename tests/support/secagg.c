@@ -103,6 +103,33 @@ s_make_member(masked_world *world, uint32_t index, uint64_t seed)
     s_make_machine(world, index);
 }
 
+//  Some elements at their maximum.
+static void
+s_draw_updates(masked_world *world, uint64_t seed)
+{
+    const masked_plan *plan = &world->plan;
+    fl_rng rng = fl_rng_seeded(seed ^ 0x5eed);
+    int64_t limit = ((int64_t)1 << (plan->bits - 1)) - 1;
+    for (uint32_t i = 0; i < plan->members; i++) {
+        masked_member *member = &world->member[i];
+        member->count = plan->hop == 1 ? 1 : 1 + fl_rng_below(&rng, 4);
+        member->weight =
+            member->count + fl_rng_below(&rng, member->count * (plan->weight_max - 1) + 1);
+        for (int k = 0; k < FL_STATS; k++) {
+            member->stats[k] = fl_rng_below(&rng, 1000000);
+        }
+        for (uint32_t e = 0; e < plan->elements; e++) {
+            int64_t q = (int64_t)fl_rng_below(&rng, (uint64_t)(2 * limit + 1)) - limit;
+            q = fl_rng_below(&rng, 50) == 0 ? limit : q;
+            member->plain[e] = q * (int64_t)member->weight;
+            for (uint32_t b = 0; b < plan->wire_bytes; b++) {
+                member->wire[e * plan->wire_bytes + b] =
+                    (uint8_t)((uint64_t)member->plain[e] >> (8 * b));
+            }
+        }
+    }
+}
+
 masked_world *
 masked_new(const masked_plan *plan, uint64_t seed)
 {
@@ -127,7 +154,7 @@ masked_new(const masked_plan *plan, uint64_t seed)
     world->aggregator = fl_secagg_server_new(
         &(fl_secagg_server_conf){ .node = world->parent, .hop = plan->hop, .trust = world->trust });
     FL_ASSERT(world->aggregator != NULL);
-    masked_draw_updates(world, seed);
+    s_draw_updates(world, seed);
     return world;
 }
 
@@ -179,32 +206,6 @@ masked_next_round(masked_world *world, uint64_t round, bool same_model)
     }
     for (int i = 0; i < FL_KEEP_COUNT; i++) {
         fl_blob_unref(&world->facts[i]);
-    }
-}
-
-void
-masked_draw_updates(masked_world *world, uint64_t seed)
-{
-    const masked_plan *plan = &world->plan;
-    fl_rng rng = fl_rng_seeded(seed ^ 0x5eed);
-    int64_t limit = ((int64_t)1 << (plan->bits - 1)) - 1;
-    for (uint32_t i = 0; i < plan->members; i++) {
-        masked_member *member = &world->member[i];
-        member->count = plan->hop == 1 ? 1 : 1 + fl_rng_below(&rng, 4);
-        member->weight =
-            member->count + fl_rng_below(&rng, member->count * (plan->weight_max - 1) + 1);
-        for (int k = 0; k < FL_STATS; k++) {
-            member->stats[k] = fl_rng_below(&rng, 1000000);
-        }
-        for (uint32_t e = 0; e < plan->elements; e++) {
-            int64_t q = (int64_t)fl_rng_below(&rng, (uint64_t)(2 * limit + 1)) - limit;
-            q = fl_rng_below(&rng, 50) == 0 ? limit : q;
-            member->plain[e] = q * (int64_t)member->weight;
-            for (uint32_t b = 0; b < plan->wire_bytes; b++) {
-                member->wire[e * plan->wire_bytes + b] =
-                    (uint8_t)((uint64_t)member->plain[e] >> (8 * b));
-            }
-        }
     }
 }
 

@@ -114,8 +114,6 @@ masked_world *masked_new(const masked_plan *plan, uint64_t seed);
 void masked_destroy(masked_world **world_p);
 //  Another round, of the world's run and under the same or another model; machines stay.
 void masked_next_round(masked_world *world, uint64_t round, bool same_model);
-//  New random updates, some elements at their maximum.
-void masked_draw_updates(masked_world *world, uint64_t seed);
 
 //  Open the block and let every member begin.
 void masked_open(masked_world *world);

@@ -78,13 +78,6 @@ s_start(uint64_t round, uint32_t attempts)
     machine_step(&event);
 }
 
-static void
-s_join(fl_peer peer)
-{
-    fl_message hello = machine_hello(1, 1);
-    machine_hear_child(peer, &hello, 0);
-}
-
 //  The last SAVE in the outbox is answered.
 static void
 s_answer_save(bool ok)
@@ -98,8 +91,8 @@ static void
 s_open(void)
 {
     s_start(1, 0);
-    s_join(0);
-    s_join(1);
+    machine_join(0);
+    machine_join(1);
     s_answer_save(true);
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
 }
@@ -108,26 +101,16 @@ static void
 s_give(fl_peer peer, uint64_t round)
 {
     fl_order order = machine_order(round);
-    fl_message contrib = machine_contrib(&order, s_look().attempt, peer, 1, 100 + peer, 5 + peer);
-    machine_hear_child(peer, &contrib, 0);
-    fl_message chunk = machine_chunk(&contrib, 0);
-    machine_hear_child(peer, &chunk, MACHINE_VECTOR);
-    fl_event event = { .kind = FL_EV_VERIFIED };
-    event.verified.slot = machine_effect(FL_FX_VERIFY)->verify.slot;
-    event.verified.ok = true;
-    machine_step(&event);
-    event = (fl_event){ .kind = FL_EV_FOLDED };
-    event.folded.slot = machine_effect(FL_FX_FOLD)->fold.slot;
-    machine_step(&event);
+    uint32_t slot = machine_send(peer, &order, s_look().attempt, 100 + peer, 5 + peer);
+    machine_verified(slot, true, FL_WHY_NONE);
+    machine_folded(slot);
 }
 
 static void
 s_finished(void)
 {
     assert_int_equal(machine_count(FL_FX_FINISH), 1);
-    fl_event event = { .kind = FL_EV_FINISHED };
-    event.finished.hash = machine_hash(55);
-    machine_step(&event);
+    machine_finished(0);
 }
 
 static void
@@ -160,9 +143,9 @@ a_round_is_opened_durably_collected_applied_closed_durably_and_told(void **state
     (void)state;
     s_start(1, 0);
     assert_int_equal(s_look().phase, FL_ROOT_WAITING);
-    s_join(0);
+    machine_join(0);
     assert_int_equal(machine_count(FL_FX_SAVE), 0);
-    s_join(1);
+    machine_join(1);
     assert_int_equal(s_look().phase, FL_ROOT_OPENING);
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.what, FL_SAVE_OPEN);
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->attempt, 1);
@@ -182,7 +165,7 @@ a_round_is_opened_durably_collected_applied_closed_durably_and_told(void **state
     const fl_effect *save = machine_effect(FL_FX_SAVE);
     assert_int_equal(save->save.what, FL_SAVE_CLOSE);
     const fl_report *report = save->save.report;
-    fl_hash sum = machine_hash(55), next = machine_hash(2), base = machine_hash(1);
+    fl_hash sum = machine_hash(MACHINE_SUM), next = machine_hash(2), base = machine_hash(1);
     assert_int_equal(report->close, FL_CLOSE_DONE);
     assert_true(fl_hash_equal(&report->sum, &sum));
     assert_true(fl_hash_equal(&report->base, &base));
@@ -221,7 +204,7 @@ the_run_ends_after_its_last_round(void **state)
     fl_root_view view = s_look();
     assert_int_equal(view.phase, FL_ROOT_DONE);
     assert_false(view.aborted);
-    s_join(2); // who comes later hears it too
+    machine_join(2); // who comes later hears it too
     assert_true(machine_said(2, FL_CLOSED)->closed.final);
 }
 
@@ -230,8 +213,8 @@ a_restart_goes_on_with_the_next_attempt_of_the_round(void **state)
 {
     (void)state;
     s_start(2, 3);
-    s_join(0);
-    s_join(1);
+    machine_join(0);
+    machine_join(1);
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->attempt, 4);
     s_answer_save(true);
     assert_int_equal(machine_said(0, FL_TASK)->task.attempt, 4);
@@ -247,7 +230,7 @@ a_restart_after_the_last_round_is_done_at_once(void **state)
     assert_int_equal(s_look().round, 3);
     assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->a, 3);
     assert_false(s_look().aborted);
-    s_join(0);
+    machine_join(0);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
 }
 
@@ -294,8 +277,8 @@ an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children(void **state
 {
     (void)state;
     s_start(1, 0);
-    s_join(0);
-    s_join(1);
+    machine_join(0);
+    machine_join(1);
     s_answer_save(false);
     assert_non_null(machine_note(FL_NOTE_SAVE_FAILED));
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
@@ -341,7 +324,7 @@ a_root_waits_for_the_expected_children_and_says_so(void **state)
     (void)state;
     s_start(1, 0);
     machine_now = 100;
-    s_join(0);
+    machine_join(0);
     assert_int_equal(machine_note(FL_NOTE_WAITING)->a, 1);
     assert_int_equal(machine_note(FL_NOTE_WAITING)->b, 2);
     machine_tick();
@@ -369,11 +352,11 @@ a_root_waits_for_devices_below_its_children(void **state)
     conf.expect_leaves = 3;
     s_make(&conf);
     s_start(1, 0);
-    s_join(0);
-    s_join(1);
+    machine_join(0);
+    machine_join(1);
     assert_int_equal(s_look().phase, FL_ROOT_WAITING);
     assert_int_equal(s_look().leaves, 2);
-    s_join(2);
+    machine_join(2);
     assert_int_equal(s_look().phase, FL_ROOT_OPENING);
 }
 
@@ -501,8 +484,7 @@ an_order_is_signed_before_anybody_hears_of_it(void **state)
     uint8_t expected[FL_SIGNATURE_BYTES];
     memset(expected, 1, sizeof expected);
     for (fl_peer peer = 0; peer < 2; peer++) {
-        assert_memory_equal(machine_said(peer, FL_TASK)->task.signature, expected,
-                            sizeof expected);
+        assert_memory_equal(machine_said(peer, FL_TASK)->task.signature, expected, sizeof expected);
     }
 }
 

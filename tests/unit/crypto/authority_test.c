@@ -8,37 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static fl_authority *ours, *theirs;
-
-static int
-s_set_up(void **state)
-{
-    (void)state;
-    if (fl_crypto_init(NULL) != FL_OK) {
-        return -1;
-    }
-    ours = identity_authority(1);
-    theirs = identity_authority(2);
-    return 0;
-}
-
-static int
-s_tear_down(void **state)
-{
-    (void)state;
-    fl_authority_destroy(&ours);
-    fl_authority_destroy(&theirs);
-    return 0;
-}
-
 static void
 one_master_secret_gives_the_same_keys_and_all_of_them_differ(void **state)
 {
     (void)state;
     fl_authority *again = identity_authority(1);
-    const fl_authority_public *a = fl_authority_public_of(ours);
+    const fl_authority_public *a = fl_authority_public_of(identity_ours);
     assert_true(fl_authority_public_equal(a, fl_authority_public_of(again)));
-    assert_false(fl_authority_public_equal(a, fl_authority_public_of(theirs)));
+    assert_false(fl_authority_public_equal(a, fl_authority_public_of(identity_theirs)));
     assert_memory_not_equal(a->ed, a->order, sizeof a->ed);
     assert_memory_not_equal(a->ed, a->seal, sizeof a->ed);
     fl_authority_public other = *a;
@@ -58,14 +35,14 @@ the_secret_file_gives_back_the_same_authority(void **state)
     (void)state;
     fl_authority *back = NULL;
     uint8_t file[FL_AUTHORITY_FILE_BYTES], one[FL_MAC_BYTES], two[FL_MAC_BYTES];
-    fl_authority_encode(ours, file);
+    fl_authority_encode(identity_ours, file);
     assert_int_equal(fl_authority_decode(fl_bytes_of(file, sizeof file), &back, NULL), FL_OK);
-    assert_true(
-        fl_authority_public_equal(fl_authority_public_of(ours), fl_authority_public_of(back)));
-    fl_authority_token_mac(ours, "d", fl_bytes_of("abc", 3), one);
+    assert_true(fl_authority_public_equal(fl_authority_public_of(identity_ours),
+                                          fl_authority_public_of(back)));
+    fl_authority_token_mac(identity_ours, "d", fl_bytes_of("abc", 3), one);
     fl_authority_token_mac(back, "d", fl_bytes_of("abc", 3), two);
     assert_memory_equal(one, two, sizeof one);
-    fl_authority_token_mac(theirs, "d", fl_bytes_of("abc", 3), two);
+    fl_authority_token_mac(identity_theirs, "d", fl_bytes_of("abc", 3), two);
     assert_memory_not_equal(one, two, sizeof one);
     fl_authority_destroy(&back);
 }
@@ -76,21 +53,21 @@ the_public_file_gives_back_the_same_keys(void **state)
     (void)state;
     fl_authority_public back;
     uint8_t file[FL_AUTHORITY_PUBLIC_FILE_BYTES];
-    fl_authority_public_encode(fl_authority_public_of(ours), file);
+    fl_authority_public_encode(fl_authority_public_of(identity_ours), file);
     assert_int_equal(fl_authority_public_decode(fl_bytes_of(file, sizeof file), &back, NULL),
                      FL_OK);
-    assert_true(fl_authority_public_equal(fl_authority_public_of(ours), &back));
+    assert_true(fl_authority_public_equal(fl_authority_public_of(identity_ours), &back));
 }
 
 static void
 a_cut_or_damaged_file_is_refused_with_a_line_to_act_on(void **state)
 {
     (void)state;
-    fl_authority *back = ours;
+    fl_authority *back = identity_ours;
     fl_authority_public public_keys;
     fl_why why;
     uint8_t file[FL_AUTHORITY_PUBLIC_FILE_BYTES];
-    fl_authority_public_encode(fl_authority_public_of(ours), file);
+    fl_authority_public_encode(fl_authority_public_of(identity_ours), file);
     for (size_t size = 0; size < sizeof file; size++) {
         assert_int_equal(fl_authority_public_decode(fl_bytes_of(file, size), &public_keys, &why),
                          FL_MALFORMED);
@@ -100,7 +77,7 @@ a_cut_or_damaged_file_is_refused_with_a_line_to_act_on(void **state)
                      FL_MALFORMED);
     assert_null(back); // the public file is not the secret one
     assert_non_null(strstr(why.text, "FLauth-1"));
-    fl_authority_encode(ours, file);
+    fl_authority_encode(identity_ours, file);
     file[20] ^= 4;
     assert_int_equal(fl_authority_decode(fl_bytes_of(file, FL_AUTHORITY_FILE_BYTES), &back, &why),
                      FL_MALFORMED);
@@ -113,14 +90,14 @@ an_order_holds_for_its_authority_and_its_bytes_alone(void **state)
     (void)state;
     uint8_t signature[FL_SIGN_BYTES];
     fl_bytes order = fl_bytes_of("train this", 10);
-    fl_order_sign(ours, order, signature);
-    assert_true(fl_order_holds(fl_authority_public_of(ours), order, signature));
-    assert_false(fl_order_holds(fl_authority_public_of(theirs), order, signature));
-    assert_false(
-        fl_order_holds(fl_authority_public_of(ours), fl_bytes_of("train that", 10), signature));
+    fl_order_sign(identity_ours, order, signature);
+    assert_true(fl_order_holds(fl_authority_public_of(identity_ours), order, signature));
+    assert_false(fl_order_holds(fl_authority_public_of(identity_theirs), order, signature));
+    assert_false(fl_order_holds(fl_authority_public_of(identity_ours),
+                                fl_bytes_of("train that", 10), signature));
     //  the certificate key signs no order, not even with the order's domain
-    fl_authority_sign(ours, "tributary/order/v1", order, signature);
-    assert_false(fl_order_holds(fl_authority_public_of(ours), order, signature));
+    fl_authority_sign(identity_ours, "tributary/order/v1", order, signature);
+    assert_false(fl_order_holds(fl_authority_public_of(identity_ours), order, signature));
 }
 
 static void
@@ -130,19 +107,21 @@ what_is_sealed_to_an_authority_only_it_opens(void **state)
     fl_seeded source = fl_seeded_of(5);
     fl_entropy entropy = fl_entropy_seeded(&source);
     uint8_t sealed[5 + FL_SEAL_EXTRA_BYTES], again[sizeof sealed], plain[5];
-    assert_true(fl_seal(fl_authority_public_of(ours), fl_bytes_of("plain", 5), &entropy, sealed));
-    assert_true(fl_unseal(ours, fl_bytes_of(sealed, sizeof sealed), plain));
+    assert_true(
+        fl_seal(fl_authority_public_of(identity_ours), fl_bytes_of("plain", 5), &entropy, sealed));
+    assert_true(fl_unseal(identity_ours, fl_bytes_of(sealed, sizeof sealed), plain));
     assert_memory_equal(plain, "plain", 5);
-    assert_false(fl_unseal(theirs, fl_bytes_of(sealed, sizeof sealed), plain));
+    assert_false(fl_unseal(identity_theirs, fl_bytes_of(sealed, sizeof sealed), plain));
     for (size_t size = 0; size < sizeof sealed; size++) {
-        assert_false(fl_unseal(ours, fl_bytes_of(sealed, size), plain));
+        assert_false(fl_unseal(identity_ours, fl_bytes_of(sealed, size), plain));
     }
     for (size_t i = 0; i < sizeof sealed; i++) {
         sealed[i] ^= 1;
-        assert_false(fl_unseal(ours, fl_bytes_of(sealed, sizeof sealed), plain));
+        assert_false(fl_unseal(identity_ours, fl_bytes_of(sealed, sizeof sealed), plain));
         sealed[i] ^= 1;
     }
-    assert_true(fl_seal(fl_authority_public_of(ours), fl_bytes_of("plain", 5), &entropy, again));
+    assert_true(
+        fl_seal(fl_authority_public_of(identity_ours), fl_bytes_of("plain", 5), &entropy, again));
     assert_memory_not_equal(sealed, again, sizeof sealed); // a new one-time key
 }
 
@@ -152,7 +131,7 @@ nothing_is_sealed_to_a_key_of_low_order(void **state)
     (void)state;
     fl_seeded source = fl_seeded_of(5);
     fl_entropy entropy = fl_entropy_seeded(&source);
-    fl_authority_public weak = *fl_authority_public_of(ours);
+    fl_authority_public weak = *fl_authority_public_of(identity_ours);
     uint8_t sealed[5 + FL_SEAL_EXTRA_BYTES];
     memset(weak.seal, 0, sizeof weak.seal);
     assert_false(fl_seal(&weak, fl_bytes_of("plain", 5), &entropy, sealed));
@@ -165,11 +144,12 @@ the_authority_and_a_node_make_the_same_mac(void **state)
     fl_keys *keys = identity_keys(3);
     uint8_t here[FL_MAC_BYTES], there[FL_MAC_BYTES];
     fl_bytes bytes = fl_bytes_of("abc", 3);
-    assert_true(fl_authority_mac_with(ours, fl_keys_public(keys)->x, "d", bytes, here));
-    assert_true(fl_keys_mac_with(keys, fl_authority_public_of(ours)->seal, "d", bytes, there));
+    assert_true(fl_authority_mac_with(identity_ours, fl_keys_public(keys)->x, "d", bytes, here));
+    assert_true(
+        fl_keys_mac_with(keys, fl_authority_public_of(identity_ours)->seal, "d", bytes, there));
     assert_memory_equal(here, there, sizeof here);
     const uint8_t weak[FL_CURVE_BYTES] = { 0 };
-    assert_false(fl_authority_mac_with(ours, weak, "d", bytes, here));
+    assert_false(fl_authority_mac_with(identity_ours, weak, "d", bytes, here));
     fl_keys_destroy(&keys);
 }
 
@@ -203,5 +183,5 @@ main(void)
         cmocka_unit_test(the_authority_and_a_node_make_the_same_mac),
         cmocka_unit_test(no_secret_of_a_destroyed_authority_stays_in_memory),
     };
-    return cmocka_run_group_tests(tests, s_set_up, s_tear_down);
+    return cmocka_run_group_tests(tests, identity_setup, identity_teardown);
 }

@@ -9,7 +9,6 @@
 
 enum { BODY = FL_CERT_BYTES - FL_SIGN_BYTES, SERIAL = 9 };
 
-static fl_authority *ours, *theirs;
 static fl_keys *keys;
 static uint8_t bytes[FL_CERT_BYTES];
 static fl_cert issued;
@@ -17,12 +16,9 @@ static fl_cert issued;
 static int
 s_set_up(void **state)
 {
-    (void)state;
-    if (fl_crypto_init(NULL) != FL_OK) {
+    if (identity_setup(state) != 0) {
         return -1;
     }
-    ours = identity_authority(1);
-    theirs = identity_authority(2);
     keys = identity_keys(3);
     return 0;
 }
@@ -30,26 +26,23 @@ s_set_up(void **state)
 static int
 s_tear_down(void **state)
 {
-    (void)state;
-    fl_authority_destroy(&ours);
-    fl_authority_destroy(&theirs);
     fl_keys_destroy(&keys);
-    return 0;
+    return identity_teardown(state);
 }
 
 static int
 s_issue(void **state)
 {
     (void)state;
-    issued = identity_cert(ours, keys, FL_ROLE_EDGE, "edge-a", SERIAL, bytes);
+    issued = identity_cert(identity_ours, keys, FL_ROLE_EDGE, "edge-a", SERIAL, bytes);
     return 0;
 }
 
 static fl_trust
 s_check_at(uint64_t now, unsigned roles, fl_cert *cert)
 {
-    return fl_cert_check(fl_bytes_of(bytes, sizeof bytes), fl_authority_public_of(ours), now, roles,
-                         cert);
+    return fl_cert_check(fl_bytes_of(bytes, sizeof bytes), fl_authority_public_of(identity_ours),
+                         now, roles, cert);
 }
 
 static fl_trust
@@ -63,7 +56,7 @@ s_check(void)
 static void
 s_sign_again(void)
 {
-    fl_authority_sign(ours, "tributary/cert/v1", fl_bytes_of(bytes, BODY), bytes + BODY);
+    fl_authority_sign(identity_ours, "tributary/cert/v1", fl_bytes_of(bytes, BODY), bytes + BODY);
 }
 
 static void
@@ -100,7 +93,7 @@ a_clock_at_the_epoch_dates_back_to_zero(void **state)
 {
     (void)state;
     fl_cert cert = issued;
-    fl_cert_issue(ours, &cert, 5, 60, bytes);
+    fl_cert_issue(identity_ours, &cert, 5, 60, bytes);
     assert_true(cert.not_before == 0 && cert.not_after == 65);
     assert_int_equal(s_check_at(0, FL_ROLES_ANY, &cert), FL_TRUST_OK);
 }
@@ -131,7 +124,7 @@ each_role_is_accepted_only_where_it_belongs(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         fl_cert cert;
-        (void)identity_cert(ours, keys, rows[i].role, "n1", SERIAL, bytes);
+        (void)identity_cert(identity_ours, keys, rows[i].role, "n1", SERIAL, bytes);
         const unsigned sets[] = { FL_ROLES_CHILD, FL_ROLES_PARENT, FL_ROLES(FL_ROLE_OPERATOR) };
         for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++) {
             bool belongs = (sets[s] & rows[i].accepting) == sets[s];
@@ -214,10 +207,10 @@ another_authority_s_certificate_is_refused(void **state)
 {
     (void)state;
     fl_cert cert;
-    (void)identity_cert(theirs, keys, FL_ROLE_EDGE, "edge-a", SERIAL, bytes);
+    (void)identity_cert(identity_theirs, keys, FL_ROLE_EDGE, "edge-a", SERIAL, bytes);
     assert_int_equal(s_check_at(IDENTITY_NOW, FL_ROLES_ANY, &cert), FL_TRUST_SIGNATURE);
     //  nor does the order key of our own authority certify anybody
-    fl_order_sign(ours, fl_bytes_of(bytes, BODY), bytes + BODY);
+    fl_order_sign(identity_ours, fl_bytes_of(bytes, BODY), bytes + BODY);
     assert_int_equal(s_check(), FL_TRUST_SIGNATURE);
     //  nor a node for itself
     fl_keys_sign(keys, "tributary/cert/v1", fl_bytes_of(bytes, BODY), bytes + BODY);
@@ -228,7 +221,7 @@ static void
 a_signature_for_another_purpose_is_refused(void **state)
 {
     (void)state;
-    fl_authority_sign(ours, "tributary/deny/v1", fl_bytes_of(bytes, BODY), bytes + BODY);
+    fl_authority_sign(identity_ours, "tributary/deny/v1", fl_bytes_of(bytes, BODY), bytes + BODY);
     assert_int_equal(s_check(), FL_TRUST_SIGNATURE);
     s_sign_again();
     assert_int_equal(s_check(), FL_TRUST_OK);
@@ -245,14 +238,15 @@ every_other_length_is_malformed(void **state)
         assert_non_null(exact);
         memcpy(exact, bytes, size < sizeof bytes ? size : sizeof bytes);
         fl_trust wanted = size == sizeof bytes ? FL_TRUST_OK : FL_TRUST_MALFORMED;
-        assert_int_equal(fl_cert_check(fl_bytes_of(exact, size), fl_authority_public_of(ours),
-                                       IDENTITY_NOW, FL_ROLES_ANY, &cert),
+        assert_int_equal(fl_cert_check(fl_bytes_of(exact, size),
+                                       fl_authority_public_of(identity_ours), IDENTITY_NOW,
+                                       FL_ROLES_ANY, &cert),
                          wanted);
         free(exact);
     }
     fl_cert cert;
-    assert_int_equal(fl_cert_check((fl_bytes){ 0 }, fl_authority_public_of(ours), IDENTITY_NOW,
-                                   FL_ROLES_ANY, &cert),
+    assert_int_equal(fl_cert_check((fl_bytes){ 0 }, fl_authority_public_of(identity_ours),
+                                   IDENTITY_NOW, FL_ROLES_ANY, &cert),
                      FL_TRUST_MALFORMED);
 }
 
@@ -261,21 +255,21 @@ s_issue_serial_zero(void)
 {
     fl_cert cert = issued;
     cert.serial = 0;
-    fl_cert_issue(ours, &cert, IDENTITY_NOW, 60, bytes);
+    fl_cert_issue(identity_ours, &cert, IDENTITY_NOW, 60, bytes);
 }
 
 static void
 s_issue_for_no_time(void)
 {
     fl_cert cert = issued;
-    fl_cert_issue(ours, &cert, IDENTITY_NOW, 0, bytes);
+    fl_cert_issue(identity_ours, &cert, IDENTITY_NOW, 0, bytes);
 }
 
 static void
 s_issue_for_ever(void)
 {
     fl_cert cert = issued;
-    fl_cert_issue(ours, &cert, IDENTITY_NOW, FL_CERT_LIFE_MAX_S + 1, bytes);
+    fl_cert_issue(identity_ours, &cert, IDENTITY_NOW, FL_CERT_LIFE_MAX_S + 1, bytes);
 }
 
 static void
@@ -283,7 +277,7 @@ s_issue_to_nobody(void)
 {
     fl_cert cert = issued;
     memset(&cert.node, 0, sizeof cert.node);
-    fl_cert_issue(ours, &cert, IDENTITY_NOW, 60, bytes);
+    fl_cert_issue(identity_ours, &cert, IDENTITY_NOW, 60, bytes);
 }
 
 static void

@@ -10,29 +10,6 @@
 
 enum { HEAD = 13, ENTRY = 24 };
 
-static fl_authority *ours, *theirs;
-
-static int
-s_set_up(void **state)
-{
-    (void)state;
-    if (fl_crypto_init(NULL) != FL_OK) {
-        return -1;
-    }
-    ours = identity_authority(1);
-    theirs = identity_authority(2);
-    return 0;
-}
-
-static int
-s_tear_down(void **state)
-{
-    (void)state;
-    fl_authority_destroy(&ours);
-    fl_authority_destroy(&theirs);
-    return 0;
-}
-
 static void
 s_add(fl_deny_list *list, const char *name, uint64_t serial)
 {
@@ -64,7 +41,7 @@ static size_t
 s_signed(uint8_t *bytes, size_t room)
 {
     fl_deny_list *list = s_sample();
-    fl_blob *blob = fl_deny_list_sign(list, ours);
+    fl_blob *blob = fl_deny_list_sign(list, identity_ours);
     assert_non_null(blob);
     size_t size = fl_blob_size(blob);
     assert_true(size <= room);
@@ -77,7 +54,7 @@ s_signed(uint8_t *bytes, size_t room)
 static fl_trust
 s_take(fl_deny_list *list, const uint8_t *bytes, size_t size)
 {
-    return fl_deny_list_take(list, fl_bytes_of(bytes, size), fl_authority_public_of(ours));
+    return fl_deny_list_take(list, fl_bytes_of(bytes, size), fl_authority_public_of(identity_ours));
 }
 
 static void
@@ -136,7 +113,7 @@ a_signed_list_is_taken_over_as_it_is(void **state)
     assert_true(fl_deny_list_version(list) == 3);
     assert_int_equal(fl_deny_list_count(list), 3);
     assert_true(s_names(list, "dev-1", 5) && s_names(list, "dev-2", 7));
-    fl_blob *again = fl_deny_list_sign(list, ours);
+    fl_blob *again = fl_deny_list_sign(list, identity_ours);
     assert_int_equal(fl_blob_size(again), size);
     assert_memory_equal(fl_blob_bytes(again).data, bytes, size);
     fl_blob_unref(&again);
@@ -179,8 +156,8 @@ a_refused_list_changes_nothing(void **state)
         assert_true(fl_deny_list_version(list) == 1 && s_names(list, "dev-9", 1));
         assert_false(s_names(list, "dev-1", 1));
     }
-    fl_authority_sign(theirs, "tributary/deny/v1", fl_bytes_of(bytes, size - FL_SIGN_BYTES),
-                      bytes + size - FL_SIGN_BYTES);
+    fl_authority_sign(identity_theirs, "tributary/deny/v1",
+                      fl_bytes_of(bytes, size - FL_SIGN_BYTES), bytes + size - FL_SIGN_BYTES);
     assert_int_equal(s_take(list, bytes, size), FL_TRUST_SIGNATURE);
     fl_deny_list_destroy(&list);
 }
@@ -227,8 +204,8 @@ a_list_that_is_not_canonical_is_malformed(void **state)
         fl_deny_list *list = fl_deny_list_new();
         assert_int_not_equal(bytes[rows[i].offset], rows[i].value);
         bytes[rows[i].offset] = rows[i].value;
-        fl_authority_sign(ours, "tributary/deny/v1", fl_bytes_of(bytes, size - FL_SIGN_BYTES),
-                          bytes + size - FL_SIGN_BYTES);
+        fl_authority_sign(identity_ours, "tributary/deny/v1",
+                          fl_bytes_of(bytes, size - FL_SIGN_BYTES), bytes + size - FL_SIGN_BYTES);
         if (s_take(list, bytes, size) != rows[i].wanted) {
             fail_msg("row %zu is not refused as it should be", i);
         }
@@ -238,7 +215,7 @@ a_list_that_is_not_canonical_is_malformed(void **state)
     size_t size = s_signed(bytes, sizeof bytes);
     fl_deny_list *list = fl_deny_list_new();
     memcpy(bytes + HEAD + ENTRY, bytes + HEAD, ENTRY);
-    fl_authority_sign(ours, "tributary/deny/v1", fl_bytes_of(bytes, size - FL_SIGN_BYTES),
+    fl_authority_sign(identity_ours, "tributary/deny/v1", fl_bytes_of(bytes, size - FL_SIGN_BYTES),
                       bytes + size - FL_SIGN_BYTES);
     assert_int_equal(s_take(list, bytes, size), FL_TRUST_MALFORMED);
     fl_deny_list_destroy(&list);
@@ -258,7 +235,7 @@ a_full_list_says_so_and_still_fits_one_header(void **state)
     }
     assert_int_equal(fl_deny_list_add(list, &node, 77), FL_FULL);
     assert_int_equal(fl_deny_list_count(list), FL_DENY_MAX);
-    fl_blob *blob = fl_deny_list_sign(list, ours);
+    fl_blob *blob = fl_deny_list_sign(list, identity_ours);
     assert_true(fl_blob_size(blob) <= FL_DENY_BYTES_MAX);
     assert_int_equal(s_take(taken, fl_blob_bytes(blob).data, fl_blob_size(blob)), FL_TRUST_OK);
     assert_int_equal(fl_deny_list_count(taken), FL_DENY_MAX);
@@ -272,7 +249,7 @@ static void
 s_sign_nothing(void)
 {
     fl_deny_list *list = fl_deny_list_new();
-    fl_blob *blob = fl_deny_list_sign(list, ours);
+    fl_blob *blob = fl_deny_list_sign(list, identity_ours);
     fl_blob_unref(&blob);
 }
 
@@ -307,5 +284,5 @@ main(void)
         cmocka_unit_test(a_full_list_says_so_and_still_fits_one_header),
         cmocka_unit_test(a_list_that_never_changed_is_not_signed_and_nobody_is_not_denied),
     };
-    return cmocka_run_group_tests(tests, s_set_up, s_tear_down);
+    return cmocka_run_group_tests(tests, identity_setup, identity_teardown);
 }

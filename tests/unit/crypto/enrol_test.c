@@ -10,7 +10,6 @@
 //  Offsets in an opened request.
 enum { KIND = 1, ROLE = 2, NAME = 3, ED = 19, X = 51, NONCE = 83, LEAVE_SIZE = 99, LEAVE = 101 };
 
-static fl_authority *ours, *theirs;
 static fl_keys *keys, *other_keys;
 static fl_token token;
 static uint8_t certificate[FL_CERT_BYTES]; // of `keys`: device dev-1, serial 9
@@ -18,35 +17,30 @@ static uint8_t certificate[FL_CERT_BYTES]; // of `keys`: device dev-1, serial 9
 static int
 s_set_up(void **state)
 {
-    (void)state;
-    if (fl_crypto_init(NULL) != FL_OK) {
+    if (identity_setup(state) != 0) {
         return -1;
     }
-    ours = identity_authority(1);
-    theirs = identity_authority(2);
     keys = identity_keys(3);
     other_keys = identity_keys(4);
-    token = identity_token(ours);
-    (void)identity_cert(ours, keys, FL_ROLE_DEVICE, "dev-1", 9, certificate);
+    token = identity_token(identity_ours);
+    (void)identity_cert(identity_ours, keys, FL_ROLE_DEVICE, "dev-1", 9, certificate);
     return 0;
 }
 
 static int
 s_tear_down(void **state)
 {
-    (void)state;
-    fl_authority_destroy(&ours);
-    fl_authority_destroy(&theirs);
     fl_keys_destroy(&keys);
     fl_keys_destroy(&other_keys);
-    return 0;
+    return identity_teardown(state);
 }
 
 static fl_trust
 s_open_at(const fl_sealed *sealed, uint64_t now, const fl_deny_list *denied,
           fl_enrol_request *request)
 {
-    return fl_enrol_open(ours, fl_bytes_of(sealed->bytes, sealed->size), now, denied, request);
+    return fl_enrol_open(identity_ours, fl_bytes_of(sealed->bytes, sealed->size), now, denied,
+                         request);
 }
 
 static fl_trust
@@ -63,7 +57,7 @@ s_renew(const fl_keys *fresh, const fl_keys *old_keys, const uint8_t old[FL_CERT
     fl_entropy entropy = fl_entropy_seeded(&source);
     fl_sealed sealed;
     assert_true(fl_enrol_renew(fresh, old_keys, fl_bytes_of(old, FL_CERT_BYTES),
-                               fl_authority_public_of(ours), &entropy, &sealed));
+                               fl_authority_public_of(identity_ours), &entropy, &sealed));
     return sealed;
 }
 
@@ -71,7 +65,7 @@ s_renew(const fl_keys *fresh, const fl_keys *old_keys, const uint8_t old[FL_CERT
 static size_t
 s_unseal(const fl_sealed *sealed, uint8_t *plain)
 {
-    assert_true(fl_unseal(ours, fl_bytes_of(sealed->bytes, sealed->size), plain));
+    assert_true(fl_unseal(identity_ours, fl_bytes_of(sealed->bytes, sealed->size), plain));
     return sealed->size - FL_SEAL_EXTRA_BYTES;
 }
 
@@ -82,8 +76,8 @@ s_seal(const uint8_t *plain, size_t size)
     fl_entropy entropy = fl_entropy_seeded(&source);
     fl_sealed sealed = { .size = size + FL_SEAL_EXTRA_BYTES };
     assert_true(sealed.size <= sizeof sealed.bytes);
-    assert_true(
-        fl_seal(fl_authority_public_of(ours), fl_bytes_of(plain, size), &entropy, sealed.bytes));
+    assert_true(fl_seal(fl_authority_public_of(identity_ours), fl_bytes_of(plain, size), &entropy,
+                        sealed.bytes));
     return sealed;
 }
 
@@ -93,8 +87,8 @@ s_sign_and_seal(uint8_t *plain, size_t size, const fl_keys *fresh, const fl_keys
 {
     size_t end = size - (old_keys != NULL ? FL_SIGN_BYTES : 0);
     size_t proof = end - FL_SIGN_BYTES - FL_MAC_BYTES;
-    assert_true(fl_keys_mac_with(fresh, fl_authority_public_of(ours)->seal, "tributary/proof/v1",
-                                 fl_bytes_of(plain, proof), plain + proof));
+    assert_true(fl_keys_mac_with(fresh, fl_authority_public_of(identity_ours)->seal,
+                                 "tributary/proof/v1", fl_bytes_of(plain, proof), plain + proof));
     fl_keys_sign(fresh, "tributary/request/v1", fl_bytes_of(plain, end - FL_SIGN_BYTES),
                  plain + end - FL_SIGN_BYTES);
     if (old_keys != NULL) {
@@ -148,10 +142,10 @@ static void
 a_request_to_another_authority_cannot_be_opened(void **state)
 {
     (void)state;
-    fl_token foreign = identity_token(theirs);
+    fl_token foreign = identity_token(identity_theirs);
     fl_sealed sealed = identity_join(keys, &foreign, FL_ROLE_DEVICE, "dev-1");
     assert_int_equal(s_open(&sealed), FL_TRUST_SEAL);
-    foreign.authority = *fl_authority_public_of(ours); // their token, sealed to us
+    foreign.authority = *fl_authority_public_of(identity_ours); // their token, sealed to us
     sealed = identity_join(keys, &foreign, FL_ROLE_DEVICE, "dev-1");
     assert_int_equal(s_open(&sealed), FL_TRUST_TOKEN);
 }
@@ -190,9 +184,9 @@ the_sealed_bytes_give_nothing_away_and_cannot_be_changed(void **state)
     }
     uint8_t large[FL_SEALED_BYTES_MAX + 1] = { 0 };
     fl_enrol_request request;
-    assert_int_equal(
-        fl_enrol_open(ours, fl_bytes_of(large, sizeof large), IDENTITY_NOW, NULL, &request),
-        FL_TRUST_SEAL);
+    assert_int_equal(fl_enrol_open(identity_ours, fl_bytes_of(large, sizeof large), IDENTITY_NOW,
+                                   NULL, &request),
+                     FL_TRUST_SEAL);
 }
 
 //  Whoever seals can be anybody: what is inside must prove itself.
@@ -377,9 +371,9 @@ a_certificate_of_another_authority_renews_nothing(void **state)
     fl_seeded source = fl_seeded_of(89);
     fl_entropy entropy = fl_entropy_seeded(&source);
     fl_sealed sealed;
-    (void)identity_cert(theirs, keys, FL_ROLE_DEVICE, "dev-1", 9, foreign);
+    (void)identity_cert(identity_theirs, keys, FL_ROLE_DEVICE, "dev-1", 9, foreign);
     assert_false(fl_enrol_renew(keys, keys, fl_bytes_of(foreign, sizeof foreign),
-                                fl_authority_public_of(ours), &entropy, &sealed));
+                                fl_authority_public_of(identity_ours), &entropy, &sealed));
     assert_int_equal(sealed.size, 0);
     fl_sealed good = s_renew(other_keys, keys, certificate);
     size_t size = s_unseal(&good, plain);
@@ -395,7 +389,7 @@ the_newcomer_takes_only_a_certificate_for_itself(void **state)
     (void)state;
     fl_cert cert;
     fl_bytes bytes = fl_bytes_of(certificate, sizeof certificate);
-    const fl_authority_public *authority = fl_authority_public_of(ours);
+    const fl_authority_public *authority = fl_authority_public_of(identity_ours);
     fl_name node = identity_node("dev-1"), other = identity_node("dev-2");
     assert_int_equal(
         fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
@@ -412,8 +406,8 @@ the_newcomer_takes_only_a_certificate_for_itself(void **state)
         FL_TRUST_NAME);
     assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, 0, &cert),
                      FL_TRUST_EARLY);
-    assert_int_equal(fl_enrol_accept(bytes, fl_authority_public_of(theirs), keys, FL_ROLE_DEVICE,
-                                     &node, IDENTITY_NOW, &cert),
+    assert_int_equal(fl_enrol_accept(bytes, fl_authority_public_of(identity_theirs), keys,
+                                     FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
                      FL_TRUST_SIGNATURE);
 }
 

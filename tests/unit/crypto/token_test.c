@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static fl_authority *ours, *theirs;
 static fl_token made;
 static fl_seeded source;
 static fl_entropy entropy;
@@ -16,23 +15,11 @@ static fl_entropy entropy;
 static int
 s_set_up(void **state)
 {
-    (void)state;
-    if (fl_crypto_init(NULL) != FL_OK) {
+    if (identity_setup(state) != 0) {
         return -1;
     }
-    ours = identity_authority(1);
-    theirs = identity_authority(2);
     source = fl_seeded_of(4);
     entropy = fl_entropy_seeded(&source);
-    return 0;
-}
-
-static int
-s_tear_down(void **state)
-{
-    (void)state;
-    fl_authority_destroy(&ours);
-    fl_authority_destroy(&theirs);
     return 0;
 }
 
@@ -40,7 +27,7 @@ static int
 s_make(void **state)
 {
     (void)state;
-    made = identity_token(ours);
+    made = identity_token(identity_ours);
     return 0;
 }
 
@@ -51,7 +38,7 @@ s_verify_as(const fl_token *token, uint64_t now, fl_role role, const char *name)
     fl_token proved;
     fl_name node = identity_node(name);
     size_t size = fl_token_encode(token, bytes);
-    return fl_token_verify(ours, fl_bytes_of(bytes, size), now, role, &node, &proved);
+    return fl_token_verify(identity_ours, fl_bytes_of(bytes, size), now, role, &node, &proved);
 }
 
 static fl_trust
@@ -85,7 +72,7 @@ a_token_is_one_url_safe_line_that_comes_back_whole(void **state)
                                                 "wxyz0123456789-_"));
     assert_int_equal(fl_token_parse(text, &back), FL_TRUST_OK);
     s_assert_equal(&made, &back);
-    assert_true(fl_authority_public_equal(&back.authority, fl_authority_public_of(ours)));
+    assert_true(fl_authority_public_equal(&back.authority, fl_authority_public_of(identity_ours)));
     assert_int_equal(s_verify(&back), FL_TRUST_OK);
 }
 
@@ -110,7 +97,7 @@ the_longest_endpoint_fits(void **state)
     memset(token.endpoint, 'h', FL_ENDPOINT_LENGTH_MAX);
     memcpy(token.endpoint, "tcp://", 6);
     memcpy(token.endpoint + FL_ENDPOINT_LENGTH_MAX - 6, ":65535", 7);
-    assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
+    assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
     fl_token_text(&token, text);
     assert_int_equal(fl_token_parse(text, &back), FL_TRUST_OK);
     s_assert_equal(&token, &back);
@@ -190,7 +177,7 @@ a_prefix_allows_the_names_that_begin_with_it(void **state)
     assert_int_equal(s_verify_as(&made, IDENTITY_NOW, FL_ROLE_DEVICE, "xdev-1"), FL_TRUST_NAME);
     fl_token token = identity_terms();
     memset(token.name, 0, sizeof token.name);
-    assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
+    assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
     assert_int_equal(s_verify_as(&token, IDENTITY_NOW, FL_ROLE_DEVICE, "x"), FL_TRUST_OK);
 }
 
@@ -200,7 +187,7 @@ an_exact_name_allows_no_other(void **state)
     (void)state;
     fl_token token = identity_terms();
     token.exact = true;
-    assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
+    assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
     assert_int_equal(s_verify_as(&token, IDENTITY_NOW, FL_ROLE_DEVICE, "dev-"), FL_TRUST_OK);
     assert_int_equal(s_verify_as(&token, IDENTITY_NOW, FL_ROLE_DEVICE, "dev-1"), FL_TRUST_NAME);
 }
@@ -213,8 +200,8 @@ what_was_verified_is_handed_out(void **state)
     fl_token proved;
     fl_name node = identity_node("dev-1");
     size_t size = fl_token_encode(&made, bytes);
-    assert_int_equal(fl_token_verify(ours, fl_bytes_of(bytes, size), IDENTITY_NOW, FL_ROLE_DEVICE,
-                                     &node, &proved),
+    assert_int_equal(fl_token_verify(identity_ours, fl_bytes_of(bytes, size), IDENTITY_NOW,
+                                     FL_ROLE_DEVICE, &node, &proved),
                      FL_TRUST_OK);
     s_assert_equal(&made, &proved);
 }
@@ -224,8 +211,8 @@ every_token_has_an_id_of_its_own(void **state)
 {
     (void)state;
     fl_token one = identity_terms(), two = identity_terms();
-    assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &one, NULL), FL_OK);
-    assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &two, NULL), FL_OK);
+    assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &one, NULL), FL_OK);
+    assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &two, NULL), FL_OK);
     assert_memory_not_equal(one.id, two.id, sizeof one.id);
     assert_memory_not_equal(one.mac, two.mac, sizeof one.mac);
 }
@@ -269,7 +256,7 @@ every_flipped_bit_of_its_bytes_is_refused(void **state)
     size_t size = fl_token_encode(&made, bytes);
     for (size_t bit = 0; bit < 8 * size; bit++) {
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        fl_trust trust = fl_token_verify(ours, fl_bytes_of(bytes, size), IDENTITY_NOW,
+        fl_trust trust = fl_token_verify(identity_ours, fl_bytes_of(bytes, size), IDENTITY_NOW,
                                          FL_ROLE_DEVICE, &node, &proved);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         assert_true(trust == FL_TRUST_TOKEN || trust == FL_TRUST_MALFORMED ||
@@ -282,7 +269,7 @@ static void
 a_token_of_another_authority_is_refused(void **state)
 {
     (void)state;
-    fl_token token = identity_token(theirs);
+    fl_token token = identity_token(identity_theirs);
     assert_int_equal(s_verify(&token), FL_TRUST_TOKEN);
 }
 
@@ -298,7 +285,7 @@ bytes_of_every_other_length_are_malformed(void **state)
         uint8_t *exact = malloc(size > 0 ? size : 1);
         assert_non_null(exact);
         memcpy(exact, bytes, size);
-        assert_int_equal(fl_token_verify(ours, fl_bytes_of(exact, size), IDENTITY_NOW,
+        assert_int_equal(fl_token_verify(identity_ours, fl_bytes_of(exact, size), IDENTITY_NOW,
                                          FL_ROLE_DEVICE, &node, &proved),
                          size == right ? FL_TRUST_OK : FL_TRUST_MALFORMED);
         free(exact);
@@ -335,7 +322,7 @@ s_assert_not_made(const fl_token *wanted, const char *field)
 {
     fl_token token = *wanted;
     fl_why why = { .text = "" };
-    assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &token, &why), FL_RANGE);
+    assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &token, &why), FL_RANGE);
     if (strstr(why.text, field) == NULL) {
         fail_msg("\"%s\" does not name %s", why.text, field);
     }
@@ -364,7 +351,7 @@ an_operator_s_mistake_is_refused_and_named(void **state)
     token.not_after = IDENTITY_NOW + FL_TOKEN_LIFE_MAX_S + 1;
     s_assert_not_made(&token, "end");
     token.not_after = IDENTITY_NOW + FL_TOKEN_LIFE_MAX_S;
-    assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
+    assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
 }
 
 static void
@@ -398,7 +385,7 @@ an_endpoint_is_a_tcp_host_and_port(void **state)
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         fl_token token = identity_terms();
         (void)snprintf(token.endpoint, sizeof token.endpoint, "%s", good[i]);
-        assert_int_equal(fl_token_make(ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
+        assert_int_equal(fl_token_make(identity_ours, IDENTITY_NOW, &entropy, &token, NULL), FL_OK);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         fl_token token = identity_terms();
@@ -433,5 +420,5 @@ main(void)
         cmocka_unit_test_setup(an_operator_s_mistake_is_refused_and_named, s_make),
         cmocka_unit_test_setup(an_endpoint_is_a_tcp_host_and_port, s_make),
     };
-    return cmocka_run_group_tests(tests, s_set_up, s_tear_down);
+    return cmocka_run_group_tests(tests, s_set_up, identity_teardown);
 }

@@ -59,13 +59,7 @@ s_begin(void)
     fl_message welcome = machine_welcome(0, 1);
     machine_hear_parent(&welcome, 0);
     s_task(1, 1);
-    fl_message piece = machine_message(FL_PIECE, 1);
-    piece.piece = (fl_piece){ .hash = machine_hash(1), .total = MACHINE_MODEL };
-    machine_hear_parent(&piece, MACHINE_MODEL);
-    fl_event event = { .kind = FL_EV_MODEL };
-    event.model.hash = machine_hash(1);
-    event.model.ok = true;
-    machine_step(&event);
+    machine_fetch();
     assert_int_equal(machine_count(FL_FX_TRAIN), 1);
 }
 

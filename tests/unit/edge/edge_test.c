@@ -71,21 +71,14 @@ s_welcome(uint8_t run)
     machine_hear_parent(&welcome, 0);
 }
 
-static void
-s_join_child(fl_peer peer)
-{
-    fl_message hello = machine_hello(1, 1);
-    machine_hear_child(peer, &hello, 0);
-}
-
 //  Joined above, with two children below.
 static void
 s_join(void)
 {
     machine_tick();
     s_welcome(1);
-    s_join_child(0);
-    s_join_child(1);
+    machine_join(0);
+    machine_join(1);
     assert_non_null(machine_said(1, FL_WELCOME));
 }
 
@@ -104,13 +97,7 @@ s_task(uint64_t round, uint32_t attempt)
 static void
 s_model(void)
 {
-    fl_message piece = machine_message(FL_PIECE, 1);
-    piece.piece = (fl_piece){ .hash = machine_hash(1), .total = MACHINE_MODEL };
-    machine_hear_parent(&piece, MACHINE_MODEL);
-    fl_event event = { .kind = FL_EV_MODEL };
-    event.model.hash = machine_hash(1);
-    event.model.ok = true;
-    machine_step(&event);
+    machine_fetch();
     assert_int_equal(machine_count(FL_FX_SAVE), 1);
     token = machine_effect(FL_FX_SAVE)->save.token;
 }
@@ -130,42 +117,18 @@ s_open(void)
 static uint32_t
 s_fold(fl_peer peer, uint32_t attempt)
 {
-    fl_message contrib = machine_contrib(&order, attempt, peer, 1, 100 + peer, 5 + peer);
-    machine_hear_child(peer, &contrib, 0);
-    fl_message chunk = machine_chunk(&contrib, 0);
-    machine_hear_child(peer, &chunk, MACHINE_VECTOR);
-    fl_event event = { .kind = FL_EV_VERIFIED };
-    event.verified.slot = machine_effect(FL_FX_VERIFY)->verify.slot;
-    event.verified.ok = true;
-    machine_step(&event);
+    uint32_t slot = machine_send(peer, &order, attempt, 100 + peer, 5 + peer);
+    machine_verified(slot, true, FL_WHY_NONE);
     return machine_effect(FL_FX_FOLD)->fold.slot;
-}
-
-static void
-s_folded(uint32_t slot)
-{
-    fl_event event = { .kind = FL_EV_FOLDED };
-    event.folded.slot = slot;
-    machine_step(&event);
-}
-
-static void
-s_finished(void)
-{
-    fl_event event = { .kind = FL_EV_FINISHED };
-    event.finished.vec = SUM;
-    event.finished.hash = machine_hash(55);
-    event.finished.bytes = MACHINE_VECTOR;
-    machine_step(&event);
 }
 
 static void
 s_collect(uint32_t attempt)
 {
-    s_folded(s_fold(0, attempt));
-    s_folded(s_fold(1, attempt));
+    machine_folded(s_fold(0, attempt));
+    machine_folded(s_fold(1, attempt));
     assert_true(machine_effect(FL_FX_FINISH)->finish.vector);
-    s_finished();
+    machine_finished(SUM);
 }
 
 //  The sum is on offer above.
@@ -182,7 +145,7 @@ s_send(void)
 {
     fl_message grant = machine_message(FL_GRANT, order.round);
     grant.grant = (fl_grant){
-        .attempt = 1, .hash = machine_hash(55), .limit = MACHINE_VECTOR, .chunk_bytes = 1
+        .attempt = 1, .hash = machine_hash(MACHINE_SUM), .limit = MACHINE_VECTOR, .chunk_bytes = 1
     };
     machine_hear_parent(&grant, 0);
     assert_int_equal(machine_effect(FL_FX_PUSH)->push.vec, SUM);
@@ -213,11 +176,11 @@ static void
 nobody_is_seated_before_the_run_is_known(void **state)
 {
     (void)state;
-    s_join_child(0);
+    machine_join(0);
     assert_true(machine_refuses(0, FL_HELLO, FL_WHY_UNKNOWN_RUN));
     machine_tick();
     s_welcome(1);
-    s_join_child(0);
+    machine_join(0);
     assert_non_null(machine_said(0, FL_WELCOME));
     assert_int_equal(fl_aggregator_joined(fl_edge_aggregator(edge)), 1);
     assert_true(fl_participant_joined(fl_edge_participant(edge)));
@@ -397,7 +360,7 @@ a_newer_task_gives_the_round_up_and_waits_for_its_folds(void **state)
     s_children_hear(FL_OUT_LATE, FL_WHY_LATE, false);
     assert_int_equal(machine_count(FL_FX_SAVE), 0);
     assert_int_equal(fl_edge_round(edge), 0);
-    s_folded(slot);
+    machine_folded(slot);
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->round, 2);
     machine_saved(machine_effect(FL_FX_SAVE)->save.token, true);
     assert_int_equal(machine_said(0, FL_TASK)->round, 2);
@@ -484,7 +447,7 @@ the_end_of_the_run_waits_for_our_own_folds(void **state)
     uint32_t slot = s_fold(0, 1);
     s_closed(0, FL_OUT_IDLE, FL_WHY_NONE, true);
     s_children_hear(FL_OUT_LATE, FL_WHY_NONE, false);
-    s_folded(slot);
+    machine_folded(slot);
     s_children_hear(FL_OUT_IDLE, FL_WHY_NONE, true);
     machine_tick();
     assert_null(machine_said(0, FL_CLOSED)); // once

@@ -6,49 +6,6 @@
 
 #include <string.h>
 
-//  Children 0 and 1 are seated, round 1 is open, its vectors are of one chunk.
-static int
-s_setup(void **state)
-{
-    (void)parent_setup(state);
-    parent_join_all(2);
-    parent_open(1, FL_NEVER);
-    return 0;
-}
-
-static fl_message
-s_contrib(fl_peer peer)
-{
-    return machine_contrib(&parent_order, parent_attempt, peer, 1, 1000 + peer, 5);
-}
-
-//  Nobody else comes: the cut-off passes, the sum is made.
-static void
-s_end_round(void)
-{
-    fl_time cutoff = fl_aggregator_cutoff(parent_cohort);
-    if (cutoff != FL_NEVER) {
-        parent_now = cutoff - 400;
-        for (fl_peer peer = 0; peer < 2; peer++) { // or their leases would end
-            fl_message beat =
-                machine_beat(peer, 1, parent_order.round, parent_attempt, FL_DOING_TRAIN);
-            parent_hear(peer, &beat, 0);
-        }
-        parent_now = cutoff;
-        parent_tick();
-    }
-    if (machine_count(FL_FX_FINISH) > 0) {
-        parent_finished(0);
-    }
-}
-
-static void
-s_settle(void)
-{
-    machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
-}
-
 // ---- HELLO ------------------------------------------------------------------------------------
 static void
 a_child_is_seated_and_tasked(void **state)
@@ -72,22 +29,22 @@ a_wrong_role_an_unknown_run_and_a_full_house_are_refused_by_name(void **state)
     (void)state;
     fl_message hello = machine_hello(1, 1);
     fl_event event = machine_from_child(9, "d9", FL_ROLE_OPERATOR, &hello, 0);
-    parent_step(&event);
+    machine_step(&event);
     assert_true(machine_refuses(9, FL_HELLO, FL_WHY_ROLE));
     event = machine_from_child(9, "d9", FL_ROLE_NONE, &hello, 0);
-    parent_step(&event);
+    machine_step(&event);
     assert_true(machine_refuses(9, FL_HELLO, FL_WHY_ROLE));
     for (fl_peer peer = 2; peer < MACHINE_SEATS; peer++) {
         parent_join(peer);
     }
-    parent_hear(MACHINE_SEATS, &hello, 0);
+    machine_hear_child(MACHINE_SEATS, &hello, 0);
     assert_true(machine_refuses(MACHINE_SEATS, FL_HELLO, FL_WHY_FULL));
     fl_aggregator_conf conf = parent_conf();
     parent_make(&conf);
     fl_run unknown = { { 0 } };
     fl_hash model = machine_hash(1);
     fl_aggregator_model(parent_cohort, &unknown, &model, 0);
-    parent_hear(0, &hello, 0);
+    machine_hear_child(0, &hello, 0);
     assert_true(machine_refuses(0, FL_HELLO, FL_WHY_UNKNOWN_RUN));
 }
 
@@ -95,15 +52,15 @@ static void
 the_same_process_keeps_its_seat_epoch_and_transfer(void **state)
 {
     (void)state;
-    fl_message contrib = s_contrib(0);
-    parent_hear(0, &contrib, 0);
+    fl_message contrib = parent_contrib(0);
+    machine_hear_child(0, &contrib, 0);
     assert_int_equal(machine_count(FL_FX_SLOT), 1);
     parent_join(0);
     assert_int_equal(machine_said(0, FL_WELCOME)->welcome.epoch, 1);
     assert_int_equal(machine_count(FL_FX_SLOT), 0);
     assert_non_null(machine_note(FL_NOTE_REJOINED));
     assert_non_null(machine_said(0, FL_TASK)); // it says CONTRIB again upon this
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.next, 0);
     assert_int_equal(machine_count(FL_FX_SLOT), 0);
 }
@@ -112,15 +69,15 @@ static void
 a_new_process_gets_a_new_epoch_and_what_was_announced_is_forgotten(void **state)
 {
     (void)state;
-    fl_message contrib = s_contrib(0);
-    parent_hear(0, &contrib, 0);
+    fl_message contrib = parent_contrib(0);
+    machine_hear_child(0, &contrib, 0);
     fl_message hello = machine_hello(777, 1);
-    parent_hear(0, &hello, 0);
+    machine_hear_child(0, &hello, 0);
     assert_int_equal(machine_said(0, FL_WELCOME)->welcome.epoch, 2);
     assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
     assert_non_null(machine_said(0, FL_TASK));
     fl_message chunk = machine_chunk(&contrib, 0); // of the process that died
-    parent_hear(0, &chunk, MACHINE_VECTOR);
+    machine_hear_child(0, &chunk, MACHINE_VECTOR);
     assert_true(machine_refuses(0, FL_CHUNK, FL_WHY_UNKNOWN_SEAT));
     assert_int_equal(machine_count(FL_FX_STAGE), 0);
 }
@@ -131,10 +88,10 @@ what_was_counted_stays_counted_over_a_restart_and_is_not_asked_for_again(void **
     (void)state;
     parent_give(0, 5);
     fl_message hello = machine_hello(777, 1);
-    parent_hear(0, &hello, 0);
+    machine_hear_child(0, &hello, 0);
     assert_null(machine_said(0, FL_TASK));
     fl_message again = machine_contrib(&parent_order, 1, 0, 2, 4444, 5);
-    parent_hear(0, &again, 0);
+    machine_hear_child(0, &again, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_DUPLICATE));
     assert_int_equal(fl_aggregator_tally(parent_cohort).in, 1);
 }
@@ -145,19 +102,19 @@ words_from_an_unknown_seat_are_refused(void **state)
 {
     (void)state;
     fl_message beat = machine_beat(7, 1, 1, 1, FL_DOING_TRAIN); // no such seat
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_true(machine_refuses(0, FL_BEAT, FL_WHY_UNKNOWN_SEAT));
     beat = machine_beat(1, 1, 1, 1, FL_DOING_TRAIN); // somebody else's
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_true(machine_refuses(0, FL_BEAT, FL_WHY_UNKNOWN_SEAT));
     beat = machine_beat(0, 2, 1, 1, FL_DOING_TRAIN); // of another life
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_true(machine_refuses(0, FL_BEAT, FL_WHY_UNKNOWN_SEAT));
     fl_message contrib = machine_contrib(&parent_order, 1, 7, 1, 1, 5);
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_UNKNOWN_SEAT));
     fl_message fetch = machine_message(FL_FETCH, 1);
-    parent_hear(9, &fetch, 0);
+    machine_hear_child(9, &fetch, 0);
     assert_true(machine_refuses(9, FL_FETCH, FL_WHY_UNKNOWN_SEAT));
 }
 
@@ -168,14 +125,14 @@ who_leaves_is_absent_unless_counted(void **state)
     parent_give(0, 5);
     fl_message leave = machine_message(FL_LEAVE, 1);
     for (fl_peer peer = 0; peer < 2; peer++) {
-        parent_hear(peer, &leave, 0);
+        machine_hear_child(peer, &leave, 0);
         assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, peer);
         assert_non_null(machine_note(FL_NOTE_LEFT));
     }
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).outcome, FL_OUT_IN);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_LEFT);
-    parent_hear(5, &leave, 0); // a stranger
+    machine_hear_child(5, &leave, 0); // a stranger
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
 
@@ -184,7 +141,7 @@ a_child_that_comes_back_in_the_round_may_still_come_in(void **state)
 {
     (void)state;
     fl_message leave = machine_message(FL_LEAVE, 1);
-    parent_hear(1, &leave, 0);
+    machine_hear_child(1, &leave, 0);
     parent_join(1);
     assert_non_null(machine_said(1, FL_TASK));
     parent_give(1, 5);
@@ -199,7 +156,7 @@ verbs_that_are_not_for_a_parent_are_refused_as_malformed(void **state)
                                      FL_ENROL,   FL_PIECE, FL_ENROLLED, FL_ASK,    FL_ANSWER };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         fl_message message = machine_message(verbs[i], 1);
-        parent_hear(0, &message, 0);
+        machine_hear_child(0, &message, 0);
         assert_true(machine_refuses(0, verbs[i], FL_WHY_MALFORMED));
         assert_int_equal(fl_outbox_count(machine_out), 2); // the refusal and its note
     }
@@ -211,10 +168,10 @@ a_lost_task_is_said_again(void **state)
 {
     (void)state;
     fl_message beat = machine_beat(0, 1, 0, 0, FL_DOING_NOTHING);
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_TASK)->task.attempt, 1);
     beat = machine_beat(0, 1, 1, 1, FL_DOING_TRAIN); // it has it: nothing to say
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_null(machine_said(0, FL_TASK));
     assert_non_null(machine_said(0, FL_BEAT));
 }
@@ -226,7 +183,7 @@ a_lost_announcement_is_asked_for_again(void **state)
     static const fl_activity waits[] = { FL_DOING_WAIT_GRANT, FL_DOING_SEND, FL_DOING_WAIT_CLOSE };
     for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
         fl_message beat = machine_beat(0, 1, 1, 1, waits[i]);
-        parent_hear(0, &beat, 0);
+        machine_hear_child(0, &beat, 0);
         assert_non_null(machine_said(0, FL_TASK)); // upon which it says CONTRIB again
     }
 }
@@ -235,10 +192,10 @@ static void
 a_lost_grant_is_said_again(void **state)
 {
     (void)state;
-    fl_message contrib = s_contrib(0);
-    parent_hear(0, &contrib, 0);
+    fl_message contrib = parent_contrib(0);
+    machine_hear_child(0, &contrib, 0);
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_GRANT);
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.limit, MACHINE_VECTOR);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.rewind, 0);
     assert_null(machine_said(0, FL_BEAT));
@@ -249,19 +206,19 @@ a_lost_verdict_is_said_again_as_long_as_it_is_remembered(void **state)
 {
     (void)state;
     parent_give(0, 5);
-    s_end_round();
-    s_settle();
+    parent_end_round();
+    parent_settle();
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_CLOSE);
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
     assert_null(machine_said(0, FL_TASK));
     parent_open(2, FL_NEVER);
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_CLOSED)->round, 1);
     assert_int_equal(machine_said(0, FL_TASK)->round, 2);
-    s_end_round();
-    s_settle();
-    parent_hear(0, &beat, 0); // two rounds ago: forgotten
+    parent_end_round();
+    parent_settle();
+    machine_hear_child(0, &beat, 0); // two rounds ago: forgotten
     assert_null(machine_said(0, FL_CLOSED));
 }
 
@@ -270,20 +227,20 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
 {
     (void)state;
     parent_give(0, 5);
-    s_end_round();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, parent_now, machine_out);
+    parent_end_round();
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, machine_now, machine_out);
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_CLOSE);
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said_count(0, FL_CLOSED), 1);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     beat = machine_beat(0, 1, 0, 0, FL_DOING_NOTHING);
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IDLE);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     fl_message hello = machine_hello(100, 1); // with its task in hand
     hello.round = 1;
-    parent_hear(0, &hello, 0);
+    machine_hear_child(0, &hello, 0);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
 }
 
@@ -294,7 +251,7 @@ a_model_is_served_as_asked_and_no_byte_beyond(void **state)
     (void)state;
     fl_message fetch = machine_message(FL_FETCH, 1);
     fetch.fetch = (fl_fetch){ .hash = machine_hash(1), .offset = 99000, .bytes = 1000 };
-    parent_hear(0, &fetch, 0);
+    machine_hear_child(0, &fetch, 0);
     const fl_effect *serve = machine_effect(FL_FX_SERVE);
     assert_int_equal(serve->serve.to, 0);
     assert_int_equal(serve->serve.bytes, 1000);
@@ -308,13 +265,13 @@ a_model_is_served_as_asked_and_no_byte_beyond(void **state)
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         fetch.fetch = wrong[i];
-        parent_hear(0, &fetch, 0);
+        machine_hear_child(0, &fetch, 0);
         assert_true(machine_refuses(0, FL_FETCH, FL_WHY_MODEL));
         assert_int_equal(machine_count(FL_FX_SERVE), 0);
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_setup, parent_destroy)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, parent_two, parent_destroy)
 
 int
 main(void)

@@ -8,49 +8,6 @@
 
 enum { BIG = 3 * FL_CHUNK_BYTES_MIN };
 
-//  Children 0 and 1 are seated, round 1 is open, its vectors are of one chunk.
-static int
-s_setup(void **state)
-{
-    (void)parent_setup(state);
-    parent_join_all(2);
-    parent_open(1, FL_NEVER);
-    return 0;
-}
-
-static fl_message
-s_contrib(fl_peer peer)
-{
-    return machine_contrib(&parent_order, parent_attempt, peer, 1, 1000 + peer, 5);
-}
-
-//  Nobody else comes: the cut-off passes, the sum is made.
-static void
-s_end_round(void)
-{
-    fl_time cutoff = fl_aggregator_cutoff(parent_cohort);
-    if (cutoff != FL_NEVER) {
-        parent_now = cutoff - 400;
-        for (fl_peer peer = 0; peer < 2; peer++) { // or their leases would end
-            fl_message beat =
-                machine_beat(peer, 1, parent_order.round, parent_attempt, FL_DOING_TRAIN);
-            parent_hear(peer, &beat, 0);
-        }
-        parent_now = cutoff;
-        parent_tick();
-    }
-    if (machine_count(FL_FX_FINISH) > 0) {
-        parent_finished(0);
-    }
-}
-
-static void
-s_settle(void)
-{
-    machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
-}
-
 // ---- CONTRIB ----------------------------------------------------------------------------------
 static void
 s_shape(fl_contrib *contrib)
@@ -113,15 +70,15 @@ a_contribution_that_cannot_be_right_is_refused_by_name(void **state)
         { s_crowd, FL_WHY_WEIGHT },      { s_other_model, FL_WHY_BASE },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        (void)s_setup(state);
-        fl_message contrib = s_contrib(0);
+        (void)parent_two(state);
+        fl_message contrib = parent_contrib(0);
         rows[i].spoil(&contrib.contrib);
-        parent_hear(0, &contrib, 0);
+        machine_hear_child(0, &contrib, 0);
         assert_true(machine_refuses(0, FL_CONTRIB, rows[i].want));
         assert_int_equal(machine_note(FL_NOTE_REFUSED)->reason, rows[i].want);
         assert_int_equal(machine_count(FL_FX_SLOT), 0);
-        contrib = s_contrib(0); // refused is refused, in this round
-        parent_hear(0, &contrib, 0);
+        contrib = parent_contrib(0); // refused is refused, in this round
+        machine_hear_child(0, &contrib, 0);
         assert_true(machine_refuses(0, FL_CONTRIB, rows[i].want));
         assert_int_equal(fl_aggregator_seat(parent_cohort, 0).outcome, FL_OUT_REFUSED);
     }
@@ -131,8 +88,8 @@ static void
 a_late_update_needs_a_plan_that_carries_and_a_base_that_is_remembered(void **state)
 {
     (void)state;
-    s_end_round();
-    s_settle();
+    parent_end_round();
+    parent_settle();
     const struct {
         uint64_t base_round;
         uint32_t base;
@@ -149,17 +106,17 @@ a_late_update_needs_a_plan_that_carries_and_a_base_that_is_remembered(void **sta
         fl_order order = machine_order(2);
         order.plan.late = rows[i].late;
         fl_task task = { .attempt = (uint32_t)(10 + i), .order = order };
-        fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
+        fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, machine_now, machine_out);
         fl_message contrib = machine_contrib(&order, task.attempt, 0, 1, 50, 5);
         contrib.contrib.base_round = rows[i].base_round;
         contrib.contrib.base = machine_hash(rows[i].base);
-        parent_hear(0, &contrib, 0);
+        machine_hear_child(0, &contrib, 0);
         if (rows[i].want == FL_WHY_NONE) {
             assert_non_null(machine_said(0, FL_GRANT));
         } else {
             assert_true(machine_refuses(0, FL_CONTRIB, rows[i].want));
         }
-        fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
+        fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, machine_now, machine_out);
     }
 }
 
@@ -167,16 +124,16 @@ static void
 an_update_of_a_round_before_a_restart_fits_once_it_is_recalled(void **state)
 {
     (void)state;
-    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     parent_open(9, FL_NEVER);
     fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
     contrib.contrib.base_round = 8; // this aggregator never opened it
     contrib.contrib.base = machine_hash(8);
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_BASE));
     fl_aggregator_recall(parent_cohort, &(fl_past){ 8, machine_hash(8) });
     contrib.contrib.seat = 1;
-    parent_hear(1, &contrib, 0);
+    machine_hear_child(1, &contrib, 0);
     assert_non_null(machine_said(1, FL_GRANT));
 }
 
@@ -184,17 +141,17 @@ static void
 an_update_older_than_the_plan_takes_is_stale(void **state)
 {
     (void)state;
-    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     for (uint64_t round = 2; round <= 4; round++) {
         parent_open(round, FL_NEVER);
         fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
         contrib.contrib.base_round = 1;
         contrib.contrib.base = machine_hash(1);
-        parent_hear(0, &contrib, 0);
+        machine_hear_child(0, &contrib, 0);
         bool fits = round - 1 <= 2; // staleness_max
         assert_int_equal(machine_said(0, FL_GRANT) != NULL, fits);
         assert_int_equal(machine_refuses(0, FL_CONTRIB, FL_WHY_STALE), !fits);
-        fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+        fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     }
 }
 
@@ -202,17 +159,17 @@ static void
 a_stale_one_is_counted_as_such(void **state)
 {
     (void)state;
-    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     parent_open(2, FL_NEVER);
     fl_message contrib = machine_contrib(&parent_order, parent_attempt, 0, 1, 50, 5);
     contrib.contrib.base_round = 1;
     contrib.contrib.base = machine_hash(1);
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     fl_message chunk = machine_chunk(&contrib, 0);
-    parent_hear(0, &chunk, MACHINE_VECTOR);
-    parent_verified(0, true, FL_WHY_NONE);
-    parent_folded(0);
-    s_end_round();
+    machine_hear_child(0, &chunk, MACHINE_VECTOR);
+    machine_verified(0, true, FL_WHY_NONE);
+    machine_folded(0);
+    parent_end_round();
     fl_result result = parent_result();
     assert_int_equal(result.stats[FL_STAT_STALE], 1);
     assert_int_equal(result.roll[0].staleness, 1);
@@ -222,18 +179,18 @@ static void
 the_same_contribution_again_is_granted_again_another_one_replaces_it(void **state)
 {
     (void)state;
-    fl_message contrib = s_contrib(0);
-    parent_hear(0, &contrib, 0);
-    parent_hear(0, &contrib, 0);
+    fl_message contrib = parent_contrib(0);
+    machine_hear_child(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_int_equal(machine_said_count(0, FL_GRANT), 1);
     assert_int_equal(machine_count(FL_FX_SLOT), 0);
     fl_message other = machine_contrib(&parent_order, 1, 0, 1, 4444, 6);
-    parent_hear(0, &other, 0);
+    machine_hear_child(0, &other, 0);
     assert_int_equal(machine_count(FL_FX_SLOT), 2); // freed, and made anew
     fl_hash hash = machine_hash(4444);
     assert_true(fl_hash_equal(&machine_said(0, FL_GRANT)->grant.hash, &hash));
     fl_message chunk = machine_chunk(&contrib, 0); // of the first one
-    parent_hear(0, &chunk, MACHINE_VECTOR);
+    machine_hear_child(0, &chunk, MACHINE_VECTOR);
     assert_int_equal(machine_note(FL_NOTE_CHUNK_DROPPED)->reason, FL_WHY_DUPLICATE);
 }
 
@@ -242,23 +199,23 @@ a_seat_is_counted_once_whatever_comes_after(void **state)
 {
     (void)state;
     parent_give(0, 5);
-    fl_message contrib = s_contrib(0);
-    parent_hear(0, &contrib, 0); // the last GRANT was lost: all of it is here
+    fl_message contrib = parent_contrib(0);
+    machine_hear_child(0, &contrib, 0); // the last GRANT was lost: all of it is here
     assert_int_equal(machine_said(0, FL_GRANT)->grant.next, MACHINE_VECTOR);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.limit, MACHINE_VECTOR);
     fl_message chunk = machine_chunk(&contrib, 0);
-    parent_hear(0, &chunk, MACHINE_VECTOR);
+    machine_hear_child(0, &chunk, MACHINE_VECTOR);
     assert_int_equal(machine_count(FL_FX_STAGE), 0);
     fl_message other = machine_contrib(&parent_order, 1, 0, 1, 4444, 6);
-    parent_hear(0, &other, 0);
+    machine_hear_child(0, &other, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_DUPLICATE));
     fl_message refused = machine_refused(FL_TASK, 1, FL_WHY_NAN);
-    parent_hear(0, &refused, 0); // too late to decline
+    machine_hear_child(0, &refused, 0); // too late to decline
     other = machine_contrib(&parent_order, 1, 0, 1, 4444, 6);
     other.contrib.base = machine_hash(99);
-    parent_hear(0, &other, 0); // refused, but what is counted stays
+    machine_hear_child(0, &other, 0); // refused, but what is counted stays
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).outcome, FL_OUT_IN);
-    s_end_round();
+    parent_end_round();
     assert_int_equal(parent_result().count, 1);
     assert_int_equal(parent_result().weight, 5);
 }
@@ -272,9 +229,9 @@ bytes_that_are_not_what_was_announced_are_refused(void **state)
                  { FL_WHY_WEIGHT, FL_WHY_WEIGHT },
                  { FL_WHY_STORAGE, FL_WHY_STORAGE } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        (void)s_setup(state);
+        (void)parent_two(state);
         uint32_t slot = parent_send(0, 1000, 5);
-        parent_verified(slot, false, rows[i].says);
+        machine_verified(slot, false, rows[i].says);
         assert_true(machine_refuses(0, FL_CONTRIB, rows[i].want));
         assert_int_equal(machine_count(FL_FX_FOLD), 0);
         assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
@@ -289,16 +246,16 @@ a_plan_takes_no_more_devices_than_its_proof(void **state)
         fl_message hello = machine_hello(1, 30);
         fl_event event =
             machine_from_child(peer, peer == 50 ? "e50" : "e51", FL_ROLE_EDGE, &hello, 0);
-        parent_step(&event);
+        machine_step(&event);
         uint32_t seat = machine_said(peer, FL_WELCOME)->welcome.seat;
         fl_message contrib = machine_contrib(&parent_order, 1, seat, 1, 1000 + peer, 300);
         contrib.contrib.count = 30;
         event = machine_from_child(peer, "e50", FL_ROLE_EDGE, &contrib, 0);
-        parent_step(&event);
+        machine_step(&event);
         fl_message chunk = machine_chunk(&contrib, 0);
         event = machine_from_child(peer, "e50", FL_ROLE_EDGE, &chunk, MACHINE_VECTOR);
-        parent_step(&event);
-        parent_verified(machine_effect(FL_FX_VERIFY)->verify.slot, true, FL_WHY_NONE);
+        machine_step(&event);
+        machine_verified(machine_effect(FL_FX_VERIFY)->verify.slot, true, FL_WHY_NONE);
     }
     assert_true(machine_refuses(51, FL_CONTRIB, FL_WHY_WEIGHT)); // 60 of 50
 }
@@ -307,23 +264,23 @@ static void
 words_of_another_round_are_answered_with_what_the_child_needs(void **state)
 {
     (void)state;
-    fl_message contrib = s_contrib(0);
+    fl_message contrib = parent_contrib(0);
     contrib.contrib.attempt = 9; // a round of its own
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_non_null(machine_said(0, FL_TASK)); // the current one
     parent_give(0, 5);
-    s_end_round();
-    s_settle();
+    parent_end_round();
+    parent_settle();
     contrib.contrib.attempt = 1; // over: its verdict
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_int_equal(machine_said(0, FL_CLOSED)->round, 1);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
     contrib.contrib.attempt = 9; // never heard of
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_UNKNOWN_ROUND));
     contrib.round = 7;
     contrib.contrib.attempt = 1;
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_UNKNOWN_ROUND));
 }
 
@@ -333,16 +290,16 @@ a_child_that_was_not_invited_hears_late_after_the_cut_off(void **state)
     (void)state;
     parent_give(0, 5);
     fl_message refused = machine_refused(FL_TASK, 1, FL_WHY_NO_DATA);
-    parent_hear(1, &refused, 0);
+    machine_hear_child(1, &refused, 0);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_NO_DATA);
     assert_int_equal(machine_count(FL_FX_FINISH), 1); // everybody has ended
     parent_join(2);
     assert_null(machine_said(2, FL_TASK));
-    fl_message contrib = s_contrib(2);
-    parent_hear(2, &contrib, 0);
+    fl_message contrib = parent_contrib(2);
+    machine_hear_child(2, &contrib, 0);
     assert_true(machine_refuses(2, FL_CONTRIB, FL_WHY_LATE));
     fl_message early = machine_refused(FL_TASK, 1, FL_WHY_NAN); // nothing to decline any more
-    parent_hear(2, &early, 0);
+    machine_hear_child(2, &early, 0);
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
 
@@ -350,13 +307,13 @@ a_child_that_was_not_invited_hears_late_after_the_cut_off(void **state)
 static fl_message
 s_big_transfer(void)
 {
-    fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, machine_now, machine_out);
     parent_order = machine_order_of(2, BIG);
     parent_attempt = 20;
     fl_task task = { .attempt = 20, .order = parent_order };
-    fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, parent_now, machine_out);
-    fl_message contrib = s_contrib(0);
-    parent_hear(0, &contrib, 0);
+    fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, machine_now, machine_out);
+    fl_message contrib = parent_contrib(0);
+    machine_hear_child(0, &contrib, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.limit, 2 * FL_CHUNK_BYTES_MIN);
     return contrib;
 }
@@ -368,7 +325,7 @@ chunks_are_staged_in_order_and_verified_when_whole(void **state)
     fl_message contrib = s_big_transfer();
     for (uint64_t at = 0; at < BIG; at += FL_CHUNK_BYTES_MIN) {
         fl_message chunk = machine_chunk(&contrib, at);
-        parent_hear(0, &chunk, FL_CHUNK_BYTES_MIN);
+        machine_hear_child(0, &chunk, FL_CHUNK_BYTES_MIN);
         assert_int_equal(machine_effect(FL_FX_STAGE)->stage.offset, at);
         assert_int_equal(machine_count(FL_FX_VERIFY), at + FL_CHUNK_BYTES_MIN == BIG);
     }
@@ -382,16 +339,16 @@ a_gap_is_asked_for_once_and_a_duplicate_dropped(void **state)
     (void)state;
     fl_message contrib = s_big_transfer();
     fl_message chunk = machine_chunk(&contrib, FL_CHUNK_BYTES_MIN);
-    parent_hear(0, &chunk, FL_CHUNK_BYTES_MIN);
+    machine_hear_child(0, &chunk, FL_CHUNK_BYTES_MIN);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.rewind, 1);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.next, 0);
     assert_non_null(machine_note(FL_NOTE_REWIND));
-    parent_hear(0, &chunk, FL_CHUNK_BYTES_MIN);
+    machine_hear_child(0, &chunk, FL_CHUNK_BYTES_MIN);
     assert_null(machine_said(0, FL_GRANT));
     assert_non_null(machine_note(FL_NOTE_CHUNK_DROPPED));
     chunk = machine_chunk(&contrib, 0);
-    parent_hear(0, &chunk, FL_CHUNK_BYTES_MIN);
-    parent_hear(0, &chunk, FL_CHUNK_BYTES_MIN);
+    machine_hear_child(0, &chunk, FL_CHUNK_BYTES_MIN);
+    machine_hear_child(0, &chunk, FL_CHUNK_BYTES_MIN);
     assert_int_equal(machine_count(FL_FX_STAGE), 0);
 }
 
@@ -401,7 +358,7 @@ bytes_beyond_the_credit_cost_the_slot(void **state)
     (void)state;
     fl_message contrib = s_big_transfer();
     fl_message chunk = machine_chunk(&contrib, 2 * FL_CHUNK_BYTES_MIN);
-    parent_hear(0, &chunk, 1);
+    machine_hear_child(0, &chunk, 1);
     assert_true(machine_refuses(0, FL_CHUNK, FL_WHY_CREDIT));
     assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_CREDIT);
@@ -413,14 +370,14 @@ bytes_on_the_way_from_before_a_rejoin_are_no_offence(void **state)
     (void)state;
     fl_message contrib = s_big_transfer();
     fl_message chunk = machine_chunk(&contrib, 0);
-    parent_hear(0, &chunk, FL_CHUNK_BYTES_MIN); // credit up to the end
+    machine_hear_child(0, &chunk, FL_CHUNK_BYTES_MIN); // credit up to the end
     fl_message leave = machine_message(FL_LEAVE, 2);
-    parent_hear(0, &leave, 0);
+    machine_hear_child(0, &leave, 0);
     parent_join(0);
-    parent_hear(0, &contrib, 0);
+    machine_hear_child(0, &contrib, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.limit, 2 * FL_CHUNK_BYTES_MIN);
     chunk = machine_chunk(&contrib, 2 * FL_CHUNK_BYTES_MIN);
-    parent_hear(0, &chunk, FL_CHUNK_BYTES_MIN);
+    machine_hear_child(0, &chunk, FL_CHUNK_BYTES_MIN);
     assert_null(machine_said(0, FL_REFUSED));
     assert_int_equal(machine_count(FL_FX_STAGE), 0);
 }
@@ -437,15 +394,15 @@ a_stand_still_is_rewound_and_a_slow_transfer_withdrawn(void **state)
     parent_open(1, FL_NEVER);
     fl_message contrib = s_big_transfer();
     fl_message beat = machine_beat(0, 1, 2, 20, FL_DOING_SEND);
-    parent_now = 200; // two beats without a byte
-    parent_hear(0, &beat, 0);
+    machine_now = 200; // two beats without a byte
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.rewind, 1);
     assert_int_equal(machine_note(FL_NOTE_REWIND)->reason, FL_WHY_SILENT);
-    parent_now = 250;
-    parent_hear(0, &beat, 0);
+    machine_now = 250;
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_GRANT)->grant.rewind, 1);
-    parent_now = 500;
-    parent_hear(0, &beat, 0);
+    machine_now = 500;
+    machine_hear_child(0, &beat, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_SLOW));
     assert_non_null(machine_note(FL_NOTE_SLOT_WITHDRAWN));
     (void)contrib;
@@ -464,19 +421,19 @@ a_slot_is_not_kept_by_talking_of_something_else(void **state)
     parent_open(1, FL_NEVER);
     (void)s_big_transfer();
     fl_message beat = machine_beat(0, 1, 1, 20, FL_DOING_SEND);
-    for (parent_now = 100; parent_now < 500; parent_now += 100) {
-        parent_hear(0, &beat, 0);
-        parent_tick();
+    for (machine_now = 100; machine_now < 500; machine_now += 100) {
+        machine_hear_child(0, &beat, 0);
+        machine_tick();
         assert_null(machine_note(FL_NOTE_SLOT_WITHDRAWN));
     }
-    parent_hear(0, &beat, 0);
-    parent_tick();
+    machine_hear_child(0, &beat, 0);
+    machine_tick();
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_SLOW));
     assert_non_null(machine_note(FL_NOTE_SLOT_WITHDRAWN));
     assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_setup, parent_destroy)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, parent_two, parent_destroy)
 
 int
 main(void)

@@ -7,7 +7,7 @@ static void
 s_decline(fl_peer peer)
 {
     fl_message refused = machine_refused(FL_TASK, parent_order.round, FL_WHY_NAN);
-    parent_hear(peer, &refused, 0);
+    machine_hear_child(peer, &refused, 0);
 }
 
 // ---- closing ----------------------------------------------------------------------------------
@@ -17,36 +17,36 @@ from_the_cut_off_on_nothing_new_is_let_in_but_what_is_here_is_folded(void **stat
     (void)state;
     parent_join_all(4);
     parent_open(1, FL_NEVER);
-    parent_now = 900;
+    machine_now = 900;
     for (fl_peer peer = 0; peer < 4; peer++) { // all are heard from
         fl_message beat = machine_beat(peer, 1, 1, 1, FL_DOING_TRAIN);
-        parent_hear(peer, &beat, 0);
+        machine_hear_child(peer, &beat, 0);
     }
     uint32_t slot = parent_send(0, 1000, 5); // verified and folded after the cut-off
     fl_message contrib = machine_contrib(&parent_order, parent_attempt, 1, 1, 1001, 5);
-    parent_hear(1, &contrib, 0); // has a slot, no byte
-    parent_now = 1000;
-    parent_tick();
+    machine_hear_child(1, &contrib, 0); // has a slot, no byte
+    machine_now = 1000;
+    machine_tick();
     assert_int_equal(machine_note(FL_NOTE_ROUND_CUTOFF)->b, 1000);
     assert_int_equal(machine_count(FL_FX_SLOT), 1); // that of child 1 is free
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_LATE);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_LATE);
     assert_int_equal(fl_aggregator_cutoff(parent_cohort), FL_NEVER);
     fl_message late = machine_contrib(&parent_order, parent_attempt, 2, 1, 1002, 5);
-    parent_hear(2, &late, 0);
+    machine_hear_child(2, &late, 0);
     assert_true(machine_refuses(2, FL_CONTRIB, FL_WHY_LATE));
     fl_message chunk = machine_chunk(&contrib, 0);
-    parent_hear(1, &chunk, MACHINE_VECTOR);
+    machine_hear_child(1, &chunk, MACHINE_VECTOR);
     assert_int_equal(machine_count(FL_FX_STAGE), 0);
     assert_int_equal(machine_note(FL_NOTE_CHUNK_DROPPED)->reason, FL_WHY_LATE);
-    parent_now = 1020;
-    parent_verified(slot, true, FL_WHY_NONE);
+    machine_now = 1020;
+    machine_verified(slot, true, FL_WHY_NONE);
     assert_int_equal(machine_count(FL_FX_FINISH), 0);
-    parent_folded(slot);
+    machine_folded(slot);
     assert_int_equal(machine_count(FL_FX_FINISH), 1);
     assert_false(machine_effect(FL_FX_FINISH)->finish.vector);
-    parent_now = 1030;
-    parent_finished(0);
+    machine_now = 1030;
+    machine_finished(0);
     fl_result result = parent_result();
     assert_int_equal(result.close, FL_CLOSE_DONE);
     assert_int_equal(result.count, 1);
@@ -71,27 +71,27 @@ who_waits_for_a_slot_at_the_cut_off_hears_busy_and_who_was_silent_is_absent(void
     parent_make(&conf);
     parent_join_all(3);
     parent_open(1, FL_NEVER);
-    parent_now = 500;
-    parent_tick(); // nobody was heard from for five beats
+    machine_now = 500;
+    machine_tick(); // nobody was heard from for five beats
     assert_non_null(machine_note(FL_NOTE_EVASIVE));
     assert_true(fl_aggregator_seat(parent_cohort, 2).evasive);
     for (fl_peer peer = 0; peer < 2; peer++) {
         fl_message contrib =
             machine_contrib(&parent_order, parent_attempt, peer, 1, 1000 + peer, 5);
-        parent_hear(peer, &contrib, 0);
+        machine_hear_child(peer, &contrib, 0);
         assert_int_equal(machine_said_count(peer, FL_GRANT), peer == 0);
     }
     assert_false(fl_aggregator_seat(parent_cohort, 0).evasive);
-    parent_now = 560; // before the lease of child 2 ends
-    fl_aggregator_abandon(parent_cohort, FL_WHY_NONE, parent_now, machine_out);
+    machine_now = 560; // before the lease of child 2 ends
+    fl_aggregator_abandon(parent_cohort, FL_WHY_NONE, machine_now, machine_out);
     parent_open(2, 560 + 60);
     for (fl_peer peer = 0; peer < 2; peer++) {
         fl_message contrib =
             machine_contrib(&parent_order, parent_attempt, peer, 1, 1000 + peer, 5);
-        parent_hear(peer, &contrib, 0);
+        machine_hear_child(peer, &contrib, 0);
     }
-    parent_now = 570;
-    parent_tick();
+    machine_now = 570;
+    machine_tick();
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_LATE);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_BUSY);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 2).reason, FL_WHY_SILENT);
@@ -110,7 +110,7 @@ an_edges_cohort_asks_for_a_vector_to_push_on(void **state)
     parent_open(1, 900);
     parent_give(0, 7);
     assert_true(machine_effect(FL_FX_FINISH)->finish.vector);
-    parent_finished(33);
+    machine_finished(33);
     fl_result result = parent_result();
     assert_int_equal(result.vec, 33);
     assert_int_equal(result.vector_bytes, MACHINE_VECTOR);
@@ -131,14 +131,14 @@ a_sum_that_cannot_be_made_ends_the_round_by_name(void **state)
         parent_give(0, 7);
         fl_event event = { .kind = FL_EV_FINISHED };
         event.finished.reason = FL_WHY_STORAGE;
-        parent_step(&event);
+        machine_step(&event);
         assert_int_equal(machine_note(FL_NOTE_ROUND_CLOSE)->reason, FL_WHY_STORAGE);
         fl_result result = parent_result();
         assert_int_equal(result.close, abort ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED);
         assert_int_equal(result.reason, FL_WHY_STORAGE);
         assert_int_equal(result.vec, 0);
         machine_clear();
-        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, false, parent_now,
+        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, false, machine_now,
                              machine_out);
         assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
         assert_true(fl_aggregator_idle(parent_cohort));
@@ -153,16 +153,16 @@ settling_tells_the_counted_what_became_of_the_sum_and_the_others_their_own(void 
     parent_open(1, FL_NEVER);
     parent_give(0, 7);
     s_decline(1);
-    parent_now = 550;
+    machine_now = 550;
     for (fl_peer peer = 0; peer < 2; peer++) {
         fl_message beat = machine_beat(peer, 1, 1, 1, FL_DOING_WAIT_CLOSE);
-        parent_hear(peer, &beat, 0);
+        machine_hear_child(peer, &beat, 0);
     }
-    parent_now = 600; // the lease of child 2 ends, and nobody else is waited for
-    parent_tick();
-    parent_finished(0);
+    machine_now = 600; // the lease of child 2 ends, and nobody else is waited for
+    machine_tick();
+    machine_finished(0);
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
     machine_proof();
     const struct {
         fl_outcome outcome;
@@ -195,9 +195,9 @@ the_last_round_is_told_to_be_final_even_to_who_was_not_invited(void **state)
     parent_give(0, 7);
     parent_join(1); // after the cut-off
     assert_null(machine_said(1, FL_TASK));
-    parent_finished(0);
+    machine_finished(0);
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, machine_now, machine_out);
     machine_proof();
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
@@ -234,10 +234,10 @@ an_abandoned_round_is_late_for_its_children_and_waits_for_its_folds(void **state
     parent_give(0, 7);
     uint32_t verifying = parent_send(1, 1001, 7);
     uint32_t folding = parent_send(2, 1002, 7);
-    parent_verified(folding, true, FL_WHY_NONE);
+    machine_verified(folding, true, FL_WHY_NONE);
     s_decline(3);
     machine_clear();
-    fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_RESTART, machine_now, machine_out);
     machine_proof();
     for (fl_peer peer = 0; peer < 5; peer++) {
         bool declined = peer == 3;
@@ -246,9 +246,9 @@ an_abandoned_round_is_late_for_its_children_and_waits_for_its_folds(void **state
         assert_int_equal(closed->reason, declined ? FL_WHY_NAN : FL_WHY_RESTART);
     }
     assert_false(fl_aggregator_idle(parent_cohort));
-    parent_folded(folding);
+    machine_folded(folding);
     assert_false(fl_aggregator_idle(parent_cohort));
-    parent_verified(verifying, true, FL_WHY_NONE);
+    machine_verified(verifying, true, FL_WHY_NONE);
     assert_int_equal(machine_count(FL_FX_FOLD), 0); // not into the next sum
     assert_int_equal(machine_count(FL_FX_SLOT), 1);
     assert_true(fl_aggregator_idle(parent_cohort));
@@ -265,13 +265,13 @@ a_finish_of_an_abandoned_round_is_dropped_when_it_comes(void **state)
     parent_open(1, 900);
     parent_give(0, 7);
     assert_int_equal(machine_count(FL_FX_FINISH), 1);
-    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     assert_false(fl_aggregator_idle(parent_cohort));
-    parent_finished(44);
+    machine_finished(44);
     assert_int_equal(machine_effect(FL_FX_DROP)->drop.vec, 44);
     assert_true(fl_aggregator_idle(parent_cohort));
     machine_clear();
-    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now,
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now,
                           machine_out); // nothing in hand: nothing happens
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
@@ -284,11 +284,11 @@ an_abandoned_round_leaves_the_uninvited_alone(void **state)
     parent_open(1, 900);
     fl_event gone = { .kind = FL_EV_GONE };
     gone.gone.reason = FL_WHY_REVOKED;
-    parent_step(&gone);
+    machine_step(&gone);
     assert_int_equal(machine_note(FL_NOTE_LEFT)->reason, FL_WHY_REVOKED);
-    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     parent_open(2, 900); // seat 0 is not there any more
-    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, parent_now, machine_out);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_late, 0);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_absent, 1);
 }
@@ -301,27 +301,27 @@ a_silent_child_is_evasive_and_then_its_seat_is_given_up(void **state)
     parent_join_all(2);
     parent_open(1, FL_NEVER);
     assert_int_equal(fl_aggregator_deadline(parent_cohort), 100); // one beat
-    parent_now = 250;
+    machine_now = 250;
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_TRAIN);
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_non_null(machine_said(0, FL_BEAT));
-    parent_now = 300;
-    parent_tick();
+    machine_now = 300;
+    machine_tick();
     assert_int_equal(machine_note(FL_NOTE_EVASIVE)->a, 1);
     assert_int_equal(machine_note(FL_NOTE_EVASIVE)->b, 300);
     assert_int_equal(fl_aggregator_joined(parent_cohort), 2);
-    parent_now = 400;
-    parent_tick();
+    machine_now = 400;
+    machine_tick();
     assert_null(machine_note(FL_NOTE_EVASIVE)); // said once
-    parent_now = 600;
-    parent_tick();
+    machine_now = 600;
+    machine_tick();
     assert_int_equal(machine_note(FL_NOTE_EXPIRED)->a, 1);
     assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, 1);
     assert_int_equal(fl_aggregator_joined(parent_cohort), 1);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_SILENT);
-    parent_now = 5000;
-    parent_tick(); // everybody is gone: nothing to wake up for but the round, which ends here
+    machine_now = 5000;
+    machine_tick(); // everybody is gone: nothing to wake up for but the round, which ends here
     assert_int_equal(fl_aggregator_joined(parent_cohort), 0);
     assert_int_equal(fl_aggregator_deadline(parent_cohort), FL_NEVER);
 }
@@ -338,14 +338,14 @@ a_slot_that_a_lost_child_held_goes_to_who_waits(void **state)
     for (fl_peer peer = 0; peer < 2; peer++) {
         fl_message contrib =
             machine_contrib(&parent_order, parent_attempt, peer, 1, 1000 + peer, 5);
-        parent_hear(peer, &contrib, 0);
+        machine_hear_child(peer, &contrib, 0);
     }
     assert_null(machine_said(1, FL_GRANT));
     fl_event gone = { .kind = FL_EV_GONE };
     gone.gone.reason = FL_WHY_REVOKED;
-    parent_step(&gone);
+    machine_step(&gone);
     assert_non_null(machine_said(1, FL_GRANT));
-    parent_step(&gone); // it is gone already
+    machine_step(&gone); // it is gone already
     assert_int_equal(fl_outbox_count(machine_out), 0);
 }
 
@@ -357,12 +357,12 @@ presence_is_summed_over_live_seats(void **state)
     parent_join_all(2);
     fl_message hello = machine_hello(7, 9);
     fl_event edge = machine_from_child(50, "e1", FL_ROLE_EDGE, &hello, 0);
-    parent_step(&edge);
+    machine_step(&edge);
     fl_message beat = machine_beat(0, 1, 0, 0, FL_DOING_TRAIN);
     beat.beat.samples = 600;
     beat.beat.done = 3;
     beat.beat.total = 8;
-    parent_hear(0, &beat, 0);
+    machine_hear_child(0, &beat, 0);
     assert_int_equal(fl_aggregator_joined(parent_cohort), 3);
     assert_int_equal(fl_aggregator_ready(parent_cohort), 3);
     assert_int_equal(fl_aggregator_leaves(parent_cohort), 11);
@@ -378,7 +378,7 @@ presence_is_summed_over_live_seats(void **state)
     fl_message empty = machine_beat(2, 1, 0, 0, FL_DOING_NOTHING);
     empty.beat.leaves = 0; // an edge that lost its devices is not ready
     edge = machine_from_child(50, "e1", FL_ROLE_EDGE, &empty, 0);
-    parent_step(&edge);
+    machine_step(&edge);
     assert_int_equal(fl_aggregator_ready(parent_cohort), 2);
 }
 
@@ -401,13 +401,13 @@ s_hear_the_parent(void)
 {
     fl_message beat = machine_beat(0, 1, 0, 0, FL_DOING_NOTHING);
     fl_event event = machine_from_parent(&beat, 0);
-    parent_step(&event);
+    machine_step(&event);
 }
 
 static void
 s_fold_nothing(void)
 {
-    parent_folded(0);
+    machine_folded(0);
 }
 
 static void

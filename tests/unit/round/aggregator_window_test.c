@@ -91,33 +91,33 @@ static void
 s_decline(fl_peer peer)
 {
     fl_message refused = machine_refused(FL_TASK, parent_order.round, FL_WHY_NAN);
-    parent_hear(peer, &refused, 0);
+    machine_hear_child(peer, &refused, 0);
 }
 
 //  Play a round by its script; answers how long it took. Folds and finish take no time.
 static fl_time
 s_run(uint64_t round, const int *arrives, fl_time due)
 {
-    fl_time opened = parent_now;
-    parent_open(round, due == 0 ? FL_NEVER : parent_now + due);
-    for (fl_result result; !fl_aggregator_result(parent_cohort, &result); parent_now++) {
-        assert_true(parent_now < opened + 5000);
+    fl_time opened = machine_now;
+    parent_open(round, due == 0 ? FL_NEVER : machine_now + due);
+    for (fl_result result; !fl_aggregator_result(parent_cohort, &result); machine_now++) {
+        assert_true(machine_now < opened + 5000);
         for (fl_peer peer = 0; peer < CHILDREN && fl_aggregator_cutoff(parent_cohort) != FL_NEVER;
              peer++) {
-            if (parent_now - opened == arrives[peer]) {
+            if (machine_now - opened == arrives[peer]) {
                 parent_give(peer, 1);
-            } else if (parent_now == opened && arrives[peer] == DECLINES) {
+            } else if (machine_now == opened && arrives[peer] == DECLINES) {
                 s_decline(peer);
             }
         }
-        if (parent_now >= fl_aggregator_deadline(parent_cohort)) {
-            parent_tick();
+        if (machine_now >= fl_aggregator_deadline(parent_cohort)) {
+            machine_tick();
         }
         if (machine_count(FL_FX_FINISH) == 1) {
-            parent_finished(0);
+            machine_finished(0);
         }
     }
-    return --parent_now - opened;
+    return --machine_now - opened;
 }
 
 static void
@@ -135,7 +135,7 @@ a_round_ends_when_its_window_says_so(void **state)
             const int all[CHILDREN] = { (int)row->pace, (int)row->pace, (int)row->pace };
             (void)s_run(1, all, 0);
             machine_clear();
-            fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now,
+            fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now,
                                  machine_out);
         }
         fl_time took = s_run(2, row->arrives, row->due);
@@ -161,10 +161,10 @@ the_deadline_follows_the_median_and_a_missed_round_forgets_it(void **state)
     const int quick[CHILDREN] = { 50, 100, 150 };
     const int nobody[CHILDREN] = { NEVER, NEVER, NEVER };
     assert_int_equal(s_run(1, quick, 0), 150);
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
     assert_int_equal(s_run(2, nobody, 0), 200); // the median of 50, 100, 150, twice
     assert_int_equal(parent_result().close, FL_CLOSE_SKIPPED);
-    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, false, parent_now,
+    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, false, machine_now,
                          machine_out);
     assert_int_equal(s_run(3, nobody, 0), 1000);
 }
@@ -182,10 +182,11 @@ a_second_attempt_teaches_the_deadline_nothing(void **state)
     const int at_once[CHILDREN] = { 1, 1, 1 };
     const int nobody[CHILDREN] = { NEVER, NEVER, NEVER };
     assert_int_equal(s_run(1, steady, 0), 100);
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
     for (int i = 0; i < 8; i++) { // sums that were kept from before come back at once
         assert_int_equal(s_run(2, at_once, 0), 1);
-        fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+        fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now,
+                             machine_out);
     }
     assert_int_equal(s_run(3, nobody, 0), 200); // still twice the hundred
 }
@@ -202,9 +203,9 @@ a_round_does_not_close_early_before_the_expected_children_had_their_chance(void 
     parent_join_all(CHILDREN);
     const int quick[CHILDREN] = { 50, 100, 150 };
     assert_int_equal(s_run(1, quick, 0), 300);
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, parent_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
     parent_join(3);
-    fl_time opened = parent_now;
+    fl_time opened = machine_now;
     parent_open(2, FL_NEVER);
     for (fl_peer peer = 0; peer < 3; peer++) {
         parent_give(peer, 1);
@@ -212,7 +213,7 @@ a_round_does_not_close_early_before_the_expected_children_had_their_chance(void 
     assert_int_equal(machine_count(FL_FX_FINISH), 0);
     parent_give(3, 1);
     assert_int_equal(machine_count(FL_FX_FINISH), 1);
-    assert_int_equal(parent_now, opened);
+    assert_int_equal(machine_now, opened);
 }
 
 static void
@@ -220,18 +221,18 @@ time_travels_down_as_a_shrinking_budget(void **state)
 {
     (void)state;
     parent_join_all(2);
-    parent_now = 5000;
+    machine_now = 5000;
     parent_open(1, 5000 + 640); // due in 640, kept back for the finish: 50, for the hop: 10
     assert_int_equal(fl_aggregator_cutoff(parent_cohort), 5590);
     assert_int_equal(machine_said(0, FL_TASK)->task.budget_ms, 580);
     assert_int_equal(machine_note(FL_NOTE_ROUND_OPEN)->a, 2);
     assert_int_equal(machine_note(FL_NOTE_ROUND_OPEN)->b, 590);
-    parent_now = 5300;
+    machine_now = 5300;
     parent_join(2); // who comes later has less
     assert_int_equal(machine_said(2, FL_TASK)->task.budget_ms, 280);
-    parent_now = 5585;
+    machine_now = 5585;
     fl_message beat = machine_beat(1, 1, 0, 0, FL_DOING_NOTHING);
-    parent_hear(1, &beat, 0);
+    machine_hear_child(1, &beat, 0);
     assert_int_equal(machine_said(1, FL_TASK)->task.budget_ms, 1); // never none
 }
 
@@ -239,11 +240,11 @@ static void
 a_task_that_comes_too_late_is_a_missed_round_at_once(void **state)
 {
     (void)state;
-    parent_now = 5000;
+    machine_now = 5000;
     parent_join(0);
     parent_open(1, 5000); // nothing is left
-    assert_true(fl_aggregator_deadline(parent_cohort) <= parent_now);
-    parent_tick();
+    assert_true(fl_aggregator_deadline(parent_cohort) <= machine_now);
+    machine_tick();
     fl_result result = parent_result();
     assert_int_equal(result.close, FL_CLOSE_SKIPPED);
     assert_int_equal(result.budget_ms, 0);

@@ -181,7 +181,7 @@ a_task_is_worked_on_once_its_model_is_here(void **state)
     assert_int_equal(fl_participant_due(child_member), 1500);
     assert_null(fl_participant_task(child_member));
     child_fetch_all();
-    child_model(true);
+    machine_model(true);
     assert_int_equal(machine_note(FL_NOTE_MODEL)->a, MACHINE_MODEL);
     assert_false(machine_effect(FL_FX_LANE)->lane.open);
     assert_true(fl_participant_wants(child_member));
@@ -259,11 +259,11 @@ a_model_with_wrong_bytes_is_fetched_again_from_the_start_after_a_pause(void **st
     piece.piece = (fl_piece){ .hash = machine_hash(1), .total = MACHINE_MODEL };
     machine_hear_parent(&piece, CHILD_CHUNK);
     assert_int_equal(machine_count(FL_FX_PLACE), 0);
-    child_model(true); // of nothing that is being checked
+    machine_model(true); // of nothing that is being checked
     assert_false(fl_participant_wants(child_member));
     s_await_the_fetch(until);
     child_fetch_all();
-    child_model(true);
+    machine_model(true);
     assert_true(fl_participant_wants(child_member));
 }
 
@@ -302,7 +302,7 @@ a_model_that_never_passes_its_check_ends_the_task_and_is_tried_again_in_the_next
     }
     child_task(3, 1, 5000);
     child_fetch_all();
-    child_model(true);
+    machine_model(true);
     assert_true(fl_participant_wants(child_member));
 }
 
@@ -319,7 +319,7 @@ a_new_task_does_not_cut_the_pause_short(void **state)
     assert_int_equal(fl_participant_activity(child_member), FL_DOING_FETCH);
     s_await_the_fetch(until);
     child_fetch_all();
-    child_model(true);
+    machine_model(true);
     assert_true(fl_participant_wants(child_member));
 }
 
@@ -410,10 +410,25 @@ s_hear_of_a_fold(void)
     machine_step(&(fl_event){ .kind = FL_EV_FOLDED });
 }
 
+//  This one has no masks.
+static void
+s_hear_that_bytes_are_masked(void)
+{
+    machine_step(&(fl_event){ .kind = FL_EV_MASKED });
+}
+
+static void
+s_hear_that_a_mark_is_kept(void)
+{
+    machine_saved(FL_SECAGG_TOKEN_CLIENT | 1, true);
+}
+
 static void
 misuse_is_a_broken_invariant(void **state)
 {
     (void)state;
+    assert_true(unit_dies(s_hear_that_bytes_are_masked));
+    assert_true(unit_dies(s_hear_that_a_mark_is_kept));
     assert_true(unit_dies(s_offer_without_a_task));
     assert_true(unit_dies(s_decline_without_a_task));
     assert_true(unit_dies(s_hear_a_child));

@@ -192,34 +192,6 @@ frames_moved_into_this_round_never_give_a_wrong_sum(void **state)
     }
 }
 
-static void
-a_member_killed_between_any_two_steps_never_masks_twice(void **state)
-{
-    (void)state;
-    for (uint32_t kill = 0;; kill++) {
-        masked_plan plan = masked_plan_small(5);
-        masked_world *world = masked_new(&plan, 5);
-        uint32_t delivered = 0;
-        masked_open(world);
-        while (delivered < kill && masked_deliver(world)) {
-            delivered++;
-        }
-        bool over = delivered < kill;
-        masked_restart_member(world, VICTIM);
-        masked_begin(world, VICTIM); // the task comes again
-        masked_train(world, VICTIM);
-        world->member[VICTIM].silent = false;
-        fl_reason reason = masked_run(world);
-        assert_true(world->member[VICTIM].masks <= 1);
-        assert_int_equal(masked_sum_exact(world), reason == FL_WHY_NONE);
-        masked_destroy(&world);
-        if (over) {
-            assert_true(kill > 20);
-            return;
-        }
-    }
-}
-
 // ---- time, storage, secrets ------------------------------------------------------------------
 static void
 an_unanswered_message_is_repeated_and_given_up_in_the_end(void **state)
@@ -408,7 +380,6 @@ main(void)
         cmocka_unit_test(an_update_is_judged_before_it_is_masked),
         cmocka_unit_test(frames_of_another_round_block_or_run_change_nothing),
         cmocka_unit_test(frames_moved_into_this_round_never_give_a_wrong_sum),
-        cmocka_unit_test(a_member_killed_between_any_two_steps_never_masks_twice),
         cmocka_unit_test(an_unanswered_message_is_repeated_and_given_up_in_the_end),
         cmocka_unit_test(a_task_heard_again_with_more_time_is_given_more),
         cmocka_unit_test(a_participant_signs_for_its_new_hop_and_never_changes_it_within_a_round),

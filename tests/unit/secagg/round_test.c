@@ -298,6 +298,44 @@ random_blocks_end_as_the_oracle_says(void **state)
     assert_true(complete >= 84);
 }
 
+// ---- kernels ----------------------------------------------------------------------------------
+//  As builds for different machines would have them.
+enum { MIXED = 6, MIXED_ELEMENTS = 5000, WIRE_BYTES = 3 };
+
+//  A block of six, one lost after masking: member i has kernel (i + turn), the aggregator `turn`.
+static void
+s_mixed(unsigned turn, bool mixed, uint8_t uploads[MIXED][MIXED_ELEMENTS * WIRE_BYTES])
+{
+    masked_plan plan = masked_plan_small(MIXED);
+    plan.elements = MIXED_ELEMENTS;
+    masked_world *world = masked_new(&plan, 5);
+    for (uint32_t i = 0; mixed && i < MIXED; i++) { // NULL, the best, where this machine has none
+        world->member[i].kernel = fl_mask_kernel_at((i + turn) % FL_MASK_KERNELS);
+    }
+    world->kernel = mixed ? fl_mask_kernel_at(turn) : &fl_mask_portable;
+    world->member[4].drop = MASKED_BEFORE_UPLOAD;
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_true(masked_sum_exact(world));
+    for (uint32_t i = 0; i < MIXED; i++) {
+        memcpy(uploads[i], world->member[i].masked, sizeof uploads[i]);
+    }
+    masked_destroy(&world);
+}
+
+static void
+members_of_one_block_may_have_any_kernels(void **state)
+{
+    (void)state;
+    static uint8_t uploads[MIXED][MIXED_ELEMENTS * WIRE_BYTES], others[MIXED][sizeof *uploads];
+    s_mixed(0, false, uploads);
+    for (unsigned turn = 0; turn < FL_MASK_KERNELS; turn++) {
+        memset(others, 0, sizeof others);
+        s_mixed(turn, true, others);
+        assert_memory_equal(uploads, others, sizeof others);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -323,6 +361,7 @@ main(int argc, char **argv)
         cmocka_unit_test(edges_are_summed_by_the_root_in_the_same_way),
         cmocka_unit_test(the_profile_honest_leaves_the_signatures_out),
         cmocka_unit_test(random_blocks_end_as_the_oracle_says),
+        cmocka_unit_test(members_of_one_block_may_have_any_kernels),
     };
     return cmocka_run_group_tests_name("core/masking_round", tests, NULL, NULL);
 }

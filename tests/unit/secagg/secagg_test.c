@@ -186,8 +186,17 @@ certificates_of_a_roster_are_checked(void **state)
     assert_int_equal(s_judge(authority, FL_ROLE_EDGE, "d-2", 2, now), FL_WHY_ROLE);
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, now + week + 1),
                      FL_WHY_CERTIFICATE);
-    assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, now - 2 * FL_CERT_DATED_BACK_S),
-                     FL_WHY_CERTIFICATE);
+    const struct { // clocks that are wrong
+        uint64_t now;
+        fl_reason reason;
+    } rows[] = { { now + week - 1, FL_WHY_NONE },
+                 { now - FL_CERT_DATED_BACK_S, FL_WHY_NONE },
+                 { now - FL_CERT_DATED_BACK_S - 1, FL_WHY_CERTIFICATE },
+                 { 0, FL_WHY_CERTIFICATE },
+                 { UINT64_MAX, FL_WHY_CERTIFICATE } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, rows[i].now), rows[i].reason);
+    }
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-1", 2, now), FL_WHY_CERTIFICATE);
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 1, now), FL_WHY_CERTIFICATE);
     fl_name node = identity_node("d-9");
