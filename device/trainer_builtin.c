@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/rng.h"
-#include "common/config/pause.h"
+#include "common/config/clock.h"
 
 //  Samples scored at a time: large enough for the products to run at full speed.
 enum { ASSESS_BATCH = 256 };
@@ -109,7 +109,7 @@ s_run(builtin *self, fl_training *training, float *received, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
-    if (!fl_pause(self->conf.delay_ms, &self->watch.cancel)) {
+    if (!fl_clock_pause(self->conf.delay_ms, &self->watch.cancel)) {
         return FL_BUSY;
     }
     fl_score score;
@@ -133,7 +133,7 @@ static fl_status
 s_train(void *object, fl_training *training, fl_why *why)
 {
     builtin *self = object;
-    const fl_time start = fl_pause_clock();
+    const fl_time start = fl_clock_ms();
     const uint64_t samples = self->conf.samples.count;
     atomic_store(&self->watch.cancel, false);
     atomic_store(&self->watch.done, 0);
@@ -160,7 +160,7 @@ s_train(void *object, fl_training *training, fl_why *why)
                    (unsigned long long)training->order.elements);
     }
     training->stats[FL_STAT_SAMPLES] = samples;
-    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_pause_clock() - start);
+    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_clock_ms() - start);
     return status;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/rng.h"
-#include "common/config/pause.h"
+#include "common/config/clock.h"
 #include "common/model/safetensors.h"
 
 //  Elements filled between two looks at `cancel`.
@@ -55,7 +55,7 @@ static fl_status
 s_train(void *object, fl_training *training, fl_why *why)
 {
     synthetic *self = object;
-    const fl_time start = fl_pause_clock();
+    const fl_time start = fl_clock_ms();
     atomic_store(&self->cancel, false);
     atomic_store(&self->done, 0);
     memset(training->stats, 0, sizeof training->stats);
@@ -66,10 +66,11 @@ s_train(void *object, fl_training *training, fl_why *why)
     }
     fl_status status = s_check_model(self, training, why);
     if (status == FL_OK) {
-        status = fl_pause(self->conf.delay_ms, &self->cancel) ? s_fill(self, training) : FL_BUSY;
+        bool waited = fl_clock_pause(self->conf.delay_ms, &self->cancel);
+        status = waited ? s_fill(self, training) : FL_BUSY;
     }
     training->stats[FL_STAT_SAMPLES] = self->conf.samples;
-    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_pause_clock() - start);
+    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_clock_ms() - start);
     return status;
 }
 

@@ -9,7 +9,6 @@
 #include "common/config/clock.h"
 #include "common/config/lock.h"
 #include "common/runtime/durable.h"
-#include "common/runtime/durable_recall.h"
 #include "common/runtime/enrol_at_start.h"
 #include "edge/edge.h"
 

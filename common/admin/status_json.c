@@ -1,40 +1,16 @@
-//  The live half of what an operator sees: status. The recorded half is view_record.c.
+//  The live half of what an operator sees: status. The recorded half is report_json.c.
 #include "common/admin/status_json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/admin/status_json_inside.h"
+#include "common/admin/json_writer.h"
 
 enum { CHILDREN_MAX = 1300, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
 
 //  Keep both lists within one answer, generously counted.
 _Static_assert(CHILDREN_MAX * 740 + 64 * 1024 <= FL_JSON_BYTES_MAX, "a status fits");
-
-void
-fl_json_tally(fl_json *sheet, json_t *in, const fl_tally *tally)
-{
-    fl_json_whole(sheet, in, "invited", tally->invited);
-    fl_json_whole(sheet, in, "in", tally->in);
-    fl_json_whole(sheet, in, "late", tally->late);
-    fl_json_whole(sheet, in, "absent", tally->absent);
-    fl_json_whole(sheet, in, "refused", tally->refused);
-    fl_json_whole(sheet, in, "samples_known", tally->samples_known);
-    fl_json_whole(sheet, in, "samples_missing", tally->samples_missing);
-    fl_json_whole(sheet, in, "merge_ms", tally->merge_ms);
-    fl_json_whole(sheet, in, "bytes_up", tally->bytes_up);
-    fl_json_whole(sheet, in, "bytes_down", tally->bytes_down);
-    fl_json_whole(sheet, in, "masked", tally->masked);
-    fl_json_whole(sheet, in, "recovered", tally->recovered);
-    fl_json_whole(sheet, in, "aborted", tally->aborted);
-}
-
-const char *
-fl_json_reason(fl_reason reason)
-{
-    return reason == FL_WHY_NONE ? NULL : fl_reason_name(reason);
-}
 
 // ---- children ---------------------------------------------------------------------------------
 static const char *const phase_names[FL_ROOT_PHASES] = {
@@ -84,6 +60,19 @@ s_children(fl_json *sheet, const fl_aggregator *aggregator)
     }
     fl_json_whole(sheet, sheet->top, "children_dropped",
                   count > CHILDREN_MAX ? count - CHILDREN_MAX : 0);
+}
+
+//  The blocks that an aggregator has in hand, or had in its last round.
+static void
+s_blocks(fl_json *sheet, const fl_aggregator *aggregator)
+{
+    json_t *blocks = fl_json_array(sheet, sheet->top, "blocks");
+    fl_block_view view;
+    for (uint32_t i = 0; aggregator != NULL && i < FL_BLOCKS_MAX; i++) {
+        if (fl_aggregator_block(aggregator, i, &view)) {
+            fl_json_block(sheet, blocks, &view.line, view.state);
+        }
+    }
 }
 
 // ---- what it waits for ------------------------------------------------------------------------
@@ -320,7 +309,7 @@ s_masking(fl_json *sheet, const fl_status_input *input)
     }
     fl_masking masking =
         input->root != NULL ? input->root->masking : (fl_masking)task->order.plan.masking;
-    fl_json_profile(sheet, sheet->top, masking);
+    fl_json_text(sheet, sheet->top, "masking", fl_masking_name(masking));
     fl_json_bool(sheet, sheet->top, "masked", masking != FL_MASKING_NONE);
 }
 
@@ -412,7 +401,7 @@ fl_status_json(const fl_status_input *input)
     fl_json_whole(&sheet, top, "leaves",
                   input->aggregator == NULL ? 0 : fl_aggregator_leaves(input->aggregator));
     fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), &tally);
-    fl_json_live_blocks(&sheet, top, input->aggregator);
+    s_blocks(&sheet, input->aggregator);
     s_children(&sheet, input->aggregator);
     s_bytes(&sheet, input->net);
     s_counters(&sheet, input);

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "common/config/nearest.h"
 
 enum { TYPED_MAX = 64 };
 
