@@ -15,7 +15,7 @@
 typedef struct fl_courier {
     fl_reactor_ops host;
     const fl_admission_ops *ops;
-    fl_net_counters *counters;
+    fl_metrics *metrics;
     fl_listener *porch; // NULL: no children
     fl_dialer uplink;   // all closed: no parent
 } fl_courier;

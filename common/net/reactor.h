@@ -38,7 +38,7 @@ typedef struct fl_reactor_conf {
     fl_machine machine;
     fl_reactor_ops host;
     const fl_admission_ops *ops;     // outlives the reactor
-    fl_net_counters *counters;       // likewise
+    fl_metrics *metrics;       // likewise
     fl_listener *porch;              // the caller's, outlives the reactor; NULL: no children
     const fl_dialer_conf *uplink;    // NULL: no parent
     const char *operator_endpoint;   // "ipc://.../operator.sock" in a 0700 directory; NULL: none

@@ -338,16 +338,14 @@ static void
 counters_are_shown_when_they_are_not_zero(void **state)
 {
     (void)state;
-    fl_net_counters net = { .admitted = 3, .cut_flood = 1 };
-    fl_metrics metrics = { { 0 } };
-    net.way[FL_WAY_UP].bytes_in = 1234;
-    net.way[FL_WAY_PARENT].bytes_out = 99;
-    net.dropped[FL_DROP_FULL] = 5;
-    net.codec[FL_CODEC_GUARD] = 6;
-    net.refused[FL_WHY_REVOKED] = UINT64_MAX;
-    fl_metrics_add(&metrics, FL_METRIC_contrib_late_total, 2);
-    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .net = &net,
-                                  .metrics = &metrics };
+    fl_metrics metrics = { .contrib_late_total = 2, .net_admitted_total = 3,
+                           .net_cut_flood_total = 1, .net_turns_total = 0 };
+    metrics.net_bytes_in_total[FL_WAY_UP] = 1234;
+    metrics.net_bytes_out_total[FL_WAY_PARENT] = 99;
+    metrics.net_dropped_total[FL_DROP_FULL] = 5;
+    metrics.net_codec_total[FL_CODEC_GUARD] = 6;
+    metrics.net_refused_total[FL_WHY_REVOKED] = UINT64_MAX;
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .metrics = &metrics };
     json_t *json = json_of(fl_status_json(&input));
     assert_whole(json, "bytes/up/in", 1234);
     assert_whole(json, "bytes/up/out", 0);
