@@ -64,12 +64,6 @@ fl_global_model_destroy(fl_global_model **self_p)
     }
 }
 
-uint64_t
-fl_global_model_elements(const fl_global_model *self)
-{
-    return self->file.elements;
-}
-
 static void
 s_score(fl_global_model *self, fl_applied *applied)
 {

@@ -30,17 +30,6 @@ s_to_unit(const uint8_t *from, uint32_t count, float *to)
     }
 }
 
-static void
-s_shuffle(uint32_t *order, uint32_t count, fl_rng *rng)
-{
-    for (uint32_t i = count; i > 1; i--) {
-        uint32_t j = (uint32_t)fl_rng_below(rng, i);
-        uint32_t swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
-    }
-}
-
 //  What one training run works with; vectors are (elements).
 typedef struct session {
     fl_network *network;
@@ -134,7 +123,7 @@ fl_learn(fl_network *network, const fl_recipe *recipe, const fl_samples *samples
     fl_rng rng = fl_rng_seeded(recipe->seed);
     status = FL_OK;
     for (uint32_t epoch = 0; status == FL_OK && epoch < recipe->epochs; epoch++) {
-        s_shuffle(self.order, samples->count, &rng);
+        fl_rng_shuffle(&rng, self.order, samples->count);
         status = s_epoch(&self, watch);
     }
 done:

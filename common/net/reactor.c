@@ -43,7 +43,6 @@ struct fl_reactor {
     fl_event *posts;         // (conf.posts_max), a ring
     uint32_t post_first, post_count;
     int wake;                // eventfd: a post or a stop
-    atomic_bool stopping;
 };
 
 static fl_time
@@ -342,27 +341,12 @@ fl_reactor_turn(fl_reactor *self, uint32_t wait_ms)
     fl_parcel_release(&self->parcel);
 }
 
-void
-fl_reactor_run(fl_reactor *self)
-{
-    while (!atomic_load(&self->stopping)) {
-        fl_reactor_turn(self, WAIT_MAX_MS);
-    }
-}
-
 static void
 s_wake(fl_reactor *self)
 {
     const uint64_t one = 1;
     ssize_t size = write(self->wake, &one, sizeof one);
     FL_ASSERT(size == sizeof one || errno == EAGAIN); // EAGAIN: it is awake
-}
-
-void
-fl_reactor_stop(fl_reactor *self)
-{
-    atomic_store(&self->stopping, true);
-    s_wake(self);
 }
 
 fl_status

@@ -2,8 +2,8 @@
 //  lane, step, obey. It carries out itself what concerns lanes (SEND, PUSH, SERVE, LANE,
 //  RECONNECT, EXPEL); every other effect goes to its host. Every event is stamped with the wall
 //  clock. Sends never block: what a full queue refuses is counted, and the protocol heals.
-//  `post` and `stop` may be called by any thread; all else, and every callback, is the thread of
-//  `run`. Bounds: the outbox, the posts, BATCH messages of a lane in one turn.
+//  `post` may be called by any thread; all else, and every callback, is the thread of `turn`.
+//  Bounds: the outbox, the posts, BATCH messages of a lane in one turn.
 #ifndef FL_NET_REACTOR_H
 #define FL_NET_REACTOR_H
 
@@ -50,12 +50,8 @@ typedef struct fl_reactor_conf {
 fl_reactor *fl_reactor_new(const fl_reactor_conf *conf, fl_why *why);
 void fl_reactor_destroy(fl_reactor **self_p);
 
-//  Turn until `stop`.
-void fl_reactor_run(fl_reactor *self);
 //  One turn that waits at most `wait_ms` for something to happen.
 void fl_reactor_turn(fl_reactor *self, uint32_t wait_ms);
-//  From any thread, and from a signal handler.
-void fl_reactor_stop(fl_reactor *self);
 
 //  Hand an event to the machine, in order, in a coming turn. Any kind but MESSAGE. FL_FULL when
 //  conf.posts_max wait already.

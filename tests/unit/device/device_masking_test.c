@@ -152,7 +152,7 @@ s_step(fl_event event)
     //  An answer comes in a step of its own, behind what the one before it asked for.
     fl_effect effects[64];
     event.wall_s = IDENTITY_NOW;
-    fl_device_step(device, &event, world->now, out);
+    fl_device_machine(device).step(device, &event, world->now, out);
     uint32_t count = fl_outbox_count(out);
     assert_true(count <= sizeof effects / sizeof *effects);
     for (uint32_t i = 0; i < count; i++) {

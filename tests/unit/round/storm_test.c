@@ -67,7 +67,7 @@ a_device_survives_any_parent(void **state)
             } else {
                 storm_pass_time();
             }
-            assert_true(fl_device_deadline(device) < FL_NEVER);
+            assert_true(fl_device_machine(device).deadline(device) < FL_NEVER);
         }
         pushes += storm.pushes;
         fl_device_destroy(&device);
@@ -102,7 +102,7 @@ an_edge_survives_any_parent_and_any_children(void **state)
             if (fl_edge_round(edge) != 0) {
                 storm.round = fl_edge_round(edge);
             }
-            assert_true(fl_edge_deadline(edge) < FL_NEVER);
+            assert_true(fl_edge_machine(edge).deadline(edge) < FL_NEVER);
         }
         rounds += storm.rounds;
         folds += storm.folds;
