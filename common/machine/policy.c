@@ -3,21 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-fl_window
-fl_window_default(void)
-{
-    return (fl_window){
-        .count_min = 1,
-        .count_max = 0,
-        .time_min_ms = 0,
-        .time_max_ms = 60000,
-        .factor_permille = 0,
-        .missed = FL_MISSED_SKIP,
-        .extend_ms = 10000,
-        .extends_max = 1,
-    };
-}
-
 fl_timing
 fl_timing_default(void)
 {

@@ -34,7 +34,6 @@ typedef struct fl_timing {
 } fl_timing;
 
 //  Sensible numbers for a LAN; every one is a setting.
-fl_window fl_window_default(void);
 fl_timing fl_timing_default(void);
 
 //  Deadline of a round in ms after it opened. `median_ms` is 0 when nothing was measured yet.

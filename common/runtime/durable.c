@@ -23,14 +23,21 @@ s_keep(const fl_durable *self, const fl_effect *keep, fl_why *why)
 }
 
 bool
+fl_durable_said(fl_status status, const fl_why *why)
+{
+    if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why->text));
+    }
+    return status == FL_OK;
+}
+
+bool
 fl_durable_keep(const fl_durable *self, const fl_effect *keep)
 {
     fl_why why;
     fl_status status = s_keep(self, keep, &why);
-    if (status != FL_OK) {
-        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
-               fl_log_text("why", why.text));
-    } else if (keep->keep.what == FL_KEEP_EVIDENCE) {
+    if (fl_durable_said(status, &why) && keep->keep.what == FL_KEEP_EVIDENCE) {
         fl_log(FL_LOG_WARN, "evidence", fl_log_u64("round", keep->keep.round),
                fl_log_u64("block", keep->keep.block), fl_log_u64("bytes", keep->keep.fact.size));
     }

@@ -15,6 +15,8 @@ typedef struct fl_durable {
     fl_ledger *ledger;     // NULL: no aggregator here
 } fl_durable;
 
+//  Did a write to the ledger or a directory work? If not, it is logged.
+bool fl_durable_said(fl_status status, const fl_why *why);
 //  Carry out a KEEP. False, logged: it is not durable.
 bool fl_durable_keep(const fl_durable *self, const fl_effect *keep);
 

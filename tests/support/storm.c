@@ -5,6 +5,7 @@
 
 #include "common/base/status.h"
 #include "common/wire/codec.h"
+#include "common/wire/verb_table.h"
 #include "tests/support/messages.h"
 
 storm_world storm;
@@ -412,7 +413,7 @@ s_sendable(void)
                    message->verb == FL_TASK || message->verb == FL_CONTRIB;
     if ((rounded && message->round == 0) ||
         (message->verb == FL_CONTRIB && message->contrib.base_round > message->round) ||
-        (fl_verb_has_body(message->verb) && letter.body_bytes == 0)) {
+        (fl_verb_row_of(message->verb)->body_max > 0 && letter.body_bytes == 0)) {
         return false; // made impossible by aiming
     }
     fl_blob *frame = fl_encode(message, letter.body_bytes); // valid by codec, or a panic

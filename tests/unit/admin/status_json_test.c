@@ -19,7 +19,7 @@ s_start(const fl_secagg_server_conf *masking)
                                   .seats_max = 8,
                                   .slots = 4,
                                   .expect = 3,
-                                  .window = fl_window_default(),
+                                  .window = { .count_min = 1, .time_max_ms = 60000 },
                                   .timing = fl_timing_default(),
                                   .masking = masking };
     out = fl_outbox_new(4096);
