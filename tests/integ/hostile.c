@@ -401,7 +401,7 @@ s_parent(void)
         zmq_pollitem_t items[] = { { .socket = fl_zap_handle(zap), .events = ZMQ_POLLIN },
                                    { .socket = fl_socket_handle(link), .events = ZMQ_POLLIN } };
         (void)zmq_poll(items, 2, 100);
-        (void)fl_zap_serve(zap, 100);
+        fl_zap_serve(zap, 100);
         if (s_hear(link, &parcel, &message, 0)) {
             s_answer_child(link, &parcel, &message);
         }

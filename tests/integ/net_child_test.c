@@ -60,7 +60,7 @@ static bool
 s_turn(fake *self, toy *child)
 {
     if (self->zap != NULL) {
-        (void)fl_zap_serve(self->zap, 8);
+        fl_zap_serve(self->zap, 8);
     }
     fl_guard_listen(self->watchdog, toy_now());
     toy_turn(NULL, child);
