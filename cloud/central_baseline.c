@@ -24,11 +24,11 @@ s_check(const fl_samples *samples, const fl_shape *shape, fl_why *why)
 }
 
 static fl_status
-s_score(fl_network *network, const float *parameters, const fl_samples *test, fl_watch *watch,
-        fl_central_baseline *result)
+s_score(fl_network *network, const float *parameters, const fl_samples *test,
+        const atomic_bool *cancel, fl_central_baseline *result)
 {
     fl_score score;
-    fl_status status = fl_assess(network, test, parameters, watch, &score);
+    fl_status status = fl_assess(network, test, parameters, cancel, &score);
     if (status == FL_OK) {
         result->loss = score.loss / (double)score.samples;
         result->accuracy = (double)score.correct / (double)score.samples;
@@ -37,8 +37,8 @@ s_score(fl_network *network, const float *parameters, const fl_samples *test, fl
 }
 
 fl_status
-fl_central_baseline_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test, fl_watch *watch,
-                             fl_central_baseline *result, fl_why *why)
+fl_central_baseline_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test,
+                             const atomic_bool *cancel, fl_central_baseline *result, fl_why *why)
 {
     fl_safetensors file;
     fl_shape shape;
@@ -58,7 +58,7 @@ fl_central_baseline_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test
         status = s_no_memory(&shape, why);
     } else {
         fl_safetensors_read(&file, 0, file.elements, parameters);
-        status = s_score(network, parameters, test, watch, result);
+        status = s_score(network, parameters, test, cancel, result);
     }
     fl_network_destroy(&network);
     free(parameters);
@@ -67,8 +67,8 @@ fl_central_baseline_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test
 
 fl_status
 fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_recipe *recipe,
-                          const fl_samples *train, const fl_samples *test, fl_watch *watch,
-                          fl_central_baseline *result, fl_why *why)
+                          const fl_samples *train, const fl_samples *test,
+                          const atomic_bool *cancel, fl_central_baseline *result, fl_why *why)
 {
     fl_status status = s_check(train, shape, why);
     if (status == FL_OK) {
@@ -83,10 +83,10 @@ fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_recipe *
     status = FL_NOMEM;
     if (parameters != NULL && network != NULL) {
         fl_network_init(shape, recipe->seed, parameters);
-        status = fl_learn(network, recipe, train, NULL, parameters, watch);
+        status = fl_learn(network, recipe, train, NULL, parameters, cancel);
     }
     if (status == FL_OK) {
-        status = s_score(network, parameters, test, watch, result);
+        status = s_score(network, parameters, test, cancel, result);
     }
     if (status == FL_NOMEM) {
         status = s_no_memory(shape, why);

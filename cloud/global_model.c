@@ -64,17 +64,11 @@ fl_global_model_destroy(fl_global_model **self_p)
     }
 }
 
-uint64_t
-fl_global_model_elements(const fl_global_model *self)
-{
-    return self->file.elements;
-}
-
 static void
 s_score(fl_global_model *self, fl_applied *applied)
 {
     fl_central_baseline score;
-    fl_watch watch = { .cancel = false };
+    atomic_bool cancel = false;
     fl_why why;
     applied->loss = NAN;
     applied->accuracy = NAN;
@@ -82,7 +76,7 @@ s_score(fl_global_model *self, fl_applied *applied)
         return;
     }
     if (fl_central_baseline_evaluate(fl_blob_bytes(applied->model), self->conf.gemm,
-                                     &self->conf.test, &watch, &score, &why) == FL_OK) {
+                                     &self->conf.test, &cancel, &score, &why) == FL_OK) {
         applied->loss = score.loss;
         applied->accuracy = score.accuracy;
     } else {
@@ -160,11 +154,7 @@ s_save(void *arg, fl_save what, const fl_report *report)
     fl_why why;
     fl_status status = what == FL_SAVE_OPEN ? fl_ledger_round_open(self->conf.ledger, report, &why)
                                             : s_save_close(self, report, &why);
-    if (status != FL_OK) {
-        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
-               fl_log_text("why", why.text));
-    }
-    return status == FL_OK;
+    return fl_durable_said(status, &why);
 }
 
 static bool

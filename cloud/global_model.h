@@ -29,7 +29,6 @@ FL_CHECKED fl_status fl_global_model_new(const fl_global_model_conf *conf, fl_bl
                                          fl_why *why);
 void fl_global_model_destroy(fl_global_model **self_p);
 
-uint64_t fl_global_model_elements(const fl_global_model *self);
 fl_applier fl_global_model_applier(fl_global_model *self);
 fl_saver fl_global_model_saver(fl_global_model *self);
 

@@ -15,7 +15,7 @@
 #include "common/crypto/hash.h"
 #include "common/data/idx.h"
 #include "common/model/safetensors.h"
-#include "common/runtime/durable_recall.h"
+#include "common/runtime/durable.h"
 #include "common/runtime/enrol_at_start.h"
 #include "common/runtime/settings.h"
 #include "common/store/file.h"

@@ -269,9 +269,10 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
 }
 
-void
-fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
+static void
+s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    fl_root *self = arg;
     switch (event->kind) {
     case FL_EV_START:
         on_start(self, event, now, out);
@@ -309,24 +310,13 @@ fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
 }
 
-fl_time
-fl_root_deadline(const fl_root *self)
+static fl_time
+s_deadline(const void *arg)
 {
+    const fl_root *self = arg;
     fl_time at = fl_aggregator_deadline(self->aggregator);
     fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
     return self->phase == FL_ROOT_WAITING && bound < at ? bound : at;
-}
-
-static void
-s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    fl_root_step(self, event, now, out);
-}
-
-static fl_time
-s_deadline(const void *self)
-{
-    return fl_root_deadline(self);
 }
 
 fl_machine

@@ -32,8 +32,6 @@ typedef struct fl_root_conf {
 //  The caller owns the result. NULL when out of memory.
 fl_root *fl_root_new(const fl_root_conf *conf);
 void fl_root_destroy(fl_root **self_p);
-void fl_root_step(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out);
-fl_time fl_root_deadline(const fl_root *self);
 fl_machine fl_root_machine(fl_root *self);
 
 const fl_aggregator *fl_root_aggregator(const fl_root *self);

@@ -235,9 +235,10 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
     fl_participant_offer(self->participant, &offer, now, out);
 }
 
-void
-fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
+static void
+s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    fl_device *self = arg;
     switch (event->kind) {
     case FL_EV_TICK:
     case FL_EV_MESSAGE:
@@ -277,22 +278,11 @@ fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *o
     fl_participant_doing(self->participant, &doing);
 }
 
-fl_time
-fl_device_deadline(const fl_device *self)
-{
-    return fl_participant_deadline(self->participant);
-}
-
-static void
-s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    fl_device_step(self, event, now, out);
-}
-
 static fl_time
-s_deadline(const void *self)
+s_deadline(const void *arg)
 {
-    return fl_device_deadline(self);
+    const fl_device *self = arg;
+    return fl_participant_deadline(self->participant);
 }
 
 fl_machine

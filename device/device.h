@@ -11,8 +11,6 @@ typedef struct fl_device fl_device;
 //  The caller owns the result. NULL when out of memory.
 fl_device *fl_device_new(const fl_participant_conf *conf);
 void fl_device_destroy(fl_device **self_p);
-void fl_device_step(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out);
-fl_time fl_device_deadline(const fl_device *self);
 fl_machine fl_device_machine(fl_device *self);
 
 const fl_participant *fl_device_participant(const fl_device *self);

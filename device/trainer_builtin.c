@@ -1,11 +1,12 @@
 #include "device/trainer_builtin.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/rng.h"
-#include "common/config/pause.h"
+#include "common/config/clock.h"
 
 //  Samples scored at a time: large enough for the products to run at full speed.
 enum { ASSESS_BATCH = 256 };
@@ -16,8 +17,7 @@ static const double loss_max = 1000.0;
 typedef struct builtin {
     fl_trainer_builtin_conf conf;
     fl_network *network; // for the largest batch seen so far; only `train` touches it
-    fl_watch watch;
-    _Atomic uint64_t total;
+    atomic_bool cancel;
 } builtin;
 
 //  The received parameters; `parameters` (elements).
@@ -109,11 +109,11 @@ s_run(builtin *self, fl_training *training, float *received, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
-    if (!fl_pause(self->conf.delay_ms, &self->watch.cancel)) {
+    if (!fl_clock_pause(self->conf.delay_ms, &self->cancel)) {
         return FL_BUSY;
     }
     fl_score score;
-    status = fl_assess(self->network, &self->conf.samples, received, &self->watch, &score);
+    status = fl_assess(self->network, &self->conf.samples, received, &self->cancel, &score);
     if (status != FL_OK) {
         return status;
     }
@@ -122,7 +122,7 @@ s_run(builtin *self, fl_training *training, float *received, fl_why *why)
     const size_t elements = (size_t)training->order.elements;
     memcpy(training->update, received, elements * sizeof *received);
     status = fl_learn(self->network, &recipe, &self->conf.samples, received, training->update,
-                      &self->watch);
+                      &self->cancel);
     for (size_t i = 0; status == FL_OK && i < elements; i++) {
         training->update[i] -= received[i];
     }
@@ -133,10 +133,9 @@ static fl_status
 s_train(void *object, fl_training *training, fl_why *why)
 {
     builtin *self = object;
-    const fl_time start = fl_pause_clock();
+    const fl_time start = fl_clock_ms();
     const uint64_t samples = self->conf.samples.count;
-    atomic_store(&self->watch.cancel, false);
-    atomic_store(&self->watch.done, 0);
+    atomic_store(&self->cancel, false);
     memset(training->stats, 0, sizeof training->stats);
     training->samples = samples;
     if (samples == 0) {
@@ -147,8 +146,6 @@ s_train(void *object, fl_training *training, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
-    //  Scoring is one pass more.
-    atomic_store(&self->total, samples * ((uint64_t)training->order.plan.epochs + 1));
     float *received = malloc((size_t)training->order.elements * sizeof *received);
     status = received == NULL ? FL_NOMEM : s_make_room(self, training->order.plan.batch);
     if (status == FL_OK) {
@@ -160,7 +157,7 @@ s_train(void *object, fl_training *training, fl_why *why)
                    (unsigned long long)training->order.elements);
     }
     training->stats[FL_STAT_SAMPLES] = samples;
-    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_pause_clock() - start);
+    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_clock_ms() - start);
     return status;
 }
 
@@ -168,15 +165,7 @@ static void
 s_cancel(void *object)
 {
     builtin *self = object;
-    atomic_store(&self->watch.cancel, true);
-}
-
-static void
-s_progress(void *object, uint64_t *done, uint64_t *total)
-{
-    builtin *self = object;
-    *done = atomic_load(&self->watch.done);
-    *total = atomic_load(&self->total);
+    atomic_store(&self->cancel, true);
 }
 
 static uint64_t
@@ -214,7 +203,6 @@ fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer,
         .self = self,
         .train = s_train,
         .cancel = s_cancel,
-        .progress = s_progress,
         .samples = s_samples,
         .destroy = s_destroy,
     };

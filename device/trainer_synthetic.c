@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/base/rng.h"
-#include "common/config/pause.h"
+#include "common/config/clock.h"
 #include "common/model/safetensors.h"
 
 //  Elements filled between two looks at `cancel`.
@@ -14,7 +14,6 @@ enum { BLOCK = 65536 };
 typedef struct synthetic {
     fl_trainer_synthetic_conf conf;
     atomic_bool cancel;
-    _Atomic uint64_t done;
 } synthetic;
 
 static fl_status
@@ -47,7 +46,6 @@ s_fill(synthetic *self, fl_training *training)
         }
         training->update[i] = ((float)fl_rng_unit(&rng) - 0.5f) * clip;
     }
-    atomic_store(&self->done, self->conf.samples);
     return FL_OK;
 }
 
@@ -55,9 +53,8 @@ static fl_status
 s_train(void *object, fl_training *training, fl_why *why)
 {
     synthetic *self = object;
-    const fl_time start = fl_pause_clock();
+    const fl_time start = fl_clock_ms();
     atomic_store(&self->cancel, false);
-    atomic_store(&self->done, 0);
     memset(training->stats, 0, sizeof training->stats);
     training->samples = self->conf.samples;
     if (self->conf.samples == 0) {
@@ -66,10 +63,11 @@ s_train(void *object, fl_training *training, fl_why *why)
     }
     fl_status status = s_check_model(self, training, why);
     if (status == FL_OK) {
-        status = fl_pause(self->conf.delay_ms, &self->cancel) ? s_fill(self, training) : FL_BUSY;
+        bool waited = fl_clock_pause(self->conf.delay_ms, &self->cancel);
+        status = waited ? s_fill(self, training) : FL_BUSY;
     }
     training->stats[FL_STAT_SAMPLES] = self->conf.samples;
-    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_pause_clock() - start);
+    training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_clock_ms() - start);
     return status;
 }
 
@@ -78,14 +76,6 @@ s_cancel(void *object)
 {
     synthetic *self = object;
     atomic_store(&self->cancel, true);
-}
-
-static void
-s_progress(void *object, uint64_t *done, uint64_t *total)
-{
-    synthetic *self = object;
-    *done = atomic_load(&self->done);
-    *total = self->conf.samples;
 }
 
 static uint64_t
@@ -121,7 +111,6 @@ fl_trainer_synthetic_new(const fl_trainer_synthetic_conf *conf, fl_trainer *trai
         .self = self,
         .train = s_train,
         .cancel = s_cancel,
-        .progress = s_progress,
         .samples = s_samples,
         .destroy = s_destroy,
     };

@@ -277,9 +277,10 @@ s_follow_run(fl_edge *self)
     }
 }
 
-void
-fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+static void
+s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    fl_edge *self = arg;
     bool from_parent = event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT;
     switch (event->kind) {
     case FL_EV_TICK:
@@ -328,24 +329,13 @@ fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     s_tell_parent(self, false);
 }
 
-fl_time
-fl_edge_deadline(const fl_edge *self)
+static fl_time
+s_deadline(const void *arg)
 {
+    const fl_edge *self = arg;
     fl_time up = fl_participant_deadline(self->participant);
     fl_time down = fl_aggregator_deadline(self->aggregator);
     return up < down ? up : down;
-}
-
-static void
-s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    fl_edge_step(self, event, now, out);
-}
-
-static fl_time
-s_deadline(const void *self)
-{
-    return fl_edge_deadline(self);
 }
 
 fl_machine

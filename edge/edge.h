@@ -22,9 +22,6 @@ typedef struct fl_edge_conf {
 //  The caller owns the result. NULL when out of memory.
 fl_edge *fl_edge_new(const fl_edge_conf *conf);
 void fl_edge_destroy(fl_edge **self_p);
-void fl_edge_step(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out);
-fl_time fl_edge_deadline(const fl_edge *self);
-//  The same as a shape for a driver.
 fl_machine fl_edge_machine(fl_edge *self);
 
 const fl_aggregator *fl_edge_aggregator(const fl_edge *self);

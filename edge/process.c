@@ -9,7 +9,6 @@
 #include "common/config/clock.h"
 #include "common/config/lock.h"
 #include "common/runtime/durable.h"
-#include "common/runtime/durable_recall.h"
 #include "common/runtime/enrol_at_start.h"
 #include "edge/edge.h"
 
@@ -87,11 +86,7 @@ s_save(void *arg, fl_save what, const fl_report *report)
     fl_status status = what == FL_SAVE_OPEN
                            ? fl_ledger_round_open(self->ledger, report, &why)
                            : fl_ledger_round_close(self->ledger, report, 0, &why);
-    if (status != FL_OK) {
-        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
-               fl_log_text("why", why.text));
-    }
-    return status == FL_OK;
+    return fl_durable_said(status, &why);
 }
 
 static bool
@@ -115,10 +110,7 @@ s_put_list(void *arg)
     fl_why why;
     fl_status status = fl_ledger_deny_put(list->process->ledger, list->version,
                                           fl_blob_bytes(list->list), NULL, &why);
-    if (status != FL_OK) {
-        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
-               fl_log_text("why", why.text));
-    }
+    (void)fl_durable_said(status, &why);
 }
 
 static void

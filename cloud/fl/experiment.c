@@ -115,7 +115,7 @@ s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test
                                .seed = (uint64_t)fl_conf_int(conf, "seed") };
     const fl_samples train_samples = s_samples(train);
     const fl_samples test_samples = s_samples(test);
-    fl_watch watch = { .cancel = false };
+    atomic_bool cancel = false;
     fl_shape shape;
     fl_gemm gemm = NULL;
     fl_status status = fl_shape_parse(fl_conf_text(conf, "layers"), &shape, why);
@@ -124,7 +124,7 @@ s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test
     }
     if (status == FL_OK) {
         status = fl_central_baseline_train(&shape, gemm, &recipe, &train_samples, &test_samples,
-                                           &watch, result, why);
+                                           &cancel, result, why);
     }
     return status;
 }

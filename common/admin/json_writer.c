@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const fl_json_tiers[FL_LEDGER_HOPS] = { "devices", "edges" };
+
 enum { REAL_DIGITS = 9, HEX_BYTES_MAX = 32 };
 
 fl_json
@@ -110,4 +112,46 @@ fl_json_append(fl_json *self, json_t *array, const char *value)
     if (json_array_append_new(array, json_string(value)) != 0) {
         self->broken = true;
     }
+}
+
+const char *
+fl_json_reason(fl_reason reason)
+{
+    return reason == FL_WHY_NONE ? NULL : fl_reason_name(reason);
+}
+
+void
+fl_json_tally(fl_json *self, json_t *in, const fl_tally *tally)
+{
+    fl_json_whole(self, in, "invited", tally->invited);
+    fl_json_whole(self, in, "in", tally->in);
+    fl_json_whole(self, in, "late", tally->late);
+    fl_json_whole(self, in, "absent", tally->absent);
+    fl_json_whole(self, in, "refused", tally->refused);
+    fl_json_whole(self, in, "samples_known", tally->samples_known);
+    fl_json_whole(self, in, "samples_missing", tally->samples_missing);
+    fl_json_whole(self, in, "merge_ms", tally->merge_ms);
+    fl_json_whole(self, in, "bytes_up", tally->bytes_up);
+    fl_json_whole(self, in, "bytes_down", tally->bytes_down);
+    fl_json_whole(self, in, "masked", tally->masked);
+    fl_json_whole(self, in, "recovered", tally->recovered);
+    fl_json_whole(self, in, "aborted", tally->aborted);
+}
+
+void
+fl_json_block(fl_json *self, json_t *blocks, const fl_block_line *line, fl_secagg_state state)
+{
+    json_t *item = fl_json_item(self, blocks);
+    FL_ASSERT(line->hop >= 1 && line->hop <= FL_LEDGER_HOPS);
+    fl_json_text(self, item, "tier", fl_json_tiers[line->hop - 1]);
+    fl_json_text(self, item, "parent", line->parent.name);
+    fl_json_whole(self, item, "block", line->block);
+    fl_json_text(self, item, "state", fl_secagg_state_name(state));
+    fl_json_whole(self, item, "members", line->members);
+    fl_json_whole(self, item, "masked", line->masked);
+    fl_json_whole(self, item, "survivors", line->survivors);
+    fl_json_whole(self, item, "recovered",
+                  state == FL_SERVER_DONE ? (uint64_t)line->masked - line->survivors : 0);
+    fl_json_bool(self, item, "aborted", state == FL_SERVER_ABORTED);
+    fl_json_text(self, item, "reason", fl_json_reason((fl_reason)line->reason));
 }

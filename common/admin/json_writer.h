@@ -1,6 +1,5 @@
 //  json_writer - a JSON document in the making, with a sticky failure: add all values straight
-//  down, test once at the end. For view only; this and view are where jansson is seen on the side
-//  of the host.
+//  down, test once at the end. And the values that a status and a report both show.
 #ifndef FL_ADMIN_JSON_WRITER_H
 #define FL_ADMIN_JSON_WRITER_H
 
@@ -8,6 +7,8 @@
 
 #include "common/base/blob.h"
 #include "common/base/id.h"
+#include "common/secagg/server.h"
+#include "common/store/ledger.h"
 
 typedef struct fl_json {
     json_t *top; // NULL after `end`
@@ -32,5 +33,13 @@ void fl_json_null(fl_json *self, json_t *in, const char *key);
 //  As hex; null when all bytes are zero.
 void fl_json_hex(fl_json *self, json_t *in, const char *key, const void *bytes, unsigned size);
 void fl_json_append(fl_json *self, json_t *array, const char *value);
+
+//  The tiers whose blocks are summed, by hop.
+extern const char *const fl_json_tiers[FL_LEDGER_HOPS];
+//  NULL for FL_WHY_NONE, so that it becomes null.
+const char *fl_json_reason(fl_reason reason);
+void fl_json_tally(fl_json *self, json_t *in, const fl_tally *tally);
+//  One more item of `blocks`.
+void fl_json_block(fl_json *self, json_t *blocks, const fl_block_line *line, fl_secagg_state state);
 
 #endif

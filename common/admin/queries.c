@@ -81,7 +81,6 @@ s_input(fl_queries *self)
     fl_node *station = self->conf.station;
     fl_status_input input = { .version = FL_VERSION,
                               .now = fl_clock_ms(),
-                              .net = fl_node_counters(station),
                               .metrics = fl_node_metrics(station) };
     input.uptime_ms = (uint64_t)(input.now - fl_node_since(station));
     self->conf.fill(self->conf.self, &input);

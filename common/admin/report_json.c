@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "common/admin/status_json_inside.h"
+#include "common/admin/json_writer.h"
 
 enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
 
@@ -44,6 +44,52 @@ s_stats(fl_json *sheet, const uint64_t stats[FL_STATS])
     } else {
         fl_json_null(sheet, in, "device_loss");
         fl_json_null(sheet, in, "device_accuracy");
+    }
+}
+
+//  True when nobody above a device saw less than the sum of a block, at either hop. A sum is as
+//  well hidden as its blocks say. One over devices that sit at the root itself has no blocks of hop
+//  1: then every update in it came through a block of the root.
+static bool
+s_masked(const fl_report *report, const fl_ledger_hop hops[FL_LEDGER_HOPS])
+{
+    const fl_ledger_hop *devices = &hops[0], *edges = &hops[1];
+    bool below = devices->opened + devices->aborted_blocks > 0;
+    bool above = edges->opened + edges->aborted_blocks > 0;
+    if (report->masking == FL_MASKING_NONE) {
+        return false;
+    }
+    if (report->close != FL_CLOSE_DONE) {
+        return true; // there is no sum
+    }
+    if (above && !below) {
+        return edges->opened > 0 && report->count == edges->survivors;
+    }
+    return devices->opened > 0 && (edges->opened > 0 || !above);
+}
+
+//  "tiers": the totals of both hops.
+static void
+s_tiers(fl_json *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS])
+{
+    json_t *both = fl_json_object(sheet, in, "tiers");
+    for (int i = 0; i < FL_LEDGER_HOPS; i++) {
+        json_t *tier = fl_json_object(sheet, both, fl_json_tiers[i]);
+        fl_json_whole(sheet, tier, "masked", hops[i].masked);
+        fl_json_whole(sheet, tier, "recovered", hops[i].recovered);
+        fl_json_whole(sheet, tier, "aborted", hops[i].aborted);
+        fl_json_whole(sheet, tier, "blocks", hops[i].opened);
+        fl_json_whole(sheet, tier, "blocks_aborted", hops[i].aborted_blocks);
+    }
+}
+
+static void
+s_blocks(fl_json *sheet, json_t *in, const fl_block_line *lines, uint32_t count)
+{
+    json_t *blocks = fl_json_array(sheet, in, "blocks");
+    for (uint32_t i = 0; i < count; i++) {
+        bool opened = lines[i].reason == FL_WHY_NONE;
+        fl_json_block(sheet, blocks, &lines[i], opened ? FL_SERVER_DONE : FL_SERVER_ABORTED);
     }
 }
 
@@ -98,10 +144,10 @@ fl_report_json(const fl_report *report, uint64_t model_bytes, uint64_t opened_at
     fl_json_real(&sheet, top, "samples_lost_share",
                  s_share(tally->samples_missing, tally->samples_known));
     fl_json_whole(&sheet, top, "merge_ms", tally->merge_ms);
-    fl_json_profile(&sheet, top, report->masking);
-    fl_json_bool(&sheet, top, "masked", fl_json_masked(report, hops));
-    fl_json_tiers(&sheet, top, hops);
-    fl_json_blocks(&sheet, top, report->blocks, report->block_count);
+    fl_json_text(&sheet, top, "masking", fl_masking_name(report->masking));
+    fl_json_bool(&sheet, top, "masked", s_masked(report, hops));
+    s_tiers(&sheet, top, hops);
+    s_blocks(&sheet, top, report->blocks, report->block_count);
     s_entries(&sheet, report);
     return fl_json_end(&sheet);
 }
@@ -126,9 +172,9 @@ s_round(fl_json *sheet, json_t *in, const fl_ledger_round *round)
                  s_share(tally->samples_missing, tally->samples_known));
     fl_json_real(sheet, in, "loss", round->closed ? report->loss : NAN);
     fl_json_real(sheet, in, "accuracy", round->closed ? report->accuracy : NAN);
-    fl_json_profile(sheet, in, report->masking);
-    fl_json_bool(sheet, in, "masked", fl_json_masked(report, round->hops));
-    fl_json_tiers(sheet, in, round->hops);
+    fl_json_text(sheet, in, "masking", fl_masking_name(report->masking));
+    fl_json_bool(sheet, in, "masked", s_masked(report, round->hops));
+    s_tiers(sheet, in, round->hops);
 }
 
 static int
@@ -155,12 +201,12 @@ s_summary_masking(fl_json *sheet, json_t *in, const fl_ledger_round *rounds, uin
         first = first == NULL ? round : first;
         same = same && round->report.masking == first->report.masking;
         summed = summed || round->report.close == FL_CLOSE_DONE;
-        masked = masked && fl_json_masked(&round->report, round->hops);
+        masked = masked && s_masked(&round->report, round->hops);
         for (int hop = 0; hop < FL_LEDGER_HOPS; hop++) {
             fl_ledger_hop_sum(&hops[hop], &round->hops[hop]);
         }
     }
-    fl_json_tiers(sheet, in, hops);
+    s_tiers(sheet, in, hops);
     if (first == NULL) {
         fl_json_null(sheet, in, "masking");
     } else {

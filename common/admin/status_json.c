@@ -1,40 +1,16 @@
-//  The live half of what an operator sees: status. The recorded half is view_record.c.
+//  The live half of what an operator sees: status. The recorded half is report_json.c.
 #include "common/admin/status_json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/admin/status_json_inside.h"
+#include "common/admin/json_writer.h"
 
 enum { CHILDREN_MAX = 1300, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
 
 //  Keep both lists within one answer, generously counted.
 _Static_assert(CHILDREN_MAX * 740 + 64 * 1024 <= FL_JSON_BYTES_MAX, "a status fits");
-
-void
-fl_json_tally(fl_json *sheet, json_t *in, const fl_tally *tally)
-{
-    fl_json_whole(sheet, in, "invited", tally->invited);
-    fl_json_whole(sheet, in, "in", tally->in);
-    fl_json_whole(sheet, in, "late", tally->late);
-    fl_json_whole(sheet, in, "absent", tally->absent);
-    fl_json_whole(sheet, in, "refused", tally->refused);
-    fl_json_whole(sheet, in, "samples_known", tally->samples_known);
-    fl_json_whole(sheet, in, "samples_missing", tally->samples_missing);
-    fl_json_whole(sheet, in, "merge_ms", tally->merge_ms);
-    fl_json_whole(sheet, in, "bytes_up", tally->bytes_up);
-    fl_json_whole(sheet, in, "bytes_down", tally->bytes_down);
-    fl_json_whole(sheet, in, "masked", tally->masked);
-    fl_json_whole(sheet, in, "recovered", tally->recovered);
-    fl_json_whole(sheet, in, "aborted", tally->aborted);
-}
-
-const char *
-fl_json_reason(fl_reason reason)
-{
-    return reason == FL_WHY_NONE ? NULL : fl_reason_name(reason);
-}
 
 // ---- children ---------------------------------------------------------------------------------
 static const char *const phase_names[FL_ROOT_PHASES] = {
@@ -84,6 +60,19 @@ s_children(fl_json *sheet, const fl_aggregator *aggregator)
     }
     fl_json_whole(sheet, sheet->top, "children_dropped",
                   count > CHILDREN_MAX ? count - CHILDREN_MAX : 0);
+}
+
+//  The blocks that an aggregator has in hand, or had in its last round.
+static void
+s_blocks(fl_json *sheet, const fl_aggregator *aggregator)
+{
+    json_t *blocks = fl_json_array(sheet, sheet->top, "blocks");
+    fl_block_view view;
+    for (uint32_t i = 0; aggregator != NULL && i < FL_BLOCKS_MAX; i++) {
+        if (fl_aggregator_block(aggregator, i, &view)) {
+            fl_json_block(sheet, blocks, &view.line, view.state);
+        }
+    }
 }
 
 // ---- what it waits for ------------------------------------------------------------------------
@@ -223,35 +212,72 @@ s_waiting(fl_json *sheet, const fl_status_input *input)
 
 // ---- where the run stands ---------------------------------------------------------------------
 //  Rounds to come at the average pace; what this round has used up already is taken off.
-static void
-s_eta(fl_json *sheet, const fl_root_view *root)
+static double
+s_eta(const fl_root_view *root)
 {
     if (root->round_ms == 0 || root->phase == FL_ROOT_DONE || root->round > root->rounds) {
-        fl_json_null(sheet, sheet->top, "eta_s");
-        return;
+        return NAN;
     }
     double spent = root->phase == FL_ROOT_COLLECTING ? (double)root->phase_ms : 0;
     double this_round = fmax(0, (double)root->round_ms - spent);
     double rest = (double)(root->rounds - root->round) * (double)root->round_ms;
-    fl_json_real(sheet, sheet->top, "eta_s", (this_round + rest) / 1000);
+    return (this_round + rest) / 1000;
 }
 
-static void
-s_run_at_root(fl_json *sheet, const fl_root_view *root)
+static const fl_task *
+s_task(const fl_status_input *input)
 {
-    json_t *top = sheet->top;
-    fl_json_text(sheet, top, "phase", fl_root_phase_name(root->phase));
-    fl_json_whole(sheet, top, "round", root->round);
-    fl_json_whole(sheet, top, "rounds", root->rounds);
-    fl_json_whole(sheet, top, "attempt", root->attempt);
-    fl_json_whole(sheet, top, "left_ms", root->left_ms);
-    fl_json_whole(sheet, top, "round_ms", root->round_ms);
-    s_eta(sheet, root);
-    fl_json_real(sheet, top, "loss", root->loss);
-    fl_json_real(sheet, top, "accuracy", root->accuracy);
-    fl_json_bool(sheet, top, "final", root->phase == FL_ROOT_DONE);
-    fl_json_bool(sheet, top, "aborted", root->aborted);
-    fl_json_text(sheet, top, "reason", fl_json_reason(root->reason));
+    return input->participant == NULL ? NULL : fl_participant_task(input->participant);
+}
+
+static fl_gauges
+s_gauges_of_root(const fl_root_view *root)
+{
+    return (fl_gauges){ .run_rounds = (double)root->rounds,
+                        .run_eta_seconds = s_eta(root),
+                        .round_number = (double)root->round,
+                        .round_attempt = root->attempt,
+                        .round_left_seconds = root->left_ms / 1e3,
+                        .round_mean_seconds = root->round_ms / 1e3,
+                        .model_loss = root->loss,
+                        .model_accuracy_ratio = root->accuracy };
+}
+
+static fl_gauges
+s_gauges_below(const fl_status_input *input)
+{
+    const fl_task *task = s_task(input);
+    fl_time due = input->participant == NULL ? FL_NEVER : fl_participant_due(input->participant);
+    return (fl_gauges){ .run_rounds = NAN,
+                        .run_eta_seconds = NAN,
+                        .round_number = (double)input->round,
+                        .round_attempt = task == NULL ? 0 : task->attempt,
+                        .round_left_seconds = (double)s_left(due, input->now) / 1e3,
+                        .round_mean_seconds = NAN,
+                        .model_loss = NAN,
+                        .model_accuracy_ratio = NAN };
+}
+
+//  The gauges of metrics.def as they stand now.
+static fl_gauges
+s_gauges(const fl_status_input *input)
+{
+    fl_gauges now = input->root != NULL ? s_gauges_of_root(input->root) : s_gauges_below(input);
+    now.uptime_seconds = (double)input->uptime_ms / 1e3;
+    now.aggregator_leaves =
+        input->aggregator == NULL ? 0 : fl_aggregator_leaves(input->aggregator);
+    return now;
+}
+
+//  A gauge as a whole number of `unit`; null when it is not known.
+static void
+s_whole(fl_json *sheet, const char *key, double gauge, double unit)
+{
+    if (isnan(gauge)) {
+        fl_json_null(sheet, sheet->top, key);
+    } else {
+        fl_json_whole(sheet, sheet->top, key, (uint64_t)llround(gauge / unit));
+    }
 }
 
 static const char *
@@ -272,24 +298,23 @@ s_phase_below(const fl_status_input *input)
 }
 
 static void
-s_run_below(fl_json *sheet, const fl_status_input *input)
+s_run(fl_json *sheet, const fl_status_input *input, const fl_gauges *now)
 {
+    const fl_root_view *root = input->root;
     json_t *top = sheet->top;
-    const fl_task *task =
-        input->participant == NULL ? NULL : fl_participant_task(input->participant);
-    fl_time due = input->participant == NULL ? FL_NEVER : fl_participant_due(input->participant);
-    fl_json_text(sheet, top, "phase", s_phase_below(input));
-    fl_json_whole(sheet, top, "round", input->round);
-    fl_json_null(sheet, top, "rounds");
-    fl_json_whole(sheet, top, "attempt", task == NULL ? 0 : task->attempt);
-    fl_json_whole(sheet, top, "left_ms", s_left(due, input->now));
-    fl_json_null(sheet, top, "round_ms");
-    fl_json_null(sheet, top, "eta_s");
-    fl_json_null(sheet, top, "loss");
-    fl_json_null(sheet, top, "accuracy");
-    fl_json_bool(sheet, top, "final", input->final);
-    fl_json_bool(sheet, top, "aborted", false);
-    fl_json_null(sheet, top, "reason");
+    fl_json_text(sheet, top, "phase",
+                 root != NULL ? fl_root_phase_name(root->phase) : s_phase_below(input));
+    s_whole(sheet, "round", now->round_number, 1);
+    s_whole(sheet, "rounds", now->run_rounds, 1);
+    s_whole(sheet, "attempt", now->round_attempt, 1);
+    s_whole(sheet, "left_ms", now->round_left_seconds, 1e-3);
+    s_whole(sheet, "round_ms", now->round_mean_seconds, 1e-3);
+    fl_json_real(sheet, top, "eta_s", now->run_eta_seconds);
+    fl_json_real(sheet, top, "loss", now->model_loss);
+    fl_json_real(sheet, top, "accuracy", now->model_accuracy_ratio);
+    fl_json_bool(sheet, top, "final", root != NULL ? root->phase == FL_ROOT_DONE : input->final);
+    fl_json_bool(sheet, top, "aborted", root != NULL && root->aborted);
+    fl_json_text(sheet, top, "reason", root == NULL ? NULL : fl_json_reason(root->reason));
 }
 
 static void
@@ -311,8 +336,7 @@ s_member(fl_json *sheet, const fl_status_input *input)
 static void
 s_masking(fl_json *sheet, const fl_status_input *input)
 {
-    const fl_task *task =
-        input->participant == NULL ? NULL : fl_participant_task(input->participant);
+    const fl_task *task = s_task(input);
     if (input->root == NULL && task == NULL) {
         fl_json_null(sheet, sheet->top, "masking");
         fl_json_null(sheet, sheet->top, "masked");
@@ -320,101 +344,76 @@ s_masking(fl_json *sheet, const fl_status_input *input)
     }
     fl_masking masking =
         input->root != NULL ? input->root->masking : (fl_masking)task->order.plan.masking;
-    fl_json_profile(sheet, sheet->top, masking);
+    fl_json_text(sheet, sheet->top, "masking", fl_masking_name(masking));
     fl_json_bool(sheet, sheet->top, "masked", masking != FL_MASKING_NONE);
 }
 
 // ---- counters ---------------------------------------------------------------------------------
 static void
-s_bytes(fl_json *sheet, const fl_net_counters *net)
+s_bytes(fl_json *sheet, const fl_metrics *metrics)
 {
     json_t *bytes = fl_json_object(sheet, sheet->top, "bytes");
-    for (unsigned way = 0; net != NULL && way < FL_WAYS; way++) {
-        json_t *lane = fl_json_object(sheet, bytes, fl_way_name((fl_way)way));
-        fl_json_whole(sheet, lane, "in", net->way[way].bytes_in);
-        fl_json_whole(sheet, lane, "out", net->way[way].bytes_out);
+    for (unsigned way = 0; metrics != NULL && way < FL_WAYS; way++) {
+        json_t *lane = fl_json_object(sheet, bytes, fl_label_word(FL_LABEL_lane, way));
+        fl_json_whole(sheet, lane, "in", metrics->net_bytes_in_total[way]);
+        fl_json_whole(sheet, lane, "out", metrics->net_bytes_out_total[way]);
     }
 }
 
+//  "fl_contrib_late_total", "fl_net_dropped_full": what net counts has no _total here, for those
+//  who read it so from the start.
 static void
-s_count(fl_json *sheet, json_t *in, const char *family, const char *name, uint64_t value)
+s_count(fl_json *sheet, json_t *in, const char *name, const char *word, uint64_t value)
 {
     char key[NAME_MAX_BYTES];
-    if (value > 0) {
-        (void)snprintf(key, sizeof key, "fl_net_%s%s", family, name);
-        fl_json_whole(sheet, in, key, value);
-    }
+    bool net = strncmp(name, "fl_net_", 7) == 0;
+    size_t size = strlen(name) - (net ? strlen("_total") : 0);
+    (void)snprintf(key, sizeof key, "%.*s%s%s", (int)size, name, *word == '\0' ? "" : "_", word);
+    fl_json_whole(sheet, in, key, value);
 }
 
 static void
-s_net_counters(fl_json *sheet, json_t *in, const fl_net_counters *net)
-{
-    const struct {
-        const char *name;
-        uint64_t value;
-    } singles[] = {
-        { "admitted", net->admitted },         { "accepted", net->accepted },
-        { "handshakes", net->handshakes },     { "handshakes_failed", net->handshakes_failed },
-        { "keys_denied", net->keys_denied },   { "refusals_unsaid", net->refusals_unsaid },
-        { "cut_flood", net->cut_flood },       { "cut_silent", net->cut_silent },
-        { "cut_standing", net->cut_standing }, { "turns", net->turns },
-    };
-    for (unsigned i = 0; i < sizeof singles / sizeof *singles; i++) {
-        s_count(sheet, in, "", singles[i].name, singles[i].value);
-    }
-    for (unsigned i = 0; i < FL_DROPS; i++) {
-        s_count(sheet, in, "dropped_", fl_drop_name((fl_drop)i), net->dropped[i]);
-    }
-    for (unsigned i = 0; i < FL_CODEC_COUNT; i++) {
-        s_count(sheet, in, "codec_", fl_codec_name((fl_codec)i), net->codec[i]);
-    }
-    for (unsigned i = 0; i < FL_WHY_COUNT; i++) {
-        s_count(sheet, in, "refused_", fl_reason_name((fl_reason)i), net->refused[i]);
-    }
-}
-
-static void
-s_counters(fl_json *sheet, const fl_status_input *input)
+s_counters(fl_json *sheet, const fl_metrics *metrics)
 {
     json_t *in = fl_json_object(sheet, sheet->top, "counters");
-    for (unsigned i = 0; input->metrics != NULL && i < FL_METRIC_COUNT; i++) {
-        uint64_t value = input->metrics->value[i];
-        if (value > 0) {
-            fl_json_whole(sheet, in, fl_metric_about((fl_metric)i)->name, value);
+    for (unsigned i = 0; metrics != NULL && i < FL_METRIC_COUNT; i++) {
+        const fl_metric_info *about = fl_metric_about((fl_metric)i);
+        if (about->kind != FL_METRIC_COUNTER || about->label == FL_LABEL_lane) {
+            continue; // gauges are keys of their own, lanes stand under "bytes"
         }
-    }
-    if (input->net != NULL) {
-        s_net_counters(sheet, in, input->net);
+        const char *word;
+        for (unsigned k = 0; (word = fl_label_word(about->label, k)) != NULL; k++) {
+            uint64_t value = fl_metrics_get(metrics, (fl_metric)i, k);
+            if (value > 0) {
+                s_count(sheet, in, about->name, word, value);
+            }
+        }
     }
 }
 
 fl_blob *
 fl_status_json(const fl_status_input *input)
 {
+    const fl_gauges now = s_gauges(input);
     fl_json sheet = fl_json_begin();
     json_t *top = sheet.top;
     fl_json_text(&sheet, top, "tier", input->tier);
     fl_json_text(&sheet, top, "node", input->node.name);
     fl_json_hex(&sheet, top, "run", input->run.bytes, sizeof input->run.bytes);
     fl_json_text(&sheet, top, "version", input->version);
-    fl_json_whole(&sheet, top, "uptime_s", input->uptime_ms / 1000);
-    if (input->root != NULL) {
-        s_run_at_root(&sheet, input->root);
-    } else {
-        s_run_below(&sheet, input);
-    }
+    fl_json_whole(&sheet, top, "uptime_s", (uint64_t)now.uptime_seconds);
+    s_run(&sheet, input, &now);
     s_waiting(&sheet, input);
     fl_json_bool(&sheet, top, "encrypted", true);
     s_masking(&sheet, input);
     s_member(&sheet, input);
     fl_tally tally =
         input->aggregator == NULL ? (fl_tally){ 0 } : fl_aggregator_tally(input->aggregator);
-    fl_json_whole(&sheet, top, "leaves",
-                  input->aggregator == NULL ? 0 : fl_aggregator_leaves(input->aggregator));
+    s_whole(&sheet, "leaves", now.aggregator_leaves, 1);
     fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), &tally);
-    fl_json_live_blocks(&sheet, top, input->aggregator);
+    s_blocks(&sheet, input->aggregator);
     s_children(&sheet, input->aggregator);
-    s_bytes(&sheet, input->net);
-    s_counters(&sheet, input);
+    s_bytes(&sheet, input->metrics);
+    s_counters(&sheet, input->metrics);
     return fl_json_end(&sheet);
 }

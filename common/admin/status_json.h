@@ -30,7 +30,6 @@ typedef struct fl_status_input {
     const fl_root_view *root;     // NULL but at the root
     const fl_aggregator *aggregator;   // NULL at a device
     const fl_participant *participant; // NULL at the root
-    const fl_net_counters *net;   // may be NULL
     const fl_metrics *metrics;    // may be NULL
 } fl_status_input;
 

@@ -64,17 +64,6 @@ fl_hash_equal(const fl_hash *a, const fl_hash *b)
 
 static const char *const role_names[] = { "none", "device", "edge", "root", "operator" };
 
-fl_role
-fl_role_parse(const char *text)
-{
-    for (unsigned i = FL_ROLE_DEVICE; i <= FL_ROLE_OPERATOR; i++) {
-        if (strcmp(text, role_names[i]) == 0) {
-            return (fl_role)i;
-        }
-    }
-    return FL_ROLE_NONE;
-}
-
 const char *
 fl_role_name(fl_role role)
 {

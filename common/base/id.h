@@ -41,8 +41,7 @@ bool fl_name_equal(const fl_name *a, const fl_name *b);
 bool fl_run_equal(const fl_run *a, const fl_run *b);
 bool fl_hash_equal(const fl_hash *a, const fl_hash *b);
 
-//  "device", "edge", "root", "operator"; FL_ROLE_NONE for anything else.
-fl_role fl_role_parse(const char *text);
+//  "device", "edge", "root", "operator".
 const char *fl_role_name(fl_role role);
 
 //  Lower-case hex of `size` bytes into `text` (2 * size + 1 characters).

@@ -6,7 +6,7 @@
 
 #include "common/base/status.h"
 
-enum { IDS_MAX = 128, NAME_MAX_BYTES = 32, RUN_SHOWN = 4, HEX_SHOWN = 32 };
+enum { IDS_MAX = 128, NAME_MAX_BYTES = 32, RUN_SHOWN = 4 };
 enum { BURST = 20, WINDOW_MS = 10000 };
 static const char cut_mark[] = " cut=1\n";
 
@@ -131,28 +131,14 @@ s_append_value(line *self, const char *text)
 static void
 s_append_pair(line *self, const fl_log_pair *pair)
 {
-    char text[2 * HEX_SHOWN + 1] = "";
+    char number[24];
     s_append_key(self, pair->key);
-    switch (pair->kind) {
-    case FL_LOG_TEXT:
+    if (pair->kind == FL_LOG_TEXT) {
         s_append_value(self, pair->text == NULL ? "" : pair->text);
-        return;
-    case FL_LOG_U64:
-        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)pair->u64);
-        break;
-    case FL_LOG_I64:
-        (void)snprintf(text, sizeof text, "%lld", (long long)pair->i64);
-        break;
-    case FL_LOG_F64:
-        (void)snprintf(text, sizeof text, "%.6g", pair->f64);
-        break;
-    case FL_LOG_BYTES:
-        fl_hex(pair->bytes.data, pair->bytes.size < HEX_SHOWN ? pair->bytes.size : HEX_SHOWN, text);
-        break;
-    case FL_LOG_END:
-        break;
+    } else {
+        (void)snprintf(number, sizeof number, "%llu", (unsigned long long)pair->u64);
+        s_append_text(self, number);
     }
-    s_append_text(self, text);
 }
 
 static rate *

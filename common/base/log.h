@@ -45,14 +45,7 @@ void fl_log_set_round(uint64_t round);
 //  False when a line of this level would not be made: skip the work of its pairs.
 bool fl_log_wanted(fl_log_level level);
 
-typedef enum fl_log_kind {
-    FL_LOG_END,
-    FL_LOG_TEXT,
-    FL_LOG_U64,
-    FL_LOG_I64,
-    FL_LOG_F64,
-    FL_LOG_BYTES
-} fl_log_kind;
+typedef enum fl_log_kind { FL_LOG_END, FL_LOG_TEXT, FL_LOG_U64 } fl_log_kind;
 
 typedef struct fl_log_pair {
     const char *key; // [a-z_]+, a literal
@@ -60,12 +53,6 @@ typedef struct fl_log_pair {
     union {
         const char *text;
         uint64_t u64;
-        int64_t i64;
-        double f64;
-        struct {
-            const void *data;
-            unsigned size;
-        } bytes;
     };
 } fl_log_pair;
 
@@ -79,25 +66,6 @@ static inline fl_log_pair
 fl_log_u64(const char *key, uint64_t value)
 {
     return (fl_log_pair){ .key = key, .kind = FL_LOG_U64, .u64 = value };
-}
-
-static inline fl_log_pair
-fl_log_i64(const char *key, int64_t value)
-{
-    return (fl_log_pair){ .key = key, .kind = FL_LOG_I64, .i64 = value };
-}
-
-static inline fl_log_pair
-fl_log_f64(const char *key, double value)
-{
-    return (fl_log_pair){ .key = key, .kind = FL_LOG_F64, .f64 = value };
-}
-
-//  Shown as hex, at most the first 32 bytes: for ids and hashes.
-static inline fl_log_pair
-fl_log_hex(const char *key, const void *data, unsigned size)
-{
-    return (fl_log_pair){ .key = key, .kind = FL_LOG_BYTES, .bytes = { data, size } };
 }
 
 //  For a line whose id says it all: fl_log(FL_LOG_INFO, "stopped", fl_log_none()).

@@ -79,3 +79,14 @@ fl_rng_gamma(fl_rng *self, double shape)
         }
     }
 }
+
+void
+fl_rng_shuffle(fl_rng *self, uint32_t *numbers, uint32_t count)
+{
+    for (uint32_t i = count; i > 1; i--) {
+        uint32_t j = (uint32_t)fl_rng_below(self, i);
+        uint32_t swap = numbers[i - 1];
+        numbers[i - 1] = numbers[j];
+        numbers[j] = swap;
+    }
+}

@@ -22,5 +22,7 @@ double fl_rng_unit(fl_rng *self);
 double fl_rng_normal(fl_rng *self);
 //  Gamma(shape, 1), shape > 0 (Marsaglia and Tsang, ACM TOMS 26(3), 2000).
 double fl_rng_gamma(fl_rng *self, double shape);
+//  Every order of the `count` numbers is as likely as any other.
+void fl_rng_shuffle(fl_rng *self, uint32_t *numbers, uint32_t count);
 
 #endif

@@ -2,12 +2,11 @@
 
 #include <string.h>
 
-#include "common/config/nearest.h"
 
 enum { TYPED_MAX = 64 };
 
-void
-fl_cli_print_help(const fl_cli *self, FILE *out)
+static void
+s_print_help(const fl_cli *self, FILE *out)
 {
     (void)fprintf(out, "usage: %s VERB [ARGUMENT]... [--SETTING VALUE]...\n%s\n\nVerbs:\n",
                   self->name, self->purpose);
@@ -24,8 +23,9 @@ fl_cli_print_help(const fl_cli *self, FILE *out)
     fl_conf_print_exits(self->exits, out);
 }
 
-void
-fl_cli_print_man(const fl_cli *self, FILE *out)
+//  Every verb as a section of a man page.
+static void
+s_print_man(const fl_cli *self, FILE *out)
 {
     (void)fprintf(out, ".SH VERBS\n");
     for (uint32_t i = 0; i < self->command_count; i++) {
@@ -117,12 +117,12 @@ int
 fl_cli_run(const fl_cli *self, void *context, int argc, char **argv, FILE *out, FILE *err)
 {
     if (argc < 2) {
-        fl_cli_print_help(self, err);
+        s_print_help(self, err);
         return FL_EXIT_USAGE;
     }
     const char *word = argv[1];
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-        fl_cli_print_help(self, out);
+        s_print_help(self, out);
         return FL_EXIT_OK;
     }
     if (strcmp(word, "--version") == 0) {
@@ -130,7 +130,7 @@ fl_cli_run(const fl_cli *self, void *context, int argc, char **argv, FILE *out, 
         return FL_EXIT_OK;
     }
     if (strcmp(word, "--man") == 0) {
-        fl_cli_print_man(self, out);
+        s_print_man(self, out);
         return FL_EXIT_OK;
     }
     for (uint32_t i = 0; i < self->command_count; i++) {

@@ -32,8 +32,5 @@ typedef struct fl_cli {
 //  Find the verb in argv, read its settings, run it; returns the exit code of the process. Help
 //  goes to `out`, one line about a mistake to `err`.
 int fl_cli_run(const fl_cli *self, void *context, int argc, char **argv, FILE *out, FILE *err);
-void fl_cli_print_help(const fl_cli *self, FILE *out);
-//  Every verb as a section of a man page.
-void fl_cli_print_man(const fl_cli *self, FILE *out);
 
 #endif

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <time.h>
 
+//  How long a cancelled wait may go on.
+enum { SLICE_MS = 10 };
+
 fl_time
 fl_clock_ms(void)
 {
@@ -31,4 +34,18 @@ fl_clock_stamp(char text[32])
     }
     size_t used = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &parts);
     (void)snprintf(text + used, 32 - used, ".%03dZ", (int)(at.tv_nsec / 1000000) % 1000);
+}
+
+bool
+fl_clock_pause(uint32_t delay_ms, const atomic_bool *cancel)
+{
+    const fl_time end = fl_clock_ms() + delay_ms;
+    for (fl_time left = delay_ms; left > 0; left = end - fl_clock_ms()) {
+        if (atomic_load(cancel)) {
+            return false;
+        }
+        const long slice = left < SLICE_MS ? (long)left : SLICE_MS;
+        (void)nanosleep(&(struct timespec){ .tv_nsec = slice * 1000000 }, NULL);
+    }
+    return !atomic_load(cancel);
 }

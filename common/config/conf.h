@@ -85,4 +85,16 @@ void fl_conf_print(const fl_conf *self, FILE *out);
 void fl_conf_print_exits(const fl_exit *exits, FILE *out);
 void fl_conf_print_man_exits(const fl_exit *exits, FILE *out);
 
+//  «Did you mean»: how far one word is from another. The best word so far.
+typedef struct fl_nearest {
+    const char *word; // borrowed; NULL: nothing is near enough
+    unsigned distance;
+} fl_nearest;
+
+//  Let `candidate` compete: near enough is at most 3 edits and at most a third of the longer word.
+//  An edit inserts, removes, replaces or swaps neighbours.
+void fl_nearest_try(fl_nearest *self, const char *typed, const char *candidate);
+//  ", did you mean 'window'?" or "" into `text`.
+void fl_nearest_say(const fl_nearest *self, char text[96]);
+
 #endif

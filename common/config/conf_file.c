@@ -2,7 +2,6 @@
 //  walked here is a tree with line numbers.
 #include "common/config/conf_inside.h"
 
-#include "common/config/nearest.h"
 
 #include <yaml.h>
 

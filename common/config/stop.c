@@ -49,8 +49,9 @@ void
 fl_stop_close(fl_stop **self_p)
 {
     if (*self_p != NULL) {
+        sigset_t set = s_signals();
         (void)close((*self_p)->fd);
-        fl_stop_unblock();
+        (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
     }
     free(*self_p);
     *self_p = NULL;
@@ -68,11 +69,4 @@ fl_stop_take(fl_stop *self)
     struct signalfd_siginfo info;
     ssize_t size = read(self->fd, &info, sizeof info);
     return size == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
-}
-
-void
-fl_stop_unblock(void)
-{
-    sigset_t set = s_signals();
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 }

@@ -1,6 +1,5 @@
 //  stop - SIGINT and SIGTERM as something to wait for. Open it before another thread starts: the
 //  two signals are blocked in the calling thread and in all that it makes, and arrive here only.
-//  A child that is to be stopped by them must unblock them before it execs: fl_stop_unblock.
 #ifndef FL_CONFIG_STOP_H
 #define FL_CONFIG_STOP_H
 
@@ -16,7 +15,5 @@ void fl_stop_close(fl_stop **self_p);
 int fl_stop_fd(const fl_stop *self);
 //  The signal that came, once each; 0 when none. Never blocks.
 int fl_stop_take(fl_stop *self);
-//  Between fork and exec: the child gets its signals as usual.
-void fl_stop_unblock(void);
 
 #endif

@@ -20,16 +20,6 @@ FL_CHECKED fl_status fl_crypto_init(fl_why *why);
 //  The system's. Any thread.
 fl_entropy fl_entropy_os(void);
 
-//  A source that gives the same bytes for the same seed, draw by draw. One thread at a time.
-typedef struct fl_seeded {
-    uint64_t seed;
-    uint64_t draws;
-} fl_seeded;
-
-fl_seeded fl_seeded_of(uint64_t seed);
-//  `source` must outlive the result.
-fl_entropy fl_entropy_seeded(fl_seeded *source);
-
 void fl_entropy_fill(const fl_entropy *self, void *to, size_t size);
 
 //  Overwrite a secret in a way that the compiler keeps.

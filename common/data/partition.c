@@ -8,17 +8,6 @@
 
 enum { LABELS = 256 };
 
-static void
-s_shuffle(uint32_t *order, uint32_t count, fl_rng *rng)
-{
-    for (uint32_t i = count; i > 1; i--) {
-        uint32_t j = (uint32_t)fl_rng_below(rng, i);
-        uint32_t swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
-    }
-}
-
 //  owner[sample] = shard, by cutting a shuffle of all samples.
 static void
 s_deal_evenly(const fl_partition_conf *conf, uint32_t samples, uint32_t *order, uint32_t *owner)
@@ -27,7 +16,7 @@ s_deal_evenly(const fl_partition_conf *conf, uint32_t samples, uint32_t *order, 
     for (uint32_t i = 0; i < samples; i++) {
         order[i] = i;
     }
-    s_shuffle(order, samples, &rng);
+    fl_rng_shuffle(&rng, order, samples);
     for (uint32_t i = 0; i < samples; i++) {
         owner[order[i]] = (uint32_t)((uint64_t)i * conf->shards / samples);
     }
@@ -56,7 +45,7 @@ static void
 s_deal_label(fl_rng *rng, const fl_partition_conf *conf, uint32_t *order, uint32_t count,
              double *share, uint32_t *owner)
 {
-    s_shuffle(order, count, rng);
+    fl_rng_shuffle(rng, order, count);
     s_draw_shares(rng, conf, share);
     double reached = 0;
     uint32_t next = 0;

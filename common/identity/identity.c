@@ -128,12 +128,6 @@ fl_identity_node(const fl_identity *self)
     return &self->cert.node;
 }
 
-const fl_authority_public *
-fl_identity_authority(const fl_identity *self)
-{
-    return &self->authority;
-}
-
 const fl_keys *
 fl_identity_keys(const fl_identity *self)
 {

@@ -28,7 +28,6 @@ FL_CHECKED fl_status fl_identity_open(const fl_identity_conf *conf, fl_identity 
 void fl_identity_close(fl_identity **self_p);
 
 const fl_name *fl_identity_node(const fl_identity *self);
-const fl_authority_public *fl_identity_authority(const fl_identity *self);
 //  For masked rounds, without copies: our keys, in locked memory, and whom we believe. Both are the
 //  identity's; the deny list behind `trust` is always the newest.
 const fl_keys *fl_identity_keys(const fl_identity *self);

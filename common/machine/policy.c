@@ -1,19 +1,7 @@
 #include "common/machine/policy.h"
 
-fl_window
-fl_window_default(void)
-{
-    return (fl_window){
-        .count_min = 1,
-        .count_max = 0,
-        .time_min_ms = 0,
-        .time_max_ms = 60000,
-        .factor_permille = 0,
-        .missed = FL_MISSED_SKIP,
-        .extend_ms = 10000,
-        .extends_max = 1,
-    };
-}
+#include <stdlib.h>
+#include <string.h>
 
 fl_timing
 fl_timing_default(void)
@@ -109,4 +97,40 @@ fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_
     uint64_t delay = attempt < 20 ? (uint64_t)min_ms << attempt : max_ms;
     delay = s_clamp(delay, min_ms, max_ms);
     return (uint32_t)(delay / 2 + random % (delay / 2 + 1));
+}
+
+static int
+s_by_value(const void *a, const void *b)
+{
+    uint32_t left = *(const uint32_t *)a;
+    uint32_t right = *(const uint32_t *)b;
+    return (left > right) - (left < right);
+}
+
+void
+fl_pace_learn(fl_pace *self, uint32_t *durations, uint32_t count)
+{
+    if (count > 0) {
+        qsort(durations, count, sizeof *durations, s_by_value);
+        self->medians[self->count++ % FL_PACE_ROUNDS] = durations[count / 2];
+    }
+}
+
+void
+fl_pace_forget(fl_pace *self)
+{
+    self->count = 0;
+}
+
+uint32_t
+fl_pace_ms(const fl_pace *self)
+{
+    uint32_t sorted[FL_PACE_ROUNDS];
+    uint32_t count = self->count < FL_PACE_ROUNDS ? self->count : FL_PACE_ROUNDS;
+    if (count == 0) {
+        return 0;
+    }
+    memcpy(sorted, self->medians, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, s_by_value);
+    return sorted[count / 2];
 }

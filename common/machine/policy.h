@@ -1,5 +1,6 @@
 //  policy - the numbers that decide a round: its window, its deadline, what happens when too few
-//  came, how much a late update still weighs. Plain values and pure functions.
+//  came, how much a late update still weighs, how long contributions take here. Plain values and
+//  pure functions.
 #ifndef FL_MACHINE_POLICY_H
 #define FL_MACHINE_POLICY_H
 
@@ -15,7 +16,7 @@ typedef struct fl_window {
     uint32_t count_max;       // enough: close as soon as time_min_ms has passed; 0 = all invited
     uint32_t time_min_ms;     // never close earlier, so that a joiner has a chance
     uint32_t time_max_ms;     // the deadline when it is fixed, its ceiling when it is measured
-    uint32_t factor_permille; // 0: fixed. Else deadline = factor * median, see pace.h
+    uint32_t factor_permille; // 0: fixed. Else deadline = factor * fl_pace_ms()
     fl_missed missed;
     uint32_t extend_ms;   // added by FL_MISSED_EXTEND ...
     uint32_t extends_max; // ... at most so often a round, then the round is skipped
@@ -33,7 +34,6 @@ typedef struct fl_timing {
 } fl_timing;
 
 //  Sensible numbers for a LAN; every one is a setting.
-fl_window fl_window_default(void);
 fl_timing fl_timing_default(void);
 
 //  Deadline of a round in ms after it opened. `median_ms` is 0 when nothing was measured yet.
@@ -63,5 +63,21 @@ fl_time fl_policy_patience_ms(uint32_t beat_ms, uint64_t rate, uint32_t in_vain)
 //  Delay before reconnect number `attempt` (from 0): doubling from `min_ms` to `max_ms`, times a
 //  jitter in [0.5, 1.0] drawn from `random`.
 uint32_t fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_t random);
+
+//  How long contributions take here: the median of the last rounds' medians, so that one round in
+//  which everybody happened to be quick does not shorten the next deadline. A plain value.
+enum { FL_PACE_ROUNDS = 8 };
+
+typedef struct fl_pace {
+    uint32_t medians[FL_PACE_ROUNDS]; // ms, a ring
+    uint32_t count;                   // rounds learnt, ever
+} fl_pace;
+
+//  Learn from one round: so many durations in ms, which are sorted here. None teaches nothing.
+void fl_pace_learn(fl_pace *self, uint32_t *durations, uint32_t count);
+//  Forget everything: the next deadline is the window's.
+void fl_pace_forget(fl_pace *self);
+//  0 when nothing was learnt.
+uint32_t fl_pace_ms(const fl_pace *self);
 
 #endif

@@ -30,17 +30,6 @@ s_to_unit(const uint8_t *from, uint32_t count, float *to)
     }
 }
 
-static void
-s_shuffle(uint32_t *order, uint32_t count, fl_rng *rng)
-{
-    for (uint32_t i = count; i > 1; i--) {
-        uint32_t j = (uint32_t)fl_rng_below(rng, i);
-        uint32_t swap = order[i - 1];
-        order[i - 1] = order[j];
-        order[j] = swap;
-    }
-}
-
 //  What one training run works with; vectors are (elements).
 typedef struct session {
     fl_network *network;
@@ -81,14 +70,14 @@ s_descend(const float *gradient, uint64_t elements, const fl_recipe *recipe, flo
 
 //  One pass over the samples in `order`.
 static fl_status
-s_epoch(const session *self, fl_watch *watch)
+s_epoch(const session *self, const atomic_bool *cancel)
 {
     const fl_samples *samples = self->samples;
     const uint32_t features = samples->features, batch = self->recipe->batch;
     float *input = fl_network_input(self->network);
     uint8_t labels[FL_BATCH_MAX];
     for (uint32_t at = 0; at < samples->count; at += batch) {
-        if (atomic_load(&watch->cancel)) {
+        if (atomic_load(cancel)) {
             return FL_BUSY;
         }
         const uint32_t now = samples->count - at < batch ? samples->count - at : batch;
@@ -101,14 +90,13 @@ s_epoch(const session *self, fl_watch *watch)
         (void)fl_network_gradient(self->network, self->parameters, labels, now, self->gradient);
         s_pull(self);
         s_descend(self->gradient, self->elements, self->recipe, self->velocity, self->parameters);
-        atomic_fetch_add(&watch->done, now);
     }
     return FL_OK;
 }
 
 fl_status
 fl_learn(fl_network *network, const fl_recipe *recipe, const fl_samples *samples,
-         const float *anchor, float *parameters, fl_watch *watch)
+         const float *anchor, float *parameters, const atomic_bool *cancel)
 {
     FL_ASSERT(recipe->epochs >= 1 && recipe->batch >= 1);
     FL_ASSERT(recipe->batch <= fl_network_batch_max(network) && recipe->batch <= FL_BATCH_MAX);
@@ -134,8 +122,8 @@ fl_learn(fl_network *network, const fl_recipe *recipe, const fl_samples *samples
     fl_rng rng = fl_rng_seeded(recipe->seed);
     status = FL_OK;
     for (uint32_t epoch = 0; status == FL_OK && epoch < recipe->epochs; epoch++) {
-        s_shuffle(self.order, samples->count, &rng);
-        status = s_epoch(&self, watch);
+        fl_rng_shuffle(&rng, self.order, samples->count);
+        status = s_epoch(&self, cancel);
     }
 done:
     free(self.gradient);
@@ -145,14 +133,14 @@ done:
 }
 
 fl_status
-fl_assess(fl_network *network, const fl_samples *samples, const float *parameters, fl_watch *watch,
-          fl_score *score)
+fl_assess(fl_network *network, const fl_samples *samples, const float *parameters,
+          const atomic_bool *cancel, fl_score *score)
 {
     FL_ASSERT(samples->features == fl_shape_inputs(fl_network_shape(network)));
     *score = (fl_score){ 0 };
     const uint32_t features = samples->features, batch = fl_network_batch_max(network);
     for (uint32_t at = 0; at < samples->count; at += batch) {
-        if (atomic_load(&watch->cancel)) {
+        if (atomic_load(cancel)) {
             return FL_BUSY;
         }
         const uint32_t now = samples->count - at < batch ? samples->count - at : batch;
@@ -164,7 +152,6 @@ fl_assess(fl_network *network, const fl_samples *samples, const float *parameter
         score->loss += part.loss;
         score->correct += part.correct;
         score->samples += part.samples;
-        atomic_fetch_add(&watch->done, now);
     }
     return FL_OK;
 }

@@ -1,7 +1,7 @@
 //  learn - the training loop over one set of samples in memory: shuffled batches, SGD with
 //  momentum and weight decay, the proximal term of FedProx. The devices and the centralised
-//  reference run the same loop. One thread at a time per network; a watch may be read and
-//  cancelled by any thread. Equal arguments give equal parameters.
+//  reference run the same loop. One thread at a time per network; any thread may set `*cancel` to
+//  end it within one batch. Equal arguments give equal parameters.
 #ifndef FL_MODEL_LEARN_H
 #define FL_MODEL_LEARN_H
 
@@ -32,11 +32,6 @@ typedef struct fl_recipe {
 //  Largest batch of a recipe.
 enum { FL_BATCH_MAX = 4096 };
 
-typedef struct fl_watch {
-    atomic_bool cancel;         // set to end the loop within one batch
-    _Atomic uint64_t done;      // samples worked on so far; grows by one batch at a time
-} fl_watch;
-
 //  FL_MISMATCH when the samples do not fit the shape: their width, or a label too large.
 FL_CHECKED fl_status fl_samples_check(const fl_samples *samples, const fl_shape *shape,
                                       fl_why *why);
@@ -46,10 +41,10 @@ FL_CHECKED fl_status fl_samples_check(const fl_samples *samples, const fl_shape 
 //  are half trained then.
 FL_CHECKED fl_status fl_learn(fl_network *network, const fl_recipe *recipe,
                               const fl_samples *samples, const float *anchor, float *parameters,
-                              fl_watch *watch);
+                              const atomic_bool *cancel);
 //  The score of `parameters` on checked samples, in batches of the network's batch_max. FL_BUSY
 //  when cancelled.
 FL_CHECKED fl_status fl_assess(fl_network *network, const fl_samples *samples,
-                               const float *parameters, fl_watch *watch, fl_score *score);
+                               const float *parameters, const atomic_bool *cancel, fl_score *score);
 
 #endif

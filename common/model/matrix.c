@@ -131,9 +131,3 @@ fl_gemm_choose(unsigned threads, fl_gemm *gemm, fl_why *why)
     }
     return fl_gemm_judge(threads, blas->parallel, s_gemm_blas, gemm, why);
 }
-
-const char *
-fl_gemm_core(void)
-{
-    return blas == NULL ? "none" : blas->core;
-}

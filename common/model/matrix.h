@@ -29,8 +29,6 @@ bool fl_gemm_agrees(fl_gemm candidate);
 //  is empty otherwise). FL_DENIED: this is the serial OpenBLAS, which gives wrong results when
 //  more than one thread calls it. FL_MISSING: there is none.
 FL_CHECKED fl_status fl_gemm_choose(unsigned threads, fl_gemm *gemm, fl_why *why);
-//  The name of OpenBLAS's kernels, for a log line; "none" before `choose`.
-const char *fl_gemm_core(void);
 //  The same decision about any candidate; `parallel` is false for a library without locks.
 FL_CHECKED fl_status fl_gemm_judge(unsigned threads, bool parallel, fl_gemm candidate,
                                    fl_gemm *gemm, fl_why *why);

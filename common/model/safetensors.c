@@ -95,7 +95,7 @@ s_parse_tensor(const char *name, const json_t *entry, size_t data_bytes, fl_tens
 }
 
 static fl_status
-s_parse_notes(const json_t *notes, fl_safetensors *self, fl_why *why)
+s_check_notes(const json_t *notes, fl_why *why)
 {
     if (!json_is_object(notes)) {
         fl_why_set(why, "safetensors: __metadata__ is no object");
@@ -105,18 +105,9 @@ s_parse_notes(const json_t *notes, fl_safetensors *self, fl_why *why)
     json_t *value = NULL;
     json_object_foreach((json_t *)notes, key, value)
     {
-        const char *text = json_string_value(value);
-        if (text == NULL) {
+        if (!json_is_string(value)) {
             fl_why_set(why, "safetensors: __metadata__ holds something that is no string");
             return FL_MALFORMED;
-        }
-        fl_safetensors_note *note = &self->note[self->note_count];
-        if (self->note_count < FL_NOTES_MAX && strlen(key) < sizeof note->key &&
-            strlen(text) < sizeof note->text) {
-            memset(note, 0, sizeof *note);
-            memcpy(note->key, key, strlen(key));
-            memcpy(note->text, text, strlen(text));
-            self->note_count++;
         }
     }
     return FL_OK;
@@ -171,7 +162,7 @@ s_parse_header(const json_t *header, fl_safetensors *self, fl_why *why)
     {
         fl_status status = FL_OK;
         if (strcmp(name, "__metadata__") == 0) {
-            status = s_parse_notes(entry, self, why);
+            status = s_check_notes(entry, why);
         } else if (self->count == FL_TENSORS_MAX) {
             fl_why_set(why, "safetensors: more than %d tensors", FL_TENSORS_MAX);
             status = FL_RANGE;
@@ -221,17 +212,6 @@ fl_safetensors_find(const fl_safetensors *self, const char *name)
     for (uint32_t i = 0; i < self->count; i++) {
         if (strcmp(self->tensor[i].name, name) == 0) {
             return &self->tensor[i];
-        }
-    }
-    return NULL;
-}
-
-const char *
-fl_safetensors_note_of(const fl_safetensors *self, const char *key)
-{
-    for (uint32_t i = 0; i < self->note_count; i++) {
-        if (strcmp(self->note[i].key, key) == 0) {
-            return self->note[i].text;
         }
     }
     return NULL;

@@ -32,8 +32,6 @@ typedef struct fl_safetensors_note {
 typedef struct fl_safetensors {
     uint32_t count;
     fl_tensor tensor[FL_TENSORS_MAX]; // in the order of their data
-    uint32_t note_count;
-    fl_safetensors_note note[FL_NOTES_MAX]; // those that fit; others are left out
     uint64_t elements;
     fl_bytes data; // (elements) F32, little-endian; aligned only as the input is
 } fl_safetensors;
@@ -43,8 +41,6 @@ typedef struct fl_safetensors {
 FL_CHECKED fl_status fl_safetensors_parse(fl_bytes bytes, fl_safetensors *self, fl_why *why);
 //  By name; NULL when there is none.
 const fl_tensor *fl_safetensors_find(const fl_safetensors *self, const char *name);
-//  The text of a note; NULL when there is none.
-const char *fl_safetensors_note_of(const fl_safetensors *self, const char *key);
 //  Copy the vector's values [first, first + count) to `values`.
 void fl_safetensors_read(const fl_safetensors *self, uint64_t first, uint64_t count, float *values);
 

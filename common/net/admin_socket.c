@@ -15,14 +15,14 @@ typedef struct ticket {
 
 struct fl_admin_socket {
     fl_socket *link;
-    fl_net_counters *counters;
+    fl_metrics *metrics;
     fl_parcel parcel;
     uint32_t serial;
     ticket tickets[FL_TICKETS_MAX];
 };
 
 fl_admin_socket *
-fl_admin_socket_new(const char *endpoint, fl_net_counters *counters, fl_why *why)
+fl_admin_socket_new(const char *endpoint, fl_metrics *metrics, fl_why *why)
 {
     const fl_socket_conf conf = { .kind = FL_SOCKET_ROUTER,
                                   .queue = QUEUE,
@@ -32,7 +32,7 @@ fl_admin_socket_new(const char *endpoint, fl_net_counters *counters, fl_why *why
         fl_why_set(why, "net: no memory for the operator's lane");
         return NULL;
     }
-    self->counters = counters;
+    self->metrics = metrics;
     self->parcel.descriptor = -1;
     self->link = fl_socket_new(&conf, why);
     if (self->link == NULL || fl_socket_bind(self->link, endpoint, NULL, why) != FL_OK) {
@@ -88,10 +88,10 @@ s_answer(fl_admin_socket *self, fl_bytes route, uint8_t code, fl_blob **json_p)
         fl_blob_unref(&loan.blob);
     }
     if (sent == FL_SENT) {
-        self->counters->way[FL_WAY_OPERATOR].messages_out++;
-        self->counters->way[FL_WAY_OPERATOR].bytes_out += bytes;
+        self->metrics->net_messages_out_total[FL_WAY_OPERATOR]++;
+        self->metrics->net_bytes_out_total[FL_WAY_OPERATOR] += bytes;
     } else {
-        self->counters->dropped[sent == FL_SENT_FULL ? FL_DROP_FULL : FL_DROP_ROUTE]++;
+        self->metrics->net_dropped_total[sent == FL_SENT_FULL ? FL_DROP_FULL : FL_DROP_ROUTE]++;
     }
 }
 
@@ -114,12 +114,13 @@ fl_admin_socket_ask(fl_admin_socket *self, uint32_t *number, fl_ask *ask)
     while (fl_socket_receive(self->link, &self->parcel)) {
         fl_message message;
         const fl_parcel *parcel = &self->parcel;
-        self->counters->way[FL_WAY_OPERATOR].messages_in++;
-        self->counters->way[FL_WAY_OPERATOR].bytes_in += parcel->header.size + parcel->body.size;
+        self->metrics->net_messages_in_total[FL_WAY_OPERATOR]++;
+        self->metrics->net_bytes_in_total[FL_WAY_OPERATOR] +=
+            parcel->header.size + parcel->body.size;
         const fl_codec_result result = fl_decode(parcel->header, parcel->body.size, &message);
         if (result.code != FL_CODEC_OK || message.verb != FL_ASK || parcel->surplus > 0) {
-            self->counters->codec[result.code]++;
-            self->counters->dropped[FL_DROP_MALFORMED]++;
+            self->metrics->net_codec_total[result.code]++;
+            self->metrics->net_dropped_total[FL_DROP_MALFORMED]++;
             continue;
         }
         ticket *open = s_free_ticket(self);

@@ -14,7 +14,7 @@ typedef struct fl_admin_socket fl_admin_socket;
 enum { FL_TICKETS_MAX = 64, FL_ANSWER_LARGE = 74, FL_ANSWER_BUSY = 75 };
 
 //  NULL with `why`.
-fl_admin_socket *fl_admin_socket_new(const char *endpoint, fl_net_counters *counters, fl_why *why);
+fl_admin_socket *fl_admin_socket_new(const char *endpoint, fl_metrics *metrics, fl_why *why);
 void fl_admin_socket_destroy(fl_admin_socket **self_p);
 
 void *fl_admin_socket_handle(fl_admin_socket *self);

@@ -33,7 +33,7 @@ struct fl_admission {
     fl_admission_conf conf;
     const fl_admission_ops *ops;
     fl_guard *watchdog;
-    fl_net_counters *counters;
+    fl_metrics *metrics;
     zhashx_t *by_user; // User-Id -> session
     session *sessions; // (conf.sessions_max)
     uint32_t used;     // places ever used
@@ -47,7 +47,7 @@ static const fl_lane lane_of[FL_WATCHED] = {
 
 fl_admission *
 fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops, fl_guard *watchdog,
-                 fl_net_counters *counters)
+                 fl_metrics *metrics)
 {
     FL_ASSERT(conf->sessions_max >= 1 && conf->sessions_max <= FL_SESSIONS_MAX);
     FL_ASSERT(conf->guests_max <= FL_GUESTS_MAX && conf->guests_max <= conf->sessions_max);
@@ -63,7 +63,7 @@ fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops, fl_
     *self = (fl_admission){ .conf = *conf,
                             .ops = ops,
                             .watchdog = watchdog,
-                            .counters = counters,
+                            .metrics = metrics,
                             .by_user = by_user,
                             .sessions = sessions };
     return self;
@@ -105,7 +105,7 @@ fl_admission_admits(void *arg, const uint8_t key[FL_KEY_BYTES])
     if (s_standing(self, at, key) == FL_WHY_NONE) {
         return true;
     }
-    self->counters->keys_denied++;
+    self->metrics->net_keys_denied_total++;
     return false;
 }
 
@@ -196,7 +196,7 @@ s_lose_standing(fl_admission *self, session *at, fl_reason reason)
     s_unseat(self, at);
     self->gone += at->gone == FL_WHY_NONE ? 1 : 0;
     at->gone = reason;
-    self->counters->cut_standing += fl_guard_cut_peer(self->watchdog, at->peer);
+    self->metrics->net_cut_standing_total += fl_guard_cut_peer(self->watchdog, at->peer);
 }
 
 static bool
@@ -221,8 +221,8 @@ s_drop(fl_admission *self, fl_drop drop, fl_reason reason, fl_verb about, const 
     fl_judgement verdict = { .kind = FL_JUDGED_DROP,
                              .refused = { .reason = reason, .about = about } };
     snprintf(verdict.refused.text, sizeof verdict.refused.text, "%s", text);
-    self->counters->dropped[drop]++;
-    self->counters->refused[reason]++;
+    self->metrics->net_dropped_total[drop]++;
+    self->metrics->net_refused_total[reason]++;
     return verdict;
 }
 
@@ -238,7 +238,7 @@ s_refuse(fl_admission *self, fl_visitor *visitor, fl_time now, fl_judgement verd
         visitor->refused = 0;
     }
     if (visitor->refused >= FL_REFUSALS_PER_SECOND) {
-        self->counters->refusals_unsaid++;
+        self->metrics->net_refusals_unsaid_total++;
         return verdict;
     }
     visitor->refused++;
@@ -290,7 +290,7 @@ s_hello(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
     }
     at->badge = badge;
     s_take_route(&at->control, parcel->route);
-    self->counters->admitted++;
+    self->metrics->net_admitted_total++;
     return s_pass(at, visitor, now);
 }
 
@@ -337,7 +337,7 @@ s_undecodable(fl_admission *self, fl_way way, fl_visitor *visitor, fl_time now,
               const fl_codec_result *result)
 {
     const fl_verb verb = result->verb < FL_VERB_COUNT ? (fl_verb)result->verb : FL_VERB_NONE;
-    self->counters->codec[result->code]++;
+    self->metrics->net_codec_total[result->code]++;
     const fl_reason reason = result->code == FL_CODEC_VERSION ? FL_WHY_VERSION : FL_WHY_MALFORMED;
     fl_judgement verdict = s_drop(self, FL_DROP_MALFORMED, reason, verb, result->text);
     return way == FL_WAY_CONTROL ? s_refuse(self, visitor, now, verdict) : verdict;
@@ -355,7 +355,7 @@ s_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, const uint8_t k
         if (at != NULL && at->rank != KNOWN) {
             s_lose_standing(self, at, standing);
         }
-        self->counters->cut_standing += fl_guard_cut(self->watchdog, parcel->descriptor);
+        self->metrics->net_cut_standing_total += fl_guard_cut(self->watchdog, parcel->descriptor);
         fl_judgement verdict =
             s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key is not admitted");
         verdict.badge = badge; // what it was until now
@@ -392,8 +392,8 @@ fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, fl_t
     FL_ASSERT((unsigned)way < FL_WATCHED);
     uint8_t key[FL_KEY_BYTES];
     fl_visitor *visitor = fl_guard_heard(self->watchdog, way, parcel->descriptor, now);
-    self->counters->way[way].messages_in++;
-    self->counters->way[way].bytes_in += parcel->header.size + parcel->body.size;
+    self->metrics->net_messages_in_total[way]++;
+    self->metrics->net_bytes_in_total[way] += parcel->header.size + parcel->body.size;
     if (parcel->user == NULL || !fl_unhex(parcel->user, key, FL_KEY_BYTES)) {
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_CERTIFICATE, FL_VERB_NONE, "no proven key");
     }
@@ -461,7 +461,7 @@ fl_admission_recheck(fl_admission *self)
         if (at->rank == SEATED || at->rank == GUEST) {
             const fl_reason reason = s_standing(self, at, at->key);
             if (reason != FL_WHY_NONE) {
-                self->counters->refused[reason]++;
+                self->metrics->net_refused_total[reason]++;
                 s_lose_standing(self, at, reason);
             }
         }

@@ -24,7 +24,7 @@ typedef struct lane {
 } lane;
 
 struct fl_guard {
-    fl_net_counters *counters;
+    fl_metrics *metrics;
     lane lanes[FL_WATCHED];
     fl_visitor *visitors; // (size), by descriptor
     int size;
@@ -34,11 +34,11 @@ struct fl_guard {
 };
 
 fl_guard *
-fl_guard_new(fl_net_counters *counters)
+fl_guard_new(fl_metrics *metrics)
 {
     fl_guard *self = calloc(1, sizeof *self);
     if (self != NULL) {
-        self->counters = counters;
+        self->metrics = metrics;
     }
     return self;
 }
@@ -184,14 +184,14 @@ s_bound_strangers(fl_guard *self)
         }
     }
     if (self->strangers_at_most > FL_STRANGERS_MAX) {
-        self->counters->cut_silent += fl_guard_cut(self, oldest);
+        self->metrics->net_cut_silent_total += fl_guard_cut(self, oldest);
     }
 }
 
 static void
 s_accepted(fl_guard *self, fl_way way, int descriptor, fl_time now)
 {
-    self->counters->accepted++;
+    self->metrics->net_accepted_total++;
     if (s_record(self, way, descriptor, now) != NULL &&
         ++self->strangers_at_most > FL_STRANGERS_MAX) {
         s_bound_strangers(self);
@@ -223,9 +223,9 @@ s_event(fl_guard *self, fl_way way, zframe_t *frame, fl_time now)
     } else if (kind == ZMQ_EVENT_DISCONNECTED) {
         s_disconnected(self, way, (int)value);
     } else if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-        self->counters->handshakes++;
+        self->metrics->net_handshakes_total++;
     } else {
-        self->counters->handshakes_failed++;
+        self->metrics->net_handshakes_failed_total++;
     }
 }
 
@@ -290,10 +290,10 @@ s_look_at(fl_guard *self, int descriptor, fl_time now)
         visitor->messages_seen = visitor->messages;
         visitor->floor = consumed;
     } else if (consumed > visitor->floor + bound) {
-        self->counters->cut_flood += fl_guard_cut(self, descriptor);
+        self->metrics->net_cut_flood_total += fl_guard_cut(self, descriptor);
     }
     if (s_stranger(visitor) && now - visitor->since > FL_STRANGER_MS) {
-        self->counters->cut_silent += fl_guard_cut(self, descriptor);
+        self->metrics->net_cut_silent_total += fl_guard_cut(self, descriptor);
     }
 }
 

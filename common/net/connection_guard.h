@@ -37,8 +37,8 @@ typedef struct fl_visitor {
     uint32_t refused;       // in that window
 } fl_visitor;
 
-//  `counters` are the caller's and outlive this. NULL when out of memory.
-fl_guard *fl_guard_new(fl_net_counters *counters);
+//  `metrics` are the caller's and outlive this. NULL when out of memory.
+fl_guard *fl_guard_new(fl_metrics *metrics);
 //  Before the links that it watches are destroyed.
 void fl_guard_destroy(fl_guard **self_p);
 

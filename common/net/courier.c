@@ -9,7 +9,7 @@ enum { LEAVE_LINGER_MS = 500 };
 static void
 s_count_drop(fl_courier *self, fl_drop drop)
 {
-    self->counters->dropped[drop]++;
+    self->metrics->net_dropped_total[drop]++;
 }
 
 //  Takes the loan. Encodes, sends, counts.
@@ -28,8 +28,8 @@ s_send(fl_courier *self, fl_way way, fl_socket *link, fl_bytes route, const fl_m
         fl_blob_unref(&body->blob);
     }
     if (sent == FL_SENT) {
-        self->counters->way[way].messages_out++;
-        self->counters->way[way].bytes_out += bytes;
+        self->metrics->net_messages_out_total[way]++;
+        self->metrics->net_bytes_out_total[way] += bytes;
     } else {
         s_count_drop(self, sent == FL_SENT_FULL ? FL_DROP_FULL : FL_DROP_ROUTE);
     }

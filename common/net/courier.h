@@ -1,7 +1,7 @@
 //  courier - carries out the effects that concern lanes (SEND, PUSH, SERVE, LANE, RECONNECT,
 //  EXPEL) and hands every other to the host. Nothing here waits: what a full queue or a missing
 //  route refuses is counted, and the protocol heals.
-//  Reactor's thread.
+//  Reactor's thread. Half of reactor.c, which would be longer than a file may be.
 #ifndef FL_NET_COURIER_H
 #define FL_NET_COURIER_H
 
@@ -9,13 +9,13 @@
 #include "common/net/counters.h"
 #include "common/net/dialer.h"
 #include "common/net/listener.h"
-#include "common/net/reactor_ops.h"
+#include "common/net/reactor.h"
 
 //  All pointers are borrowed; `uplink` is opened and closed by whoever holds the courier.
 typedef struct fl_courier {
     fl_reactor_ops host;
     const fl_admission_ops *ops;
-    fl_net_counters *counters;
+    fl_metrics *metrics;
     fl_listener *porch; // NULL: no children
     fl_dialer uplink;   // all closed: no parent
 } fl_courier;

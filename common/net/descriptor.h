@@ -1,5 +1,6 @@
 //  descriptor - what the kernel knows of a connection that libzmq's threads own and may close at
-//  any moment: so a number alone says nothing, and every answer may be «gone».
+//  any moment: so a number alone says nothing, and every answer may be «gone». A file of its own
+//  because <linux/tcp.h> and <czmq.h> do not compile together.
 #ifndef FL_NET_DESCRIPTOR_H
 #define FL_NET_DESCRIPTOR_H
 

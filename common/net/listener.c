@@ -42,13 +42,13 @@ s_open_lane(fl_listener *self, const fl_listener_conf *conf, fl_way way, fl_why 
 //  The authentication handler comes first: there is no moment without it.
 fl_status
 fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admission_ops *ops,
-                 fl_net_counters *counters, fl_why *why)
+                 fl_metrics *metrics, fl_why *why)
 {
     fl_status status = FL_OK;
-    *self = (fl_listener){ .counters = counters };
-    self->watchdog = fl_guard_new(counters);
+    *self = (fl_listener){ .metrics = metrics };
+    self->watchdog = fl_guard_new(metrics);
     if (self->watchdog != NULL) {
-        self->gate = fl_admission_new(&conf->gate, ops, self->watchdog, counters);
+        self->gate = fl_admission_new(&conf->gate, ops, self->watchdog, metrics);
     }
     if (self->gate == NULL) {
         fl_why_set(why, "net: no memory for %u sessions", conf->gate.sessions_max);

@@ -24,13 +24,13 @@ typedef struct fl_listener {
     fl_guard *watchdog;
     fl_socket *link[FL_WATCHED];
     uint16_t port[FL_WATCHED]; // really bound
-    fl_net_counters *counters;
+    fl_metrics *metrics;
 } fl_listener;
 
-//  Binds all three lanes or none. `ops` and `counters` outlive the porch. FL_BUSY: a port is
+//  Binds all three lanes or none. `ops` and `metrics` outlive the porch. FL_BUSY: a port is
 //  taken, or another porch is open in this process.
 FL_CHECKED fl_status fl_listener_open(fl_listener *self, const fl_listener_conf *conf,
-                                      const fl_admission_ops *ops, fl_net_counters *counters,
+                                      const fl_admission_ops *ops, fl_metrics *metrics,
                                       fl_why *why);
 void fl_listener_close(fl_listener *self);
 

@@ -31,7 +31,7 @@ typedef struct watch {
 
 struct fl_reactor {
     fl_reactor_conf conf;
-    fl_net_counters *counters;
+    fl_metrics *metrics;
     fl_courier courier;      // holds the uplink
     fl_admin_socket *operator;
     fl_outbox *outbox;
@@ -43,7 +43,6 @@ struct fl_reactor {
     fl_event *posts;         // (conf.posts_max), a ring
     uint32_t post_first, post_count;
     int wake;                // eventfd: a post or a stop
-    atomic_bool stopping;
 };
 
 static fl_time
@@ -125,8 +124,8 @@ s_refuse_parent(fl_reactor *self, fl_way way, fl_drop drop, fl_reason reason, fl
 {
     fl_refused refused = { .reason = reason, .about = about };
     snprintf(refused.text, sizeof refused.text, "%s", text);
-    self->counters->dropped[drop]++;
-    self->counters->refused[reason]++;
+    self->metrics->net_dropped_total[drop]++;
+    self->metrics->net_refused_total[reason]++;
     self->conf.host.refused(self->conf.host.self, way, NULL, &refused);
 }
 
@@ -139,13 +138,13 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
         return false;
     }
     const fl_parcel *parcel = &self->parcel;
-    self->counters->way[way].messages_in++;
-    self->counters->way[way].bytes_in += parcel->header.size + parcel->body.size;
+    self->metrics->net_messages_in_total[way]++;
+    self->metrics->net_bytes_in_total[way] += parcel->header.size + parcel->body.size;
     const fl_codec_result result = fl_decode(parcel->header, parcel->body.size, &message);
     if (result.code != FL_CODEC_OK || parcel->surplus > 0) {
         const fl_reason reason =
             result.code == FL_CODEC_VERSION ? FL_WHY_VERSION : FL_WHY_MALFORMED;
-        self->counters->codec[result.code]++;
+        self->metrics->net_codec_total[result.code]++;
         s_refuse_parent(self, way, FL_DROP_MALFORMED, reason, FL_VERB_NONE, result.text);
     } else if (!fl_verb_allowed(message.verb, lane, FL_FROM_PARENT)) {
         s_refuse_parent(self, way, FL_DROP_WAY, FL_WHY_MALFORMED, message.verb,
@@ -322,7 +321,7 @@ fl_reactor_turn(fl_reactor *self, uint32_t wait_ms)
     const int rc = zmq_poll(items, count, s_wait_ms(self, wait_ms));
     FL_ASSERT(rc >= 0 || zmq_errno() == EINTR);
     self->now = s_clock();
-    self->counters->turns++;
+    self->metrics->net_turns_total++;
     for (unsigned i = 0; rc > 0 && i < self->watch_count; i++) {
         if ((items[i].revents & ZMQ_POLLIN) != 0) {
             self->watches[i].ready(self->watches[i].arg);
@@ -342,27 +341,12 @@ fl_reactor_turn(fl_reactor *self, uint32_t wait_ms)
     fl_parcel_release(&self->parcel);
 }
 
-void
-fl_reactor_run(fl_reactor *self)
-{
-    while (!atomic_load(&self->stopping)) {
-        fl_reactor_turn(self, WAIT_MAX_MS);
-    }
-}
-
 static void
 s_wake(fl_reactor *self)
 {
     const uint64_t one = 1;
     ssize_t size = write(self->wake, &one, sizeof one);
     FL_ASSERT(size == sizeof one || errno == EAGAIN); // EAGAIN: it is awake
-}
-
-void
-fl_reactor_stop(fl_reactor *self)
-{
-    atomic_store(&self->stopping, true);
-    s_wake(self);
 }
 
 fl_status
@@ -418,7 +402,7 @@ s_open(fl_reactor *self, fl_why *why)
     }
     fl_status status = FL_OK;
     if (conf->operator_endpoint != NULL) {
-        self->operator= fl_admin_socket_new(conf->operator_endpoint, self->counters, why);
+        self->operator= fl_admin_socket_new(conf->operator_endpoint, self->metrics, why);
         status = self->operator != NULL ? FL_OK : FL_IO;
     }
     if (status == FL_OK && conf->uplink != NULL) {
@@ -431,16 +415,16 @@ fl_reactor *
 fl_reactor_new(const fl_reactor_conf *conf, fl_why *why)
 {
     FL_ASSERT(conf->effects_max > 0 && conf->posts_max > 0);
-    FL_ASSERT(conf->ops != NULL && conf->counters != NULL);
+    FL_ASSERT(conf->ops != NULL && conf->metrics != NULL);
     fl_reactor *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "net: no memory for a reactor");
         return NULL;
     }
     self->conf = *conf;
-    self->counters = conf->counters;
+    self->metrics = conf->metrics;
     self->courier = (fl_courier){ .host = conf->host, .ops = conf->ops,
-                                  .counters = conf->counters, .porch = conf->porch };
+                                  .metrics = conf->metrics, .porch = conf->porch };
     self->parcel.descriptor = -1;
     self->wake = -1;
     self->now = s_clock();

@@ -18,8 +18,8 @@ typedef bool fl_zap_admits(void *arg, const uint8_t key[32]);
 fl_zap *fl_zap_new(fl_zap_admits *admits, void *arg, fl_why *why);
 void fl_zap_destroy(fl_zap **self_p);
 
-//  Answer what waits, at most `max` requests. Returns how many were denied.
-unsigned fl_zap_serve(fl_zap *self, unsigned max);
+//  Answer what waits, at most `max` requests.
+void fl_zap_serve(fl_zap *self, unsigned max);
 
 void *fl_zap_handle(fl_zap *self);
 

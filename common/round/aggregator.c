@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/machine/pace.h"
 #include "common/round/blocks.h"
 #include "common/round/participation.h"
 #include "common/round/seats.h"

@@ -1,5 +1,6 @@
 #include "common/runtime/durable.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/log.h"
@@ -22,14 +23,21 @@ s_keep(const fl_durable *self, const fl_effect *keep, fl_why *why)
 }
 
 bool
+fl_durable_said(fl_status status, const fl_why *why)
+{
+    if (status != FL_OK) {
+        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
+               fl_log_text("why", why->text));
+    }
+    return status == FL_OK;
+}
+
+bool
 fl_durable_keep(const fl_durable *self, const fl_effect *keep)
 {
     fl_why why;
     fl_status status = s_keep(self, keep, &why);
-    if (status != FL_OK) {
-        fl_log(FL_LOG_ERROR, "not-saved", fl_log_text("status", fl_status_name(status)),
-               fl_log_text("why", why.text));
-    } else if (keep->keep.what == FL_KEEP_EVIDENCE) {
+    if (fl_durable_said(status, &why) && keep->keep.what == FL_KEEP_EVIDENCE) {
         fl_log(FL_LOG_WARN, "evidence", fl_log_u64("round", keep->keep.round),
                fl_log_u64("block", keep->keep.block), fl_log_u64("bytes", keep->keep.fact.size));
     }
@@ -45,4 +53,24 @@ fl_durable_mark(const char *directory, fl_secagg_mark *mark, fl_why *why)
         status = FL_OK;
     }
     return status;
+}
+
+uint32_t
+fl_durable_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest,
+                  fl_past pasts[FL_PASTS_MAX])
+{
+    fl_why why = { "out of memory" };
+    uint32_t count = 0;
+    uint64_t first = newest > FL_PASTS_MAX ? newest - FL_PASTS_MAX + 1 : 1;
+    fl_ledger_round *rounds = calloc(FL_PASTS_MAX, sizeof *rounds);
+    if (rounds == NULL ||
+        fl_ledger_rounds(ledger, run, first, rounds, FL_PASTS_MAX, &count, &why) != FL_OK) {
+        fl_log(FL_LOG_WARN, "history-lost", fl_log_text("why", why.text));
+        count = 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        pasts[i] = (fl_past){ rounds[i].report.round, rounds[i].report.base };
+    }
+    free(rounds);
+    return count;
 }

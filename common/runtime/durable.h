@@ -1,10 +1,11 @@
 //  durable - where the facts of masked rounds go: a member's mark into a file of its state
 //  directory, an aggregator's facts into its ledger. What a saver's `keep` calls: on a worker, one
-//  call at a time, blocks for the disk.
+//  call at a time, blocks for the disk. And what of it a process wants to know after a restart.
 #ifndef FL_RUNTIME_DURABLE_H
 #define FL_RUNTIME_DURABLE_H
 
 #include "common/machine/event.h"
+#include "common/round/aggregator.h"
 #include "common/secagg/client_memory.h"
 #include "common/store/ledger.h"
 
@@ -14,11 +15,19 @@ typedef struct fl_durable {
     fl_ledger *ledger;     // NULL: no aggregator here
 } fl_durable;
 
+//  Did a write to the ledger or a directory work? If not, it is logged.
+bool fl_durable_said(fl_status status, const fl_why *why);
 //  Carry out a KEEP. False, logged: it is not durable.
 bool fl_durable_keep(const fl_durable *self, const fl_effect *keep);
 
 //  What was kept last, zero when nothing was. A mark that cannot be read is no fresh start: it is
 //  the caller's end.
 FL_CHECKED fl_status fl_durable_mark(const char *directory, fl_secagg_mark *mark, fl_why *why);
+
+//  The newest closed rounds of a run up to `newest` into `pasts`; how many. By their model an
+//  aggregator tells late updates from foreign ones. A ledger that cannot be read gives none: late
+//  updates of before are refused then, which is safe.
+uint32_t fl_durable_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest,
+                           fl_past pasts[FL_PASTS_MAX]);
 
 #endif

@@ -1,4 +1,5 @@
-//  effects_inside - what the files of works share; nobody else sees it.
+//  effects_inside - what the four files of effects share and nobody else sees: one file would be
+//  longer than a file may be.
 #ifndef FL_RUNTIME_EFFECTS_INSIDE_H
 #define FL_RUNTIME_EFFECTS_INSIDE_H
 

@@ -75,16 +75,6 @@ fl_handles_drop(fl_handles *self, fl_vec vec)
     fl_blob_unref(&self->vectors[place].blob);
 }
 
-uint32_t
-fl_handles_vectors(const fl_handles *self)
-{
-    uint32_t count = 0;
-    for (int i = 0; i < FL_HANDLES_VECTORS_MAX; i++) {
-        count += self->vectors[i].blob != NULL;
-    }
-    return count;
-}
-
 void
 fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p)
 {

@@ -22,7 +22,6 @@ fl_vec fl_handles_put(fl_handles *self, fl_blob **blob_p);
 //  The vector, the vault's own reference; NULL when there is none of that number.
 fl_blob *fl_handles_look(const fl_handles *self, fl_vec vec);
 void fl_handles_drop(fl_handles *self, fl_vec vec);
-uint32_t fl_handles_vectors(const fl_handles *self);
 
 //  Keep this model, in place of the one before; takes the reference.
 void fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p);

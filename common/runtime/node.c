@@ -21,7 +21,6 @@ struct fl_node {
     fl_node_conf conf;
     fl_tier tier;
     fl_time since;
-    fl_net_counters counters;
     fl_metrics metrics;
     fl_admission_ops ops;
     bool net_open, porch_open;
@@ -102,8 +101,8 @@ static void
 s_refused(void *arg, fl_way way, const fl_name *node, const fl_refused *refused)
 {
     fl_node *self = arg;
-    fl_metrics_add(&self->metrics, FL_METRIC_frames_refused_total, 1);
-    fl_log(FL_LOG_WARN, "gate-refused", fl_log_text("way", fl_way_name(way)),
+    self->metrics.frames_refused_total++;
+    fl_log(FL_LOG_WARN, "gate-refused", fl_log_text("way", fl_label_word(FL_LABEL_lane, way)),
            fl_log_text("peer", node == NULL ? "stranger" : node->name),
            fl_log_text("verb", fl_verb_name(refused->about)),
            fl_log_text("reason", fl_reason_name(refused->reason)),
@@ -146,7 +145,7 @@ s_open_porch(fl_node *self, fl_why *why)
         conf.endpoint[i] = self->conf.listen[i];
     }
     fl_identity_keypair(self->conf.identity, &conf.keys);
-    fl_status status = fl_listener_open(&self->porch, &conf, &self->ops, &self->counters, why);
+    fl_status status = fl_listener_open(&self->porch, &conf, &self->ops, &self->metrics, why);
     fl_wipe(&conf.keys, sizeof conf.keys);
     if (status != FL_OK) {
         return status;
@@ -289,7 +288,7 @@ fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
                   .ask = s_ask,
                   .refused = s_refused },
         .ops = &self->ops,
-        .counters = &self->counters,
+        .metrics = &self->metrics,
         .porch = self->porch_open ? &self->porch : NULL,
         .uplink = self->conf.parent ? &self->uplink : NULL,
         .operator_endpoint = operator_lane,
@@ -445,12 +444,6 @@ fl_enrol_relay *
 fl_node_relay(fl_node *self)
 {
     return self->relay;
-}
-
-const fl_net_counters *
-fl_node_counters(const fl_node *self)
-{
-    return &self->counters;
 }
 
 const fl_metrics *

@@ -61,7 +61,6 @@ uint16_t fl_node_port(const fl_node *self, fl_way way);
 fl_workers *fl_node_crew(fl_node *self);
 fl_handles *fl_node_vault(fl_node *self);
 fl_enrol_relay *fl_node_relay(fl_node *self);
-const fl_net_counters *fl_node_counters(const fl_node *self);
 const fl_metrics *fl_node_metrics(const fl_node *self);
 fl_time fl_node_now(const fl_node *self);
 fl_time fl_node_since(const fl_node *self); // opened

@@ -114,12 +114,12 @@ s_count(const fl_note *note, fl_metrics *metrics)
     if (note->id == FL_NOTE_REFUSED) {
         fl_metrics_add(metrics, s_refused(note), 1);
     } else if (note->id == FL_NOTE_SATURATED) {
-        fl_metrics_add(metrics, FL_METRIC_saturated_total, note->a);
+        metrics->saturated_total += note->a;
     } else if (note->id == FL_NOTE_MASKING_ENDED) {
-        fl_metrics_add(metrics, FL_METRIC_masking_masked_total, note->a + note->b);
-        fl_metrics_add(metrics, FL_METRIC_masking_recovered_total, note->b);
+        metrics->masking_masked_total += note->a + note->b;
+        metrics->masking_recovered_total += note->b;
     } else if (s_block_aborted(note)) {
-        fl_metrics_add(metrics, FL_METRIC_masking_aborted_total, 1);
+        metrics->masking_aborted_total++;
     }
 }
 

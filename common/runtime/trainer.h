@@ -23,8 +23,6 @@ typedef struct fl_trainer {
     fl_status (*train)(void *self, fl_training *training, fl_why *why);
     //  Make a running `train` return FL_BUSY within one batch. Thread-safe.
     void (*cancel)(void *self);
-    //  Samples done and to do of the running `train`. Thread-safe.
-    void (*progress)(void *self, uint64_t *done, uint64_t *total);
     uint64_t (*samples)(void *self); // of the shard
     void (*destroy)(void **self_p);
 } fl_trainer;

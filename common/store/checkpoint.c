@@ -261,9 +261,3 @@ fl_checkpoints_path(const fl_checkpoints *self, const fl_hash *hash, char *path,
 {
     return s_path(self, hash, model_suffix, path, size);
 }
-
-uint32_t
-fl_checkpoints_count(const fl_checkpoints *self)
-{
-    return self->count;
-}

@@ -28,6 +28,5 @@ FL_CHECKED fl_status fl_checkpoints_load(const fl_checkpoints *self, const fl_ha
                                          fl_blob **model, fl_blob **optimizer, fl_why *why);
 //  The path of a model's file into `path`; false when it does not fit. The file need not exist.
 bool fl_checkpoints_path(const fl_checkpoints *self, const fl_hash *hash, char *path, size_t size);
-uint32_t fl_checkpoints_count(const fl_checkpoints *self);
 
 #endif

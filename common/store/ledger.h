@@ -125,7 +125,6 @@ typedef struct fl_issued {
     fl_name node;
     uint64_t serial;
     fl_role role;
-    uint64_t issued_at; // wall clock, ms since 1970; set by the ledger
     uint8_t certificate[FL_CERT_BYTES_MAX];
     uint32_t certificate_bytes;
 } fl_issued;
@@ -172,8 +171,5 @@ FL_CHECKED fl_status fl_ledger_deny_put(fl_ledger *self, uint64_t version, fl_by
 //  The newest list, the caller's. FL_OK with version 0 and no list when there is none.
 FL_CHECKED fl_status fl_ledger_deny_get(fl_ledger *self, uint64_t *version, fl_blob **list,
                                         fl_why *why);
-//  The acts, newest first, up to `capacity`.
-FL_CHECKED fl_status fl_ledger_denied(fl_ledger *self, fl_denied *acts, uint32_t capacity,
-                                      uint32_t *count, fl_why *why);
 
 #endif

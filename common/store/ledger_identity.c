@@ -152,7 +152,7 @@ fl_status
 fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued, fl_why *why)
 {
     fl_query query = fl_query_of(
-        self->sql, "SELECT serial, role, certificate, issued_at FROM issued WHERE node=? "
+        self->sql, "SELECT serial, role, certificate FROM issued WHERE node=? "
                    "ORDER BY serial DESC LIMIT 1");
     fl_query_blob(&query, node->name, sizeof node->name);
     bool found = fl_query_next(&query);
@@ -162,7 +162,6 @@ fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued, fl_why
         issued->role = (fl_role)fl_query_take_u64(&query);
         issued->certificate_bytes =
             (uint32_t)fl_query_take_blob(&query, issued->certificate, sizeof issued->certificate);
-        issued->issued_at = fl_query_take_u64(&query);
     }
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && !found) {
@@ -244,23 +243,4 @@ fl_ledger_deny_get(fl_ledger *self, uint64_t *version, fl_blob **list, fl_why *w
         fl_blob_unref(list);
     }
     return status;
-}
-
-fl_status
-fl_ledger_denied(fl_ledger *self, fl_denied *acts, uint32_t capacity, uint32_t *count, fl_why *why)
-{
-    fl_query query = fl_query_of(self->sql, "SELECT node, serial, lifted, at, why FROM denied "
-                                            "ORDER BY line DESC LIMIT ?");
-    fl_query_u64(&query, capacity);
-    *count = 0;
-    while (*count < capacity && fl_query_next(&query)) {
-        fl_denied *act = &acts[(*count)++];
-        *act = (fl_denied){ 0 };
-        (void)fl_query_take_blob(&query, act->node.name, sizeof act->node.name);
-        act->serial = fl_query_take_u64(&query);
-        act->lifted = fl_query_take_u64(&query) != 0;
-        act->at = fl_query_take_u64(&query);
-        (void)fl_query_take_blob(&query, act->reason, sizeof act->reason - 1);
-    }
-    return fl_query_end(&query, why);
 }

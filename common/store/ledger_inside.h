@@ -1,4 +1,5 @@
-//  ledger_inside - what the files of ledger share with each other and with nobody else.
+//  ledger_inside - the open ledger, for its own files and for nobody else: one file would be longer
+//  than a file may be.
 #ifndef FL_STORE_LEDGER_INSIDE_H
 #define FL_STORE_LEDGER_INSIDE_H
 

@@ -173,23 +173,3 @@ fl_staging_unmap(fl_bytes taken)
         (void)munmap((void *)(uintptr_t)taken.data, taken.size);
     }
 }
-
-uint32_t
-fl_staging_used(const fl_staging *self)
-{
-    uint32_t used = 0;
-    for (uint32_t i = 0; i < self->count; i++) {
-        used += self->slots[i].leased > 0;
-    }
-    return used;
-}
-
-uint64_t
-fl_staging_used_bytes(const fl_staging *self)
-{
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < self->count; i++) {
-        bytes += self->slots[i].leased;
-    }
-    return bytes;
-}

@@ -32,8 +32,5 @@ void fl_staging_free(fl_staging *self, uint32_t slot);
 //  give back by `unmap`. Empty when there is none.
 fl_bytes fl_staging_take(fl_staging *self, uint32_t slot);
 void fl_staging_unmap(fl_bytes taken);
-//  Slots leased now, and the bytes of their leases.
-uint32_t fl_staging_used(const fl_staging *self);
-uint64_t fl_staging_used_bytes(const fl_staging *self);
 
 #endif

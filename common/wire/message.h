@@ -484,8 +484,6 @@ uint32_t fl_set_count(uint64_t set);
 //  True when no bit of it stands at or above `members` (1..FL_MEMBERS_MAX).
 bool fl_set_within(uint64_t set, uint32_t members);
 
-//  True when a verb carries a raw body frame behind its header frame (CHUNK, PIECE, ANSWER).
-bool fl_verb_has_body(fl_verb verb);
 
 //  An order as its FL_ORDER_BYTES signed bytes, and back (false: malformed or out of range, the
 //  order is zeroed then). Encoding one that is out of range is ours: it panics.

@@ -474,10 +474,3 @@ fl_verb_name(fl_verb verb)
     const fl_verb_row *row = fl_verb_row_of(verb);
     return row != NULL ? row->name : verb == FL_VERB_NONE ? "none" : "unknown";
 }
-
-bool
-fl_verb_has_body(fl_verb verb)
-{
-    const fl_verb_row *row = fl_verb_row_of(verb);
-    return row != NULL && row->body_max > 0;
-}

@@ -251,7 +251,7 @@ s_root(const ingest *self, fl_identity *identity)
                         .seats_max = 64,
                         .slots = 4,
                         .expect = (uint32_t)self->children,
-                        .window = fl_window_default(),
+                        .window = { .count_min = 1, .time_max_ms = 60000 },
                         .timing = fl_timing_default() },
         .plan = { .clip = 1.0f,
                   .bits = 16,

@@ -232,7 +232,7 @@ s_chunk_ns(uint32_t seats)
                                 .child_roles = { FL_ROLE_DEVICE },
                                 .seats_max = seats,
                                 .slots = 4,
-                                .window = fl_window_default(),
+                                .window = { .count_min = 1, .time_max_ms = 60000 },
                                 .timing = fl_timing_default() };
     conf.window.time_max_ms = UINT32_MAX / 2;
     chunks self = { .aggregator = fl_aggregator_new(&conf),

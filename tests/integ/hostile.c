@@ -56,6 +56,16 @@ s_found(void)
     (void)printf("founded\n");
 }
 
+static fl_role
+s_role(const char *name)
+{
+    fl_role role = FL_ROLE_OPERATOR;
+    while (role != FL_ROLE_NONE && strcmp(name, fl_role_name(role)) != 0) {
+        role--;
+    }
+    return role;
+}
+
 //  issue authority=DIR home=DIR name=N role=R [life=S] [at=S from now]: a certificate for the keys
 //  in `home`, left there as its own.
 static void
@@ -65,7 +75,7 @@ s_issue(void)
     uint8_t bytes[FL_CERT_BYTES];
     fl_authority *authority = NULL;
     fl_keys *keys = s_keys(words_need("home"));
-    fl_cert cert = { .role = fl_role_parse(words_need("role")), .keys = *fl_keys_public(keys),
+    fl_cert cert = { .role = s_role(words_need("role")), .keys = *fl_keys_public(keys),
                      .serial = (uint64_t)words_number("serial", 900000) };
     if (cert.role == FL_ROLE_NONE || !fl_name_parse(words_need("name"), &cert.node)) {
         words_die("no such role or name");
@@ -204,7 +214,7 @@ static fl_message
 s_hello(uint8_t bytes[FL_CERT_BYTES])
 {
     fl_message message = { .verb = FL_HELLO };
-    message.hello.role = fl_role_parse(words_get("role", "device"));
+    message.hello.role = s_role(words_get("role", "device"));
     message.hello.incarnation = (uint64_t)words_number("incarnation", 4711);
     message.hello.leaves = 1;
     message.hello.certificate = s_certificate(bytes);
@@ -391,7 +401,7 @@ s_parent(void)
         zmq_pollitem_t items[] = { { .socket = fl_zap_handle(zap), .events = ZMQ_POLLIN },
                                    { .socket = fl_socket_handle(link), .events = ZMQ_POLLIN } };
         (void)zmq_poll(items, 2, 100);
-        (void)fl_zap_serve(zap, 100);
+        fl_zap_serve(zap, 100);
         if (s_hear(link, &parcel, &message, 0)) {
             s_answer_child(link, &parcel, &message);
         }

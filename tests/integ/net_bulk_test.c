@@ -75,12 +75,12 @@ a_thousand_chunks_arrive_whole_and_in_order(void **state)
         assert_true(heard->body_right);
         assert_string_equal(heard->node.name, "pusher");
     }
-    assert_int_equal(parent->counters.way[FL_WAY_UP].messages_in, CHUNKS);
-    assert_int_equal(child->counters.way[FL_WAY_PARENT_UP].messages_out, CHUNKS);
-    assert_int_equal(parent->counters.way[FL_WAY_UP].bytes_in,
-                     child->counters.way[FL_WAY_PARENT_UP].bytes_out);
-    assert_int_equal(child->counters.dropped[FL_DROP_FULL], 0);
-    assert_int_equal(parent->counters.cut_flood, 0); // honest bulk is no flood
+    assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_UP], CHUNKS);
+    assert_int_equal(child->metrics.net_messages_out_total[FL_WAY_PARENT_UP], CHUNKS);
+    assert_int_equal(parent->metrics.net_bytes_in_total[FL_WAY_UP],
+                     child->metrics.net_bytes_out_total[FL_WAY_PARENT_UP]);
+    assert_int_equal(child->metrics.net_dropped_total[FL_DROP_FULL], 0);
+    assert_int_equal(parent->metrics.net_cut_flood_total, 0); // honest bulk is no flood
     toy_destroy(&child);
     toy_destroy(&parent);
 }
@@ -97,7 +97,7 @@ pieces_of_a_model_are_asked_for_and_served(void **state)
     toy_do(parent, FL_FX_SERVE)->serve.to = peer; // no down lane yet
     parent->says[0].serve.bytes = 1;
     parent->says[0].serve.message = (fl_message){ .verb = FL_PIECE, .piece = { .total = 1 } };
-    toy_until(parent, child, parent->counters.dropped[FL_DROP_ROUTE] == 1);
+    toy_until(parent, child, parent->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
     s_open_lane(child, FL_LANE_DOWN, parent->porch.port[FL_WAY_DOWN]);
     for (unsigned i = 0; i < 4; i++) {
         fl_message *fetch = toy_say(child, FL_PARENT, FL_FETCH);
@@ -114,7 +114,7 @@ pieces_of_a_model_are_asked_for_and_served(void **state)
     }
     toy_do(child, FL_FX_LANE)->lane.lane = FL_LANE_DOWN; // closes it
     toy_say(child, FL_PARENT, FL_FETCH)->fetch.bytes = 1;
-    toy_until(parent, child, child->counters.dropped[FL_DROP_ROUTE] == 1);
+    toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
     toy_destroy(&child);
     toy_destroy(&parent);
 }
@@ -127,14 +127,14 @@ what_is_not_here_is_not_sent(void **state)
     toy *child = toy_child(parent, "empty");
     s_seat(parent, child);
     s_push(child, 0, CHUNK); // no lane
-    toy_until(parent, child, child->counters.dropped[FL_DROP_ROUTE] == 1);
+    toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
     s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
     s_push(child, 0, CHUNK); // no vector
-    toy_until(parent, child, child->counters.dropped[FL_DROP_LENT] == 1);
+    toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_LENT] == 1);
     toy_do(parent, FL_FX_SERVE)->serve.to = 0;
     parent->says[0].serve.bytes = 1;
     parent->says[0].serve.message = (fl_message){ .verb = FL_PIECE, .piece = { .total = 1 } };
-    toy_until(parent, child, parent->counters.dropped[FL_DROP_LENT] == 1);
+    toy_until(parent, child, parent->metrics.net_dropped_total[FL_DROP_LENT] == 1);
     toy_destroy(&child);
     toy_destroy(&parent);
 }
@@ -156,9 +156,9 @@ a_full_queue_never_blocks_the_reactor(void **state)
         toy_until(NULL, child, child->says_count == 0);
     }
     assert_true(toy_now() - from < 5000);
-    const uint64_t queued = child->counters.way[FL_WAY_PARENT_UP].messages_out;
+    const uint64_t queued = child->metrics.net_messages_out_total[FL_WAY_PARENT_UP];
     assert_int_equal(queued, FL_BULK_QUEUE);
-    assert_int_equal(child->counters.dropped[FL_DROP_FULL], pushed - queued);
+    assert_int_equal(child->metrics.net_dropped_total[FL_DROP_FULL], pushed - queued);
     s_seat(parent, child); // and the control lane lives
     toy_destroy(&child);
     toy_destroy(&parent);
@@ -177,7 +177,7 @@ a_child_that_does_not_read_costs_only_its_own_messages(void **state)
     static char text[FL_TEXT_MAX];
     memset(text, 'x', sizeof text - 1);
     const fl_time from = toy_now();
-    while (parent->counters.dropped[FL_DROP_FULL] == 0) {
+    while (parent->metrics.net_dropped_total[FL_DROP_FULL] == 0) {
         assert_true(toy_now() - from < TOY_WAIT_MS);
         for (unsigned i = 0; i < TOY_SAYS_MAX; i++) {
             fl_message *refused = toy_say(parent, peer, FL_REFUSED);
@@ -205,7 +205,7 @@ a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
     s_seat(parent, deaf);
     const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
     const fl_time from = toy_now();
-    while (parent->counters.dropped[FL_DROP_FULL] == 0) {
+    while (parent->metrics.net_dropped_total[FL_DROP_FULL] == 0) {
         assert_true(toy_now() - from < TOY_WAIT_MS);
         for (unsigned i = 0; i < TOY_SAYS_MAX; i++) {
             fl_message *dealt = toy_say(parent, peer, FL_DEALT);
@@ -216,7 +216,7 @@ a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
         toy_until(parent, NULL, parent->says_count == 0);
     }
     //  Its own queue is in here too, and what the system holds between the two.
-    assert_true(parent->counters.way[FL_WAY_CONTROL].bytes_out < 16 * MIB);
+    assert_true(parent->metrics.net_bytes_out_total[FL_WAY_CONTROL] < 16 * MIB);
     toy_destroy(&deaf);
     toy_destroy(&parent);
 }
@@ -274,13 +274,13 @@ s_attack(toy *parent, fl_way way, fl_socket_kind kind, size_t frame_bytes)
     fl_socket *attacker = fl_socket_new(&conf, NULL);
     snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->porch.port[way]);
     assert_int_equal(fl_socket_connect(attacker, endpoint, NULL), FL_OK);
-    const uint64_t cuts = parent->counters.cut_flood;
+    const uint64_t cuts = parent->metrics.net_cut_flood_total;
     s_send_endless(fl_socket_handle(attacker), same, frame_bytes);
     const uint64_t before = s_resident_bytes();
     uint64_t most = before;
-    while (parent->counters.cut_flood == cuts) {
-        const uint64_t heard = parent->counters.turns;
-        toy_until(parent, NULL, parent->counters.turns > heard);
+    while (parent->metrics.net_cut_flood_total == cuts) {
+        const uint64_t heard = parent->metrics.net_turns_total;
+        toy_until(parent, NULL, parent->metrics.net_turns_total > heard);
         most = s_resident_bytes() > most ? s_resident_bytes() : most;
         assert_true(most - before < ENDURED);
     }
@@ -299,9 +299,9 @@ an_endless_message_is_cut_and_memory_stays_bounded(void **state)
     assert_true(s_attack(parent, FL_WAY_UP, FL_SOCKET_PUSH, MIB) < ENDURED);
     assert_true(s_attack(parent, FL_WAY_DOWN, FL_SOCKET_DEALER, CHUNK) < ENDURED);
     assert_true(s_attack(parent, FL_WAY_CONTROL, FL_SOCKET_DEALER, CHUNK) < ENDURED);
-    assert_int_equal(parent->counters.cut_flood, 3);
-    assert_int_equal(parent->counters.way[FL_WAY_UP].messages_in, 0); // none was delivered
-    assert_int_equal(parent->counters.way[FL_WAY_DOWN].messages_in, 0);
+    assert_int_equal(parent->metrics.net_cut_flood_total, 3);
+    assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_UP], 0); // none was delivered
+    assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_DOWN], 0);
     s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
     s_push(child, 0, CHUNK);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_CHUNK) == 1);
@@ -373,17 +373,17 @@ strangers_are_bounded_in_number_and_time(void **state)
     int descriptors[FL_STRANGERS_MAX + 1];
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
         descriptors[i] = s_raw_connection(parent->porch.port[FL_WAY_CONTROL]);
-        toy_until(parent, NULL, parent->counters.accepted == i + 2);
+        toy_until(parent, NULL, parent->metrics.net_accepted_total == i + 2);
     }
-    assert_int_equal(parent->counters.cut_silent, 1);
+    assert_int_equal(parent->metrics.net_cut_silent_total, 1);
     toy_until(parent, NULL, s_shut(descriptors[0])); // the oldest
     assert_false(s_shut(descriptors[1]));
     fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
     fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
-    assert_int_equal(parent->counters.cut_silent, 1);
+    assert_int_equal(parent->metrics.net_cut_silent_total, 1);
     fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
     fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
-    assert_int_equal(parent->counters.cut_silent, FL_STRANGERS_MAX + 1);
+    assert_int_equal(parent->metrics.net_cut_silent_total, FL_STRANGERS_MAX + 1);
     toy_say_beat(child); // a child is no stranger
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
@@ -403,7 +403,7 @@ a_connection_is_watched_though_its_number_was_another_ones(void **state)
     void *news = fl_guard_handle(parent->porch.watchdog, FL_WAY_CONTROL);
     int first = s_raw_socket(), second = s_raw_socket();
     s_raw_connect(first, parent->porch.port[FL_WAY_DOWN]);
-    toy_until(parent, NULL, parent->counters.accepted == 1);
+    toy_until(parent, NULL, parent->metrics.net_accepted_total == 1);
     const int number = s_other_end(first);
     assert_true(number >= 0);
     assert_int_equal(shutdown(first, SHUT_RDWR), 0);
@@ -412,9 +412,9 @@ a_connection_is_watched_though_its_number_was_another_ones(void **state)
     zmq_pollitem_t item = { .socket = news, .events = ZMQ_POLLIN };
     assert_int_equal(zmq_poll(&item, 1, TOY_WAIT_MS), 1);
     assert_int_equal(s_other_end(second), number);
-    toy_until(parent, NULL, parent->counters.accepted == 2);
+    toy_until(parent, NULL, parent->metrics.net_accepted_total == 2);
     fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
-    assert_int_equal(parent->counters.cut_silent, 1);
+    assert_int_equal(parent->metrics.net_cut_silent_total, 1);
     toy_until(parent, NULL, s_shut(second));
     close(first);
     close(second);

@@ -11,7 +11,7 @@ typedef struct fake {
     fl_zap *zap;             // NULL: nobody answers libzmq's question
     fl_socket *control;
     fl_guard *watchdog;
-    fl_net_counters counters;
+    fl_metrics metrics;
     fl_parcel parcel;
     toy as_parent;           // as far as toy_stranger reads it
 } fake;
@@ -36,7 +36,7 @@ s_fake(bool handler)
                                   .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
                                   .keys = &self.keys };
     self.control = fl_socket_new(&conf, NULL);
-    self.watchdog = fl_guard_new(&self.counters);
+    self.watchdog = fl_guard_new(&self.metrics);
     uint16_t *port = &self.as_parent.porch.port[FL_WAY_CONTROL];
     assert_int_equal(fl_socket_bind(self.control, "tcp://127.0.0.1:0", port, NULL), FL_OK);
     assert_int_equal(fl_guard_attach(self.watchdog, FL_WAY_CONTROL, self.control, *port,
@@ -60,7 +60,7 @@ static bool
 s_turn(fake *self, toy *child)
 {
     if (self->zap != NULL) {
-        (void)fl_zap_serve(self->zap, 8);
+        fl_zap_serve(self->zap, 8);
     }
     fl_guard_listen(self->watchdog, toy_now());
     toy_turn(NULL, child);
@@ -121,12 +121,12 @@ what_a_parent_may_not_say_is_dropped_by_name(void **state)
     assert_int_equal(child->heard_count, 1);
     assert_int_equal(child->heard[0].verb, FL_BEAT);
     assert_int_equal(child->heard[0].from, FL_PARENT);
-    assert_int_equal(child->counters.dropped[FL_DROP_MALFORMED], 2);
-    assert_int_equal(child->counters.dropped[FL_DROP_WAY], 1);
-    assert_int_equal(child->counters.dropped[FL_DROP_PARENT], 1);
-    assert_int_equal(child->counters.refused[FL_WHY_CERTIFICATE], 1);
+    assert_int_equal(child->metrics.net_dropped_total[FL_DROP_MALFORMED], 2);
+    assert_int_equal(child->metrics.net_dropped_total[FL_DROP_WAY], 1);
+    assert_int_equal(child->metrics.net_dropped_total[FL_DROP_PARENT], 1);
+    assert_int_equal(child->metrics.net_refused_total[FL_WHY_CERTIFICATE], 1);
     assert_int_equal(child->refusals, 4);
-    assert_int_equal(child->counters.way[FL_WAY_PARENT].messages_in, 5);
+    assert_int_equal(child->metrics.net_messages_in_total[FL_WAY_PARENT], 5);
     toy_destroy(&child);
     s_fake_release(parent);
 }
@@ -141,9 +141,9 @@ without_its_handler_nobody_gets_in(void **state)
     toy_say_hello(child);
     bool received = false;
     toy_until(NULL, NULL, (received = s_turn(parent, child) || received,
-                           parent->counters.handshakes_failed > 1));
+                           parent->metrics.net_handshakes_failed_total > 1));
     assert_false(received);
-    assert_int_equal(parent->counters.handshakes, 0);
+    assert_int_equal(parent->metrics.net_handshakes_total, 0);
     toy_destroy(&child);
     s_fake_release(parent);
 }
@@ -177,7 +177,7 @@ a_reconnecting_child_is_heard_on_its_new_connection(void **state)
     toy_say_beat(child); // a new connection: the parent does not know it
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_REFUSED) == 1);
     assert_int_equal(toy_last(child, FL_EV_MESSAGE, FL_REFUSED)->reason, FL_WHY_UNKNOWN_SEAT);
-    assert_int_equal(parent->counters.accepted, 4);
+    assert_int_equal(parent->metrics.net_accepted_total, 4);
     toy_destroy(&child);
     toy_destroy(&parent);
 }

@@ -79,9 +79,9 @@ a_hello_with_its_own_certificate_is_welcomed(void **state)
     const toy_heard *hello = toy_last(parent, FL_EV_MESSAGE, FL_HELLO);
     assert_string_equal(hello->node.name, "device-1");
     assert_int_equal(hello->role, FL_ROLE_DEVICE);
-    assert_int_equal(parent->counters.admitted, 1);
-    assert_int_equal(parent->counters.accepted, 1);
-    assert_int_equal(parent->counters.handshakes, 1);
+    assert_int_equal(parent->metrics.net_admitted_total, 1);
+    assert_int_equal(parent->metrics.net_accepted_total, 1);
+    assert_int_equal(parent->metrics.net_handshakes_total, 1);
     assert_string_equal(fl_admission_badge(parent->porch.gate, peer)->node.name, "device-1");
     toy_say_beat(child);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
@@ -102,9 +102,9 @@ a_wrong_server_key_never_connects(void **state)
     toy *child = toy_stranger(parent, &keys, toy_certificate("d", FL_ROLE_DEVICE, &keys, bytes),
                               other.public_key);
     toy_say_hello(child);
-    toy_until(parent, child, parent->counters.handshakes_failed > 0);
-    assert_int_equal(parent->counters.way[FL_WAY_CONTROL].messages_in, 0);
-    assert_int_equal(parent->counters.handshakes, 0);
+    toy_until(parent, child, parent->metrics.net_handshakes_failed_total > 0);
+    assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_CONTROL], 0);
+    assert_int_equal(parent->metrics.net_handshakes_total, 0);
     toy_destroy(&child);
     toy_destroy(&parent);
 }
@@ -121,7 +121,7 @@ what_comes_before_hello_is_refused_by_name(void **state)
     assert_int_equal(refused->reason, FL_WHY_UNKNOWN_SEAT);
     assert_int_equal(refused->about, FL_BEAT);
     assert_int_equal(parent->heard_count, 0);
-    assert_int_equal(parent->counters.dropped[FL_DROP_UNSEATED], 1);
+    assert_int_equal(parent->metrics.net_dropped_total[FL_DROP_UNSEATED], 1);
     assert_int_equal(parent->refusals, 1);
     assert_string_equal(parent->refused_node.name, "");
     (void)s_seat(parent, child); // and it may still come in
@@ -147,8 +147,8 @@ a_certificate_of_another_key_or_role_is_refused(void **state)
                          NULL);
     toy_say_hello(thief);
     toy_until(parent, thief, s_refusals(thief, FL_WHY_ROLE) == 1);
-    assert_int_equal(parent->counters.admitted, 0);
-    assert_int_equal(parent->counters.refused[FL_WHY_CERTIFICATE], 1);
+    assert_int_equal(parent->metrics.net_admitted_total, 0);
+    assert_int_equal(parent->metrics.net_refused_total[FL_WHY_CERTIFICATE], 1);
     assert_int_equal(parent->heard_count, 0);
     toy_destroy(&thief);
     toy_destroy(&parent);
@@ -168,7 +168,7 @@ what_the_identity_code_refuses_does_not_pass(void **state)
     *toy_say(child, FL_PARENT, FL_CONTRIB) = letter.message;
     toy_until(parent, child, s_refusals(child, FL_WHY_TICKET) == 1);
     assert_int_equal(toy_count(parent, FL_EV_MESSAGE, FL_CONTRIB), 0);
-    assert_int_equal(parent->counters.refused[FL_WHY_TICKET], 1);
+    assert_int_equal(parent->metrics.net_refused_total[FL_WHY_TICKET], 1);
     assert_string_equal(parent->refused_node.name, "forger");
     toy_destroy(&child);
     toy_destroy(&parent);
@@ -194,7 +194,7 @@ a_newcomer_is_heard_and_answered_but_gets_no_seat(void **state)
     }
     assert_int_not_equal(parent->heard[2].from, parent->heard[0].from); // the third took a place
     toy_say(parent, parent->heard[0].from, FL_ENROLLED)->enrolled.reason = FL_WHY_TOKEN;
-    toy_until(parent, NULL, parent->counters.dropped[FL_DROP_ROUTE] == 1);
+    toy_until(parent, NULL, parent->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
     toy_say_beat(newcomer[2]);
     toy_until(parent, newcomer[2], s_refusals(newcomer[2], FL_WHY_UNKNOWN_SEAT) == 1);
     for (unsigned i = 0; i < 3; i++) {
@@ -277,8 +277,8 @@ a_peer_that_names_itself_is_cut(void **state)
     fl_socket *raw = s_raw(parent, FL_SOCKET_DEALER, FL_WAY_CONTROL, &keys, "chosen", 6);
     const fl_message hello = s_raw_hello(toy_certificate("vain", FL_ROLE_DEVICE, &keys, bytes));
     s_raw_say(raw, &hello, NULL);
-    toy_until(parent, NULL, parent->counters.dropped[FL_DROP_NAMED] == 1);
-    assert_int_equal(parent->counters.admitted, 0);
+    toy_until(parent, NULL, parent->metrics.net_dropped_total[FL_DROP_NAMED] == 1);
+    assert_int_equal(parent->metrics.net_admitted_total, 0);
     fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }
@@ -301,12 +301,12 @@ a_peer_cannot_take_anothers_route(void **state)
                              (const char *)route.data, route.size);
     const fl_message hello = s_raw_hello(toy_certificate("thief", FL_ROLE_DEVICE, &keys, bytes));
     s_raw_say(thief, &hello, NULL);
-    toy_until(parent, NULL, parent->counters.handshakes == 2);
+    toy_until(parent, NULL, parent->metrics.net_handshakes_total == 2);
     (void)toy_say(parent, peer, FL_BEAT);
     toy_until(parent, victim, toy_count(victim, FL_EV_MESSAGE, FL_BEAT) == 1);
     fl_parcel parcel = { .descriptor = -1 };
     assert_false(fl_socket_receive(thief, &parcel));
-    assert_int_equal(parent->counters.admitted, 1);
+    assert_int_equal(parent->metrics.net_admitted_total, 1);
     fl_socket_destroy(&thief);
     toy_destroy(&victim);
     toy_destroy(&parent);
@@ -321,9 +321,9 @@ a_denied_key_is_refused_at_connect_and_comes_back_once_admitted(void **state)
     toy *child = toy_child(parent, "revoked");
     toy_deny(parent, &child->keys);
     toy_say_hello(child);
-    toy_until(parent, child, parent->counters.keys_denied == 1);
-    toy_until(parent, child, parent->counters.handshakes_failed == 1);
-    assert_int_equal(parent->counters.way[FL_WAY_CONTROL].messages_in, 0);
+    toy_until(parent, child, parent->metrics.net_keys_denied_total == 1);
+    toy_until(parent, child, parent->metrics.net_handshakes_failed_total == 1);
+    assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_CONTROL], 0);
     toy_allow_all(parent);
     (void)toy_do(child, FL_FX_RECONNECT); // libzmq never tries a denied connection again
     (void)s_seat(parent, child);
@@ -346,8 +346,9 @@ a_connected_key_is_cut_when_it_is_denied(void **state)
     const toy_heard *gone = toy_last(parent, FL_EV_GONE, FL_VERB_NONE);
     assert_int_equal(gone->from, peer);
     assert_int_equal(gone->reason, FL_WHY_REVOKED);
-    assert_int_equal(parent->counters.cut_standing, 1);
-    toy_until(parent, child, parent->counters.keys_denied == 1); // it tried again by itself
+    assert_int_equal(parent->metrics.net_cut_standing_total, 1);
+    //  It tried again by itself.
+    toy_until(parent, child, parent->metrics.net_keys_denied_total == 1);
     assert_int_equal(fl_admission_route(parent->porch.gate, FL_WAY_CONTROL, peer).size, 0);
     toy_say_beat(other);
     toy_until(parent, other, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
@@ -367,8 +368,8 @@ a_denied_key_is_found_out_by_its_next_message(void **state)
     toy_say_beat(child);
     toy_until(parent, child, toy_count(parent, FL_EV_GONE, FL_VERB_NONE) == 1);
     assert_int_equal(toy_count(parent, FL_EV_MESSAGE, FL_BEAT), 0);
-    assert_int_equal(parent->counters.dropped[FL_DROP_STANDING], 1);
-    assert_int_equal(parent->counters.cut_standing, 1);
+    assert_int_equal(parent->metrics.net_dropped_total[FL_DROP_STANDING], 1);
+    assert_int_equal(parent->metrics.net_cut_standing_total, 1);
     toy_destroy(&child);
     toy_destroy(&parent);
 }
@@ -403,9 +404,9 @@ malformed_frames_are_refused_by_name_and_not_for_ever(void **state)
     for (unsigned i = 0; i < 30; i++) {
         s_raw_send(raw, "junk", 4);
     }
-    toy_until(parent, NULL, parent->counters.dropped[FL_DROP_MALFORMED] == 31);
-    assert_int_equal(parent->counters.codec[FL_CODEC_MAGIC], 31);
-    assert_true(parent->counters.refusals_unsaid >= 31 - 2 * FL_REFUSALS_PER_SECOND);
+    toy_until(parent, NULL, parent->metrics.net_dropped_total[FL_DROP_MALFORMED] == 31);
+    assert_int_equal(parent->metrics.net_codec_total[FL_CODEC_MAGIC], 31);
+    assert_true(parent->metrics.net_refusals_unsaid_total >= 31 - 2 * FL_REFUSALS_PER_SECOND);
     fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }
@@ -452,12 +453,12 @@ surplus_frames_and_verbs_of_another_lane_are_refused(void **state)
     fl_blob_unref(&frame);
     fl_refused refused;
     assert_true(s_hear_refusal(parent, raw, &refused));
-    assert_int_equal(parent->counters.codec[FL_CODEC_BODY], 1);
+    assert_int_equal(parent->metrics.net_codec_total[FL_CODEC_BODY], 1);
     fl_message fetch = { .verb = FL_FETCH, .fetch = { .bytes = 1 } };
     s_raw_say(raw, &fetch, NULL);
     assert_true(s_hear_refusal(parent, raw, &refused));
     assert_int_equal(refused.about, FL_FETCH);
-    assert_int_equal(parent->counters.dropped[FL_DROP_WAY], 1);
+    assert_int_equal(parent->metrics.net_dropped_total[FL_DROP_WAY], 1);
     fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }
@@ -485,11 +486,12 @@ each_word_of_a_masked_round_goes_its_own_way_only(void **state)
         toy *hearer = words[i].up ? parent : child, *other = words[i].up ? child : parent;
         dropped++;
         toy_until(parent, child, toy_count(hearer, FL_EV_MESSAGE, words[i].verb) == 1 &&
-                  parent->counters.dropped[FL_DROP_WAY] + child->counters.dropped[FL_DROP_WAY] ==
+                  parent->metrics.net_dropped_total[FL_DROP_WAY] +
+                          child->metrics.net_dropped_total[FL_DROP_WAY] ==
                       dropped);
         assert_int_equal(toy_count(other, FL_EV_MESSAGE, words[i].verb), 0);
     }
-    assert_int_equal(parent->counters.dropped[FL_DROP_WAY], dropped / 2);
+    assert_int_equal(parent->metrics.net_dropped_total[FL_DROP_WAY], dropped / 2);
     toy_destroy(&child);
     toy_destroy(&parent);
 }
@@ -510,7 +512,7 @@ bulk_frames_without_a_seat_are_dropped_and_counted(void **state)
     const fl_message fetch = { .verb = FL_FETCH, .fetch = { .bytes = 1 } };
     s_raw_say(up, &chunk, &loan);
     s_raw_say(down, &fetch, NULL);
-    toy_until(parent, NULL, parent->counters.dropped[FL_DROP_UNSEATED] == 2);
+    toy_until(parent, NULL, parent->metrics.net_dropped_total[FL_DROP_UNSEATED] == 2);
     assert_int_equal(parent->heard_count, 0);
     fl_socket_destroy(&up);
     fl_socket_destroy(&down);
@@ -541,7 +543,7 @@ a_taken_port_and_a_second_porch_are_told_in_one_line(void **state)
                                                   "tcp://127.0.0.1:0" },
                                     .keys = parent->keys,
                                     .gate = { .sessions_max = 1 } };
-    assert_int_equal(fl_listener_open(&second, &conf, &parent->trust.ops, &parent->counters, &why),
+    assert_int_equal(fl_listener_open(&second, &conf, &parent->trust.ops, &parent->metrics, &why),
                      FL_BUSY);
     assert_non_null(strstr(why.text, "one per process"));
     toy_destroy(&parent);
@@ -557,14 +559,14 @@ a_taken_port_and_a_second_porch_are_told_in_one_line(void **state)
     assert_int_equal(fl_socket_bind(holder, "tcp://127.0.0.1:0", &port, &why), FL_OK);
     snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", port);
     busy.endpoint[FL_WAY_DOWN] = taken;
-    fl_net_counters counters = { .turns = 0 };
+    fl_metrics metrics = { .net_turns_total = 0 };
     const fl_admission_ops none = { .self = NULL };
-    assert_int_equal(fl_listener_open(&second, &busy, &none, &counters, &why), FL_BUSY);
+    assert_int_equal(fl_listener_open(&second, &busy, &none, &metrics, &why), FL_BUSY);
     fl_socket_destroy(&holder);
     fl_status status = FL_BUSY; // libzmq closes a listener in the background
     toy_until(NULL, NULL,
               status == FL_OK ||
-                  (status = fl_listener_open(&second, &busy, &none, &counters, &why)) == FL_OK);
+                  (status = fl_listener_open(&second, &busy, &none, &metrics, &why)) == FL_OK);
     fl_listener_close(&second);
 }
 

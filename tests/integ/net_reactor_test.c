@@ -1,7 +1,8 @@
-//  The reactor's own doors: posts, watches, stop, the operator's lane, the process's limits.
+//  The reactor's own doors: posts, watches, the operator's lane, the process's limits.
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ s_teardown(void **state)
 // ---- a machine that counts --------------------------------------------------------------------
 typedef struct counter {
     fl_reactor *reactor;
-    fl_net_counters counters;
+    fl_metrics metrics;
     unsigned kinds[FL_EV_COUNT];
     unsigned undated;        // events without the wall clock
     uint32_t slots[64];
@@ -50,7 +51,6 @@ typedef struct counter {
     uint32_t tickets[FL_TICKETS_MAX + 1];
     fl_ask ask;
     bool answers;
-    unsigned stop_after;     // events; 0: never
 } counter;
 
 static void
@@ -65,9 +65,6 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     }
     if (event->kind == FL_EV_TICK) {
         self->due = --self->ticks_left > 0 ? now + 5 : FL_NEVER;
-    }
-    if (self->stop_after > 0 && self->kinds[FL_EV_FOLDED] == self->stop_after) {
-        fl_reactor_stop(self->reactor);
     }
 }
 
@@ -109,7 +106,7 @@ s_counter(const char *operator_endpoint)
         .machine = { self, s_step, s_deadline },
         .host = { .self = self, .obey = s_obey, .ask = s_ask },
         .ops = &nobody,
-        .counters = &self->counters,
+        .metrics = &self->metrics,
         .operator_endpoint = operator_endpoint,
         .effects_max = 4,
         .posts_max = 8,
@@ -176,16 +173,17 @@ s_post_many(void *arg)
 }
 
 static void
-posts_of_other_threads_wake_the_loop_and_stop_ends_it(void **state)
+posts_of_other_threads_wake_the_loop(void **state)
 {
     (void)state;
     counter *self = s_counter(NULL);
     pthread_t threads[2];
-    self->stop_after = 2 * POSTS;
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, s_post_many, self), 0);
     }
-    fl_reactor_run(self->reactor);
+    while (self->kinds[FL_EV_FOLDED] < 2 * POSTS) {
+        fl_reactor_turn(self->reactor, TOY_WAIT_MS);
+    }
     for (unsigned i = 0; i < 2; i++) {
         pthread_join(threads[i], NULL);
     }
@@ -209,7 +207,7 @@ a_machine_is_stepped_at_its_deadline(void **state)
     assert_int_equal(self->kinds[FL_EV_TICK], 4);
     assert_int_equal(self->undated, 0);
     assert_true(fl_reactor_now(self->reactor) - from >= 25);
-    assert_true(self->counters.turns <= 12); // it waited, it did not spin
+    assert_true(self->metrics.net_turns_total <= 12); // it waited, it did not spin
     s_counter_destroy(&self);
 }
 
@@ -265,13 +263,14 @@ what_the_crew_finishes_comes_back_as_an_event(void **state)
     fl_workers *crew = fl_workers_new(2, 8, NULL);
     fl_reactor_watch(self->reactor, fl_workers_fd(crew), s_collect, crew);
     errand errands[4];
-    self->stop_after = 4;
     for (uint32_t i = 0; i < 4; i++) {
         errands[i] = (errand){ .self = self, .crew = crew, .number = i };
         assert_int_equal(
             fl_workers_add(crew, &(fl_job){ 1, s_run_errand, s_end_errand, &errands[i] }), FL_OK);
     }
-    fl_reactor_run(self->reactor);
+    while (self->kinds[FL_EV_FOLDED] < 4) {
+        fl_reactor_turn(self->reactor, TOY_WAIT_MS);
+    }
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(self->slots[i], i + 1);
     }
@@ -285,7 +284,7 @@ typedef struct talk {
     fl_status status;
     uint8_t code;
     char json[32];
-    counter *self;
+    atomic_bool done;
 } talk;
 
 static fl_message
@@ -312,7 +311,7 @@ s_talk(void *arg)
         snprintf(self->json, sizeof self->json, "%.*s", (int)body.size, (const char *)body.data);
     }
     fl_request_destroy(&inquiry);
-    fl_reactor_stop(self->self->reactor);
+    atomic_store(&self->done, true);
     return NULL;
 }
 
@@ -321,22 +320,24 @@ an_operator_asks_and_is_answered(void **state)
 {
     (void)state;
     counter *self = s_counter(endpoint);
-    talk asked = { .status = FL_MISSING, .self = self };
+    talk asked = { .status = FL_MISSING };
     pthread_t thread;
     self->answers = true;
     assert_int_equal(pthread_create(&thread, NULL, s_talk, &asked), 0);
-    fl_reactor_run(self->reactor);
+    while (!atomic_load(&asked.done)) {
+        fl_reactor_turn(self->reactor, 10);
+    }
     pthread_join(thread, NULL);
     assert_int_equal(asked.status, FL_OK);
     assert_int_equal(asked.code, 3);
     assert_string_equal(asked.json, "{\"ok\":true}");
     assert_string_equal(self->ask.verb, "status");
-    assert_int_equal(self->counters.way[FL_WAY_OPERATOR].messages_in, 1);
-    assert_int_equal(self->counters.way[FL_WAY_OPERATOR].messages_out, 1);
+    assert_int_equal(self->metrics.net_messages_in_total[FL_WAY_OPERATOR], 1);
+    assert_int_equal(self->metrics.net_messages_out_total[FL_WAY_OPERATOR], 1);
     fl_blob *late = fl_blob_new(1);
     fl_reactor_answer(self->reactor, self->tickets[0], 0, &late); // answered already
     assert_null(late);
-    assert_int_equal(self->counters.way[FL_WAY_OPERATOR].messages_out, 1);
+    assert_int_equal(self->metrics.net_messages_out_total[FL_WAY_OPERATOR], 1);
     s_counter_destroy(&self);
 }
 
@@ -381,7 +382,7 @@ answers_may_come_later_and_open_questions_are_bounded(void **state)
     assert_int_equal(fl_decode(parcel.header, parcel.body.size, &answer).code, FL_CODEC_OK);
     assert_int_equal(answer.answer.code, FL_ANSWER_BUSY);
     assert_int_equal(self->asks, FL_TICKETS_MAX);
-    assert_int_equal(self->counters.dropped[FL_DROP_MALFORMED], 1);
+    assert_int_equal(self->metrics.net_dropped_total[FL_DROP_MALFORMED], 1);
     fl_blob *json = fl_blob_copy(fl_bytes_of("[]", 2));
     fl_reactor_answer(self->reactor, self->tickets[5], 0, &json);
     while (!fl_socket_receive(link, &parcel)) {
@@ -428,10 +429,10 @@ an_operator_socket_that_cannot_be_made_is_told_in_one_line(void **state)
 {
     (void)state;
     static const fl_admission_ops nobody = { .self = NULL };
-    fl_net_counters counters = { .turns = 0 };
+    fl_metrics metrics = { .net_turns_total = 0 };
     fl_why why = { .text = "" };
     const fl_reactor_conf conf = { .machine = { NULL, s_step, s_deadline }, .ops = &nobody,
-                                   .counters = &counters, .effects_max = 1, .posts_max = 1,
+                                   .metrics = &metrics, .effects_max = 1, .posts_max = 1,
                                    .operator_endpoint = "ipc:///nonexistent/dir/operator.sock" };
     assert_null(fl_reactor_new(&conf, &why));
     assert_non_null(strstr(why.text, "/nonexistent/dir/operator.sock"));
@@ -472,17 +473,20 @@ signals_stay_the_callers(void **state)
 }
 
 static void
-ways_and_drops_have_names(void **state)
+each_label_has_as_many_words_as_its_enum(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < FL_WAYS; i++) {
-        assert_string_not_equal(fl_way_name((fl_way)i), "unknown");
+    static const unsigned words[] = { [FL_LABEL_none] = 1,
+                                      [FL_LABEL_lane] = FL_WAYS,
+                                      [FL_LABEL_drop] = FL_DROPS,
+                                      [FL_LABEL_code] = FL_CODEC_COUNT,
+                                      [FL_LABEL_reason] = FL_WHY_COUNT };
+    for (unsigned label = 0; label < sizeof words / sizeof *words; label++) {
+        for (unsigned i = 0; i < words[label]; i++) {
+            assert_non_null(fl_label_word((fl_label)label, i));
+        }
+        assert_null(fl_label_word((fl_label)label, words[label]));
     }
-    for (unsigned i = 0; i < FL_DROPS; i++) {
-        assert_string_not_equal(fl_drop_name((fl_drop)i), "unknown");
-    }
-    assert_string_equal(fl_way_name(FL_WAYS), "unknown");
-    assert_string_equal(fl_drop_name(FL_DROPS), "unknown");
 }
 
 int
@@ -490,7 +494,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(posts_are_stepped_in_order_and_bounded),
-        cmocka_unit_test(posts_of_other_threads_wake_the_loop_and_stop_ends_it),
+        cmocka_unit_test(posts_of_other_threads_wake_the_loop),
         cmocka_unit_test(a_machine_is_stepped_at_its_deadline),
         cmocka_unit_test(a_deadline_that_never_moves_does_not_spin),
         cmocka_unit_test(what_the_crew_finishes_comes_back_as_an_event),
@@ -500,7 +504,7 @@ main(void)
         cmocka_unit_test(an_operator_socket_that_cannot_be_made_is_told_in_one_line),
         cmocka_unit_test(descriptors_are_raised_or_refused),
         cmocka_unit_test(signals_stay_the_callers),
-        cmocka_unit_test(ways_and_drops_have_names),
+        cmocka_unit_test(each_label_has_as_many_words_as_its_enum),
     };
     return cmocka_run_group_tests(tests, s_setup, s_teardown);
 }

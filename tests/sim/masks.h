@@ -7,6 +7,7 @@
 #include "common/base/blob.h"
 #include "common/secagg/client.h"
 #include "common/secagg/server.h"
+#include "tests/support/seeded.h"
 
 enum { SIM_NODES_MAX = 256 };
 //  The wall clock at virtual time 0.

@@ -5,6 +5,7 @@
 #define FL_SUPPORT_IDENTITY_H
 
 #include "common/crypto/enrol.h"
+#include "tests/support/seeded.h"
 
 //  The wall clock of the tests.
 #define IDENTITY_NOW ((uint64_t)1800000000)

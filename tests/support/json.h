@@ -1,4 +1,4 @@
-//  json - what a test asks of an answer of common/host/view: values by their path, "a/0/b".
+//  json - what a test asks of an answer of common/admin: values by their path, "a/0/b".
 #ifndef FL_SUPPORT_JSON_H
 #define FL_SUPPORT_JSON_H
 

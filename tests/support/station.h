@@ -36,18 +36,10 @@ fl_node_crew(fl_node *self)
     return workers;
 }
 
-const fl_net_counters *
-fl_node_counters(const fl_node *self)
-{
-    static const fl_net_counters counters = { .admitted = 31 };
-    (void)self;
-    return &counters;
-}
-
 const fl_metrics *
 fl_node_metrics(const fl_node *self)
 {
-    static const fl_metrics metrics;
+    static const fl_metrics metrics = { .net_admitted_total = 31 };
     (void)self;
     return &metrics;
 }

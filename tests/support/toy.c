@@ -272,7 +272,7 @@ s_react(toy *self, fl_listener *porch, const fl_dialer_conf *uplink)
         .machine = { self, s_step, s_deadline },
         .host = { self, s_obey, s_vector, s_model, s_ask, s_refused },
         .ops = &self->trust.ops,
-        .counters = &self->counters,
+        .metrics = &self->metrics,
         .porch = porch,
         .uplink = uplink,
         .effects_max = TOY_SAYS_MAX,
@@ -296,7 +296,7 @@ toy_parent(void)
     fl_why why = { .text = "" };
     toy_keys(&self->keys);
     conf.keys = self->keys;
-    if (fl_listener_open(&self->porch, &conf, &self->trust.ops, &self->counters, &why) != FL_OK) {
+    if (fl_listener_open(&self->porch, &conf, &self->trust.ops, &self->metrics, &why) != FL_OK) {
         fail_msg("%s", why.text);
     }
     self->welcomes = true;

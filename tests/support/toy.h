@@ -40,7 +40,7 @@ typedef struct toy_trust {
 typedef struct toy {
     toy_trust trust;
     fl_keypair keys;
-    fl_net_counters counters;
+    fl_metrics metrics;
     fl_listener porch;
     fl_reactor *reactor;
     toy_heard heard[TOY_HEARD_MAX];

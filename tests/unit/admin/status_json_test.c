@@ -12,20 +12,35 @@ static fl_aggregator *aggregator;
 static const fl_run run = { { 0xab, 0xcd } };
 
 static int
-start(void **state)
+s_start(const fl_secagg_server_conf *masking)
 {
-    (void)state;
     const fl_aggregator_conf conf = { .node = { "cloud" },
                                   .child_roles = { FL_ROLE_EDGE, FL_ROLE_DEVICE },
                                   .seats_max = 8,
                                   .slots = 4,
                                   .expect = 3,
-                                  .window = fl_window_default(),
-                                  .timing = fl_timing_default() };
+                                  .window = { .count_min = 1, .time_max_ms = 60000 },
+                                  .timing = fl_timing_default(),
+                                  .masking = masking };
     out = fl_outbox_new(4096);
     aggregator = fl_aggregator_new(&conf);
     fl_aggregator_model(aggregator, &run, &(fl_hash){ { 1 } }, 100);
     return out == NULL || aggregator == NULL;
+}
+
+static int
+start(void **state)
+{
+    (void)state;
+    return s_start(NULL);
+}
+
+static int
+start_masked(void **state)
+{
+    (void)state;
+    static const fl_secagg_server_conf masking = { .node = { "edge-a" }, .hop = 1 };
+    return s_start(&masking);
 }
 
 static int
@@ -63,8 +78,9 @@ leave(fl_peer from, const char *name, fl_role role)
     tell(from, name, role, &message);
 }
 
+//  With the masking that `asked` names.
 static void
-open_round(void)
+open_round(const fl_plan *asked)
 {
     fl_task task = { .attempt = 1, .order = { .run = run, .round = 7, .model = { { 1 } },
                                               .model_bytes = 100, .elements = 10,
@@ -72,7 +88,10 @@ open_round(void)
                                                         .wire_bytes = 4, .weight_unit = 1,
                                                         .weight_max = 100, .devices_max = 8,
                                                         .epochs = 1, .batch = 1, .rate = 1 } } };
-    fl_aggregator_open(aggregator, &task, FL_NEVER, 0, 1000, out);
+    task.order.plan.masking = asked->masking;
+    task.order.plan.block_max = asked->block_max;
+    task.order.plan.step_ms = asked->step_ms;
+    fl_aggregator_open(aggregator, &task, asked->step_ms > 0 ? 61000 : FL_NEVER, 0, 1000, out);
     fl_outbox_reset(out);
 }
 
@@ -138,7 +157,7 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
     (void)state;
     hello(0, "edge-a", FL_ROLE_EDGE, 4);
     hello(1, "edge-b", FL_ROLE_EDGE, 3);
-    open_round();
+    open_round(&(fl_plan){ 0 });
     const fl_message beat = { .verb = FL_BEAT, .run = run, .round = 7,
                               .beat = { .seat = 0, .epoch = 1, .attempt = 1,
                                         .activity = FL_DOING_COLLECT, .done = 2, .total = 4,
@@ -285,7 +304,7 @@ an_edge_shows_both_of_its_sides(void **state)
     welcome(participant);
     hello(0, "dev-1", FL_ROLE_DEVICE, 1);
     hello(1, "dev-2", FL_ROLE_DEVICE, 1);
-    open_round();
+    open_round(&(fl_plan){ 0 });
     const fl_status_input input = { .tier = "edge", .version = "0.1.0", .node = { "edge-a" },
                                   .run = run, .now = 1000, .round = 7,
                                   .parent = "tcp://cloud:7000", .aggregator = aggregator,
@@ -319,16 +338,14 @@ static void
 counters_are_shown_when_they_are_not_zero(void **state)
 {
     (void)state;
-    fl_net_counters net = { .admitted = 3, .cut_flood = 1 };
-    fl_metrics metrics = { { 0 } };
-    net.way[FL_WAY_UP].bytes_in = 1234;
-    net.way[FL_WAY_PARENT].bytes_out = 99;
-    net.dropped[FL_DROP_FULL] = 5;
-    net.codec[FL_CODEC_GUARD] = 6;
-    net.refused[FL_WHY_REVOKED] = UINT64_MAX;
-    fl_metrics_add(&metrics, FL_METRIC_contrib_late_total, 2);
-    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .net = &net,
-                                  .metrics = &metrics };
+    fl_metrics metrics = { .contrib_late_total = 2, .net_admitted_total = 3,
+                           .net_cut_flood_total = 1, .net_turns_total = 0 };
+    metrics.net_bytes_in_total[FL_WAY_UP] = 1234;
+    metrics.net_bytes_out_total[FL_WAY_PARENT] = 99;
+    metrics.net_dropped_total[FL_DROP_FULL] = 5;
+    metrics.net_codec_total[FL_CODEC_GUARD] = 6;
+    metrics.net_refused_total[FL_WHY_REVOKED] = UINT64_MAX;
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .metrics = &metrics };
     json_t *json = json_of(fl_status_json(&input));
     assert_whole(json, "bytes/up/in", 1234);
     assert_whole(json, "bytes/up/out", 0);
@@ -344,161 +361,35 @@ counters_are_shown_when_they_are_not_zero(void **state)
     json_decref(json);
 }
 
-// ---- what is recorded -------------------------------------------------------------------------
-static fl_report
-report_of(const fl_roll_entry *roll, uint32_t count)
-{
-    fl_report report = { .run = run, .round = 7, .attempt = 2, .close = FL_CLOSE_DONE,
-                         .base = { { 1 } }, .model = { { 2 } }, .duration_ms = 2100,
-                         .budget_ms = 10000, .weight = 600, .count = 3, .loss = 0.25,
-                         .accuracy = 0.875,
-                         .tally = { .invited = 4, .in = 2, .late = 1, .absent = 1,
-                                    .samples_known = 1000, .samples_missing = 250,
-                                    .merge_ms = 12, .bytes_up = 5, .bytes_down = 6 },
-                         .roll = roll, .roll_count = count, .roll_dropped = 9 };
-    report.stats[FL_STAT_SAMPLES] = 600;
-    report.stats[FL_STAT_EVALUATED] = 400;
-    report.stats[FL_STAT_CORRECT] = 300;
-    report.stats[FL_STAT_LOSS] = (uint64_t)200 << 20;
-    report.stats[FL_STAT_SATURATED] = 8;
-    return report;
-}
-
 static void
-a_report_says_who_was_in_and_who_was_not_and_why(void **state)
+a_status_shows_each_block_and_how_far_it_has_come(void **state)
 {
     (void)state;
-    static const fl_roll_entry roll[] = {
-        { .node = { "dev-1" }, .parent = { "edge-a" }, .outcome = FL_OUT_IN, .staleness = 1 },
-        { .node = { "dev-2" }, .parent = { "edge-a" }, .outcome = FL_OUT_REFUSED,
-          .reason = FL_WHY_NAN },
-    };
-    const fl_report report = report_of(roll, 2);
-    json_t *json = json_of(fl_report_json(&report, 407100, 1000, 3100));
-    assert_whole(json, "round", 7);
-    assert_whole(json, "attempt", 2);
-    assert_text(json, "close", "done");
-    assert_null_at(json, "reason");
-    assert_whole(json, "model_bytes", 407100);
-    assert_whole(json, "opened_at", 1000);
-    assert_whole(json, "closed_at", 3100);
-    assert_whole(json, "duration_ms", 2100);
-    assert_whole(json, "budget_ms", 10000);
-    assert_whole(json, "weight", 600);
-    assert_whole(json, "count", 3);
-    assert_true(json_real_value(json_at(json, "accuracy")) == 0.875);
-    assert_whole(json, "stats/samples", 600);
-    assert_whole(json, "stats/saturated", 8);
-    assert_true(json_real_value(json_at(json, "stats/device_loss")) == 0.5);
-    assert_true(json_real_value(json_at(json, "stats/device_accuracy")) == 0.75);
-    assert_whole(json, "tally/invited", 4);
-    assert_true(json_real_value(json_at(json, "samples_lost_share")) == 0.25);
-    assert_whole(json, "merge_ms", 12);
-    assert_null_at(json, "sum");
-    assert_text(json, "entries/0/node", "dev-1");
-    assert_text(json, "entries/0/parent", "edge-a");
-    assert_text(json, "entries/0/outcome", "in");
-    assert_null_at(json, "entries/0/reason");
-    assert_whole(json, "entries/0/staleness", 1);
-    assert_text(json, "entries/1/outcome", "refused");
-    assert_text(json, "entries/1/reason", "nan");
-    assert_whole(json, "entries_dropped", 9);
-    json_decref(json);
-}
-
-static void
-a_report_without_devices_divides_nothing_by_nothing(void **state)
-{
-    (void)state;
-    const fl_report report = { .round = 1, .close = FL_CLOSE_SKIPPED, .reason = FL_WHY_QUORUM,
-                               .loss = NAN, .accuracy = INFINITY };
-    json_t *json = json_of(fl_report_json(&report, 0, 0, 0));
-    assert_text(json, "close", "skipped");
-    assert_text(json, "reason", "quorum");
-    assert_null_at(json, "loss");
-    assert_null_at(json, "accuracy");
-    assert_null_at(json, "stats/device_loss");
-    assert_null_at(json, "samples_lost_share"); // nobody said how many there are
-    json_decref(json);
-}
-
-//  As many lines as a tree can have: the answer stays within its bound and says what is missing.
-static void
-a_report_that_would_not_fit_is_cut_and_says_by_how_much(void **state)
-{
-    (void)state;
-    enum { LINES = 20000 };
-    fl_roll_entry *roll = calloc(LINES, sizeof *roll);
-    assert_non_null(roll);
-    for (int i = 0; i < LINES; i++) {
-        roll[i] = (fl_roll_entry){ .node = { "longest.name-00" }, .parent = { "longest.name-11" },
-                                   .outcome = FL_OUT_REFUSED, .reason = FL_WHY_UNKNOWN_ROUND,
-                                   .staleness = 255 };
+    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .aggregator = aggregator };
+    for (uint32_t i = 0; i < 6; i++) {
+        const char name[] = { 'd', 'e', 'v', (char)('0' + i), '\0' };
+        hello(i, name, FL_ROLE_DEVICE, 1);
     }
-    const fl_report report = report_of(roll, LINES);
-    json_t *json = json_of(fl_report_json(&report, 1, 1, 1));
-    size_t shown = json_array_size(json_at(json, "entries"));
-    assert_true(shown > 4000);
-    assert_whole(json, "entries_dropped", (json_int_t)(LINES - shown) + 9);
+    json_t *json = json_of(fl_status_json(&input));
+    assert_int_equal(json_array_size(json_at(json, "blocks")), 0); // no round yet
     json_decref(json);
-    free(roll);
-}
-
-static void
-rounds_are_a_line_each(void **state)
-{
-    (void)state;
-    static fl_ledger_round rounds[FL_ROUNDS_JSON_MAX + 3];
-    for (uint32_t i = 0; i < FL_ROUNDS_JSON_MAX + 3; i++) {
-        rounds[i].report = report_of(NULL, 0);
-        rounds[i].report.round = i + 1;
-        rounds[i].closed = i != 1;
-        rounds[i].closed_at = 5000 + i;
-    }
-    json_t *json = json_of(fl_rounds_json(rounds, 3));
-    assert_int_equal(json_array_size(json_at(json, "rounds")), 3);
-    assert_whole(json, "rounds/0/round", 1);
-    assert_text(json, "rounds/0/close", "done");
-    assert_whole(json, "rounds/0/in", 2);
-    assert_whole(json, "rounds/0/late", 1);
-    assert_whole(json, "rounds/0/closed_at", 5000);
-    assert_true(json_real_value(json_at(json, "rounds/0/accuracy")) == 0.875);
-    assert_null_at(json, "rounds/1/close");
-    assert_null_at(json, "rounds/1/accuracy");
-    assert_whole(json, "rounds_dropped", 0);
+    open_round(&(fl_plan){ .masking = FL_MASKING_MALICIOUS, .block_max = 3, .step_ms = 100 });
+    json = json_of(fl_status_json(&input));
+    assert_int_equal(json_array_size(json_at(json, "blocks")), 2);
+    assert_text(json, "blocks/0/tier", "devices");
+    assert_text(json, "blocks/0/parent", "edge-a");
+    assert_text(json, "blocks/1/state", "invited");
+    assert_whole(json, "blocks/1/block", 1);
+    assert_whole(json, "blocks/1/members", 0); // nobody has said KEYS
+    assert_true(json_is_false(json_at(json, "blocks/1/aborted")));
+    assert_null_at(json, "blocks/1/reason");
     json_decref(json);
-    json = json_of(fl_rounds_json(rounds, FL_ROUNDS_JSON_MAX + 3));
-    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_ROUNDS_JSON_MAX);
-    assert_whole(json, "rounds_dropped", 3);
+    fl_aggregator_abandon(aggregator, FL_WHY_RESTART, 2000, out);
+    fl_outbox_reset(out);
+    json = json_of(fl_status_json(&input));
+    assert_text(json, "blocks/0/state", "aborted");
+    assert_true(json_is_true(json_at(json, "blocks/0/aborted")));
     json_decref(json);
-    json = json_of(fl_rounds_json(NULL, 0));
-    assert_int_equal(json_array_size(json_at(json, "rounds")), 0);
-    json_decref(json);
-}
-
-static void
-short_answers_are_one_key_or_four(void **state)
-{
-    (void)state;
-    json_t *json = json_of(fl_said_json("dev-7 is revoked"));
-    assert_text(json, "said", "dev-7 is revoked");
-    json_decref(json);
-    json = json_of(fl_error_json("there is no round 9"));
-    assert_text(json, "error", "there is no round 9");
-    json_decref(json);
-    json = json_of(fl_export_json("/s/models/ab.safetensors", &(fl_hash){ { 0xab } }, 9, 44));
-    assert_text(json, "path", "/s/models/ab.safetensors");
-    assert_int_equal(strlen(json_string_value(json_at(json, "hash"))), 64);
-    assert_whole(json, "round", 9);
-    assert_whole(json, "model_bytes", 44);
-    json_decref(json);
-}
-
-static void
-text_that_is_not_utf8_makes_no_answer_instead_of_a_broken_one(void **state)
-{
-    (void)state;
-    assert_null(fl_said_json("\xff\xfe"));
 }
 
 #define with_cohort(name) cmocka_unit_test_setup_teardown(name, start, end)
@@ -513,14 +404,10 @@ main(void)
         with_cohort(a_root_that_waits_for_nobody_says_nothing_of_waiting),
         with_cohort(a_device_waits_for_its_parent_and_then_for_a_task),
         with_cohort(an_edge_shows_both_of_its_sides),
+        cmocka_unit_test_setup_teardown(a_status_shows_each_block_and_how_far_it_has_come,
+                                        start_masked, end),
         cmocka_unit_test(a_status_without_a_machine_is_complete),
         cmocka_unit_test(counters_are_shown_when_they_are_not_zero),
-        cmocka_unit_test(a_report_says_who_was_in_and_who_was_not_and_why),
-        cmocka_unit_test(a_report_without_devices_divides_nothing_by_nothing),
-        cmocka_unit_test(a_report_that_would_not_fit_is_cut_and_says_by_how_much),
-        cmocka_unit_test(rounds_are_a_line_each),
-        cmocka_unit_test(short_answers_are_one_key_or_four),
-        cmocka_unit_test(text_that_is_not_utf8_makes_no_answer_instead_of_a_broken_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

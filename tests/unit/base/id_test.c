@@ -55,17 +55,6 @@ equality_looks_at_every_byte(void **state)
 }
 
 static void
-a_role_goes_to_its_name_and_back(void **state)
-{
-    (void)state;
-    for (unsigned i = FL_ROLE_DEVICE; i <= FL_ROLE_OPERATOR; i++) {
-        assert_int_equal(fl_role_parse(fl_role_name((fl_role)i)), i);
-    }
-    assert_int_equal(fl_role_parse("none"), FL_ROLE_NONE);
-    assert_int_equal(fl_role_parse("king"), FL_ROLE_NONE);
-}
-
-static void
 hex_goes_there_and_back(void **state)
 {
     (void)state;
@@ -102,7 +91,6 @@ main(void)
         cmocka_unit_test(a_node_name_is_short_and_plain),
         cmocka_unit_test(a_node_from_outside_must_be_padded_with_zeros),
         cmocka_unit_test(equality_looks_at_every_byte),
-        cmocka_unit_test(a_role_goes_to_its_name_and_back),
         cmocka_unit_test(hex_goes_there_and_back),
         cmocka_unit_test(a_role_out_of_range_is_our_mistake),
     };

@@ -17,15 +17,14 @@ training_in_one_place_reaches_a_good_accuracy(void **state)
 {
     (void)state;
     const fl_samples train = blobs_fill(&here, 600, 1), test = blobs_fill(&there, 500, 2);
-    fl_watch watch = { .cancel = false, .done = 0 };
+    atomic_bool cancel = false;
     fl_central_baseline result = { 0 }, again = { 0 };
     assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
-                                               &watch, &result, NULL),
+                                               &cancel, &result, NULL),
                      FL_OK);
     assert_true(result.accuracy > 0.95 && result.loss > 0 && result.loss < 0.4);
-    assert_int_equal(watch.done, 6 * 600 + 500);
     assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
-                                               &watch, &again, NULL),
+                                               &cancel, &again, NULL),
                      FL_OK);
     assert_true(result.accuracy == again.accuracy && result.loss == again.loss);
 }
@@ -37,10 +36,10 @@ a_model_file_is_scored_on_a_test_set(void **state)
     const fl_samples test = blobs_fill(&there, 500, 2);
     fl_blob *blob = NULL;
     assert_int_equal(fl_start_network(&shape, 1, &blob, NULL), FL_OK);
-    fl_watch watch = { .cancel = false, .done = 0 };
+    atomic_bool cancel = false;
     fl_central_baseline result = { 0 };
     assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(blob), fl_gemm_reference, &test,
-                                                  &watch, &result, NULL),
+                                                  &cancel, &result, NULL),
                      FL_OK);
     //  The same by hand.
     float parameters[75];
@@ -48,7 +47,7 @@ a_model_file_is_scored_on_a_test_set(void **state)
     fl_network *network = fl_network_new(&shape, 500, fl_gemm_reference);
     assert_non_null(network);
     fl_score score;
-    assert_int_equal(fl_assess(network, &test, parameters, &watch, &score), FL_OK);
+    assert_int_equal(fl_assess(network, &test, parameters, &cancel, &score), FL_OK);
     assert_true(result.accuracy == (double)score.correct / 500);
     assert_true(fabs(result.loss - score.loss / 500) < 1e-9);
     fl_network_destroy(&network);
@@ -63,32 +62,32 @@ what_is_no_model_or_does_not_fit_the_samples_is_refused(void **state)
     fl_blob *network = NULL, *vector = NULL;
     assert_int_equal(fl_start_network(&shape, 1, &network, NULL), FL_OK);
     assert_int_equal(fl_start_vector(75, &vector, NULL), FL_OK);
-    fl_watch watch = { .cancel = false, .done = 0 };
+    atomic_bool cancel = false;
     fl_central_baseline result;
     fl_why why = { "" };
     const fl_bytes junk = fl_bytes_of("junk", 4);
     assert_int_equal(
-        fl_central_baseline_evaluate(junk, fl_gemm_reference, &test, &watch, &result, &why),
+        fl_central_baseline_evaluate(junk, fl_gemm_reference, &test, &cancel, &result, &why),
         FL_MALFORMED);
     assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(vector), fl_gemm_reference, &test,
-                                                  &watch, &result, &why),
+                                                  &cancel, &result, &why),
                      FL_MISMATCH);
     assert_non_null(strstr(why.text, "no network"));
     test.features = 9;
     assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(network), fl_gemm_reference, &test,
-                                                  &watch, &result, &why),
+                                                  &cancel, &result, &why),
                      FL_MISMATCH);
     assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &test, &test,
-                                               &watch, &result, &why),
+                                               &cancel, &result, &why),
                      FL_MISMATCH);
     test.features = 8;
     test.count = 0;
     assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(network), fl_gemm_reference, &test,
-                                                  &watch, &result, &why),
+                                                  &cancel, &result, &why),
                      FL_MISSING);
     const fl_samples train = blobs_fill(&here, 50, 1);
     assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
-                                               &watch, &result, &why),
+                                               &cancel, &result, &why),
                      FL_MISSING);
     assert_non_null(strstr(why.text, "empty"));
     fl_blob_unref(&network);
@@ -102,13 +101,13 @@ training_and_evaluation_can_be_cancelled(void **state)
     const fl_samples samples = blobs_fill(&here, 50, 1);
     fl_blob *blob = NULL;
     assert_int_equal(fl_start_network(&shape, 1, &blob, NULL), FL_OK);
-    fl_watch watch = { .cancel = true, .done = 0 };
+    atomic_bool cancel = true;
     fl_central_baseline result;
     assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(blob), fl_gemm_reference, &samples,
-                                                  &watch, &result, NULL),
+                                                  &cancel, &result, NULL),
                      FL_BUSY);
     assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &samples,
-                                               &samples, &watch, &result, NULL),
+                                               &samples, &cancel, &result, NULL),
                      FL_BUSY);
     fl_blob_unref(&blob);
 }

@@ -334,7 +334,7 @@ a_root_waits_for_the_expected_children_and_says_so(void **state)
     assert_int_equal(view.expect, 2);
     assert_int_equal(view.left_ms, 400);
     assert_int_equal(view.phase_ms, 100);
-    assert_int_equal(fl_root_deadline(root), 500);
+    assert_int_equal(fl_root_machine(root).deadline(root), 500);
     machine_now = 499;
     machine_tick();
     assert_int_equal(s_look().phase, FL_ROOT_WAITING);
@@ -367,7 +367,7 @@ a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends(void **state)
     s_start(1, 0);
     for (fl_time at = 500; at <= 1500; at += 500) {
         assert_int_equal(s_look().phase, FL_ROOT_WAITING);
-        assert_int_equal(fl_root_deadline(root), at);
+        assert_int_equal(fl_root_machine(root).deadline(root), at);
         machine_now = at;
         machine_tick();
     }
@@ -420,7 +420,6 @@ a_stop_needs_no_words(void **state)
     s_open();
     machine_step(&(fl_event){ .kind = FL_EV_STOP });
     assert_int_equal(fl_outbox_count(machine_out), 0); // the ledger knows where to go on
-    assert_int_equal(machine_it.deadline(machine_it.self), fl_root_deadline(root));
 }
 
 // ---- our own invariants -----------------------------------------------------------------------
@@ -508,7 +507,7 @@ a_masked_round_reports_its_blocks(void **state)
     machine_saved(FL_SECAGG_TOKEN_SERVER | 5, false);
     assert_int_equal(machine_note(FL_NOTE_SAVE_FAILED)->reason, FL_WHY_STORAGE);
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
-    assert_true(fl_root_deadline(root) <= 1000 / 8); // for keys
+    assert_true(fl_root_machine(root).deadline(root) <= 1000 / 8); // for keys
     machine_now = 1000;
     machine_tick();
     assert_int_equal(s_look().phase, FL_ROOT_SAVING);

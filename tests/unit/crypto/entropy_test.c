@@ -2,6 +2,8 @@
 
 #include "tests/support/unit.h"
 
+#include "tests/support/seeded.h"
+
 #include <string.h>
 
 static void

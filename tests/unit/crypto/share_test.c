@@ -3,6 +3,8 @@
 
 #include "tests/support/unit.h"
 
+#include "tests/support/seeded.h"
+
 #include <string.h>
 
 #include "common/base/id.h"

@@ -354,7 +354,6 @@ a_stop_says_goodbye_and_cancels(void **state)
     assert_int_equal(machine_count(FL_FX_CANCEL), 1);
     assert_non_null(machine_said(FL_PARENT, FL_LEAVE));
     assert_true(fl_device_done(device));
-    assert_int_equal(machine_it.deadline(machine_it.self), fl_device_deadline(device));
 }
 
 // ---- our own invariants -----------------------------------------------------------------------

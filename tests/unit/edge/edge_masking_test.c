@@ -170,7 +170,7 @@ its_sum_is_there_when_its_parent_wants_it_masked(void **state)
     assert_int_equal(machine_said(0, FL_TASK)->task.budget_ms, cutoff - 1000 - 10);
     assert_true(due < 1000 + BUDGET_MS / 4 * 3); // READY is wanted by then
     assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.blocks, 1);
-    assert_true(fl_edge_deadline(edge) <= 1000 + (cutoff - 1000) / 8);
+    assert_true(fl_edge_machine(edge).deadline(edge) <= 1000 + (cutoff - 1000) / 8);
 }
 
 static void
@@ -197,11 +197,11 @@ a_round_without_a_block_is_declined_by_its_name(void **state)
 {
     (void)state;
     s_open();
-    machine_now = fl_edge_deadline(edge); // nobody has said KEYS
+    machine_now = fl_edge_machine(edge).deadline(edge); // nobody has said KEYS
     while (fl_edge_round(edge) != 0 && machine_said(FL_PARENT, FL_REFUSED) == NULL) {
         assert_true(machine_now < 1000 + BUDGET_MS);
         machine_tick();
-        fl_time next = fl_edge_deadline(edge);
+        fl_time next = fl_edge_machine(edge).deadline(edge);
         machine_now = next > machine_now ? next : machine_now;
     }
     assert_true(machine_refuses(FL_PARENT, FL_TASK, FL_WHY_ROSTER_TOO_SMALL));

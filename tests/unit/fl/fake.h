@@ -4,6 +4,7 @@
 #define FL_UNIT_FL_FAKE_H
 
 #include "cloud/fl/verbs.h"
+#include "tests/support/seeded.h"
 
 enum { FAKE_WORDS_MAX = 32 };
 

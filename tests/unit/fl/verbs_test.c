@@ -28,7 +28,8 @@ every_verb_has_json_help_and_a_place_in_the_manual(void **state)
     char *page = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&page, &size);
-    fl_cli_print_man(&fl_verbs, out);
+    char *argv[] = { "fl", "--man", NULL };
+    assert_int_equal(fl_cli_run(&fl_verbs, NULL, 2, argv, out, out), FL_EXIT_OK);
     assert_int_equal(fclose(out), 0);
     for (uint32_t i = 0; i < fl_verbs.command_count; i++) {
         const fl_program *program = &fl_verbs.commands[i].program;

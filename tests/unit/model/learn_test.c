@@ -27,22 +27,20 @@ training_learns_and_gives_the_same_parameters_again(void **state)
     fl_network *network = s_network(64);
     fl_recipe recipe = { .epochs = 8, .batch = 16, .rate = 0.1f, .momentum = 0.5f, .seed = 3 };
     float a[ELEMENTS], b[ELEMENTS];
-    fl_watch watch = { .cancel = false, .done = 0 };
+    atomic_bool cancel = false;
     fl_score before, after;
     fl_network_init(&shape, 1, a);
-    assert_int_equal(fl_assess(network, &test, a, &watch, &before), FL_OK);
-    assert_int_equal(watch.done, 500);
-    assert_int_equal(fl_learn(network, &recipe, &train, NULL, a, &watch), FL_OK);
-    assert_int_equal(watch.done, 500 + 8 * 600);
-    assert_int_equal(fl_assess(network, &test, a, &watch, &after), FL_OK);
+    assert_int_equal(fl_assess(network, &test, a, &cancel, &before), FL_OK);
+    assert_int_equal(fl_learn(network, &recipe, &train, NULL, a, &cancel), FL_OK);
+    assert_int_equal(fl_assess(network, &test, a, &cancel, &after), FL_OK);
     assert_true(after.samples == 500 && after.correct > 480 && before.correct < 400);
     assert_true(after.loss < before.loss / 3);
     fl_network_init(&shape, 1, b);
-    assert_int_equal(fl_learn(network, &recipe, &train, NULL, b, &watch), FL_OK);
+    assert_int_equal(fl_learn(network, &recipe, &train, NULL, b, &cancel), FL_OK);
     assert_memory_equal(a, b, sizeof a);
     recipe.seed = 4;
     fl_network_init(&shape, 1, b);
-    assert_int_equal(fl_learn(network, &recipe, &train, NULL, b, &watch), FL_OK);
+    assert_int_equal(fl_learn(network, &recipe, &train, NULL, b, &cancel), FL_OK);
     assert_memory_not_equal(a, b, sizeof a);
     fl_network_destroy(&network);
 }
@@ -64,8 +62,8 @@ a_step_is_that_of_the_formula(void **state)
     for (int i = 0; i < ELEMENTS; i++) {
         w[i] = (double)got[i];
     }
-    fl_watch watch = { .cancel = false, .done = 0 };
-    assert_int_equal(fl_learn(network, &recipe, &samples, anchor, got, &watch), FL_OK);
+    atomic_bool cancel = false;
+    assert_int_equal(fl_learn(network, &recipe, &samples, anchor, got, &cancel), FL_OK);
     for (int step = 0; step < 3; step++) {
         float now[ELEMENTS];
         for (int i = 0; i < ELEMENTS; i++) {
@@ -100,9 +98,9 @@ the_proximal_term_keeps_parameters_near_the_anchor(void **state)
     for (int i = 0; i < 2; i++) {
         const fl_recipe recipe = { .epochs = 4, .batch = 16, .rate = 0.1f, .seed = 1,
                                    .proximal = i == 0 ? 0.0f : 2.0f };
-        fl_watch watch = { .cancel = false, .done = 0 };
+        atomic_bool cancel = false;
         memcpy(w, anchor, sizeof w);
-        assert_int_equal(fl_learn(network, &recipe, &samples, anchor, w, &watch), FL_OK);
+        assert_int_equal(fl_learn(network, &recipe, &samples, anchor, w, &cancel), FL_OK);
         for (int k = 0; k < ELEMENTS; k++) {
             moved[i] += pow((double)(w[k] - anchor[k]), 2);
         }
@@ -121,12 +119,11 @@ batches_cover_every_sample_once_an_epoch_whatever_their_size(void **state)
         fl_network *network = s_network(batch);
         const fl_recipe recipe = { .epochs = 2, .batch = batch, .rate = 0.01f };
         float w[ELEMENTS];
-        fl_watch watch = { .cancel = false, .done = 0 };
+        atomic_bool cancel = false;
         fl_score score;
         fl_network_init(&shape, 1, w);
-        assert_int_equal(fl_learn(network, &recipe, &samples, NULL, w, &watch), FL_OK);
-        assert_int_equal(watch.done, 200);
-        assert_int_equal(fl_assess(network, &samples, w, &watch, &score), FL_OK);
+        assert_int_equal(fl_learn(network, &recipe, &samples, NULL, w, &cancel), FL_OK);
+            assert_int_equal(fl_assess(network, &samples, w, &cancel, &score), FL_OK);
         assert_int_equal(score.samples, 100);
         fl_network_destroy(&network);
     }
@@ -141,12 +138,11 @@ a_cancelled_loop_ends_before_its_next_batch(void **state)
     fl_network *network = s_network(16);
     const fl_recipe recipe = { .epochs = 1000000, .batch = 16, .rate = 0.01f };
     float w[ELEMENTS];
-    fl_watch watch = { .cancel = true, .done = 0 };
+    atomic_bool cancel = true;
     fl_score score;
     fl_network_init(&shape, 1, w);
-    assert_int_equal(fl_learn(network, &recipe, &samples, NULL, w, &watch), FL_BUSY);
-    assert_int_equal(fl_assess(network, &samples, w, &watch, &score), FL_BUSY);
-    assert_int_equal(watch.done, 0);
+    assert_int_equal(fl_learn(network, &recipe, &samples, NULL, w, &cancel), FL_BUSY);
+    assert_int_equal(fl_assess(network, &samples, w, &cancel, &score), FL_BUSY);
     fl_network_destroy(&network);
 }
 

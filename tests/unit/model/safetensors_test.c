@@ -57,9 +57,9 @@ what_was_saved_is_read_back(void **state)
     assert_true(a->rank == 2 && a->shape[0] == 2 && a->shape[1] == 3);
     assert_true(a->first == 0 && a->elements == 6);
     assert_true(b->rank == 0 && b->first == 6 && b->elements == 1);
-    assert_string_equal(fl_safetensors_note_of(&file, "round"), "7");
-    assert_string_equal(fl_safetensors_note_of(&file, "made-by"), "a \"test\"");
-    assert_null(fl_safetensors_note_of(&file, "more"));
+    const char *header = (const char *)fl_blob_data(blob) + 8;
+    assert_non_null(strstr(header, "\"round\":\"7\""));
+    assert_non_null(strstr(header, "\"made-by\":\"a \\\"test\\\"\""));
     float got[7];
     fl_safetensors_read(&file, 0, 3, got);
     fl_safetensors_read(&file, 3, 4, got + 3);
@@ -160,29 +160,6 @@ more_tensors_than_allowed_are_refused(void **state)
     }
     (void)snprintf(header + used, sizeof header - used, "}");
     s_expect(header, 4 * (FL_TENSORS_MAX + 1), FL_RANGE, "more than 64 tensors");
-}
-
-static void
-notes_that_do_not_fit_are_left_out(void **state)
-{
-    (void)state;
-    char header[8192], text[200];
-    memset(text, 'x', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    size_t used = (size_t)snprintf(header, sizeof header,
-                                   "{\"a\":{" F32 ",\"shape\":[1],\"data_offsets\":[0,4]},"
-                                   "\"__metadata__\":{\"long\":\"%s\",\"%s\":\"\"", text, text);
-    for (int i = 0; i < 20; i++) {
-        used += (size_t)snprintf(header + used, sizeof header - used, ",\"k%d\":\"v\"", i);
-    }
-    (void)snprintf(header + used, sizeof header - used, "}}");
-    fl_bytes bytes = s_file(header, 4);
-    fl_safetensors file;
-    assert_int_equal(fl_safetensors_parse(bytes, &file, NULL), FL_OK);
-    assert_int_equal(file.note_count, FL_NOTES_MAX);
-    assert_null(fl_safetensors_note_of(&file, "long"));
-    assert_string_equal(fl_safetensors_note_of(&file, "k0"), "v");
-    free((void *)(uintptr_t)bytes.data);
 }
 
 static void
@@ -290,7 +267,6 @@ main(void)
         cmocka_unit_test(tensors_are_taken_in_the_order_of_their_data),
         cmocka_unit_test(a_header_that_cannot_be_true_is_refused_by_name),
         cmocka_unit_test(more_tensors_than_allowed_are_refused),
-        cmocka_unit_test(notes_that_do_not_fit_are_left_out),
         cmocka_unit_test(a_header_larger_than_a_mebibyte_is_refused_unread),
         cmocka_unit_test(a_file_cut_off_anywhere_is_refused),
         cmocka_unit_test(no_flipped_byte_leads_outside_the_file),

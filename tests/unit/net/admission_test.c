@@ -9,7 +9,7 @@
 enum { PLACES = 512, CROWD = 100000 };
 
 static bool revoked; // node "dev-a"
-static fl_net_counters counters;
+static fl_metrics metrics;
 
 static fl_reason
 s_standing(void *self, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge)
@@ -76,9 +76,9 @@ static void
 a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted(void **state)
 {
     (void)state;
-    fl_guard *guard = fl_guard_new(&counters);
+    fl_guard *guard = fl_guard_new(&metrics);
     fl_admission *at = fl_admission_new(&(fl_admission_conf){ .sessions_max = PLACES }, &ops, guard,
-                                        &counters);
+                                        &metrics);
     const fl_message beat = { .verb = FL_BEAT };
     assert_int_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
     for (uint32_t i = 1; i <= CROWD; i++) {

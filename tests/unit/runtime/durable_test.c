@@ -104,6 +104,64 @@ a_fact_that_cannot_be_stored_is_logged_and_not_durable(void **state)
     assert_non_null(strstr(logged, "nowhere"));
 }
 
+static const fl_run past_run = { { 7 } };
+
+static fl_hash
+base_of(uint64_t round)
+{
+    fl_hash hash = { { (uint8_t)round, (uint8_t)(round >> 8), 1 } };
+    return hash;
+}
+
+static void
+close_rounds(uint64_t last)
+{
+    for (uint64_t round = 1; round <= last; round++) {
+        fl_report report = { .run = past_run,
+                             .round = round,
+                             .attempt = 1,
+                             .base = base_of(round),
+                             .model = base_of(round + 1) };
+        assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
+        assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
+    }
+}
+
+static void
+closed_rounds_come_back_with_the_model_that_they_began_with(void **state)
+{
+    (void)state;
+    fl_past pasts[FL_PASTS_MAX];
+    close_rounds(3);
+    assert_int_equal(fl_durable_recall(ledger, &past_run, 3, pasts), 3);
+    for (uint64_t i = 0; i < 3; i++) {
+        fl_hash base = base_of(i + 1);
+        assert_int_equal(pasts[i].round, i + 1);
+        assert_true(fl_hash_equal(&pasts[i].model, &base));
+    }
+}
+
+static void
+of_many_rounds_the_newest_are_recalled(void **state)
+{
+    (void)state;
+    fl_past pasts[FL_PASTS_MAX];
+    close_rounds(FL_PASTS_MAX + 5);
+    assert_int_equal(fl_durable_recall(ledger, &past_run, FL_PASTS_MAX + 5, pasts), FL_PASTS_MAX);
+    assert_int_equal(pasts[0].round, 6);
+    assert_int_equal(pasts[FL_PASTS_MAX - 1].round, FL_PASTS_MAX + 5);
+}
+
+static void
+another_run_has_no_past(void **state)
+{
+    (void)state;
+    fl_past pasts[FL_PASTS_MAX];
+    const fl_run other = { { 8 } };
+    close_rounds(2);
+    assert_int_equal(fl_durable_recall(ledger, &other, 2, pasts), 0);
+}
+
 int
 main(void)
 {
@@ -113,6 +171,10 @@ main(void)
                                         s_end),
         cmocka_unit_test_setup_teardown(a_fact_that_cannot_be_stored_is_logged_and_not_durable,
                                         s_begin, s_end),
+        cmocka_unit_test_setup_teardown(closed_rounds_come_back_with_the_model_that_they_began_with,
+                                        s_begin, s_end),
+        cmocka_unit_test_setup_teardown(of_many_rounds_the_newest_are_recalled, s_begin, s_end),
+        cmocka_unit_test_setup_teardown(another_run_has_no_past, s_begin, s_end),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

