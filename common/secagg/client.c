@@ -74,7 +74,7 @@ fl_secagg_client_destroy(fl_secagg_client **self_p)
 static void
 s_enter(fl_secagg_client *self, fl_secagg_step next, fl_outbox *out)
 {
-    FL_ASSERT(legal[self->step][next] || !FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT));
+    FL_ASSERT(legal[self->step][next]);
     self->step = next;
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_STEP,
                                    .round = self->task.order.round,
@@ -164,8 +164,7 @@ fl_secagg_client_end(fl_secagg_client *self, fl_reason reason, fl_outbox *out)
 bool
 fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan)
 {
-    return plan->masking == FL_MASKING_NONE &&
-           (self->conf.profile == FL_MASKING_NONE || !FL_SECAGG_RULE(&self->conf, FL_RULE_PROFILE));
+    return plan->masking == FL_MASKING_NONE && self->conf.profile == FL_MASKING_NONE;
 }
 
 static fl_reason
@@ -223,7 +222,7 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
         task->order.round == self->accepted) {
         bool same = fl_hash_equal(&hash, &self->task_hash) &&
                     fl_name_equal(parent, &self->block.round.edge);
-        if (!same && FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT)) {
+        if (!same) {
             s_burn(self, FL_WHY_EQUIVOCATION, FL_TASK, out);
             return FL_WHY_EQUIVOCATION;
         }
@@ -267,13 +266,11 @@ fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, f
                          fl_outbox *out)
 {
     const fl_order *order = &self->task.order;
-    bool again = self->masked && !FL_SECAGG_RULE(&self->conf, FL_RULE_ONCE);
-    if (self->step == FL_CLIENT_IDLE || (self->trained && !again)) {
+    if (self->step == FL_CLIENT_IDLE || self->trained) {
         return FL_WHY_LATE;
     }
     bool fresh = fl_hash_equal(&input->base, &order->model);
-    if (!fresh && order->plan.masking == FL_MASKING_MALICIOUS &&
-        FL_SECAGG_RULE(&self->conf, FL_RULE_BASE)) {
+    if (!fresh && order->plan.masking == FL_MASKING_MALICIOUS) {
         return FL_WHY_BASE;
     }
     if (input->count < 1 || input->weight < input->count || input->elements != order->elements ||
@@ -282,10 +279,6 @@ fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, f
     }
     self->input = *input;
     self->trained = true;
-    if (again) {
-        s_mask(self, out);
-        return FL_WHY_NONE;
-    }
     s_ready(self, now, out);
     return FL_WHY_NONE;
 }
@@ -330,16 +323,14 @@ fl_secagg_client_masked(fl_secagg_client *self, const fl_event *event, fl_time n
                             .header = fl_bytes_of(self->header, sizeof self->header),
                             .psig = fl_bytes_of(self->psig, sign ? sizeof self->psig : 0) };
     self->masked = true;
-    if (FL_SECAGG_RULE(&self->conf, FL_RULE_ONCE)) {
-        //  What could make a second mask, or undo this one, is gone from here on.
-        fl_secagg_secrets *secrets = self->secrets;
-        fl_wipe(secrets->b, sizeof secrets->b);
-        fl_wipe(secrets->msk, sizeof secrets->msk);
-        fl_wipe(secrets->esk, sizeof secrets->esk);
-        fl_wipe(secrets->pair, sizeof secrets->pair);
-        fl_wipe(secrets->seeds, sizeof secrets->seeds);
-        secrets->seed_count = 0;
-    }
+    //  What could make a second mask, or undo this one, is gone from here on.
+    fl_secagg_secrets *secrets = self->secrets;
+    fl_wipe(secrets->b, sizeof secrets->b);
+    fl_wipe(secrets->msk, sizeof secrets->msk);
+    fl_wipe(secrets->esk, sizeof secrets->esk);
+    fl_wipe(secrets->pair, sizeof secrets->pair);
+    fl_wipe(secrets->seeds, sizeof secrets->seeds);
+    secrets->seed_count = 0;
 }
 
 // ---- what is kept ----------------------------------------------------------------------------
@@ -542,9 +533,6 @@ s_read_roster(fl_secagg_client *self, const fl_block_roster *roster, uint64_t no
     block->members = 0;
     block->round.block = roster->block;
     fl_secagg_block_seal(block, roster->members);
-    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_ROSTER)) {
-        memset(&block->round.roster, 0, sizeof block->round.roster);
-    }
     for (size_t at = 0; at < roster->members.size; at += FL_MEMBER_BYTES) {
         fl_bytes member = fl_bytes_of(roster->members.data + at, FL_MEMBER_BYTES);
         fl_reason reason = fl_secagg_block_add(block, member, &self->conf.trust, now_s);
@@ -570,13 +558,9 @@ s_judge_block(fl_secagg_client *self)
     uint32_t floor = fl_secagg_floor(plan->survivors_min, self->conf.hop);
     floor = floor > self->conf.survivors_min ? floor : self->conf.survivors_min;
     self->quorum = fl_secagg_quorum(members, floor);
-    if (FL_SECAGG_RULE(&self->conf, FL_RULE_FLOORS) &&
-        (members < FL_SECAGG_MEMBERS_MIN || members < self->conf.members_min ||
-         members < fl_secagg_floor(plan->members_min, self->conf.hop) || members < self->quorum)) {
+    if (members < FL_SECAGG_MEMBERS_MIN || members < self->conf.members_min ||
+        members < fl_secagg_floor(plan->members_min, self->conf.hop) || members < self->quorum) {
         return FL_WHY_ROSTER_TOO_SMALL;
-    }
-    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_FLOORS)) {
-        self->quorum = fl_secagg_threshold(members);
     }
     if (members > plan->block_max) {
         return FL_WHY_POLICY_REFUSED;
@@ -591,7 +575,7 @@ s_bound_by_model(const fl_secagg_client *self)
     uint64_t opened = fl_secagg_mark_opened(&self->mark, &self->task.order.model);
     bool waived = self->conf.reopen_after > 0 && self->task.order.round > opened &&
                   self->task.order.round - opened >= self->conf.reopen_after;
-    return opened > 0 && !waived && FL_SECAGG_RULE(&self->conf, FL_RULE_SAME_MODEL);
+    return opened > 0 && !waived;
 }
 
 static uint32_t
@@ -687,25 +671,17 @@ s_make_seeds(fl_secagg_client *self)
 static void
 s_make_ctx(fl_secagg_client *self)
 {
-    fl_hash task = self->task_hash;
-    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_CTX_TASK)) {
-        memset(&task, 0, sizeof task);
-    }
     fl_hash maskset = fl_transcript_set_hash(self->maskset, self->block.members);
-    self->ctx = fl_transcript_ctx(&self->block.round, &task, &maskset);
+    self->ctx = fl_transcript_ctx(&self->block.round, &self->task_hash, &maskset);
 }
 
 static fl_reason
 s_judge_maskset(const fl_secagg_client *self, uint64_t set)
 {
-    if (!fl_set_within(set, self->block.members)) {
+    if ((set & ~self->good) != 0) {
         return FL_WHY_MALFORMED;
     }
-    bool sound = (set & ~self->good) == 0;
-    if (!sound && FL_SECAGG_RULE(&self->conf, FL_RULE_SUBSET)) {
-        return FL_WHY_MALFORMED;
-    }
-    if (fl_set_count(set) < self->quorum && FL_SECAGG_RULE(&self->conf, FL_RULE_SIZE)) {
+    if (fl_set_count(set) < self->quorum) {
         return FL_WHY_TOO_FEW_READY;
     }
     return s_same_model_allows(self, set, false) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
@@ -739,13 +715,10 @@ on_maskset(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
 static fl_reason
 s_judge_survivors(const fl_secagg_client *self, uint64_t set)
 {
-    if (!fl_set_within(set, self->block.members)) {
+    if ((set & ~self->maskset) != 0) {
         return FL_WHY_MALFORMED;
     }
-    if ((set & ~self->maskset) != 0 && FL_SECAGG_RULE(&self->conf, FL_RULE_SUBSET)) {
-        return FL_WHY_MALFORMED;
-    }
-    if (fl_set_count(set) < self->quorum && FL_SECAGG_RULE(&self->conf, FL_RULE_SIZE)) {
+    if (fl_set_count(set) < self->quorum) {
         return FL_WHY_TOO_FEW_UPLOADS;
     }
     return s_same_model_allows(self, set, true) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
@@ -761,8 +734,7 @@ s_signers(const fl_secagg_client *self, const fl_block_survivors *survivors)
         if ((survivors->members & fl_secagg_bit(i)) == 0) {
             continue;
         }
-        bool plain = self->task.order.plan.masking == FL_MASKING_HONEST ||
-                     !FL_SECAGG_RULE(&self->conf, FL_RULE_SIGNED);
+        bool plain = self->task.order.plan.masking == FL_MASKING_HONEST;
         if (plain || (survivors->psigs.size > 0 &&
                       fl_transcript_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
             signers |= fl_secagg_bit(i);
@@ -846,8 +818,7 @@ on_acks(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
         s_burn(self, FL_WHY_MALFORMED, FL_ACKS, out);
         return;
     }
-    if (s_agreeing(self, acks) < fl_secagg_threshold(self->block.members) &&
-        FL_SECAGG_RULE(&self->conf, FL_RULE_ACKS)) {
+    if (s_agreeing(self, acks) < fl_secagg_threshold(self->block.members)) {
         s_burn(self, FL_WHY_TOO_FEW_ACKS, FL_ACKS, out);
         return;
     }
@@ -862,9 +833,6 @@ s_unmask(fl_secagg_client *self, fl_time now, fl_outbox *out)
     unmask->block = self->block.round.block;
     unmask->self = self->survivors & self->signers;
     unmask->pair = self->maskset & ~self->survivors;
-    if (!FL_SECAGG_RULE(&self->conf, FL_RULE_PSIG)) {
-        unmask->pair |= self->survivors & ~self->signers;
-    }
     fl_writer shares = fl_writer_over(self->shares, sizeof self->shares);
     for (uint32_t i = 0; i < self->block.members; i++) {
         const fl_transcript_dealt *held = &self->secrets->held[i];
@@ -876,9 +844,7 @@ s_unmask(fl_secagg_client *self, fl_time now, fl_outbox *out)
     }
     unmask->shares = fl_bytes_of(self->shares, fl_writer_size(&shares));
     s_utter(self, now, out);
-    if (FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT)) {
-        fl_wipe(self->secrets, sizeof *self->secrets); // what was said is in `shares` already
-    }
+    fl_wipe(self->secrets, sizeof *self->secrets); // what was said is in `shares` already
     s_enter(self, FL_CLIENT_OPENED, out);
 }
 
@@ -956,7 +922,7 @@ s_due(const fl_secagg_client *self, fl_secagg_heard kind)
     case FL_HEARD_MASKSET:
         return self->step == FL_CLIENT_READY;
     case FL_HEARD_SURVIVORS:
-        return self->step == FL_CLIENT_MASKED || !FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT);
+        return self->step == FL_CLIENT_MASKED;
     case FL_HEARD_ACKS:
         return self->step == FL_CLIENT_ACKED;
     case FL_HEARD_COUNT:
@@ -1015,7 +981,7 @@ fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_
     if (twice && fl_hash_equal(&content, &self->content[kind])) {
         return; // heard and answered; `again` repeats the answer
     }
-    if (twice && FL_SECAGG_RULE(&self->conf, FL_RULE_ONE_CONTENT)) {
+    if (twice) {
         s_burn(self, FL_WHY_EQUIVOCATION, message->verb, out);
         return;
     }

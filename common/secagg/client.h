@@ -12,7 +12,6 @@
 
 #include "common/machine/outbox.h"
 #include "common/secagg/client_memory.h"
-#include "common/secagg/rules.h"
 #include "common/secagg/secagg.h"
 
 typedef struct fl_secagg_client fl_secagg_client;
@@ -29,7 +28,6 @@ typedef struct fl_secagg_client_conf {
     uint32_t survivors_min;
     uint32_t reopen_after; // rounds after which R4 is waived for a model; 0 = never
     uint32_t again_ms;     // what is not answered is said again
-    FL_SECAGG_RULES_FIELD
 } fl_secagg_client_conf;
 
 typedef enum fl_secagg_step {

@@ -54,7 +54,7 @@ def purity(root, build):
 
 
 def targets(root, build):
-    """Every .c of the tree is part of some target."""
+    """Every .c of the tree is part of some target, every mutant of some test."""
     home = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$",
                      tree.read(build, "CMakeCache.txt"), re.MULTILINE).group(1)
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
@@ -64,6 +64,9 @@ def targets(root, build):
         # A fuzzer is built only by the asan preset; then the recipe must name it.
         if path.endswith(".c") and path not in built and path not in recipe:
             yield f"{path}: is in no target"
+        name = re.fullmatch(r"tests/mutants/(.+)\.patch", path)
+        if name and not re.search(rf"fl_mutant\([^ ]*\b{name[1]}[+ ]", recipe):
+            yield f"{path}: is no mutant of any test"
 
 
 COMMAND = re.compile(r"^ *((?:fl-root|edge-agg|fl-device|fl)(?= [^\"])"

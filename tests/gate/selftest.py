@@ -71,6 +71,7 @@ PLANTS = [
     ("claims", "README.md", "\n## Plant\n\nIt is fast [plant-1].\n", "is plant-1"),
     ("claims", "docs/campaigns.md", None, "is compose-1"),
     ("targets", "common/base/plant.c", "int fl_plant;\n", "is in no target"),
+    ("targets", "tests/mutants/plant.patch", "", "is no mutant of any test"),
 ]
 
 # Nothing of this may be found: words in comments and strings, members, longer names.

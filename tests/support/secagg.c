@@ -93,9 +93,6 @@ s_make_member(masked_world *world, uint32_t index, uint64_t seed)
                                             .survivors_min = plan->own_survivors_min,
                                             .again_ms = 1000000 };
     memcpy(member->conf.certificate, member->certificate, FL_CERT_BYTES);
-#ifdef FL_TEST_RULES
-    member->conf.rules_off = plan->rules_off;
-#endif
     member->plain = calloc(plan->elements, sizeof *member->plain);
     member->wire = calloc(plan->elements, plan->wire_bytes);
     member->masked = calloc(plan->elements, plan->wire_bytes);
@@ -421,7 +418,7 @@ masked_train(masked_world *world, uint32_t index)
 }
 
 void
-masked_open(masked_world *world)
+masked_invite(masked_world *world)
 {
     fl_secagg_invite invites[MASKED_MEMBERS];
     for (uint32_t i = 0; i < world->plan.members; i++) {
@@ -434,6 +431,12 @@ masked_open(masked_world *world)
     fl_secagg_server_open(world->aggregator, 3, &world->task, invites, world->plan.members,
                           &world->times, world->now, world->out);
     masked_obey(world, -1);
+}
+
+void
+masked_open(masked_world *world)
+{
+    masked_invite(world);
     for (uint32_t i = 0; i < world->plan.members; i++) {
         masked_begin(world, i);
         masked_train(world, i);

@@ -36,7 +36,6 @@ typedef struct masked_plan {
     uint32_t step_ms;                   // likewise; 0: a second
     uint32_t own_members_min, own_survivors_min;
     uint8_t hop;
-    unsigned rules_off; // of every member, in a build with FL_TEST_RULES
 } masked_plan;
 
 typedef struct masked_member {
@@ -115,7 +114,9 @@ void masked_destroy(masked_world **world_p);
 //  Another round, of the world's run and under the same or another model; machines stay.
 void masked_next_round(masked_world *world, uint64_t round, bool same_model);
 
-//  Open the block and let every member begin.
+//  Open the block for every member.
+void masked_invite(masked_world *world);
+//  That, and let every member begin and train.
 void masked_open(masked_world *world);
 void masked_begin(masked_world *world, uint32_t index);
 void masked_train(masked_world *world, uint32_t index);
