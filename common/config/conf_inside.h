@@ -1,4 +1,4 @@
-//  conf_inside - what the four files of conf share with each other and with nobody else: conf would
+//  conf_inside - what the five files of conf share with each other and with nobody else: conf would
 //  be longer than a file may be.
 #ifndef FL_CONFIG_CONF_INSIDE_H
 #define FL_CONFIG_CONF_INSIDE_H

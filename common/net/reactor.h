@@ -7,30 +7,7 @@
 #ifndef FL_NET_REACTOR_H
 #define FL_NET_REACTOR_H
 
-#include "common/machine/event.h"
-#include "common/net/admission.h"
-#include "common/net/counters.h"
-#include "common/net/dialer.h"
-#include "common/net/listener.h"
-#include "common/net/socket.h"
-
-//  What surrounds a machine in life: staging, folds, training, the store, the log. A table of
-//  functions, so that net knows none of them. None may block for long, nor step the machine.
-typedef struct fl_reactor_ops {
-    void *self;
-    //  Any effect that is not the reactor's. `body` is the body frame of the message being
-    //  stepped (for STAGE and PLACE), valid until this returns; empty otherwise.
-    void (*obey)(void *self, const fl_effect *effect, fl_bytes body);
-    //  Lend bytes to send, with a reference that keeps them: of a vector, of a held model.
-    //  False: they are not here.
-    bool (*vector)(void *self, fl_vec vec, uint64_t offset, uint32_t bytes, fl_loan *loan);
-    bool (*model)(void *self, const fl_hash *hash, uint64_t offset, uint32_t bytes, fl_loan *loan);
-    //  The operator asks; answer now or later with `fl_reactor_answer(ticket)`.
-    void (*ask)(void *self, uint32_t ticket, const fl_ask *ask);
-    //  Something was refused or dropped, by name; `from` is FL_PARENT for what the parent sent,
-    //  `node` NULL for a stranger. For the log, which limits its own rate.
-    void (*refused)(void *self, fl_way way, const fl_name *node, const fl_refused *refused);
-} fl_reactor_ops;
+#include "common/net/courier.h"
 
 typedef struct fl_reactor fl_reactor;
 
@@ -38,7 +15,7 @@ typedef struct fl_reactor_conf {
     fl_machine machine;
     fl_reactor_ops host;
     const fl_admission_ops *ops;     // outlives the reactor
-    fl_metrics *metrics;       // likewise
+    fl_metrics *metrics;             // likewise
     fl_listener *porch;              // the caller's, outlives the reactor; NULL: no children
     const fl_dialer_conf *uplink;    // NULL: no parent
     const char *operator_endpoint;   // "ipc://.../operator.sock" in a 0700 directory; NULL: none
