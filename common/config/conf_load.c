@@ -1,5 +1,5 @@
-//  Making the settings of a process: the command line is sorted, then defaults, file, environment and
-//  flags are laid one over the other; --help and its like are answered instead.
+//  Making the settings of a process: the command line is sorted; then defaults, file, environment
+//  and flags are laid one over the other. --help and its like are answered instead.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
