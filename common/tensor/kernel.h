@@ -32,7 +32,7 @@ typedef struct fl_kernel {
                      const fl_grain *grain, uint64_t *clipped);
 } fl_kernel;
 
-enum { FL_KERNEL_PORTABLE, FL_KERNEL_AVX2, FL_KERNEL_AVX512, FL_KERNEL_COUNT };
+enum { FL_KERNEL_PORTABLE, FL_KERNEL_AVX2, FL_KERNEL_COUNT };
 
 //  The table of that number; NULL when this build or this CPU has not got it.
 const fl_kernel *fl_kernel_at(unsigned number);
@@ -42,6 +42,5 @@ const fl_kernel *fl_kernel_best(void);
 //  Each file's own table; NULL when the file was built for another kind of CPU.
 extern const fl_kernel fl_kernel_portable;
 const fl_kernel *fl_kernel_avx2(void);
-const fl_kernel *fl_kernel_avx512(void);
 
 #endif

@@ -132,8 +132,6 @@ fl_kernel_at(unsigned number)
         return &fl_kernel_portable;
     case FL_KERNEL_AVX2:
         return fl_kernel_avx2();
-    case FL_KERNEL_AVX512:
-        return fl_kernel_avx512();
     default:
         return NULL;
     }
