@@ -23,10 +23,10 @@ struct fl_root {
     fl_root_conf conf;
     fl_aggregator *aggregator;
     fl_root_phase phase;
-    fl_time since;    // of this phase
-    fl_task task;     // of the round at hand
-    fl_report report; // of the round being closed
-    uint64_t token;
+    fl_time since;          // of this phase
+    fl_task task;           // of the round at hand
+    fl_report report;       // of the round being closed
+    uint64_t token;         // of the SAVE or APPLY that is awaited
     uint32_t waits;         // waits for children that ended in vain
     uint32_t ready, leaves; // as last noted while waiting
     uint64_t rounds_ms, rounds_closed;
@@ -75,8 +75,7 @@ s_enter(fl_root *self, fl_root_phase next, fl_time now)
 static void
 s_save(fl_root *self, fl_save what, fl_outbox *out)
 {
-    fl_effect *effect = fl_outbox_add(out, FL_FX_SAVE);
-    effect->save.token = ++self->token;
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_SAVE, &self->token);
     effect->save.what = what;
     effect->save.report = &self->report;
 }
@@ -185,7 +184,7 @@ s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
     fl_result_report(result, &self->report);
     if (result->close == FL_CLOSE_DONE) {
         s_enter(self, FL_ROOT_APPLYING, now);
-        fl_effect *effect = fl_outbox_add(out, FL_FX_APPLY);
+        fl_effect *effect = fl_outbox_ask(out, FL_FX_APPLY, &self->token);
         effect->apply.order = self->task.order;
         effect->apply.weight = result->weight;
         effect->apply.count = result->count;
@@ -198,6 +197,9 @@ s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
 static void
 on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
+    if (!fl_answers(event, self->token)) {
+        return;
+    }
     FL_ASSERT(self->phase == FL_ROOT_APPLYING);
     fl_report *report = &self->report;
     if (event->applied.ok) {
@@ -250,13 +252,13 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
                                        .round = self->task.order.round,
                                        .reason = FL_WHY_STORAGE,
-                                       .a = event->saved.token });
+                                       .a = event->token });
     }
-    if ((event->saved.token & FL_SECAGG_TOKEN_SERVER) != 0) { // a KEEP of a masked round
+    if (!fl_answers(event, self->token)) { // a KEEP of a masked round
         fl_aggregator_step(self->aggregator, event, now, out);
         return;
     }
-    FL_ASSERT(event->saved.token == self->token);
+    self->token = 0;
     if (self->phase == FL_ROOT_SAVING) {
         s_settle(self, event->saved.ok, now, out);
     } else if (!event->saved.ok) {

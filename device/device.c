@@ -14,6 +14,7 @@ typedef enum phase { IDLE, TRAINING, ENCODING, PHASES } phase;
 struct fl_device {
     fl_participant *participant;
     phase phase;
+    uint64_t token; // of the TRAIN or ENCODE that runs
     bool cancelled; // the running training was told to stop
     bool done;
     fl_order trained;  // order of the running training, or of the update held
@@ -89,7 +90,7 @@ static void
 s_train(fl_device *self, const fl_task *task, fl_time now, fl_outbox *out)
 {
     fl_time left = fl_participant_due(self->participant) - now;
-    fl_effect *effect = fl_outbox_add(out, FL_FX_TRAIN);
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_TRAIN, &self->token);
     effect->train.order = task->order;
     effect->train.budget_ms = left > 0 ? (uint32_t)left : 0;
     self->trained = task->order;
@@ -108,7 +109,7 @@ s_encode(fl_device *self, const fl_task *task, fl_outbox *out)
     if (staleness > 0) {
         s_note(self, FL_NOTE_CARRIED, task->order.round, staleness, self->weight, out);
     }
-    fl_effect *effect = fl_outbox_add(out, FL_FX_ENCODE);
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_ENCODE, &self->token);
     effect->encode.update = self->update;
     effect->encode.weight = self->weight;
     effect->encode.order = task->order;
@@ -180,8 +181,6 @@ s_decline(fl_device *self, uint64_t round, fl_reason reason, const char *text, f
 static void
 on_trained(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(self->phase == TRAINING && event->trained.round == self->trained.round);
-    self->phase = IDLE;
     if (event->trained.reason != FL_WHY_NONE) {
         if (!self->cancelled) {
             s_decline(self, self->trained.round, event->trained.reason, "training gave no update",
@@ -201,8 +200,6 @@ on_trained(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
 static void
 on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(self->phase == ENCODING);
-    self->phase = IDLE;
     uint64_t round = self->encoding.round;
     if (event->encoded.reason != FL_WHY_NONE) {
         s_drop_update(self, out);
@@ -236,6 +233,22 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
 }
 
 static void
+on_answer(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!fl_answers(event, self->token)) {
+        fl_outbox_discard(out, event);
+        return;
+    }
+    self->token = 0;
+    self->phase = IDLE;
+    if (event->kind == FL_EV_TRAINED) {
+        on_trained(self, event, now, out);
+    } else {
+        on_encoded(self, event, now, out);
+    }
+}
+
+static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
     fl_device *self = arg;
@@ -248,10 +261,8 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_participant_step(self->participant, event, now, out);
         break;
     case FL_EV_TRAINED:
-        on_trained(self, event, now, out);
-        break;
     case FL_EV_ENCODED:
-        on_encoded(self, event, now, out);
+        on_answer(self, event, now, out);
         break;
     case FL_EV_STOP:
         s_cancel(self, out);

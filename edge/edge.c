@@ -24,7 +24,7 @@ struct fl_edge {
     fl_aggregator *aggregator;
     phase phase;
     fl_task task;      // of the round in hand; its attempt is ours
-    uint64_t token;    // of the newest SAVE
+    uint64_t token;    // of the SAVE of an opening that is awaited
     fl_report opening; // of the newest SAVE of either kind: one step may ask for both
     fl_report closing;
     bool final;     // the run is over ...
@@ -69,15 +69,6 @@ s_enter(fl_edge *self, phase next)
     self->phase = next;
 }
 
-static void
-s_save(fl_edge *self, fl_save what, const fl_report *report, fl_outbox *out)
-{
-    fl_effect *effect = fl_outbox_add(out, FL_FX_SAVE);
-    effect->save.token = ++self->token;
-    effect->save.what = what;
-    effect->save.report = report;
-}
-
 static const fl_report *
 s_report(fl_edge *self, const fl_result *result)
 {
@@ -115,11 +106,14 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
             }
             fl_aggregator_settle(self->aggregator, outcome, reason, verdict.final, now, out);
             self->dismissed = verdict.final;
-            s_save(self, FL_SAVE_CLOSE, s_report(self, &result), out);
+            fl_effect *effect = fl_outbox_add(out, FL_FX_SAVE); // nobody waits for it
+            effect->save.what = FL_SAVE_CLOSE;
+            effect->save.report = s_report(self, &result);
         }
         s_enter(self, IDLE);
     } else if (ours && (self->phase == COLLECTING || self->phase == SAVING)) {
         fl_aggregator_abandon(self->aggregator, verdict.reason, now, out);
+        self->token = 0;
         s_enter(self, IDLE);
     }
 }
@@ -161,7 +155,9 @@ s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
     self->task = *task;
     self->task.attempt = attempt;
     s_enter(self, SAVING);
-    s_save(self, FL_SAVE_OPEN, s_report(self, NULL), out);
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_SAVE, &self->token);
+    effect->save.what = FL_SAVE_OPEN;
+    effect->save.report = s_report(self, NULL);
 }
 
 //  When our sum must be there. In a masked round the parent wants us ready by three quarters of its
@@ -178,9 +174,7 @@ s_due(const fl_edge *self)
 static void
 on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (event->saved.token != self->token || self->phase != SAVING) {
-        return; // of a close, or of a round given up
-    }
+    self->token = 0;
     if (!event->saved.ok) {
         s_enter(self, ANSWERED);
         fl_participant_decline(self->participant, FL_WHY_STORAGE,
@@ -193,7 +187,7 @@ on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     fl_aggregator_open(self->aggregator, &self->task, s_due(self), event->wall_s, now, out);
 }
 
-//  The answer of a SAVE is for the edge, of a KEEP for its half of a masked round above or below.
+//  The answer of a SAVE is the edge's, of a KEEP that of its half of a masked round above or below.
 static void
 s_give_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -201,14 +195,13 @@ s_give_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
                                        .round = self->task.order.round,
                                        .reason = FL_WHY_STORAGE,
-                                       .a = event->saved.token });
+                                       .a = event->token });
     }
-    if ((event->saved.token & FL_SECAGG_TOKEN_CLIENT) != 0) {
-        fl_participant_step(self->participant, event, now, out);
-    } else if ((event->saved.token & FL_SECAGG_TOKEN_SERVER) != 0) {
-        fl_aggregator_step(self->aggregator, event, now, out);
-    } else {
+    if (fl_answers(event, self->token)) {
         on_saved(self, event, now, out);
+    } else {
+        fl_participant_step(self->participant, event, now, out);
+        fl_aggregator_step(self->aggregator, event, now, out);
     }
 }
 

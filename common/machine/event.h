@@ -1,7 +1,7 @@
 //  event - everything that a machine can be told and everything that it can ask for. A machine is
 //  pure: it sees no socket, clock, file or thread, and holds handles instead of vectors. Whoever
 //  drives it (the reactor in life, the simulator in tests) carries out its effects in their order
-//  and answers the heavy ones with an event.
+//  and answers the heavy ones with an event that echoes the effect's token.
 #ifndef FL_MACHINE_EVENT_H
 #define FL_MACHINE_EVENT_H
 
@@ -16,6 +16,10 @@ typedef uint32_t fl_peer;
 
 //  A vector that lives outside the machines; 0 is none. Made by an event, freed by FL_FX_DROP.
 typedef uint32_t fl_vec;
+
+//  A token is one question, from the effect that asks it to the event that answers it; 0: nobody
+//  waits for the answer. The outbox gives it, so that no two questions of a process have the same.
+//  Who gives up what it asked for forgets the token: the answer is nobody's then, and discarded.
 
 // ---- what happened ----------------------------------------------------------------------------
 typedef enum fl_event_kind {
@@ -39,6 +43,7 @@ typedef enum fl_event_kind {
 
 typedef struct fl_event {
     fl_event_kind kind;
+    uint64_t token;  // of the effect that it answers
     uint64_t wall_s; // wall clock, for certificates; set by the driver, whatever the kind
     union {
         struct {
@@ -61,13 +66,9 @@ typedef struct fl_event {
             fl_reason reason;
         } gone;
         struct {
-            uint32_t slot;
             bool ok;
             fl_reason reason; // when not ok; FL_WHY_NONE means FL_WHY_HASH
         } verified;
-        struct {
-            uint32_t slot;
-        } folded;
         struct {
             fl_vec vec;   // 0 when FINISH asked for no vector
             fl_hash hash; // of the vector's bytes
@@ -75,12 +76,10 @@ typedef struct fl_event {
             fl_reason reason; // FL_WHY_NONE, or why there is no sum
         } finished;
         struct {
-            fl_hash hash;
             bool ok;
             fl_reason reason; // when not ok; FL_WHY_NONE means FL_WHY_HASH
         } model;
         struct {
-            uint64_t round;
             fl_vec update;    // 0 when reason is set
             fl_reason reason; // FL_WHY_NONE or why there is no update
             uint64_t samples; // of the shard
@@ -100,7 +99,6 @@ typedef struct fl_event {
             double loss, accuracy; // on the root's test set; NaN when it has none
         } applied;
         struct {
-            uint64_t token;
             bool ok;
         } saved;
         struct {
@@ -110,13 +108,19 @@ typedef struct fl_event {
             uint64_t checksum; // of the plain integers
         } masked;
         struct {
-            uint32_t block;
             uint64_t checksum; // of the sum, its masks off
             uint64_t peak;     // size of its largest element
             fl_reason reason;  // FL_WHY_NONE, or why the masks are still on
         } unmasked;
     };
 } fl_event;
+
+//  True when `event` answers the question of `token`.
+static inline bool
+fl_answers(const fl_event *event, uint64_t token)
+{
+    return token != 0 && event->token == token;
+}
 
 // ---- what is asked for ------------------------------------------------------------------------
 typedef enum fl_effect_kind {
@@ -193,7 +197,7 @@ typedef struct fl_report {
     uint32_t block_count;
 } fl_report;
 
-//  What a machine notes: a stable id for logs, counters and tests. See core/note.c for the names.
+//  What a machine notes: a stable id for logs, counters and tests. See event.c for the names.
 typedef enum fl_note_id {
     FL_NOTE_JOINED,
     FL_NOTE_REJOINED,
@@ -243,11 +247,12 @@ typedef struct fl_note {
     fl_name node; // about whom; empty when about ourselves
     uint64_t round;
     fl_reason reason;
-    uint64_t a, b; // two numbers whose meaning note.c states per id
+    uint64_t a, b; // two numbers whose meaning event.c states per id
 } fl_note;
 
 typedef struct fl_effect {
     fl_effect_kind kind;
+    uint64_t token; // of one that is answered
     union {
         struct {
             fl_peer to;
@@ -322,13 +327,11 @@ typedef struct fl_effect {
             uint32_t count;
         } apply;
         struct {
-            uint64_t token;
             fl_save what;
             const fl_report *report;
         } save;
         //  Views of the three below belong to the machine, until its next step.
         struct {
-            uint64_t token;
             fl_keep what;
             fl_run run;
             uint64_t round;

@@ -8,6 +8,7 @@
 struct fl_outbox {
     uint32_t capacity;
     uint32_t count;
+    uint64_t newest;     // the last token given
     fl_effect effects[]; // (capacity)
 };
 
@@ -18,6 +19,7 @@ fl_outbox_new(uint32_t capacity)
     if (self != NULL) {
         self->capacity = capacity;
         self->count = 0;
+        self->newest = 0;
     }
     return self;
 }
@@ -38,6 +40,27 @@ fl_outbox_add(fl_outbox *self, fl_effect_kind kind)
     memset(effect, 0, sizeof *effect);
     effect->kind = kind;
     return effect;
+}
+
+fl_effect *
+fl_outbox_ask(fl_outbox *self, fl_effect_kind kind, uint64_t *token)
+{
+    fl_effect *effect = fl_outbox_add(self, kind);
+    effect->token = *token = ++self->newest;
+    return effect;
+}
+
+void
+fl_outbox_discard(fl_outbox *self, const fl_event *answer)
+{
+    fl_vec vec = answer->kind == FL_EV_FINISHED  ? answer->finished.vec
+                 : answer->kind == FL_EV_TRAINED ? answer->trained.update
+                 : answer->kind == FL_EV_ENCODED ? answer->encoded.vec
+                 : answer->kind == FL_EV_MASKED  ? answer->masked.vec
+                                                 : 0;
+    if (vec != 0) {
+        fl_outbox_add(self, FL_FX_DROP)->drop.vec = vec;
+    }
 }
 
 uint32_t

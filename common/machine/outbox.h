@@ -16,6 +16,11 @@ uint32_t fl_outbox_count(const fl_outbox *self);
 const fl_effect *fl_outbox_at(const fl_outbox *self, uint32_t index);
 void fl_outbox_reset(fl_outbox *self);
 
+//  Append an effect that will be answered: it has a token of its own, which `token` remembers.
+fl_effect *fl_outbox_ask(fl_outbox *self, fl_effect_kind kind, uint64_t *token);
+//  Nobody waits for this answer any more: free the vector that it brings.
+void fl_outbox_discard(fl_outbox *self, const fl_event *answer);
+
 //  The two commonest effects, spelled once.
 fl_message *fl_outbox_send(fl_outbox *self, fl_peer to, fl_verb verb);
 void fl_outbox_note(fl_outbox *self, fl_note note);

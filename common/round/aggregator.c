@@ -31,8 +31,8 @@ struct fl_aggregator {
     fl_uploads *uploads;
     fl_blocks *blocks; // NULL: no round here is masked
     fl_aggregator_phase phase;
-    bool over;           // the run is over: every child hears so
-    bool finish_pending; // a FINISH of an abandoned round is on its way
+    bool over;       // the run is over: every child hears so
+    uint64_t finish; // of the FINISH that is awaited
     fl_run run;
     fl_hash model;
     uint64_t model_bytes;
@@ -289,14 +289,16 @@ s_after_word(fl_aggregator *self, fl_peer peer, fl_time now, fl_outbox *out)
 static void
 s_verified_masked(fl_aggregator *self, uint32_t slot, fl_reason fault, fl_time now, fl_outbox *out)
 {
-    uint32_t index = fl_uploads_owner(self->uploads, slot);
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    bool current = seat->phase == FL_SEAT_VERIFYING && seat->slot == slot;
-    if (current && fault == FL_WHY_NONE && !fl_blocks_wants(self->blocks, index)) {
+    int64_t owner = fl_uploads_owner(self->uploads, slot);
+    if (owner >= 0 && fault == FL_WHY_NONE && !fl_blocks_wants(self->blocks, (uint32_t)owner)) {
         fault = FL_WHY_LATE;
     }
     fl_uploads_verified(self->uploads, slot, fault, out);
-    if (current && seat->phase == FL_SEAT_FOLDING) { // its fold comes before what opens the sum
+    if (owner < 0) {
+        return;
+    }
+    uint32_t index = (uint32_t)owner;
+    if (s_counted(fl_seats_look(self->seats, index))) { // its fold comes before what opens the sum
         fl_blocks_uploaded(self->blocks, index, now, out);
     }
     s_follow_seat(self, index, now, out);
@@ -961,7 +963,7 @@ s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
     const fl_blocks_sum *opened = s_masked(self) ? fl_blocks_sum_of(self->blocks) : NULL;
     if (fl_uploads_sums(self->uploads)->contributions >= window->count_min) {
         s_enter(self, FL_AGGREGATOR_FINISHING);
-        fl_effect *effect = fl_outbox_add(out, FL_FX_FINISH);
+        fl_effect *effect = fl_outbox_ask(out, FL_FX_FINISH, &self->finish);
         effect->finish.vector = self->conf.vector;
         effect->finish.blocks = opened != NULL ? opened->set : 1;
         return;
@@ -1068,14 +1070,8 @@ s_check_round(fl_aggregator *self, fl_time now, fl_outbox *out)
 static void
 on_finished(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (self->finish_pending) { // of a round that was given up
-        self->finish_pending = false;
-        if (event->finished.vec != 0) {
-            fl_outbox_add(out, FL_FX_DROP)->drop.vec = event->finished.vec;
-        }
-        return;
-    }
     FL_ASSERT(self->phase == FL_AGGREGATOR_FINISHING);
+    self->finish = 0;
     if (event->finished.reason != FL_WHY_NONE) {
         s_close(self, s_missed(self), event->finished.reason, now, out);
         return;
@@ -1135,12 +1131,28 @@ on_gone(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 }
 
 static void
-on_verified(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+on_verified(fl_aggregator *self, uint32_t slot, const fl_event *event, fl_time now, fl_outbox *out)
 {
     if (s_masked(self)) {
-        s_verified_masked(self, event->verified.slot, s_fault(event), now, out);
+        s_verified_masked(self, slot, s_fault(event), now, out);
     } else {
-        fl_uploads_verified(self->uploads, event->verified.slot, s_fault(event), out);
+        fl_uploads_verified(self->uploads, slot, s_fault(event), out);
+    }
+}
+
+//  What the crew answers: an upload's, the sum's, a block's, or nobody's.
+static void
+on_answer(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    int64_t slot = fl_uploads_slot(self->uploads, event);
+    if (slot >= 0 && event->kind == FL_EV_VERIFIED) {
+        on_verified(self, (uint32_t)slot, event, now, out);
+    } else if (slot >= 0) {
+        fl_uploads_folded(self->uploads, (uint32_t)slot, out);
+    } else if (fl_answers(event, self->finish)) {
+        on_finished(self, event, now, out);
+    } else if (self->blocks == NULL || !fl_blocks_answer(self->blocks, event, now, out)) {
+        fl_outbox_discard(out, event);
     }
 }
 
@@ -1167,21 +1179,11 @@ fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_o
         on_gone(self, event, now, out);
         break;
     case FL_EV_VERIFIED:
-        on_verified(self, event, now, out);
-        break;
     case FL_EV_FOLDED:
-        fl_uploads_folded(self->uploads, event->folded.slot, out);
-        break;
     case FL_EV_FINISHED:
-        on_finished(self, event, now, out);
-        break;
     case FL_EV_SAVED:
-        FL_ASSERT(self->blocks != NULL && (event->saved.token & FL_SECAGG_TOKEN_SERVER) != 0);
-        fl_blocks_saved(self->blocks, event, now, out);
-        break;
     case FL_EV_UNMASKED:
-        FL_ASSERT(self->blocks != NULL);
-        fl_blocks_unmasked(self->blocks, event, out);
+        on_answer(self, event, now, out);
         break;
     default:
         FL_ASSERT(event->kind == FL_EV_TICK);
@@ -1232,9 +1234,7 @@ fl_aggregator_recall(fl_aggregator *self, const fl_past *past)
 bool
 fl_aggregator_idle(const fl_aggregator *self)
 {
-    return self->phase == FL_AGGREGATOR_IDLE && !self->finish_pending &&
-           !fl_uploads_busy(self->uploads) &&
-           (self->blocks == NULL || !fl_blocks_busy(self->blocks));
+    return self->phase == FL_AGGREGATOR_IDLE && !fl_uploads_busy(self->uploads);
 }
 
 //  Everything of this round, and nothing of the last one.
@@ -1359,9 +1359,7 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
     if (self->phase == FL_AGGREGATOR_IDLE) {
         return;
     }
-    if (self->phase == FL_AGGREGATOR_FINISHING) {
-        self->finish_pending = true;
-    }
+    self->finish = 0;
     s_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
            (uint64_t)(now - self->opened_at), out);
     if (s_masked(self)) {

@@ -92,9 +92,8 @@ typedef struct fl_block_view {
 fl_aggregator *fl_aggregator_new(const fl_aggregator_conf *conf);
 void fl_aggregator_destroy(fl_aggregator **self_p);
 
-//  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED (of a
-//  masking token). Never blocks, never fails: a bad message is refused and noted, a broken
-//  invariant panics.
+//  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED.
+//  Never blocks, never fails: a bad message is refused and noted, a broken invariant panics.
 void fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out);
 fl_time fl_aggregator_deadline(const fl_aggregator *self);
 

@@ -191,7 +191,6 @@ s_open_one(fl_blocks *self, uint32_t number, const fl_secagg_times *times, uint6
                   : one->machine == NULL  ? FL_WHY_STORAGE
                                           : FL_WHY_NONE;
     if (one->reason == FL_WHY_NONE) {
-        FL_ASSERT(!fl_secagg_server_busy(one->machine));
         one->open = true;
         fl_secagg_server_open(one->machine, number, &self->task, invites, count, times, now, out);
     }
@@ -344,23 +343,16 @@ fl_blocks_adopt(fl_blocks *self, uint32_t index)
 }
 
 // ---- answers and time -------------------------------------------------------------------------
-void
-fl_blocks_saved(fl_blocks *self, const fl_event *event, fl_time now, fl_outbox *out)
+bool
+fl_blocks_answer(fl_blocks *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    uint64_t number = (event->saved.token & ~FL_SECAGG_TOKEN_SERVER) >> 32;
-    if (number < FL_BLOCKS_MAX && self->block[number].machine != NULL) {
-        //  False for a round that is over, and for a paper that nobody waits for.
-        (void)fl_secagg_server_saved(self->block[number].machine, event->saved.token,
-                                     event->saved.ok, now, out);
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        fl_secagg_server *machine = s_machine(self, i);
+        if (machine != NULL && fl_secagg_server_answer(machine, event, now, out)) {
+            return true;
+        }
     }
-}
-
-void
-fl_blocks_unmasked(fl_blocks *self, const fl_event *event, fl_outbox *out)
-{
-    uint32_t number = event->unmasked.block;
-    FL_ASSERT(number < FL_BLOCKS_MAX && self->block[number].machine != NULL);
-    fl_secagg_server_unmasked(self->block[number].machine, event, out);
+    return false;
 }
 
 void
@@ -419,17 +411,6 @@ fl_blocks_ended(const fl_blocks *self)
         ended = ended && (!self->block[i].used || self->block[i].taken);
     }
     return ended;
-}
-
-bool
-fl_blocks_busy(const fl_blocks *self)
-{
-    bool busy = false;
-    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        const fl_secagg_server *machine = self->block[i].machine;
-        busy = busy || (machine != NULL && fl_secagg_server_busy(machine));
-    }
-    return busy;
 }
 
 //  Each block is within the plan's proof by itself; together they must be, too.

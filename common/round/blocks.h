@@ -28,8 +28,7 @@ void fl_blocks_destroy(fl_blocks **self_p);
 //  Begin a round: put the seats that are there into blocks (`in_block`, `block`), as few as hold
 //  them, all as even as may be, none below the floor unless it is the only one; who was blamed
 //  before is refused. With `facts` of this very round (views until `resume`), the blocks are those
-//  of the facts, and no others. Answers how many accumulators there are, at least one. Not while
-//  `busy`.
+//  of the facts, and no others. Answers how many accumulators there are, at least one.
 uint32_t fl_blocks_open(fl_blocks *self, const fl_task *task, const fl_bytes *facts,
                         uint32_t fact_count, const fl_secagg_times *times, uint64_t wall_s,
                         fl_time now, fl_outbox *out);
@@ -53,9 +52,8 @@ fl_secagg_seat fl_blocks_seat(const fl_blocks *self, uint32_t seat);
 //  put there.
 bool fl_blocks_adopt(fl_blocks *self, uint32_t seat);
 
-//  Answers of the crew, whatever round they are of.
-void fl_blocks_saved(fl_blocks *self, const fl_event *event, fl_time now, fl_outbox *out);
-void fl_blocks_unmasked(fl_blocks *self, const fl_event *event, fl_outbox *out);
+//  An answer of the crew. False: no block of this round waits for it.
+bool fl_blocks_answer(fl_blocks *self, const fl_event *event, fl_time now, fl_outbox *out);
 //  Give every block up that has not ended.
 void fl_blocks_abort(fl_blocks *self, fl_reason reason, fl_outbox *out);
 void fl_blocks_tick(fl_blocks *self, fl_time now, fl_outbox *out);
@@ -65,8 +63,6 @@ fl_time fl_blocks_deadline(const fl_blocks *self);
 bool fl_blocks_collecting(const fl_blocks *self);
 //  Each block has ended, and was taken.
 bool fl_blocks_ended(const fl_blocks *self);
-//  Something is in flight that must be answered before the next `open`.
-bool fl_blocks_busy(const fl_blocks *self);
 //  The next block that has ended, once: `reason` is FL_WHY_NONE when it was opened, and its sum is
 //  added. False when there is no new one.
 bool fl_blocks_take_end(fl_blocks *self, uint32_t *block, fl_reason *reason);

@@ -53,7 +53,7 @@ fl_model_fetch_piece(fl_model_fetch *self, const fl_message *message, uint32_t b
                      fl_time now, fl_outbox *out)
 {
     const fl_piece *piece = &message->piece;
-    if (!self->active || self->paused || self->checking ||
+    if (!self->active || self->paused || self->checking != 0 ||
         !fl_hash_equal(&piece->hash, &self->hash) || piece->total != self->total ||
         piece->offset != self->received || body_bytes == 0 ||
         body_bytes > self->total - self->received) {
@@ -73,8 +73,7 @@ fl_model_fetch_piece(fl_model_fetch *self, const fl_message *message, uint32_t b
         self->rate = self->received * 1000 / (uint64_t)(now - self->started_at);
     }
     if (self->received == self->total) {
-        self->checking = true;
-        fl_outbox_add(out, FL_FX_CHECK)->check.hash = self->hash;
+        fl_outbox_ask(out, FL_FX_CHECK, &self->checking)->check.hash = self->hash;
     } else {
         s_ask(self, &message->run, out);
     }
@@ -84,7 +83,7 @@ fl_model_fetch_piece(fl_model_fetch *self, const fl_message *message, uint32_t b
 fl_time
 fl_model_fetch_stuck_at(const fl_model_fetch *self, uint32_t beat_ms)
 {
-    if (!self->active || self->checking) {
+    if (!self->active || self->checking != 0) {
         return FL_NEVER;
     }
     if (self->paused) {
@@ -97,7 +96,7 @@ void
 fl_model_fetch_again(fl_model_fetch *self, const fl_run *run, uint16_t port, fl_time now,
                      fl_outbox *out)
 {
-    FL_ASSERT(self->active && !self->checking);
+    FL_ASSERT(self->active && self->checking == 0);
     if (self->paused && now < self->retry_at) {
         return;
     }
@@ -117,9 +116,9 @@ fl_model_fetch_again(fl_model_fetch *self, const fl_run *run, uint16_t port, fl_
 bool
 fl_fetch_failed(fl_model_fetch *self, uint32_t pause_ms, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(self->checking);
+    FL_ASSERT(self->checking != 0);
     s_lane(false, 0, out);
-    self->checking = false;
+    self->checking = 0;
     self->paused = true;
     self->received = self->asked = 0;
     self->failures++;

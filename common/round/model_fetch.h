@@ -10,8 +10,9 @@
 enum { FL_FETCHES_MAX = 3 };
 
 typedef struct fl_model_fetch {
-    bool active, checking;
-    bool paused; // wanted, and not asked for before `retry_at`
+    bool active;
+    bool paused;       // wanted, and not asked for before `retry_at`
+    uint64_t checking; // of the CHECK that is awaited, when all of it is here
     fl_hash hash;
     uint64_t total;
     uint64_t received; // bytes in order from 0

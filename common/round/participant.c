@@ -62,7 +62,6 @@ s_ended(fl_participant *self)
         return FL_WHY_NONE;
     }
     self->spent = self->spent || outcome.spent;
-    self->mask_stale = self->mask_stale || (outcome.spent && !self->mask_answered);
     return outcome.reason;
 }
 
@@ -145,7 +144,6 @@ static fl_reason
 s_masking_begin(fl_participant *self, fl_time now, fl_outbox *out)
 {
     self->spent = false;
-    self->mask_answered = false;
     if (!fl_secagg_plan_holds(&self->task.order.plan)) {
         return FL_WHY_PLAN; // masked or not: our own numbers could overflow
     }
@@ -226,57 +224,20 @@ s_masking_refused(fl_participant *self, const fl_message *message, fl_outbox *ou
 }
 
 // ---- answers ----------------------------------------------------------------------------------
-static void
-s_saved(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+//  False: nothing in the round at hand waits for it.
+static bool
+s_masking_answer(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    bool ours =
-        fl_secagg_client_saved(self->masking, event->saved.token, event->saved.ok, now, out);
-    FL_ASSERT(ours);
-    s_look(self, out);
-}
-
-//  The mark of a new round waits for MASKED of the old one: with one MASK at a time there is no
-//  doubt which one is answered. Of several the newest counts, the others are of rounds before it.
-static void
-s_masking_saved(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(self->masking != NULL);
-    if (!self->mask_stale) {
-        s_saved(self, event, now, out);
-    } else if (event->saved.token > self->held.saved.token) {
-        self->held = *event;
+    if (self->masking == NULL || !fl_secagg_client_answer(self->masking, event, now, out)) {
+        return false;
     }
-}
-
-static void
-s_stale_masked(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    s_drop(event->masked.vec, out);
-    self->mask_stale = false;
-    if (self->held.saved.token != 0) {
-        fl_event held = self->held;
-        self->held.saved.token = 0;
-        s_saved(self, &held, now, out);
-    }
-}
-
-static void
-s_masking_masked(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(self->masking != NULL);
-    if (self->mask_stale) {
-        s_stale_masked(self, event, now, out);
-        return;
-    }
-    FL_ASSERT(self->phase == FL_PARTICIPANT_MASKING && !self->mask_answered);
-    self->mask_answered = true;
-    fl_secagg_client_masked(self->masking, event, now, out);
-    s_look(self, out); // without memory for the masked bytes
+    s_look(self, out); // not kept, or without memory for the masked bytes
     fl_secagg_upload upload;
-    if (fl_secagg_client_upload(self->masking, &upload)) {
+    if (event->kind == FL_EV_MASKED && fl_secagg_client_upload(self->masking, &upload)) {
         fl_upload_send_mask(&self->push, &upload, out);
         s_offer_anew(self, out);
     }
+    return true;
 }
 
 // ---- time -------------------------------------------------------------------------------------
@@ -548,10 +509,6 @@ s_model_failed(fl_participant *self, fl_reason said, fl_time now, fl_outbox *out
 static void
 on_model(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (self->phase != FL_PARTICIPANT_FETCHING || !self->fetch.checking ||
-        !fl_hash_equal(&event->model.hash, &self->fetch.hash)) {
-        return; // of a fetch that was given up
-    }
     if (!event->model.ok) {
         s_model_failed(self, event->model.reason, now, out);
         return;
@@ -561,6 +518,17 @@ on_model(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
     self->model = self->fetch.hash;
     fl_fetch_passed(&self->fetch, out);
     s_enter(self, FL_PARTICIPANT_WORKING);
+}
+
+//  What the crew answers: the fetch's, the masks', or nobody's.
+static void
+on_answer(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (fl_answers(event, self->fetch.checking)) {
+        on_model(self, event, now, out);
+    } else if (!s_masking_answer(self, event, now, out)) {
+        fl_outbox_discard(out, event);
+    }
 }
 
 // ---- time ---------------------------------------------------------------------------------------
@@ -634,13 +602,9 @@ fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl
         s_hear(self, event, now, out);
         break;
     case FL_EV_MODEL:
-        on_model(self, event, now, out);
-        break;
     case FL_EV_MASKED:
-        s_masking_masked(self, event, now, out);
-        break;
     case FL_EV_SAVED:
-        s_masking_saved(self, event, now, out);
+        on_answer(self, event, now, out);
         break;
     default:
         FL_ASSERT(event->kind == FL_EV_TICK);
@@ -800,7 +764,7 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     self->seat = message->welcome;
     self->seat.certificate = (fl_bytes){ 0 };
     s_note(self, FL_NOTE_WELCOMED, FL_WHY_NONE, self->seat.seat, self->seat.epoch, out);
-    if (self->phase == FL_PARTICIPANT_FETCHING && !self->fetch.checking) {
+    if (self->phase == FL_PARTICIPANT_FETCHING && self->fetch.checking == 0) {
         fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
     if (s_offering(self)) {

@@ -71,8 +71,8 @@ typedef struct fl_doing {
 fl_participant *fl_participant_new(const fl_participant_conf *conf);
 void fl_participant_destroy(fl_participant **self_p);
 
-//  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED of a token with
-//  FL_SECAGG_TOKEN_CLIENT. Others are not for a participant (panic).
+//  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED. Others are not for a participant
+//  (panic).
 void fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
 fl_time fl_participant_deadline(const fl_participant *self);
 

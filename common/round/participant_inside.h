@@ -42,9 +42,6 @@ struct fl_participant {
     fl_role parent_role;
     fl_time masking_until; // when its half of the round in hand ends at the latest
     bool spent;            // the update in hand was masked
-    bool mask_answered;    // MASKED of the round in hand came
-    bool mask_stale;       // one of a round that is over has still to come
-    fl_event held;         // SAVED that waits for it; its token is 0 when there is none
 };
 
 #endif

@@ -10,7 +10,7 @@
 struct fl_uploads {
     fl_seats *seats; // borrowed
     uint32_t slots;
-    uint32_t in_flight;           // VERIFY and FOLD effects not yet answered
+    uint64_t asked[FL_SLOTS_MAX]; // VERIFY or FOLD of a slot, not yet answered; 0: none
     uint32_t owner[FL_SLOTS_MAX]; // seat per slot; NOBODY when free
     fl_order order;
     uint32_t attempt;
@@ -43,7 +43,7 @@ void
 fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
                 fl_outbox *out)
 {
-    FL_ASSERT(self->in_flight == 0);
+    FL_ASSERT(!fl_uploads_busy(self));
     self->order = *order;
     self->attempt = attempt;
     memset(&self->sums, 0, sizeof self->sums);
@@ -302,8 +302,7 @@ s_complete(fl_uploads *self, uint32_t index, fl_time now, fl_outbox *out)
     fl_seat *seat = fl_seats_at(self->seats, index);
     fl_seats_enter(self->seats, seat, FL_SEAT_VERIFYING);
     seat->came_at = now;
-    self->in_flight++;
-    fl_effect *effect = fl_outbox_add(out, FL_FX_VERIFY);
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_VERIFY, &self->asked[seat->slot]);
     effect->verify.slot = seat->slot;
     effect->verify.hash = seat->contrib.hash;
     effect->verify.weight = seat->contrib.weight;
@@ -414,30 +413,41 @@ s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
     }
     fl_seats_enter(self->seats, seat, FL_SEAT_FOLDING);
     s_note(self, index, FL_NOTE_COUNTED, FL_WHY_NONE, contrib->weight, out);
-    fl_effect *effect = fl_outbox_add(out, FL_FX_FOLD);
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_FOLD, &self->asked[seat->slot]);
     effect->fold.slot = seat->slot;
     effect->fold.block = seat->block;
-    self->in_flight++;
 }
 
-uint32_t
+int64_t
+fl_uploads_slot(const fl_uploads *self, const fl_event *answer)
+{
+    int64_t slot = (int64_t)self->slots - 1;
+    while (slot >= 0 && !fl_answers(answer, self->asked[slot])) {
+        slot--;
+    }
+    return slot;
+}
+
+int64_t
 fl_uploads_owner(const fl_uploads *self, uint32_t slot)
 {
     FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY);
-    return self->owner[slot];
+    const fl_seat *seat = fl_seats_look(self->seats, self->owner[slot]);
+    bool wanted = seat->phase == FL_SEAT_VERIFYING && seat->slot == slot;
+    return wanted ? (int64_t)self->owner[slot] : -1;
 }
 
 void
 fl_uploads_verified(fl_uploads *self, uint32_t slot, fl_reason fault, fl_outbox *out)
 {
-    FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
-    self->in_flight--;
-    uint32_t index = self->owner[slot];
-    fl_seat *seat = fl_seats_at(self->seats, index);
-    if (seat->phase != FL_SEAT_VERIFYING || seat->slot != slot) { // withdrawn meanwhile
+    int64_t owner = fl_uploads_owner(self, slot);
+    self->asked[slot] = 0;
+    if (owner < 0) {
         s_free_slot(self, slot, out);
         return;
     }
+    uint32_t index = (uint32_t)owner;
+    fl_seat *seat = fl_seats_at(self->seats, index);
     bool ok = fault == FL_WHY_NONE;
     if (ok && s_fits(self, &seat->contrib)) {
         s_count(self, index, out);
@@ -453,8 +463,8 @@ fl_uploads_verified(fl_uploads *self, uint32_t slot, fl_reason fault, fl_outbox 
 void
 fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out)
 {
-    FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY && self->in_flight > 0);
-    self->in_flight--;
+    FL_ASSERT(slot < self->slots && self->owner[slot] != NOBODY);
+    self->asked[slot] = 0;
     fl_seat *seat = fl_seats_at(self->seats, self->owner[slot]);
     if (seat->phase == FL_SEAT_FOLDING) {
         fl_seats_enter(self->seats, seat, FL_SEAT_COUNTED);
@@ -465,7 +475,11 @@ fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out)
 bool
 fl_uploads_busy(const fl_uploads *self)
 {
-    return self->in_flight > 0;
+    bool busy = false;
+    for (uint32_t slot = 0; slot < self->slots; slot++) {
+        busy = busy || self->asked[slot] != 0;
+    }
+    return busy;
 }
 
 const fl_sums *

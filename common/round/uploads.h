@@ -39,8 +39,10 @@ bool fl_uploads_hurry(fl_uploads *self, uint32_t seat, const fl_timing *timing, 
 //  A heartbeat of a seat that is sending: grant again, go back on a stand-still, or the same.
 void fl_uploads_beat(fl_uploads *self, uint32_t seat, const fl_timing *timing, fl_time now,
                      fl_outbox *out);
-//  The seat whose bytes lie in a slot that is being verified or folded.
-uint32_t fl_uploads_owner(const fl_uploads *self, uint32_t slot);
+//  The slot that an answer is about; -1 when it is not one of these.
+int64_t fl_uploads_slot(const fl_uploads *self, const fl_event *answer);
+//  The seat whose bytes are in a slot, while they are verified; -1 when it was withdrawn.
+int64_t fl_uploads_owner(const fl_uploads *self, uint32_t slot);
 //  `fault`: FL_WHY_NONE, or what is wrong with the bytes; late: they are right, and not wanted.
 void fl_uploads_verified(fl_uploads *self, uint32_t slot, fl_reason fault, fl_outbox *out);
 void fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out);

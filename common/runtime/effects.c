@@ -254,6 +254,7 @@ fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer)
     job->effects = self;
     job->effect = *effect;
     job->event.kind = answer;
+    job->event.token = effect->token;
     return job;
 }
 
@@ -308,7 +309,6 @@ static void
 s_obey_check(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_MODEL);
-    job->event.model.hash = effect->check.hash;
     job->in = self->fetching;
     self->fetching = NULL;
     if (job->in == NULL) {
@@ -335,7 +335,6 @@ s_obey_save(fl_effects *self, const fl_effect *effect)
 {
     const fl_report *report = effect->save.report;
     fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED);
-    job->event.saved.token = effect->save.token;
     job->report = *report;
     job->roll = s_copy(report->roll, report->roll_count * sizeof *job->roll);
     job->blocks = s_copy(report->blocks, report->block_count * sizeof *job->blocks);
@@ -354,7 +353,6 @@ static void
 s_obey_train(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_TRAINED);
-    job->event.trained.round = effect->train.order.round;
     job->in = s_ref(fl_handles_model(self->conf.handles, &effect->train.order.model));
     fl_effects_start(job, FL_STRAND_TRAIN, s_train);
 }

@@ -58,13 +58,13 @@ fl_errand *fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_ki
 void fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
 void fl_effects_answer(fl_errand *job);
 
-//  CLEAR, FOLD and FINISH: see works_sum.c.
+//  CLEAR, FOLD and FINISH: see effects_sum.c.
 void fl_effects_sum(fl_effects *self, const fl_effect *effect);
 
-//  MASK, UNMASK and KEEP: see works_mask.c.
+//  MASK, UNMASK and KEEP: see effects_mask.c.
 void fl_effects_masking(fl_effects *self, const fl_effect *effect);
 
-//  The slots: see works_slot.c.
+//  The slots: see effects_slot.c.
 void fl_effects_slot(fl_effects *self, const fl_effect *effect);
 void fl_effects_stage(fl_effects *self, const fl_effect *effect, fl_bytes body);
 void fl_effects_verify(fl_effects *self, const fl_effect *effect);

@@ -152,7 +152,6 @@ static void
 s_obey_unmask(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_UNMASKED);
-    job->event.unmasked.block = effect->unmask.block;
     job->effect.unmask.seeds = NULL;
     if (!s_copy_seeds(job, effect->unmask.seeds, effect->unmask.seed_count)) {
         job->event.unmasked.reason = FL_WHY_STORAGE;
@@ -167,7 +166,6 @@ static void
 s_obey_keep(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED);
-    job->event.saved.token = effect->keep.token;
     job->in = fl_blob_copy(effect->keep.fact);
     if (job->in == NULL) {
         fl_effects_answer(job); // not kept

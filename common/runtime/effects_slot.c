@@ -117,12 +117,10 @@ fl_effects_verify(fl_effects *self, const fl_effect *effect)
     const uint32_t slot = effect->verify.slot;
     if (self->arrivals[slot] == NULL) {
         fl_errand *job = fl_effects_job(self, effect, FL_EV_VERIFIED);
-        job->event.verified.slot = slot;
         job->event.verified.reason = FL_WHY_STORAGE;
         fl_effects_answer(job);
         return;
     }
     fl_errand *job = s_piece(self, slot, effect, FL_EV_VERIFIED);
-    job->event.verified.slot = slot;
     fl_effects_start(job, STRAND_SLOT + slot, s_verify); // behind the pieces
 }

@@ -144,7 +144,6 @@ static void
 s_obey_fold(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_FOLDED);
-    job->event.folded.slot = effect->fold.slot;
     job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
     fl_effects_start(job, FL_STRAND_FOLD, s_fold);
 }

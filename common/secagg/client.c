@@ -251,7 +251,7 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
 static void
 s_mask(fl_secagg_client *self, fl_outbox *out)
 {
-    fl_effect *effect = fl_outbox_add(out, FL_FX_MASK);
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_MASK, &self->token);
     effect->mask.vec = self->input.vec;
     effect->mask.elements = self->input.elements;
     effect->mask.ring_bits = self->task.order.plan.ring_bits;
@@ -297,13 +297,9 @@ s_ready(fl_secagg_client *self, fl_time now, fl_outbox *out)
     s_enter(self, FL_CLIENT_READY, out);
 }
 
-void
-fl_secagg_client_masked(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
+static void
+on_masked(fl_secagg_client *self, const fl_event *event, fl_outbox *out)
 {
-    (void)now;
-    if (self->step == FL_CLIENT_IDLE || !self->masking) {
-        return; // of a round that is over
-    }
     if (event->masked.vec == 0) {
         s_burn(self, FL_WHY_STORAGE, FL_MASKSET, out);
         return;
@@ -338,32 +334,37 @@ static void
 s_keep(fl_secagg_client *self, fl_outbox *out)
 {
     fl_secagg_mark_encode(&self->mark, self->fact);
-    self->token = FL_SECAGG_TOKEN_CLIENT | ++self->tokens;
-    fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
-    effect->keep.token = self->token;
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_KEEP, &self->token);
     effect->keep.what = FL_KEEP_MARK;
     effect->keep.run = self->task.order.run;
     effect->keep.round = self->task.order.round;
     effect->keep.fact = fl_bytes_of(self->fact, sizeof self->fact);
 }
 
-bool
-fl_secagg_client_saved(fl_secagg_client *self, uint64_t token, bool ok, fl_time now, fl_outbox *out)
+static void
+on_saved(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if ((token & FL_SECAGG_TOKEN_CLIENT) == 0) {
-        return false;
-    }
-    if (token != self->token || self->step == FL_CLIENT_IDLE) {
-        return true; // of a round that is over
-    }
-    self->token = 0;
-    if (!ok) {
+    if (!event->saved.ok) {
         s_burn(self, FL_WHY_STORAGE, FL_TASK, out);
     } else if (!self->masking) {
         self->masking = true;
         s_mask(self, out);
     } else {
         s_unmask(self, now, out);
+    }
+}
+
+bool
+fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!fl_answers(event, self->token)) {
+        return false;
+    }
+    self->token = 0;
+    if (event->kind == FL_EV_MASKED) {
+        on_masked(self, event, out);
+    } else {
+        on_saved(self, event, now, out);
     }
     return true;
 }

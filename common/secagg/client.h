@@ -5,8 +5,8 @@
 //  IDLE -> KEYED -> DEALT -> READY -> MASKED -> ACKED -> OPENED -> IDLE.
 //
 //  A part of fl_participant, which hands it the parent's messages and obeys nothing of its own
-//  accord: effects are SEND to FL_PARENT, KEEP (answered by `saved`), MASK (answered by `masked`),
-//  NOTE. One thread at a time. Holds one round; its secrets lie in locked memory.
+//  accord: effects are SEND to FL_PARENT, KEEP and MASK (answered by `answer`), NOTE.
+//  One thread at a time. Holds one round; its secrets lie in locked memory.
 #ifndef FL_SECAGG_CLIENT_H
 #define FL_SECAGG_CLIENT_H
 
@@ -44,7 +44,7 @@ const char *fl_secagg_step_name(fl_secagg_step step); // "keyed"
 
 //  What the training made: the update as wire integers, after weight and rounding.
 typedef struct fl_secagg_input {
-    fl_vec vec; // stays the host's, whole until `masked`
+    fl_vec vec; // stays the host's, whole until it is masked
     uint64_t elements;
     uint64_t weight;
     uint32_t count;
@@ -96,11 +96,9 @@ FL_CHECKED fl_reason fl_secagg_client_trained(fl_secagg_client *self, const fl_s
 //  certificates.
 void fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
                            fl_time now, fl_outbox *out);
-//  Answers KEEP. False: not a token of ours.
-bool fl_secagg_client_saved(fl_secagg_client *self, uint64_t token, bool ok, fl_time now,
-                            fl_outbox *out);
-//  Answers MASK. The vector is the host's to push and to drop.
-void fl_secagg_client_masked(fl_secagg_client *self, const fl_event *event, fl_time now,
+//  SAVED or MASKED. False: nothing here waits for it. The masked vector is the participant's, to
+//  push and to drop.
+bool fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time now,
                              fl_outbox *out);
 //  The round is over (CLOSED, another task, another parent): secrets are wiped. `reason`:
 //  FL_WHY_NONE when the sum was made.
@@ -111,7 +109,7 @@ void fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out);
 fl_time fl_secagg_client_deadline(const fl_secagg_client *self);
 
 fl_secagg_step fl_secagg_client_step_of(const fl_secagg_client *self);
-//  The masked upload, from `masked` until the round ends; false before and after.
+//  The masked upload, from MASKED until the round ends; false before and after.
 bool fl_secagg_client_upload(const fl_secagg_client *self, fl_secagg_upload *upload);
 //  Take the outcome of the last round, once. False when there is no new one.
 bool fl_secagg_client_outcome(fl_secagg_client *self, fl_secagg_outcome *outcome);

@@ -47,8 +47,7 @@ struct fl_secagg_client {
     uint64_t maskset, survivors;
     uint64_t signers; // survivors whose psig holds
     fl_hash ctx, survivors_hash;
-    uint64_t token; // of the KEEP that is awaited; 0 for none
-    uint64_t tokens;
+    uint64_t token;       // of the KEEP or MASK that is awaited
     bool masking, masked; // MASK is out; it is answered
     fl_secagg_upload upload;
     uint8_t header[FL_MASKED_HEADER_BYTES], psig[FL_SIGN_BYTES];

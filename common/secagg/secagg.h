@@ -25,10 +25,6 @@ fl_secagg_all(uint32_t members)
     return members == 0 ? 0 : UINT64_MAX >> (FL_MEMBERS_MAX - members);
 }
 
-//  Tokens of KEEP have one of these bits, so that their answers find the way back.
-#define FL_SECAGG_TOKEN_CLIENT ((uint64_t)1 << 63)
-#define FL_SECAGG_TOKEN_SERVER ((uint64_t)1 << 62)
-
 //  Members that may be corrupt together with the parent: A = floor(n / 4).
 uint32_t fl_secagg_corrupt(uint32_t members);
 //  Shares that rebuild a secret: t = floor((n + A) / 2) + 1.

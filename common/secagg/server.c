@@ -67,7 +67,6 @@ s_accuse(fl_secagg_server *self, uint32_t index, fl_transcript_kind kind, const 
     if (self->evidence != NULL) {
         size_t size = fl_evidence_encode(&evidence, self->evidence);
         fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
-        effect->keep.token = FL_SECAGG_TOKEN_SERVER;
         effect->keep.what = FL_KEEP_EVIDENCE;
         effect->keep.run = self->task.order.run;
         effect->keep.round = self->task.order.round;
@@ -137,8 +136,7 @@ s_sum(fl_secagg_server *self, fl_outbox *out)
             return;
         }
     }
-    self->unmasking = true;
-    fl_effect *effect = fl_outbox_add(out, FL_FX_UNMASK);
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_UNMASK, &self->token);
     effect->unmask.block = self->block_id;
     effect->unmask.elements = self->task.order.elements;
     effect->unmask.ring_bits = self->task.order.plan.ring_bits;
@@ -304,16 +302,13 @@ s_fact(fl_secagg_server *self, fl_keep what)
     return fl_bytes_of(fact, FL_FACT_HEAD_BYTES + list);
 }
 
-//  Ask for a fact to be kept; the state goes on with `saved`.
+//  Ask for a fact to be kept; the state goes on with the answer.
 static void
 s_keep(fl_secagg_server *self, fl_keep what, fl_outbox *out)
 {
     FL_ASSERT(self->token == 0);
-    self->tokens = (self->tokens + 1) & 0xffffff;
-    self->token = FL_SECAGG_TOKEN_SERVER | (uint64_t)self->block_id << 32 | self->tokens << 8 |
-                  (uint64_t)what;
-    fl_effect *effect = fl_outbox_add(out, FL_FX_KEEP);
-    effect->keep.token = self->token;
+    self->keeping = what;
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_KEEP, &self->token);
     effect->keep.what = what;
     effect->keep.run = self->task.order.run;
     effect->keep.round = self->task.order.round;
@@ -330,27 +325,21 @@ s_tell_all(fl_secagg_server *self, fl_keep what, fl_outbox *out)
     }
 }
 
-bool
-fl_secagg_server_saved(fl_secagg_server *self, uint64_t token, bool ok, fl_time now, fl_outbox *out)
+static void
+on_saved(fl_secagg_server *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (token != self->token || token == 0) {
-        return false;
-    }
-    fl_keep what = (fl_keep)(token & 0xff);
-    self->token = 0;
-    if (!ok) {
+    if (!event->saved.ok) {
         fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
-        return true;
+        return;
     }
-    if (what == FL_KEEP_DEALT) {
+    if (self->keeping == FL_KEEP_DEALT) {
         s_advance(self, now, out); // DEALING is left with the parts made
         if (self->state != FL_SERVER_WAITING_READY) {
-            return true;
+            return;
         }
     }
-    s_tell_all(self, what, out);
+    s_tell_all(self, self->keeping, out);
     s_advance(self, now, out);
-    return true;
 }
 
 //  The context, when the mask set is known; and the survivors' hash, when they are.
@@ -651,13 +640,9 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
     s_forget(self);
     fl_secagg_server_conf conf = self->conf;
     fl_share(*opening)[FL_MEMBERS_MAX] = self->opening;
-    uint64_t tokens = self->tokens;
-    bool unmasking = self->unmasking;
     memset(self, 0, sizeof *self);
     self->conf = conf;
     self->opening = opening;
-    self->tokens = tokens;
-    self->unmasking = unmasking;
     self->block_id = block;
     self->task = *task;
     self->task_hash = fl_secagg_task_hash(task);
@@ -768,13 +753,9 @@ s_judge_sums(const fl_secagg_server *self, const fl_secagg_sums *sums, const fl_
     return event->unmasked.peak <= sums->weight * limit ? FL_WHY_NONE : FL_WHY_WEIGHT;
 }
 
-void
-fl_secagg_server_unmasked(fl_secagg_server *self, const fl_event *event, fl_outbox *out)
+static void
+on_unmasked(fl_secagg_server *self, const fl_event *event, fl_outbox *out)
 {
-    self->unmasking = false;
-    if (self->state != FL_SERVER_SUMMING || event->unmasked.block != self->block_id) {
-        return; // of a block that was given up
-    }
     if (event->unmasked.reason != FL_WHY_NONE) {
         fl_secagg_server_abort(self, event->unmasked.reason, out);
         return;
@@ -798,6 +779,21 @@ fl_secagg_server_unmasked(fl_secagg_server *self, const fl_event *event, fl_outb
                                    .round = self->task.order.round,
                                    .a = fl_set_count(self->survivors),
                                    .b = fl_set_count(self->maskset & ~self->survivors) });
+}
+
+bool
+fl_secagg_server_answer(fl_secagg_server *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!fl_answers(event, self->token)) {
+        return false;
+    }
+    self->token = 0;
+    if (event->kind == FL_EV_SAVED) {
+        on_saved(self, event, now, out);
+    } else {
+        on_unmasked(self, event, out);
+    }
+    return true;
 }
 
 // ---- leaving states --------------------------------------------------------------------------
@@ -1137,12 +1133,6 @@ fl_secagg_server_seat_of(const fl_secagg_server *self, const fl_name *node, fl_s
         }
     }
     return false;
-}
-
-bool
-fl_secagg_server_busy(const fl_secagg_server *self)
-{
-    return self->unmasking;
 }
 
 // ---- children -----------------------------------------------------------------

@@ -7,8 +7,8 @@
 //  enough have and its deadline is there; with fewer the block is aborted by name. What it tells
 //  several members is kept before it is told, and never told otherwise after a restart.
 //
-//  A part of fl_aggregator, one per block: effects are SEND to children, KEEP (answered by
-//  `saved`), UNMASK (answered by `unmasked`) and NOTE. The aggregator asks `contrib` before it
+//  A part of fl_aggregator, one per block: effects are SEND to children, KEEP and UNMASK
+//  (answered by `answer`) and NOTE. The aggregator asks `contrib` before it
 //  grants an upload and `uploaded` before it folds one. One thread. Holds about 1 MiB for a block
 //  of 64.
 #ifndef FL_SECAGG_SERVER_H
@@ -115,11 +115,9 @@ FL_CHECKED fl_reason fl_secagg_server_contrib(fl_secagg_server *self, const fl_n
 //  for here, so look at `wants` first. False: too late, drop it.
 FL_CHECKED bool fl_secagg_server_uploaded(fl_secagg_server *self, const fl_name *node, fl_time now,
                                           fl_outbox *out);
-//  Answers KEEP. False: not a token of this block.
-bool fl_secagg_server_saved(fl_secagg_server *self, uint64_t token, bool ok, fl_time now,
-                            fl_outbox *out);
-//  Answers UNMASK.
-void fl_secagg_server_unmasked(fl_secagg_server *self, const fl_event *event, fl_outbox *out);
+//  SAVED or UNMASKED. False: this block does not wait for it.
+bool fl_secagg_server_answer(fl_secagg_server *self, const fl_event *event, fl_time now,
+                             fl_outbox *out);
 //  Give the block up by name.
 void fl_secagg_server_abort(fl_secagg_server *self, fl_reason reason, fl_outbox *out);
 void fl_secagg_server_tick(fl_secagg_server *self, fl_time now, fl_outbox *out);
@@ -132,8 +130,6 @@ bool fl_secagg_server_result(const fl_secagg_server *self, fl_secagg_result *res
 bool fl_secagg_server_wants(const fl_secagg_server *self, const fl_name *node);
 //  Uploads that are wanted and not here.
 uint32_t fl_secagg_server_awaits(const fl_secagg_server *self);
-//  An UNMASK has not been answered, of this block or of one that was given up: not to be opened.
-bool fl_secagg_server_busy(const fl_secagg_server *self);
 //  Those invited are 0..count-1; a view by value.
 uint32_t fl_secagg_server_seats(const fl_secagg_server *self);
 fl_secagg_seat fl_secagg_server_seat(const fl_secagg_server *self, uint32_t seat);

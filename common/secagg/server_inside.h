@@ -42,8 +42,8 @@ struct fl_secagg_server {
     bool fixed;                   // the survivors are
     bool resumed;
     fl_hash ctx, survivors_hash;
-    uint64_t token, tokens;   // of the KEEP that is awaited; 0 for none
-    bool unmasking;           // UNMASK was asked for and not answered
+    uint64_t token;           // of the KEEP or UNMASK that is awaited
+    fl_keep keeping;          // what that KEEP is of
     bool told[FL_KEEP_COUNT]; // kept and sent
     //  lists by index, and as they are sent: of members in the set alone
     uint8_t header[FL_MEMBERS_MAX][FL_MASKED_HEADER_BYTES];

@@ -60,7 +60,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     self->kinds[event->kind]++;
     self->undated += event->wall_s < 1600000000 ? 1 : 0;
     if (event->kind == FL_EV_FOLDED) {
-        self->slots[self->slot_count++ % 64] = event->folded.slot;
+        self->slots[self->slot_count++ % 64] = (uint32_t)event->token;
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_COUNTED });
     }
     if (event->kind == FL_EV_TICK) {
@@ -130,7 +130,7 @@ s_counter_destroy(counter **self_p)
 static fl_event
 s_folded(uint32_t slot)
 {
-    return (fl_event){ .kind = FL_EV_FOLDED, .folded = { .slot = slot } };
+    return (fl_event){ .kind = FL_EV_FOLDED, .token = slot };
 }
 
 static void
@@ -139,9 +139,8 @@ posts_are_stepped_in_order_and_bounded(void **state)
     (void)state;
     counter *self = s_counter(NULL);
     for (uint32_t i = 0; i < 8; i++) {
-        assert_int_equal(fl_reactor_post(self->reactor, &(fl_event){ .kind = FL_EV_FOLDED,
-                                                                     .folded = { .slot = i } }),
-                         FL_OK);
+        assert_int_equal(
+            fl_reactor_post(self->reactor, &(fl_event){ .kind = FL_EV_FOLDED, .token = i }), FL_OK);
     }
     const fl_event ninth = s_folded(9);
     assert_int_equal(fl_reactor_post(self->reactor, &ninth), FL_FULL);

@@ -172,7 +172,7 @@ fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     fl_event event = { .kind = FL_EV_SAVED };
     fl_effect effect = job->effect;
     bool keep = effect.kind == FL_FX_KEEP;
-    event.saved.token = keep ? effect.keep.token : effect.save.token;
+    event.token = effect.token;
     event.saved.ok = !job->save_fails;
     node->saves--;
     if (keep) {
@@ -226,15 +226,16 @@ fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     }
     if (effect->kind == FL_FX_TRAIN) {
         node->training = true;
-        node->train_round = effect->train.order.round;
+        node->train_token = effect->token;
         job->serial = ++node->train_serial;
     } else {
         at = at > node->crew_at ? at : node->crew_at;
         node->crew_at = at;
         node->jobs++;
-        node->maskings += effect->kind == FL_FX_MASK;
+        node->loose += fl_sim_work_loose(effect);
         fl_sim_snipe(sim, node, at, sim->weather.snipe);
     }
+    job->clears = node->clears;
     s_hold(sim, node, job);
     s_push_job(sim, node, SIM_AT_JOB, at, job);
 }
@@ -248,7 +249,7 @@ fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
         return;
     }
     node->jobs -= !training;
-    node->maskings -= job->effect.kind == FL_FX_MASK;
+    node->loose -= fl_sim_work_loose(&job->effect);
     fl_event event = { 0 };
     fl_effect effect = job->effect;
     fl_sim_work_carry_out(sim, node, job, &event);

@@ -174,6 +174,27 @@ fl_sim_mask_kept(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job)
     }
 }
 
+// ---- when to aim at whom -----------------------------------------------------------------------
+//  Between this step and the next somebody may die; later steps are shorter and fewer come to them.
+static void
+s_aim(fl_sim *sim, fl_sim_node *node, bool later)
+{
+    uint32_t within = 2 + (uint32_t)fl_rng_below(&sim->weather_rng, later ? 60 : 200);
+    uint64_t before = sim->next_id;
+    fl_sim_snipe(sim, node, sim->now + (fl_time)within, sim->weather.snipe / (later ? 1 : 4));
+    sim->totals.count[SIM_SNIPED] += sim->next_id - before;
+}
+
+static void
+s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t block, fl_secagg_state state)
+{
+    fl_sim_masks *masks = &node->masks;
+    if (block < masks->blocks && (uint8_t)state > masks->state[block]) {
+        masks->state[block] = (uint8_t)state;
+        s_aim(sim, node, state >= FL_SERVER_COLLECTING);
+    }
+}
+
 // ---- masks on and off -------------------------------------------------------------------------
 void
 fl_sim_mask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
@@ -231,7 +252,7 @@ fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, f
     fl_sim_sum *sum = &node->sums[effect->unmask.block];
     unsigned wire_bytes = effect->unmask.wire_bytes;
     event->kind = FL_EV_UNMASKED;
-    event->unmasked.block = effect->unmask.block;
+    s_block_at(sim, node, effect->unmask.block, FL_SERVER_DONE);
     if (effect->unmask.elements != node->sum_elements) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s opens a sum of another length", node->name.name);
         return;
@@ -261,16 +282,6 @@ fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, f
 }
 
 // ---- where a process stands -------------------------------------------------------------------
-//  Between this step and the next somebody may die; later steps are shorter and fewer come to them.
-static void
-s_aim(fl_sim *sim, fl_sim_node *node, bool later)
-{
-    uint32_t within = 2 + (uint32_t)fl_rng_below(&sim->weather_rng, later ? 60 : 200);
-    uint64_t before = sim->next_id;
-    fl_sim_snipe(sim, node, sim->now + (fl_time)within, sim->weather.snipe / (later ? 1 : 4));
-    sim->totals.count[SIM_SNIPED] += sim->next_id - before;
-}
-
 static void
 s_child_at(fl_sim *sim, fl_sim_node *node, uint64_t round, fl_sim_child step)
 {
@@ -281,16 +292,6 @@ s_child_at(fl_sim *sim, fl_sim_node *node, uint64_t round, fl_sim_child step)
     masks->child = step;
     masks->child_round = round;
     s_aim(sim, node, step >= SIM_CHILD_MARKING);
-}
-
-static void
-s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t block, fl_secagg_state state)
-{
-    fl_sim_masks *masks = &node->masks;
-    if (block < masks->blocks && (uint8_t)state > masks->state[block]) {
-        masks->state[block] = (uint8_t)state;
-        s_aim(sim, node, state >= FL_SERVER_COLLECTING);
-    }
 }
 
 static void
@@ -361,8 +362,6 @@ fl_sim_mask_event(fl_sim *sim, fl_sim_node *node, const fl_event *event)
         if (masks->child == SIM_CHILD_MASKING) {
             s_child_at(sim, node, masks->child_round, SIM_CHILD_MASKED);
         }
-    } else if (event->kind == FL_EV_UNMASKED) {
-        s_block_at(sim, node, event->unmasked.block, FL_SERVER_DONE);
     } else if (event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT &&
                event->message.message->verb == FL_CLOSED &&
                event->message.message->round == masks->child_round) {

@@ -167,7 +167,7 @@ fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
     node->life++;
     node->saves = 0;
     node->jobs = 0;
-    node->maskings = 0;
+    node->loose = 0;
     node->training = false;
     node->frozen_until = 0;
     if (node->parent != SIM_NONE) {

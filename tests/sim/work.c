@@ -123,7 +123,7 @@ s_sums_free(fl_sim_node *node)
 void
 fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    if (node->jobs > node->maskings) {
+    if (node->jobs > node->loose) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s clears its sums while work on them is in flight",
                     node->name.name);
         return;
@@ -133,6 +133,7 @@ fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         fl_sim_fail(sim, CHECK_HANDLE, "%s asks for %u accumulators", node->name.name, blocks);
         return;
     }
+    node->clears++;
     s_sums_free(node);
     node->sums = fl_sim_new(blocks * sizeof *node->sums);
     node->sum_count = blocks;
@@ -158,7 +159,6 @@ s_verify(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
         fl_sim_count_up(sim, SIM_BAD_HASH);
     }
     event->kind = FL_EV_VERIFIED;
-    event->verified.slot = index;
     event->verified.ok = ok || sim->plant == PLANT_SKIP_VERIFY;
 }
 
@@ -170,7 +170,6 @@ s_fold(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     fl_sim_slot *slot = &node->slots[index];
     slot->folding = false;
     event->kind = FL_EV_FOLDED;
-    event->folded.slot = index;
     fl_sim_sum *sum = &node->sums[effect->fold.block];
     if (fl_blob_size(slot->blob) != fl_fold_wire_bytes(sum->cells)) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s folds a slot of another length", node->name.name);
@@ -245,14 +244,13 @@ s_train(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 {
     const fl_order *order = &job->effect.train.order;
     event->kind = FL_EV_TRAINED;
-    event->trained.round = node->train_round;
     event->trained.samples = node->samples;
     node->training = false;
     if (job->cancelled) {
         event->trained.reason = FL_WHY_TRAINER;
         return;
     }
-    bool planted = sim->plant == PLANT_FEW_ROUNDS && node->train_round < sim->rounds;
+    bool planted = sim->plant == PLANT_FEW_ROUNDS && order->round < sim->rounds;
     if (node->samples == 0 || planted || fl_sim_blows(sim, sim->weather.train_fails / 2)) {
         event->trained.reason = node->samples == 0 ? FL_WHY_NO_DATA : FL_WHY_TRAINER;
         fl_sim_count_up(sim, SIM_TRAIN_FAILED);
@@ -293,6 +291,7 @@ fl_sim_train_cancel(fl_sim *sim, fl_sim_node *node)
     }
     fl_sim_job *job = fl_sim_new(sizeof *job);
     job->effect.kind = FL_FX_TRAIN;
+    job->effect.token = node->train_token;
     job->cancelled = true;
     job->serial = ++node->train_serial;
     fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 1 + (fl_time)fl_rng_below(&sim->work_rng, 20),
@@ -414,7 +413,6 @@ s_check(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     const fl_effect *effect = &job->effect;
     fl_hash hash = fl_hash_of(fl_blob_bytes(node->fetch));
     event->kind = FL_EV_MODEL;
-    event->model.hash = effect->check.hash;
     event->model.ok = fl_hash_equal(&hash, &effect->check.hash);
     if (event->model.ok) {
         fl_sim_model_keep(node, &hash);
@@ -483,11 +481,34 @@ static work_fn *const works[FL_FX_COUNT] = {
     [FL_FX_UNMASK] = fl_sim_unmask_carry_out,
 };
 
+bool
+fl_sim_work_loose(const fl_effect *effect)
+{
+    return effect->kind == FL_FX_MASK || effect->kind == FL_FX_UNMASK ||
+           effect->kind == FL_FX_FINISH;
+}
+
+//  In life the sums are cleared behind it; here they are another round's already, and nobody may
+//  look at what it answers.
+static void
+s_outlived(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_event *event)
+{
+    event->kind = effect->kind == FL_FX_FINISH ? FL_EV_FINISHED : FL_EV_UNMASKED;
+    if (effect->kind == FL_FX_FINISH && effect->finish.vector) {
+        event->finished.vec = s_vec_add(sim, node, fl_blob_new(node->sum_elements), 0);
+    }
+}
+
 void
 fl_sim_work_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 {
     FL_ASSERT(works[job->effect.kind] != NULL);
-    works[job->effect.kind](sim, node, job, event);
+    event->token = job->effect.token;
+    if (job->clears != node->clears && fl_sim_work_loose(&job->effect)) {
+        s_outlived(sim, node, &job->effect, event);
+    } else {
+        works[job->effect.kind](sim, node, job, event);
+    }
 }
 
 void

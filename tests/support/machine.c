@@ -10,6 +10,22 @@ fl_outbox *machine_out;
 fl_machine machine_it;
 fl_time machine_now;
 
+static uint64_t newest[FL_FX_COUNT][FL_SLOTS_MAX];
+
+//  Which questions were asked last.
+static void
+s_remember(void)
+{
+    for (uint32_t i = 0; i < fl_outbox_count(machine_out); i++) {
+        const fl_effect *effect = fl_outbox_at(machine_out, i);
+        uint32_t slot = effect->kind == FL_FX_VERIFY ? effect->verify.slot
+                        : effect->kind == FL_FX_FOLD ? effect->fold.slot
+                                                     : 0;
+        newest[effect->kind][slot] =
+            effect->token != 0 ? effect->token : newest[effect->kind][slot];
+    }
+}
+
 int
 machine_setup(void **state)
 {
@@ -29,7 +45,15 @@ machine_teardown(void **state)
 void
 machine_clear(void)
 {
+    s_remember();
     fl_outbox_reset(machine_out);
+}
+
+uint64_t
+machine_token(fl_effect_kind kind, uint32_t slot)
+{
+    s_remember();
+    return newest[kind][slot];
 }
 
 static const fl_message *
@@ -102,7 +126,7 @@ void
 machine_saved(uint64_t token, bool ok)
 {
     fl_event event = { .kind = FL_EV_SAVED };
-    event.saved.token = token;
+    event.token = token;
     event.saved.ok = ok;
     machine_step(&event);
 }
@@ -111,7 +135,7 @@ void
 machine_model(bool ok)
 {
     fl_event event = { .kind = FL_EV_MODEL };
-    event.model.hash = machine_hash(1);
+    event.token = machine_token(FL_FX_CHECK, 0);
     event.model.ok = ok;
     machine_step(&event);
 }
@@ -120,7 +144,7 @@ void
 machine_verified(uint32_t slot, bool ok, fl_reason reason)
 {
     fl_event event = { .kind = FL_EV_VERIFIED };
-    event.verified.slot = slot;
+    event.token = machine_token(FL_FX_VERIFY, slot);
     event.verified.ok = ok;
     event.verified.reason = reason;
     machine_step(&event);
@@ -130,14 +154,14 @@ void
 machine_folded(uint32_t slot)
 {
     fl_event event = { .kind = FL_EV_FOLDED };
-    event.folded.slot = slot;
+    event.token = machine_token(FL_FX_FOLD, slot);
     machine_step(&event);
 }
 
 void
 machine_finished(fl_vec vec)
 {
-    fl_event event = { .kind = FL_EV_FINISHED };
+    fl_event event = { .kind = FL_EV_FINISHED, .token = machine_token(FL_FX_FINISH, 0) };
     event.finished.vec = vec;
     event.finished.hash = machine_hash(MACHINE_SUM);
     event.finished.bytes = MACHINE_VECTOR;

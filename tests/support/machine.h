@@ -42,6 +42,8 @@ void machine_fetch(void);
 uint32_t machine_send(fl_peer peer, const fl_order *order, uint32_t attempt, uint32_t number,
                       uint64_t weight);
 
+//  The token of the newest effect of this kind, for an answer to it; `slot`: of VERIFY and FOLD.
+uint64_t machine_token(fl_effect_kind kind, uint32_t slot);
 //  Empty the outbox; before a step.
 void machine_clear(void);
 //  Encode every message in the outbox; after a step.

@@ -288,6 +288,13 @@ masked_deliver(masked_world *world)
 }
 
 // ---- effects ---------------------------------------------------------------------------------
+bool
+masked_saved(masked_world *world, uint32_t index, uint64_t token, bool ok)
+{
+    fl_event saved = { .kind = FL_EV_SAVED, .token = token, .saved.ok = ok };
+    return fl_secagg_client_answer(world->member[index].machine, &saved, world->now, world->out);
+}
+
 static void
 s_keep(masked_world *world, int32_t index, const fl_effect *effect)
 {
@@ -296,8 +303,7 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
         FL_ASSERT(effect->keep.fact.size == sizeof member->mark);
         memcpy(member->mark, effect->keep.fact.data, sizeof member->mark);
         member->marked = true;
-        (void)fl_secagg_client_saved(member->machine, effect->keep.token, true, world->now,
-                                     world->out);
+        (void)masked_saved(world, (uint32_t)index, effect->token, true);
         return;
     }
     fl_blob_unref(&world->facts[effect->keep.what]);
@@ -305,7 +311,7 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
     if (effect->keep.what == FL_KEEP_EVIDENCE) {
         return;
     }
-    world->token = effect->keep.token;
+    world->token = effect->token;
     if (!world->hold_saved) {
         masked_answer_saved(world, true);
     }
@@ -314,7 +320,8 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
 void
 masked_answer_saved(masked_world *world, bool ok)
 {
-    bool ours = fl_secagg_server_saved(world->aggregator, world->token, ok, world->now, world->out);
+    fl_event saved = { .kind = FL_EV_SAVED, .token = world->token, .saved.ok = ok };
+    bool ours = fl_secagg_server_answer(world->aggregator, &saved, world->now, world->out);
     FL_ASSERT(ours);
     if (world->hold_saved) {
         masked_obey(world, -1);

@@ -132,6 +132,8 @@ bool masked_deliver(masked_world *world);
 void masked_obey(masked_world *world, int32_t index);
 //  Answer the KEEP that was held.
 void masked_answer_saved(masked_world *world, bool ok);
+//  SAVED to a member; false when it does not wait for that.
+bool masked_saved(masked_world *world, uint32_t index, uint64_t token, bool ok);
 //  A message straight into a member's machine.
 void masked_say(masked_world *world, uint32_t index, const fl_message *message);
 fl_message masked_message(const masked_world *world, fl_verb verb);

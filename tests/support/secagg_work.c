@@ -32,14 +32,14 @@ masked_mask(masked_world *world, uint32_t index, const fl_effect *effect)
     if (world->seeds_hook != NULL) {
         world->seeds_hook(world, index, effect);
     }
-    fl_event event = { .kind = FL_EV_MASKED };
+    fl_event event = { .kind = FL_EV_MASKED, .token = effect->token };
     event.masked.vec = index + 1;
     event.masked.bytes = (uint64_t)world->plan.elements * world->plan.wire_bytes;
     event.masked.hash = fl_hash_of(fl_bytes_of(member->masked, event.masked.bytes));
     event.masked.checksum =
         fl_mask_checksum_by(s_kernel(member->kernel), effect->mask.checksum_key, 0,
                             world->plan.elements, world->plan.wire_bytes, member->wire);
-    fl_secagg_client_masked(member->machine, &event, world->now, world->out);
+    (void)fl_secagg_client_answer(member->machine, &event, world->now, world->out);
 }
 
 //  The accumulator as ring words of 32 or 64 bits, and back.
@@ -75,15 +75,14 @@ masked_unmask(masked_world *world, const fl_effect *effect)
     FL_ASSERT(wire != NULL);
     world->unmasks++;
     s_over_words(world, effect, wire);
-    fl_event event = { .kind = FL_EV_UNMASKED };
-    event.unmasked.block = effect->unmask.block;
+    fl_event event = { .kind = FL_EV_UNMASKED, .token = effect->token };
     event.unmasked.reason = world->unmask_fails;
     event.unmasked.checksum =
         fl_mask_checksum_by(s_kernel(world->kernel), effect->unmask.checksum_key, 0,
                             world->plan.elements, world->plan.wire_bytes, wire) +
         world->checksum_error;
     free(wire);
-    fl_secagg_server_unmasked(world->aggregator, &event, world->out);
+    (void)fl_secagg_server_answer(world->aggregator, &event, world->now, world->out);
 }
 
 void

@@ -104,8 +104,13 @@ answer(fl_event_kind kind)
 static inline fl_event
 answer_of(const fl_effect *effect, fl_event_kind kind)
 {
-    obey(effect);
-    return answer(kind);
+    static uint64_t token;
+    fl_effect asked = *effect;
+    asked.token = ++token;
+    obey(&asked);
+    fl_event event = answer(kind);
+    assert_int_equal(event.token, token);
+    return event;
 }
 
 static inline void

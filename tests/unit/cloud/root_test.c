@@ -83,7 +83,7 @@ static void
 s_answer_save(bool ok)
 {
     assert_int_equal(machine_count(FL_FX_SAVE), 1);
-    machine_saved(machine_effect(FL_FX_SAVE)->save.token, ok);
+    machine_saved(machine_effect(FL_FX_SAVE)->token, ok);
 }
 
 //  As far as an open round 1 with two children.
@@ -116,7 +116,7 @@ s_finished(void)
 static void
 s_applied(uint64_t round, bool ok)
 {
-    fl_event event = { .kind = FL_EV_APPLIED };
+    fl_event event = { .kind = FL_EV_APPLIED, .token = machine_token(FL_FX_APPLY, 0) };
     event.applied.ok = ok;
     event.applied.model = machine_hash((uint32_t)round + 1);
     event.applied.model_bytes = MACHINE_MODEL;
@@ -431,12 +431,6 @@ s_start_twice(void)
 }
 
 static void
-s_save_unasked(void)
-{
-    machine_saved(9, true);
-}
-
-static void
 s_train(void)
 {
     machine_step(&(fl_event){ .kind = FL_EV_TRAINED });
@@ -453,7 +447,6 @@ misuse_is_a_broken_invariant(void **state)
 {
     (void)state;
     assert_true(unit_dies(s_start_twice));
-    assert_true(unit_dies(s_save_unasked));
     assert_true(unit_dies(s_train));
     assert_true(unit_dies(s_name_no_phase));
 }
@@ -502,9 +495,9 @@ a_masked_round_reports_its_blocks(void **state)
     s_make(&conf);
     s_open();
     assert_int_equal(machine_said(0, FL_TASK)->task.order.plan.masking, FL_MASKING_MALICIOUS);
-    machine_saved(FL_SECAGG_TOKEN_SERVER | 5, true); // of a round before, or of no round
+    machine_saved(5000, true); // of a round before, or of no round
     assert_int_equal(fl_outbox_count(machine_out), 0);
-    machine_saved(FL_SECAGG_TOKEN_SERVER | 5, false);
+    machine_saved(5000, false);
     assert_int_equal(machine_note(FL_NOTE_SAVE_FAILED)->reason, FL_WHY_STORAGE);
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
     assert_true(fl_root_machine(root).deadline(root) <= 1000 / 8); // for keys

@@ -64,10 +64,10 @@ s_begin(void)
 }
 
 static void
-s_trained(uint64_t round, fl_reason reason)
+s_trained(fl_reason reason)
 {
     fl_event event = { .kind = FL_EV_TRAINED };
-    event.trained.round = round;
+    event.token = machine_token(FL_FX_TRAIN, 0);
     event.trained.reason = reason;
     event.trained.update = reason == FL_WHY_NONE ? UPDATE : 0;
     event.trained.samples = SAMPLES;
@@ -78,7 +78,7 @@ s_trained(uint64_t round, fl_reason reason)
 static void
 s_encoded(fl_reason reason, uint64_t saturated)
 {
-    fl_event event = { .kind = FL_EV_ENCODED };
+    fl_event event = { .kind = FL_EV_ENCODED, .token = machine_token(FL_FX_ENCODE, 0) };
     event.encoded.reason = reason;
     event.encoded.vec = reason == FL_WHY_NONE ? ENCODED : 0;
     event.encoded.hash = machine_hash(70);
@@ -100,7 +100,7 @@ static void
 s_offer(void)
 {
     s_begin();
-    s_trained(1, FL_WHY_NONE);
+    s_trained(FL_WHY_NONE);
     s_encoded(FL_WHY_NONE, 0);
     assert_non_null(machine_said(FL_PARENT, FL_CONTRIB));
 }
@@ -137,7 +137,7 @@ a_task_is_trained_encoded_and_offered(void **state)
     assert_int_equal(machine_effect(FL_FX_TRAIN)->train.budget_ms, 5000);
     assert_int_equal(machine_effect(FL_FX_TRAIN)->train.order.round, 1);
     assert_int_equal(fl_participant_activity(fl_device_participant(device)), FL_DOING_TRAIN);
-    s_trained(1, FL_WHY_NONE);
+    s_trained(FL_WHY_NONE);
     const fl_effect *encode = machine_effect(FL_FX_ENCODE);
     assert_int_equal(encode->encode.update, UPDATE);
     assert_int_equal(encode->encode.weight, 10); // 95 samples in units of ten
@@ -165,7 +165,7 @@ a_training_that_fails_declines_the_task(void **state)
         fl_device_destroy(&device);
         (void)s_new(state);
         s_begin();
-        s_trained(1, reasons[i]);
+        s_trained(reasons[i]);
         assert_true(machine_refuses(FL_PARENT, FL_TASK, reasons[i]));
         assert_int_equal(machine_count(FL_FX_TRAIN), 0);
         s_closed(1, 1, FL_OUT_REFUSED, reasons[i], false);
@@ -179,7 +179,7 @@ an_update_with_nan_declines_the_task(void **state)
 {
     (void)state;
     s_begin();
-    s_trained(1, FL_WHY_NONE);
+    s_trained(FL_WHY_NONE);
     s_encoded(FL_WHY_NAN, 0);
     assert_true(machine_refuses(FL_PARENT, FL_TASK, FL_WHY_NAN));
     assert_true(s_dropped(UPDATE));
@@ -221,10 +221,10 @@ a_plan_that_drops_late_updates_has_them_dropped(void **state)
     assert_int_equal(machine_count(FL_FX_CANCEL), 1);
     machine_tick();
     assert_int_equal(machine_count(FL_FX_CANCEL), 0); // said once
-    s_trained(1, FL_WHY_TRAINER);
+    s_trained(FL_WHY_TRAINER);
     assert_null(machine_said(FL_PARENT, FL_REFUSED)); // that is no answer to round 2
     assert_int_equal(machine_effect(FL_FX_TRAIN)->train.order.round, 2);
-    s_trained(2, FL_WHY_NONE);
+    s_trained(FL_WHY_NONE);
     s_encoded(FL_WHY_NONE, 0);
     s_closed(2, 1, FL_OUT_LATE, FL_WHY_LATE, false);
     assert_true(s_dropped(UPDATE));
@@ -237,7 +237,7 @@ a_training_that_a_newer_round_overtook_is_carried_into_it(void **state)
     s_begin();
     s_task(2, 1);
     assert_int_equal(machine_count(FL_FX_CANCEL), 0);
-    s_trained(1, FL_WHY_NONE);
+    s_trained(FL_WHY_NONE);
     assert_int_equal(machine_effect(FL_FX_ENCODE)->encode.order.round, 2);
     assert_int_equal(machine_effect(FL_FX_ENCODE)->encode.weight, 5);
 }
@@ -247,7 +247,7 @@ an_encoding_for_a_round_that_is_gone_is_made_again_for_the_new_one(void **state)
 {
     (void)state;
     s_begin();
-    s_trained(1, FL_WHY_NONE);
+    s_trained(FL_WHY_NONE);
     s_task(2, 1);
     assert_int_equal(machine_count(FL_FX_ENCODE), 0);
     s_encoded(FL_WHY_NONE, 0);
@@ -330,13 +330,13 @@ the_end_of_the_run_stops_what_runs_and_frees_what_is_held(void **state)
     s_closed(1, 1, FL_OUT_LATE, FL_WHY_NONE, true);
     assert_true(fl_device_done(device));
     assert_int_equal(machine_count(FL_FX_CANCEL), 1);
-    s_trained(1, FL_WHY_NONE); // it had just been ready
+    s_trained(FL_WHY_NONE); // it had just been ready
     assert_true(s_dropped(UPDATE));
     assert_int_equal(machine_count(FL_FX_ENCODE), 0);
     fl_device_destroy(&device);
     (void)s_new(state);
     s_begin();
-    s_trained(1, FL_WHY_NONE);
+    s_trained(FL_WHY_NONE);
     s_closed(1, 1, FL_OUT_LATE, FL_WHY_NONE, true);
     assert_false(s_dropped(UPDATE)); // the encoder reads it
     s_encoded(FL_WHY_NONE, 0);
@@ -356,23 +356,22 @@ a_stop_says_goodbye_and_cancels(void **state)
     assert_true(fl_device_done(device));
 }
 
+static void
+an_answer_that_nobody_waits_for_is_freed(void **state)
+{
+    (void)state;
+    s_offer();
+    s_trained(FL_WHY_NONE);
+    assert_int_equal(machine_effect(FL_FX_DROP)->drop.vec, UPDATE);
+    s_encoded(FL_WHY_NONE, 0);
+    assert_int_equal(machine_effect(FL_FX_DROP)->drop.vec, ENCODED);
+}
+
 // ---- our own invariants -----------------------------------------------------------------------
 static void
 s_train_an_edge(void)
 {
     (void)fl_device_new(&(fl_participant_conf){ .role = FL_ROLE_EDGE });
-}
-
-static void
-s_trained_unasked(void)
-{
-    s_trained(1, FL_WHY_NONE);
-}
-
-static void
-s_encoded_unasked(void)
-{
-    s_encoded(FL_WHY_NONE, 0);
 }
 
 static void
@@ -386,8 +385,6 @@ misuse_is_a_broken_invariant(void **state)
 {
     (void)state;
     assert_true(unit_dies(s_train_an_edge));
-    assert_true(unit_dies(s_trained_unasked));
-    assert_true(unit_dies(s_encoded_unasked));
     assert_true(unit_dies(s_fold));
 }
 
@@ -411,6 +408,7 @@ main(void)
         TEST(a_new_attempt_of_the_round_has_the_update_encoded_anew),
         TEST(the_end_of_the_run_stops_what_runs_and_frees_what_is_held),
         TEST(a_stop_says_goodbye_and_cancels),
+        TEST(an_answer_that_nobody_waits_for_is_freed),
         TEST(misuse_is_a_broken_invariant),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);

@@ -90,7 +90,7 @@ s_task(uint64_t round, uint32_t attempt)
     fl_message task = machine_task(&order, attempt, 800);
     machine_hear_parent(&task, 0);
     if (machine_count(FL_FX_SAVE) > 0) {
-        token = machine_effect(FL_FX_SAVE)->save.token;
+        token = machine_effect(FL_FX_SAVE)->token;
     }
 }
 
@@ -99,7 +99,7 @@ s_model(void)
 {
     machine_fetch();
     assert_int_equal(machine_count(FL_FX_SAVE), 1);
-    token = machine_effect(FL_FX_SAVE)->save.token;
+    token = machine_effect(FL_FX_SAVE)->token;
 }
 
 //  Round 1 is open for both children.
@@ -345,7 +345,7 @@ a_close_that_cannot_be_saved_is_noted(void **state)
     (void)state;
     s_offer();
     s_closed(1, FL_OUT_IN, FL_WHY_NONE, false);
-    machine_saved(machine_effect(FL_FX_SAVE)->save.token, false);
+    machine_saved(machine_effect(FL_FX_SAVE)->token, false);
     assert_int_equal(machine_note(FL_NOTE_SAVE_FAILED)->reason, FL_WHY_STORAGE);
 }
 
@@ -362,7 +362,7 @@ a_newer_task_gives_the_round_up_and_waits_for_its_folds(void **state)
     assert_int_equal(fl_edge_round(edge), 0);
     machine_folded(slot);
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->round, 2);
-    machine_saved(machine_effect(FL_FX_SAVE)->save.token, true);
+    machine_saved(machine_effect(FL_FX_SAVE)->token, true);
     assert_int_equal(machine_said(0, FL_TASK)->round, 2);
 }
 

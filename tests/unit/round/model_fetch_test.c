@@ -158,7 +158,7 @@ failed_checks_are_counted_until_one_passes(void **state)
     s_begin(1000);
     for (uint32_t task = 0; task < 2; task++) { // the second one waits for the first one's pause
         for (uint32_t i = 1; i <= FL_FETCHES_MAX; i++) {
-            fetch.checking = true;
+            fetch.checking = 1;
             assert_int_equal(fl_fetch_failed(&fetch, 50, 1000, machine_out), i < FL_FETCHES_MAX);
             assert_int_equal(fetch.failures_in_row, task * FL_FETCHES_MAX + i);
             assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), 1050);
@@ -174,7 +174,7 @@ failed_checks_are_counted_until_one_passes(void **state)
     }
     s_begin(1050);
     assert_int_equal(machine_said_count(FL_PARENT, FL_FETCH), 2);
-    fetch.checking = true;
+    fetch.checking = 1;
     fl_fetch_passed(&fetch, machine_out);
     assert_int_equal(fetch.failures_in_row, 0);
 }
@@ -203,9 +203,9 @@ a_slow_fetch_is_not_a_lost_one(void **state)
     assert_true(s_piece(0, CHUNK, 1500)); // 64 KiB in half a second: a window takes one
     assert_int_equal(fetch.in_vain, 0);
     assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), 2500);
-    fetch.checking = true;
+    fetch.checking = 1;
     assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), FL_NEVER);
-    fetch.checking = false;
+    fetch.checking = 0;
     machine_clear();
     fl_model_fetch_end(&fetch, machine_out);
     assert_int_equal(fl_model_fetch_stuck_at(&fetch, 200), FL_NEVER);

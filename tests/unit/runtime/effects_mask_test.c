@@ -255,7 +255,6 @@ masks_go_on_come_off_and_leave_the_plain_sum(void **state)
         }
         fl_effect unmask = unmask_of(members, seeds, 0);
         fl_event opened = answer_of(&unmask, FL_EV_UNMASKED);
-        assert_int_equal(opened.unmasked.block, 0);
         assert_true(opened.unmasked.checksum == checksum);
         fl_blob *sum = plain_sum(members, NULL);
         assert_true(opened.unmasked.peak == fl_fixed_peak(&fixed, fl_blob_bytes(sum)));
@@ -306,10 +305,10 @@ the_sums_of_chosen_blocks_are_added_up_and_the_others_are_not(void **state)
     collect(lost, 0); // never opened
     collect(one, 1);
     fl_effect unmask = unmask_of(one, seeds, 1);
-    assert_int_equal(answer_of(&unmask, FL_EV_UNMASKED).unmasked.block, 1);
+    (void)answer_of(&unmask, FL_EV_UNMASKED);
     collect(two, 2);
     unmask = unmask_of(two, seeds, 2);
-    assert_int_equal(answer_of(&unmask, FL_EV_UNMASKED).unmasked.block, 2);
+    (void)answer_of(&unmask, FL_EV_UNMASKED);
     expect_sum(1 << 1 | 1 << 2, one, two);
     expect_sum(1 << 2, two, NULL);
     expect_sum(1 | 1 << 1, one, two); // what the first holds by then is `two`
@@ -390,7 +389,7 @@ a_fact_is_kept_as_it_was_when_it_was_asked_for(void **state)
     (void)state;
     uint8_t fact[sizeof kept] = { 1, 2, 3, 4, 5, 6, 7, 8 };
     fl_effect effect = { .kind = FL_FX_KEEP };
-    effect.keep.token = 77;
+    effect.token = 77;
     effect.keep.what = FL_KEEP_MASKSET;
     effect.keep.round = 12;
     effect.keep.block = 3;
@@ -398,7 +397,7 @@ a_fact_is_kept_as_it_was_when_it_was_asked_for(void **state)
     obey(&effect);
     memset(fact, 0xee, sizeof fact); // the machine's own again
     fl_event event = answer(FL_EV_SAVED);
-    assert_int_equal(event.saved.token, 77);
+    assert_int_equal(event.token, 77);
     assert_true(event.saved.ok);
     assert_memory_equal(kept, ((const uint8_t[]){ 1, 2, 3, 4, 5, 6, 7, 8 }), sizeof kept);
     assert_int_equal(kept_effect.keep.what, FL_KEEP_MASKSET);

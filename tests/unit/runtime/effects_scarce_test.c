@@ -105,7 +105,6 @@ unmask(uint32_t block)
     effect.unmask.seeds = &seed;
     effect.unmask.seed_count = 1;
     fl_event event = answer_of(&effect, FL_EV_UNMASKED);
-    assert_int_equal(event.unmasked.block, block);
     return event;
 }
 
@@ -183,12 +182,10 @@ a_report_that_cannot_be_copied_is_not_saved(void **state)
     const fl_report report = { .roll = roll, .roll_count = ROLL, .blocks = lines,
                                .block_count = FL_BLOCK_LINES_MAX };
     fl_effect effect = { .kind = FL_FX_SAVE };
-    effect.save.token = 5;
     effect.save.report = &report;
     scarce = true;
     fl_event event = answer_of(&effect, FL_EV_SAVED);
     scarce = false;
-    assert_int_equal(event.saved.token, 5);
     assert_false(event.saved.ok);
     assert_true(answer_of(&effect, FL_EV_SAVED).saved.ok);
 }

@@ -147,7 +147,6 @@ verify(uint32_t slot, fl_hash hash, uint64_t weight)
     effect.verify.hash = hash;
     effect.verify.weight = weight;
     fl_event event = answer_of(&effect, FL_EV_VERIFIED);
-    assert_int_equal(event.verified.slot, slot);
     return event;
 }
 
@@ -156,7 +155,7 @@ fold(uint32_t slot)
 {
     fl_effect effect = { .kind = FL_FX_FOLD };
     effect.fold.slot = slot;
-    assert_int_equal(answer_of(&effect, FL_EV_FOLDED).folded.slot, slot);
+    (void)answer_of(&effect, FL_EV_FOLDED);
 }
 
 //  A contribution from its slot into the sum.
@@ -268,14 +267,12 @@ a_report_is_saved_with_its_lines(void **state)
     fl_report report = { .round = 6, .roll = roll, .roll_count = 2, .blocks = blocks,
                          .block_count = 2 };
     fl_effect effect = { .kind = FL_FX_SAVE };
-    effect.save.token = 99;
     effect.save.what = FL_SAVE_CLOSE;
     effect.save.report = &report;
     obey(&effect);
     memset(roll, 0, sizeof roll); // the machine's own again
     memset(blocks, 0, sizeof blocks);
     fl_event event = answer(FL_EV_SAVED);
-    assert_int_equal(event.saved.token, 99);
     assert_true(event.saved.ok);
     assert_int_equal(saved_what, FL_SAVE_CLOSE);
     assert_int_equal(saved.round, 6);
@@ -305,9 +302,7 @@ check(const char *expected)
 {
     fl_effect effect = { .kind = FL_FX_CHECK };
     effect.check.hash = fl_hash_of(fl_bytes_of(expected, strlen(expected)));
-    fl_event event = answer_of(&effect, FL_EV_MODEL);
-    assert_true(fl_hash_equal(&event.model.hash, &effect.check.hash));
-    return event;
+    return answer_of(&effect, FL_EV_MODEL);
 }
 
 static void
@@ -318,12 +313,14 @@ a_model_comes_in_pieces_and_is_kept_when_its_hash_is_right(void **state)
     place_piece(2, "del", 5);
     fl_event event = check("model");
     assert_true(event.model.ok);
-    fl_blob *held = fl_handles_model(handles, &event.model.hash);
+    const fl_hash model = fl_hash_of(fl_bytes_of("model", 5));
+    fl_blob *held = fl_handles_model(handles, &model);
     assert_memory_equal(fl_blob_data(held), "model", 5);
     place_piece(0, "modem", 5); // wrong bytes
     event = check("modul");
     assert_false(event.model.ok);
-    assert_null(fl_handles_model(handles, &event.model.hash));
+    const fl_hash modul = fl_hash_of(fl_bytes_of("modul", 5));
+    assert_null(fl_handles_model(handles, &modul));
     assert_int_equal(check("model").model.reason, FL_WHY_STORAGE); // nothing was fetched since
     place_piece(0, "xx", 5);
     place_piece(0, "longer", 9); // begun anew
@@ -344,7 +341,6 @@ train(void)
     fl_effect effect = { .kind = FL_FX_TRAIN };
     effect.train.order = order_of(4, ELEMENTS);
     fl_event event = answer_of(&effect, FL_EV_TRAINED);
-    assert_int_equal(event.trained.round, 4);
     return event;
 }
 

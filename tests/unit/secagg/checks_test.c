@@ -497,8 +497,8 @@ an_answer_about_another_block_is_not_taken_for_ours(void **state)
     fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_SUMMING);
     fl_event other = { .kind = FL_EV_UNMASKED };
-    other.unmasked.block = 4;
-    fl_secagg_server_unmasked(world->aggregator, &other, world->out);
+    other.token = 4; // of another block
+    assert_false(fl_secagg_server_answer(world->aggregator, &other, world->now, world->out));
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_SUMMING);
     masked_obey(world, -1); // the true one
     assert_true(masked_sum_exact(world));

@@ -326,10 +326,10 @@ a_mark_that_cannot_be_stored_ends_the_round_before_a_byte_is_masked(void **state
     fl_secagg_client_hear(machine, &message, IDENTITY_NOW, world->now, world->out);
     const fl_effect *effect = fl_outbox_at(world->out, 0);
     assert_int_equal(effect->kind, FL_FX_KEEP);
-    uint64_t token = effect->keep.token;
-    assert_false(fl_secagg_client_saved(machine, 7, true, world->now, world->out));
+    uint64_t token = effect->token;
+    assert_false(masked_saved(world, VICTIM, token + 1, true));
     fl_outbox_reset(world->out);
-    assert_true(fl_secagg_client_saved(machine, token, false, world->now, world->out));
+    assert_true(masked_saved(world, VICTIM, token, false));
     for (uint32_t i = 0; i < fl_outbox_count(world->out); i++) {
         assert_int_not_equal(fl_outbox_at(world->out, i)->kind, FL_FX_MASK);
     }

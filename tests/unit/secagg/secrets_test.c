@@ -175,16 +175,15 @@ no_share_leaves_before_the_mark_is_kept_and_once_only(void **state)
         (void)masked_settle(world);
         assert_non_null(acks);
         assert_int_equal(fl_decode(fl_blob_bytes(acks), 0, &word).code, FL_CODEC_OK);
-        uint64_t stale = FL_SECAGG_TOKEN_CLIENT | victim->tokens; // of the mark before the upload
-        assert_true(fl_secagg_client_saved(victim, stale, true, world->now, world->out));
+        assert_false(masked_saved(world, VICTIM, 0, true)); // nothing is waited for
         assert_int_equal(fl_secagg_client_step_of(victim), FL_CLIENT_ACKED);
         fl_secagg_client_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
         assert_int_equal(s_said(world, FL_UNMASK), 0);
         assert_int_equal(fl_outbox_at(world->out, 0)->kind, FL_FX_KEEP);
-        uint64_t token = fl_outbox_at(world->out, 0)->keep.token;
-        assert_true(fl_secagg_client_saved(victim, stale, true, world->now, world->out));
+        uint64_t token = fl_outbox_at(world->out, 0)->token;
+        assert_false(masked_saved(world, VICTIM, token - 1, true)); // of something before
         assert_int_equal(s_said(world, FL_UNMASK), 0);
-        assert_true(fl_secagg_client_saved(victim, token, kept == 1, world->now, world->out));
+        assert_true(masked_saved(world, VICTIM, token, kept == 1));
         assert_int_equal(s_said(world, FL_UNMASK), kept);
         assert_int_equal(s_said(world, FL_REFUSED), 1 - kept);
         assert_true(s_all_zero(victim->secrets, sizeof *victim->secrets)); // of either end
@@ -257,8 +256,7 @@ survivors_named_before_the_upload_end_the_round_of_the_participant(void **state)
         assert_true(masked_deliver(world));
     }
     fl_secagg_client_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
-    uint64_t token = fl_outbox_at(world->out, 0)->keep.token;
-    assert_true(fl_secagg_client_saved(victim, token, true, world->now, world->out));
+    assert_true(masked_saved(world, VICTIM, fl_outbox_at(world->out, 0)->token, true));
     word = masked_message(world, FL_SURVIVORS);
     memset(room, 0, sizeof room);
     word.survivors.block = 3;
