@@ -1,16 +1,19 @@
-//  The aggregator decides when: who is seated, who is invited, when a round is cut
-//  off and closed. What children send is collect's; who they are is the
-//  roster's. A round ends in one of three ways only: every invited seat has
-//  come to an end, enough have come, or the cut-off has passed. From the
-//  cut-off on nothing new is let in, so closing waits for nothing but our own
+//  The aggregator decides when: who is invited, when a round is cut off and closed. A round ends in
+//  one of three ways only: every invited seat has come to an end, enough have come, or the cut-off
+//  has passed. From the cut-off on nothing new is let in, so closing waits for nothing but our own
 //  folds.
+//
+//  A round of many children is masked in blocks, because each member of a block works for every
+//  other one. Blocks know nothing of each other: one may be aborted and the others count. They
+//  decide whose uploads are wanted, when they have all they need, and who is out; the aggregator
+//  holds the window around them, makes their ends the ends of its seats, and adds up what they have
+//  opened.
 #include "common/round/aggregator.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/round/blocks.h"
 #include "common/round/participation.h"
 #include "common/round/seats.h"
 #include "common/round/uploads.h"
@@ -21,15 +24,38 @@ typedef enum fl_aggregator_phase {
     FL_AGGREGATOR_OPEN,
     FL_AGGREGATOR_DRAINING, // cut off; folds in flight are awaited
     FL_AGGREGATOR_FINISHING,
-    FL_AGGREGATOR_CLOSED, // the host has the result and owes a verdict
+    FL_AGGREGATOR_CLOSED, // edge or root has the result and owes a verdict
     FL_AGGREGATOR_PHASES
 } fl_aggregator_phase;
+
+enum { FACTS_MAX = FL_KEEP_ACKS - FL_KEEP_ROSTER + 1 };
+
+typedef struct one_block {
+    fl_secagg_server *machine; // kept for later rounds
+    bool used;                 // in the round at hand
+    bool open;                 // and its machine was opened for it
+    bool taken;                // it has ended, and that was seen to
+    fl_reason reason;          // why it never opened; once taken, why it is not in the sum
+    fl_bytes facts[FACTS_MAX]; // to go on with, by kind
+} one_block;
+
+//  What the blocks that were opened add up to.
+typedef struct opened_sum {
+    uint64_t set; // of their accumulators
+    uint64_t weight;
+    uint32_t count;
+    uint64_t stats[FL_STATS];
+    fl_reason reason; // why the first of the others was aborted; FL_WHY_NONE: none was
+} opened_sum;
 
 struct fl_aggregator {
     fl_aggregator_conf conf;
     fl_seats *seats;
     fl_uploads *uploads;
-    fl_blocks *blocks; // NULL: no round here is masked
+    one_block block[FL_BLOCKS_MAX]; // of a masked round
+    bool resumed;                   // those are from before a restart
+    opened_sum opened;
+    fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
     fl_aggregator_phase phase;
     bool over;       // the run is over: every child hears so
     uint64_t finish; // of the FINISH that is awaited
@@ -49,283 +75,24 @@ struct fl_aggregator {
     uint32_t *durations; // (seats_max) scratch
 };
 
-static void s_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out);
-static void s_heard(fl_seat *seat, fl_time now);
-static void s_refuse(fl_aggregator *self, const fl_event *event, fl_reason reason, fl_outbox *out);
-static bool s_tell_end(fl_aggregator *self, const fl_seat *seat, uint64_t round, uint32_t attempt,
-                       fl_outbox *out);
-
-// ---- masked ---------------------------------------------------------------
-//  What is different in a round that is masked: seats are in blocks, and a seat counts only if its
-//  block is opened. The blocks decide whose uploads are wanted and when they have all they need;
-//  the aggregator holds the window around them, and makes their ends the ends of its seats.
-
-//  Steps of opening that fit between the cut-off and the due time.
-enum { OPENING_STEPS = 3 };
-
-//  The round at hand is masked. What follows is only for such a round, unless it says otherwise.
-static bool
-s_masked(const fl_aggregator *self)
-{
-    return self->phase != FL_AGGREGATOR_IDLE && self->task.order.plan.masking != FL_MASKING_NONE;
-}
-
-//  What opening takes after the cut-off; 0 when the plan asks for no masks.
-static fl_time
-s_opening_ms(const fl_plan *plan)
-{
-    return plan->masking == FL_MASKING_NONE ? 0 : (fl_time)OPENING_STEPS * plan->step_ms;
-}
-
-//  A deadline that follows what was measured has to leave room for what was not: uploads have the
-//  last quarter for themselves; and an edge, which is ready in 11/16 of it, needs time of its own
-//  to open its sum.
-static fl_time
-s_window_ms(const fl_aggregator *self, uint32_t median_ms)
-{
-    const fl_window *window = &self->conf.window;
-    const fl_timing *timing = &self->conf.timing;
-    fl_time wanted = (fl_time)fl_policy_deadline_ms(window, median_ms);
-    if (!s_masked(self)) {
-        return wanted;
-    }
-    fl_time below = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        if (seat->present && seat->role == FL_ROLE_EDGE) {
-            below = s_opening_ms(&self->task.order.plan) + (fl_time)timing->finish_ms +
-                    (fl_time)timing->hop_ms;
-        }
-    }
-    wanted = below > 0 ? (wanted + below) * 3 / 2 : wanted * 4 / 3;
-    return wanted < (fl_time)window->time_max_ms ? wanted : (fl_time)window->time_max_ms;
-}
-
-//  Keys and shares go around while children train; uploads have the last quarter.
-static uint32_t
-s_open_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(self->blocks != NULL); // a host opens no masked round without its configuration
-    fl_time span = self->cutoff_at > now ? self->cutoff_at - now : 0;
-    fl_secagg_times times = { .keys_by = now + span / 8,
-                              .deal_by = now + span / 4,
-                              .ready_by = now + span / 4 * 3,
-                              .upload_by = self->cutoff_at };
-    return fl_blocks_open(self->blocks, &self->task, self->conf.facts, self->conf.fact_count,
-                          &times, wall_s, now, out);
-}
-
-// ---- the ends of seats ------------------------------------------------------------------------
-static bool
-s_counted(const fl_seat *seat)
-{
-    return seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED;
-}
-
-//  What the block has found out about a seat: who lied is left out from here on, who is out of the
-//  block is out of the round. An upload that is whole is still judged by itself.
-static void
-s_look(fl_aggregator *self, uint32_t index, fl_outbox *out)
-{
-    fl_seat *seat = fl_seats_at(self->seats, index);
-    fl_secagg_seat member = fl_blocks_seat(self->blocks, index);
-    if (member.blamed) {
-        seat->blamed = member.reason;
-    }
-    bool whole = seat->phase == FL_SEAT_VERIFYING && !member.blamed;
-    if (member.reason != FL_WHY_NONE && !fl_seat_terminal(seat) && !whole) {
-        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_REFUSED, member.reason, out);
-    }
-}
-
-//  A seat whose upload cannot come any more is not waited for.
-static void
-s_follow_seat(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
-{
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    if (seat->in_block && (seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED)) {
-        fl_blocks_drop(self->blocks, index, seat->reason, now, out);
-    }
-}
-
-//  A block has ended: with it its seats, unless it was opened.
-static void
-s_end_block(fl_aggregator *self, uint32_t block, fl_reason reason, fl_outbox *out)
-{
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        if (!seat->in_block || seat->block != block) {
-            continue;
-        }
-        s_look(self, i, out);
-        if (reason == FL_WHY_NONE) {
-            continue;
-        }
-        if (s_counted(seat)) {
-            fl_uploads_void(self->uploads, i, reason);
-        } else if (!fl_seat_terminal(seat)) {
-            fl_seat_phase next = reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED;
-            (void)fl_uploads_withdraw(self->uploads, i, next, reason, out);
-        }
-    }
-}
-
-//  In any round, after each step: ended blocks end their seats.
-static void
-s_follow_blocks(fl_aggregator *self, fl_outbox *out)
-{
-    uint32_t block;
-    fl_reason reason;
-    while (s_masked(self) && fl_blocks_take_end(self->blocks, &block, &reason)) {
-        s_end_block(self, block, reason, out);
-    }
-}
-
-//  No upload is wanted any more, and nobody is waited for.
-static bool
-s_uploads_over(const fl_aggregator *self)
-{
-    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
-    return !fl_blocks_collecting(self->blocks) &&
-           (self->due != FL_NEVER || counted >= self->conf.window.count_min);
-}
-
-//  Waiting for others is not the seat's time.
-static fl_time
-s_time_spent(const fl_aggregator *self, const fl_seat *seat, fl_time now)
-{
-    if (!s_masked(self)) {
-        return (s_counted(seat) ? seat->came_at : now) - seat->tasked_at;
-    }
-    if (seat->ready_at == 0) {
-        return now - seat->tasked_at;
-    }
-    fl_time trained = seat->ready_at > seat->tasked_at ? seat->ready_at - seat->tasked_at : 0;
-    return trained + (s_counted(seat) ? seat->came_at - seat->offered_at : 0);
-}
-
-// ---- what children say ------------------------------------------------------------------------
-static void
-s_hear_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    const fl_message *message = event->message.message;
-    int64_t found = fl_seats_of_peer(self->seats, event->message.from);
-    if (found < 0) {
-        s_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
-        return;
-    }
-    uint32_t index = (uint32_t)found;
-    fl_seat *seat = fl_seats_at(self->seats, index);
-    s_heard(seat, now);
-    if (!s_masked(self) || !seat->in_block || seat->out ||
-        message->round != self->task.order.round || !fl_run_equal(&message->run, &self->run)) {
-        bool asks = message->verb != FL_REFUSED;
-        if (asks && !s_tell_end(self, seat, message->round, 0, out)) {
-            s_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
-        }
-        return;
-    }
-    if (message->verb == FL_READY && seat->ready_at == 0) {
-        seat->ready_at = now;
-    }
-    fl_event named = *event;
-    named.message.node = seat->node; // whose key it is, whatever it says
-    fl_blocks_hear(self->blocks, index, &named, now, out);
-    s_look(self, index, out);
-}
-
-//  In any round: a refusal that is for the blocks.
-static bool
-s_about_step(const fl_aggregator *self, const fl_refused *refused)
-{
-    const fl_verb_row *about = fl_verb_row_of(refused->about);
-    return s_masked(self) && about != NULL && (refused->about == FL_TASK || about->masked);
-}
-
-//  What a block says to an announcement. True: it may be taken like any other.
-static bool
-s_take_masked(fl_aggregator *self, uint32_t index, const fl_event *event, fl_time now,
-              fl_outbox *out)
-{
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    bool over = seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED;
-    if (seat->in_block && (over || s_counted(seat) || seat->phase == FL_SEAT_VERIFYING)) {
-        return true; // it has an answer already
-    }
-    if (!seat->in_block || seat->out) {
-        s_refuse(self, event, seat->out ? FL_WHY_RESTART : FL_WHY_UNKNOWN_ROUND, out);
-        return false;
-    }
-    bool blamed = fl_blocks_seat(self->blocks, index).blamed;
-    fl_reason reason =
-        fl_blocks_contrib(self->blocks, index, &event->message.message->contrib, out);
-    if (reason == FL_WHY_NONE) {
-        return true;
-    }
-    if (reason == FL_WHY_UNKNOWN_ROUND) { // not that far: the task has it said again
-        s_task(self, index, now, out);
-        return false;
-    }
-    (void)fl_uploads_withdraw(self->uploads, index,
-                              reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED, reason, out);
-    if (blamed || !fl_blocks_seat(self->blocks, index).blamed) { // else it was told so
-        fl_uploads_refuse(self->uploads, index, reason, FL_CONTRIB, out);
-    }
-    s_look(self, index, out);
-    s_follow_seat(self, index, now, out);
-    return false;
-}
-
-//  In any round, after each word of a child.
-static void
-s_after_word(fl_aggregator *self, fl_peer peer, fl_time now, fl_outbox *out)
-{
-    int64_t index = s_masked(self) ? fl_seats_of_peer(self->seats, peer) : -1;
-    if (index >= 0) {
-        s_follow_seat(self, (uint32_t)index, now, out);
-    }
-}
+static const bool legal[FL_AGGREGATOR_PHASES][FL_AGGREGATOR_PHASES] = {
+    [FL_AGGREGATOR_IDLE] = { [FL_AGGREGATOR_OPEN] = true },
+    [FL_AGGREGATOR_OPEN] = { [FL_AGGREGATOR_DRAINING] = true, [FL_AGGREGATOR_IDLE] = true },
+    [FL_AGGREGATOR_DRAINING] = { [FL_AGGREGATOR_FINISHING] = true,
+                                 [FL_AGGREGATOR_CLOSED] = true,
+                                 [FL_AGGREGATOR_IDLE] = true },
+    [FL_AGGREGATOR_FINISHING] = { [FL_AGGREGATOR_CLOSED] = true, [FL_AGGREGATOR_IDLE] = true },
+    [FL_AGGREGATOR_CLOSED] = { [FL_AGGREGATOR_IDLE] = true },
+};
 
 static void
-s_verified_masked(fl_aggregator *self, uint32_t slot, fl_reason fault, fl_time now, fl_outbox *out)
+s_enter(fl_aggregator *self, fl_aggregator_phase next)
 {
-    int64_t owner = fl_uploads_owner(self->uploads, slot);
-    if (owner >= 0 && fault == FL_WHY_NONE && !fl_blocks_wants(self->blocks, (uint32_t)owner)) {
-        fault = FL_WHY_LATE;
-    }
-    fl_uploads_verified(self->uploads, slot, fault, out);
-    if (owner < 0) {
-        return;
-    }
-    uint32_t index = (uint32_t)owner;
-    if (s_counted(fl_seats_look(self->seats, index))) { // its fold comes before what opens the sum
-        fl_blocks_uploaded(self->blocks, index, now, out);
-    }
-    s_follow_seat(self, index, now, out);
+    FL_ASSERT(legal[self->phase][next]);
+    self->phase = next;
 }
 
-// ---- who comes and goes -----------------------------------------------------------------------
-//  What a member knows of a round dies with its process. To a parent that has restarted itself
-//  every HELLO is the first one: such a child shows by what it says next.
-static void
-s_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_time now, fl_outbox *out)
-{
-    fl_seat *seat = fl_seats_at(self->seats, index);
-    if (!s_masked(self) || (!seat->in_block && !fl_blocks_adopt(self->blocks, index)) || !renewed ||
-        seat->epoch == 1) {
-        return;
-    }
-    seat->out = true;
-    if (!fl_seat_terminal(seat) && seat->phase != FL_SEAT_VERIFYING) {
-        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, FL_WHY_RESTART, out);
-    }
-    fl_blocks_drop(self->blocks, index, FL_WHY_RESTART, now, out);
-}
-
-// ---- children -------------------------------------------------------------
-//  What children say, and what the aggregator answers: every message is either
-//  taken, or answered with what the child needs to put itself right (the
-//  current task, a grant, its last verdict), or refused by name.
+// ---- what is said and noted -------------------------------------------------------------------
 //  A message to a child, run and round filled in.
 static fl_message *
 s_say(fl_aggregator *self, fl_peer peer, fl_verb verb, fl_outbox *out)
@@ -363,7 +130,537 @@ s_refuse(fl_aggregator *self, const fl_event *event, fl_reason reason, fl_outbox
                                    .a = (uint64_t)about });
 }
 
-// ---- seats --------------------------------------------------------------------------------------
+// ---- seats ------------------------------------------------------------------------------------
+static bool
+s_counted(const fl_seat *seat)
+{
+    return seat->phase == FL_SEAT_FOLDING || seat->phase == FL_SEAT_COUNTED;
+}
+
+//  The child was heard.
+static void
+s_heard(fl_seat *seat, fl_time now)
+{
+    seat->heard_at = now;
+    seat->evasive = false;
+}
+
+//  The seat that a message names, if it is this peer's; -1 and a refusal otherwise.
+static int64_t
+s_seat_of(fl_aggregator *self, const fl_event *event, uint32_t seat, uint32_t epoch, fl_time now,
+          fl_outbox *out)
+{
+    if (seat < fl_seats_count(self->seats)) {
+        fl_seat *found = fl_seats_at(self->seats, seat);
+        if (found->present && found->peer == event->message.from && found->epoch == epoch) {
+            s_heard(found, now);
+            return seat;
+        }
+    }
+    s_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
+    return -1;
+}
+
+static bool
+s_role_fits(const fl_aggregator *self, fl_role role)
+{
+    return role != FL_ROLE_NONE &&
+           (self->conf.child_roles[0] == role || self->conf.child_roles[1] == role);
+}
+
+static bool
+s_this_round(const fl_aggregator *self, const fl_message *message, uint32_t attempt)
+{
+    return self->phase != FL_AGGREGATOR_IDLE && message->round == self->task.order.round &&
+           attempt == self->task.attempt && fl_run_equal(&message->run, &self->run);
+}
+
+//  The round at hand is masked. What follows is only for such a round, unless it says otherwise.
+static bool
+s_masked(const fl_aggregator *self)
+{
+    return self->phase != FL_AGGREGATOR_IDLE && self->task.order.plan.masking != FL_MASKING_NONE;
+}
+
+// ---- who is in which block --------------------------------------------------------------------
+static void
+s_note_out(const fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
+{
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
+                                   .node = fl_seats_look(self->seats, index)->node,
+                                   .round = self->task.order.round,
+                                   .reason = reason,
+                                   .a = index });
+}
+
+//  May be invited; who was blamed in an earlier round is refused.
+static bool
+s_eligible(fl_aggregator *self, fl_seat *seat)
+{
+    if (seat->present && seat->blamed != FL_WHY_NONE) {
+        fl_seats_enter(self->seats, seat, FL_SEAT_REFUSED);
+        seat->reason = seat->blamed;
+    }
+    return seat->present && seat->blamed == FL_WHY_NONE;
+}
+
+//  How many blocks for so many children: as few as hold them, and none that is below the floor.
+static uint32_t
+s_block_count(const fl_aggregator *self, uint32_t children, uint32_t most)
+{
+    const fl_plan *plan = &self->task.order.plan;
+    uint32_t floor = fl_secagg_floor(plan->members_min, self->conf.masking->hop);
+    uint32_t least = floor > FL_SECAGG_MEMBERS_MIN ? floor : FL_SECAGG_MEMBERS_MIN;
+    uint32_t count = (children + most - 1) / most;
+    count = count < children / least ? count : children / least;
+    count = count < FL_BLOCKS_MAX ? count : FL_BLOCKS_MAX;
+    return count > 0 ? count : children > 0;
+}
+
+//  Runs of seats, their sizes differing by one at most.
+static void
+s_place(fl_aggregator *self, fl_outbox *out)
+{
+    uint32_t most = self->task.order.plan.block_max;
+    most = most > 0 && most < FL_MEMBERS_MAX ? most : FL_MEMBERS_MAX;
+    uint32_t children = 0, placed = 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        children += s_eligible(self, fl_seats_at(self->seats, i)) ? 1 : 0;
+    }
+    uint32_t count = s_block_count(self, children, most);
+    uint32_t seats = children < count * most ? children : count * most;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        if (!s_eligible(self, seat)) {
+            continue;
+        }
+        if (placed == seats) {
+            s_note_out(self, i, FL_WHY_FULL, out);
+            continue;
+        }
+        seat->in_block = true;
+        seat->block = (uint32_t)((uint64_t)placed++ * count / seats);
+        self->block[seat->block].used = true;
+    }
+}
+
+// ---- blocks begin, and go on after a restart --------------------------------------------------
+//  Facts of the round at hand, to their blocks. False when there are none.
+static bool
+s_sort(fl_aggregator *self)
+{
+    bool some = false;
+    for (uint32_t i = 0; i < self->conf.fact_count; i++) {
+        fl_secagg_fact head;
+        if (fl_secagg_fact_read(self->conf.facts[i], &head) &&
+            head.round == self->task.order.round &&
+            fl_run_equal(&head.run, &self->task.order.run)) {
+            one_block *at = &self->block[head.block];
+            at->facts[head.what - FL_KEEP_ROSTER] = self->conf.facts[i];
+            at->used = at->used || head.what == FL_KEEP_ROSTER;
+            some = some || head.what == FL_KEEP_ROSTER;
+        }
+    }
+    return some;
+}
+
+//  Those of a block, and where they are. After a restart they are known by name, and some are yet
+//  to come.
+static uint32_t
+s_invites(const fl_aggregator *self, uint32_t number, uint64_t wall_s,
+          fl_secagg_invite invites[FL_MEMBERS_MAX])
+{
+    uint32_t count = 0;
+    if (self->resumed) {
+        fl_name names[FL_MEMBERS_MAX];
+        count = fl_secagg_fact_names(self->block[number].facts[0], &self->conf.masking->trust,
+                                     wall_s, names);
+        for (uint32_t i = 0; i < count; i++) {
+            invites[i] = (fl_secagg_invite){ .node = names[i], .seat = FL_SECAGG_NO_SEAT };
+        }
+        return count;
+    }
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->in_block && seat->block == number) {
+            invites[count++] = (fl_secagg_invite){ seat->node, i, seat->peer };
+        }
+    }
+    return count;
+}
+
+//  The machine of a block of this round; NULL when it has none.
+static fl_secagg_server *
+s_machine(const fl_aggregator *self, uint32_t number)
+{
+    return self->block[number].open ? self->block[number].machine : NULL;
+}
+
+//  Without time, memory for it or names to go on with, a block ends before it has begun.
+static void
+s_open_one(fl_aggregator *self, uint32_t number, const fl_secagg_times *times, uint64_t wall_s,
+           fl_time now, fl_outbox *out)
+{
+    fl_secagg_invite invites[FL_MEMBERS_MAX];
+    one_block *one = &self->block[number];
+    uint32_t count = s_invites(self, number, wall_s, invites);
+    if (one->machine == NULL) {
+        one->machine = fl_secagg_server_new(self->conf.masking);
+    }
+    one->reason = times->upload_by <= now ? FL_WHY_LATE
+                  : count == 0            ? FL_WHY_RESTART
+                  : one->machine == NULL  ? FL_WHY_STORAGE
+                                          : FL_WHY_NONE;
+    if (one->reason == FL_WHY_NONE) {
+        one->open = true;
+        fl_secagg_server_open(one->machine, number, &self->task, invites, count, times, now, out);
+    }
+    for (uint32_t i = 0; i < count && one->open && !self->resumed; i++) {
+        fl_seats_at(self->seats, invites[i].seat)->server = one->machine;
+    }
+}
+
+//  A seat that comes after the round was opened has its place again in a block that goes on after a
+//  restart, if it had one.
+static void
+s_adopt(fl_aggregator *self, uint32_t index)
+{
+    fl_seat *seat = fl_seats_at(self->seats, index);
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX && self->resumed && !seat->in_block; i++) {
+        fl_secagg_server *machine = s_machine(self, i);
+        if (machine != NULL && fl_secagg_server_adopt(machine, &seat->node, index, seat->peer)) {
+            seat->in_block = true;
+            seat->block = i;
+            seat->server = machine;
+        }
+    }
+}
+
+//  Put the seats that are there into blocks, as few as hold them, all as even as may be, none below
+//  the floor unless it is the only one. With facts of this very round the blocks are those of the
+//  facts, and no others. Keys and shares go around while children train; uploads have the last
+//  quarter. Answers how many accumulators there are.
+static uint32_t
+s_open_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->conf.masking != NULL); // nobody opens a masked round without it
+    fl_time span = self->cutoff_at > now ? self->cutoff_at - now : 0;
+    fl_secagg_times times = { .keys_by = now + span / 8,
+                              .deal_by = now + span / 4,
+                              .ready_by = now + span / 4 * 3,
+                              .upload_by = self->cutoff_at };
+    uint32_t accumulators = 1;
+    memset(&self->opened, 0, sizeof self->opened);
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        self->block[i] = (one_block){ .machine = self->block[i].machine };
+    }
+    self->resumed = s_sort(self);
+    if (!self->resumed) {
+        s_place(self, out);
+    }
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        if (self->block[i].used) {
+            s_open_one(self, i, &times, wall_s, now, out);
+            accumulators = i + 1;
+        }
+    }
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        if (fl_seats_look(self->seats, i)->present) {
+            s_adopt(self, i);
+        }
+    }
+    return accumulators;
+}
+
+//  When the seats have their tasks: blocks of facts go on.
+static void
+s_resume_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *out)
+{
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX && self->resumed; i++) {
+        fl_secagg_server *machine = s_machine(self, i);
+        if (machine == NULL || fl_secagg_server_state(machine) != FL_SERVER_INVITED) {
+            continue; // it could not even begin
+        }
+        uint32_t count = FACTS_MAX;
+        while (count > 0 && self->block[i].facts[count - 1].size == 0) {
+            count--;
+        }
+        //  One with a gap, or of another body of the task, is aborted by name.
+        (void)fl_secagg_server_resume(machine, self->block[i].facts, count, wall_s, now, out);
+    }
+}
+
+// ---- blocks and their ends --------------------------------------------------------------------
+//  An answer of the crew. False: no block of this round waits for it.
+static bool
+s_answer_block(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        fl_secagg_server *machine = s_machine(self, i);
+        if (machine != NULL && fl_secagg_server_answer(machine, event, now, out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+//  Give every block up that has not ended.
+static void
+s_abort_blocks(fl_aggregator *self, fl_reason reason, fl_outbox *out)
+{
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        fl_secagg_server *machine = s_machine(self, i);
+        if (machine != NULL) {
+            fl_secagg_server_abort(machine, reason, out);
+        }
+    }
+}
+
+static fl_time
+s_blocks_deadline(const fl_aggregator *self)
+{
+    fl_time at = FL_NEVER;
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        const fl_secagg_server *machine = s_machine(self, i);
+        fl_time one = machine == NULL ? FL_NEVER : fl_secagg_server_deadline(machine);
+        at = one < at ? one : at;
+    }
+    return at;
+}
+
+//  An upload may still be taken somewhere.
+static bool
+s_collecting(const fl_aggregator *self)
+{
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        const fl_secagg_server *machine = s_machine(self, i);
+        if (machine != NULL && (fl_secagg_server_state(machine) <= FL_SERVER_COLLECTING ||
+                                fl_secagg_server_awaits(machine) > 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+s_blocks_ended(const fl_aggregator *self)
+{
+    bool ended = true;
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        ended = ended && (!self->block[i].used || self->block[i].taken);
+    }
+    return ended;
+}
+
+//  Each block is within the plan's proof by itself; together they must be, too.
+static bool
+s_add(fl_aggregator *self, uint32_t number, const fl_secagg_result *result)
+{
+    const fl_plan *plan = &self->task.order.plan;
+    opened_sum *sum = &self->opened;
+    const fl_secagg_sums *more = &result->sums;
+    if (more->count > plan->devices_max - sum->count ||
+        more->weight > (uint64_t)plan->devices_max * plan->weight_max - sum->weight) {
+        return false;
+    }
+    sum->set |= (uint64_t)1 << number;
+    sum->weight += more->weight;
+    sum->count += (uint32_t)more->count;
+    for (int i = 0; i < FL_STATS; i++) {
+        sum->stats[i] += more->stats[i];
+    }
+    return true;
+}
+
+//  The next block that has ended, once: `reason` is FL_WHY_NONE when it was opened, and its sum is
+//  added. False when there is no new one.
+static bool
+s_take_end(fl_aggregator *self, uint32_t *number, fl_reason *reason)
+{
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        one_block *one = &self->block[i];
+        fl_secagg_server *machine = s_machine(self, i);
+        fl_secagg_result result;
+        if (!one->used || one->taken ||
+            (machine != NULL && !fl_secagg_server_result(machine, &result))) {
+            continue;
+        }
+        one->taken = true;
+        *reason = machine == NULL ? one->reason : result.reason;
+        if (*reason == FL_WHY_NONE && !s_add(self, i, &result)) {
+            *reason = FL_WHY_COUNT_MISMATCH;
+        }
+        if (self->opened.reason == FL_WHY_NONE) {
+            self->opened.reason = *reason;
+        }
+        one->reason = *reason;
+        *number = i;
+        return true;
+    }
+    return false;
+}
+
+//  What the block of a seat says of it: who lied is left out from here on, who is out of the block
+//  is out of the round. An upload that is whole is still judged by itself.
+static void
+s_follow_seat(fl_aggregator *self, uint32_t index, fl_outbox *out)
+{
+    fl_seat *seat = fl_seats_at(self->seats, index);
+    if (seat->server == NULL) {
+        return;
+    }
+    fl_secagg_seat member = fl_secagg_server_seat(seat->server, index);
+    if (member.blamed) {
+        seat->blamed = member.reason;
+    }
+    bool whole = seat->phase == FL_SEAT_VERIFYING && !member.blamed;
+    if (member.reason != FL_WHY_NONE && !fl_seat_terminal(seat) && !whole) {
+        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_REFUSED, member.reason, out);
+    }
+}
+
+//  A block has ended: with it its seats, unless it was opened.
+static void
+s_end_block(fl_aggregator *self, uint32_t block, fl_reason reason, fl_outbox *out)
+{
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (!seat->in_block || seat->block != block) {
+            continue;
+        }
+        s_follow_seat(self, i, out);
+        if (reason == FL_WHY_NONE) {
+            continue;
+        }
+        if (s_counted(seat)) {
+            fl_uploads_void(self->uploads, i, reason);
+        } else if (!fl_seat_terminal(seat)) {
+            fl_seat_phase next = reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED;
+            (void)fl_uploads_withdraw(self->uploads, i, next, reason, out);
+        }
+    }
+}
+
+//  In any round, after each step: blocks go as far as they can, and ended ones end their seats.
+static void
+s_follow_blocks(fl_aggregator *self, fl_time now, fl_outbox *out)
+{
+    if (!s_masked(self)) {
+        return;
+    }
+    uint32_t block;
+    fl_reason reason;
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        fl_secagg_server *machine = s_machine(self, i);
+        if (machine != NULL) {
+            fl_secagg_server_tick(machine, now, out);
+        }
+    }
+    while (s_take_end(self, &block, &reason)) {
+        s_end_block(self, block, reason, out);
+    }
+}
+
+//  In a block, but a new process sits here: what a member knows of a round died with the old one.
+static bool
+s_renewed(const fl_aggregator *self, uint32_t index)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    return seat->server != NULL &&
+           fl_secagg_server_seat(seat->server, index).reason == FL_WHY_RESTART;
+}
+
+// ---- blocks in the report ---------------------------------------------------------------------
+//  Of a block that is in the round, whether it was opened or not, in the order of its sets.
+static fl_secagg_result
+s_result(const fl_aggregator *self, uint32_t number)
+{
+    const fl_secagg_server *machine = s_machine(self, number);
+    fl_secagg_result result = { 0 };
+    if (machine != NULL) {
+        (void)fl_secagg_server_result(machine, &result);
+    }
+    result.reason = self->block[number].reason;
+    if (result.masked > result.members || result.survivors > result.masked) {
+        result.masked = result.survivors = 0; // of facts that made no sense
+    }
+    return result;
+}
+
+//  Adds the devices of our own blocks: told to mask, recovered, in a block that was aborted.
+static void
+s_tally_blocks(const fl_aggregator *self, fl_tally *tally)
+{
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        if (self->block[i].used) {
+            fl_secagg_result result = s_result(self, i);
+            bool opened = self->block[i].taken && result.reason == FL_WHY_NONE;
+            tally->masked += result.masked_devices;
+            tally->recovered += opened ? result.masked_devices - result.surviving_devices : 0;
+        }
+    }
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        bool aborted = seat->in_block && self->block[seat->block].taken &&
+                       self->block[seat->block].reason != FL_WHY_NONE;
+        tally->aborted += aborted && seat->role == FL_ROLE_DEVICE ? 1 : 0;
+    }
+}
+
+//  An edge tells of blocks of devices below it, never of ours, nor of those of another child.
+static bool
+s_below(const fl_aggregator *self, const fl_seat *seat, const fl_block_line *line)
+{
+    return line->hop == 1 && !fl_name_equal(&line->parent, &self->conf.masking->node) &&
+           (fl_name_equal(&line->parent, &seat->node) || !fl_seats_has(self->seats, &line->parent));
+}
+
+//  Of the edges that are in, as far as there is room.
+static uint32_t
+s_lines_below(fl_aggregator *self, uint32_t count)
+{
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        fl_bytes said = fl_seat_outcome(seat) == FL_OUT_IN ? seat->contrib.blocks : (fl_bytes){ 0 };
+        for (size_t at = 0; at + FL_BLOCK_LINE_BYTES <= said.size && count < FL_BLOCK_LINES_MAX;
+             at += FL_BLOCK_LINE_BYTES) {
+            fl_bytes line = fl_bytes_of(said.data + at, FL_BLOCK_LINE_BYTES);
+            bool told = fl_block_line_decode(line, &self->lines[count]) &&
+                        s_below(self, seat, &self->lines[count]);
+            count += told ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+static fl_block_line
+s_line(const fl_aggregator *self, uint32_t number)
+{
+    fl_secagg_result result = s_result(self, number);
+    return (fl_block_line){ .parent = self->conf.masking->node,
+                            .block = (uint16_t)number,
+                            .hop = self->conf.masking->hop,
+                            .reason = (uint8_t)result.reason,
+                            .members = (uint8_t)result.members,
+                            .masked = (uint8_t)result.masked,
+                            .survivors = (uint8_t)result.survivors };
+}
+
+//  A line per block, and behind them those that counted edges sent.
+static const fl_block_line *
+s_lines(fl_aggregator *self, uint32_t *count)
+{
+    uint32_t own = 0;
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        if (self->block[i].used) {
+            self->lines[own++] = s_line(self, i);
+        }
+    }
+    *count = s_lines_below(self, own);
+    return self->lines;
+}
+
+// ---- tasks and ends ---------------------------------------------------------------------------
 static void
 s_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 {
@@ -386,7 +683,7 @@ static bool
 s_sits_out(const fl_aggregator *self, uint32_t index)
 {
     const fl_seat *seat = fl_seats_look(self->seats, index);
-    return s_masked(self) && (!seat->in_block || seat->out);
+    return s_masked(self) && (!seat->in_block || s_renewed(self, index));
 }
 
 //  Task a seat if it may still come in; true when a TASK went out.
@@ -401,13 +698,6 @@ s_invite(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
     }
     s_task(self, index, now, out);
     return true;
-}
-
-static bool
-s_role_fits(const fl_aggregator *self, fl_role role)
-{
-    return role != FL_ROLE_NONE &&
-           (self->conf.child_roles[0] == role || self->conf.child_roles[1] == role);
 }
 
 //  Tell a child that is in another round than ours, or in none, how that one ended, if we remember,
@@ -431,6 +721,42 @@ s_tell_end(fl_aggregator *self, const fl_seat *seat, uint64_t round, uint32_t at
         message->closed.reason = seat->last_reason;
     }
     return true;
+}
+
+//  The child of a seat is gone: its part in the round ends, its route is
+//  forgotten.
+static void
+s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
+{
+    fl_seat *seat = fl_seats_at(self->seats, index);
+    if (!fl_seat_terminal(seat)) {
+        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, reason, out);
+    }
+    fl_seats_vacate(self->seats, index);
+    fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
+    if (seat->server != NULL) {
+        fl_secagg_server_gone(seat->server, index);
+    }
+}
+
+// ---- children come and go ---------------------------------------------------------------------
+//  To a parent that has restarted itself every HELLO is the first one: whether the child is a new
+//  process it shows by what it says next.
+static void
+s_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_outbox *out)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    if (!s_masked(self)) {
+        return;
+    }
+    s_adopt(self, index);
+    if (seat->server == NULL || !renewed || seat->epoch == 1) {
+        return;
+    }
+    if (!fl_seat_terminal(seat) && seat->phase != FL_SEAT_VERIFYING) {
+        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, FL_WHY_RESTART, out);
+    }
+    fl_secagg_server_drop(seat->server, index, FL_WHY_RESTART, out);
 }
 
 static void
@@ -466,63 +792,40 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     if (self->over) {
         (void)s_tell_end(self, seat, event->message.message->round, 0, out);
     }
-    s_greet(self, (uint32_t)index, renewed, now, out);
+    s_greet(self, (uint32_t)index, renewed, out);
     (void)s_invite(self, (uint32_t)index, now, out);
-    if (s_masked(self) && !s_sits_out(self, (uint32_t)index)) {
-        fl_blocks_joined(self->blocks, (uint32_t)index, now, out);
+    if (seat->server != NULL && !s_sits_out(self, (uint32_t)index)) {
+        fl_secagg_server_joined(seat->server, (uint32_t)index, seat->peer, now, out);
     }
     if (self->check_at == FL_NEVER) {
         self->check_at = now + self->conf.timing.beat_ms;
     }
 }
 
-//  The child of a seat is gone: its part in the round ends, its route is
-//  forgotten.
 static void
-s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_time now, fl_outbox *out)
+on_leave(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    fl_seat *seat = fl_seats_at(self->seats, index);
-    if (!fl_seat_terminal(seat)) {
-        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, reason, out);
-    }
-    fl_seats_vacate(self->seats, index);
-    fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
-    if (s_masked(self)) {
-        fl_blocks_gone(self->blocks, index, now, out);
+    (void)now;
+    int64_t index = fl_seats_of_peer(self->seats, event->message.from);
+    if (index >= 0) {
+        s_note(self, &event->message.node, FL_NOTE_LEFT, event->message.message->leave.reason,
+               (uint64_t)index, 0, out);
+        s_vacate(self, (uint32_t)index, FL_WHY_LEFT, out);
     }
 }
 
-//  The child was heard.
 static void
-s_heard(fl_seat *seat, fl_time now)
+on_gone(fl_aggregator *self, const fl_event *event, fl_outbox *out)
 {
-    seat->heard_at = now;
-    seat->evasive = false;
-}
-
-//  The seat that a message names, if it is this peer's; -1 and a refusal otherwise.
-static int64_t
-s_seat_of(fl_aggregator *self, const fl_event *event, uint32_t seat, uint32_t epoch, fl_time now,
-          fl_outbox *out)
-{
-    if (seat < fl_seats_count(self->seats)) {
-        fl_seat *found = fl_seats_at(self->seats, seat);
-        if (found->present && found->peer == event->message.from && found->epoch == epoch) {
-            s_heard(found, now);
-            return seat;
-        }
+    int64_t index = fl_seats_of_peer(self->seats, event->gone.peer);
+    if (index >= 0) {
+        s_note(self, &fl_seats_at(self->seats, (uint32_t)index)->node, FL_NOTE_LEFT,
+               event->gone.reason, (uint64_t)index, 0, out);
+        s_vacate(self, (uint32_t)index, event->gone.reason, out);
     }
-    s_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
-    return -1;
 }
 
-static bool
-s_this_round(const fl_aggregator *self, const fl_message *message, uint32_t attempt)
-{
-    return self->phase != FL_AGGREGATOR_IDLE && message->round == self->task.order.round &&
-           attempt == self->task.attempt && fl_run_equal(&message->run, &self->run);
-}
-
+// ---- what children send -----------------------------------------------------------------------
 static void
 on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -558,7 +861,6 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
 }
 
-// ---- contributions ------------------------------------------------------------------------------
 static bool
 s_base_fits(const fl_aggregator *self, const fl_contrib *contrib, fl_reason *reason)
 {
@@ -576,6 +878,40 @@ s_base_fits(const fl_aggregator *self, const fl_contrib *contrib, fl_reason *rea
     }
     const fl_past *then = &self->history[contrib->base_round % FL_PASTS_MAX];
     return then->round == contrib->base_round && fl_hash_equal(&then->model, &contrib->base);
+}
+
+//  What a block says to an announcement. True: it may be taken like any other.
+static bool
+s_take_masked(fl_aggregator *self, uint32_t index, const fl_event *event, fl_time now,
+              fl_outbox *out)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    bool over = seat->phase == FL_SEAT_LATE || seat->phase == FL_SEAT_REFUSED;
+    if (seat->in_block && (over || s_counted(seat) || seat->phase == FL_SEAT_VERIFYING)) {
+        return true; // it has an answer already
+    }
+    if (!seat->in_block || s_renewed(self, index)) {
+        s_refuse(self, event, seat->in_block ? FL_WHY_RESTART : FL_WHY_UNKNOWN_ROUND, out);
+        return false;
+    }
+    FL_ASSERT(seat->server !=
+              NULL); // else the block ended when it was opened, and the seat with it
+    bool blamed = fl_secagg_server_seat(seat->server, index).blamed;
+    fl_reason reason =
+        fl_secagg_server_contrib(seat->server, index, &event->message.message->contrib, out);
+    if (reason == FL_WHY_NONE) {
+        return true;
+    }
+    if (reason == FL_WHY_UNKNOWN_ROUND) { // not that far: the task has it said again
+        s_task(self, index, now, out);
+        return false;
+    }
+    (void)fl_uploads_withdraw(self->uploads, index,
+                              reason == FL_WHY_LATE ? FL_SEAT_LATE : FL_SEAT_REFUSED, reason, out);
+    if (blamed || !fl_secagg_server_seat(seat->server, index).blamed) { // else it was told so
+        fl_uploads_refuse(self->uploads, index, reason, FL_CONTRIB, out);
+    }
+    return false;
 }
 
 static void
@@ -672,6 +1008,42 @@ on_fetch(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
 }
 
 static void
+s_hear_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    int64_t found = fl_seats_of_peer(self->seats, event->message.from);
+    if (found < 0) {
+        s_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
+        return;
+    }
+    uint32_t index = (uint32_t)found;
+    fl_seat *seat = fl_seats_at(self->seats, index);
+    s_heard(seat, now);
+    if (!s_masked(self) || !seat->in_block || s_renewed(self, index) ||
+        message->round != self->task.order.round || !fl_run_equal(&message->run, &self->run)) {
+        bool asks = message->verb != FL_REFUSED;
+        if (asks && !s_tell_end(self, seat, message->round, 0, out)) {
+            s_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
+        }
+        return;
+    }
+    if (message->verb == FL_READY && seat->ready_at == 0) {
+        seat->ready_at = now;
+    }
+    if (seat->server != NULL) {
+        fl_secagg_server_hear(seat->server, index, event, now, out);
+    }
+}
+
+//  In any round: a refusal that is for the blocks.
+static bool
+s_about_step(const fl_aggregator *self, const fl_refused *refused)
+{
+    const fl_verb_row *about = fl_verb_row_of(refused->about);
+    return s_masked(self) && about != NULL && (refused->about == FL_TASK || about->masked);
+}
+
+static void
 on_refused(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
@@ -693,17 +1065,6 @@ on_refused(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
     }
 }
 
-static void
-on_leave(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    int64_t index = fl_seats_of_peer(self->seats, event->message.from);
-    if (index >= 0) {
-        s_note(self, &event->message.node, FL_NOTE_LEFT, event->message.message->leave.reason,
-               (uint64_t)index, 0, out);
-        s_vacate(self, (uint32_t)index, FL_WHY_LEFT, now, out);
-    }
-}
-
 typedef void (*handler)(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out);
 
 //  What a child may say to this machine; the admission knows the rest (wire/verb_table).
@@ -713,6 +1074,16 @@ static const handler handlers[FL_VERB_COUNT] = {
     [FL_LEAVE] = on_leave,    [FL_KEYS] = s_hear_step, [FL_SHARES] = s_hear_step,
     [FL_READY] = s_hear_step, [FL_ACK] = s_hear_step,  [FL_UNMASK] = s_hear_step,
 };
+
+//  In any round, after each word of a child.
+static void
+s_after_word(fl_aggregator *self, fl_peer peer, fl_outbox *out)
+{
+    int64_t index = s_masked(self) ? fl_seats_of_peer(self->seats, peer) : -1;
+    if (index >= 0) {
+        s_follow_seat(self, (uint32_t)index, out);
+    }
+}
 
 //  A message of a child.
 static void
@@ -724,11 +1095,605 @@ s_hear(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
     } else {
         s_refuse(self, event, FL_WHY_MALFORMED, out);
     }
-    s_after_word(self, event->message.from, now, out);
+    s_after_word(self, event->message.from, out);
 }
 
-// ---- view -----------------------------------------------------------------
-//  What a host and an operator look at: who is there, and how each seat stands.
+// ---- the window -------------------------------------------------------------------------------
+//  Steps of opening that fit between the cut-off and the due time.
+enum { OPENING_STEPS = 3 };
+
+//  What opening takes after the cut-off; 0 when the plan asks for no masks.
+static fl_time
+s_opening_ms(const fl_plan *plan)
+{
+    return plan->masking == FL_MASKING_NONE ? 0 : (fl_time)OPENING_STEPS * plan->step_ms;
+}
+
+//  A deadline that follows what was measured has to leave room for what was not: uploads have the
+//  last quarter for themselves; and an edge, which is ready in 11/16 of it, needs time of its own
+//  to open its sum.
+static fl_time
+s_window_ms(const fl_aggregator *self, uint32_t median_ms)
+{
+    const fl_window *window = &self->conf.window;
+    const fl_timing *timing = &self->conf.timing;
+    fl_time wanted = (fl_time)fl_policy_deadline_ms(window, median_ms);
+    if (!s_masked(self)) {
+        return wanted;
+    }
+    fl_time below = 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->present && seat->role == FL_ROLE_EDGE) {
+            below = s_opening_ms(&self->task.order.plan) + (fl_time)timing->finish_ms +
+                    (fl_time)timing->hop_ms;
+        }
+    }
+    wanted = below > 0 ? (wanted + below) * 3 / 2 : wanted * 4 / 3;
+    return wanted < (fl_time)window->time_max_ms ? wanted : (fl_time)window->time_max_ms;
+}
+
+//  The minimum time and the wait for expected children are moments too.
+static fl_time
+s_next_moment(const fl_aggregator *self, fl_time now)
+{
+    fl_time least = self->opened_at + (fl_time)self->conf.window.time_min_ms;
+    fl_time joined = self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
+    fl_time first = least < joined ? least : joined;
+    fl_time second = least < joined ? joined : least;
+    return now < first ? first : now < second ? second : FL_NEVER;
+}
+
+//  No upload is wanted any more, and nobody is waited for.
+static bool
+s_uploads_over(const fl_aggregator *self)
+{
+    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
+    return !s_collecting(self) && (self->due != FL_NEVER || counted >= self->conf.window.count_min);
+}
+
+static bool
+s_complete(const fl_aggregator *self, fl_time now)
+{
+    const fl_window *window = &self->conf.window;
+    fl_standing sum = fl_seats_standing(self->seats);
+    if (now < self->opened_at + (fl_time)window->time_min_ms) {
+        return false;
+    }
+    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
+    if (window->count_max > 0 && counted >= window->count_max) {
+        return true;
+    }
+    if (self->due == FL_NEVER && counted < window->count_min) {
+        return false; // nobody above waits for this round: others may still come and make it
+    }
+    bool waited = now >= self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
+    return sum.invited > 0 && sum.ended == sum.invited &&
+           (sum.invited >= self->conf.expect || waited);
+}
+
+//  True when the cut-off was moved: too few are in or coming, and the window
+//  says to wait on.
+static bool
+s_extend(fl_aggregator *self, fl_time now, fl_outbox *out)
+{
+    const fl_window *window = &self->conf.window;
+    fl_time later = self->cutoff_at + (fl_time)window->extend_ms;
+    fl_time latest = self->due - (fl_time)self->conf.timing.finish_ms;
+    later = later < latest ? later : latest;
+    if (window->missed != FL_MISSED_EXTEND || self->extends >= window->extends_max ||
+        later <= now || fl_seats_standing(self->seats).coming >= window->count_min) {
+        return false;
+    }
+    self->extends++;
+    s_note(self, NULL, FL_NOTE_ROUND_EXTEND, FL_WHY_QUORUM,
+           fl_uploads_sums(self->uploads)->contributions, (uint64_t)(later - self->cutoff_at), out);
+    self->cutoff_at = later;
+    return true;
+}
+
+// ---- closing ----------------------------------------------------------------------------------
+//  Waiting for others is not the seat's time.
+static fl_time
+s_time_spent(const fl_aggregator *self, const fl_seat *seat, fl_time now)
+{
+    if (!s_masked(self)) {
+        return (s_counted(seat) ? seat->came_at : now) - seat->tasked_at;
+    }
+    if (seat->ready_at == 0) {
+        return now - seat->tasked_at;
+    }
+    fl_time trained = seat->ready_at > seat->tasked_at ? seat->ready_at - seat->tasked_at : 0;
+    return trained + (s_counted(seat) ? seat->came_at - seat->offered_at : 0);
+}
+
+//  Learn how long the seats of this round took, task out to last byte in. One that was late counts
+//  with what it has spent so far, or a deadline that follows the median would shrink to the
+//  quickest few. A missed round makes us forget: the next one gets its whole window. A second
+//  attempt teaches nothing, as what was made for the first one comes at once.
+static void
+s_measure(fl_aggregator *self, fl_close close, fl_time now)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        bool fresh =
+            seat->phase == FL_SEAT_COUNTED && seat->contrib.base_round == self->task.order.round;
+        if (fresh || seat->phase == FL_SEAT_LATE) {
+            fl_time took = s_time_spent(self, seat, now);
+            self->durations[count++] = took > 1 ? (uint32_t)took : 1;
+        }
+    }
+    if (close == FL_CLOSE_DONE) {
+        fl_pace_learn(&self->pace, self->durations, self->task.attempt == 1 ? count : 0);
+    } else {
+        fl_pace_forget(&self->pace);
+    }
+}
+
+//  What the contributions add up to: said by each of them, or opened by their blocks.
+static void
+s_sum_up(fl_aggregator *self, fl_result *result)
+{
+    const fl_sums *said = fl_uploads_sums(self->uploads);
+    bool masked = s_masked(self);
+    result->weight = masked ? self->opened.weight : said->weight;
+    result->count = masked ? self->opened.count : said->count;
+    memcpy(result->stats, masked ? self->opened.stats : said->stats, sizeof result->stats);
+    result->masking = (fl_masking)self->task.order.plan.masking;
+    if (masked) {
+        result->blocks = s_lines(self, &result->block_count);
+    }
+}
+
+static void
+s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_outbox *out)
+{
+    const fl_sums *sums = fl_uploads_sums(self->uploads);
+    fl_result *result = &self->result;
+    result->close = close;
+    result->reason = reason;
+    s_sum_up(self, result);
+    result->duration_ms = (uint32_t)(now - self->opened_at);
+    fl_time budget = self->cutoff_at - self->opened_at; // negative when it came too late
+    result->budget_ms = budget > 0 ? (uint32_t)budget : 0;
+    result->tally = fl_aggregator_tally(self);
+    fl_time needed = sums->last_at > self->cut_at ? sums->last_at : self->cut_at;
+    uint32_t merge = close == FL_CLOSE_DONE ? (uint32_t)(now - needed) : 0;
+    if (merge > result->tally.merge_ms) {
+        result->tally.merge_ms = merge;
+    }
+    result->roll = self->roll;
+    result->roll_count = fl_participation_roll(
+        self->seats, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
+    s_measure(self, close, now);
+    s_enter(self, FL_AGGREGATOR_CLOSED);
+    s_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
+}
+
+//  How a round ends that has no result.
+static fl_close
+s_missed(const fl_aggregator *self)
+{
+    return self->conf.window.missed == FL_MISSED_ABORT ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED;
+}
+
+static void
+s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
+{
+    const fl_window *window = &self->conf.window;
+    bool masked = s_masked(self);
+    if (fl_uploads_sums(self->uploads)->contributions >= window->count_min) {
+        s_enter(self, FL_AGGREGATOR_FINISHING);
+        fl_effect *effect = fl_outbox_ask(out, FL_FX_FINISH, &self->finish);
+        effect->finish.vector = self->conf.vector;
+        effect->finish.blocks = masked ? self->opened.set : 1;
+        return;
+    }
+    bool named = masked && self->opened.reason != FL_WHY_NONE;
+    s_close(self, s_missed(self), named ? self->opened.reason : FL_WHY_QUORUM, now, out);
+}
+
+//  Nothing new is let in from here on.
+static void
+s_cut_off(fl_aggregator *self, fl_time now, fl_outbox *out)
+{
+    s_enter(self, FL_AGGREGATOR_DRAINING);
+    self->cut_at = now;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        uint64_t got = seat->phase == FL_SEAT_STAGING ? seat->intake.next : 0;
+        if (seat->phase == FL_SEAT_TASKED || seat->phase == FL_SEAT_OFFERED ||
+            seat->phase == FL_SEAT_STAGING) {
+            fl_reason reason = seat->phase == FL_SEAT_OFFERED ? FL_WHY_BUSY : FL_WHY_LATE;
+            fl_seat_phase next = seat->evasive ? FL_SEAT_ABSENT : FL_SEAT_LATE;
+            (void)fl_uploads_withdraw(self->uploads, i, next,
+                                      seat->evasive ? FL_WHY_SILENT : reason, out);
+            s_note(self, &seat->node, FL_NOTE_LATE, seat->reason, i, got, out);
+        }
+    }
+    s_note(self, NULL, FL_NOTE_ROUND_CUTOFF, FL_WHY_NONE,
+           fl_uploads_sums(self->uploads)->contributions, (uint64_t)(now - self->opened_at), out);
+}
+
+static void
+s_check_round(fl_aggregator *self, fl_time now, fl_outbox *out)
+{
+    bool masked = s_masked(self);
+    if (self->phase == FL_AGGREGATOR_OPEN) {
+        self->wake_at = masked ? FL_NEVER : s_next_moment(self, now);
+        bool over = masked ? s_uploads_over(self) : s_complete(self, now);
+        if (!over && now >= self->cutoff_at) {
+            over = masked || !s_extend(self, now, out);
+        }
+        if (over) {
+            s_cut_off(self, now, out);
+        } else {
+            fl_uploads_give_slots(self->uploads, now, out);
+        }
+    }
+    if (self->phase == FL_AGGREGATOR_DRAINING && !fl_uploads_busy(self->uploads) &&
+        (!masked || s_blocks_ended(self))) {
+        s_finish(self, now, out);
+    }
+}
+
+// ---- what the crew answers --------------------------------------------------------------------
+static void
+on_finished(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == FL_AGGREGATOR_FINISHING);
+    self->finish = 0;
+    if (event->finished.reason != FL_WHY_NONE) {
+        s_close(self, s_missed(self), event->finished.reason, now, out);
+        return;
+    }
+    self->result.vec = event->finished.vec;
+    self->result.hash = event->finished.hash;
+    self->result.vector_bytes = event->finished.bytes;
+    s_close(self, FL_CLOSE_DONE, FL_WHY_NONE, now, out);
+}
+
+static fl_reason
+s_fault(const fl_event *event)
+{
+    if (event->verified.ok) {
+        return FL_WHY_NONE;
+    }
+    return event->verified.reason == FL_WHY_NONE ? FL_WHY_HASH : event->verified.reason;
+}
+
+static void
+s_verified_masked(fl_aggregator *self, uint32_t slot, fl_reason fault, fl_time now, fl_outbox *out)
+{
+    int64_t owner = fl_uploads_owner(self->uploads, slot);
+    const fl_seat *seat = owner >= 0 ? fl_seats_look(self->seats, (uint32_t)owner) : NULL;
+    if (seat != NULL && fault == FL_WHY_NONE &&
+        !fl_secagg_server_wants(seat->server, (uint32_t)owner)) {
+        fault = FL_WHY_LATE;
+    }
+    fl_uploads_verified(self->uploads, slot, fault, out);
+    if (seat != NULL && s_counted(seat)) { // its fold comes before what opens the sum
+        bool taken = fl_secagg_server_uploaded(seat->server, (uint32_t)owner, now, out);
+        FL_ASSERT(taken); // it was wanted, and its announcement was taken
+    }
+}
+
+static void
+on_verified(fl_aggregator *self, uint32_t slot, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (s_masked(self)) {
+        s_verified_masked(self, slot, s_fault(event), now, out);
+    } else {
+        fl_uploads_verified(self->uploads, slot, s_fault(event), out);
+    }
+}
+
+//  What the crew answers: an upload's, the sum's, a block's, or nobody's.
+static void
+on_answer(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    int64_t slot = fl_uploads_slot(self->uploads, event);
+    if (slot >= 0 && event->kind == FL_EV_VERIFIED) {
+        on_verified(self, (uint32_t)slot, event, now, out);
+    } else if (slot >= 0) {
+        fl_uploads_folded(self->uploads, (uint32_t)slot, out);
+    } else if (fl_answers(event, self->finish)) {
+        on_finished(self, event, now, out);
+    } else if (!s_answer_block(self, event, now, out)) {
+        fl_outbox_discard(out, event);
+    }
+}
+
+// ---- time -------------------------------------------------------------------------------------
+static void
+s_age_seats(fl_aggregator *self, fl_time now, fl_outbox *out)
+{
+    const fl_timing *timing = &self->conf.timing;
+    bool present = false;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        if (!seat->present) {
+            continue;
+        }
+        fl_time silent = now - seat->heard_at;
+        if (silent >= (fl_time)timing->lease_beats * timing->beat_ms) {
+            s_note(self, &seat->node, FL_NOTE_EXPIRED, FL_WHY_SILENT, i, (uint64_t)silent, out);
+            s_vacate(self, i, FL_WHY_SILENT, out);
+            continue;
+        }
+        present = true;
+        if (!seat->evasive && silent >= (fl_time)timing->evasive_beats * timing->beat_ms) {
+            seat->evasive = true;
+            s_note(self, &seat->node, FL_NOTE_EVASIVE, FL_WHY_SILENT, i, (uint64_t)silent, out);
+        }
+        (void)fl_uploads_hurry(self->uploads, i, timing, now, out);
+    }
+    self->check_at = present ? now + timing->beat_ms : FL_NEVER;
+}
+
+static void
+on_tick(fl_aggregator *self, fl_time now, fl_outbox *out)
+{
+    if (now >= self->check_at) {
+        s_age_seats(self, now, out);
+    }
+}
+
+// ---- beginning and settling -------------------------------------------------------------------
+//  Everything of this round, and nothing of the last one.
+static void
+s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
+{
+    self->over = false;
+    self->task = *task;
+    fl_aggregator_recall(self, &(fl_past){ task->order.round, task->order.model });
+    memset(&self->result, 0, sizeof self->result);
+    self->opened_at = now;
+    self->due = due;
+    self->extends = 0;
+    self->bytes_down = 0;
+    fl_time deadline = now + s_window_ms(self, fl_pace_ms(&self->pace));
+    fl_time after = (fl_time)self->conf.timing.finish_ms + s_opening_ms(&task->order.plan);
+    fl_time latest = due == FL_NEVER ? FL_NEVER : due - after;
+    self->cutoff_at = deadline < latest ? deadline : latest;
+    self->wake_at = s_masked(self) ? now : s_next_moment(self, now);
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
+        seat->reason = FL_WHY_NONE;
+        memset(&seat->intake, 0, sizeof seat->intake);
+        seat->in_block = false;
+        seat->block = 0;
+        seat->server = NULL;
+        seat->ready_at = 0;
+    }
+}
+
+//  Every child hears its own outcome; those that were counted hear what became
+//  of the sum.
+static void
+s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final, fl_outbox *out)
+{
+    self->over = final;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        fl_outcome own = fl_seat_outcome(seat);
+        if (seat->phase != FL_SEAT_IDLE) {
+            seat->last_round = self->task.order.round;
+            seat->last_attempt = self->task.attempt;
+            seat->last_outcome = own == FL_OUT_IN ? outcome : own;
+            seat->last_reason = own == FL_OUT_IN ? reason : seat->reason;
+            seat->rounds[seat->last_outcome]++;
+        }
+        if (seat->present && (seat->phase != FL_SEAT_IDLE || final)) {
+            fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
+            closed->attempt = self->task.attempt;
+            closed->outcome = seat->phase == FL_SEAT_IDLE ? FL_OUT_IDLE : seat->last_outcome;
+            closed->reason = seat->phase == FL_SEAT_IDLE ? FL_WHY_NONE : seat->last_reason;
+            closed->final = final;
+        }
+        fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
+    }
+}
+
+// ---- the doors --------------------------------------------------------------------------------
+fl_aggregator *
+fl_aggregator_new(const fl_aggregator_conf *conf)
+{
+    FL_ASSERT(conf->window.count_min >= 1 && conf->timing.beat_ms > 0);
+    fl_aggregator *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->conf = *conf;
+    self->check_at = FL_NEVER;
+    self->seats = fl_seats_new(conf->seats_max);
+    self->roll = calloc(FL_ROLL_MAX, sizeof *self->roll);
+    self->durations = calloc(conf->seats_max, sizeof *self->durations);
+    if (self->seats != NULL) {
+        self->uploads = fl_uploads_new(self->seats, conf->slots);
+    }
+    if (conf->masking != NULL) {
+        self->lines = calloc(FL_BLOCK_LINES_MAX, sizeof *self->lines);
+    }
+    bool whole = self->uploads != NULL && (self->lines != NULL || conf->masking == NULL);
+    if (!whole || self->roll == NULL || self->durations == NULL) {
+        fl_aggregator_destroy(&self);
+    }
+    return self;
+}
+
+void
+fl_aggregator_destroy(fl_aggregator **self_p)
+{
+    fl_aggregator *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+            fl_secagg_server_destroy(&self->block[i].machine);
+        }
+        free(self->lines);
+        fl_uploads_destroy(&self->uploads);
+        fl_seats_destroy(&self->seats);
+        free(self->roll);
+        free(self->durations);
+        free(self);
+    }
+}
+
+void
+fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    switch ((int)event->kind) {
+    case FL_EV_MESSAGE:
+        FL_ASSERT(event->message.from != FL_PARENT);
+        s_hear(self, event, now, out);
+        break;
+    case FL_EV_GONE:
+        on_gone(self, event, out);
+        break;
+    case FL_EV_VERIFIED:
+    case FL_EV_FOLDED:
+    case FL_EV_FINISHED:
+    case FL_EV_SAVED:
+    case FL_EV_UNMASKED:
+        on_answer(self, event, now, out);
+        break;
+    default:
+        FL_ASSERT(event->kind == FL_EV_TICK);
+        on_tick(self, now, out);
+        break;
+    }
+    s_follow_blocks(self, now, out);
+    s_check_round(self, now, out);
+}
+
+fl_time
+fl_aggregator_deadline(const fl_aggregator *self)
+{
+    fl_time at = self->check_at;
+    if (self->phase == FL_AGGREGATOR_OPEN) {
+        at = self->cutoff_at < at ? self->cutoff_at : at;
+        at = self->wake_at < at ? self->wake_at : at;
+    }
+    if (s_masked(self)) {
+        fl_time block = s_blocks_deadline(self);
+        at = block < at ? block : at;
+    }
+    return at;
+}
+
+void
+fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model, uint64_t bytes)
+{
+    if (!fl_run_equal(&self->run, run)) { // rounds count from 1 again, nothing of the old run holds
+        self->over = false;
+        memset(self->history, 0, sizeof self->history);
+        for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+            fl_seats_at(self->seats, i)->last_round = 0;
+        }
+    }
+    self->run = *run;
+    self->model = *model;
+    self->model_bytes = bytes;
+}
+
+void
+fl_aggregator_recall(fl_aggregator *self, const fl_past *past)
+{
+    self->history[past->round % FL_PASTS_MAX] = *past;
+}
+
+bool
+fl_aggregator_idle(const fl_aggregator *self)
+{
+    return self->phase == FL_AGGREGATOR_IDLE && !fl_uploads_busy(self->uploads);
+}
+
+void
+fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64_t wall_s,
+                   fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(fl_aggregator_idle(self));
+    s_enter(self, FL_AGGREGATOR_OPEN);
+    s_begin(self, task, due, now);
+    bool masked = s_masked(self);
+    uint32_t blocks = masked ? s_open_blocks(self, wall_s, now, out) : 1;
+    fl_uploads_open(self->uploads, &task->order, task->attempt, blocks, out);
+    uint32_t invited = 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->present && (!masked || seat->in_block)) {
+            s_task(self, i, now, out);
+            invited++;
+        }
+    }
+    fl_time budget = self->cutoff_at - now;
+    s_note(self, NULL, FL_NOTE_ROUND_OPEN, FL_WHY_NONE, invited, budget > 0 ? (uint64_t)budget : 0,
+           out);
+    if (masked) {
+        s_resume_blocks(self, wall_s, now, out);
+        s_follow_blocks(self, now, out);
+    }
+    self->conf.fact_count = 0; // they are of the round that was open when the last process ended
+}
+
+fl_time
+fl_aggregator_cutoff(const fl_aggregator *self)
+{
+    return self->phase == FL_AGGREGATOR_OPEN ? self->cutoff_at : FL_NEVER;
+}
+
+bool
+fl_aggregator_result(const fl_aggregator *self, fl_result *result)
+{
+    if (self->phase != FL_AGGREGATOR_CLOSED) {
+        return false;
+    }
+    *result = self->result;
+    return true;
+}
+
+void
+fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final,
+                     fl_time now, fl_outbox *out)
+{
+    (void)now;
+    FL_ASSERT(self->phase == FL_AGGREGATOR_CLOSED);
+    s_tell_all(self, outcome, reason, final, out);
+    s_enter(self, FL_AGGREGATOR_IDLE);
+}
+
+void
+fl_aggregator_dismiss(fl_aggregator *self, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE);
+    s_tell_all(self, FL_OUT_IDLE, FL_WHY_NONE, true, out);
+}
+
+void
+fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_outbox *out)
+{
+    if (self->phase == FL_AGGREGATOR_IDLE) {
+        return;
+    }
+    self->finish = 0;
+    s_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
+           (uint64_t)(now - self->opened_at), out);
+    if (s_masked(self)) {
+        s_abort_blocks(self, reason != FL_WHY_NONE ? reason : FL_WHY_ABORTED, out);
+    }
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        if (!fl_seat_terminal(fl_seats_look(self->seats, i))) {
+            (void)fl_uploads_withdraw(self->uploads, i, FL_SEAT_LATE, reason, out);
+        }
+    }
+    s_tell_all(self, FL_OUT_LATE, reason, false, out);
+    s_enter(self, FL_AGGREGATOR_IDLE);
+}
+
+// ---- what edge, root and operator look at -----------------------------------------------------
 uint32_t
 fl_aggregator_joined(const fl_aggregator *self)
 {
@@ -760,7 +1725,7 @@ fl_aggregator_tally(const fl_aggregator *self)
     tally.bytes_up += fl_uploads_sums(self->uploads)->bytes_up;
     tally.bytes_down += self->bytes_down;
     if (s_masked(self)) {
-        fl_blocks_tally(self->blocks, &tally);
+        s_tally_blocks(self, &tally);
     }
     return tally;
 }
@@ -772,10 +1737,13 @@ fl_aggregator_seats(const fl_aggregator *self)
 }
 
 bool
-fl_aggregator_block(const fl_aggregator *self, uint32_t block, fl_block_view *view)
+fl_aggregator_block(const fl_aggregator *self, uint32_t number, fl_block_view *view)
 {
-    FL_ASSERT(block < FL_BLOCKS_MAX);
-    return self->blocks != NULL && fl_blocks_look(self->blocks, block, &view->line, &view->state);
+    FL_ASSERT(number < FL_BLOCKS_MAX);
+    const fl_secagg_server *machine = s_machine(self, number);
+    view->line = self->block[number].used ? s_line(self, number) : (fl_block_line){ 0 };
+    view->state = machine == NULL ? FL_SERVER_ABORTED : fl_secagg_server_state(machine);
+    return self->block[number].used;
 }
 
 fl_seat_view
@@ -823,553 +1791,4 @@ fl_result_report(const fl_result *self, fl_report *report)
     report->masking = self->masking;
     report->blocks = self->blocks;
     report->block_count = self->block_count;
-}
-
-static const bool legal[FL_AGGREGATOR_PHASES][FL_AGGREGATOR_PHASES] = {
-    [FL_AGGREGATOR_IDLE] = { [FL_AGGREGATOR_OPEN] = true },
-    [FL_AGGREGATOR_OPEN] = { [FL_AGGREGATOR_DRAINING] = true, [FL_AGGREGATOR_IDLE] = true },
-    [FL_AGGREGATOR_DRAINING] = { [FL_AGGREGATOR_FINISHING] = true,
-                                 [FL_AGGREGATOR_CLOSED] = true,
-                                 [FL_AGGREGATOR_IDLE] = true },
-    [FL_AGGREGATOR_FINISHING] = { [FL_AGGREGATOR_CLOSED] = true, [FL_AGGREGATOR_IDLE] = true },
-    [FL_AGGREGATOR_CLOSED] = { [FL_AGGREGATOR_IDLE] = true },
-};
-
-fl_aggregator *
-fl_aggregator_new(const fl_aggregator_conf *conf)
-{
-    FL_ASSERT(conf->window.count_min >= 1 && conf->timing.beat_ms > 0);
-    fl_aggregator *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        return NULL;
-    }
-    self->conf = *conf;
-    self->check_at = FL_NEVER;
-    self->seats = fl_seats_new(conf->seats_max);
-    self->roll = calloc(FL_ROLL_MAX, sizeof *self->roll);
-    self->durations = calloc(conf->seats_max, sizeof *self->durations);
-    if (self->seats != NULL) {
-        self->uploads = fl_uploads_new(self->seats, conf->slots);
-    }
-    if (self->uploads != NULL && conf->masking != NULL) {
-        self->blocks = fl_blocks_new(conf->masking, self->seats);
-    }
-    bool whole = self->uploads != NULL && (self->blocks != NULL || conf->masking == NULL);
-    if (!whole || self->roll == NULL || self->durations == NULL) {
-        fl_aggregator_destroy(&self);
-    }
-    return self;
-}
-
-void
-fl_aggregator_destroy(fl_aggregator **self_p)
-{
-    fl_aggregator *self = *self_p;
-    *self_p = NULL;
-    if (self != NULL) {
-        fl_blocks_destroy(&self->blocks);
-        fl_uploads_destroy(&self->uploads);
-        fl_seats_destroy(&self->seats);
-        free(self->roll);
-        free(self->durations);
-        free(self);
-    }
-}
-
-static void
-s_enter(fl_aggregator *self, fl_aggregator_phase next)
-{
-    FL_ASSERT(legal[self->phase][next]);
-    self->phase = next;
-}
-
-// ---- closing ------------------------------------------------------------------------------------
-//  Learn how long the seats of this round took, task out to last byte in. One that was late counts
-//  with what it has spent so far, or a deadline that follows the median would shrink to the
-//  quickest few. A missed round makes us forget: the next one gets its whole window. A second
-//  attempt teaches nothing, as what was made for the first one comes at once.
-static void
-s_measure(fl_aggregator *self, fl_close close, fl_time now)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        bool fresh =
-            seat->phase == FL_SEAT_COUNTED && seat->contrib.base_round == self->task.order.round;
-        if (fresh || seat->phase == FL_SEAT_LATE) {
-            fl_time took = s_time_spent(self, seat, now);
-            self->durations[count++] = took > 1 ? (uint32_t)took : 1;
-        }
-    }
-    if (close == FL_CLOSE_DONE) {
-        fl_pace_learn(&self->pace, self->durations, self->task.attempt == 1 ? count : 0);
-    } else {
-        fl_pace_forget(&self->pace);
-    }
-}
-
-//  What the contributions add up to: said by each of them, or opened by their blocks.
-static void
-s_sum_up(fl_aggregator *self, fl_result *result)
-{
-    const fl_sums *said = fl_uploads_sums(self->uploads);
-    bool masked = s_masked(self);
-    const fl_blocks_sum *opened = masked ? fl_blocks_sum_of(self->blocks) : NULL;
-    result->weight = masked ? opened->weight : said->weight;
-    result->count = masked ? opened->count : said->count;
-    memcpy(result->stats, masked ? opened->stats : said->stats, sizeof result->stats);
-    result->masking = (fl_masking)self->task.order.plan.masking;
-    if (masked) {
-        result->blocks = fl_blocks_lines(self->blocks, &result->block_count);
-    }
-}
-
-static void
-s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_outbox *out)
-{
-    const fl_sums *sums = fl_uploads_sums(self->uploads);
-    fl_result *result = &self->result;
-    result->close = close;
-    result->reason = reason;
-    s_sum_up(self, result);
-    result->duration_ms = (uint32_t)(now - self->opened_at);
-    fl_time budget = self->cutoff_at - self->opened_at; // negative when it came too late
-    result->budget_ms = budget > 0 ? (uint32_t)budget : 0;
-    result->tally = fl_aggregator_tally(self);
-    fl_time needed = sums->last_at > self->cut_at ? sums->last_at : self->cut_at;
-    uint32_t merge = close == FL_CLOSE_DONE ? (uint32_t)(now - needed) : 0;
-    if (merge > result->tally.merge_ms) {
-        result->tally.merge_ms = merge;
-    }
-    result->roll = self->roll;
-    result->roll_count = fl_participation_roll(
-        self->seats, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
-    s_measure(self, close, now);
-    s_enter(self, FL_AGGREGATOR_CLOSED);
-    s_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
-}
-
-//  How a round ends that has no result.
-static fl_close
-s_missed(const fl_aggregator *self)
-{
-    return self->conf.window.missed == FL_MISSED_ABORT ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED;
-}
-
-static void
-s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
-{
-    const fl_window *window = &self->conf.window;
-    const fl_blocks_sum *opened = s_masked(self) ? fl_blocks_sum_of(self->blocks) : NULL;
-    if (fl_uploads_sums(self->uploads)->contributions >= window->count_min) {
-        s_enter(self, FL_AGGREGATOR_FINISHING);
-        fl_effect *effect = fl_outbox_ask(out, FL_FX_FINISH, &self->finish);
-        effect->finish.vector = self->conf.vector;
-        effect->finish.blocks = opened != NULL ? opened->set : 1;
-        return;
-    }
-    bool named = opened != NULL && opened->reason != FL_WHY_NONE;
-    s_close(self, s_missed(self), named ? opened->reason : FL_WHY_QUORUM, now, out);
-}
-
-//  Nothing new is let in from here on.
-static void
-s_cut_off(fl_aggregator *self, fl_time now, fl_outbox *out)
-{
-    s_enter(self, FL_AGGREGATOR_DRAINING);
-    self->cut_at = now;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        fl_seat *seat = fl_seats_at(self->seats, i);
-        uint64_t got = seat->phase == FL_SEAT_STAGING ? seat->intake.next : 0;
-        if (seat->phase == FL_SEAT_TASKED || seat->phase == FL_SEAT_OFFERED ||
-            seat->phase == FL_SEAT_STAGING) {
-            fl_reason reason = seat->phase == FL_SEAT_OFFERED ? FL_WHY_BUSY : FL_WHY_LATE;
-            fl_seat_phase next = seat->evasive ? FL_SEAT_ABSENT : FL_SEAT_LATE;
-            (void)fl_uploads_withdraw(self->uploads, i, next,
-                                      seat->evasive ? FL_WHY_SILENT : reason, out);
-            s_note(self, &seat->node, FL_NOTE_LATE, seat->reason, i, got, out);
-        }
-    }
-    s_note(self, NULL, FL_NOTE_ROUND_CUTOFF, FL_WHY_NONE,
-           fl_uploads_sums(self->uploads)->contributions, (uint64_t)(now - self->opened_at), out);
-}
-
-static bool
-s_complete(const fl_aggregator *self, fl_time now)
-{
-    const fl_window *window = &self->conf.window;
-    fl_standing sum = fl_seats_standing(self->seats);
-    if (now < self->opened_at + (fl_time)window->time_min_ms) {
-        return false;
-    }
-    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
-    if (window->count_max > 0 && counted >= window->count_max) {
-        return true;
-    }
-    if (self->due == FL_NEVER && counted < window->count_min) {
-        return false; // nobody above waits for this round: others may still come and make it
-    }
-    bool waited = now >= self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
-    return sum.invited > 0 && sum.ended == sum.invited &&
-           (sum.invited >= self->conf.expect || waited);
-}
-
-//  True when the cut-off was moved: too few are in or coming, and the window
-//  says to wait on.
-static bool
-s_extend(fl_aggregator *self, fl_time now, fl_outbox *out)
-{
-    const fl_window *window = &self->conf.window;
-    fl_time later = self->cutoff_at + (fl_time)window->extend_ms;
-    fl_time latest = self->due - (fl_time)self->conf.timing.finish_ms;
-    later = later < latest ? later : latest;
-    if (window->missed != FL_MISSED_EXTEND || self->extends >= window->extends_max ||
-        later <= now || fl_seats_standing(self->seats).coming >= window->count_min) {
-        return false;
-    }
-    self->extends++;
-    s_note(self, NULL, FL_NOTE_ROUND_EXTEND, FL_WHY_QUORUM,
-           fl_uploads_sums(self->uploads)->contributions, (uint64_t)(later - self->cutoff_at), out);
-    self->cutoff_at = later;
-    return true;
-}
-
-//  The minimum time and the wait for expected children are moments too.
-static fl_time
-s_next_moment(const fl_aggregator *self, fl_time now)
-{
-    fl_time least = self->opened_at + (fl_time)self->conf.window.time_min_ms;
-    fl_time joined = self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
-    fl_time first = least < joined ? least : joined;
-    fl_time second = least < joined ? joined : least;
-    return now < first ? first : now < second ? second : FL_NEVER;
-}
-
-static void
-s_check_round(fl_aggregator *self, fl_time now, fl_outbox *out)
-{
-    bool masked = s_masked(self);
-    if (self->phase == FL_AGGREGATOR_OPEN) {
-        self->wake_at = masked ? FL_NEVER : s_next_moment(self, now);
-        bool over = masked ? s_uploads_over(self) : s_complete(self, now);
-        if (!over && now >= self->cutoff_at) {
-            over = masked || !s_extend(self, now, out);
-        }
-        if (over) {
-            s_cut_off(self, now, out);
-        } else {
-            fl_uploads_give_slots(self->uploads, now, out);
-        }
-    }
-    if (self->phase == FL_AGGREGATOR_DRAINING && !fl_uploads_busy(self->uploads) &&
-        (!masked || fl_blocks_ended(self->blocks))) {
-        s_finish(self, now, out);
-    }
-}
-
-static void
-on_finished(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(self->phase == FL_AGGREGATOR_FINISHING);
-    self->finish = 0;
-    if (event->finished.reason != FL_WHY_NONE) {
-        s_close(self, s_missed(self), event->finished.reason, now, out);
-        return;
-    }
-    self->result.vec = event->finished.vec;
-    self->result.hash = event->finished.hash;
-    self->result.vector_bytes = event->finished.bytes;
-    s_close(self, FL_CLOSE_DONE, FL_WHY_NONE, now, out);
-}
-
-static void
-s_age_seats(fl_aggregator *self, fl_time now, fl_outbox *out)
-{
-    const fl_timing *timing = &self->conf.timing;
-    bool present = false;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        fl_seat *seat = fl_seats_at(self->seats, i);
-        if (!seat->present) {
-            continue;
-        }
-        fl_time silent = now - seat->heard_at;
-        if (silent >= (fl_time)timing->lease_beats * timing->beat_ms) {
-            s_note(self, &seat->node, FL_NOTE_EXPIRED, FL_WHY_SILENT, i, (uint64_t)silent, out);
-            s_vacate(self, i, FL_WHY_SILENT, now, out);
-            continue;
-        }
-        present = true;
-        if (!seat->evasive && silent >= (fl_time)timing->evasive_beats * timing->beat_ms) {
-            seat->evasive = true;
-            s_note(self, &seat->node, FL_NOTE_EVASIVE, FL_WHY_SILENT, i, (uint64_t)silent, out);
-        }
-        if (fl_uploads_hurry(self->uploads, i, timing, now, out)) {
-            s_after_word(self, seat->peer, now, out);
-        }
-    }
-    self->check_at = present ? now + timing->beat_ms : FL_NEVER;
-}
-
-static fl_reason
-s_fault(const fl_event *event)
-{
-    if (event->verified.ok) {
-        return FL_WHY_NONE;
-    }
-    return event->verified.reason == FL_WHY_NONE ? FL_WHY_HASH : event->verified.reason;
-}
-
-static void
-on_gone(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    int64_t index = fl_seats_of_peer(self->seats, event->gone.peer);
-    if (index >= 0) {
-        s_note(self, &fl_seats_at(self->seats, (uint32_t)index)->node, FL_NOTE_LEFT,
-               event->gone.reason, (uint64_t)index, 0, out);
-        s_vacate(self, (uint32_t)index, event->gone.reason, now, out);
-    }
-}
-
-static void
-on_verified(fl_aggregator *self, uint32_t slot, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (s_masked(self)) {
-        s_verified_masked(self, slot, s_fault(event), now, out);
-    } else {
-        fl_uploads_verified(self->uploads, slot, s_fault(event), out);
-    }
-}
-
-//  What the crew answers: an upload's, the sum's, a block's, or nobody's.
-static void
-on_answer(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    int64_t slot = fl_uploads_slot(self->uploads, event);
-    if (slot >= 0 && event->kind == FL_EV_VERIFIED) {
-        on_verified(self, (uint32_t)slot, event, now, out);
-    } else if (slot >= 0) {
-        fl_uploads_folded(self->uploads, (uint32_t)slot, out);
-    } else if (fl_answers(event, self->finish)) {
-        on_finished(self, event, now, out);
-    } else if (self->blocks == NULL || !fl_blocks_answer(self->blocks, event, now, out)) {
-        fl_outbox_discard(out, event);
-    }
-}
-
-static void
-on_tick(fl_aggregator *self, fl_time now, fl_outbox *out)
-{
-    if (now >= self->check_at) {
-        s_age_seats(self, now, out);
-    }
-    if (s_masked(self)) {
-        fl_blocks_tick(self->blocks, now, out);
-    }
-}
-
-void
-fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    switch ((int)event->kind) {
-    case FL_EV_MESSAGE:
-        FL_ASSERT(event->message.from != FL_PARENT);
-        s_hear(self, event, now, out);
-        break;
-    case FL_EV_GONE:
-        on_gone(self, event, now, out);
-        break;
-    case FL_EV_VERIFIED:
-    case FL_EV_FOLDED:
-    case FL_EV_FINISHED:
-    case FL_EV_SAVED:
-    case FL_EV_UNMASKED:
-        on_answer(self, event, now, out);
-        break;
-    default:
-        FL_ASSERT(event->kind == FL_EV_TICK);
-        on_tick(self, now, out);
-        break;
-    }
-    s_follow_blocks(self, out);
-    s_check_round(self, now, out);
-}
-
-fl_time
-fl_aggregator_deadline(const fl_aggregator *self)
-{
-    fl_time at = self->check_at;
-    if (self->phase == FL_AGGREGATOR_OPEN) {
-        at = self->cutoff_at < at ? self->cutoff_at : at;
-        at = self->wake_at < at ? self->wake_at : at;
-    }
-    if (s_masked(self)) {
-        fl_time block = fl_blocks_deadline(self->blocks);
-        at = block < at ? block : at;
-    }
-    return at;
-}
-
-// ---- the host's side ----------------------------------------------------------------------------
-void
-fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model, uint64_t bytes)
-{
-    if (!fl_run_equal(&self->run, run)) { // rounds count from 1 again, nothing of the old run holds
-        self->over = false;
-        memset(self->history, 0, sizeof self->history);
-        for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-            fl_seats_at(self->seats, i)->last_round = 0;
-        }
-    }
-    self->run = *run;
-    self->model = *model;
-    self->model_bytes = bytes;
-}
-
-void
-fl_aggregator_recall(fl_aggregator *self, const fl_past *past)
-{
-    self->history[past->round % FL_PASTS_MAX] = *past;
-}
-
-bool
-fl_aggregator_idle(const fl_aggregator *self)
-{
-    return self->phase == FL_AGGREGATOR_IDLE && !fl_uploads_busy(self->uploads);
-}
-
-//  Everything of this round, and nothing of the last one.
-static void
-s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
-{
-    self->over = false;
-    self->task = *task;
-    fl_aggregator_recall(self, &(fl_past){ task->order.round, task->order.model });
-    memset(&self->result, 0, sizeof self->result);
-    self->opened_at = now;
-    self->due = due;
-    self->extends = 0;
-    self->bytes_down = 0;
-    fl_time deadline = now + s_window_ms(self, fl_pace_ms(&self->pace));
-    fl_time after = (fl_time)self->conf.timing.finish_ms + s_opening_ms(&task->order.plan);
-    fl_time latest = due == FL_NEVER ? FL_NEVER : due - after;
-    self->cutoff_at = deadline < latest ? deadline : latest;
-    self->wake_at = s_masked(self) ? now : s_next_moment(self, now);
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        fl_seat *seat = fl_seats_at(self->seats, i);
-        fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
-        seat->reason = FL_WHY_NONE;
-        memset(&seat->intake, 0, sizeof seat->intake);
-        seat->in_block = seat->out = false;
-        seat->block = 0;
-        seat->ready_at = 0;
-    }
-}
-
-void
-fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64_t wall_s,
-                   fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(fl_aggregator_idle(self));
-    s_enter(self, FL_AGGREGATOR_OPEN);
-    s_begin(self, task, due, now);
-    bool masked = s_masked(self);
-    uint32_t blocks = masked ? s_open_blocks(self, wall_s, now, out) : 1;
-    fl_uploads_open(self->uploads, &task->order, task->attempt, blocks, out);
-    uint32_t invited = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        if (seat->present && (!masked || seat->in_block)) {
-            s_task(self, i, now, out);
-            invited++;
-        }
-    }
-    fl_time budget = self->cutoff_at - now;
-    s_note(self, NULL, FL_NOTE_ROUND_OPEN, FL_WHY_NONE, invited, budget > 0 ? (uint64_t)budget : 0,
-           out);
-    if (masked) {
-        fl_blocks_resume(self->blocks, wall_s, now, out);
-        s_follow_blocks(self, out);
-    }
-    self->conf.fact_count = 0; // they are of the round that was open when the last process ended
-}
-
-fl_time
-fl_aggregator_cutoff(const fl_aggregator *self)
-{
-    return self->phase == FL_AGGREGATOR_OPEN ? self->cutoff_at : FL_NEVER;
-}
-
-bool
-fl_aggregator_result(const fl_aggregator *self, fl_result *result)
-{
-    if (self->phase != FL_AGGREGATOR_CLOSED) {
-        return false;
-    }
-    *result = self->result;
-    return true;
-}
-
-//  Every child hears its own outcome; those that were counted hear what became
-//  of the sum.
-static void
-s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final, fl_outbox *out)
-{
-    self->over = final;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        fl_seat *seat = fl_seats_at(self->seats, i);
-        fl_outcome own = fl_seat_outcome(seat);
-        if (seat->phase != FL_SEAT_IDLE) {
-            seat->last_round = self->task.order.round;
-            seat->last_attempt = self->task.attempt;
-            seat->last_outcome = own == FL_OUT_IN ? outcome : own;
-            seat->last_reason = own == FL_OUT_IN ? reason : seat->reason;
-            seat->rounds[seat->last_outcome]++;
-        }
-        if (seat->present && (seat->phase != FL_SEAT_IDLE || final)) {
-            fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
-            closed->attempt = self->task.attempt;
-            closed->outcome = seat->phase == FL_SEAT_IDLE ? FL_OUT_IDLE : seat->last_outcome;
-            closed->reason = seat->phase == FL_SEAT_IDLE ? FL_WHY_NONE : seat->last_reason;
-            closed->final = final;
-        }
-        fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
-    }
-}
-
-void
-fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final,
-                     fl_time now, fl_outbox *out)
-{
-    (void)now;
-    FL_ASSERT(self->phase == FL_AGGREGATOR_CLOSED);
-    s_tell_all(self, outcome, reason, final, out);
-    s_enter(self, FL_AGGREGATOR_IDLE);
-}
-
-void
-fl_aggregator_dismiss(fl_aggregator *self, fl_outbox *out)
-{
-    FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE);
-    s_tell_all(self, FL_OUT_IDLE, FL_WHY_NONE, true, out);
-}
-
-void
-fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_outbox *out)
-{
-    if (self->phase == FL_AGGREGATOR_IDLE) {
-        return;
-    }
-    self->finish = 0;
-    s_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
-           (uint64_t)(now - self->opened_at), out);
-    if (s_masked(self)) {
-        fl_blocks_abort(self->blocks, reason != FL_WHY_NONE ? reason : FL_WHY_ABORTED, out);
-    }
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        if (!fl_seat_terminal(fl_seats_look(self->seats, i))) {
-            (void)fl_uploads_withdraw(self->uploads, i, FL_SEAT_LATE, reason, out);
-        }
-    }
-    s_tell_all(self, FL_OUT_LATE, reason, false, out);
-    s_enter(self, FL_AGGREGATOR_IDLE);
 }

@@ -1,6 +1,6 @@
 //  seats - who sits where: one seat per node name, its lease, and how it stands in the round.
-//  Seats are plain values that the aggregator works on; the roster finds and fills them. What it
-//  keeps sums of (phase, present, leaves, samples) is changed through it only, so that no message
+//  Seats are plain values that the aggregator works on; here they are found and filled. What
+//  sums are kept of (phase, present, leaves, samples) is changed here only, so that no message
 //  costs a look at every seat. One thread. Holds seats_max seats; a seat outlives its child, so
 //  that counters and an outcome survive a restart of either side.
 #ifndef FL_ROUND_SEATS_H
@@ -8,6 +8,7 @@
 
 #include "common/machine/event.h"
 #include "common/round/upload_receive.h"
+#include "common/secagg/server.h"
 
 typedef enum fl_seat_phase {
     FL_SEAT_IDLE, // not invited
@@ -48,10 +49,10 @@ typedef struct fl_seat {
     fl_upload_receive intake;
     //  this round, when it is masked
     bool in_block;
-    bool out;         // a new process sits here, which has no part in it
-    uint32_t block;   // its accumulator; 0 when there is one
-    fl_time ready_at; // READY heard; 0: not yet
-    fl_reason blamed; // of any round: shown to have lied, left out from there on
+    uint32_t block;           // its accumulator; 0 when there is one
+    fl_secagg_server *server; // of its block, which says whether it is out; NULL: that never ran
+    fl_time ready_at;         // READY heard; 0: not yet
+    fl_reason blamed;         // of any round: shown to have lied, left out from there on
     //  the last settled round
     uint64_t last_round;
     uint32_t last_attempt;

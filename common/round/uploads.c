@@ -170,6 +170,9 @@ fl_uploads_withdraw(fl_uploads *self, uint32_t index, fl_seat_phase phase, fl_re
     } // a slot that is being verified is freed when the answer comes
     fl_seats_enter(self->seats, seat, phase);
     seat->reason = reason;
+    if (seat->server != NULL && (phase == FL_SEAT_LATE || phase == FL_SEAT_REFUSED)) {
+        fl_secagg_server_drop(seat->server, index, reason, out);
+    }
     return true;
 }
 

@@ -1,7 +1,7 @@
 //  uploads - stage, verify and fold what seats send in one round: the slots, the credit, the sums.
 //  A contribution counts when its fold is asked for, once per seat. Knows no deadline: the
 //  aggregator says when to cut. In a masked round weights, counts and stats are hidden, so their
-//  sums stay 0. One thread. Borrows the roster; holds `slots` slots and an accumulator per block.
+//  sums stay 0. One thread. Borrows the seats; holds `slots` slots and an accumulator per block.
 #ifndef FL_ROUND_UPLOADS_H
 #define FL_ROUND_UPLOADS_H
 
@@ -50,8 +50,8 @@ void fl_uploads_folded(fl_uploads *self, uint32_t slot, fl_outbox *out);
 //  said: at the end of a step, while the round is open.
 void fl_uploads_give_slots(fl_uploads *self, fl_time now, fl_outbox *out);
 
-//  The seat leaves the race as `phase` (TASKED, LATE, REFUSED or ABSENT) unless it is counted.
-//  False when it was counted already.
+//  The seat leaves the race as `phase` (TASKED, LATE, REFUSED or ABSENT) unless it is counted. Late
+//  or refused it is out of its block, too. False when it was counted already.
 bool fl_uploads_withdraw(fl_uploads *self, uint32_t seat, fl_seat_phase phase, fl_reason reason,
                          fl_outbox *out);
 //  What a seat had counted is in a block that was given up: it is refused, and out of the sums. Its

@@ -421,7 +421,8 @@ s_seat_again(fl_secagg_server *self)
             if (self->count == FL_MEMBERS_MAX) {
                 return false;
             }
-            self->child[self->count++] = (fl_secagg_child){ .node = *node };
+            self->child[self->count++] =
+                (fl_secagg_child){ .node = *node, .seat = FL_SECAGG_NO_SEAT };
         }
         fl_secagg_child child = self->child[at];
         self->child[at] = self->child[i];
@@ -651,8 +652,9 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
     self->count = count;
     for (uint32_t i = 0; i < count; i++) {
         self->child[i].node = invites[i].node;
+        self->child[i].seat = invites[i].seat;
         self->child[i].peer = invites[i].peer;
-        self->child[i].reachable = !invites[i].away;
+        self->child[i].reachable = invites[i].seat != FL_SECAGG_NO_SEAT;
     }
     self->block.round = (fl_transcript_round){ .run = task->order.run,
                                                .hop = conf.hop,
@@ -663,17 +665,30 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
     s_advance(self, now, out);
 }
 
-//  The child of that name; NULL when it was not invited.
-static fl_secagg_child *
-s_child(fl_secagg_server *self, const fl_name *node, uint32_t *index)
+//  The index of who sits there, or `count`: nobody of this block.
+static uint32_t
+s_index(const fl_secagg_server *self, uint32_t seat)
+{
+    uint32_t index = 0;
+    while (index < self->count && self->child[index].seat != seat) {
+        index++;
+    }
+    return index;
+}
+
+bool
+fl_secagg_server_adopt(fl_secagg_server *self, const fl_name *node, uint32_t seat, fl_peer peer)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        if (fl_name_equal(&self->child[i].node, node)) {
-            *index = i;
-            return &self->child[i];
+        fl_secagg_child *child = &self->child[i];
+        if (fl_name_equal(&child->node, node)) {
+            child->seat = seat;
+            child->peer = peer;
+            child->reachable = true;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 //  A child's part in the round ends; `note` says how it is told of.
@@ -1100,39 +1115,23 @@ fl_secagg_server_result(const fl_secagg_server *self, fl_secagg_result *result)
     return self->state == FL_SERVER_DONE || self->state == FL_SERVER_ABORTED;
 }
 
-uint32_t
-fl_secagg_server_seats(const fl_secagg_server *self)
-{
-    return self->count;
-}
-
 fl_secagg_seat
 fl_secagg_server_seat(const fl_secagg_server *self, uint32_t seat)
 {
-    FL_ASSERT(seat < self->count);
-    const fl_secagg_child *child = &self->child[seat];
-    bool rostered =
-        self->state >= FL_SERVER_ROSTERED && seat < self->block.members && self->dealt_fact != NULL;
-    uint64_t bit = rostered ? fl_secagg_bit(seat) : 0;
-    return (fl_secagg_seat){ .node = child->node,
-                             .in_roster = rostered,
+    uint32_t index = s_index(self, seat);
+    if (index == self->count) {
+        return (fl_secagg_seat){ 0 };
+    }
+    const fl_secagg_child *child = &self->child[index];
+    bool rostered = self->state >= FL_SERVER_ROSTERED && index < self->block.members &&
+                    self->dealt_fact != NULL;
+    uint64_t bit = rostered ? fl_secagg_bit(index) : 0;
+    return (fl_secagg_seat){ .in_roster = rostered,
                              .dealt = (self->dealt & bit) != 0,
                              .masked = (self->maskset & bit) != 0,
                              .survived = (self->survivors & bit) != 0,
                              .reason = child->reason,
                              .blamed = child->blamed };
-}
-
-bool
-fl_secagg_server_seat_of(const fl_secagg_server *self, const fl_name *node, fl_secagg_seat *seat)
-{
-    for (uint32_t i = 0; i < self->count; i++) {
-        if (fl_name_equal(&self->child[i].node, node)) {
-            *seat = fl_secagg_server_seat(self, i);
-            return true;
-        }
-    }
-    return false;
 }
 
 // ---- children -----------------------------------------------------------------
@@ -1244,12 +1243,12 @@ s_running(const fl_secagg_server *self)
 }
 
 void
-fl_secagg_server_joined(fl_secagg_server *self, const fl_name *node, fl_peer peer, fl_time now,
+fl_secagg_server_joined(fl_secagg_server *self, uint32_t seat, fl_peer peer, fl_time now,
                         fl_outbox *out)
 {
-    uint32_t index;
-    fl_secagg_child *child = s_child(self, node, &index);
-    if (child == NULL || !s_running(self)) {
+    uint32_t index = s_index(self, seat);
+    fl_secagg_child *child = &self->child[index];
+    if (index == self->count || !s_running(self)) {
         return;
     }
     child->peer = peer;
@@ -1262,13 +1261,11 @@ fl_secagg_server_joined(fl_secagg_server *self, const fl_name *node, fl_peer pee
 }
 
 void
-fl_secagg_server_gone(fl_secagg_server *self, const fl_name *node, fl_time now, fl_outbox *out)
+fl_secagg_server_gone(fl_secagg_server *self, uint32_t seat)
 {
-    uint32_t index;
-    fl_secagg_child *child = s_child(self, node, &index);
-    if (child != NULL && s_running(self)) {
-        child->gone = true;
-        s_advance(self, now, out);
+    uint32_t index = s_index(self, seat);
+    if (index < self->count) {
+        self->child[index].gone = true;
     }
 }
 
@@ -1531,24 +1528,22 @@ s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
 }
 
 void
-fl_secagg_server_drop(fl_secagg_server *self, const fl_name *node, fl_reason reason, fl_time now,
-                      fl_outbox *out)
+fl_secagg_server_drop(fl_secagg_server *self, uint32_t seat, fl_reason reason, fl_outbox *out)
 {
-    uint32_t index;
-    if (s_child(self, node, &index) != NULL && s_running(self)) {
+    uint32_t index = s_index(self, seat);
+    if (index < self->count && s_running(self)) {
         s_out(self, index, reason, out);
-        s_advance(self, now, out);
     }
 }
 
 void
-fl_secagg_server_hear(fl_secagg_server *self, const fl_event *event, uint64_t now_s, fl_time now,
+fl_secagg_server_hear(fl_secagg_server *self, uint32_t seat, const fl_event *event, fl_time now,
                       fl_outbox *out)
 {
     const fl_message *message = event->message.message;
-    uint32_t index;
-    fl_secagg_child *child = s_child(self, &event->message.node, &index);
-    if (child == NULL || !s_running(self) || message->round != self->task.order.round ||
+    uint32_t index = s_index(self, seat);
+    fl_secagg_child *child = &self->child[index];
+    if (index == self->count || !s_running(self) || message->round != self->task.order.round ||
         !fl_run_equal(&message->run, &self->task.order.run)) {
         return; // nobody of this block
     }
@@ -1557,7 +1552,7 @@ fl_secagg_server_hear(fl_secagg_server *self, const fl_event *event, uint64_t no
     child->gone = false;
     switch ((int)message->verb) {
     case FL_KEYS:
-        on_keys(self, index, &message->keys, now_s, out);
+        on_keys(self, index, &message->keys, event->wall_s, out);
         break;
     case FL_SHARES:
         on_shares(self, index, &message->shares, out);
@@ -1593,15 +1588,12 @@ s_wanted(const fl_secagg_server *self)
 }
 
 bool
-fl_secagg_server_wants(const fl_secagg_server *self, const fl_name *node)
+fl_secagg_server_wants(const fl_secagg_server *self, uint32_t seat)
 {
-    for (uint32_t i = 0; i < self->block.members && self->told[FL_KEEP_MASKSET]; i++) {
-        if (fl_name_equal(&self->child[i].node, node)) {
-            return (s_wanted(self) & ~self->uploaded & fl_secagg_bit(i)) != 0 &&
-                   !self->child[i].blamed;
-        }
-    }
-    return false;
+    uint32_t index = s_index(self, seat);
+    return index < self->block.members && self->told[FL_KEEP_MASKSET] &&
+           (s_wanted(self) & ~self->uploaded & fl_secagg_bit(index)) != 0 &&
+           !self->child[index].blamed;
 }
 
 uint32_t
@@ -1615,18 +1607,18 @@ fl_secagg_server_awaits(const fl_secagg_server *self)
 }
 
 fl_reason
-fl_secagg_server_contrib(fl_secagg_server *self, const fl_name *node, const fl_contrib *contrib,
+fl_secagg_server_contrib(fl_secagg_server *self, uint32_t seat, const fl_contrib *contrib,
                          fl_outbox *out)
 {
-    uint32_t index;
-    fl_secagg_child *child = s_child(self, node, &index);
-    if (child == NULL || !s_running(self) || !self->told[FL_KEEP_MASKSET]) {
+    uint32_t index = s_index(self, seat);
+    const fl_secagg_child *child = &self->child[index];
+    if (index == self->count || !s_running(self) || !self->told[FL_KEEP_MASKSET]) {
         return FL_WHY_UNKNOWN_ROUND;
     }
-    uint64_t bit = fl_secagg_bit(index);
     if (child->blamed) {
         return child->reason;
     }
+    uint64_t bit = fl_secagg_bit(index);
     if ((s_wanted(self) & bit) == 0 || index >= self->block.members) {
         return FL_WHY_LATE;
     }
@@ -1651,18 +1643,13 @@ fl_secagg_server_contrib(fl_secagg_server *self, const fl_name *node, const fl_c
 }
 
 bool
-fl_secagg_server_uploaded(fl_secagg_server *self, const fl_name *node, fl_time now, fl_outbox *out)
+fl_secagg_server_uploaded(fl_secagg_server *self, uint32_t seat, fl_time now, fl_outbox *out)
 {
-    uint32_t index;
-    fl_secagg_child *child = s_child(self, node, &index);
-    if (child == NULL || index >= self->block.members) {
+    uint32_t index = s_index(self, seat);
+    if (!fl_secagg_server_wants(self, seat) || (self->announced & fl_secagg_bit(index)) == 0) {
         return false;
     }
-    uint64_t bit = fl_secagg_bit(index);
-    if ((s_wanted(self) & self->announced & ~self->uploaded & bit) == 0 || child->blamed) {
-        return false;
-    }
-    self->uploaded |= bit;
+    self->uploaded |= fl_secagg_bit(index);
     s_advance(self, now, out);
     return true;
 }

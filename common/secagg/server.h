@@ -46,10 +46,13 @@ typedef struct fl_secagg_times {
     fl_time keys_by, deal_by, ready_by, upload_by;
 } fl_secagg_times;
 
+//  Who is invited sits at a seat of the aggregator's; FL_SECAGG_NO_SEAT: it is away, waited for,
+//  and told all when it has a seat and has `joined`.
+#define FL_SECAGG_NO_SEAT UINT32_MAX
 typedef struct fl_secagg_invite {
     fl_name node;
+    uint32_t seat;
     fl_peer peer;
-    bool away; // not here: it is waited for, and told all when it has `joined`
 } fl_secagg_invite;
 
 //  How the block ended. Plain sums only when DONE.
@@ -60,11 +63,10 @@ typedef struct fl_secagg_result {
     uint32_t masked_devices, surviving_devices; // of them, by their certificates
 } fl_secagg_result;
 
-//  One who was invited.
+//  One who was invited. `reason` is the only place that says whether it is out of the block.
 typedef struct fl_secagg_seat {
-    fl_name node;
     bool in_roster, dealt, masked, survived;
-    fl_reason reason; // why not further; FL_WHY_NONE: nothing is known
+    fl_reason reason; // why nobody waits for it; FL_WHY_NONE: it is waited for, if it is there
     bool blamed;      // shown to have lied: leave it out of the next blocks
 } fl_secagg_seat;
 
@@ -95,25 +97,28 @@ void fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task
 bool fl_secagg_server_resume(fl_secagg_server *self, const fl_bytes *facts, uint32_t count,
                              uint64_t now_s, fl_time now, fl_outbox *out);
 
-//  A message of an admitted child: KEYS, SHARES, READY, ACK, UNMASK, or REFUSED about a step.
-void fl_secagg_server_hear(fl_secagg_server *self, const fl_event *event, uint64_t now_s,
+//  Members are known by their seats. One that was invited while it was away has this seat from here
+//  on; false when there is none of that name.
+bool fl_secagg_server_adopt(fl_secagg_server *self, const fl_name *node, uint32_t seat,
+                            fl_peer peer);
+//  A message from a seat: KEYS, SHARES, READY, ACK, UNMASK, or REFUSED about a step.
+void fl_secagg_server_hear(fl_secagg_server *self, uint32_t seat, const fl_event *event,
                            fl_time now, fl_outbox *out);
-//  A child is there (again): it is told what it may have missed.
-void fl_secagg_server_joined(fl_secagg_server *self, const fl_name *node, fl_peer peer, fl_time now,
+//  A member is there (again): it is told what it may have missed.
+void fl_secagg_server_joined(fl_secagg_server *self, uint32_t seat, fl_peer peer, fl_time now,
                              fl_outbox *out);
-//  A child is gone: nobody waits for it, unless it comes back.
-void fl_secagg_server_gone(fl_secagg_server *self, const fl_name *node, fl_time now,
-                           fl_outbox *out);
-//  Nothing more comes from a child in this round, whatever it says: nobody waits for it.
-void fl_secagg_server_drop(fl_secagg_server *self, const fl_name *node, fl_reason reason,
-                           fl_time now, fl_outbox *out);
+//  A member is gone: nobody waits for it, unless it comes back. `tick` draws the conclusion.
+void fl_secagg_server_gone(fl_secagg_server *self, uint32_t seat);
+//  Nothing more comes from a member in this round, whatever it says: it is out, unless it is
+//  already. `tick` draws the conclusion.
+void fl_secagg_server_drop(fl_secagg_server *self, uint32_t seat, fl_reason reason, fl_outbox *out);
 //  Its upload is announced. FL_WHY_NONE: grant it. Else refuse: unknown-round (too early, or not
 //  of this block), late, signature (the child is named), malformed.
-FL_CHECKED fl_reason fl_secagg_server_contrib(fl_secagg_server *self, const fl_name *node,
+FL_CHECKED fl_reason fl_secagg_server_contrib(fl_secagg_server *self, uint32_t seat,
                                               const fl_contrib *contrib, fl_outbox *out);
 //  Its upload is whole and verified. True: it is a survivor; its fold comes before what is asked
 //  for here, so look at `wants` first. False: too late, drop it.
-FL_CHECKED bool fl_secagg_server_uploaded(fl_secagg_server *self, const fl_name *node, fl_time now,
+FL_CHECKED bool fl_secagg_server_uploaded(fl_secagg_server *self, uint32_t seat, fl_time now,
                                           fl_outbox *out);
 //  SAVED or UNMASKED. False: this block does not wait for it.
 bool fl_secagg_server_answer(fl_secagg_server *self, const fl_event *event, fl_time now,
@@ -127,14 +132,10 @@ fl_secagg_state fl_secagg_server_state(const fl_secagg_server *self);
 //  While DONE or ABORTED; false otherwise.
 bool fl_secagg_server_result(const fl_secagg_server *self, fl_secagg_result *result);
 //  May upload now: in the mask set, and after a restart in what was already said of survivors.
-bool fl_secagg_server_wants(const fl_secagg_server *self, const fl_name *node);
+bool fl_secagg_server_wants(const fl_secagg_server *self, uint32_t seat);
 //  Uploads that are wanted and not here.
 uint32_t fl_secagg_server_awaits(const fl_secagg_server *self);
-//  Those invited are 0..count-1; a view by value.
-uint32_t fl_secagg_server_seats(const fl_secagg_server *self);
+//  A view by value; zeros when nobody of this block sits there.
 fl_secagg_seat fl_secagg_server_seat(const fl_secagg_server *self, uint32_t seat);
-//  The same by name; false when it was not invited.
-bool fl_secagg_server_seat_of(const fl_secagg_server *self, const fl_name *node,
-                              fl_secagg_seat *seat);
 
 #endif

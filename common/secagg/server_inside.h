@@ -13,8 +13,9 @@ enum {
 
 typedef struct fl_secagg_child {
     fl_name node;
+    uint32_t seat;
     fl_peer peer;
-    bool reachable; // has said something, or was invited by number
+    bool reachable; // has said something, or sits somewhere
     bool gone;
     bool keyed;
     uint8_t member[FL_MEMBER_BYTES]; // its line of the roster

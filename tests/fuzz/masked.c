@@ -61,18 +61,6 @@ s_watch(masked_world *of, int32_t from, int32_t to, fl_message *message)
     return message->verb != FL_CONTRIB || !holding;
 }
 
-static bool
-s_survived(uint32_t index)
-{
-    for (uint32_t i = 0; i < fl_secagg_server_seats(world->aggregator); i++) {
-        fl_secagg_seat seat = fl_secagg_server_seat(world->aggregator, i);
-        if (fl_name_equal(&seat.node, &world->member[index].node)) {
-            return seat.survived;
-        }
-    }
-    return false;
-}
-
 //  The header of an upload is its sender's word: of CONTRIB only the vector can be judged.
 static bool
 s_sum_exact(void)
@@ -80,7 +68,7 @@ s_sum_exact(void)
     for (uint32_t e = 0; e < world->plan.elements; e++) {
         int64_t sum = 0;
         for (uint32_t i = 0; i < MEMBERS; i++) {
-            sum += s_survived(i) ? world->member[i].plain[e] : 0;
+            sum += fl_secagg_server_seat(world->aggregator, i).survived ? world->member[i].plain[e] : 0;
         }
         if ((int64_t)world->sum[e] != sum) {
             return false;
@@ -275,9 +263,9 @@ s_contribute(const fl_message *message)
 {
     masked_member *member = &world->member[who];
     fl_reason reason =
-        fl_secagg_server_contrib(world->aggregator, &member->node, &message->contrib, world->out);
+        fl_secagg_server_contrib(world->aggregator, who, &message->contrib, world->out);
     if (reason == FL_WHY_NONE &&
-        fl_secagg_server_uploaded(world->aggregator, &member->node, world->now, world->out)) {
+        fl_secagg_server_uploaded(world->aggregator, who, world->now, world->out)) {
         member->uploaded = true;
         masked_fold(world, member->masked);
     }
@@ -293,12 +281,12 @@ s_say(fl_message *message)
     if (message->verb == FL_CONTRIB) {
         s_contribute(message);
     } else {
-        fl_event event = { .kind = FL_EV_MESSAGE };
+        fl_event event = { .kind = FL_EV_MESSAGE, .wall_s = IDENTITY_NOW };
         event.message.from = (fl_peer)who;
         event.message.node = member->node;
         event.message.role = member->cert.role;
         event.message.message = message;
-        fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
+        fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now, world->out);
     }
     bool changed =
         s_settle(memcmp(&cohort_before, world->aggregator, sizeof cohort_before) != 0, -1);

@@ -275,12 +275,12 @@ masked_deliver(masked_world *world)
             masked_say(world, (uint32_t)letter.to, &message);
         }
     } else {
-        fl_event event = { .kind = FL_EV_MESSAGE };
+        fl_event event = { .kind = FL_EV_MESSAGE, .wall_s = IDENTITY_NOW };
         event.message.from = (fl_peer)letter.from;
         event.message.node = world->member[letter.from].node;
         event.message.role = world->member[letter.from].cert.role;
         event.message.message = &message;
-        fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
+        fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now, world->out);
         masked_obey(world, -1);
     }
     fl_blob_unref(&letter.frame);
@@ -387,10 +387,10 @@ masked_upload(masked_world *world, uint32_t index)
         return FL_WHY_SILENT;
     }
     fl_reason reason =
-        fl_secagg_server_contrib(world->aggregator, &member->node, &message.contrib, world->out);
+        fl_secagg_server_contrib(world->aggregator, index, &message.contrib, world->out);
     if (reason == FL_WHY_NONE) {
         member->uploaded = true;
-        if (fl_secagg_server_uploaded(world->aggregator, &member->node, world->now, world->out)) {
+        if (fl_secagg_server_uploaded(world->aggregator, index, world->now, world->out)) {
             masked_fold(world, member->masked);
         }
     }
@@ -429,7 +429,7 @@ masked_invite(masked_world *world)
 {
     fl_secagg_invite invites[MASKED_MEMBERS];
     for (uint32_t i = 0; i < world->plan.members; i++) {
-        invites[i] = (fl_secagg_invite){ .node = world->member[i].node, .peer = i };
+        invites[i] = (fl_secagg_invite){ world->member[i].node, i, i };
     }
     world->times = (fl_secagg_times){ .keys_by = world->now + 100,
                                       .deal_by = world->now + 200,
@@ -494,7 +494,7 @@ masked_restart_cohort(masked_world *world)
     }
     for (uint32_t i = 0; i < world->plan.members; i++) { // in another order than before
         uint32_t from = world->plan.members - 1 - i;
-        invites[i] = (fl_secagg_invite){ .node = world->member[from].node, .peer = from };
+        invites[i] = (fl_secagg_invite){ world->member[from].node, from, from };
         world->member[i].uploaded = false;
     }
     s_empty_queue(world);
@@ -525,18 +525,6 @@ masked_restart_cohort(masked_world *world)
 }
 
 // ---- the oracle's word -----------------------------------------------------------------------
-static bool
-s_survived(const masked_world *world, uint32_t index)
-{
-    for (uint32_t i = 0; i < fl_secagg_server_seats(world->aggregator); i++) {
-        fl_secagg_seat seat = fl_secagg_server_seat(world->aggregator, i);
-        if (fl_name_equal(&seat.node, &world->member[index].node)) {
-            return seat.survived;
-        }
-    }
-    return false;
-}
-
 bool
 masked_sum_exact(const masked_world *world)
 {
@@ -548,7 +536,7 @@ masked_sum_exact(const masked_world *world)
     bool same = true;
     for (uint32_t i = 0; i < world->plan.members; i++) {
         const masked_member *member = &world->member[i];
-        if (s_survived(world, i)) {
+        if (fl_secagg_server_seat(world->aggregator, i).survived) {
             want.weight += member->weight;
             want.count += member->count;
             for (int k = 0; k < FL_STATS; k++) {
@@ -559,7 +547,7 @@ masked_sum_exact(const masked_world *world)
     for (uint32_t e = 0; e < world->plan.elements; e++) {
         int64_t sum = 0;
         for (uint32_t i = 0; i < world->plan.members; i++) {
-            sum += s_survived(world, i) ? world->member[i].plain[e] : 0;
+            sum += fl_secagg_server_seat(world->aggregator, i).survived ? world->member[i].plain[e] : 0;
         }
         same = same && (int64_t)world->sum[e] == sum;
     }

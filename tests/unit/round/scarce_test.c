@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "cloud/root.h"
-#include "common/round/blocks.h"
 #include "common/round/uploads.h"
 #include "device/device.h"
 #include "edge/edge.h"
@@ -178,49 +177,43 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
     fl_seats_destroy(&roster);
 }
 
-static fl_seats *
-s_three_devices(void)
-{
-    fl_seats *roster = fl_seats_new(3);
-    for (fl_peer peer = 0; peer < 3; peer++) {
-        static const char *const names[] = { "d0", "d1", "d2" };
-        fl_message hello = machine_hello(1, 1);
-        fl_event event = machine_from_child(peer, names[peer], FL_ROLE_DEVICE, &hello, 0);
-        bool renewed;
-        assert_int_equal(fl_seats_join(roster, &event, 0, &renewed), peer);
-    }
-    return roster;
-}
-
 static void
 a_block_that_finds_no_room_is_aborted_for_storage(void **state)
 {
     (void)state;
-    fl_seats *roster = s_three_devices();
-    fl_secagg_server_conf conf = { .node = machine_node("e1"), .hop = 1 };
-    fl_blocks *blocks = fl_blocks_new(&conf, roster);
     fl_task task = { .attempt = 1, .order = machine_order(1) };
     task.order.plan.masking = FL_MASKING_MALICIOUS;
     task.order.plan.block_max = 64;
     task.order.plan.step_ms = 1000;
-    fl_secagg_times times = { 100, 200, 300, 400 };
     for (int n = 0; n < 3; n++) { // two allocations, then there is enough
-        left = n;
+        fl_aggregator_conf conf = cohort_conf;
+        conf.masking = &blocks_conf;
+        conf.child_roles[0] = FL_ROLE_DEVICE;
+        conf.window.time_max_ms = 1000;
+        fl_aggregator *aggregator = fl_aggregator_new(&conf);
+        fl_aggregator_model(aggregator, &task.order.run, &task.order.model, MACHINE_MODEL);
+        for (fl_peer peer = 0; peer < 3; peer++) {
+            static const char *const names[] = { "d0", "d1", "d2" };
+            fl_message hello = machine_hello(1, 1);
+            fl_event event = machine_from_child(peer, names[peer], FL_ROLE_DEVICE, &hello, 0);
+            fl_aggregator_step(aggregator, &event, 0, machine_out);
+        }
         machine_clear();
-        assert_int_equal(fl_blocks_open(blocks, &task, NULL, 0, &times, 0, 10, machine_out), 1);
+        left = n;
+        fl_aggregator_open(aggregator, &task, FL_NEVER, 0, 10, machine_out);
         left = -1;
-        uint32_t block = 9, count = 0;
-        fl_reason reason = FL_WHY_NONE;
-        assert_int_equal(fl_blocks_take_end(blocks, &block, &reason), n < 2);
-        assert_int_equal(fl_blocks_ended(blocks), n < 2);
-        assert_int_equal(fl_blocks_collecting(blocks), n == 2);
-        assert_int_equal(reason, n < 2 ? FL_WHY_STORAGE : FL_WHY_NONE);
-        assert_int_equal(fl_blocks_lines(blocks, &count)->reason, reason);
-        assert_int_equal(count, 1);
-        assert_int_equal(fl_blocks_deadline(blocks), n < 2 ? FL_NEVER : 100);
+        fl_block_view view;
+        assert_true(fl_aggregator_block(aggregator, 0, &view));
+        assert_int_equal(view.line.reason, n < 2 ? FL_WHY_STORAGE : FL_WHY_NONE);
+        assert_int_equal(view.state, n < 2 ? FL_SERVER_ABORTED : FL_SERVER_INVITED);
+        assert_false(fl_aggregator_block(aggregator, 1, &view));
+        for (uint32_t i = 0; i < 3; i++) {
+            fl_outcome outcome = fl_aggregator_seat(aggregator, i).outcome;
+            assert_int_equal(outcome, n < 2 ? FL_OUT_REFUSED : FL_OUT_ABSENT);
+        }
+        machine_clear();
+        fl_aggregator_destroy(&aggregator);
     }
-    fl_blocks_destroy(&blocks);
-    fl_seats_destroy(&roster);
 }
 
 int

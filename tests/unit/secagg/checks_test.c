@@ -360,8 +360,7 @@ a_participant_that_leaves_before_its_keys_is_not_in_the_roster(void **state)
     masked_world *world = s_six();
     fl_secagg_result result;
     masked_open(world);
-    fl_secagg_server_drop(world->aggregator, &world->member[LIAR].node, FL_WHY_RESTART, world->now,
-                          world->out);
+    fl_secagg_server_drop(world->aggregator, LIAR, FL_WHY_RESTART, world->out);
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(fl_secagg_server_result(world->aggregator, &result));
@@ -397,21 +396,20 @@ the_upload_of_a_blamed_participant_is_not_accepted(void **state)
     (void)state;
     masked_world *world = s_six();
     fl_secagg_server *aggregator = world->aggregator;
-    const fl_name *node = &world->member[LOST].node;
     fl_secagg_upload upload;
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
     (void)masked_settle(world);
     assert_true(fl_secagg_client_upload(world->member[LOST].machine, &upload));
     fl_contrib contrib = { .header = upload.header, .psig = s_flipped(upload.psig, 0) };
-    assert_int_equal(fl_secagg_server_contrib(aggregator, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(aggregator, LOST, &contrib, world->out),
                      FL_WHY_SIGNATURE);
     contrib.psig = upload.psig;
-    assert_int_equal(fl_secagg_server_contrib(aggregator, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(aggregator, LOST, &contrib, world->out),
                      FL_WHY_SIGNATURE);
-    assert_false(fl_secagg_server_wants(aggregator, node));
+    assert_false(fl_secagg_server_wants(aggregator, LOST));
     assert_int_equal(fl_secagg_server_awaits(aggregator), 0);
-    assert_false(fl_secagg_server_uploaded(aggregator, node, world->now, world->out));
+    assert_false(fl_secagg_server_uploaded(aggregator, LOST, world->now, world->out));
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     masked_destroy(&world);
@@ -490,11 +488,11 @@ an_answer_about_another_block_is_not_taken_for_ours(void **state)
     assert_false(masked_settle(world));
     assert_non_null(kept_back);
     assert_int_equal(fl_decode(fl_blob_bytes(kept_back), 0, &word).code, FL_CODEC_OK);
-    fl_event event = { .kind = FL_EV_MESSAGE };
+    fl_event event = { .kind = FL_EV_MESSAGE, .wall_s = IDENTITY_NOW };
     event.message.from = 3;
     event.message.node = world->member[3].node;
     event.message.message = &word;
-    fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now, world->out);
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_SUMMING);
     fl_event other = { .kind = FL_EV_UNMASKED };
     other.token = 4; // of another block

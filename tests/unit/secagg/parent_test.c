@@ -127,7 +127,6 @@ keys_and_shares_that_come_late_are_in_nothing(void **state)
     (void)state;
     for (int shares = 0; shares < 2; shares++) {
         masked_world *world = s_six();
-        fl_secagg_seat seat;
         trick.from = LOST;
         trick.verb = shares ? FL_SHARES : FL_KEYS;
         masked_open(world);
@@ -139,8 +138,7 @@ keys_and_shares_that_come_late_are_in_nothing(void **state)
         assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 1);
         assert_int_equal(s_result(world).members, shares ? MEMBERS : MEMBERS - 1);
         assert_int_equal(s_result(world).masked, MEMBERS - 1);
-        assert_true(fl_secagg_server_seat_of(world->aggregator, &world->member[LOST].node, &seat));
-        assert_false(seat.dealt);
+        assert_false(fl_secagg_server_seat(world->aggregator, LOST).dealt);
         masked_destroy(&world);
     }
 }
@@ -235,7 +233,7 @@ the_participant_that_lacks_most_shares_is_left_out_alone(void **state)
     masked_open(world);
     assert_false(masked_settle(world));
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_COLLECTING);
-    assert_int_equal(fl_secagg_server_contrib(world->aggregator, &world->member[VICTIM].node,
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, VICTIM,
                                               &contrib, world->out),
                      FL_WHY_LATE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
@@ -279,7 +277,7 @@ a_header_is_not_replaced_once_its_upload_counts(void **state)
     memset(room, 3, FL_MASKED_HEADER_BYTES);
     fl_contrib contrib = { .header = fl_bytes_of(room, FL_MASKED_HEADER_BYTES),
                            .psig = upload.psig };
-    assert_int_equal(fl_secagg_server_contrib(world->aggregator, &world->member[FIRST].node,
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, FIRST,
                                               &contrib, world->out),
                      FL_WHY_NONE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
@@ -292,7 +290,6 @@ an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is(void **state)
 {
     (void)state;
     masked_world *world = s_six();
-    const fl_name *node = &world->member[LOST].node;
     fl_secagg_upload upload;
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     world->member[FIRST].drop = MASKED_BEFORE_ACK; // it is waited for
@@ -303,9 +300,9 @@ an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is(void **state)
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_ACKING);
     assert_true(fl_secagg_client_upload(world->member[LOST].machine, &upload));
     fl_contrib contrib = { .header = upload.header, .psig = upload.psig };
-    assert_int_equal(fl_secagg_server_contrib(world->aggregator, node, &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, LOST, &contrib, world->out),
                      FL_WHY_LATE);
-    assert_false(fl_secagg_server_wants(world->aggregator, node));
+    assert_false(fl_secagg_server_wants(world->aggregator, LOST));
     assert_int_equal(fl_secagg_server_awaits(world->aggregator), 0);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));

@@ -65,12 +65,12 @@ s_hear(masked_world *world, uint32_t i, int32_t who, bool moved)
     fl_message message;
     assert_int_equal(fl_decode(fl_blob_bytes(tape[i].frame), 0, &message).code, FL_CODEC_OK);
     message.round = moved ? world->task.order.round : message.round;
-    fl_event event = { .kind = FL_EV_MESSAGE };
+    fl_event event = { .kind = FL_EV_MESSAGE, .wall_s = IDENTITY_NOW };
     event.message.from = (fl_peer)who;
     event.message.node = who < MEMBERS ? world->member[who].node : identity_node("stranger");
     event.message.role = FL_ROLE_DEVICE;
     event.message.message = &message;
-    fl_secagg_server_hear(world->aggregator, &event, IDENTITY_NOW, world->now, world->out);
+    fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now, world->out);
 }
 
 static void

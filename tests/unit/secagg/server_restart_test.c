@@ -1,7 +1,7 @@
 //  An aggregator that goes on with what the one before it kept, and what it does not go on with.
 //  That nobody is told two things and that the sum is the same, whenever it died, is shown by whole
 //  machines in masked_restart_test.c and by the simulator.
-#include "common/secagg/server.h"
+#include "common/secagg/server_inside.h"
 
 #include "tests/support/unit.h"
 
@@ -40,13 +40,13 @@ a_participant_that_was_not_invited_again_stays_in_its_block(void **state)
     for (int i = 0; i < 3; i++) {
         facts[i] = fl_blob_bytes(world->facts[FL_KEEP_ROSTER + i]);
     }
-    fl_secagg_invite one = { .node = world->member[4].node, .peer = 4 };
+    fl_secagg_invite one = { world->member[4].node, 4, 4 };
     fl_secagg_times times = { 9999, 9999, 9999, 9999 };
     fl_secagg_server_open(world->aggregator, 3, &world->task, &one, 1, &times, world->now,
                           world->out);
     assert_true(
         fl_secagg_server_resume(world->aggregator, facts, 3, IDENTITY_NOW, world->now, world->out));
-    assert_int_equal(fl_secagg_server_seats(world->aggregator), 5);
+    assert_int_equal(world->aggregator->count, 5);
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_COLLECTING);
     uint32_t told = 0;
     for (uint32_t i = 0; i < fl_outbox_count(world->out); i++) {
@@ -87,7 +87,7 @@ foreign_facts_end_the_block_by_name(void **state)
         } else {
             facts[0].size = 3;
         }
-        fl_secagg_invite one = { .node = world->member[0].node, .peer = 0 };
+        fl_secagg_invite one = { world->member[0].node, 0, 0 };
         fl_secagg_times times = { 9999, 9999, 9999, 9999 };
         fl_secagg_server_open(world->aggregator, 3, &world->task, &one, 1, &times, world->now,
                               world->out);

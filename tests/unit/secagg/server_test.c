@@ -10,7 +10,7 @@
 
 #include "common/secagg/client_inside.h"
 
-enum { LIAR = 2 };
+enum { LIAR = 2, STRANGER = 77 };
 
 //  What the hook does to one kind of message of the liar's.
 static struct {
@@ -76,7 +76,7 @@ s_assert_named(fl_verb verb, void (*change)(fl_message *), fl_reason reason)
     assert_int_equal(world->blamed_reason, reason);
     assert_int_equal(trick.refused, reason);
     uint32_t blamed = 0;
-    for (uint32_t i = 0; i < fl_secagg_server_seats(world->aggregator); i++) {
+    for (uint32_t i = 0; i < world->plan.members; i++) {
         fl_secagg_seat seat = fl_secagg_server_seat(world->aggregator, i);
         blamed += seat.blamed && seat.reason == reason;
     }
@@ -220,7 +220,7 @@ a_blamed_participant_has_no_part_in_the_round_whatever_it_sends(void **state)
     masked_open(world);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
-    assert_true(fl_secagg_server_seat_of(world->aggregator, &world->member[LIAR].node, &seat));
+    seat = fl_secagg_server_seat(world->aggregator, LIAR);
     assert_true(seat.blamed && seat.in_roster);
     assert_false(seat.dealt || seat.masked || seat.survived);
     masked_destroy(&world);
@@ -237,8 +237,7 @@ a_participant_that_leaves_before_the_mask_set_is_not_in_it(void **state)
     masked_open(world);
     (void)masked_settle(world);
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_WAITING_READY);
-    fl_secagg_server_drop(world->aggregator, &world->member[1].node, FL_WHY_RESTART, world->now,
-                          world->out);
+    fl_secagg_server_drop(world->aggregator, 1, FL_WHY_RESTART, world->out);
     masked_obey(world, -1);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));
@@ -428,12 +427,12 @@ a_block_does_not_wait_for_participants_that_left_or_refused(void **state)
     masked_open(world);
     assert_false(masked_settle(world));
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_WAITING_READY);
-    fl_name stranger = identity_node("stranger");
-    fl_secagg_server_gone(world->aggregator, &stranger, world->now, world->out);
-    fl_secagg_server_joined(world->aggregator, &stranger, 77, world->now, world->out);
+    fl_secagg_server_gone(world->aggregator, STRANGER);
+    fl_secagg_server_joined(world->aggregator, STRANGER, 77, world->now, world->out);
     masked_obey(world, -1);
     assert_false(masked_settle(world));
-    fl_secagg_server_gone(world->aggregator, &world->member[4].node, world->now, world->out);
+    fl_secagg_server_gone(world->aggregator, 4);
+    fl_secagg_server_tick(world->aggregator, world->now, world->out);
     masked_obey(world, -1);
     assert_true(masked_settle(world)); // no deadline was needed
     assert_true(masked_sum_exact(world));
@@ -450,7 +449,7 @@ a_participant_that_reconnects_gets_what_it_missed(void **state)
     world->member[4].silent = true;
     (void)masked_settle(world);
     world->member[4].silent = false; // KEYS are there; the roster was lost
-    fl_secagg_server_joined(world->aggregator, &world->member[4].node, 4, world->now, world->out);
+    fl_secagg_server_joined(world->aggregator, 4, 4, world->now, world->out);
     masked_obey(world, -1);
     assert_true(masked_settle(world));
     fl_secagg_result result;
@@ -467,30 +466,28 @@ uploads_are_taken_when_they_are_due(void **state)
     masked_plan plan = masked_plan_small(5);
     masked_world *world = masked_new(&plan, 5);
     fl_secagg_server *aggregator = world->aggregator;
-    const fl_name *node = &world->member[4].node;
-    fl_name stranger = identity_node("stranger");
     uint8_t header[FL_MASKED_HEADER_BYTES] = { 0 }, psig[FL_SIGN_BYTES] = { 0 };
     fl_contrib contrib = { .header = fl_bytes_of(header, sizeof header),
                            .psig = fl_bytes_of(psig, sizeof psig) };
     world->member[4].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
-    fl_reason early = fl_secagg_server_contrib(aggregator, node, &contrib, world->out);
+    fl_reason early = fl_secagg_server_contrib(aggregator, 4, &contrib, world->out);
     assert_int_equal(early, FL_WHY_UNKNOWN_ROUND);
-    assert_false(fl_secagg_server_wants(aggregator, node));
+    assert_false(fl_secagg_server_wants(aggregator, 4));
     assert_false(masked_settle(world));
-    assert_true(fl_secagg_server_wants(aggregator, node));
-    assert_false(fl_secagg_server_wants(aggregator, &world->member[0].node)); // has it
-    assert_false(fl_secagg_server_wants(aggregator, &stranger));
+    assert_true(fl_secagg_server_wants(aggregator, 4));
+    assert_false(fl_secagg_server_wants(aggregator, 0)); // has it
+    assert_false(fl_secagg_server_wants(aggregator, STRANGER));
     assert_false(
-        fl_secagg_server_uploaded(aggregator, node, world->now, world->out)); // unannounced
-    assert_false(fl_secagg_server_uploaded(aggregator, &stranger, world->now, world->out));
+        fl_secagg_server_uploaded(aggregator, 4, world->now, world->out)); // unannounced
+    assert_false(fl_secagg_server_uploaded(aggregator, STRANGER, world->now, world->out));
     contrib.header.size = 0;
-    fl_reason open = fl_secagg_server_contrib(aggregator, node, &contrib, world->out);
+    fl_reason open = fl_secagg_server_contrib(aggregator, 4, &contrib, world->out);
     assert_int_equal(open, FL_WHY_MALFORMED);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
-    fl_reason late = fl_secagg_server_contrib(aggregator, node, &contrib, world->out);
+    fl_reason late = fl_secagg_server_contrib(aggregator, 4, &contrib, world->out);
     assert_int_equal(late, FL_WHY_UNKNOWN_ROUND); // the block is over
-    assert_false(fl_secagg_server_wants(aggregator, node));
+    assert_false(fl_secagg_server_wants(aggregator, 4));
     masked_destroy(&world);
 }
 
