@@ -711,24 +711,16 @@ fl_participant_run(const fl_participant *self)
 fl_activity
 fl_participant_activity(const fl_participant *self)
 {
-    switch (self->phase) {
-    case FL_PARTICIPANT_FETCHING:
-        return FL_DOING_FETCH;
-    case FL_PARTICIPANT_MASKING:
-        return FL_DOING_ENCODE; // not WAIT_CLOSE: a parent takes that for a lost CONTRIB
-    case FL_PARTICIPANT_OFFERED:
-        return FL_DOING_WAIT_GRANT;
-    case FL_PARTICIPANT_SENDING:
-        return FL_DOING_SEND;
-    case FL_PARTICIPANT_SENT:
-    case FL_PARTICIPANT_DECLINED:
-        return FL_DOING_WAIT_CLOSE;
-    case FL_PARTICIPANT_NONE:
-    case FL_PARTICIPANT_WORKING:
-    case FL_PARTICIPANT_PHASES:
-        break;
-    }
-    return self->doing.activity;
+    static const fl_activity activities[FL_PARTICIPANT_PHASES] = {
+        [FL_PARTICIPANT_FETCHING] = FL_DOING_FETCH,
+        [FL_PARTICIPANT_MASKING] = FL_DOING_ENCODE, // WAIT_CLOSE would speak of a lost CONTRIB
+        [FL_PARTICIPANT_OFFERED] = FL_DOING_WAIT_GRANT,
+        [FL_PARTICIPANT_SENDING] = FL_DOING_SEND,
+        [FL_PARTICIPANT_SENT] = FL_DOING_WAIT_CLOSE,
+        [FL_PARTICIPANT_DECLINED] = FL_DOING_WAIT_CLOSE,
+    };
+    bool idle = self->phase == FL_PARTICIPANT_NONE || self->phase == FL_PARTICIPANT_WORKING;
+    return idle ? self->doing.activity : activities[self->phase];
 }
 
 void

@@ -262,44 +262,18 @@ fl_seats_standing(const fl_seats *self)
 fl_outcome
 fl_seat_outcome(const fl_seat *seat)
 {
-    switch (seat->phase) {
-    case FL_SEAT_IDLE:
-        return FL_OUT_IDLE;
-    case FL_SEAT_FOLDING:
-    case FL_SEAT_COUNTED:
-        return FL_OUT_IN;
-    case FL_SEAT_LATE:
-        return FL_OUT_LATE;
-    case FL_SEAT_REFUSED:
-        return FL_OUT_REFUSED;
-    case FL_SEAT_TASKED:
-    case FL_SEAT_OFFERED:
-    case FL_SEAT_STAGING:
-    case FL_SEAT_VERIFYING:
-    case FL_SEAT_ABSENT:
-    case FL_SEAT_PHASES:
-        break;
-    }
-    return FL_OUT_ABSENT;
+    static const fl_outcome outcomes[FL_SEAT_PHASES] = {
+        [FL_SEAT_IDLE] = FL_OUT_IDLE,        [FL_SEAT_TASKED] = FL_OUT_ABSENT,
+        [FL_SEAT_OFFERED] = FL_OUT_ABSENT,   [FL_SEAT_STAGING] = FL_OUT_ABSENT,
+        [FL_SEAT_VERIFYING] = FL_OUT_ABSENT, [FL_SEAT_FOLDING] = FL_OUT_IN,
+        [FL_SEAT_COUNTED] = FL_OUT_IN,       [FL_SEAT_LATE] = FL_OUT_LATE,
+        [FL_SEAT_REFUSED] = FL_OUT_REFUSED,  [FL_SEAT_ABSENT] = FL_OUT_ABSENT,
+    };
+    return outcomes[seat->phase];
 }
 
 bool
 fl_seat_terminal(const fl_seat *seat)
 {
-    switch (seat->phase) {
-    case FL_SEAT_IDLE:
-    case FL_SEAT_COUNTED:
-    case FL_SEAT_LATE:
-    case FL_SEAT_REFUSED:
-    case FL_SEAT_ABSENT:
-        return true;
-    case FL_SEAT_TASKED:
-    case FL_SEAT_OFFERED:
-    case FL_SEAT_STAGING:
-    case FL_SEAT_VERIFYING:
-    case FL_SEAT_FOLDING:
-    case FL_SEAT_PHASES:
-        break;
-    }
-    return false;
+    return seat->phase == FL_SEAT_IDLE || seat->phase >= FL_SEAT_COUNTED;
 }

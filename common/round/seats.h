@@ -17,7 +17,7 @@ typedef enum fl_seat_phase {
     FL_SEAT_STAGING,
     FL_SEAT_VERIFYING,
     FL_SEAT_FOLDING, // counted, not yet added
-    FL_SEAT_COUNTED,
+    FL_SEAT_COUNTED, // this one and those below are ends
     FL_SEAT_LATE,
     FL_SEAT_REFUSED,
     FL_SEAT_ABSENT,

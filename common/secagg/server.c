@@ -905,8 +905,9 @@ s_leave_rostered(fl_secagg_server *self, fl_time now, fl_outbox *out)
 
 //  DEALING -> WAITING_READY
 static bool
-s_leave_dealing(fl_secagg_server *self, fl_outbox *out)
+s_leave_dealing(fl_secagg_server *self, fl_time now, fl_outbox *out)
 {
+    (void)now;
     if (!s_make_parts(self)) {
         fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
         return false;
@@ -1026,29 +1027,13 @@ s_leave_opening(fl_secagg_server *self, fl_time now, fl_outbox *out)
 static bool
 s_leave(fl_secagg_server *self, fl_time now, fl_outbox *out)
 {
-    switch (self->state) {
-    case FL_SERVER_INVITED:
-        return s_leave_invited(self, now, out);
-    case FL_SERVER_ROSTERED:
-        return s_leave_rostered(self, now, out);
-    case FL_SERVER_DEALING:
-        return s_leave_dealing(self, out);
-    case FL_SERVER_WAITING_READY:
-        return s_leave_waiting(self, now, out);
-    case FL_SERVER_COLLECTING:
-        return s_leave_collecting(self, now, out);
-    case FL_SERVER_ACKING:
-        return s_leave_acking(self, now, out);
-    case FL_SERVER_OPENING:
-        return s_leave_opening(self, now, out);
-    case FL_SERVER_NO_ROUND:
-    case FL_SERVER_SUMMING:
-    case FL_SERVER_DONE:
-    case FL_SERVER_ABORTED:
-    case FL_SERVER_STATES:
-        break;
-    }
-    return false;
+    static bool (*const leave[FL_SERVER_STATES])(fl_secagg_server *, fl_time, fl_outbox *) = {
+        [FL_SERVER_INVITED] = s_leave_invited,       [FL_SERVER_ROSTERED] = s_leave_rostered,
+        [FL_SERVER_DEALING] = s_leave_dealing,       [FL_SERVER_WAITING_READY] = s_leave_waiting,
+        [FL_SERVER_COLLECTING] = s_leave_collecting, [FL_SERVER_ACKING] = s_leave_acking,
+        [FL_SERVER_OPENING] = s_leave_opening,
+    };
+    return leave[self->state] != NULL && leave[self->state](self, now, out);
 }
 
 //  Leave states as long as there is reason to.
@@ -1063,30 +1048,20 @@ s_advance(fl_secagg_server *self, fl_time now, fl_outbox *out)
 fl_time
 fl_secagg_server_deadline(const fl_secagg_server *self)
 {
-    if (self->token != 0) {
-        return FL_NEVER; // the answer to KEEP wakes us
-    }
-    switch (self->state) {
-    case FL_SERVER_INVITED:
-        return self->times.keys_by;
-    case FL_SERVER_ROSTERED:
-        return self->times.deal_by;
-    case FL_SERVER_WAITING_READY:
-        return self->times.ready_by;
-    case FL_SERVER_COLLECTING:
-        return self->times.upload_by;
-    case FL_SERVER_ACKING:
-    case FL_SERVER_OPENING:
-        return self->step_by;
-    case FL_SERVER_NO_ROUND:
-    case FL_SERVER_DEALING:
-    case FL_SERVER_SUMMING:
-    case FL_SERVER_DONE:
-    case FL_SERVER_ABORTED:
-    case FL_SERVER_STATES:
-        break;
-    }
-    return FL_NEVER;
+    const fl_time by[FL_SERVER_STATES] = {
+        [FL_SERVER_NO_ROUND] = FL_NEVER,
+        [FL_SERVER_INVITED] = self->times.keys_by,
+        [FL_SERVER_ROSTERED] = self->times.deal_by,
+        [FL_SERVER_DEALING] = FL_NEVER,
+        [FL_SERVER_WAITING_READY] = self->times.ready_by,
+        [FL_SERVER_COLLECTING] = self->times.upload_by,
+        [FL_SERVER_ACKING] = self->step_by,
+        [FL_SERVER_OPENING] = self->step_by,
+        [FL_SERVER_SUMMING] = FL_NEVER,
+        [FL_SERVER_DONE] = FL_NEVER,
+        [FL_SERVER_ABORTED] = FL_NEVER,
+    };
+    return self->token != 0 ? FL_NEVER : by[self->state]; // the answer to KEEP wakes us
 }
 
 void
@@ -1095,8 +1070,7 @@ fl_secagg_server_tick(fl_secagg_server *self, fl_time now, fl_outbox *out)
     s_advance(self, now, out);
 }
 
-// ---- what the aggregator looks at
-// ----------------------------------------------------------------
+// ---- what the aggregator looks at -------------------------------------------------------------
 fl_secagg_state
 fl_secagg_server_state(const fl_secagg_server *self)
 {
@@ -1198,22 +1172,14 @@ s_fill(const fl_secagg_server *self, uint32_t index, fl_keep what, fl_message *m
 static uint64_t
 s_audience(const fl_secagg_server *self, fl_keep what)
 {
-    switch (what) {
-    case FL_KEEP_ROSTER:
-        return fl_secagg_all(self->block.members);
-    case FL_KEEP_DEALT:
-    case FL_KEEP_MASKSET: // who is not in it hears so
-        return self->dealt;
-    case FL_KEEP_SURVIVORS:
-        return self->maskset;
-    case FL_KEEP_ACKS:
-        return self->survivors;
-    case FL_KEEP_MARK:
-    case FL_KEEP_EVIDENCE:
-    case FL_KEEP_COUNT:
-        break;
-    }
-    return 0;
+    const uint64_t audiences[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = fl_secagg_all(self->block.members),
+        [FL_KEEP_DEALT] = self->dealt,
+        [FL_KEEP_MASKSET] = self->dealt, // who is not in it hears so
+        [FL_KEEP_SURVIVORS] = self->maskset,
+        [FL_KEEP_ACKS] = self->survivors,
+    };
+    return audiences[what];
 }
 
 //  Say one thing to one member, if it is reachable and the thing was kept and told.

@@ -68,7 +68,8 @@ s_sum_exact(void)
     for (uint32_t e = 0; e < world->plan.elements; e++) {
         int64_t sum = 0;
         for (uint32_t i = 0; i < MEMBERS; i++) {
-            sum += fl_secagg_server_seat(world->aggregator, i).survived ? world->member[i].plain[e] : 0;
+            sum += fl_secagg_server_seat(world->aggregator, i).survived ? world->member[i].plain[e]
+                                                                        : 0;
         }
         if ((int64_t)world->sum[e] != sum) {
             return false;
@@ -286,7 +287,8 @@ s_say(fl_message *message)
         event.message.node = member->node;
         event.message.role = member->cert.role;
         event.message.message = message;
-        fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now, world->out);
+        fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now,
+                              world->out);
     }
     bool changed =
         s_settle(memcmp(&cohort_before, world->aggregator, sizeof cohort_before) != 0, -1);

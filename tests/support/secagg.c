@@ -280,7 +280,8 @@ masked_deliver(masked_world *world)
         event.message.node = world->member[letter.from].node;
         event.message.role = world->member[letter.from].cert.role;
         event.message.message = &message;
-        fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now, world->out);
+        fl_secagg_server_hear(world->aggregator, event.message.from, &event, world->now,
+                              world->out);
         masked_obey(world, -1);
     }
     fl_blob_unref(&letter.frame);
@@ -547,7 +548,8 @@ masked_sum_exact(const masked_world *world)
     for (uint32_t e = 0; e < world->plan.elements; e++) {
         int64_t sum = 0;
         for (uint32_t i = 0; i < world->plan.members; i++) {
-            sum += fl_secagg_server_seat(world->aggregator, i).survived ? world->member[i].plain[e] : 0;
+            sum += fl_secagg_server_seat(world->aggregator, i).survived ? world->member[i].plain[e]
+                                                                        : 0;
         }
         same = same && (int64_t)world->sum[e] == sum;
     }

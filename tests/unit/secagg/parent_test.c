@@ -233,8 +233,7 @@ the_participant_that_lacks_most_shares_is_left_out_alone(void **state)
     masked_open(world);
     assert_false(masked_settle(world));
     assert_int_equal(fl_secagg_server_state(world->aggregator), FL_SERVER_COLLECTING);
-    assert_int_equal(fl_secagg_server_contrib(world->aggregator, VICTIM,
-                                              &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, VICTIM, &contrib, world->out),
                      FL_WHY_LATE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_int_equal(s_result(world).masked, MEMBERS - 1);
@@ -277,8 +276,7 @@ a_header_is_not_replaced_once_its_upload_counts(void **state)
     memset(room, 3, FL_MASKED_HEADER_BYTES);
     fl_contrib contrib = { .header = fl_bytes_of(room, FL_MASKED_HEADER_BYTES),
                            .psig = upload.psig };
-    assert_int_equal(fl_secagg_server_contrib(world->aggregator, FIRST,
-                                              &contrib, world->out),
+    assert_int_equal(fl_secagg_server_contrib(world->aggregator, FIRST, &contrib, world->out),
                      FL_WHY_NONE);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
     assert_true(masked_sum_exact(world));

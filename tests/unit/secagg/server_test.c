@@ -478,8 +478,7 @@ uploads_are_taken_when_they_are_due(void **state)
     assert_true(fl_secagg_server_wants(aggregator, 4));
     assert_false(fl_secagg_server_wants(aggregator, 0)); // has it
     assert_false(fl_secagg_server_wants(aggregator, STRANGER));
-    assert_false(
-        fl_secagg_server_uploaded(aggregator, 4, world->now, world->out)); // unannounced
+    assert_false(fl_secagg_server_uploaded(aggregator, 4, world->now, world->out)); // unannounced
     assert_false(fl_secagg_server_uploaded(aggregator, STRANGER, world->now, world->out));
     contrib.header.size = 0;
     fl_reason open = fl_secagg_server_contrib(aggregator, 4, &contrib, world->out);
