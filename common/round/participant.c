@@ -3,6 +3,10 @@
 //  changes nothing that was right already, and puts right what was lost. It never waits without a
 //  bound: three silent beats of the parent throw the connection away, a fetch that stands still is
 //  asked for again.
+//
+//  When a task is masked, its other half, fl_secagg_client, keeps the rules; here is who it talks
+//  to, how long, and what its end means for the task in hand: before the upload has left, the task
+//  is over; after that only the parent knows what became of it.
 #include "common/round/participant_inside.h"
 
 #include <stdlib.h>
@@ -11,25 +15,157 @@
 #include "common/base/status.h"
 #include "common/wire/verb_table.h"
 
-static void s_enter(fl_participant *self, fl_participant_phase next);
-static void s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
-                   fl_outbox *out);
-static void s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out);
-static void s_offer_anew(fl_participant *self, fl_outbox *out);
-static void s_turn_down(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out);
-static void s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain,
-                  fl_outbox *out);
-static void s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
+static const bool legal[FL_PARTICIPANT_PHASES][FL_PARTICIPANT_PHASES] = {
+    [FL_PARTICIPANT_NONE] = { [FL_PARTICIPANT_FETCHING] = true,
+                              [FL_PARTICIPANT_WORKING] = true,
+                              [FL_PARTICIPANT_DECLINED] = true },
+    [FL_PARTICIPANT_FETCHING] = { [FL_PARTICIPANT_NONE] = true,
+                                  [FL_PARTICIPANT_WORKING] = true,
+                                  [FL_PARTICIPANT_DECLINED] = true },
+    [FL_PARTICIPANT_WORKING] = { [FL_PARTICIPANT_NONE] = true,
+                                 [FL_PARTICIPANT_MASKING] = true,
+                                 [FL_PARTICIPANT_OFFERED] = true,
+                                 [FL_PARTICIPANT_DECLINED] = true },
+    [FL_PARTICIPANT_MASKING] = { [FL_PARTICIPANT_NONE] = true, [FL_PARTICIPANT_OFFERED] = true },
+    [FL_PARTICIPANT_OFFERED] = { [FL_PARTICIPANT_NONE] = true,
+                                 [FL_PARTICIPANT_OFFERED] = true,
+                                 [FL_PARTICIPANT_SENDING] = true,
+                                 [FL_PARTICIPANT_SENT] = true },
+    [FL_PARTICIPANT_SENDING] = { [FL_PARTICIPANT_NONE] = true,
+                                 [FL_PARTICIPANT_OFFERED] = true,
+                                 [FL_PARTICIPANT_SENDING] = true,
+                                 [FL_PARTICIPANT_SENT] = true },
+    [FL_PARTICIPANT_SENT] = { [FL_PARTICIPANT_NONE] = true,
+                              [FL_PARTICIPANT_OFFERED] = true,
+                              [FL_PARTICIPANT_SENDING] = true,
+                              [FL_PARTICIPANT_SENT] = true,
+                              [FL_PARTICIPANT_DECLINED] = true },
+    [FL_PARTICIPANT_DECLINED] = { [FL_PARTICIPANT_NONE] = true },
+};
 
-// ---- masking -------------------------------------------------------------
-//  What is different when a task is masked. The other half of the participant, fl_secagg_client,
-//  keeps the rules; here is who it talks to, how long, and what its end means for the task in hand:
-//  before the upload has left, the task is over; after that only the parent knows what became of
-//  it.
+static void
+s_enter(fl_participant *self, fl_participant_phase next)
+{
+    FL_ASSERT(legal[self->phase][next]);
+    self->phase = next;
+}
 
-//  What a round may take beyond the budget of its task: the steps of the opening, the way back.
-enum { STEPS = 4, BEATS = 2 };
+//  A message to the parent, run and round filled in.
+static fl_message *
+s_say(fl_participant *self, fl_verb verb, fl_outbox *out)
+{
+    fl_message *message = fl_outbox_send(out, FL_PARENT, verb);
+    message->run = self->run;
+    message->round = self->phase == FL_PARTICIPANT_NONE ? 0 : self->task.order.round;
+    return message;
+}
 
+static void
+s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
+       fl_outbox *out)
+{
+    fl_outbox_note(
+        out,
+        (fl_note){ .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b });
+}
+
+// ---- the link ---------------------------------------------------------------------------------
+static void
+s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
+{
+    uint32_t delay = fl_session_lost(&self->session, now);
+    s_note(self, FL_NOTE_RECONNECT, reason, self->session.tries, delay, out);
+}
+
+//  HELLO on the connection at hand.
+static void
+s_hello(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    fl_message *message = s_say(self, FL_HELLO, out);
+    message->hello.role = self->conf.role;
+    message->hello.incarnation = self->conf.incarnation;
+    message->hello.model = self->model;
+    message->hello.leaves = self->doing.leaves;
+    fl_session_asked(&self->session, now);
+}
+
+static void
+s_connect(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    fl_outbox_add(out, FL_FX_RECONNECT);
+    self->upload.lane_open = false; // every lane went with the connection
+    s_hello(self, now, out);
+}
+
+static void
+s_rejoin(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
+{
+    if (fl_participant_joined(self)) {
+        s_note(self, FL_NOTE_RECONNECT, reason, 0, 0, out);
+        s_hello(self, now, out);
+    }
+}
+
+//  True for words about another run than ours.
+static bool
+s_foreign(const fl_participant *self, const fl_message *message)
+{
+    const fl_verb_row *row = fl_verb_row_of(message->verb);
+    return row != NULL && row->of_run && !fl_run_equal(&message->run, &self->run);
+}
+
+// ---- the offered contribution -----------------------------------------------------------------
+static void
+s_announce(fl_participant *self, fl_outbox *out)
+{
+    if (!fl_participant_joined(self)) {
+        return; // WELCOME says it again
+    }
+    fl_contrib *contrib = &s_say(self, FL_CONTRIB, out)->contrib;
+    fl_upload_send_announce(&self->upload, &self->task, &self->seat, contrib);
+}
+
+//  A contribution is on offer, in whatever state of sending.
+static bool
+s_offering(const fl_participant *self)
+{
+    return self->phase == FL_PARTICIPANT_OFFERED || self->phase == FL_PARTICIPANT_SENDING ||
+           self->phase == FL_PARTICIPANT_SENT;
+}
+
+//  Offer the same bytes from their start: to a new attempt, on a new seat.
+static void
+s_offer_anew(fl_participant *self, fl_outbox *out)
+{
+    s_enter(self, FL_PARTICIPANT_OFFERED);
+    fl_upload_send_restart(&self->upload);
+    s_announce(self, out);
+}
+
+static bool
+s_pushing(const fl_participant *self)
+{
+    return fl_participant_joined(self) && self->phase == FL_PARTICIPANT_SENDING &&
+           fl_upload_send_ready(&self->upload);
+}
+
+//  Once every byte has left here, this attempt may count it.
+static void
+s_pushed(fl_participant *self, fl_upload_send_state state, fl_outbox *out)
+{
+    fl_participant_phase next =
+        state == FL_UPLOAD_SENT ? FL_PARTICIPANT_SENT : FL_PARTICIPANT_SENDING;
+    if (next != self->phase) {
+        s_note(self, next == FL_PARTICIPANT_SENT ? FL_NOTE_SENT : FL_NOTE_SENDING, FL_WHY_NONE,
+               self->upload.sent, self->upload.offer.vector_bytes, out);
+    }
+    s_enter(self, next);
+    if (state == FL_UPLOAD_SENT && self->exposed == 0) {
+        self->exposed = self->task.attempt;
+    }
+}
+
+// ---- its half of a masked round ---------------------------------------------------------------
 //  The task in hand asks for masks.
 static bool
 s_masks(const fl_participant *self)
@@ -52,7 +188,6 @@ s_drop(fl_vec vec, fl_outbox *out)
     }
 }
 
-// ---- its end ----------------------------------------------------------------------------------
 //  Why it ended; FL_WHY_NONE when it did not, or as it should.
 static fl_reason
 s_ended(fl_participant *self)
@@ -65,23 +200,6 @@ s_ended(fl_participant *self)
     return outcome.reason;
 }
 
-//  After anything that may have ended it: so may the task.
-static void
-s_look(fl_participant *self, fl_outbox *out)
-{
-    fl_reason reason = s_ended(self);
-    if (reason == FL_WHY_NONE) {
-        return;
-    }
-    if (self->phase == FL_PARTICIPANT_SENT) { // the sum may be opened without us: CLOSED tells
-        fl_upload_send_end(&self->push, out);
-        s_turn_down(self, reason, "this node has ended its part in the masked round", out);
-        return;
-    }
-    fl_outcome outcome = reason == FL_WHY_LATE ? FL_OUT_LATE : FL_OUT_REFUSED;
-    s_end(self, outcome, reason, self->exposed == 0, out);
-}
-
 //  The task is over, or declined: secrets are wiped.
 static void
 s_masking_end(fl_participant *self, fl_reason reason, fl_outbox *out)
@@ -92,7 +210,84 @@ s_masking_end(fl_participant *self, fl_reason reason, fl_outbox *out)
     }
 }
 
-// ---- who the parent is ------------------------------------------------------------------------
+// ---- the end of a task ------------------------------------------------------------------------
+//  End the task: free what was offered, keep the verdict for the host.
+static void
+s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain, fl_outbox *out)
+{
+    if (self->phase == FL_PARTICIPANT_NONE) {
+        return;
+    }
+    s_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
+    fl_upload_send_end(&self->upload, out);
+    fl_model_fetch_end(&self->fetch, out);
+    self->verdict = (fl_verdict){ .round = self->task.order.round,
+                                  .outcome = outcome,
+                                  .reason = reason,
+                                  .certain = certain,
+                                  .spent = self->spent,
+                                  .final = self->verdict.final };
+    self->verdict_new = true;
+    s_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
+    s_enter(self, FL_PARTICIPANT_NONE);
+    self->due = FL_NEVER;
+}
+
+//  Say (again) why the task is declined, if joined.
+static void
+s_decline_again(fl_participant *self, fl_outbox *out)
+{
+    if (!fl_participant_joined(self)) {
+        return;
+    }
+    fl_refused *refused = &s_say(self, FL_REFUSED, out)->refused;
+    refused->reason = self->declined;
+    refused->about = FL_TASK;
+    memcpy(refused->text, self->declined_text, sizeof refused->text);
+}
+
+//  The task is declined; nothing is said yet.
+static void
+s_turn_down(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out)
+{
+    s_enter(self, FL_PARTICIPANT_DECLINED);
+    s_note(self, FL_NOTE_DECLINED, reason, self->task.attempt, 0, out);
+    self->declined = reason;
+    size_t length = strlen(text);
+    length = length < FL_TEXT_MAX - 1 ? length : FL_TEXT_MAX - 1;
+    memset(self->declined_text, 0, sizeof self->declined_text);
+    memcpy(self->declined_text, text, length);
+}
+
+static void
+s_decline(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out)
+{
+    s_masking_end(self, reason, out);
+    s_turn_down(self, reason, text, out);
+    s_decline_again(self, out);
+}
+
+// ---- a masked task ----------------------------------------------------------------------------
+//  What a round may take beyond the budget of its task: the steps of the opening, the way back.
+enum { STEPS = 4, BEATS = 2 };
+
+//  After anything that may have ended it: so may the task.
+static void
+s_look(fl_participant *self, fl_outbox *out)
+{
+    fl_reason reason = s_ended(self);
+    if (reason == FL_WHY_NONE) {
+        return;
+    }
+    if (self->phase == FL_PARTICIPANT_SENT) { // the sum may be opened without us: CLOSED tells
+        fl_upload_send_end(&self->upload, out);
+        s_turn_down(self, reason, "this node has ended its part in the masked round", out);
+        return;
+    }
+    fl_outcome outcome = reason == FL_WHY_LATE ? FL_OUT_LATE : FL_OUT_REFUSED;
+    s_end(self, outcome, reason, self->exposed == 0, out);
+}
+
 static bool
 s_masking_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -131,12 +326,11 @@ s_masking_again(fl_participant *self, fl_time now, fl_outbox *out)
     }
 }
 
-// ---- the task ---------------------------------------------------------------------------------
 static void
 s_bound(fl_participant *self)
 {
     self->masking_until = self->due + (fl_time)STEPS * self->task.order.plan.step_ms +
-                          (fl_time)BEATS * self->joining.beat_ms;
+                          (fl_time)BEATS * self->session.beat_ms;
 }
 
 //  The task in hand is new. FL_WHY_NONE, or why we take no part; its plan is proved in any case.
@@ -190,11 +384,10 @@ s_masking_offer(fl_participant *self, const fl_offer *offer, fl_time now, fl_out
         fl_participant_decline(self, reason, "the update may not be masked", now, out);
         return;
     }
-    fl_upload_send_load(&self->push, offer);
+    fl_upload_send_load(&self->upload, offer);
     s_enter(self, FL_PARTICIPANT_MASKING);
 }
 
-// ---- what the parent says ---------------------------------------------------------------------
 static void
 s_masking_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -223,7 +416,6 @@ s_masking_refused(fl_participant *self, const fl_message *message, fl_outbox *ou
     s_look(self, out);
 }
 
-// ---- answers ----------------------------------------------------------------------------------
 //  False: nothing in the round at hand waits for it.
 static bool
 s_masking_answer(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
@@ -234,13 +426,12 @@ s_masking_answer(fl_participant *self, const fl_event *event, fl_time now, fl_ou
     s_look(self, out); // not kept, or without memory for the masked bytes
     fl_secagg_upload upload;
     if (event->kind == FL_EV_MASKED && fl_secagg_client_upload(self->masking, &upload)) {
-        fl_upload_send_mask(&self->push, &upload, out);
+        fl_upload_send_mask(&self->upload, &upload, out);
         s_offer_anew(self, out);
     }
     return true;
 }
 
-// ---- time -------------------------------------------------------------------------------------
 static void
 s_masking_tick(fl_participant *self, fl_time now, fl_outbox *out)
 {
@@ -268,236 +459,14 @@ s_masking_deadline(const fl_participant *self)
                                        : self->masking_until;
 }
 
-static const bool legal[FL_PARTICIPANT_PHASES][FL_PARTICIPANT_PHASES] = {
-    [FL_PARTICIPANT_NONE] = { [FL_PARTICIPANT_FETCHING] = true,
-                              [FL_PARTICIPANT_WORKING] = true,
-                              [FL_PARTICIPANT_DECLINED] = true },
-    [FL_PARTICIPANT_FETCHING] = { [FL_PARTICIPANT_NONE] = true,
-                                  [FL_PARTICIPANT_WORKING] = true,
-                                  [FL_PARTICIPANT_DECLINED] = true },
-    [FL_PARTICIPANT_WORKING] = { [FL_PARTICIPANT_NONE] = true,
-                                 [FL_PARTICIPANT_MASKING] = true,
-                                 [FL_PARTICIPANT_OFFERED] = true,
-                                 [FL_PARTICIPANT_DECLINED] = true },
-    [FL_PARTICIPANT_MASKING] = { [FL_PARTICIPANT_NONE] = true, [FL_PARTICIPANT_OFFERED] = true },
-    [FL_PARTICIPANT_OFFERED] = { [FL_PARTICIPANT_NONE] = true,
-                                 [FL_PARTICIPANT_OFFERED] = true,
-                                 [FL_PARTICIPANT_SENDING] = true,
-                                 [FL_PARTICIPANT_SENT] = true },
-    [FL_PARTICIPANT_SENDING] = { [FL_PARTICIPANT_NONE] = true,
-                                 [FL_PARTICIPANT_OFFERED] = true,
-                                 [FL_PARTICIPANT_SENDING] = true,
-                                 [FL_PARTICIPANT_SENT] = true },
-    [FL_PARTICIPANT_SENT] = { [FL_PARTICIPANT_NONE] = true,
-                              [FL_PARTICIPANT_OFFERED] = true,
-                              [FL_PARTICIPANT_SENDING] = true,
-                              [FL_PARTICIPANT_SENT] = true,
-                              [FL_PARTICIPANT_DECLINED] = true },
-    [FL_PARTICIPANT_DECLINED] = { [FL_PARTICIPANT_NONE] = true },
-};
-
-fl_participant *
-fl_participant_new(const fl_participant_conf *conf)
-{
-    fl_participant *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        return NULL;
-    }
-    self->conf = *conf;
-    fl_session_init(&self->joining, conf);
-    self->due = FL_NEVER;
-    self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
-    bool made = fl_upload_send_init(&self->push, conf->role == FL_ROLE_EDGE);
-    if (made && conf->masking != NULL) {
-        self->masking = fl_secagg_client_new(conf->masking, conf->mark);
-        made = self->masking != NULL;
-    }
-    if (!made) {
-        fl_participant_destroy(&self);
-    }
-    return self;
-}
-
-void
-fl_participant_destroy(fl_participant **self_p)
-{
-    fl_participant *self = *self_p;
-    *self_p = NULL;
-    if (self != NULL) {
-        fl_secagg_client_destroy(&self->masking);
-        fl_upload_send_release(&self->push);
-        free(self);
-    }
-}
-
-static void
-s_enter(fl_participant *self, fl_participant_phase next)
-{
-    FL_ASSERT(legal[self->phase][next]);
-    self->phase = next;
-}
-
-//  A message to the parent, run and round filled in.
-static fl_message *
-s_say(fl_participant *self, fl_verb verb, fl_outbox *out)
-{
-    fl_message *message = fl_outbox_send(out, FL_PARENT, verb);
-    message->run = self->run;
-    message->round = self->phase == FL_PARTICIPANT_NONE ? 0 : self->task.order.round;
-    return message;
-}
-
-static void
-s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
-       fl_outbox *out)
-{
-    fl_outbox_note(
-        out,
-        (fl_note){ .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b });
-}
-
-// ---- the link -----------------------------------------------------------------------------------
-static void
-s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
-{
-    uint32_t delay = fl_session_lost(&self->joining, now);
-    s_note(self, FL_NOTE_RECONNECT, reason, self->joining.tries, delay, out);
-}
-
-//  HELLO on the connection at hand.
-static void
-s_hello(fl_participant *self, fl_time now, fl_outbox *out)
-{
-    fl_message *message = s_say(self, FL_HELLO, out);
-    message->hello.role = self->conf.role;
-    message->hello.incarnation = self->conf.incarnation;
-    message->hello.model = self->model;
-    message->hello.leaves = self->doing.leaves;
-    fl_session_asked(&self->joining, now);
-}
-
-static void
-s_connect(fl_participant *self, fl_time now, fl_outbox *out)
-{
-    fl_outbox_add(out, FL_FX_RECONNECT);
-    self->push.lane_open = false; // every lane went with the connection
-    s_hello(self, now, out);
-}
-
-// ---- the offered contribution -------------------------------------------------------------------
-static void
-s_announce(fl_participant *self, fl_outbox *out)
-{
-    if (!fl_participant_joined(self)) {
-        return; // WELCOME says it again
-    }
-    fl_contrib *contrib = &s_say(self, FL_CONTRIB, out)->contrib;
-    fl_upload_send_announce(&self->push, &self->task, &self->seat, contrib);
-}
-
-//  A contribution is on offer, in whatever state of sending.
-static bool
-s_offering(const fl_participant *self)
-{
-    return self->phase == FL_PARTICIPANT_OFFERED || self->phase == FL_PARTICIPANT_SENDING ||
-           self->phase == FL_PARTICIPANT_SENT;
-}
-
-//  Offer the same bytes from their start: to a new attempt, on a new seat.
-static void
-s_offer_anew(fl_participant *self, fl_outbox *out)
-{
-    s_enter(self, FL_PARTICIPANT_OFFERED);
-    fl_upload_send_restart(&self->push);
-    s_announce(self, out);
-}
-
-static bool
-s_pushing(const fl_participant *self)
-{
-    return fl_participant_joined(self) && self->phase == FL_PARTICIPANT_SENDING &&
-           fl_upload_send_ready(&self->push);
-}
-
-//  Once every byte has left here, this attempt may count it.
-static void
-s_pushed(fl_participant *self, fl_upload_send_state state, fl_outbox *out)
-{
-    fl_participant_phase next =
-        state == FL_UPLOAD_SENT ? FL_PARTICIPANT_SENT : FL_PARTICIPANT_SENDING;
-    if (next != self->phase) {
-        s_note(self, next == FL_PARTICIPANT_SENT ? FL_NOTE_SENT : FL_NOTE_SENDING, FL_WHY_NONE,
-               self->push.sent, self->push.offer.vector_bytes, out);
-    }
-    s_enter(self, next);
-    if (state == FL_UPLOAD_SENT && self->exposed == 0) {
-        self->exposed = self->task.attempt;
-    }
-}
-
-//  End the task: free what was offered, keep the verdict for the host.
-static void
-s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain, fl_outbox *out)
-{
-    if (self->phase == FL_PARTICIPANT_NONE) {
-        return;
-    }
-    s_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
-    fl_upload_send_end(&self->push, out);
-    fl_model_fetch_end(&self->fetch, out);
-    self->verdict = (fl_verdict){ .round = self->task.order.round,
-                                  .outcome = outcome,
-                                  .reason = reason,
-                                  .certain = certain,
-                                  .spent = self->spent,
-                                  .final = self->verdict.final };
-    self->verdict_new = true;
-    s_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
-    s_enter(self, FL_PARTICIPANT_NONE);
-    self->due = FL_NEVER;
-}
-
-//  The task is declined; nothing is said yet.
-static void
-s_turn_down(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out)
-{
-    s_enter(self, FL_PARTICIPANT_DECLINED);
-    s_note(self, FL_NOTE_DECLINED, reason, self->task.attempt, 0, out);
-    self->declined = reason;
-    size_t length = strlen(text);
-    length = length < FL_TEXT_MAX - 1 ? length : FL_TEXT_MAX - 1;
-    memset(self->declined_text, 0, sizeof self->declined_text);
-    memcpy(self->declined_text, text, length);
-}
-
-//  Say (again) why the task is declined, if joined.
-static void
-s_decline_again(fl_participant *self, fl_outbox *out)
-{
-    if (!fl_participant_joined(self)) {
-        return;
-    }
-    fl_refused *refused = &s_say(self, FL_REFUSED, out)->refused;
-    refused->reason = self->declined;
-    refused->about = FL_TASK;
-    memcpy(refused->text, self->declined_text, sizeof refused->text);
-}
-
-static void
-s_decline(fl_participant *self, fl_reason reason, const char *text, fl_outbox *out)
-{
-    s_masking_end(self, reason, out);
-    s_turn_down(self, reason, text, out);
-    s_decline_again(self, out);
-}
-
+// ---- what the crew answers --------------------------------------------------------------------
 //  Wrong bytes, or no room for them: once more after a pause, which doubles with every failure
 //  since the last model that passed; the task is declined when that was in vain too often.
 static void
 s_model_failed(fl_participant *self, fl_reason said, fl_time now, fl_outbox *out)
 {
     fl_reason reason = said == FL_WHY_NONE ? FL_WHY_HASH : said;
-    uint32_t pause = fl_session_pause_ms(&self->joining, self->fetch.failures_in_row);
+    uint32_t pause = fl_session_pause_ms(&self->session, self->fetch.failures_in_row);
     bool once_more = fl_fetch_failed(&self->fetch, pause, now, out);
     s_note(self, FL_NOTE_MODEL_FAILED, reason, self->fetch.failures_in_row, pause, out);
     if (!once_more) {
@@ -531,216 +500,15 @@ on_answer(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *o
     }
 }
 
-// ---- time ---------------------------------------------------------------------------------------
-static void
-s_beat(fl_participant *self, fl_time now, fl_outbox *out)
-{
-    fl_beat *beat = &s_say(self, FL_BEAT, out)->beat;
-    beat->seat = self->seat.seat;
-    beat->epoch = self->seat.epoch;
-    beat->attempt = self->phase == FL_PARTICIPANT_NONE ? 0 : self->task.attempt;
-    beat->activity = fl_participant_activity(self);
-    beat->leaves = self->doing.leaves;
-    bool hides = self->masking != NULL && self->conf.masking->profile != FL_MASKING_NONE;
-    beat->samples = hides ? 0 : self->doing.samples;
-    beat->tally = self->doing.tally;
-    if (self->phase == FL_PARTICIPANT_FETCHING) {
-        beat->done = self->fetch.received;
-        beat->total = self->fetch.total;
-    } else if (self->phase == FL_PARTICIPANT_SENDING || self->phase == FL_PARTICIPANT_SENT) {
-        beat->done = self->push.sent;
-        beat->total = self->push.offer.vector_bytes;
-    } else if (self->phase == FL_PARTICIPANT_WORKING || self->phase == FL_PARTICIPANT_NONE) {
-        beat->done = self->doing.done;
-        beat->total = self->doing.total;
-    }
-    fl_session_beaten(&self->joining, now);
-}
+// ---- what the parent says ---------------------------------------------------------------------
+//  Every message is taken for what it is worth at that moment: one of another round, attempt or
+//  contribution changes nothing.
 
-static fl_time
-s_fetch_stuck_at(const fl_participant *self)
-{
-    if (self->phase != FL_PARTICIPANT_FETCHING || !fl_participant_joined(self)) {
-        return FL_NEVER;
-    }
-    return fl_model_fetch_stuck_at(&self->fetch, self->joining.beat_ms);
-}
-
-static void
-on_tick(fl_participant *self, fl_time now, fl_outbox *out)
-{
-    switch (fl_session_next(&self->joining, now)) {
-    case FL_SESSION_DO_CONNECT:
-        s_connect(self, now, out);
-        break;
-    case FL_SESSION_DO_GIVE_UP:
-        s_lose(self, FL_WHY_SILENT, now, out);
-        break;
-    case FL_SESSION_DO_BEAT:
-        s_beat(self, now, out);
-        break;
-    case FL_SESSION_DO_WAIT:
-        break;
-    }
-    if (now >= s_fetch_stuck_at(self)) {
-        self->fetch.in_vain++;
-        fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
-    }
-    if (s_pushing(self)) {
-        s_pushed(self, fl_upload_send_pump(&self->push, &self->task, &self->seat, out), out);
-    }
-    s_masking_tick(self, now, out);
-}
-
-// ---- the door -----------------------------------------------------------------------------------
-void
-fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    switch ((int)event->kind) {
-    case FL_EV_MESSAGE:
-        FL_ASSERT(event->message.from == FL_PARENT);
-        s_hear(self, event, now, out);
-        break;
-    case FL_EV_MODEL:
-    case FL_EV_MASKED:
-    case FL_EV_SAVED:
-        on_answer(self, event, now, out);
-        break;
-    default:
-        FL_ASSERT(event->kind == FL_EV_TICK);
-        on_tick(self, now, out);
-        break;
-    }
-}
-
-static fl_time
-s_sooner(fl_time a, fl_time b)
-{
-    return a < b ? a : b;
-}
-
-fl_time
-fl_participant_deadline(const fl_participant *self)
-{
-    if (s_pushing(self)) {
-        return 0;
-    }
-    fl_time link = s_sooner(fl_session_deadline(&self->joining), s_fetch_stuck_at(self));
-    return s_sooner(link, s_masking_deadline(self));
-}
-
-// ---- the host's side ----------------------------------------------------------------------------
-const fl_task *
-fl_participant_task(const fl_participant *self)
-{
-    bool held =
-        self->phase != FL_PARTICIPANT_NONE && fl_hash_equal(&self->model, &self->task.order.model);
-    return held ? &self->task : NULL;
-}
-
-fl_time
-fl_participant_due(const fl_participant *self)
-{
-    return self->due;
-}
-
-bool
-fl_participant_wants(const fl_participant *self)
-{
-    return self->phase == FL_PARTICIPANT_WORKING;
-}
-
-void
-fl_participant_offer(fl_participant *self, const fl_offer *offer, fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
-    uint64_t staleness = self->task.order.round - offer->base_round;
-    s_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
-    if (s_masks(self)) {
-        s_masking_offer(self, offer, now, out);
-        return;
-    }
-    fl_upload_send_load(&self->push, offer);
-    s_offer_anew(self, out);
-}
-
-void
-fl_participant_decline(fl_participant *self, fl_reason reason, const char *text, fl_time now,
-                       fl_outbox *out)
-{
-    (void)now;
-    FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
-    s_decline(self, reason, text, out);
-}
-
-bool
-fl_participant_verdict(fl_participant *self, fl_verdict *verdict)
-{
-    if (!self->verdict_new) {
-        return false;
-    }
-    *verdict = self->verdict;
-    self->verdict_new = false;
-    return true;
-}
-
-bool
-fl_participant_speaks(const fl_participant *self, fl_time now)
-{
-    return fl_session_next(&self->joining, now) != FL_SESSION_DO_WAIT;
-}
-
-void
-fl_participant_doing(fl_participant *self, const fl_doing *doing)
-{
-    self->doing = *doing;
-}
-
-bool
-fl_participant_joined(const fl_participant *self)
-{
-    return self->joining.phase == FL_SESSION_JOINED;
-}
-
-const fl_run *
-fl_participant_run(const fl_participant *self)
-{
-    return &self->run;
-}
-
-fl_activity
-fl_participant_activity(const fl_participant *self)
-{
-    static const fl_activity activities[FL_PARTICIPANT_PHASES] = {
-        [FL_PARTICIPANT_FETCHING] = FL_DOING_FETCH,
-        [FL_PARTICIPANT_MASKING] = FL_DOING_ENCODE, // WAIT_CLOSE would speak of a lost CONTRIB
-        [FL_PARTICIPANT_OFFERED] = FL_DOING_WAIT_GRANT,
-        [FL_PARTICIPANT_SENDING] = FL_DOING_SEND,
-        [FL_PARTICIPANT_SENT] = FL_DOING_WAIT_CLOSE,
-        [FL_PARTICIPANT_DECLINED] = FL_DOING_WAIT_CLOSE,
-    };
-    bool idle = self->phase == FL_PARTICIPANT_NONE || self->phase == FL_PARTICIPANT_WORKING;
-    return idle ? self->doing.activity : activities[self->phase];
-}
-
-void
-fl_participant_leave(fl_participant *self, fl_reason reason, fl_outbox *out)
-{
-    if (fl_participant_joined(self)) {
-        s_say(self, FL_LEAVE, out)->leave.reason = reason;
-    }
-    s_masking_end(self, reason, out);
-    fl_session_left(&self->joining);
-}
-
-// ---- parent --------------------------------------------------------------
-//  What the parent says, and what the participant makes of it. Every message is taken for what it
-//  is worth at that moment: one of another round, attempt or contribution changes nothing.
 static void
 on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
-    if (self->joining.phase != FL_SESSION_JOINING) {
+    if (self->session.phase != FL_SESSION_JOINING) {
         return; // an answer to a HELLO that we gave up
     }
     if (!s_masking_welcome(self, event, now, out)) {
@@ -752,7 +520,7 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
         memset(&self->task, 0, sizeof self->task); // rounds count from 1 again
         self->verdict.final = false;
     }
-    fl_session_welcomed(&self->joining, message->welcome.beat_ms, now);
+    fl_session_welcomed(&self->session, message->welcome.beat_ms, now);
     self->seat = message->welcome;
     self->seat.certificate = (fl_bytes){ 0 };
     s_note(self, FL_NOTE_WELCOMED, FL_WHY_NONE, self->seat.seat, self->seat.epoch, out);
@@ -849,7 +617,7 @@ on_grant(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
         return;
     }
     fl_upload_send_state state =
-        fl_upload_send_granted(&self->push, grant, &self->task, &self->seat, out);
+        fl_upload_send_granted(&self->upload, grant, &self->task, &self->seat, out);
     if (state != FL_UPLOAD_STRANGE) {
         s_pushed(self, state, out);
     }
@@ -884,15 +652,6 @@ on_closed(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *o
 }
 
 static void
-s_rejoin(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
-{
-    if (fl_participant_joined(self)) {
-        s_note(self, FL_NOTE_RECONNECT, reason, 0, 0, out);
-        s_hello(self, now, out);
-    }
-}
-
-static void
 s_offer_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
 {
     fl_reason reason = message->refused.reason;
@@ -913,7 +672,7 @@ on_refused(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     fl_reason reason = message->refused.reason;
     s_note(self, FL_NOTE_REFUSED, reason, (uint64_t)message->refused.about, 0, out);
     if (message->refused.about == FL_HELLO) {
-        if (self->joining.phase != FL_SESSION_OFFLINE) {
+        if (self->session.phase != FL_SESSION_OFFLINE) {
             s_lose(self, reason, now, out);
         }
     } else if (reason == FL_WHY_UNKNOWN_SEAT || reason == FL_WHY_UNKNOWN_RUN ||
@@ -937,14 +696,6 @@ on_piece(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
     }
 }
 
-//  True for words about another run than ours.
-static bool
-s_foreign(const fl_participant *self, const fl_message *message)
-{
-    const fl_verb_row *row = fl_verb_row_of(message->verb);
-    return row != NULL && row->of_run && !fl_run_equal(&message->run, &self->run);
-}
-
 typedef void (*handler)(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
 
 //  What the parent may say to this machine; the reactor knows the rest (wire/verb_table).
@@ -960,7 +711,7 @@ static void
 s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
-    fl_session_heard(&self->joining, now);
+    fl_session_heard(&self->session, now);
     if (s_foreign(self, message)) { // the parent has begun another run: HELLO takes us there
         s_note(self, FL_NOTE_REFUSED, FL_WHY_UNKNOWN_RUN, (uint64_t)message->verb, 0, out);
         s_rejoin(self, FL_WHY_UNKNOWN_RUN, now, out);
@@ -972,4 +723,239 @@ s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
     } else if (message->verb != FL_BEAT) { // of a beat it is enough that it was heard
         s_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);
     }
+}
+
+// ---- time -------------------------------------------------------------------------------------
+static void
+s_beat(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    fl_beat *beat = &s_say(self, FL_BEAT, out)->beat;
+    beat->seat = self->seat.seat;
+    beat->epoch = self->seat.epoch;
+    beat->attempt = self->phase == FL_PARTICIPANT_NONE ? 0 : self->task.attempt;
+    beat->activity = fl_participant_activity(self);
+    beat->leaves = self->doing.leaves;
+    bool hides = self->masking != NULL && self->conf.masking->profile != FL_MASKING_NONE;
+    beat->samples = hides ? 0 : self->doing.samples;
+    beat->tally = self->doing.tally;
+    if (self->phase == FL_PARTICIPANT_FETCHING) {
+        beat->done = self->fetch.received;
+        beat->total = self->fetch.total;
+    } else if (self->phase == FL_PARTICIPANT_SENDING || self->phase == FL_PARTICIPANT_SENT) {
+        beat->done = self->upload.sent;
+        beat->total = self->upload.offer.vector_bytes;
+    } else if (self->phase == FL_PARTICIPANT_WORKING || self->phase == FL_PARTICIPANT_NONE) {
+        beat->done = self->doing.done;
+        beat->total = self->doing.total;
+    }
+    fl_session_beaten(&self->session, now);
+}
+
+static fl_time
+s_fetch_stuck_at(const fl_participant *self)
+{
+    if (self->phase != FL_PARTICIPANT_FETCHING || !fl_participant_joined(self)) {
+        return FL_NEVER;
+    }
+    return fl_model_fetch_stuck_at(&self->fetch, self->session.beat_ms);
+}
+
+static void
+on_tick(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    switch (fl_session_next(&self->session, now)) {
+    case FL_SESSION_DO_CONNECT:
+        s_connect(self, now, out);
+        break;
+    case FL_SESSION_DO_GIVE_UP:
+        s_lose(self, FL_WHY_SILENT, now, out);
+        break;
+    case FL_SESSION_DO_BEAT:
+        s_beat(self, now, out);
+        break;
+    case FL_SESSION_DO_WAIT:
+        break;
+    }
+    if (now >= s_fetch_stuck_at(self)) {
+        self->fetch.in_vain++;
+        fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
+    }
+    if (s_pushing(self)) {
+        s_pushed(self, fl_upload_send_pump(&self->upload, &self->task, &self->seat, out), out);
+    }
+    s_masking_tick(self, now, out);
+}
+
+// ---- the doors --------------------------------------------------------------------------------
+fl_participant *
+fl_participant_new(const fl_participant_conf *conf)
+{
+    fl_participant *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->conf = *conf;
+    fl_session_init(&self->session, conf);
+    self->due = FL_NEVER;
+    self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
+    bool made = fl_upload_send_init(&self->upload, conf->role == FL_ROLE_EDGE);
+    if (made && conf->masking != NULL) {
+        self->masking = fl_secagg_client_new(conf->masking, conf->mark);
+        made = self->masking != NULL;
+    }
+    if (!made) {
+        fl_participant_destroy(&self);
+    }
+    return self;
+}
+
+void
+fl_participant_destroy(fl_participant **self_p)
+{
+    fl_participant *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        fl_secagg_client_destroy(&self->masking);
+        fl_upload_send_release(&self->upload);
+        free(self);
+    }
+}
+
+void
+fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    switch ((int)event->kind) {
+    case FL_EV_MESSAGE:
+        FL_ASSERT(event->message.from == FL_PARENT);
+        s_hear(self, event, now, out);
+        break;
+    case FL_EV_MODEL:
+    case FL_EV_MASKED:
+    case FL_EV_SAVED:
+        on_answer(self, event, now, out);
+        break;
+    default:
+        FL_ASSERT(event->kind == FL_EV_TICK);
+        on_tick(self, now, out);
+        break;
+    }
+}
+
+static fl_time
+s_sooner(fl_time a, fl_time b)
+{
+    return a < b ? a : b;
+}
+
+fl_time
+fl_participant_deadline(const fl_participant *self)
+{
+    if (s_pushing(self)) {
+        return 0;
+    }
+    fl_time link = s_sooner(fl_session_deadline(&self->session), s_fetch_stuck_at(self));
+    return s_sooner(link, s_masking_deadline(self));
+}
+
+const fl_task *
+fl_participant_task(const fl_participant *self)
+{
+    bool held =
+        self->phase != FL_PARTICIPANT_NONE && fl_hash_equal(&self->model, &self->task.order.model);
+    return held ? &self->task : NULL;
+}
+
+fl_time
+fl_participant_due(const fl_participant *self)
+{
+    return self->due;
+}
+
+bool
+fl_participant_wants(const fl_participant *self)
+{
+    return self->phase == FL_PARTICIPANT_WORKING;
+}
+
+void
+fl_participant_offer(fl_participant *self, const fl_offer *offer, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
+    uint64_t staleness = self->task.order.round - offer->base_round;
+    s_note(self, FL_NOTE_OFFERED, FL_WHY_NONE, offer->weight, staleness, out);
+    if (s_masks(self)) {
+        s_masking_offer(self, offer, now, out);
+        return;
+    }
+    fl_upload_send_load(&self->upload, offer);
+    s_offer_anew(self, out);
+}
+
+void
+fl_participant_decline(fl_participant *self, fl_reason reason, const char *text, fl_time now,
+                       fl_outbox *out)
+{
+    (void)now;
+    FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
+    s_decline(self, reason, text, out);
+}
+
+bool
+fl_participant_verdict(fl_participant *self, fl_verdict *verdict)
+{
+    if (!self->verdict_new) {
+        return false;
+    }
+    *verdict = self->verdict;
+    self->verdict_new = false;
+    return true;
+}
+
+bool
+fl_participant_speaks(const fl_participant *self, fl_time now)
+{
+    return fl_session_next(&self->session, now) != FL_SESSION_DO_WAIT;
+}
+
+void
+fl_participant_doing(fl_participant *self, const fl_doing *doing)
+{
+    self->doing = *doing;
+}
+
+bool
+fl_participant_joined(const fl_participant *self)
+{
+    return self->session.phase == FL_SESSION_JOINED;
+}
+
+const fl_run *
+fl_participant_run(const fl_participant *self)
+{
+    return &self->run;
+}
+
+fl_activity
+fl_participant_activity(const fl_participant *self)
+{
+    static const fl_activity activities[FL_PARTICIPANT_PHASES] = {
+        [FL_PARTICIPANT_FETCHING] = FL_DOING_FETCH,
+        [FL_PARTICIPANT_MASKING] = FL_DOING_ENCODE, // WAIT_CLOSE would speak of a lost CONTRIB
+        [FL_PARTICIPANT_OFFERED] = FL_DOING_WAIT_GRANT,
+        [FL_PARTICIPANT_SENDING] = FL_DOING_SEND,
+        [FL_PARTICIPANT_SENT] = FL_DOING_WAIT_CLOSE,
+        [FL_PARTICIPANT_DECLINED] = FL_DOING_WAIT_CLOSE,
+    };
+    bool idle = self->phase == FL_PARTICIPANT_NONE || self->phase == FL_PARTICIPANT_WORKING;
+    return idle ? self->doing.activity : activities[self->phase];
+}
+
+void
+fl_participant_leave(fl_participant *self, fl_reason reason, fl_outbox *out)
+{
+    if (fl_participant_joined(self)) {
+        s_say(self, FL_LEAVE, out)->leave.reason = reason;
+    }
+    s_masking_end(self, reason, out);
+    fl_session_left(&self->session);
 }

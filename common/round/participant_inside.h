@@ -12,7 +12,7 @@ typedef enum fl_participant_phase {
     FL_PARTICIPANT_NONE,
     FL_PARTICIPANT_FETCHING,
     FL_PARTICIPANT_WORKING,
-    FL_PARTICIPANT_MASKING, // the host has answered; the masked upload is not there yet
+    FL_PARTICIPANT_MASKING, // answered; the masked upload is not there yet
     FL_PARTICIPANT_OFFERED,
     FL_PARTICIPANT_SENDING,
     FL_PARTICIPANT_SENT,
@@ -22,7 +22,7 @@ typedef enum fl_participant_phase {
 
 struct fl_participant {
     fl_participant_conf conf;
-    fl_session joining;
+    fl_session session;
     fl_run run;
     fl_welcome seat; // its certificate view is not kept
     fl_hash model;   // held here
@@ -30,7 +30,7 @@ struct fl_participant {
     fl_task task;
     fl_time due;
     fl_model_fetch fetch;
-    fl_upload_send push;
+    fl_upload_send upload;
     uint32_t exposed; // first attempt for which all of it was sent; 0 = never
     fl_reason declined;
     char declined_text[FL_TEXT_MAX];
