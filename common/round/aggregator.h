@@ -1,5 +1,5 @@
 //  aggregator - the parent's half of a round: seat the children, invite them, stage and fold what
-//  comes back, close once. Its host (edge or root) opens a round, takes the result after each
+//  comes back, close once. Its owner (edge or root) opens a round, takes the result after each
 //  step, and settles it when the fate of the result is known.
 //  One thread at a time. Holds conf.seats_max seats, conf.slots staging slots, an accumulator per
 //  block.

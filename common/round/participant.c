@@ -211,7 +211,7 @@ s_masking_end(fl_participant *self, fl_reason reason, fl_outbox *out)
 }
 
 // ---- the end of a task ------------------------------------------------------------------------
-//  End the task: free what was offered, keep the verdict for the host.
+//  End the task: free what was offered, keep the verdict.
 static void
 s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain, fl_outbox *out)
 {
@@ -368,7 +368,7 @@ s_masking_repeat(fl_participant *self, const fl_task *task, fl_time now, fl_outb
     return false;
 }
 
-//  The host's answer to a masked task.
+//  The answer to a masked task.
 static void
 s_masking_offer(fl_participant *self, const fl_offer *offer, fl_time now, fl_outbox *out)
 {
@@ -631,7 +631,7 @@ on_closed(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *o
     const fl_closed *closed = &message->closed;
     self->verdict.final = self->verdict.final || closed->final;
     if (self->phase == FL_PARTICIPANT_NONE) {
-        if (closed->final) { // nothing in hand, but the host must hear that the run is over
+        if (closed->final) { // nothing in hand, but the run is over, and that must be heard
             self->verdict = (fl_verdict){ .round = message->round,
                                           .outcome = FL_OUT_IDLE,
                                           .reason = closed->reason,

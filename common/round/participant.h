@@ -1,5 +1,5 @@
 //  participant - the child's half of a round: join, take a task, fetch its model, push one
-//  contribution, hear the verdict. Its host (device or edge) is told of a task by asking for it
+//  contribution, hear the verdict. Its owner (device or edge) is told of a task by asking for it
 //  after each step, and answers with `offer` or `decline`.
 //  One thread at a time. Holds one task and at most one offered contribution.
 //
@@ -7,7 +7,7 @@
 //  Task:  NONE -> FETCHING -> WORKING -> OFFERED -> SENDING -> SENT -> NONE; when it is masked,
 //  MASKING between WORKING and OFFERED. A newer task replaces an older one in any state; the same
 //  task again only heals what was lost. A task whose masks are weaker than configured, or that asks
-//  for masks where none are configured, is declined without asking the host.
+//  for masks where none are configured, is declined without asking the owner.
 #ifndef FL_ROUND_PARTICIPANT_H
 #define FL_ROUND_PARTICIPANT_H
 
@@ -30,7 +30,7 @@ typedef struct fl_participant_conf {
     const fl_secagg_mark *mark; // what was kept last of masked rounds; NULL: nothing
 } fl_participant_conf;
 
-//  What a host hands over to be sent. The vector is the participant's from then on.
+//  What the owner hands over to be sent. The vector is the participant's from then on.
 typedef struct fl_offer {
     fl_vec vec;
     fl_hash hash;
@@ -81,7 +81,7 @@ fl_time fl_participant_deadline(const fl_participant *self);
 const fl_task *fl_participant_task(const fl_participant *self);
 //  When the parent wants the contribution whole, on our clock. FL_NEVER without a task.
 fl_time fl_participant_due(const fl_participant *self);
-//  True while the host still owes an answer to the task (it is WORKING).
+//  True while the owner still owes an answer to the task (it is WORKING).
 bool fl_participant_wants(const fl_participant *self);
 
 //  Answer the task with a contribution. Only while `wants`. One that may not be masked is freed,
@@ -103,7 +103,7 @@ bool fl_participant_joined(const fl_participant *self);
 //  The run that the parent serves; zero before the first WELCOME.
 const fl_run *fl_participant_run(const fl_participant *self);
 fl_activity fl_participant_activity(const fl_participant *self);
-//  Say goodbye. The host stops afterwards.
+//  Say goodbye. The owner stops afterwards.
 void fl_participant_leave(fl_participant *self, fl_reason reason, fl_outbox *out);
 
 #endif

@@ -1,5 +1,5 @@
 //  participation - who took part: the numbers of a subtree and the lines of its report, built from
-//  the seats of an aggregator. Pure functions over a roster.
+//  the seats of an aggregator. Pure functions over seats.
 #ifndef FL_ROUND_PARTICIPATION_H
 #define FL_ROUND_PARTICIPATION_H
 

@@ -21,7 +21,7 @@ typedef struct fl_upload_send {
 bool fl_upload_send_init(fl_upload_send *self, bool with_roll);
 void fl_upload_send_release(fl_upload_send *self);
 
-//  Take over what the host offers; nothing is sent yet.
+//  Take over what is offered; nothing is sent yet.
 void fl_upload_send_load(fl_upload_send *self, const fl_offer *offer);
 //  From now on it is these masked bytes, and nothing of it is said in the clear; the plain vector
 //  is freed.

@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void s_ready(fl_secagg_client *self, fl_time now, fl_outbox *out);
-static void s_unmask(fl_secagg_client *self, fl_time now, fl_outbox *out);
-
 static const char *const step_names[FL_CLIENT_STEPS] = {
     [FL_CLIENT_IDLE] = "idle",     [FL_CLIENT_KEYED] = "keyed",   [FL_CLIENT_DEALT] = "dealt",
     [FL_CLIENT_READY] = "ready",   [FL_CLIENT_MASKED] = "masked", [FL_CLIENT_ACKED] = "acked",
@@ -261,6 +258,20 @@ s_mask(fl_secagg_client *self, fl_outbox *out)
     fl_transcript_checksum_key(&self->ctx, effect->mask.checksum_key);
 }
 
+//  READY, when both the shares and the training are there.
+static void
+s_ready(fl_secagg_client *self, fl_time now, fl_outbox *out)
+{
+    if (self->step != FL_CLIENT_DEALT || !self->heard[FL_HEARD_DEALT] || !self->trained) {
+        return;
+    }
+    fl_block_ready *ready = &s_word(self, FL_READY)->ready;
+    ready->block = self->block.round.block;
+    ready->dealers = self->good;
+    s_utter(self, now, out);
+    s_enter(self, FL_CLIENT_READY, out);
+}
+
 fl_reason
 fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, fl_time now,
                          fl_outbox *out)
@@ -281,20 +292,6 @@ fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, f
     self->trained = true;
     s_ready(self, now, out);
     return FL_WHY_NONE;
-}
-
-//  READY, when both the shares and the training are there.
-static void
-s_ready(fl_secagg_client *self, fl_time now, fl_outbox *out)
-{
-    if (self->step != FL_CLIENT_DEALT || !self->heard[FL_HEARD_DEALT] || !self->trained) {
-        return;
-    }
-    fl_block_ready *ready = &s_word(self, FL_READY)->ready;
-    ready->block = self->block.round.block;
-    ready->dealers = self->good;
-    s_utter(self, now, out);
-    s_enter(self, FL_CLIENT_READY, out);
 }
 
 static void
@@ -341,34 +338,6 @@ s_keep(fl_secagg_client *self, fl_outbox *out)
     effect->keep.fact = fl_bytes_of(self->fact, sizeof self->fact);
 }
 
-static void
-on_saved(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (!event->saved.ok) {
-        s_burn(self, FL_WHY_STORAGE, FL_TASK, out);
-    } else if (!self->masking) {
-        self->masking = true;
-        s_mask(self, out);
-    } else {
-        s_unmask(self, now, out);
-    }
-}
-
-bool
-fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (!fl_answers(event, self->token)) {
-        return false;
-    }
-    self->token = 0;
-    if (event->kind == FL_EV_MASKED) {
-        on_masked(self, event, out);
-    } else {
-        on_saved(self, event, now, out);
-    }
-    return true;
-}
-
 // ---- time ------------------------------------------------------------------------------------
 void
 fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out)
@@ -389,7 +358,7 @@ fl_secagg_client_deadline(const fl_secagg_client *self)
     return self->until < self->again_at ? self->until : self->again_at;
 }
 
-// ---- what the host looks at ------------------------------------------------------------------
+// ---- what the participant looks at ------------------------------------------------------------
 fl_secagg_step
 fl_secagg_client_step_of(const fl_secagg_client *self)
 {
@@ -847,6 +816,35 @@ s_unmask(fl_secagg_client *self, fl_time now, fl_outbox *out)
     s_utter(self, now, out);
     fl_wipe(self->secrets, sizeof *self->secrets); // what was said is in `shares` already
     s_enter(self, FL_CLIENT_OPENED, out);
+}
+
+// ---- answers ---------------------------------------------------------------------------------
+static void
+on_saved(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!event->saved.ok) {
+        s_burn(self, FL_WHY_STORAGE, FL_TASK, out);
+    } else if (!self->masking) {
+        self->masking = true;
+        s_mask(self, out);
+    } else {
+        s_unmask(self, now, out);
+    }
+}
+
+bool
+fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!fl_answers(event, self->token)) {
+        return false;
+    }
+    self->token = 0;
+    if (event->kind == FL_EV_MASKED) {
+        on_masked(self, event, out);
+    } else {
+        on_saved(self, event, now, out);
+    }
+    return true;
 }
 
 // ---- R2 and the order of things --------------------------------------------------------------

@@ -44,7 +44,7 @@ const char *fl_secagg_step_name(fl_secagg_step step); // "keyed"
 
 //  What the training made: the update as wire integers, after weight and rounding.
 typedef struct fl_secagg_input {
-    fl_vec vec; // stays the host's, whole until it is masked
+    fl_vec vec; // stays the participant's, whole until it is masked
     uint64_t elements;
     uint64_t weight;
     uint32_t count;

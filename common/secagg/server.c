@@ -9,16 +9,203 @@
 
 #include "common/secagg/evidence.h"
 
-static void s_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out);
-static void s_advance(fl_secagg_server *self, fl_time now, fl_outbox *out);
-static void s_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out);
-static void s_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
-                    fl_outbox *out);
+//  Every state may be aborted, and every end opened anew.
+static const fl_secagg_state next_of[FL_SERVER_STATES] = {
+    [FL_SERVER_INVITED] = FL_SERVER_ROSTERED,      [FL_SERVER_ROSTERED] = FL_SERVER_DEALING,
+    [FL_SERVER_DEALING] = FL_SERVER_WAITING_READY, [FL_SERVER_WAITING_READY] = FL_SERVER_COLLECTING,
+    [FL_SERVER_COLLECTING] = FL_SERVER_ACKING,     [FL_SERVER_ACKING] = FL_SERVER_OPENING,
+    [FL_SERVER_OPENING] = FL_SERVER_SUMMING,       [FL_SERVER_SUMMING] = FL_SERVER_DONE,
+};
 
-// ---- sum ----------------------------------------------------------------------
-//  The opening: from the shares of `threshold` survivors, the own mask of each survivor and the
-//  mask key of each who was lost after masking. What they give is what stands on the sum, and no
-//  more.
+static void
+s_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out)
+{
+    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST &&
+                  self->state == FL_SERVER_COLLECTING && next == FL_SERVER_OPENING;
+    FL_ASSERT(next == FL_SERVER_ABORTED || next == next_of[self->state] || honest);
+    self->state = next;
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING,
+                                   .round = self->task.order.round,
+                                   .reason = self->result.reason,
+                                   .a = (uint64_t)next,
+                                   .b = self->block.members });
+}
+
+static bool
+s_running(const fl_secagg_server *self)
+{
+    return self->state >= FL_SERVER_INVITED && self->state < FL_SERVER_DONE;
+}
+
+//  The index of who sits there, or `count`: nobody of this block.
+static uint32_t
+s_index(const fl_secagg_server *self, uint32_t seat)
+{
+    uint32_t index = 0;
+    while (index < self->count && self->child[index].seat != seat) {
+        index++;
+    }
+    return index;
+}
+
+// ---- what members are told --------------------------------------------------------------------
+static size_t
+s_list_bytes(uint64_t set)
+{
+    return (size_t)fl_set_count(set) * FL_SIGN_BYTES;
+}
+
+static uint64_t
+s_dealers_but(const fl_secagg_server *self, uint32_t index)
+{
+    return self->dealt & ~fl_secagg_bit(index);
+}
+
+static void
+s_fill(const fl_secagg_server *self, uint32_t index, fl_keep what, fl_message *message)
+{
+    uint32_t block = self->block_id;
+    size_t each = (size_t)(self->block.members - 1) * FL_DEALT_BYTES;
+    switch (what) {
+    case FL_KEEP_ROSTER:
+        message->roster.block = block;
+        message->roster.members = fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
+                                              (size_t)self->block.members * FL_MEMBER_BYTES);
+        break;
+    case FL_KEEP_DEALT:
+        message->dealt.block = block;
+        message->dealt.dealers = s_dealers_but(self, index);
+        message->dealt.parts =
+            fl_bytes_of(self->parts + index * each,
+                        (size_t)fl_set_count(message->dealt.dealers) * FL_DEALT_BYTES);
+        break;
+    case FL_KEEP_MASKSET:
+        message->maskset.block = block;
+        message->maskset.members = self->maskset;
+        break;
+    case FL_KEEP_SURVIVORS:
+        message->survivors.block = block;
+        message->survivors.members = self->survivors;
+        if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
+            message->survivors.psigs =
+                fl_bytes_of(self->psigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->survivors));
+        }
+        break;
+    case FL_KEEP_ACKS:
+        message->acks.block = block;
+        message->acks.members = self->acked;
+        message->acks.asigs =
+            fl_bytes_of(self->asigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->acked));
+        break;
+    case FL_KEEP_MARK:
+    case FL_KEEP_EVIDENCE:
+    case FL_KEEP_COUNT:
+        FL_ASSERT(false && "said to nobody");
+    }
+}
+
+//  Whom a fact is for.
+static uint64_t
+s_audience(const fl_secagg_server *self, fl_keep what)
+{
+    const uint64_t audiences[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = fl_secagg_all(self->block.members),
+        [FL_KEEP_DEALT] = self->dealt,
+        [FL_KEEP_MASKSET] = self->dealt, // who is not in it hears so
+        [FL_KEEP_SURVIVORS] = self->maskset,
+        [FL_KEEP_ACKS] = self->survivors,
+    };
+    return audiences[what];
+}
+
+//  Say one thing to one member, if it is reachable and the thing was kept and told.
+static void
+s_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out)
+{
+    static const fl_verb verbs[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = FL_ROSTER,   [FL_KEEP_DEALT] = FL_DEALT,
+        [FL_KEEP_MASKSET] = FL_MASKSET, [FL_KEEP_SURVIVORS] = FL_SURVIVORS,
+        [FL_KEEP_ACKS] = FL_ACKS,
+    };
+    const fl_secagg_child *child = &self->child[index];
+    if (!self->told[what] || !child->reachable ||
+        (s_audience(self, what) & fl_secagg_bit(index)) == 0) {
+        return;
+    }
+    fl_message *message = fl_outbox_send(out, child->peer, verbs[what]);
+    message->run = self->task.order.run;
+    message->round = self->task.order.round;
+    s_fill(self, index, what, message);
+}
+
+static void
+s_tell_all(fl_secagg_server *self, fl_keep what, fl_outbox *out)
+{
+    self->told[what] = true;
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        s_tell(self, i, what, out);
+    }
+}
+
+// ---- who falls out, and the end ---------------------------------------------------------------
+//  A message that came too late, twice with two contents, or for something else.
+static void
+s_drop(fl_secagg_server *self, uint32_t index, fl_verb verb, fl_reason reason, fl_outbox *out)
+{
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_REFUSED,
+                                   .node = self->child[index].node,
+                                   .round = self->task.order.round,
+                                   .reason = reason,
+                                   .a = (uint64_t)verb,
+                                   .b = (uint64_t)self->state });
+}
+
+//  A member that will not, or may not: nobody waits for it.
+static void
+s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
+{
+    fl_secagg_child *child = &self->child[index];
+    if (child->reason == FL_WHY_NONE) {
+        child->reason = reason;
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
+                                       .node = child->node,
+                                       .round = self->task.order.round,
+                                       .reason = reason,
+                                       .a = index,
+                                       .b = (uint64_t)self->state });
+    }
+}
+
+//  A child's part in the round ends; `note` says how it is told of.
+static void
+s_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
+            fl_note_id note, fl_outbox *out)
+{
+    fl_secagg_child *child = &self->child[index];
+    child->reason = reason;
+    fl_outbox_note(out, (fl_note){ .id = note,
+                                   .node = child->node,
+                                   .round = self->task.order.round,
+                                   .reason = reason,
+                                   .a = index,
+                                   .b = (uint64_t)self->state });
+    if (child->reachable) {
+        fl_message *message = fl_outbox_send(out, child->peer, FL_REFUSED);
+        message->run = self->task.order.run;
+        message->round = self->task.order.round;
+        message->refused.reason = reason;
+        message->refused.about = about;
+    }
+}
+
+//  It lied, and that is shown: its part ends, and it is left out of the next rounds.
+static void
+s_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
+{
+    self->child[index].blamed = true;
+    s_turn_away(self, index, reason, about, FL_NOTE_MASKING_BLAMED, out);
+}
+
 //  Wipe what opens.
 static void
 s_forget(fl_secagg_server *self)
@@ -28,6 +215,205 @@ s_forget(fl_secagg_server *self)
     self->seed_count = 0;
     self->openers = 0;
 }
+
+void
+fl_secagg_server_abort(fl_secagg_server *self, fl_reason reason, fl_outbox *out)
+{
+    FL_ASSERT(reason != FL_WHY_NONE);
+    if (self->state == FL_SERVER_NO_ROUND || self->state >= FL_SERVER_DONE) {
+        return;
+    }
+    s_forget(self);
+    self->token = 0;
+    self->step_by = FL_NEVER;
+    memset(&self->result, 0, sizeof self->result);
+    self->result.reason = reason;
+    s_enter(self, FL_SERVER_ABORTED, out);
+}
+
+// ---- dealings ---------------------------------------------------------------------------------
+static size_t
+s_dealing(uint32_t members)
+{
+    return sizeof(fl_hash) + FL_SIGN_BYTES +
+           (size_t)members * (FL_DIGESTS_BYTES + FL_SEALED_SHARE_BYTES);
+}
+
+fl_secagg_dealing
+fl_secagg_server_dealing(const fl_secagg_server *self, uint32_t index)
+{
+    uint32_t members = self->block.members;
+    FL_ASSERT(index < members && self->dealt_fact != NULL);
+    uint8_t *at = self->dealt_fact + FL_FACT_HEAD_BYTES + index * s_dealing(members);
+    fl_secagg_dealing dealing = { .commitment = at };
+    dealing.signature = dealing.commitment + sizeof(fl_hash);
+    dealing.digests = dealing.signature + FL_SIGN_BYTES;
+    dealing.sealed = dealing.digests + (size_t)members * FL_DIGESTS_BYTES;
+    return dealing;
+}
+
+//  Room for the dealings of a block whose size is known. False when out of memory.
+static bool
+s_make_room(fl_secagg_server *self)
+{
+    uint32_t members = self->block.members;
+    self->dealt_bytes = FL_FACT_HEAD_BYTES + members * s_dealing(members);
+    self->dealt_fact = calloc(1, self->dealt_bytes);
+    return self->dealt_fact != NULL;
+}
+
+//  What one dealer says to one member.
+static void
+s_part(const fl_secagg_server *self, const fl_secagg_tree *tree, uint32_t from, uint32_t to,
+       uint8_t *part)
+{
+    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
+    fl_writer out = fl_writer_over(part, FL_DEALT_BYTES);
+    uint8_t path[FL_PATH_BYTES];
+    fl_secagg_tree_path(tree, to, path);
+    fl_write_from(&out, dealing.commitment, sizeof(fl_hash));
+    fl_write_from(&out, dealing.digests + (size_t)to * FL_DIGESTS_BYTES, FL_DIGESTS_BYTES);
+    fl_write_from(&out, path, sizeof path);
+    fl_write_from(&out, dealing.signature, FL_SIGN_BYTES);
+    fl_write_from(&out, dealing.sealed + (size_t)to * FL_SEALED_SHARE_BYTES, FL_SEALED_SHARE_BYTES);
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_DEALT_BYTES);
+}
+
+//  What DEALT says to each, from the dealings. False when out of memory.
+static bool
+s_make_parts(fl_secagg_server *self)
+{
+    uint32_t members = self->block.members;
+    size_t each = (size_t)(members - 1) * FL_DEALT_BYTES;
+    self->parts = calloc(members, each);
+    if (self->parts == NULL) {
+        return false;
+    }
+    uint32_t before = 0; // dealers in front of this one
+    for (uint32_t from = 0; from < members; from++) {
+        if ((self->dealt & fl_secagg_bit(from)) == 0) {
+            continue;
+        }
+        fl_secagg_tree tree;
+        fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
+        fl_secagg_tree_fill(&tree,
+                            fl_bytes_of(dealing.digests, (size_t)members * FL_DIGESTS_BYTES));
+        for (uint32_t to = 0; to < members; to++) {
+            if (to == from) {
+                continue;
+            }
+            bool skips = to < from && (self->dealt & fl_secagg_bit(to)) != 0;
+            uint32_t place = before - (skips ? 1 : 0); // a member's own part is left out
+            s_part(self, &tree, from, to, self->parts + to * each + (size_t)place * FL_DEALT_BYTES);
+        }
+        before++;
+    }
+    return true;
+}
+
+// ---- what is kept -----------------------------------------------------------------------------
+//  What an aggregator must not say twice in two ways it keeps before it says it, and reads back
+//  after a restart. A fact is a head that ties it to one task and block, and the list as it was
+//  sent; DEALT is kept as what every member dealt, from which what each is told follows.
+
+static uint64_t
+s_set(const fl_secagg_server *self, fl_keep what)
+{
+    return what == FL_KEEP_DEALT       ? self->dealt
+           : what == FL_KEEP_MASKSET   ? self->maskset
+           : what == FL_KEEP_SURVIVORS ? self->survivors
+           : what == FL_KEEP_ACKS      ? self->acked
+                                       : 0;
+}
+
+static void
+s_head(const fl_secagg_server *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYTES])
+{
+    fl_writer out = fl_writer_over(head, FL_FACT_HEAD_BYTES);
+    fl_write_u8(&out, (uint8_t)what);
+    fl_write_u32(&out, self->block_id);
+    fl_write_from(&out, self->task.order.run.bytes, sizeof self->task.order.run);
+    fl_write_u64(&out, self->task.order.round);
+    fl_write_from(&out, self->task_hash.bytes, sizeof self->task_hash);
+    fl_write_u64(&out, s_set(self, what));
+    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_FACT_HEAD_BYTES);
+}
+
+//  The signatures of a set, by ascending index.
+static size_t
+s_gather(uint64_t set, uint8_t from[FL_MEMBERS_MAX][FL_SIGN_BYTES], uint8_t *to)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
+        if ((set & fl_secagg_bit(i)) != 0) {
+            memcpy(to + size, from[i], FL_SIGN_BYTES);
+            size += FL_SIGN_BYTES;
+        }
+    }
+    return size;
+}
+
+static fl_bytes
+s_fact(fl_secagg_server *self, fl_keep what)
+{
+    size_t list = 0;
+    uint8_t *fact = self->set_fact;
+    switch (what) {
+    case FL_KEEP_ROSTER:
+        fact = self->roster_fact;
+        list = (size_t)self->block.members * FL_MEMBER_BYTES;
+        break;
+    case FL_KEEP_DEALT:
+        fact = self->dealt_fact;
+        list = self->dealt_bytes - FL_FACT_HEAD_BYTES;
+        break;
+    case FL_KEEP_SURVIVORS:
+        fact = self->psigs_fact;
+        list = s_gather(self->survivors, self->psig, fact + FL_FACT_HEAD_BYTES);
+        break;
+    case FL_KEEP_ACKS:
+        fact = self->asigs_fact;
+        list = s_gather(self->acked, self->asig, fact + FL_FACT_HEAD_BYTES);
+        break;
+    case FL_KEEP_MASKSET:
+        break;
+    case FL_KEEP_MARK:
+    case FL_KEEP_EVIDENCE:
+    case FL_KEEP_COUNT:
+        FL_ASSERT(false && "not a fact of the block");
+    }
+    s_head(self, what, fact);
+    return fl_bytes_of(fact, FL_FACT_HEAD_BYTES + list);
+}
+
+//  Ask for a fact to be kept; the state goes on with the answer.
+static void
+s_keep(fl_secagg_server *self, fl_keep what, fl_outbox *out)
+{
+    FL_ASSERT(self->token == 0);
+    self->keeping = what;
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_KEEP, &self->token);
+    effect->keep.what = what;
+    effect->keep.run = self->task.order.run;
+    effect->keep.round = self->task.order.round;
+    effect->keep.block = self->block_id;
+    effect->keep.fact = s_fact(self, what);
+}
+
+//  The context, when the mask set is known; and the survivors' hash, when they are.
+static void
+s_bind(fl_secagg_server *self)
+{
+    fl_hash maskset = fl_transcript_set_hash(self->maskset, self->block.members);
+    self->ctx = fl_transcript_ctx(&self->block.round, &self->task_hash, &maskset);
+    if (self->fixed) {
+        self->survivors_hash = fl_transcript_set_hash(self->survivors, self->block.members);
+    }
+}
+
+// ---- the opening ------------------------------------------------------------------------------
+//  From the shares of `threshold` survivors, the own mask of each survivor and the mask key of each
+//  who was lost after masking. What they give is what stands on the sum, and no more.
 
 //  Every secret of the opening is here.
 static bool
@@ -147,596 +533,7 @@ s_sum(fl_secagg_server *self, fl_outbox *out)
     s_enter(self, FL_SERVER_SUMMING, out);
 }
 
-// ---- facts --------------------------------------------------------------------
-//  What an aggregator must not say twice in two ways it keeps before it says it, and reads back
-//  after a restart. A fact is a head that ties it to one task and block, and the list as it was
-//  sent; DEALT is kept as what every member dealt, from which what each is told follows.
-// ---- dealings --------------------------------------------------------------------------------
-static size_t
-s_dealing(uint32_t members)
-{
-    return sizeof(fl_hash) + FL_SIGN_BYTES +
-           (size_t)members * (FL_DIGESTS_BYTES + FL_SEALED_SHARE_BYTES);
-}
-
-fl_secagg_dealing
-fl_secagg_server_dealing(const fl_secagg_server *self, uint32_t index)
-{
-    uint32_t members = self->block.members;
-    FL_ASSERT(index < members && self->dealt_fact != NULL);
-    uint8_t *at = self->dealt_fact + FL_FACT_HEAD_BYTES + index * s_dealing(members);
-    fl_secagg_dealing dealing = { .commitment = at };
-    dealing.signature = dealing.commitment + sizeof(fl_hash);
-    dealing.digests = dealing.signature + FL_SIGN_BYTES;
-    dealing.sealed = dealing.digests + (size_t)members * FL_DIGESTS_BYTES;
-    return dealing;
-}
-
-//  Room for the dealings of a block whose size is known. False when out of memory.
-static bool
-s_make_room(fl_secagg_server *self)
-{
-    uint32_t members = self->block.members;
-    self->dealt_bytes = FL_FACT_HEAD_BYTES + members * s_dealing(members);
-    self->dealt_fact = calloc(1, self->dealt_bytes);
-    return self->dealt_fact != NULL;
-}
-
-//  What one dealer says to one member.
-static void
-s_part(const fl_secagg_server *self, const fl_secagg_tree *tree, uint32_t from, uint32_t to,
-       uint8_t *part)
-{
-    fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
-    fl_writer out = fl_writer_over(part, FL_DEALT_BYTES);
-    uint8_t path[FL_PATH_BYTES];
-    fl_secagg_tree_path(tree, to, path);
-    fl_write_from(&out, dealing.commitment, sizeof(fl_hash));
-    fl_write_from(&out, dealing.digests + (size_t)to * FL_DIGESTS_BYTES, FL_DIGESTS_BYTES);
-    fl_write_from(&out, path, sizeof path);
-    fl_write_from(&out, dealing.signature, FL_SIGN_BYTES);
-    fl_write_from(&out, dealing.sealed + (size_t)to * FL_SEALED_SHARE_BYTES, FL_SEALED_SHARE_BYTES);
-    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_DEALT_BYTES);
-}
-
-//  What DEALT says to each, from the dealings. False when out of memory.
-static bool
-s_make_parts(fl_secagg_server *self)
-{
-    uint32_t members = self->block.members;
-    size_t each = (size_t)(members - 1) * FL_DEALT_BYTES;
-    self->parts = calloc(members, each);
-    if (self->parts == NULL) {
-        return false;
-    }
-    uint32_t before = 0; // dealers in front of this one
-    for (uint32_t from = 0; from < members; from++) {
-        if ((self->dealt & fl_secagg_bit(from)) == 0) {
-            continue;
-        }
-        fl_secagg_tree tree;
-        fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
-        fl_secagg_tree_fill(&tree,
-                            fl_bytes_of(dealing.digests, (size_t)members * FL_DIGESTS_BYTES));
-        for (uint32_t to = 0; to < members; to++) {
-            if (to == from) {
-                continue;
-            }
-            bool skips = to < from && (self->dealt & fl_secagg_bit(to)) != 0;
-            uint32_t place = before - (skips ? 1 : 0); // a member's own part is left out
-            s_part(self, &tree, from, to, self->parts + to * each + (size_t)place * FL_DEALT_BYTES);
-        }
-        before++;
-    }
-    return true;
-}
-
-// ---- keeping ---------------------------------------------------------------------------------
-static uint64_t
-s_set(const fl_secagg_server *self, fl_keep what)
-{
-    return what == FL_KEEP_DEALT       ? self->dealt
-           : what == FL_KEEP_MASKSET   ? self->maskset
-           : what == FL_KEEP_SURVIVORS ? self->survivors
-           : what == FL_KEEP_ACKS      ? self->acked
-                                       : 0;
-}
-
-static void
-s_head(const fl_secagg_server *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYTES])
-{
-    fl_writer out = fl_writer_over(head, FL_FACT_HEAD_BYTES);
-    fl_write_u8(&out, (uint8_t)what);
-    fl_write_u32(&out, self->block_id);
-    fl_write_from(&out, self->task.order.run.bytes, sizeof self->task.order.run);
-    fl_write_u64(&out, self->task.order.round);
-    fl_write_from(&out, self->task_hash.bytes, sizeof self->task_hash);
-    fl_write_u64(&out, s_set(self, what));
-    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_FACT_HEAD_BYTES);
-}
-
-//  The signatures of a set, by ascending index.
-static size_t
-s_gather(uint64_t set, uint8_t from[FL_MEMBERS_MAX][FL_SIGN_BYTES], uint8_t *to)
-{
-    size_t size = 0;
-    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        if ((set & fl_secagg_bit(i)) != 0) {
-            memcpy(to + size, from[i], FL_SIGN_BYTES);
-            size += FL_SIGN_BYTES;
-        }
-    }
-    return size;
-}
-
-static fl_bytes
-s_fact(fl_secagg_server *self, fl_keep what)
-{
-    size_t list = 0;
-    uint8_t *fact = self->set_fact;
-    switch (what) {
-    case FL_KEEP_ROSTER:
-        fact = self->roster_fact;
-        list = (size_t)self->block.members * FL_MEMBER_BYTES;
-        break;
-    case FL_KEEP_DEALT:
-        fact = self->dealt_fact;
-        list = self->dealt_bytes - FL_FACT_HEAD_BYTES;
-        break;
-    case FL_KEEP_SURVIVORS:
-        fact = self->psigs_fact;
-        list = s_gather(self->survivors, self->psig, fact + FL_FACT_HEAD_BYTES);
-        break;
-    case FL_KEEP_ACKS:
-        fact = self->asigs_fact;
-        list = s_gather(self->acked, self->asig, fact + FL_FACT_HEAD_BYTES);
-        break;
-    case FL_KEEP_MASKSET:
-        break;
-    case FL_KEEP_MARK:
-    case FL_KEEP_EVIDENCE:
-    case FL_KEEP_COUNT:
-        FL_ASSERT(false && "not a fact of the block");
-    }
-    s_head(self, what, fact);
-    return fl_bytes_of(fact, FL_FACT_HEAD_BYTES + list);
-}
-
-//  Ask for a fact to be kept; the state goes on with the answer.
-static void
-s_keep(fl_secagg_server *self, fl_keep what, fl_outbox *out)
-{
-    FL_ASSERT(self->token == 0);
-    self->keeping = what;
-    fl_effect *effect = fl_outbox_ask(out, FL_FX_KEEP, &self->token);
-    effect->keep.what = what;
-    effect->keep.run = self->task.order.run;
-    effect->keep.round = self->task.order.round;
-    effect->keep.block = self->block_id;
-    effect->keep.fact = s_fact(self, what);
-}
-
-static void
-s_tell_all(fl_secagg_server *self, fl_keep what, fl_outbox *out)
-{
-    self->told[what] = true;
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        s_tell(self, i, what, out);
-    }
-}
-
-static void
-on_saved(fl_secagg_server *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (!event->saved.ok) {
-        fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
-        return;
-    }
-    if (self->keeping == FL_KEEP_DEALT) {
-        s_advance(self, now, out); // DEALING is left with the parts made
-        if (self->state != FL_SERVER_WAITING_READY) {
-            return;
-        }
-    }
-    s_tell_all(self, self->keeping, out);
-    s_advance(self, now, out);
-}
-
-//  The context, when the mask set is known; and the survivors' hash, when they are.
-static void
-s_bind(fl_secagg_server *self)
-{
-    fl_hash maskset = fl_transcript_set_hash(self->maskset, self->block.members);
-    self->ctx = fl_transcript_ctx(&self->block.round, &self->task_hash, &maskset);
-    if (self->fixed) {
-        self->survivors_hash = fl_transcript_set_hash(self->survivors, self->block.members);
-    }
-}
-
-// ---- coming back -----------------------------------------------------------------------------
-bool
-fl_secagg_fact_read(fl_bytes fact, fl_secagg_fact *head)
-{
-    if (fact.size < FL_FACT_HEAD_BYTES) {
-        return false;
-    }
-    fl_reader in = fl_reader_of(fl_bytes_of(fact.data, FL_FACT_HEAD_BYTES));
-    uint8_t what = fl_read_u8(&in);
-    *head = (fl_secagg_fact){ .what = (fl_keep)what, .block = fl_read_u32(&in) };
-    fl_read_into(&in, head->run.bytes, sizeof head->run);
-    head->round = fl_read_u64(&in);
-    return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->block < FL_BLOCKS_MAX;
-}
-
-uint32_t
-fl_secagg_fact_names(fl_bytes fact, const fl_secagg_trust *trust, uint64_t now_s,
-                     fl_name names[FL_MEMBERS_MAX])
-{
-    size_t size = fact.size < FL_FACT_HEAD_BYTES ? 0 : fact.size - FL_FACT_HEAD_BYTES;
-    uint32_t count = (uint32_t)(size / FL_MEMBER_BYTES);
-    if (size % FL_MEMBER_BYTES != 0 || count > FL_MEMBERS_MAX) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        fl_cert cert;
-        fl_bytes bytes = fl_bytes_of(fact.data + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
-                                     FL_CERT_BYTES);
-        fl_trust sound = fl_cert_check(bytes, trust->authority, now_s, trust->roles, &cert);
-        if (sound != FL_TRUST_OK && !fl_name_valid(&cert.node)) {
-            return 0; // not ours: there is no name in it
-        }
-        names[i] = cert.node;
-    }
-    return count;
-}
-
-//  The list behind the head of a fact that is of this task and block; false otherwise.
-static bool
-s_read_head(const fl_secagg_server *self, fl_bytes fact, fl_keep *what, uint64_t *set,
-            fl_bytes *list)
-{
-    uint8_t ours[FL_FACT_HEAD_BYTES];
-    if (fact.size < sizeof ours || fact.data[0] >= FL_KEEP_COUNT) {
-        return false;
-    }
-    *what = (fl_keep)fact.data[0];
-    s_head(self, *what, ours);
-    fl_reader in = fl_reader_of(fl_bytes_of(fact.data + sizeof ours - 8, 8));
-    *set = fl_read_u64(&in);
-    *list = fl_bytes_of(fact.data + sizeof ours, fact.size - sizeof ours);
-    return memcmp(ours, fact.data, sizeof ours - 8) == 0;
-}
-
-//  Children in the order of the roster; members whom nobody invited again are added.
-static bool
-s_seat_again(fl_secagg_server *self)
-{
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        const fl_name *node = &self->block.seat[i].node;
-        uint32_t at = i;
-        while (at < self->count && !fl_name_equal(&self->child[at].node, node)) {
-            at++;
-        }
-        if (at == self->count) {
-            if (self->count == FL_MEMBERS_MAX) {
-                return false;
-            }
-            self->child[self->count++] =
-                (fl_secagg_child){ .node = *node, .seat = FL_SECAGG_NO_SEAT };
-        }
-        fl_secagg_child child = self->child[at];
-        self->child[at] = self->child[i];
-        child.keyed = true;
-        memcpy(child.member, self->roster_fact + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
-               FL_MEMBER_BYTES);
-        self->child[i] = child;
-    }
-    return true;
-}
-
-static bool
-s_resume_roster(fl_secagg_server *self, fl_bytes list, uint64_t now_s)
-{
-    if (list.size == 0 || list.size % FL_MEMBER_BYTES != 0 ||
-        list.size / FL_MEMBER_BYTES > FL_MEMBERS_MAX) {
-        return false;
-    }
-    memcpy(self->roster_fact + FL_FACT_HEAD_BYTES, list.data, list.size);
-    self->block.members = 0;
-    for (size_t at = 0; at < list.size; at += FL_MEMBER_BYTES) {
-        fl_bytes member = fl_bytes_of(list.data + at, FL_MEMBER_BYTES);
-        if (fl_secagg_block_add(&self->block, member, &self->conf.trust, now_s) != FL_WHY_NONE) {
-            return false; // somebody was revoked, or ran out, meanwhile
-        }
-    }
-    fl_secagg_block_seal(&self->block, list);
-    const fl_plan *plan = &self->task.order.plan;
-    uint32_t members = self->block.members;
-    self->threshold = fl_secagg_threshold(members);
-    self->quorum = fl_secagg_quorum(members, fl_secagg_floor(plan->survivors_min, self->conf.hop));
-    return s_seat_again(self) && s_make_room(self);
-}
-
-static bool
-s_scatter(uint64_t set, fl_bytes list, uint8_t to[FL_MEMBERS_MAX][FL_SIGN_BYTES])
-{
-    if (list.size != (size_t)fl_set_count(set) * FL_SIGN_BYTES) {
-        return false;
-    }
-    const uint8_t *at = list.data;
-    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        if ((set & fl_secagg_bit(i)) != 0) {
-            memcpy(to[i], at, FL_SIGN_BYTES);
-            at += FL_SIGN_BYTES;
-        }
-    }
-    return true;
-}
-
-static bool
-s_resume_dealt(fl_secagg_server *self, uint64_t set, fl_bytes list)
-{
-    if (list.size + FL_FACT_HEAD_BYTES != self->dealt_bytes) {
-        return false;
-    }
-    memcpy(self->dealt_fact + FL_FACT_HEAD_BYTES, list.data, list.size);
-    self->dealt = set;
-    return s_make_parts(self);
-}
-
-static bool
-s_resume_one(fl_secagg_server *self, fl_keep what, uint64_t set, fl_bytes list, uint64_t now_s)
-{
-    static const fl_secagg_state states[FL_KEEP_COUNT] = {
-        [FL_KEEP_ROSTER] = FL_SERVER_ROSTERED,    [FL_KEEP_DEALT] = FL_SERVER_WAITING_READY,
-        [FL_KEEP_MASKSET] = FL_SERVER_COLLECTING, [FL_KEEP_SURVIVORS] = FL_SERVER_ACKING,
-        [FL_KEEP_ACKS] = FL_SERVER_OPENING,
-    };
-    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
-    bool within = what == FL_KEEP_ROSTER || fl_set_within(set, self->block.members);
-    bool fine = within;
-    if (what == FL_KEEP_ROSTER) {
-        fine = s_resume_roster(self, list, now_s);
-    } else if (what == FL_KEEP_DEALT) {
-        fine = within && s_resume_dealt(self, set, list);
-    } else if (what == FL_KEEP_MASKSET) {
-        self->maskset = set;
-    } else if (what == FL_KEEP_SURVIVORS) {
-        self->survivors = set;
-        self->fixed = true;
-        fine = within && s_scatter(set, list, self->psig);
-        (void)s_fact(self, what);
-    } else {
-        self->acked = set;
-        fine = within && s_scatter(set, list, self->asig);
-        (void)s_fact(self, what);
-    }
-    self->state = honest && what == FL_KEEP_SURVIVORS ? FL_SERVER_OPENING : states[what];
-    self->told[what] = true;
-    return fine;
-}
-
-bool
-fl_secagg_server_resume(fl_secagg_server *self, const fl_bytes *facts, uint32_t count,
-                        uint64_t now_s, fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(self->state == FL_SERVER_INVITED);
-    self->resumed = true;
-    for (uint32_t i = 0; i < count; i++) {
-        fl_keep what;
-        uint64_t set;
-        fl_bytes list;
-        if (!s_read_head(self, facts[i], &what, &set, &list) ||
-            (uint32_t)what != (uint32_t)FL_KEEP_ROSTER + i || what > FL_KEEP_ACKS ||
-            !s_resume_one(self, what, set, list, now_s)) {
-            fl_secagg_server_abort(self, FL_WHY_RESTART, out);
-            return false;
-        }
-    }
-    if (self->state >= FL_SERVER_COLLECTING) {
-        s_bind(self);
-    }
-    fl_time step = now + self->task.order.plan.step_ms;
-    self->step_by = step > self->times.upload_by ? step : self->times.upload_by;
-    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS; what++) {
-        for (uint32_t i = 0; i < self->block.members; i++) {
-            s_tell(self, i, (fl_keep)what, out);
-        }
-    }
-    s_advance(self, now, out);
-    return true;
-}
-
-static const char *const names[FL_SERVER_STATES] = {
-    [FL_SERVER_NO_ROUND] = "no-round",
-    [FL_SERVER_INVITED] = "invited",
-    [FL_SERVER_ROSTERED] = "rostered",
-    [FL_SERVER_DEALING] = "dealing",
-    [FL_SERVER_WAITING_READY] = "waiting-ready",
-    [FL_SERVER_COLLECTING] = "collecting",
-    [FL_SERVER_ACKING] = "acking",
-    [FL_SERVER_OPENING] = "opening",
-    [FL_SERVER_SUMMING] = "summing",
-    [FL_SERVER_DONE] = "done",
-    [FL_SERVER_ABORTED] = "aborted",
-};
-
-//  Every state may be aborted, and every end opened anew.
-static const fl_secagg_state next_of[FL_SERVER_STATES] = {
-    [FL_SERVER_INVITED] = FL_SERVER_ROSTERED,      [FL_SERVER_ROSTERED] = FL_SERVER_DEALING,
-    [FL_SERVER_DEALING] = FL_SERVER_WAITING_READY, [FL_SERVER_WAITING_READY] = FL_SERVER_COLLECTING,
-    [FL_SERVER_COLLECTING] = FL_SERVER_ACKING,     [FL_SERVER_ACKING] = FL_SERVER_OPENING,
-    [FL_SERVER_OPENING] = FL_SERVER_SUMMING,       [FL_SERVER_SUMMING] = FL_SERVER_DONE,
-};
-
-const char *
-fl_secagg_state_name(fl_secagg_state state)
-{
-    FL_ASSERT((unsigned)state < FL_SERVER_STATES);
-    return names[state];
-}
-
-fl_secagg_server *
-fl_secagg_server_new(const fl_secagg_server_conf *conf)
-{
-    fl_secagg_server *self = calloc(1, sizeof *self);
-    if (self != NULL) {
-        FL_ASSERT(conf->hop >= 1);
-        self->conf = *conf;
-        self->opening = calloc(FL_MEMBERS_MAX, sizeof *self->opening);
-        if (self->opening == NULL) {
-            fl_secagg_server_destroy(&self);
-        }
-    }
-    return self;
-}
-
-static void
-s_free_room(fl_secagg_server *self)
-{
-    free(self->dealt_fact);
-    free(self->parts);
-    free(self->evidence);
-    self->dealt_fact = self->parts = self->evidence = NULL;
-    self->dealt_bytes = 0;
-}
-
-void
-fl_secagg_server_destroy(fl_secagg_server **self_p)
-{
-    fl_secagg_server *self = *self_p;
-    *self_p = NULL;
-    if (self != NULL) {
-        if (self->opening != NULL) {
-            s_forget(self);
-        }
-        s_free_room(self);
-        free(self->opening);
-        free(self);
-    }
-}
-
-static void
-s_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out)
-{
-    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST &&
-                  self->state == FL_SERVER_COLLECTING && next == FL_SERVER_OPENING;
-    FL_ASSERT(next == FL_SERVER_ABORTED || next == next_of[self->state] || honest);
-    self->state = next;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING,
-                                   .round = self->task.order.round,
-                                   .reason = self->result.reason,
-                                   .a = (uint64_t)next,
-                                   .b = self->block.members });
-}
-
-void
-fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *task,
-                      const fl_secagg_invite *invites, uint32_t count, const fl_secagg_times *times,
-                      fl_time now, fl_outbox *out)
-{
-    FL_ASSERT(count >= 1 && count <= FL_MEMBERS_MAX && block < FL_SEATS_MAX);
-    FL_ASSERT(task->order.plan.masking != FL_MASKING_NONE);
-    s_free_room(self);
-    s_forget(self);
-    fl_secagg_server_conf conf = self->conf;
-    fl_share(*opening)[FL_MEMBERS_MAX] = self->opening;
-    memset(self, 0, sizeof *self);
-    self->conf = conf;
-    self->opening = opening;
-    self->block_id = block;
-    self->task = *task;
-    self->task_hash = fl_secagg_task_hash(task);
-    self->times = *times;
-    self->step_by = FL_NEVER;
-    self->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        self->child[i].node = invites[i].node;
-        self->child[i].seat = invites[i].seat;
-        self->child[i].peer = invites[i].peer;
-        self->child[i].reachable = invites[i].seat != FL_SECAGG_NO_SEAT;
-    }
-    self->block.round = (fl_transcript_round){ .run = task->order.run,
-                                               .hop = conf.hop,
-                                               .edge = conf.node,
-                                               .block = block,
-                                               .round = task->order.round };
-    self->state = FL_SERVER_INVITED;
-    s_advance(self, now, out);
-}
-
-//  The index of who sits there, or `count`: nobody of this block.
-static uint32_t
-s_index(const fl_secagg_server *self, uint32_t seat)
-{
-    uint32_t index = 0;
-    while (index < self->count && self->child[index].seat != seat) {
-        index++;
-    }
-    return index;
-}
-
-bool
-fl_secagg_server_adopt(fl_secagg_server *self, const fl_name *node, uint32_t seat, fl_peer peer)
-{
-    for (uint32_t i = 0; i < self->count; i++) {
-        fl_secagg_child *child = &self->child[i];
-        if (fl_name_equal(&child->node, node)) {
-            child->seat = seat;
-            child->peer = peer;
-            child->reachable = true;
-            return true;
-        }
-    }
-    return false;
-}
-
-//  A child's part in the round ends; `note` says how it is told of.
-static void
-s_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about,
-            fl_note_id note, fl_outbox *out)
-{
-    fl_secagg_child *child = &self->child[index];
-    child->reason = reason;
-    fl_outbox_note(out, (fl_note){ .id = note,
-                                   .node = child->node,
-                                   .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = index,
-                                   .b = (uint64_t)self->state });
-    if (child->reachable) {
-        fl_message *message = fl_outbox_send(out, child->peer, FL_REFUSED);
-        message->run = self->task.order.run;
-        message->round = self->task.order.round;
-        message->refused.reason = reason;
-        message->refused.about = about;
-    }
-}
-
-//  It lied, and that is shown: its part ends, and it is left out of the next rounds.
-static void
-s_blame(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb about, fl_outbox *out)
-{
-    self->child[index].blamed = true;
-    s_turn_away(self, index, reason, about, FL_NOTE_MASKING_BLAMED, out);
-}
-
-// ---- the end ---------------------------------------------------------------------------------
-void
-fl_secagg_server_abort(fl_secagg_server *self, fl_reason reason, fl_outbox *out)
-{
-    FL_ASSERT(reason != FL_WHY_NONE);
-    if (self->state == FL_SERVER_NO_ROUND || self->state >= FL_SERVER_DONE) {
-        return;
-    }
-    s_forget(self);
-    self->token = 0;
-    self->step_by = FL_NEVER;
-    memset(&self->result, 0, sizeof self->result);
-    self->result.reason = reason;
-    s_enter(self, FL_SERVER_ABORTED, out);
-}
-
+// ---- the sum ----------------------------------------------------------------------------------
 //  How many of a set are devices.
 static uint32_t
 s_devices(const fl_secagg_server *self, uint64_t set)
@@ -796,22 +593,7 @@ on_unmasked(fl_secagg_server *self, const fl_event *event, fl_outbox *out)
                                    .b = fl_set_count(self->maskset & ~self->survivors) });
 }
 
-bool
-fl_secagg_server_answer(fl_secagg_server *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (!fl_answers(event, self->token)) {
-        return false;
-    }
-    self->token = 0;
-    if (event->kind == FL_EV_SAVED) {
-        on_saved(self, event, now, out);
-    } else {
-        on_unmasked(self, event, out);
-    }
-    return true;
-}
-
-// ---- leaving states --------------------------------------------------------------------------
+// ---- leaving states ---------------------------------------------------------------------------
 //  Nobody in `set` is still to come; `have`: those who answered.
 static bool
 s_all_answered(const fl_secagg_server *self, uint64_t set, uint64_t have)
@@ -1044,209 +826,153 @@ s_advance(fl_secagg_server *self, fl_time now, fl_outbox *out)
     }
 }
 
-// ---- time ------------------------------------------------------------------------------------
-fl_time
-fl_secagg_server_deadline(const fl_secagg_server *self)
+static void
+on_saved(fl_secagg_server *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    const fl_time by[FL_SERVER_STATES] = {
-        [FL_SERVER_NO_ROUND] = FL_NEVER,
-        [FL_SERVER_INVITED] = self->times.keys_by,
-        [FL_SERVER_ROSTERED] = self->times.deal_by,
-        [FL_SERVER_DEALING] = FL_NEVER,
-        [FL_SERVER_WAITING_READY] = self->times.ready_by,
-        [FL_SERVER_COLLECTING] = self->times.upload_by,
-        [FL_SERVER_ACKING] = self->step_by,
-        [FL_SERVER_OPENING] = self->step_by,
-        [FL_SERVER_SUMMING] = FL_NEVER,
-        [FL_SERVER_DONE] = FL_NEVER,
-        [FL_SERVER_ABORTED] = FL_NEVER,
-    };
-    return self->token != 0 ? FL_NEVER : by[self->state]; // the answer to KEEP wakes us
-}
-
-void
-fl_secagg_server_tick(fl_secagg_server *self, fl_time now, fl_outbox *out)
-{
+    if (!event->saved.ok) {
+        fl_secagg_server_abort(self, FL_WHY_STORAGE, out);
+        return;
+    }
+    if (self->keeping == FL_KEEP_DEALT) {
+        s_advance(self, now, out); // DEALING is left with the parts made
+        if (self->state != FL_SERVER_WAITING_READY) {
+            return;
+        }
+    }
+    s_tell_all(self, self->keeping, out);
     s_advance(self, now, out);
 }
 
-// ---- what the aggregator looks at -------------------------------------------------------------
-fl_secagg_state
-fl_secagg_server_state(const fl_secagg_server *self)
+// ---- coming back ------------------------------------------------------------------------------
+//  The list behind the head of a fact that is of this task and block; false otherwise.
+static bool
+s_read_head(const fl_secagg_server *self, fl_bytes fact, fl_keep *what, uint64_t *set,
+            fl_bytes *list)
 {
-    return self->state;
-}
-
-bool
-fl_secagg_server_result(const fl_secagg_server *self, fl_secagg_result *result)
-{
-    *result = self->result;
-    result->members = self->block.members;
-    result->masked = fl_set_count(self->maskset);
-    result->survivors = fl_set_count(self->survivors);
-    result->masked_devices = s_devices(self, self->maskset);
-    result->surviving_devices = s_devices(self, self->survivors);
-    return self->state == FL_SERVER_DONE || self->state == FL_SERVER_ABORTED;
-}
-
-fl_secagg_seat
-fl_secagg_server_seat(const fl_secagg_server *self, uint32_t seat)
-{
-    uint32_t index = s_index(self, seat);
-    if (index == self->count) {
-        return (fl_secagg_seat){ 0 };
+    uint8_t ours[FL_FACT_HEAD_BYTES];
+    if (fact.size < sizeof ours || fact.data[0] >= FL_KEEP_COUNT) {
+        return false;
     }
-    const fl_secagg_child *child = &self->child[index];
-    bool rostered = self->state >= FL_SERVER_ROSTERED && index < self->block.members &&
-                    self->dealt_fact != NULL;
-    uint64_t bit = rostered ? fl_secagg_bit(index) : 0;
-    return (fl_secagg_seat){ .in_roster = rostered,
-                             .dealt = (self->dealt & bit) != 0,
-                             .masked = (self->maskset & bit) != 0,
-                             .survived = (self->survivors & bit) != 0,
-                             .reason = child->reason,
-                             .blamed = child->blamed };
+    *what = (fl_keep)fact.data[0];
+    s_head(self, *what, ours);
+    fl_reader in = fl_reader_of(fl_bytes_of(fact.data + sizeof ours - 8, 8));
+    *set = fl_read_u64(&in);
+    *list = fl_bytes_of(fact.data + sizeof ours, fact.size - sizeof ours);
+    return memcmp(ours, fact.data, sizeof ours - 8) == 0;
 }
 
-// ---- children -----------------------------------------------------------------
-//  What children say, and what each is told. A first content is taken, the same again is answered
-//  with what the child seems to have missed, another one is refused: a member has one word per
-//  step.
-// ---- telling ---------------------------------------------------------------------------------
-static size_t
-s_list_bytes(uint64_t set)
+//  Children in the order of the roster; members whom nobody invited again are added.
+static bool
+s_seat_again(fl_secagg_server *self)
 {
-    return (size_t)fl_set_count(set) * FL_SIGN_BYTES;
-}
-
-static uint64_t
-s_dealers_but(const fl_secagg_server *self, uint32_t index)
-{
-    return self->dealt & ~fl_secagg_bit(index);
-}
-
-static void
-s_fill(const fl_secagg_server *self, uint32_t index, fl_keep what, fl_message *message)
-{
-    uint32_t block = self->block_id;
-    size_t each = (size_t)(self->block.members - 1) * FL_DEALT_BYTES;
-    switch (what) {
-    case FL_KEEP_ROSTER:
-        message->roster.block = block;
-        message->roster.members = fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
-                                              (size_t)self->block.members * FL_MEMBER_BYTES);
-        break;
-    case FL_KEEP_DEALT:
-        message->dealt.block = block;
-        message->dealt.dealers = s_dealers_but(self, index);
-        message->dealt.parts =
-            fl_bytes_of(self->parts + index * each,
-                        (size_t)fl_set_count(message->dealt.dealers) * FL_DEALT_BYTES);
-        break;
-    case FL_KEEP_MASKSET:
-        message->maskset.block = block;
-        message->maskset.members = self->maskset;
-        break;
-    case FL_KEEP_SURVIVORS:
-        message->survivors.block = block;
-        message->survivors.members = self->survivors;
-        if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
-            message->survivors.psigs =
-                fl_bytes_of(self->psigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->survivors));
+    for (uint32_t i = 0; i < self->block.members; i++) {
+        const fl_name *node = &self->block.seat[i].node;
+        uint32_t at = i;
+        while (at < self->count && !fl_name_equal(&self->child[at].node, node)) {
+            at++;
         }
-        break;
-    case FL_KEEP_ACKS:
-        message->acks.block = block;
-        message->acks.members = self->acked;
-        message->acks.asigs =
-            fl_bytes_of(self->asigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->acked));
-        break;
-    case FL_KEEP_MARK:
-    case FL_KEEP_EVIDENCE:
-    case FL_KEEP_COUNT:
-        FL_ASSERT(false && "said to nobody");
+        if (at == self->count) {
+            if (self->count == FL_MEMBERS_MAX) {
+                return false;
+            }
+            self->child[self->count++] =
+                (fl_secagg_child){ .node = *node, .seat = FL_SECAGG_NO_SEAT };
+        }
+        fl_secagg_child child = self->child[at];
+        self->child[at] = self->child[i];
+        child.keyed = true;
+        memcpy(child.member, self->roster_fact + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
+               FL_MEMBER_BYTES);
+        self->child[i] = child;
     }
-}
-
-//  Whom a fact is for.
-static uint64_t
-s_audience(const fl_secagg_server *self, fl_keep what)
-{
-    const uint64_t audiences[FL_KEEP_COUNT] = {
-        [FL_KEEP_ROSTER] = fl_secagg_all(self->block.members),
-        [FL_KEEP_DEALT] = self->dealt,
-        [FL_KEEP_MASKSET] = self->dealt, // who is not in it hears so
-        [FL_KEEP_SURVIVORS] = self->maskset,
-        [FL_KEEP_ACKS] = self->survivors,
-    };
-    return audiences[what];
-}
-
-//  Say one thing to one member, if it is reachable and the thing was kept and told.
-static void
-s_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out)
-{
-    static const fl_verb verbs[FL_KEEP_COUNT] = {
-        [FL_KEEP_ROSTER] = FL_ROSTER,   [FL_KEEP_DEALT] = FL_DEALT,
-        [FL_KEEP_MASKSET] = FL_MASKSET, [FL_KEEP_SURVIVORS] = FL_SURVIVORS,
-        [FL_KEEP_ACKS] = FL_ACKS,
-    };
-    const fl_secagg_child *child = &self->child[index];
-    if (!self->told[what] || !child->reachable ||
-        (s_audience(self, what) & fl_secagg_bit(index)) == 0) {
-        return;
-    }
-    fl_message *message = fl_outbox_send(out, child->peer, verbs[what]);
-    message->run = self->task.order.run;
-    message->round = self->task.order.round;
-    s_fill(self, index, what, message);
+    return true;
 }
 
 static bool
-s_running(const fl_secagg_server *self)
+s_resume_roster(fl_secagg_server *self, fl_bytes list, uint64_t now_s)
 {
-    return self->state >= FL_SERVER_INVITED && self->state < FL_SERVER_DONE;
+    if (list.size == 0 || list.size % FL_MEMBER_BYTES != 0 ||
+        list.size / FL_MEMBER_BYTES > FL_MEMBERS_MAX) {
+        return false;
+    }
+    memcpy(self->roster_fact + FL_FACT_HEAD_BYTES, list.data, list.size);
+    self->block.members = 0;
+    for (size_t at = 0; at < list.size; at += FL_MEMBER_BYTES) {
+        fl_bytes member = fl_bytes_of(list.data + at, FL_MEMBER_BYTES);
+        if (fl_secagg_block_add(&self->block, member, &self->conf.trust, now_s) != FL_WHY_NONE) {
+            return false; // somebody was revoked, or ran out, meanwhile
+        }
+    }
+    fl_secagg_block_seal(&self->block, list);
+    const fl_plan *plan = &self->task.order.plan;
+    uint32_t members = self->block.members;
+    self->threshold = fl_secagg_threshold(members);
+    self->quorum = fl_secagg_quorum(members, fl_secagg_floor(plan->survivors_min, self->conf.hop));
+    return s_seat_again(self) && s_make_room(self);
 }
 
-void
-fl_secagg_server_joined(fl_secagg_server *self, uint32_t seat, fl_peer peer, fl_time now,
-                        fl_outbox *out)
+static bool
+s_scatter(uint64_t set, fl_bytes list, uint8_t to[FL_MEMBERS_MAX][FL_SIGN_BYTES])
 {
-    uint32_t index = s_index(self, seat);
-    fl_secagg_child *child = &self->child[index];
-    if (index == self->count || !s_running(self)) {
-        return;
+    if (list.size != (size_t)fl_set_count(set) * FL_SIGN_BYTES) {
+        return false;
     }
-    child->peer = peer;
-    child->reachable = true;
-    child->gone = false;
-    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS && index < self->block.members; what++) {
-        s_tell(self, index, (fl_keep)what, out);
+    const uint8_t *at = list.data;
+    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
+        if ((set & fl_secagg_bit(i)) != 0) {
+            memcpy(to[i], at, FL_SIGN_BYTES);
+            at += FL_SIGN_BYTES;
+        }
     }
-    s_advance(self, now, out);
+    return true;
 }
 
-void
-fl_secagg_server_gone(fl_secagg_server *self, uint32_t seat)
+static bool
+s_resume_dealt(fl_secagg_server *self, uint64_t set, fl_bytes list)
 {
-    uint32_t index = s_index(self, seat);
-    if (index < self->count) {
-        self->child[index].gone = true;
+    if (list.size + FL_FACT_HEAD_BYTES != self->dealt_bytes) {
+        return false;
     }
+    memcpy(self->dealt_fact + FL_FACT_HEAD_BYTES, list.data, list.size);
+    self->dealt = set;
+    return s_make_parts(self);
 }
 
-// ---- hearing ---------------------------------------------------------------------------------
-//  A message that came too late, twice with two contents, or for something else.
-static void
-s_drop(fl_secagg_server *self, uint32_t index, fl_verb verb, fl_reason reason, fl_outbox *out)
+static bool
+s_resume_one(fl_secagg_server *self, fl_keep what, uint64_t set, fl_bytes list, uint64_t now_s)
 {
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_REFUSED,
-                                   .node = self->child[index].node,
-                                   .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = (uint64_t)verb,
-                                   .b = (uint64_t)self->state });
+    static const fl_secagg_state states[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = FL_SERVER_ROSTERED,    [FL_KEEP_DEALT] = FL_SERVER_WAITING_READY,
+        [FL_KEEP_MASKSET] = FL_SERVER_COLLECTING, [FL_KEEP_SURVIVORS] = FL_SERVER_ACKING,
+        [FL_KEEP_ACKS] = FL_SERVER_OPENING,
+    };
+    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
+    bool within = what == FL_KEEP_ROSTER || fl_set_within(set, self->block.members);
+    bool fine = within;
+    if (what == FL_KEEP_ROSTER) {
+        fine = s_resume_roster(self, list, now_s);
+    } else if (what == FL_KEEP_DEALT) {
+        fine = within && s_resume_dealt(self, set, list);
+    } else if (what == FL_KEEP_MASKSET) {
+        self->maskset = set;
+    } else if (what == FL_KEEP_SURVIVORS) {
+        self->survivors = set;
+        self->fixed = true;
+        fine = within && s_scatter(set, list, self->psig);
+        (void)s_fact(self, what);
+    } else {
+        self->acked = set;
+        fine = within && s_scatter(set, list, self->asig);
+        (void)s_fact(self, what);
+    }
+    self->state = honest && what == FL_KEEP_SURVIVORS ? FL_SERVER_OPENING : states[what];
+    self->told[what] = true;
+    return fine;
 }
+
+// ---- what members say -------------------------------------------------------------------------
+//  A first content is taken, the same again is answered with what the member seems to have missed,
+//  another one is refused: a member has one word per step.
 
 //  A key that is sound, and somebody's already: one of the two copied it, and which is not shown.
 static bool
@@ -1477,71 +1203,7 @@ on_unmask(fl_secagg_server *self, uint32_t index, const fl_block_unmask *unmask,
     self->opened |= bit;
 }
 
-//  A member that will not, or may not: nobody waits for it.
-static void
-s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
-{
-    fl_secagg_child *child = &self->child[index];
-    if (child->reason == FL_WHY_NONE) {
-        child->reason = reason;
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
-                                       .node = child->node,
-                                       .round = self->task.order.round,
-                                       .reason = reason,
-                                       .a = index,
-                                       .b = (uint64_t)self->state });
-    }
-}
-
-void
-fl_secagg_server_drop(fl_secagg_server *self, uint32_t seat, fl_reason reason, fl_outbox *out)
-{
-    uint32_t index = s_index(self, seat);
-    if (index < self->count && s_running(self)) {
-        s_out(self, index, reason, out);
-    }
-}
-
-void
-fl_secagg_server_hear(fl_secagg_server *self, uint32_t seat, const fl_event *event, fl_time now,
-                      fl_outbox *out)
-{
-    const fl_message *message = event->message.message;
-    uint32_t index = s_index(self, seat);
-    fl_secagg_child *child = &self->child[index];
-    if (index == self->count || !s_running(self) || message->round != self->task.order.round ||
-        !fl_run_equal(&message->run, &self->task.order.run)) {
-        return; // nobody of this block
-    }
-    child->peer = event->message.from;
-    child->reachable = true;
-    child->gone = false;
-    switch ((int)message->verb) {
-    case FL_KEYS:
-        on_keys(self, index, &message->keys, event->wall_s, out);
-        break;
-    case FL_SHARES:
-        on_shares(self, index, &message->shares, out);
-        break;
-    case FL_READY:
-        on_ready(self, index, &message->ready, out);
-        break;
-    case FL_ACK:
-        on_ack(self, index, &message->ack, out);
-        break;
-    case FL_UNMASK:
-        on_unmask(self, index, &message->unmask, out);
-        break;
-    case FL_REFUSED:
-        s_out(self, index, message->refused.reason, out);
-        break;
-    default:
-        break;
-    }
-    s_advance(self, now, out);
-}
-
-// ---- uploads ---------------------------------------------------------------------------------
+// ---- uploads ----------------------------------------------------------------------------------
 //  Whose uploads are taken: of the mask set; once the survivors are said, of them alone.
 static uint64_t
 s_wanted(const fl_secagg_server *self)
@@ -1618,4 +1280,336 @@ fl_secagg_server_uploaded(fl_secagg_server *self, uint32_t seat, fl_time now, fl
     self->uploaded |= fl_secagg_bit(index);
     s_advance(self, now, out);
     return true;
+}
+
+// ---- the doors --------------------------------------------------------------------------------
+fl_secagg_server *
+fl_secagg_server_new(const fl_secagg_server_conf *conf)
+{
+    fl_secagg_server *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        FL_ASSERT(conf->hop >= 1);
+        self->conf = *conf;
+        self->opening = calloc(FL_MEMBERS_MAX, sizeof *self->opening);
+        if (self->opening == NULL) {
+            fl_secagg_server_destroy(&self);
+        }
+    }
+    return self;
+}
+
+static void
+s_free_room(fl_secagg_server *self)
+{
+    free(self->dealt_fact);
+    free(self->parts);
+    free(self->evidence);
+    self->dealt_fact = self->parts = self->evidence = NULL;
+    self->dealt_bytes = 0;
+}
+
+void
+fl_secagg_server_destroy(fl_secagg_server **self_p)
+{
+    fl_secagg_server *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        if (self->opening != NULL) {
+            s_forget(self);
+        }
+        s_free_room(self);
+        free(self->opening);
+        free(self);
+    }
+}
+
+void
+fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *task,
+                      const fl_secagg_invite *invites, uint32_t count, const fl_secagg_times *times,
+                      fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(count >= 1 && count <= FL_MEMBERS_MAX && block < FL_SEATS_MAX);
+    FL_ASSERT(task->order.plan.masking != FL_MASKING_NONE);
+    s_free_room(self);
+    s_forget(self);
+    fl_secagg_server_conf conf = self->conf;
+    fl_share(*opening)[FL_MEMBERS_MAX] = self->opening;
+    memset(self, 0, sizeof *self);
+    self->conf = conf;
+    self->opening = opening;
+    self->block_id = block;
+    self->task = *task;
+    self->task_hash = fl_secagg_task_hash(task);
+    self->times = *times;
+    self->step_by = FL_NEVER;
+    self->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        self->child[i].node = invites[i].node;
+        self->child[i].seat = invites[i].seat;
+        self->child[i].peer = invites[i].peer;
+        self->child[i].reachable = invites[i].seat != FL_SECAGG_NO_SEAT;
+    }
+    self->block.round = (fl_transcript_round){ .run = task->order.run,
+                                               .hop = conf.hop,
+                                               .edge = conf.node,
+                                               .block = block,
+                                               .round = task->order.round };
+    self->state = FL_SERVER_INVITED;
+    s_advance(self, now, out);
+}
+
+bool
+fl_secagg_server_resume(fl_secagg_server *self, const fl_bytes *facts, uint32_t count,
+                        uint64_t now_s, fl_time now, fl_outbox *out)
+{
+    FL_ASSERT(self->state == FL_SERVER_INVITED);
+    self->resumed = true;
+    for (uint32_t i = 0; i < count; i++) {
+        fl_keep what;
+        uint64_t set;
+        fl_bytes list;
+        if (!s_read_head(self, facts[i], &what, &set, &list) ||
+            (uint32_t)what != (uint32_t)FL_KEEP_ROSTER + i || what > FL_KEEP_ACKS ||
+            !s_resume_one(self, what, set, list, now_s)) {
+            fl_secagg_server_abort(self, FL_WHY_RESTART, out);
+            return false;
+        }
+    }
+    if (self->state >= FL_SERVER_COLLECTING) {
+        s_bind(self);
+    }
+    fl_time step = now + self->task.order.plan.step_ms;
+    self->step_by = step > self->times.upload_by ? step : self->times.upload_by;
+    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS; what++) {
+        for (uint32_t i = 0; i < self->block.members; i++) {
+            s_tell(self, i, (fl_keep)what, out);
+        }
+    }
+    s_advance(self, now, out);
+    return true;
+}
+
+bool
+fl_secagg_server_adopt(fl_secagg_server *self, const fl_name *node, uint32_t seat, fl_peer peer)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        fl_secagg_child *child = &self->child[i];
+        if (fl_name_equal(&child->node, node)) {
+            child->seat = seat;
+            child->peer = peer;
+            child->reachable = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+fl_secagg_server_hear(fl_secagg_server *self, uint32_t seat, const fl_event *event, fl_time now,
+                      fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    uint32_t index = s_index(self, seat);
+    fl_secagg_child *child = &self->child[index];
+    if (index == self->count || !s_running(self) || message->round != self->task.order.round ||
+        !fl_run_equal(&message->run, &self->task.order.run)) {
+        return; // nobody of this block
+    }
+    child->peer = event->message.from;
+    child->reachable = true;
+    child->gone = false;
+    switch ((int)message->verb) {
+    case FL_KEYS:
+        on_keys(self, index, &message->keys, event->wall_s, out);
+        break;
+    case FL_SHARES:
+        on_shares(self, index, &message->shares, out);
+        break;
+    case FL_READY:
+        on_ready(self, index, &message->ready, out);
+        break;
+    case FL_ACK:
+        on_ack(self, index, &message->ack, out);
+        break;
+    case FL_UNMASK:
+        on_unmask(self, index, &message->unmask, out);
+        break;
+    case FL_REFUSED:
+        s_out(self, index, message->refused.reason, out);
+        break;
+    default:
+        break;
+    }
+    s_advance(self, now, out);
+}
+
+void
+fl_secagg_server_joined(fl_secagg_server *self, uint32_t seat, fl_peer peer, fl_time now,
+                        fl_outbox *out)
+{
+    uint32_t index = s_index(self, seat);
+    fl_secagg_child *child = &self->child[index];
+    if (index == self->count || !s_running(self)) {
+        return;
+    }
+    child->peer = peer;
+    child->reachable = true;
+    child->gone = false;
+    for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS && index < self->block.members; what++) {
+        s_tell(self, index, (fl_keep)what, out);
+    }
+    s_advance(self, now, out);
+}
+
+void
+fl_secagg_server_gone(fl_secagg_server *self, uint32_t seat)
+{
+    uint32_t index = s_index(self, seat);
+    if (index < self->count) {
+        self->child[index].gone = true;
+    }
+}
+
+void
+fl_secagg_server_drop(fl_secagg_server *self, uint32_t seat, fl_reason reason, fl_outbox *out)
+{
+    uint32_t index = s_index(self, seat);
+    if (index < self->count && s_running(self)) {
+        s_out(self, index, reason, out);
+    }
+}
+
+bool
+fl_secagg_server_answer(fl_secagg_server *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!fl_answers(event, self->token)) {
+        return false;
+    }
+    self->token = 0;
+    if (event->kind == FL_EV_SAVED) {
+        on_saved(self, event, now, out);
+    } else {
+        on_unmasked(self, event, out);
+    }
+    return true;
+}
+
+fl_time
+fl_secagg_server_deadline(const fl_secagg_server *self)
+{
+    const fl_time by[FL_SERVER_STATES] = {
+        [FL_SERVER_NO_ROUND] = FL_NEVER,
+        [FL_SERVER_INVITED] = self->times.keys_by,
+        [FL_SERVER_ROSTERED] = self->times.deal_by,
+        [FL_SERVER_DEALING] = FL_NEVER,
+        [FL_SERVER_WAITING_READY] = self->times.ready_by,
+        [FL_SERVER_COLLECTING] = self->times.upload_by,
+        [FL_SERVER_ACKING] = self->step_by,
+        [FL_SERVER_OPENING] = self->step_by,
+        [FL_SERVER_SUMMING] = FL_NEVER,
+        [FL_SERVER_DONE] = FL_NEVER,
+        [FL_SERVER_ABORTED] = FL_NEVER,
+    };
+    return self->token != 0 ? FL_NEVER : by[self->state]; // the answer to KEEP wakes us
+}
+
+void
+fl_secagg_server_tick(fl_secagg_server *self, fl_time now, fl_outbox *out)
+{
+    s_advance(self, now, out);
+}
+
+// ---- what the aggregator looks at -------------------------------------------------------------
+static const char *const state_names[FL_SERVER_STATES] = {
+    [FL_SERVER_NO_ROUND] = "no-round",
+    [FL_SERVER_INVITED] = "invited",
+    [FL_SERVER_ROSTERED] = "rostered",
+    [FL_SERVER_DEALING] = "dealing",
+    [FL_SERVER_WAITING_READY] = "waiting-ready",
+    [FL_SERVER_COLLECTING] = "collecting",
+    [FL_SERVER_ACKING] = "acking",
+    [FL_SERVER_OPENING] = "opening",
+    [FL_SERVER_SUMMING] = "summing",
+    [FL_SERVER_DONE] = "done",
+    [FL_SERVER_ABORTED] = "aborted",
+};
+
+const char *
+fl_secagg_state_name(fl_secagg_state state)
+{
+    FL_ASSERT((unsigned)state < FL_SERVER_STATES);
+    return state_names[state];
+}
+
+bool
+fl_secagg_fact_read(fl_bytes fact, fl_secagg_fact *head)
+{
+    if (fact.size < FL_FACT_HEAD_BYTES) {
+        return false;
+    }
+    fl_reader in = fl_reader_of(fl_bytes_of(fact.data, FL_FACT_HEAD_BYTES));
+    uint8_t what = fl_read_u8(&in);
+    *head = (fl_secagg_fact){ .what = (fl_keep)what, .block = fl_read_u32(&in) };
+    fl_read_into(&in, head->run.bytes, sizeof head->run);
+    head->round = fl_read_u64(&in);
+    return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->block < FL_BLOCKS_MAX;
+}
+
+uint32_t
+fl_secagg_fact_names(fl_bytes fact, const fl_secagg_trust *trust, uint64_t now_s,
+                     fl_name names[FL_MEMBERS_MAX])
+{
+    size_t size = fact.size < FL_FACT_HEAD_BYTES ? 0 : fact.size - FL_FACT_HEAD_BYTES;
+    uint32_t count = (uint32_t)(size / FL_MEMBER_BYTES);
+    if (size % FL_MEMBER_BYTES != 0 || count > FL_MEMBERS_MAX) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        fl_cert cert;
+        fl_bytes bytes = fl_bytes_of(fact.data + FL_FACT_HEAD_BYTES + (size_t)i * FL_MEMBER_BYTES,
+                                     FL_CERT_BYTES);
+        fl_trust sound = fl_cert_check(bytes, trust->authority, now_s, trust->roles, &cert);
+        if (sound != FL_TRUST_OK && !fl_name_valid(&cert.node)) {
+            return 0; // not ours: there is no name in it
+        }
+        names[i] = cert.node;
+    }
+    return count;
+}
+
+fl_secagg_state
+fl_secagg_server_state(const fl_secagg_server *self)
+{
+    return self->state;
+}
+
+bool
+fl_secagg_server_result(const fl_secagg_server *self, fl_secagg_result *result)
+{
+    *result = self->result;
+    result->members = self->block.members;
+    result->masked = fl_set_count(self->maskset);
+    result->survivors = fl_set_count(self->survivors);
+    result->masked_devices = s_devices(self, self->maskset);
+    result->surviving_devices = s_devices(self, self->survivors);
+    return self->state == FL_SERVER_DONE || self->state == FL_SERVER_ABORTED;
+}
+
+fl_secagg_seat
+fl_secagg_server_seat(const fl_secagg_server *self, uint32_t seat)
+{
+    uint32_t index = s_index(self, seat);
+    if (index == self->count) {
+        return (fl_secagg_seat){ 0 };
+    }
+    const fl_secagg_child *child = &self->child[index];
+    bool rostered = self->state >= FL_SERVER_ROSTERED && index < self->block.members &&
+                    self->dealt_fact != NULL;
+    uint64_t bit = rostered ? fl_secagg_bit(index) : 0;
+    return (fl_secagg_seat){ .in_roster = rostered,
+                             .dealt = (self->dealt & bit) != 0,
+                             .masked = (self->maskset & bit) != 0,
+                             .survived = (self->survivors & bit) != 0,
+                             .reason = child->reason,
+                             .blamed = child->blamed };
 }
