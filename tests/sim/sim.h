@@ -194,8 +194,7 @@ typedef struct fl_sim_node {
     fl_time crew_at;      // when the crew is free again
     fl_time ledger_at;    // when the ledger's thread is
     uint32_t saves, jobs; // without an answer yet
-    uint32_t loose;       // of the jobs, those that a newer round does not wait for
-    uint32_t clears;      // so often its sums were cleared
+    uint32_t loose, clears; // jobs that no newer round waits for; of its sums, so far
 
     uint32_t slot_count;
     fl_window window;  // the true one; the machine may have been given a planted one
@@ -248,8 +247,7 @@ typedef struct fl_sim_job {
     fl_blob *bytes;      // of KEEP, and the plain ones of MASK
     fl_mask_seed *seeds; // of MASK and UNMASK
     bool save_fails;
-    uint32_t serial; // of a training
-    uint32_t clears; // of the node, when it was asked for
+    uint32_t serial, clears; // of a training; of the node when it was asked for
     bool cancelled;
 } fl_sim_job;
 
@@ -521,7 +519,7 @@ void fl_sim_snipe(fl_sim *sim, fl_sim_node *node, fl_time until, uint32_t of_100
 bool fl_sim_work_check(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
 //  Do it and fill the event that answers.
 void fl_sim_work_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
-//  It may be answered when the round that asked for it is over, and its sums are another's.
+//  It may be answered when its round is over, and the sums are another's.
 bool fl_sim_work_loose(const fl_effect *effect);
 void fl_sim_train_cancel(fl_sim *sim, fl_sim_node *node);
 //  A dead process holds nothing.
