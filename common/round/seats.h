@@ -73,7 +73,7 @@ fl_seat *fl_seats_at(fl_seats *self, uint32_t seat);
 const fl_seat *fl_seats_look(const fl_seats *self, uint32_t seat);
 //  The present seat of a peer; -1 when it has none.
 int64_t fl_seats_of_peer(const fl_seats *self, fl_peer peer);
-//  Change how a seat of this roster stands in the round.
+//  Change how one of these seats stands in the round.
 void fl_seats_enter(fl_seats *self, fl_seat *seat, fl_seat_phase phase);
 //  What a present child says of those below it.
 void fl_seats_told(fl_seats *self, uint32_t seat, uint32_t leaves, uint64_t samples);
