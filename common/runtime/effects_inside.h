@@ -23,8 +23,8 @@ struct fl_effects {
     fl_effects_conf conf;
     fl_fold *folds[FL_BLOCKS_MAX];      // one per block; the fold strand's
     uint32_t fold_count;                // likewise; 0: there was no memory for them
-    fl_fixed fixed;                     // likewise
-    fl_fixed wanted;                    // of the newest CLEAR, for what comes in
+    fl_element element;                 // likewise
+    fl_element wanted;                  // of the newest CLEAR, for what comes in
     bool masked;                        // likewise
     fl_blob *fetching;                  // the model on its way down
     fl_arrival *arrivals[FL_SLOTS_MAX]; // NULL: free, or no room for what was to come

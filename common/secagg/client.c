@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/machine/policy.h"
+
 static void s_ready(fl_secagg_client *self, fl_time now, fl_outbox *out);
 static void s_unmask(fl_secagg_client *self, fl_time now, fl_outbox *out);
 
@@ -254,8 +256,7 @@ s_mask(fl_secagg_client *self, fl_outbox *out)
     fl_effect *effect = fl_outbox_add(out, FL_FX_MASK);
     effect->mask.vec = self->input.vec;
     effect->mask.elements = self->input.elements;
-    effect->mask.ring_bits = self->task.order.plan.ring_bits;
-    effect->mask.wire_bytes = self->task.order.plan.wire_bytes;
+    effect->mask.element = fl_policy_element(&self->task.order.plan);
     effect->mask.seeds = self->secrets->seeds;
     effect->mask.seed_count = self->secrets->seed_count;
     fl_transcript_checksum_key(&self->ctx, effect->mask.checksum_key);

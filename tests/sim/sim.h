@@ -210,7 +210,8 @@ typedef struct fl_sim_node {
     fl_sim_slot slots[FL_SLOTS_MAX];
     fl_sim_sum *sums; // (sum_count), as many as the last CLEAR asked for
     uint32_t sum_count;
-    fl_plan sum_plan;
+    fl_element sum_element;
+    bool sum_masked;
     uint64_t sum_elements;
     fl_hash sum_hash; // of the last finished sum
     fl_blob *fetch;   // the model being fetched

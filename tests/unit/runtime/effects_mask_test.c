@@ -15,7 +15,7 @@
 enum { MEMBERS = 3, ELEMENTS = 140001, SEEDS = MEMBERS };
 
 static fl_plan plan;
-static fl_fixed fixed;
+static fl_element fixed;
 
 //  One member of a block: what it learnt, and what it masks that with.
 typedef struct member {
@@ -50,10 +50,10 @@ open_works(bool durable)
 static void
 set_plan(uint32_t devices_max)
 {
-    fixed = (fl_fixed){
+    fixed = (fl_element){
         .clip = 1.0f, .bits = 16, .weight_unit = 1, .weight_max = 2, .devices_max = devices_max
     };
-    assert_int_equal(fl_fixed_choose(&fixed, &why), FL_OK);
+    assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
     plan = (fl_plan){ .clip = fixed.clip,
                       .bits = fixed.bits,
                       .ring_bits = fixed.ring_bits,
@@ -114,7 +114,7 @@ static void
 make_block(member *members, uint64_t seed)
 {
     fl_rng rng = fl_rng_seeded(seed);
-    const uint64_t limit = 2 * (uint64_t)fl_fixed_limit(&fixed);
+    const uint64_t limit = 2 * (uint64_t)fl_element_limit(&fixed);
     draw(&rng, checksum_key);
     for (uint32_t i = 0; i < MEMBERS; i++) {
         members[i].plain = fl_blob_new((uint64_t)ELEMENTS * fixed.wire_bytes);
@@ -144,8 +144,7 @@ mask(member *one)
     fl_effect effect = { .kind = FL_FX_MASK };
     effect.mask.vec = fl_handles_put(handles, &plain);
     effect.mask.elements = ELEMENTS;
-    effect.mask.ring_bits = fixed.ring_bits;
-    effect.mask.wire_bytes = fixed.wire_bytes;
+    effect.mask.element = fixed;
     effect.mask.seeds = one->seeds;
     effect.mask.seed_count = SEEDS;
     memcpy(effect.mask.checksum_key, checksum_key, sizeof checksum_key);
@@ -183,8 +182,7 @@ unmask_of(const member *members, fl_mask_seed seeds[MEMBERS], uint32_t block)
     }
     effect.unmask.block = block;
     effect.unmask.elements = ELEMENTS;
-    effect.unmask.ring_bits = fixed.ring_bits;
-    effect.unmask.wire_bytes = fixed.wire_bytes;
+    effect.unmask.element = fixed;
     effect.unmask.seeds = seeds;
     effect.unmask.seed_count = MEMBERS;
     memcpy(effect.unmask.checksum_key, checksum_key, sizeof checksum_key);
@@ -258,8 +256,8 @@ masks_go_on_come_off_and_leave_the_plain_sum(void **state)
         assert_int_equal(opened.unmasked.block, 0);
         assert_true(opened.unmasked.checksum == checksum);
         fl_blob *sum = plain_sum(members, NULL);
-        assert_true(opened.unmasked.peak == fl_fixed_peak(&fixed, fl_blob_bytes(sum)));
-        assert_true(fl_fixed_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
+        assert_true(opened.unmasked.peak == fl_element_peak(&fixed, fl_blob_bytes(sum)));
+        assert_true(fl_element_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
         expect_sum(1, members, NULL);
         fl_blob_unref(&sum);
         end_block(members);
@@ -287,7 +285,7 @@ a_sum_with_a_mask_left_on_it_is_seen_and_breaks_nothing(void **state)
     unmask.unmask.seed_count = MEMBERS - 1;
     fl_event opened = answer_of(&unmask, FL_EV_UNMASKED);
     assert_true(opened.unmasked.checksum != checksum);
-    assert_false(fl_fixed_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
+    assert_false(fl_element_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
     (void)finish(1, false); // it fits its words, whatever it is
     end_block(members);
 }
