@@ -183,6 +183,23 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_element_choose has seen to it
 }
 
+//  Every setting below `train.` is the trainer's, but the seed, which the dither has too.
+static fl_recipe
+s_recipe(const fl_conf *conf)
+{
+    static const char below[] = "train.";
+    fl_recipe recipe = { 0 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *name = rows[i].key + sizeof below - 1;
+        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0) {
+            double number = rows[i].type == FL_CONF_INT ? (double)fl_conf_int(conf, rows[i].key)
+                                                        : fl_conf_real(conf, rows[i].key);
+            fl_recipe_put(&recipe, name, (float)number); // as wide as it travels
+        }
+    }
+    return recipe;
+}
+
 static fl_plan
 s_plan(const fl_conf *conf)
 {
@@ -197,12 +214,7 @@ s_plan(const fl_conf *conf)
         .weight_unit = fixed.weight_unit,
         .weight_max = fixed.weight_max,
         .devices_max = fixed.devices_max,
-        .epochs = (uint32_t)fl_conf_int(conf, "train.epochs"),
-        .batch = (uint32_t)fl_conf_int(conf, "train.batch"),
-        .rate = (float)fl_conf_real(conf, "train.rate"),
-        .momentum = (float)fl_conf_real(conf, "train.momentum"),
-        .decay = (float)fl_conf_real(conf, "train.decay"),
-        .proximal = (float)fl_conf_real(conf, "train.proximal"),
+        .recipe = s_recipe(conf),
         .seed = (uint64_t)fl_conf_int(conf, "train.seed"),
         .late = (uint8_t)fl_conf_choice(conf, "late.policy"),
         .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),

@@ -148,8 +148,8 @@ s_encode_block(const fl_element *self, uint32_t weight, const fl_grain *grain, u
 }
 
 fl_status
-fl_element_encode(const fl_element *self, uint32_t weight, uint64_t seed, uint64_t first, size_t count,
-                const float *values, uint8_t *wire, uint64_t *clipped)
+fl_element_encode(const fl_element *self, uint32_t weight, uint64_t seed, uint64_t first,
+                  size_t count, const float *values, uint8_t *wire, uint64_t *clipped)
 {
     FL_ASSERT(fl_element_prove(self, NULL) == FL_OK);
     FL_ASSERT(weight >= 1 && weight <= self->weight_max);

@@ -1,6 +1,6 @@
 //  element - how one element of a vector travels on a hop: floats to fixed-point integers and back,
-//  their width on the wire and in a sum, and the proof that the sum cannot overflow. Whoever needs a
-//  width or a size asks here; nobody else multiplies elements by bytes.
+//  their width on the wire and in a sum, and the proof that the sum cannot overflow. Whoever needs
+//  a size asks here; nobody else multiplies elements by bytes.
 //  Q = floor(clamp(x * scale, -limit, limit) + dither), limit = 2^(bits-1) - 1, scale = limit /
 //  clip; what travels is weight * Q. The dither is uniform in [0, 1) and a function of (seed,
 //  element index) alone: rounding is unbiased, and any split into ranges gives the same bytes.
@@ -43,8 +43,8 @@ double fl_element_scale(const fl_element *self);
 //  seed per update. The plan is proved and 1 <= weight <= weight_max. FL_RANGE when a value is
 //  NaN or Inf: `wire` is not to be used then.
 FL_CHECKED fl_status fl_element_encode(const fl_element *self, uint32_t weight, uint64_t seed,
-                                     uint64_t first, size_t count, const float *values,
-                                     uint8_t *wire, uint64_t *clipped);
+                                       uint64_t first, size_t count, const float *values,
+                                       uint8_t *wire, uint64_t *clipped);
 
 //  The size of the largest element of `wire` (whole elements). Not for masked bytes.
 uint64_t fl_element_peak(const fl_element *self, fl_bytes wire);

@@ -276,9 +276,7 @@ s_row(const fl_element *fixed, uint64_t d, int size)
                            .weight_unit = fixed->weight_unit,
                            .weight_max = fixed->weight_max,
                            .devices_max = fixed->devices_max,
-                           .epochs = 1,
-                           .batch = 32,
-                           .rate = 0.1f,
+                           .recipe = { 3, { { "batch", 32 }, { "epochs", 1 }, { "rate", 0.1f } } },
                            .masking = FL_MASKING_MALICIOUS,
                            .block_max = FL_MEMBERS_MAX,
                            .step_ms = 2000 };

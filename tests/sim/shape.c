@@ -135,10 +135,8 @@ s_draw_plan(fl_sim *sim)
                            .weight_unit = fixed.weight_unit,
                            .weight_max = fixed.weight_max,
                            .devices_max = fixed.devices_max,
-                           .epochs = 1,
-                           .batch = 32,
-                           .rate = 0.1f,
-                           .momentum = 0.5f,
+                           .recipe = { 4, { { "batch", 32 }, { "epochs", 1 }, { "momentum", 0.5f },
+                                            { "rate", 0.1f } } },
                            .seed = fl_rng_u64(&sim->shape_rng),
                            .late = carry ? FL_LATE_CARRY : FL_LATE_DROP,
                            .staleness_max = carry ? s_draw(sim, 1, 3) : 0 };

@@ -139,7 +139,8 @@ rounding_is_unbiased_over_seeds(void **state)
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         uint8_t wire[COUNT * 8];
         uint64_t clipped = 0;
-        assert_int_equal(fl_element_encode(&plan, 1, seed, 0, COUNT, values, wire, &clipped), FL_OK);
+        assert_int_equal(fl_element_encode(&plan, 1, seed, 0, COUNT, values, wire, &clipped),
+                         FL_OK);
         for (int i = 0; i < COUNT; i++) {
             sum[i] += (double)s_element(&plan, wire, (size_t)i);
         }
@@ -196,7 +197,8 @@ any_split_into_ranges_encodes_to_the_same_bytes(void **state)
         values[i] = (float)(fl_rng_normal(&rng) * 0.3);
     }
     uint64_t clipped = 0;
-    assert_int_equal(fl_element_encode(&plan, 255, 42, base, COUNT, values, whole, &clipped), FL_OK);
+    assert_int_equal(fl_element_encode(&plan, 255, 42, base, COUNT, values, whole, &clipped),
+                     FL_OK);
     for (int trial = 0; trial < 50; trial++) {
         uint64_t clipped_split = 0;
         for (size_t at = 0; at < COUNT;) {
@@ -209,7 +211,8 @@ any_split_into_ranges_encodes_to_the_same_bytes(void **state)
         assert_memory_equal(whole, split, sizeof whole);
         assert_true(clipped == clipped_split);
     }
-    assert_int_equal(fl_element_encode(&plan, 255, 43, base, COUNT, values, split, &clipped), FL_OK);
+    assert_int_equal(fl_element_encode(&plan, 255, 43, base, COUNT, values, split, &clipped),
+                     FL_OK);
     assert_memory_not_equal(whole, split, sizeof whole);
 }
 
