@@ -293,7 +293,8 @@ typedef struct fl_effect {
         } clear;
         struct {
             uint32_t slot;
-            uint32_t block; // whose accumulator
+            uint32_t block;  // whose accumulator
+            uint64_t weight; // 0: masked
         } fold;
         struct {
             bool vector;

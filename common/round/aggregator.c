@@ -13,6 +13,7 @@
 #include "common/round/blocks.h"
 #include "common/round/participation.h"
 #include "common/round/seats.h"
+#include "common/round/selection.h"
 #include "common/round/uploads.h"
 #include "common/wire/verb_table.h"
 
@@ -29,6 +30,7 @@ struct fl_aggregator {
     fl_aggregator_conf conf;
     fl_seats *seats;
     fl_uploads *uploads;
+    fl_selection selection; // of the round at hand
     fl_blocks *blocks; // NULL: no round here is masked
     fl_aggregator_phase phase;
     bool over;           // the run is over: every child hears so
@@ -381,10 +383,11 @@ s_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 
 //  Blocks are fixed when the round opens: who comes later waits for the next one.
 static bool
-s_sits_out(const fl_aggregator *self, uint32_t index)
+s_takes_part(fl_aggregator *self, uint32_t index)
 {
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    return s_masked(self) && (!seat->in_block || seat->out);
+    fl_seat *seat = fl_seats_at(self->seats, index);
+    return s_masked(self) ? seat->in_block && !seat->out
+                          : fl_selection_invites(&self->selection, seat);
 }
 
 //  Task a seat if it may still come in; true when a TASK went out.
@@ -394,7 +397,7 @@ s_invite(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
     fl_seat_phase seat = fl_seats_look(self->seats, index)->phase;
     bool open = self->phase == FL_AGGREGATOR_OPEN && now < self->cutoff_at;
     if (!open || seat == FL_SEAT_COUNTED || seat == FL_SEAT_FOLDING || seat == FL_SEAT_VERIFYING ||
-        seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE || s_sits_out(self, index)) {
+        seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE || !s_takes_part(self, index)) {
         return false;
     }
     s_task(self, index, now, out);
@@ -466,7 +469,7 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     }
     s_greet(self, (uint32_t)index, renewed, now, out);
     (void)s_invite(self, (uint32_t)index, now, out);
-    if (s_masked(self) && !s_sits_out(self, (uint32_t)index)) {
+    if (s_masked(self) && s_takes_part(self, (uint32_t)index)) {
         fl_blocks_joined(self->blocks, (uint32_t)index, now, out);
     }
     if (self->check_at == FL_NEVER) {
@@ -618,6 +621,10 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
         return;
     }
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
+        if (!s_takes_part(self, index)) {
+            s_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
+            return;
+        }
         fl_seats_enter(self->seats, seat, FL_SEAT_TASKED); // it came back by itself
         seat->tasked_at = now;
     }
@@ -846,6 +853,7 @@ fl_aggregator_new(const fl_aggregator_conf *conf)
     self->seats = fl_seats_new(conf->seats_max);
     self->roll = calloc(FL_ROLL_MAX, sizeof *self->roll);
     self->durations = calloc(conf->seats_max, sizeof *self->durations);
+    self->selection = (fl_selection){ fl_selection_find("all"), self->seats, 0 };
     if (self->seats != NULL) {
         self->uploads = fl_uploads_new(self->seats, conf->slots);
     }
@@ -1272,13 +1280,13 @@ fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64
     FL_ASSERT(fl_aggregator_idle(self));
     s_enter(self, FL_AGGREGATOR_OPEN);
     s_begin(self, task, due, now);
+    fl_selection_open(&self->selection);
     bool masked = s_masked(self);
     uint32_t blocks = masked ? s_open_blocks(self, wall_s, now, out) : 1;
     fl_uploads_open(self->uploads, &task->order, task->attempt, blocks, out);
     uint32_t invited = 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        if (seat->present && (!masked || seat->in_block)) {
+        if (fl_seats_look(self->seats, i)->present && s_takes_part(self, i)) {
             s_task(self, i, now, out);
             invited++;
         }

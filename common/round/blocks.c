@@ -62,17 +62,6 @@ s_note_out(const fl_blocks *self, uint32_t index, fl_reason reason, fl_outbox *o
                                    .a = index });
 }
 
-//  May be invited; who was blamed in an earlier round is refused.
-static bool
-s_eligible(fl_blocks *self, fl_seat *seat)
-{
-    if (seat->present && seat->blamed != FL_WHY_NONE) {
-        fl_seats_enter(self->seats, seat, FL_SEAT_REFUSED);
-        seat->reason = seat->blamed;
-    }
-    return seat->present && seat->blamed == FL_WHY_NONE;
-}
-
 //  How many blocks for so many children: as few as hold them, and none that is below the floor.
 static uint32_t
 s_block_count(const fl_blocks *self, uint32_t children, uint32_t most)
@@ -94,13 +83,13 @@ s_seat(fl_blocks *self, fl_outbox *out)
     most = most > 0 && most < FL_MEMBERS_MAX ? most : FL_MEMBERS_MAX;
     uint32_t children = 0, placed = 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        children += s_eligible(self, fl_seats_at(self->seats, i)) ? 1 : 0;
+        children += fl_seats_look(self->seats, i)->invited ? 1 : 0;
     }
     uint32_t count = s_block_count(self, children, most);
     uint32_t seats = children < count * most ? children : count * most;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
-        if (!s_eligible(self, seat)) {
+        if (!seat->invited) {
             continue;
         }
         if (placed == seats) {

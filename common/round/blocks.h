@@ -25,11 +25,10 @@ typedef struct fl_blocks_sum {
 fl_blocks *fl_blocks_new(const fl_secagg_server_conf *conf, fl_seats *seats);
 void fl_blocks_destroy(fl_blocks **self_p);
 
-//  Begin a round: put the seats that are there into blocks (`in_block`, `block`), as few as hold
-//  them, all as even as may be, none below the floor unless it is the only one; who was blamed
-//  before is refused. With `facts` of this very round (views until `resume`), the blocks are those
-//  of the facts, and no others. Answers how many accumulators there are, at least one. Not while
-//  `busy`.
+//  Begin a round: put the seats that are invited into blocks (`in_block`, `block`), as few as hold
+//  them, all as even as may be, none below the floor unless it is the only one. With `facts` of
+//  this very round (views until `resume`), the blocks are those of the facts, and no others. Says
+//  how many accumulators there are, at least one. Not while `busy`.
 uint32_t fl_blocks_open(fl_blocks *self, const fl_task *task, const fl_bytes *facts,
                         uint32_t fact_count, const fl_secagg_times *times, uint64_t wall_s,
                         fl_time now, fl_outbox *out);

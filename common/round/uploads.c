@@ -421,6 +421,7 @@ s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
     fl_effect *effect = fl_outbox_add(out, FL_FX_FOLD);
     effect->fold.slot = seat->slot;
     effect->fold.block = seat->block;
+    effect->fold.weight = contrib->weight;
     self->in_flight++;
 }
 

@@ -20,6 +20,9 @@ fl_effects_new(const fl_effects_conf *conf)
         return NULL;
     }
     self->conf = *conf;
+    if (conf->combine == NULL) {
+        self->conf.combine = fl_combine_find("sum");
+    }
     self->errands_max = fl_workers_jobs_max(conf->workers) + 1; // and one answered here
     self->errands = calloc(self->errands_max, sizeof *self->errands);
     if (self->errands == NULL) {
@@ -35,6 +38,7 @@ fl_effects_destroy(fl_effects **self_p)
     *self_p = NULL;
     if (self != NULL) {
         FL_ASSERT(self->running == 0);
+        fl_effects_combined(self, NULL);
         for (int i = 0; i < FL_BLOCKS_MAX; i++) {
             fl_fold_destroy(&self->folds[i]);
         }

@@ -23,6 +23,7 @@ struct fl_effects {
     fl_effects_conf conf;
     fl_fold *folds[FL_BLOCKS_MAX];      // one per block; the fold strand's
     uint32_t fold_count;                // likewise; 0: there was no memory for them
+    void *kept;                         // the combine rule's, likewise
     fl_element element;                 // likewise
     fl_element wanted;                  // of the newest CLEAR, for what comes in
     bool masked;                        // likewise
@@ -60,6 +61,8 @@ void fl_effects_answer(fl_errand *job);
 
 //  CLEAR, FOLD and FINISH: see works_sum.c.
 void fl_effects_sum(fl_effects *self, const fl_effect *effect);
+//  All contributions are in `sum`; NULL: the round was given up.
+void fl_effects_combined(fl_effects *self, fl_fold *sum);
 
 //  MASK, UNMASK and KEEP: see works_mask.c.
 void fl_effects_masking(fl_effects *self, const fl_effect *effect);

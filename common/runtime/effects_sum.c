@@ -27,6 +27,14 @@ s_zero(fl_fold **fold, bool same, const fl_element *element, uint64_t elements)
     return *fold != NULL;
 }
 
+void
+fl_effects_combined(fl_effects *self, fl_fold *sum)
+{
+    if (self->conf.combine->end != NULL) {
+        self->conf.combine->end(&self->kept, sum);
+    }
+}
+
 static void
 s_clear(void *arg)
 {
@@ -34,6 +42,8 @@ s_clear(void *arg)
     fl_effects *self = job->effects;
     const uint64_t elements = job->effect.clear.elements;
     uint32_t count = job->effect.clear.blocks;
+    FL_ASSERT(!(self->conf.combine->each && job->effect.clear.masked));
+    fl_effects_combined(self, NULL);
     const fl_element element = job->effect.clear.element;
     const bool same = self->fold_count > 0 && fl_fold_elements(self->folds[0]) == elements &&
                       memcmp(&element, &self->element, sizeof element) == 0;
@@ -59,7 +69,8 @@ s_fold(void *arg)
     FL_ASSERT(job->effect.fold.block < job->effects->fold_count);
     fl_fold *fold = job->effects->folds[job->effect.fold.block];
     FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
-    fl_fold_add(fold, 0, fl_fold_elements(fold), job->bytes.data);
+    job->effects->conf.combine->add(&job->effects->kept, fold, job->bytes.data,
+                                    job->effect.fold.weight);
 }
 
 //  The sums of a set of blocks, into the first accumulator.
@@ -121,7 +132,8 @@ s_finish(void *arg)
         job->event.finished.reason = FL_WHY_STORAGE;
         return;
     }
-    const fl_fold *sum = s_gather(job->effects, job->effect.finish.blocks);
+    fl_fold *sum = s_gather(job->effects, job->effect.finish.blocks);
+    fl_effects_combined(job->effects, sum);
     if (job->effect.finish.vector) {
         s_finish_vector(job, sum);
     } else {

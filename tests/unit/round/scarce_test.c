@@ -188,6 +188,7 @@ s_three_devices(void)
         fl_event event = machine_from_child(peer, names[peer], FL_ROLE_DEVICE, &hello, 0);
         bool renewed;
         assert_int_equal(fl_seats_join(roster, &event, 0, &renewed), peer);
+        fl_seats_at(roster, peer)->invited = true;
     }
     return roster;
 }
