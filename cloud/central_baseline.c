@@ -66,7 +66,7 @@ fl_central_baseline_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test
 }
 
 fl_status
-fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_recipe *recipe,
+fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_sgd *sgd,
                           const fl_samples *train, const fl_samples *test,
                           const atomic_bool *cancel, fl_central_baseline *result, fl_why *why)
 {
@@ -77,13 +77,13 @@ fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_recipe *
     if (status != FL_OK) {
         return status;
     }
-    const uint32_t batch = recipe->batch > ASSESS_BATCH ? recipe->batch : ASSESS_BATCH;
+    const uint32_t batch = sgd->batch > ASSESS_BATCH ? sgd->batch : ASSESS_BATCH;
     float *parameters = malloc((size_t)fl_shape_elements(shape) * sizeof *parameters);
     fl_network *network = fl_network_new(shape, batch, gemm);
     status = FL_NOMEM;
     if (parameters != NULL && network != NULL) {
-        fl_network_init(shape, recipe->seed, parameters);
-        status = fl_learn(network, recipe, train, NULL, parameters, cancel);
+        fl_network_init(shape, sgd->seed, parameters);
+        status = fl_learn(network, sgd, train, NULL, parameters, cancel);
     }
     if (status == FL_OK) {
         status = s_score(network, parameters, test, cancel, result);

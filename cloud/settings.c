@@ -6,7 +6,7 @@
 #include "common/model/start.h"
 #include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 
 enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
 
@@ -73,10 +73,10 @@ static const fl_setting rows[] = {
     { "checkpoints", FL_CONF_INT, "3", 2, 256, NULL, "number of models kept on disk" },
 };
 
-static fl_fixed
+static fl_element
 s_fixed(const fl_conf *conf)
 {
-    return (fl_fixed){ .clip = (float)fl_conf_real(conf, "plan.clip"),
+    return (fl_element){ .clip = (float)fl_conf_real(conf, "plan.clip"),
                        .bits = (uint8_t)fl_conf_int(conf, "plan.bits"),
                        .weight_unit = (uint32_t)fl_conf_int(conf, "plan.weight_unit"),
                        .weight_max = (uint32_t)fl_conf_int(conf, "plan.weight_max"),
@@ -127,10 +127,10 @@ s_check_masking(const fl_conf *conf, fl_why *why)
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
-    fl_fixed fixed = s_fixed(conf);
+    fl_element fixed = s_fixed(conf);
     fl_status status = fl_settings_check(conf, why);
     if (status == FL_OK) {
-        status = fl_fixed_choose(&fixed, why);
+        status = fl_element_choose(&fixed, why);
     }
     if (status == FL_OK && fl_conf_int(conf, "model.elements") == 0) {
         fl_shape shape;
@@ -180,14 +180,31 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
     plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
     plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
-    FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_fixed_choose has seen to it
+    FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_element_choose has seen to it
+}
+
+//  Every setting below `train.` is the trainer's, but the seed, which the dither has too.
+static fl_recipe
+s_recipe(const fl_conf *conf)
+{
+    static const char below[] = "train.";
+    fl_recipe recipe = { 0 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *name = rows[i].key + sizeof below - 1;
+        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0) {
+            double number = rows[i].type == FL_CONF_INT ? (double)fl_conf_int(conf, rows[i].key)
+                                                        : fl_conf_real(conf, rows[i].key);
+            fl_recipe_put(&recipe, name, (float)number); // as wide as it travels
+        }
+    }
+    return recipe;
 }
 
 static fl_plan
 s_plan(const fl_conf *conf)
 {
-    fl_fixed fixed = s_fixed(conf);
-    fl_status status = fl_fixed_choose(&fixed, NULL);
+    fl_element fixed = s_fixed(conf);
+    fl_status status = fl_element_choose(&fixed, NULL);
     FL_ASSERT(status == FL_OK); // s_check has seen to it
     fl_plan plan = {
         .clip = fixed.clip,
@@ -197,12 +214,7 @@ s_plan(const fl_conf *conf)
         .weight_unit = fixed.weight_unit,
         .weight_max = fixed.weight_max,
         .devices_max = fixed.devices_max,
-        .epochs = (uint32_t)fl_conf_int(conf, "train.epochs"),
-        .batch = (uint32_t)fl_conf_int(conf, "train.batch"),
-        .rate = (float)fl_conf_real(conf, "train.rate"),
-        .momentum = (float)fl_conf_real(conf, "train.momentum"),
-        .decay = (float)fl_conf_real(conf, "train.decay"),
-        .proximal = (float)fl_conf_real(conf, "train.proximal"),
+        .recipe = s_recipe(conf),
         .seed = (uint64_t)fl_conf_int(conf, "train.seed"),
         .late = (uint8_t)fl_conf_choice(conf, "late.policy"),
         .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),

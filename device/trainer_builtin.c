@@ -39,7 +39,8 @@ s_receive(const builtin *self, const fl_training *training, float *parameters, f
 static fl_status
 s_check_plan(const builtin *self, const fl_training *training, fl_why *why)
 {
-    const fl_plan *plan = &training->order.plan;
+    const double epochs = fl_recipe_get(&training->order.plan.recipe, "epochs", 1);
+    const double batch = fl_recipe_get(&training->order.plan.recipe, "batch", 32);
     if (training->order.elements != fl_shape_elements(&self->conf.shape)) {
         char text[96];
         fl_shape_text(&self->conf.shape, text, sizeof text);
@@ -50,11 +51,11 @@ s_check_plan(const builtin *self, const fl_training *training, fl_why *why)
                    (unsigned long long)fl_shape_elements(&self->conf.shape), text);
         return FL_MISMATCH;
     }
-    if (plan->epochs < 1 || plan->batch < 1 || plan->batch > FL_BATCH_MAX) {
+    if (!(epochs >= 1 && epochs <= UINT32_MAX && batch >= 1 && batch <= FL_BATCH_MAX)) {
         fl_why_set(why,
-                   "the plan asks for %u epochs in batches of %u: this trainer takes at least "
+                   "the plan asks for %g epochs in batches of %g: this trainer takes at least "
                    "1 and batches of 1 to %d",
-                   plan->epochs, plan->batch, FL_BATCH_MAX);
+                   epochs, batch, FL_BATCH_MAX);
         return FL_MISMATCH;
     }
     return FL_OK;
@@ -74,19 +75,21 @@ s_make_room(builtin *self, uint32_t batch)
     return self->network == NULL ? FL_NOMEM : FL_OK;
 }
 
-static fl_recipe
-s_recipe(const builtin *self, const fl_order *order)
+//  Of a plan that was checked.
+static fl_sgd
+s_sgd(const builtin *self, const fl_order *order)
 {
+    const fl_recipe *recipe = &order->plan.recipe;
     const fl_rng seed = fl_rng_seeded(order->plan.seed);
     const fl_rng round = fl_rng_split(&seed, order->round);
     fl_rng shard = fl_rng_split(&round, self->conf.shard);
-    return (fl_recipe){
-        .epochs = order->plan.epochs,
-        .batch = order->plan.batch,
-        .rate = order->plan.rate,
-        .momentum = order->plan.momentum,
-        .decay = order->plan.decay,
-        .proximal = order->plan.proximal,
+    return (fl_sgd){
+        .epochs = (uint32_t)fl_recipe_get(recipe, "epochs", 1),
+        .batch = (uint32_t)fl_recipe_get(recipe, "batch", 32),
+        .rate = (float)fl_recipe_get(recipe, "rate", 0.1),
+        .momentum = (float)fl_recipe_get(recipe, "momentum", 0),
+        .decay = (float)fl_recipe_get(recipe, "decay", 0),
+        .proximal = (float)fl_recipe_get(recipe, "proximal", 0),
         .seed = fl_rng_u64(&shard),
     };
 }
@@ -103,7 +106,7 @@ s_note_score(const fl_score *score, uint64_t stats[FL_STATS])
 
 //  `received` and `update` (elements): trains `update` from a copy, then takes the difference.
 static fl_status
-s_run(builtin *self, fl_training *training, float *received, fl_why *why)
+s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received, fl_why *why)
 {
     fl_status status = s_receive(self, training, received, why);
     if (status != FL_OK) {
@@ -118,10 +121,9 @@ s_run(builtin *self, fl_training *training, float *received, fl_why *why)
         return status;
     }
     s_note_score(&score, training->stats);
-    const fl_recipe recipe = s_recipe(self, &training->order);
     const size_t elements = (size_t)training->order.elements;
     memcpy(training->update, received, elements * sizeof *received);
-    status = fl_learn(self->network, &recipe, &self->conf.samples, received, training->update,
+    status = fl_learn(self->network, sgd, &self->conf.samples, received, training->update,
                       &self->cancel);
     for (size_t i = 0; status == FL_OK && i < elements; i++) {
         training->update[i] -= received[i];
@@ -146,10 +148,11 @@ s_train(void *object, fl_training *training, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
+    const fl_sgd sgd = s_sgd(self, &training->order);
     float *received = malloc((size_t)training->order.elements * sizeof *received);
-    status = received == NULL ? FL_NOMEM : s_make_room(self, training->order.plan.batch);
+    status = received == NULL ? FL_NOMEM : s_make_room(self, sgd.batch);
     if (status == FL_OK) {
-        status = s_run(self, training, received, why);
+        status = s_run(self, training, &sgd, received, why);
     }
     free(received);
     if (status == FL_NOMEM) {

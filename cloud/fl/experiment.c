@@ -1,5 +1,5 @@
 //  fl shards, fl reference: what a data set is worth before any device joins. How a partition falls
-//  out, and how good the same recipe is with all samples in one place. They talk to no process.
+//  out, and how good the same training is with all samples in one place. They talk to no process.
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -107,7 +107,7 @@ static fl_status
 s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test,
             fl_central_baseline *result, fl_why *why)
 {
-    const fl_recipe recipe = { .epochs = (uint32_t)fl_conf_int(conf, "epochs"),
+    const fl_sgd sgd = { .epochs = (uint32_t)fl_conf_int(conf, "epochs"),
                                .batch = (uint32_t)fl_conf_int(conf, "batch"),
                                .rate = (float)fl_conf_real(conf, "rate"),
                                .momentum = (float)fl_conf_real(conf, "momentum"),
@@ -123,7 +123,7 @@ s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test
         status = fl_gemm_choose(1, &gemm, why);
     }
     if (status == FL_OK) {
-        status = fl_central_baseline_train(&shape, gemm, &recipe, &train_samples, &test_samples,
+        status = fl_central_baseline_train(&shape, gemm, &sgd, &train_samples, &test_samples,
                                            &cancel, result, why);
     }
     return status;

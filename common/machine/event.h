@@ -7,6 +7,7 @@
 
 #include "common/base/id.h"
 #include "common/crypto/mask.h"
+#include "common/tensor/element.h"
 #include "common/wire/message.h"
 
 //  A neighbour, as the driver numbers it. One number per admitted child key for the life of the
@@ -290,13 +291,15 @@ typedef struct fl_effect {
             uint64_t weight; // bounds every element of the vector; 0: masked, no bound holds
         } verify;
         struct {
+            fl_element element;
             uint64_t elements;
-            fl_plan plan;
+            bool masked;
             uint32_t blocks; // accumulators, 1..FL_BLOCKS_MAX; one when unmasked
         } clear;
         struct {
             uint32_t slot;
-            uint32_t block; // whose accumulator
+            uint32_t block;  // whose accumulator
+            uint64_t weight; // 0: masked
         } fold;
         struct {
             bool vector;
@@ -340,16 +343,16 @@ typedef struct fl_effect {
         } keep;
         struct {
             fl_vec vec; // plain wire integers; stays the machine's
+            fl_element element;
             uint64_t elements;
-            uint8_t ring_bits, wire_bytes;
             const fl_mask_seed *seeds; // (seed_count), for the vector lane; secret
             uint32_t seed_count;
             uint8_t checksum_key[FL_MASK_SEED_BYTES];
         } mask;
         struct {
             uint32_t block;
+            fl_element element;
             uint64_t elements;
-            uint8_t ring_bits, wire_bytes;
             const fl_mask_seed *seeds; // (seed_count), for the vector lane; secret
             uint32_t seed_count;
             uint8_t checksum_key[FL_MASK_SEED_BYTES];

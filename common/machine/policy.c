@@ -48,10 +48,10 @@ fl_policy_weight(uint64_t samples, const fl_plan *plan)
     return weight < plan->weight_max ? weight : plan->weight_max;
 }
 
-fl_fixed
-fl_policy_fixed(const fl_plan *plan)
+fl_element
+fl_policy_element(const fl_plan *plan)
 {
-    return (fl_fixed){ .clip = plan->clip,
+    return (fl_element){ .clip = plan->clip,
                        .bits = plan->bits,
                        .ring_bits = plan->ring_bits,
                        .wire_bytes = plan->wire_bytes,

@@ -5,7 +5,7 @@
 #define FL_MACHINE_POLICY_H
 
 #include "common/base/id.h"
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 #include "common/wire/message.h"
 
 //  What a parent does when its window ends with fewer than count_min contributions.
@@ -46,8 +46,9 @@ uint64_t fl_policy_damped(uint64_t weight, uint64_t staleness);
 //  w = ceil(samples / unit), at most weight_max. 0 for no samples.
 uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
 
-//  The fixed-point numbers of a plan.
-fl_fixed fl_policy_fixed(const fl_plan *plan);
+//  How an element travels in a round of that plan: today the same on every hop. The only place that
+//  says so.
+fl_element fl_policy_element(const fl_plan *plan);
 
 //  Bytes of one chunk and of a credit window for a measured rate (bytes/s; 0 = unknown yet):
 //  about a quarter second of chunk and half a second of window, within the limits.

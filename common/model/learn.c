@@ -33,7 +33,7 @@ s_to_unit(const uint8_t *from, uint32_t count, float *to)
 //  What one training run works with; vectors are (elements).
 typedef struct session {
     fl_network *network;
-    const fl_recipe *recipe;
+    const fl_sgd *sgd;
     const fl_samples *samples;
     const float *anchor; // NULL: no pull
     float *parameters;
@@ -47,7 +47,7 @@ typedef struct session {
 static void
 s_pull(const session *self)
 {
-    const float decay = self->recipe->decay, proximal = self->recipe->proximal;
+    const float decay = self->sgd->decay, proximal = self->sgd->proximal;
     const float *parameters = self->parameters, *anchor = self->anchor;
     for (uint64_t i = 0; decay != 0 && i < self->elements; i++) {
         self->gradient[i] += decay * parameters[i];
@@ -58,10 +58,10 @@ s_pull(const session *self)
 }
 
 static void
-s_descend(const float *gradient, uint64_t elements, const fl_recipe *recipe, float *velocity,
+s_descend(const float *gradient, uint64_t elements, const fl_sgd *sgd, float *velocity,
           float *parameters)
 {
-    const float rate = recipe->rate, momentum = recipe->momentum;
+    const float rate = sgd->rate, momentum = sgd->momentum;
     for (uint64_t i = 0; i < elements; i++) {
         velocity[i] = momentum * velocity[i] + gradient[i];
         parameters[i] -= rate * velocity[i];
@@ -73,7 +73,7 @@ static fl_status
 s_epoch(const session *self, const atomic_bool *cancel)
 {
     const fl_samples *samples = self->samples;
-    const uint32_t features = samples->features, batch = self->recipe->batch;
+    const uint32_t features = samples->features, batch = self->sgd->batch;
     float *input = fl_network_input(self->network);
     uint8_t labels[FL_BATCH_MAX];
     for (uint32_t at = 0; at < samples->count; at += batch) {
@@ -89,21 +89,21 @@ s_epoch(const session *self, const atomic_bool *cancel)
         }
         (void)fl_network_gradient(self->network, self->parameters, labels, now, self->gradient);
         s_pull(self);
-        s_descend(self->gradient, self->elements, self->recipe, self->velocity, self->parameters);
+        s_descend(self->gradient, self->elements, self->sgd, self->velocity, self->parameters);
     }
     return FL_OK;
 }
 
 fl_status
-fl_learn(fl_network *network, const fl_recipe *recipe, const fl_samples *samples,
+fl_learn(fl_network *network, const fl_sgd *sgd, const fl_samples *samples,
          const float *anchor, float *parameters, const atomic_bool *cancel)
 {
-    FL_ASSERT(recipe->epochs >= 1 && recipe->batch >= 1);
-    FL_ASSERT(recipe->batch <= fl_network_batch_max(network) && recipe->batch <= FL_BATCH_MAX);
+    FL_ASSERT(sgd->epochs >= 1 && sgd->batch >= 1);
+    FL_ASSERT(sgd->batch <= fl_network_batch_max(network) && sgd->batch <= FL_BATCH_MAX);
     FL_ASSERT(samples->features == fl_shape_inputs(fl_network_shape(network)));
     session self = {
         .network = network,
-        .recipe = recipe,
+        .sgd = sgd,
         .samples = samples,
         .anchor = anchor,
         .parameters = parameters,
@@ -119,9 +119,9 @@ fl_learn(fl_network *network, const fl_recipe *recipe, const fl_samples *samples
     for (uint32_t i = 0; i < samples->count; i++) {
         self.order[i] = i;
     }
-    fl_rng rng = fl_rng_seeded(recipe->seed);
+    fl_rng rng = fl_rng_seeded(sgd->seed);
     status = FL_OK;
-    for (uint32_t epoch = 0; status == FL_OK && epoch < recipe->epochs; epoch++) {
+    for (uint32_t epoch = 0; status == FL_OK && epoch < sgd->epochs; epoch++) {
         fl_rng_shuffle(&rng, self.order, samples->count);
         status = s_epoch(&self, cancel);
     }

@@ -19,7 +19,7 @@ typedef struct fl_samples {
 
 //  g = gradient + decay * w + proximal * (w - anchor); v = momentum * v + g; w -= rate * v.
 //  FedProx: Li et al., Federated optimization in heterogeneous networks, MLSys 2020.
-typedef struct fl_recipe {
+typedef struct fl_sgd {
     uint32_t epochs;  // >= 1
     uint32_t batch;   // >= 1; at most FL_BATCH_MAX and the network's batch_max
     float rate;
@@ -27,9 +27,9 @@ typedef struct fl_recipe {
     float decay;
     float proximal;
     uint64_t seed;    // of the shuffles
-} fl_recipe;
+} fl_sgd;
 
-//  Largest batch of a recipe.
+//  Largest batch.
 enum { FL_BATCH_MAX = 4096 };
 
 //  FL_MISMATCH when the samples do not fit the shape: their width, or a label too large.
@@ -39,7 +39,7 @@ FL_CHECKED fl_status fl_samples_check(const fl_samples *samples, const fl_shape 
 //  Train `parameters` (elements) in place on samples that were checked. `anchor` (elements) is what
 //  the proximal term pulls to; NULL: no pull. FL_NOMEM, or FL_BUSY when cancelled: `parameters`
 //  are half trained then.
-FL_CHECKED fl_status fl_learn(fl_network *network, const fl_recipe *recipe,
+FL_CHECKED fl_status fl_learn(fl_network *network, const fl_sgd *sgd,
                               const fl_samples *samples, const float *anchor, float *parameters,
                               const atomic_bool *cancel);
 //  The score of `parameters` on checked samples, in batches of the network's batch_max. FL_BUSY

@@ -16,6 +16,7 @@
 #include "common/base/status.h"
 #include "common/round/participation.h"
 #include "common/round/seats.h"
+#include "common/round/selection.h"
 #include "common/round/uploads.h"
 #include "common/wire/verb_table.h"
 
@@ -52,6 +53,7 @@ struct fl_aggregator {
     fl_aggregator_conf conf;
     fl_seats *seats;
     fl_uploads *uploads;
+    fl_selection selection;         // of the round at hand
     one_block block[FL_BLOCKS_MAX]; // of a masked round
     bool resumed;                   // those are from before a restart
     opened_sum opened;
@@ -193,17 +195,6 @@ s_note_out(const fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbo
                                    .a = index });
 }
 
-//  May be invited; who was blamed in an earlier round is refused.
-static bool
-s_eligible(fl_aggregator *self, fl_seat *seat)
-{
-    if (seat->present && seat->blamed != FL_WHY_NONE) {
-        fl_seats_enter(self->seats, seat, FL_SEAT_REFUSED);
-        seat->reason = seat->blamed;
-    }
-    return seat->present && seat->blamed == FL_WHY_NONE;
-}
-
 //  How many blocks for so many children: as few as hold them, and none that is below the floor.
 static uint32_t
 s_block_count(const fl_aggregator *self, uint32_t children, uint32_t most)
@@ -225,13 +216,13 @@ s_place(fl_aggregator *self, fl_outbox *out)
     most = most > 0 && most < FL_MEMBERS_MAX ? most : FL_MEMBERS_MAX;
     uint32_t children = 0, placed = 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        children += s_eligible(self, fl_seats_at(self->seats, i)) ? 1 : 0;
+        children += fl_seats_look(self->seats, i)->invited ? 1 : 0;
     }
     uint32_t count = s_block_count(self, children, most);
     uint32_t seats = children < count * most ? children : count * most;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
-        if (!s_eligible(self, seat)) {
+        if (!seat->invited) {
             continue;
         }
         if (placed == seats) {
@@ -680,10 +671,11 @@ s_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 
 //  Blocks are fixed when the round opens: who comes later waits for the next one.
 static bool
-s_sits_out(const fl_aggregator *self, uint32_t index)
+s_takes_part(fl_aggregator *self, uint32_t index)
 {
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    return s_masked(self) && (!seat->in_block || s_renewed(self, index));
+    fl_seat *seat = fl_seats_at(self->seats, index);
+    return s_masked(self) ? seat->in_block && !s_renewed(self, index)
+                          : fl_selection_invites(&self->selection, seat);
 }
 
 //  Task a seat if it may still come in; true when a TASK went out.
@@ -693,7 +685,7 @@ s_invite(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
     fl_seat_phase seat = fl_seats_look(self->seats, index)->phase;
     bool open = self->phase == FL_AGGREGATOR_OPEN && now < self->cutoff_at;
     if (!open || seat == FL_SEAT_COUNTED || seat == FL_SEAT_FOLDING || seat == FL_SEAT_VERIFYING ||
-        seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE || s_sits_out(self, index)) {
+        seat == FL_SEAT_REFUSED || seat == FL_SEAT_LATE || !s_takes_part(self, index)) {
         return false;
     }
     s_task(self, index, now, out);
@@ -794,7 +786,7 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     }
     s_greet(self, (uint32_t)index, renewed, out);
     (void)s_invite(self, (uint32_t)index, now, out);
-    if (seat->server != NULL && !s_sits_out(self, (uint32_t)index)) {
+    if (seat->server != NULL && s_takes_part(self, (uint32_t)index)) {
         fl_secagg_server_joined(seat->server, (uint32_t)index, seat->peer, now, out);
     }
     if (self->check_at == FL_NEVER) {
@@ -956,6 +948,10 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
         return;
     }
     if (seat->phase == FL_SEAT_IDLE || seat->phase == FL_SEAT_ABSENT) {
+        if (!s_takes_part(self, index)) {
+            s_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
+            return;
+        }
         fl_seats_enter(self->seats, seat, FL_SEAT_TASKED); // it came back by itself
         seat->tasked_at = now;
     }
@@ -1511,6 +1507,7 @@ fl_aggregator_new(const fl_aggregator_conf *conf)
     self->seats = fl_seats_new(conf->seats_max);
     self->roll = calloc(FL_ROLL_MAX, sizeof *self->roll);
     self->durations = calloc(conf->seats_max, sizeof *self->durations);
+    self->selection = (fl_selection){ fl_selection_find("all"), self->seats, 0 };
     if (self->seats != NULL) {
         self->uploads = fl_uploads_new(self->seats, conf->slots);
     }
@@ -1618,13 +1615,13 @@ fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64
     FL_ASSERT(fl_aggregator_idle(self));
     s_enter(self, FL_AGGREGATOR_OPEN);
     s_begin(self, task, due, now);
+    fl_selection_open(&self->selection);
     bool masked = s_masked(self);
     uint32_t blocks = masked ? s_open_blocks(self, wall_s, now, out) : 1;
     fl_uploads_open(self->uploads, &task->order, task->attempt, blocks, out);
     uint32_t invited = 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        if (seat->present && (!masked || seat->in_block)) {
+        if (fl_seats_look(self->seats, i)->present && s_takes_part(self, i)) {
             s_task(self, i, now, out);
             invited++;
         }

@@ -39,6 +39,7 @@ typedef struct fl_seat {
     uint64_t done, total;
     fl_tally tally;
     //  this round
+    bool invited; // see selection.h
     fl_seat_phase phase;
     fl_reason reason;                       // of LATE, REFUSED, ABSENT
     uint32_t slot;                          // of STAGING, VERIFYING, FOLDING

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
+#include "common/machine/policy.h"
 
 #define NOBODY UINT32_MAX
 
@@ -13,6 +14,7 @@ struct fl_uploads {
     uint64_t asked[FL_SLOTS_MAX]; // VERIFY or FOLD of a slot, not yet answered; 0: none
     uint32_t owner[FL_SLOTS_MAX]; // seat per slot; NOBODY when free
     fl_order order;
+    fl_element element; // of its vectors
     uint32_t attempt;
     fl_sums sums;
 };
@@ -45,11 +47,13 @@ fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, uint3
 {
     FL_ASSERT(!fl_uploads_busy(self));
     self->order = *order;
+    self->element = fl_policy_element(&order->plan);
     self->attempt = attempt;
     memset(&self->sums, 0, sizeof self->sums);
     fl_effect *effect = fl_outbox_add(out, FL_FX_CLEAR);
     effect->clear.elements = order->elements;
-    effect->clear.plan = order->plan;
+    effect->clear.element = self->element;
+    effect->clear.masked = order->plan.masking != FL_MASKING_NONE;
     effect->clear.blocks = blocks;
 }
 
@@ -210,7 +214,7 @@ s_judge(const fl_uploads *self, const fl_seat *seat, const fl_contrib *contrib)
 {
     const fl_plan *plan = &self->order.plan;
     if (contrib->elements != self->order.elements ||
-        contrib->vector_bytes != contrib->elements * plan->wire_bytes) {
+        contrib->vector_bytes != fl_element_bytes(&self->element, contrib->elements)) {
         return FL_WHY_SHAPE;
     }
     if (s_masked(self)) {
@@ -419,6 +423,7 @@ s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
     fl_effect *effect = fl_outbox_ask(out, FL_FX_FOLD, &self->asked[seat->slot]);
     effect->fold.slot = seat->slot;
     effect->fold.block = seat->block;
+    effect->fold.weight = contrib->weight;
 }
 
 int64_t

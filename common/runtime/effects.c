@@ -20,6 +20,9 @@ fl_effects_new(const fl_effects_conf *conf)
         return NULL;
     }
     self->conf = *conf;
+    if (conf->combine == NULL) {
+        self->conf.combine = fl_combine_find("sum");
+    }
     self->errands_max = fl_workers_jobs_max(conf->workers) + 1; // and one answered here
     self->errands = calloc(self->errands_max, sizeof *self->errands);
     if (self->errands == NULL) {
@@ -35,6 +38,7 @@ fl_effects_destroy(fl_effects **self_p)
     *self_p = NULL;
     if (self != NULL) {
         FL_ASSERT(self->running == 0);
+        fl_effects_combined(self, NULL);
         for (int i = 0; i < FL_BLOCKS_MAX; i++) {
             fl_fold_destroy(&self->folds[i]);
         }
@@ -127,12 +131,12 @@ s_encode(void *arg)
 {
     fl_errand *job = arg;
     const fl_order *order = &job->effect.encode.order;
-    fl_fixed fixed = fl_policy_fixed(&order->plan);
-    job->out = fl_blob_new(order->elements * fixed.wire_bytes);
+    fl_element element = fl_policy_element(&order->plan);
+    job->out = fl_blob_new(fl_element_bytes(&element, order->elements));
     fl_reason reason = FL_WHY_STORAGE;
     if (job->out != NULL && fl_blob_size(job->in) == order->elements * sizeof(float)) {
         const float *update = (const float *)(const void *)fl_blob_bytes(job->in).data;
-        fl_status status = fl_fixed_encode(&fixed, (uint32_t)job->effect.encode.weight,
+        fl_status status = fl_element_encode(&element, (uint32_t)job->effect.encode.weight,
                                            s_dither(job), 0, order->elements, update,
                                            fl_blob_data(job->out), &job->event.encoded.saturated);
         reason = status == FL_OK ? FL_WHY_NONE : FL_WHY_NAN;

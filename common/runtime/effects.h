@@ -10,7 +10,7 @@
 #include "common/runtime/handles.h"
 #include "common/runtime/trainer.h"
 #include "common/store/staging.h"
-#include "common/tensor/fold.h"
+#include "common/tensor/combine.h"
 
 typedef struct fl_effects fl_effects;
 
@@ -43,6 +43,7 @@ typedef struct fl_effects_conf {
     fl_trainer *trainer; // NULL: no device
     fl_applier applier;  // apply NULL: no root
     fl_saver saver;      // save NULL: keeps nothing
+    const fl_combine_rule *combine; // NULL: the sum
     fl_name node;        // ours; part of the dither's seed
     void *post_self;
     void (*post)(void *self, const fl_event *event);

@@ -23,8 +23,9 @@ struct fl_effects {
     fl_effects_conf conf;
     fl_fold *folds[FL_BLOCKS_MAX];      // one per block; the fold strand's
     uint32_t fold_count;                // likewise; 0: there was no memory for them
-    fl_fixed fixed;                     // likewise
-    fl_fixed wanted;                    // of the newest CLEAR, for what comes in
+    void *kept;                         // the combine rule's, likewise
+    fl_element element;                 // likewise
+    fl_element wanted;                  // of the newest CLEAR, for what comes in
     bool masked;                        // likewise
     fl_blob *fetching;                  // the model on its way down
     fl_arrival *arrivals[FL_SLOTS_MAX]; // NULL: free, or no room for what was to come
@@ -60,6 +61,8 @@ void fl_effects_answer(fl_errand *job);
 
 //  CLEAR, FOLD and FINISH: see effects_sum.c.
 void fl_effects_sum(fl_effects *self, const fl_effect *effect);
+//  All contributions are in `sum`; NULL: the round was given up.
+void fl_effects_combined(fl_effects *self, fl_fold *sum);
 
 //  MASK, UNMASK and KEEP: see effects_mask.c.
 void fl_effects_masking(fl_effects *self, const fl_effect *effect);

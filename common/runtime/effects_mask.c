@@ -12,10 +12,10 @@ enum { TILE = 1 << 16, PART = 1 << 12 }; // elements: of a job's share, packed a
 
 //  A tile of a vector of so many elements.
 static fl_mask_range
-s_tile(uint32_t tile, uint64_t elements, unsigned ring_bits)
+s_tile(uint32_t tile, uint64_t elements, const fl_element *element)
 {
     const uint64_t first = (uint64_t)tile * TILE, left = elements - first;
-    return (fl_mask_range){ .ring_bits = ring_bits,
+    return (fl_mask_range){ .ring_bits = element->ring_bits,
                             .lane = FL_MASK_LANE_VECTOR,
                             .first = first,
                             .count = left < TILE ? left : TILE };
@@ -32,20 +32,22 @@ static void
 s_mask_tile(void *arg, uint32_t tile)
 {
     fl_errand *job = arg;
-    const unsigned width = job->effect.mask.wire_bytes;
-    const fl_mask_range range = s_tile(tile, job->effect.mask.elements, job->effect.mask.ring_bits);
-    const uint8_t *plain = fl_blob_bytes(job->in).data + range.first * width;
-    uint8_t *masked = fl_blob_data(job->out) + range.first * width;
-    fl_mask_wire(job->seeds, job->effect.mask.seed_count, &range, width, plain, masked);
-    job->checksum +=
-        fl_mask_checksum(job->effect.mask.checksum_key, range.first, range.count, width, plain);
+    const fl_element *element = &job->effect.mask.element;
+    const fl_mask_range range = s_tile(tile, job->effect.mask.elements, element);
+    const uint64_t at = fl_element_bytes(element, range.first);
+    const uint8_t *plain = fl_blob_bytes(job->in).data + at;
+    fl_mask_wire(job->seeds, job->effect.mask.seed_count, &range, element->wire_bytes, plain,
+                 fl_blob_data(job->out) + at);
+    job->checksum += fl_mask_checksum(job->effect.mask.checksum_key, range.first, range.count,
+                                      element->wire_bytes, plain);
 }
 
 static void
 s_mask(void *arg)
 {
     fl_errand *job = arg;
-    FL_ASSERT(fl_blob_size(job->in) == job->effect.mask.elements * job->effect.mask.wire_bytes);
+    FL_ASSERT(fl_blob_size(job->in) ==
+              fl_element_bytes(&job->effect.mask.element, job->effect.mask.elements));
     job->out = fl_blob_new(fl_blob_size(job->in));
     if (job->out == NULL) {
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "a masked update"));
@@ -70,12 +72,14 @@ s_raise(_Atomic uint64_t *peak, uint64_t found)
 static void
 s_judge(fl_errand *job, const fl_fold *fold, uint64_t first, uint64_t count)
 {
-    const unsigned width = job->effect.unmask.wire_bytes;
+    const fl_element *element = &job->effect.unmask.element;
     uint8_t wire[PART * sizeof(int64_t)];
     bool fits = fl_fold_finish(fold, first, count, wire);
     FL_ASSERT(fits); // settled words do, whatever they are
-    job->checksum += fl_mask_checksum(job->effect.unmask.checksum_key, first, count, width, wire);
-    s_raise(&job->peak, fl_fixed_peak(&job->effects->fixed, fl_bytes_of(wire, count * width)));
+    job->checksum += fl_mask_checksum(job->effect.unmask.checksum_key, first, count,
+                                      element->wire_bytes, wire);
+    const fl_bytes opened = fl_bytes_of(wire, fl_element_bytes(element, count));
+    s_raise(&job->peak, fl_element_peak(element, opened));
 }
 
 static void
@@ -83,11 +87,11 @@ s_unmask_tile(void *arg, uint32_t tile)
 {
     fl_errand *job = arg;
     fl_fold *fold = job->effects->folds[job->effect.unmask.block];
-    const fl_mask_range range =
-        s_tile(tile, job->effect.unmask.elements, job->effect.unmask.ring_bits);
+    const fl_element *element = &job->effect.unmask.element;
+    const fl_mask_range range = s_tile(tile, job->effect.unmask.elements, element);
     void *words = fl_fold_words(fold, range.first, range.count);
     fl_mask_apply(job->seeds, job->effect.unmask.seed_count, &range, words);
-    fl_mask_settle(range.ring_bits, range.count, job->effect.unmask.wire_bytes, words);
+    fl_mask_settle(range.ring_bits, range.count, element->wire_bytes, words);
     for (uint64_t at = 0; at < range.count; at += PART) {
         const uint64_t left = range.count - at;
         s_judge(job, fold, range.first + at, left < PART ? left : PART);
@@ -106,8 +110,8 @@ s_unmask(void *arg)
     }
     FL_ASSERT(block < self->fold_count);
     FL_ASSERT(fl_fold_elements(self->folds[block]) == job->effect.unmask.elements);
-    FL_ASSERT(self->fixed.ring_bits == job->effect.unmask.ring_bits &&
-              self->fixed.wire_bytes == job->effect.unmask.wire_bytes);
+    FL_ASSERT(self->element.ring_bits == job->effect.unmask.element.ring_bits &&
+              self->element.wire_bytes == job->effect.unmask.element.wire_bytes);
     fl_workers_share(self->conf.workers, s_tiles(job->effect.unmask.elements), s_unmask_tile, job);
     job->event.unmasked.checksum = job->checksum;
     job->event.unmasked.peak = job->peak;

@@ -85,7 +85,7 @@ static fl_errand *
 s_piece(fl_effects *self, uint32_t slot, const fl_effect *effect, fl_event_kind answer)
 {
     fl_arrival *from = self->arrivals[slot];
-    const uint64_t until = from->staged - from->staged % from->proof.fixed.wire_bytes;
+    const uint64_t until = fl_element_whole(&from->proof.element, from->staged);
     const fl_bytes all = fl_staging_bytes(self->conf.staging, slot);
     fl_errand *job = fl_effects_job(self, effect, answer);
     job->bytes = fl_bytes_of(all.data + from->handed, (size_t)(until - from->handed));

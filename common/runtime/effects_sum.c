@@ -5,7 +5,6 @@
 
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
-#include "common/machine/policy.h"
 #include "common/runtime/effects_inside.h"
 
 enum { RANGE = 1 << 12 }; // elements finished at a time when no vector is wanted
@@ -13,19 +12,27 @@ enum { RANGE = 1 << 12 }; // elements finished at a time when no vector is wante
 // ---- on a worker ------------------------------------------------------------------------------
 //  Zeroed for this plan and length. False: no memory.
 static bool
-s_zero(fl_fold **fold, bool same, const fl_fixed *fixed, uint64_t elements)
+s_zero(fl_fold **fold, bool same, const fl_element *element, uint64_t elements)
 {
     if (same && *fold != NULL) {
         fl_fold_clear(*fold, 0, elements);
         return true;
     }
     fl_fold_destroy(fold);
-    *fold = fl_fold_new(fixed, elements);
+    *fold = fl_fold_new(element, elements);
     if (*fold == NULL) {
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("elements", elements),
                fl_log_text("for", "an accumulator of a round"));
     }
     return *fold != NULL;
+}
+
+void
+fl_effects_combined(fl_effects *self, fl_fold *sum)
+{
+    if (self->conf.combine->end != NULL) {
+        self->conf.combine->end(&self->kept, sum);
+    }
 }
 
 static void
@@ -35,18 +42,20 @@ s_clear(void *arg)
     fl_effects *self = job->effects;
     const uint64_t elements = job->effect.clear.elements;
     uint32_t count = job->effect.clear.blocks;
-    const fl_fixed fixed = fl_policy_fixed(&job->effect.clear.plan);
+    FL_ASSERT(!(self->conf.combine->each && job->effect.clear.masked));
+    fl_effects_combined(self, NULL);
+    const fl_element element = job->effect.clear.element;
     const bool same = self->fold_count > 0 && fl_fold_elements(self->folds[0]) == elements &&
-                      memcmp(&fixed, &self->fixed, sizeof fixed) == 0;
+                      memcmp(&element, &self->element, sizeof element) == 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (!s_zero(&self->folds[i], same, &fixed, elements)) {
+        if (!s_zero(&self->folds[i], same, &element, elements)) {
             count = 0;
         }
     }
     for (uint32_t i = count; i < FL_BLOCKS_MAX; i++) {
         fl_fold_destroy(&self->folds[i]);
     }
-    self->fixed = fixed;
+    self->element = element;
     self->fold_count = count;
 }
 
@@ -60,7 +69,8 @@ s_fold(void *arg)
     FL_ASSERT(job->effect.fold.block < job->effects->fold_count);
     fl_fold *fold = job->effects->folds[job->effect.fold.block];
     FL_ASSERT(job->bytes.size == fl_fold_wire_bytes(fold));
-    fl_fold_add(fold, 0, fl_fold_elements(fold), job->bytes.data);
+    job->effects->conf.combine->add(&job->effects->kept, fold, job->bytes.data,
+                                    job->effect.fold.weight);
 }
 
 //  The sums of a set of blocks, into the first accumulator.
@@ -100,8 +110,8 @@ s_finish_vector(fl_errand *job, const fl_fold *fold)
 static void
 s_finish_hash(fl_errand *job, const fl_fold *fold)
 {
+    const fl_element *element = fl_fold_element(fold);
     uint64_t elements = fl_fold_elements(fold);
-    uint64_t width = fl_fold_wire_bytes(fold) / elements;
     uint8_t buffer[RANGE * sizeof(int64_t)];
     fl_hasher hasher;
     fl_hasher_init(&hasher);
@@ -109,7 +119,7 @@ s_finish_hash(fl_errand *job, const fl_fold *fold)
         uint64_t count = elements - first < RANGE ? elements - first : RANGE;
         bool fits = fl_fold_finish(fold, first, count, buffer);
         FL_ASSERT(fits);
-        fl_hasher_update(&hasher, fl_bytes_of(buffer, count * width));
+        fl_hasher_update(&hasher, fl_bytes_of(buffer, fl_element_bytes(element, count)));
     }
     job->event.finished.hash = fl_hasher_final(&hasher);
 }
@@ -122,7 +132,8 @@ s_finish(void *arg)
         job->event.finished.reason = FL_WHY_STORAGE;
         return;
     }
-    const fl_fold *sum = s_gather(job->effects, job->effect.finish.blocks);
+    fl_fold *sum = s_gather(job->effects, job->effect.finish.blocks);
+    fl_effects_combined(job->effects, sum);
     if (job->effect.finish.vector) {
         s_finish_vector(job, sum);
     } else {
@@ -135,8 +146,8 @@ static void
 s_obey_clear(fl_effects *self, const fl_effect *effect)
 {
     FL_ASSERT(effect->clear.blocks >= 1 && effect->clear.blocks <= FL_BLOCKS_MAX);
-    self->wanted = fl_policy_fixed(&effect->clear.plan);
-    self->masked = effect->clear.plan.masking != FL_MASKING_NONE;
+    self->wanted = effect->clear.element;
+    self->masked = effect->clear.masked;
     fl_effects_start(fl_effects_job(self, effect, FL_EV_TICK), FL_STRAND_FOLD, s_clear);
 }
 

@@ -7,17 +7,17 @@
 #define FL_RUNTIME_UPLOAD_CHECK_H
 
 #include "common/crypto/hash.h"
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 #include "common/wire/message.h"
 
 typedef struct fl_upload_check {
     fl_hasher hasher;
-    fl_fixed fixed;
+    fl_element element;
     bool masked;
     uint64_t peak; // size of the largest element so far; 0 when masked
 } fl_upload_check;
 
-void fl_upload_check_begin(fl_upload_check *self, const fl_fixed *fixed, bool masked);
+void fl_upload_check_begin(fl_upload_check *self, const fl_element *element, bool masked);
 //  The next bytes, whole elements.
 void fl_upload_check_add(fl_upload_check *self, fl_bytes wire);
 //  FL_WHY_NONE, or the first of FL_WHY_HASH and FL_WHY_WEIGHT; the weight of masked bytes is 0, of

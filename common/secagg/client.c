@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/machine/policy.h"
 static const char *const step_names[FL_CLIENT_STEPS] = {
     [FL_CLIENT_IDLE] = "idle",     [FL_CLIENT_KEYED] = "keyed",   [FL_CLIENT_DEALT] = "dealt",
     [FL_CLIENT_READY] = "ready",   [FL_CLIENT_MASKED] = "masked", [FL_CLIENT_ACKED] = "acked",
@@ -251,8 +252,7 @@ s_mask(fl_secagg_client *self, fl_outbox *out)
     fl_effect *effect = fl_outbox_ask(out, FL_FX_MASK, &self->token);
     effect->mask.vec = self->input.vec;
     effect->mask.elements = self->input.elements;
-    effect->mask.ring_bits = self->task.order.plan.ring_bits;
-    effect->mask.wire_bytes = self->task.order.plan.wire_bytes;
+    effect->mask.element = fl_policy_element(&self->task.order.plan);
     effect->mask.seeds = self->secrets->seeds;
     effect->mask.seed_count = self->secrets->seed_count;
     fl_transcript_checksum_key(&self->ctx, effect->mask.checksum_key);

@@ -44,8 +44,8 @@ fl_secagg_floor(const uint8_t floors[2], uint8_t hop)
 bool
 fl_secagg_plan_holds(const fl_plan *plan)
 {
-    const fl_fixed fixed = fl_policy_fixed(plan);
-    return fl_fixed_prove(&fixed, NULL) == FL_OK;
+    const fl_element element = fl_policy_element(plan);
+    return fl_element_prove(&element, NULL) == FL_OK;
 }
 
 fl_hash

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/machine/policy.h"
 #include "common/secagg/evidence.h"
 
 //  Every state may be aborted, and every end opened anew.
@@ -525,8 +526,7 @@ s_sum(fl_secagg_server *self, fl_outbox *out)
     fl_effect *effect = fl_outbox_ask(out, FL_FX_UNMASK, &self->token);
     effect->unmask.block = self->block_id;
     effect->unmask.elements = self->task.order.elements;
-    effect->unmask.ring_bits = self->task.order.plan.ring_bits;
-    effect->unmask.wire_bytes = self->task.order.plan.wire_bytes;
+    effect->unmask.element = fl_policy_element(&self->task.order.plan);
     effect->unmask.seeds = self->seeds;
     effect->unmask.seed_count = self->seed_count;
     fl_transcript_checksum_key(&self->ctx, effect->unmask.checksum_key);

@@ -6,7 +6,7 @@
 #include "common/tensor/kernel.h"
 
 struct fl_fold {
-    fl_fixed fixed;
+    fl_element element;
     const fl_kernel *kernel;
     uint64_t elements;
     int32_t *sum32; // (elements) in a ring of 32 bits, else NULL
@@ -14,18 +14,18 @@ struct fl_fold {
 };
 
 fl_fold *
-fl_fold_new(const fl_fixed *fixed, uint64_t elements)
+fl_fold_new(const fl_element *element, uint64_t elements)
 {
-    FL_ASSERT(fl_fixed_prove(fixed, NULL) == FL_OK);
+    FL_ASSERT(fl_element_prove(element, NULL) == FL_OK);
     FL_ASSERT(elements >= 1);
     fl_fold *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return NULL;
     }
-    self->fixed = *fixed;
+    self->element = *element;
     self->kernel = fl_kernel_best();
     self->elements = elements;
-    if (fixed->ring_bits == 32) {
+    if (element->ring_bits == 32) {
         self->sum32 = calloc((size_t)elements, sizeof *self->sum32);
     } else {
         self->sum64 = calloc((size_t)elements, sizeof *self->sum64);
@@ -53,10 +53,16 @@ fl_fold_elements(const fl_fold *self)
     return self->elements;
 }
 
+const fl_element *
+fl_fold_element(const fl_fold *self)
+{
+    return &self->element;
+}
+
 uint64_t
 fl_fold_wire_bytes(const fl_fold *self)
 {
-    return self->elements * self->fixed.wire_bytes;
+    return fl_element_bytes(&self->element, self->elements);
 }
 
 static void
@@ -82,9 +88,9 @@ fl_fold_add(fl_fold *self, uint64_t first, uint64_t count, const uint8_t *wire)
 {
     s_check_range(self, first, count);
     if (self->sum32 != NULL) {
-        self->kernel->add32(self->sum32 + first, wire, (size_t)count, self->fixed.wire_bytes);
+        self->kernel->add32(self->sum32 + first, wire, (size_t)count, self->element.wire_bytes);
     } else {
-        self->kernel->add64(self->sum64 + first, wire, (size_t)count, self->fixed.wire_bytes);
+        self->kernel->add64(self->sum64 + first, wire, (size_t)count, self->element.wire_bytes);
     }
 }
 
@@ -94,7 +100,7 @@ fl_fold_merge(fl_fold *self, const fl_fold *other, uint64_t first, uint64_t coun
 {
     s_check_range(self, first, count);
     FL_ASSERT(self != other && self->elements == other->elements);
-    FL_ASSERT(self->fixed.ring_bits == other->fixed.ring_bits);
+    FL_ASSERT(self->element.ring_bits == other->element.ring_bits);
     if (self->sum32 != NULL) {
         for (uint64_t i = first; i < first + count; i++) {
             self->sum32[i] = (int32_t)((uint32_t)self->sum32[i] + (uint32_t)other->sum32[i]);
@@ -117,7 +123,7 @@ bool
 fl_fold_finish(const fl_fold *self, uint64_t first, uint64_t count, uint8_t *wire)
 {
     s_check_range(self, first, count);
-    unsigned wire_bytes = self->fixed.wire_bytes;
+    unsigned wire_bytes = self->element.wire_bytes;
     if (self->sum32 != NULL) {
         return self->kernel->pack32(wire, self->sum32 + first, (size_t)count, wire_bytes);
     }
@@ -129,7 +135,7 @@ fl_fold_mean(const fl_fold *self, uint64_t weight, uint64_t first, uint64_t coun
 {
     s_check_range(self, first, count);
     FL_ASSERT(weight >= 1);
-    const double divisor = fl_fixed_scale(&self->fixed) * (double)weight;
+    const double divisor = fl_element_scale(&self->element) * (double)weight;
     if (self->sum32 != NULL) {
         for (uint64_t i = 0; i < count; i++) {
             mean[i] = (float)((double)self->sum32[first + i] / divisor);

@@ -5,15 +5,16 @@
 #ifndef FL_TENSOR_FOLD_H
 #define FL_TENSOR_FOLD_H
 
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 
 typedef struct fl_fold fl_fold;
 
 //  Zeroed, for a proved plan and at least one element. NULL when out of memory.
-fl_fold *fl_fold_new(const fl_fixed *fixed, uint64_t elements);
+fl_fold *fl_fold_new(const fl_element *element, uint64_t elements);
 void fl_fold_destroy(fl_fold **self_p);
 
 uint64_t fl_fold_elements(const fl_fold *self);
+const fl_element *fl_fold_element(const fl_fold *self);
 uint64_t fl_fold_wire_bytes(const fl_fold *self); // of the whole vector
 
 //  Back to zero: the range [first, first + count).
@@ -26,7 +27,7 @@ void fl_fold_merge(fl_fold *self, const fl_fold *other, uint64_t first, uint64_t
 //  The words of a range, int32_t or int64_t as the ring says, for whoever takes masks off them.
 void *fl_fold_words(fl_fold *self, uint64_t first, uint64_t count);
 //  Write a range as wire bytes. False when a sum does not fit the wire: it does when every
-//  contribution kept its bound (fl_fixed_allows), so a child lied; the bytes are worthless then.
+//  contribution kept its bound (fl_element_allows), so a child lied; the bytes are worthless then.
 bool fl_fold_finish(const fl_fold *self, uint64_t first, uint64_t count, uint8_t *wire);
 //  The weighted mean of a range: sum / (scale * weight), in double, rounded once. weight >= 1.
 void fl_fold_mean(const fl_fold *self, uint64_t weight, uint64_t first, uint64_t count,

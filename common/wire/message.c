@@ -128,13 +128,93 @@ fl_set_within(uint64_t set, uint32_t members)
     return members == FL_MEMBERS_MAX || set >> members == 0;
 }
 
-//  False for NaN too.
-static bool
-s_between(float value, float low, float high)
+// ---- the recipe -------------------------------------------------------------------------------
+//  What wire 2.0 can carry of it, in this order: whole numbers from 1 as u32, others as f32.
+static const struct {
+    const char *name;
+    bool whole;
+    double most;
+} training_fields[] = {
+    { "epochs", true, UINT32_MAX }, { "batch", true, UINT32_MAX }, { "rate", false, 1e6 },
+    { "momentum", false, 1 },       { "decay", false, 1e6 },       { "proximal", false, 1e6 },
+};
+enum { TRAINING_FIELDS = sizeof training_fields / sizeof training_fields[0] };
+
+static const double *
+s_find(const fl_recipe *self, const char *name)
 {
-    return value >= low && value <= high;
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (strcmp(self->value[i].name, name) == 0) {
+            return &self->value[i].number;
+        }
+    }
+    return NULL;
 }
 
+double
+fl_recipe_get(const fl_recipe *self, const char *name, double otherwise)
+{
+    const double *found = s_find(self, name);
+    return found != NULL ? *found : otherwise;
+}
+
+void
+fl_recipe_put(fl_recipe *self, const char *name, double number)
+{
+    uint32_t at = 0;
+    while (at < self->count && strcmp(self->value[at].name, name) < 0) {
+        at++;
+    }
+    if (at == self->count || strcmp(self->value[at].name, name) != 0) {
+        FL_ASSERT(self->count < FL_RECIPE_MAX && strlen(name) < FL_RECIPE_NAME_BYTES);
+        memmove(&self->value[at + 1], &self->value[at],
+                (self->count - at) * sizeof self->value[0]);
+        memset(&self->value[at], 0, sizeof self->value[at]);
+        memcpy(self->value[at].name, name, strlen(name));
+        self->count++;
+    }
+    self->value[at].number = number;
+}
+
+//  What is not said is 0; what has no field cannot travel. False for NaN too.
+static bool
+s_recipe_valid(const fl_recipe *recipe)
+{
+    uint32_t known = 0;
+    bool valid = recipe->count <= FL_RECIPE_MAX;
+    for (int i = 0; valid && i < TRAINING_FIELDS; i++) {
+        const bool whole = training_fields[i].whole;
+        const double number = fl_recipe_get(recipe, training_fields[i].name, 0);
+        valid = number >= (whole ? 1 : 0) && number <= training_fields[i].most &&
+                (!whole || number == (double)(uint32_t)number);
+        known += s_find(recipe, training_fields[i].name) != NULL ? 1 : 0;
+    }
+    return valid && known == recipe->count;
+}
+
+static void
+s_recipe_write(fl_writer *out, const fl_recipe *recipe)
+{
+    for (int i = 0; i < TRAINING_FIELDS; i++) {
+        const double number = fl_recipe_get(recipe, training_fields[i].name, 0);
+        if (training_fields[i].whole) {
+            fl_write_u32(out, (uint32_t)number);
+        } else {
+            fl_write_f32(out, (float)number);
+        }
+    }
+}
+
+static void
+s_recipe_read(fl_reader *in, fl_recipe *recipe)
+{
+    for (int i = 0; i < TRAINING_FIELDS; i++) {
+        const double number = training_fields[i].whole ? fl_read_u32(in) : (double)fl_read_f32(in);
+        fl_recipe_put(recipe, training_fields[i].name, number);
+    }
+}
+
+// ---- orders -----------------------------------------------------------------------------------
 //  Without masks there is nothing to say about them.
 static bool
 s_policy_valid(const fl_plan *plan)
@@ -155,11 +235,8 @@ s_plan_valid(const fl_plan *plan)
     return plan->clip > 0.0f && isfinite(plan->clip) && plan->bits >= 2 && plan->bits <= 24 &&
            (plan->ring_bits == 32 || plan->ring_bits == 64) && plan->wire_bytes >= 1 &&
            plan->wire_bytes <= plan->ring_bits / 8 && plan->weight_unit >= 1 &&
-           plan->weight_max >= 1 && plan->devices_max >= 1 && plan->epochs >= 1 &&
-           plan->batch >= 1 && s_between(plan->rate, 0.0f, 1e6f) &&
-           s_between(plan->momentum, 0.0f, 1.0f) && s_between(plan->decay, 0.0f, 1e6f) &&
-           s_between(plan->proximal, 0.0f, 1e6f) && plan->late <= FL_LATE_CARRY &&
-           s_policy_valid(plan);
+           plan->weight_max >= 1 && plan->devices_max >= 1 && s_recipe_valid(&plan->recipe) &&
+           plan->late <= FL_LATE_CARRY && s_policy_valid(plan);
 }
 
 static bool
@@ -189,12 +266,7 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_u32(&out, plan->weight_unit);
     fl_write_u32(&out, plan->weight_max);
     fl_write_u32(&out, plan->devices_max);
-    fl_write_u32(&out, plan->epochs);
-    fl_write_u32(&out, plan->batch);
-    fl_write_f32(&out, plan->rate);
-    fl_write_f32(&out, plan->momentum);
-    fl_write_f32(&out, plan->decay);
-    fl_write_f32(&out, plan->proximal);
+    s_recipe_write(&out, &plan->recipe);
     fl_write_u64(&out, plan->seed);
     fl_write_u8(&out, plan->late);
     fl_write_u32(&out, plan->staleness_max);
@@ -216,12 +288,7 @@ s_plan_read(fl_reader *in, fl_plan *plan)
     plan->weight_unit = fl_read_u32(in);
     plan->weight_max = fl_read_u32(in);
     plan->devices_max = fl_read_u32(in);
-    plan->epochs = fl_read_u32(in);
-    plan->batch = fl_read_u32(in);
-    plan->rate = fl_read_f32(in);
-    plan->momentum = fl_read_f32(in);
-    plan->decay = fl_read_f32(in);
-    plan->proximal = fl_read_f32(in);
+    s_recipe_read(in, &plan->recipe);
     plan->seed = fl_read_u64(in);
     plan->late = fl_read_u8(in);
     plan->staleness_max = fl_read_u32(in);

@@ -128,7 +128,23 @@ typedef enum fl_masking {
 } fl_masking;
 const char *fl_masking_name(fl_masking masking); // "unmasked", "honest", "malicious"
 
-//  The recipe of one round, the same for every device, signed by the root.
+//  What a trainer is told: numbers by name, names ascending. The fabric carries it and reads none
+//  of it.
+enum { FL_RECIPE_MAX = 8, FL_RECIPE_NAME_BYTES = 16 };
+typedef struct fl_recipe {
+    uint32_t count;
+    struct {
+        char name[FL_RECIPE_NAME_BYTES]; // zero-terminated
+        double number;
+    } value[FL_RECIPE_MAX]; // (count)
+} fl_recipe;
+
+//  The number of that name, `otherwise` when there is none.
+double fl_recipe_get(const fl_recipe *self, const char *name, double otherwise);
+//  Set it. There is room for it, and for its name.
+void fl_recipe_put(fl_recipe *self, const char *name, double number);
+
+//  The plan of one round, the same for every device, signed by the root.
 typedef struct fl_plan {
     //  fixed point: Q = floor(clamp(x, -clip, clip) * scale + dither), scale = (2^(bits-1)-1)/clip
     float clip;              // > 0
@@ -138,14 +154,8 @@ typedef struct fl_plan {
     uint32_t weight_unit;    // samples per unit of weight, >= 1: w = ceil(samples / unit)
     uint32_t weight_max;     // W_max >= 1
     uint32_t devices_max;    // n_total of the overflow proof, >= 1
-    //  training
-    uint32_t epochs;
-    uint32_t batch;
-    float rate;
-    float momentum;
-    float decay;             // weight decay
-    float proximal;          // FedProx mu; 0 = off
-    uint64_t seed;
+    fl_recipe recipe;        // those of training_fields in message.c, each of them
+    uint64_t seed;           // of shuffles and dither
     //  late updates
     uint8_t late;            // fl_late
     uint32_t staleness_max;  // rounds

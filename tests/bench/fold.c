@@ -72,7 +72,7 @@ s_room(uint64_t count, size_t size)
 }
 
 static void
-s_measure(const char *name, const fl_fixed *fixed, uint64_t elements, uint64_t pairs)
+s_measure(const char *name, const fl_element *fixed, uint64_t elements, uint64_t pairs)
 {
     plain loop = { .elements = elements };
     if (fixed->ring_bits == 32) {
@@ -116,7 +116,7 @@ main(int argc, char **argv)
 {
     const uint64_t elements = bench_option(argc, argv, "elements", 1000000);
     const uint64_t pairs = bench_option(argc, argv, "pairs", 31);
-    fl_fixed fixed = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
+    fl_element fixed = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
                        .weight_unit = 64, .weight_max = 255, .devices_max = 256 };
     s_measure("fold_ring32_wire4", &fixed, elements, pairs);
     fixed.devices_max = 1;

@@ -6,7 +6,7 @@
 //  keystream, the one that the goals were set for.
 #include "common/crypto/mask_kernel.h"
 #include "common/crypto/share.h"
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ typedef struct bench {
     uint8_t *wire;
     uint8_t *tile;
     fl_mask_seed seeds[MEMBERS];
-    fl_fixed fixed;
+    fl_element fixed;
     fl_share shares[MEMBERS];
     uint64_t checksum;
     unsigned runs;
@@ -85,7 +85,7 @@ s_device(bench *self)
     const fl_mask_range range = { 32, FL_MASK_LANE_VECTOR, 0, ELEMENTS };
     const unsigned wide = self->fixed.wire_bytes;
     uint64_t clipped = 0;
-    FL_ASSERT(fl_fixed_encode(&self->fixed, 3, 7, 0, ELEMENTS, self->update, self->wire,
+    FL_ASSERT(fl_element_encode(&self->fixed, 3, 7, 0, ELEMENTS, self->update, self->wire,
                               &clipped) == FL_OK);
     self->checksum += fl_mask_checksum(self->seeds[0].key, 0, ELEMENTS, wide, self->wire);
     fl_mask_wire(self->seeds, MEMBERS, &range, wide, self->wire, self->wire);
@@ -290,10 +290,10 @@ s_print_json(const bench *self)
 static void
 s_set_up(bench *self)
 {
-    self->fixed = (fl_fixed){
+    self->fixed = (fl_element){
         .clip = 0.25f, .bits = 16, .weight_unit = 1, .weight_max = 64, .devices_max = 1024
     };
-    FL_ASSERT(fl_fixed_choose(&self->fixed, NULL) == FL_OK && self->fixed.ring_bits == 32);
+    FL_ASSERT(fl_element_choose(&self->fixed, NULL) == FL_OK && self->fixed.ring_bits == 32);
     self->words = calloc(ELEMENTS, sizeof *self->words);
     self->update = calloc(ELEMENTS, sizeof *self->update);
     self->wire = calloc(ELEMENTS, self->fixed.wire_bytes);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 #include "common/wire/codec.h"
 
 enum { SIZES = 4, LENGTHS = 3, TEXT_ROOM = 16 * 1024, FILE_ROOM = 1024 * 1024 };
@@ -213,14 +213,14 @@ s_down_control(const fl_plan *plan, uint64_t elements, uint64_t vector_bytes)
 
 // ---- the tables -------------------------------------------------------------------------------
 //  The root's own plan, unless it is told otherwise.
-static fl_fixed
+static fl_element
 s_fixed(void)
 {
-    fl_fixed fixed = {
+    fl_element fixed = {
         .clip = 1.0f, .bits = 16, .weight_unit = 64, .weight_max = 255, .devices_max = 256
     };
     fl_why why;
-    if (fl_fixed_choose(&fixed, &why) != FL_OK) {
+    if (fl_element_choose(&fixed, &why) != FL_OK) {
         (void)fprintf(stderr, "wire-bytes: %s\n", why.text);
         exit(1);
     }
@@ -229,7 +229,7 @@ s_fixed(void)
 
 //  Bits of the largest sum, sign included: b'.
 static unsigned
-s_packed_bits(const fl_fixed *fixed)
+s_packed_bits(const fl_element *fixed)
 {
     uint64_t most = (uint64_t)fixed->devices_max * fixed->weight_max;
     unsigned bits = fixed->bits;
@@ -265,7 +265,7 @@ s_table_of_steps(void)
 
 //  One row; false when a masked upload is too long.
 static bool
-s_row(const fl_fixed *fixed, uint64_t d, int size)
+s_row(const fl_element *fixed, uint64_t d, int size)
 {
     uint32_t n = members_of[size];
     uint64_t vector = d * fixed->wire_bytes, fetch = 0, model = 0;
@@ -276,9 +276,7 @@ s_row(const fl_fixed *fixed, uint64_t d, int size)
                            .weight_unit = fixed->weight_unit,
                            .weight_max = fixed->weight_max,
                            .devices_max = fixed->devices_max,
-                           .epochs = 1,
-                           .batch = 32,
-                           .rate = 0.1f,
+                           .recipe = { 3, { { "batch", 32 }, { "epochs", 1 }, { "rate", 0.1f } } },
                            .masking = FL_MASKING_MALICIOUS,
                            .block_max = FL_MEMBERS_MAX,
                            .step_ms = 2000 };
@@ -302,7 +300,7 @@ static bool
 s_table_of_rounds(void)
 {
     bool fine = true;
-    const fl_fixed fixed = s_fixed();
+    const fl_element fixed = s_fixed();
     s_print("| d | n | up | up, masked | down | down, masked | masked / unmasked | "
             "sent / %u bits | sent / float32 |\n|---|---|---|---|---|---|---|---|---|\n",
             s_packed_bits(&fixed));

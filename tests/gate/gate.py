@@ -11,9 +11,9 @@ import built  # noqa: E402
 import gates  # noqa: E402
 
 GATES = {gate.__name__: gate for gate in (
-    gates.includes, gates.lengths, gates.form, gates.marks, gates.banned, gates.layout,
-    gates.readmes, gates.states, gates.logs, gates.links, gates.claims, built.purity,
-    built.targets, built.examples)}
+    gates.includes, gates.lengths, gates.form, gates.marks, gates.banned, gates.widths,
+    gates.layout, gates.readmes, gates.states, gates.logs, gates.links, gates.claims,
+    built.purity, built.targets, built.examples)}
 
 
 def main():

@@ -157,6 +157,21 @@ def banned(root, _build):
                 yield f"{path}:{number}: {match.group(1)}() is banned"
 
 
+NAMES = r"\b(wire_bytes|ring_bits)\b"
+WIDTH = re.compile(rf"[*/%]\s*[\w.>()-]*{NAMES}|{NAMES}\s*[*/%]")
+WIDE = ("common/tensor/", "common/crypto/mask", "common/wire/message.c")
+
+
+def widths(root, _build):
+    """How wide an element is: tensor/element.h is asked, nobody multiplies by a width himself."""
+    for path in tree.sources(root):
+        if path.startswith("tests/") or path.startswith(WIDE):
+            continue
+        for number, line in tree.lines(tree.code(tree.read(root, path))):
+            if WIDTH.search(line):
+                yield f"{path}:{number}: ask fl_element_bytes: {line.strip()}"
+
+
 TOP = {"CMakeLists.txt", "CMakePresets.json", "README.md", "CHANGELOG.md", "LICENSE", "cloud",
        "edge", "device", "common", "deploy", "tests", "docs"}
 

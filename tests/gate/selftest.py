@@ -47,6 +47,8 @@ PLANTS = [
     ("marks", "common/base/id.c", "#if 0\n#endif\n", "dead code"),
     ("banned", "tests/unit/base/plant.c", "void f(char *a) { strcpy(a, \"\"); }\n", "strcpy()"),
     ("banned", "tests/unit/base/plant.c", "void f(void) { usleep(1); }\n", "usleep()"),
+    ("widths", "common/round/uploads.c", "int x = n * plan->wire_bytes;\n", "fl_element_bytes"),
+    ("widths", "edge/edge.c", "int x = plan.ring_bits / 8;\n", "fl_element_bytes"),
     ("layout", "tools/plant", "x\n", "does not belong"),
     ("layout", "LICENSE", None, "is missing"),
     ("readmes", "common/base/README.md", None, "is missing"),

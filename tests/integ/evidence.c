@@ -7,7 +7,7 @@
 #include "common/crypto/entropy.h"
 #include "common/crypto/hash.h"
 #include "common/model/start.h"
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 #include "device/trainer_synthetic.h"
 #include "tests/support/words.h"
 
@@ -53,12 +53,12 @@ s_update(void)
     fl_why why = { "" };
     fl_name node;
     uint64_t clipped = 0;
-    fl_fixed fixed = { .clip = 1.0f, .bits = (uint8_t)words_number("bits", 20), .weight_unit = 64,
+    fl_element fixed = { .clip = 1.0f, .bits = (uint8_t)words_number("bits", 20), .weight_unit = 64,
                        .weight_max = 255, .devices_max = (uint32_t)words_number("devices", 16) };
     fl_order order = { .round = (uint64_t)words_number("round", 1),
                        .elements = (uint64_t)words_number("elements", 1000),
                        .plan = { .clip = fixed.clip, .seed = 1 } };
-    words_must(fl_fixed_choose(&fixed, &why), &why);
+    words_must(fl_element_choose(&fixed, &why), &why);
     if (!fl_name_parse(words_need("node"), &node)) {
         words_die("no such node");
     }
@@ -67,7 +67,7 @@ s_update(void)
     FILE *file = fopen(words_need("out"), "wb");
     FL_ASSERT(update != NULL && wire != NULL && file != NULL);
     s_train(&order, update);
-    words_must(fl_fixed_encode(&fixed, 1, s_dither(&order, &node), 0, order.elements, update,
+    words_must(fl_element_encode(&fixed, 1, s_dither(&order, &node), 0, order.elements, update,
                            fl_blob_data(wire), &clipped), &why);
     (void)fwrite(fl_blob_data(wire), 1, fl_blob_size(wire), file);
     (void)fclose(file);

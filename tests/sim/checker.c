@@ -192,7 +192,7 @@ fl_sim_note_join(fl_sim_sum *sum, const fl_sim_sum *other)
 void
 fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, const fl_sim_sum *sum, fl_bytes bytes)
 {
-    unsigned wire_bytes = node->sum_plan.wire_bytes;
+    unsigned wire_bytes = node->sum_element.wire_bytes;
     for (uint64_t i = 0; i < node->sum_elements; i++) {
         int64_t flat = 0;
         for (uint32_t j = 0; j < sum->leaf_count; j++) {

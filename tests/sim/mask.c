@@ -202,7 +202,7 @@ fl_sim_mask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_
     const fl_effect *effect = &job->effect;
     event->kind = FL_EV_MASKED;
     fl_bytes plain = fl_blob_bytes(job->bytes);
-    unsigned wire_bytes = effect->mask.wire_bytes;
+    unsigned wire_bytes = effect->mask.element.wire_bytes;
     if (plain.size != effect->mask.elements * wire_bytes) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s masks %zu bytes as %" PRIu64 " elements",
                     node->name.name, plain.size, effect->mask.elements);
@@ -214,7 +214,7 @@ fl_sim_mask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_
     }
     fl_blob *masked = fl_blob_new(plain.size);
     FL_ASSERT(masked != NULL);
-    fl_mask_range range = { .ring_bits = effect->mask.ring_bits,
+    fl_mask_range range = { .ring_bits = effect->mask.element.ring_bits,
                             .lane = FL_MASK_LANE_VECTOR,
                             .count = (size_t)effect->mask.elements };
     size_t seeds = sim->plant == PLANT_PLAIN_PUSH ? 0 : effect->mask.seed_count;
@@ -250,19 +250,19 @@ fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, f
 {
     const fl_effect *effect = &job->effect;
     fl_sim_sum *sum = &node->sums[effect->unmask.block];
-    unsigned wire_bytes = effect->unmask.wire_bytes;
+    unsigned wire_bytes = effect->unmask.element.wire_bytes;
     event->kind = FL_EV_UNMASKED;
     s_block_at(sim, node, effect->unmask.block, FL_SERVER_DONE);
     if (effect->unmask.elements != node->sum_elements) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s opens a sum of another length", node->name.name);
         return;
     }
-    fl_mask_range range = { .ring_bits = effect->unmask.ring_bits,
+    fl_mask_range range = { .ring_bits = effect->unmask.element.ring_bits,
                             .lane = FL_MASK_LANE_VECTOR,
                             .count = (size_t)effect->unmask.elements };
     void *words = fl_fold_words(sum->cells, 0, node->sum_elements);
     fl_mask_apply(job->seeds, effect->unmask.seed_count, &range, words);
-    fl_mask_settle(effect->unmask.ring_bits, range.count, wire_bytes, words);
+    fl_mask_settle(effect->unmask.element.ring_bits, range.count, wire_bytes, words);
     sum->opened = true;
     fl_blob *wire = fl_blob_new(fl_fold_wire_bytes(sum->cells));
     FL_ASSERT(wire != NULL);

@@ -119,13 +119,13 @@ s_grow_tree(fl_sim *sim, uint32_t nodes)
 static void
 s_draw_plan(fl_sim *sim)
 {
-    fl_fixed fixed = { .clip = (float)s_draw(sim, 1, 40) / 8.0f,
+    fl_element fixed = { .clip = (float)s_draw(sim, 1, 40) / 8.0f,
                        .bits = (uint8_t)s_draw(sim, 6, 20),
                        .weight_unit = s_draw(sim, 1, 50),
                        .weight_max = s_draw(sim, 1, 200),
                        .devices_max = sim->node_count };
     fl_why why;
-    FL_ASSERT(fl_fixed_choose(&fixed, &why) == FL_OK);
+    FL_ASSERT(fl_element_choose(&fixed, &why) == FL_OK);
     bool carry = s_chance(sim, 60);
     sim->plan = (fl_plan){ .masking = sim->plan.masking,
                            .clip = fixed.clip,
@@ -135,10 +135,8 @@ s_draw_plan(fl_sim *sim)
                            .weight_unit = fixed.weight_unit,
                            .weight_max = fixed.weight_max,
                            .devices_max = fixed.devices_max,
-                           .epochs = 1,
-                           .batch = 32,
-                           .rate = 0.1f,
-                           .momentum = 0.5f,
+                           .recipe = { 4, { { "batch", 32 }, { "epochs", 1 }, { "momentum", 0.5f },
+                                            { "rate", 0.1f } } },
                            .seed = fl_rng_u64(&sim->shape_rng),
                            .late = carry ? FL_LATE_CARRY : FL_LATE_DROP,
                            .staleness_max = carry ? s_draw(sim, 1, 3) : 0 };

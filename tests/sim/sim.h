@@ -210,7 +210,8 @@ typedef struct fl_sim_node {
     fl_sim_slot slots[FL_SLOTS_MAX];
     fl_sim_sum *sums; // (sum_count), as many as the last CLEAR asked for
     uint32_t sum_count;
-    fl_plan sum_plan;
+    fl_element sum_element;
+    bool sum_masked;
     uint64_t sum_elements;
     fl_hash sum_hash; // of the last finished sum
     fl_blob *fetch;   // the model being fetched
@@ -588,7 +589,6 @@ void fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *j
 //  Where the process stands, for counting crashes and aiming them.
 void fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
 void fl_sim_mask_event(fl_sim *sim, fl_sim_node *node, const fl_event *event);
-
 // ---- veil.c: the checkers of masked rounds ----------------------------------------------------
 void fl_sim_veil_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *message);
 void fl_sim_veil_pushed(fl_sim *sim, fl_sim_node *node, const fl_sim_vec *vec, fl_bytes bytes);

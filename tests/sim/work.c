@@ -137,11 +137,11 @@ fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     s_sums_free(node);
     node->sums = fl_sim_new(blocks * sizeof *node->sums);
     node->sum_count = blocks;
-    node->sum_plan = effect->clear.plan;
+    node->sum_element = effect->clear.element;
+    node->sum_masked = effect->clear.masked;
     node->sum_elements = effect->clear.elements;
-    fl_fixed fixed = fl_policy_fixed(&effect->clear.plan);
     for (uint32_t i = 0; i < blocks; i++) {
-        node->sums[i].cells = fl_fold_new(&fixed, effect->clear.elements);
+        node->sums[i].cells = fl_fold_new(&node->sum_element, effect->clear.elements);
         FL_ASSERT(node->sums[i].cells != NULL);
     }
 }
@@ -181,7 +181,7 @@ s_fold(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
         fl_fold_add(sum->cells, 0, node->sum_elements, bytes);
     }
     fl_sim_note_fold(sim, node, sum, &slot->hash);
-    if (sim->plant == PLANT_LOSE_UPLOAD && node->sum_plan.masking != FL_MASKING_NONE &&
+    if (sim->plant == PLANT_LOSE_UPLOAD && node->sum_masked &&
         fl_rng_below(&sim->work_rng, 20) == 0) {
         fl_fold_clear(sum->cells, 0, node->sum_elements);
     }
@@ -192,7 +192,7 @@ static void
 s_join(fl_sim *sim, fl_sim_node *node, uint64_t blocks)
 {
     fl_sim_sum *sum = &node->sums[0];
-    bool masked = node->sum_plan.masking != FL_MASKING_NONE;
+    bool masked = node->sum_masked;
     if ((blocks & 1) == 0) {
         fl_fold_clear(sum->cells, 0, node->sum_elements);
         sum->leaf_count = 0;
@@ -311,13 +311,13 @@ s_encode(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     if (vec == NULL) {
         return;
     }
-    fl_fixed fixed = fl_policy_fixed(&order->plan);
+    fl_element fixed = fl_policy_element(&order->plan);
     fl_blob *wire = fl_blob_new(order->elements * order->plan.wire_bytes);
     FL_ASSERT(wire != NULL);
     uint64_t seed = order->plan.seed ^ ((uint64_t)node->index << 32 | order->round);
     uint64_t clipped = 0;
     const float *update = (const float *)(const void *)fl_blob_bytes(vec->blob).data;
-    if (fl_fixed_encode(&fixed, (uint32_t)effect->encode.weight, seed, 0, order->elements, update,
+    if (fl_element_encode(&fixed, (uint32_t)effect->encode.weight, seed, 0, order->elements, update,
                         fl_blob_data(wire), &clipped) != FL_OK) {
         event->encoded.reason = FL_WHY_NAN;
         fl_blob_unref(&wire);

@@ -235,9 +235,7 @@ machine_plan(void)
         .weight_unit = 10,
         .weight_max = 100,
         .devices_max = 50,
-        .epochs = 1,
-        .batch = 32,
-        .rate = 0.1f,
+        .recipe = { 3, { { "batch", 32 }, { "epochs", 1 }, { "rate", 0.1f } } },
         .late = FL_LATE_CARRY,
         .staleness_max = 2,
     };

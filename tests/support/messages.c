@@ -72,12 +72,9 @@ s_sample_order(const fl_message *message, fl_order *order)
                   .weight_unit = 64,
                   .weight_max = 400,
                   .devices_max = 16,
-                  .epochs = 1,
-                  .batch = 32,
-                  .rate = 0.1f,
-                  .momentum = 0.5f,
-                  .decay = 0.0001f,
-                  .proximal = 0.01f,
+                  .recipe = { 6, { { "batch", 32 }, { "decay", 0.0001f }, { "epochs", 1 },
+                                   { "momentum", 0.5f }, { "proximal", 0.01f },
+                                   { "rate", 0.1f } } },
                   .seed = 0x0102030405060708u,
                   .late = FL_LATE_CARRY,
                   .staleness_max = 3,
@@ -333,12 +330,12 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     plan->weight_unit = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->weight_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->devices_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
-    plan->epochs = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
-    plan->batch = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
-    plan->rate = s_draw_float(rng, 1e6);
-    plan->momentum = s_draw_float(rng, 1.0);
-    plan->decay = s_draw_float(rng, 1e6);
-    plan->proximal = s_draw_float(rng, 1e6);
+    fl_recipe_put(&plan->recipe, "epochs", (double)messages_draw(rng, 1, UINT32_MAX));
+    fl_recipe_put(&plan->recipe, "batch", (double)messages_draw(rng, 1, UINT32_MAX));
+    fl_recipe_put(&plan->recipe, "rate", s_draw_float(rng, 1e6));
+    fl_recipe_put(&plan->recipe, "momentum", s_draw_float(rng, 1.0));
+    fl_recipe_put(&plan->recipe, "decay", s_draw_float(rng, 1e6));
+    fl_recipe_put(&plan->recipe, "proximal", s_draw_float(rng, 1e6));
     plan->seed = fl_rng_u64(rng);
     plan->late = (uint8_t)fl_rng_below(rng, 2);
     plan->staleness_max = (uint32_t)messages_draw(rng, 0, UINT32_MAX);

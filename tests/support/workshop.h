@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/crypto/entropy.h"
+#include "common/machine/policy.h"
 #include "common/runtime/effects.h"
 #include "tests/support/place.h"
 
@@ -128,7 +129,8 @@ clear(uint32_t blocks, uint64_t elements, const fl_plan *plan)
 {
     fl_effect effect = { .kind = FL_FX_CLEAR };
     effect.clear.elements = elements;
-    effect.clear.plan = *plan;
+    effect.clear.element = fl_policy_element(plan);
+    effect.clear.masked = plan->masking != FL_MASKING_NONE;
     effect.clear.blocks = blocks;
     obey(&effect);
 }

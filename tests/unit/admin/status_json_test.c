@@ -87,7 +87,8 @@ open_round(const fl_plan *asked)
                                               .plan = { .clip = 1, .bits = 8, .ring_bits = 32,
                                                         .wire_bytes = 4, .weight_unit = 1,
                                                         .weight_max = 100, .devices_max = 8,
-                                                        .epochs = 1, .batch = 1, .rate = 1 } } };
+                                                        .recipe = { 2, { { "batch", 1 },
+                                                                         { "epochs", 1 } } } } } };
     task.order.plan.masking = asked->masking;
     task.order.plan.block_max = asked->block_max;
     task.order.plan.step_ms = asked->step_ms;

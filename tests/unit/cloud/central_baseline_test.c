@@ -9,7 +9,7 @@
 #include "tests/support/blobs.h"
 
 static const fl_shape shape = { .layers = 2, .size = { BLOBS_FEATURES, 6, BLOBS_CLASSES } };
-static const fl_recipe recipe = { .epochs = 6, .batch = 16, .rate = 0.1f, .seed = 1 };
+static const fl_sgd sgd = { .epochs = 6, .batch = 16, .rate = 0.1f, .seed = 1 };
 static blobs here, there;
 
 static void
@@ -19,11 +19,11 @@ training_in_one_place_reaches_a_good_accuracy(void **state)
     const fl_samples train = blobs_fill(&here, 600, 1), test = blobs_fill(&there, 500, 2);
     atomic_bool cancel = false;
     fl_central_baseline result = { 0 }, again = { 0 };
-    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &sgd, &train, &test,
                                                &cancel, &result, NULL),
                      FL_OK);
     assert_true(result.accuracy > 0.95 && result.loss > 0 && result.loss < 0.4);
-    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &sgd, &train, &test,
                                                &cancel, &again, NULL),
                      FL_OK);
     assert_true(result.accuracy == again.accuracy && result.loss == again.loss);
@@ -77,7 +77,7 @@ what_is_no_model_or_does_not_fit_the_samples_is_refused(void **state)
     assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(network), fl_gemm_reference, &test,
                                                   &cancel, &result, &why),
                      FL_MISMATCH);
-    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &test, &test,
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &sgd, &test, &test,
                                                &cancel, &result, &why),
                      FL_MISMATCH);
     test.features = 8;
@@ -86,7 +86,7 @@ what_is_no_model_or_does_not_fit_the_samples_is_refused(void **state)
                                                   &cancel, &result, &why),
                      FL_MISSING);
     const fl_samples train = blobs_fill(&here, 50, 1);
-    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &train, &test,
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &sgd, &train, &test,
                                                &cancel, &result, &why),
                      FL_MISSING);
     assert_non_null(strstr(why.text, "empty"));
@@ -106,7 +106,7 @@ training_and_evaluation_can_be_cancelled(void **state)
     assert_int_equal(fl_central_baseline_evaluate(fl_blob_bytes(blob), fl_gemm_reference, &samples,
                                                   &cancel, &result, NULL),
                      FL_BUSY);
-    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &recipe, &samples,
+    assert_int_equal(fl_central_baseline_train(&shape, fl_gemm_reference, &sgd, &samples,
                                                &samples, &cancel, &result, NULL),
                      FL_BUSY);
     fl_blob_unref(&blob);

@@ -101,8 +101,8 @@ assert_same_plan(const fl_plan *one, const fl_plan *other)
     static const struct {
         size_t offset, size;
     } fields[] = { FIELD(clip), FIELD(bits), FIELD(ring_bits), FIELD(wire_bytes),
-                   FIELD(weight_unit), FIELD(weight_max), FIELD(devices_max), FIELD(epochs),
-                   FIELD(batch), FIELD(rate), FIELD(momentum), FIELD(decay), FIELD(proximal),
+                   FIELD(weight_unit), FIELD(weight_max), FIELD(devices_max),
+                   FIELD(recipe.count), FIELD(recipe.value),
                    FIELD(seed), FIELD(late), FIELD(staleness_max), FIELD(masking),
                    FIELD(block_max), FIELD(members_min), FIELD(survivors_min), FIELD(step_ms) };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {

@@ -37,7 +37,9 @@ s_open(fixture *fix, uint32_t samples, uint32_t shard, uint32_t delay_ms)
     assert_int_equal(fl_start_network(&shape, 1, &fix->model, NULL), FL_OK);
     fix->training.order.round = 3;
     fix->training.order.elements = ELEMENTS;
-    fix->training.order.plan = (fl_plan){ .epochs = 2, .batch = 16, .rate = 0.1f, .seed = 5 };
+    fix->training.order.plan = (fl_plan){
+        .recipe = { 3, { { "batch", 16 }, { "epochs", 2 }, { "rate", 0.1f } } }, .seed = 5
+    };
     fix->training.model = fl_blob_bytes(fix->model);
     fix->training.update = fix->update;
 }
@@ -65,7 +67,7 @@ an_update_improves_the_model_it_was_made_from(void **state)
     fixture fix;
     s_open(&fix, 400, 0, 0);
     assert_int_equal(fix.trainer.samples(fix.trainer.self), 400);
-    fix.training.order.plan.epochs = 6;
+    fl_recipe_put(&fix.training.order.plan.recipe, "epochs", 6);
     assert_int_equal(s_train(&fix, NULL), FL_OK);
     assert_int_equal(fix.training.samples, 400);
     const uint64_t *stats = fix.training.stats;
@@ -122,17 +124,16 @@ static void
 the_whole_recipe_of_the_plan_is_followed(void **state)
 {
     (void)state;
+    static const struct {
+        const char *name;
+        double number;
+    } other[6] = { { "epochs", 3 },     { "batch", 300 },  { "rate", 0.05 },
+                   { "momentum", 0.5 }, { "decay", 0.01 }, { "proximal", 0.1 } };
     for (int field = 0; field < 6; field++) {
         fixture a, b;
         s_open(&a, 300, 0, 0);
         s_open(&b, 300, 0, 0);
-        fl_plan *plan = &b.training.order.plan;
-        plan->epochs += field == 0;
-        plan->batch = field == 1 ? 300 : plan->batch; // more than is scored at a time
-        plan->rate = field == 2 ? 0.05f : plan->rate;
-        plan->momentum = field == 3 ? 0.5f : 0;
-        plan->decay = field == 4 ? 0.01f : 0;
-        plan->proximal = field == 5 ? 0.1f : 0;
+        fl_recipe_put(&b.training.order.plan.recipe, other[field].name, other[field].number);
         assert_int_equal(s_train(&a, NULL), FL_OK);
         assert_int_equal(s_train(&b, NULL), FL_OK);
         assert_memory_not_equal(a.update, b.update, sizeof a.update);
@@ -162,10 +163,10 @@ a_model_or_plan_that_cannot_be_learnt_is_refused_with_advice(void **state)
     assert_int_equal(s_train(&fix, &why), FL_MISMATCH);
     assert_non_null(strstr(why.text, "1000 parameters, this trainer learns 75 (8-6-3)"));
     fix.training.order.elements = ELEMENTS;
-    fix.training.order.plan.epochs = 0;
+    fl_recipe_put(&fix.training.order.plan.recipe, "epochs", 0);
     assert_int_equal(s_train(&fix, &why), FL_MISMATCH);
-    fix.training.order.plan.epochs = 1;
-    fix.training.order.plan.batch = FL_BATCH_MAX + 1;
+    fl_recipe_put(&fix.training.order.plan.recipe, "epochs", 1);
+    fl_recipe_put(&fix.training.order.plan.recipe, "batch", FL_BATCH_MAX + 1);
     assert_int_equal(s_train(&fix, &why), FL_MISMATCH);
     assert_non_null(strstr(why.text, "batches of 4097"));
     fl_blob_unref(&wrong);
@@ -257,9 +258,9 @@ a_running_training_can_be_cancelled_and_started_again(void **state)
     (void)state;
     fixture fix;
     s_open(&fix, 100, 0, 0);
-    fix.training.order.plan.epochs = 1000000000;
+    fl_recipe_put(&fix.training.order.plan.recipe, "epochs", 1000000000);
     s_expect_cancelled(&fix);
-    fix.training.order.plan.epochs = 1;
+    fl_recipe_put(&fix.training.order.plan.recipe, "epochs", 1);
     assert_int_equal(s_train(&fix, NULL), FL_OK);
     s_close(&fix);
 }

@@ -435,7 +435,7 @@ s_task(uint64_t round)
                                   .elements = 4 };
     task.task.order.plan = (fl_plan){ .clip = 1, .bits = 8, .ring_bits = 32, .wire_bytes = 4,
                                       .weight_unit = 1, .weight_max = 1, .devices_max = 1,
-                                      .epochs = 1, .batch = 1 };
+                                      .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } };
     return task;
 }
 

@@ -161,7 +161,7 @@ the_numbers_of_a_plan_are_its_own(void **state)
                            .weight_unit = 4,
                            .weight_max = 5,
                            .devices_max = 6 };
-    const fl_fixed fixed = fl_policy_fixed(&plan);
+    const fl_element fixed = fl_policy_element(&plan);
     assert_true(fixed.clip == 0.5f && fixed.bits == 12 && fixed.ring_bits == 32);
     assert_true(fixed.wire_bytes == 3 && fixed.weight_unit == 4 && fixed.weight_max == 5);
     assert_int_equal(fixed.devices_max, 6);

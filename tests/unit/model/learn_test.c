@@ -25,22 +25,22 @@ training_learns_and_gives_the_same_parameters_again(void **state)
     blobs here, there;
     const fl_samples train = blobs_fill(&here, 600, 1), test = blobs_fill(&there, 500, 2);
     fl_network *network = s_network(64);
-    fl_recipe recipe = { .epochs = 8, .batch = 16, .rate = 0.1f, .momentum = 0.5f, .seed = 3 };
+    fl_sgd sgd = { .epochs = 8, .batch = 16, .rate = 0.1f, .momentum = 0.5f, .seed = 3 };
     float a[ELEMENTS], b[ELEMENTS];
     atomic_bool cancel = false;
     fl_score before, after;
     fl_network_init(&shape, 1, a);
     assert_int_equal(fl_assess(network, &test, a, &cancel, &before), FL_OK);
-    assert_int_equal(fl_learn(network, &recipe, &train, NULL, a, &cancel), FL_OK);
+    assert_int_equal(fl_learn(network, &sgd, &train, NULL, a, &cancel), FL_OK);
     assert_int_equal(fl_assess(network, &test, a, &cancel, &after), FL_OK);
     assert_true(after.samples == 500 && after.correct > 480 && before.correct < 400);
     assert_true(after.loss < before.loss / 3);
     fl_network_init(&shape, 1, b);
-    assert_int_equal(fl_learn(network, &recipe, &train, NULL, b, &cancel), FL_OK);
+    assert_int_equal(fl_learn(network, &sgd, &train, NULL, b, &cancel), FL_OK);
     assert_memory_equal(a, b, sizeof a);
-    recipe.seed = 4;
+    sgd.seed = 4;
     fl_network_init(&shape, 1, b);
-    assert_int_equal(fl_learn(network, &recipe, &train, NULL, b, &cancel), FL_OK);
+    assert_int_equal(fl_learn(network, &sgd, &train, NULL, b, &cancel), FL_OK);
     assert_memory_not_equal(a, b, sizeof a);
     fl_network_destroy(&network);
 }
@@ -52,7 +52,7 @@ a_step_is_that_of_the_formula(void **state)
     (void)state;
     blobs here;
     const fl_samples samples = blobs_fill(&here, 20, 5);
-    const fl_recipe recipe = { .epochs = 3, .batch = 20, .rate = 0.2f, .momentum = 0.9f,
+    const fl_sgd sgd = { .epochs = 3, .batch = 20, .rate = 0.2f, .momentum = 0.9f,
                                .decay = 0.05f, .proximal = 0.3f, .seed = 1 };
     fl_network *network = s_network(20);
     float got[ELEMENTS], anchor[ELEMENTS], gradient[ELEMENTS];
@@ -63,7 +63,7 @@ a_step_is_that_of_the_formula(void **state)
         w[i] = (double)got[i];
     }
     atomic_bool cancel = false;
-    assert_int_equal(fl_learn(network, &recipe, &samples, anchor, got, &cancel), FL_OK);
+    assert_int_equal(fl_learn(network, &sgd, &samples, anchor, got, &cancel), FL_OK);
     for (int step = 0; step < 3; step++) {
         float now[ELEMENTS];
         for (int i = 0; i < ELEMENTS; i++) {
@@ -96,11 +96,11 @@ the_proximal_term_keeps_parameters_near_the_anchor(void **state)
     fl_network_init(&shape, 1, anchor);
     double moved[2] = { 0 };
     for (int i = 0; i < 2; i++) {
-        const fl_recipe recipe = { .epochs = 4, .batch = 16, .rate = 0.1f, .seed = 1,
+        const fl_sgd sgd = { .epochs = 4, .batch = 16, .rate = 0.1f, .seed = 1,
                                    .proximal = i == 0 ? 0.0f : 2.0f };
         atomic_bool cancel = false;
         memcpy(w, anchor, sizeof w);
-        assert_int_equal(fl_learn(network, &recipe, &samples, anchor, w, &cancel), FL_OK);
+        assert_int_equal(fl_learn(network, &sgd, &samples, anchor, w, &cancel), FL_OK);
         for (int k = 0; k < ELEMENTS; k++) {
             moved[i] += pow((double)(w[k] - anchor[k]), 2);
         }
@@ -117,12 +117,12 @@ batches_cover_every_sample_once_an_epoch_whatever_their_size(void **state)
     const fl_samples samples = blobs_fill(&here, 100, 7);
     for (uint32_t batch = 1; batch <= 128; batch += 33) {
         fl_network *network = s_network(batch);
-        const fl_recipe recipe = { .epochs = 2, .batch = batch, .rate = 0.01f };
+        const fl_sgd sgd = { .epochs = 2, .batch = batch, .rate = 0.01f };
         float w[ELEMENTS];
         atomic_bool cancel = false;
         fl_score score;
         fl_network_init(&shape, 1, w);
-        assert_int_equal(fl_learn(network, &recipe, &samples, NULL, w, &cancel), FL_OK);
+        assert_int_equal(fl_learn(network, &sgd, &samples, NULL, w, &cancel), FL_OK);
             assert_int_equal(fl_assess(network, &samples, w, &cancel, &score), FL_OK);
         assert_int_equal(score.samples, 100);
         fl_network_destroy(&network);
@@ -136,12 +136,12 @@ a_cancelled_loop_ends_before_its_next_batch(void **state)
     blobs here;
     const fl_samples samples = blobs_fill(&here, 100, 8);
     fl_network *network = s_network(16);
-    const fl_recipe recipe = { .epochs = 1000000, .batch = 16, .rate = 0.01f };
+    const fl_sgd sgd = { .epochs = 1000000, .batch = 16, .rate = 0.01f };
     float w[ELEMENTS];
     atomic_bool cancel = true;
     fl_score score;
     fl_network_init(&shape, 1, w);
-    assert_int_equal(fl_learn(network, &recipe, &samples, NULL, w, &cancel), FL_BUSY);
+    assert_int_equal(fl_learn(network, &sgd, &samples, NULL, w, &cancel), FL_BUSY);
     assert_int_equal(fl_assess(network, &samples, w, &cancel, &score), FL_BUSY);
     fl_network_destroy(&network);
 }

@@ -225,7 +225,7 @@ s_tell_another_task(void)
         fl_message message = stage_message(FL_TASK);
         message.task = *task;
         message.task.attempt++;
-        message.task.order.plan.epochs++;
+        message.task.order.plan.seed++;
         s_tell_all(&message);
     }
 }

@@ -15,7 +15,8 @@
 enum { MEMBERS = 3, ELEMENTS = 140001, SEEDS = MEMBERS };
 
 static fl_plan plan;
-static fl_fixed fixed;
+static fl_element fixed;
+static const fl_combine_rule *rule;
 
 //  One member of a block: what it learnt, and what it masks that with.
 typedef struct member {
@@ -42,7 +43,8 @@ s_keep(void *self, const fl_effect *keep)
 static void
 open_works(bool durable)
 {
-    effects = workshop_effects((fl_effects_conf){ .saver.keep = durable ? s_keep : NULL });
+    effects = workshop_effects((fl_effects_conf){ .saver.keep = durable ? s_keep : NULL,
+                                                  .combine = rule });
     assert_non_null(effects);
 }
 
@@ -50,10 +52,10 @@ open_works(bool durable)
 static void
 set_plan(uint32_t devices_max)
 {
-    fixed = (fl_fixed){
+    fixed = (fl_element){
         .clip = 1.0f, .bits = 16, .weight_unit = 1, .weight_max = 2, .devices_max = devices_max
     };
-    assert_int_equal(fl_fixed_choose(&fixed, &why), FL_OK);
+    assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
     plan = (fl_plan){ .clip = fixed.clip,
                       .bits = fixed.bits,
                       .ring_bits = fixed.ring_bits,
@@ -72,6 +74,7 @@ start(void **state)
     }
     set_plan(4);
     keep_says = true;
+    rule = NULL;
     open_works(true);
     return 0;
 }
@@ -94,6 +97,7 @@ static void
 fold(uint32_t block)
 {
     fl_effect effect = { .kind = FL_FX_FOLD };
+    effect.fold.weight = plan.masking != FL_MASKING_NONE ? 0 : 2;
     effect.fold.block = block;
     (void)answer_of(&effect, FL_EV_FOLDED);
 }
@@ -114,7 +118,7 @@ static void
 make_block(member *members, uint64_t seed)
 {
     fl_rng rng = fl_rng_seeded(seed);
-    const uint64_t limit = 2 * (uint64_t)fl_fixed_limit(&fixed);
+    const uint64_t limit = 2 * (uint64_t)fl_element_limit(&fixed);
     draw(&rng, checksum_key);
     for (uint32_t i = 0; i < MEMBERS; i++) {
         members[i].plain = fl_blob_new((uint64_t)ELEMENTS * fixed.wire_bytes);
@@ -144,8 +148,7 @@ mask(member *one)
     fl_effect effect = { .kind = FL_FX_MASK };
     effect.mask.vec = fl_handles_put(handles, &plain);
     effect.mask.elements = ELEMENTS;
-    effect.mask.ring_bits = fixed.ring_bits;
-    effect.mask.wire_bytes = fixed.wire_bytes;
+    effect.mask.element = fixed;
     effect.mask.seeds = one->seeds;
     effect.mask.seed_count = SEEDS;
     memcpy(effect.mask.checksum_key, checksum_key, sizeof checksum_key);
@@ -183,8 +186,7 @@ unmask_of(const member *members, fl_mask_seed seeds[MEMBERS], uint32_t block)
     }
     effect.unmask.block = block;
     effect.unmask.elements = ELEMENTS;
-    effect.unmask.ring_bits = fixed.ring_bits;
-    effect.unmask.wire_bytes = fixed.wire_bytes;
+    effect.unmask.element = fixed;
     effect.unmask.seeds = seeds;
     effect.unmask.seed_count = MEMBERS;
     memcpy(effect.unmask.checksum_key, checksum_key, sizeof checksum_key);
@@ -257,8 +259,8 @@ masks_go_on_come_off_and_leave_the_plain_sum(void **state)
         fl_event opened = answer_of(&unmask, FL_EV_UNMASKED);
         assert_true(opened.unmasked.checksum == checksum);
         fl_blob *sum = plain_sum(members, NULL);
-        assert_true(opened.unmasked.peak == fl_fixed_peak(&fixed, fl_blob_bytes(sum)));
-        assert_true(fl_fixed_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
+        assert_true(opened.unmasked.peak == fl_element_peak(&fixed, fl_blob_bytes(sum)));
+        assert_true(fl_element_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
         expect_sum(1, members, NULL);
         fl_blob_unref(&sum);
         end_block(members);
@@ -286,7 +288,7 @@ a_sum_with_a_mask_left_on_it_is_seen_and_breaks_nothing(void **state)
     unmask.unmask.seed_count = MEMBERS - 1;
     fl_event opened = answer_of(&unmask, FL_EV_UNMASKED);
     assert_true(opened.unmasked.checksum != checksum);
-    assert_false(fl_fixed_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
+    assert_false(fl_element_allows(&fixed, 2 * MEMBERS, opened.unmasked.peak));
     (void)finish(1, false); // it fits its words, whatever it is
     end_block(members);
 }
@@ -382,6 +384,59 @@ of_masked_bytes_the_hash_alone_is_proved(void **state)
     end_block(members);
 }
 
+// ---- another rule than the sum ------------------------------------------------------------------
+static uint64_t weights;
+static int ended, given_up;
+
+//  Of what it sees one by one, the last.
+static void
+s_last_add(void **mine, fl_fold *sum, const uint8_t *wire, uint64_t weight)
+{
+    *mine = (void *)(uintptr_t)1;
+    weights += weight;
+    fl_fold_clear(sum, 0, fl_fold_elements(sum));
+    fl_fold_add(sum, 0, fl_fold_elements(sum), wire);
+}
+
+static void
+s_last_end(void **mine, fl_fold *sum)
+{
+    ended += sum != NULL && *mine != NULL;
+    given_up += sum == NULL && *mine != NULL;
+    *mine = NULL;
+}
+
+static void
+a_rule_sees_each_contribution_and_then_the_accumulator_or_that_the_round_was_given_up(void **state)
+{
+    (void)state;
+    static const fl_combine_rule of_last = { "last", true, s_last_add, s_last_end };
+    member members[MEMBERS];
+    fl_effects_destroy(&effects);
+    rule = &of_last;
+    open_works(true);
+    plan.masking = FL_MASKING_NONE;
+    make_block(members, 10);
+    clear(1, ELEMENTS, &plan);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        const fl_hash hash = fl_hash_of(fl_blob_bytes(members[i].plain));
+        assert_true(verify(fl_blob_bytes(members[i].plain), &hash, 2).verified.ok);
+        fold(0);
+    }
+    const fl_hash sum = finish(1, false).finished.hash;
+    const fl_hash expected = fl_hash_of(fl_blob_bytes(members[MEMBERS - 1].plain));
+    assert_true(fl_hash_equal(&sum, &expected));
+    assert_true(weights == 2 * MEMBERS && ended == 1 && given_up == 0);
+    clear(1, ELEMENTS, &plan);
+    fold(0);
+    clear(1, ELEMENTS, &plan);
+    settle();
+    assert_true(ended == 1 && given_up == 1);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        fl_blob_unref(&members[i].plain);
+    }
+}
+
 // ---- facts ------------------------------------------------------------------------------------
 static void
 a_fact_is_kept_as_it_was_when_it_was_asked_for(void **state)
@@ -421,6 +476,8 @@ main(void)
         working(the_sums_of_chosen_blocks_are_added_up_and_the_others_are_not),
         working(seeds_are_copied_when_obeyed_and_wiped_when_the_job_has_ended),
         working(of_masked_bytes_the_hash_alone_is_proved),
+        working(
+            a_rule_sees_each_contribution_and_then_the_accumulator_or_that_the_round_was_given_up),
         working(a_fact_is_kept_as_it_was_when_it_was_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

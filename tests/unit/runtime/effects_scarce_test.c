@@ -66,9 +66,9 @@ start(void **state)
     if (workshop_open(state, 2) != 0) {
         return -1;
     }
-    fl_fixed fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
+    fl_element fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
                        .devices_max = 4 };
-    assert_int_equal(fl_fixed_choose(&fixed, &why), FL_OK);
+    assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
     plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
                       .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
                       .devices_max = 4 };
@@ -100,8 +100,7 @@ unmask(uint32_t block)
     fl_effect effect = { .kind = FL_FX_UNMASK };
     effect.unmask.block = block;
     effect.unmask.elements = ELEMENTS;
-    effect.unmask.ring_bits = plan.ring_bits;
-    effect.unmask.wire_bytes = plan.wire_bytes;
+    effect.unmask.element = fl_policy_element(&plan);
     effect.unmask.seeds = &seed;
     effect.unmask.seed_count = 1;
     fl_event event = answer_of(&effect, FL_EV_UNMASKED);
@@ -159,8 +158,7 @@ seeds_that_find_no_room_leave_the_masks_as_they_are(void **state)
     fl_effect effect = { .kind = FL_FX_MASK };
     effect.mask.vec = fl_handles_put(handles, &plain);
     effect.mask.elements = ELEMENTS;
-    effect.mask.ring_bits = plan.ring_bits;
-    effect.mask.wire_bytes = plan.wire_bytes;
+    effect.mask.element = fl_policy_element(&plan);
     effect.mask.seeds = &seed;
     effect.mask.seed_count = 1;
     assert_int_equal(answer_of(&effect, FL_EV_MASKED).masked.vec, 0);

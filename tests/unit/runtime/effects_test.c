@@ -91,9 +91,9 @@ start(void **state)
     if (workshop_open(state, 2) != 0) {
         return -1;
     }
-    fl_fixed fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
+    fl_element fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
                        .devices_max = 4 };
-    assert_int_equal(fl_fixed_choose(&fixed, &why), FL_OK);
+    assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
     plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
                       .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
                       .devices_max = 4, .seed = 5 };

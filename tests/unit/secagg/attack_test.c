@@ -383,8 +383,8 @@ s_no_floors(fl_order *order)
 static void
 s_no_epochs(fl_order *order)
 {
-    order->plan.epochs++;
-    order->plan.rate = 0;
+    fl_recipe_put(&order->plan.recipe, "epochs", 2);
+    fl_recipe_put(&order->plan.recipe, "rate", 0);
 }
 
 typedef void order_change(fl_order *order);

@@ -109,8 +109,7 @@ the_hash_of_a_task_is_of_its_signed_part_alone(void **state)
                                        .weight_unit = 1,
                                        .weight_max = 1,
                                        .devices_max = 1,
-                                       .epochs = 1,
-                                       .batch = 1 } };
+                                       .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } } };
     fl_hash hash = fl_secagg_task_hash(&task), other;
     task.attempt = 2;
     task.budget_ms = 9;

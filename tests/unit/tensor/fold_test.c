@@ -12,7 +12,7 @@ enum { CHILDREN = 13, ELEMENTS = 1003, WIRE_MAX = 8 };
 
 //  The same contributions for every test, in a plan of every wire width.
 typedef struct fixture {
-    fl_fixed plan;
+    fl_element plan;
     float values[CHILDREN][ELEMENTS];
     uint8_t wire[CHILDREN][ELEMENTS * WIRE_MAX];
     uint32_t weight[CHILDREN];
@@ -52,9 +52,9 @@ s_fixture(uint8_t bits, uint32_t devices_max)
 {
     fixture *fix = calloc(1, sizeof *fix);
     assert_non_null(fix);
-    fix->plan = (fl_fixed){ .clip = 0.5f, .bits = bits, .weight_unit = 1, .weight_max = 15,
+    fix->plan = (fl_element){ .clip = 0.5f, .bits = bits, .weight_unit = 1, .weight_max = 15,
                             .devices_max = devices_max };
-    assert_int_equal(fl_fixed_choose(&fix->plan, NULL), FL_OK);
+    assert_int_equal(fl_element_choose(&fix->plan, NULL), FL_OK);
     fl_rng rng = fl_rng_seeded(bits);
     for (int child = 0; child < CHILDREN; child++) {
         fix->weight[child] = 1 + (uint32_t)fl_rng_below(&rng, 15);
@@ -63,7 +63,7 @@ s_fixture(uint8_t bits, uint32_t devices_max)
             fix->values[child][i] = (float)(fl_rng_normal(&rng) * 0.2);
         }
         uint64_t clipped = 0;
-        assert_int_equal(fl_fixed_encode(&fix->plan, fix->weight[child], (uint64_t)child, 0,
+        assert_int_equal(fl_element_encode(&fix->plan, fix->weight[child], (uint64_t)child, 0,
                                          ELEMENTS, fix->values[child], fix->wire[child],
                                          &clipped), FL_OK);
     }
@@ -182,7 +182,7 @@ the_mean_is_the_weighted_mean_of_the_updates(void **state)
                 double value = fmax(fmin((double)fix->values[child][i], 0.5), -0.5);
                 expect += value * fix->weight[child] / (double)fix->total;
             }
-            double step = 1 / fl_fixed_scale(&fix->plan);
+            double step = 1 / fl_element_scale(&fix->plan);
             assert_true(fabs((double)mean[i] - expect) < step + 1e-7);
         }
         fl_fold_destroy(&fold);
@@ -193,10 +193,10 @@ static void
 the_worst_case_of_the_proof_fits_and_one_more_does_not(void **state)
 {
     (void)state;
-    fl_fixed plan = { .clip = 1, .bits = 8, .weight_unit = 1, .weight_max = 1, .devices_max = 2 };
-    assert_int_equal(fl_fixed_choose(&plan, NULL), FL_OK);
+    fl_element plan = { .clip = 1, .bits = 8, .weight_unit = 1, .weight_max = 1, .devices_max = 2 };
+    assert_int_equal(fl_element_choose(&plan, NULL), FL_OK);
     plan.devices_max = 256; // 256 * 127 is the most that two bytes can take
-    assert_int_equal(fl_fixed_prove(&plan, NULL), FL_OK);
+    assert_int_equal(fl_element_prove(&plan, NULL), FL_OK);
     const uint8_t most[4] = { 127, 0, 129, 255 }; // 127, -127
     fl_fold *fold = fl_fold_new(&plan, 2);
     assert_non_null(fold);

@@ -372,6 +372,52 @@ a_malformed_line_of_a_block_is_refused(void **state)
     assert_false(fl_block_line_decode(fl_bytes_of(sample.data, FL_BLOCK_LINE_BYTES + 1), &back));
 }
 
+static void
+a_recipe_is_read_by_name_and_kept_in_the_order_of_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "rate", "batch", "zeta", "epochs", "batch" };
+    static const char *const sorted[] = { "batch", "epochs", "rate", "zeta" };
+    fl_recipe recipe = { 0 };
+    for (int i = 0; i < 5; i++) {
+        fl_recipe_put(&recipe, names[i], i);
+    }
+    assert_int_equal(recipe.count, 4); // the second batch replaced the first
+    for (int i = 0; i < 4; i++) {
+        assert_string_equal(recipe.value[i].name, sorted[i]);
+    }
+    assert_true(fl_recipe_get(&recipe, "batch", 9) == 4 && fl_recipe_get(&recipe, "zeta", 9) == 2);
+    assert_true(fl_recipe_get(&recipe, "bat", 9) == 9 && fl_recipe_get(&recipe, "", 9) == 9);
+}
+
+//  A number of the plan's recipe, by which an order cannot be sent.
+static const struct {
+    const char *name;
+    double number;
+} unsendable[] = { { "epochs", 0 },    { "epochs", 1.5 }, { "batch", 4294967296.0 },
+                   { "rate", -0.001 }, { "rate", NAN },   { "momentum", 1.1 },
+                   { "unheard-of", 1 } };
+static size_t chosen;
+
+static void
+s_encode_chosen(void)
+{
+    uint8_t bytes[FL_ORDER_BYTES];
+    messages_sample(FL_TASK, &letter);
+    fl_order order = letter.message.task.order;
+    fl_recipe_put(&order.plan.recipe, unsendable[chosen].name, unsendable[chosen].number);
+    fl_order_encode(&order, bytes);
+}
+
+static void
+a_recipe_that_the_wire_cannot_carry_is_our_mistake(void **state)
+{
+    (void)state;
+    for (chosen = 0; chosen < sizeof unsendable / sizeof unsendable[0]; chosen++) {
+        assert_true(unit_dies(s_encode_chosen));
+    }
+}
+
 int
 main(void)
 {
@@ -390,6 +436,8 @@ main(void)
         cmocka_unit_test(a_malformed_report_line_is_refused),
         cmocka_unit_test(a_line_of_a_block_comes_back_from_its_bytes),
         cmocka_unit_test(a_malformed_line_of_a_block_is_refused),
+        cmocka_unit_test(a_recipe_is_read_by_name_and_kept_in_the_order_of_names),
+        cmocka_unit_test(a_recipe_that_the_wire_cannot_carry_is_our_mistake),
     };
     return cmocka_run_group_tests_name("wire/message", tests, NULL, NULL);
 }

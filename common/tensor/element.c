@@ -1,4 +1,4 @@
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 
 #include <math.h>
 
@@ -20,16 +20,16 @@ s_log2_up(uint64_t largest)
 }
 
 static fl_status
-s_prove_fields(const fl_fixed *self, fl_why *why)
+s_prove_fields(const fl_element *self, fl_why *why)
 {
     if (!(isfinite(self->clip) && self->clip > 0.0f)) {
         fl_why_set(why, "fixed point: clip is %g, it must be a positive number",
                    (double)self->clip);
         return FL_RANGE;
     }
-    if (self->bits < FL_FIXED_BITS_MIN || self->bits > FL_FIXED_BITS_MAX) {
+    if (self->bits < FL_ELEMENT_BITS_MIN || self->bits > FL_ELEMENT_BITS_MAX) {
         fl_why_set(why, "fixed point: bits is %u, it must be %d to %d", self->bits,
-                   FL_FIXED_BITS_MIN, FL_FIXED_BITS_MAX);
+                   FL_ELEMENT_BITS_MIN, FL_ELEMENT_BITS_MAX);
         return FL_RANGE;
     }
     if (self->weight_unit < 1 || self->weight_max < 1 || self->devices_max < 1) {
@@ -42,14 +42,14 @@ s_prove_fields(const fl_fixed *self, fl_why *why)
 
 //  Bits of the largest sum, sign included: |sum| <= total * limit < 2^(bits - 1 + log2(total)).
 static unsigned
-s_sum_bits(const fl_fixed *self)
+s_sum_bits(const fl_element *self)
 {
     uint64_t total = (uint64_t)self->devices_max * self->weight_max;
     return self->bits + s_log2_up(total);
 }
 
 fl_status
-fl_fixed_prove(const fl_fixed *self, fl_why *why)
+fl_element_prove(const fl_element *self, fl_why *why)
 {
     fl_status status = s_prove_fields(self, why);
     if (status != FL_OK) {
@@ -61,7 +61,7 @@ fl_fixed_prove(const fl_fixed *self, fl_why *why)
     }
     uint64_t total = (uint64_t)self->devices_max * self->weight_max;
     uint64_t room = ((uint64_t)1 << (self->ring_bits - 1)) - 1;
-    if (total > room / (uint64_t)fl_fixed_limit(self)) {
+    if (total > room / (uint64_t)fl_element_limit(self)) {
         fl_why_set(why, "fixed point: %u devices of weight %u at %u bits overflow a %u-bit sum; "
                         "lower bits, the largest weight or the number of devices",
                    self->devices_max, self->weight_max, self->bits, self->ring_bits);
@@ -78,7 +78,7 @@ fl_fixed_prove(const fl_fixed *self, fl_why *why)
 }
 
 fl_status
-fl_fixed_choose(fl_fixed *self, fl_why *why)
+fl_element_choose(fl_element *self, fl_why *why)
 {
     fl_status status = s_prove_fields(self, why);
     if (status != FL_OK) {
@@ -93,24 +93,36 @@ fl_fixed_choose(fl_fixed *self, fl_why *why)
     }
     self->ring_bits = bits <= 32 ? 32 : 64;
     self->wire_bytes = (uint8_t)((bits + 7) / 8);
-    return fl_fixed_prove(self, why);
+    return fl_element_prove(self, why);
+}
+
+uint64_t
+fl_element_bytes(const fl_element *self, uint64_t count)
+{
+    return count * self->wire_bytes;
+}
+
+uint64_t
+fl_element_whole(const fl_element *self, uint64_t bytes)
+{
+    return bytes - bytes % self->wire_bytes;
 }
 
 int32_t
-fl_fixed_limit(const fl_fixed *self)
+fl_element_limit(const fl_element *self)
 {
     return (int32_t)(((uint32_t)1 << (self->bits - 1)) - 1);
 }
 
 double
-fl_fixed_scale(const fl_fixed *self)
+fl_element_scale(const fl_element *self)
 {
-    return (double)fl_fixed_limit(self) / (double)self->clip;
+    return (double)fl_element_limit(self) / (double)self->clip;
 }
 
 //  One block: quantise, weigh in the ring's width (it fits, by the proof), write the low bytes.
 static bool
-s_encode_block(const fl_fixed *self, uint32_t weight, const fl_grain *grain, uint32_t first,
+s_encode_block(const fl_element *self, uint32_t weight, const fl_grain *grain, uint32_t first,
                size_t count, const float *values, uint8_t *wire, uint64_t *clipped)
 {
     const fl_kernel *kernel = fl_kernel_best();
@@ -136,15 +148,15 @@ s_encode_block(const fl_fixed *self, uint32_t weight, const fl_grain *grain, uin
 }
 
 fl_status
-fl_fixed_encode(const fl_fixed *self, uint32_t weight, uint64_t seed, uint64_t first, size_t count,
-                const float *values, uint8_t *wire, uint64_t *clipped)
+fl_element_encode(const fl_element *self, uint32_t weight, uint64_t seed, uint64_t first,
+                  size_t count, const float *values, uint8_t *wire, uint64_t *clipped)
 {
-    FL_ASSERT(fl_fixed_prove(self, NULL) == FL_OK);
+    FL_ASSERT(fl_element_prove(self, NULL) == FL_OK);
     FL_ASSERT(weight >= 1 && weight <= self->weight_max);
     const fl_rng rng = fl_rng_seeded(seed);
     fl_grain grain = {
-        .scale = fl_fixed_scale(self),
-        .limit = (double)fl_fixed_limit(self),
+        .scale = fl_element_scale(self),
+        .limit = (double)fl_element_limit(self),
         .clip = self->clip,
     };
     size_t done = 0;
@@ -159,7 +171,7 @@ fl_fixed_encode(const fl_fixed *self, uint32_t weight, uint64_t seed, uint64_t f
         size_t now = count - done < BLOCK ? count - done : BLOCK;
         now = now < left ? now : (size_t)left;
         if (!s_encode_block(self, weight, &grain, (uint32_t)at, now, values + done,
-                            wire + done * self->wire_bytes, clipped)) {
+                            wire + fl_element_bytes(self, done), clipped)) {
             return FL_RANGE;
         }
         done += now;
@@ -196,7 +208,7 @@ s_peak64(const uint8_t *wire, size_t count, unsigned wire_bytes)
 }
 
 uint64_t
-fl_fixed_peak(const fl_fixed *self, fl_bytes wire)
+fl_element_peak(const fl_element *self, fl_bytes wire)
 {
     const unsigned wire_bytes = self->wire_bytes;
     FL_ASSERT(wire.size % wire_bytes == 0);
@@ -212,8 +224,8 @@ fl_fixed_peak(const fl_fixed *self, fl_bytes wire)
 }
 
 bool
-fl_fixed_allows(const fl_fixed *self, uint64_t weight, uint64_t peak)
+fl_element_allows(const fl_element *self, uint64_t weight, uint64_t peak)
 {
     const uint64_t total = (uint64_t)self->devices_max * self->weight_max;
-    return weight <= total && peak <= weight * (uint64_t)fl_fixed_limit(self);
+    return weight <= total && peak <= weight * (uint64_t)fl_element_limit(self);
 }

@@ -1,4 +1,4 @@
-#include "common/tensor/fixed.h"
+#include "common/tensor/element.h"
 
 #include "tests/support/unit.h"
 
@@ -9,12 +9,12 @@
 #include "common/base/rng.h"
 #include "common/tensor/kernel.h"
 
-static fl_fixed
+static fl_element
 s_plan(uint8_t bits, uint32_t weight_max, uint32_t devices_max)
 {
-    fl_fixed plan = { .clip = 0.5f, .bits = bits, .weight_unit = 32, .weight_max = weight_max,
+    fl_element plan = { .clip = 0.5f, .bits = bits, .weight_unit = 32, .weight_max = weight_max,
                       .devices_max = devices_max };
-    assert_int_equal(fl_fixed_choose(&plan, NULL), FL_OK);
+    assert_int_equal(fl_element_choose(&plan, NULL), FL_OK);
     return plan;
 }
 
@@ -29,13 +29,13 @@ the_smallest_ring_and_wire_that_can_hold_every_sum_are_chosen(void **state)
         { 16, 255, 1, 32, 3 },    { 24, 65536, 16777216, 64, 8 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        fl_fixed plan = s_plan(rows[i].bits, rows[i].weight, rows[i].devices);
+        fl_element plan = s_plan(rows[i].bits, rows[i].weight, rows[i].devices);
         assert_int_equal(plan.ring_bits, rows[i].ring);
         assert_int_equal(plan.wire_bytes, rows[i].wire);
-        assert_int_equal(fl_fixed_prove(&plan, NULL), FL_OK);
+        assert_int_equal(fl_element_prove(&plan, NULL), FL_OK);
         //  One byte less is refused: the choice was the smallest.
         plan.wire_bytes--;
-        assert_int_equal(fl_fixed_prove(&plan, NULL), FL_RANGE);
+        assert_int_equal(fl_element_prove(&plan, NULL), FL_RANGE);
     }
 }
 
@@ -43,18 +43,18 @@ static void
 sums_that_no_ring_can_hold_are_refused_with_advice(void **state)
 {
     (void)state;
-    fl_fixed plan = { .clip = 1, .bits = 24, .weight_unit = 1, .weight_max = UINT32_MAX,
+    fl_element plan = { .clip = 1, .bits = 24, .weight_unit = 1, .weight_max = UINT32_MAX,
                       .devices_max = UINT32_MAX };
     fl_why why = { "" };
-    assert_int_equal(fl_fixed_choose(&plan, &why), FL_RANGE);
+    assert_int_equal(fl_element_choose(&plan, &why), FL_RANGE);
     assert_non_null(strstr(why.text, "lower bits"));
     plan.ring_bits = 64;
     plan.wire_bytes = 8;
-    assert_int_equal(fl_fixed_prove(&plan, &why), FL_RANGE);
+    assert_int_equal(fl_element_prove(&plan, &why), FL_RANGE);
     assert_non_null(strstr(why.text, "overflow a 64-bit sum"));
-    fl_fixed narrow = s_plan(20, 256, 16);
+    fl_element narrow = s_plan(20, 256, 16);
     narrow.devices_max = 32;
-    assert_int_equal(fl_fixed_prove(&narrow, &why), FL_RANGE);
+    assert_int_equal(fl_element_prove(&narrow, &why), FL_RANGE);
     assert_non_null(strstr(why.text, "32"));
 }
 
@@ -62,8 +62,8 @@ static void
 a_field_out_of_bounds_is_refused_by_name(void **state)
 {
     (void)state;
-    const fl_fixed good = s_plan(20, 255, 16);
-    fl_fixed bad[11];
+    const fl_element good = s_plan(20, 255, 16);
+    fl_element bad[11];
     for (size_t i = 0; i < 11; i++) {
         bad[i] = good;
     }
@@ -80,15 +80,15 @@ a_field_out_of_bounds_is_refused_by_name(void **state)
     bad[10].wire_bytes = 5;
     for (size_t i = 0; i < 11; i++) {
         fl_why why = { "" };
-        assert_int_equal(fl_fixed_prove(&bad[i], &why), FL_RANGE);
+        assert_int_equal(fl_element_prove(&bad[i], &why), FL_RANGE);
         assert_true(strncmp(why.text, "fixed point: ", 13) == 0);
-        assert_true(i >= 9 || fl_fixed_choose(&bad[i], &why) == FL_RANGE);
+        assert_true(i >= 9 || fl_element_choose(&bad[i], &why) == FL_RANGE);
     }
 }
 
 //  Wire bytes as integers, by plain arithmetic.
 static int64_t
-s_element(const fl_fixed *plan, const uint8_t *wire, size_t index)
+s_element(const fl_element *plan, const uint8_t *wire, size_t index)
 {
     int64_t value = 0, place = 1;
     for (unsigned b = 0; b < plan->wire_bytes; b++) {
@@ -104,7 +104,7 @@ an_encoded_element_is_weight_times_one_of_its_two_neighbours(void **state)
     (void)state;
     enum { COUNT = 3000 };
     for (uint32_t devices = 1; devices <= 1000000; devices *= 100) {
-        const fl_fixed plan = s_plan(18, 200, devices);
+        const fl_element plan = s_plan(18, 200, devices);
         float values[COUNT];
         fl_rng rng = fl_rng_seeded(devices);
         for (size_t i = 0; i < COUNT; i++) {
@@ -112,10 +112,10 @@ an_encoded_element_is_weight_times_one_of_its_two_neighbours(void **state)
         }
         uint8_t wire[COUNT * 8];
         uint64_t clipped = 0, beyond = 0;
-        assert_int_equal(fl_fixed_encode(&plan, 173, 9, 0, COUNT, values, wire, &clipped), FL_OK);
+        assert_int_equal(fl_element_encode(&plan, 173, 9, 0, COUNT, values, wire, &clipped), FL_OK);
         for (size_t i = 0; i < COUNT; i++) {
-            double exact = (double)values[i] * fl_fixed_scale(&plan);
-            exact = fmax(fmin(exact, fl_fixed_limit(&plan)), -fl_fixed_limit(&plan));
+            double exact = (double)values[i] * fl_element_scale(&plan);
+            exact = fmax(fmin(exact, fl_element_limit(&plan)), -fl_element_limit(&plan));
             int64_t whole = s_element(&plan, wire, i);
             assert_true(whole % 173 == 0);
             assert_true(fabs((double)(whole / 173) - exact) < 1.0);
@@ -130,23 +130,24 @@ rounding_is_unbiased_over_seeds(void **state)
 {
     (void)state;
     enum { COUNT = 64, SEEDS = 4000 };
-    const fl_fixed plan = s_plan(10, 1, 1);
+    const fl_element plan = s_plan(10, 1, 1);
     float values[COUNT];
     double sum[COUNT] = { 0 };
     for (int i = 0; i < COUNT; i++) {
-        values[i] = (float)((i - COUNT / 2 + 0.37) / fl_fixed_scale(&plan) / 3.0);
+        values[i] = (float)((i - COUNT / 2 + 0.37) / fl_element_scale(&plan) / 3.0);
     }
     for (uint64_t seed = 0; seed < SEEDS; seed++) {
         uint8_t wire[COUNT * 8];
         uint64_t clipped = 0;
-        assert_int_equal(fl_fixed_encode(&plan, 1, seed, 0, COUNT, values, wire, &clipped), FL_OK);
+        assert_int_equal(fl_element_encode(&plan, 1, seed, 0, COUNT, values, wire, &clipped),
+                         FL_OK);
         for (int i = 0; i < COUNT; i++) {
             sum[i] += (double)s_element(&plan, wire, (size_t)i);
         }
     }
     for (int i = 0; i < COUNT; i++) {
         //  The standard deviation of one rounding is at most 1/2: five of the mean's.
-        double error = sum[i] / SEEDS - (double)values[i] * fl_fixed_scale(&plan);
+        double error = sum[i] / SEEDS - (double)values[i] * fl_element_scale(&plan);
         assert_true(fabs(error) < 5 * 0.5 / sqrt(SEEDS));
     }
 }
@@ -156,7 +157,7 @@ the_dithers_of_neighbours_do_not_move_together(void **state)
 {
     (void)state;
     enum { COUNT = 100000 };
-    const fl_fixed plan = s_plan(2, 1, 1);
+    const fl_element plan = s_plan(2, 1, 1);
     float *values = malloc(COUNT * sizeof *values);
     uint8_t *wire = malloc(COUNT), *other = malloc(COUNT);
     assert_true(values != NULL && wire != NULL && other != NULL);
@@ -164,8 +165,8 @@ the_dithers_of_neighbours_do_not_move_together(void **state)
         values[i] = 0.25f; // half of the only step: a fair coin
     }
     uint64_t clipped = 0;
-    assert_int_equal(fl_fixed_encode(&plan, 1, 1, 0, COUNT, values, wire, &clipped), FL_OK);
-    assert_int_equal(fl_fixed_encode(&plan, 1, 2, 0, COUNT, values, other, &clipped), FL_OK);
+    assert_int_equal(fl_element_encode(&plan, 1, 1, 0, COUNT, values, wire, &clipped), FL_OK);
+    assert_int_equal(fl_element_encode(&plan, 1, 2, 0, COUNT, values, other, &clipped), FL_OK);
     double heads = 0, runs = 0, pairs = 0;
     for (size_t i = 0; i < COUNT; i++) {
         heads += wire[i];
@@ -188,7 +189,7 @@ any_split_into_ranges_encodes_to_the_same_bytes(void **state)
     enum { COUNT = 5000 };
     //  Across the border where the dither's key changes as well.
     const uint64_t base = ((uint64_t)1 << 32) - 2100;
-    const fl_fixed plan = s_plan(20, 255, 16);
+    const fl_element plan = s_plan(20, 255, 16);
     float values[COUNT];
     uint8_t whole[COUNT * 4], split[COUNT * 4];
     fl_rng rng = fl_rng_seeded(5);
@@ -196,20 +197,22 @@ any_split_into_ranges_encodes_to_the_same_bytes(void **state)
         values[i] = (float)(fl_rng_normal(&rng) * 0.3);
     }
     uint64_t clipped = 0;
-    assert_int_equal(fl_fixed_encode(&plan, 255, 42, base, COUNT, values, whole, &clipped), FL_OK);
+    assert_int_equal(fl_element_encode(&plan, 255, 42, base, COUNT, values, whole, &clipped),
+                     FL_OK);
     for (int trial = 0; trial < 50; trial++) {
         uint64_t clipped_split = 0;
         for (size_t at = 0; at < COUNT;) {
             size_t now = 1 + (size_t)fl_rng_below(&rng, 1700);
             now = now < COUNT - at ? now : COUNT - at;
-            assert_int_equal(fl_fixed_encode(&plan, 255, 42, base + at, now, values + at,
+            assert_int_equal(fl_element_encode(&plan, 255, 42, base + at, now, values + at,
                                              split + 4 * at, &clipped_split), FL_OK);
             at += now;
         }
         assert_memory_equal(whole, split, sizeof whole);
         assert_true(clipped == clipped_split);
     }
-    assert_int_equal(fl_fixed_encode(&plan, 255, 43, base, COUNT, values, split, &clipped), FL_OK);
+    assert_int_equal(fl_element_encode(&plan, 255, 43, base, COUNT, values, split, &clipped),
+                     FL_OK);
     assert_memory_not_equal(whole, split, sizeof whole);
 }
 
@@ -217,29 +220,29 @@ static void
 nan_and_infinity_are_refused(void **state)
 {
     (void)state;
-    const fl_fixed plan = s_plan(20, 255, 16);
+    const fl_element plan = s_plan(20, 255, 16);
     float values[1500] = { 0 };
     uint8_t wire[1500 * 4];
     uint64_t clipped = 0;
     const float wild[2] = { NAN, -INFINITY };
     for (size_t place = 0; place < 1500; place += 37) {
         values[place] = wild[place % 2];
-        assert_int_equal(fl_fixed_encode(&plan, 1, 1, 0, 1500, values, wire, &clipped), FL_RANGE);
+        assert_int_equal(fl_element_encode(&plan, 1, 1, 0, 1500, values, wire, &clipped), FL_RANGE);
         values[place] = 0;
     }
-    assert_int_equal(fl_fixed_encode(&plan, 1, 1, 0, 1500, values, wire, &clipped), FL_OK);
+    assert_int_equal(fl_element_encode(&plan, 1, 1, 0, 1500, values, wire, &clipped), FL_OK);
 }
 
 //  Whole, and in two parts of which the larger counts.
 static bool
-s_within(const fl_fixed *plan, uint64_t weight, const uint8_t *wire, size_t size)
+s_within(const fl_element *plan, uint64_t weight, const uint8_t *wire, size_t size)
 {
     const size_t part = size / plan->wire_bytes / 3 * plan->wire_bytes;
-    const uint64_t peak = fl_fixed_peak(plan, fl_bytes_of(wire, size));
-    const uint64_t one = fl_fixed_peak(plan, fl_bytes_of(wire, part));
-    const uint64_t other = fl_fixed_peak(plan, fl_bytes_of(wire + part, size - part));
+    const uint64_t peak = fl_element_peak(plan, fl_bytes_of(wire, size));
+    const uint64_t one = fl_element_peak(plan, fl_bytes_of(wire, part));
+    const uint64_t other = fl_element_peak(plan, fl_bytes_of(wire + part, size - part));
     assert_int_equal(peak, one > other ? one : other);
-    return fl_fixed_allows(plan, weight, peak);
+    return fl_element_allows(plan, weight, peak);
 }
 
 static void
@@ -247,17 +250,29 @@ the_peak_is_the_size_of_the_largest_element_on_either_side(void **state)
 {
     (void)state;
     for (uint8_t wire_bytes = 1; wire_bytes <= 8; wire_bytes++) {
-        const fl_fixed plan = { .wire_bytes = wire_bytes };
+        const fl_element plan = { .wire_bytes = wire_bytes };
         uint8_t wire[3 * 8] = { 0 };
         const int64_t least = wire_bytes == 8 ? INT64_MIN : -((int64_t)1 << (8 * wire_bytes - 1));
         const int64_t sides[2][3] = { { 5, least, -3 }, { -7, least + 1, -(least + 1) } };
         for (int i = 0; i < 2; i++) {
             assert_true(fl_kernel_portable.pack64(wire, sides[i], 3, wire_bytes));
-            assert_int_equal(fl_fixed_peak(&plan, fl_bytes_of(wire, 3u * wire_bytes)),
+            assert_int_equal(fl_element_peak(&plan, fl_bytes_of(wire, 3u * wire_bytes)),
                              0 - (uint64_t)least - (uint64_t)i);
         }
-        assert_int_equal(fl_fixed_peak(&plan, fl_bytes_of(NULL, 0)), 0);
+        assert_int_equal(fl_element_peak(&plan, fl_bytes_of(NULL, 0)), 0);
     }
+}
+
+static void
+a_vector_has_the_bytes_of_its_elements_and_a_piece_those_of_its_whole_ones(void **state)
+{
+    (void)state;
+    const fl_element three = { .wire_bytes = 3 };
+    assert_int_equal(fl_element_bytes(&three, 0), 0);
+    assert_int_equal(fl_element_bytes(&three, (uint64_t)1 << 40), (uint64_t)3 << 40);
+    assert_int_equal(fl_element_whole(&three, 2), 0);
+    assert_int_equal(fl_element_whole(&three, 11), 9);
+    assert_int_equal(fl_element_whole(&three, 12), 12);
 }
 
 static void
@@ -266,7 +281,7 @@ a_contribution_larger_than_its_weight_allows_is_found(void **state)
     (void)state;
     enum { COUNT = 2500 };
     for (uint32_t devices = 1; devices <= 1000000; devices *= 100) {
-        const fl_fixed plan = s_plan(20, 255, devices);
+        const fl_element plan = s_plan(20, 255, devices);
         float values[COUNT];
         for (size_t i = 0; i < COUNT; i++) {
             values[i] = i % 2 == 0 ? plan.clip : -plan.clip;
@@ -274,13 +289,13 @@ a_contribution_larger_than_its_weight_allows_is_found(void **state)
         uint8_t wire[COUNT * 8];
         uint64_t clipped = 0;
         const size_t size = (size_t)COUNT * plan.wire_bytes;
-        assert_int_equal(fl_fixed_encode(&plan, 7, 1, 0, COUNT, values, wire, &clipped), FL_OK);
+        assert_int_equal(fl_element_encode(&plan, 7, 1, 0, COUNT, values, wire, &clipped), FL_OK);
         assert_true(s_within(&plan, 7, wire, size));
         assert_false(s_within(&plan, 6, wire, size));
         assert_false(s_within(&plan, UINT64_MAX, wire, size));
-        assert_true(fl_fixed_allows(&plan, 0, 0));
+        assert_true(fl_element_allows(&plan, 0, 0));
         //  One unit too many in either direction, in the last element.
-        int64_t most = (int64_t)7 * fl_fixed_limit(&plan);
+        int64_t most = (int64_t)7 * fl_element_limit(&plan);
         for (int64_t sign = -1; sign <= 1; sign += 2) {
             for (int64_t extra = 0; extra <= 1; extra++) {
                 int64_t value = sign * (most + extra);
@@ -295,22 +310,22 @@ a_contribution_larger_than_its_weight_allows_is_found(void **state)
 static void
 s_weight_of_nothing(void)
 {
-    const fl_fixed plan = s_plan(20, 255, 16);
+    const fl_element plan = s_plan(20, 255, 16);
     float value = 0;
     uint8_t wire[4];
     uint64_t clipped = 0;
-    (void)!fl_fixed_encode(&plan, 256, 1, 0, 1, &value, wire, &clipped);
+    (void)!fl_element_encode(&plan, 256, 1, 0, 1, &value, wire, &clipped);
 }
 
 static void
 s_plan_without_proof(void)
 {
-    fl_fixed plan = s_plan(20, 255, 16);
+    fl_element plan = s_plan(20, 255, 16);
     plan.devices_max = 1000;
     float value = 0;
     uint8_t wire[4];
     uint64_t clipped = 0;
-    (void)!fl_fixed_encode(&plan, 1, 1, 0, 1, &value, wire, &clipped);
+    (void)!fl_element_encode(&plan, 1, 1, 0, 1, &value, wire, &clipped);
 }
 
 static void
@@ -334,6 +349,8 @@ main(void)
         cmocka_unit_test(any_split_into_ranges_encodes_to_the_same_bytes),
         cmocka_unit_test(nan_and_infinity_are_refused),
         cmocka_unit_test(the_peak_is_the_size_of_the_largest_element_on_either_side),
+        cmocka_unit_test(
+            a_vector_has_the_bytes_of_its_elements_and_a_piece_those_of_its_whole_ones),
         cmocka_unit_test(a_contribution_larger_than_its_weight_allows_is_found),
         cmocka_unit_test(encoding_outside_the_proof_is_our_mistake),
     };
