@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/locked.h"
 #include "common/crypto/ticket.h"
-
-//  A key that once showed a certificate: so that its revocation can be enforced at the next
-//  connection already, before it says a word.
 
 struct fl_identity {
     fl_identity_conf conf;
     fl_keys *keys;
+    fl_keypair *keypair; // locked memory
     uint8_t cert_bytes[FL_CERT_BYTES];
     fl_cert cert;
     fl_authority_public authority;
@@ -81,14 +80,17 @@ fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *w
     }
     self->conf = *conf;
     self->denied = fl_deny_list_new();
+    self->keypair = fl_locked_new(sizeof *self->keypair);
     fl_entropy entropy = fl_entropy_os();
     self->ticket_key = fl_ticket_key_draw(&entropy);
     fl_status status = FL_NOMEM;
     fl_why_set(why, "out of memory");
-    if (self->denied != NULL) {
+    if (self->denied != NULL && self->keypair != NULL) {
         status = fl_state_dir_keys_load(conf->directory, &self->keys, why);
     }
     if (status == FL_OK) {
+        memcpy(self->keypair->public_key, fl_keys_public(self->keys)->x, FL_KEY_BYTES);
+        fl_keys_curve_secret(self->keys, self->keypair->secret_key);
         status = fl_state_dir_cert_load(conf->directory, self->cert_bytes, why);
     }
     if (status == FL_OK) {
@@ -117,6 +119,7 @@ fl_identity_close(fl_identity **self_p)
         return;
     }
     fl_keys_destroy(&self->keys);
+    fl_locked_free(self->keypair);
     fl_deny_list_destroy(&self->denied);
     fl_wipe(&self->ticket_key, sizeof self->ticket_key);
     free(self);
@@ -155,11 +158,10 @@ fl_identity_sign(const fl_identity *self, fl_task *task)
     fl_order_sign(self->conf.authority, fl_bytes_of(order, sizeof order), task->signature);
 }
 
-void
-fl_identity_keypair(const fl_identity *self, fl_keypair *pair)
+const fl_keypair *
+fl_identity_keypair(const fl_identity *self)
 {
-    memcpy(pair->public_key, fl_keys_public(self->keys)->x, sizeof pair->public_key);
-    fl_keys_curve_secret(self->keys, pair->secret_key);
+    return self->keypair;
 }
 
 const fl_state_dir_parent *

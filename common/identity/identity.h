@@ -33,8 +33,8 @@ const fl_name *fl_identity_node(const fl_identity *self);
 const fl_keys *fl_identity_keys(const fl_identity *self);
 const uint8_t *fl_identity_certificate(const fl_identity *self); // (FL_CERT_BYTES)
 fl_secagg_trust fl_identity_trust(const fl_identity *self, unsigned roles);
-//  Ours, for the sockets. Wipe it when they have it.
-void fl_identity_keypair(const fl_identity *self, fl_keypair *pair);
+//  Ours, for the sockets: the identity's, in locked memory.
+const fl_keypair *fl_identity_keypair(const fl_identity *self);
 const fl_state_dir_parent *fl_identity_parent(const fl_identity *self); // conf.parent only
 
 //  Seconds that our certificate holds yet, and whether it is time to renew it.

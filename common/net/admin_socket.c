@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/wire/codec.h"
 
@@ -21,6 +22,17 @@ struct fl_admin_socket {
     ticket tickets[FL_TICKETS_MAX];
 };
 
+//  The socket's file is 0600 from its first moment, whatever the umask was. The umask is the whole
+//  process's: a file that another thread makes just now gets fewer rights, not more.
+static fl_status
+s_bind(fl_socket *link, const char *endpoint, fl_why *why)
+{
+    mode_t before = umask(S_IXUSR | S_IRWXG | S_IRWXO);
+    fl_status status = fl_socket_bind(link, endpoint, NULL, why);
+    (void)umask(before);
+    return status;
+}
+
 fl_admin_socket *
 fl_admin_socket_new(const char *endpoint, fl_metrics *metrics, fl_why *why)
 {
@@ -35,7 +47,7 @@ fl_admin_socket_new(const char *endpoint, fl_metrics *metrics, fl_why *why)
     self->metrics = metrics;
     self->parcel.descriptor = -1;
     self->link = fl_socket_new(&conf, why);
-    if (self->link == NULL || fl_socket_bind(self->link, endpoint, NULL, why) != FL_OK) {
+    if (self->link == NULL || s_bind(self->link, endpoint, why) != FL_OK) {
         fl_admin_socket_destroy(&self);
     }
     return self;

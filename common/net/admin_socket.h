@@ -1,5 +1,6 @@
-//  admin_socket - the operator's lane: a ROUTER on a local socket in a 0700 directory, so whoever
-//  can reach it owns the process. Questions come in, answers go back, now or later, by ticket.
+//  admin_socket - the operator's lane: a ROUTER on a local socket, 0600 in a 0700 directory, so
+//  whoever can reach it owns the process. Questions come in, answers go back, now or later, by
+//  ticket.
 //  Reactor's thread. At most FL_TICKETS_MAX questions are open; one more is told to come back.
 #ifndef FL_NET_ADMIN_SOCKET_H
 #define FL_NET_ADMIN_SOCKET_H

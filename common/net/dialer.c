@@ -31,7 +31,7 @@ fl_dialer_reconnect(fl_dialer *self, fl_why *why)
         .kind = FL_SOCKET_DEALER,
         .queue = FL_CONTROL_QUEUE,
         .frame_bytes_max = FL_FRAME_BYTES_MAX + SLACK_BYTES,
-        .keys = &self->conf.keys,
+        .keys = self->conf.keys,
         .server_key = self->conf.parent_key,
     };
     fl_dialer_close(self);
@@ -41,6 +41,7 @@ fl_dialer_reconnect(fl_dialer *self, fl_why *why)
 fl_status
 fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_why *why)
 {
+    FL_ASSERT(conf->keys != NULL); // without them nothing would be encrypted
     *self = (fl_dialer){ .conf = *conf };
     return fl_dialer_reconnect(self, why);
 }
@@ -60,7 +61,7 @@ fl_dialer_lane(fl_dialer *self, fl_lane lane, bool open, uint16_t port, fl_why *
         .kind = lane == FL_LANE_UP ? FL_SOCKET_PUSH : FL_SOCKET_DEALER,
         .queue = self->conf.bulk_queue > 0 ? self->conf.bulk_queue : FL_BULK_QUEUE,
         .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
-        .keys = &self->conf.keys,
+        .keys = self->conf.keys,
         .server_key = self->conf.parent_key,
     };
     if (open) {

@@ -12,7 +12,7 @@
 typedef struct fl_dialer_conf {
     char host[256]; // of the parent: a name or an IPv4 address
     uint16_t port;  // of its control lane
-    fl_keypair keys;
+    const fl_keypair *keys; // ours, borrowed as long as it is open: `reconnect` needs them
     uint8_t parent_key[FL_KEY_BYTES];
     int bulk_queue; // messages; 0: FL_BULK_QUEUE
 } fl_dialer_conf;

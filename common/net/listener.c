@@ -9,7 +9,7 @@ static fl_socket_conf
 s_link_conf(const fl_listener_conf *conf, fl_way way)
 {
     const int bulk = conf->bulk_queue > 0 ? conf->bulk_queue : FL_BULK_QUEUE;
-    fl_socket_conf link = { .kind = FL_SOCKET_ROUTER, .queue = bulk, .keys = &conf->keys };
+    fl_socket_conf link = { .kind = FL_SOCKET_ROUTER, .queue = bulk, .keys = conf->keys };
     if (way == FL_WAY_UP) {
         link.kind = FL_SOCKET_PULL;
         link.frame_bytes_max = FL_MESSAGE_BYTES_MAX;
@@ -45,6 +45,7 @@ fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admis
                  fl_metrics *metrics, fl_why *why)
 {
     fl_status status = FL_OK;
+    FL_ASSERT(conf->keys != NULL); // without them nothing would be encrypted
     *self = (fl_listener){ .metrics = metrics };
     self->watchdog = fl_guard_new(metrics);
     if (self->watchdog != NULL) {

@@ -20,7 +20,8 @@ enum {
     FL_BULK_QUEUE = 16,
 };
 
-//  Borrowed wherever it is asked for; libzmq keeps its own copy.
+//  Borrowed wherever it is asked for, never copied by us. libzmq keeps copies, which it does not
+//  wipe: docs/threat-model.md.
 typedef struct fl_keypair {
     uint8_t public_key[FL_KEY_BYTES];
     uint8_t secret_key[FL_KEY_BYTES];

@@ -144,9 +144,8 @@ s_open_porch(fl_node *self, fl_why *why)
     for (int i = 0; i < FL_WATCHED; i++) {
         conf.endpoint[i] = self->conf.listen[i];
     }
-    fl_identity_keypair(self->conf.identity, &conf.keys);
+    conf.keys = fl_identity_keypair(self->conf.identity);
     fl_status status = fl_listener_open(&self->porch, &conf, &self->ops, &self->metrics, why);
-    fl_wipe(&conf.keys, sizeof conf.keys);
     if (status != FL_OK) {
         return status;
     }
@@ -175,7 +174,7 @@ s_point_uplink(fl_node *self, fl_why *why)
     memcpy(self->uplink.host, address, length);
     self->uplink.port = (uint16_t)port;
     memcpy(self->uplink.parent_key, parent->key, sizeof self->uplink.parent_key);
-    fl_identity_keypair(self->conf.identity, &self->uplink.keys);
+    self->uplink.keys = fl_identity_keypair(self->conf.identity);
     return FL_OK;
 }
 
@@ -296,7 +295,6 @@ fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
         .posts_max = 2 * JOBS_MAX,
     };
     self->reactor = fl_reactor_new(&conf, why);
-    fl_wipe(&self->uplink.keys, sizeof self->uplink.keys);
     if (self->reactor == NULL) {
         return FL_IO;
     }
@@ -328,7 +326,6 @@ fl_node_close(fl_node **self_p)
     if (self->net_open) {
         fl_net_close();
     }
-    fl_wipe(&self->uplink.keys, sizeof self->uplink.keys); // of one that was never seated
     free(self);
 }
 

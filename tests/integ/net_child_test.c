@@ -186,7 +186,9 @@ static void
 an_impossible_address_is_told_in_one_line(void **state)
 {
     (void)state;
-    const fl_dialer_conf wrong = { .host = "no host", .port = 1 };
+    fl_keypair keys;
+    toy_keys(&keys);
+    const fl_dialer_conf wrong = { .host = "no host", .port = 1, .keys = &keys };
     fl_dialer uplink;
     fl_why why = { .text = "" };
     assert_int_equal(fl_dialer_open(&uplink, &wrong, &why), FL_IO);

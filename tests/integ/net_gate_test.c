@@ -541,7 +541,7 @@ a_taken_port_and_a_second_porch_are_told_in_one_line(void **state)
     fl_socket_destroy(&link);
     const fl_listener_conf conf = { .endpoint = { "tcp://127.0.0.1:0", "tcp://127.0.0.1:0",
                                                   "tcp://127.0.0.1:0" },
-                                    .keys = parent->keys,
+                                    .keys = &parent->keys,
                                     .gate = { .sessions_max = 1 } };
     assert_int_equal(fl_listener_open(&second, &conf, &parent->trust.ops, &parent->metrics, &why),
                      FL_BUSY);

@@ -295,7 +295,7 @@ toy_parent(void)
     };
     fl_why why = { .text = "" };
     toy_keys(&self->keys);
-    conf.keys = self->keys;
+    conf.keys = &self->keys;
     if (fl_listener_open(&self->porch, &conf, &self->trust.ops, &self->metrics, &why) != FL_OK) {
         fail_msg("%s", why.text);
     }
@@ -310,7 +310,7 @@ toy_stranger(toy *parent, const fl_keypair *keys, fl_bytes certificate, const ui
     toy *self = s_new();
     fl_dialer_conf conf = { .host = "127.0.0.1", .port = parent->porch.port[FL_WAY_CONTROL] };
     self->keys = *keys;
-    conf.keys = *keys;
+    conf.keys = &self->keys;
     memcpy(conf.parent_key, parent_key != NULL ? parent_key : parent->keys.public_key,
            FL_KEY_BYTES);
     memcpy(self->trust.bytes, certificate.data, certificate.size);

@@ -3,6 +3,7 @@
 #include "common/identity/identity.h"
 
 #include "common/crypto/ticket.h"
+#include "tests/support/memory.h"
 #include "tests/support/unit.h"
 
 #include "tests/support/identity.h"
@@ -160,15 +161,16 @@ an_identity_knows_itself_and_its_parent(void **state)
     (void)state;
     fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE);
     papers own = papers_of("edge-a"), above = papers_of("root");
-    fl_keypair pair;
-    fl_identity_keypair(edge, &pair);
-    assert_memory_equal(pair.public_key, own.key, sizeof own.key);
+    assert_memory_equal(fl_identity_keypair(edge)->public_key, own.key, sizeof own.key);
     assert_string_equal(fl_identity_node(edge)->name, "edge-a");
     assert_memory_equal(fl_identity_parent(edge)->key, above.key, sizeof above.key);
     assert_string_equal(fl_identity_parent(edge)->endpoint, "tcp://127.0.0.1:7000");
     assert_int_equal(fl_identity_deny_version(edge), 0);
     assert_int_equal(fl_identity_deny_bytes(edge).size, 0);
+    memory_needle secret = memory_mask(fl_identity_keypair(edge)->secret_key);
+    assert_true(memory_holds(&secret));
     fl_identity_close(&edge);
+    assert_false(memory_holds(&secret)); // it was nowhere but in what is wiped
     assert_null(edge);
     fl_identity_close(&edge);
 }
