@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/config/lock.h"
+#include "common/crypto/locked.h"
 #include "common/identity/state_dir.h"
 #include "common/store/file.h"
 
@@ -105,7 +106,7 @@ s_hear(const enrolment *self, fl_message *reply, uint8_t certificate[FL_CERT_BYT
     bool refused = reply->verb == FL_REFUSED;
     fl_reason reason = refused ? reply->refused.reason : reply->enrolled.reason;
     char *text = refused ? reply->refused.text : reply->enrolled.text;
-    if (s_passing(reason)) {
+    if (refused && s_passing(reason)) { // the authority's own word is not passing
         return FL_EXIT_BUSY;
     }
     if (reason != FL_WHY_NONE) {
@@ -135,27 +136,23 @@ s_say_waiting(const enrolment *self, fl_time now, fl_time until, bool busy, fl_t
     }
 }
 
-//  Knock until there is an answer or the wait is over. The connection's keys are made for it: the
-//  node's own may be in use by a running process, whose route they would take.
+//  Knock until there is an answer or the wait is over, with the keys of `doors` in turn.
 static int
-s_knock(const enrolment *self, const fl_keys *door, uint8_t certificate[FL_CERT_BYTES])
+s_knock(const enrolment *self, const fl_keypair doors[2], uint8_t certificate[FL_CERT_BYTES])
 {
     fl_time began = self->world->now_ms();
     fl_time until = began + self->conf->wait_ms, said = began - SAY_MS;
-    fl_keypair pair;
+    unsigned knocks = 0;
     fl_message reply, question = { .verb = FL_ENROL };
     fl_bytes body;
     fl_status status = FL_MISSING;
     int code = FL_EXIT_SILENT;
-    memcpy(pair.public_key, fl_keys_public(door)->x, sizeof pair.public_key);
-    fl_keys_curve_secret(door, pair.secret_key);
     fl_entropy_fill(&self->world->entropy, &question.enrol.request, sizeof question.enrol.request);
     question.enrol.sealed = fl_bytes_of(self->sealed.bytes, self->sealed.size);
-    const fl_request_conf to = { .endpoint = self->parent.endpoint,
-                                 .keys = &pair,
-                                 .server_key = self->parent.key };
+    fl_request_conf to = { .endpoint = self->parent.endpoint, .server_key = self->parent.key };
     for (fl_time now = self->world->now_ms(); now < until; now = self->world->now_ms()) {
         uint32_t most = until - now < KNOCK_MS ? (uint32_t)(until - now) : KNOCK_MS;
+        to.keys = &doors[knocks++ % 2];
         status = self->world->ask(self->world->self, &to, &question, FL_ENROLLED, most, &reply,
                                   &body, self->why);
         bool answered = status == FL_OK && s_is_ours(&reply, question.enrol.request);
@@ -168,7 +165,6 @@ s_knock(const enrolment *self, const fl_keys *door, uint8_t certificate[FL_CERT_
             break;
         }
     }
-    fl_wipe(&pair, sizeof pair);
     if (code == FL_EXIT_SILENT) {
         return s_fail(
             self, code,
@@ -200,18 +196,41 @@ s_keep(const enrolment *self, const uint8_t certificate[FL_CERT_BYTES])
     return status == FL_OK ? FL_EXIT_OK : s_file(status);
 }
 
-//  The request is sealed: send it, prove the answer, keep it.
+static void
+s_door(const fl_keys *keys, fl_keypair *door)
+{
+    memcpy(door->public_key, fl_keys_public(keys)->x, sizeof door->public_key);
+    fl_keys_curve_secret(keys, door->secret_key);
+}
+
+//  Who joins knocks with keys that are made for it. Who renews knocks with the certified ones
+//  first, because a parent that knows them keeps a share for them; a parent of an older version
+//  answers the running process then, so every other knock is a stranger's.
 static int
-s_complete(const enrolment *self, const char *how)
+s_knock_as(const enrolment *self, const fl_keys *certified, uint8_t certificate[FL_CERT_BYTES])
+{
+    fl_keys *stranger = fl_keys_new(&self->world->entropy);
+    fl_keypair *doors = fl_locked_new(2 * sizeof *doors);
+    int code = FL_EXIT_FAILED;
+    if (stranger != NULL && doors != NULL) {
+        s_door(certified != NULL ? certified : stranger, &doors[0]);
+        s_door(stranger, &doors[1]);
+        code = s_knock(self, doors, certificate);
+    } else {
+        code = s_fail(self, code, "out of memory");
+    }
+    fl_keys_destroy(&stranger);
+    fl_locked_free(doors);
+    return code;
+}
+
+//  The request is sealed: send it, prove the answer, keep it. `certified`: NULL unless it renews.
+static int
+s_complete(const enrolment *self, const fl_keys *certified, const char *how)
 {
     uint8_t certificate[FL_CERT_BYTES];
     fl_cert cert;
-    fl_keys *door = fl_keys_new(&self->world->entropy);
-    if (door == NULL) {
-        return s_fail(self, FL_EXIT_FAILED, "out of memory");
-    }
-    int code = s_knock(self, door, certificate);
-    fl_keys_destroy(&door);
+    int code = s_knock_as(self, certified, certificate);
     if (code != FL_EXIT_OK) {
         return code;
     }
@@ -440,7 +459,7 @@ s_join_locked(enrolment *self)
         code = s_seal_join(self, &token);
     }
     fl_wipe(&token, sizeof token);
-    return code == FL_EXIT_OK ? s_complete(self, "enrolled") : code;
+    return code == FL_EXIT_OK ? s_complete(self, NULL, "enrolled") : code;
 }
 
 static int
@@ -515,8 +534,9 @@ s_renew(enrolment *self)
         (void)snprintf(self->parent.endpoint, sizeof self->parent.endpoint, "%s", endpoint);
     }
     int code = status == FL_OK ? s_seal_renewal(self, old_keys, old) : s_file(status);
+    code = code == FL_EXIT_OK ? s_complete(self, old_keys, "renewed") : code;
     fl_keys_destroy(&old_keys);
-    return code == FL_EXIT_OK ? s_complete(self, "renewed") : code;
+    return code;
 }
 
 // ---- both -------------------------------------------------------------------------------------

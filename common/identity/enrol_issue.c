@@ -87,6 +87,20 @@ s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_enrol_reque
     return false;
 }
 
+//  Each certificate is a line of the ledger for good, so that a name gets only so many.
+static bool
+s_too_often(fl_ledger *ledger, const fl_name *node, fl_enrol_relay_answer *answer)
+{
+    uint32_t count = 0;
+    if (fl_ledger_issued_of_late(ledger, node, FL_ENROL_PER_NAME_MS, &count, NULL) != FL_OK ||
+        count < FL_ENROL_PER_NAME) {
+        return false;
+    }
+    s_refuse(answer, FL_WHY_BUSY, "%s got %u certificates within an hour: renew it later",
+             node->name, count);
+    return true;
+}
+
 //  Why nothing was recorded, for the newcomer. A full disk is FL_FULL as well, a locked ledger
 //  FL_BUSY.
 static bool
@@ -129,7 +143,8 @@ fl_enrol_issue_sign(const fl_authority *authority, fl_ledger *ledger,
 {
     memset(answer, 0, sizeof *answer);
     answer->lease.shards = request->role == FL_ROLE_DEVICE ? shards : 0;
-    bool repeats = s_repeats(authority, ledger, request, wall_s, answer);
+    bool repeats = s_repeats(authority, ledger, request, wall_s, answer) ||
+                   s_too_often(ledger, &request->node, answer);
     fl_cert cert = { .role = request->role, .node = request->node, .keys = request->keys };
     bool join = request->kind == FL_REQUEST_JOIN;
     fl_bytes token =

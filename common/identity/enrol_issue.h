@@ -9,6 +9,9 @@
 #include "common/identity/enrol_relay.h"
 #include "common/store/ledger.h"
 
+//  Certificates that one name gets in an hour.
+enum { FL_ENROL_PER_NAME = 8, FL_ENROL_PER_NAME_MS = 60 * 60 * 1000 };
+
 //  Prove a request. True: `request` goes to `sign`. False: `answer` is the refusal.
 bool fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
                          const fl_deny_list *denied, fl_enrol_request *request,

@@ -3,22 +3,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-//  One enrolment on its way: who asked, and under which number we passed it on.
+//  One enrolment on its way: who asked, and under which number it is passed on.
 typedef struct passage {
-    bool open, answered;
+    bool open, sent, answered;
     fl_peer peer;
+    uint64_t origin;  // whose share of the lane it takes: a network, or a known peer
     uint64_t request; // the asker's number
     uint64_t ticket;  // ours
     fl_time since;
+    size_t size;
+    uint8_t sealed[FL_SEALED_BYTES_MAX];
     fl_enrol_relay_answer answer;
 } passage;
+
+//  Who was served of late, so that the others come first.
+typedef struct served {
+    uint64_t origin;
+    fl_peer peer;
+} served;
+
+//  Newcomers and known keys wait apart: neither takes a place or a turn of the other.
+typedef struct lane {
+    fl_time next; // when the next one is passed on
+    fl_time pace;
+    passage open[FL_ENROL_RELAY_OPEN];
+    served served[FL_ENROL_RELAY_OPEN]; // a ring
+    unsigned turns;
+} lane;
+
+enum { NEWCOMERS, KNOWN, LANES };
 
 struct fl_enrol_relay {
     fl_enrol_relay_conf conf;
     uint64_t tickets;
-    fl_time second;  // window of `passed`
-    uint32_t passed; // enrolments handed on in it
-    passage open[FL_ENROL_RELAY_OPEN];
+    lane lanes[LANES];
 };
 
 fl_enrol_relay *
@@ -27,6 +45,8 @@ fl_enrol_relay_new(const fl_enrol_relay_conf *conf)
     fl_enrol_relay *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->conf = *conf;
+        self->lanes[NEWCOMERS].pace = 1000 / FL_ENROL_RELAY_PER_SECOND;
+        self->lanes[KNOWN].pace = 1000 / FL_ENROL_RELAY_KNOWN_PER_SECOND;
     }
     return self;
 }
@@ -41,35 +61,93 @@ fl_enrol_relay_destroy(fl_enrol_relay **self_p)
 static passage *
 s_of_ticket(fl_enrol_relay *self, uint64_t ticket)
 {
-    for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
-        if (self->open[i].open && self->open[i].ticket == ticket) {
-            return &self->open[i];
+    for (int i = 0; i < LANES * FL_ENROL_RELAY_OPEN; i++) {
+        passage *at = &self->lanes[i / FL_ENROL_RELAY_OPEN].open[i % FL_ENROL_RELAY_OPEN];
+        if (at->open && at->ticket == ticket) {
+            return at;
         }
     }
     return NULL;
 }
 
-//  A place for a request: the one that the same newcomer has already, a free one, or one whose
-//  answer is overdue. NULL when all are taken.
-static passage *
-s_place(fl_enrol_relay *self, fl_peer peer, uint64_t request, fl_time now)
+// ---- fair shares ------------------------------------------------------------------------------
+//  First the origins are equal, then the keys of one origin.
+static unsigned
+s_load(unsigned origins, unsigned peers)
 {
-    passage *found = NULL;
+    return origins * 1000 + peers;
+}
+
+//  What an origin and a key hold of the lane.
+static unsigned
+s_held(const lane *of, uint64_t origin, fl_peer peer)
+{
+    unsigned origins = 0, peers = 0;
     for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
-        passage *at = &self->open[i];
-        if (at->open && at->peer == peer && at->request == request) {
+        const passage *at = &of->open[i];
+        origins += at->open && at->origin == origin;
+        peers += at->open && at->origin == origin && at->peer == peer;
+    }
+    return s_load(origins, peers);
+}
+
+//  How often they were served of late.
+static unsigned
+s_served(const lane *of, const passage *whose)
+{
+    unsigned origins = 0, peers = 0;
+    for (unsigned i = 0; i < FL_ENROL_RELAY_OPEN && i < of->turns; i++) {
+        origins += of->served[i].origin == whose->origin;
+        peers += of->served[i].origin == whose->origin && of->served[i].peer == whose->peer;
+    }
+    return s_load(origins, peers);
+}
+
+//  A place of the lane for one more: free, overdue, or taken from who holds most, if that is more
+//  than an equal share. NULL: none.
+static passage *
+s_place(lane *of, uint64_t origin, fl_peer peer, fl_time now)
+{
+    passage *most = NULL;
+    unsigned held = s_held(of, origin, peer), most_held = 0;
+    for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
+        passage *at = &of->open[i];
+        if (!at->open || now - at->since >= FL_ENROL_RELAY_MS) {
             return at;
         }
-        if (!at->open || now - at->since >= FL_ENROL_RELAY_MS) {
-            found = at;
+        unsigned holds = s_held(of, at->origin, at->peer);
+        if (holds > most_held) {
+            most = at;
+            most_held = holds;
         }
     }
-    if (found != NULL) {
-        found->open = false;
+    bool richer = most->origin == origin ? most_held > held + 1
+                                         : most_held / 1000 > held / 1000 + 1;
+    return richer ? most : NULL;
+}
+
+//  Whose turn it is: who was served least, of these who waits longest. -1: nobody waits.
+static int
+s_turn(const lane *of)
+{
+    int found = -1;
+    unsigned least = 0;
+    for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
+        const passage *at = &of->open[i];
+        if (!at->open || at->sent) {
+            continue;
+        }
+        unsigned load = s_served(of, at);
+        bool older = found >= 0 && at->since < of->open[found].since;
+        if (found < 0 || load < least || (load == least && older)) {
+            found = i;
+            least = load;
+        }
     }
     return found;
 }
 
+// ---- up and down ------------------------------------------------------------------------------
 static void
 s_enrolled(const passage *at, fl_outbox *out)
 {
@@ -84,45 +162,61 @@ s_enrolled(const passage *at, fl_outbox *out)
     }
 }
 
-//  A newcomer costs the root more than it costs itself: so many in a second, and no more.
-static bool
-s_may_pass(fl_enrol_relay *self, fl_time now)
+static void
+s_refuse(fl_outbox *out, fl_peer to)
 {
-    if (self->passed == 0 || now - self->second >= 1000) {
-        self->second = now;
-        self->passed = 0;
+    fl_refused *refused = &fl_outbox_send(out, to, FL_REFUSED)->refused;
+    refused->reason = FL_WHY_BUSY;
+    refused->about = FL_ENROL;
+}
+
+//  An enrolment costs the root more than its sender: so many in a second, and no more.
+static void
+s_pass_on(fl_enrol_relay *self, lane *of, fl_time now, fl_outbox *out)
+{
+    int turn = now >= of->next ? s_turn(of) : -1;
+    if (turn < 0) {
+        return;
     }
-    return self->passed++ < FL_ENROL_RELAY_PER_SECOND;
+    passage *at = &of->open[turn];
+    of->next = now + of->pace;
+    of->served[of->turns++ % FL_ENROL_RELAY_OPEN] = (served){ at->origin, at->peer };
+    at->sent = true;
+    fl_bytes sealed = fl_bytes_of(at->sealed, at->size);
+    if (self->conf.enrol == NULL) {
+        fl_enrol *up = &fl_outbox_send(out, FL_PARENT, FL_ENROL)->enrol;
+        up->request = at->ticket;
+        up->sealed = sealed;
+    } else if (!self->conf.enrol(self->conf.enrol_arg, at->ticket, sealed)) {
+        at->open = false;
+        s_refuse(out, at->peer);
+    }
 }
 
 static void
 on_enrol(fl_enrol_relay *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_enrol *enrol = &event->message.message->enrol;
-    passage *at =
-        s_may_pass(self, now) ? s_place(self, event->message.from, enrol->request, now) : NULL;
-    if (at != NULL && !at->open) {
-        *at = (passage){ .open = true,
-                         .peer = event->message.from,
-                         .request = enrol->request,
-                         .ticket = ++self->tickets,
-                         .since = now };
-    } else if (at != NULL && self->conf.enrol != NULL) {
-        return; // the registrar has it
+    fl_peer peer = event->message.from;
+    bool known = event->message.role != FL_ROLE_NONE;
+    uint64_t origin = known ? peer : event->message.origin;
+    lane *of = &self->lanes[known ? KNOWN : NEWCOMERS];
+    for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
+        passage *at = &of->open[i];
+        if (at->open && at->peer == peer && at->request == enrol->request) {
+            at->sent = at->sent && self->conf.enrol != NULL; // up there it may have been lost
+            return;
+        }
     }
-    bool taken = at != NULL;
-    if (taken && self->conf.enrol != NULL) {
-        taken = self->conf.enrol(self->conf.enrol_arg, at->ticket, enrol->sealed);
-        at->open = taken;
-    } else if (taken) {
-        fl_enrol *up = &fl_outbox_send(out, FL_PARENT, FL_ENROL)->enrol;
-        up->request = at->ticket;
-        up->sealed = enrol->sealed;
+    passage *at = s_place(of, origin, peer, now);
+    if (at == NULL || at->open) {
+        s_refuse(out, at == NULL ? peer : at->peer);
     }
-    if (!taken) {
-        fl_refused *refused = &fl_outbox_send(out, event->message.from, FL_REFUSED)->refused;
-        refused->reason = FL_WHY_BUSY;
-        refused->about = FL_ENROL;
+    if (at != NULL) {
+        *at = (passage){ .open = true, .peer = peer, .origin = origin, .since = now,
+                         .request = enrol->request, .ticket = ++self->tickets,
+                         .size = enrol->sealed.size };
+        memcpy(at->sealed, enrol->sealed.data, enrol->sealed.size);
     }
 }
 
@@ -157,8 +251,8 @@ fl_enrol_relay_enrolled(fl_enrol_relay *self, uint64_t ticket, const fl_enrol_re
 static void
 s_tell_answers(fl_enrol_relay *self, fl_outbox *out)
 {
-    for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
-        passage *at = &self->open[i];
+    for (int i = 0; i < LANES * FL_ENROL_RELAY_OPEN; i++) {
+        passage *at = &self->lanes[i / FL_ENROL_RELAY_OPEN].open[i % FL_ENROL_RELAY_OPEN];
         if (at->open && at->answered) {
             at->open = false;
             s_enrolled(at, out);
@@ -205,17 +299,25 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
     fl_enrol_relay *self = arg;
     s_tell_answers(self, out);
-    if (event->kind == FL_EV_MESSAGE && s_relay(self, event, now, out)) {
-        return;
+    bool taken = event->kind == FL_EV_MESSAGE && s_relay(self, event, now, out);
+    for (int i = 0; i < LANES; i++) {
+        s_pass_on(self, &self->lanes[i], now, out);
     }
-    self->conf.inner.step(self->conf.inner.self, event, now, out);
+    if (!taken) {
+        self->conf.inner.step(self->conf.inner.self, event, now, out);
+    }
 }
 
 static fl_time
 s_deadline(const void *arg)
 {
     const fl_enrol_relay *self = arg;
-    return self->conf.inner.deadline(self->conf.inner.self);
+    fl_time due = self->conf.inner.deadline(self->conf.inner.self);
+    for (int i = 0; i < LANES; i++) {
+        const lane *of = &self->lanes[i];
+        due = of->next < due && s_turn(of) >= 0 ? of->next : due;
+    }
+    return due;
 }
 
 fl_machine

@@ -1,7 +1,9 @@
 //  enrol_relay - a machine around a machine: it takes what is not of a round (enrolments going up,
 //  certificates coming down, deny lists) and hands everything else to the tier's own machine.
-//  Reactor's thread. At most FL_ENROL_RELAY_OPEN enrolments are on their way through it, and at
-//  most FL_ENROL_RELAY_PER_SECOND are handed on in a second.
+//  Newcomers and known keys (seated, or seated once: edges with what is below them, nodes that
+//  renew) have a lane each. At most FL_ENROL_RELAY_OPEN of a lane are on their way, so many of it
+//  are handed on in a second, one after the other; the rest waits. Places and turns are shared
+//  evenly: among networks, then among keys of one network; among known keys. Reactor's thread.
 #ifndef FL_IDENTITY_ENROL_RELAY_H
 #define FL_IDENTITY_ENROL_RELAY_H
 
@@ -11,7 +13,8 @@
 
 typedef struct fl_enrol_relay fl_enrol_relay;
 
-enum { FL_ENROL_RELAY_OPEN = 64, FL_ENROL_RELAY_MS = 60 * 1000, FL_ENROL_RELAY_PER_SECOND = 100 };
+enum { FL_ENROL_RELAY_OPEN = 64, FL_ENROL_RELAY_MS = 60 * 1000,
+       FL_ENROL_RELAY_PER_SECOND = 50, FL_ENROL_RELAY_KNOWN_PER_SECOND = 100 };
 
 //  Where enrolments end: at the root's registrar, which answers later with
 //  `fl_enrol_relay_enrolled`. False: too many at a time.

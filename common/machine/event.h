@@ -60,6 +60,7 @@ typedef struct fl_event {
             fl_name node;              // the child's certified name; unset for FL_PARENT
             fl_role role;              // the child's certified role
             const fl_message *message; // borrowed for the step
+            uint64_t origin;           // ENROL: the network it came from; 0: unknown
             uint32_t body_bytes;       // size of the body frame; its bytes stay with the driver
         } message;
         struct {

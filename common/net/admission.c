@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/net/descriptor.h"
 #include "common/wire/verb_table.h"
 
 enum { ROUTE_BYTES = 5, WINDOW_MS = 1000 };
@@ -24,7 +25,8 @@ typedef struct session {
     uint8_t key[FL_KEY_BYTES];
     char user[FL_USER_CHARS + 1];
     fl_badge badge;
-    route control, down;
+    route control, down, enrol;
+    uint64_t origin; // a guest's network
     fl_time heard;
     fl_reason gone; // to be told; FL_WHY_NONE: nothing to tell
 } session;
@@ -136,6 +138,27 @@ s_longest_silent(fl_admission *self, rank only)
     return found;
 }
 
+//  The guest that makes room for one more: of those that share a network with the most others, the
+//  one not heard for longest. So who floods pushes out his own.
+static session *
+s_crowded(fl_admission *self)
+{
+    session *found = NULL;
+    uint32_t crowd = 0;
+    for (uint32_t i = 0; i < self->used; i++) {
+        session *at = &self->sessions[i];
+        uint32_t like = 0;
+        for (uint32_t k = 0; at->rank == GUEST && at->gone == FL_WHY_NONE && k < self->used; k++) {
+            like += self->sessions[k].rank == GUEST && self->sessions[k].origin == at->origin;
+        }
+        if (like > crowd || (like > 0 && like == crowd && at->heard < found->heard)) {
+            found = at;
+            crowd = like;
+        }
+    }
+    return found;
+}
+
 //  A place for a new key: a fresh one, or that of the key that was longest without a seat. A
 //  place that changes hands gets a new peer number.
 static session *
@@ -143,13 +166,13 @@ s_place(fl_admission *self, bool guest)
 {
     session *at = NULL;
     if (guest && self->guests >= self->conf.guests_max) {
-        at = s_longest_silent(self, GUEST);
+        at = s_crowded(self);
     } else if (self->used < self->conf.sessions_max) {
         at = &self->sessions[self->used];
         at->peer = self->used++;
     } else {
         at = s_longest_silent(self, KNOWN);
-        at = at != NULL ? at : s_longest_silent(self, GUEST);
+        at = at != NULL ? at : s_crowded(self);
     }
     if (at != NULL && at->rank != EMPTY) {
         self->guests -= at->rank == GUEST ? 1 : 0;
@@ -299,16 +322,17 @@ s_enrol(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
         fl_visitor *visitor, fl_time now)
 {
     session *at = zhashx_lookup(self->by_user, parcel->user);
-    if (at == NULL || at->rank != SEATED) {
+    if (at == NULL || at->badge.role == FL_ROLE_NONE) {
         at = self->conf.guests_max > 0 ? s_session_for(self, parcel, key, true) : NULL;
     }
     if (at == NULL) {
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_ENROL, "no room for new nodes");
     }
-    if (at->rank == GUEST) {
-        s_take_route(&at->control, parcel->route);
-    }
-    return s_pass(at, visitor, now);
+    s_take_route(&at->enrol, parcel->route);
+    fl_judgement verdict = s_pass(at, visitor, now);
+    verdict.badge = at->rank == GUEST ? NULL : &at->badge; // seated, or was once
+    verdict.origin = at->origin = fl_descriptor_origin(parcel->descriptor);
+    return verdict;
 }
 
 //  Neither HELLO nor ENROL: only on the route, and from the key, that were admitted.
@@ -435,6 +459,14 @@ fl_admission_route(const fl_admission *self, fl_way way, fl_peer peer)
     }
     const route *to = way == FL_WAY_DOWN ? &at->down : &at->control;
     return fl_bytes_of(to->size > 0 ? to->bytes : NULL, to->size);
+}
+
+fl_bytes
+fl_admission_enrol_route(const fl_admission *self, fl_peer peer)
+{
+    const session *at = s_session(self, peer);
+    return at == NULL || at->enrol.size == 0 ? fl_bytes_of(NULL, 0)
+                                             : fl_bytes_of(at->enrol.bytes, at->enrol.size);
 }
 
 const fl_badge *

@@ -40,7 +40,8 @@ typedef struct fl_admission_ops {
 
 typedef struct fl_admission_conf {
     uint32_t sessions_max; // keys known at a time, 1..FL_SESSIONS_MAX
-    uint32_t guests_max;   // of these at most so many newcomers; the oldest makes room
+    uint32_t guests_max;   // of these at most so many newcomers; one of the largest crowd that came
+                           // from one network makes room
 } fl_admission_conf;
 
 enum { FL_SESSIONS_MAX = 65535, FL_GUESTS_MAX = 64, FL_REFUSALS_PER_SECOND = 8 };
@@ -55,6 +56,7 @@ typedef struct fl_judgement {
     fl_judgement_kind kind;
     fl_peer peer;          // PASS
     const fl_badge *badge; // of the sender; NULL for newcomers and strangers. The gate's
+    uint64_t origin;       // PASS of an ENROL: the network it came from (descriptor.h)
     fl_refused refused;    // DROP, REFUSE
 } fl_judgement;
 
@@ -73,6 +75,9 @@ fl_judgement fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel 
 //  Where to send to a child: on the control lane, or on the down lane (FL_WAY_DOWN). Empty when
 //  it is not connected there. The gate's, until its next call.
 fl_bytes fl_admission_route(const fl_admission *self, fl_way way, fl_peer peer);
+//  On the control lane as well, but the connection that asked to enrol: a node renews beside its
+//  running process, with the same key.
+fl_bytes fl_admission_enrol_route(const fl_admission *self, fl_peer peer);
 //  NULL when nobody of that number is admitted.
 const fl_badge *fl_admission_badge(const fl_admission *self, fl_peer peer);
 

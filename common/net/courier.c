@@ -56,8 +56,11 @@ static void
 s_send_child(fl_courier *self, fl_way way, fl_peer to, const fl_message *message, fl_loan *body)
 {
     fl_bytes route = fl_bytes_of(NULL, 0);
+    bool enrolment = message->verb == FL_ENROLLED ||
+                     (message->verb == FL_REFUSED && message->refused.about == FL_ENROL);
     if (self->porch != NULL) {
-        route = fl_admission_route(self->porch->gate, way, to);
+        route = enrolment ? fl_admission_enrol_route(self->porch->gate, to)
+                          : fl_admission_route(self->porch->gate, way, to);
     }
     if (route.size == 0) {
         s_count_drop(self, FL_DROP_ROUTE);

@@ -34,6 +34,28 @@ fl_descriptor_port(int descriptor)
     return 0;
 }
 
+uint64_t
+fl_descriptor_origin(int descriptor)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    uint64_t origin = 0;
+    if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0) {
+        return 0;
+    }
+    if (address.ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const void *)&address;
+        origin = (uint64_t)4 << 56 | ntohl(v4->sin_addr.s_addr) >> 8;
+    } else if (address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const void *)&address;
+        origin = 6;
+        for (unsigned i = 0; i < 7; i++) {
+            origin = origin << 8 | v6->sin6_addr.s6_addr[i];
+        }
+    }
+    return origin;
+}
+
 bool
 fl_descriptor_consumed(int descriptor, uint64_t *bytes)
 {

@@ -76,11 +76,13 @@ s_step(fl_reactor *self, const fl_event *event, fl_bytes body)
 
 // ---- receiving --------------------------------------------------------------------------------
 static void
-s_step_message(fl_reactor *self, fl_peer from, const fl_badge *badge, const fl_message *message)
+s_step_message(fl_reactor *self, fl_peer from, const fl_badge *badge, uint64_t origin,
+               const fl_message *message)
 {
     fl_event event = { .kind = FL_EV_MESSAGE };
     event.message.from = from;
     event.message.message = message;
+    event.message.origin = origin;
     event.message.body_bytes = (uint32_t)self->parcel.body.size;
     if (badge != NULL) {
         event.message.node = badge->node;
@@ -111,7 +113,7 @@ s_receive_child(fl_reactor *self, fl_way way)
     const fl_judgement verdict =
         fl_admission_judge(porch->gate, way, &self->parcel, self->now, &message);
     if (verdict.kind == FL_JUDGED_PASS) {
-        s_step_message(self, verdict.peer, verdict.badge, &message);
+        s_step_message(self, verdict.peer, verdict.badge, verdict.origin, &message);
     } else {
         s_refuse(self, way, &verdict);
     }
@@ -153,7 +155,7 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
         const fl_reason reason =
             self->conf.ops->incoming(self->conf.ops->self, FL_PARENT, NULL, &message);
         if (reason == FL_WHY_NONE) {
-            s_step_message(self, FL_PARENT, NULL, &message);
+            s_step_message(self, FL_PARENT, NULL, 0, &message);
         } else {
             s_refuse_parent(self, way, FL_DROP_PARENT, reason, message.verb,
                             "the parent's message failed its check");

@@ -149,6 +149,9 @@ FL_CHECKED fl_status fl_ledger_lease(fl_ledger *self, const fl_name *node, fl_le
 //  How many shards are leased, and of how many: 0, 0 before the first lease.
 FL_CHECKED fl_status fl_ledger_leased(fl_ledger *self, uint32_t *leased, uint32_t *shards,
                                       fl_why *why);
+//  How many certificates a node got in the last `ms`.
+FL_CHECKED fl_status fl_ledger_issued_of_late(fl_ledger *self, const fl_name *node, uint64_t ms,
+                                              uint32_t *count, fl_why *why);
 //  The newest certificate of a node. FL_MISSING when there is none.
 FL_CHECKED fl_status fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued,
                                       fl_why *why);

@@ -171,6 +171,20 @@ fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued, fl_why
     return status;
 }
 
+fl_status
+fl_ledger_issued_of_late(fl_ledger *self, const fl_name *node, uint64_t ms, uint32_t *count,
+                         fl_why *why)
+{
+    uint64_t now = fl_ledger_clock();
+    fl_query query = fl_query_of(self->sql, "SELECT count(*) FROM issued WHERE node=? AND "
+                                            "issued_at BETWEEN ? AND ?");
+    fl_query_blob(&query, node->name, sizeof node->name);
+    fl_query_u64(&query, now > ms ? now - ms : 0);
+    fl_query_u64(&query, now);
+    *count = fl_query_next(&query) ? (uint32_t)fl_query_take_u64(&query) : 0;
+    return fl_query_end(&query, why);
+}
+
 static fl_status
 s_note_denial(fl_ledger *self, const fl_denied *act, fl_why *why)
 {

@@ -542,9 +542,13 @@ s_flood(void)
         if (strcmp(kind, "enrol") == 0) {
             message = (fl_message){ .verb = FL_ENROL, .enrol = { 7, { sealed, sizeof sealed } } };
         }
-        fl_blob *header = fl_encode(&message, 0);
-        sent = s_storm(link, until, fl_blob_bytes(header));
-        fl_blob_unref(&header);
+        do { // each enrolment is another one
+            message.enrol.request += message.verb == FL_ENROL;
+            fl_blob *header = fl_encode(&message, 0);
+            const int64_t slice = message.verb == FL_ENROL ? zclock_mono() + 1 : until;
+            sent += s_storm(link, slice, fl_blob_bytes(header));
+            fl_blob_unref(&header);
+        } while (zclock_mono() < until);
     }
     (void)printf("sent messages=%llu\n", (unsigned long long)sent);
     fl_socket_destroy(&link);

@@ -74,7 +74,7 @@ knock(const fl_request_conf *to, const fl_message *question, fl_message *reply, 
         fl_refused refused = { .reason = reason, .about = FL_ENROL };
         (void)snprintf(refused.text, sizeof refused.text, "%s",
                        parent.words == NULL ? fl_trust_name(trust) : parent.words);
-        if (parent.refused_verb) {
+        if (parent.refused_verb || reason == FL_WHY_BUSY) {
             *reply = (fl_message){ .verb = FL_REFUSED, .refused = refused };
         } else {
             reply->enrolled.reason = reason;

@@ -262,6 +262,35 @@ a_renewal_goes_on_from_the_day_it_is_asked_for(void **state)
 }
 
 static void
+a_name_gets_only_so_many_certificates_within_an_hour(void **state)
+{
+    (void)state;
+    fl_keys *keys = identity_keys(5);
+    fl_token token = identity_token(authority);
+    fl_enrol_relay_answer held = s_join(keys, &token, "dev-1");
+    unsigned got = 1;
+    for (unsigned i = 0; i < 40; i++) {
+        fl_keys *next = identity_keys((uint8_t)(10 + i));
+        fl_enrol_relay_answer answer = s_renew(next, keys, &held, IDENTITY_NOW + i);
+        if (answer.reason == FL_WHY_NONE) {
+            got++;
+            fl_keys_destroy(&keys);
+            keys = next;
+            held = answer;
+        } else {
+            s_refused(&answer, FL_WHY_BUSY, "dev-1 got 8 certificates within an hour");
+            fl_keys_destroy(&next);
+        }
+    }
+    assert_int_equal(got, FL_ENROL_PER_NAME);
+    fl_keys_destroy(&keys);
+    keys = identity_keys(90);
+    held = s_join(keys, &token, "dev-2"); // another name is not held up
+    assert_int_equal(held.reason, FL_WHY_NONE);
+    fl_keys_destroy(&keys);
+}
+
+static void
 the_root_certifies_itself(void **state)
 {
     (void)state;
@@ -329,6 +358,7 @@ main(void)
         placed(a_name_is_its_first_holders_until_the_certificate_ends),
         placed(what_is_wrong_with_a_request_has_its_name),
         placed(a_renewal_goes_on_from_the_day_it_is_asked_for),
+        placed(a_name_gets_only_so_many_certificates_within_an_hour),
         placed(the_root_certifies_itself),
         placed(a_ledger_that_cannot_write_gives_no_certificate),
     };

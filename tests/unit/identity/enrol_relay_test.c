@@ -121,10 +121,36 @@ static void
 enrol(fl_peer from, uint64_t request, fl_time now)
 {
     const fl_message message = { .verb = FL_ENROL,
-                                 .enrol = { .request = request, .sealed = { list, 3 } } };
-    fl_message whole = message;
-    whole.enrol.sealed = fl_bytes_of("seal", 4);
-    step(from, &whole, now);
+                                 .enrol = { .request = request,
+                                            .sealed = fl_bytes_of("seal", 4) } };
+    step(from, &message, now);
+}
+
+enum { PACE_MS = 1000 / FL_ENROL_RELAY_PER_SECOND };
+static bool went[512]; // whose enrolment went up: its sealed bytes begin with who it was
+
+static void
+come(fl_peer from, uint64_t request, uint64_t origin, fl_role role, fl_time now)
+{
+    const fl_message message = { .verb = FL_ENROL,
+                                 .enrol = { .request = request,
+                                            .sealed = fl_bytes_of(&from, sizeof from) } };
+    fl_machine machine = fl_enrol_relay_machine(relay);
+    fl_event event = { .kind = FL_EV_MESSAGE };
+    event.message.from = from;
+    event.message.message = &message;
+    event.message.origin = origin;
+    event.message.role = role;
+    fl_outbox_reset(out);
+    machine.step(machine.self, &event, now, out);
+    for (uint32_t i = 0; i < fl_outbox_count(out); i++) {
+        const fl_message *up = &fl_outbox_at(out, i)->send.message;
+        fl_peer whose = 0;
+        if (up->verb == FL_ENROL) {
+            memcpy(&whose, up->enrol.sealed.data, sizeof whose);
+            went[whose] = true;
+        }
+    }
 }
 
 //  The only message said, of this verb.
@@ -162,7 +188,7 @@ an_enrolment_goes_up_and_its_answer_back_to_who_asked(void **state)
     const fl_message *up = said(FL_ENROL, FL_PARENT);
     assert_int_equal(up->enrol.sealed.size, 4);
     uint64_t first = up->enrol.request;
-    enrol(4, 1000, 0); // another newcomer who drew the same number
+    enrol(4, 1000, PACE_MS); // another newcomer who drew the same number
     uint64_t second = said(FL_ENROL, FL_PARENT)->enrol.request;
     assert_int_not_equal(first, second);
     fl_message answer = answer_of(second, FL_WHY_NONE);
@@ -215,32 +241,59 @@ pending_enrolments_are_bounded_and_overdue_ones_make_room(void **state)
 {
     (void)state;
     for (uint64_t i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
-        enrol(3, i, (fl_time)i);
+        enrol(3, i, (fl_time)i * PACE_MS);
         (void)said(FL_ENROL, FL_PARENT);
     }
-    enrol(3, 5000, FL_ENROL_RELAY_OPEN);
+    enrol(3, 5000, FL_ENROL_RELAY_OPEN * PACE_MS);
     const fl_refused *refused = &said(FL_REFUSED, 3)->refused;
     assert_int_equal(refused->reason, FL_WHY_BUSY);
     assert_int_equal(refused->about, FL_ENROL);
-    enrol(3, 5000, FL_ENROL_RELAY_MS); // the first of them is
-    (void)said(FL_ENROL, FL_PARENT);
+    enrol(3, 5000, FL_ENROL_RELAY_MS); // the first of them is overdue
+    assert_int_equal(fl_outbox_count(out), 2);
+    assert_int_equal(fl_outbox_at(out, 1)->send.message.verb, FL_ENROL);
 }
 
 static void
-enrolments_above_the_rate_are_refused_as_busy(void **state)
+enrolments_are_passed_on_one_by_one_and_no_more_in_a_second(void **state)
 {
     (void)state;
     unsigned up = 0;
-    for (unsigned i = 0; i < 10 * FL_ENROL_RELAY_PER_SECOND; i++) {
-        enrol(3, 1000, 50); // answered or not, the same or another
-        up += fl_outbox_at(out, 0)->send.message.verb == FL_ENROL;
+    for (fl_time now = 0; now < 1000; now++) {
+        enrol(3, 1000 + (uint64_t)now, now);
+        for (uint32_t i = 0; i < fl_outbox_count(out); i++) {
+            up += fl_outbox_at(out, i)->send.message.verb == FL_ENROL;
+        }
     }
     assert_int_equal(up, FL_ENROL_RELAY_PER_SECOND);
-    assert_int_equal(said(FL_REFUSED, 3)->refused.reason, FL_WHY_BUSY);
-    enrol(4, 1, 1049);
-    (void)said(FL_REFUSED, 4);
-    enrol(4, 1, 1050);
-    (void)said(FL_ENROL, FL_PARENT);
+    fl_machine machine = fl_enrol_relay_machine(relay);
+    assert_int_equal(machine.deadline(machine.self), 1000); // those that wait have a time
+}
+
+//  Floods of 200 keys in one network, of one key in another, and of a known child (an edge that
+//  passes on a flood); then one newcomer of a third network, and one node that renews.
+static void
+a_flood_stops_neither_a_newcomer_of_another_network_nor_a_renewal(void **state)
+{
+    (void)state;
+    uint64_t request = 1;
+    for (fl_time now = 0; now < 3000; now += 5) {
+        for (fl_peer key = 100; key < 300; key += 10) {
+            come(key + (fl_peer)(now % 10), request++, 77, FL_ROLE_NONE, now);
+        }
+        come(50, request++, 78, FL_ROLE_NONE, now);
+        come(60, request++, 0, FL_ROLE_EDGE, now);
+    }
+    come(7, 4711, 79, FL_ROLE_NONE, 3000);
+    come(8, 4712, 77, FL_ROLE_DEVICE, 3000); // even from the network of the flood
+    bool newcomer = false, renewal = false;
+    for (fl_time now = 3000; now < 3000 + 3 * PACE_MS; now++) {
+        come(100, request++, 77, FL_ROLE_NONE, now);
+        come(60, request++, 0, FL_ROLE_EDGE, now);
+        newcomer = newcomer || went[7];
+        renewal = renewal || went[8];
+    }
+    assert_true(newcomer);
+    assert_true(renewal);
 }
 
 // ---- at the root ------------------------------------------------------------------------------
@@ -278,7 +331,7 @@ a_registrar_that_is_busy_is_said_to_be(void **state)
     enrol(3, 1000, 0);
     assert_int_equal(said(FL_REFUSED, 3)->refused.reason, FL_WHY_BUSY);
     busy = false;
-    enrol(3, 1000, 0);
+    enrol(3, 1000, PACE_MS);
     assert_int_equal(registrations, 1);
 }
 
@@ -334,7 +387,10 @@ main(void)
                                         edge, end),
         cmocka_unit_test_setup_teardown(pending_enrolments_are_bounded_and_overdue_ones_make_room,
                                         edge, end),
-        cmocka_unit_test_setup_teardown(enrolments_above_the_rate_are_refused_as_busy, edge, end),
+        cmocka_unit_test_setup_teardown(enrolments_are_passed_on_one_by_one_and_no_more_in_a_second,
+                                        edge, end),
+        cmocka_unit_test_setup_teardown(
+            a_flood_stops_neither_a_newcomer_of_another_network_nor_a_renewal, edge, end),
         cmocka_unit_test_setup_teardown(at_the_root_it_ends_at_the_registrar_which_answers_later,
                                         root, end),
         cmocka_unit_test_setup_teardown(a_registrar_that_is_busy_is_said_to_be, root, end),

@@ -41,14 +41,14 @@ static const fl_admission_ops ops = { .standing = s_standing,
                                       .check = s_check,
                                       .incoming = s_incoming };
 
-//  A message of the key that is `number`, on a route of its own.
+//  A message of the key that is `number`, on that route.
 static fl_judgement
-s_say(fl_admission *at, uint32_t number, const fl_message *message)
+s_say_on(fl_admission *at, uint32_t number, uint32_t on, const fl_message *message)
 {
     uint8_t key[FL_KEY_BYTES] = { 1 }, route[5] = { 0 };
     char user[FL_USER_CHARS + 1];
     memcpy(key + 1, &number, sizeof number);
-    memcpy(route + 1, &number, sizeof number);
+    memcpy(route + 1, &on, sizeof on);
     fl_hex(key, sizeof key, user);
     fl_blob *header = fl_encode(message, 0);
     assert_non_null(header);
@@ -60,6 +60,12 @@ s_say(fl_admission *at, uint32_t number, const fl_message *message)
     fl_judgement verdict = fl_admission_judge(at, FL_WAY_CONTROL, &parcel, 1000, &heard);
     fl_blob_unref(&header);
     return verdict;
+}
+
+static fl_judgement
+s_say(fl_admission *at, uint32_t number, const fl_message *message)
+{
+    return s_say_on(at, number, number, message);
 }
 
 static fl_judgement
@@ -98,12 +104,39 @@ a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted
     fl_guard_destroy(&guard);
 }
 
+//  A node renews beside its running process, with the same key: the answer goes to who asked.
+static void
+a_certified_key_enrols_with_its_name_and_keeps_its_seat(void **state)
+{
+    (void)state;
+    fl_guard *guard = fl_guard_new(&metrics);
+    fl_admission *at = fl_admission_new(
+        &(fl_admission_conf){ .sessions_max = PLACES, .guests_max = 4 }, &ops, guard, &metrics);
+    const fl_message beat = { .verb = FL_BEAT };
+    const fl_message enrol = { .verb = FL_ENROL, .enrol = { .sealed = fl_bytes_of("sealed", 6) } };
+    fl_judgement seat = s_hello(at, 0, "dev-a");
+    fl_bytes control = fl_admission_route(at, FL_WAY_CONTROL, seat.peer);
+    fl_judgement verdict = s_say_on(at, 0, 9, &enrol);
+    assert_int_equal(verdict.kind, FL_JUDGED_PASS);
+    assert_int_equal(verdict.peer, seat.peer);
+    assert_string_equal(verdict.badge->node.name, "dev-a");
+    assert_int_equal(fl_admission_enrol_route(at, seat.peer).data[1], 9);
+    assert_int_equal(fl_admission_route(at, FL_WAY_CONTROL, seat.peer).data[1], control.data[1]);
+    assert_int_equal(s_say(at, 0, &beat).kind, FL_JUDGED_PASS);
+    fl_admission_expel(at, seat.peer);
+    assert_non_null(s_say_on(at, 0, 9, &enrol).badge); // seated once: known
+    assert_null(s_say_on(at, 1, 1, &enrol).badge);     // a stranger is not
+    fl_admission_destroy(&at);
+    fl_guard_destroy(&guard);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted),
+        cmocka_unit_test(a_certified_key_enrols_with_its_name_and_keeps_its_seat),
     };
     return cmocka_run_group_tests_name("net/admission", tests, NULL, NULL);
 }
