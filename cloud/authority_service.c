@@ -102,21 +102,21 @@ fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes
 
 // ---- revocation -------------------------------------------------------------------------------
 //  The list that is durable: what the next one is made of, so that no version is ever two lists'.
+//  NULL when there is none yet.
 static fl_status
-s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_why *why)
+s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held, fl_why *why)
 {
     uint64_t version = 0;
-    fl_blob *held = NULL;
-    fl_status status = fl_ledger_deny_get(conf->ledger, &version, &held, why);
-    if (held != NULL) {
+    fl_status status = fl_ledger_deny_get(conf->ledger, &version, held, why);
+    if (*held != NULL) {
         fl_trust trust =
-            fl_deny_list_take(list, fl_blob_bytes(held), fl_authority_public_of(conf->authority));
+            fl_deny_list_take(list, fl_blob_bytes(*held), fl_authority_public_of(conf->authority));
         if (trust != FL_TRUST_OK) {
             fl_why_set(why, "the deny list in the ledger does not hold (%s)", fl_trust_name(trust));
             status = FL_MALFORMED;
+            fl_blob_unref(held);
         }
     }
-    fl_blob_unref(&held);
     return status;
 }
 
@@ -129,24 +129,29 @@ s_edit(fl_deny_list *list, const fl_denied *act, fl_why *why)
         fl_why_set(why, "%s%s", act->node.name,
                    status == FL_EXISTS    ? " was revoked already"
                    : status == FL_MISSING ? " is not revoked"
+                   : status == FL_NOMEM   ? ": out of memory for the deny list"
                                           : ": the deny list is full");
     }
     return status;
 }
 
-//  Afterwards the next list is in question->made if it is durable, and only then.
+//  Afterwards the newest durable list is in question->made, or nothing. Not `changed`: what was
+//  asked for is so already, which is no failure.
 static fl_status
-s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, fl_why *why)
+s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, bool *changed,
+         fl_why *why)
 {
     const fl_authority_service *self = question->self;
-    fl_status status = s_held(&self->conf, list, why);
-    if (status != FL_OK) {
+    fl_status status = s_held(&self->conf, list, &question->made, why);
+    if (status == FL_OK) {
+        status = s_edit(list, act, why);
+        *changed = status == FL_OK;
+        status = status == FL_EXISTS || status == FL_MISSING ? FL_OK : status;
+    }
+    if (!*changed) {
         return status;
     }
-    status = s_edit(list, act, why);
-    if (status != FL_OK) { // what was asked for and is so already is no failure
-        return status == FL_FULL ? status : FL_OK;
-    }
+    fl_blob_unref(&question->made);
     question->made = fl_deny_list_sign(list, self->conf.authority);
     if (question->made == NULL) {
         fl_why_set(why, "out of memory for the deny list");
@@ -167,9 +172,10 @@ s_put_list(fl_question *question)
     const fl_denied act = { .node = question->node, .lifted = question->number != 0 };
     fl_why why = { "out of memory for the deny list" };
     fl_deny_list *list = fl_deny_list_new();
-    fl_status status = list == NULL ? FL_NOMEM : s_change(question, list, &act, &why);
+    bool changed = false;
+    fl_status status = list == NULL ? FL_NOMEM : s_change(question, list, &act, &changed, &why);
     fl_deny_list_destroy(&list);
-    if (question->made != NULL) {
+    if (changed && status == FL_OK) {
         fl_issued issued;
         //  A name may be shut out before it comes, but more often it is a slip of the keyboard.
         bool unknown = !act.lifted &&
@@ -186,9 +192,12 @@ static void
 s_publish(fl_question *question)
 {
     const fl_authority_service *self = question->self;
-    if (question->made != NULL) {
-        fl_trust trust = fl_identity_deny_take(self->conf.identity, fl_blob_bytes(question->made));
-        FL_ASSERT(trust == FL_TRUST_OK);
+    fl_identity *identity = self->conf.identity;
+    if (question->made != NULL &&
+        fl_identity_deny_take(identity, fl_blob_bytes(question->made)) == FL_TRUST_MEMORY) {
+        fl_blob_unref(&question->json);
+        question->code = FL_EXIT_FAILED;
+        question->json = fl_error_json("stored, but no memory to obey it: ask again");
     }
 }
 

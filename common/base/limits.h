@@ -11,8 +11,10 @@ enum {
     FL_CERT_BYTES_MAX = 512,                          // a certificate in HELLO
     FL_SEALED_BYTES_MAX = 1024,                       // a sealed enrolment request
     FL_ROLL_MAX = 512,                                // report lines that ride on one contribution
-    FL_DENY_MAX = 2048,              // entries of a deny list: 24 bytes each, see the next line
-    FL_DENY_BYTES_MAX = 60 * 1024,   // a signed deny list: it rides in one header
+    FL_DENY_MAX = 128 * 1024,        // entries of a deny list
+    FL_DENY_LIST_BYTES_MAX = 13 + 24 * FL_DENY_MAX + 64, // a signed deny list
+    FL_DENY_BYTES_MAX = 60 * 1024,   // of it in one header
+    FL_DENY_WHOLE_MAX = 13 + 24 * 2048 + 64, // a longer list travels in parts
     FL_TEXT_MAX = 160,               // a human line on the wire
     FL_SLOTS_MAX = 64,               // staged contributions of one parent
     FL_STATS = 8,                    // sums that ride beside the vector

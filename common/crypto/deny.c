@@ -10,13 +10,13 @@ typedef struct entry {
 
 struct fl_deny_list {
     uint64_t version;
-    uint32_t count;
-    entry entries[FL_DENY_MAX]; // ascending by name, then serial; no two alike
+    uint32_t count, room;
+    entry *entries; // ascending by name, then serial; no two alike
 };
 
 enum { VERSION = 1, HEAD_BYTES = 13, ENTRY_BYTES = 24 };
-_Static_assert(HEAD_BYTES + ENTRY_BYTES * FL_DENY_MAX + FL_SIGN_BYTES <= FL_DENY_BYTES_MAX,
-               "a full list rides in one header");
+_Static_assert(HEAD_BYTES + ENTRY_BYTES * FL_DENY_MAX + FL_SIGN_BYTES == FL_DENY_LIST_BYTES_MAX,
+               "a full list");
 
 static const char domain[] = "tributary/deny/v1";
 
@@ -29,7 +29,10 @@ fl_deny_list_new(void)
 void
 fl_deny_list_destroy(fl_deny_list **self_p)
 {
-    free(*self_p);
+    if (*self_p != NULL) {
+        free((*self_p)->entries);
+        free(*self_p);
+    }
     *self_p = NULL;
 }
 
@@ -58,13 +61,27 @@ static const entry *
 s_find(const fl_deny_list *self, const fl_name *node, uint64_t serial)
 {
     entry wanted = { .node = *node, .serial = serial };
-    return bsearch(&wanted, self->entries, self->count, sizeof wanted, s_compare);
+    return self->count == 0
+               ? NULL
+               : bsearch(&wanted, self->entries, self->count, sizeof wanted, s_compare);
 }
 
 bool
 fl_deny_list_names(const fl_deny_list *self, const fl_name *node, uint64_t serial)
 {
     return s_find(self, node, 0) != NULL || s_find(self, node, serial) != NULL;
+}
+
+static bool
+s_make_room(fl_deny_list *self)
+{
+    uint32_t room = self->room == 0 ? 64 : 2 * self->room;
+    entry *entries = realloc(self->entries, room * sizeof *entries);
+    if (entries != NULL) {
+        self->entries = entries;
+        self->room = room;
+    }
+    return entries != NULL;
 }
 
 fl_status
@@ -76,6 +93,9 @@ fl_deny_list_add(fl_deny_list *self, const fl_name *node, uint64_t serial)
     }
     if (self->count == FL_DENY_MAX) {
         return FL_FULL;
+    }
+    if (self->count == self->room && !s_make_room(self)) {
+        return FL_NOMEM;
     }
     entry added = { .node = *node, .serial = serial };
     uint32_t at = self->count;
@@ -128,19 +148,23 @@ fl_deny_list_sign(const fl_deny_list *self, const fl_authority *authority)
 }
 
 //  Into an empty list; the size of the entries is known to be right.
-static bool
+static fl_trust
 s_parse_entries(fl_reader *reader, fl_deny_list *list, uint32_t count)
 {
+    list->entries = calloc(count > 0 ? count : 1, sizeof *list->entries);
+    if (list->entries == NULL) {
+        return FL_TRUST_MEMORY;
+    }
     for (uint32_t i = 0; i < count; i++) {
         entry *next = &list->entries[i];
         fl_read_into(reader, next->node.name, sizeof next->node.name);
         next->serial = fl_read_u64(reader);
         if (!fl_name_valid(&next->node) || (i > 0 && s_compare(next - 1, next) >= 0)) {
-            return false;
+            return FL_TRUST_MALFORMED;
         }
     }
-    list->count = count;
-    return true;
+    list->count = list->room = count;
+    return FL_TRUST_OK;
 }
 
 static fl_trust
@@ -157,24 +181,27 @@ s_parse(fl_bytes bytes, fl_deny_list *list)
         bytes.size != HEAD_BYTES + (size_t)count * ENTRY_BYTES + FL_SIGN_BYTES) {
         return FL_TRUST_MALFORMED;
     }
-    return s_parse_entries(&reader, list, count) ? FL_TRUST_OK : FL_TRUST_MALFORMED;
+    return s_parse_entries(&reader, list, count);
 }
 
 fl_trust
 fl_deny_list_take(fl_deny_list *self, fl_bytes bytes, const fl_authority_public *authority)
 {
-    fl_deny_list taken = { .count = 0 }; // 48 KiB: `self` must stay whole until all is proved
+    fl_deny_list taken = { .count = 0 }; // `self` must stay whole until all is proved
     fl_trust trust = s_parse(bytes, &taken);
+    size_t body = bytes.size - FL_SIGN_BYTES;
+    if (trust == FL_TRUST_OK &&
+        !fl_sign_holds(authority->ed, domain, fl_bytes_of(bytes.data, body), bytes.data + body)) {
+        trust = FL_TRUST_SIGNATURE;
+    }
+    if (trust == FL_TRUST_OK && taken.version <= self->version) {
+        trust = FL_TRUST_OLD;
+    }
     if (trust != FL_TRUST_OK) {
+        free(taken.entries);
         return trust;
     }
-    size_t body = bytes.size - FL_SIGN_BYTES;
-    if (!fl_sign_holds(authority->ed, domain, fl_bytes_of(bytes.data, body), bytes.data + body)) {
-        return FL_TRUST_SIGNATURE;
-    }
-    if (taken.version <= self->version) {
-        return FL_TRUST_OLD;
-    }
+    free(self->entries);
     *self = taken;
     return FL_TRUST_OK;
 }

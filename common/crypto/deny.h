@@ -5,7 +5,7 @@
 //      version u8 = 1 | list version u64 | count u32 | count * (node 16 | serial u64), ascending
 //      | Ed25519 signature 64, domain "tributary/deny/v1", over everything in front of it
 //
-//  One thread at a time. At most FL_DENY_MAX entries.
+//  One thread at a time. At most FL_DENY_MAX entries; to look one up takes log time.
 #ifndef FL_CRYPTO_DENY_H
 #define FL_CRYPTO_DENY_H
 
@@ -26,17 +26,18 @@ uint32_t fl_deny_list_count(const fl_deny_list *self);
 //  True when this certificate of this node is revoked.
 bool fl_deny_list_names(const fl_deny_list *self, const fl_name *node, uint64_t serial);
 
-//  Serial 0: every certificate of the node. FL_EXISTS when it stands there already, FL_FULL.
+//  Serial 0: every certificate of the node. FL_EXISTS when it stands there already, FL_FULL,
+//  FL_NOMEM.
 FL_CHECKED fl_status fl_deny_list_add(fl_deny_list *self, const fl_name *node, uint64_t serial);
 //  FL_MISSING when no such entry stands there.
 FL_CHECKED fl_status fl_deny_list_remove(fl_deny_list *self, const fl_name *node, uint64_t serial);
 
-//  The list as signed bytes (<= FL_DENY_BYTES_MAX), yours. NULL when out of memory.
+//  The list as signed bytes (<= FL_DENY_LIST_BYTES_MAX), yours. NULL when out of memory.
 //  A list of version 0 says nothing and is not signed.
 fl_blob *fl_deny_list_sign(const fl_deny_list *self, const fl_authority *authority);
 
-//  Take over a signed list. FL_TRUST_OK, or the first of: malformed, version, signature, old (no
-//  newer than what is held); on all of these `self` stays as it was.
+//  Take over a signed list. FL_TRUST_OK, or the first of: malformed, version, memory, signature,
+//  old (no newer than what is held); on all of these `self` stays as it was.
 FL_CHECKED fl_trust fl_deny_list_take(fl_deny_list *self, fl_bytes bytes,
                                       const fl_authority_public *authority);
 

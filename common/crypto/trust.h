@@ -18,6 +18,7 @@ typedef enum fl_trust {
     FL_TRUST_NAME,    // valid, but for another node name
     FL_TRUST_REVOKED, // on the deny list
     FL_TRUST_OLD,     // a deny list no newer than the one held
+    FL_TRUST_MEMORY,  // there was none to look at it
     FL_TRUST_COUNT
 } fl_trust;
 

@@ -37,6 +37,7 @@ struct fl_enrol_relay {
     fl_enrol_relay_conf conf;
     uint64_t tickets;
     lane lanes[LANES];
+    fl_deny_get asked; // the part of a long deny list that was asked for last
 };
 
 fl_enrol_relay *
@@ -265,10 +266,45 @@ static void
 s_tell_denied(fl_enrol_relay *self, const fl_event *event, fl_outbox *out)
 {
     uint64_t version = fl_identity_deny_version(self->conf.identity);
-    if (event->message.message->beat.deny_version < version) {
+    fl_bytes list = fl_identity_deny_bytes(self->conf.identity);
+    if (event->message.message->beat.deny_version < version && list.size <= FL_DENY_WHOLE_MAX) {
         fl_deny *deny = &fl_outbox_send(out, event->message.from, FL_DENY)->deny;
         deny->version = version;
-        deny->list = fl_identity_deny_bytes(self->conf.identity);
+        deny->list = list;
+    }
+}
+
+//  A part of a list that is too long for that. Of another version than the one asked for: from the
+//  beginning.
+static void
+s_tell_part(fl_enrol_relay *self, const fl_event *event, fl_outbox *out)
+{
+    const fl_deny_get *get = &event->message.message->deny_get;
+    uint64_t version = fl_identity_deny_version(self->conf.identity);
+    fl_bytes list = fl_identity_deny_bytes(self->conf.identity);
+    uint64_t offset = get->version == version ? get->offset : 0;
+    if (offset < list.size) {
+        size_t left = list.size - (size_t)offset;
+        fl_deny_part *part = &fl_outbox_send(out, event->message.from, FL_DENY_PART)->deny_part;
+        part->version = version;
+        part->total = list.size;
+        part->offset = offset;
+        part->part = fl_bytes_of(list.data + offset,
+                                 left < FL_DENY_BYTES_MAX ? left : FL_DENY_BYTES_MAX);
+    }
+}
+
+//  The parent has a newer list and did not send it before it said so: it is a long one. A part is
+//  asked for once, and again with each heartbeat: it may have been lost.
+static void
+s_ask_part(fl_enrol_relay *self, uint64_t version, bool beat, fl_outbox *out)
+{
+    fl_deny_get get = { .version = version,
+                        .offset = fl_identity_deny_missing(self->conf.identity, version) };
+    bool asked = self->asked.version == get.version && self->asked.offset == get.offset;
+    if (version > fl_identity_deny_version(self->conf.identity) && (beat || !asked)) {
+        fl_outbox_send(out, FL_PARENT, FL_DENY_GET)->deny_get = get;
+        self->asked = get;
     }
 }
 
@@ -288,7 +324,17 @@ s_relay(fl_enrol_relay *self, const fl_event *event, fl_time now, fl_outbox *out
     if (message->verb == FL_DENY && from_parent) {
         return true; // the identity has taken it already
     }
-    if (message->verb == FL_BEAT && !from_parent) {
+    if (message->verb == FL_DENY_PART && from_parent) {
+        s_ask_part(self, message->deny_part.version, false, out);
+        return true;
+    }
+    if (message->verb == FL_DENY_GET && !from_parent) {
+        s_tell_part(self, event, out);
+        return true;
+    }
+    if (message->verb == FL_BEAT && from_parent) {
+        s_ask_part(self, message->beat.deny_version, true, out);
+    } else if (message->verb == FL_BEAT) {
         s_tell_denied(self, event, out);
     }
     return false;

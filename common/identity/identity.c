@@ -16,9 +16,10 @@ struct fl_identity {
     fl_state_dir_parent parent;
     fl_ticket_key ticket_key;
     fl_deny_list *denied;
-    uint8_t deny_bytes[FL_DENY_BYTES_MAX]; // as it was signed
-    size_t deny_size;                      // 0 for version 0
+    fl_blob *deny_bytes; // as it was signed; NULL for version 0
     bool deny_changed;
+    fl_blob *parts; // of the list that comes in parts; NULL: none does
+    uint64_t parts_version, parts_size;
     fl_admission *gate;
     uint16_t up_port, down_port;
 };
@@ -33,6 +34,8 @@ fl_identity_reason(fl_trust trust)
         return FL_WHY_ROLE;
     case FL_TRUST_REVOKED:
         return FL_WHY_REVOKED;
+    case FL_TRUST_MEMORY:
+        return FL_WHY_STORAGE;
     case FL_TRUST_TOKEN:
     case FL_TRUST_EXPIRED:
         return FL_WHY_TOKEN;
@@ -121,6 +124,8 @@ fl_identity_close(fl_identity **self_p)
     fl_keys_destroy(&self->keys);
     fl_locked_free(self->keypair);
     fl_deny_list_destroy(&self->denied);
+    fl_blob_unref(&self->deny_bytes);
+    fl_blob_unref(&self->parts);
     fl_wipe(&self->ticket_key, sizeof self->ticket_key);
     free(self);
 }
@@ -197,7 +202,7 @@ fl_identity_deny_version(const fl_identity *self)
 fl_bytes
 fl_identity_deny_bytes(const fl_identity *self)
 {
-    return fl_bytes_of(self->deny_bytes, self->deny_size);
+    return self->deny_bytes == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(self->deny_bytes);
 }
 
 const fl_deny_list *
@@ -209,12 +214,51 @@ fl_identity_denied(const fl_identity *self)
 fl_trust
 fl_identity_deny_take(fl_identity *self, fl_bytes bytes)
 {
-    fl_trust trust = fl_deny_list_take(self->denied, bytes, &self->authority);
+    fl_blob *copy = fl_blob_copy(bytes);
+    fl_trust trust = copy == NULL ? FL_TRUST_MEMORY
+                                  : fl_deny_list_take(self->denied, bytes, &self->authority);
     if (trust == FL_TRUST_OK) {
-        memcpy(self->deny_bytes, bytes.data, bytes.size);
-        self->deny_size = bytes.size;
+        fl_blob_unref(&self->deny_bytes);
+        self->deny_bytes = copy;
         self->deny_changed = true;
+    } else {
+        fl_blob_unref(&copy);
     }
+    return trust;
+}
+
+uint64_t
+fl_identity_deny_missing(const fl_identity *self, uint64_t version)
+{
+    return self->parts != NULL && self->parts_version == version ? self->parts_size : 0;
+}
+
+//  The next part; one that is not the next is dropped: it will be asked for again.
+static fl_trust
+s_take_part(fl_identity *self, const fl_deny_part *part)
+{
+    if (part->version <= fl_identity_deny_version(self)) {
+        return FL_TRUST_OLD;
+    }
+    bool same = self->parts != NULL && part->version == self->parts_version &&
+                part->total == fl_blob_size(self->parts);
+    if (!same && part->offset == 0) {
+        fl_blob_unref(&self->parts);
+        self->parts = fl_blob_new(part->total);
+        self->parts_version = part->version;
+        self->parts_size = 0;
+        same = self->parts != NULL;
+    }
+    if (!same || part->offset != self->parts_size) {
+        return part->offset == 0 && self->parts == NULL ? FL_TRUST_MEMORY : FL_TRUST_OLD;
+    }
+    memcpy(fl_blob_data(self->parts) + part->offset, part->part.data, part->part.size);
+    self->parts_size += part->part.size;
+    if (self->parts_size < part->total) {
+        return FL_TRUST_OK;
+    }
+    fl_trust trust = fl_identity_deny_take(self, fl_blob_bytes(self->parts));
+    fl_blob_unref(&self->parts);
     return trust;
 }
 
@@ -308,8 +352,10 @@ s_from_parent(fl_identity *self, fl_message *message)
                                     message->task.signature);
         return holds ? FL_WHY_NONE : FL_WHY_PLAN;
     }
-    if (message->verb == FL_DENY) {
-        fl_trust trust = fl_identity_deny_take(self, message->deny.list);
+    if (message->verb == FL_DENY || message->verb == FL_DENY_PART) {
+        fl_trust trust = message->verb == FL_DENY
+                             ? fl_identity_deny_take(self, message->deny.list)
+                             : s_take_part(self, &message->deny_part);
         return trust == FL_TRUST_OLD ? FL_WHY_NONE : fl_identity_reason(trust);
     }
     return FL_WHY_NONE;

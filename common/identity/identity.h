@@ -53,6 +53,9 @@ fl_bytes fl_identity_deny_bytes(const fl_identity *self);
 //  Take a signed list over: one that the ledger keeps, or from the parent. An older one is
 //  refused. From now on it holds here, and children hear of it: at the root it is durable first.
 FL_CHECKED fl_trust fl_identity_deny_take(fl_identity *self, fl_bytes bytes);
+//  A list of `version` comes in parts: the first byte of it that is not here yet. It holds when it
+//  is here whole and proved, never before; the parts of another version begin anew.
+uint64_t fl_identity_deny_missing(const fl_identity *self, uint64_t version);
 const fl_deny_list *fl_identity_denied(const fl_identity *self);
 //  True once after each change, for whoever must recheck connections and keep the list.
 bool fl_identity_deny_changed(fl_identity *self);

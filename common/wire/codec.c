@@ -217,7 +217,7 @@ fl_encode(const fl_message *message, size_t body_bytes)
     FL_ASSERT(!out.broken);
     fl_envelope envelope = {
         .major = FL_WIRE_MAJOR,
-        .minor = FL_WIRE_MINOR,
+        .minor = shape->minor,
         .verb = (uint16_t)message->verb,
         .round = message->round,
         .run = message->run,

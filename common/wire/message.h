@@ -23,6 +23,8 @@ typedef enum fl_verb {
     FL_DENY = 10,    // parent -> child: the signed list of the revoked
     FL_ENROL = 11,   // newcomer -> parent (-> ... -> root): a sealed request
     FL_ENROLLED = 12, // root (-> ... ->) newcomer: a certificate, or why not
+    FL_DENY_GET = 13,  // child -> parent: from here on, of your longer list (2.1)
+    FL_DENY_PART = 14, // parent -> child: so many bytes of it (2.1)
     //  masking steps of a round, on the control lane (docs/masking.md)
     FL_KEYS = 32,      // child -> parent: my one-round keys
     FL_ROSTER = 33,    // parent -> children of a block: who is in it
@@ -332,6 +334,18 @@ typedef struct fl_deny {
     fl_bytes list;           // signed bytes, <= FL_DENY_BYTES_MAX
 } fl_deny;
 
+//  A list that does not fit FL_DENY comes in parts, each when it is asked for.
+typedef struct fl_deny_get {
+    uint64_t version;        // the parent's, as its BEAT says
+    uint64_t offset;         // of the first byte that is missing
+} fl_deny_get;
+
+typedef struct fl_deny_part {
+    uint64_t version, total; // of the whole list
+    uint64_t offset;
+    fl_bytes part;           // <= FL_DENY_BYTES_MAX
+} fl_deny_part;
+
 typedef struct fl_enrol {
     uint64_t request;        // random, echoed
     fl_bytes sealed;         // to the authority, <= FL_SEALED_BYTES_MAX
@@ -469,6 +483,8 @@ typedef struct fl_message {
         fl_beat beat;
         fl_leave leave;
         fl_deny deny;
+        fl_deny_get deny_get;
+        fl_deny_part deny_part;
         fl_enrol enrol;
         fl_enrolled enrolled;
         fl_chunk chunk;

@@ -113,6 +113,15 @@ static const fl_field deny[] = {
     VIEW(fl_deny, list, 0, FL_DENY_BYTES_MAX),
 };
 
+static const fl_field deny_get[] = { U64(fl_deny_get, version), U64(fl_deny_get, offset) };
+
+static const fl_field deny_part[] = {
+    U64(fl_deny_part, version),
+    UINT(fl_deny_part, total, 1, FL_DENY_LIST_BYTES_MAX),
+    UINT(fl_deny_part, offset, 0, FL_DENY_LIST_BYTES_MAX),
+    VIEW(fl_deny_part, part, 1, FL_DENY_BYTES_MAX),
+};
+
 static const fl_field enrol[] = {
     U64(fl_enrol, request),
     VIEW(fl_enrol, sealed, 1, FL_SEALED_BYTES_MAX),
@@ -384,6 +393,14 @@ s_check_chunk(const fl_message *message, size_t body_bytes)
 }
 
 static const char *
+s_check_deny_part(const fl_message *message, size_t body_bytes)
+{
+    (void)body_bytes;
+    const fl_deny_part *part = &message->deny_part;
+    return s_inside(part->offset, part->part.size, part->total);
+}
+
+static const char *
 s_check_piece(const fl_message *message, size_t body_bytes)
 {
     return s_inside(message->piece.offset, body_bytes, message->piece.total);
@@ -426,6 +443,10 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_ENROL] = { "enrol", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN, FIELDS(enrol), 0, NULL },
     [FL_ENROLLED] = { "enrolled", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
         FIELDS(enrolled), 0, s_check_enrolled },
+    [FL_DENY_GET] = { "deny-get", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN,
+        FIELDS(deny_get), 0, NULL, .minor = 1 },
+    [FL_DENY_PART] = { "deny-part", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
+        FIELDS(deny_part), 0, s_check_deny_part, .minor = 1 },
     [FL_CHUNK] = { "chunk", FL_LANE_UP, CHILD, OF_RUN, PLAIN,
         FIELDS(chunk), FL_CHUNK_BYTES_MAX, s_check_chunk },
     [FL_FETCH] = { "fetch", FL_LANE_DOWN, CHILD, ANY_RUN, PLAIN, FIELDS(fetch), 0, NULL },

@@ -52,6 +52,7 @@ typedef struct fl_verb_row {
     uint32_t body_max; // of the body frame that must follow; 0: none may
     //  What no single field can tell: NULL when fine, else what is wrong. May be NULL.
     const char *(*check)(const fl_message *message, size_t body_bytes);
+    uint8_t minor; // the version 2.x that brought it, and that its frames say
 } fl_verb_row;
 
 //  NULL when this build knows no such verb.

@@ -12,6 +12,7 @@ const fl_verb messages_verbs[MESSAGES_VERBS] = {
     FL_BEAT,  FL_LEAVE,   FL_DENY,      FL_ENROL, FL_ENROLLED, FL_CHUNK,  FL_FETCH,
     FL_PIECE, FL_ASK,     FL_ANSWER,    FL_KEYS,  FL_ROSTER,   FL_SHARES, FL_DEALT,
     FL_READY, FL_MASKSET, FL_SURVIVORS, FL_ACK,   FL_ACKS,     FL_UNMASK,
+    FL_DENY_GET, FL_DENY_PART,
 };
 
 // ---- samples ----------------------------------------------------------------------------------
@@ -156,6 +157,13 @@ s_sample_joining(messages_letter *letter)
     case FL_DENY:
         message->deny = (fl_deny){ .version = 3, .list = messages_view(letter, 100, 0xa0) };
         break;
+    case FL_DENY_GET:
+        message->deny_get = (fl_deny_get){ .version = 4, .offset = 61440 };
+        break;
+    case FL_DENY_PART:
+        message->deny_part = (fl_deny_part){ .version = 4, .total = 61500, .offset = 61440,
+                                             .part = messages_view(letter, 60, 0xd0) };
+        break;
     case FL_ENROL:
         message->enrol = (fl_enrol){ .request = 77, .sealed = messages_view(letter, 60, 0xb0) };
         break;
@@ -262,6 +270,8 @@ messages_sample(fl_verb verb, messages_letter *letter)
     case FL_REFUSED:
     case FL_LEAVE:
     case FL_DENY:
+    case FL_DENY_GET:
+    case FL_DENY_PART:
     case FL_ENROL:
     case FL_ENROLLED:
         s_sample_joining(letter);
@@ -456,6 +466,10 @@ s_agree(fl_rng *rng, messages_letter *letter)
         letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_CHUNK_BYTES_MAX);
         message->chunk.total = messages_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);
         message->chunk.offset = messages_draw(rng, 0, message->chunk.total - letter->body_bytes);
+    } else if (message->verb == FL_DENY_PART) {
+        fl_deny_part *part = &message->deny_part;
+        part->total = messages_draw(rng, part->part.size, FL_DENY_LIST_BYTES_MAX);
+        part->offset = messages_draw(rng, 0, part->total - part->part.size);
     } else if (message->verb == FL_PIECE) {
         letter->body_bytes = (uint32_t)messages_draw(rng, 1, FL_CHUNK_BYTES_MAX);
         message->piece.total = messages_draw(rng, letter->body_bytes, FL_VECTOR_BYTES_MAX);

@@ -11,6 +11,9 @@ static fl_enrol_relay *relay;
 //  An identity that holds a list of this version; it is never looked into.
 static uint64_t version;
 static const uint8_t list[] = { 1, 2, 3 };
+static uint8_t large[2 * FL_DENY_BYTES_MAX + 10];
+static bool is_large;
+static uint64_t missing; // of the list that comes in parts
 
 uint64_t
 fl_identity_deny_version(const fl_identity *self)
@@ -23,7 +26,15 @@ fl_bytes
 fl_identity_deny_bytes(const fl_identity *self)
 {
     (void)self;
-    return fl_bytes_of(list, sizeof list);
+    return is_large ? fl_bytes_of(large, sizeof large) : fl_bytes_of(list, sizeof list);
+}
+
+uint64_t
+fl_identity_deny_missing(const fl_identity *self, uint64_t of)
+{
+    (void)self;
+    (void)of;
+    return missing;
 }
 
 static unsigned stepped; // of the machine inside
@@ -68,7 +79,8 @@ s_start(fl_enrol_relay_register *enrol)
     const fl_enrol_relay_conf conf = { .inner = { .step = s_step, .deadline = s_deadline },
                                        .enrol = enrol };
     stepped = registrations = 0;
-    version = 0;
+    version = missing = 0;
+    is_large = false;
     busy = false;
     out = fl_outbox_new(64);
     relay = fl_enrol_relay_new(&conf);
@@ -356,6 +368,58 @@ a_child_with_an_older_list_hears_the_newer_one_with_its_beat(void **state)
 }
 
 static void
+a_long_list_is_handed_out_in_parts_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    fl_message beat = { .verb = FL_BEAT, .beat = { .deny_version = 3 } };
+    fl_message get = { .verb = FL_DENY_GET, .deny_get = { .version = 4 } };
+    version = 4;
+    is_large = true;
+    step(3, &beat, 0);
+    assert_int_equal(fl_outbox_count(out), 0); // the beat's answer says that there is a newer one
+    static const uint64_t sizes[] = { FL_DENY_BYTES_MAX, FL_DENY_BYTES_MAX, 10 };
+    for (int i = 0; i < 3; i++) {
+        get.deny_get.offset = (uint64_t)i * FL_DENY_BYTES_MAX;
+        step(3, &get, 0);
+        const fl_deny_part *part = &said(FL_DENY_PART, 3)->deny_part;
+        assert_true(part->version == 4 && part->total == sizeof large);
+        assert_int_equal(part->offset, get.deny_get.offset);
+        assert_int_equal(part->part.size, sizes[i]);
+    }
+    get.deny_get.offset = sizeof large;
+    step(3, &get, 0);
+    assert_int_equal(fl_outbox_count(out), 0);
+    get.deny_get.version = 3; // it has grown meanwhile
+    step(3, &get, 0);
+    assert_int_equal(said(FL_DENY_PART, 3)->deny_part.offset, 0);
+}
+
+static void
+a_part_is_asked_for_once_and_again_with_each_beat(void **state)
+{
+    (void)state;
+    fl_message beat = { .verb = FL_BEAT, .beat = { .deny_version = 4 } };
+    fl_message part = { .verb = FL_DENY_PART, .deny_part = { .version = 4 } };
+    version = 4;
+    step(FL_PARENT, &beat, 0); // we have it
+    assert_int_equal(fl_outbox_count(out), 0);
+    version = 3;
+    step(FL_PARENT, &beat, 0);
+    assert_int_equal(said(FL_DENY_GET, FL_PARENT)->deny_get.offset, 0);
+    missing = 7;
+    step(FL_PARENT, &part, 0);
+    assert_int_equal(said(FL_DENY_GET, FL_PARENT)->deny_get.offset, 7);
+    step(FL_PARENT, &part, 0); // a repeated one
+    assert_int_equal(fl_outbox_count(out), 0);
+    step(FL_PARENT, &beat, 0);
+    const fl_deny_get *get = &said(FL_DENY_GET, FL_PARENT)->deny_get;
+    assert_true(get->version == 4 && get->offset == 7);
+    version = 4; // that was the last one
+    step(FL_PARENT, &part, 0);
+    assert_int_equal(fl_outbox_count(out), 0);
+}
+
+static void
 what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does(void **state)
 {
     (void)state;
@@ -396,6 +460,10 @@ main(void)
         cmocka_unit_test_setup_teardown(a_registrar_that_is_busy_is_said_to_be, root, end),
         cmocka_unit_test_setup_teardown(
             a_child_with_an_older_list_hears_the_newer_one_with_its_beat, edge, end),
+        cmocka_unit_test_setup_teardown(a_long_list_is_handed_out_in_parts_when_it_is_asked_for,
+                                        edge, end),
+        cmocka_unit_test_setup_teardown(a_part_is_asked_for_once_and_again_with_each_beat, edge,
+                                        end),
         cmocka_unit_test_setup_teardown(
             what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does, edge, end),
     };

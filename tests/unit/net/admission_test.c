@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/wire/codec.h"
+#include "tests/support/messages.h"
 #include "tests/support/unit.h"
 
 enum { PLACES = 512, CROWD = 100000 };
@@ -98,6 +99,13 @@ a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted
     assert_int_equal(verdict.kind, FL_JUDGED_DROP);
     assert_int_equal(verdict.refused.reason, FL_WHY_REVOKED);
     assert_int_not_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
+    for (size_t i = 0; i < MESSAGES_VERBS; i++) { // a round's words and those of a masked round
+        static messages_letter letter;
+        messages_sample(messages_verbs[i], &letter);
+        if (letter.body_bytes == 0) {
+            assert_int_equal(s_say(at, 0, &letter.message).refused.reason, FL_WHY_REVOKED);
+        }
+    }
     revoked = false;
     assert_int_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
     fl_admission_destroy(&at);

@@ -78,6 +78,7 @@ every_member_of_a_struct_is_in_its_table(void **state)
         sizeof(fl_block_roster), sizeof(fl_block_shares),  sizeof(fl_block_dealt),
         sizeof(fl_block_ready),  sizeof(fl_block_maskset), sizeof(fl_block_survivors),
         sizeof(fl_block_ack),    sizeof(fl_block_acks),    sizeof(fl_block_unmask),
+        sizeof(fl_deny_get),     sizeof(fl_deny_part),
     };
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
         s_assert_complete(&fl_verb_row_of(messages_verbs[i])->group, sizes[i]);
@@ -224,6 +225,8 @@ byte_strings_out_of_size_are_refused(void **state)
         { FL_CONTRIB, 3, FL_TICKET_BYTES, 0 },
         { FL_GRANT, 1, 32, 0 },
         { FL_DENY, 1, FL_DENY_BYTES_MAX, FL_DENY_BYTES_MAX + 1 },
+        { FL_DENY_PART, 3, 60, FL_DENY_BYTES_MAX + 1 },
+        { FL_DENY_PART, 3, 1, 61 }, // beyond the total
         { FL_ENROL, 1, 1, 0 },
         { FL_ENROL, 1, FL_SEALED_BYTES_MAX, FL_SEALED_BYTES_MAX + 1 },
         { FL_ENROLLED, 3, FL_CERT_BYTES_MAX, FL_CERT_BYTES_MAX + 1 },
