@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "common/config/clock.h"
+#include "common/crypto/deny.h"
 #include "common/identity/state_dir.h"
 #include "common/net/context.h"
 #include "common/net/socket.h"
 #include "common/net/zap.h"
+#include "common/store/ledger.h"
 #include "common/wire/codec.h"
 #include "tests/support/words.h"
 
@@ -90,6 +92,31 @@ s_issue(void)
     fl_authority_destroy(&authority);
     fl_keys_destroy(&keys);
     (void)printf("issued not_after=%llu\n", (unsigned long long)cert.not_after);
+}
+
+//  deny authority=DIR ledger=FILE count=N: the list of a root that revoked so many nodes, in the
+//  ledger of one that does not run.
+static void
+s_deny(void)
+{
+    fl_why why = { "" };
+    fl_authority *authority = NULL;
+    fl_ledger *ledger = NULL;
+    fl_deny_list *list = fl_deny_list_new();
+    words_must(fl_state_dir_secret_load(words_need("authority"), &authority, &why), &why);
+    words_must(fl_ledger_open(words_need("ledger"), &ledger, &why), &why);
+    for (int64_t i = 0; i < words_number("count", 1); i++) {
+        fl_name node = { { 0 } };
+        (void)snprintf(node.name, sizeof node.name, "n-%09d", (int)i);
+        words_must(fl_deny_list_add(list, &node, 0), &why);
+    }
+    fl_blob *bytes = fl_deny_list_sign(list, authority);
+    words_must(fl_ledger_deny_put(ledger, fl_deny_list_version(list), fl_blob_bytes(bytes), NULL,
+                                  &why), &why);
+    fl_blob_unref(&bytes);
+    fl_deny_list_destroy(&list);
+    fl_ledger_close(&ledger);
+    fl_authority_destroy(&authority);
 }
 
 static void
@@ -559,7 +586,8 @@ main(int argc, char **argv)
 {
     static const words_act acts[] = { { "make", s_make },   { "found", s_found },
                                       { "issue", s_issue }, { "speak", s_speak },
-                                      { "parent", s_parent }, { "flood", s_flood } };
+                                      { "parent", s_parent }, { "flood", s_flood },
+                                      { "deny", s_deny } };
     fl_why why = { "" };
     words_must(fl_crypto_init(&why), &why);
     words_must(fl_net_open(1, &why), &why);

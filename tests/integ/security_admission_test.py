@@ -6,6 +6,7 @@ out, and back by itself once admitted.
 import os
 import re
 import shutil
+import time
 
 from security_peer import (BACKOFF_MAX_S, BEAT_S, SLACK_S, Peer, at, certified_key, counters, grows,
                            hostile, world)
@@ -282,6 +283,28 @@ def a_revoked_edge_is_cut_at_once_and_comes_back_with_its_devices():
             "the device of that edge counts again")
 
 
+def a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut():
+    """At root, edge and device, while rounds go on."""
+    f = world()
+    many, root = 100000, f["root"]
+    root.stop()
+    hostile("deny", authority=f.authority, ledger=os.path.join(root.state, "ledger.db"), count=many)
+    root.start()
+    for name in ("e1", "d1"):
+        line = f[name].line("deny-list", entries=str(many), bound_s=30)
+        expect(int(line["version"]) == many, line)
+    marks = {name: f[name].mark() for name in ("e1", "d1")}
+    begun = time.monotonic()
+    f.ok("revoke", "d2", "--state", root.state)
+    f["e1"].line("left", peer="d2", reason="revoked", since=marks["e1"], bound_s=10)
+    cut = time.monotonic() - begun
+    f["d1"].line("deny-list", entries=str(many + 1), since=marks["d1"], bound_s=30)
+    print(f"    {many} entries: d2 cut after {cut:.1f} s, d1 heard of it after "
+          f"{time.monotonic() - begun:.1f} s", flush=True)
+    last = f.closed()
+    f.until(lambda: f.closed() > last + 1, 30, "rounds go on")
+
+
 def what_was_revoked_gets_no_certificate():
     f = world()
     f.ok("revoke", "gone", "--state", f["root"].state)
@@ -312,6 +335,7 @@ TESTS = [
     a_revocation_outlives_the_edge_that_heard_it,
     a_revoked_edge_is_cut_at_once_and_comes_back_with_its_devices,
     what_was_revoked_gets_no_certificate,
+    a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut,
 ]
 
 if __name__ == "__main__":
