@@ -219,13 +219,53 @@ s_find_certificate(fl_question *question)
     question->json = status == FL_OK ? fl_said_json(hex) : fl_error_json(why.text);
 }
 
+// ---- tokens -----------------------------------------------------------------------------------
+//  `number`: revoke it. The answer: how often it was used, and whether it is revoked.
+static void
+s_look_at_token(fl_question *question)
+{
+    const fl_authority_service *self = question->self;
+    fl_bytes token = fl_bytes_of(question->id, sizeof question->id);
+    uint32_t uses = 0;
+    bool revoked = false;
+    fl_why why;
+    fl_status status = question->number == 0
+                           ? FL_OK
+                           : fl_ledger_token_revoke(self->conf.ledger, token, &why);
+    if (status == FL_OK) {
+        status = fl_ledger_token_uses(self->conf.ledger, token, &uses, &revoked, &why);
+    }
+    if (status == FL_OK) {
+        fl_why_set(&why, "used %u times%s", uses, revoked ? ", revoked" : "");
+    }
+    question->code = status == FL_OK ? FL_EXIT_OK : FL_EXIT_FAILED;
+    question->json = status == FL_OK ? fl_said_json(why.text) : fl_error_json(why.text);
+}
+
+static void
+s_ask_token(fl_authority_service *self, uint32_t ticket, const char *id, bool revoke)
+{
+    fl_question question = { .ticket = ticket, .number = revoke, .self = self,
+                             .work = s_look_at_token };
+    if (fl_unhex(id, question.id, sizeof question.id)) {
+        fl_queries_put(self->conf.queries, &question);
+    } else {
+        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no id of a token");
+    }
+}
+
 bool
 fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_ask *ask)
 {
     bool revoke = strcmp(ask->verb, "revoke") == 0;
     bool admit = strcmp(ask->verb, "admit") == 0;
     bool certificate = strcmp(ask->verb, "certificate") == 0;
+    bool token = strcmp(ask->verb, "token") == 0;
     fl_name node;
+    if (token || strcmp(ask->verb, "token-revoke") == 0) {
+        s_ask_token(self, ticket, ask->argument, !token);
+        return true;
+    }
     if (!revoke && !admit && !certificate) {
         return false;
     }

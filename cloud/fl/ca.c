@@ -118,8 +118,10 @@ s_hand_out(const fl_context *console, const fl_conf *conf, const fl_token *token
 {
     char text[FL_TOKEN_TEXT_BYTES + 1];
     const char *path = fl_conf_text(conf, "out");
+    char id[2 * FL_TOKEN_ID_BYTES + 1];
     fl_why why = { "" };
     fl_status status = FL_OK;
+    fl_hex(token->id, FL_TOKEN_ID_BYTES, id);
     fl_token_text(token, text);
     if (path[0] != '\0') {
         size_t length = strlen(text);
@@ -128,11 +130,11 @@ s_hand_out(const fl_context *console, const fl_conf *conf, const fl_token *token
         text[length] = '\0';
     }
     if (status == FL_OK && fl_conf_bool(conf, "json")) {
-        json_t *answer =
-            json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:s}", path[0] != '\0' ? "file" : "token",
-                      path[0] != '\0' ? path : text, "role", fl_role_name(token->role), "name",
-                      token->name, "exact", token->exact, "count", (json_int_t)token->count,
-                      "not_after", (json_int_t)token->not_after, "endpoint", token->endpoint);
+        json_t *answer = json_pack(
+            "{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:s}", path[0] != '\0' ? "file" : "token",
+            path[0] != '\0' ? path : text, "id", id, "role", fl_role_name(token->role), "name",
+            token->name, "exact", token->exact, "count", (json_int_t)token->count, "not_after",
+            (json_int_t)token->not_after, "endpoint", token->endpoint);
         fl_context_print(console, &answer);
     } else if (status == FL_OK && path[0] == '\0') {
         (void)fprintf(console->out, "%s\n", text);
@@ -161,6 +163,10 @@ fl_verb_token(void *context, const fl_conf *conf)
     if (code == FL_EXIT_OK &&
         fl_token_make(authority, console->wall_s(), &console->entropy, &token, &why) != FL_OK) {
         code = fl_context_fail(console, "token", FL_EXIT_USAGE, "%s", why.text);
+    }
+    if (code == FL_EXIT_OK &&
+        fl_token_note(fl_conf_text(conf, "authority"), &token, &why) != FL_OK) {
+        code = fl_context_fail(console, "token", FL_EXIT_STATE_DIR, "%s", why.text);
     }
     if (code == FL_EXIT_OK) {
         code = s_hand_out(console, conf, &token);

@@ -1,4 +1,4 @@
-//  fl revoke, admit, stop, health: one question, one line.
+//  fl revoke, admit, token revoke, stop, health: one question, one line.
 #include "cloud/fl/verbs.h"
 
 //  The text that the process said, or all of it as JSON.
@@ -54,4 +54,16 @@ int
 fl_verb_health(void *context, const fl_conf *conf)
 {
     return s_order(context, conf, "health", "");
+}
+
+int
+fl_verb_token_revoke(void *context, const fl_conf *conf)
+{
+    const char *id = fl_conf_argument(conf, 0);
+    uint8_t bytes[FL_TOKEN_ID_BYTES];
+    if (!fl_unhex(id, bytes, sizeof bytes)) {
+        return fl_context_fail(context, "token revoke", FL_EXIT_USAGE,
+                               "'%.40s' is no id of a token: 'fl token list' shows them", id);
+    }
+    return s_order(context, conf, "token-revoke", id);
 }

@@ -49,6 +49,8 @@ static const fl_setting token[] = {
     JSON,
 };
 
+static const fl_setting token_list[] = { AUTHORITY, STATE("the root"), TIMEOUT, JSON };
+
 static const fl_setting enrol[] = {
     STATE("the newcomer"),
     { .key = "node", .type = FL_CONF_TEXT, .fallback = "",
@@ -134,6 +136,12 @@ static const fl_command commands[] = {
     { .program = { .name = "ca init", SETTINGS(ca_init),
                    .purpose = "Make an authority: authority.key and authority.pub." },
       .run = fl_verb_ca_init },
+    { .program = { .name = "token list", SETTINGS(token_list),
+                   .purpose = "List the tokens that were made with an authority's directory." },
+      .run = fl_verb_token_list },
+    { .program = { .name = "token revoke", .arguments = "ID", SETTINGS(of_root),
+                   .purpose = "Let nobody join with a token any more; who did stays." },
+      .run = fl_verb_token_revoke },
     { .program = { .name = "token", SETTINGS(token), .check = fl_check_token,
                    .purpose = "Make a token, a secret line with which nodes may join." },
       .run = fl_verb_token },

@@ -4,6 +4,7 @@
 #define FL_CLOUD_FL_VERBS_H
 
 #include "cloud/fl/context.h"
+#include "common/crypto/token.h"
 
 extern const fl_cli fl_verbs;
 
@@ -11,12 +12,17 @@ extern const fl_cli fl_verbs;
 int fl_verb_ca_init(void *context, const fl_conf *conf);
 int fl_verb_token(void *context, const fl_conf *conf);
 fl_status fl_check_token(const fl_conf *conf, fl_why *why);
+//  tokens.c
+int fl_verb_token_list(void *context, const fl_conf *conf);
+//  Before it is handed out: a line of DIRECTORY/tokens, without its secret.
+FL_CHECKED fl_status fl_token_note(const char *directory, const fl_token *token, fl_why *why);
 //  enrol.c
 int fl_verb_enrol(void *context, const fl_conf *conf);
 fl_status fl_check_enrol(const fl_conf *conf, fl_why *why);
 //  order.c
 int fl_verb_revoke(void *context, const fl_conf *conf);
 int fl_verb_admit(void *context, const fl_conf *conf);
+int fl_verb_token_revoke(void *context, const fl_conf *conf);
 int fl_verb_stop(void *context, const fl_conf *conf);
 int fl_verb_health(void *context, const fl_conf *conf);
 //  status.c

@@ -38,6 +38,7 @@ typedef struct fl_question {
     fl_run run;
     uint64_t number; // the argument: a round
     fl_name node;    // or a node
+    uint8_t id[16];  // or a token
     void *self;      // of whoever asks
     fl_blob *made;   // by `work`, for `then`; the desk gives it back
     void (*work)(struct fl_question *question);

@@ -107,7 +107,9 @@ static bool
 s_used_up(fl_ledger *ledger, fl_bytes token, uint32_t uses_max)
 {
     uint32_t uses = 0;
-    return fl_ledger_token_uses(ledger, token, &uses, NULL) == FL_OK && uses >= uses_max;
+    bool revoked = false;
+    return fl_ledger_token_uses(ledger, token, &uses, &revoked, NULL) == FL_OK &&
+           uses >= uses_max;
 }
 
 static bool
@@ -126,6 +128,8 @@ s_fail(fl_ledger *ledger, const fl_enrol_request *request, fl_status status, con
     if (status == FL_FULL && join && s_used_up(ledger, token, request->token.count)) {
         s_refuse(answer, FL_WHY_USED_UP, "the token is used up: it allowed %u nodes",
                  request->token.count);
+    } else if (status == FL_DENIED) {
+        s_refuse(answer, FL_WHY_REVOKED, "the token is revoked: join with another one");
     } else if (status == FL_BUSY && s_none_left(ledger, &answer->lease)) {
         s_refuse(answer, FL_WHY_NO_SHARD, "all %u data shards are leased to other devices",
                  answer->lease.shards);

@@ -5,7 +5,7 @@
 
 #include "common/store/ledger_inside.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 //  Hashes and ids are blobs, outcomes and reasons their numbers on the wire, times ms since 1970.
 static const char schema[] =
@@ -35,7 +35,8 @@ static const char schema[] =
     "  round INTEGER NOT NULL, fact BLOB NOT NULL, PRIMARY KEY(block, what));"
     "CREATE TABLE evidence(line INTEGER PRIMARY KEY, at INTEGER NOT NULL, run BLOB NOT NULL,"
     "  round INTEGER NOT NULL, block INTEGER NOT NULL, paper BLOB NOT NULL);"
-    "CREATE TABLE token_use(token BLOB PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE token_use(token BLOB PRIMARY KEY, count INTEGER NOT NULL, revoked_at INTEGER)"
+    "  WITHOUT ROWID;"
     "CREATE TABLE issued(serial INTEGER PRIMARY KEY, node BLOB NOT NULL, role INTEGER NOT NULL,"
     "  certificate BLOB NOT NULL, issued_at INTEGER NOT NULL);"
     "CREATE INDEX issued_node ON issued(node);"

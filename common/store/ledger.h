@@ -138,8 +138,9 @@ typedef struct fl_lease {
 
 //  Count one use of a token, record the certificate and lease a shard of `lease->shards` to the
 //  node, all or nothing; `lease->shard` is the answer. FL_FULL when the token has been used
-//  `uses_max` times, FL_BUSY when other nodes hold every shard. An empty token is not counted: the
-//  authority's own act. `lease` NULL, or shards 0: no shard is wanted.
+//  `uses_max` times, FL_DENIED when it is revoked, FL_BUSY when other nodes hold every shard. An
+//  empty token is not counted: the authority's own act. `lease` NULL, or shards 0: no shard is
+//  wanted.
 FL_CHECKED fl_status fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max,
                                      const fl_issued *issued, fl_lease *lease, fl_why *why);
 //  The same for a node that has its certificate. A node that holds a shard keeps it, for good; no
@@ -156,7 +157,9 @@ FL_CHECKED fl_status fl_ledger_issued_of_late(fl_ledger *self, const fl_name *no
 FL_CHECKED fl_status fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued,
                                       fl_why *why);
 FL_CHECKED fl_status fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses,
-                                          fl_why *why);
+                                          bool *revoked, fl_why *why);
+//  Nobody joins with it any more; certificates that it gave stay. Once more is fine.
+FL_CHECKED fl_status fl_ledger_token_revoke(fl_ledger *self, fl_bytes token, fl_why *why);
 
 typedef struct fl_denied {
     fl_name node;

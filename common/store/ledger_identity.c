@@ -20,21 +20,41 @@ fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why)
 }
 
 fl_status
-fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses, fl_why *why)
+fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses, bool *revoked, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql, "SELECT count FROM token_use WHERE token=?");
+    fl_query query = fl_query_of(self->sql, "SELECT count, revoked_at IS NOT NULL FROM token_use "
+                                            "WHERE token=?");
     fl_query_blob(&query, token.data, token.size);
-    *uses = fl_query_next(&query) ? (uint32_t)fl_query_take_u64(&query) : 0;
+    bool found = fl_query_next(&query);
+    *uses = found ? (uint32_t)fl_query_take_u64(&query) : 0;
+    *revoked = found && fl_query_take_u64(&query) != 0;
     return fl_query_end(&query, why);
+}
+
+fl_status
+fl_ledger_token_revoke(fl_ledger *self, fl_bytes token, fl_why *why)
+{
+    fl_query query = fl_query_of(
+        self->sql, "INSERT INTO token_use(token, count, revoked_at) VALUES(?, 0, ?) ON "
+                   "CONFLICT(token) DO UPDATE SET revoked_at=ifnull(revoked_at, "
+                   "excluded.revoked_at)");
+    fl_query_blob(&query, token.data, token.size);
+    fl_query_u64(&query, fl_ledger_clock());
+    return fl_query_run(&query, why);
 }
 
 static fl_status
 s_use_token(fl_ledger *self, fl_bytes token, uint32_t uses_max, fl_why *why)
 {
     uint32_t uses = 0;
-    fl_status status = fl_ledger_token_uses(self, token, &uses, why);
+    bool revoked = false;
+    fl_status status = fl_ledger_token_uses(self, token, &uses, &revoked, why);
     if (status != FL_OK) {
         return status;
+    }
+    if (revoked) {
+        fl_why_set(why, "this token is revoked");
+        return FL_DENIED;
     }
     if (uses >= uses_max) {
         fl_why_set(why, "this token was used %u times, it is good for %u; make a new one", uses,

@@ -5,6 +5,7 @@ the directory of the node that made it.
 """
 import contextlib
 import functools
+import json
 import os
 import shutil
 import stat
@@ -55,6 +56,26 @@ def a_missing_token_is_named():
     f = world()
     ends(enrol(f, "t1", None), NO_TOKEN, "no token")
     ends(enrol(f, "t1", os.path.join(f.base, "no-such-file")), NO_TOKEN, "no token")
+
+
+def a_token_is_listed_and_revoked_and_who_joined_with_it_stays():
+    f = world()
+    token = f.token("e1", "device", count=5, prefix="tok-")
+
+    def listed():
+        answer = json.loads(f.ok("token", "list", "--authority", f.authority, "--state",
+                                 f["root"].state, "--json"))
+        return [each for each in answer["tokens"] if each["name"] == "tok-*"][-1]
+    ends(enrol(f, "tok-1", token), 0, "tok-1")
+    before = listed()
+    expect(before["stands"] == "valid" and before["left"] == 4, before)
+    f.ok("token", "revoke", before["id"], "--state", f["root"].state)
+    f["root"].restart()             # it was stored
+    f.until(lambda: listed()["stands"] == "revoked", 20, "the root is back")
+    mark = f["root"].mark()
+    ends(enrol(f, "tok-2", token), REFUSED, "revoked")
+    logged(f, mark, "tok-2", "revoked")
+    f.ok("enrol", "--renew", "--state", os.path.join(f.base, "tok-1"), "--wait", "10s")
 
 
 def a_token_that_was_not_copied_whole_is_named():
@@ -229,6 +250,7 @@ def files_are_for_their_owner():
 TESTS = [
     a_device_enrols_at_the_port_of_its_edge,
     a_missing_token_is_named,
+    a_token_is_listed_and_revoked_and_who_joined_with_it_stays,
     a_token_that_was_not_copied_whole_is_named,
     a_token_of_another_authority_is_named,
     a_token_of_another_role_or_name_is_named,

@@ -151,6 +151,10 @@ each_verb_asks_its_question_with_its_argument(void **state)
     assert_int_equal(fake_fl("admit", "dev-7", "--json", NULL), FL_EXIT_OK);
     assert_string_equal(asked_verb, "admit");
     assert_string_equal(fake.out, "{\"rounds\":[],\"said\":\"done\"}\n");
+    const char *id = "00112233445566778899aabbccddeeff";
+    assert_int_equal(fake_fl("token", "revoke", id, NULL), FL_EXIT_OK);
+    assert_string_equal(asked_verb, "token-revoke");
+    assert_string_equal(asked_argument, id);
     assert_int_equal(fake_fl("stop", NULL), FL_EXIT_OK);
     assert_string_equal(asked_verb, "stop");
     process(0, "{\"ok\":true}");
@@ -173,6 +177,8 @@ a_wrong_argument_is_refused_before_anybody_is_asked(void **state)
         assert_int_equal(fake_fl(words[i][0], words[i][1], NULL), FL_EXIT_USAGE);
         assert_err(words[i][0]);
     }
+    assert_int_equal(fake_fl("token", "revoke", "dev.token", NULL), FL_EXIT_USAGE);
+    assert_err("no id of a token");
     assert_int_equal(fake_fl("revoke", NULL), FL_EXIT_USAGE);
     assert_int_equal(fake.asked, 0);
 }

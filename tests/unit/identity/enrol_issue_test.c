@@ -101,13 +101,34 @@ the_same_keys_again_are_free_and_others_are_counted(void **state)
     s_refused(&third, FL_WHY_USED_UP, "allowed 2 nodes");
     again = s_join(two, &token, "dev-2"); // used up, and still free for these
     assert_int_equal(again.reason, FL_WHY_NONE);
+    fl_bytes id = fl_bytes_of(token.id, sizeof token.id);
     uint32_t uses = 0;
-    assert_int_equal(
-        fl_ledger_token_uses(ledger, fl_bytes_of(token.id, sizeof token.id), &uses, &why), FL_OK);
+    bool gone = true;
+    assert_int_equal(fl_ledger_token_uses(ledger, id, &uses, &gone, &why), FL_OK);
+    assert_false(gone);
     assert_int_equal(uses, 2);
     fl_keys_destroy(&one);
     fl_keys_destroy(&two);
     fl_keys_destroy(&three);
+}
+
+static void
+a_revoked_token_gives_nothing_new_and_takes_nothing_back(void **state)
+{
+    (void)state;
+    fl_keys *one = identity_keys(5), *two = identity_keys(6);
+    fl_token token = identity_token(authority);
+    fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
+    assert_int_equal(first.reason, FL_WHY_NONE);
+    fl_bytes id = fl_bytes_of(token.id, sizeof token.id);
+    assert_int_equal(fl_ledger_token_revoke(ledger, id, &why), FL_OK);
+    assert_int_equal(fl_ledger_token_revoke(ledger, id, &why), FL_OK);
+    fl_enrol_relay_answer second = s_join(two, &token, "dev-2");
+    s_refused(&second, FL_WHY_REVOKED, "the token is revoked");
+    second = s_join(one, &token, "dev-1"); // its certificate, once more
+    assert_int_equal(second.reason, FL_WHY_NONE);
+    fl_keys_destroy(&one);
+    fl_keys_destroy(&two);
 }
 
 static void
@@ -145,9 +166,10 @@ a_device_that_comes_when_all_shards_are_leased_hears_so(void **state)
     assert_int_equal(answer.reason, FL_WHY_NONE);
     answer = s_join(two, &token, "dev-2");
     s_refused(&answer, FL_WHY_NO_SHARD, "all 1 data shards are leased");
+    fl_bytes id = fl_bytes_of(token.id, sizeof token.id);
     uint32_t uses = 0;
-    assert_int_equal(
-        fl_ledger_token_uses(ledger, fl_bytes_of(token.id, sizeof token.id), &uses, &why), FL_OK);
+    bool gone;
+    assert_int_equal(fl_ledger_token_uses(ledger, id, &uses, &gone, &why), FL_OK);
     assert_int_equal(uses, 1); // it may come again when there is room
     fl_keys_destroy(&one);
     fl_keys_destroy(&two);
@@ -352,6 +374,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         placed(a_token_gives_a_certificate_for_the_keys_that_asked),
         placed(the_same_keys_again_are_free_and_others_are_counted),
+        placed(a_revoked_token_gives_nothing_new_and_takes_nothing_back),
         placed(a_device_is_leased_a_shard_and_keeps_it),
         placed(a_device_that_comes_when_all_shards_are_leased_hears_so),
         placed(who_enrolled_before_there_were_shards_gets_one_when_it_asks_again),

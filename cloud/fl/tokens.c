@@ -1,0 +1,152 @@
+//  fl token list: what was made of an authority, and what became of it. Which tokens there are
+//  stands in DIRECTORY/tokens; how often one was used, and whether it is revoked, the root knows.
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cloud/fl/text_table.h"
+#include "cloud/fl/verbs.h"
+#include "common/identity/state_dir.h"
+
+enum { LINE_MAX_BYTES = 128 };
+
+static FILE *
+s_open(const char *directory, int flags, const char *mode, char path[FL_STATE_PATH_MAX])
+{
+    (void)snprintf(path, FL_STATE_PATH_MAX, "%s/tokens", directory);
+    int file = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+    FILE *stream = file < 0 ? NULL : fdopen(file, mode);
+    if (file >= 0 && stream == NULL) {
+        (void)close(file);
+    }
+    return stream;
+}
+
+//  One line, in one write: so two who make tokens at a time write two lines.
+fl_status
+fl_token_note(const char *directory, const fl_token *token, fl_why *why)
+{
+    char path[FL_STATE_PATH_MAX], id[2 * FL_TOKEN_ID_BYTES + 1];
+    FILE *file = s_open(directory, O_WRONLY | O_CREAT | O_APPEND, "a", path);
+    fl_hex(token->id, FL_TOKEN_ID_BYTES, id);
+    bool noted = file != NULL &&
+                 fprintf(file, "%s %s %s%s %" PRIu32 " %" PRIu64 "\n", id,
+                         fl_role_name(token->role), token->name, token->exact ? "" : "*",
+                         token->count, token->not_after) > 0 &&
+                 fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (!noted) {
+        fl_why_set(why, "%s: %s", path, strerror(errno));
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return noted ? FL_OK : FL_IO;
+}
+
+//  What the line says and the root knows; the caller's. NULL: no line of ours.
+static json_t *
+s_describe(const char *line, uint64_t now, const char *said)
+{
+    char id[33], role[16], name[24];
+    uint32_t count = 0, uses = 0;
+    uint64_t until = 0;
+    if (sscanf(line, "%32s %15s %23s %" SCNu32 " %" SCNu64, id, role, name, &count, &until) != 5) {
+        return NULL;
+    }
+    (void)sscanf(said, "used %" SCNu32, &uses);
+    const char *stands = strstr(said, "revoked") != NULL ? "revoked"
+                         : until < now                   ? "expired"
+                         : uses >= count                 ? "used-up"
+                                                         : "valid";
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:s}", "id", id, "role", role, "name", name, "left",
+                     (json_int_t)(uses < count ? count - uses : 0), "until", (json_int_t)until,
+                     "stands", stands);
+}
+
+static int
+s_collect(const fl_context *console, const fl_conf *conf, FILE *file, json_t *tokens)
+{
+    char line[LINE_MAX_BYTES];
+    int code = FL_EXIT_OK;
+    while (code == FL_EXIT_OK && fgets(line, sizeof line, file) != NULL) {
+        char id[33] = "";
+        json_t *answer = NULL;
+        (void)sscanf(line, "%32s", id);
+        code = fl_context_answer(console, conf, "token", id, &answer);
+        const char *said = json_string_value(json_object_get(answer, "said"));
+        json_t *token = s_describe(line, console->wall_s(), said == NULL ? "" : said);
+        if (code == FL_EXIT_OK && token != NULL) {
+            (void)json_array_append_new(tokens, token);
+        } else {
+            json_decref(token);
+        }
+        json_decref(answer);
+    }
+    return code;
+}
+
+static void
+s_cell(fl_text_table *table, const json_t *cell, bool is_time)
+{
+    char text[32] = "";
+    struct tm at;
+    if (is_time) {
+        const time_t when = (time_t)json_integer_value(cell);
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%MZ", gmtime_r(&when, &at));
+        fl_text_table_cell(table, "%s", text);
+    } else if (json_is_integer(cell)) {
+        fl_text_table_cell(table, "%" JSON_INTEGER_FORMAT, json_integer_value(cell));
+    } else {
+        fl_text_table_cell(table, "%s", json_string_value(cell));
+    }
+}
+
+static void
+s_show(const fl_context *console, const json_t *tokens)
+{
+    static const fl_text_table_column columns[] = { { "id", false, 0 },   { "role", false, 0 },
+                                                    { "name", false, 0 }, { "left", true, 0 },
+                                                    { "until", true, 1 }, { "stands", false, 0 } };
+    fl_text_table *table = fl_text_table_new(columns, 6);
+    size_t i;
+    json_t *token;
+    json_array_foreach(tokens, i, token) {
+        if (table != NULL) {
+            fl_text_table_row(table);
+            for (size_t at = 0; at < 6; at++) {
+                s_cell(table, json_object_get(token, columns[at].title), at == 4);
+            }
+        }
+    }
+    if (table != NULL) {
+        fl_text_table_print(table, fl_context_columns(console), console->out);
+    }
+    fl_text_table_destroy(&table);
+}
+
+int
+fl_verb_token_list(void *context, const fl_conf *conf)
+{
+    const fl_context *console = context;
+    char path[FL_STATE_PATH_MAX];
+    FILE *file = s_open(fl_conf_text(conf, "authority"), O_RDONLY, "r", path);
+    if (file == NULL && errno != ENOENT) {
+        return fl_context_fail(console, "token list", FL_EXIT_STATE_DIR, "%s: %s", path,
+                               strerror(errno));
+    }
+    json_t *tokens = json_array();
+    int code = file == NULL ? FL_EXIT_OK : s_collect(console, conf, file, tokens);
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    if (code == FL_EXIT_OK && fl_conf_bool(conf, "json")) {
+        json_t *answer = json_pack("{s:O}", "tokens", tokens);
+        fl_context_print(console, &answer);
+    } else if (code == FL_EXIT_OK) {
+        s_show(console, tokens);
+    }
+    json_decref(tokens);
+    return code;
+}
