@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cloud/fl/text_table.h"
+#include "cloud/fl/json_read.h"
 #include "cloud/fl/verbs.h"
 #include "common/identity/state_dir.h"
 
@@ -75,12 +75,9 @@ s_collect(const fl_context *console, const fl_conf *conf, FILE *file, json_t *to
         json_t *answer = NULL;
         (void)sscanf(line, "%32s", id);
         code = fl_context_answer(console, conf, "token", id, &answer);
-        const char *said = json_string_value(json_object_get(answer, "said"));
-        json_t *token = s_describe(line, console->wall_s(), said == NULL ? "" : said);
-        if (code == FL_EXIT_OK && token != NULL) {
-            (void)json_array_append_new(tokens, token);
-        } else {
-            json_decref(token);
+        if (code == FL_EXIT_OK) { // what is no line of ours is left out
+            (void)json_array_append_new(
+                tokens, s_describe(line, console->wall_s(), leaf_text(answer, "said")));
         }
         json_decref(answer);
     }
@@ -88,42 +85,19 @@ s_collect(const fl_context *console, const fl_conf *conf, FILE *file, json_t *to
 }
 
 static void
-s_cell(fl_text_table *table, const json_t *cell, bool is_time)
+s_show(const json_t *tokens, FILE *out)
 {
-    char text[32] = "";
-    struct tm at;
-    if (is_time) {
-        const time_t when = (time_t)json_integer_value(cell);
-        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%MZ", gmtime_r(&when, &at));
-        fl_text_table_cell(table, "%s", text);
-    } else if (json_is_integer(cell)) {
-        fl_text_table_cell(table, "%" JSON_INTEGER_FORMAT, json_integer_value(cell));
-    } else {
-        fl_text_table_cell(table, "%s", json_string_value(cell));
-    }
-}
-
-static void
-s_show(const fl_context *console, const json_t *tokens)
-{
-    static const fl_text_table_column columns[] = { { "id", false, 0 },   { "role", false, 0 },
-                                                    { "name", false, 0 }, { "left", true, 0 },
-                                                    { "until", true, 1 }, { "stands", false, 0 } };
-    fl_text_table *table = fl_text_table_new(columns, 6);
     size_t i;
     json_t *token;
     json_array_foreach(tokens, i, token) {
-        if (table != NULL) {
-            fl_text_table_row(table);
-            for (size_t at = 0; at < 6; at++) {
-                s_cell(table, json_object_get(token, columns[at].title), at == 4);
-            }
-        }
+        char until[32] = "";
+        struct tm at;
+        const time_t when = (time_t)leaf_whole(token, "until");
+        (void)strftime(until, sizeof until, "%Y-%m-%dT%H:%MZ", gmtime_r(&when, &at));
+        (void)fprintf(out, "%s  %-6s  %-16s  %7" PRIu64 " left, until %s, %s\n",
+                      leaf_text(token, "id"), leaf_text(token, "role"), leaf_text(token, "name"),
+                      leaf_whole(token, "left"), until, leaf_text(token, "stands"));
     }
-    if (table != NULL) {
-        fl_text_table_print(table, fl_context_columns(console), console->out);
-    }
-    fl_text_table_destroy(&table);
 }
 
 int
@@ -145,7 +119,7 @@ fl_verb_token_list(void *context, const fl_conf *conf)
         json_t *answer = json_pack("{s:O}", "tokens", tokens);
         fl_context_print(console, &answer);
     } else if (code == FL_EXIT_OK) {
-        s_show(console, tokens);
+        s_show(tokens, console->out);
     }
     json_decref(tokens);
     return code;

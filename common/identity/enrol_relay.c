@@ -16,19 +16,11 @@ typedef struct passage {
     fl_enrol_relay_answer answer;
 } passage;
 
-//  Who was served of late, so that the others come first.
-typedef struct served {
-    uint64_t origin;
-    fl_peer peer;
-} served;
-
 //  Newcomers and known keys wait apart: neither takes a place or a turn of the other.
 typedef struct lane {
     fl_time next; // when the next one is passed on
     fl_time pace;
     passage open[FL_ENROL_RELAY_OPEN];
-    served served[FL_ENROL_RELAY_OPEN]; // a ring
-    unsigned turns;
 } lane;
 
 enum { NEWCOMERS, KNOWN, LANES };
@@ -72,36 +64,16 @@ s_of_ticket(fl_enrol_relay *self, uint64_t ticket)
 }
 
 // ---- fair shares ------------------------------------------------------------------------------
-//  First the origins are equal, then the keys of one origin.
-static unsigned
-s_load(unsigned origins, unsigned peers)
-{
-    return origins * 1000 + peers;
-}
-
-//  What an origin and a key hold of the lane.
+//  What an origin holds of the lane, in thousands, and what a key of it does.
 static unsigned
 s_held(const lane *of, uint64_t origin, fl_peer peer)
 {
-    unsigned origins = 0, peers = 0;
+    unsigned held = 0;
     for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
         const passage *at = &of->open[i];
-        origins += at->open && at->origin == origin;
-        peers += at->open && at->origin == origin && at->peer == peer;
+        held += at->open && at->origin == origin ? 1000U + (at->peer == peer) : 0;
     }
-    return s_load(origins, peers);
-}
-
-//  How often they were served of late.
-static unsigned
-s_served(const lane *of, const passage *whose)
-{
-    unsigned origins = 0, peers = 0;
-    for (unsigned i = 0; i < FL_ENROL_RELAY_OPEN && i < of->turns; i++) {
-        origins += of->served[i].origin == whose->origin;
-        peers += of->served[i].origin == whose->origin && of->served[i].peer == whose->peer;
-    }
-    return s_load(origins, peers);
+    return held;
 }
 
 //  A place of the lane for one more: free, overdue, or taken from who holds most, if that is more
@@ -127,22 +99,16 @@ s_place(lane *of, uint64_t origin, fl_peer peer, fl_time now)
     return richer ? most : NULL;
 }
 
-//  Whose turn it is: who was served least, of these who waits longest. -1: nobody waits.
+//  Whose turn it is: who waits longest, so nobody longer than it takes to serve a full lane. -1:
+//  nobody waits.
 static int
 s_turn(const lane *of)
 {
     int found = -1;
-    unsigned least = 0;
     for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
         const passage *at = &of->open[i];
-        if (!at->open || at->sent) {
-            continue;
-        }
-        unsigned load = s_served(of, at);
-        bool older = found >= 0 && at->since < of->open[found].since;
-        if (found < 0 || load < least || (load == least && older)) {
+        if (at->open && !at->sent && (found < 0 || at->since < of->open[found].since)) {
             found = i;
-            least = load;
         }
     }
     return found;
@@ -181,7 +147,6 @@ s_pass_on(fl_enrol_relay *self, lane *of, fl_time now, fl_outbox *out)
     }
     passage *at = &of->open[turn];
     of->next = now + of->pace;
-    of->served[of->turns++ % FL_ENROL_RELAY_OPEN] = (served){ at->origin, at->peer };
     at->sent = true;
     fl_bytes sealed = fl_bytes_of(at->sealed, at->size);
     if (self->conf.enrol == NULL) {

@@ -2,8 +2,8 @@
 //  certificates coming down, deny lists) and hands everything else to the tier's own machine.
 //  Newcomers and known keys (seated, or seated once: edges with what is below them, nodes that
 //  renew) have a lane each. At most FL_ENROL_RELAY_OPEN of a lane are on their way, so many of it
-//  are handed on in a second, one after the other; the rest waits. Places and turns are shared
-//  evenly: among networks, then among keys of one network; among known keys. Reactor's thread.
+//  are handed on in a second, one after the other; the rest waits. Places are shared evenly: among
+//  networks, then among keys of one network; among known keys. Reactor's thread.
 #ifndef FL_IDENTITY_ENROL_RELAY_H
 #define FL_IDENTITY_ENROL_RELAY_H
 

@@ -298,7 +298,7 @@ a_flood_stops_neither_a_newcomer_of_another_network_nor_a_renewal(void **state)
     come(7, 4711, 79, FL_ROLE_NONE, 3000);
     come(8, 4712, 77, FL_ROLE_DEVICE, 3000); // even from the network of the flood
     bool newcomer = false, renewal = false;
-    for (fl_time now = 3000; now < 3000 + 3 * PACE_MS; now++) {
+    for (fl_time now = 3000; now < 3000 + FL_ENROL_RELAY_OPEN * PACE_MS; now++) {
         come(100, request++, 77, FL_ROLE_NONE, now);
         come(60, request++, 0, FL_ROLE_EDGE, now);
         newcomer = newcomer || went[7];
