@@ -55,6 +55,11 @@ fl_ledger_clock(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+//  From a version to the next one; whoever changes the schema adds a line.
+static const char *const steps[VERSION] = {
+    [2] = "ALTER TABLE token_use ADD COLUMN revoked_at INTEGER",
+};
+
 fl_status
 fl_ledger_open(const char *path, fl_ledger **ledger, fl_why *why)
 {
@@ -64,7 +69,7 @@ fl_ledger_open(const char *path, fl_ledger **ledger, fl_why *why)
         fl_why_set(why, "%s cannot be opened: out of memory", path);
         return FL_NOMEM;
     }
-    fl_status status = fl_sql_open(path, VERSION, schema, &self->sql, why);
+    fl_status status = fl_sql_open(path, VERSION, schema, steps, &self->sql, why);
     if (status != FL_OK) {
         fl_ledger_close(&self);
     }

@@ -78,7 +78,8 @@ s_pragma_u64(fl_sql *self, const char *text, uint64_t *value, fl_why *why)
 
 //  A new database gets the schema; an old one must be of ours and not newer.
 static fl_status
-s_prepare(fl_sql *self, uint32_t version, const char *schema, fl_why *why)
+s_prepare(fl_sql *self, uint32_t version, const char *schema, const char *const *steps,
+          fl_why *why)
 {
     uint64_t application = 0, found = 0, tables = 0;
     fl_status status = s_pragma_u64(self, "PRAGMA application_id", &application, why);
@@ -103,7 +104,7 @@ s_prepare(fl_sql *self, uint32_t version, const char *schema, fl_why *why)
     if (found == version) {
         return FL_OK;
     }
-    if (tables > 0) {
+    if (tables > 0 && steps[found] == NULL) {
         fl_why_set(why, "%s is of version %llu, this program writes %u: finish its run with the "
                         "older program, or name another state directory",
                    self->path, (unsigned long long)found, version);
@@ -116,7 +117,10 @@ s_prepare(fl_sql *self, uint32_t version, const char *schema, fl_why *why)
     if (status != FL_OK) {
         return status;
     }
-    status = s_execute(self, schema, why);
+    status = tables == 0 ? s_execute(self, schema, why) : FL_OK;
+    for (uint64_t step = found; status == FL_OK && tables > 0 && step < version; step++) {
+        status = s_execute(self, steps[step], why);
+    }
     if (status == FL_OK) {
         status = s_execute(self, marks, why);
     }
@@ -136,7 +140,8 @@ s_touch(const char *path, fl_why *why)
 }
 
 fl_status
-fl_sql_open(const char *path, uint32_t version, const char *schema, fl_sql **sql, fl_why *why)
+fl_sql_open(const char *path, uint32_t version, const char *schema, const char *const *steps,
+            fl_sql **sql, fl_why *why)
 {
     FL_ASSERT(version > 0);
     *sql = NULL;
@@ -163,7 +168,7 @@ fl_sql_open(const char *path, uint32_t version, const char *schema, fl_sql **sql
                            why);
     }
     if (status == FL_OK) {
-        status = s_prepare(self, version, schema, why);
+        status = s_prepare(self, version, schema, steps, why);
     }
     if (status != FL_OK) {
         fl_sql_close(&self);

@@ -437,7 +437,7 @@ a_page_damaged_later_is_an_answer_and_not_a_crash(void **state)
 }
 
 static void
-a_newer_or_older_ledger_is_refused(void **state)
+a_newer_ledger_and_one_too_old_are_refused(void **state)
 {
     (void)state;
     fl_ledger *none = NULL;
@@ -447,6 +447,25 @@ a_newer_or_older_ledger_is_refused(void **state)
     s_sql("PRAGMA user_version=1");
     assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
     assert_non_null(strstr(why.text, "version 1, this program writes 3"));
+}
+
+//  As a program of version 2 left it.
+static void
+a_ledger_of_version_2_is_brought_up_and_keeps_what_it_knew(void **state)
+{
+    (void)state;
+    const fl_bytes token = fl_bytes_of("token", 5);
+    uint32_t uses = 0;
+    bool revoked = true;
+    s_sql("INSERT INTO token_use(token, count) VALUES(CAST('token' AS BLOB), 7);"
+          "ALTER TABLE token_use DROP COLUMN revoked_at; PRAGMA user_version=2");
+    fl_ledger_close(&ledger);
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
+    assert_int_equal(fl_ledger_token_uses(ledger, token, &uses, &revoked, &why), FL_OK);
+    assert_true(uses == 7 && !revoked);
+    assert_int_equal(fl_ledger_token_revoke(ledger, token, &why), FL_OK);
+    assert_int_equal(fl_ledger_token_uses(ledger, token, &uses, &revoked, &why), FL_OK);
+    assert_true(uses == 7 && revoked);
 }
 
 static void
@@ -541,7 +560,8 @@ main(void)
         IN_PLACE(a_deny_list_only_gets_newer),
         IN_PLACE(a_damaged_or_foreign_file_is_refused_by_name),
         IN_PLACE(a_page_damaged_later_is_an_answer_and_not_a_crash),
-        IN_PLACE(a_newer_or_older_ledger_is_refused),
+        IN_PLACE(a_newer_ledger_and_one_too_old_are_refused),
+        IN_PLACE(a_ledger_of_version_2_is_brought_up_and_keeps_what_it_knew),
         IN_PLACE(a_full_disk_is_said_and_loses_nothing),
         IN_PLACE(a_place_that_cannot_be_written_is_said),
         IN_PLACE(killed_in_mid_run_every_close_is_there),
