@@ -11,7 +11,7 @@
 typedef struct fl_sql fl_sql;
 
 //  Open or make the database at `path`: WAL, synchronous=FULL, mode 0600. A new one gets `schema`
-//  and `version`. An older one is brought up by `steps` in one transaction (step v: from v to v + 1;
+//  and `version`. An older one is brought up by `steps` in one transaction (step v: v to v + 1;
 //  NULL: there is none, FL_MISMATCH). A newer one is FL_MISMATCH, no database FL_MALFORMED.
 FL_CHECKED fl_status fl_sql_open(const char *path, uint32_t version, const char *schema,
                                  const char *const *steps, fl_sql **sql, fl_why *why);
