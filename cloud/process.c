@@ -293,7 +293,7 @@ s_load_run(process *self, fl_why *why)
     return status;
 }
 
-// ---- what the station asks --------------------------------------------------------------------
+// ---- what the node asks -----------------------------------------------------------------------
 static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {

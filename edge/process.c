@@ -77,7 +77,7 @@ s_recall_denied(process *self, fl_why *why)
     return status;
 }
 
-// ---- what the station asks --------------------------------------------------------------------
+// ---- what the node asks -----------------------------------------------------------------------
 static bool
 s_save(void *arg, fl_save what, const fl_report *report)
 {

@@ -1,4 +1,4 @@
-//  render - what a process answered, as text for a human. Takes the JSON of common/host/view and
+//  render - what a process answered, as text for a human. Takes the JSON of common/admin and
 //  prints; knows no socket and no terminal, so that snapshots of it are tests. A key that is not
 //  there is shown as «-», so that an older process can be looked at.
 #ifndef FL_CLOUD_FL_RENDER_H

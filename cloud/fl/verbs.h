@@ -8,7 +8,7 @@
 
 extern const fl_cli fl_verbs;
 
-//  authority.c
+//  ca.c
 int fl_verb_ca_init(void *context, const fl_conf *conf);
 int fl_verb_token(void *context, const fl_conf *conf);
 fl_status fl_check_token(const fl_conf *conf, fl_why *why);
@@ -19,7 +19,7 @@ FL_CHECKED fl_status fl_token_note(const char *directory, const fl_token *token,
 //  enrol.c
 int fl_verb_enrol(void *context, const fl_conf *conf);
 fl_status fl_check_enrol(const fl_conf *conf, fl_why *why);
-//  order.c
+//  control.c
 int fl_verb_revoke(void *context, const fl_conf *conf);
 int fl_verb_admit(void *context, const fl_conf *conf);
 int fl_verb_token_revoke(void *context, const fl_conf *conf);
@@ -33,7 +33,7 @@ int fl_verb_rounds(void *context, const fl_conf *conf);
 int fl_verb_top(void *context, const fl_conf *conf);
 //  model.c
 int fl_verb_model_export(void *context, const fl_conf *conf);
-//  lab.c
+//  experiment.c
 int fl_verb_shards(void *context, const fl_conf *conf);
 int fl_verb_reference(void *context, const fl_conf *conf);
 

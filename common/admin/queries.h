@@ -15,17 +15,17 @@ typedef struct fl_queries_conf {
     fl_node *station;
     fl_ledger *ledger;           // NULL: keeps none (a device)
     fl_checkpoints *checkpoints; // NULL: keeps no models (below the root)
-    //  Fill in what the tier knows; the station's share is set already.
+    //  Fill in what the tier knows; the node's share is set already.
     void (*fill)(void *self, fl_status_input *input);
     void *self;
 } fl_queries_conf;
 
 //  The caller owns the result. NULL when out of memory.
 fl_queries *fl_queries_new(const fl_queries_conf *conf);
-//  After the crew has ended.
+//  After the worker pool has ended.
 void fl_queries_destroy(fl_queries **self_p);
 
-//  False: not a question of this desk.
+//  False: not a question that is answered here.
 bool fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask);
 
 //  Run `work` on the store's strand, then `then` (may be NULL) here, then answer the ticket with
@@ -40,7 +40,7 @@ typedef struct fl_question {
     fl_name node;    // or a node
     uint8_t id[16];  // or a token
     void *self;      // of whoever asks
-    fl_blob *made;   // by `work`, for `then`; the desk gives it back
+    fl_blob *made;   // by `work`, for `then`; given back here
     void (*work)(struct fl_question *question);
     void (*then)(struct fl_question *question);
 } fl_question;

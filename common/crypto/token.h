@@ -27,7 +27,7 @@ enum {
 
 typedef struct fl_token {
     //  what the operator chooses
-    fl_role role;       // device, edge or operator: the root is certified at its own desk
+    fl_role role;       // device, edge or operator: the root certifies itself
     bool exact;         // `name` is the whole name; else what it must begin with
     char name[16];      // zero-padded; empty (and not exact) = any name
     uint32_t count;     // nodes that may join with it, from 1

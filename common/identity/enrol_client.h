@@ -51,7 +51,7 @@ typedef struct fl_enrol_client {
     fl_lease lease;  // of a data shard, when one came with the certificate
 } fl_enrol_client;
 
-//  FL_EXIT_OK and `result`; else another of exits.h, and one line in `why`.
+//  FL_EXIT_OK and `result`; else another of exit_codes.h, and one line in `why`.
 int fl_enrol_client_join(const fl_enrol_client_conf *conf, const fl_enrol_client_world *world,
                          fl_enrol_client *result, fl_why *why);
 int fl_enrol_client_renew(const fl_enrol_client_conf *conf, const fl_enrol_client_world *world,

@@ -1,4 +1,4 @@
-//  enrol_issue - the authority's desk at the root: proves a sealed request, asks the ledger whether
+//  enrol_issue - the authority's part at the root: proves a sealed request, asks the ledger whether
 //  the token has a use left and the name is free, signs and records the certificate.
 //  `open` and `sign` are separate, so that secrets and the deny list stay on the reactor's thread
 //  and the disk on the store's strand.
@@ -21,7 +21,7 @@ bool fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, uint64_
 void fl_enrol_issue_sign(const fl_authority *authority, fl_ledger *ledger,
                          const fl_enrol_request *request, uint64_t wall_s, uint64_t life_s,
                          uint32_t shards, fl_enrol_relay_answer *answer);
-//  The root certifies itself at its own desk. The certificate goes into `bytes`.
+//  The root certifies itself. The certificate goes into `bytes`.
 FL_CHECKED fl_status fl_enrol_issue_root(const fl_authority *authority, fl_ledger *ledger,
                                          const fl_name *node, const fl_public_keys *keys,
                                          uint64_t wall_s, uint64_t life_s,

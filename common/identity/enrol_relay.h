@@ -16,7 +16,7 @@ typedef struct fl_enrol_relay fl_enrol_relay;
 enum { FL_ENROL_RELAY_OPEN = 64, FL_ENROL_RELAY_MS = 60 * 1000,
        FL_ENROL_RELAY_PER_SECOND = 50, FL_ENROL_RELAY_KNOWN_PER_SECOND = 100 };
 
-//  Where enrolments end: at the root's registrar, which answers later with
+//  Where enrolments end: at the root's authority_service, which answers later with
 //  `fl_enrol_relay_enrolled`. False: too many at a time.
 typedef bool fl_enrol_relay_register(void *arg, uint64_t ticket, fl_bytes sealed);
 

@@ -270,7 +270,7 @@ fl_identity_deny_changed(fl_identity *self)
     return changed;
 }
 
-// ---- the gate's questions ---------------------------------------------------------------------
+// ---- what admission asks ----------------------------------------------------------------------
 static fl_reason
 s_standing(void *arg, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge)
 {

@@ -1,5 +1,5 @@
 //  identity - who this process is and whom it believes: its keys and certificate, its authority,
-//  the deny list, the tickets that it gives. It is the gate's table of functions, so everything
+//  the deny list, the tickets that it gives. It is admission's table of functions, so everything
 //  that crosses a hop is proved here before a machine sees it.
 //  Reactor's thread, after `open`.
 #ifndef FL_IDENTITY_IDENTITY_H
@@ -15,7 +15,7 @@
 typedef struct fl_identity fl_identity;
 
 typedef struct fl_identity_conf {
-    const char *directory;         // the state directory: see home.h
+    const char *directory;         // the state directory: see state_dir.h
     fl_role role;                  // what our certificate must say
     const fl_authority *authority; // the root's: it signs orders; NULL below
     bool parent;                   // this process has one

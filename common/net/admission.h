@@ -14,7 +14,7 @@
 
 typedef struct fl_admission fl_admission;
 
-//  What a certificate says, as far as the gate cares.
+//  What a certificate says, as far as admission cares.
 typedef struct fl_badge {
     fl_name node;
     fl_role role;
@@ -55,7 +55,7 @@ typedef enum fl_judgement_kind {
 typedef struct fl_judgement {
     fl_judgement_kind kind;
     fl_peer peer;          // PASS
-    const fl_badge *badge; // of the sender; NULL for newcomers and strangers. The gate's
+    const fl_badge *badge; // of the sender; NULL for newcomers and strangers. Ours
     uint64_t origin;       // PASS of an ENROL: the network it came from (descriptor.h)
     fl_refused refused;    // DROP, REFUSE
 } fl_judgement;
@@ -65,7 +65,7 @@ fl_admission *fl_admission_new(const fl_admission_conf *conf, const fl_admission
                                fl_guard *watchdog, fl_metrics *metrics);
 void fl_admission_destroy(fl_admission **self_p);
 
-//  May this key connect? (For the ZAP handler; the argument is the gate.)
+//  May this key connect? (For the ZAP handler; the argument is an fl_admission.)
 bool fl_admission_admits(void *self, const uint8_t key[FL_KEY_BYTES]);
 
 //  Judge a parcel from a child lane and decode it into `message` (views into the parcel).
@@ -73,7 +73,7 @@ fl_judgement fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel 
                                 fl_time now, fl_message *message);
 
 //  Where to send to a child: on the control lane, or on the down lane (FL_WAY_DOWN). Empty when
-//  it is not connected there. The gate's, until its next call.
+//  it is not connected there. Ours, until the next call.
 fl_bytes fl_admission_route(const fl_admission *self, fl_way way, fl_peer peer);
 //  On the control lane as well, but the connection that asked to enrol: a node renews beside its
 //  running process, with the same key.

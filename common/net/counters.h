@@ -1,5 +1,5 @@
 //  counters - the words by which the numbers of metrics.def are told apart: where a frame travels,
-//  why it was not passed on, and what codec and gate said.
+//  why it was not passed on, and what codec and admission said.
 #ifndef FL_NET_COUNTERS_H
 #define FL_NET_COUNTERS_H
 

@@ -1,6 +1,6 @@
 //  listener - the parent's side of the lanes: a control ROUTER, an up PULL and a down ROUTER, all
-//  CURVE servers behind one authentication handler, with the gate that judges what comes in and
-//  the watchdog that shuts what should not. One per process (see zap).
+//  CURVE servers behind one authentication handler, with the admission that judges what comes in
+//  and the watchdog that shuts what should not. One per process (see zap).
 //  Reactor's thread; may be made by the main thread before the reactor runs.
 #ifndef FL_NET_LISTENER_H
 #define FL_NET_LISTENER_H

@@ -38,7 +38,7 @@ uint32_t fl_workers_jobs_max(const fl_workers *self);
 FL_CHECKED fl_status fl_workers_add(fl_workers *self, const fl_job *job);
 
 //  By a job, on its worker: `work` for each of the parts 0 .. parts - 1, once, by this worker and
-//  by whoever of the crew has nothing to do. Returns when all are done; allocates nothing, never
+//  by whichever worker has nothing to do. Returns when all are done; allocates nothing, never
 //  fails.
 void fl_workers_share(fl_workers *self, uint32_t parts, void (*work)(void *arg, uint32_t part),
                       void *arg);

@@ -382,7 +382,7 @@ s_resume_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *ou
 }
 
 // ---- blocks and their ends --------------------------------------------------------------------
-//  An answer of the crew. False: no block of this round waits for it.
+//  An answer to a KEEP or UNMASK. False: no block of this round waits for it.
 static bool
 s_answer_block(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -1334,7 +1334,7 @@ s_check_round(fl_aggregator *self, fl_time now, fl_outbox *out)
     }
 }
 
-// ---- what the crew answers --------------------------------------------------------------------
+// ---- answers to effects -----------------------------------------------------------------------
 static void
 on_finished(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -1385,7 +1385,7 @@ on_verified(fl_aggregator *self, uint32_t slot, const fl_event *event, fl_time n
     }
 }
 
-//  What the crew answers: an upload's, the sum's, a block's, or nobody's.
+//  An answer to an effect: an upload's, the sum's, a block's, or nobody's.
 static void
 on_answer(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {

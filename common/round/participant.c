@@ -459,7 +459,7 @@ s_masking_deadline(const fl_participant *self)
                                        : self->masking_until;
 }
 
-// ---- what the crew answers --------------------------------------------------------------------
+// ---- answers to effects -----------------------------------------------------------------------
 //  Wrong bytes, or no room for them: once more after a pause, which doubles with every failure
 //  since the last model that passed; the task is declined when that was in vain too often.
 static void
@@ -489,7 +489,7 @@ on_model(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
     s_enter(self, FL_PARTICIPANT_WORKING);
 }
 
-//  What the crew answers: the fetch's, the masks', or nobody's.
+//  An answer to an effect: the fetch's, the masks', or nobody's.
 static void
 on_answer(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {

@@ -388,7 +388,7 @@ fl_uploads_beat(fl_uploads *self, uint32_t index, const fl_timing *timing, fl_ti
     s_grant(self, index, out);
 }
 
-// ---- what the crew answers ----------------------------------------------------------------------
+// ---- answers to effects -------------------------------------------------------------------------
 static bool
 s_fits(const fl_uploads *self, const fl_contrib *contrib)
 {

@@ -1,6 +1,6 @@
 //  A job carries a copy of its effect, references to the bytes that it reads, and the event that it
 //  will answer with. It is made on the reactor's thread, filled on a worker, and ended on the
-//  reactor's thread again: there its results enter the vault and its event is posted.
+//  reactor's thread again: there its results enter the handles and its event is posted.
 #include "common/runtime/effects.h"
 
 #include <stdlib.h>
@@ -273,7 +273,7 @@ fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
         s_done(job, false);
         return;
     }
-    FL_ASSERT(status == FL_OK); // the crew's room is sized for every job of a machine
+    FL_ASSERT(status == FL_OK); // the worker pool is sized for every job of a machine
     self->running++;
 }
 

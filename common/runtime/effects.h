@@ -1,7 +1,7 @@
-//  effects - the heavy effects of a machine, carried out by the crew: staging, hashing, folding,
-//  masking, encoding, training, applying. Each answer comes back as an event through `post`.
-//  `obey` and the vault are the reactor's thread; the accumulators, one per block of the newest
-//  CLEAR, are touched by jobs of one strand only, so they need no lock.
+//  effects - the heavy effects of a machine, carried out by the worker pool: staging, hashing,
+//  folding, masking, encoding, training, applying. Each answer comes back as an event through
+//  `post`. `obey` and the handles are the reactor's thread; the accumulators, one per block of the
+//  newest CLEAR, are touched by jobs of one strand only, so they need no lock.
 #ifndef FL_RUNTIME_EFFECTS_H
 #define FL_RUNTIME_EFFECTS_H
 
@@ -30,12 +30,12 @@ typedef struct fl_applier {
 typedef struct fl_saver {
     void *self;
     bool (*save)(void *self, fl_save what, const fl_report *report);
-    //  A fact of a masked round (core/event.h); `keep` says which round and block. NULL: none is
+    //  A fact of a masked round (machine/event.h); `keep` says which round and block. NULL: none is
     //  durable.
     bool (*keep)(void *self, const fl_effect *keep);
 } fl_saver;
 
-//  Every pointer is borrowed and outlives the works.
+//  Every pointer is borrowed and outlives the result.
 typedef struct fl_effects_conf {
     fl_workers *workers;
     fl_handles *handles;
@@ -49,16 +49,16 @@ typedef struct fl_effects_conf {
     void (*post)(void *self, const fl_event *event);
 } fl_effects_conf;
 
-//  Strands of the crew that works uses; others may use higher numbers.
+//  Strands of the worker pool that are used here; others may use higher numbers.
 enum { FL_STRAND_FOLD = 1, FL_STRAND_STORE = 2, FL_STRAND_TRAIN = 3 };
 
 //  The caller owns the result. NULL when out of memory.
 fl_effects *fl_effects_new(const fl_effects_conf *conf);
-//  After the crew has stopped and was collected.
+//  After the worker pool has stopped and its jobs were collected.
 void fl_effects_destroy(fl_effects **self_p);
 
 //  Carry out one effect. `body`: of the message being stepped, for STAGE and PLACE. False when the
-//  effect is not one of works (a note).
+//  effect is none of these (a note).
 bool fl_effects_obey(fl_effects *self, const fl_effect *effect, fl_bytes body);
 //  Jobs that have not come back yet.
 uint32_t fl_effects_running(const fl_effects *self);

@@ -55,7 +55,7 @@ typedef struct fl_errand {
 
 //  A job that carries a copy of the effect.
 fl_errand *fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer);
-//  To the crew; an answer that is known already: back at once.
+//  To the worker pool; an answer that is known already: back at once.
 void fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
 void fl_effects_answer(fl_errand *job);
 

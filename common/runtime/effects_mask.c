@@ -1,4 +1,4 @@
-//  Masks go on an update and come off a sum in tiles, which idle workers of the crew take too. The
+//  Masks go on an update and come off a sum in tiles, which idle workers take too. The
 //  seeds are the machine's secrets: a job has its own copy in locked memory, which is wiped when it
 //  comes back, whether it ran or not. Facts of the round are kept on the store's strand.
 #include <string.h>

@@ -14,7 +14,7 @@
 enum { LOOK_MS = 200, SAY_MS = 10 * 1000, RENEW_MS = 10 * 1000 };
 
 // ---- waiting ----------------------------------------------------------------------------------
-//  False: a signal came; it is left for the station to take.
+//  False: a signal came; it is left for the node to take.
 static bool
 s_pause(fl_stop *stop, uint32_t ms)
 {

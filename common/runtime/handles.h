@@ -19,13 +19,13 @@ void fl_handles_destroy(fl_handles **self_p);
 
 //  Keep a vector; takes the reference. More than FL_HANDLES_VECTORS_MAX is a leak: panic.
 fl_vec fl_handles_put(fl_handles *self, fl_blob **blob_p);
-//  The vector, the vault's own reference; NULL when there is none of that number.
+//  The vector, our own reference; NULL when there is none of that number.
 fl_blob *fl_handles_look(const fl_handles *self, fl_vec vec);
 void fl_handles_drop(fl_handles *self, fl_vec vec);
 
 //  Keep this model, in place of the one before; takes the reference.
 void fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p);
-//  The model, the vault's own reference; NULL when it is not here.
+//  The model, our own reference; NULL when it is not here.
 fl_blob *fl_handles_model(const fl_handles *self, const fl_hash *hash);
 
 #endif

@@ -1,6 +1,6 @@
 //  node - one running process of the fabric: a tier's machine with everything around it that the
-//  three programs share (sockets, gate, crew, vault, staging, works, log). The tier brings its
-//  machine, its trainer or model, and its answers to the operator.
+//  three programs share (sockets, admission, worker pool, handles, staging, effects, log). The tier
+//  brings its machine, its trainer or model, and its answers to the operator.
 //  Main thread; callbacks too, unless they say otherwise.
 #ifndef FL_RUNTIME_NODE_H
 #define FL_RUNTIME_NODE_H
@@ -23,7 +23,7 @@ typedef struct fl_node_conf {
     uint32_t seats_max, slots;
     //  parent: none unless set
     bool parent;
-    unsigned threads;    // of the crew
+    unsigned threads;    // of the worker pool
     unsigned io_threads; // of ZeroMQ
     uint32_t linger_ms;  // from `done` until the end, so that children hear of it
 } fl_node_conf;

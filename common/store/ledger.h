@@ -94,7 +94,7 @@ FL_CHECKED fl_status fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64
                                       fl_why *why);
 
 // ---- masked rounds ----------------------------------------------------------------------------
-//  What an aggregator must not say twice in two ways (core/event.h).
+//  What an aggregator must not say twice in two ways (machine/event.h).
 typedef struct fl_ledger_fact {
     fl_keep what; // no FL_KEEP_MARK: a member's mark is a file of its own
     fl_run run;

@@ -388,7 +388,7 @@ enum {
     FL_POINT_BYTES = 32,                           // an X25519 public key
     FL_MEMBER_CERT_BYTES = 170,                    // crypto/cert.h
     FL_MEMBER_BYTES = 170 + 32 + 32 + 64,          // of a roster: certificate, epk, mpk, signature
-    FL_SEALED_SHARE_BYTES = 104,                   // crypto/hsa.h: nonce 24, two shares 64, tag 16
+    FL_SEALED_SHARE_BYTES = 104,                   // transcript.h: nonce 24, two shares 64, tag 16
     FL_DIGESTS_BYTES = 64,                         // of one member's two shares
     FL_PATH_BYTES = 6 * 32,                        // up the tree over all digests of a dealer
     FL_DEALT_BYTES = 32 + 64 + 6 * 32 + 64 + 104,  // commitment, digests, path, signature, sealed

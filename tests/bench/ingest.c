@@ -1,7 +1,7 @@
 //  ingest - how fast a parent takes contributions in, over a bare CURVE PUSH -> PULL of the same
-//  bytes, in one run and in turns. Ours is the whole way of the product: the station of a parent
-//  with its gate, reactor, aggregator, staging slots and crew, fed by real children, which are
-//  stations of devices in processes of their own. Its time runs from the moment at which all have
+//  bytes, in one run and in turns. Ours is the whole way of the product: the node of a parent
+//  with its admission, reactor, aggregator, staging slots and worker pool, fed by real children,
+//  which are devices in processes of their own. Its time runs from the moment at which all have
 //  offered (CONTRIB) to the moment at which all of it is verified and in the accumulator (FOLDED).
 //
 //      bench-ingest [elements=1000000] [children=1] [pairs=11] [fresh=1]

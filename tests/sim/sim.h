@@ -108,7 +108,7 @@ typedef enum fl_sim_lane { SIM_CONTROL, SIM_UP, SIM_DOWN } fl_sim_lane;
 typedef struct fl_sim_link {
     uint32_t child, parent;
     uint32_t latency_ms;
-    bool admitted; // the gate has heard a HELLO on this connection
+    bool admitted; // admission has heard a HELLO on this connection
     bool open[SIM_LANES];
     uint32_t epoch[SIM_LANES];     // letters of an older one are gone
     fl_time last_at[SIM_LANES][2]; // arrival of the newest letter, down and up
@@ -191,7 +191,7 @@ typedef struct fl_sim_node {
     fl_time tick_at; // earliest tick on the heap
     uint64_t tick_id;
     fl_time frozen_until;
-    fl_time crew_at;      // when the crew is free again
+    fl_time crew_at;      // when the workers are free again
     fl_time ledger_at;    // when the ledger's thread is
     uint32_t saves, jobs; // without an answer yet
     uint32_t loose, clears; // jobs that no newer round waits for; of its sums, so far
@@ -483,7 +483,7 @@ fl_sim_weather fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals);
 bool fl_sim_blows(fl_sim *sim, uint32_t of_10000);
 //  One incident: a partition, clog, freeze, stop, expulsion or crash. Plans the next.
 void fl_sim_gust(fl_sim *sim);
-//  The gate of its parent cuts the child of this link off; it may come back with a new HELLO.
+//  The admission of its parent cuts the child of this link off; it may come back with a new HELLO.
 void fl_sim_expel(fl_sim *sim, uint32_t link);
 
 // ---- link.c -----------------------------------------------------------------------------------

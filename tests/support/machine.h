@@ -28,7 +28,7 @@ void machine_step(const fl_event *event);
 void machine_tick(void);
 void machine_hear_parent(const fl_message *message, uint32_t body_bytes);
 void machine_hear_child(fl_peer peer, const fl_message *message, uint32_t body_bytes);
-//  Answers: of the ledger, and of the crew.
+//  Answers: of the ledger, and of the worker pool.
 void machine_saved(uint64_t token, bool ok);
 void machine_model(bool ok); // number 1
 void machine_verified(uint32_t slot, bool ok, fl_reason reason);

@@ -35,7 +35,7 @@ fl_message stage_message(fl_verb verb);
 //  In the name of a child to its parent, and of a parent to its child.
 void stage_say(uint32_t child, const fl_message *message);
 void stage_refuse(uint32_t child, fl_verb about, fl_reason reason);
-//  At once, and past the gate: what this node hears from its parent, or a parent from a peer.
+//  At once, and past admission: what this node hears from its parent, or a parent from a peer.
 void stage_hear(uint32_t node, const fl_message *message);
 void stage_hear_from(uint32_t parent, fl_peer peer, const fl_message *message, uint32_t body_bytes);
 

@@ -1,4 +1,4 @@
-//  The slots and the sums by themselves; what they are part of is in cohort_contrib_test.c.
+//  The slots and the sums by themselves; what they are part of is in aggregator_contrib_test.c.
 #include "common/round/uploads.h"
 
 #include "tests/support/machine.h"
