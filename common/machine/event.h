@@ -37,7 +37,7 @@ typedef enum fl_event_kind {
     FL_EV_APPLIED,  // answers APPLY
     FL_EV_SAVED,    // answers SAVE
     FL_EV_MASKED,   // answers MASK
-    FL_EV_UNMASKED, // answers UNMASK
+    FL_EV_UNMASKED, // answers UNMASK: the masks are off
     FL_EV_STOP,     // the operator wants this process to end
     FL_EV_COUNT
 } fl_event_kind;

@@ -1,6 +1,7 @@
 //  policy - the numbers that decide a round: its window, its deadline, what happens when too few
 //  came, how much a late update still weighs, how long contributions take here. Plain values and
-//  pure functions.
+//  pure functions; whether an update is late, the aggregator decides, and a device whether it
+//  carries it on.
 #ifndef FL_MACHINE_POLICY_H
 #define FL_MACHINE_POLICY_H
 

@@ -1,6 +1,6 @@
 //  admin_socket - the operator's lane: a ROUTER on a local socket, 0600 in a 0700 directory, so
-//  whoever can reach it owns the process. Questions come in, answers go back, now or later, by
-//  ticket.
+//  whoever can reach it owns the process. Questions come in, answers go back, now or later, by the
+//  number that the question got (`ticket`; not the ticket of a seat).
 //  Reactor's thread. At most FL_TICKETS_MAX questions are open; one more is told to come back.
 #ifndef FL_NET_ADMIN_SOCKET_H
 #define FL_NET_ADMIN_SOCKET_H
@@ -10,7 +10,7 @@
 
 typedef struct fl_admin_socket fl_admin_socket;
 
-//  Codes that an answer gets here: the question found no ticket; the text is above
+//  Codes that an answer gets here: too many questions are open; the text is above
 //  FL_JSON_BYTES_MAX.
 enum { FL_TICKETS_MAX = 64, FL_ANSWER_LARGE = 74, FL_ANSWER_BUSY = 75 };
 

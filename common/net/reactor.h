@@ -1,7 +1,8 @@
 //  reactor - one loop that drives one machine: wait, read the clock once, drain a batch from every
 //  lane, step, obey. It carries out itself what concerns lanes (SEND, PUSH, SERVE, LANE,
-//  RECONNECT, EXPEL); every other effect goes to its host. Every event is stamped with the wall
-//  clock. Sends never block: what a full queue refuses is counted, and the protocol heals.
+//  RECONNECT, EXPEL); every other effect goes to the functions of `conf.host`. Every event is
+//  stamped with the wall clock. Sends never block: what a full queue refuses is counted, and the
+//  protocol heals.
 //  `post` may be called by any thread; all else, and every callback, is the thread of `turn`.
 //  Bounds: the outbox, the posts, BATCH messages of a lane in one turn.
 #ifndef FL_NET_REACTOR_H

@@ -46,7 +46,7 @@
     { "round.time_max", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                \
       "deadline of a round, or its upper bound when round.factor measures it" },                   \
     { "round.factor", FL_CONF_REAL, "0", 0, 1000, NULL,                                            \
-      "deadline as a multiple of the last round's median time; 0 is always time_max" },            \
+      "deadline as a multiple of the last rounds' median time; 0 is always time_max" },            \
     { "round.missed", FL_CONF_CHOICE, "skip", 0, 0, "extend|skip|abort",                           \
       "what to do when the deadline passes with fewer than count_min" },                           \
     { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time of one extension" },       \

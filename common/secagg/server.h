@@ -88,7 +88,8 @@ uint32_t fl_secagg_fact_names(fl_bytes fact, const fl_secagg_trust *trust, uint6
 fl_secagg_server *fl_secagg_server_new(const fl_secagg_server_conf *conf);
 void fl_secagg_server_destroy(fl_secagg_server **self_p);
 
-//  Begin a block with 1..64 children who were sent `task`. Ends what was before.
+//  Begin a block with 1..64 children who were sent `task` (no mask comes off yet: that is OPENING).
+//  Ends what was before.
 void fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *task,
                            const fl_secagg_invite *invites, uint32_t count,
                            const fl_secagg_times *times, fl_time now, fl_outbox *out);
