@@ -17,7 +17,7 @@ typedef struct fl_listener_conf {
     int bulk_queue; // messages per peer; 0: FL_BULK_QUEUE
 } fl_listener_conf;
 
-//  The parts, for the reactor; the owner of the porch reads `port` only.
+//  The parts, for the reactor; the owner of the listener reads `port` only.
 typedef struct fl_listener {
     fl_zap *zap;
     fl_admission *gate;
@@ -27,8 +27,8 @@ typedef struct fl_listener {
     fl_metrics *metrics;
 } fl_listener;
 
-//  Binds all three lanes or none. `ops` and `metrics` outlive the porch. FL_BUSY: a port is
-//  taken, or another porch is open in this process.
+//  Binds all three lanes or none. `ops` and `metrics` outlive it. FL_BUSY: a port is
+//  taken, or another listener is open in this process.
 FL_CHECKED fl_status fl_listener_open(fl_listener *self, const fl_listener_conf *conf,
                                       const fl_admission_ops *ops, fl_metrics *metrics,
                                       fl_why *why);
