@@ -5,8 +5,8 @@
 //      version u8 = 1 | list version u64 | count u32 | count * (node 16 | serial u64), ascending
 //      | Ed25519 signature 64, domain "tributary/deny/v1", over everything in front of it
 //
-//  One thread at a time. At most FL_DENY_MAX entries; to look one up takes log time. Made durable by
-//  cloud/authority_service.c.
+//  One thread at a time. At most FL_DENY_MAX entries; to look one up takes log time. Made durable
+//  by cloud/authority_service.c.
 #ifndef FL_CRYPTO_DENY_H
 #define FL_CRYPTO_DENY_H
 
