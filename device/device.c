@@ -258,6 +258,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_MODEL:
     case FL_EV_MASKED:
     case FL_EV_SAVED:
+    case FL_EV_GONE: // of the parent: nobody else is connected here
         fl_participant_step(self->participant, event, now, out);
         break;
     case FL_EV_TRAINED:
@@ -270,7 +271,6 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         self->done = true;
         return;
     case FL_EV_START:
-    case FL_EV_GONE:
     case FL_EV_VERIFIED:
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:

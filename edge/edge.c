@@ -295,6 +295,12 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_participant_step(self->participant, event, now, out);
         break;
     case FL_EV_GONE:
+        if (event->gone.peer == FL_PARENT) {
+            fl_participant_step(self->participant, event, now, out);
+        } else {
+            fl_aggregator_step(self->aggregator, event, now, out);
+        }
+        break;
     case FL_EV_VERIFIED:
     case FL_EV_FOLDED:
     case FL_EV_FINISHED:

@@ -27,7 +27,7 @@ typedef enum fl_event_kind {
     FL_EV_TICK,     // time has passed
     FL_EV_START,    // root only, once: begin or go on with a run
     FL_EV_MESSAGE,  // a decoded, admitted message
-    FL_EV_GONE,     // a child was cut off by admission (revoked, flooding)
+    FL_EV_GONE,     // admission cut off a child, or the parent was left (it floods)
     FL_EV_VERIFIED, // answers VERIFY
     FL_EV_FOLDED,   // answers FOLD
     FL_EV_FINISHED, // answers FINISH

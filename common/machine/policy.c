@@ -77,7 +77,7 @@ uint64_t
 fl_policy_window_bytes(uint64_t rate)
 {
     uint64_t chunk = fl_policy_chunk_bytes(rate);
-    return s_clamp(rate / 2, 2 * chunk, 8 * (uint64_t)FL_CHUNK_BYTES_MAX);
+    return s_clamp(rate / 2, 2 * chunk, FL_WINDOW_BYTES_MAX);
 }
 
 fl_time

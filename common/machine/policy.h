@@ -55,6 +55,7 @@ fl_element fl_policy_element(const fl_plan *plan);
 //  about a quarter second of chunk and half a second of window, within the limits.
 uint32_t fl_policy_chunk_bytes(uint64_t rate);
 uint64_t fl_policy_window_bytes(uint64_t rate);
+enum { FL_WINDOW_BYTES_MAX = 8 * FL_CHUNK_BYTES_MAX };
 
 //  How long a transfer may stand still until its bytes are taken for lost and asked for again: two
 //  beats, or what a window takes at the measured rate, whichever is longer; twice as long for every

@@ -27,7 +27,12 @@ typedef struct session {
     fl_badge badge;
     route control, down, enrol;
     uint64_t origin; // a guest's network
+    struct {
+        unsigned unheard; // connections let in that have not said a word, since
+        fl_time since;
+    } let_in[FL_WATCHED];
     fl_time heard;
+    fl_time shunned_until;
     fl_reason gone; // to be told; FL_WHY_NONE: nothing to tell
 } session;
 
@@ -97,18 +102,39 @@ s_standing(const fl_admission *self, const session *at, const uint8_t key[FL_KEY
     return ops->standing(ops->self, key, &badge);
 }
 
-bool
-fl_admission_admits(void *arg, const uint8_t key[FL_KEY_BYTES])
+//  A connection that says nothing is shut after FL_STRANGER_MS, and so forgotten here.
+static fl_zap_verdict
+s_let_in(fl_admission *self, fl_way way, session *at, fl_time now)
+{
+    if (now - at->let_in[way].since > FL_STRANGER_MS) {
+        at->let_in[way].unheard = 0;
+    }
+    if (at->let_in[way].unheard >= FL_KEY_UNHEARD) {
+        fl_guard_tell(self->watchdog, way, at->peer, "too many silent connections of one key");
+        return FL_ZAP_LATER;
+    }
+    at->let_in[way].since = at->let_in[way].unheard++ == 0 ? now : at->let_in[way].since;
+    return FL_ZAP_ADMIT;
+}
+
+fl_zap_verdict
+fl_admission_admits(void *arg, fl_way way, const uint8_t key[FL_KEY_BYTES], fl_time now)
 {
     fl_admission *self = arg;
     char user[FL_USER_CHARS + 1];
     fl_hex(key, FL_KEY_BYTES, user);
-    const session *at = zhashx_lookup(self->by_user, user);
-    if (s_standing(self, at, key) == FL_WHY_NONE) {
-        return true;
+    session *at = zhashx_lookup(self->by_user, user);
+    if (s_standing(self, at, key) != FL_WHY_NONE || (at != NULL && now < at->shunned_until)) {
+        self->metrics->net_keys_denied_total++;
+        return FL_ZAP_DENY;
     }
-    self->metrics->net_keys_denied_total++;
-    return false;
+    if (way == FL_WAY_CONTROL) {
+        return FL_ZAP_ADMIT;
+    }
+    const fl_zap_verdict verdict =
+        at != NULL && at->rank == SEATED ? s_let_in(self, way, at, now) : FL_ZAP_LATER;
+    self->metrics->net_keys_later_total += verdict == FL_ZAP_LATER ? 1 : 0;
+    return verdict;
 }
 
 // ---- sessions ---------------------------------------------------------------------------------
@@ -176,6 +202,7 @@ s_place(fl_admission *self, bool guest)
     }
     if (at != NULL && at->rank != EMPTY) {
         self->guests -= at->rank == GUEST ? 1 : 0;
+        fl_guard_unseat(self->watchdog, at->peer);
         zhashx_delete(self->by_user, at->user);
         fl_peer peer = at->peer + 0x10000; // FL_PARENT has a place that is never used: 0xffff
         *at = (session){ .peer = peer };
@@ -207,6 +234,7 @@ s_session_for(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_
 static void
 s_unseat(fl_admission *self, session *at)
 {
+    fl_guard_unseat(self->watchdog, at->peer);
     self->guests -= at->rank == GUEST ? 1 : 0;
     at->rank = KNOWN;
     at->control.size = 0;
@@ -216,10 +244,10 @@ s_unseat(fl_admission *self, session *at)
 static void
 s_lose_standing(fl_admission *self, session *at, fl_reason reason)
 {
+    self->metrics->net_cut_standing_total += fl_guard_cut_peer(self->watchdog, at->peer);
     s_unseat(self, at);
     self->gone += at->gone == FL_WHY_NONE ? 1 : 0;
     at->gone = reason;
-    self->metrics->net_cut_standing_total += fl_guard_cut_peer(self->watchdog, at->peer);
 }
 
 static bool
@@ -279,11 +307,13 @@ s_tiresome(const fl_visitor *visitor, fl_time now)
 }
 
 static fl_judgement
-s_pass(session *at, fl_visitor *visitor, fl_time now)
+s_pass(fl_admission *self, session *at, fl_visitor *visitor, fl_time now)
 {
     at->heard = now;
-    if (visitor != NULL) {
-        visitor->peer = at->peer;
+    if (visitor != NULL &&
+        fl_guard_name(self->watchdog, visitor, at->peer, at->rank == SEATED) &&
+        at->let_in[visitor->way].unheard > 0) {
+        at->let_in[visitor->way].unheard--;
     }
     return (fl_judgement){ .kind = FL_JUDGED_PASS,
                            .peer = at->peer,
@@ -314,7 +344,7 @@ s_hello(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
     at->badge = badge;
     s_take_route(&at->control, parcel->route);
     self->metrics->net_admitted_total++;
-    return s_pass(at, visitor, now);
+    return s_pass(self, at, visitor, now);
 }
 
 static fl_judgement
@@ -329,7 +359,7 @@ s_enrol(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_ENROL, "no room for new nodes");
     }
     s_take_route(&at->enrol, parcel->route);
-    fl_judgement verdict = s_pass(at, visitor, now);
+    fl_judgement verdict = s_pass(self, at, visitor, now);
     verdict.badge = at->rank == GUEST ? NULL : &at->badge; // seated, or was once
     verdict.origin = at->origin = fl_descriptor_origin(parcel->descriptor);
     return verdict;
@@ -353,7 +383,7 @@ s_admitted(fl_admission *self, fl_way way, const fl_parcel *parcel, session *at,
     if (way == FL_WAY_DOWN) {
         s_take_route(&at->down, parcel->route);
     }
-    return s_pass(at, visitor, now);
+    return s_pass(self, at, visitor, now);
 }
 
 static fl_judgement
@@ -415,7 +445,8 @@ fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, fl_t
 {
     FL_ASSERT((unsigned)way < FL_WATCHED);
     uint8_t key[FL_KEY_BYTES];
-    fl_visitor *visitor = fl_guard_heard(self->watchdog, way, parcel->descriptor, now);
+    fl_visitor *visitor = fl_guard_heard(self->watchdog, way, parcel->descriptor,
+                                         parcel->wire_bytes, now);
     self->metrics->net_messages_in_total[way]++;
     self->metrics->net_bytes_in_total[way] += parcel->header.size + parcel->body.size;
     if (parcel->user == NULL || !fl_unhex(parcel->user, key, FL_KEY_BYTES)) {
@@ -482,6 +513,16 @@ fl_admission_expel(fl_admission *self, fl_peer peer)
     session *at = s_session(self, peer);
     if (at != NULL) {
         s_unseat(self, at);
+    }
+}
+
+void
+fl_admission_shun(fl_admission *self, fl_peer peer, fl_time now)
+{
+    session *at = s_session(self, peer);
+    if (at != NULL) {
+        at->shunned_until = now + FL_SHUN_MS;
+        self->metrics->net_cut_flood_total += fl_guard_cut_peer(self->watchdog, peer);
     }
 }
 

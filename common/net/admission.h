@@ -11,6 +11,7 @@
 #include "common/net/connection_guard.h"
 #include "common/net/counters.h"
 #include "common/net/socket.h"
+#include "common/net/zap.h"
 
 typedef struct fl_admission fl_admission;
 
@@ -44,7 +45,13 @@ typedef struct fl_admission_conf {
                            // from one network makes room
 } fl_admission_conf;
 
-enum { FL_SESSIONS_MAX = 65535, FL_GUESTS_MAX = 64, FL_REFUSALS_PER_SECOND = 8 };
+enum {
+    FL_SESSIONS_MAX = 65535,
+    FL_GUESTS_MAX = 64,
+    FL_REFUSALS_PER_SECOND = 8, // told on one connection
+    FL_SHUN_MS = 3000,
+    FL_KEY_UNHEARD = 2,         // connections of a key on a bulk lane that have said nothing yet
+};
 
 typedef enum fl_judgement_kind {
     FL_JUDGED_PASS,   // to the machine
@@ -65,8 +72,11 @@ fl_admission *fl_admission_new(const fl_admission_conf *conf, const fl_admission
                                fl_guard *watchdog, fl_metrics *metrics);
 void fl_admission_destroy(fl_admission **self_p);
 
-//  May this key connect? (For the ZAP handler; the argument is an fl_admission.)
-bool fl_admission_admits(void *self, const uint8_t key[FL_KEY_BYTES]);
+//  May this key connect to this lane? (For the ZAP handler; the argument is an fl_admission.) On
+//  control any key that is not denied; on a bulk lane one with a seat, and FL_KEY_UNHEARD
+//  connections at a time that have not said a word.
+fl_zap_verdict fl_admission_admits(void *self, fl_way way, const uint8_t key[FL_KEY_BYTES],
+                                   fl_time now);
 
 //  Judge a parcel from a child lane and decode it into `message` (views into the parcel).
 fl_judgement fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel,
@@ -83,6 +93,8 @@ const fl_badge *fl_admission_badge(const fl_admission *self, fl_peer peer);
 
 //  Forget a child's routes: it has to say HELLO again.
 void fl_admission_expel(fl_admission *self, fl_peer peer);
+//  It flooded: shut its connections, and let its key in again after FL_SHUN_MS.
+void fl_admission_shun(fl_admission *self, fl_peer peer, fl_time now);
 //  The deny list has changed: ask the standing of everyone, shut the connections of those who
 //  lost it. They come out of `fl_admission_gone`, as do those found out by a message.
 void fl_admission_recheck(fl_admission *self);

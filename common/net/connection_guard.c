@@ -5,40 +5,58 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "common/net/descriptor.h"
+#include "common/wire/codec.h"
 
 enum {
-    LOOKS = 512, // connections per look
-    EVENTS = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-             ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-             ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
+    LOOKS = 512,          // connections per look
+    MOVING = 64 * 1024,   // bytes that came since the last look: look again soon
+    DENIED_MS = 200,      // a connection that proved its key and was not let in is shut after it
+    EVENTS = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED |
+             ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+             ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
+    //  On the wire: a header, a body and their frames. Twice that was consumed and nothing came of
+    //  it: it is one message that does not end.
+    CONTROL_BYTES_MAX = 2 * (FL_FRAME_BYTES_MAX + 8192),
+    BULK_BYTES_MAX = 2 * (FL_FRAME_BYTES_MAX + FL_MESSAGE_BYTES_MAX + 8192),
 };
 
 typedef struct lane {
     void *watched; // libzmq socket; NULL: not attached
     zsock_t *news; // PAIR: its monitor events
     uint16_t port;
-    uint64_t queue_bytes_max;
+    bool ours;
     bool drained; // in this turn
 } lane;
 
 struct fl_guard {
+    fl_guard_conf conf;
     fl_metrics *metrics;
     lane lanes[FL_WATCHED];
     fl_visitor *visitors; // (size), by descriptor
     int size;
     int next;              // descriptor to look at next
-    int strangers_at_most; // visitors without a peer; counted anew when above the bound
+    unsigned strangers_at_most; // counted anew when above the bound
+    uint64_t salt;         // of crowds: nobody chooses which prefixes share one
+    fl_notice notices[FL_NOTICES_MAX];
+    unsigned notice_first, notice_count;
+    fl_time now; // of this turn
     fl_time due;
 };
 
 fl_guard *
-fl_guard_new(fl_metrics *metrics)
+fl_guard_new(const fl_guard_conf *conf, fl_metrics *metrics)
 {
     fl_guard *self = calloc(1, sizeof *self);
     if (self != NULL) {
+        self->conf = *conf;
+        self->conf.unread_max = conf->unread_max > 0 ? conf->unread_max : FL_UNREAD_DEFAULT;
+        self->conf.strangers_max =
+            conf->strangers_max > 0 ? conf->strangers_max : FL_STRANGERS_MAX;
         self->metrics = metrics;
+        (void)getrandom(&self->salt, sizeof self->salt, GRND_NONBLOCK);
     }
     return self;
 }
@@ -52,10 +70,7 @@ fl_guard_destroy(fl_guard **self_p)
         return;
     }
     for (unsigned i = 0; i < FL_WATCHED; i++) {
-        if (self->lanes[i].watched != NULL) {
-            zmq_socket_monitor(self->lanes[i].watched, NULL, 0); // before its reader goes
-            zsock_destroy(&self->lanes[i].news);
-        }
+        fl_guard_detach(self, (fl_way)i);
     }
     free(self->visitors);
     free(self);
@@ -65,7 +80,7 @@ fl_guard_destroy(fl_guard **self_p)
 //  thread. It is read each turn, and an event costs its cause a connection.
 fl_status
 fl_guard_attach(fl_guard *self, fl_way way, fl_socket *link, uint16_t port,
-                uint64_t queue_bytes_max, fl_why *why)
+                bool ours, fl_why *why)
 {
     FL_ASSERT((unsigned)way < FL_WATCHED && self->lanes[way].watched == NULL);
     static unsigned serial;
@@ -85,16 +100,28 @@ fl_guard_attach(fl_guard *self, fl_way way, fl_socket *link, uint16_t port,
         zsock_destroy(&news);
         return FL_IO;
     }
-    *at = (lane){
-        .watched = watched, .news = news, .port = port, .queue_bytes_max = queue_bytes_max
-    };
+    *at = (lane){ .watched = watched, .news = news, .port = port, .ours = ours };
     return FL_OK;
+}
+
+void
+fl_guard_detach(fl_guard *self, fl_way way)
+{
+    lane *at = &self->lanes[way];
+    if (at->watched != NULL) {
+        zmq_socket_monitor(at->watched, NULL, 0); // before its reader goes
+        zsock_destroy(&at->news);
+        at->watched = NULL;
+    }
+    for (int i = 0; i < self->size; i++) {
+        self->visitors[i].inode = self->visitors[i].way == way ? 0 : self->visitors[i].inode;
+    }
 }
 
 void *
 fl_guard_handle(fl_guard *self, fl_way way)
 {
-    return zsock_resolve(self->lanes[way].news);
+    return self->lanes[way].watched == NULL ? NULL : zsock_resolve(self->lanes[way].news);
 }
 
 static bool
@@ -114,17 +141,28 @@ s_grow(fl_guard *self, int descriptor)
     return true;
 }
 
+//  Where two networks meet in one crowd is nobody's to choose.
+static uint16_t
+s_crowd(const fl_guard *self, uint64_t origin)
+{
+    const uint64_t mixed = (origin ^ self->salt) * 0x9e3779b97f4a7c15u;
+    return (uint16_t)((mixed ^ mixed >> 29) * 0xbf58476d1ce4e5b9u >> 48) % FL_CROWDS;
+}
+
 static fl_visitor *
 s_record(fl_guard *self, fl_way way, int descriptor, fl_time now)
 {
+    const lane *at = &self->lanes[way];
     const uint64_t inode = fl_descriptor_inode(descriptor);
-    if (inode == 0 || fl_descriptor_port(descriptor) != self->lanes[way].port ||
+    if (inode == 0 || fl_descriptor_port(descriptor, at->ours) != at->port ||
         !s_grow(self, descriptor)) {
         return NULL;
     }
     fl_visitor *visitor = &self->visitors[descriptor];
     *visitor = (fl_visitor){
-        .inode = inode, .way = way, .peer = FL_PARENT, .since = now, .refused_since = now
+        .inode = inode, .way = way, .peer = FL_PARENT, .ours = at->ours,
+        .crowd = s_crowd(self, fl_descriptor_origin(descriptor)),
+        .since = now, .progress_at = now, .refused_since = now
     };
     return visitor;
 }
@@ -163,38 +201,84 @@ fl_guard_cut_peer(fl_guard *self, fl_peer peer)
     return cut;
 }
 
-static bool
-s_stranger(const fl_visitor *visitor)
+static void
+s_notice(fl_guard *self, fl_notice notice)
 {
-    return visitor->inode != 0 && visitor->peer == FL_PARENT;
+    if (self->notice_count < FL_NOTICES_MAX) {
+        const unsigned at = (self->notice_first + self->notice_count++) % FL_NOTICES_MAX;
+        self->notices[at] = notice;
+    }
 }
 
-//  Counts them, and shuts the oldest when there are too many.
-static void
-s_bound_strangers(fl_guard *self)
+void
+fl_guard_tell(fl_guard *self, fl_way way, fl_peer peer, const char *text)
 {
-    int oldest = -1;
+    s_notice(self, (fl_notice){ .way = way, .peer = peer, .text = text });
+}
+
+bool
+fl_guard_told(fl_guard *self, fl_notice *notice)
+{
+    if (self->notice_count == 0) {
+        return false;
+    }
+    *notice = self->notices[self->notice_first];
+    self->notice_first = (self->notice_first + 1) % FL_NOTICES_MAX;
+    self->notice_count--;
+    return true;
+}
+
+//  What a visitor has received and got acknowledged by now. False: it is gone.
+static bool
+s_measure(fl_guard *self, int descriptor, fl_time now)
+{
+    fl_visitor *visitor = &self->visitors[descriptor];
+    uint64_t acknowledged = 0, before = visitor->received;
+    if (!fl_descriptor_counts(descriptor, &visitor->received, &acknowledged) ||
+        visitor->received < before) { // or the number is another connection's
+        visitor->inode = 0;
+        return false;
+    }
+    const fl_progress progress =
+        fl_allowance_progress(visitor->progress, visitor->received, acknowledged);
+    if (progress != visitor->progress) {
+        visitor->progress = progress;
+        visitor->progress_at = now;
+    }
+    return true;
+}
+
+//  Counts them, and shuts who must make room when there are too many. Who is chosen is measured
+//  again before: bytes may have come since the last look.
+static void
+s_bound_strangers(fl_guard *self, fl_time now)
+{
+    int least = -1;
+    fl_progress was;
     self->strangers_at_most = 0;
     for (int i = 0; i < self->size; i++) {
-        if (s_stranger(&self->visitors[i])) {
-            self->strangers_at_most++;
-            if (oldest < 0 || self->visitors[i].since < self->visitors[oldest].since) {
-                oldest = i;
-            }
-        }
+        self->strangers_at_most += fl_allowance_stranger(&self->visitors[i]) ? 1 : 0;
     }
-    if (self->strangers_at_most > FL_STRANGERS_MAX) {
-        self->metrics->net_cut_silent_total += fl_guard_cut(self, oldest);
+    while (self->strangers_at_most > self->conf.strangers_max) {
+        least = fl_allowance_least_stranger(self->visitors, self->size);
+        was = self->visitors[least].progress;
+        const bool lives = s_measure(self, least, now);
+        if (lives && self->visitors[least].progress > was) { // perhaps another one goes
+            self->strangers_at_most -= fl_allowance_stranger(&self->visitors[least]) ? 0 : 1;
+            continue;
+        }
+        self->metrics->net_cut_silent_total += fl_guard_cut(self, least);
+        self->strangers_at_most--;
     }
 }
 
 static void
-s_accepted(fl_guard *self, fl_way way, int descriptor, fl_time now)
+s_met(fl_guard *self, fl_way way, int descriptor, fl_time now)
 {
-    self->metrics->net_accepted_total++;
-    if (s_record(self, way, descriptor, now) != NULL &&
-        ++self->strangers_at_most > FL_STRANGERS_MAX) {
-        s_bound_strangers(self);
+    self->metrics->net_accepted_total += self->lanes[way].ours ? 0 : 1;
+    if (s_record(self, way, descriptor, now) != NULL && !self->lanes[way].ours &&
+        ++self->strangers_at_most > self->conf.strangers_max) {
+        s_bound_strangers(self, now);
     }
 }
 
@@ -218,8 +302,8 @@ s_event(fl_guard *self, fl_way way, zframe_t *frame, fl_time now)
     FL_ASSERT(zframe_size(frame) == sizeof kind + sizeof value);
     memcpy(&kind, zframe_data(frame), sizeof kind);
     memcpy(&value, zframe_data(frame) + sizeof kind, sizeof value);
-    if (kind == ZMQ_EVENT_ACCEPTED) {
-        s_accepted(self, way, (int)value, now);
+    if (kind == ZMQ_EVENT_ACCEPTED || kind == ZMQ_EVENT_CONNECTED) {
+        s_met(self, way, (int)value, now);
     } else if (kind == ZMQ_EVENT_DISCONNECTED) {
         s_disconnected(self, way, (int)value);
     } else if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
@@ -232,6 +316,7 @@ s_event(fl_guard *self, fl_way way, zframe_t *frame, fl_time now)
 void
 fl_guard_listen(fl_guard *self, fl_time now)
 {
+    self->now = now;
     for (unsigned i = 0; i < FL_WATCHED; i++) {
         lane *at = &self->lanes[i];
         while (at->watched != NULL && (zsock_events(at->news) & ZMQ_POLLIN) != 0) {
@@ -244,7 +329,7 @@ fl_guard_listen(fl_guard *self, fl_time now)
 }
 
 fl_visitor *
-fl_guard_heard(fl_guard *self, fl_way way, int descriptor, fl_time now)
+fl_guard_heard(fl_guard *self, fl_way way, int descriptor, uint64_t bytes, fl_time now)
 {
     FL_ASSERT((unsigned)way < FL_WATCHED);
     if (descriptor < 0) {
@@ -256,8 +341,41 @@ fl_guard_heard(fl_guard *self, fl_way way, int descriptor, fl_time now)
     }
     if (visitor != NULL) {
         visitor->messages++;
+        visitor->delivered += bytes;
     }
     return visitor;
+}
+
+bool
+fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child)
+{
+    const bool first = visitor->peer != peer;
+    visitor->peer = peer;
+    visitor->child = child;
+    if (!first) {
+        return false;
+    }
+    const int oldest = fl_allowance_surplus(self->visitors, self->size, visitor->way, peer);
+    if (oldest >= 0) {
+        fl_guard_tell(self, visitor->way, peer, "more connections than a key may have: "
+                                                "the oldest is cut");
+        self->metrics->net_cut_surplus_total += fl_guard_cut(self, oldest);
+    }
+    return true;
+}
+
+void
+fl_guard_unseat(fl_guard *self, fl_peer peer)
+{
+    for (int i = 0; i < self->size; i++) {
+        fl_visitor *visitor = &self->visitors[i];
+        if (visitor->inode != 0 && visitor->peer == peer) {
+            visitor->peer = FL_PARENT;
+            visitor->child = false;
+            visitor->since = self->now;
+            self->strangers_at_most++;
+        }
+    }
 }
 
 void
@@ -272,38 +390,80 @@ fl_guard_deadline(const fl_guard *self)
     return self->due;
 }
 
-//  A lane that was drained has delivered every whole message; one that was not may hold a full
-//  queue of them.
 static void
+s_cut_flood(fl_guard *self, int descriptor, const char *text)
+{
+    const fl_visitor *visitor = &self->visitors[descriptor];
+    s_notice(self, (fl_notice){ visitor->way, visitor->peer, true, text });
+    self->metrics->net_cut_flood_total += fl_guard_cut(self, descriptor);
+}
+
+//  One message that does not end: its lane is drained, nothing came of it since the last look, and
+//  yet more was consumed than the largest messages have.
+static bool
+s_endless(const fl_guard *self, int descriptor, bool silent)
+{
+    const fl_visitor *visitor = &self->visitors[descriptor];
+    const uint64_t most =
+        visitor->way == FL_WAY_CONTROL ? CONTROL_BYTES_MAX : BULK_BYTES_MAX;
+    uint64_t consumed = 0;
+    return silent && self->lanes[visitor->way].drained && fl_allowance_held(visitor) > most &&
+           fl_descriptor_consumed(descriptor, &consumed) &&
+           consumed > visitor->delivered + most;
+}
+
+//  Returns how many bytes came since the last look.
+static uint64_t
 s_look_at(fl_guard *self, int descriptor, fl_time now)
 {
     fl_visitor *visitor = &self->visitors[descriptor];
-    uint64_t consumed = 0;
-    if (fl_descriptor_inode(descriptor) != visitor->inode ||
-        !fl_descriptor_consumed(descriptor, &consumed)) {
-        visitor->inode = 0;
-        return;
+    const uint64_t before = visitor->received;
+    const bool silent = visitor->messages == visitor->messages_seen;
+    visitor->messages_seen = visitor->messages;
+    if (!s_measure(self, descriptor, now)) {
+        return 0;
     }
-    const lane *at = &self->lanes[visitor->way];
-    const uint64_t bound = FL_UNDELIVERED_MAX + (at->drained ? 0 : at->queue_bytes_max);
-    if (visitor->messages != visitor->messages_seen) {
-        visitor->messages_seen = visitor->messages;
-        visitor->floor = consumed;
-    } else if (consumed > visitor->floor + bound) {
-        self->metrics->net_cut_flood_total += fl_guard_cut(self, descriptor);
-    }
-    if (s_stranger(visitor) && now - visitor->since > FL_STRANGER_MS) {
+    const fl_allowance share = fl_allowance_of(visitor);
+    if (share == FL_ALLOWANCE_STRANGERS && fl_allowance_held(visitor) > FL_UNHEARD_BYTES_MAX) {
+        s_cut_flood(self, descriptor, "more bytes than the largest HELLO before one: cut");
+    } else if (s_endless(self, descriptor, silent)) {
+        s_cut_flood(self, descriptor, "a message that does not end: cut");
+    } else if (visitor->progress == FL_PROGRESS_PROOF && !visitor->ours &&
+               now - visitor->progress_at > DENIED_MS) {
+        self->metrics->net_cut_silent_total += fl_guard_cut(self, descriptor);
+    } else if (visitor->peer == FL_PARENT && !visitor->ours &&
+               now - visitor->since > FL_STRANGER_MS) {
         self->metrics->net_cut_silent_total += fl_guard_cut(self, descriptor);
     }
+    return visitor->received - before;
+}
+
+//  Shut the largest holders until the rest fits. True: more than half of the share is used.
+static bool
+s_keep_share(fl_guard *self, fl_allowance share)
+{
+    const uint64_t bytes = fl_allowance_bytes(self->conf.unread_max, share);
+    uint64_t sum = fl_allowance_sum(self->visitors, self->size, share);
+    while (sum > bytes) {
+        const int heaviest = fl_allowance_heaviest(self->visitors, self->size, share);
+        sum -= fl_allowance_held(&self->visitors[heaviest]);
+        s_cut_flood(self, heaviest, share == FL_ALLOWANCE_STRANGERS
+                                        ? "the strangers' share of net.unread_max is used up: cut"
+                                    : share == FL_ALLOWANCE_CHILDREN
+                                        ? "the children's share of net.unread_max is used up: cut"
+                                        : "the parent's share of net.unread_max is used up: cut");
+    }
+    return sum > bytes / 2;
 }
 
 void
 fl_guard_look(fl_guard *self, fl_time now)
 {
+    uint64_t moved = 0;
     int looks = 0;
     while (self->next < self->size && looks < LOOKS) {
         if (self->visitors[self->next].inode != 0) {
-            s_look_at(self, self->next, now);
+            moved += s_look_at(self, self->next, now);
             looks++;
         }
         self->next++;
@@ -311,5 +471,9 @@ fl_guard_look(fl_guard *self, fl_time now)
     if (self->next >= self->size) {
         self->next = 0;
     }
-    self->due = now + FL_WATCH_MS;
+    bool busy = moved > MOVING;
+    for (unsigned i = 0; i < FL_ALLOWANCES; i++) {
+        busy = s_keep_share(self, (fl_allowance)i) || busy;
+    }
+    self->due = now + (busy ? FL_WATCH_BUSY_MS : FL_WATCH_MS);
 }

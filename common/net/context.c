@@ -57,14 +57,15 @@ fl_net_close(void)
 }
 
 fl_status
-fl_raise_nofile(uint64_t needed, fl_why *why)
+fl_raise_nofile(uint64_t needed, uint64_t more, uint64_t *got, fl_why *why)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
         fl_why_set(why, "net: cannot read the limit of open files: %s", strerror(errno));
         return FL_IO;
     }
-    if (limit.rlim_cur >= needed) {
+    *got = more;
+    if (limit.rlim_cur >= needed + more) {
         return FL_OK;
     }
     if (limit.rlim_max < needed) {
@@ -74,10 +75,11 @@ fl_raise_nofile(uint64_t needed, fl_why *why)
                    needed, (uint64_t)limit.rlim_max);
         return FL_RANGE;
     }
-    limit.rlim_cur = (rlim_t)needed;
+    *got = limit.rlim_max - needed < more ? limit.rlim_max - needed : more;
+    limit.rlim_cur = (rlim_t)(needed + *got);
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        fl_why_set(why, "net: cannot raise the limit of open files to %" PRIu64 ": %s", needed,
-                   strerror(errno));
+        fl_why_set(why, "net: cannot raise the limit of open files to %" PRIu64 ": %s",
+                   needed + *got, strerror(errno));
         return FL_IO;
     }
     return FL_OK;

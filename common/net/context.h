@@ -13,8 +13,9 @@ FL_CHECKED fl_status fl_net_open(unsigned io_threads, fl_why *why);
 //  After the last socket was destroyed.
 void fl_net_close(void);
 
-//  Make room for `needed` open descriptors. FL_RANGE when the hard limit is below: out of
-//  descriptors libzmq spins and serves nobody, so a process refuses to start instead.
-FL_CHECKED fl_status fl_raise_nofile(uint64_t needed, fl_why *why);
+//  Make room for `needed` open descriptors, and for `more` as far as the hard limit goes; `got` of
+//  these are there. FL_RANGE when the hard limit is below what is needed: out of descriptors libzmq
+//  spins and serves nobody, so a process refuses to start instead.
+FL_CHECKED fl_status fl_raise_nofile(uint64_t needed, uint64_t more, uint64_t *got, fl_why *why);
 
 #endif

@@ -27,6 +27,8 @@ typedef struct fl_reactor_ops {
     //  Something was refused or dropped, by name; `from` is FL_PARENT for what the parent sent,
     //  `node` NULL for a stranger. For the log, which limits its own rate.
     void (*refused)(void *self, fl_way way, const fl_name *node, const fl_refused *refused);
+    //  Likewise of a connection that cost more than it may.
+    void (*cut)(void *self, fl_way way, const fl_name *node, const char *why);
 } fl_reactor_ops;
 
 //  All pointers are borrowed; `uplink` is opened and closed by whoever holds the courier.

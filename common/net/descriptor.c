@@ -18,11 +18,12 @@ fl_descriptor_inode(int descriptor)
 }
 
 uint16_t
-fl_descriptor_port(int descriptor)
+fl_descriptor_port(int descriptor, bool of_peer)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
     socklen_t size = sizeof address;
-    if (getsockname(descriptor, (struct sockaddr *)&address, &size) != 0) {
+    struct sockaddr *at = (struct sockaddr *)&address;
+    if ((of_peer ? getpeername(descriptor, at, &size) : getsockname(descriptor, at, &size)) != 0) {
         return 0;
     }
     if (address.ss_family == AF_INET) {
@@ -56,15 +57,32 @@ fl_descriptor_origin(int descriptor)
     return origin;
 }
 
+static bool
+s_info(int descriptor, struct tcp_info *info)
+{
+    socklen_t size = sizeof *info;
+    memset(info, 0, sizeof *info);
+    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
+}
+
+bool
+fl_descriptor_counts(int descriptor, uint64_t *received, uint64_t *acknowledged)
+{
+    struct tcp_info info;
+    if (!s_info(descriptor, &info)) {
+        return false;
+    }
+    *received = info.tcpi_bytes_received;
+    *acknowledged = info.tcpi_bytes_acked;
+    return true;
+}
+
 bool
 fl_descriptor_consumed(int descriptor, uint64_t *bytes)
 {
     struct tcp_info info;
-    socklen_t size = sizeof info;
     int unread = 0;
-    memset(&info, 0, sizeof info);
-    if (getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
-        ioctl(descriptor, FIONREAD, &unread) != 0) {
+    if (!s_info(descriptor, &info) || ioctl(descriptor, FIONREAD, &unread) != 0) {
         return false;
     }
     const uint64_t received = info.tcpi_bytes_received;

@@ -9,11 +9,13 @@
 
 //  Tells this socket from a later one of the same number; 0: no socket.
 uint64_t fl_descriptor_inode(int descriptor);
-//  The TCP port at our end; 0: none.
-uint16_t fl_descriptor_port(int descriptor);
+//  The TCP port at our end, or at the peer's; 0: none.
+uint16_t fl_descriptor_port(int descriptor, bool of_peer);
 //  The network that the peer is in: the first 24 bits of an IPv4 address, 56 of an IPv6 one. One
 //  customer's addresses are mostly one network. 0: unknown.
 uint64_t fl_descriptor_origin(int descriptor);
+//  Bytes that came in, read or not, and bytes of ours that the peer has acknowledged.
+bool fl_descriptor_counts(int descriptor, uint64_t *received, uint64_t *acknowledged);
 //  Bytes that were received and read by the process since the connection began.
 bool fl_descriptor_consumed(int descriptor, uint64_t *bytes);
 //  End a connection that still has this inode. True when it did.

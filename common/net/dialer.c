@@ -6,20 +6,32 @@
 
 enum { SLACK_BYTES = 4096 };
 
+static void
+s_hang_up(fl_dialer *self, fl_way way, fl_socket **link_p)
+{
+    if (self->watchdog != NULL) {
+        fl_guard_detach(self->watchdog, way);
+    }
+    fl_socket_destroy(link_p);
+}
+
 static fl_status
-s_connect(fl_dialer *self, fl_socket **link_p, const fl_socket_conf *conf, uint16_t port,
-          fl_why *why)
+s_connect(fl_dialer *self, fl_way way, fl_socket **link_p, const fl_socket_conf *conf,
+          uint16_t port, fl_why *why)
 {
     char endpoint[300];
     snprintf(endpoint, sizeof endpoint, "tcp://%s:%u", self->conf.host, port);
-    fl_socket_destroy(link_p);
+    s_hang_up(self, way, link_p);
     *link_p = fl_socket_new(conf, why);
     if (*link_p == NULL) {
         return FL_IO;
     }
-    fl_status status = fl_socket_connect(*link_p, endpoint, why);
+    fl_status status = fl_guard_attach(self->watchdog, way, *link_p, port, true, why);
+    if (status == FL_OK) {
+        status = fl_socket_connect(*link_p, endpoint, why);
+    }
     if (status != FL_OK) {
-        fl_socket_destroy(link_p);
+        s_hang_up(self, way, link_p);
     }
     return status;
 }
@@ -34,24 +46,36 @@ fl_dialer_reconnect(fl_dialer *self, fl_why *why)
         .keys = self->conf.keys,
         .server_key = self->conf.parent_key,
     };
-    fl_dialer_close(self);
-    return s_connect(self, &self->control, &control, self->conf.port, why);
+    fl_dialer_leave(self);
+    return s_connect(self, FL_WAY_CONTROL, &self->control, &control, self->conf.port, why);
 }
 
 fl_status
-fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_why *why)
+fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_metrics *metrics,
+               fl_why *why)
 {
     FL_ASSERT(conf->keys != NULL); // without them nothing would be encrypted
-    *self = (fl_dialer){ .conf = *conf };
+    *self = (fl_dialer){ .conf = *conf, .watchdog = fl_guard_new(&conf->guard, metrics) };
+    if (self->watchdog == NULL) {
+        fl_why_set(why, "net: no memory to watch the parent's connections");
+        return FL_NOMEM;
+    }
     return fl_dialer_reconnect(self, why);
+}
+
+void
+fl_dialer_leave(fl_dialer *self)
+{
+    s_hang_up(self, FL_WAY_CONTROL, &self->control);
+    s_hang_up(self, FL_WAY_UP, &self->lane[FL_LANE_UP]);
+    s_hang_up(self, FL_WAY_DOWN, &self->lane[FL_LANE_DOWN]);
 }
 
 void
 fl_dialer_close(fl_dialer *self)
 {
-    fl_socket_destroy(&self->control);
-    fl_socket_destroy(&self->lane[FL_LANE_UP]);
-    fl_socket_destroy(&self->lane[FL_LANE_DOWN]);
+    fl_dialer_leave(self);
+    fl_guard_destroy(&self->watchdog);
 }
 
 fl_status
@@ -64,9 +88,10 @@ fl_dialer_lane(fl_dialer *self, fl_lane lane, bool open, uint16_t port, fl_why *
         .keys = self->conf.keys,
         .server_key = self->conf.parent_key,
     };
+    const fl_way way = lane == FL_LANE_UP ? FL_WAY_UP : FL_WAY_DOWN;
     if (open) {
-        return s_connect(self, &self->lane[lane], &bulk, port, why);
+        return s_connect(self, way, &self->lane[lane], &bulk, port, why);
     }
-    fl_socket_destroy(&self->lane[lane]);
+    s_hang_up(self, way, &self->lane[lane]);
     return FL_OK;
 }

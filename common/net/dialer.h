@@ -7,6 +7,7 @@
 #define FL_NET_DIALER_H
 
 #include "common/machine/event.h"
+#include "common/net/connection_guard.h"
 #include "common/net/socket.h"
 
 typedef struct fl_dialer_conf {
@@ -15,16 +16,22 @@ typedef struct fl_dialer_conf {
     const fl_keypair *keys; // ours, borrowed as long as it is open: `reconnect` needs them
     uint8_t parent_key[FL_KEY_BYTES];
     int bulk_queue; // messages; 0: FL_BULK_QUEUE
+    fl_guard_conf guard;
 } fl_dialer_conf;
 
 typedef struct fl_dialer {
     fl_dialer_conf conf;
+    fl_guard *watchdog; // of the connections to the parent; NULL: never opened
     fl_socket *control; // NULL only when the system gave no socket: see `reconnect`
     fl_socket *lane[FL_LANES]; // the bulk lanes; NULL: closed
 } fl_dialer;
 
-FL_CHECKED fl_status fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_why *why);
+//  `metrics` outlive this.
+FL_CHECKED fl_status fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf,
+                                    fl_metrics *metrics, fl_why *why);
 void fl_dialer_close(fl_dialer *self);
+//  Leave the parent: close every lane. Only `reconnect` goes on from there.
+void fl_dialer_leave(fl_dialer *self);
 
 //  Throw away every connection, with what was queued on it, and make a new control lane.
 FL_CHECKED fl_status fl_dialer_reconnect(fl_dialer *self, fl_why *why);

@@ -9,7 +9,8 @@ static fl_socket_conf
 s_link_conf(const fl_listener_conf *conf, fl_way way)
 {
     const int bulk = conf->bulk_queue > 0 ? conf->bulk_queue : FL_BULK_QUEUE;
-    fl_socket_conf link = { .kind = FL_SOCKET_ROUTER, .queue = bulk, .keys = conf->keys };
+    fl_socket_conf link = { .kind = FL_SOCKET_ROUTER, .queue = bulk, .keys = conf->keys,
+                            .domain = fl_label_word(FL_LABEL_lane, way) };
     if (way == FL_WAY_UP) {
         link.kind = FL_SOCKET_PULL;
         link.frame_bytes_max = FL_MESSAGE_BYTES_MAX;
@@ -30,11 +31,10 @@ s_open_lane(fl_listener *self, const fl_listener_conf *conf, fl_way way, fl_why 
     if (self->link[way] == NULL) {
         return FL_IO;
     }
-    const uint64_t queue_bytes_max = (uint64_t)link.queue * link.frame_bytes_max;
     uint16_t *port = &self->port[way];
     fl_status status = fl_socket_bind(self->link[way], conf->endpoint[way], port, why);
     if (status == FL_OK) {
-        status = fl_guard_attach(self->watchdog, way, self->link[way], *port, queue_bytes_max, why);
+        status = fl_guard_attach(self->watchdog, way, self->link[way], *port, false, why);
     }
     return status;
 }
@@ -47,7 +47,7 @@ fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admis
     fl_status status = FL_OK;
     FL_ASSERT(conf->keys != NULL); // without them nothing would be encrypted
     *self = (fl_listener){ .metrics = metrics };
-    self->watchdog = fl_guard_new(metrics);
+    self->watchdog = fl_guard_new(&conf->guard, metrics);
     if (self->watchdog != NULL) {
         self->gate = fl_admission_new(&conf->gate, ops, self->watchdog, metrics);
     }

@@ -14,6 +14,7 @@ typedef struct fl_listener_conf {
     const char *endpoint[FL_WATCHED]; // by fl_way: "tcp://0.0.0.0:7000"; port 0: any free one
     const fl_keypair *keys; // ours
     fl_admission_conf gate;
+    fl_guard_conf guard;
     int bulk_queue; // messages per peer; 0: FL_BULK_QUEUE
 } fl_listener_conf;
 

@@ -20,7 +20,7 @@
 enum {
     BATCH_MAX = 32,          // messages of one lane in one turn, so that none starves
     WAIT_MAX_MS = 60 * 1000,
-    POLLED_MAX = 2 * FL_WATCHED + 1 + 3 + 1 + FL_WATCHES_MAX,
+    POLLED_MAX = 3 * FL_WATCHED + 1 + 3 + 1 + FL_WATCHES_MAX,
 };
 
 typedef struct watch {
@@ -142,6 +142,9 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
     const fl_parcel *parcel = &self->parcel;
     self->metrics->net_messages_in_total[way]++;
     self->metrics->net_bytes_in_total[way] += parcel->header.size + parcel->body.size;
+    (void)fl_guard_heard(self->courier.uplink.watchdog,
+                         way == FL_WAY_PARENT ? FL_WAY_CONTROL : FL_WAY_DOWN, parcel->descriptor,
+                         parcel->wire_bytes, self->now);
     const fl_codec_result result = fl_decode(parcel->header, parcel->body.size, &message);
     if (result.code != FL_CODEC_OK || parcel->surplus > 0) {
         const fl_reason reason =
@@ -173,13 +176,33 @@ s_tell_gone(fl_reactor *self)
     }
 }
 
+//  What a guard has shut, for the log. True: the parent is among them.
+static bool
+s_tell_notices(fl_reactor *self, fl_guard *guard, bool parents)
+{
+    fl_notice notice;
+    bool cut = false;
+    while (fl_guard_told(guard, &notice)) {
+        const fl_badge *badge =
+            parents ? NULL : fl_admission_badge(self->conf.porch->gate, notice.peer);
+        const fl_way way = parents ? (fl_way)(notice.way + FL_WAY_PARENT) : notice.way;
+        self->conf.host.cut(self->conf.host.self, way, badge != NULL ? &badge->node : NULL,
+                            notice.text);
+        if (!parents && notice.flood && badge != NULL) {
+            fl_admission_shun(self->conf.porch->gate, notice.peer, self->now);
+        }
+        cut = parents;
+    }
+    return cut;
+}
+
 //  Handshakes first, then the news of connections, then what they say: so a message never comes
 //  before its connection is known.
 static void
 s_drain_children(fl_reactor *self)
 {
     fl_listener *porch = self->conf.porch;
-    fl_zap_serve(porch->zap, BATCH_MAX);
+    fl_zap_serve(porch->zap, BATCH_MAX, self->now);
     fl_guard_listen(porch->watchdog, self->now);
     for (unsigned way = 0; way < FL_WATCHED; way++) {
         bool more = true;
@@ -191,24 +214,45 @@ s_drain_children(fl_reactor *self)
     if (self->now >= fl_guard_deadline(porch->watchdog)) {
         fl_guard_look(porch->watchdog, self->now);
     }
+    (void)s_tell_notices(self, porch->watchdog, false);
     s_tell_gone(self);
+}
+
+//  A parent that holds too much is left: its lanes are closed, so that libzmq does not connect
+//  anew, and the machine goes back to it after its backoff.
+static void
+s_watch_parent(fl_reactor *self)
+{
+    fl_guard *guard = self->courier.uplink.watchdog;
+    if (self->now >= fl_guard_deadline(guard)) {
+        fl_guard_look(guard, self->now);
+    }
+    if (s_tell_notices(self, guard, true)) {
+        fl_dialer_leave(&self->courier.uplink);
+        fl_event event = { .kind = FL_EV_GONE };
+        event.gone.peer = FL_PARENT;
+        event.gone.reason = FL_WHY_FULL;
+        s_step(self, &event, fl_bytes_of(NULL, 0));
+    }
 }
 
 //  The links are looked up for each message: a step may remake them.
 static void
 s_drain_parent(fl_reactor *self)
 {
-    for (int n = 0; n < BATCH_MAX; n++) {
-        if (!s_receive_parent(self, FL_WAY_PARENT, self->courier.uplink.control, FL_LANE_CONTROL)) {
-            break;
-        }
+    fl_dialer *uplink = &self->courier.uplink;
+    bool more = true;
+    fl_guard_listen(uplink->watchdog, self->now);
+    for (int n = 0; more && n < BATCH_MAX; n++) {
+        more = s_receive_parent(self, FL_WAY_PARENT, uplink->control, FL_LANE_CONTROL);
     }
-    for (int n = 0; n < BATCH_MAX; n++) {
-        fl_socket *link = self->courier.uplink.lane[FL_LANE_DOWN];
-        if (!s_receive_parent(self, FL_WAY_PARENT_DOWN, link, FL_LANE_DOWN)) {
-            break;
-        }
+    fl_guard_drained(uplink->watchdog, FL_WAY_CONTROL, !more);
+    more = true;
+    for (int n = 0; more && n < BATCH_MAX; n++) {
+        more = s_receive_parent(self, FL_WAY_PARENT_DOWN, uplink->lane[FL_LANE_DOWN], FL_LANE_DOWN);
     }
+    fl_guard_drained(uplink->watchdog, FL_WAY_DOWN, !more);
+    s_watch_parent(self);
 }
 
 static void
@@ -255,6 +299,16 @@ s_poll_socket(zmq_pollitem_t *items, int *count, void *handle)
 }
 
 static void
+s_poll_news(zmq_pollitem_t *items, int *count, fl_guard *guard)
+{
+    for (unsigned i = 0; guard != NULL && i < FL_WATCHED; i++) {
+        if (fl_guard_handle(guard, (fl_way)i) != NULL) {
+            s_poll_socket(items, count, fl_guard_handle(guard, (fl_way)i));
+        }
+    }
+}
+
+static void
 s_poll_link(zmq_pollitem_t *items, int *count, fl_socket *link)
 {
     if (link != NULL) {
@@ -275,9 +329,10 @@ s_poll_items(fl_reactor *self, zmq_pollitem_t items[POLLED_MAX])
     fl_listener *porch = self->conf.porch;
     for (unsigned i = 0; porch != NULL && i < FL_WATCHED; i++) {
         s_poll_link(items, &count, porch->link[i]);
-        s_poll_socket(items, &count, fl_guard_handle(porch->watchdog, (fl_way)i));
     }
+    s_poll_news(items, &count, self->courier.uplink.watchdog);
     if (porch != NULL) {
+        s_poll_news(items, &count, porch->watchdog);
         s_poll_socket(items, &count, fl_zap_handle(porch->zap));
     }
     s_poll_link(items, &count, self->courier.uplink.control);
@@ -304,8 +359,12 @@ s_wait_ms(fl_reactor *self, uint32_t wait_ms)
         return 0;
     }
     fl_time due = self->conf.machine.deadline(self->conf.machine.self);
-    if (self->conf.porch != NULL && fl_guard_deadline(self->conf.porch->watchdog) < due) {
-        due = fl_guard_deadline(self->conf.porch->watchdog);
+    const fl_guard *guards[] = { self->conf.porch != NULL ? self->conf.porch->watchdog : NULL,
+                                 self->courier.uplink.watchdog };
+    for (unsigned i = 0; i < sizeof guards / sizeof *guards; i++) {
+        if (guards[i] != NULL && fl_guard_deadline(guards[i]) < due) {
+            due = fl_guard_deadline(guards[i]);
+        }
     }
     const fl_time now = s_clock();
     fl_time left = due <= now ? 0 : due - now;
@@ -333,7 +392,9 @@ fl_reactor_turn(fl_reactor *self, uint32_t wait_ms)
     if (self->conf.porch != NULL) {
         s_drain_children(self);
     }
-    s_drain_parent(self);
+    if (self->conf.uplink != NULL) {
+        s_drain_parent(self);
+    }
     if (self->operator != NULL) {
         s_drain_operator(self);
     }
@@ -408,7 +469,7 @@ s_open(fl_reactor *self, fl_why *why)
         status = self->operator != NULL ? FL_OK : FL_IO;
     }
     if (status == FL_OK && conf->uplink != NULL) {
-        status = fl_dialer_open(&self->courier.uplink, conf->uplink, why);
+        status = fl_dialer_open(&self->courier.uplink, conf->uplink, self->metrics, why);
     }
     return status;
 }

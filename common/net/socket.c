@@ -50,7 +50,7 @@ s_set_curve(void *handle, const fl_socket_conf *conf)
         s_set_bytes(handle, ZMQ_CURVE_SERVERKEY, conf->server_key, FL_KEY_BYTES);
     } else {
         s_set(handle, ZMQ_CURVE_SERVER, 1);
-        s_set_bytes(handle, ZMQ_ZAP_DOMAIN, "fl", 2);
+        s_set_bytes(handle, ZMQ_ZAP_DOMAIN, conf->domain, strlen(conf->domain));
         s_set(handle, ZAP_ENFORCE_DOMAIN, 1);
     }
 }
@@ -289,6 +289,14 @@ s_view(zmq_msg_t *frame)
     return fl_bytes_of(zmq_msg_data(frame), zmq_msg_size(frame));
 }
 
+//  CURVE adds a name, a nonce, a seal and a flag, ZMTP a flag and a size of one byte or eight.
+static uint64_t
+s_wire_bytes(zmq_msg_t *frame)
+{
+    const uint64_t sealed = zmq_msg_size(frame) + 8 + 8 + 16 + 1;
+    return sealed + (sealed > 255 ? 9 : 2);
+}
+
 //  What libzmq knows of the sender rides on every frame but the route.
 static void
 s_read_sender(fl_parcel *parcel, zmq_msg_t *header)
@@ -313,6 +321,8 @@ fl_socket_receive(fl_socket *self, fl_parcel *parcel)
             return false;
         }
         more = zmq_msg_more(frame) != 0;
+        const bool route = self->kind == FL_SOCKET_ROUTER && keep && parcel->held == 0;
+        parcel->wire_bytes += route ? 0 : s_wire_bytes(frame);
         if (keep) {
             parcel->held++;
         } else {

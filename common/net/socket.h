@@ -40,6 +40,7 @@ typedef struct fl_socket_conf {
     uint32_t frame_bytes_max;  // larger frames end the connection
     const fl_keypair *keys;    // ours; NULL only for the operator's ipc socket
     const uint8_t *server_key; // (FL_KEY_BYTES) of whom we connect to; NULL: we are the server
+    const char *domain;        // of a server, for the authentication handler: its lane's name
 } fl_socket_conf;
 
 //  Bytes lent for sending, and the reference that keeps them alive. blob NULL: nothing.
@@ -53,6 +54,7 @@ typedef struct fl_parcel {
     fl_bytes route;        // of the sender; empty unless received by a ROUTER
     fl_bytes header, body; // body.size 0: none
     uint32_t surplus;      // frames behind the body: they are gone, the message is not ours
+    uint64_t wire_bytes;   // of all its frames, as CURVE and ZMTP made them
     const char *user;      // FL_USER_CHARS hex digits of the sender's key; NULL: no CURVE
     bool named;            // the sender chose a routing id of its own
     int descriptor;        // that it came on; -1 unknown

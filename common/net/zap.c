@@ -53,10 +53,22 @@ fl_zap_handle(fl_zap *self)
     return zsock_resolve(self->sock);
 }
 
+//  A lane's domain is its name. FL_WAYS: not one of ours.
+static fl_way
+s_way(zframe_t *domain)
+{
+    for (unsigned way = FL_WAY_CONTROL; way <= FL_WAY_DOWN; way++) {
+        if (zframe_streq(domain, fl_label_word(FL_LABEL_lane, way))) {
+            return (fl_way)way;
+        }
+    }
+    return FL_WAYS;
+}
+
 //  Request frames: version, request id, domain, address, identity (the server's own, not the
-//  peer's), mechanism, credentials. False: denied.
-static bool
-s_judge(fl_zap *self, zmsg_t *request, char user[2 * FL_KEY_BYTES + 1])
+//  peer's), mechanism, credentials.
+static fl_zap_verdict
+s_judge(fl_zap *self, zmsg_t *request, fl_time now, char user[2 * FL_KEY_BYTES + 1])
 {
     zframe_t *frames[7] = { NULL };
     size_t count = 0;
@@ -65,27 +77,29 @@ s_judge(fl_zap *self, zmsg_t *request, char user[2 * FL_KEY_BYTES + 1])
     }
     user[0] = '\0';
     if (zmsg_size(request) != 7 || !zframe_streq(frames[0], "1.0") ||
-        !zframe_streq(frames[2], "fl") || !zframe_streq(frames[5], "CURVE") ||
-        zframe_size(frames[6]) != FL_KEY_BYTES ||
-        !self->admits(self->arg, zframe_data(frames[6]))) {
-        return false;
+        s_way(frames[2]) == FL_WAYS || !zframe_streq(frames[5], "CURVE") ||
+        zframe_size(frames[6]) != FL_KEY_BYTES) {
+        return FL_ZAP_DENY;
     }
     fl_hex(zframe_data(frames[6]), FL_KEY_BYTES, user);
-    return true;
+    return self->admits(self->arg, s_way(frames[2]), zframe_data(frames[6]), now);
 }
 
 //  Reply frames: version, request id, status, text, user id, metadata.
 static void
-s_reply(fl_zap *self, zmsg_t *request, bool admitted, const char *user)
+s_reply(fl_zap *self, zmsg_t *request, fl_zap_verdict verdict, const char *user)
 {
+    static const char *const codes[] = {
+        [FL_ZAP_ADMIT] = "200", [FL_ZAP_LATER] = "300", [FL_ZAP_DENY] = "400"
+    };
     zmsg_first(request);
     zframe_t *id = zmsg_next(request);
     zmsg_t *reply = zmsg_new();
     zmsg_addstr(reply, "1.0");
     zmsg_addmem(reply, id != NULL ? zframe_data(id) : NULL, id != NULL ? zframe_size(id) : 0);
-    zmsg_addstr(reply, admitted ? "200" : "400");
-    zmsg_addstr(reply, admitted ? "OK" : "denied");
-    zmsg_addstr(reply, user);
+    zmsg_addstr(reply, codes[verdict]);
+    zmsg_addstr(reply, verdict == FL_ZAP_ADMIT ? "OK" : "denied");
+    zmsg_addstr(reply, verdict == FL_ZAP_ADMIT ? user : "");
     zmsg_addmem(reply, NULL, 0);
     if (zmsg_send(&reply, self->sock) != 0) {
         zmsg_destroy(&reply); // the connection that asked is gone
@@ -93,7 +107,7 @@ s_reply(fl_zap *self, zmsg_t *request, bool admitted, const char *user)
 }
 
 void
-fl_zap_serve(fl_zap *self, unsigned max)
+fl_zap_serve(fl_zap *self, unsigned max, fl_time now)
 {
     for (unsigned i = 0; i < max && (zsock_events(self->sock) & ZMQ_POLLIN) != 0; i++) {
         zmsg_t *request = zmsg_recv(self->sock);
@@ -101,8 +115,8 @@ fl_zap_serve(fl_zap *self, unsigned max)
             break;
         }
         char user[2 * FL_KEY_BYTES + 1];
-        const bool admitted = s_judge(self, request, user);
-        s_reply(self, request, admitted, user);
+        const fl_zap_verdict verdict = s_judge(self, request, now, user);
+        s_reply(self, request, verdict, user);
         zmsg_destroy(&request);
     }
 }

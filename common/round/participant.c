@@ -834,6 +834,11 @@ fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl
     case FL_EV_SAVED:
         on_answer(self, event, now, out);
         break;
+    case FL_EV_GONE: // it took more than a parent may: back to it after the backoff
+        if (self->session.phase != FL_SESSION_OFFLINE) {
+            s_lose(self, event->gone.reason, now, out);
+        }
+        break;
     default:
         FL_ASSERT(event->kind == FL_EV_TICK);
         on_tick(self, now, out);

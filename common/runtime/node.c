@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/config/clock.h"
+#include "common/machine/policy.h"
 #include "common/net/context.h"
 #include "common/runtime/note_log.h"
 
@@ -13,7 +14,11 @@ enum {
     JOBS_MAX = 1024,
     TURN_MS = 250,       // longest sleep of the loop: `done` and the linger are looked at then
     STOP_MS = 10 * 1000, // a running job gets so long to end
+    //  Of nobody but us: the parent, the store, the operator, libzmq, and connections that are
+    //  accepted and not yet known.
     OTHER_DESCRIPTORS = 256,
+    SEAT_DESCRIPTORS = FL_WATCHED * FL_KEY_CONNECTIONS + (FL_WATCHED - 1) * FL_KEY_UNHEARD,
+    STRANGERS_MIN = 64,
     CERTIFICATE_MS = 6 * 3600 * 1000, // between two looks at our own
 };
 
@@ -109,6 +114,22 @@ s_refused(void *arg, fl_way way, const fl_name *node, const fl_refused *refused)
            fl_log_text("why", refused->text));
 }
 
+//  Who is known has an id of its own: a log has room for so many lines of one, and a crowd of
+//  strangers must not use it up.
+static void
+s_cut(void *arg, fl_way way, const fl_name *node, const char *why)
+{
+    (void)arg;
+    const bool parent = way >= FL_WAY_PARENT && way <= FL_WAY_PARENT_DOWN;
+    const fl_log_pair lane = fl_log_text("way", fl_label_word(FL_LABEL_lane, way));
+    if (node != NULL || parent) {
+        fl_log(FL_LOG_WARN, "connection-cut", lane,
+               fl_log_text("peer", node != NULL ? node->name : "parent"), fl_log_text("why", why));
+    } else {
+        fl_log(FL_LOG_WARN, "stranger-cut", lane, fl_log_text("why", why));
+    }
+}
+
 static void
 s_post(void *arg, const fl_event *event)
 {
@@ -144,6 +165,7 @@ s_open_porch(fl_node *self, fl_why *why)
     for (int i = 0; i < FL_WATCHED; i++) {
         conf.endpoint[i] = self->conf.listen[i];
     }
+    conf.guard = self->uplink.guard;
     conf.keys = fl_identity_keypair(self->conf.identity);
     fl_status status = fl_listener_open(&self->porch, &conf, &self->ops, &self->metrics, why);
     if (status != FL_OK) {
@@ -178,12 +200,27 @@ s_point_uplink(fl_node *self, fl_why *why)
     return FL_OK;
 }
 
+//  Every slot may have a whole window on its way.
+static uint64_t
+s_unread_max(const fl_node_conf *conf)
+{
+    const uint64_t windows = (uint64_t)conf->slots * FL_WINDOW_BYTES_MAX / 5 * 8;
+    if (conf->unread_max > 0) {
+        return conf->unread_max;
+    }
+    return windows > FL_UNREAD_DEFAULT ? windows : FL_UNREAD_DEFAULT;
+}
+
 static fl_status
 s_open(fl_node *self, fl_why *why)
 {
     bool children = self->conf.listen[FL_WAY_CONTROL] != NULL;
-    uint64_t descriptors = OTHER_DESCRIPTORS + (children ? 4 * (uint64_t)self->conf.seats_max : 0);
-    fl_status status = fl_raise_nofile(descriptors, why);
+    uint64_t needed = OTHER_DESCRIPTORS, strangers = 0;
+    needed += children ? SEAT_DESCRIPTORS * (uint64_t)self->conf.seats_max + STRANGERS_MIN : 0;
+    fl_status status =
+        fl_raise_nofile(needed, FL_STRANGERS_MAX - STRANGERS_MIN, &strangers, why);
+    self->uplink.guard = (fl_guard_conf){ .unread_max = s_unread_max(&self->conf),
+                                          .strangers_max = STRANGERS_MIN + (unsigned)strangers };
     if (status == FL_OK) {
         status = fl_net_open(self->conf.io_threads, why);
         self->net_open = status == FL_OK;
@@ -285,7 +322,8 @@ fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
                   .vector = s_vector,
                   .model = s_model,
                   .ask = s_ask,
-                  .refused = s_refused },
+                  .refused = s_refused,
+                  .cut = s_cut },
         .ops = &self->ops,
         .metrics = &self->metrics,
         .porch = self->porch_open ? &self->porch : NULL,

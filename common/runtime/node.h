@@ -25,6 +25,7 @@ typedef struct fl_node_conf {
     bool parent;
     unsigned threads;    // of the worker pool
     unsigned io_threads; // of ZeroMQ
+    uint64_t unread_max; // bytes received and not read; 0: what fits
     uint32_t linger_ms;  // from `done` until the end, so that children hear of it
 } fl_node_conf;
 

@@ -143,7 +143,8 @@ fl_settings_station(const fl_conf *conf, bool children)
 {
     fl_node_conf station = { .directory = fl_conf_text(conf, "state"),
                              .threads = s_count(conf, "threads"),
-                             .io_threads = s_count(conf, "io_threads") };
+                             .io_threads = s_count(conf, "io_threads"),
+                             .unread_max = fl_conf_bytes(conf, "net.unread_max") };
     if (children) {
         station.listen[FL_WAY_CONTROL] = fl_conf_text(conf, "listen.control");
         station.listen[FL_WAY_UP] = fl_conf_text(conf, "listen.up");

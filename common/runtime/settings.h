@@ -22,7 +22,10 @@
     { "log.level", FL_CONF_CHOICE, "info", 0, 0, "error|warn|info|debug",                          \
       "log lines of this level and of more urgent ones" },                                         \
     { "threads", FL_CONF_INT, "2", 1, 64, NULL, "worker threads for adding up and training" },     \
-    { "io_threads", FL_CONF_INT, "1", 1, 64, NULL, "threads that encrypt and move frames" }
+    { "io_threads", FL_CONF_INT, "1", 1, 64, NULL, "threads that encrypt and move frames" },   \
+    { "net.unread_max", FL_CONF_SIZE, "0", 0, 1099511627776, NULL,                                 \
+      "bytes received that may wait unread: an eighth of strangers, five of children, two of the " \
+      "parent; 0 is 64M, or more when slots need it" }
 
 //  A process with children.
 #define FL_SETTINGS_AGGREGATOR                                                                     \

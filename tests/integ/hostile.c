@@ -16,9 +16,28 @@
 #include "common/net/zap.h"
 #include "common/store/ledger.h"
 #include "common/wire/codec.h"
+#include "tests/integ/hostile.h"
 #include "tests/support/words.h"
 
-enum { WAIT_MS = 3000, MIB = 1 << 20, CONTROL_FRAME = 64000 };
+enum { WAIT_MS = 3000 };
+
+const char *
+hostile_get(const char *key, const char *otherwise)
+{
+    return words_get(key, otherwise);
+}
+
+const char *
+hostile_need(const char *key)
+{
+    return words_need(key);
+}
+
+int64_t
+hostile_number(const char *key, int64_t otherwise)
+{
+    return words_number(key, otherwise);
+}
 
 // ---- identities -------------------------------------------------------------------------------
 static fl_keys *
@@ -138,15 +157,8 @@ s_certificate(uint8_t bytes[FL_CERT_BYTES])
 }
 
 // ---- a child ----------------------------------------------------------------------------------
-//  What a child knows after WELCOME.
-typedef struct child {
-    fl_socket *control;
-    fl_run run;
-    fl_welcome seat;
-} child;
-
-static fl_socket *
-s_dial(fl_socket_kind kind, const char *endpoint, int queue)
+fl_socket *
+hostile_dial(fl_socket_kind kind, const char *endpoint, int queue)
 {
     fl_why why = { "" };
     fl_keypair pair;
@@ -168,8 +180,8 @@ s_dial(fl_socket_kind kind, const char *endpoint, int queue)
     return link;
 }
 
-static void
-s_say(fl_socket *link, const fl_message *message, fl_bytes route)
+void
+hostile_say(fl_socket *link, const fl_message *message, fl_bytes route)
 {
     fl_blob *header = fl_encode(message, 0);
     (void)fl_socket_send(link, route, &header, NULL);
@@ -195,8 +207,8 @@ s_print(const fl_message *message)
 }
 
 //  Wait for one message. False when none came, or one that is not of our protocol.
-static bool
-s_hear(fl_socket *link, fl_parcel *parcel, fl_message *message, int64_t wait_ms)
+bool
+hostile_hear(fl_socket *link, fl_parcel *parcel, fl_message *message, int64_t wait_ms)
 {
     const int64_t until = zclock_mono() + wait_ms;
     while (!fl_socket_receive(link, parcel)) {
@@ -213,13 +225,13 @@ s_hear(fl_socket *link, fl_parcel *parcel, fl_message *message, int64_t wait_ms)
 //  Print the first message of the verb that is awaited (FL_VERB_NONE: of any), or a refusal; what
 //  else comes until the end of the time is no answer.
 static void
-s_listen(child *self, fl_verb awaited)
+s_listen(hostile_child *self, fl_verb awaited)
 {
     fl_parcel parcel = { .descriptor = -1 };
     fl_message message;
     const int64_t until = zclock_mono() + words_number("wait", WAIT_MS);
     bool answered = false;
-    while (!answered && s_hear(self->control, &parcel, &message, until - zclock_mono())) {
+    while (!answered && hostile_hear(self->control, &parcel, &message, until - zclock_mono())) {
         if (message.verb == FL_WELCOME) {
             self->run = message.run;
             self->seat = message.welcome;
@@ -237,8 +249,8 @@ s_listen(child *self, fl_verb awaited)
     fl_parcel_release(&parcel);
 }
 
-static fl_message
-s_hello(uint8_t bytes[FL_CERT_BYTES])
+fl_message
+hostile_hello(uint8_t bytes[FL_CERT_BYTES])
 {
     fl_message message = { .verb = FL_HELLO };
     message.hello.role = s_role(words_get("role", "device"));
@@ -257,8 +269,8 @@ s_say_changed(fl_socket *link, const fl_message *message, size_t at, uint8_t val
     (void)fl_socket_send(link, fl_bytes_of(NULL, 0), &header, NULL);
 }
 
-static fl_message
-s_contrib(const child *self, bool forged)
+fl_message
+hostile_contrib(const hostile_child *self, bool forged)
 {
     fl_message message = { .verb = FL_CONTRIB, .run = self->run, .round = 1 };
     fl_contrib *contrib = &message.contrib;
@@ -275,43 +287,43 @@ s_contrib(const child *self, bool forged)
     return message;
 }
 
-static void
-s_act(child *self, const char *what)
+void
+hostile_act(hostile_child *self, const char *what)
 {
     uint8_t bytes[FL_CERT_BYTES];
     const fl_bytes nobody = fl_bytes_of(NULL, 0);
     fl_message message = { .verb = FL_BEAT };
     if (strcmp(what, "hello") == 0) {
-        message = s_hello(bytes);
-        s_say(self->control, &message, nobody);
+        message = hostile_hello(bytes);
+        hostile_say(self->control, &message, nobody);
         s_listen(self, FL_WELCOME);
     } else if (strcmp(what, "major") == 0) {
-        message = s_hello(bytes);
+        message = hostile_hello(bytes);
         s_say_changed(self->control, &message, 4, FL_WIRE_MAJOR + 1);
         s_listen(self, FL_WELCOME);
     } else if (strcmp(what, "garbage") == 0) {
-        message = s_hello(bytes);
+        message = hostile_hello(bytes);
         s_say_changed(self->control, &message, 0, 'X');
         s_listen(self, FL_WELCOME);
     } else if (strcmp(what, "beat") == 0) {
         message.run = self->run;
         message.beat.seat = self->seat.seat;
         message.beat.epoch = self->seat.epoch;
-        s_say(self->control, &message, nobody);
+        hostile_say(self->control, &message, nobody);
         s_listen(self, FL_VERB_NONE); // a beat, a task or whatever heals us
     } else if (strcmp(what, "forged") == 0 || strcmp(what, "contrib") == 0) {
-        message = s_contrib(self, what[0] == 'f');
-        s_say(self->control, &message, nobody);
+        message = hostile_contrib(self, what[0] == 'f');
+        hostile_say(self->control, &message, nobody);
         s_listen(self, FL_GRANT);
     } else if (strcmp(what, "welcome") == 0) { // a parent's word from a child
         message = (fl_message){ .verb = FL_WELCOME, .welcome = { .beat_ms = 1 } };
-        s_say(self->control, &message, nobody);
+        hostile_say(self->control, &message, nobody);
         s_listen(self, FL_WELCOME);
     } else if (strcmp(what, "bulk") == 0) { // on a lane where we hold no seat
-        fl_socket *down = s_dial(FL_SOCKET_DEALER, words_need("down"), 100);
+        fl_socket *down = hostile_dial(FL_SOCKET_DEALER, words_need("down"), 100);
         message = (fl_message){ .verb = FL_FETCH, .fetch = { .bytes = 100 } };
-        s_say(down, &message, nobody);
-        child lane = { .control = down };
+        hostile_say(down, &message, nobody);
+        hostile_child lane = { .control = down };
         s_listen(&lane, FL_PIECE);
         fl_socket_destroy(&down);
     } else if (strcmp(what, "pause") == 0) {
@@ -325,23 +337,48 @@ s_act(child *self, const char *what)
 static void
 s_speak(void)
 {
-    child self = { .control = s_dial(FL_SOCKET_DEALER, words_need("endpoint"), 100) };
+    hostile_child self = { .control = hostile_dial(FL_SOCKET_DEALER, words_need("endpoint"), 100) };
     char plan[256];
     char *rest = NULL;
     (void)snprintf(plan, sizeof plan, "%s", words_need("say"));
     for (char *what = strtok_r(plan, ",", &rest); what != NULL; what = strtok_r(NULL, ",", &rest)) {
-        s_act(&self, what);
+        hostile_act(&self, what);
     }
     fl_socket_destroy(&self.control);
 }
 
+// ---- messages without an end ------------------------------------------------------------------
+//  One message of so many frames, all the same bytes of ours; libzmq holds references only.
+void
+hostile_endless(fl_socket *link, uint64_t frames, size_t frame_bytes)
+{
+    static uint8_t same[2 * MIB];
+    for (uint64_t i = 0; i < frames; i++) {
+        zmq_msg_t frame;
+        (void)zmq_msg_init_data(&frame, same, frame_bytes, NULL, NULL);
+        if (zmq_msg_send(&frame, fl_socket_handle(link), i < frames - 1 ? ZMQ_SNDMORE : 0) < 0) {
+            words_die("%s", zmq_strerror(zmq_errno()));
+        }
+    }
+}
+
+static void
+s_endless_to(fl_socket *link, fl_bytes route, uint64_t frames, size_t frame_bytes)
+{
+    if (zmq_send(fl_socket_handle(link), route.data, route.size, ZMQ_SNDMORE) >= 0) {
+        hostile_endless(link, frames, frame_bytes);
+    }
+}
+
 // ---- a parent ---------------------------------------------------------------------------------
-static bool
-s_everybody(void *arg, const uint8_t key[FL_KEY_BYTES])
+static fl_zap_verdict
+s_everybody(void *arg, fl_way way, const uint8_t key[FL_KEY_BYTES], fl_time now)
 {
     (void)arg;
+    (void)way;
     (void)key;
-    return true;
+    (void)now;
+    return FL_ZAP_ADMIT;
 }
 
 //  A task that everything is right about but the signature.
@@ -357,7 +394,7 @@ s_say_task(fl_socket *link, fl_bytes route, const fl_run *run)
                              .weight_unit = 1, .weight_max = 1, .devices_max = 1,
                              .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } };
     memset(message.task.signature, 0x5a, sizeof message.task.signature);
-    s_say(link, &message, route);
+    hostile_say(link, &message, route);
 }
 
 static void
@@ -367,7 +404,7 @@ s_say_welcome(fl_socket *link, fl_bytes route, const fl_run *run)
     fl_message message = { .verb = FL_WELCOME, .run = *run };
     message.welcome = (fl_welcome){ .epoch = 1, .beat_ms = 500, .up_port = 1, .down_port = 1,
                                     .certificate = s_certificate(bytes) };
-    s_say(link, &message, route);
+    hostile_say(link, &message, route);
 }
 
 //  A list that only the authority could sign, from somebody else.
@@ -378,7 +415,7 @@ s_say_deny(fl_socket *link, fl_bytes route, const fl_run *run)
     memset(list, 1, sizeof list);
     const fl_message message = { .verb = FL_DENY, .run = *run,
                                  .deny = { .version = 99, .list = { list, sizeof list } } };
-    s_say(link, &message, route);
+    hostile_say(link, &message, route);
 }
 
 static void
@@ -388,6 +425,9 @@ s_answer_child(fl_socket *link, const fl_parcel *parcel, const fl_message *messa
     const char *says = words_get("say", "welcome,task");
     const fl_message beat = { .verb = FL_BEAT, .run = run };
     s_print(message);
+    if (message->verb == FL_HELLO && strstr(says, "endless") != NULL) {
+        s_endless_to(link, parcel->route, HOSTILE_ENDLESS / CONTROL_FRAME, CONTROL_FRAME);
+    }
     if (message->verb == FL_HELLO && strstr(says, "welcome") != NULL) {
         s_say_welcome(link, parcel->route, &run);
     }
@@ -398,12 +438,12 @@ s_answer_child(fl_socket *link, const fl_parcel *parcel, const fl_message *messa
         s_say_task(link, parcel->route, &run);
     }
     if (message->verb == FL_BEAT) {
-        s_say(link, &beat, parcel->route);
+        hostile_say(link, &beat, parcel->route);
     }
 }
 
-//  parent home=DIR listen=E say=welcome,task,deny [cert=DIR] [wait=MS]: stands where a parent of
-//  these keys should stand.
+//  parent home=DIR listen=E say=welcome,task,deny,endless [cert=DIR] [wait=MS]: stands where a
+//  parent of these keys should stand.
 static void
 s_parent(void)
 {
@@ -411,7 +451,8 @@ s_parent(void)
     fl_keypair pair;
     s_keypair(words_need("home"), &pair);
     const fl_socket_conf conf = {
-        .kind = FL_SOCKET_ROUTER, .queue = 100, .frame_bytes_max = MIB, .keys = &pair
+        .kind = FL_SOCKET_ROUTER, .queue = 100, .frame_bytes_max = MIB, .keys = &pair,
+        .domain = "control"
     };
     fl_zap *zap = fl_zap_new(s_everybody, NULL, &why);
     fl_socket *link = fl_socket_new(&conf, &why);
@@ -428,8 +469,8 @@ s_parent(void)
         zmq_pollitem_t items[] = { { .socket = fl_zap_handle(zap), .events = ZMQ_POLLIN },
                                    { .socket = fl_socket_handle(link), .events = ZMQ_POLLIN } };
         (void)zmq_poll(items, 2, 100);
-        fl_zap_serve(zap, 100);
-        if (s_hear(link, &parcel, &message, 0)) {
+        fl_zap_serve(zap, 100, 0);
+        if (hostile_hear(link, &parcel, &message, 0)) {
             s_answer_child(link, &parcel, &message);
         }
     }
@@ -438,155 +479,12 @@ s_parent(void)
     fl_zap_destroy(&zap);
 }
 
-// ---- floods -----------------------------------------------------------------------------------
-//  One message of so many frames, all the same bytes of ours; libzmq holds references only.
-static void
-s_endless(fl_socket *link, uint64_t frames, size_t frame_bytes)
-{
-    static uint8_t same[2 * MIB];
-    for (uint64_t i = 0; i < frames; i++) {
-        zmq_msg_t frame;
-        (void)zmq_msg_init_data(&frame, same, frame_bytes, NULL, NULL);
-        if (zmq_msg_send(&frame, fl_socket_handle(link), i < frames - 1 ? ZMQ_SNDMORE : 0) < 0) {
-            words_die("%s", zmq_strerror(zmq_errno()));
-        }
-    }
-}
-
-//  A storm of messages as fast as the connection takes them.
-static uint64_t
-s_storm(fl_socket *link, int64_t until, fl_bytes bytes)
-{
-    uint64_t sent = 0;
-    while (zclock_mono() < until) {
-        if (zmq_send(fl_socket_handle(link), bytes.data, bytes.size, ZMQ_DONTWAIT) >= 0) {
-            sent++;
-        } else {
-            zmq_pollitem_t item = { .socket = fl_socket_handle(link), .events = ZMQ_POLLOUT };
-            (void)zmq_poll(&item, 1, 50);
-        }
-        fl_parcel parcel = { .descriptor = -1 };
-        (void)fl_socket_receive(link, &parcel); // what it answers is not of interest
-        fl_parcel_release(&parcel);
-    }
-    return sent;
-}
-
-//  A step of a masked round, each as large as it may be and none of them true, or the announcement
-//  of an upload of the greatest size.
-static fl_message
-s_step(const child *self, uint64_t round, uint64_t turn)
-{
-    static uint8_t filler[FL_MEMBERS_MAX * FL_SEALED_SHARE_BYTES];
-    memset(filler, 0x5a, sizeof filler);
-    static const fl_verb verbs[] = { FL_KEYS, FL_SHARES, FL_READY, FL_ACK, FL_UNMASK, FL_CONTRIB };
-    fl_message message = { .verb = verbs[turn % (sizeof verbs / sizeof *verbs)] };
-    if (message.verb == FL_CONTRIB) {
-        message = s_contrib(self, false);
-        message.contrib.weight = message.contrib.count = 0;
-        message.contrib.vector_bytes = message.contrib.elements = FL_VECTOR_BYTES_MAX;
-        message.contrib.hash.bytes[0] = (uint8_t)turn; // another one each time
-        message.contrib.header = fl_bytes_of(filler, FL_MASKED_HEADER_BYTES);
-        message.contrib.psig = fl_bytes_of(filler, FL_SIGNATURE_BYTES);
-    } else if (message.verb == FL_KEYS) {
-        message.keys.certificate = fl_bytes_of(filler, FL_MEMBER_CERT_BYTES);
-    } else if (message.verb == FL_SHARES) {
-        message.shares.digests = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_DIGESTS_BYTES);
-        message.shares.sealed = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_SEALED_SHARE_BYTES);
-    } else if (message.verb == FL_READY) {
-        message.ready.dealers = UINT64_MAX;
-    } else if (message.verb == FL_UNMASK) {
-        message.unmask.self = UINT64_MAX;
-        message.unmask.shares = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_SHARE_WIRE_BYTES);
-    }
-    message.run = self->run;
-    message.round = round;
-    return message;
-}
-
-//  Steps as fast as they are taken, of the round that the newest task is of. Says by which names
-//  they were refused, and how often.
-static uint64_t
-s_storm_steps(child *self, int64_t until)
-{
-    uint64_t sent = 0, round = 1, refused[FL_WHY_COUNT] = { 0 };
-    fl_parcel parcel = { .descriptor = -1 };
-    fl_message heard;
-    while (zclock_mono() < until) {
-        while (s_hear(self->control, &parcel, &heard, 0)) {
-            round = heard.verb == FL_TASK ? heard.round : round;
-            refused[heard.verb == FL_REFUSED ? heard.refused.reason : FL_WHY_NONE]++;
-        }
-        const fl_message message = s_step(self, round, sent);
-        fl_blob *frame = fl_encode(&message, 0);
-        if (zmq_send(fl_socket_handle(self->control), fl_blob_bytes(frame).data,
-                     fl_blob_size(frame), ZMQ_DONTWAIT) >= 0) {
-            sent++;
-        } else {
-            zmq_pollitem_t item = { .socket = fl_socket_handle(self->control),
-                                    .events = ZMQ_POLLOUT };
-            (void)zmq_poll(&item, 1, 50);
-        }
-        fl_blob_unref(&frame);
-    }
-    fl_parcel_release(&parcel);
-    for (int reason = FL_WHY_NONE + 1; reason < FL_WHY_COUNT; reason++) {
-        if (refused[reason] > 0) {
-            (void)printf("refused reason=%s times=%llu\n", fl_reason_name((fl_reason)reason),
-                         (unsigned long long)refused[reason]);
-        }
-    }
-    return sent;
-}
-
-//  flood home=DIR server=KEY endpoint=E kind=endless|oversize|hello|enrol|steps [lane=up]
-//  [seconds=S]
-static void
-s_flood(void)
-{
-    const bool up = strcmp(words_get("lane", "control"), "up") == 0;
-    const char *kind = words_need("kind");
-    fl_socket *link = s_dial(up ? FL_SOCKET_PUSH : FL_SOCKET_DEALER, words_need("endpoint"), 1000);
-    const int64_t until = zclock_mono() + 1000 * words_number("seconds", 5);
-    uint64_t sent = 0;
-    if (strcmp(kind, "endless") == 0) {
-        const size_t frame = up ? MIB : CONTROL_FRAME;
-        s_endless(link, ((uint64_t)8 << 30) / frame, frame);
-        while (zclock_mono() < until) {
-            zclock_sleep(100);
-        }
-    } else if (strcmp(kind, "oversize") == 0) {
-        static uint8_t large[2 * MIB];
-        sent = s_storm(link, until, fl_bytes_of(large, sizeof large));
-    } else if (strcmp(kind, "steps") == 0) {
-        child self = { .control = link };
-        s_act(&self, "hello");
-        sent = s_storm_steps(&self, until);
-    } else {
-        static const uint8_t sealed[1000] = { 1 };
-        uint8_t bytes[FL_CERT_BYTES];
-        fl_message message = s_hello(bytes);
-        if (strcmp(kind, "enrol") == 0) {
-            message = (fl_message){ .verb = FL_ENROL, .enrol = { 7, { sealed, sizeof sealed } } };
-        }
-        do { // each enrolment is another one
-            message.enrol.request += message.verb == FL_ENROL;
-            fl_blob *header = fl_encode(&message, 0);
-            const int64_t slice = message.verb == FL_ENROL ? zclock_mono() + 1 : until;
-            sent += s_storm(link, slice, fl_blob_bytes(header));
-            fl_blob_unref(&header);
-        } while (zclock_mono() < until);
-    }
-    (void)printf("sent messages=%llu\n", (unsigned long long)sent);
-    fl_socket_destroy(&link);
-}
-
 int
 main(int argc, char **argv)
 {
     static const words_act acts[] = { { "make", s_make },   { "found", s_found },
                                       { "issue", s_issue }, { "speak", s_speak },
-                                      { "parent", s_parent }, { "flood", s_flood },
+                                      { "parent", s_parent }, { "flood", hostile_flood },
                                       { "deny", s_deny } };
     fl_why why = { "" };
     words_must(fl_crypto_init(&why), &why);

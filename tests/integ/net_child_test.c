@@ -16,12 +16,13 @@ typedef struct fake {
     toy as_parent;           // as far as toy_stranger reads it
 } fake;
 
-static bool
-s_admit_all(void *arg, const uint8_t key[FL_KEY_BYTES])
+static fl_zap_verdict
+s_admit_all(void *arg, fl_way way, const uint8_t key[FL_KEY_BYTES], fl_time now)
 {
     (void)arg;
     (void)key;
-    return true;
+    (void)now;
+    return way == FL_WAY_CONTROL ? FL_ZAP_ADMIT : FL_ZAP_DENY;
 }
 
 static fake *
@@ -34,13 +35,14 @@ s_fake(bool handler)
     const fl_socket_conf conf = { .kind = FL_SOCKET_ROUTER,
                                   .queue = 10,
                                   .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
-                                  .keys = &self.keys };
+                                  .keys = &self.keys,
+                                  .domain = "control" };
     self.control = fl_socket_new(&conf, NULL);
-    self.watchdog = fl_guard_new(&self.metrics);
+    self.watchdog = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &self.metrics);
     uint16_t *port = &self.as_parent.porch.port[FL_WAY_CONTROL];
     assert_int_equal(fl_socket_bind(self.control, "tcp://127.0.0.1:0", port, NULL), FL_OK);
     assert_int_equal(fl_guard_attach(self.watchdog, FL_WAY_CONTROL, self.control, *port,
-                                     FL_MESSAGE_BYTES_MAX, NULL),
+                                     false, NULL),
                      FL_OK);
     self.as_parent.keys = self.keys;
     return &self;
@@ -60,7 +62,7 @@ static bool
 s_turn(fake *self, toy *child)
 {
     if (self->zap != NULL) {
-        fl_zap_serve(self->zap, 8);
+        fl_zap_serve(self->zap, 8, toy_now());
     }
     fl_guard_listen(self->watchdog, toy_now());
     toy_turn(NULL, child);
@@ -190,8 +192,9 @@ an_impossible_address_is_told_in_one_line(void **state)
     toy_keys(&keys);
     const fl_dialer_conf wrong = { .host = "no host", .port = 1, .keys = &keys };
     fl_dialer uplink;
+    fl_metrics metrics = { .net_turns_total = 0 };
     fl_why why = { .text = "" };
-    assert_int_equal(fl_dialer_open(&uplink, &wrong, &why), FL_IO);
+    assert_int_equal(fl_dialer_open(&uplink, &wrong, &metrics, &why), FL_IO);
     assert_non_null(strstr(why.text, "tcp://no host:1"));
     assert_null(uplink.control);
     fl_dialer_close(&uplink);

@@ -445,16 +445,20 @@ descriptors_are_raised_or_refused(void **state)
     struct rlimit before, after;
     fl_why why = { .text = "" };
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    assert_int_equal(fl_raise_nofile(UINT64_MAX - 1, &why), FL_RANGE);
+    uint64_t got = 0;
+    assert_int_equal(fl_raise_nofile(UINT64_MAX - 1, 0, &got, &why), FL_RANGE);
     assert_non_null(strstr(why.text, "seats"));
     struct rlimit low = { .rlim_cur = 256, .rlim_max = before.rlim_max };
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-    assert_int_equal(fl_raise_nofile(512, &why), FL_OK);
+    assert_int_equal(fl_raise_nofile(500, 12, &got, &why), FL_OK);
+    assert_int_equal(got, 12);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
     assert_int_equal(after.rlim_cur, 512);
-    assert_int_equal(fl_raise_nofile(100, &why), FL_OK); // never lowers
+    assert_int_equal(fl_raise_nofile(100, 12, &got, &why), FL_OK); // never lowers
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
     assert_int_equal(after.rlim_cur, 512);
+    assert_int_equal(fl_raise_nofile(before.rlim_max - 5, 12, &got, &why), FL_OK);
+    assert_int_equal(got, 5); // of what is wanted, what there is
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 

@@ -117,7 +117,7 @@ def what_comes_before_hello_is_refused():
     lines = hostile("speak", **at(f, "e1"), home=home(f, "nobody"), say="bulk", wait=500,
                     down=f"tcp://127.0.0.1:{f['e1'].ports['down']}")
     expect(lines[-1]["word"] == "silent", f"answered: {lines}")
-    grows(f, "e1", "fl_net_dropped_unseated", before)
+    grows(f, "e1", "fl_net_keys_later", before)
 
 
 def another_wire_major_is_told_both_versions():

@@ -13,6 +13,7 @@ ends of all logs. Every process is stopped by its process id when the block is l
 kernel when the test itself is killed. Ports are free ones, states lie in a directory of their own,
 so tests may run side by side. FL_KEEP=1 keeps that directory.
 """
+import contextlib
 import ctypes
 import gzip
 import hashlib
@@ -470,6 +471,30 @@ class Fabric:
             print(f"kept: {self.base}")
         else:
             shutil.rmtree(self.base, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def contained(limit_bytes):
+    """Words that start a program in a memory cgroup of that size, v2 or v1; none where the machine
+    gives us no such group."""
+    one, two = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+    v2 = os.path.exists(os.path.join(two, "cgroup.controllers"))
+    path = os.path.join(two if v2 else one, f"fl-test-{os.getpid()}")
+    limits = ["memory.max"] if v2 else ["memory.limit_in_bytes"]
+    words = []
+    try:
+        os.mkdir(path)
+        for limit in limits:
+            with open(os.path.join(path, limit), "w", encoding="ascii") as file:
+                file.write(str(limit_bytes))
+        words = ["sh", "-c", f"echo $$ >{path}/cgroup.procs && exec \"$@\"", "contained"]
+    except OSError as denied:
+        print(f"    no memory cgroup ({denied}): measured only", flush=True)
+    try:
+        yield words
+    finally:
+        if os.path.isdir(path):
+            os.rmdir(path)      # empty: its processes have ended
 
 
 FASHION = "/usr/share/datasets/fashion-mnist"

@@ -248,6 +248,14 @@ s_refused(void *arg, fl_way way, const fl_name *node, const fl_refused *refused)
     self->refused_node = node != NULL ? *node : (fl_name){ .name = "" };
 }
 
+static void
+s_cut(void *arg, fl_way way, const fl_name *node, const char *why)
+{
+    fl_refused refused = { .reason = FL_WHY_FULL };
+    snprintf(refused.text, sizeof refused.text, "%s", why);
+    s_refused(arg, way, node, &refused);
+}
+
 // ---- making -----------------------------------------------------------------------------------
 static toy *
 s_new(void)
@@ -270,7 +278,7 @@ s_react(toy *self, fl_listener *porch, const fl_dialer_conf *uplink)
 {
     const fl_reactor_conf conf = {
         .machine = { self, s_step, s_deadline },
-        .host = { self, s_obey, s_vector, s_model, s_ask, s_refused },
+        .host = { self, s_obey, s_vector, s_model, s_ask, s_refused, s_cut },
         .ops = &self->trust.ops,
         .metrics = &self->metrics,
         .porch = porch,

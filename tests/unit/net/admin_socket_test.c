@@ -41,8 +41,9 @@ a_dialer_holds_no_copy_of_the_secret_key(void **state)
     fl_why why = { "" };
     memset(&keys, 0x5c, sizeof keys);
     const fl_dialer_conf conf = { .host = "127.0.0.1", .port = 1, .keys = &keys };
+    fl_metrics metrics = { .net_turns_total = 0 };
     fl_dialer dialer;
-    assert_int_equal(fl_dialer_open(&dialer, &conf, &why), FL_OK);
+    assert_int_equal(fl_dialer_open(&dialer, &conf, &metrics, &why), FL_OK);
     assert_ptr_equal(dialer.conf.keys, &keys);
     for (size_t at = 0; at + FL_KEY_BYTES <= sizeof dialer; at++) {
         assert_memory_not_equal((uint8_t *)&dialer + at, keys.secret_key, FL_KEY_BYTES);

@@ -83,7 +83,7 @@ static void
 a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted(void **state)
 {
     (void)state;
-    fl_guard *guard = fl_guard_new(&metrics);
+    fl_guard *guard = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &metrics);
     fl_admission *at = fl_admission_new(&(fl_admission_conf){ .sessions_max = PLACES }, &ops, guard,
                                         &metrics);
     const fl_message beat = { .verb = FL_BEAT };
@@ -117,7 +117,7 @@ static void
 a_certified_key_enrols_with_its_name_and_keeps_its_seat(void **state)
 {
     (void)state;
-    fl_guard *guard = fl_guard_new(&metrics);
+    fl_guard *guard = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &metrics);
     fl_admission *at = fl_admission_new(
         &(fl_admission_conf){ .sessions_max = PLACES, .guests_max = 4 }, &ops, guard, &metrics);
     const fl_message beat = { .verb = FL_BEAT };

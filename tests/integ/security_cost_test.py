@@ -1,0 +1,255 @@
+#!/usr/bin/env python3
+"""What peers may cost in total, all at once: 512 connections of a stranger with something
+unfinished on every lane, 16 admitted devices with 64 connections each and messages that do not end,
+and a parent whose message does not end. The edge, and the device of that parent, run in memory
+cgroups as large as the containers that we ship. Rounds of a second go on with every honest device
+in them, at 0.8 or more of their rate without the attack. The attackers are `nice`: their time is
+their own machines', the edge's is what they make it spend. FL_COST_S: seconds of the attack
+(tests/run campaigns cost).
+"""
+import contextlib
+import os
+import random
+import selectors
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from security_peer import ENDLESS, Peer, at, certified_key, counters, hostile, memory_kib
+from fabric import Fabric, Process, contained, expect, main, until
+
+SECONDS = int(os.environ.get("FL_COST_S", "10"))
+QUIET_S = 5
+STRANGERS, INSIDERS, EACH = 512, 16, 64
+EDGE_BYTES, DEVICE_BYTES = 256 << 20, 256 << 20     # the second is half of what compose.yaml has
+UNFINISHED = 3900000
+RATE_MIN = 0.8
+HONEST = ["d1", "d2", "d3"]
+FAR_S = 15
+POUR = """
+import collections, socket, sys
+held = collections.deque()
+while True:
+    one = socket.socket()
+    one.setblocking(False)
+    one.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    held.append(one)
+    if len(held) > 900:
+        held.popleft().close()
+"""
+
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE".ljust(24, b"\0") + bytes(31)
+LONG_COMMAND = b"\x06" + struct.pack(">Q", 1 << 20)
+
+
+class Strangers:
+    """Connections of nobody, each with something unfinished: a few bytes, half a greeting, a
+    command that announces a mebibyte and goes on for ever. What is shut is opened again."""
+
+    def __init__(self, ports):
+        self.ports = ports
+        self.loop = selectors.DefaultSelector()
+        self.filler = bytes(65536)
+        self.opened = 0
+        for _ in range(STRANGERS):
+            self.open()
+
+    def open(self):
+        one = socket.socket()
+        one.setblocking(False)
+        one.connect_ex(("127.0.0.1", self.ports[self.opened % len(self.ports)]))
+        begin = random.choice([b"", b"\xff", GREETING[:30], GREETING, GREETING + LONG_COMMAND,
+                               GREETING + LONG_COMMAND, GREETING + LONG_COMMAND])
+        endless = begin.endswith(LONG_COMMAND)
+        self.loop.register(one, selectors.EVENT_WRITE if begin else selectors.EVENT_READ,
+                           [begin, UNFINISHED if endless else 0])
+        self.opened += 1
+
+    def turn(self):
+        """A tenth of a second of it."""
+        end = time.monotonic() + 0.1
+        while time.monotonic() < end:
+            for key, _ in self.loop.select(0.02):
+                try:
+                    self.step(key.fileobj, key.data)
+                except OSError:
+                    self.loop.unregister(key.fileobj)
+                    key.fileobj.close()
+                    self.open()
+
+    def step(self, one, left):
+        if left[0]:
+            left[0] = left[0][one.send(left[0]):]
+        elif left[1] > 0:
+            left[1] -= one.send(self.filler[:left[1]])
+        else:
+            self.loop.modify(one, selectors.EVENT_READ, left)
+            if one.recv(4096) == b"":
+                raise OSError("shut")
+
+    def close(self):
+        for key in list(self.loop.get_map().values()):
+            key.fileobj.close()
+        self.loop.close()
+
+
+def rate(f, during, seconds):
+    """Closed rounds in a second while `during` is called again and again; every honest device is
+    in each of them."""
+    first, began = f.rounds()[-1]["round"], time.monotonic()
+    while time.monotonic() - began < seconds:
+        during()
+        expect(f["e1"].alive(), f"the edge is gone: {f['e1'].last()}")
+    took, last = time.monotonic() - began, f.rounds()[-1]["round"]
+    absent = [number for number in range(first + 2, last + 1)
+              if any(f.report(number)["of"][name]["outcome"] != "in" for name in HONEST)]
+    expect(not absent, f"rounds without all honest devices: {absent} of {first + 2} to {last}")
+    return (last - first) / took
+
+
+def insiders(f):
+    """Admitted devices that hold connections and end nothing."""
+    for number in range(INSIDERS):
+        home = os.path.join(f.base, f"in{number}")
+        hostile("make", home=home)
+        hostile("issue", authority=f.authority, home=home, name=f"in{number}", role="device",
+                serial=900000 + number)
+        to = at(f, "e1")
+        if number % 2:      # of these a seat on control, the crowd on the lane of contributions
+            up = f"tcp://127.0.0.1:{f['e1'].ports['up']}"
+            to = {**to, "seat": to["endpoint"], "endpoint": up, "lane": "up"}
+        yield Peer(home + ".log", "flood", **to, home=home, kind="crowd", count=EACH,
+                   seconds=SECONDS)
+
+
+@contextlib.contextmanager
+def lured(f, words):
+    """A device whose parent answers its HELLO with a message that does not end."""
+    evil, port = os.path.join(f.base, "evil"), 20000 + os.getpid() % 10000
+    hostile("make", home=evil)
+    hostile("issue", authority=f.authority, home=evil, name="evil", role="edge")
+    device = Process(f.base, "lured", "device", f["d1"].settings)
+    device.settings["state"] = device.state
+    device.prefix = words
+    hostile("make", home=device.state)
+    hostile("issue", authority=f.authority, home=device.state, name="lured", role="device")
+    with open(os.path.join(device.state, "parent"), "w", encoding="ascii") as file:
+        file.write(f"tcp://127.0.0.1:{port}\n{certified_key(evil)}\n")
+    with Peer(evil + ".log", "parent", home=evil, listen=f"tcp://127.0.0.1:{port}",
+              say="endless", wait=100000 * SECONDS) as peer:
+        until(lambda: peer.lines(word="listening"), 5, "the hostile parent listens")
+        device.start()
+        try:
+            yield device
+        finally:
+            device.kill()
+
+
+def all_of_it_at_once_costs_rounds_little_and_memory_its_bound():
+    root = {**ENDLESS, "round.time_min": "1s", "round.expect_devices": len(HONEST)}
+    edge = {"round.count_max": len(HONEST), "round.time_max": "5s"}
+    with contained(EDGE_BYTES) as words, Fabric(
+            edges={"e1": "root"}, devices={name: "e1" for name in HONEST}, root=root, edge=edge,
+            unmasked=True) as f:
+        f["e1"].prefix = words
+        f.start()
+        f.whole()
+        quiet = rate(f, lambda: time.sleep(0.1), QUIET_S)
+        os.nice(15)
+        peers = list(insiders(f))
+        strangers = Strangers([f["e1"].ports[lane] for lane in ("control", "up", "down")])
+        try:
+            busy = rate(f, strangers.turn, SECONDS)
+        finally:
+            strangers.close()
+            for peer in peers:
+                peer.__exit__()
+        most, after = memory_kib(f["e1"].popen.pid, "VmHWM") // 1024, counters(f, "e1")
+        print(f"    {quiet:.2f} rounds a second, {busy:.2f} meanwhile; the edge took {most} MiB; "
+              f"{strangers.opened} strangers; {after}", flush=True)
+        expect(most < EDGE_BYTES >> 20, f"the edge took {most} MiB")
+        expect(busy >= RATE_MIN * quiet, f"{busy:.2f} rounds a second instead of {quiet:.2f}")
+        for key in ("cut_flood", "cut_surplus"):
+            expect(after.get("fl_net_" + key, 0) > 0, f"{key} did not grow: {after}")
+        named = {line["peer"] for line in f["e1"].lines("connection-cut")}
+        expect(named and named.isdisjoint(HONEST), f"the log names who it was: {named}")
+
+
+def a_parent_that_does_not_end_is_left_and_asked_again():
+    with contained(DEVICE_BYTES) as words, Fabric(
+            edges={"e1": "root"}, devices={"d1": "e1"}, root=ENDLESS, unmasked=True) as f:
+        f.found()
+        with lured(f, words) as device:
+            until(lambda: len(device.lines("reconnect", reason="full")) >= 3, 20,
+                  "it leaves this parent and comes back")
+            most = memory_kib(device.popen.pid, "VmHWM") // 1024
+            expect(device.lines("connection-cut", peer="parent"), "the log names the parent")
+            expect(most < DEVICE_BYTES >> 20, f"the device took {most} MiB")
+            print(f"    the device took {most} MiB", flush=True)
+
+
+class FarAway:
+    """A way to a port on which every byte, and every connection, is an eighth of a second under
+    way, in both directions."""
+    DELAY_S = 0.125
+
+    def __init__(self, port):
+        self.to, self.door = port, socket.create_server(("127.0.0.1", 0))
+        self.port = self.door.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.both, args=(self.door.accept()[0],),
+                                 daemon=True).start()
+
+    def both(self, near):
+        time.sleep(2 * self.DELAY_S)     # SYN there, SYN-ACK back
+        with contextlib.suppress(OSError):
+            far = socket.create_connection(("127.0.0.1", self.to))
+            threading.Thread(target=self.one, args=(far, near), daemon=True).start()
+            self.one(near, far)
+
+    def one(self, source, sink):
+        """In order; what comes meanwhile waits no longer than the rest."""
+        with contextlib.suppress(OSError), source, sink:
+            while data := source.recv(65536):
+                time.sleep(self.DELAY_S)
+                sink.sendall(data)
+
+
+def a_far_device_gets_in_while_plain_connections_pour_in():
+    """A quarter of a second of round trip, and a flood of connections that send nothing."""
+    with Fabric(edges={"e1": "root"}, devices={"d1": "e1"}, root=ENDLESS, unmasked=True) as f:
+        f.start()
+        port, way = f["e1"].ports["control"], FarAway(f["e1"].ports["control"])
+        path = os.path.join(f["d1"].state, "parent")
+        f["d1"].kill()
+        with open(path, encoding="ascii") as file:
+            key = file.read().split()[1]
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"tcp://127.0.0.1:{way.port}\n{key}\n")
+        flood = subprocess.Popen(["nice", sys.executable, "-c", POUR, str(port)])
+        try:
+            f.until(lambda: counters(f, "e1").get("fl_net_cut_silent", 0) > 1000, 20, "a flood")
+            mark, began = f["d1"].mark(), time.monotonic()
+            f["d1"].start().line("welcomed", since=mark, bound_s=FAR_S)
+            cut = counters(f, "e1")["fl_net_cut_silent"]
+            print(f"    in after {time.monotonic() - began:.1f} s, {cut} were cut", flush=True)
+        finally:
+            flood.kill()
+            flood.wait()
+
+
+TESTS = [
+    a_far_device_gets_in_while_plain_connections_pour_in,
+    all_of_it_at_once_costs_rounds_little_and_memory_its_bound,
+    a_parent_that_does_not_end_is_left_and_asked_again,
+]
+
+if __name__ == "__main__":
+    main(TESTS)
