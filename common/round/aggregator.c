@@ -1691,28 +1691,10 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
 }
 
 // ---- what edge, root and operator look at -----------------------------------------------------
-uint32_t
-fl_aggregator_joined(const fl_aggregator *self)
+fl_presence
+fl_aggregator_presence(const fl_aggregator *self)
 {
-    return fl_seats_presence(self->seats).joined;
-}
-
-uint32_t
-fl_aggregator_ready(const fl_aggregator *self)
-{
-    return fl_seats_presence(self->seats).ready;
-}
-
-uint32_t
-fl_aggregator_leaves(const fl_aggregator *self)
-{
-    return fl_seats_presence(self->seats).leaves;
-}
-
-uint64_t
-fl_aggregator_samples(const fl_aggregator *self)
-{
-    return fl_seats_presence(self->seats).samples;
+    return fl_seats_presence(self->seats);
 }
 
 fl_tally
@@ -1777,9 +1759,7 @@ fl_result_report(const fl_result *self, fl_report *report)
     report->budget_ms = self->budget_ms;
     report->weight = self->weight;
     report->count = self->count;
-    for (int i = 0; i < FL_STATS; i++) {
-        report->stats[i] = self->stats[i];
-    }
+    memcpy(report->stats, self->stats, sizeof report->stats);
     report->sum = self->hash;
     report->tally = self->tally;
     report->roll = self->roll;

@@ -143,6 +143,9 @@ s_judge(const fl_verb_row *shape, const fl_message *message, size_t body_bytes,
         }
     }
     *field = NULL;
+    if (shape->masked && message->round == 0) {
+        return "the round is 0";
+    }
     return shape->check == NULL ? NULL : shape->check(message, body_bytes);
 }
 

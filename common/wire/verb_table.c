@@ -6,10 +6,12 @@
 
 // ---- rows -------------------------------------------------------------------------------------
 #define SIZE(type, member) sizeof(((type *)0)->member)
-#define ROW(type, member, kind, low, high, group)                                                  \
+#define NAMED(name, type, member, kind, low, high, group)                                          \
     {                                                                                              \
-        .name = #member, kind, offsetof(type, member), SIZE(type, member), low, high, group        \
+        name, kind, offsetof(type, member), SIZE(type, member), low, high, group                   \
     }
+#define ROW(type, member, kind, low, high, group)                                                  \
+    NAMED(#member, type, member, kind, low, high, group)
 #define UINT(type, member, low, high) ROW(type, member, FL_FIELD_UINT, low, high, NULL)
 #define U16(type, member) UINT(type, member, 0, UINT16_MAX)
 #define U32(type, member) UINT(type, member, 0, UINT32_MAX)
@@ -21,6 +23,9 @@
 #define ORDER(type, member) ROW(type, member, FL_FIELD_ORDER, 0, 0, NULL)
 #define UINTS(type, member) ROW(type, member, FL_FIELD_UINTS, 0, UINT64_MAX, NULL)
 #define GROUP(type, member, of) ROW(type, member, FL_FIELD_GROUP, 0, 0, &(of))
+//  The set and the list of a word are of something else in each.
+#define SET(name, low) NAMED(name, fl_block_word, set, FL_FIELD_UINT, low, UINT64_MAX, NULL)
+#define LIST(name, low, high) NAMED(name, fl_block_word, list, FL_FIELD_VIEW, low, high, NULL)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const fl_field tally_fields[] = {
@@ -142,8 +147,8 @@ static const fl_field keys[] = {
 };
 
 static const fl_field roster[] = {
-    U32(fl_block_roster, block),
-    VIEW(fl_block_roster, members, FL_MEMBER_BYTES, FL_MEMBERS_MAX *FL_MEMBER_BYTES),
+    U32(fl_block_word, block),
+    LIST("members", FL_MEMBER_BYTES, FL_MEMBERS_MAX *FL_MEMBER_BYTES),
 };
 
 static const fl_field shares[] = {
@@ -156,22 +161,22 @@ static const fl_field shares[] = {
 };
 
 static const fl_field dealt[] = {
-    U32(fl_block_dealt, block),
-    U64(fl_block_dealt, dealers),
-    VIEW(fl_block_dealt, parts, 0, (FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES),
+    U32(fl_block_word, block),
+    SET("dealers", 0),
+    LIST("parts", 0, (FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES),
 };
 
-static const fl_field ready[] = { U32(fl_block_ready, block), U64(fl_block_ready, dealers) };
+static const fl_field ready[] = { U32(fl_block_word, block), SET("dealers", 0) };
 
 static const fl_field maskset[] = {
-    U32(fl_block_maskset, block),
-    UINT(fl_block_maskset, members, 1, UINT64_MAX),
+    U32(fl_block_word, block),
+    SET("members", 1),
 };
 
 static const fl_field survivors[] = {
-    U32(fl_block_survivors, block),
-    UINT(fl_block_survivors, members, 1, UINT64_MAX),
-    VIEW(fl_block_survivors, psigs, 0, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
+    U32(fl_block_word, block),
+    SET("members", 1),
+    LIST("psigs", 0, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
 };
 
 static const fl_field ack[] = {
@@ -180,9 +185,9 @@ static const fl_field ack[] = {
 };
 
 static const fl_field acks[] = {
-    U32(fl_block_acks, block),
-    UINT(fl_block_acks, members, 1, UINT64_MAX),
-    VIEW(fl_block_acks, asigs, FL_SIGNATURE_BYTES, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
+    U32(fl_block_word, block),
+    SET("members", 1),
+    LIST("asigs", FL_SIGNATURE_BYTES, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
 };
 
 static const fl_field unmask[] = {
@@ -288,17 +293,12 @@ s_check_contrib(const fl_message *message, size_t body_bytes)
 }
 
 static const char *
-s_check_round(const fl_message *message, size_t body_bytes)
-{
-    (void)body_bytes;
-    return message->round == 0 ? "the round is 0" : NULL;
-}
-
-static const char *
 s_check_grant(const fl_message *message, size_t body_bytes)
 {
-    bool fine = message->grant.limit >= message->grant.next;
-    return fine ? s_check_round(message, body_bytes) : "the limit is below the next offset";
+    (void)body_bytes;
+    return message->round == 0                          ? "the round is 0"
+           : message->grant.limit < message->grant.next ? "the limit is below the next offset"
+                                                        : NULL;
 }
 
 static const char *
@@ -323,59 +323,39 @@ s_list(fl_bytes list, size_t count, size_t each)
 static const char *
 s_check_roster(const fl_message *message, size_t body_bytes)
 {
-    fl_bytes members = message->roster.members;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL ? wrong : s_list(members, members.size / FL_MEMBER_BYTES, FL_MEMBER_BYTES);
+    (void)body_bytes;
+    fl_bytes list = message->roster.list;
+    return s_list(list, list.size / FL_MEMBER_BYTES, FL_MEMBER_BYTES);
 }
 
 static const char *
 s_check_shares(const fl_message *message, size_t body_bytes)
 {
+    (void)body_bytes;
     const fl_block_shares *self = &message->shares;
     size_t members = self->digests.size / FL_DIGESTS_BYTES;
-    const char *wrong = s_check_round(message, body_bytes);
-    wrong = wrong != NULL ? wrong : s_list(self->digests, members, FL_DIGESTS_BYTES);
+    const char *wrong = s_list(self->digests, members, FL_DIGESTS_BYTES);
     wrong = wrong != NULL ? wrong : s_list(self->sealed, members, FL_SEALED_SHARE_BYTES);
     return wrong == NULL && self->index >= members ? "the index is outside the block" : wrong;
 }
 
+//  An entry for each of the set; under the profile honest SURVIVORS has none.
 static const char *
-s_check_dealt(const fl_message *message, size_t body_bytes)
+s_check_set(const fl_message *message, size_t body_bytes)
 {
-    const fl_block_dealt *self = &message->dealt;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL ? wrong : s_list(self->parts, fl_set_count(self->dealers), FL_DEALT_BYTES);
-}
-
-static const char *
-s_check_survivors(const fl_message *message, size_t body_bytes)
-{
-    const fl_block_survivors *self = &message->survivors;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL || self->psigs.size == 0
-               ? wrong
-               : s_list(self->psigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
-}
-
-static const char *
-s_check_acks(const fl_message *message, size_t body_bytes)
-{
-    const fl_block_acks *self = &message->acks;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL ? wrong
-                         : s_list(self->asigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
+    (void)body_bytes;
+    size_t each = message->verb == FL_DEALT ? FL_DEALT_BYTES : FL_SIGNATURE_BYTES;
+    bool bare = message->verb == FL_SURVIVORS && message->word.list.size == 0;
+    return bare ? NULL : s_list(message->word.list, fl_set_count(message->word.set), each);
 }
 
 static const char *
 s_check_unmask(const fl_message *message, size_t body_bytes)
 {
+    (void)body_bytes;
     const fl_block_unmask *self = &message->unmask;
-    const char *wrong = s_check_round(message, body_bytes);
-    if (wrong == NULL && (self->self & self->pair) != 0) {
-        return "both kinds of share for one participant";
-    }
-    return wrong != NULL
-               ? wrong
+    return (self->self & self->pair) != 0
+               ? "both kinds of share for one participant"
                : s_list(self->shares, fl_set_count(self->self | self->pair), FL_SHARE_WIRE_BYTES);
 }
 
@@ -456,21 +436,21 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_ANSWER] = { "answer", FL_LANE_OPERATOR, PROCESS, ANY_RUN, PLAIN,
         FIELDS(answer), FL_JSON_BYTES_MAX, NULL },
     [FL_KEYS] = { "keys", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(keys), 0, s_check_round },
+        FIELDS(keys), 0, NULL },
     [FL_ROSTER] = { "roster", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
         FIELDS(roster), 0, s_check_roster },
     [FL_SHARES] = { "shares", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(shares), 0, s_check_shares },
     [FL_DEALT] = { "dealt", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(dealt), 0, s_check_dealt },
+        FIELDS(dealt), 0, s_check_set },
     [FL_READY] = { "ready", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(ready), 0, s_check_round },
+        FIELDS(ready), 0, NULL },
     [FL_MASKSET] = { "maskset", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(maskset), 0, s_check_round },
+        FIELDS(maskset), 0, NULL },
     [FL_SURVIVORS] = { "survivors", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(survivors), 0, s_check_survivors },
-    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, s_check_round },
-    [FL_ACKS] = { "acks", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED, FIELDS(acks), 0, s_check_acks },
+        FIELDS(survivors), 0, s_check_set },
+    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, NULL },
+    [FL_ACKS] = { "acks", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED, FIELDS(acks), 0, s_check_set },
     [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(unmask), 0, s_check_unmask },
 };
