@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/machine/policy.h"
+
 static const char *const step_names[FL_CLIENT_STEPS] = {
     [FL_CLIENT_IDLE] = "idle",     [FL_CLIENT_KEYED] = "keyed",   [FL_CLIENT_DEALT] = "dealt",
     [FL_CLIENT_READY] = "ready",   [FL_CLIENT_MASKED] = "masked", [FL_CLIENT_ACKED] = "acked",
@@ -26,48 +27,6 @@ static const bool legal[FL_CLIENT_STEPS][FL_CLIENT_STEPS] = {
     [FL_CLIENT_ACKED] = { [FL_CLIENT_OPENED] = true, [FL_CLIENT_IDLE] = true },
     [FL_CLIENT_OPENED] = { [FL_CLIENT_IDLE] = true },
 };
-
-const char *
-fl_secagg_step_name(fl_secagg_step step)
-{
-    FL_ASSERT((unsigned)step < FL_CLIENT_STEPS);
-    return step_names[step];
-}
-
-fl_secagg_client *
-fl_secagg_client_new(const fl_secagg_client_conf *conf, const fl_secagg_mark *mark)
-{
-    fl_secagg_client *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        return NULL;
-    }
-    FL_ASSERT(conf->hop >= 1 && conf->again_ms >= 1);
-    self->conf = *conf;
-    if (mark != NULL) {
-        self->mark = *mark;
-    }
-    self->until = FL_NEVER;
-    self->again_at = FL_NEVER;
-    self->secrets = sodium_malloc(sizeof *self->secrets);
-    if (self->secrets == NULL) {
-        fl_secagg_client_destroy(&self);
-        return NULL;
-    }
-    fl_wipe(self->secrets, sizeof *self->secrets);
-    return self;
-}
-
-void
-fl_secagg_client_destroy(fl_secagg_client **self_p)
-{
-    fl_secagg_client *self = *self_p;
-    *self_p = NULL;
-    if (self != NULL) {
-        sodium_free(self->secrets); // wipes
-        fl_wipe(self->shares, sizeof self->shares);
-        free(self);
-    }
-}
 
 static void
 s_enter(fl_secagg_client *self, fl_secagg_step next, fl_outbox *out)
@@ -96,14 +55,6 @@ s_utter(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
     *fl_outbox_send(out, FL_PARENT, self->said.verb) = self->said;
     self->again_at = now + self->conf.again_ms;
-}
-
-void
-fl_secagg_client_again(fl_secagg_client *self, fl_time now, fl_outbox *out)
-{
-    if (self->said.verb != FL_VERB_NONE) {
-        s_utter(self, now, out);
-    }
 }
 
 // ---- the end of a round ----------------------------------------------------------------------
@@ -143,28 +94,7 @@ s_burn(fl_secagg_client *self, fl_reason reason, fl_verb about, fl_outbox *out)
     s_finish(self, reason, true, out);
 }
 
-//  The round ends without a broken rule: this member is not in it.
-static void
-s_leave(fl_secagg_client *self, fl_reason reason, fl_outbox *out)
-{
-    s_finish(self, reason, false, out);
-}
-
-void
-fl_secagg_client_end(fl_secagg_client *self, fl_reason reason, fl_outbox *out)
-{
-    if (self->step != FL_CLIENT_IDLE) {
-        s_finish(self, reason, false, out);
-    }
-}
-
 // ---- the beginning ---------------------------------------------------------------------------
-bool
-fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan)
-{
-    return plan->masking == FL_MASKING_NONE && self->conf.profile == FL_MASKING_NONE;
-}
-
 static fl_reason
 s_judge_task(const fl_secagg_client *self, const fl_task *task)
 {
@@ -204,47 +134,6 @@ s_say_keys(fl_secagg_client *self, const fl_name *parent, fl_time now, fl_outbox
     s_utter(self, now, out);
 }
 
-void
-fl_secagg_client_under(fl_secagg_client *self, uint8_t hop)
-{
-    FL_ASSERT(hop >= 1 && self->step == FL_CLIENT_IDLE);
-    self->conf.hop = hop;
-}
-
-fl_reason
-fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_name *parent,
-                       fl_time until, fl_time now, fl_outbox *out)
-{
-    fl_hash hash = fl_secagg_task_hash(task);
-    if (self->step != FL_CLIENT_IDLE && fl_run_equal(&task->order.run, &self->accepted_run) &&
-        task->order.round == self->accepted) {
-        bool same = fl_hash_equal(&hash, &self->task_hash) &&
-                    fl_name_equal(parent, &self->block.round.edge);
-        if (!same) {
-            s_burn(self, FL_WHY_EQUIVOCATION, FL_TASK, out);
-            return FL_WHY_EQUIVOCATION;
-        }
-        self->until = until > self->until ? until : self->until; // a new attempt has a new budget
-        return FL_WHY_NONE;
-    }
-    fl_reason reason = s_judge_task(self, task);
-    if (reason != FL_WHY_NONE) {
-        return reason;
-    }
-    fl_secagg_client_end(self, FL_WHY_STALE, out); // a newer round replaces an older one
-    self->accepted = task->order.round;
-    self->accepted_run = task->order.run;
-    self->task = *task;
-    self->task_hash = hash;
-    self->until = until;
-    self->trained = self->masking = self->masked = false;
-    self->good = self->maskset = self->survivors = self->signers = 0;
-    memset(self->heard, 0, sizeof self->heard);
-    s_say_keys(self, parent, now, out);
-    s_enter(self, FL_CLIENT_KEYED, out);
-    return FL_WHY_NONE;
-}
-
 // ---- the update ------------------------------------------------------------------------------
 static void
 s_mask(fl_secagg_client *self, fl_outbox *out)
@@ -270,28 +159,6 @@ s_ready(fl_secagg_client *self, fl_time now, fl_outbox *out)
     ready->set = self->good;
     s_utter(self, now, out);
     s_enter(self, FL_CLIENT_READY, out);
-}
-
-fl_reason
-fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, fl_time now,
-                         fl_outbox *out)
-{
-    const fl_order *order = &self->task.order;
-    if (self->step == FL_CLIENT_IDLE || self->trained) {
-        return FL_WHY_LATE;
-    }
-    bool fresh = fl_hash_equal(&input->base, &order->model);
-    if (!fresh && order->plan.masking == FL_MASKING_MALICIOUS) {
-        return FL_WHY_BASE;
-    }
-    if (input->count < 1 || input->weight < input->count || input->elements != order->elements ||
-        input->weight > (uint64_t)input->count * order->plan.weight_max) {
-        return FL_WHY_WEIGHT;
-    }
-    self->input = *input;
-    self->trained = true;
-    s_ready(self, now, out);
-    return FL_WHY_NONE;
 }
 
 static void
@@ -336,54 +203,6 @@ s_keep(fl_secagg_client *self, fl_outbox *out)
     effect->keep.run = self->task.order.run;
     effect->keep.round = self->task.order.round;
     effect->keep.fact = fl_bytes_of(self->fact, sizeof self->fact);
-}
-
-// ---- time ------------------------------------------------------------------------------------
-void
-fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out)
-{
-    if (self->step == FL_CLIENT_IDLE) {
-        return;
-    }
-    if (now >= self->until) {
-        s_burn(self, FL_WHY_SILENT, FL_TASK, out);
-    } else if (now >= self->again_at) {
-        fl_secagg_client_again(self, now, out);
-    }
-}
-
-fl_time
-fl_secagg_client_deadline(const fl_secagg_client *self)
-{
-    return self->until < self->again_at ? self->until : self->again_at;
-}
-
-// ---- what the participant looks at ------------------------------------------------------------
-fl_secagg_step
-fl_secagg_client_step_of(const fl_secagg_client *self)
-{
-    return self->step;
-}
-
-bool
-fl_secagg_client_upload(const fl_secagg_client *self, fl_secagg_upload *upload)
-{
-    if (self->step == FL_CLIENT_IDLE || !self->masked) {
-        return false;
-    }
-    *upload = self->upload;
-    return true;
-}
-
-bool
-fl_secagg_client_outcome(fl_secagg_client *self, fl_secagg_outcome *outcome)
-{
-    if (!self->outcome_new) {
-        return false;
-    }
-    *outcome = self->outcome;
-    self->outcome_new = false;
-    return true;
 }
 
 // ---- deal ---------------------------------------------------------------------
@@ -657,7 +476,7 @@ on_maskset(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl
     (void)now;
     if (fl_set_within(word->set, self->block.members) &&
         (word->set & fl_secagg_bit(self->index)) == 0) {
-        s_leave(self, FL_WHY_LATE, out); // R5: says nothing more
+        s_finish(self, FL_WHY_LATE, false, out); // R5: not in it, and says nothing more
         return FL_WHY_NONE;
     }
     fl_reason reason = s_judge_maskset(self, word->set);
@@ -826,21 +645,6 @@ on_saved(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *
     }
 }
 
-bool
-fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (!fl_answers(event, self->token)) {
-        return false;
-    }
-    self->token = 0;
-    if (event->kind == FL_EV_MASKED) {
-        on_masked(self, event, out);
-    } else {
-        on_saved(self, event, now, out);
-    }
-    return true;
-}
-
 // ---- R2 and the order of things --------------------------------------------------------------
 static void
 s_feed(fl_hasher *hasher, fl_bytes list)
@@ -890,6 +694,111 @@ s_without_us(const fl_secagg_client *self, const fl_message *message)
            (message->maskset.set & fl_secagg_bit(self->index)) == 0;
 }
 
+// ---- the doors -------------------------------------------------------------------------------
+fl_secagg_client *
+fl_secagg_client_new(const fl_secagg_client_conf *conf, const fl_secagg_mark *mark)
+{
+    fl_secagg_client *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    FL_ASSERT(conf->hop >= 1 && conf->again_ms >= 1);
+    self->conf = *conf;
+    if (mark != NULL) {
+        self->mark = *mark;
+    }
+    self->until = FL_NEVER;
+    self->again_at = FL_NEVER;
+    self->secrets = sodium_malloc(sizeof *self->secrets);
+    if (self->secrets == NULL) {
+        fl_secagg_client_destroy(&self);
+        return NULL;
+    }
+    fl_wipe(self->secrets, sizeof *self->secrets);
+    return self;
+}
+
+void
+fl_secagg_client_destroy(fl_secagg_client **self_p)
+{
+    fl_secagg_client *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        sodium_free(self->secrets); // wipes
+        fl_wipe(self->shares, sizeof self->shares);
+        free(self);
+    }
+}
+
+void
+fl_secagg_client_under(fl_secagg_client *self, uint8_t hop)
+{
+    FL_ASSERT(hop >= 1 && self->step == FL_CLIENT_IDLE);
+    self->conf.hop = hop;
+}
+
+bool
+fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan)
+{
+    return plan->masking == FL_MASKING_NONE && self->conf.profile == FL_MASKING_NONE;
+}
+
+fl_reason
+fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_name *parent,
+                       fl_time until, fl_time now, fl_outbox *out)
+{
+    fl_hash hash = fl_secagg_task_hash(task);
+    if (self->step != FL_CLIENT_IDLE && fl_run_equal(&task->order.run, &self->accepted_run) &&
+        task->order.round == self->accepted) {
+        bool same = fl_hash_equal(&hash, &self->task_hash) &&
+                    fl_name_equal(parent, &self->block.round.edge);
+        if (!same) {
+            s_burn(self, FL_WHY_EQUIVOCATION, FL_TASK, out);
+            return FL_WHY_EQUIVOCATION;
+        }
+        self->until = until > self->until ? until : self->until; // a new attempt has a new budget
+        return FL_WHY_NONE;
+    }
+    fl_reason reason = s_judge_task(self, task);
+    if (reason != FL_WHY_NONE) {
+        return reason;
+    }
+    fl_secagg_client_end(self, FL_WHY_STALE, out); // a newer round replaces an older one
+    self->accepted = task->order.round;
+    self->accepted_run = task->order.run;
+    self->task = *task;
+    self->task_hash = hash;
+    self->until = until;
+    self->trained = self->masking = self->masked = false;
+    self->good = self->maskset = self->survivors = self->signers = 0;
+    memset(self->heard, 0, sizeof self->heard);
+    s_say_keys(self, parent, now, out);
+    s_enter(self, FL_CLIENT_KEYED, out);
+    return FL_WHY_NONE;
+}
+
+fl_reason
+fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, fl_time now,
+                         fl_outbox *out)
+{
+    const fl_order *order = &self->task.order;
+    if (self->step == FL_CLIENT_IDLE || self->trained) {
+        return FL_WHY_LATE;
+    }
+    bool fresh = fl_hash_equal(&input->base, &order->model);
+    if (!fresh && order->plan.masking == FL_MASKING_MALICIOUS) {
+        return FL_WHY_BASE;
+    }
+    if (input->count < 1 || input->weight < input->count || input->elements != order->elements ||
+        input->weight > (uint64_t)input->count * order->plan.weight_max) {
+        return FL_WHY_WEIGHT;
+    }
+    self->input = *input;
+    self->trained = true;
+    s_ready(self, now, out);
+    return FL_WHY_NONE;
+}
+
 void
 fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
                       fl_time now, fl_outbox *out)
@@ -927,4 +836,89 @@ fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_
     if (reason != FL_WHY_NONE) {
         s_burn(self, reason, message->verb, out);
     }
+}
+
+bool
+fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (!fl_answers(event, self->token)) {
+        return false;
+    }
+    self->token = 0;
+    if (event->kind == FL_EV_MASKED) {
+        on_masked(self, event, out);
+    } else {
+        on_saved(self, event, now, out);
+    }
+    return true;
+}
+
+void
+fl_secagg_client_again(fl_secagg_client *self, fl_time now, fl_outbox *out)
+{
+    if (self->said.verb != FL_VERB_NONE) {
+        s_utter(self, now, out);
+    }
+}
+
+void
+fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out)
+{
+    if (self->step == FL_CLIENT_IDLE) {
+        return;
+    }
+    if (now >= self->until) {
+        s_burn(self, FL_WHY_SILENT, FL_TASK, out);
+    } else if (now >= self->again_at) {
+        fl_secagg_client_again(self, now, out);
+    }
+}
+
+void
+fl_secagg_client_end(fl_secagg_client *self, fl_reason reason, fl_outbox *out)
+{
+    if (self->step != FL_CLIENT_IDLE) {
+        s_finish(self, reason, false, out);
+    }
+}
+
+fl_time
+fl_secagg_client_deadline(const fl_secagg_client *self)
+{
+    return self->until < self->again_at ? self->until : self->again_at;
+}
+
+// ---- what the participant looks at ------------------------------------------------------------
+const char *
+fl_secagg_step_name(fl_secagg_step step)
+{
+    FL_ASSERT((unsigned)step < FL_CLIENT_STEPS);
+    return step_names[step];
+}
+
+fl_secagg_step
+fl_secagg_client_step_of(const fl_secagg_client *self)
+{
+    return self->step;
+}
+
+bool
+fl_secagg_client_upload(const fl_secagg_client *self, fl_secagg_upload *upload)
+{
+    if (self->step == FL_CLIENT_IDLE || !self->masked) {
+        return false;
+    }
+    *upload = self->upload;
+    return true;
+}
+
+bool
+fl_secagg_client_outcome(fl_secagg_client *self, fl_secagg_outcome *outcome)
+{
+    if (!self->outcome_new) {
+        return false;
+    }
+    *outcome = self->outcome;
+    self->outcome_new = false;
+    return true;
 }

@@ -250,30 +250,19 @@ s_check_masked(const fl_contrib *self)
                : "the signature has a wrong size, or there is no masked header";
 }
 
+//  Lines of a report, or of blocks.
 static const char *
-s_check_roll(fl_bytes roll)
+s_check_lines(fl_bytes lines, bool roll)
 {
-    for (size_t at = 0; at < roll.size; at += FL_ROLL_ENTRY_BYTES) {
+    size_t each = roll ? FL_ROLL_ENTRY_BYTES : FL_BLOCK_LINE_BYTES;
+    bool fine = lines.size % each == 0;
+    for (size_t at = 0; fine && at < lines.size; at += each) {
+        fl_bytes line = fl_bytes_of(lines.data + at, each);
         fl_roll_entry entry;
-        if (roll.size - at < FL_ROLL_ENTRY_BYTES ||
-            !fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry)) {
-            return "a report line is malformed";
-        }
+        fl_block_line block;
+        fine = roll ? fl_roll_decode(line, &entry) : fl_block_line_decode(line, &block);
     }
-    return NULL;
-}
-
-static const char *
-s_check_blocks(fl_bytes blocks)
-{
-    for (size_t at = 0; at < blocks.size; at += FL_BLOCK_LINE_BYTES) {
-        fl_block_line line;
-        if (blocks.size - at < FL_BLOCK_LINE_BYTES ||
-            !fl_block_line_decode(fl_bytes_of(blocks.data + at, FL_BLOCK_LINE_BYTES), &line)) {
-            return "a line of a block is malformed";
-        }
-    }
-    return NULL;
+    return fine ? NULL : roll ? "a report line is malformed" : "a line of a block is malformed";
 }
 
 static const char *
@@ -288,8 +277,8 @@ s_check_contrib(const fl_message *message, size_t body_bytes)
     if (self->base_round > message->round) {
         return "base_round is after the round";
     }
-    wrong = s_check_roll(self->roll);
-    return wrong != NULL ? wrong : s_check_blocks(self->blocks);
+    wrong = s_check_lines(self->roll, true);
+    return wrong != NULL ? wrong : s_check_lines(self->blocks, false);
 }
 
 static const char *
