@@ -185,16 +185,6 @@ s_masked(const fl_aggregator *self)
 }
 
 // ---- who is in which block --------------------------------------------------------------------
-static void
-s_note_out(const fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
-{
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
-                                   .node = fl_seats_look(self->seats, index)->node,
-                                   .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = index });
-}
-
 //  How many blocks for so many children: as few as hold them, and none that is below the floor.
 static uint32_t
 s_block_count(const fl_aggregator *self, uint32_t children, uint32_t most)
@@ -226,7 +216,7 @@ s_place(fl_aggregator *self, fl_outbox *out)
             continue;
         }
         if (placed == seats) {
-            s_note_out(self, i, FL_WHY_FULL, out);
+            s_note(self, &seat->node, FL_NOTE_MASKING_OUT, FL_WHY_FULL, i, 0, out);
             continue;
         }
         seat->in_block = true;

@@ -143,6 +143,18 @@ s_tell_all(fl_secagg_server *self, fl_keep what, fl_outbox *out)
 }
 
 // ---- who falls out, and the end ---------------------------------------------------------------
+static void
+s_note(const fl_secagg_server *self, uint32_t index, fl_note_id id, fl_reason reason, uint64_t a,
+       fl_outbox *out)
+{
+    fl_outbox_note(out, (fl_note){ .id = id,
+                                   .node = self->child[index].node,
+                                   .round = self->task.order.round,
+                                   .reason = reason,
+                                   .a = a,
+                                   .b = (uint64_t)self->state });
+}
+
 //  A member that will not, or may not: nobody waits for it.
 static void
 s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
@@ -150,12 +162,7 @@ s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
     fl_secagg_child *child = &self->child[index];
     if (child->reason == FL_WHY_NONE) {
         child->reason = reason;
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
-                                       .node = child->node,
-                                       .round = self->task.order.round,
-                                       .reason = reason,
-                                       .a = index,
-                                       .b = (uint64_t)self->state });
+        s_note(self, index, FL_NOTE_MASKING_OUT, reason, index, out);
     }
 }
 
@@ -166,12 +173,7 @@ s_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb ab
 {
     fl_secagg_child *child = &self->child[index];
     child->reason = reason;
-    fl_outbox_note(out, (fl_note){ .id = note,
-                                   .node = child->node,
-                                   .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = index,
-                                   .b = (uint64_t)self->state });
+    s_note(self, index, note, reason, index, out);
     if (child->reachable) {
         fl_message *message = fl_outbox_send(out, child->peer, FL_REFUSED);
         message->run = self->task.order.run;
@@ -1356,12 +1358,7 @@ fl_secagg_server_hear(fl_secagg_server *self, uint32_t seat, const fl_event *eve
     handler on = handlers[message->verb];
     fl_reason reason = on == NULL ? FL_WHY_NONE : on(self, index, event, out);
     if (reason != FL_WHY_NONE) {
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_REFUSED,
-                                       .node = child->node,
-                                       .round = self->task.order.round,
-                                       .reason = reason,
-                                       .a = (uint64_t)message->verb,
-                                       .b = (uint64_t)self->state });
+        s_note(self, index, FL_NOTE_MASKING_REFUSED, reason, (uint64_t)message->verb, out);
     }
     s_advance(self, now, out);
 }

@@ -53,8 +53,7 @@ s_use_token(fl_ledger *self, fl_bytes token, uint32_t uses_max, fl_why *why)
         return status;
     }
     if (revoked) {
-        fl_why_set(why, "this token is revoked");
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why, "this token is revoked");
     }
     if (uses >= uses_max) {
         return fl_fail(FL_FULL, why,
