@@ -143,8 +143,8 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
 static void
 s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
-    uint32_t ready = fl_aggregator_ready(self->aggregator);
-    uint32_t leaves = fl_aggregator_leaves(self->aggregator);
+    uint32_t ready = fl_aggregator_presence(self->aggregator).ready;
+    uint32_t leaves = fl_aggregator_presence(self->aggregator).leaves;
     if (!fl_aggregator_idle(self->aggregator)) {
         return;
     }
@@ -341,9 +341,9 @@ fl_root_look(const fl_root *self, fl_time now)
                           .round = self->task.order.round,
                           .rounds = self->conf.rounds,
                           .attempt = self->task.attempt,
-                          .ready = fl_aggregator_ready(self->aggregator),
+                          .ready = fl_aggregator_presence(self->aggregator).ready,
                           .expect = self->conf.aggregator.expect,
-                          .leaves = fl_aggregator_leaves(self->aggregator),
+                          .leaves = fl_aggregator_presence(self->aggregator).leaves,
                           .expect_leaves = self->conf.expect_leaves,
                           .phase_ms = (uint32_t)(now - self->since),
                           .loss = self->loss,

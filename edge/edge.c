@@ -247,8 +247,8 @@ s_tell_parent(fl_edge *self, bool sums)
     fl_doing doing = { .activity = self->phase == COLLECTING ? FL_DOING_COLLECT : FL_DOING_NOTHING,
                        .done = tally.in,
                        .total = tally.invited,
-                       .leaves = fl_aggregator_leaves(self->aggregator),
-                       .samples = fl_aggregator_samples(self->aggregator),
+                       .leaves = fl_aggregator_presence(self->aggregator).leaves,
+                       .samples = fl_aggregator_presence(self->aggregator).samples,
                        .tally = tally };
     fl_participant_doing(self->participant, &doing);
 }

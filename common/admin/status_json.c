@@ -265,7 +265,7 @@ s_gauges(const fl_status_input *input)
     fl_gauges now = input->root != NULL ? s_gauges_of_root(input->root) : s_gauges_below(input);
     now.uptime_seconds = (double)input->uptime_ms / 1e3;
     now.aggregator_leaves =
-        input->aggregator == NULL ? 0 : fl_aggregator_leaves(input->aggregator);
+        input->aggregator == NULL ? 0 : fl_aggregator_presence(input->aggregator).leaves;
     return now;
 }
 

@@ -25,16 +25,31 @@ fl_status_name(fl_status status)
     return names[status];
 }
 
+static void
+s_write(fl_why *why, const char *format, va_list args)
+{
+    if (why != NULL) {
+        (void)vsnprintf(why->text, sizeof why->text, format, args);
+    }
+}
+
 void
 fl_why_set(fl_why *why, const char *format, ...)
 {
-    if (why == NULL) {
-        return;
-    }
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(why->text, sizeof why->text, format, args);
+    s_write(why, format, args);
     va_end(args);
+}
+
+fl_status
+fl_fail(fl_status status, fl_why *why, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    s_write(why, format, args);
+    va_end(args);
+    return status;
 }
 
 _Noreturn void

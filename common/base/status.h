@@ -32,6 +32,9 @@ typedef struct fl_why {
 
 //  Write a line into `why` (may be NULL); cut to its size, always terminated.
 void fl_why_set(fl_why *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
+//  The same, and answers `status`.
+fl_status fl_fail(fl_status status, fl_why *why, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #define FL_CHECKED __attribute__((warn_unused_result))
 

@@ -142,8 +142,7 @@ fl_authority_decode(fl_bytes bytes, fl_authority **self_p, fl_why *why)
     }
     *self_p = s_authority_of(body.data);
     if (*self_p == NULL) {
-        fl_why_set(why, "out of memory for the authority's keys");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory for the authority's keys");
     }
     return FL_OK;
 }

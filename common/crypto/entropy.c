@@ -6,9 +6,9 @@ fl_status
 fl_crypto_init(fl_why *why)
 {
     if (sodium_init() < 0) {
-        fl_why_set(why, "libsodium does not start: the system gives no random bytes; "
-                        "check getrandom and /dev/urandom in this container");
-        return FL_IO;
+        return fl_fail(FL_IO, why,
+                       "libsodium does not start: the system gives no random bytes; "
+                       "check getrandom and /dev/urandom in this container");
     }
     return FL_OK;
 }

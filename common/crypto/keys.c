@@ -90,8 +90,7 @@ fl_keys_decode(fl_bytes bytes, fl_keys **self_p, fl_why *why)
     }
     *self_p = s_keys_of(body.data);
     if (*self_p == NULL) {
-        fl_why_set(why, "out of memory for keys");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory for keys");
     }
     return FL_OK;
 }

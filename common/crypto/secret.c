@@ -27,22 +27,20 @@ fl_secret_unwrap(const char *magic, const char *what, fl_bytes file, size_t body
     size_t wanted = FL_SECRET_MAGIC_BYTES + body_bytes + FL_SECRET_CHECK_BYTES;
     *body = (fl_bytes){ 0 };
     if (file.size < FL_SECRET_MAGIC_BYTES || memcmp(file.data, magic, FL_SECRET_MAGIC_BYTES) != 0) {
-        fl_why_set(why, "this is not a %s (it does not begin with %s)", what, magic);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "this is not a %s (it does not begin with %s)", what,
+                       magic);
     }
     if (file.size != wanted) {
-        fl_why_set(why,
-                   "the %s has %zu bytes instead of %zu: it was cut or something was added; "
-                   "restore it from its copy",
-                   what, file.size, wanted);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why,
+                       "the %s has %zu bytes instead of %zu: it was cut or something was added; "
+                       "restore it from its copy",
+                       what, file.size, wanted);
     }
     fl_hash check = s_check(file.data, FL_SECRET_MAGIC_BYTES + body_bytes);
     if (memcmp(check.bytes, file.data + FL_SECRET_MAGIC_BYTES + body_bytes,
                FL_SECRET_CHECK_BYTES) != 0) {
-        fl_why_set(why, "the %s is damaged (its checksum is wrong); restore it from its copy",
-                   what);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why,
+                       "the %s is damaged (its checksum is wrong); restore it from its copy", what);
     }
     *body = fl_bytes_of(file.data + FL_SECRET_MAGIC_BYTES, body_bytes);
     return FL_OK;

@@ -150,8 +150,7 @@ fl_token_make(const fl_authority *authority, uint64_t now, const fl_entropy *ent
         bad = "endpoint: tcp://host:port, at most 128 characters";
     }
     if (bad != NULL) {
-        fl_why_set(why, "no token was made; %s", bad);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "no token was made; %s", bad);
     }
     fl_entropy_fill(entropy, token->id, sizeof token->id);
     token->authority = *fl_authority_public_of(authority);

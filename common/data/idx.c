@@ -24,12 +24,10 @@ s_cut_off(const source *self)
     int code = Z_OK;
     const char *text = gzerror(self->file, &code);
     if (code == Z_ERRNO) {
-        fl_why_set(self->why, "%s: cannot be read: %s", self->path, strerror(errno));
-        return FL_IO;
+        return fl_fail(FL_IO, self->why, "%s: cannot be read: %s", self->path, strerror(errno));
     }
-    fl_why_set(self->why, "%s: is cut off or damaged%s%s: fetch it again", self->path,
-               code == Z_OK ? "" : ": ", code == Z_OK ? "" : text);
-    return FL_MALFORMED;
+    return fl_fail(FL_MALFORMED, self->why, "%s: is cut off or damaged%s%s: fetch it again",
+                   self->path, code == Z_OK ? "" : ": ", code == Z_OK ? "" : text);
 }
 
 static fl_status
@@ -79,10 +77,10 @@ s_read_sizes(source *self, unsigned dimensions)
             features *= size;
         }
         if (self->samples > FL_IDX_SAMPLES_MAX || features < 1 || features > FL_IDX_FEATURES_MAX) {
-            fl_why_set(self->why, "%s: dimension %u of %u is out of bounds (at most %d samples "
-                                  "of %d values)", self->path, i, size, FL_IDX_SAMPLES_MAX,
-                       FL_IDX_FEATURES_MAX);
-            return FL_RANGE;
+            return fl_fail(FL_RANGE, self->why,
+                           "%s: dimension %u of %u is out of bounds (at most %d samples "
+                           "of %d values)",
+                           self->path, i, size, FL_IDX_SAMPLES_MAX, FL_IDX_FEATURES_MAX);
         }
     }
     self->features = (uint32_t)features;
@@ -109,14 +107,13 @@ s_open(source *self, const char *path, bool labels, fl_why *why)
         return status;
     }
     if (magic[0] != 0 || magic[1] != 0 || magic[2] != TYPE_U8) {
-        fl_why_set(why, "%s: begins with %02x%02x%02x%02x: not an IDX file of unsigned bytes", path,
-                   magic[0], magic[1], magic[2], magic[3]);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why,
+                       "%s: begins with %02x%02x%02x%02x: not an IDX file of unsigned bytes", path,
+                       magic[0], magic[1], magic[2], magic[3]);
     }
     if (magic[3] < 1 || magic[3] > DIMENSIONS_MAX || (magic[3] == 1) != labels) {
-        fl_why_set(why, "%s: has %u dimensions, a file of %s is wanted here", path, magic[3],
-                   labels ? "labels (1)" : "inputs (2 to 4)");
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "%s: has %u dimensions, a file of %s is wanted here",
+                       path, magic[3], labels ? "labels (1)" : "inputs (2 to 4)");
     }
     return s_read_sizes(self, magic[3]);
 }
@@ -133,9 +130,9 @@ s_expect_end(const source *self)
         return s_cut_off(self);
     }
     if (got > 0) {
-        fl_why_set(self->why, "%s: is longer than the %u samples that it announces", self->path,
-                   self->samples);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, self->why,
+                       "%s: is longer than the %u samples that it announces", self->path,
+                       self->samples);
     }
     return FL_OK;
 }
@@ -161,8 +158,7 @@ fl_idx_labels(const char *path, uint8_t **labels, uint32_t *count, fl_why *why)
     }
     *labels = malloc((size_t)file.samples + 1);
     if (*labels == NULL) {
-        fl_why_set(why, "%s: no memory for %u labels", path, file.samples);
-        status = FL_NOMEM;
+        status = fl_fail(FL_NOMEM, why, "%s: no memory for %u labels", path, file.samples);
         goto done;
     }
     status = s_read(&file, *labels, file.samples);
@@ -210,17 +206,17 @@ s_load_inputs(const char *path, const uint32_t *chosen, uint32_t samples_all, fl
         goto done;
     }
     if (file.samples != samples_all) {
-        fl_why_set(why, "%s: holds %u samples, the labels beside it %u: the two files do not "
-                        "belong together", path, file.samples, samples_all);
-        status = FL_MISMATCH;
+        status = fl_fail(FL_MISMATCH, why,
+                         "%s: holds %u samples, the labels beside it %u: the two files do not "
+                         "belong together",
+                         path, file.samples, samples_all);
         goto done;
     }
     self->features = file.features;
     self->inputs = malloc((size_t)self->samples * self->features + 1);
     if (self->inputs == NULL) {
-        fl_why_set(why, "%s: no memory for %u samples of %u bytes", path, self->samples,
-                   self->features);
-        status = FL_NOMEM;
+        status = fl_fail(FL_NOMEM, why, "%s: no memory for %u samples of %u bytes", path,
+                         self->samples, self->features);
         goto done;
     }
     status = s_read_rows(&file, chosen, self);

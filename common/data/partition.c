@@ -116,18 +116,19 @@ static fl_status
 s_check(const fl_partition_conf *conf, uint32_t samples, fl_why *why)
 {
     if (conf->shards < 1 || conf->shards > FL_SHARDS_MAX) {
-        fl_why_set(why, "partition: %u shards, there must be 1 to %d", conf->shards, FL_SHARDS_MAX);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "partition: %u shards, there must be 1 to %d", conf->shards,
+                       FL_SHARDS_MAX);
     }
     if (!(isfinite(conf->alpha) && conf->alpha >= 0)) {
-        fl_why_set(why, "partition: alpha is %g, it must be positive, or 0 for an even split",
-                   conf->alpha);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "partition: alpha is %g, it must be positive, or 0 for an even split",
+                       conf->alpha);
     }
     if (samples < 1 || (uint64_t)conf->minimum * conf->shards > samples) {
-        fl_why_set(why, "partition: %u samples cannot give %u shards %u each: take fewer shards or "
-                        "a lower minimum", samples, conf->shards, conf->minimum);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "partition: %u samples cannot give %u shards %u each: take fewer shards or "
+                       "a lower minimum",
+                       samples, conf->shards, conf->minimum);
     }
     return FL_OK;
 }
@@ -147,10 +148,10 @@ s_deal(const fl_partition_conf *conf, const uint8_t *labels, uint32_t samples, u
             return FL_OK;
         }
     }
-    fl_why_set(why, "partition: no draw of Dirichlet(%g) gave each of %u shards %u samples: raise "
-                    "alpha, or take fewer shards or a lower minimum", conf->alpha, conf->shards,
-               conf->minimum);
-    return FL_RANGE;
+    return fl_fail(FL_RANGE, why,
+                   "partition: no draw of Dirichlet(%g) gave each of %u shards %u samples: raise "
+                   "alpha, or take fewer shards or a lower minimum",
+                   conf->alpha, conf->shards, conf->minimum);
 }
 
 fl_status
@@ -171,8 +172,7 @@ fl_partition_make(const fl_partition_conf *conf, const uint8_t *labels, uint32_t
     uint32_t *at = calloc(conf->shards, sizeof *at);
     if (self->start == NULL || self->index == NULL || order == NULL || owner == NULL ||
         share == NULL || at == NULL) {
-        fl_why_set(why, "partition: no memory for %u samples", samples);
-        status = FL_NOMEM;
+        status = fl_fail(FL_NOMEM, why, "partition: no memory for %u samples", samples);
         goto done;
     }
     status = s_deal(conf, labels, samples, order, share, owner, self, why);

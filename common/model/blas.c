@@ -87,9 +87,9 @@ fl_blas_open(const fl_blas **blas, fl_why *why)
         handle = s_load();
     }
     if (handle == NULL) {
-        fl_why_set(why, "libopenblas.so.0 is missing or lacks a function: install "
-                        "libopenblas0-pthread");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why,
+                       "libopenblas.so.0 is missing or lacks a function: install "
+                       "libopenblas0-pthread");
     }
     s_set_num_threads(1);
     library = (fl_blas){

@@ -8,15 +8,17 @@ fl_status
 fl_samples_check(const fl_samples *samples, const fl_shape *shape, fl_why *why)
 {
     if (samples->features != fl_shape_inputs(shape)) {
-        fl_why_set(why, "samples have %u values each, the network takes %u: set its first layer to "
-                        "%u", samples->features, fl_shape_inputs(shape), samples->features);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "samples have %u values each, the network takes %u: set its first layer to "
+                       "%u",
+                       samples->features, fl_shape_inputs(shape), samples->features);
     }
     for (uint32_t i = 0; i < samples->count; i++) {
         if (samples->labels[i] >= fl_shape_classes(shape)) {
-            fl_why_set(why, "sample %u has label %u, the network knows %u classes: set its last "
-                            "layer to more", i, samples->labels[i], fl_shape_classes(shape));
-            return FL_MISMATCH;
+            return fl_fail(FL_MISMATCH, why,
+                           "sample %u has label %u, the network knows %u classes: set its last "
+                           "layer to more",
+                           i, samples->labels[i], fl_shape_classes(shape));
         }
     }
     return FL_OK;

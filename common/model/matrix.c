@@ -107,10 +107,11 @@ fl_gemm_judge(unsigned threads, bool parallel, fl_gemm candidate, fl_gemm *gemm,
 {
     fl_why_set(why, "%s", "");
     if (threads > 1 && !parallel) {
-        fl_why_set(why, "this is the serial OpenBLAS, which errs when %u threads call it: install "
-                        "libopenblas0-pthread and select it (update-alternatives --config "
-                        "libopenblas.so.0-*), or set one thread", threads);
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "this is the serial OpenBLAS, which errs when %u threads call it: install "
+                       "libopenblas0-pthread and select it (update-alternatives --config "
+                       "libopenblas.so.0-*), or set one thread",
+                       threads);
     }
     if (fl_gemm_agrees(candidate)) {
         *gemm = candidate;

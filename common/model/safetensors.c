@@ -19,27 +19,24 @@ static fl_status
 s_parse_shape(const json_t *shape, fl_tensor *tensor, fl_why *why)
 {
     if (!json_is_array(shape)) {
-        fl_why_set(why, "safetensors: %s has no shape", tensor->name);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: %s has no shape", tensor->name);
     }
     if (json_array_size(shape) > FL_TENSOR_RANK_MAX) {
-        fl_why_set(why, "safetensors: %s has %zu dimensions, at most %d are allowed", tensor->name,
-                   json_array_size(shape), FL_TENSOR_RANK_MAX);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "safetensors: %s has %zu dimensions, at most %d are allowed",
+                       tensor->name, json_array_size(shape), FL_TENSOR_RANK_MAX);
     }
     tensor->rank = (uint32_t)json_array_size(shape);
     tensor->elements = 1;
     for (uint32_t i = 0; i < tensor->rank; i++) {
         const json_t *size = json_array_get(shape, i);
         if (!json_is_integer(size)) {
-            fl_why_set(why, "safetensors: %s has a dimension that is no integer", tensor->name);
-            return FL_MALFORMED;
+            return fl_fail(FL_MALFORMED, why, "safetensors: %s has a dimension that is no integer",
+                           tensor->name);
         }
         if (json_integer_value(size) < 1 ||
             (uint64_t)json_integer_value(size) > elements_max / tensor->elements) {
-            fl_why_set(why, "safetensors: %s has a dimension of %lld, out of bounds", tensor->name,
-                       (long long)json_integer_value(size));
-            return FL_RANGE;
+            return fl_fail(FL_RANGE, why, "safetensors: %s has a dimension of %lld, out of bounds",
+                           tensor->name, (long long)json_integer_value(size));
         }
         tensor->shape[i] = (uint64_t)json_integer_value(size);
         tensor->elements *= tensor->shape[i];
@@ -54,19 +51,17 @@ s_parse_tensor(const char *name, const json_t *entry, size_t data_bytes, fl_tens
 {
     memset(tensor, 0, sizeof *tensor);
     if (strlen(name) == 0 || strlen(name) >= sizeof tensor->name) {
-        fl_why_set(why, "safetensors: a tensor's name must have 1 to %zu bytes",
-                   sizeof tensor->name - 1);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "safetensors: a tensor's name must have 1 to %zu bytes",
+                       sizeof tensor->name - 1);
     }
     memcpy(tensor->name, name, strlen(name));
     const char *type = json_string_value(json_object_get(entry, "dtype"));
     if (type == NULL) {
-        fl_why_set(why, "safetensors: %s has no dtype", name);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: %s has no dtype", name);
     }
     if (strcmp(type, "F32") != 0) {
-        fl_why_set(why, "safetensors: %s is %.16s, only F32 is supported: convert it", name, type);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "safetensors: %s is %.16s, only F32 is supported: convert it", name, type);
     }
     fl_status status = s_parse_shape(json_object_get(entry, "shape"), tensor, why);
     if (status != FL_OK) {
@@ -75,20 +70,19 @@ s_parse_tensor(const char *name, const json_t *entry, size_t data_bytes, fl_tens
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(from) || !json_is_integer(to)) {
-        fl_why_set(why, "safetensors: %s has no data_offsets [begin, end]", name);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: %s has no data_offsets [begin, end]", name);
     }
     const json_int_t begin = json_integer_value(from), end = json_integer_value(to);
     if (begin < 0 || end < begin || (uint64_t)end > data_bytes) {
-        fl_why_set(why, "safetensors: data_offsets [%lld, %lld] of %s lie outside the %zu bytes of "
-                        "data", (long long)begin, (long long)end, name, data_bytes);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why,
+                       "safetensors: data_offsets [%lld, %lld] of %s lie outside the %zu bytes of "
+                       "data",
+                       (long long)begin, (long long)end, name, data_bytes);
     }
     if ((uint64_t)(end - begin) != tensor->elements * sizeof(float)) {
-        fl_why_set(why, "safetensors: %s has %lld bytes, its shape needs %llu", name,
-                   (long long)(end - begin),
-                   (unsigned long long)(tensor->elements * sizeof(float)));
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: %s has %lld bytes, its shape needs %llu",
+                       name, (long long)(end - begin),
+                       (unsigned long long)(tensor->elements * sizeof(float)));
     }
     tensor->first = (uint64_t)begin;
     return FL_OK;
@@ -98,16 +92,15 @@ static fl_status
 s_check_notes(const json_t *notes, fl_why *why)
 {
     if (!json_is_object(notes)) {
-        fl_why_set(why, "safetensors: __metadata__ is no object");
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: __metadata__ is no object");
     }
     const char *key = NULL;
     json_t *value = NULL;
     json_object_foreach((json_t *)notes, key, value)
     {
         if (!json_is_string(value)) {
-            fl_why_set(why, "safetensors: __metadata__ holds something that is no string");
-            return FL_MALFORMED;
+            return fl_fail(FL_MALFORMED, why,
+                           "safetensors: __metadata__ holds something that is no string");
         }
     }
     return FL_OK;
@@ -125,26 +118,24 @@ static fl_status
 s_join(fl_safetensors *self, fl_why *why)
 {
     if (self->count == 0) {
-        fl_why_set(why, "safetensors: the file holds no tensor");
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: the file holds no tensor");
     }
     qsort(self->tensor, self->count, sizeof *self->tensor, s_by_offset);
     for (uint32_t i = 0; i < self->count; i++) {
         fl_tensor *tensor = &self->tensor[i];
         if (tensor->first != self->elements * sizeof(float)) {
-            fl_why_set(why, "safetensors: %s begins at byte %llu, where %llu is due: tensors "
-                            "overlap or leave a gap", tensor->name,
-                       (unsigned long long)tensor->first,
-                       (unsigned long long)(self->elements * sizeof(float)));
-            return FL_MALFORMED;
+            return fl_fail(FL_MALFORMED, why,
+                           "safetensors: %s begins at byte %llu, where %llu is due: tensors "
+                           "overlap or leave a gap",
+                           tensor->name, (unsigned long long)tensor->first,
+                           (unsigned long long)(self->elements * sizeof(float)));
         }
         tensor->first = self->elements;
         self->elements += tensor->elements;
     }
     if (self->elements * sizeof(float) != self->data.size) {
-        fl_why_set(why, "safetensors: %zu bytes of data, the tensors cover %llu", self->data.size,
-                   (unsigned long long)(self->elements * sizeof(float)));
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: %zu bytes of data, the tensors cover %llu",
+                       self->data.size, (unsigned long long)(self->elements * sizeof(float)));
     }
     return FL_OK;
 }
@@ -153,8 +144,7 @@ static fl_status
 s_parse_header(const json_t *header, fl_safetensors *self, fl_why *why)
 {
     if (!json_is_object(header)) {
-        fl_why_set(why, "safetensors: the header is no JSON object");
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: the header is no JSON object");
     }
     const char *name = NULL;
     json_t *entry = NULL;
@@ -164,8 +154,7 @@ s_parse_header(const json_t *header, fl_safetensors *self, fl_why *why)
         if (strcmp(name, "__metadata__") == 0) {
             status = s_check_notes(entry, why);
         } else if (self->count == FL_TENSORS_MAX) {
-            fl_why_set(why, "safetensors: more than %d tensors", FL_TENSORS_MAX);
-            status = FL_RANGE;
+            status = fl_fail(FL_RANGE, why, "safetensors: more than %d tensors", FL_TENSORS_MAX);
         } else {
             fl_tensor *tensor = &self->tensor[self->count++];
             status = s_parse_tensor(name, entry, self->data.size, tensor, why);
@@ -184,22 +173,21 @@ fl_safetensors_parse(fl_bytes bytes, fl_safetensors *self, fl_why *why)
     fl_reader reader = fl_reader_of(bytes);
     uint64_t length = fl_read_u64(&reader);
     if (!reader.broken && length > FL_SAFETENSORS_HEADER_MAX) {
-        fl_why_set(why, "safetensors: a header of %llu bytes, at most %d are allowed: not a model?",
-                   (unsigned long long)length, FL_SAFETENSORS_HEADER_MAX);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "safetensors: a header of %llu bytes, at most %d are allowed: not a model?",
+                       (unsigned long long)length, FL_SAFETENSORS_HEADER_MAX);
     }
     fl_bytes text = fl_read_view(&reader, (size_t)length);
     if (reader.broken) {
-        fl_why_set(why, "safetensors: %zu bytes are too few: the file is cut off", bytes.size);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: %zu bytes are too few: the file is cut off",
+                       bytes.size);
     }
     self->data = fl_bytes_of(reader.at, (size_t)(reader.end - reader.at));
     json_error_t error;
     json_t *header =
         json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
     if (header == NULL) {
-        fl_why_set(why, "safetensors: the header is no JSON: %s", error.text);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "safetensors: the header is no JSON: %s", error.text);
     }
     fl_status status = s_parse_header(header, self, why);
     json_decref(header);

@@ -13,17 +13,15 @@ s_check_sizes(const fl_shape *self, fl_why *why)
         bool last = i == self->layers;
         uint32_t least = last ? 2 : 1, most = last ? FL_CLASSES_MAX : FL_LAYER_SIZE_MAX;
         if (self->size[i] < least || self->size[i] > most) {
-            fl_why_set(why, "network: %s %u has size %u, it must be %u to %u",
-                       last ? "output layer" : "layer", i, self->size[i], least, most);
-            return FL_RANGE;
+            return fl_fail(FL_RANGE, why, "network: %s %u has size %u, it must be %u to %u",
+                           last ? "output layer" : "layer", i, self->size[i], least, most);
         }
         elements += i == 0 ? 0 : (uint64_t)self->size[i] * (self->size[i - 1] + 1);
     }
     if (elements > FL_VECTOR_BYTES_MAX / sizeof(float)) {
-        fl_why_set(why, "network: %llu parameters are more than the %llu allowed",
-                   (unsigned long long)elements,
-                   (unsigned long long)(FL_VECTOR_BYTES_MAX / sizeof(float)));
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "network: %llu parameters are more than the %llu allowed",
+                       (unsigned long long)elements,
+                       (unsigned long long)(FL_VECTOR_BYTES_MAX / sizeof(float)));
     }
     return FL_OK;
 }
@@ -42,13 +40,12 @@ fl_shape_parse(const char *text, fl_shape *shape, fl_why *why)
             at++;
         }
         if (at == start || (*at != '-' && *at != '\0')) {
-            fl_why_set(why, "network: \"%s\" is not a list of layer sizes such as 784-128-10",
-                       text);
-            return FL_MALFORMED;
+            return fl_fail(FL_MALFORMED, why,
+                           "network: \"%s\" is not a list of layer sizes such as 784-128-10", text);
         }
         if (sizes > FL_LAYERS_MAX) {
-            fl_why_set(why, "network: \"%s\" has more than %d layers", text, FL_LAYERS_MAX);
-            return FL_RANGE;
+            return fl_fail(FL_RANGE, why, "network: \"%s\" has more than %d layers", text,
+                           FL_LAYERS_MAX);
         }
         shape->size[sizes++] = value;
         if (*at++ == '\0') {
@@ -56,8 +53,8 @@ fl_shape_parse(const char *text, fl_shape *shape, fl_why *why)
         }
     }
     if (sizes < 2) {
-        fl_why_set(why, "network: \"%s\" needs at least inputs and classes, such as 784-10", text);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "network: \"%s\" needs at least inputs and classes, such as 784-10", text);
     }
     shape->layers = sizes - 1;
     return s_check_sizes(shape, why);
@@ -156,9 +153,9 @@ fl_shape_infer(const fl_safetensors *file, fl_shape *shape, fl_why *why)
         shape->layers = i + 1;
     }
     if (shape->layers == 0 || s_check_sizes(shape, NULL) != FL_OK) {
-        fl_why_set(why, "model holds no network: layer0.weight (out, in) and so on are missing or "
-                        "of impossible size");
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "model holds no network: layer0.weight (out, in) and so on are missing or "
+                       "of impossible size");
     }
     return fl_shape_check(shape, file, why);
 }
@@ -196,26 +193,29 @@ fl_shape_check(const fl_shape *self, const fl_safetensors *file, fl_why *why)
         s_dimensions(&tensors[i], wanted, sizeof wanted);
         const fl_tensor *tensor = fl_safetensors_find(file, tensors[i].name);
         if (tensor == NULL) {
-            fl_why_set(why, "model has no %s, this side works on %s (%s): set the same layers here "
-                            "and at the root", tensors[i].name, wanted, mine);
-            return FL_MISMATCH;
+            return fl_fail(FL_MISMATCH, why,
+                           "model has no %s, this side works on %s (%s): set the same layers here "
+                           "and at the root",
+                           tensors[i].name, wanted, mine);
         }
         if (!s_same(tensor, &tensors[i])) {
             s_dimensions(tensor, held, sizeof held);
-            fl_why_set(why, "model has %s %s, this side works on %s (%s): set the same layers "
-                            "here and at the root", tensors[i].name, held, wanted, mine);
-            return FL_MISMATCH;
+            return fl_fail(FL_MISMATCH, why,
+                           "model has %s %s, this side works on %s (%s): set the same layers "
+                           "here and at the root",
+                           tensors[i].name, held, wanted, mine);
         }
         if (tensor != &file->tensor[i]) {
-            fl_why_set(why, "model keeps %s out of order: its data must be sorted by name",
-                       tensors[i].name);
-            return FL_MISMATCH;
+            return fl_fail(FL_MISMATCH, why,
+                           "model keeps %s out of order: its data must be sorted by name",
+                           tensors[i].name);
         }
     }
     if (file->count != count) {
-        fl_why_set(why, "model has %u tensors, this side works on %u (%s): set the same layers "
-                        "here and at the root", file->count, count, mine);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "model has %u tensors, this side works on %u (%s): set the same layers "
+                       "here and at the root",
+                       file->count, count, mine);
     }
     return FL_OK;
 }

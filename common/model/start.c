@@ -8,8 +8,8 @@
 static fl_status
 s_no_memory(uint64_t elements, fl_why *why)
 {
-    fl_why_set(why, "no memory for a model of %llu elements", (unsigned long long)elements);
-    return FL_NOMEM;
+    return fl_fail(FL_NOMEM, why, "no memory for a model of %llu elements",
+                   (unsigned long long)elements);
 }
 
 fl_status
@@ -31,9 +31,8 @@ fl_start_vector(uint64_t elements, fl_blob **blob, fl_why *why)
 {
     const uint64_t most = FL_VECTOR_BYTES_MAX / sizeof(float);
     if (elements < 1 || elements > most) {
-        fl_why_set(why, "a model of %llu elements: there must be 1 to %llu",
-                   (unsigned long long)elements, (unsigned long long)most);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "a model of %llu elements: there must be 1 to %llu",
+                       (unsigned long long)elements, (unsigned long long)most);
     }
     float *values = calloc((size_t)elements, sizeof *values);
     if (values == NULL) {

@@ -185,16 +185,6 @@ s_masked(const fl_aggregator *self)
 }
 
 // ---- who is in which block --------------------------------------------------------------------
-static void
-s_note_out(const fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
-{
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
-                                   .node = fl_seats_look(self->seats, index)->node,
-                                   .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = index });
-}
-
 //  How many blocks for so many children: as few as hold them, and none that is below the floor.
 static uint32_t
 s_block_count(const fl_aggregator *self, uint32_t children, uint32_t most)
@@ -226,7 +216,7 @@ s_place(fl_aggregator *self, fl_outbox *out)
             continue;
         }
         if (placed == seats) {
-            s_note_out(self, i, FL_WHY_FULL, out);
+            s_note(self, &seat->node, FL_NOTE_MASKING_OUT, FL_WHY_FULL, i, 0, out);
             continue;
         }
         seat->in_block = true;
@@ -387,24 +377,12 @@ static bool
 s_answer_block(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        fl_secagg_server *machine = s_machine(self, i);
-        if (machine != NULL && fl_secagg_server_answer(machine, event, now, out)) {
+        const one_block *one = &self->block[i];
+        if (one->open && fl_secagg_server_answer(one->machine, event, now, out)) {
             return true;
         }
     }
     return false;
-}
-
-//  Give every block up that has not ended.
-static void
-s_abort_blocks(fl_aggregator *self, fl_reason reason, fl_outbox *out)
-{
-    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        fl_secagg_server *machine = s_machine(self, i);
-        if (machine != NULL) {
-            fl_secagg_server_abort(machine, reason, out);
-        }
-    }
 }
 
 static fl_time
@@ -542,9 +520,8 @@ s_follow_blocks(fl_aggregator *self, fl_time now, fl_outbox *out)
     uint32_t block;
     fl_reason reason;
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        fl_secagg_server *machine = s_machine(self, i);
-        if (machine != NULL) {
-            fl_secagg_server_tick(machine, now, out);
+        if (self->block[i].open) {
+            fl_secagg_server_tick(self->block[i].machine, now, out);
         }
     }
     while (s_take_end(self, &block, &reason)) {
@@ -795,26 +772,21 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
 }
 
 static void
-on_leave(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+s_left(fl_aggregator *self, fl_peer peer, fl_reason said, fl_reason reason, fl_outbox *out)
 {
-    (void)now;
-    int64_t index = fl_seats_of_peer(self->seats, event->message.from);
+    int64_t index = fl_seats_of_peer(self->seats, peer);
     if (index >= 0) {
-        s_note(self, &event->message.node, FL_NOTE_LEFT, event->message.message->leave.reason,
+        s_note(self, &fl_seats_look(self->seats, (uint32_t)index)->node, FL_NOTE_LEFT, said,
                (uint64_t)index, 0, out);
-        s_vacate(self, (uint32_t)index, FL_WHY_LEFT, out);
+        s_vacate(self, (uint32_t)index, reason, out);
     }
 }
 
 static void
-on_gone(fl_aggregator *self, const fl_event *event, fl_outbox *out)
+on_leave(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    int64_t index = fl_seats_of_peer(self->seats, event->gone.peer);
-    if (index >= 0) {
-        s_note(self, &fl_seats_at(self->seats, (uint32_t)index)->node, FL_NOTE_LEFT,
-               event->gone.reason, (uint64_t)index, 0, out);
-        s_vacate(self, (uint32_t)index, event->gone.reason, out);
-    }
+    (void)now;
+    s_left(self, event->message.from, event->message.message->leave.reason, FL_WHY_LEFT, out);
 }
 
 // ---- what children send -----------------------------------------------------------------------
@@ -1350,19 +1322,12 @@ on_finished(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *
     s_close(self, FL_CLOSE_DONE, FL_WHY_NONE, now, out);
 }
 
-static fl_reason
-s_fault(const fl_event *event)
-{
-    if (event->verified.ok) {
-        return FL_WHY_NONE;
-    }
-    return event->verified.reason == FL_WHY_NONE ? FL_WHY_HASH : event->verified.reason;
-}
-
 static void
-s_verified_masked(fl_aggregator *self, uint32_t slot, fl_reason fault, fl_time now, fl_outbox *out)
+on_verified(fl_aggregator *self, uint32_t slot, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    int64_t owner = fl_uploads_owner(self->uploads, slot);
+    fl_reason named = event->verified.reason == FL_WHY_NONE ? FL_WHY_HASH : event->verified.reason;
+    fl_reason fault = event->verified.ok ? FL_WHY_NONE : named;
+    int64_t owner = s_masked(self) ? fl_uploads_owner(self->uploads, slot) : -1;
     const fl_seat *seat = owner >= 0 ? fl_seats_look(self->seats, (uint32_t)owner) : NULL;
     if (seat != NULL && fault == FL_WHY_NONE &&
         !fl_secagg_server_wants(seat->server, (uint32_t)owner)) {
@@ -1372,16 +1337,6 @@ s_verified_masked(fl_aggregator *self, uint32_t slot, fl_reason fault, fl_time n
     if (seat != NULL && s_counted(seat)) { // its fold comes before what opens the sum
         bool taken = fl_secagg_server_uploaded(seat->server, (uint32_t)owner, now, out);
         FL_ASSERT(taken); // it was wanted, and its announcement was taken
-    }
-}
-
-static void
-on_verified(fl_aggregator *self, uint32_t slot, const fl_event *event, fl_time now, fl_outbox *out)
-{
-    if (s_masked(self)) {
-        s_verified_masked(self, slot, s_fault(event), now, out);
-    } else {
-        fl_uploads_verified(self->uploads, slot, s_fault(event), out);
     }
 }
 
@@ -1426,14 +1381,6 @@ s_age_seats(fl_aggregator *self, fl_time now, fl_outbox *out)
         (void)fl_uploads_hurry(self->uploads, i, timing, now, out);
     }
     self->check_at = present ? now + timing->beat_ms : FL_NEVER;
-}
-
-static void
-on_tick(fl_aggregator *self, fl_time now, fl_outbox *out)
-{
-    if (now >= self->check_at) {
-        s_age_seats(self, now, out);
-    }
 }
 
 // ---- beginning and settling -------------------------------------------------------------------
@@ -1548,7 +1495,7 @@ fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_o
         s_hear(self, event, now, out);
         break;
     case FL_EV_GONE:
-        on_gone(self, event, out);
+        s_left(self, event->gone.peer, event->gone.reason, event->gone.reason, out);
         break;
     case FL_EV_VERIFIED:
     case FL_EV_FOLDED:
@@ -1559,7 +1506,9 @@ fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_o
         break;
     default:
         FL_ASSERT(event->kind == FL_EV_TICK);
-        on_tick(self, now, out);
+        if (now >= self->check_at) {
+            s_age_seats(self, now, out);
+        }
         break;
     }
     s_follow_blocks(self, now, out);
@@ -1679,7 +1628,12 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
     s_note(self, NULL, FL_NOTE_TASK_ENDED, reason, self->task.attempt,
            (uint64_t)(now - self->opened_at), out);
     if (s_masked(self)) {
-        s_abort_blocks(self, reason != FL_WHY_NONE ? reason : FL_WHY_ABORTED, out);
+        for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+            if (self->block[i].open) {
+                fl_secagg_server_abort(self->block[i].machine,
+                                       reason != FL_WHY_NONE ? reason : FL_WHY_ABORTED, out);
+            }
+        }
     }
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         if (!fl_seat_terminal(fl_seats_look(self->seats, i))) {
@@ -1691,28 +1645,10 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
 }
 
 // ---- what edge, root and operator look at -----------------------------------------------------
-uint32_t
-fl_aggregator_joined(const fl_aggregator *self)
+fl_presence
+fl_aggregator_presence(const fl_aggregator *self)
 {
-    return fl_seats_presence(self->seats).joined;
-}
-
-uint32_t
-fl_aggregator_ready(const fl_aggregator *self)
-{
-    return fl_seats_presence(self->seats).ready;
-}
-
-uint32_t
-fl_aggregator_leaves(const fl_aggregator *self)
-{
-    return fl_seats_presence(self->seats).leaves;
-}
-
-uint64_t
-fl_aggregator_samples(const fl_aggregator *self)
-{
-    return fl_seats_presence(self->seats).samples;
+    return fl_seats_presence(self->seats);
 }
 
 fl_tally
@@ -1777,9 +1713,7 @@ fl_result_report(const fl_result *self, fl_report *report)
     report->budget_ms = self->budget_ms;
     report->weight = self->weight;
     report->count = self->count;
-    for (int i = 0; i < FL_STATS; i++) {
-        report->stats[i] = self->stats[i];
-    }
+    memcpy(report->stats, self->stats, sizeof report->stats);
     report->sum = self->hash;
     report->tally = self->tally;
     report->roll = self->roll;

@@ -17,7 +17,7 @@
 
 #include "common/machine/outbox.h"
 #include "common/machine/policy.h"
-#include "common/secagg/server.h"
+#include "common/round/seats.h"
 
 typedef struct fl_aggregator fl_aggregator;
 
@@ -129,11 +129,8 @@ void fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *
 //  known by its model. After the run is set.
 void fl_aggregator_recall(fl_aggregator *self, const fl_past *past);
 
-uint32_t fl_aggregator_joined(const fl_aggregator *self);  // children with a live seat
-uint32_t fl_aggregator_ready(const fl_aggregator *self);   // of them, with at least one leaf
-uint32_t fl_aggregator_leaves(const fl_aggregator *self);  // devices below
-uint64_t fl_aggregator_samples(const fl_aggregator *self); // last known shard sizes, summed
-fl_tally fl_aggregator_tally(const fl_aggregator *self);   // of the round so far
+fl_presence fl_aggregator_presence(const fl_aggregator *self);
+fl_tally fl_aggregator_tally(const fl_aggregator *self); // of the round so far
 //  Seats ever used are 0..count-1; a view by value.
 uint32_t fl_aggregator_seats(const fl_aggregator *self);
 fl_seat_view fl_aggregator_seat(const fl_aggregator *self, uint32_t seat);

@@ -7,13 +7,52 @@
 //  When a task is masked, its other half, fl_secagg_client, keeps the rules; here is who it talks
 //  to, how long, and what its end means for the task in hand: before the upload has left, the task
 //  is over; after that only the parent knows what became of it.
-#include "common/round/participant_inside.h"
+#include "common/round/participant.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/status.h"
+#include "common/round/model_fetch.h"
+#include "common/round/session.h"
+#include "common/round/upload_send.h"
 #include "common/wire/verb_table.h"
+
+typedef enum fl_participant_phase {
+    FL_PARTICIPANT_NONE,
+    FL_PARTICIPANT_FETCHING,
+    FL_PARTICIPANT_WORKING,
+    FL_PARTICIPANT_MASKING, // answered; the masked upload is not there yet
+    FL_PARTICIPANT_OFFERED,
+    FL_PARTICIPANT_SENDING,
+    FL_PARTICIPANT_SENT,
+    FL_PARTICIPANT_DECLINED,
+    FL_PARTICIPANT_PHASES
+} fl_participant_phase;
+
+struct fl_participant {
+    fl_participant_conf conf;
+    fl_session session;
+    fl_run run;
+    fl_welcome seat; // its certificate view is not kept
+    fl_hash model;   // held here
+    fl_participant_phase phase;
+    fl_task task;
+    fl_time due;
+    fl_model_fetch fetch;
+    fl_upload_send upload;
+    uint32_t exposed; // first attempt for which all of it was sent; 0 = never
+    fl_reason declined;
+    char declined_text[FL_TEXT_MAX];
+    fl_verdict verdict;
+    bool verdict_new;
+    fl_doing doing;
+    fl_secagg_client *masking; // NULL: without
+    fl_name parent;            // as certified, of a participant with `masking`
+    fl_role parent_role;
+    fl_time masking_until; // when its half of the round in hand ends at the latest
+    bool spent;            // the update in hand was masked
+};
 
 static const bool legal[FL_PARTICIPANT_PHASES][FL_PARTICIPANT_PHASES] = {
     [FL_PARTICIPANT_NONE] = { [FL_PARTICIPANT_FETCHING] = true,
@@ -317,15 +356,6 @@ s_masking_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_o
     return true;
 }
 
-//  On a new seat: say the last word again.
-static void
-s_masking_again(fl_participant *self, fl_time now, fl_outbox *out)
-{
-    if (s_active(self)) {
-        fl_secagg_client_again(self->masking, now, out);
-    }
-}
-
 static void
 s_bound(fl_participant *self)
 {
@@ -530,7 +560,9 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     if (s_offering(self)) {
         s_offer_anew(self, out);
     }
-    s_masking_again(self, now, out);
+    if (s_active(self)) { // say the last word again, on the new seat
+        fl_secagg_client_again(self->masking, now, out);
+    }
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/machine/policy.h"
+
 static const char *const step_names[FL_CLIENT_STEPS] = {
     [FL_CLIENT_IDLE] = "idle",     [FL_CLIENT_KEYED] = "keyed",   [FL_CLIENT_DEALT] = "dealt",
     [FL_CLIENT_READY] = "ready",   [FL_CLIENT_MASKED] = "masked", [FL_CLIENT_ACKED] = "acked",
@@ -26,48 +27,6 @@ static const bool legal[FL_CLIENT_STEPS][FL_CLIENT_STEPS] = {
     [FL_CLIENT_ACKED] = { [FL_CLIENT_OPENED] = true, [FL_CLIENT_IDLE] = true },
     [FL_CLIENT_OPENED] = { [FL_CLIENT_IDLE] = true },
 };
-
-const char *
-fl_secagg_step_name(fl_secagg_step step)
-{
-    FL_ASSERT((unsigned)step < FL_CLIENT_STEPS);
-    return step_names[step];
-}
-
-fl_secagg_client *
-fl_secagg_client_new(const fl_secagg_client_conf *conf, const fl_secagg_mark *mark)
-{
-    fl_secagg_client *self = calloc(1, sizeof *self);
-    if (self == NULL) {
-        return NULL;
-    }
-    FL_ASSERT(conf->hop >= 1 && conf->again_ms >= 1);
-    self->conf = *conf;
-    if (mark != NULL) {
-        self->mark = *mark;
-    }
-    self->until = FL_NEVER;
-    self->again_at = FL_NEVER;
-    self->secrets = sodium_malloc(sizeof *self->secrets);
-    if (self->secrets == NULL) {
-        fl_secagg_client_destroy(&self);
-        return NULL;
-    }
-    fl_wipe(self->secrets, sizeof *self->secrets);
-    return self;
-}
-
-void
-fl_secagg_client_destroy(fl_secagg_client **self_p)
-{
-    fl_secagg_client *self = *self_p;
-    *self_p = NULL;
-    if (self != NULL) {
-        sodium_free(self->secrets); // wipes
-        fl_wipe(self->shares, sizeof self->shares);
-        free(self);
-    }
-}
 
 static void
 s_enter(fl_secagg_client *self, fl_secagg_step next, fl_outbox *out)
@@ -96,14 +55,6 @@ s_utter(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
     *fl_outbox_send(out, FL_PARENT, self->said.verb) = self->said;
     self->again_at = now + self->conf.again_ms;
-}
-
-void
-fl_secagg_client_again(fl_secagg_client *self, fl_time now, fl_outbox *out)
-{
-    if (self->said.verb != FL_VERB_NONE) {
-        s_utter(self, now, out);
-    }
 }
 
 // ---- the end of a round ----------------------------------------------------------------------
@@ -143,28 +94,7 @@ s_burn(fl_secagg_client *self, fl_reason reason, fl_verb about, fl_outbox *out)
     s_finish(self, reason, true, out);
 }
 
-//  The round ends without a broken rule: this member is not in it.
-static void
-s_leave(fl_secagg_client *self, fl_reason reason, fl_outbox *out)
-{
-    s_finish(self, reason, false, out);
-}
-
-void
-fl_secagg_client_end(fl_secagg_client *self, fl_reason reason, fl_outbox *out)
-{
-    if (self->step != FL_CLIENT_IDLE) {
-        s_finish(self, reason, false, out);
-    }
-}
-
 // ---- the beginning ---------------------------------------------------------------------------
-bool
-fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan)
-{
-    return plan->masking == FL_MASKING_NONE && self->conf.profile == FL_MASKING_NONE;
-}
-
 static fl_reason
 s_judge_task(const fl_secagg_client *self, const fl_task *task)
 {
@@ -204,47 +134,6 @@ s_say_keys(fl_secagg_client *self, const fl_name *parent, fl_time now, fl_outbox
     s_utter(self, now, out);
 }
 
-void
-fl_secagg_client_under(fl_secagg_client *self, uint8_t hop)
-{
-    FL_ASSERT(hop >= 1 && self->step == FL_CLIENT_IDLE);
-    self->conf.hop = hop;
-}
-
-fl_reason
-fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_name *parent,
-                       fl_time until, fl_time now, fl_outbox *out)
-{
-    fl_hash hash = fl_secagg_task_hash(task);
-    if (self->step != FL_CLIENT_IDLE && fl_run_equal(&task->order.run, &self->accepted_run) &&
-        task->order.round == self->accepted) {
-        bool same = fl_hash_equal(&hash, &self->task_hash) &&
-                    fl_name_equal(parent, &self->block.round.edge);
-        if (!same) {
-            s_burn(self, FL_WHY_EQUIVOCATION, FL_TASK, out);
-            return FL_WHY_EQUIVOCATION;
-        }
-        self->until = until > self->until ? until : self->until; // a new attempt has a new budget
-        return FL_WHY_NONE;
-    }
-    fl_reason reason = s_judge_task(self, task);
-    if (reason != FL_WHY_NONE) {
-        return reason;
-    }
-    fl_secagg_client_end(self, FL_WHY_STALE, out); // a newer round replaces an older one
-    self->accepted = task->order.round;
-    self->accepted_run = task->order.run;
-    self->task = *task;
-    self->task_hash = hash;
-    self->until = until;
-    self->trained = self->masking = self->masked = false;
-    self->good = self->maskset = self->survivors = self->signers = 0;
-    memset(self->heard, 0, sizeof self->heard);
-    s_say_keys(self, parent, now, out);
-    s_enter(self, FL_CLIENT_KEYED, out);
-    return FL_WHY_NONE;
-}
-
 // ---- the update ------------------------------------------------------------------------------
 static void
 s_mask(fl_secagg_client *self, fl_outbox *out)
@@ -265,33 +154,11 @@ s_ready(fl_secagg_client *self, fl_time now, fl_outbox *out)
     if (self->step != FL_CLIENT_DEALT || !self->heard[FL_HEARD_DEALT] || !self->trained) {
         return;
     }
-    fl_block_ready *ready = &s_word(self, FL_READY)->ready;
+    fl_block_word *ready = &s_word(self, FL_READY)->ready;
     ready->block = self->block.round.block;
-    ready->dealers = self->good;
+    ready->set = self->good;
     s_utter(self, now, out);
     s_enter(self, FL_CLIENT_READY, out);
-}
-
-fl_reason
-fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, fl_time now,
-                         fl_outbox *out)
-{
-    const fl_order *order = &self->task.order;
-    if (self->step == FL_CLIENT_IDLE || self->trained) {
-        return FL_WHY_LATE;
-    }
-    bool fresh = fl_hash_equal(&input->base, &order->model);
-    if (!fresh && order->plan.masking == FL_MASKING_MALICIOUS) {
-        return FL_WHY_BASE;
-    }
-    if (input->count < 1 || input->weight < input->count || input->elements != order->elements ||
-        input->weight > (uint64_t)input->count * order->plan.weight_max) {
-        return FL_WHY_WEIGHT;
-    }
-    self->input = *input;
-    self->trained = true;
-    s_ready(self, now, out);
-    return FL_WHY_NONE;
 }
 
 static void
@@ -336,54 +203,6 @@ s_keep(fl_secagg_client *self, fl_outbox *out)
     effect->keep.run = self->task.order.run;
     effect->keep.round = self->task.order.round;
     effect->keep.fact = fl_bytes_of(self->fact, sizeof self->fact);
-}
-
-// ---- time ------------------------------------------------------------------------------------
-void
-fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out)
-{
-    if (self->step == FL_CLIENT_IDLE) {
-        return;
-    }
-    if (now >= self->until) {
-        s_burn(self, FL_WHY_SILENT, FL_TASK, out);
-    } else if (now >= self->again_at) {
-        fl_secagg_client_again(self, now, out);
-    }
-}
-
-fl_time
-fl_secagg_client_deadline(const fl_secagg_client *self)
-{
-    return self->until < self->again_at ? self->until : self->again_at;
-}
-
-// ---- what the participant looks at ------------------------------------------------------------
-fl_secagg_step
-fl_secagg_client_step_of(const fl_secagg_client *self)
-{
-    return self->step;
-}
-
-bool
-fl_secagg_client_upload(const fl_secagg_client *self, fl_secagg_upload *upload)
-{
-    if (self->step == FL_CLIENT_IDLE || !self->masked) {
-        return false;
-    }
-    *upload = self->upload;
-    return true;
-}
-
-bool
-fl_secagg_client_outcome(fl_secagg_client *self, fl_secagg_outcome *outcome)
-{
-    if (!self->outcome_new) {
-        return false;
-    }
-    *outcome = self->outcome;
-    self->outcome_new = false;
-    return true;
 }
 
 // ---- deal ---------------------------------------------------------------------
@@ -496,15 +315,15 @@ s_drop(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
 // ---- ROSTER -> SHARES ------------------------------------------------------------------------
 //  FL_WHY_NONE when this is a block that we may be in, at `self->index`.
 static fl_reason
-s_read_roster(fl_secagg_client *self, const fl_block_roster *roster, uint64_t now_s)
+s_read_roster(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s)
 {
     fl_secagg_block *block = &self->block;
     bool found = false;
     block->members = 0;
-    block->round.block = roster->block;
-    fl_secagg_block_seal(block, roster->members);
-    for (size_t at = 0; at < roster->members.size; at += FL_MEMBER_BYTES) {
-        fl_bytes member = fl_bytes_of(roster->members.data + at, FL_MEMBER_BYTES);
+    block->round.block = word->block;
+    fl_secagg_block_seal(block, word->list);
+    for (size_t at = 0; at < word->list.size; at += FL_MEMBER_BYTES) {
+        fl_bytes member = fl_bytes_of(word->list.data + at, FL_MEMBER_BYTES);
         fl_reason reason = fl_secagg_block_add(block, member, &self->conf.trust, now_s);
         if (reason != FL_WHY_NONE) {
             return reason;
@@ -552,10 +371,8 @@ static uint32_t
 s_names(const fl_secagg_client *self, uint64_t set, fl_name names[FL_MEMBERS_MAX])
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((set & fl_secagg_bit(i)) != 0) {
-            names[count++] = self->block.seat[i].node;
-        }
+    FL_EACH_MEMBER (i, set) {
+        names[count++] = self->block.seat[i].node;
     }
     return count;
 }
@@ -572,50 +389,47 @@ s_same_model_allows(const fl_secagg_client *self, uint64_t set, bool exactly)
                     : fl_secagg_mark_within(&self->mark, model, names, count));
 }
 
-static void
-on_roster(fl_secagg_client *self, const fl_message *message, uint64_t now_s, fl_time now,
+static fl_reason
+on_roster(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_time now,
           fl_outbox *out)
 {
-    fl_reason reason = s_read_roster(self, &message->roster, now_s);
+    fl_reason reason = s_read_roster(self, word, now_s);
     if (reason == FL_WHY_NONE) {
         reason = s_judge_block(self);
     }
-    if (reason == FL_WHY_NONE &&
-        !s_same_model_allows(self, fl_secagg_all(self->block.members), false)) {
-        reason = FL_WHY_SAME_MODEL;
-    }
-    if (reason == FL_WHY_NONE && !s_deal(self, now, out)) {
-        reason = FL_WHY_KEY;
-    }
     if (reason != FL_WHY_NONE) {
-        s_burn(self, reason, FL_ROSTER, out);
-        return;
+        return reason;
+    }
+    if (!s_same_model_allows(self, fl_secagg_all(self->block.members), false)) {
+        return FL_WHY_SAME_MODEL;
+    }
+    if (!s_deal(self, now, out)) {
+        return FL_WHY_KEY;
     }
     s_enter(self, FL_CLIENT_DEALT, out);
+    return FL_WHY_NONE;
 }
 
 // ---- DEALT -> READY --------------------------------------------------------------------------
-static void
-on_dealt(fl_secagg_client *self, const fl_message *message, fl_time now, fl_outbox *out)
+static fl_reason
+on_dealt(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_time now,
+         fl_outbox *out)
 {
-    const fl_block_dealt *dealt = &message->dealt;
-    if (!fl_set_within(dealt->dealers, self->block.members) ||
-        (dealt->dealers & fl_secagg_bit(self->index)) != 0) {
-        s_burn(self, FL_WHY_MALFORMED, FL_DEALT, out);
-        return;
+    (void)now_s;
+    if (!fl_set_within(word->set, self->block.members) ||
+        (word->set & fl_secagg_bit(self->index)) != 0) {
+        return FL_WHY_MALFORMED;
     }
-    const uint8_t *part = dealt->parts.data;
+    const uint8_t *part = word->list.data;
     self->good = fl_secagg_bit(self->index);
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((dealt->dealers & fl_secagg_bit(i)) == 0) {
-            continue;
-        }
+    FL_EACH_MEMBER (i, word->set) {
         self->good |= s_take_now(self, i, part) ? fl_secagg_bit(i) : 0;
         part += FL_DEALT_BYTES;
     }
     memset(&self->said, 0, sizeof self->said); // SHARES have arrived
     self->again_at = FL_NEVER;
     s_ready(self, now, out);
+    return FL_WHY_NONE;
 }
 
 // ---- MASKSET -> the masked update ------------------------------------------------------------
@@ -626,10 +440,7 @@ s_make_seeds(fl_secagg_client *self)
     fl_secagg_secrets *secrets = self->secrets;
     secrets->seed_count = 0;
     fl_transcript_self_seed(&self->ctx, secrets->b, &secrets->seeds[secrets->seed_count++]);
-    for (uint32_t i = 0; i < block->members; i++) {
-        if (i == self->index || (self->maskset & fl_secagg_bit(i)) == 0) {
-            continue;
-        }
+    FL_EACH_MEMBER (i, self->maskset & ~fl_secagg_bit(self->index)) {
         if (!fl_transcript_mask_seed(&self->ctx, &block->seat[self->index], secrets->msk,
                                      &block->seat[i], &secrets->seeds[secrets->seed_count++])) {
             return false;
@@ -657,28 +468,31 @@ s_judge_maskset(const fl_secagg_client *self, uint64_t set)
     return s_same_model_allows(self, set, false) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
 }
 
-static void
-on_maskset(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
+static fl_reason
+on_maskset(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_time now,
+           fl_outbox *out)
 {
-    uint64_t set = message->maskset.members;
-    if (fl_set_within(set, self->block.members) && (set & fl_secagg_bit(self->index)) == 0) {
-        s_leave(self, FL_WHY_LATE, out); // R5: says nothing more
-        return;
+    (void)now_s;
+    (void)now;
+    if (fl_set_within(word->set, self->block.members) &&
+        (word->set & fl_secagg_bit(self->index)) == 0) {
+        s_finish(self, FL_WHY_LATE, false, out); // R5: not in it, and says nothing more
+        return FL_WHY_NONE;
     }
-    fl_reason reason = s_judge_maskset(self, set);
-    if (reason == FL_WHY_NONE) {
-        self->maskset = set;
-        s_make_ctx(self);
-        reason = s_make_seeds(self) ? FL_WHY_NONE : FL_WHY_KEY;
-    }
+    fl_reason reason = s_judge_maskset(self, word->set);
     if (reason != FL_WHY_NONE) {
-        s_burn(self, reason, FL_MASKSET, out);
-        return;
+        return reason;
+    }
+    self->maskset = word->set;
+    s_make_ctx(self);
+    if (!s_make_seeds(self)) {
+        return FL_WHY_KEY;
     }
     //  R4: spent before the first masked byte exists.
     fl_secagg_mark_spend(&self->mark, &self->task.order.run, self->task.order.round);
     s_keep(self, out); // READY, said again, asks for news meanwhile
     s_enter(self, FL_CLIENT_MASKED, out);
+    return FL_WHY_NONE;
 }
 
 // ---- SURVIVORS -> ACK ------------------------------------------------------------------------
@@ -696,20 +510,18 @@ s_judge_survivors(const fl_secagg_client *self, uint64_t set)
 
 //  R1: whose own mask may be opened. Under the profile honest: every survivor's.
 static uint64_t
-s_signers(const fl_secagg_client *self, const fl_block_survivors *survivors)
+s_signers(const fl_secagg_client *self, const fl_block_word *word)
 {
+    if (self->task.order.plan.masking == FL_MASKING_HONEST) {
+        return word->set;
+    }
     uint64_t signers = fl_secagg_bit(self->index);
-    const uint8_t *psig = survivors->psigs.data;
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((survivors->members & fl_secagg_bit(i)) == 0) {
-            continue;
-        }
-        bool plain = self->task.order.plan.masking == FL_MASKING_HONEST;
-        if (plain || (survivors->psigs.size > 0 &&
-                      fl_transcript_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig))) {
+    const uint8_t *psig = word->list.data;
+    FL_EACH_MEMBER (i, word->list.size > 0 ? word->set : 0) {
+        if (fl_transcript_psig_holds(self->block.cert[i].keys.ed, &self->ctx, i, psig)) {
             signers |= fl_secagg_bit(i);
         }
-        psig = psig == NULL ? NULL : psig + FL_SIGN_BYTES;
+        psig += FL_SIGN_BYTES;
     }
     return signers;
 }
@@ -735,41 +547,41 @@ s_open(fl_secagg_client *self, fl_outbox *out)
     s_keep(self, out);
 }
 
-static void
-on_survivors(fl_secagg_client *self, const fl_message *message, fl_time now, fl_outbox *out)
+static fl_reason
+on_survivors(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_time now,
+             fl_outbox *out)
 {
-    const fl_block_survivors *survivors = &message->survivors;
-    uint64_t set = survivors->members;
+    (void)now_s;
+    uint64_t set = word->set;
     if (fl_set_within(set, self->block.members) && (set & fl_secagg_bit(self->index)) == 0) {
-        return; // R3: only survivors speak from here on; CLOSED ends this round for us
+        return FL_WHY_NONE; // R3: only survivors speak from here on; CLOSED ends this round for us
     }
     fl_reason reason = s_judge_survivors(self, set);
-    if (reason != FL_WHY_NONE || !self->masked) {
-        s_burn(self, reason == FL_WHY_NONE ? FL_WHY_EQUIVOCATION : reason, FL_SURVIVORS,
-               out); // nobody has our upload yet
-        return;
+    if (reason == FL_WHY_NONE && !self->masked) {
+        reason = FL_WHY_EQUIVOCATION; // nobody has our upload yet
+    }
+    if (reason != FL_WHY_NONE) {
+        return reason;
     }
     self->survivors = set;
     self->survivors_hash = fl_transcript_set_hash(set, self->block.members);
-    self->signers = s_signers(self, survivors);
+    self->signers = s_signers(self, word);
     if (self->task.order.plan.masking == FL_MASKING_HONEST) {
         s_open(self, out);
     } else {
         s_acknowledge(self, now, out);
     }
+    return FL_WHY_NONE;
 }
 
 // ---- ACKS -> UNMASK --------------------------------------------------------------------------
 //  R3: how many survivors signed what we signed, ourselves included.
 static uint32_t
-s_agreeing(const fl_secagg_client *self, const fl_block_acks *acks)
+s_agreeing(const fl_secagg_client *self, const fl_block_word *word)
 {
     uint32_t agreeing = 1;
-    const uint8_t *asig = acks->asigs.data;
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((acks->members & fl_secagg_bit(i)) == 0) {
-            continue;
-        }
+    const uint8_t *asig = word->list.data;
+    FL_EACH_MEMBER (i, word->set) {
         if (i != self->index && (self->survivors & fl_secagg_bit(i)) != 0 &&
             fl_transcript_asig_holds(self->block.cert[i].keys.ed, &self->ctx, &self->survivors_hash,
                                      i, asig)) {
@@ -780,19 +592,20 @@ s_agreeing(const fl_secagg_client *self, const fl_block_acks *acks)
     return agreeing;
 }
 
-static void
-on_acks(fl_secagg_client *self, const fl_message *message, fl_outbox *out)
+static fl_reason
+on_acks(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_time now,
+        fl_outbox *out)
 {
-    const fl_block_acks *acks = &message->acks;
-    if (!fl_set_within(acks->members, self->block.members)) {
-        s_burn(self, FL_WHY_MALFORMED, FL_ACKS, out);
-        return;
+    (void)now_s;
+    (void)now;
+    if (!fl_set_within(word->set, self->block.members)) {
+        return FL_WHY_MALFORMED;
     }
-    if (s_agreeing(self, acks) < fl_secagg_threshold(self->block.members)) {
-        s_burn(self, FL_WHY_TOO_FEW_ACKS, FL_ACKS, out);
-        return;
+    if (s_agreeing(self, word) < fl_secagg_threshold(self->block.members)) {
+        return FL_WHY_TOO_FEW_ACKS;
     }
     s_open(self, out);
+    return FL_WHY_NONE;
 }
 
 //  UNMASK, once the mark is kept.
@@ -832,6 +645,199 @@ on_saved(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *
     }
 }
 
+// ---- R2 and the order of things --------------------------------------------------------------
+static void
+s_feed(fl_hasher *hasher, fl_bytes list)
+{
+    uint8_t size[8];
+    fl_writer out = fl_writer_over(size, sizeof size);
+    fl_write_u64(&out, list.size);
+    fl_hasher_update(hasher, fl_bytes_of(size, sizeof size));
+    fl_hasher_update(hasher, list);
+}
+
+//  Of what a word says, its block and set first.
+static fl_hash
+s_content(const fl_block_word *word)
+{
+    uint8_t head[12];
+    fl_writer out = fl_writer_over(head, sizeof head);
+    fl_write_u32(&out, word->block);
+    fl_write_u64(&out, word->set);
+    fl_hasher hasher;
+    fl_hasher_init(&hasher);
+    s_feed(&hasher, fl_bytes_of(head, sizeof head));
+    s_feed(&hasher, word->list);
+    return fl_hasher_final(&hasher);
+}
+
+//  What the parent says, the step in which it is due, and what comes of it: FL_WHY_NONE, or why
+//  the round burns.
+static const struct {
+    fl_verb verb;
+    fl_secagg_step due;
+    fl_reason (*on)(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_time now,
+                    fl_outbox *out);
+} words[FL_HEARD_COUNT] = {
+    [FL_HEARD_ROSTER] = { FL_ROSTER, FL_CLIENT_KEYED, on_roster },
+    [FL_HEARD_DEALT] = { FL_DEALT, FL_CLIENT_DEALT, on_dealt },
+    [FL_HEARD_MASKSET] = { FL_MASKSET, FL_CLIENT_READY, on_maskset },
+    [FL_HEARD_SURVIVORS] = { FL_SURVIVORS, FL_CLIENT_MASKED, on_survivors },
+    [FL_HEARD_ACKS] = { FL_ACKS, FL_CLIENT_ACKED, on_acks },
+};
+
+//  The others mask, and we were not ready in time: nothing is wrong. READY will hear it again.
+static bool
+s_without_us(const fl_secagg_client *self, const fl_message *message)
+{
+    return message->verb == FL_MASKSET && self->step == FL_CLIENT_DEALT &&
+           (message->maskset.set & fl_secagg_bit(self->index)) == 0;
+}
+
+// ---- the doors -------------------------------------------------------------------------------
+fl_secagg_client *
+fl_secagg_client_new(const fl_secagg_client_conf *conf, const fl_secagg_mark *mark)
+{
+    fl_secagg_client *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return NULL;
+    }
+    FL_ASSERT(conf->hop >= 1 && conf->again_ms >= 1);
+    self->conf = *conf;
+    if (mark != NULL) {
+        self->mark = *mark;
+    }
+    self->until = FL_NEVER;
+    self->again_at = FL_NEVER;
+    self->secrets = sodium_malloc(sizeof *self->secrets);
+    if (self->secrets == NULL) {
+        fl_secagg_client_destroy(&self);
+        return NULL;
+    }
+    fl_wipe(self->secrets, sizeof *self->secrets);
+    return self;
+}
+
+void
+fl_secagg_client_destroy(fl_secagg_client **self_p)
+{
+    fl_secagg_client *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        sodium_free(self->secrets); // wipes
+        fl_wipe(self->shares, sizeof self->shares);
+        free(self);
+    }
+}
+
+void
+fl_secagg_client_under(fl_secagg_client *self, uint8_t hop)
+{
+    FL_ASSERT(hop >= 1 && self->step == FL_CLIENT_IDLE);
+    self->conf.hop = hop;
+}
+
+bool
+fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan)
+{
+    return plan->masking == FL_MASKING_NONE && self->conf.profile == FL_MASKING_NONE;
+}
+
+fl_reason
+fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_name *parent,
+                       fl_time until, fl_time now, fl_outbox *out)
+{
+    fl_hash hash = fl_secagg_task_hash(task);
+    if (self->step != FL_CLIENT_IDLE && fl_run_equal(&task->order.run, &self->accepted_run) &&
+        task->order.round == self->accepted) {
+        bool same = fl_hash_equal(&hash, &self->task_hash) &&
+                    fl_name_equal(parent, &self->block.round.edge);
+        if (!same) {
+            s_burn(self, FL_WHY_EQUIVOCATION, FL_TASK, out);
+            return FL_WHY_EQUIVOCATION;
+        }
+        self->until = until > self->until ? until : self->until; // a new attempt has a new budget
+        return FL_WHY_NONE;
+    }
+    fl_reason reason = s_judge_task(self, task);
+    if (reason != FL_WHY_NONE) {
+        return reason;
+    }
+    fl_secagg_client_end(self, FL_WHY_STALE, out); // a newer round replaces an older one
+    self->accepted = task->order.round;
+    self->accepted_run = task->order.run;
+    self->task = *task;
+    self->task_hash = hash;
+    self->until = until;
+    self->trained = self->masking = self->masked = false;
+    self->good = self->maskset = self->survivors = self->signers = 0;
+    memset(self->heard, 0, sizeof self->heard);
+    s_say_keys(self, parent, now, out);
+    s_enter(self, FL_CLIENT_KEYED, out);
+    return FL_WHY_NONE;
+}
+
+fl_reason
+fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, fl_time now,
+                         fl_outbox *out)
+{
+    const fl_order *order = &self->task.order;
+    if (self->step == FL_CLIENT_IDLE || self->trained) {
+        return FL_WHY_LATE;
+    }
+    bool fresh = fl_hash_equal(&input->base, &order->model);
+    if (!fresh && order->plan.masking == FL_MASKING_MALICIOUS) {
+        return FL_WHY_BASE;
+    }
+    if (input->count < 1 || input->weight < input->count || input->elements != order->elements ||
+        input->weight > (uint64_t)input->count * order->plan.weight_max) {
+        return FL_WHY_WEIGHT;
+    }
+    self->input = *input;
+    self->trained = true;
+    s_ready(self, now, out);
+    return FL_WHY_NONE;
+}
+
+void
+fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
+                      fl_time now, fl_outbox *out)
+{
+    const fl_block_word *word = &message->word;
+    uint32_t kind = 0;
+    while (kind < FL_HEARD_COUNT && words[kind].verb != message->verb) {
+        kind++;
+    }
+    if (kind == FL_HEARD_COUNT || self->step == FL_CLIENT_IDLE ||
+        !fl_run_equal(&message->run, &self->task.order.run) ||
+        message->round != self->task.order.round) {
+        s_drop(self, message, out);
+        return;
+    }
+    fl_hash content = s_content(word);
+    bool twice = self->heard[kind];
+    if (twice && fl_hash_equal(&content, &self->content[kind])) {
+        return; // heard and answered; `again` repeats the answer
+    }
+    if (twice) {
+        s_burn(self, FL_WHY_EQUIVOCATION, message->verb, out);
+        return;
+    }
+    bool foreign = kind != FL_HEARD_ROSTER && word->block != self->block.round.block;
+    if (foreign || self->step != words[kind].due) {
+        if (foreign || !s_without_us(self, message)) {
+            s_drop(self, message, out);
+        }
+        return;
+    }
+    self->heard[kind] = true;
+    self->content[kind] = content;
+    fl_reason reason = words[kind].on(self, word, now_s, now, out);
+    if (reason != FL_WHY_NONE) {
+        s_burn(self, reason, message->verb, out);
+    }
+}
+
 bool
 fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -847,151 +853,72 @@ fl_secagg_client_answer(fl_secagg_client *self, const fl_event *event, fl_time n
     return true;
 }
 
-// ---- R2 and the order of things --------------------------------------------------------------
-static void
-s_feed(fl_hasher *hasher, fl_bytes list)
+void
+fl_secagg_client_again(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
-    uint8_t size[8];
-    fl_writer out = fl_writer_over(size, sizeof size);
-    fl_write_u64(&out, list.size);
-    fl_hasher_update(hasher, fl_bytes_of(size, sizeof size));
-    fl_hasher_update(hasher, list);
-}
-
-//  Of what a message says, its block and set first.
-static fl_hash
-s_content(uint64_t set, uint32_t block, fl_bytes list)
-{
-    uint8_t head[12];
-    fl_writer out = fl_writer_over(head, sizeof head);
-    fl_write_u32(&out, block);
-    fl_write_u64(&out, set);
-    fl_hasher hasher;
-    fl_hasher_init(&hasher);
-    s_feed(&hasher, fl_bytes_of(head, sizeof head));
-    s_feed(&hasher, list);
-    return fl_hasher_final(&hasher);
-}
-
-//  The kind, block and content of a message; false when it is none of ours.
-static bool
-s_read(const fl_message *message, fl_secagg_heard *kind, uint32_t *block, fl_hash *content)
-{
-    fl_bytes none = { 0 };
-    switch ((int)message->verb) {
-    case FL_ROSTER:
-        *kind = FL_HEARD_ROSTER;
-        *block = message->roster.block;
-        *content = s_content(0, *block, message->roster.members);
-        return true;
-    case FL_DEALT:
-        *kind = FL_HEARD_DEALT;
-        *block = message->dealt.block;
-        *content = s_content(message->dealt.dealers, *block, message->dealt.parts);
-        return true;
-    case FL_MASKSET:
-        *kind = FL_HEARD_MASKSET;
-        *block = message->maskset.block;
-        *content = s_content(message->maskset.members, *block, none);
-        return true;
-    case FL_SURVIVORS:
-        *kind = FL_HEARD_SURVIVORS;
-        *block = message->survivors.block;
-        *content = s_content(message->survivors.members, *block, message->survivors.psigs);
-        return true;
-    case FL_ACKS:
-        *kind = FL_HEARD_ACKS;
-        *block = message->acks.block;
-        *content = s_content(message->acks.members, *block, message->acks.asigs);
-        return true;
-    default:
-        return false;
-    }
-}
-
-//  The step in which a content of this kind is due.
-static bool
-s_due(const fl_secagg_client *self, fl_secagg_heard kind)
-{
-    switch (kind) {
-    case FL_HEARD_ROSTER:
-        return self->step == FL_CLIENT_KEYED;
-    case FL_HEARD_DEALT:
-        return self->step == FL_CLIENT_DEALT;
-    case FL_HEARD_MASKSET:
-        return self->step == FL_CLIENT_READY;
-    case FL_HEARD_SURVIVORS:
-        return self->step == FL_CLIENT_MASKED;
-    case FL_HEARD_ACKS:
-        return self->step == FL_CLIENT_ACKED;
-    case FL_HEARD_COUNT:
-        break;
-    }
-    return false;
-}
-
-//  The others mask, and we were not ready in time: nothing is wrong. READY will hear it again.
-static bool
-s_without_us(const fl_secagg_client *self, fl_secagg_heard kind, const fl_message *message)
-{
-    return kind == FL_HEARD_MASKSET && self->step == FL_CLIENT_DEALT &&
-           (message->maskset.members & fl_secagg_bit(self->index)) == 0;
-}
-
-static void
-s_take(fl_secagg_client *self, fl_secagg_heard kind, const fl_message *message, uint64_t now_s,
-       fl_time now, fl_outbox *out)
-{
-    switch (kind) {
-    case FL_HEARD_ROSTER:
-        on_roster(self, message, now_s, now, out);
-        break;
-    case FL_HEARD_DEALT:
-        on_dealt(self, message, now, out);
-        break;
-    case FL_HEARD_MASKSET:
-        on_maskset(self, message, out);
-        break;
-    case FL_HEARD_SURVIVORS:
-        on_survivors(self, message, now, out);
-        break;
-    case FL_HEARD_ACKS:
-        on_acks(self, message, out);
-        break;
-    case FL_HEARD_COUNT:
-        break;
+    if (self->said.verb != FL_VERB_NONE) {
+        s_utter(self, now, out);
     }
 }
 
 void
-fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
-                      fl_time now, fl_outbox *out)
+fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
-    fl_secagg_heard kind;
-    uint32_t block;
-    fl_hash content;
-    if (!s_read(message, &kind, &block, &content) || self->step == FL_CLIENT_IDLE ||
-        !fl_run_equal(&message->run, &self->task.order.run) ||
-        message->round != self->task.order.round) {
-        s_drop(self, message, out);
+    if (self->step == FL_CLIENT_IDLE) {
         return;
     }
-    bool twice = self->heard[kind];
-    if (twice && fl_hash_equal(&content, &self->content[kind])) {
-        return; // heard and answered; `again` repeats the answer
+    if (now >= self->until) {
+        s_burn(self, FL_WHY_SILENT, FL_TASK, out);
+    } else if (now >= self->again_at) {
+        fl_secagg_client_again(self, now, out);
     }
-    if (twice) {
-        s_burn(self, FL_WHY_EQUIVOCATION, message->verb, out);
-        return;
+}
+
+void
+fl_secagg_client_end(fl_secagg_client *self, fl_reason reason, fl_outbox *out)
+{
+    if (self->step != FL_CLIENT_IDLE) {
+        s_finish(self, reason, false, out);
     }
-    bool foreign = kind != FL_HEARD_ROSTER && block != self->block.round.block;
-    if (foreign || !s_due(self, kind)) {
-        if (foreign || !s_without_us(self, kind, message)) {
-            s_drop(self, message, out);
-        }
-        return;
+}
+
+fl_time
+fl_secagg_client_deadline(const fl_secagg_client *self)
+{
+    return self->until < self->again_at ? self->until : self->again_at;
+}
+
+// ---- what the participant looks at ------------------------------------------------------------
+const char *
+fl_secagg_step_name(fl_secagg_step step)
+{
+    FL_ASSERT((unsigned)step < FL_CLIENT_STEPS);
+    return step_names[step];
+}
+
+fl_secagg_step
+fl_secagg_client_step_of(const fl_secagg_client *self)
+{
+    return self->step;
+}
+
+bool
+fl_secagg_client_upload(const fl_secagg_client *self, fl_secagg_upload *upload)
+{
+    if (self->step == FL_CLIENT_IDLE || !self->masked) {
+        return false;
     }
-    self->heard[kind] = true;
-    self->content[kind] = content;
-    s_take(self, kind, message, now_s, now, out);
+    *upload = self->upload;
+    return true;
+}
+
+bool
+fl_secagg_client_outcome(fl_secagg_client *self, fl_secagg_outcome *outcome)
+{
+    if (!self->outcome_new) {
+        return false;
+    }
+    *outcome = self->outcome;
+    self->outcome_new = false;
+    return true;
 }

@@ -196,23 +196,8 @@ fl_secagg_public_part(const fl_hash *commitment, const fl_hash *root,
 }
 
 // ---- the header lane -------------------------------------------------------------------------
-static void
-s_words(const fl_secagg_sums *sums, uint64_t words[FL_MASKED_HEADER_WORDS])
-{
-    words[0] = sums->weight;
-    words[1] = sums->count;
-    words[2] = sums->checksum;
-    memcpy(words + 3, sums->stats, sizeof sums->stats);
-}
-
-static void
-s_sums(const uint64_t words[FL_MASKED_HEADER_WORDS], fl_secagg_sums *sums)
-{
-    sums->weight = words[0];
-    sums->count = words[1];
-    sums->checksum = words[2];
-    memcpy(sums->stats, words + 3, sizeof sums->stats);
-}
+//  Its words in the order of the struct.
+_Static_assert(sizeof(fl_secagg_sums) == FL_MASKED_HEADER_BYTES, "no gaps");
 
 void
 fl_secagg_header_mask(fl_secagg_sums *sums, const fl_mask_seed *seeds, size_t count)
@@ -221,9 +206,9 @@ fl_secagg_header_mask(fl_secagg_sums *sums, const fl_mask_seed *seeds, size_t co
     fl_mask_range range = { .ring_bits = 64,
                             .lane = FL_MASK_LANE_HEADER,
                             .count = FL_MASKED_HEADER_WORDS };
-    s_words(sums, words);
+    memcpy(words, sums, sizeof words);
     fl_mask_apply(seeds, count, &range, words);
-    s_sums(words, sums);
+    memcpy(sums, words, sizeof words);
 }
 
 void
@@ -231,7 +216,7 @@ fl_secagg_header_encode(const fl_secagg_sums *sums, uint8_t bytes[FL_MASKED_HEAD
 {
     uint64_t words[FL_MASKED_HEADER_WORDS];
     fl_writer out = fl_writer_over(bytes, FL_MASKED_HEADER_BYTES);
-    s_words(sums, words);
+    memcpy(words, sums, sizeof words);
     for (int i = 0; i < FL_MASKED_HEADER_WORDS; i++) {
         fl_write_u64(&out, words[i]);
     }
@@ -242,9 +227,9 @@ fl_secagg_header_add(fl_secagg_sums *sums, const uint8_t bytes[FL_MASKED_HEADER_
 {
     uint64_t words[FL_MASKED_HEADER_WORDS];
     fl_reader in = fl_reader_of(fl_bytes_of(bytes, FL_MASKED_HEADER_BYTES));
-    s_words(sums, words);
+    memcpy(words, sums, sizeof words);
     for (int i = 0; i < FL_MASKED_HEADER_WORDS; i++) {
         words[i] += fl_read_u64(&in);
     }
-    s_sums(words, sums);
+    memcpy(sums, words, sizeof words);
 }

@@ -50,58 +50,52 @@ s_index(const fl_secagg_server *self, uint32_t seat)
 }
 
 // ---- what members are told --------------------------------------------------------------------
-static size_t
-s_list_bytes(uint64_t set)
+static uint64_t
+s_set(const fl_secagg_server *self, fl_keep what)
 {
-    return (size_t)fl_set_count(set) * FL_SIGN_BYTES;
+    return what == FL_KEEP_DEALT       ? self->dealt
+           : what == FL_KEEP_MASKSET   ? self->maskset
+           : what == FL_KEEP_SURVIVORS ? self->survivors
+           : what == FL_KEEP_ACKS      ? self->acked
+                                       : 0;
 }
 
-static uint64_t
-s_dealers_but(const fl_secagg_server *self, uint32_t index)
+//  Where a fact is kept.
+static uint8_t *
+s_paper(fl_secagg_server *self, fl_keep what)
 {
-    return self->dealt & ~fl_secagg_bit(index);
+    uint8_t *const papers[FL_KEEP_COUNT] = {
+        [FL_KEEP_ROSTER] = self->roster_fact, [FL_KEEP_DEALT] = self->dealt_fact,
+        [FL_KEEP_MASKSET] = self->set_fact,   [FL_KEEP_SURVIVORS] = self->psigs_fact,
+        [FL_KEEP_ACKS] = self->asigs_fact,
+    };
+    FL_ASSERT(papers[what] != NULL);
+    return papers[what];
+}
+
+//  The list behind its head.
+static fl_bytes
+s_list(fl_secagg_server *self, fl_keep what)
+{
+    size_t size = what == FL_KEEP_ROSTER    ? (size_t)self->block.members * FL_MEMBER_BYTES
+                  : what == FL_KEEP_DEALT   ? self->dealt_bytes - FL_FACT_HEAD_BYTES
+                  : what == FL_KEEP_MASKSET ? 0
+                                            : fl_set_count(s_set(self, what)) * FL_SIGN_BYTES;
+    return fl_bytes_of(s_paper(self, what) + FL_FACT_HEAD_BYTES, size);
 }
 
 static void
-s_fill(const fl_secagg_server *self, uint32_t index, fl_keep what, fl_message *message)
+s_fill(fl_secagg_server *self, uint32_t index, fl_keep what, fl_block_word *word)
 {
-    uint32_t block = self->block_id;
-    size_t each = (size_t)(self->block.members - 1) * FL_DEALT_BYTES;
-    switch (what) {
-    case FL_KEEP_ROSTER:
-        message->roster.block = block;
-        message->roster.members = fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
-                                              (size_t)self->block.members * FL_MEMBER_BYTES);
-        break;
-    case FL_KEEP_DEALT:
-        message->dealt.block = block;
-        message->dealt.dealers = s_dealers_but(self, index);
-        message->dealt.parts =
-            fl_bytes_of(self->parts + index * each,
-                        (size_t)fl_set_count(message->dealt.dealers) * FL_DEALT_BYTES);
-        break;
-    case FL_KEEP_MASKSET:
-        message->maskset.block = block;
-        message->maskset.members = self->maskset;
-        break;
-    case FL_KEEP_SURVIVORS:
-        message->survivors.block = block;
-        message->survivors.members = self->survivors;
-        if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
-            message->survivors.psigs =
-                fl_bytes_of(self->psigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->survivors));
-        }
-        break;
-    case FL_KEEP_ACKS:
-        message->acks.block = block;
-        message->acks.members = self->acked;
-        message->acks.asigs =
-            fl_bytes_of(self->asigs_fact + FL_FACT_HEAD_BYTES, s_list_bytes(self->acked));
-        break;
-    case FL_KEEP_MARK:
-    case FL_KEEP_EVIDENCE:
-    case FL_KEEP_COUNT:
-        FL_ASSERT(false && "said to nobody");
+    word->block = self->block_id;
+    word->set = s_set(self, what);
+    if (what == FL_KEEP_DEALT) {
+        word->set &= ~fl_secagg_bit(index);
+        word->list =
+            fl_bytes_of(self->parts + index * (size_t)(self->block.members - 1) * FL_DEALT_BYTES,
+                        fl_set_count(word->set) * FL_DEALT_BYTES);
+    } else if (what != FL_KEEP_SURVIVORS || self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
+        word->list = s_list(self, what);
     }
 }
 
@@ -136,7 +130,7 @@ s_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out)
     fl_message *message = fl_outbox_send(out, child->peer, verbs[what]);
     message->run = self->task.order.run;
     message->round = self->task.order.round;
-    s_fill(self, index, what, message);
+    s_fill(self, index, what, &message->word);
 }
 
 static void
@@ -149,15 +143,15 @@ s_tell_all(fl_secagg_server *self, fl_keep what, fl_outbox *out)
 }
 
 // ---- who falls out, and the end ---------------------------------------------------------------
-//  A message that came too late, twice with two contents, or for something else.
 static void
-s_drop(fl_secagg_server *self, uint32_t index, fl_verb verb, fl_reason reason, fl_outbox *out)
+s_note(const fl_secagg_server *self, uint32_t index, fl_note_id id, fl_reason reason, uint64_t a,
+       fl_outbox *out)
 {
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_REFUSED,
+    fl_outbox_note(out, (fl_note){ .id = id,
                                    .node = self->child[index].node,
                                    .round = self->task.order.round,
                                    .reason = reason,
-                                   .a = (uint64_t)verb,
+                                   .a = a,
                                    .b = (uint64_t)self->state });
 }
 
@@ -168,12 +162,7 @@ s_out(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_outbox *out)
     fl_secagg_child *child = &self->child[index];
     if (child->reason == FL_WHY_NONE) {
         child->reason = reason;
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_OUT,
-                                       .node = child->node,
-                                       .round = self->task.order.round,
-                                       .reason = reason,
-                                       .a = index,
-                                       .b = (uint64_t)self->state });
+        s_note(self, index, FL_NOTE_MASKING_OUT, reason, index, out);
     }
 }
 
@@ -184,12 +173,7 @@ s_turn_away(fl_secagg_server *self, uint32_t index, fl_reason reason, fl_verb ab
 {
     fl_secagg_child *child = &self->child[index];
     child->reason = reason;
-    fl_outbox_note(out, (fl_note){ .id = note,
-                                   .node = child->node,
-                                   .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = index,
-                                   .b = (uint64_t)self->state });
+    s_note(self, index, note, reason, index, out);
     if (child->reachable) {
         fl_message *message = fl_outbox_send(out, child->peer, FL_REFUSED);
         message->run = self->task.order.run;
@@ -291,10 +275,7 @@ s_make_parts(fl_secagg_server *self)
         return false;
     }
     uint32_t before = 0; // dealers in front of this one
-    for (uint32_t from = 0; from < members; from++) {
-        if ((self->dealt & fl_secagg_bit(from)) == 0) {
-            continue;
-        }
+    FL_EACH_MEMBER (from, self->dealt) {
         fl_secagg_tree tree;
         fl_secagg_dealing dealing = fl_secagg_server_dealing(self, from);
         fl_secagg_tree_fill(&tree,
@@ -317,16 +298,6 @@ s_make_parts(fl_secagg_server *self)
 //  after a restart. A fact is a head that ties it to one task and block, and the list as it was
 //  sent; DEALT is kept as what every member dealt, from which what each is told follows.
 
-static uint64_t
-s_set(const fl_secagg_server *self, fl_keep what)
-{
-    return what == FL_KEEP_DEALT       ? self->dealt
-           : what == FL_KEEP_MASKSET   ? self->maskset
-           : what == FL_KEEP_SURVIVORS ? self->survivors
-           : what == FL_KEEP_ACKS      ? self->acked
-                                       : 0;
-}
-
 static void
 s_head(const fl_secagg_server *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYTES])
 {
@@ -341,50 +312,27 @@ s_head(const fl_secagg_server *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYT
 }
 
 //  The signatures of a set, by ascending index.
-static size_t
+static void
 s_gather(uint64_t set, uint8_t from[FL_MEMBERS_MAX][FL_SIGN_BYTES], uint8_t *to)
 {
     size_t size = 0;
-    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        if ((set & fl_secagg_bit(i)) != 0) {
-            memcpy(to + size, from[i], FL_SIGN_BYTES);
-            size += FL_SIGN_BYTES;
-        }
+    FL_EACH_MEMBER (i, set) {
+        memcpy(to + size, from[i], FL_SIGN_BYTES);
+        size += FL_SIGN_BYTES;
     }
-    return size;
 }
 
 static fl_bytes
 s_fact(fl_secagg_server *self, fl_keep what)
 {
-    size_t list = 0;
-    uint8_t *fact = self->set_fact;
-    switch (what) {
-    case FL_KEEP_ROSTER:
-        fact = self->roster_fact;
-        list = (size_t)self->block.members * FL_MEMBER_BYTES;
-        break;
-    case FL_KEEP_DEALT:
-        fact = self->dealt_fact;
-        list = self->dealt_bytes - FL_FACT_HEAD_BYTES;
-        break;
-    case FL_KEEP_SURVIVORS:
-        fact = self->psigs_fact;
-        list = s_gather(self->survivors, self->psig, fact + FL_FACT_HEAD_BYTES);
-        break;
-    case FL_KEEP_ACKS:
-        fact = self->asigs_fact;
-        list = s_gather(self->acked, self->asig, fact + FL_FACT_HEAD_BYTES);
-        break;
-    case FL_KEEP_MASKSET:
-        break;
-    case FL_KEEP_MARK:
-    case FL_KEEP_EVIDENCE:
-    case FL_KEEP_COUNT:
-        FL_ASSERT(false && "not a fact of the block");
+    uint8_t *fact = s_paper(self, what);
+    if (what == FL_KEEP_SURVIVORS) {
+        s_gather(self->survivors, self->psig, fact + FL_FACT_HEAD_BYTES);
+    } else if (what == FL_KEEP_ACKS) {
+        s_gather(self->acked, self->asig, fact + FL_FACT_HEAD_BYTES);
     }
     s_head(self, what, fact);
-    return fl_bytes_of(fact, FL_FACT_HEAD_BYTES + list);
+    return fl_bytes_of(fact, FL_FACT_HEAD_BYTES + s_list(self, what).size);
 }
 
 //  Ask for a fact to be kept; the state goes on with the answer.
@@ -469,10 +417,7 @@ s_accuse(fl_secagg_server *self, uint32_t index, fl_transcript_kind kind, const 
 static bool
 s_seeds_of_lost(fl_secagg_server *self, uint32_t lost, const uint8_t msk[FL_TRANSCRIPT_KEY_BYTES])
 {
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((self->survivors & fl_secagg_bit(i)) == 0) {
-            continue;
-        }
+    FL_EACH_MEMBER (i, self->survivors) {
         FL_ASSERT(self->seed_count < FL_SECAGG_SEEDS_MAX);
         if (!fl_transcript_mask_seed(&self->ctx, &self->block.seat[lost], msk, &self->block.seat[i],
                                      &self->seeds[self->seed_count++])) {
@@ -514,10 +459,7 @@ static void
 s_sum(fl_secagg_server *self, fl_outbox *out)
 {
     self->seed_count = 0;
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((self->maskset & fl_secagg_bit(i)) == 0) {
-            continue;
-        }
+    FL_EACH_MEMBER (i, self->maskset) {
         bool lives = (self->survivors & fl_secagg_bit(i)) != 0;
         if (!s_open_one(self, i, lives ? FL_TRANSCRIPT_SELF : FL_TRANSCRIPT_PAIR, out)) {
             return;
@@ -539,9 +481,8 @@ static uint32_t
 s_devices(const fl_secagg_server *self, uint64_t set)
 {
     uint32_t devices = 0;
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        bool device = self->block.cert[i].role == FL_ROLE_DEVICE;
-        devices += (set & fl_secagg_bit(i)) != 0 && device ? 1 : 0;
+    FL_EACH_MEMBER (i, set) {
+        devices += self->block.cert[i].role == FL_ROLE_DEVICE ? 1 : 0;
     }
     return devices;
 }
@@ -573,10 +514,8 @@ on_unmasked(fl_secagg_server *self, const fl_event *event, fl_outbox *out)
         return;
     }
     fl_secagg_sums sums = { 0 };
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((self->survivors & fl_secagg_bit(i)) != 0) {
-            fl_secagg_header_add(&sums, self->header[i]);
-        }
+    FL_EACH_MEMBER (i, self->survivors) {
+        fl_secagg_header_add(&sums, self->header[i]);
     }
     fl_secagg_header_mask(&sums, self->seeds, self->seed_count);
     fl_reason reason = s_judge_sums(self, &sums, event);
@@ -598,10 +537,8 @@ on_unmasked(fl_secagg_server *self, const fl_event *event, fl_outbox *out)
 static bool
 s_all_answered(const fl_secagg_server *self, uint64_t set, uint64_t have)
 {
-    for (uint32_t i = 0; i < self->count; i++) {
-        const fl_secagg_child *child = &self->child[i];
-        bool awaited = (set & fl_secagg_bit(i)) != 0 && (have & fl_secagg_bit(i)) == 0;
-        if (awaited && !child->gone && child->reason == FL_WHY_NONE) {
+    FL_EACH_MEMBER (i, set & ~have) {
+        if (!self->child[i].gone && self->child[i].reason == FL_WHY_NONE) {
             return false;
         }
     }
@@ -709,15 +646,10 @@ s_choose_maskset(const fl_secagg_server *self)
     }
     for (;;) {
         uint32_t worst = 0, most = 0;
-        for (uint32_t i = 0; i < self->block.members; i++) {
-            if ((set & fl_secagg_bit(i)) == 0) {
-                continue;
-            }
+        FL_EACH_MEMBER (i, set) {
             uint32_t gaps = fl_set_count(set & ~self->ready[i]);
-            for (uint32_t n = 0; n < self->block.members; n++) {
-                bool lacks =
-                    (set & fl_secagg_bit(n)) != 0 && (self->ready[n] & fl_secagg_bit(i)) == 0;
-                gaps += lacks ? 1 : 0;
+            FL_EACH_MEMBER (n, set) {
+                gaps += (self->ready[n] & fl_secagg_bit(i)) == 0 ? 1 : 0;
             }
             worst = gaps > most ? i : worst;
             most = gaps > most ? gaps : most;
@@ -918,11 +850,9 @@ s_scatter(uint64_t set, fl_bytes list, uint8_t to[FL_MEMBERS_MAX][FL_SIGN_BYTES]
         return false;
     }
     const uint8_t *at = list.data;
-    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        if ((set & fl_secagg_bit(i)) != 0) {
-            memcpy(to[i], at, FL_SIGN_BYTES);
-            at += FL_SIGN_BYTES;
-        }
+    FL_EACH_MEMBER (i, set) {
+        memcpy(to[i], at, FL_SIGN_BYTES);
+        at += FL_SIGN_BYTES;
     }
     return true;
 }
@@ -982,10 +912,10 @@ s_copied(const fl_block_keys *keys)
            memcmp(keys->epk, keys->mpk, sizeof keys->epk) != 0;
 }
 
-static void
-on_keys(fl_secagg_server *self, uint32_t index, const fl_block_keys *keys, uint64_t now_s,
-        fl_outbox *out)
+static fl_reason
+on_keys(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
 {
+    const fl_block_keys *keys = &event->message.message->keys;
     fl_secagg_child *child = &self->child[index];
     uint8_t member[FL_MEMBER_BYTES];
     fl_writer line = fl_writer_over(member, sizeof member);
@@ -994,24 +924,22 @@ on_keys(fl_secagg_server *self, uint32_t index, const fl_block_keys *keys, uint6
     fl_write_from(&line, keys->mpk, sizeof keys->mpk);
     fl_write_from(&line, keys->signature, sizeof keys->signature);
     if (line.broken || fl_writer_size(&line) != sizeof member) {
-        s_drop(self, index, FL_KEYS, FL_WHY_MALFORMED, out);
-        return;
+        return FL_WHY_MALFORMED;
     }
     if (child->keyed) {
-        bool same = memcmp(child->member, member, sizeof member) == 0;
-        if (!same) {
-            s_drop(self, index, FL_KEYS, FL_WHY_DUPLICATE, out);
-        } else if (self->state > FL_SERVER_INVITED && index < self->block.members) {
+        if (memcmp(child->member, member, sizeof member) != 0) {
+            return FL_WHY_DUPLICATE;
+        }
+        if (self->state > FL_SERVER_INVITED && index < self->block.members) {
             s_tell(self, index, FL_KEEP_ROSTER, out);
         }
-        return;
+        return FL_WHY_NONE;
     }
     if (self->state != FL_SERVER_INVITED || child->reason != FL_WHY_NONE) {
-        s_drop(self, index, FL_KEYS, FL_WHY_LATE, out);
-        return;
+        return FL_WHY_LATE;
     }
     fl_reason reason = fl_secagg_block_add(&self->block, fl_bytes_of(member, sizeof member),
-                                           &self->conf.trust, now_s);
+                                           &self->conf.trust, event->wall_s);
     if (reason == FL_WHY_NONE &&
         !fl_name_equal(&self->block.seat[self->block.members - 1].node, &child->node)) {
         self->block.members--; // somebody else's
@@ -1019,14 +947,15 @@ on_keys(fl_secagg_server *self, uint32_t index, const fl_block_keys *keys, uint6
     }
     if (reason == FL_WHY_KEY && s_copied(keys)) {
         s_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
-        return;
+        return FL_WHY_NONE;
     }
     if (reason != FL_WHY_NONE) {
         s_blame(self, index, reason, FL_KEYS, out);
-        return;
+        return FL_WHY_NONE;
     }
     memcpy(child->member, member, sizeof member);
     child->keyed = true;
+    return FL_WHY_NONE;
 }
 
 static bool
@@ -1046,99 +975,96 @@ s_dealing_holds(const fl_secagg_server *self, uint32_t index, const fl_block_sha
                                      fl_bytes_of(part, sizeof part), shares->signature);
 }
 
-static void
-on_shares(fl_secagg_server *self, uint32_t index, const fl_block_shares *shares, fl_outbox *out)
+static fl_reason
+on_shares(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
 {
+    const fl_block_shares *shares = &event->message.message->shares;
     size_t members = self->block.members;
     if (self->state < FL_SERVER_ROSTERED || index >= members || !self->told[FL_KEEP_ROSTER] ||
         shares->block != self->block_id) {
-        s_drop(self, index, FL_SHARES, FL_WHY_UNKNOWN_ROUND, out);
-        return;
+        return FL_WHY_UNKNOWN_ROUND;
     }
     if (shares->index != index || shares->digests.size != members * FL_DIGESTS_BYTES) {
-        s_drop(self, index, FL_SHARES, FL_WHY_MALFORMED, out);
-        return;
+        return FL_WHY_MALFORMED;
     }
     fl_secagg_dealing dealing = fl_secagg_server_dealing(self, index);
     if ((self->dealt & fl_secagg_bit(index)) != 0) {
-        bool same = memcmp(dealing.signature, shares->signature, FL_SIGN_BYTES) == 0 &&
-                    memcmp(dealing.sealed, shares->sealed.data, shares->sealed.size) == 0;
-        if (same) {
-            s_tell(self, index, FL_KEEP_DEALT, out);
-        } else {
-            s_drop(self, index, FL_SHARES, FL_WHY_DUPLICATE, out);
+        if (memcmp(dealing.signature, shares->signature, FL_SIGN_BYTES) != 0 ||
+            memcmp(dealing.sealed, shares->sealed.data, shares->sealed.size) != 0) {
+            return FL_WHY_DUPLICATE;
         }
-        return;
+        s_tell(self, index, FL_KEEP_DEALT, out);
+        return FL_WHY_NONE;
     }
     if (self->state != FL_SERVER_ROSTERED || self->child[index].reason != FL_WHY_NONE) {
-        s_drop(self, index, FL_SHARES, FL_WHY_LATE, out);
-        return;
+        return FL_WHY_LATE;
     }
     if (!s_dealing_holds(self, index, shares)) {
         s_blame(self, index, FL_WHY_SIGNATURE, FL_SHARES, out);
-        return;
+        return FL_WHY_NONE;
     }
     memcpy(dealing.commitment, shares->commitment.bytes, sizeof shares->commitment);
     memcpy(dealing.signature, shares->signature, FL_SIGN_BYTES);
     memcpy(dealing.digests, shares->digests.data, shares->digests.size);
     memcpy(dealing.sealed, shares->sealed.data, shares->sealed.size);
     self->dealt |= fl_secagg_bit(index);
+    return FL_WHY_NONE;
 }
 
-static void
-on_ready(fl_secagg_server *self, uint32_t index, const fl_block_ready *ready, fl_outbox *out)
+static fl_reason
+on_ready(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
 {
+    const fl_block_word *ready = &event->message.message->ready;
     uint64_t bit = fl_secagg_bit(index);
     if (!self->told[FL_KEEP_DEALT] || (self->dealt & bit) == 0 || ready->block != self->block_id) {
-        s_drop(self, index, FL_READY, FL_WHY_UNKNOWN_ROUND, out);
-        return;
+        return FL_WHY_UNKNOWN_ROUND;
     }
-    if (!fl_set_within(ready->dealers, self->block.members) ||
-        (ready->dealers & ~self->dealt) != 0 || (ready->dealers & bit) == 0) {
-        s_drop(self, index, FL_READY, FL_WHY_MALFORMED, out);
-        return;
+    if (!fl_set_within(ready->set, self->block.members) || (ready->set & ~self->dealt) != 0 ||
+        (ready->set & bit) == 0) {
+        return FL_WHY_MALFORMED;
     }
-    if ((self->heard_ready & bit) != 0 && self->ready[index] != ready->dealers) {
-        s_drop(self, index, FL_READY, FL_WHY_DUPLICATE, out);
-        return;
+    if ((self->heard_ready & bit) != 0 && self->ready[index] != ready->set) {
+        return FL_WHY_DUPLICATE;
     }
     if (self->state >= FL_SERVER_COLLECTING) { // it asks for news
         s_tell(self, index, FL_KEEP_MASKSET, out);
         s_tell(self, index, FL_KEEP_SURVIVORS, out);
-        return;
+        return FL_WHY_NONE;
     }
     if (self->child[index].reason != FL_WHY_NONE) {
-        s_drop(self, index, FL_READY, FL_WHY_LATE, out);
-        return;
+        return FL_WHY_LATE;
     }
-    self->ready[index] = ready->dealers;
+    self->ready[index] = ready->set;
     self->heard_ready |= bit;
+    return FL_WHY_NONE;
 }
 
-static void
-on_ack(fl_secagg_server *self, uint32_t index, const fl_block_ack *ack, fl_outbox *out)
+static fl_reason
+on_ack(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
 {
+    const fl_block_ack *ack = &event->message.message->ack;
     uint64_t bit = fl_secagg_bit(index);
     if (!self->told[FL_KEEP_SURVIVORS] || (self->survivors & bit) == 0 ||
         ack->block != self->block_id || self->task.order.plan.masking != FL_MASKING_MALICIOUS) {
-        s_drop(self, index, FL_ACK, FL_WHY_UNKNOWN_ROUND, out);
-        return;
+        return FL_WHY_UNKNOWN_ROUND;
     }
     if (self->told[FL_KEEP_ACKS]) {
         s_tell(self, index, FL_KEEP_ACKS, out);
-        return;
+        return FL_WHY_NONE;
     }
     if (self->state != FL_SERVER_ACKING || (self->acked & bit) != 0 ||
         self->child[index].reason != FL_WHY_NONE) {
-        return; // ACKS are being kept; or it is waited for others, and for this one no more
+        return FL_WHY_NONE; // ACKS are being kept; or it is waited for others, and for this one no
+                            // more
     }
     if (!fl_transcript_asig_holds(self->block.cert[index].keys.ed, &self->ctx,
                                   &self->survivors_hash, index, ack->signature)) {
         s_blame(self, index, FL_WHY_SIGNATURE, FL_ACK, out);
-        return;
+        return FL_WHY_NONE;
     }
     memcpy(self->asig[index], ack->signature, FL_SIGN_BYTES);
     self->acked |= bit;
+    return FL_WHY_NONE;
 }
 
 //  Every share is the one that its dealer signed for this holder.
@@ -1146,11 +1072,8 @@ static bool
 s_shares_match(const fl_secagg_server *self, uint32_t holder, const fl_block_unmask *unmask)
 {
     const uint8_t *at = unmask->shares.data;
-    for (uint32_t i = 0; i < self->block.members; i++) {
+    FL_EACH_MEMBER (i, unmask->self | unmask->pair) {
         bool self_kind = (unmask->self & fl_secagg_bit(i)) != 0;
-        if (!self_kind && (unmask->pair & fl_secagg_bit(i)) == 0) {
-            continue;
-        }
         fl_share share;
         memcpy(share.bytes, at, sizeof share);
         at += sizeof share;
@@ -1167,41 +1090,55 @@ s_shares_match(const fl_secagg_server *self, uint32_t holder, const fl_block_unm
     return true;
 }
 
-static void
-on_unmask(fl_secagg_server *self, uint32_t index, const fl_block_unmask *unmask, fl_outbox *out)
+static fl_reason
+on_unmask(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
 {
+    const fl_block_unmask *unmask = &event->message.message->unmask;
     uint64_t bit = fl_secagg_bit(index);
     bool malicious = self->task.order.plan.masking == FL_MASKING_MALICIOUS;
     bool ours = unmask->block == self->block_id && (self->survivors & bit) != 0;
     if (self->state == FL_SERVER_SUMMING && ours) {
-        return; // more shares than it takes
+        return FL_WHY_NONE; // more shares than it takes
     }
     if (self->state != FL_SERVER_OPENING || !ours ||
         !self->told[malicious ? FL_KEEP_ACKS : FL_KEEP_SURVIVORS]) {
-        s_drop(self, index, FL_UNMASK, FL_WHY_UNKNOWN_ROUND, out);
-        return;
+        return FL_WHY_UNKNOWN_ROUND;
     }
     if ((self->opened & bit) != 0 || self->child[index].reason != FL_WHY_NONE) {
-        return;
+        return FL_WHY_NONE;
     }
     if (unmask->self != self->survivors || unmask->pair != (self->maskset & ~self->survivors)) {
-        s_drop(self, index, FL_UNMASK, FL_WHY_MALFORMED, out);
-        return;
+        return FL_WHY_MALFORMED;
     }
     if (!s_shares_match(self, index, unmask)) {
         s_blame(self, index, FL_WHY_HASH, FL_UNMASK, out);
-        return;
+        return FL_WHY_NONE;
     }
     const uint8_t *at = unmask->shares.data;
-    for (uint32_t i = 0; i < self->block.members; i++) {
-        if ((self->maskset & fl_secagg_bit(i)) != 0) { // self and pair together
-            memcpy(self->opening[self->openers][i].bytes, at, FL_SHARE_BYTES);
-            at += FL_SHARE_BYTES;
-        }
+    FL_EACH_MEMBER (i, self->maskset) { // self and pair together
+        memcpy(self->opening[self->openers][i].bytes, at, FL_SHARE_BYTES);
+        at += FL_SHARE_BYTES;
     }
     self->opener[self->openers++] = (uint8_t)index;
     self->opened |= bit;
+    return FL_WHY_NONE;
 }
+
+static fl_reason
+on_refused(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
+{
+    s_out(self, index, event->message.message->refused.reason, out);
+    return FL_WHY_NONE;
+}
+
+//  Answers why a message is dropped; FL_WHY_NONE: it was taken, or answered.
+typedef fl_reason (*handler)(fl_secagg_server *self, uint32_t index, const fl_event *event,
+                             fl_outbox *out);
+
+static const handler handlers[FL_VERB_COUNT] = {
+    [FL_KEYS] = on_keys, [FL_SHARES] = on_shares, [FL_READY] = on_ready,
+    [FL_ACK] = on_ack,   [FL_UNMASK] = on_unmask, [FL_REFUSED] = on_refused,
+};
 
 // ---- uploads ----------------------------------------------------------------------------------
 //  Whose uploads are taken: of the mask set; once the survivors are said, of them alone.
@@ -1418,27 +1355,10 @@ fl_secagg_server_hear(fl_secagg_server *self, uint32_t seat, const fl_event *eve
     child->peer = event->message.from;
     child->reachable = true;
     child->gone = false;
-    switch ((int)message->verb) {
-    case FL_KEYS:
-        on_keys(self, index, &message->keys, event->wall_s, out);
-        break;
-    case FL_SHARES:
-        on_shares(self, index, &message->shares, out);
-        break;
-    case FL_READY:
-        on_ready(self, index, &message->ready, out);
-        break;
-    case FL_ACK:
-        on_ack(self, index, &message->ack, out);
-        break;
-    case FL_UNMASK:
-        on_unmask(self, index, &message->unmask, out);
-        break;
-    case FL_REFUSED:
-        s_out(self, index, message->refused.reason, out);
-        break;
-    default:
-        break;
+    handler on = handlers[message->verb];
+    fl_reason reason = on == NULL ? FL_WHY_NONE : on(self, index, event, out);
+    if (reason != FL_WHY_NONE) {
+        s_note(self, index, FL_NOTE_MASKING_REFUSED, reason, (uint64_t)message->verb, out);
     }
     s_advance(self, now, out);
 }

@@ -214,11 +214,10 @@ s_load_optimizer(const char *path, fl_blob **optimizer, fl_why *why)
     fl_bytes state = fl_read_view(&reader, (size_t)(reader.end - reader.at));
     fl_hash found = fl_hash_of(state);
     if (reader.broken || !fl_hash_equal(&proof, &found)) {
-        fl_why_set(why,
-                   "%s is damaged: its bytes do not match its hash; restore it, or remove it "
-                   "to go on with a fresh optimizer",
-                   path);
-        status = FL_MISMATCH;
+        status = fl_fail(FL_MISMATCH, why,
+                         "%s is damaged: its bytes do not match its hash; restore it, or remove it "
+                         "to go on with a fresh optimizer",
+                         path);
     } else if ((*optimizer = fl_blob_copy(state)) == NULL) {
         status = fl_file_why(ENOMEM, path, "read", why);
     }
@@ -244,9 +243,9 @@ fl_checkpoints_load(const fl_checkpoints *self, const fl_hash *hash, fl_blob **m
     }
     fl_hash found = fl_hash_of(fl_blob_bytes(*model));
     if (!fl_hash_equal(hash, &found)) {
-        fl_why_set(why, "%s is damaged: its bytes do not match its name; restore it from a copy",
-                   path);
-        status = FL_MISMATCH;
+        status =
+            fl_fail(FL_MISMATCH, why,
+                    "%s is damaged: its bytes do not match its name; restore it from a copy", path);
     } else if (optimizer != NULL && s_path(self, hash, optimizer_suffix, path, sizeof path)) {
         status = s_load_optimizer(path, optimizer, why);
     }

@@ -19,31 +19,28 @@ fl_file_why(int error, const char *path, const char *doing, fl_why *why)
     switch (error) {
     case ENOSPC:
     case EDQUOT:
-        fl_why_set(why, "%s cannot be %s: no space left on its disk; free some or move it", path,
-                   doing);
-        return FL_FULL;
+        return fl_fail(FL_FULL, why,
+                       "%s cannot be %s: no space left on its disk; free some or move it", path,
+                       doing);
     case EROFS:
-        fl_why_set(why, "%s cannot be %s: its disk is mounted read-only", path, doing);
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why, "%s cannot be %s: its disk is mounted read-only", path,
+                       doing);
     case EACCES:
     case EPERM:
-        fl_why_set(why,
-                   "%s cannot be %s: permission denied; check the owner and mode of it and "
-                   "its directory",
-                   path, doing);
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "%s cannot be %s: permission denied; check the owner and mode of it and "
+                       "its directory",
+                       path, doing);
     case ENOENT:
-        fl_why_set(why, "%s cannot be %s: there is no such file or directory", path, doing);
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why, "%s cannot be %s: there is no such file or directory", path,
+                       doing);
     case ENOMEM:
-        fl_why_set(why, "%s cannot be %s: out of memory", path, doing);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "%s cannot be %s: out of memory", path, doing);
     default:
         if (strerror_r(error, said, sizeof said) != 0) {
             (void)snprintf(said, sizeof said, "error %d", error);
         }
-        fl_why_set(why, "%s cannot be %s: %s", path, doing, said);
-        return FL_IO;
+        return fl_fail(FL_IO, why, "%s cannot be %s: %s", path, doing, said);
     }
 }
 
@@ -87,13 +84,11 @@ s_read_open(int fd, const char *path, uint64_t size_max, fl_blob **blob, fl_why 
         return fl_file_why(errno, path, "read", why);
     }
     if (!S_ISREG(about.st_mode)) {
-        fl_why_set(why, "%s cannot be read: it is not a file", path);
-        return FL_IO;
+        return fl_fail(FL_IO, why, "%s cannot be read: it is not a file", path);
     }
     if ((uint64_t)about.st_size > size_max) {
-        fl_why_set(why, "%s is refused: %llu bytes, at most %llu are allowed", path,
-                   (unsigned long long)about.st_size, (unsigned long long)size_max);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "%s is refused: %llu bytes, at most %llu are allowed", path,
+                       (unsigned long long)about.st_size, (unsigned long long)size_max);
     }
     fl_blob *read_in = fl_blob_new((size_t)about.st_size);
     if (read_in == NULL) {

@@ -66,8 +66,7 @@ fl_ledger_open(const char *path, fl_ledger **ledger, fl_why *why)
     *ledger = NULL;
     fl_ledger *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "%s cannot be opened: out of memory", path);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "%s cannot be opened: out of memory", path);
     }
     fl_status status = fl_sql_open(path, VERSION, schema, steps, &self->sql, why);
     if (status != FL_OK) {
@@ -100,8 +99,8 @@ fl_ledger_run_begin(fl_ledger *self, const fl_ledger_run *run, fl_why *why)
     return fl_query_run(&query, why);
 }
 
-static void
-s_bind_key(fl_query *query, const fl_report *report)
+void
+fl_ledger_bind_key(fl_query *query, const fl_report *report)
 {
     fl_query_blob(query, report->run.bytes, sizeof report->run.bytes);
     fl_query_u64(query, report->round);
@@ -112,7 +111,7 @@ static fl_status
 s_open(fl_ledger *self, const char *text, const fl_report *report, fl_why *why)
 {
     fl_query query = fl_query_of(self->sql, text);
-    s_bind_key(&query, report);
+    fl_ledger_bind_key(&query, report);
     fl_query_u64(&query, fl_ledger_clock());
     fl_query_blob(&query, report->base.bytes, sizeof report->base.bytes);
     fl_query_u64(&query, report->budget_ms);
@@ -176,12 +175,11 @@ s_close(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *
     s_bind_tally(&query, &report->tally);
     fl_query_u64(&query, report->roll_dropped);
     fl_query_u64(&query, report->masking);
-    s_bind_key(&query, report);
+    fl_ledger_bind_key(&query, report);
     fl_status status = fl_query_run(&query, why);
     if (status == FL_OK && fl_sql_changes(self->sql) == 0) {
-        fl_why_set(why, "round %llu, attempt %u was closed before",
-                   (unsigned long long)report->round, report->attempt);
-        status = FL_EXISTS;
+        status = fl_fail(FL_EXISTS, why, "round %llu, attempt %u was closed before",
+                         (unsigned long long)report->round, report->attempt);
     }
     return status;
 }
@@ -195,7 +193,7 @@ s_write_roll(fl_ledger *self, const fl_report *report, fl_why *why)
     for (uint32_t i = 0; i < report->roll_count && query.code == 0; i++) {
         const fl_roll_entry *entry = &report->roll[i];
         fl_query_reset(&query);
-        s_bind_key(&query, report);
+        fl_ledger_bind_key(&query, report);
         fl_query_u64(&query, i);
         fl_query_blob(&query, entry->node.name, sizeof entry->node.name);
         fl_query_blob(&query, entry->parent.name, sizeof entry->parent.name);

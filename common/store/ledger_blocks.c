@@ -42,9 +42,7 @@ fl_ledger_blocks_put(fl_ledger *self, const fl_report *report, fl_why *why)
     for (uint32_t i = 0; i < report->block_count && query.code == 0; i++) {
         const fl_block_line *line = &report->blocks[i];
         fl_query_reset(&query);
-        fl_query_blob(&query, report->run.bytes, sizeof report->run.bytes);
-        fl_query_u64(&query, report->round);
-        fl_query_u64(&query, report->attempt);
+        fl_ledger_bind_key(&query, report);
         fl_query_u64(&query, i);
         fl_query_blob(&query, line->parent.name, sizeof line->parent.name);
         fl_query_u64(&query, line->block);
@@ -78,9 +76,8 @@ s_take_line(fl_query *query, fl_block_line *line)
 static fl_status
 s_damaged(uint64_t round, fl_why *why)
 {
-    fl_why_set(why, "the blocks of round %llu are damaged in the ledger",
-               (unsigned long long)round);
-    return FL_MALFORMED;
+    return fl_fail(FL_MALFORMED, why, "the blocks of round %llu are damaged in the ledger",
+                   (unsigned long long)round);
 }
 
 fl_status
@@ -89,9 +86,7 @@ fl_ledger_blocks_get(fl_ledger *self, fl_ledger_round *round, fl_block_line *blo
     fl_report *report = &round->report;
     fl_query query = fl_query_of(self->sql, "SELECT " BLOCK_COLUMNS " FROM block_line "
                                             "WHERE run=? AND round=? AND attempt=? ORDER BY line");
-    fl_query_blob(&query, report->run.bytes, sizeof report->run.bytes);
-    fl_query_u64(&query, report->round);
-    fl_query_u64(&query, report->attempt);
+    fl_ledger_bind_key(&query, report);
     bool fine = true;
     uint32_t count = 0;
     for (; fine && count < FL_BLOCK_LINES_MAX && fl_query_next(&query); count++) {

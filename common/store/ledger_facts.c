@@ -91,9 +91,8 @@ fl_ledger_facts_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledge
     }
     fl_ledger_facts *all = calloc(1, sizeof *all + count * sizeof all->facts[0] + bytes);
     if (all == NULL) {
-        fl_why_set(why, "out of memory for what was kept of round %llu",
-                   (unsigned long long)round);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory for what was kept of round %llu",
+                       (unsigned long long)round);
     }
     uint8_t *at = (uint8_t *)&all->facts[count];
     fl_query query = fl_query_of(self->sql, "SELECT length(fact), fact FROM fact "

@@ -53,13 +53,12 @@ s_use_token(fl_ledger *self, fl_bytes token, uint32_t uses_max, fl_why *why)
         return status;
     }
     if (revoked) {
-        fl_why_set(why, "this token is revoked");
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why, "this token is revoked");
     }
     if (uses >= uses_max) {
-        fl_why_set(why, "this token was used %u times, it is good for %u; make a new one", uses,
-                   uses_max);
-        return FL_FULL;
+        return fl_fail(FL_FULL, why,
+                       "this token was used %u times, it is good for %u; make a new one", uses,
+                       uses_max);
     }
     fl_query query = fl_query_of(self->sql, "INSERT INTO token_use(token, count) VALUES(?, 1) "
                                             "ON CONFLICT(token) DO UPDATE SET count=count+1");
@@ -120,12 +119,11 @@ s_lease(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
         return status;
     }
     if (leased > 0 && of != lease->shards) {
-        fl_why_set(why, "shards are leased out of %u, not out of %u", of, lease->shards);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why, "shards are leased out of %u, not out of %u", of,
+                       lease->shards);
     }
     if (leased >= lease->shards) {
-        fl_why_set(why, "all %u shards are leased", lease->shards);
-        return FL_BUSY;
+        return fl_fail(FL_BUSY, why, "all %u shards are leased", lease->shards);
     }
     fl_query query = fl_query_of(self->sql, "INSERT INTO lease(shard, node, shards) VALUES(?,?,?)");
     fl_query_u64(&query, leased);
@@ -185,8 +183,7 @@ fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued, fl_why
     }
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && !found) {
-        fl_why_set(why, "no certificate was issued to %.16s", node->name);
-        status = FL_MISSING;
+        status = fl_fail(FL_MISSING, why, "no certificate was issued to %.16s", node->name);
     }
     return status;
 }
@@ -229,9 +226,8 @@ s_put_list(fl_ledger *self, uint64_t version, fl_bytes list, fl_why *why)
     fl_query_blob(&query, list.data, list.size);
     fl_status status = fl_query_run(&query, why);
     if (status == FL_OK && fl_sql_changes(self->sql) == 0) {
-        fl_why_set(why, "deny list of version %llu is not newer than the one held",
-                   (unsigned long long)version);
-        status = FL_RANGE;
+        status = fl_fail(FL_RANGE, why, "deny list of version %llu is not newer than the one held",
+                         (unsigned long long)version);
     }
     return status;
 }
@@ -270,8 +266,7 @@ fl_ledger_deny_get(fl_ledger *self, uint64_t *version, fl_blob **list, fl_why *w
     }
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && short_of_memory) {
-        fl_why_set(why, "out of memory for the deny list");
-        status = FL_NOMEM;
+        status = fl_fail(FL_NOMEM, why, "out of memory for the deny list");
     }
     if (status != FL_OK) {
         fl_blob_unref(list);

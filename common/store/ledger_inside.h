@@ -13,6 +13,9 @@ struct fl_ledger {
 //  The wall clock, ms since 1970: for people who read the ledger, never compared.
 uint64_t fl_ledger_clock(void);
 
+//  Run, round and attempt.
+void fl_ledger_bind_key(fl_query *query, const fl_report *report);
+
 //  The blocks of a report; `blocks` has room for FL_BLOCK_LINES_MAX.
 fl_status fl_ledger_blocks_put(fl_ledger *self, const fl_report *report, fl_why *why);
 fl_status fl_ledger_blocks_get(fl_ledger *self, fl_ledger_round *round, fl_block_line *blocks,

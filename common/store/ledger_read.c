@@ -82,8 +82,7 @@ fl_ledger_run_get(fl_ledger *self, fl_ledger_run *run, fl_why *why)
     }
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && !found) {
-        fl_why_set(why, "no run has begun");
-        status = FL_MISSING;
+        status = fl_fail(FL_MISSING, why, "no run has begun");
     }
     return status;
 }
@@ -113,8 +112,7 @@ fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round, uint32_t *attemp
     }
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && !found) {
-        fl_why_set(why, "no round was opened here yet");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why, "no round was opened here yet");
     }
     return status;
 }
@@ -157,9 +155,7 @@ s_read_roll(fl_ledger *self, fl_ledger_round *round, fl_roll_entry *roll, uint32
     fl_query query =
         fl_query_of(self->sql, "SELECT node, parent, outcome, reason, staleness FROM receipt "
                                "WHERE run=? AND round=? AND attempt=? ORDER BY line");
-    fl_query_blob(&query, report->run.bytes, sizeof report->run.bytes);
-    fl_query_u64(&query, report->round);
-    fl_query_u64(&query, report->attempt);
+    fl_ledger_bind_key(&query, report);
     uint32_t count = 0;
     for (; count < room && fl_query_next(&query); count++) {
         fl_roll_entry *entry = &roll[count];
@@ -180,9 +176,7 @@ s_count_roll(fl_ledger *self, const fl_report *report, uint32_t *count, fl_why *
 {
     fl_query query = fl_query_of(
         self->sql, "SELECT count(*) FROM receipt WHERE run=? AND round=? AND attempt=?");
-    fl_query_blob(&query, report->run.bytes, sizeof report->run.bytes);
-    fl_query_u64(&query, report->round);
-    fl_query_u64(&query, report->attempt);
+    fl_ledger_bind_key(&query, report);
     *count = fl_query_next(&query) ? s_take_u32(&query) : 0;
     return fl_query_end(&query, why);
 }
@@ -204,9 +198,8 @@ s_bundle(fl_ledger *self, const fl_ledger_round *round, fl_ledger_round **found,
     }
     bundle *all = calloc(1, sizeof *all + count * sizeof all->roll[0]);
     if (all == NULL) {
-        fl_why_set(why, "out of memory for the report of round %llu",
-                   (unsigned long long)round->report.round);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory for the report of round %llu",
+                       (unsigned long long)round->report.round);
     }
     all->round = *round;
     *found = &all->round;
@@ -242,11 +235,10 @@ fl_ledger_round_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledge
     }
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && !there) {
-        fl_why_set(why,
-                   round == 0 ? "no round of this run was closed yet"
-                              : "round %llu of this run is not recorded",
-                   (unsigned long long)round);
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why,
+                       round == 0 ? "no round of this run was closed yet"
+                                  : "round %llu of this run is not recorded",
+                       (unsigned long long)round);
     }
     return status == FL_OK ? s_bundle(self, &taken, found, why) : status;
 }

@@ -33,32 +33,27 @@ s_why(const fl_sql *self, int code, fl_why *why)
         return fl_file_why(ENOMEM, self->path, "used", why);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        fl_why_set(why,
-                   "%s is damaged or no ledger (%s); restore it from a copy, or move it away "
-                   "to start anew",
-                   self->path, said);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why,
+                       "%s is damaged or no ledger (%s); restore it from a copy, or move it away "
+                       "to start anew",
+                       self->path, said);
     case SQLITE_CONSTRAINT:
-        fl_why_set(why, "%s: that is recorded already (%s)", self->path, said);
-        return FL_EXISTS;
+        return fl_fail(FL_EXISTS, why, "%s: that is recorded already (%s)", self->path, said);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        fl_why_set(why, "%s is held by another program; close it", self->path);
-        return FL_BUSY;
+        return fl_fail(FL_BUSY, why, "%s is held by another program; close it", self->path);
     case SQLITE_READONLY:
     case SQLITE_PERM:
-        fl_why_set(why, "%s cannot be written (%s); check its owner, its mode and its disk",
-                   self->path, said);
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "%s cannot be written (%s); check its owner, its mode and its disk",
+                       self->path, said);
     case SQLITE_CANTOPEN:
-        fl_why_set(why,
-                   "%s cannot be opened (%s); check its directory and the limit of "
-                   "descriptors",
-                   self->path, said);
-        return FL_IO;
+        return fl_fail(FL_IO, why,
+                       "%s cannot be opened (%s); check its directory and the limit of "
+                       "descriptors",
+                       self->path, said);
     default:
-        fl_why_set(why, "%s: %s (SQLite %d)", self->path, said, code);
-        return FL_IO;
+        return fl_fail(FL_IO, why, "%s: %s (SQLite %d)", self->path, said, code);
     }
 }
 
@@ -93,22 +88,22 @@ s_prepare(fl_sql *self, uint32_t version, const char *schema, const char *const 
         return status;
     }
     if (tables > 0 && application != APPLICATION) {
-        fl_why_set(why, "%s is a database of another program; choose another path", self->path);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why,
+                       "%s is a database of another program; choose another path", self->path);
     }
     if (found > version) {
-        fl_why_set(why, "%s is of version %llu, this program knows up to %u; use the newer program",
-                   self->path, (unsigned long long)found, version);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "%s is of version %llu, this program knows up to %u; use the newer program",
+                       self->path, (unsigned long long)found, version);
     }
     if (found == version) {
         return FL_OK;
     }
     if (tables > 0 && steps[found] == NULL) {
-        fl_why_set(why, "%s is of version %llu, this program writes %u: finish its run with the "
-                        "older program, or name another state directory",
-                   self->path, (unsigned long long)found, version);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "%s is of version %llu, this program writes %u: finish its run with the "
+                       "older program, or name another state directory",
+                       self->path, (unsigned long long)found, version);
     }
     char marks[96];
     (void)snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%u",

@@ -23,19 +23,18 @@ static fl_status
 s_prove_fields(const fl_element *self, fl_why *why)
 {
     if (!(isfinite(self->clip) && self->clip > 0.0f)) {
-        fl_why_set(why, "fixed point: clip is %g, it must be a positive number",
-                   (double)self->clip);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "fixed point: clip is %g, it must be a positive number",
+                       (double)self->clip);
     }
     if (self->bits < FL_ELEMENT_BITS_MIN || self->bits > FL_ELEMENT_BITS_MAX) {
-        fl_why_set(why, "fixed point: bits is %u, it must be %d to %d", self->bits,
-                   FL_ELEMENT_BITS_MIN, FL_ELEMENT_BITS_MAX);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "fixed point: bits is %u, it must be %d to %d", self->bits,
+                       FL_ELEMENT_BITS_MIN, FL_ELEMENT_BITS_MAX);
     }
     if (self->weight_unit < 1 || self->weight_max < 1 || self->devices_max < 1) {
-        fl_why_set(why, "fixed point: weight unit %u, largest weight %u and devices %u must all be "
-                        "at least 1", self->weight_unit, self->weight_max, self->devices_max);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "fixed point: weight unit %u, largest weight %u and devices %u must all be "
+                       "at least 1",
+                       self->weight_unit, self->weight_max, self->devices_max);
     }
     return FL_OK;
 }
@@ -56,23 +55,24 @@ fl_element_prove(const fl_element *self, fl_why *why)
         return status;
     }
     if (self->ring_bits != 32 && self->ring_bits != 64) {
-        fl_why_set(why, "fixed point: ring is %u bits, it must be 32 or 64", self->ring_bits);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "fixed point: ring is %u bits, it must be 32 or 64",
+                       self->ring_bits);
     }
     uint64_t total = (uint64_t)self->devices_max * self->weight_max;
     uint64_t room = ((uint64_t)1 << (self->ring_bits - 1)) - 1;
     if (total > room / (uint64_t)fl_element_limit(self)) {
-        fl_why_set(why, "fixed point: %u devices of weight %u at %u bits overflow a %u-bit sum; "
-                        "lower bits, the largest weight or the number of devices",
-                   self->devices_max, self->weight_max, self->bits, self->ring_bits);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "fixed point: %u devices of weight %u at %u bits overflow a %u-bit sum; "
+                       "lower bits, the largest weight or the number of devices",
+                       self->devices_max, self->weight_max, self->bits, self->ring_bits);
     }
     if (self->wire_bytes < 1 || self->wire_bytes > self->ring_bits / 8 ||
         8u * self->wire_bytes < s_sum_bits(self)) {
-        fl_why_set(why, "fixed point: %u wire bytes cannot hold sums of %u bits in a %u-bit ring; "
-                        "%u would", self->wire_bytes, s_sum_bits(self), self->ring_bits,
-                   (s_sum_bits(self) + 7) / 8);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "fixed point: %u wire bytes cannot hold sums of %u bits in a %u-bit ring; "
+                       "%u would",
+                       self->wire_bytes, s_sum_bits(self), self->ring_bits,
+                       (s_sum_bits(self) + 7) / 8);
     }
     return FL_OK;
 }
@@ -86,10 +86,10 @@ fl_element_choose(fl_element *self, fl_why *why)
     }
     unsigned bits = s_sum_bits(self);
     if (bits > 64) {
-        fl_why_set(why, "fixed point: %u devices of weight %u at %u bits need sums of %u bits; "
-                        "lower bits, the largest weight or the number of devices",
-                   self->devices_max, self->weight_max, self->bits, bits);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "fixed point: %u devices of weight %u at %u bits need sums of %u bits; "
+                       "lower bits, the largest weight or the number of devices",
+                       self->devices_max, self->weight_max, self->bits, bits);
     }
     self->ring_bits = bits <= 32 ? 32 : 64;
     self->wire_bytes = (uint8_t)((bits + 7) / 8);

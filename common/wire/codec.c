@@ -38,51 +38,15 @@ s_const_base(const fl_message *message)
 }
 
 // ---- members ----------------------------------------------------------------------------------
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a member is the low bytes of its value");
+
 static uint64_t
 s_load(const fl_field *field, const void *base)
 {
-    const uint8_t *from = (const uint8_t *)base + field->offset;
-    uint64_t u64;
-    uint32_t u32;
-    uint16_t u16;
-    switch (field->size) {
-    case 1:
-        return *from;
-    case 2:
-        memcpy(&u16, from, sizeof u16);
-        return u16;
-    case 4:
-        memcpy(&u32, from, sizeof u32);
-        return u32;
-    default:
-        FL_ASSERT(field->size == sizeof u64);
-        memcpy(&u64, from, sizeof u64);
-        return u64;
-    }
-}
-
-//  The value is known to fit.
-static void
-s_store(const fl_field *field, void *base, uint64_t value)
-{
-    uint8_t *to = (uint8_t *)base + field->offset;
-    uint32_t u32 = (uint32_t)value;
-    uint16_t u16 = (uint16_t)value;
-    switch (field->size) {
-    case 1:
-        *to = (uint8_t)value;
-        break;
-    case 2:
-        memcpy(to, &u16, sizeof u16);
-        break;
-    case 4:
-        memcpy(to, &u32, sizeof u32);
-        break;
-    default:
-        FL_ASSERT(field->size == sizeof value);
-        memcpy(to, &value, sizeof value);
-        break;
-    }
+    uint64_t value = 0;
+    FL_ASSERT(field->size <= sizeof value);
+    memcpy(&value, (const uint8_t *)base + field->offset, field->size);
+    return value;
 }
 
 static fl_bytes
@@ -143,6 +107,9 @@ s_judge(const fl_verb_row *shape, const fl_message *message, size_t body_bytes,
         }
     }
     *field = NULL;
+    if (shape->masked && message->round == 0) {
+        return "the round is 0";
+    }
     return shape->check == NULL ? NULL : shape->check(message, body_bytes);
 }
 
@@ -290,7 +257,7 @@ s_read_field(decoding *self, const fl_field *field, void *base)
         if (value > UINT64_MAX >> (64 - 8 * field->size)) {
             return false;
         }
-        s_store(field, base, value);
+        memcpy(to, &value, field->size);
         break;
     case FL_FIELD_BOOL:
         truth = fl_mp_read_bool(&self->in);

@@ -8,59 +8,8 @@
 static const char unknown[] = "unknown";
 
 static const char *const reason_names[FL_WHY_COUNT] = {
-    [FL_WHY_NONE] = "none",
-    [FL_WHY_LATE] = "late",
-    [FL_WHY_DUPLICATE] = "duplicate",
-    [FL_WHY_UNKNOWN_ROUND] = "unknown-round",
-    [FL_WHY_UNKNOWN_RUN] = "unknown-run",
-    [FL_WHY_UNKNOWN_SEAT] = "unknown-seat",
-    [FL_WHY_BASE] = "base",
-    [FL_WHY_STALE] = "stale",
-    [FL_WHY_SHAPE] = "shape",
-    [FL_WHY_WEIGHT] = "weight",
-    [FL_WHY_NAN] = "nan",
-    [FL_WHY_HASH] = "hash",
-    [FL_WHY_TICKET] = "ticket",
-    [FL_WHY_CERTIFICATE] = "certificate",
-    [FL_WHY_ROLE] = "role",
-    [FL_WHY_REVOKED] = "revoked",
-    [FL_WHY_VERSION] = "version",
-    [FL_WHY_FULL] = "full",
-    [FL_WHY_MALFORMED] = "malformed",
-    [FL_WHY_SILENT] = "silent",
-    [FL_WHY_SLOW] = "slow",
-    [FL_WHY_CREDIT] = "credit",
-    [FL_WHY_BUSY] = "busy",
-    [FL_WHY_QUORUM] = "quorum",
-    [FL_WHY_SKIPPED] = "skipped",
-    [FL_WHY_ABORTED] = "aborted",
-    [FL_WHY_RESTART] = "restart",
-    [FL_WHY_NO_DATA] = "no-data",
-    [FL_WHY_TRAINER] = "trainer",
-    [FL_WHY_MODEL] = "model",
-    [FL_WHY_PLAN] = "plan",
-    [FL_WHY_STORAGE] = "storage",
-    [FL_WHY_TOKEN] = "token",
-    [FL_WHY_LEFT] = "left",
-    [FL_WHY_MOVED] = "moved",
-    [FL_WHY_EXPIRED] = "expired",
-    [FL_WHY_USED_UP] = "used-up",
-    [FL_WHY_NAME] = "name",
-    [FL_WHY_ROSTER_TOO_SMALL] = "roster-too-small",
-    [FL_WHY_TOO_FEW_DEALT] = "too-few-dealt",
-    [FL_WHY_TOO_FEW_READY] = "too-few-ready",
-    [FL_WHY_TOO_FEW_UPLOADS] = "too-few-uploads",
-    [FL_WHY_EQUIVOCATION] = "equivocation",
-    [FL_WHY_TOO_FEW_ACKS] = "too-few-acks",
-    [FL_WHY_TOO_FEW_SHARES] = "too-few-shares",
-    [FL_WHY_SIGNATURE] = "signature",
-    [FL_WHY_DEALER_LIED] = "dealer-lied",
-    [FL_WHY_CHECKSUM] = "checksum",
-    [FL_WHY_COUNT_MISMATCH] = "count-mismatch",
-    [FL_WHY_POLICY_REFUSED] = "policy-refused",
-    [FL_WHY_SAME_MODEL] = "same-model",
-    [FL_WHY_KEY] = "key",
-    [FL_WHY_NO_SHARD] = "no-shard",
+#define FL_REASON(name, number, text) [number] = (text),
+#include "common/wire/reason.def"
 };
 
 static const char *const masking_names[FL_MASKING_COUNT] = {
@@ -128,6 +77,13 @@ fl_set_within(uint64_t set, uint32_t members)
     return members == FL_MEMBERS_MAX || set >> members == 0;
 }
 
+uint32_t
+fl_set_next(uint64_t set, uint32_t from)
+{
+    uint64_t left = from < FL_MEMBERS_MAX ? set >> from : 0;
+    return left == 0 ? FL_MEMBERS_MAX : from + (uint32_t)__builtin_ctzll(left);
+}
+
 // ---- the recipe -------------------------------------------------------------------------------
 //  What wire 2.0 can carry of it, in this order: whole numbers from 1 as u32, others as f32.
 static const struct {
@@ -167,8 +123,7 @@ fl_recipe_put(fl_recipe *self, const char *name, double number)
     }
     if (at == self->count || strcmp(self->value[at].name, name) != 0) {
         FL_ASSERT(self->count < FL_RECIPE_MAX && strlen(name) < FL_RECIPE_NAME_BYTES);
-        memmove(&self->value[at + 1], &self->value[at],
-                (self->count - at) * sizeof self->value[0]);
+        memmove(&self->value[at + 1], &self->value[at], (self->count - at) * sizeof self->value[0]);
         memset(&self->value[at], 0, sizeof self->value[at]);
         memcpy(self->value[at].name, name, strlen(name));
         self->count++;

@@ -56,62 +56,10 @@ typedef enum fl_lane {
     FL_LANES
 } fl_lane;
 
-//  Why something was refused, dropped or ended. On the wire as a number, everywhere else as its
-//  name; a number is never used again for something else.
+//  Why something was refused, dropped or ended.
 typedef enum fl_reason {
-    FL_WHY_NONE = 0,
-    FL_WHY_LATE = 1,      // after the cut-off of its round
-    FL_WHY_DUPLICATE = 2, // this seat was counted already
-    FL_WHY_UNKNOWN_ROUND = 3,
-    FL_WHY_UNKNOWN_RUN = 4,
-    FL_WHY_UNKNOWN_SEAT = 5, // say HELLO again
-    FL_WHY_BASE = 6,         // trained from another model than it says or we accept
-    FL_WHY_STALE = 7,        // older than the policy takes
-    FL_WHY_SHAPE = 8,        // vector length is not this plan's
-    FL_WHY_WEIGHT = 9,       // weight 0 or above the plan's bound
-    FL_WHY_NAN = 10,         // the update holds NaN or Inf
-    FL_WHY_HASH = 11,        // bytes do not match the announced hash
-    FL_WHY_TICKET = 12,      // forged or foreign seat
-    FL_WHY_CERTIFICATE = 13, // malformed, not ours, expired or of another key
-    FL_WHY_ROLE = 14,        // certificate is of the wrong role
-    FL_WHY_REVOKED = 15,
-    FL_WHY_VERSION = 16, // wire major version differs
-    FL_WHY_FULL = 17,    // no seat left
-    FL_WHY_MALFORMED = 18,
-    FL_WHY_SILENT = 19,  // not heard for the lease
-    FL_WHY_SLOW = 20,    // below the minimum rate
-    FL_WHY_CREDIT = 21,  // sent beyond the granted limit
-    FL_WHY_BUSY = 22,    // no slot before the deadline
-    FL_WHY_QUORUM = 23,  // too few contributions
-    FL_WHY_SKIPPED = 24, // the round was closed without a result
-    FL_WHY_ABORTED = 25,
-    FL_WHY_RESTART = 26,
-    FL_WHY_NO_DATA = 27,          // the device holds no sample
-    FL_WHY_TRAINER = 28,          // training failed
-    FL_WHY_MODEL = 29,            // the model is not of the trainer's shape, or not here
-    FL_WHY_PLAN = 30,             // plan refused: unsigned, or the sums could overflow
-    FL_WHY_STORAGE = 31,          // no disk space or memory, or the disk fails
-    FL_WHY_TOKEN = 32,            // enrolment: the token is not this authority's
-    FL_WHY_LEFT = 33,             // said goodbye
-    FL_WHY_MOVED = 34,            // counts at its new parent from the next round on
-    FL_WHY_EXPIRED = 35,          // enrolment: the token or the old certificate is past its time
-    FL_WHY_USED_UP = 36,          // enrolment: the token has no use left
-    FL_WHY_NAME = 37,             // enrolment: the name is another node's, or not the token's
-    FL_WHY_ROSTER_TOO_SMALL = 38, // masking, from here on: fewer members than the floor
-    FL_WHY_TOO_FEW_DEALT = 39,
-    FL_WHY_TOO_FEW_READY = 40,
-    FL_WHY_TOO_FEW_UPLOADS = 41,
-    FL_WHY_EQUIVOCATION = 42, // the parent said two different things
-    FL_WHY_TOO_FEW_ACKS = 43,
-    FL_WHY_TOO_FEW_SHARES = 44,
-    FL_WHY_SIGNATURE = 45,
-    FL_WHY_DEALER_LIED = 46,    // shares as signed do not make the secret that was promised
-    FL_WHY_CHECKSUM = 47,       // the opened sum is not the one that was masked
-    FL_WHY_COUNT_MISMATCH = 48, // the opened counts cannot be
-    FL_WHY_POLICY_REFUSED = 49, // profile, floors or ring below what this member asks for
-    FL_WHY_SAME_MODEL = 50,     // opened under this model already, with other survivors
-    FL_WHY_KEY = 51,            // a masking key of low order, misspelt, or of another
-    FL_WHY_NO_SHARD = 52,       // enrolment: every data shard is leased to another device
+#define FL_REASON(name, number, text) FL_WHY_##name = (number),
+#include "common/wire/reason.def"
     FL_WHY_COUNT
 } fl_reason;
 
@@ -404,10 +352,16 @@ typedef struct fl_block_keys {
     uint8_t signature[FL_SIGNATURE_BYTES];
 } fl_block_keys;
 
-typedef struct fl_block_roster {
+//  What a block is told, and what READY answers.
+typedef struct fl_block_word {
     uint32_t block;
-    fl_bytes members;        // FL_MEMBER_BYTES each, 1..FL_MEMBERS_MAX of them
-} fl_block_roster;
+    //  DEALT: all dealers but the receiver. READY: those whose shares opened and matched. MASKSET,
+    //  SURVIVORS: the members that are. ACKS: those who signed. ROSTER: 0
+    uint64_t set;
+    //  ROSTER: 1..FL_MEMBERS_MAX of FL_MEMBER_BYTES. Of the set, DEALT: FL_DEALT_BYTES each;
+    //  SURVIVORS, but not under the profile honest, and ACKS: FL_SIGNATURE_BYTES each
+    fl_bytes list;
+} fl_block_word;
 
 typedef struct fl_block_shares {
     uint32_t block;
@@ -418,38 +372,10 @@ typedef struct fl_block_shares {
     fl_bytes sealed;         // (n, FL_SEALED_SHARE_BYTES); zeros at the dealer's own place
 } fl_block_shares;
 
-typedef struct fl_block_dealt {
-    uint32_t block;
-    uint64_t dealers;        // all but the receiver
-    fl_bytes parts;          // (dealers, FL_DEALT_BYTES)
-} fl_block_dealt;
-
-typedef struct fl_block_ready {
-    uint32_t block;
-    uint64_t dealers;        // whose shares opened and matched
-} fl_block_ready;
-
-typedef struct fl_block_maskset {
-    uint32_t block;
-    uint64_t members;        // P
-} fl_block_maskset;
-
-typedef struct fl_block_survivors {
-    uint32_t block;
-    uint64_t members;        // S
-    fl_bytes psigs;          // (members, FL_SIGNATURE_BYTES); empty under the profile honest
-} fl_block_survivors;
-
 typedef struct fl_block_ack {
     uint32_t block;
     uint8_t signature[FL_SIGNATURE_BYTES];
 } fl_block_ack;
-
-typedef struct fl_block_acks {
-    uint32_t block;
-    uint64_t members;
-    fl_bytes asigs;          // (members, FL_SIGNATURE_BYTES)
-} fl_block_acks;
 
 typedef struct fl_block_unmask {
     uint32_t block;
@@ -493,14 +419,9 @@ typedef struct fl_message {
         fl_ask ask;
         fl_answer answer;
         fl_block_keys keys;
-        fl_block_roster roster;
         fl_block_shares shares;
-        fl_block_dealt dealt;
-        fl_block_ready ready;
-        fl_block_maskset maskset;
-        fl_block_survivors survivors;
+        fl_block_word word, roster, dealt, ready, maskset, survivors, acks;
         fl_block_ack ack;
-        fl_block_acks acks;
         fl_block_unmask unmask;
     };
 } fl_message;
@@ -509,7 +430,12 @@ typedef struct fl_message {
 uint32_t fl_set_count(uint64_t set);
 //  True when no bit of it stands at or above `members` (1..FL_MEMBERS_MAX).
 bool fl_set_within(uint64_t set, uint32_t members);
-
+//  The first member at or above `from`; FL_MEMBERS_MAX: there is none.
+uint32_t fl_set_next(uint64_t set, uint32_t from);
+//  Every member, ascending.
+#define FL_EACH_MEMBER(index, set)                                                                 \
+    for (uint32_t index = fl_set_next(set, 0); (index) < FL_MEMBERS_MAX;                           \
+         index = fl_set_next(set, (index) + 1))
 
 //  An order as its FL_ORDER_BYTES signed bytes, and back (false: malformed or out of range, the
 //  order is zeroed then). Encoding one that is out of range is ours: it panics.

@@ -6,10 +6,12 @@
 
 // ---- rows -------------------------------------------------------------------------------------
 #define SIZE(type, member) sizeof(((type *)0)->member)
-#define ROW(type, member, kind, low, high, group)                                                  \
+#define NAMED(name, type, member, kind, low, high, group)                                          \
     {                                                                                              \
-        .name = #member, kind, offsetof(type, member), SIZE(type, member), low, high, group        \
+        name, kind, offsetof(type, member), SIZE(type, member), low, high, group                   \
     }
+#define ROW(type, member, kind, low, high, group)                                                  \
+    NAMED(#member, type, member, kind, low, high, group)
 #define UINT(type, member, low, high) ROW(type, member, FL_FIELD_UINT, low, high, NULL)
 #define U16(type, member) UINT(type, member, 0, UINT16_MAX)
 #define U32(type, member) UINT(type, member, 0, UINT32_MAX)
@@ -21,6 +23,9 @@
 #define ORDER(type, member) ROW(type, member, FL_FIELD_ORDER, 0, 0, NULL)
 #define UINTS(type, member) ROW(type, member, FL_FIELD_UINTS, 0, UINT64_MAX, NULL)
 #define GROUP(type, member, of) ROW(type, member, FL_FIELD_GROUP, 0, 0, &(of))
+//  The set and the list of a word are of something else in each.
+#define SET(name, low) NAMED(name, fl_block_word, set, FL_FIELD_UINT, low, UINT64_MAX, NULL)
+#define LIST(name, low, high) NAMED(name, fl_block_word, list, FL_FIELD_VIEW, low, high, NULL)
 #define COUNT(rows) (sizeof(rows) / sizeof *(rows))
 
 static const fl_field tally_fields[] = {
@@ -142,8 +147,8 @@ static const fl_field keys[] = {
 };
 
 static const fl_field roster[] = {
-    U32(fl_block_roster, block),
-    VIEW(fl_block_roster, members, FL_MEMBER_BYTES, FL_MEMBERS_MAX *FL_MEMBER_BYTES),
+    U32(fl_block_word, block),
+    LIST("members", FL_MEMBER_BYTES, FL_MEMBERS_MAX *FL_MEMBER_BYTES),
 };
 
 static const fl_field shares[] = {
@@ -156,22 +161,22 @@ static const fl_field shares[] = {
 };
 
 static const fl_field dealt[] = {
-    U32(fl_block_dealt, block),
-    U64(fl_block_dealt, dealers),
-    VIEW(fl_block_dealt, parts, 0, (FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES),
+    U32(fl_block_word, block),
+    SET("dealers", 0),
+    LIST("parts", 0, (FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES),
 };
 
-static const fl_field ready[] = { U32(fl_block_ready, block), U64(fl_block_ready, dealers) };
+static const fl_field ready[] = { U32(fl_block_word, block), SET("dealers", 0) };
 
 static const fl_field maskset[] = {
-    U32(fl_block_maskset, block),
-    UINT(fl_block_maskset, members, 1, UINT64_MAX),
+    U32(fl_block_word, block),
+    SET("members", 1),
 };
 
 static const fl_field survivors[] = {
-    U32(fl_block_survivors, block),
-    UINT(fl_block_survivors, members, 1, UINT64_MAX),
-    VIEW(fl_block_survivors, psigs, 0, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
+    U32(fl_block_word, block),
+    SET("members", 1),
+    LIST("psigs", 0, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
 };
 
 static const fl_field ack[] = {
@@ -180,9 +185,9 @@ static const fl_field ack[] = {
 };
 
 static const fl_field acks[] = {
-    U32(fl_block_acks, block),
-    UINT(fl_block_acks, members, 1, UINT64_MAX),
-    VIEW(fl_block_acks, asigs, FL_SIGNATURE_BYTES, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
+    U32(fl_block_word, block),
+    SET("members", 1),
+    LIST("asigs", FL_SIGNATURE_BYTES, FL_MEMBERS_MAX *FL_SIGNATURE_BYTES),
 };
 
 static const fl_field unmask[] = {
@@ -245,30 +250,19 @@ s_check_masked(const fl_contrib *self)
                : "the signature has a wrong size, or there is no masked header";
 }
 
+//  Lines of a report, or of blocks.
 static const char *
-s_check_roll(fl_bytes roll)
+s_check_lines(fl_bytes lines, bool roll)
 {
-    for (size_t at = 0; at < roll.size; at += FL_ROLL_ENTRY_BYTES) {
+    size_t each = roll ? FL_ROLL_ENTRY_BYTES : FL_BLOCK_LINE_BYTES;
+    bool fine = lines.size % each == 0;
+    for (size_t at = 0; fine && at < lines.size; at += each) {
+        fl_bytes line = fl_bytes_of(lines.data + at, each);
         fl_roll_entry entry;
-        if (roll.size - at < FL_ROLL_ENTRY_BYTES ||
-            !fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry)) {
-            return "a report line is malformed";
-        }
+        fl_block_line block;
+        fine = roll ? fl_roll_decode(line, &entry) : fl_block_line_decode(line, &block);
     }
-    return NULL;
-}
-
-static const char *
-s_check_blocks(fl_bytes blocks)
-{
-    for (size_t at = 0; at < blocks.size; at += FL_BLOCK_LINE_BYTES) {
-        fl_block_line line;
-        if (blocks.size - at < FL_BLOCK_LINE_BYTES ||
-            !fl_block_line_decode(fl_bytes_of(blocks.data + at, FL_BLOCK_LINE_BYTES), &line)) {
-            return "a line of a block is malformed";
-        }
-    }
-    return NULL;
+    return fine ? NULL : roll ? "a report line is malformed" : "a line of a block is malformed";
 }
 
 static const char *
@@ -283,22 +277,17 @@ s_check_contrib(const fl_message *message, size_t body_bytes)
     if (self->base_round > message->round) {
         return "base_round is after the round";
     }
-    wrong = s_check_roll(self->roll);
-    return wrong != NULL ? wrong : s_check_blocks(self->blocks);
-}
-
-static const char *
-s_check_round(const fl_message *message, size_t body_bytes)
-{
-    (void)body_bytes;
-    return message->round == 0 ? "the round is 0" : NULL;
+    wrong = s_check_lines(self->roll, true);
+    return wrong != NULL ? wrong : s_check_lines(self->blocks, false);
 }
 
 static const char *
 s_check_grant(const fl_message *message, size_t body_bytes)
 {
-    bool fine = message->grant.limit >= message->grant.next;
-    return fine ? s_check_round(message, body_bytes) : "the limit is below the next offset";
+    (void)body_bytes;
+    return message->round == 0                          ? "the round is 0"
+           : message->grant.limit < message->grant.next ? "the limit is below the next offset"
+                                                        : NULL;
 }
 
 static const char *
@@ -323,59 +312,39 @@ s_list(fl_bytes list, size_t count, size_t each)
 static const char *
 s_check_roster(const fl_message *message, size_t body_bytes)
 {
-    fl_bytes members = message->roster.members;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL ? wrong : s_list(members, members.size / FL_MEMBER_BYTES, FL_MEMBER_BYTES);
+    (void)body_bytes;
+    fl_bytes list = message->roster.list;
+    return s_list(list, list.size / FL_MEMBER_BYTES, FL_MEMBER_BYTES);
 }
 
 static const char *
 s_check_shares(const fl_message *message, size_t body_bytes)
 {
+    (void)body_bytes;
     const fl_block_shares *self = &message->shares;
     size_t members = self->digests.size / FL_DIGESTS_BYTES;
-    const char *wrong = s_check_round(message, body_bytes);
-    wrong = wrong != NULL ? wrong : s_list(self->digests, members, FL_DIGESTS_BYTES);
+    const char *wrong = s_list(self->digests, members, FL_DIGESTS_BYTES);
     wrong = wrong != NULL ? wrong : s_list(self->sealed, members, FL_SEALED_SHARE_BYTES);
     return wrong == NULL && self->index >= members ? "the index is outside the block" : wrong;
 }
 
+//  An entry for each of the set; under the profile honest SURVIVORS has none.
 static const char *
-s_check_dealt(const fl_message *message, size_t body_bytes)
+s_check_set(const fl_message *message, size_t body_bytes)
 {
-    const fl_block_dealt *self = &message->dealt;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL ? wrong : s_list(self->parts, fl_set_count(self->dealers), FL_DEALT_BYTES);
-}
-
-static const char *
-s_check_survivors(const fl_message *message, size_t body_bytes)
-{
-    const fl_block_survivors *self = &message->survivors;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL || self->psigs.size == 0
-               ? wrong
-               : s_list(self->psigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
-}
-
-static const char *
-s_check_acks(const fl_message *message, size_t body_bytes)
-{
-    const fl_block_acks *self = &message->acks;
-    const char *wrong = s_check_round(message, body_bytes);
-    return wrong != NULL ? wrong
-                         : s_list(self->asigs, fl_set_count(self->members), FL_SIGNATURE_BYTES);
+    (void)body_bytes;
+    size_t each = message->verb == FL_DEALT ? FL_DEALT_BYTES : FL_SIGNATURE_BYTES;
+    bool bare = message->verb == FL_SURVIVORS && message->word.list.size == 0;
+    return bare ? NULL : s_list(message->word.list, fl_set_count(message->word.set), each);
 }
 
 static const char *
 s_check_unmask(const fl_message *message, size_t body_bytes)
 {
+    (void)body_bytes;
     const fl_block_unmask *self = &message->unmask;
-    const char *wrong = s_check_round(message, body_bytes);
-    if (wrong == NULL && (self->self & self->pair) != 0) {
-        return "both kinds of share for one participant";
-    }
-    return wrong != NULL
-               ? wrong
+    return (self->self & self->pair) != 0
+               ? "both kinds of share for one participant"
                : s_list(self->shares, fl_set_count(self->self | self->pair), FL_SHARE_WIRE_BYTES);
 }
 
@@ -456,21 +425,21 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_ANSWER] = { "answer", FL_LANE_OPERATOR, PROCESS, ANY_RUN, PLAIN,
         FIELDS(answer), FL_JSON_BYTES_MAX, NULL },
     [FL_KEYS] = { "keys", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(keys), 0, s_check_round },
+        FIELDS(keys), 0, NULL },
     [FL_ROSTER] = { "roster", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
         FIELDS(roster), 0, s_check_roster },
     [FL_SHARES] = { "shares", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(shares), 0, s_check_shares },
     [FL_DEALT] = { "dealt", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(dealt), 0, s_check_dealt },
+        FIELDS(dealt), 0, s_check_set },
     [FL_READY] = { "ready", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(ready), 0, s_check_round },
+        FIELDS(ready), 0, NULL },
     [FL_MASKSET] = { "maskset", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(maskset), 0, s_check_round },
+        FIELDS(maskset), 0, NULL },
     [FL_SURVIVORS] = { "survivors", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(survivors), 0, s_check_survivors },
-    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, s_check_round },
-    [FL_ACKS] = { "acks", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED, FIELDS(acks), 0, s_check_acks },
+        FIELDS(survivors), 0, s_check_set },
+    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, NULL },
+    [FL_ACKS] = { "acks", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED, FIELDS(acks), 0, s_check_set },
     [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(unmask), 0, s_check_unmask },
 };

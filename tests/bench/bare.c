@@ -141,7 +141,8 @@ bare_open(bare *self)
     const fl_socket_conf conf = { .kind = FL_SOCKET_PULL,
                                   .queue = FL_BULK_QUEUE,
                                   .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
-                                  .keys = &keys };
+                                  .keys = &keys,
+                                  .domain = fl_way_name(FL_WAY_UP) };
     self->pull = fl_socket_new(&conf, &why);
     if (self->pull == NULL ||
         fl_socket_bind(self->pull, "tcp://127.0.0.1:0", &word.port, &why) != FL_OK) {

@@ -88,7 +88,7 @@ s_step_bytes(fl_verb verb, uint32_t n)
         message.keys.certificate = s_view(FL_MEMBER_CERT_BYTES);
         break;
     case FL_ROSTER:
-        message.roster.members = s_view((size_t)n * FL_MEMBER_BYTES);
+        message.roster.list = s_view((size_t)n * FL_MEMBER_BYTES);
         break;
     case FL_SHARES:
         message.shares.index = n - 1;
@@ -96,22 +96,22 @@ s_step_bytes(fl_verb verb, uint32_t n)
         message.shares.sealed = s_view((size_t)n * FL_SEALED_SHARE_BYTES);
         break;
     case FL_DEALT:
-        message.dealt.dealers = s_set(n) & ~(uint64_t)1;
-        message.dealt.parts = s_view((size_t)(n - 1) * FL_DEALT_BYTES);
+        message.dealt.set = s_set(n) & ~(uint64_t)1;
+        message.dealt.list = s_view((size_t)(n - 1) * FL_DEALT_BYTES);
         break;
     case FL_READY:
-        message.ready.dealers = s_set(n);
+        message.ready.set = s_set(n);
         break;
     case FL_MASKSET:
-        message.maskset.members = s_set(n);
+        message.maskset.set = s_set(n);
         break;
     case FL_SURVIVORS:
-        message.survivors.members = s_set(n);
-        message.survivors.psigs = s_view((size_t)n * FL_SIGNATURE_BYTES);
+        message.survivors.set = s_set(n);
+        message.survivors.list = s_view((size_t)n * FL_SIGNATURE_BYTES);
         break;
     case FL_ACKS:
-        message.acks.members = s_set(n);
-        message.acks.asigs = s_view((size_t)n * FL_SIGNATURE_BYTES);
+        message.acks.set = s_set(n);
+        message.acks.list = s_view((size_t)n * FL_SIGNATURE_BYTES);
         break;
     case FL_UNMASK:
         message.unmask.self = s_set(n);

@@ -161,11 +161,11 @@ s_sign_lines(fl_blob *frame, const fl_secagg_client *machine, fl_bytes lines)
 }
 
 static void
-s_sign_parts(fl_blob *frame, const fl_secagg_client *machine, const fl_block_dealt *dealt)
+s_sign_parts(fl_blob *frame, const fl_secagg_client *machine, const fl_block_word *dealt)
 {
-    uint8_t *part = dealt->parts.size == 0 ? NULL : s_bytes(frame, dealt->parts);
+    uint8_t *part = dealt->list.size == 0 ? NULL : s_bytes(frame, dealt->list);
     for (uint32_t i = 0; i < MEMBERS && part != NULL; i++) {
-        if ((dealt->dealers & fl_secagg_bit(i)) == 0) {
+        if ((dealt->set & fl_secagg_bit(i)) == 0) {
             continue;
         }
         uint8_t *digests = part + sizeof(fl_hash), *path = digests + FL_DIGESTS_BYTES;
@@ -225,7 +225,7 @@ s_sign(fl_blob *frame, fl_message *message)
                                 message->keys.mpk, message->keys.signature);
         break;
     case FL_ROSTER:
-        s_sign_lines(frame, machine, message->roster.members);
+        s_sign_lines(frame, machine, message->roster.list);
         break;
     case FL_SHARES:
         s_sign_dealing(message);
@@ -234,10 +234,10 @@ s_sign(fl_blob *frame, fl_message *message)
         s_sign_parts(frame, machine, &message->dealt);
         break;
     case FL_SURVIVORS:
-        s_sign_set(frame, machine, message->survivors.members, message->survivors.psigs, NULL);
+        s_sign_set(frame, machine, message->survivors.set, message->survivors.list, NULL);
         break;
     case FL_ACKS:
-        s_sign_set(frame, machine, message->acks.members, message->acks.asigs,
+        s_sign_set(frame, machine, message->acks.set, message->acks.list,
                    &machine->survivors_hash);
         break;
     default:

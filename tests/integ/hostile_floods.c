@@ -92,7 +92,7 @@ s_step(const hostile_child *self, uint64_t round, uint64_t turn)
         message.shares.digests = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_DIGESTS_BYTES);
         message.shares.sealed = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_SEALED_SHARE_BYTES);
     } else if (message.verb == FL_READY) {
-        message.ready.dealers = UINT64_MAX;
+        message.ready.set = UINT64_MAX;
     } else if (message.verb == FL_UNMASK) {
         message.unmask.self = UINT64_MAX;
         message.unmask.shares = fl_bytes_of(filler, FL_MEMBERS_MAX * FL_SHARE_WIRE_BYTES);

@@ -210,8 +210,8 @@ a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
         for (unsigned i = 0; i < TOY_SAYS_MAX; i++) {
             fl_message *dealt = toy_say(parent, peer, FL_DEALT);
             dealt->round = 1;
-            dealt->dealt.dealers = UINT64_MAX >> 1;
-            dealt->dealt.parts = fl_bytes_of(parts, sizeof parts);
+            dealt->dealt.set = UINT64_MAX >> 1;
+            dealt->dealt.list = fl_bytes_of(parts, sizeof parts);
         }
         toy_until(parent, NULL, parent->says_count == 0);
     }

@@ -92,7 +92,7 @@ fl_sim_plant_said(const fl_sim *sim, uint32_t to, fl_message *message)
     if (sim->plant == PLANT_TELL_SIZE && message->verb == FL_BEAT) {
         message->beat.samples = 1;
     } else if (sim->plant == PLANT_TWO_SETS && message->verb == FL_MASKSET && to % 2 == 0) {
-        message->maskset.members &= message->maskset.members - 1;
+        message->maskset.set &= message->maskset.set - 1;
     } else if (sim->plant == PLANT_LIAR && message->verb == FL_SHARES &&
                message->shares.index == 1) {
         message->shares.signature[0] ^= 1;

@@ -123,20 +123,20 @@ static bool
 s_tale(const fl_message *message, tale *told)
 {
     if (message->verb == FL_ROSTER) {
-        *told = (tale){ FL_KEEP_ROSTER, message->roster.block, 0, message->roster.members };
+        *told = (tale){ FL_KEEP_ROSTER, message->roster.block, 0, message->roster.list };
     } else if (message->verb == FL_DEALT) {
-        *told = (tale){ FL_KEEP_DEALT, message->dealt.block, message->dealt.dealers,
-                        message->dealt.parts };
+        *told = (tale){ FL_KEEP_DEALT, message->dealt.block, message->dealt.set,
+                        message->dealt.list };
     } else if (message->verb == FL_MASKSET) {
         *told = (tale){ .what = FL_KEEP_MASKSET,
                         .block = message->maskset.block,
-                        .set = message->maskset.members };
+                        .set = message->maskset.set };
     } else if (message->verb == FL_SURVIVORS) {
-        *told = (tale){ FL_KEEP_SURVIVORS, message->survivors.block, message->survivors.members,
-                        message->survivors.psigs };
+        *told = (tale){ FL_KEEP_SURVIVORS, message->survivors.block, message->survivors.set,
+                        message->survivors.list };
     } else if (message->verb == FL_ACKS) {
         *told =
-            (tale){ FL_KEEP_ACKS, message->acks.block, message->acks.members, message->acks.asigs };
+            (tale){ FL_KEEP_ACKS, message->acks.block, message->acks.set, message->acks.list };
     } else {
         return false;
     }

@@ -17,8 +17,8 @@ s_sample_setup(messages_letter *letter)
         messages_count_up(message->keys.signature, sizeof message->keys.signature, 0x70);
         break;
     case FL_ROSTER:
-        message->roster = (fl_block_roster){
-            .block = 2, .members = messages_view(letter, (size_t)3 * FL_MEMBER_BYTES, 0x90)
+        message->roster = (fl_block_word){
+            .block = 2, .list = messages_view(letter, (size_t)3 * FL_MEMBER_BYTES, 0x90)
         };
         break;
     case FL_SHARES:
@@ -33,12 +33,12 @@ s_sample_setup(messages_letter *letter)
         messages_count_up(message->shares.signature, sizeof message->shares.signature, 0x70);
         break;
     case FL_DEALT:
-        message->dealt = (fl_block_dealt){
-            .block = 2, .dealers = 5, .parts = messages_view(letter, (size_t)2 * FL_DEALT_BYTES, 1)
+        message->dealt = (fl_block_word){
+            .block = 2, .set = 5, .list = messages_view(letter, (size_t)2 * FL_DEALT_BYTES, 1)
         };
         break;
     default: // FL_READY
-        message->ready = (fl_block_ready){ .block = 2, .dealers = 7 };
+        message->ready = (fl_block_word){ .block = 2, .set = 7 };
         break;
     }
 }
@@ -49,12 +49,12 @@ s_sample_opening(messages_letter *letter)
     fl_message *message = &letter->message;
     switch ((int)message->verb) {
     case FL_MASKSET:
-        message->maskset = (fl_block_maskset){ .block = 2, .members = 7 };
+        message->maskset = (fl_block_word){ .block = 2, .set = 7 };
         break;
     case FL_SURVIVORS:
-        message->survivors = (fl_block_survivors){ .block = 2,
-                                                   .members = 6,
-                                                   .psigs = messages_view(
+        message->survivors = (fl_block_word){ .block = 2,
+                                                   .set = 6,
+                                                   .list = messages_view(
                                                        letter, (size_t)2 * FL_SIGNATURE_BYTES, 2) };
         break;
     case FL_ACK:
@@ -63,9 +63,9 @@ s_sample_opening(messages_letter *letter)
         break;
     case FL_ACKS:
         message->acks =
-            (fl_block_acks){ .block = 2,
-                             .members = 6,
-                             .asigs = messages_view(letter, (size_t)2 * FL_SIGNATURE_BYTES, 3) };
+            (fl_block_word){ .block = 2,
+                             .set = 6,
+                             .list = messages_view(letter, (size_t)2 * FL_SIGNATURE_BYTES, 3) };
         break;
     default: // FL_UNMASK
         message->unmask = (fl_block_unmask){ .block = 2,
@@ -125,7 +125,7 @@ messages_agree_masking(fl_rng *rng, messages_letter *letter)
     size_t members = (size_t)messages_draw(rng, 1, FL_MEMBERS_MAX);
     switch ((int)message->verb) {
     case FL_ROSTER:
-        message->roster.members = messages_view(letter, members * FL_MEMBER_BYTES, 9);
+        message->roster.list = messages_view(letter, members * FL_MEMBER_BYTES, 9);
         break;
     case FL_SHARES:
         message->shares.index = (uint32_t)messages_draw(rng, 0, members - 1);
@@ -133,17 +133,17 @@ messages_agree_masking(fl_rng *rng, messages_letter *letter)
         message->shares.sealed = messages_view(letter, members * FL_SEALED_SHARE_BYTES, 9);
         break;
     case FL_DEALT:
-        message->dealt.dealers &= ~(uint64_t)1;
-        members = fl_set_count(message->dealt.dealers);
-        message->dealt.parts = messages_view(letter, members * FL_DEALT_BYTES, 9);
+        message->dealt.set &= ~(uint64_t)1;
+        members = fl_set_count(message->dealt.set);
+        message->dealt.list = messages_view(letter, members * FL_DEALT_BYTES, 9);
         break;
     case FL_SURVIVORS:
-        members = fl_rng_below(rng, 2) * fl_set_count(message->survivors.members);
-        message->survivors.psigs = messages_view(letter, members * FL_SIGNATURE_BYTES, 9);
+        members = fl_rng_below(rng, 2) * fl_set_count(message->survivors.set);
+        message->survivors.list = messages_view(letter, members * FL_SIGNATURE_BYTES, 9);
         break;
     case FL_ACKS:
-        members = fl_set_count(message->acks.members);
-        message->acks.asigs = messages_view(letter, members * FL_SIGNATURE_BYTES, 9);
+        members = fl_set_count(message->acks.set);
+        message->acks.list = messages_view(letter, members * FL_SIGNATURE_BYTES, 9);
         break;
     case FL_UNMASK:
         message->unmask.pair &= ~message->unmask.self;

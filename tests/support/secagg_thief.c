@@ -137,7 +137,7 @@ thief_tell_roster(thief *self, uint64_t audience, uint64_t members)
         }
     }
     message.roster.block = BLOCK;
-    message.roster.members = fl_bytes_of(lines, size);
+    message.roster.list = fl_bytes_of(lines, size);
     s_say(self, audience, &message);
 }
 
@@ -146,7 +146,7 @@ thief_tell_maskset(thief *self, uint64_t audience, uint64_t set)
 {
     fl_message message = masked_message(self->world, FL_MASKSET);
     message.maskset.block = BLOCK;
-    message.maskset.members = set;
+    message.maskset.set = set;
     s_say(self, audience, &message);
 }
 
@@ -167,8 +167,8 @@ thief_tell_survivors(thief *self, uint64_t audience, uint64_t set, uint64_t spoi
     }
     fl_message message = masked_message(self->world, FL_SURVIVORS);
     message.survivors.block = BLOCK;
-    message.survivors.members = set;
-    message.survivors.psigs = fl_bytes_of(psigs, size);
+    message.survivors.set = set;
+    message.survivors.list = fl_bytes_of(psigs, size);
     s_say(self, audience, &message);
 }
 
@@ -194,8 +194,8 @@ thief_tell_acks(thief *self, uint64_t audience, uint64_t ackers)
     }
     fl_message message = masked_message(self->world, FL_ACKS);
     message.acks.block = BLOCK;
-    message.acks.members = ackers;
-    message.acks.asigs = fl_bytes_of(asigs, size);
+    message.acks.set = ackers;
+    message.acks.list = fl_bytes_of(asigs, size);
     s_say(self, audience, &message);
 }
 

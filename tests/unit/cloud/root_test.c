@@ -396,7 +396,7 @@ a_look_tells_how_much_of_the_window_is_left(void **state)
     assert_int_equal(view.rounds, 3);
     assert_int_equal(view.round_ms, 0);
     assert_true(isnan(view.loss));
-    assert_int_equal(fl_aggregator_joined(fl_root_aggregator(root)), 2);
+    assert_int_equal(fl_aggregator_presence(fl_root_aggregator(root)).joined, 2);
     machine_now = 1100; // past the cut-off, before anybody has woken it
     assert_int_equal(s_look().left_ms, 0);
 }

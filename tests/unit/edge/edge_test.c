@@ -182,7 +182,7 @@ nobody_is_seated_before_the_run_is_known(void **state)
     s_welcome(1);
     machine_join(0);
     assert_non_null(machine_said(0, FL_WELCOME));
-    assert_int_equal(fl_aggregator_joined(fl_edge_aggregator(edge)), 1);
+    assert_int_equal(fl_aggregator_presence(fl_edge_aggregator(edge)).joined, 1);
     assert_true(fl_participant_joined(fl_edge_participant(edge)));
 }
 

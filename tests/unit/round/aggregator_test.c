@@ -310,7 +310,7 @@ a_silent_child_is_evasive_and_then_its_seat_is_given_up(void **state)
     machine_tick();
     assert_int_equal(machine_note(FL_NOTE_EVASIVE)->a, 1);
     assert_int_equal(machine_note(FL_NOTE_EVASIVE)->b, 300);
-    assert_int_equal(fl_aggregator_joined(parent_cohort), 2);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).joined, 2);
     machine_now = 400;
     machine_tick();
     assert_null(machine_note(FL_NOTE_EVASIVE)); // said once
@@ -318,12 +318,12 @@ a_silent_child_is_evasive_and_then_its_seat_is_given_up(void **state)
     machine_tick();
     assert_int_equal(machine_note(FL_NOTE_EXPIRED)->a, 1);
     assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, 1);
-    assert_int_equal(fl_aggregator_joined(parent_cohort), 1);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).joined, 1);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 1).reason, FL_WHY_SILENT);
     machine_now = 5000;
     machine_tick(); // everybody is gone: nothing to wake up for but the round, which ends here
-    assert_int_equal(fl_aggregator_joined(parent_cohort), 0);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).joined, 0);
     assert_int_equal(fl_aggregator_deadline(parent_cohort), FL_NEVER);
 }
 
@@ -364,10 +364,10 @@ presence_is_summed_over_live_seats(void **state)
     beat.beat.done = 3;
     beat.beat.total = 8;
     machine_hear_child(0, &beat, 0);
-    assert_int_equal(fl_aggregator_joined(parent_cohort), 3);
-    assert_int_equal(fl_aggregator_ready(parent_cohort), 3);
-    assert_int_equal(fl_aggregator_leaves(parent_cohort), 11);
-    assert_int_equal(fl_aggregator_samples(parent_cohort), 600);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).joined, 3);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).ready, 3);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).leaves, 11);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).samples, 600);
     assert_int_equal(fl_aggregator_seats(parent_cohort), 3);
     fl_seat_view view = fl_aggregator_seat(parent_cohort, 0);
     assert_string_equal(view.node.name, "d0");
@@ -380,7 +380,7 @@ presence_is_summed_over_live_seats(void **state)
     empty.beat.leaves = 0; // an edge that lost its devices is not ready
     edge = machine_from_child(50, "e1", FL_ROLE_EDGE, &empty, 0);
     machine_step(&edge);
-    assert_int_equal(fl_aggregator_ready(parent_cohort), 2);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).ready, 2);
 }
 
 // ---- our own invariants -----------------------------------------------------------------------

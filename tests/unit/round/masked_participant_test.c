@@ -366,7 +366,7 @@ s_another_roster(void)
 {
     static const uint8_t line[FL_MEMBER_BYTES];
     fl_message message = stage_message(FL_ROSTER);
-    message.roster.members = fl_bytes_of(line, sizeof line);
+    message.roster.list = fl_bytes_of(line, sizeof line);
     stage_hear(CHILD, &message);
 }
 
@@ -391,7 +391,7 @@ static void
 s_left_out(void)
 {
     fl_message message = stage_message(FL_MASKSET);
-    message.maskset.members = 15 & ~(1u << (CHILD - 1));
+    message.maskset.set = 15 & ~(1u << (CHILD - 1));
     stage_hear(CHILD, &message);
 }
 

@@ -186,7 +186,7 @@ s_tell_another_roster(void)
 {
     static const uint8_t line[FL_MEMBER_BYTES];
     fl_message message = stage_message(FL_ROSTER);
-    message.roster.members = fl_bytes_of(line, sizeof line);
+    message.roster.list = fl_bytes_of(line, sizeof line);
     s_tell_all(&message);
 }
 
@@ -194,7 +194,7 @@ static void
 s_tell_another_mask_set(void)
 {
     fl_message message = stage_message(FL_MASKSET);
-    message.maskset.members = OTHERS;
+    message.maskset.set = OTHERS;
     s_tell_all(&message);
 }
 
@@ -202,8 +202,8 @@ static void
 s_tell_other_survivors(void)
 {
     fl_message message = stage_message(FL_SURVIVORS);
-    message.survivors.members = OTHERS;
-    message.survivors.psigs = fl_bytes_of(psigs, sizeof psigs);
+    message.survivors.set = OTHERS;
+    message.survivors.list = fl_bytes_of(psigs, sizeof psigs);
     s_tell_all(&message);
 }
 
@@ -212,8 +212,8 @@ s_tell_other_acks(void)
 {
     static const uint8_t asigs[(MEMBERS - 1) * FL_SIGN_BYTES];
     fl_message message = stage_message(FL_ACKS);
-    message.acks.members = OTHERS;
-    message.acks.asigs = fl_bytes_of(asigs, sizeof asigs);
+    message.acks.set = OTHERS;
+    message.acks.list = fl_bytes_of(asigs, sizeof asigs);
     s_tell_all(&message);
 }
 

@@ -34,7 +34,7 @@ s_hook(masked_world *world, int32_t from, int32_t to, fl_message *message)
     }
     if (from < 0) {
         trick.heard[to][message->verb]++;
-        trick.acks = message->verb == FL_ACKS ? message->acks.members : trick.acks;
+        trick.acks = message->verb == FL_ACKS ? message->acks.set : trick.acks;
     }
     if (trick.change == NULL || message->verb != trick.verb || from != trick.from ||
         to != trick.to) {
@@ -90,16 +90,16 @@ static void
 s_spoil(fl_message *message)
 {
     if (message->verb == FL_ROSTER) {
-        message->roster.members = s_flipped(message->roster.members, FL_MEMBER_BYTES - 1);
+        message->roster.list = s_flipped(message->roster.list, FL_MEMBER_BYTES - 1);
     } else if (message->verb == FL_DEALT) {
-        message->dealt.parts = s_flipped(message->dealt.parts, FL_DEALT_BYTES - 1);
+        message->dealt.list = s_flipped(message->dealt.list, FL_DEALT_BYTES - 1);
     } else if (message->verb == FL_MASKSET) {
-        message->maskset.members &= ~(uint64_t)1;
+        message->maskset.set &= ~(uint64_t)1;
     } else if (message->verb == FL_SURVIVORS) {
-        message->survivors.psigs = s_flipped(message->survivors.psigs, 0);
+        message->survivors.list = s_flipped(message->survivors.list, 0);
     } else {
         assert_int_equal(message->verb, FL_ACKS);
-        message->acks.asigs = s_flipped(message->acks.asigs, 0);
+        message->acks.list = s_flipped(message->acks.list, 0);
     }
 }
 
@@ -180,13 +180,13 @@ a_content_is_another_one_in_its_block_and_in_its_signatures(void **state)
 static void
 s_last_line_off(fl_message *message)
 {
-    message->roster.members.size -= FL_MEMBER_BYTES;
+    message->roster.list.size -= FL_MEMBER_BYTES;
 }
 
 static void
 s_first_four(fl_message *message)
 {
-    message->maskset.members = 0xf;
+    message->maskset.set = 0xf;
 }
 
 //  How the victim refuses a roster of five, or a mask set of four.
@@ -425,7 +425,7 @@ s_keep_upload(masked_world *world, int32_t from, int32_t to, fl_message *message
 static void
 s_without_first(fl_message *message)
 {
-    message->ready.dealers &= ~(uint64_t)1;
+    message->ready.set &= ~(uint64_t)1;
 }
 
 static void

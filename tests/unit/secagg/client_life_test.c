@@ -322,7 +322,7 @@ a_mark_that_cannot_be_stored_ends_the_round_before_a_byte_is_masked(void **state
     }
     fl_message message = masked_message(world, FL_MASKSET);
     message.maskset.block = 3;
-    message.maskset.members = 7;
+    message.maskset.set = 7;
     fl_secagg_client_hear(machine, &message, IDENTITY_NOW, world->now, world->out);
     const fl_effect *effect = fl_outbox_at(world->out, 0);
     assert_int_equal(effect->kind, FL_FX_KEEP);

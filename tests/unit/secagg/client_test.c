@@ -79,23 +79,23 @@ s_assert_burns(fl_verb verb, void (*change)(fl_message *), bool twice, fl_reason
 static void
 s_copy_roster(fl_message *message)
 {
-    memcpy(room, message->roster.members.data, message->roster.members.size);
-    message->roster.members.data = room;
+    memcpy(room, message->roster.list.data, message->roster.list.size);
+    message->roster.list.data = room;
 }
 
 static void
 s_without_me(fl_message *message)
 {
     s_copy_roster(message);
-    size_t size = message->roster.members.size - FL_MEMBER_BYTES;
+    size_t size = message->roster.list.size - FL_MEMBER_BYTES;
     memmove(room + FL_MEMBER_BYTES, room + (size_t)2 * FL_MEMBER_BYTES, size - FL_MEMBER_BYTES);
-    message->roster.members.size = size;
+    message->roster.list.size = size;
 }
 
 static void
 s_first_two(fl_message *message)
 {
-    message->roster.members.size = (size_t)2 * FL_MEMBER_BYTES;
+    message->roster.list.size = (size_t)2 * FL_MEMBER_BYTES;
 }
 
 static void
@@ -157,9 +157,9 @@ a_roster_that_fails_a_check_ends_the_round_of_the_participant(void **state)
 static void
 s_one_part_more(fl_message *message, uint32_t dealer)
 {
-    memcpy(room, message->dealt.parts.data, message->dealt.parts.size);
-    message->dealt.parts = fl_bytes_of(room, message->dealt.parts.size + FL_DEALT_BYTES);
-    message->dealt.dealers |= (uint64_t)1 << dealer;
+    memcpy(room, message->dealt.list.data, message->dealt.list.size);
+    message->dealt.list = fl_bytes_of(room, message->dealt.list.size + FL_DEALT_BYTES);
+    message->dealt.set |= (uint64_t)1 << dealer;
 }
 
 static void
@@ -180,20 +180,20 @@ static size_t at_bit;
 static void
 s_flip_part(fl_message *message)
 {
-    memcpy(room, message->dealt.parts.data, message->dealt.parts.size);
+    memcpy(room, message->dealt.list.data, message->dealt.list.size);
     room[at_bit / 8] ^= (uint8_t)(1 << at_bit % 8);
-    message->dealt.parts.data = room;
+    message->dealt.list.data = room;
 }
 
 static void
 s_swap_parts(fl_message *message)
 {
-    memcpy(room, message->dealt.parts.data + FL_DEALT_BYTES, FL_DEALT_BYTES);
-    memcpy(room + FL_DEALT_BYTES, message->dealt.parts.data, FL_DEALT_BYTES);
+    memcpy(room, message->dealt.list.data + FL_DEALT_BYTES, FL_DEALT_BYTES);
+    memcpy(room + FL_DEALT_BYTES, message->dealt.list.data, FL_DEALT_BYTES);
     memcpy(room + (size_t)2 * FL_DEALT_BYTES,
-           message->dealt.parts.data + (size_t)2 * FL_DEALT_BYTES,
-           message->dealt.parts.size - (size_t)2 * FL_DEALT_BYTES);
-    message->dealt.parts.data = room;
+           message->dealt.list.data + (size_t)2 * FL_DEALT_BYTES,
+           message->dealt.list.size - (size_t)2 * FL_DEALT_BYTES);
+    message->dealt.list.data = room;
 }
 
 static void
@@ -220,25 +220,25 @@ shares_that_were_touched_are_not_good(void **state)
 static void
 s_without_victim(fl_message *message)
 {
-    message->maskset.members &= ~((uint64_t)1 << VICTIM);
+    message->maskset.set &= ~((uint64_t)1 << VICTIM);
 }
 
 static void
 s_stray_member(fl_message *message)
 {
-    message->maskset.members |= (uint64_t)1 << 6;
+    message->maskset.set |= (uint64_t)1 << 6;
 }
 
 static void
 s_small_maskset(fl_message *message)
 {
-    message->maskset.members = 7; // the quorum of 6 is 4
+    message->maskset.set = 7; // the quorum of 6 is 4
 }
 
 static void
 s_other_maskset(fl_message *message)
 {
-    message->maskset.members &= ~(uint64_t)1;
+    message->maskset.set &= ~(uint64_t)1;
 }
 
 static void
@@ -275,7 +275,7 @@ a_member_outside_what_we_found_good_is_not_masked_with(void **state)
         assert_true(masked_deliver(world));
     }
     message.maskset.block = 3;
-    message.maskset.members = 0x3f; // member 5 never dealt
+    message.maskset.set = 0x3f; // member 5 never dealt
     masked_say(world, VICTIM, &message);
     assert_int_equal(trick.refused, FL_WHY_MALFORMED);
     assert_int_equal(world->member[VICTIM].masks, 0);
@@ -311,7 +311,7 @@ a_participant_that_is_not_ready_in_time_is_late_and_nothing_is_refused(void **st
     }
     fl_message named = masked_message(world, FL_MASKSET);
     named.maskset.block = 3;
-    named.maskset.members = 0x3f;
+    named.maskset.set = 0x3f;
     assert_int_equal(fl_secagg_client_step_of(victim), FL_CLIENT_DEALT);
     assert_int_equal(world->notes[FL_NOTE_MASKING_REFUSED], 0);
     masked_say(world, VICTIM, &named); // but it cannot be among them
@@ -334,55 +334,55 @@ a_participant_that_is_not_ready_in_time_is_late_and_nothing_is_refused(void **st
 static void
 s_small_survivors(fl_message *message)
 {
-    message->survivors.members = 7;
-    message->survivors.psigs.size = (size_t)3 * FL_SIGN_BYTES;
+    message->survivors.set = 7;
+    message->survivors.list.size = (size_t)3 * FL_SIGN_BYTES;
 }
 
 static void
 s_other_survivors(fl_message *message)
 {
-    message->survivors.members &= ~(uint64_t)1;
-    message->survivors.psigs.size -= FL_SIGN_BYTES;
-    message->survivors.psigs.data += FL_SIGN_BYTES;
+    message->survivors.set &= ~(uint64_t)1;
+    message->survivors.list.size -= FL_SIGN_BYTES;
+    message->survivors.list.data += FL_SIGN_BYTES;
 }
 
 static void
 s_no_survivor(fl_message *message)
 {
-    message->survivors.members &= ~((uint64_t)1 << VICTIM);
-    message->survivors.psigs.size -= FL_SIGN_BYTES;
+    message->survivors.set &= ~((uint64_t)1 << VICTIM);
+    message->survivors.list.size -= FL_SIGN_BYTES;
 }
 
 static void
 s_no_acks(fl_message *message)
 {
-    message->acks.members = 1;
-    message->acks.asigs.size = FL_SIGN_BYTES;
+    message->acks.set = 1;
+    message->acks.list.size = FL_SIGN_BYTES;
 }
 
 static void
 s_forged_acks(fl_message *message)
 {
-    memcpy(room, message->acks.asigs.data, message->acks.asigs.size);
+    memcpy(room, message->acks.list.data, message->acks.list.size);
     for (int i = 0; i < 4; i++) { // two others are left, and four are needed
         room[i * FL_SIGN_BYTES] ^= 1;
     }
-    message->acks.asigs.data = room;
+    message->acks.list.data = room;
 }
 
 static void
 s_swapped_acks(fl_message *message)
 {
-    size_t size = message->acks.asigs.size;
-    memcpy(room, message->acks.asigs.data + FL_SIGN_BYTES, size - FL_SIGN_BYTES);
-    memcpy(room + size - FL_SIGN_BYTES, message->acks.asigs.data, FL_SIGN_BYTES);
-    message->acks.asigs.data = room;
+    size_t size = message->acks.list.size;
+    memcpy(room, message->acks.list.data + FL_SIGN_BYTES, size - FL_SIGN_BYTES);
+    memcpy(room + size - FL_SIGN_BYTES, message->acks.list.data, FL_SIGN_BYTES);
+    message->acks.list.data = room;
 }
 
 static void
 s_stray_acks(fl_message *message)
 {
-    message->acks.members = message->acks.members << 1; // bit 6 of six members
+    message->acks.set = message->acks.set << 1; // bit 6 of six members
 }
 
 static void
@@ -410,10 +410,10 @@ s_watch_unmask(masked_world *world, int32_t from, int32_t to, fl_message *messag
     static uint8_t psigs[FL_MEMBERS_MAX * FL_SIGN_BYTES];
     (void)world;
     if (to == VICTIM && message->verb == FL_SURVIVORS) { // members 0 and 2 swapped
-        memcpy(psigs, message->survivors.psigs.data, message->survivors.psigs.size);
-        memcpy(psigs, message->survivors.psigs.data + (size_t)2 * FL_SIGN_BYTES, FL_SIGN_BYTES);
-        memcpy(psigs + (size_t)2 * FL_SIGN_BYTES, message->survivors.psigs.data, FL_SIGN_BYTES);
-        message->survivors.psigs.data = psigs;
+        memcpy(psigs, message->survivors.list.data, message->survivors.list.size);
+        memcpy(psigs, message->survivors.list.data + (size_t)2 * FL_SIGN_BYTES, FL_SIGN_BYTES);
+        memcpy(psigs + (size_t)2 * FL_SIGN_BYTES, message->survivors.list.data, FL_SIGN_BYTES);
+        message->survivors.list.data = psigs;
     }
     if (from == VICTIM && message->verb == FL_UNMASK) {
         seen_self = message->unmask.self;

@@ -215,7 +215,7 @@ keys_of_another_run_or_round_are_dropped(void **state)
 static void
 s_without_two(fl_message *message)
 {
-    message->ready.dealers &= ~(uint64_t)0x9; // the first and the fourth
+    message->ready.set &= ~(uint64_t)0x9; // the first and the fourth
 }
 
 static void
@@ -244,7 +244,7 @@ the_participant_that_lacks_most_shares_is_left_out_alone(void **state)
 static void
 s_who_did_not_deal(fl_message *message)
 {
-    message->ready.dealers |= (uint64_t)1 << LOST;
+    message->ready.set |= (uint64_t)1 << LOST;
 }
 
 static void

@@ -94,7 +94,7 @@ s_tell_roster(masked_world *world, uint32_t device)
                FL_MEMBER_BYTES);
     }
     message.roster.block = BLOCK;
-    message.roster.members = fl_bytes_of(lines, sizeof lines);
+    message.roster.list = fl_bytes_of(lines, sizeof lines);
     masked_say(world, device, &message);
 }
 
@@ -122,8 +122,8 @@ s_tell_dealt(masked_world *world, uint32_t device)
     }
     fl_message message = masked_message(world, FL_DEALT);
     message.dealt.block = BLOCK;
-    message.dealt.dealers = EVERYBODY & ~((uint64_t)1 << me);
-    message.dealt.parts = fl_bytes_of(parts, fl_writer_size(&out));
+    message.dealt.set = EVERYBODY & ~((uint64_t)1 << me);
+    message.dealt.list = fl_bytes_of(parts, fl_writer_size(&out));
     masked_say(world, device, &message);
 }
 
@@ -132,7 +132,7 @@ s_tell_maskset(masked_world *world, uint32_t device)
 {
     fl_message message = masked_message(world, FL_MASKSET);
     message.maskset.block = BLOCK;
-    message.maskset.members = EVERYBODY;
+    message.maskset.set = EVERYBODY;
     masked_say(world, device, &message);
 }
 
@@ -162,8 +162,8 @@ s_tell_survivors(masked_world *world, uint32_t device)
     }
     fl_message message = masked_message(world, FL_SURVIVORS);
     message.survivors.block = BLOCK;
-    message.survivors.members = set;
-    message.survivors.psigs = fl_bytes_of(psigs, size);
+    message.survivors.set = set;
+    message.survivors.list = fl_bytes_of(psigs, size);
     masked_say(world, device, &message);
 }
 
@@ -190,8 +190,8 @@ s_tell_acks(masked_world *world, uint32_t device)
     }
     fl_message message = masked_message(world, FL_ACKS);
     message.acks.block = BLOCK;
-    message.acks.members = ackers;
-    message.acks.asigs = fl_bytes_of(asigs, size);
+    message.acks.set = ackers;
+    message.acks.list = fl_bytes_of(asigs, size);
     masked_say(world, device, &message);
 }
 

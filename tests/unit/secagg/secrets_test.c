@@ -44,9 +44,9 @@ s_flip_part(masked_world *world, int32_t from, int32_t to, fl_message *message)
     (void)world;
     (void)from;
     if (to == VICTIM && message->verb == FL_DEALT) {
-        memcpy(room, message->dealt.parts.data, message->dealt.parts.size);
+        memcpy(room, message->dealt.list.data, message->dealt.list.size);
         room[at_byte] ^= 1;
-        message->dealt.parts.data = room;
+        message->dealt.list.data = room;
     }
     return true;
 }
@@ -114,11 +114,11 @@ s_other_own_key(masked_world *world, int32_t from, int32_t to, fl_message *messa
         const fl_transcript_round round = {
             .run = message->run, .hop = 1, .edge = world->parent, .round = message->round
         };
-        memcpy(room, message->roster.members.data, message->roster.members.size);
+        memcpy(room, message->roster.list.data, message->roster.list.size);
         fl_transcript_public_of(secret, line + own_key);
         fl_transcript_keys_sign(world->member[VICTIM].keys, &round, epk, mpk,
                                 mpk + FL_TRANSCRIPT_KEY_BYTES);
-        message->roster.members.data = room;
+        message->roster.list.data = room;
     }
     return true;
 }
@@ -200,8 +200,8 @@ s_three_acks(masked_world *world, int32_t from, int32_t to, fl_message *message)
     (void)world;
     (void)from;
     if (to == VICTIM && message->verb == FL_ACKS) {
-        message->acks.members = 7;
-        message->acks.asigs.size = (size_t)3 * FL_SIGN_BYTES;
+        message->acks.set = 7;
+        message->acks.list.size = (size_t)3 * FL_SIGN_BYTES;
     }
     return true;
 }
@@ -251,7 +251,7 @@ survivors_named_before_the_upload_end_the_round_of_the_participant(void **state)
     fl_secagg_client *victim = world->member[VICTIM].machine;
     fl_message word = masked_message(world, FL_MASKSET);
     word.maskset.block = 3;
-    word.maskset.members = 0x3f;
+    word.maskset.set = 0x3f;
     while (fl_secagg_client_step_of(victim) != FL_CLIENT_READY) {
         assert_true(masked_deliver(world));
     }
@@ -260,8 +260,8 @@ survivors_named_before_the_upload_end_the_round_of_the_participant(void **state)
     word = masked_message(world, FL_SURVIVORS);
     memset(room, 0, sizeof room);
     word.survivors.block = 3;
-    word.survivors.members = 0x3f;
-    word.survivors.psigs = fl_bytes_of(room, (size_t)MEMBERS * FL_SIGN_BYTES);
+    word.survivors.set = 0x3f;
+    word.survivors.list = fl_bytes_of(room, (size_t)MEMBERS * FL_SIGN_BYTES);
     fl_secagg_client_hear(victim, &word, IDENTITY_NOW, world->now, world->out);
     fl_secagg_outcome how;
     assert_true(fl_secagg_client_outcome(victim, &how));

@@ -282,19 +282,19 @@ s_cut_dealing(fl_message *message)
 static void
 s_stray_ready(fl_message *message)
 {
-    message->ready.dealers |= (uint64_t)1 << 60;
+    message->ready.set |= (uint64_t)1 << 60;
 }
 
 static void
 s_not_even_myself(fl_message *message)
 {
-    message->ready.dealers &= ~((uint64_t)1 << LIAR);
+    message->ready.set &= ~((uint64_t)1 << LIAR);
 }
 
 static void
 s_fewer_ready(fl_message *message)
 {
-    message->ready.dealers &= ~(uint64_t)1;
+    message->ready.set &= ~(uint64_t)1;
 }
 
 static void

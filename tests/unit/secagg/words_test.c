@@ -181,15 +181,15 @@ s_say(const script *play, uint32_t at)
     fl_message message;
     if (play->kind[at] == MASKSET) {
         message = masked_message(world, FL_MASKSET);
-        message.maskset = (fl_block_maskset){ BLOCK, said->set };
+        message.maskset = (fl_block_word){ .block = BLOCK, .set = said->set };
     } else if (play->kind[at] == SURVIVORS) {
         message = masked_message(world, FL_SURVIVORS);
         message.survivors =
-            (fl_block_survivors){ BLOCK, said->set, fl_bytes_of(list, s_sign(said, true, list)) };
+            (fl_block_word){ BLOCK, said->set, fl_bytes_of(list, s_sign(said, true, list)) };
     } else {
         message = masked_message(world, FL_ACKS);
         message.acks =
-            (fl_block_acks){ BLOCK, said->set, fl_bytes_of(list, s_sign(said, false, list)) };
+            (fl_block_word){ BLOCK, said->set, fl_bytes_of(list, s_sign(said, false, list)) };
     }
     masked_say(world, ME, &message);
 }

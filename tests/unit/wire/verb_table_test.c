@@ -68,6 +68,7 @@ static void
 every_member_of_a_struct_is_in_its_table(void **state)
 {
     (void)state;
+    //  0: ROSTER, READY and MASKSET say a part of a fl_block_word.
     static const size_t sizes[MESSAGES_VERBS] = {
         sizeof(fl_hello),        sizeof(fl_welcome),       sizeof(fl_refused),
         sizeof(fl_task),         sizeof(fl_contrib),       sizeof(fl_grant),
@@ -75,13 +76,15 @@ every_member_of_a_struct_is_in_its_table(void **state)
         sizeof(fl_deny),         sizeof(fl_enrol),         sizeof(fl_enrolled),
         sizeof(fl_chunk),        sizeof(fl_fetch),         sizeof(fl_piece),
         sizeof(fl_ask),          sizeof(fl_answer),        sizeof(fl_block_keys),
-        sizeof(fl_block_roster), sizeof(fl_block_shares),  sizeof(fl_block_dealt),
-        sizeof(fl_block_ready),  sizeof(fl_block_maskset), sizeof(fl_block_survivors),
-        sizeof(fl_block_ack),    sizeof(fl_block_acks),    sizeof(fl_block_unmask),
+        0,                       sizeof(fl_block_shares),  sizeof(fl_block_word),
+        0,                       0,                        sizeof(fl_block_word),
+        sizeof(fl_block_ack),    sizeof(fl_block_word),    sizeof(fl_block_unmask),
         sizeof(fl_deny_get),     sizeof(fl_deny_part),
     };
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
-        s_assert_complete(&fl_verb_row_of(messages_verbs[i])->group, sizes[i]);
+        if (sizes[i] > 0) {
+            s_assert_complete(&fl_verb_row_of(messages_verbs[i])->group, sizes[i]);
+        }
     }
 }
 
