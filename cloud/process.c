@@ -52,40 +52,24 @@ s_load_authority(process *self, fl_why *why)
     const char *directory = fl_conf_text(self->conf, "authority");
     char path[FL_STATE_PATH_MAX];
     fl_why missing;
-    fl_status status = fl_state_dir_path(directory, FL_STATE_AUTHORITY, path, why);
-    if (status == FL_OK) {
-        status = fl_enrol_at_start_wait(self->conf, self->stop, path, &missing);
-        (void)status; // loading says better what is wrong
-        status = fl_state_dir_secret_load(directory, &self->authority, why);
-    }
-    return status;
+    FL_TRY(fl_state_dir_path(directory, FL_STATE_AUTHORITY, path, why));
+    fl_status there = fl_enrol_at_start_wait(self->conf, self->stop, path, &missing);
+    (void)there; // loading says better what is wrong
+    return fl_state_dir_secret_load(directory, &self->authority, why);
 }
 
 static fl_status
 s_open_files(process *self, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
-    fl_status status = fl_state_dir_open(self->state, why);
-    if (status == FL_OK) {
-        status = fl_lock_take(self->state, "fl-root", &self->lock, why);
-    }
-    if (status == FL_OK) {
-        status = s_load_authority(self, why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_path(self->state, "ledger.db", path, why);
-    }
-    if (status == FL_OK) {
-        status = fl_ledger_open(path, &self->ledger, why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_path(self->state, "models", path, why);
-    }
-    if (status == FL_OK) {
-        status = fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
+    FL_TRY(fl_state_dir_open(self->state, why));
+    FL_TRY(fl_lock_take(self->state, "fl-root", &self->lock, why));
+    FL_TRY(s_load_authority(self, why));
+    FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
+    FL_TRY(fl_ledger_open(path, &self->ledger, why));
+    FL_TRY(fl_state_dir_path(self->state, "models", path, why));
+    return fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
                                      &self->checkpoints, why);
-    }
-    return status;
 }
 
 //  Another number of shards would be another partition: what is leased would overlap.
@@ -195,27 +179,17 @@ s_begin_run(process *self, fl_why *why)
 {
     fl_safetensors file;
     fl_ledger_run run = { .model = { { 0 } } };
-    fl_status status = fl_root_settings_model(self->conf, &self->model, why);
-    if (status == FL_OK) {
-        status = fl_safetensors_parse(fl_blob_bytes(self->model), &file, why);
-    }
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_root_settings_model(self->conf, &self->model, why));
+    FL_TRY(fl_safetensors_parse(fl_blob_bytes(self->model), &file, why));
     fl_entropy entropy = fl_entropy_os();
     fl_entropy_fill(&entropy, run.run.bytes, sizeof run.run.bytes);
     run.elements = file.elements;
     run.model = fl_hash_of(fl_blob_bytes(self->model));
     run.model_bytes = fl_blob_size(self->model);
-    status = fl_checkpoints_save(self->checkpoints, &run.model, fl_blob_bytes(self->model),
-                                 fl_bytes_of(NULL, 0), why);
-    if (status == FL_OK) {
-        status = fl_ledger_run_begin(self->ledger, &run, why);
-    }
-    if (status == FL_OK) {
-        status = fl_ledger_resume_get(self->ledger, &self->resume, why);
-    }
-    return status;
+    FL_TRY(fl_checkpoints_save(self->checkpoints, &run.model, fl_blob_bytes(self->model),
+                               fl_bytes_of(NULL, 0), why));
+    FL_TRY(fl_ledger_run_begin(self->ledger, &run, why));
+    return fl_ledger_resume_get(self->ledger, &self->resume, why);
 }
 
 //  What was begun goes on with the model that it began with, whatever the settings say now; so they
@@ -225,14 +199,12 @@ s_same_model(const process *self, fl_why *why)
 {
     fl_safetensors file;
     fl_why differs;
-    fl_status status = fl_safetensors_parse(fl_blob_bytes(self->model), &file, why);
-    if (status == FL_OK) {
-        status = fl_root_settings_same(self->conf, &file, &differs);
-        if (status != FL_OK) {
-            fl_why_set(why, "%s holds a run over another model (%s): set model.layers and "
-                       "model.elements as they were, or name another state directory", self->state,
-                       differs.text);
-        }
+    FL_TRY(fl_safetensors_parse(fl_blob_bytes(self->model), &file, why));
+    fl_status status = fl_root_settings_same(self->conf, &file, &differs);
+    if (status != FL_OK) {
+        fl_why_set(why, "%s holds a run over another model (%s): set model.layers and "
+                   "model.elements as they were, or name another state directory", self->state,
+                   differs.text);
     }
     return status;
 }
@@ -245,11 +217,9 @@ s_load_test(process *self, fl_why *why)
     if (inputs[0] == '\0') {
         return FL_OK;
     }
-    fl_status status = fl_enrol_at_start_wait(self->conf, self->stop, inputs, why);
-    if (status == FL_OK) {
-        status = fl_enrol_at_start_wait(self->conf, self->stop, labels, why);
-    }
-    return status == FL_OK ? fl_dataset_load(inputs, labels, NULL, 0, &self->test, why) : status;
+    FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, inputs, why));
+    FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, labels, why));
+    return fl_dataset_load(inputs, labels, NULL, 0, &self->test, why);
 }
 
 static fl_status
@@ -339,11 +309,8 @@ s_sign(void *arg, fl_task *task)
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    fl_status status = fl_ledger_facts_get(self->ledger, &self->resume.run.run, self->resume.round,
-                                           &self->facts, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_ledger_facts_get(self->ledger, &self->resume.run.run, self->resume.round,
+                               &self->facts, why));
     const fl_queries_conf queries = { .station = self->station,
                                       .ledger = self->ledger,
                                       .checkpoints = self->checkpoints,
@@ -402,13 +369,14 @@ s_start(process *self, fl_why *why)
            fl_log_u64("rounds", (uint64_t)fl_conf_int(self->conf, "rounds")),
            fl_log_u64("port", fl_node_port(self->station, FL_WAY_CONTROL)),
            fl_log_u64("parameters", resume->run.elements));
-    fl_status status = fl_node_post(self->station, &start);
-    return status == FL_OK ? fl_settings_ports(self->conf, self->station, why) : status;
+    FL_TRY(fl_node_post(self->station, &start));
+    return fl_settings_ports(self->conf, self->station, why);
 }
 
 static fl_status
-s_outcome(process *self, bool ended, fl_why *why)
+s_run(process *self, fl_why *why)
 {
+    fl_status status = fl_node_run(self->station, why);
     fl_root_view view = fl_root_look(self->root, fl_node_now(self->station));
     if (view.phase == FL_ROOT_DONE && view.aborted) {
         fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and "
@@ -416,11 +384,7 @@ s_outcome(process *self, bool ended, fl_why *why)
                    (unsigned long long)view.round, fl_reason_name(view.reason));
         return FL_MISMATCH;
     }
-    if (!ended) {
-        fl_why_set(why, "jobs were still running at the end: a defect of this program");
-        return FL_BUSY;
-    }
-    return FL_OK;
+    return status;
 }
 
 static void
@@ -441,6 +405,23 @@ s_close(process *self)
     fl_lock_release(&self->lock);
 }
 
+static fl_status
+s_live(process *self, fl_why *why)
+{
+    FL_TRY(s_open_files(self, why));
+    FL_TRY(s_same_shards(self, why));
+    FL_TRY(s_certify(self, why));
+    FL_TRY(s_identify(self, why));
+    FL_TRY(s_load_run(self, why));
+    fl_node_conf station = fl_settings_station(self->conf, true);
+    station.identity = self->identity;
+    station.stop = self->stop;
+    FL_TRY(fl_node_open(&station, &self->station, why));
+    FL_TRY(s_seat(self, why));
+    FL_TRY(s_start(self, why));
+    return s_run(self, why);
+}
+
 fl_status
 fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
@@ -449,35 +430,7 @@ fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
         return fl_healthcheck_ask(self.state, "fl-root", why);
     }
     fl_settings_log(conf, "root", fl_conf_text(conf, "node"));
-    fl_status status = s_open_files(&self, why);
-    if (status == FL_OK) {
-        status = s_same_shards(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_certify(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_identify(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_load_run(&self, why);
-    }
-    if (status == FL_OK) {
-        fl_node_conf station = fl_settings_station(conf, true);
-        station.identity = self.identity;
-        station.stop = stop;
-        status = fl_node_open(&station, &self.station, why);
-    }
-    if (status == FL_OK) {
-        status = s_seat(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_start(&self, why);
-    }
-    if (status == FL_OK) {
-        bool ended = fl_node_run(self.station);
-        status = s_outcome(&self, ended, why);
-    }
+    fl_status status = s_live(&self, why);
     s_close(&self);
     return status;
 }

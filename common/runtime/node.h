@@ -51,8 +51,8 @@ FL_CHECKED fl_status fl_node_open(const fl_node_conf *conf, fl_node **station, f
 FL_CHECKED fl_status fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why);
 void fl_node_close(fl_node **self_p);
 
-//  Turn until the tier is done or a signal comes. False when work had to be left running.
-bool fl_node_run(fl_node *self);
+//  Turn until the tier is done or a signal comes. FL_BUSY: work had to be left running.
+FL_CHECKED fl_status fl_node_run(fl_node *self, fl_why *why);
 
 FL_CHECKED fl_status fl_node_post(fl_node *self, const fl_event *event);
 //  Takes the reference.

@@ -137,7 +137,7 @@ s_child(const ingest *self, const char *name, int told)
     const fl_tier tier = { .self = device, .machine = fl_device_machine(device),
                            .trainer = &trainer, .done = s_child_done };
     s_must(fl_node_seat(station, &tier, &why), &why);
-    (void)fl_node_run(station);
+    FL_ASSERT(fl_node_run(station, NULL) == FL_OK);
     _exit(0);
 }
 
@@ -321,7 +321,7 @@ s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where
     for (unsigned i = 0; i < self->children; i++) {
         FL_ASSERT(write(told[i], where, sizeof *where) == (ssize_t)sizeof *where);
     }
-    (void)fl_node_run(station);
+    FL_ASSERT(fl_node_run(station, NULL) == FL_OK);
     bare_close(&self->bare);
     fl_node_close(&station);
     fl_root_destroy(&self->root);
