@@ -69,7 +69,7 @@ s_open_files(process *self, fl_why *why)
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
     FL_TRY(fl_state_dir_path(self->state, "models", path, why));
     return fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
-                                     &self->checkpoints, why);
+                               &self->checkpoints, why);
 }
 
 //  Another number of shards would be another partition: what is leased would overlap.
