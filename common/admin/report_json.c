@@ -6,7 +6,7 @@
 
 #include "common/admin/json_writer.h"
 
-enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
+enum { ENTRIES_MAX = 6000, STAT_ONE = 1 << 20 };
 
 _Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 240 + 16 * 1024 <= FL_JSON_BYTES_MAX,
                "a report fits");
@@ -19,12 +19,6 @@ s_share(uint64_t part, uint64_t whole)
     return whole == 0 ? NAN : (double)part / (double)whole;
 }
 
-static double
-s_point(uint64_t fixed)
-{
-    return (double)fixed / (double)(1u << STAT_POINT_BITS);
-}
-
 static void
 s_stats(fl_json *sheet, const uint64_t stats[FL_STATS])
 {
@@ -33,18 +27,13 @@ s_stats(fl_json *sheet, const uint64_t stats[FL_STATS])
     fl_json_whole(sheet, in, "samples", stats[FL_STAT_SAMPLES]);
     fl_json_whole(sheet, in, "evaluated", evaluated);
     fl_json_whole(sheet, in, "correct", stats[FL_STAT_CORRECT]);
-    fl_json_real(sheet, in, "loss_sum", s_point(stats[FL_STAT_LOSS]));
+    fl_json_real(sheet, in, "loss_sum", (double)stats[FL_STAT_LOSS] / STAT_ONE);
     fl_json_whole(sheet, in, "saturated", stats[FL_STAT_SATURATED]);
     fl_json_whole(sheet, in, "stale", stats[FL_STAT_STALE]);
     fl_json_whole(sheet, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
     //  Of the model that the round began with, on the devices' own samples.
-    if (evaluated > 0) {
-        fl_json_real(sheet, in, "device_loss", s_point(stats[FL_STAT_LOSS]) / (double)evaluated);
-        fl_json_real(sheet, in, "device_accuracy", s_share(stats[FL_STAT_CORRECT], evaluated));
-    } else {
-        fl_json_null(sheet, in, "device_loss");
-        fl_json_null(sheet, in, "device_accuracy");
-    }
+    fl_json_real(sheet, in, "device_loss", s_share(stats[FL_STAT_LOSS], evaluated) / STAT_ONE);
+    fl_json_real(sheet, in, "device_accuracy", s_share(stats[FL_STAT_CORRECT], evaluated));
 }
 
 //  True when nobody above a device saw less than the sum of a block, at either hop. A sum is as
@@ -207,11 +196,8 @@ s_summary_masking(fl_json *sheet, json_t *in, const fl_ledger_round *rounds, uin
         }
     }
     s_tiers(sheet, in, hops);
-    if (first == NULL) {
-        fl_json_null(sheet, in, "masking");
-    } else {
-        fl_json_text(sheet, in, "masking", same ? fl_masking_name(first->report.masking) : "mixed");
-    }
+    const char *name = first == NULL ? NULL : fl_masking_name(first->report.masking);
+    fl_json_text(sheet, in, "masking", same ? name : "mixed");
     fl_json_bool(sheet, in, "masked", summed && masked);
 }
 

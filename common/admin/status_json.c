@@ -27,6 +27,17 @@ fl_root_phase_name(fl_root_phase phase)
     return phase_names[phase];
 }
 
+//  A number that may not be known; null then.
+static void
+s_whole(fl_json *sheet, json_t *in, const char *key, double value)
+{
+    if (isnan(value)) {
+        fl_json_text(sheet, in, key, NULL);
+    } else {
+        fl_json_whole(sheet, in, key, (uint64_t)llround(value));
+    }
+}
+
 static void
 s_child(fl_json *sheet, json_t *in, const fl_seat_view *seat)
 {
@@ -79,8 +90,7 @@ s_blocks(fl_json *sheet, const fl_aggregator *aggregator)
 typedef struct wait {
     const char *what; // NULL: it does not wait
     uint32_t ready, expect, leaves, expect_leaves;
-    bool bounded;
-    uint64_t left_ms;
+    double left_ms; // NaN: as long as it takes
 } wait;
 
 //  A child whose contribution to the open round may still come.
@@ -101,7 +111,7 @@ s_missing(const wait *self, const fl_seat_view *seat)
 static wait
 s_collecting(const fl_aggregator *aggregator, uint64_t left_ms)
 {
-    wait self = { .what = "contributions", .bounded = true, .left_ms = left_ms };
+    wait self = { .what = "contributions", .left_ms = (double)left_ms };
     for (uint32_t i = 0; i < fl_aggregator_seats(aggregator); i++) {
         fl_seat_view seat = fl_aggregator_seat(aggregator, i);
         bool in = seat.outcome == FL_OUT_IN;
@@ -129,7 +139,6 @@ s_wait_of_root(const fl_status_input *input)
                        .expect = root->expect,
                        .leaves = root->leaves,
                        .expect_leaves = root->expect_leaves,
-                       .bounded = true,
                        .left_ms = root->left_ms };
     }
     if (root->phase == FL_ROOT_COLLECTING && input->aggregator != NULL) {
@@ -142,13 +151,13 @@ static wait
 s_wait_of_member(const fl_status_input *input)
 {
     fl_time due = fl_participant_due(input->participant);
-    wait self = { .bounded = due != FL_NEVER, .left_ms = s_left(due, input->now) };
+    wait self = { .left_ms = due == FL_NEVER ? NAN : (double)s_left(due, input->now) };
     if (!fl_participant_joined(input->participant)) {
-        return (wait){ .what = "parent" };
+        return (wait){ .what = "parent", .left_ms = NAN };
     }
-    switch (fl_participant_activity(input->participant)) {
+    switch ((int)fl_participant_activity(input->participant)) {
     case FL_DOING_NOTHING:
-        self = (wait){ .what = "task" };
+        self = (wait){ .what = "task", .left_ms = NAN };
         break;
     case FL_DOING_WAIT_GRANT:
         self.what = "grant";
@@ -156,12 +165,7 @@ s_wait_of_member(const fl_status_input *input)
     case FL_DOING_WAIT_CLOSE:
         self.what = "close";
         break;
-    case FL_DOING_FETCH:
-    case FL_DOING_TRAIN:
-    case FL_DOING_COLLECT:
-    case FL_DOING_ENCODE:
-    case FL_DOING_SEND:
-    case FL_DOING_COUNT:
+    default:
         break;
     }
     return self;
@@ -185,7 +189,7 @@ s_waiting(fl_json *sheet, const fl_status_input *input)
 {
     wait self = s_wait(input);
     if (self.what == NULL) {
-        fl_json_null(sheet, sheet->top, "waiting");
+        fl_json_text(sheet, sheet->top, "waiting", NULL);
         return;
     }
     json_t *in = fl_json_object(sheet, sheet->top, "waiting");
@@ -194,11 +198,7 @@ s_waiting(fl_json *sheet, const fl_status_input *input)
     fl_json_whole(sheet, in, "expect", self.expect);
     fl_json_whole(sheet, in, "leaves", self.leaves);
     fl_json_whole(sheet, in, "expect_leaves", self.expect_leaves);
-    if (self.bounded) {
-        fl_json_whole(sheet, in, "left_ms", self.left_ms);
-    } else {
-        fl_json_null(sheet, in, "left_ms");
-    }
+    s_whole(sheet, in, "left_ms", self.left_ms);
     json_t *missing = fl_json_array(sheet, in, "missing");
     uint32_t seats = input->aggregator == NULL ? 0 : fl_aggregator_seats(input->aggregator);
     for (uint32_t i = 0, said = 0; i < seats && said < MISSING_MAX; i++) {
@@ -269,17 +269,6 @@ s_gauges(const fl_status_input *input)
     return now;
 }
 
-//  A gauge as a whole number of `unit`; null when it is not known.
-static void
-s_whole(fl_json *sheet, const char *key, double gauge, double unit)
-{
-    if (isnan(gauge)) {
-        fl_json_null(sheet, sheet->top, key);
-    } else {
-        fl_json_whole(sheet, sheet->top, key, (uint64_t)llround(gauge / unit));
-    }
-}
-
 static const char *
 s_phase_below(const fl_status_input *input)
 {
@@ -304,11 +293,11 @@ s_run(fl_json *sheet, const fl_status_input *input, const fl_gauges *now)
     json_t *top = sheet->top;
     fl_json_text(sheet, top, "phase",
                  root != NULL ? fl_root_phase_name(root->phase) : s_phase_below(input));
-    s_whole(sheet, "round", now->round_number, 1);
-    s_whole(sheet, "rounds", now->run_rounds, 1);
-    s_whole(sheet, "attempt", now->round_attempt, 1);
-    s_whole(sheet, "left_ms", now->round_left_seconds, 1e-3);
-    s_whole(sheet, "round_ms", now->round_mean_seconds, 1e-3);
+    s_whole(sheet, top, "round", now->round_number);
+    s_whole(sheet, top, "rounds", now->run_rounds);
+    s_whole(sheet, top, "attempt", now->round_attempt);
+    s_whole(sheet, top, "left_ms", now->round_left_seconds * 1e3);
+    s_whole(sheet, top, "round_ms", now->round_mean_seconds * 1e3);
     fl_json_real(sheet, top, "eta_s", now->run_eta_seconds);
     fl_json_real(sheet, top, "loss", now->model_loss);
     fl_json_real(sheet, top, "accuracy", now->model_accuracy_ratio);
@@ -321,7 +310,7 @@ static void
 s_member(fl_json *sheet, const fl_status_input *input)
 {
     if (input->participant == NULL) {
-        fl_json_null(sheet, sheet->top, "member");
+        fl_json_text(sheet, sheet->top, "member", NULL);
         return;
     }
     json_t *in = fl_json_object(sheet, sheet->top, "member");
@@ -338,8 +327,8 @@ s_masking(fl_json *sheet, const fl_status_input *input)
 {
     const fl_task *task = s_task(input);
     if (input->root == NULL && task == NULL) {
-        fl_json_null(sheet, sheet->top, "masking");
-        fl_json_null(sheet, sheet->top, "masked");
+        fl_json_text(sheet, sheet->top, "masking", NULL);
+        fl_json_text(sheet, sheet->top, "masked", NULL);
         return;
     }
     fl_masking masking =
@@ -409,7 +398,7 @@ fl_status_json(const fl_status_input *input)
     s_member(&sheet, input);
     fl_tally tally =
         input->aggregator == NULL ? (fl_tally){ 0 } : fl_aggregator_tally(input->aggregator);
-    s_whole(&sheet, "leaves", now.aggregator_leaves, 1);
+    s_whole(&sheet, top, "leaves", now.aggregator_leaves);
     fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), &tally);
     s_blocks(&sheet, input->aggregator);
     s_children(&sheet, input->aggregator);
