@@ -1,7 +1,6 @@
 #include "common/runtime/enrol_at_start.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,21 +13,6 @@
 enum { LOOK_MS = 200, SAY_MS = 10 * 1000, RENEW_MS = 10 * 1000 };
 
 // ---- waiting ----------------------------------------------------------------------------------
-//  False: a signal came; it is left for the node to take.
-static bool
-s_pause(fl_stop *stop, uint32_t ms)
-{
-    struct pollfd signals = { .fd = fl_stop_fd(stop), .events = POLLIN };
-    fl_time until = fl_clock_ms() + ms;
-    for (fl_time left = ms; left > 0; left = until - fl_clock_ms()) {
-        int ready = poll(&signals, 1, (int)left);
-        if (ready > 0 || (ready < 0 && errno != EINTR)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 fl_status
 fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_why *why)
 {
@@ -45,7 +29,7 @@ fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_
             fl_log(FL_LOG_INFO, "waiting", fl_log_text("for", path),
                    fl_log_u64("seconds_left", (uint64_t)(until - now + 999) / 1000));
         }
-        if (!s_pause(stop, LOOK_MS)) {
+        if (!fl_stop_pause(stop, LOOK_MS)) {
             fl_why_set(why, "stopped while waiting for %s", path);
             return FL_MISSING;
         }
@@ -75,7 +59,7 @@ static bool
 s_let_pass(void *arg, uint32_t ms)
 {
     const joining *self = arg;
-    return s_pause(self->stop, ms);
+    return fl_stop_pause(self->stop, ms);
 }
 
 static void
