@@ -172,7 +172,7 @@ s_live(process *self, fl_why *why)
     FL_TRY(fl_node_open(&station, &self->station, why));
     FL_TRY(s_seat(self, why));
     fl_log(FL_LOG_INFO, "started",
-           fl_log_u64("samples", self->trainer.samples(self->trainer.self)),
+           fl_log_u64("samples", self->trainer.samples),
            fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
     return fl_node_run(self->station, why);
 }

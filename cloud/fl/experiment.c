@@ -118,15 +118,10 @@ s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test
     atomic_bool cancel = false;
     fl_shape shape;
     fl_gemm gemm = NULL;
-    fl_status status = fl_shape_parse(fl_conf_text(conf, "layers"), &shape, why);
-    if (status == FL_OK) {
-        status = fl_gemm_choose(1, &gemm, why);
-    }
-    if (status == FL_OK) {
-        status = fl_central_baseline_train(&shape, gemm, &sgd, &train_samples, &test_samples,
-                                           &cancel, result, why);
-    }
-    return status;
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "layers"), &shape, why));
+    FL_TRY(fl_gemm_choose(1, &gemm, why));
+    return fl_central_baseline_train(&shape, gemm, &sgd, &train_samples, &test_samples, &cancel,
+                                     result, why);
 }
 
 int

@@ -7,23 +7,12 @@
 static const char *
 s_metavar(const fl_setting *setting)
 {
-    switch (setting->type) {
-    case FL_CONF_TEXT:
-        return "TEXT";
-    case FL_CONF_INT:
-        return "N";
-    case FL_CONF_REAL:
-        return "X";
-    case FL_CONF_BOOL:
-        return "true|false";
-    case FL_CONF_CHOICE:
-        return setting->choices;
-    case FL_CONF_DURATION:
-        return "DURATION";
-    case FL_CONF_SIZE:
-        return "SIZE";
-    }
-    FL_ASSERT(false);
+    static const char *const words[] = {
+        [FL_CONF_TEXT] = "TEXT",         [FL_CONF_INT] = "N",   [FL_CONF_REAL] = "X",
+        [FL_CONF_BOOL] = "true|false",   [FL_CONF_SIZE] = "SIZE",
+        [FL_CONF_DURATION] = "DURATION",
+    };
+    return setting->type == FL_CONF_CHOICE ? setting->choices : words[setting->type];
 }
 
 static void

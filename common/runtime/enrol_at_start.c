@@ -178,13 +178,9 @@ fl_enrol_at_start_join(const fl_enrol_at_start_conf *conf, fl_why *why)
     if (how.token[0] == '\0') {
         return FL_OK;
     }
-    fl_status status = s_name(conf, &how.node, why);
-    if (status == FL_OK) {
-        status = fl_net_open(1, why);
-    }
-    if (status == FL_OK) {
-        status = s_join(conf, &how, why);
-        fl_net_close();
-    }
+    FL_TRY(s_name(conf, &how.node, why));
+    FL_TRY(fl_net_open(1, why));
+    fl_status status = s_join(conf, &how, why);
+    fl_net_close();
     return status;
 }

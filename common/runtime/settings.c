@@ -172,10 +172,7 @@ fl_settings_ports(const fl_conf *conf, const fl_node *station, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
     char text[128];
-    fl_status status = fl_state_dir_path(fl_conf_text(conf, "state"), "ports", path, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_state_dir_path(fl_conf_text(conf, "state"), "ports", path, why));
     int size = snprintf(text, sizeof text, "control %u\nup %u\ndown %u\n",
                         (unsigned)fl_node_port(station, FL_WAY_CONTROL),
                         (unsigned)fl_node_port(station, FL_WAY_UP),
