@@ -39,9 +39,9 @@ typedef struct process {
     fl_ledger_facts *facts;  // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
     fl_root *root;
-    fl_node *station;
+    fl_node *node;
     fl_queries *queries;
-    fl_authority_service *office;
+    fl_authority_service *service;
 } process;
 
 // ---- files ------------------------------------------------------------------------------------
@@ -269,21 +269,21 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
     return fl_queries_ask(self->queries, ticket, ask) ||
-           fl_authority_service_ask(self->office, ticket, ask);
+           fl_authority_service_ask(self->service, ticket, ask);
 }
 
 static bool
 s_enrol(void *arg, uint64_t ticket, fl_bytes sealed)
 {
     process *self = arg;
-    return fl_authority_service_enrol(self->office, ticket, sealed);
+    return fl_authority_service_enrol(self->service, ticket, sealed);
 }
 
 static bool
 s_done(void *arg)
 {
     process *self = arg;
-    return fl_root_look(self->root, fl_node_now(self->station)).phase == FL_ROOT_DONE;
+    return fl_root_look(self->root, fl_node_now(self->node)).phase == FL_ROOT_DONE;
 }
 
 static void
@@ -311,22 +311,22 @@ s_seat(process *self, fl_why *why)
 {
     FL_TRY(fl_ledger_facts_get(self->ledger, &self->resume.run.run, self->resume.round,
                                &self->facts, why));
-    const fl_queries_conf queries = { .station = self->station,
+    const fl_queries_conf queries = { .node = self->node,
                                       .ledger = self->ledger,
                                       .checkpoints = self->checkpoints,
                                       .fill = s_fill,
                                       .self = self };
     self->queries = fl_queries_new(&queries);
-    const fl_authority_service_conf office = {
+    const fl_authority_service_conf service = {
         .authority = self->authority,
         .identity = self->identity,
         .ledger = self->ledger,
-        .station = self->station,
+        .station = self->node,
         .queries = self->queries,
         .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
-    self->office = fl_authority_service_new(&office);
+    self->service = fl_authority_service_new(&service);
     fl_root_conf root = fl_root_settings(self->conf);
     self->blocks = fl_settings_blocks(self->identity, 2);
     root.aggregator.node = *fl_identity_node(self->identity);
@@ -338,7 +338,7 @@ s_seat(process *self, fl_why *why)
     root.past_count =
         fl_durable_recall(self->ledger, &self->resume.run.run, self->resume.round, self->pasts);
     self->root = fl_root_new(&root);
-    if (self->queries == NULL || self->office == NULL || self->root == NULL) {
+    if (self->queries == NULL || self->service == NULL || self->root == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
     }
@@ -349,14 +349,14 @@ s_seat(process *self, fl_why *why)
                            .enrol = s_enrol,
                            .ask = s_ask,
                            .done = s_done };
-    return fl_node_seat(self->station, &tier, why);
+    return fl_node_seat(self->node, &tier, why);
 }
 
 static fl_status
 s_start(process *self, fl_why *why)
 {
     const fl_ledger_resume *resume = &self->resume;
-    fl_handles_put_model(fl_node_vault(self->station), &resume->run.model, &self->model);
+    fl_handles_put_model(fl_node_handles(self->node), &resume->run.model, &self->model);
     fl_event start = { .kind = FL_EV_START };
     start.start.round = resume->round;
     start.start.attempt = resume->attempt;
@@ -367,17 +367,17 @@ s_start(process *self, fl_why *why)
     fl_log_set_run(&resume->run.run);
     fl_log(FL_LOG_INFO, "started", fl_log_u64("next_round", resume->round),
            fl_log_u64("rounds", (uint64_t)fl_conf_int(self->conf, "rounds")),
-           fl_log_u64("port", fl_node_port(self->station, FL_WAY_CONTROL)),
+           fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
            fl_log_u64("parameters", resume->run.elements));
-    FL_TRY(fl_node_post(self->station, &start));
-    return fl_settings_ports(self->conf, self->station, why);
+    FL_TRY(fl_node_post(self->node, &start));
+    return fl_settings_ports(self->conf, self->node, why);
 }
 
 static fl_status
 s_run(process *self, fl_why *why)
 {
-    fl_status status = fl_node_run(self->station, why);
-    fl_root_view view = fl_root_look(self->root, fl_node_now(self->station));
+    fl_status status = fl_node_run(self->node, why);
+    fl_root_view view = fl_root_look(self->root, fl_node_now(self->node));
     if (view.phase == FL_ROOT_DONE && view.aborted) {
         fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and "
                    "start again: the run goes on from its last closed round",
@@ -390,8 +390,8 @@ s_run(process *self, fl_why *why)
 static void
 s_close(process *self)
 {
-    fl_node_close(&self->station);
-    fl_authority_service_destroy(&self->office);
+    fl_node_close(&self->node);
+    fl_authority_service_destroy(&self->service);
     fl_queries_destroy(&self->queries);
     fl_root_destroy(&self->root);
     fl_ledger_facts_destroy(&self->facts);
@@ -413,10 +413,10 @@ s_live(process *self, fl_why *why)
     FL_TRY(s_certify(self, why));
     FL_TRY(s_identify(self, why));
     FL_TRY(s_load_run(self, why));
-    fl_node_conf station = fl_settings_station(self->conf, true);
-    station.identity = self->identity;
-    station.stop = self->stop;
-    FL_TRY(fl_node_open(&station, &self->station, why));
+    fl_node_conf node = fl_settings_node(self->conf, true);
+    node.identity = self->identity;
+    node.stop = self->stop;
+    FL_TRY(fl_node_open(&node, &self->node, why));
     FL_TRY(s_seat(self, why));
     FL_TRY(s_start(self, why));
     return s_run(self, why);

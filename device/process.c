@@ -28,7 +28,7 @@ typedef struct process {
     fl_dataset data;
     fl_trainer trainer;
     fl_device *device;
-    fl_node *station;
+    fl_node *node;
     fl_queries *queries;
 } process;
 
@@ -121,7 +121,7 @@ s_seat(process *self, fl_why *why)
     participant.mark = &self->mark;
     self->durable = (fl_durable){ .directory = self->slot.path };
     self->device = fl_device_new(&participant);
-    const fl_queries_conf queries = { .station = self->station, .fill = s_fill, .self = self };
+    const fl_queries_conf queries = { .node = self->node, .fill = s_fill, .self = self };
     self->queries = fl_queries_new(&queries);
     if (self->device == NULL || self->queries == NULL) {
         fl_why_set(why, "out of memory");
@@ -130,13 +130,13 @@ s_seat(process *self, fl_why *why)
     const fl_tier tier = { .self = self, .machine = fl_device_machine(self->device),
                            .trainer = &self->trainer, .ask = s_ask, .done = s_done,
                            .saver = fl_durable_saver(&self->durable) };
-    return fl_node_seat(self->station, &tier, why);
+    return fl_node_seat(self->node, &tier, why);
 }
 
 static void
 s_close(process *self)
 {
-    fl_node_close(&self->station);
+    fl_node_close(&self->node);
     fl_queries_destroy(&self->queries);
     fl_device_destroy(&self->device);
     if (self->trainer.destroy != NULL) {
@@ -164,17 +164,17 @@ s_live(process *self, fl_why *why)
     FL_TRY(s_open_files(self, why));
     fl_log_set_node(fl_identity_node(self->identity)->name);
     FL_TRY(s_open_trainer(self, why));
-    fl_node_conf station = fl_settings_station(self->conf, false);
-    station.directory = self->slot.path;
-    station.identity = self->identity;
-    station.stop = self->stop;
-    station.parent = true;
-    FL_TRY(fl_node_open(&station, &self->station, why));
+    fl_node_conf node = fl_settings_node(self->conf, false);
+    node.directory = self->slot.path;
+    node.identity = self->identity;
+    node.stop = self->stop;
+    node.parent = true;
+    FL_TRY(fl_node_open(&node, &self->node, why));
     FL_TRY(s_seat(self, why));
     fl_log(FL_LOG_INFO, "started",
            fl_log_u64("samples", self->trainer.samples),
            fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
-    return fl_node_run(self->station, why);
+    return fl_node_run(self->node, why);
 }
 
 fl_status

@@ -26,7 +26,7 @@ typedef struct process {
     fl_ledger_facts *facts; // of the masked round opened last
     fl_past pasts[FL_PASTS_MAX];
     fl_edge *edge;
-    fl_node *station;
+    fl_node *node;
     fl_queries *queries;
 } process;
 
@@ -104,7 +104,7 @@ s_denied(void *arg)
     list->list = fl_blob_copy(fl_identity_deny_bytes(self->identity));
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_put_list, .done = s_list_put,
                          .arg = list };
-    if (list->list == NULL || fl_workers_add(fl_node_crew(self->station), &job) != FL_OK) {
+    if (list->list == NULL || fl_workers_add(fl_node_crew(self->node), &job) != FL_OK) {
         s_list_put(list, false); // likewise
     }
 }
@@ -176,7 +176,7 @@ s_seat(process *self, fl_why *why)
     edge.aggregator.child_roles[1] = FL_ROLE_EDGE;
     self->edge = fl_edge_new(&edge);
     const fl_queries_conf queries = {
-        .station = self->station, .ledger = self->ledger, .fill = s_fill, .self = self
+        .node = self->node, .ledger = self->ledger, .fill = s_fill, .self = self
     };
     self->queries = fl_queries_new(&queries);
     if (self->edge == NULL || self->queries == NULL) {
@@ -186,13 +186,13 @@ s_seat(process *self, fl_why *why)
     const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
                            .saver = fl_durable_saver(&self->durable), .ask = s_ask,
                            .denied = s_denied, .done = s_done };
-    return fl_node_seat(self->station, &tier, why);
+    return fl_node_seat(self->node, &tier, why);
 }
 
 static void
 s_close(process *self)
 {
-    fl_node_close(&self->station);
+    fl_node_close(&self->node);
     fl_queries_destroy(&self->queries);
     fl_edge_destroy(&self->edge);
     fl_ledger_facts_destroy(&self->facts);
@@ -207,17 +207,17 @@ s_live(process *self, fl_why *why)
     FL_TRY(s_open_files(self, why));
     fl_log_set_node(fl_identity_node(self->identity)->name);
     FL_TRY(s_recall_denied(self, why));
-    fl_node_conf station = fl_settings_station(self->conf, true);
-    station.identity = self->identity;
-    station.stop = self->stop;
-    station.parent = true;
-    FL_TRY(fl_node_open(&station, &self->station, why));
+    fl_node_conf node = fl_settings_node(self->conf, true);
+    node.identity = self->identity;
+    node.stop = self->stop;
+    node.parent = true;
+    FL_TRY(fl_node_open(&node, &self->node, why));
     FL_TRY(s_seat(self, why));
-    FL_TRY(fl_settings_ports(self->conf, self->station, why));
+    FL_TRY(fl_settings_ports(self->conf, self->node, why));
     fl_log(FL_LOG_INFO, "started",
-           fl_log_u64("port", fl_node_port(self->station, FL_WAY_CONTROL)),
+           fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
            fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
-    return fl_node_run(self->station, why);
+    return fl_node_run(self->node, why);
 }
 
 fl_status

@@ -137,7 +137,7 @@ fl_os_destroy(fl_os **self_p)
 }
 
 fl_context
-fl_os_console(fl_os *self)
+fl_os_context(fl_os *self)
 {
     return (fl_context){ .in = stdin,
                          .out = stdout,

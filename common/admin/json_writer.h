@@ -16,10 +16,10 @@ typedef struct fl_json {
 } fl_json;
 
 fl_json fl_json_begin(void);
-//  The document as the caller's blob; NULL when broken. Releases the sheet.
+//  The document as the caller's blob; NULL when broken. Releases the rest.
 fl_blob *fl_json_end(fl_json *self);
 
-//  Objects and arrays that were added belong to the sheet. NULL is taken everywhere for one that
+//  Objects and arrays that were added belong to the document. NULL is taken everywhere for one that
 //  could not be made.
 json_t *fl_json_object(fl_json *self, json_t *in, const char *key);
 json_t *fl_json_array(fl_json *self, json_t *in, const char *key);

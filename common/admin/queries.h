@@ -12,7 +12,7 @@ typedef struct fl_queries fl_queries;
 
 //  Every pointer is borrowed.
 typedef struct fl_queries_conf {
-    fl_node *station;
+    fl_node *node;
     fl_ledger *ledger;           // NULL: keeps none (a device)
     fl_checkpoints *checkpoints; // NULL: keeps no models (below the root)
     //  Fill in what the tier knows; the node's share is set already.
@@ -22,7 +22,7 @@ typedef struct fl_queries_conf {
 
 //  The caller owns the result. NULL when out of memory.
 fl_queries *fl_queries_new(const fl_queries_conf *conf);
-//  After the worker pool has ended.
+//  After the workers have ended.
 void fl_queries_destroy(fl_queries **self_p);
 
 //  False: not a question that is answered here.

@@ -158,13 +158,13 @@ typedef enum fl_save { FL_SAVE_OPEN, FL_SAVE_CLOSE } fl_save;
 
 //  Facts of a masked round, newest of each kind and block; bytes that the machine reads back.
 typedef enum fl_keep {
-    FL_KEEP_MARK,   // a member's: what it masked and opened last
+    FL_KEEP_MARK,   // a participant's: what it masked and opened last
     FL_KEEP_ROSTER, // an aggregator's, from here on, in this order
     FL_KEEP_DEALT,
     FL_KEEP_MASKSET,
     FL_KEEP_SURVIVORS,
     FL_KEEP_ACKS,
-    FL_KEEP_EVIDENCE, // that a member lied; for people
+    FL_KEEP_EVIDENCE, // that a participant lied; for people
     FL_KEEP_COUNT
 } fl_keep;
 

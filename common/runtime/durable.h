@@ -1,4 +1,4 @@
-//  durable - where the facts of masked rounds go: a member's mark into a file of its state
+//  durable - where the facts of masked rounds go: a participant's mark into a file of its state
 //  directory, an aggregator's facts into its ledger. What a saver's `keep` calls: on a worker, one
 //  call at a time, blocks for the disk. And what of it a process wants to know after a restart.
 #ifndef FL_RUNTIME_DURABLE_H
@@ -11,7 +11,7 @@
 
 //  Borrowed.
 typedef struct fl_durable {
-    const char *directory; // NULL: no member here
+    const char *directory; // NULL: no participant here
     fl_ledger *ledger;     // NULL: no aggregator here
 } fl_durable;
 

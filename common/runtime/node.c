@@ -233,9 +233,9 @@ s_open(fl_node *self, fl_why *why)
 }
 
 fl_status
-fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why)
+fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why)
 {
-    *station = NULL;
+    *node = NULL;
     fl_node *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "out of memory");
@@ -254,12 +254,12 @@ fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why)
         fl_node_close(&self);
         return status;
     }
-    *station = self;
+    *node = self;
     return FL_OK;
 }
 
 static fl_status
-s_seat_works(fl_node *self, fl_why *why)
+s_seat_effects(fl_node *self, fl_why *why)
 {
     const fl_effects_conf effects = { .workers = self->workers,
                                       .handles = self->handles,
@@ -301,7 +301,7 @@ fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
     self->tier = *tier;
     char operator_lane[FL_STATE_PATH_MAX + 8];
     char path[FL_STATE_PATH_MAX];
-    FL_TRY(s_seat_works(self, why));
+    FL_TRY(s_seat_effects(self, why));
     FL_TRY(fl_state_dir_path(self->conf.directory, FL_STATE_OPERATOR, path, why));
     (void)snprintf(operator_lane, sizeof operator_lane, "ipc://%s", path);
     const fl_reactor_conf conf = {
@@ -460,7 +460,7 @@ fl_node_crew(fl_node *self)
 }
 
 fl_handles *
-fl_node_vault(fl_node *self)
+fl_node_handles(fl_node *self)
 {
     return self->handles;
 }

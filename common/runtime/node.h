@@ -1,6 +1,6 @@
 //  node - one running process of the fabric: a tier's machine with everything around it that the
-//  three programs share (sockets, admission, worker pool, handles, staging, effects, log). The tier
-//  brings its machine, its trainer or model, and its answers to the operator.
+//  three programs share (sockets, gate, crew, handles, staging, effects, log). The tier brings its
+//  machine, its trainer or model, and its answers to the operator.
 //  Main thread; callbacks too, unless they say otherwise.
 #ifndef FL_RUNTIME_NODE_H
 #define FL_RUNTIME_NODE_H
@@ -46,7 +46,7 @@ typedef struct fl_tier {
 } fl_tier;
 
 //  Opens the network; binds the ports. One per process.
-FL_CHECKED fl_status fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why);
+FL_CHECKED fl_status fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why);
 //  Give it the tier; before `run`.
 FL_CHECKED fl_status fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why);
 void fl_node_close(fl_node **self_p);
@@ -60,7 +60,7 @@ void fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json
 
 uint16_t fl_node_port(const fl_node *self, fl_way way);
 fl_workers *fl_node_crew(fl_node *self);
-fl_handles *fl_node_vault(fl_node *self);
+fl_handles *fl_node_handles(fl_node *self);
 fl_enrol_relay *fl_node_relay(fl_node *self);
 const fl_metrics *fl_node_metrics(const fl_node *self);
 fl_time fl_node_now(const fl_node *self);

@@ -276,7 +276,7 @@ s_begin(ingest *self, fl_node *station)
     fl_why why = { "" };
     fl_event start = { .kind = FL_EV_START };
     fl_blob *model = fl_blob_ref(self->model);
-    fl_handles_put_model(fl_node_vault(station), &self->model_hash, &model);
+    fl_handles_put_model(fl_node_handles(station), &self->model_hash, &model);
     start.start.round = 1;
     start.start.run = (fl_run){ .bytes = { 7 } };
     start.start.model = self->model_hash;
