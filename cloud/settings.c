@@ -83,12 +83,6 @@ s_fixed(const fl_conf *conf)
                        .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
 }
 
-static fl_masking
-s_masking(const fl_conf *conf)
-{
-    return (fl_masking)fl_conf_choice(conf, "masking");
-}
-
 //  Settings under which every masked round would be aborted are no settings.
 static fl_status
 s_check_masking(const fl_conf *conf, fl_why *why)
@@ -134,7 +128,7 @@ s_check(const fl_conf *conf, fl_why *why)
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
     }
-    if (s_masking(conf) != FL_MASKING_NONE) {
+    if (fl_conf_choice(conf, "masking") != FL_MASKING_NONE) {
         FL_TRY(s_check_masking(conf, why));
     }
     if (fl_conf_int(conf, "plan.devices_max") < fl_conf_int(conf, "round.expect_devices")) {
@@ -165,7 +159,7 @@ const fl_program fl_root_program = {
 static void
 s_plan_masking(const fl_conf *conf, fl_plan *plan)
 {
-    plan->masking = (uint8_t)s_masking(conf);
+    plan->masking = (uint8_t)fl_conf_choice(conf, "masking");
     if (plan->masking == FL_MASKING_NONE) {
         return;
     }

@@ -15,20 +15,13 @@ s_metavar(const fl_setting *setting)
     return setting->type == FL_CONF_CHOICE ? setting->choices : words[setting->type];
 }
 
-static void
-s_print_usage(const fl_program *program, FILE *out)
-{
-    (void)fprintf(out, "usage: %s%s%s%s\n", program->name,
-                  program->setting_count > 0 ? " [--SETTING VALUE]..." : "",
-                  program->arguments == NULL ? "" : " ",
-                  program->arguments == NULL ? "" : program->arguments);
-}
-
 void
 fl_conf_print_help(const fl_program *program, FILE *out)
 {
-    s_print_usage(program, out);
-    (void)fprintf(out, "%s\n", program->purpose);
+    (void)fprintf(out, "usage: %s%s%s%s\n%s\n", program->name,
+                  program->setting_count > 0 ? " [--SETTING VALUE]..." : "",
+                  program->arguments == NULL ? "" : " ",
+                  program->arguments == NULL ? "" : program->arguments, program->purpose);
     if (program->setting_count > 0) {
         (void)fprintf(out, "\nSettings%s:\n",
                       program->flags_only ? "" : " (flag > FL_* environment > file > default)");

@@ -69,19 +69,6 @@ s_say(void *arg, const char *line)
     fl_log(FL_LOG_INFO, "waiting", fl_log_text("for", line));
 }
 
-static fl_enrol_client_world
-s_world(joining *self)
-{
-    return (fl_enrol_client_world){ .in = stdin,
-                                    .entropy = fl_entropy_os(),
-                                    .wall_s = fl_clock_wall_s,
-                                    .now_ms = fl_clock_ms,
-                                    .self = self,
-                                    .ask = s_ask,
-                                    .pause = s_let_pass,
-                                    .say = s_say };
-}
-
 // ---- joining ----------------------------------------------------------------------------------
 static fl_status
 s_name(const fl_enrol_at_start_conf *conf, fl_name *node, fl_why *why)
@@ -143,7 +130,14 @@ static fl_status
 s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_why *why)
 {
     joining self = { .stop = conf->stop };
-    const fl_enrol_client_world world = s_world(&self);
+    const fl_enrol_client_world world = { .in = stdin,
+                                          .entropy = fl_entropy_os(),
+                                          .wall_s = fl_clock_wall_s,
+                                          .now_ms = fl_clock_ms,
+                                          .self = &self,
+                                          .ask = s_ask,
+                                          .pause = s_let_pass,
+                                          .say = s_say };
     fl_enrol_client result;
     int code = FL_EXIT_OK;
     if (!s_enrolled(conf->state)) {
