@@ -1,4 +1,4 @@
-//  process - fl-root as a whole: its files opened, its machine seated in a node, its run begun
+//  process - fl-root as a whole: its files opened, its machine given to a node, its run begun
 //  or gone on with. Main thread.
 #ifndef FL_CLOUD_PROCESS_H
 #define FL_CLOUD_PROCESS_H

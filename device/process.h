@@ -1,4 +1,4 @@
-//  process - fl-device as a whole: its files and samples opened, its machine seated in a node.
+//  process - fl-device as a whole: its files and samples opened, its machine given to a node.
 //  Main thread.
 #ifndef FL_DEVICE_PROCESS_H
 #define FL_DEVICE_PROCESS_H

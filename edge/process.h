@@ -1,4 +1,4 @@
-//  process - edge-agg as a whole: its files opened, its machine seated in a node. Main thread.
+//  process - edge-agg as a whole: its files opened, its machine given to a node. Main thread.
 #ifndef FL_EDGE_PROCESS_H
 #define FL_EDGE_PROCESS_H
 

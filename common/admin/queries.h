@@ -22,7 +22,7 @@ typedef struct fl_queries_conf {
 
 //  The caller owns the result. NULL when out of memory.
 fl_queries *fl_queries_new(const fl_queries_conf *conf);
-//  After the workers have ended.
+//  After the worker pool has ended.
 void fl_queries_destroy(fl_queries **self_p);
 
 //  False: not a question that is answered here.

@@ -1,7 +1,7 @@
-//  effects - the heavy effects of a machine, carried out by the crew: staging, hashing, folding,
-//  masking, encoding, training, applying. Each answer comes back as an event through `post`.
-//  `obey` and the handles are the reactor's thread; the accumulators, one per block of the newest
-//  CLEAR, are touched by jobs of one strand only, so they need no lock.
+//  effects - the heavy effects of a machine, carried out by the worker pool: staging, hashing,
+//  folding, masking, encoding, training, applying. Each answer comes back as an event through
+//  `post`. `obey` and the handles are the reactor's thread; the accumulators, one per block of the
+//  newest CLEAR, are touched by jobs of one strand only, so they need no lock.
 #ifndef FL_RUNTIME_EFFECTS_H
 #define FL_RUNTIME_EFFECTS_H
 
@@ -35,7 +35,7 @@ typedef struct fl_saver {
     bool (*keep)(void *self, const fl_effect *keep);
 } fl_saver;
 
-//  Every pointer is borrowed and outlives the effects.
+//  Every pointer is borrowed and outlives the result.
 typedef struct fl_effects_conf {
     fl_workers *workers;
     fl_handles *handles;
@@ -49,7 +49,7 @@ typedef struct fl_effects_conf {
     void (*post)(void *self, const fl_event *event);
 } fl_effects_conf;
 
-//  Strands of the crew that are used here; others may use higher numbers.
+//  Strands of the worker pool that are used here; others may use higher numbers.
 enum { FL_STRAND_FOLD = 1, FL_STRAND_STORE = 2, FL_STRAND_TRAIN = 3 };
 
 //  The caller owns the result. NULL when out of memory.

@@ -84,7 +84,7 @@ fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
         s_done(job, false);
         return;
     }
-    FL_ASSERT(status == FL_OK); // the crew's room is sized for every job of a machine
+    FL_ASSERT(status == FL_OK); // the worker pool is sized for every job of a machine
     self->running++;
 }
 

@@ -1,4 +1,4 @@
-//  effects_job - a heavy effect as a job of the crew, and back: what every file of effects stands
+//  effects_job - a heavy effect as a job of a worker, and back: what every file of effects stands
 //  on. A job carries a copy of its effect, references to the bytes that it reads, and the event
 //  that it will answer with. It is made on the reactor's thread, filled on a worker, and ended on
 //  the reactor's thread again: there its results get their handles and its event is posted.
@@ -59,7 +59,7 @@ typedef struct fl_errand {
 
 //  A job that carries a copy of the effect.
 fl_errand *fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer);
-//  To the crew; an answer that is known already: back at once.
+//  To the workers; an answer that is known already: back at once.
 void fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg));
 void fl_effects_answer(fl_errand *job);
 

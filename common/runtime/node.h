@@ -1,6 +1,6 @@
 //  node - one running process of the fabric: a tier's machine with everything around it that the
-//  three programs share (sockets, gate, crew, handles, staging, effects, log). The tier brings its
-//  machine, its trainer or model, and its answers to the operator.
+//  three programs share (sockets, admission, worker pool, handles, staging, effects, log). The tier
+//  brings its machine, its trainer or model, and its answers to the operator.
 //  Main thread; callbacks too, unless they say otherwise.
 #ifndef FL_RUNTIME_NODE_H
 #define FL_RUNTIME_NODE_H
