@@ -28,12 +28,10 @@ s_score(fl_network *network, const float *parameters, const fl_samples *test,
         const atomic_bool *cancel, fl_central_baseline *result)
 {
     fl_score score;
-    fl_status status = fl_assess(network, test, parameters, cancel, &score);
-    if (status == FL_OK) {
-        result->loss = score.loss / (double)score.samples;
-        result->accuracy = (double)score.correct / (double)score.samples;
-    }
-    return status;
+    FL_TRY(fl_assess(network, test, parameters, cancel, &score));
+    result->loss = score.loss / (double)score.samples;
+    result->accuracy = (double)score.correct / (double)score.samples;
+    return FL_OK;
 }
 
 fl_status
@@ -42,16 +40,10 @@ fl_central_baseline_evaluate(fl_bytes blob, fl_gemm gemm, const fl_samples *test
 {
     fl_safetensors file;
     fl_shape shape;
-    fl_status status = fl_safetensors_parse(blob, &file, why);
-    if (status == FL_OK) {
-        status = fl_shape_infer(&file, &shape, why);
-    }
-    if (status == FL_OK) {
-        status = s_check(test, &shape, why);
-    }
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_safetensors_parse(blob, &file, why));
+    FL_TRY(fl_shape_infer(&file, &shape, why));
+    FL_TRY(s_check(test, &shape, why));
+    fl_status status = FL_OK;
     float *parameters = malloc((size_t)file.elements * sizeof *parameters);
     fl_network *network = fl_network_new(&shape, ASSESS_BATCH, gemm);
     if (parameters == NULL || network == NULL) {
@@ -70,17 +62,12 @@ fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_sgd *sgd
                           const fl_samples *train, const fl_samples *test,
                           const atomic_bool *cancel, fl_central_baseline *result, fl_why *why)
 {
-    fl_status status = s_check(train, shape, why);
-    if (status == FL_OK) {
-        status = s_check(test, shape, why);
-    }
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_check(train, shape, why));
+    FL_TRY(s_check(test, shape, why));
+    fl_status status = FL_NOMEM;
     const uint32_t batch = sgd->batch > ASSESS_BATCH ? sgd->batch : ASSESS_BATCH;
     float *parameters = malloc((size_t)fl_shape_elements(shape) * sizeof *parameters);
     fl_network *network = fl_network_new(shape, batch, gemm);
-    status = FL_NOMEM;
     if (parameters != NULL && network != NULL) {
         fl_network_init(shape, sgd->seed, parameters);
         status = fl_learn(network, sgd, train, NULL, parameters, cancel);

@@ -132,19 +132,15 @@ fl_global_model_applier(fl_global_model *self)
 static fl_status
 s_save_close(fl_global_model *self, const fl_report *report, fl_why *why)
 {
-    fl_status status = FL_OK;
     uint64_t model_bytes = 0;
     if (report->close == FL_CLOSE_DONE) {
         FL_ASSERT(fl_hash_equal(&self->hash, &report->model));
         model_bytes = fl_blob_size(self->model);
-        status =
-            fl_checkpoints_save(self->conf.checkpoints, &report->model, fl_blob_bytes(self->model),
-                                fl_optimizer_state(self->optimizer), why);
+        FL_TRY(fl_checkpoints_save(self->conf.checkpoints, &report->model,
+                                   fl_blob_bytes(self->model), fl_optimizer_state(self->optimizer),
+                                   why));
     }
-    if (status == FL_OK) {
-        status = fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
-    }
-    return status;
+    return fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
 }
 
 static bool

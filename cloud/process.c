@@ -39,9 +39,9 @@ typedef struct process {
     fl_ledger_facts *facts;  // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
     fl_root *root;
-    fl_node *station;
+    fl_node *node;
     fl_queries *queries;
-    fl_authority_service *office;
+    fl_authority_service *service;
 } process;
 
 // ---- files ------------------------------------------------------------------------------------
@@ -52,40 +52,24 @@ s_load_authority(process *self, fl_why *why)
     const char *directory = fl_conf_text(self->conf, "authority");
     char path[FL_STATE_PATH_MAX];
     fl_why missing;
-    fl_status status = fl_state_dir_path(directory, FL_STATE_AUTHORITY, path, why);
-    if (status == FL_OK) {
-        status = fl_enrol_at_start_wait(self->conf, self->stop, path, &missing);
-        (void)status; // loading says better what is wrong
-        status = fl_state_dir_secret_load(directory, &self->authority, why);
-    }
-    return status;
+    FL_TRY(fl_state_dir_path(directory, FL_STATE_AUTHORITY, path, why));
+    fl_status there = fl_enrol_at_start_wait(self->conf, self->stop, path, &missing);
+    (void)there; // loading says better what is wrong
+    return fl_state_dir_secret_load(directory, &self->authority, why);
 }
 
 static fl_status
 s_open_files(process *self, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
-    fl_status status = fl_state_dir_open(self->state, why);
-    if (status == FL_OK) {
-        status = fl_lock_take(self->state, "fl-root", &self->lock, why);
-    }
-    if (status == FL_OK) {
-        status = s_load_authority(self, why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_path(self->state, "ledger.db", path, why);
-    }
-    if (status == FL_OK) {
-        status = fl_ledger_open(path, &self->ledger, why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_path(self->state, "models", path, why);
-    }
-    if (status == FL_OK) {
-        status = fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
-                                     &self->checkpoints, why);
-    }
-    return status;
+    FL_TRY(fl_state_dir_open(self->state, why));
+    FL_TRY(fl_lock_take(self->state, "fl-root", &self->lock, why));
+    FL_TRY(s_load_authority(self, why));
+    FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
+    FL_TRY(fl_ledger_open(path, &self->ledger, why));
+    FL_TRY(fl_state_dir_path(self->state, "models", path, why));
+    return fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
+                               &self->checkpoints, why);
 }
 
 //  Another number of shards would be another partition: what is leased would overlap.
@@ -195,27 +179,17 @@ s_begin_run(process *self, fl_why *why)
 {
     fl_safetensors file;
     fl_ledger_run run = { .model = { { 0 } } };
-    fl_status status = fl_root_settings_model(self->conf, &self->model, why);
-    if (status == FL_OK) {
-        status = fl_safetensors_parse(fl_blob_bytes(self->model), &file, why);
-    }
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_root_settings_model(self->conf, &self->model, why));
+    FL_TRY(fl_safetensors_parse(fl_blob_bytes(self->model), &file, why));
     fl_entropy entropy = fl_entropy_os();
     fl_entropy_fill(&entropy, run.run.bytes, sizeof run.run.bytes);
     run.elements = file.elements;
     run.model = fl_hash_of(fl_blob_bytes(self->model));
     run.model_bytes = fl_blob_size(self->model);
-    status = fl_checkpoints_save(self->checkpoints, &run.model, fl_blob_bytes(self->model),
-                                 fl_bytes_of(NULL, 0), why);
-    if (status == FL_OK) {
-        status = fl_ledger_run_begin(self->ledger, &run, why);
-    }
-    if (status == FL_OK) {
-        status = fl_ledger_resume_get(self->ledger, &self->resume, why);
-    }
-    return status;
+    FL_TRY(fl_checkpoints_save(self->checkpoints, &run.model, fl_blob_bytes(self->model),
+                               fl_bytes_of(NULL, 0), why));
+    FL_TRY(fl_ledger_run_begin(self->ledger, &run, why));
+    return fl_ledger_resume_get(self->ledger, &self->resume, why);
 }
 
 //  What was begun goes on with the model that it began with, whatever the settings say now; so they
@@ -225,14 +199,12 @@ s_same_model(const process *self, fl_why *why)
 {
     fl_safetensors file;
     fl_why differs;
-    fl_status status = fl_safetensors_parse(fl_blob_bytes(self->model), &file, why);
-    if (status == FL_OK) {
-        status = fl_root_settings_same(self->conf, &file, &differs);
-        if (status != FL_OK) {
-            fl_why_set(why, "%s holds a run over another model (%s): set model.layers and "
-                       "model.elements as they were, or name another state directory", self->state,
-                       differs.text);
-        }
+    FL_TRY(fl_safetensors_parse(fl_blob_bytes(self->model), &file, why));
+    fl_status status = fl_root_settings_same(self->conf, &file, &differs);
+    if (status != FL_OK) {
+        fl_why_set(why, "%s holds a run over another model (%s): set model.layers and "
+                   "model.elements as they were, or name another state directory", self->state,
+                   differs.text);
     }
     return status;
 }
@@ -245,11 +217,9 @@ s_load_test(process *self, fl_why *why)
     if (inputs[0] == '\0') {
         return FL_OK;
     }
-    fl_status status = fl_enrol_at_start_wait(self->conf, self->stop, inputs, why);
-    if (status == FL_OK) {
-        status = fl_enrol_at_start_wait(self->conf, self->stop, labels, why);
-    }
-    return status == FL_OK ? fl_dataset_load(inputs, labels, NULL, 0, &self->test, why) : status;
+    FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, inputs, why));
+    FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, labels, why));
+    return fl_dataset_load(inputs, labels, NULL, 0, &self->test, why);
 }
 
 static fl_status
@@ -299,21 +269,21 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
     return fl_queries_ask(self->queries, ticket, ask) ||
-           fl_authority_service_ask(self->office, ticket, ask);
+           fl_authority_service_ask(self->service, ticket, ask);
 }
 
 static bool
 s_enrol(void *arg, uint64_t ticket, fl_bytes sealed)
 {
     process *self = arg;
-    return fl_authority_service_enrol(self->office, ticket, sealed);
+    return fl_authority_service_enrol(self->service, ticket, sealed);
 }
 
 static bool
 s_done(void *arg)
 {
     process *self = arg;
-    return fl_root_look(self->root, fl_node_now(self->station)).phase == FL_ROOT_DONE;
+    return fl_root_look(self->root, fl_node_now(self->node)).phase == FL_ROOT_DONE;
 }
 
 static void
@@ -339,27 +309,24 @@ s_sign(void *arg, fl_task *task)
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    fl_status status = fl_ledger_facts_get(self->ledger, &self->resume.run.run, self->resume.round,
-                                           &self->facts, why);
-    if (status != FL_OK) {
-        return status;
-    }
-    const fl_queries_conf queries = { .station = self->station,
+    FL_TRY(fl_ledger_facts_get(self->ledger, &self->resume.run.run, self->resume.round,
+                               &self->facts, why));
+    const fl_queries_conf queries = { .node = self->node,
                                       .ledger = self->ledger,
                                       .checkpoints = self->checkpoints,
                                       .fill = s_fill,
                                       .self = self };
     self->queries = fl_queries_new(&queries);
-    const fl_authority_service_conf office = {
+    const fl_authority_service_conf service = {
         .authority = self->authority,
         .identity = self->identity,
         .ledger = self->ledger,
-        .station = self->station,
+        .station = self->node,
         .queries = self->queries,
         .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
-    self->office = fl_authority_service_new(&office);
+    self->service = fl_authority_service_new(&service);
     fl_root_conf root = fl_root_settings(self->conf);
     self->blocks = fl_settings_blocks(self->identity, 2);
     root.aggregator.node = *fl_identity_node(self->identity);
@@ -371,7 +338,7 @@ s_seat(process *self, fl_why *why)
     root.past_count =
         fl_durable_recall(self->ledger, &self->resume.run.run, self->resume.round, self->pasts);
     self->root = fl_root_new(&root);
-    if (self->queries == NULL || self->office == NULL || self->root == NULL) {
+    if (self->queries == NULL || self->service == NULL || self->root == NULL) {
         fl_why_set(why, "out of memory");
         return FL_NOMEM;
     }
@@ -382,14 +349,14 @@ s_seat(process *self, fl_why *why)
                            .enrol = s_enrol,
                            .ask = s_ask,
                            .done = s_done };
-    return fl_node_seat(self->station, &tier, why);
+    return fl_node_seat(self->node, &tier, why);
 }
 
 static fl_status
 s_start(process *self, fl_why *why)
 {
     const fl_ledger_resume *resume = &self->resume;
-    fl_handles_put_model(fl_node_vault(self->station), &resume->run.model, &self->model);
+    fl_handles_put_model(fl_node_handles(self->node), &resume->run.model, &self->model);
     fl_event start = { .kind = FL_EV_START };
     start.start.round = resume->round;
     start.start.attempt = resume->attempt;
@@ -400,34 +367,31 @@ s_start(process *self, fl_why *why)
     fl_log_set_run(&resume->run.run);
     fl_log(FL_LOG_INFO, "started", fl_log_u64("next_round", resume->round),
            fl_log_u64("rounds", (uint64_t)fl_conf_int(self->conf, "rounds")),
-           fl_log_u64("port", fl_node_port(self->station, FL_WAY_CONTROL)),
+           fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
            fl_log_u64("parameters", resume->run.elements));
-    fl_status status = fl_node_post(self->station, &start);
-    return status == FL_OK ? fl_settings_ports(self->conf, self->station, why) : status;
+    FL_TRY(fl_node_post(self->node, &start));
+    return fl_settings_ports(self->conf, self->node, why);
 }
 
 static fl_status
-s_outcome(process *self, bool ended, fl_why *why)
+s_run(process *self, fl_why *why)
 {
-    fl_root_view view = fl_root_look(self->root, fl_node_now(self->station));
+    fl_status status = fl_node_run(self->node, why);
+    fl_root_view view = fl_root_look(self->root, fl_node_now(self->node));
     if (view.phase == FL_ROOT_DONE && view.aborted) {
         fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and "
                    "start again: the run goes on from its last closed round",
                    (unsigned long long)view.round, fl_reason_name(view.reason));
         return FL_MISMATCH;
     }
-    if (!ended) {
-        fl_why_set(why, "jobs were still running at the end: a defect of this program");
-        return FL_BUSY;
-    }
-    return FL_OK;
+    return status;
 }
 
 static void
 s_close(process *self)
 {
-    fl_node_close(&self->station);
-    fl_authority_service_destroy(&self->office);
+    fl_node_close(&self->node);
+    fl_authority_service_destroy(&self->service);
     fl_queries_destroy(&self->queries);
     fl_root_destroy(&self->root);
     fl_ledger_facts_destroy(&self->facts);
@@ -441,6 +405,23 @@ s_close(process *self)
     fl_lock_release(&self->lock);
 }
 
+static fl_status
+s_live(process *self, fl_why *why)
+{
+    FL_TRY(s_open_files(self, why));
+    FL_TRY(s_same_shards(self, why));
+    FL_TRY(s_certify(self, why));
+    FL_TRY(s_identify(self, why));
+    FL_TRY(s_load_run(self, why));
+    fl_node_conf node = fl_settings_node(self->conf, true);
+    node.identity = self->identity;
+    node.stop = self->stop;
+    FL_TRY(fl_node_open(&node, &self->node, why));
+    FL_TRY(s_seat(self, why));
+    FL_TRY(s_start(self, why));
+    return s_run(self, why);
+}
+
 fl_status
 fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
 {
@@ -449,35 +430,7 @@ fl_root_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
         return fl_healthcheck_ask(self.state, "fl-root", why);
     }
     fl_settings_log(conf, "root", fl_conf_text(conf, "node"));
-    fl_status status = s_open_files(&self, why);
-    if (status == FL_OK) {
-        status = s_same_shards(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_certify(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_identify(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_load_run(&self, why);
-    }
-    if (status == FL_OK) {
-        fl_node_conf station = fl_settings_station(conf, true);
-        station.identity = self.identity;
-        station.stop = stop;
-        status = fl_node_open(&station, &self.station, why);
-    }
-    if (status == FL_OK) {
-        status = s_seat(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_start(&self, why);
-    }
-    if (status == FL_OK) {
-        bool ended = fl_node_run(self.station);
-        status = s_outcome(&self, ended, why);
-    }
+    fl_status status = s_live(&self, why);
     s_close(&self);
     return status;
 }

@@ -83,12 +83,6 @@ s_fixed(const fl_conf *conf)
                        .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
 }
 
-static fl_masking
-s_masking(const fl_conf *conf)
-{
-    return (fl_masking)fl_conf_choice(conf, "masking");
-}
-
 //  Settings under which every masked round would be aborted are no settings.
 static fl_status
 s_check_masking(const fl_conf *conf, fl_why *why)
@@ -128,19 +122,14 @@ static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
     fl_element fixed = s_fixed(conf);
-    fl_status status = fl_settings_check(conf, why);
-    if (status == FL_OK) {
-        status = fl_element_choose(&fixed, why);
+    fl_shape shape;
+    FL_TRY(fl_settings_check(conf, why));
+    FL_TRY(fl_element_choose(&fixed, why));
+    if (fl_conf_int(conf, "model.elements") == 0) {
+        FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
     }
-    if (status == FL_OK && fl_conf_int(conf, "model.elements") == 0) {
-        fl_shape shape;
-        status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
-    }
-    if (status == FL_OK && s_masking(conf) != FL_MASKING_NONE) {
-        status = s_check_masking(conf, why);
-    }
-    if (status != FL_OK) {
-        return status;
+    if (fl_conf_choice(conf, "masking") != FL_MASKING_NONE) {
+        FL_TRY(s_check_masking(conf, why));
     }
     if (fl_conf_int(conf, "plan.devices_max") < fl_conf_int(conf, "round.expect_devices")) {
         fl_why_set(why, "plan.devices_max is below round.expect_devices: raise it, or the sums of "
@@ -170,7 +159,7 @@ const fl_program fl_root_program = {
 static void
 s_plan_masking(const fl_conf *conf, fl_plan *plan)
 {
-    plan->masking = (uint8_t)s_masking(conf);
+    plan->masking = (uint8_t)fl_conf_choice(conf, "masking");
     if (plan->masking == FL_MASKING_NONE) {
         return;
     }
@@ -275,10 +264,7 @@ fl_root_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
         return fl_start_vector(elements, model, why);
     }
     fl_shape shape;
-    fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
     return fl_start_network(&shape, (uint64_t)fl_conf_int(conf, "model.seed"), model, why);
 }
 
@@ -288,8 +274,8 @@ fl_root_settings_same(const fl_conf *conf, const fl_safetensors *file, fl_why *w
     uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
     fl_shape shape;
     if (elements == 0) {
-        fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
-        return status == FL_OK ? fl_shape_check(&shape, file, why) : status;
+        FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+        return fl_shape_check(&shape, file, why);
     }
     if (file->count != 1 || file->elements != elements) {
         fl_why_set(why, "model has %u tensors of %llu elements in all, model.elements is %llu",

@@ -53,9 +53,8 @@ fl_device_destroy(fl_device **self_p)
 }
 
 static void
-s_note(fl_device *self, fl_note_id id, uint64_t round, uint64_t a, uint64_t b, fl_outbox *out)
+s_note(fl_note_id id, uint64_t round, uint64_t a, uint64_t b, fl_outbox *out)
 {
-    (void)self;
     fl_outbox_note(out, (fl_note){ .id = id, .round = round, .a = a, .b = b });
 }
 
@@ -107,7 +106,7 @@ s_encode(fl_device *self, const fl_task *task, fl_outbox *out)
     self->encoding = task->order;
     self->offered = 0; // a verdict about an earlier attempt does not take it from under the encoder
     if (staleness > 0) {
-        s_note(self, FL_NOTE_CARRIED, task->order.round, staleness, self->weight, out);
+        s_note(FL_NOTE_CARRIED, task->order.round, staleness, self->weight, out);
     }
     fl_effect *effect = fl_outbox_ask(out, FL_FX_ENCODE, &self->token);
     effect->encode.update = self->update;
@@ -162,7 +161,7 @@ s_work(fl_device *self, fl_time now, fl_outbox *out)
         return;
     }
     if (self->update != 0) {
-        s_note(self, FL_NOTE_DROPPED, task->order.round, staleness, 0, out);
+        s_note(FL_NOTE_DROPPED, task->order.round, staleness, 0, out);
         s_drop_update(self, out);
     }
     s_train(self, task, now, out);
@@ -216,8 +215,7 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     if (event->encoded.saturated > 0) {
-        s_note(self, FL_NOTE_SATURATED, round, event->encoded.saturated, self->encoding.elements,
-               out);
+        s_note(FL_NOTE_SATURATED, round, event->encoded.saturated, self->encoding.elements, out);
     }
     fl_offer offer = { .vec = event->encoded.vec,
                        .hash = event->encoded.hash,
@@ -252,15 +250,7 @@ static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
     fl_device *self = arg;
-    switch (event->kind) {
-    case FL_EV_TICK:
-    case FL_EV_MESSAGE:
-    case FL_EV_MODEL:
-    case FL_EV_MASKED:
-    case FL_EV_SAVED:
-    case FL_EV_GONE: // of the parent: nobody else is connected here
-        fl_participant_step(self->participant, event, now, out);
-        break;
+    switch ((int)event->kind) {
     case FL_EV_TRAINED:
     case FL_EV_ENCODED:
         on_answer(self, event, now, out);
@@ -270,14 +260,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_participant_leave(self->participant, FL_WHY_LEFT, out);
         self->done = true;
         return;
-    case FL_EV_START:
-    case FL_EV_VERIFIED:
-    case FL_EV_FOLDED:
-    case FL_EV_FINISHED:
-    case FL_EV_APPLIED:
-    case FL_EV_UNMASKED:
-    case FL_EV_COUNT:
-        FL_ASSERT(false && "an event that a device never asks for");
+    default:
+        fl_participant_step(self->participant, event, now, out);
+        break;
     }
     s_take_verdict(self, out);
     s_work(self, now, out);

@@ -21,13 +21,14 @@ typedef struct process {
     bool slotted;
     fl_replica_dir slot; // its number counts when slotted, its path always
     fl_lock *lock;
+    fl_durable durable;
     fl_identity *identity;
     fl_secagg_client_conf masking;
     fl_secagg_mark mark;
     fl_dataset data;
     fl_trainer trainer;
     fl_device *device;
-    fl_node *station;
+    fl_node *node;
     fl_queries *queries;
 } process;
 
@@ -35,15 +36,13 @@ static fl_status
 s_open_home(process *self, fl_why *why)
 {
     if (self->slotted) {
-        fl_status status = fl_replica_dir_claim(fl_conf_text(self->conf, "slots"), PROGRAM,
-                                                &self->slot, &self->lock, why);
-        if (status == FL_OK) {
-            fl_log(FL_LOG_INFO, "slot", fl_log_u64("number", self->slot.number));
-        }
-        return status;
+        FL_TRY(fl_replica_dir_claim(fl_conf_text(self->conf, "slots"), PROGRAM, &self->slot,
+                                    &self->lock, why));
+        fl_log(FL_LOG_INFO, "slot", fl_log_u64("number", self->slot.number));
+        return FL_OK;
     }
-    fl_status status = fl_state_dir_open(self->slot.path, why);
-    return status == FL_OK ? fl_lock_take(self->slot.path, PROGRAM, &self->lock, why) : status;
+    FL_TRY(fl_state_dir_open(self->slot.path, why));
+    return fl_lock_take(self->slot.path, PROGRAM, &self->lock, why);
 }
 
 static fl_status
@@ -55,16 +54,11 @@ s_open_files(process *self, fl_why *why)
                                               .role = FL_ROLE_DEVICE,
                                               .slotted = self->slotted,
                                               .slot = self->slot.number };
-    fl_status status = fl_enrol_at_start_join(&newcomer, why);
-    if (status == FL_OK) {
-        const fl_identity_conf conf = { .directory = self->slot.path, .role = FL_ROLE_DEVICE,
-                                        .parent = true, .wall_s = fl_clock_wall_s };
-        status = fl_identity_open(&conf, &self->identity, why);
-    }
-    if (status == FL_OK) {
-        status = fl_durable_mark(self->slot.path, &self->mark, why);
-    }
-    return status;
+    FL_TRY(fl_enrol_at_start_join(&newcomer, why));
+    const fl_identity_conf conf = { .directory = self->slot.path, .role = FL_ROLE_DEVICE,
+                                    .parent = true, .wall_s = fl_clock_wall_s };
+    FL_TRY(fl_identity_open(&conf, &self->identity, why));
+    return fl_durable_mark(self->slot.path, &self->mark, why);
 }
 
 //  The samples may be made by somebody who starts when we do.
@@ -73,20 +67,19 @@ s_open_trainer(process *self, fl_why *why)
 {
     static const char *const files[] = { "data.inputs", "data.labels" };
     fl_lease ours = { 0 };
-    fl_status status = fl_device_shard(self->conf, self->slot.path, &ours, why);
-    for (unsigned i = 0; i < sizeof files / sizeof *files && status == FL_OK; i++) {
+    FL_TRY(fl_device_shard(self->conf, self->slot.path, &ours, why));
+    for (unsigned i = 0; i < sizeof files / sizeof *files; i++) {
         const char *path = fl_conf_text(self->conf, files[i]);
-        status =
-            path[0] == '\0' ? FL_OK : fl_enrol_at_start_wait(self->conf, self->stop, path, why);
+        if (path[0] != '\0') {
+            FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, path, why));
+        }
     }
-    if (status == FL_OK) {
-        status = fl_device_trainer(self->conf, &ours, &self->data, &self->trainer, why);
-    }
-    if (status == FL_OK && ours.shards > 1) {
+    FL_TRY(fl_device_trainer(self->conf, &ours, &self->data, &self->trainer, why));
+    if (ours.shards > 1) {
         fl_log(FL_LOG_INFO, "shard", fl_log_u64("shard", ours.shard),
                fl_log_u64("of", ours.shards));
     }
-    return status;
+    return FL_OK;
 }
 
 static void
@@ -118,14 +111,6 @@ s_done(void *arg)
     return fl_device_done(self->device);
 }
 
-static bool
-s_keep(void *arg, const fl_effect *keep)
-{
-    const process *self = arg;
-    const fl_durable durable = { .directory = self->slot.path };
-    return fl_durable_keep(&durable, keep);
-}
-
 static fl_status
 s_seat(process *self, fl_why *why)
 {
@@ -134,8 +119,9 @@ s_seat(process *self, fl_why *why)
     self->masking = fl_settings_masking(self->conf, self->identity);
     participant.masking = &self->masking;
     participant.mark = &self->mark;
+    self->durable = (fl_durable){ .directory = self->slot.path };
     self->device = fl_device_new(&participant);
-    const fl_queries_conf queries = { .station = self->station, .fill = s_fill, .self = self };
+    const fl_queries_conf queries = { .node = self->node, .fill = s_fill, .self = self };
     self->queries = fl_queries_new(&queries);
     if (self->device == NULL || self->queries == NULL) {
         fl_why_set(why, "out of memory");
@@ -143,14 +129,14 @@ s_seat(process *self, fl_why *why)
     }
     const fl_tier tier = { .self = self, .machine = fl_device_machine(self->device),
                            .trainer = &self->trainer, .ask = s_ask, .done = s_done,
-                           .saver = { .self = self, .keep = s_keep } };
-    return fl_node_seat(self->station, &tier, why);
+                           .saver = fl_durable_saver(&self->durable) };
+    return fl_node_seat(self->node, &tier, why);
 }
 
 static void
 s_close(process *self)
 {
-    fl_node_close(&self->station);
+    fl_node_close(&self->node);
     fl_queries_destroy(&self->queries);
     fl_device_destroy(&self->device);
     if (self->trainer.destroy != NULL) {
@@ -165,34 +151,30 @@ s_close(process *self)
 static fl_status
 s_ask_health(process *self, fl_why *why)
 {
-    fl_status status = self->slotted ? fl_replica_dir_find(fl_conf_text(self->conf, "slots"),
-                                                           PROGRAM, &self->slot, why)
-                                     : FL_OK;
-    return status == FL_OK ? fl_healthcheck_ask(self->slot.path, PROGRAM, why) : status;
+    if (self->slotted) {
+        FL_TRY(fl_replica_dir_find(fl_conf_text(self->conf, "slots"), PROGRAM, &self->slot, why));
+    }
+    return fl_healthcheck_ask(self->slot.path, PROGRAM, why);
 }
 
 static fl_status
-s_run(process *self, fl_why *why)
+s_live(process *self, fl_why *why)
 {
-    fl_node_conf station = fl_settings_station(self->conf, false);
-    station.directory = self->slot.path;
-    station.identity = self->identity;
-    station.stop = self->stop;
-    station.parent = true;
-    fl_status status = fl_node_open(&station, &self->station, why);
-    if (status == FL_OK) {
-        status = s_seat(self, why);
-    }
-    if (status == FL_OK) {
-        fl_log(FL_LOG_INFO, "started",
-               fl_log_u64("samples", self->trainer.samples(self->trainer.self)),
-               fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
-        if (!fl_node_run(self->station)) {
-            fl_why_set(why, "jobs were still running at the end: a defect of this program");
-            status = FL_BUSY;
-        }
-    }
-    return status;
+    FL_TRY(s_open_home(self, why));
+    FL_TRY(s_open_files(self, why));
+    fl_log_set_node(fl_identity_node(self->identity)->name);
+    FL_TRY(s_open_trainer(self, why));
+    fl_node_conf node = fl_settings_node(self->conf, false);
+    node.directory = self->slot.path;
+    node.identity = self->identity;
+    node.stop = self->stop;
+    node.parent = true;
+    FL_TRY(fl_node_open(&node, &self->node, why));
+    FL_TRY(s_seat(self, why));
+    fl_log(FL_LOG_INFO, "started",
+           fl_log_u64("samples", self->trainer.samples),
+           fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
+    return fl_node_run(self->node, why);
 }
 
 fl_status
@@ -205,17 +187,7 @@ fl_device_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
         return s_ask_health(&self, why);
     }
     fl_settings_log(conf, "device", "");
-    fl_status status = s_open_home(&self, why);
-    if (status == FL_OK) {
-        status = s_open_files(&self, why);
-    }
-    if (status == FL_OK) {
-        fl_log_set_node(fl_identity_node(self.identity)->name);
-        status = s_open_trainer(&self, why);
-    }
-    if (status == FL_OK) {
-        status = s_run(&self, why);
-    }
+    fl_status status = s_live(&self, why);
     s_close(&self);
     return status;
 }

@@ -119,24 +119,18 @@ s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_traine
 {
     fl_trainer_builtin_conf builtin = { .shard = ours->shard,
                                         .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
-    fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why);
-    if (status == FL_OK) {
-        status = s_load(conf, ours, data, why);
-    }
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why));
+    FL_TRY(s_load(conf, ours, data, why));
     fl_why note = { "" };
-    if (status == FL_OK) {
-        status = fl_gemm_choose((unsigned)fl_conf_int(conf, "threads"), &builtin.gemm, &note);
-        if (note.text[0] != '\0') {
-            *why = note;
-            fl_log(FL_LOG_WARN, "blas", fl_log_text("why", note.text));
-        }
+    fl_status status = fl_gemm_choose((unsigned)fl_conf_int(conf, "threads"), &builtin.gemm, &note);
+    if (note.text[0] != '\0') {
+        *why = note;
+        fl_log(FL_LOG_WARN, "blas", fl_log_text("why", note.text));
     }
-    if (status == FL_OK) {
-        builtin.samples = (fl_samples){ .inputs = data->inputs, .labels = data->labels,
-                                        .count = data->samples, .features = data->features };
-        status = fl_trainer_builtin_new(&builtin, trainer, why);
-    }
-    return status;
+    FL_TRY(status);
+    builtin.samples = (fl_samples){ .inputs = data->inputs, .labels = data->labels,
+                                    .count = data->samples, .features = data->features };
+    return fl_trainer_builtin_new(&builtin, trainer, why);
 }
 
 fl_status

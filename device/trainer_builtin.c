@@ -171,13 +171,6 @@ s_cancel(void *object)
     atomic_store(&self->cancel, true);
 }
 
-static uint64_t
-s_samples(void *object)
-{
-    const builtin *self = object;
-    return self->conf.samples.count;
-}
-
 static void
 s_destroy(void **self_p)
 {
@@ -206,7 +199,7 @@ fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer,
         .self = self,
         .train = s_train,
         .cancel = s_cancel,
-        .samples = s_samples,
+        .samples = conf->samples.count,
         .destroy = s_destroy,
     };
     return FL_OK;

@@ -78,13 +78,6 @@ s_cancel(void *object)
     atomic_store(&self->cancel, true);
 }
 
-static uint64_t
-s_samples(void *object)
-{
-    const synthetic *self = object;
-    return self->conf.samples;
-}
-
 static void
 s_destroy(void **self_p)
 {
@@ -111,7 +104,7 @@ fl_trainer_synthetic_new(const fl_trainer_synthetic_conf *conf, fl_trainer *trai
         .self = self,
         .train = s_train,
         .cancel = s_cancel,
-        .samples = s_samples,
+        .samples = conf->samples,
         .destroy = s_destroy,
     };
     return FL_OK;

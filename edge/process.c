@@ -18,6 +18,7 @@ typedef struct process {
     const char *state;
     fl_lock *lock;
     fl_ledger *ledger;
+    fl_durable durable;
     fl_identity *identity;
     fl_secagg_client_conf masking;
     fl_secagg_server_conf blocks;
@@ -25,7 +26,7 @@ typedef struct process {
     fl_ledger_facts *facts; // of the masked round opened last
     fl_past pasts[FL_PASTS_MAX];
     fl_edge *edge;
-    fl_node *station;
+    fl_node *node;
     fl_queries *queries;
 } process;
 
@@ -33,31 +34,18 @@ static fl_status
 s_open_files(process *self, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
-    fl_status status = fl_state_dir_open(self->state, why);
-    if (status == FL_OK) {
-        status = fl_lock_take(self->state, "edge-agg", &self->lock, why);
-    }
-    if (status == FL_OK) {
-        const fl_enrol_at_start_conf newcomer = {
-            .conf = self->conf, .stop = self->stop, .state = self->state, .role = FL_ROLE_EDGE
-        };
-        status = fl_enrol_at_start_join(&newcomer, why);
-    }
-    if (status == FL_OK) {
-        const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_EDGE,
-                                        .parent = true, .wall_s = fl_clock_wall_s };
-        status = fl_identity_open(&conf, &self->identity, why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_path(self->state, "ledger.db", path, why);
-    }
-    if (status == FL_OK) {
-        status = fl_ledger_open(path, &self->ledger, why);
-    }
-    if (status == FL_OK) {
-        status = fl_durable_mark(self->state, &self->mark, why);
-    }
-    return status;
+    FL_TRY(fl_state_dir_open(self->state, why));
+    FL_TRY(fl_lock_take(self->state, "edge-agg", &self->lock, why));
+    const fl_enrol_at_start_conf newcomer = {
+        .conf = self->conf, .stop = self->stop, .state = self->state, .role = FL_ROLE_EDGE
+    };
+    FL_TRY(fl_enrol_at_start_join(&newcomer, why));
+    const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_EDGE,
+                                    .parent = true, .wall_s = fl_clock_wall_s };
+    FL_TRY(fl_identity_open(&conf, &self->identity, why));
+    FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
+    FL_TRY(fl_ledger_open(path, &self->ledger, why));
+    return fl_durable_mark(self->state, &self->mark, why);
 }
 
 //  The deny list that was last heard of holds until the parent says more.
@@ -78,25 +66,6 @@ s_recall_denied(process *self, fl_why *why)
 }
 
 // ---- what the node asks -----------------------------------------------------------------------
-static bool
-s_save(void *arg, fl_save what, const fl_report *report)
-{
-    process *self = arg;
-    fl_why why;
-    fl_status status = what == FL_SAVE_OPEN
-                           ? fl_ledger_round_open(self->ledger, report, &why)
-                           : fl_ledger_round_close(self->ledger, report, 0, &why);
-    return fl_durable_said(status, &why);
-}
-
-static bool
-s_keep(void *arg, const fl_effect *keep)
-{
-    const process *self = arg;
-    const fl_durable durable = { .directory = self->state, .ledger = self->ledger };
-    return fl_durable_keep(&durable, keep);
-}
-
 typedef struct heard {
     process *process;
     uint64_t version;
@@ -135,7 +104,7 @@ s_denied(void *arg)
     list->list = fl_blob_copy(fl_identity_deny_bytes(self->identity));
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_put_list, .done = s_list_put,
                          .arg = list };
-    if (list->list == NULL || fl_workers_add(fl_node_crew(self->station), &job) != FL_OK) {
+    if (list->list == NULL || fl_workers_add(fl_node_crew(self->node), &job) != FL_OK) {
         s_list_put(list, false); // likewise
     }
 }
@@ -194,10 +163,7 @@ s_seat(process *self, fl_why *why)
 {
     fl_edge_conf edge = { .participant = fl_settings_participant(self->conf, FL_ROLE_EDGE),
                           .aggregator = fl_settings_aggregator(self->conf) };
-    fl_status status = s_recall_round(self, &edge, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_recall_round(self, &edge, why));
     self->masking = fl_settings_masking(self->conf, self->identity);
     self->blocks = fl_settings_blocks(self->identity, 1);
     edge.participant.node = *fl_identity_node(self->identity);
@@ -205,11 +171,12 @@ s_seat(process *self, fl_why *why)
     edge.participant.mark = &self->mark;
     edge.aggregator.node = edge.participant.node;
     edge.aggregator.masking = &self->blocks;
+    self->durable = (fl_durable){ .directory = self->state, .ledger = self->ledger };
     edge.aggregator.child_roles[0] = FL_ROLE_DEVICE;
     edge.aggregator.child_roles[1] = FL_ROLE_EDGE;
     self->edge = fl_edge_new(&edge);
     const fl_queries_conf queries = {
-        .station = self->station, .ledger = self->ledger, .fill = s_fill, .self = self
+        .node = self->node, .ledger = self->ledger, .fill = s_fill, .self = self
     };
     self->queries = fl_queries_new(&queries);
     if (self->edge == NULL || self->queries == NULL) {
@@ -217,22 +184,40 @@ s_seat(process *self, fl_why *why)
         return FL_NOMEM;
     }
     const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
-                           .saver = { .self = self, .save = s_save, .keep = s_keep },
-                           .ask = s_ask,
+                           .saver = fl_durable_saver(&self->durable), .ask = s_ask,
                            .denied = s_denied, .done = s_done };
-    return fl_node_seat(self->station, &tier, why);
+    return fl_node_seat(self->node, &tier, why);
 }
 
 static void
 s_close(process *self)
 {
-    fl_node_close(&self->station);
+    fl_node_close(&self->node);
     fl_queries_destroy(&self->queries);
     fl_edge_destroy(&self->edge);
     fl_ledger_facts_destroy(&self->facts);
     fl_ledger_close(&self->ledger);
     fl_identity_close(&self->identity);
     fl_lock_release(&self->lock);
+}
+
+static fl_status
+s_live(process *self, fl_why *why)
+{
+    FL_TRY(s_open_files(self, why));
+    fl_log_set_node(fl_identity_node(self->identity)->name);
+    FL_TRY(s_recall_denied(self, why));
+    fl_node_conf node = fl_settings_node(self->conf, true);
+    node.identity = self->identity;
+    node.stop = self->stop;
+    node.parent = true;
+    FL_TRY(fl_node_open(&node, &self->node, why));
+    FL_TRY(s_seat(self, why));
+    FL_TRY(fl_settings_ports(self->conf, self->node, why));
+    fl_log(FL_LOG_INFO, "started",
+           fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
+           fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));
+    return fl_node_run(self->node, why);
 }
 
 fl_status
@@ -243,33 +228,7 @@ fl_edge_process(const fl_conf *conf, fl_stop *stop, fl_why *why)
         return fl_healthcheck_ask(self.state, "edge-agg", why);
     }
     fl_settings_log(conf, "edge", "");
-    fl_status status = s_open_files(&self, why);
-    if (status == FL_OK) {
-        fl_log_set_node(fl_identity_node(self.identity)->name);
-        status = s_recall_denied(&self, why);
-    }
-    if (status == FL_OK) {
-        fl_node_conf station = fl_settings_station(conf, true);
-        station.identity = self.identity;
-        station.stop = stop;
-        station.parent = true;
-        status = fl_node_open(&station, &self.station, why);
-    }
-    if (status == FL_OK) {
-        status = s_seat(&self, why);
-    }
-    if (status == FL_OK) {
-        status = fl_settings_ports(conf, self.station, why);
-    }
-    if (status == FL_OK) {
-        fl_log(FL_LOG_INFO, "started",
-               fl_log_u64("port", fl_node_port(self.station, FL_WAY_CONTROL)),
-               fl_log_text("parent", fl_identity_parent(self.identity)->endpoint));
-        if (!fl_node_run(self.station)) {
-            fl_why_set(why, "jobs were still running at the end: a defect of this program");
-            status = FL_BUSY;
-        }
-    }
+    fl_status status = s_live(&self, why);
     s_close(&self);
     return status;
 }

@@ -44,7 +44,7 @@ s_median(const fl_partition *partition, uint32_t shards)
 }
 
 static void
-s_show_shards(const fl_context *console, const fl_partition *partition, uint32_t shards, bool json)
+s_show_shards(const fl_context *context, const fl_partition *partition, uint32_t shards, bool json)
 {
     json_t *list = json_array();
     uint32_t median = s_median(partition, shards);
@@ -54,22 +54,22 @@ s_show_shards(const fl_context *console, const fl_partition *partition, uint32_t
         if (json) {
             (void)json_array_append_new(list, json_integer((json_int_t)samples));
         } else {
-            (void)fprintf(console->out, "shard %u: %u samples%s\n", i, samples,
+            (void)fprintf(context->out, "shard %u: %u samples%s\n", i, samples,
                           i == median ? ", the median" : "");
         }
     }
     if (json) {
         json_t *answer = json_pack("{s:o,s:i}", "samples", list, "median", (int)median);
-        fl_context_print(console, &answer);
+        fl_context_print(context, &answer);
     } else {
         json_decref(list);
     }
 }
 
 int
-fl_verb_shards(void *context, const fl_conf *conf)
+fl_verb_shards(void *arg, const fl_conf *conf)
 {
-    const fl_context *console = context;
+    const fl_context *context = arg;
     const fl_partition_conf wanted = {
         .shards = (uint32_t)fl_conf_int(conf, "shards"),
         .alpha = fl_conf_real(conf, "alpha"),
@@ -85,12 +85,12 @@ fl_verb_shards(void *context, const fl_conf *conf)
         status = fl_partition_make(&wanted, labels, samples, &partition, &why);
     }
     if (status == FL_OK) {
-        s_show_shards(console, &partition, wanted.shards, fl_conf_bool(conf, "json"));
+        s_show_shards(context, &partition, wanted.shards, fl_conf_bool(conf, "json"));
     }
     fl_partition_release(&partition);
     free(labels);
     return status == FL_OK ? FL_EXIT_OK
-                           : fl_context_fail(console, "shards", FL_EXIT_FAILED, "%s", why.text);
+                           : fl_context_fail(context, "shards", FL_EXIT_FAILED, "%s", why.text);
 }
 
 // ---- fl reference -----------------------------------------------------------------------------
@@ -118,21 +118,16 @@ s_reference(const fl_conf *conf, const fl_dataset *train, const fl_dataset *test
     atomic_bool cancel = false;
     fl_shape shape;
     fl_gemm gemm = NULL;
-    fl_status status = fl_shape_parse(fl_conf_text(conf, "layers"), &shape, why);
-    if (status == FL_OK) {
-        status = fl_gemm_choose(1, &gemm, why);
-    }
-    if (status == FL_OK) {
-        status = fl_central_baseline_train(&shape, gemm, &sgd, &train_samples, &test_samples,
-                                           &cancel, result, why);
-    }
-    return status;
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "layers"), &shape, why));
+    FL_TRY(fl_gemm_choose(1, &gemm, why));
+    return fl_central_baseline_train(&shape, gemm, &sgd, &train_samples, &test_samples, &cancel,
+                                     result, why);
 }
 
 int
-fl_verb_reference(void *context, const fl_conf *conf)
+fl_verb_reference(void *arg, const fl_conf *conf)
 {
-    const fl_context *console = context;
+    const fl_context *context = arg;
     fl_why why;
     fl_dataset train = { 0 };
     fl_dataset test = { 0 };
@@ -148,12 +143,12 @@ fl_verb_reference(void *context, const fl_conf *conf)
     }
     if (status == FL_OK && fl_conf_bool(conf, "json")) {
         json_t *answer = json_pack("{s:f,s:f}", "accuracy", result.accuracy, "loss", result.loss);
-        fl_context_print(console, &answer);
+        fl_context_print(context, &answer);
     } else if (status == FL_OK) {
-        (void)fprintf(console->out, "accuracy %.4f, loss %.4f\n", result.accuracy, result.loss);
+        (void)fprintf(context->out, "accuracy %.4f, loss %.4f\n", result.accuracy, result.loss);
     }
     fl_dataset_release(&train);
     fl_dataset_release(&test);
     return status == FL_OK ? FL_EXIT_OK
-                           : fl_context_fail(console, "reference", FL_EXIT_FAILED, "%s", why.text);
+                           : fl_context_fail(context, "reference", FL_EXIT_FAILED, "%s", why.text);
 }

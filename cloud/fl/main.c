@@ -11,8 +11,8 @@ main(int argc, char **argv)
         (void)fprintf(stderr, "fl: %s\n", why.text);
         return FL_EXIT_FAILED;
     }
-    fl_context console = fl_os_console(world);
-    int code = fl_cli_run(&fl_verbs, &console, argc, argv, stdout, stderr);
+    fl_context context = fl_os_context(world);
+    int code = fl_cli_run(&fl_verbs, &context, argc, argv, stdout, stderr);
     fl_os_destroy(&world);
     if (fflush(stdout) != 0) {
         (void)fprintf(stderr, "fl: the output could not be written\n");

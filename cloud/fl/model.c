@@ -104,9 +104,9 @@ s_export(const char *from, const char *path, const fl_hash *wanted, fl_why *why)
 }
 
 int
-fl_verb_model_export(void *context, const fl_conf *conf)
+fl_verb_model_export(void *arg, const fl_conf *conf)
 {
-    const fl_context *console = context;
+    const fl_context *context = arg;
     const char *path = fl_conf_argument(conf, 0);
     char round[32] = "";
     json_t *answer = NULL;
@@ -115,35 +115,35 @@ fl_verb_model_export(void *context, const fl_conf *conf)
     if (fl_conf_int(conf, "round") > 0) {
         (void)snprintf(round, sizeof round, "%" PRId64, fl_conf_int(conf, "round"));
     }
-    const char *state = fl_context_state(console, conf, VERB);
+    const char *state = fl_context_state(context, conf, VERB);
     if (state == NULL) {
         return FL_EXIT_USAGE;
     }
     const uint32_t timeout_ms = (uint32_t)fl_conf_ms(conf, "timeout");
-    int code = fl_context_ask(console, state, "export", round, timeout_ms, &answer, &why);
+    int code = fl_context_ask(context, state, "export", round, timeout_ms, &answer, &why);
     if (code != FL_EXIT_OK) {
-        return fl_context_fail(console, VERB, code, "%s", why.text);
+        return fl_context_fail(context, VERB, code, "%s", why.text);
     }
     const char *from = json_string_value(json_object_get(answer, "path"));
     const char *hash = json_string_value(json_object_get(answer, "hash"));
     if (from == NULL || hash == NULL || !fl_unhex(hash, wanted.bytes, sizeof wanted.bytes)) {
         json_decref(answer);
-        return fl_context_fail(console, VERB, FL_EXIT_FAILED,
+        return fl_context_fail(context, VERB, FL_EXIT_FAILED,
                                "the answer names no file and hash: is the process of another "
                                "version?");
     }
     fl_status status = s_export(from, path, &wanted, &why);
     if (status != FL_OK) {
         json_decref(answer);
-        return fl_context_fail(console, VERB,
+        return fl_context_fail(context, VERB,
                                status == FL_MISMATCH ? FL_EXIT_DAMAGED : fl_context_code(status),
                                "%s", why.text);
     }
     if (fl_conf_bool(conf, "json")) {
         (void)json_object_set_new(answer, "file", json_string(path));
-        fl_context_print(console, &answer);
+        fl_context_print(context, &answer);
     } else {
-        (void)fprintf(console->out, "%s: the model after round %" PRId64 ", hash %.16s checked\n",
+        (void)fprintf(context->out, "%s: the model after round %" PRId64 ", hash %.16s checked\n",
                       path, (int64_t)json_integer_value(json_object_get(answer, "round")), hash);
     }
     json_decref(answer);

@@ -1,7 +1,6 @@
 #include "cloud/fl/os.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -88,19 +87,7 @@ static bool
 s_pause(void *arg, uint32_t ms)
 {
     const fl_os *self = arg;
-    struct pollfd stop = { .fd = self->stop == NULL ? -1 : fl_stop_fd(self->stop),
-                           .events = POLLIN };
-    fl_time until = fl_clock_ms() + ms;
-    for (fl_time left = ms; left > 0; left = until - fl_clock_ms()) {
-        int ready = poll(&stop, 1, (int)left);
-        if (ready > 0) {
-            return false;
-        }
-        if (ready < 0 && errno != EINTR) {
-            return false;
-        }
-    }
-    return true;
+    return fl_stop_pause(self->stop, ms);
 }
 
 static bool
@@ -150,7 +137,7 @@ fl_os_destroy(fl_os **self_p)
 }
 
 fl_context
-fl_os_console(fl_os *self)
+fl_os_context(fl_os *self)
 {
     return (fl_context){ .in = stdin,
                          .out = stdout,

@@ -1,4 +1,4 @@
-//  os - the console of a real `fl`: sockets, clocks, signals, the terminal. Main thread.
+//  os - the context of a real `fl`: sockets, clocks, signals, the terminal. Main thread.
 #ifndef FL_CLOUD_FL_OS_H
 #define FL_CLOUD_FL_OS_H
 
@@ -10,6 +10,6 @@ typedef struct fl_os fl_os;
 fl_os *fl_os_new(fl_why *why);
 void fl_os_destroy(fl_os **self_p);
 //  Borrows the world.
-fl_context fl_os_console(fl_os *self);
+fl_context fl_os_context(fl_os *self);
 
 #endif

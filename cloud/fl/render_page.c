@@ -8,10 +8,69 @@
 
 enum { HASH_SHOWN = 16, RUN_SHOWN = 8 };
 
+// ---- tables -----------------------------------------------------------------------------------
+//  A column: what stands above it, and how a cell of it comes from a row's JSON.
+typedef struct column {
+    fl_text_table_column head;
+    const char *key;
+    void (*cell)(fl_text_table *grid, const json_t *row, const char *key);
+} column;
+
 static void
-s_no_memory(FILE *out)
+s_text(fl_text_table *grid, const json_t *row, const char *key)
 {
-    (void)fputs("out of memory: the table is not shown\n", out);
+    fl_text_table_cell(grid, "%s", leaf_text(row, key));
+}
+
+static void
+s_whole(fl_text_table *grid, const json_t *row, const char *key)
+{
+    fl_text_table_cell(grid, "%" PRIu64, leaf_whole(row, key));
+}
+
+static void
+s_table(const json_t *rows, const column *columns, uint32_t count, uint32_t width, FILE *out)
+{
+    fl_text_table_column heads[FL_TABLE_COLUMNS_MAX];
+    size_t index;
+    json_t *row;
+    for (uint32_t i = 0; i < count; i++) {
+        heads[i] = columns[i].head;
+    }
+    fl_text_table *grid = fl_text_table_new(heads, count);
+    if (grid == NULL) {
+        (void)fputs("out of memory: the table is not shown\n", out);
+        return;
+    }
+    json_array_foreach(rows, index, row)
+    {
+        fl_text_table_row(grid);
+        for (uint32_t i = 0; i < count; i++) {
+            columns[i].cell(grid, row, columns[i].key);
+        }
+    }
+    fl_text_table_print(grid, width, out);
+    fl_text_table_destroy(&grid);
+}
+
+#define COUNT(columns) (sizeof(columns) / sizeof *(columns))
+
+//  Below something else, with a line between; nothing when there is no row.
+static void
+s_table_below(const json_t *rows, const column *columns, uint32_t count, uint32_t width, FILE *out)
+{
+    if (json_array_size(rows) > 0) {
+        (void)fputc('\n', out);
+        s_table(rows, columns, count, width, out);
+    }
+}
+
+static void
+s_say_dropped(const json_t *answer, const char *key, const char *hint, FILE *out)
+{
+    if (leaf_whole(answer, key) > 0) {
+        (void)fprintf(out, "and %" PRIu64 " more%s\n", leaf_whole(answer, key), hint);
+    }
 }
 
 // ---- status -----------------------------------------------------------------------------------
@@ -62,7 +121,7 @@ s_score(const json_t *status, uint32_t width, FILE *out)
 
 //  "train 40%"; "gone" and "silent?" come before what it last did.
 static void
-s_cell_doing(fl_text_table *grid, const json_t *child)
+s_doing(fl_text_table *grid, const json_t *child, const char *key)
 {
     uint64_t done = leaf_whole(child, "done"), total = leaf_whole(child, "total");
     if (!leaf_true(child, "present")) {
@@ -71,9 +130,9 @@ s_cell_doing(fl_text_table *grid, const json_t *child)
         fl_text_table_cell(grid, "silent?");
     } else if (total > 0) {
         uint64_t percent = done >= total ? 100 : (uint64_t)(100 * ((double)done / (double)total));
-        fl_text_table_cell(grid, "%s %" PRIu64 "%%", leaf_text(child, "activity"), percent);
+        fl_text_table_cell(grid, "%s %" PRIu64 "%%", leaf_text(child, key), percent);
     } else {
-        fl_text_table_cell(grid, "%s", leaf_text(child, "activity"));
+        fl_text_table_cell(grid, "%s", leaf_text(child, key));
     }
 }
 
@@ -86,102 +145,66 @@ s_awaited(const json_t *child)
 }
 
 static void
-s_child(fl_text_table *grid, const json_t *child)
+s_outcome(fl_text_table *grid, const json_t *child, const char *key)
 {
-    static const char *const outcomes[] = { "in", "late", "absent", "refused" };
-    char up[FL_RENDER_TEXT_BYTES], down[FL_RENDER_TEXT_BYTES];
-    const json_t *tally = json_object_get(child, "tally");
-    const json_t *rounds = json_object_get(child, "rounds");
-    bool edge = leaf_is(child, "role", "edge");
-    fl_text_table_row(grid);
-    fl_text_table_cell(grid, "%s", leaf_text(child, "node"));
-    fl_text_table_cell(grid, "%s", leaf_text(child, "role"));
-    fl_text_table_cell(grid, "%s", s_awaited(child) ? "-" : leaf_text(child, "outcome"));
-    fl_text_table_cell(grid, "%s", leaf_text(child, "reason"));
-    s_cell_doing(grid, child);
-    fl_text_table_cell(grid, "%" PRIu64, leaf_whole(child, "leaves"));
-    for (unsigned i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
-        if (edge) {
-            fl_text_table_cell(grid, "%" PRIu64, leaf_whole(tally, outcomes[i]));
-        } else {
-            fl_text_table_cell(grid, "-");
-        }
+    fl_text_table_cell(grid, "%s", s_awaited(child) ? "-" : leaf_text(child, key));
+}
+
+//  Of the devices below an edge.
+static void
+s_tally(fl_text_table *grid, const json_t *child, const char *key)
+{
+    if (leaf_is(child, "role", "edge")) {
+        s_whole(grid, json_object_get(child, "tally"), key);
+    } else {
+        fl_text_table_cell(grid, "-");
     }
+}
+
+static void
+s_rounds(fl_text_table *grid, const json_t *child, const char *key)
+{
+    const json_t *rounds = json_object_get(child, key);
     fl_text_table_cell(grid, "%" PRIu64 "/%" PRIu64 "/%" PRIu64 "/%" PRIu64,
                        leaf_whole(rounds, "in"), leaf_whole(rounds, "late"),
                        leaf_whole(rounds, "absent"), leaf_whole(rounds, "refused"));
-    fl_text_table_cell(grid, "%s", fl_render_bytes(leaf_whole(tally, "bytes_up"), up));
-    fl_text_table_cell(grid, "%s", fl_render_bytes(leaf_whole(tally, "bytes_down"), down));
 }
 
 static void
-s_children(const json_t *status, uint32_t width, FILE *out)
+s_bytes(fl_text_table *grid, const json_t *child, const char *key)
 {
-    static const fl_text_table_column columns[] = {
-        { "NODE", false, 0 },  { "ROLE", false, 6 },   { "OUTCOME", false, 0 }, { "WHY", false, 1 },
-        { "DOING", false, 2 }, { "DEVICES", true, 3 }, { "IN", true, 0 },       { "LATE", true, 0 },
-        { "ABSENT", true, 4 }, { "REFUSED", true, 5 }, { "ROUNDS", true, 8 },   { "UP", true, 7 },
-        { "DOWN", true, 9 },
-    };
-    const json_t *children = json_object_get(status, "children");
-    size_t index;
-    json_t *child;
-    if (json_array_size(children) == 0) {
-        return;
-    }
-    fl_text_table *grid = fl_text_table_new(columns, sizeof columns / sizeof *columns);
-    if (grid == NULL) {
-        s_no_memory(out);
-        return;
-    }
-    json_array_foreach(children, index, child)
-    {
-        s_child(grid, child);
-    }
-    (void)fputc('\n', out);
-    fl_text_table_print(grid, width, out);
-    fl_text_table_destroy(&grid);
-    if (leaf_whole(status, "children_dropped") > 0) {
-        (void)fprintf(out, "and %" PRIu64 " more\n", leaf_whole(status, "children_dropped"));
-    }
+    char text[FL_RENDER_TEXT_BYTES];
+    const json_t *tally = json_object_get(child, "tally");
+    fl_text_table_cell(grid, "%s", fl_render_bytes(leaf_whole(tally, key), text));
 }
 
-// ---- blocks -----------------------------------------------------------------------------------
+static const column of_children[] = {
+    { { "NODE", false, 0 }, "node", s_text },          { { "ROLE", false, 6 }, "role", s_text },
+    { { "OUTCOME", false, 0 }, "outcome", s_outcome }, { { "WHY", false, 1 }, "reason", s_text },
+    { { "DOING", false, 2 }, "activity", s_doing },
+    { { "DEVICES", true, 3 }, "leaves", s_whole },
+    { { "IN", true, 0 }, "in", s_tally },              { { "LATE", true, 0 }, "late", s_tally },
+    { { "ABSENT", true, 4 }, "absent", s_tally },
+    { { "REFUSED", true, 5 }, "refused", s_tally },
+    { { "ROUNDS", true, 8 }, "rounds", s_rounds },     { { "UP", true, 7 }, "bytes_up", s_bytes },
+    { { "DOWN", true, 9 }, "bytes_down", s_bytes },
+};
+
+static const column of_blocks[] = {
+    { { "TIER", false, 2 }, "tier", s_text },
+    { { "PARENT", false, 0 }, "parent", s_text },
+    { { "BLOCK", true, 0 }, "block", s_whole },
+    { { "MEMBERS", true, 1 }, "members", s_whole },
+    { { "MASKED", true, 0 }, "masked", s_whole },
+    { { "SURVIVORS", true, 4 }, "survivors", s_whole },
+    { { "RECOVERED", true, 3 }, "recovered", s_whole }, { { "STATE", false, 0 }, "state", s_text },
+    { { "WHY", false, 0 }, "reason", s_text },
+};
+
 static void
 s_blocks(const json_t *answer, uint32_t width, FILE *out)
 {
-    static const fl_text_table_column columns[] = {
-        { "TIER", false, 2 },     { "PARENT", false, 0 }, { "BLOCK", true, 0 },
-        { "MEMBERS", true, 1 },   { "MASKED", true, 0 },  { "SURVIVORS", true, 4 },
-        { "RECOVERED", true, 3 }, { "STATE", false, 0 },  { "WHY", false, 0 },
-    };
-    const json_t *blocks = json_object_get(answer, "blocks");
-    size_t index;
-    json_t *block;
-    if (json_array_size(blocks) == 0) {
-        return;
-    }
-    fl_text_table *grid = fl_text_table_new(columns, sizeof columns / sizeof *columns);
-    if (grid == NULL) {
-        s_no_memory(out);
-        return;
-    }
-    json_array_foreach(blocks, index, block)
-    {
-        fl_text_table_row(grid);
-        fl_text_table_cell(grid, "%s", leaf_text(block, "tier"));
-        fl_text_table_cell(grid, "%s", leaf_text(block, "parent"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(block, "block"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(block, "members"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(block, "masked"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(block, "survivors"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(block, "recovered"));
-        fl_text_table_cell(grid, "%s", leaf_text(block, "state"));
-        fl_text_table_cell(grid, "%s", leaf_text(block, "reason"));
-    }
-    (void)fputc('\n', out);
-    fl_text_table_print(grid, width, out);
-    fl_text_table_destroy(&grid);
+    s_table_below(json_object_get(answer, "blocks"), of_blocks, COUNT(of_blocks), width, out);
 }
 
 void
@@ -198,7 +221,8 @@ fl_render_status(const json_t *status, uint32_t width, FILE *out)
     if (line[0] != '\0') {
         fl_text_table_line(line, width, out);
     }
-    s_children(status, width, out);
+    s_table_below(json_object_get(status, "children"), of_children, COUNT(of_children), width, out);
+    s_say_dropped(status, "children_dropped", "", out);
     s_blocks(status, width, out);
 }
 
@@ -278,53 +302,46 @@ s_report_tiers(const json_t *report, uint32_t width, FILE *out)
     }
 }
 
+static const column of_entries[] = {
+    { { "NODE", false, 0 }, "node", s_text },
+    { { "PARENT", false, 1 }, "parent", s_text },
+    { { "OUTCOME", false, 0 }, "outcome", s_text },     { { "WHY", false, 0 }, "reason", s_text },
+    { { "STALENESS", true, 2 }, "staleness", s_whole },
+};
+
 void
 fl_render_report(const json_t *report, uint32_t width, FILE *out)
 {
-    static const fl_text_table_column columns[] = {
-        { "NODE", false, 0 }, { "PARENT", false, 1 },   { "OUTCOME", false, 0 },
-        { "WHY", false, 0 },  { "STALENESS", true, 2 },
-    };
     char line[FL_RENDER_LINE_BYTES];
-    size_t index;
-    json_t *entry;
     fl_render_round(report, line);
     fl_text_table_line(line, width, out);
     s_report_facts(report, width, out);
     s_report_tiers(report, width, out);
     s_blocks(report, width, out);
-    const json_t *entries = json_object_get(report, "entries");
-    if (json_array_size(entries) == 0) {
-        return;
-    }
-    fl_text_table *grid = fl_text_table_new(columns, sizeof columns / sizeof *columns);
-    if (grid == NULL) {
-        s_no_memory(out);
-        return;
-    }
-    json_array_foreach(entries, index, entry)
-    {
-        fl_text_table_row(grid);
-        fl_text_table_cell(grid, "%s", leaf_text(entry, "node"));
-        fl_text_table_cell(grid, "%s", leaf_text(entry, "parent"));
-        fl_text_table_cell(grid, "%s", leaf_text(entry, "outcome"));
-        fl_text_table_cell(grid, "%s", leaf_text(entry, "reason"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(entry, "staleness"));
-    }
-    (void)fputc('\n', out);
-    fl_text_table_print(grid, width, out);
-    fl_text_table_destroy(&grid);
-    if (leaf_whole(report, "entries_dropped") > 0) {
-        (void)fprintf(out, "and %" PRIu64 " more\n", leaf_whole(report, "entries_dropped"));
-    }
+    s_table_below(json_object_get(report, "entries"), of_entries, COUNT(of_entries), width, out);
+    s_say_dropped(report, "entries_dropped", "", out);
 }
 
 // ---- rounds -----------------------------------------------------------------------------------
+//  An open one was not closed in any way.
+static void
+s_close(fl_text_table *grid, const json_t *round, const char *key)
+{
+    fl_text_table_cell(grid, "%s", leaf_is(round, key, "-") ? "open" : leaf_text(round, key));
+}
+
+static void
+s_ms(fl_text_table *grid, const json_t *round, const char *key)
+{
+    char text[FL_RENDER_TEXT_BYTES];
+    fl_text_table_cell(grid, "%s", fl_render_ms(leaf_whole(round, key), text));
+}
+
 //  The profile, if the round kept to it.
 static void
-s_cell_masking(fl_text_table *grid, const json_t *round)
+s_masking(fl_text_table *grid, const json_t *round, const char *key)
 {
-    const char *profile = leaf_text(round, "masking");
+    const char *profile = leaf_text(round, key);
     bool kept =
         leaf_true(round, "masked") || strcmp(profile, "unmasked") == 0 || strcmp(profile, "-") == 0;
     fl_text_table_cell(grid, "%s", kept ? profile : "partly");
@@ -332,18 +349,26 @@ s_cell_masking(fl_text_table *grid, const json_t *round)
 
 //  "2/1": of devices, of edges.
 static void
-s_cell_tiers(fl_text_table *grid, const json_t *round, const char *what)
+s_tiers(fl_text_table *grid, const json_t *round, const char *key)
 {
     const json_t *tiers = json_object_get(round, "tiers");
     fl_text_table_cell(grid, "%" PRIu64 "/%" PRIu64,
-                       leaf_whole(json_object_get(tiers, "devices"), what),
-                       leaf_whole(json_object_get(tiers, "edges"), what));
+                       leaf_whole(json_object_get(tiers, "devices"), key),
+                       leaf_whole(json_object_get(tiers, "edges"), key));
+}
+
+static void
+s_share(fl_text_table *grid, const json_t *round, const char *key)
+{
+    char text[FL_RENDER_TEXT_BYTES];
+    fl_text_table_cell(grid, "%s", s_percent(leaf_real(round, key), text));
 }
 
 //  A number that may be missing.
 static void
-s_cell_real(fl_text_table *grid, double value)
+s_real(fl_text_table *grid, const json_t *round, const char *key)
 {
+    double value = leaf_real(round, key);
     if (isfinite(value)) {
         fl_text_table_cell(grid, "%.4f", value);
     } else {
@@ -351,47 +376,22 @@ s_cell_real(fl_text_table *grid, double value)
     }
 }
 
+static const column of_rounds[] = {
+    { { "ROUND", true, 0 }, "round", s_whole },        { { "CLOSE", false, 0 }, "close", s_close },
+    { { "WHY", false, 1 }, "reason", s_text },         { { "TIME", true, 4 }, "duration_ms", s_ms },
+    { { "IN", true, 0 }, "in", s_whole },              { { "LATE", true, 0 }, "late", s_whole },
+    { { "ABSENT", true, 3 }, "absent", s_whole },
+    { { "REFUSED", true, 5 }, "refused", s_whole },
+    { { "MASKING", false, 2 }, "masking", s_masking },
+    { { "RECOVERED", true, 9 }, "recovered", s_tiers },
+    { { "ABORTED", true, 8 }, "aborted", s_tiers },
+    { { "LOST", true, 6 }, "samples_lost_share", s_share },
+    { { "ACCURACY", true, 0 }, "accuracy", s_real },   { { "LOSS", true, 7 }, "loss", s_real },
+};
+
 void
 fl_render_rounds(const json_t *rounds, uint32_t width, FILE *out)
 {
-    static const fl_text_table_column columns[] = {
-        { "ROUND", true, 0 },     { "CLOSE", false, 0 },  { "WHY", false, 1 },
-        { "TIME", true, 4 },      { "IN", true, 0 },      { "LATE", true, 0 },
-        { "ABSENT", true, 3 },    { "REFUSED", true, 5 }, { "MASKING", false, 2 },
-        { "RECOVERED", true, 9 }, { "ABORTED", true, 8 }, { "LOST", true, 6 },
-        { "ACCURACY", true, 0 },  { "LOSS", true, 7 },
-    };
-    char text[FL_RENDER_TEXT_BYTES];
-    size_t index;
-    json_t *round;
-    fl_text_table *grid = fl_text_table_new(columns, sizeof columns / sizeof *columns);
-    if (grid == NULL) {
-        s_no_memory(out);
-        return;
-    }
-    json_array_foreach(json_object_get(rounds, "rounds"), index, round)
-    {
-        bool closed = !leaf_is(round, "close", "-");
-        fl_text_table_row(grid);
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(round, "round"));
-        fl_text_table_cell(grid, "%s", closed ? leaf_text(round, "close") : "open");
-        fl_text_table_cell(grid, "%s", leaf_text(round, "reason"));
-        fl_text_table_cell(grid, "%s", fl_render_ms(leaf_whole(round, "duration_ms"), text));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(round, "in"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(round, "late"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(round, "absent"));
-        fl_text_table_cell(grid, "%" PRIu64, leaf_whole(round, "refused"));
-        s_cell_masking(grid, round);
-        s_cell_tiers(grid, round, "recovered");
-        s_cell_tiers(grid, round, "aborted");
-        fl_text_table_cell(grid, "%s", s_percent(leaf_real(round, "samples_lost_share"), text));
-        s_cell_real(grid, leaf_real(round, "accuracy"));
-        s_cell_real(grid, leaf_real(round, "loss"));
-    }
-    fl_text_table_print(grid, width, out);
-    fl_text_table_destroy(&grid);
-    if (leaf_whole(rounds, "rounds_dropped") > 0) {
-        (void)fprintf(out, "and %" PRIu64 " more: ask from a later round on\n",
-                      leaf_whole(rounds, "rounds_dropped"));
-    }
+    s_table(json_object_get(rounds, "rounds"), of_rounds, COUNT(of_rounds), width, out);
+    s_say_dropped(rounds, "rounds_dropped", ": ask from a later round on", out);
 }

@@ -8,18 +8,18 @@
 typedef void show(const json_t *answer, uint32_t width, FILE *out);
 
 static int
-s_ask_and_show(const fl_context *console, const fl_conf *conf, const char *verb,
+s_ask_and_show(const fl_context *context, const fl_conf *conf, const char *verb,
                const char *argument, show *how)
 {
     json_t *answer = NULL;
-    int code = fl_context_answer(console, conf, verb, argument, &answer);
+    int code = fl_context_answer(context, conf, verb, argument, &answer);
     if (code != FL_EXIT_OK) {
         return code;
     }
     if (fl_conf_bool(conf, "json")) {
-        fl_context_print(console, &answer);
+        fl_context_print(context, &answer);
     } else {
-        how(answer, fl_context_columns(console), console->out);
+        how(answer, fl_context_columns(context), context->out);
         json_decref(answer);
     }
     return FL_EXIT_OK;
@@ -27,7 +27,7 @@ s_ask_and_show(const fl_context *console, const fl_conf *conf, const char *verb,
 
 //  The argument, "" when there is none, NULL (said) when it is no round.
 static const char *
-s_round(const fl_context *console, const fl_conf *conf, const char *verb)
+s_round(const fl_context *context, const fl_conf *conf, const char *verb)
 {
     const char *text = fl_conf_argument(conf, 0);
     char *end = NULL;
@@ -37,7 +37,7 @@ s_round(const fl_context *console, const fl_conf *conf, const char *verb)
     errno = 0;
     long long round = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || round < 1) {
-        (void)fl_context_fail(console, verb, FL_EXIT_USAGE,
+        (void)fl_context_fail(context, verb, FL_EXIT_USAGE,
                               "'%.40s' is no round: give a number from 1", text);
         return NULL;
     }

@@ -15,7 +15,7 @@
 enum { ASK_MS = 900, LINES_SPARE = 2, ROUNDS_MOST = 16 };
 
 typedef struct watching {
-    const fl_context *console;
+    const fl_context *context;
     const char *state;
     fl_time silent_since;  // of the first unanswered look; FL_NEVER when it answers
     uint32_t wait_ms;
@@ -42,7 +42,7 @@ s_count_lines(const char *text)
 static void
 s_draw(watching *self, const char *text, uint32_t rows)
 {
-    FILE *out = self->console->out;
+    FILE *out = self->context->out;
     uint32_t most = rows > LINES_SPARE ? rows - LINES_SPARE : 1, count = s_count_lines(text);
     uint32_t shown = count > most ? most : count;
     if (self->lines > 0) {
@@ -107,7 +107,7 @@ s_change_of(const json_t *status, char change[FL_RENDER_LINE_BYTES])
 static void
 s_line(watching *self, const json_t *status)
 {
-    FILE *out = self->console->out;
+    FILE *out = self->context->out;
     char change[FL_RENDER_LINE_BYTES], stand[FL_RENDER_LINE_BYTES], wait[FL_RENDER_LINE_BYTES];
     s_change_of(status, change);
     if (strcmp(change, self->change) == 0) {
@@ -135,13 +135,13 @@ s_report(watching *self, uint64_t round)
     json_t *report = NULL;
     fl_why why;
     (void)snprintf(number, sizeof number, "%" PRIu64, round);
-    if (fl_context_ask(self->console, self->state, "report", number, ASK_MS, &report, &why) !=
+    if (fl_context_ask(self->context, self->state, "report", number, ASK_MS, &report, &why) !=
         FL_EXIT_OK) {
         return;
     }
     fl_render_round(report, self->last);
-    if (!self->console->screen(self->console->self, &columns, &rows)) {
-        (void)fprintf(self->console->out, "%s\n", self->last);
+    if (!self->context->screen(self->context->self, &columns, &rows)) {
+        (void)fprintf(self->context->out, "%s\n", self->last);
     }
     json_decref(report);
 }
@@ -173,13 +173,13 @@ static void
 s_show(watching *self, const json_t *status, const char *trouble)
 {
     uint32_t columns, rows;
-    if (!self->json && self->console->screen(self->console->self, &columns, &rows)) {
+    if (!self->json && self->context->screen(self->context->self, &columns, &rows)) {
         s_picture(self, status, trouble, columns, rows);
     } else if (status != NULL) {
         s_line(self, status);
     } else if (strcmp(self->change, trouble) != 0) {
         (void)snprintf(self->change, sizeof self->change, "%s", trouble);
-        (void)fprintf(self->console->err, "fl top: %s\n", trouble);
+        (void)fprintf(self->context->err, "fl top: %s\n", trouble);
     }
 }
 
@@ -188,11 +188,11 @@ static int
 s_silent(watching *self, const fl_why *why, bool *over)
 {
     char trouble[FL_RENDER_LINE_BYTES];
-    fl_time now = self->console->now_ms();
+    fl_time now = self->context->now_ms();
     self->silent_since = self->silent_since == FL_NEVER ? now : self->silent_since;
     *over = now - self->silent_since >= (fl_time)self->wait_ms;
     if (*over) {
-        return fl_context_fail(self->console, VERB, FL_EXIT_SILENT, "%s", why->text);
+        return fl_context_fail(self->context, VERB, FL_EXIT_SILENT, "%s", why->text);
     }
     (void)snprintf(trouble, sizeof trouble, "no answer, waiting %u s in all: %s",
                    self->wait_ms / 1000, why->text);
@@ -207,14 +207,14 @@ s_look(watching *self, bool *over)
     char line[FL_RENDER_LINE_BYTES];
     json_t *status = NULL;
     fl_why why = { "" };
-    int code = fl_context_ask(self->console, self->state, "status", "", ASK_MS, &status, &why);
+    int code = fl_context_ask(self->context, self->state, "status", "", ASK_MS, &status, &why);
     *over = false;
     if (code == FL_EXIT_SILENT || code == FL_EXIT_BUSY) {
         return s_silent(self, &why, over);
     }
     if (code != FL_EXIT_OK) {
         *over = true;
-        return fl_context_fail(self->console, VERB, code, "%s", why.text);
+        return fl_context_fail(self->context, VERB, code, "%s", why.text);
     }
     self->silent_since = FL_NEVER;
     s_look_at_rounds(self, status);
@@ -224,8 +224,8 @@ s_look(watching *self, bool *over)
         code = leaf_true(status, "aborted") ? FL_EXIT_ABORTED : FL_EXIT_OK;
         fl_render_end(status, line);
         uint32_t columns, rows;
-        if (!self->json && !self->console->screen(self->console->self, &columns, &rows)) {
-            (void)fprintf(self->console->out, "%s\n", line);
+        if (!self->json && !self->context->screen(self->context->self, &columns, &rows)) {
+            (void)fprintf(self->context->out, "%s\n", line);
         }
     }
     json_decref(status);
@@ -235,28 +235,28 @@ s_look(watching *self, bool *over)
 int
 fl_verb_top(void *context, const fl_conf *conf)
 {
-    watching self = { .console = context, .silent_since = FL_NEVER,
+    watching self = { .context = context, .silent_since = FL_NEVER,
                       .wait_ms = (uint32_t)fl_conf_ms(conf, "wait"),
                       .json = fl_conf_bool(conf, "json") };
     fl_why why = { "" };
     bool over = false;
     int code = FL_EXIT_OK;
-    self.state = fl_context_state(self.console, conf, VERB);
+    self.state = fl_context_state(self.context, conf, VERB);
     if (self.state == NULL) {
         return FL_EXIT_USAGE;
     }
-    if (self.console->watch(self.console->self, &why) != FL_OK) {
-        return fl_context_fail(self.console, VERB, FL_EXIT_FAILED, "%s", why.text);
+    if (self.context->watch(self.context->self, &why) != FL_OK) {
+        return fl_context_fail(self.context, VERB, FL_EXIT_FAILED, "%s", why.text);
     }
     const uint32_t refresh_ms = (uint32_t)fl_conf_ms(conf, "refresh");
     do {
         code = s_look(&self, &over);
-        if (ferror(self.console->out)) {
+        if (ferror(self.context->out)) {
             return FL_EXIT_FAILED;                  // whoever read us is gone
         }
-    } while (!over && self.console->pause(self.console->self, refresh_ms));
+    } while (!over && self.context->pause(self.context->self, refresh_ms));
     if (!over && self.lines > 0) {
-        (void)fputc('\n', self.console->out);      // the terminal has put a ^C on this line
+        (void)fputc('\n', self.context->out);      // the terminal has put a ^C on this line
     }
     return code;
 }

@@ -2,50 +2,35 @@
 
 // ---- settings that several verbs share --------------------------------------------------------
 #define STATE(whose)                                                                               \
-    {                                                                                              \
-        .key = "state", .type = FL_CONF_TEXT, .fallback = "",                                      \
-        .help = "State directory of " whose " (or FL_STATE)"                                       \
-    }
+    { "state", FL_CONF_TEXT, "", 0, 0, NULL, "State directory of " whose " (or FL_STATE)" }
 #define JSON                                                                                       \
-    {                                                                                              \
-        .key = "json", .type = FL_CONF_BOOL, .fallback = "false",                                  \
-        .help = "Print one line of JSON instead of text"                                           \
-    }
+    { "json", FL_CONF_BOOL, "false", 0, 0, NULL, "Print one line of JSON instead of text" }
 #define TIMEOUT                                                                                    \
-    {                                                                                              \
-        .key = "timeout", .type = FL_CONF_DURATION, .fallback = "5s", .least = 1, .most = 3600000, \
-        .help = "How long to wait for the answer"                                                  \
-    }
+    { "timeout", FL_CONF_DURATION, "5s", 1, 3600000, NULL, "How long to wait for the answer" }
 #define AUTHORITY                                                                                  \
-    {                                                                                              \
-        .key = "authority", .type = FL_CONF_TEXT,                                                  \
-        .help = "Directory of the authority, 0700, with its secret"                                \
-    }
+    { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                 \
+      "Directory of the authority, 0700, with its secret" }
 
 static const fl_setting ca_init[] = { AUTHORITY, JSON };
 
 static const fl_setting token[] = {
     AUTHORITY,
-    { .key = "parent.cert", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "Certificate of the newcomer's parent: node.cert in its state directory" },
-    { .key = "parent", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "Or the parent's name: its certificate is asked from the running root" },
+    { "parent.cert", FL_CONF_TEXT, "", 0, 0, NULL,
+      "Certificate of the newcomer's parent: node.cert in its state directory" },
+    { "parent", FL_CONF_TEXT, "", 0, 0, NULL,
+      "Or the parent's name: its certificate is asked from the running root" },
     STATE("the root, for --parent"),
     TIMEOUT,
-    { .key = "endpoint", .type = FL_CONF_TEXT,
-      .help = "Address of that parent as the newcomer sees it: tcp://HOST:PORT" },
-    { .key = "role", .type = FL_CONF_CHOICE, .choices = "device|edge",
-      .help = "What the newcomer may become" },
-    { .key = "name", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "The one node name that the token allows" },
-    { .key = "prefix", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "What node names must begin with; without --prefix and --name any name is allowed" },
-    { .key = "count", .type = FL_CONF_INT, .fallback = "1", .least = 1, .most = 1000000,
-      .help = "How many nodes may join with it" },
-    { .key = "hours", .type = FL_CONF_REAL, .fallback = "24", .least = 0.001, .most = 2160,
-      .help = "Hours for which the token is valid" },
-    { .key = "out", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "Write the token to this file (mode 0600) instead of standard output" },
+    { "endpoint", FL_CONF_TEXT, NULL, 0, 0, NULL,
+      "Address of that parent as the newcomer sees it: tcp://HOST:PORT" },
+    { "role", FL_CONF_CHOICE, NULL, 0, 0, "device|edge", "What the newcomer may become" },
+    { "name", FL_CONF_TEXT, "", 0, 0, NULL, "The one node name that the token allows" },
+    { "prefix", FL_CONF_TEXT, "", 0, 0, NULL,
+      "What node names must begin with; without --prefix and --name any name is allowed" },
+    { "count", FL_CONF_INT, "1", 1, 1000000, NULL, "How many nodes may join with it" },
+    { "hours", FL_CONF_REAL, "24", 0.001, 2160, NULL, "Hours for which the token is valid" },
+    { "out", FL_CONF_TEXT, "", 0, 0, NULL,
+      "Write the token to this file (mode 0600) instead of standard output" },
     JSON,
 };
 
@@ -53,22 +38,20 @@ static const fl_setting token_list[] = { AUTHORITY, STATE("the root"), TIMEOUT, 
 
 static const fl_setting enrol[] = {
     STATE("the newcomer"),
-    { .key = "node", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "Node name to take: 1 to 15 characters of a-z 0-9 . - (not when renewing)" },
-    { .key = "role", .type = FL_CONF_CHOICE, .choices = "device|edge", .fallback = "device",
-      .help = "What it becomes (not when renewing)" },
-    { .key = "token.file", .type = FL_CONF_TEXT, .fallback = "-",
-      .help = "File with the token; - is standard input" },
-    { .key = "endpoint", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "Address of the parent, tcp://HOST:PORT, when it is not the one in the token" },
-    { .key = "parent.cert", .type = FL_CONF_TEXT, .fallback = "",
-      .help = "File with that parent's certificate, when it is not the parent in the token" },
-    { .key = "wait", .type = FL_CONF_DURATION, .fallback = "60s", .least = 1, .most = 86400000,
-      .help = "How long to try to reach the parent before giving up" },
-    { .key = "renew", .type = FL_CONF_BOOL, .fallback = "false",
-      .help = "Ask for the next certificate, with the present one instead of a token" },
-    { .key = "new.keys", .type = FL_CONF_BOOL, .fallback = "false",
-      .help = "With --renew: make new keys as well" },
+    { "node", FL_CONF_TEXT, "", 0, 0, NULL,
+      "Node name to take: 1 to 15 characters of a-z 0-9 . - (not when renewing)" },
+    { "role", FL_CONF_CHOICE, "device", 0, 0, "device|edge",
+      "What it becomes (not when renewing)" },
+    { "token.file", FL_CONF_TEXT, "-", 0, 0, NULL, "File with the token; - is standard input" },
+    { "endpoint", FL_CONF_TEXT, "", 0, 0, NULL,
+      "Address of the parent, tcp://HOST:PORT, when it is not the one in the token" },
+    { "parent.cert", FL_CONF_TEXT, "", 0, 0, NULL,
+      "File with that parent's certificate, when it is not the parent in the token" },
+    { "wait", FL_CONF_DURATION, "60s", 1, 86400000, NULL,
+      "How long to try to reach the parent before giving up" },
+    { "renew", FL_CONF_BOOL, "false", 0, 0, NULL,
+      "Ask for the next certificate, with the present one instead of a token" },
+    { "new.keys", FL_CONF_BOOL, "false", 0, 0, NULL, "With --renew: make new keys as well" },
     JSON,
 };
 
@@ -77,54 +60,43 @@ static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
 static const fl_setting top[] = {
     STATE("the process"),
-    { .key = "refresh", .type = FL_CONF_DURATION, .fallback = "500ms", .least = 50, .most = 1000,
-      .help = "Time between two updates of the display" },
-    { .key = "wait", .type = FL_CONF_DURATION, .fallback = "30s", .least = 0, .most = 86400000,
-      .help = "How long to wait for a process that does not answer" },
-    { .key = "json", .type = FL_CONF_BOOL, .fallback = "false",
-      .help = "Print one line of JSON, the status, for each change" },
+    { "refresh", FL_CONF_DURATION, "500ms", 50, 1000, NULL,
+      "Time between two updates of the display" },
+    { "wait", FL_CONF_DURATION, "30s", 0, 86400000, NULL,
+      "How long to wait for a process that does not answer" },
+    { "json", FL_CONF_BOOL, "false", 0, 0, NULL,
+      "Print one line of JSON, the status, for each change" },
 };
 
 static const fl_setting model_export[] = {
-    { .key = "round", .type = FL_CONF_INT, .fallback = "0", .least = 0, .most = 1e15,
-      .help = "The model after this round; 0 is the newest" },
+    { "round", FL_CONF_INT, "0", 0, 1e15, NULL, "The model after this round; 0 is the newest" },
     STATE("the root"),
     TIMEOUT,
     JSON,
 };
 
 static const fl_setting shards[] = {
-    { .key = "labels", .type = FL_CONF_TEXT, .help = "IDX file of the labels, plain or gzip" },
-    { .key = "shards", .type = FL_CONF_INT, .fallback = "16", .least = 1, .most = 65536,
-      .help = "How many devices share the samples" },
-    { .key = "alpha", .type = FL_CONF_REAL, .fallback = "0.3", .least = 0, .most = 1000000,
-      .help = "Label skew, Dirichlet(alpha); 0 splits evenly" },
-    { .key = "minimum", .type = FL_CONF_INT, .fallback = "64", .least = 0, .most = 1e9,
-      .help = "Fewest samples of a shard" },
-    { .key = "seed", .type = FL_CONF_INT, .fallback = "1",
-      .help = "Seed of the split into shards" },
+    { "labels", FL_CONF_TEXT, NULL, 0, 0, NULL, "IDX file of the labels, plain or gzip" },
+    { "shards", FL_CONF_INT, "16", 1, 65536, NULL, "How many devices share the samples" },
+    { "alpha", FL_CONF_REAL, "0.3", 0, 1000000, NULL,
+      "Label skew, Dirichlet(alpha); 0 splits evenly" },
+    { "minimum", FL_CONF_INT, "64", 0, 1e9, NULL, "Fewest samples of a shard" },
+    { "seed", FL_CONF_INT, "1", 0, 0, NULL, "Seed of the split into shards" },
     JSON,
 };
 
 static const fl_setting reference[] = {
-    { .key = "train.inputs", .type = FL_CONF_TEXT, .help = "IDX file of the samples" },
-    { .key = "train.labels", .type = FL_CONF_TEXT, .help = "IDX file of their labels" },
-    { .key = "test.inputs", .type = FL_CONF_TEXT, .help = "IDX file of the test samples" },
-    { .key = "test.labels", .type = FL_CONF_TEXT, .help = "IDX file of their labels" },
-    { .key = "layers", .type = FL_CONF_TEXT, .fallback = "784-128-10",
-      .help = "Layer sizes of the network" },
-    { .key = "epochs", .type = FL_CONF_INT, .fallback = "20", .least = 1, .most = 10000,
-      .help = "Passes over the samples" },
-    { .key = "batch", .type = FL_CONF_INT, .fallback = "32", .least = 1, .most = 4096,
-      .help = "Samples per step" },
-    { .key = "rate", .type = FL_CONF_REAL, .fallback = "0.1", .least = 0, .most = 1000,
-      .help = "Learning rate" },
-    { .key = "momentum", .type = FL_CONF_REAL, .fallback = "0", .least = 0, .most = 1,
-      .help = "Momentum of SGD" },
-    { .key = "decay", .type = FL_CONF_REAL, .fallback = "0", .least = 0, .most = 1,
-      .help = "Weight decay" },
-    { .key = "seed", .type = FL_CONF_INT, .fallback = "1",
-      .help = "Seed of the first parameters and of shuffling" },
+    { "train.inputs", FL_CONF_TEXT, NULL, 0, 0, NULL, "IDX file of the samples" },
+    { "train.labels", FL_CONF_TEXT, NULL, 0, 0, NULL, "IDX file of their labels" },
+    { "test.inputs", FL_CONF_TEXT, NULL, 0, 0, NULL, "IDX file of the test samples" },
+    { "test.labels", FL_CONF_TEXT, NULL, 0, 0, NULL, "IDX file of their labels" },
+    { "layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL, "Layer sizes of the network" },
+    { "epochs", FL_CONF_INT, "20", 1, 10000, NULL, "Passes over the samples" },
+    { "batch", FL_CONF_INT, "32", 1, 4096, NULL, "Samples per step" },
+    { "rate", FL_CONF_REAL, "0.1", 0, 1000, NULL, "Learning rate" },
+    { "momentum", FL_CONF_REAL, "0", 0, 1, NULL, "Momentum of SGD" },
+    { "decay", FL_CONF_REAL, "0", 0, 1, NULL, "Weight decay" },
+    { "seed", FL_CONF_INT, "1", 0, 0, NULL, "Seed of the first parameters and of shuffling" },
     JSON,
 };
 

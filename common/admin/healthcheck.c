@@ -57,10 +57,7 @@ fl_status
 fl_healthcheck_ask(const char *state, const char *program, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX], endpoint[FL_STATE_PATH_MAX + 8];
-    fl_status status = fl_state_dir_path(state, FL_STATE_OPERATOR, path, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_state_dir_path(state, FL_STATE_OPERATOR, path, why));
     if (!s_listens(path)) {
         if (fl_lock_ours(state, program)) {
             (void)puts("{\"ok\":true,\"said\":\"it is starting; its log says what it waits for\"}");
@@ -69,11 +66,9 @@ fl_healthcheck_ask(const char *state, const char *program, fl_why *why)
         fl_why_set(why, "no %s runs in %s", program, state);
         return FL_MISSING;
     }
-    status = fl_net_open(1, why);
-    if (status == FL_OK) {
-        (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
-        status = s_ask(endpoint, why);
-        fl_net_close();
-    }
+    FL_TRY(fl_net_open(1, why));
+    (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
+    fl_status status = s_ask(endpoint, why);
+    fl_net_close();
     return status;
 }

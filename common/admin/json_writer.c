@@ -91,12 +91,6 @@ fl_json_bool(fl_json *self, json_t *in, const char *key, bool value)
 }
 
 void
-fl_json_null(fl_json *self, json_t *in, const char *key)
-{
-    s_put(self, in, key, json_null());
-}
-
-void
 fl_json_hex(fl_json *self, json_t *in, const char *key, const void *bytes, unsigned size)
 {
     static const uint8_t zeros[HEX_BYTES_MAX];

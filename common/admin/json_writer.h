@@ -16,20 +16,20 @@ typedef struct fl_json {
 } fl_json;
 
 fl_json fl_json_begin(void);
-//  The document as the caller's blob; NULL when broken. Releases the sheet.
+//  The document as the caller's blob; NULL when broken. Releases the rest.
 fl_blob *fl_json_end(fl_json *self);
 
-//  Objects and arrays that were added belong to the sheet. NULL is taken everywhere for one that
+//  Objects and arrays that were added belong to the document. NULL is taken everywhere for one that
 //  could not be made.
 json_t *fl_json_object(fl_json *self, json_t *in, const char *key);
 json_t *fl_json_array(fl_json *self, json_t *in, const char *key);
 json_t *fl_json_item(fl_json *self, json_t *array); // an object at its end
+//  NULL becomes null.
 void fl_json_text(fl_json *self, json_t *in, const char *key, const char *value);
 void fl_json_whole(fl_json *self, json_t *in, const char *key, uint64_t value);
 //  NaN and infinities become null.
 void fl_json_real(fl_json *self, json_t *in, const char *key, double value);
 void fl_json_bool(fl_json *self, json_t *in, const char *key, bool value);
-void fl_json_null(fl_json *self, json_t *in, const char *key);
 //  As hex; null when all bytes are zero.
 void fl_json_hex(fl_json *self, json_t *in, const char *key, const void *bytes, unsigned size);
 void fl_json_append(fl_json *self, json_t *array, const char *value);

@@ -34,7 +34,7 @@ void
 fl_queries_say(fl_queries *self, uint32_t ticket, uint8_t code, const char *text)
 {
     fl_blob *json = code == 0 ? fl_said_json(text) : fl_error_json(text);
-    fl_node_answer(self->conf.station, ticket, code, &json);
+    fl_node_answer(self->conf.node, ticket, code, &json);
 }
 
 static void
@@ -52,7 +52,7 @@ s_done(void *arg, bool ran)
         question->then(question);
     }
     if (ran) {
-        fl_node_answer(question->queries->conf.station, question->ticket, question->code,
+        fl_node_answer(question->queries->conf.node, question->ticket, question->code,
                        &question->json);
     }
     fl_blob_unref(&question->json);
@@ -69,7 +69,7 @@ fl_queries_put(fl_queries *self, const fl_question *question)
         *kept = *question;
         kept->queries = self;
     }
-    if (kept == NULL || fl_workers_add(fl_node_crew(self->conf.station), &job) != FL_OK) {
+    if (kept == NULL || fl_workers_add(fl_node_crew(self->conf.node), &job) != FL_OK) {
         fl_queries_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
         free(kept);
     }
@@ -78,11 +78,11 @@ fl_queries_put(fl_queries *self, const fl_question *question)
 static fl_status_input
 s_input(fl_queries *self)
 {
-    fl_node *station = self->conf.station;
+    fl_node *node = self->conf.node;
     fl_status_input input = { .version = FL_VERSION,
                               .now = fl_clock_ms(),
-                              .metrics = fl_node_metrics(station) };
-    input.uptime_ms = (uint64_t)(input.now - fl_node_since(station));
+                              .metrics = fl_node_metrics(node) };
+    input.uptime_ms = (uint64_t)(input.now - fl_node_since(node));
     self->conf.fill(self->conf.self, &input);
     return input;
 }
@@ -92,7 +92,7 @@ s_status(fl_queries *self, uint32_t ticket)
 {
     fl_status_input input = s_input(self);
     fl_blob *json = fl_status_json(&input);
-    fl_node_answer(self->conf.station, ticket, 0, &json);
+    fl_node_answer(self->conf.node, ticket, 0, &json);
 }
 
 static void

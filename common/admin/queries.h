@@ -12,7 +12,7 @@ typedef struct fl_queries fl_queries;
 
 //  Every pointer is borrowed.
 typedef struct fl_queries_conf {
-    fl_node *station;
+    fl_node *node;
     fl_ledger *ledger;           // NULL: keeps none (a device)
     fl_checkpoints *checkpoints; // NULL: keeps no models (below the root)
     //  Fill in what the tier knows; the node's share is set already.

@@ -6,7 +6,7 @@
 
 #include "common/admin/json_writer.h"
 
-enum { ENTRIES_MAX = 6000, STAT_POINT_BITS = 20 };
+enum { ENTRIES_MAX = 6000, STAT_ONE = 1 << 20 };
 
 _Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 240 + 16 * 1024 <= FL_JSON_BYTES_MAX,
                "a report fits");
@@ -19,32 +19,21 @@ s_share(uint64_t part, uint64_t whole)
     return whole == 0 ? NAN : (double)part / (double)whole;
 }
 
-static double
-s_point(uint64_t fixed)
-{
-    return (double)fixed / (double)(1u << STAT_POINT_BITS);
-}
-
 static void
-s_stats(fl_json *sheet, const uint64_t stats[FL_STATS])
+s_stats(fl_json *doc, const uint64_t stats[FL_STATS])
 {
-    json_t *in = fl_json_object(sheet, sheet->top, "stats");
+    json_t *in = fl_json_object(doc, doc->top, "stats");
     uint64_t evaluated = stats[FL_STAT_EVALUATED];
-    fl_json_whole(sheet, in, "samples", stats[FL_STAT_SAMPLES]);
-    fl_json_whole(sheet, in, "evaluated", evaluated);
-    fl_json_whole(sheet, in, "correct", stats[FL_STAT_CORRECT]);
-    fl_json_real(sheet, in, "loss_sum", s_point(stats[FL_STAT_LOSS]));
-    fl_json_whole(sheet, in, "saturated", stats[FL_STAT_SATURATED]);
-    fl_json_whole(sheet, in, "stale", stats[FL_STAT_STALE]);
-    fl_json_whole(sheet, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
+    fl_json_whole(doc, in, "samples", stats[FL_STAT_SAMPLES]);
+    fl_json_whole(doc, in, "evaluated", evaluated);
+    fl_json_whole(doc, in, "correct", stats[FL_STAT_CORRECT]);
+    fl_json_real(doc, in, "loss_sum", (double)stats[FL_STAT_LOSS] / STAT_ONE);
+    fl_json_whole(doc, in, "saturated", stats[FL_STAT_SATURATED]);
+    fl_json_whole(doc, in, "stale", stats[FL_STAT_STALE]);
+    fl_json_whole(doc, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
     //  Of the model that the round began with, on the devices' own samples.
-    if (evaluated > 0) {
-        fl_json_real(sheet, in, "device_loss", s_point(stats[FL_STAT_LOSS]) / (double)evaluated);
-        fl_json_real(sheet, in, "device_accuracy", s_share(stats[FL_STAT_CORRECT], evaluated));
-    } else {
-        fl_json_null(sheet, in, "device_loss");
-        fl_json_null(sheet, in, "device_accuracy");
-    }
+    fl_json_real(doc, in, "device_loss", s_share(stats[FL_STAT_LOSS], evaluated) / STAT_ONE);
+    fl_json_real(doc, in, "device_accuracy", s_share(stats[FL_STAT_CORRECT], evaluated));
 }
 
 //  True when nobody above a device saw less than the sum of a block, at either hop. A sum is as
@@ -70,44 +59,44 @@ s_masked(const fl_report *report, const fl_ledger_hop hops[FL_LEDGER_HOPS])
 
 //  "tiers": the totals of both hops.
 static void
-s_tiers(fl_json *sheet, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS])
+s_tiers(fl_json *doc, json_t *in, const fl_ledger_hop hops[FL_LEDGER_HOPS])
 {
-    json_t *both = fl_json_object(sheet, in, "tiers");
+    json_t *both = fl_json_object(doc, in, "tiers");
     for (int i = 0; i < FL_LEDGER_HOPS; i++) {
-        json_t *tier = fl_json_object(sheet, both, fl_json_tiers[i]);
-        fl_json_whole(sheet, tier, "masked", hops[i].masked);
-        fl_json_whole(sheet, tier, "recovered", hops[i].recovered);
-        fl_json_whole(sheet, tier, "aborted", hops[i].aborted);
-        fl_json_whole(sheet, tier, "blocks", hops[i].opened);
-        fl_json_whole(sheet, tier, "blocks_aborted", hops[i].aborted_blocks);
+        json_t *tier = fl_json_object(doc, both, fl_json_tiers[i]);
+        fl_json_whole(doc, tier, "masked", hops[i].masked);
+        fl_json_whole(doc, tier, "recovered", hops[i].recovered);
+        fl_json_whole(doc, tier, "aborted", hops[i].aborted);
+        fl_json_whole(doc, tier, "blocks", hops[i].opened);
+        fl_json_whole(doc, tier, "blocks_aborted", hops[i].aborted_blocks);
     }
 }
 
 static void
-s_blocks(fl_json *sheet, json_t *in, const fl_block_line *lines, uint32_t count)
+s_blocks(fl_json *doc, json_t *in, const fl_block_line *lines, uint32_t count)
 {
-    json_t *blocks = fl_json_array(sheet, in, "blocks");
+    json_t *blocks = fl_json_array(doc, in, "blocks");
     for (uint32_t i = 0; i < count; i++) {
         bool opened = lines[i].reason == FL_WHY_NONE;
-        fl_json_block(sheet, blocks, &lines[i], opened ? FL_SERVER_DONE : FL_SERVER_ABORTED);
+        fl_json_block(doc, blocks, &lines[i], opened ? FL_SERVER_DONE : FL_SERVER_ABORTED);
     }
 }
 
 static void
-s_entries(fl_json *sheet, const fl_report *report)
+s_entries(fl_json *doc, const fl_report *report)
 {
-    json_t *entries = fl_json_array(sheet, sheet->top, "entries");
+    json_t *entries = fl_json_array(doc, doc->top, "entries");
     uint32_t shown = report->roll_count < ENTRIES_MAX ? report->roll_count : ENTRIES_MAX;
     for (uint32_t i = 0; i < shown; i++) {
         const fl_roll_entry *entry = &report->roll[i];
-        json_t *in = fl_json_item(sheet, entries);
-        fl_json_text(sheet, in, "node", entry->node.name);
-        fl_json_text(sheet, in, "parent", entry->parent.name);
-        fl_json_text(sheet, in, "outcome", fl_outcome_name((fl_outcome)entry->outcome));
-        fl_json_text(sheet, in, "reason", fl_json_reason((fl_reason)entry->reason));
-        fl_json_whole(sheet, in, "staleness", entry->staleness);
+        json_t *in = fl_json_item(doc, entries);
+        fl_json_text(doc, in, "node", entry->node.name);
+        fl_json_text(doc, in, "parent", entry->parent.name);
+        fl_json_text(doc, in, "outcome", fl_outcome_name((fl_outcome)entry->outcome));
+        fl_json_text(doc, in, "reason", fl_json_reason((fl_reason)entry->reason));
+        fl_json_whole(doc, in, "staleness", entry->staleness);
     }
-    fl_json_whole(sheet, sheet->top, "entries_dropped",
+    fl_json_whole(doc, doc->top, "entries_dropped",
                   (uint64_t)report->roll_dropped + (report->roll_count - shown));
 }
 
@@ -115,66 +104,66 @@ fl_blob *
 fl_report_json(const fl_report *report, uint64_t model_bytes, uint64_t opened_at,
                uint64_t closed_at)
 {
-    fl_json sheet = fl_json_begin();
-    json_t *top = sheet.top;
+    fl_json doc = fl_json_begin();
+    json_t *top = doc.top;
     const fl_tally *tally = &report->tally;
     fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
     for (uint32_t i = 0; i < report->block_count; i++) {
         fl_ledger_hop_add(hops, &report->blocks[i]);
     }
-    fl_json_hex(&sheet, top, "run", report->run.bytes, sizeof report->run.bytes);
-    fl_json_whole(&sheet, top, "round", report->round);
-    fl_json_whole(&sheet, top, "attempt", report->attempt);
-    fl_json_text(&sheet, top, "close", fl_close_name(report->close));
-    fl_json_text(&sheet, top, "reason", fl_json_reason(report->reason));
-    fl_json_hex(&sheet, top, "base", report->base.bytes, sizeof report->base.bytes);
-    fl_json_hex(&sheet, top, "model", report->model.bytes, sizeof report->model.bytes);
-    fl_json_whole(&sheet, top, "model_bytes", model_bytes);
-    fl_json_hex(&sheet, top, "sum", report->sum.bytes, sizeof report->sum.bytes);
-    fl_json_whole(&sheet, top, "opened_at", opened_at);
-    fl_json_whole(&sheet, top, "closed_at", closed_at);
-    fl_json_whole(&sheet, top, "duration_ms", report->duration_ms);
-    fl_json_whole(&sheet, top, "budget_ms", report->budget_ms);
-    fl_json_whole(&sheet, top, "weight", report->weight);
-    fl_json_whole(&sheet, top, "count", report->count);
-    fl_json_real(&sheet, top, "loss", report->loss);
-    fl_json_real(&sheet, top, "accuracy", report->accuracy);
-    s_stats(&sheet, report->stats);
-    fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), tally);
-    fl_json_real(&sheet, top, "samples_lost_share",
+    fl_json_hex(&doc, top, "run", report->run.bytes, sizeof report->run.bytes);
+    fl_json_whole(&doc, top, "round", report->round);
+    fl_json_whole(&doc, top, "attempt", report->attempt);
+    fl_json_text(&doc, top, "close", fl_close_name(report->close));
+    fl_json_text(&doc, top, "reason", fl_json_reason(report->reason));
+    fl_json_hex(&doc, top, "base", report->base.bytes, sizeof report->base.bytes);
+    fl_json_hex(&doc, top, "model", report->model.bytes, sizeof report->model.bytes);
+    fl_json_whole(&doc, top, "model_bytes", model_bytes);
+    fl_json_hex(&doc, top, "sum", report->sum.bytes, sizeof report->sum.bytes);
+    fl_json_whole(&doc, top, "opened_at", opened_at);
+    fl_json_whole(&doc, top, "closed_at", closed_at);
+    fl_json_whole(&doc, top, "duration_ms", report->duration_ms);
+    fl_json_whole(&doc, top, "budget_ms", report->budget_ms);
+    fl_json_whole(&doc, top, "weight", report->weight);
+    fl_json_whole(&doc, top, "count", report->count);
+    fl_json_real(&doc, top, "loss", report->loss);
+    fl_json_real(&doc, top, "accuracy", report->accuracy);
+    s_stats(&doc, report->stats);
+    fl_json_tally(&doc, fl_json_object(&doc, top, "tally"), tally);
+    fl_json_real(&doc, top, "samples_lost_share",
                  s_share(tally->samples_missing, tally->samples_known));
-    fl_json_whole(&sheet, top, "merge_ms", tally->merge_ms);
-    fl_json_text(&sheet, top, "masking", fl_masking_name(report->masking));
-    fl_json_bool(&sheet, top, "masked", s_masked(report, hops));
-    s_tiers(&sheet, top, hops);
-    s_blocks(&sheet, top, report->blocks, report->block_count);
-    s_entries(&sheet, report);
-    return fl_json_end(&sheet);
+    fl_json_whole(&doc, top, "merge_ms", tally->merge_ms);
+    fl_json_text(&doc, top, "masking", fl_masking_name(report->masking));
+    fl_json_bool(&doc, top, "masked", s_masked(report, hops));
+    s_tiers(&doc, top, hops);
+    s_blocks(&doc, top, report->blocks, report->block_count);
+    s_entries(&doc, report);
+    return fl_json_end(&doc);
 }
 
 static void
-s_round(fl_json *sheet, json_t *in, const fl_ledger_round *round)
+s_round(fl_json *doc, json_t *in, const fl_ledger_round *round)
 {
     const fl_report *report = &round->report;
     const fl_tally *tally = &report->tally;
-    fl_json_whole(sheet, in, "round", report->round);
-    fl_json_whole(sheet, in, "attempt", report->attempt);
-    fl_json_text(sheet, in, "close", round->closed ? fl_close_name(report->close) : NULL);
-    fl_json_text(sheet, in, "reason", fl_json_reason(report->reason));
-    fl_json_whole(sheet, in, "closed_at", round->closed_at);
-    fl_json_whole(sheet, in, "duration_ms", report->duration_ms);
-    fl_json_whole(sheet, in, "count", report->count);
-    fl_json_whole(sheet, in, "in", tally->in);
-    fl_json_whole(sheet, in, "late", tally->late);
-    fl_json_whole(sheet, in, "absent", tally->absent);
-    fl_json_whole(sheet, in, "refused", tally->refused);
-    fl_json_real(sheet, in, "samples_lost_share",
+    fl_json_whole(doc, in, "round", report->round);
+    fl_json_whole(doc, in, "attempt", report->attempt);
+    fl_json_text(doc, in, "close", round->closed ? fl_close_name(report->close) : NULL);
+    fl_json_text(doc, in, "reason", fl_json_reason(report->reason));
+    fl_json_whole(doc, in, "closed_at", round->closed_at);
+    fl_json_whole(doc, in, "duration_ms", report->duration_ms);
+    fl_json_whole(doc, in, "count", report->count);
+    fl_json_whole(doc, in, "in", tally->in);
+    fl_json_whole(doc, in, "late", tally->late);
+    fl_json_whole(doc, in, "absent", tally->absent);
+    fl_json_whole(doc, in, "refused", tally->refused);
+    fl_json_real(doc, in, "samples_lost_share",
                  s_share(tally->samples_missing, tally->samples_known));
-    fl_json_real(sheet, in, "loss", round->closed ? report->loss : NAN);
-    fl_json_real(sheet, in, "accuracy", round->closed ? report->accuracy : NAN);
-    fl_json_text(sheet, in, "masking", fl_masking_name(report->masking));
-    fl_json_bool(sheet, in, "masked", s_masked(report, round->hops));
-    s_tiers(sheet, in, round->hops);
+    fl_json_real(doc, in, "loss", round->closed ? report->loss : NAN);
+    fl_json_real(doc, in, "accuracy", round->closed ? report->accuracy : NAN);
+    fl_json_text(doc, in, "masking", fl_masking_name(report->masking));
+    fl_json_bool(doc, in, "masked", s_masked(report, round->hops));
+    s_tiers(doc, in, round->hops);
 }
 
 static int
@@ -188,7 +177,7 @@ s_by_value(const void *a, const void *b)
 //  Of the rounds that were closed: the one profile that they had, or "mixed"; masked when every one
 //  of them was, and there was a sum to be masked.
 static void
-s_summary_masking(fl_json *sheet, json_t *in, const fl_ledger_round *rounds, uint32_t count)
+s_summary_masking(fl_json *doc, json_t *in, const fl_ledger_round *rounds, uint32_t count)
 {
     fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
     const fl_ledger_round *first = NULL;
@@ -206,19 +195,16 @@ s_summary_masking(fl_json *sheet, json_t *in, const fl_ledger_round *rounds, uin
             fl_ledger_hop_sum(&hops[hop], &round->hops[hop]);
         }
     }
-    s_tiers(sheet, in, hops);
-    if (first == NULL) {
-        fl_json_null(sheet, in, "masking");
-    } else {
-        fl_json_text(sheet, in, "masking", same ? fl_masking_name(first->report.masking) : "mixed");
-    }
-    fl_json_bool(sheet, in, "masked", summed && masked);
+    s_tiers(doc, in, hops);
+    const char *name = first == NULL ? NULL : fl_masking_name(first->report.masking);
+    fl_json_text(doc, in, "masking", same ? name : "mixed");
+    fl_json_bool(doc, in, "masked", summed && masked);
 }
 
 //  The rounds that were done, in one line: sums over their devices, the median merge, the newest
 //  score.
 static void
-s_summary(fl_json *sheet, const fl_ledger_round *rounds, uint32_t count)
+s_summary(fl_json *doc, const fl_ledger_round *rounds, uint32_t count)
 {
     uint64_t merge[FL_ROUNDS_JSON_MAX];
     uint64_t done = 0, late = 0, absent = 0, refused = 0, carried = 0;
@@ -236,55 +222,55 @@ s_summary(fl_json *sheet, const fl_ledger_round *rounds, uint32_t count)
         }
     }
     qsort(merge, done, sizeof merge[0], s_by_value);
-    json_t *in = fl_json_object(sheet, sheet->top, "summary");
-    fl_json_whole(sheet, in, "rounds_done", done);
-    fl_json_whole(sheet, in, "late_total", late);
-    fl_json_whole(sheet, in, "carried_total", carried);
-    fl_json_whole(sheet, in, "absent_total", absent);
-    fl_json_whole(sheet, in, "refused_total", refused);
-    fl_json_whole(sheet, in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);
-    fl_json_real(sheet, in, "last_loss", loss);
-    fl_json_real(sheet, in, "last_accuracy", accuracy);
-    s_summary_masking(sheet, in, rounds, count);
+    json_t *in = fl_json_object(doc, doc->top, "summary");
+    fl_json_whole(doc, in, "rounds_done", done);
+    fl_json_whole(doc, in, "late_total", late);
+    fl_json_whole(doc, in, "carried_total", carried);
+    fl_json_whole(doc, in, "absent_total", absent);
+    fl_json_whole(doc, in, "refused_total", refused);
+    fl_json_whole(doc, in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);
+    fl_json_real(doc, in, "last_loss", loss);
+    fl_json_real(doc, in, "last_accuracy", accuracy);
+    s_summary_masking(doc, in, rounds, count);
 }
 
 fl_blob *
 fl_rounds_json(const fl_ledger_round *rounds, uint32_t count)
 {
-    fl_json sheet = fl_json_begin();
-    json_t *list = fl_json_array(&sheet, sheet.top, "rounds");
+    fl_json doc = fl_json_begin();
+    json_t *list = fl_json_array(&doc, doc.top, "rounds");
     uint32_t shown = count < FL_ROUNDS_JSON_MAX ? count : FL_ROUNDS_JSON_MAX;
     for (uint32_t i = 0; i < shown; i++) {
-        s_round(&sheet, fl_json_item(&sheet, list), &rounds[i]);
+        s_round(&doc, fl_json_item(&doc, list), &rounds[i]);
     }
-    fl_json_whole(&sheet, sheet.top, "rounds_dropped", count - shown);
-    s_summary(&sheet, rounds, shown);
-    return fl_json_end(&sheet);
+    fl_json_whole(&doc, doc.top, "rounds_dropped", count - shown);
+    s_summary(&doc, rounds, shown);
+    return fl_json_end(&doc);
 }
 
 fl_blob *
 fl_export_json(const char *path, const fl_hash *hash, uint64_t round, uint64_t model_bytes)
 {
-    fl_json sheet = fl_json_begin();
-    fl_json_text(&sheet, sheet.top, "path", path);
-    fl_json_hex(&sheet, sheet.top, "hash", hash->bytes, sizeof hash->bytes);
-    fl_json_whole(&sheet, sheet.top, "round", round);
-    fl_json_whole(&sheet, sheet.top, "model_bytes", model_bytes);
-    return fl_json_end(&sheet);
+    fl_json doc = fl_json_begin();
+    fl_json_text(&doc, doc.top, "path", path);
+    fl_json_hex(&doc, doc.top, "hash", hash->bytes, sizeof hash->bytes);
+    fl_json_whole(&doc, doc.top, "round", round);
+    fl_json_whole(&doc, doc.top, "model_bytes", model_bytes);
+    return fl_json_end(&doc);
 }
 
 fl_blob *
 fl_said_json(const char *text)
 {
-    fl_json sheet = fl_json_begin();
-    fl_json_text(&sheet, sheet.top, "said", text);
-    return fl_json_end(&sheet);
+    fl_json doc = fl_json_begin();
+    fl_json_text(&doc, doc.top, "said", text);
+    return fl_json_end(&doc);
 }
 
 fl_blob *
 fl_error_json(const char *text)
 {
-    fl_json sheet = fl_json_begin();
-    fl_json_text(&sheet, sheet.top, "error", text);
-    return fl_json_end(&sheet);
+    fl_json doc = fl_json_begin();
+    fl_json_text(&doc, doc.top, "error", text);
+    return fl_json_end(&doc);
 }

@@ -27,50 +27,61 @@ fl_root_phase_name(fl_root_phase phase)
     return phase_names[phase];
 }
 
+//  A number that may not be known; null then.
 static void
-s_child(fl_json *sheet, json_t *in, const fl_seat_view *seat)
+s_whole(fl_json *doc, json_t *in, const char *key, double value)
 {
-    fl_json_text(sheet, in, "node", seat->node.name);
-    fl_json_text(sheet, in, "role", fl_role_name(seat->role));
-    fl_json_bool(sheet, in, "present", seat->present);
-    fl_json_bool(sheet, in, "evasive", seat->evasive);
-    fl_json_text(sheet, in, "activity", fl_activity_name(seat->activity));
-    fl_json_whole(sheet, in, "done", seat->done);
-    fl_json_whole(sheet, in, "total", seat->total);
-    fl_json_text(sheet, in, "outcome", fl_outcome_name(seat->outcome));
-    fl_json_text(sheet, in, "reason", fl_json_reason(seat->reason));
-    fl_json_whole(sheet, in, "leaves", seat->leaves);
-    fl_json_whole(sheet, in, "samples", seat->samples);
-    fl_json_tally(sheet, fl_json_object(sheet, in, "tally"), &seat->tally);
-    json_t *rounds = fl_json_object(sheet, in, "rounds");
-    fl_json_whole(sheet, rounds, "in", seat->rounds_in);
-    fl_json_whole(sheet, rounds, "late", seat->rounds_late);
-    fl_json_whole(sheet, rounds, "absent", seat->rounds_absent);
-    fl_json_whole(sheet, rounds, "refused", seat->rounds_refused);
+    if (isnan(value)) {
+        fl_json_text(doc, in, key, NULL);
+    } else {
+        fl_json_whole(doc, in, key, (uint64_t)llround(value));
+    }
 }
 
 static void
-s_children(fl_json *sheet, const fl_aggregator *aggregator)
+s_child(fl_json *doc, json_t *in, const fl_seat_view *seat)
 {
-    json_t *children = fl_json_array(sheet, sheet->top, "children");
+    fl_json_text(doc, in, "node", seat->node.name);
+    fl_json_text(doc, in, "role", fl_role_name(seat->role));
+    fl_json_bool(doc, in, "present", seat->present);
+    fl_json_bool(doc, in, "evasive", seat->evasive);
+    fl_json_text(doc, in, "activity", fl_activity_name(seat->activity));
+    fl_json_whole(doc, in, "done", seat->done);
+    fl_json_whole(doc, in, "total", seat->total);
+    fl_json_text(doc, in, "outcome", fl_outcome_name(seat->outcome));
+    fl_json_text(doc, in, "reason", fl_json_reason(seat->reason));
+    fl_json_whole(doc, in, "leaves", seat->leaves);
+    fl_json_whole(doc, in, "samples", seat->samples);
+    fl_json_tally(doc, fl_json_object(doc, in, "tally"), &seat->tally);
+    json_t *rounds = fl_json_object(doc, in, "rounds");
+    fl_json_whole(doc, rounds, "in", seat->rounds_in);
+    fl_json_whole(doc, rounds, "late", seat->rounds_late);
+    fl_json_whole(doc, rounds, "absent", seat->rounds_absent);
+    fl_json_whole(doc, rounds, "refused", seat->rounds_refused);
+}
+
+static void
+s_children(fl_json *doc, const fl_aggregator *aggregator)
+{
+    json_t *children = fl_json_array(doc, doc->top, "children");
     uint32_t count = aggregator == NULL ? 0 : fl_aggregator_seats(aggregator);
     for (uint32_t i = 0; i < count && i < CHILDREN_MAX; i++) {
         fl_seat_view seat = fl_aggregator_seat(aggregator, i);
-        s_child(sheet, fl_json_item(sheet, children), &seat);
+        s_child(doc, fl_json_item(doc, children), &seat);
     }
-    fl_json_whole(sheet, sheet->top, "children_dropped",
+    fl_json_whole(doc, doc->top, "children_dropped",
                   count > CHILDREN_MAX ? count - CHILDREN_MAX : 0);
 }
 
 //  The blocks that an aggregator has in hand, or had in its last round.
 static void
-s_blocks(fl_json *sheet, const fl_aggregator *aggregator)
+s_blocks(fl_json *doc, const fl_aggregator *aggregator)
 {
-    json_t *blocks = fl_json_array(sheet, sheet->top, "blocks");
+    json_t *blocks = fl_json_array(doc, doc->top, "blocks");
     fl_block_view view;
     for (uint32_t i = 0; aggregator != NULL && i < FL_BLOCKS_MAX; i++) {
         if (fl_aggregator_block(aggregator, i, &view)) {
-            fl_json_block(sheet, blocks, &view.line, view.state);
+            fl_json_block(doc, blocks, &view.line, view.state);
         }
     }
 }
@@ -79,8 +90,7 @@ s_blocks(fl_json *sheet, const fl_aggregator *aggregator)
 typedef struct wait {
     const char *what; // NULL: it does not wait
     uint32_t ready, expect, leaves, expect_leaves;
-    bool bounded;
-    uint64_t left_ms;
+    double left_ms; // NaN: as long as it takes
 } wait;
 
 //  A child whose contribution to the open round may still come.
@@ -101,7 +111,7 @@ s_missing(const wait *self, const fl_seat_view *seat)
 static wait
 s_collecting(const fl_aggregator *aggregator, uint64_t left_ms)
 {
-    wait self = { .what = "contributions", .bounded = true, .left_ms = left_ms };
+    wait self = { .what = "contributions", .left_ms = (double)left_ms };
     for (uint32_t i = 0; i < fl_aggregator_seats(aggregator); i++) {
         fl_seat_view seat = fl_aggregator_seat(aggregator, i);
         bool in = seat.outcome == FL_OUT_IN;
@@ -129,7 +139,6 @@ s_wait_of_root(const fl_status_input *input)
                        .expect = root->expect,
                        .leaves = root->leaves,
                        .expect_leaves = root->expect_leaves,
-                       .bounded = true,
                        .left_ms = root->left_ms };
     }
     if (root->phase == FL_ROOT_COLLECTING && input->aggregator != NULL) {
@@ -139,16 +148,16 @@ s_wait_of_root(const fl_status_input *input)
 }
 
 static wait
-s_wait_of_member(const fl_status_input *input)
+s_wait_of_participant(const fl_status_input *input)
 {
     fl_time due = fl_participant_due(input->participant);
-    wait self = { .bounded = due != FL_NEVER, .left_ms = s_left(due, input->now) };
+    wait self = { .left_ms = due == FL_NEVER ? NAN : (double)s_left(due, input->now) };
     if (!fl_participant_joined(input->participant)) {
-        return (wait){ .what = "parent" };
+        return (wait){ .what = "parent", .left_ms = NAN };
     }
-    switch (fl_participant_activity(input->participant)) {
+    switch ((int)fl_participant_activity(input->participant)) {
     case FL_DOING_NOTHING:
-        self = (wait){ .what = "task" };
+        self = (wait){ .what = "task", .left_ms = NAN };
         break;
     case FL_DOING_WAIT_GRANT:
         self.what = "grant";
@@ -156,12 +165,7 @@ s_wait_of_member(const fl_status_input *input)
     case FL_DOING_WAIT_CLOSE:
         self.what = "close";
         break;
-    case FL_DOING_FETCH:
-    case FL_DOING_TRAIN:
-    case FL_DOING_COLLECT:
-    case FL_DOING_ENCODE:
-    case FL_DOING_SEND:
-    case FL_DOING_COUNT:
+    default:
         break;
     }
     return self;
@@ -177,34 +181,30 @@ s_wait(const fl_status_input *input)
     if (cutoff != FL_NEVER) {
         return s_collecting(input->aggregator, s_left(cutoff, input->now));
     }
-    return input->participant == NULL || input->final ? (wait){ 0 } : s_wait_of_member(input);
+    return input->participant == NULL || input->final ? (wait){ 0 } : s_wait_of_participant(input);
 }
 
 static void
-s_waiting(fl_json *sheet, const fl_status_input *input)
+s_waiting(fl_json *doc, const fl_status_input *input)
 {
     wait self = s_wait(input);
     if (self.what == NULL) {
-        fl_json_null(sheet, sheet->top, "waiting");
+        fl_json_text(doc, doc->top, "waiting", NULL);
         return;
     }
-    json_t *in = fl_json_object(sheet, sheet->top, "waiting");
-    fl_json_text(sheet, in, "for", self.what);
-    fl_json_whole(sheet, in, "ready", self.ready);
-    fl_json_whole(sheet, in, "expect", self.expect);
-    fl_json_whole(sheet, in, "leaves", self.leaves);
-    fl_json_whole(sheet, in, "expect_leaves", self.expect_leaves);
-    if (self.bounded) {
-        fl_json_whole(sheet, in, "left_ms", self.left_ms);
-    } else {
-        fl_json_null(sheet, in, "left_ms");
-    }
-    json_t *missing = fl_json_array(sheet, in, "missing");
+    json_t *in = fl_json_object(doc, doc->top, "waiting");
+    fl_json_text(doc, in, "for", self.what);
+    fl_json_whole(doc, in, "ready", self.ready);
+    fl_json_whole(doc, in, "expect", self.expect);
+    fl_json_whole(doc, in, "leaves", self.leaves);
+    fl_json_whole(doc, in, "expect_leaves", self.expect_leaves);
+    s_whole(doc, in, "left_ms", self.left_ms);
+    json_t *missing = fl_json_array(doc, in, "missing");
     uint32_t seats = input->aggregator == NULL ? 0 : fl_aggregator_seats(input->aggregator);
     for (uint32_t i = 0, said = 0; i < seats && said < MISSING_MAX; i++) {
         fl_seat_view seat = fl_aggregator_seat(input->aggregator, i);
         if (s_missing(&self, &seat)) {
-            fl_json_append(sheet, missing, seat.node.name);
+            fl_json_append(doc, missing, seat.node.name);
             said++;
         }
     }
@@ -269,17 +269,6 @@ s_gauges(const fl_status_input *input)
     return now;
 }
 
-//  A gauge as a whole number of `unit`; null when it is not known.
-static void
-s_whole(fl_json *sheet, const char *key, double gauge, double unit)
-{
-    if (isnan(gauge)) {
-        fl_json_null(sheet, sheet->top, key);
-    } else {
-        fl_json_whole(sheet, sheet->top, key, (uint64_t)llround(gauge / unit));
-    }
-}
-
 static const char *
 s_phase_below(const fl_status_input *input)
 {
@@ -298,84 +287,84 @@ s_phase_below(const fl_status_input *input)
 }
 
 static void
-s_run(fl_json *sheet, const fl_status_input *input, const fl_gauges *now)
+s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
 {
     const fl_root_view *root = input->root;
-    json_t *top = sheet->top;
-    fl_json_text(sheet, top, "phase",
+    json_t *top = doc->top;
+    fl_json_text(doc, top, "phase",
                  root != NULL ? fl_root_phase_name(root->phase) : s_phase_below(input));
-    s_whole(sheet, "round", now->round_number, 1);
-    s_whole(sheet, "rounds", now->run_rounds, 1);
-    s_whole(sheet, "attempt", now->round_attempt, 1);
-    s_whole(sheet, "left_ms", now->round_left_seconds, 1e-3);
-    s_whole(sheet, "round_ms", now->round_mean_seconds, 1e-3);
-    fl_json_real(sheet, top, "eta_s", now->run_eta_seconds);
-    fl_json_real(sheet, top, "loss", now->model_loss);
-    fl_json_real(sheet, top, "accuracy", now->model_accuracy_ratio);
-    fl_json_bool(sheet, top, "final", root != NULL ? root->phase == FL_ROOT_DONE : input->final);
-    fl_json_bool(sheet, top, "aborted", root != NULL && root->aborted);
-    fl_json_text(sheet, top, "reason", root == NULL ? NULL : fl_json_reason(root->reason));
+    s_whole(doc, top, "round", now->round_number);
+    s_whole(doc, top, "rounds", now->run_rounds);
+    s_whole(doc, top, "attempt", now->round_attempt);
+    s_whole(doc, top, "left_ms", now->round_left_seconds * 1e3);
+    s_whole(doc, top, "round_ms", now->round_mean_seconds * 1e3);
+    fl_json_real(doc, top, "eta_s", now->run_eta_seconds);
+    fl_json_real(doc, top, "loss", now->model_loss);
+    fl_json_real(doc, top, "accuracy", now->model_accuracy_ratio);
+    fl_json_bool(doc, top, "final", root != NULL ? root->phase == FL_ROOT_DONE : input->final);
+    fl_json_bool(doc, top, "aborted", root != NULL && root->aborted);
+    fl_json_text(doc, top, "reason", root == NULL ? NULL : fl_json_reason(root->reason));
 }
 
 static void
-s_member(fl_json *sheet, const fl_status_input *input)
+s_participant(fl_json *doc, const fl_status_input *input)
 {
     if (input->participant == NULL) {
-        fl_json_null(sheet, sheet->top, "member");
+        fl_json_text(doc, doc->top, "member", NULL);
         return;
     }
-    json_t *in = fl_json_object(sheet, sheet->top, "member");
-    fl_json_text(sheet, in, "parent", input->parent);
-    fl_json_bool(sheet, in, "joined", fl_participant_joined(input->participant));
-    fl_json_text(sheet, in, "activity",
+    json_t *in = fl_json_object(doc, doc->top, "member");
+    fl_json_text(doc, in, "parent", input->parent);
+    fl_json_bool(doc, in, "joined", fl_participant_joined(input->participant));
+    fl_json_text(doc, in, "activity",
                  fl_activity_name(fl_participant_activity(input->participant)));
 }
 
 //  Of the order that the root gives, or of the one in hand below it; between two rounds an edge or
 //  a device does not know what the next one asks for.
 static void
-s_masking(fl_json *sheet, const fl_status_input *input)
+s_masking(fl_json *doc, const fl_status_input *input)
 {
     const fl_task *task = s_task(input);
     if (input->root == NULL && task == NULL) {
-        fl_json_null(sheet, sheet->top, "masking");
-        fl_json_null(sheet, sheet->top, "masked");
+        fl_json_text(doc, doc->top, "masking", NULL);
+        fl_json_text(doc, doc->top, "masked", NULL);
         return;
     }
     fl_masking masking =
         input->root != NULL ? input->root->masking : (fl_masking)task->order.plan.masking;
-    fl_json_text(sheet, sheet->top, "masking", fl_masking_name(masking));
-    fl_json_bool(sheet, sheet->top, "masked", masking != FL_MASKING_NONE);
+    fl_json_text(doc, doc->top, "masking", fl_masking_name(masking));
+    fl_json_bool(doc, doc->top, "masked", masking != FL_MASKING_NONE);
 }
 
 // ---- counters ---------------------------------------------------------------------------------
 static void
-s_bytes(fl_json *sheet, const fl_metrics *metrics)
+s_bytes(fl_json *doc, const fl_metrics *metrics)
 {
-    json_t *bytes = fl_json_object(sheet, sheet->top, "bytes");
+    json_t *bytes = fl_json_object(doc, doc->top, "bytes");
     for (unsigned way = 0; metrics != NULL && way < FL_WAYS; way++) {
-        json_t *lane = fl_json_object(sheet, bytes, fl_label_word(FL_LABEL_lane, way));
-        fl_json_whole(sheet, lane, "in", metrics->net_bytes_in_total[way]);
-        fl_json_whole(sheet, lane, "out", metrics->net_bytes_out_total[way]);
+        json_t *lane = fl_json_object(doc, bytes, fl_label_word(FL_LABEL_lane, way));
+        fl_json_whole(doc, lane, "in", metrics->net_bytes_in_total[way]);
+        fl_json_whole(doc, lane, "out", metrics->net_bytes_out_total[way]);
     }
 }
 
 //  "fl_contrib_late_total", "fl_net_dropped_full": what net counts has no _total here, for those
 //  who read it so from the start.
 static void
-s_count(fl_json *sheet, json_t *in, const char *name, const char *word, uint64_t value)
+s_count(fl_json *doc, json_t *in, const char *name, const char *word, uint64_t value)
 {
     char key[NAME_MAX_BYTES];
     bool net = strncmp(name, "fl_net_", 7) == 0;
     size_t size = strlen(name) - (net ? strlen("_total") : 0);
     (void)snprintf(key, sizeof key, "%.*s%s%s", (int)size, name, *word == '\0' ? "" : "_", word);
-    fl_json_whole(sheet, in, key, value);
+    fl_json_whole(doc, in, key, value);
 }
 
 static void
-s_counters(fl_json *sheet, const fl_metrics *metrics)
+s_counters(fl_json *doc, const fl_metrics *metrics)
 {
-    json_t *in = fl_json_object(sheet, sheet->top, "counters");
+    json_t *in = fl_json_object(doc, doc->top, "counters");
     for (unsigned i = 0; metrics != NULL && i < FL_METRIC_COUNT; i++) {
         const fl_metric_info *about = fl_metric_about((fl_metric)i);
         if (about->kind != FL_METRIC_COUNTER || about->label == FL_LABEL_lane) {
@@ -385,7 +374,7 @@ s_counters(fl_json *sheet, const fl_metrics *metrics)
         for (unsigned k = 0; (word = fl_label_word(about->label, k)) != NULL; k++) {
             uint64_t value = fl_metrics_get(metrics, (fl_metric)i, k);
             if (value > 0) {
-                s_count(sheet, in, about->name, word, value);
+                s_count(doc, in, about->name, word, value);
             }
         }
     }
@@ -395,25 +384,25 @@ fl_blob *
 fl_status_json(const fl_status_input *input)
 {
     const fl_gauges now = s_gauges(input);
-    fl_json sheet = fl_json_begin();
-    json_t *top = sheet.top;
-    fl_json_text(&sheet, top, "tier", input->tier);
-    fl_json_text(&sheet, top, "node", input->node.name);
-    fl_json_hex(&sheet, top, "run", input->run.bytes, sizeof input->run.bytes);
-    fl_json_text(&sheet, top, "version", input->version);
-    fl_json_whole(&sheet, top, "uptime_s", (uint64_t)now.uptime_seconds);
-    s_run(&sheet, input, &now);
-    s_waiting(&sheet, input);
-    fl_json_bool(&sheet, top, "encrypted", true);
-    s_masking(&sheet, input);
-    s_member(&sheet, input);
+    fl_json doc = fl_json_begin();
+    json_t *top = doc.top;
+    fl_json_text(&doc, top, "tier", input->tier);
+    fl_json_text(&doc, top, "node", input->node.name);
+    fl_json_hex(&doc, top, "run", input->run.bytes, sizeof input->run.bytes);
+    fl_json_text(&doc, top, "version", input->version);
+    fl_json_whole(&doc, top, "uptime_s", (uint64_t)now.uptime_seconds);
+    s_run(&doc, input, &now);
+    s_waiting(&doc, input);
+    fl_json_bool(&doc, top, "encrypted", true);
+    s_masking(&doc, input);
+    s_participant(&doc, input);
     fl_tally tally =
         input->aggregator == NULL ? (fl_tally){ 0 } : fl_aggregator_tally(input->aggregator);
-    s_whole(&sheet, "leaves", now.aggregator_leaves, 1);
-    fl_json_tally(&sheet, fl_json_object(&sheet, top, "tally"), &tally);
-    s_blocks(&sheet, input->aggregator);
-    s_children(&sheet, input->aggregator);
-    s_bytes(&sheet, input->metrics);
-    s_counters(&sheet, input->metrics);
-    return fl_json_end(&sheet);
+    s_whole(&doc, top, "leaves", now.aggregator_leaves);
+    fl_json_tally(&doc, fl_json_object(&doc, top, "tally"), &tally);
+    s_blocks(&doc, input->aggregator);
+    s_children(&doc, input->aggregator);
+    s_bytes(&doc, input->metrics);
+    s_counters(&doc, input->metrics);
+    return fl_json_end(&doc);
 }

@@ -38,6 +38,16 @@ fl_status fl_fail(fl_status status, fl_why *why, const char *format, ...)
 
 #define FL_CHECKED __attribute__((warn_unused_result))
 
+//  One step of several that may fail: the first that does ends the function with its status. Only
+//  where the function holds nothing that must be given back.
+#define FL_TRY(step)                                                                               \
+    do {                                                                                           \
+        const fl_status status_of_step = (step);                                                   \
+        if (status_of_step != FL_OK) {                                                             \
+            return status_of_step;                                                                 \
+        }                                                                                          \
+    } while (0)
+
 //  A broken invariant: say it on stderr and abort. Never returns. Stays in every build.
 _Noreturn void fl_panic(const char *file, int line, const char *expression);
 

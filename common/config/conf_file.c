@@ -120,10 +120,7 @@ s_map(walk *self, const char *prefix, const yaml_node_t *map)
 {
     const yaml_node_pair_t *pair = map->data.mapping.pairs.start;
     for (; pair < map->data.mapping.pairs.top; pair++) {
-        fl_status status = s_pair(self, prefix, pair);
-        if (status != FL_OK) {
-            return status;
-        }
+        FL_TRY(s_pair(self, prefix, pair));
     }
     return FL_OK;
 }

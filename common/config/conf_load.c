@@ -163,21 +163,17 @@ s_read_line(fl_conf *conf, int argc, char **argv, line *self, fl_why *why)
     bool flags_ended = false;
     FL_ASSERT(most <= FL_CONF_ARGUMENTS_MAX);
     for (int at = 1; at < argc; at++) {
-        fl_status status = FL_OK;
         if (!flags_ended && strcmp(argv[at], "--") == 0) {
             flags_ended = true;
         } else if (!flags_ended && argv[at][0] == '-' && argv[at][1] != '\0') {
             if (!s_take_option(program, argv[at], self)) {
-                status = s_take_flag(program, argv, argc, &at, self, why);
+                FL_TRY(s_take_flag(program, argv, argc, &at, self, why));
             }
         } else if (conf->argument_count < most) {
             conf->arguments[conf->argument_count++] = argv[at];
         } else {
             fl_why_set(why, "unexpected argument '%.80s'; --help shows what is taken", argv[at]);
-            status = FL_MALFORMED;
-        }
-        if (status != FL_OK) {
-            return status;
+            return FL_MALFORMED;
         }
     }
     return FL_OK;
@@ -199,19 +195,18 @@ s_apply_defaults(fl_conf *self)
 static fl_status
 s_apply_above_file(fl_conf *self, const line *command, fl_why *why)
 {
-    fl_status status = FL_OK;
-    for (uint32_t i = 0; status == FL_OK && i < self->program->setting_count; i++) {
+    for (uint32_t i = 0; i < self->program->setting_count; i++) {
         char name[FL_CONF_NAME_MAX];
         fl_conf_environment_name(self->program->settings[i].key, name);
         const char *text = self->program->flags_only ? NULL : getenv(name);
         if (text != NULL) {
-            status = fl_conf_set(self, (int)i, text, FL_CONF_FROM_ENVIRONMENT, 0, why);
+            FL_TRY(fl_conf_set(self, (int)i, text, FL_CONF_FROM_ENVIRONMENT, 0, why));
         }
-        if (status == FL_OK && command->flags[i] != NULL) {
-            status = fl_conf_set(self, (int)i, command->flags[i], FL_CONF_FROM_FLAG, 0, why);
+        if (command->flags[i] != NULL) {
+            FL_TRY(fl_conf_set(self, (int)i, command->flags[i], FL_CONF_FROM_FLAG, 0, why));
         }
     }
-    return status;
+    return FL_OK;
 }
 
 static fl_status
@@ -244,23 +239,17 @@ s_prove_complete(const fl_conf *self, fl_why *why)
 static fl_status
 s_build(fl_conf *self, const line *command, fl_why *why)
 {
-    fl_status status = FL_OK;
     s_apply_defaults(self);
     self->file = command->file;
     if (self->file == NULL && !self->program->flags_only) {
         self->file = getenv("FL_CONFIG");
     }
-    if (status == FL_OK && self->file != NULL) {
-        status = fl_conf_read_file(self, why);
+    if (self->file != NULL) {
+        FL_TRY(fl_conf_read_file(self, why));
     }
-    if (status == FL_OK) {
-        status = s_apply_above_file(self, command, why);
-    }
+    FL_TRY(s_apply_above_file(self, command, why));
     //  --print-config shows an incomplete set too: that is when one wants to see it.
-    if (status == FL_OK && command->wish != PRINT) {
-        status = s_prove_complete(self, why);
-    }
-    return status;
+    return command->wish == PRINT ? FL_OK : s_prove_complete(self, why);
 }
 
 //  --help and its like. True when nothing else is to be done.

@@ -7,39 +7,21 @@
 static const char *
 s_metavar(const fl_setting *setting)
 {
-    switch (setting->type) {
-    case FL_CONF_TEXT:
-        return "TEXT";
-    case FL_CONF_INT:
-        return "N";
-    case FL_CONF_REAL:
-        return "X";
-    case FL_CONF_BOOL:
-        return "true|false";
-    case FL_CONF_CHOICE:
-        return setting->choices;
-    case FL_CONF_DURATION:
-        return "DURATION";
-    case FL_CONF_SIZE:
-        return "SIZE";
-    }
-    FL_ASSERT(false);
-}
-
-static void
-s_print_usage(const fl_program *program, FILE *out)
-{
-    (void)fprintf(out, "usage: %s%s%s%s\n", program->name,
-                  program->setting_count > 0 ? " [--SETTING VALUE]..." : "",
-                  program->arguments == NULL ? "" : " ",
-                  program->arguments == NULL ? "" : program->arguments);
+    static const char *const words[] = {
+        [FL_CONF_TEXT] = "TEXT",         [FL_CONF_INT] = "N",   [FL_CONF_REAL] = "X",
+        [FL_CONF_BOOL] = "true|false",   [FL_CONF_SIZE] = "SIZE",
+        [FL_CONF_DURATION] = "DURATION",
+    };
+    return setting->type == FL_CONF_CHOICE ? setting->choices : words[setting->type];
 }
 
 void
 fl_conf_print_help(const fl_program *program, FILE *out)
 {
-    s_print_usage(program, out);
-    (void)fprintf(out, "%s\n", program->purpose);
+    (void)fprintf(out, "usage: %s%s%s%s\n%s\n", program->name,
+                  program->setting_count > 0 ? " [--SETTING VALUE]..." : "",
+                  program->arguments == NULL ? "" : " ",
+                  program->arguments == NULL ? "" : program->arguments, program->purpose);
     if (program->setting_count > 0) {
         (void)fprintf(out, "\nSettings%s:\n",
                       program->flags_only ? "" : " (flag > FL_* environment > file > default)");

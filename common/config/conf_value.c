@@ -71,10 +71,9 @@ fl_conf_wanted(const fl_setting *setting, char text[FL_CONF_TEXT_MAX])
     s_bound(setting, setting->least, least);
     s_bound(setting, setting->most, most);
     const char *kind = kinds[setting->type];
-    if (setting->type == FL_CONF_CHOICE) {
-        (void)snprintf(text, FL_CONF_TEXT_MAX, "%s%s", kind, setting->choices);
-    } else if (s_unbounded(setting)) {
-        (void)snprintf(text, FL_CONF_TEXT_MAX, "%s", kind);
+    if (s_unbounded(setting)) {
+        (void)snprintf(text, FL_CONF_TEXT_MAX, "%s%s", kind,
+                       setting->type == FL_CONF_CHOICE ? setting->choices : "");
     } else {
         (void)snprintf(text, FL_CONF_TEXT_MAX, "%s from %s to %s", kind, least, most);
     }
@@ -157,20 +156,11 @@ s_evaluate(const fl_setting *setting, const char *text, double *value)
 static bool
 s_bounded(const fl_setting *setting, double value)
 {
-    switch (setting->type) {
-    case FL_CONF_TEXT:
-    case FL_CONF_BOOL:
-    case FL_CONF_CHOICE:
-        return true;
-    case FL_CONF_REAL:
-        return s_unbounded(setting) || (value >= setting->least && value <= setting->most);
-    case FL_CONF_INT:
-    case FL_CONF_DURATION:
-    case FL_CONF_SIZE:
-        return s_unbounded(setting) ? value >= 0.0 && value <= WHOLE_MOST
-                                    : value >= setting->least && value <= setting->most;
+    if (!s_unbounded(setting)) {
+        return value >= setting->least && value <= setting->most;
     }
-    FL_ASSERT(false);
+    bool any = setting->type == FL_CONF_TEXT || setting->type == FL_CONF_REAL;
+    return any || (value >= 0.0 && value <= WHOLE_MOST);
 }
 
 fl_status

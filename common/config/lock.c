@@ -83,22 +83,16 @@ s_read_holder(int fd, char holder[HOLDER_MAX])
     holder[strcspn(holder, "\n")] = '\0';
 }
 
-static void
-s_say_holder(int fd, const char *directory, fl_why *why)
-{
-    char holder[HOLDER_MAX];
-    s_read_holder(fd, holder);
-    fl_why_set(why, "state directory %s is in use by %s; stop it or choose another directory",
-               directory, holder[0] == '\0' ? "another process" : holder);
-}
-
 static fl_status
 s_hold(int fd, const char *directory, const char *program, fl_why *why)
 {
     char holder[HOLDER_MAX], host[HOST_MAX + 1];
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) {
-            s_say_holder(fd, directory, why);
+            s_read_holder(fd, holder);
+            fl_why_set(why,
+                       "state directory %s is in use by %s; stop it or choose another directory",
+                       directory, holder[0] == '\0' ? "another process" : holder);
             return FL_BUSY;
         }
         fl_why_set(why, "state directory %s cannot be locked: %s", directory, strerror(errno));
@@ -119,13 +113,9 @@ fl_lock_take(const char *directory, const char *program, fl_lock **lock, fl_why 
 {
     char path[PATH_MAX];
     *lock = NULL;
-    fl_status status = s_make_directory(directory, why);
-    if (status == FL_OK) {
-        status = s_check_directory(directory, why);
-    }
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_make_directory(directory, why));
+    FL_TRY(s_check_directory(directory, why));
+    fl_status status = FL_OK;
     fl_lock *self = calloc(1, sizeof *self);
     if (self == NULL || snprintf(path, sizeof path, "%s/lock", directory) >= PATH_MAX) {
         fl_why_set(why, "state directory %s: out of memory, or its path is too long", directory);

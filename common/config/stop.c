@@ -1,11 +1,14 @@
 #include "common/config/stop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "common/config/clock.h"
 
 struct fl_stop {
     int fd;
@@ -61,6 +64,20 @@ int
 fl_stop_fd(const fl_stop *self)
 {
     return self->fd;
+}
+
+bool
+fl_stop_pause(const fl_stop *self, uint32_t ms)
+{
+    struct pollfd signals = { .fd = self == NULL ? -1 : self->fd, .events = POLLIN };
+    fl_time until = fl_clock_ms() + ms;
+    for (fl_time left = ms; left > 0; left = until - fl_clock_ms()) {
+        int ready = poll(&signals, 1, (int)left);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 int

@@ -3,6 +3,8 @@
 #ifndef FL_CONFIG_STOP_H
 #define FL_CONFIG_STOP_H
 
+#include <stdint.h>
+
 #include "common/base/status.h"
 
 typedef struct fl_stop fl_stop;
@@ -13,6 +15,8 @@ FL_CHECKED fl_status fl_stop_open(fl_stop **stop, fl_why *why);
 void fl_stop_close(fl_stop **self_p);
 //  Readable when a signal has come. Do not read it.
 int fl_stop_fd(const fl_stop *self);
+//  Let time pass. False: a signal came; it is left to be taken. NULL: none can.
+bool fl_stop_pause(const fl_stop *self, uint32_t ms);
 //  The signal that came, once each; 0 when none. Never blocks.
 int fl_stop_take(fl_stop *self);
 

@@ -158,13 +158,13 @@ typedef enum fl_save { FL_SAVE_OPEN, FL_SAVE_CLOSE } fl_save;
 
 //  Facts of a masked round, newest of each kind and block; bytes that the machine reads back.
 typedef enum fl_keep {
-    FL_KEEP_MARK,   // a member's: what it masked and opened last
+    FL_KEEP_MARK,   // a participant's: what it masked and opened last
     FL_KEEP_ROSTER, // an aggregator's, from here on, in this order
     FL_KEEP_DEALT,
     FL_KEEP_MASKSET,
     FL_KEEP_SURVIVORS,
     FL_KEEP_ACKS,
-    FL_KEEP_EVIDENCE, // that a member lied; for people
+    FL_KEEP_EVIDENCE, // that a participant lied; for people
     FL_KEEP_COUNT
 } fl_keep;
 
@@ -199,47 +199,10 @@ typedef struct fl_report {
     uint32_t block_count;
 } fl_report;
 
-//  What a machine notes: a stable id for logs, counters and tests. See event.c for the names.
+//  What a machine notes: a stable id for logs, counters and tests.
 typedef enum fl_note_id {
-    FL_NOTE_JOINED,
-    FL_NOTE_REJOINED,
-    FL_NOTE_LEFT,
-    FL_NOTE_EVASIVE,
-    FL_NOTE_EXPIRED,
-    FL_NOTE_TASKED,
-    FL_NOTE_REFUSED,
-    FL_NOTE_COUNTED,
-    FL_NOTE_LATE,
-    FL_NOTE_SLOT_WITHDRAWN,
-    FL_NOTE_REWIND,
-    FL_NOTE_CHUNK_DROPPED,
-    FL_NOTE_ROUND_OPEN,
-    FL_NOTE_ROUND_EXTEND,
-    FL_NOTE_ROUND_CUTOFF,
-    FL_NOTE_ROUND_CLOSE,
-    FL_NOTE_WAITING,
-    FL_NOTE_RECONNECT,
-    FL_NOTE_WELCOMED,
-    FL_NOTE_TASK,
-    FL_NOTE_TASK_ENDED,
-    FL_NOTE_MODEL,
-    FL_NOTE_MODEL_FAILED,
-    FL_NOTE_DECLINED,
-    FL_NOTE_OFFERED,
-    FL_NOTE_SENDING,
-    FL_NOTE_SENT,
-    FL_NOTE_VERDICT,
-    FL_NOTE_CARRIED,
-    FL_NOTE_DROPPED,
-    FL_NOTE_SATURATED,
-    FL_NOTE_RUN_DONE,
-    FL_NOTE_SAVE_FAILED,
-    FL_NOTE_MASKING,         // a block reached a state
-    FL_NOTE_MASKING_STEP,    // a member reached a step
-    FL_NOTE_MASKING_OUT,     // a member's part in it ended
-    FL_NOTE_MASKING_REFUSED, // a message of it was dropped
-    FL_NOTE_MASKING_BLAMED,  // a member lied, and that is shown
-    FL_NOTE_MASKING_ENDED,
+#define FL_NOTED(id, name, level, a, b, counter) FL_NOTE_##id,
+#include "common/machine/notes.def"
     FL_NOTE_COUNT_OF
 } fl_note_id;
 const char *fl_note_name(fl_note_id id); // "round-close"
@@ -249,7 +212,7 @@ typedef struct fl_note {
     fl_name node; // about whom; empty when about ourselves
     uint64_t round;
     fl_reason reason;
-    uint64_t a, b; // two numbers whose meaning event.c states per id
+    uint64_t a, b; // two numbers, which notes.def names per id
 } fl_note;
 
 typedef struct fl_effect {

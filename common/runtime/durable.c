@@ -44,6 +44,31 @@ fl_durable_keep(const fl_durable *self, const fl_effect *keep)
     return status == FL_OK;
 }
 
+static bool
+s_save_round(void *arg, fl_save what, const fl_report *report)
+{
+    const fl_durable *self = arg;
+    fl_why why;
+    fl_status status = what == FL_SAVE_OPEN
+                           ? fl_ledger_round_open(self->ledger, report, &why)
+                           : fl_ledger_round_close(self->ledger, report, 0, &why);
+    return fl_durable_said(status, &why);
+}
+
+static bool
+s_keep_fact(void *arg, const fl_effect *keep)
+{
+    return fl_durable_keep(arg, keep);
+}
+
+fl_saver
+fl_durable_saver(fl_durable *self)
+{
+    return (fl_saver){ .self = self,
+                       .save = self->ledger == NULL ? NULL : s_save_round,
+                       .keep = s_keep_fact };
+}
+
 fl_status
 fl_durable_mark(const char *directory, fl_secagg_mark *mark, fl_why *why)
 {

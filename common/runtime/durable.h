@@ -1,17 +1,17 @@
-//  durable - where the facts of masked rounds go: a member's mark into a file of its state
+//  durable - where the facts of masked rounds go: a participant's mark into a file of its state
 //  directory, an aggregator's facts into its ledger. What a saver's `keep` calls: on a worker, one
 //  call at a time, blocks for the disk. And what of it a process wants to know after a restart.
 #ifndef FL_RUNTIME_DURABLE_H
 #define FL_RUNTIME_DURABLE_H
 
-#include "common/machine/event.h"
 #include "common/round/aggregator.h"
+#include "common/runtime/effects.h"
 #include "common/secagg/client_memory.h"
 #include "common/store/ledger.h"
 
 //  Borrowed.
 typedef struct fl_durable {
-    const char *directory; // NULL: no member here
+    const char *directory; // NULL: no participant here
     fl_ledger *ledger;     // NULL: no aggregator here
 } fl_durable;
 
@@ -19,6 +19,10 @@ typedef struct fl_durable {
 bool fl_durable_said(fl_status status, const fl_why *why);
 //  Carry out a KEEP. False, logged: it is not durable.
 bool fl_durable_keep(const fl_durable *self, const fl_effect *keep);
+
+//  Carries out KEEP, and SAVE where there is a ledger: the rounds of an aggregator that makes no
+//  model. Borrows `self`.
+fl_saver fl_durable_saver(fl_durable *self);
 
 //  What was kept last, zero when nothing was. A mark that cannot be read is no fresh start: it is
 //  the caller's end.

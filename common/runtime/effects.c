@@ -1,6 +1,3 @@
-//  A job carries a copy of its effect, references to the bytes that it reads, and the event that it
-//  will answer with. It is made on the reactor's thread, filled on a worker, and ended on the
-//  reactor's thread again: there its results enter the handles and its event is posted.
 #include "common/runtime/effects.h"
 
 #include <stdlib.h>
@@ -8,7 +5,6 @@
 
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
-#include "common/crypto/locked.h"
 #include "common/machine/policy.h"
 #include "common/runtime/effects_inside.h"
 
@@ -175,115 +171,6 @@ s_save(void *arg)
 }
 
 // ---- on the reactor's thread ------------------------------------------------------------------
-static void
-s_hand_over(fl_effects *self, fl_errand *job)
-{
-    switch (job->event.kind) {
-    case FL_EV_FINISHED:
-        job->event.finished.vec =
-            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
-        break;
-    case FL_EV_TRAINED:
-        job->event.trained.update =
-            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
-        break;
-    case FL_EV_ENCODED:
-        job->event.encoded.vec =
-            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
-        break;
-    case FL_EV_MODEL:
-        if (job->event.model.ok) {
-            fl_handles_put_model(self->conf.handles, &job->effect.check.hash, &job->in);
-        }
-        break;
-    case FL_EV_APPLIED:
-        if (job->event.applied.ok) {
-            fl_handles_put_model(self->conf.handles, &job->applied.hash, &job->applied.model);
-        }
-        break;
-    case FL_EV_MASKED:
-        job->event.masked.vec =
-            job->out == NULL ? 0 : fl_handles_put(self->conf.handles, &job->out);
-        break;
-    case FL_EV_TICK:
-    case FL_EV_START:
-    case FL_EV_MESSAGE:
-    case FL_EV_GONE:
-    case FL_EV_VERIFIED:
-    case FL_EV_FOLDED:
-    case FL_EV_SAVED:
-    case FL_EV_STOP:
-    case FL_EV_UNMASKED:
-    case FL_EV_COUNT:
-        break;
-    }
-}
-
-static void
-s_done(void *arg, bool ran)
-{
-    fl_errand *job = arg;
-    fl_effects *self = job->effects;
-    self->running--;
-    if (job->arrival != NULL) {
-        fl_effects_let_go(job->arrival);
-    }
-    if (ran) {
-        s_hand_over(self, job);
-        if (job->event.kind != FL_EV_TICK) { // CLEAR and a piece have no answer
-            self->conf.post(self->conf.post_self, &job->event);
-        }
-    }
-    fl_blob_unref(&job->in);
-    fl_blob_unref(&job->out);
-    fl_blob_unref(&job->applied.model);
-    fl_locked_free(job->seeds);
-    free(job->blocks);
-    free(job->roll);
-    job->next = self->spare;
-    self->spare = job;
-}
-
-fl_errand *
-fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer)
-{
-    fl_errand *job = self->spare;
-    if (job != NULL) {
-        self->spare = job->next;
-    } else {
-        FL_ASSERT(self->errands_used < self->errands_max);
-        job = &self->errands[self->errands_used++];
-    }
-    memset(job, 0, sizeof *job);
-    job->effects = self;
-    job->effect = *effect;
-    job->event.kind = answer;
-    job->event.token = effect->token;
-    return job;
-}
-
-void
-fl_effects_start(fl_errand *job, uint32_t strand, void (*work)(void *arg))
-{
-    fl_effects *self = job->effects;
-    const fl_job hired = { .strand = strand, .work = work, .done = s_done, .arg = job };
-    fl_status status = fl_workers_add(self->conf.workers, &hired);
-    if (status == FL_DENIED) { // stopping: nobody waits for the answer
-        self->running++;
-        s_done(job, false);
-        return;
-    }
-    FL_ASSERT(status == FL_OK); // the worker pool is sized for every job of a machine
-    self->running++;
-}
-
-void
-fl_effects_answer(fl_errand *job)
-{
-    job->effects->running++;
-    s_done(job, true);
-}
-
 static fl_blob *
 s_ref(fl_blob *blob)
 {
@@ -291,8 +178,9 @@ s_ref(fl_blob *blob)
 }
 
 static void
-s_obey_place(fl_effects *self, const fl_effect *effect, fl_bytes body)
+s_place(fl_effects *self, const fl_effect *effect)
 {
+    const fl_bytes body = self->body;
     if (effect->place.offset == 0) {
         fl_blob_unref(&self->fetching);
         self->fetching = fl_blob_new(effect->place.total);
@@ -310,7 +198,7 @@ s_obey_place(fl_effects *self, const fl_effect *effect, fl_bytes body)
 }
 
 static void
-s_obey_check(fl_effects *self, const fl_effect *effect)
+s_ask_check(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_MODEL);
     job->in = self->fetching;
@@ -335,7 +223,7 @@ s_copy(const void *list, size_t bytes)
 }
 
 static void
-s_obey_save(fl_effects *self, const fl_effect *effect)
+s_ask_save(fl_effects *self, const fl_effect *effect)
 {
     const fl_report *report = effect->save.report;
     fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED);
@@ -354,77 +242,59 @@ s_obey_save(fl_effects *self, const fl_effect *effect)
 }
 
 static void
-s_obey_train(fl_effects *self, const fl_effect *effect)
+s_ask_train(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_TRAINED);
+    job->vec = &job->event.trained.update;
     job->in = s_ref(fl_handles_model(self->conf.handles, &effect->train.order.model));
     fl_effects_start(job, FL_STRAND_TRAIN, s_train);
 }
 
 static void
-s_obey_encode(fl_effects *self, const fl_effect *effect)
+s_ask_encode(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_ENCODED);
+    job->vec = &job->event.encoded.vec;
     job->in = fl_blob_ref(fl_handles_look(self->conf.handles, effect->encode.update));
     fl_effects_start(job, FL_WORKERS_FREE, s_encode);
+}
+
+static void
+s_ask_apply(fl_effects *self, const fl_effect *effect)
+{
+    fl_effects_start(fl_effects_job(self, effect, FL_EV_APPLIED), FL_STRAND_FOLD, s_apply);
+}
+
+static void
+s_cancel(fl_effects *self, const fl_effect *effect)
+{
+    (void)effect;
+    self->conf.trainer->cancel(self->conf.trainer->self);
+}
+
+static void
+s_drop(fl_effects *self, const fl_effect *effect)
+{
+    fl_handles_drop(self->conf.handles, effect->drop.vec);
 }
 
 bool
 fl_effects_obey(fl_effects *self, const fl_effect *effect, fl_bytes body)
 {
-    switch (effect->kind) {
-    case FL_FX_SLOT:
-        fl_effects_slot(self, effect);
-        return true;
-    case FL_FX_STAGE:
-        fl_effects_stage(self, effect, body);
-        return true;
-    case FL_FX_VERIFY:
-        fl_effects_verify(self, effect);
-        return true;
-    case FL_FX_CLEAR:
-    case FL_FX_FOLD:
-    case FL_FX_FINISH:
-        fl_effects_sum(self, effect);
-        return true;
-    case FL_FX_PLACE:
-        s_obey_place(self, effect, body);
-        return true;
-    case FL_FX_CHECK:
-        s_obey_check(self, effect);
-        return true;
-    case FL_FX_TRAIN:
-        s_obey_train(self, effect);
-        return true;
-    case FL_FX_CANCEL:
-        self->conf.trainer->cancel(self->conf.trainer->self);
-        return true;
-    case FL_FX_ENCODE:
-        s_obey_encode(self, effect);
-        return true;
-    case FL_FX_DROP:
-        fl_handles_drop(self->conf.handles, effect->drop.vec);
-        return true;
-    case FL_FX_APPLY:
-        fl_effects_start(fl_effects_job(self, effect, FL_EV_APPLIED), FL_STRAND_FOLD, s_apply);
-        return true;
-    case FL_FX_SAVE:
-        s_obey_save(self, effect);
-        return true;
-    case FL_FX_KEEP:
-    case FL_FX_MASK:
-    case FL_FX_UNMASK:
-        fl_effects_masking(self, effect);
-        return true;
-    case FL_FX_SEND:
-    case FL_FX_PUSH:
-    case FL_FX_SERVE:
-    case FL_FX_LANE:
-    case FL_FX_RECONNECT:
-    case FL_FX_EXPEL:
-    case FL_FX_NOTE:
-    case FL_FX_COUNT:
-        break;
+    static void (*const table[FL_FX_COUNT])(fl_effects *self, const fl_effect *effect) = {
+        [FL_FX_SLOT] = fl_effects_slot,     [FL_FX_STAGE] = fl_effects_stage,
+        [FL_FX_VERIFY] = fl_effects_verify, [FL_FX_CLEAR] = fl_effects_clear,
+        [FL_FX_FOLD] = fl_effects_fold,     [FL_FX_FINISH] = fl_effects_finish,
+        [FL_FX_PLACE] = s_place,            [FL_FX_CHECK] = s_ask_check,
+        [FL_FX_TRAIN] = s_ask_train,        [FL_FX_CANCEL] = s_cancel,
+        [FL_FX_ENCODE] = s_ask_encode,      [FL_FX_DROP] = s_drop,
+        [FL_FX_APPLY] = s_ask_apply,        [FL_FX_SAVE] = s_ask_save,
+        [FL_FX_KEEP] = fl_effects_keep,     [FL_FX_MASK] = fl_effects_mask,
+        [FL_FX_UNMASK] = fl_effects_unmask,
+    };
+    self->body = body;
+    if (table[effect->kind] != NULL) {
+        table[effect->kind](self, effect);
     }
-    return false;
+    return table[effect->kind] != NULL;
 }

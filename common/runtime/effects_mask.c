@@ -139,10 +139,11 @@ s_copy_seeds(fl_errand *job, const fl_mask_seed *seeds, uint32_t count)
     return true;
 }
 
-static void
-s_obey_mask(fl_effects *self, const fl_effect *effect)
+void
+fl_effects_mask(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_MASKED);
+    job->vec = &job->event.masked.vec;
     job->effect.mask.seeds = NULL; // they are the machine's
     if (!s_copy_seeds(job, effect->mask.seeds, effect->mask.seed_count)) {
         fl_effects_answer(job); // no vector says it
@@ -152,8 +153,8 @@ s_obey_mask(fl_effects *self, const fl_effect *effect)
     fl_effects_start(job, FL_WORKERS_FREE, s_mask);
 }
 
-static void
-s_obey_unmask(fl_effects *self, const fl_effect *effect)
+void
+fl_effects_unmask(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_UNMASKED);
     job->effect.unmask.seeds = NULL;
@@ -166,8 +167,8 @@ s_obey_unmask(fl_effects *self, const fl_effect *effect)
 }
 
 //  The fact is the machine's until its next step only: the job has a copy.
-static void
-s_obey_keep(fl_effects *self, const fl_effect *effect)
+void
+fl_effects_keep(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_SAVED);
     job->in = fl_blob_copy(effect->keep.fact);
@@ -177,17 +178,4 @@ s_obey_keep(fl_effects *self, const fl_effect *effect)
     }
     job->effect.keep.fact = fl_blob_bytes(job->in);
     fl_effects_start(job, FL_STRAND_STORE, s_keep);
-}
-
-void
-fl_effects_masking(fl_effects *self, const fl_effect *effect)
-{
-    if (effect->kind == FL_FX_MASK) {
-        s_obey_mask(self, effect);
-    } else if (effect->kind == FL_FX_UNMASK) {
-        s_obey_unmask(self, effect);
-    } else {
-        FL_ASSERT(effect->kind == FL_FX_KEEP);
-        s_obey_keep(self, effect);
-    }
 }

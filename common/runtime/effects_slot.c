@@ -34,17 +34,6 @@ s_verify(void *arg)
 }
 
 // ---- on the reactor's thread ------------------------------------------------------------------
-void
-fl_effects_let_go(fl_arrival *self)
-{
-    FL_ASSERT(self->jobs > 0);
-    self->jobs--;
-    if (self->given_up && self->jobs == 0) {
-        fl_staging_unmap(self->memory);
-        free(self);
-    }
-}
-
 static void
 s_free_slot(fl_effects *self, uint32_t slot)
 {
@@ -96,16 +85,16 @@ s_piece(fl_effects *self, uint32_t slot, const fl_effect *effect, fl_event_kind 
 }
 
 void
-fl_effects_stage(fl_effects *self, const fl_effect *effect, fl_bytes body)
+fl_effects_stage(fl_effects *self, const fl_effect *effect)
 {
     const uint32_t slot = effect->stage.slot;
     fl_arrival *to = self->arrivals[slot];
     if (to == NULL) {
         return; // VERIFY says so
     }
-    fl_status status = fl_staging_write(self->conf.staging, slot, effect->stage.offset, body);
+    fl_status status = fl_staging_write(self->conf.staging, slot, effect->stage.offset, self->body);
     FL_ASSERT(status == FL_OK && effect->stage.offset == to->staged); // leased, and in order
-    to->staged += body.size;
+    to->staged += self->body.size;
     if (to->jobs == 0 && to->staged - to->handed >= PIECE) {
         fl_effects_start(s_piece(self, slot, effect, FL_EV_TICK), STRAND_SLOT + slot, s_prove);
     }

@@ -142,8 +142,8 @@ s_finish(void *arg)
 }
 
 // ---- on the reactor's thread ------------------------------------------------------------------
-static void
-s_obey_clear(fl_effects *self, const fl_effect *effect)
+void
+fl_effects_clear(fl_effects *self, const fl_effect *effect)
 {
     FL_ASSERT(effect->clear.blocks >= 1 && effect->clear.blocks <= FL_BLOCKS_MAX);
     self->wanted = effect->clear.element;
@@ -151,8 +151,8 @@ s_obey_clear(fl_effects *self, const fl_effect *effect)
     fl_effects_start(fl_effects_job(self, effect, FL_EV_TICK), FL_STRAND_FOLD, s_clear);
 }
 
-static void
-s_obey_fold(fl_effects *self, const fl_effect *effect)
+void
+fl_effects_fold(fl_effects *self, const fl_effect *effect)
 {
     fl_errand *job = fl_effects_job(self, effect, FL_EV_FOLDED);
     job->bytes = fl_staging_bytes(self->conf.staging, effect->fold.slot);
@@ -160,14 +160,9 @@ s_obey_fold(fl_effects *self, const fl_effect *effect)
 }
 
 void
-fl_effects_sum(fl_effects *self, const fl_effect *effect)
+fl_effects_finish(fl_effects *self, const fl_effect *effect)
 {
-    if (effect->kind == FL_FX_CLEAR) {
-        s_obey_clear(self, effect);
-    } else if (effect->kind == FL_FX_FOLD) {
-        s_obey_fold(self, effect);
-    } else {
-        FL_ASSERT(effect->kind == FL_FX_FINISH);
-        fl_effects_start(fl_effects_job(self, effect, FL_EV_FINISHED), FL_STRAND_FOLD, s_finish);
-    }
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_FINISHED);
+    job->vec = &job->event.finished.vec;
+    fl_effects_start(job, FL_STRAND_FOLD, s_finish);
 }

@@ -1,7 +1,6 @@
 #include "common/runtime/enrol_at_start.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,21 +13,6 @@
 enum { LOOK_MS = 200, SAY_MS = 10 * 1000, RENEW_MS = 10 * 1000 };
 
 // ---- waiting ----------------------------------------------------------------------------------
-//  False: a signal came; it is left for the node to take.
-static bool
-s_pause(fl_stop *stop, uint32_t ms)
-{
-    struct pollfd signals = { .fd = fl_stop_fd(stop), .events = POLLIN };
-    fl_time until = fl_clock_ms() + ms;
-    for (fl_time left = ms; left > 0; left = until - fl_clock_ms()) {
-        int ready = poll(&signals, 1, (int)left);
-        if (ready > 0 || (ready < 0 && errno != EINTR)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 fl_status
 fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_why *why)
 {
@@ -45,7 +29,7 @@ fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_
             fl_log(FL_LOG_INFO, "waiting", fl_log_text("for", path),
                    fl_log_u64("seconds_left", (uint64_t)(until - now + 999) / 1000));
         }
-        if (!s_pause(stop, LOOK_MS)) {
+        if (!fl_stop_pause(stop, LOOK_MS)) {
             fl_why_set(why, "stopped while waiting for %s", path);
             return FL_MISSING;
         }
@@ -75,7 +59,7 @@ static bool
 s_let_pass(void *arg, uint32_t ms)
 {
     const joining *self = arg;
-    return s_pause(self->stop, ms);
+    return fl_stop_pause(self->stop, ms);
 }
 
 static void
@@ -83,19 +67,6 @@ s_say(void *arg, const char *line)
 {
     (void)arg;
     fl_log(FL_LOG_INFO, "waiting", fl_log_text("for", line));
-}
-
-static fl_enrol_client_world
-s_world(joining *self)
-{
-    return (fl_enrol_client_world){ .in = stdin,
-                                    .entropy = fl_entropy_os(),
-                                    .wall_s = fl_clock_wall_s,
-                                    .now_ms = fl_clock_ms,
-                                    .self = self,
-                                    .ask = s_ask,
-                                    .pause = s_let_pass,
-                                    .say = s_say };
 }
 
 // ---- joining ----------------------------------------------------------------------------------
@@ -159,7 +130,14 @@ static fl_status
 s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_why *why)
 {
     joining self = { .stop = conf->stop };
-    const fl_enrol_client_world world = s_world(&self);
+    const fl_enrol_client_world world = { .in = stdin,
+                                          .entropy = fl_entropy_os(),
+                                          .wall_s = fl_clock_wall_s,
+                                          .now_ms = fl_clock_ms,
+                                          .self = &self,
+                                          .ask = s_ask,
+                                          .pause = s_let_pass,
+                                          .say = s_say };
     fl_enrol_client result;
     int code = FL_EXIT_OK;
     if (!s_enrolled(conf->state)) {
@@ -194,13 +172,9 @@ fl_enrol_at_start_join(const fl_enrol_at_start_conf *conf, fl_why *why)
     if (how.token[0] == '\0') {
         return FL_OK;
     }
-    fl_status status = s_name(conf, &how.node, why);
-    if (status == FL_OK) {
-        status = fl_net_open(1, why);
-    }
-    if (status == FL_OK) {
-        status = s_join(conf, &how, why);
-        fl_net_close();
-    }
+    FL_TRY(s_name(conf, &how.node, why));
+    FL_TRY(fl_net_open(1, why));
+    fl_status status = s_join(conf, &how, why);
+    fl_net_close();
     return status;
 }

@@ -217,31 +217,25 @@ s_open(fl_node *self, fl_why *why)
     bool children = self->conf.listen[FL_WAY_CONTROL] != NULL;
     uint64_t needed = OTHER_DESCRIPTORS, strangers = 0;
     needed += children ? SEAT_DESCRIPTORS * (uint64_t)self->conf.seats_max + STRANGERS_MIN : 0;
-    fl_status status =
-        fl_raise_nofile(needed, FL_STRANGERS_MAX - STRANGERS_MIN, &strangers, why);
+    FL_TRY(fl_raise_nofile(needed, FL_STRANGERS_MAX - STRANGERS_MIN, &strangers, why));
     self->uplink.guard = (fl_guard_conf){ .unread_max = s_unread_max(&self->conf),
                                           .strangers_max = STRANGERS_MIN + (unsigned)strangers };
-    if (status == FL_OK) {
-        status = fl_net_open(self->conf.io_threads, why);
-        self->net_open = status == FL_OK;
+    FL_TRY(fl_net_open(self->conf.io_threads, why));
+    self->net_open = true;
+    if (children) {
+        FL_TRY(s_open_porch(self, why));
     }
-    if (status == FL_OK && children) {
-        status = s_open_porch(self, why);
+    if (self->conf.parent) {
+        FL_TRY(s_point_uplink(self, why));
     }
-    if (status == FL_OK && self->conf.parent) {
-        status = s_point_uplink(self, why);
-    }
-    if (status == FL_OK) {
-        self->workers = fl_workers_new(self->conf.threads, JOBS_MAX, why);
-        status = self->workers == NULL ? FL_NOMEM : FL_OK;
-    }
-    return status;
+    self->workers = fl_workers_new(self->conf.threads, JOBS_MAX, why);
+    return self->workers == NULL ? FL_NOMEM : FL_OK;
 }
 
 fl_status
-fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why)
+fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why)
 {
-    *station = NULL;
+    *node = NULL;
     fl_node *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "out of memory");
@@ -260,12 +254,12 @@ fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why)
         fl_node_close(&self);
         return status;
     }
-    *station = self;
+    *node = self;
     return FL_OK;
 }
 
 static fl_status
-s_seat_works(fl_node *self, fl_why *why)
+s_seat_effects(fl_node *self, fl_why *why)
 {
     const fl_effects_conf effects = { .workers = self->workers,
                                       .handles = self->handles,
@@ -305,15 +299,10 @@ fl_status
 fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
 {
     self->tier = *tier;
-    fl_status status = s_seat_works(self, why);
     char operator_lane[FL_STATE_PATH_MAX + 8];
     char path[FL_STATE_PATH_MAX];
-    if (status == FL_OK) {
-        status = fl_state_dir_path(self->conf.directory, FL_STATE_OPERATOR, path, why);
-    }
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_seat_effects(self, why));
+    FL_TRY(fl_state_dir_path(self->conf.directory, FL_STATE_OPERATOR, path, why));
     (void)snprintf(operator_lane, sizeof operator_lane, "ipc://%s", path);
     const fl_reactor_conf conf = {
         .machine = fl_enrol_relay_machine(self->relay),
@@ -386,8 +375,8 @@ s_spread_denials(fl_node *self)
 }
 
 //  Let running jobs end, so that nothing they hold is pulled from under them.
-static bool
-s_wind_down(fl_node *self)
+static fl_status
+s_wind_down(fl_node *self, fl_why *why)
 {
     const fl_event stop = { .kind = FL_EV_STOP };
     if (fl_reactor_post(self->reactor, &stop) == FL_OK) {
@@ -401,8 +390,9 @@ s_wind_down(fl_node *self)
     (void)fl_workers_collect(self->workers);
     if (!ended) {
         fl_log(FL_LOG_ERROR, "left-running", fl_log_u64("jobs", fl_effects_running(self->effects)));
+        fl_why_set(why, "jobs were still running at the end: a defect of this program");
     }
-    return ended;
+    return ended ? FL_OK : FL_BUSY;
 }
 
 //  Say in time that our certificate ends: without one nobody lets us in.
@@ -423,8 +413,8 @@ s_mind_certificate(fl_node *self, fl_time now)
     }
 }
 
-bool
-fl_node_run(fl_node *self)
+fl_status
+fl_node_run(fl_node *self, fl_why *why)
 {
     fl_time done_at = FL_NEVER;
     while (!self->stopping) {
@@ -442,7 +432,7 @@ fl_node_run(fl_node *self)
             break;
         }
     }
-    return s_wind_down(self);
+    return s_wind_down(self, why);
 }
 
 fl_status
@@ -470,7 +460,7 @@ fl_node_crew(fl_node *self)
 }
 
 fl_handles *
-fl_node_vault(fl_node *self)
+fl_node_handles(fl_node *self)
 {
     return self->handles;
 }

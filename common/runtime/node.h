@@ -46,13 +46,13 @@ typedef struct fl_tier {
 } fl_tier;
 
 //  Opens the network; binds the ports. One per process.
-FL_CHECKED fl_status fl_node_open(const fl_node_conf *conf, fl_node **station, fl_why *why);
+FL_CHECKED fl_status fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why);
 //  Give it the tier; before `run`.
 FL_CHECKED fl_status fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why);
 void fl_node_close(fl_node **self_p);
 
-//  Turn until the tier is done or a signal comes. False when work had to be left running.
-bool fl_node_run(fl_node *self);
+//  Turn until the tier is done or a signal comes. FL_BUSY: work had to be left running.
+FL_CHECKED fl_status fl_node_run(fl_node *self, fl_why *why);
 
 FL_CHECKED fl_status fl_node_post(fl_node *self, const fl_event *event);
 //  Takes the reference.
@@ -60,7 +60,7 @@ void fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json
 
 uint16_t fl_node_port(const fl_node *self, fl_way way);
 fl_workers *fl_node_crew(fl_node *self);
-fl_handles *fl_node_vault(fl_node *self);
+fl_handles *fl_node_handles(fl_node *self);
 fl_enrol_relay *fl_node_relay(fl_node *self);
 const fl_metrics *fl_node_metrics(const fl_node *self);
 fl_time fl_node_now(const fl_node *self);

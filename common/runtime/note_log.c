@@ -5,54 +5,18 @@
 #include "common/secagg/client.h"
 #include "common/secagg/server.h"
 
-enum { NO_METRIC = -1 };
+enum { FL_METRIC_none = -1 };
 
 typedef struct row {
     fl_log_level level;
     const char *a, *b; // names of the two numbers; NULL: not shown
-    int metric;        // grows by one; NO_METRIC: none
+    int metric;        // grows by one; FL_METRIC_none: none
 } row;
 
 static const row rows[FL_NOTE_COUNT_OF] = {
-    [FL_NOTE_JOINED] = { FL_LOG_INFO, "seat", "epoch", NO_METRIC },
-    [FL_NOTE_REJOINED] = { FL_LOG_INFO, "seat", "epoch", NO_METRIC },
-    [FL_NOTE_LEFT] = { FL_LOG_INFO, "seat", NULL, NO_METRIC },
-    [FL_NOTE_EVASIVE] = { FL_LOG_WARN, "seat", "silent_ms", NO_METRIC },
-    [FL_NOTE_EXPIRED] = { FL_LOG_WARN, "seat", "silent_ms", NO_METRIC },
-    [FL_NOTE_TASKED] = { FL_LOG_DEBUG, "seat", "budget_ms", NO_METRIC },
-    [FL_NOTE_REFUSED] = { FL_LOG_WARN, "verb", NULL, NO_METRIC },
-    [FL_NOTE_COUNTED] = { FL_LOG_DEBUG, "seat", "weight", FL_METRIC_contrib_counted_total },
-    [FL_NOTE_LATE] = { FL_LOG_WARN, "seat", "bytes", FL_METRIC_contrib_late_total },
-    [FL_NOTE_SLOT_WITHDRAWN] = { FL_LOG_WARN, "seat", "bytes", FL_METRIC_slots_withdrawn_total },
-    [FL_NOTE_REWIND] = { FL_LOG_INFO, "seat", "offset", NO_METRIC },
-    [FL_NOTE_CHUNK_DROPPED] = { FL_LOG_DEBUG, "seat", "offset", FL_METRIC_chunks_dropped_total },
-    [FL_NOTE_ROUND_OPEN] = { FL_LOG_INFO, "invited", "budget_ms", FL_METRIC_rounds_opened_total },
-    [FL_NOTE_ROUND_EXTEND] = { FL_LOG_WARN, "in", "added_ms", NO_METRIC },
-    [FL_NOTE_ROUND_CUTOFF] = { FL_LOG_INFO, "in", "after_ms", NO_METRIC },
-    [FL_NOTE_ROUND_CLOSE] = { FL_LOG_INFO, "in", "merge_ms", NO_METRIC },
-    [FL_NOTE_WAITING] = { FL_LOG_INFO, "ready", "wanted", NO_METRIC },
-    [FL_NOTE_RECONNECT] = { FL_LOG_WARN, "attempt", "delay_ms", FL_METRIC_reconnects_total },
-    [FL_NOTE_WELCOMED] = { FL_LOG_INFO, "seat", "epoch", NO_METRIC },
-    [FL_NOTE_TASK] = { FL_LOG_INFO, "attempt", "budget_ms", NO_METRIC },
-    [FL_NOTE_TASK_ENDED] = { FL_LOG_INFO, "attempt", "after_ms", NO_METRIC },
-    [FL_NOTE_MODEL] = { FL_LOG_INFO, "bytes", "took_ms", NO_METRIC },
-    [FL_NOTE_MODEL_FAILED] = { FL_LOG_WARN, "failures", "pause_ms", NO_METRIC },
-    [FL_NOTE_DECLINED] = { FL_LOG_WARN, "attempt", NULL, NO_METRIC },
-    [FL_NOTE_OFFERED] = { FL_LOG_INFO, "weight", "staleness", NO_METRIC },
-    [FL_NOTE_SENDING] = { FL_LOG_DEBUG, "bytes", "total", NO_METRIC },
-    [FL_NOTE_SENT] = { FL_LOG_DEBUG, "bytes", "total", NO_METRIC },
-    [FL_NOTE_VERDICT] = { FL_LOG_INFO, "outcome", "certain", NO_METRIC },
-    [FL_NOTE_CARRIED] = { FL_LOG_INFO, "staleness", "weight", NO_METRIC },
-    [FL_NOTE_DROPPED] = { FL_LOG_WARN, "staleness", NULL, NO_METRIC },
-    [FL_NOTE_SATURATED] = { FL_LOG_WARN, "clipped", "elements", NO_METRIC },
-    [FL_NOTE_RUN_DONE] = { FL_LOG_INFO, "rounds", NULL, NO_METRIC },
-    [FL_NOTE_SAVE_FAILED] = { FL_LOG_ERROR, "token", NULL, NO_METRIC },
-    [FL_NOTE_MASKING] = { FL_LOG_DEBUG, "state", "members", NO_METRIC },
-    [FL_NOTE_MASKING_STEP] = { FL_LOG_DEBUG, "step", "members", NO_METRIC },
-    [FL_NOTE_MASKING_OUT] = { FL_LOG_WARN, "index", "place", FL_METRIC_masking_out_total },
-    [FL_NOTE_MASKING_REFUSED] = { FL_LOG_WARN, "verb", "place", FL_METRIC_masking_refused_total },
-    [FL_NOTE_MASKING_BLAMED] = { FL_LOG_ERROR, "index", "place", FL_METRIC_masking_blamed_total },
-    [FL_NOTE_MASKING_ENDED] = { FL_LOG_INFO, "survivors", "lost", FL_METRIC_masking_opened_total },
+#define FL_NOTED(id, name, level, a, b, counter)                                                   \
+    [FL_NOTE_##id] = { FL_LOG_##level, (a), (b), FL_METRIC_##counter },
+#include "common/machine/notes.def"
 };
 
 //  The first number, by its name where it has one.
@@ -128,7 +92,7 @@ fl_note_log(const fl_note *note, fl_metrics *metrics)
 {
     FL_ASSERT((unsigned)note->id < FL_NOTE_COUNT_OF);
     const row *row_of = &rows[note->id];
-    if (row_of->metric != NO_METRIC) {
+    if (row_of->metric != FL_METRIC_none) {
         fl_metrics_add(metrics, (fl_metric)row_of->metric, 1);
     }
     s_count(note, metrics);

@@ -101,20 +101,20 @@ fl_settings_aggregator(const fl_conf *conf)
 fl_participant_conf
 fl_settings_participant(const fl_conf *conf, fl_role role)
 {
-    fl_participant_conf member = { .role = role,
-                                   .beat_ms = fl_timing_default().beat_ms,
-                                   .backoff_min_ms = s_ms(conf, "backoff.min"),
-                                   .backoff_max_ms = s_ms(conf, "backoff.max") };
+    fl_participant_conf participant = { .role = role,
+                                        .beat_ms = fl_timing_default().beat_ms,
+                                        .backoff_min_ms = s_ms(conf, "backoff.min"),
+                                        .backoff_max_ms = s_ms(conf, "backoff.max") };
     fl_entropy entropy = fl_entropy_os();
-    fl_entropy_fill(&entropy, &member.incarnation, sizeof member.incarnation);
-    fl_entropy_fill(&entropy, &member.seed, sizeof member.seed);
-    return member;
+    fl_entropy_fill(&entropy, &participant.incarnation, sizeof participant.incarnation);
+    fl_entropy_fill(&entropy, &participant.seed, sizeof participant.seed);
+    return participant;
 }
 
 fl_secagg_client_conf
 fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
 {
-    fl_secagg_client_conf member = {
+    fl_secagg_client_conf client = {
         .keys = fl_identity_keys(identity),
         .node = *fl_identity_node(identity),
         .hop = 1,
@@ -126,8 +126,8 @@ fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
         .reopen_after = s_count(conf, "masking.reopen_after"),
         .again_ms = AGAIN_MS,
     };
-    memcpy(member.certificate, fl_identity_certificate(identity), sizeof member.certificate);
-    return member;
+    memcpy(client.certificate, fl_identity_certificate(identity), sizeof client.certificate);
+    return client;
 }
 
 fl_secagg_server_conf
@@ -139,21 +139,21 @@ fl_settings_blocks(const fl_identity *identity, uint8_t hop)
 }
 
 fl_node_conf
-fl_settings_station(const fl_conf *conf, bool children)
+fl_settings_node(const fl_conf *conf, bool children)
 {
-    fl_node_conf station = { .directory = fl_conf_text(conf, "state"),
+    fl_node_conf node = { .directory = fl_conf_text(conf, "state"),
                              .threads = s_count(conf, "threads"),
                              .io_threads = s_count(conf, "io_threads"),
                              .unread_max = fl_conf_bytes(conf, "net.unread_max") };
     if (children) {
-        station.listen[FL_WAY_CONTROL] = fl_conf_text(conf, "listen.control");
-        station.listen[FL_WAY_UP] = fl_conf_text(conf, "listen.up");
-        station.listen[FL_WAY_DOWN] = fl_conf_text(conf, "listen.down");
-        station.seats_max = s_count(conf, "seats");
-        station.slots = s_count(conf, "slots");
-        station.linger_ms = s_ms(conf, "linger");
+        node.listen[FL_WAY_CONTROL] = fl_conf_text(conf, "listen.control");
+        node.listen[FL_WAY_UP] = fl_conf_text(conf, "listen.up");
+        node.listen[FL_WAY_DOWN] = fl_conf_text(conf, "listen.down");
+        node.seats_max = s_count(conf, "seats");
+        node.slots = s_count(conf, "slots");
+        node.linger_ms = s_ms(conf, "linger");
     }
-    return station;
+    return node;
 }
 
 void
@@ -168,17 +168,14 @@ fl_settings_log(const fl_conf *conf, const char *tier, const char *node)
 }
 
 fl_status
-fl_settings_ports(const fl_conf *conf, const fl_node *station, fl_why *why)
+fl_settings_ports(const fl_conf *conf, const fl_node *node, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
     char text[128];
-    fl_status status = fl_state_dir_path(fl_conf_text(conf, "state"), "ports", path, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_state_dir_path(fl_conf_text(conf, "state"), "ports", path, why));
     int size = snprintf(text, sizeof text, "control %u\nup %u\ndown %u\n",
-                        (unsigned)fl_node_port(station, FL_WAY_CONTROL),
-                        (unsigned)fl_node_port(station, FL_WAY_UP),
-                        (unsigned)fl_node_port(station, FL_WAY_DOWN));
+                        (unsigned)fl_node_port(node, FL_WAY_CONTROL),
+                        (unsigned)fl_node_port(node, FL_WAY_UP),
+                        (unsigned)fl_node_port(node, FL_WAY_DOWN));
     return fl_file_write(path, fl_bytes_of(text, (size_t)size), 0644, why);
 }

@@ -23,7 +23,7 @@ typedef struct fl_trainer {
     fl_status (*train)(void *self, fl_training *training, fl_why *why);
     //  Make a running `train` return FL_BUSY within one batch. Thread-safe.
     void (*cancel)(void *self);
-    uint64_t (*samples)(void *self); // of the shard
+    uint64_t samples; // of the shard
     void (*destroy)(void **self_p);
 } fl_trainer;
 

@@ -137,7 +137,7 @@ s_child(const ingest *self, const char *name, int told)
     const fl_tier tier = { .self = device, .machine = fl_device_machine(device),
                            .trainer = &trainer, .done = s_child_done };
     s_must(fl_node_seat(station, &tier, &why), &why);
-    (void)fl_node_run(station);
+    FL_ASSERT(fl_node_run(station, NULL) == FL_OK);
     _exit(0);
 }
 
@@ -276,7 +276,7 @@ s_begin(ingest *self, fl_node *station)
     fl_why why = { "" };
     fl_event start = { .kind = FL_EV_START };
     fl_blob *model = fl_blob_ref(self->model);
-    fl_handles_put_model(fl_node_vault(station), &self->model_hash, &model);
+    fl_handles_put_model(fl_node_handles(station), &self->model_hash, &model);
     start.start.round = 1;
     start.start.run = (fl_run){ .bytes = { 7 } };
     start.start.model = self->model_hash;
@@ -321,7 +321,7 @@ s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where
     for (unsigned i = 0; i < self->children; i++) {
         FL_ASSERT(write(told[i], where, sizeof *where) == (ssize_t)sizeof *where);
     }
-    (void)fl_node_run(station);
+    FL_ASSERT(fl_node_run(station, NULL) == FL_OK);
     bare_close(&self->bare);
     fl_node_close(&station);
     fl_root_destroy(&self->root);

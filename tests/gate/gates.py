@@ -248,7 +248,7 @@ def _enumerators(text, name):
     return [word[len(shared):].lower() for word in words if not word.endswith("PHASES")]
 
 
-ALARM = re.compile(r'\[FL_NOTE_(\w+)\] = \{ FL_LOG_(?:WARN|ERROR)'
+ALARM = re.compile(r'FL_NOTED\((\w+), "[a-z-]+", (?:WARN|ERROR)'
                    r'|fl_log\([^,;]*FL_LOG_(?:WARN|ERROR)[^,;]*,\s*"([a-z-]+)"')
 
 
@@ -258,8 +258,8 @@ def logs(root, _build):
     text = tree.read(root, path)
     told = set(re.findall(r"^\| `([a-z-]+)`[^|]*\| (?:warn|error)", text, re.MULTILINE))
     coded = set()
-    for source in tree.sources(root):
-        if source.endswith(".c") and not source.startswith("tests/"):
+    for source in tree.files(root):
+        if source.endswith((".c", ".def")) and not source.startswith("tests/"):
             coded |= {(note or line).lower().replace("_", "-")
                       for note, line in ALARM.findall(tree.read(root, source))}
     for name in sorted(coded - told):

@@ -66,7 +66,7 @@ an_update_improves_the_model_it_was_made_from(void **state)
     (void)state;
     fixture fix;
     s_open(&fix, 400, 0, 0);
-    assert_int_equal(fix.trainer.samples(fix.trainer.self), 400);
+    assert_int_equal(fix.trainer.samples, 400);
     fl_recipe_put(&fix.training.order.plan.recipe, "epochs", 6);
     assert_int_equal(s_train(&fix, NULL), FL_OK);
     assert_int_equal(fix.training.samples, 400);

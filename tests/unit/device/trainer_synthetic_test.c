@@ -53,7 +53,7 @@ an_update_depends_on_seed_and_round_and_stays_within_the_clip(void **state)
     fixture a, b;
     s_open(&a, 1, 64);
     s_open(&b, 1, 64);
-    assert_int_equal(a.trainer.samples(a.trainer.self), 64);
+    assert_int_equal(a.trainer.samples, 64);
     assert_int_equal(s_train(&a, NULL), FL_OK);
     assert_int_equal(s_train(&b, NULL), FL_OK);
     assert_memory_equal(a.update, b.update, sizeof a.update);

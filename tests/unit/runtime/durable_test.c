@@ -93,6 +93,22 @@ a_fact_goes_into_the_ledger_and_evidence_is_told(void **state)
 }
 
 static void
+rounds_go_where_there_is_a_ledger(void **state)
+{
+    (void)state;
+    fl_durable edge = { .ledger = ledger }, device = { .directory = place };
+    const fl_report report = { .round = 9, .attempt = 1 };
+    const fl_saver saver = fl_durable_saver(&edge);
+    fl_ledger_round *round = NULL;
+    assert_true(saver.save(saver.self, FL_SAVE_OPEN, &report));
+    assert_true(saver.save(saver.self, FL_SAVE_CLOSE, &report));
+    assert_int_equal(fl_ledger_round_get(ledger, &report.run, 9, &round, &why), FL_OK);
+    assert_true(round->closed);
+    fl_ledger_round_destroy(&round);
+    assert_null(fl_durable_saver(&device).save);
+}
+
+static void
 a_fact_that_cannot_be_stored_is_logged_and_not_durable(void **state)
 {
     (void)state;
@@ -169,6 +185,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_mark_goes_into_its_file_and_comes_back, s_begin, s_end),
         cmocka_unit_test_setup_teardown(a_fact_goes_into_the_ledger_and_evidence_is_told, s_begin,
                                         s_end),
+        cmocka_unit_test_setup_teardown(rounds_go_where_there_is_a_ledger, s_begin, s_end),
         cmocka_unit_test_setup_teardown(a_fact_that_cannot_be_stored_is_logged_and_not_durable,
                                         s_begin, s_end),
         cmocka_unit_test_setup_teardown(closed_rounds_come_back_with_the_model_that_they_began_with,

@@ -235,17 +235,17 @@ a_station_listens_only_when_it_has_children(void **state)
     assert_int_equal(with("--listen-control", "tcp://127.0.0.1:5", "--seats", "9", "--slots", "2",
                           "--threads", "3", NULL),
                      FL_OK);
-    fl_node_conf station = fl_settings_station(conf, true);
-    assert_string_equal(station.directory, place);
-    assert_string_equal(station.listen[FL_WAY_CONTROL], "tcp://127.0.0.1:5");
-    assert_string_equal(station.listen[FL_WAY_UP], "tcp://0.0.0.0:7001");
-    assert_string_equal(station.listen[FL_WAY_DOWN], "tcp://0.0.0.0:7002");
-    assert_int_equal(station.seats_max, 9);
-    assert_int_equal(station.slots, 2);
-    assert_int_equal(station.threads, 3);
-    station = fl_settings_station(conf, false);
-    assert_null(station.listen[FL_WAY_CONTROL]);
-    assert_int_equal(station.seats_max, 0);
+    fl_node_conf node = fl_settings_node(conf, true);
+    assert_string_equal(node.directory, place);
+    assert_string_equal(node.listen[FL_WAY_CONTROL], "tcp://127.0.0.1:5");
+    assert_string_equal(node.listen[FL_WAY_UP], "tcp://0.0.0.0:7001");
+    assert_string_equal(node.listen[FL_WAY_DOWN], "tcp://0.0.0.0:7002");
+    assert_int_equal(node.seats_max, 9);
+    assert_int_equal(node.slots, 2);
+    assert_int_equal(node.threads, 3);
+    node = fl_settings_node(conf, false);
+    assert_null(node.listen[FL_WAY_CONTROL]);
+    assert_int_equal(node.seats_max, 0);
 }
 
 static void
