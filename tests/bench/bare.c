@@ -10,6 +10,7 @@
 
 #include "common/base/limits.h"
 #include "common/net/context.h"
+#include "common/net/counters.h"
 #include "tests/bench/bench.h"
 
 enum { WAIT_MS = 60 * 1000, LABEL = 16 };
@@ -142,7 +143,7 @@ bare_open(bare *self)
                                   .queue = FL_BULK_QUEUE,
                                   .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
                                   .keys = &keys,
-                                  .domain = fl_way_name(FL_WAY_UP) };
+                                  .domain = fl_label_word(FL_LABEL_lane, FL_WAY_UP) };
     self->pull = fl_socket_new(&conf, &why);
     if (self->pull == NULL ||
         fl_socket_bind(self->pull, "tcp://127.0.0.1:0", &word.port, &why) != FL_OK) {

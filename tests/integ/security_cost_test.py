@@ -28,7 +28,7 @@ EDGE_BYTES, DEVICE_BYTES = 256 << 20, 256 << 20     # the second is half of what
 UNFINISHED = 3900000
 RATE_MIN = 0.8
 HONEST = ["d1", "d2", "d3"]
-FAR_S = 15
+FAR_S = 24
 POUR = """
 import collections, socket, sys
 held = collections.deque()
