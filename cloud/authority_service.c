@@ -112,8 +112,8 @@ s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held
         fl_trust trust =
             fl_deny_list_take(list, fl_blob_bytes(*held), fl_authority_public_of(conf->authority));
         if (trust != FL_TRUST_OK) {
-            fl_why_set(why, "the deny list in the ledger does not hold (%s)", fl_trust_name(trust));
-            status = FL_MALFORMED;
+            status = fl_fail(FL_MALFORMED, why, "the deny list in the ledger does not hold (%s)",
+                             fl_trust_name(trust));
             fl_blob_unref(held);
         }
     }
@@ -154,8 +154,7 @@ s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, bool *
     fl_blob_unref(&question->made);
     question->made = fl_deny_list_sign(list, self->conf.authority);
     if (question->made == NULL) {
-        fl_why_set(why, "out of memory for the deny list");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory for the deny list");
     }
     status = fl_ledger_deny_put(self->conf.ledger, fl_deny_list_version(list),
                                 fl_blob_bytes(question->made), act, why);

@@ -8,17 +8,15 @@ enum { ASSESS_BATCH = 256 };
 static fl_status
 s_no_memory(const fl_shape *shape, fl_why *why)
 {
-    fl_why_set(why, "no memory for a network of %llu parameters",
-               (unsigned long long)fl_shape_elements(shape));
-    return FL_NOMEM;
+    return fl_fail(FL_NOMEM, why, "no memory for a network of %llu parameters",
+                   (unsigned long long)fl_shape_elements(shape));
 }
 
 static fl_status
 s_check(const fl_samples *samples, const fl_shape *shape, fl_why *why)
 {
     if (samples->count == 0) {
-        fl_why_set(why, "the data set is empty");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why, "the data set is empty");
     }
     return fl_samples_check(samples, shape, why);
 }

@@ -29,8 +29,7 @@ fl_global_model_new(const fl_global_model_conf *conf, fl_blob *model, fl_bytes o
     *server = NULL;
     fl_global_model *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     self->conf = *conf;
     self->model = fl_blob_ref(model);

@@ -35,18 +35,19 @@ fl_status
 fl_optimizer_check(const fl_optimizer_conf *conf, fl_why *why)
 {
     if (!(isfinite(conf->rate) && conf->rate > 0)) {
-        fl_why_set(why, "server optimizer: rate is %g, it must be positive", (double)conf->rate);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "server optimizer: rate is %g, it must be positive",
+                       (double)conf->rate);
     }
     if (!(conf->momentum >= 0 && conf->momentum < 1)) {
-        fl_why_set(why, "server optimizer: momentum is %g, it must be at least 0 and below 1",
-                   (double)conf->momentum);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "server optimizer: momentum is %g, it must be at least 0 and below 1",
+                       (double)conf->momentum);
     }
     if (conf->kind == FL_OPTIMIZER_FEDAVG && conf->momentum != 0) {
-        fl_why_set(why, "server optimizer: fedavg has no momentum (%g is set): take fedavgm, or "
-                        "momentum 0", (double)conf->momentum);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "server optimizer: fedavg has no momentum (%g is set): take fedavgm, or "
+                       "momentum 0",
+                       (double)conf->momentum);
     }
     return FL_OK;
 }

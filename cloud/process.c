@@ -79,10 +79,10 @@ s_same_shards(const process *self, fl_why *why)
     uint32_t leased = 0, shards = 0, wanted = (uint32_t)fl_conf_int(self->conf, "shards");
     fl_status status = fl_ledger_leased(self->ledger, &leased, &shards, why);
     if (status == FL_OK && leased > 0 && shards != wanted) {
-        fl_why_set(why, "%s has leased %u of %u data shards, the setting shards now says %u: set "
-                   "it as it was, or name another state directory", self->state, leased, shards,
-                   wanted);
-        status = FL_RANGE;
+        status = fl_fail(FL_RANGE, why,
+                         "%s has leased %u of %u data shards, the setting shards now says %u: set "
+                         "it as it was, or name another state directory",
+                         self->state, leased, shards, wanted);
     }
     return status;
 }
@@ -95,10 +95,10 @@ s_same_authority(const process *self, fl_why *why)
     fl_status status = fl_state_dir_authority_load(self->state, &known, why);
     if (status == FL_OK &&
         !fl_authority_public_equal(&known, fl_authority_public_of(self->authority))) {
-        fl_why_set(why, "%s is of another authority than %s: name the authority's directory that "
-                   "it began with, or another state directory", self->state,
-                   fl_conf_text(self->conf, "authority"));
-        status = FL_DENIED;
+        status = fl_fail(FL_DENIED, why,
+                         "%s is of another authority than %s: name the authority's directory that "
+                         "it began with, or another state directory",
+                         self->state, fl_conf_text(self->conf, "authority"));
     }
     return status;
 }
@@ -143,8 +143,8 @@ s_certify(process *self, fl_why *why)
     }
     const char *name = fl_conf_text(self->conf, "node");
     if (!fl_name_parse(name, &node)) {
-        fl_why_set(why, "node: '%s' is no name: 1 to 15 of a-z, 0-9, dot and dash", name);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "node: '%s' is no name: 1 to 15 of a-z, 0-9, dot and dash",
+                       name);
     }
     return s_sign_ourselves(self, &node, why);
 }
@@ -163,9 +163,9 @@ s_identify(process *self, fl_why *why)
     if (status == FL_OK && list != NULL) {
         fl_trust trust = fl_identity_deny_take(self->identity, fl_blob_bytes(list));
         if (trust != FL_TRUST_OK) {
-            fl_why_set(why, "%s/ledger.db: the deny list in it is not valid (%s): restore it",
-                       self->state, fl_trust_name(trust));
-            status = FL_MALFORMED;
+            status = fl_fail(FL_MALFORMED, why,
+                             "%s/ledger.db: the deny list in it is not valid (%s): restore it",
+                             self->state, fl_trust_name(trust));
         }
         (void)fl_identity_deny_changed(self->identity);
     }
@@ -339,8 +339,7 @@ s_seat(process *self, fl_why *why)
         fl_durable_recall(self->ledger, &self->resume.run.run, self->resume.round, self->pasts);
     self->root = fl_root_new(&root);
     if (self->queries == NULL || self->service == NULL || self->root == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     const fl_tier tier = { .self = self,
                            .machine = fl_root_machine(self->root),
@@ -379,10 +378,10 @@ s_run(process *self, fl_why *why)
     fl_status status = fl_node_run(self->node, why);
     fl_root_view view = fl_root_look(self->root, fl_node_now(self->node));
     if (view.phase == FL_ROOT_DONE && view.aborted) {
-        fl_why_set(why, "the run was aborted in round %llu: %s, as its log says; mend that and "
-                   "start again: the run goes on from its last closed round",
-                   (unsigned long long)view.round, fl_reason_name(view.reason));
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "the run was aborted in round %llu: %s, as its log says; mend that and "
+                       "start again: the run goes on from its last closed round",
+                       (unsigned long long)view.round, fl_reason_name(view.reason));
     }
     return status;
 }

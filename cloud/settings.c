@@ -95,24 +95,27 @@ s_check_masking(const fl_conf *conf, fl_why *why)
     const int64_t expect = fl_conf_int(conf, "round.expect");
     for (size_t i = 0; i < sizeof floors / sizeof *floors; i++) {
         if (fl_conf_int(conf, floors[i]) > block) {
-            fl_why_set(why, "%s is above masking.block_max (%lld), so no block can reach it: "
-                       "lower it, or allow larger blocks", floors[i], (long long)block);
-            return FL_RANGE;
+            return fl_fail(FL_RANGE, why,
+                           "%s is above masking.block_max (%lld), so no block can reach it: "
+                           "lower it, or allow larger blocks",
+                           floors[i], (long long)block);
         }
     }
     if (fl_conf_int(conf, "seats") < edges || (expect > 0 && expect < edges)) {
-        fl_why_set(why, "%s is below masking.members_min_edges (%lld), and secure aggregation "
-                   "needs so many: have more, or set masking to unmasked here, on the edges and "
-                   "on the devices", expect > 0 && expect < edges ? "round.expect" : "seats",
-                   (long long)edges);
-        return FL_RANGE;
+        return fl_fail(
+            FL_RANGE, why,
+            "%s is below masking.members_min_edges (%lld), and secure aggregation "
+            "needs so many: have more, or set masking to unmasked here, on the edges and "
+            "on the devices",
+            expect > 0 && expect < edges ? "round.expect" : "seats", (long long)edges);
     }
     const fl_timing timing = fl_settings_timing(conf);
     const int64_t opening = STEPS * fl_conf_ms(conf, "masking.step");
     if (opening + timing.hop_ms + timing.finish_ms >= fl_conf_ms(conf, "round.time_max")) {
-        fl_why_set(why, "%d times masking.step and the margins take all of round.time_max, so that "
-                   "no child has time: raise round.time_max, or lower masking.step", STEPS);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "%d times masking.step and the margins take all of round.time_max, so that "
+                       "no child has time: raise round.time_max, or lower masking.step",
+                       STEPS);
     }
     return FL_OK;
 }
@@ -132,15 +135,15 @@ s_check(const fl_conf *conf, fl_why *why)
         FL_TRY(s_check_masking(conf, why));
     }
     if (fl_conf_int(conf, "plan.devices_max") < fl_conf_int(conf, "round.expect_devices")) {
-        fl_why_set(why, "plan.devices_max is below round.expect_devices: raise it, or the sums of "
-                        "all devices could overflow");
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "plan.devices_max is below round.expect_devices: raise it, or the sums of "
+                       "all devices could overflow");
     }
     bool inputs = fl_conf_text(conf, "test.inputs")[0] != '\0';
     bool labels = fl_conf_text(conf, "test.labels")[0] != '\0';
     if (inputs != labels) {
-        fl_why_set(why, "test.inputs and test.labels go together: give both or neither");
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "test.inputs and test.labels go together: give both or neither");
     }
     fl_optimizer_conf optimizer = fl_root_settings_optimizer(conf);
     return fl_optimizer_check(&optimizer, why);
@@ -278,9 +281,10 @@ fl_root_settings_same(const fl_conf *conf, const fl_safetensors *file, fl_why *w
         return fl_shape_check(&shape, file, why);
     }
     if (file->count != 1 || file->elements != elements) {
-        fl_why_set(why, "model has %u tensors of %llu elements in all, model.elements is %llu",
-                   file->count, (unsigned long long)file->elements, (unsigned long long)elements);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "model has %u tensors of %llu elements in all, model.elements is %llu",
+                       file->count, (unsigned long long)file->elements,
+                       (unsigned long long)elements);
     }
     return FL_OK;
 }

@@ -124,8 +124,7 @@ s_seat(process *self, fl_why *why)
     const fl_queries_conf queries = { .node = self->node, .fill = s_fill, .self = self };
     self->queries = fl_queries_new(&queries);
     if (self->device == NULL || self->queries == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     const fl_tier tier = { .self = self, .machine = fl_device_machine(self->device),
                            .trainer = &self->trainer, .ask = s_ask, .done = s_done,

@@ -47,9 +47,9 @@ s_check_home(const fl_conf *conf, fl_why *why)
     bool state = fl_conf_text(conf, "state")[0] != '\0';
     bool slots = fl_conf_text(conf, "slots")[0] != '\0';
     if (state == slots) {
-        fl_why_set(why, "set state (the directory of this device) or slots (a directory of many)%s",
-                   state ? ", not both" : "");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why,
+                       "set state (the directory of this device) or slots (a directory of many)%s",
+                       state ? ", not both" : "");
     }
     return FL_OK;
 }
@@ -64,13 +64,12 @@ s_check(const fl_conf *conf, fl_why *why)
     fl_shape shape;
     status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
     if (status == FL_OK && fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
-        fl_why_set(why, "data.shard counts from 0 and must be below data.shards");
-        status = FL_RANGE;
+        status = fl_fail(FL_RANGE, why, "data.shard counts from 0 and must be below data.shards");
     }
     if (status == FL_OK && (fl_conf_text(conf, "data.inputs")[0] == '\0' ||
                             fl_conf_text(conf, "data.labels")[0] == '\0')) {
-        fl_why_set(why, "data.inputs and data.labels must name IDX files for the builtin trainer");
-        status = FL_MISSING;
+        status = fl_fail(FL_MISSING, why,
+                         "data.inputs and data.labels must name IDX files for the builtin trainer");
     }
     return status;
 }
@@ -143,9 +142,10 @@ fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours, fl_why *
         return status;
     }
     if (slotted && !given && fl_conf_choice(conf, "trainer") == 0) {
-        fl_why_set(why, "the root has leased no data shard to %s: set shards at the root before "
-                   "this device enrols, or data.shards and data.shard here", state);
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why,
+                       "the root has leased no data shard to %s: set shards at the root before "
+                       "this device enrols, or data.shards and data.shard here",
+                       state);
     }
     *ours = (fl_lease){ .shard = (uint32_t)fl_conf_int(conf, "data.shard"),
                         .shards = (uint32_t)fl_conf_int(conf, "data.shards") };

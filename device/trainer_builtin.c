@@ -44,19 +44,17 @@ s_check_plan(const builtin *self, const fl_training *training, fl_why *why)
     if (training->order.elements != fl_shape_elements(&self->conf.shape)) {
         char text[96];
         fl_shape_text(&self->conf.shape, text, sizeof text);
-        fl_why_set(why,
-                   "the round is over %llu parameters, this trainer learns %llu (%s): set the "
-                   "same layers here and at the root",
-                   (unsigned long long)training->order.elements,
-                   (unsigned long long)fl_shape_elements(&self->conf.shape), text);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "the round is over %llu parameters, this trainer learns %llu (%s): set the "
+                       "same layers here and at the root",
+                       (unsigned long long)training->order.elements,
+                       (unsigned long long)fl_shape_elements(&self->conf.shape), text);
     }
     if (!(epochs >= 1 && epochs <= UINT32_MAX && batch >= 1 && batch <= FL_BATCH_MAX)) {
-        fl_why_set(why,
-                   "the plan asks for %g epochs in batches of %g: this trainer takes at least "
-                   "1 and batches of 1 to %d",
-                   epochs, batch, FL_BATCH_MAX);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "the plan asks for %g epochs in batches of %g: this trainer takes at least "
+                       "1 and batches of 1 to %d",
+                       epochs, batch, FL_BATCH_MAX);
     }
     return FL_OK;
 }
@@ -141,8 +139,7 @@ s_train(void *object, fl_training *training, fl_why *why)
     memset(training->stats, 0, sizeof training->stats);
     training->samples = samples;
     if (samples == 0) {
-        fl_why_set(why, "this device holds no sample");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why, "this device holds no sample");
     }
     fl_status status = s_check_plan(self, training, why);
     if (status != FL_OK) {
@@ -191,8 +188,7 @@ fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer,
     }
     builtin *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "no memory for a trainer");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "no memory for a trainer");
     }
     self->conf = *conf;
     *trainer = (fl_trainer){

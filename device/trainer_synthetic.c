@@ -24,12 +24,12 @@ s_check_model(const synthetic *self, const fl_training *training, fl_why *why)
         return FL_MISMATCH;
     }
     if (file.elements != self->conf.elements || training->order.elements != self->conf.elements) {
-        fl_why_set(why,
-                   "the model has %llu elements and the round %llu, this synthetic trainer "
-                   "makes %llu: set the same number here and at the root",
-                   (unsigned long long)file.elements, (unsigned long long)training->order.elements,
-                   (unsigned long long)self->conf.elements);
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "the model has %llu elements and the round %llu, this synthetic trainer "
+                       "makes %llu: set the same number here and at the root",
+                       (unsigned long long)file.elements,
+                       (unsigned long long)training->order.elements,
+                       (unsigned long long)self->conf.elements);
     }
     return FL_OK;
 }
@@ -58,8 +58,7 @@ s_train(void *object, fl_training *training, fl_why *why)
     memset(training->stats, 0, sizeof training->stats);
     training->samples = self->conf.samples;
     if (self->conf.samples == 0) {
-        fl_why_set(why, "this device holds no sample");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why, "this device holds no sample");
     }
     fl_status status = s_check_model(self, training, why);
     if (status == FL_OK) {
@@ -89,15 +88,13 @@ fl_status
 fl_trainer_synthetic_new(const fl_trainer_synthetic_conf *conf, fl_trainer *trainer, fl_why *why)
 {
     if (conf->elements < 1 || conf->elements > FL_VECTOR_BYTES_MAX / sizeof(float)) {
-        fl_why_set(why, "synthetic trainer: %llu elements, there must be 1 to %llu",
-                   (unsigned long long)conf->elements,
-                   (unsigned long long)(FL_VECTOR_BYTES_MAX / sizeof(float)));
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "synthetic trainer: %llu elements, there must be 1 to %llu",
+                       (unsigned long long)conf->elements,
+                       (unsigned long long)(FL_VECTOR_BYTES_MAX / sizeof(float)));
     }
     synthetic *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "no memory for a trainer");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "no memory for a trainer");
     }
     self->conf = *conf;
     *trainer = (fl_trainer){

@@ -180,8 +180,7 @@ s_seat(process *self, fl_why *why)
     };
     self->queries = fl_queries_new(&queries);
     if (self->edge == NULL || self->queries == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
                            .saver = fl_durable_saver(&self->durable), .ask = s_ask,

@@ -182,17 +182,15 @@ fl_check_token(const fl_conf *conf, fl_why *why)
     bool name = fl_conf_text(conf, "name")[0] != '\0';
     if ((fl_conf_text(conf, "parent")[0] != '\0') ==
         (fl_conf_text(conf, "parent.cert")[0] != '\0')) {
-        fl_why_set(why, "--parent-cert: name the file with the parent's certificate; or ask the "
-                        "root for it, with --parent NODE and its --state");
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "--parent-cert: name the file with the parent's certificate; or ask the "
+                       "root for it, with --parent NODE and its --state");
     }
     if (name && fl_conf_text(conf, "prefix")[0] != '\0') {
-        fl_why_set(why, "--name and --prefix exclude each other");
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why, "--name and --prefix exclude each other");
     }
     if (name && fl_conf_int(conf, "count") != 1) {
-        fl_why_set(why, "--count: one name is one node; use --prefix for several");
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "--count: one name is one node; use --prefix for several");
     }
     return FL_OK;
 }

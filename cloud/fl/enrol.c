@@ -116,20 +116,19 @@ fl_check_enrol(const fl_conf *conf, fl_why *why)
     fl_name node;
     if (endpoint[0] != '\0' &&
         (strncmp(endpoint, "tcp://", 6) != 0 || strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX)) {
-        fl_why_set(why, "--endpoint: give tcp://HOST:PORT, at most %d characters",
-                   FL_ENDPOINT_LENGTH_MAX);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "--endpoint: give tcp://HOST:PORT, at most %d characters",
+                       FL_ENDPOINT_LENGTH_MAX);
     }
     if (fl_conf_bool(conf, "renew")) {
         return FL_OK;
     }
     if (fl_conf_bool(conf, "new.keys")) {
-        fl_why_set(why, "--new-keys goes with --renew: a first enrolment makes keys anyway");
-        return FL_MISMATCH;
+        return fl_fail(FL_MISMATCH, why,
+                       "--new-keys goes with --renew: a first enrolment makes keys anyway");
     }
     if (!fl_name_parse(fl_conf_text(conf, "node"), &node)) {
-        fl_why_set(why, "--node: give the name to take, 1 to 15 characters of a-z 0-9 . -");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why,
+                       "--node: give the name to take, 1 to 15 characters of a-z 0-9 . -");
     }
     return FL_OK;
 }

@@ -65,9 +65,9 @@ s_copy_proved(const char *from, const char *temp, int to, const fl_hash *wanted,
     } else if (!s_copy(source, to, piece, &hash, &reading)) {
         status = fl_file_why(errno, reading ? from : temp, reading ? "read" : "written", why);
     } else if (!fl_hash_equal(&hash, wanted)) {
-        fl_why_set(why, "%s is damaged: its bytes do not match its hash; export another round",
-                   from);
-        status = FL_MISMATCH;
+        status =
+            fl_fail(FL_MISMATCH, why,
+                    "%s is damaged: its bytes do not match its hash; export another round", from);
     } else if (fchmod(to, MODE) != 0 || fsync(to) != 0) {
         status = fl_file_why(errno, temp, "written", why);
     }

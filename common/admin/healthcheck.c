@@ -29,8 +29,7 @@ s_ask(const char *endpoint, fl_why *why)
     if (status == FL_OK && reply.verb == FL_ANSWER && reply.answer.code == 0) {
         (void)printf("%.*s\n", length, (const char *)body.data);
     } else if (status == FL_OK) {
-        fl_why_set(why, "it is not well: %.*s", length, (const char *)body.data);
-        status = FL_IO;
+        status = fl_fail(FL_IO, why, "it is not well: %.*s", length, (const char *)body.data);
     }
     fl_request_destroy(&inquiry);
     return status;
@@ -63,8 +62,7 @@ fl_healthcheck_ask(const char *state, const char *program, fl_why *why)
             (void)puts("{\"ok\":true,\"said\":\"it is starting; its log says what it waits for\"}");
             return FL_OK;
         }
-        fl_why_set(why, "no %s runs in %s", program, state);
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why, "no %s runs in %s", program, state);
     }
     FL_TRY(fl_net_open(1, why));
     (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);

@@ -54,8 +54,8 @@ s_unknown(walk *self, const char *key, const yaml_node_t *node)
         }
     }
     fl_nearest_say(&nearest, hint);
-    fl_why_set(self->why, "%s:%lu: unknown key '%s'%s", self->conf->file, s_line(node), key, hint);
-    return FL_MALFORMED;
+    return fl_fail(FL_MALFORMED, self->why, "%s:%lu: unknown key '%s'%s", self->conf->file,
+                   s_line(node), key, hint);
 }
 
 static fl_status
@@ -65,19 +65,18 @@ s_scalar(walk *self, const char *key, const yaml_node_t *node, int index)
     const fl_conf_value *value = &self->conf->values[index];
     unsigned long line = s_line(node);
     if (strlen(text) != node->data.scalar.length) {
-        fl_why_set(self->why, "%s:%lu: '%s' holds a zero byte", self->conf->file, line, key);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, self->why, "%s:%lu: '%s' holds a zero byte", self->conf->file,
+                       line, key);
     }
     if (value->source == FL_CONF_FROM_FILE) {
-        fl_why_set(self->why, "%s:%lu: '%s' was set on line %lu already", self->conf->file, line,
-                   key, value->line);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, self->why, "%s:%lu: '%s' was set on line %lu already",
+                       self->conf->file, line, key, value->line);
     }
     bool plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     if (plain && (text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0)) {
-        fl_why_set(self->why, "%s:%lu: '%s' has no value; give one or remove the line",
-                   self->conf->file, line, key);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, self->why,
+                       "%s:%lu: '%s' has no value; give one or remove the line", self->conf->file,
+                       line, key);
     }
     return fl_conf_set(self->conf, index, text, FL_CONF_FROM_FILE, line, self->why);
 }
@@ -92,8 +91,8 @@ s_pair(walk *self, const char *prefix, const yaml_node_pair_t *pair)
     const fl_program *program = self->conf->program;
     char key[2 * FL_CONF_NAME_MAX];
     if (name->type != YAML_SCALAR_NODE) {
-        fl_why_set(self->why, "%s:%lu: a key must be a word", self->conf->file, s_line(name));
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, self->why, "%s:%lu: a key must be a word", self->conf->file,
+                       s_line(name));
     }
     int length = snprintf(key, sizeof key, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".",
                           (const char *)name->data.scalar.value);
@@ -108,9 +107,8 @@ s_pair(walk *self, const char *prefix, const yaml_node_pair_t *pair)
     if (node->type == YAML_MAPPING_NODE && section) {
         return s_map(self, key, node);
     }
-    fl_why_set(self->why, "%s:%lu: '%s' must be %s", self->conf->file, s_line(node), key,
-               section ? "a map of settings" : "a single value");
-    return FL_MALFORMED;
+    return fl_fail(FL_MALFORMED, self->why, "%s:%lu: '%s' must be %s", self->conf->file,
+                   s_line(node), key, section ? "a map of settings" : "a single value");
 }
 
 //  The depth is bounded by the keys of the table, so a document that contains itself ends as an
@@ -132,23 +130,21 @@ s_document(fl_conf *conf, yaml_parser_t *parser, fl_why *why)
     fl_status status = FL_OK;
     if (!yaml_parser_load(parser, &document)) {
         if (parser->error == YAML_MEMORY_ERROR) {
-            fl_why_set(why, "%s: out of memory", conf->file);
-            return FL_NOMEM;
+            return fl_fail(FL_NOMEM, why, "%s: out of memory", conf->file);
         }
         unsigned long line = (unsigned long)parser->problem_mark.line + 1;
         //  What libyaml says of a tab names no tab.
         bool token = parser->problem != NULL && strstr(parser->problem, "any token") != NULL;
-        fl_why_set(why, "%s:%lu: not YAML: %s%s", conf->file, line,
-                   parser->problem == NULL ? "unreadable" : parser->problem,
-                   token ? "; is there a tab? Indent with spaces, quote what is no plain word"
-                         : "");
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "%s:%lu: not YAML: %s%s", conf->file, line,
+                       parser->problem == NULL ? "unreadable" : parser->problem,
+                       token ? "; is there a tab? Indent with spaces, quote what is no plain word"
+                             : "");
     }
     const yaml_node_t *root = yaml_document_get_root_node(&document);
     walk self = { .conf = conf, .document = &document, .why = why };
     if (root != NULL && root->type != YAML_MAPPING_NODE) {
-        fl_why_set(why, "%s:%lu: must be a map of settings", conf->file, s_line(root));
-        status = FL_MALFORMED;
+        status = fl_fail(FL_MALFORMED, why, "%s:%lu: must be a map of settings", conf->file,
+                         s_line(root));
     } else if (root != NULL) {
         status = s_map(&self, "", root);
     }
@@ -174,16 +170,13 @@ fl_conf_read_file(fl_conf *self, fl_why *why)
     fl_status status = FL_OK;
     if (text == NULL || !yaml_parser_initialize(&parser)) {
         free(text);
-        fl_why_set(why, "%s: out of memory", self->file);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "%s: out of memory", self->file);
     }
     if (failed) {
-        fl_why_set(why, "%s: cannot be read; is it a file?", self->file);
-        status = FL_IO;
+        status = fl_fail(FL_IO, why, "%s: cannot be read; is it a file?", self->file);
     } else if (size > FILE_BYTES_MAX) {
-        fl_why_set(why, "%s: larger than %d bytes; this is no settings file", self->file,
-                   FILE_BYTES_MAX);
-        status = FL_RANGE;
+        status = fl_fail(FL_RANGE, why, "%s: larger than %d bytes; this is no settings file",
+                         self->file, FILE_BYTES_MAX);
     } else {
         yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
         status = s_document(self, &parser, why);

@@ -82,9 +82,8 @@ s_unknown_flag(const fl_program *program, const char *name, fl_why *why)
         }
     }
     fl_nearest_say(&nearest, hint);
-    fl_why_set(why, "%.64s: unknown option%s%s", name, hint,
-               nearest.word == NULL ? "; --help lists them" : "");
-    return FL_MALFORMED;
+    return fl_fail(FL_MALFORMED, why, "%.64s: unknown option%s%s", name, hint,
+                   nearest.word == NULL ? "; --help lists them" : "");
 }
 
 //  Where the value of flag `name` goes, and its setting's type. NULL: no such flag.
@@ -124,8 +123,7 @@ s_take_flag(const fl_program *program, char **argv, int argc, int *at, line *sel
         return s_unknown_flag(program, name, why);
     }
     if (*value != NULL) {
-        fl_why_set(why, "%s: given twice", name);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "%s: given twice", name);
     }
     if (word[length] == '=') {
         *value = word + length + 1;
@@ -134,8 +132,7 @@ s_take_flag(const fl_program *program, char **argv, int argc, int *at, line *sel
     } else if (*at + 1 < argc) {
         *value = argv[++*at];
     } else {
-        fl_why_set(why, "%s: needs a value behind it", name);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why, "%s: needs a value behind it", name);
     }
     return FL_OK;
 }
@@ -172,8 +169,8 @@ s_read_line(fl_conf *conf, int argc, char **argv, line *self, fl_why *why)
         } else if (conf->argument_count < most) {
             conf->arguments[conf->argument_count++] = argv[at];
         } else {
-            fl_why_set(why, "unexpected argument '%.80s'; --help shows what is taken", argv[at]);
-            return FL_MALFORMED;
+            return fl_fail(FL_MALFORMED, why,
+                           "unexpected argument '%.80s'; --help shows what is taken", argv[at]);
         }
     }
     return FL_OK;
@@ -230,8 +227,7 @@ s_prove_complete(const fl_conf *self, fl_why *why)
         return FL_MISSING;
     }
     if (self->argument_count < s_count_arguments(program->arguments, true)) {
-        fl_why_set(why, "an argument is missing; wanted: %s", program->arguments);
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why, "an argument is missing; wanted: %s", program->arguments);
     }
     return program->check == NULL ? FL_OK : program->check(self, why);
 }
@@ -277,8 +273,7 @@ fl_conf_load(const fl_program *program, int argc, char **argv, FILE *out, fl_con
     s_prove_table(program);
     fl_conf *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     self->program = program;
     fl_status status = s_read_line(self, argc, argv, &command, why);

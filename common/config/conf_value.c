@@ -170,18 +170,16 @@ fl_conf_parse(const fl_setting *setting, const char *text, fl_conf_value *value,
     double number = 0.0;
     fl_conf_wanted(setting, wanted);
     if (strlen(text) >= sizeof value->text) {
-        fl_why_set(complaint, "'%s' is longer than %d characters", setting->key,
-                   FL_CONF_TEXT_MAX - 1);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, complaint, "'%s' is longer than %d characters", setting->key,
+                       FL_CONF_TEXT_MAX - 1);
     }
     if (!s_evaluate(setting, text, &number)) {
-        fl_why_set(complaint, "'%s' is '%.80s'; it must be %s", setting->key, text, wanted);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, complaint, "'%s' is '%.80s'; it must be %s", setting->key,
+                       text, wanted);
     }
     if (!s_bounded(setting, number)) {
-        fl_why_set(complaint, "'%s' is %.80s, out of range; it must be %s", setting->key, text,
-                   wanted);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, complaint, "'%s' is %.80s, out of range; it must be %s",
+                       setting->key, text, wanted);
     }
     (void)snprintf(value->text, sizeof value->text, "%s", text);
     value->real = number;

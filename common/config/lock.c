@@ -22,8 +22,7 @@ s_make_directory(const char *directory, fl_why *why)
 {
     char path[PATH_MAX];
     if (directory[0] == '\0' || snprintf(path, sizeof path, "%s", directory) >= PATH_MAX) {
-        fl_why_set(why, "state directory '%.80s': not a usable path", directory);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "state directory '%.80s': not a usable path", directory);
     }
     for (char *slash = path + 1; *slash != '\0'; slash++) {
         if (*slash == '/') {
@@ -44,22 +43,19 @@ s_check_directory(const char *directory, fl_why *why)
 {
     struct stat about;
     if (stat(directory, &about) != 0 || !S_ISDIR(about.st_mode)) {
-        fl_why_set(why, "state directory %s is not a directory", directory);
-        return FL_IO;
+        return fl_fail(FL_IO, why, "state directory %s is not a directory", directory);
     }
     if (about.st_uid != geteuid()) {
-        fl_why_set(why,
-                   "state directory %s belongs to user %u, not to this one (%u); choose "
-                   "another or change its owner",
-                   directory, about.st_uid, geteuid());
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "state directory %s belongs to user %u, not to this one (%u); choose "
+                       "another or change its owner",
+                       directory, about.st_uid, geteuid());
     }
     if ((about.st_mode & 077) != 0) {
-        fl_why_set(why,
-                   "state directory %s is open to others (mode %03o), it holds keys; "
-                   "run: chmod 700 %s",
-                   directory, about.st_mode & 0777, directory);
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "state directory %s is open to others (mode %03o), it holds keys; "
+                       "run: chmod 700 %s",
+                       directory, about.st_mode & 0777, directory);
     }
     return FL_OK;
 }
@@ -90,13 +86,13 @@ s_hold(int fd, const char *directory, const char *program, fl_why *why)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) {
             s_read_holder(fd, holder);
-            fl_why_set(why,
-                       "state directory %s is in use by %s; stop it or choose another directory",
-                       directory, holder[0] == '\0' ? "another process" : holder);
-            return FL_BUSY;
+            return fl_fail(
+                FL_BUSY, why,
+                "state directory %s is in use by %s; stop it or choose another directory",
+                directory, holder[0] == '\0' ? "another process" : holder);
         }
-        fl_why_set(why, "state directory %s cannot be locked: %s", directory, strerror(errno));
-        return FL_IO;
+        return fl_fail(FL_IO, why, "state directory %s cannot be locked: %s", directory,
+                       strerror(errno));
     }
     s_host(host);
     int size =

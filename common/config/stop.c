@@ -32,8 +32,7 @@ fl_stop_open(fl_stop **stop, fl_why *why)
     *stop = NULL;
     fl_stop *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     self->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (self->fd < 0) {

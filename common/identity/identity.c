@@ -64,10 +64,10 @@ s_prove_ourselves(fl_identity *self, fl_why *why)
         trust = FL_TRUST_KEY;
     }
     if (trust != FL_TRUST_OK) {
-        fl_why_set(why, "%s/%s: its certificate is not valid (%s): enrol this %s again",
-                   self->conf.directory, FL_STATE_CERT, fl_trust_name(trust),
-                   fl_role_name(self->conf.role));
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "%s/%s: its certificate is not valid (%s): enrol this %s again",
+                       self->conf.directory, FL_STATE_CERT, fl_trust_name(trust),
+                       fl_role_name(self->conf.role));
     }
     return FL_OK;
 }
@@ -78,8 +78,7 @@ fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *w
     *identity = NULL;
     fl_identity *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     self->conf = *conf;
     self->denied = fl_deny_list_new();

@@ -31,11 +31,10 @@ fl_replica_dir_claim(const char *directory, const char *program, fl_replica_dir 
             return status;
         }
     }
-    fl_why_set(why,
-               "all %d slots of %s are in use: stop a replica, or give the service another "
-               "directory",
-               FL_REPLICA_NUMBERS, directory);
-    return FL_FULL;
+    return fl_fail(FL_FULL, why,
+                   "all %d slots of %s are in use: stop a replica, or give the service another "
+                   "directory",
+                   FL_REPLICA_NUMBERS, directory);
 }
 
 fl_status
@@ -47,7 +46,7 @@ fl_replica_dir_find(const char *directory, const char *program, fl_replica_dir *
             return status;
         }
     }
-    fl_why_set(why, "no slot of %s is held by %s here: it has not started, or has ended", directory,
-               program);
-    return FL_MISSING;
+    return fl_fail(FL_MISSING, why,
+                   "no slot of %s is held by %s here: it has not started, or has ended", directory,
+                   program);
 }

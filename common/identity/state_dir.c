@@ -28,9 +28,9 @@ fl_state_dir_path(const char *directory, const char *name, char path[FL_STATE_PA
 {
     int length = snprintf(path, FL_STATE_PATH_MAX, "%s/%s", directory, name);
     if (directory[0] == '\0' || length >= FL_STATE_PATH_MAX) {
-        fl_why_set(why, "directory '%.80s' is no usable path: give one of 1 to %d characters",
-                   directory, FL_STATE_PATH_MAX - 32);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "directory '%.80s' is no usable path: give one of 1 to %d characters",
+                       directory, FL_STATE_PATH_MAX - 32);
     }
     return FL_OK;
 }
@@ -51,14 +51,15 @@ s_private(const char *path, unsigned mode, fl_why *why)
         return fl_file_why(errno, path, "opened", why);
     }
     if (about.st_uid != geteuid()) {
-        fl_why_set(why, "%s belongs to user %u, not to this one (%u): run as its owner or change "
-                   "the owner", path, about.st_uid, geteuid());
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "%s belongs to user %u, not to this one (%u): run as its owner or change "
+                       "the owner",
+                       path, about.st_uid, geteuid());
     }
     if ((about.st_mode & 077) != 0) {
-        fl_why_set(why, "%s is open to others (mode %03o) and holds secrets; run: chmod %03o %s",
-                   path, about.st_mode & 0777, mode, path);
-        return FL_DENIED;
+        return fl_fail(FL_DENIED, why,
+                       "%s is open to others (mode %03o) and holds secrets; run: chmod %03o %s",
+                       path, about.st_mode & 0777, mode, path);
     }
     return FL_OK;
 }
@@ -181,8 +182,7 @@ s_keys_make(const char *directory, const char *name, const fl_entropy *entropy, 
     uint8_t bytes[FL_KEYS_FILE_BYTES];
     *keys = fl_keys_new(entropy);
     if (*keys == NULL) {
-        fl_why_set(why, "keys for %s cannot be made: out of memory", directory);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "keys for %s cannot be made: out of memory", directory);
     }
     fl_keys_encode(*keys, bytes);
     fl_status status = s_write(directory, name, fl_bytes_of(bytes, sizeof bytes), SECRET, why);
@@ -207,8 +207,7 @@ fl_state_dir_keys_make(const char *directory, const fl_entropy *entropy, fl_keys
     *keys = NULL;
     fl_status status = fl_state_dir_path(directory, FL_STATE_KEYS, path, why);
     if (status == FL_OK && s_there(path)) {
-        fl_why_set(why, "%s is there already and is not overwritten", path);
-        status = FL_EXISTS;
+        status = fl_fail(FL_EXISTS, why, "%s is there already and is not overwritten", path);
     }
     return status == FL_OK ? s_keys_make(directory, FL_STATE_KEYS, entropy, keys, why) : status;
 }
@@ -230,9 +229,9 @@ fl_state_dir_cert_load(const char *directory, uint8_t bytes[FL_CERT_BYTES], fl_w
     memset(bytes, 0, FL_CERT_BYTES);
     fl_status status = s_read(directory, FL_STATE_CERT, FL_CERT_BYTES_MAX, false, path, &blob, why);
     if (status == FL_OK && fl_blob_size(blob) != FL_CERT_BYTES) {
-        fl_why_set(why, "%s is not a certificate: it has %zu bytes, not %d; enrol again", path,
-                   fl_blob_size(blob), FL_CERT_BYTES);
-        status = FL_MALFORMED;
+        status = fl_fail(FL_MALFORMED, why,
+                         "%s is not a certificate: it has %zu bytes, not %d; enrol again", path,
+                         fl_blob_size(blob), FL_CERT_BYTES);
     } else if (status == FL_OK) {
         memcpy(bytes, fl_blob_bytes(blob).data, FL_CERT_BYTES);
     }
@@ -309,9 +308,10 @@ fl_state_dir_parent_load(const char *directory, fl_state_dir_parent *parent, fl_
         text[bytes.size] = '\0';
         if (!s_parent_parse(text, parent)) {
             memset(parent, 0, sizeof *parent);
-            fl_why_set(why, "%s is damaged: line 1 is tcp://HOST:PORT, line 2 is %d hex digits; "
-                       "enrol again", path, 2 * FL_CURVE_BYTES);
-            status = FL_MALFORMED;
+            status = fl_fail(FL_MALFORMED, why,
+                             "%s is damaged: line 1 is tcp://HOST:PORT, line 2 is %d hex digits; "
+                             "enrol again",
+                             path, 2 * FL_CURVE_BYTES);
         }
     }
     fl_blob_unref(&blob);
@@ -344,9 +344,10 @@ fl_state_dir_lease_load(const char *directory, fl_lease *lease, fl_why *why)
         if (sscanf(text, "%9u of %9u\n", &shard, &shards) == 2 && shard < shards) {
             *lease = (fl_lease){ .shard = shard, .shards = shards };
         } else {
-            fl_why_set(why, "%s is damaged: it says '3 of 16' for shard 3 of 0 to 15; write it "
-                       "anew, or use another state directory", path);
-            status = FL_MALFORMED;
+            status = fl_fail(FL_MALFORMED, why,
+                             "%s is damaged: it says '3 of 16' for shard 3 of 0 to 15; write it "
+                             "anew, or use another state directory",
+                             path);
         }
     }
     fl_blob_unref(&blob);
@@ -393,10 +394,11 @@ fl_state_dir_mark_load(const char *directory, fl_secagg_mark *mark, fl_why *why)
                     fl_secagg_mark_decode(body, mark);
         }
         if (!sound) {
-            fl_why_set(why, "%s is damaged: it says which update was masked last, and none may be "
-                       "masked twice; restore it, or enrol this node anew in another directory",
-                       path);
-            status = FL_MALFORMED;
+            status =
+                fl_fail(FL_MALFORMED, why,
+                        "%s is damaged: it says which update was masked last, and none may be "
+                        "masked twice; restore it, or enrol this node anew in another directory",
+                        path);
         }
     }
     fl_blob_unref(&blob);
@@ -453,9 +455,10 @@ s_secret_free(const char *directory, fl_why *why)
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
         fl_status status = fl_state_dir_path(directory, names[i], path, why);
         if (status == FL_OK && s_there(path)) {
-            fl_why_set(why, "%s is there already and is not overwritten: nodes depend on it; "
-                       "choose another directory", path);
-            status = FL_EXISTS;
+            status = fl_fail(FL_EXISTS, why,
+                             "%s is there already and is not overwritten: nodes depend on it; "
+                             "choose another directory",
+                             path);
         }
         if (status != FL_OK) {
             return status;
@@ -479,8 +482,8 @@ fl_state_dir_secret_make(const char *directory, const fl_entropy *entropy, fl_au
     }
     fl_authority *made = fl_authority_new(entropy);
     if (made == NULL) {
-        fl_why_set(why, "an authority for %s cannot be made: out of memory", directory);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "an authority for %s cannot be made: out of memory",
+                       directory);
     }
     status = s_secret_save(directory, made, why);
     if (status == FL_OK) {

@@ -28,22 +28,19 @@ fl_status
 fl_net_open(unsigned io_threads, fl_why *why)
 {
     if (io_threads < 1 || io_threads > IO_THREADS_MAX) {
-        fl_why_set(why, "net: %u I/O threads asked for; choose 1 to %d", io_threads,
-                   IO_THREADS_MAX);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why, "net: %u I/O threads asked for; choose 1 to %d", io_threads,
+                       IO_THREADS_MAX);
     }
     if (!s_seed_libzmq()) {
-        fl_why_set(why, "net: the system gives no random numbers: %s", strerror(errno));
-        return FL_IO;
+        return fl_fail(FL_IO, why, "net: the system gives no random numbers: %s", strerror(errno));
     }
     zsys_handler_set(NULL); // before init, so that CZMQ never takes SIGINT and SIGTERM
     if (zsys_init() == NULL) {
-        fl_why_set(why, "net: cannot make a ZeroMQ context: %s", strerror(errno));
-        return FL_IO;
+        return fl_fail(FL_IO, why, "net: cannot make a ZeroMQ context: %s", strerror(errno));
     }
     if (!zsys_has_curve()) {
-        fl_why_set(why, "net: this libzmq has no CURVE; install one that is built with libsodium");
-        return FL_MISSING;
+        return fl_fail(FL_MISSING, why,
+                       "net: this libzmq has no CURVE; install one that is built with libsodium");
     }
     zsys_set_io_threads(io_threads);
     zsys_set_max_sockets(SOCKETS_MAX);
@@ -61,26 +58,23 @@ fl_raise_nofile(uint64_t needed, uint64_t more, uint64_t *got, fl_why *why)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        fl_why_set(why, "net: cannot read the limit of open files: %s", strerror(errno));
-        return FL_IO;
+        return fl_fail(FL_IO, why, "net: cannot read the limit of open files: %s", strerror(errno));
     }
     *got = more;
     if (limit.rlim_cur >= needed + more) {
         return FL_OK;
     }
     if (limit.rlim_max < needed) {
-        fl_why_set(why,
-                   "net: %" PRIu64 " open files are needed, the hard limit is %" PRIu64
-                   ": raise it (ulimit -Hn, LimitNOFILE=) or lower 'seats'",
-                   needed, (uint64_t)limit.rlim_max);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "net: %" PRIu64 " open files are needed, the hard limit is %" PRIu64
+                       ": raise it (ulimit -Hn, LimitNOFILE=) or lower 'seats'",
+                       needed, (uint64_t)limit.rlim_max);
     }
     *got = limit.rlim_max - needed < more ? limit.rlim_max - needed : more;
     limit.rlim_cur = (rlim_t)(needed + *got);
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        fl_why_set(why, "net: cannot raise the limit of open files to %" PRIu64 ": %s",
-                   needed + *got, strerror(errno));
-        return FL_IO;
+        return fl_fail(FL_IO, why, "net: cannot raise the limit of open files to %" PRIu64 ": %s",
+                       needed + *got, strerror(errno));
     }
     return FL_OK;
 }

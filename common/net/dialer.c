@@ -57,8 +57,7 @@ fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_metrics *metrics,
     FL_ASSERT(conf->keys != NULL); // without them nothing would be encrypted
     *self = (fl_dialer){ .conf = *conf, .watchdog = fl_guard_new(&conf->guard, metrics) };
     if (self->watchdog == NULL) {
-        fl_why_set(why, "net: no memory to watch the parent's connections");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "net: no memory to watch the parent's connections");
     }
     return fl_dialer_reconnect(self, why);
 }

@@ -52,8 +52,7 @@ fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admis
         self->gate = fl_admission_new(&conf->gate, ops, self->watchdog, metrics);
     }
     if (self->gate == NULL) {
-        fl_why_set(why, "net: no memory for %u sessions", conf->gate.sessions_max);
-        status = FL_NOMEM;
+        status = fl_fail(FL_NOMEM, why, "net: no memory for %u sessions", conf->gate.sessions_max);
     }
     if (status == FL_OK) {
         self->zap = fl_zap_new(fl_admission_admits, self->gate, why);

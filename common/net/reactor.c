@@ -454,14 +454,12 @@ s_open(fl_reactor *self, fl_why *why)
     self->outbox = fl_outbox_new(conf->effects_max);
     self->posts = calloc(conf->posts_max, sizeof *self->posts);
     if (self->outbox == NULL || self->posts == NULL) {
-        fl_why_set(why, "net: no memory for %u effects and %u posts", conf->effects_max,
-                   conf->posts_max);
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "net: no memory for %u effects and %u posts",
+                       conf->effects_max, conf->posts_max);
     }
     self->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (self->wake < 0) {
-        fl_why_set(why, "net: cannot make an eventfd: %s", strerror(errno));
-        return FL_IO;
+        return fl_fail(FL_IO, why, "net: cannot make an eventfd: %s", strerror(errno));
     }
     fl_status status = FL_OK;
     if (conf->operator_endpoint != NULL) {

@@ -73,23 +73,22 @@ fl_request_ask(fl_request *self, const fl_message *question, fl_verb answer, uin
     fl_blob *header = fl_encode(question, 0);
     if (header == NULL ||
         fl_socket_send(self->link, fl_bytes_of(NULL, 0), &header, NULL) != FL_SENT) {
-        fl_why_set(why, "net: cannot send to %s", self->endpoint);
-        return FL_FULL;
+        return fl_fail(FL_FULL, why, "net: cannot send to %s", self->endpoint);
     }
     while (s_wait(self, until)) {
         const fl_codec_result result =
             fl_decode(self->parcel.header, self->parcel.body.size, reply);
         if (result.code != FL_CODEC_OK) {
-            fl_why_set(why, "%s answered with something else than our protocol: %s", self->endpoint,
-                       result.text);
-            return FL_MALFORMED;
+            return fl_fail(FL_MALFORMED, why,
+                           "%s answered with something else than our protocol: %s", self->endpoint,
+                           result.text);
         }
         if (reply->verb == answer || reply->verb == FL_REFUSED) {
             *body = self->parcel.body;
             return FL_OK;
         }
     }
-    fl_why_set(why, "no answer from %s within %u ms: is it running, and is it the right one?",
-               self->endpoint, timeout_ms);
-    return FL_MISSING;
+    return fl_fail(FL_MISSING, why,
+                   "no answer from %s within %u ms: is it running, and is it the right one?",
+                   self->endpoint, timeout_ms);
 }

@@ -159,9 +159,8 @@ fl_status
 fl_socket_connect(fl_socket *self, const char *endpoint, fl_why *why)
 {
     if (zmq_connect(self->handle, endpoint) != 0) {
-        fl_why_set(why, "net: cannot connect to %s: %s; write it as tcp://host:port", endpoint,
-                   zmq_strerror(zmq_errno()));
-        return FL_IO;
+        return fl_fail(FL_IO, why, "net: cannot connect to %s: %s; write it as tcp://host:port",
+                       endpoint, zmq_strerror(zmq_errno()));
     }
     return FL_OK;
 }

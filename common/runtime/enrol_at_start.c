@@ -20,9 +20,9 @@ fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_
     while (access(path, R_OK) != 0) {
         now = fl_clock_ms();
         if (now >= until) {
-            fl_why_set(why, "%s is not there: %s; check the path, or wait longer (start.wait)",
-                       path, strerror(errno));
-            return FL_MISSING;
+            return fl_fail(FL_MISSING, why,
+                           "%s is not there: %s; check the path, or wait longer (start.wait)", path,
+                           strerror(errno));
         }
         if (now - said >= SAY_MS) {
             said = now;
@@ -30,8 +30,7 @@ fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_
                    fl_log_u64("seconds_left", (uint64_t)(until - now + 999) / 1000));
         }
         if (!fl_stop_pause(stop, LOOK_MS)) {
-            fl_why_set(why, "stopped while waiting for %s", path);
-            return FL_MISSING;
+            return fl_fail(FL_MISSING, why, "stopped while waiting for %s", path);
         }
     }
     return FL_OK;
@@ -81,9 +80,9 @@ s_name(const fl_enrol_at_start_conf *conf, fl_name *node, fl_why *why)
         (void)snprintf(name, sizeof name, "%s", wanted);
     }
     if (!fl_name_parse(name, node)) {
-        fl_why_set(why, "join.name: '%.40s' is no node name: 1 to 15 characters of a-z 0-9 . -",
-                   name);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "join.name: '%.40s' is no node name: 1 to 15 characters of a-z 0-9 . -",
+                       name);
     }
     return FL_OK;
 }

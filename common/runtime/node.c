@@ -189,9 +189,9 @@ s_point_uplink(fl_node *self, fl_why *why)
     bool fine = strncmp(parent->endpoint, "tcp://", strlen("tcp://")) == 0 && length > 0 &&
                 length < sizeof self->uplink.host && port > 0 && port <= UINT16_MAX;
     if (!fine) {
-        fl_why_set(why, "%s/%s: '%s' is no tcp://HOST:PORT: enrol again, or mend it",
-                   self->conf.directory, FL_STATE_PARENT, parent->endpoint);
-        return FL_MALFORMED;
+        return fl_fail(FL_MALFORMED, why,
+                       "%s/%s: '%s' is no tcp://HOST:PORT: enrol again, or mend it",
+                       self->conf.directory, FL_STATE_PARENT, parent->endpoint);
     }
     memcpy(self->uplink.host, address, length);
     self->uplink.port = (uint16_t)port;
@@ -238,8 +238,7 @@ fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why)
     *node = NULL;
     fl_node *self = calloc(1, sizeof *self);
     if (self == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     self->conf = *conf;
     self->since = fl_clock_ms();
@@ -247,8 +246,7 @@ fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why)
     self->handles = fl_handles_new();
     fl_status status = s_open(self, why);
     if (status == FL_OK && self->handles == NULL) {
-        fl_why_set(why, "out of memory");
-        status = FL_NOMEM;
+        status = fl_fail(FL_NOMEM, why, "out of memory");
     }
     if (status != FL_OK) {
         fl_node_close(&self);
@@ -277,8 +275,7 @@ s_seat_effects(fl_node *self, fl_why *why)
                                         .enrol_arg = self->tier.self };
     self->relay = fl_enrol_relay_new(&relay);
     if (self->effects == NULL || self->relay == NULL) {
-        fl_why_set(why, "out of memory");
-        return FL_NOMEM;
+        return fl_fail(FL_NOMEM, why, "out of memory");
     }
     return FL_OK;
 }

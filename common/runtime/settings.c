@@ -61,27 +61,25 @@ fl_settings_check(const fl_conf *conf, fl_why *why)
     uint32_t seats = s_count(conf, "seats"), expect = s_count(conf, "round.expect");
     uint64_t margins = (uint64_t)timing.hop_ms + timing.finish_ms;
     if (expect > seats || window.count_min > seats) {
-        fl_why_set(why, "%s is above seats (%u), so no round can have it: raise seats, or lower it",
-                   expect > seats ? "round.expect" : "round.count_min", seats);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "%s is above seats (%u), so no round can have it: raise seats, or lower it",
+                       expect > seats ? "round.expect" : "round.count_min", seats);
     }
     if (window.count_max > 0 && window.count_max < window.count_min) {
-        fl_why_set(why,
-                   "round.count_max (%u) is below round.count_min (%u), so that each round "
-                   "closes as missed: raise the one, or lower the other",
-                   window.count_max, window.count_min);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "round.count_max (%u) is below round.count_min (%u), so that each round "
+                       "closes as missed: raise the one, or lower the other",
+                       window.count_max, window.count_min);
     }
     if (window.time_min_ms > window.time_max_ms) {
-        fl_why_set(why, "round.time_min is above round.time_max: lower it, or raise the deadline");
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "round.time_min is above round.time_max: lower it, or raise the deadline");
     }
     if (margins >= window.time_max_ms) {
-        fl_why_set(why,
-                   "margin.hop and margin.finish take all of round.time_max (%u ms), so that "
-                   "no child has time: raise round.time_max, or lower them",
-                   window.time_max_ms);
-        return FL_RANGE;
+        return fl_fail(FL_RANGE, why,
+                       "margin.hop and margin.finish take all of round.time_max (%u ms), so that "
+                       "no child has time: raise round.time_max, or lower them",
+                       window.time_max_ms);
     }
     return FL_OK;
 }
