@@ -31,7 +31,7 @@ fl_authority_service_destroy(fl_authority_service **self_p)
 
 // ---- enrolment --------------------------------------------------------------------------------
 typedef struct application {
-    fl_authority_service *office;
+    fl_authority_service *service;
     uint64_t ticket;
     fl_enrol_request request;
     fl_enrol_relay_answer answer;
@@ -41,7 +41,7 @@ static void
 s_sign(void *arg)
 {
     application *application_of = arg;
-    const fl_authority_service_conf *conf = &application_of->office->conf;
+    const fl_authority_service_conf *conf = &application_of->service->conf;
     fl_enrol_issue_sign(conf->authority, conf->ledger, &application_of->request, fl_clock_wall_s(),
                         conf->life_s, conf->shards, &application_of->answer);
 }
@@ -59,8 +59,8 @@ s_tell(fl_authority_service *self, uint64_t ticket, const fl_name *node,
                fl_log_text("reason", fl_reason_name(answer->reason)),
                fl_log_text("why", answer->text));
     }
-    fl_enrol_relay_enrolled(fl_node_relay(self->conf.station), ticket, answer);
-    if (fl_node_post(self->conf.station, &wake) != FL_OK) {
+    fl_enrol_relay_enrolled(fl_node_relay(self->conf.node), ticket, answer);
+    if (fl_node_post(self->conf.node, &wake) != FL_OK) {
         fl_log(FL_LOG_WARN, "busy", fl_log_text("for", "an enrolment: answered a step later"));
     }
 }
@@ -70,7 +70,7 @@ s_signed(void *arg, bool ran)
 {
     application *application_of = arg;
     if (ran) {
-        s_tell(application_of->office, application_of->ticket, &application_of->request.node,
+        s_tell(application_of->service, application_of->ticket, &application_of->request.node,
                &application_of->answer);
     }
     fl_wipe(application_of, sizeof *application_of);
@@ -84,7 +84,7 @@ fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes
     if (made == NULL) {
         return false;
     }
-    made->office = self;
+    made->service = self;
     made->ticket = ticket;
     if (!fl_enrol_issue_open(self->conf.authority, sealed, fl_clock_wall_s(),
                              fl_identity_denied(self->conf.identity), &made->request,
@@ -93,7 +93,7 @@ fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes
         return true;
     }
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_sign, .done = s_signed, .arg = made };
-    if (fl_workers_add(fl_node_crew(self->conf.station), &job) != FL_OK) {
+    if (fl_workers_add(fl_node_workers(self->conf.node), &job) != FL_OK) {
         s_signed(made, false);
         return false;
     }

@@ -14,7 +14,7 @@ typedef struct fl_authority_service_conf {
     const fl_authority *authority;
     fl_identity *identity;
     fl_ledger *ledger;
-    fl_node *station;
+    fl_node *node;
     fl_queries *queries;
     uint64_t life_s; // of a certificate issued here
     uint32_t shards; // leased to devices that enrol, one each; 0: none

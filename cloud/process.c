@@ -321,7 +321,7 @@ s_seat(process *self, fl_why *why)
         .authority = self->authority,
         .identity = self->identity,
         .ledger = self->ledger,
-        .station = self->node,
+        .node = self->node,
         .queries = self->queries,
         .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),

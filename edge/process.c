@@ -104,7 +104,7 @@ s_denied(void *arg)
     list->list = fl_blob_copy(fl_identity_deny_bytes(self->identity));
     const fl_job job = { .strand = FL_STRAND_STORE, .work = s_put_list, .done = s_list_put,
                          .arg = list };
-    if (list->list == NULL || fl_workers_add(fl_node_crew(self->node), &job) != FL_OK) {
+    if (list->list == NULL || fl_workers_add(fl_node_workers(self->node), &job) != FL_OK) {
         s_list_put(list, false); // likewise
     }
 }

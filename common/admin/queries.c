@@ -69,7 +69,7 @@ fl_queries_put(fl_queries *self, const fl_question *question)
         *kept = *question;
         kept->queries = self;
     }
-    if (kept == NULL || fl_workers_add(fl_node_crew(self->conf.node), &job) != FL_OK) {
+    if (kept == NULL || fl_workers_add(fl_node_workers(self->conf.node), &job) != FL_OK) {
         fl_queries_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
         free(kept);
     }

@@ -39,7 +39,7 @@ typedef struct session {
 struct fl_admission {
     fl_admission_conf conf;
     const fl_admission_ops *ops;
-    fl_guard *watchdog;
+    fl_guard *guard;
     fl_metrics *metrics;
     zhashx_t *by_user; // User-Id -> session
     session *sessions; // (conf.sessions_max)
@@ -53,7 +53,7 @@ static const fl_lane lane_of[FL_WATCHED] = {
 };
 
 fl_admission *
-fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops, fl_guard *watchdog,
+fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops, fl_guard *guard,
                  fl_metrics *metrics)
 {
     FL_ASSERT(conf->sessions_max >= 1 && conf->sessions_max <= FL_SESSIONS_MAX);
@@ -69,7 +69,7 @@ fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops, fl_
     }
     *self = (fl_admission){ .conf = *conf,
                             .ops = ops,
-                            .watchdog = watchdog,
+                            .guard = guard,
                             .metrics = metrics,
                             .by_user = by_user,
                             .sessions = sessions };
@@ -110,7 +110,7 @@ s_let_in(fl_admission *self, fl_way way, session *at, fl_time now)
         at->let_in[way].unheard = 0;
     }
     if (at->let_in[way].unheard >= FL_KEY_UNHEARD) {
-        fl_guard_tell(self->watchdog, way, at->peer, "too many silent connections of one key");
+        fl_guard_tell(self->guard, way, at->peer, "too many silent connections of one key");
         return FL_ZAP_LATER;
     }
     at->let_in[way].since = at->let_in[way].unheard++ == 0 ? now : at->let_in[way].since;
@@ -202,7 +202,7 @@ s_place(fl_admission *self, bool guest)
     }
     if (at != NULL && at->rank != EMPTY) {
         self->guests -= at->rank == GUEST ? 1 : 0;
-        fl_guard_unseat(self->watchdog, at->peer);
+        fl_guard_unseat(self->guard, at->peer);
         zhashx_delete(self->by_user, at->user);
         fl_peer peer = at->peer + 0x10000; // FL_PARENT has a place that is never used: 0xffff
         *at = (session){ .peer = peer };
@@ -234,7 +234,7 @@ s_session_for(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_
 static void
 s_unseat(fl_admission *self, session *at)
 {
-    fl_guard_unseat(self->watchdog, at->peer);
+    fl_guard_unseat(self->guard, at->peer);
     self->guests -= at->rank == GUEST ? 1 : 0;
     at->rank = KNOWN;
     at->control.size = 0;
@@ -244,7 +244,7 @@ s_unseat(fl_admission *self, session *at)
 static void
 s_lose_standing(fl_admission *self, session *at, fl_reason reason)
 {
-    self->metrics->net_cut_standing_total += fl_guard_cut_peer(self->watchdog, at->peer);
+    self->metrics->net_cut_standing_total += fl_guard_cut_peer(self->guard, at->peer);
     s_unseat(self, at);
     self->gone += at->gone == FL_WHY_NONE ? 1 : 0;
     at->gone = reason;
@@ -310,8 +310,7 @@ static fl_judgement
 s_pass(fl_admission *self, session *at, fl_visitor *visitor, fl_time now)
 {
     at->heard = now;
-    if (visitor != NULL &&
-        fl_guard_name(self->watchdog, visitor, at->peer, at->rank == SEATED) &&
+    if (visitor != NULL && fl_guard_name(self->guard, visitor, at->peer, at->rank == SEATED) &&
         at->let_in[visitor->way].unheard > 0) {
         at->let_in[visitor->way].unheard--;
     }
@@ -409,7 +408,7 @@ s_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, const uint8_t k
         if (at != NULL && at->rank != KNOWN) {
             s_lose_standing(self, at, standing);
         }
-        self->metrics->net_cut_standing_total += fl_guard_cut(self->watchdog, parcel->descriptor);
+        self->metrics->net_cut_standing_total += fl_guard_cut(self->guard, parcel->descriptor);
         fl_judgement verdict =
             s_drop(self, FL_DROP_STANDING, standing, FL_VERB_NONE, "this key is not admitted");
         verdict.badge = badge; // what it was until now
@@ -445,15 +444,15 @@ fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, fl_t
 {
     FL_ASSERT((unsigned)way < FL_WATCHED);
     uint8_t key[FL_KEY_BYTES];
-    fl_visitor *visitor = fl_guard_heard(self->watchdog, way, parcel->descriptor,
-                                         parcel->wire_bytes, now);
+    fl_visitor *visitor =
+        fl_guard_heard(self->guard, way, parcel->descriptor, parcel->wire_bytes, now);
     self->metrics->net_messages_in_total[way]++;
     self->metrics->net_bytes_in_total[way] += parcel->header.size + parcel->body.size;
     if (parcel->user == NULL || !fl_unhex(parcel->user, key, FL_KEY_BYTES)) {
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_CERTIFICATE, FL_VERB_NONE, "no proven key");
     }
     if (parcel->named) {
-        fl_guard_cut(self->watchdog, parcel->descriptor);
+        fl_guard_cut(self->guard, parcel->descriptor);
         return s_drop(self, FL_DROP_NAMED, FL_WHY_MALFORMED, FL_VERB_NONE,
                       "a peer may not choose its routing id");
     }
@@ -522,7 +521,7 @@ fl_admission_shun(fl_admission *self, fl_peer peer, fl_time now)
     session *at = s_session(self, peer);
     if (at != NULL) {
         at->shunned_until = now + FL_SHUN_MS;
-        self->metrics->net_cut_flood_total += fl_guard_cut_peer(self->watchdog, peer);
+        self->metrics->net_cut_flood_total += fl_guard_cut_peer(self->guard, peer);
     }
 }
 

@@ -67,9 +67,9 @@ typedef struct fl_judgement {
     fl_refused refused;    // DROP, REFUSE
 } fl_judgement;
 
-//  `ops`, `watchdog` and `metrics` are the caller's and outlive this. NULL when out of memory.
+//  `ops`, `guard` and `metrics` are the caller's and outlive this. NULL when out of memory.
 fl_admission *fl_admission_new(const fl_admission_conf *conf, const fl_admission_ops *ops,
-                               fl_guard *watchdog, fl_metrics *metrics);
+                               fl_guard *guard, fl_metrics *metrics);
 void fl_admission_destroy(fl_admission **self_p);
 
 //  May this key connect to this lane? (For the ZAP handler; the argument is an fl_admission.) On

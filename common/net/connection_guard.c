@@ -85,7 +85,7 @@ fl_guard_attach(fl_guard *self, fl_way way, fl_socket *link, uint16_t port,
     FL_ASSERT((unsigned)way < FL_WATCHED && self->lanes[way].watched == NULL);
     static unsigned serial;
     char endpoint[64];
-    snprintf(endpoint, sizeof endpoint, "inproc://fl.watchdog.%u", serial++);
+    snprintf(endpoint, sizeof endpoint, "inproc://fl.guard.%u", serial++);
     lane *at = &self->lanes[way];
     void *watched = fl_socket_handle(link);
     zsock_t *news = zsock_new(ZMQ_PAIR);

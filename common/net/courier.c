@@ -39,7 +39,7 @@ static void
 s_send_parent(fl_courier *self, const fl_message *message)
 {
     const bool fetch = message->verb == FL_FETCH;
-    fl_socket *link = fetch ? self->uplink.lane[FL_LANE_DOWN] : self->uplink.control;
+    fl_socket *link = fetch ? self->dialer.lane[FL_LANE_DOWN] : self->dialer.control;
     if (link == NULL) {
         s_count_drop(self, FL_DROP_ROUTE);
         return;
@@ -58,9 +58,9 @@ s_send_child(fl_courier *self, fl_way way, fl_peer to, const fl_message *message
     fl_bytes route = fl_bytes_of(NULL, 0);
     bool enrolment = message->verb == FL_ENROLLED ||
                      (message->verb == FL_REFUSED && message->refused.about == FL_ENROL);
-    if (self->porch != NULL) {
-        route = enrolment ? fl_admission_enrol_route(self->porch->gate, to)
-                          : fl_admission_route(self->porch->gate, way, to);
+    if (self->listener != NULL) {
+        route = enrolment ? fl_admission_enrol_route(self->listener->gate, to)
+                          : fl_admission_route(self->listener->gate, way, to);
     }
     if (route.size == 0) {
         s_count_drop(self, FL_DROP_ROUTE);
@@ -69,7 +69,7 @@ s_send_child(fl_courier *self, fl_way way, fl_peer to, const fl_message *message
         }
         return;
     }
-    s_send(self, way, self->porch->link[way], route, message, body);
+    s_send(self, way, self->listener->link[way], route, message, body);
 }
 
 static void
@@ -89,7 +89,7 @@ s_obey_push(fl_courier *self, const fl_effect *effect)
 {
     fl_message message = effect->push.message;
     fl_loan loan = { .blob = NULL };
-    fl_socket *link = self->uplink.lane[FL_LANE_UP];
+    fl_socket *link = self->dialer.lane[FL_LANE_UP];
     if (link == NULL) {
         s_count_drop(self, FL_DROP_ROUTE);
         return;
@@ -134,11 +134,11 @@ s_obey_lane(fl_courier *self, const fl_effect *effect)
 {
     fl_why why = { .text = "" };
     fl_status status;
-    FL_ASSERT(self->uplink.conf.port != 0); // only a child asks for this
+    FL_ASSERT(self->dialer.conf.port != 0); // only a child asks for this
     if (effect->kind == FL_FX_RECONNECT) {
-        status = fl_dialer_reconnect(&self->uplink, &why);
+        status = fl_dialer_reconnect(&self->dialer, &why);
     } else {
-        status = fl_dialer_lane(&self->uplink, effect->lane.lane, effect->lane.open,
+        status = fl_dialer_lane(&self->dialer, effect->lane.lane, effect->lane.open,
                                 effect->lane.port, &why);
     }
     if (status != FL_OK) {
@@ -165,8 +165,8 @@ fl_courier_obey(fl_courier *self, const fl_effect *effect, fl_bytes body)
         s_obey_lane(self, effect);
         break;
     case FL_FX_EXPEL:
-        if (self->porch != NULL) {
-            fl_admission_expel(self->porch->gate, effect->expel.peer);
+        if (self->listener != NULL) {
+            fl_admission_expel(self->listener->gate, effect->expel.peer);
         }
         break;
     default:
@@ -179,5 +179,5 @@ void
 fl_courier_refuse(fl_courier *self, fl_way way, fl_bytes route, const fl_refused *refused)
 {
     const fl_message answer = { .verb = FL_REFUSED, .refused = *refused };
-    s_send(self, way, self->porch->link[way], route, &answer, NULL);
+    s_send(self, way, self->listener->link[way], route, &answer, NULL);
 }

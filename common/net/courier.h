@@ -31,13 +31,13 @@ typedef struct fl_reactor_ops {
     void (*cut)(void *self, fl_way way, const fl_name *node, const char *why);
 } fl_reactor_ops;
 
-//  All pointers are borrowed; `uplink` is opened and closed by whoever holds the courier.
+//  All pointers are borrowed; `dialer` is opened and closed by whoever holds the courier.
 typedef struct fl_courier {
     fl_reactor_ops host;
     const fl_admission_ops *ops;
     fl_metrics *metrics;
-    fl_listener *porch; // NULL: no children
-    fl_dialer uplink;   // all closed: no parent
+    fl_listener *listener; // NULL: no children
+    fl_dialer dialer;      // all closed: no parent
 } fl_courier;
 
 //  `body`: the body frame of the message being stepped, for the host.

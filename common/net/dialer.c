@@ -9,8 +9,8 @@ enum { SLACK_BYTES = 4096 };
 static void
 s_hang_up(fl_dialer *self, fl_way way, fl_socket **link_p)
 {
-    if (self->watchdog != NULL) {
-        fl_guard_detach(self->watchdog, way);
+    if (self->guard != NULL) {
+        fl_guard_detach(self->guard, way);
     }
     fl_socket_destroy(link_p);
 }
@@ -26,7 +26,7 @@ s_connect(fl_dialer *self, fl_way way, fl_socket **link_p, const fl_socket_conf 
     if (*link_p == NULL) {
         return FL_IO;
     }
-    fl_status status = fl_guard_attach(self->watchdog, way, *link_p, port, true, why);
+    fl_status status = fl_guard_attach(self->guard, way, *link_p, port, true, why);
     if (status == FL_OK) {
         status = fl_socket_connect(*link_p, endpoint, why);
     }
@@ -55,8 +55,8 @@ fl_dialer_open(fl_dialer *self, const fl_dialer_conf *conf, fl_metrics *metrics,
                fl_why *why)
 {
     FL_ASSERT(conf->keys != NULL); // without them nothing would be encrypted
-    *self = (fl_dialer){ .conf = *conf, .watchdog = fl_guard_new(&conf->guard, metrics) };
-    if (self->watchdog == NULL) {
+    *self = (fl_dialer){ .conf = *conf, .guard = fl_guard_new(&conf->guard, metrics) };
+    if (self->guard == NULL) {
         return fl_fail(FL_NOMEM, why, "net: no memory to watch the parent's connections");
     }
     return fl_dialer_reconnect(self, why);
@@ -74,7 +74,7 @@ void
 fl_dialer_close(fl_dialer *self)
 {
     fl_dialer_leave(self);
-    fl_guard_destroy(&self->watchdog);
+    fl_guard_destroy(&self->guard);
 }
 
 fl_status

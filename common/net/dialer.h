@@ -21,7 +21,7 @@ typedef struct fl_dialer_conf {
 
 typedef struct fl_dialer {
     fl_dialer_conf conf;
-    fl_guard *watchdog; // of the connections to the parent; NULL: never opened
+    fl_guard *guard;    // of the connections to the parent; NULL: never opened
     fl_socket *control; // NULL only when the system gave no socket: see `reconnect`
     fl_socket *lane[FL_LANES]; // the bulk lanes; NULL: closed
 } fl_dialer;

@@ -34,7 +34,7 @@ s_open_lane(fl_listener *self, const fl_listener_conf *conf, fl_way way, fl_why 
     uint16_t *port = &self->port[way];
     fl_status status = fl_socket_bind(self->link[way], conf->endpoint[way], port, why);
     if (status == FL_OK) {
-        status = fl_guard_attach(self->watchdog, way, self->link[way], *port, false, why);
+        status = fl_guard_attach(self->guard, way, self->link[way], *port, false, why);
     }
     return status;
 }
@@ -47,9 +47,9 @@ fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admis
     fl_status status = FL_OK;
     FL_ASSERT(conf->keys != NULL); // without them nothing would be encrypted
     *self = (fl_listener){ .metrics = metrics };
-    self->watchdog = fl_guard_new(&conf->guard, metrics);
-    if (self->watchdog != NULL) {
-        self->gate = fl_admission_new(&conf->gate, ops, self->watchdog, metrics);
+    self->guard = fl_guard_new(&conf->guard, metrics);
+    if (self->guard != NULL) {
+        self->gate = fl_admission_new(&conf->gate, ops, self->guard, metrics);
     }
     if (self->gate == NULL) {
         status = fl_fail(FL_NOMEM, why, "net: no memory for %u sessions", conf->gate.sessions_max);
@@ -70,7 +70,7 @@ fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admis
 void
 fl_listener_close(fl_listener *self)
 {
-    fl_guard_destroy(&self->watchdog);
+    fl_guard_destroy(&self->guard);
     for (unsigned i = 0; i < FL_WATCHED; i++) {
         fl_socket_destroy(&self->link[i]);
     }

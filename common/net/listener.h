@@ -1,6 +1,6 @@
 //  listener - the parent's side of the lanes: a control ROUTER, an up PULL and a down ROUTER, all
 //  CURVE servers behind one authentication handler, with the admission that judges what comes in
-//  and the watchdog that shuts what should not. One per process (see zap).
+//  and the guard that shuts what should not. One per process (see zap).
 //  Reactor's thread; may be made by the main thread before the reactor runs.
 #ifndef FL_NET_LISTENER_H
 #define FL_NET_LISTENER_H
@@ -22,7 +22,7 @@ typedef struct fl_listener_conf {
 typedef struct fl_listener {
     fl_zap *zap;
     fl_admission *gate;
-    fl_guard *watchdog;
+    fl_guard *guard;
     fl_socket *link[FL_WATCHED];
     uint16_t port[FL_WATCHED]; // really bound
     fl_metrics *metrics;

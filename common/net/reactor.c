@@ -32,7 +32,7 @@ typedef struct watch {
 struct fl_reactor {
     fl_reactor_conf conf;
     fl_metrics *metrics;
-    fl_courier courier;      // holds the uplink
+    fl_courier courier; // holds the dialer
     fl_admin_socket *operator;
     fl_outbox *outbox;
     fl_parcel parcel;
@@ -105,13 +105,13 @@ s_refuse(fl_reactor *self, fl_way way, const fl_judgement *verdict)
 static bool
 s_receive_child(fl_reactor *self, fl_way way)
 {
-    fl_listener *porch = self->conf.porch;
+    fl_listener *listener = self->conf.listener;
     fl_message message;
-    if (!fl_socket_receive(porch->link[way], &self->parcel)) {
+    if (!fl_socket_receive(listener->link[way], &self->parcel)) {
         return false;
     }
     const fl_judgement verdict =
-        fl_admission_judge(porch->gate, way, &self->parcel, self->now, &message);
+        fl_admission_judge(listener->gate, way, &self->parcel, self->now, &message);
     if (verdict.kind == FL_JUDGED_PASS) {
         s_step_message(self, verdict.peer, verdict.badge, verdict.origin, &message);
     } else {
@@ -142,7 +142,7 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
     const fl_parcel *parcel = &self->parcel;
     self->metrics->net_messages_in_total[way]++;
     self->metrics->net_bytes_in_total[way] += parcel->header.size + parcel->body.size;
-    (void)fl_guard_heard(self->courier.uplink.watchdog,
+    (void)fl_guard_heard(self->courier.dialer.guard,
                          way == FL_WAY_PARENT ? FL_WAY_CONTROL : FL_WAY_DOWN, parcel->descriptor,
                          parcel->wire_bytes, self->now);
     const fl_codec_result result = fl_decode(parcel->header, parcel->body.size, &message);
@@ -171,7 +171,7 @@ static void
 s_tell_gone(fl_reactor *self)
 {
     fl_event event = { .kind = FL_EV_GONE };
-    while (fl_admission_gone(self->conf.porch->gate, &event.gone.peer, &event.gone.reason)) {
+    while (fl_admission_gone(self->conf.listener->gate, &event.gone.peer, &event.gone.reason)) {
         s_step(self, &event, fl_bytes_of(NULL, 0));
     }
 }
@@ -184,12 +184,12 @@ s_tell_notices(fl_reactor *self, fl_guard *guard, bool parents)
     bool cut = false;
     while (fl_guard_told(guard, &notice)) {
         const fl_badge *badge =
-            parents ? NULL : fl_admission_badge(self->conf.porch->gate, notice.peer);
+            parents ? NULL : fl_admission_badge(self->conf.listener->gate, notice.peer);
         const fl_way way = parents ? (fl_way)(notice.way + FL_WAY_PARENT) : notice.way;
         self->conf.host.cut(self->conf.host.self, way, badge != NULL ? &badge->node : NULL,
                             notice.text);
         if (!parents && notice.flood && badge != NULL) {
-            fl_admission_shun(self->conf.porch->gate, notice.peer, self->now);
+            fl_admission_shun(self->conf.listener->gate, notice.peer, self->now);
         }
         cut = parents;
     }
@@ -201,20 +201,20 @@ s_tell_notices(fl_reactor *self, fl_guard *guard, bool parents)
 static void
 s_drain_children(fl_reactor *self)
 {
-    fl_listener *porch = self->conf.porch;
-    fl_zap_serve(porch->zap, BATCH_MAX, self->now);
-    fl_guard_listen(porch->watchdog, self->now);
+    fl_listener *listener = self->conf.listener;
+    fl_zap_serve(listener->zap, BATCH_MAX, self->now);
+    fl_guard_listen(listener->guard, self->now);
     for (unsigned way = 0; way < FL_WATCHED; way++) {
         bool more = true;
         for (int n = 0; more && n < BATCH_MAX; n++) {
             more = s_receive_child(self, (fl_way)way);
         }
-        fl_guard_drained(porch->watchdog, (fl_way)way, !more);
+        fl_guard_drained(listener->guard, (fl_way)way, !more);
     }
-    if (self->now >= fl_guard_deadline(porch->watchdog)) {
-        fl_guard_look(porch->watchdog, self->now);
+    if (self->now >= fl_guard_deadline(listener->guard)) {
+        fl_guard_look(listener->guard, self->now);
     }
-    (void)s_tell_notices(self, porch->watchdog, false);
+    (void)s_tell_notices(self, listener->guard, false);
     s_tell_gone(self);
 }
 
@@ -223,12 +223,12 @@ s_drain_children(fl_reactor *self)
 static void
 s_watch_parent(fl_reactor *self)
 {
-    fl_guard *guard = self->courier.uplink.watchdog;
+    fl_guard *guard = self->courier.dialer.guard;
     if (self->now >= fl_guard_deadline(guard)) {
         fl_guard_look(guard, self->now);
     }
     if (s_tell_notices(self, guard, true)) {
-        fl_dialer_leave(&self->courier.uplink);
+        fl_dialer_leave(&self->courier.dialer);
         fl_event event = { .kind = FL_EV_GONE };
         event.gone.peer = FL_PARENT;
         event.gone.reason = FL_WHY_FULL;
@@ -240,18 +240,18 @@ s_watch_parent(fl_reactor *self)
 static void
 s_drain_parent(fl_reactor *self)
 {
-    fl_dialer *uplink = &self->courier.uplink;
+    fl_dialer *dialer = &self->courier.dialer;
     bool more = true;
-    fl_guard_listen(uplink->watchdog, self->now);
+    fl_guard_listen(dialer->guard, self->now);
     for (int n = 0; more && n < BATCH_MAX; n++) {
-        more = s_receive_parent(self, FL_WAY_PARENT, uplink->control, FL_LANE_CONTROL);
+        more = s_receive_parent(self, FL_WAY_PARENT, dialer->control, FL_LANE_CONTROL);
     }
-    fl_guard_drained(uplink->watchdog, FL_WAY_CONTROL, !more);
+    fl_guard_drained(dialer->guard, FL_WAY_CONTROL, !more);
     more = true;
     for (int n = 0; more && n < BATCH_MAX; n++) {
-        more = s_receive_parent(self, FL_WAY_PARENT_DOWN, uplink->lane[FL_LANE_DOWN], FL_LANE_DOWN);
+        more = s_receive_parent(self, FL_WAY_PARENT_DOWN, dialer->lane[FL_LANE_DOWN], FL_LANE_DOWN);
     }
-    fl_guard_drained(uplink->watchdog, FL_WAY_DOWN, !more);
+    fl_guard_drained(dialer->guard, FL_WAY_DOWN, !more);
     s_watch_parent(self);
 }
 
@@ -326,17 +326,17 @@ s_poll_items(fl_reactor *self, zmq_pollitem_t items[POLLED_MAX])
                                            .events = ZMQ_POLLIN };
     }
     items[count++] = (zmq_pollitem_t){ .fd = self->wake, .events = ZMQ_POLLIN };
-    fl_listener *porch = self->conf.porch;
-    for (unsigned i = 0; porch != NULL && i < FL_WATCHED; i++) {
-        s_poll_link(items, &count, porch->link[i]);
+    fl_listener *listener = self->conf.listener;
+    for (unsigned i = 0; listener != NULL && i < FL_WATCHED; i++) {
+        s_poll_link(items, &count, listener->link[i]);
     }
-    s_poll_news(items, &count, self->courier.uplink.watchdog);
-    if (porch != NULL) {
-        s_poll_news(items, &count, porch->watchdog);
-        s_poll_socket(items, &count, fl_zap_handle(porch->zap));
+    s_poll_news(items, &count, self->courier.dialer.guard);
+    if (listener != NULL) {
+        s_poll_news(items, &count, listener->guard);
+        s_poll_socket(items, &count, fl_zap_handle(listener->zap));
     }
-    s_poll_link(items, &count, self->courier.uplink.control);
-    s_poll_link(items, &count, self->courier.uplink.lane[FL_LANE_DOWN]);
+    s_poll_link(items, &count, self->courier.dialer.control);
+    s_poll_link(items, &count, self->courier.dialer.lane[FL_LANE_DOWN]);
     if (self->operator != NULL) {
         s_poll_socket(items, &count, fl_admin_socket_handle(self->operator));
     }
@@ -359,8 +359,8 @@ s_wait_ms(fl_reactor *self, uint32_t wait_ms)
         return 0;
     }
     fl_time due = self->conf.machine.deadline(self->conf.machine.self);
-    const fl_guard *guards[] = { self->conf.porch != NULL ? self->conf.porch->watchdog : NULL,
-                                 self->courier.uplink.watchdog };
+    const fl_guard *guards[] = { self->conf.listener != NULL ? self->conf.listener->guard : NULL,
+                                 self->courier.dialer.guard };
     for (unsigned i = 0; i < sizeof guards / sizeof *guards; i++) {
         if (guards[i] != NULL && fl_guard_deadline(guards[i]) < due) {
             due = fl_guard_deadline(guards[i]);
@@ -389,10 +389,10 @@ fl_reactor_turn(fl_reactor *self, uint32_t wait_ms)
         }
     }
     s_drain_posts(self);
-    if (self->conf.porch != NULL) {
+    if (self->conf.listener != NULL) {
         s_drain_children(self);
     }
-    if (self->conf.uplink != NULL) {
+    if (self->conf.dialer != NULL) {
         s_drain_parent(self);
     }
     if (self->operator != NULL) {
@@ -466,8 +466,8 @@ s_open(fl_reactor *self, fl_why *why)
         self->operator= fl_admin_socket_new(conf->operator_endpoint, self->metrics, why);
         status = self->operator != NULL ? FL_OK : FL_IO;
     }
-    if (status == FL_OK && conf->uplink != NULL) {
-        status = fl_dialer_open(&self->courier.uplink, conf->uplink, self->metrics, why);
+    if (status == FL_OK && conf->dialer != NULL) {
+        status = fl_dialer_open(&self->courier.dialer, conf->dialer, self->metrics, why);
     }
     return status;
 }
@@ -484,8 +484,9 @@ fl_reactor_new(const fl_reactor_conf *conf, fl_why *why)
     }
     self->conf = *conf;
     self->metrics = conf->metrics;
-    self->courier = (fl_courier){ .host = conf->host, .ops = conf->ops,
-                                  .metrics = conf->metrics, .porch = conf->porch };
+    self->courier = (fl_courier){
+        .host = conf->host, .ops = conf->ops, .metrics = conf->metrics, .listener = conf->listener
+    };
     self->parcel.descriptor = -1;
     self->wake = -1;
     self->now = s_clock();
@@ -505,7 +506,7 @@ fl_reactor_destroy(fl_reactor **self_p)
         return;
     }
     fl_parcel_release(&self->parcel);
-    fl_dialer_close(&self->courier.uplink);
+    fl_dialer_close(&self->courier.dialer);
     fl_admin_socket_destroy(&self->operator);
     if (self->wake >= 0) {
         close(self->wake);

@@ -17,8 +17,8 @@ typedef struct fl_reactor_conf {
     fl_reactor_ops host;
     const fl_admission_ops *ops;     // outlives the reactor
     fl_metrics *metrics;             // likewise
-    fl_listener *porch;              // the caller's, outlives the reactor; NULL: no children
-    const fl_dialer_conf *uplink;    // NULL: no parent
+    fl_listener *listener;           // the caller's, outlives the reactor; NULL: no children
+    const fl_dialer_conf *dialer;    // NULL: no parent
     const char *operator_endpoint;   // "ipc://.../operator.sock" in a 0700 directory; NULL: none
     uint32_t effects_max;            // of one step
     uint32_t posts_max;              // events posted and not yet stepped

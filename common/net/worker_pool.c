@@ -238,7 +238,7 @@ fl_workers_new(unsigned threads, uint32_t jobs_max, fl_why *why)
     node *nodes = calloc(jobs_max, sizeof *nodes);
     int wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (self == NULL || nodes == NULL || wake < 0) {
-        fl_why_set(why, "crew: no memory or descriptor for %u jobs", jobs_max);
+        fl_why_set(why, "workers: no memory or descriptor for %u jobs", jobs_max);
         free(self);
         free(nodes);
         if (wake >= 0) {
@@ -257,7 +257,7 @@ fl_workers_new(unsigned threads, uint32_t jobs_max, fl_why *why)
     }
     s_init_sync(self);
     if (!s_start_workers(self, threads)) {
-        fl_why_set(why, "crew: cannot start %u threads: lower the number or raise the limit",
+        fl_why_set(why, "workers: cannot start %u threads: lower the number or raise the limit",
                    threads);
         FL_ASSERT(fl_workers_stop(self, FL_WORKERS_CANCEL, UINT32_MAX) == FL_OK); // they all idle
         fl_workers_destroy(&self);

@@ -1,7 +1,8 @@
 //  A contribution is proved while it comes in: whenever enough of it is staged and no piece is with
-//  the crew, the next piece goes there, so that little is left for VERIFY. The jobs of a slot are
-//  one strand: its proof needs no lock. A machine may give a slot up while a piece of it is being
-//  read; then the memory stays with the job, and the slot gets new memory with its next lease.
+//  the workers, the next piece goes there, so that little is left for VERIFY. The jobs of a slot
+//  are one strand: its proof needs no lock. A machine may give a slot up while a piece of it is
+//  being read; then the memory stays with the job, and the slot gets new memory with its next
+//  lease.
 #include "common/runtime/effects_inside.h"
 
 #include <stdlib.h>

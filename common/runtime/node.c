@@ -29,8 +29,8 @@ struct fl_node {
     fl_metrics metrics;
     fl_admission_ops ops;
     bool net_open, porch_open;
-    fl_listener porch;
-    fl_dialer_conf uplink;
+    fl_listener listener;
+    fl_dialer_conf dialer;
     fl_workers *workers;
     fl_handles *handles;
     fl_staging *staging;
@@ -165,15 +165,15 @@ s_open_porch(fl_node *self, fl_why *why)
     for (int i = 0; i < FL_WATCHED; i++) {
         conf.endpoint[i] = self->conf.listen[i];
     }
-    conf.guard = self->uplink.guard;
+    conf.guard = self->dialer.guard;
     conf.keys = fl_identity_keypair(self->conf.identity);
-    fl_status status = fl_listener_open(&self->porch, &conf, &self->ops, &self->metrics, why);
+    fl_status status = fl_listener_open(&self->listener, &conf, &self->ops, &self->metrics, why);
     if (status != FL_OK) {
         return status;
     }
     self->porch_open = true;
-    fl_identity_serve(self->conf.identity, self->porch.gate, self->porch.port[FL_WAY_UP],
-                      self->porch.port[FL_WAY_DOWN]);
+    fl_identity_serve(self->conf.identity, self->listener.gate, self->listener.port[FL_WAY_UP],
+                      self->listener.port[FL_WAY_DOWN]);
     return fl_staging_open(self->conf.directory, self->conf.slots, &self->staging, why);
 }
 
@@ -187,16 +187,16 @@ s_point_uplink(fl_node *self, fl_why *why)
     size_t length = colon > address ? (size_t)(colon - address) : 0;
     long port = colon == NULL ? 0 : strtol(colon + 1, NULL, 10);
     bool fine = strncmp(parent->endpoint, "tcp://", strlen("tcp://")) == 0 && length > 0 &&
-                length < sizeof self->uplink.host && port > 0 && port <= UINT16_MAX;
+                length < sizeof self->dialer.host && port > 0 && port <= UINT16_MAX;
     if (!fine) {
         return fl_fail(FL_MALFORMED, why,
                        "%s/%s: '%s' is no tcp://HOST:PORT: enrol again, or mend it",
                        self->conf.directory, FL_STATE_PARENT, parent->endpoint);
     }
-    memcpy(self->uplink.host, address, length);
-    self->uplink.port = (uint16_t)port;
-    memcpy(self->uplink.parent_key, parent->key, sizeof self->uplink.parent_key);
-    self->uplink.keys = fl_identity_keypair(self->conf.identity);
+    memcpy(self->dialer.host, address, length);
+    self->dialer.port = (uint16_t)port;
+    memcpy(self->dialer.parent_key, parent->key, sizeof self->dialer.parent_key);
+    self->dialer.keys = fl_identity_keypair(self->conf.identity);
     return FL_OK;
 }
 
@@ -218,7 +218,7 @@ s_open(fl_node *self, fl_why *why)
     uint64_t needed = OTHER_DESCRIPTORS, strangers = 0;
     needed += children ? SEAT_DESCRIPTORS * (uint64_t)self->conf.seats_max + STRANGERS_MIN : 0;
     FL_TRY(fl_raise_nofile(needed, FL_STRANGERS_MAX - STRANGERS_MIN, &strangers, why));
-    self->uplink.guard = (fl_guard_conf){ .unread_max = s_unread_max(&self->conf),
+    self->dialer.guard = (fl_guard_conf){ .unread_max = s_unread_max(&self->conf),
                                           .strangers_max = STRANGERS_MIN + (unsigned)strangers };
     FL_TRY(fl_net_open(self->conf.io_threads, why));
     self->net_open = true;
@@ -312,8 +312,8 @@ fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why)
                   .cut = s_cut },
         .ops = &self->ops,
         .metrics = &self->metrics,
-        .porch = self->porch_open ? &self->porch : NULL,
-        .uplink = self->conf.parent ? &self->uplink : NULL,
+        .listener = self->porch_open ? &self->listener : NULL,
+        .dialer = self->conf.parent ? &self->dialer : NULL,
         .operator_endpoint = operator_lane,
         .effects_max = s_effects_max(&self->conf),
         .posts_max = 2 * JOBS_MAX,
@@ -337,7 +337,7 @@ fl_node_close(fl_node **self_p)
     }
     fl_reactor_destroy(&self->reactor);
     if (self->porch_open) {
-        fl_listener_close(&self->porch);
+        fl_listener_close(&self->listener);
     }
     fl_effects_destroy(&self->effects);
     if (self->workers != NULL &&
@@ -364,7 +364,7 @@ s_spread_denials(fl_node *self)
            fl_log_u64("version", fl_identity_deny_version(self->conf.identity)),
            fl_log_u64("entries", fl_deny_list_count(fl_identity_denied(self->conf.identity))));
     if (self->porch_open) {
-        fl_admission_recheck(self->porch.gate);
+        fl_admission_recheck(self->listener.gate);
     }
     if (self->tier.denied != NULL) {
         self->tier.denied(self->tier.self);
@@ -447,11 +447,11 @@ fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json_p)
 uint16_t
 fl_node_port(const fl_node *self, fl_way way)
 {
-    return self->porch.port[way];
+    return self->listener.port[way];
 }
 
 fl_workers *
-fl_node_crew(fl_node *self)
+fl_node_workers(fl_node *self)
 {
     return self->workers;
 }

@@ -59,7 +59,7 @@ FL_CHECKED fl_status fl_node_post(fl_node *self, const fl_event *event);
 void fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json_p);
 
 uint16_t fl_node_port(const fl_node *self, fl_way way);
-fl_workers *fl_node_crew(fl_node *self);
+fl_workers *fl_node_workers(fl_node *self);
 fl_handles *fl_node_handles(fl_node *self);
 fl_enrol_relay *fl_node_relay(fl_node *self);
 const fl_metrics *fl_node_metrics(const fl_node *self);

@@ -124,8 +124,8 @@ s_child(const ingest *self, const char *name, int told)
                                 .parent = true,
                                 .threads = 1,
                                 .io_threads = 1 };
-    fl_node *station = NULL;
-    s_must(fl_node_open(&conf, &station, &why), &why);
+    fl_node *node = NULL;
+    s_must(fl_node_open(&conf, &node, &why), &why);
     const fl_participant_conf member = { .node = *fl_identity_node(identity),
                                          .role = FL_ROLE_DEVICE,
                                          .incarnation = fl_hash_of(fl_bytes_of(name, 2)).bytes[0],
@@ -136,8 +136,8 @@ s_child(const ingest *self, const char *name, int told)
     FL_ASSERT(device != NULL);
     const fl_tier tier = { .self = device, .machine = fl_device_machine(device),
                            .trainer = &trainer, .done = s_child_done };
-    s_must(fl_node_seat(station, &tier, &why), &why);
-    FL_ASSERT(fl_node_run(station, NULL) == FL_OK);
+    s_must(fl_node_seat(node, &tier, &why), &why);
+    FL_ASSERT(fl_node_run(node, NULL) == FL_OK);
     _exit(0);
 }
 
@@ -271,18 +271,18 @@ s_root(const ingest *self, fl_identity *identity)
 }
 
 static void
-s_begin(ingest *self, fl_node *station)
+s_begin(ingest *self, fl_node *node)
 {
     fl_why why = { "" };
     fl_event start = { .kind = FL_EV_START };
     fl_blob *model = fl_blob_ref(self->model);
-    fl_handles_put_model(fl_node_handles(station), &self->model_hash, &model);
+    fl_handles_put_model(fl_node_handles(node), &self->model_hash, &model);
     start.start.round = 1;
     start.start.run = (fl_run){ .bytes = { 7 } };
     start.start.model = self->model_hash;
     start.start.model_bytes = fl_blob_size(self->model);
     start.start.elements = self->elements;
-    s_must(fl_node_post(station, &start), &why);
+    s_must(fl_node_post(node, &start), &why);
 }
 
 static void
@@ -306,24 +306,24 @@ s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where
         .io_threads = 1,
         .linger_ms = 300,
     };
-    fl_node *station = NULL;
-    s_must(fl_node_open(&conf, &station, &why), &why);
+    fl_node *node = NULL;
+    s_must(fl_node_open(&conf, &node, &why), &why);
     bare_open(&self->bare);
     self->root = s_root(self, identity);
     FL_ASSERT(self->root != NULL);
     self->inner = fl_root_machine(self->root);
     const fl_tier tier = { .self = self, .machine = { self, s_step, s_deadline },
                            .applier = { self, s_apply }, .done = s_done };
-    s_must(fl_node_seat(station, &tier, &why), &why);
-    s_begin(self, station);
+    s_must(fl_node_seat(node, &tier, &why), &why);
+    s_begin(self, node);
     snprintf(where->endpoint, sizeof where->endpoint, "tcp://127.0.0.1:%u",
-             fl_node_port(station, FL_WAY_CONTROL));
+             fl_node_port(node, FL_WAY_CONTROL));
     for (unsigned i = 0; i < self->children; i++) {
         FL_ASSERT(write(told[i], where, sizeof *where) == (ssize_t)sizeof *where);
     }
-    FL_ASSERT(fl_node_run(station, NULL) == FL_OK);
+    FL_ASSERT(fl_node_run(node, NULL) == FL_OK);
     bare_close(&self->bare);
-    fl_node_close(&station);
+    fl_node_close(&node);
     fl_root_destroy(&self->root);
     fl_identity_close(&identity);
 }

@@ -58,7 +58,7 @@ a_thousand_chunks_arrive_whole_and_in_order(void **state)
     toy *child = toy_child(parent, "pusher");
     child->vector = s_vector((size_t)CHUNKS * CHUNK);
     s_seat(parent, child);
-    s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
+    s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
     const unsigned before = parent->heard_count;
     uint64_t sent = 0;
     while (parent->heard_count < before + CHUNKS) {
@@ -98,7 +98,7 @@ pieces_of_a_model_are_asked_for_and_served(void **state)
     parent->says[0].serve.bytes = 1;
     parent->says[0].serve.message = (fl_message){ .verb = FL_PIECE, .piece = { .total = 1 } };
     toy_until(parent, child, parent->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
-    s_open_lane(child, FL_LANE_DOWN, parent->porch.port[FL_WAY_DOWN]);
+    s_open_lane(child, FL_LANE_DOWN, parent->listener.port[FL_WAY_DOWN]);
     for (unsigned i = 0; i < 4; i++) {
         fl_message *fetch = toy_say(child, FL_PARENT, FL_FETCH);
         fetch->fetch = (fl_fetch){ .offset = i * CHUNK, .bytes = CHUNK };
@@ -128,7 +128,7 @@ what_is_not_here_is_not_sent(void **state)
     s_seat(parent, child);
     s_push(child, 0, CHUNK); // no lane
     toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
-    s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
+    s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
     s_push(child, 0, CHUNK); // no vector
     toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_LENT] == 1);
     toy_do(parent, FL_FX_SERVE)->serve.to = 0;
@@ -270,7 +270,7 @@ s_attack(toy *parent, const fl_keypair *keys, fl_way way, fl_socket_kind kind, s
                                   .keys = keys,
                                   .server_key = parent->keys.public_key };
     fl_socket *attacker = fl_socket_new(&conf, NULL);
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->porch.port[way]);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->listener.port[way]);
     assert_int_equal(fl_socket_connect(attacker, endpoint, NULL), FL_OK);
     const uint64_t cuts = parent->metrics.net_cut_flood_total;
     s_send_endless(fl_socket_handle(attacker), same, frame_bytes);
@@ -302,7 +302,7 @@ an_endless_message_is_cut_and_memory_stays_bounded(void **state)
     assert_int_equal(parent->metrics.net_cut_flood_total, 3);
     assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_UP], 0); // none was delivered
     assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_DOWN], 0);
-    s_open_lane(child, FL_LANE_UP, parent->porch.port[FL_WAY_UP]);
+    s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
     s_push(child, 0, CHUNK);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_CHUNK) == 1);
     toy_destroy(&child);
@@ -383,17 +383,17 @@ strangers_are_bounded_in_number_and_time(void **state)
     s_seat(parent, child);
     int descriptors[FL_STRANGERS_MAX + 1];
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
-        descriptors[i] = s_raw_connection(parent->porch.port[FL_WAY_CONTROL]);
+        descriptors[i] = s_raw_connection(parent->listener.port[FL_WAY_CONTROL]);
         toy_until(parent, NULL, parent->metrics.net_accepted_total == i + 2);
     }
     assert_int_equal(parent->metrics.net_cut_silent_total, 1);
     toy_until(parent, NULL, s_shut(descriptors[0])); // the oldest
     assert_false(s_shut(descriptors[1]));
-    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
-    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS / 2);
+    fl_guard_look(parent->listener.guard, toy_now() + FL_STRANGER_MS / 2);
+    fl_guard_look(parent->listener.guard, toy_now() + FL_STRANGER_MS / 2);
     assert_int_equal(parent->metrics.net_cut_silent_total, 1);
-    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
-    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    fl_guard_look(parent->listener.guard, toy_now() + FL_STRANGER_MS + 1000);
+    fl_guard_look(parent->listener.guard, toy_now() + FL_STRANGER_MS + 1000);
     assert_int_equal(parent->metrics.net_cut_silent_total, FL_STRANGERS_MAX + 1);
     toy_say_beat(child); // a child is no stranger
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
@@ -412,7 +412,7 @@ strangers_that_do_nothing_make_room_for_those_that_do(void **state)
     (void)state;
     static const uint8_t greeting[10] = { 0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f };
     toy *parent = toy_parent();
-    const uint16_t port = parent->porch.port[FL_WAY_CONTROL];
+    const uint16_t port = parent->listener.port[FL_WAY_CONTROL];
     int flood[FL_STRANGERS_MAX + 50];
     const int count = sizeof flood / sizeof *flood;
     int slow = s_raw_connection_of(port, "127.0.0.1");
@@ -442,20 +442,20 @@ a_connection_is_watched_though_its_number_was_another_ones(void **state)
 {
     (void)state;
     toy *parent = toy_parent();
-    void *news = fl_guard_handle(parent->porch.watchdog, FL_WAY_CONTROL);
+    void *news = fl_guard_handle(parent->listener.guard, FL_WAY_CONTROL);
     int first = s_raw_socket(), second = s_raw_socket();
-    s_raw_connect(first, parent->porch.port[FL_WAY_DOWN]);
+    s_raw_connect(first, parent->listener.port[FL_WAY_DOWN]);
     toy_until(parent, NULL, parent->metrics.net_accepted_total == 1);
     const int number = s_other_end(first);
     assert_true(number >= 0);
     assert_int_equal(shutdown(first, SHUT_RDWR), 0);
     toy_until(NULL, NULL, fcntl(number, F_GETFD) < 0);
-    s_raw_connect(second, parent->porch.port[FL_WAY_CONTROL]);
+    s_raw_connect(second, parent->listener.port[FL_WAY_CONTROL]);
     zmq_pollitem_t item = { .socket = news, .events = ZMQ_POLLIN };
     assert_int_equal(zmq_poll(&item, 1, TOY_WAIT_MS), 1);
     assert_int_equal(s_other_end(second), number);
     toy_until(parent, NULL, parent->metrics.net_accepted_total == 2);
-    fl_guard_look(parent->porch.watchdog, toy_now() + FL_STRANGER_MS + 1000);
+    fl_guard_look(parent->listener.guard, toy_now() + FL_STRANGER_MS + 1000);
     assert_int_equal(parent->metrics.net_cut_silent_total, 1);
     toy_until(parent, NULL, s_shut(second));
     close(first);

@@ -10,7 +10,7 @@ typedef struct fake {
     fl_keypair keys;
     fl_zap *zap;             // NULL: nobody answers libzmq's question
     fl_socket *control;
-    fl_guard *watchdog;
+    fl_guard *guard;
     fl_metrics metrics;
     fl_parcel parcel;
     toy as_parent;           // as far as toy_stranger reads it
@@ -38,11 +38,10 @@ s_fake(bool handler)
                                   .keys = &self.keys,
                                   .domain = "control" };
     self.control = fl_socket_new(&conf, NULL);
-    self.watchdog = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &self.metrics);
-    uint16_t *port = &self.as_parent.porch.port[FL_WAY_CONTROL];
+    self.guard = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &self.metrics);
+    uint16_t *port = &self.as_parent.listener.port[FL_WAY_CONTROL];
     assert_int_equal(fl_socket_bind(self.control, "tcp://127.0.0.1:0", port, NULL), FL_OK);
-    assert_int_equal(fl_guard_attach(self.watchdog, FL_WAY_CONTROL, self.control, *port,
-                                     false, NULL),
+    assert_int_equal(fl_guard_attach(self.guard, FL_WAY_CONTROL, self.control, *port, false, NULL),
                      FL_OK);
     self.as_parent.keys = self.keys;
     return &self;
@@ -52,7 +51,7 @@ static void
 s_fake_release(fake *self)
 {
     fl_parcel_release(&self->parcel);
-    fl_guard_destroy(&self->watchdog);
+    fl_guard_destroy(&self->guard);
     fl_socket_destroy(&self->control);
     fl_zap_destroy(&self->zap);
 }
@@ -64,7 +63,7 @@ s_turn(fake *self, toy *child)
     if (self->zap != NULL) {
         fl_zap_serve(self->zap, 8, toy_now());
     }
-    fl_guard_listen(self->watchdog, toy_now());
+    fl_guard_listen(self->guard, toy_now());
     toy_turn(NULL, child);
     return fl_socket_receive(self->control, &self->parcel);
 }
@@ -191,13 +190,13 @@ an_impossible_address_is_told_in_one_line(void **state)
     fl_keypair keys;
     toy_keys(&keys);
     const fl_dialer_conf wrong = { .host = "no host", .port = 1, .keys = &keys };
-    fl_dialer uplink;
+    fl_dialer dialer;
     fl_metrics metrics = { .net_turns_total = 0 };
     fl_why why = { .text = "" };
-    assert_int_equal(fl_dialer_open(&uplink, &wrong, &metrics, &why), FL_IO);
+    assert_int_equal(fl_dialer_open(&dialer, &wrong, &metrics, &why), FL_IO);
     assert_non_null(strstr(why.text, "tcp://no host:1"));
-    assert_null(uplink.control);
-    fl_dialer_close(&uplink);
+    assert_null(dialer.control);
+    fl_dialer_close(&dialer);
 }
 
 int

@@ -19,7 +19,7 @@ s_dial(toy *parent, fl_socket_kind kind, fl_way way, const fl_keypair *keys)
                                   .server_key = parent->keys.public_key };
     fl_socket *link = fl_socket_new(&conf, NULL);
     assert_non_null(link);
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->porch.port[way]);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->listener.port[way]);
     assert_int_equal(fl_socket_connect(link, endpoint, NULL), FL_OK);
     return link;
 }
@@ -92,11 +92,11 @@ a_parent_that_does_not_end_is_left_and_named(void **state)
     static uint8_t same[FRAME];
     toy *parent = toy_parent();
     toy *child = toy_child(parent, "child");
-    void *link = fl_socket_handle(parent->porch.link[FL_WAY_CONTROL]);
+    void *link = fl_socket_handle(parent->listener.link[FL_WAY_CONTROL]);
     toy_say_hello(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) > 0);
-    const fl_bytes route = fl_admission_route(
-        parent->porch.gate, FL_WAY_CONTROL, toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from);
+    const fl_bytes route = fl_admission_route(parent->listener.gate, FL_WAY_CONTROL,
+                                              toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from);
     assert_int_equal(zmq_send(link, route.data, route.size, ZMQ_SNDMORE), (int)route.size);
     for (unsigned left = ((uint64_t)4 << 30) / FRAME; left > 0; left--) {
         zmq_msg_t frame;

@@ -42,7 +42,7 @@ s_raw(toy *parent, fl_socket_kind kind, fl_way way, const fl_keypair *keys, cons
         assert_int_equal(zmq_setsockopt(fl_socket_handle(link), ZMQ_ROUTING_ID, name, name_size),
                          0);
     }
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->porch.port[way]);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->listener.port[way]);
     assert_int_equal(fl_socket_connect(link, endpoint, NULL), FL_OK);
     return link;
 }
@@ -82,7 +82,7 @@ a_hello_with_its_own_certificate_is_welcomed(void **state)
     assert_int_equal(parent->metrics.net_admitted_total, 1);
     assert_int_equal(parent->metrics.net_accepted_total, 1);
     assert_int_equal(parent->metrics.net_handshakes_total, 1);
-    assert_string_equal(fl_admission_badge(parent->porch.gate, peer)->node.name, "device-1");
+    assert_string_equal(fl_admission_badge(parent->listener.gate, peer)->node.name, "device-1");
     toy_say_beat(child);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
     assert_int_equal(toy_last(parent, FL_EV_MESSAGE, FL_BEAT)->from, peer);
@@ -187,7 +187,7 @@ a_newcomer_is_heard_and_answered_but_gets_no_seat(void **state)
         toy_until(parent, newcomer[i], toy_count(parent, FL_EV_MESSAGE, FL_ENROL) == i + 1);
         const toy_heard *heard = toy_last(parent, FL_EV_MESSAGE, FL_ENROL);
         assert_int_equal(heard->role, FL_ROLE_NONE);
-        assert_null(fl_admission_badge(parent->porch.gate, heard->from));
+        assert_null(fl_admission_badge(parent->listener.gate, heard->from));
         fl_message *answer = toy_say(parent, heard->from, FL_ENROLLED);
         answer->enrolled = (fl_enrolled){ .request = 1, .reason = FL_WHY_TOKEN };
         toy_until(parent, newcomer[i], toy_count(newcomer[i], FL_EV_MESSAGE, FL_ENROLLED) == 1);
@@ -219,7 +219,7 @@ places_are_bounded_and_those_without_a_seat_make_room(void **state)
     toy_say_hello(child[8]);
     toy_until(parent, child[8], s_refusals(child[8], FL_WHY_FULL) == 1);
     toy_do(parent, FL_FX_EXPEL)->expel.peer = peer[3];
-    toy_until(parent, NULL, fl_admission_badge(parent->porch.gate, peer[3]) == NULL);
+    toy_until(parent, NULL, fl_admission_badge(parent->listener.gate, peer[3]) == NULL);
     peer[8] = s_seat(parent, child[8]);
     assert_int_not_equal(peer[8], peer[3]); // a number is never used again for another key
     toy_say_beat(child[3]);
@@ -238,7 +238,8 @@ an_expelled_child_has_to_say_hello_again(void **state)
     toy *child = toy_child(parent, "silent");
     const fl_peer peer = s_seat(parent, child);
     toy_do(parent, FL_FX_EXPEL)->expel.peer = peer;
-    toy_until(parent, NULL, fl_admission_route(parent->porch.gate, FL_WAY_CONTROL, peer).size == 0);
+    toy_until(parent, NULL,
+              fl_admission_route(parent->listener.gate, FL_WAY_CONTROL, peer).size == 0);
     toy_say_beat(child);
     toy_until(parent, child, s_refusals(child, FL_WHY_UNKNOWN_SEAT) == 1);
     assert_int_equal(s_seat(parent, child), peer); // the number outlives it
@@ -290,7 +291,7 @@ a_peer_cannot_take_anothers_route(void **state)
     toy *parent = toy_parent();
     toy *victim = toy_child(parent, "victim");
     const fl_peer peer = s_seat(parent, victim);
-    const fl_bytes route = fl_admission_route(parent->porch.gate, FL_WAY_CONTROL, peer);
+    const fl_bytes route = fl_admission_route(parent->listener.gate, FL_WAY_CONTROL, peer);
     static const uint8_t unseeded[5] = { 0, 0x6b, 0x8b, 0x45, 0x67 };
     assert_int_equal(route.size, 5);
     assert_memory_not_equal(route.data, unseeded, 5); // where rand() begins, unseeded
@@ -341,7 +342,7 @@ a_connected_key_is_cut_when_it_is_denied(void **state)
     const fl_peer peer = s_seat(parent, child);
     (void)s_seat(parent, other);
     toy_deny(parent, &child->keys);
-    fl_admission_recheck(parent->porch.gate);
+    fl_admission_recheck(parent->listener.gate);
     toy_until(parent, child, toy_count(parent, FL_EV_GONE, FL_VERB_NONE) == 1);
     const toy_heard *gone = toy_last(parent, FL_EV_GONE, FL_VERB_NONE);
     assert_int_equal(gone->from, peer);
@@ -349,7 +350,7 @@ a_connected_key_is_cut_when_it_is_denied(void **state)
     assert_int_equal(parent->metrics.net_cut_standing_total, 1);
     //  It tried again by itself.
     toy_until(parent, child, parent->metrics.net_keys_denied_total == 1);
-    assert_int_equal(fl_admission_route(parent->porch.gate, FL_WAY_CONTROL, peer).size, 0);
+    assert_int_equal(fl_admission_route(parent->listener.gate, FL_WAY_CONTROL, peer).size, 0);
     toy_say_beat(other);
     toy_until(parent, other, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
     toy_destroy(&other);
@@ -530,7 +531,7 @@ a_taken_port_and_a_second_porch_are_told_in_one_line(void **state)
     fl_listener second;
     fl_why why = { .text = "" };
     char taken[64];
-    snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", parent->porch.port[FL_WAY_UP]);
+    snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", parent->listener.port[FL_WAY_UP]);
     const fl_socket_conf link_conf = {
         .kind = FL_SOCKET_PULL, .queue = 1, .frame_bytes_max = 1, .keys = &parent->keys,
         .domain = "up" };

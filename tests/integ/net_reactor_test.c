@@ -226,10 +226,11 @@ a_deadline_that_never_moves_does_not_spin(void **state)
     s_counter_destroy(&self);
 }
 
-// ---- watches and the crew ---------------------------------------------------------------------
+// ---- watches and the workers
+// ---------------------------------------------------------------------
 typedef struct errand {
     counter *self;
-    fl_workers *crew;
+    fl_workers *workers;
     uint32_t number;
 } errand;
 
@@ -259,13 +260,14 @@ what_the_crew_finishes_comes_back_as_an_event(void **state)
 {
     (void)state;
     counter *self = s_counter(NULL);
-    fl_workers *crew = fl_workers_new(2, 8, NULL);
-    fl_reactor_watch(self->reactor, fl_workers_fd(crew), s_collect, crew);
+    fl_workers *workers = fl_workers_new(2, 8, NULL);
+    fl_reactor_watch(self->reactor, fl_workers_fd(workers), s_collect, workers);
     errand errands[4];
     for (uint32_t i = 0; i < 4; i++) {
-        errands[i] = (errand){ .self = self, .crew = crew, .number = i };
+        errands[i] = (errand){ .self = self, .workers = workers, .number = i };
         assert_int_equal(
-            fl_workers_add(crew, &(fl_job){ 1, s_run_errand, s_end_errand, &errands[i] }), FL_OK);
+            fl_workers_add(workers, &(fl_job){ 1, s_run_errand, s_end_errand, &errands[i] }),
+            FL_OK);
     }
     while (self->kinds[FL_EV_FOLDED] < 4) {
         fl_reactor_turn(self->reactor, TOY_WAIT_MS);
@@ -273,8 +275,8 @@ what_the_crew_finishes_comes_back_as_an_event(void **state)
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(self->slots[i], i + 1);
     }
-    assert_int_equal(fl_workers_stop(crew, FL_WORKERS_DRAIN, TOY_WAIT_MS), FL_OK);
-    fl_workers_destroy(&crew);
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, TOY_WAIT_MS), FL_OK);
+    fl_workers_destroy(&workers);
     s_counter_destroy(&self);
 }
 

@@ -148,8 +148,8 @@ s_hear_message(toy *self, toy_heard *heard, const fl_event *event)
         welcome->welcome.seat = 1;
         welcome->welcome.epoch = 1;
         welcome->welcome.beat_ms = 1000;
-        welcome->welcome.up_port = self->porch.port[FL_WAY_UP];
-        welcome->welcome.down_port = self->porch.port[FL_WAY_DOWN];
+        welcome->welcome.up_port = self->listener.port[FL_WAY_UP];
+        welcome->welcome.down_port = self->listener.port[FL_WAY_DOWN];
     }
 }
 
@@ -274,15 +274,15 @@ s_new(void)
 }
 
 static void
-s_react(toy *self, fl_listener *porch, const fl_dialer_conf *uplink)
+s_react(toy *self, fl_listener *listener, const fl_dialer_conf *dialer)
 {
     const fl_reactor_conf conf = {
         .machine = { self, s_step, s_deadline },
         .host = { self, s_obey, s_vector, s_model, s_ask, s_refused, s_cut },
         .ops = &self->trust.ops,
         .metrics = &self->metrics,
-        .porch = porch,
-        .uplink = uplink,
+        .listener = listener,
+        .dialer = dialer,
         .effects_max = TOY_SAYS_MAX,
         .posts_max = 16,
     };
@@ -304,11 +304,11 @@ toy_parent(void)
     fl_why why = { .text = "" };
     toy_keys(&self->keys);
     conf.keys = &self->keys;
-    if (fl_listener_open(&self->porch, &conf, &self->trust.ops, &self->metrics, &why) != FL_OK) {
+    if (fl_listener_open(&self->listener, &conf, &self->trust.ops, &self->metrics, &why) != FL_OK) {
         fail_msg("%s", why.text);
     }
     self->welcomes = true;
-    s_react(self, &self->porch, NULL);
+    s_react(self, &self->listener, NULL);
     return self;
 }
 
@@ -316,7 +316,7 @@ toy *
 toy_stranger(toy *parent, const fl_keypair *keys, fl_bytes certificate, const uint8_t *parent_key)
 {
     toy *self = s_new();
-    fl_dialer_conf conf = { .host = "127.0.0.1", .port = parent->porch.port[FL_WAY_CONTROL] };
+    fl_dialer_conf conf = { .host = "127.0.0.1", .port = parent->listener.port[FL_WAY_CONTROL] };
     self->keys = *keys;
     conf.keys = &self->keys;
     memcpy(conf.parent_key, parent_key != NULL ? parent_key : parent->keys.public_key,
@@ -345,7 +345,7 @@ toy_destroy(toy **self_p)
         toys[i] = toys[i] == self ? NULL : toys[i];
     }
     fl_reactor_destroy(&self->reactor);
-    fl_listener_close(&self->porch);
+    fl_listener_close(&self->listener);
     fl_blob_unref(&self->vector);
     free(self);
 }

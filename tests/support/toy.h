@@ -41,7 +41,7 @@ typedef struct toy {
     toy_trust trust;
     fl_keypair keys;
     fl_metrics metrics;
-    fl_listener porch;
+    fl_listener listener;
     fl_reactor *reactor;
     toy_heard heard[TOY_HEARD_MAX];
     unsigned heard_count;

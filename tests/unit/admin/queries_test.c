@@ -1,4 +1,4 @@
-//  The operator's questions, with a ledger and models on disk, a crew, and a station that is the
+//  The operator's questions, with a ledger and models on disk, a workers, and a node that is the
 //  test's own.
 #include "common/admin/queries.h"
 
@@ -6,7 +6,7 @@
 #include "tests/support/unit.h"
 
 #include "tests/support/place.h"
-#include "tests/support/station.h"
+#include "tests/support/node.h"
 
 // ---- a desk -----------------------------------------------------------------------------------
 static fl_ledger *ledger;

@@ -1,4 +1,4 @@
-//  Revocations, with a ledger on disk, a crew, and a station that is the test's own. The linker
+//  Revocations, with a ledger on disk, a workers, and a node that is the test's own. The linker
 //  hands malloc and calloc of this program to us, so that memory can end anywhere.
 #include "cloud/authority_service.h"
 
@@ -11,7 +11,7 @@
 
 #include "tests/support/identity.h"
 #include "tests/support/place.h"
-#include "tests/support/station.h"
+#include "tests/support/node.h"
 
 // ---- memory that ends -------------------------------------------------------------------------
 //  The linker's names.
@@ -44,7 +44,7 @@ __wrap_calloc(size_t count, size_t size)
     return s_fails() ? NULL : __real_calloc(count, size);
 }
 
-// ---- the rest of the station ------------------------------------------------------------------
+// ---- the rest of the node ------------------------------------------------------------------
 fl_enrol_relay *
 fl_node_relay(fl_node *self)
 {
@@ -60,12 +60,12 @@ fl_node_post(fl_node *self, const fl_event *event)
     return FL_OK;
 }
 
-// ---- an office --------------------------------------------------------------------------------
+// ---- an service --------------------------------------------------------------------------------
 static fl_authority *authority;
 static fl_ledger *ledger;
 static fl_identity *identity;
 static fl_queries *queries;
-static fl_authority_service *office;
+static fl_authority_service *service;
 static fl_why why;
 
 static uint64_t
@@ -104,9 +104,9 @@ start(void **state)
     assert_int_equal(fl_ledger_open(place_of("ledger.db"), &ledger, &why), FL_OK);
     workers = fl_workers_new(1, 4, &why);
     queries = fl_queries_new(&(fl_queries_conf){ .ledger = ledger });
-    office = fl_authority_service_new(&(fl_authority_service_conf){
+    service = fl_authority_service_new(&(fl_authority_service_conf){
         .authority = authority, .identity = identity, .ledger = ledger, .queries = queries });
-    return workers == NULL || queries == NULL || office == NULL;
+    return workers == NULL || queries == NULL || service == NULL;
 }
 
 static int
@@ -114,7 +114,7 @@ end(void **state)
 {
     assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, STATION_WAIT_MS), FL_OK);
     fl_workers_destroy(&workers);
-    fl_authority_service_destroy(&office);
+    fl_authority_service_destroy(&service);
     fl_queries_destroy(&queries);
     fl_identity_close(&identity);
     fl_ledger_close(&ledger);
@@ -128,7 +128,7 @@ put(const char *verb, const char *node)
     fl_ask ask = { .verb = "" };
     (void)snprintf(ask.verb, sizeof ask.verb, "%s", verb);
     (void)snprintf(ask.argument, sizeof ask.argument, "%s", node);
-    assert_true(fl_authority_service_ask(office, 7, &ask));
+    assert_true(fl_authority_service_ask(service, 7, &ask));
 }
 
 static void

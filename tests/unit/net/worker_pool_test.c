@@ -366,7 +366,7 @@ the_parts_of_a_shared_job_are_done_once_each_before_it_goes_on(void **state)
             assert_int_equal(fl_workers_add(workers, &(fl_job){ i, s_share, s_nothing, &jobs[i] }),
                              FL_OK);
         }
-        s_end_crew(workers); // sharing ends too when the crew is to stop
+        s_end_crew(workers); // sharing ends too when the workers is to stop
         assert_true(jobs[0].whole && jobs[1].whole && jobs[2].whole);
     }
 }

@@ -1,4 +1,4 @@
-//  Masked rounds on a real crew: masks go on, blocks are folded apart, masks come off, facts are
+//  Masked rounds on a real workers: masks go on, blocks are folded apart, masks come off, facts are
 //  kept. The machine is the test, which waits for each answer.
 #include "common/runtime/effects.h"
 

@@ -1,4 +1,4 @@
-//  Slots on a real crew: what comes in is proved while the rest is on its way.
+//  Slots on a real workers: what comes in is proved while the rest is on its way.
 #include "common/runtime/effects.h"
 
 #include "common/crypto/hash.h"

@@ -1,4 +1,4 @@
-//  The heavy effects on a real crew; the machine is the test, which waits for each answer.
+//  The heavy effects on a real workers; the machine is the test, which waits for each answer.
 #include "common/runtime/effects.h"
 
 #include "common/crypto/hash.h"

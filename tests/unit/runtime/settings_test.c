@@ -19,7 +19,7 @@ static const fl_program program = { .name = "test-program",
 static fl_conf *conf;
 static fl_why why;
 
-//  The ports of the only station here.
+//  The ports of the only node here.
 uint16_t
 fl_node_port(const fl_node *self, fl_way way)
 {

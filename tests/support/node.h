@@ -1,7 +1,7 @@
-//  station - stands in for a node in tests: what the queries answer lands here, and real workers do
-//  their work. Include after unit.h; a test that includes this links no other station.
-#ifndef FL_SUPPORT_STATION_H
-#define FL_SUPPORT_STATION_H
+//  node - stands in for a node in tests: what the queries answer lands here, and real workers do
+//  their work. Include after unit.h; a test that includes this links no other node.
+#ifndef FL_SUPPORT_NODE_H
+#define FL_SUPPORT_NODE_H
 
 #include <poll.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code_of, fl_blob **json_p
 }
 
 fl_workers *
-fl_node_crew(fl_node *self)
+fl_node_workers(fl_node *self)
 {
     (void)self;
     return workers;

@@ -1,4 +1,4 @@
-//  When work ends and what survives: the crew of a node does one thing after the other, a training
+//  When work ends and what survives: the workers of a node do one thing after the other, a training
 //  runs beside it, the ledger makes a fact durable some time before it says so. A crash can fall
 //  into every one of these gaps, and the weather aims at them.
 #include <inttypes.h>
@@ -189,7 +189,7 @@ fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     s_answer(sim, node, &effect, &event);
 }
 
-// ---- the crew ---------------------------------------------------------------------------------
+// ---- the workers ---------------------------------------------------------------------------------
 //  The machine wipes its seeds when it has asked, and may drop the vector: as in life, the work
 //  holds both.
 static void
