@@ -25,7 +25,7 @@ fl_status_name(fl_status status)
     return names[status];
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 s_write(fl_why *why, const char *format, va_list args)
 {
     if (why != NULL) {

@@ -56,7 +56,9 @@ fl_guard_new(const fl_guard_conf *conf, fl_metrics *metrics)
         self->conf.strangers_max =
             conf->strangers_max > 0 ? conf->strangers_max : FL_STRANGERS_MAX;
         self->metrics = metrics;
-        (void)getrandom(&self->salt, sizeof self->salt, GRND_NONBLOCK);
+        if (getrandom(&self->salt, sizeof self->salt, GRND_NONBLOCK) < 0) {
+            self->salt = (uint64_t)(uintptr_t)self; // early at boot: better than nothing
+        }
     }
     return self;
 }

@@ -189,7 +189,7 @@ fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     s_answer(sim, node, &effect, &event);
 }
 
-// ---- the workers ---------------------------------------------------------------------------------
+// ---- the workers -------------------------------------------------------------------------------
 //  The machine wipes its seeds when it has asked, and may drop the vector: as in life, the work
 //  holds both.
 static void

@@ -1,4 +1,4 @@
-//  Revocations, with a ledger on disk, a workers, and a node that is the test's own. The linker
+//  Revocations, with a ledger on disk, workers, and a node that is the test's own. The linker
 //  hands malloc and calloc of this program to us, so that memory can end anywhere.
 #include "cloud/authority_service.h"
 
@@ -7,42 +7,11 @@
 #include "tests/support/unit.h"
 
 #include <sqlite3.h>
-#include <stdatomic.h>
 
 #include "tests/support/identity.h"
-#include "tests/support/place.h"
 #include "tests/support/node.h"
-
-// ---- memory that ends -------------------------------------------------------------------------
-//  The linker's names.
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-
-static atomic_int left = -1; // allocations that still succeed; -1: all
-
-static bool
-s_fails(void)
-{
-    if (left > 0) {
-        left--;
-        return false;
-    }
-    return left == 0;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-    return s_fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-    return s_fails() ? NULL : __real_calloc(count, size);
-}
+#include "tests/support/place.h"
+#include "tests/support/scarce.h"
 
 // ---- the rest of the node ------------------------------------------------------------------
 fl_enrol_relay *
@@ -274,9 +243,9 @@ when_memory_ends_nothing_is_in_force_that_is_not_stored(void **state)
     ask("revoke", "d0");
     for (int allowed = 0; code != 0 || version < 2; allowed++) {
         assert_true(allowed < 100);
-        left = allowed;
+        scarce_left = allowed;
         ask("revoke", "d1");
-        left = -1;
+        scarce_left = -1;
         version = fl_identity_deny_version(identity);
         assert_int_equal(code == 0, version == 2);
         assert_true(version <= stored(&list));

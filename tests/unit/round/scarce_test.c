@@ -3,42 +3,11 @@
 #include "tests/support/machine.h"
 #include "tests/support/unit.h"
 
-#include <stdlib.h>
-
 #include "cloud/root.h"
 #include "common/round/uploads.h"
 #include "device/device.h"
 #include "edge/edge.h"
-
-//  The linker's names.
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-
-static int left = -1; // allocations that still succeed; -1 = all
-
-static bool
-s_fails(void)
-{
-    if (left > 0) {
-        left--;
-        return false;
-    }
-    return left == 0;
-}
-
-void *
-__wrap_malloc(size_t size)
-{
-    return s_fails() ? NULL : __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-    return s_fails() ? NULL : __real_calloc(count, size);
-}
+#include "tests/support/scarce.h"
 
 static const fl_participant_conf member_conf = { .role = FL_ROLE_EDGE, .beat_ms = 100 };
 static const fl_participant_conf device_conf = { .role = FL_ROLE_DEVICE, .beat_ms = 100 };
@@ -140,14 +109,14 @@ whatever_allocation_fails_a_machine_is_not_there(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int n = 0; n < rows[i].allocations; n++) {
-            left = n;
+            scarce_left = n;
             bool made = rows[i].make();
-            left = -1;
+            scarce_left = -1;
             assert_false(made);
         }
-        left = rows[i].allocations;
+        scarce_left = rows[i].allocations;
         bool made = rows[i].make();
-        left = -1;
+        scarce_left = -1;
         assert_true(made);
     }
 }
@@ -168,9 +137,9 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
     fl_seats_enter(roster, fl_seats_at(roster, 0), FL_SEAT_TASKED);
     fl_message contrib = machine_contrib(&order, 1, 0, 1, 5, 9);
     contrib.contrib.roll = fl_bytes_of(bytes, sizeof bytes);
-    left = 0;
+    scarce_left = 0;
     fl_uploads_contrib(collect, 0, &contrib, 0, machine_out);
-    left = -1;
+    scarce_left = -1;
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_STORAGE));
     assert_int_equal(fl_seats_look(roster, 0)->phase, FL_SEAT_REFUSED);
     fl_uploads_destroy(&collect);
@@ -199,9 +168,9 @@ a_block_that_finds_no_room_is_aborted_for_storage(void **state)
             fl_aggregator_step(aggregator, &event, 0, machine_out);
         }
         machine_clear();
-        left = n;
+        scarce_left = n;
         fl_aggregator_open(aggregator, &task, FL_NEVER, 0, 10, machine_out);
-        left = -1;
+        scarce_left = -1;
         fl_block_view view;
         assert_true(fl_aggregator_block(aggregator, 0, &view));
         assert_int_equal(view.line.reason, n < 2 ? FL_WHY_STORAGE : FL_WHY_NONE);

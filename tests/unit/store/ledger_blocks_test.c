@@ -2,44 +2,9 @@
 
 #include "tests/support/unit.h"
 
-#include "tests/support/place.h"
+#include "tests/support/ledger.h"
 
-#include <sqlite3.h>
 #include <string.h>
-
-static fl_why why;
-static fl_ledger *ledger;
-static const fl_run run = { { 7, 8, 9 } };
-
-static int
-s_begin(void **state)
-{
-    int code = place_make(state);
-    return code != 0 || fl_ledger_open(place_of("ledger"), &ledger, &why) != FL_OK;
-}
-
-static int
-s_end(void **state)
-{
-    fl_ledger_close(&ledger);
-    return place_end(state);
-}
-
-static void
-s_reopen(void)
-{
-    fl_ledger_close(&ledger);
-    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
-}
-
-static void
-s_sql(const char *text)
-{
-    sqlite3 *base = NULL;
-    assert_int_equal(sqlite3_open(place_of("ledger"), &base), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(base, text, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(base), SQLITE_OK);
-}
 
 //  Three blocks of two edges, one of them not opened, and the root's.
 static fl_report
@@ -101,7 +66,7 @@ the_blocks_of_a_masked_round_come_back_after_a_restart(void **state)
     (void)state;
     fl_report report = s_report(3, 1);
     assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
-    s_reopen();
+    ledger_reopen();
     fl_ledger_round *found = NULL;
     assert_int_equal(fl_ledger_round_get(ledger, &run, 3, &found, &why), FL_OK);
     assert_int_equal(found->report.masking, FL_MASKING_MALICIOUS);
@@ -158,7 +123,7 @@ damaged_blocks_are_named_and_not_shown(void **state)
         "UPDATE block_line SET masked=8, survivors=9 WHERE line=0",
     };
     for (unsigned i = 0; i < sizeof damage / sizeof *damage; i++) {
-        s_sql(damage[i]);
+        ledger_sql(damage[i]);
         fl_ledger_round *found = NULL, rounds[2];
         uint32_t count = 0;
         assert_int_equal(fl_ledger_round_get(ledger, &run, 2, &found, &why), FL_MALFORMED);
@@ -188,7 +153,7 @@ blocks_that_cannot_be_kept_leave_the_round_open(void **state)
 {
     (void)state;
     fl_report report = s_report(1, 1);
-    s_sql("DROP TABLE block_line");
+    ledger_sql("DROP TABLE block_line");
     assert_int_not_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
     assert_non_null(strstr(why.text, "block_line"));
     uint32_t attempts = 9;
@@ -196,7 +161,7 @@ blocks_that_cannot_be_kept_leave_the_round_open(void **state)
     assert_int_equal(attempts, 0);
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, s_end)
+#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, ledger_begin, ledger_end)
 
 int
 main(void)

@@ -3,29 +3,12 @@
 
 #include "tests/support/unit.h"
 
-#include "tests/support/place.h"
+#include "tests/support/ledger.h"
 
-#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
-static fl_why why;
-static fl_ledger *ledger;
-static const fl_run run = { { 7, 8, 9 } }, other_run = { { 7, 8, 8 } };
-
-static int
-s_begin(void **state)
-{
-    int code = place_make(state);
-    return code != 0 || fl_ledger_open(place_of("ledger"), &ledger, &why) != FL_OK;
-}
-
-static int
-s_end(void **state)
-{
-    fl_ledger_close(&ledger);
-    return place_end(state);
-}
+static const fl_run other_run = { { 7, 8, 8 } };
 
 static void
 s_put(const fl_run *of, uint64_t round, uint32_t block, fl_keep what, const char *text)
@@ -171,20 +154,18 @@ a_ledger_that_cannot_be_written_says_so_and_keeps_what_it_had(void **state)
     assert_string_equal(s_facts(&run, 4), "four,");
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, ledger_begin, ledger_end)
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            facts_come_back_by_block_and_in_the_order_in_which_they_were_said, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_fact_replaces_its_like_and_what_followed_it, s_begin,
-                                        s_end),
-        cmocka_unit_test_setup_teardown(the_first_fact_of_another_round_forgets_those_before,
-                                        s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_long_fact_comes_back_to_the_last_byte, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(evidence_stays_whatever_round_follows, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(
-            a_ledger_that_cannot_be_written_says_so_and_keeps_what_it_had, s_begin, s_end),
+        TEST(facts_come_back_by_block_and_in_the_order_in_which_they_were_said),
+        TEST(a_fact_replaces_its_like_and_what_followed_it),
+        TEST(the_first_fact_of_another_round_forgets_those_before),
+        TEST(a_long_fact_comes_back_to_the_last_byte),
+        TEST(evidence_stays_whatever_round_follows),
+        TEST(a_ledger_that_cannot_be_written_says_so_and_keeps_what_it_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

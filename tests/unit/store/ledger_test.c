@@ -2,44 +2,9 @@
 
 #include "tests/support/unit.h"
 
-#include "tests/support/place.h"
+#include "tests/support/ledger.h"
 
 #include <math.h>
-#include <sqlite3.h>
-
-static fl_why why;
-static fl_ledger *ledger;
-static const fl_run run = { { 7, 8, 9 } };
-
-static int
-s_begin(void **state)
-{
-    int code = place_make(state);
-    return code != 0 || fl_ledger_open(place_of("ledger"), &ledger, &why) != FL_OK;
-}
-
-static int
-s_end(void **state)
-{
-    fl_ledger_close(&ledger);
-    return place_end(state);
-}
-
-static void
-s_reopen(void)
-{
-    fl_ledger_close(&ledger);
-    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
-}
-
-static void
-s_sql(const char *text)
-{
-    sqlite3 *base = NULL;
-    assert_int_equal(sqlite3_open(place_of("ledger"), &base), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(base, text, NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_close(base), SQLITE_OK);
-}
 
 //  Rows of a table, told apart by what stands behind its name.
 static int
@@ -119,7 +84,7 @@ a_report_comes_back_whole_after_a_restart(void **state)
     fl_report report = s_report(3, 2);
     assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &report, 4096, &why), FL_OK);
-    s_reopen();
+    ledger_reopen();
     fl_ledger_round *found = NULL;
     assert_int_equal(fl_ledger_round_get(ledger, &run, 3, &found, &why), FL_OK);
     const fl_report *r = &found->report;
@@ -174,14 +139,15 @@ a_close_that_fails_half_way_leaves_the_round_open(void **state)
     (void)state;
     fl_report report = s_report(1, 1);
     assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
-    s_sql("INSERT INTO receipt SELECT run, round, attempt, 1, x'00', x'00', 0, 0, 0 FROM round");
+    ledger_sql("INSERT INTO receipt SELECT run, round, attempt, 1, x'00', x'00', 0, 0, 0 "
+               "FROM round");
     assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_EXISTS);
     fl_ledger_round *found = NULL;
     assert_int_equal(fl_ledger_round_get(ledger, &run, 1, &found, &why), FL_OK);
     assert_false(found->closed);
     assert_int_equal(found->report.roll_count, 1); // only the planted one
     fl_ledger_round_destroy(&found);
-    s_sql("DELETE FROM receipt");
+    ledger_sql("DELETE FROM receipt");
     assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
 }
 
@@ -260,7 +226,7 @@ a_run_resumes_where_it_stood(void **state)
     s_close(1, 1, FL_CLOSE_DONE);
     fl_report second = s_report(2, 4); // opened, then the process died
     assert_int_equal(fl_ledger_round_open(ledger, &second, &why), FL_OK);
-    s_reopen();
+    ledger_reopen();
     assert_int_equal(fl_ledger_resume_get(ledger, &resume, &why), FL_OK);
     assert_true(resume.round == 2 && resume.attempt == 4 && resume.run.model_bytes == 4097);
     assert_true(resume.run.model.bytes[0] == 2 && resume.run.model.bytes[1] == 1);
@@ -292,7 +258,7 @@ serial_numbers_are_never_given_twice(void **state)
     uint64_t serial = 0;
     assert_int_equal(fl_ledger_serial_next(ledger, &serial, &why), FL_OK);
     assert_int_equal(serial, 1);
-    s_reopen();
+    ledger_reopen();
     assert_int_equal(fl_ledger_serial_next(ledger, &serial, &why), FL_OK);
     assert_int_equal(serial, 2);
 }
@@ -331,7 +297,7 @@ a_shard_is_one_nodes_for_good(void **state)
     assert_int_equal(lease.shard, 0);
     assert_int_equal(fl_ledger_lease(ledger, &second.node, &other, &why), FL_OK);
     assert_int_equal(other.shard, 1);
-    s_reopen();
+    ledger_reopen();
     lease = (fl_lease){ .shards = 2 };
     assert_int_equal(fl_ledger_lease(ledger, &first.node, &lease, &why), FL_OK);
     assert_true(lease.shard == 0 && lease.shards == 2);
@@ -388,7 +354,7 @@ a_deny_list_only_gets_newer(void **state)
     assert_int_equal(fl_ledger_deny_put(ledger, 2, fl_bytes_of("two", 3), NULL, &why), FL_RANGE);
     assert_int_equal(fl_ledger_deny_put(ledger, 4, fl_bytes_of("four", 4), &back, &why), FL_OK);
     assert_int_equal(fl_ledger_deny_put(ledger, 5, fl_bytes_of("five", 4), NULL, &why), FL_OK);
-    s_reopen();
+    ledger_reopen();
     assert_int_equal(fl_ledger_deny_get(ledger, &version, &list, &why), FL_OK);
     assert_true(version == 5 && fl_blob_size(list) == 4);
     assert_memory_equal(fl_blob_bytes(list).data, "five", 4);
@@ -409,7 +375,7 @@ a_damaged_or_foreign_file_is_refused_by_name(void **state)
     assert_int_equal(fl_ledger_open(place_of("junk"), &none, &why), FL_MALFORMED);
     assert_non_null(strstr(why.text, "/junk is damaged"));
     assert_null(none);
-    s_sql("PRAGMA application_id=1");
+    ledger_sql("PRAGMA application_id=1");
     assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MALFORMED);
     assert_non_null(strstr(why.text, "another program"));
 }
@@ -441,10 +407,10 @@ a_newer_ledger_and_one_too_old_are_refused(void **state)
 {
     (void)state;
     fl_ledger *none = NULL;
-    s_sql("PRAGMA user_version=4");
+    ledger_sql("PRAGMA user_version=4");
     assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
     assert_non_null(strstr(why.text, "version 4, this program knows up to 3"));
-    s_sql("PRAGMA user_version=1");
+    ledger_sql("PRAGMA user_version=1");
     assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
     assert_non_null(strstr(why.text, "version 1, this program writes 3"));
 }
@@ -457,7 +423,7 @@ a_ledger_of_version_2_is_brought_up_and_keeps_what_it_knew(void **state)
     const fl_bytes token = fl_bytes_of("token", 5);
     uint32_t uses = 0;
     bool revoked = true;
-    s_sql("INSERT INTO token_use(token, count) VALUES(CAST('token' AS BLOB), 7);"
+    ledger_sql("INSERT INTO token_use(token, count) VALUES(CAST('token' AS BLOB), 7);"
           "ALTER TABLE token_use DROP COLUMN revoked_at; PRAGMA user_version=2");
     fl_ledger_close(&ledger);
     assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
@@ -539,7 +505,7 @@ killed_in_mid_run_every_close_is_there(void **state)
     fl_ledger_round_destroy(&found);
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, s_end)
+#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, ledger_begin, ledger_end)
 
 int
 main(void)
