@@ -143,7 +143,8 @@ bare_open(bare *self)
                                   .queue = FL_BULK_QUEUE,
                                   .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
                                   .keys = &keys,
-                                  .domain = fl_label_word(FL_LABEL_lane, FL_WAY_UP) };
+                                  // the lane of strangers: the bulk lanes want a seat
+                                  .domain = fl_label_word(FL_LABEL_lane, FL_WAY_CONTROL) };
     self->pull = fl_socket_new(&conf, &why);
     if (self->pull == NULL ||
         fl_socket_bind(self->pull, "tcp://127.0.0.1:0", &word.port, &why) != FL_OK) {

@@ -524,7 +524,7 @@ a_bulk_lane_lets_nobody_in_without_a_seat(void **state)
 
 // ---- opening ----------------------------------------------------------------------------------
 static void
-a_taken_port_and_a_second_porch_are_told_in_one_line(void **state)
+a_taken_port_and_a_second_listener_are_told_in_one_line(void **state)
 {
     (void)state;
     toy *parent = toy_parent();
@@ -554,6 +554,7 @@ a_taken_port_and_a_second_porch_are_told_in_one_line(void **state)
     uint16_t port = 0;
     fl_keypair keys;
     toy_keys(&keys);
+    busy.keys = &keys; // the parent's went with it
     fl_socket_conf holder_conf = link_conf;
     holder_conf.keys = &keys;
     fl_socket *holder = fl_socket_new(&holder_conf, &why);
@@ -594,7 +595,7 @@ main(void)
         toy_test(surplus_frames_and_verbs_of_another_lane_are_refused),
         toy_test(each_word_of_a_masked_round_goes_its_own_way_only),
         toy_test(a_bulk_lane_lets_nobody_in_without_a_seat),
-        toy_test(a_taken_port_and_a_second_porch_are_told_in_one_line),
+        toy_test(a_taken_port_and_a_second_listener_are_told_in_one_line),
     };
     return cmocka_run_group_tests(tests, toy_setup, toy_teardown);
 }
