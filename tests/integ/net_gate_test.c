@@ -522,7 +522,6 @@ a_bulk_lane_lets_nobody_in_without_a_seat(void **state)
     toy_destroy(&parent);
 }
 
-// ---- opening ----------------------------------------------------------------------------------
 static void
 a_taken_port_and_a_second_listener_are_told_in_one_line(void **state)
 {
@@ -550,13 +549,13 @@ a_taken_port_and_a_second_listener_are_told_in_one_line(void **state)
                      FL_BUSY);
     assert_non_null(strstr(why.text, "one per process"));
     toy_destroy(&parent);
-    fl_listener_conf busy = conf;
     uint16_t port = 0;
-    fl_keypair keys;
+    fl_keypair keys; // the parent's went with it
     toy_keys(&keys);
-    busy.keys = &keys; // the parent's went with it
-    fl_socket_conf holder_conf = link_conf;
-    holder_conf.keys = &keys;
+    fl_listener_conf busy = conf; // but for its keys and one port
+    busy.keys = &keys;
+    fl_socket_conf holder_conf = { .kind = FL_SOCKET_PULL, .queue = 1, .frame_bytes_max = 1,
+                                   .keys = &keys, .domain = "up" };
     fl_socket *holder = fl_socket_new(&holder_conf, &why);
     assert_int_equal(fl_socket_bind(holder, "tcp://127.0.0.1:0", &port, &why), FL_OK);
     snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", port);
