@@ -99,14 +99,6 @@ fl_ledger_run_begin(fl_ledger *self, const fl_ledger_run *run, fl_why *why)
     return fl_query_run(&query, why);
 }
 
-void
-fl_ledger_bind_key(fl_query *query, const fl_report *report)
-{
-    fl_query_blob(query, report->run.bytes, sizeof report->run.bytes);
-    fl_query_u64(query, report->round);
-    fl_query_u64(query, report->attempt);
-}
-
 static fl_status
 s_open(fl_ledger *self, const char *text, const fl_report *report, fl_why *why)
 {

@@ -14,7 +14,13 @@ struct fl_ledger {
 uint64_t fl_ledger_clock(void);
 
 //  Run, round and attempt.
-void fl_ledger_bind_key(fl_query *query, const fl_report *report);
+static inline void
+fl_ledger_bind_key(fl_query *query, const fl_report *report)
+{
+    fl_query_blob(query, report->run.bytes, sizeof report->run.bytes);
+    fl_query_u64(query, report->round);
+    fl_query_u64(query, report->attempt);
+}
 
 //  The blocks of a report; `blocks` has room for FL_BLOCK_LINES_MAX.
 fl_status fl_ledger_blocks_put(fl_ledger *self, const fl_report *report, fl_why *why);
