@@ -84,7 +84,7 @@ def _in_again(fabric, name, after):
         report = fabric.ask("root", "report", str(newest)) if newest > after else None
         return report and any(one["node"] == name and one["outcome"] == "in"
                               for one in report["entries"])
-    fabric.until(counted, 20, f"{name} takes part again")
+    fabric.until(counted, 50, f"{name} takes part again")
 
 
 def _freeze(fabric, name, step, told, wanted, **how):
