@@ -25,7 +25,8 @@ typedef uint32_t fl_vec;
 // ---- what happened ----------------------------------------------------------------------------
 typedef enum fl_event_kind {
     FL_EV_TICK,     // time has passed
-    FL_EV_START,    // root only, once: begin or go on with a run
+    FL_EV_START,    // root only, none in hand: begin or go on with a run
+    FL_EV_RUN,      // root only: the operator's word about the run in hand
     FL_EV_MESSAGE,  // a decoded, admitted message
     FL_EV_GONE,     // admission cut off a child, or the parent was left (it floods)
     FL_EV_VERIFIED, // answers VERIFY
@@ -42,6 +43,9 @@ typedef enum fl_event_kind {
     FL_EV_COUNT
 } fl_event_kind;
 
+//  What becomes of a run.
+typedef enum fl_run_order { FL_RUN_GO, FL_RUN_PAUSE, FL_RUN_STOP } fl_run_order;
+
 typedef struct fl_event {
     fl_event_kind kind;
     uint64_t token;  // of the effect that it answers
@@ -55,6 +59,9 @@ typedef struct fl_event {
             uint64_t model_bytes;
             uint64_t elements;
         } start;
+        struct {
+            fl_run_order order;
+        } run;
         struct {
             fl_peer from;              // FL_PARENT or a child
             fl_name node;              // the child's certified name; unset for FL_PARENT

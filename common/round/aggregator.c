@@ -1487,6 +1487,15 @@ fl_aggregator_destroy(fl_aggregator **self_p)
 }
 
 void
+fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf)
+{
+    FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE && conf->seats_max == self->conf.seats_max &&
+              conf->slots == self->conf.slots && conf->window.count_min >= 1);
+    self->conf = *conf;
+    fl_pace_forget(&self->pace);
+}
+
+void
 fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     switch ((int)event->kind) {

@@ -92,6 +92,10 @@ typedef struct fl_block_view {
 fl_aggregator *fl_aggregator_new(const fl_aggregator_conf *conf);
 void fl_aggregator_destroy(fl_aggregator **self_p);
 
+//  Rounds from now on have this window, and go on with these facts. The rest is as it was. Only
+//  while IDLE.
+void fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf);
+
 //  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED.
 //  Never blocks, never fails: a bad message is refused and noted, a broken invariant panics.
 void fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out);

@@ -44,6 +44,14 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
     return conf;
 }
 
+//  As long as a round may last with all its extensions.
+static uint64_t
+s_patience_ms(const fl_sim *sim, const fl_sim_node *node)
+{
+    const uint32_t times = node->window.missed == FL_MISSED_ABORT ? 1 : node->window.extends_max + 1;
+    return (uint64_t)times * sim->start_wait_ms;
+}
+
 static void
 s_make_machine(fl_sim *sim, fl_sim_node *node)
 {
@@ -52,7 +60,8 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
                               .plan = sim->plan,
                               .rounds = sim->rounds,
                               .expect_leaves = sim->expect_leaves,
-                              .start_wait_ms = sim->start_wait_ms };
+                              .start_wait_ms = sim->start_wait_ms,
+                              .patience_ms = s_patience_ms(sim, node) };
         node->root = fl_root_new(&conf);
         FL_ASSERT(node->root != NULL);
         node->machine = fl_root_machine(node->root);

@@ -28,7 +28,8 @@ s_conf(void)
                                                        .rate_window_ms = 100000 } },
                            .plan = machine_plan(),
                            .rounds = 3,
-                           .start_wait_ms = 500 };
+                           .start_wait_ms = 500,
+                           .patience_ms = 1500 };
 }
 
 static void
@@ -272,8 +273,23 @@ an_aborted_round_ends_the_run(void **state)
 }
 
 // ---- what fails -------------------------------------------------------------------------------
+//  Paused for that reason at `now`, and tried again at `at`.
 static void
-an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children(void **state)
+s_retried(fl_time at)
+{
+    fl_root_view view = s_look();
+    assert_int_equal(view.phase, FL_ROOT_PAUSED);
+    assert_int_equal(view.reason, FL_WHY_STORAGE);
+    assert_false(view.aborted);
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_STORAGE);
+    assert_int_equal(fl_root_machine(root).deadline(root), at);
+    machine_now = at;
+    machine_tick();
+    assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
+}
+
+static void
+an_opening_that_cannot_be_saved_is_tried_again(void **state)
 {
     (void)state;
     s_start(1, 0);
@@ -281,40 +297,118 @@ an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children(void **state
     machine_join(1);
     s_answer_save(false);
     assert_non_null(machine_note(FL_NOTE_SAVE_FAILED));
-    assert_true(machine_said(0, FL_CLOSED)->closed.final);
-    assert_int_equal(s_look().phase, FL_ROOT_DONE);
-    assert_true(s_look().aborted);
-    assert_int_equal(s_look().reason, FL_WHY_STORAGE);
+    s_retried(1000);
+    s_answer_save(false);
+    s_retried(3000); // it waits twice as long
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    assert_int_equal(s_look().attempt, 3);
 }
 
 static void
-a_close_that_cannot_be_saved_counts_for_nobody(void **state)
+a_close_that_cannot_be_saved_is_said_again_and_counts(void **state)
 {
     (void)state;
     s_open();
     s_collect(1);
     s_answer_save(false);
-    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
-    assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
-    assert_true(machine_said(0, FL_CLOSED)->closed.final);
-    assert_int_equal(s_look().reason, FL_WHY_STORAGE);
-    assert_true(isnan(s_look().accuracy)); // that model is not the run's
+    assert_int_equal(machine_count(FL_FX_SEND), 0); // nobody hears of what is not durable
+    assert_true(isnan(s_look().accuracy));
+    s_retried(1000);
+    const fl_report *report = machine_effect(FL_FX_SAVE)->save.report;
+    assert_int_equal(report->close, FL_CLOSE_DONE);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(s_look().round, 2);
 }
 
 static void
-a_model_that_cannot_be_made_aborts_the_run(void **state)
+a_model_that_cannot_be_made_is_tried_again(void **state)
 {
     (void)state;
     s_open();
     s_give(0, 1);
     s_give(1, 1);
     s_finished();
+    const uint32_t count = machine_effect(FL_FX_APPLY)->apply.count;
     s_applied(1, false);
-    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->close, FL_CLOSE_ABORTED);
-    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->reason, FL_WHY_STORAGE);
+    s_retried(1000);
+    assert_int_equal(machine_effect(FL_FX_APPLY)->apply.count, count);
+    s_applied(1, true);
     s_answer_save(true);
-    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
-    assert_true(s_look().aborted);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+}
+
+// ---- the operator's word ----------------------------------------------------------------------
+static void
+s_order(fl_run_order order)
+{
+    machine_step(&(fl_event){ .kind = FL_EV_RUN, .run.order = order });
+}
+
+static void
+a_pause_comes_after_the_round_in_hand_and_lasts_until_it_is_resumed(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_PAUSE);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
+    assert_int_equal(s_look().reason, FL_WHY_PAUSED);
+    machine_now = 900000;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
+    machine_join(0);
+    machine_join(1);
+    s_order(FL_RUN_GO);
+    s_answer_save(true);
+    assert_int_equal(s_look().round, 2);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+}
+
+static void
+a_stopped_run_ends_between_two_rounds_and_says_so(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_PAUSE);
+    s_collect(1);
+    s_answer_save(true);
+    s_order(FL_RUN_STOP);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().reason, FL_WHY_STOPPED);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    s_order(FL_RUN_GO); // of no run: nothing happens
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+}
+
+static void
+the_next_run_begins_with_the_same_children(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_STOP);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    fl_root_conf conf = s_conf();
+    conf.rounds = 7;
+    fl_root_assign(root, &conf);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.model = machine_hash(70);
+    event.start.model_bytes = MACHINE_MODEL;
+    event.start.elements = MACHINE_ELEMENTS;
+    machine_step(&event);
+    s_answer_save(true);
+    assert_int_equal(s_look().rounds, 7);
+    const fl_message *task = machine_said(1, FL_TASK);
+    assert_int_equal(task->round, 1);
+    assert_true(fl_run_equal(&task->task.order.run, &event.start.run));
 }
 
 // ---- the wait for children --------------------------------------------------------------------
@@ -361,7 +455,7 @@ a_root_waits_for_devices_below_its_children(void **state)
 }
 
 static void
-a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends(void **state)
+a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts(void **state)
 {
     (void)state;
     s_start(1, 0);
@@ -374,13 +468,23 @@ a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends(void **state)
     assert_int_equal(s_look().phase, FL_ROOT_DONE);
     assert_int_equal(s_look().reason, FL_WHY_QUORUM);
     assert_true(s_look().aborted);
+}
+
+static void
+without_a_bound_of_patience_a_root_waits_and_says_so_each_minute(void **state)
+{
+    (void)state;
     fl_root_conf conf = s_conf();
-    conf.aggregator.window.missed = FL_MISSED_ABORT; // at the first one
+    conf.patience_ms = 0;
     s_make(&conf);
     s_start(1, 0);
-    machine_now = 500;
-    machine_tick();
-    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    unsigned notes = 0;
+    for (machine_now = 500; machine_now <= 600000; machine_now += 500) {
+        machine_tick();
+        notes += machine_note(FL_NOTE_WAITING) != NULL ? 1 : 0;
+    }
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    assert_int_equal(notes, 10);
 }
 
 // ---- looking at it ----------------------------------------------------------------------------
@@ -407,7 +511,7 @@ every_phase_has_a_name(void **state)
     (void)state;
     static const char *const names[FL_ROOT_PHASES] = { "idle",       "waiting",  "opening",
                                                        "collecting", "applying", "saving",
-                                                       "done" };
+                                                       "paused",     "done" };
     for (int i = 0; i < FL_ROOT_PHASES; i++) {
         assert_string_equal(fl_root_phase_name((fl_root_phase)i), names[i]);
     }
@@ -542,12 +646,16 @@ main(void)
         TEST(a_restart_after_the_last_round_is_done_at_once),
         TEST(a_skipped_round_leaves_the_model_as_it_is),
         TEST(an_aborted_round_ends_the_run),
-        TEST(an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children),
-        TEST(a_close_that_cannot_be_saved_counts_for_nobody),
-        TEST(a_model_that_cannot_be_made_aborts_the_run),
+        TEST(an_opening_that_cannot_be_saved_is_tried_again),
+        TEST(a_close_that_cannot_be_saved_is_said_again_and_counts),
+        TEST(a_model_that_cannot_be_made_is_tried_again),
+        TEST(a_pause_comes_after_the_round_in_hand_and_lasts_until_it_is_resumed),
+        TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
+        TEST(the_next_run_begins_with_the_same_children),
+        TEST(without_a_bound_of_patience_a_root_waits_and_says_so_each_minute),
         TEST(a_root_waits_for_the_expected_children_and_says_so),
         TEST(a_root_waits_for_devices_below_its_children),
-        TEST(a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends),
+        TEST(a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts),
         TEST(a_look_tells_how_much_of_the_window_is_left),
         TEST(a_masked_round_reports_its_blocks),
         TEST(a_root_that_cannot_mask_opens_no_masked_round),

@@ -1,0 +1,40 @@
+//  runs - the root's runs: takes the next one from the ledger's queue, gives it to the machine, and
+//  records how it ended. One run at a time. Reactor's thread; what blocks for the disk goes to the
+//  store's strand.
+#ifndef FL_CLOUD_RUNS_H
+#define FL_CLOUD_RUNS_H
+
+#include "cloud/live_run.h"
+#include "common/runtime/node.h"
+
+typedef struct fl_runs fl_runs;
+
+typedef struct fl_runs_conf {
+    fl_live_run_conf live;
+    fl_root_conf shared; // of every run: node, roles, masking, signer
+    fl_root *machine;    // borrowed, as the node
+    fl_node *node;
+} fl_runs_conf;
+
+//  Submit the run of that RUN.yaml, if no run of its name is there; before the node runs, blocks.
+//  FL_MISMATCH when the run that is there was submitted with other settings.
+FL_CHECKED fl_status fl_runs_submit_file(fl_ledger *ledger, const char *path, fl_why *why);
+
+//  The caller owns the result. NULL when out of memory.
+fl_runs *fl_runs_new(const fl_runs_conf *conf);
+//  After the worker pool has ended.
+void fl_runs_destroy(fl_runs **self_p);
+
+//  The queue has changed, or the process has begun: take the next run when none is in hand.
+void fl_runs_wake(fl_runs *self);
+//  The operator's word about a run. False: it is not in hand, so that the ledger's word is enough.
+bool fl_runs_order(fl_runs *self, const fl_run *run, fl_run_order order);
+//  In each turn of the loop: sees the end of the run in hand.
+void fl_runs_turn(fl_runs *self, fl_time now);
+
+//  The run in hand, or the last one that was; zero before the first.
+const fl_run *fl_runs_current(const fl_runs *self);
+fl_applier fl_runs_applier(fl_runs *self);
+fl_saver fl_runs_saver(fl_runs *self);
+
+#endif
