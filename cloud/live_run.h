@@ -23,6 +23,8 @@ typedef struct fl_live_run_conf {
 //  are the machine's (disk, memory): to be tried again.
 FL_CHECKED fl_status fl_live_run_open(const fl_live_run_conf *conf, const fl_run *run,
                                       fl_live_run **live, fl_why *why);
+//  Where it goes on now: before each of its turns.
+FL_CHECKED fl_status fl_live_run_refresh(fl_live_run *self, fl_why *why);
 void fl_live_run_close(fl_live_run **self_p);
 
 const fl_run *fl_live_run_id(const fl_live_run *self);

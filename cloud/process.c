@@ -61,8 +61,7 @@ s_open_files(process *self, fl_why *why)
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
     FL_TRY(fl_state_dir_path(self->state, "models", path, why));
-    return fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
-                               &self->checkpoints, why);
+    return fl_checkpoints_open(path, self->ledger, &self->checkpoints, why);
 }
 
 //  Another number of shards would be another partition: what is leased would overlap.
@@ -265,7 +264,8 @@ s_machine(process *self, fl_root_conf *shared, fl_why *why)
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    fl_runs_conf runs = { .node = self->node };
+    fl_runs_conf runs = { .node = self->node,
+                          .most = (uint32_t)fl_conf_int(self->conf, "runs") };
     FL_TRY(s_share(self, &runs.live, why));
     FL_TRY(s_machine(self, &runs.shared, why));
     runs.machine = self->root;

@@ -14,12 +14,14 @@ static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
     [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true,
                           [FL_ROOT_PAUSED] = true,
+                          [FL_ROOT_IDLE] = true,
                           [FL_ROOT_DONE] = true },
     [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_PAUSED] = true },
     [FL_ROOT_COLLECTING] = { [FL_ROOT_APPLYING] = true, [FL_ROOT_SAVING] = true },
     [FL_ROOT_APPLYING] = { [FL_ROOT_SAVING] = true, [FL_ROOT_PAUSED] = true },
     [FL_ROOT_SAVING] = { [FL_ROOT_WAITING] = true, [FL_ROOT_PAUSED] = true, [FL_ROOT_DONE] = true },
     [FL_ROOT_PAUSED] = { [FL_ROOT_WAITING] = true,
+                         [FL_ROOT_IDLE] = true,
                          [FL_ROOT_APPLYING] = true,
                          [FL_ROOT_SAVING] = true,
                          [FL_ROOT_DONE] = true },
@@ -45,6 +47,7 @@ struct fl_root {
     fl_time noted_at;
     uint64_t rounds_ms, rounds_closed;
     double loss, accuracy;
+    bool assigned; // a START is on its way
     bool aborted;
     fl_reason reason;
 };
@@ -163,6 +166,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     fl_order *order = &self->task.order;
     self->task = (fl_task){ 0 };
     self->wish = FL_RUN_GO;
+    self->assigned = false;
     self->aborted = false;
     self->reason = FL_WHY_NONE;
     self->loss = NAN;
@@ -254,6 +258,10 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
         return;
     }
     self->since = now;
+    if (self->wish == FL_RUN_YIELD) {
+        s_enter(self, FL_ROOT_IDLE, now);
+        return;
+    }
     const fl_time patience = (fl_time)self->conf.patience_ms;
     if (patience > 0 && now >= self->waits_since + patience) {
         fl_aggregator_dismiss(self->aggregator, out);
@@ -322,6 +330,9 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
     fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
     s_enter(self, FL_ROOT_WAITING, now);
     self->waits_since = now;
+    if (self->wish == FL_RUN_YIELD) {
+        s_enter(self, FL_ROOT_IDLE, now);
+    }
 }
 
 static void
@@ -365,6 +376,8 @@ on_order(fl_root *self, fl_run_order order, fl_time now, fl_outbox *out)
     }
     if (order == FL_RUN_GO) {
         s_go_on(self, now, out);
+    } else if (self->paused == FL_ROOT_WAITING && order == FL_RUN_YIELD) {
+        s_enter(self, FL_ROOT_IDLE, now);
     } else if (self->paused == FL_ROOT_WAITING) {
         (void)s_obey(self, now, out);
     }
@@ -433,6 +446,7 @@ fl_root_assign(fl_root *self, const fl_root_conf *conf)
     FL_ASSERT(self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE);
     self->conf = *conf;
     self->conf.aggregator.vector = false;
+    self->assigned = true;
     fl_aggregator_assign(self->aggregator, &self->conf.aggregator);
 }
 
@@ -446,7 +460,7 @@ fl_root_view
 fl_root_look(const fl_root *self, fl_time now)
 {
     fl_time left = self->since + (fl_time)self->conf.start_wait_ms - now;
-    fl_root_view view = { .phase = self->phase,
+    fl_root_view view = { .phase = self->assigned ? FL_ROOT_WAITING : self->phase,
                           .round = self->task.order.round,
                           .rounds = self->conf.rounds,
                           .attempt = self->task.attempt,

@@ -3,7 +3,7 @@
 //  One thread at a time.
 //
 //  IDLE -> WAITING -> OPENING -> COLLECTING -> APPLYING -> SAVING -> WAITING ... -> DONE, and from
-//  there WAITING again with the next run; PAUSED between two rounds when the operator says so, and
+//  there WAITING again with the next run. Back to IDLE when runs take turns; PAUSED between two rounds when the operator says so, and
 //  whenever something cannot be made durable, until it can.
 #ifndef FL_CLOUD_ROOT_H
 #define FL_CLOUD_ROOT_H

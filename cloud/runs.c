@@ -10,29 +10,36 @@
 enum { RETRY_MS = 5000, ROWS = 64 };
 
 typedef enum step {
-    RESTS,   // nothing is in hand
-    OPENS,   // the store looks for the next run
+    RESTS,   // no run is in hand
+    TURNS,   // the store reads how the next one goes on
     RUNS,    // the machine has it
     RECORDS, // the store writes how it ended
 } step;
 
 struct fl_runs {
     fl_runs_conf conf;
+    fl_live_run *live[FL_RUNS_MAX];
+    uint32_t count, at; // live[at] has its turn
     step step;
-    bool again;    // woken meanwhile
-    fl_live_run *live;
-    fl_run current;
-    fl_root_view ended;
     fl_time retry_at;
-    //  between the store's strand and ours
+    fl_root_view ended;
+    fl_run last; // that had a turn
+    //  a job of `step`, between the store's strand and ours
     fl_status status;
     fl_why why;
-    fl_ledger_run row;
+    //  the look for one more run, likewise
+    bool opening, again;
+    fl_run taken[FL_RUNS_MAX];
+    uint32_t taken_count;
+    fl_live_run *opened;
+    fl_status open_status;
+    fl_why open_why;
 };
 
 fl_runs *
 fl_runs_new(const fl_runs_conf *conf)
 {
+    FL_ASSERT(conf->most >= 1 && conf->most <= FL_RUNS_MAX);
     fl_runs *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->conf = *conf;
@@ -44,39 +51,55 @@ fl_runs_new(const fl_runs_conf *conf)
 void
 fl_runs_destroy(fl_runs **self_p)
 {
-    if (*self_p != NULL) {
-        fl_live_run_close(&(*self_p)->live);
-    }
-    free(*self_p);
+    fl_runs *self = *self_p;
     *self_p = NULL;
+    if (self != NULL) {
+        for (uint32_t i = 0; i < self->count; i++) {
+            fl_live_run_close(&self->live[i]);
+        }
+        fl_live_run_close(&self->opened);
+        free(self);
+    }
+}
+
+static fl_live_run *
+s_in_hand(const fl_runs *self)
+{
+    return self->live[self->at];
 }
 
 const fl_run *
 fl_runs_current(const fl_runs *self)
 {
-    return &self->current;
+    return &self->last;
 }
 
 // ---- on the store's strand --------------------------------------------------------------------
-//  The run that was in hand when the last process ended, else the first of the queue.
+//  May it be taken now, and before `other`? A run that was begun comes before the queue.
+static bool
+s_before(const fl_runs *self, const fl_ledger_run *row, const fl_ledger_run *other)
+{
+    bool free_now = row->state == FL_RUN_RUNNING || row->state == FL_RUN_QUEUED;
+    for (uint32_t i = 0; i < self->taken_count; i++) {
+        free_now = free_now && !fl_run_equal(&row->run, &self->taken[i]);
+    }
+    return free_now && (other->number == 0 || row->state > other->state ||
+                        (row->state == other->state && row->priority > other->priority));
+}
+
+//  Number 0: there is none.
 static fl_status
-s_next(const fl_ledger *ledger, fl_ledger_run *next, fl_why *why)
+s_next(const fl_runs *self, fl_ledger_run *next, fl_why *why)
 {
     static fl_ledger_run rows[ROWS];
     uint32_t count = 0;
     uint64_t first = 1;
-    *next = (fl_ledger_run){ .state = FL_RUN_DONE };
+    *next = (fl_ledger_run){ .number = 0 };
     do {
-        FL_TRY(fl_ledger_runs((fl_ledger *)(uintptr_t)ledger, first, rows, ROWS, &count, why));
+        FL_TRY(fl_ledger_runs(self->conf.live.ledger, first, rows, ROWS, &count, why));
         for (uint32_t i = 0; i < count; i++) {
-            const fl_ledger_run *row = &rows[i];
-            bool waits = row->state == FL_RUN_RUNNING || row->state == FL_RUN_QUEUED;
-            bool better = next->state == FL_RUN_DONE || row->state > next->state ||
-                          (row->state == next->state && row->priority > next->priority);
-            if (waits && better) {
-                *next = *row;
-            }
-            first = row->number + 1;
+            first = rows[i].number + 1;
+            *next = s_before(self, &rows[i], next) ? rows[i] : *next;
         }
     } while (count == ROWS);
     return FL_OK;
@@ -93,22 +116,33 @@ static void
 s_open(void *arg)
 {
     fl_runs *self = arg;
-    fl_ledger *ledger = self->conf.live.ledger;
-    fl_why more;
-    self->status = s_next(ledger, &self->row, &self->why);
-    while (self->status == FL_OK && self->row.state != FL_RUN_DONE) {
-        self->status = fl_live_run_open(&self->conf.live, &self->row.run, &self->live, &self->why);
-        if (!s_hopeless(self->status)) {
+    fl_why *why = &self->open_why;
+    fl_ledger_run row;
+    self->open_status = s_next(self, &row, why);
+    while (self->open_status == FL_OK && row.number > 0) {
+        fl_why refused;
+        fl_status status =
+            fl_live_run_open(&self->conf.live, &row.run, &self->opened, &refused);
+        if (!s_hopeless(status)) {
+            self->open_status = status;
+            *why = refused;
             return;
         }
-        fl_log(FL_LOG_ERROR, "run-refused", fl_log_text("name", self->row.name),
-               fl_log_text("why", self->why.text));
-        self->status = fl_ledger_run_enter(ledger, &self->row.run, FL_RUN_ABORTED, FL_WHY_PLAN,
-                                           self->why.text, &more);
-        if (self->status == FL_OK) {
-            self->status = s_next(ledger, &self->row, &self->why);
+        fl_log(FL_LOG_ERROR, "run-refused", fl_log_text("name", row.name),
+               fl_log_text("why", refused.text));
+        self->open_status = fl_ledger_run_enter(self->conf.live.ledger, &row.run, FL_RUN_ABORTED,
+                                                FL_WHY_PLAN, refused.text, why);
+        if (self->open_status == FL_OK) {
+            self->open_status = s_next(self, &row, why);
         }
     }
+}
+
+static void
+s_refresh(void *arg)
+{
+    fl_runs *self = arg;
+    self->status = fl_live_run_refresh(s_in_hand(self), &self->why);
 }
 
 static void
@@ -119,22 +153,33 @@ s_record(void *arg)
     const fl_run_state state = !end->aborted                     ? FL_RUN_DONE
                                : end->reason == FL_WHY_STOPPED ? FL_RUN_STOPPED
                                                                : FL_RUN_ABORTED;
-    self->status = fl_ledger_run_enter(self->conf.live.ledger, &self->current, state, end->reason,
-                                       "", &self->why);
+    self->status = fl_ledger_run_enter(self->conf.live.ledger, fl_runs_current(self), state,
+                                       end->reason, "", &self->why);
 }
 
 // ---- here -------------------------------------------------------------------------------------
-static void s_opened(void *arg, bool ran);
-static void s_recorded(void *arg, bool ran);
-
-static void
-s_job(fl_runs *self, step next, void (*work)(void *), void (*done)(void *, bool))
+//  False: the process stops, and the ledger knows where to go on.
+static bool
+s_job(fl_runs *self, void (*work)(void *), void (*done)(void *, bool))
 {
     const fl_job job = { .strand = FL_STRAND_STORE, .work = work, .done = done, .arg = self };
-    self->step = next;
-    if (fl_workers_add(fl_node_workers(self->conf.node), &job) != FL_OK) {
-        done(self, false); // the process stops; the ledger knows where to go on
-    }
+    return fl_workers_add(fl_node_workers(self->conf.node), &job) == FL_OK;
+}
+
+//  The store failed: the machine's trouble, tried again.
+static void
+s_try_later(fl_runs *self, const fl_why *why)
+{
+    fl_log(FL_LOG_WARN, "run-waits", fl_log_text("why", why->text),
+           fl_log_u64("retry_ms", RETRY_MS));
+    self->retry_at = fl_node_now(self->conf.node) + RETRY_MS;
+}
+
+static bool
+s_say(fl_runs *self, fl_run_order order)
+{
+    const fl_event event = { .kind = FL_EV_RUN, .run.order = order };
+    return fl_node_post(self->conf.node, &event) == FL_OK;
 }
 
 static void
@@ -143,43 +188,53 @@ s_begin(fl_runs *self)
     fl_root_conf conf = self->conf.shared;
     fl_event start;
     fl_blob *model = NULL;
-    self->step = RUNS;
-    self->current = *fl_live_run_id(self->live);
-    fl_live_run_start(self->live, &conf, &start, &model);
+    fl_live_run *live = s_in_hand(self);
+    self->last = *fl_live_run_id(live);
+    fl_live_run_start(live, &conf, &start, &model);
     fl_handles_put_model(fl_node_handles(self->conf.node), &start.start.model, &model);
     fl_root_assign(self->conf.machine, &conf);
-    fl_log_set_run(&self->current);
-    fl_log(FL_LOG_INFO, "run-begins", fl_log_text("name", fl_live_run_name(self->live)),
+    fl_log_set_run(fl_live_run_id(live));
+    fl_log(self->count > 1 ? FL_LOG_DEBUG : FL_LOG_INFO, "run-begins",
+           fl_log_text("name", fl_live_run_name(live)),
            fl_log_u64("next_round", start.start.round), fl_log_u64("rounds", conf.rounds),
            fl_log_u64("parameters", start.start.elements));
-    if (fl_node_post(self->conf.node, &start) != FL_OK) {
-        fl_log(FL_LOG_ERROR, "run-lost", fl_log_text("why", "the process stops"));
+    self->step = RUNS;
+    if (fl_node_post(self->conf.node, &start) != FL_OK || (self->count > 1 && !s_say(self, FL_RUN_YIELD))) {
+        fl_log(FL_LOG_ERROR, "run-lost", fl_log_text("why", "too many events: start again"));
     }
 }
 
-//  The store could not say which run is next, or not open it: the machine's trouble.
 static void
-s_try_later(fl_runs *self)
-{
-    fl_log(FL_LOG_WARN, "run-waits", fl_log_text("why", self->why.text),
-           fl_log_u64("retry_ms", RETRY_MS));
-    self->retry_at = fl_node_now(self->conf.node) + RETRY_MS;
-}
-
-static void
-s_opened(void *arg, bool ran)
+s_refreshed(void *arg, bool ran)
 {
     fl_runs *self = arg;
-    const bool again = self->again;
-    self->again = false;
-    self->step = RESTS;
-    if (ran && self->live != NULL) {
+    if (ran && self->status == FL_OK) {
         s_begin(self);
-    } else if (ran && self->status != FL_OK) {
-        s_try_later(self);
-    } else if (ran && again) {
-        fl_runs_wake(self);
+    } else if (ran) {
+        s_try_later(self, &self->why);
     }
+}
+
+//  Whoever is next has its turn.
+static void
+s_turn_to(fl_runs *self, uint32_t at)
+{
+    self->at = self->count > 0 ? at % self->count : 0;
+    self->step = self->count > 0 ? TURNS : RESTS;
+    if (self->step == TURNS && !s_job(self, s_refresh, s_refreshed)) {
+        self->step = RESTS;
+    }
+}
+
+static void
+s_close(fl_runs *self)
+{
+    fl_live_run_close(&self->live[self->at]);
+    self->count--;
+    memmove(&self->live[self->at], &self->live[self->at + 1],
+            (self->count - self->at) * sizeof *self->live);
+    s_turn_to(self, self->at);
+    fl_runs_wake(self);
 }
 
 static void
@@ -187,12 +242,33 @@ s_recorded(void *arg, bool ran)
 {
     fl_runs *self = arg;
     if (ran && self->status != FL_OK) {
-        s_try_later(self);
+        s_try_later(self, &self->why);
+    } else if (ran) {
+        s_close(self);
+    }
+}
+
+static void
+s_opened(void *arg, bool ran)
+{
+    fl_runs *self = arg;
+    self->opening = false;
+    if (!ran) {
         return;
     }
-    self->step = RESTS;
-    fl_live_run_close(&self->live);
-    if (ran) {
+    if (self->opened != NULL) {
+        self->live[self->count++] = self->opened;
+        self->opened = NULL;
+        self->again = true; // perhaps there is one more
+        if (self->step == RESTS) {
+            s_turn_to(self, self->count - 1);
+        } else {
+            (void)s_say(self, FL_RUN_YIELD); // else the next START says it
+        }
+    } else if (self->open_status != FL_OK) {
+        s_try_later(self, &self->open_why);
+    }
+    if (self->again) {
         fl_runs_wake(self);
     }
 }
@@ -201,19 +277,21 @@ void
 fl_runs_wake(fl_runs *self)
 {
     self->again = true;
-    if (self->step == RESTS) {
-        self->again = false;
-        self->retry_at = FL_NEVER;
-        s_job(self, OPENS, s_open, s_opened);
+    if (self->opening || self->count == self->conf.most) {
+        return;
     }
+    self->again = false;
+    self->taken_count = self->count;
+    for (uint32_t i = 0; i < self->count; i++) {
+        self->taken[i] = *fl_live_run_id(self->live[i]);
+    }
+    self->opening = s_job(self, s_open, s_opened);
 }
 
 bool
 fl_runs_order(fl_runs *self, const fl_run *run, fl_run_order order)
 {
-    const fl_event event = { .kind = FL_EV_RUN, .run.order = order };
-    return self->step == RUNS && fl_run_equal(run, &self->current) &&
-           fl_node_post(self->conf.node, &event) == FL_OK;
+    return self->step == RUNS && fl_run_equal(run, fl_runs_current(self)) && s_say(self, order);
 }
 
 void
@@ -222,14 +300,18 @@ fl_runs_turn(fl_runs *self, fl_time now)
     const fl_root_view view = fl_root_look(self->conf.machine, now);
     if (self->step == RUNS && view.phase == FL_ROOT_DONE) {
         self->ended = view;
-        s_job(self, RECORDS, s_record, s_recorded);
+        self->step = RECORDS;
+        (void)s_job(self, s_record, s_recorded);
+    } else if (self->step == RUNS && view.phase == FL_ROOT_IDLE) {
+        s_turn_to(self, self->at + 1);
     } else if (now >= self->retry_at) {
         self->retry_at = FL_NEVER;
         if (self->step == RECORDS) {
-            s_job(self, RECORDS, s_record, s_recorded);
-        } else {
-            fl_runs_wake(self);
+            (void)s_job(self, s_record, s_recorded);
+        } else if (self->step == TURNS) {
+            s_turn_to(self, self->at);
         }
+        fl_runs_wake(self);
     }
 }
 
@@ -237,21 +319,21 @@ fl_runs_turn(fl_runs *self, fl_time now)
 static bool
 s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
 {
-    const fl_applier applier = fl_live_run_applier(((fl_runs *)arg)->live);
+    const fl_applier applier = fl_live_run_applier(s_in_hand(arg));
     return applier.apply(applier.self, fold, effect, applied);
 }
 
 static bool
 s_save(void *arg, fl_save what, const fl_report *report)
 {
-    const fl_saver saver = fl_live_run_saver(((fl_runs *)arg)->live);
+    const fl_saver saver = fl_live_run_saver(s_in_hand(arg));
     return saver.save(saver.self, what, report);
 }
 
 static bool
 s_keep(void *arg, const fl_effect *keep)
 {
-    const fl_saver saver = fl_live_run_saver(((fl_runs *)arg)->live);
+    const fl_saver saver = fl_live_run_saver(s_in_hand(arg));
     return saver.keep(saver.self, keep);
 }
 
@@ -268,13 +350,19 @@ fl_runs_saver(fl_runs *self)
 }
 
 // ---- a run from a file ------------------------------------------------------------------------
+static bool
+s_same_bytes(fl_bytes one, fl_bytes other)
+{
+    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
+}
+
 //  Another recipe under the name of a run that is there would be neither the one nor the other.
 static fl_status
 s_same_recipe(fl_ledger *ledger, const fl_ledger_run *row, const fl_run_recipe *recipe, fl_why *why)
 {
     fl_blob *kept = NULL;
     FL_TRY(fl_ledger_run_recipe(ledger, &row->run, &kept, why));
-    bool same = fl_bytes_equal(fl_blob_bytes(kept), fl_blob_bytes(recipe->text));
+    bool same = s_same_bytes(fl_blob_bytes(kept), fl_blob_bytes(recipe->text));
     fl_blob_unref(&kept);
     if (!same) {
         return fl_fail(FL_MISMATCH, why,
@@ -294,16 +382,13 @@ fl_runs_submit_file(fl_ledger *ledger, const char *path, fl_why *why)
     fl_entropy entropy = fl_entropy_os();
     FL_TRY(fl_run_recipe_read(path, NULL, 0, &recipe, why));
     fl_status status = fl_ledger_run_find(ledger, recipe.name, &row, why);
-    if (status == FL_OK) {
+    if (status == FL_OK && row.state != FL_RUN_ABORTED) {
         status = s_same_recipe(ledger, &row, &recipe, why);
-    } else if (status == FL_MISSING) {
+    } else if (status == FL_OK || status == FL_MISSING) { // what it was aborted for may be mended
         row = (fl_ledger_run){ .state = FL_RUN_QUEUED };
         fl_entropy_fill(&entropy, row.run.bytes, sizeof row.run.bytes);
         memcpy(row.name, recipe.name, sizeof row.name);
         status = fl_ledger_run_submit(ledger, &row, fl_blob_bytes(recipe.text), &number, why);
-    }
-    if (status == FL_OK && row.state == FL_RUN_ABORTED) { // what was wrong may be mended now
-        status = fl_ledger_run_enter(ledger, &row.run, FL_RUN_RUNNING, FL_WHY_NONE, "", why);
     }
     fl_blob_unref(&recipe.text);
     return status;

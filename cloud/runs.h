@@ -1,6 +1,6 @@
-//  runs - the root's runs: takes the next one from the ledger's queue, gives it to the machine, and
-//  records how it ended. One run at a time. Reactor's thread; what blocks for the disk goes to the
-//  store's strand.
+//  runs - the root's runs: takes the next ones from the ledger's queue, gives them to the machine,
+//  and records how they ended. Up to `most` of them take turns, a round each: a run's result does
+//  not depend on another's. Reactor's thread; what blocks for the disk goes to the store's strand.
 #ifndef FL_CLOUD_RUNS_H
 #define FL_CLOUD_RUNS_H
 
@@ -9,7 +9,10 @@
 
 typedef struct fl_runs fl_runs;
 
+enum { FL_RUNS_MAX = 8 };
+
 typedef struct fl_runs_conf {
+    uint32_t most; // runs that take turns, 1 to FL_RUNS_MAX; each holds its model in memory
     fl_live_run_conf live;
     fl_root_conf shared; // of every run: node, roles, masking, signer
     fl_root *machine;    // borrowed, as the node
@@ -32,7 +35,7 @@ bool fl_runs_order(fl_runs *self, const fl_run *run, fl_run_order order);
 //  In each turn of the loop: sees the end of the run in hand.
 void fl_runs_turn(fl_runs *self, fl_time now);
 
-//  The run in hand, or the last one that was; zero before the first.
+//  The run that has its turn, or had the last one; zero before the first.
 const fl_run *fl_runs_current(const fl_runs *self);
 fl_applier fl_runs_applier(fl_runs *self);
 fl_saver fl_runs_saver(fl_runs *self);

@@ -1444,7 +1444,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final
 fl_aggregator *
 fl_aggregator_new(const fl_aggregator_conf *conf)
 {
-    FL_ASSERT(conf->window.count_min >= 1 && conf->timing.beat_ms > 0);
+    FL_ASSERT(conf->timing.beat_ms > 0);
     fl_aggregator *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return NULL;
@@ -1490,7 +1490,7 @@ void
 fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf)
 {
     FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE && conf->seats_max == self->conf.seats_max &&
-              conf->slots == self->conf.slots && conf->window.count_min >= 1);
+              conf->slots == self->conf.slots);
     self->conf = *conf;
     fl_pace_forget(&self->pace);
 }
@@ -1570,7 +1570,7 @@ void
 fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64_t wall_s,
                    fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(fl_aggregator_idle(self));
+    FL_ASSERT(fl_aggregator_idle(self) && self->conf.window.count_min >= 1);
     s_enter(self, FL_AGGREGATOR_OPEN);
     s_begin(self, task, due, now);
     fl_selection_open(&self->selection);

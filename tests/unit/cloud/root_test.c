@@ -386,6 +386,33 @@ a_stopped_run_ends_between_two_rounds_and_says_so(void **state)
 }
 
 static void
+a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_YIELD);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final); // nobody hears of it
+    s_start(2, 0);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    fl_root_conf conf = s_conf();
+    s_make(&conf);
+    s_start(1, 0);
+    s_order(FL_RUN_YIELD);
+    machine_now = 500;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    s_start(1, 0);
+    s_order(FL_RUN_PAUSE);
+    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
+    s_order(FL_RUN_YIELD);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+}
+
+static void
 the_next_run_begins_with_the_same_children(void **state)
 {
     (void)state;
@@ -651,6 +678,7 @@ main(void)
         TEST(a_model_that_cannot_be_made_is_tried_again),
         TEST(a_pause_comes_after_the_round_in_hand_and_lasts_until_it_is_resumed),
         TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
+        TEST(a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes),
         TEST(the_next_run_begins_with_the_same_children),
         TEST(without_a_bound_of_patience_a_root_waits_and_says_so_each_minute),
         TEST(a_root_waits_for_the_expected_children_and_says_so),
