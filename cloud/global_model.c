@@ -135,11 +135,14 @@ s_save_close(fl_global_model *self, const fl_report *report, fl_why *why)
     if (report->close == FL_CLOSE_DONE) {
         FL_ASSERT(fl_hash_equal(&self->hash, &report->model));
         model_bytes = fl_blob_size(self->model);
+        FL_TRY(fl_checkpoints_save_optimizer(self->conf.checkpoints, &report->run, &report->model,
+                                             fl_optimizer_state(self->optimizer), why));
         FL_TRY(fl_checkpoints_save(self->conf.checkpoints, &report->model,
-                                   fl_blob_bytes(self->model), fl_optimizer_state(self->optimizer),
-                                   why));
+                                   fl_blob_bytes(self->model), why));
     }
-    return fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
+    FL_TRY(fl_ledger_round_close(self->conf.ledger, report, model_bytes, why));
+    fl_checkpoints_settle(self->conf.checkpoints, &report->run, self->conf.keep);
+    return FL_OK;
 }
 
 static bool

@@ -20,6 +20,7 @@ typedef struct fl_global_model_conf {
     fl_gemm gemm;
     fl_ledger *ledger;           // borrowed, used by `save` only
     fl_checkpoints *checkpoints; // likewise
+    uint32_t keep;               // so many of the newest models, besides the best and the first
 } fl_global_model_conf;
 
 //  Begin with this model file, of which a reference is kept; `optimizer_state` is what was kept

@@ -68,8 +68,7 @@ s_open_files(process *self, fl_why *why)
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
     FL_TRY(fl_state_dir_path(self->state, "models", path, why));
-    return fl_checkpoints_open(path, (uint32_t)fl_conf_int(self->conf, "checkpoints"),
-                               &self->checkpoints, why);
+    return fl_checkpoints_open(path, self->ledger, &self->checkpoints, why);
 }
 
 //  Another number of shards would be another partition: what is leased would overlap.
@@ -175,21 +174,21 @@ s_identify(process *self, fl_why *why)
 
 // ---- the run ----------------------------------------------------------------------------------
 static fl_status
-s_begin_run(process *self, fl_why *why)
+s_begin_run(process *self, fl_ledger_run run, fl_why *why)
 {
     fl_safetensors file;
-    fl_ledger_run run = { .model = { { 0 } } };
     FL_TRY(fl_root_settings_model(self->conf, &self->model, why));
     FL_TRY(fl_safetensors_parse(fl_blob_bytes(self->model), &file, why));
     fl_entropy entropy = fl_entropy_os();
-    fl_entropy_fill(&entropy, run.run.bytes, sizeof run.run.bytes);
-    run.elements = file.elements;
-    run.model = fl_hash_of(fl_blob_bytes(self->model));
-    run.model_bytes = fl_blob_size(self->model);
-    FL_TRY(fl_checkpoints_save(self->checkpoints, &run.model, fl_blob_bytes(self->model),
-                               fl_bytes_of(NULL, 0), why));
-    FL_TRY(fl_ledger_run_begin(self->ledger, &run, why));
-    return fl_ledger_resume_get(self->ledger, &self->resume, why);
+    const fl_hash model = fl_hash_of(fl_blob_bytes(self->model));
+    FL_TRY(fl_checkpoints_save(self->checkpoints, &model, fl_blob_bytes(self->model), why));
+    if (run.number == 0) {
+        fl_entropy_fill(&entropy, run.run.bytes, sizeof run.run.bytes);
+        FL_TRY(fl_ledger_run_submit(self->ledger, &run, fl_bytes_of(NULL, 0), &run.number, why));
+    }
+    FL_TRY(fl_ledger_run_begin(self->ledger, &run.run, file.elements, &model,
+                               fl_blob_size(self->model), why));
+    return fl_ledger_resume_get(self->ledger, &run.run, &self->resume, why);
 }
 
 //  What was begun goes on with the model that it began with, whatever the settings say now; so they
@@ -210,6 +209,16 @@ s_same_model(const process *self, fl_why *why)
 }
 
 static fl_status
+s_resume_run(process *self, const fl_run *run, fl_blob **optimizer, fl_why *why)
+{
+    FL_TRY(fl_ledger_resume_get(self->ledger, run, &self->resume, why));
+    const fl_hash *model = &self->resume.run.model;
+    FL_TRY(fl_checkpoints_load(self->checkpoints, model, &self->model, why));
+    FL_TRY(s_same_model(self, why));
+    return fl_checkpoints_load_optimizer(self->checkpoints, run, model, optimizer, why);
+}
+
+static fl_status
 s_load_test(process *self, fl_why *why)
 {
     const char *inputs = fl_conf_text(self->conf, "test.inputs");
@@ -227,13 +236,12 @@ s_load_run(process *self, fl_why *why)
 {
     fl_blob *optimizer = NULL;
     fl_dataset *test = &self->test;
-    fl_status status = fl_ledger_resume_get(self->ledger, &self->resume, why);
-    if (status == FL_MISSING) {
-        status = s_begin_run(self, why);
+    fl_ledger_run run = { .number = 0 };
+    fl_status status = fl_ledger_run_find(self->ledger, "", &run, why);
+    if (status == FL_MISSING || (status == FL_OK && run.state == FL_RUN_QUEUED)) {
+        status = s_begin_run(self, run, why);
     } else if (status == FL_OK) {
-        status = fl_checkpoints_load(self->checkpoints, &self->resume.run.model, &self->model,
-                                     &optimizer, why);
-        status = status == FL_OK ? s_same_model(self, why) : status;
+        status = s_resume_run(self, &run.run, &optimizer, why);
     }
     if (status == FL_OK) {
         status = s_load_test(self, why);
@@ -244,7 +252,8 @@ s_load_run(process *self, fl_why *why)
                                               .count = test->samples,
                                               .features = test->features },
                                     .ledger = self->ledger,
-                                    .checkpoints = self->checkpoints };
+                                    .checkpoints = self->checkpoints,
+                                    .keep = (uint32_t)fl_conf_int(self->conf, "checkpoints") };
     fl_why note = { "" };
     if (status == FL_OK) {
         status = fl_gemm_choose((unsigned)fl_conf_int(self->conf, "threads"), &server.gemm, &note);

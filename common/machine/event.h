@@ -197,6 +197,8 @@ typedef struct fl_report {
     fl_masking masking;
     const fl_block_line *blocks; // (block_count), ours and of the tiers below
     uint32_t block_count;
+    fl_bytes order, signature, settings; // as they are sent with the task; empty: not known here
+    uint8_t draw;
 } fl_report;
 
 //  What a machine notes: a stable id for logs, counters and tests.
