@@ -63,6 +63,12 @@ fl_global_model_destroy(fl_global_model **self_p)
     }
 }
 
+fl_blob *
+fl_global_model_file(const fl_global_model *self)
+{
+    return self->model;
+}
+
 static void
 s_score(fl_global_model *self, fl_applied *applied)
 {
@@ -135,11 +141,14 @@ s_save_close(fl_global_model *self, const fl_report *report, fl_why *why)
     if (report->close == FL_CLOSE_DONE) {
         FL_ASSERT(fl_hash_equal(&self->hash, &report->model));
         model_bytes = fl_blob_size(self->model);
+        FL_TRY(fl_checkpoints_save_optimizer(self->conf.checkpoints, &report->run, &report->model,
+                                             fl_optimizer_state(self->optimizer), why));
         FL_TRY(fl_checkpoints_save(self->conf.checkpoints, &report->model,
-                                   fl_blob_bytes(self->model), fl_optimizer_state(self->optimizer),
-                                   why));
+                                   fl_blob_bytes(self->model), why));
     }
-    return fl_ledger_round_close(self->conf.ledger, report, model_bytes, why);
+    FL_TRY(fl_ledger_round_close(self->conf.ledger, report, model_bytes, why));
+    fl_checkpoints_settle(self->conf.checkpoints, &report->run, self->conf.keep);
+    return FL_OK;
 }
 
 static bool

@@ -20,6 +20,7 @@ typedef struct fl_global_model_conf {
     fl_gemm gemm;
     fl_ledger *ledger;           // borrowed, used by `save` only
     fl_checkpoints *checkpoints; // likewise
+    uint32_t keep;               // so many of the newest models, besides the best and the first
 } fl_global_model_conf;
 
 //  Begin with this model file, of which a reference is kept; `optimizer_state` is what was kept
@@ -29,6 +30,8 @@ FL_CHECKED fl_status fl_global_model_new(const fl_global_model_conf *conf, fl_bl
                                          fl_why *why);
 void fl_global_model_destroy(fl_global_model **self_p);
 
+//  The newest model file, borrowed; between rounds only.
+fl_blob *fl_global_model_file(const fl_global_model *self);
 fl_applier fl_global_model_applier(fl_global_model *self);
 fl_saver fl_global_model_saver(fl_global_model *self);
 

@@ -185,6 +185,11 @@ static void
 s_close(process *self)
 {
     fl_node_close(&self->node);
+    if (self->edge != NULL && fl_edge_done(self->edge)) {
+        fl_why why;
+        const fl_run *run = fl_participant_run(fl_edge_participant(self->edge));
+        (void)fl_durable_said(fl_ledger_facts_forget(self->ledger, run, &why), &why);
+    }
     fl_queries_destroy(&self->queries);
     fl_edge_destroy(&self->edge);
     fl_ledger_facts_destroy(&self->facts);

@@ -43,8 +43,13 @@ typedef enum fl_event_kind {
     FL_EV_COUNT
 } fl_event_kind;
 
-//  What becomes of a run.
-typedef enum fl_run_order { FL_RUN_GO, FL_RUN_PAUSE, FL_RUN_STOP } fl_run_order;
+//  What becomes of the run in hand.
+typedef enum fl_run_order {
+    FL_RUN_GO,
+    FL_RUN_YIELD, // after a round, or a wait in vain: another one has its turn
+    FL_RUN_PAUSE, // nothing new is opened
+    FL_RUN_STOP,  // it ends
+} fl_run_order;
 
 typedef struct fl_event {
     fl_event_kind kind;
@@ -204,6 +209,8 @@ typedef struct fl_report {
     fl_masking masking;
     const fl_block_line *blocks; // (block_count), ours and of the tiers below
     uint32_t block_count;
+    fl_bytes order, signature, settings; // as they are sent with the task; empty: not known here
+    uint8_t draw;
 } fl_report;
 
 //  What a machine notes: a stable id for logs, counters and tests.

@@ -18,32 +18,133 @@ FL_CHECKED fl_status fl_ledger_open(const char *path, fl_ledger **ledger, fl_why
 void fl_ledger_close(fl_ledger **self_p);
 
 // ---- runs -------------------------------------------------------------------------------------
+//  Kept as their numbers. Those from DONE on are ends: nothing follows them.
+typedef enum fl_run_state {
+    FL_RUN_QUEUED = 1,
+    FL_RUN_RUNNING,
+    FL_RUN_PAUSED,
+    FL_RUN_DONE,
+    FL_RUN_STOPPED,
+    FL_RUN_ABORTED,
+    FL_RUN_STATES
+} fl_run_state;
+const char *fl_run_state_name(fl_run_state state); // "queued"
+
+enum { FL_RUN_NAME_BYTES = 32, FL_RUN_RECIPE_MAX = 64 * 1024 };
+
+//  1 to 31 of a-z, 0-9, dot and dash, not digits alone: those are a run's number.
+bool fl_run_name_valid(const char *name);
+
 typedef struct fl_ledger_run {
     fl_run run;
-    uint64_t elements;
-    fl_hash model; // it begins with
-    uint64_t model_bytes;
+    uint64_t number;              // 1, 2, ..; given by the ledger
+    char name[FL_RUN_NAME_BYTES]; // no two runs that have not ended have the same
+    fl_run_state state;
+    fl_reason reason;                          // why paused, stopped or aborted
+    char text[FL_TEXT_MAX];                    // the same, for a human
+    int32_t priority;                          // higher first, then the lower number
+    uint64_t submitted_at, begun_at, ended_at; // wall clock, ms since 1970; 0: not yet
+    uint64_t elements;                         // 0 until begun
+    fl_hash model;                             // it begins with
+    uint64_t model_bytes;                      // 0: not known until begun
+    uint64_t rounds_closed;                    // the newest closed round
 } fl_ledger_run;
 
-//  A new run, from now on the current one. FL_EXISTS when its id was used.
-FL_CHECKED fl_status fl_ledger_run_begin(fl_ledger *self, const fl_ledger_run *run, fl_why *why);
-//  The current run. FL_MISSING when there is none.
-FL_CHECKED fl_status fl_ledger_run_get(fl_ledger *self, fl_ledger_run *run, fl_why *why);
+//  Put a run into the queue: of `run` its id, name (empty: "run-" and its number), priority and,
+//  when known, its model are used. `recipe`: at most FL_RUN_RECIPE_MAX. FL_EXISTS: the id is known,
+//  and `*number` is its number, which is fine; or `*number` is 0, and the name is that of a run
+//  that has not ended. FL_RANGE: no name, or too long.
+FL_CHECKED fl_status fl_ledger_run_submit(fl_ledger *self, const fl_ledger_run *run,
+                                          fl_bytes recipe, uint64_t *number, fl_why *why);
+//  A queued run runs, over this model. FL_EXISTS: it is not in the queue.
+FL_CHECKED fl_status fl_ledger_run_begin(fl_ledger *self, const fl_run *run, uint64_t elements,
+                                         const fl_hash *model, uint64_t model_bytes, fl_why *why);
+//  A run that has not ended enters a state; an end frees what only the run needed. `text` is cut to
+//  its room. Both are recorded as events. FL_EXISTS: it has ended. FL_MISSING.
+FL_CHECKED fl_status fl_ledger_run_enter(fl_ledger *self, const fl_run *run, fl_run_state state,
+                                         fl_reason reason, const char *text, fl_why *why);
+//  By number, by id in hex, or the newest of a name; "": the newest of all. FL_MISSING.
+FL_CHECKED fl_status fl_ledger_run_find(fl_ledger *self, const char *which, fl_ledger_run *run,
+                                        fl_why *why);
+//  What was submitted, the caller's.
+FL_CHECKED fl_status fl_ledger_run_recipe(fl_ledger *self, const fl_run *run, fl_blob **recipe,
+                                          fl_why *why);
+//  Up to `capacity` runs from number `first` on, ascending. `*count`: how many.
+FL_CHECKED fl_status fl_ledger_runs(fl_ledger *self, uint64_t first, fl_ledger_run *runs,
+                                    uint32_t capacity, uint32_t *count, fl_why *why);
 
 //  How a run goes on after a restart: what FL_EV_START wants to know.
 typedef struct fl_ledger_resume {
     fl_ledger_run run; // `model` and `model_bytes` are the newest
     uint64_t round;    // next to run, from 1
     uint32_t attempt;  // attempts already spent on it
-    bool aborted;      // the run has ended
 } fl_ledger_resume;
 
-//  FL_MISSING when there is no run.
-FL_CHECKED fl_status fl_ledger_resume_get(fl_ledger *self, fl_ledger_resume *resume, fl_why *why);
+FL_CHECKED fl_status fl_ledger_resume_get(fl_ledger *self, const fl_run *run,
+                                          fl_ledger_resume *resume, fl_why *why);
+
+// ---- what happened to runs --------------------------------------------------------------------
+enum {
+    FL_SETTING_BYTES = 64,
+    FL_VALUE_BYTES = 256,
+    FL_EVENT_KIND_BYTES = 16,
+    FL_EVENT_JSON_BYTES = 1024
+};
+
+//  A setting of a run that was changed: holds from `round` on. Texts too long are cut.
+typedef struct fl_ledger_change {
+    uint64_t line; // given by the ledger
+    uint64_t at;   // likewise: wall clock, ms since 1970
+    fl_run run;
+    uint64_t round;
+    char setting[FL_SETTING_BYTES], old_value[FL_VALUE_BYTES], new_value[FL_VALUE_BYTES];
+    char who[FL_RUN_NAME_BYTES];
+} fl_ledger_change;
+
+FL_CHECKED fl_status fl_ledger_run_change(fl_ledger *self, const fl_ledger_change *change,
+                                          fl_why *why);
+//  Up to `capacity` changes of a run after line `after`, ascending.
+FL_CHECKED fl_status fl_ledger_run_changes(fl_ledger *self, const fl_run *run, uint64_t after,
+                                           fl_ledger_change *changes, uint32_t capacity,
+                                           uint32_t *count, fl_why *why);
+
+//  What `fl run watch` follows. A state entered is kind "state" with {"state", "reason", "text"}.
+typedef struct fl_ledger_event {
+    uint64_t seq; // from 1, of all runs; given by the ledger
+    uint64_t at;  // likewise: wall clock, ms since 1970
+    fl_run run;   // zeros: of no run
+    char kind[FL_EVENT_KIND_BYTES];
+    char json[FL_EVENT_JSON_BYTES]; // an object
+} fl_ledger_event;
+
+//  FL_RANGE: too long.
+FL_CHECKED fl_status fl_ledger_event_put(fl_ledger *self, const fl_run *run, const char *kind,
+                                         const char *json, fl_why *why);
+//  Up to `capacity` events after `after`, ascending; `run` NULL: of all runs.
+FL_CHECKED fl_status fl_ledger_events(fl_ledger *self, const fl_run *run, uint64_t after,
+                                      fl_ledger_event *events, uint32_t capacity, uint32_t *count,
+                                      fl_why *why);
+
+// ---- models -----------------------------------------------------------------------------------
+//  Why a run holds a model; one file may be held by many. store/checkpoint.h has the files.
+typedef enum fl_model_why { FL_MODEL_INITIAL = 1, FL_MODEL_ROUND, FL_MODEL_BEST } fl_model_why;
+
+//  The model that a closed round made is the best of its run so far. FL_MISSING: it made none, or
+//  it is not held any more. FL_EXISTS: it is known as the best.
+FL_CHECKED fl_status fl_ledger_model_best(fl_ledger *self, const fl_run *run, uint64_t round,
+                                          fl_why *why);
+//  Give up one model, `*hash`, of those that a run holds for one reason beyond the `keep` newest.
+//  FL_MISSING: none is beyond.
+FL_CHECKED fl_status fl_ledger_model_surplus(fl_ledger *self, const fl_run *run, fl_model_why held,
+                                             uint32_t keep, fl_hash *hash, fl_why *why);
+//  Who holds a model: this run, or (`run` NULL) any. FL_MISSING: nobody does.
+FL_CHECKED fl_status fl_ledger_model_holder(fl_ledger *self, const fl_run *run, const fl_hash *hash,
+                                            fl_run *holder, fl_why *why);
 
 // ---- rounds -----------------------------------------------------------------------------------
-//  A round begins. Only run, round, attempt, base and budget_ms of the report are used. FL_EXISTS
-//  when this attempt was opened before.
+//  A round begins, before anybody is told. Only run, round, attempt, base, budget_ms and what is
+//  said with it (order, signature, settings, draw) of the report are used. FL_EXISTS when this
+//  attempt was opened before.
 FL_CHECKED fl_status fl_ledger_round_open(fl_ledger *self, const fl_report *report, fl_why *why);
 //  A round is over: the whole report with its roll and blocks, in one transaction. `model_bytes`:
 //  size of the checkpoint named by report->model, 0 when none was made here. A round that was never
@@ -64,7 +165,7 @@ void fl_ledger_hop_add(fl_ledger_hop hops[FL_LEDGER_HOPS], const fl_block_line *
 //  Add the totals of another round.
 void fl_ledger_hop_sum(fl_ledger_hop *self, const fl_ledger_hop *other);
 
-//  A round as recorded. `report.roll` and `report.blocks` live as long as it.
+//  A round as recorded. The views of `report` live as long as it.
 typedef struct fl_ledger_round {
     fl_report report;
     fl_ledger_hop hops[FL_LEDGER_HOPS];
@@ -104,7 +205,7 @@ typedef struct fl_ledger_fact {
 } fl_ledger_fact;
 
 //  Keep a fact: it replaces its like of that block and what followed it there. Facts of other
-//  rounds are forgotten with the first of a new one. Evidence stays for ever, for people.
+//  rounds of its run are forgotten with the first of a new one. Evidence stays, for people.
 FL_CHECKED fl_status fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why);
 
 //  By block, then in the order in which they were said.
@@ -113,6 +214,8 @@ typedef struct fl_ledger_facts {
     fl_bytes facts[]; // (count)
 } fl_ledger_facts;
 
+//  The run is over: its facts are of no use. At the root fl_ledger_run_enter does it.
+FL_CHECKED fl_status fl_ledger_facts_forget(fl_ledger *self, const fl_run *run, fl_why *why);
 //  The facts kept of that round, none when it is not the newest; the caller destroys them.
 FL_CHECKED fl_status fl_ledger_facts_get(fl_ledger *self, const fl_run *run, uint64_t round,
                                          fl_ledger_facts **facts, fl_why *why);

@@ -7,8 +7,9 @@
 static fl_status
 s_put_evidence(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
 {
-    fl_query query = fl_query_of(
-        self->sql, "INSERT INTO evidence(at, run, round, block, paper) VALUES(?,?,?,?,?)");
+    fl_query query =
+        fl_query_of(self->sql, "INSERT INTO evidence(line, at, run, round, block, paper) "
+                               "VALUES((SELECT coalesce(max(line), 0)+1 FROM evidence),?,?,?,?,?)");
     fl_query_u64(&query, fl_ledger_clock());
     fl_query_blob(&query, fact->run.bytes, sizeof fact->run.bytes);
     fl_query_u64(&query, fact->round);
@@ -21,7 +22,7 @@ static fl_status
 s_forget(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
 {
     fl_query query = fl_query_of(
-        self->sql, "DELETE FROM fact WHERE run<>? OR round<>? OR (block=? AND what>=?)");
+        self->sql, "DELETE FROM fact WHERE run=? AND (round<>? OR (block=? AND what>=?))");
     fl_query_blob(&query, fact->run.bytes, sizeof fact->run.bytes);
     fl_query_u64(&query, fact->round);
     fl_query_u64(&query, fact->block);
@@ -58,6 +59,14 @@ fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
         status = s_insert(self, fact, why);
     }
     return fl_sql_end(self->sql, status, why);
+}
+
+fl_status
+fl_ledger_facts_forget(fl_ledger *self, const fl_run *run, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "DELETE FROM fact WHERE run=?");
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
+    return fl_query_run(&query, why);
 }
 
 // ---- reading ----------------------------------------------------------------------------------

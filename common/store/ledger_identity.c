@@ -7,9 +7,9 @@
 fl_status
 fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why)
 {
-    fl_query query =
-        fl_query_of(self->sql, "INSERT INTO counter(name, value) VALUES('serial', 1) "
-                               "ON CONFLICT(name) DO UPDATE SET value=value+1 RETURNING value");
+    fl_query query = fl_query_of(
+        self->sql, "INSERT INTO counter(name, value) VALUES('serial', 1) "
+                   "ON CONFLICT(name) DO UPDATE SET value=counter.value+1 RETURNING value");
     *serial = 0;
     if (fl_query_next(&query)) {
         *serial = fl_query_take_u64(&query);
@@ -22,22 +22,22 @@ fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why)
 fl_status
 fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses, bool *revoked, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql, "SELECT count, revoked_at IS NOT NULL FROM token_use "
-                                            "WHERE token=?");
+    fl_query query =
+        fl_query_of(self->sql, "SELECT count, revoked_at FROM token_use WHERE token=?");
     fl_query_blob(&query, token.data, token.size);
     bool found = fl_query_next(&query);
     *uses = found ? (uint32_t)fl_query_take_u64(&query) : 0;
-    *revoked = found && fl_query_take_u64(&query) != 0;
+    *revoked = found && !fl_query_take_null(&query);
     return fl_query_end(&query, why);
 }
 
 fl_status
 fl_ledger_token_revoke(fl_ledger *self, fl_bytes token, fl_why *why)
 {
-    fl_query query = fl_query_of(
-        self->sql, "INSERT INTO token_use(token, count, revoked_at) VALUES(?, 0, ?) ON "
-                   "CONFLICT(token) DO UPDATE SET revoked_at=ifnull(revoked_at, "
-                   "excluded.revoked_at)");
+    fl_query query =
+        fl_query_of(self->sql, "INSERT INTO token_use(token, count, revoked_at) VALUES(?, 0, ?) ON "
+                               "CONFLICT(token) DO UPDATE SET revoked_at=coalesce("
+                               "token_use.revoked_at, excluded.revoked_at)");
     fl_query_blob(&query, token.data, token.size);
     fl_query_u64(&query, fl_ledger_clock());
     return fl_query_run(&query, why);
@@ -60,8 +60,9 @@ s_use_token(fl_ledger *self, fl_bytes token, uint32_t uses_max, fl_why *why)
                        "this token was used %u times, it is good for %u; make a new one", uses,
                        uses_max);
     }
-    fl_query query = fl_query_of(self->sql, "INSERT INTO token_use(token, count) VALUES(?, 1) "
-                                            "ON CONFLICT(token) DO UPDATE SET count=count+1");
+    fl_query query =
+        fl_query_of(self->sql, "INSERT INTO token_use(token, count) VALUES(?, 1) "
+                               "ON CONFLICT(token) DO UPDATE SET count=token_use.count+1");
     fl_query_blob(&query, token.data, token.size);
     return fl_query_run(&query, why);
 }
@@ -82,7 +83,7 @@ s_record(fl_ledger *self, const fl_issued *issued, fl_why *why)
 fl_status
 fl_ledger_leased(fl_ledger *self, uint32_t *leased, uint32_t *shards, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql, "SELECT count(*), ifnull(max(shards), 0) FROM lease");
+    fl_query query = fl_query_of(self->sql, "SELECT count(*), coalesce(max(shards), 0) FROM lease");
     *leased = 0;
     *shards = 0;
     if (fl_query_next(&query)) {
@@ -205,13 +206,14 @@ fl_ledger_issued_of_late(fl_ledger *self, const fl_name *node, uint64_t ms, uint
 static fl_status
 s_note_denial(fl_ledger *self, const fl_denied *act, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql, "INSERT INTO denied(node, serial, lifted, at, why) "
-                                            "VALUES(?,?,?,?,?)");
+    fl_query query = fl_query_of(self->sql, "INSERT INTO denied(line, node, serial, lifted, at, "
+                                            "why) VALUES((SELECT coalesce(max(line), 0)+1 "
+                                            "FROM denied),?,?,?,?,?)");
     fl_query_blob(&query, act->node.name, sizeof act->node.name);
     fl_query_u64(&query, act->serial);
     fl_query_u64(&query, act->lifted);
     fl_query_u64(&query, fl_ledger_clock());
-    fl_query_text(&query, act->reason);
+    fl_query_text(&query, fl_bytes_of(act->reason, strlen(act->reason)));
     return fl_query_run(&query, why);
 }
 
@@ -220,8 +222,8 @@ s_put_list(fl_ledger *self, uint64_t version, fl_bytes list, fl_why *why)
 {
     fl_query query = fl_query_of(
         self->sql,
-        "INSERT INTO deny_list(only, version, list) VALUES(1,?,?) ON CONFLICT(only) DO UPDATE "
-        "SET version=excluded.version, list=excluded.list WHERE excluded.version > version");
+        "INSERT INTO deny_list(one, version, list) VALUES(1,?,?) ON CONFLICT(one) DO UPDATE SET "
+        "version=excluded.version, list=excluded.list WHERE excluded.version > deny_list.version");
     fl_query_u64(&query, version);
     fl_query_blob(&query, list.data, list.size);
     fl_status status = fl_query_run(&query, why);
@@ -251,25 +253,12 @@ fl_ledger_deny_put(fl_ledger *self, uint64_t version, fl_bytes list, const fl_de
 fl_status
 fl_ledger_deny_get(fl_ledger *self, uint64_t *version, fl_blob **list, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql, "SELECT version, length(list), list FROM deny_list");
-    bool short_of_memory = false;
+    fl_query query = fl_query_of(self->sql, "SELECT version, list FROM deny_list");
     *version = 0;
     *list = NULL;
     if (fl_query_next(&query)) {
         *version = fl_query_take_u64(&query);
-        size_t size = (size_t)fl_query_take_u64(&query);
-        *list = fl_blob_new(size);
-        short_of_memory = *list == NULL;
-        if (*list != NULL) {
-            (void)fl_query_take_blob(&query, fl_blob_data(*list), size);
-        }
+        *list = fl_query_take_copy(&query);
     }
-    fl_status status = fl_query_end(&query, why);
-    if (status == FL_OK && short_of_memory) {
-        status = fl_fail(FL_NOMEM, why, "out of memory for the deny list");
-    }
-    if (status != FL_OK) {
-        fl_blob_unref(list);
-    }
-    return status;
+    return fl_query_end(&query, why);
 }

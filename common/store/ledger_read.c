@@ -68,26 +68,6 @@ s_take_round(fl_query *query, fl_ledger_round *round)
 }
 
 fl_status
-fl_ledger_run_get(fl_ledger *self, fl_ledger_run *run, fl_why *why)
-{
-    fl_query query = fl_query_of(self->sql, "SELECT run, elements, model, model_bytes FROM run "
-                                            "ORDER BY number DESC LIMIT 1");
-    bool found = fl_query_next(&query);
-    *run = (fl_ledger_run){ 0 };
-    if (found) {
-        (void)fl_query_take_blob(&query, run->run.bytes, sizeof run->run.bytes);
-        run->elements = fl_query_take_u64(&query);
-        (void)fl_query_take_blob(&query, run->model.bytes, sizeof run->model.bytes);
-        run->model_bytes = fl_query_take_u64(&query);
-    }
-    fl_status status = fl_query_end(&query, why);
-    if (status == FL_OK && !found) {
-        status = fl_fail(FL_MISSING, why, "no run has begun");
-    }
-    return status;
-}
-
-fl_status
 fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint64_t round, uint32_t *attempts,
                    fl_why *why)
 {
@@ -102,8 +82,8 @@ fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint64_t round, uint32_t 
 fl_status
 fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round, uint32_t *attempt, fl_why *why)
 {
-    fl_query query = fl_query_of(
-        self->sql, "SELECT run, round, attempt FROM round ORDER BY rowid DESC LIMIT 1");
+    fl_query query =
+        fl_query_of(self->sql, "SELECT run, round, attempt FROM round ORDER BY seq DESC LIMIT 1");
     bool found = fl_query_next(&query);
     if (found) {
         (void)fl_query_take_blob(&query, run->bytes, sizeof run->bytes);
@@ -113,35 +93,6 @@ fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round, uint32_t *attemp
     fl_status status = fl_query_end(&query, why);
     if (status == FL_OK && !found) {
         return fl_fail(FL_MISSING, why, "no round was opened here yet");
-    }
-    return status;
-}
-
-fl_status
-fl_ledger_resume_get(fl_ledger *self, fl_ledger_resume *resume, fl_why *why)
-{
-    *resume = (fl_ledger_resume){ .round = 1 };
-    fl_status status = fl_ledger_run_get(self, &resume->run, why);
-    if (status != FL_OK) {
-        return status;
-    }
-    fl_query query = fl_query_of(
-        self->sql,
-        "SELECT round, close, model, model_bytes FROM round WHERE run=? AND closed_at IS NOT NULL "
-        "ORDER BY round DESC, attempt DESC LIMIT 1");
-    fl_query_blob(&query, resume->run.run.bytes, sizeof resume->run.run.bytes);
-    if (fl_query_next(&query)) {
-        resume->round = fl_query_take_u64(&query) + 1;
-        fl_close close = (fl_close)fl_query_take_u64(&query);
-        resume->aborted = close == FL_CLOSE_ABORTED;
-        (void)fl_query_take_blob(&query, resume->run.model.bytes, sizeof(fl_hash));
-        //  A skipped round made no model: the size stays that of the one before.
-        uint64_t bytes = fl_query_take_u64(&query);
-        resume->run.model_bytes = bytes == 0 ? resume->run.model_bytes : bytes;
-    }
-    status = fl_query_end(&query, why);
-    if (status == FL_OK) {
-        status = fl_ledger_attempts(self, &resume->run.run, resume->round, &resume->attempt, why);
     }
     return status;
 }
@@ -185,8 +136,33 @@ s_count_roll(fl_ledger *self, const fl_report *report, uint32_t *count, fl_why *
 typedef struct bundle {
     fl_ledger_round round;
     fl_block_line blocks[FL_BLOCK_LINES_MAX];
+    uint8_t order[FL_LEDGER_SAID_MAX], signature[FL_LEDGER_SAID_MAX], settings[FL_LEDGER_SAID_MAX];
     fl_roll_entry roll[];
 } bundle;
+
+static fl_bytes
+s_take_said(fl_query *query, uint8_t said[FL_LEDGER_SAID_MAX])
+{
+    size_t size = fl_query_take_blob(query, said, FL_LEDGER_SAID_MAX);
+    return fl_bytes_of(said, size < FL_LEDGER_SAID_MAX ? size : FL_LEDGER_SAID_MAX);
+}
+
+//  What was said when the round was opened.
+static fl_status
+s_read_said(fl_ledger *self, bundle *all, fl_why *why)
+{
+    fl_report *report = &all->round.report;
+    fl_query query = fl_query_of(self->sql, "SELECT order_bytes, signature, settings, draw "
+                                            "FROM round WHERE run=? AND round=? AND attempt=?");
+    fl_ledger_bind_key(&query, report);
+    if (fl_query_next(&query)) {
+        report->order = s_take_said(&query, all->order);
+        report->signature = s_take_said(&query, all->signature);
+        report->settings = s_take_said(&query, all->settings);
+        report->draw = (uint8_t)fl_query_take_u64(&query);
+    }
+    return fl_query_end(&query, why);
+}
 
 static fl_status
 s_bundle(fl_ledger *self, const fl_ledger_round *round, fl_ledger_round **found, fl_why *why)
@@ -206,6 +182,9 @@ s_bundle(fl_ledger *self, const fl_ledger_round *round, fl_ledger_round **found,
     status = s_read_roll(self, *found, all->roll, count, why);
     if (status == FL_OK) {
         status = fl_ledger_blocks_get(self, *found, all->blocks, why);
+    }
+    if (status == FL_OK) {
+        status = s_read_said(self, all, why);
     }
     if (status != FL_OK) {
         fl_ledger_round_destroy(found);

@@ -71,22 +71,41 @@ s_pragma_u64(fl_sql *self, const char *text, uint64_t *value, fl_why *why)
     return fl_query_end(&query, why);
 }
 
-//  A new database gets the schema; an old one must be of ours and not newer.
 static fl_status
-s_prepare(fl_sql *self, uint32_t version, const char *schema, const char *const *steps,
-          fl_why *why)
+s_climb(fl_sql *self, uint64_t found, const fl_sql_step *steps, uint32_t count, fl_why *why)
 {
+    const uint32_t version = steps[count - 1].to;
+    while (found < version) {
+        uint64_t next = found;
+        for (uint32_t i = 0; i < count; i++) {
+            if (steps[i].from == found) {
+                FL_TRY(s_execute(self, steps[i].text, why));
+                next = steps[i].to;
+            }
+        }
+        if (next == found) {
+            return fl_fail(FL_MISMATCH, why,
+                           "%s is of version %llu, this program writes %u: finish its run with the "
+                           "older program, or name another state directory",
+                           self->path, (unsigned long long)found, version);
+        }
+        found = next;
+    }
+    char marks[96];
+    (void)snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%u",
+                   APPLICATION, version);
+    return s_execute(self, marks, why);
+}
+
+//  A database must be of ours and not newer; an older one is brought up.
+static fl_status
+s_prepare(fl_sql *self, const fl_sql_step *steps, uint32_t count, fl_why *why)
+{
+    const uint32_t version = steps[count - 1].to;
     uint64_t application = 0, found = 0, tables = 0;
-    fl_status status = s_pragma_u64(self, "PRAGMA application_id", &application, why);
-    if (status == FL_OK) {
-        status = s_pragma_u64(self, "PRAGMA user_version", &found, why);
-    }
-    if (status == FL_OK) {
-        status = s_pragma_u64(self, "SELECT count(*) FROM sqlite_schema", &tables, why);
-    }
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_pragma_u64(self, "PRAGMA application_id", &application, why));
+    FL_TRY(s_pragma_u64(self, "PRAGMA user_version", &found, why));
+    FL_TRY(s_pragma_u64(self, "SELECT count(*) FROM sqlite_schema", &tables, why));
     if (tables > 0 && application != APPLICATION) {
         return fl_fail(FL_MALFORMED, why,
                        "%s is a database of another program; choose another path", self->path);
@@ -99,27 +118,8 @@ s_prepare(fl_sql *self, uint32_t version, const char *schema, const char *const 
     if (found == version) {
         return FL_OK;
     }
-    if (tables > 0 && steps[found] == NULL) {
-        return fl_fail(FL_MISMATCH, why,
-                       "%s is of version %llu, this program writes %u: finish its run with the "
-                       "older program, or name another state directory",
-                       self->path, (unsigned long long)found, version);
-    }
-    char marks[96];
-    (void)snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%u",
-                   APPLICATION, version);
-    status = fl_sql_begin(self, why);
-    if (status != FL_OK) {
-        return status;
-    }
-    status = tables == 0 ? s_execute(self, schema, why) : FL_OK;
-    for (uint64_t step = found; status == FL_OK && tables > 0 && step < version; step++) {
-        status = s_execute(self, steps[step], why);
-    }
-    if (status == FL_OK) {
-        status = s_execute(self, marks, why);
-    }
-    return fl_sql_end(self, status, why);
+    FL_TRY(fl_sql_begin(self, why));
+    return fl_sql_end(self, s_climb(self, found, steps, count, why), why);
 }
 
 //  SQLite would make the file with the mode of the umask; it names nodes, so 0600 it is.
@@ -135,10 +135,8 @@ s_touch(const char *path, fl_why *why)
 }
 
 fl_status
-fl_sql_open(const char *path, uint32_t version, const char *schema, const char *const *steps,
-            fl_sql **sql, fl_why *why)
+fl_sql_open(const char *path, const fl_sql_step *steps, uint32_t count, fl_sql **sql, fl_why *why)
 {
-    FL_ASSERT(version > 0);
     *sql = NULL;
     fl_status status = s_touch(path, why);
     if (status != FL_OK) {
@@ -163,7 +161,7 @@ fl_sql_open(const char *path, uint32_t version, const char *schema, const char *
                            why);
     }
     if (status == FL_OK) {
-        status = s_prepare(self, version, schema, steps, why);
+        status = s_prepare(self, steps, count, why);
     }
     if (status != FL_OK) {
         fl_sql_close(&self);
@@ -225,16 +223,27 @@ fl_query_u64(fl_query *self, uint64_t value)
 }
 
 void
-fl_query_real(fl_query *self, double value)
+fl_query_null(fl_query *self)
 {
-    s_note(self, isnan(value) ? sqlite3_bind_null(self->statement, ++self->bound)
-                              : sqlite3_bind_double(self->statement, ++self->bound, value));
+    s_note(self, sqlite3_bind_null(self->statement, ++self->bound));
 }
 
 void
-fl_query_text(fl_query *self, const char *text)
+fl_query_real(fl_query *self, double value)
 {
-    s_note(self, sqlite3_bind_text(self->statement, ++self->bound, text, -1, SQLITE_TRANSIENT));
+    if (isnan(value)) {
+        fl_query_null(self);
+    } else {
+        s_note(self, sqlite3_bind_double(self->statement, ++self->bound, value));
+    }
+}
+
+void
+fl_query_text(fl_query *self, fl_bytes text)
+{
+    const char *data = text.size == 0 ? "" : (const char *)text.data;
+    s_note(self, sqlite3_bind_text64(self->statement, ++self->bound, data, text.size,
+                                     SQLITE_TRANSIENT, SQLITE_UTF8));
 }
 
 void
@@ -289,6 +298,16 @@ fl_query_take_blob(fl_query *self, void *to, size_t size)
         memcpy(to, data, taken);
     }
     return stored;
+}
+
+fl_blob *
+fl_query_take_copy(fl_query *self)
+{
+    const void *data = sqlite3_column_blob(self->statement, self->column);
+    size_t size = (size_t)sqlite3_column_bytes(self->statement, self->column++);
+    fl_blob *copy = fl_blob_copy(fl_bytes_of(data, size));
+    s_note(self, copy == NULL ? SQLITE_NOMEM : SQLITE_OK);
+    return copy;
 }
 
 fl_status

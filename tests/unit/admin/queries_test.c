@@ -37,16 +37,18 @@ report_of(uint64_t round)
 static int
 start(void **state)
 {
-    const fl_ledger_run begun = { .run = run, .elements = 10, .model_bytes = 5 };
+    const fl_ledger_run asked = { .run = run };
+    uint64_t number = 0;
     fl_report first = report_of(1), second = report_of(2), third = report_of(3);
     if (place_make(state) != 0 || fl_ledger_open(place_of("ledger.db"), &ledger, &why) != FL_OK ||
-        fl_checkpoints_open(place_of("models"), 2, &checkpoints, &why) != FL_OK) {
+        fl_checkpoints_open(place_of("models"), ledger, &checkpoints, &why) != FL_OK) {
         return -1;
     }
-    assert_int_equal(fl_checkpoints_save(checkpoints, &first.model, fl_bytes_of("model", 5),
-                                         fl_bytes_of(NULL, 0), &why),
+    assert_int_equal(fl_checkpoints_save(checkpoints, &first.model, fl_bytes_of("model", 5), &why),
                      FL_OK);
-    assert_int_equal(fl_ledger_run_begin(ledger, &begun, &why), FL_OK);
+    assert_int_equal(fl_ledger_run_submit(ledger, &asked, fl_bytes_of(NULL, 0), &number, &why),
+                     FL_OK);
+    assert_int_equal(fl_ledger_run_begin(ledger, &run, 10, &first.model, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_open(ledger, &first, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &first, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &second, 5, &why), FL_OK);

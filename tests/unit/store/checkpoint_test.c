@@ -3,53 +3,67 @@
 #include "tests/support/unit.h"
 
 #include "common/crypto/hash.h"
-#include "tests/support/place.h"
+#include "tests/support/ledger.h"
 
-#include <time.h>
-
-static fl_why why;
 static fl_checkpoints *kept;
+static const fl_run other = { { 7, 8, 8 } };
 
 static int
 s_begin(void **state)
 {
-    int code = place_make(state);
-    return code != 0 || fl_checkpoints_open(place_of("models"), 2, &kept, &why) != FL_OK;
+    const fl_ledger_run asked[] = { { .run = run }, { .run = other } };
+    int code = ledger_begin(state);
+    for (unsigned i = 0; i < 2 && code == 0; i++) {
+        uint64_t number = 0;
+        code = fl_ledger_run_submit(ledger, &asked[i], fl_bytes_of("", 0), &number, &why) != FL_OK;
+    }
+    return code != 0 || fl_checkpoints_open(place_of("models"), ledger, &kept, &why) != FL_OK;
 }
 
 static int
 s_end(void **state)
 {
     fl_checkpoints_close(&kept);
-    return place_end(state);
+    return ledger_end(state);
 }
 
+static void
+s_reopen(void)
+{
+    fl_checkpoints_close(&kept);
+    assert_int_equal(fl_checkpoints_open(place_of("models"), ledger, &kept, &why), FL_OK);
+}
+
+//  The model that a round of a run made.
 static fl_hash
-s_save(const char *model, const char *optimizer)
+s_save(const fl_run *of, uint64_t round, const char *model, const char *optimizer)
 {
     fl_bytes bytes = fl_bytes_of(model, strlen(model));
     fl_hash hash = fl_hash_of(bytes);
-    assert_int_equal(
-        fl_checkpoints_save(kept, &hash, bytes, fl_bytes_of(optimizer, strlen(optimizer)), &why),
-        FL_OK);
+    fl_bytes state = fl_bytes_of(optimizer, strlen(optimizer));
+    fl_report report = { .run = *of, .round = round, .attempt = 1, .model = hash };
+    assert_int_equal(fl_checkpoints_save_optimizer(kept, of, &hash, state, &why), FL_OK);
+    assert_int_equal(fl_checkpoints_save(kept, &hash, bytes, &why), FL_OK);
+    assert_int_equal(fl_ledger_round_close(ledger, &report, bytes.size, &why), FL_OK);
     return hash;
 }
 
+//  `optimizer` NULL: none is expected.
 static fl_status
-s_load(const fl_hash *hash, const char *model, const char *optimizer)
+s_load(const fl_run *of, const fl_hash *hash, const char *model, const char *optimizer)
 {
     fl_blob *bytes = NULL, *state = NULL;
-    fl_status status = fl_checkpoints_load(kept, hash, &bytes, &state, &why);
+    fl_status status = fl_checkpoints_load(kept, hash, &bytes, &why);
     if (status == FL_OK) {
         assert_int_equal(fl_blob_size(bytes), strlen(model));
         assert_memory_equal(fl_blob_bytes(bytes).data, model, strlen(model));
-        assert_int_equal(state == NULL, optimizer == NULL);
+        status = fl_checkpoints_load_optimizer(kept, of, hash, &state, &why);
+        assert_int_equal(state == NULL, status != FL_OK || optimizer == NULL);
     }
     if (state != NULL) {
         assert_int_equal(fl_blob_size(state), strlen(optimizer));
         assert_memory_equal(fl_blob_bytes(state).data, optimizer, strlen(optimizer));
     }
-    assert_int_equal(bytes == NULL, status != FL_OK);
     fl_blob_unref(&bytes);
     fl_blob_unref(&state);
     return status;
@@ -59,70 +73,115 @@ static void
 a_model_comes_back_with_its_optimizer(void **state)
 {
     (void)state;
-    fl_hash a = s_save("model a", "momentum a"), b = s_save("model b", "");
-    assert_int_equal(s_load(&a, "model a", "momentum a"), FL_OK);
-    assert_int_equal(s_load(&b, "model b", NULL), FL_OK);
-    fl_blob *only = NULL;
-    assert_int_equal(fl_checkpoints_load(kept, &a, &only, NULL, &why), FL_OK);
-    fl_blob_unref(&only);
+    fl_hash a = s_save(&run, 1, "model a", "momentum a"), b = s_save(&run, 2, "model b", "");
+    s_reopen();
+    assert_int_equal(s_load(&run, &a, "model a", "momentum a"), FL_OK);
+    assert_int_equal(s_load(&run, &b, "model b", NULL), FL_OK);
     fl_hash none = { { 1 } };
-    assert_int_equal(s_load(&none, "", NULL), FL_MISSING);
+    assert_int_equal(s_load(&run, &none, "", NULL), FL_MISSING);
 }
 
 static void
-the_newest_are_kept_and_the_rest_forgotten(void **state)
+an_optimizer_is_of_one_run(void **state)
 {
     (void)state;
-    fl_hash a = s_save("model a", "x"), b = s_save("model b", "y");
-    (void)s_save("model a", "x"); // saved again: young again
-    fl_hash c = s_save("model c", "z");
-    assert_int_equal(s_load(&b, "model b", "y"), FL_MISSING);
-    assert_int_equal(s_load(&a, "model a", "x"), FL_OK);
-    assert_int_equal(s_load(&c, "model c", "z"), FL_OK);
-}
-
-//  Set the age of a model's file by hand: the clock of a disk is too coarse to wait for.
-static void
-s_set_age(const fl_hash *hash, time_t seconds)
-{
-    char path[PATH_MAX];
-    assert_true(fl_checkpoints_path(kept, hash, path, sizeof path));
-    struct timespec times[2] = { { .tv_sec = seconds }, { .tv_sec = seconds } };
-    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    fl_hash a = s_save(&run, 1, "the same", "momentum");
+    assert_int_equal(s_load(&other, &a, "the same", NULL), FL_OK);
+    (void)s_save(&other, 4, "the same", "another");
+    assert_int_equal(s_load(&run, &a, "the same", "momentum"), FL_OK);
+    assert_int_equal(s_load(&other, &a, "the same", "another"), FL_OK);
 }
 
 static void
-a_restart_knows_their_order(void **state)
+of_each_run_the_newest_are_kept(void **state)
 {
     (void)state;
-    fl_hash a = s_save("model a", ""), b = s_save("model b", "");
-    s_set_age(&a, 2000);
-    s_set_age(&b, 1000);
+    fl_hash first = s_save(&run, 1, "model 1", "x"), its = s_save(&other, 1, "of another", "y");
+    fl_hash second = s_save(&run, 2, "model 2", "x"), third = s_save(&run, 5, "model 5", "x");
+    fl_checkpoints_settle(kept, &run, 2);
+    assert_int_equal(s_load(&run, &first, "model 1", "x"), FL_MISSING);
+    assert_int_equal(s_load(&run, &second, "model 2", "x"), FL_OK);
+    assert_int_equal(s_load(&run, &third, "model 5", "x"), FL_OK);
+    assert_int_equal(s_load(&other, &its, "of another", "y"), FL_OK);
+    fl_checkpoints_settle(kept, &run, 1); // fewer, when so configured
+    assert_int_equal(s_load(&run, &second, "model 2", "x"), FL_MISSING);
+    assert_int_equal(s_load(&run, &third, "model 5", "x"), FL_OK);
+}
+
+static void
+a_file_that_two_runs_hold_outlives_the_first_that_gives_it_up(void **state)
+{
+    (void)state;
+    fl_hash both = s_save(&run, 1, "the same", "x");
+    (void)s_save(&other, 1, "the same", "y");
+    (void)s_save(&run, 2, "model 2", "");
+    fl_checkpoints_settle(kept, &run, 1);
+    assert_int_equal(s_load(&other, &both, "the same", "y"), FL_OK);
+    assert_int_equal(s_load(&run, &both, "the same", NULL), FL_OK); // its optimizer is gone
+    (void)s_save(&other, 2, "model 3", "");
+    fl_checkpoints_settle(kept, &other, 1);
+    assert_int_equal(s_load(&other, &both, "the same", "y"), FL_MISSING);
+}
+
+static void
+the_best_and_the_first_are_kept(void **state)
+{
+    (void)state;
+    fl_bytes bytes = fl_bytes_of("first", 5);
+    fl_hash first = fl_hash_of(bytes);
+    assert_int_equal(fl_checkpoints_save(kept, &first, bytes, &why), FL_OK);
+    assert_int_equal(fl_ledger_run_begin(ledger, &run, 1, &first, 5, &why), FL_OK);
+    fl_hash good = s_save(&run, 1, "good", "x");
+    assert_int_equal(fl_ledger_model_best(ledger, &run, 1, &why), FL_OK);
+    assert_int_equal(fl_ledger_model_best(ledger, &run, 9, &why), FL_MISSING);
+    fl_hash better = s_save(&run, 2, "better", "y");
+    (void)s_save(&run, 3, "worse", "");
+    fl_checkpoints_settle(kept, &run, 1);
+    assert_int_equal(s_load(&run, &good, "good", "x"), FL_OK);
+    assert_int_equal(s_load(&run, &better, "better", "y"), FL_MISSING);
+    better = s_save(&run, 4, "better", "y");
+    assert_int_equal(fl_ledger_model_best(ledger, &run, 4, &why), FL_OK);
+    (void)s_save(&run, 5, "worse again", "");
+    fl_checkpoints_settle(kept, &run, 1);
+    s_reopen();
+    assert_int_equal(s_load(&run, &good, "good", "x"), FL_MISSING);
+    assert_int_equal(s_load(&run, &better, "better", "y"), FL_OK);
+    assert_int_equal(s_load(&run, &first, "first", NULL), FL_OK);
+}
+
+static void
+a_start_removes_what_nobody_holds(void **state)
+{
+    (void)state;
+    fl_hash held = s_save(&run, 1, "held", "x"), lost = fl_hash_of(fl_bytes_of("lost", 4));
+    assert_int_equal(fl_checkpoints_save(kept, &lost, fl_bytes_of("lost", 4), &why), FL_OK);
+    assert_int_equal(fl_checkpoints_save_optimizer(kept, &other, &held, fl_bytes_of("z", 1), &why),
+                     FL_OK);
     place_write("models/junk.tmp-abcdef", "x", 1);
     place_write("models/README.safetensors", "x", 1);
-    fl_checkpoints_close(&kept);
-    assert_int_equal(fl_checkpoints_open(place_of("models"), 2, &kept, &why), FL_OK);
+    s_reopen();
     assert_int_not_equal(access(place_of("models/junk.tmp-abcdef"), F_OK), 0);
-    fl_hash c = s_save("model c", "");
-    assert_int_equal(s_load(&b, "model b", NULL), FL_MISSING);
-    assert_int_equal(s_load(&a, "model a", NULL), FL_OK);
-    assert_int_equal(s_load(&c, "model c", NULL), FL_OK);
     assert_int_equal(access(place_of("models/README.safetensors"), F_OK), 0);
+    assert_int_equal(s_load(&run, &lost, "lost", NULL), FL_MISSING);
+    assert_int_equal(s_load(&run, &held, "held", "x"), FL_OK);
+    assert_int_equal(s_load(&other, &held, "held", NULL), FL_OK);
 }
 
+//  The optimizer's file beside a model, as a program wrote it that knew one run.
 static void
-fewer_are_kept_when_so_configured(void **state)
+an_old_optimizer_becomes_its_runs(void **state)
 {
     (void)state;
-    fl_checkpoints_close(&kept);
-    assert_int_equal(fl_checkpoints_open(place_of("models"), 5, &kept, &why), FL_OK);
-    fl_hash first = s_save("0", "");
-    s_set_age(&first, 1);
-    (void)s_save("1", "");
-    (void)s_save("2", "");
-    fl_checkpoints_close(&kept);
-    assert_int_equal(fl_checkpoints_open(place_of("models"), 2, &kept, &why), FL_OK);
-    assert_int_equal(s_load(&first, "0", NULL), FL_MISSING);
+    char path[PATH_MAX], old[PATH_MAX];
+    fl_hash a = s_save(&run, 1, "model a", "momentum");
+    assert_true(fl_checkpoints_path(kept, &a, path, sizeof path));
+    *strrchr(path, '.') = '\0';
+    (void)snprintf(old, sizeof old, "%.*s.optimizer", PATH_MAX - 16, path);
+    (void)snprintf(strrchr(path, '\0'), 48, ".07080900000000000000000000000000.optimizer");
+    assert_int_equal(rename(path, old), 0);
+    assert_int_equal(s_load(&run, &a, "model a", NULL), FL_OK);
+    s_reopen();
+    assert_int_equal(s_load(&run, &a, "model a", "momentum"), FL_OK);
 }
 
 static void
@@ -130,7 +189,7 @@ s_damage(const fl_hash *hash, const char *suffix)
 {
     char path[PATH_MAX];
     assert_true(fl_checkpoints_path(kept, hash, path, sizeof path));
-    (void)snprintf(strrchr(path, '.'), 32, "%s", suffix);
+    (void)snprintf(strrchr(path, '.'), 48, "%s", suffix);
     FILE *file = fopen(path, "r+b");
     assert_non_null(file);
     assert_int_equal(fputc('X', file), 'X');
@@ -141,32 +200,35 @@ static void
 a_damaged_file_is_refused_by_name(void **state)
 {
     (void)state;
-    fl_hash a = s_save("model a", "momentum"), b = s_save("model b", "momentum");
+    fl_hash a = s_save(&run, 1, "model a", "momentum"), b = s_save(&run, 2, "model b", "momentum");
     s_damage(&a, ".safetensors");
-    assert_int_equal(s_load(&a, "model a", "momentum"), FL_MISMATCH);
+    assert_int_equal(s_load(&run, &a, "model a", "momentum"), FL_MISMATCH);
     assert_non_null(strstr(why.text, ".safetensors is damaged"));
-    s_damage(&b, ".optimizer");
-    assert_int_equal(s_load(&b, "model b", "momentum"), FL_MISMATCH);
+    s_damage(&b, ".07080900000000000000000000000000.optimizer");
+    assert_int_equal(s_load(&run, &b, "model b", "momentum"), FL_MISMATCH);
     assert_non_null(strstr(why.text, ".optimizer is damaged"));
 }
 
 static void
-a_full_disk_forgets_nothing(void **state)
+a_full_disk_is_said_and_loses_nothing(void **state)
 {
     (void)state;
     static uint8_t much[1 << 20];
     fl_checkpoints_close(&kept);
-    if (!place_on_disk("size=256k", false)) {
+    fl_ledger_close(&ledger);
+    if (!place_on_disk("size=512k", false)) {
         skip();
     }
-    assert_int_equal(fl_checkpoints_open(place_of("models"), 2, &kept, &why), FL_OK);
-    fl_hash a = s_save("model a", "x"), b = s_save("model b", "y");
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
+    assert_int_equal(fl_checkpoints_open(place_of("models"), ledger, &kept, &why), FL_OK);
+    fl_hash a = s_save(&run, 1, "model a", "x");
     fl_bytes bytes = fl_bytes_of(much, sizeof much);
     fl_hash c = fl_hash_of(bytes);
-    assert_int_equal(fl_checkpoints_save(kept, &c, bytes, (fl_bytes){ 0 }, &why), FL_FULL);
-    assert_int_equal(fl_checkpoints_save(kept, &c, bytes, bytes, &why), FL_FULL);
-    assert_int_equal(s_load(&a, "model a", "x"), FL_OK);
-    assert_int_equal(s_load(&b, "model b", "y"), FL_OK);
+    assert_int_equal(fl_checkpoints_save(kept, &c, bytes, &why), FL_FULL);
+    assert_int_equal(fl_checkpoints_save_optimizer(kept, &run, &a, bytes, &why), FL_FULL);
+    assert_int_equal(s_load(&run, &a, "model a", "x"), FL_OK);
+    fl_checkpoints_close(&kept);
+    fl_ledger_close(&ledger);
 }
 
 static void
@@ -175,7 +237,7 @@ a_directory_that_is_a_file_is_refused(void **state)
     (void)state;
     fl_checkpoints *none = NULL;
     place_write("file", "x", 1);
-    assert_int_equal(fl_checkpoints_open(place_of("file"), 2, &none, &why), FL_IO);
+    assert_int_equal(fl_checkpoints_open(place_of("file"), ledger, &none, &why), FL_IO);
     assert_null(none);
 }
 
@@ -188,18 +250,23 @@ a_path_too_long_for_its_buffer_is_told(void **state)
     assert_false(fl_checkpoints_path(kept, &hash, path, sizeof path));
 }
 
+#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, s_end)
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_model_comes_back_with_its_optimizer, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(the_newest_are_kept_and_the_rest_forgotten, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_restart_knows_their_order, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(fewer_are_kept_when_so_configured, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_damaged_file_is_refused_by_name, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_full_disk_forgets_nothing, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_directory_that_is_a_file_is_refused, s_begin, s_end),
-        cmocka_unit_test_setup_teardown(a_path_too_long_for_its_buffer_is_told, s_begin, s_end),
+        IN_PLACE(a_model_comes_back_with_its_optimizer),
+        IN_PLACE(an_optimizer_is_of_one_run),
+        IN_PLACE(of_each_run_the_newest_are_kept),
+        IN_PLACE(a_file_that_two_runs_hold_outlives_the_first_that_gives_it_up),
+        IN_PLACE(the_best_and_the_first_are_kept),
+        IN_PLACE(a_start_removes_what_nobody_holds),
+        IN_PLACE(an_old_optimizer_becomes_its_runs),
+        IN_PLACE(a_damaged_file_is_refused_by_name),
+        IN_PLACE(a_full_disk_is_said_and_loses_nothing),
+        IN_PLACE(a_directory_that_is_a_file_is_refused),
+        IN_PLACE(a_path_too_long_for_its_buffer_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,9 +79,21 @@ the_first_fact_of_another_round_forgets_those_before(void **state)
     s_put(&run, 5, 1, FL_KEEP_ROSTER, "five");
     assert_string_equal(s_facts(&run, 4), "");
     assert_string_equal(s_facts(&run, 5), "five,");
-    s_put(&other_run, 5, 0, FL_KEEP_ROSTER, "of another run");
-    assert_string_equal(s_facts(&run, 5), "");
-    assert_string_equal(s_facts(&other_run, 5), "of another run,");
+}
+
+static void
+a_fact_of_another_run_forgets_nothing_and_the_end_of_a_run_its_own(void **state)
+{
+    (void)state;
+    s_put(&run, 5, 1, FL_KEEP_ROSTER, "five");
+    s_put(&other_run, 5, 1, FL_KEEP_ROSTER, "of another run");
+    s_put(&other_run, 6, 0, FL_KEEP_ROSTER, "its next round");
+    assert_string_equal(s_facts(&run, 5), "five,");
+    assert_string_equal(s_facts(&other_run, 5), "");
+    assert_string_equal(s_facts(&other_run, 6), "its next round,");
+    assert_int_equal(fl_ledger_facts_forget(ledger, &other_run, &why), FL_OK);
+    assert_string_equal(s_facts(&run, 5), "five,");
+    assert_string_equal(s_facts(&other_run, 6), "");
 }
 
 static void
@@ -163,6 +175,7 @@ main(void)
         TEST(facts_come_back_by_block_and_in_the_order_in_which_they_were_said),
         TEST(a_fact_replaces_its_like_and_what_followed_it),
         TEST(the_first_fact_of_another_round_forgets_those_before),
+        TEST(a_fact_of_another_run_forgets_nothing_and_the_end_of_a_run_its_own),
         TEST(a_long_fact_comes_back_to_the_last_byte),
         TEST(evidence_stays_whatever_round_follows),
         TEST(a_ledger_that_cannot_be_written_says_so_and_keeps_what_it_had),
