@@ -413,6 +413,7 @@ s_live(process *self, fl_why *why)
     FL_TRY(s_identify(self, why));
     FL_TRY(s_load_run(self, why));
     fl_node_conf node = fl_settings_node(self->conf, true);
+    node.linger_ms = (uint32_t)fl_conf_ms(self->conf, "linger");
     node.identity = self->identity;
     node.stop = self->stop;
     FL_TRY(fl_node_open(&node, &self->node, why));

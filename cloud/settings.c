@@ -14,6 +14,8 @@ static const fl_setting rows[] = {
     FL_SETTINGS_STATE,
     FL_SETTINGS_PROCESS,
     FL_SETTINGS_AGGREGATOR,
+    { "linger", FL_CONF_DURATION, "2s", 0, 86400000, NULL,
+      "how long to stay after the run, so that children and operator learn of its end" },
     { "node", FL_CONF_TEXT, "root", 0, 0, NULL, "name of this root" },
     { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,
       "directory of the authority's secret: the root issues certificates and signs orders" },

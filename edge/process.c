@@ -130,13 +130,6 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
     return fl_queries_ask(self->queries, ticket, ask);
 }
 
-static bool
-s_done(void *arg)
-{
-    process *self = arg;
-    return fl_edge_done(self->edge);
-}
-
 //  What is known here of the round opened last.
 static fl_status
 s_recall_round(process *self, fl_edge_conf *edge, fl_why *why)
@@ -184,7 +177,7 @@ s_seat(process *self, fl_why *why)
     }
     const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
                            .saver = fl_durable_saver(&self->durable), .ask = s_ask,
-                           .denied = s_denied, .done = s_done };
+                           .denied = s_denied };
     return fl_node_seat(self->node, &tier, why);
 }
 

@@ -149,7 +149,6 @@ fl_settings_node(const fl_conf *conf, bool children)
         node.listen[FL_WAY_DOWN] = fl_conf_text(conf, "listen.down");
         node.seats_max = s_count(conf, "seats");
         node.slots = s_count(conf, "slots");
-        node.linger_ms = s_ms(conf, "linger");
     }
     return node;
 }

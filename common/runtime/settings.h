@@ -35,8 +35,6 @@
       "where children send contributions" },                                                       \
     { "listen.down", FL_CONF_TEXT, "tcp://0.0.0.0:7002", 0, 0, NULL,                               \
       "where children ask for models" },                                                           \
-    { "linger", FL_CONF_DURATION, "2s", 0, 86400000, NULL,                                         \
-      "how long to stay after the run, so that children and operator learn of its end" },          \
     { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "most children at a time" },              \
     { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "most contributions received at a time" }, \
     { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \

@@ -188,7 +188,7 @@ def a_root_that_runs_out_of_room_goes_on_when_there_is_some():
                 root.state), "no line says where there is no room")
             os.unlink(ballast)
             for process in fabric.nodes.values():
-                process.wait()
+                process.stop()  # edges and devices stay for the next run
             root.settings["linger"] = linger
             mark = root.mark()
             for process in fabric.nodes.values():

@@ -241,7 +241,7 @@ class Process:
 
 LOOPBACK = {"listen.control": "tcp://127.0.0.1:0", "listen.up": "tcp://127.0.0.1:0",
             "listen.down": "tcp://127.0.0.1:0"}
-QUICK = {"beat": "200ms", "linger": "60s", "io_threads": 1}
+QUICK = {"beat": "200ms", "io_threads": 1}
 
 
 def spread(names, parents):
@@ -295,13 +295,14 @@ class Fabric:
         common = {**LOOPBACK, **QUICK, **masks}
         step = {} if self.unmasked else {"masking.step": "500ms"}
         self._add("root", "root", {
-            **common, "authority": self.authority, "round.expect": len(self._below("root")),
+            **common, "linger": "60s", "authority": self.authority,
+            "round.expect": len(self._below("root")),
             "round.expect_devices": len(self.devices), "model.elements": elements,
             "plan.devices_max": max(16, len(self.devices)), "round.time_max": "10s",
             "margin.hop": "100ms", **step, **root}, each)
         for name in self.edges:
             self._add(name, "edge", {
-                **common, "linger": "2s", "round.expect": len(self._below(name)),
+                **common, "round.expect": len(self._below(name)),
                 "backoff.min": "50ms", "backoff.max": "1s", "round.time_max": "10s", **edge}, each)
         synthetic = {} if builtin else {"trainer": "synthetic", "synthetic.elements": elements}
         for name in self.devices:
