@@ -189,7 +189,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     s_enter(self, FL_ROOT_WAITING, now);
     if (order->round > self->conf.rounds) {
         order->round--; // the next one will not come: the run stands after its last
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_NONE, out);
         s_end(self, false, FL_WHY_NONE, now, out);
     }
 }
@@ -219,7 +219,7 @@ static bool
 s_obey(fl_root *self, fl_time now, fl_outbox *out)
 {
     if (self->wish == FL_RUN_STOP) {
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_STOPPED, out);
         s_end(self, true, FL_WHY_STOPPED, now, out);
     } else if (self->wish == FL_RUN_PAUSE && self->phase == FL_ROOT_WAITING) {
         s_pause(self, FL_WHY_PAUSED, FL_NEVER, now, out);
@@ -264,7 +264,7 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
     }
     const fl_time patience = (fl_time)self->conf.patience_ms;
     if (patience > 0 && now >= self->waits_since + patience) {
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_QUORUM, out);
         s_end(self, true, FL_WHY_QUORUM, now, out);
     }
 }
@@ -311,8 +311,9 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
     bool done = report->close == FL_CLOSE_DONE;
     bool aborted = report->close == FL_CLOSE_ABORTED;
     bool last = aborted || order->round >= self->conf.rounds;
-    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, report->reason, last,
-                         now, out);
+    const fl_reason end = aborted ? report->reason : FL_WHY_NONE;
+    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, report->reason,
+                         last ? &end : NULL, out);
     if (done) {
         order->model = report->model;
         self->loss = report->loss;
@@ -321,7 +322,7 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
     self->rounds_ms += report->duration_ms;
     self->rounds_closed++;
     if (last) {
-        s_end(self, aborted, aborted ? report->reason : FL_WHY_NONE, now, out);
+        s_end(self, aborted, end, now, out);
         return;
     }
     order->round++;

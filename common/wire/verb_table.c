@@ -101,6 +101,7 @@ static const fl_field closed[] = {
     UINT(fl_closed, outcome, 0, FL_OUT_COUNT - 1),
     UINT(fl_closed, reason, 0, FL_WHY_COUNT - 1),
     BOOL(fl_closed, final),
+    UINT(fl_closed, end, 0, FL_WHY_COUNT - 1),
 };
 
 static const fl_field beat[] = {
@@ -291,6 +292,14 @@ s_check_grant(const fl_message *message, size_t body_bytes)
 }
 
 static const char *
+s_check_closed(const fl_message *message, size_t body_bytes)
+{
+    (void)body_bytes;
+    const fl_closed *self = &message->closed;
+    return self->end == FL_WHY_NONE || self->final ? NULL : "an end of a run that goes on";
+}
+
+static const char *
 s_check_enrolled(const fl_message *message, size_t body_bytes)
 {
     (void)body_bytes;
@@ -395,57 +404,62 @@ enum {
 
 // clang-format off
 static const fl_verb_row rows[FL_VERB_COUNT] = {
-    //  name, lane, who says it, whose run, a step of masking?, fields, largest body, check, minor
-    [FL_HELLO] = { "hello", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN, FIELDS(hello), 0, NULL, 0 },
+    //  name, lane, who says it, whose run, a step of masking?, fields, size of the body from, to,
+    //  check, minor
+    [FL_HELLO] = { "hello", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN,
+        FIELDS(hello), 0, 0, NULL, 0 },
     [FL_WELCOME] = { "welcome", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
-        FIELDS(welcome), 0, NULL, 0 },
+        FIELDS(welcome), 0, 0, NULL, 0 },
     [FL_REFUSED] = { "refused", FL_LANE_CONTROL, CHILD | PARENT, ANY_RUN, PLAIN,
-        FIELDS(refused), 0, NULL, 0 },
+        FIELDS(refused), 0, 0, NULL, 0 },
     [FL_TASK] = { "task", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN,
-        FIELDS(task), 0, s_check_task, 0 },
+        FIELDS(task), 0, 0, s_check_task, 0 },
     [FL_CONTRIB] = { "contrib", FL_LANE_CONTROL, CHILD, OF_RUN, PLAIN,
-        FIELDS(contrib), 0, s_check_contrib, 0 },
+        FIELDS(contrib), 0, 0, s_check_contrib, 0 },
     [FL_GRANT] = { "grant", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN,
-        FIELDS(grant), 0, s_check_grant, 0 },
-    [FL_CLOSED] = { "closed", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN, FIELDS(closed), 0, NULL, 0 },
-    [FL_BEAT] = { "beat", FL_LANE_CONTROL, CHILD | PARENT, OF_RUN, PLAIN,
-        FIELDS(beat), 0, NULL, 0 },
-    [FL_LEAVE] = { "leave", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN, FIELDS(leave), 0, NULL, 0 },
-    [FL_DENY] = { "deny", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(deny), 0, NULL, 0 },
-    [FL_ENROL] = { "enrol", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN, FIELDS(enrol), 0, NULL, 0 },
+        FIELDS(grant), 0, 0, s_check_grant, 0 },
+    [FL_CLOSED] = { "closed", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN,
+        FIELDS(closed), 0, 0, s_check_closed, 0 },
+    [FL_BEAT] = { "beat", FL_LANE_CONTROL, CHILD | PARENT, ANY_RUN, PLAIN,
+        FIELDS(beat), 0, 0, NULL, 0 },
+    [FL_LEAVE] = { "leave", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN, FIELDS(leave), 0, 0, NULL, 0 },
+    [FL_DENY] = { "deny", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(deny), 0, 0, NULL, 0 },
+    [FL_ENROL] = { "enrol", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN,
+        FIELDS(enrol), 0, 0, NULL, 0 },
     [FL_ENROLLED] = { "enrolled", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
-        FIELDS(enrolled), 0, s_check_enrolled, 0 },
+        FIELDS(enrolled), 0, 0, s_check_enrolled, 0 },
     [FL_DENY_GET] = { "deny-get", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN,
-        FIELDS(deny_get), 0, NULL, 1 },
+        FIELDS(deny_get), 0, 0, NULL, 1 },
     [FL_DENY_PART] = { "deny-part", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
-        FIELDS(deny_part), 0, s_check_deny_part, 1 },
+        FIELDS(deny_part), 0, 0, s_check_deny_part, 1 },
     [FL_CHUNK] = { "chunk", FL_LANE_UP, CHILD, OF_RUN, PLAIN,
-        FIELDS(chunk), FL_CHUNK_BYTES_MAX, s_check_chunk, 0 },
-    [FL_FETCH] = { "fetch", FL_LANE_DOWN, CHILD, ANY_RUN, PLAIN, FIELDS(fetch), 0, NULL, 0 },
+        FIELDS(chunk), 1, FL_CHUNK_BYTES_MAX, s_check_chunk, 0 },
+    [FL_FETCH] = { "fetch", FL_LANE_DOWN, CHILD, ANY_RUN, PLAIN, FIELDS(fetch), 0, 0, NULL, 0 },
     [FL_PIECE] = { "piece", FL_LANE_DOWN, PARENT, OF_RUN, PLAIN,
-        FIELDS(piece), FL_CHUNK_BYTES_MAX, s_check_piece, 0 },
-    [FL_ASK] = { "ask", FL_LANE_OPERATOR, OPERATOR, ANY_RUN, PLAIN, FIELDS(ask), 0, NULL, 0 },
+        FIELDS(piece), 1, FL_CHUNK_BYTES_MAX, s_check_piece, 0 },
+    [FL_ASK] = { "ask", FL_LANE_OPERATOR, OPERATOR, ANY_RUN, PLAIN,
+        FIELDS(ask), 0, FL_JSON_BYTES_MAX, NULL, 0 },
     [FL_ANSWER] = { "answer", FL_LANE_OPERATOR, PROCESS, ANY_RUN, PLAIN,
-        FIELDS(answer), FL_JSON_BYTES_MAX, NULL, 0 },
+        FIELDS(answer), 1, FL_JSON_BYTES_MAX, NULL, 0 },
     [FL_KEYS] = { "keys", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(keys), 0, NULL, 0 },
+        FIELDS(keys), 0, 0, NULL, 0 },
     [FL_ROSTER] = { "roster", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(roster), 0, s_check_roster, 0 },
+        FIELDS(roster), 0, 0, s_check_roster, 0 },
     [FL_SHARES] = { "shares", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(shares), 0, s_check_shares, 0 },
+        FIELDS(shares), 0, 0, s_check_shares, 0 },
     [FL_DEALT] = { "dealt", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(dealt), 0, s_check_set, 0 },
+        FIELDS(dealt), 0, 0, s_check_set, 0 },
     [FL_READY] = { "ready", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(ready), 0, NULL, 0 },
+        FIELDS(ready), 0, 0, NULL, 0 },
     [FL_MASKSET] = { "maskset", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(maskset), 0, NULL, 0 },
+        FIELDS(maskset), 0, 0, NULL, 0 },
     [FL_SURVIVORS] = { "survivors", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(survivors), 0, s_check_set, 0 },
-    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, NULL, 0 },
+        FIELDS(survivors), 0, 0, s_check_set, 0 },
+    [FL_ACK] = { "ack", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED, FIELDS(ack), 0, 0, NULL, 0 },
     [FL_ACKS] = { "acks", FL_LANE_CONTROL, PARENT, OF_RUN, MASKED,
-        FIELDS(acks), 0, s_check_set, 0 },
+        FIELDS(acks), 0, 0, s_check_set, 0 },
     [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
-        FIELDS(unmask), 0, s_check_unmask, 0 },
+        FIELDS(unmask), 0, 0, s_check_unmask, 0 },
 };
 // clang-format on
 

@@ -68,6 +68,8 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
     } else if (node->role == FL_ROLE_EDGE) {
         fl_edge_conf conf = { .participant = s_member_conf(sim, node),
                               .aggregator = s_cohort_conf(sim, node),
+                              .last_run =
+                                  node->ledger.open_round > 0 ? sim->run : (fl_run){ { 0 } },
                               .last_round = node->ledger.open_round,
                               .last_attempt = node->ledger.open_attempt };
         node->edge = fl_edge_new(&conf);
@@ -211,7 +213,9 @@ fl_sim_node_finished(const fl_sim *sim, const fl_sim_node *node)
     if (node->role == FL_ROLE_EDGE) {
         return fl_aggregator_idle(fl_edge_aggregator(node->edge)) && fl_edge_round(node->edge) == 0;
     }
-    return fl_device_done(node->device);
+    static const fl_run none; // one that has taken no part in it hears nothing of its end
+    return fl_device_done(node->device) ||
+           fl_run_equal(fl_participant_run(fl_device_participant(node->device)), &none);
 }
 
 // ---- effects ----------------------------------------------------------------------------------

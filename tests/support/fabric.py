@@ -311,7 +311,8 @@ class Fabric:
         common = {**LOOPBACK, **QUICK, **masks}
         step = {} if self.unmasked else {"masking.step": "500ms"}
         self._add("root", "root", {
-            **common, "authority": self.authority, "round.expect": len(self._below("root")),
+            **common, "authority": self.authority,
+            "round.expect": len(self._below("root")),
             "round.expect_devices": len(self.devices), "model.elements": elements,
             "plan.devices_max": max(16, len(self.devices)), "round.time_max": "10s",
             "margin.hop": "100ms", **step, **root}, each)

@@ -188,6 +188,16 @@ a_round_is_opened_durably_collected_applied_closed_durably_and_told(void **state
     assert_true(fl_hash_equal(&machine_said(0, FL_TASK)->task.order.model, &next));
 }
 
+//  A child that joins now, and took part in the run.
+static void
+s_hears_the_end(fl_peer peer)
+{
+    machine_join(peer);
+    fl_message beat = machine_beat(peer, 1, 0, 0, FL_DOING_NOTHING);
+    machine_hear_child(peer, &beat, 0);
+    assert_true(machine_said(peer, FL_CLOSED)->closed.final);
+}
+
 static void
 the_run_ends_after_its_last_round(void **state)
 {
@@ -205,8 +215,7 @@ the_run_ends_after_its_last_round(void **state)
     fl_root_view view = s_look();
     assert_int_equal(view.phase, FL_ROOT_DONE);
     assert_false(view.aborted);
-    machine_join(2); // who comes later hears it too
-    assert_true(machine_said(2, FL_CLOSED)->closed.final);
+    s_hears_the_end(2); // who comes later hears it too
 }
 
 static void
@@ -231,8 +240,7 @@ a_restart_after_the_last_round_is_done_at_once(void **state)
     assert_int_equal(s_look().round, 3);
     assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->a, 3);
     assert_false(s_look().aborted);
-    machine_join(0);
-    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    s_hears_the_end(0);
 }
 
 static void
