@@ -38,7 +38,7 @@ fl_admin_socket_new(const char *endpoint, fl_metrics *metrics, fl_why *why)
 {
     const fl_socket_conf conf = { .kind = FL_SOCKET_ROUTER,
                                   .queue = QUEUE,
-                                  .frame_bytes_max = FL_FRAME_BYTES_MAX };
+                                  .frame_bytes_max = FL_MESSAGE_BYTES_MAX };
     fl_admin_socket *self = calloc(1, sizeof *self);
     if (self == NULL) {
         fl_why_set(why, "net: no memory for the operator's lane");
@@ -146,6 +146,7 @@ fl_admin_socket_ask(fl_admin_socket *self, uint32_t *number, fl_ask *ask)
         open->route_size = (uint8_t)parcel->route.size;
         *number = open->number;
         *ask = message.ask;
+        ask->body = parcel->body;
         return true;
     }
     return false;

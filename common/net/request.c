@@ -65,14 +65,27 @@ s_wait(fl_request *self, int64_t until)
     return true;
 }
 
+static bool
+s_send(fl_request *self, const fl_message *question)
+{
+    const fl_bytes body = question->verb == FL_ASK ? question->ask.body : (fl_bytes){ 0 };
+    fl_loan loan = { .blob = body.size > 0 ? fl_blob_copy(body) : NULL };
+    fl_blob *header = fl_encode(question, body.size);
+    if (header == NULL || (body.size > 0 && loan.blob == NULL)) {
+        fl_blob_unref(&header);
+        fl_blob_unref(&loan.blob);
+        return false;
+    }
+    loan.bytes = body.size > 0 ? fl_blob_bytes(loan.blob) : body;
+    return fl_socket_send(self->link, fl_bytes_of(NULL, 0), &header, &loan) == FL_SENT;
+}
+
 fl_status
 fl_request_ask(fl_request *self, const fl_message *question, fl_verb answer, uint32_t timeout_ms,
                fl_message *reply, fl_bytes *body, fl_why *why)
 {
     const int64_t until = zclock_mono() + (int64_t)timeout_ms;
-    fl_blob *header = fl_encode(question, 0);
-    if (header == NULL ||
-        fl_socket_send(self->link, fl_bytes_of(NULL, 0), &header, NULL) != FL_SENT) {
+    if (!s_send(self, question)) {
         return fl_fail(FL_FULL, why, "net: cannot send to %s", self->endpoint);
     }
     while (s_wait(self, until)) {

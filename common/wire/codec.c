@@ -116,8 +116,7 @@ s_judge(const fl_verb_row *shape, const fl_message *message, size_t body_bytes,
 static bool
 s_body_valid(const fl_verb_row *shape, size_t body_bytes)
 {
-    return shape->body_max == 0 ? body_bytes == 0
-                                : body_bytes >= 1 && body_bytes <= shape->body_max;
+    return body_bytes >= shape->body_min && body_bytes <= shape->body_max;
 }
 
 // ---- encoding ---------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 //  codec - a message as bytes and back. A message travels as one header frame (40-byte envelope,
-//  then a msgpack array) and, for three verbs, one raw body frame. Decoding touches nothing but
+//  then a msgpack array) and, for four verbs, one raw body frame. Decoding touches nothing but
 //  the given bytes, allocates a bounded amount, and answers by name what is wrong.
 #ifndef FL_WIRE_CODEC_H
 #define FL_WIRE_CODEC_H

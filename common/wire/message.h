@@ -387,6 +387,7 @@ typedef struct fl_block_unmask {
 typedef struct fl_ask {
     char verb[32];           // "status", "report", ...
     char argument[FL_TEXT_MAX];
+    fl_bytes body; // the body frame: who sends it sets it, the lane that receives it fills it in
 } fl_ask;
 
 //  The body frame holds UTF-8 JSON.

@@ -49,7 +49,7 @@ typedef struct fl_verb_row {
     bool of_run; // means the run of its envelope: not for who is in another one
     bool masked; // a step of a masked round
     fl_group group;
-    uint32_t body_max; // of the body frame that must follow; 0: none may
+    uint32_t body_min, body_max; // bytes of the body frame; 0: it may be left out, 0, 0: it must
     //  What no single field can tell: NULL when fine, else what is wrong. May be NULL.
     const char *(*check)(const fl_message *message, size_t body_bytes);
     uint8_t minor; // the version 2.x that brought it, and that its frames say

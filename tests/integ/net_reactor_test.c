@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "common/crypto/hash.h"
 #include "common/machine/outbox.h"
 #include "common/net/admin_socket.h"
 #include "common/net/request.h"
@@ -50,6 +51,7 @@ typedef struct counter {
     unsigned asks;
     uint32_t tickets[FL_TICKETS_MAX + 1];
     fl_ask ask;
+    fl_hash handed; // of what came with it
     bool answers;
 } counter;
 
@@ -88,6 +90,7 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
     counter *self = arg;
     self->tickets[self->asks++] = ticket;
     self->ask = *ask;
+    self->handed = fl_hash_of(ask->body);
     if (self->answers) {
         fl_blob *json = fl_blob_copy(fl_bytes_of("{\"ok\":true}", 11));
         fl_reactor_answer(self->reactor, ticket, 3, &json);
@@ -284,6 +287,7 @@ what_the_crew_finishes_comes_back_as_an_event(void **state)
 typedef struct talk {
     fl_status status;
     uint8_t code;
+    fl_bytes said;
     char json[32];
     atomic_bool done;
 } talk;
@@ -304,7 +308,8 @@ s_talk(void *arg)
     fl_message reply;
     fl_bytes body;
     const fl_request_conf conf = { .endpoint = endpoint };
-    const fl_message question = s_question("status");
+    fl_message question = s_question("status");
+    question.ask.body = self->said;
     fl_request *inquiry = fl_request_new(&conf, &why);
     self->status = fl_request_ask(inquiry, &question, FL_ANSWER, TOY_WAIT_MS, &reply, &body, &why);
     if (self->status == FL_OK) {
@@ -321,7 +326,9 @@ an_operator_asks_and_is_answered(void **state)
 {
     (void)state;
     counter *self = s_counter(endpoint);
-    talk asked = { .status = FL_MISSING };
+    static uint8_t file[100000] = { 1, 2 };
+    talk asked = { .status = FL_MISSING, .said = fl_bytes_of(file, sizeof file) };
+    const fl_hash handed = fl_hash_of(asked.said);
     pthread_t thread;
     self->answers = true;
     assert_int_equal(pthread_create(&thread, NULL, s_talk, &asked), 0);
@@ -333,6 +340,7 @@ an_operator_asks_and_is_answered(void **state)
     assert_int_equal(asked.code, 3);
     assert_string_equal(asked.json, "{\"ok\":true}");
     assert_string_equal(self->ask.verb, "status");
+    assert_true(fl_hash_equal(&self->handed, &handed));
     assert_int_equal(self->metrics.net_messages_in_total[FL_WAY_OPERATOR], 1);
     assert_int_equal(self->metrics.net_messages_out_total[FL_WAY_OPERATOR], 1);
     fl_blob *late = fl_blob_new(1);
