@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/base/bytes.h"
 #include "common/base/status.h"
 
 enum { FL_CONF_TEXT_MAX = 256, FL_CONF_SETTINGS_MAX = 128, FL_CONF_ARGUMENTS_MAX = 8 };
@@ -59,6 +60,12 @@ typedef struct fl_program {
 //  `why` that begins with the place ("edge.yaml:12: ", "environment FL_X: ", "--x: ").
 FL_CHECKED fl_status fl_conf_load(const fl_program *program, int argc, char **argv, FILE *out,
                                   fl_conf **conf, fl_why *why);
+//  Build `*conf` from a text alone, without environment and flags; the caller's. `name` stands in
+//  front of what is wrong with it, and outlives the result. `sets` (count): "KEY=VALUE" words that
+//  win over the text.
+FL_CHECKED fl_status fl_conf_of_text(const fl_program *program, const char *name, fl_bytes text,
+                                     const char *const *sets, uint32_t count, fl_conf **conf,
+                                     fl_why *why);
 void fl_conf_destroy(fl_conf **self_p);
 
 //  The value of a setting. An unknown key or another type is our own mistake: panic.
@@ -81,6 +88,9 @@ const char *fl_conf_argument(const fl_conf *self, uint32_t index);
 void fl_conf_print_help(const fl_program *program, FILE *out);
 void fl_conf_print_man(const fl_program *program, FILE *out);
 void fl_conf_print(const fl_conf *self, FILE *out);
+//  Only what was given, in the order of the table, a line each: the text from which fl_conf_of_text
+//  makes the same settings.
+void fl_conf_print_given(const fl_conf *self, FILE *out);
 //  Exit codes, a line each, or a section of a man page.
 void fl_conf_print_exits(const fl_exit *exits, FILE *out);
 void fl_conf_print_man_exits(const fl_exit *exits, FILE *out);

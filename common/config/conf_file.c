@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_BYTES_MAX = 1024 * 1024 };
-
 typedef struct walk {
     fl_conf *conf;
     yaml_document_t *document;
@@ -153,9 +151,25 @@ s_document(fl_conf *conf, yaml_parser_t *parser, fl_why *why)
 }
 
 fl_status
-fl_conf_read_file(fl_conf *self, fl_why *why)
+fl_conf_read_text(fl_conf *self, fl_bytes text, fl_why *why)
 {
     yaml_parser_t parser;
+    if (text.size > FL_CONF_FILE_BYTES_MAX) {
+        return fl_fail(FL_RANGE, why, "%s: larger than %d bytes; this is no settings file",
+                       self->file, FL_CONF_FILE_BYTES_MAX);
+    }
+    if (!yaml_parser_initialize(&parser)) {
+        return fl_fail(FL_NOMEM, why, "%s: out of memory", self->file);
+    }
+    yaml_parser_set_input_string(&parser, text.data, text.size);
+    fl_status status = s_document(self, &parser, why);
+    yaml_parser_delete(&parser);
+    return status;
+}
+
+fl_status
+fl_conf_read_file(fl_conf *self, fl_why *why)
+{
     FILE *file = fopen(self->file, "rbe");
     if (file == NULL) {
         fl_status status = errno == ENOENT ? FL_MISSING : FL_IO;
@@ -163,25 +177,18 @@ fl_conf_read_file(fl_conf *self, fl_why *why)
                    status == FL_MISSING ? "there is no such file" : strerror(errno));
         return status;
     }
-    char *text = malloc(FILE_BYTES_MAX + 1);
-    size_t size = text == NULL ? 0 : fread(text, 1, FILE_BYTES_MAX + 1, file);
+    uint8_t *text = malloc(FL_CONF_FILE_BYTES_MAX + 1);
+    size_t size = text == NULL ? 0 : fread(text, 1, FL_CONF_FILE_BYTES_MAX + 1, file);
     bool failed = ferror(file) != 0;
     (void)fclose(file);
-    fl_status status = FL_OK;
-    if (text == NULL || !yaml_parser_initialize(&parser)) {
-        free(text);
-        return fl_fail(FL_NOMEM, why, "%s: out of memory", self->file);
-    }
-    if (failed) {
+    fl_status status;
+    if (text == NULL) {
+        status = fl_fail(FL_NOMEM, why, "%s: out of memory", self->file);
+    } else if (failed) {
         status = fl_fail(FL_IO, why, "%s: cannot be read; is it a file?", self->file);
-    } else if (size > FILE_BYTES_MAX) {
-        status = fl_fail(FL_RANGE, why, "%s: larger than %d bytes; this is no settings file",
-                         self->file, FILE_BYTES_MAX);
     } else {
-        yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
-        status = s_document(self, &parser, why);
+        status = fl_conf_read_text(self, fl_bytes_of(text, size), why);
     }
-    yaml_parser_delete(&parser);
     free(text);
     return status;
 }

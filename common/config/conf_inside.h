@@ -5,7 +5,11 @@
 
 #include "common/config/conf.h"
 
-enum { FL_CONF_NAME_MAX = 64, FL_CONF_NO_SETTING = -1 };
+enum {
+    FL_CONF_NAME_MAX = 64,
+    FL_CONF_NO_SETTING = -1,
+    FL_CONF_FILE_BYTES_MAX = 1024 * 1024
+};
 
 typedef enum fl_conf_source {
     FL_CONF_FROM_NOWHERE,
@@ -49,5 +53,7 @@ FL_CHECKED fl_status fl_conf_set(fl_conf *self, int index, const char *text, fl_
                                  unsigned long line, fl_why *why);
 //  Read `self->file`.
 FL_CHECKED fl_status fl_conf_read_file(fl_conf *self, fl_why *why);
+//  Read this text as if it stood in `self->file`.
+FL_CHECKED fl_status fl_conf_read_text(fl_conf *self, fl_bytes text, fl_why *why);
 
 #endif

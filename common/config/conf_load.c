@@ -295,3 +295,54 @@ fl_conf_load(const fl_program *program, int argc, char **argv, FILE *out, fl_con
     *conf = self;
     return status;
 }
+
+//  "key=value": wins over what the text said.
+static fl_status
+s_take_set(fl_conf *self, const char *word, fl_why *why)
+{
+    char key[FL_CONF_NAME_MAX];
+    const size_t length = strcspn(word, "=");
+    fl_nearest nearest = { 0 };
+    char hint[96];
+    if (word[length] == '\0' || length >= sizeof key) {
+        return fl_fail(FL_MALFORMED, why, "'%.80s' is no setting: wanted is KEY=VALUE", word);
+    }
+    memcpy(key, word, length);
+    key[length] = '\0';
+    const int index = fl_conf_find(self->program, key);
+    if (index != FL_CONF_NO_SETTING) {
+        return fl_conf_set(self, index, word + length + 1, FL_CONF_FROM_FLAG, 0, why);
+    }
+    for (uint32_t i = 0; i < self->program->setting_count; i++) {
+        fl_nearest_try(&nearest, key, self->program->settings[i].key);
+    }
+    fl_nearest_say(&nearest, hint);
+    return fl_fail(FL_MALFORMED, why, "'%s' is no setting of a run%s", key, hint);
+}
+
+fl_status
+fl_conf_of_text(const fl_program *program, const char *name, fl_bytes text,
+                const char *const *sets, uint32_t count, fl_conf **conf, fl_why *why)
+{
+    s_prove_table(program);
+    *conf = NULL;
+    fl_conf *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return fl_fail(FL_NOMEM, why, "out of memory");
+    }
+    self->program = program;
+    self->file = name;
+    s_apply_defaults(self);
+    fl_status status = fl_conf_read_text(self, text, why);
+    for (uint32_t i = 0; i < count && status == FL_OK; i++) {
+        status = s_take_set(self, sets[i], why);
+    }
+    if (status == FL_OK) {
+        status = s_prove_complete(self, why);
+    }
+    if (status != FL_OK) {
+        fl_conf_destroy(&self);
+    }
+    *conf = self;
+    return status;
+}

@@ -140,23 +140,39 @@ s_print_quoted(const char *text, FILE *out)
     (void)fputc('"', out);
 }
 
+static void
+s_print_pair(const fl_setting *setting, const char *text, FILE *out)
+{
+    (void)fprintf(out, "%s: ", setting->key);
+    if (setting->type == FL_CONF_TEXT) {
+        s_print_quoted(text, out);
+    } else {
+        (void)fputs(text, out);
+    }
+}
+
 void
 fl_conf_print(const fl_conf *self, FILE *out)
 {
     for (uint32_t i = 0; i < self->program->setting_count; i++) {
         const fl_setting *setting = &self->program->settings[i];
-        const fl_conf_value *value = &self->values[i];
         char place[FL_CONF_TEXT_MAX];
-        if (value->source == FL_CONF_FROM_NOWHERE) {
+        if (self->values[i].source == FL_CONF_FROM_NOWHERE) {
             (void)fprintf(out, "# %s: must be given\n", setting->key);
             continue;
         }
-        (void)fprintf(out, "%s: ", setting->key);
-        if (setting->type == FL_CONF_TEXT) {
-            s_print_quoted(value->text, out);
-        } else {
-            (void)fprintf(out, "%s", value->text);
-        }
+        s_print_pair(setting, self->values[i].text, out);
         (void)fprintf(out, "  # %s\n", fl_conf_place(self, setting->key, place));
+    }
+}
+
+void
+fl_conf_print_given(const fl_conf *self, FILE *out)
+{
+    for (uint32_t i = 0; i < self->program->setting_count; i++) {
+        if (self->values[i].source > FL_CONF_FROM_DEFAULT) {
+            s_print_pair(&self->program->settings[i], self->values[i].text, out);
+            (void)fputc('\n', out);
+        }
     }
 }
