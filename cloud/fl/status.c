@@ -25,23 +25,23 @@ s_ask_and_show(const fl_context *context, const fl_conf *conf, const char *verb,
     return FL_EXIT_OK;
 }
 
-//  The argument, "" when there is none, NULL (said) when it is no round.
-static const char *
-s_round(const fl_context *context, const fl_conf *conf, const char *verb)
+//  What is asked for, of which run. False (said) when it is no round or no run.
+static bool
+s_round(const fl_context *context, const fl_conf *conf, const char *verb, char asked[FL_TEXT_MAX])
 {
     const char *text = fl_conf_argument(conf, 0);
     char *end = NULL;
     if (text == NULL) {
-        return "";
+        return fl_context_of_run(context, conf, verb, "", asked);
     }
     errno = 0;
     long long round = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || round < 1) {
         (void)fl_context_fail(context, verb, FL_EXIT_USAGE,
                               "'%.40s' is no round: give a number from 1", text);
-        return NULL;
+        return false;
     }
-    return text;
+    return fl_context_of_run(context, conf, verb, text, asked);
 }
 
 int
@@ -53,15 +53,17 @@ fl_verb_status(void *context, const fl_conf *conf)
 int
 fl_verb_report(void *context, const fl_conf *conf)
 {
-    const char *round = s_round(context, conf, "report");
-    return round == NULL ? FL_EXIT_USAGE
-                         : s_ask_and_show(context, conf, "report", round, fl_render_report);
+    char round[FL_TEXT_MAX];
+    return s_round(context, conf, "report", round)
+               ? s_ask_and_show(context, conf, "report", round, fl_render_report)
+               : FL_EXIT_USAGE;
 }
 
 int
 fl_verb_rounds(void *context, const fl_conf *conf)
 {
-    const char *first = s_round(context, conf, "rounds");
-    return first == NULL ? FL_EXIT_USAGE
-                         : s_ask_and_show(context, conf, "rounds", first, fl_render_rounds);
+    char first[FL_TEXT_MAX];
+    return s_round(context, conf, "rounds", first)
+               ? s_ask_and_show(context, conf, "rounds", first, fl_render_rounds)
+               : FL_EXIT_USAGE;
 }

@@ -55,6 +55,30 @@ static const fl_setting enrol[] = {
     JSON,
 };
 
+#define RUN                                                                                        \
+    { "run", FL_CONF_TEXT, "", 0, 0, NULL,                                                         \
+      "Of this run: its name, number or id; without it of the one in hand, else the newest" }
+
+static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
+
+static const fl_setting run_submit[] = {
+    { "name", FL_CONF_TEXT, "", 0, 0, NULL,
+      "Name of the run; without it the setting name of the file, else the name of the file" },
+    { "set", FL_CONF_LIST, "", 0, 0, NULL, "KEY=VALUE: a setting that wins over the file" },
+    { "priority", FL_CONF_INT, "0", -1e6, 1e6, NULL, "Higher ones begin first" },
+    { "wait", FL_CONF_BOOL, "false", 0, 0, NULL, "Stay until the run has ended" },
+    STATE("the root"),
+    TIMEOUT,
+    JSON,
+};
+
+static const fl_setting run_watch[] = {
+    STATE("the root"),
+    { "wait", FL_CONF_DURATION, "30s", 0, 86400000, NULL,
+      "How long to wait for a root that does not answer" },
+    { "json", FL_CONF_BOOL, "false", 0, 0, NULL, "Print one line of JSON for each event" },
+};
+
 static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
@@ -70,6 +94,7 @@ static const fl_setting top[] = {
 
 static const fl_setting model_export[] = {
     { "round", FL_CONF_INT, "0", 0, 1e15, NULL, "The model after this round; 0 is the newest" },
+    RUN,
     STATE("the root"),
     TIMEOUT,
     JSON,
@@ -132,12 +157,36 @@ static const fl_command commands[] = {
     { .program = { .name = "top", SETTINGS(top),
                    .purpose = "Watch a run until it is done." },
       .run = fl_verb_top },
-    { .program = { .name = "report", .arguments = "[ROUND]", SETTINGS(of_any),
+    { .program = { .name = "report", .arguments = "[ROUND]", SETTINGS(of_rounds),
                    .purpose = "Show who was in a round, late, absent or refused, and why." },
       .run = fl_verb_report },
-    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(of_any),
+    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(of_rounds),
                    .purpose = "List the rounds, from FIRST on." },
       .run = fl_verb_rounds },
+    { .program = { .name = "run submit", .arguments = "RUN.yaml", SETTINGS(run_submit),
+                   .purpose = "Put a run into the root's queue; it begins by itself." },
+      .run = fl_verb_run_submit },
+    { .program = { .name = "run list", SETTINGS(of_root),
+                   .purpose = "List the runs of a root: queued, running, paused, ended." },
+      .run = fl_verb_run_list },
+    { .program = { .name = "run show", .arguments = "[RUN]", SETTINGS(of_root),
+                   .purpose = "Show a run, its settings, and what was changed of them." },
+      .run = fl_verb_run_show },
+    { .program = { .name = "run watch", .arguments = "[RUN]", SETTINGS(run_watch),
+                   .purpose = "Print what happens to a run until it has ended." },
+      .run = fl_verb_run_watch },
+    { .program = { .name = "run set", .arguments = "RUN KEY=VALUE", SETTINGS(of_root),
+                   .purpose = "Change a setting of a run, or its priority; it is recorded." },
+      .run = fl_verb_run_set },
+    { .program = { .name = "run pause", .arguments = "[RUN]", SETTINGS(of_root),
+                   .purpose = "Open no new round of a run until it is resumed." },
+      .run = fl_verb_run_pause },
+    { .program = { .name = "run resume", .arguments = "[RUN]", SETTINGS(of_root),
+                   .purpose = "Go on with a run that is paused." },
+      .run = fl_verb_run_resume },
+    { .program = { .name = "run stop", .arguments = "RUN", SETTINGS(of_root),
+                   .purpose = "End a run for good; its rounds and models stay." },
+      .run = fl_verb_run_stop },
     { .program = { .name = "model export", .arguments = "FILE", SETTINGS(model_export),
                    .purpose = "Copy a model to a safetensors file, after checking its hash." },
       .run = fl_verb_model_export },
@@ -167,7 +216,7 @@ static const fl_exit exits[] = {
     { FL_EXIT_NAME, "the node name is taken, or is not the token's" },
     { FL_EXIT_REFUSED, "refused for another reason; the line on standard error names it" },
     { FL_EXIT_ABORTED, "the run ended before its last round" },
-    { FL_EXIT_MISSING, "there is no such round, node or model" },
+    { FL_EXIT_MISSING, "there is no such run, round, node or model" },
     { FL_EXIT_DAMAGED, "a model file is damaged: its bytes do not match its hash" },
     { FL_EXIT_BUSY, "the process is answering too many requests; try again" },
     { 0, NULL },
