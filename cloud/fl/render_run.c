@@ -89,12 +89,14 @@ void
 fl_render_run(const json_t *run, uint32_t width, FILE *out)
 {
     char line[FL_RENDER_LINE_BYTES], at[STAMP_BYTES];
-    const char *recipe = leaf_text(run, "recipe");
+    const char *recipe = json_string_value(json_object_get(run, "recipe"));
     size_t index;
     json_t *change;
     s_head(run, width, out);
-    (void)fputs("\nsettings that are not the default:\n", out);
-    while (*recipe != '\0') {
+    if (recipe != NULL && *recipe != '\0') {
+        (void)fputs("\nsettings that were given:\n", out);
+    }
+    while (recipe != NULL && *recipe != '\0') {
         size_t length = strcspn(recipe, "\n");
         (void)snprintf(line, sizeof line, "  %.*s", (int)length, recipe);
         fl_text_table_line(line, width, out);

@@ -44,10 +44,21 @@ s_round(const fl_context *context, const fl_conf *conf, const char *verb, char a
     return fl_context_of_run(context, conf, verb, text, asked);
 }
 
+//  Of a run that is not in hand there is what the ledger knows.
+static void
+s_render(const json_t *status, uint32_t width, FILE *out)
+{
+    bool stored = json_object_get(status, "ended") != NULL;
+    (stored ? fl_render_run : fl_render_status)(status, width, out);
+}
+
 int
 fl_verb_status(void *context, const fl_conf *conf)
 {
-    return s_ask_and_show(context, conf, "status", "", fl_render_status);
+    char run[FL_TEXT_MAX];
+    return fl_context_of_run(context, conf, "status", "", run)
+               ? s_ask_and_show(context, conf, "status", run, s_render)
+               : FL_EXIT_USAGE;
 }
 
 int

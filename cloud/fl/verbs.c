@@ -7,6 +7,9 @@
     { "json", FL_CONF_BOOL, "false", 0, 0, NULL, "Print one line of JSON instead of text" }
 #define TIMEOUT                                                                                    \
     { "timeout", FL_CONF_DURATION, "5s", 1, 3600000, NULL, "How long to wait for the answer" }
+#define RUN                                                                                        \
+    { "run", FL_CONF_TEXT, "", 0, 0, NULL,                                                         \
+      "Of this run: its name, number or id; without it of the one in hand, else the newest" }
 #define AUTHORITY                                                                                  \
     { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                 \
       "Directory of the authority, 0700, with its secret" }
@@ -55,12 +58,6 @@ static const fl_setting enrol[] = {
     JSON,
 };
 
-#define RUN                                                                                        \
-    { "run", FL_CONF_TEXT, "", 0, 0, NULL,                                                         \
-      "Of this run: its name, number or id; without it of the one in hand, else the newest" }
-
-static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
-
 static const fl_setting run_submit[] = {
     { "name", FL_CONF_TEXT, "", 0, 0, NULL,
       "Name of the run; without it the setting name of the file, else the name of the file" },
@@ -80,9 +77,11 @@ static const fl_setting run_watch[] = {
 };
 
 static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
+static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
 static const fl_setting top[] = {
+    RUN,
     STATE("the process"),
     { "refresh", FL_CONF_DURATION, "500ms", 50, 1000, NULL,
       "Time between two updates of the display" },
@@ -151,7 +150,7 @@ static const fl_command commands[] = {
     { .program = { .name = "admit", .arguments = "NODE", SETTINGS(of_root),
                    .purpose = "Take a revocation back; the node reconnects by itself." },
       .run = fl_verb_admit },
-    { .program = { .name = "status", SETTINGS(of_any),
+    { .program = { .name = "status", SETTINGS(of_rounds),
                    .purpose = "Show the round of a process, its children, and what it waits for." },
       .run = fl_verb_status },
     { .program = { .name = "top", SETTINGS(top),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/admin/run_json.h"
 #include "common/config/clock.h"
 
 //  Exit codes of `fl`: its manual page says what each means.
@@ -163,6 +164,33 @@ s_export(fl_question *question)
     fl_ledger_round_destroy(&round);
 }
 
+//  Of a run that is named: what the ledger has of it ...
+static void
+s_status_stored(fl_question *question)
+{
+    fl_ledger_run run;
+    fl_why why;
+    fl_status status =
+        fl_ledger_run_find(question->queries->conf.ledger, question->which, &run, &why);
+    if (status != FL_OK) {
+        s_fail(question, status, why.text);
+        return;
+    }
+    question->run = run.run;
+    question->json = fl_run_json(&run, NULL);
+}
+
+//  ... unless it is the one in hand.
+static void
+s_status_in_hand(fl_question *question)
+{
+    fl_status_input input = s_input(question->queries);
+    if (question->code == 0 && fl_run_equal(&question->run, &input.run)) {
+        fl_blob_unref(&question->json);
+        question->json = fl_status_json(&input);
+    }
+}
+
 //  The run that is asked for: the one in hand unless another is named, else the newest.
 static void
 s_of_run(fl_question *question)
@@ -214,10 +242,12 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         const char *verb;
         void (*work)(fl_question *question);
         bool models;
-    } questions[] = { { "report", s_report, false },
+    } questions[] = { { "status", NULL, false },
+                      { "report", s_report, false },
                       { "rounds", s_rounds, false },
                       { "export", s_export, true } };
-    if (strcmp(ask->verb, "status") == 0) {
+    const bool status = strcmp(ask->verb, "status") == 0;
+    if (status && (ask->argument[0] == '\0' || self->conf.ledger == NULL)) {
         s_status(self, ticket);
         return true;
     }
@@ -227,7 +257,9 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         }
         bool kept =
             questions[i].models ? self->conf.checkpoints != NULL : self->conf.ledger != NULL;
-        fl_question question = { .ticket = ticket, .work = s_of_run, .of_run = questions[i].work };
+        fl_question question = { .ticket = ticket, .work = status ? s_status_stored : s_of_run,
+                                 .then = status ? s_status_in_hand : NULL,
+                                 .of_run = questions[i].work };
         if (!kept) {
             return false;
         }

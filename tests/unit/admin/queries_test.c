@@ -182,6 +182,13 @@ another_run_is_asked_for_by_name_number_or_id(void **state)
     assert_true(ask("rounds", "run:none"));
     assert_int_equal(code, 13);
     assert_says("there is no run none");
+    assert_true(ask("status", "run:newest"));
+    assert_int_equal(code, 0);
+    assert_says("\"name\":\"newest\",\"state\":\"queued\"");
+    assert_true(ask("status", "run:1")); // which is in hand
+    assert_says("\"tier\":\"root\"");
+    assert_true(ask("status", "run:none"));
+    assert_int_equal(code, 13);
     assert_true(ask("report", "")); // the one in hand, not the newest
     assert_says("\"round\":2");
 }

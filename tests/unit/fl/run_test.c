@@ -306,6 +306,13 @@ a_round_or_a_model_is_of_the_run_that_is_named(void **state)
     assert_string_equal(root.argument, "run:2 7");
     (void)fake_fl("model", "export", place_of("out"), "--run", "a", "--round", "3", NULL);
     assert_string_equal(root.argument, "run:a 3");
+    root.text = "{\"number\":3,\"name\":\"a\",\"state\":\"queued\",\"ended\":false}";
+    assert_int_equal(fake_fl("status", "--run", "a", NULL), FL_EXIT_OK);
+    assert_string_equal(root.argument, "run:a");
+    assert_out("run 3 (a) is queued\n"); // it is not in hand
+    root.text = "{\"tier\":\"root\",\"node\":\"cloud\"}";
+    assert_int_equal(fake_fl("status", "--run", "a", NULL), FL_EXIT_OK);
+    assert_out("root cloud ");
     assert_int_equal(fake_fl("rounds", "--run", "a b", NULL), FL_EXIT_USAGE);
     assert_err("is no run");
 }
