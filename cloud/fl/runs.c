@@ -1,4 +1,4 @@
-//  fl run list, show, watch, set, pause, resume, stop.
+//  fl run settings, list, show, watch, set, pause, resume, stop.
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -6,8 +6,45 @@
 #include "cloud/fl/json_read.h"
 #include "cloud/fl/render.h"
 #include "cloud/fl/verbs.h"
+#include "cloud/run_settings.h"
 
 enum { ASK_MS = 5000, LOOK_MS = 500 };
+
+// ---- settings ---------------------------------------------------------------------------------
+//  What `fl run submit` takes as it is, and does what it does without a line.
+static void
+s_print_setting(const fl_setting *setting, FILE *out)
+{
+    const char *quote = setting->type == FL_CONF_TEXT ? "\"" : "";
+    (void)fprintf(out, "# %s%s%s\n", setting->help, setting->choices == NULL ? "" : ": ",
+                  setting->choices == NULL ? "" : setting->choices);
+    if (setting->fallback == NULL) {
+        (void)fprintf(out, "# %s: must be given\n", setting->key);
+    } else {
+        (void)fprintf(out, "%s: %s%s%s\n", setting->key, quote, setting->fallback, quote);
+    }
+}
+
+int
+fl_verb_run_settings(void *arg, const fl_conf *conf)
+{
+    const fl_context *context = arg;
+    json_t *all = json_object();
+    for (uint32_t i = 0; i < fl_run_program.setting_count; i++) {
+        const fl_setting *setting = &fl_run_program.settings[i];
+        (void)json_object_set_new(all, setting->key,
+                                  json_pack("{ss?,ss}", "default", setting->fallback, "help",
+                                            setting->help));
+        if (!fl_conf_bool(conf, "json")) {
+            s_print_setting(setting, context->out);
+        }
+    }
+    if (fl_conf_bool(conf, "json")) {
+        fl_context_print(context, &all);
+    }
+    json_decref(all);
+    return FL_EXIT_OK;
+}
 
 // ---- looking ----------------------------------------------------------------------------------
 //  Page after page into one list.

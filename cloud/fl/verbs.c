@@ -76,6 +76,7 @@ static const fl_setting run_watch[] = {
     { "json", FL_CONF_BOOL, "false", 0, 0, NULL, "Print one line of JSON for each event" },
 };
 
+static const fl_setting of_none[] = { JSON };
 static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
 static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
@@ -165,6 +166,9 @@ static const fl_command commands[] = {
     { .program = { .name = "run submit", .arguments = "RUN.yaml", SETTINGS(run_submit),
                    .purpose = "Put a run into the root's queue; it begins by itself." },
       .run = fl_verb_run_submit },
+    { .program = { .name = "run settings", SETTINGS(of_none),
+                   .purpose = "Print a RUN.yaml with every setting, its default and its meaning." },
+      .run = fl_verb_run_settings },
     { .program = { .name = "run list", SETTINGS(of_root),
                    .purpose = "List the runs of a root: queued, running, paused, ended." },
       .run = fl_verb_run_list },

@@ -34,6 +34,7 @@ int fl_verb_top(void *context, const fl_conf *conf);
 //  run.c
 int fl_verb_run_submit(void *context, const fl_conf *conf);
 //  runs.c
+int fl_verb_run_settings(void *context, const fl_conf *conf);
 int fl_verb_run_list(void *context, const fl_conf *conf);
 int fl_verb_run_show(void *context, const fl_conf *conf);
 int fl_verb_run_watch(void *context, const fl_conf *conf);

@@ -142,6 +142,19 @@ what_is_submitted_is_every_setting_that_was_given(void **state)
 }
 
 static void
+the_settings_that_are_printed_can_be_submitted_as_they_are(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_fl("run", "settings", NULL), FL_EXIT_OK);
+    assert_out("\nrounds: 20\n");
+    const char *path = recipe(fake.out);
+    assert_int_equal(fake_fl("run", "submit", path, NULL), FL_EXIT_OK);
+    assert_body("rounds: 20\\n");
+    assert_int_equal(fake_fl("run", "settings", "--json", NULL), FL_EXIT_OK);
+    assert_out("\"rounds\":{\"default\":\"20\",\"help\":\"");
+}
+
+static void
 a_mistake_is_named_with_file_and_line_and_nobody_is_asked(void **state)
 {
     (void)state;
@@ -323,6 +336,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_submitted_is_every_setting_that_was_given, start,
                                         end),
+        cmocka_unit_test_setup_teardown(the_settings_that_are_printed_can_be_submitted_as_they_are,
+                                        start, end),
         cmocka_unit_test_setup_teardown(a_mistake_is_named_with_file_and_line_and_nobody_is_asked,
                                         start, end),
         cmocka_unit_test_setup_teardown(a_root_that_does_not_answer_is_asked_the_same_again, start,
