@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "cloud/run_recipe.h"
 #include "common/crypto/entropy.h"
 #include "common/crypto/hash.h"
 #include "common/model/safetensors.h"
@@ -66,14 +67,9 @@ static fl_status
 s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_why *why)
 {
     char id[2 * sizeof run->bytes + 1];
-    fl_blob *recipe = NULL;
     fl_hex(run->bytes, sizeof run->bytes, id);
     FL_TRY(fl_ledger_run_find(conf->ledger, id, &self->row, why));
-    FL_TRY(fl_ledger_run_recipe(conf->ledger, run, &recipe, why));
-    fl_status status = fl_conf_of_text(&fl_run_program, self->row.name, fl_blob_bytes(recipe), NULL,
-                                       0, &self->conf, why);
-    fl_blob_unref(&recipe);
-    FL_TRY(status);
+    FL_TRY(fl_run_recipe_load(conf->ledger, run, NULL, &self->conf, why));
     FL_TRY(fl_run_settings_fit(self->conf, conf->root, why));
     if (self->row.state == FL_RUN_QUEUED) {
         FL_TRY(s_begin(self, conf, why));

@@ -6,6 +6,7 @@
 
 #include "cloud/authority_service.h"
 #include "cloud/root.h"
+#include "cloud/run_service.h"
 #include "cloud/runs.h"
 #include "cloud/settings.h"
 #include "common/admin/healthcheck.h"
@@ -18,6 +19,7 @@
 #include "common/store/file.h"
 
 enum { DAY_S = 24 * 3600 };
+#define FILE_BYTES_MAX ((uint64_t)64 << 30) // of weights that a run begins with
 
 typedef struct process {
     const fl_conf *conf;
@@ -35,6 +37,7 @@ typedef struct process {
     fl_node *node;
     fl_queries *queries;
     fl_authority_service *service;
+    fl_run_service *desk;
 } process;
 
 // ---- files ------------------------------------------------------------------------------------
@@ -209,6 +212,7 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
     return fl_queries_ask(self->queries, ticket, ask) ||
+           fl_run_service_ask(self->desk, ticket, ask) ||
            fl_authority_service_ask(self->service, ticket, ask);
 }
 
@@ -217,6 +221,35 @@ s_enrol(void *arg, uint64_t ticket, fl_bytes sealed)
 {
     process *self = arg;
     return fl_authority_service_enrol(self->service, ticket, sealed);
+}
+
+static fl_status
+s_fits(void *arg, const fl_conf *run, fl_why *why)
+{
+    const process *self = arg;
+    return fl_run_settings_fit(run, self->conf, why);
+}
+
+static void
+s_submitted(void *arg, const fl_ledger_run *run)
+{
+    const process *self = arg;
+    (void)run;
+    fl_runs_wake(self->runs);
+}
+
+static void
+s_entered(void *arg, const fl_run *run, fl_run_state state)
+{
+    const process *self = arg;
+    fl_runs_told(self->runs, run, state == FL_RUN_STOPPED);
+}
+
+static void
+s_changed(void *arg, const fl_ledger_run *run)
+{
+    const process *self = arg;
+    fl_runs_told(self->runs, &run->run, false);
 }
 
 static void
@@ -286,7 +319,18 @@ s_seat(process *self, fl_why *why)
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
     self->service = fl_authority_service_new(&service);
-    if (self->queries == NULL || self->service == NULL || self->runs == NULL) {
+    const fl_run_service_conf desk = { .ledger = self->ledger,
+                                       .checkpoints = self->checkpoints,
+                                       .queries = self->queries,
+                                       .file_bytes_max = FILE_BYTES_MAX,
+                                       .self = self,
+                                       .fits = s_fits,
+                                       .submitted = s_submitted,
+                                       .entered = s_entered,
+                                       .changed = s_changed };
+    self->desk = fl_run_service_new(&desk);
+    if (self->queries == NULL || self->service == NULL || self->runs == NULL ||
+        self->desk == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     const fl_tier tier = { .self = self,
@@ -303,6 +347,7 @@ static void
 s_close(process *self)
 {
     fl_node_close(&self->node);
+    fl_run_service_destroy(&self->desk);
     fl_authority_service_destroy(&self->service);
     fl_queries_destroy(&self->queries);
     fl_runs_destroy(&self->runs);

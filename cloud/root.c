@@ -13,7 +13,6 @@
 static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
     [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true,
-                          [FL_ROOT_PAUSED] = true,
                           [FL_ROOT_IDLE] = true,
                           [FL_ROOT_DONE] = true },
     [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_PAUSED] = true },
@@ -38,9 +37,9 @@ struct fl_root {
     fl_task task;           // of the round at hand
     fl_report report;       // of the round being closed
     uint64_t token;         // of the SAVE or APPLY that is awaited
-    fl_run_order wish;      // of the operator; carried out between two rounds
+    fl_run_order wish;      // carried out between two rounds
     fl_root_phase paused;   // what a pause goes back to
-    fl_time retry_at;       // when trouble is tried again; FL_NEVER: when the operator says so
+    fl_time retry_at;       // when trouble is tried again
     uint32_t tries;         // failed writes one after the other
     fl_time waits_since;    // without a quorum of children
     uint32_t ready, leaves; // as last noted while waiting
@@ -97,31 +96,23 @@ s_save(fl_root *self, fl_save what, fl_outbox *out)
     effect->save.report = &self->report;
 }
 
-//  Nothing new is opened until the operator says so, or `retry_at`.
+//  The disk or memory fails: nothing new is opened until it is tried again, and nothing is lost but
+//  time.
 static void
-s_pause(fl_root *self, fl_reason reason, fl_time retry_at, fl_time now, fl_outbox *out)
+s_pause(fl_root *self, fl_time now, fl_outbox *out)
 {
-    self->paused = self->phase == FL_ROOT_APPLYING || self->phase == FL_ROOT_SAVING
-                       ? self->phase
-                       : FL_ROOT_WAITING;
-    self->reason = reason;
-    self->retry_at = retry_at;
+    uint32_t delay_ms = RETRY_MIN_MS << (self->tries < 6 ? self->tries : 6);
+    delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
+    self->tries++;
+    self->token = 0;
+    self->paused = self->phase == FL_ROOT_OPENING ? FL_ROOT_WAITING : self->phase;
+    self->reason = FL_WHY_STORAGE;
+    self->retry_at = now + (fl_time)delay_ms;
     s_enter(self, FL_ROOT_PAUSED, now);
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_PAUSED,
                                    .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = retry_at == FL_NEVER ? 0 : (uint64_t)(retry_at - now) });
-}
-
-//  The disk or memory fails: nothing is lost but time.
-static void
-s_trouble(fl_root *self, fl_time now, fl_outbox *out)
-{
-    uint32_t delay_ms = RETRY_MIN_MS << (self->tries < 6 ? self->tries : 6);
-    self->tries++;
-    self->token = 0;
-    delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
-    s_pause(self, FL_WHY_STORAGE, now + (fl_time)delay_ms, now, out);
+                                   .reason = self->reason,
+                                   .a = delay_ms });
 }
 
 static void
@@ -165,7 +156,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     FL_ASSERT(self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE);
     fl_order *order = &self->task.order;
     self->task = (fl_task){ 0 };
-    self->wish = FL_RUN_GO;
+    self->wish = event->start.order;
     self->assigned = false;
     self->aborted = false;
     self->reason = FL_WHY_NONE;
@@ -214,17 +205,17 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
     s_save(self, FL_SAVE_OPEN, out);
 }
 
-//  What the operator asked for, between two rounds. False: nothing.
+//  What was asked for, between two rounds. True: the run is not in hand any more.
 static bool
 s_obey(fl_root *self, fl_time now, fl_outbox *out)
 {
     if (self->wish == FL_RUN_STOP) {
         fl_aggregator_dismiss(self->aggregator, FL_WHY_STOPPED, out);
         s_end(self, true, FL_WHY_STOPPED, now, out);
-    } else if (self->wish == FL_RUN_PAUSE && self->phase == FL_ROOT_WAITING) {
-        s_pause(self, FL_WHY_PAUSED, FL_NEVER, now, out);
+    } else if (self->wish == FL_RUN_LEAVE) {
+        s_enter(self, FL_ROOT_IDLE, now);
     }
-    return self->phase != FL_ROOT_WAITING;
+    return self->wish == FL_RUN_STOP || self->wish == FL_RUN_LEAVE;
 }
 
 //  Before each round: wait for the expected children, within a bound, and say for what; then for a
@@ -291,7 +282,7 @@ on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     FL_ASSERT(self->phase == FL_ROOT_APPLYING);
     fl_report *report = &self->report;
     if (!event->applied.ok) {
-        s_trouble(self, now, out);
+        s_pause(self, now, out);
         return;
     }
     report->model = event->applied.model;
@@ -350,7 +341,7 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     if (!event->saved.ok) {
-        s_trouble(self, now, out);
+        s_pause(self, now, out);
         return;
     }
     self->token = 0;
@@ -364,21 +355,19 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     fl_aggregator_open(self->aggregator, &self->task, FL_NEVER, event->wall_s, now, out);
 }
 
-//  The operator's word; the round in hand is closed first.
+//  The round in hand is closed first.
 static void
 on_order(fl_root *self, fl_run_order order, fl_time now, fl_outbox *out)
 {
     if (self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE) {
         return;
     }
-    self->wish = order;
+    self->wish = order != FL_RUN_GO ? order : self->wish;
     if (self->phase != FL_ROOT_PAUSED) {
         return;
     }
     if (order == FL_RUN_GO) {
         s_go_on(self, now, out);
-    } else if (self->paused == FL_ROOT_WAITING && order == FL_RUN_YIELD) {
-        s_enter(self, FL_ROOT_IDLE, now);
     } else if (self->paused == FL_ROOT_WAITING) {
         (void)s_obey(self, now, out);
     }
@@ -477,7 +466,7 @@ fl_root_look(const fl_root *self, fl_time now)
                           .masking = (fl_masking)self->conf.plan.masking };
     if (self->phase == FL_ROOT_WAITING && left > 0) {
         view.left_ms = (uint32_t)left;
-    } else if (self->phase == FL_ROOT_PAUSED && self->retry_at != FL_NEVER) {
+    } else if (self->phase == FL_ROOT_PAUSED) {
         view.left_ms = self->retry_at > now ? (uint32_t)(self->retry_at - now) : 0;
     } else if (self->phase == FL_ROOT_COLLECTING) {
         fl_time cutoff = fl_aggregator_cutoff(self->aggregator);

@@ -3,8 +3,8 @@
 //  One thread at a time.
 //
 //  IDLE -> WAITING -> OPENING -> COLLECTING -> APPLYING -> SAVING -> WAITING ... -> DONE, and from
-//  there WAITING again with the next run. Back to IDLE when runs take turns; PAUSED between two rounds when the operator says so, and
-//  whenever something cannot be made durable, until it can.
+//  there WAITING again with the next run. Back to IDLE between two rounds when another run has its
+//  turn, or the operator pauses this one. PAUSED while something cannot be made durable.
 #ifndef FL_CLOUD_ROOT_H
 #define FL_CLOUD_ROOT_H
 

@@ -9,10 +9,7 @@
 #include "common/store/file.h"
 #include "common/tensor/element.h"
 
-enum {
-    STEPS = 3, // that open a sum: acknowledge, unmask, add up
-    RECIPE_BYTES_MAX = 64 * 1024
-};
+enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
 
 static const fl_setting rows[] = {
     { "name", FL_CONF_TEXT, "", 0, 0, NULL,
@@ -25,6 +22,8 @@ static const fl_setting rows[] = {
       "longest wait for all expected children before each round" },
     { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
       "how long a run waits for its quorum before it is aborted; 0 is for ever" },
+    { "model.initial", FL_CONF_TEXT, "", 0, 0, NULL,
+      "file of weights that the run begins with; none draws them from model.seed" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
       "layer sizes of the network; not used with model.elements" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
@@ -165,17 +164,18 @@ static fl_status
 s_name(const fl_conf *conf, const char *path, char name[FL_RUN_NAME_BYTES], fl_why *why)
 {
     const char *slash = strrchr(path, '/');
+    const char *base = slash == NULL ? path : slash + 1;
     const char *said = fl_conf_text(conf, "name");
-    const char *word = said[0] != '\0' ? said : slash == NULL ? path : slash + 1;
-    size_t length = said[0] != '\0' ? strlen(said) : strcspn(word, ".");
-    if (length == 0 || length >= FL_RUN_NAME_BYTES ||
-        strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789.-") < length) {
-        return fl_fail(FL_RANGE, why,
-                       "%s: '%.40s' is no name of a run: 1 to %d of a-z, 0-9, dot and dash; set "
-                       "name in it", path, word, FL_RUN_NAME_BYTES - 1);
-    }
     memset(name, 0, FL_RUN_NAME_BYTES);
-    memcpy(name, word, length);
+    int length = said[0] != '\0' ? snprintf(name, FL_RUN_NAME_BYTES, "%s", said)
+                                 : snprintf(name, FL_RUN_NAME_BYTES, "%.*s",
+                                            (int)strcspn(base, "."), base);
+    if (length >= FL_RUN_NAME_BYTES || !fl_run_name_valid(name)) {
+        return fl_fail(FL_RANGE, why,
+                       "'%.40s' is no name of a run: 1 to %d of a-z 0-9 . -, not digits alone; "
+                       "set name, or give --name",
+                       said[0] != '\0' ? said : base, FL_RUN_NAME_BYTES - 1);
+    }
     return FL_OK;
 }
 
@@ -202,11 +202,13 @@ fl_run_recipe_read(const char *path, const char *const *sets, uint32_t count,
     fl_conf *conf = NULL;
     fl_blob *text = NULL;
     *recipe = (fl_run_recipe){ .text = NULL };
-    FL_TRY(fl_file_read(path, RECIPE_BYTES_MAX, &text, why));
+    FL_TRY(fl_file_read(path, FL_RUN_RECIPE_MAX, &text, why));
     fl_status status =
         fl_conf_of_text(&fl_run_program, path, fl_blob_bytes(text), sets, count, &conf, why);
     fl_blob_unref(&text);
     if (status == FL_OK) {
+        (void)snprintf(recipe->initial, sizeof recipe->initial, "%s",
+                       fl_conf_text(conf, "model.initial"));
         status = s_name(conf, path, recipe->name, why);
     }
     if (status == FL_OK) {

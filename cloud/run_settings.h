@@ -14,6 +14,7 @@ extern const fl_program fl_run_program;
 //  A run as it is submitted.
 typedef struct fl_run_recipe {
     char name[FL_RUN_NAME_BYTES];
+    char initial[FL_CONF_TEXT_MAX]; // file that the run begins with; "": none
     fl_blob *text; // canonical: what was given, in the order of the table; the caller's
 } fl_run_recipe;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/scheduler.h"
 #include "common/base/log.h"
 #include "common/runtime/durable.h"
 
@@ -16,9 +17,15 @@ typedef enum step {
     RECORDS, // the store writes how it ended
 } step;
 
+typedef struct taken {
+    fl_live_run *run;
+    bool stops;  // the operator ended it
+    bool leaves; // it was paused or changed: what the ledger says of it holds, once it is left
+} taken;
+
 struct fl_runs {
     fl_runs_conf conf;
-    fl_live_run *live[FL_RUNS_MAX];
+    taken live[FL_RUNS_MAX];
     uint32_t count, at; // live[at] has its turn
     step step;
     fl_time retry_at;
@@ -29,8 +36,8 @@ struct fl_runs {
     fl_why why;
     //  the look for one more run, likewise
     bool opening, again;
-    fl_run taken[FL_RUNS_MAX];
-    uint32_t taken_count;
+    fl_run known[FL_RUNS_MAX];
+    uint32_t known_count;
     fl_live_run *opened;
     fl_status open_status;
     fl_why open_why;
@@ -55,7 +62,7 @@ fl_runs_destroy(fl_runs **self_p)
     *self_p = NULL;
     if (self != NULL) {
         for (uint32_t i = 0; i < self->count; i++) {
-            fl_live_run_close(&self->live[i]);
+            fl_live_run_close(&self->live[i].run);
         }
         fl_live_run_close(&self->opened);
         free(self);
@@ -65,7 +72,7 @@ fl_runs_destroy(fl_runs **self_p)
 static fl_live_run *
 s_in_hand(const fl_runs *self)
 {
-    return self->live[self->at];
+    return self->live[self->at].run;
 }
 
 const fl_run *
@@ -75,16 +82,14 @@ fl_runs_current(const fl_runs *self)
 }
 
 // ---- on the store's strand --------------------------------------------------------------------
-//  May it be taken now, and before `other`? A run that was begun comes before the queue.
 static bool
-s_before(const fl_runs *self, const fl_ledger_run *row, const fl_ledger_run *other)
+s_better(const fl_runs *self, const fl_ledger_run *row, const fl_ledger_run *best)
 {
-    bool free_now = row->state == FL_RUN_RUNNING || row->state == FL_RUN_QUEUED;
-    for (uint32_t i = 0; i < self->taken_count; i++) {
-        free_now = free_now && !fl_run_equal(&row->run, &self->taken[i]);
+    bool better = fl_run_waits(row) && (best->number == 0 || fl_run_before(row, best));
+    for (uint32_t i = 0; i < self->known_count; i++) {
+        better = better && !fl_run_equal(&row->run, &self->known[i]);
     }
-    return free_now && (other->number == 0 || row->state > other->state ||
-                        (row->state == other->state && row->priority > other->priority));
+    return better;
 }
 
 //  Number 0: there is none.
@@ -99,7 +104,7 @@ s_next(const fl_runs *self, fl_ledger_run *next, fl_why *why)
         FL_TRY(fl_ledger_runs(self->conf.live.ledger, first, rows, ROWS, &count, why));
         for (uint32_t i = 0; i < count; i++) {
             first = rows[i].number + 1;
-            *next = s_before(self, &rows[i], next) ? rows[i] : *next;
+            *next = s_better(self, &rows[i], next) ? rows[i] : *next;
         }
     } while (count == ROWS);
     return FL_OK;
@@ -155,6 +160,9 @@ s_record(void *arg)
                                                                : FL_RUN_ABORTED;
     self->status = fl_ledger_run_enter(self->conf.live.ledger, fl_runs_current(self), state,
                                        end->reason, "", &self->why);
+    if (self->status == FL_EXISTS) { // the operator stopped it, and the ledger knew it first
+        self->status = FL_OK;
+    }
 }
 
 // ---- here -------------------------------------------------------------------------------------
@@ -191,15 +199,18 @@ s_begin(fl_runs *self)
     fl_live_run *live = s_in_hand(self);
     self->last = *fl_live_run_id(live);
     fl_live_run_start(live, &conf, &start, &model);
+    start.start.order = self->live[self->at].stops ? FL_RUN_STOP
+                        : self->count > 1          ? FL_RUN_YIELD
+                                                   : FL_RUN_GO;
     fl_handles_put_model(fl_node_handles(self->conf.node), &start.start.model, &model);
     fl_root_assign(self->conf.machine, &conf);
-    fl_log_set_run(fl_live_run_id(live));
+    fl_log_set_run(&self->last);
     fl_log(self->count > 1 ? FL_LOG_DEBUG : FL_LOG_INFO, "run-begins",
            fl_log_text("name", fl_live_run_name(live)),
            fl_log_u64("next_round", start.start.round), fl_log_u64("rounds", conf.rounds),
            fl_log_u64("parameters", start.start.elements));
     self->step = RUNS;
-    if (fl_node_post(self->conf.node, &start) != FL_OK || (self->count > 1 && !s_say(self, FL_RUN_YIELD))) {
+    if (fl_node_post(self->conf.node, &start) != FL_OK) {
         fl_log(FL_LOG_ERROR, "run-lost", fl_log_text("why", "too many events: start again"));
     }
 }
@@ -227,12 +238,19 @@ s_turn_to(fl_runs *self, uint32_t at)
 }
 
 static void
+s_forget(fl_runs *self, uint32_t i)
+{
+    fl_live_run_close(&self->live[i].run);
+    self->count--;
+    memmove(&self->live[i], &self->live[i + 1], (self->count - i) * sizeof *self->live);
+    self->at -= self->at > i;
+}
+
+//  The one that had its turn is not in hand any more; the next one has its own.
+static void
 s_close(fl_runs *self)
 {
-    fl_live_run_close(&self->live[self->at]);
-    self->count--;
-    memmove(&self->live[self->at], &self->live[self->at + 1],
-            (self->count - self->at) * sizeof *self->live);
+    s_forget(self, self->at);
     s_turn_to(self, self->at);
     fl_runs_wake(self);
 }
@@ -257,7 +275,7 @@ s_opened(void *arg, bool ran)
         return;
     }
     if (self->opened != NULL) {
-        self->live[self->count++] = self->opened;
+        self->live[self->count++] = (taken){ .run = self->opened };
         self->opened = NULL;
         self->again = true; // perhaps there is one more
         if (self->step == RESTS) {
@@ -281,17 +299,32 @@ fl_runs_wake(fl_runs *self)
         return;
     }
     self->again = false;
-    self->taken_count = self->count;
+    self->known_count = self->count;
     for (uint32_t i = 0; i < self->count; i++) {
-        self->taken[i] = *fl_live_run_id(self->live[i]);
+        self->known[i] = *fl_live_run_id(self->live[i].run);
     }
     self->opening = s_job(self, s_open, s_opened);
 }
 
-bool
-fl_runs_order(fl_runs *self, const fl_run *run, fl_run_order order)
+void
+fl_runs_told(fl_runs *self, const fl_run *run, bool stops)
 {
-    return self->step == RUNS && fl_run_equal(run, fl_runs_current(self)) && s_say(self, order);
+    uint32_t i = 0;
+    while (i < self->count && !fl_run_equal(run, fl_live_run_id(self->live[i].run))) {
+        i++;
+    }
+    if (i == self->count) {
+        fl_runs_wake(self);
+        return;
+    }
+    self->live[i].stops = stops;
+    self->live[i].leaves = !stops;
+    if (i == self->at && self->step == RUNS) {
+        (void)s_say(self, stops ? FL_RUN_STOP : FL_RUN_LEAVE);
+    } else if (i != self->at && !stops) {
+        s_forget(self, i);
+        fl_runs_wake(self);
+    } // else its turn says so
 }
 
 void
@@ -303,7 +336,11 @@ fl_runs_turn(fl_runs *self, fl_time now)
         self->step = RECORDS;
         (void)s_job(self, s_record, s_recorded);
     } else if (self->step == RUNS && view.phase == FL_ROOT_IDLE) {
-        s_turn_to(self, self->at + 1);
+        if (self->live[self->at].leaves) {
+            s_close(self);
+        } else {
+            s_turn_to(self, self->at + 1);
+        }
     } else if (now >= self->retry_at) {
         self->retry_at = FL_NEVER;
         if (self->step == RECORDS) {

@@ -30,8 +30,8 @@ void fl_runs_destroy(fl_runs **self_p);
 
 //  The queue has changed, or the process has begun: take the next run when none is in hand.
 void fl_runs_wake(fl_runs *self);
-//  The operator's word about a run. False: it is not in hand, so that the ledger's word is enough.
-bool fl_runs_order(fl_runs *self, const fl_run *run, fl_run_order order);
+//  The operator stopped a run, or paused, resumed or changed it; the ledger has it already.
+void fl_runs_told(fl_runs *self, const fl_run *run, bool stops);
 //  In each turn of the loop: sees the end of the run in hand.
 void fl_runs_turn(fl_runs *self, fl_time now);
 

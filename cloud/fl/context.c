@@ -87,10 +87,18 @@ int
 fl_context_ask(const fl_context *self, const char *state, const char *verb, const char *argument,
                uint32_t timeout_ms, json_t **answer, fl_why *why)
 {
+    return fl_context_send(self, state, verb, argument, fl_bytes_of(NULL, 0), timeout_ms, answer,
+                           why);
+}
+
+int
+fl_context_send(const fl_context *self, const char *state, const char *verb, const char *argument,
+                fl_bytes body, uint32_t timeout_ms, json_t **answer, fl_why *why)
+{
     char path[FL_STATE_PATH_MAX], endpoint[FL_STATE_PATH_MAX + 8];
     struct stat about;
-    fl_message reply, question = { .verb = FL_ASK };
-    fl_bytes body = { 0 };
+    fl_message reply, question = { .verb = FL_ASK, .ask = { .body = body } };
+    fl_bytes said = { 0 };
     *answer = NULL;
     if (fl_state_dir_path(state, FL_STATE_OPERATOR, path, why) != FL_OK) {
         return FL_EXIT_STATE_DIR;
@@ -115,10 +123,10 @@ fl_context_ask(const fl_context *self, const char *state, const char *verb, cons
         return FL_EXIT_USAGE;
     }
     const fl_request_conf to = { .endpoint = endpoint };
-    if (self->ask(self->self, &to, &question, FL_ANSWER, timeout_ms, &reply, &body, why) != FL_OK) {
+    if (self->ask(self->self, &to, &question, FL_ANSWER, timeout_ms, &reply, &said, why) != FL_OK) {
         return FL_EXIT_SILENT;
     }
-    return s_take(&reply, body, answer, why);
+    return s_take(&reply, said, answer, why);
 }
 
 int
@@ -134,6 +142,22 @@ fl_context_answer(const fl_context *self, const fl_conf *conf, const char *verb,
     int code = fl_context_ask(self, state, verb, argument, (uint32_t)fl_conf_ms(conf, "timeout"),
                               answer, &why);
     return code == FL_EXIT_OK ? code : fl_context_fail(self, verb, code, "%s", why.text);
+}
+
+bool
+fl_context_of_run(const fl_context *self, const fl_conf *conf, const char *verb, const char *number,
+                  char argument[FL_TEXT_MAX])
+{
+    const char *run = fl_conf_text(conf, "run");
+    bool fine = strchr(run, ' ') == NULL && strlen(run) <= 2 * sizeof(fl_run);
+    bool named = run[0] != '\0';
+    (void)snprintf(argument, FL_TEXT_MAX, "%s%.*s%s%s", named ? "run:" : "",
+                   (int)(2 * sizeof(fl_run)), run, named && number[0] != '\0' ? " " : "", number);
+    if (!fine) {
+        (void)fl_context_fail(self, verb, FL_EXIT_USAGE,
+                              "'%.40s' is no run: give its name, number or id", run);
+    }
+    return fine;
 }
 
 void

@@ -43,9 +43,17 @@ const char *fl_context_state(const fl_context *self, const fl_conf *conf, const 
 //  not is in `why`, and `answer` NULL.
 int fl_context_ask(const fl_context *self, const char *state, const char *verb,
                    const char *argument, uint32_t timeout_ms, json_t **answer, fl_why *why);
+//  The same with a body for the question.
+int fl_context_send(const fl_context *self, const char *state, const char *verb,
+                    const char *argument, fl_bytes body, uint32_t timeout_ms, json_t **answer,
+                    fl_why *why);
 //  The same with the settings --state and --timeout, trouble said on `err`.
 int fl_context_answer(const fl_context *self, const fl_conf *conf, const char *verb,
                       const char *argument, json_t **answer);
+//  "[run:NAME] NUMBER" of the setting --run and a number as text, "" for none; false (said) when
+//  that is no run.
+bool fl_context_of_run(const fl_context *self, const fl_conf *conf, const char *verb,
+                       const char *number, char argument[FL_TEXT_MAX]);
 //  One line of JSON on `out`; takes the object.
 void fl_context_print(const fl_context *self, json_t **answer_p);
 //  How wide text may be: of the terminal, else FL_CONTEXT_WIDE.

@@ -108,7 +108,7 @@ fl_verb_model_export(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
     const char *path = fl_conf_argument(conf, 0);
-    char round[32] = "";
+    char round[32] = "", asked[FL_TEXT_MAX];
     json_t *answer = NULL;
     fl_hash wanted;
     fl_why why = { "" };
@@ -116,11 +116,11 @@ fl_verb_model_export(void *arg, const fl_conf *conf)
         (void)snprintf(round, sizeof round, "%" PRId64, fl_conf_int(conf, "round"));
     }
     const char *state = fl_context_state(context, conf, VERB);
-    if (state == NULL) {
+    if (state == NULL || !fl_context_of_run(context, conf, VERB, round, asked)) {
         return FL_EXIT_USAGE;
     }
     const uint32_t timeout_ms = (uint32_t)fl_conf_ms(conf, "timeout");
-    int code = fl_context_ask(context, state, "export", round, timeout_ms, &answer, &why);
+    int code = fl_context_ask(context, state, "export", asked, timeout_ms, &answer, &why);
     if (code != FL_EXIT_OK) {
         return fl_context_fail(context, VERB, code, "%s", why.text);
     }

@@ -25,43 +25,56 @@ s_ask_and_show(const fl_context *context, const fl_conf *conf, const char *verb,
     return FL_EXIT_OK;
 }
 
-//  The argument, "" when there is none, NULL (said) when it is no round.
-static const char *
-s_round(const fl_context *context, const fl_conf *conf, const char *verb)
+//  What is asked for, of which run. False (said) when it is no round or no run.
+static bool
+s_round(const fl_context *context, const fl_conf *conf, const char *verb, char asked[FL_TEXT_MAX])
 {
     const char *text = fl_conf_argument(conf, 0);
     char *end = NULL;
     if (text == NULL) {
-        return "";
+        return fl_context_of_run(context, conf, verb, "", asked);
     }
     errno = 0;
     long long round = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || round < 1) {
         (void)fl_context_fail(context, verb, FL_EXIT_USAGE,
                               "'%.40s' is no round: give a number from 1", text);
-        return NULL;
+        return false;
     }
-    return text;
+    return fl_context_of_run(context, conf, verb, text, asked);
+}
+
+//  Of a run that is not in hand there is what the ledger knows.
+static void
+s_render(const json_t *status, uint32_t width, FILE *out)
+{
+    bool stored = json_object_get(status, "ended") != NULL;
+    (stored ? fl_render_run : fl_render_status)(status, width, out);
 }
 
 int
 fl_verb_status(void *context, const fl_conf *conf)
 {
-    return s_ask_and_show(context, conf, "status", "", fl_render_status);
+    char run[FL_TEXT_MAX];
+    return fl_context_of_run(context, conf, "status", "", run)
+               ? s_ask_and_show(context, conf, "status", run, s_render)
+               : FL_EXIT_USAGE;
 }
 
 int
 fl_verb_report(void *context, const fl_conf *conf)
 {
-    const char *round = s_round(context, conf, "report");
-    return round == NULL ? FL_EXIT_USAGE
-                         : s_ask_and_show(context, conf, "report", round, fl_render_report);
+    char round[FL_TEXT_MAX];
+    return s_round(context, conf, "report", round)
+               ? s_ask_and_show(context, conf, "report", round, fl_render_report)
+               : FL_EXIT_USAGE;
 }
 
 int
 fl_verb_rounds(void *context, const fl_conf *conf)
 {
-    const char *first = s_round(context, conf, "rounds");
-    return first == NULL ? FL_EXIT_USAGE
-                         : s_ask_and_show(context, conf, "rounds", first, fl_render_rounds);
+    char first[FL_TEXT_MAX];
+    return s_round(context, conf, "rounds", first)
+               ? s_ask_and_show(context, conf, "rounds", first, fl_render_rounds)
+               : FL_EXIT_USAGE;
 }

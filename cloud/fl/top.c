@@ -17,6 +17,7 @@ enum { ASK_MS = 900, LINES_SPARE = 2, ROUNDS_MOST = 16 };
 typedef struct watching {
     const fl_context *context;
     const char *state;
+    char run[FL_TEXT_MAX]; // "run:NAME", "" for the one in hand
     fl_time silent_since;  // of the first unanswered look; FL_NEVER when it answers
     uint32_t wait_ms;
     uint32_t lines;        // on the screen, ours
@@ -105,6 +106,13 @@ s_change_of(const json_t *status, char change[FL_RENDER_LINE_BYTES])
 }
 
 static void
+s_print_json(const json_t *answer, FILE *out)
+{
+    (void)json_dumpf(answer, out, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    (void)fputc('\n', out);
+}
+
+static void
 s_line(watching *self, const json_t *status)
 {
     FILE *out = self->context->out;
@@ -115,8 +123,7 @@ s_line(watching *self, const json_t *status)
     }
     memcpy(self->change, change, sizeof self->change);
     if (self->json) {
-        (void)json_dumpf(status, out, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
-        (void)fputc('\n', out);
+        s_print_json(status, out);
     } else {
         fl_render_stand(status, stand);
         fl_render_wait(status, wait);
@@ -131,10 +138,11 @@ static void
 s_report(watching *self, uint64_t round)
 {
     uint32_t columns, rows;
-    char number[24];
+    char number[FL_TEXT_MAX + 24];
     json_t *report = NULL;
     fl_why why;
-    (void)snprintf(number, sizeof number, "%" PRIu64, round);
+    (void)snprintf(number, sizeof number, "%s%s%" PRIu64, self->run,
+                   self->run[0] == '\0' ? "" : " ", round);
     if (fl_context_ask(self->context, self->state, "report", number, ASK_MS, &report, &why) !=
         FL_EXIT_OK) {
         return;
@@ -200,6 +208,27 @@ s_silent(watching *self, const fl_why *why, bool *over)
     return FL_EXIT_OK;
 }
 
+//  A run that is not in hand: it is queued, or it has ended.
+static int
+s_look_elsewhere(watching *self, const json_t *run, bool *over)
+{
+    char line[FL_RENDER_LINE_BYTES];
+    const fl_context *context = self->context;
+    *over = leaf_true(run, "ended");
+    (void)snprintf(line, sizeof line, "run %" PRIu64 " (%.32s) is %.16s",
+                   leaf_whole(run, "number"), leaf_text(run, "name"), leaf_text(run, "state"));
+    if (strcmp(line, self->change) != 0) {
+        memcpy(self->change, line, sizeof self->change);
+        if (self->json) {
+            s_print_json(run, context->out);
+        } else {
+            (void)fprintf(context->out, "%s\n", line);
+        }
+        (void)fflush(context->out);
+    }
+    return *over && !leaf_is(run, "state", "done") ? FL_EXIT_ABORTED : FL_EXIT_OK;
+}
+
 //  One look. `*over`: the watch ends with the code that is returned.
 static int
 s_look(watching *self, bool *over)
@@ -207,7 +236,8 @@ s_look(watching *self, bool *over)
     char line[FL_RENDER_LINE_BYTES];
     json_t *status = NULL;
     fl_why why = { "" };
-    int code = fl_context_ask(self->context, self->state, "status", "", ASK_MS, &status, &why);
+    int code = fl_context_ask(self->context, self->state, "status", self->run, ASK_MS, &status,
+                              &why);
     *over = false;
     if (code == FL_EXIT_SILENT || code == FL_EXIT_BUSY) {
         return s_silent(self, &why, over);
@@ -217,6 +247,11 @@ s_look(watching *self, bool *over)
         return fl_context_fail(self->context, VERB, code, "%s", why.text);
     }
     self->silent_since = FL_NEVER;
+    if (json_object_get(status, "ended") != NULL) {
+        code = s_look_elsewhere(self, status, over);
+        json_decref(status);
+        return code;
+    }
     s_look_at_rounds(self, status);
     s_show(self, status, NULL);
     *over = leaf_true(status, "final");
@@ -242,7 +277,7 @@ fl_verb_top(void *context, const fl_conf *conf)
     bool over = false;
     int code = FL_EXIT_OK;
     self.state = fl_context_state(self.context, conf, VERB);
-    if (self.state == NULL) {
+    if (self.state == NULL || !fl_context_of_run(context, conf, VERB, "", self.run)) {
         return FL_EXIT_USAGE;
     }
     if (self.context->watch(self.context->self, &why) != FL_OK) {

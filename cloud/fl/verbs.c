@@ -7,6 +7,9 @@
     { "json", FL_CONF_BOOL, "false", 0, 0, NULL, "Print one line of JSON instead of text" }
 #define TIMEOUT                                                                                    \
     { "timeout", FL_CONF_DURATION, "5s", 1, 3600000, NULL, "How long to wait for the answer" }
+#define RUN                                                                                        \
+    { "run", FL_CONF_TEXT, "", 0, 0, NULL,                                                         \
+      "Of this run: its name, number or id; without it of the one in hand, else the newest" }
 #define AUTHORITY                                                                                  \
     { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                 \
       "Directory of the authority, 0700, with its secret" }
@@ -55,10 +58,31 @@ static const fl_setting enrol[] = {
     JSON,
 };
 
+static const fl_setting run_submit[] = {
+    { "name", FL_CONF_TEXT, "", 0, 0, NULL,
+      "Name of the run; without it the setting name of the file, else the name of the file" },
+    { "set", FL_CONF_LIST, "", 0, 0, NULL, "KEY=VALUE: a setting that wins over the file" },
+    { "priority", FL_CONF_INT, "0", -1e6, 1e6, NULL, "Higher ones begin first" },
+    { "wait", FL_CONF_BOOL, "false", 0, 0, NULL, "Stay until the run has ended" },
+    STATE("the root"),
+    TIMEOUT,
+    JSON,
+};
+
+static const fl_setting run_watch[] = {
+    STATE("the root"),
+    { "wait", FL_CONF_DURATION, "30s", 0, 86400000, NULL,
+      "How long to wait for a root that does not answer" },
+    { "json", FL_CONF_BOOL, "false", 0, 0, NULL, "Print one line of JSON for each event" },
+};
+
+static const fl_setting of_none[] = { JSON };
 static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
+static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
 static const fl_setting top[] = {
+    RUN,
     STATE("the process"),
     { "refresh", FL_CONF_DURATION, "500ms", 50, 1000, NULL,
       "Time between two updates of the display" },
@@ -70,6 +94,7 @@ static const fl_setting top[] = {
 
 static const fl_setting model_export[] = {
     { "round", FL_CONF_INT, "0", 0, 1e15, NULL, "The model after this round; 0 is the newest" },
+    RUN,
     STATE("the root"),
     TIMEOUT,
     JSON,
@@ -126,18 +151,45 @@ static const fl_command commands[] = {
     { .program = { .name = "admit", .arguments = "NODE", SETTINGS(of_root),
                    .purpose = "Take a revocation back; the node reconnects by itself." },
       .run = fl_verb_admit },
-    { .program = { .name = "status", SETTINGS(of_any),
+    { .program = { .name = "status", SETTINGS(of_rounds),
                    .purpose = "Show the round of a process, its children, and what it waits for." },
       .run = fl_verb_status },
     { .program = { .name = "top", SETTINGS(top),
                    .purpose = "Watch a run until it is done." },
       .run = fl_verb_top },
-    { .program = { .name = "report", .arguments = "[ROUND]", SETTINGS(of_any),
+    { .program = { .name = "report", .arguments = "[ROUND]", SETTINGS(of_rounds),
                    .purpose = "Show who was in a round, late, absent or refused, and why." },
       .run = fl_verb_report },
-    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(of_any),
+    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(of_rounds),
                    .purpose = "List the rounds, from FIRST on." },
       .run = fl_verb_rounds },
+    { .program = { .name = "run submit", .arguments = "RUN.yaml", SETTINGS(run_submit),
+                   .purpose = "Put a run into the root's queue; it begins by itself." },
+      .run = fl_verb_run_submit },
+    { .program = { .name = "run settings", SETTINGS(of_none),
+                   .purpose = "Print a RUN.yaml with every setting, its default and its meaning." },
+      .run = fl_verb_run_settings },
+    { .program = { .name = "run list", SETTINGS(of_root),
+                   .purpose = "List the runs of a root: queued, running, paused, ended." },
+      .run = fl_verb_run_list },
+    { .program = { .name = "run show", .arguments = "[RUN]", SETTINGS(of_root),
+                   .purpose = "Show a run, its settings, and what was changed of them." },
+      .run = fl_verb_run_show },
+    { .program = { .name = "run watch", .arguments = "[RUN]", SETTINGS(run_watch),
+                   .purpose = "Print what happens to a run until it has ended." },
+      .run = fl_verb_run_watch },
+    { .program = { .name = "run set", .arguments = "RUN KEY=VALUE", SETTINGS(of_root),
+                   .purpose = "Change a setting of a run, or its priority; it is recorded." },
+      .run = fl_verb_run_set },
+    { .program = { .name = "run pause", .arguments = "[RUN]", SETTINGS(of_root),
+                   .purpose = "Open no new round of a run until it is resumed." },
+      .run = fl_verb_run_pause },
+    { .program = { .name = "run resume", .arguments = "[RUN]", SETTINGS(of_root),
+                   .purpose = "Go on with a run that is paused." },
+      .run = fl_verb_run_resume },
+    { .program = { .name = "run stop", .arguments = "RUN", SETTINGS(of_root),
+                   .purpose = "End a run for good; its rounds and models stay." },
+      .run = fl_verb_run_stop },
     { .program = { .name = "model export", .arguments = "FILE", SETTINGS(model_export),
                    .purpose = "Copy a model to a safetensors file, after checking its hash." },
       .run = fl_verb_model_export },
@@ -167,7 +219,7 @@ static const fl_exit exits[] = {
     { FL_EXIT_NAME, "the node name is taken, or is not the token's" },
     { FL_EXIT_REFUSED, "refused for another reason; the line on standard error names it" },
     { FL_EXIT_ABORTED, "the run ended before its last round" },
-    { FL_EXIT_MISSING, "there is no such round, node or model" },
+    { FL_EXIT_MISSING, "there is no such run, round, node or model" },
     { FL_EXIT_DAMAGED, "a model file is damaged: its bytes do not match its hash" },
     { FL_EXIT_BUSY, "the process is answering too many requests; try again" },
     { 0, NULL },

@@ -31,6 +31,20 @@ int fl_verb_report(void *context, const fl_conf *conf);
 int fl_verb_rounds(void *context, const fl_conf *conf);
 //  top.c
 int fl_verb_top(void *context, const fl_conf *conf);
+//  run.c
+int fl_verb_run_submit(void *context, const fl_conf *conf);
+//  runs.c
+int fl_verb_run_settings(void *context, const fl_conf *conf);
+int fl_verb_run_list(void *context, const fl_conf *conf);
+int fl_verb_run_show(void *context, const fl_conf *conf);
+int fl_verb_run_watch(void *context, const fl_conf *conf);
+int fl_verb_run_set(void *context, const fl_conf *conf);
+int fl_verb_run_pause(void *context, const fl_conf *conf);
+int fl_verb_run_resume(void *context, const fl_conf *conf);
+int fl_verb_run_stop(void *context, const fl_conf *conf);
+//  Follow a run until it has ended; the exit code says how. `context->watch` was called.
+int fl_run_follow(const fl_context *context, const char *state, const char *verb, const char *run,
+                  uint32_t patience_ms, bool json);
 //  model.c
 int fl_verb_model_export(void *context, const fl_conf *conf);
 //  experiment.c

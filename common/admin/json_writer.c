@@ -31,9 +31,8 @@ fl_json_end(fl_json *self)
     return blob;
 }
 
-//  Takes `value`, NULL included.
-static void
-s_put(fl_json *self, json_t *in, const char *key, json_t *value)
+void
+fl_json_put(fl_json *self, json_t *in, const char *key, json_t *value)
 {
     if (json_object_set_new(in, key, value) != 0) {
         self->broken = true;
@@ -44,7 +43,7 @@ json_t *
 fl_json_object(fl_json *self, json_t *in, const char *key)
 {
     json_t *made = json_object();
-    s_put(self, in, key, made);
+    fl_json_put(self, in, key, made);
     return self->broken ? NULL : made;
 }
 
@@ -52,7 +51,7 @@ json_t *
 fl_json_array(fl_json *self, json_t *in, const char *key)
 {
     json_t *made = json_array();
-    s_put(self, in, key, made);
+    fl_json_put(self, in, key, made);
     return self->broken ? NULL : made;
 }
 
@@ -69,25 +68,31 @@ fl_json_item(fl_json *self, json_t *array)
 void
 fl_json_text(fl_json *self, json_t *in, const char *key, const char *value)
 {
-    s_put(self, in, key, value == NULL ? json_null() : json_string(value));
+    fl_json_put(self, in, key, value == NULL ? json_null() : json_string(value));
 }
 
 void
 fl_json_whole(fl_json *self, json_t *in, const char *key, uint64_t value)
 {
-    s_put(self, in, key, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
+    fl_json_put(self, in, key, json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value));
+}
+
+void
+fl_json_signed(fl_json *self, json_t *in, const char *key, int64_t value)
+{
+    fl_json_put(self, in, key, json_integer(value));
 }
 
 void
 fl_json_real(fl_json *self, json_t *in, const char *key, double value)
 {
-    s_put(self, in, key, isfinite(value) ? json_real(value) : json_null());
+    fl_json_put(self, in, key, isfinite(value) ? json_real(value) : json_null());
 }
 
 void
 fl_json_bool(fl_json *self, json_t *in, const char *key, bool value)
 {
-    s_put(self, in, key, json_boolean(value));
+    fl_json_put(self, in, key, json_boolean(value));
 }
 
 void

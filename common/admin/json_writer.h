@@ -24,9 +24,12 @@ fl_blob *fl_json_end(fl_json *self);
 json_t *fl_json_object(fl_json *self, json_t *in, const char *key);
 json_t *fl_json_array(fl_json *self, json_t *in, const char *key);
 json_t *fl_json_item(fl_json *self, json_t *array); // an object at its end
+//  Takes `value`; NULL is one that could not be made.
+void fl_json_put(fl_json *self, json_t *in, const char *key, json_t *value);
 //  NULL becomes null.
 void fl_json_text(fl_json *self, json_t *in, const char *key, const char *value);
 void fl_json_whole(fl_json *self, json_t *in, const char *key, uint64_t value);
+void fl_json_signed(fl_json *self, json_t *in, const char *key, int64_t value);
 //  NaN and infinities become null.
 void fl_json_real(fl_json *self, json_t *in, const char *key, double value);
 void fl_json_bool(fl_json *self, json_t *in, const char *key, bool value);

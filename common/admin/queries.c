@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/admin/run_json.h"
 #include "common/config/clock.h"
 
 //  Exit codes of `fl`: its manual page says what each means.
@@ -70,6 +71,8 @@ fl_queries_put(fl_queries *self, const fl_question *question)
         kept->queries = self;
     }
     if (kept == NULL || fl_workers_add(fl_node_workers(self->conf.node), &job) != FL_OK) {
+        fl_blob *made = question->made;
+        fl_blob_unref(&made);
         fl_queries_say(self, question->ticket, FAILED, "too busy, or stopping: ask again");
         free(kept);
     }
@@ -161,18 +164,74 @@ s_export(fl_question *question)
     fl_ledger_round_destroy(&round);
 }
 
-static bool
-s_number(const char *text, uint64_t *number)
+//  Of a run that is named: what the ledger has of it ...
+static void
+s_status_stored(fl_question *question)
 {
+    fl_ledger_run run;
+    fl_why why;
+    fl_status status =
+        fl_ledger_run_find(question->queries->conf.ledger, question->which, &run, &why);
+    if (status != FL_OK) {
+        s_fail(question, status, why.text);
+        return;
+    }
+    question->run = run.run;
+    question->json = fl_run_json(&run, NULL);
+}
+
+//  ... unless it is the one in hand.
+static void
+s_status_in_hand(fl_question *question)
+{
+    fl_status_input input = s_input(question->queries);
+    if (question->code == 0 && fl_run_equal(&question->run, &input.run)) {
+        fl_blob_unref(&question->json);
+        question->json = fl_status_json(&input);
+    }
+}
+
+//  The run that is asked for: the one in hand unless another is named, else the newest.
+static void
+s_of_run(fl_question *question)
+{
+    static const fl_run none = { { 0 } };
+    fl_ledger_run run = { .run = question->run };
+    fl_status status = FL_OK;
+    fl_why why;
+    if (question->which[0] != '\0' || fl_run_equal(&question->run, &none)) {
+        status = fl_ledger_run_find(question->queries->conf.ledger, question->which, &run, &why);
+    }
+    if (status != FL_OK) {
+        s_fail(question, status, why.text);
+        return;
+    }
+    question->run = run.run;
+    question->of_run(question);
+}
+
+//  "[run:NAME] [NUMBER]".
+static bool
+s_argument(const char *text, fl_question *question)
+{
+    static const char mark[] = "run:";
     char *end = NULL;
-    *number = 0;
+    if (strncmp(text, mark, sizeof mark - 1) == 0) {
+        text += sizeof mark - 1;
+        size_t length = strcspn(text, " ");
+        if (length == 0 || length >= sizeof question->which) {
+            return false;
+        }
+        memcpy(question->which, text, length);
+        text += length + (text[length] == ' ');
+    }
     if (text[0] == '\0') {
         return true;
     }
     if (text[0] < '0' || text[0] > '9') {
         return false;
     }
-    *number = strtoull(text, &end, 10);
+    question->number = strtoull(text, &end, 10);
     return *end == '\0';
 }
 
@@ -183,10 +242,12 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         const char *verb;
         void (*work)(fl_question *question);
         bool models;
-    } questions[] = { { "report", s_report, false },
+    } questions[] = { { "status", NULL, false },
+                      { "report", s_report, false },
                       { "rounds", s_rounds, false },
                       { "export", s_export, true } };
-    if (strcmp(ask->verb, "status") == 0) {
+    const bool status = strcmp(ask->verb, "status") == 0;
+    if (status && (ask->argument[0] == '\0' || self->conf.ledger == NULL)) {
         s_status(self, ticket);
         return true;
     }
@@ -196,12 +257,16 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         }
         bool kept =
             questions[i].models ? self->conf.checkpoints != NULL : self->conf.ledger != NULL;
-        fl_question question = { .ticket = ticket, .work = questions[i].work };
+        fl_question question = { .ticket = ticket, .work = status ? s_status_stored : s_of_run,
+                                 .then = status ? s_status_in_hand : NULL,
+                                 .of_run = questions[i].work };
         if (!kept) {
             return false;
         }
-        if (!s_number(ask->argument, &question.number)) {
-            fl_queries_say(self, ticket, UNUSABLE, "the argument must be a round, a whole number");
+        if (!s_argument(ask->argument, &question)) {
+            fl_queries_say(
+                self, ticket, UNUSABLE,
+                "the argument must be a round, a whole number, behind run:NAME or alone");
             return true;
         }
         question.run = s_input(self).run;

@@ -1,6 +1,6 @@
 //  queries - answers the operator's questions that every tier has: status from the machine, report,
-//  rounds and export from the ledger. What blocks for the disk goes through the store's strand.
-//  Reactor's thread.
+//  rounds and export from the ledger, of the run in hand or of another one: `[run:NAME] NUMBER`.
+//  What blocks for the disk goes through the store's strand. Reactor's thread.
 #ifndef FL_ADMIN_QUERIES_H
 #define FL_ADMIN_QUERIES_H
 
@@ -29,19 +29,22 @@ void fl_queries_destroy(fl_queries **self_p);
 bool fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask);
 
 //  Run `work` on the store's strand, then `then` (may be NULL) here, then answer the ticket with
-//  what they left in the question.
+//  what they left in the question. Takes the reference `made`.
+enum { FL_QUERIES_RUN_BYTES = 40 };
 typedef struct fl_question {
     fl_queries *queries;
     uint32_t ticket;
     uint8_t code;
     fl_blob *json;
     fl_run run;
-    uint64_t number; // the argument: a round
-    fl_name node;    // or a node
-    uint8_t id[16];  // or a token
-    void *self;      // of whoever asks
-    fl_blob *made;   // by `work`, for `then`; given back here
+    char which[FL_QUERIES_RUN_BYTES]; // the run that was asked for: number, name or id; "": none
+    uint64_t number;                  // the argument: a round
+    fl_name node;                     // or a node
+    uint8_t id[16];                   // or a token
+    void *self;                       // of whoever asks
+    fl_blob *made;                    // by `work`, for `then`; given back here
     void (*work)(struct fl_question *question);
+    void (*of_run)(struct fl_question *question); // of queries.c itself: once the run is found
     void (*then)(struct fl_question *question);
 } fl_question;
 void fl_queries_put(fl_queries *self, const fl_question *question);

@@ -145,6 +145,21 @@ fl_conf_bytes(const fl_conf *self, const char *key)
     return (uint64_t)s_value(self, key, FL_CONF_SIZE)->whole;
 }
 
+const char *
+fl_conf_written(const fl_conf *self, const char *key)
+{
+    int index = fl_conf_find(self->program, key);
+    FL_ASSERT(index != FL_CONF_NO_SETTING);
+    return self->values[index].text;
+}
+
+const char *const *
+fl_conf_list(const fl_conf *self, uint32_t *count)
+{
+    *count = self->list_count;
+    return self->list;
+}
+
 bool
 fl_conf_given(const fl_conf *self, const char *key)
 {

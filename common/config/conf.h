@@ -14,6 +14,7 @@
 #include "common/base/status.h"
 
 enum { FL_CONF_TEXT_MAX = 256, FL_CONF_SETTINGS_MAX = 128, FL_CONF_ARGUMENTS_MAX = 8 };
+enum { FL_CONF_LIST_MAX = 64 }; // how often a flag of type FL_CONF_LIST may be given
 
 typedef enum fl_conf_type {
     FL_CONF_TEXT,
@@ -23,6 +24,7 @@ typedef enum fl_conf_type {
     FL_CONF_CHOICE,   // one word of `choices`
     FL_CONF_DURATION, // 1500ms | 2s | 3m | 1h | 2d; a fraction such as 1.5s is fine
     FL_CONF_SIZE,     // bytes: 512 | 64k | 16M | 2G, in steps of 1024
+    FL_CONF_LIST,     // text, and the flag may be given again; at most one of a program
 } fl_conf_type;
 
 typedef struct fl_setting {
@@ -76,6 +78,10 @@ bool fl_conf_bool(const fl_conf *self, const char *key);
 uint32_t fl_conf_choice(const fl_conf *self, const char *key); // index into `choices`
 int64_t fl_conf_ms(const fl_conf *self, const char *key);
 uint64_t fl_conf_bytes(const fl_conf *self, const char *key);
+//  As it was written, whatever its type.
+const char *fl_conf_written(const fl_conf *self, const char *key);
+//  All that was given of the setting of type FL_CONF_LIST, in order; borrowed from argv.
+const char *const *fl_conf_list(const fl_conf *self, uint32_t *count);
 //  False when it is the default.
 bool fl_conf_given(const fl_conf *self, const char *key);
 //  Where the value came from, for a message: "edge.yaml:12", "--x", "environment FL_X", "default".

@@ -32,6 +32,8 @@ struct fl_conf {
     const char *file; // borrowed from argv or the environment; NULL: none
     const char *arguments[FL_CONF_ARGUMENTS_MAX];
     uint32_t argument_count;
+    const char *list[FL_CONF_LIST_MAX]; // of FL_CONF_LIST
+    uint32_t list_count;
     fl_conf_value values[FL_CONF_SETTINGS_MAX];
 };
 

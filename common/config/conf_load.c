@@ -107,8 +107,9 @@ s_flag(const fl_program *program, const char *name, line *self, fl_conf_type *ty
 
 //  One flag at argv[*at], with its value in the same word, in the next one, or none (a bool).
 static fl_status
-s_take_flag(const fl_program *program, char **argv, int argc, int *at, line *self, fl_why *why)
+s_take_flag(fl_conf *conf, char **argv, int argc, int *at, line *self, fl_why *why)
 {
+    const fl_program *program = conf->program;
     char name[FL_CONF_NAME_MAX];
     fl_conf_type type;
     const char *word = argv[*at];
@@ -122,7 +123,7 @@ s_take_flag(const fl_program *program, char **argv, int argc, int *at, line *sel
     if (value == NULL) {
         return s_unknown_flag(program, name, why);
     }
-    if (*value != NULL) {
+    if (*value != NULL && type != FL_CONF_LIST) {
         return fl_fail(FL_MALFORMED, why, "%s: given twice", name);
     }
     if (word[length] == '=') {
@@ -133,6 +134,12 @@ s_take_flag(const fl_program *program, char **argv, int argc, int *at, line *sel
         *value = argv[++*at];
     } else {
         return fl_fail(FL_MALFORMED, why, "%s: needs a value behind it", name);
+    }
+    if (type == FL_CONF_LIST) {
+        if (conf->list_count == FL_CONF_LIST_MAX) {
+            return fl_fail(FL_RANGE, why, "%s: given more than %d times", name, FL_CONF_LIST_MAX);
+        }
+        conf->list[conf->list_count++] = *value;
     }
     return FL_OK;
 }
@@ -164,7 +171,7 @@ s_read_line(fl_conf *conf, int argc, char **argv, line *self, fl_why *why)
             flags_ended = true;
         } else if (!flags_ended && argv[at][0] == '-' && argv[at][1] != '\0') {
             if (!s_take_option(program, argv[at], self)) {
-                FL_TRY(s_take_flag(program, argv, argc, &at, self, why));
+                FL_TRY(s_take_flag(conf, argv, argc, &at, self, why));
             }
         } else if (conf->argument_count < most) {
             conf->arguments[conf->argument_count++] = argv[at];

@@ -60,6 +60,7 @@ fl_conf_wanted(const fl_setting *setting, char text[FL_CONF_TEXT_MAX])
 {
     static const char *const kinds[] = {
         [FL_CONF_TEXT] = "text",
+        [FL_CONF_LIST] = "text; may be given again",
         [FL_CONF_INT] = "a whole number",
         [FL_CONF_REAL] = "a number",
         [FL_CONF_BOOL] = "true or false",
@@ -135,6 +136,7 @@ s_evaluate(const fl_setting *setting, const char *text, double *value)
     const char *rest = "";
     switch (setting->type) {
     case FL_CONF_TEXT:
+    case FL_CONF_LIST:
         return true;
     case FL_CONF_INT:
         return s_number(text, value, &rest) && text + strspn(text, "+-0123456789") == rest &&
@@ -159,8 +161,8 @@ s_bounded(const fl_setting *setting, double value)
     if (!s_unbounded(setting)) {
         return value >= setting->least && value <= setting->most;
     }
-    bool any = setting->type == FL_CONF_TEXT || setting->type == FL_CONF_REAL;
-    return any || (value >= 0.0 && value <= WHOLE_MOST);
+    bool any = setting->type == FL_CONF_TEXT || setting->type == FL_CONF_LIST;
+    return any || setting->type == FL_CONF_REAL || (value >= 0.0 && value <= WHOLE_MOST);
 }
 
 fl_status

@@ -47,7 +47,7 @@ typedef enum fl_event_kind {
 typedef enum fl_run_order {
     FL_RUN_GO,
     FL_RUN_YIELD, // after a round, or a wait in vain: another one has its turn
-    FL_RUN_PAUSE, // nothing new is opened
+    FL_RUN_LEAVE, // the same, after the round in hand and at once when there is none
     FL_RUN_STOP,  // it ends
 } fl_run_order;
 
@@ -63,6 +63,7 @@ typedef struct fl_event {
             fl_hash model;
             uint64_t model_bytes;
             uint64_t elements;
+            fl_run_order order; // known from the beginning
         } start;
         struct {
             fl_run_order order;

@@ -63,6 +63,8 @@ FL_CHECKED fl_status fl_ledger_run_begin(fl_ledger *self, const fl_run *run, uin
 //  its room. Both are recorded as events. FL_EXISTS: it has ended. FL_MISSING.
 FL_CHECKED fl_status fl_ledger_run_enter(fl_ledger *self, const fl_run *run, fl_run_state state,
                                          fl_reason reason, const char *text, fl_why *why);
+FL_CHECKED fl_status fl_ledger_run_prefer(fl_ledger *self, const fl_run *run, int32_t priority,
+                                          fl_why *why);
 //  By number, by id in hex, or the newest of a name; "": the newest of all. FL_MISSING.
 FL_CHECKED fl_status fl_ledger_run_find(fl_ledger *self, const char *which, fl_ledger_run *run,
                                         fl_why *why);

@@ -124,6 +124,15 @@ fl_ledger_run_recipe(fl_ledger *self, const fl_run *run, fl_blob **recipe, fl_wh
     return found ? FL_OK : fl_fail(FL_MISSING, why, "there is no such run");
 }
 
+fl_status
+fl_ledger_run_prefer(fl_ledger *self, const fl_run *run, int32_t priority, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "UPDATE run SET priority=? WHERE run=?");
+    fl_query_u64(&query, (uint64_t)priority);
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
+    return fl_query_run(&query, why);
+}
+
 // ---- submit -----------------------------------------------------------------------------------
 //  A run of that name which has not ended.
 static fl_status

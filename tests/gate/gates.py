@@ -245,7 +245,8 @@ def _enumerators(text, name):
                        re.MULTILINE) if body else []
     shared = os.path.commonprefix(words)
     shared = shared[:shared.rfind("_") + 1]
-    return [word[len(shared):].lower() for word in words if not word.endswith("PHASES")]
+    counts = ("PHASES", "_STATES")
+    return [word[len(shared):].lower() for word in words if not word.endswith(counts)]
 
 
 ALARM = re.compile(r'FL_NOTED\((\w+), "[a-z-]+", (?:WARN|ERROR)'

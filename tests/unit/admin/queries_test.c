@@ -5,8 +5,8 @@
 #include "common/crypto/hash.h"
 #include "tests/support/unit.h"
 
-#include "tests/support/place.h"
 #include "tests/support/node.h"
+#include "tests/support/place.h"
 
 // ---- a desk -----------------------------------------------------------------------------------
 static fl_ledger *ledger;
@@ -155,11 +155,53 @@ an_export_names_the_file_of_the_model(void **state)
     assert_int_equal(code, 13);
 }
 
+//  Two more runs, of which the second is the newest; neither is in hand.
+static void
+another_run_is_asked_for_by_name_number_or_id(void **state)
+{
+    (void)state;
+    static const fl_ledger_run more[] = { { .run = { { 1 } }, .name = "old" },
+                                          { .run = { { 2 } }, .name = "newest" } };
+    fl_report other = report_of(9);
+    uint64_t number;
+    other.run = more[0].run;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fl_ledger_run_submit(ledger, &more[i], fl_bytes_of("", 0), &number, &why),
+                         FL_OK);
+    }
+    assert_int_equal(fl_ledger_round_close(ledger, &other, 5, &why), FL_OK);
+    static const char *const same[] = { "run:old 9", "run:2", "run:old",
+                                        "run:01000000000000000000000000000000 9" };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_true(ask("report", same[i]));
+        assert_int_equal(code, 0);
+        assert_says("\"round\":9");
+    }
+    assert_true(ask("report", "run:newest"));
+    assert_int_equal(code, 13);
+    assert_true(ask("rounds", "run:none"));
+    assert_int_equal(code, 13);
+    assert_says("there is no run none");
+    assert_true(ask("status", "run:newest"));
+    assert_int_equal(code, 0);
+    assert_says("\"name\":\"newest\",\"state\":\"queued\"");
+    assert_true(ask("status", "run:1")); // which is in hand
+    assert_says("\"tier\":\"root\"");
+    assert_true(ask("status", "run:none"));
+    assert_int_equal(code, 13);
+    assert_true(ask("report", "")); // the one in hand, not the newest
+    assert_says("\"round\":2");
+}
+
 static void
 an_argument_that_is_no_round_is_refused(void **state)
 {
     (void)state;
-    static const char *const wrong[] = { "x", "-1", "1x", " 1", "1.5" };
+    static const char *const wrong[] = {
+        "x",      "-1",      "1x",
+        " 1",     "1.5",     "run:",
+        "run: 1", "run:a x", "run:0123456789012345678901234567890123456789 1"
+    };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_true(ask("report", wrong[i]));
         assert_int_equal(code, 2);
@@ -215,6 +257,7 @@ main(void)
         asked(a_report_is_of_a_round_or_of_the_newest),
         asked(rounds_are_listed_from_one_on),
         asked(an_export_names_the_file_of_the_model),
+        asked(another_run_is_asked_for_by_name_number_or_id),
         asked(an_argument_that_is_no_round_is_refused),
         asked(what_is_not_kept_here_is_not_of_this_desk),
         asked(a_desk_says_yes_or_no_in_one_line),

@@ -356,25 +356,23 @@ s_order(fl_run_order order)
 }
 
 static void
-a_pause_comes_after_the_round_in_hand_and_lasts_until_it_is_resumed(void **state)
+a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none(void **state)
 {
     (void)state;
     s_open();
-    s_order(FL_RUN_PAUSE);
+    s_order(FL_RUN_LEAVE);
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
     s_collect(1);
     s_answer_save(true);
-    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
-    assert_int_equal(s_look().reason, FL_WHY_PAUSED);
-    machine_now = 900000;
-    machine_tick();
-    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
-    machine_join(0);
-    machine_join(1);
-    s_order(FL_RUN_GO);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    s_start(2, 0); // with the same children
     s_answer_save(true);
-    assert_int_equal(s_look().round, 2);
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    fl_root_conf conf = s_conf();
+    s_make(&conf);
+    s_start(1, 0);
+    s_order(FL_RUN_LEAVE);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
 }
 
 static void
@@ -382,14 +380,20 @@ a_stopped_run_ends_between_two_rounds_and_says_so(void **state)
 {
     (void)state;
     s_open();
-    s_order(FL_RUN_PAUSE);
+    s_order(FL_RUN_STOP);
     s_collect(1);
     s_answer_save(true);
-    s_order(FL_RUN_STOP);
     assert_int_equal(s_look().phase, FL_ROOT_DONE);
     assert_int_equal(s_look().reason, FL_WHY_STOPPED);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     s_order(FL_RUN_GO); // of no run: nothing happens
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.order = FL_RUN_STOP; // while another one had its turn
+    machine_step(&event);
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
     assert_int_equal(s_look().phase, FL_ROOT_DONE);
 }
 
@@ -412,11 +416,6 @@ a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes(void **state)
     s_order(FL_RUN_YIELD);
     machine_now = 500;
     machine_tick();
-    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
-    s_start(1, 0);
-    s_order(FL_RUN_PAUSE);
-    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
-    s_order(FL_RUN_YIELD);
     assert_int_equal(s_look().phase, FL_ROOT_IDLE);
 }
 
@@ -684,7 +683,7 @@ main(void)
         TEST(an_opening_that_cannot_be_saved_is_tried_again),
         TEST(a_close_that_cannot_be_saved_is_said_again_and_counts),
         TEST(a_model_that_cannot_be_made_is_tried_again),
-        TEST(a_pause_comes_after_the_round_in_hand_and_lasts_until_it_is_resumed),
+        TEST(a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none),
         TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
         TEST(a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes),
         TEST(the_next_run_begins_with_the_same_children),

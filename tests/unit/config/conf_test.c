@@ -508,6 +508,39 @@ a_hint_is_printed_when_there_is_one(void **state)
     assert_string_equal(text, "");
 }
 
+static void
+a_list_is_all_that_was_given_in_its_order_up_to_its_bound(void **state)
+{
+    (void)state;
+    static const fl_setting several[] = {
+        { "set", FL_CONF_LIST, "", 0, 0, NULL, "A setting, KEY=VALUE" },
+        { "rate", FL_CONF_REAL, "0.1", 0, 10, NULL, "Step of the optimizer" },
+    };
+    static const fl_program verb = { .name = "fl test", .settings = several, .setting_count = 2,
+                                     .flags_only = true };
+    char *argv[FL_CONF_LIST_MAX + 3] = { (char[]){ "fl test" } };
+    fl_conf *conf = NULL;
+    char again[] = "--set=a=1";
+    uint32_t count = 7;
+    assert_int_equal(s_load(&verb, &conf, (const char *const[]){ NULL }), FL_OK);
+    (void)fl_conf_list(conf, &count);
+    assert_int_equal(count, 0);
+    fl_conf_destroy(&conf);
+    assert_int_equal(s_load(&verb, &conf, (const char *const[]){ "--set", "a=1", "--rate=2",
+                                                                 "--set=b=x=y", NULL }), FL_OK);
+    const char *const *list = fl_conf_list(conf, &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(list[0], "a=1");
+    assert_string_equal(list[1], "b=x=y");
+    fl_conf_destroy(&conf);
+    for (int i = 0; i <= FL_CONF_LIST_MAX; i++) {
+        argv[i + 1] = again;
+    }
+    int most = FL_CONF_LIST_MAX + 2;
+    assert_int_equal(fl_conf_load(&verb, most, argv, stdout, &conf, &why), FL_RANGE);
+    assert_string_equal(why.text, "--set: given more than 64 times");
+}
+
 int
 main(void)
 {
@@ -530,6 +563,7 @@ main(void)
         cmocka_unit_test(a_mistyped_word_gets_the_nearest_one_as_a_hint),
         cmocka_unit_test(a_word_unlike_all_others_gets_no_hint),
         cmocka_unit_test(a_hint_is_printed_when_there_is_one),
+        cmocka_unit_test(a_list_is_all_that_was_given_in_its_order_up_to_its_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

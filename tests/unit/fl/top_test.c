@@ -22,6 +22,7 @@
 
 static const char *const *life;
 static uint32_t age, reports;
+static char asked_run[FL_TEXT_MAX], asked_report[FL_TEXT_MAX];
 
 static fl_status
 look(const fl_request_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
@@ -33,6 +34,7 @@ look(const fl_request_conf *to, const fl_message *question, fl_message *reply, f
     *reply = (fl_message){ .verb = FL_ANSWER };
     if (strcmp(question->ask.verb, "report") == 0) {
         reports++;
+        memcpy(asked_report, question->ask.argument, sizeof asked_report);
         (void)snprintf(report, sizeof report,
                        "{\"round\":%.8s,\"close\":\"done\",\"duration_ms\":2000,"
                        "\"tally\":{\"invited\":4,\"in\":4}}", question->ask.argument);
@@ -40,6 +42,7 @@ look(const fl_request_conf *to, const fl_message *question, fl_message *reply, f
         return FL_OK;
     }
     const char *text = life[age];
+    memcpy(asked_run, question->ask.argument, sizeof asked_run);
     age += life[age + 1] != NULL;
     *body = fl_bytes_of(text, strlen(text));
     return text[0] == '\0' ? FL_MISSING : FL_OK;
@@ -135,6 +138,30 @@ a_run_that_was_aborted_ends_with_another_code(void **state)
 }
 
 // ---- nobody there -----------------------------------------------------------------------------
+static void
+a_run_that_is_named_is_watched_from_the_queue_to_its_end(void **state)
+{
+    (void)state;
+    static const char *const later[] = {
+        "{\"number\":3,\"name\":\"a\",\"state\":\"queued\",\"ended\":false}",
+        "{\"number\":3,\"name\":\"a\",\"state\":\"queued\",\"ended\":false}",
+        COLLECTING("2", "9000"),
+        "{\"number\":3,\"name\":\"a\",\"state\":\"stopped\",\"ended\":true}",
+        NULL,
+    };
+    life = later;
+    assert_int_equal(fake_fl("top", "--run", "a", NULL), FL_EXIT_ABORTED);
+    assert_ptr_equal(strstr(fake.out, "run 3 (a) is queued\n"), fake.out);
+    assert_null(strstr(fake.out + 20, "is queued"));
+    assert_out("round 2");
+    assert_out("\nrun 3 (a) is stopped\n");
+    assert_string_equal(asked_run, "run:a");
+    assert_string_equal(asked_report, "run:a 1");
+    age = 0;
+    assert_int_equal(fake_fl("top", "--json", "--run", "a", NULL), FL_EXIT_ABORTED);
+    assert_ptr_equal(strstr(fake.out, "{\"number\":3,"), fake.out);
+}
+
 static void
 a_process_that_comes_later_is_waited_for_and_said_so_once(void **state)
 {
@@ -253,6 +280,7 @@ main(void)
         with_root(rounds_that_closed_between_two_looks_are_not_lost),
         with_root(json_gets_the_status_itself_a_line_a_change),
         with_root(a_run_that_was_aborted_ends_with_another_code),
+        with_root(a_run_that_is_named_is_watched_from_the_queue_to_its_end),
         with_root(a_process_that_comes_later_is_waited_for_and_said_so_once),
         with_root(a_process_that_never_comes_is_given_up_at_the_bound),
         with_root(a_process_that_goes_and_returns_gets_its_whole_wait_again),

@@ -1,0 +1,437 @@
+//  Runs as the operator asks for them, with a ledger and models on disk, workers, and a node that
+//  is the test's own.
+#include "cloud/run_service.h"
+
+#include "cloud/run_files.h"
+#include "cloud/run_recipe.h"
+#include "cloud/scheduler.h"
+#include "common/config/exit_codes.h"
+#include "common/crypto/hash.h"
+#include "tests/support/unit.h"
+
+#include "tests/support/ledger.h"
+#include "tests/support/node.h"
+
+#define ID "01000000000000000000000000000000"
+#define OTHER "02000000000000000000000000000000"
+#define SUBMIT(id, name, recipe)                                                                   \
+    "{\"run\":\"" id "\",\"name\":\"" name "\",\"recipe\":\"" recipe "\",\"priority\":-3}"
+
+static fl_checkpoints *checkpoints;
+static fl_queries *queries;
+static fl_run_service *service;
+
+//  What the root was told.
+static struct {
+    unsigned submitted, entered, changed;
+    fl_run_state state;
+    fl_ledger_run run;
+    bool unfit;
+} told;
+
+static fl_status
+fits(void *self, const fl_conf *settings, fl_why *said)
+{
+    assert_ptr_equal(self, &told);
+    assert_true(fl_conf_int(settings, "rounds") > 0);
+    return told.unfit ? fl_fail(FL_MISMATCH, said, "the test set is of another width") : FL_OK;
+}
+
+static void
+submitted(void *self, const fl_ledger_run *about)
+{
+    (void)self;
+    told.submitted++;
+    told.run = *about;
+}
+
+static void
+entered(void *self, const fl_run *about, fl_run_state state)
+{
+    (void)self;
+    told.entered++;
+    told.run.run = *about;
+    told.state = state;
+}
+
+static void
+changed(void *self, const fl_ledger_run *about)
+{
+    (void)self;
+    told.changed++;
+    told.run = *about;
+}
+
+static int
+start(void **state)
+{
+    memset(&told, 0, sizeof told);
+    if (ledger_begin(state) != 0 ||
+        fl_checkpoints_open(place_of("models"), ledger, &checkpoints, &why) != FL_OK) {
+        return -1;
+    }
+    workers = fl_workers_new(1, 4, &why);
+    queries = fl_queries_new(&(fl_queries_conf){ .ledger = ledger });
+    service = fl_run_service_new(&(fl_run_service_conf){ .ledger = ledger,
+                                                         .checkpoints = checkpoints,
+                                                         .queries = queries,
+                                                         .file_bytes_max = 1000,
+                                                         .self = &told,
+                                                         .fits = fits,
+                                                         .submitted = submitted,
+                                                         .entered = entered,
+                                                         .changed = changed });
+    return workers == NULL || queries == NULL || service == NULL;
+}
+
+static int
+end(void **state)
+{
+    assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, STATION_WAIT_MS), FL_OK);
+    fl_workers_destroy(&workers);
+    fl_run_service_destroy(&service);
+    fl_queries_destroy(&queries);
+    fl_checkpoints_close(&checkpoints);
+    return ledger_end(state);
+}
+
+static uint8_t
+ask(const char *verb, const char *argument, const char *body)
+{
+    fl_ask question = { .body = fl_bytes_of(body, strlen(body)) };
+    (void)snprintf(question.verb, sizeof question.verb, "%s", verb);
+    (void)snprintf(question.argument, sizeof question.argument, "%s", argument);
+    assert_true(fl_run_service_ask(service, 7, &question));
+    station_hear(1);
+    assert_int_equal(answered, 7);
+    return code;
+}
+
+#define assert_says(part) assert_non_null(strstr(text, part))
+
+static fl_ledger_run
+stored(const char *which)
+{
+    fl_ledger_run found;
+    assert_int_equal(fl_ledger_run_find(ledger, which, &found, &why), FL_OK);
+    return found;
+}
+
+// ---- submit -----------------------------------------------------------------------------------
+static void
+a_run_is_submitted_once_however_often_it_is_asked_for(void **state)
+{
+    (void)state;
+    const char *body = SUBMIT(ID, "digits", "rounds: 3\\n");
+    assert_int_equal(ask("run-submit", "", body), 0);
+    assert_says("\"said\":\"run 1 (digits) is queued\"");
+    assert_says("\"priority\":-3");
+    assert_int_equal(told.submitted, 1);
+    assert_int_equal(told.run.number, 1);
+    assert_int_equal(told.run.priority, -3);
+    assert_int_equal(ask("run-submit", "", body), 0);
+    assert_says("\"number\":1");
+    assert_int_equal(told.submitted, 1);
+    assert_int_equal(ask("run-submit", "", SUBMIT(OTHER, "digits", "")), FL_EXIT_EXISTS);
+    assert_says("choose another name");
+    assert_int_equal(told.submitted, 1);
+}
+
+static void
+what_cannot_be_done_is_refused_and_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *says;
+        uint8_t code;
+    } rows[] = {
+        { "", "takes run, name, recipe", FL_EXIT_USAGE },
+        { SUBMIT("01", "digits", ""), "takes run, name, recipe", FL_EXIT_USAGE },
+        { SUBMIT(ID, "12", ""), "'12' is no name of a run", FL_EXIT_USAGE },
+        { SUBMIT(ID, "Digits", ""), "is no name of a run", FL_EXIT_USAGE },
+        { SUBMIT(ID, "digits", "rounds: 0\\n"), "recipe:1: 'rounds' is 0", FL_EXIT_USAGE },
+        { SUBMIT(ID, "digits", "ruonds: 2\\n"), "did you mean 'rounds'?", FL_EXIT_USAGE },
+        { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"priority\":1000001}",
+          "a priority is", FL_EXIT_USAGE },
+        { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"initial\":\"" ID ID "\"}",
+          "put it first", FL_EXIT_MISSING },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(ask("run-submit", "", rows[i].body), rows[i].code);
+        assert_says(rows[i].says);
+    }
+    told.unfit = true;
+    assert_int_equal(ask("run-submit", "", SUBMIT(ID, "digits", "")), FL_EXIT_REFUSED);
+    assert_says("another width");
+    told.unfit = false;
+    assert_int_equal(told.submitted, 0);
+    assert_int_equal(ask("run-list", "", ""), 0);
+    assert_string_equal(text, "{\"runs\":[],\"next\":null}");
+    assert_int_equal(ask("run-show", "", ""), FL_EXIT_MISSING);
+}
+
+// ---- states -----------------------------------------------------------------------------------
+static void
+a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once(void **state)
+{
+    (void)state;
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
+    assert_int_equal(ask("run-pause", "digits", ""), FL_EXIT_REFUSED);
+    assert_says("run 1 (digits) is queued: it cannot be paused");
+    assert_int_equal(ask("run-resume", "digits", ""), FL_EXIT_REFUSED); // it begins by itself
+    const fl_ledger_run queued = stored("digits");
+    assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
+    assert_int_equal(ask("run-resume", "1", ""), 0);
+    assert_says("is running already");
+    assert_int_equal(told.entered, 0);
+    assert_int_equal(ask("run-pause", "", ""), 0);
+    assert_says("is paused\"");
+    assert_int_equal(told.entered, 1);
+    assert_int_equal(told.state, FL_RUN_PAUSED);
+    assert_int_equal(stored("1").state, FL_RUN_PAUSED);
+    assert_int_equal(ask("run-pause", ID, ""), 0);
+    assert_says("is paused already");
+    assert_int_equal(told.entered, 1);
+    assert_int_equal(ask("run-resume", "digits", ""), 0);
+    assert_int_equal(told.state, FL_RUN_RUNNING);
+    assert_int_equal(ask("run-stop", "digits", ""), 0);
+    assert_int_equal(told.state, FL_RUN_STOPPED);
+    assert_int_equal(ask("run-stop", "digits", ""), 0);
+    assert_says("is stopped already");
+    assert_int_equal(ask("run-resume", "digits", ""), FL_EXIT_REFUSED);
+    assert_says("is stopped: it cannot be running");
+    assert_int_equal(told.entered, 3);
+    assert_int_equal(ask("run-stop", "nobody", ""), FL_EXIT_MISSING);
+}
+
+static void
+a_pause_of_the_operator_takes_the_place_of_trouble(void **state)
+{
+    (void)state;
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
+    const fl_ledger_run queued = stored("");
+    assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
+    assert_int_equal(
+        fl_ledger_run_enter(ledger, &queued.run, FL_RUN_PAUSED, FL_WHY_STORAGE, "full", &why),
+        FL_OK);
+    assert_int_equal(ask("run-pause", "digits", ""), 0);
+    assert_int_equal(told.entered, 1);
+    assert_int_equal(stored("").reason, FL_WHY_NONE);
+}
+
+// ---- settings ---------------------------------------------------------------------------------
+static void
+a_setting_that_only_the_root_reads_is_changed_and_recorded(void **state)
+{
+    (void)state;
+    fl_conf *settings = NULL;
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", "rounds: 3\\n"));
+    assert_int_equal(ask("run-set", "digits", "rounds=7"), 0);
+    assert_says("run 1 (digits): rounds is 7, it was 3");
+    assert_int_equal(ask("run-set", "digits", "rounds=9"), 0);
+    assert_says("rounds is 9, it was 7");
+    assert_int_equal(ask("run-set", "digits", "round.wait=3s"), 0);
+    assert_int_equal(told.changed, 3);
+    const fl_ledger_run about = stored("");
+    assert_int_equal(fl_run_recipe_load(ledger, &about.run, NULL, &settings, &why), FL_OK);
+    assert_int_equal(fl_conf_int(settings, "rounds"), 9);
+    assert_int_equal(fl_conf_ms(settings, "round.wait"), 3000);
+    fl_conf_destroy(&settings);
+    assert_int_equal(ask("run-set", "digits", "priority=12"), 0);
+    assert_says("priority is 12, it was -3");
+    assert_int_equal(told.run.priority, 12);
+    assert_int_equal(stored("").priority, 12);
+    assert_int_equal(ask("run-show", "", ""), 0);
+    assert_says("\"recipe\":\"rounds: 3\\n\"");
+    assert_says("\"setting\":\"rounds\",\"old\":\"7\",\"new\":\"9\",\"who\":\"operator\"");
+}
+
+static void
+a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *set, *says;
+        uint8_t code;
+    } rows[] = {
+        { "train.rate=2", "fixed once a run is submitted", FL_EXIT_REFUSED },
+        { "rounds=0", "'rounds' is 0, out of range", FL_EXIT_USAGE },
+        { "round.wiat=3s", "is no setting", FL_EXIT_USAGE },
+        { "rounds", "takes KEY=VALUE", FL_EXIT_USAGE },
+        { "=1", "takes KEY=VALUE", FL_EXIT_USAGE },
+        { "priority=x", "priority is 'x'", FL_EXIT_USAGE },
+    };
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(ask("run-set", "digits", rows[i].set), rows[i].code);
+        assert_says(rows[i].says);
+    }
+    told.unfit = true;
+    assert_int_equal(ask("run-set", "digits", "rounds=4"), FL_EXIT_REFUSED);
+    (void)ask("run-stop", "digits", "");
+    assert_int_equal(ask("run-set", "digits", "rounds=4"), FL_EXIT_REFUSED);
+    assert_says("nothing of it can be changed");
+    assert_int_equal(told.changed, 0);
+    assert_int_equal(ask("run-show", "", ""), 0);
+    assert_says("\"changes\":[]");
+}
+
+// ---- looking ----------------------------------------------------------------------------------
+static void
+runs_are_listed_from_a_number_on_and_watched_from_an_event_on(void **state)
+{
+    (void)state;
+    (void)ask("run-submit", "", SUBMIT(ID, "one", ""));
+    (void)ask("run-submit", "", SUBMIT(OTHER, "two", ""));
+    assert_int_equal(ask("run-list", "2", ""), 0);
+    assert_null(strstr(text, "\"one\""));
+    assert_says("\"name\":\"two\",\"state\":\"queued\",\"ended\":false");
+    (void)ask("run-stop", "one", "");
+    assert_int_equal(ask("run-watch", "0 one", ""), 0);
+    assert_says("\"state\":\"stopped\",\"ended\":true");
+    assert_says("\"seq\":1,");
+    assert_says("\"seq\":3,");
+    assert_null(strstr(text, "\"seq\":2,")); // of the other run
+    assert_int_equal(ask("run-watch", "3 one", ""), 0);
+    assert_says("\"events\":[],\"next\":null");
+    assert_int_equal(ask("run-watch", "0 none", ""), FL_EXIT_MISSING);
+    const fl_ask other = { .verb = "revoke" };
+    assert_false(fl_run_service_ask(service, 7, &other));
+}
+
+// ---- files ------------------------------------------------------------------------------------
+static char argument[FL_TEXT_MAX];
+
+static const char *
+put_of(const char *bytes, unsigned offset, unsigned total)
+{
+    char hex[65];
+    const fl_hash hash = fl_hash_of(fl_bytes_of(bytes, strlen(bytes)));
+    fl_hex(hash.bytes, sizeof hash.bytes, hex);
+    (void)snprintf(argument, sizeof argument, "%s %u %u", hex, offset, total);
+    return argument;
+}
+
+static void
+a_file_is_put_in_pieces_and_a_run_begins_with_it(void **state)
+{
+    (void)state;
+    char body[300];
+    assert_int_equal(ask("put", put_of("abcdef", 0, 6), ""), 0);
+    assert_string_equal(text, "{\"next\":0}");
+    assert_int_equal(ask("put", put_of("abcdef", 0, 6), "abc"), 0);
+    assert_string_equal(text, "{\"next\":3}");
+    assert_int_equal(ask("put", put_of("abcdef", 0, 6), "abc"), 0); // the answer was lost
+    assert_string_equal(text, "{\"next\":3}");
+    assert_int_equal(ask("put", put_of("abcdef", 3, 6), "def"), 0);
+    assert_string_equal(text, "{\"next\":6}");
+    assert_int_equal(ask("put", put_of("abcdef", 0, 6), "abc"), 0); // it is here
+    assert_string_equal(text, "{\"next\":6}");
+    (void)snprintf(body, sizeof body,
+                   "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"initial\":\"%.64s\"}",
+                   argument);
+    assert_int_equal(ask("run-submit", "", body), 0);
+    assert_int_equal(told.run.model_bytes, 6);
+    fl_blob *model = NULL;
+    assert_int_equal(fl_checkpoints_load(checkpoints, &told.run.model, &model, &why), FL_OK);
+    assert_memory_equal(fl_blob_data(model), "abcdef", 6);
+    fl_blob_unref(&model);
+}
+
+static void
+a_file_that_is_not_what_was_announced_or_too_large_is_not_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("put", put_of("abcdef", 0, 6), "abcdeX"), FL_EXIT_DAMAGED);
+    assert_says("not the one that was announced");
+    assert_int_equal(ask("put", put_of("abcdef", 0, 6), ""), 0);
+    assert_string_equal(text, "{\"next\":0}"); // all of it is gone
+    assert_int_equal(ask("put", put_of("abcdef", 0, 1001), ""), FL_EXIT_USAGE);
+    assert_says("1 to 1000 bytes");
+    assert_int_equal(ask("put", put_of("abcdef", 5, 6), "ab"), FL_EXIT_USAGE);
+    assert_int_equal(ask("put", put_of("abcdef", 0, 0), ""), FL_EXIT_USAGE);
+    assert_int_equal(ask("put", "abcd 0 6", "abc"), FL_EXIT_USAGE);
+    assert_int_equal(ask("put", "", "abc"), FL_EXIT_USAGE);
+}
+
+//  One file per name, all of one piece of three.
+static fl_status
+put_begin(fl_run_files *files, unsigned which, fl_time now)
+{
+    uint64_t next;
+    const fl_hash hash = { { (uint8_t)(which + 1) } };
+    return fl_run_files_put(files, &hash, 0, 3, fl_bytes_of("a", 1), now, &next, &why);
+}
+
+static void
+only_so_many_files_are_on_their_way_and_what_is_left_alone_goes(void **state)
+{
+    (void)state;
+    fl_run_files *files = fl_run_files_new(checkpoints, ledger, 1000);
+    const fl_hash first = { { 1 } };
+    uint64_t next;
+    for (unsigned i = 0; i < FL_RUN_FILES_MAX; i++) {
+        assert_int_equal(put_begin(files, i, 1000), FL_OK);
+    }
+    assert_int_equal(put_begin(files, 99, 1000), FL_BUSY);
+    assert_int_equal(put_begin(files, 0, 2000), FL_OK); // one of them goes on
+    assert_int_equal(put_begin(files, 99, 1000 + FL_RUN_FILES_IDLE_MS), FL_OK);
+    assert_int_equal(fl_run_files_put(files, &first, 0, 3, fl_bytes_of(NULL, 0),
+                                      1000 + FL_RUN_FILES_IDLE_MS, &next, &why),
+                     FL_OK);
+    assert_int_equal(next, 1); // and is still here
+    (void)snprintf(place + strlen(place), sizeof place - strlen(place), "/models");
+    assert_int_equal(place_count_files(), 2);
+    *strrchr(place, '/') = '\0';
+    fl_run_files_destroy(&files);
+}
+
+static void
+a_file_that_no_run_takes_goes_after_a_while(void **state)
+{
+    (void)state;
+    fl_run_files *files = fl_run_files_new(checkpoints, ledger, 1000);
+    const fl_hash free = fl_hash_of(fl_bytes_of("free", 4)),
+                  held = fl_hash_of(fl_bytes_of("held", 4));
+    const fl_ledger_run about = { .run = run, .name = "a", .model = held, .model_bytes = 4 };
+    uint64_t next, number;
+    assert_int_equal(fl_run_files_put(files, &free, 0, 4, fl_bytes_of("free", 4), 0, &next, &why),
+                     FL_OK);
+    assert_int_equal(fl_run_files_put(files, &held, 0, 4, fl_bytes_of("held", 4), 0, &next, &why),
+                     FL_OK);
+    assert_int_equal(fl_ledger_run_submit(ledger, &about, fl_bytes_of("", 0), &number, &why),
+                     FL_OK);
+    assert_int_equal(put_begin(files, 0, FL_RUN_FILES_IDLE_MS), FL_OK);
+    assert_int_equal(fl_run_files_size(files, &free), 0);
+    assert_int_equal(fl_run_files_size(files, &held), 4);
+    fl_run_files_destroy(&files);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_run_is_submitted_once_however_often_it_is_asked_for,
+                                        start, end),
+        cmocka_unit_test_setup_teardown(what_cannot_be_done_is_refused_and_leaves_nothing_behind,
+                                        start, end),
+        cmocka_unit_test_setup_teardown(
+            a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once, start, end),
+        cmocka_unit_test_setup_teardown(a_pause_of_the_operator_takes_the_place_of_trouble, start,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_setting_that_only_the_root_reads_is_changed_and_recorded,
+                                        start, end),
+        cmocka_unit_test_setup_teardown(
+            a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed, start, end),
+        cmocka_unit_test_setup_teardown(
+            runs_are_listed_from_a_number_on_and_watched_from_an_event_on, start, end),
+        cmocka_unit_test_setup_teardown(a_file_is_put_in_pieces_and_a_run_begins_with_it, start,
+                                        end),
+        cmocka_unit_test_setup_teardown(
+            a_file_that_is_not_what_was_announced_or_too_large_is_not_kept, start, end),
+        cmocka_unit_test_setup_teardown(
+            only_so_many_files_are_on_their_way_and_what_is_left_alone_goes, start, end),
+        cmocka_unit_test_setup_teardown(a_file_that_no_run_takes_goes_after_a_while, start, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
