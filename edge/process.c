@@ -210,7 +210,7 @@ s_live(process *self, fl_why *why)
     node.parent = true;
     FL_TRY(fl_node_open(&node, &self->node, why));
     FL_TRY(s_seat(self, why));
-    FL_TRY(fl_settings_ports(self->conf, self->node, why));
+    FL_TRY(fl_node_tell_ports(self->node, why));
     fl_log(FL_LOG_INFO, "started",
            fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
            fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));

@@ -111,8 +111,5 @@ fl_secagg_server_conf fl_settings_blocks(const fl_identity *identity, uint8_t ho
 fl_node_conf fl_settings_node(const fl_conf *conf, bool children);
 //  Log lines of this process from now on.
 void fl_settings_log(const fl_conf *conf, const char *tier, const char *node);
-//  The ports that were bound, for those who start children: "<state>/ports", a line per lane.
-FL_CHECKED fl_status fl_settings_ports(const fl_conf *conf, const fl_node *node,
-                                       fl_why *why);
 
 #endif

@@ -20,14 +20,6 @@ static const fl_program program = { .name = "test-program",
 static fl_conf *conf;
 static fl_why why;
 
-//  The ports of the only node here.
-uint16_t
-fl_node_port(const fl_node *self, fl_way way)
-{
-    (void)self;
-    return (uint16_t)(7100 + way);
-}
-
 static uint64_t
 s_wall(void)
 {
@@ -262,23 +254,6 @@ the_log_obeys_its_level(void **state)
     assert_true(fl_log_wanted(FL_LOG_DEBUG));
 }
 
-static void
-the_ports_are_told_in_a_file(void **state)
-{
-    (void)state;
-    char text[64] = "";
-    assert_int_equal(with(NULL), FL_OK);
-    assert_int_equal(fl_settings_ports(conf, NULL, &why), FL_OK);
-    FILE *file = fopen(place_of("ports"), "r");
-    assert_non_null(file);
-    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-    (void)fclose(file);
-    assert_string_equal(text, "control 7100\nup 7101\ndown 7102\n");
-    assert_int_equal(load((const char *const[]){ "--state", place_of("gone"), NULL }), FL_OK);
-    assert_int_not_equal(fl_settings_ports(conf, NULL, &why), FL_OK);
-    assert_non_null(strstr(why.text, "gone"));
-}
-
 int
 main(void)
 {
@@ -297,7 +272,6 @@ main(void)
         cmocka_unit_test_setup_teardown(a_station_listens_only_when_it_has_children, place_make,
                                         end),
         cmocka_unit_test_setup_teardown(the_log_obeys_its_level, place_make, end),
-        cmocka_unit_test_setup_teardown(the_ports_are_told_in_a_file, place_make, end),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;
