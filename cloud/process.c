@@ -38,6 +38,7 @@ typedef struct process {
     fl_secagg_server_conf blocks;
     fl_ledger_facts *facts;  // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
+    fl_ledger_round *members; // in the round closed last; NULL: none
     fl_root *root;
     fl_node *node;
     fl_queries *queries;
@@ -337,6 +338,11 @@ s_seat(process *self, fl_why *why)
     root.pasts = self->pasts;
     root.past_count =
         fl_durable_recall(self->ledger, &self->resume.run.run, self->resume.round, self->pasts);
+    self->members = fl_durable_members(self->ledger, &self->resume.run.run);
+    if (self->members != NULL) {
+        root.members = self->members->report.roll;
+        root.member_count = self->members->report.roll_count;
+    }
     self->root = fl_root_new(&root);
     if (self->queries == NULL || self->service == NULL || self->root == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
@@ -393,6 +399,7 @@ s_close(process *self)
     fl_authority_service_destroy(&self->service);
     fl_queries_destroy(&self->queries);
     fl_root_destroy(&self->root);
+    fl_ledger_round_destroy(&self->members);
     fl_ledger_facts_destroy(&self->facts);
     fl_global_model_destroy(&self->server);
     fl_blob_unref(&self->model);

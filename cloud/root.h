@@ -27,6 +27,8 @@ typedef struct fl_root_conf {
     uint32_t start_wait_ms; // bound of the wait for them, before each round
     const fl_past *pasts;   // (past_count), closed rounds of the run to go on with; borrowed
     uint32_t past_count;
+    const fl_roll_entry *members; // (member_count), of its newest closed round; borrowed
+    uint32_t member_count;
 } fl_root_conf;
 
 //  The caller owns the result. NULL when out of memory.

@@ -266,6 +266,9 @@ s_follow_run(fl_edge *self)
         for (uint32_t i = 0; ours && i < self->conf.past_count; i++) {
             fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
         }
+        if (ours) {
+            fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
+        }
     }
 }
 

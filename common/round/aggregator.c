@@ -702,6 +702,7 @@ s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
         (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, reason, out);
     }
     fl_seats_vacate(self->seats, index);
+    seat->away = reason;
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
     if (seat->server != NULL) {
         fl_secagg_server_gone(seat->server, index);
@@ -1404,13 +1405,25 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
-        seat->reason = FL_WHY_NONE;
+        seat->lost = seat->member && !seat->present;
+        seat->reason = seat->lost ? seat->away : FL_WHY_NONE;
         memset(&seat->intake, 0, sizeof seat->intake);
         seat->in_block = false;
         seat->block = 0;
         seat->server = NULL;
         seat->ready_at = 0;
     }
+}
+
+//  A seat was in a round; an edge stands for as many devices as it ever had in one.
+static void
+s_enlist(fl_seat *seat)
+{
+    uint32_t said = seat->tally.invited > seat->contrib.tally.invited ? seat->tally.invited
+                                                                      : seat->contrib.tally.invited;
+    said = said > 0 || seat->below > 0 ? said : seat->leaves;
+    seat->member = true;
+    seat->below = said > seat->below ? said : seat->below;
 }
 
 //  Every child hears its own outcome; those that were counted hear what became
@@ -1428,6 +1441,9 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final
             seat->last_outcome = own == FL_OUT_IN ? outcome : own;
             seat->last_reason = own == FL_OUT_IN ? reason : seat->reason;
             seat->rounds[seat->last_outcome]++;
+            s_enlist(seat);
+        } else if (seat->lost) {
+            seat->rounds[FL_OUT_ABSENT]++;
         }
         if (seat->present && (seat->phase != FL_SEAT_IDLE || final)) {
             fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
@@ -1537,7 +1553,11 @@ fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model
         self->over = false;
         memset(self->history, 0, sizeof self->history);
         for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-            fl_seats_at(self->seats, i)->last_round = 0;
+            fl_seat *seat = fl_seats_at(self->seats, i);
+            seat->last_round = 0;
+            seat->member = seat->lost = false;
+            seat->below = 0;
+            seat->roll_used = 0;
         }
     }
     self->run = *run;
@@ -1549,6 +1569,61 @@ void
 fl_aggregator_recall(fl_aggregator *self, const fl_past *past)
 {
     self->history[past->round % FL_PASTS_MAX] = *past;
+}
+
+//  Some line has that parent.
+static bool
+s_is_parent(const fl_roll_entry *roll, uint32_t count, const fl_name *node)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (fl_name_equal(&roll[i].parent, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+//  Below an edge, however far: a report names a parent before its children.
+static void
+s_remember_below(fl_seat *edge, const fl_roll_entry *roll, uint32_t count)
+{
+    fl_roll_entry taken[FL_ROLL_MAX];
+    uint32_t used = 0;
+    edge->roll = edge->roll != NULL ? edge->roll
+                                    : malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
+    for (uint32_t i = 0; edge->roll != NULL && i < count && used < FL_ROLL_MAX; i++) {
+        bool below = fl_name_equal(&roll[i].parent, &edge->node);
+        for (uint32_t k = 0; k < used && !below; k++) {
+            below = fl_name_equal(&roll[i].parent, &taken[k].node);
+        }
+        if (below) {
+            fl_roll_encode(&roll[i], edge->roll + (size_t)used * FL_ROLL_ENTRY_BYTES);
+            taken[used++] = roll[i];
+            edge->below += s_is_parent(roll, count, &roll[i].node) ? 0 : 1;
+        }
+    }
+    edge->roll_used = (size_t)used * FL_ROLL_ENTRY_BYTES;
+}
+
+void
+fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        bool edge = s_is_parent(roll, count, &roll[i].node);
+        fl_seat *seat = !fl_name_equal(&roll[i].parent, &self->conf.node)
+                            ? NULL
+                            : fl_seats_remember(self->seats, &roll[i].node,
+                                                edge ? FL_ROLE_EDGE : FL_ROLE_DEVICE);
+        if (seat != NULL && !seat->member) {
+            seat->member = true;
+            seat->away = FL_WHY_SILENT;
+            seat->last_outcome = (fl_outcome)roll[i].outcome;
+            seat->last_reason = (fl_reason)roll[i].reason;
+        }
+        if (seat != NULL && edge && seat->roll_used == 0) {
+            s_remember_below(seat, roll, count);
+        }
+    }
 }
 
 bool
@@ -1683,7 +1758,7 @@ fl_seat_view
 fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
 {
     const fl_seat *seat = fl_seats_look(self->seats, index);
-    bool running = seat->phase != FL_SEAT_IDLE;
+    bool running = fl_seat_outcome(seat) != FL_OUT_IDLE;
     return (fl_seat_view){
         .node = seat->node,
         .role = seat->role,

@@ -129,6 +129,11 @@ void fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *
 //  known by its model. After the run is set.
 void fl_aggregator_recall(fl_aggregator *self, const fl_past *past);
 
+//  Those whom the report of a round of the run at hand names, from before this process began: until
+//  they are back they are gone. A child that has none below it is taken for a device. After the run
+//  is set.
+void fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
+
 fl_presence fl_aggregator_presence(const fl_aggregator *self);
 fl_tally fl_aggregator_tally(const fl_aggregator *self); // of the round so far
 //  Seats ever used are 0..count-1; a view by value.

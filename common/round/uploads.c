@@ -259,6 +259,7 @@ s_keep(fl_seat *seat, const fl_contrib *contrib)
         return false;
     }
     seat->contrib = kept;
+    seat->roll_used = kept.roll.size;
     return true;
 }
 

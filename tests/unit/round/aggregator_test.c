@@ -288,10 +288,10 @@ an_abandoned_round_leaves_the_uninvited_alone(void **state)
     machine_step(&gone);
     assert_int_equal(machine_note(FL_NOTE_LEFT)->reason, FL_WHY_REVOKED);
     fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
-    parent_open(2, 900); // seat 0 is not there any more
+    parent_open(2, 900); // seat 0 is not there any more: absent once more, never late
     fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_late, 0);
-    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_absent, 1);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_absent, 2);
 }
 
 // ---- age --------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "tests/support/unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static fl_seats *roster;
 static fl_roll_entry entries[FL_ROLL_MAX];
@@ -110,6 +111,75 @@ a_subtree_is_out_with_its_edge(void **state)
     assert_int_equal(tally.samples_missing, 50 + 50 + 60);
 }
 
+//  It sits here, or its seat is empty; the round was opened without it.
+static fl_seat *
+s_lost(fl_role role, uint32_t below)
+{
+    fl_seat *seat = s_seat(role, FL_SEAT_IDLE, 100);
+    seat->member = seat->lost = true;
+    seat->reason = FL_WHY_SILENT;
+    seat->below = below;
+    return seat;
+}
+
+static void
+who_was_in_the_run_and_is_gone_is_absent(void **state)
+{
+    (void)state;
+    s_lost(FL_ROLE_DEVICE, 0);
+    s_lost(FL_ROLE_EDGE, 5);
+    fl_tally tally = fl_participation_tally(roster);
+    assert_int_equal(tally.invited, 6);
+    assert_int_equal(tally.absent, 6);
+    assert_int_equal(tally.samples_missing, 200);
+    fl_name parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_participation_roll(roster, &parent, 2, entries, &dropped), 2);
+    assert_int_equal(entries[0].outcome, FL_OUT_ABSENT);
+    assert_int_equal(entries[0].reason, FL_WHY_SILENT);
+}
+
+//  It began anew and knows two of its six again.
+static void
+whom_an_edge_has_forgotten_is_absent(void **state)
+{
+    (void)state;
+    static const fl_tally two = { .invited = 2, .in = 2 };
+    fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 60);
+    edge->contrib.tally = two;
+    edge->below = 6;
+    fl_seat *late = s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 60);
+    late->tally = two;
+    late->below = 6;
+    fl_tally tally = fl_participation_tally(roster);
+    assert_int_equal(tally.invited, 12);
+    assert_int_equal(tally.in, 2);
+    assert_int_equal(tally.absent, 4);
+    assert_int_equal(tally.late, 6);
+}
+
+//  The edge sent no report in this round: the names are those of its last one.
+static void
+devices_are_named_with_the_edge_that_is_out(void **state)
+{
+    (void)state;
+    fl_seat *edge = s_lost(FL_ROLE_EDGE, 1);
+    fl_roll_entry entry = { .node = machine_node("d10"), .parent = machine_node("e0"),
+                            .outcome = FL_OUT_IN, .staleness = 3 };
+    uint8_t *roll = malloc(FL_ROLL_ENTRY_BYTES);
+    assert_non_null(roll);
+    fl_roll_encode(&entry, roll);
+    edge->roll = roll; // the seat's from here on
+    edge->roll_used = FL_ROLL_ENTRY_BYTES;
+    fl_name parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_participation_roll(roster, &parent, 2, entries, &dropped), 2);
+    assert_string_equal(entries[1].node.name, "d10");
+    assert_int_equal(entries[1].outcome, FL_OUT_ABSENT);
+    assert_int_equal(entries[1].reason, FL_WHY_SILENT);
+    assert_int_equal(entries[1].staleness, 0);
+}
+
 static void
 the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
 {
@@ -200,6 +270,9 @@ main(void)
         TEST(devices_are_told_apart_by_their_phase),
         TEST(an_edge_that_is_in_speaks_for_its_devices),
         TEST(a_subtree_is_out_with_its_edge),
+        TEST(who_was_in_the_run_and_is_gone_is_absent),
+        TEST(whom_an_edge_has_forgotten_is_absent),
+        TEST(devices_are_named_with_the_edge_that_is_out),
         TEST(the_roll_lists_the_seats_and_what_counted_edges_report),
         TEST(an_edge_does_not_report_for_others),
         TEST(what_does_not_fit_is_counted),
