@@ -111,7 +111,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
     if (order->round > self->conf.rounds) {
         order->round--; // the next one will not come: the run stands after its last
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_NONE, out);
         s_end(self, false, FL_WHY_NONE, now, out);
     } else {
         s_enter(self, FL_ROOT_WAITING, now);
@@ -171,7 +171,7 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
     }
     const fl_window *window = &self->conf.aggregator.window;
     if (window->missed == FL_MISSED_ABORT || self->waits >= window->extends_max) {
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_QUORUM, out);
         s_end(self, true, FL_WHY_QUORUM, now, out);
         return;
     }
@@ -227,7 +227,9 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     bool aborted = !saved || report->close == FL_CLOSE_ABORTED;
     bool last = aborted || order->round >= self->conf.rounds;
     fl_reason reason = saved ? report->reason : FL_WHY_STORAGE;
-    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, reason, last, now, out);
+    fl_reason end = aborted ? reason : FL_WHY_NONE;
+    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, reason,
+                         last ? &end : NULL, now, out);
     if (done) {
         order->model = report->model;
         self->loss = report->loss;
@@ -236,7 +238,7 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     self->rounds_ms += report->duration_ms;
     self->rounds_closed++;
     if (last) {
-        s_end(self, aborted, aborted ? reason : FL_WHY_NONE, now, out);
+        s_end(self, aborted, end, now, out);
         return;
     }
     order->round++;
@@ -263,7 +265,7 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     if (self->phase == FL_ROOT_SAVING) {
         s_settle(self, event->saved.ok, now, out);
     } else if (!event->saved.ok) {
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_STORAGE, out);
         s_end(self, true, FL_WHY_STORAGE, now, out);
     } else {
         FL_ASSERT(self->phase == FL_ROOT_OPENING);

@@ -29,6 +29,7 @@ struct fl_edge {
     fl_report opening; // of the newest SAVE of either kind: one step may ask for both
     fl_report closing;
     bool final;     // the run is over ...
+    fl_reason end;  // ... why ...
     bool dismissed; // ... and the children were told
 };
 
@@ -97,6 +98,7 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
     }
     bool ours = verdict.round == self->task.order.round;
     self->final = verdict.final;
+    self->end = fl_participant_end(self->participant);
     if (ours && self->phase == ANSWERED) {
         fl_result result;
         if (fl_aggregator_result(self->aggregator, &result)) {
@@ -105,7 +107,8 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
             if (outcome == FL_OUT_ABSENT || outcome == FL_OUT_IDLE) { // our sum was not taken
                 outcome = FL_OUT_LATE;
             }
-            fl_aggregator_settle(self->aggregator, outcome, reason, verdict.final, now, out);
+            fl_aggregator_settle(self->aggregator, outcome, reason,
+                                 verdict.final ? &self->end : NULL, now, out);
             self->dismissed = verdict.final;
             fl_effect *effect = fl_outbox_add(out, FL_FX_SAVE); // nobody waits for it
             effect->save.what = FL_SAVE_CLOSE;
@@ -124,7 +127,7 @@ static void
 s_dismiss(fl_edge *self, fl_outbox *out)
 {
     if (self->final && !self->dismissed && fl_aggregator_idle(self->aggregator)) {
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, self->end, out);
         self->dismissed = true;
     }
 }

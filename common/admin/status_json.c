@@ -302,8 +302,11 @@ s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
     fl_json_real(doc, top, "loss", now->model_loss);
     fl_json_real(doc, top, "accuracy", now->model_accuracy_ratio);
     fl_json_bool(doc, top, "final", root != NULL ? root->phase == FL_ROOT_DONE : input->final);
-    fl_json_bool(doc, top, "aborted", root != NULL && root->aborted);
-    fl_json_text(doc, top, "reason", root == NULL ? NULL : fl_json_reason(root->reason));
+    fl_reason end = root != NULL                 ? root->reason
+                    : input->participant != NULL ? fl_participant_end(input->participant)
+                                                 : FL_WHY_NONE;
+    fl_json_bool(doc, top, "aborted", root != NULL ? root->aborted : end != FL_WHY_NONE);
+    fl_json_text(doc, top, "reason", fl_json_reason(end));
 }
 
 static void

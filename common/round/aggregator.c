@@ -59,7 +59,8 @@ struct fl_aggregator {
     opened_sum opened;
     fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
     fl_aggregator_phase phase;
-    bool over;       // the run is over: every child hears so
+    bool over;       // the run is over: every child hears so ...
+    fl_reason end;   // ... and why; FL_WHY_NONE: it has all its rounds
     uint64_t finish; // of the FINISH that is awaited
     fl_run run;
     fl_hash model;
@@ -669,6 +670,16 @@ s_invite(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
     return true;
 }
 
+//  Of a run that is over the reason is why; but one that says that we do not know has to stay.
+static void
+s_say_end(const fl_aggregator *self, fl_closed *closed)
+{
+    closed->final = self->over;
+    if (self->over && closed->reason != FL_WHY_UNKNOWN_ROUND) {
+        closed->reason = self->end;
+    }
+}
+
 //  Tell a child that is in another round than ours, or in none, how that one ended, if we remember,
 //  or else that the run is over, if it is. `attempt`: the child's newest. True when something was
 //  said.
@@ -681,7 +692,6 @@ s_tell_end(fl_aggregator *self, const fl_seat *seat, uint64_t round, uint32_t at
         return false;
     }
     fl_message *message = s_say(self, seat->peer, FL_CLOSED, out);
-    message->closed.final = self->over;
     message->closed.outcome = FL_OUT_IDLE;
     if (known) {
         message->round = seat->last_round;
@@ -689,6 +699,7 @@ s_tell_end(fl_aggregator *self, const fl_seat *seat, uint64_t round, uint32_t at
         message->closed.outcome = seat->last_outcome;
         message->closed.reason = seat->last_reason;
     }
+    s_say_end(self, &message->closed);
     return true;
 }
 
@@ -1429,9 +1440,11 @@ s_enlist(fl_seat *seat)
 //  Every child hears its own outcome; those that were counted hear what became
 //  of the sum.
 static void
-s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final, fl_outbox *out)
+s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_reason *end,
+           fl_outbox *out)
 {
-    self->over = final;
+    self->over = end != NULL;
+    self->end = end != NULL ? *end : FL_WHY_NONE;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_outcome own = fl_seat_outcome(seat);
@@ -1445,12 +1458,12 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final
         } else if (seat->lost) {
             seat->rounds[FL_OUT_ABSENT]++;
         }
-        if (seat->present && (seat->phase != FL_SEAT_IDLE || final)) {
+        if (seat->present && (seat->phase != FL_SEAT_IDLE || self->over)) {
             fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
             closed->attempt = self->task.attempt;
             closed->outcome = seat->phase == FL_SEAT_IDLE ? FL_OUT_IDLE : seat->last_outcome;
             closed->reason = seat->phase == FL_SEAT_IDLE ? FL_WHY_NONE : seat->last_reason;
-            closed->final = final;
+            s_say_end(self, closed);
         }
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
     }
@@ -1677,20 +1690,20 @@ fl_aggregator_result(const fl_aggregator *self, fl_result *result)
 }
 
 void
-fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final,
-                     fl_time now, fl_outbox *out)
+fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason,
+                     const fl_reason *end, fl_time now, fl_outbox *out)
 {
     (void)now;
     FL_ASSERT(self->phase == FL_AGGREGATOR_CLOSED);
-    s_tell_all(self, outcome, reason, final, out);
+    s_tell_all(self, outcome, reason, end, out);
     s_enter(self, FL_AGGREGATOR_IDLE);
 }
 
 void
-fl_aggregator_dismiss(fl_aggregator *self, fl_outbox *out)
+fl_aggregator_dismiss(fl_aggregator *self, fl_reason end, fl_outbox *out)
 {
     FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE);
-    s_tell_all(self, FL_OUT_IDLE, FL_WHY_NONE, true, out);
+    s_tell_all(self, FL_OUT_IDLE, FL_WHY_NONE, &end, out);
 }
 
 void
@@ -1715,7 +1728,7 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
             (void)fl_uploads_withdraw(self->uploads, i, FL_SEAT_LATE, reason, out);
         }
     }
-    s_tell_all(self, FL_OUT_LATE, reason, false, out);
+    s_tell_all(self, FL_OUT_LATE, reason, NULL, out);
     s_enter(self, FL_AGGREGATOR_IDLE);
 }
 

@@ -107,11 +107,13 @@ fl_time fl_aggregator_cutoff(const fl_aggregator *self);
 //  The result, while CLOSED; false otherwise.
 bool fl_aggregator_result(const fl_aggregator *self, fl_result *result);
 //  Tell the children what became of the round: those counted hear `outcome` and `reason` (IN when
-//  the sum counted above), the others their own. Only while CLOSED.
-void fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final,
-                          fl_time now, fl_outbox *out);
-//  Tell every child that the run is over, when no round is in hand.
-void fl_aggregator_dismiss(fl_aggregator *self, fl_outbox *out);
+//  the sum counted above), the others their own. `end`: the run ends with it, and why (FL_WHY_NONE:
+//  it has all its rounds), which each then hears instead of a reason of its own; NULL: it goes on.
+//  Only while CLOSED.
+void fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason,
+                          const fl_reason *end, fl_time now, fl_outbox *out);
+//  Tell every child that the run is over, and why, when no round is in hand.
+void fl_aggregator_dismiss(fl_aggregator *self, fl_reason end, fl_outbox *out);
 //  Give a round up whose sum went nowhere: its children hear LATE and may offer again, but for
 //  those that were refused or absent. Folds in flight are awaited before the next `open` (see
 //  `idle`).

@@ -46,6 +46,7 @@ struct fl_participant {
     char declined_text[FL_TEXT_MAX];
     fl_verdict verdict;
     bool verdict_new;
+    fl_reason end; // why the run is over, once the verdict is final
     fl_doing doing;
     fl_secagg_client *masking; // NULL: without
     fl_name parent;            // as certified, of a participant with `masking`
@@ -661,6 +662,12 @@ on_closed(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *o
     (void)now;
     const fl_message *message = event->message.message;
     const fl_closed *closed = &message->closed;
+    if (closed->final && !self->verdict.final) {
+        uint64_t last = self->task.order.round;
+        last = message->round > last ? message->round : last;
+        self->end = closed->reason;
+        s_note(self, FL_NOTE_RUN_DONE, self->end, last, 0, out);
+    }
     self->verdict.final = self->verdict.final || closed->final;
     if (self->phase == FL_PARTICIPANT_NONE) {
         if (closed->final) { // nothing in hand, but the run is over, and that must be heard
@@ -946,6 +953,12 @@ fl_participant_verdict(fl_participant *self, fl_verdict *verdict)
     *verdict = self->verdict;
     self->verdict_new = false;
     return true;
+}
+
+fl_reason
+fl_participant_end(const fl_participant *self)
+{
+    return self->verdict.final ? self->end : FL_WHY_NONE;
 }
 
 bool

@@ -267,6 +267,7 @@ an_aborted_round_ends_the_run(void **state)
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->close, FL_CLOSE_ABORTED);
     s_answer_save(true);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_QUORUM);
     assert_true(s_look().aborted);
     assert_int_equal(s_look().reason, FL_WHY_QUORUM);
 }
@@ -282,6 +283,7 @@ an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children(void **state
     s_answer_save(false);
     assert_non_null(machine_note(FL_NOTE_SAVE_FAILED));
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
     assert_int_equal(s_look().phase, FL_ROOT_DONE);
     assert_true(s_look().aborted);
     assert_int_equal(s_look().reason, FL_WHY_STORAGE);

@@ -228,7 +228,8 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
     (void)state;
     parent_give(0, 5);
     parent_end_round();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, machine_now, machine_out);
+    const fl_reason over = FL_WHY_NONE;
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &over, machine_now, machine_out);
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_CLOSE);
     machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said_count(0, FL_CLOSED), 1);

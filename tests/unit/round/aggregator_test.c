@@ -138,7 +138,7 @@ a_sum_that_cannot_be_made_ends_the_round_by_name(void **state)
         assert_int_equal(result.reason, FL_WHY_STORAGE);
         assert_int_equal(result.vec, 0);
         machine_clear();
-        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, false, machine_now,
+        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, NULL, machine_now,
                              machine_out);
         assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
         assert_true(fl_aggregator_idle(parent_cohort));
@@ -162,7 +162,7 @@ settling_tells_the_counted_what_became_of_the_sum_and_the_others_their_own(void 
     machine_tick();
     machine_finished(0);
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_now, machine_out);
     machine_proof();
     const struct {
         fl_outcome outcome;
@@ -197,8 +197,11 @@ the_last_round_is_told_to_be_final_even_to_who_was_not_invited(void **state)
     assert_null(machine_said(1, FL_TASK));
     machine_finished(0);
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, machine_now, machine_out);
+    const fl_reason over = FL_WHY_STORAGE;
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &over, machine_now, machine_out);
     machine_proof();
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
+    assert_int_equal(machine_said(1, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
     assert_true(machine_said(1, FL_CLOSED)->closed.final);
@@ -211,12 +214,13 @@ a_dismissal_tells_everybody_and_whoever_comes_later(void **state)
     (void)state;
     parent_join_all(2);
     machine_clear();
-    fl_aggregator_dismiss(parent_cohort, machine_out);
+    fl_aggregator_dismiss(parent_cohort, FL_WHY_QUORUM, machine_out);
     machine_proof();
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_true(machine_said(1, FL_CLOSED)->closed.final);
     parent_join(2);
     assert_true(machine_said(2, FL_CLOSED)->closed.final);
+    assert_int_equal(machine_said(2, FL_CLOSED)->closed.reason, FL_WHY_QUORUM);
     fl_run other = machine_run(2);
     fl_hash model = machine_hash(1);
     fl_aggregator_model(parent_cohort, &other, &model, 10); // another run is not over
@@ -394,7 +398,7 @@ s_open_twice(void)
 static void
 s_settle_nothing(void)
 {
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, 0, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, 0, machine_out);
 }
 
 static void

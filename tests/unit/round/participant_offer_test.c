@@ -245,11 +245,15 @@ the_end_of_the_run_is_told_with_and_without_a_task(void **state)
 {
     (void)state;
     child_work();
-    child_closed(0, 0, FL_OUT_IDLE, FL_WHY_NONE, true);
+    child_closed(7, 0, FL_OUT_IDLE, FL_WHY_QUORUM, true);
+    assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->reason, FL_WHY_QUORUM);
+    assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->a, 7);
+    assert_int_equal(fl_participant_end(child_member), FL_WHY_QUORUM);
     fl_verdict verdict = child_verdict();
     assert_int_equal(verdict.outcome, FL_OUT_LATE);
     assert_true(verdict.final && verdict.certain);
     child_closed(0, 0, FL_OUT_IDLE, FL_WHY_NONE, true);
+    assert_null(machine_note(FL_NOTE_RUN_DONE)); // it was said
     verdict = child_verdict();
     assert_int_equal(verdict.outcome, FL_OUT_IDLE);
     assert_true(verdict.final);
