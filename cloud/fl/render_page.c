@@ -66,10 +66,10 @@ s_table_below(const json_t *rows, const column *columns, uint32_t count, uint32_
 }
 
 static void
-s_say_dropped(const json_t *answer, const char *key, const char *hint, FILE *out)
+s_say_dropped(const json_t *answer, const char *key, FILE *out)
 {
     if (leaf_whole(answer, key) > 0) {
-        (void)fprintf(out, "and %" PRIu64 " more%s\n", leaf_whole(answer, key), hint);
+        (void)fprintf(out, "and %" PRIu64 " more\n", leaf_whole(answer, key));
     }
 }
 
@@ -222,7 +222,7 @@ fl_render_status(const json_t *status, uint32_t width, FILE *out)
         fl_text_table_line(line, width, out);
     }
     s_table_below(json_object_get(status, "children"), of_children, COUNT(of_children), width, out);
-    s_say_dropped(status, "children_dropped", "", out);
+    s_say_dropped(status, "children_dropped", out);
     s_blocks(status, width, out);
 }
 
@@ -319,7 +319,7 @@ fl_render_report(const json_t *report, uint32_t width, FILE *out)
     s_report_tiers(report, width, out);
     s_blocks(report, width, out);
     s_table_below(json_object_get(report, "entries"), of_entries, COUNT(of_entries), width, out);
-    s_say_dropped(report, "entries_dropped", "", out);
+    s_say_dropped(report, "entries_dropped", out);
 }
 
 // ---- rounds -----------------------------------------------------------------------------------
@@ -393,5 +393,4 @@ void
 fl_render_rounds(const json_t *rounds, uint32_t width, FILE *out)
 {
     s_table(json_object_get(rounds, "rounds"), of_rounds, COUNT(of_rounds), width, out);
-    s_say_dropped(rounds, "rounds_dropped", ": ask from a later round on", out);
 }

@@ -1,7 +1,4 @@
-//  fl status, report, rounds: ask, then show.
-#include <errno.h>
-#include <stdlib.h>
-
+//  fl status, report: ask, then show.
 #include "cloud/fl/render.h"
 #include "cloud/fl/verbs.h"
 
@@ -25,25 +22,6 @@ s_ask_and_show(const fl_context *context, const fl_conf *conf, const char *verb,
     return FL_EXIT_OK;
 }
 
-//  The argument, "" when there is none, NULL (said) when it is no round.
-static const char *
-s_round(const fl_context *context, const fl_conf *conf, const char *verb)
-{
-    const char *text = fl_conf_argument(conf, 0);
-    char *end = NULL;
-    if (text == NULL) {
-        return "";
-    }
-    errno = 0;
-    long long round = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || round < 1) {
-        (void)fl_context_fail(context, verb, FL_EXIT_USAGE,
-                              "'%.40s' is no round: give a number from 1", text);
-        return NULL;
-    }
-    return text;
-}
-
 int
 fl_verb_status(void *context, const fl_conf *conf)
 {
@@ -53,15 +31,7 @@ fl_verb_status(void *context, const fl_conf *conf)
 int
 fl_verb_report(void *context, const fl_conf *conf)
 {
-    const char *round = s_round(context, conf, "report");
+    const char *round = fl_context_round(context, conf, "report");
     return round == NULL ? FL_EXIT_USAGE
                          : s_ask_and_show(context, conf, "report", round, fl_render_report);
-}
-
-int
-fl_verb_rounds(void *context, const fl_conf *conf)
-{
-    const char *first = s_round(context, conf, "rounds");
-    return first == NULL ? FL_EXIT_USAGE
-                         : s_ask_and_show(context, conf, "rounds", first, fl_render_rounds);
 }

@@ -58,6 +58,14 @@ static const fl_setting enrol[] = {
 static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
+static const fl_setting rounds[] = {
+    STATE("the process"),
+    { "before", FL_CONF_INT, "0", 0, 1e15, NULL, "Only rounds before this one; 0 is all" },
+    { "limit", FL_CONF_INT, "0", 0, 1e9, NULL, "At most so many, the newest of them; 0 is all" },
+    TIMEOUT,
+    JSON,
+};
+
 static const fl_setting top[] = {
     STATE("the process"),
     { "refresh", FL_CONF_DURATION, "500ms", 50, 1000, NULL,
@@ -135,7 +143,7 @@ static const fl_command commands[] = {
     { .program = { .name = "report", .arguments = "[ROUND]", SETTINGS(of_any),
                    .purpose = "Show who was in a round, late, absent or refused, and why." },
       .run = fl_verb_report },
-    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(of_any),
+    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(rounds),
                    .purpose = "List the rounds, from FIRST on." },
       .run = fl_verb_rounds },
     { .program = { .name = "model export", .arguments = "FILE", SETTINGS(model_export),

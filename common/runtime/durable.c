@@ -89,7 +89,7 @@ fl_durable_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest,
     uint64_t first = newest > FL_PASTS_MAX ? newest - FL_PASTS_MAX + 1 : 1;
     fl_ledger_round *rounds = calloc(FL_PASTS_MAX, sizeof *rounds);
     if (rounds == NULL ||
-        fl_ledger_rounds(ledger, run, first, rounds, FL_PASTS_MAX, &count, &why) != FL_OK) {
+        fl_ledger_rounds(ledger, run, first, 0, rounds, FL_PASTS_MAX, &count, &why) != FL_OK) {
         fl_log(FL_LOG_WARN, "history-lost", fl_log_text("why", why.text));
         count = 0;
     }
