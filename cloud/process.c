@@ -373,7 +373,8 @@ s_start(process *self, fl_why *why)
     fl_log(FL_LOG_INFO, "started", fl_log_u64("next_round", resume->round),
            fl_log_u64("rounds", (uint64_t)fl_conf_int(self->conf, "rounds")),
            fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
-           fl_log_u64("parameters", resume->run.elements));
+           fl_log_u64("parameters", resume->run.elements),
+           fl_log_u64("samples_max", fl_root_settings_samples_max(self->conf)));
     FL_TRY(fl_node_post(self->node, &start));
     return fl_settings_ports(self->conf, self->node, why);
 }

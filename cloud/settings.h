@@ -11,6 +11,8 @@ extern const fl_program fl_root_program;
 
 //  The root's machine: all but the node.
 fl_root_conf fl_root_settings(const fl_conf *conf);
+//  So many samples of a device count at most.
+uint64_t fl_root_settings_samples_max(const fl_conf *conf);
 fl_optimizer_conf fl_root_settings_optimizer(const fl_conf *conf);
 //  The model that a new run begins with; the caller's.
 FL_CHECKED fl_status fl_root_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why);

@@ -269,9 +269,11 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
         fl_render_bytes(leaf_whole(tally, "bytes_down"), down));
     fl_text_table_line(line, width, out);
     (void)snprintf(line, sizeof line,
-                   "samples lost %s, merge %" PRIu64 " ms, saturated %" PRIu64 ", stale %" PRIu64,
+                   "samples lost %s, merge %" PRIu64 " ms, saturated %" PRIu64 ", stale %" PRIu64
+                   ", capped %" PRIu64,
                    s_percent(lost, one), leaf_whole(report, "merge_ms"),
-                   leaf_whole(stats, "saturated"), leaf_whole(stats, "stale"));
+                   leaf_whole(stats, "saturated"), leaf_whole(stats, "stale"),
+                   leaf_whole(stats, "capped"));
     fl_text_table_line(line, width, out);
     if (isfinite(device_accuracy)) {
         (void)snprintf(line, sizeof line,
@@ -382,6 +384,7 @@ static const column of_rounds[] = {
     { { "IN", true, 0 }, "in", s_whole },              { { "LATE", true, 0 }, "late", s_whole },
     { { "ABSENT", true, 3 }, "absent", s_whole },
     { { "REFUSED", true, 5 }, "refused", s_whole },
+    { { "CAPPED", true, 4 }, "capped", s_whole },
     { { "MASKING", false, 2 }, "masking", s_masking },
     { { "RECOVERED", true, 9 }, "recovered", s_tiers },
     { { "ABORTED", true, 8 }, "aborted", s_tiers },

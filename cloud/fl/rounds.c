@@ -108,6 +108,7 @@ s_summary(const json_t *rows)
     s_put_whole(in, "rounds_done", done);
     s_put_total(in, "late_total", rows, "late");
     s_put_total(in, "carried_total", rows, "carried");
+    s_put_total(in, "capped_total", rows, "capped");
     s_put_total(in, "absent_total", rows, "absent");
     s_put_total(in, "refused_total", rows, "refused");
     s_put_whole(in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);

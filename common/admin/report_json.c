@@ -29,6 +29,7 @@ s_stats(fl_json *doc, const uint64_t stats[FL_STATS])
     fl_json_real(doc, in, "loss_sum", (double)stats[FL_STAT_LOSS] / STAT_ONE);
     fl_json_whole(doc, in, "saturated", stats[FL_STAT_SATURATED]);
     fl_json_whole(doc, in, "stale", stats[FL_STAT_STALE]);
+    fl_json_whole(doc, in, "capped", stats[FL_STAT_CAPPED]);
     fl_json_whole(doc, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
     //  Of the model that the round began with, on the devices' own samples.
     fl_json_real(doc, in, "device_loss", s_share(stats[FL_STAT_LOSS], evaluated) / STAT_ONE);
@@ -157,6 +158,7 @@ s_round(fl_json *doc, json_t *in, const fl_ledger_round *round)
     fl_json_whole(doc, in, "absent", tally->absent);
     fl_json_whole(doc, in, "refused", tally->refused);
     fl_json_whole(doc, in, "carried", report->stats[FL_STAT_STALE]);
+    fl_json_whole(doc, in, "capped", report->stats[FL_STAT_CAPPED]);
     fl_json_whole(doc, in, "merge_ms", tally->merge_ms);
     fl_json_real(doc, in, "samples_lost_share",
                  s_share(tally->samples_missing, tally->samples_known));

@@ -46,6 +46,8 @@ uint64_t fl_policy_damped(uint64_t weight, uint64_t staleness);
 
 //  w = ceil(samples / unit), at most weight_max. 0 for no samples.
 uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
+//  So many samples of a device count at most: above it its weight is capped.
+uint64_t fl_policy_samples_max(const fl_plan *plan);
 
 //  How an element travels in a round of that plan: today the same on every hop. The only place that
 //  says so.

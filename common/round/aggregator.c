@@ -1248,6 +1248,10 @@ s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_o
         self->seats, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
     s_measure(self, close, now);
     s_enter(self, FL_AGGREGATOR_CLOSED);
+    if (result->stats[FL_STAT_CAPPED] > 0) {
+        s_note(self, NULL, FL_NOTE_WEIGHT_CAPPED, FL_WHY_NONE, result->stats[FL_STAT_CAPPED],
+               fl_policy_samples_max(&self->task.order.plan), out);
+    }
     s_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
 }
 

@@ -215,6 +215,7 @@ full_report_of(const fl_roll_entry *roll, uint32_t count)
     report.stats[FL_STAT_CORRECT] = 300;
     report.stats[FL_STAT_LOSS] = (uint64_t)200 << 20;
     report.stats[FL_STAT_SATURATED] = 8;
+    report.stats[FL_STAT_CAPPED] = 2;
     return report;
 }
 
@@ -243,6 +244,7 @@ a_report_says_who_was_in_and_who_was_not_and_why(void **state)
     assert_true(json_real_value(json_at(json, "accuracy")) == 0.875);
     assert_whole(json, "stats/samples", 600);
     assert_whole(json, "stats/saturated", 8);
+    assert_whole(json, "stats/capped", 2);
     assert_true(json_real_value(json_at(json, "stats/device_loss")) == 0.5);
     assert_true(json_real_value(json_at(json, "stats/device_accuracy")) == 0.75);
     assert_whole(json, "tally/invited", 4);
@@ -321,6 +323,7 @@ rounds_are_a_line_each(void **state)
     assert_null_at(json, "rounds/1/accuracy");
     assert_whole(json, "rounds/0/merge_ms", 12);
     assert_whole(json, "rounds/0/carried", 0);
+    assert_whole(json, "rounds/0/capped", 2);
     json_decref(json);
     json = json_of(fl_rounds_json(NULL, 0));
     assert_int_equal(json_array_size(json_at(json, "rounds")), 0);

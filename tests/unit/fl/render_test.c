@@ -282,8 +282,8 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n");
     assert_shows(fl_render_rounds, "{}", 200,
-                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  MASKING  RECOVERED  ABORTED"
-                 "  LOST  ACCURACY  LOSS\n");
+                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  RECOVERED"
+                 "  ABORTED  LOST  ACCURACY  LOSS\n");
 }
 
 static void
@@ -295,7 +295,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
         "\"budget_ms\":10000,\"weight\":600,\"accuracy\":0.8,\"loss\":0.5,\"merge_ms\":12,"
         "\"samples_lost_share\":0.031,\"model\":\"9f86d081884c7d659a2feaa0c55ad015\","
         "\"base\":\"2c26b46b68ffc68ff99b453c1d304134\",\"model_bytes\":407100,"
-        "\"stats\":{\"saturated\":3,\"stale\":1,\"device_accuracy\":0.77,\"device_loss\":0.63},"
+        "\"stats\":{\"saturated\":3,\"stale\":1,\"capped\":2,\"device_accuracy\":0.77,\"device_loss\":0.63},"
         "\"tally\":{\"invited\":2,\"in\":1,\"late\":1,\"bytes_up\":1000,\"bytes_down\":2000},"
         "\"entries\":[{\"node\":\"dev-1\",\"parent\":\"edge-a\",\"outcome\":\"in\","
         "\"reason\":null,\"staleness\":1},"
@@ -305,7 +305,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
                  "round 7 done in 2.1 s: 1 of 2 devices in, 1 late (dev-2: slow); accuracy 0.8000,"
                  " loss 0.5000\n"
                  "attempt 1, budget 10 s, weight 600, up 1.0 kB, down 2.0 kB\n"
-                 "samples lost 3.1%, merge 12 ms, saturated 3, stale 1\n"
+                 "samples lost 3.1%, merge 12 ms, saturated 3, stale 1, capped 2\n"
                  "on the devices, of the model before: accuracy 0.7700, loss 0.6300\n"
                  "model 9f86d081884c7d65 (407 kB), from 2c26b46b68ffc68f\n"
                  "\n"
@@ -316,7 +316,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
     assert_shows(fl_render_report, "{\"round\":2,\"close\":\"skipped\",\"entries\":[]}", 60,
                  "round 2 skipped in 0.0 s: 0 of 0 devices in\n"
                  "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
-                 "samples lost -, merge 0 ms, saturated 0, stale 0\n"
+                 "samples lost -, merge 0 ms, saturated 0, stale 0, capped 0\n"
                  "of model -\n");
 }
 
@@ -341,7 +341,7 @@ a_masked_report_has_a_line_per_tier_and_a_row_per_block(void **state)
         "round 7 done in 2.1 s, masked (malicious): 6 of 14 devices in, 5 refused, 2 recovered, "
         "1 block aborted (edge-a/1: check>\n"
         "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
-        "samples lost -, merge 0 ms, saturated 0, stale 0\n"
+        "samples lost -, merge 0 ms, saturated 0, stale 0, capped 0\n"
         "of model -\n"
         "devices: 8 masked, 2 recovered, 5 aborted; blocks: 1 opened, 1 aborted\n"
         "edges: 3 masked, 0 recovered, 0 aborted; blocks: 1 opened, 0 aborted\n"
@@ -408,7 +408,7 @@ rounds_are_a_table(void **state)
     (void)state;
     static const char rounds[] =
         "{\"rounds\":[{\"round\":1,\"close\":\"done\",\"reason\":null,"
-        "\"duration_ms\":2100,\"in\":15,\"late\":1,\"absent\":0,\"refused\":0,"
+        "\"duration_ms\":2100,\"in\":15,\"late\":1,\"absent\":0,\"refused\":0,\"capped\":3,"
         "\"samples_lost_share\":0.0625,\"accuracy\":0.5,\"loss\":1.25,"
         "\"masking\":\"malicious\",\"masked\":true,\"tiers\":{\"devices\":{\"recovered\":2},"
         "\"edges\":{\"recovered\":1,\"aborted\":4}}},"
@@ -417,14 +417,17 @@ rounds_are_a_table(void **state)
         "\"loss\":null,\"masking\":\"unmasked\"}]}";
     assert_shows(
         fl_render_rounds, rounds, 120,
-        "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  MASKING    RECOVERED  ABORTED  LOST"
-        "  ACCURACY    LOSS\n"
-        "    1  done   -    2.1 s  15     1       0        0  malicious        2/1      0/4  6.2%"
-        "    0.5000  1.2500\n"
-        "    2  done   -    0.0 s   0     0       0        0  partly           0/0      0/0     -"
-        "         -       -\n"
-        "    3  open   -    0.0 s   0     0       0        0  unmasked         0/0      0/0     -"
-        "         -       -\n");
+        "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING    RECOVERED  ABORTED"
+        "  LOST  ACCURACY    LOSS\n"
+        "    1  done   -    2.1 s  15     1       0        0       3  malicious        2/1      0/4"
+        "  6.2%    0.5000  1.2500\n"
+        "    2  done   -    0.0 s   0     0       0        0       0  partly           0/0      0/0"
+        "     -         -       -\n"
+        "    3  open   -    0.0 s   0     0       0        0       0  unmasked         0/0      0/0"
+        "     -         -       -\n");
+    assert_shows(fl_render_rounds, "{\"rounds\":[{\"round\":1,\"capped\":3}]}", 80,
+                 "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  ACCURACY\n"
+                 "    1  open   -    0.0 s   0     0       0        0       3  -               -\n");
 }
 
 int

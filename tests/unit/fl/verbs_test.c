@@ -217,7 +217,7 @@ rounds_come_in_pages_and_are_one_list(void **state)
     assert_int_equal(fake_fl("rounds", "--json", NULL), FL_EXIT_OK);
     s_assert_rounds(3, "12345",
                     "\"summary\":{\"rounds_done\":4,\"late_total\":15,\"carried_total\":0,"
-                    "\"absent_total\":0,\"refused_total\":0,\"merge_ms_p50\":30,"
+                    "\"capped_total\":0,\"absent_total\":0,\"refused_total\":0,\"merge_ms_p50\":30,"
                     "\"last_loss\":null,\"last_accuracy\":0.5,"
                     "\"tiers\":{\"devices\":{\"masked\":15}},"
                     "\"masking\":\"mixed\",\"masked\":false}");
