@@ -1762,6 +1762,13 @@ fl_aggregator_seats(const fl_aggregator *self)
 }
 
 bool
+fl_aggregator_below(const fl_aggregator *self, uint32_t index, size_t *at, fl_roll_entry *entry)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    return fl_participation_below(self->seats, seat, &self->conf.node, at, entry);
+}
+
+bool
 fl_aggregator_block(const fl_aggregator *self, uint32_t number, fl_block_view *view)
 {
     FL_ASSERT(number < FL_BLOCKS_MAX);
@@ -1789,6 +1796,7 @@ fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
         .leaves = seat->leaves,
         .samples = seat->samples,
         .tally = seat->tally,
+        .told_round = seat->roll_round,
         .rounds_in = seat->rounds[FL_OUT_IN],
         .rounds_late = seat->rounds[FL_OUT_LATE],
         .rounds_absent = seat->rounds[FL_OUT_ABSENT],

@@ -78,6 +78,7 @@ typedef struct fl_seat_view {
     uint32_t leaves;
     uint64_t samples;
     fl_tally tally;                                                 // of an edge's devices
+    uint64_t told_round; // of its last report (fl_aggregator_below); 0: before a restart
     uint32_t rounds_in, rounds_late, rounds_absent, rounds_refused; // since start
 } fl_seat_view;
 
@@ -141,6 +142,10 @@ fl_tally fl_aggregator_tally(const fl_aggregator *self); // of the round so far
 //  Seats ever used are 0..count-1; a view by value.
 uint32_t fl_aggregator_seats(const fl_aggregator *self);
 fl_seat_view fl_aggregator_seat(const fl_aggregator *self, uint32_t seat);
+//  The next line of what the edge of a seat reported last, from `*at` on, which begins at 0. False:
+//  there is none.
+bool fl_aggregator_below(const fl_aggregator *self, uint32_t seat, size_t *at,
+                         fl_roll_entry *entry);
 //  Block 0..FL_BLOCKS_MAX-1; false when there is no such block.
 bool fl_aggregator_block(const fl_aggregator *self, uint32_t block, fl_block_view *view);
 

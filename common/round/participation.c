@@ -119,27 +119,24 @@ s_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
            (fl_name_equal(&entry->parent, &edge->node) || !fl_seats_has(seats, &entry->parent));
 }
 
-//  What a counted edge reports. Of another one those whom it named last: they are out with it.
-static void
-s_write_below(sheet *page, const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves)
+bool
+fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
+                       size_t *at, fl_roll_entry *entry)
 {
     fl_outcome outcome = fl_seat_outcome(edge);
-    fl_bytes roll = outcome == FL_OUT_IN ? edge->contrib.roll
-                                         : fl_bytes_of(edge->roll, edge->roll_used);
-    for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= roll.size; at += FL_ROLL_ENTRY_BYTES) {
-        fl_roll_entry entry;
-        if (!fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry) ||
-            !s_below(seats, edge, ourselves, &entry)) {
-            continue;
-        }
-        if (outcome != FL_OUT_IN) {
-            entry.outcome = (uint8_t)outcome;
-            entry.reason = (uint8_t)edge->reason;
-            entry.staleness = 0;
-        }
-        s_write(page, &entry);
+    bool out = outcome != FL_OUT_IN && outcome != FL_OUT_IDLE && fl_seat_terminal(edge);
+    bool found = false;
+    while (*at + FL_ROLL_ENTRY_BYTES <= edge->roll_used && !found) {
+        found = fl_roll_decode(fl_bytes_of(edge->roll + *at, FL_ROLL_ENTRY_BYTES), entry) &&
+                s_below(seats, edge, ourselves, entry);
+        *at += FL_ROLL_ENTRY_BYTES;
     }
-    page->dropped += outcome == FL_OUT_IN ? edge->contrib.roll_dropped : 0;
+    if (found && out) {
+        entry->outcome = (uint8_t)outcome;
+        entry->reason = (uint8_t)edge->reason;
+        entry->staleness = 0;
+    }
+    return found;
 }
 
 uint32_t
@@ -153,9 +150,11 @@ fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t rou
             continue;
         }
         s_write_seat(&page, seat, parent, round);
-        if (seat->role == FL_ROLE_EDGE) {
-            s_write_below(&page, seats, seat, parent);
+        fl_roll_entry entry;
+        for (size_t at = 0; fl_participation_below(seats, seat, parent, &at, &entry);) {
+            s_write(&page, &entry);
         }
+        page.dropped += fl_seat_outcome(seat) == FL_OUT_IN ? seat->contrib.roll_dropped : 0;
     }
     *dropped = page.dropped;
     return page.count;

@@ -65,7 +65,8 @@ typedef struct fl_seat {
     bool lost;        // and was not there when this round was opened
     fl_reason away;   // why it went last
     uint32_t below;   // most devices that it stood for, of an edge
-    size_t roll_used; // bytes of `roll`: whom it named last
+    size_t roll_used; // bytes of `roll`: whom it named last ...
+    uint64_t roll_round; // ... in which round; 0: before a restart
 } fl_seat;
 
 typedef struct fl_seats fl_seats;

@@ -198,6 +198,7 @@ a_root_is_shown_with_a_row_per_child(void **state)
         "root cloud  run 0a1b2c3d  round 7/20 collecting, at most 3.2 s  up 1m12s\n"
         "accuracy 0.7812  loss 0.6021  about 26 s to go  encrypted, not masked\n"
         "1 of 2 children in, 3.2 s more for edge-b\n"
+        "not in: edge-b silent, edge-c gone\n"
         "\n"
         "NODE    ROLE    OUTCOME  WHY     DOING       DEVICES  IN  LATE  ABSENT  REFUSED   ROUNDS"
         "      UP    DOWN\n"
@@ -220,6 +221,7 @@ a_narrow_terminal_keeps_what_matters(void **state)
                  "root cloud  run 0a1b2c3d  round 7/20 collecting, >\n"
                  "accuracy 0.7812  loss 0.6021  about 26 s to go  e>\n"
                  "1 of 2 children in, 3.2 s more for edge-b\n"
+                 "not in: edge-b silent, edge-c gone\n"
                  "\n"
                  "NODE    OUTCOME  WHY     DOING       IN  LATE\n"
                  "edge-a  in       -       wait-close   3     1\n"
@@ -227,6 +229,47 @@ a_narrow_terminal_keeps_what_matters(void **state)
                  "edge-c  absent   silent  gone         0     0\n"
                  "dev-9   -        -       train 62%    -     -\n"
                  "and 2 more\n");
+}
+
+#define EDGE(name, more)                                                                           \
+    "{\"node\":\"" name "\",\"role\":\"edge\",\"present\":true,\"activity\":\"wait-close\","        \
+    "\"outcome\":\"in\",\"reason\":null,\"leaves\":2,\"tally\":{\"in\":1,\"late\":1},"             \
+    "\"rounds\":{\"in\":6}," more "}"
+#define NODE(name, parent, outcome, reason)                                                        \
+    "{\"node\":\"" name "\",\"parent\":\"" parent "\",\"outcome\":\"" outcome "\",\"reason\":"      \
+        reason "}"
+
+//  All devices are there by name, and who is late or silent is named before them, in 80 columns.
+static void
+the_tree_has_every_device_below_its_edge(void **state)
+{
+    (void)state;
+    static const char status[] =
+        "{\"tier\":\"root\",\"node\":\"cloud\",\"run\":\"0a1b2c3d4e\",\"phase\":\"collecting\","
+        "\"round\":7,\"rounds\":20,\"children\":["
+        EDGE("edge-north.site", "\"told_round\":6,\"below\":["
+             NODE("dev-00.long-nam", "edge-north.site", "in", "null") ","
+             NODE("dev-01.long-nam", "edge-north.site", "refused", "\"roster-too-small\"") ","
+             NODE("hall-1", "edge-north.site", "in", "null") ","
+             NODE("dev-02", "hall-1", "absent", "\"silent\"") ","
+             NODE("dev-03", "edge-north.site", "late", "\"slow\"") "]") ","
+        EDGE("edge-b", "\"told_round\":0,\"below\":[" NODE("dev-04", "edge-b", "late", "null") "]")
+        "],\"below_dropped\":3}";
+    assert_shows(fl_render_status, status, 80,
+                 "root cloud  run 0a1b2c3d  round 7/20 collecting  up 0.0 s\n"
+                 "NOT encrypted\n"
+                 "not in: dev-01.long-nam refused, dev-02 silent, dev-03 late and 1 more\n"
+                 "\n"
+                 "NODE               OUTCOME  WHY               DOING       DEVICES  IN  LATE\n"
+                 "edge-north.site    in       -                 wait-close        2   1     1\n"
+                 "  dev-00.long-nam  in       -                 in round 6\n"
+                 "  dev-01.long-nam  refused  roster-too-small  in round 6\n"
+                 "  hall-1           in       -                 in round 6\n"
+                 "    dev-02         absent   silent            in round 6\n"
+                 "  dev-03           late     slow              in round 6\n"
+                 "edge-b             in       -                 wait-close        2   1     1\n"
+                 "  dev-04           late     -                 earlier\n"
+                 "and 3 more\n");
 }
 
 //  Whatever the width, no line is wider.
@@ -277,6 +320,7 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
                  "- -  run -  round 0 -  up 0.0 s\n"
                  "NOT encrypted\n"
                  "waiting for the parent's -\n"
+                 "not in: - gone, - gone\n"
                  "\n"
                  "NODE  ROLE  OUTCOME  WHY  DOING  DEVICES  IN  LATE  ABSENT  REFUSED   UP\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n"
@@ -441,6 +485,7 @@ main(void)
         cmocka_unit_test(a_run_ends_with_its_outcome),
         cmocka_unit_test(a_root_is_shown_with_a_row_per_child),
         cmocka_unit_test(a_narrow_terminal_keeps_what_matters),
+        cmocka_unit_test(the_tree_has_every_device_below_its_edge),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(a_run_that_is_over_says_so_on_the_page),
         cmocka_unit_test(an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash),

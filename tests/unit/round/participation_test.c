@@ -40,6 +40,19 @@ s_seat(fl_role role, fl_seat_phase phase, uint64_t samples)
     return seat;
 }
 
+//  So many lines, which it reports in this round.
+static void
+s_reports(fl_seat *edge, const fl_roll_entry *lines, uint32_t count)
+{
+    free(edge->roll);
+    edge->roll = malloc(count * FL_ROLL_ENTRY_BYTES); // the seat's from here on
+    assert_non_null(edge->roll);
+    for (uint32_t i = 0; i < count; i++) {
+        fl_roll_encode(&lines[i], edge->roll + (size_t)i * FL_ROLL_ENTRY_BYTES);
+    }
+    edge->roll_used = count * FL_ROLL_ENTRY_BYTES;
+}
+
 static void
 devices_are_told_apart_by_their_phase(void **state)
 {
@@ -166,11 +179,7 @@ devices_are_named_with_the_edge_that_is_out(void **state)
     fl_seat *edge = s_lost(FL_ROLE_EDGE, 1);
     fl_roll_entry entry = { .node = machine_node("d10"), .parent = machine_node("e0"),
                             .outcome = FL_OUT_IN, .staleness = 3 };
-    uint8_t *roll = malloc(FL_ROLL_ENTRY_BYTES);
-    assert_non_null(roll);
-    fl_roll_encode(&entry, roll);
-    edge->roll = roll; // the seat's from here on
-    edge->roll_used = FL_ROLL_ENTRY_BYTES;
+    s_reports(edge, &entry, 1);
     fl_name parent = machine_node("root");
     uint32_t dropped = 0;
     assert_int_equal(fl_participation_roll(roster, &parent, 2, entries, &dropped), 2);
@@ -184,23 +193,19 @@ static void
 the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
 {
     (void)state;
-    static uint8_t bytes[2 * FL_ROLL_ENTRY_BYTES];
-    for (int i = 0; i < 2; i++) {
-        fl_roll_entry entry = { .node = machine_node(i == 0 ? "d10" : "d11"),
-                                .parent = machine_node("e1"),
-                                .outcome = FL_OUT_IN };
-        fl_roll_encode(&entry, bytes + i * FL_ROLL_ENTRY_BYTES);
-    }
+    fl_roll_entry lines[2] = { { .node = machine_node("d10"), .parent = machine_node("e1"),
+                                 .outcome = FL_OUT_IN },
+                               { .node = machine_node("d11"), .parent = machine_node("e1"),
+                                 .outcome = FL_OUT_IN } };
     s_seat(FL_ROLE_DEVICE, FL_SEAT_IDLE, 0);
     fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
-    edge->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    s_reports(edge, lines, 2);
     edge->contrib.roll_dropped = 3;
     edge->contrib.base_round = 500;
     fl_seat *stale = s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
     stale->contrib.base_round = 100;
     fl_seat *late = s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 0);
     late->reason = FL_WHY_BUSY;
-    late->contrib.roll = fl_bytes_of(bytes, sizeof bytes); // of a sum that is not in
     fl_name parent = machine_node("root");
     uint32_t dropped = 0;
     assert_int_equal(fl_participation_roll(roster, &parent, 500, entries, &dropped), 5);
@@ -225,15 +230,14 @@ an_edge_does_not_report_for_others(void **state)
         const char *node, *parent;
     } said_of[] = { { "d10", "root" }, { "e1", "e0" },  { "d2", "e0" },
                     { "d10", "e1" },   { "d11", "e0" }, { "d12", "e9" } };
-    static uint8_t bytes[6 * FL_ROLL_ENTRY_BYTES];
+    fl_roll_entry lines[6];
     for (int i = 0; i < 6; i++) {
-        fl_roll_entry entry = { .node = machine_node(said_of[i].node),
-                                .parent = machine_node(said_of[i].parent),
-                                .outcome = FL_OUT_REFUSED,
-                                .reason = FL_WHY_DEALER_LIED };
-        fl_roll_encode(&entry, bytes + i * FL_ROLL_ENTRY_BYTES);
+        lines[i] = (fl_roll_entry){ .node = machine_node(said_of[i].node),
+                                    .parent = machine_node(said_of[i].parent),
+                                    .outcome = FL_OUT_REFUSED,
+                                    .reason = FL_WHY_DEALER_LIED };
     }
-    s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0)->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    s_reports(s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0), lines, 6);
     s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
     s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
     fl_name parent = machine_node("root");
