@@ -9,7 +9,8 @@
 #include "common/tensor/element.h"
 #include "common/wire/message.h"
 
-//  What a parent does when its window ends with fewer than count_min contributions.
+//  What a parent does when its window ends with fewer than count_min contributions, or with a
+//  smaller share of the devices.
 typedef enum fl_missed { FL_MISSED_EXTEND, FL_MISSED_SKIP, FL_MISSED_ABORT } fl_missed;
 
 typedef struct fl_window {
@@ -21,6 +22,7 @@ typedef struct fl_window {
     fl_missed missed;
     uint32_t extend_ms;   // added by FL_MISSED_EXTEND ...
     uint32_t extends_max; // ... at most so often a round, then the round is skipped
+    uint32_t share_permille; // of the devices of the run have to be in, or the round is missed
 } fl_window;
 
 typedef struct fl_timing {

@@ -1124,12 +1124,26 @@ s_next_moment(const fl_aggregator *self, fl_time now)
     return now < first ? first : now < second ? second : FL_NEVER;
 }
 
+//  So many contributions are enough, and so is the share of the devices that are in. Devices alone
+//  are counted: how many samples a child has is known only where it says so.
+static bool
+s_quorum(const fl_aggregator *self, uint32_t contributions)
+{
+    const fl_window *window = &self->conf.window;
+    if (contributions < window->count_min || window->share_permille == 0) {
+        return contributions >= window->count_min;
+    }
+    fl_tally tally = fl_participation_tally(self->seats);
+    return (uint64_t)tally.in * 1000 >= (uint64_t)tally.invited * window->share_permille;
+}
+
 //  No upload is wanted any more, and nobody is waited for.
 static bool
 s_uploads_over(const fl_aggregator *self)
 {
-    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
-    return !s_collecting(self) && (self->due != FL_NEVER || counted >= self->conf.window.count_min);
+    return !s_collecting(self) &&
+           (self->due != FL_NEVER ||
+            s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
 }
 
 static bool
@@ -1149,7 +1163,8 @@ s_complete(const fl_aggregator *self, fl_time now)
     }
     bool waited = now >= self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
     return sum.invited > 0 && sum.ended == sum.invited &&
-           (sum.invited >= self->conf.expect || waited);
+           (sum.invited >= self->conf.expect || waited) &&
+           (self->due != FL_NEVER || s_quorum(self, counted));
 }
 
 //  True when the cut-off was moved: too few are in or coming, and the window
@@ -1162,7 +1177,7 @@ s_extend(fl_aggregator *self, fl_time now, fl_outbox *out)
     fl_time latest = self->due - (fl_time)self->conf.timing.finish_ms;
     later = later < latest ? later : latest;
     if (window->missed != FL_MISSED_EXTEND || self->extends >= window->extends_max ||
-        later <= now || fl_seats_standing(self->seats).coming >= window->count_min) {
+        later <= now || s_quorum(self, fl_seats_standing(self->seats).coming)) {
         return false;
     }
     self->extends++;
@@ -1265,9 +1280,8 @@ s_missed(const fl_aggregator *self)
 static void
 s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
 {
-    const fl_window *window = &self->conf.window;
     bool masked = s_masked(self);
-    if (fl_uploads_sums(self->uploads)->contributions >= window->count_min) {
+    if (s_quorum(self, fl_uploads_sums(self->uploads)->contributions)) {
         s_enter(self, FL_AGGREGATOR_FINISHING);
         fl_effect *effect = fl_outbox_ask(out, FL_FX_FINISH, &self->finish);
         effect->finish.vector = self->conf.vector;
