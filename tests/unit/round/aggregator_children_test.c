@@ -320,6 +320,23 @@ who_was_in_the_run_before_a_restart_is_absent_until_it_is_back(void **state)
     assert_int_equal(result.roll_count, 5);
 }
 
+//  Of the sum of a round, by whoever adds it up.
+static void
+capped_weights_are_said_when_the_round_closes(void **state)
+{
+    (void)state;
+    fl_message contrib = parent_contrib(0);
+    contrib.contrib.stats[FL_STAT_CAPPED] = 1;
+    machine_hear_child(0, &contrib, 0);
+    parent_give(0, 5);
+    parent_end_round();
+    const fl_note *note = machine_note(FL_NOTE_WEIGHT_CAPPED);
+    assert_non_null(note);
+    assert_int_equal(note->a, 1);
+    assert_int_equal(note->b,
+                     (uint64_t)parent_order.plan.weight_unit * parent_order.plan.weight_max);
+}
+
 // ---- models -----------------------------------------------------------------------------------
 static void
 a_model_is_served_as_asked_and_no_byte_beyond(void **state)
@@ -369,6 +386,7 @@ main(void)
         TEST(the_end_of_the_run_comes_with_the_last_verdict),
         TEST(who_was_in_the_run_and_left_stands_in_later_rounds_as_absent),
         TEST(who_was_in_the_run_before_a_restart_is_absent_until_it_is_back),
+        TEST(capped_weights_are_said_when_the_round_closes),
         TEST(a_model_is_served_as_asked_and_no_byte_beyond),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
