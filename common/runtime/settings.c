@@ -31,6 +31,7 @@ s_window(const fl_conf *conf)
         .missed = (fl_missed)fl_conf_choice(conf, "round.missed"),
         .extend_ms = s_ms(conf, "round.extend"),
         .extends_max = s_count(conf, "round.extends_max"),
+        .share_permille = (uint32_t)(fl_conf_real(conf, "round.share_min") * 1000.0 + 0.5),
     };
 }
 

@@ -55,6 +55,7 @@ without_a_flag_every_setting_has_its_default(void **state)
     fl_window window = fl_settings_aggregator(conf, conf).window;
     assert_int_equal(window.count_min, 1);
     assert_int_equal(window.count_max, 0);
+    assert_int_equal(window.share_permille, 0);
     assert_int_equal(window.time_max_ms, 60000);
     assert_int_equal(window.factor_permille, 0);
     assert_int_equal(window.missed, FL_MISSED_SKIP);
@@ -73,7 +74,8 @@ what_is_set_arrives_in_its_unit(void **state)
 {
     (void)state;
     assert_int_equal(with("--round-count-min", "3", "--round-time-max", "2s", "--round-factor",
-                          "1.5", "--round-missed", "extend", "--round-extend", "250ms", NULL),
+                          "1.5", "--round-missed", "extend", "--round-extend", "250ms",
+                          "--round-share-min", "0.6", NULL),
                      FL_OK);
     fl_window window = fl_settings_aggregator(conf, conf).window;
     assert_int_equal(window.count_min, 3);
@@ -81,6 +83,7 @@ what_is_set_arrives_in_its_unit(void **state)
     assert_int_equal(window.factor_permille, 1500);
     assert_int_equal(window.missed, FL_MISSED_EXTEND);
     assert_int_equal(window.extend_ms, 250);
+    assert_int_equal(window.share_permille, 600);
     assert_int_equal(with("--beat", "50ms", "--rate-min", "8k", "--round-join-wait", "3s",
                           "--margin-hop", "7ms", "--margin-finish", "9ms", NULL),
                      FL_OK);
