@@ -5,26 +5,15 @@ out, and back by itself once admitted.
 """
 import os
 import re
-import shutil
 import time
 
-from security_peer import (BACKOFF_MAX_S, BEAT_S, SLACK_S, Peer, at, certified_key, counters, grows,
-                           hostile, world)
-from fabric import expect, fl, flags, main, seconds, until
+from security_peer import (BACKOFF_MAX_S, BEAT_S, SLACK_S, at, counters, grows, home, hostile,
+                           lured, world)
+from fabric import expect, fl, flags, main, seconds
 
 #  From `fl admit` until a device is seated again: the list goes down in a heartbeat per hop, the
 #  device waits out one backoff and, if it knocked in vain just before, three silent beats.
 BACK_S = 2 * BEAT_S + 3 * BEAT_S + BACKOFF_MAX_S + SLACK_S
-
-def home(f, name, **certificate):
-    """A directory of a hostile peer with keys of its own and, if asked for, a certificate."""
-    path = os.path.join(f.base, "hostile-" + name)
-    if not os.path.exists(path):
-        hostile("make", home=path)
-    if certificate:
-        hostile("issue", **{"authority": f.authority, "home": path, "name": name[:15],
-                            **certificate})
-    return path
 
 
 def refused(f, at_whom, reason, about, counter, **speech):
@@ -138,75 +127,40 @@ def what_is_no_message_of_a_child_is_refused():
 
 
 # ---- a hostile parent -------------------------------------------------------------------------
-class Lured:
-    """A device that is enrolled properly and whose parent, also enrolled properly, is hostile."""
-
-    def __init__(self, f, says, parent_home=None, **more):
-        self.f, self.says, self.more = f, says, more
-        self.edge = home(f, "evil-edge", role="edge")
-        self.stands = parent_home or self.edge
-        self.device = f.nodes["d1"].__class__(f.base, "lured", "device", f["d1"].settings)
-        self.device.settings["state"] = self.device.state
-        self.port = 20000 + os.getpid() % 10000
-
-    def __enter__(self):
-        shutil.rmtree(self.device.state, ignore_errors=True)
-        hostile("make", home=self.device.state)
-        hostile("issue", authority=self.f.authority, home=self.device.state, name="lured",
-                role="device")
-        key = certified_key(self.edge)
-        with open(os.path.join(self.device.state, "parent"), "w", encoding="ascii") as file:
-            file.write(f"tcp://127.0.0.1:{self.port}\n{key}\n")
-        self.f.nodes["lured"] = self.device
-        self.peer = Peer(os.path.join(self.f.base, "evil.log"), "parent", home=self.stands,
-                         listen=f"tcp://127.0.0.1:{self.port}", say=self.says, wait=30000,
-                         **self.more)
-        until(lambda: self.peer.lines(word="listening"), 5, "the hostile parent listens")
-        if os.path.exists(self.device.log):
-            os.unlink(self.device.log)
-        self.device.start()
-        return self
-
-    def __exit__(self, *_):
-        self.device.kill()
-        self.peer.__exit__()
-        del self.f.nodes["lured"]
-
-
 def an_order_that_the_authority_did_not_sign_is_refused():
     f = world()
-    with Lured(f, "welcome,task") as lured:
-        lured.device.line("gate-refused", reason="plan", verb="task", bound_s=10)
+    with lured(f, "welcome,task") as device:
+        device.line("gate-refused", reason="plan", verb="task", bound_s=10)
         status = f.status("lured")
         expect(status["member"]["joined"], "a parent of our authority is joined")
         expect(status["counters"].get("fl_net_refused_plan", 0) >= 1, status["counters"])
         expect(status["counters"].get("fl_net_dropped_parent", 0) >= 1, status["counters"])
         expect(status["round"] == 0, f"it works at round {status['round']}")
-        expect(not lured.device.lines("task", "offered"), "it took the order")
+        expect(not device.lines("task", "offered"), "it took the order")
 
 
 def a_parent_without_its_own_certificate_is_not_joined():
     f = world()
     for cert in (f["e1"].state, f["d1"].state):     # of another edge; of no parent at all
-        with Lured(f, "welcome,task", cert=cert) as lured:
-            line = lured.device.line("gate-refused", verb="welcome", bound_s=10)
+        with lured(f, "welcome,task", cert=cert) as device:
+            line = device.line("gate-refused", verb="welcome", bound_s=10)
             expect(line["reason"] == ("certificate" if cert == f["e1"].state else "role"), line)
             expect(not f.status("lured")["member"]["joined"], "it joined")
 
 
 def a_parent_with_another_key_hears_nothing():
     f = world()
-    with Lured(f, "welcome,task", parent_home=home(f, "nobody")) as lured:
-        lured.device.line("reconnect", reason="silent", bound_s=15)
-        expect(not lured.peer.lines(verb="hello"), "it said hello to a stranger")
+    with lured(f, "welcome,task", stands=home(f, "nobody")) as device:
+        device.line("reconnect", reason="silent", bound_s=15)
+        expect(not device.peer.lines(verb="hello"), "it said hello to a stranger")
 
 
 def a_deny_list_that_the_authority_did_not_sign_is_refused():
     f = world()
-    with Lured(f, "welcome,deny") as lured:
-        line = lured.device.line("gate-refused", verb="deny", bound_s=10)
+    with lured(f, "welcome,deny") as device:
+        line = device.line("gate-refused", verb="deny", bound_s=10)
         expect(line["reason"] == "certificate", line)
-        expect(not lured.device.lines("deny-list"), "it took the list")
+        expect(not device.lines("deny-list"), "it took the list")
 
 
 # ---- revocation -------------------------------------------------------------------------------
