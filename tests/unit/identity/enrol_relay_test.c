@@ -306,6 +306,13 @@ a_flood_stops_neither_a_newcomer_of_another_network_nor_a_renewal(void **state)
     }
     assert_true(newcomer);
     assert_true(renewal);
+    for (fl_time now = 5000; now < 7000; now++) { // from more networks than there are places
+        come(100 + (fl_peer)(now % 400), request++, 1000 + (uint64_t)now, FL_ROLE_NONE, now);
+        if (now == 6000) {
+            come(9, 4713, 0, FL_ROLE_DEVICE, now);
+        }
+    }
+    assert_true(went[9]);
 }
 
 // ---- at the root ------------------------------------------------------------------------------
