@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Who is revoked is out, however many other keys were seen since it came: a device at its edge and an
-edge at the root of a running fabric, masked and not. FL_KEYS: how many other keys of this authority
-say HELLO at each of the two before (tests/run campaigns keys).
+"""Who is revoked is out, however many other keys were seen since it came: a device at its edge and
+an edge at the root of a running fabric, masked and not. FL_KEYS: how many other keys of this
+authority say HELLO at each of the two before (tests/run campaigns keys).
 """
 import os
 import time
