@@ -149,14 +149,14 @@ s_session(const fl_admission *self, fl_peer peer)
     return &self->sessions[place];
 }
 
-//  The session, of at most this rank, that was not heard for longest; NULL when there is none.
+//  The key without a seat that was not heard for longest; NULL when there is none.
 static session *
-s_longest_silent(fl_admission *self, rank only)
+s_longest_silent(fl_admission *self)
 {
     session *found = NULL;
     for (uint32_t i = 0; i < self->used; i++) {
         session *at = &self->sessions[i];
-        if (at->rank == only && at->gone == FL_WHY_NONE &&
+        if (at->rank == KNOWN && at->gone == FL_WHY_NONE &&
             (found == NULL || at->heard < found->heard)) {
             found = at;
         }
@@ -197,7 +197,7 @@ s_place(fl_admission *self, bool guest)
         at = &self->sessions[self->used];
         at->peer = self->used++;
     } else {
-        at = s_longest_silent(self, KNOWN);
+        at = s_longest_silent(self);
         at = at != NULL ? at : s_crowded(self);
     }
     if (at != NULL && at->rank != EMPTY) {

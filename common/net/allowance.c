@@ -61,22 +61,19 @@ fl_allowance_progress(fl_progress before, uint64_t received, uint64_t acknowledg
     return reached > before ? reached : before;
 }
 
-//  Two connections of one holder: those without a name are each their own.
 static bool
-s_same_holder(const fl_visitor *one, const fl_visitor *other)
+s_holds(const fl_visitor *visitor, fl_allowance share)
 {
-    return one == other || (one->peer != FL_PARENT && one->peer == other->peer);
+    return fl_allowance_held(visitor) > 0 && fl_allowance_of(visitor) == share;
 }
 
+//  By its peer; connections without a name are each their own holder.
 static uint64_t
 s_held_by(const fl_visitor visitors[], int size, const fl_visitor *holder, fl_allowance share)
 {
-    uint64_t sum = 0;
-    if (holder->peer == FL_PARENT) {
-        return fl_allowance_held(holder);
-    }
-    for (int i = 0; i < size; i++) {
-        if (s_same_holder(&visitors[i], holder) && fl_allowance_of(&visitors[i]) == share) {
+    uint64_t sum = holder->peer == FL_PARENT ? fl_allowance_held(holder) : 0;
+    for (int i = 0; i < size && holder->peer != FL_PARENT; i++) {
+        if (visitors[i].peer == holder->peer && s_holds(&visitors[i], share)) {
             sum += fl_allowance_held(&visitors[i]);
         }
     }
@@ -87,17 +84,16 @@ int
 fl_allowance_heaviest(const fl_visitor visitors[], int size, fl_allowance share)
 {
     int found = -1;
-    uint64_t most = 0;
+    uint64_t most = 0, largest = 0; // of a holder, of its connections
     for (int i = 0; i < size; i++) {
-        if (fl_allowance_held(&visitors[i]) == 0 || fl_allowance_of(&visitors[i]) != share) {
-            continue;
-        }
-        const uint64_t holds = s_held_by(visitors, size, &visitors[i], share);
-        const bool larger = found >= 0 && s_same_holder(&visitors[i], &visitors[found]) &&
-                            fl_allowance_held(&visitors[i]) > fl_allowance_held(&visitors[found]);
-        if (holds > most || larger) {
-            found = i;
-            most = holds;
+        if (s_holds(&visitors[i], share)) {
+            const uint64_t holds = s_held_by(visitors, size, &visitors[i], share);
+            const uint64_t held = fl_allowance_held(&visitors[i]);
+            if (holds > most || (holds == most && held > largest)) {
+                found = i;
+                most = holds;
+                largest = held;
+            }
         }
     }
     return found;

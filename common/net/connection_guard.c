@@ -408,10 +408,9 @@ s_endless(const fl_guard *self, int descriptor, bool silent)
     const fl_visitor *visitor = &self->visitors[descriptor];
     const uint64_t most =
         visitor->way == FL_WAY_CONTROL ? CONTROL_BYTES_MAX : BULK_BYTES_MAX;
-    uint64_t consumed = 0;
-    return silent && self->lanes[visitor->way].drained && fl_allowance_held(visitor) > most &&
-           fl_descriptor_consumed(descriptor, &consumed) &&
-           consumed > visitor->delivered + most;
+    const uint64_t held = fl_allowance_held(visitor);
+    return silent && self->lanes[visitor->way].drained && held > most &&
+           held - most > fl_descriptor_unread(descriptor);
 }
 
 //  Returns how many bytes came since the last look.

@@ -57,37 +57,22 @@ fl_descriptor_origin(int descriptor)
     return origin;
 }
 
-static bool
-s_info(int descriptor, struct tcp_info *info)
-{
-    socklen_t size = sizeof *info;
-    memset(info, 0, sizeof *info);
-    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
-}
-
 bool
 fl_descriptor_counts(int descriptor, uint64_t *received, uint64_t *acknowledged)
 {
-    struct tcp_info info;
-    if (!s_info(descriptor, &info)) {
-        return false;
-    }
+    struct tcp_info info = { .tcpi_bytes_received = 0 };
+    socklen_t size = sizeof info;
+    bool told = getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
     *received = info.tcpi_bytes_received;
     *acknowledged = info.tcpi_bytes_acked;
-    return true;
+    return told;
 }
 
-bool
-fl_descriptor_consumed(int descriptor, uint64_t *bytes)
+uint64_t
+fl_descriptor_unread(int descriptor)
 {
-    struct tcp_info info;
     int unread = 0;
-    if (!s_info(descriptor, &info) || ioctl(descriptor, FIONREAD, &unread) != 0) {
-        return false;
-    }
-    const uint64_t received = info.tcpi_bytes_received;
-    *bytes = received > (uint64_t)unread ? received - (uint64_t)unread : 0;
-    return true;
+    return ioctl(descriptor, FIONREAD, &unread) == 0 ? (uint64_t)unread : UINT64_MAX;
 }
 
 bool

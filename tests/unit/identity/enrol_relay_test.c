@@ -436,11 +436,6 @@ what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does(void **state
     step(FL_PARENT, &task, 0);
     assert_int_equal(stepped, 1);
     assert_int_equal(kind, FL_EV_MESSAGE);
-    step(3, &deny, 0); // a child's: the machine refuses it
-    assert_int_equal(stepped, 2);
-    fl_message stray = answer_of(1, FL_WHY_NONE);
-    step(3, &stray, 0);
-    assert_int_equal(stepped, 3);
     tick();
     assert_int_equal(kind, FL_EV_TICK);
     fl_machine machine = fl_enrol_relay_machine(relay);
