@@ -110,7 +110,8 @@ s_let_in(fl_admission *self, fl_way way, session *at, fl_time now)
         at->let_in[way].unheard = 0;
     }
     if (at->let_in[way].unheard >= FL_KEY_UNHEARD) {
-        fl_guard_tell(self->guard, way, at->peer, "too many silent connections of one key");
+        fl_guard_tell(self->guard, (fl_notice){ way, at->peer, false,
+                                                "too many silent connections of one key" });
         return FL_ZAP_LATER;
     }
     at->let_in[way].since = at->let_in[way].unheard++ == 0 ? now : at->let_in[way].since;

@@ -50,14 +50,12 @@ fl_allowance_sum(const fl_visitor visitors[], int size, fl_allowance share)
 fl_progress
 fl_allowance_progress(fl_progress before, uint64_t received, uint64_t acknowledged)
 {
-    fl_progress reached = FL_PROGRESS_NONE;
-    if (received >= PROOF) {
-        reached = acknowledged >= APPROVED ? FL_PROGRESS_APPROVED : FL_PROGRESS_PROOF;
-    } else if (received >= KEY) {
-        reached = FL_PROGRESS_KEY;
-    } else if (received > 0) {
-        reached = received >= GREETING ? FL_PROGRESS_GREETING : FL_PROGRESS_BYTES;
+    static const uint64_t takes[] = { 0, 1, GREETING, KEY, PROOF };
+    fl_progress reached = FL_PROGRESS_PROOF;
+    while (received < takes[reached]) {
+        reached--;
     }
+    reached += reached == FL_PROGRESS_PROOF && acknowledged >= APPROVED;
     return reached > before ? reached : before;
 }
 
