@@ -9,7 +9,7 @@ import time
 
 from security_peer import (BACKOFF_MAX_S, BEAT_S, SLACK_S, at, counters, grows, home, hostile,
                            lured, world)
-from fabric import expect, fl, flags, main, seconds
+from fabric import expect, fl, flags, main, tests_of, seconds
 
 #  From `fl admit` until a device is seated again: the list goes down in a heartbeat per hop, the
 #  device waits out one backoff and, if it knocked in vain just before, three silent beats.
@@ -237,6 +237,16 @@ def a_revoked_edge_is_cut_at_once_and_comes_back_with_its_devices():
             "the device of that edge counts again")
 
 
+def what_was_revoked_gets_no_certificate():
+    f = world()
+    f.ok("revoke", "gone", "--state", f["root"].state)
+    token = f.token("e1", "device", name="gone")
+    code, _, errors = fl("enrol", *flags({"state": os.path.join(f.base, "gone"), "node": "gone",
+                                          "token.file": token, "wait": "5s"}))
+    expect(code == 11 and "revoked" in errors, f"exit code {code}: {errors}")
+    f.ok("admit", "gone", "--state", f["root"].state)
+
+
 def a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut():
     """At root, edge and device, while rounds go on."""
     f = world()
@@ -259,38 +269,5 @@ def a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut():
     f.until(lambda: f.closed() > last + 1, 30, "rounds go on")
 
 
-def what_was_revoked_gets_no_certificate():
-    f = world()
-    f.ok("revoke", "gone", "--state", f["root"].state)
-    token = f.token("e1", "device", name="gone")
-    code, _, errors = fl("enrol", *flags({"state": os.path.join(f.base, "gone"), "node": "gone",
-                                          "token.file": token, "wait": "5s"}))
-    expect(code == 11 and "revoked" in errors, f"exit code {code}: {errors}")
-    f.ok("admit", "gone", "--state", f["root"].state)
-
-
-TESTS = [
-    who_does_not_encrypt_is_not_heard,
-    a_key_without_a_certificate_is_refused,
-    a_certificate_of_another_authority_is_refused,
-    a_certificate_of_somebody_else_is_refused,
-    a_certificate_past_its_time_is_refused,
-    a_certificate_that_ends_while_connected_is_cut,
-    a_certificate_of_another_role_is_refused,
-    a_forged_ticket_is_refused,
-    what_comes_before_hello_is_refused,
-    another_wire_major_is_told_both_versions,
-    what_is_no_message_of_a_child_is_refused,
-    an_order_that_the_authority_did_not_sign_is_refused,
-    a_parent_without_its_own_certificate_is_not_joined,
-    a_parent_with_another_key_hears_nothing,
-    a_deny_list_that_the_authority_did_not_sign_is_refused,
-    a_revoked_device_is_cut_and_kept_out_and_comes_back_once_admitted,
-    a_revocation_outlives_the_edge_that_heard_it,
-    a_revoked_edge_is_cut_at_once_and_comes_back_with_its_devices,
-    what_was_revoked_gets_no_certificate,
-    a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut,
-]
-
 if __name__ == "__main__":
-    main(TESTS)
+    main(tests_of(__name__))

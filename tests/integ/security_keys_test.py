@@ -7,7 +7,7 @@ import os
 import time
 
 from security_peer import Peer, at, counters
-from fabric import Fabric, expect, main, spread
+from fabric import Fabric, expect, main, tests_of, spread
 
 KEYS = int(os.environ.get("FL_KEYS", "4200"))
 UNMASKED_KEYS = int(os.environ.get("FL_KEYS", "400"))   # what counts keys knows of no masks
@@ -57,10 +57,5 @@ def a_revocation_holds_in_unmasked_rounds_after_many_other_keys():
     holds(UNMASKED_KEYS, True)
 
 
-TESTS = [
-    a_revocation_holds_in_masked_rounds_after_many_other_keys,
-    a_revocation_holds_in_unmasked_rounds_after_many_other_keys,
-]
-
 if __name__ == "__main__":
-    main(TESTS)
+    main(tests_of(__name__))
