@@ -527,7 +527,7 @@ def small_idx(directory, samples=2000, name="train"):
 
 
 def tests_of(module):
-    """What is defined in that module, takes nothing and is no helper's: its tests, in their order."""
+    """The functions of that module that take nothing: its tests, in their order."""
     return [one for one in vars(sys.modules[module]).values()
             if isinstance(one, types.FunctionType) and one.__module__ == module
             and not inspect.signature(one).parameters]

@@ -111,14 +111,22 @@ end(void **state)
 }
 
 static void
-step(fl_peer from, const fl_message *message, fl_time now)
+step_as(fl_peer from, uint64_t origin, fl_role role, const fl_message *message, fl_time now)
 {
     fl_machine machine = fl_enrol_relay_machine(relay);
     fl_event event = { .kind = FL_EV_MESSAGE };
     event.message.from = from;
     event.message.message = message;
+    event.message.origin = origin;
+    event.message.role = role;
     fl_outbox_reset(out);
     machine.step(machine.self, &event, now, out);
+}
+
+static void
+step(fl_peer from, const fl_message *message, fl_time now)
+{
+    step_as(from, 0, FL_ROLE_NONE, message, now);
 }
 
 static void
@@ -147,14 +155,7 @@ come(fl_peer from, uint64_t request, uint64_t origin, fl_role role, fl_time now)
     const fl_message message = { .verb = FL_ENROL,
                                  .enrol = { .request = request,
                                             .sealed = fl_bytes_of(&from, sizeof from) } };
-    fl_machine machine = fl_enrol_relay_machine(relay);
-    fl_event event = { .kind = FL_EV_MESSAGE };
-    event.message.from = from;
-    event.message.message = &message;
-    event.message.origin = origin;
-    event.message.role = role;
-    fl_outbox_reset(out);
-    machine.step(machine.self, &event, now, out);
+    step_as(from, origin, role, &message, now);
     for (uint32_t i = 0; i < fl_outbox_count(out); i++) {
         const fl_message *up = &fl_outbox_at(out, i)->send.message;
         fl_peer whose = 0;
