@@ -144,7 +144,7 @@ def all_of_it_at_once_costs_rounds_little_and_memory_its_bound():
               flush=True)
         expect(sum(both) < BYTES >> 20, f"they took {both} MiB")
         expect(busy >= RATE_MIN * quiet, f"{busy:.2f} rounds a second instead of {quiet:.2f}")
-        for key in ("cut_flood", "cut_surplus"):
+        for key in ("cut_flood", "cut_surplus", "keys_denied"):
             expect(after.get("fl_net_" + key, 0) > 0, f"{key} did not grow: {after}")
         named = {line["peer"] for line in f["e1"].lines("connection-cut")}
         expect(named and named.isdisjoint(HONEST), f"the log names who it was: {named}")
