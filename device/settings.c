@@ -57,21 +57,22 @@ s_check_home(const fl_conf *conf, fl_why *why)
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
-    fl_status status = s_check_home(conf, why);
-    if (status != FL_OK || fl_conf_choice(conf, "trainer") == 1) {
-        return status;
+    FL_TRY(s_check_home(conf, why));
+    FL_TRY(fl_settings_check_parent(conf, why));
+    if (fl_conf_choice(conf, "trainer") != 0) {
+        return FL_OK;
     }
     fl_shape shape;
-    status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
-    if (status == FL_OK && fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
-        status = fl_fail(FL_RANGE, why, "data.shard counts from 0 and must be below data.shards");
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    if (fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
+        return fl_fail(FL_RANGE, why, "data.shard counts from 0 and must be below data.shards");
     }
-    if (status == FL_OK && (fl_conf_text(conf, "data.inputs")[0] == '\0' ||
-                            fl_conf_text(conf, "data.labels")[0] == '\0')) {
-        status = fl_fail(FL_MISSING, why,
-                         "data.inputs and data.labels must name IDX files for the builtin trainer");
+    if (fl_conf_text(conf, "data.inputs")[0] == '\0' ||
+        fl_conf_text(conf, "data.labels")[0] == '\0') {
+        return fl_fail(FL_MISSING, why,
+                       "data.inputs and data.labels must name IDX files for the builtin trainer");
     }
-    return status;
+    return FL_OK;
 }
 
 const fl_program fl_device_program = {

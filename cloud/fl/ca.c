@@ -90,19 +90,15 @@ s_terms(const fl_context *console, const fl_conf *conf, fl_token *token)
     const char *name = fl_conf_text(conf, "name"), *prefix = fl_conf_text(conf, "prefix");
     const char *endpoint = fl_conf_text(conf, "endpoint");
     const char *chosen = name[0] != '\0' ? name : prefix;
+    fl_endpoint place;
     if (strlen(chosen) >= sizeof token->name) {
         return fl_context_fail(console, "token", FL_EXIT_USAGE,
                                "'%s' is too long for a node name: at most %zu characters", chosen,
                                sizeof token->name - 1);
     }
-    if (strncmp(endpoint, "tcp://", strlen("tcp://")) != 0) {
-        return fl_context_fail(console, "token", FL_EXIT_USAGE,
-                               "--endpoint: '%.128s' is no tcp://HOST:PORT", endpoint);
-    }
-    if (strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX) {
-        return fl_context_fail(console, "token", FL_EXIT_USAGE,
-                               "the endpoint is too long: at most %d characters",
-                               FL_ENDPOINT_LENGTH_MAX);
+    if (!fl_endpoint_parse_remote(endpoint, &place)) {
+        return fl_context_fail(console, "token", FL_EXIT_USAGE, "--endpoint: " FL_ENDPOINT_REFUSED,
+                               endpoint, FL_ENDPOINT_LENGTH_MAX);
     }
     token->role = fl_conf_choice(conf, "role") == 0 ? FL_ROLE_DEVICE : FL_ROLE_EDGE;
     token->exact = name[0] != '\0';

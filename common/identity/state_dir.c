@@ -286,12 +286,12 @@ s_parent_parse(char *text, fl_state_dir_parent *parent)
     }
     *second++ = '\0';
     second[strcspn(second, "\n")] = '\0';
-    size_t length = strlen(text);
-    if (strncmp(text, "tcp://", 6) != 0 || length > FL_ENDPOINT_LENGTH_MAX ||
+    fl_endpoint place;
+    if (!fl_endpoint_parse_remote(text, &place) ||
         !fl_unhex(second, parent->key, FL_CURVE_BYTES)) {
         return false;
     }
-    memcpy(parent->endpoint, text, length + 1);
+    memcpy(parent->endpoint, text, strlen(text) + 1);
     return true;
 }
 

@@ -96,6 +96,8 @@
 
 //  What must hold between the rows of a process with children, so that a round can succeed at all.
 FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);
+//  The same of a process with a parent.
+FL_CHECKED fl_status fl_settings_check_parent(const fl_conf *conf, fl_why *why);
 fl_window fl_settings_window(const fl_conf *conf);
 fl_timing fl_settings_timing(const fl_conf *conf);
 //  All but the node and the roles.

@@ -49,6 +49,21 @@ refused(const char *said)
     }
 }
 
+//  libzmq would take the port modulo 65536, or the digits in front.
+static void
+a_listening_port_that_is_none_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "tcp://0.0.0.0:99999", "tcp://0.0.0.0:70x",
+                                       "tcp://0.0.0.0:-1", "0.0.0.0:7000" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(with("--listen-up", bad[i], NULL), FL_MALFORMED);
+        refused("listen.up");
+        refused(bad[i]);
+    }
+    assert_int_equal(with("--listen-up", "tcp://0.0.0.0:0", NULL), FL_OK);
+}
+
 static void
 masks_are_on_unless_it_is_said_otherwise(void **state)
 {
@@ -229,6 +244,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_listening_port_that_is_none_is_refused_by_name, end),
         cmocka_unit_test_teardown(masks_are_on_unless_it_is_said_otherwise, end),
         cmocka_unit_test_teardown(an_unmasked_plan_says_nothing_of_blocks, end),
         cmocka_unit_test_teardown(every_plan_crosses_the_wire_as_it_is, end),
