@@ -12,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/config/clock.h"
 #include "common/config/lock.h"
+#include "common/config/start.h"
 #include "common/crypto/hash.h"
 #include "common/data/idx.h"
 #include "common/model/safetensors.h"
@@ -62,9 +63,11 @@ static fl_status
 s_open_files(process *self, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
+    fl_start_step("opening the state directory", FL_START_SHORT_S);
     FL_TRY(fl_state_dir_open(self->state, why));
     FL_TRY(fl_lock_take(self->state, "fl-root", &self->lock, why));
     FL_TRY(s_load_authority(self, why));
+    fl_start_step("opening the ledger", FL_START_LONG_S);
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
     FL_TRY(fl_state_dir_path(self->state, "models", path, why));
@@ -219,6 +222,8 @@ s_load_test(process *self, fl_why *why)
     }
     FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, inputs, why));
     FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, labels, why));
+    fl_start_step("reading the test set", FL_START_LONG_S);
+    FL_TRY(fl_root_settings_test_fits(self->conf, why)); // it may have been made meanwhile
     return fl_dataset_load(inputs, labels, NULL, 0, &self->test, why);
 }
 
@@ -227,6 +232,7 @@ s_load_run(process *self, fl_why *why)
 {
     fl_blob *optimizer = NULL;
     fl_dataset *test = &self->test;
+    fl_start_step("loading the model", FL_START_LONG_S);
     fl_status status = fl_ledger_resume_get(self->ledger, &self->resume, why);
     if (status == FL_MISSING) {
         status = s_begin_run(self, why);
@@ -247,6 +253,7 @@ s_load_run(process *self, fl_why *why)
                                     .checkpoints = self->checkpoints };
     fl_why note = { "" };
     if (status == FL_OK) {
+        fl_start_step("opening OpenBLAS", FL_START_SHORT_S);
         status = fl_gemm_choose((unsigned)fl_conf_int(self->conf, "threads"), &server.gemm, &note);
         if (note.text[0] != '\0') {
             *why = note;

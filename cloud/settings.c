@@ -4,6 +4,7 @@
 
 #include "common/data/partition.h"
 #include "common/model/start.h"
+#include "common/runtime/data_check.h"
 #include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
 #include "common/tensor/element.h"
@@ -120,6 +121,28 @@ s_check_masking(const fl_conf *conf, fl_why *why)
     return FL_OK;
 }
 
+fl_status
+fl_root_settings_test_fits(const fl_conf *conf, fl_why *why)
+{
+    const char *inputs = fl_conf_text(conf, "test.inputs");
+    const char *labels = fl_conf_text(conf, "test.labels");
+    fl_shape shape;
+    if ((inputs[0] != '\0') != (labels[0] != '\0')) {
+        return fl_fail(FL_MISMATCH, why,
+                       "test.inputs and test.labels go together: give both or neither");
+    }
+    if (inputs[0] == '\0') {
+        return FL_OK;
+    }
+    if (fl_conf_int(conf, "model.elements") > 0) {
+        return fl_fail(FL_MISMATCH, why,
+                       "test.inputs scores a network, and model.elements is a plain vector: give "
+                       "the one or the other");
+    }
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    return fl_data_check(inputs, labels, &shape, why);
+}
+
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
@@ -139,12 +162,7 @@ s_check(const fl_conf *conf, fl_why *why)
                        "plan.devices_max is below round.expect_devices: raise it, or the sums of "
                        "all devices could overflow");
     }
-    bool inputs = fl_conf_text(conf, "test.inputs")[0] != '\0';
-    bool labels = fl_conf_text(conf, "test.labels")[0] != '\0';
-    if (inputs != labels) {
-        return fl_fail(FL_MISMATCH, why,
-                       "test.inputs and test.labels go together: give both or neither");
-    }
+    FL_TRY(fl_root_settings_test_fits(conf, why));
     fl_optimizer_conf optimizer = fl_root_settings_optimizer(conf);
     return fl_optimizer_check(&optimizer, why);
 }

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/config/start.h"
 #include "common/data/partition.h"
 #include "common/identity/state_dir.h"
+#include "common/runtime/data_check.h"
 #include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
 #include "device/trainer_builtin.h"
@@ -72,7 +74,8 @@ s_check(const fl_conf *conf, fl_why *why)
         return fl_fail(FL_MISSING, why,
                        "data.inputs and data.labels must name IDX files for the builtin trainer");
     }
-    return FL_OK;
+    return fl_data_check(fl_conf_text(conf, "data.inputs"), fl_conf_text(conf, "data.labels"),
+                         &shape, why);
 }
 
 const fl_program fl_device_program = {
@@ -120,14 +123,18 @@ s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_traine
     fl_trainer_builtin_conf builtin = { .shard = ours->shard,
                                         .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
     FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why));
+    fl_start_step("reading the samples", FL_START_LONG_S);
     FL_TRY(s_load(conf, ours, data, why));
+    fl_start_step("opening OpenBLAS", FL_START_SHORT_S);
     fl_why note = { "" };
     fl_status status = fl_gemm_choose((unsigned)fl_conf_int(conf, "threads"), &builtin.gemm, &note);
-    if (note.text[0] != '\0') {
+    if (status != FL_OK) {
         *why = note;
+        return status;
+    }
+    if (note.text[0] != '\0') {
         fl_log(FL_LOG_WARN, "blas", fl_log_text("why", note.text));
     }
-    FL_TRY(status);
     builtin.samples = (fl_samples){ .inputs = data->inputs, .labels = data->labels,
                                     .count = data->samples, .features = data->features };
     return fl_trainer_builtin_new(&builtin, trainer, why);

@@ -145,7 +145,8 @@ static const fl_command commands[] = {
                    .purpose = "List the rounds, from FIRST on." },
       .run = fl_verb_rounds },
     { .program = { .name = "model export", .arguments = "FILE", SETTINGS(model_export),
-                   .purpose = "Copy a model to a safetensors file (- is standard output); its hash is checked." },
+                   .purpose = "Copy a model to a file, or to standard output (-), after checking "
+                              "its hash." },
       .run = fl_verb_model_export },
     { .program = { .name = "health", SETTINGS(of_any),
                    .purpose = "Say whether a process is well; its exit code is 0 when it is." },

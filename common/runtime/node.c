@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/config/clock.h"
+#include "common/config/start.h"
 #include "common/machine/policy.h"
 #include "common/net/context.h"
 #include "common/runtime/note_log.h"
@@ -227,6 +228,7 @@ fl_status
 fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why)
 {
     *node = NULL;
+    fl_start_step("opening the network", FL_START_SHORT_S);
     fl_node *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
@@ -405,6 +407,7 @@ fl_status
 fl_node_run(fl_node *self, fl_why *why)
 {
     fl_time done_at = FL_NEVER;
+    fl_start_over();
     while (!self->stopping) {
         fl_reactor_turn(self->reactor, TURN_MS);
         s_spread_denials(self);

@@ -8,6 +8,8 @@
 
 #include "common/secagg/secagg.h"
 
+#include "tests/support/place.h"
+
 static fl_conf *conf;
 static fl_why why;
 
@@ -62,6 +64,27 @@ a_listening_port_that_is_none_is_refused_by_name(void **state)
         refused(bad[i]);
     }
     assert_int_equal(with("--listen-up", "tcp://0.0.0.0:0", NULL), FL_OK);
+}
+
+static void
+a_test_set_that_does_not_fit_is_found_before_the_start(void **state)
+{
+    (void)state;
+    static const uint8_t inputs[4 + 8 + 2] = { 0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2 };
+    static const uint8_t labels[4 + 4 + 1] = { 0, 0, 8, 1, 0, 0, 0, 1 };
+    assert_int_equal(place_make(state), 0);
+    place_write("in", inputs, sizeof inputs);
+    place_write("out", labels, sizeof labels);
+#define test_set(...)                                                                              \
+    with("--test-inputs", place_of("in"), "--test-labels", place_of("out"), __VA_ARGS__, NULL)
+    assert_int_equal(test_set("--model-layers", "2-2"), FL_OK);
+    assert_int_equal(test_set("--model-layers", "3-2"), FL_MISMATCH);
+    refused("/in: samples have 2 values each, the network takes 3");
+    assert_int_equal(test_set("--model-elements", "6"), FL_MISMATCH);
+    refused("model.elements is a plain vector");
+    assert_int_equal(with("--test-inputs", place_of("in"), NULL), FL_MISMATCH);
+    refused("go together");
+    assert_int_equal(place_end(state), 0);
 }
 
 static void
@@ -245,6 +268,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_listening_port_that_is_none_is_refused_by_name, end),
+        cmocka_unit_test_teardown(a_test_set_that_does_not_fit_is_found_before_the_start, end),
         cmocka_unit_test_teardown(masks_are_on_unless_it_is_said_otherwise, end),
         cmocka_unit_test_teardown(an_unmasked_plan_says_nothing_of_blocks, end),
         cmocka_unit_test_teardown(every_plan_crosses_the_wire_as_it_is, end),
