@@ -41,6 +41,13 @@ s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
     return status;
 }
 
+//  A plain vector is not scored.
+static fl_samples
+s_test(const fl_live_run *self, const fl_live_run_conf *conf)
+{
+    return fl_conf_int(self->conf, "model.elements") > 0 ? (fl_samples){ .count = 0 } : conf->test;
+}
+
 static fl_status
 s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
 {
@@ -50,7 +57,7 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
     fl_status status = fl_checkpoints_load_optimizer(conf->checkpoints, &self->row.run, hash,
                                                      &optimizer, why);
     const fl_global_model_conf server = { .optimizer = fl_run_settings_optimizer(self->conf),
-                                          .test = conf->test,
+                                          .test = s_test(self, conf),
                                           .gemm = conf->gemm,
                                           .ledger = conf->ledger,
                                           .checkpoints = conf->checkpoints,

@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/config/clock.h"
 #include "common/config/lock.h"
+#include "common/config/start.h"
 #include "common/data/idx.h"
 #include "common/runtime/enrol_at_start.h"
 #include "common/runtime/settings.h"
@@ -58,9 +59,11 @@ static fl_status
 s_open_files(process *self, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
+    fl_start_step("opening the state directory", FL_START_SHORT_S);
     FL_TRY(fl_state_dir_open(self->state, why));
     FL_TRY(fl_lock_take(self->state, "fl-root", &self->lock, why));
     FL_TRY(s_load_authority(self, why));
+    fl_start_step("opening the ledger", FL_START_LONG_S);
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
     FL_TRY(fl_state_dir_path(self->state, "models", path, why));
@@ -179,6 +182,7 @@ s_load_test(process *self, fl_why *why)
     }
     FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, inputs, why));
     FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, labels, why));
+    fl_start_step("reading the test set", FL_START_LONG_S);
     return fl_dataset_load(inputs, labels, NULL, 0, &self->test, why);
 }
 
@@ -196,6 +200,7 @@ s_share(process *self, fl_live_run_conf *live, fl_why *why)
                                           .count = test->samples,
                                           .features = test->features },
                                 .root = self->conf };
+    fl_start_step("opening OpenBLAS", FL_START_SHORT_S);
     fl_status status =
         fl_gemm_choose((unsigned)fl_conf_int(self->conf, "threads"), &live->gemm, &note);
     if (status != FL_OK) {

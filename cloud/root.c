@@ -465,6 +465,9 @@ fl_root_look(const fl_root *self, fl_time now)
                           .aborted = self->aborted,
                           .reason = self->reason,
                           .masking = (fl_masking)self->conf.plan.masking };
+    if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {
+        view.rounds = view.round; // it had run further before it was to end earlier
+    }
     if (self->phase == FL_ROOT_WAITING && left > 0) {
         view.left_ms = (uint32_t)left;
     } else if (self->phase == FL_ROOT_PAUSED) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/model/start.h"
+#include "common/runtime/data_check.h"
 #include "common/runtime/settings.h"
 #include "common/store/file.h"
 #include "common/tensor/element.h"
@@ -137,12 +138,27 @@ const fl_program fl_run_program = {
     .check = s_check,
 };
 
+//  The test set of the root, as far as it is there, is one for this model. A plain vector is not
+//  scored.
+static fl_status
+s_test_fits(const fl_conf *conf, const fl_conf *root, fl_why *why)
+{
+    const char *inputs = fl_conf_text(root, "test.inputs");
+    fl_shape shape;
+    if (inputs[0] == '\0' || fl_conf_int(conf, "model.elements") > 0) {
+        return FL_OK;
+    }
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    return fl_data_check(inputs, fl_conf_text(root, "test.labels"), &shape, why);
+}
+
 fl_status
 fl_run_settings_fit(const fl_conf *conf, const fl_conf *root, fl_why *why)
 {
     const fl_timing timing = fl_settings_timing(root, conf);
     const int64_t opening = STEPS * fl_conf_ms(conf, "masking.step");
     FL_TRY(fl_settings_check(root, conf, why));
+    FL_TRY(s_test_fits(conf, root, why));
     if (fl_conf_choice(conf, "masking") == FL_MASKING_NONE) {
         return FL_OK;
     }

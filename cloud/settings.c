@@ -45,6 +45,7 @@ s_check_run(const fl_conf *conf, fl_why *why)
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
+    FL_TRY(fl_settings_check_listen(conf, why));
     bool inputs = fl_conf_text(conf, "test.inputs")[0] != '\0';
     bool labels = fl_conf_text(conf, "test.labels")[0] != '\0';
     if (inputs != labels) {

@@ -7,6 +7,7 @@
 #include "common/admin/queries.h"
 #include "common/base/log.h"
 #include "common/config/clock.h"
+#include "common/config/start.h"
 #include "common/identity/replica_dir.h"
 #include "common/runtime/durable.h"
 #include "common/runtime/enrol_at_start.h"
@@ -152,6 +153,7 @@ s_ask_health(process *self, fl_why *why)
 static fl_status
 s_live(process *self, fl_why *why)
 {
+    fl_start_step("opening the state directory", FL_START_SHORT_S);
     FL_TRY(s_open_home(self, why));
     FL_TRY(s_open_files(self, why));
     fl_log_set_node(fl_identity_node(self->identity)->name);

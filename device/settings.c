@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/config/start.h"
 #include "common/data/partition.h"
 #include "common/identity/state_dir.h"
+#include "common/runtime/data_check.h"
 #include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
 #include "device/trainer_builtin.h"
@@ -57,21 +59,23 @@ s_check_home(const fl_conf *conf, fl_why *why)
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
-    fl_status status = s_check_home(conf, why);
-    if (status != FL_OK || fl_conf_choice(conf, "trainer") == 1) {
-        return status;
+    FL_TRY(s_check_home(conf, why));
+    FL_TRY(fl_settings_check_parent(conf, why));
+    if (fl_conf_choice(conf, "trainer") != 0) {
+        return FL_OK;
     }
     fl_shape shape;
-    status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why);
-    if (status == FL_OK && fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
-        status = fl_fail(FL_RANGE, why, "data.shard counts from 0 and must be below data.shards");
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    if (fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
+        return fl_fail(FL_RANGE, why, "data.shard counts from 0 and must be below data.shards");
     }
-    if (status == FL_OK && (fl_conf_text(conf, "data.inputs")[0] == '\0' ||
-                            fl_conf_text(conf, "data.labels")[0] == '\0')) {
-        status = fl_fail(FL_MISSING, why,
-                         "data.inputs and data.labels must name IDX files for the builtin trainer");
+    if (fl_conf_text(conf, "data.inputs")[0] == '\0' ||
+        fl_conf_text(conf, "data.labels")[0] == '\0') {
+        return fl_fail(FL_MISSING, why,
+                       "data.inputs and data.labels must name IDX files for the builtin trainer");
     }
-    return status;
+    return fl_data_check(fl_conf_text(conf, "data.inputs"), fl_conf_text(conf, "data.labels"),
+                         &shape, why);
 }
 
 const fl_program fl_device_program = {
@@ -119,14 +123,18 @@ s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_traine
     fl_trainer_builtin_conf builtin = { .shard = ours->shard,
                                         .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
     FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why));
+    fl_start_step("reading the samples", FL_START_LONG_S);
     FL_TRY(s_load(conf, ours, data, why));
+    fl_start_step("opening OpenBLAS", FL_START_SHORT_S);
     fl_why note = { "" };
     fl_status status = fl_gemm_choose((unsigned)fl_conf_int(conf, "threads"), &builtin.gemm, &note);
-    if (note.text[0] != '\0') {
+    if (status != FL_OK) {
         *why = note;
+        return status;
+    }
+    if (note.text[0] != '\0') {
         fl_log(FL_LOG_WARN, "blas", fl_log_text("why", note.text));
     }
-    FL_TRY(status);
     builtin.samples = (fl_samples){ .inputs = data->inputs, .labels = data->labels,
                                     .count = data->samples, .features = data->features };
     return fl_trainer_builtin_new(&builtin, trainer, why);

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/config/clock.h"
 #include "common/config/lock.h"
+#include "common/config/start.h"
 #include "common/runtime/durable.h"
 #include "common/runtime/enrol_at_start.h"
 #include "edge/edge.h"
@@ -35,6 +36,7 @@ static fl_status
 s_open_files(process *self, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
+    fl_start_step("opening the state directory", FL_START_SHORT_S);
     FL_TRY(fl_state_dir_open(self->state, why));
     FL_TRY(fl_lock_take(self->state, "edge-agg", &self->lock, why));
     const fl_enrol_at_start_conf newcomer = {
@@ -44,6 +46,7 @@ s_open_files(process *self, fl_why *why)
     const fl_identity_conf conf = { .directory = self->state, .role = FL_ROLE_EDGE,
                                     .parent = true, .wall_s = fl_clock_wall_s };
     FL_TRY(fl_identity_open(&conf, &self->identity, why));
+    fl_start_step("opening the ledger", FL_START_LONG_S);
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
     return fl_durable_mark(self->state, &self->mark, why);

@@ -10,7 +10,9 @@ static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SE
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
-    return fl_settings_check(conf, conf, why);
+    FL_TRY(fl_settings_check_listen(conf, why));
+    FL_TRY(fl_settings_check(conf, conf, why));
+    return fl_settings_check_parent(conf, why);
 }
 
 const fl_program fl_edge_program = {

@@ -90,19 +90,15 @@ s_terms(const fl_context *console, const fl_conf *conf, fl_token *token)
     const char *name = fl_conf_text(conf, "name"), *prefix = fl_conf_text(conf, "prefix");
     const char *endpoint = fl_conf_text(conf, "endpoint");
     const char *chosen = name[0] != '\0' ? name : prefix;
+    fl_endpoint place;
     if (strlen(chosen) >= sizeof token->name) {
         return fl_context_fail(console, "token", FL_EXIT_USAGE,
                                "'%s' is too long for a node name: at most %zu characters", chosen,
                                sizeof token->name - 1);
     }
-    if (strncmp(endpoint, "tcp://", strlen("tcp://")) != 0) {
-        return fl_context_fail(console, "token", FL_EXIT_USAGE,
-                               "--endpoint: '%.128s' is no tcp://HOST:PORT", endpoint);
-    }
-    if (strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX) {
-        return fl_context_fail(console, "token", FL_EXIT_USAGE,
-                               "the endpoint is too long: at most %d characters",
-                               FL_ENDPOINT_LENGTH_MAX);
+    if (!fl_endpoint_parse_remote(endpoint, &place)) {
+        return fl_context_fail(console, "token", FL_EXIT_USAGE, "--endpoint: " FL_ENDPOINT_REFUSED,
+                               endpoint, FL_ENDPOINT_LENGTH_MAX);
     }
     token->role = fl_conf_choice(conf, "role") == 0 ? FL_ROLE_DEVICE : FL_ROLE_EDGE;
     token->exact = name[0] != '\0';
@@ -118,25 +114,27 @@ s_hand_out(const fl_context *console, const fl_conf *conf, const fl_token *token
 {
     char text[FL_TOKEN_TEXT_BYTES + 1];
     const char *path = fl_conf_text(conf, "out");
+    const bool standard = path[0] == '\0' || strcmp(path, "-") == 0;
     char id[2 * FL_TOKEN_ID_BYTES + 1];
     fl_why why = { "" };
     fl_status status = FL_OK;
     fl_hex(token->id, FL_TOKEN_ID_BYTES, id);
     fl_token_text(token, text);
-    if (path[0] != '\0') {
+    if (!standard) {
         size_t length = strlen(text);
         text[length] = '\n';
-        status = fl_file_write(path, fl_bytes_of(text, length + 1), 0600, &why);
+        status = fl_file_deliver(path, fl_bytes_of(text, length + 1), 0600,
+                                 fl_conf_bool(conf, "force"), &why);
         text[length] = '\0';
     }
     if (status == FL_OK && fl_conf_bool(conf, "json")) {
-        json_t *answer = json_pack(
-            "{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:s}", path[0] != '\0' ? "file" : "token",
-            path[0] != '\0' ? path : text, "id", id, "role", fl_role_name(token->role), "name",
-            token->name, "exact", token->exact, "count", (json_int_t)token->count, "not_after",
-            (json_int_t)token->not_after, "endpoint", token->endpoint);
+        json_t *answer =
+            json_pack("{s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:s}", standard ? "token" : "file",
+                      standard ? text : path, "id", id, "role", fl_role_name(token->role), "name",
+                      token->name, "exact", token->exact, "count", (json_int_t)token->count,
+                      "not_after", (json_int_t)token->not_after, "endpoint", token->endpoint);
         fl_context_print(console, &answer);
-    } else if (status == FL_OK && path[0] == '\0') {
+    } else if (status == FL_OK && standard) {
         (void)fprintf(console->out, "%s\n", text);
     }
     fl_wipe(text, sizeof text);

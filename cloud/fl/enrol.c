@@ -114,9 +114,9 @@ fl_check_enrol(const fl_conf *conf, fl_why *why)
 {
     const char *endpoint = fl_conf_text(conf, "endpoint");
     fl_name node;
-    if (endpoint[0] != '\0' &&
-        (strncmp(endpoint, "tcp://", 6) != 0 || strlen(endpoint) > FL_ENDPOINT_LENGTH_MAX)) {
-        return fl_fail(FL_RANGE, why, "--endpoint: give tcp://HOST:PORT, at most %d characters",
+    fl_endpoint place;
+    if (endpoint[0] != '\0' && !fl_endpoint_parse_remote(endpoint, &place)) {
+        return fl_fail(FL_RANGE, why, "--endpoint: " FL_ENDPOINT_REFUSED, endpoint,
                        FL_ENDPOINT_LENGTH_MAX);
     }
     if (fl_conf_bool(conf, "renew")) {

@@ -1,117 +1,81 @@
 //  fl model export: the process says where the model lies and what its hash is; the copy is proved
 //  against that hash before it gets its name.
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "cloud/fl/verbs.h"
+#include "common/base/limits.h"
 #include "common/crypto/hash.h"
-#include "common/identity/state_dir.h"
 #include "common/store/file.h"
 
 #define VERB "model export"
 
-enum { PIECE = 1 << 20, MODE = 0644 };
+enum { MODE = 0644, HEAD_BYTES_MAX = 1 << 20 };
 
-//  Copy `from` into `to` and hash what was written. errno is set on failure; `reading` tells where.
-static bool
-s_copy(int from, int to, uint8_t *piece, fl_hash *hash, bool *reading)
+//  The bytes of the model, proved; the caller's.
+static fl_status
+s_read(const char *from, const fl_hash *wanted, fl_blob **model, fl_why *why)
 {
-    fl_hasher hasher;
-    fl_hasher_init(&hasher);
-    for (;;) {
-        ssize_t got = read(from, piece, PIECE);
-        *reading = true;
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return false;
-        }
-        if (got == 0) {
-            *hash = fl_hasher_final(&hasher);
-            return true;
-        }
-        fl_hasher_update(&hasher, fl_bytes_of(piece, (size_t)got));
-        *reading = false;
-        for (ssize_t done = 0; done < got;) {
-            ssize_t put = write(to, piece + done, (size_t)(got - done));
-            if (put < 0 && errno != EINTR) {
-                return false;
-            }
-            done += put < 0 ? 0 : put;
-        }
+    FL_TRY(fl_file_read(from, FL_VECTOR_BYTES_MAX + HEAD_BYTES_MAX, model, why));
+    const fl_hash hash = fl_hash_of(fl_blob_bytes(*model));
+    if (!fl_hash_equal(&hash, wanted)) {
+        fl_blob_unref(model);
+        return fl_fail(FL_MISMATCH, why,
+                       "%s is damaged: its bytes do not match its hash; export another round",
+                       from);
     }
+    return FL_OK;
 }
 
-//  All of it into the unfinished file `temp`, proved and durable.
 static fl_status
-s_copy_proved(const char *from, const char *temp, int to, const fl_hash *wanted, fl_why *why)
+s_export(const fl_context *context, const fl_conf *conf, const char *from, const fl_hash *wanted,
+         fl_why *why)
 {
-    fl_hash hash;
-    bool reading = true;
-    uint8_t *piece = malloc(PIECE);
-    int source = open(from, O_RDONLY | O_CLOEXEC);
+    const char *path = fl_conf_argument(conf, 0);
+    fl_blob *model = NULL;
+    FL_TRY(s_read(from, wanted, &model, why));
+    const fl_bytes bytes = fl_blob_bytes(model);
     fl_status status = FL_OK;
-    if (piece == NULL) {
-        status = fl_file_why(ENOMEM, temp, "written", why);
-    } else if (source < 0) {
-        status = fl_file_why(errno, from, "opened", why);
-    } else if (!s_copy(source, to, piece, &hash, &reading)) {
-        status = fl_file_why(errno, reading ? from : temp, reading ? "read" : "written", why);
-    } else if (!fl_hash_equal(&hash, wanted)) {
-        status =
-            fl_fail(FL_MISMATCH, why,
-                    "%s is damaged: its bytes do not match its hash; export another round", from);
-    } else if (fchmod(to, MODE) != 0 || fsync(to) != 0) {
-        status = fl_file_why(errno, temp, "written", why);
+    if (strcmp(path, "-") != 0) {
+        status = fl_file_deliver(path, bytes, MODE, fl_conf_bool(conf, "force"), why);
+    } else if (fwrite(bytes.data, 1, bytes.size, context->out) != bytes.size ||
+               fflush(context->out) != 0) {
+        status = fl_file_why(errno, "standard output", "written", why);
     }
-    if (source >= 0) {
-        (void)close(source);
-    }
-    free(piece);
+    fl_blob_unref(&model);
     return status;
 }
 
-static fl_status
-s_export(const char *from, const char *path, const fl_hash *wanted, fl_why *why)
+//  Beside the model, not in it.
+static void
+s_say(const fl_context *context, const fl_conf *conf, json_t *answer)
 {
-    char temp[FL_STATE_PATH_MAX];
-    int length = snprintf(temp, sizeof temp, "%s" FL_FILE_TEMP_MARK "XXXXXX", path);
-    if (length >= (int)sizeof temp) {
-        return fl_file_why(ENAMETOOLONG, path, "written", why);
+    const char *path = fl_conf_argument(conf, 0);
+    if (fl_conf_bool(conf, "json")) {
+        (void)json_object_set_new(answer, "file", json_string(path));
+        fl_context_print(context, &(json_t *){ json_incref(answer) });
+    } else {
+        (void)fprintf(strcmp(path, "-") == 0 ? context->err : context->out,
+                      "%s: the model after round %" PRId64 ", hash %.16s checked\n", path,
+                      (int64_t)json_integer_value(json_object_get(answer, "round")),
+                      json_string_value(json_object_get(answer, "hash")));
     }
-    int to = mkstemp(temp);
-    if (to < 0) {
-        return fl_file_why(errno, path, "written", why);
-    }
-    fl_status status = s_copy_proved(from, temp, to, wanted, why);
-    if (close(to) != 0 && status == FL_OK) {
-        status = fl_file_why(errno, path, "written", why);
-    }
-    if (status == FL_OK && rename(temp, path) != 0) {
-        status = fl_file_why(errno, path, "written", why);
-    }
-    if (status != FL_OK) {
-        (void)unlink(temp);
-    }
-    return status;
 }
 
 int
 fl_verb_model_export(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
-    const char *path = fl_conf_argument(conf, 0);
     char round[32] = "", asked[FL_TEXT_MAX];
     json_t *answer = NULL;
     fl_hash wanted;
     fl_why why = { "" };
+    if (strcmp(fl_conf_argument(conf, 0), "-") == 0 && fl_conf_bool(conf, "json")) {
+        return fl_context_fail(
+            context, VERB, FL_EXIT_USAGE,
+            "--json and the model would both go to standard output: give a file");
+    }
     if (fl_conf_int(conf, "round") > 0) {
         (void)snprintf(round, sizeof round, "%" PRId64, fl_conf_int(conf, "round"));
     }
@@ -132,20 +96,14 @@ fl_verb_model_export(void *arg, const fl_conf *conf)
                                "the answer names no file and hash: is the process of another "
                                "version?");
     }
-    fl_status status = s_export(from, path, &wanted, &why);
+    fl_status status = s_export(context, conf, from, &wanted, &why);
     if (status != FL_OK) {
         json_decref(answer);
         return fl_context_fail(context, VERB,
                                status == FL_MISMATCH ? FL_EXIT_DAMAGED : fl_context_code(status),
                                "%s", why.text);
     }
-    if (fl_conf_bool(conf, "json")) {
-        (void)json_object_set_new(answer, "file", json_string(path));
-        fl_context_print(context, &answer);
-    } else {
-        (void)fprintf(context->out, "%s: the model after round %" PRId64 ", hash %.16s checked\n",
-                      path, (int64_t)json_integer_value(json_object_get(answer, "round")), hash);
-    }
+    s_say(context, conf, answer);
     json_decref(answer);
     return FL_EXIT_OK;
 }

@@ -126,7 +126,8 @@ s_wait_for_children(const json_t *status, const json_t *wait, const char *done,
         s_add(line, " of %" PRIu64, expect);
     }
     s_add(line, " %s %s", s_children_noun(status), done);
-    if (leaves < leaves_wanted) {
+    //  Where each child is a device, the second pair of numbers is the first again.
+    if (leaves < leaves_wanted && (leaves != ready || leaves_wanted != expect)) {
         s_add(line, " with %" PRIu64 " of %" PRIu64 " devices", leaves, leaves_wanted);
     }
     s_add_left(line, wait);

@@ -14,6 +14,10 @@
     { "authority", FL_CONF_TEXT, NULL, 0, 0, NULL,                                                 \
       "Directory of the authority, 0700, with its secret" }
 
+#define FORCE                                                                                      \
+    { "force", FL_CONF_BOOL, "false", 0, 0, NULL,                                                  \
+      "Replace a read-only file, write into a pipe or a device" }
+
 static const fl_setting ca_init[] = { AUTHORITY, JSON };
 
 static const fl_setting token[] = {
@@ -34,6 +38,7 @@ static const fl_setting token[] = {
     { "hours", FL_CONF_REAL, "24", 0.001, 2160, NULL, "Hours for which the token is valid" },
     { "out", FL_CONF_TEXT, "", 0, 0, NULL,
       "Write the token to this file (mode 0600) instead of standard output" },
+    FORCE,
     JSON,
 };
 
@@ -104,6 +109,7 @@ static const fl_setting top[] = {
 static const fl_setting model_export[] = {
     { "round", FL_CONF_INT, "0", 0, 1e15, NULL, "The model after this round; 0 is the newest" },
     RUN,
+    FORCE,
     STATE("the root"),
     TIMEOUT,
     JSON,
@@ -200,7 +206,8 @@ static const fl_command commands[] = {
                    .purpose = "End a run for good; its rounds and models stay." },
       .run = fl_verb_run_stop },
     { .program = { .name = "model export", .arguments = "FILE", SETTINGS(model_export),
-                   .purpose = "Copy a model to a safetensors file, after checking its hash." },
+                   .purpose = "Copy a model to a file, or to standard output (-), after checking "
+                              "its hash." },
       .run = fl_verb_model_export },
     { .program = { .name = "health", SETTINGS(of_any),
                    .purpose = "Say whether a process is well; its exit code is 0 when it is." },

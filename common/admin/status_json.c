@@ -148,7 +148,8 @@ s_collecting(const fl_aggregator *aggregator, uint64_t left_ms)
         bool in = seat.outcome == FL_OUT_IN;
         self.ready += in;
         self.expect += in || s_awaited(&seat);
-        self.leaves += in ? seat.leaves : 0;
+        //  An edge that is not in says how many of its devices are.
+        self.leaves += in ? seat.leaves : s_awaited(&seat) ? seat.tally.in : 0;
         self.expect_leaves += in || s_awaited(&seat) ? seat.leaves : 0;
     }
     return self;

@@ -29,37 +29,6 @@ s_name_valid(const fl_token *token)
     return !token->exact && fl_name_equal(&node, &none);
 }
 
-//  Digits only, 1 to 65535.
-static bool
-s_port_valid(const char *text)
-{
-    size_t length = strspn(text, "0123456789");
-    unsigned port = 0;
-    if (length == 0 || length > 5 || text[length] != '\0') {
-        return false;
-    }
-    for (size_t i = 0; i < length; i++) {
-        port = port * 10 + (unsigned)(text[i] - '0');
-    }
-    return port >= 1 && port <= 65535;
-}
-
-//  "tcp://host:port"; a host of letters, digits and "-._:[]%" (so IPv6 with its brackets as well).
-static bool
-s_endpoint_valid(const char *text)
-{
-    static const char scheme[] = "tcp://";
-    size_t prefix = sizeof scheme - 1;
-    if (strncmp(text, scheme, prefix) != 0) {
-        return false;
-    }
-    const char *host = text + prefix;
-    const char *colon = strrchr(host, ':');
-    size_t good = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "0123456789-._:[]%");
-    return colon != NULL && colon > host && host + good >= colon && s_port_valid(colon + 1);
-}
-
 // ---- bytes ------------------------------------------------------------------------------------
 //  Everything in front of the MAC.
 static size_t
@@ -96,8 +65,9 @@ fl_token_encode(const fl_token *token, uint8_t bytes[FL_TOKEN_BYTES_MAX])
 static bool
 s_fields_valid(const fl_token *token, uint8_t exact)
 {
+    fl_endpoint place;
     return s_role_valid(token->role) && exact <= 1 && s_name_valid(token) && token->count > 0 &&
-           s_endpoint_valid(token->endpoint);
+           fl_endpoint_parse_remote(token->endpoint, &place);
 }
 
 //  FL_TRUST_OK means that `bytes` are exactly what fl_token_encode makes of `token`.
@@ -137,6 +107,7 @@ fl_token_make(const fl_authority *authority, uint64_t now, const fl_entropy *ent
               fl_token *token, fl_why *why)
 {
     const char *bad = NULL;
+    fl_endpoint place;
     if (!s_role_valid(token->role)) {
         bad = "role: a token is for a device, an edge or an operator";
     } else if (!s_name_valid(token)) {
@@ -146,7 +117,7 @@ fl_token_make(const fl_authority *authority, uint64_t now, const fl_entropy *ent
     } else if (token->not_after <= now || token->not_after - now > FL_TOKEN_LIFE_MAX_S) {
         bad = "end: it must be in the future, by at most 90 days";
     } else if (memchr(token->endpoint, '\0', sizeof token->endpoint) == NULL ||
-               !s_endpoint_valid(token->endpoint)) {
+               !fl_endpoint_parse_remote(token->endpoint, &place)) {
         bad = "endpoint: tcp://host:port, at most 128 characters";
     }
     if (bad != NULL) {

@@ -13,11 +13,11 @@
 #ifndef FL_CRYPTO_TOKEN_H
 #define FL_CRYPTO_TOKEN_H
 
+#include "common/base/endpoint.h"
 #include "common/crypto/authority.h"
 #include "common/crypto/trust.h"
 
 enum {
-    FL_ENDPOINT_LENGTH_MAX = 128,
     FL_TOKEN_ID_BYTES = 16,
     FL_TOKEN_BYTES_MIN = 208, // without the endpoint's characters
     FL_TOKEN_BYTES_MAX = FL_TOKEN_BYTES_MIN + FL_ENDPOINT_LENGTH_MAX,

@@ -3,8 +3,11 @@
 #include <zlib.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 //  Magic: two zero bytes, the type (8: unsigned byte), the number of dimensions; then each
 //  dimension as a big-endian u32; then the bytes.
@@ -22,12 +25,13 @@ static fl_status
 s_cut_off(const source *self)
 {
     int code = Z_OK;
-    const char *text = gzerror(self->file, &code);
+    const char *text = gzerror(self->file, &code); // "<fd:5>: ", then what is wrong
+    const char *wrong = strstr(text, ": ");
     if (code == Z_ERRNO) {
         return fl_fail(FL_IO, self->why, "%s: cannot be read: %s", self->path, strerror(errno));
     }
-    return fl_fail(FL_MALFORMED, self->why, "%s: is cut off or damaged%s%s: fetch it again",
-                   self->path, code == Z_OK ? "" : ": ", code == Z_OK ? "" : text);
+    return fl_fail(FL_MALFORMED, self->why, "%s: is cut off or damaged%s: fetch it again",
+                   self->path, code == Z_OK || wrong == NULL ? "" : wrong);
 }
 
 static fl_status
@@ -92,13 +96,22 @@ static fl_status
 s_open(source *self, const char *path, bool labels, fl_why *why)
 {
     *self = (source){ .path = path, .why = why };
-    errno = 0;
-    self->file = gzopen(path, "rb");
-    if (self->file == NULL) {
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a pipe must not stop us here
+    if (file < 0) {
         int cause = errno;
         fl_why_set(why, "%s: cannot be opened: %s; check the path, or install the data set", path,
-                   cause == 0 ? "out of memory" : strerror(cause));
-        return cause == ENOENT ? FL_MISSING : cause == 0 ? FL_NOMEM : FL_IO;
+                   strerror(cause));
+        return cause == ENOENT ? FL_MISSING : FL_IO;
+    }
+    struct stat about;
+    if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) {
+        (void)close(file);
+        return fl_fail(FL_IO, why, "%s: is no regular file: give an IDX file, plain or gzip", path);
+    }
+    self->file = gzdopen(file, "rb");
+    if (self->file == NULL) {
+        (void)close(file);
+        return fl_fail(FL_NOMEM, why, "%s: cannot be opened: out of memory", path);
     }
     (void)gzbuffer(self->file, GZ_BUFFER);
     uint8_t magic[4];
@@ -144,6 +157,17 @@ s_close(source *self)
         (void)gzclose(self->file);
         self->file = NULL;
     }
+}
+
+fl_status
+fl_idx_head(const char *path, uint32_t *samples, uint32_t *features, fl_why *why)
+{
+    source file;
+    fl_status status = s_open(&file, path, false, why);
+    *samples = file.samples;
+    *features = file.features;
+    s_close(&file);
+    return status;
 }
 
 fl_status

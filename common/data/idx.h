@@ -18,10 +18,13 @@ typedef struct fl_dataset {
 } fl_dataset;
 
 //  The labels of a file (yours to free) and their number. FL_MISSING: no such file. FL_IO: it
-//  cannot be read. FL_MALFORMED: not IDX, cut off, or longer than it says. FL_RANGE: above a
-//  bound. FL_NOMEM.
+//  cannot be read, or is no regular file. FL_MALFORMED: not IDX, cut off, or longer than it says.
+//  FL_RANGE: above a bound. FL_NOMEM.
 FL_CHECKED fl_status fl_idx_labels(const char *path, uint8_t **labels, uint32_t *count,
                                    fl_why *why);
+//  What the head of a file of inputs says; as above, but for what comes behind the head.
+FL_CHECKED fl_status fl_idx_head(const char *path, uint32_t *samples, uint32_t *features,
+                                 fl_why *why);
 //  Samples number chosen[0], chosen[1], ... (ascending, each once) of a pair of files; all of them
 //  when `chosen` is NULL. As above, and FL_MISMATCH: inputs and labels differ in number; FL_RANGE:
 //  a chosen sample does not exist. `self` holds nothing unless FL_OK.

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/crypto/hash.h"
@@ -87,8 +88,24 @@ s_exchange(const char *directory, fl_why *why)
     return status == FL_OK ? s_rename(directory, CERT_NEXT, FL_STATE_CERT, why) : status;
 }
 
-fl_status
-fl_state_dir_open(const char *directory, fl_why *why)
+//  A socket's path is shorter than a file's.
+static fl_status
+s_fits_socket(const char *directory, fl_why *why)
+{
+    const size_t length_max =
+        sizeof((struct sockaddr_un *)NULL)->sun_path - 1 - strlen("/" FL_STATE_OPERATOR);
+    if (strlen(directory) > length_max) {
+        return fl_fail(FL_RANGE, why,
+                       "state directory %s is too long for the operator's socket in it: %zu "
+                       "characters, at most %zu; give a shorter path, or one relative to where "
+                       "this starts",
+                       directory, strlen(directory), length_max);
+    }
+    return FL_OK;
+}
+
+static fl_status
+s_open(const char *directory, fl_why *why)
 {
     char next[FL_STATE_PATH_MAX];
     fl_status status = fl_state_dir_path(directory, CERT_NEXT, next, why);
@@ -102,6 +119,13 @@ fl_state_dir_open(const char *directory, fl_why *why)
         status = s_exchange(directory, why);
     }
     return status;
+}
+
+fl_status
+fl_state_dir_open(const char *directory, fl_why *why)
+{
+    FL_TRY(s_fits_socket(directory, why));
+    return s_open(directory, why);
 }
 
 // ---- reading and writing one file -------------------------------------------------------------
@@ -286,12 +310,12 @@ s_parent_parse(char *text, fl_state_dir_parent *parent)
     }
     *second++ = '\0';
     second[strcspn(second, "\n")] = '\0';
-    size_t length = strlen(text);
-    if (strncmp(text, "tcp://", 6) != 0 || length > FL_ENDPOINT_LENGTH_MAX ||
+    fl_endpoint place;
+    if (!fl_endpoint_parse_remote(text, &place) ||
         !fl_unhex(second, parent->key, FL_CURVE_BYTES)) {
         return false;
     }
-    memcpy(parent->endpoint, text, length + 1);
+    memcpy(parent->endpoint, text, strlen(text) + 1);
     return true;
 }
 
@@ -473,7 +497,7 @@ fl_state_dir_secret_make(const char *directory, const fl_entropy *entropy, fl_au
 {
     char path[FL_STATE_PATH_MAX];
     *authority = NULL;
-    fl_status status = fl_state_dir_open(directory, why);
+    fl_status status = s_open(directory, why);
     if (status == FL_OK) {
         status = s_secret_free(directory, why);
     }

@@ -44,8 +44,8 @@ typedef struct fl_state_dir_parent {
 //  "<directory>/<name>" into `path`. FL_RANGE when that is too long.
 FL_CHECKED fl_status fl_state_dir_path(const char *directory, const char *name,
                                        char path[FL_STATE_PATH_MAX], fl_why *why);
-//  Make the directory (0700) when it is not there, check that it is ours alone, and finish an
-//  exchange of keys that was cut short.
+//  Make the directory (0700) when it is not there, check that it is ours alone and that the socket
+//  in it has a path, and finish an exchange of keys that was cut short. FL_RANGE: it is too long.
 FL_CHECKED fl_status fl_state_dir_open(const char *directory, fl_why *why);
 
 //  The result is the caller's; NULL unless FL_OK.

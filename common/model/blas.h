@@ -1,7 +1,8 @@
 //  blas - OpenBLAS, opened at run time: because it chooses its kernels while it is loaded, and a
 //  release older than the CPU chooses ones from 2004 (measured: six times slower). Then it is
 //  opened again with the kernels that the CPU can run. Opened once, at start-up, by one thread:
-//  opening may set OPENBLAS_CORETYPE in this process's environment, unless it is set already.
+//  opening may set OPENBLAS_CORETYPE in this process's environment, unless it is set already, and
+//  sets OPENBLAS_NUM_THREADS.
 #ifndef FL_MODEL_BLAS_H
 #define FL_MODEL_BLAS_H
 
@@ -15,8 +16,10 @@ typedef struct fl_blas {
                   const float *b, float *c);
 } fl_blas;
 
-//  The same library for the life of the process, held at one thread of its own. FL_MISSING: it is
-//  not installed, and `blas` is left alone; `why` says what to install.
-FL_CHECKED fl_status fl_blas_open(const fl_blas **blas, fl_why *why);
+//  The same library for the life of the process, held at one thread of its own, for `threads` of
+//  ours. FL_MISSING: it is not installed; `why` says what to install. FL_NOMEM: the process may not
+//  have the memory that it takes for each of them; without it OpenBLAS would try for ever. `blas`
+//  is left alone then.
+FL_CHECKED fl_status fl_blas_open(unsigned threads, const fl_blas **blas, fl_why *why);
 
 #endif

@@ -126,7 +126,7 @@ fl_gemm_judge(unsigned threads, bool parallel, fl_gemm candidate, fl_gemm *gemm,
 fl_status
 fl_gemm_choose(unsigned threads, fl_gemm *gemm, fl_why *why)
 {
-    fl_status status = fl_blas_open(&blas, why);
+    fl_status status = fl_blas_open(threads, &blas, why);
     if (status != FL_OK) {
         return status;
     }

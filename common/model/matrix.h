@@ -27,7 +27,7 @@ bool fl_gemm_agrees(fl_gemm candidate);
 //  What this process multiplies with when `threads` threads will: OpenBLAS (see blas.h), held at
 //  one thread of its own. When it errs on this CPU, the reference is chosen and `why` says so (it
 //  is empty otherwise). FL_DENIED: this is the serial OpenBLAS, which gives wrong results when
-//  more than one thread calls it. FL_MISSING: there is none.
+//  more than one thread calls it. FL_MISSING: there is none. FL_NOMEM: see fl_blas_open.
 FL_CHECKED fl_status fl_gemm_choose(unsigned threads, fl_gemm *gemm, fl_why *why);
 //  The same decision about any candidate; `parallel` is false for a library without locks.
 FL_CHECKED fl_status fl_gemm_judge(unsigned threads, bool parallel, fl_gemm candidate,

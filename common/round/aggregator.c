@@ -804,7 +804,7 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
     seat->tally = beat->tally;
     fl_seats_told(self->seats, (uint32_t)index,
                   seat->role == FL_ROLE_EDGE ? beat->leaves : seat->leaves,
-                  beat->samples > 0 ? beat->samples : seat->samples);
+                  beat->samples > 0 && !self->over ? beat->samples : seat->samples);
     bool here = s_this_round(self, message, beat->attempt);
     bool waits = beat->activity == FL_DOING_WAIT_GRANT || beat->activity == FL_DOING_SEND ||
                  beat->activity == FL_DOING_WAIT_CLOSE;

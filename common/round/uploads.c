@@ -414,8 +414,10 @@ s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
     if (contrib->base_round < self->order.round) {
         self->sums.stats[FL_STAT_STALE] += contrib->count;
     }
-    if (seat->role == FL_ROLE_DEVICE && !s_masked(self)) {
-        fl_seats_told(self->seats, index, seat->leaves, contrib->stats[FL_STAT_SAMPLES]);
+    const uint64_t samples = seat->role == FL_ROLE_DEVICE ? contrib->stats[FL_STAT_SAMPLES]
+                                                          : contrib->tally.samples_known;
+    if (samples > 0 && !s_masked(self)) {
+        fl_seats_told(self->seats, index, seat->leaves, samples);
     }
     if (seat->came_at > self->sums.last_at) {
         self->sums.last_at = seat->came_at;

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/config/clock.h"
+#include "common/config/start.h"
 #include "common/identity/state_dir.h"
 #include "common/net/context.h"
 
@@ -16,7 +17,9 @@ enum { LOOK_MS = 200, SAY_MS = 10 * 1000, RENEW_MS = 10 * 1000 };
 fl_status
 fl_enrol_at_start_wait(const fl_conf *conf, fl_stop *stop, const char *path, fl_why *why)
 {
-    fl_time now = fl_clock_ms(), until = now + fl_conf_ms(conf, "start.wait"), said = now - SAY_MS;
+    const fl_time wait = fl_conf_ms(conf, "start.wait");
+    fl_time now = fl_clock_ms(), until = now + wait, said = now - SAY_MS;
+    fl_start_step("waiting for a file", FL_START_SHORT_S + (uint32_t)(wait / 1000));
     while (access(path, R_OK) != 0) {
         now = fl_clock_ms();
         if (now >= until) {
@@ -143,6 +146,7 @@ s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_w
         code = s_await(conf, how, why);
     }
     if (code == FL_EXIT_OK) {
+        fl_start_step("joining", FL_START_SHORT_S + (how->wait_ms + RENEW_MS) / 1000);
         code = fl_enrol_client_join(how, &world, &result, why);
     }
     if (code == FL_EXIT_OK) {

@@ -1,8 +1,10 @@
 #include "common/runtime/launch.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "common/config/cli.h"
+#include "common/config/start.h"
 #include "common/crypto/entropy.h"
 
 const fl_exit fl_launch_exits[] = {
@@ -43,7 +45,10 @@ fl_launch(const fl_program *program, int argc, char **argv,
         status = fl_stop_open(&stop, &why);
     }
     if (status == FL_OK) {
+        (void)signal(SIGHUP, SIG_IGN); // the log is standard error: there is nothing to open again
+        fl_start_begin(program->name, FL_LAUNCH_FAILED);
         status = run(conf, stop, &why);
+        fl_start_over();
     }
     if (status != FL_OK) {
         (void)fprintf(stderr, "%s: %s\n", program->name, why.text);

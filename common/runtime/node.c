@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/config/clock.h"
+#include "common/config/start.h"
 #include "common/machine/policy.h"
 #include "common/net/context.h"
 #include "common/runtime/note_log.h"
@@ -179,26 +180,17 @@ s_open_porch(fl_node *self, fl_why *why)
 }
 
 //  "tcp://host:port" of the parent.
-static fl_status
-s_point_uplink(fl_node *self, fl_why *why)
+static void
+s_point_uplink(fl_node *self)
 {
     const fl_state_dir_parent *parent = fl_identity_parent(self->conf.identity);
-    const char *address = parent->endpoint + strlen("tcp://");
-    const char *colon = strrchr(parent->endpoint, ':');
-    size_t length = colon > address ? (size_t)(colon - address) : 0;
-    long port = colon == NULL ? 0 : strtol(colon + 1, NULL, 10);
-    bool fine = strncmp(parent->endpoint, "tcp://", strlen("tcp://")) == 0 && length > 0 &&
-                length < sizeof self->dialer.host && port > 0 && port <= UINT16_MAX;
-    if (!fine) {
-        return fl_fail(FL_MALFORMED, why,
-                       "%s/%s: '%s' is no tcp://HOST:PORT: enrol again, or mend it",
-                       self->conf.directory, FL_STATE_PARENT, parent->endpoint);
-    }
-    memcpy(self->dialer.host, address, length);
-    self->dialer.port = (uint16_t)port;
+    fl_endpoint place;
+    bool fine = fl_endpoint_parse_remote(parent->endpoint, &place);
+    FL_ASSERT(fine && place.host.size < sizeof self->dialer.host); // it was read so
+    memcpy(self->dialer.host, place.host.data, place.host.size);
+    self->dialer.port = place.port;
     memcpy(self->dialer.parent_key, parent->key, sizeof self->dialer.parent_key);
     self->dialer.keys = fl_identity_keypair(self->conf.identity);
-    return FL_OK;
 }
 
 //  Every slot may have a whole window on its way.
@@ -225,7 +217,7 @@ s_open(fl_node *self, fl_why *why)
         FL_TRY(s_open_porch(self, why));
     }
     if (self->conf.parent) {
-        FL_TRY(s_point_uplink(self, why));
+        s_point_uplink(self);
     }
     self->workers = fl_workers_new(self->conf.threads, JOBS_MAX, why);
     return self->workers == NULL ? FL_NOMEM : FL_OK;
@@ -235,6 +227,7 @@ fl_status
 fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why)
 {
     *node = NULL;
+    fl_start_step("opening the network", FL_START_SHORT_S);
     fl_node *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
@@ -412,6 +405,7 @@ s_mind_certificate(fl_node *self, fl_time now)
 fl_status
 fl_node_run(fl_node *self, fl_why *why)
 {
+    fl_start_over();
     while (!self->stopping) {
         fl_reactor_turn(self->reactor, TURN_MS);
         s_spread_denials(self);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/base/endpoint.h"
 #include "common/base/log.h"
 #include "common/config/clock.h"
 
@@ -50,6 +51,35 @@ fl_settings_timing(const fl_conf *conf, const fl_conf *window)
     timing.rate_min = (uint32_t)fl_conf_bytes(conf, "rate.min");
     timing.rate_window_ms = s_ms(conf, "rate.window");
     return timing;
+}
+
+fl_status
+fl_settings_check_parent(const fl_conf *conf, fl_why *why)
+{
+    const char *text = fl_conf_text(conf, "join.endpoint");
+    fl_endpoint place;
+    if (text[0] != '\0' && !fl_endpoint_parse_remote(text, &place)) {
+        return fl_fail(FL_MALFORMED, why, "join.endpoint: " FL_ENDPOINT_REFUSED, text,
+                       FL_ENDPOINT_LENGTH_MAX);
+    }
+    return FL_OK;
+}
+
+fl_status
+fl_settings_check_listen(const fl_conf *conf, fl_why *why)
+{
+    static const char *const keys[] = { "listen.control", "listen.up", "listen.down" };
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text = fl_conf_text(conf, keys[i]);
+        fl_endpoint place;
+        if (!fl_endpoint_parse(text, &place)) {
+            return fl_fail(FL_MALFORMED, why,
+                           "%s: '%s' is no tcp://ADDRESS:PORT, with an address of this machine or "
+                           "0.0.0.0 and a port from 0 (any free one) to 65535",
+                           keys[i], text);
+        }
+    }
+    return FL_OK;
 }
 
 fl_status

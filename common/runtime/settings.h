@@ -100,6 +100,10 @@
 //  What must hold between the rows of a process with children and those of a window, so that a
 //  round can succeed at all. Both are the same settings but at the root, where a window is a run's.
 FL_CHECKED fl_status fl_settings_check(const fl_conf *parent, const fl_conf *window, fl_why *why);
+//  The addresses of a process with children.
+FL_CHECKED fl_status fl_settings_check_listen(const fl_conf *conf, fl_why *why);
+//  The address of a parent.
+FL_CHECKED fl_status fl_settings_check_parent(const fl_conf *conf, fl_why *why);
 //  All but the node and the roles; nothing of a window when that is NULL.
 fl_aggregator_conf fl_settings_aggregator(const fl_conf *parent, const fl_conf *window);
 fl_timing fl_settings_timing(const fl_conf *parent, const fl_conf *window);

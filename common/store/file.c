@@ -134,8 +134,9 @@ s_sync_parent(const char *path)
     return synced;
 }
 
-fl_status
-fl_file_write(const char *path, fl_bytes bytes, unsigned mode, fl_why *why)
+//  `like`: whose file it shall be, when we may say so; NULL: ours.
+static fl_status
+s_replace(const char *path, fl_bytes bytes, unsigned mode, const struct stat *like, fl_why *why)
 {
     char temp[PATH_MAX];
     if (snprintf(temp, sizeof temp, "%s" FL_FILE_TEMP_MARK "XXXXXX", path) >= PATH_MAX) {
@@ -146,6 +147,8 @@ fl_file_write(const char *path, fl_bytes bytes, unsigned mode, fl_why *why)
         return fl_file_why(errno, path, "written", why);
     }
     int error = 0;
+    bool kept = like == NULL || fchown(fd, like->st_uid, like->st_gid) == 0;
+    (void)kept; // only the superuser can give a file away
     if (!s_write_all(fd, bytes) || fchmod(fd, (mode_t)mode) != 0 || fsync(fd) != 0) {
         error = errno;
     }
@@ -160,6 +163,70 @@ fl_file_write(const char *path, fl_bytes bytes, unsigned mode, fl_why *why)
         return fl_file_why(error, path, "written", why);
     }
     return s_sync_parent(path) ? FL_OK : fl_file_why(errno, path, "made durable", why);
+}
+
+fl_status
+fl_file_write(const char *path, fl_bytes bytes, unsigned mode, fl_why *why)
+{
+    return s_replace(path, bytes, mode, NULL, why);
+}
+
+// ---- what the user named ----------------------------------------------------------------------
+//  A pipe, a device: its reader gets the bytes.
+static fl_status
+s_write_into(const char *path, fl_bytes bytes, fl_why *why)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int error = fd < 0 || !s_write_all(fd, bytes) ? errno : 0;
+    if (fd >= 0 && close(fd) != 0 && error == 0) {
+        error = errno;
+    }
+    return error == 0 ? FL_OK : fl_file_why(error, path, "written", why);
+}
+
+static fl_status
+s_deliver_new(const char *path, fl_bytes bytes, unsigned mode, int error, fl_why *why)
+{
+    struct stat about;
+    if (error != ENOENT) {
+        return fl_file_why(error, path, "written", why);
+    }
+    if (lstat(path, &about) == 0) {
+        return fl_fail(FL_EXISTS, why,
+                       "%s is a symbolic link to nothing and was not changed: remove it, or give "
+                       "another path",
+                       path);
+    }
+    return fl_file_write(path, bytes, mode, why);
+}
+
+fl_status
+fl_file_deliver(const char *path, fl_bytes bytes, unsigned mode, bool force, fl_why *why)
+{
+    char real[PATH_MAX];
+    struct stat about;
+    if (stat(path, &about) != 0) {
+        return s_deliver_new(path, bytes, mode, errno, why);
+    }
+    if (!S_ISREG(about.st_mode) && (!force || S_ISDIR(about.st_mode))) {
+        return fl_fail(FL_EXISTS, why,
+                       "%s is no regular file and was not changed: give another path, or - for "
+                       "standard output%s",
+                       path, S_ISDIR(about.st_mode) ? "" : "; --force writes into it");
+    }
+    if (!S_ISREG(about.st_mode)) {
+        return s_write_into(path, bytes, why);
+    }
+    if (!force && ((about.st_mode & 0222) == 0 || access(path, W_OK) != 0)) {
+        return fl_fail(FL_EXISTS, why,
+                       "%s is read-only and was not changed: give another path, or replace it with "
+                       "--force",
+                       path);
+    }
+    if (realpath(path, real) == NULL) {
+        return fl_file_why(errno, path, "written", why);
+    }
+    return s_replace(real, bytes, about.st_mode & 07777, &about, why);
 }
 
 fl_status

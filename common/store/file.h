@@ -15,6 +15,12 @@
 FL_CHECKED fl_status fl_file_read(const char *path, uint64_t size_max, fl_blob **blob, fl_why *why);
 //  Replace `path` by `bytes`. On failure the old file is untouched and no temp file is left.
 FL_CHECKED fl_status fl_file_write(const char *path, fl_bytes bytes, unsigned mode, fl_why *why);
+//  The same at a path that a user named, where cp would write: a symbolic link is followed, and
+//  what is there keeps its mode and, if we may, its owner; `mode` is that of a new file. FL_EXISTS:
+//  there is a directory, a read-only file, a pipe or a device; `force` replaces such a file, and
+//  writes into a pipe or a device. A new file and one that is replaced are all or nothing.
+FL_CHECKED fl_status fl_file_deliver(const char *path, fl_bytes bytes, unsigned mode, bool force,
+                                     fl_why *why);
 //  Make `path` and its missing parents with `mode`; FL_OK when it is there already.
 FL_CHECKED fl_status fl_directory_make(const char *path, unsigned mode, fl_why *why);
 //  Remove what crashed writers left in `directory`. Returns how many files. Call it while no writer

@@ -4,6 +4,7 @@ repair."""
 import contextlib
 import gzip
 import os
+import signal
 import socket
 
 from fabric import Fabric, Skip, binary, expect, flags, logfmt, main, run, small_idx
@@ -101,6 +102,40 @@ def what_the_machine_lacks_is_reported_before_anything_starts():
         edge.start()
         fabric.start_devices()
         fabric.done()
+
+
+def a_start_that_cannot_go_on_is_refused_and_never_hangs():
+    """Too little memory for OpenBLAS, a pipe where data should be, a state directory whose socket
+    has no path, data of another width: each is said at once, and by --check-config what it can."""
+    with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.layers": "784-10"},
+                device={"trainer": "builtin", "model.layers": "784-10"}, unmasked=True) as fabric:
+        good = small_idx(fabric.base, 200)
+        fabric["d1"].settings.update(good)
+        fabric.found()
+        device, pipe = fabric["d1"], os.path.join(fabric.base, "pipe")
+        os.mkfifo(pipe)
+        _refused(_program(device, ["prlimit", "--as=200000000"]), "no memory for OpenBLAS",
+                 "192 MiB", "ulimit -v")
+        for key in good:
+            for more in ([], ["--check-config"]):
+                _refused([*_program(device, **{key.replace(".", "__"): pipe}), *more], pipe,
+                         "is no regular file")
+                _refused([*_program(device, model__layers="783-10"), *more],
+                         good["data.inputs"], "784 values each, the network takes 783")
+        long = os.path.join(fabric.base, "d" * 100)
+        _refused(_program(device, state=long), long, "too long for the operator's socket")
+        expect(not os.path.exists(long), "it is made all the same")
+
+
+def a_hangup_is_no_end():
+    """A terminal that is closed leaves the programs running."""
+    with Fabric(devices={"d1": "e1"}, root={"rounds": 3}, unmasked=True) as fabric:
+        fabric.start()
+        for name in ("root", "e1", "d1"):
+            fabric[name].line("started")
+            fabric[name].popen.send_signal(signal.SIGHUP)
+        fabric.done()
+        expect(len(fabric.rounds()) == 3, "the run is not whole")
 
 
 def a_model_of_another_shape_is_refused_by_name():
@@ -225,6 +260,8 @@ if __name__ == "__main__":
     main([a_data_file_that_is_cut_off_is_refused_by_name,
           a_setting_that_nobody_knows_is_refused_with_its_line,
           what_the_machine_lacks_is_reported_before_anything_starts,
+          a_start_that_cannot_go_on_is_refused_and_never_hangs,
+          a_hangup_is_no_end,
           a_model_of_another_shape_is_refused_by_name,
           a_root_without_room_begins_when_there_is_some,
           a_root_that_runs_out_of_room_pauses_and_goes_on_when_there_is_some,

@@ -219,6 +219,7 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
     assert_text(json, "waiting/for", "contributions");
     assert_whole(json, "waiting/ready", 0);
     assert_whole(json, "waiting/expect", 1);
+    assert_whole(json, "waiting/leaves", 2);
     assert_whole(json, "waiting/expect_leaves", 4);
     assert_text(json, "waiting/missing/0", "edge-a");
     assert_int_equal(json_array_size(json_at(json, "waiting/missing")), 1);

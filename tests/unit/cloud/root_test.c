@@ -241,6 +241,12 @@ a_restart_after_the_last_round_is_done_at_once(void **state)
     assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->a, 3);
     assert_false(s_look().aborted);
     s_hears_the_end(0);
+    fl_root_conf conf = s_conf();
+    conf.rounds = 2; // fewer than have been
+    s_make(&conf);
+    s_start(4, 0);
+    assert_int_equal(s_look().round, 3);
+    assert_int_equal(s_look().rounds, 3);
 }
 
 static void

@@ -12,6 +12,8 @@
 #include "cloud/settings.h"
 #include "common/secagg/secagg.h"
 
+#include "tests/support/place.h"
+
 static fl_conf *conf, *root;
 static fl_why why;
 
@@ -62,6 +64,44 @@ refused(const char *said)
     if (strstr(why.text, said) == NULL) {
         fail_msg("'%s' is not in: %s", said, why.text);
     }
+}
+
+//  libzmq would take the port modulo 65536, or the digits in front.
+static void
+a_listening_port_that_is_none_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "tcp://0.0.0.0:99999", "tcp://0.0.0.0:70x",
+                                       "tcp://0.0.0.0:-1", "0.0.0.0:7000" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(at_root("--listen-up", bad[i], NULL), FL_MALFORMED);
+        refused("listen.up");
+        refused(bad[i]);
+    }
+    assert_int_equal(at_root("--listen-up", "tcp://0.0.0.0:0", NULL), FL_OK);
+}
+
+static void
+a_test_set_that_does_not_fit_is_found_before_the_start(void **state)
+{
+    (void)state;
+    static const uint8_t inputs[4 + 8 + 2] = { 0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 2 };
+    static const uint8_t labels[4 + 4 + 1] = { 0, 0, 8, 1, 0, 0, 0, 1 };
+    assert_int_equal(place_make(state), 0);
+    place_write("in", inputs, sizeof inputs);
+    place_write("out", labels, sizeof labels);
+    assert_int_equal(at_root("--test-inputs", place_of("in"), NULL), FL_MISMATCH);
+    refused("go together");
+    assert_int_equal(at_root("--test-inputs", place_of("in"), "--test-labels", place_of("out"),
+                             NULL), FL_OK);
+    assert_int_equal(with("--model-layers", "2-2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_OK);
+    assert_int_equal(with("--model-layers", "3-2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_MISMATCH);
+    refused("/in: samples have 2 values each, the network takes 3");
+    assert_int_equal(with("--model-elements", "6", NULL), FL_OK); // it is not scored
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_OK);
+    assert_int_equal(place_end(state), 0);
 }
 
 static void
@@ -289,6 +329,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_listening_port_that_is_none_is_refused_by_name, begin, end),
+        cmocka_unit_test_setup_teardown(a_test_set_that_does_not_fit_is_found_before_the_start, begin, end),
         cmocka_unit_test_setup_teardown(masks_are_on_unless_it_is_said_otherwise, begin, end),
         cmocka_unit_test_setup_teardown(an_unmasked_plan_says_nothing_of_blocks, begin, end),
         cmocka_unit_test_setup_teardown(every_plan_crosses_the_wire_as_it_is, begin, end),

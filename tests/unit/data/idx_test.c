@@ -136,6 +136,8 @@ s_expect_refusal(const char *inputs, const char *labels, fl_status status, const
         fail_msg("%s \"%s\", wanted %s \"%s\"", fl_status_name(got), why.text,
                  fl_status_name(status), said);
     }
+    const char *folder_said = strstr(why.text, folder);
+    assert_true(folder_said == NULL || strstr(folder_said + 1, folder) == NULL); // said once
     assert_true(set.inputs == NULL && set.labels == NULL && set.samples == 0);
 }
 
@@ -219,7 +221,7 @@ a_path_that_leads_nowhere_is_refused_with_advice(void **state)
     (void)state;
     s_expect_refusal("/nonexistent/train", labels_path, FL_MISSING, "check the path");
     s_expect_refusal(inputs_path, "/nonexistent/train", FL_MISSING, "/nonexistent/train");
-    s_expect_refusal(folder, labels_path, FL_IO, "Is a directory");
+    s_expect_refusal(folder, labels_path, FL_IO, "is no regular file");
     s_expect_refusal("/dev/null/x", labels_path, FL_IO, "Not a directory");
 }
 

@@ -95,6 +95,13 @@ waiting_is_said_with_how_many_how_long_and_for_whom(void **state)
         { "{\"children\":[{\"role\":\"device\"},{\"role\":\"edge\"}],\"waiting\":{"
           "\"for\":\"contributions\",\"ready\":2,\"expect\":2,\"left_ms\":3000,\"missing\":[]}}",
           "2 of 2 children in, 3.0 s more" },
+        { "{\"children\":[{\"role\":\"device\"}],\"waiting\":{\"for\":\"contributions\","
+          "\"ready\":2,\"expect\":3,\"leaves\":2,\"expect_leaves\":3,\"left_ms\":3000,"
+          "\"missing\":[\"d1\"]}}",
+          "2 of 3 devices in, 3.0 s more for d1" },
+        { "{" EDGES ",\"waiting\":{\"for\":\"contributions\",\"ready\":0,\"expect\":2,"
+          "\"leaves\":3,\"expect_leaves\":6,\"left_ms\":3000,\"missing\":[\"edge-a\"]}}",
+          "0 of 2 edges in with 3 of 6 devices, 3.0 s more for edge-a and 1 not seen yet" },
         { "{\"waiting\":{\"for\":\"children\",\"ready\":0,\"expect\":0,\"left_ms\":500,"
           "\"missing\":[]}}",
           "0 children ready, 0.5 s more" },

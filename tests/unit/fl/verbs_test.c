@@ -354,6 +354,22 @@ a_damaged_model_is_not_exported_and_the_old_file_stays(void **state)
 }
 
 static void
+an_export_goes_to_standard_output_or_is_refused_where_no_file_is(void **state)
+{
+    (void)state;
+    place_write("model", "abc", 3);
+    serve_model("model", "abc", 3, false);
+    assert_int_equal(fake_fl("model", "export", "-", NULL), FL_EXIT_OK);
+    assert_string_equal(fake.out, "abc");
+    assert_err("checked");
+    assert_int_equal(fake_fl("model", "export", "-", "--json", NULL), FL_EXIT_USAGE);
+    assert_int_equal(mkfifo(place_of("pipe"), 0600), 0);
+    assert_int_equal(fake_fl("model", "export", place_of("pipe"), NULL), FL_EXIT_EXISTS);
+    assert_err("is no regular file");
+    assert_int_equal(fake_fl("model", "export", "/dev/null", "--force", NULL), FL_EXIT_OK);
+}
+
+static void
 an_export_that_cannot_be_read_or_written_says_which_file(void **state)
 {
     (void)state;
@@ -463,6 +479,10 @@ a_token_goes_to_a_private_file_when_asked(void **state)
     assert_int_equal(fake_fl(TOKEN, "--parent-cert", place_of("root.cert"), "--role", "device",
                              "--out", place_of("no/dir"), NULL),
                      FL_EXIT_STATE_DIR);
+    assert_int_equal(fake_fl(TOKEN, "--parent-cert", place_of("root.cert"), "--role", "device",
+                             "--out", "/dev/null", NULL),
+                     FL_EXIT_EXISTS);
+    assert_err("/dev/null is no regular file");
     fl_authority_destroy(&authority);
 }
 
@@ -515,7 +535,7 @@ an_endpoint_that_is_none_is_refused(void **state)
     assert_int_equal(fake_fl("token", "--authority", place_of("ca"), "--endpoint", endpoint,
                              "--parent-cert", place_of("root.cert"), "--role", "device", NULL),
                      FL_EXIT_USAGE);
-    assert_err("endpoint is too long");
+    assert_err("of at most 128 characters");
     fl_authority_destroy(&authority);
 }
 
@@ -541,6 +561,7 @@ main(void)
         with_place(a_directory_of_another_user_is_not_taken_for_an_idle_one),
         with_place(trouble_has_a_line_and_a_code_of_its_own),
         with_place(a_model_is_copied_whole_with_its_hash_proved),
+        with_place(an_export_goes_to_standard_output_or_is_refused_where_no_file_is),
         with_place(a_damaged_model_is_not_exported_and_the_old_file_stays),
         with_place(an_export_that_cannot_be_read_or_written_says_which_file),
         with_place(an_authority_is_made_once),

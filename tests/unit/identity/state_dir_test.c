@@ -50,6 +50,21 @@ a_path_is_the_directory_and_the_name_or_a_refusal(void **state)
     assert_said("no usable path");
 }
 
+//  107 characters fit a socket's name, with "/operator.sock" at its end.
+static void
+a_directory_too_long_for_the_socket_in_it_is_refused_before_it_is_made(void **state)
+{
+    (void)state;
+    char name[108];
+    memset(name, 'd', sizeof name);
+    name[94 - strlen(place) - 1] = '\0';
+    assert_int_equal(fl_state_dir_open(place_of(name), &why), FL_RANGE);
+    assert_said("94 characters, at most 93");
+    assert_false(is_there(name));
+    name[93 - strlen(place) - 1] = '\0';
+    assert_int_equal(fl_state_dir_open(place_of(name), &why), FL_OK);
+}
+
 static void
 opening_makes_a_private_directory_and_refuses_one_that_others_may_read(void **state)
 {
@@ -382,6 +397,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         with_place(a_path_is_the_directory_and_the_name_or_a_refusal),
+        with_place(a_directory_too_long_for_the_socket_in_it_is_refused_before_it_is_made),
         with_place(opening_makes_a_private_directory_and_refuses_one_that_others_may_read),
         with_place(somebody_elses_directory_is_refused_by_its_owner),
         with_place(keys_are_made_once_kept_secret_and_come_back),

@@ -23,7 +23,7 @@ s_keeps_the_chosen_core(void)
 {
     const fl_blas *blas = NULL;
     (void)setenv("OPENBLAS_CORETYPE", "Prescott", 1);
-    return fl_blas_open(&blas, NULL) == FL_OK && strcmp(blas->core, "Prescott") == 0;
+    return fl_blas_open(1, &blas, NULL) == FL_OK && strcmp(blas->core, "Prescott") == 0;
 }
 
 static bool
@@ -31,7 +31,7 @@ s_knows_this_cpu(void)
 {
     const fl_blas *blas = NULL;
     (void)unsetenv("OPENBLAS_CORETYPE");
-    if (fl_blas_open(&blas, NULL) != FL_OK) {
+    if (fl_blas_open(1, &blas, NULL) != FL_OK) {
         return false;
     }
 #if defined(__x86_64__)
@@ -48,8 +48,35 @@ s_says_when_there_is_none(void)
     (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 3, 3 });
     const fl_blas *blas = NULL;
     fl_why why = { "" };
-    return fl_blas_open(&blas, &why) == FL_MISSING && blas == NULL &&
+    return fl_blas_open(1, &blas, &why) == FL_MISSING && blas == NULL &&
            strstr(why.text, "install libopenblas0-pthread") != NULL;
+}
+
+//  OpenBLAS would map its buffer again and again.
+static bool
+s_says_when_memory_ends(void)
+{
+    (void)setrlimit(RLIMIT_AS, &(struct rlimit){ 200000 * 1024, 200000 * 1024 });
+    const fl_blas *blas = NULL;
+    fl_why why = { "" };
+    return fl_blas_open(2, &blas, &why) == FL_NOMEM && blas == NULL &&
+           strstr(why.text, "320 MiB of address space with threads: 2;") != NULL;
+}
+
+//  Nothing more can be mapped: a product that asked for memory would not end.
+static bool
+s_multiplies_when_memory_ends(void)
+{
+    const fl_blas *blas = NULL;
+    const float a[2] = { 2, 3 }, b[2] = { 5, 7 };
+    float c[1] = { 0 };
+    if (fl_blas_open(1, &blas, NULL) != FL_OK) {
+        return false;
+    }
+    (void)setrlimit(RLIMIT_AS, &(struct rlimit){ 4096, 4096 });
+    (void)alarm(5);
+    blas->sgemm(false, false, 1, 1, 2, a, b, c);
+    return c[0] > 30.5f;
 }
 
 static void
@@ -74,12 +101,20 @@ a_missing_library_is_refused_with_advice(void **state)
 }
 
 static void
+memory_that_it_cannot_have_is_refused_before_it_asks(void **state)
+{
+    (void)state;
+    assert_true(s_in_a_child(s_says_when_memory_ends));
+    assert_true(s_in_a_child(s_multiplies_when_memory_ends));
+}
+
+static void
 it_multiplies_and_is_opened_once(void **state)
 {
     (void)state;
     const fl_blas *blas = NULL, *again = NULL;
-    assert_int_equal(fl_blas_open(&blas, NULL), FL_OK);
-    assert_int_equal(fl_blas_open(&again, NULL), FL_OK);
+    assert_int_equal(fl_blas_open(1, &blas, NULL), FL_OK);
+    assert_int_equal(fl_blas_open(1, &again, NULL), FL_OK);
     assert_ptr_equal(blas, again);
     const float a[2] = { 2, 3 }, b[2] = { 5, 7 };
     float c[1] = { 0 };
@@ -94,6 +129,7 @@ main(void)
         cmocka_unit_test(a_core_set_from_outside_is_kept),
         cmocka_unit_test(a_cpu_newer_than_the_library_gets_the_kernels_it_can_run),
         cmocka_unit_test(a_missing_library_is_refused_with_advice),
+        cmocka_unit_test(memory_that_it_cannot_have_is_refused_before_it_asks),
         cmocka_unit_test(it_multiplies_and_is_opened_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

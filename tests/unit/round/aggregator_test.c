@@ -363,6 +363,21 @@ a_slot_that_a_lost_child_held_goes_to_who_waits(void **state)
 }
 
 // ---- who is there -----------------------------------------------------------------------------
+//  Its devices leave it one by one, and it counts those that are there.
+static void
+what_an_edge_had_is_not_lost_when_the_run_is_over(void **state)
+{
+    (void)state;
+    parent_join_all(2);
+    fl_message beat = machine_beat(0, 1, 0, 0, FL_DOING_NOTHING);
+    beat.beat.samples = 600;
+    machine_hear_child(0, &beat, 0);
+    fl_aggregator_dismiss(parent_cohort, FL_WHY_NONE, machine_out);
+    beat.beat.samples = 200;
+    machine_hear_child(0, &beat, 0);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).samples, 600);
+}
+
 static void
 presence_is_summed_over_live_seats(void **state)
 {
@@ -444,6 +459,7 @@ main(void)
         TEST(an_abandoned_round_leaves_the_uninvited_alone),
         TEST(a_silent_child_is_evasive_and_then_its_seat_is_given_up),
         TEST(a_slot_that_a_lost_child_held_goes_to_who_waits),
+        TEST(what_an_edge_had_is_not_lost_when_the_run_is_over),
         TEST(presence_is_summed_over_live_seats),
         TEST(misuse_is_a_broken_invariant),
     };

@@ -116,6 +116,21 @@ a_sum_is_what_was_folded(void **state)
     assert_int_equal(fl_uploads_sums(collect)->weight, 0);
 }
 
+//  A run may be over before the edge beats again.
+static void
+an_edge_says_with_its_sum_how_many_samples_it_knows_of(void **state)
+{
+    (void)state;
+    fl_seats_at(roster, 1)->role = FL_ROLE_EDGE;
+    fl_message contrib = machine_contrib(&order, 1, 1, 1, 101, 20);
+    contrib.contrib.tally.samples_known = 320;
+    fl_uploads_contrib(collect, 1, &contrib, 10, machine_out);
+    fl_uploads_give_slots(collect, 10, machine_out);
+    s_chunk(&contrib, 20);
+    fl_uploads_verified(collect, 0, FL_WHY_NONE, machine_out);
+    assert_int_equal(fl_seats_look(roster, 1)->samples, 320);
+}
+
 static void
 who_is_withdrawn_while_being_verified_is_not_folded(void **state)
 {
@@ -284,6 +299,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(slots_go_to_whoever_has_waited_longest),
         TEST(a_sum_is_what_was_folded),
+        TEST(an_edge_says_with_its_sum_how_many_samples_it_knows_of),
         TEST(who_is_withdrawn_while_being_verified_is_not_folded),
         TEST(what_is_counted_cannot_be_withdrawn),
         TEST(a_heartbeat_of_who_does_not_send_changes_nothing),

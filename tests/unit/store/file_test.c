@@ -5,6 +5,7 @@
 #include "tests/support/place.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static fl_why why;
 
@@ -111,6 +112,60 @@ a_read_only_disk_is_named(void **state)
     assert_int_equal(fl_directory_make(place_of("d"), 0700, &why), FL_DENIED);
 }
 
+static unsigned
+s_mode(const char *name)
+{
+    struct stat about;
+    assert_int_equal(lstat(place_of(name), &about), 0);
+    return about.st_mode;
+}
+
+static void
+what_a_user_names_keeps_its_mode_and_its_link(void **state)
+{
+    (void)state;
+    assert_int_equal(fl_file_deliver(place_of("new"), s_text("x"), 0640, false, &why), FL_OK);
+    assert_int_equal(s_mode("new"), S_IFREG | 0640);
+    place_write("old", "old", 3);
+    assert_int_equal(chmod(place_of("old"), 0604), 0);
+    assert_int_equal(symlink("old", place_of("link")), 0);
+    assert_int_equal(fl_file_deliver(place_of("link"), s_text("new"), 0644, false, &why), FL_OK);
+    assert_true(S_ISLNK(s_mode("link")));
+    assert_int_equal(s_mode("old"), S_IFREG | 0604);
+    s_expect("old", "new");
+    assert_int_equal(symlink("none", place_of("astray")), 0);
+    assert_int_equal(fl_file_deliver(place_of("astray"), s_text("x"), 0644, true, &why), FL_EXISTS);
+    assert_non_null(strstr(why.text, "link to nothing"));
+    assert_true(S_ISLNK(s_mode("astray")));
+}
+
+static void
+what_is_no_writable_file_is_left_alone_unless_forced(void **state)
+{
+    (void)state;
+    char got[8] = "";
+    place_write("own", "old", 3);
+    assert_int_equal(chmod(place_of("own"), 0444), 0);
+    assert_int_equal(fl_file_deliver(place_of("own"), s_text("x"), 0644, false, &why), FL_EXISTS);
+    assert_non_null(strstr(why.text, "/own is read-only"));
+    s_expect("own", "old");
+    assert_int_equal(fl_file_deliver(place_of("own"), s_text("new"), 0644, true, &why), FL_OK);
+    s_expect("own", "new");
+    assert_int_equal(s_mode("own"), S_IFREG | 0444);
+    assert_int_equal(mkfifo(place_of("pipe"), 0600), 0);
+    int reader = open(place_of("pipe"), O_RDONLY | O_NONBLOCK);
+    assert_int_equal(fl_file_deliver(place_of("pipe"), s_text("x"), 0644, false, &why), FL_EXISTS);
+    assert_non_null(strstr(why.text, "/pipe is no regular file"));
+    assert_true(S_ISFIFO(s_mode("pipe")));
+    assert_int_equal(fl_file_deliver(place_of("pipe"), s_text("abc"), 0644, true, &why), FL_OK);
+    assert_int_equal(read(reader, got, sizeof got), 3);
+    assert_true(S_ISFIFO(s_mode("pipe")));
+    (void)close(reader);
+    assert_int_equal(fl_file_deliver("/dev/null", s_text("x"), 0644, false, &why), FL_EXISTS);
+    assert_int_equal(fl_file_deliver("/dev/null", s_text("x"), 0644, true, &why), FL_OK);
+    assert_int_equal(fl_file_deliver(place, s_text("x"), 0644, true, &why), FL_EXISTS);
+}
+
 //  A limit on file size kills the child with SIGXFSZ in the middle of its write.
 static void
 killed_in_mid_write_the_old_file_stands(void **state)
@@ -194,6 +249,8 @@ main(void)
         IN_PLACE(a_write_into_nowhere_leaves_nothing),
         IN_PLACE(a_full_disk_keeps_the_old_file),
         IN_PLACE(a_read_only_disk_is_named),
+        IN_PLACE(what_a_user_names_keeps_its_mode_and_its_link),
+        IN_PLACE(what_is_no_writable_file_is_left_alone_unless_forced),
         IN_PLACE(killed_in_mid_write_the_old_file_stands),
         IN_PLACE(a_sweep_takes_only_what_a_crash_left),
         IN_PLACE(directories_are_made_with_their_parents),
