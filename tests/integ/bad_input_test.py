@@ -152,7 +152,7 @@ def a_root_without_room_does_not_begin():
         root = fabric["root"]
         with _small_disk(root.state, "40k"):
             _refused(_program(root), f"{root.state}/ledger.db", "no space left", "free some")
-            run(["mount", "-o", "remount,size=200k", root.state])
+            run(["mount", "-o", "remount,size=600k", root.state])
             _refused(_program(root), f"{root.state}/models/", "no space left", "free some")
             run(["mount", "-o", "remount,size=20m", root.state])
             fabric.start()
