@@ -187,7 +187,7 @@ def a_root_without_room_begins_when_there_is_some():
         root = fabric["root"]
         with _small_disk(root.state, "40k"):
             _refused(root.argv(), f"{root.state}/ledger.db", "no space left", "free some")
-            run(["mount", "-o", "remount,size=300k", root.state])
+            run(["mount", "-o", "remount,size=500k", root.state])
             line = root.start().line("run-waits")
             expect(f"{root.state}/models/" in line["why"] and "free some" in line["why"], f"{line}")
             run(["mount", "-o", "remount,size=20m", root.state])
