@@ -52,13 +52,15 @@ follow(fl_message *reply, fl_bytes *body)
 {
     static char text[512];
     bool over = ++root.looks > 2;
-    (void)snprintf(text, sizeof text,
-                   "{\"run\":{\"number\":3,\"name\":\"a\",\"state\":\"%s\",\"ended\":%s,\"text\":"
-                   "\"no space\"},\"events\":[%s],\"next\":null}",
-                   over ? root.state : "running", over ? "true" : "false",
-                   root.looks == 2 ? "{\"seq\":9,\"at\":1796045462000,\"kind\":\"round\",\"what\":"
-                                     "{\"round\":4,\"accuracy\":0.5,\"text\":\"\",\"why\":\"a b\"}}"
-                                   : "");
+    (void)snprintf(
+        text, sizeof text,
+        "{\"run\":{\"number\":3,\"name\":\"a\",\"state\":\"%s\",\"ended\":%s,\"text\":"
+        "\"no space\"},\"events\":[%s],\"next\":null}",
+        over ? root.state : "running", over ? "true" : "false",
+        root.looks == 2
+            ? "{\"seq\":9,\"at\":1796045462000,\"kind\":\"round\",\"what\":"
+              "{\"round\":4,\"reason\":\"none\",\"accuracy\":0.5,\"text\":\"\",\"why\":\"a b\"}}"
+            : "");
     return say(text, 0, reply, body);
 }
 
@@ -231,7 +233,7 @@ who_waits_sees_what_happens_and_ends_as_the_run_does(void **state)
     (void)state;
     const char *path = recipe("rounds: 5\n");
     assert_int_equal(fake_fl("run", "submit", path, "--wait", NULL), FL_EXIT_OK);
-    assert_out("is queued\n2026-11-30 13:31:02 round round=4 accuracy=0.5 why=\"a b\"\n");
+    assert_out("is queued\n2026-11-30 13:31:02 round 4 accuracy=0.5 why=\"a b\"\n");
     assert_string_equal(root.argument, "9 0102030405060708090a0b0c0d0e0f10");
     root.looks = 0;
     root.state = "aborted";
