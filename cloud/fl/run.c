@@ -266,7 +266,10 @@ s_do(const fl_context *context, const fl_conf *conf, const char *state, recipe *
     char initial[FL_CONF_TEXT_MAX] = "", hex[2 * sizeof(fl_hash) + 1];
     fl_hash hash;
     int code = s_read(self, conf, initial, why);
-    if (code == FL_EXIT_OK && initial[0] != '\0') {
+    //  A hash is of a file that the root has: `fl run show` and `fl model export` say which.
+    if (code == FL_EXIT_OK && fl_unhex(initial, hash.bytes, sizeof hash.bytes)) {
+        (void)snprintf(self->initial, sizeof self->initial, "model.initial=%.64s", initial);
+    } else if (code == FL_EXIT_OK && initial[0] != '\0') {
         code = s_upload(context, state, initial, (uint32_t)fl_conf_ms(conf, "timeout"), &hash, why);
         if (code == FL_EXIT_OK) {
             fl_hex(hash.bytes, sizeof hash.bytes, hex);
