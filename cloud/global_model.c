@@ -63,6 +63,12 @@ fl_global_model_destroy(fl_global_model **self_p)
     }
 }
 
+fl_blob *
+fl_global_model_file(const fl_global_model *self)
+{
+    return self->model;
+}
+
 static void
 s_score(fl_global_model *self, fl_applied *applied)
 {

@@ -30,6 +30,8 @@ FL_CHECKED fl_status fl_global_model_new(const fl_global_model_conf *conf, fl_bl
                                          fl_why *why);
 void fl_global_model_destroy(fl_global_model **self_p);
 
+//  The newest model file, borrowed; between rounds only.
+fl_blob *fl_global_model_file(const fl_global_model *self);
 fl_applier fl_global_model_applier(fl_global_model *self);
 fl_saver fl_global_model_saver(fl_global_model *self);
 

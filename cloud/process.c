@@ -5,22 +5,21 @@
 #include <string.h>
 
 #include "cloud/authority_service.h"
-#include "cloud/global_model.h"
 #include "cloud/root.h"
+#include "cloud/run_service.h"
+#include "cloud/runs.h"
 #include "cloud/settings.h"
 #include "common/admin/healthcheck.h"
 #include "common/base/log.h"
 #include "common/config/clock.h"
 #include "common/config/lock.h"
-#include "common/crypto/hash.h"
 #include "common/data/idx.h"
-#include "common/model/safetensors.h"
-#include "common/runtime/durable.h"
 #include "common/runtime/enrol_at_start.h"
 #include "common/runtime/settings.h"
 #include "common/store/file.h"
 
 enum { DAY_S = 24 * 3600 };
+#define FILE_BYTES_MAX ((uint64_t)64 << 30) // of weights that a run begins with
 
 typedef struct process {
     const fl_conf *conf;
@@ -32,16 +31,13 @@ typedef struct process {
     fl_checkpoints *checkpoints;
     fl_identity *identity;
     fl_dataset test;
-    fl_ledger_resume resume;
-    fl_blob *model;          // that the next round begins with
-    fl_global_model *server;
     fl_secagg_server_conf blocks;
-    fl_ledger_facts *facts;  // of the masked round in hand
-    fl_past pasts[FL_PASTS_MAX];
     fl_root *root;
+    fl_runs *runs;
     fl_node *node;
     fl_queries *queries;
     fl_authority_service *service;
+    fl_run_service *desk;
 } process;
 
 // ---- files ------------------------------------------------------------------------------------
@@ -172,52 +168,7 @@ s_identify(process *self, fl_why *why)
     return status;
 }
 
-// ---- the run ----------------------------------------------------------------------------------
-static fl_status
-s_begin_run(process *self, fl_ledger_run run, fl_why *why)
-{
-    fl_safetensors file;
-    FL_TRY(fl_root_settings_model(self->conf, &self->model, why));
-    FL_TRY(fl_safetensors_parse(fl_blob_bytes(self->model), &file, why));
-    fl_entropy entropy = fl_entropy_os();
-    const fl_hash model = fl_hash_of(fl_blob_bytes(self->model));
-    FL_TRY(fl_checkpoints_save(self->checkpoints, &model, fl_blob_bytes(self->model), why));
-    if (run.number == 0) {
-        fl_entropy_fill(&entropy, run.run.bytes, sizeof run.run.bytes);
-        FL_TRY(fl_ledger_run_submit(self->ledger, &run, fl_bytes_of(NULL, 0), &run.number, why));
-    }
-    FL_TRY(fl_ledger_run_begin(self->ledger, &run.run, file.elements, &model,
-                               fl_blob_size(self->model), why));
-    return fl_ledger_resume_get(self->ledger, &run.run, &self->resume, why);
-}
-
-//  What was begun goes on with the model that it began with, whatever the settings say now; so they
-//  must not say another.
-static fl_status
-s_same_model(const process *self, fl_why *why)
-{
-    fl_safetensors file;
-    fl_why differs;
-    FL_TRY(fl_safetensors_parse(fl_blob_bytes(self->model), &file, why));
-    fl_status status = fl_root_settings_same(self->conf, &file, &differs);
-    if (status != FL_OK) {
-        fl_why_set(why, "%s holds a run over another model (%s): set model.layers and "
-                   "model.elements as they were, or name another state directory", self->state,
-                   differs.text);
-    }
-    return status;
-}
-
-static fl_status
-s_resume_run(process *self, const fl_run *run, fl_blob **optimizer, fl_why *why)
-{
-    FL_TRY(fl_ledger_resume_get(self->ledger, run, &self->resume, why));
-    const fl_hash *model = &self->resume.run.model;
-    FL_TRY(fl_checkpoints_load(self->checkpoints, model, &self->model, why));
-    FL_TRY(s_same_model(self, why));
-    return fl_checkpoints_load_optimizer(self->checkpoints, run, model, optimizer, why);
-}
-
+// ---- runs -------------------------------------------------------------------------------------
 static fl_status
 s_load_test(process *self, fl_why *why)
 {
@@ -231,42 +182,25 @@ s_load_test(process *self, fl_why *why)
     return fl_dataset_load(inputs, labels, NULL, 0, &self->test, why);
 }
 
+//  What all runs share.
 static fl_status
-s_load_run(process *self, fl_why *why)
+s_share(process *self, fl_live_run_conf *live, fl_why *why)
 {
-    fl_blob *optimizer = NULL;
-    fl_dataset *test = &self->test;
-    fl_ledger_run run = { .number = 0 };
-    fl_status status = fl_ledger_run_find(self->ledger, "", &run, why);
-    if (status == FL_MISSING || (status == FL_OK && run.state == FL_RUN_QUEUED)) {
-        status = s_begin_run(self, run, why);
-    } else if (status == FL_OK) {
-        status = s_resume_run(self, &run.run, &optimizer, why);
-    }
-    if (status == FL_OK) {
-        status = s_load_test(self, why);
-    }
-    fl_global_model_conf server = { .optimizer = fl_root_settings_optimizer(self->conf),
-                                    .test = { .inputs = test->inputs,
-                                              .labels = test->labels,
-                                              .count = test->samples,
-                                              .features = test->features },
-                                    .ledger = self->ledger,
-                                    .checkpoints = self->checkpoints,
-                                    .keep = (uint32_t)fl_conf_int(self->conf, "checkpoints") };
+    const fl_dataset *test = &self->test;
     fl_why note = { "" };
-    if (status == FL_OK) {
-        status = fl_gemm_choose((unsigned)fl_conf_int(self->conf, "threads"), &server.gemm, &note);
-        if (note.text[0] != '\0') {
-            *why = note;
-        }
-    }
-    if (status == FL_OK) {
-        fl_bytes state = optimizer == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(optimizer);
-        status = fl_global_model_new(&server, self->model, state, &self->server, why);
-    }
-    fl_blob_unref(&optimizer);
-    if (status == FL_OK && note.text[0] != '\0') {
+    FL_TRY(s_load_test(self, why));
+    *live = (fl_live_run_conf){ .ledger = self->ledger,
+                                .checkpoints = self->checkpoints,
+                                .test = { .inputs = test->inputs,
+                                          .labels = test->labels,
+                                          .count = test->samples,
+                                          .features = test->features },
+                                .root = self->conf };
+    fl_status status =
+        fl_gemm_choose((unsigned)fl_conf_int(self->conf, "threads"), &live->gemm, &note);
+    if (status != FL_OK) {
+        *why = note;
+    } else if (note.text[0] != '\0') {
         fl_log(FL_LOG_WARN, "blas", fl_log_text("why", note.text));
     }
     return status;
@@ -278,6 +212,7 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
     return fl_queries_ask(self->queries, ticket, ask) ||
+           fl_run_service_ask(self->desk, ticket, ask) ||
            fl_authority_service_ask(self->service, ticket, ask);
 }
 
@@ -288,11 +223,40 @@ s_enrol(void *arg, uint64_t ticket, fl_bytes sealed)
     return fl_authority_service_enrol(self->service, ticket, sealed);
 }
 
-static bool
-s_done(void *arg)
+static fl_status
+s_fits(void *arg, const fl_conf *run, fl_why *why)
+{
+    const process *self = arg;
+    return fl_run_settings_fit(run, self->conf, why);
+}
+
+static void
+s_submitted(void *arg, const fl_ledger_run *run)
+{
+    const process *self = arg;
+    (void)run;
+    fl_runs_wake(self->runs);
+}
+
+static void
+s_entered(void *arg, const fl_run *run, fl_run_state state)
+{
+    const process *self = arg;
+    fl_runs_told(self->runs, run, state == FL_RUN_STOPPED);
+}
+
+static void
+s_changed(void *arg, const fl_ledger_run *run)
+{
+    const process *self = arg;
+    fl_runs_told(self->runs, &run->run, false);
+}
+
+static void
+s_turn(void *arg)
 {
     process *self = arg;
-    return fl_root_look(self->root, fl_node_now(self->node)).phase == FL_ROOT_DONE;
+    fl_runs_turn(self->runs, fl_node_now(self->node));
 }
 
 static void
@@ -303,7 +267,7 @@ s_fill(void *arg, fl_status_input *input)
     view = fl_root_look(self->root, input->now);
     input->tier = "root";
     input->node = *fl_identity_node(self->identity);
-    input->run = self->resume.run.run;
+    input->run = *fl_runs_current(self->runs);
     input->root = &view;
     input->aggregator = fl_root_aggregator(self->root);
 }
@@ -315,11 +279,30 @@ s_sign(void *arg, fl_task *task)
     fl_identity_sign(self->identity, task);
 }
 
+//  The machine, and what of it is every run's.
+static fl_status
+s_machine(process *self, fl_root_conf *shared, fl_why *why)
+{
+    self->blocks = fl_settings_blocks(self->identity, 2);
+    *shared = (fl_root_conf){ .aggregator = fl_settings_aggregator(self->conf, NULL),
+                              .signer = { .self = self, .sign = s_sign } };
+    shared->aggregator.node = *fl_identity_node(self->identity);
+    shared->aggregator.masking = &self->blocks;
+    shared->aggregator.child_roles[0] = FL_ROLE_EDGE;
+    shared->aggregator.child_roles[1] = FL_ROLE_DEVICE;
+    self->root = fl_root_new(shared);
+    return self->root != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
+}
+
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    FL_TRY(fl_ledger_facts_get(self->ledger, &self->resume.run.run, self->resume.round,
-                               &self->facts, why));
+    fl_runs_conf runs = { .node = self->node,
+                          .most = (uint32_t)fl_conf_int(self->conf, "runs") };
+    FL_TRY(s_share(self, &runs.live, why));
+    FL_TRY(s_machine(self, &runs.shared, why));
+    runs.machine = self->root;
+    self->runs = fl_runs_new(&runs);
     const fl_queries_conf queries = { .node = self->node,
                                       .ledger = self->ledger,
                                       .checkpoints = self->checkpoints,
@@ -336,75 +319,39 @@ s_seat(process *self, fl_why *why)
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
     self->service = fl_authority_service_new(&service);
-    fl_root_conf root = fl_root_settings(self->conf);
-    self->blocks = fl_settings_blocks(self->identity, 2);
-    root.aggregator.node = *fl_identity_node(self->identity);
-    root.aggregator.masking = &self->blocks;
-    root.signer = (fl_signer){ .self = self, .sign = s_sign };
-    root.aggregator.facts = self->facts->facts;
-    root.aggregator.fact_count = self->facts->count;
-    root.pasts = self->pasts;
-    root.past_count =
-        fl_durable_recall(self->ledger, &self->resume.run.run, self->resume.round, self->pasts);
-    self->root = fl_root_new(&root);
-    if (self->queries == NULL || self->service == NULL || self->root == NULL) {
+    const fl_run_service_conf desk = { .ledger = self->ledger,
+                                       .checkpoints = self->checkpoints,
+                                       .queries = self->queries,
+                                       .file_bytes_max = FILE_BYTES_MAX,
+                                       .self = self,
+                                       .fits = s_fits,
+                                       .submitted = s_submitted,
+                                       .entered = s_entered,
+                                       .changed = s_changed };
+    self->desk = fl_run_service_new(&desk);
+    if (self->queries == NULL || self->service == NULL || self->runs == NULL ||
+        self->desk == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     const fl_tier tier = { .self = self,
                            .machine = fl_root_machine(self->root),
-                           .applier = fl_global_model_applier(self->server),
-                           .saver = fl_global_model_saver(self->server),
+                           .applier = fl_runs_applier(self->runs),
+                           .saver = fl_runs_saver(self->runs),
                            .enrol = s_enrol,
                            .ask = s_ask,
-                           .done = s_done };
+                           .turn = s_turn };
     return fl_node_seat(self->node, &tier, why);
-}
-
-static fl_status
-s_start(process *self, fl_why *why)
-{
-    const fl_ledger_resume *resume = &self->resume;
-    fl_handles_put_model(fl_node_handles(self->node), &resume->run.model, &self->model);
-    fl_event start = { .kind = FL_EV_START };
-    start.start.round = resume->round;
-    start.start.attempt = resume->attempt;
-    start.start.run = resume->run.run;
-    start.start.model = resume->run.model;
-    start.start.model_bytes = resume->run.model_bytes;
-    start.start.elements = resume->run.elements;
-    fl_log_set_run(&resume->run.run);
-    fl_log(FL_LOG_INFO, "started", fl_log_u64("next_round", resume->round),
-           fl_log_u64("rounds", (uint64_t)fl_conf_int(self->conf, "rounds")),
-           fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
-           fl_log_u64("parameters", resume->run.elements));
-    FL_TRY(fl_node_post(self->node, &start));
-    return fl_settings_ports(self->conf, self->node, why);
-}
-
-static fl_status
-s_run(process *self, fl_why *why)
-{
-    fl_status status = fl_node_run(self->node, why);
-    fl_root_view view = fl_root_look(self->root, fl_node_now(self->node));
-    if (view.phase == FL_ROOT_DONE && view.aborted) {
-        return fl_fail(FL_MISMATCH, why,
-                       "the run was aborted in round %llu: %s, as its log says; mend that and "
-                       "start again: the run goes on from its last closed round",
-                       (unsigned long long)view.round, fl_reason_name(view.reason));
-    }
-    return status;
 }
 
 static void
 s_close(process *self)
 {
     fl_node_close(&self->node);
+    fl_run_service_destroy(&self->desk);
     fl_authority_service_destroy(&self->service);
     fl_queries_destroy(&self->queries);
+    fl_runs_destroy(&self->runs);
     fl_root_destroy(&self->root);
-    fl_ledger_facts_destroy(&self->facts);
-    fl_global_model_destroy(&self->server);
-    fl_blob_unref(&self->model);
     fl_dataset_release(&self->test);
     fl_identity_close(&self->identity);
     fl_checkpoints_close(&self->checkpoints);
@@ -420,14 +367,18 @@ s_live(process *self, fl_why *why)
     FL_TRY(s_same_shards(self, why));
     FL_TRY(s_certify(self, why));
     FL_TRY(s_identify(self, why));
-    FL_TRY(s_load_run(self, why));
+    if (fl_conf_text(self->conf, "run")[0] != '\0') {
+        FL_TRY(fl_runs_submit_file(self->ledger, fl_conf_text(self->conf, "run"), why));
+    }
     fl_node_conf node = fl_settings_node(self->conf, true);
     node.identity = self->identity;
     node.stop = self->stop;
     FL_TRY(fl_node_open(&node, &self->node, why));
     FL_TRY(s_seat(self, why));
-    FL_TRY(s_start(self, why));
-    return s_run(self, why);
+    FL_TRY(fl_settings_ports(self->conf, self->node, why));
+    fl_log(FL_LOG_INFO, "started", fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)));
+    fl_runs_wake(self->runs);
+    return fl_node_run(self->node, why);
 }
 
 fl_status

@@ -12,12 +12,22 @@
 
 static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
-    [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true, [FL_ROOT_DONE] = true },
-    [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_DONE] = true },
+    [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true,
+                          [FL_ROOT_IDLE] = true,
+                          [FL_ROOT_DONE] = true },
+    [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_PAUSED] = true },
     [FL_ROOT_COLLECTING] = { [FL_ROOT_APPLYING] = true, [FL_ROOT_SAVING] = true },
-    [FL_ROOT_APPLYING] = { [FL_ROOT_SAVING] = true },
-    [FL_ROOT_SAVING] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
+    [FL_ROOT_APPLYING] = { [FL_ROOT_SAVING] = true, [FL_ROOT_PAUSED] = true },
+    [FL_ROOT_SAVING] = { [FL_ROOT_WAITING] = true, [FL_ROOT_PAUSED] = true, [FL_ROOT_DONE] = true },
+    [FL_ROOT_PAUSED] = { [FL_ROOT_WAITING] = true,
+                         [FL_ROOT_IDLE] = true,
+                         [FL_ROOT_APPLYING] = true,
+                         [FL_ROOT_SAVING] = true,
+                         [FL_ROOT_DONE] = true },
+    [FL_ROOT_DONE] = { [FL_ROOT_WAITING] = true },
 };
+
+enum { RETRY_MIN_MS = 1000, RETRY_MAX_MS = 60000, NOTED_EACH_MS = 60000 };
 
 struct fl_root {
     fl_root_conf conf;
@@ -27,10 +37,16 @@ struct fl_root {
     fl_task task;           // of the round at hand
     fl_report report;       // of the round being closed
     uint64_t token;         // of the SAVE or APPLY that is awaited
-    uint32_t waits;         // waits for children that ended in vain
+    fl_run_order wish;      // carried out between two rounds
+    fl_root_phase paused;   // what a pause goes back to
+    fl_time retry_at;       // when trouble is tried again
+    uint32_t tries;         // failed writes one after the other
+    fl_time waits_since;    // without a quorum of children
     uint32_t ready, leaves; // as last noted while waiting
+    fl_time noted_at;
     uint64_t rounds_ms, rounds_closed;
     double loss, accuracy;
+    bool assigned; // a START is on its way
     bool aborted;
     fl_reason reason;
 };
@@ -80,6 +96,48 @@ s_save(fl_root *self, fl_save what, fl_outbox *out)
     effect->save.report = &self->report;
 }
 
+//  The disk or memory fails: nothing new is opened until it is tried again, and nothing is lost but
+//  time.
+static void
+s_pause(fl_root *self, fl_time now, fl_outbox *out)
+{
+    uint32_t delay_ms = RETRY_MIN_MS << (self->tries < 6 ? self->tries : 6);
+    delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
+    self->tries++;
+    self->token = 0;
+    self->paused = self->phase == FL_ROOT_OPENING ? FL_ROOT_WAITING : self->phase;
+    self->reason = FL_WHY_STORAGE;
+    self->retry_at = now + (fl_time)delay_ms;
+    s_enter(self, FL_ROOT_PAUSED, now);
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_PAUSED,
+                                   .round = self->task.order.round,
+                                   .reason = self->reason,
+                                   .a = delay_ms });
+}
+
+static void
+s_ask_apply(fl_root *self, fl_outbox *out)
+{
+    fl_effect *effect = fl_outbox_ask(out, FL_FX_APPLY, &self->token);
+    effect->apply.order = self->task.order;
+    effect->apply.weight = self->report.weight;
+    effect->apply.count = self->report.count;
+}
+
+static void
+s_go_on(fl_root *self, fl_time now, fl_outbox *out)
+{
+    self->reason = FL_WHY_NONE;
+    s_enter(self, self->paused, now);
+    self->waits_since = now;
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_RESUMED, .round = self->task.order.round });
+    if (self->phase == FL_ROOT_APPLYING) {
+        s_ask_apply(self, out);
+    } else if (self->phase == FL_ROOT_SAVING) {
+        s_save(self, FL_SAVE_CLOSE, out);
+    }
+}
+
 static void
 s_end(fl_root *self, bool aborted, fl_reason reason, fl_time now, fl_outbox *out)
 {
@@ -95,8 +153,19 @@ s_end(fl_root *self, bool aborted, fl_reason reason, fl_time now, fl_outbox *out
 static void
 on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(self->phase == FL_ROOT_IDLE);
+    FL_ASSERT(self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE);
     fl_order *order = &self->task.order;
+    self->task = (fl_task){ 0 };
+    self->wish = event->start.order;
+    self->assigned = false;
+    self->aborted = false;
+    self->reason = FL_WHY_NONE;
+    self->loss = NAN;
+    self->accuracy = NAN;
+    self->rounds_ms = 0;
+    self->rounds_closed = 0;
+    self->tries = 0;
+    self->waits_since = now;
     order->run = event->start.run;
     order->round = event->start.round;
     order->model = event->start.model;
@@ -108,12 +177,11 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     for (uint32_t i = 0; i < self->conf.past_count; i++) {
         fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
     }
+    s_enter(self, FL_ROOT_WAITING, now);
     if (order->round > self->conf.rounds) {
         order->round--; // the next one will not come: the run stands after its last
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_NONE, out);
         s_end(self, false, FL_WHY_NONE, now, out);
-    } else {
-        s_enter(self, FL_ROOT_WAITING, now);
     }
 }
 
@@ -122,7 +190,6 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
 {
     const fl_order *order = &self->task.order;
     const fl_signer *signer = &self->conf.signer;
-    self->waits = 0;
     self->task.attempt++;
     if (signer->sign != NULL) {
         signer->sign(signer->self, &self->task);
@@ -138,44 +205,59 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
     s_save(self, FL_SAVE_OPEN, out);
 }
 
-//  Before each round: wait for the expected children, within a bound, and say
-//  for what.
+//  What was asked for, between two rounds. True: the run is not in hand any more.
+static bool
+s_obey(fl_root *self, fl_time now, fl_outbox *out)
+{
+    if (self->wish == FL_RUN_STOP) {
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_STOPPED, out);
+        s_end(self, true, FL_WHY_STOPPED, now, out);
+    } else if (self->wish == FL_RUN_LEAVE) {
+        s_enter(self, FL_ROOT_IDLE, now);
+    }
+    return self->wish == FL_RUN_STOP || self->wish == FL_RUN_LEAVE;
+}
+
+//  Before each round: wait for the expected children, within a bound, and say for what; then for a
+//  quorum of them, as long as the run's patience says.
 static void
 s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
     uint32_t ready = fl_aggregator_presence(self->aggregator).ready;
     uint32_t leaves = fl_aggregator_presence(self->aggregator).leaves;
-    if (!fl_aggregator_idle(self->aggregator)) {
+    bool quorum = ready >= self->conf.aggregator.window.count_min;
+    bool all = ready >= self->conf.aggregator.expect && leaves >= self->conf.expect_leaves;
+    if (!fl_aggregator_idle(self->aggregator) || s_obey(self, now, out)) {
         return;
     }
-    if (ready >= self->conf.aggregator.expect && leaves >= self->conf.expect_leaves &&
-        ready >= self->conf.aggregator.window.count_min) {
+    bool over = now >= self->since + (fl_time)self->conf.start_wait_ms;
+    if (quorum && (all || over)) {
         s_open(self, now, out);
         return;
     }
-    if (ready != self->ready || leaves != self->leaves) {
+    if (ready != self->ready || leaves != self->leaves || now >= self->noted_at + NOTED_EACH_MS) {
         self->ready = ready;
         self->leaves = leaves;
+        self->noted_at = now;
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_WAITING,
                                        .round = self->task.order.round,
                                        .a = ready,
                                        .b = self->conf.aggregator.expect });
     }
-    if (now < self->since + (fl_time)self->conf.start_wait_ms) {
+    if (quorum || !over) {
+        self->waits_since = quorum ? now : self->waits_since;
         return;
     }
-    if (ready >= self->conf.aggregator.window.count_min) {
-        s_open(self, now, out);
-        return;
-    }
-    const fl_window *window = &self->conf.aggregator.window;
-    if (window->missed == FL_MISSED_ABORT || self->waits >= window->extends_max) {
-        fl_aggregator_dismiss(self->aggregator, out);
-        s_end(self, true, FL_WHY_QUORUM, now, out);
-        return;
-    }
-    self->waits++;
     self->since = now;
+    if (self->wish == FL_RUN_YIELD) {
+        s_enter(self, FL_ROOT_IDLE, now);
+        return;
+    }
+    const fl_time patience = (fl_time)self->conf.patience_ms;
+    if (patience > 0 && now >= self->waits_since + patience) {
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_QUORUM, out);
+        s_end(self, true, FL_WHY_QUORUM, now, out);
+    }
 }
 
 static void
@@ -184,10 +266,7 @@ s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
     fl_result_report(result, &self->report);
     if (result->close == FL_CLOSE_DONE) {
         s_enter(self, FL_ROOT_APPLYING, now);
-        fl_effect *effect = fl_outbox_ask(out, FL_FX_APPLY, &self->token);
-        effect->apply.order = self->task.order;
-        effect->apply.weight = result->weight;
-        effect->apply.count = result->count;
+        s_ask_apply(self, out);
     } else {
         s_enter(self, FL_ROOT_SAVING, now);
         s_save(self, FL_SAVE_CLOSE, out);
@@ -202,31 +281,30 @@ on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
     FL_ASSERT(self->phase == FL_ROOT_APPLYING);
     fl_report *report = &self->report;
-    if (event->applied.ok) {
-        report->model = event->applied.model;
-        report->loss = event->applied.loss;
-        report->accuracy = event->applied.accuracy;
-        self->task.order.model_bytes = event->applied.model_bytes;
-    } else {
-        report->close = FL_CLOSE_ABORTED;
-        report->reason = FL_WHY_STORAGE;
+    if (!event->applied.ok) {
+        s_pause(self, now, out);
+        return;
     }
+    report->model = event->applied.model;
+    report->loss = event->applied.loss;
+    report->accuracy = event->applied.accuracy;
+    self->task.order.model_bytes = event->applied.model_bytes;
     s_enter(self, FL_ROOT_SAVING, now);
     s_save(self, FL_SAVE_CLOSE, out);
 }
 
-//  The close is durable, or could not be made so: tell the children, go on or
-//  end.
+//  The close is durable: tell the children, go on or end.
 static void
-s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
+s_settle(fl_root *self, fl_time now, fl_outbox *out)
 {
     fl_report *report = &self->report;
     fl_order *order = &self->task.order;
-    bool done = saved && report->close == FL_CLOSE_DONE;
-    bool aborted = !saved || report->close == FL_CLOSE_ABORTED;
+    bool done = report->close == FL_CLOSE_DONE;
+    bool aborted = report->close == FL_CLOSE_ABORTED;
     bool last = aborted || order->round >= self->conf.rounds;
-    fl_reason reason = saved ? report->reason : FL_WHY_STORAGE;
-    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, reason, last, now, out);
+    const fl_reason end = aborted ? report->reason : FL_WHY_NONE;
+    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, report->reason,
+                         last ? &end : NULL, out);
     if (done) {
         order->model = report->model;
         self->loss = report->loss;
@@ -235,7 +313,7 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     self->rounds_ms += report->duration_ms;
     self->rounds_closed++;
     if (last) {
-        s_end(self, aborted, aborted ? reason : FL_WHY_NONE, now, out);
+        s_end(self, aborted, end, now, out);
         return;
     }
     order->round++;
@@ -243,6 +321,10 @@ s_settle(fl_root *self, bool saved, fl_time now, fl_outbox *out)
     memset(self->task.signature, 0, sizeof self->task.signature);
     fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
     s_enter(self, FL_ROOT_WAITING, now);
+    self->waits_since = now;
+    if (self->wish == FL_RUN_YIELD) {
+        s_enter(self, FL_ROOT_IDLE, now);
+    }
 }
 
 static void
@@ -258,16 +340,36 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_step(self->aggregator, event, now, out);
         return;
     }
+    if (!event->saved.ok) {
+        s_pause(self, now, out);
+        return;
+    }
     self->token = 0;
+    self->tries = 0;
     if (self->phase == FL_ROOT_SAVING) {
-        s_settle(self, event->saved.ok, now, out);
-    } else if (!event->saved.ok) {
-        fl_aggregator_dismiss(self->aggregator, out);
-        s_end(self, true, FL_WHY_STORAGE, now, out);
-    } else {
-        FL_ASSERT(self->phase == FL_ROOT_OPENING);
-        s_enter(self, FL_ROOT_COLLECTING, now);
-        fl_aggregator_open(self->aggregator, &self->task, FL_NEVER, event->wall_s, now, out);
+        s_settle(self, now, out);
+        return;
+    }
+    FL_ASSERT(self->phase == FL_ROOT_OPENING);
+    s_enter(self, FL_ROOT_COLLECTING, now);
+    fl_aggregator_open(self->aggregator, &self->task, FL_NEVER, event->wall_s, now, out);
+}
+
+//  The round in hand is closed first.
+static void
+on_order(fl_root *self, fl_run_order order, fl_time now, fl_outbox *out)
+{
+    if (self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE) {
+        return;
+    }
+    self->wish = order != FL_RUN_GO ? order : self->wish;
+    if (self->phase != FL_ROOT_PAUSED) {
+        return;
+    }
+    if (order == FL_RUN_GO) {
+        s_go_on(self, now, out);
+    } else if (self->paused == FL_ROOT_WAITING) {
+        (void)s_obey(self, now, out);
     }
 }
 
@@ -285,6 +387,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_SAVED:
         on_saved(self, event, now, out);
         break;
+    case FL_EV_RUN:
+        on_order(self, event->run.order, now, out);
+        break;
     case FL_EV_STOP:
         return; // the ledger knows where to go on
     default:
@@ -294,6 +399,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     fl_result result;
     if (self->phase == FL_ROOT_COLLECTING && fl_aggregator_result(self->aggregator, &result)) {
         s_close(self, &result, now, out);
+    }
+    if (self->phase == FL_ROOT_PAUSED && now >= self->retry_at) {
+        s_go_on(self, now, out);
     }
     if (self->phase == FL_ROOT_WAITING) {
         s_wait(self, now, out);
@@ -305,14 +413,31 @@ s_deadline(const void *arg)
 {
     const fl_root *self = arg;
     fl_time at = fl_aggregator_deadline(self->aggregator);
-    fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
-    return self->phase == FL_ROOT_WAITING && bound < at ? bound : at;
+    if (self->phase == FL_ROOT_WAITING) {
+        fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
+        fl_time noted = self->noted_at + NOTED_EACH_MS;
+        at = bound < at ? bound : at;
+        at = noted < at ? noted : at;
+    } else if (self->phase == FL_ROOT_PAUSED) {
+        at = self->retry_at < at ? self->retry_at : at;
+    }
+    return at;
 }
 
 fl_machine
 fl_root_machine(fl_root *self)
 {
     return (fl_machine){ .self = self, .step = s_step, .deadline = s_deadline };
+}
+
+void
+fl_root_assign(fl_root *self, const fl_root_conf *conf)
+{
+    FL_ASSERT(self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE);
+    self->conf = *conf;
+    self->conf.aggregator.vector = false;
+    self->assigned = true;
+    fl_aggregator_assign(self->aggregator, &self->conf.aggregator);
 }
 
 const fl_aggregator *
@@ -325,7 +450,7 @@ fl_root_view
 fl_root_look(const fl_root *self, fl_time now)
 {
     fl_time left = self->since + (fl_time)self->conf.start_wait_ms - now;
-    fl_root_view view = { .phase = self->phase,
+    fl_root_view view = { .phase = self->assigned ? FL_ROOT_WAITING : self->phase,
                           .round = self->task.order.round,
                           .rounds = self->conf.rounds,
                           .attempt = self->task.attempt,
@@ -341,6 +466,8 @@ fl_root_look(const fl_root *self, fl_time now)
                           .masking = (fl_masking)self->conf.plan.masking };
     if (self->phase == FL_ROOT_WAITING && left > 0) {
         view.left_ms = (uint32_t)left;
+    } else if (self->phase == FL_ROOT_PAUSED) {
+        view.left_ms = self->retry_at > now ? (uint32_t)(self->retry_at - now) : 0;
     } else if (self->phase == FL_ROOT_COLLECTING) {
         fl_time cutoff = fl_aggregator_cutoff(self->aggregator);
         fl_time end = cutoff == FL_NEVER ? 0 : cutoff - now;

@@ -2,7 +2,9 @@
 //  after round, has the sum applied to the model, makes the close durable, then tells the children.
 //  One thread at a time.
 //
-//  IDLE -> WAITING -> OPENING -> COLLECTING -> APPLYING -> SAVING -> WAITING ... -> DONE.
+//  IDLE -> WAITING -> OPENING -> COLLECTING -> APPLYING -> SAVING -> WAITING ... -> DONE, and from
+//  there WAITING again with the next run. Back to IDLE between two rounds when another run has its
+//  turn, or the operator pauses this one. PAUSED while something cannot be made durable.
 #ifndef FL_CLOUD_ROOT_H
 #define FL_CLOUD_ROOT_H
 
@@ -25,6 +27,7 @@ typedef struct fl_root_conf {
     uint64_t rounds;        // to run in all
     uint32_t expect_leaves; // devices wanted before a round opens; 0 = any
     uint32_t start_wait_ms; // bound of the wait for them, before each round
+    uint64_t patience_ms;   // longest wait for a quorum of children, then the run ends; 0: for ever
     const fl_past *pasts;   // (past_count), closed rounds of the run to go on with; borrowed
     uint32_t past_count;
 } fl_root_conf;
@@ -33,6 +36,9 @@ typedef struct fl_root_conf {
 fl_root *fl_root_new(const fl_root_conf *conf);
 void fl_root_destroy(fl_root **self_p);
 fl_machine fl_root_machine(fl_root *self);
+//  What the next START begins: another run with the same children. Seats and slots stay as they
+//  were. Only before the first run and after the end of one.
+void fl_root_assign(fl_root *self, const fl_root_conf *conf);
 
 const fl_aggregator *fl_root_aggregator(const fl_root *self);
 fl_root_view fl_root_look(const fl_root *self, fl_time now);

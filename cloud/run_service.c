@@ -495,11 +495,6 @@ fl_run_service_ask(fl_run_service *self, uint32_t ticket, const fl_ask *ask)
     if (asked == NULL) {
         return false;
     }
-    if (asked->work == s_submit && !self->conf.room(self->conf.self)) {
-        fl_queries_say(self->conf.queries, ticket, FL_EXIT_BUSY,
-                       "the queue is full: wait until a run has ended, or stop one");
-        return true;
-    }
     fl_question question = { .ticket = ticket,
                              .self = self,
                              .work = asked->work,

@@ -19,9 +19,7 @@ typedef struct fl_run_service_conf {
     void *self;              // of the functions below
     //  On the store's strand: could this root do a run with these settings? May be NULL.
     fl_status (*fits)(void *self, const fl_conf *run, fl_why *why);
-    //  On the reactor's thread. False: the queue is full.
-    bool (*room)(void *self);
-    //  The same; the ledger has it already. A run is in the queue; it was paused, resumed or
+    //  On the reactor's thread; the ledger has it already. A run is in the queue; it was paused, resumed or
     //  stopped; its settings are others now (run_recipe.h has them), or its priority is.
     void (*submitted)(void *self, const fl_ledger_run *run);
     void (*entered)(void *self, const fl_run *run, fl_run_state state);

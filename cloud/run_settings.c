@@ -1,21 +1,331 @@
 #include "cloud/run_settings.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/model/start.h"
+#include "common/runtime/settings.h"
+#include "common/store/file.h"
+#include "common/tensor/element.h"
+
+enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
+
 static const fl_setting rows[] = {
     { "name", FL_CONF_TEXT, "", 0, 0, NULL,
       "name of the run: 1 to 31 of a-z, 0-9, dot and dash; none takes the file's name" },
     { "rounds", FL_CONF_INT, "20", 1, 1000000000, NULL, "rounds of the run" },
+    FL_SETTINGS_WINDOW,
+    { "round.expect_devices", FL_CONF_INT, "0", 0, 1000000, NULL,
+      "devices to wait for before a round begins; 0 waits for none" },
     { "round.wait", FL_CONF_DURATION, "10m", 100, 86400000, NULL,
-      "longest wait for children before each round" },
+      "longest wait for all expected children before each round" },
+    { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
+      "how long a run waits for its quorum before it is aborted; 0 is for ever" },
     { "model.initial", FL_CONF_TEXT, "", 0, 0, NULL,
-      "safetensors file that the run begins with; none begins with model.layers" },
-    { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL, "layer sizes of the network" },
+      "file of weights that the run begins with; none draws them from model.seed" },
+    { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
+      "layer sizes of the network; not used with model.elements" },
+    { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
+      "length of a plain vector instead of a network, for load tests" },
+    { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the first parameters" },
+    { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL,
+      "largest change of one parameter in one update; larger ones are cut to it" },
+    { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "bits of a number, with its sign" },
+    { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL,
+      "samples that count as one unit of weight" },
+    { "plan.weight_max", FL_CONF_INT, "255", 1, 1000000, NULL, "largest weight of a device" },
+    { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
+      "most devices of a round; sums are proved not to overflow for so many" },
+    { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,
+      "secure aggregation: what parents are trusted with; unmasked must be set on every node" },
+    { "masking.block_max", FL_CONF_INT, "64", 3, FL_MEMBERS_MAX, NULL,
+      "most participants of one block" },
+    { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "fewest participants of a block at an edge" },
+    { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "fewest survivors whose sum an edge opens" },
+    { "masking.members_min_edges", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "fewest participants of a block at the root" },
+    { "masking.survivors_min_edges", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
+      "fewest survivors whose sum the root opens" },
+    { "masking.step", FL_CONF_DURATION, "2s", 1, 3600000, NULL,
+      "time for each of the three steps that open a sum, on every tier" },
+    { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
+    { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per training step" },
     { "train.rate", FL_CONF_REAL, "0.1", 0, 1000, NULL, "learning rate" },
+    { "train.momentum", FL_CONF_REAL, "0", 0, 1, NULL, "momentum of SGD on the device" },
+    { "train.decay", FL_CONF_REAL, "0", 0, 1, NULL, "weight decay" },
+    { "train.proximal", FL_CONF_REAL, "0", 0, 1000, NULL, "weight of the FedProx term; 0 is off" },
+    { "train.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of shuffling and rounding" },
+    { "late.policy", FL_CONF_CHOICE, "carry", 0, 0, "drop|carry",
+      "what a device does with a late update; a masked one is always dropped" },
+    { "late.staleness_max", FL_CONF_INT, "3", 0, 63, NULL,
+      "largest staleness of an update that is accepted, in rounds" },
+    { "server.optimizer", FL_CONF_CHOICE, "fedavgm", 0, 0, "fedavg|fedavgm",
+      "how the next model is made from the mean of the updates" },
     { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "server learning rate" },
+    { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "momentum of fedavgm" },
 };
+
+static fl_element
+s_fixed(const fl_conf *conf)
+{
+    return (fl_element){ .clip = (float)fl_conf_real(conf, "plan.clip"),
+                       .bits = (uint8_t)fl_conf_int(conf, "plan.bits"),
+                       .weight_unit = (uint32_t)fl_conf_int(conf, "plan.weight_unit"),
+                       .weight_max = (uint32_t)fl_conf_int(conf, "plan.weight_max"),
+                       .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
+}
+
+//  Settings under which every masked round would be aborted are no settings.
+static fl_status
+s_check_masking(const fl_conf *conf, fl_why *why)
+{
+    static const char *const floors[] = { "masking.members_min", "masking.survivors_min",
+                                          "masking.members_min_edges",
+                                          "masking.survivors_min_edges" };
+    const int64_t block = fl_conf_int(conf, "masking.block_max");
+    const int64_t edges = fl_conf_int(conf, "masking.members_min_edges");
+    const int64_t expect = fl_conf_int(conf, "round.expect");
+    for (size_t i = 0; i < sizeof floors / sizeof *floors; i++) {
+        if (fl_conf_int(conf, floors[i]) > block) {
+            return fl_fail(FL_RANGE, why,
+                           "%s is above masking.block_max (%lld), so no block can reach it: "
+                           "lower it, or allow larger blocks",
+                           floors[i], (long long)block);
+        }
+    }
+    if (expect > 0 && expect < edges) {
+        return fl_fail(FL_RANGE, why,
+                       "round.expect is below masking.members_min_edges (%lld), and secure "
+                       "aggregation needs so many: have more, or set masking to unmasked here, on "
+                       "the edges and on the devices",
+                       (long long)edges);
+    }
+    return FL_OK;
+}
+
+//  The sums are proved not to overflow before anything starts.
+static fl_status
+s_check(const fl_conf *conf, fl_why *why)
+{
+    fl_element fixed = s_fixed(conf);
+    fl_shape shape;
+    FL_TRY(fl_element_choose(&fixed, why));
+    if (fl_conf_int(conf, "model.elements") == 0) {
+        FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    }
+    if (fl_conf_choice(conf, "masking") != FL_MASKING_NONE) {
+        FL_TRY(s_check_masking(conf, why));
+    }
+    if (fl_conf_int(conf, "plan.devices_max") < fl_conf_int(conf, "round.expect_devices")) {
+        return fl_fail(FL_RANGE, why,
+                       "plan.devices_max is below round.expect_devices: raise it, or the sums of "
+                       "all devices could overflow");
+    }
+    fl_optimizer_conf optimizer = fl_run_settings_optimizer(conf);
+    return fl_optimizer_check(&optimizer, why);
+}
 
 const fl_program fl_run_program = {
     .name = "fl-run",
-    .purpose = "A run: which model is trained, how, and for how many rounds.",
+    .purpose = "A run: which model is trained, how, for how many rounds, and what a round waits for.",
     .settings = rows,
     .setting_count = sizeof rows / sizeof rows[0],
+    .check = s_check,
 };
+
+fl_status
+fl_run_settings_fit(const fl_conf *conf, const fl_conf *root, fl_why *why)
+{
+    const fl_timing timing = fl_settings_timing(root, conf);
+    const int64_t opening = STEPS * fl_conf_ms(conf, "masking.step");
+    FL_TRY(fl_settings_check(root, conf, why));
+    if (fl_conf_choice(conf, "masking") == FL_MASKING_NONE) {
+        return FL_OK;
+    }
+    if (fl_conf_int(root, "seats") < fl_conf_int(conf, "masking.members_min_edges")) {
+        return fl_fail(FL_RANGE, why,
+                       "seats at the root is below masking.members_min_edges, and secure "
+                       "aggregation needs so many: raise seats");
+    }
+    if (opening + timing.hop_ms + timing.finish_ms >= fl_conf_ms(conf, "round.time_max")) {
+        return fl_fail(FL_RANGE, why,
+                       "%d times masking.step and the margins take all of round.time_max, so that "
+                       "no child has time: raise round.time_max, or lower masking.step",
+                       STEPS);
+    }
+    return FL_OK;
+}
+
+//  "deploy/digits.yaml" is the run "digits", unless it says another name.
+static fl_status
+s_name(const fl_conf *conf, const char *path, char name[FL_RUN_NAME_BYTES], fl_why *why)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash == NULL ? path : slash + 1;
+    const char *said = fl_conf_text(conf, "name");
+    memset(name, 0, FL_RUN_NAME_BYTES);
+    int length = said[0] != '\0' ? snprintf(name, FL_RUN_NAME_BYTES, "%s", said)
+                                 : snprintf(name, FL_RUN_NAME_BYTES, "%.*s",
+                                            (int)strcspn(base, "."), base);
+    if (length >= FL_RUN_NAME_BYTES || !fl_run_name_valid(name)) {
+        return fl_fail(FL_RANGE, why,
+                       "'%.40s' is no name of a run: 1 to %d of a-z 0-9 . -, not digits alone; "
+                       "set name, or give --name",
+                       said[0] != '\0' ? said : base, FL_RUN_NAME_BYTES - 1);
+    }
+    return FL_OK;
+}
+
+static fl_status
+s_canonical(const fl_conf *conf, fl_blob **text, fl_why *why)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&bytes, &size);
+    if (out == NULL) {
+        return fl_fail(FL_NOMEM, why, "out of memory");
+    }
+    fl_conf_print_given(conf, out);
+    bool written = fclose(out) == 0;
+    *text = written ? fl_blob_copy(fl_bytes_of(bytes, size)) : NULL;
+    free(bytes);
+    return *text != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
+}
+
+fl_status
+fl_run_recipe_read(const char *path, const char *const *sets, uint32_t count,
+                   fl_run_recipe *recipe, fl_why *why)
+{
+    fl_conf *conf = NULL;
+    fl_blob *text = NULL;
+    *recipe = (fl_run_recipe){ .text = NULL };
+    FL_TRY(fl_file_read(path, FL_RUN_RECIPE_MAX, &text, why));
+    fl_status status =
+        fl_conf_of_text(&fl_run_program, path, fl_blob_bytes(text), sets, count, &conf, why);
+    fl_blob_unref(&text);
+    if (status == FL_OK) {
+        (void)snprintf(recipe->initial, sizeof recipe->initial, "%s",
+                       fl_conf_text(conf, "model.initial"));
+        status = s_name(conf, path, recipe->name, why);
+    }
+    if (status == FL_OK) {
+        status = s_canonical(conf, &recipe->text, why);
+    }
+    fl_conf_destroy(&conf);
+    return status;
+}
+
+//  An unmasked plan says nothing of blocks.
+static void
+s_plan_masking(const fl_conf *conf, fl_plan *plan)
+{
+    plan->masking = (uint8_t)fl_conf_choice(conf, "masking");
+    if (plan->masking == FL_MASKING_NONE) {
+        return;
+    }
+    plan->block_max = (uint8_t)fl_conf_int(conf, "masking.block_max");
+    plan->members_min[0] = (uint8_t)fl_conf_int(conf, "masking.members_min");
+    plan->members_min[1] = (uint8_t)fl_conf_int(conf, "masking.members_min_edges");
+    plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
+    plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
+    plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
+    FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_element_choose has seen to it
+}
+
+//  Every setting below `train.` is the trainer's, but the seed, which the dither has too.
+static fl_recipe
+s_recipe(const fl_conf *conf)
+{
+    static const char below[] = "train.";
+    fl_recipe recipe = { 0 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *name = rows[i].key + sizeof below - 1;
+        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0) {
+            double number = rows[i].type == FL_CONF_INT ? (double)fl_conf_int(conf, rows[i].key)
+                                                        : fl_conf_real(conf, rows[i].key);
+            fl_recipe_put(&recipe, name, (float)number); // as wide as it travels
+        }
+    }
+    return recipe;
+}
+
+static fl_plan
+s_plan(const fl_conf *conf)
+{
+    fl_element fixed = s_fixed(conf);
+    fl_status status = fl_element_choose(&fixed, NULL);
+    FL_ASSERT(status == FL_OK); // s_check has seen to it
+    fl_plan plan = {
+        .clip = fixed.clip,
+        .bits = fixed.bits,
+        .ring_bits = fixed.ring_bits,
+        .wire_bytes = fixed.wire_bytes,
+        .weight_unit = fixed.weight_unit,
+        .weight_max = fixed.weight_max,
+        .devices_max = fixed.devices_max,
+        .recipe = s_recipe(conf),
+        .seed = (uint64_t)fl_conf_int(conf, "train.seed"),
+        .late = (uint8_t)fl_conf_choice(conf, "late.policy"),
+        .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),
+    };
+    s_plan_masking(conf, &plan);
+    return plan;
+}
+
+//  Fewer are no block, whoever else is there: a round for them would last its whole window for
+//  nothing.
+static void
+s_wait_for_block(fl_root_conf *root)
+{
+    const uint32_t members = root->plan.members_min[1], survivors = root->plan.survivors_min[1];
+    if (root->aggregator.expect == 0) {
+        root->aggregator.expect = members;
+    }
+    if (root->aggregator.window.count_min < survivors) {
+        root->aggregator.window.count_min = survivors;
+    }
+}
+
+fl_root_conf
+fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
+{
+    fl_root_conf run = { .aggregator = fl_settings_aggregator(root, conf),
+                         .plan = s_plan(conf),
+                         .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
+                         .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
+                         .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait"),
+                         .patience_ms = (uint64_t)fl_conf_ms(conf, "round.patience") };
+    if (run.plan.masking != FL_MASKING_NONE) {
+        s_wait_for_block(&run);
+    }
+    return run;
+}
+
+fl_optimizer_conf
+fl_run_settings_optimizer(const fl_conf *conf)
+{
+    fl_optimizer_conf optimizer = {
+        .kind = (fl_optimizer_kind)fl_conf_choice(conf, "server.optimizer"),
+        .rate = (float)fl_conf_real(conf, "server.rate"),
+        .momentum = (float)fl_conf_real(conf, "server.momentum"),
+    };
+    if (optimizer.kind == FL_OPTIMIZER_FEDAVG) {
+        optimizer.momentum = 0.0f;
+    }
+    return optimizer;
+}
+
+fl_status
+fl_run_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
+{
+    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
+    if (elements > 0) {
+        return fl_start_vector(elements, model, why);
+    }
+    fl_shape shape;
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    return fl_start_network(&shape, (uint64_t)fl_conf_int(conf, "model.seed"), model, why);
+}

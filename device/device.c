@@ -16,7 +16,8 @@ struct fl_device {
     phase phase;
     uint64_t token; // of the TRAIN or ENCODE that runs
     bool cancelled; // the running training was told to stop
-    bool done;
+    bool over;      // the run is over
+    bool stopped;   // and we too
     fl_order trained;  // order of the running training, or of the update held
     fl_order encoding; // order that the running encoding is for
     fl_vec update;     // 0 when none
@@ -123,13 +124,15 @@ s_take_verdict(fl_device *self, fl_outbox *out)
     if (!fl_participant_verdict(self->participant, &verdict)) {
         return;
     }
+    bool ours = self->offered != 0 && self->offered == verdict.round &&
+                fl_run_equal(&self->trained.run, &verdict.run);
     bool spent = verdict.spent || !verdict.certain || verdict.outcome == FL_OUT_IN ||
                  verdict.outcome == FL_OUT_REFUSED || !s_carries(&self->trained.plan, 1);
-    if (self->offered != 0 && self->offered == verdict.round && spent) {
+    if (ours && spent) {
         s_drop_update(self, out);
     }
     if (verdict.final) {
-        self->done = true;
+        self->over = true;
         s_cancel(self, out);
         if (self->phase != ENCODING) { // else when that is done
             s_drop_update(self, out);
@@ -142,9 +145,10 @@ static void
 s_work(fl_device *self, fl_time now, fl_outbox *out)
 {
     const fl_task *task = fl_participant_task(self->participant);
-    if (task == NULL || !fl_participant_wants(self->participant) || self->done) {
+    if (task == NULL || !fl_participant_wants(self->participant) || self->stopped) {
         return;
     }
+    self->over = false;
     uint64_t staleness = task->order.round - self->trained.round;
     if (!fl_run_equal(&task->order.run, &self->trained.run) ||
         task->order.round < self->trained.round) {
@@ -167,12 +171,20 @@ s_work(fl_device *self, fl_time now, fl_outbox *out)
     s_train(self, task, now, out);
 }
 
-static void
-s_decline(fl_device *self, uint64_t round, fl_reason reason, const char *text, fl_time now,
-          fl_outbox *out)
+//  The task in hand is of that round, and waits for an answer.
+static bool
+s_wanted(const fl_device *self, const fl_order *order)
 {
     const fl_task *task = fl_participant_task(self->participant);
-    if (task != NULL && fl_participant_wants(self->participant) && task->order.round == round) {
+    return task != NULL && fl_participant_wants(self->participant) && !self->stopped &&
+           task->order.round == order->round && fl_run_equal(&task->order.run, &order->run);
+}
+
+static void
+s_decline(fl_device *self, const fl_order *order, fl_reason reason, const char *text, fl_time now,
+          fl_outbox *out)
+{
+    if (s_wanted(self, order)) {
         fl_participant_decline(self->participant, reason, text, now, out);
     }
 }
@@ -182,8 +194,8 @@ on_trained(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     if (event->trained.reason != FL_WHY_NONE) {
         if (!self->cancelled) {
-            s_decline(self, self->trained.round, event->trained.reason, "training gave no update",
-                      now, out);
+            s_decline(self, &self->trained, event->trained.reason, "training gave no update", now,
+                      out);
         }
         return;
     }
@@ -191,7 +203,7 @@ on_trained(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
     self->offered = 0;
     self->samples = event->trained.samples;
     memcpy(self->stats, event->trained.stats, sizeof self->stats);
-    if (self->done) {
+    if (self->over) {
         s_drop_update(self, out);
     }
 }
@@ -202,14 +214,13 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
     uint64_t round = self->encoding.round;
     if (event->encoded.reason != FL_WHY_NONE) {
         s_drop_update(self, out);
-        s_decline(self, round, event->encoded.reason, "the update cannot be encoded", now, out);
+        s_decline(self, &self->encoding, event->encoded.reason, "the update cannot be encoded", now,
+                  out);
         return;
     }
-    const fl_task *task = fl_participant_task(self->participant);
-    if (task == NULL || !fl_participant_wants(self->participant) || task->order.round != round ||
-        self->done) {
+    if (!s_wanted(self, &self->encoding)) {
         fl_outbox_add(out, FL_FX_DROP)->drop.vec = event->encoded.vec; // for a round that is gone
-        if (self->done) {
+        if (self->over) {
             s_drop_update(self, out);
         }
         return;
@@ -258,7 +269,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_STOP:
         s_cancel(self, out);
         fl_participant_leave(self->participant, FL_WHY_LEFT, out);
-        self->done = true;
+        self->over = self->stopped = true;
         return;
     default:
         fl_participant_step(self->participant, event, now, out);
@@ -296,5 +307,5 @@ fl_device_participant(const fl_device *self)
 bool
 fl_device_done(const fl_device *self)
 {
-    return self->done;
+    return self->over;
 }

@@ -14,6 +14,6 @@ void fl_device_destroy(fl_device **self_p);
 fl_machine fl_device_machine(fl_device *self);
 
 const fl_participant *fl_device_participant(const fl_device *self);
-bool fl_device_done(const fl_device *self); // the run is over
+bool fl_device_done(const fl_device *self); // the run is over; it waits for the next one
 
 #endif

@@ -104,13 +104,6 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
     return fl_queries_ask(self->queries, ticket, ask);
 }
 
-static bool
-s_done(void *arg)
-{
-    process *self = arg;
-    return fl_device_done(self->device);
-}
-
 static fl_status
 s_seat(process *self, fl_why *why)
 {
@@ -127,7 +120,7 @@ s_seat(process *self, fl_why *why)
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     const fl_tier tier = { .self = self, .machine = fl_device_machine(self->device),
-                           .trainer = &self->trainer, .ask = s_ask, .done = s_done,
+                           .trainer = &self->trainer, .ask = s_ask,
                            .saver = fl_durable_saver(&self->durable) };
     return fl_node_seat(self->node, &tier, why);
 }

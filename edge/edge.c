@@ -29,6 +29,7 @@ struct fl_edge {
     fl_report opening; // of the newest SAVE of either kind: one step may ask for both
     fl_report closing;
     bool final;     // the run is over ...
+    fl_reason end;  // ... for this reason ...
     bool dismissed; // ... and the children were told
 };
 
@@ -41,12 +42,20 @@ fl_edge_new(const fl_edge_conf *conf)
     }
     self->conf = *conf;
     self->conf.aggregator.vector = true;
+    self->task.order.run = conf->last_run;
     self->task.order.round = conf->last_round;
     self->task.attempt = conf->last_attempt;
-    self->participant = fl_participant_new(&conf->participant);
+    self->conf.participant.run = conf->last_run;
+    self->participant = fl_participant_new(&self->conf.participant);
     self->aggregator = fl_aggregator_new(&self->conf.aggregator);
     if (self->participant == NULL || self->aggregator == NULL) {
         fl_edge_destroy(&self);
+        return NULL;
+    }
+    static const fl_hash none;
+    fl_aggregator_model(self->aggregator, &conf->last_run, &none, 0);
+    for (uint32_t i = 0; i < conf->past_count; i++) {
+        fl_aggregator_recall(self->aggregator, &conf->pasts[i]);
     }
     return self;
 }
@@ -88,6 +97,13 @@ s_report(fl_edge *self, const fl_result *result)
     return report;
 }
 
+//  That is the round in hand, or the last one.
+static bool
+s_of_round(const fl_edge *self, const fl_run *run, uint64_t round)
+{
+    return round == self->task.order.round && fl_run_equal(run, &self->task.order.run);
+}
+
 static void
 s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
 {
@@ -95,8 +111,10 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
     if (!fl_participant_verdict(self->participant, &verdict)) {
         return;
     }
-    bool ours = verdict.round == self->task.order.round;
+    bool ours = s_of_round(self, &verdict.run, verdict.round);
     self->final = verdict.final;
+    self->end = verdict.end;
+    self->dismissed = self->dismissed && verdict.final;
     if (ours && self->phase == ANSWERED) {
         fl_result result;
         if (fl_aggregator_result(self->aggregator, &result)) {
@@ -105,7 +123,8 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
             if (outcome == FL_OUT_ABSENT || outcome == FL_OUT_IDLE) { // our sum was not taken
                 outcome = FL_OUT_LATE;
             }
-            fl_aggregator_settle(self->aggregator, outcome, reason, verdict.final, now, out);
+            fl_aggregator_settle(self->aggregator, outcome, reason,
+                                 verdict.final ? &verdict.end : NULL, out);
             self->dismissed = verdict.final;
             fl_effect *effect = fl_outbox_add(out, FL_FX_SAVE); // nobody waits for it
             effect->save.what = FL_SAVE_CLOSE;
@@ -124,7 +143,7 @@ static void
 s_dismiss(fl_edge *self, fl_outbox *out)
 {
     if (self->final && !self->dismissed && fl_aggregator_idle(self->aggregator)) {
-        fl_aggregator_dismiss(self->aggregator, out);
+        fl_aggregator_dismiss(self->aggregator, self->end, out);
         self->dismissed = true;
     }
 }
@@ -143,7 +162,6 @@ s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
     if (task == NULL || !fl_participant_wants(self->participant)) {
         return;
     }
-    bool other = task->order.round != self->task.order.round;
     if (self->phase != IDLE || !fl_aggregator_idle(self->aggregator)) {
         return;
     }
@@ -152,7 +170,9 @@ s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
                                "this edge is not set up for secure aggregation", now, out);
         return;
     }
-    uint32_t attempt = other ? 1 : self->task.attempt + 1;
+    bool again = s_of_round(self, &task->order.run, task->order.round);
+    uint32_t attempt = again ? self->task.attempt + 1 : 1;
+    self->final = self->dismissed = false;
     self->task = *task;
     self->task.attempt = attempt;
     s_enter(self, SAVING);
@@ -253,23 +273,6 @@ s_tell_parent(fl_edge *self, bool sums)
 }
 
 static void
-s_follow_run(fl_edge *self)
-{
-    static const fl_hash none;
-    if (fl_participant_joined(self->participant) && self->phase == IDLE &&
-        !fl_run_equal(fl_participant_run(self->participant), &self->task.order.run)) {
-        self->task.order.run = *fl_participant_run(self->participant);
-        self->final = false;
-        self->dismissed = false;
-        fl_aggregator_model(self->aggregator, &self->task.order.run, &none, 0);
-        bool ours = fl_run_equal(&self->task.order.run, &self->conf.last_run);
-        for (uint32_t i = 0; ours && i < self->conf.past_count; i++) {
-            fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
-        }
-    }
-}
-
-static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
     fl_edge *self = arg;
@@ -312,7 +315,6 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     }
     s_take_verdict(self, now, out);
     s_dismiss(self, out);
-    s_follow_run(self);
     s_take_task(self, now, out);
     s_answer(self, now, out);
     s_tell_parent(self, false);

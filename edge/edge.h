@@ -27,6 +27,6 @@ fl_machine fl_edge_machine(fl_edge *self);
 const fl_aggregator *fl_edge_aggregator(const fl_edge *self);
 const fl_participant *fl_edge_participant(const fl_edge *self);
 uint64_t fl_edge_round(const fl_edge *self); // in hand; 0 = none
-bool fl_edge_done(const fl_edge *self);      // the run is over
+bool fl_edge_done(const fl_edge *self);      // the run is over; it waits for the next one
 
 #endif

@@ -130,13 +130,6 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
     return fl_queries_ask(self->queries, ticket, ask);
 }
 
-static bool
-s_done(void *arg)
-{
-    process *self = arg;
-    return fl_edge_done(self->edge);
-}
-
 //  What is known here of the round opened last.
 static fl_status
 s_recall_round(process *self, fl_edge_conf *edge, fl_why *why)
@@ -162,7 +155,7 @@ static fl_status
 s_seat(process *self, fl_why *why)
 {
     fl_edge_conf edge = { .participant = fl_settings_participant(self->conf, FL_ROLE_EDGE),
-                          .aggregator = fl_settings_aggregator(self->conf) };
+                          .aggregator = fl_settings_aggregator(self->conf, self->conf) };
     FL_TRY(s_recall_round(self, &edge, why));
     self->masking = fl_settings_masking(self->conf, self->identity);
     self->blocks = fl_settings_blocks(self->identity, 1);
@@ -184,7 +177,7 @@ s_seat(process *self, fl_why *why)
     }
     const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
                            .saver = fl_durable_saver(&self->durable), .ask = s_ask,
-                           .denied = s_denied, .done = s_done };
+                           .denied = s_denied };
     return fl_node_seat(self->node, &tier, why);
 }
 

@@ -3,8 +3,15 @@
 #include "common/runtime/launch.h"
 #include "common/runtime/settings.h"
 
-static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_AGGREGATOR,
+static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_PARENT,
+                                   FL_SETTINGS_WINDOW,
                                    FL_SETTINGS_PARTICIPANT };
+
+static fl_status
+s_check(const fl_conf *conf, fl_why *why)
+{
+    return fl_settings_check(conf, conf, why);
+}
 
 const fl_program fl_edge_program = {
     .name = "edge-agg",
@@ -12,5 +19,5 @@ const fl_program fl_edge_program = {
     .settings = rows,
     .setting_count = sizeof rows / sizeof rows[0],
     .exits = fl_launch_exits,
-    .check = fl_settings_check,
+    .check = s_check,
 };

@@ -127,124 +127,63 @@ s_upload(const fl_context *context, const char *state, const char *path, uint32_
     return code;
 }
 
-// ---- the recipe -------------------------------------------------------------------------------
-typedef struct recipe {
-    const char *path;
-    fl_blob *file;
-    const char *sets[SETS_MAX];
-    uint32_t set_count;
-    char name[FL_RUN_NAME_BYTES + sizeof "name="];
-    char initial[sizeof "model.initial=" + 2 * sizeof(fl_hash)];
-    char *text; // canonical
-} recipe;
-
-static void
-s_release(recipe *self)
-{
-    fl_blob_unref(&self->file);
-    free(self->text);
-}
-
-static fl_status
-s_parse(const recipe *self, fl_conf **run, fl_why *why)
-{
-    return fl_conf_of_text(&fl_run_program, self->path, fl_blob_bytes(self->file), self->sets,
-                           self->set_count, run, why);
-}
-
-//  --name, else the setting, else what the file is called without its folder and its ending.
-static fl_status
-s_name(recipe *self, const fl_conf *conf, const fl_conf *run, fl_why *why)
-{
-    const char *slash = strrchr(self->path, '/');
-    const char *base = slash == NULL ? self->path : slash + 1;
-    const char *name = fl_conf_text(conf, "name");
-    char of_file[FL_RUN_NAME_BYTES];
-    const char *dot = strrchr(base, '.');
-    int length = dot == NULL || dot == base ? (int)strlen(base) : (int)(dot - base);
-    (void)snprintf(of_file, sizeof of_file, "%.*s", length, base);
-    name = name[0] == '\0' ? fl_conf_text(run, "name") : name;
-    name = name[0] == '\0' ? of_file : name;
-    if (!fl_run_name_valid(name)) {
-        return fl_fail(FL_MALFORMED, why,
-                       "'%.40s' is no name of a run: 1 to 31 of a-z 0-9 . -, not "
-                       "digits alone; give one with --name",
-                       name);
-    }
-    (void)snprintf(self->name, sizeof self->name, "name=%s", name);
-    self->sets[self->set_count++] = self->name;
-    return FL_OK;
-}
-
-//  Every setting that was given, as the root will read it.
-static fl_status
-s_canonical(recipe *self, fl_why *why)
-{
-    fl_conf *run = NULL;
-    size_t size = 0;
-    FL_TRY(s_parse(self, &run, why));
-    FILE *out = open_memstream(&self->text, &size);
-    if (out != NULL) {
-        fl_conf_print_given(run, out);
-    }
-    fl_conf_destroy(&run);
-    if (out == NULL || fclose(out) != 0) {
-        return fl_fail(FL_NOMEM, why, "out of memory");
-    }
-    return size <= FL_RUN_RECIPE_MAX
-               ? FL_OK
-               : fl_fail(FL_RANGE, why, "%s: larger than %d bytes", self->path, FL_RUN_RECIPE_MAX);
-}
-
-//  All of it; `*initial` is the file that the run begins with, the caller's, "" for none.
-static int
-s_read(recipe *self, const fl_conf *conf, char initial[FL_CONF_TEXT_MAX], fl_why *why)
-{
-    uint32_t count = 0;
-    fl_conf *run = NULL;
-    const char *const *sets = fl_conf_list(conf, &count);
-    self->path = fl_conf_argument(conf, 0);
-    memcpy(self->sets, sets, count * sizeof *sets);
-    self->set_count = count;
-    fl_status status = fl_file_read(self->path, FL_RUN_RECIPE_MAX, &self->file, why);
-    if (status != FL_OK) {
-        return fl_context_code(status);
-    }
-    status = s_parse(self, &run, why);
-    if (status == FL_OK) {
-        (void)snprintf(initial, FL_CONF_TEXT_MAX, "%s", fl_conf_text(run, "model.initial"));
-        status = s_name(self, conf, run, why);
-    }
-    fl_conf_destroy(&run);
-    return status == FL_OK ? FL_EXIT_OK : status == FL_NOMEM ? FL_EXIT_FAILED : FL_EXIT_USAGE;
-}
-
 // ---- submit -----------------------------------------------------------------------------------
+typedef struct submission {
+    const char *sets[SETS_MAX];
+    uint32_t count;
+    char name[FL_CONF_TEXT_MAX + sizeof "name="];
+    char initial[sizeof "model.initial=" + 2 * sizeof(fl_hash)];
+    fl_run_recipe recipe;
+} submission;
+
+//  Read it with what the flags say; a name there wins.
+static int
+s_read(submission *self, const fl_conf *conf, fl_why *why)
+{
+    const char *path = fl_conf_argument(conf, 0), *name = fl_conf_text(conf, "name");
+    if (self->count == 0) {
+        const char *const *sets = fl_conf_list(conf, &self->count);
+        memcpy(self->sets, sets, self->count * sizeof *sets);
+        (void)snprintf(self->name, sizeof self->name, "name=%s", name);
+    }
+    if (self->initial[0] == '\0' && name[0] != '\0') {
+        self->sets[self->count++] = self->name;
+    }
+    fl_blob_unref(&self->recipe.text);
+    fl_status status = fl_run_recipe_read(path, self->sets, self->count, &self->recipe, why);
+    return status == FL_OK        ? FL_EXIT_OK
+           : status == FL_NOMEM   ? FL_EXIT_FAILED
+           : status == FL_MISSING ? fl_context_code(status)
+                                  : FL_EXIT_USAGE;
+}
+
 //  The id is of what is submitted and of a number drawn once: asking again is the same run, and
 //  submitting the same file tomorrow is another.
 static void
-s_draw_id(const fl_context *context, const recipe *self, char hex[2 * sizeof(fl_run) + 1])
+s_draw_id(const fl_context *context, fl_bytes text, char hex[2 * sizeof(fl_run) + 1])
 {
     uint8_t nonce[NONCE_BYTES];
     fl_hasher hasher;
     fl_entropy_fill(&context->entropy, nonce, sizeof nonce);
     fl_hasher_init(&hasher);
     fl_hasher_update(&hasher, fl_bytes_of(nonce, sizeof nonce));
-    fl_hasher_update(&hasher, fl_bytes_of(self->text, strlen(self->text)));
+    fl_hasher_update(&hasher, text);
     const fl_hash hash = fl_hasher_final(&hasher);
     fl_hex(hash.bytes, sizeof(fl_run), hex);
 }
 
 static int
-s_submit(const fl_context *context, const fl_conf *conf, const char *state, const recipe *self,
+s_submit(const fl_context *context, const fl_conf *conf, const char *state, const submission *self,
          json_t **answer, fl_why *why)
 {
     const char *initial = strchr(self->initial, '=');
+    const fl_bytes text = fl_blob_bytes(self->recipe.text);
     char id[2 * sizeof(fl_run) + 1];
-    s_draw_id(context, self, id);
+    s_draw_id(context, text, id);
     json_t *asked =
-        json_pack("{ss,ss,ss,sI,ss*}", "run", id, "name", strchr(self->name, '=') + 1, "recipe",
-                  self->text, "priority", (json_int_t)fl_conf_int(conf, "priority"), "initial",
+        json_pack("{ss,ss,ss%,sI,ss*}", "run", id, "name", self->recipe.name, "recipe",
+                  (const char *)text.data, text.size, "priority",
+                  (json_int_t)fl_conf_int(conf, "priority"), "initial",
                   initial == NULL ? NULL : initial + 1);
     char *body = json_dumps(asked, JSON_COMPACT);
     json_decref(asked);
@@ -260,26 +199,25 @@ s_submit(const fl_context *context, const fl_conf *conf, const char *state, cons
 
 //  Read, hand over, submit. On FL_EXIT_OK `answer` is the caller's.
 static int
-s_do(const fl_context *context, const fl_conf *conf, const char *state, recipe *self,
+s_do(const fl_context *context, const fl_conf *conf, const char *state, submission *self,
      json_t **answer, fl_why *why)
 {
-    char initial[FL_CONF_TEXT_MAX] = "", hex[2 * sizeof(fl_hash) + 1];
+    char hex[2 * sizeof(fl_hash) + 1];
     fl_hash hash;
-    int code = s_read(self, conf, initial, why);
-    //  A hash is of a file that the root has: `fl run show` and `fl model export` say which.
-    if (code == FL_EXIT_OK && fl_unhex(initial, hash.bytes, sizeof hash.bytes)) {
-        (void)snprintf(self->initial, sizeof self->initial, "model.initial=%.64s", initial);
-    } else if (code == FL_EXIT_OK && initial[0] != '\0') {
-        code = s_upload(context, state, initial, (uint32_t)fl_conf_ms(conf, "timeout"), &hash, why);
+    int code = s_read(self, conf, why);
+    //  A hash is of a model that the root has: `fl run show` and `fl model export` say which.
+    if (code == FL_EXIT_OK && fl_unhex(self->recipe.initial, hash.bytes, sizeof hash.bytes)) {
+        (void)snprintf(self->initial, sizeof self->initial, "model.initial=%.64s",
+                       self->recipe.initial);
+    } else if (code == FL_EXIT_OK && self->recipe.initial[0] != '\0') {
+        code = s_upload(context, state, self->recipe.initial,
+                        (uint32_t)fl_conf_ms(conf, "timeout"), &hash, why);
         if (code == FL_EXIT_OK) {
             fl_hex(hash.bytes, sizeof hash.bytes, hex);
             (void)snprintf(self->initial, sizeof self->initial, "model.initial=%s", hex);
-            self->sets[self->set_count++] = self->initial;
+            self->sets[self->count++] = self->initial;
+            code = s_read(self, conf, why);
         }
-    }
-    if (code == FL_EXIT_OK) {
-        fl_status status = s_canonical(self, why);
-        code = status == FL_OK ? FL_EXIT_OK : FL_EXIT_FAILED;
     }
     return code == FL_EXIT_OK ? s_submit(context, conf, state, self, answer, why) : code;
 }
@@ -290,7 +228,7 @@ fl_verb_run_submit(void *arg, const fl_conf *conf)
     const fl_context *context = arg;
     const bool json = fl_conf_bool(conf, "json"), wait = fl_conf_bool(conf, "wait");
     const char *state = fl_context_state(context, conf, VERB);
-    recipe self = { .path = NULL };
+    submission self = { .count = 0 };
     json_t *answer = NULL;
     char run[2 * sizeof(fl_run) + 1];
     fl_why why = { "" };
@@ -301,7 +239,7 @@ fl_verb_run_submit(void *arg, const fl_conf *conf)
         return fl_context_fail(context, VERB, FL_EXIT_FAILED, "%s", why.text);
     }
     int code = s_do(context, conf, state, &self, &answer, &why);
-    s_release(&self);
+    fl_blob_unref(&self.recipe.text);
     if (code != FL_EXIT_OK) {
         return fl_context_fail(context, VERB, code, "%s", why.text);
     }

@@ -12,6 +12,7 @@ typedef enum fl_root_phase {
     FL_ROOT_COLLECTING,
     FL_ROOT_APPLYING,
     FL_ROOT_SAVING,
+    FL_ROOT_PAUSED,
     FL_ROOT_DONE,
     FL_ROOT_PHASES
 } fl_root_phase;
@@ -29,7 +30,7 @@ typedef struct fl_root_view {
     uint32_t round_ms;     // average of the closed rounds of this process; 0 = none yet
     double loss, accuracy; // newest; NaN when none
     bool aborted;
-    fl_reason reason; // why DONE early
+    fl_reason reason; // why DONE early, or PAUSED
     fl_masking masking; // profile of every round
 } fl_root_view;
 

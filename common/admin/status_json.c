@@ -17,7 +17,7 @@ static const char *const phase_names[FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = "idle",         [FL_ROOT_WAITING] = "waiting",
     [FL_ROOT_OPENING] = "opening",   [FL_ROOT_COLLECTING] = "collecting",
     [FL_ROOT_APPLYING] = "applying", [FL_ROOT_SAVING] = "saving",
-    [FL_ROOT_DONE] = "done",
+    [FL_ROOT_PAUSED] = "paused",     [FL_ROOT_DONE] = "done",
 };
 
 const char *

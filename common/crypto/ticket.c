@@ -16,15 +16,14 @@ void
 fl_ticket_make(const fl_ticket_key *key, const fl_ticket_claim *claim,
                uint8_t ticket[FL_TICKET_MAC_BYTES])
 {
-    uint8_t bytes[56];
+    uint8_t bytes[40];
     fl_writer writer = fl_writer_over(bytes, sizeof bytes);
-    fl_write_from(&writer, claim->run.bytes, sizeof claim->run.bytes);
     fl_write_from(&writer, claim->parent.name, sizeof claim->parent.name);
     fl_write_from(&writer, claim->child.name, sizeof claim->child.name);
     fl_write_u32(&writer, claim->seat);
     fl_write_u32(&writer, claim->epoch);
     FL_ASSERT(!writer.broken && fl_writer_size(&writer) == sizeof bytes);
-    fl_mac(key->bytes, "tributary/ticket/v1", fl_bytes_of(bytes, sizeof bytes), ticket,
+    fl_mac(key->bytes, "tributary/ticket/v2", fl_bytes_of(bytes, sizeof bytes), ticket,
            FL_TICKET_MAC_BYTES);
 }
 

@@ -1,8 +1,8 @@
 //  ticket - proof of a seat: 16 bytes that a parent gives its child with the seat and asks back
 //  with each contribution. Only the process that gave it can make or check it, because the key is
-//  drawn at its start. Keyed BLAKE2b, domain "tributary/ticket/v1", over
+//  drawn at its start. Keyed BLAKE2b, domain "tributary/ticket/v2", over
 //
-//      run 16 | parent 16 | child 16 | seat u32 | epoch u32
+//      parent 16 | child 16 | seat u32 | epoch u32
 #ifndef FL_CRYPTO_TICKET_H
 #define FL_CRYPTO_TICKET_H
 
@@ -17,7 +17,6 @@ typedef struct fl_ticket_key {
 
 //  What a ticket speaks for.
 typedef struct fl_ticket_claim {
-    fl_run run;
     fl_name parent, child;
     uint32_t seat, epoch;
 } fl_ticket_claim;

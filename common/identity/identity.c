@@ -314,11 +314,10 @@ s_check(void *arg, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES], fl_rol
 }
 
 static fl_ticket_claim
-s_claim(const fl_identity *self, const fl_run *run, const fl_name *child, uint32_t seat,
-        uint32_t epoch)
+s_claim(const fl_identity *self, const fl_name *child, uint32_t seat, uint32_t epoch)
 {
     return (fl_ticket_claim){
-        .run = *run, .parent = self->cert.node, .child = *child, .seat = seat, .epoch = epoch
+        .parent = self->cert.node, .child = *child, .seat = seat, .epoch = epoch
     };
 }
 
@@ -369,8 +368,7 @@ s_incoming(void *arg, fl_peer from, const fl_badge *badge, fl_message *message)
     }
     if (message->verb == FL_CONTRIB && badge != NULL) {
         const fl_contrib *contrib = &message->contrib;
-        fl_ticket_claim claim =
-            s_claim(self, &message->run, &badge->node, contrib->seat, contrib->epoch);
+        fl_ticket_claim claim = s_claim(self, &badge->node, contrib->seat, contrib->epoch);
         if (!fl_ticket_holds(&self->ticket_key, &claim, contrib->ticket)) {
             return FL_WHY_TICKET;
         }
@@ -386,8 +384,7 @@ s_fill_welcome(fl_identity *self, fl_peer to, fl_message *message)
     if (badge == NULL) {
         return; // cut off in this very turn
     }
-    fl_ticket_claim claim =
-        s_claim(self, &message->run, &badge->node, welcome->seat, welcome->epoch);
+    fl_ticket_claim claim = s_claim(self, &badge->node, welcome->seat, welcome->epoch);
     fl_ticket_make(&self->ticket_key, &claim, welcome->ticket);
     welcome->up_port = self->up_port;
     welcome->down_port = self->down_port;

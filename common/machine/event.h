@@ -25,7 +25,8 @@ typedef uint32_t fl_vec;
 // ---- what happened ----------------------------------------------------------------------------
 typedef enum fl_event_kind {
     FL_EV_TICK,     // time has passed
-    FL_EV_START,    // root only, once: begin or go on with a run
+    FL_EV_START,    // root only, none in hand: begin or go on with a run
+    FL_EV_RUN,      // root only: the operator's word about the run in hand
     FL_EV_MESSAGE,  // a decoded, admitted message
     FL_EV_GONE,     // admission cut off a child, or the parent was left (it floods)
     FL_EV_VERIFIED, // answers VERIFY
@@ -42,6 +43,14 @@ typedef enum fl_event_kind {
     FL_EV_COUNT
 } fl_event_kind;
 
+//  What becomes of the run in hand.
+typedef enum fl_run_order {
+    FL_RUN_GO,
+    FL_RUN_YIELD, // after a round, or a wait in vain: another one has its turn
+    FL_RUN_LEAVE, // the same, after the round in hand and at once when there is none
+    FL_RUN_STOP,  // it ends
+} fl_run_order;
+
 typedef struct fl_event {
     fl_event_kind kind;
     uint64_t token;  // of the effect that it answers
@@ -54,7 +63,11 @@ typedef struct fl_event {
             fl_hash model;
             uint64_t model_bytes;
             uint64_t elements;
+            fl_run_order order; // known from the beginning
         } start;
+        struct {
+            fl_run_order order;
+        } run;
         struct {
             fl_peer from;              // FL_PARENT or a child
             fl_name node;              // the child's certified name; unset for FL_PARENT

@@ -27,10 +27,7 @@ typedef struct session {
     fl_badge badge;
     route control, down, enrol;
     uint64_t origin; // a guest's network
-    struct {
-        unsigned unheard; // connections let in that have not said a word, since
-        fl_time since;
-    } let_in[FL_WATCHED];
+    fl_time let_in_until[FL_WATCHED]; // when those let in that have not said a word are forgotten
     fl_time heard;
     fl_time shunned_until;
     fl_reason gone; // to be told; FL_WHY_NONE: nothing to tell
@@ -102,18 +99,19 @@ s_standing(const fl_admission *self, const session *at, const uint8_t key[FL_KEY
     return ops->standing(ops->self, key, &badge);
 }
 
-//  A connection that says nothing is shut after FL_STRANGER_MS, and so forgotten here.
+//  Its first word makes room for the next one. One that ended before cannot be told from those that
+//  stay silent, so each is forgotten after FL_UNHEARD_MS: who comes back twice in a moment, as a
+//  process does that stood still, is not shut out for as long as a silent connection may last.
 static fl_zap_verdict
 s_let_in(fl_admission *self, fl_way way, session *at, fl_time now)
 {
-    if (now - at->let_in[way].since > FL_STRANGER_MS) {
-        at->let_in[way].unheard = 0;
-    }
-    if (at->let_in[way].unheard >= FL_KEY_UNHEARD) {
+    fl_time *until = &at->let_in_until[way];
+    const fl_time unheard = *until > now ? *until - now : 0;
+    if (unheard > (FL_KEY_UNHEARD - 1) * FL_UNHEARD_MS) {
         fl_guard_tell(self->guard, way, at->peer, "too many silent connections of one key");
         return FL_ZAP_LATER;
     }
-    at->let_in[way].since = at->let_in[way].unheard++ == 0 ? now : at->let_in[way].since;
+    *until = now + unheard + FL_UNHEARD_MS;
     return FL_ZAP_ADMIT;
 }
 
@@ -310,9 +308,9 @@ static fl_judgement
 s_pass(fl_admission *self, session *at, fl_visitor *visitor, fl_time now)
 {
     at->heard = now;
-    if (visitor != NULL && fl_guard_name(self->guard, visitor, at->peer, at->rank == SEATED) &&
-        at->let_in[visitor->way].unheard > 0) {
-        at->let_in[visitor->way].unheard--;
+    if (visitor != NULL) {
+        fl_guard_name(self->guard, visitor, at->peer, at->rank == SEATED);
+        at->let_in_until[visitor->way] -= visitor->messages == 1 ? FL_UNHEARD_MS : 0;
     }
     return (fl_judgement){ .kind = FL_JUDGED_PASS,
                            .peer = at->peer,

@@ -50,7 +50,8 @@ enum {
     FL_GUESTS_MAX = 64,
     FL_REFUSALS_PER_SECOND = 8, // told on one connection
     FL_SHUN_MS = 3000,
-    FL_KEY_UNHEARD = 2,         // connections of a key on a bulk lane that have said nothing yet
+    FL_KEY_UNHEARD = 2,         // connections of a key on a bulk lane that have said nothing yet,
+    FL_UNHEARD_MS = 5000,       // and one more each time that this has passed
 };
 
 typedef enum fl_judgement_kind {
@@ -73,8 +74,8 @@ fl_admission *fl_admission_new(const fl_admission_conf *conf, const fl_admission
 void fl_admission_destroy(fl_admission **self_p);
 
 //  May this key connect to this lane? (For the ZAP handler; the argument is an fl_admission.) On
-//  control any key that is not denied; on a bulk lane one with a seat, and FL_KEY_UNHEARD
-//  connections at a time that have not said a word.
+//  control any key that is not denied; on a bulk lane one with a seat, and few connections that
+//  have not said a word.
 fl_zap_verdict fl_admission_admits(void *self, fl_way way, const uint8_t key[FL_KEY_BYTES],
                                    fl_time now);
 

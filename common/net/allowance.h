@@ -31,7 +31,6 @@ typedef enum fl_progress {
 
 enum {
     FL_UNREAD_DEFAULT = 64 << 20,   // fits a container of 256 MiB
-    FL_UNHEARD_BYTES_MAX = 4096,    // a handshake and the largest HELLO or ENROL, in frames
     FL_KEY_CONNECTIONS = 2,         // of one key on one lane
     FL_CROWDS = 4096,
 };

@@ -17,9 +17,11 @@ enum {
     EVENTS = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED |
              ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
              ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
-    //  On the wire: a header, a body and their frames. Twice that was consumed and nothing came of
-    //  it: it is one message that does not end.
-    CONTROL_BYTES_MAX = 2 * (FL_FRAME_BYTES_MAX + 8192),
+    //  On the wire: a header, a body and their frames. A child that connects anew may have one
+    //  message waiting that goes before its HELLO.
+    UNHEARD_BYTES_MAX = FL_FRAME_BYTES_MAX + 8192,
+    //  Twice a message was consumed and nothing came of it: it is one that does not end.
+    CONTROL_BYTES_MAX = 2 * UNHEARD_BYTES_MAX,
     BULK_BYTES_MAX = 2 * (FL_FRAME_BYTES_MAX + FL_MESSAGE_BYTES_MAX + 8192),
 };
 
@@ -348,22 +350,19 @@ fl_guard_heard(fl_guard *self, fl_way way, int descriptor, uint64_t bytes, fl_ti
     return visitor;
 }
 
-bool
+void
 fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child)
 {
     const bool first = visitor->peer != peer;
     visitor->peer = peer;
     visitor->child = child;
-    if (!first) {
-        return false;
-    }
-    const int oldest = fl_allowance_surplus(self->visitors, self->size, visitor->way, peer);
+    const int oldest =
+        first ? fl_allowance_surplus(self->visitors, self->size, visitor->way, peer) : -1;
     if (oldest >= 0) {
         fl_guard_tell(self, visitor->way, peer, "more connections than a key may have: "
                                                 "the oldest is cut");
         self->metrics->net_cut_surplus_total += fl_guard_cut(self, oldest);
     }
-    return true;
 }
 
 void
@@ -426,8 +425,8 @@ s_look_at(fl_guard *self, int descriptor, fl_time now)
         return 0;
     }
     const fl_allowance share = fl_allowance_of(visitor);
-    if (share == FL_ALLOWANCE_STRANGERS && fl_allowance_held(visitor) > FL_UNHEARD_BYTES_MAX) {
-        s_cut_flood(self, descriptor, "more bytes than the largest HELLO before one: cut");
+    if (share == FL_ALLOWANCE_STRANGERS && fl_allowance_held(visitor) > UNHEARD_BYTES_MAX) {
+        s_cut_flood(self, descriptor, "more bytes than one message before HELLO: cut");
     } else if (s_endless(self, descriptor, silent)) {
         s_cut_flood(self, descriptor, "a message that does not end: cut");
     } else if (visitor->progress == FL_PROGRESS_PROOF && !visitor->ours &&

@@ -62,8 +62,8 @@ void fl_guard_listen(fl_guard *self, fl_time now);
 fl_visitor *fl_guard_heard(fl_guard *self, fl_way way, int descriptor, uint64_t bytes,
                            fl_time now);
 //  It was a message of this peer, an admitted `child` or a newcomer. Shuts the peer's oldest
-//  connection on that lane when there are too many. True: the first message on this connection.
-bool fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child);
+//  connection on that lane when there are too many.
+void fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child);
 //  Its connections are a stranger's again.
 void fl_guard_unseat(fl_guard *self, fl_peer peer);
 //  Whether the lane was read until nothing was left, in this turn.

@@ -59,7 +59,8 @@ struct fl_aggregator {
     opened_sum opened;
     fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
     fl_aggregator_phase phase;
-    bool over;       // the run is over: every child hears so
+    bool over;       // the run is over: every child hears so ...
+    fl_reason end;   // ... and why
     uint64_t finish; // of the FINISH that is awaited
     fl_run run;
     fl_hash model;
@@ -673,17 +674,21 @@ s_invite(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 //  or else that the run is over, if it is. `attempt`: the child's newest. True when something was
 //  said.
 static bool
-s_tell_end(fl_aggregator *self, const fl_seat *seat, uint64_t round, uint32_t attempt,
+s_tell_end(fl_aggregator *self, const fl_seat *seat, const fl_message *heard, uint32_t attempt,
            fl_outbox *out)
 {
-    bool known = round != 0 && round == seat->last_round && attempt <= seat->last_attempt;
-    if (!known && !self->over) {
+    bool known = heard->round != 0 && heard->round == seat->last_round &&
+                 attempt <= seat->last_attempt && fl_run_equal(&heard->run, &seat->last_run);
+    bool over = self->over && fl_run_equal(&heard->run, &self->run);
+    if (!known && !over) {
         return false;
     }
     fl_message *message = s_say(self, seat->peer, FL_CLOSED, out);
-    message->closed.final = self->over;
+    message->closed.final = over;
+    message->closed.end = over ? self->end : FL_WHY_NONE;
     message->closed.outcome = FL_OUT_IDLE;
     if (known) {
+        message->run = seat->last_run;
         message->round = seat->last_round;
         message->closed.attempt = seat->last_attempt;
         message->closed.outcome = seat->last_outcome;
@@ -735,12 +740,6 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         s_refuse(self, event, FL_WHY_ROLE, out);
         return;
     }
-    static const fl_run unknown;
-    if (fl_run_equal(&self->run,
-                     &unknown)) { // an edge that has not joined its own parent yet
-        s_refuse(self, event, FL_WHY_UNKNOWN_RUN, out);
-        return;
-    }
     bool renewed = false;
     int64_t index = fl_seats_join(self->seats, event, now, &renewed);
     if (index < 0) {
@@ -752,15 +751,12 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         (void)fl_uploads_withdraw(self->uploads, (uint32_t)index, FL_SEAT_TASKED, FL_WHY_NONE, out);
         memset(&seat->contrib, 0, sizeof seat->contrib);
     }
-    fl_welcome *welcome = &s_say(self, seat->peer, FL_WELCOME, out)->welcome;
+    fl_welcome *welcome = &fl_outbox_send(out, seat->peer, FL_WELCOME)->welcome;
     welcome->seat = (uint32_t)index;
     welcome->epoch = seat->epoch;
     welcome->beat_ms = self->conf.timing.beat_ms;
     s_note(self, &seat->node, seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED,
            FL_WHY_NONE, (uint64_t)index, seat->epoch, out);
-    if (self->over) {
-        (void)s_tell_end(self, seat, event->message.message->round, 0, out);
-    }
     s_greet(self, (uint32_t)index, renewed, out);
     (void)s_invite(self, (uint32_t)index, now, out);
     if (seat->server != NULL && s_takes_part(self, (uint32_t)index)) {
@@ -816,12 +812,12 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
     } else if (!here || (seat->phase == FL_SEAT_TASKED && waits) || seat->phase == FL_SEAT_ABSENT ||
                seat->phase == FL_SEAT_IDLE) {
         if (!here) {
-            (void)s_tell_end(self, seat, message->round, beat->attempt, out);
+            (void)s_tell_end(self, seat, message, beat->attempt, out);
         }
         (void)s_invite(self, (uint32_t)index, now, out);
     }
     if (fl_outbox_count(out) == before) {
-        (void)s_say(self, seat->peer, FL_BEAT, out);
+        (void)fl_outbox_send(out, seat->peer, FL_BEAT);
     }
 }
 
@@ -893,7 +889,7 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
         if (s_invite(self, index, now, out)) {
             return; // the current task says it all
         }
-        if (!s_tell_end(self, seat, message->round, contrib->attempt, out)) {
+        if (!s_tell_end(self, seat, message, contrib->attempt, out)) {
             s_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
         }
         return;
@@ -967,7 +963,7 @@ on_fetch(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     effect->serve.to = event->message.from;
     effect->serve.bytes = fetch->bytes;
     effect->serve.message.verb = FL_PIECE;
-    effect->serve.message.run = self->run;
+    effect->serve.message.run = event->message.message->run;
     effect->serve.message.round = event->message.message->round;
     effect->serve.message.piece.hash = fetch->hash;
     effect->serve.message.piece.offset = fetch->offset;
@@ -990,7 +986,7 @@ s_hear_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *
     if (!s_masked(self) || !seat->in_block || s_renewed(self, index) ||
         message->round != self->task.order.round || !fl_run_equal(&message->run, &self->run)) {
         bool asks = message->verb != FL_REFUSED;
-        if (asks && !s_tell_end(self, seat, message->round, 0, out)) {
+        if (asks && !s_tell_end(self, seat, message, 0, out)) {
             s_refuse(self, event, FL_WHY_UNKNOWN_ROUND, out);
         }
         return;
@@ -1021,7 +1017,8 @@ on_refused(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
     }
     int64_t index = fl_seats_of_peer(self->seats, event->message.from);
     if (index < 0 || self->phase != FL_AGGREGATOR_OPEN ||
-        message->round != self->task.order.round || message->refused.about != FL_TASK) {
+        message->round != self->task.order.round || !fl_run_equal(&message->run, &self->run) ||
+        message->refused.about != FL_TASK) {
         return;
     }
     fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
@@ -1416,13 +1413,17 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
 //  Every child hears its own outcome; those that were counted hear what became
 //  of the sum.
 static void
-s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final, fl_outbox *out)
+s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_reason *end,
+           fl_outbox *out)
 {
+    bool final = end != NULL;
     self->over = final;
+    self->end = final ? *end : FL_WHY_NONE;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_outcome own = fl_seat_outcome(seat);
         if (seat->phase != FL_SEAT_IDLE) {
+            seat->last_run = self->task.order.run;
             seat->last_round = self->task.order.round;
             seat->last_attempt = self->task.attempt;
             seat->last_outcome = own == FL_OUT_IN ? outcome : own;
@@ -1435,6 +1436,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final
             closed->outcome = seat->phase == FL_SEAT_IDLE ? FL_OUT_IDLE : seat->last_outcome;
             closed->reason = seat->phase == FL_SEAT_IDLE ? FL_WHY_NONE : seat->last_reason;
             closed->final = final;
+            closed->end = self->end;
         }
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
     }
@@ -1444,7 +1446,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final
 fl_aggregator *
 fl_aggregator_new(const fl_aggregator_conf *conf)
 {
-    FL_ASSERT(conf->window.count_min >= 1 && conf->timing.beat_ms > 0);
+    FL_ASSERT(conf->timing.beat_ms > 0);
     fl_aggregator *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return NULL;
@@ -1484,6 +1486,15 @@ fl_aggregator_destroy(fl_aggregator **self_p)
         free(self->durations);
         free(self);
     }
+}
+
+void
+fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf)
+{
+    FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE && conf->seats_max == self->conf.seats_max &&
+              conf->slots == self->conf.slots);
+    self->conf = *conf;
+    fl_pace_forget(&self->pace);
 }
 
 void
@@ -1534,11 +1545,10 @@ void
 fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model, uint64_t bytes)
 {
     if (!fl_run_equal(&self->run, run)) { // rounds count from 1 again, nothing of the old run holds
+        FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE);
         self->over = false;
         memset(self->history, 0, sizeof self->history);
-        for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-            fl_seats_at(self->seats, i)->last_round = 0;
-        }
+        fl_pace_forget(&self->pace);
     }
     self->run = *run;
     self->model = *model;
@@ -1561,7 +1571,7 @@ void
 fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64_t wall_s,
                    fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(fl_aggregator_idle(self));
+    FL_ASSERT(fl_aggregator_idle(self) && self->conf.window.count_min >= 1);
     s_enter(self, FL_AGGREGATOR_OPEN);
     s_begin(self, task, due, now);
     fl_selection_open(&self->selection);
@@ -1602,20 +1612,19 @@ fl_aggregator_result(const fl_aggregator *self, fl_result *result)
 }
 
 void
-fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final,
-                     fl_time now, fl_outbox *out)
+fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason,
+                     const fl_reason *end, fl_outbox *out)
 {
-    (void)now;
     FL_ASSERT(self->phase == FL_AGGREGATOR_CLOSED);
-    s_tell_all(self, outcome, reason, final, out);
+    s_tell_all(self, outcome, reason, end, out);
     s_enter(self, FL_AGGREGATOR_IDLE);
 }
 
 void
-fl_aggregator_dismiss(fl_aggregator *self, fl_outbox *out)
+fl_aggregator_dismiss(fl_aggregator *self, fl_reason end, fl_outbox *out)
 {
     FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE);
-    s_tell_all(self, FL_OUT_IDLE, FL_WHY_NONE, true, out);
+    s_tell_all(self, FL_OUT_IDLE, FL_WHY_NONE, &end, out);
 }
 
 void
@@ -1640,7 +1649,7 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
             (void)fl_uploads_withdraw(self->uploads, i, FL_SEAT_LATE, reason, out);
         }
     }
-    s_tell_all(self, FL_OUT_LATE, reason, false, out);
+    s_tell_all(self, FL_OUT_LATE, reason, NULL, out);
     s_enter(self, FL_AGGREGATOR_IDLE);
 }
 

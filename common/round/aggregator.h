@@ -92,6 +92,10 @@ typedef struct fl_block_view {
 fl_aggregator *fl_aggregator_new(const fl_aggregator_conf *conf);
 void fl_aggregator_destroy(fl_aggregator **self_p);
 
+//  Rounds from now on have this window, and go on with these facts. The rest is as it was. Only
+//  while IDLE.
+void fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf);
+
 //  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED.
 //  Never blocks, never fails: a bad message is refused and noted, a broken invariant panics.
 void fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out);
@@ -108,10 +112,11 @@ fl_time fl_aggregator_cutoff(const fl_aggregator *self);
 bool fl_aggregator_result(const fl_aggregator *self, fl_result *result);
 //  Tell the children what became of the round: those counted hear `outcome` and `reason` (IN when
 //  the sum counted above), the others their own. Only while CLOSED.
-void fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason, bool final,
-                          fl_time now, fl_outbox *out);
+//  `end`: the run is over with it, and why (FL_WHY_NONE: it is done); NULL: it goes on.
+void fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason,
+                          const fl_reason *end, fl_outbox *out);
 //  Tell every child that the run is over, when no round is in hand.
-void fl_aggregator_dismiss(fl_aggregator *self, fl_outbox *out);
+void fl_aggregator_dismiss(fl_aggregator *self, fl_reason end, fl_outbox *out);
 //  Give a round up whose sum went nowhere: its children hear LATE and may offer again, but for
 //  those that were refused or absent. Folds in flight are awaited before the next `open` (see
 //  `idle`).
@@ -119,9 +124,9 @@ void fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, f
 //  True when `open` may be called.
 bool fl_aggregator_idle(const fl_aggregator *self);
 
-//  The run, and the model that children are served from (bytes 0: none yet). Until the run is known
-//  nobody is seated. Another run than before: nothing of the old one is remembered. Only while
-//  IDLE, when the run changes.
+//  The run, and the model that children are served from (bytes 0: none yet). Another run than
+//  before: the children stay seated, and nothing of the old one is remembered but how its last
+//  round ended for each of them. Only while IDLE, when the run changes.
 void fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model,
                          uint64_t bytes);
 

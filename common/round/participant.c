@@ -30,10 +30,20 @@ typedef enum fl_participant_phase {
     FL_PARTICIPANT_PHASES
 } fl_participant_phase;
 
+//  A run that was left for another one, and where it stood: its old tasks are old when they come
+//  again.
+typedef struct left_run {
+    fl_run run;
+    uint64_t round;
+    uint32_t attempt;
+} left_run;
+enum { LEFT_RUNS = 8 };
+
 struct fl_participant {
     fl_participant_conf conf;
     fl_session session;
-    fl_run run;
+    fl_run run;               // of `task`
+    left_run left[LEFT_RUNS]; // newest first
     fl_welcome seat; // its certificate view is not kept
     fl_hash model;   // held here
     fl_participant_phase phase;
@@ -120,7 +130,7 @@ s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
 static void
 s_hello(fl_participant *self, fl_time now, fl_outbox *out)
 {
-    fl_message *message = s_say(self, FL_HELLO, out);
+    fl_message *message = fl_outbox_send(out, FL_PARENT, FL_HELLO);
     message->hello.role = self->conf.role;
     message->hello.incarnation = self->conf.incarnation;
     message->hello.model = self->model;
@@ -145,12 +155,20 @@ s_rejoin(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
     }
 }
 
-//  True for words about another run than ours.
+//  True for words about another run than ours; a task of one takes us there.
 static bool
 s_foreign(const fl_participant *self, const fl_message *message)
 {
     const fl_verb_row *row = fl_verb_row_of(message->verb);
-    return row != NULL && row->of_run && !fl_run_equal(&message->run, &self->run);
+    return row != NULL && row->of_run && message->verb != FL_TASK &&
+           !fl_run_equal(&message->run, &self->run);
+}
+
+//  A refusal of something that belongs to the task in hand.
+static bool
+s_about_task(const fl_participant *self, const fl_message *refusal)
+{
+    return refusal->round == self->task.order.round && fl_run_equal(&refusal->run, &self->run);
 }
 
 // ---- the offered contribution -----------------------------------------------------------------
@@ -260,12 +278,14 @@ s_end(fl_participant *self, fl_outcome outcome, fl_reason reason, bool certain, 
     s_masking_end(self, outcome == FL_OUT_IN ? FL_WHY_NONE : reason, out);
     fl_upload_send_end(&self->upload, out);
     fl_model_fetch_end(&self->fetch, out);
-    self->verdict = (fl_verdict){ .round = self->task.order.round,
+    self->verdict = (fl_verdict){ .run = self->run,
+                                  .round = self->task.order.round,
                                   .outcome = outcome,
                                   .reason = reason,
                                   .certain = certain,
                                   .spent = self->spent,
-                                  .final = self->verdict.final };
+                                  .final = self->verdict.final,
+                                  .end = self->verdict.end };
     self->verdict_new = true;
     s_note(self, FL_NOTE_VERDICT, reason, (uint64_t)outcome, certain, out);
     s_enter(self, FL_PARTICIPANT_NONE);
@@ -438,8 +458,8 @@ s_masking_refused(fl_participant *self, const fl_message *message, fl_outbox *ou
     const fl_verb_row *row = fl_verb_row_of(about);
     bool step = row != NULL && row->masked && (row->from & FL_FROM_CHILD) != 0;
     fl_reason reason = message->refused.reason;
-    if (!step || !s_active(self) || message->round != self->task.order.round ||
-        reason == FL_WHY_NONE || reason == FL_WHY_UNKNOWN_ROUND) { // that far it will be
+    if (!step || !s_active(self) || !s_about_task(self, message) || reason == FL_WHY_NONE ||
+        reason == FL_WHY_UNKNOWN_ROUND) { // that far it will be
         return;
     }
     fl_secagg_client_end(self->masking, reason, out);
@@ -544,12 +564,6 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     if (!s_masking_welcome(self, event, now, out)) {
         return;
     }
-    if (!fl_run_equal(&self->run, &message->run)) {
-        s_end(self, FL_OUT_REFUSED, FL_WHY_UNKNOWN_RUN, true, out);
-        self->run = message->run;
-        memset(&self->task, 0, sizeof self->task); // rounds count from 1 again
-        self->verdict.final = false;
-    }
     fl_session_welcomed(&self->session, message->welcome.beat_ms, now);
     self->seat = message->welcome;
     self->seat.certificate = (fl_bytes){ 0 };
@@ -570,6 +584,8 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
 {
     FL_ASSERT(self->phase == FL_PARTICIPANT_NONE);
     self->task = *task;
+    self->verdict.final = false;
+    self->verdict.end = FL_WHY_NONE;
     self->exposed = 0;
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
@@ -622,19 +638,55 @@ s_task_again(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     }
 }
 
+//  Where we stand in a run: in the one at hand, or one that was left.
+static left_run
+s_standing(const fl_participant *self, const fl_run *run)
+{
+    if (fl_run_equal(run, &self->run)) {
+        return (left_run){ *run, self->task.order.round, self->task.attempt };
+    }
+    for (uint32_t i = 0; i < LEFT_RUNS; i++) {
+        if (fl_run_equal(run, &self->left[i].run)) {
+            return self->left[i];
+        }
+    }
+    return (left_run){ .run = *run };
+}
+
+//  To another run. What is still held of the old one is dropped.
+static void
+s_change_run(fl_participant *self, const fl_run *run, fl_outbox *out)
+{
+    s_end(self, FL_OUT_REFUSED, FL_WHY_UNKNOWN_RUN, self->exposed == 0, out);
+    uint32_t at = 0;
+    while (at < LEFT_RUNS - 1 && !fl_run_equal(run, &self->left[at].run)) {
+        at++;
+    }
+    memmove(&self->left[1], &self->left[0], at * sizeof self->left[0]);
+    self->left[0] = s_standing(self, &self->run);
+    self->run = *run;
+}
+
 static void
 on_task(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_task *task = &event->message.message->task;
+    const left_run ours = s_standing(self, &task->order.run);
+    bool other = !fl_run_equal(&ours.run, &self->run);
+    bool idle = other || self->phase == FL_PARTICIPANT_NONE;
     uint64_t round = task->order.round;
-    uint64_t ours = self->task.order.round;
-    if (round < ours || (round == ours && self->phase == FL_PARTICIPANT_NONE &&
-                         task->attempt <= self->task.attempt)) {
+    if (!fl_participant_joined(self)) {
+        return; // whose it is, WELCOME says; it comes again
+    }
+    if (round < ours.round || (round == ours.round && idle && task->attempt <= ours.attempt)) {
         return; // over already
     }
-    if (round == ours && self->phase != FL_PARTICIPANT_NONE) {
+    if (round == ours.round && !idle) {
         s_task_again(self, task, now, out);
         return;
+    }
+    if (other) {
+        s_change_run(self, &task->order.run, out);
     }
     s_end(self, FL_OUT_LATE, FL_WHY_LATE, self->exposed == 0, out);
     s_begin_task(self, task, now, out);
@@ -661,14 +713,21 @@ on_closed(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *o
     (void)now;
     const fl_message *message = event->message.message;
     const fl_closed *closed = &message->closed;
-    self->verdict.final = self->verdict.final || closed->final;
+    bool ends = closed->final && !self->verdict.final;
+    if (ends) {
+        self->verdict.final = true;
+        self->verdict.end = closed->end;
+        s_note(self, FL_NOTE_RUN_DONE, closed->end, self->task.order.round, 0, out);
+    }
     if (self->phase == FL_PARTICIPANT_NONE) {
-        if (closed->final) { // nothing in hand, but the run is over, and that must be heard
-            self->verdict = (fl_verdict){ .round = message->round,
+        if (ends) { // nothing in hand, but the run is over, and that must be heard
+            self->verdict = (fl_verdict){ .run = self->run,
+                                          .round = message->round,
                                           .outcome = FL_OUT_IDLE,
                                           .reason = closed->reason,
                                           .certain = true,
-                                          .final = true };
+                                          .final = true,
+                                          .end = closed->end };
             self->verdict_new = true;
         }
         return;
@@ -687,7 +746,7 @@ static void
 s_offer_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
 {
     fl_reason reason = message->refused.reason;
-    if (!s_offering(self) || message->round != self->task.order.round) {
+    if (!s_offering(self) || !s_about_task(self, message)) {
         return;
     }
     if (s_masks(self) && reason == FL_WHY_UNKNOWN_ROUND) {
@@ -707,8 +766,7 @@ on_refused(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
         if (self->session.phase != FL_SESSION_OFFLINE) {
             s_lose(self, reason, now, out);
         }
-    } else if (reason == FL_WHY_UNKNOWN_SEAT || reason == FL_WHY_UNKNOWN_RUN ||
-               reason == FL_WHY_TICKET) {
+    } else if (reason == FL_WHY_UNKNOWN_SEAT || reason == FL_WHY_TICKET) {
         s_rejoin(self, reason, now, out);
     } else if (message->refused.about == FL_CONTRIB || message->refused.about == FL_CHUNK) {
         s_offer_refused(self, message, out);
@@ -744,9 +802,7 @@ s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     fl_session_heard(&self->session, now);
-    if (s_foreign(self, message)) { // the parent has begun another run: HELLO takes us there
-        s_note(self, FL_NOTE_REFUSED, FL_WHY_UNKNOWN_RUN, (uint64_t)message->verb, 0, out);
-        s_rejoin(self, FL_WHY_UNKNOWN_RUN, now, out);
+    if (s_foreign(self, message)) {
         return;
     }
     handler on = handlers[message->verb];
@@ -761,7 +817,10 @@ s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 static void
 s_beat(fl_participant *self, fl_time now, fl_outbox *out)
 {
-    fl_beat *beat = &s_say(self, FL_BEAT, out)->beat;
+    static const fl_run none;
+    fl_message *message = s_say(self, FL_BEAT, out);
+    message->run = self->verdict.final ? none : self->run; // of one that is over there is no news
+    fl_beat *beat = &message->beat;
     beat->seat = self->seat.seat;
     beat->epoch = self->seat.epoch;
     beat->attempt = self->phase == FL_PARTICIPANT_NONE ? 0 : self->task.attempt;
@@ -827,6 +886,7 @@ fl_participant_new(const fl_participant_conf *conf)
         return NULL;
     }
     self->conf = *conf;
+    self->run = conf->run;
     fl_session_init(&self->session, conf);
     self->due = FL_NEVER;
     self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
@@ -991,7 +1051,7 @@ void
 fl_participant_leave(fl_participant *self, fl_reason reason, fl_outbox *out)
 {
     if (fl_participant_joined(self)) {
-        s_say(self, FL_LEAVE, out)->leave.reason = reason;
+        fl_outbox_send(out, FL_PARENT, FL_LEAVE)->leave.reason = reason;
     }
     s_masking_end(self, reason, out);
     fl_session_left(&self->session);

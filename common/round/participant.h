@@ -5,9 +5,10 @@
 //
 //  Link:  OFFLINE -> JOINING -> JOINED, back to OFFLINE after three silent beats.
 //  Task:  NONE -> FETCHING -> WORKING -> OFFERED -> SENDING -> SENT -> NONE; when it is masked,
-//  MASKING between WORKING and OFFERED. A newer task replaces an older one in any state; the same
-//  task again only heals what was lost. A task whose masks are weaker than configured, or that asks
-//  for masks where none are configured, is declined without asking the owner.
+//  MASKING between WORKING and OFFERED. A newer task replaces an older one in any state, and so
+//  does the task of another run, whose own rounds count from 1; the same task again only heals what
+//  was lost. A task whose masks are weaker than configured, or that asks for masks where none are
+//  configured, is declined without asking the owner.
 #ifndef FL_ROUND_PARTICIPANT_H
 #define FL_ROUND_PARTICIPANT_H
 
@@ -24,6 +25,7 @@ typedef struct fl_participant_conf {
     uint64_t seed;        // of the backoff's jitter; no secret
     uint32_t beat_ms;     // until WELCOME says otherwise
     uint32_t backoff_min_ms, backoff_max_ms;
+    fl_run run; // that it took part in before it was restarted, to hear of its end; zero: none
     //  Its half of a masked round; NULL: this participant takes no masked task. Borrowed, with all
     //  that it points to; the hop is that of the parent's certificate, which WELCOME must show.
     const fl_secagg_client_conf *masking;
@@ -50,12 +52,14 @@ typedef struct fl_offer {
 //  What became of the task. `certain`: false when the contribution may or may not have been
 //  counted (it was sent whole and no verdict came): it must not be offered again.
 typedef struct fl_verdict {
+    fl_run run;
     uint64_t round;
     fl_outcome outcome;
     fl_reason reason;
     bool certain;
     bool spent; // it was masked: it must not be offered again, whatever became of it
-    bool final; // the run is over
+    bool final; // the run is over ...
+    fl_reason end; // ... and why
 } fl_verdict;
 
 //  Numbers that ride on heartbeats, for the live tree.
@@ -100,7 +104,7 @@ bool fl_participant_speaks(const fl_participant *self, fl_time now);
 void fl_participant_doing(fl_participant *self, const fl_doing *doing);
 
 bool fl_participant_joined(const fl_participant *self);
-//  The run that the parent serves; zero before the first WELCOME.
+//  The run of the newest task; zero before the first one.
 const fl_run *fl_participant_run(const fl_participant *self);
 fl_activity fl_participant_activity(const fl_participant *self);
 //  Say goodbye. The owner stops afterwards.

@@ -55,6 +55,7 @@ typedef struct fl_seat {
     fl_time ready_at;         // READY heard; 0: not yet
     fl_reason blamed;         // of any round: shown to have lied, left out from there on
     //  the last settled round
+    fl_run last_run;
     uint64_t last_round;
     uint32_t last_attempt;
     fl_outcome last_outcome;

@@ -12,7 +12,7 @@
 
 enum {
     JOBS_MAX = 1024,
-    TURN_MS = 250,       // longest sleep of the loop: `done` and the linger are looked at then
+    TURN_MS = 250,       // longest sleep of the loop
     STOP_MS = 10 * 1000, // a running job gets so long to end
     //  Of nobody but us: the parent, the store, the operator, libzmq, and connections that are
     //  accepted and not yet known.
@@ -413,20 +413,12 @@ s_mind_certificate(fl_node *self, fl_time now)
 fl_status
 fl_node_run(fl_node *self, fl_why *why)
 {
-    fl_time done_at = FL_NEVER;
     while (!self->stopping) {
         fl_reactor_turn(self->reactor, TURN_MS);
         s_spread_denials(self);
-        fl_time now = fl_reactor_now(self->reactor);
-        s_mind_certificate(self, now);
-        bool done = self->tier.done != NULL && self->tier.done(self->tier.self);
-        if (!done) {
-            done_at = FL_NEVER;
-        } else if (done_at == FL_NEVER) {
-            done_at = now;
-        }
-        if (done && now - done_at >= (fl_time)self->conf.linger_ms) {
-            break;
+        s_mind_certificate(self, fl_reactor_now(self->reactor));
+        if (self->tier.turn != NULL) {
+            self->tier.turn(self->tier.self);
         }
     }
     return s_wind_down(self, why);

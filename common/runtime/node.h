@@ -26,7 +26,6 @@ typedef struct fl_node_conf {
     unsigned threads;    // of the worker pool
     unsigned io_threads; // of ZeroMQ
     uint64_t unread_max; // bytes received and not read; 0: what fits
-    uint32_t linger_ms;  // from `done` until the end, so that children hear of it
 } fl_node_conf;
 
 //  What the tier brings. All but `machine` may be NULL.
@@ -41,8 +40,8 @@ typedef struct fl_tier {
     bool (*ask)(void *self, uint32_t ticket, const fl_ask *ask);
     //  The deny list has changed: keep it.
     void (*denied)(void *self);
-    //  Nothing is left to do: the process ends after the linger.
-    bool (*done)(void *self);
+    //  In each turn of the loop, four times a second at least.
+    void (*turn)(void *self);
 } fl_tier;
 
 //  Opens the network; binds the ports. One per process.
@@ -51,7 +50,7 @@ FL_CHECKED fl_status fl_node_open(const fl_node_conf *conf, fl_node **node, fl_w
 FL_CHECKED fl_status fl_node_seat(fl_node *self, const fl_tier *tier, fl_why *why);
 void fl_node_close(fl_node **self_p);
 
-//  Turn until the tier is done or a signal comes. FL_BUSY: work had to be left running.
+//  Turn until a signal or the operator ends it. FL_BUSY: work had to be left running.
 FL_CHECKED fl_status fl_node_run(fl_node *self, fl_why *why);
 
 FL_CHECKED fl_status fl_node_post(fl_node *self, const fl_event *event);

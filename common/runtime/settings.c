@@ -21,8 +21,8 @@ s_count(const fl_conf *conf, const char *key)
     return (uint32_t)fl_conf_int(conf, key);
 }
 
-fl_window
-fl_settings_window(const fl_conf *conf)
+static fl_window
+s_window(const fl_conf *conf)
 {
     return (fl_window){
         .count_min = s_count(conf, "round.count_min"),
@@ -37,7 +37,7 @@ fl_settings_window(const fl_conf *conf)
 }
 
 fl_timing
-fl_settings_timing(const fl_conf *conf)
+fl_settings_timing(const fl_conf *conf, const fl_conf *window)
 {
     fl_timing timing = fl_timing_default();
     timing.beat_ms = s_ms(conf, "beat");
@@ -47,18 +47,18 @@ fl_settings_timing(const fl_conf *conf)
     }
     timing.hop_ms = s_ms(conf, "margin.hop");
     timing.finish_ms = s_ms(conf, "margin.finish");
-    timing.join_wait_ms = s_ms(conf, "round.join_wait");
+    timing.join_wait_ms = window == NULL ? 0 : s_ms(window, "round.join_wait");
     timing.rate_min = (uint32_t)fl_conf_bytes(conf, "rate.min");
     timing.rate_window_ms = s_ms(conf, "rate.window");
     return timing;
 }
 
 fl_status
-fl_settings_check(const fl_conf *conf, fl_why *why)
+fl_settings_check(const fl_conf *parent, const fl_conf *of_window, fl_why *why)
 {
-    fl_window window = fl_settings_window(conf);
-    fl_timing timing = fl_settings_timing(conf);
-    uint32_t seats = s_count(conf, "seats"), expect = s_count(conf, "round.expect");
+    fl_window window = s_window(of_window);
+    fl_timing timing = fl_settings_timing(parent, of_window);
+    uint32_t seats = s_count(parent, "seats"), expect = s_count(of_window, "round.expect");
     uint64_t margins = (uint64_t)timing.hop_ms + timing.finish_ms;
     if (expect > seats || window.count_min > seats) {
         return fl_fail(FL_RANGE, why,
@@ -85,15 +85,16 @@ fl_settings_check(const fl_conf *conf, fl_why *why)
 }
 
 fl_aggregator_conf
-fl_settings_aggregator(const fl_conf *conf)
+fl_settings_aggregator(const fl_conf *parent, const fl_conf *window)
 {
-    return (fl_aggregator_conf){
-        .seats_max = s_count(conf, "seats"),
-        .slots = s_count(conf, "slots"),
-        .expect = s_count(conf, "round.expect"),
-        .window = fl_settings_window(conf),
-        .timing = fl_settings_timing(conf),
-    };
+    fl_aggregator_conf conf = { .seats_max = s_count(parent, "seats"),
+                                .slots = s_count(parent, "slots"),
+                                .timing = fl_settings_timing(parent, window) };
+    if (window != NULL) {
+        conf.expect = s_count(window, "round.expect");
+        conf.window = s_window(window);
+    }
+    return conf;
 }
 
 fl_participant_conf
@@ -149,7 +150,6 @@ fl_settings_node(const fl_conf *conf, bool children)
         node.listen[FL_WAY_DOWN] = fl_conf_text(conf, "listen.down");
         node.seats_max = s_count(conf, "seats");
         node.slots = s_count(conf, "slots");
-        node.linger_ms = s_ms(conf, "linger");
     }
     return node;
 }

@@ -28,17 +28,28 @@
       "parent; 0 is 64M, or more when slots need it" }
 
 //  A process with children.
-#define FL_SETTINGS_AGGREGATOR                                                                     \
+#define FL_SETTINGS_PARENT                                                                         \
     { "listen.control", FL_CONF_TEXT, "tcp://0.0.0.0:7000", 0, 0, NULL,                            \
       "where children connect; port 0 takes any free one" },                                       \
     { "listen.up", FL_CONF_TEXT, "tcp://0.0.0.0:7001", 0, 0, NULL,                                 \
       "where children send contributions" },                                                       \
     { "listen.down", FL_CONF_TEXT, "tcp://0.0.0.0:7002", 0, 0, NULL,                               \
       "where children ask for models" },                                                           \
-    { "linger", FL_CONF_DURATION, "2s", 0, 86400000, NULL,                                         \
-      "how long to stay after the run, so that children and operator learn of its end" },          \
     { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "most children at a time" },              \
     { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "most contributions received at a time" }, \
+    { "beat", FL_CONF_DURATION, "1s", 10, 3600000, NULL, "time between a child's heartbeats" },    \
+    { "lease", FL_CONF_INT, "6", 2, 1000, NULL, "missed heartbeats that end a seat" },             \
+    { "margin.hop", FL_CONF_DURATION, "100ms", 0, 3600000, NULL,                                   \
+      "taken off a child's time for the way there and back" },                                     \
+    { "margin.finish", FL_CONF_DURATION, "200ms", 0, 3600000, NULL,                                \
+      "taken off our own time, to finish the sum and send it" },                                   \
+    { "rate.min", FL_CONF_SIZE, "2k", 0, 1073741824, NULL,                                         \
+      "bytes per second; a slower contribution is refused and its slot given to another" },        \
+    { "rate.window", FL_CONF_DURATION, "10s", 100, 3600000, NULL,                                  \
+      "time over which rate.min is measured" }
+
+//  How its rounds are opened and closed; at the root a run's own.
+#define FL_SETTINGS_WINDOW                                                                         \
     { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \
       "children to wait for before a round may close early; 0 waits for nobody" },                 \
     { "round.count_min", FL_CONF_INT, "1", 1, FL_SEATS_MAX, NULL,                                  \
@@ -55,17 +66,7 @@
     { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time of one extension" },       \
     { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "most extensions of one round" },      \
     { "round.join_wait", FL_CONF_DURATION, "5s", 0, 86400000, NULL,                                \
-      "how long an open round waits for expected children that are not there" },                   \
-    { "beat", FL_CONF_DURATION, "1s", 10, 3600000, NULL, "time between a child's heartbeats" },    \
-    { "lease", FL_CONF_INT, "6", 2, 1000, NULL, "missed heartbeats that end a seat" },             \
-    { "margin.hop", FL_CONF_DURATION, "100ms", 0, 3600000, NULL,                                   \
-      "taken off a child's time for the way there and back" },                                     \
-    { "margin.finish", FL_CONF_DURATION, "200ms", 0, 3600000, NULL,                                \
-      "taken off our own time, to finish the sum and send it" },                                   \
-    { "rate.min", FL_CONF_SIZE, "2k", 0, 1073741824, NULL,                                         \
-      "bytes per second; a slower contribution is refused and its slot given to another" },        \
-    { "rate.window", FL_CONF_DURATION, "10s", 100, 3600000, NULL,                                  \
-      "time over which rate.min is measured" }
+      "how long an open round waits for expected children that are not there" }
 
 //  In the order of fl_masking.
 #define FL_SETTINGS_MASKING "unmasked|honest|malicious"
@@ -94,12 +95,12 @@
     { "masking.reopen_after", FL_CONF_INT, "0", 0, 1000000000, NULL,                               \
       "rounds after which an unchanged model may be used with other survivors; 0 is never" }
 
-//  What must hold between the rows of a process with children, so that a round can succeed at all.
-FL_CHECKED fl_status fl_settings_check(const fl_conf *conf, fl_why *why);
-fl_window fl_settings_window(const fl_conf *conf);
-fl_timing fl_settings_timing(const fl_conf *conf);
-//  All but the node and the roles.
-fl_aggregator_conf fl_settings_aggregator(const fl_conf *conf);
+//  What must hold between the rows of a process with children and those of a window, so that a
+//  round can succeed at all. Both are the same settings but at the root, where a window is a run's.
+FL_CHECKED fl_status fl_settings_check(const fl_conf *parent, const fl_conf *window, fl_why *why);
+//  All but the node and the roles; nothing of a window when that is NULL.
+fl_aggregator_conf fl_settings_aggregator(const fl_conf *parent, const fl_conf *window);
+fl_timing fl_settings_timing(const fl_conf *parent, const fl_conf *window);
 //  All but the node and role; the incarnation is drawn anew.
 fl_participant_conf fl_settings_participant(const fl_conf *conf, fl_role role);
 //  Its half of masked rounds, all but the hop, which is its parent's. Borrows from the identity.

@@ -160,7 +160,7 @@ typedef struct fl_hello {
 typedef struct fl_welcome {
     uint32_t seat;
     uint32_t epoch;          // of this seat: grows with each HELLO of a new incarnation
-    uint8_t ticket[FL_TICKET_BYTES]; // MAC by the parent over (run, child, seat, epoch)
+    uint8_t ticket[FL_TICKET_BYTES]; // MAC by the parent over (itself, child, seat, epoch)
     uint32_t beat_ms;
     uint16_t up_port;        // of the PULL endpoint
     uint16_t down_port;      // of the model ROUTER
@@ -252,7 +252,8 @@ typedef struct fl_closed {
     uint32_t attempt;
     fl_outcome outcome;
     fl_reason reason;
-    bool final;              // the run is over: no round follows
+    bool final;    // the run of the envelope is over: no round of it follows
+    fl_reason end; // when final: why it ended; FL_WHY_NONE: it is done
 } fl_closed;
 
 typedef enum fl_activity {
@@ -397,8 +398,9 @@ typedef struct fl_answer {
 
 typedef struct fl_message {
     fl_verb verb;
-    fl_run run;              // zero before WELCOME
-    uint64_t round;          // 0 when the verb has none
+    //  Of the round that it is about; zero when it is about none. BEAT: that of the task in hand
+    fl_run run;
+    uint64_t round;
     union {
         fl_hello hello;
         fl_welcome welcome;

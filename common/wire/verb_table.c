@@ -101,6 +101,7 @@ static const fl_field closed[] = {
     UINT(fl_closed, outcome, 0, FL_OUT_COUNT - 1),
     UINT(fl_closed, reason, 0, FL_WHY_COUNT - 1),
     BOOL(fl_closed, final),
+    UINT(fl_closed, end, 0, FL_WHY_COUNT - 1),
 };
 
 static const fl_field beat[] = {
@@ -291,6 +292,14 @@ s_check_grant(const fl_message *message, size_t body_bytes)
 }
 
 static const char *
+s_check_closed(const fl_message *message, size_t body_bytes)
+{
+    (void)body_bytes;
+    const fl_closed *self = &message->closed;
+    return self->end == FL_WHY_NONE || self->final ? NULL : "an end of a run that goes on";
+}
+
+static const char *
 s_check_enrolled(const fl_message *message, size_t body_bytes)
 {
     (void)body_bytes;
@@ -410,8 +419,8 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_GRANT] = { "grant", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN,
         FIELDS(grant), 0, 0, s_check_grant, 0 },
     [FL_CLOSED] = { "closed", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN,
-        FIELDS(closed), 0, 0, NULL, 0 },
-    [FL_BEAT] = { "beat", FL_LANE_CONTROL, CHILD | PARENT, OF_RUN, PLAIN,
+        FIELDS(closed), 0, 0, s_check_closed, 0 },
+    [FL_BEAT] = { "beat", FL_LANE_CONTROL, CHILD | PARENT, ANY_RUN, PLAIN,
         FIELDS(beat), 0, 0, NULL, 0 },
     [FL_LEAVE] = { "leave", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN, FIELDS(leave), 0, 0, NULL, 0 },
     [FL_DENY] = { "deny", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(deny), 0, 0, NULL, 0 },

@@ -46,7 +46,7 @@ typedef struct fl_verb_row {
     const char *name; // "hello"
     fl_lane lane;
     uint8_t from;
-    bool of_run; // means the run of its envelope: not for who is in another one
+    bool of_run; // means the run of its envelope: says nothing of another one
     bool masked; // a step of a masked round
     fl_group group;
     uint32_t body_min, body_max; // bytes of the body frame; 0: it may be left out, 0, 0: it must

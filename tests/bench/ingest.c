@@ -90,10 +90,12 @@ s_enrol(const ingest *self, const fl_authority *authority, const char *name, fl_
 }
 
 // ---- a child ----------------------------------------------------------------------------------
-static bool
-s_child_done(void *arg)
+static void
+s_child_turn(void *arg)
 {
-    return fl_device_done(arg);
+    if (fl_device_done(arg)) {
+        (void)kill(getpid(), SIGTERM);
+    }
 }
 
 //  In a process of its own: read where the parent is, then be a device.
@@ -135,7 +137,7 @@ s_child(const ingest *self, const char *name, int told)
     fl_device *device = fl_device_new(&member);
     FL_ASSERT(device != NULL);
     const fl_tier tier = { .self = device, .machine = fl_device_machine(device),
-                           .trainer = &trainer, .done = s_child_done };
+                           .trainer = &trainer, .turn = s_child_turn };
     s_must(fl_node_seat(node, &tier, &why), &why);
     FL_ASSERT(fl_node_run(node, NULL) == FL_OK);
     _exit(0);
@@ -229,11 +231,15 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
     return true;
 }
 
-static bool
-s_done(void *arg)
+//  A moment after the last round, so that the children hear of its end.
+static void
+s_turn(void *arg)
 {
-    ingest *self = arg;
-    return fl_root_look(self->root, fl_clock_ms()).phase == FL_ROOT_DONE;
+    const ingest *self = arg;
+    const fl_root_view view = fl_root_look(self->root, fl_clock_ms());
+    if (view.phase == FL_ROOT_DONE && view.phase_ms >= 300) {
+        (void)kill(getpid(), SIGTERM);
+    }
 }
 
 static void
@@ -304,7 +310,6 @@ s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where
         .slots = 4,
         .threads = 2,
         .io_threads = 1,
-        .linger_ms = 300,
     };
     fl_node *node = NULL;
     s_must(fl_node_open(&conf, &node, &why), &why);
@@ -313,7 +318,7 @@ s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where
     FL_ASSERT(self->root != NULL);
     self->inner = fl_root_machine(self->root);
     const fl_tier tier = { .self = self, .machine = { self, s_step, s_deadline },
-                           .applier = { self, s_apply }, .done = s_done };
+                           .applier = { self, s_apply }, .turn = s_turn };
     s_must(fl_node_seat(node, &tier, &why), &why);
     s_begin(self, node);
     snprintf(where->endpoint, sizeof where->endpoint, "tcp://127.0.0.1:%u",

@@ -416,8 +416,8 @@ def it_ends_with_the_roots_report():
     expect("unmasked" not in said.split("== accuracy")[1], "every round was masked")
 
 
-def all_programs_end_by_themselves():
-    until("all containers to end", 60, lambda: not containers())
+def all_programs_end_when_they_are_told_to():
+    compose(ONE, "stop", bound_s=120)  # edges and devices stay for the next run
     every = docker("ps", "-a", "--filter", f"label=com.docker.compose.project={PROJECT}",
                    "--format", "{{.Names}}").split()
     codes = {name: inspect(name, "{{.State.ExitCode}}") for name in every}
@@ -523,7 +523,7 @@ STEPS = [
     one_more_device_than_shards_says_so,
     down_and_up_goes_on_with_the_run,
     it_ends_with_the_roots_report,
-    all_programs_end_by_themselves,
+    all_programs_end_when_they_are_told_to,
     the_exported_model_scores_what_the_report_says,
     without_its_volumes_it_starts_afresh,
     the_plugin_runs_the_same_file_to_its_end,
@@ -533,7 +533,7 @@ SHORT = [
     the_files_are_clean,
     one_command_runs_three_masked_rounds_to_their_end,
     each_image_holds_one_program_and_what_it_links,
-    all_programs_end_by_themselves,
+    all_programs_end_when_they_are_told_to,
     without_its_volumes_it_starts_afresh,
 ]
 

@@ -155,7 +155,6 @@ s_ticket(uint8_t bytes[BYTES_MAX])
     fl_entropy entropy = fl_entropy_seeded(&source);
     fl_ticket_key key = fl_ticket_key_draw(&entropy);
     fl_ticket_claim claim = {
-        .run = { .bytes = { 1, 2, 3 } },
         .parent = identity_node("edge-a"),
         .child = identity_node("dev-1"),
         .seat = 4,

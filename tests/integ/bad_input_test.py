@@ -64,7 +64,7 @@ def a_setting_that_nobody_knows_is_refused_with_its_line():
         for name, text, line, meant in (
                 ("edge-agg", "state: x\nround:\n  time_max: 5s\n  tme_min: 1s\n", 4,
                  "round.time_min"),
-                ("fl-root", "state: x\nauthority: y\nrouds: 3\n", 3, "rounds"),
+                ("fl-root", "state: x\nauthority: y\nshard: 3\n", 3, "shards"),
                 ("fl-device", "state: x\n\ntrainer: synthetic\nthreds: 1\n", 4, "threads")):
             path = _write(os.path.join(fabric.base, name + ".yaml"), text.encode())
             for more in ([], ["--check-config"]):
@@ -144,17 +144,20 @@ def _fill(ballast, leave=0):
                 file.write(bytes(4096))
 
 
-def a_root_without_room_does_not_begin():
-    """No room for the ledger, then none for the first model."""
+def a_root_without_room_begins_when_there_is_some():
+    """No room for the ledger: it does not start. Then none for the first model: the run waits."""
     with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.elements": 100000},
                 unmasked=True) as fabric:
         fabric.ok("ca", "init", "--authority", fabric.authority)
         root = fabric["root"]
         with _small_disk(root.state, "40k"):
-            _refused(_program(root), f"{root.state}/ledger.db", "no space left", "free some")
-            run(["mount", "-o", "remount,size=200k", root.state])
-            _refused(_program(root), f"{root.state}/models/", "no space left", "free some")
+            _refused(root.argv(), f"{root.state}/ledger.db", "no space left", "free some")
+            run(["mount", "-o", "remount,size=300k", root.state])
+            line = root.start().line("run-waits")
+            expect(f"{root.state}/models/" in line["why"] and "free some" in line["why"], f"{line}")
             run(["mount", "-o", "remount,size=20m", root.state])
+            root.line("run-begins")
+            root.stop()
             fabric.start()
             fabric.done()
             root.kill()
@@ -167,33 +170,28 @@ def _run_to_the_end(fabric):
     return fabric.model()
 
 
-def a_root_that_runs_out_of_room_goes_on_when_there_is_some():
-    """In mid-run, for the checkpoint and later for the ledger: the run is aborted by name, its last
-    closed round stands; started again, it ends with the model of a run that had room."""
-    conf = {"rounds": 5, "model.elements": 50000, "linger": "1s", "round.wait": "20s"}
-    with Fabric(root={**conf, "linger": "60s"}, unmasked=True) as fabric:
+def a_root_that_runs_out_of_room_pauses_and_goes_on_when_there_is_some():
+    """In mid-run, for the checkpoint and later for the ledger: it says so and nobody ends, and the
+    last model is that of a run that had room."""
+    conf = {"rounds": 5, "model.elements": 50000, "round.wait": "20s"}
+    with Fabric(root=conf, unmasked=True) as fabric:
         fabric.start()
         had_room = _run_to_the_end(fabric)
     with Fabric(root=conf, device={"delay": "200ms"}, unmasked=True) as fabric, \
             _small_disk(fabric["root"].state, "4m") as ballast:
         root = fabric.start()["root"]
-        for number, leave, linger in ((2, 100 * 1024, "1s"), (4, 0, "60s")):
+        for number, leave in ((2, 100 * 1024), (4, 0)):
             root.line("round-open", round=number)
             mark = root.mark()
             _fill(ballast, leave)
-            code = root.wait(30)
-            print(f"    {code}: {root.last()}")
-            expect(code == 3 and f"round {number}: storage" in root.last(), f"{root.last()}")
+            line = root.line("run-paused", since=mark)
+            expect(line["reason"] == "storage", f"{line}")
             expect(root.lines("not-saved", level="error", since=mark)[0]["why"].startswith(
                 root.state), "no line says where there is no room")
+            status = fabric.until(lambda: fabric.status() or None, 5, "the root answers")
+            expect(status["phase"] == "paused" and status["reason"] == "storage", f"{status}")
             os.unlink(ballast)
-            for process in fabric.nodes.values():
-                process.wait()
-            root.settings["linger"] = linger
-            mark = root.mark()
-            for process in fabric.nodes.values():
-                process.start()
-            expect(root.line("started", since=mark)["next_round"] == str(number), "skipped")
+            root.line("run-resumed", since=mark)
         expect(_run_to_the_end(fabric) == had_room, "another model than with room")
         root.kill()
 
@@ -228,6 +226,6 @@ if __name__ == "__main__":
           a_setting_that_nobody_knows_is_refused_with_its_line,
           what_the_machine_lacks_is_reported_before_anything_starts,
           a_model_of_another_shape_is_refused_by_name,
-          a_root_without_room_does_not_begin,
-          a_root_that_runs_out_of_room_goes_on_when_there_is_some,
+          a_root_without_room_begins_when_there_is_some,
+          a_root_that_runs_out_of_room_pauses_and_goes_on_when_there_is_some,
           an_edge_without_room_sits_out_and_comes_back])

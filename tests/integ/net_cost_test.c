@@ -83,6 +83,34 @@ a_key_has_fewer_connections_still_that_say_nothing(void **state)
     toy_destroy(&parent);
 }
 
+//  A child's libzmq connects anew with a step of a masked round in its queue, and the parent has no
+//  time to read it before it looks: that is no flood. More than one message is.
+static void
+one_queued_message_may_come_before_hello(void **state)
+{
+    (void)state;
+    static const uint8_t step[60 * 1024];
+    toy *parent = toy_parent();
+    fl_keypair keys;
+    toy_keys(&keys);
+    fl_socket *link = s_dial(parent, FL_SOCKET_DEALER, FL_WAY_CONTROL, &keys);
+    zmq_pollitem_t read = { .socket = fl_socket_handle(parent->listener.link[FL_WAY_CONTROL]),
+                            .events = ZMQ_POLLIN };
+    toy_until(parent, NULL, parent->metrics.net_handshakes_total == 1);
+    assert_int_equal(zmq_send(fl_socket_handle(link), step, sizeof step, 0), sizeof step);
+    assert_int_equal(zmq_poll(&read, 1, TOY_WAIT_MS), 1);
+    fl_guard_look(parent->listener.guard, toy_now());
+    assert_int_equal(parent->metrics.net_cut_flood_total, 0);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(zmq_send(fl_socket_handle(link), step, sizeof step, 0), sizeof step);
+    }
+    while (parent->metrics.net_cut_flood_total == 0) { // the test's own time limit ends it
+        fl_guard_look(parent->listener.guard, toy_now());
+    }
+    fl_socket_destroy(&link);
+    toy_destroy(&parent);
+}
+
 // ---- bytes ------------------------------------------------------------------------------------
 //  A parent begins a message of four gigabytes; all frames of it are the same bytes of ours.
 static void
@@ -122,6 +150,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         toy_test(a_key_has_a_few_connections_on_a_lane_and_the_newest_stay),
         toy_test(a_key_has_fewer_connections_still_that_say_nothing),
+        toy_test(one_queued_message_may_come_before_hello),
         toy_test(a_parent_that_does_not_end_is_left_and_named),
     };
     return cmocka_run_group_tests(tests, toy_setup, toy_teardown);

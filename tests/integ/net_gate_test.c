@@ -531,7 +531,7 @@ a_taken_port_and_a_second_listener_are_told_in_one_line(void **state)
     fl_why why = { .text = "" };
     char taken[64];
     snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", parent->listener.port[FL_WAY_UP]);
-    const fl_socket_conf link_conf = {
+    fl_socket_conf link_conf = {
         .kind = FL_SOCKET_PULL, .queue = 1, .frame_bytes_max = 1, .keys = &parent->keys,
         .domain = "up" };
     fl_socket *link = fl_socket_new(&link_conf, &why);
@@ -554,9 +554,8 @@ a_taken_port_and_a_second_listener_are_told_in_one_line(void **state)
     toy_keys(&keys);
     fl_listener_conf busy = conf; // but for its keys and one port
     busy.keys = &keys;
-    fl_socket_conf holder_conf = { .kind = FL_SOCKET_PULL, .queue = 1, .frame_bytes_max = 1,
-                                   .keys = &keys, .domain = "up" };
-    fl_socket *holder = fl_socket_new(&holder_conf, &why);
+    link_conf.keys = &keys;
+    fl_socket *holder = fl_socket_new(&link_conf, &why);
     assert_int_equal(fl_socket_bind(holder, "tcp://127.0.0.1:0", &port, &why), FL_OK);
     snprintf(taken, sizeof taken, "tcp://127.0.0.1:%u", port);
     busy.endpoint[FL_WAY_DOWN] = taken;
@@ -564,6 +563,12 @@ a_taken_port_and_a_second_listener_are_told_in_one_line(void **state)
     const fl_admission_ops none = { .self = NULL };
     assert_int_equal(fl_listener_open(&second, &busy, &none, &metrics, &why), FL_BUSY);
     fl_socket_destroy(&holder);
+    fl_status status = FL_BUSY; // libzmq closes a listener, and what a failed try leaves, later on
+    for (unsigned i = 0; i < 50 && status == FL_BUSY && zmq_poll(NULL, 0, 20) == 0; i++) {
+        status = fl_listener_open(&second, &busy, &none, &metrics, &why);
+    }
+    assert_int_equal(status, FL_OK);
+    fl_listener_close(&second);
 }
 
 int

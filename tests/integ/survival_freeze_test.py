@@ -78,13 +78,14 @@ def _stop_in(fabric, name, trigger, step, after_s=0.0, hold=None):
 
 
 def _in_again(fabric, name, after):
-    """A later round has counted it."""
+    """A later round has counted it. At most: three beats and the backoff until it says HELLO (2 s),
+    FL_UNHEARD_MS for its lanes (5 s), the round that is open (4 s) and the next one (4 s)."""
     def counted():
         newest = fabric.closed()
         report = fabric.ask("root", "report", str(newest)) if newest > after else None
         return report and any(one["node"] == name and one["outcome"] == "in"
                               for one in report["entries"])
-    fabric.until(counted, 50, f"{name} takes part again")
+    fabric.until(counted, 20, f"{name} takes part again")
 
 
 def _freeze(fabric, name, step, told, wanted, **how):

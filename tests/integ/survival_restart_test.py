@@ -58,7 +58,7 @@ def _root_ends(fabric, how, number, moment):
     print(f"    root ended in round {number} ({how.__name__}, {moment.__name__})")
     mark = root.mark()
     root.start()
-    first = int(root.line("started", since=mark)["next_round"])
+    first = int(root.line("run-begins", since=mark)["next_round"])
     expect(first in (number, number + 1), f"it goes on at round {first}, not {number}")
     expect(moment is not _in_training or first == number, "an open round was skipped")
 

@@ -44,6 +44,14 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
     return conf;
 }
 
+//  As long as a round may last with all its extensions.
+static uint64_t
+s_patience_ms(const fl_sim *sim, const fl_sim_node *node)
+{
+    const uint32_t times = node->window.missed == FL_MISSED_ABORT ? 1 : node->window.extends_max + 1;
+    return (uint64_t)times * sim->start_wait_ms;
+}
+
 static void
 s_make_machine(fl_sim *sim, fl_sim_node *node)
 {
@@ -52,13 +60,16 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
                               .plan = sim->plan,
                               .rounds = sim->rounds,
                               .expect_leaves = sim->expect_leaves,
-                              .start_wait_ms = sim->start_wait_ms };
+                              .start_wait_ms = sim->start_wait_ms,
+                              .patience_ms = s_patience_ms(sim, node) };
         node->root = fl_root_new(&conf);
         FL_ASSERT(node->root != NULL);
         node->machine = fl_root_machine(node->root);
     } else if (node->role == FL_ROLE_EDGE) {
         fl_edge_conf conf = { .participant = s_member_conf(sim, node),
                               .aggregator = s_cohort_conf(sim, node),
+                              .last_run =
+                                  node->ledger.open_round > 0 ? sim->run : (fl_run){ { 0 } },
                               .last_round = node->ledger.open_round,
                               .last_attempt = node->ledger.open_attempt };
         node->edge = fl_edge_new(&conf);
@@ -202,7 +213,9 @@ fl_sim_node_finished(const fl_sim *sim, const fl_sim_node *node)
     if (node->role == FL_ROLE_EDGE) {
         return fl_aggregator_idle(fl_edge_aggregator(node->edge)) && fl_edge_round(node->edge) == 0;
     }
-    return fl_device_done(node->device);
+    static const fl_run none; // one that has taken no part in it hears nothing of its end
+    return fl_device_done(node->device) ||
+           fl_run_equal(fl_participant_run(fl_device_participant(node->device)), &none);
 }
 
 // ---- effects ----------------------------------------------------------------------------------

@@ -61,6 +61,15 @@ def flags(settings):
     return out
 
 
+def write_run(directory, settings, name="run"):
+    """These settings as a RUN.yaml, a line each; its path."""
+    os.makedirs(directory, exist_ok=True)
+    path = os.path.join(directory, name + ".yaml")
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines(f"{key}: {value}\n" for key, value in settings.items())
+    return path
+
+
 def until(condition, bound_s, what):
     """The first true answer of condition(), asked again and again for bound_s seconds."""
     end = time.monotonic() + bound_s
@@ -130,7 +139,11 @@ class Process:
         self.paused = False
 
     def argv(self):
-        return [*self.prefix, binary(PROGRAMS[self.tier]), *flags(self.settings)]
+        own = dict(self.settings)
+        if self.tier == "root":
+            run = {key: own.pop(key) for key in list(own) if key.startswith(OF_RUN)}
+            own.setdefault("run", write_run(self.state + ".run", run))
+        return [*self.prefix, binary(PROGRAMS[self.tier]), *flags(own)]
 
     def start(self, wait=True):
         """Run it; a parent is up when it has told its ports. They stay the same over restarts."""
@@ -241,7 +254,10 @@ class Process:
 
 LOOPBACK = {"listen.control": "tcp://127.0.0.1:0", "listen.up": "tcp://127.0.0.1:0",
             "listen.down": "tcp://127.0.0.1:0"}
-QUICK = {"beat": "200ms", "linger": "60s", "io_threads": 1}
+QUICK = {"beat": "200ms", "io_threads": 1}
+#  What of a root's settings is its run's, and stands in RUN.yaml.
+OF_RUN = ("rounds", "round.", "model.", "plan.", "masking", "train.", "late.", "server.", "stop.",
+          "evaluate.")
 
 
 def spread(names, parents):
@@ -295,13 +311,14 @@ class Fabric:
         common = {**LOOPBACK, **QUICK, **masks}
         step = {} if self.unmasked else {"masking.step": "500ms"}
         self._add("root", "root", {
-            **common, "authority": self.authority, "round.expect": len(self._below("root")),
+            **common, "authority": self.authority,
+            "round.expect": len(self._below("root")),
             "round.expect_devices": len(self.devices), "model.elements": elements,
             "plan.devices_max": max(16, len(self.devices)), "round.time_max": "10s",
             "margin.hop": "100ms", **step, **root}, each)
         for name in self.edges:
             self._add(name, "edge", {
-                **common, "linger": "2s", "round.expect": len(self._below(name)),
+                **common, "round.expect": len(self._below(name)),
                 "backoff.min": "50ms", "backoff.max": "1s", "round.time_max": "10s", **edge}, each)
         synthetic = {} if builtin else {"trainer": "synthetic", "synthetic.elements": elements}
         for name in self.devices:

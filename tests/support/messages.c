@@ -455,6 +455,8 @@ s_agree(fl_rng *rng, messages_letter *letter)
     messages_agree_masking(rng, letter);
     if (message->verb == FL_CONTRIB) {
         messages_agree_contrib(rng, letter);
+    } else if (message->verb == FL_CLOSED) {
+        message->closed.end = message->closed.final ? message->closed.end : FL_WHY_NONE;
     } else if (message->verb == FL_GRANT) {
         message->grant.limit = messages_draw(rng, message->grant.next, FL_VECTOR_BYTES_MAX);
     } else if (message->verb == FL_ENROLLED) {

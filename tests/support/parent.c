@@ -159,5 +159,5 @@ void
 parent_settle(void)
 {
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
 }

@@ -28,7 +28,8 @@ s_conf(void)
                                                        .rate_window_ms = 100000 } },
                            .plan = machine_plan(),
                            .rounds = 3,
-                           .start_wait_ms = 500 };
+                           .start_wait_ms = 500,
+                           .patience_ms = 1500 };
 }
 
 static void
@@ -187,6 +188,16 @@ a_round_is_opened_durably_collected_applied_closed_durably_and_told(void **state
     assert_true(fl_hash_equal(&machine_said(0, FL_TASK)->task.order.model, &next));
 }
 
+//  A child that joins now, and took part in the run.
+static void
+s_hears_the_end(fl_peer peer)
+{
+    machine_join(peer);
+    fl_message beat = machine_beat(peer, 1, 0, 0, FL_DOING_NOTHING);
+    machine_hear_child(peer, &beat, 0);
+    assert_true(machine_said(peer, FL_CLOSED)->closed.final);
+}
+
 static void
 the_run_ends_after_its_last_round(void **state)
 {
@@ -204,8 +215,7 @@ the_run_ends_after_its_last_round(void **state)
     fl_root_view view = s_look();
     assert_int_equal(view.phase, FL_ROOT_DONE);
     assert_false(view.aborted);
-    machine_join(2); // who comes later hears it too
-    assert_true(machine_said(2, FL_CLOSED)->closed.final);
+    s_hears_the_end(2); // who comes later hears it too
 }
 
 static void
@@ -230,8 +240,7 @@ a_restart_after_the_last_round_is_done_at_once(void **state)
     assert_int_equal(s_look().round, 3);
     assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->a, 3);
     assert_false(s_look().aborted);
-    machine_join(0);
-    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    s_hears_the_end(0);
 }
 
 static void
@@ -272,8 +281,23 @@ an_aborted_round_ends_the_run(void **state)
 }
 
 // ---- what fails -------------------------------------------------------------------------------
+//  Paused for that reason at `now`, and tried again at `at`.
 static void
-an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children(void **state)
+s_retried(fl_time at)
+{
+    fl_root_view view = s_look();
+    assert_int_equal(view.phase, FL_ROOT_PAUSED);
+    assert_int_equal(view.reason, FL_WHY_STORAGE);
+    assert_false(view.aborted);
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_STORAGE);
+    assert_int_equal(fl_root_machine(root).deadline(root), at);
+    machine_now = at;
+    machine_tick();
+    assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
+}
+
+static void
+an_opening_that_cannot_be_saved_is_tried_again(void **state)
 {
     (void)state;
     s_start(1, 0);
@@ -281,40 +305,144 @@ an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children(void **state
     machine_join(1);
     s_answer_save(false);
     assert_non_null(machine_note(FL_NOTE_SAVE_FAILED));
-    assert_true(machine_said(0, FL_CLOSED)->closed.final);
-    assert_int_equal(s_look().phase, FL_ROOT_DONE);
-    assert_true(s_look().aborted);
-    assert_int_equal(s_look().reason, FL_WHY_STORAGE);
+    s_retried(1000);
+    s_answer_save(false);
+    s_retried(3000); // it waits twice as long
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    assert_int_equal(s_look().attempt, 3);
 }
 
 static void
-a_close_that_cannot_be_saved_counts_for_nobody(void **state)
+a_close_that_cannot_be_saved_is_said_again_and_counts(void **state)
 {
     (void)state;
     s_open();
     s_collect(1);
     s_answer_save(false);
-    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
-    assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
-    assert_true(machine_said(0, FL_CLOSED)->closed.final);
-    assert_int_equal(s_look().reason, FL_WHY_STORAGE);
-    assert_true(isnan(s_look().accuracy)); // that model is not the run's
+    assert_int_equal(machine_count(FL_FX_SEND), 0); // nobody hears of what is not durable
+    assert_true(isnan(s_look().accuracy));
+    s_retried(1000);
+    const fl_report *report = machine_effect(FL_FX_SAVE)->save.report;
+    assert_int_equal(report->close, FL_CLOSE_DONE);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(s_look().round, 2);
 }
 
 static void
-a_model_that_cannot_be_made_aborts_the_run(void **state)
+a_model_that_cannot_be_made_is_tried_again(void **state)
 {
     (void)state;
     s_open();
     s_give(0, 1);
     s_give(1, 1);
     s_finished();
+    const uint32_t count = machine_effect(FL_FX_APPLY)->apply.count;
     s_applied(1, false);
-    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->close, FL_CLOSE_ABORTED);
-    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->reason, FL_WHY_STORAGE);
+    s_retried(1000);
+    assert_int_equal(machine_effect(FL_FX_APPLY)->apply.count, count);
+    s_applied(1, true);
     s_answer_save(true);
-    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_LATE);
-    assert_true(s_look().aborted);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+}
+
+// ---- the operator's word ----------------------------------------------------------------------
+static void
+s_order(fl_run_order order)
+{
+    machine_step(&(fl_event){ .kind = FL_EV_RUN, .run.order = order });
+}
+
+static void
+a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_LEAVE);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    s_start(2, 0); // with the same children
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    fl_root_conf conf = s_conf();
+    s_make(&conf);
+    s_start(1, 0);
+    s_order(FL_RUN_LEAVE);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+}
+
+static void
+a_stopped_run_ends_between_two_rounds_and_says_so(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_STOP);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().reason, FL_WHY_STOPPED);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    s_order(FL_RUN_GO); // of no run: nothing happens
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.order = FL_RUN_STOP; // while another one had its turn
+    machine_step(&event);
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+}
+
+static void
+a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_YIELD);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final); // nobody hears of it
+    s_start(2, 0);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    fl_root_conf conf = s_conf();
+    s_make(&conf);
+    s_start(1, 0);
+    s_order(FL_RUN_YIELD);
+    machine_now = 500;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+}
+
+static void
+the_next_run_begins_with_the_same_children(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_STOP);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    fl_root_conf conf = s_conf();
+    conf.rounds = 7;
+    fl_root_assign(root, &conf);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.model = machine_hash(70);
+    event.start.model_bytes = MACHINE_MODEL;
+    event.start.elements = MACHINE_ELEMENTS;
+    machine_step(&event);
+    s_answer_save(true);
+    assert_int_equal(s_look().rounds, 7);
+    const fl_message *task = machine_said(1, FL_TASK);
+    assert_int_equal(task->round, 1);
+    assert_true(fl_run_equal(&task->task.order.run, &event.start.run));
 }
 
 // ---- the wait for children --------------------------------------------------------------------
@@ -361,7 +489,7 @@ a_root_waits_for_devices_below_its_children(void **state)
 }
 
 static void
-a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends(void **state)
+a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts(void **state)
 {
     (void)state;
     s_start(1, 0);
@@ -374,13 +502,23 @@ a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends(void **state)
     assert_int_equal(s_look().phase, FL_ROOT_DONE);
     assert_int_equal(s_look().reason, FL_WHY_QUORUM);
     assert_true(s_look().aborted);
+}
+
+static void
+without_a_bound_of_patience_a_root_waits_and_says_so_each_minute(void **state)
+{
+    (void)state;
     fl_root_conf conf = s_conf();
-    conf.aggregator.window.missed = FL_MISSED_ABORT; // at the first one
+    conf.patience_ms = 0;
     s_make(&conf);
     s_start(1, 0);
-    machine_now = 500;
-    machine_tick();
-    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    unsigned notes = 0;
+    for (machine_now = 500; machine_now <= 600000; machine_now += 500) {
+        machine_tick();
+        notes += machine_note(FL_NOTE_WAITING) != NULL ? 1 : 0;
+    }
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    assert_int_equal(notes, 10);
 }
 
 // ---- looking at it ----------------------------------------------------------------------------
@@ -407,7 +545,7 @@ every_phase_has_a_name(void **state)
     (void)state;
     static const char *const names[FL_ROOT_PHASES] = { "idle",       "waiting",  "opening",
                                                        "collecting", "applying", "saving",
-                                                       "done" };
+                                                       "paused",     "done" };
     for (int i = 0; i < FL_ROOT_PHASES; i++) {
         assert_string_equal(fl_root_phase_name((fl_root_phase)i), names[i]);
     }
@@ -542,12 +680,17 @@ main(void)
         TEST(a_restart_after_the_last_round_is_done_at_once),
         TEST(a_skipped_round_leaves_the_model_as_it_is),
         TEST(an_aborted_round_ends_the_run),
-        TEST(an_opening_that_cannot_be_saved_ends_the_run_and_tells_the_children),
-        TEST(a_close_that_cannot_be_saved_counts_for_nobody),
-        TEST(a_model_that_cannot_be_made_aborts_the_run),
+        TEST(an_opening_that_cannot_be_saved_is_tried_again),
+        TEST(a_close_that_cannot_be_saved_is_said_again_and_counts),
+        TEST(a_model_that_cannot_be_made_is_tried_again),
+        TEST(a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none),
+        TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
+        TEST(a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes),
+        TEST(the_next_run_begins_with_the_same_children),
+        TEST(without_a_bound_of_patience_a_root_waits_and_says_so_each_minute),
         TEST(a_root_waits_for_the_expected_children_and_says_so),
         TEST(a_root_waits_for_devices_below_its_children),
-        TEST(a_wait_in_vain_is_repeated_within_bounds_and_then_the_run_ends),
+        TEST(a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts),
         TEST(a_look_tells_how_much_of_the_window_is_left),
         TEST(a_masked_round_reports_its_blocks),
         TEST(a_root_that_cannot_mask_opens_no_masked_round),

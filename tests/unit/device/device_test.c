@@ -341,8 +341,9 @@ the_end_of_the_run_stops_what_runs_and_frees_what_is_held(void **state)
     assert_false(s_dropped(UPDATE)); // the encoder reads it
     s_encoded(FL_WHY_NONE, 0);
     assert_true(s_dropped(ENCODED) && s_dropped(UPDATE));
-    s_task(2, 1); // nothing is done any more
-    assert_int_equal(machine_count(FL_FX_TRAIN), 0);
+    s_task(2, 1); // it stays, and goes on when there is work again
+    assert_false(fl_device_done(device));
+    assert_int_equal(machine_count(FL_FX_TRAIN), 1);
 }
 
 static void

@@ -173,17 +173,14 @@ s_children_hear(fl_outcome outcome, fl_reason reason, bool final)
 
 // ---- one round --------------------------------------------------------------------------------
 static void
-nobody_is_seated_before_the_run_is_known(void **state)
+children_are_seated_before_the_first_task(void **state)
 {
     (void)state;
     machine_join(0);
-    assert_true(machine_refuses(0, FL_HELLO, FL_WHY_UNKNOWN_RUN));
+    assert_non_null(machine_said(0, FL_WELCOME));
     machine_tick();
     s_welcome(1);
-    machine_join(0);
-    assert_non_null(machine_said(0, FL_WELCOME));
-    assert_int_equal(fl_aggregator_presence(fl_edge_aggregator(edge)).joined, 1);
-    assert_true(fl_participant_joined(fl_edge_participant(edge)));
+    assert_null(machine_said(0, FL_TASK));
 }
 
 static void
@@ -400,6 +397,7 @@ a_restarted_edge_opens_the_round_under_its_next_attempt(void **state)
 {
     (void)state;
     fl_edge_conf conf = s_conf();
+    conf.last_run = machine_run(1);
     conf.last_round = 1;
     conf.last_attempt = 4;
     s_make(&conf);
@@ -416,15 +414,14 @@ another_run_above_is_another_run_below(void **state)
 {
     (void)state;
     s_offer();
-    fl_message word = machine_message(FL_BEAT, 0);
-    word.run = machine_run(2);
-    machine_hear_parent(&word, 0);
-    s_welcome(2);
+    fl_order next = machine_order(1);
+    next.run = machine_run(2);
+    fl_message task = machine_task(&next, 1, 5000);
+    machine_hear_parent(&task, 0);
     s_children_hear(FL_OUT_REFUSED, FL_WHY_UNKNOWN_RUN, false);
-    fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_TRAIN); // a child that still is in the old
-    machine_hear_child(0, &beat, 0);
-    fl_run other = machine_run(2);
-    assert_true(fl_run_equal(&machine_said(0, FL_BEAT)->run, &other)); // and learns it from this
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->attempt, 1); // it is no second one
+    machine_saved(machine_token(FL_FX_SAVE, 0), true);
+    assert_true(fl_run_equal(&machine_said(0, FL_TASK)->run, &next.run));
 }
 
 // ---- the end ----------------------------------------------------------------------------------
@@ -500,7 +497,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(nobody_is_seated_before_the_run_is_known),
+        TEST(children_are_seated_before_the_first_task),
         TEST(a_task_becomes_a_round_below_and_its_sum_one_contribution_above),
         TEST(a_model_is_fetched_once_and_served_to_every_child),
         TEST(the_fate_of_the_sum_is_the_fate_of_what_is_in_it),

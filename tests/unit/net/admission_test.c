@@ -112,6 +112,32 @@ a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted
     fl_guard_destroy(&guard);
 }
 
+//  Three connections of a seated key that end before their first word, as those of a process that
+//  stood still do: it waits a moment for the third, not for as long as a silent one may last.
+static void
+silent_connections_are_few_and_those_that_ended_are_soon_forgotten(void **state)
+{
+    (void)state;
+    const uint8_t key[FL_KEY_BYTES] = { 1 };
+    fl_guard *guard = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &metrics);
+    fl_admission *at = fl_admission_new(&(fl_admission_conf){ .sessions_max = PLACES }, &ops, guard,
+                                        &metrics);
+    assert_int_equal(fl_admission_admits(at, FL_WAY_UP, key, 1000), FL_ZAP_LATER); // no seat
+    assert_int_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
+    assert_int_equal(fl_admission_admits(at, FL_WAY_UP, key, 1000), FL_ZAP_ADMIT);
+    assert_int_equal(fl_admission_admits(at, FL_WAY_UP, key, 1000), FL_ZAP_ADMIT);
+    assert_int_equal(fl_admission_admits(at, FL_WAY_UP, key, 1000), FL_ZAP_LATER);
+    assert_int_equal(fl_admission_admits(at, FL_WAY_DOWN, key, 1000), FL_ZAP_ADMIT);
+    assert_int_equal(fl_admission_admits(at, FL_WAY_UP, key, 999 + FL_UNHEARD_MS), FL_ZAP_LATER);
+    unsigned let_in = 2; // and who is greedy gets few more
+    for (fl_time now = 1000; now <= 1000 + FL_STRANGER_MS; now += 50) {
+        let_in += fl_admission_admits(at, FL_WAY_UP, key, now) == FL_ZAP_ADMIT ? 1 : 0;
+    }
+    assert_int_equal(let_in, FL_KEY_UNHEARD + FL_STRANGER_MS / FL_UNHEARD_MS);
+    fl_admission_destroy(&at);
+    fl_guard_destroy(&guard);
+}
+
 //  A node renews beside its running process, with the same key: the answer goes to who asked.
 static void
 a_certified_key_enrols_with_its_name_and_keeps_its_seat(void **state)
@@ -144,6 +170,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted),
+        cmocka_unit_test(silent_connections_are_few_and_those_that_ended_are_soon_forgotten),
         cmocka_unit_test(a_certified_key_enrols_with_its_name_and_keeps_its_seat),
     };
     return cmocka_run_group_tests_name("net/admission", tests, NULL, NULL);

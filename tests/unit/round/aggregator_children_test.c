@@ -24,7 +24,7 @@ a_child_is_seated_and_tasked(void **state)
 }
 
 static void
-a_wrong_role_an_unknown_run_and_a_full_house_are_refused_by_name(void **state)
+a_wrong_role_and_a_full_house_are_refused_by_name(void **state)
 {
     (void)state;
     fl_message hello = machine_hello(1, 1);
@@ -39,13 +39,43 @@ a_wrong_role_an_unknown_run_and_a_full_house_are_refused_by_name(void **state)
     }
     machine_hear_child(MACHINE_SEATS, &hello, 0);
     assert_true(machine_refuses(MACHINE_SEATS, FL_HELLO, FL_WHY_FULL));
+}
+
+static void
+children_stay_seated_from_one_run_to_the_next(void **state)
+{
+    (void)state;
+    fl_run next = machine_run(2);
+    parent_give(0, 5);
+    parent_end_round();
+    parent_settle();
+    fl_aggregator_model(parent_cohort, &next, &parent_order.model, MACHINE_MODEL);
+    fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_CLOSE); // CLOSED was lost
+    machine_hear_child(0, &beat, 0);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+    beat.run = next; // round 1 of this run is another one
+    machine_hear_child(0, &beat, 0);
+    assert_null(machine_said(0, FL_CLOSED));
+    machine_clear();
+    parent_order.run = next;
+    fl_task task = { .attempt = 1, .order = parent_order };
+    fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, machine_now, machine_out);
+    assert_true(fl_run_equal(&machine_said(0, FL_TASK)->run, &next));
+    assert_true(fl_run_equal(&machine_said(1, FL_TASK)->run, &next));
+}
+
+static void
+a_child_is_seated_before_there_is_a_run(void **state)
+{
+    (void)state;
     fl_aggregator_conf conf = parent_conf();
     parent_make(&conf);
-    fl_run unknown = { { 0 } };
+    fl_run none = { { 0 } };
     fl_hash model = machine_hash(1);
-    fl_aggregator_model(parent_cohort, &unknown, &model, 0);
-    machine_hear_child(0, &hello, 0);
-    assert_true(machine_refuses(0, FL_HELLO, FL_WHY_UNKNOWN_RUN));
+    fl_aggregator_model(parent_cohort, &none, &model, 0);
+    parent_join(0);
+    assert_non_null(machine_said(0, FL_WELCOME));
+    assert_null(machine_said(0, FL_TASK));
 }
 
 static void
@@ -228,7 +258,8 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
     (void)state;
     parent_give(0, 5);
     parent_end_round();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &(fl_reason){ FL_WHY_NONE },
+                         machine_out);
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_CLOSE);
     machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said_count(0, FL_CLOSED), 1);
@@ -238,10 +269,6 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
     machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IDLE);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
-    fl_message hello = machine_hello(100, 1); // with its task in hand
-    hello.round = 1;
-    machine_hear_child(0, &hello, 0);
-    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
 }
 
 // ---- models -----------------------------------------------------------------------------------
@@ -278,7 +305,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_child_is_seated_and_tasked),
-        TEST(a_wrong_role_an_unknown_run_and_a_full_house_are_refused_by_name),
+        TEST(children_stay_seated_from_one_run_to_the_next),
+        TEST(a_child_is_seated_before_there_is_a_run),
+        TEST(a_wrong_role_and_a_full_house_are_refused_by_name),
         TEST(the_same_process_keeps_its_seat_epoch_and_transfer),
         TEST(a_new_process_gets_a_new_epoch_and_what_was_announced_is_forgotten),
         TEST(what_was_counted_stays_counted_over_a_restart_and_is_not_asked_for_again),

@@ -138,8 +138,7 @@ a_sum_that_cannot_be_made_ends_the_round_by_name(void **state)
         assert_int_equal(result.reason, FL_WHY_STORAGE);
         assert_int_equal(result.vec, 0);
         machine_clear();
-        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, false, machine_now,
-                             machine_out);
+        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, NULL, machine_out);
         assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
         assert_true(fl_aggregator_idle(parent_cohort));
     }
@@ -162,7 +161,7 @@ settling_tells_the_counted_what_became_of_the_sum_and_the_others_their_own(void 
     machine_tick();
     machine_finished(0);
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
     machine_proof();
     const struct {
         fl_outcome outcome;
@@ -197,7 +196,8 @@ the_last_round_is_told_to_be_final_even_to_who_was_not_invited(void **state)
     assert_null(machine_said(1, FL_TASK));
     machine_finished(0);
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, true, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &(fl_reason){ FL_WHY_NONE },
+                         machine_out);
     machine_proof();
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
@@ -211,17 +211,26 @@ a_dismissal_tells_everybody_and_whoever_comes_later(void **state)
     (void)state;
     parent_join_all(2);
     machine_clear();
-    fl_aggregator_dismiss(parent_cohort, machine_out);
+    fl_aggregator_dismiss(parent_cohort, FL_WHY_QUORUM, machine_out);
     machine_proof();
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_true(machine_said(1, FL_CLOSED)->closed.final);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.end, FL_WHY_QUORUM);
     parent_join(2);
+    machine_clear();
+    fl_message beat = machine_beat(2, 1, 0, 0, FL_DOING_NOTHING); // it takes part in that run
+    machine_hear_child(2, &beat, 0);
     assert_true(machine_said(2, FL_CLOSED)->closed.final);
+    machine_clear();
+    beat.run = (fl_run){ { 0 } }; // or in none: no news for it
+    machine_hear_child(2, &beat, 0);
+    assert_null(machine_said(2, FL_CLOSED));
     fl_run other = machine_run(2);
     fl_hash model = machine_hash(1);
     fl_aggregator_model(parent_cohort, &other, &model, 10); // another run is not over
-    parent_join(3);
-    assert_null(machine_said(3, FL_CLOSED));
+    beat.run = other;
+    machine_hear_child(2, &beat, 0);
+    assert_null(machine_said(2, FL_CLOSED));
 }
 
 // ---- giving a round up ------------------------------------------------------------------------
@@ -394,7 +403,7 @@ s_open_twice(void)
 static void
 s_settle_nothing(void)
 {
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, 0, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
 }
 
 static void

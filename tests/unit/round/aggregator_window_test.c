@@ -135,8 +135,7 @@ a_round_ends_when_its_window_says_so(void **state)
             const int all[CHILDREN] = { (int)row->pace, (int)row->pace, (int)row->pace };
             (void)s_run(1, all, 0);
             machine_clear();
-            fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now,
-                                 machine_out);
+            fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
         }
         fl_time took = s_run(2, row->arrives, row->due);
         fl_result result = parent_result();
@@ -161,11 +160,10 @@ the_deadline_follows_the_median_and_a_missed_round_forgets_it(void **state)
     const int quick[CHILDREN] = { 50, 100, 150 };
     const int nobody[CHILDREN] = { NEVER, NEVER, NEVER };
     assert_int_equal(s_run(1, quick, 0), 150);
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
     assert_int_equal(s_run(2, nobody, 0), 200); // the median of 50, 100, 150, twice
     assert_int_equal(parent_result().close, FL_CLOSE_SKIPPED);
-    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, false, machine_now,
-                         machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, NULL, machine_out);
     assert_int_equal(s_run(3, nobody, 0), 1000);
 }
 
@@ -182,11 +180,10 @@ a_second_attempt_teaches_the_deadline_nothing(void **state)
     const int at_once[CHILDREN] = { 1, 1, 1 };
     const int nobody[CHILDREN] = { NEVER, NEVER, NEVER };
     assert_int_equal(s_run(1, steady, 0), 100);
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
     for (int i = 0; i < 8; i++) { // sums that were kept from before come back at once
         assert_int_equal(s_run(2, at_once, 0), 1);
-        fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now,
-                             machine_out);
+        fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
     }
     assert_int_equal(s_run(3, nobody, 0), 200); // still twice the hundred
 }
@@ -203,7 +200,7 @@ a_round_does_not_close_early_before_the_expected_children_had_their_chance(void 
     parent_join_all(CHILDREN);
     const int quick[CHILDREN] = { 50, 100, 150 };
     assert_int_equal(s_run(1, quick, 0), 300);
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, false, machine_now, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
     parent_join(3);
     fl_time opened = machine_now;
     parent_open(2, FL_NEVER);

@@ -249,12 +249,21 @@ the_end_of_the_run_is_told_with_and_without_a_task(void **state)
     fl_verdict verdict = child_verdict();
     assert_int_equal(verdict.outcome, FL_OUT_LATE);
     assert_true(verdict.final && verdict.certain);
-    child_closed(0, 0, FL_OUT_IDLE, FL_WHY_NONE, true);
+    assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->reason, FL_WHY_NONE);
+    child_closed(0, 0, FL_OUT_IDLE, FL_WHY_NONE, true); // again: that is no news
+    assert_true(child_no_verdict());
+    child_task(2, 1, 5000);
+    child_closed(2, 1, FL_OUT_IN, FL_WHY_NONE, false);
+    assert_false(child_verdict().final);
+    fl_message closed = machine_closed(0, 0, FL_OUT_IDLE, FL_WHY_NONE);
+    closed.closed.final = true;
+    closed.closed.end = FL_WHY_QUORUM;
+    machine_hear_parent(&closed, 0);
     verdict = child_verdict();
     assert_int_equal(verdict.outcome, FL_OUT_IDLE);
     assert_true(verdict.final);
-    child_closed(0, 0, FL_OUT_IDLE, FL_WHY_NONE, false);
-    assert_true(child_no_verdict());
+    assert_int_equal(verdict.end, FL_WHY_QUORUM);
+    assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->reason, FL_WHY_QUORUM);
 }
 
 static void

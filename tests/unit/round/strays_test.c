@@ -132,6 +132,9 @@ s_stray(fl_sim *sim)
     if (!to->alive || to->stopping || to->frozen_until > sim->now || verb == FL_WELCOME) {
         return; // WELCOME is dressed by the driver
     }
+    if (verb == FL_TASK && !up && sim->nodes[child->parent].ledger.open_round == 0) {
+        return; // of a run that its parent knows nothing of: it would wait for the end of it
+    }
     if (s_below(2) == 0 || !s_said_again(link, up, verb)) {
         s_wild(sim, link, verb);
     }

@@ -10,7 +10,8 @@
 #include "tests/support/identity.h"
 #include "tests/support/place.h"
 
-static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_AGGREGATOR,
+static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_PARENT,
+                                   FL_SETTINGS_WINDOW,
                                    FL_SETTINGS_PARTICIPANT };
 static const fl_program program = { .name = "test-program",
                                     .purpose = "is a test",
@@ -59,16 +60,16 @@ without_a_flag_every_setting_has_its_default(void **state)
 {
     (void)state;
     assert_int_equal(with(NULL), FL_OK);
-    fl_window window = fl_settings_window(conf);
+    fl_window window = fl_settings_aggregator(conf, conf).window;
     assert_int_equal(window.count_min, 1);
     assert_int_equal(window.count_max, 0);
     assert_int_equal(window.time_max_ms, 60000);
     assert_int_equal(window.factor_permille, 0);
     assert_int_equal(window.missed, FL_MISSED_SKIP);
-    fl_timing timing = fl_settings_timing(conf), usual = fl_timing_default();
+    fl_timing timing = fl_settings_timing(conf, conf), usual = fl_timing_default();
     assert_int_equal(timing.beat_ms, 1000);
     assert_int_equal(timing.evasive_beats, usual.evasive_beats);
-    fl_aggregator_conf aggregator = fl_settings_aggregator(conf);
+    fl_aggregator_conf aggregator = fl_settings_aggregator(conf, conf);
     assert_int_equal(aggregator.seats_max, 64);
     assert_int_equal(aggregator.slots, 4);
     assert_int_equal(aggregator.expect, 0);
@@ -82,7 +83,7 @@ what_is_set_arrives_in_its_unit(void **state)
     assert_int_equal(with("--round-count-min", "3", "--round-time-max", "2s", "--round-factor",
                           "1.5", "--round-missed", "extend", "--round-extend", "250ms", NULL),
                      FL_OK);
-    fl_window window = fl_settings_window(conf);
+    fl_window window = fl_settings_aggregator(conf, conf).window;
     assert_int_equal(window.count_min, 3);
     assert_int_equal(window.time_max_ms, 2000);
     assert_int_equal(window.factor_permille, 1500);
@@ -91,7 +92,7 @@ what_is_set_arrives_in_its_unit(void **state)
     assert_int_equal(with("--beat", "50ms", "--rate-min", "8k", "--round-join-wait", "3s",
                           "--margin-hop", "7ms", "--margin-finish", "9ms", NULL),
                      FL_OK);
-    fl_timing timing = fl_settings_timing(conf);
+    fl_timing timing = fl_settings_timing(conf, conf);
     assert_int_equal(timing.beat_ms, 50);
     assert_int_equal(timing.rate_min, 8192);
     assert_int_equal(timing.join_wait_ms, 3000);
@@ -104,7 +105,7 @@ s_refused(const char *flag, const char *value, const char *said)
 {
     assert_int_equal(with(flag, value, "--seats", "8", NULL), FL_OK);
     why.text[0] = '\0';
-    assert_int_equal(fl_settings_check(conf, &why), FL_RANGE);
+    assert_int_equal(fl_settings_check(conf, conf, &why), FL_RANGE);
     if (strstr(why.text, said) == NULL) {
         fail_msg("'%s' is not in: %s", said, why.text);
     }
@@ -115,19 +116,19 @@ a_round_that_could_never_succeed_is_refused_at_the_start(void **state)
 {
     (void)state;
     assert_int_equal(with(NULL), FL_OK);
-    assert_int_equal(fl_settings_check(conf, &why), FL_OK);
+    assert_int_equal(fl_settings_check(conf, conf, &why), FL_OK);
     s_refused("--round-expect", "9", "round.expect is above seats (8)");
     s_refused("--round-count-min", "9", "round.count_min is above seats (8)");
     s_refused("--round-time-min", "61s", "round.time_min is above round.time_max");
     s_refused("--margin-hop", "59900ms", "take all of round.time_max (60000 ms)");
     s_refused("--round-time-max", "300ms", "take all of round.time_max (300 ms)");
     assert_int_equal(with("--round-count-min", "3", "--round-count-max", "2", NULL), FL_OK);
-    assert_int_equal(fl_settings_check(conf, &why), FL_RANGE);
+    assert_int_equal(fl_settings_check(conf, conf, &why), FL_RANGE);
     assert_non_null(strstr(why.text, "round.count_max (2) is below round.count_min (3)"));
     assert_int_equal(with("--round-count-min", "3", "--round-count-max", "3", "--round-expect",
                           "64", "--round-time-max", "301ms", NULL),
                      FL_OK);
-    assert_int_equal(fl_settings_check(conf, &why), FL_OK);
+    assert_int_equal(fl_settings_check(conf, conf, &why), FL_OK);
 }
 
 //  A child is never evasive for longer than its lease.
@@ -136,7 +137,7 @@ a_short_lease_shortens_what_comes_before_it(void **state)
 {
     (void)state;
     assert_int_equal(with("--lease", "2", NULL), FL_OK);
-    fl_timing timing = fl_settings_timing(conf);
+    fl_timing timing = fl_settings_timing(conf, conf);
     assert_int_equal(timing.lease_beats, 2);
     assert_int_equal(timing.evasive_beats, 2);
 }

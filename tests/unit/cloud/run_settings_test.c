@@ -1,44 +1,59 @@
-//  The root's settings: what they mean for a plan, and which of them no round could live with.
-#include "cloud/settings.h"
+//  A run's settings: what they mean for a plan, and which of them no round could live with; a
+//  RUN.yaml as it is submitted.
+#include "cloud/run_settings.h"
 
 #include "tests/support/unit.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cloud/settings.h"
 #include "common/secagg/secagg.h"
 
-static fl_conf *conf;
+static fl_conf *conf, *root;
 static fl_why why;
 
 static fl_status
-load(const char *const *flags)
+load(const fl_program *program, fl_conf **made, const char *const *flags)
 {
-    char *argv[24] = { (char *)(uintptr_t)"fl-root" };
+    char *argv[24] = { (char *)(uintptr_t)program->name };
     int argc = 1;
     while (*flags != NULL) {
         argv[argc++] = (char *)(uintptr_t)*flags++;
     }
-    fl_conf_destroy(&conf);
+    fl_conf_destroy(made);
     why.text[0] = '\0';
-    return fl_conf_load(&fl_root_program, argc, argv, stdout, &conf, &why);
+    return fl_conf_load(program, argc, argv, stdout, made, &why);
 }
 
-#define with(...)                                                                                  \
-    load((const char *const[]){ "--state", "/tmp", "--authority", "/tmp", __VA_ARGS__ })
+//  A run of these settings, at a root with those.
+#define with(...) load(&fl_run_program, &conf, (const char *const[]){ __VA_ARGS__ })
+#define at_root(...)                                                                               \
+    load(&fl_root_program, &root,                                                                  \
+         (const char *const[]){ "--state", "/tmp", "--authority", "/tmp", __VA_ARGS__ })
+
+static int
+begin(void **state)
+{
+    (void)state;
+    return at_root(NULL) == FL_OK ? 0 : -1;
+}
 
 static int
 end(void **state)
 {
     (void)state;
     fl_conf_destroy(&conf);
+    fl_conf_destroy(&root);
     return 0;
 }
 
 static fl_plan
 plan(void)
 {
-    return fl_root_settings(conf).plan;
+    return fl_run_settings_root(conf, root).plan;
 }
 
 static void
@@ -89,7 +104,7 @@ an_unmasked_plan_says_nothing_of_blocks(void **state)
     assert_int_equal(none.members_min[0] + none.members_min[1], 0);
     assert_int_equal(none.survivors_min[0] + none.survivors_min[1], 0);
     assert_int_equal(none.step_ms, 0);
-    assert_int_equal(fl_root_settings(conf).aggregator.expect, 1);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 1);
 }
 
 #define FIELD(name) { offsetof(fl_plan, name), sizeof(((fl_plan *)NULL)->name) }
@@ -152,17 +167,17 @@ a_root_waits_for_as_many_children_as_can_mask(void **state)
 {
     (void)state;
     assert_int_equal(with("--masking-members-min-edges", "4", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).aggregator.expect, 4);
-    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 3);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 4);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.window.count_min, 3);
     assert_int_equal(with("--round-expect", "9", "--masking-survivors-min-edges", "5",
                           "--round-count-min", "4", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).aggregator.expect, 9);
-    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 5);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 9);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.window.count_min, 5);
     assert_int_equal(with("--round-count-min", "6", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 6);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.window.count_min, 6);
     assert_int_equal(with("--masking", "unmasked", NULL), FL_OK);
-    assert_int_equal(fl_root_settings(conf).aggregator.expect, 0);
-    assert_int_equal(fl_root_settings(conf).aggregator.window.count_min, 1);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 0);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.window.count_min, 1);
 }
 
 static void
@@ -172,8 +187,6 @@ settings_under_which_no_masked_round_succeeds_are_refused(void **state)
     assert_int_equal(with("--round-expect", "2", NULL), FL_RANGE);
     refused("round.expect is below masking.members_min_edges (3)");
     refused("unmasked here, on the edges and on the devices");
-    assert_int_equal(with("--seats", "2", NULL), FL_RANGE);
-    refused("seats is below masking.members_min_edges (3)");
     static const char *const floors[] = { "--masking-members-min", "--masking-survivors-min",
                                           "--masking-members-min-edges",
                                           "--masking-survivors-min-edges" };
@@ -186,56 +199,105 @@ settings_under_which_no_masked_round_succeeds_are_refused(void **state)
         refused("above masking.block_max (8)");
         assert_int_equal(with("--masking-block-max", "9", floors[i], "9", NULL), FL_OK);
     }
-    assert_int_equal(with("--round-time-max", "6300ms", NULL), FL_RANGE);
-    refused("3 times masking.step and the margins take all of round.time_max");
-    assert_int_equal(with("--round-time-max", "6301ms", NULL), FL_OK);
     assert_int_equal(with("--masking-block-max", "2", NULL), FL_RANGE);
     assert_int_not_equal(with("--masking", "none", NULL), FL_OK);
     refused("unmasked");
-    assert_int_equal(with("--masking", "unmasked", "--round-expect", "2", "--seats", "2",
-                          "--round-time-max", "1s", NULL), FL_OK);
 }
 
-//  All have 24 parameters: their number alone does not tell them apart.
 static void
-a_run_goes_on_with_its_own_model_only_whatever_its_size(void **state)
+a_root_that_cannot_run_it_says_so(void **state)
 {
     (void)state;
-    const struct { const char *flag, *value; bool same; } rows[] = {
-        { "--model-layers", "7-3", true },
-        { "--model-layers", "11-2", false },
-        { "--model-elements", "24", false },
+    assert_int_equal(with("--round-time-max", "6300ms", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_RANGE);
+    refused("3 times masking.step and the margins take all of round.time_max");
+    assert_int_equal(with("--round-time-max", "6301ms", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_OK);
+    assert_int_equal(at_root("--seats", "2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_RANGE);
+    refused("seats at the root is below masking.members_min_edges");
+    assert_int_equal(with("--masking", "unmasked", "--round-expect", "2", "--round-time-max", "1s",
+                          NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_OK);
+    assert_int_equal(with("--masking", "unmasked", "--round-expect", "3", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_RANGE);
+}
+
+// ---- as it is submitted -----------------------------------------------------------------------
+static fl_status
+s_read(const char *text, const char *const *sets, uint32_t count, fl_run_recipe *recipe)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/digits.%d.yaml", (int)getpid());
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    why.text[0] = '\0';
+    fl_status status = fl_run_recipe_read(path, sets, count, recipe, &why);
+    assert_int_equal(unlink(path), 0);
+    return status;
+}
+
+static bool
+s_same_bytes(fl_bytes one, fl_bytes other)
+{
+    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
+}
+
+static void
+a_recipe_is_what_was_given_in_one_spelling(void **state)
+{
+    (void)state;
+    static const char *const sets[] = { "rounds=7", "train.rate=0.2" };
+    fl_run_recipe one, other;
+    assert_int_equal(s_read("train: {rate: 0.5}\nround:\n  expect: 4\n", sets, 2, &one), FL_OK);
+    assert_string_equal(one.name, "digits"); // the file's
+    assert_int_equal(s_read("round.expect: 4\nrounds: 7 # of many\ntrain.rate: 0.2\n", NULL, 0,
+                            &other), FL_OK);
+    assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_blob_bytes(other.text)));
+    static const char wanted[] = "rounds: 7\nround.expect: 4\ntrain.rate: 0.2\n";
+    assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(wanted, sizeof wanted - 1)));
+    fl_blob_unref(&one.text);
+    fl_blob_unref(&other.text);
+    assert_int_equal(s_read("name: night-2\n", NULL, 0, &one), FL_OK);
+    assert_string_equal(one.name, "night-2");
+    fl_blob_unref(&one.text);
+}
+
+static void
+a_wrong_recipe_is_refused_with_its_place(void **state)
+{
+    (void)state;
+    static const struct { const char *text, *set, *said; } rows[] = {
+        { "rounds: 3\nrouns: 4\n", NULL, ".yaml:2: unknown key 'rouns', did you mean" },
+        { "rounds: 0\n", NULL, ".yaml:1: " },
+        { "rounds: 3\n", "round=4", "'round' is no setting of a run" },
+        { "rounds: 3\n", "rounds", "wanted is KEY=VALUE" },
+        { "name: Night run\n", NULL, "is no name of a run" },
     };
-    fl_blob *model = NULL;
-    fl_safetensors file;
-    assert_int_equal(with("--model-layers", "7-3", NULL), FL_OK);
-    assert_int_equal(fl_root_settings_model(conf, &model, &why), FL_OK);
-    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
-    assert_int_equal(file.elements, 24);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        assert_int_equal(with(rows[i].flag, rows[i].value, NULL), FL_OK);
-        assert_int_equal(fl_root_settings_same(conf, &file, &why),
-                         rows[i].same ? FL_OK : FL_MISMATCH);
+        fl_run_recipe recipe;
+        const char *set[] = { rows[i].set };
+        assert_int_not_equal(s_read(rows[i].text, set, rows[i].set != NULL, &recipe), FL_OK);
+        assert_null(recipe.text);
+        refused(rows[i].said);
     }
-    refused("model.elements is 24");
-    fl_blob_unref(&model);
-    assert_int_equal(fl_root_settings_model(conf, &model, &why), FL_OK);
-    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
-    assert_int_equal(fl_root_settings_same(conf, &file, &why), FL_OK);
-    fl_blob_unref(&model);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(masks_are_on_unless_it_is_said_otherwise, end),
-        cmocka_unit_test_teardown(an_unmasked_plan_says_nothing_of_blocks, end),
-        cmocka_unit_test_teardown(every_plan_crosses_the_wire_as_it_is, end),
-        cmocka_unit_test_teardown(the_whole_sum_fits_whatever_the_settings_are, end),
-        cmocka_unit_test_teardown(a_root_waits_for_as_many_children_as_can_mask, end),
-        cmocka_unit_test_teardown(settings_under_which_no_masked_round_succeeds_are_refused, end),
-        cmocka_unit_test_teardown(a_run_goes_on_with_its_own_model_only_whatever_its_size, end),
+        cmocka_unit_test_setup_teardown(masks_are_on_unless_it_is_said_otherwise, begin, end),
+        cmocka_unit_test_setup_teardown(an_unmasked_plan_says_nothing_of_blocks, begin, end),
+        cmocka_unit_test_setup_teardown(every_plan_crosses_the_wire_as_it_is, begin, end),
+        cmocka_unit_test_setup_teardown(the_whole_sum_fits_whatever_the_settings_are, begin, end),
+        cmocka_unit_test_setup_teardown(a_root_waits_for_as_many_children_as_can_mask, begin, end),
+        cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),
+        cmocka_unit_test_setup_teardown(a_wrong_recipe_is_refused_with_its_place, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,170 @@
+#include "cloud/live_run.h"
+
+#include <stdlib.h>
+
+#include "cloud/run_recipe.h"
+#include "common/crypto/entropy.h"
+#include "common/crypto/hash.h"
+#include "common/model/safetensors.h"
+#include "common/runtime/durable.h"
+
+struct fl_live_run {
+    fl_live_run_conf shared;
+    fl_ledger_run row;
+    fl_conf *conf;
+    fl_root_conf root;
+    fl_ledger_resume resume;
+    fl_global_model *server;
+    fl_ledger_facts *facts; // of the masked round in hand
+    fl_past pasts[FL_PASTS_MAX];
+};
+
+//  The model that a queued run begins with: kept first, then named by the ledger.
+static fl_status
+s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
+{
+    fl_safetensors file;
+    fl_blob *model = NULL;
+    FL_TRY(fl_run_settings_model(self->conf, &model, why));
+    const fl_bytes bytes = fl_blob_bytes(model);
+    const fl_hash hash = fl_hash_of(bytes);
+    fl_status status = fl_safetensors_parse(bytes, &file, why);
+    if (status == FL_OK) {
+        status = fl_checkpoints_save(conf->checkpoints, &hash, bytes, why);
+    }
+    if (status == FL_OK) {
+        status = fl_ledger_run_begin(conf->ledger, &self->row.run, file.elements, &hash, bytes.size,
+                                     why);
+    }
+    fl_blob_unref(&model);
+    return status;
+}
+
+static fl_status
+s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
+{
+    fl_blob *optimizer = NULL, *model = NULL;
+    const fl_hash *hash = &self->resume.run.model;
+    FL_TRY(fl_checkpoints_load(conf->checkpoints, hash, &model, why));
+    fl_status status = fl_checkpoints_load_optimizer(conf->checkpoints, &self->row.run, hash,
+                                                     &optimizer, why);
+    const fl_global_model_conf server = { .optimizer = fl_run_settings_optimizer(self->conf),
+                                          .test = conf->test,
+                                          .gemm = conf->gemm,
+                                          .ledger = conf->ledger,
+                                          .checkpoints = conf->checkpoints,
+                                          .keep = (uint32_t)fl_conf_int(conf->root, "checkpoints") };
+    fl_bytes state = optimizer == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(optimizer);
+    if (status == FL_OK) {
+        status = fl_global_model_new(&server, model, state, &self->server, why);
+    }
+    fl_blob_unref(&optimizer);
+    fl_blob_unref(&model);
+    return status;
+}
+
+static fl_status
+s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_why *why)
+{
+    char id[2 * sizeof run->bytes + 1];
+    fl_hex(run->bytes, sizeof run->bytes, id);
+    FL_TRY(fl_ledger_run_find(conf->ledger, id, &self->row, why));
+    FL_TRY(fl_run_recipe_load(conf->ledger, run, NULL, &self->conf, why));
+    FL_TRY(fl_run_settings_fit(self->conf, conf->root, why));
+    if (self->row.state == FL_RUN_QUEUED) {
+        FL_TRY(s_begin(self, conf, why));
+    }
+    self->root = fl_run_settings_root(self->conf, conf->root);
+    FL_TRY(fl_live_run_refresh(self, why));
+    return s_model(self, conf, why);
+}
+
+fl_status
+fl_live_run_refresh(fl_live_run *self, fl_why *why)
+{
+    fl_ledger *ledger = self->shared.ledger;
+    const fl_run *run = &self->row.run;
+    fl_ledger_facts_destroy(&self->facts);
+    FL_TRY(fl_ledger_resume_get(ledger, run, &self->resume, why));
+    FL_TRY(fl_ledger_facts_get(ledger, run, self->resume.round, &self->facts, why));
+    self->root.aggregator.facts = self->facts->facts;
+    self->root.aggregator.fact_count = self->facts->count;
+    self->root.pasts = self->pasts;
+    self->root.past_count = fl_durable_recall(ledger, run, self->resume.round, self->pasts);
+    return FL_OK;
+}
+
+fl_status
+fl_live_run_open(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **live, fl_why *why)
+{
+    fl_live_run *self = calloc(1, sizeof *self);
+    *live = NULL;
+    if (self == NULL) {
+        return fl_fail(FL_NOMEM, why, "out of memory");
+    }
+    self->shared = *conf;
+    fl_status status = s_open(self, conf, run, why);
+    if (status != FL_OK) {
+        fl_live_run_close(&self);
+    }
+    *live = self;
+    return status;
+}
+
+void
+fl_live_run_close(fl_live_run **self_p)
+{
+    fl_live_run *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        fl_global_model_destroy(&self->server);
+        fl_ledger_facts_destroy(&self->facts);
+        fl_conf_destroy(&self->conf);
+        free(self);
+    }
+}
+
+const fl_run *
+fl_live_run_id(const fl_live_run *self)
+{
+    return &self->row.run;
+}
+
+const char *
+fl_live_run_name(const fl_live_run *self)
+{
+    return self->row.name;
+}
+
+void
+fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blob **model)
+{
+    const fl_ledger_resume *resume = &self->resume;
+    const fl_root_conf shared = *conf;
+    *conf = self->root;
+    conf->signer = shared.signer;
+    conf->aggregator.node = shared.aggregator.node;
+    conf->aggregator.masking = shared.aggregator.masking;
+    conf->aggregator.child_roles[0] = shared.aggregator.child_roles[0];
+    conf->aggregator.child_roles[1] = shared.aggregator.child_roles[1];
+    *start = (fl_event){ .kind = FL_EV_START };
+    start->start.round = resume->round;
+    start->start.attempt = resume->attempt;
+    start->start.run = resume->run.run;
+    start->start.model = resume->run.model;
+    start->start.model_bytes = resume->run.model_bytes;
+    start->start.elements = resume->run.elements;
+    *model = fl_blob_ref(fl_global_model_file(self->server));
+}
+
+fl_applier
+fl_live_run_applier(fl_live_run *self)
+{
+    return fl_global_model_applier(self->server);
+}
+
+fl_saver
+fl_live_run_saver(fl_live_run *self)
+{
+    return fl_global_model_saver(self->server);
+}

@@ -1,0 +1,432 @@
+#include "cloud/runs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cloud/scheduler.h"
+#include "common/base/log.h"
+#include "common/runtime/durable.h"
+
+enum { RETRY_MS = 5000, ROWS = 64 };
+
+typedef enum step {
+    RESTS,   // no run is in hand
+    TURNS,   // the store reads how the next one goes on
+    RUNS,    // the machine has it
+    RECORDS, // the store writes how it ended
+} step;
+
+typedef struct taken {
+    fl_live_run *run;
+    bool stops;  // the operator ended it
+    bool leaves; // it was paused or changed: what the ledger says of it holds, once it is left
+} taken;
+
+struct fl_runs {
+    fl_runs_conf conf;
+    taken live[FL_RUNS_MAX];
+    uint32_t count, at; // live[at] has its turn
+    step step;
+    fl_time retry_at;
+    fl_root_view ended;
+    fl_run last; // that had a turn
+    //  a job of `step`, between the store's strand and ours
+    fl_status status;
+    fl_why why;
+    //  the look for one more run, likewise
+    bool opening, again;
+    fl_run known[FL_RUNS_MAX];
+    uint32_t known_count;
+    fl_live_run *opened;
+    fl_status open_status;
+    fl_why open_why;
+};
+
+fl_runs *
+fl_runs_new(const fl_runs_conf *conf)
+{
+    FL_ASSERT(conf->most >= 1 && conf->most <= FL_RUNS_MAX);
+    fl_runs *self = calloc(1, sizeof *self);
+    if (self != NULL) {
+        self->conf = *conf;
+        self->retry_at = FL_NEVER;
+    }
+    return self;
+}
+
+void
+fl_runs_destroy(fl_runs **self_p)
+{
+    fl_runs *self = *self_p;
+    *self_p = NULL;
+    if (self != NULL) {
+        for (uint32_t i = 0; i < self->count; i++) {
+            fl_live_run_close(&self->live[i].run);
+        }
+        fl_live_run_close(&self->opened);
+        free(self);
+    }
+}
+
+static fl_live_run *
+s_in_hand(const fl_runs *self)
+{
+    return self->live[self->at].run;
+}
+
+const fl_run *
+fl_runs_current(const fl_runs *self)
+{
+    return &self->last;
+}
+
+// ---- on the store's strand --------------------------------------------------------------------
+static bool
+s_better(const fl_runs *self, const fl_ledger_run *row, const fl_ledger_run *best)
+{
+    bool better = fl_run_waits(row) && (best->number == 0 || fl_run_before(row, best));
+    for (uint32_t i = 0; i < self->known_count; i++) {
+        better = better && !fl_run_equal(&row->run, &self->known[i]);
+    }
+    return better;
+}
+
+//  Number 0: there is none.
+static fl_status
+s_next(const fl_runs *self, fl_ledger_run *next, fl_why *why)
+{
+    static fl_ledger_run rows[ROWS];
+    uint32_t count = 0;
+    uint64_t first = 1;
+    *next = (fl_ledger_run){ .number = 0 };
+    do {
+        FL_TRY(fl_ledger_runs(self->conf.live.ledger, first, rows, ROWS, &count, why));
+        for (uint32_t i = 0; i < count; i++) {
+            first = rows[i].number + 1;
+            *next = s_better(self, &rows[i], next) ? rows[i] : *next;
+        }
+    } while (count == ROWS);
+    return FL_OK;
+}
+
+//  What can never be done here ends the run; the machine's trouble does not.
+static bool
+s_hopeless(fl_status status)
+{
+    return status == FL_MISMATCH || status == FL_RANGE || status == FL_MALFORMED;
+}
+
+static void
+s_open(void *arg)
+{
+    fl_runs *self = arg;
+    fl_why *why = &self->open_why;
+    fl_ledger_run row;
+    self->open_status = s_next(self, &row, why);
+    while (self->open_status == FL_OK && row.number > 0) {
+        fl_why refused;
+        fl_status status =
+            fl_live_run_open(&self->conf.live, &row.run, &self->opened, &refused);
+        if (!s_hopeless(status)) {
+            self->open_status = status;
+            *why = refused;
+            return;
+        }
+        fl_log(FL_LOG_ERROR, "run-refused", fl_log_text("name", row.name),
+               fl_log_text("why", refused.text));
+        self->open_status = fl_ledger_run_enter(self->conf.live.ledger, &row.run, FL_RUN_ABORTED,
+                                                FL_WHY_PLAN, refused.text, why);
+        if (self->open_status == FL_OK) {
+            self->open_status = s_next(self, &row, why);
+        }
+    }
+}
+
+static void
+s_refresh(void *arg)
+{
+    fl_runs *self = arg;
+    self->status = fl_live_run_refresh(s_in_hand(self), &self->why);
+}
+
+static void
+s_record(void *arg)
+{
+    fl_runs *self = arg;
+    const fl_root_view *end = &self->ended;
+    const fl_run_state state = !end->aborted                     ? FL_RUN_DONE
+                               : end->reason == FL_WHY_STOPPED ? FL_RUN_STOPPED
+                                                               : FL_RUN_ABORTED;
+    self->status = fl_ledger_run_enter(self->conf.live.ledger, fl_runs_current(self), state,
+                                       end->reason, "", &self->why);
+    if (self->status == FL_EXISTS) { // the operator stopped it, and the ledger knew it first
+        self->status = FL_OK;
+    }
+}
+
+// ---- here -------------------------------------------------------------------------------------
+//  False: the process stops, and the ledger knows where to go on.
+static bool
+s_job(fl_runs *self, void (*work)(void *), void (*done)(void *, bool))
+{
+    const fl_job job = { .strand = FL_STRAND_STORE, .work = work, .done = done, .arg = self };
+    return fl_workers_add(fl_node_workers(self->conf.node), &job) == FL_OK;
+}
+
+//  The store failed: the machine's trouble, tried again.
+static void
+s_try_later(fl_runs *self, const fl_why *why)
+{
+    fl_log(FL_LOG_WARN, "run-waits", fl_log_text("why", why->text),
+           fl_log_u64("retry_ms", RETRY_MS));
+    self->retry_at = fl_node_now(self->conf.node) + RETRY_MS;
+}
+
+static bool
+s_say(fl_runs *self, fl_run_order order)
+{
+    const fl_event event = { .kind = FL_EV_RUN, .run.order = order };
+    return fl_node_post(self->conf.node, &event) == FL_OK;
+}
+
+static void
+s_begin(fl_runs *self)
+{
+    fl_root_conf conf = self->conf.shared;
+    fl_event start;
+    fl_blob *model = NULL;
+    fl_live_run *live = s_in_hand(self);
+    self->last = *fl_live_run_id(live);
+    fl_live_run_start(live, &conf, &start, &model);
+    start.start.order = self->live[self->at].stops ? FL_RUN_STOP
+                        : self->count > 1          ? FL_RUN_YIELD
+                                                   : FL_RUN_GO;
+    fl_handles_put_model(fl_node_handles(self->conf.node), &start.start.model, &model);
+    fl_root_assign(self->conf.machine, &conf);
+    fl_log_set_run(&self->last);
+    fl_log(self->count > 1 ? FL_LOG_DEBUG : FL_LOG_INFO, "run-begins",
+           fl_log_text("name", fl_live_run_name(live)),
+           fl_log_u64("next_round", start.start.round), fl_log_u64("rounds", conf.rounds),
+           fl_log_u64("parameters", start.start.elements));
+    self->step = RUNS;
+    if (fl_node_post(self->conf.node, &start) != FL_OK) {
+        fl_log(FL_LOG_ERROR, "run-lost", fl_log_text("why", "too many events: start again"));
+    }
+}
+
+static void
+s_refreshed(void *arg, bool ran)
+{
+    fl_runs *self = arg;
+    if (ran && self->status == FL_OK) {
+        s_begin(self);
+    } else if (ran) {
+        s_try_later(self, &self->why);
+    }
+}
+
+//  Whoever is next has its turn.
+static void
+s_turn_to(fl_runs *self, uint32_t at)
+{
+    self->at = self->count > 0 ? at % self->count : 0;
+    self->step = self->count > 0 ? TURNS : RESTS;
+    if (self->step == TURNS && !s_job(self, s_refresh, s_refreshed)) {
+        self->step = RESTS;
+    }
+}
+
+static void
+s_forget(fl_runs *self, uint32_t i)
+{
+    fl_live_run_close(&self->live[i].run);
+    self->count--;
+    memmove(&self->live[i], &self->live[i + 1], (self->count - i) * sizeof *self->live);
+    self->at -= self->at > i;
+}
+
+//  The one that had its turn is not in hand any more; the next one has its own.
+static void
+s_close(fl_runs *self)
+{
+    s_forget(self, self->at);
+    s_turn_to(self, self->at);
+    fl_runs_wake(self);
+}
+
+static void
+s_recorded(void *arg, bool ran)
+{
+    fl_runs *self = arg;
+    if (ran && self->status != FL_OK) {
+        s_try_later(self, &self->why);
+    } else if (ran) {
+        s_close(self);
+    }
+}
+
+static void
+s_opened(void *arg, bool ran)
+{
+    fl_runs *self = arg;
+    self->opening = false;
+    if (!ran) {
+        return;
+    }
+    if (self->opened != NULL) {
+        self->live[self->count++] = (taken){ .run = self->opened };
+        self->opened = NULL;
+        self->again = true; // perhaps there is one more
+        if (self->step == RESTS) {
+            s_turn_to(self, self->count - 1);
+        } else {
+            (void)s_say(self, FL_RUN_YIELD); // else the next START says it
+        }
+    } else if (self->open_status != FL_OK) {
+        s_try_later(self, &self->open_why);
+    }
+    if (self->again) {
+        fl_runs_wake(self);
+    }
+}
+
+void
+fl_runs_wake(fl_runs *self)
+{
+    self->again = true;
+    if (self->opening || self->count == self->conf.most) {
+        return;
+    }
+    self->again = false;
+    self->known_count = self->count;
+    for (uint32_t i = 0; i < self->count; i++) {
+        self->known[i] = *fl_live_run_id(self->live[i].run);
+    }
+    self->opening = s_job(self, s_open, s_opened);
+}
+
+void
+fl_runs_told(fl_runs *self, const fl_run *run, bool stops)
+{
+    uint32_t i = 0;
+    while (i < self->count && !fl_run_equal(run, fl_live_run_id(self->live[i].run))) {
+        i++;
+    }
+    if (i == self->count) {
+        fl_runs_wake(self);
+        return;
+    }
+    self->live[i].stops = stops;
+    self->live[i].leaves = !stops;
+    if (i == self->at && self->step == RUNS) {
+        (void)s_say(self, stops ? FL_RUN_STOP : FL_RUN_LEAVE);
+    } else if (i != self->at && !stops) {
+        s_forget(self, i);
+        fl_runs_wake(self);
+    } // else its turn says so
+}
+
+void
+fl_runs_turn(fl_runs *self, fl_time now)
+{
+    const fl_root_view view = fl_root_look(self->conf.machine, now);
+    if (self->step == RUNS && view.phase == FL_ROOT_DONE) {
+        self->ended = view;
+        self->step = RECORDS;
+        (void)s_job(self, s_record, s_recorded);
+    } else if (self->step == RUNS && view.phase == FL_ROOT_IDLE) {
+        if (self->live[self->at].leaves) {
+            s_close(self);
+        } else {
+            s_turn_to(self, self->at + 1);
+        }
+    } else if (now >= self->retry_at) {
+        self->retry_at = FL_NEVER;
+        if (self->step == RECORDS) {
+            (void)s_job(self, s_record, s_recorded);
+        } else if (self->step == TURNS) {
+            s_turn_to(self, self->at);
+        }
+        fl_runs_wake(self);
+    }
+}
+
+// ---- what the run in hand brings --------------------------------------------------------------
+static bool
+s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
+{
+    const fl_applier applier = fl_live_run_applier(s_in_hand(arg));
+    return applier.apply(applier.self, fold, effect, applied);
+}
+
+static bool
+s_save(void *arg, fl_save what, const fl_report *report)
+{
+    const fl_saver saver = fl_live_run_saver(s_in_hand(arg));
+    return saver.save(saver.self, what, report);
+}
+
+static bool
+s_keep(void *arg, const fl_effect *keep)
+{
+    const fl_saver saver = fl_live_run_saver(s_in_hand(arg));
+    return saver.keep(saver.self, keep);
+}
+
+fl_applier
+fl_runs_applier(fl_runs *self)
+{
+    return (fl_applier){ .self = self, .apply = s_apply };
+}
+
+fl_saver
+fl_runs_saver(fl_runs *self)
+{
+    return (fl_saver){ .self = self, .save = s_save, .keep = s_keep };
+}
+
+// ---- a run from a file ------------------------------------------------------------------------
+static bool
+s_same_bytes(fl_bytes one, fl_bytes other)
+{
+    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
+}
+
+//  Another recipe under the name of a run that is there would be neither the one nor the other.
+static fl_status
+s_same_recipe(fl_ledger *ledger, const fl_ledger_run *row, const fl_run_recipe *recipe, fl_why *why)
+{
+    fl_blob *kept = NULL;
+    FL_TRY(fl_ledger_run_recipe(ledger, &row->run, &kept, why));
+    bool same = s_same_bytes(fl_blob_bytes(kept), fl_blob_bytes(recipe->text));
+    fl_blob_unref(&kept);
+    if (!same) {
+        return fl_fail(FL_MISMATCH, why,
+                       "run %s was submitted with other settings than its file says now: set the "
+                       "file as it was, change the run with 'fl run set', or name another run",
+                       row->name);
+    }
+    return FL_OK;
+}
+
+fl_status
+fl_runs_submit_file(fl_ledger *ledger, const char *path, fl_why *why)
+{
+    fl_run_recipe recipe;
+    fl_ledger_run row;
+    uint64_t number = 0;
+    fl_entropy entropy = fl_entropy_os();
+    FL_TRY(fl_run_recipe_read(path, NULL, 0, &recipe, why));
+    fl_status status = fl_ledger_run_find(ledger, recipe.name, &row, why);
+    if (status == FL_OK && row.state != FL_RUN_ABORTED) {
+        status = s_same_recipe(ledger, &row, &recipe, why);
+    } else if (status == FL_OK || status == FL_MISSING) { // what it was aborted for may be mended
+        row = (fl_ledger_run){ .state = FL_RUN_QUEUED };
+        fl_entropy_fill(&entropy, row.run.bytes, sizeof row.run.bytes);
+        memcpy(row.name, recipe.name, sizeof row.name);
+        status = fl_ledger_run_submit(ledger, &row, fl_blob_bytes(recipe.text), &number, why);
+    }
+    fl_blob_unref(&recipe.text);
+    return status;
+}

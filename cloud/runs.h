@@ -1,0 +1,43 @@
+//  runs - the root's runs: takes the next ones from the ledger's queue, gives them to the machine,
+//  and records how they ended. Up to `most` of them take turns, a round each: a run's result does
+//  not depend on another's. Reactor's thread; what blocks for the disk goes to the store's strand.
+#ifndef FL_CLOUD_RUNS_H
+#define FL_CLOUD_RUNS_H
+
+#include "cloud/live_run.h"
+#include "common/runtime/node.h"
+
+typedef struct fl_runs fl_runs;
+
+enum { FL_RUNS_MAX = 8 };
+
+typedef struct fl_runs_conf {
+    uint32_t most; // runs that take turns, 1 to FL_RUNS_MAX; each holds its model in memory
+    fl_live_run_conf live;
+    fl_root_conf shared; // of every run: node, roles, masking, signer
+    fl_root *machine;    // borrowed, as the node
+    fl_node *node;
+} fl_runs_conf;
+
+//  Submit the run of that RUN.yaml, if no run of its name is there; before the node runs, blocks.
+//  FL_MISMATCH when the run that is there was submitted with other settings.
+FL_CHECKED fl_status fl_runs_submit_file(fl_ledger *ledger, const char *path, fl_why *why);
+
+//  The caller owns the result. NULL when out of memory.
+fl_runs *fl_runs_new(const fl_runs_conf *conf);
+//  After the worker pool has ended.
+void fl_runs_destroy(fl_runs **self_p);
+
+//  The queue has changed, or the process has begun: take the next run when none is in hand.
+void fl_runs_wake(fl_runs *self);
+//  The operator stopped a run, or paused, resumed or changed it; the ledger has it already.
+void fl_runs_told(fl_runs *self, const fl_run *run, bool stops);
+//  In each turn of the loop: sees the end of the run in hand.
+void fl_runs_turn(fl_runs *self, fl_time now);
+
+//  The run that has its turn, or had the last one; zero before the first.
+const fl_run *fl_runs_current(const fl_runs *self);
+fl_applier fl_runs_applier(fl_runs *self);
+fl_saver fl_runs_saver(fl_runs *self);
+
+#endif
