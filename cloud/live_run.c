@@ -17,6 +17,7 @@ struct fl_live_run {
     fl_global_model *server;
     fl_ledger_facts *facts; // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
+    fl_ledger_round *members; // in the round closed last; NULL: none
 };
 
 //  The model that a queued run begins with: kept first, then named by the ledger.
@@ -91,6 +92,10 @@ fl_live_run_refresh(fl_live_run *self, fl_why *why)
     self->root.aggregator.fact_count = self->facts->count;
     self->root.pasts = self->pasts;
     self->root.past_count = fl_durable_recall(ledger, run, self->resume.round, self->pasts);
+    fl_ledger_round_destroy(&self->members);
+    self->members = fl_durable_members(ledger, run);
+    self->root.members = self->members == NULL ? NULL : self->members->report.roll;
+    self->root.member_count = self->members == NULL ? 0 : self->members->report.roll_count;
     return FL_OK;
 }
 
@@ -118,6 +123,7 @@ fl_live_run_close(fl_live_run **self_p)
     *self_p = NULL;
     if (self != NULL) {
         fl_global_model_destroy(&self->server);
+        fl_ledger_round_destroy(&self->members);
         fl_ledger_facts_destroy(&self->facts);
         fl_conf_destroy(&self->conf);
         free(self);
@@ -128,6 +134,12 @@ const fl_run *
 fl_live_run_id(const fl_live_run *self)
 {
     return &self->row.run;
+}
+
+uint64_t
+fl_live_run_samples_max(const fl_live_run *self)
+{
+    return fl_run_settings_samples_max(self->conf);
 }
 
 const char *

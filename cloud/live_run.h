@@ -28,6 +28,7 @@ FL_CHECKED fl_status fl_live_run_refresh(fl_live_run *self, fl_why *why);
 void fl_live_run_close(fl_live_run **self_p);
 
 const fl_run *fl_live_run_id(const fl_live_run *self);
+uint64_t fl_live_run_samples_max(const fl_live_run *self); // of a device, that count
 const char *fl_live_run_name(const fl_live_run *self);
 //  What the machine begins with: what of `conf` is a run's, and the START. The model is a reference
 //  of the caller's.

@@ -375,7 +375,7 @@ s_live(process *self, fl_why *why)
     node.stop = self->stop;
     FL_TRY(fl_node_open(&node, &self->node, why));
     FL_TRY(s_seat(self, why));
-    FL_TRY(fl_settings_ports(self->conf, self->node, why));
+    FL_TRY(fl_node_tell_ports(self->node, why));
     fl_log(FL_LOG_INFO, "started", fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)));
     fl_runs_wake(self->runs);
     return fl_node_run(self->node, why);

@@ -178,6 +178,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
     }
     s_enter(self, FL_ROOT_WAITING, now);
+    fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
     if (order->round > self->conf.rounds) {
         order->round--; // the next one will not come: the run stands after its last
         fl_aggregator_dismiss(self->aggregator, FL_WHY_NONE, out);

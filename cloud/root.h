@@ -30,6 +30,8 @@ typedef struct fl_root_conf {
     uint64_t patience_ms;   // longest wait for a quorum of children, then the run ends; 0: for ever
     const fl_past *pasts;   // (past_count), closed rounds of the run to go on with; borrowed
     uint32_t past_count;
+    const fl_roll_entry *members; // (member_count), of its newest closed round; borrowed
+    uint32_t member_count;
 } fl_root_conf;
 
 //  The caller owns the result. NULL when out of memory.

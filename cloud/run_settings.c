@@ -34,7 +34,8 @@ static const fl_setting rows[] = {
     { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "bits of a number, with its sign" },
     { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL,
       "samples that count as one unit of weight" },
-    { "plan.weight_max", FL_CONF_INT, "255", 1, 1000000, NULL, "largest weight of a device" },
+    { "plan.weight_max", FL_CONF_INT, "0", 0, 1000000, NULL,
+      "largest weight of a device; 0 is the largest that plan.devices_max leaves room for" },
     { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
       "most devices of a round; sums are proved not to overflow for so many" },
     { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,
@@ -302,6 +303,13 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
         s_wait_for_block(&run);
     }
     return run;
+}
+
+uint64_t
+fl_run_settings_samples_max(const fl_conf *conf)
+{
+    fl_plan plan = s_plan(conf);
+    return fl_policy_samples_max(&plan);
 }
 
 fl_optimizer_conf

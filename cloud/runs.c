@@ -208,7 +208,8 @@ s_begin(fl_runs *self)
     fl_log(self->count > 1 ? FL_LOG_DEBUG : FL_LOG_INFO, "run-begins",
            fl_log_text("name", fl_live_run_name(live)),
            fl_log_u64("next_round", start.start.round), fl_log_u64("rounds", conf.rounds),
-           fl_log_u64("parameters", start.start.elements));
+           fl_log_u64("parameters", start.start.elements),
+           fl_log_u64("samples_max", fl_live_run_samples_max(live)));
     self->step = RUNS;
     if (fl_node_post(self->conf.node, &start) != FL_OK) {
         fl_log(FL_LOG_ERROR, "run-lost", fl_log_text("why", "too many events: start again"));

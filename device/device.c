@@ -237,6 +237,11 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
                        .count = 1 };
     memcpy(offer.stats, self->stats, sizeof offer.stats);
     offer.stats[FL_STAT_SATURATED] = event->encoded.saturated;
+    uint64_t most = fl_policy_samples_max(&self->encoding.plan);
+    offer.stats[FL_STAT_CAPPED] = self->samples > most ? 1 : 0;
+    if (self->samples > most) {
+        s_note(FL_NOTE_WEIGHT_CAPPED, round, 1, most, out);
+    }
     self->offered = round;
     fl_participant_offer(self->participant, &offer, now, out);
 }

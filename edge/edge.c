@@ -57,6 +57,7 @@ fl_edge_new(const fl_edge_conf *conf)
     for (uint32_t i = 0; i < conf->past_count; i++) {
         fl_aggregator_recall(self->aggregator, &conf->pasts[i]);
     }
+    fl_aggregator_remember(self->aggregator, conf->members, conf->member_count);
     return self;
 }
 

@@ -25,6 +25,7 @@ typedef struct process {
     fl_secagg_mark mark;
     fl_ledger_facts *facts; // of the masked round opened last
     fl_past pasts[FL_PASTS_MAX];
+    fl_ledger_round *members; // in the round closed last; NULL: none
     fl_edge *edge;
     fl_node *node;
     fl_queries *queries;
@@ -142,6 +143,11 @@ s_recall_round(process *self, fl_edge_conf *edge, fl_why *why)
     edge->pasts = self->pasts;
     edge->past_count =
         fl_durable_recall(self->ledger, &edge->last_run, edge->last_round, self->pasts);
+    self->members = fl_durable_members(self->ledger, &edge->last_run);
+    if (self->members != NULL) {
+        edge->members = self->members->report.roll;
+        edge->member_count = self->members->report.roll_count;
+    }
     status = fl_ledger_facts_get(self->ledger, &edge->last_run, edge->last_round, &self->facts,
                                  why);
     if (status == FL_OK) {
@@ -192,6 +198,7 @@ s_close(process *self)
     }
     fl_queries_destroy(&self->queries);
     fl_edge_destroy(&self->edge);
+    fl_ledger_round_destroy(&self->members);
     fl_ledger_facts_destroy(&self->facts);
     fl_ledger_close(&self->ledger);
     fl_identity_close(&self->identity);
@@ -210,7 +217,7 @@ s_live(process *self, fl_why *why)
     node.parent = true;
     FL_TRY(fl_node_open(&node, &self->node, why));
     FL_TRY(s_seat(self, why));
-    FL_TRY(fl_settings_ports(self->conf, self->node, why));
+    FL_TRY(fl_node_tell_ports(self->node, why));
     fl_log(FL_LOG_INFO, "started",
            fl_log_u64("port", fl_node_port(self->node, FL_WAY_CONTROL)),
            fl_log_text("parent", fl_identity_parent(self->identity)->endpoint));

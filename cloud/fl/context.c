@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -41,6 +42,24 @@ fl_context_state(const fl_context *self, const fl_conf *conf, const char *verb)
         return NULL;
     }
     return state;
+}
+
+const char *
+fl_context_round(const fl_context *self, const fl_conf *conf, const char *verb)
+{
+    const char *text = fl_conf_argument(conf, 0);
+    char *end = NULL;
+    if (text == NULL) {
+        return "";
+    }
+    errno = 0;
+    long long round = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || round < 1) {
+        (void)fl_context_fail(self, verb, FL_EXIT_USAGE,
+                              "'%.40s' is no round: give a number from 1", text);
+        return NULL;
+    }
+    return text;
 }
 
 uint32_t

@@ -39,6 +39,8 @@ int fl_context_fail(const fl_context *self, const char *verb, int code, const ch
 int fl_context_code(fl_status status);
 //  The state directory of --state or FL_STATE; NULL when neither names one (said on `err`).
 const char *fl_context_state(const fl_context *self, const fl_conf *conf, const char *verb);
+//  The round that is the argument: "" when there is none, NULL when it is no round (said on `err`).
+const char *fl_context_round(const fl_context *self, const fl_conf *conf, const char *verb);
 //  Ask the process in the state directory. On FL_EXIT_OK `answer` is the caller's; otherwise why
 //  not is in `why`, and `answer` NULL.
 int fl_context_ask(const fl_context *self, const char *state, const char *verb,

@@ -46,7 +46,13 @@ s_table(const json_t *rows, const column *columns, uint32_t count, uint32_t widt
     {
         fl_text_table_row(grid);
         for (uint32_t i = 0; i < count; i++) {
-            columns[i].cell(grid, row, columns[i].key);
+            const char *key = columns[i].key;
+            if (!leaf_true(row, "told")) {
+                columns[i].cell(grid, row, key);
+            } else { // as it is, or nothing
+                bool some = json_object_get(row, key) != NULL;
+                fl_text_table_cell(grid, "%s", some ? leaf_text(row, key) : "");
+            }
         }
     }
     fl_text_table_print(grid, width, out);
@@ -66,10 +72,10 @@ s_table_below(const json_t *rows, const column *columns, uint32_t count, uint32_
 }
 
 static void
-s_say_dropped(const json_t *answer, const char *key, const char *hint, FILE *out)
+s_say_dropped(const json_t *answer, const char *key, FILE *out)
 {
     if (leaf_whole(answer, key) > 0) {
-        (void)fprintf(out, "and %" PRIu64 " more%s\n", leaf_whole(answer, key), hint);
+        (void)fprintf(out, "and %" PRIu64 " more\n", leaf_whole(answer, key));
     }
 }
 
@@ -207,10 +213,113 @@ s_blocks(const json_t *answer, uint32_t width, FILE *out)
     s_table_below(json_object_get(answer, "blocks"), of_blocks, COUNT(of_blocks), width, out);
 }
 
+//  How deep a node is below the child whose report names it: a report names parents first.
+static uint64_t
+s_depth(const json_t *below, size_t index)
+{
+    const char *parent = leaf_text(json_array_get(below, index), "parent");
+    for (size_t i = index; i-- > 0;) {
+        const json_t *other = json_array_get(below, i);
+        if (leaf_is(other, "node", parent)) {
+            return leaf_whole(other, "depth") + 1;
+        }
+        if (leaf_is(other, "parent", parent)) { // its brother
+            return leaf_whole(other, "depth");
+        }
+    }
+    return 1;
+}
+
+//  A row of texts: what the report of that round (0: an earlier one) tells of a node.
+static json_t *
+s_told(const json_t *node, uint64_t depth, uint64_t round)
+{
+    json_t *row = json_object();
+    json_t *told = round == 0 ? json_string("earlier") : json_sprintf("in round %" PRIu64, round);
+    (void)json_object_set_new(row, "told", json_true());
+    (void)json_object_set_new(row, "node",
+                              json_sprintf("%*s%s", 2 * (int)depth, "", leaf_text(node, "node")));
+    (void)json_object_set(row, "outcome", json_object_get(node, "outcome"));
+    (void)json_object_set(row, "reason", json_object_get(node, "reason"));
+    (void)json_object_set_new(row, "activity", told);
+    return row;
+}
+
+//  The tree as rows: each child, and behind it those below.
+static json_t *
+s_tree(const json_t *children)
+{
+    json_t *rows = json_array(), *child, *node;
+    size_t index, at;
+    json_array_foreach(children, index, child)
+    {
+        const json_t *below = json_object_get(child, "below");
+        (void)json_array_append(rows, child);
+        json_array_foreach(below, at, node)
+        {
+            uint64_t depth = s_depth(below, at);
+            (void)json_object_set_new(node, "depth", json_integer((json_int_t)depth));
+            (void)json_array_append_new(rows,
+                                        s_told(node, depth, leaf_whole(child, "told_round")));
+        }
+    }
+    return rows;
+}
+
+//  Why a node has to be looked at; NULL: it has not. An outcome is named of an edge's devices, not
+//  of the edge beside them.
+static const char *
+s_lacking(const json_t *row)
+{
+    bool told = leaf_true(row, "told");
+    if (!told && !leaf_true(row, "present")) {
+        return "gone";
+    }
+    if (leaf_true(row, "evasive") || leaf_is(row, "reason", "silent")) {
+        return "silent";
+    }
+    bool fine = json_array_size(json_object_get(row, "below")) > 0 || leaf_is(row, "outcome", "in") ||
+                leaf_is(row, "outcome", "idle") || leaf_is(row, "outcome", "-") || (!told && s_awaited(row));
+    return fine ? NULL : leaf_text(row, "outcome");
+}
+
+//  "not in: device-07 late, device-09 silent and 3 more": by name, as many as fit the line.
+static void
+s_not_in(const json_t *rows, uint32_t width, FILE *out)
+{
+    enum { MORE = 16 };
+    char line[FL_RENDER_LINE_BYTES] = "not in: ";
+    size_t index, more = 0, start = strlen(line), used = start;
+    size_t room = width < sizeof line ? width : sizeof line;
+    json_t *row;
+    json_array_foreach(rows, index, row)
+    {
+        const char *why = s_lacking(row), *name = leaf_text(row, "node");
+        name += strspn(name, " ");
+        if (why == NULL) {
+            continue;
+        }
+        if (more > 0 || used + strlen(name) + strlen(why) + MORE > room) {
+            more++;
+            continue;
+        }
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s%s %s",
+                                 used > start ? ", " : "", name, why);
+    }
+    if (more > 0) {
+        (void)snprintf(line + used, sizeof line - used, used > start ? " and %zu more" : "%zu nodes",
+                       more);
+    }
+    if (more > 0 || used > start) {
+        fl_text_table_line(line, width, out);
+    }
+}
+
 void
 fl_render_status(const json_t *status, uint32_t width, FILE *out)
 {
     char line[FL_RENDER_LINE_BYTES];
+    json_t *tree = s_tree(json_object_get(status, "children"));
     s_header(status, width, out);
     s_score(status, width, out);
     if (leaf_true(status, "final")) {
@@ -221,8 +330,11 @@ fl_render_status(const json_t *status, uint32_t width, FILE *out)
     if (line[0] != '\0') {
         fl_text_table_line(line, width, out);
     }
-    s_table_below(json_object_get(status, "children"), of_children, COUNT(of_children), width, out);
-    s_say_dropped(status, "children_dropped", "", out);
+    s_not_in(tree, width, out);
+    s_table_below(tree, of_children, COUNT(of_children), width, out);
+    json_decref(tree);
+    s_say_dropped(status, "children_dropped", out);
+    s_say_dropped(status, "below_dropped", out);
     s_blocks(status, width, out);
 }
 
@@ -269,9 +381,11 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
         fl_render_bytes(leaf_whole(tally, "bytes_down"), down));
     fl_text_table_line(line, width, out);
     (void)snprintf(line, sizeof line,
-                   "samples lost %s, merge %" PRIu64 " ms, saturated %" PRIu64 ", stale %" PRIu64,
+                   "samples lost %s, merge %" PRIu64 " ms, saturated %" PRIu64 ", stale %" PRIu64
+                   ", capped %" PRIu64,
                    s_percent(lost, one), leaf_whole(report, "merge_ms"),
-                   leaf_whole(stats, "saturated"), leaf_whole(stats, "stale"));
+                   leaf_whole(stats, "saturated"), leaf_whole(stats, "stale"),
+                   leaf_whole(stats, "capped"));
     fl_text_table_line(line, width, out);
     if (isfinite(device_accuracy)) {
         (void)snprintf(line, sizeof line,
@@ -319,7 +433,7 @@ fl_render_report(const json_t *report, uint32_t width, FILE *out)
     s_report_tiers(report, width, out);
     s_blocks(report, width, out);
     s_table_below(json_object_get(report, "entries"), of_entries, COUNT(of_entries), width, out);
-    s_say_dropped(report, "entries_dropped", "", out);
+    s_say_dropped(report, "entries_dropped", out);
 }
 
 // ---- rounds -----------------------------------------------------------------------------------
@@ -382,6 +496,7 @@ static const column of_rounds[] = {
     { { "IN", true, 0 }, "in", s_whole },              { { "LATE", true, 0 }, "late", s_whole },
     { { "ABSENT", true, 3 }, "absent", s_whole },
     { { "REFUSED", true, 5 }, "refused", s_whole },
+    { { "CAPPED", true, 4 }, "capped", s_whole },
     { { "MASKING", false, 2 }, "masking", s_masking },
     { { "RECOVERED", true, 9 }, "recovered", s_tiers },
     { { "ABORTED", true, 8 }, "aborted", s_tiers },
@@ -393,5 +508,4 @@ void
 fl_render_rounds(const json_t *rounds, uint32_t width, FILE *out)
 {
     s_table(json_object_get(rounds, "rounds"), of_rounds, COUNT(of_rounds), width, out);
-    s_say_dropped(rounds, "rounds_dropped", ": ask from a later round on", out);
 }

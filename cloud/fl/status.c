@@ -1,7 +1,4 @@
-//  fl status, report, rounds: ask, then show.
-#include <errno.h>
-#include <stdlib.h>
-
+//  fl status, report: ask, then show.
 #include "cloud/fl/render.h"
 #include "cloud/fl/verbs.h"
 
@@ -25,25 +22,6 @@ s_ask_and_show(const fl_context *context, const fl_conf *conf, const char *verb,
     return FL_EXIT_OK;
 }
 
-//  What is asked for, of which run. False (said) when it is no round or no run.
-static bool
-s_round(const fl_context *context, const fl_conf *conf, const char *verb, char asked[FL_TEXT_MAX])
-{
-    const char *text = fl_conf_argument(conf, 0);
-    char *end = NULL;
-    if (text == NULL) {
-        return fl_context_of_run(context, conf, verb, "", asked);
-    }
-    errno = 0;
-    long long round = strtoll(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || round < 1) {
-        (void)fl_context_fail(context, verb, FL_EXIT_USAGE,
-                              "'%.40s' is no round: give a number from 1", text);
-        return false;
-    }
-    return fl_context_of_run(context, conf, verb, text, asked);
-}
-
 //  Of a run that is not in hand there is what the ledger knows.
 static void
 s_render(const json_t *status, uint32_t width, FILE *out)
@@ -64,17 +42,9 @@ fl_verb_status(void *context, const fl_conf *conf)
 int
 fl_verb_report(void *context, const fl_conf *conf)
 {
-    char round[FL_TEXT_MAX];
-    return s_round(context, conf, "report", round)
-               ? s_ask_and_show(context, conf, "report", round, fl_render_report)
-               : FL_EXIT_USAGE;
-}
-
-int
-fl_verb_rounds(void *context, const fl_conf *conf)
-{
-    char first[FL_TEXT_MAX];
-    return s_round(context, conf, "rounds", first)
-               ? s_ask_and_show(context, conf, "rounds", first, fl_render_rounds)
+    char asked[FL_TEXT_MAX];
+    const char *round = fl_context_round(context, conf, "report");
+    return round != NULL && fl_context_of_run(context, conf, "report", round, asked)
+               ? s_ask_and_show(context, conf, "report", asked, fl_render_report)
                : FL_EXIT_USAGE;
 }

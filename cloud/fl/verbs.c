@@ -81,6 +81,15 @@ static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
 static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
+static const fl_setting rounds[] = {
+    RUN,
+    STATE("the process"),
+    { "before", FL_CONF_INT, "0", 0, 1e15, NULL, "Only rounds before this one; 0 is all" },
+    { "limit", FL_CONF_INT, "0", 0, 1e9, NULL, "At most so many, the newest of them; 0 is all" },
+    TIMEOUT,
+    JSON,
+};
+
 static const fl_setting top[] = {
     RUN,
     STATE("the process"),
@@ -160,7 +169,7 @@ static const fl_command commands[] = {
     { .program = { .name = "report", .arguments = "[ROUND]", SETTINGS(of_rounds),
                    .purpose = "Show who was in a round, late, absent or refused, and why." },
       .run = fl_verb_report },
-    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(of_rounds),
+    { .program = { .name = "rounds", .arguments = "[FIRST]", SETTINGS(rounds),
                    .purpose = "List the rounds, from FIRST on." },
       .run = fl_verb_rounds },
     { .program = { .name = "run submit", .arguments = "RUN.yaml", SETTINGS(run_submit),

@@ -28,6 +28,7 @@ int fl_verb_health(void *context, const fl_conf *conf);
 //  status.c
 int fl_verb_status(void *context, const fl_conf *conf);
 int fl_verb_report(void *context, const fl_conf *conf);
+//  rounds.c
 int fl_verb_rounds(void *context, const fl_conf *conf);
 //  top.c
 int fl_verb_top(void *context, const fl_conf *conf);

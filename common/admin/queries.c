@@ -128,11 +128,13 @@ s_rounds(fl_question *question)
 {
     fl_why why;
     uint32_t count = 0;
-    fl_ledger_round *rounds = calloc(FL_ROUNDS_JSON_MAX, sizeof *rounds);
+    uint32_t most = FL_ROUNDS_JSON_MAX;
+    most = question->limit > 0 && question->limit < most ? (uint32_t)question->limit : most;
+    fl_ledger_round *rounds = calloc(most, sizeof *rounds);
     if (rounds == NULL) {
         s_fail(question, FL_NOMEM, "out of memory");
     } else if (fl_ledger_rounds(question->queries->conf.ledger, &question->run, question->number,
-                                rounds, FL_ROUNDS_JSON_MAX, &count, &why) != FL_OK) {
+                                question->before, rounds, most, &count, &why) != FL_OK) {
         s_fail(question, FL_IO, why.text);
     } else {
         question->json = fl_rounds_json(rounds, count);
@@ -210,12 +212,12 @@ s_of_run(fl_question *question)
     question->of_run(question);
 }
 
-//  "[run:NAME] [NUMBER]".
+//  "[run:NAME]", and up to `most` whole numbers, with one space between them.
 static bool
-s_argument(const char *text, fl_question *question)
+s_argument(const char *text, uint32_t most, fl_question *question)
 {
     static const char mark[] = "run:";
-    char *end = NULL;
+    uint64_t *const into[] = { &question->number, &question->before, &question->limit };
     if (strncmp(text, mark, sizeof mark - 1) == 0) {
         text += sizeof mark - 1;
         size_t length = strcspn(text, " ");
@@ -225,14 +227,15 @@ s_argument(const char *text, fl_question *question)
         memcpy(question->which, text, length);
         text += length + (text[length] == ' ');
     }
-    if (text[0] == '\0') {
-        return true;
+    for (uint32_t i = 0; i < most && *text >= '0' && *text <= '9'; i++) {
+        char *end = NULL;
+        *into[i] = strtoull(text, &end, 10);
+        text = end;
+        if (*text == ' ' && i + 1 < most) {
+            text++;
+        }
     }
-    if (text[0] < '0' || text[0] > '9') {
-        return false;
-    }
-    question->number = strtoull(text, &end, 10);
-    return *end == '\0';
+    return *text == '\0';
 }
 
 bool
@@ -242,10 +245,11 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         const char *verb;
         void (*work)(fl_question *question);
         bool models;
-    } questions[] = { { "status", NULL, false },
-                      { "report", s_report, false },
-                      { "rounds", s_rounds, false },
-                      { "export", s_export, true } };
+        uint32_t numbers; // of its argument, at most
+    } questions[] = { { "status", NULL, false, 0 },
+                      { "report", s_report, false, 1 },
+                      { "rounds", s_rounds, false, 3 },
+                      { "export", s_export, true, 1 } };
     const bool status = strcmp(ask->verb, "status") == 0;
     if (status && (ask->argument[0] == '\0' || self->conf.ledger == NULL)) {
         s_status(self, ticket);
@@ -263,7 +267,7 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         if (!kept) {
             return false;
         }
-        if (!s_argument(ask->argument, &question)) {
+        if (!s_argument(ask->argument, questions[i].numbers, &question)) {
             fl_queries_say(
                 self, ticket, UNUSABLE,
                 "the argument must be a round, a whole number, behind run:NAME or alone");

@@ -2,7 +2,6 @@
 #include "common/admin/status_json.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "common/admin/json_writer.h"
 
@@ -10,7 +9,7 @@ enum { ENTRIES_MAX = 6000, STAT_ONE = 1 << 20 };
 
 _Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 240 + 16 * 1024 <= FL_JSON_BYTES_MAX,
                "a report fits");
-_Static_assert(FL_ROUNDS_JSON_MAX * 660 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
+_Static_assert(FL_ROUNDS_JSON_MAX * 760 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
 
 //  The share of `part` in `whole`; of nothing it is not known.
 static double
@@ -30,6 +29,7 @@ s_stats(fl_json *doc, const uint64_t stats[FL_STATS])
     fl_json_real(doc, in, "loss_sum", (double)stats[FL_STAT_LOSS] / STAT_ONE);
     fl_json_whole(doc, in, "saturated", stats[FL_STAT_SATURATED]);
     fl_json_whole(doc, in, "stale", stats[FL_STAT_STALE]);
+    fl_json_whole(doc, in, "capped", stats[FL_STAT_CAPPED]);
     fl_json_whole(doc, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
     //  Of the model that the round began with, on the devices' own samples.
     fl_json_real(doc, in, "device_loss", s_share(stats[FL_STAT_LOSS], evaluated) / STAT_ONE);
@@ -157,6 +157,9 @@ s_round(fl_json *doc, json_t *in, const fl_ledger_round *round)
     fl_json_whole(doc, in, "late", tally->late);
     fl_json_whole(doc, in, "absent", tally->absent);
     fl_json_whole(doc, in, "refused", tally->refused);
+    fl_json_whole(doc, in, "carried", report->stats[FL_STAT_STALE]);
+    fl_json_whole(doc, in, "capped", report->stats[FL_STAT_CAPPED]);
+    fl_json_whole(doc, in, "merge_ms", tally->merge_ms);
     fl_json_real(doc, in, "samples_lost_share",
                  s_share(tally->samples_missing, tally->samples_known));
     fl_json_real(doc, in, "loss", round->closed ? report->loss : NAN);
@@ -166,85 +169,15 @@ s_round(fl_json *doc, json_t *in, const fl_ledger_round *round)
     s_tiers(doc, in, round->hops);
 }
 
-static int
-s_by_value(const void *a, const void *b)
-{
-    uint64_t left = *(const uint64_t *)a;
-    uint64_t right = *(const uint64_t *)b;
-    return (left > right) - (left < right);
-}
-
-//  Of the rounds that were closed: the one profile that they had, or "mixed"; masked when every one
-//  of them was, and there was a sum to be masked.
-static void
-s_summary_masking(fl_json *doc, json_t *in, const fl_ledger_round *rounds, uint32_t count)
-{
-    fl_ledger_hop hops[FL_LEDGER_HOPS] = { { 0 } };
-    const fl_ledger_round *first = NULL;
-    bool same = true, masked = true, summed = false;
-    for (uint32_t i = 0; i < count; i++) {
-        const fl_ledger_round *round = &rounds[i];
-        if (!round->closed) {
-            continue;
-        }
-        first = first == NULL ? round : first;
-        same = same && round->report.masking == first->report.masking;
-        summed = summed || round->report.close == FL_CLOSE_DONE;
-        masked = masked && s_masked(&round->report, round->hops);
-        for (int hop = 0; hop < FL_LEDGER_HOPS; hop++) {
-            fl_ledger_hop_sum(&hops[hop], &round->hops[hop]);
-        }
-    }
-    s_tiers(doc, in, hops);
-    const char *name = first == NULL ? NULL : fl_masking_name(first->report.masking);
-    fl_json_text(doc, in, "masking", same ? name : "mixed");
-    fl_json_bool(doc, in, "masked", summed && masked);
-}
-
-//  The rounds that were done, in one line: sums over their devices, the median merge, the newest
-//  score.
-static void
-s_summary(fl_json *doc, const fl_ledger_round *rounds, uint32_t count)
-{
-    uint64_t merge[FL_ROUNDS_JSON_MAX];
-    uint64_t done = 0, late = 0, absent = 0, refused = 0, carried = 0;
-    double loss = NAN, accuracy = NAN;
-    for (uint32_t i = 0; i < count; i++) {
-        const fl_report *report = &rounds[i].report;
-        late += report->tally.late;
-        absent += report->tally.absent;
-        refused += report->tally.refused;
-        if (rounds[i].closed && report->close == FL_CLOSE_DONE) {
-            merge[done++] = report->tally.merge_ms;
-            carried += report->stats[FL_STAT_STALE];
-            loss = report->loss;
-            accuracy = report->accuracy;
-        }
-    }
-    qsort(merge, done, sizeof merge[0], s_by_value);
-    json_t *in = fl_json_object(doc, doc->top, "summary");
-    fl_json_whole(doc, in, "rounds_done", done);
-    fl_json_whole(doc, in, "late_total", late);
-    fl_json_whole(doc, in, "carried_total", carried);
-    fl_json_whole(doc, in, "absent_total", absent);
-    fl_json_whole(doc, in, "refused_total", refused);
-    fl_json_whole(doc, in, "merge_ms_p50", done == 0 ? 0 : merge[done / 2]);
-    fl_json_real(doc, in, "last_loss", loss);
-    fl_json_real(doc, in, "last_accuracy", accuracy);
-    s_summary_masking(doc, in, rounds, count);
-}
-
 fl_blob *
 fl_rounds_json(const fl_ledger_round *rounds, uint32_t count)
 {
     fl_json doc = fl_json_begin();
     json_t *list = fl_json_array(&doc, doc.top, "rounds");
-    uint32_t shown = count < FL_ROUNDS_JSON_MAX ? count : FL_ROUNDS_JSON_MAX;
-    for (uint32_t i = 0; i < shown; i++) {
+    FL_ASSERT(count <= FL_ROUNDS_JSON_MAX);
+    for (uint32_t i = 0; i < count; i++) {
         s_round(&doc, fl_json_item(&doc, list), &rounds[i]);
     }
-    fl_json_whole(&doc, doc.top, "rounds_dropped", count - shown);
-    s_summary(&doc, rounds, shown);
     return fl_json_end(&doc);
 }
 

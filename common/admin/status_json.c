@@ -9,8 +9,9 @@
 
 enum { CHILDREN_MAX = 1300, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
 
-//  Keep both lists within one answer, generously counted.
-_Static_assert(CHILDREN_MAX * 740 + 64 * 1024 <= FL_JSON_BYTES_MAX, "a status fits");
+//  Keep the lists within one answer, generously counted: what children leave is for those below.
+enum { CHILD_BYTES = 760, BELOW_BYTES = 130, OTHER_BYTES = 56 * 1024 };
+_Static_assert(CHILDREN_MAX * CHILD_BYTES + OTHER_BYTES <= FL_JSON_BYTES_MAX, "a status fits");
 
 // ---- children ---------------------------------------------------------------------------------
 static const char *const phase_names[FL_ROOT_PHASES] = {
@@ -60,15 +61,45 @@ s_child(fl_json *doc, json_t *in, const fl_seat_view *seat)
     fl_json_whole(doc, rounds, "refused", seat->rounds_refused);
 }
 
+//  Those below an edge by name, as it reported last, while there is `*room`; answers how many there
+//  was none for.
+static uint64_t
+s_below(fl_json *doc, json_t *in, const fl_aggregator *aggregator, uint32_t seat, uint32_t *room)
+{
+    fl_roll_entry entry;
+    uint64_t dropped = 0;
+    json_t *below = fl_json_array(doc, in, "below");
+    for (size_t at = 0; fl_aggregator_below(aggregator, seat, &at, &entry);) {
+        if (*room == 0) {
+            dropped++;
+            continue;
+        }
+        json_t *item = fl_json_item(doc, below);
+        fl_json_text(doc, item, "node", entry.node.name);
+        fl_json_text(doc, item, "parent", entry.parent.name);
+        fl_json_text(doc, item, "outcome", fl_outcome_name((fl_outcome)entry.outcome));
+        fl_json_text(doc, item, "reason", fl_json_reason((fl_reason)entry.reason));
+        (*room)--;
+    }
+    return dropped;
+}
+
 static void
 s_children(fl_json *doc, const fl_aggregator *aggregator)
 {
     json_t *children = fl_json_array(doc, doc->top, "children");
     uint32_t count = aggregator == NULL ? 0 : fl_aggregator_seats(aggregator);
-    for (uint32_t i = 0; i < count && i < CHILDREN_MAX; i++) {
+    uint32_t shown = count < CHILDREN_MAX ? count : CHILDREN_MAX;
+    uint32_t room = (FL_JSON_BYTES_MAX - OTHER_BYTES - shown * CHILD_BYTES) / BELOW_BYTES;
+    uint64_t dropped = 0;
+    for (uint32_t i = 0; i < shown; i++) {
         fl_seat_view seat = fl_aggregator_seat(aggregator, i);
-        s_child(doc, fl_json_item(doc, children), &seat);
+        json_t *child = fl_json_item(doc, children);
+        s_child(doc, child, &seat);
+        fl_json_whole(doc, child, "told_round", seat.told_round);
+        dropped += s_below(doc, child, aggregator, i, &room);
     }
+    fl_json_whole(doc, doc->top, "below_dropped", dropped);
     fl_json_whole(doc, doc->top, "children_dropped",
                   count > CHILDREN_MAX ? count - CHILDREN_MAX : 0);
 }
@@ -302,8 +333,11 @@ s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
     fl_json_real(doc, top, "loss", now->model_loss);
     fl_json_real(doc, top, "accuracy", now->model_accuracy_ratio);
     fl_json_bool(doc, top, "final", root != NULL ? root->phase == FL_ROOT_DONE : input->final);
-    fl_json_bool(doc, top, "aborted", root != NULL && root->aborted);
-    fl_json_text(doc, top, "reason", root == NULL ? NULL : fl_json_reason(root->reason));
+    fl_reason end = root != NULL                 ? root->reason
+                    : input->participant != NULL ? fl_participant_end(input->participant)
+                                                 : FL_WHY_NONE;
+    fl_json_bool(doc, top, "aborted", root != NULL ? root->aborted : end != FL_WHY_NONE);
+    fl_json_text(doc, top, "reason", fl_json_reason(end));
 }
 
 static void

@@ -13,8 +13,8 @@
 #include "common/round/participant.h"
 #include "common/store/ledger.h"
 
-//  Rounds of one answer to `rounds`; fl asks again from the one after the last.
-enum { FL_ROUNDS_JSON_MAX = 1500 };
+//  Rounds of one answer to `rounds`; fl asks again for those before the first.
+enum { FL_ROUNDS_JSON_MAX = 1300 };
 
 //  Any tier fills in what it has. All pointers are borrowed for the call.
 typedef struct fl_status_input {
@@ -38,7 +38,7 @@ fl_blob *fl_status_json(const fl_status_input *input);
 //  Answers `report`: one closed round. Times in ms since 1970, 0 = unknown.
 fl_blob *fl_report_json(const fl_report *report, uint64_t model_bytes, uint64_t opened_at,
                         uint64_t closed_at);
-//  Answers `rounds`: a short line per round, the first FL_ROUNDS_JSON_MAX of them.
+//  Answers `rounds`: a short line per round, FL_ROUNDS_JSON_MAX at most.
 fl_blob *fl_rounds_json(const fl_ledger_round *rounds, uint32_t count);
 //  Answers `export`: where a model lies and what its hash is.
 fl_blob *fl_export_json(const char *path, const fl_hash *hash, uint64_t round,

@@ -48,6 +48,12 @@ fl_policy_weight(uint64_t samples, const fl_plan *plan)
     return weight < plan->weight_max ? weight : plan->weight_max;
 }
 
+uint64_t
+fl_policy_samples_max(const fl_plan *plan)
+{
+    return (uint64_t)plan->weight_unit * plan->weight_max;
+}
+
 fl_element
 fl_policy_element(const fl_plan *plan)
 {

@@ -9,7 +9,8 @@
 #include "common/tensor/element.h"
 #include "common/wire/message.h"
 
-//  What a parent does when its window ends with fewer than count_min contributions.
+//  What a parent does when its window ends with fewer than count_min contributions, or with a
+//  smaller share of the devices.
 typedef enum fl_missed { FL_MISSED_EXTEND, FL_MISSED_SKIP, FL_MISSED_ABORT } fl_missed;
 
 typedef struct fl_window {
@@ -21,6 +22,7 @@ typedef struct fl_window {
     fl_missed missed;
     uint32_t extend_ms;   // added by FL_MISSED_EXTEND ...
     uint32_t extends_max; // ... at most so often a round, then the round is skipped
+    uint32_t share_permille; // of the devices of the run have to be in, or the round is missed
 } fl_window;
 
 typedef struct fl_timing {
@@ -46,6 +48,8 @@ uint64_t fl_policy_damped(uint64_t weight, uint64_t staleness);
 
 //  w = ceil(samples / unit), at most weight_max. 0 for no samples.
 uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
+//  So many samples of a device count at most: above it its weight is capped.
+uint64_t fl_policy_samples_max(const fl_plan *plan);
 
 //  How an element travels in a round of that plan: today the same on every hop. The only place that
 //  says so.

@@ -60,7 +60,7 @@ struct fl_aggregator {
     fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
     fl_aggregator_phase phase;
     bool over;       // the run is over: every child hears so ...
-    fl_reason end;   // ... and why
+    fl_reason end;   // ... and why; FL_WHY_NONE: it has all its rounds
     uint64_t finish; // of the FINISH that is awaited
     fl_run run;
     fl_hash model;
@@ -684,8 +684,6 @@ s_tell_end(fl_aggregator *self, const fl_seat *seat, const fl_message *heard, ui
         return false;
     }
     fl_message *message = s_say(self, seat->peer, FL_CLOSED, out);
-    message->closed.final = over;
-    message->closed.end = over ? self->end : FL_WHY_NONE;
     message->closed.outcome = FL_OUT_IDLE;
     if (known) {
         message->run = seat->last_run;
@@ -694,6 +692,8 @@ s_tell_end(fl_aggregator *self, const fl_seat *seat, const fl_message *heard, ui
         message->closed.outcome = seat->last_outcome;
         message->closed.reason = seat->last_reason;
     }
+    message->closed.final = over;
+    message->closed.end = over ? self->end : FL_WHY_NONE;
     return true;
 }
 
@@ -707,6 +707,7 @@ s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
         (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, reason, out);
     }
     fl_seats_vacate(self->seats, index);
+    seat->away = reason;
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
     if (seat->server != NULL) {
         fl_secagg_server_gone(seat->server, index);
@@ -1109,12 +1110,26 @@ s_next_moment(const fl_aggregator *self, fl_time now)
     return now < first ? first : now < second ? second : FL_NEVER;
 }
 
+//  So many contributions are enough, and so is the share of the devices that are in. Devices alone
+//  are counted: how many samples a child has is known only where it says so.
+static bool
+s_quorum(const fl_aggregator *self, uint32_t contributions)
+{
+    const fl_window *window = &self->conf.window;
+    if (contributions < window->count_min || window->share_permille == 0) {
+        return contributions >= window->count_min;
+    }
+    fl_tally tally = fl_participation_tally(self->seats);
+    return (uint64_t)tally.in * 1000 >= (uint64_t)tally.invited * window->share_permille;
+}
+
 //  No upload is wanted any more, and nobody is waited for.
 static bool
 s_uploads_over(const fl_aggregator *self)
 {
-    uint32_t counted = fl_uploads_sums(self->uploads)->contributions;
-    return !s_collecting(self) && (self->due != FL_NEVER || counted >= self->conf.window.count_min);
+    return !s_collecting(self) &&
+           (self->due != FL_NEVER ||
+            s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
 }
 
 static bool
@@ -1134,7 +1149,8 @@ s_complete(const fl_aggregator *self, fl_time now)
     }
     bool waited = now >= self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
     return sum.invited > 0 && sum.ended == sum.invited &&
-           (sum.invited >= self->conf.expect || waited);
+           (sum.invited >= self->conf.expect || waited) &&
+           (self->due != FL_NEVER || s_quorum(self, counted));
 }
 
 //  True when the cut-off was moved: too few are in or coming, and the window
@@ -1147,7 +1163,7 @@ s_extend(fl_aggregator *self, fl_time now, fl_outbox *out)
     fl_time latest = self->due - (fl_time)self->conf.timing.finish_ms;
     later = later < latest ? later : latest;
     if (window->missed != FL_MISSED_EXTEND || self->extends >= window->extends_max ||
-        later <= now || fl_seats_standing(self->seats).coming >= window->count_min) {
+        later <= now || s_quorum(self, fl_seats_standing(self->seats).coming)) {
         return false;
     }
     self->extends++;
@@ -1233,6 +1249,10 @@ s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_o
         self->seats, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
     s_measure(self, close, now);
     s_enter(self, FL_AGGREGATOR_CLOSED);
+    if (result->stats[FL_STAT_CAPPED] > 0) {
+        s_note(self, NULL, FL_NOTE_WEIGHT_CAPPED, FL_WHY_NONE, result->stats[FL_STAT_CAPPED],
+               fl_policy_samples_max(&self->task.order.plan), out);
+    }
     s_note(self, NULL, FL_NOTE_ROUND_CLOSE, reason, sums->contributions, merge, out);
 }
 
@@ -1246,9 +1266,8 @@ s_missed(const fl_aggregator *self)
 static void
 s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
 {
-    const fl_window *window = &self->conf.window;
     bool masked = s_masked(self);
-    if (fl_uploads_sums(self->uploads)->contributions >= window->count_min) {
+    if (s_quorum(self, fl_uploads_sums(self->uploads)->contributions)) {
         s_enter(self, FL_AGGREGATOR_FINISHING);
         fl_effect *effect = fl_outbox_ask(out, FL_FX_FINISH, &self->finish);
         effect->finish.vector = self->conf.vector;
@@ -1401,7 +1420,8 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
-        seat->reason = FL_WHY_NONE;
+        seat->lost = seat->member && !seat->present;
+        seat->reason = seat->lost ? seat->away : FL_WHY_NONE;
         memset(&seat->intake, 0, sizeof seat->intake);
         seat->in_block = false;
         seat->block = 0;
@@ -1410,15 +1430,25 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     }
 }
 
+//  A seat was in a round; an edge stands for as many devices as it ever had in one.
+static void
+s_enlist(fl_seat *seat)
+{
+    uint32_t said = seat->tally.invited > seat->contrib.tally.invited ? seat->tally.invited
+                                                                      : seat->contrib.tally.invited;
+    said = said > 0 || seat->below > 0 ? said : seat->leaves;
+    seat->member = true;
+    seat->below = said > seat->below ? said : seat->below;
+}
+
 //  Every child hears its own outcome; those that were counted hear what became
 //  of the sum.
 static void
 s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_reason *end,
            fl_outbox *out)
 {
-    bool final = end != NULL;
-    self->over = final;
-    self->end = final ? *end : FL_WHY_NONE;
+    self->over = end != NULL;
+    self->end = end != NULL ? *end : FL_WHY_NONE;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_outcome own = fl_seat_outcome(seat);
@@ -1429,13 +1459,16 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
             seat->last_outcome = own == FL_OUT_IN ? outcome : own;
             seat->last_reason = own == FL_OUT_IN ? reason : seat->reason;
             seat->rounds[seat->last_outcome]++;
+            s_enlist(seat);
+        } else if (seat->lost) {
+            seat->rounds[FL_OUT_ABSENT]++;
         }
-        if (seat->present && (seat->phase != FL_SEAT_IDLE || final)) {
+        if (seat->present && (seat->phase != FL_SEAT_IDLE || self->over)) {
             fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
             closed->attempt = self->task.attempt;
             closed->outcome = seat->phase == FL_SEAT_IDLE ? FL_OUT_IDLE : seat->last_outcome;
             closed->reason = seat->phase == FL_SEAT_IDLE ? FL_WHY_NONE : seat->last_reason;
-            closed->final = final;
+            closed->final = self->over;
             closed->end = self->end;
         }
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
@@ -1549,6 +1582,12 @@ fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model
         self->over = false;
         memset(self->history, 0, sizeof self->history);
         fl_pace_forget(&self->pace);
+        for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+            fl_seat *seat = fl_seats_at(self->seats, i);
+            seat->member = seat->lost = false;
+            seat->below = 0;
+            seat->roll_used = 0;
+        }
     }
     self->run = *run;
     self->model = *model;
@@ -1559,6 +1598,61 @@ void
 fl_aggregator_recall(fl_aggregator *self, const fl_past *past)
 {
     self->history[past->round % FL_PASTS_MAX] = *past;
+}
+
+//  Some line has that parent.
+static bool
+s_is_parent(const fl_roll_entry *roll, uint32_t count, const fl_name *node)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (fl_name_equal(&roll[i].parent, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+//  Below an edge, however far: a report names a parent before its children.
+static void
+s_remember_below(fl_seat *edge, const fl_roll_entry *roll, uint32_t count)
+{
+    fl_roll_entry taken[FL_ROLL_MAX];
+    uint32_t used = 0;
+    edge->roll = edge->roll != NULL ? edge->roll
+                                    : malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
+    for (uint32_t i = 0; edge->roll != NULL && i < count && used < FL_ROLL_MAX; i++) {
+        bool below = fl_name_equal(&roll[i].parent, &edge->node);
+        for (uint32_t k = 0; k < used && !below; k++) {
+            below = fl_name_equal(&roll[i].parent, &taken[k].node);
+        }
+        if (below) {
+            fl_roll_encode(&roll[i], edge->roll + (size_t)used * FL_ROLL_ENTRY_BYTES);
+            taken[used++] = roll[i];
+            edge->below += s_is_parent(roll, count, &roll[i].node) ? 0 : 1;
+        }
+    }
+    edge->roll_used = (size_t)used * FL_ROLL_ENTRY_BYTES;
+}
+
+void
+fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        bool edge = s_is_parent(roll, count, &roll[i].node);
+        fl_seat *seat = !fl_name_equal(&roll[i].parent, &self->conf.node)
+                            ? NULL
+                            : fl_seats_remember(self->seats, &roll[i].node,
+                                                edge ? FL_ROLE_EDGE : FL_ROLE_DEVICE);
+        if (seat != NULL && !seat->member) {
+            seat->member = true;
+            seat->away = FL_WHY_SILENT;
+            seat->last_outcome = (fl_outcome)roll[i].outcome;
+            seat->last_reason = (fl_reason)roll[i].reason;
+        }
+        if (seat != NULL && edge && seat->roll_used == 0) {
+            s_remember_below(seat, roll, count);
+        }
+    }
 }
 
 bool
@@ -1679,6 +1773,13 @@ fl_aggregator_seats(const fl_aggregator *self)
 }
 
 bool
+fl_aggregator_below(const fl_aggregator *self, uint32_t index, size_t *at, fl_roll_entry *entry)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    return fl_participation_below(self->seats, seat, &self->conf.node, at, entry);
+}
+
+bool
 fl_aggregator_block(const fl_aggregator *self, uint32_t number, fl_block_view *view)
 {
     FL_ASSERT(number < FL_BLOCKS_MAX);
@@ -1692,7 +1793,7 @@ fl_seat_view
 fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
 {
     const fl_seat *seat = fl_seats_look(self->seats, index);
-    bool running = seat->phase != FL_SEAT_IDLE;
+    bool running = fl_seat_outcome(seat) != FL_OUT_IDLE;
     return (fl_seat_view){
         .node = seat->node,
         .role = seat->role,
@@ -1706,6 +1807,7 @@ fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
         .leaves = seat->leaves,
         .samples = seat->samples,
         .tally = seat->tally,
+        .told_round = seat->roll_round,
         .rounds_in = seat->rounds[FL_OUT_IN],
         .rounds_late = seat->rounds[FL_OUT_LATE],
         .rounds_absent = seat->rounds[FL_OUT_ABSENT],

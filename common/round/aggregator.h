@@ -78,6 +78,7 @@ typedef struct fl_seat_view {
     uint32_t leaves;
     uint64_t samples;
     fl_tally tally;                                                 // of an edge's devices
+    uint64_t told_round; // of its last report (fl_aggregator_below); 0: before a restart
     uint32_t rounds_in, rounds_late, rounds_absent, rounds_refused; // since start
 } fl_seat_view;
 
@@ -112,10 +113,10 @@ fl_time fl_aggregator_cutoff(const fl_aggregator *self);
 bool fl_aggregator_result(const fl_aggregator *self, fl_result *result);
 //  Tell the children what became of the round: those counted hear `outcome` and `reason` (IN when
 //  the sum counted above), the others their own. Only while CLOSED.
-//  `end`: the run is over with it, and why (FL_WHY_NONE: it is done); NULL: it goes on.
+//  `end`: the run is over with it, and why (FL_WHY_NONE: it has all its rounds); NULL: it goes on.
 void fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason,
                           const fl_reason *end, fl_outbox *out);
-//  Tell every child that the run is over, when no round is in hand.
+//  Tell every child that the run is over, and why, when no round is in hand.
 void fl_aggregator_dismiss(fl_aggregator *self, fl_reason end, fl_outbox *out);
 //  Give a round up whose sum went nowhere: its children hear LATE and may offer again, but for
 //  those that were refused or absent. Folds in flight are awaited before the next `open` (see
@@ -134,11 +135,20 @@ void fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *
 //  known by its model. After the run is set.
 void fl_aggregator_recall(fl_aggregator *self, const fl_past *past);
 
+//  Those whom the report of a round of the run at hand names, from before this process began: until
+//  they are back they are gone. A child that has none below it is taken for a device. After the run
+//  is set.
+void fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
+
 fl_presence fl_aggregator_presence(const fl_aggregator *self);
 fl_tally fl_aggregator_tally(const fl_aggregator *self); // of the round so far
 //  Seats ever used are 0..count-1; a view by value.
 uint32_t fl_aggregator_seats(const fl_aggregator *self);
 fl_seat_view fl_aggregator_seat(const fl_aggregator *self, uint32_t seat);
+//  The next line of what the edge of a seat reported last, from `*at` on, which begins at 0. False:
+//  there is none.
+bool fl_aggregator_below(const fl_aggregator *self, uint32_t seat, size_t *at,
+                         fl_roll_entry *entry);
 //  Block 0..FL_BLOCKS_MAX-1; false when there is no such block.
 bool fl_aggregator_block(const fl_aggregator *self, uint32_t block, fl_block_view *view);
 

@@ -56,6 +56,7 @@ struct fl_participant {
     char declined_text[FL_TEXT_MAX];
     fl_verdict verdict;
     bool verdict_new;
+    fl_reason end; // why the run is over, once the verdict is final
     fl_doing doing;
     fl_secagg_client *masking; // NULL: without
     fl_name parent;            // as certified, of a participant with `masking`
@@ -1006,6 +1007,12 @@ fl_participant_verdict(fl_participant *self, fl_verdict *verdict)
     *verdict = self->verdict;
     self->verdict_new = false;
     return true;
+}
+
+fl_reason
+fl_participant_end(const fl_participant *self)
+{
+    return self->verdict.final ? self->verdict.end : FL_WHY_NONE;
 }
 
 bool

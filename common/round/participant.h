@@ -97,6 +97,9 @@ void fl_participant_decline(fl_participant *self, fl_reason reason, const char *
 //  Take the last verdict, once. False when there is no new one.
 bool fl_participant_verdict(fl_participant *self, fl_verdict *verdict);
 
+//  Why the run is over; FL_WHY_NONE: it has all its rounds, or is not over.
+fl_reason fl_participant_end(const fl_participant *self);
+
 //  A TICK at `now` says HELLO or BEAT, or gives up the connection.
 bool fl_participant_speaks(const fl_participant *self, fl_time now);
 //  What to say on the next heartbeats while WORKING; leaves, samples and tally are always said, but

@@ -18,7 +18,7 @@ s_add_device(fl_tally *sum, const fl_seat *seat)
         sum->refused++;
         break;
     case FL_OUT_ABSENT:
-        sum->absent += seat->phase == FL_SEAT_ABSENT;
+        sum->absent += fl_seat_terminal(seat) ? 1 : 0;
         break;
     case FL_OUT_IDLE:
     case FL_OUT_COUNT:
@@ -33,6 +33,8 @@ s_add_edge(fl_tally *sum, const fl_seat *seat)
     bool in = fl_seat_outcome(seat) == FL_OUT_IN;
     const fl_tally *said = in ? &seat->contrib.tally : &seat->tally;
     uint32_t invited = said->invited > 0 ? said->invited : seat->leaves;
+    uint32_t forgotten = invited < seat->below ? seat->below - invited : 0;
+    invited += forgotten;
     uint64_t known = said->samples_known > 0 ? said->samples_known : seat->samples;
     sum->invited += invited;
     sum->samples_known += known;
@@ -47,7 +49,7 @@ s_add_edge(fl_tally *sum, const fl_seat *seat)
     if (in || !fl_seat_terminal(seat)) { // still running: what the edge says so far
         sum->in += said->in;
         sum->late += said->late;
-        sum->absent += said->absent;
+        sum->absent += said->absent + (in ? forgotten : 0);
         sum->refused += said->refused;
         sum->samples_missing += said->samples_missing;
         return;
@@ -68,7 +70,7 @@ fl_participation_tally(const fl_seats *seats)
     fl_tally sum = { 0 };
     for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
         const fl_seat *seat = fl_seats_look(seats, i);
-        if (seat->phase == FL_SEAT_IDLE) {
+        if (fl_seat_outcome(seat) == FL_OUT_IDLE) {
             continue;
         }
         if (seat->role == FL_ROLE_EDGE) {
@@ -117,19 +119,24 @@ s_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
            (fl_name_equal(&entry->parent, &edge->node) || !fl_seats_has(seats, &entry->parent));
 }
 
-//  What a counted edge reports.
-static void
-s_write_below(sheet *page, const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves)
+bool
+fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
+                       size_t *at, fl_roll_entry *entry)
 {
-    fl_bytes roll = edge->contrib.roll;
-    for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= roll.size; at += FL_ROLL_ENTRY_BYTES) {
-        fl_roll_entry entry;
-        if (fl_roll_decode(fl_bytes_of(roll.data + at, FL_ROLL_ENTRY_BYTES), &entry) &&
-            s_below(seats, edge, ourselves, &entry)) {
-            s_write(page, &entry);
-        }
+    fl_outcome outcome = fl_seat_outcome(edge);
+    bool out = outcome != FL_OUT_IN && outcome != FL_OUT_IDLE && fl_seat_terminal(edge);
+    bool found = false;
+    while (*at + FL_ROLL_ENTRY_BYTES <= edge->roll_used && !found) {
+        found = fl_roll_decode(fl_bytes_of(edge->roll + *at, FL_ROLL_ENTRY_BYTES), entry) &&
+                s_below(seats, edge, ourselves, entry);
+        *at += FL_ROLL_ENTRY_BYTES;
     }
-    page->dropped += edge->contrib.roll_dropped;
+    if (found && out) {
+        entry->outcome = (uint8_t)outcome;
+        entry->reason = (uint8_t)edge->reason;
+        entry->staleness = 0;
+    }
+    return found;
 }
 
 uint32_t
@@ -139,13 +146,15 @@ fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t rou
     sheet page = { .entries = entries };
     for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
         const fl_seat *seat = fl_seats_look(seats, i);
-        if (seat->phase == FL_SEAT_IDLE) {
+        if (fl_seat_outcome(seat) == FL_OUT_IDLE) {
             continue;
         }
         s_write_seat(&page, seat, parent, round);
-        if (seat->role == FL_ROLE_EDGE && fl_seat_outcome(seat) == FL_OUT_IN) {
-            s_write_below(&page, seats, seat, parent);
+        fl_roll_entry entry;
+        for (size_t at = 0; fl_participation_below(seats, seat, parent, &at, &entry);) {
+            s_write(&page, &entry);
         }
+        page.dropped += fl_seat_outcome(seat) == FL_OUT_IN ? seat->contrib.roll_dropped : 0;
     }
     *dropped = page.dropped;
     return page.count;

@@ -163,21 +163,20 @@ s_of_node(const fl_seats *self, const fl_name *node)
     return -1;
 }
 
-//  An absent, idle child's; of one who lied only when there is no other: who leaves and comes back
-//  is not to be forgotten for it.
+//  An absent, idle child's, and of these the one that is missed least: who was in no round, then who
+//  was, then who lied. Who leaves and comes back is not to be forgotten for it.
 static int64_t
 s_old_seat(const fl_seats *self)
 {
     int64_t found = -1;
+    int least = 3;
     for (uint32_t i = 0; i < self->count; i++) {
         const fl_seat *seat = &self->places[i].seat;
-        if (seat->present || seat->phase != FL_SEAT_IDLE) {
-            continue;
+        int missed = seat->blamed != FL_WHY_NONE ? 2 : seat->member ? 1 : 0;
+        if (!seat->present && seat->phase == FL_SEAT_IDLE && missed < least) {
+            found = i;
+            least = missed;
         }
-        if (seat->blamed == FL_WHY_NONE) {
-            return i;
-        }
-        found = found < 0 ? i : found;
     }
     return found;
 }
@@ -230,6 +229,18 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
     return index;
 }
 
+fl_seat *
+fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role)
+{
+    int64_t index = s_of_node(self, node);
+    if (index < 0 && self->count < self->seats_max) {
+        index = s_new_seat(self);
+        self->places[index].seat.node = *node;
+        self->places[index].seat.role = role;
+    }
+    return index < 0 ? NULL : &self->places[index].seat;
+}
+
 bool
 fl_seats_has(const fl_seats *self, const fl_name *node)
 {
@@ -269,7 +280,7 @@ fl_seat_outcome(const fl_seat *seat)
         [FL_SEAT_COUNTED] = FL_OUT_IN,       [FL_SEAT_LATE] = FL_OUT_LATE,
         [FL_SEAT_REFUSED] = FL_OUT_REFUSED,  [FL_SEAT_ABSENT] = FL_OUT_ABSENT,
     };
-    return outcomes[seat->phase];
+    return seat->phase == FL_SEAT_IDLE && seat->lost ? FL_OUT_ABSENT : outcomes[seat->phase];
 }
 
 bool

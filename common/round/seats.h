@@ -61,6 +61,13 @@ typedef struct fl_seat {
     fl_outcome last_outcome;
     fl_reason last_reason;
     uint32_t rounds[FL_OUT_COUNT]; // settled rounds by outcome
+    //  the rounds of the run at hand so far
+    bool member;      // was in one of them
+    bool lost;        // and was not there when this round was opened
+    fl_reason away;   // why it went last
+    uint32_t below;   // most devices that it stood for, of an edge
+    size_t roll_used; // bytes of `roll`: whom it named last ...
+    uint64_t roll_round; // ... in which round; 0: before a restart
 } fl_seat;
 
 typedef struct fl_seats fl_seats;
@@ -86,6 +93,10 @@ void fl_seats_vacate(fl_seats *self, uint32_t seat);
 //  -1 when full. `renewed` says whether the epoch grew (a new process on the child's side).
 int64_t fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed);
 
+//  One that was in the run before this process began: its seat, where it is yet to come; NULL when
+//  there is no room.
+fl_seat *fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role);
+
 //  One of the children of this round has that name, or sits here now.
 bool fl_seats_has(const fl_seats *self, const fl_name *node);
 
@@ -105,7 +116,7 @@ typedef struct fl_standing {
 } fl_standing;
 fl_standing fl_seats_standing(const fl_seats *self);
 
-//  The outcome that a phase stands for.
+//  The outcome that a phase stands for; a lost child is absent though it is in no phase.
 fl_outcome fl_seat_outcome(const fl_seat *seat);
 //  True when nothing more can come from this seat in this round.
 bool fl_seat_terminal(const fl_seat *seat);

@@ -249,7 +249,7 @@ s_keep_list(const fl_seat *seat, uint8_t **room, size_t room_bytes, fl_bytes *li
 }
 
 static bool
-s_keep(fl_seat *seat, const fl_contrib *contrib)
+s_keep(fl_seat *seat, const fl_contrib *contrib, uint64_t round)
 {
     fl_contrib kept = *contrib;
     kept.header = kept.psig = (fl_bytes){ 0 }; // its block has them
@@ -259,6 +259,8 @@ s_keep(fl_seat *seat, const fl_contrib *contrib)
         return false;
     }
     seat->contrib = kept;
+    seat->roll_used = kept.roll.size;
+    seat->roll_round = round;
     return true;
 }
 
@@ -290,7 +292,7 @@ fl_uploads_contrib(fl_uploads *self, uint32_t index, const fl_message *message, 
         return;
     }
     fl_reason reason = s_judge(self, seat, contrib);
-    if (reason == FL_WHY_NONE && !s_keep(seat, contrib)) {
+    if (reason == FL_WHY_NONE && !s_keep(seat, contrib, self->order.round)) {
         reason = FL_WHY_STORAGE;
     }
     if (reason != FL_WHY_NONE) {

@@ -89,7 +89,7 @@ fl_durable_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest,
     uint64_t first = newest > FL_PASTS_MAX ? newest - FL_PASTS_MAX + 1 : 1;
     fl_ledger_round *rounds = calloc(FL_PASTS_MAX, sizeof *rounds);
     if (rounds == NULL ||
-        fl_ledger_rounds(ledger, run, first, rounds, FL_PASTS_MAX, &count, &why) != FL_OK) {
+        fl_ledger_rounds(ledger, run, first, 0, rounds, FL_PASTS_MAX, &count, &why) != FL_OK) {
         fl_log(FL_LOG_WARN, "history-lost", fl_log_text("why", why.text));
         count = 0;
     }
@@ -98,4 +98,26 @@ fl_durable_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest,
     }
     free(rounds);
     return count;
+}
+
+fl_ledger_round *
+fl_durable_members(fl_ledger *ledger, const fl_run *run)
+{
+    fl_why why;
+    fl_ledger_round *round = NULL;
+    fl_status status = fl_ledger_round_get(ledger, run, 0, &round, &why);
+    for (uint32_t i = 0; status == FL_OK && i < round->report.roll_count; i++) {
+        const fl_roll_entry *entry = &round->report.roll[i];
+        if (!fl_name_valid(&entry->node) || !fl_name_valid(&entry->parent) ||
+            entry->outcome >= FL_OUT_COUNT || entry->reason >= FL_WHY_COUNT) {
+            status = fl_fail(FL_MALFORMED, &why, "line %u of the newest report cannot be", i);
+        }
+    }
+    if (status != FL_OK) {
+        fl_ledger_round_destroy(&round);
+    }
+    if (status != FL_OK && status != FL_MISSING) {
+        fl_log(FL_LOG_WARN, "history-lost", fl_log_text("why", why.text));
+    }
+    return round;
 }

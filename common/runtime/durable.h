@@ -33,5 +33,8 @@ FL_CHECKED fl_status fl_durable_mark(const char *directory, fl_secagg_mark *mark
 //  updates of before are refused then, which is safe.
 uint32_t fl_durable_recall(fl_ledger *ledger, const fl_run *run, uint64_t newest,
                            fl_past pasts[FL_PASTS_MAX]);
+//  The newest closed round of a run, for those whom its report names; the caller's. NULL when there
+//  is none; when it cannot be read, or names what cannot be, too, which is logged.
+fl_ledger_round *fl_durable_members(fl_ledger *ledger, const fl_run *run);
 
 #endif

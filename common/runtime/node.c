@@ -9,6 +9,7 @@
 #include "common/machine/policy.h"
 #include "common/net/context.h"
 #include "common/runtime/note_log.h"
+#include "common/store/file.h"
 
 enum {
     JOBS_MAX = 1024,
@@ -440,6 +441,19 @@ uint16_t
 fl_node_port(const fl_node *self, fl_way way)
 {
     return self->listener.port[way];
+}
+
+fl_status
+fl_node_tell_ports(const fl_node *self, fl_why *why)
+{
+    char path[FL_STATE_PATH_MAX];
+    char text[128];
+    FL_TRY(fl_state_dir_path(self->conf.directory, "ports", path, why));
+    int size = snprintf(text, sizeof text, "control %u\nup %u\ndown %u\n",
+                        (unsigned)fl_node_port(self, FL_WAY_CONTROL),
+                        (unsigned)fl_node_port(self, FL_WAY_UP),
+                        (unsigned)fl_node_port(self, FL_WAY_DOWN));
+    return fl_file_write(path, fl_bytes_of(text, (size_t)size), 0644, why);
 }
 
 fl_workers *

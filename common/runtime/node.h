@@ -58,6 +58,8 @@ FL_CHECKED fl_status fl_node_post(fl_node *self, const fl_event *event);
 void fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json_p);
 
 uint16_t fl_node_port(const fl_node *self, fl_way way);
+//  The ports that were bound, for those who start children: "<state>/ports", a line per lane.
+FL_CHECKED fl_status fl_node_tell_ports(const fl_node *self, fl_why *why);
 fl_workers *fl_node_workers(fl_node *self);
 fl_handles *fl_node_handles(fl_node *self);
 fl_enrol_relay *fl_node_relay(fl_node *self);

@@ -79,6 +79,8 @@ s_count(const fl_note *note, fl_metrics *metrics)
         fl_metrics_add(metrics, s_refused(note), 1);
     } else if (note->id == FL_NOTE_SATURATED) {
         metrics->saturated_total += note->a;
+    } else if (note->id == FL_NOTE_WEIGHT_CAPPED) {
+        metrics->weight_capped_total += note->a;
     } else if (note->id == FL_NOTE_MASKING_ENDED) {
         metrics->masking_masked_total += note->a + note->b;
         metrics->masking_recovered_total += note->b;

@@ -1,11 +1,9 @@
 #include "common/runtime/settings.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/log.h"
 #include "common/config/clock.h"
-#include "common/store/file.h"
 
 enum { AGAIN_MS = 1000 }; // a step of a masked round that was not answered is said again
 
@@ -33,6 +31,7 @@ s_window(const fl_conf *conf)
         .missed = (fl_missed)fl_conf_choice(conf, "round.missed"),
         .extend_ms = s_ms(conf, "round.extend"),
         .extends_max = s_count(conf, "round.extends_max"),
+        .share_permille = (uint32_t)(fl_conf_real(conf, "round.share_min") * 1000.0 + 0.5),
     };
 }
 
@@ -163,17 +162,4 @@ fl_settings_log(const fl_conf *conf, const char *tier, const char *node)
                               .now = fl_clock_ms,
                               .stamp = fl_clock_stamp };
     fl_log_setup(&log);
-}
-
-fl_status
-fl_settings_ports(const fl_conf *conf, const fl_node *node, fl_why *why)
-{
-    char path[FL_STATE_PATH_MAX];
-    char text[128];
-    FL_TRY(fl_state_dir_path(fl_conf_text(conf, "state"), "ports", path, why));
-    int size = snprintf(text, sizeof text, "control %u\nup %u\ndown %u\n",
-                        (unsigned)fl_node_port(node, FL_WAY_CONTROL),
-                        (unsigned)fl_node_port(node, FL_WAY_UP),
-                        (unsigned)fl_node_port(node, FL_WAY_DOWN));
-    return fl_file_write(path, fl_bytes_of(text, (size_t)size), 0644, why);
 }

@@ -54,6 +54,8 @@
       "children to wait for before a round may close early; 0 waits for nobody" },                 \
     { "round.count_min", FL_CONF_INT, "1", 1, FL_SEATS_MAX, NULL,                                  \
       "quorum: with fewer contributions the round is missed" },                                    \
+    { "round.share_min", FL_CONF_REAL, "0", 0, 1, NULL,                                            \
+      "quorum: with a smaller share of the devices, gone ones too, it is missed; 0 is any" },      \
     { "round.count_max", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                  \
       "contributions with which a round closes early; 0 is one of each invited child" },           \
     { "round.time_min", FL_CONF_DURATION, "0ms", 0, 86400000, NULL, "shortest time of a round" },  \
@@ -62,7 +64,7 @@
     { "round.factor", FL_CONF_REAL, "0", 0, 1000, NULL,                                            \
       "deadline as a multiple of the last rounds' median time; 0 is always time_max" },            \
     { "round.missed", FL_CONF_CHOICE, "skip", 0, 0, "extend|skip|abort",                           \
-      "what to do when the deadline passes with fewer than count_min" },                           \
+      "what to do when the deadline passes without the quorum" },                                  \
     { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time of one extension" },       \
     { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "most extensions of one round" },      \
     { "round.join_wait", FL_CONF_DURATION, "5s", 0, 86400000, NULL,                                \
@@ -111,8 +113,5 @@ fl_secagg_server_conf fl_settings_blocks(const fl_identity *identity, uint8_t ho
 fl_node_conf fl_settings_node(const fl_conf *conf, bool children);
 //  Log lines of this process from now on.
 void fl_settings_log(const fl_conf *conf, const char *tier, const char *node);
-//  The ports that were bound, for those who start children: "<state>/ports", a line per lane.
-FL_CHECKED fl_status fl_settings_ports(const fl_conf *conf, const fl_node *node,
-                                       fl_why *why);
 
 #endif

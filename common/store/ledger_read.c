@@ -230,16 +230,18 @@ fl_ledger_round_destroy(fl_ledger_round **self_p)
 }
 
 fl_status
-fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first, fl_ledger_round *rounds,
-                 uint32_t capacity, uint32_t *count, fl_why *why)
+fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first, uint64_t before,
+                 fl_ledger_round *rounds, uint32_t capacity, uint32_t *count, fl_why *why)
 {
     fl_query query = fl_query_of(
         self->sql,
-        "SELECT " ROUND_COLUMNS " FROM round AS this WHERE run=? AND round>=? AND closed_at IS NOT "
-        "NULL AND attempt=(SELECT max(attempt) FROM round WHERE run=this.run AND round=this.round "
-        "AND closed_at IS NOT NULL) ORDER BY round LIMIT ?");
+        "SELECT * FROM (SELECT " ROUND_COLUMNS " FROM round AS this WHERE run=? AND round>=? AND "
+        "round<? AND closed_at IS NOT NULL AND attempt=(SELECT max(attempt) FROM round WHERE "
+        "run=this.run AND round=this.round AND closed_at IS NOT NULL) ORDER BY round DESC LIMIT ?) "
+        "AS page ORDER BY round");
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
     fl_query_u64(&query, first);
+    fl_query_u64(&query, before == 0 ? INT64_MAX : before);
     fl_query_u64(&query, capacity);
     *count = 0;
     while (*count < capacity && fl_query_next(&query)) {

@@ -77,9 +77,20 @@ fl_element_prove(const fl_element *self, fl_why *why)
     return FL_OK;
 }
 
+//  The sum of all weights that a 32-bit sum of so many bits has room for, shared by all devices.
+static uint32_t
+s_weight_max(const fl_element *self)
+{
+    enum { LEAST = 255, MOST = 1000000 };
+    uint64_t room = self->bits <= FL_ELEMENT_BITS_MAX ? (uint64_t)1 << (32 - self->bits) : 0;
+    uint64_t share = self->devices_max > 0 ? room / self->devices_max : 0;
+    return share < LEAST ? LEAST : share < MOST ? (uint32_t)share : MOST;
+}
+
 fl_status
 fl_element_choose(fl_element *self, fl_why *why)
 {
+    self->weight_max = self->weight_max > 0 ? self->weight_max : s_weight_max(self);
     fl_status status = s_prove_fields(self, why);
     if (status != FL_OK) {
         return status;

@@ -19,14 +19,15 @@ typedef struct fl_element {
     uint8_t ring_bits;    // width of a sum: 32 or 64
     uint8_t wire_bytes;   // of one element on the wire, 1..ring_bits / 8
     uint32_t weight_unit; // samples per unit of weight, >= 1
-    uint32_t weight_max;  // of one device, >= 1
+    uint32_t weight_max;  // of one device, >= 1; before `choose` 0: as large as costs nothing
     uint32_t devices_max; // behind one sum, >= 1
 } fl_element;
 
 //  Prove that devices_max updates of weight_max each, all at the clip, fit the ring and the wire.
 //  FL_RANGE when a field is out of bounds or the proof fails; `why` says which and what to do.
 FL_CHECKED fl_status fl_element_prove(const fl_element *self, fl_why *why);
-//  Set ring_bits (32 whenever it suffices) and the smallest wire_bytes from the other fields, and
+//  Set weight_max, when it is 0, to the largest one with which the sums of all devices still fit 32
+//  bits, and to no less than 255; ring_bits (32 whenever it suffices) and the smallest wire_bytes from the other fields, and
 //  prove the result. FL_RANGE as above, or when even 64 bits do not suffice.
 FL_CHECKED fl_status fl_element_choose(fl_element *self, fl_why *why);
 

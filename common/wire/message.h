@@ -146,7 +146,7 @@ typedef enum fl_stat {
     FL_STAT_SATURATED,       // elements that were clipped
     FL_STAT_STALE,           // contributions with staleness > 0
     FL_STAT_TRAIN_MS,        // training time
-    FL_STAT_SPARE
+    FL_STAT_CAPPED           // contributions whose samples count in part: above weight_max
 } fl_stat;
 
 typedef struct fl_hello {

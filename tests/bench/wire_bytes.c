@@ -151,7 +151,7 @@ s_contrib(bool masked, uint64_t elements, uint64_t vector_bytes)
     } else {
         self->weight = 200;
         self->count = 1;
-        for (int i = 0; i < FL_STAT_SPARE; i++) {
+        for (int i = 0; i < FL_STAT_CAPPED; i++) {
             self->stats[i] = 60000;
         }
     }

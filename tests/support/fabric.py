@@ -142,7 +142,8 @@ class Process:
         own = dict(self.settings)
         if self.tier == "root":
             run = {key: own.pop(key) for key in list(own) if key.startswith(OF_RUN)}
-            own.setdefault("run", write_run(self.state + ".run", run))
+            if "run" not in own:    # "": none of its own, runs are submitted
+                own["run"] = write_run(self.state + ".run", run)
         return [*self.prefix, binary(PROGRAMS[self.tier]), *flags(own)]
 
     def start(self, wait=True):

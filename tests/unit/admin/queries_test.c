@@ -135,6 +135,14 @@ rounds_are_listed_from_one_on(void **state)
     assert_true(ask("rounds", "2"));
     assert_null(strstr(text, "\"round\":1"));
     assert_says("\"round\":2");
+    assert_true(ask("rounds", "1 2"));
+    assert_says("\"round\":1");
+    assert_null(strstr(text, "\"round\":2"));
+    assert_true(ask("rounds", "0 0 1"));
+    assert_null(strstr(text, "\"round\":1"));
+    assert_says("\"round\":2");
+    assert_true(ask("rounds", "1 2 3 4"));
+    assert_int_equal(code, 2);
 }
 
 static void

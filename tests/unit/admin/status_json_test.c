@@ -5,6 +5,8 @@
 #include "tests/support/json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static fl_outbox *out;
@@ -102,6 +104,46 @@ input_of_root(const fl_root_view *root)
     return (fl_status_input){ .tier = "root", .version = "0.1.0", .node = { "cloud" }, .run = run,
                             .uptime_ms = 12345, .now = 1000, .root = root,
                             .aggregator = aggregator };
+}
+
+//  So many devices below edge-a, in the report of the round before.
+static void
+remember(uint32_t devices)
+{
+    fl_roll_entry *roll = calloc(1 + devices, sizeof *roll);
+    assert_non_null(roll);
+    roll[0] = (fl_roll_entry){ .node = { "edge-a" }, .parent = { "cloud" }, .outcome = FL_OUT_IN };
+    for (uint32_t i = 0; i < devices; i++) {
+        roll[1 + i] = (fl_roll_entry){ .parent = { "edge-a" }, .outcome = FL_OUT_REFUSED,
+                                       .reason = FL_WHY_ROSTER_TOO_SMALL };
+        (void)snprintf(roll[1 + i].node.name, sizeof roll[1 + i].node.name, "dev-%u", i);
+    }
+    fl_aggregator_remember(aggregator, roll, 1 + devices);
+    free(roll);
+}
+
+static void
+the_devices_below_an_edge_are_named(void **state)
+{
+    (void)state;
+    const fl_root_view root = { .phase = FL_ROOT_COLLECTING, .round = 7, .rounds = 20 };
+    remember(2);
+    fl_status_input input = input_of_root(&root);
+    json_t *json = json_of(fl_status_json(&input));
+    assert_text(json, "children/0/below/1/node", "dev-1");
+    assert_text(json, "children/0/below/1/parent", "edge-a");
+    assert_text(json, "children/0/below/1/outcome", "refused");
+    assert_text(json, "children/0/below/1/reason", "roster-too-small");
+    assert_whole(json, "children/0/told_round", 0);
+    assert_whole(json, "below_dropped", 0);
+    json_decref(json);
+    open_round(&(fl_plan){ 0 }); // without edge-a
+    json = json_of(fl_status_json(&input));
+    assert_true(json_is_false(json_at(json, "children/0/present")));
+    assert_text(json, "children/0/below/1/outcome", "absent");
+    assert_text(json, "children/0/below/1/reason", "silent");
+    assert_whole(json, "tally/absent", 2);
+    json_decref(json);
 }
 
 static void
@@ -399,6 +441,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        with_cohort(the_devices_below_an_edge_are_named),
         with_cohort(a_waiting_root_says_for_whom_and_for_how_long),
         with_cohort(a_collecting_root_says_whose_contribution_it_waits_for),
         with_cohort(a_run_that_is_over_says_how),

@@ -276,6 +276,7 @@ an_aborted_round_ends_the_run(void **state)
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->close, FL_CLOSE_ABORTED);
     s_answer_save(true);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.end, FL_WHY_QUORUM);
     assert_true(s_look().aborted);
     assert_int_equal(s_look().reason, FL_WHY_QUORUM);
 }

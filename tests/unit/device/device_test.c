@@ -9,6 +9,7 @@ enum { UPDATE = 5, ENCODED = 6, SAMPLES = 95 };
 
 static fl_device *device;
 static fl_order order;
+static uint32_t weight_max; // of the plan; 0: the usual one
 
 static int
 s_new(void **state)
@@ -41,6 +42,7 @@ s_task_under(uint64_t round, uint32_t attempt, fl_late late)
     order = machine_order(round);
     order.model = machine_hash(1);
     order.plan.late = (uint8_t)late;
+    order.plan.weight_max = weight_max > 0 ? weight_max : order.plan.weight_max;
     fl_message task = machine_task(&order, attempt, 5000);
     machine_hear_parent(&task, 0);
 }
@@ -242,6 +244,23 @@ a_training_that_a_newer_round_overtook_is_carried_into_it(void **state)
     assert_int_equal(machine_effect(FL_FX_ENCODE)->encode.weight, 5);
 }
 
+//  90 of its 95 samples count: the device says so, and so does what it sends.
+static void
+samples_above_the_largest_weight_are_counted_and_said(void **state)
+{
+    for (uint32_t most = 9; most <= 10; most++) {
+        s_destroy(state);
+        assert_int_equal(s_new(state), 0);
+        weight_max = most;
+        s_offer();
+        weight_max = 0;
+        assert_int_equal(machine_note(FL_NOTE_WEIGHT_CAPPED) != NULL, most == 9);
+        const fl_contrib *contrib = &machine_said(FL_PARENT, FL_CONTRIB)->contrib;
+        assert_int_equal(contrib->weight, most);
+        assert_int_equal(contrib->stats[FL_STAT_CAPPED], most == 9);
+    }
+}
+
 static void
 an_encoding_for_a_round_that_is_gone_is_made_again_for_the_new_one(void **state)
 {
@@ -401,6 +420,7 @@ main(void)
         TEST(a_late_update_is_offered_to_the_next_round_with_less_weight),
         TEST(a_plan_that_drops_late_updates_has_them_dropped),
         TEST(a_training_that_a_newer_round_overtook_is_carried_into_it),
+        TEST(samples_above_the_largest_weight_are_counted_and_said),
         TEST(an_encoding_for_a_round_that_is_gone_is_made_again_for_the_new_one),
         TEST(what_may_have_been_counted_is_never_offered_again),
         TEST(what_was_not_sent_whole_may_be_offered_again),

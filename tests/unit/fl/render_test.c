@@ -198,6 +198,7 @@ a_root_is_shown_with_a_row_per_child(void **state)
         "root cloud  run 0a1b2c3d  round 7/20 collecting, at most 3.2 s  up 1m12s\n"
         "accuracy 0.7812  loss 0.6021  about 26 s to go  encrypted, not masked\n"
         "1 of 2 children in, 3.2 s more for edge-b\n"
+        "not in: edge-b silent, edge-c gone\n"
         "\n"
         "NODE    ROLE    OUTCOME  WHY     DOING       DEVICES  IN  LATE  ABSENT  REFUSED   ROUNDS"
         "      UP    DOWN\n"
@@ -220,6 +221,7 @@ a_narrow_terminal_keeps_what_matters(void **state)
                  "root cloud  run 0a1b2c3d  round 7/20 collecting, >\n"
                  "accuracy 0.7812  loss 0.6021  about 26 s to go  e>\n"
                  "1 of 2 children in, 3.2 s more for edge-b\n"
+                 "not in: edge-b silent, edge-c gone\n"
                  "\n"
                  "NODE    OUTCOME  WHY     DOING       IN  LATE\n"
                  "edge-a  in       -       wait-close   3     1\n"
@@ -227,6 +229,47 @@ a_narrow_terminal_keeps_what_matters(void **state)
                  "edge-c  absent   silent  gone         0     0\n"
                  "dev-9   -        -       train 62%    -     -\n"
                  "and 2 more\n");
+}
+
+#define EDGE(name, more)                                                                           \
+    "{\"node\":\"" name "\",\"role\":\"edge\",\"present\":true,\"activity\":\"wait-close\","        \
+    "\"outcome\":\"in\",\"reason\":null,\"leaves\":2,\"tally\":{\"in\":1,\"late\":1},"             \
+    "\"rounds\":{\"in\":6}," more "}"
+#define NODE(name, parent, outcome, reason)                                                        \
+    "{\"node\":\"" name "\",\"parent\":\"" parent "\",\"outcome\":\"" outcome "\",\"reason\":"      \
+        reason "}"
+
+//  All devices are there by name, and who is late or silent is named before them, in 80 columns.
+static void
+the_tree_has_every_device_below_its_edge(void **state)
+{
+    (void)state;
+    static const char status[] =
+        "{\"tier\":\"root\",\"node\":\"cloud\",\"run\":\"0a1b2c3d4e\",\"phase\":\"collecting\","
+        "\"round\":7,\"rounds\":20,\"children\":["
+        EDGE("edge-north.site", "\"told_round\":6,\"below\":["
+             NODE("dev-00.long-nam", "edge-north.site", "in", "null") ","
+             NODE("dev-01.long-nam", "edge-north.site", "refused", "\"roster-too-small\"") ","
+             NODE("hall-1", "edge-north.site", "in", "null") ","
+             NODE("dev-02", "hall-1", "absent", "\"silent\"") ","
+             NODE("dev-03", "edge-north.site", "late", "\"slow\"") "]") ","
+        EDGE("edge-b", "\"told_round\":0,\"below\":[" NODE("dev-04", "edge-b", "late", "null") "]")
+        "],\"below_dropped\":3}";
+    assert_shows(fl_render_status, status, 80,
+                 "root cloud  run 0a1b2c3d  round 7/20 collecting  up 0.0 s\n"
+                 "NOT encrypted\n"
+                 "not in: dev-01.long-nam refused, dev-02 silent, dev-03 late and 1 more\n"
+                 "\n"
+                 "NODE               OUTCOME  WHY               DOING       DEVICES  IN  LATE\n"
+                 "edge-north.site    in       -                 wait-close        2   1     1\n"
+                 "  dev-00.long-nam  in       -                 in round 6\n"
+                 "  dev-01.long-nam  refused  roster-too-small  in round 6\n"
+                 "  hall-1           in       -                 in round 6\n"
+                 "    dev-02         absent   silent            in round 6\n"
+                 "  dev-03           late     slow              in round 6\n"
+                 "edge-b             in       -                 wait-close        2   1     1\n"
+                 "  dev-04           late     -                 earlier\n"
+                 "and 3 more\n");
 }
 
 //  Whatever the width, no line is wider.
@@ -277,13 +320,14 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
                  "- -  run -  round 0 -  up 0.0 s\n"
                  "NOT encrypted\n"
                  "waiting for the parent's -\n"
+                 "not in: - gone, - gone\n"
                  "\n"
                  "NODE  ROLE  OUTCOME  WHY  DOING  DEVICES  IN  LATE  ABSENT  REFUSED   UP\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n");
     assert_shows(fl_render_rounds, "{}", 200,
-                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  MASKING  RECOVERED  ABORTED"
-                 "  LOST  ACCURACY  LOSS\n");
+                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  RECOVERED"
+                 "  ABORTED  LOST  ACCURACY  LOSS\n");
 }
 
 static void
@@ -295,7 +339,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
         "\"budget_ms\":10000,\"weight\":600,\"accuracy\":0.8,\"loss\":0.5,\"merge_ms\":12,"
         "\"samples_lost_share\":0.031,\"model\":\"9f86d081884c7d659a2feaa0c55ad015\","
         "\"base\":\"2c26b46b68ffc68ff99b453c1d304134\",\"model_bytes\":407100,"
-        "\"stats\":{\"saturated\":3,\"stale\":1,\"device_accuracy\":0.77,\"device_loss\":0.63},"
+        "\"stats\":{\"saturated\":3,\"stale\":1,\"capped\":2,\"device_accuracy\":0.77,\"device_loss\":0.63},"
         "\"tally\":{\"invited\":2,\"in\":1,\"late\":1,\"bytes_up\":1000,\"bytes_down\":2000},"
         "\"entries\":[{\"node\":\"dev-1\",\"parent\":\"edge-a\",\"outcome\":\"in\","
         "\"reason\":null,\"staleness\":1},"
@@ -305,7 +349,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
                  "round 7 done in 2.1 s: 1 of 2 devices in, 1 late (dev-2: slow); accuracy 0.8000,"
                  " loss 0.5000\n"
                  "attempt 1, budget 10 s, weight 600, up 1.0 kB, down 2.0 kB\n"
-                 "samples lost 3.1%, merge 12 ms, saturated 3, stale 1\n"
+                 "samples lost 3.1%, merge 12 ms, saturated 3, stale 1, capped 2\n"
                  "on the devices, of the model before: accuracy 0.7700, loss 0.6300\n"
                  "model 9f86d081884c7d65 (407 kB), from 2c26b46b68ffc68f\n"
                  "\n"
@@ -316,7 +360,7 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
     assert_shows(fl_render_report, "{\"round\":2,\"close\":\"skipped\",\"entries\":[]}", 60,
                  "round 2 skipped in 0.0 s: 0 of 0 devices in\n"
                  "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
-                 "samples lost -, merge 0 ms, saturated 0, stale 0\n"
+                 "samples lost -, merge 0 ms, saturated 0, stale 0, capped 0\n"
                  "of model -\n");
 }
 
@@ -341,7 +385,7 @@ a_masked_report_has_a_line_per_tier_and_a_row_per_block(void **state)
         "round 7 done in 2.1 s, masked (malicious): 6 of 14 devices in, 5 refused, 2 recovered, "
         "1 block aborted (edge-a/1: check>\n"
         "attempt 0, budget 0.0 s, weight 0, up 0 B, down 0 B\n"
-        "samples lost -, merge 0 ms, saturated 0, stale 0\n"
+        "samples lost -, merge 0 ms, saturated 0, stale 0, capped 0\n"
         "of model -\n"
         "devices: 8 masked, 2 recovered, 5 aborted; blocks: 1 opened, 1 aborted\n"
         "edges: 3 masked, 0 recovered, 0 aborted; blocks: 1 opened, 0 aborted\n"
@@ -408,24 +452,26 @@ rounds_are_a_table(void **state)
     (void)state;
     static const char rounds[] =
         "{\"rounds\":[{\"round\":1,\"close\":\"done\",\"reason\":null,"
-        "\"duration_ms\":2100,\"in\":15,\"late\":1,\"absent\":0,\"refused\":0,"
+        "\"duration_ms\":2100,\"in\":15,\"late\":1,\"absent\":0,\"refused\":0,\"capped\":3,"
         "\"samples_lost_share\":0.0625,\"accuracy\":0.5,\"loss\":1.25,"
         "\"masking\":\"malicious\",\"masked\":true,\"tiers\":{\"devices\":{\"recovered\":2},"
         "\"edges\":{\"recovered\":1,\"aborted\":4}}},"
         "{\"round\":2,\"close\":\"done\",\"masking\":\"malicious\",\"masked\":false},"
         "{\"round\":3,\"close\":null,\"reason\":null,\"duration_ms\":0,\"accuracy\":null,"
-        "\"loss\":null,\"masking\":\"unmasked\"}],\"rounds_dropped\":5}";
+        "\"loss\":null,\"masking\":\"unmasked\"}]}";
     assert_shows(
         fl_render_rounds, rounds, 120,
-        "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  MASKING    RECOVERED  ABORTED  LOST"
-        "  ACCURACY    LOSS\n"
-        "    1  done   -    2.1 s  15     1       0        0  malicious        2/1      0/4  6.2%"
-        "    0.5000  1.2500\n"
-        "    2  done   -    0.0 s   0     0       0        0  partly           0/0      0/0     -"
-        "         -       -\n"
-        "    3  open   -    0.0 s   0     0       0        0  unmasked         0/0      0/0     -"
-        "         -       -\n"
-        "and 5 more: ask from a later round on\n");
+        "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING    RECOVERED  ABORTED"
+        "  LOST  ACCURACY    LOSS\n"
+        "    1  done   -    2.1 s  15     1       0        0       3  malicious        2/1      0/4"
+        "  6.2%    0.5000  1.2500\n"
+        "    2  done   -    0.0 s   0     0       0        0       0  partly           0/0      0/0"
+        "     -         -       -\n"
+        "    3  open   -    0.0 s   0     0       0        0       0  unmasked         0/0      0/0"
+        "     -         -       -\n");
+    assert_shows(fl_render_rounds, "{\"rounds\":[{\"round\":1,\"capped\":3}]}", 80,
+                 "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  ACCURACY\n"
+                 "    1  open   -    0.0 s   0     0       0        0       3  -               -\n");
 }
 
 int
@@ -439,6 +485,7 @@ main(void)
         cmocka_unit_test(a_run_ends_with_its_outcome),
         cmocka_unit_test(a_root_is_shown_with_a_row_per_child),
         cmocka_unit_test(a_narrow_terminal_keeps_what_matters),
+        cmocka_unit_test(the_tree_has_every_device_below_its_edge),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
         cmocka_unit_test(a_run_that_is_over_says_so_on_the_page),
         cmocka_unit_test(an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash),

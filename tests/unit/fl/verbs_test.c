@@ -142,7 +142,7 @@ each_verb_asks_its_question_with_its_argument(void **state)
     assert_out("round 0 -");
     assert_int_equal(fake_fl("rounds", NULL), FL_EXIT_OK);
     assert_string_equal(asked_verb, "rounds");
-    assert_string_equal(asked_argument, "");
+    assert_string_equal(asked_argument, "0 0 0");
     assert_out("ROUND  CLOSE");
     assert_int_equal(fake_fl("revoke", "dev-7", NULL), FL_EXIT_OK);
     assert_string_equal(asked_verb, "revoke");
@@ -161,6 +161,75 @@ each_verb_asks_its_question_with_its_argument(void **state)
     assert_int_equal(fake_fl("health", NULL), FL_EXIT_OK);
     assert_string_equal(asked_verb, "health");
     assert_string_equal(fake.out, "{\"ok\":true}\n");
+}
+
+//  Rounds 1 to 5, at most two in a page; round 4 was skipped, round 5 is in the clear.
+static fl_status
+answers_in_pages(const fl_request_conf *to, const fl_message *question, fl_message *reply,
+                 fl_bytes *body, fl_why *why)
+{
+    static char text[2048];
+    (void)to;
+    (void)why;
+    assert_string_equal(question->ask.verb, "rounds");
+    char *end = NULL;
+    unsigned long first = strtoul(question->ask.argument, &end, 10);
+    unsigned long before = strtoul(end, &end, 10), limit = strtoul(end, &end, 10);
+    unsigned long last = before == 0 || before > 5 ? 5 : before - 1;
+    unsigned long count = limit == 1 ? 1 : 2, from = last >= count ? last - count + 1 : 1;
+    int at = snprintf(text, sizeof text, "{\"rounds\":[");
+    for (unsigned long i = from < first ? first : from; i <= last; i++) {
+        at += snprintf(text + at, sizeof text - (size_t)at,
+                       "%s{\"round\":%lu,\"close\":\"%s\",\"late\":%lu,\"merge_ms\":%lu,"
+                       "\"accuracy\":0.%lu,\"masking\":\"%s\",\"masked\":%s,"
+                       "\"tiers\":{\"devices\":{\"masked\":%lu}}}",
+                       text[at - 1] == '[' ? "" : ",", i, i == 4 ? "skipped" : "done", i, 10 * i, i,
+                       i == 5 ? "unmasked" : "honest", i == 5 ? "false" : "true", i);
+    }
+    (void)snprintf(text + at, sizeof text - (size_t)at, "]}");
+    *reply = (fl_message){ .verb = FL_ANSWER };
+    *body = fl_bytes_of(text, strlen(text));
+    return FL_OK;
+}
+
+static void
+s_assert_rounds(uint32_t asked, const char *rounds, const char *summary)
+{
+    char wanted[64], *at = fake.out;
+    assert_int_equal(fake.asked, asked);
+    fake.asked = 0;
+    for (; *rounds != '\0'; rounds++) {
+        (void)snprintf(wanted, sizeof wanted, "\"round\":%c,", *rounds);
+        at = strstr(at, wanted);
+        assert_non_null(at);
+        at++;
+    }
+    assert_null(strstr(at, "\"round\":"));
+    assert_out(summary);
+}
+
+static void
+rounds_come_in_pages_and_are_one_list(void **state)
+{
+    (void)state;
+    process(0, "");
+    fake.answer = answers_in_pages;
+    assert_int_equal(fake_fl("rounds", "--json", NULL), FL_EXIT_OK);
+    s_assert_rounds(3, "12345",
+                    "\"summary\":{\"rounds_done\":4,\"late_total\":15,\"carried_total\":0,"
+                    "\"capped_total\":0,\"absent_total\":0,\"refused_total\":0,\"merge_ms_p50\":30,"
+                    "\"last_loss\":null,\"last_accuracy\":0.5,"
+                    "\"tiers\":{\"devices\":{\"masked\":15}},"
+                    "\"masking\":\"mixed\",\"masked\":false}");
+    assert_int_equal(fake_fl("rounds", "--json", "--before", "4", NULL), FL_EXIT_OK);
+    s_assert_rounds(2, "123", "\"masking\":\"honest\",\"masked\":true}");
+    assert_int_equal(fake_fl("rounds", "--json", "--limit", "3", NULL), FL_EXIT_OK);
+    s_assert_rounds(2, "345", "\"rounds_done\":2");
+    assert_int_equal(fake_fl("rounds", "4", "--json", NULL), FL_EXIT_OK);
+    s_assert_rounds(1, "45", "\"rounds_done\":1");
+    assert_int_equal(fake_fl("rounds", "--json", "--before", "1", NULL), FL_EXIT_OK);
+    s_assert_rounds(1, "", "\"rounds_done\":0");
+    assert_out("\"masking\":null,\"masked\":false");
 }
 
 static void
@@ -469,6 +538,7 @@ main(void)
         cmocka_unit_test(every_exit_code_means_one_thing),
         with_place(a_question_goes_to_the_socket_in_the_state_directory),
         with_place(each_verb_asks_its_question_with_its_argument),
+        with_place(rounds_come_in_pages_and_are_one_list),
         with_place(a_wrong_argument_is_refused_before_anybody_is_asked),
         with_place(a_directory_of_another_user_is_not_taken_for_an_idle_one),
         with_place(trouble_has_a_line_and_a_code_of_its_own),

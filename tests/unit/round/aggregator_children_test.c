@@ -258,8 +258,8 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
     (void)state;
     parent_give(0, 5);
     parent_end_round();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &(fl_reason){ FL_WHY_NONE },
-                         machine_out);
+    const fl_reason over = FL_WHY_NONE;
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &over, machine_out);
     fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_WAIT_CLOSE);
     machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said_count(0, FL_CLOSED), 1);
@@ -269,6 +269,98 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
     machine_hear_child(0, &beat, 0);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IDLE);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
+}
+
+// ---- who is gone ------------------------------------------------------------------------------
+static const fl_roll_entry *
+s_line_of(const fl_result *result, const char *node)
+{
+    fl_name name = machine_node(node);
+    for (uint32_t i = 0; i < result->roll_count; i++) {
+        if (fl_name_equal(&result->roll[i].node, &name)) {
+            return &result->roll[i];
+        }
+    }
+    return NULL;
+}
+
+//  It was in round 1 and left; rounds without it still say so, until another run begins.
+static void
+who_was_in_the_run_and_left_stands_in_later_rounds_as_absent(void **state)
+{
+    (void)state;
+    fl_message leave = machine_message(FL_LEAVE, 1);
+    for (uint64_t round = 1; round <= 3; round++) {
+        parent_give(0, 5);
+        if (round == 1) {
+            parent_give(1, 5);
+        }
+        parent_end_round();
+        fl_result result = parent_result();
+        assert_int_equal(result.tally.invited, 2);
+        assert_int_equal(result.tally.absent, round == 1 ? 0 : 1);
+        const fl_roll_entry *line = s_line_of(&result, "d1");
+        assert_non_null(line);
+        assert_int_equal(line->reason, round == 1 ? FL_WHY_NONE : FL_WHY_LEFT);
+        parent_settle();
+        machine_hear_child(1, &leave, 0);
+        parent_open(round + 1, FL_NEVER);
+    }
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 1).outcome, FL_OUT_ABSENT);
+    fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
+    fl_run other = machine_run(2);
+    fl_hash model = machine_hash(1);
+    fl_aggregator_model(parent_cohort, &other, &model, MACHINE_MODEL);
+    assert_int_equal(fl_aggregator_tally(parent_cohort).invited, 0);
+}
+
+//  What the report of the last process's newest round says.
+static void
+who_was_in_the_run_before_a_restart_is_absent_until_it_is_back(void **state)
+{
+    (void)state;
+    const char *const lines[][2] = {
+        { "d0", "parent" }, { "e7", "parent" }, { "d71", "e7" }, { "e72", "e7" }, { "d73", "e72" },
+        { "e8", "elsewhere" },
+    };
+    fl_roll_entry roll[6] = { { .outcome = FL_OUT_IN } };
+    for (int i = 0; i < 6; i++) {
+        roll[i] = (fl_roll_entry){ .node = machine_node(lines[i][0]),
+                                   .parent = machine_node(lines[i][1]), .outcome = FL_OUT_IN };
+    }
+    fl_aggregator_conf conf = parent_conf();
+    parent_make(&conf);
+    fl_aggregator_remember(parent_cohort, roll, 6);
+    parent_join(0);
+    parent_open(2, FL_NEVER);
+    parent_give(0, 5);
+    parent_end_round();
+    fl_result result = parent_result();
+    assert_int_equal(result.tally.invited, 3);
+    assert_int_equal(result.tally.in, 1);
+    assert_int_equal(result.tally.absent, 2); // below e7
+    assert_int_equal(s_line_of(&result, "d0")->outcome, FL_OUT_IN);
+    assert_int_equal(s_line_of(&result, "d73")->outcome, FL_OUT_ABSENT);
+    assert_int_equal(s_line_of(&result, "d73")->reason, FL_WHY_SILENT);
+    assert_null(s_line_of(&result, "e8"));
+    assert_int_equal(result.roll_count, 5);
+}
+
+//  Of the sum of a round, by whoever adds it up.
+static void
+capped_weights_are_said_when_the_round_closes(void **state)
+{
+    (void)state;
+    fl_message contrib = parent_contrib(0);
+    contrib.contrib.stats[FL_STAT_CAPPED] = 1;
+    machine_hear_child(0, &contrib, 0);
+    parent_give(0, 5);
+    parent_end_round();
+    const fl_note *note = machine_note(FL_NOTE_WEIGHT_CAPPED);
+    assert_non_null(note);
+    assert_int_equal(note->a, 1);
+    assert_int_equal(note->b,
+                     (uint64_t)parent_order.plan.weight_unit * parent_order.plan.weight_max);
 }
 
 // ---- models -----------------------------------------------------------------------------------
@@ -320,6 +412,9 @@ main(void)
         TEST(a_lost_grant_is_said_again),
         TEST(a_lost_verdict_is_said_again_as_long_as_it_is_remembered),
         TEST(the_end_of_the_run_comes_with_the_last_verdict),
+        TEST(who_was_in_the_run_and_left_stands_in_later_rounds_as_absent),
+        TEST(who_was_in_the_run_before_a_restart_is_absent_until_it_is_back),
+        TEST(capped_weights_are_said_when_the_round_closes),
         TEST(a_model_is_served_as_asked_and_no_byte_beyond),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);

@@ -138,7 +138,8 @@ a_sum_that_cannot_be_made_ends_the_round_by_name(void **state)
         assert_int_equal(result.reason, FL_WHY_STORAGE);
         assert_int_equal(result.vec, 0);
         machine_clear();
-        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, NULL, machine_out);
+        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, NULL,
+                             machine_out);
         assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
         assert_true(fl_aggregator_idle(parent_cohort));
     }
@@ -196,9 +197,11 @@ the_last_round_is_told_to_be_final_even_to_who_was_not_invited(void **state)
     assert_null(machine_said(1, FL_TASK));
     machine_finished(0);
     machine_clear();
-    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &(fl_reason){ FL_WHY_NONE },
-                         machine_out);
+    const fl_reason over = FL_WHY_STORAGE;
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, &over, machine_out);
     machine_proof();
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.end, FL_WHY_STORAGE);
+    assert_int_equal(machine_said(1, FL_CLOSED)->closed.end, FL_WHY_STORAGE);
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
     assert_true(machine_said(1, FL_CLOSED)->closed.final);
@@ -297,10 +300,10 @@ an_abandoned_round_leaves_the_uninvited_alone(void **state)
     machine_step(&gone);
     assert_int_equal(machine_note(FL_NOTE_LEFT)->reason, FL_WHY_REVOKED);
     fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
-    parent_open(2, 900); // seat 0 is not there any more
+    parent_open(2, 900); // seat 0 is not there any more: absent once more, never late
     fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_late, 0);
-    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_absent, 1);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).rounds_absent, 2);
 }
 
 // ---- age --------------------------------------------------------------------------------------

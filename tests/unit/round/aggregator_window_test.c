@@ -27,63 +27,69 @@ typedef struct play {
 static const play plays[] = {
     // clang-format off
     { "everybody came",
-      { 1, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, 30 }, 30, DONE, 3 },
+      { 1, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, 30 }, 30, DONE, 3 },
     { "enough came",
-      { 1, 2, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, 30 }, 20, DONE, 2 },
+      { 1, 2, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, 30 }, 20, DONE, 2 },
     { "one is enough",
-      { 1, 1, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, 30 }, 10, DONE, 1 },
+      { 1, 1, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, 30 }, 10, DONE, 1 },
     { "enough, but not so soon",
-      { 1, 2, 25, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, 30 }, 25, DONE, 2 },
+      { 1, 2, 25, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, 30 }, 25, DONE, 2 },
     { "more than enough by the minimum time",
-      { 1, 2, 40, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, 30 }, 40, DONE, 3 },
+      { 1, 2, 40, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, 30 }, 40, DONE, 3 },
     { "everybody, but not so soon",
-      { 1, 0, 50, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, 30 }, 50, DONE, 3 },
+      { 1, 0, 50, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, 30 }, 50, DONE, 3 },
     { "one never comes",
-      { 1, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, DONE, 2 },
+      { 1, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, DONE, 2 },
     { "one declines",
-      { 1, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, DECLINES }, 20, DONE, 2 },
+      { 1, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, DECLINES }, 20, DONE, 2 },
     { "nobody comes",
-      { 1, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { NEVER, NEVER, NEVER }, 1000, SKIPPED, 0 },
+      { 1, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { NEVER, NEVER, NEVER }, 1000, SKIPPED, 0 },
     { "too few: skipped",
-      { 3, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, SKIPPED, 2 },
+      { 3, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, SKIPPED, 2 },
     { "too few: aborted",
-      { 3, 0, 0, 1000, 0, ABORT, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, ABORTED, 2 },
+      { 3, 0, 0, 1000, 0, ABORT, 0, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, ABORTED, 2 },
     { "too few left: a root waits for others",
-      { 3, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 0, { 10, 20, DECLINES }, 1000, SKIPPED, 2 },
+      { 3, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, DECLINES }, 1000, SKIPPED, 2 },
     { "too few left: an edge says so at once",
-      { 3, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 900, { 10, 20, DECLINES }, 20, SKIPPED, 2 },
+      { 3, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 900, { 10, 20, DECLINES }, 20, SKIPPED, 2 },
     { "extended, and it helps",
-      { 3, 0, 0, 1000, 0, EXTEND, 500, 1 }, 0, 0, { 10, 20, 1200 }, 1200, DONE, 3 },
+      { 3, 0, 0, 1000, 0, EXTEND, 500, 1, 0 }, 0, 0, { 10, 20, 1200 }, 1200, DONE, 3 },
     { "extended in vain",
-      { 3, 0, 0, 1000, 0, EXTEND, 500, 1 }, 0, 0, { 10, 20, NEVER }, 1500, SKIPPED, 2 },
+      { 3, 0, 0, 1000, 0, EXTEND, 500, 1, 0 }, 0, 0, { 10, 20, NEVER }, 1500, SKIPPED, 2 },
     { "extended twice",
-      { 3, 0, 0, 1000, 0, EXTEND, 500, 2 }, 0, 0, { 10, 20, 1800 }, 1800, DONE, 3 },
+      { 3, 0, 0, 1000, 0, EXTEND, 500, 2, 0 }, 0, 0, { 10, 20, 1800 }, 1800, DONE, 3 },
     { "extended never",
-      { 3, 0, 0, 1000, 0, EXTEND, 500, 0 }, 0, 0, { 10, 20, 1200 }, 1000, SKIPPED, 2 },
+      { 3, 0, 0, 1000, 0, EXTEND, 500, 0, 0 }, 0, 0, { 10, 20, 1200 }, 1000, SKIPPED, 2 },
     { "enough: not extended",
-      { 2, 0, 0, 1000, 0, EXTEND, 500, 1 }, 0, 0, { 10, 20, 1200 }, 1000, DONE, 2 },
+      { 2, 0, 0, 1000, 0, EXTEND, 500, 1, 0 }, 0, 0, { 10, 20, 1200 }, 1000, DONE, 2 },
     { "due before the deadline",
-      { 1, 0, 0, 1000, 0, SKIP, 0, 0 }, 0, 650, { 10, 20, NEVER }, 600, DONE, 2 },
+      { 1, 0, 0, 1000, 0, SKIP, 0, 0, 0 }, 0, 650, { 10, 20, NEVER }, 600, DONE, 2 },
     { "extended up to when it is due",
-      { 3, 0, 0, 300, 0, EXTEND, 500, 1 }, 0, 450, { 10, 20, NEVER }, 400, SKIPPED, 2 },
+      { 3, 0, 0, 300, 0, EXTEND, 500, 1, 0 }, 0, 450, { 10, 20, NEVER }, 400, SKIPPED, 2 },
     { "due at once: no extension",
-      { 3, 0, 0, 300, 0, EXTEND, 500, 1 }, 0, 350, { 10, 20, NEVER }, 300, SKIPPED, 2 },
+      { 3, 0, 0, 300, 0, EXTEND, 500, 1, 0 }, 0, 350, { 10, 20, NEVER }, 300, SKIPPED, 2 },
     { "twice the median",
-      { 1, 0, 0, 1000, 2000, SKIP, 0, 0 }, 100, 0, { 10, 20, 300 }, 200, DONE, 2 },
+      { 1, 0, 0, 1000, 2000, SKIP, 0, 0, 0 }, 100, 0, { 10, 20, 300 }, 200, DONE, 2 },
     { "nothing measured: the ceiling",
-      { 1, 0, 0, 1000, 2000, SKIP, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, DONE, 2 },
+      { 1, 0, 0, 1000, 2000, SKIP, 0, 0, 0 }, 0, 0, { 10, 20, NEVER }, 1000, DONE, 2 },
     { "not below the minimum time",
-      { 1, 0, 250, 1000, 2000, SKIP, 0, 0 }, 100, 0, { 10, 20, NEVER }, 250, DONE, 2 },
+      { 1, 0, 250, 1000, 2000, SKIP, 0, 0, 0 }, 100, 0, { 10, 20, NEVER }, 250, DONE, 2 },
     { "not above the maximum time",
-      { 1, 0, 0, 1000, 2000, SKIP, 0, 0 }, 700, 0, { 10, 20, NEVER }, 1000, DONE, 2 },
+      { 1, 0, 0, 1000, 2000, SKIP, 0, 0, 0 }, 700, 0, { 10, 20, NEVER }, 1000, DONE, 2 },
     { "measured and extended",
-      { 3, 0, 0, 1000, 2000, EXTEND, 50, 1 }, 100, 0, { 10, 20, 240 }, 240, DONE, 3 },
+      { 3, 0, 0, 1000, 2000, EXTEND, 50, 1, 0 }, 100, 0, { 10, 20, 240 }, 240, DONE, 3 },
     { "measured and aborted",
-      { 3, 0, 0, 1000, 2000, ABORT, 0, 0 }, 100, 0, { 10, 20, NEVER }, 200, ABORTED, 2 },
+      { 3, 0, 0, 1000, 2000, ABORT, 0, 0, 0 }, 100, 0, { 10, 20, NEVER }, 200, ABORTED, 2 },
     { "measured and skipped",
-      { 3, 0, 0, 1000, 3000, SKIP, 0, 0 }, 100, 0, { 10, 20, NEVER }, 300, SKIPPED, 2 },
+      { 3, 0, 0, 1000, 3000, SKIP, 0, 0, 0 }, 100, 0, { 10, 20, NEVER }, 300, SKIPPED, 2 },
+    { "two of three devices are enough",
+      { 1, 0, 0, 1000, 0, SKIP, 0, 0, 666 }, 0, 0, { 10, 20, NEVER }, 1000, DONE, 2 },
+    { "two of three devices are too few",
+      { 1, 0, 0, 1000, 0, SKIP, 0, 0, 667 }, 0, 0, { 10, 20, NEVER }, 1000, SKIPPED, 2 },
+    { "too few devices: extended",
+      { 1, 0, 0, 1000, 0, EXTEND, 500, 1, 1000 }, 0, 0, { 10, 20, 1200 }, 1200, DONE, 3 },
     { "measured, enough",
-      { 1, 2, 30, 1000, 2000, SKIP, 0, 0 }, 100, 0, { 10, 20, 300 }, 30, DONE, 2 },
+      { 1, 2, 30, 1000, 2000, SKIP, 0, 0, 0 }, 100, 0, { 10, 20, 300 }, 30, DONE, 2 },
     // clang-format on
 };
 
@@ -135,7 +141,8 @@ a_round_ends_when_its_window_says_so(void **state)
             const int all[CHILDREN] = { (int)row->pace, (int)row->pace, (int)row->pace };
             (void)s_run(1, all, 0);
             machine_clear();
-            fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
+            fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL,
+                                 machine_out);
         }
         fl_time took = s_run(2, row->arrives, row->due);
         fl_result result = parent_result();
@@ -163,7 +170,8 @@ the_deadline_follows_the_median_and_a_missed_round_forgets_it(void **state)
     fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
     assert_int_equal(s_run(2, nobody, 0), 200); // the median of 50, 100, 150, twice
     assert_int_equal(parent_result().close, FL_CLOSE_SKIPPED);
-    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, NULL, machine_out);
+    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_SKIPPED, NULL,
+                         machine_out);
     assert_int_equal(s_run(3, nobody, 0), 1000);
 }
 
@@ -183,7 +191,8 @@ a_second_attempt_teaches_the_deadline_nothing(void **state)
     fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
     for (int i = 0; i < 8; i++) { // sums that were kept from before come back at once
         assert_int_equal(s_run(2, at_once, 0), 1);
-        fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
+        fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL,
+                             machine_out);
     }
     assert_int_equal(s_run(3, nobody, 0), 200); // still twice the hundred
 }

@@ -245,7 +245,7 @@ the_end_of_the_run_is_told_with_and_without_a_task(void **state)
 {
     (void)state;
     child_work();
-    child_closed(0, 0, FL_OUT_IDLE, FL_WHY_NONE, true);
+    child_closed(7, 0, FL_OUT_IDLE, FL_WHY_QUORUM, true);
     fl_verdict verdict = child_verdict();
     assert_int_equal(verdict.outcome, FL_OUT_LATE);
     assert_true(verdict.final && verdict.certain);

@@ -4,6 +4,7 @@
 #include "tests/support/unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static fl_seats *roster;
 static fl_roll_entry entries[FL_ROLL_MAX];
@@ -37,6 +38,19 @@ s_seat(fl_role role, fl_seat_phase phase, uint64_t samples)
     fl_seats_enter(roster, seat, phase);
     fl_seats_told(roster, number, seat->leaves, samples);
     return seat;
+}
+
+//  So many lines, which it reports in this round.
+static void
+s_reports(fl_seat *edge, const fl_roll_entry *lines, uint32_t count)
+{
+    free(edge->roll);
+    edge->roll = malloc(count * FL_ROLL_ENTRY_BYTES); // the seat's from here on
+    assert_non_null(edge->roll);
+    for (uint32_t i = 0; i < count; i++) {
+        fl_roll_encode(&lines[i], edge->roll + (size_t)i * FL_ROLL_ENTRY_BYTES);
+    }
+    edge->roll_used = count * FL_ROLL_ENTRY_BYTES;
 }
 
 static void
@@ -110,27 +124,88 @@ a_subtree_is_out_with_its_edge(void **state)
     assert_int_equal(tally.samples_missing, 50 + 50 + 60);
 }
 
+//  It sits here, or its seat is empty; the round was opened without it.
+static fl_seat *
+s_lost(fl_role role, uint32_t below)
+{
+    fl_seat *seat = s_seat(role, FL_SEAT_IDLE, 100);
+    seat->member = seat->lost = true;
+    seat->reason = FL_WHY_SILENT;
+    seat->below = below;
+    return seat;
+}
+
+static void
+who_was_in_the_run_and_is_gone_is_absent(void **state)
+{
+    (void)state;
+    s_lost(FL_ROLE_DEVICE, 0);
+    s_lost(FL_ROLE_EDGE, 5);
+    fl_tally tally = fl_participation_tally(roster);
+    assert_int_equal(tally.invited, 6);
+    assert_int_equal(tally.absent, 6);
+    assert_int_equal(tally.samples_missing, 200);
+    fl_name parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_participation_roll(roster, &parent, 2, entries, &dropped), 2);
+    assert_int_equal(entries[0].outcome, FL_OUT_ABSENT);
+    assert_int_equal(entries[0].reason, FL_WHY_SILENT);
+}
+
+//  It began anew and knows two of its six again.
+static void
+whom_an_edge_has_forgotten_is_absent(void **state)
+{
+    (void)state;
+    static const fl_tally two = { .invited = 2, .in = 2 };
+    fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 60);
+    edge->contrib.tally = two;
+    edge->below = 6;
+    fl_seat *late = s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 60);
+    late->tally = two;
+    late->below = 6;
+    fl_tally tally = fl_participation_tally(roster);
+    assert_int_equal(tally.invited, 12);
+    assert_int_equal(tally.in, 2);
+    assert_int_equal(tally.absent, 4);
+    assert_int_equal(tally.late, 6);
+}
+
+//  The edge sent no report in this round: the names are those of its last one.
+static void
+devices_are_named_with_the_edge_that_is_out(void **state)
+{
+    (void)state;
+    fl_seat *edge = s_lost(FL_ROLE_EDGE, 1);
+    fl_roll_entry entry = { .node = machine_node("d10"), .parent = machine_node("e0"),
+                            .outcome = FL_OUT_IN, .staleness = 3 };
+    s_reports(edge, &entry, 1);
+    fl_name parent = machine_node("root");
+    uint32_t dropped = 0;
+    assert_int_equal(fl_participation_roll(roster, &parent, 2, entries, &dropped), 2);
+    assert_string_equal(entries[1].node.name, "d10");
+    assert_int_equal(entries[1].outcome, FL_OUT_ABSENT);
+    assert_int_equal(entries[1].reason, FL_WHY_SILENT);
+    assert_int_equal(entries[1].staleness, 0);
+}
+
 static void
 the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
 {
     (void)state;
-    static uint8_t bytes[2 * FL_ROLL_ENTRY_BYTES];
-    for (int i = 0; i < 2; i++) {
-        fl_roll_entry entry = { .node = machine_node(i == 0 ? "d10" : "d11"),
-                                .parent = machine_node("e1"),
-                                .outcome = FL_OUT_IN };
-        fl_roll_encode(&entry, bytes + i * FL_ROLL_ENTRY_BYTES);
-    }
+    fl_roll_entry lines[2] = { { .node = machine_node("d10"), .parent = machine_node("e1"),
+                                 .outcome = FL_OUT_IN },
+                               { .node = machine_node("d11"), .parent = machine_node("e1"),
+                                 .outcome = FL_OUT_IN } };
     s_seat(FL_ROLE_DEVICE, FL_SEAT_IDLE, 0);
     fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
-    edge->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    s_reports(edge, lines, 2);
     edge->contrib.roll_dropped = 3;
     edge->contrib.base_round = 500;
     fl_seat *stale = s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
     stale->contrib.base_round = 100;
     fl_seat *late = s_seat(FL_ROLE_EDGE, FL_SEAT_LATE, 0);
     late->reason = FL_WHY_BUSY;
-    late->contrib.roll = fl_bytes_of(bytes, sizeof bytes); // of a sum that is not in
     fl_name parent = machine_node("root");
     uint32_t dropped = 0;
     assert_int_equal(fl_participation_roll(roster, &parent, 500, entries, &dropped), 5);
@@ -155,15 +230,14 @@ an_edge_does_not_report_for_others(void **state)
         const char *node, *parent;
     } said_of[] = { { "d10", "root" }, { "e1", "e0" },  { "d2", "e0" },
                     { "d10", "e1" },   { "d11", "e0" }, { "d12", "e9" } };
-    static uint8_t bytes[6 * FL_ROLL_ENTRY_BYTES];
+    fl_roll_entry lines[6];
     for (int i = 0; i < 6; i++) {
-        fl_roll_entry entry = { .node = machine_node(said_of[i].node),
-                                .parent = machine_node(said_of[i].parent),
-                                .outcome = FL_OUT_REFUSED,
-                                .reason = FL_WHY_DEALER_LIED };
-        fl_roll_encode(&entry, bytes + i * FL_ROLL_ENTRY_BYTES);
+        lines[i] = (fl_roll_entry){ .node = machine_node(said_of[i].node),
+                                    .parent = machine_node(said_of[i].parent),
+                                    .outcome = FL_OUT_REFUSED,
+                                    .reason = FL_WHY_DEALER_LIED };
     }
-    s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0)->contrib.roll = fl_bytes_of(bytes, sizeof bytes);
+    s_reports(s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0), lines, 6);
     s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
     s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 0);
     fl_name parent = machine_node("root");
@@ -200,6 +274,9 @@ main(void)
         TEST(devices_are_told_apart_by_their_phase),
         TEST(an_edge_that_is_in_speaks_for_its_devices),
         TEST(a_subtree_is_out_with_its_edge),
+        TEST(who_was_in_the_run_and_is_gone_is_absent),
+        TEST(whom_an_edge_has_forgotten_is_absent),
+        TEST(devices_are_named_with_the_edge_that_is_out),
         TEST(the_roll_lists_the_seats_and_what_counted_edges_report),
         TEST(an_edge_does_not_report_for_others),
         TEST(what_does_not_fit_is_counted),

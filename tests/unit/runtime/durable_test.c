@@ -178,6 +178,29 @@ another_run_has_no_past(void **state)
     assert_int_equal(fl_durable_recall(ledger, &other, 2, pasts), 0);
 }
 
+static void
+who_was_in_the_newest_round_is_known_unless_it_cannot_be(void **state)
+{
+    (void)state;
+    assert_null(fl_durable_members(ledger, &past_run));
+    assert_string_equal(logged, ""); // there is none yet
+    fl_roll_entry roll[] = { { .node = { "d1" }, .parent = { "e1" }, .outcome = FL_OUT_LATE },
+                             { .node = { "d2" }, .parent = { "e1" }, .outcome = FL_OUT_COUNT } };
+    for (uint32_t lines = 1; lines <= 2; lines++) {
+        const fl_report report = { .run = past_run, .round = lines, .attempt = 1, .roll = roll,
+                                   .roll_count = lines };
+        assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
+        fl_ledger_round *members = fl_durable_members(ledger, &past_run);
+        assert_int_equal(members != NULL, lines == 1);
+        if (members != NULL) {
+            assert_int_equal(members->report.roll_count, 1);
+            assert_string_equal(members->report.roll[0].node.name, "d1");
+        }
+        fl_ledger_round_destroy(&members);
+    }
+    assert_non_null(strstr(logged, "id=history-lost"));
+}
+
 int
 main(void)
 {
@@ -192,6 +215,8 @@ main(void)
                                         s_begin, s_end),
         cmocka_unit_test_setup_teardown(of_many_rounds_the_newest_are_recalled, s_begin, s_end),
         cmocka_unit_test_setup_teardown(another_run_has_no_past, s_begin, s_end),
+        cmocka_unit_test_setup_teardown(who_was_in_the_newest_round_is_known_unless_it_cannot_be,
+                                        s_begin, s_end),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

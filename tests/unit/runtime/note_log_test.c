@@ -156,6 +156,8 @@ what_is_counted_is_counted_even_when_it_is_not_shown(void **state)
     listen_to(FL_LOG_ERROR);
     fl_note_log(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
     fl_note_log(&(fl_note){ .id = FL_NOTE_COUNTED }, &metrics);
+    fl_note_log(&(fl_note){ .id = FL_NOTE_WEIGHT_CAPPED, .a = 2, .b = 16384 }, &metrics);
+    assert_int_equal(metrics.weight_capped_total, 2);
     fl_note_log(&(fl_note){ .id = FL_NOTE_SATURATED, .a = 500, .b = 1000 }, &metrics);
     assert_int_equal(metrics.contrib_counted_total, 2);
     assert_int_equal(metrics.saturated_total, 500);

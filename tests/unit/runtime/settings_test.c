@@ -20,14 +20,6 @@ static const fl_program program = { .name = "test-program",
 static fl_conf *conf;
 static fl_why why;
 
-//  The ports of the only node here.
-uint16_t
-fl_node_port(const fl_node *self, fl_way way)
-{
-    (void)self;
-    return (uint16_t)(7100 + way);
-}
-
 static uint64_t
 s_wall(void)
 {
@@ -63,6 +55,7 @@ without_a_flag_every_setting_has_its_default(void **state)
     fl_window window = fl_settings_aggregator(conf, conf).window;
     assert_int_equal(window.count_min, 1);
     assert_int_equal(window.count_max, 0);
+    assert_int_equal(window.share_permille, 0);
     assert_int_equal(window.time_max_ms, 60000);
     assert_int_equal(window.factor_permille, 0);
     assert_int_equal(window.missed, FL_MISSED_SKIP);
@@ -81,7 +74,8 @@ what_is_set_arrives_in_its_unit(void **state)
 {
     (void)state;
     assert_int_equal(with("--round-count-min", "3", "--round-time-max", "2s", "--round-factor",
-                          "1.5", "--round-missed", "extend", "--round-extend", "250ms", NULL),
+                          "1.5", "--round-missed", "extend", "--round-extend", "250ms",
+                          "--round-share-min", "0.6", NULL),
                      FL_OK);
     fl_window window = fl_settings_aggregator(conf, conf).window;
     assert_int_equal(window.count_min, 3);
@@ -89,6 +83,7 @@ what_is_set_arrives_in_its_unit(void **state)
     assert_int_equal(window.factor_permille, 1500);
     assert_int_equal(window.missed, FL_MISSED_EXTEND);
     assert_int_equal(window.extend_ms, 250);
+    assert_int_equal(window.share_permille, 600);
     assert_int_equal(with("--beat", "50ms", "--rate-min", "8k", "--round-join-wait", "3s",
                           "--margin-hop", "7ms", "--margin-finish", "9ms", NULL),
                      FL_OK);
@@ -262,23 +257,6 @@ the_log_obeys_its_level(void **state)
     assert_true(fl_log_wanted(FL_LOG_DEBUG));
 }
 
-static void
-the_ports_are_told_in_a_file(void **state)
-{
-    (void)state;
-    char text[64] = "";
-    assert_int_equal(with(NULL), FL_OK);
-    assert_int_equal(fl_settings_ports(conf, NULL, &why), FL_OK);
-    FILE *file = fopen(place_of("ports"), "r");
-    assert_non_null(file);
-    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
-    (void)fclose(file);
-    assert_string_equal(text, "control 7100\nup 7101\ndown 7102\n");
-    assert_int_equal(load((const char *const[]){ "--state", place_of("gone"), NULL }), FL_OK);
-    assert_int_not_equal(fl_settings_ports(conf, NULL, &why), FL_OK);
-    assert_non_null(strstr(why.text, "gone"));
-}
-
 int
 main(void)
 {
@@ -297,7 +275,6 @@ main(void)
         cmocka_unit_test_setup_teardown(a_station_listens_only_when_it_has_children, place_make,
                                         end),
         cmocka_unit_test_setup_teardown(the_log_obeys_its_level, place_make, end),
-        cmocka_unit_test_setup_teardown(the_ports_are_told_in_a_file, place_make, end),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

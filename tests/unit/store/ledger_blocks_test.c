@@ -100,14 +100,14 @@ listed_rounds_have_the_totals_of_their_own_attempt(void **state)
     }
     fl_ledger_round rounds[8];
     uint32_t count = 0;
-    assert_int_equal(fl_ledger_rounds(ledger, &run, 1, rounds, 8, &count, &why), FL_OK);
+    assert_int_equal(fl_ledger_rounds(ledger, &run, 1, 0, rounds, 8, &count, &why), FL_OK);
     assert_int_equal(count, 3);
     assert_hops_of_a_masked_report(rounds[0].hops);
     assert_memory_equal(rounds[1].hops, none, sizeof none);
     assert_hops_of_a_masked_report(rounds[2].hops);
     assert_int_equal(rounds[2].report.masking, FL_MASKING_MALICIOUS);
     assert_int_equal(rounds[2].report.tally.masked, 10);
-    assert_int_equal(fl_ledger_rounds(ledger, &run, 6, rounds, 8, &count, &why), FL_OK);
+    assert_int_equal(fl_ledger_rounds(ledger, &run, 6, 0, rounds, 8, &count, &why), FL_OK);
     assert_int_equal(count, 0);
 }
 
@@ -129,7 +129,7 @@ damaged_blocks_are_named_and_not_shown(void **state)
         assert_int_equal(fl_ledger_round_get(ledger, &run, 2, &found, &why), FL_MALFORMED);
         assert_non_null(strstr(why.text, "round 2"));
         assert_null(found);
-        assert_int_equal(fl_ledger_rounds(ledger, &run, 1, rounds, 2, &count, &why), FL_MALFORMED);
+        assert_int_equal(fl_ledger_rounds(ledger, &run, 1, 0, rounds, 2, &count, &why), FL_MALFORMED);
     }
 }
 

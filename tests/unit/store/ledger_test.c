@@ -227,14 +227,18 @@ rounds_are_listed_from_where_one_asks(void **state)
     assert_int_equal(fl_ledger_round_open(ledger, &open, &why), FL_OK);
     fl_ledger_round rounds[8];
     uint32_t count = 0;
-    assert_int_equal(fl_ledger_rounds(ledger, &run, 3, rounds, 8, &count, &why), FL_OK);
+    assert_int_equal(fl_ledger_rounds(ledger, &run, 3, 0, rounds, 8, &count, &why), FL_OK);
     assert_int_equal(count, 3);
     assert_int_equal(rounds[0].report.round, 3);
     assert_true(rounds[1].report.round == 4 && rounds[1].report.attempt == 2);
     assert_true(rounds[1].report.close == FL_CLOSE_SKIPPED);
     assert_int_equal(rounds[2].report.round, 5);
-    assert_int_equal(fl_ledger_rounds(ledger, &run, 1, rounds, 2, &count, &why), FL_OK);
+    assert_int_equal(fl_ledger_rounds(ledger, &run, 1, 0, rounds, 2, &count, &why), FL_OK);
+    assert_int_equal(count, 2); // the newest
+    assert_true(rounds[0].report.round == 4 && rounds[1].report.round == 5);
+    assert_int_equal(fl_ledger_rounds(ledger, &run, 2, 4, rounds, 8, &count, &why), FL_OK);
     assert_int_equal(count, 2);
+    assert_true(rounds[0].report.round == 2 && rounds[1].report.round == 3);
 }
 
 static fl_issued

@@ -1,0 +1,128 @@
+"""A standing fabric of real processes: runs are submitted to it, wait in a queue, take turns, are
+paused, resumed and stopped, while edges and devices stay. What a run gives does not depend on what
+else runs, nor on a root that is killed meanwhile."""
+import contextlib
+import json
+import os
+
+from fabric import Fabric, Failure, expect, fl, main, write_run
+
+SHAPE = {"model.elements": 5000, "round.expect": 1, "round.expect_devices": 3,
+         "round.time_max": "10s", "round.wait": "20s", "masking": "unmasked"}
+FAST = {"backoff.min": "50ms", "backoff.max": "500ms"}
+
+
+@contextlib.contextmanager
+def standing(**more):
+    """One edge and three devices, and no run."""
+    devices = {f"d{i}": "e1" for i in range(3)}
+    with Fabric(devices=devices, device={"synthetic.elements": 5000, **FAST, **more},
+                root={"run": ""}, unmasked=True) as fabric:
+        fabric.start()
+        yield fabric
+
+
+def submit(fabric, name, rounds, *words, **changes):
+    """The run of these settings is in the queue."""
+    path = write_run(os.path.join(fabric.base, "runs"), {**SHAPE, "rounds": rounds, **changes}, name)
+    return fabric.ok("run", "submit", path, "--state", fabric["root"].state, *words)
+
+
+def runs(fabric):
+    """{name: row} of `fl run list`."""
+    answer = fabric.ask("root", "run", "list") or {"runs": []}
+    return {row["name"]: row for row in answer["runs"]}
+
+
+def ended(fabric, name, state="done", bound_s=60):
+    """Wait for its end; its row."""
+    row = fabric.until(lambda: runs(fabric).get(name, {}).get("ended") and runs(fabric)[name],
+                       bound_s, f"run {name} ends")
+    expect(row["state"] == state, f"{name} is {row}")
+    return row
+
+
+def order(fabric, verb, name):
+    return fabric.ok("run", verb, name, "--state", fabric["root"].state)
+
+
+def model(fabric, name):
+    path = os.path.join(fabric.base, f"{name}.safetensors")
+    fabric.ok("model", "export", path, "--run", name, "--state", fabric["root"].state)
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def alone(name, rounds, **changes):
+    with standing() as fabric:
+        submit(fabric, name, rounds, **changes)
+        ended(fabric, name)
+        return model(fabric, name)
+
+
+def runs_follow_each_other_and_the_devices_stay():
+    """The first one by name, the next by itself; each device trains in both."""
+    with standing() as fabric:
+        fabric["root"].line("joined")
+        submit(fabric, "one", 2)
+        ended(fabric, "one")
+        fabric["d0"].line("run-done")
+        submit(fabric, "two", 3, **{"train.seed": 5})
+        ended(fabric, "two")
+        expect(all(fabric[node].alive() for node in fabric.nodes), "somebody left")
+        rounds = json.loads(fabric.ok("rounds", "--run", "two", "--state", fabric["root"].state,
+                                      "--json"))["rounds"]
+        expect([one["count"] for one in rounds] == [3, 3, 3], f"{rounds}")
+        expect(model(fabric, "one") != model(fabric, "two"), "one model for two runs")
+
+
+def two_at_a_time_give_the_bytes_that_each_gives_alone():
+    """They take turns by rounds, and the root is killed twice among them."""
+    wanted = {name: alone(name, 6, **{"train.seed": seed}) for name, seed in (("a", 3), ("b", 4))}
+    with standing(delay="150ms") as fabric:
+        root = fabric["root"]
+        submit(fabric, "a", 6, **{"train.seed": 3})
+        submit(fabric, "b", 6, **{"train.seed": 4})
+        for least in (1, 3):
+            fabric.until(lambda: all(runs(fabric).get(name, {}).get("rounds_closed", 0) >= least
+                                     for name in wanted), 30, f"both runs closed {least} rounds")
+            root.restart()
+        for name in wanted:
+            ended(fabric, name)
+            expect(model(fabric, name) == wanted[name], f"{name} has other bytes than alone")
+
+
+def a_run_is_paused_resumed_and_stopped():
+    with standing(delay="100ms") as fabric:
+        submit(fabric, "long", 1000)
+        fabric.until(lambda: runs(fabric)["long"]["rounds_closed"] >= 2, 20, "two rounds")
+        order(fabric, "pause", "long")
+        fabric.until(lambda: fabric.status()["phase"] == "idle", 10, "the root leaves it")
+        stood = runs(fabric)["long"]["rounds_closed"]
+        submit(fabric, "short", 2, **{"train.seed": 9})
+        ended(fabric, "short")
+        row = runs(fabric)["long"]
+        expect(row["state"] == "paused" and row["rounds_closed"] == stood, f"{row}")
+        fabric["root"].restart()            # it stays paused
+        order(fabric, "resume", "long")
+        fabric.until(lambda: runs(fabric)["long"]["rounds_closed"] > stood, 20, "it goes on")
+        order(fabric, "stop", "long")
+        fabric["d0"].line("run-done", reason="stopped")
+        ended(fabric, "long", "stopped")
+
+
+def what_cannot_be_done_is_refused_and_leaves_nothing_behind():
+    with standing() as fabric:
+        for changes, said in (({"rounds": 0}, "rounds"), ({"round.time_max": "200ms"}, "margin"),
+                              ({"model.elements": -1}, "model.elements")):
+            path = write_run(os.path.join(fabric.base, "runs"), {**SHAPE, **changes}, "bad")
+            code, _, errors = fl("run", "submit", path, "--state", fabric["root"].state)
+            expect(code != 0 and said in errors, f"{code}: {errors}")
+        expect(not runs(fabric), f"{runs(fabric)}")
+
+
+if __name__ == "__main__":
+    main([runs_follow_each_other_and_the_devices_stay,
+          two_at_a_time_give_the_bytes_that_each_gives_alone,
+          a_run_is_paused_resumed_and_stopped,
+          what_cannot_be_done_is_refused_and_leaves_nothing_behind])
