@@ -222,11 +222,34 @@ s_do(const fl_context *context, const fl_conf *conf, const char *state, submissi
     return code == FL_EXIT_OK ? s_submit(context, conf, state, self, answer, why) : code;
 }
 
+static int
+s_check(const fl_context *context, const fl_conf *conf)
+{
+    submission self = { .count = 0 };
+    json_t *answer = NULL;
+    fl_why why = { "" };
+    int code = s_read(&self, conf, &why);
+    fl_blob_unref(&self.recipe.text);
+    if (code != FL_EXIT_OK) {
+        return fl_context_fail(context, VERB, code, "%s", why.text);
+    }
+    if (fl_conf_bool(conf, "json")) {
+        answer = json_pack("{ss}", "name", self.recipe.name);
+        fl_context_print(context, &answer);
+    } else {
+        (void)fprintf(context->out, "%s: the settings are fine\n", self.recipe.name);
+    }
+    return code;
+}
+
 int
 fl_verb_run_submit(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
     const bool json = fl_conf_bool(conf, "json"), wait = fl_conf_bool(conf, "wait");
+    if (fl_conf_bool(conf, "check")) {
+        return s_check(context, conf);
+    }
     const char *state = fl_context_state(context, conf, VERB);
     submission self = { .count = 0 };
     json_t *answer = NULL;

@@ -25,21 +25,37 @@ s_print_setting(const fl_setting *setting, FILE *out)
     }
 }
 
+//  For a page of the manual.
+static void
+s_print_roff(const fl_setting *setting, FILE *out)
+{
+    (void)fprintf(out, ".TP\n.B %s\n%s%s%s.\n", setting->key, setting->help,
+                  setting->choices == NULL ? "" : ": ",
+                  setting->choices == NULL ? "" : setting->choices);
+    if (setting->fallback == NULL) {
+        (void)fprintf(out, "Must be given.\n");
+    } else {
+        (void)fprintf(out, "Default: %s.\n",
+                      setting->fallback[0] == '\0' ? "none" : setting->fallback);
+    }
+}
+
 int
 fl_verb_run_settings(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
+    const bool json = fl_conf_bool(conf, "json"), roff = fl_conf_bool(conf, "roff");
     json_t *all = json_object();
     for (uint32_t i = 0; i < fl_run_program.setting_count; i++) {
         const fl_setting *setting = &fl_run_program.settings[i];
         (void)json_object_set_new(
             all, setting->key,
             json_pack("{ss?,ss}", "default", setting->fallback, "help", setting->help));
-        if (!fl_conf_bool(conf, "json")) {
-            s_print_setting(setting, context->out);
+        if (!json) {
+            (roff ? s_print_roff : s_print_setting)(setting, context->out);
         }
     }
-    if (fl_conf_bool(conf, "json")) {
+    if (json) {
         fl_context_print(context, &all);
     }
     json_decref(all);

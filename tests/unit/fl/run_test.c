@@ -152,6 +152,8 @@ the_settings_that_are_printed_can_be_submitted_as_they_are(void **state)
     const char *path = recipe(fake.out);
     assert_int_equal(fake_fl("run", "submit", path, NULL), FL_EXIT_OK);
     assert_body("rounds: 20\\n");
+    assert_int_equal(fake_fl("run", "settings", "--roff", NULL), FL_EXIT_OK);
+    assert_out("\n.TP\n.B rounds\n");
     assert_int_equal(fake_fl("run", "settings", "--json", NULL), FL_EXIT_OK);
     assert_out("\"rounds\":{\"default\":\"20\",\"help\":\"");
 }
@@ -177,6 +179,13 @@ a_mistake_is_named_with_file_and_line_and_nobody_is_asked(void **state)
     assert_int_equal(fake_fl("run", "submit", path, "--set", "model.initial=gone", NULL),
                      FL_EXIT_STATE_DIR);
     assert_err("gone cannot be opened");
+    path = recipe("rounds: 5\n");
+    assert_int_equal(fake_fl("run", "submit", path, "--check", NULL), FL_EXIT_OK);
+    assert_string_equal(fake.out, "lr-01: the settings are fine\n");
+    assert_int_equal(fake_fl("run", "submit", path, "--check", "--json", NULL), FL_EXIT_OK);
+    assert_string_equal(fake.out, "{\"name\":\"lr-01\"}\n");
+    assert_int_equal(fake_fl("run", "submit", path, "--check", "--set=rounds=0", NULL),
+                     FL_EXIT_USAGE);
     assert_int_equal(fake.asked, 0);
 }
 
