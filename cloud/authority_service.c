@@ -249,7 +249,8 @@ s_ask_token(fl_authority_service *self, uint32_t ticket, const char *id, bool re
     if (fl_unhex(id, question.id, sizeof question.id)) {
         fl_queries_put(self->conf.queries, &question);
     } else {
-        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no id of a token");
+        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE,
+                       "that is no id of a token: 'fl token list' shows them");
     }
 }
 

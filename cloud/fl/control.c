@@ -59,11 +59,5 @@ fl_verb_health(void *context, const fl_conf *conf)
 int
 fl_verb_token_revoke(void *context, const fl_conf *conf)
 {
-    const char *id = fl_conf_argument(conf, 0);
-    uint8_t bytes[FL_TOKEN_ID_BYTES];
-    if (!fl_unhex(id, bytes, sizeof bytes)) {
-        return fl_context_fail(context, "token revoke", FL_EXIT_USAGE,
-                               "'%.40s' is no id of a token: 'fl token list' shows them", id);
-    }
-    return s_order(context, conf, "token-revoke", id);
+    return s_order(context, conf, "token-revoke", fl_conf_argument(conf, 0));
 }

@@ -12,37 +12,24 @@
 
 enum { LINE_MAX_BYTES = 128 };
 
-static FILE *
-s_open(const char *directory, int flags, const char *mode, char path[FL_STATE_PATH_MAX])
-{
-    (void)snprintf(path, FL_STATE_PATH_MAX, "%s/tokens", directory);
-    int file = open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-    FILE *stream = file < 0 ? NULL : fdopen(file, mode);
-    if (file >= 0 && stream == NULL) {
-        (void)close(file);
-    }
-    return stream;
-}
-
 //  One line, in one write: so two who make tokens at a time write two lines.
 fl_status
 fl_token_note(const char *directory, const fl_token *token, fl_why *why)
 {
     char path[FL_STATE_PATH_MAX], id[2 * FL_TOKEN_ID_BYTES + 1];
-    FILE *file = s_open(directory, O_WRONLY | O_CREAT | O_APPEND, "a", path);
+    (void)snprintf(path, sizeof path, "%s/tokens", directory);
+    int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     fl_hex(token->id, FL_TOKEN_ID_BYTES, id);
-    bool noted = file != NULL &&
-                 fprintf(file, "%s %s %s%s %" PRIu32 " %" PRIu64 "\n", id,
+    bool noted = file >= 0 &&
+                 dprintf(file, "%s %s %s%s %" PRIu32 " %" PRIu64 "\n", id,
                          fl_role_name(token->role), token->name, token->exact ? "" : "*",
                          token->count, token->not_after) > 0 &&
-                 fflush(file) == 0 && fsync(fileno(file)) == 0;
-    if (!noted) {
-        fl_why_set(why, "%s: %s", path, strerror(errno));
+                 fsync(file) == 0;
+    fl_status status = noted ? FL_OK : fl_fail(FL_IO, why, "%s: %s", path, strerror(errno));
+    if (file >= 0) {
+        (void)close(file);
     }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return noted ? FL_OK : FL_IO;
+    return status;
 }
 
 //  What the line says and the root knows; the caller's. NULL: no line of ours.
@@ -105,7 +92,8 @@ fl_verb_token_list(void *context, const fl_conf *conf)
 {
     const fl_context *console = context;
     char path[FL_STATE_PATH_MAX];
-    FILE *file = s_open(fl_conf_text(conf, "authority"), O_RDONLY, "r", path);
+    (void)snprintf(path, sizeof path, "%s/tokens", fl_conf_text(conf, "authority"));
+    FILE *file = fopen(path, "re");
     if (file == NULL && errno != ENOENT) {
         return fl_context_fail(console, "token list", FL_EXIT_STATE_DIR, "%s: %s", path,
                                strerror(errno));

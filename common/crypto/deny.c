@@ -72,18 +72,6 @@ fl_deny_list_names(const fl_deny_list *self, const fl_name *node, uint64_t seria
     return s_find(self, node, 0) != NULL || s_find(self, node, serial) != NULL;
 }
 
-static bool
-s_make_room(fl_deny_list *self)
-{
-    uint32_t room = self->room == 0 ? 64 : 2 * self->room;
-    entry *entries = realloc(self->entries, room * sizeof *entries);
-    if (entries != NULL) {
-        self->entries = entries;
-        self->room = room;
-    }
-    return entries != NULL;
-}
-
 fl_status
 fl_deny_list_add(fl_deny_list *self, const fl_name *node, uint64_t serial)
 {
@@ -94,8 +82,14 @@ fl_deny_list_add(fl_deny_list *self, const fl_name *node, uint64_t serial)
     if (self->count == FL_DENY_MAX) {
         return FL_FULL;
     }
-    if (self->count == self->room && !s_make_room(self)) {
-        return FL_NOMEM;
+    if (self->count == self->room) {
+        uint32_t room = self->room == 0 ? 64 : 2 * self->room;
+        entry *entries = realloc(self->entries, room * sizeof *entries);
+        if (entries == NULL) {
+            return FL_NOMEM;
+        }
+        self->entries = entries;
+        self->room = room;
     }
     entry added = { .node = *node, .serial = serial };
     uint32_t at = self->count;

@@ -186,24 +186,6 @@ on_enrol(fl_enrol_relay *self, const fl_event *event, fl_time now, fl_outbox *ou
     }
 }
 
-static void
-on_enrolled(fl_enrol_relay *self, const fl_enrolled *enrolled, fl_outbox *out)
-{
-    passage *at = s_of_ticket(self, enrolled->request);
-    bool whole = enrolled->reason != FL_WHY_NONE || enrolled->certificate.size == FL_CERT_BYTES;
-    if (at == NULL || !whole) {
-        return; // an answer to nobody here
-    }
-    at->answer.reason = enrolled->reason;
-    memcpy(at->answer.text, enrolled->text, sizeof at->answer.text);
-    if (enrolled->reason == FL_WHY_NONE) {
-        memcpy(at->answer.certificate, enrolled->certificate.data, FL_CERT_BYTES);
-        at->answer.lease = (fl_lease){ .shard = enrolled->shard, .shards = enrolled->shards };
-    }
-    at->open = false;
-    s_enrolled(at, out);
-}
-
 void
 fl_enrol_relay_enrolled(fl_enrol_relay *self, uint64_t ticket, const fl_enrol_relay_answer *answer)
 {
@@ -212,6 +194,21 @@ fl_enrol_relay_enrolled(fl_enrol_relay *self, uint64_t ticket, const fl_enrol_re
         at->answer = *answer;
         at->answered = true;
     }
+}
+
+static void
+on_enrolled(fl_enrol_relay *self, const fl_enrolled *enrolled)
+{
+    fl_enrol_relay_answer answer = { .reason = enrolled->reason };
+    memcpy(answer.text, enrolled->text, sizeof answer.text);
+    if (enrolled->reason == FL_WHY_NONE) {
+        if (enrolled->certificate.size != FL_CERT_BYTES) {
+            return;
+        }
+        memcpy(answer.certificate, enrolled->certificate.data, FL_CERT_BYTES);
+        answer.lease = (fl_lease){ .shard = enrolled->shard, .shards = enrolled->shards };
+    }
+    fl_enrol_relay_enrolled(self, enrolled->request, &answer);
 }
 
 static void
@@ -273,44 +270,44 @@ s_ask_part(fl_enrol_relay *self, uint64_t version, bool beat, fl_outbox *out)
     }
 }
 
+//  True: it was for us. Admission lets each of these verbs come from one side only, but for BEAT.
 static bool
 s_relay(fl_enrol_relay *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
-    bool from_parent = event->message.from == FL_PARENT;
-    if (message->verb == FL_ENROL && !from_parent) {
+    switch ((int)message->verb) {
+    case FL_ENROL:
         on_enrol(self, event, now, out);
         return true;
-    }
-    if (message->verb == FL_ENROLLED && from_parent) {
-        on_enrolled(self, &message->enrolled, out);
+    case FL_ENROLLED:
+        on_enrolled(self, &message->enrolled);
         return true;
-    }
-    if (message->verb == FL_DENY && from_parent) {
-        return true; // the identity has taken it already
-    }
-    if (message->verb == FL_DENY_PART && from_parent) {
+    case FL_DENY: // the identity has taken it already
+        return true;
+    case FL_DENY_PART: // likewise
         s_ask_part(self, message->deny_part.version, false, out);
         return true;
-    }
-    if (message->verb == FL_DENY_GET && !from_parent) {
+    case FL_DENY_GET:
         s_tell_part(self, event, out);
         return true;
+    case FL_BEAT:
+        if (event->message.from == FL_PARENT) {
+            s_ask_part(self, message->beat.deny_version, true, out);
+        } else {
+            s_tell_denied(self, event, out);
+        }
+        return false;
+    default:
+        return false;
     }
-    if (message->verb == FL_BEAT && from_parent) {
-        s_ask_part(self, message->beat.deny_version, true, out);
-    } else if (message->verb == FL_BEAT) {
-        s_tell_denied(self, event, out);
-    }
-    return false;
 }
 
 static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
     fl_enrol_relay *self = arg;
-    s_tell_answers(self, out);
     bool taken = event->kind == FL_EV_MESSAGE && s_relay(self, event, now, out);
+    s_tell_answers(self, out);
     for (int i = 0; i < LANES; i++) {
         s_pass_on(self, &self->lanes[i], now, out);
     }

@@ -108,7 +108,8 @@ s_let_in(fl_admission *self, fl_way way, session *at, fl_time now)
     fl_time *until = &at->let_in_until[way];
     const fl_time unheard = *until > now ? *until - now : 0;
     if (unheard > (FL_KEY_UNHEARD - 1) * FL_UNHEARD_MS) {
-        fl_guard_tell(self->guard, way, at->peer, "too many silent connections of one key");
+        fl_guard_tell(self->guard, (fl_notice){ way, at->peer, false,
+                                                "too many silent connections of one key" });
         return FL_ZAP_LATER;
     }
     *until = now + unheard + FL_UNHEARD_MS;
@@ -147,14 +148,14 @@ s_session(const fl_admission *self, fl_peer peer)
     return &self->sessions[place];
 }
 
-//  The session, of at most this rank, that was not heard for longest; NULL when there is none.
+//  The key without a seat that was not heard for longest; NULL when there is none.
 static session *
-s_longest_silent(fl_admission *self, rank only)
+s_longest_silent(fl_admission *self)
 {
     session *found = NULL;
     for (uint32_t i = 0; i < self->used; i++) {
         session *at = &self->sessions[i];
-        if (at->rank == only && at->gone == FL_WHY_NONE &&
+        if (at->rank == KNOWN && at->gone == FL_WHY_NONE &&
             (found == NULL || at->heard < found->heard)) {
             found = at;
         }
@@ -195,7 +196,7 @@ s_place(fl_admission *self, bool guest)
         at = &self->sessions[self->used];
         at->peer = self->used++;
     } else {
-        at = s_longest_silent(self, KNOWN);
+        at = s_longest_silent(self);
         at = at != NULL ? at : s_crowded(self);
     }
     if (at != NULL && at->rank != EMPTY) {

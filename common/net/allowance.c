@@ -50,33 +50,28 @@ fl_allowance_sum(const fl_visitor visitors[], int size, fl_allowance share)
 fl_progress
 fl_allowance_progress(fl_progress before, uint64_t received, uint64_t acknowledged)
 {
-    fl_progress reached = FL_PROGRESS_NONE;
-    if (received >= PROOF) {
-        reached = acknowledged >= APPROVED ? FL_PROGRESS_APPROVED : FL_PROGRESS_PROOF;
-    } else if (received >= KEY) {
-        reached = FL_PROGRESS_KEY;
-    } else if (received > 0) {
-        reached = received >= GREETING ? FL_PROGRESS_GREETING : FL_PROGRESS_BYTES;
+    static const uint64_t takes[] = { 0, 1, GREETING, KEY, PROOF };
+    fl_progress reached = FL_PROGRESS_PROOF;
+    while (received < takes[reached]) {
+        reached--;
     }
+    reached += reached == FL_PROGRESS_PROOF && acknowledged >= APPROVED;
     return reached > before ? reached : before;
 }
 
-//  Two connections of one holder: those without a name are each their own.
 static bool
-s_same_holder(const fl_visitor *one, const fl_visitor *other)
+s_holds(const fl_visitor *visitor, fl_allowance share)
 {
-    return one == other || (one->peer != FL_PARENT && one->peer == other->peer);
+    return fl_allowance_held(visitor) > 0 && fl_allowance_of(visitor) == share;
 }
 
+//  By its peer; connections without a name are each their own holder.
 static uint64_t
 s_held_by(const fl_visitor visitors[], int size, const fl_visitor *holder, fl_allowance share)
 {
-    uint64_t sum = 0;
-    if (holder->peer == FL_PARENT) {
-        return fl_allowance_held(holder);
-    }
-    for (int i = 0; i < size; i++) {
-        if (s_same_holder(&visitors[i], holder) && fl_allowance_of(&visitors[i]) == share) {
+    uint64_t sum = holder->peer == FL_PARENT ? fl_allowance_held(holder) : 0;
+    for (int i = 0; i < size && holder->peer != FL_PARENT; i++) {
+        if (visitors[i].peer == holder->peer && s_holds(&visitors[i], share)) {
             sum += fl_allowance_held(&visitors[i]);
         }
     }
@@ -87,17 +82,16 @@ int
 fl_allowance_heaviest(const fl_visitor visitors[], int size, fl_allowance share)
 {
     int found = -1;
-    uint64_t most = 0;
+    uint64_t most = 0, largest = 0; // of a holder, of its connections
     for (int i = 0; i < size; i++) {
-        if (fl_allowance_held(&visitors[i]) == 0 || fl_allowance_of(&visitors[i]) != share) {
-            continue;
-        }
-        const uint64_t holds = s_held_by(visitors, size, &visitors[i], share);
-        const bool larger = found >= 0 && s_same_holder(&visitors[i], &visitors[found]) &&
-                            fl_allowance_held(&visitors[i]) > fl_allowance_held(&visitors[found]);
-        if (holds > most || larger) {
-            found = i;
-            most = holds;
+        if (s_holds(&visitors[i], share)) {
+            const uint64_t holds = s_held_by(visitors, size, &visitors[i], share);
+            const uint64_t held = fl_allowance_held(&visitors[i]);
+            if (holds > most || (holds == most && held > largest)) {
+                found = i;
+                most = holds;
+                largest = held;
+            }
         }
     }
     return found;

@@ -43,7 +43,7 @@ struct fl_guard {
     unsigned strangers_at_most; // counted anew when above the bound
     uint64_t salt;         // of crowds: nobody chooses which prefixes share one
     fl_notice notices[FL_NOTICES_MAX];
-    unsigned notice_first, notice_count;
+    unsigned notice_told, notice_count;
     fl_time now; // of this turn
     fl_time due;
 };
@@ -58,9 +58,7 @@ fl_guard_new(const fl_guard_conf *conf, fl_metrics *metrics)
         self->conf.strangers_max =
             conf->strangers_max > 0 ? conf->strangers_max : FL_STRANGERS_MAX;
         self->metrics = metrics;
-        if (getrandom(&self->salt, sizeof self->salt, GRND_NONBLOCK) < 0) {
-            self->salt = (uint64_t)(uintptr_t)self; // early at boot: better than nothing
-        }
+        FL_ASSERT(getrandom(&self->salt, sizeof self->salt, 0) == sizeof self->salt);
     }
     return self;
 }
@@ -205,30 +203,22 @@ fl_guard_cut_peer(fl_guard *self, fl_peer peer)
     return cut;
 }
 
-static void
-s_notice(fl_guard *self, fl_notice notice)
+void
+fl_guard_tell(fl_guard *self, fl_notice notice)
 {
     if (self->notice_count < FL_NOTICES_MAX) {
-        const unsigned at = (self->notice_first + self->notice_count++) % FL_NOTICES_MAX;
-        self->notices[at] = notice;
+        self->notices[self->notice_count++] = notice;
     }
-}
-
-void
-fl_guard_tell(fl_guard *self, fl_way way, fl_peer peer, const char *text)
-{
-    s_notice(self, (fl_notice){ .way = way, .peer = peer, .text = text });
 }
 
 bool
 fl_guard_told(fl_guard *self, fl_notice *notice)
 {
-    if (self->notice_count == 0) {
+    if (self->notice_told == self->notice_count) {
+        self->notice_told = self->notice_count = 0;
         return false;
     }
-    *notice = self->notices[self->notice_first];
-    self->notice_first = (self->notice_first + 1) % FL_NOTICES_MAX;
-    self->notice_count--;
+    *notice = self->notices[self->notice_told++];
     return true;
 }
 
@@ -257,18 +247,16 @@ s_measure(fl_guard *self, int descriptor, fl_time now)
 static void
 s_bound_strangers(fl_guard *self, fl_time now)
 {
-    int least = -1;
-    fl_progress was;
     self->strangers_at_most = 0;
     for (int i = 0; i < self->size; i++) {
         self->strangers_at_most += fl_allowance_stranger(&self->visitors[i]) ? 1 : 0;
     }
     while (self->strangers_at_most > self->conf.strangers_max) {
-        least = fl_allowance_least_stranger(self->visitors, self->size);
-        was = self->visitors[least].progress;
-        const bool lives = s_measure(self, least, now);
-        if (lives && self->visitors[least].progress > was) { // perhaps another one goes
-            self->strangers_at_most -= fl_allowance_stranger(&self->visitors[least]) ? 0 : 1;
+        const int least = fl_allowance_least_stranger(self->visitors, self->size);
+        fl_visitor *at = &self->visitors[least];
+        const fl_progress was = at->progress;
+        if (s_measure(self, least, now) && at->progress > was) { // perhaps another one goes
+            self->strangers_at_most -= fl_allowance_stranger(at) ? 0 : 1;
             continue;
         }
         self->metrics->net_cut_silent_total += fl_guard_cut(self, least);
@@ -359,8 +347,9 @@ fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child)
     const int oldest =
         first ? fl_allowance_surplus(self->visitors, self->size, visitor->way, peer) : -1;
     if (oldest >= 0) {
-        fl_guard_tell(self, visitor->way, peer, "more connections than a key may have: "
-                                                "the oldest is cut");
+        fl_guard_tell(self, (fl_notice){ visitor->way, peer, false,
+                                         "more connections than a key may have: "
+                                         "the oldest is cut" });
         self->metrics->net_cut_surplus_total += fl_guard_cut(self, oldest);
     }
 }
@@ -395,7 +384,7 @@ static void
 s_cut_flood(fl_guard *self, int descriptor, const char *text)
 {
     const fl_visitor *visitor = &self->visitors[descriptor];
-    s_notice(self, (fl_notice){ visitor->way, visitor->peer, true, text });
+    fl_guard_tell(self, (fl_notice){ visitor->way, visitor->peer, true, text });
     self->metrics->net_cut_flood_total += fl_guard_cut(self, descriptor);
 }
 
@@ -407,10 +396,9 @@ s_endless(const fl_guard *self, int descriptor, bool silent)
     const fl_visitor *visitor = &self->visitors[descriptor];
     const uint64_t most =
         visitor->way == FL_WAY_CONTROL ? CONTROL_BYTES_MAX : BULK_BYTES_MAX;
-    uint64_t consumed = 0;
-    return silent && self->lanes[visitor->way].drained && fl_allowance_held(visitor) > most &&
-           fl_descriptor_consumed(descriptor, &consumed) &&
-           consumed > visitor->delivered + most;
+    const uint64_t held = fl_allowance_held(visitor);
+    return silent && self->lanes[visitor->way].drained && held > most &&
+           held - most > fl_descriptor_unread(descriptor);
 }
 
 //  Returns how many bytes came since the last look.
@@ -429,11 +417,10 @@ s_look_at(fl_guard *self, int descriptor, fl_time now)
         s_cut_flood(self, descriptor, "more bytes than one message before HELLO: cut");
     } else if (s_endless(self, descriptor, silent)) {
         s_cut_flood(self, descriptor, "a message that does not end: cut");
-    } else if (visitor->progress == FL_PROGRESS_PROOF && !visitor->ours &&
-               now - visitor->progress_at > DENIED_MS) {
-        self->metrics->net_cut_silent_total += fl_guard_cut(self, descriptor);
-    } else if (visitor->peer == FL_PARENT && !visitor->ours &&
-               now - visitor->since > FL_STRANGER_MS) {
+    } else if (!visitor->ours &&
+               ((visitor->peer == FL_PARENT && now - visitor->since > FL_STRANGER_MS) ||
+                (visitor->progress == FL_PROGRESS_PROOF &&
+                 now - visitor->progress_at > DENIED_MS))) {
         self->metrics->net_cut_silent_total += fl_guard_cut(self, descriptor);
     }
     return visitor->received - before;

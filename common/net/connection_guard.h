@@ -80,7 +80,7 @@ unsigned fl_guard_cut_peer(fl_guard *self, fl_peer peer);
 unsigned fl_guard_cut(fl_guard *self, int descriptor);
 
 //  Have the log hear of it; the next such thing, false when there is none.
-void fl_guard_tell(fl_guard *self, fl_way way, fl_peer peer, const char *text);
+void fl_guard_tell(fl_guard *self, fl_notice notice);
 bool fl_guard_told(fl_guard *self, fl_notice *notice);
 
 #endif

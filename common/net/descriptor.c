@@ -17,77 +17,62 @@ fl_descriptor_inode(int descriptor)
     return (uint64_t)status.st_ino;
 }
 
+typedef union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} address;
+
+static address
+s_address(int descriptor, bool of_peer)
+{
+    address at = { .any = { .sa_family = AF_UNSPEC } };
+    socklen_t size = sizeof at;
+    if ((of_peer ? getpeername : getsockname)(descriptor, &at.any, &size) != 0) {
+        at.any.sa_family = AF_UNSPEC;
+    }
+    return at;
+}
+
 uint16_t
 fl_descriptor_port(int descriptor, bool of_peer)
 {
-    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
-    socklen_t size = sizeof address;
-    struct sockaddr *at = (struct sockaddr *)&address;
-    if ((of_peer ? getpeername(descriptor, at, &size) : getsockname(descriptor, at, &size)) != 0) {
-        return 0;
-    }
-    if (address.ss_family == AF_INET) {
-        return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
-    }
-    if (address.ss_family == AF_INET6) {
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
-    }
-    return 0;
+    const address at = s_address(descriptor, of_peer);
+    return ntohs(at.any.sa_family == AF_INET    ? at.v4.sin_port
+                 : at.any.sa_family == AF_INET6 ? at.v6.sin6_port
+                                                : 0);
 }
 
 uint64_t
 fl_descriptor_origin(int descriptor)
 {
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    uint64_t origin = 0;
-    if (getpeername(descriptor, (struct sockaddr *)&address, &size) != 0) {
-        return 0;
+    const address at = s_address(descriptor, true);
+    uint64_t origin = at.any.sa_family == AF_INET6 ? 6 : 0;
+    if (at.any.sa_family == AF_INET) {
+        return (uint64_t)4 << 56 | ntohl(at.v4.sin_addr.s_addr) >> 8;
     }
-    if (address.ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const void *)&address;
-        origin = (uint64_t)4 << 56 | ntohl(v4->sin_addr.s_addr) >> 8;
-    } else if (address.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const void *)&address;
-        origin = 6;
-        for (unsigned i = 0; i < 7; i++) {
-            origin = origin << 8 | v6->sin6_addr.s6_addr[i];
-        }
+    for (unsigned i = 0; origin != 0 && i < 7; i++) {
+        origin = origin << 8 | at.v6.sin6_addr.s6_addr[i];
     }
     return origin;
-}
-
-static bool
-s_info(int descriptor, struct tcp_info *info)
-{
-    socklen_t size = sizeof *info;
-    memset(info, 0, sizeof *info);
-    return getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, info, &size) == 0;
 }
 
 bool
 fl_descriptor_counts(int descriptor, uint64_t *received, uint64_t *acknowledged)
 {
-    struct tcp_info info;
-    if (!s_info(descriptor, &info)) {
-        return false;
-    }
+    struct tcp_info info = { .tcpi_bytes_received = 0 };
+    socklen_t size = sizeof info;
+    bool told = getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
     *received = info.tcpi_bytes_received;
     *acknowledged = info.tcpi_bytes_acked;
-    return true;
+    return told;
 }
 
-bool
-fl_descriptor_consumed(int descriptor, uint64_t *bytes)
+uint64_t
+fl_descriptor_unread(int descriptor)
 {
-    struct tcp_info info;
     int unread = 0;
-    if (!s_info(descriptor, &info) || ioctl(descriptor, FIONREAD, &unread) != 0) {
-        return false;
-    }
-    const uint64_t received = info.tcpi_bytes_received;
-    *bytes = received > (uint64_t)unread ? received - (uint64_t)unread : 0;
-    return true;
+    return ioctl(descriptor, FIONREAD, &unread) == 0 ? (uint64_t)unread : UINT64_MAX;
 }
 
 bool

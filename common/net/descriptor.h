@@ -16,8 +16,8 @@ uint16_t fl_descriptor_port(int descriptor, bool of_peer);
 uint64_t fl_descriptor_origin(int descriptor);
 //  Bytes that came in, read or not, and bytes of ours that the peer has acknowledged.
 bool fl_descriptor_counts(int descriptor, uint64_t *received, uint64_t *acknowledged);
-//  Bytes that were received and read by the process since the connection began.
-bool fl_descriptor_consumed(int descriptor, uint64_t *bytes);
+//  Bytes that came in and were not read yet; UINT64_MAX: it is gone.
+uint64_t fl_descriptor_unread(int descriptor);
 //  End a connection that still has this inode. True when it did.
 bool fl_descriptor_shut(int descriptor, uint64_t inode);
 

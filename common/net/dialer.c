@@ -16,13 +16,15 @@ s_hang_up(fl_dialer *self, fl_way way, fl_socket **link_p)
 }
 
 static fl_status
-s_connect(fl_dialer *self, fl_way way, fl_socket **link_p, const fl_socket_conf *conf,
-          uint16_t port, fl_why *why)
+s_connect(fl_dialer *self, fl_way way, fl_socket **link_p, fl_socket_conf conf, uint16_t port,
+          fl_why *why)
 {
     char endpoint[300];
     snprintf(endpoint, sizeof endpoint, "tcp://%s:%u", self->conf.host, port);
+    conf.keys = self->conf.keys;
+    conf.server_key = self->conf.parent_key;
     s_hang_up(self, way, link_p);
-    *link_p = fl_socket_new(conf, why);
+    *link_p = fl_socket_new(&conf, why);
     if (*link_p == NULL) {
         return FL_IO;
     }
@@ -39,15 +41,11 @@ s_connect(fl_dialer *self, fl_way way, fl_socket **link_p, const fl_socket_conf 
 fl_status
 fl_dialer_reconnect(fl_dialer *self, fl_why *why)
 {
-    const fl_socket_conf control = {
-        .kind = FL_SOCKET_DEALER,
-        .queue = FL_CONTROL_QUEUE,
-        .frame_bytes_max = FL_FRAME_BYTES_MAX + SLACK_BYTES,
-        .keys = self->conf.keys,
-        .server_key = self->conf.parent_key,
-    };
+    const fl_socket_conf control = { .kind = FL_SOCKET_DEALER,
+                                     .queue = FL_CONTROL_QUEUE,
+                                     .frame_bytes_max = FL_FRAME_BYTES_MAX + SLACK_BYTES };
     fl_dialer_leave(self);
-    return s_connect(self, FL_WAY_CONTROL, &self->control, &control, self->conf.port, why);
+    return s_connect(self, FL_WAY_CONTROL, &self->control, control, self->conf.port, why);
 }
 
 fl_status
@@ -84,12 +82,10 @@ fl_dialer_lane(fl_dialer *self, fl_lane lane, bool open, uint16_t port, fl_why *
         .kind = lane == FL_LANE_UP ? FL_SOCKET_PUSH : FL_SOCKET_DEALER,
         .queue = self->conf.bulk_queue > 0 ? self->conf.bulk_queue : FL_BULK_QUEUE,
         .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
-        .keys = self->conf.keys,
-        .server_key = self->conf.parent_key,
     };
     const fl_way way = lane == FL_LANE_UP ? FL_WAY_UP : FL_WAY_DOWN;
     if (open) {
-        return s_connect(self, way, &self->lane[lane], &bulk, port, why);
+        return s_connect(self, way, &self->lane[lane], bulk, port, why);
     }
     s_hang_up(self, way, &self->lane[lane]);
     return FL_OK;

@@ -295,25 +295,23 @@ s_drain_posts(fl_reactor *self)
 static void
 s_poll_socket(zmq_pollitem_t *items, int *count, void *handle)
 {
-    items[(*count)++] = (zmq_pollitem_t){ .socket = handle, .events = ZMQ_POLLIN };
+    if (handle != NULL) {
+        items[(*count)++] = (zmq_pollitem_t){ .socket = handle, .events = ZMQ_POLLIN };
+    }
 }
 
 static void
 s_poll_news(zmq_pollitem_t *items, int *count, fl_guard *guard)
 {
     for (unsigned i = 0; guard != NULL && i < FL_WATCHED; i++) {
-        if (fl_guard_handle(guard, (fl_way)i) != NULL) {
-            s_poll_socket(items, count, fl_guard_handle(guard, (fl_way)i));
-        }
+        s_poll_socket(items, count, fl_guard_handle(guard, (fl_way)i));
     }
 }
 
 static void
 s_poll_link(zmq_pollitem_t *items, int *count, fl_socket *link)
 {
-    if (link != NULL) {
-        s_poll_socket(items, count, fl_socket_handle(link));
-    }
+    s_poll_socket(items, count, link != NULL ? fl_socket_handle(link) : NULL);
 }
 
 //  The watched descriptors come first, in their order.

@@ -737,17 +737,18 @@ s_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_outbox *out)
 static void
 on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    if (!s_role_fits(self, event->message.role)) {
-        s_refuse(self, event, FL_WHY_ROLE, out);
-        return;
-    }
     bool renewed = false;
-    int64_t index = fl_seats_join(self->seats, event, now, &renewed);
-    if (index < 0) {
-        s_refuse(self, event, FL_WHY_FULL, out);
+    const bool fits = s_role_fits(self, event->message.role);
+    int64_t index = fits ? fl_seats_join(self->seats, event, now, &renewed) : -1;
+    if (index < 0) { // who has no seat takes no session from who may have one
+        s_refuse(self, event, fits ? FL_WHY_FULL : FL_WHY_ROLE, out);
+        fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = event->message.from;
         return;
     }
     fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
+    if (seat->before != seat->peer) { // the node has another key now
+        fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->before;
+    }
     if (renewed && (seat->phase == FL_SEAT_OFFERED || seat->phase == FL_SEAT_STAGING)) {
         (void)fl_uploads_withdraw(self->uploads, (uint32_t)index, FL_SEAT_TASKED, FL_WHY_NONE, out);
         memset(&seat->contrib, 0, sizeof seat->contrib);

@@ -217,6 +217,7 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
         memset(&seat->tally, 0, sizeof seat->tally);
         seat->activity = FL_DOING_NOTHING;
     }
+    seat->before = seat->present ? seat->peer : event->message.from;
     if (seat->present) {
         fl_seats_vacate(self, (uint32_t)index);
     }

@@ -27,7 +27,7 @@ typedef enum fl_seat_phase {
 typedef struct fl_seat {
     fl_name node;
     fl_role role;
-    fl_peer peer;
+    fl_peer peer, before; // who sat here when this one said HELLO; `peer` itself: nobody else
     bool present, evasive;
     uint64_t incarnation;
     uint32_t epoch;

@@ -206,10 +206,8 @@ static uint64_t
 s_unread_max(const fl_node_conf *conf)
 {
     const uint64_t windows = (uint64_t)conf->slots * FL_WINDOW_BYTES_MAX / 5 * 8;
-    if (conf->unread_max > 0) {
-        return conf->unread_max;
-    }
-    return windows > FL_UNREAD_DEFAULT ? windows : FL_UNREAD_DEFAULT;
+    const uint64_t fits = windows > FL_UNREAD_DEFAULT ? windows : FL_UNREAD_DEFAULT;
+    return conf->unread_max > 0 ? conf->unread_max : fits;
 }
 
 static fl_status

@@ -21,24 +21,6 @@
 
 enum { WAIT_MS = 3000 };
 
-const char *
-hostile_get(const char *key, const char *otherwise)
-{
-    return words_get(key, otherwise);
-}
-
-const char *
-hostile_need(const char *key)
-{
-    return words_need(key);
-}
-
-int64_t
-hostile_number(const char *key, int64_t otherwise)
-{
-    return words_number(key, otherwise);
-}
-
 // ---- identities -------------------------------------------------------------------------------
 static fl_keys *
 s_keys(const char *home)
@@ -77,8 +59,8 @@ s_found(void)
     (void)printf("founded\n");
 }
 
-static fl_role
-s_role(const char *name)
+fl_role
+hostile_role(const char *name)
 {
     fl_role role = FL_ROLE_OPERATOR;
     while (role != FL_ROLE_NONE && strcmp(name, fl_role_name(role)) != 0) {
@@ -96,7 +78,7 @@ s_issue(void)
     uint8_t bytes[FL_CERT_BYTES];
     fl_authority *authority = NULL;
     fl_keys *keys = s_keys(words_need("home"));
-    fl_cert cert = { .role = s_role(words_need("role")), .keys = *fl_keys_public(keys),
+    fl_cert cert = { .role = hostile_role(words_need("role")), .keys = *fl_keys_public(keys),
                      .serial = (uint64_t)words_number("serial", 900000) };
     if (cert.role == FL_ROLE_NONE || !fl_name_parse(words_need("name"), &cert.node)) {
         words_die("no such role or name");
@@ -158,12 +140,10 @@ s_certificate(uint8_t bytes[FL_CERT_BYTES])
 
 // ---- a child ----------------------------------------------------------------------------------
 fl_socket *
-hostile_dial(fl_socket_kind kind, const char *endpoint, int queue)
+hostile_dial_as(const fl_keypair *pair, fl_socket_kind kind, const char *endpoint, int queue)
 {
     fl_why why = { "" };
-    fl_keypair pair;
     uint8_t server[FL_CURVE_BYTES];
-    s_keypair(words_need("home"), &pair);
     if (!fl_unhex(words_need("server"), server, sizeof server)) {
         words_die("server= is no key");
     }
@@ -171,13 +151,21 @@ hostile_dial(fl_socket_kind kind, const char *endpoint, int queue)
     const fl_socket_conf conf = { .kind = kind,
                                   .queue = queue,
                                   .frame_bytes_max = 4 * MIB,
-                                  .keys = plain ? NULL : &pair,
+                                  .keys = plain ? NULL : pair,
                                   .server_key = plain ? NULL : server };
     fl_socket *link = fl_socket_new(&conf, &why);
     if (link == NULL || fl_socket_connect(link, endpoint, &why) != FL_OK) {
         words_die("%s", why.text);
     }
     return link;
+}
+
+fl_socket *
+hostile_dial(fl_socket_kind kind, const char *endpoint, int queue)
+{
+    fl_keypair pair;
+    s_keypair(words_need("home"), &pair);
+    return hostile_dial_as(&pair, kind, endpoint, queue);
 }
 
 void
@@ -253,7 +241,7 @@ fl_message
 hostile_hello(uint8_t bytes[FL_CERT_BYTES])
 {
     fl_message message = { .verb = FL_HELLO };
-    message.hello.role = s_role(words_get("role", "device"));
+    message.hello.role = hostile_role(words_get("role", "device"));
     message.hello.incarnation = (uint64_t)words_number("incarnation", 4711);
     message.hello.leaves = 1;
     message.hello.certificate = s_certificate(bytes);
@@ -485,7 +473,7 @@ main(int argc, char **argv)
     static const words_act acts[] = { { "make", s_make },   { "found", s_found },
                                       { "issue", s_issue }, { "speak", s_speak },
                                       { "parent", s_parent }, { "flood", hostile_flood },
-                                      { "deny", s_deny } };
+                                      { "deny", s_deny }, { "keys", hostile_keys } };
     fl_why why = { "" };
     words_must(fl_crypto_init(&why), &why);
     words_must(fl_net_open(1, &why), &why);

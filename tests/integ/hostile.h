@@ -16,21 +16,22 @@ typedef struct hostile_child {
     fl_welcome seat;
 } hostile_child;
 
-//  The words of the command line, which are hostile.c's.
-const char *hostile_get(const char *key, const char *otherwise);
-const char *hostile_need(const char *key);
-int64_t hostile_number(const char *key, int64_t otherwise);
+//  With the keys of `home=`, or with these.
 fl_socket *hostile_dial(fl_socket_kind kind, const char *endpoint, int queue);
+fl_socket *hostile_dial_as(const fl_keypair *pair, fl_socket_kind kind, const char *endpoint,
+                           int queue);
 void hostile_say(fl_socket *link, const fl_message *message, fl_bytes route);
 //  Wait for one message. False when none came, or one that is not of our protocol.
 bool hostile_hear(fl_socket *link, fl_parcel *parcel, fl_message *message, int64_t wait_ms);
+fl_role hostile_role(const char *name);
 fl_message hostile_hello(uint8_t bytes[FL_CERT_BYTES]);
 fl_message hostile_contrib(const hostile_child *self, bool forged);
 //  Say one of the words of `speak`, and print what is answered.
 void hostile_act(hostile_child *self, const char *what);
 //  One message of so many frames, all the same bytes of ours; libzmq holds references only.
 void hostile_endless(fl_socket *link, uint64_t frames, size_t frame_bytes);
-//  The act `flood`.
+//  The acts `flood` and `keys`.
 void hostile_flood(void);
+void hostile_keys(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/config/clock.h"
 #include "common/identity/state_dir.h"
 #include "tests/integ/hostile.h"
 #include "tests/support/words.h"
@@ -16,8 +17,8 @@ s_crowd(fl_socket *link, int64_t until)
     enum { CROWD_MAX = 200 };
     uint8_t bytes[FL_CERT_BYTES];
     const fl_message hello = hostile_hello(bytes);
-    const int64_t count = hostile_number("count", 64);
-    const char *seat = hostile_get("seat", "");
+    const int64_t count = words_number("count", 64);
+    const char *seat = words_get("seat", "");
     const bool up = *seat != '\0';
     const size_t frame = up ? MIB : CONTROL_FRAME;
     hostile_child self = { .control = up ? hostile_dial(FL_SOCKET_DEALER, seat, 100) : NULL };
@@ -30,7 +31,7 @@ s_crowd(fl_socket *link, int64_t until)
         for (int64_t i = 1; i < count && i < CROWD_MAX && turn % 10 == 0; i++) {
             fl_socket_destroy(&links[i]); // libzmq gives up where it was denied: begin anew
             links[i] = hostile_dial(up ? FL_SOCKET_PUSH : FL_SOCKET_DEALER,
-                                    hostile_need("endpoint"), 1000);
+                                    words_need("endpoint"), 1000);
         }
         for (int64_t i = 0; i < count && !up; i++) {
             hostile_say(links[i], &hello, fl_bytes_of(NULL, 0));
@@ -142,11 +143,11 @@ s_storm_steps(hostile_child *self, int64_t until)
 void
 hostile_flood(void)
 {
-    const bool up = strcmp(hostile_get("lane", "control"), "up") == 0;
-    const char *kind = hostile_need("kind");
+    const bool up = strcmp(words_get("lane", "control"), "up") == 0;
+    const char *kind = words_need("kind");
     fl_socket *link = hostile_dial(up ? FL_SOCKET_PUSH : FL_SOCKET_DEALER,
-                                   hostile_need("endpoint"), 1000);
-    const int64_t until = zclock_mono() + 1000 * hostile_number("seconds", 5);
+                                   words_need("endpoint"), 1000);
+    const int64_t until = zclock_mono() + 1000 * words_number("seconds", 5);
     uint64_t sent = 0;
     if (strcmp(kind, "endless") == 0) {
         const size_t frame = up ? MIB : CONTROL_FRAME;
@@ -180,4 +181,47 @@ hostile_flood(void)
     }
     (void)printf("sent messages=%llu\n", (unsigned long long)sent);
     fl_socket_destroy(&link);
+}
+
+//  keys authority=DIR server=KEY endpoint=E role=R count=N: so many keys with certificates, each of
+//  which says HELLO, is welcomed and goes. All have one name: they take one seat.
+void
+hostile_keys(void)
+{
+    enum { AT_ONCE = 20, WELCOME_MS = 3000 };
+    const int64_t count = words_number("count", 1);
+    const fl_entropy entropy = fl_entropy_os();
+    fl_authority *authority = NULL;
+    fl_why why = { "" };
+    int64_t done = 0;
+    words_must(fl_state_dir_secret_load(words_need("authority"), &authority, &why), &why);
+    while (done < count) {
+        fl_socket *links[AT_ONCE];
+        for (int i = 0; i < AT_ONCE; i++) {
+            fl_keys *keys = fl_keys_new(&entropy);
+            fl_cert cert = { .role = hostile_role(words_need("role")), .node = { "crowd" },
+                             .keys = *fl_keys_public(keys), .serial = 2000000 + (uint64_t)done };
+            uint8_t bytes[FL_CERT_BYTES];
+            fl_keypair pair;
+            memcpy(pair.public_key, cert.keys.x, sizeof pair.public_key);
+            fl_keys_curve_secret(keys, pair.secret_key);
+            fl_cert_issue(authority, &cert, fl_clock_wall_s(), 24 * 3600, bytes);
+            links[i] = hostile_dial_as(&pair, FL_SOCKET_DEALER, words_need("endpoint"), 10);
+            fl_message hello = { .verb = FL_HELLO,
+                                 .hello = { .role = cert.role, .incarnation = 1, .leaves = 1,
+                                            .certificate = fl_bytes_of(bytes, sizeof bytes) } };
+            hostile_say(links[i], &hello, fl_bytes_of(NULL, 0));
+            fl_keys_destroy(&keys);
+        }
+        for (int i = 0; i < AT_ONCE; i++) {
+            fl_parcel parcel = { .descriptor = -1 };
+            fl_message answer = { .verb = FL_VERB_NONE };
+            (void)hostile_hear(links[i], &parcel, &answer, WELCOME_MS);
+            done += answer.verb == FL_WELCOME;
+            fl_parcel_release(&parcel);
+            fl_socket_destroy(&links[i]);
+        }
+    }
+    (void)printf("welcomed keys=%lld\n", (long long)done);
+    fl_authority_destroy(&authority);
 }

@@ -233,18 +233,6 @@ s_resident_bytes(void)
     return (uint64_t)resident * 4096;
 }
 
-//  Four gigabytes of one message, all frames of it the same bytes of ours.
-static void
-s_send_endless(void *socket, uint8_t *same, size_t size)
-{
-    const uint64_t frames = ((uint64_t)4 << 30) / size;
-    for (uint64_t i = 0; i < frames; i++) {
-        zmq_msg_t frame;
-        assert_int_equal(zmq_msg_init_data(&frame, same, size, NULL, NULL), 0);
-        assert_int_equal(zmq_msg_send(&frame, socket, i < frames - 1 ? ZMQ_SNDMORE : 0), size);
-    }
-}
-
 //  Of the four gigabytes so much may come in before we get our turn on a busy machine: libzmq's
 //  threads read on until the guard looks, forty times a second. A thread sanitizer keeps up to
 //  four bytes beside each that was written, and they are resident too.
@@ -262,18 +250,9 @@ s_send_endless(void *socket, uint8_t *same, size_t size)
 static uint64_t
 s_attack(toy *parent, const fl_keypair *keys, fl_way way, fl_socket_kind kind, size_t frame_bytes)
 {
-    static uint8_t same[MIB];
-    char endpoint[64];
-    const fl_socket_conf conf = { .kind = kind,
-                                  .queue = 1,
-                                  .frame_bytes_max = MIB,
-                                  .keys = keys,
-                                  .server_key = parent->keys.public_key };
-    fl_socket *attacker = fl_socket_new(&conf, NULL);
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->listener.port[way]);
-    assert_int_equal(fl_socket_connect(attacker, endpoint, NULL), FL_OK);
+    fl_socket *attacker = toy_dial(parent, way, kind, keys, 1);
     const uint64_t cuts = parent->metrics.net_cut_flood_total;
-    s_send_endless(fl_socket_handle(attacker), same, frame_bytes);
+    toy_send_endless(attacker, frame_bytes);
     const uint64_t before = s_resident_bytes();
     uint64_t most = before;
     while (parent->metrics.net_cut_flood_total == cuts) {
@@ -300,6 +279,7 @@ an_endless_message_is_cut_and_memory_stays_bounded(void **state)
     assert_true(s_attack(parent, &child->keys, FL_WAY_DOWN, FL_SOCKET_DEALER, CHUNK) < ENDURED);
     assert_true(s_attack(parent, &nobody, FL_WAY_CONTROL, FL_SOCKET_DEALER, CHUNK) < ENDURED);
     assert_int_equal(parent->metrics.net_cut_flood_total, 3);
+    assert_non_null(strstr(parent->refused.text, "the largest HELLO"));
     assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_UP], 0); // none was delivered
     assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_DOWN], 0);
     s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
@@ -327,7 +307,7 @@ s_raw_connect(int descriptor, uint16_t port)
 
 //  From this address of the loopback.
 static int
-s_raw_connection_of(uint16_t port, const char *address)
+s_raw_connection(uint16_t port, const char *address)
 {
     struct sockaddr_in from = { .sin_family = AF_INET };
     int descriptor = s_raw_socket();
@@ -336,12 +316,6 @@ s_raw_connection_of(uint16_t port, const char *address)
                      0);
     s_raw_connect(descriptor, port);
     return descriptor;
-}
-
-static int
-s_raw_connection(uint16_t port)
-{
-    return s_raw_connection_of(port, "127.0.0.1");
 }
 
 //  The descriptor at the other end of this connection; -1: it is not accepted.
@@ -383,7 +357,7 @@ strangers_are_bounded_in_number_and_time(void **state)
     s_seat(parent, child);
     int descriptors[FL_STRANGERS_MAX + 1];
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
-        descriptors[i] = s_raw_connection(parent->listener.port[FL_WAY_CONTROL]);
+        descriptors[i] = s_raw_connection(parent->listener.port[FL_WAY_CONTROL], "127.0.0.1");
         toy_until(parent, NULL, parent->metrics.net_accepted_total == i + 2);
     }
     assert_int_equal(parent->metrics.net_cut_silent_total, 1);
@@ -415,11 +389,11 @@ strangers_that_do_nothing_make_room_for_those_that_do(void **state)
     const uint16_t port = parent->listener.port[FL_WAY_CONTROL];
     int flood[FL_STRANGERS_MAX + 50];
     const int count = sizeof flood / sizeof *flood;
-    int slow = s_raw_connection_of(port, "127.0.0.1");
-    int other = s_raw_connection_of(port, "127.0.1.1");
+    int slow = s_raw_connection(port, "127.0.0.1");
+    int other = s_raw_connection(port, "127.0.1.1");
     assert_int_equal(send(slow, greeting, sizeof greeting, 0), sizeof greeting);
     for (int i = 0; i < count; i++) {
-        flood[i] = s_raw_connection_of(port, "127.0.0.1");
+        flood[i] = s_raw_connection(port, "127.0.0.1");
         toy_until(parent, NULL, parent->metrics.net_accepted_total == (uint64_t)i + 3);
     }
     assert_int_equal(parent->metrics.net_cut_silent_total, 52);

@@ -5,26 +5,15 @@ out, and back by itself once admitted.
 """
 import os
 import re
-import shutil
 import time
 
-from security_peer import (BACKOFF_MAX_S, BEAT_S, SLACK_S, Peer, at, certified_key, counters, grows,
-                           hostile, world)
-from fabric import expect, fl, flags, main, seconds, until
+from security_peer import (BACKOFF_MAX_S, BEAT_S, SLACK_S, at, counters, grows, home, hostile,
+                           lured, world)
+from fabric import expect, fl, flags, main, tests_of, seconds
 
 #  From `fl admit` until a device is seated again: the list goes down in a heartbeat per hop, the
 #  device waits out one backoff and, if it knocked in vain just before, three silent beats.
 BACK_S = 2 * BEAT_S + 3 * BEAT_S + BACKOFF_MAX_S + SLACK_S
-
-def home(f, name, **certificate):
-    """A directory of a hostile peer with keys of its own and, if asked for, a certificate."""
-    path = os.path.join(f.base, "hostile-" + name)
-    if not os.path.exists(path):
-        hostile("make", home=path)
-    if certificate:
-        hostile("issue", **{"authority": f.authority, "home": path, "name": name[:15],
-                            **certificate})
-    return path
 
 
 def refused(f, at_whom, reason, about, counter, **speech):
@@ -138,75 +127,40 @@ def what_is_no_message_of_a_child_is_refused():
 
 
 # ---- a hostile parent -------------------------------------------------------------------------
-class Lured:
-    """A device that is enrolled properly and whose parent, also enrolled properly, is hostile."""
-
-    def __init__(self, f, says, parent_home=None, **more):
-        self.f, self.says, self.more = f, says, more
-        self.edge = home(f, "evil-edge", role="edge")
-        self.stands = parent_home or self.edge
-        self.device = f.nodes["d1"].__class__(f.base, "lured", "device", f["d1"].settings)
-        self.device.settings["state"] = self.device.state
-        self.port = 20000 + os.getpid() % 10000
-
-    def __enter__(self):
-        shutil.rmtree(self.device.state, ignore_errors=True)
-        hostile("make", home=self.device.state)
-        hostile("issue", authority=self.f.authority, home=self.device.state, name="lured",
-                role="device")
-        key = certified_key(self.edge)
-        with open(os.path.join(self.device.state, "parent"), "w", encoding="ascii") as file:
-            file.write(f"tcp://127.0.0.1:{self.port}\n{key}\n")
-        self.f.nodes["lured"] = self.device
-        self.peer = Peer(os.path.join(self.f.base, "evil.log"), "parent", home=self.stands,
-                         listen=f"tcp://127.0.0.1:{self.port}", say=self.says, wait=30000,
-                         **self.more)
-        until(lambda: self.peer.lines(word="listening"), 5, "the hostile parent listens")
-        if os.path.exists(self.device.log):
-            os.unlink(self.device.log)
-        self.device.start()
-        return self
-
-    def __exit__(self, *_):
-        self.device.kill()
-        self.peer.__exit__()
-        del self.f.nodes["lured"]
-
-
 def an_order_that_the_authority_did_not_sign_is_refused():
     f = world()
-    with Lured(f, "welcome,task") as lured:
-        lured.device.line("gate-refused", reason="plan", verb="task", bound_s=10)
+    with lured(f, "welcome,task") as device:
+        device.line("gate-refused", reason="plan", verb="task", bound_s=10)
         status = f.status("lured")
         expect(status["member"]["joined"], "a parent of our authority is joined")
         expect(status["counters"].get("fl_net_refused_plan", 0) >= 1, status["counters"])
         expect(status["counters"].get("fl_net_dropped_parent", 0) >= 1, status["counters"])
         expect(status["round"] == 0, f"it works at round {status['round']}")
-        expect(not lured.device.lines("task", "offered"), "it took the order")
+        expect(not device.lines("task", "offered"), "it took the order")
 
 
 def a_parent_without_its_own_certificate_is_not_joined():
     f = world()
     for cert in (f["e1"].state, f["d1"].state):     # of another edge; of no parent at all
-        with Lured(f, "welcome,task", cert=cert) as lured:
-            line = lured.device.line("gate-refused", verb="welcome", bound_s=10)
+        with lured(f, "welcome,task", cert=cert) as device:
+            line = device.line("gate-refused", verb="welcome", bound_s=10)
             expect(line["reason"] == ("certificate" if cert == f["e1"].state else "role"), line)
             expect(not f.status("lured")["member"]["joined"], "it joined")
 
 
 def a_parent_with_another_key_hears_nothing():
     f = world()
-    with Lured(f, "welcome,task", parent_home=home(f, "nobody")) as lured:
-        lured.device.line("reconnect", reason="silent", bound_s=15)
-        expect(not lured.peer.lines(verb="hello"), "it said hello to a stranger")
+    with lured(f, "welcome,task", stands=home(f, "nobody")) as device:
+        device.line("reconnect", reason="silent", bound_s=15)
+        expect(not device.peer.lines(verb="hello"), "it said hello to a stranger")
 
 
 def a_deny_list_that_the_authority_did_not_sign_is_refused():
     f = world()
-    with Lured(f, "welcome,deny") as lured:
-        line = lured.device.line("gate-refused", verb="deny", bound_s=10)
+    with lured(f, "welcome,deny") as device:
+        line = device.line("gate-refused", verb="deny", bound_s=10)
         expect(line["reason"] == "certificate", line)
-        expect(not lured.device.lines("deny-list"), "it took the list")
+        expect(not device.lines("deny-list"), "it took the list")
 
 
 # ---- revocation -------------------------------------------------------------------------------
@@ -283,6 +237,16 @@ def a_revoked_edge_is_cut_at_once_and_comes_back_with_its_devices():
             "the device of that edge counts again")
 
 
+def what_was_revoked_gets_no_certificate():
+    f = world()
+    f.ok("revoke", "gone", "--state", f["root"].state)
+    token = f.token("e1", "device", name="gone")
+    code, _, errors = fl("enrol", *flags({"state": os.path.join(f.base, "gone"), "node": "gone",
+                                          "token.file": token, "wait": "5s"}))
+    expect(code == 11 and "revoked" in errors, f"exit code {code}: {errors}")
+    f.ok("admit", "gone", "--state", f["root"].state)
+
+
 def a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut():
     """At root, edge and device, while rounds go on."""
     f = world()
@@ -305,38 +269,5 @@ def a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut():
     f.until(lambda: f.closed() > last + 1, 30, "rounds go on")
 
 
-def what_was_revoked_gets_no_certificate():
-    f = world()
-    f.ok("revoke", "gone", "--state", f["root"].state)
-    token = f.token("e1", "device", name="gone")
-    code, _, errors = fl("enrol", *flags({"state": os.path.join(f.base, "gone"), "node": "gone",
-                                          "token.file": token, "wait": "5s"}))
-    expect(code == 11 and "revoked" in errors, f"exit code {code}: {errors}")
-    f.ok("admit", "gone", "--state", f["root"].state)
-
-
-TESTS = [
-    who_does_not_encrypt_is_not_heard,
-    a_key_without_a_certificate_is_refused,
-    a_certificate_of_another_authority_is_refused,
-    a_certificate_of_somebody_else_is_refused,
-    a_certificate_past_its_time_is_refused,
-    a_certificate_that_ends_while_connected_is_cut,
-    a_certificate_of_another_role_is_refused,
-    a_forged_ticket_is_refused,
-    what_comes_before_hello_is_refused,
-    another_wire_major_is_told_both_versions,
-    what_is_no_message_of_a_child_is_refused,
-    an_order_that_the_authority_did_not_sign_is_refused,
-    a_parent_without_its_own_certificate_is_not_joined,
-    a_parent_with_another_key_hears_nothing,
-    a_deny_list_that_the_authority_did_not_sign_is_refused,
-    a_revoked_device_is_cut_and_kept_out_and_comes_back_once_admitted,
-    a_revocation_outlives_the_edge_that_heard_it,
-    a_revoked_edge_is_cut_at_once_and_comes_back_with_its_devices,
-    what_was_revoked_gets_no_certificate,
-    a_list_of_many_entries_comes_in_parts_and_one_more_node_is_cut,
-]
-
 if __name__ == "__main__":
-    main(TESTS)
+    main(tests_of(__name__))

@@ -12,7 +12,7 @@ import stat
 import time
 
 from security_peer import certified_key, forms, found_in, hostile, read, secrets, world
-from fabric import expect, fl, flags, main
+from fabric import expect, fl, flags, main, tests_of
 
 #  Exit codes of `fl enrol` (cloud/fl/context.h).
 SILENT, HOME, EXISTS, NO_TOKEN, TOKEN, EXPIRED, USED_UP, NAME, REFUSED = 3, 4, 5, 6, 7, 8, 9, 10, 11
@@ -103,15 +103,6 @@ def a_token_of_another_authority_is_named():
     mark = f["root"].mark()
     ends(enrol(f, "t3", path), TOKEN, "refused (token)", "seal")
     f["root"].line("enrol-refused", since=mark, reason="token", bound_s=5)
-
-
-def a_token_past_its_time_is_named():
-    f = world()
-    path, over = short_token(f)
-    time.sleep(max(0, over - time.monotonic()))
-    mark = f["root"].mark()
-    ends(enrol(f, "t4", path), EXPIRED, "refused (expired)")
-    logged(f, mark, "t4", "expired")
 
 
 def a_token_of_another_role_or_name_is_named():
@@ -247,24 +238,14 @@ def files_are_for_their_owner():
     expect(stat.S_IMODE(os.stat(f.token("e1", "device")).st_mode) == 0o600, "a token in a file")
 
 
-TESTS = [
-    a_device_enrols_at_the_port_of_its_edge,
-    a_missing_token_is_named,
-    a_token_is_listed_and_revoked_and_who_joined_with_it_stays,
-    a_token_that_was_not_copied_whole_is_named,
-    a_token_of_another_authority_is_named,
-    a_token_of_another_role_or_name_is_named,
-    a_name_that_is_taken_is_named,
-    the_same_keys_may_use_a_token_again_and_others_are_counted,
-    who_is_enrolled_already_is_left_as_it_is,
-    a_certificate_renews_with_the_same_keys_and_with_new_ones,
-    a_parent_that_does_not_answer_is_named,
-    a_directory_that_others_can_read_is_refused,
-    no_secret_key_is_in_any_other_file,
-    no_token_is_in_a_log_or_ledger,
-    files_are_for_their_owner,
-    a_token_past_its_time_is_named,
-]
+def a_token_past_its_time_is_named():
+    f = world()
+    path, over = short_token(f)
+    time.sleep(max(0, over - time.monotonic()))
+    mark = f["root"].mark()
+    ends(enrol(f, "t4", path), EXPIRED, "refused (expired)")
+    logged(f, mark, "t4", "expired")
+
 
 if __name__ == "__main__":
-    main(TESTS)
+    main(tests_of(__name__))

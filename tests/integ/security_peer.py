@@ -3,12 +3,14 @@ bytes that must not be where they could be read.
 """
 import atexit
 import base64
+import contextlib
 import functools
 import os
 import re
+import shutil
 import subprocess
 
-from fabric import Fabric, binary, expect, logfmt, run, until
+from fabric import Fabric, Process, binary, expect, logfmt, run, until
 
 BEAT_S = 0.2            # of every fabric here
 BACKOFF_MAX_S = 1.0     # likewise
@@ -102,6 +104,46 @@ def grows(f, name, key, before, bound_s=5):
     """Wait until a counter is above what it was; by how much."""
     return until(lambda: counters(f, name).get(key, 0) - before.get(key, 0), bound_s,
                  f"{key} of {name} grows")
+
+
+def home(f, name, **certificate):
+    """A directory of a hostile peer with keys of its own and, if asked for, a certificate."""
+    path = os.path.join(f.base, "hostile-" + name)
+    if not os.path.exists(path):
+        hostile("make", home=path)
+    if certificate:
+        hostile("issue", **{"authority": f.authority, "home": path, "name": name[:15],
+                            **certificate})
+    return path
+
+
+def follows(state, port, key):
+    """Who has this state directory dials the parent of that key at that port of ours."""
+    with open(os.path.join(state, "parent"), "w", encoding="ascii") as file:
+        file.write(f"tcp://127.0.0.1:{port}\n{key}\n")
+
+
+@contextlib.contextmanager
+def lured(f, says, prefix=(), stands=None, **more):
+    """A device that is enrolled properly and whose parent, also enrolled properly, is hostile: its
+    `peer`. `prefix`: words in front of the device's command; `stands`: the home of other keys."""
+    evil, port = home(f, "evil-edge", role="edge"), 20000 + os.getpid() % 10000
+    device = f.nodes["lured"] = Process(f.base, "lured", "device", f["d1"].settings)
+    device.settings["state"], device.prefix = device.state, prefix
+    shutil.rmtree(device.state, ignore_errors=True)
+    hostile("make", home=device.state)
+    hostile("issue", authority=f.authority, home=device.state, name="lured", role="device")
+    follows(device.state, port, certified_key(evil))
+    if os.path.exists(device.log):
+        os.unlink(device.log)
+    with Peer(os.path.join(f.base, "evil.log"), "parent", home=stands or evil, say=says,
+              listen=f"tcp://127.0.0.1:{port}", wait=3600000, **more) as device.peer:
+        until(lambda: device.peer.lines(word="listening"), 5, "the hostile parent listens")
+        try:
+            yield device.start()
+        finally:
+            device.kill()
+            del f.nodes["lured"]
 
 
 def forms(secret):

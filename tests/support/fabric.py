@@ -17,6 +17,7 @@ import contextlib
 import ctypes
 import gzip
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import time
 import traceback
+import types
 
 PROGRAMS = {"root": "fl-root", "edge": "edge-agg", "device": "fl-device"}
 POLL_S = 0.03
@@ -540,6 +542,13 @@ def small_idx(directory, samples=2000, name="train"):
         with open(out[key], "wb") as file:
             file.write(content[:4] + samples.to_bytes(4, "big") + content[8:])
     return out
+
+
+def tests_of(module):
+    """The functions of that module that take nothing: its tests, in their order."""
+    return [one for one in vars(sys.modules[module]).values()
+            if isinstance(one, types.FunctionType) and one.__module__ == module
+            and not inspect.signature(one).parameters]
 
 
 def main(tests):

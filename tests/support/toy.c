@@ -436,3 +436,32 @@ toy_now(void)
     clock_gettime(CLOCK_MONOTONIC, &at);
     return (fl_time)at.tv_sec * 1000 + at.tv_nsec / 1000000;
 }
+
+// ---- attackers --------------------------------------------------------------------------------
+fl_socket *
+toy_dial(const toy *parent, fl_way way, fl_socket_kind kind, const fl_keypair *keys, int queue)
+{
+    char endpoint[64];
+    const fl_socket_conf conf = { .kind = kind,
+                                  .queue = queue,
+                                  .frame_bytes_max = FL_MESSAGE_BYTES_MAX,
+                                  .keys = keys,
+                                  .server_key = parent->keys.public_key };
+    fl_socket *link = fl_socket_new(&conf, NULL);
+    assert_non_null(link);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%u", parent->listener.port[way]);
+    assert_int_equal(fl_socket_connect(link, endpoint, NULL), FL_OK);
+    return link;
+}
+
+void
+toy_send_endless(fl_socket *link, size_t frame_bytes)
+{
+    static uint8_t same[1 << 20];
+    for (uint64_t left = ((uint64_t)4 << 30) / frame_bytes; left > 0; left--) {
+        zmq_msg_t frame;
+        assert_int_equal(zmq_msg_init_data(&frame, same, frame_bytes, NULL, NULL), 0);
+        assert_int_equal(zmq_msg_send(&frame, fl_socket_handle(link), left > 1 ? ZMQ_SNDMORE : 0),
+                         frame_bytes);
+    }
+}

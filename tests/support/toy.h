@@ -82,6 +82,12 @@ toy *toy_stranger(toy *parent, const fl_keypair *keys, fl_bytes certificate,
                   const uint8_t *parent_key);
 void toy_destroy(toy **self_p);
 
+//  A bare connection of these keys to a lane of the parent.
+fl_socket *toy_dial(const toy *parent, fl_way way, fl_socket_kind kind, const fl_keypair *keys,
+                    int queue);
+//  Four gigabytes of one message, all frames of it the same bytes of ours.
+void toy_send_endless(fl_socket *link, size_t frame_bytes);
+
 void toy_deny(toy *self, const fl_keypair *keys);
 void toy_allow_all(toy *self);
 

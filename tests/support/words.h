@@ -16,8 +16,9 @@ typedef struct words_act {
     void (*act)(void);
 } words_act;
 
-static int words_count;
-static char **words_all;
+//  One of each in a program, however many of its files ask.
+__attribute__((weak)) int words_count;
+__attribute__((weak)) char **words_all;
 
 static inline void __attribute__((noreturn, format(printf, 1, 2)))
 words_die(const char *format, ...)

@@ -246,8 +246,6 @@ a_wrong_argument_is_refused_before_anybody_is_asked(void **state)
         assert_int_equal(fake_fl(words[i][0], words[i][1], NULL), FL_EXIT_USAGE);
         assert_err(words[i][0]);
     }
-    assert_int_equal(fake_fl("token", "revoke", "dev.token", NULL), FL_EXIT_USAGE);
-    assert_err("no id of a token");
     assert_int_equal(fake_fl("revoke", NULL), FL_EXIT_USAGE);
     assert_int_equal(fake.asked, 0);
 }

@@ -21,17 +21,16 @@ s_wall(void)
 static int
 start(void **state)
 {
-    uint8_t bytes[FL_CERT_BYTES], file[FL_KEYS_FILE_BYTES];
+    uint8_t bytes[FL_CERT_BYTES];
+    const fl_entropy entropy = fl_entropy_os();
+    fl_keys *keys = NULL;
     if (place_make(state) != 0) {
         return -1;
     }
     authority = identity_authority(1);
-    fl_keys *keys = identity_keys(10);
-    (void)identity_cert(authority, keys, FL_ROLE_ROOT, "root", 10, bytes);
     assert_int_equal(fl_state_dir_open(place_of("root"), &why), FL_OK);
-    fl_keys_encode(keys, file);
-    place_write("root/node.key", file, sizeof file);
-    assert_int_equal(chmod(place_of("root/node.key"), 0600), 0);
+    assert_int_equal(fl_state_dir_keys_make(place_of("root"), &entropy, &keys, &why), FL_OK);
+    (void)identity_cert(authority, keys, FL_ROLE_ROOT, "root", 10, bytes);
     assert_int_equal(fl_state_dir_cert_save(place_of("root"), bytes, false, &why), FL_OK);
     assert_int_equal(fl_state_dir_authority_save(place_of("root"),
                                                  fl_authority_public_of(authority), &why), FL_OK);

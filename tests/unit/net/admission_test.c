@@ -157,6 +157,11 @@ a_certified_key_enrols_with_its_name_and_keeps_its_seat(void **state)
     assert_int_equal(fl_admission_enrol_route(at, seat.peer).data[1], 9);
     assert_int_equal(fl_admission_route(at, FL_WAY_CONTROL, seat.peer).data[1], control.data[1]);
     assert_int_equal(s_say(at, 0, &beat).kind, FL_JUDGED_PASS);
+    const uint8_t key[FL_KEY_BYTES] = { 1 };
+    fl_admission_shun(at, seat.peer, 1000); // it flooded
+    assert_int_equal(fl_admission_admits(at, FL_WAY_CONTROL, key, 1000 + FL_SHUN_MS - 1),
+                     FL_ZAP_DENY);
+    assert_int_equal(fl_admission_admits(at, FL_WAY_CONTROL, key, 1000 + FL_SHUN_MS), FL_ZAP_ADMIT);
     fl_admission_expel(at, seat.peer);
     assert_non_null(s_say_on(at, 0, 9, &enrol).badge); // seated once: known
     assert_null(s_say_on(at, 1, 1, &enrol).badge);     // a stranger is not

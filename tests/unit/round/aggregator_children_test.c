@@ -39,6 +39,7 @@ a_wrong_role_and_a_full_house_are_refused_by_name(void **state)
     }
     machine_hear_child(MACHINE_SEATS, &hello, 0);
     assert_true(machine_refuses(MACHINE_SEATS, FL_HELLO, FL_WHY_FULL));
+    assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, MACHINE_SEATS); // takes no session
 }
 
 static void
@@ -120,6 +121,12 @@ what_was_counted_stays_counted_over_a_restart_and_is_not_asked_for_again(void **
     fl_message hello = machine_hello(777, 1);
     machine_hear_child(0, &hello, 0);
     assert_null(machine_said(0, FL_TASK));
+    assert_int_equal(machine_count(FL_FX_EXPEL), 0);
+    fl_event moved = machine_from_child(70, "d0", FL_ROLE_DEVICE, &hello, 0); // with another key
+    machine_step(&moved);
+    assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, 0);
+    machine_hear_child(0, &hello, 0);
+    assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, 70);
     fl_message again = machine_contrib(&parent_order, 1, 0, 2, 4444, 5);
     machine_hear_child(0, &again, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_DUPLICATE));

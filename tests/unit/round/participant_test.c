@@ -84,6 +84,24 @@ a_seated_child_beats_and_leaves_a_silent_parent(void **state)
     assert_false(fl_participant_joined(child_member));
 }
 
+//  Its connection was cut for what it sent.
+static void
+a_parent_that_was_left_is_asked_again_after_the_backoff(void **state)
+{
+    (void)state;
+    const fl_event gone = { .kind = FL_EV_GONE, .gone = { FL_PARENT, FL_WHY_FULL } };
+    child_join();
+    machine_step(&gone);
+    assert_int_equal(machine_note(FL_NOTE_RECONNECT)->reason, FL_WHY_FULL);
+    assert_false(fl_participant_joined(child_member));
+    assert_int_equal(machine_count(FL_FX_RECONNECT), 0);
+    machine_step(&gone); // once is enough
+    assert_null(machine_note(FL_NOTE_RECONNECT));
+    machine_now = fl_participant_deadline(child_member);
+    machine_tick();
+    assert_int_equal(machine_count(FL_FX_RECONNECT), 1);
+}
+
 static void
 an_unknown_seat_or_ticket_means_hello_once_more_without_a_new_connection(void **state)
 {
@@ -447,6 +465,7 @@ main(void)
         TEST(a_lost_welcome_costs_one_connection),
         TEST(a_refused_hello_is_tried_again_after_the_backoff),
         TEST(a_seated_child_beats_and_leaves_a_silent_parent),
+        TEST(a_parent_that_was_left_is_asked_again_after_the_backoff),
         TEST(an_unknown_seat_or_ticket_means_hello_once_more_without_a_new_connection),
         TEST(a_task_of_another_run_begins_it_and_what_is_held_of_the_old_one_is_dropped),
         TEST(a_goodbye_is_said_to_who_can_hear_it_and_is_for_good),
