@@ -327,9 +327,9 @@ a_round_or_a_model_is_of_the_run_that_is_named(void **state)
     (void)state;
     root.text = "{\"rounds\":[]}";
     assert_int_equal(fake_fl("rounds", "--run", "a", NULL), FL_EXIT_OK);
-    assert_string_equal(root.argument, "run:a");
+    assert_string_equal(root.argument, "run:a 0 0 0");
     assert_int_equal(fake_fl("rounds", "7", "--run", "a", NULL), FL_EXIT_OK);
-    assert_string_equal(root.argument, "run:a 7");
+    assert_string_equal(root.argument, "run:a 7 0 0");
     assert_int_equal(fake_fl("report", "7", "--run", "2", NULL), FL_EXIT_OK);
     assert_string_equal(root.argument, "run:2 7");
     (void)fake_fl("model", "export", place_of("out"), "--run", "a", "--round", "3", NULL);
