@@ -240,28 +240,49 @@ s_list(fl_question *question)
     free(runs);
 }
 
+//  The newest changes, oldest of them first: what is read page by page, and the last of it kept.
+static fl_status
+s_newest_changes(fl_ledger *ledger, const fl_run *run, fl_ledger_change *room, uint32_t *first,
+                 uint32_t *shown, fl_why *why)
+{
+    enum { PAGE = FL_CHANGES_JSON_MAX };
+    uint32_t kept = 0, count = 0;
+    uint64_t after = 0;
+    do {
+        if (count == PAGE) {
+            memmove(room, room + kept, PAGE * sizeof *room);
+            kept = PAGE;
+        }
+        FL_TRY(fl_ledger_run_changes(ledger, run, after, room + kept, PAGE, &count, why));
+        after = count == 0 ? after : room[kept + count - 1].line;
+    } while (count == PAGE);
+    *shown = kept + count < PAGE ? kept + count : PAGE;
+    *first = kept + count - *shown;
+    return FL_OK;
+}
+
 static void
 s_show(fl_question *question)
 {
     const order *mine = s_order(question);
     fl_ledger *ledger = s_conf(question)->ledger;
     fl_blob *recipe = NULL;
-    uint32_t count = 0;
+    uint32_t first = 0, count = 0;
     fl_why why = { "out of memory" };
     fl_status status = FL_NOMEM;
     if (!s_find(question, mine->argument)) {
         return;
     }
-    fl_ledger_change *changes = calloc(FL_CHANGES_JSON_MAX, sizeof *changes);
+    fl_ledger_change *changes = calloc(2, FL_CHANGES_JSON_MAX * sizeof *changes);
     if (changes != NULL) {
         status = fl_ledger_run_recipe(ledger, &mine->run.run, &recipe, &why);
     }
     if (status == FL_OK) {
-        status = fl_ledger_run_changes(ledger, &mine->run.run, 0, changes, FL_CHANGES_JSON_MAX,
-                                       &count, &why);
+        status = s_newest_changes(ledger, &mine->run.run, changes, &first, &count, &why);
     }
     if (!s_failed(question, status, &why)) {
-        question->json = fl_run_whole_json(&mine->run, fl_blob_bytes(recipe), changes, count);
+        question->json =
+            fl_run_whole_json(&mine->run, fl_blob_bytes(recipe), changes + first, count);
     }
     fl_blob_unref(&recipe);
     free(changes);

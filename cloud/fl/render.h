@@ -22,7 +22,7 @@ void fl_render_rounds(const json_t *rounds, uint32_t width, FILE *out);
 void fl_render_runs(const json_t *runs, uint32_t width, FILE *out);
 //  `run-show`: the run, its recipe, what was changed.
 void fl_render_run(const json_t *run, uint32_t width, FILE *out);
-//  One of `run-watch`: "2026-11-30 13:31:02 round round=3 accuracy=0.7812".
+//  One of `run-watch`: "2026-11-30 13:31:02 round 3 accuracy=0.7812".
 void fl_render_event(const json_t *event, char line[FL_RENDER_LINE_BYTES]);
 
 //  One line each, without a newline, into `line`; "" when there is nothing to say.

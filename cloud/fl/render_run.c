@@ -126,11 +126,13 @@ fl_render_event(const json_t *event, char line[FL_RENDER_LINE_BYTES])
     {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(4));
         const char *plain = json_string_value(value);
-        bool nothing = json_is_null(value) || (plain != NULL && plain[0] == '\0') || text == NULL;
+        bool nothing = text == NULL || json_is_null(value) ||
+                       (plain != NULL && (plain[0] == '\0' || strcmp(plain, "none") == 0));
+        bool same = leaf_is(event, "kind", key); // "state running" and not "state state=running"
         bool word = plain != NULL && strchr(plain, ' ') == NULL;
         if (!nothing && length < FL_RENDER_LINE_BYTES) {
-            used = snprintf(line + length, FL_RENDER_LINE_BYTES - length, " %.32s=%.*s", key,
-                            TEXT_SHOWN, word ? plain : text);
+            used = snprintf(line + length, FL_RENDER_LINE_BYTES - length, " %.32s%s%.*s",
+                            same ? "" : key, same ? "" : "=", TEXT_SHOWN, word ? plain : text);
             length += used < 0 ? 0 : (size_t)used;
         }
         free(text);

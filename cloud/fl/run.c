@@ -205,7 +205,11 @@ s_do(const fl_context *context, const fl_conf *conf, const char *state, submissi
     char hex[2 * sizeof(fl_hash) + 1];
     fl_hash hash;
     int code = s_read(self, conf, why);
-    if (code == FL_EXIT_OK && self->recipe.initial[0] != '\0') {
+    //  A hash is of a model that the root has: `fl run show` and `fl model export` say which.
+    if (code == FL_EXIT_OK && fl_unhex(self->recipe.initial, hash.bytes, sizeof hash.bytes)) {
+        (void)snprintf(self->initial, sizeof self->initial, "model.initial=%.64s",
+                       self->recipe.initial);
+    } else if (code == FL_EXIT_OK && self->recipe.initial[0] != '\0') {
         code = s_upload(context, state, self->recipe.initial,
                         (uint32_t)fl_conf_ms(conf, "timeout"), &hash, why);
         if (code == FL_EXIT_OK) {
@@ -218,11 +222,34 @@ s_do(const fl_context *context, const fl_conf *conf, const char *state, submissi
     return code == FL_EXIT_OK ? s_submit(context, conf, state, self, answer, why) : code;
 }
 
+static int
+s_check(const fl_context *context, const fl_conf *conf)
+{
+    submission self = { .count = 0 };
+    json_t *answer = NULL;
+    fl_why why = { "" };
+    int code = s_read(&self, conf, &why);
+    fl_blob_unref(&self.recipe.text);
+    if (code != FL_EXIT_OK) {
+        return fl_context_fail(context, VERB, code, "%s", why.text);
+    }
+    if (fl_conf_bool(conf, "json")) {
+        answer = json_pack("{ss}", "name", self.recipe.name);
+        fl_context_print(context, &answer);
+    } else {
+        (void)fprintf(context->out, "%s: the settings are fine\n", self.recipe.name);
+    }
+    return code;
+}
+
 int
 fl_verb_run_submit(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
     const bool json = fl_conf_bool(conf, "json"), wait = fl_conf_bool(conf, "wait");
+    if (fl_conf_bool(conf, "check")) {
+        return s_check(context, conf);
+    }
     const char *state = fl_context_state(context, conf, VERB);
     submission self = { .count = 0 };
     json_t *answer = NULL;

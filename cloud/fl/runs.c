@@ -25,25 +25,66 @@ s_print_setting(const fl_setting *setting, FILE *out)
     }
 }
 
+//  For a page of the manual.
+static void
+s_print_roff(const fl_setting *setting, FILE *out)
+{
+    (void)fprintf(out, ".TP\n.B %s\n%s%s%s.\n", setting->key, setting->help,
+                  setting->choices == NULL ? "" : ": ",
+                  setting->choices == NULL ? "" : setting->choices);
+    if (setting->fallback == NULL) {
+        (void)fprintf(out, "Must be given.\n");
+    } else {
+        (void)fprintf(out, "Default: %s.\n",
+                      setting->fallback[0] == '\0' ? "none" : setting->fallback);
+    }
+}
+
 int
 fl_verb_run_settings(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
+    const bool json = fl_conf_bool(conf, "json"), roff = fl_conf_bool(conf, "roff");
     json_t *all = json_object();
     for (uint32_t i = 0; i < fl_run_program.setting_count; i++) {
         const fl_setting *setting = &fl_run_program.settings[i];
-        (void)json_object_set_new(all, setting->key,
-                                  json_pack("{ss?,ss}", "default", setting->fallback, "help",
-                                            setting->help));
-        if (!fl_conf_bool(conf, "json")) {
-            s_print_setting(setting, context->out);
+        (void)json_object_set_new(
+            all, setting->key,
+            json_pack("{ss?,ss}", "default", setting->fallback, "help", setting->help));
+        if (!json) {
+            (roff ? s_print_roff : s_print_setting)(setting, context->out);
         }
     }
-    if (fl_conf_bool(conf, "json")) {
+    if (json) {
         fl_context_print(context, &all);
     }
     json_decref(all);
     return FL_EXIT_OK;
+}
+
+// ---- asking -----------------------------------------------------------------------------------
+//  The verb "run list" is the question "run-list".
+static int
+s_ask(const fl_context *context, const fl_conf *conf, const char *verb, const char *argument,
+      fl_bytes body, json_t **answer)
+{
+    char question[32];
+    fl_why why = { "" };
+    const char *state = fl_context_state(context, conf, verb);
+    if (state == NULL) {
+        return FL_EXIT_USAGE;
+    }
+    (void)snprintf(question, sizeof question, "run-%s", strchr(verb, ' ') + 1);
+    int code = fl_context_send(context, state, question, argument, body,
+                               (uint32_t)fl_conf_ms(conf, "timeout"), answer, &why);
+    return code == FL_EXIT_OK ? code : fl_context_fail(context, verb, code, "%s", why.text);
+}
+
+static const char *
+s_run(const fl_conf *conf)
+{
+    const char *run = fl_conf_argument(conf, 0);
+    return run == NULL ? "" : run;
 }
 
 // ---- looking ----------------------------------------------------------------------------------
@@ -55,7 +96,7 @@ fl_verb_run_list(void *arg, const fl_conf *conf)
     json_t *whole = NULL, *page = NULL;
     char first[32] = "";
     do {
-        int code = fl_context_answer(context, conf, "run-list", first, &page);
+        int code = s_ask(context, conf, "run list", first, fl_bytes_of(NULL, 0), &page);
         if (code != FL_EXIT_OK) {
             json_decref(whole);
             return code;
@@ -80,19 +121,12 @@ fl_verb_run_list(void *arg, const fl_conf *conf)
     return FL_EXIT_OK;
 }
 
-static const char *
-s_run(const fl_conf *conf)
-{
-    const char *run = fl_conf_argument(conf, 0);
-    return run == NULL ? "" : run;
-}
-
 int
 fl_verb_run_show(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
     json_t *answer = NULL;
-    int code = fl_context_answer(context, conf, "run-show", s_run(conf), &answer);
+    int code = s_ask(context, conf, "run show", s_run(conf), fl_bytes_of(NULL, 0), &answer);
     if (code != FL_EXIT_OK) {
         return code;
     }
@@ -205,18 +239,10 @@ fl_verb_run_watch(void *arg, const fl_conf *conf)
 static int
 s_order(const fl_context *context, const fl_conf *conf, const char *verb, fl_bytes body)
 {
-    char name[32];
     json_t *answer = NULL;
-    fl_why why = { "" };
-    const char *state = fl_context_state(context, conf, verb);
-    if (state == NULL) {
-        return FL_EXIT_USAGE;
-    }
-    (void)snprintf(name, sizeof name, "run-%s", strchr(verb, ' ') + 1);
-    int code = fl_context_send(context, state, name, s_run(conf), body,
-                               (uint32_t)fl_conf_ms(conf, "timeout"), &answer, &why);
+    int code = s_ask(context, conf, verb, s_run(conf), body, &answer);
     if (code != FL_EXIT_OK) {
-        return fl_context_fail(context, verb, code, "%s", why.text);
+        return code;
     }
     if (fl_conf_bool(conf, "json")) {
         fl_context_print(context, &answer);

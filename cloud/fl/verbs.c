@@ -69,6 +69,7 @@ static const fl_setting run_submit[] = {
     { "set", FL_CONF_LIST, "", 0, 0, NULL, "KEY=VALUE: a setting that wins over the file" },
     { "priority", FL_CONF_INT, "0", -1e6, 1e6, NULL, "Higher ones begin first" },
     { "wait", FL_CONF_BOOL, "false", 0, 0, NULL, "Stay until the run has ended" },
+    { "check", FL_CONF_BOOL, "false", 0, 0, NULL, "Only say whether the settings are fine" },
     STATE("the root"),
     TIMEOUT,
     JSON,
@@ -81,7 +82,10 @@ static const fl_setting run_watch[] = {
     { "json", FL_CONF_BOOL, "false", 0, 0, NULL, "Print one line of JSON for each event" },
 };
 
-static const fl_setting of_none[] = { JSON };
+static const fl_setting run_settings[] = {
+    { "roff", FL_CONF_BOOL, "false", 0, 0, NULL, "Print them for the page fl-run(5) instead" },
+    JSON,
+};
 static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
 static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
@@ -181,7 +185,7 @@ static const fl_command commands[] = {
     { .program = { .name = "run submit", .arguments = "RUN.yaml", SETTINGS(run_submit),
                    .purpose = "Put a run into the root's queue; it begins by itself." },
       .run = fl_verb_run_submit },
-    { .program = { .name = "run settings", SETTINGS(of_none),
+    { .program = { .name = "run settings", SETTINGS(run_settings),
                    .purpose = "Print a RUN.yaml with every setting, its default and its meaning." },
       .run = fl_verb_run_settings },
     { .program = { .name = "run list", SETTINGS(of_root),

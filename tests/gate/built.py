@@ -103,6 +103,8 @@ def examples(root, build):
             with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
                 file.write(text)
                 file.flush()
-                said = _run(build, CONFIGURED[kind], "--config", file.name, "--check-config")
+                said = (_run(build, "fl", "run", "submit", file.name, "--name", "a", "--check")
+                        if kind == "run" else
+                        _run(build, CONFIGURED[kind], "--config", file.name, "--check-config"))
             if "are fine" not in said:
                 yield f"{path}: {kind}.yaml: {said.strip()}"

@@ -14,7 +14,7 @@ static fl_workers *workers;         // the test's to make and to end
 static unsigned answers;         // since the last station_hear
 static uint32_t answered;        // the last ticket, its code and its text
 static uint8_t code;
-static char text[4096];
+static char text[65536];
 
 void
 fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code_of, fl_blob **json_p)

@@ -17,6 +17,15 @@
 #define SUBMIT(id, name, recipe)                                                                   \
     "{\"run\":\"" id "\",\"name\":\"" name "\",\"recipe\":\"" recipe "\",\"priority\":-3}"
 
+// ---- the rest of the node ---------------------------------------------------------------------
+uint16_t
+fl_node_port(const fl_node *self, fl_way way)
+{
+    (void)self;
+    return (uint16_t)way;
+}
+
+// ---- a service --------------------------------------------------------------------------------
 static fl_checkpoints *checkpoints;
 static fl_queries *queries;
 static fl_run_service *service;
@@ -276,6 +285,25 @@ a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed(void **state)
     assert_says("\"changes\":[]");
 }
 
+static void
+of_many_changes_the_newest_are_shown(void **state)
+{
+    (void)state;
+    char set[32];
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
+    for (unsigned i = 1; i <= 450; i++) {
+        const fl_ledger_run about = stored("");
+        fl_ledger_change change = { .run = about.run, .round = 1, .setting = "rounds" };
+        (void)snprintf(change.new_value, sizeof change.new_value, "%u", i);
+        assert_int_equal(fl_ledger_run_change(ledger, &change, &why), FL_OK);
+    }
+    assert_int_equal(ask("run-show", "", ""), 0);
+    for (unsigned i = 250; i <= 451; i++) {
+        (void)snprintf(set, sizeof set, "\"new\":\"%u\"", i);
+        assert_int_equal(strstr(text, set) != NULL, i > 250 && i < 451);
+    }
+}
+
 // ---- looking ----------------------------------------------------------------------------------
 static void
 runs_are_listed_from_a_number_on_and_watched_from_an_event_on(void **state)
@@ -423,6 +451,7 @@ main(void)
                                         start, end),
         cmocka_unit_test_setup_teardown(
             a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed, start, end),
+        cmocka_unit_test_setup_teardown(of_many_changes_the_newest_are_shown, start, end),
         cmocka_unit_test_setup_teardown(
             runs_are_listed_from_a_number_on_and_watched_from_an_event_on, start, end),
         cmocka_unit_test_setup_teardown(a_file_is_put_in_pieces_and_a_run_begins_with_it, start,

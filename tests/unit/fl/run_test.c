@@ -52,13 +52,15 @@ follow(fl_message *reply, fl_bytes *body)
 {
     static char text[512];
     bool over = ++root.looks > 2;
-    (void)snprintf(text, sizeof text,
-                   "{\"run\":{\"number\":3,\"name\":\"a\",\"state\":\"%s\",\"ended\":%s,\"text\":"
-                   "\"no space\"},\"events\":[%s],\"next\":null}",
-                   over ? root.state : "running", over ? "true" : "false",
-                   root.looks == 2 ? "{\"seq\":9,\"at\":1796045462000,\"kind\":\"round\",\"what\":"
-                                     "{\"round\":4,\"accuracy\":0.5,\"text\":\"\",\"why\":\"a b\"}}"
-                                   : "");
+    (void)snprintf(
+        text, sizeof text,
+        "{\"run\":{\"number\":3,\"name\":\"a\",\"state\":\"%s\",\"ended\":%s,\"text\":"
+        "\"no space\"},\"events\":[%s],\"next\":null}",
+        over ? root.state : "running", over ? "true" : "false",
+        root.looks == 2
+            ? "{\"seq\":9,\"at\":1796045462000,\"kind\":\"round\",\"what\":"
+              "{\"round\":4,\"reason\":\"none\",\"accuracy\":0.5,\"text\":\"\",\"why\":\"a b\"}}"
+            : "");
     return say(text, 0, reply, body);
 }
 
@@ -150,6 +152,8 @@ the_settings_that_are_printed_can_be_submitted_as_they_are(void **state)
     const char *path = recipe(fake.out);
     assert_int_equal(fake_fl("run", "submit", path, NULL), FL_EXIT_OK);
     assert_body("rounds: 20\\n");
+    assert_int_equal(fake_fl("run", "settings", "--roff", NULL), FL_EXIT_OK);
+    assert_out("\n.TP\n.B rounds\n");
     assert_int_equal(fake_fl("run", "settings", "--json", NULL), FL_EXIT_OK);
     assert_out("\"rounds\":{\"default\":\"20\",\"help\":\"");
 }
@@ -175,6 +179,13 @@ a_mistake_is_named_with_file_and_line_and_nobody_is_asked(void **state)
     assert_int_equal(fake_fl("run", "submit", path, "--set", "model.initial=gone", NULL),
                      FL_EXIT_STATE_DIR);
     assert_err("gone cannot be opened");
+    path = recipe("rounds: 5\n");
+    assert_int_equal(fake_fl("run", "submit", path, "--check", NULL), FL_EXIT_OK);
+    assert_string_equal(fake.out, "lr-01: the settings are fine\n");
+    assert_int_equal(fake_fl("run", "submit", path, "--check", "--json", NULL), FL_EXIT_OK);
+    assert_string_equal(fake.out, "{\"name\":\"lr-01\"}\n");
+    assert_int_equal(fake_fl("run", "submit", path, "--check", "--set=rounds=0", NULL),
+                     FL_EXIT_USAGE);
     assert_int_equal(fake.asked, 0);
 }
 
@@ -219,6 +230,10 @@ a_run_begins_with_a_file_that_travels_by_its_hash(void **state)
     (void)snprintf(path, sizeof path, "model.initial: \\\"%s\\\"\\n", hex);
     assert_body(path); // the path is nobody's business
     root.puts = 0;
+    (void)snprintf(path, sizeof path, "model.initial=%s", hex); // it is there already
+    assert_int_equal(fake_fl("run", "submit", recipe(""), "--set", path, NULL), FL_EXIT_OK);
+    (void)snprintf(path, sizeof path, "\"initial\":\"%s\"", hex);
+    assert_body(path);
     assert_int_equal(fake_fl("run", "submit", recipe(""), "--set", "model.initial=/nope", NULL),
                      FL_EXIT_STATE_DIR);
     assert_int_equal(root.puts, 0);
@@ -231,7 +246,7 @@ who_waits_sees_what_happens_and_ends_as_the_run_does(void **state)
     (void)state;
     const char *path = recipe("rounds: 5\n");
     assert_int_equal(fake_fl("run", "submit", path, "--wait", NULL), FL_EXIT_OK);
-    assert_out("is queued\n2026-11-30 13:31:02 round round=4 accuracy=0.5 why=\"a b\"\n");
+    assert_out("is queued\n2026-11-30 13:31:02 round 4 accuracy=0.5 why=\"a b\"\n");
     assert_string_equal(root.argument, "9 0102030405060708090a0b0c0d0e0f10");
     root.looks = 0;
     root.state = "aborted";
@@ -312,9 +327,9 @@ a_round_or_a_model_is_of_the_run_that_is_named(void **state)
     (void)state;
     root.text = "{\"rounds\":[]}";
     assert_int_equal(fake_fl("rounds", "--run", "a", NULL), FL_EXIT_OK);
-    assert_string_equal(root.argument, "run:a");
+    assert_string_equal(root.argument, "run:a 0 0 0");
     assert_int_equal(fake_fl("rounds", "7", "--run", "a", NULL), FL_EXIT_OK);
-    assert_string_equal(root.argument, "run:a 7");
+    assert_string_equal(root.argument, "run:a 7 0 0");
     assert_int_equal(fake_fl("report", "7", "--run", "2", NULL), FL_EXIT_OK);
     assert_string_equal(root.argument, "run:2 7");
     (void)fake_fl("model", "export", place_of("out"), "--run", "a", "--round", "3", NULL);
