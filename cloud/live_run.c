@@ -20,13 +20,32 @@ struct fl_live_run {
     fl_ledger_round *members; // in the round closed last; NULL: none
 };
 
+//  What was handed over with the run, or what its settings make.
+static fl_status
+s_first_model(fl_live_run *self, const fl_live_run_conf *conf, fl_blob **model, fl_why *why)
+{
+    fl_safetensors file;
+    if (self->row.model_bytes == 0) {
+        return fl_run_settings_model(self->conf, model, why);
+    }
+    FL_TRY(fl_checkpoints_load(conf->checkpoints, &self->row.model, model, why));
+    fl_status status = fl_safetensors_parse(fl_blob_bytes(*model), &file, why);
+    if (status == FL_OK) {
+        status = fl_run_settings_same(self->conf, &file, why);
+    }
+    if (status != FL_OK) {
+        fl_blob_unref(model);
+    }
+    return status;
+}
+
 //  The model that a queued run begins with: kept first, then named by the ledger.
 static fl_status
 s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
 {
     fl_safetensors file;
     fl_blob *model = NULL;
-    FL_TRY(fl_run_settings_model(self->conf, &model, why));
+    FL_TRY(s_first_model(self, conf, &model, why));
     const fl_bytes bytes = fl_blob_bytes(model);
     const fl_hash hash = fl_hash_of(bytes);
     fl_status status = fl_safetensors_parse(bytes, &file, why);

@@ -24,9 +24,10 @@ static const fl_setting rows[] = {
     { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
       "how long a run waits for its quorum before it is aborted; 0 is for ever" },
     { "model.initial", FL_CONF_TEXT, "", 0, 0, NULL,
-      "file of weights that the run begins with; none draws them from model.seed" },
+      "safetensors file that the run begins with, or the hash of one that the root has; none draws "
+      "the weights from model.seed" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
-      "layer sizes of the network; not used with model.elements" },
+      "layer sizes of the network; not used with model.elements; model.initial brings its own" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
       "length of a plain vector instead of a network, for load tests" },
     { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the first parameters" },
@@ -340,6 +341,27 @@ fl_run_settings_optimizer(const fl_conf *conf)
         optimizer.momentum = 0.0f;
     }
     return optimizer;
+}
+
+fl_status
+fl_run_settings_same(const fl_conf *conf, const fl_safetensors *file, fl_why *why)
+{
+    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
+    fl_shape shape;
+    if (elements > 0) {
+        return file->count == 1 && file->elements == elements
+                   ? FL_OK
+                   : fl_fail(FL_MISMATCH, why,
+                             "model.initial has %u tensors of %llu elements in all, model.elements "
+                             "is %llu",
+                             file->count, (unsigned long long)file->elements,
+                             (unsigned long long)elements);
+    }
+    if (!fl_conf_given(conf, "model.layers")) {
+        return fl_shape_infer(file, &shape, why);
+    }
+    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    return fl_shape_check(&shape, file, why);
 }
 
 fl_status

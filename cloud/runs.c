@@ -419,6 +419,13 @@ fl_runs_submit_file(fl_ledger *ledger, const char *path, fl_why *why)
     uint64_t number = 0;
     fl_entropy entropy = fl_entropy_os();
     FL_TRY(fl_run_recipe_read(path, NULL, 0, &recipe, why));
+    if (recipe.initial[0] != '\0') {
+        fl_blob_unref(&recipe.text);
+        return fl_fail(FL_RANGE, why,
+                       "%s: a run with model.initial is submitted by 'fl run submit', which hands "
+                       "the file over",
+                       path);
+    }
     fl_status status = fl_ledger_run_find(ledger, recipe.name, &row, why);
     if (status == FL_OK && row.state != FL_RUN_ABORTED) {
         status = s_same_recipe(ledger, &row, &recipe, why);

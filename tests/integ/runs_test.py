@@ -2,6 +2,7 @@
 paused, resumed and stopped, while edges and devices stay. What a run gives does not depend on what
 else runs, nor on a root that is killed meanwhile."""
 import contextlib
+import hashlib
 import json
 import os
 
@@ -111,6 +112,26 @@ def a_run_is_paused_resumed_and_stopped():
         ended(fabric, "long", "stopped")
 
 
+def a_run_begins_with_the_model_of_another():
+    """Handed over as a file, then named by its hash; one of another length is refused."""
+    with standing() as fabric:
+        submit(fabric, "one", 2)
+        ended(fabric, "one")
+        first = model(fabric, "one")
+        path = os.path.join(fabric.base, "one.safetensors")
+        submit(fabric, "two", 1, "--set", f"model.initial={path}")
+        ended(fabric, "two")
+        digest = hashlib.blake2b(first, digest_size=32).hexdigest()
+        row = runs(fabric)["two"]
+        expect(row["model"] == digest, f"{row}, not {digest}")
+        submit(fabric, "three", 1, "--set", f"model.initial={digest}")
+        ended(fabric, "three")
+        expect(model(fabric, "two") == model(fabric, "three"), "two ways to one model differ")
+        submit(fabric, "four", 1, "--set", f"model.initial={digest}", **{"model.elements": 70})
+        row = ended(fabric, "four", "aborted")
+        expect("model.elements is 70" in row["text"], f"{row}")
+
+
 def what_cannot_be_done_is_refused_and_leaves_nothing_behind():
     with standing() as fabric:
         for changes, said in (({"rounds": 0}, "rounds"), ({"round.time_max": "200ms"}, "margin"),
@@ -125,4 +146,5 @@ if __name__ == "__main__":
     main([runs_follow_each_other_and_the_devices_stay,
           two_at_a_time_give_the_bytes_that_each_gives_alone,
           a_run_is_paused_resumed_and_stopped,
+          a_run_begins_with_the_model_of_another,
           what_cannot_be_done_is_refused_and_leaves_nothing_behind])

@@ -285,6 +285,38 @@ s_same_bytes(fl_bytes one, fl_bytes other)
     return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
 }
 
+static fl_status
+same_as(fl_blob *model)
+{
+    fl_safetensors file;
+    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
+    return fl_run_settings_same(conf, &file, &why);
+}
+
+static void
+a_model_handed_over_has_the_shape_of_the_run(void **state)
+{
+    (void)state;
+    fl_blob *network = NULL, *vector = NULL;
+    assert_int_equal(with("--model-layers", "4-3-2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_model(conf, &network, &why), FL_OK);
+    assert_int_equal(same_as(network), FL_OK);
+    assert_int_equal(with("--model-elements", "23", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_model(conf, &vector, &why), FL_OK);
+    assert_int_equal(same_as(vector), FL_OK);
+    assert_int_equal(same_as(network), FL_MISMATCH); // as many parameters, in another shape
+    assert_int_equal(with("--model-elements", "24", NULL), FL_OK);
+    assert_int_equal(same_as(vector), FL_MISMATCH);
+    assert_non_null(strstr(why.text, "model.elements is 24"));
+    assert_int_equal(with("--model-layers", "4-2-2", NULL), FL_OK);
+    assert_int_equal(same_as(network), FL_MISMATCH);
+    assert_int_equal(with(NULL), FL_OK); // it brings its own
+    assert_int_equal(same_as(network), FL_OK);
+    assert_int_equal(same_as(vector), FL_MISMATCH);
+    fl_blob_unref(&network);
+    fl_blob_unref(&vector);
+}
+
 static void
 a_recipe_is_what_was_given_in_one_spelling(void **state)
 {
@@ -338,6 +370,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_root_waits_for_as_many_children_as_can_mask, begin, end),
         cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(a_model_handed_over_has_the_shape_of_the_run, begin, end),
         cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),
         cmocka_unit_test_setup_teardown(a_wrong_recipe_is_refused_with_its_place, begin, end),
     };
