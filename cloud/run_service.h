@@ -19,8 +19,8 @@ typedef struct fl_run_service_conf {
     void *self;              // of the functions below
     //  On the store's strand: could this root do a run with these settings? May be NULL.
     fl_status (*fits)(void *self, const fl_conf *run, fl_why *why);
-    //  On the reactor's thread; the ledger has it already. A run is in the queue; it was paused, resumed or
-    //  stopped; its settings are others now (run_recipe.h has them), or its priority is.
+    //  On the reactor's thread; the ledger has it already. A run is in the queue; it was paused,
+    //  resumed or stopped; its settings are others now (run_recipe.h has them), or its priority is.
     void (*submitted)(void *self, const fl_ledger_run *run);
     void (*entered)(void *self, const fl_run *run, fl_run_state state);
     void (*changed)(void *self, const fl_ledger_run *run);
