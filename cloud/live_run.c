@@ -73,14 +73,15 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
     fl_blob *optimizer = NULL, *model = NULL;
     const fl_hash *hash = &self->resume.run.model;
     FL_TRY(fl_checkpoints_load(conf->checkpoints, hash, &model, why));
-    fl_status status = fl_checkpoints_load_optimizer(conf->checkpoints, &self->row.run, hash,
-                                                     &optimizer, why);
+    fl_status status =
+        fl_checkpoints_load_optimizer(conf->checkpoints, &self->row.run, hash, &optimizer, why);
     const fl_global_model_conf server = { .optimizer = fl_run_settings_optimizer(self->conf),
                                           .test = s_test(self, conf),
                                           .gemm = conf->gemm,
                                           .ledger = conf->ledger,
                                           .checkpoints = conf->checkpoints,
-                                          .keep = (uint32_t)fl_conf_int(conf->root, "checkpoints") };
+                                          .keep =
+                                              (uint32_t)fl_conf_int(conf->root, "checkpoints") };
     fl_bytes state = optimizer == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(optimizer);
     if (status == FL_OK) {
         status = fl_global_model_new(&server, model, state, &self->server, why);

@@ -302,8 +302,7 @@ s_machine(process *self, fl_root_conf *shared, fl_why *why)
 static fl_status
 s_seat(process *self, fl_why *why)
 {
-    fl_runs_conf runs = { .node = self->node,
-                          .most = (uint32_t)fl_conf_int(self->conf, "runs") };
+    fl_runs_conf runs = { .node = self->node, .most = (uint32_t)fl_conf_int(self->conf, "runs") };
     FL_TRY(s_share(self, &runs.live, why));
     FL_TRY(s_machine(self, &runs.shared, why));
     runs.machine = self->root;

@@ -12,9 +12,7 @@
 
 static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
-    [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true,
-                          [FL_ROOT_IDLE] = true,
-                          [FL_ROOT_DONE] = true },
+    [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true, [FL_ROOT_IDLE] = true, [FL_ROOT_DONE] = true },
     [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_PAUSED] = true },
     [FL_ROOT_COLLECTING] = { [FL_ROOT_APPLYING] = true, [FL_ROOT_SAVING] = true },
     [FL_ROOT_APPLYING] = { [FL_ROOT_SAVING] = true, [FL_ROOT_PAUSED] = true },

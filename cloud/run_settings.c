@@ -75,10 +75,10 @@ static fl_element
 s_fixed(const fl_conf *conf)
 {
     return (fl_element){ .clip = (float)fl_conf_real(conf, "plan.clip"),
-                       .bits = (uint8_t)fl_conf_int(conf, "plan.bits"),
-                       .weight_unit = (uint32_t)fl_conf_int(conf, "plan.weight_unit"),
-                       .weight_max = (uint32_t)fl_conf_int(conf, "plan.weight_max"),
-                       .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
+                         .bits = (uint8_t)fl_conf_int(conf, "plan.bits"),
+                         .weight_unit = (uint32_t)fl_conf_int(conf, "plan.weight_unit"),
+                         .weight_max = (uint32_t)fl_conf_int(conf, "plan.weight_max"),
+                         .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
 }
 
 //  Settings under which every masked round would be aborted are no settings.
@@ -133,7 +133,8 @@ s_check(const fl_conf *conf, fl_why *why)
 
 const fl_program fl_run_program = {
     .name = "fl-run",
-    .purpose = "A run: which model is trained, how, for how many rounds, and what a round waits for.",
+    .purpose =
+        "A run: which model is trained, how, for how many rounds, and what a round waits for.",
     .settings = rows,
     .setting_count = sizeof rows / sizeof rows[0],
     .check = s_check,
@@ -185,9 +186,9 @@ s_name(const fl_conf *conf, const char *path, char name[FL_RUN_NAME_BYTES], fl_w
     const char *base = slash == NULL ? path : slash + 1;
     const char *said = fl_conf_text(conf, "name");
     memset(name, 0, FL_RUN_NAME_BYTES);
-    int length = said[0] != '\0' ? snprintf(name, FL_RUN_NAME_BYTES, "%s", said)
-                                 : snprintf(name, FL_RUN_NAME_BYTES, "%.*s",
-                                            (int)strcspn(base, "."), base);
+    int length = said[0] != '\0'
+                     ? snprintf(name, FL_RUN_NAME_BYTES, "%s", said)
+                     : snprintf(name, FL_RUN_NAME_BYTES, "%.*s", (int)strcspn(base, "."), base);
     if (length >= FL_RUN_NAME_BYTES || !fl_run_name_valid(name)) {
         return fl_fail(FL_RANGE, why,
                        "'%.40s' is no name of a run: 1 to %d of a-z 0-9 . -, not digits alone; "
@@ -214,8 +215,8 @@ s_canonical(const fl_conf *conf, fl_blob **text, fl_why *why)
 }
 
 fl_status
-fl_run_recipe_read(const char *path, const char *const *sets, uint32_t count,
-                   fl_run_recipe *recipe, fl_why *why)
+fl_run_recipe_read(const char *path, const char *const *sets, uint32_t count, fl_run_recipe *recipe,
+                   fl_why *why)
 {
     fl_conf *conf = NULL;
     fl_blob *text = NULL;

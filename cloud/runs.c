@@ -126,8 +126,7 @@ s_open(void *arg)
     self->open_status = s_next(self, &row, why);
     while (self->open_status == FL_OK && row.number > 0) {
         fl_why refused;
-        fl_status status =
-            fl_live_run_open(&self->conf.live, &row.run, &self->opened, &refused);
+        fl_status status = fl_live_run_open(&self->conf.live, &row.run, &self->opened, &refused);
         if (!s_hopeless(status)) {
             self->open_status = status;
             *why = refused;
@@ -155,7 +154,7 @@ s_record(void *arg)
 {
     fl_runs *self = arg;
     const fl_root_view *end = &self->ended;
-    const fl_run_state state = !end->aborted                     ? FL_RUN_DONE
+    const fl_run_state state = !end->aborted                   ? FL_RUN_DONE
                                : end->reason == FL_WHY_STOPPED ? FL_RUN_STOPPED
                                                                : FL_RUN_ABORTED;
     self->status = fl_ledger_run_enter(self->conf.live.ledger, fl_runs_current(self), state,
@@ -206,9 +205,8 @@ s_begin(fl_runs *self)
     fl_root_assign(self->conf.machine, &conf);
     fl_log_set_run(&self->last);
     fl_log(self->count > 1 ? FL_LOG_DEBUG : FL_LOG_INFO, "run-begins",
-           fl_log_text("name", fl_live_run_name(live)),
-           fl_log_u64("next_round", start.start.round), fl_log_u64("rounds", conf.rounds),
-           fl_log_u64("parameters", start.start.elements),
+           fl_log_text("name", fl_live_run_name(live)), fl_log_u64("next_round", start.start.round),
+           fl_log_u64("rounds", conf.rounds), fl_log_u64("parameters", start.start.elements),
            fl_log_u64("samples_max", fl_live_run_samples_max(live)));
     self->step = RUNS;
     if (fl_node_post(self->conf.node, &start) != FL_OK) {

@@ -32,8 +32,8 @@ s_check_run(const fl_conf *conf, fl_why *why)
     fl_conf *run = NULL;
     const char *path = fl_conf_text(conf, "run");
     FL_TRY(fl_run_recipe_read(path, NULL, 0, &recipe, why));
-    fl_status status = fl_conf_of_text(&fl_run_program, path, fl_blob_bytes(recipe.text), NULL, 0,
-                                       &run, why);
+    fl_status status =
+        fl_conf_of_text(&fl_run_program, path, fl_blob_bytes(recipe.text), NULL, 0, &run, why);
     fl_blob_unref(&recipe.text);
     if (status == FL_OK) {
         status = fl_run_settings_fit(run, conf, why);

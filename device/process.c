@@ -120,8 +120,10 @@ s_seat(process *self, fl_why *why)
     if (self->device == NULL || self->queries == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
-    const fl_tier tier = { .self = self, .machine = fl_device_machine(self->device),
-                           .trainer = &self->trainer, .ask = s_ask,
+    const fl_tier tier = { .self = self,
+                           .machine = fl_device_machine(self->device),
+                           .trainer = &self->trainer,
+                           .ask = s_ask,
                            .saver = fl_durable_saver(&self->durable) };
     return fl_node_seat(self->node, &tier, why);
 }

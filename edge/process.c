@@ -184,8 +184,10 @@ s_seat(process *self, fl_why *why)
     if (self->edge == NULL || self->queries == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
-    const fl_tier tier = { .self = self, .machine = fl_edge_machine(self->edge),
-                           .saver = fl_durable_saver(&self->durable), .ask = s_ask,
+    const fl_tier tier = { .self = self,
+                           .machine = fl_edge_machine(self->edge),
+                           .saver = fl_durable_saver(&self->durable),
+                           .ask = s_ask,
                            .denied = s_denied };
     return fl_node_seat(self->node, &tier, why);
 }

@@ -259,8 +259,7 @@ s_tree(const json_t *children)
         {
             uint64_t depth = s_depth(below, at);
             (void)json_object_set_new(node, "depth", json_integer((json_int_t)depth));
-            (void)json_array_append_new(rows,
-                                        s_told(node, depth, leaf_whole(child, "told_round")));
+            (void)json_array_append_new(rows, s_told(node, depth, leaf_whole(child, "told_round")));
         }
     }
     return rows;
@@ -278,8 +277,9 @@ s_lacking(const json_t *row)
     if (leaf_true(row, "evasive") || leaf_is(row, "reason", "silent")) {
         return "silent";
     }
-    bool fine = json_array_size(json_object_get(row, "below")) > 0 || leaf_is(row, "outcome", "in") ||
-                leaf_is(row, "outcome", "idle") || leaf_is(row, "outcome", "-") || (!told && s_awaited(row));
+    bool fine = json_array_size(json_object_get(row, "below")) > 0 ||
+                leaf_is(row, "outcome", "in") || leaf_is(row, "outcome", "idle") ||
+                leaf_is(row, "outcome", "-") || (!told && s_awaited(row));
     return fine ? NULL : leaf_text(row, "outcome");
 }
 
@@ -307,8 +307,8 @@ s_not_in(const json_t *rows, uint32_t width, FILE *out)
                                  used > start ? ", " : "", name, why);
     }
     if (more > 0) {
-        (void)snprintf(line + used, sizeof line - used, used > start ? " and %zu more" : "%zu nodes",
-                       more);
+        (void)snprintf(line + used, sizeof line - used,
+                       used > start ? " and %zu more" : "%zu nodes", more);
     }
     if (more > 0 || used > start) {
         fl_text_table_line(line, width, out);
@@ -491,9 +491,12 @@ s_real(fl_text_table *grid, const json_t *round, const char *key)
 }
 
 static const column of_rounds[] = {
-    { { "ROUND", true, 0 }, "round", s_whole },        { { "CLOSE", false, 0 }, "close", s_close },
-    { { "WHY", false, 1 }, "reason", s_text },         { { "TIME", true, 4 }, "duration_ms", s_ms },
-    { { "IN", true, 0 }, "in", s_whole },              { { "LATE", true, 0 }, "late", s_whole },
+    { { "ROUND", true, 0 }, "round", s_whole },
+    { { "CLOSE", false, 0 }, "close", s_close },
+    { { "WHY", false, 1 }, "reason", s_text },
+    { { "TIME", true, 4 }, "duration_ms", s_ms },
+    { { "IN", true, 0 }, "in", s_whole },
+    { { "LATE", true, 0 }, "late", s_whole },
     { { "ABSENT", true, 3 }, "absent", s_whole },
     { { "REFUSED", true, 5 }, "refused", s_whole },
     { { "CAPPED", true, 4 }, "capped", s_whole },
@@ -501,7 +504,8 @@ static const column of_rounds[] = {
     { { "RECOVERED", true, 9 }, "recovered", s_tiers },
     { { "ABORTED", true, 8 }, "aborted", s_tiers },
     { { "LOST", true, 6 }, "samples_lost_share", s_share },
-    { { "ACCURACY", true, 0 }, "accuracy", s_real },   { { "LOSS", true, 7 }, "loss", s_real },
+    { { "ACCURACY", true, 0 }, "accuracy", s_real },
+    { { "LOSS", true, 7 }, "loss", s_real },
 };
 
 void

@@ -80,9 +80,10 @@ s_sum_masking(json_t *in, const json_t *rows)
         masked = masked && leaf_true(row, "masked");
         summed = summed || s_done(row);
     }
-    (void)json_object_set_new(in, "masking", !same           ? json_string("mixed")
-                                             : first == NULL ? json_null()
-                                                             : json_incref(first));
+    (void)json_object_set_new(in, "masking",
+                              !same           ? json_string("mixed")
+                              : first == NULL ? json_null()
+                                              : json_incref(first));
     (void)json_object_set_new(in, "masked", json_boolean(summed && masked));
 }
 

@@ -180,11 +180,10 @@ s_submit(const fl_context *context, const fl_conf *conf, const char *state, cons
     const fl_bytes text = fl_blob_bytes(self->recipe.text);
     char id[2 * sizeof(fl_run) + 1];
     s_draw_id(context, text, id);
-    json_t *asked =
-        json_pack("{ss,ss,ss%,sI,ss*}", "run", id, "name", self->recipe.name, "recipe",
-                  (const char *)text.data, text.size, "priority",
-                  (json_int_t)fl_conf_int(conf, "priority"), "initial",
-                  initial == NULL ? NULL : initial + 1);
+    json_t *asked = json_pack("{ss,ss,ss%,sI,ss*}", "run", id, "name", self->recipe.name, "recipe",
+                              (const char *)text.data, text.size, "priority",
+                              (json_int_t)fl_conf_int(conf, "priority"), "initial",
+                              initial == NULL ? NULL : initial + 1);
     char *body = json_dumps(asked, JSON_COMPACT);
     json_decref(asked);
     if (body == NULL) {
@@ -210,8 +209,8 @@ s_do(const fl_context *context, const fl_conf *conf, const char *state, submissi
         (void)snprintf(self->initial, sizeof self->initial, "model.initial=%.64s",
                        self->recipe.initial);
     } else if (code == FL_EXIT_OK && self->recipe.initial[0] != '\0') {
-        code = s_upload(context, state, self->recipe.initial,
-                        (uint32_t)fl_conf_ms(conf, "timeout"), &hash, why);
+        code = s_upload(context, state, self->recipe.initial, (uint32_t)fl_conf_ms(conf, "timeout"),
+                        &hash, why);
         if (code == FL_EXIT_OK) {
             fl_hex(hash.bytes, sizeof hash.bytes, hex);
             (void)snprintf(self->initial, sizeof self->initial, "model.initial=%s", hex);

@@ -20,11 +20,11 @@ fl_token_note(const char *directory, const fl_token *token, fl_why *why)
     (void)snprintf(path, sizeof path, "%s/tokens", directory);
     int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     fl_hex(token->id, FL_TOKEN_ID_BYTES, id);
-    bool noted = file >= 0 &&
-                 dprintf(file, "%s %s %s%s %" PRIu32 " %" PRIu64 "\n", id,
-                         fl_role_name(token->role), token->name, token->exact ? "" : "*",
-                         token->count, token->not_after) > 0 &&
-                 fsync(file) == 0;
+    bool noted =
+        file >= 0 &&
+        dprintf(file, "%s %s %s%s %" PRIu32 " %" PRIu64 "\n", id, fl_role_name(token->role),
+                token->name, token->exact ? "" : "*", token->count, token->not_after) > 0 &&
+        fsync(file) == 0;
     fl_status status = noted ? FL_OK : fl_fail(FL_IO, why, "%s: %s", path, strerror(errno));
     if (file >= 0) {
         (void)close(file);

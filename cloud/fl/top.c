@@ -215,8 +215,8 @@ s_look_elsewhere(watching *self, const json_t *run, bool *over)
     char line[FL_RENDER_LINE_BYTES];
     const fl_context *context = self->context;
     *over = leaf_true(run, "ended");
-    (void)snprintf(line, sizeof line, "run %" PRIu64 " (%.32s) is %.16s",
-                   leaf_whole(run, "number"), leaf_text(run, "name"), leaf_text(run, "state"));
+    (void)snprintf(line, sizeof line, "run %" PRIu64 " (%.32s) is %.16s", leaf_whole(run, "number"),
+                   leaf_text(run, "name"), leaf_text(run, "state"));
     if (strcmp(line, self->change) != 0) {
         memcpy(self->change, line, sizeof self->change);
         if (self->json) {
@@ -236,8 +236,8 @@ s_look(watching *self, bool *over)
     char line[FL_RENDER_LINE_BYTES];
     json_t *status = NULL;
     fl_why why = { "" };
-    int code = fl_context_ask(self->context, self->state, "status", self->run, ASK_MS, &status,
-                              &why);
+    int code =
+        fl_context_ask(self->context, self->state, "status", self->run, ASK_MS, &status, &why);
     *over = false;
     if (code == FL_EXIT_SILENT || code == FL_EXIT_BUSY) {
         return s_silent(self, &why, over);

@@ -261,7 +261,8 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         }
         bool kept =
             questions[i].models ? self->conf.checkpoints != NULL : self->conf.ledger != NULL;
-        fl_question question = { .ticket = ticket, .work = status ? s_status_stored : s_of_run,
+        fl_question question = { .ticket = ticket,
+                                 .work = status ? s_status_stored : s_of_run,
                                  .then = status ? s_status_in_hand : NULL,
                                  .of_run = questions[i].work };
         if (!kept) {

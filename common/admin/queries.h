@@ -40,10 +40,10 @@ typedef struct fl_question {
     char which[FL_QUERIES_RUN_BYTES]; // the run that was asked for: number, name or id; "": none
     uint64_t number;                  // the argument: a round
     uint64_t before, limit; // and of `rounds`: the end of the page, and its length; 0: no bound
-    fl_name node;                     // or a node
-    uint8_t id[16];                   // or a token
-    void *self;                       // of whoever asks
-    fl_blob *made;                    // by `work`, for `then`; given back here
+    fl_name node;           // or a node
+    uint8_t id[16];         // or a token
+    void *self;             // of whoever asks
+    fl_blob *made;          // by `work`, for `then`; given back here
     void (*work)(struct fl_question *question);
     void (*of_run)(struct fl_question *question); // of queries.c itself: once the run is found
     void (*then)(struct fl_question *question);

@@ -30,7 +30,7 @@ typedef struct fl_root_view {
     uint32_t round_ms;     // average of the closed rounds of this process; 0 = none yet
     double loss, accuracy; // newest; NaN when none
     bool aborted;
-    fl_reason reason; // why DONE early, or PAUSED
+    fl_reason reason;   // why DONE early, or PAUSED
     fl_masking masking; // profile of every round
 } fl_root_view;
 

@@ -11,7 +11,7 @@ enum { CHILDREN_MAX = 1300, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
 
 //  Keep the lists within one answer, generously counted: what children leave is for those below.
 enum { CHILD_BYTES = 760, BELOW_BYTES = 130, OTHER_BYTES = 56 * 1024 };
-_Static_assert(CHILDREN_MAX * CHILD_BYTES + OTHER_BYTES <= FL_JSON_BYTES_MAX, "a status fits");
+_Static_assert(CHILDREN_MAX *CHILD_BYTES + OTHER_BYTES <= FL_JSON_BYTES_MAX, "a status fits");
 
 // ---- children ---------------------------------------------------------------------------------
 static const char *const phase_names[FL_ROOT_PHASES] = {

@@ -40,6 +40,5 @@ bool
 fl_endpoint_parse_remote(const char *text, fl_endpoint *endpoint)
 {
     return strlen(text) <= FL_ENDPOINT_LENGTH_MAX && fl_endpoint_parse(text, endpoint) &&
-           endpoint->port > 0 &&
-           memchr(endpoint->host.data, '*', endpoint->host.size) == NULL;
+           endpoint->port > 0 && memchr(endpoint->host.data, '*', endpoint->host.size) == NULL;
 }

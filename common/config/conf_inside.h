@@ -5,11 +5,7 @@
 
 #include "common/config/conf.h"
 
-enum {
-    FL_CONF_NAME_MAX = 64,
-    FL_CONF_NO_SETTING = -1,
-    FL_CONF_FILE_BYTES_MAX = 1024 * 1024
-};
+enum { FL_CONF_NAME_MAX = 64, FL_CONF_NO_SETTING = -1, FL_CONF_FILE_BYTES_MAX = 1024 * 1024 };
 
 typedef enum fl_conf_source {
     FL_CONF_FROM_NOWHERE,

@@ -328,8 +328,8 @@ s_take_set(fl_conf *self, const char *word, fl_why *why)
 }
 
 fl_status
-fl_conf_of_text(const fl_program *program, const char *name, fl_bytes text,
-                const char *const *sets, uint32_t count, fl_conf **conf, fl_why *why)
+fl_conf_of_text(const fl_program *program, const char *name, fl_bytes text, const char *const *sets,
+                uint32_t count, fl_conf **conf, fl_why *why)
 {
     s_prove_table(program);
     *conf = NULL;

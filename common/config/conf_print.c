@@ -8,9 +8,8 @@ static const char *
 s_metavar(const fl_setting *setting)
 {
     static const char *const words[] = {
-        [FL_CONF_TEXT] = "TEXT",         [FL_CONF_INT] = "N",   [FL_CONF_REAL] = "X",
-        [FL_CONF_LIST] = "KEY=VALUE",
-        [FL_CONF_BOOL] = "true|false",   [FL_CONF_SIZE] = "SIZE",
+        [FL_CONF_TEXT] = "TEXT",         [FL_CONF_INT] = "N",           [FL_CONF_REAL] = "X",
+        [FL_CONF_LIST] = "KEY=VALUE",    [FL_CONF_BOOL] = "true|false", [FL_CONF_SIZE] = "SIZE",
         [FL_CONF_DURATION] = "DURATION",
     };
     return setting->type == FL_CONF_CHOICE ? setting->choices : words[setting->type];

@@ -311,8 +311,7 @@ s_parent_parse(char *text, fl_state_dir_parent *parent)
     *second++ = '\0';
     second[strcspn(second, "\n")] = '\0';
     fl_endpoint place;
-    if (!fl_endpoint_parse_remote(text, &place) ||
-        !fl_unhex(second, parent->key, FL_CURVE_BYTES)) {
+    if (!fl_endpoint_parse_remote(text, &place) || !fl_unhex(second, parent->key, FL_CURVE_BYTES)) {
         return false;
     }
     memcpy(parent->endpoint, text, strlen(text) + 1);

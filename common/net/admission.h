@@ -50,8 +50,8 @@ enum {
     FL_GUESTS_MAX = 64,
     FL_REFUSALS_PER_SECOND = 8, // told on one connection
     FL_SHUN_MS = 3000,
-    FL_KEY_UNHEARD = 2,         // connections of a key on a bulk lane that have said nothing yet,
-    FL_UNHEARD_MS = 5000,       // and one more each time that this has passed
+    FL_KEY_UNHEARD = 2,   // connections of a key on a bulk lane that have said nothing yet,
+    FL_UNHEARD_MS = 5000, // and one more each time that this has passed
 };
 
 typedef enum fl_judgement_kind {

@@ -30,8 +30,8 @@ typedef enum fl_progress {
 } fl_progress;
 
 enum {
-    FL_UNREAD_DEFAULT = 64 << 20,   // fits a container of 256 MiB
-    FL_KEY_CONNECTIONS = 2,         // of one key on one lane
+    FL_UNREAD_DEFAULT = 64 << 20, // fits a container of 256 MiB
+    FL_KEY_CONNECTIONS = 2,       // of one key on one lane
     FL_CROWDS = 4096,
 };
 

@@ -11,9 +11,9 @@
 #include "common/wire/codec.h"
 
 enum {
-    LOOKS = 512,          // connections per look
-    MOVING = 64 * 1024,   // bytes that came since the last look: look again soon
-    DENIED_MS = 200,      // a connection that proved its key and was not let in is shut after it
+    LOOKS = 512,        // connections per look
+    MOVING = 64 * 1024, // bytes that came since the last look: look again soon
+    DENIED_MS = 200,    // a connection that proved its key and was not let in is shut after it
     EVENTS = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED |
              ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
              ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,

@@ -1129,8 +1129,7 @@ static bool
 s_uploads_over(const fl_aggregator *self)
 {
     return !s_collecting(self) &&
-           (self->due != FL_NEVER ||
-            s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
+           (self->due != FL_NEVER || s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
 }
 
 static bool
@@ -1619,8 +1618,8 @@ s_remember_below(fl_seat *edge, const fl_roll_entry *roll, uint32_t count)
 {
     fl_roll_entry taken[FL_ROLL_MAX];
     uint32_t used = 0;
-    edge->roll = edge->roll != NULL ? edge->roll
-                                    : malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
+    edge->roll =
+        edge->roll != NULL ? edge->roll : malloc((size_t)FL_ROLL_MAX * FL_ROLL_ENTRY_BYTES);
     for (uint32_t i = 0; edge->roll != NULL && i < count && used < FL_ROLL_MAX; i++) {
         bool below = fl_name_equal(&roll[i].parent, &edge->node);
         for (uint32_t k = 0; k < used && !below; k++) {

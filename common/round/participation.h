@@ -7,18 +7,19 @@
 
 //  The devices of the subtree below these seats in the round at hand: a device by its own phase,
 //  an edge by what it says of its own; if it is not in, or has forgotten some, they are as lost as
-//  it is. Whoever was in the run and is gone is absent. Byte counts and merge time of this parent are not set here.
+//  it is. Whoever was in the run and is gone is absent. Byte counts and merge time of this parent
+//  are not set here.
 fl_tally fl_participation_tally(const fl_seats *seats);
 
-//  The next line of what an edge reported last, from `*at` on, which begins at 0: of those below it,
-//  and none of our own. Once it is not in, they are out with it. False: there is none.
+//  The next line of what an edge reported last, from `*at` on, which begins at 0: of those below
+//  it, and none of our own. Once it is not in, they are out with it. False: there is none.
 bool fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
                             size_t *at, fl_roll_entry *entry);
 
-//  Report lines: one per seat that was invited or is gone, and behind an edge those that it reports;
-//  when it is not in, those that it reported last, with its own outcome. Writes at most FL_ROLL_MAX
-//  into `entries` (that many places), returns how many; `dropped` counts what did not fit.
-//  `round` gives the staleness of each contribution.
+//  Report lines: one per seat that was invited or is gone, and behind an edge those that it
+//  reports; when it is not in, those that it reported last, with its own outcome. Writes at most
+//  FL_ROLL_MAX into `entries` (that many places), returns how many; `dropped` counts what did not
+//  fit. `round` gives the staleness of each contribution.
 uint32_t fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t round,
                                fl_roll_entry *entries, uint32_t *dropped);
 

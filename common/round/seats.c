@@ -163,8 +163,8 @@ s_of_node(const fl_seats *self, const fl_name *node)
     return -1;
 }
 
-//  An absent, idle child's, and of these the one that is missed least: who was in no round, then who
-//  was, then who lied. Who leaves and comes back is not to be forgotten for it.
+//  An absent, idle child's, and of these the one that is missed least: who was in no round, then
+//  who was, then who lied. Who leaves and comes back is not to be forgotten for it.
 static int64_t
 s_old_seat(const fl_seats *self)
 {

@@ -62,11 +62,11 @@ typedef struct fl_seat {
     fl_reason last_reason;
     uint32_t rounds[FL_OUT_COUNT]; // settled rounds by outcome
     //  the rounds of the run at hand so far
-    bool member;      // was in one of them
-    bool lost;        // and was not there when this round was opened
-    fl_reason away;   // why it went last
-    uint32_t below;   // most devices that it stood for, of an edge
-    size_t roll_used; // bytes of `roll`: whom it named last ...
+    bool member;         // was in one of them
+    bool lost;           // and was not there when this round was opened
+    fl_reason away;      // why it went last
+    uint32_t below;      // most devices that it stood for, of an edge
+    size_t roll_used;    // bytes of `roll`: whom it named last ...
     uint64_t roll_round; // ... in which round; 0: before a restart
 } fl_seat;
 

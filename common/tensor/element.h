@@ -27,8 +27,9 @@ typedef struct fl_element {
 //  FL_RANGE when a field is out of bounds or the proof fails; `why` says which and what to do.
 FL_CHECKED fl_status fl_element_prove(const fl_element *self, fl_why *why);
 //  Set weight_max, when it is 0, to the largest one with which the sums of all devices still fit 32
-//  bits, and to no less than 255; ring_bits (32 whenever it suffices) and the smallest wire_bytes from the other fields, and
-//  prove the result. FL_RANGE as above, or when even 64 bits do not suffice.
+//  bits, and to no less than 255; ring_bits (32 whenever it suffices) and the smallest wire_bytes
+//  from the other fields, and prove the result. FL_RANGE as above, or when even 64 bits do not
+//  suffice.
 FL_CHECKED fl_status fl_element_choose(fl_element *self, fl_why *why);
 
 //  Bytes of so many elements on the wire; and of those that are whole in so many bytes.

@@ -136,8 +136,10 @@ s_child(const ingest *self, const char *name, int told)
                                          .backoff_max_ms = 1000 };
     fl_device *device = fl_device_new(&member);
     FL_ASSERT(device != NULL);
-    const fl_tier tier = { .self = device, .machine = fl_device_machine(device),
-                           .trainer = &trainer, .turn = s_child_turn };
+    const fl_tier tier = { .self = device,
+                           .machine = fl_device_machine(device),
+                           .trainer = &trainer,
+                           .turn = s_child_turn };
     s_must(fl_node_seat(node, &tier, &why), &why);
     FL_ASSERT(fl_node_run(node, NULL) == FL_OK);
     _exit(0);
@@ -317,8 +319,10 @@ s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where
     self->root = s_root(self, identity);
     FL_ASSERT(self->root != NULL);
     self->inner = fl_root_machine(self->root);
-    const fl_tier tier = { .self = self, .machine = { self, s_step, s_deadline },
-                           .applier = { self, s_apply }, .turn = s_turn };
+    const fl_tier tier = { .self = self,
+                           .machine = { self, s_step, s_deadline },
+                           .applier = { self, s_apply },
+                           .turn = s_turn };
     s_must(fl_node_seat(node, &tier, &why), &why);
     s_begin(self, node);
     snprintf(where->endpoint, sizeof where->endpoint, "tcp://127.0.0.1:%u",

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 
-from fabric import Fabric, Failure, expect, fl, main, write_run
+from fabric import Fabric, expect, fl, main, write_run
 
 SHAPE = {"model.elements": 5000, "round.expect": 1, "round.expect_devices": 3,
          "round.time_max": "10s", "round.wait": "20s", "masking": "unmasked"}
@@ -25,7 +25,8 @@ def standing(**more):
 
 def submit(fabric, name, rounds, *words, **changes):
     """The run of these settings is in the queue."""
-    path = write_run(os.path.join(fabric.base, "runs"), {**SHAPE, "rounds": rounds, **changes}, name)
+    settings = {**SHAPE, "rounds": rounds, **changes}
+    path = write_run(os.path.join(fabric.base, "runs"), settings, name)
     return fabric.ok("run", "submit", path, "--state", fabric["root"].state, *words)
 
 

@@ -48,7 +48,8 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
 static uint64_t
 s_patience_ms(const fl_sim *sim, const fl_sim_node *node)
 {
-    const uint32_t times = node->window.missed == FL_MISSED_ABORT ? 1 : node->window.extends_max + 1;
+    const uint32_t times =
+        node->window.missed == FL_MISSED_ABORT ? 1 : node->window.extends_max + 1;
     return (uint64_t)times * sim->start_wait_ms;
 }
 

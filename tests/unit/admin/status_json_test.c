@@ -114,7 +114,8 @@ remember(uint32_t devices)
     assert_non_null(roll);
     roll[0] = (fl_roll_entry){ .node = { "edge-a" }, .parent = { "cloud" }, .outcome = FL_OUT_IN };
     for (uint32_t i = 0; i < devices; i++) {
-        roll[1 + i] = (fl_roll_entry){ .parent = { "edge-a" }, .outcome = FL_OUT_REFUSED,
+        roll[1 + i] = (fl_roll_entry){ .parent = { "edge-a" },
+                                       .outcome = FL_OUT_REFUSED,
                                        .reason = FL_WHY_ROSTER_TOO_SMALL };
         (void)snprintf(roll[1 + i].node.name, sizeof roll[1 + i].node.name, "dev-%u", i);
     }

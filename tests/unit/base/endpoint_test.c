@@ -26,8 +26,9 @@ static void
 a_host_is_a_name_or_an_address(void **state)
 {
     (void)state;
-    static const char *const bad[] = { "",           "tcp://",      "tcp://:1",  "ipc://h:1",
-                                       "tcp://a;b:1", "tcp://a b:1", "TCP://h:1", "tcp://h\n:1" };
+    static const char *const bad[] = { "",          "tcp://",      "tcp://:1",
+                                       "ipc://h:1", "tcp://a;b:1", "tcp://a b:1",
+                                       "TCP://h:1", "tcp://h\n:1" };
     static const char *const good[] = { "tcp://h:1", "tcp://[fe80::1%eth0]:7402",
                                         "tcp://a_b.c-d:7" };
     fl_endpoint place;

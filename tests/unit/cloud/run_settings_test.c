@@ -92,8 +92,8 @@ a_test_set_that_does_not_fit_is_found_before_the_start(void **state)
     place_write("out", labels, sizeof labels);
     assert_int_equal(at_root("--test-inputs", place_of("in"), NULL), FL_MISMATCH);
     refused("go together");
-    assert_int_equal(at_root("--test-inputs", place_of("in"), "--test-labels", place_of("out"),
-                             NULL), FL_OK);
+    assert_int_equal(
+        at_root("--test-inputs", place_of("in"), "--test-labels", place_of("out"), NULL), FL_OK);
     assert_int_equal(with("--model-layers", "2-2", NULL), FL_OK);
     assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_OK);
     assert_int_equal(with("--model-layers", "3-2", NULL), FL_OK);
@@ -120,7 +120,8 @@ masks_are_on_unless_it_is_said_otherwise(void **state)
     assert_int_equal(with("--masking", "honest", "--masking-block-max", "32",
                           "--masking-members-min", "8", "--masking-members-min-edges", "4",
                           "--masking-survivors-min", "7", "--masking-survivors-min-edges", "5",
-                          "--masking-step", "300ms", NULL), FL_OK);
+                          "--masking-step", "300ms", NULL),
+                     FL_OK);
     fl_plan own = plan();
     assert_int_equal(own.masking, FL_MASKING_HONEST);
     assert_int_equal(own.block_max, 32);
@@ -136,8 +137,9 @@ static void
 an_unmasked_plan_says_nothing_of_blocks(void **state)
 {
     (void)state;
-    assert_int_equal(with("--masking", "unmasked", "--masking-block-max", "8",
-                          "--round-expect", "1", NULL), FL_OK);
+    assert_int_equal(
+        with("--masking", "unmasked", "--masking-block-max", "8", "--round-expect", "1", NULL),
+        FL_OK);
     fl_plan none = plan();
     assert_int_equal(none.masking, FL_MASKING_NONE);
     assert_int_equal(none.block_max, 0);
@@ -147,7 +149,10 @@ an_unmasked_plan_says_nothing_of_blocks(void **state)
     assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 1);
 }
 
-#define FIELD(name) { offsetof(fl_plan, name), sizeof(((fl_plan *)NULL)->name) }
+#define FIELD(name)                                                                                \
+    {                                                                                              \
+        offsetof(fl_plan, name), sizeof(((fl_plan *)NULL)->name)                                   \
+    }
 
 //  Field by field: what lies between two fields is nobody's.
 static void
@@ -155,11 +160,11 @@ assert_same_plan(const fl_plan *one, const fl_plan *other)
 {
     static const struct {
         size_t offset, size;
-    } fields[] = { FIELD(clip), FIELD(bits), FIELD(ring_bits), FIELD(wire_bytes),
-                   FIELD(weight_unit), FIELD(weight_max), FIELD(devices_max),
-                   FIELD(recipe.count), FIELD(recipe.value),
-                   FIELD(seed), FIELD(late), FIELD(staleness_max), FIELD(masking),
-                   FIELD(block_max), FIELD(members_min), FIELD(survivors_min), FIELD(step_ms) };
+    } fields[] = { FIELD(clip),         FIELD(bits),       FIELD(ring_bits),   FIELD(wire_bytes),
+                   FIELD(weight_unit),  FIELD(weight_max), FIELD(devices_max), FIELD(recipe.count),
+                   FIELD(recipe.value), FIELD(seed),       FIELD(late),        FIELD(staleness_max),
+                   FIELD(masking),      FIELD(block_max),  FIELD(members_min), FIELD(survivors_min),
+                   FIELD(step_ms) };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         assert_memory_equal((const uint8_t *)one + fields[i].offset,
                             (const uint8_t *)other + fields[i].offset, fields[i].size);
@@ -191,8 +196,8 @@ the_whole_sum_fits_whatever_the_settings_are(void **state)
     static const char *const devices[] = { "1", "16", "256", "1000000" };
     unsigned held = 0;
     for (int i = 0; i < 4 * 3 * 4; i++) {
-        fl_status status = with("--plan-bits", bits[i % 4], "--plan-weight-max",
-                                weights[i / 4 % 3], "--plan-devices-max", devices[i / 12], NULL);
+        fl_status status = with("--plan-bits", bits[i % 4], "--plan-weight-max", weights[i / 4 % 3],
+                                "--plan-devices-max", devices[i / 12], NULL);
         if (status == FL_OK) { // else it is refused at the start
             fl_plan one = plan();
             assert_true(fl_secagg_plan_holds(&one));
@@ -210,7 +215,8 @@ a_root_waits_for_as_many_children_as_can_mask(void **state)
     assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 4);
     assert_int_equal(fl_run_settings_root(conf, root).aggregator.window.count_min, 3);
     assert_int_equal(with("--round-expect", "9", "--masking-survivors-min-edges", "5",
-                          "--round-count-min", "4", NULL), FL_OK);
+                          "--round-count-min", "4", NULL),
+                     FL_OK);
     assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 9);
     assert_int_equal(fl_run_settings_root(conf, root).aggregator.window.count_min, 5);
     assert_int_equal(with("--round-count-min", "6", NULL), FL_OK);
@@ -256,8 +262,9 @@ a_root_that_cannot_run_it_says_so(void **state)
     assert_int_equal(at_root("--seats", "2", NULL), FL_OK);
     assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_RANGE);
     refused("seats at the root is below masking.members_min_edges");
-    assert_int_equal(with("--masking", "unmasked", "--round-expect", "2", "--round-time-max", "1s",
-                          NULL), FL_OK);
+    assert_int_equal(
+        with("--masking", "unmasked", "--round-expect", "2", "--round-time-max", "1s", NULL),
+        FL_OK);
     assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_OK);
     assert_int_equal(with("--masking", "unmasked", "--round-expect", "3", NULL), FL_OK);
     assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_RANGE);
@@ -325,8 +332,8 @@ a_recipe_is_what_was_given_in_one_spelling(void **state)
     fl_run_recipe one, other;
     assert_int_equal(s_read("train: {rate: 0.5}\nround:\n  expect: 4\n", sets, 2, &one), FL_OK);
     assert_string_equal(one.name, "digits"); // the file's
-    assert_int_equal(s_read("round.expect: 4\nrounds: 7 # of many\ntrain.rate: 0.2\n", NULL, 0,
-                            &other), FL_OK);
+    assert_int_equal(
+        s_read("round.expect: 4\nrounds: 7 # of many\ntrain.rate: 0.2\n", NULL, 0, &other), FL_OK);
     assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_blob_bytes(other.text)));
     static const char wanted[] = "rounds: 7\nround.expect: 4\ntrain.rate: 0.2\n";
     assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(wanted, sizeof wanted - 1)));
@@ -341,7 +348,9 @@ static void
 a_wrong_recipe_is_refused_with_its_place(void **state)
 {
     (void)state;
-    static const struct { const char *text, *set, *said; } rows[] = {
+    static const struct {
+        const char *text, *set, *said;
+    } rows[] = {
         { "rounds: 3\nrouns: 4\n", NULL, ".yaml:2: unknown key 'rouns', did you mean" },
         { "rounds: 0\n", NULL, ".yaml:1: " },
         { "rounds: 3\n", "round=4", "'round' is no setting of a run" },
@@ -361,14 +370,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_listening_port_that_is_none_is_refused_by_name, begin, end),
-        cmocka_unit_test_setup_teardown(a_test_set_that_does_not_fit_is_found_before_the_start, begin, end),
+        cmocka_unit_test_setup_teardown(a_listening_port_that_is_none_is_refused_by_name, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_test_set_that_does_not_fit_is_found_before_the_start,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(masks_are_on_unless_it_is_said_otherwise, begin, end),
         cmocka_unit_test_setup_teardown(an_unmasked_plan_says_nothing_of_blocks, begin, end),
         cmocka_unit_test_setup_teardown(every_plan_crosses_the_wire_as_it_is, begin, end),
         cmocka_unit_test_setup_teardown(the_whole_sum_fits_whatever_the_settings_are, begin, end),
         cmocka_unit_test_setup_teardown(a_root_waits_for_as_many_children_as_can_mask, begin, end),
-        cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
         cmocka_unit_test_setup_teardown(a_model_handed_over_has_the_shape_of_the_run, begin, end),
         cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),

@@ -7,9 +7,10 @@ every_move_that_the_table_does_not_know_is_refused(void **state)
 {
     (void)state;
     //  A row per state before, a letter per state after: y is legal.
-    static const char *const moves[] = { [FL_RUN_QUEUED] = "nynnyy",  [FL_RUN_RUNNING] = "nnyyyy",
-                                         [FL_RUN_PAUSED] = "nyynyy",  [FL_RUN_DONE] = "nnnnnn",
-                                         [FL_RUN_STOPPED] = "nnnnnn", [FL_RUN_ABORTED] = "nnnnnn" };
+    static const char *const moves[] = {
+        [FL_RUN_QUEUED] = "nynnyy", [FL_RUN_RUNNING] = "nnyyyy", [FL_RUN_PAUSED] = "nyynyy",
+        [FL_RUN_DONE] = "nnnnnn",   [FL_RUN_STOPPED] = "nnnnnn", [FL_RUN_ABORTED] = "nnnnnn"
+    };
     for (fl_run_state from = FL_RUN_QUEUED; from < FL_RUN_STATES; from++) {
         for (fl_run_state to = FL_RUN_QUEUED; to < FL_RUN_STATES; to++) {
             assert_int_equal(fl_run_state_may(from, to), moves[from][to - FL_RUN_QUEUED] == 'y');

@@ -516,8 +516,9 @@ a_list_is_all_that_was_given_in_its_order_up_to_its_bound(void **state)
         { "set", FL_CONF_LIST, "", 0, 0, NULL, "A setting, KEY=VALUE" },
         { "rate", FL_CONF_REAL, "0.1", 0, 10, NULL, "Step of the optimizer" },
     };
-    static const fl_program verb = { .name = "fl test", .settings = several, .setting_count = 2,
-                                     .flags_only = true };
+    static const fl_program verb = {
+        .name = "fl test", .settings = several, .setting_count = 2, .flags_only = true
+    };
     char *argv[FL_CONF_LIST_MAX + 3] = { (char[]){ "fl test" } };
     fl_conf *conf = NULL;
     char again[] = "--set=a=1";
@@ -526,8 +527,10 @@ a_list_is_all_that_was_given_in_its_order_up_to_its_bound(void **state)
     (void)fl_conf_list(conf, &count);
     assert_int_equal(count, 0);
     fl_conf_destroy(&conf);
-    assert_int_equal(s_load(&verb, &conf, (const char *const[]){ "--set", "a=1", "--rate=2",
-                                                                 "--set=b=x=y", NULL }), FL_OK);
+    assert_int_equal(
+        s_load(&verb, &conf,
+               (const char *const[]){ "--set", "a=1", "--rate=2", "--set=b=x=y", NULL }),
+        FL_OK);
     const char *const *list = fl_conf_list(conf, &count);
     assert_int_equal(count, 2);
     assert_string_equal(list[0], "a=1");

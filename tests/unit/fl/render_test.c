@@ -239,11 +239,11 @@ a_narrow_terminal_keeps_what_matters(void **state)
 }
 
 #define EDGE(name, more)                                                                           \
-    "{\"node\":\"" name "\",\"role\":\"edge\",\"present\":true,\"activity\":\"wait-close\","        \
+    "{\"node\":\"" name "\",\"role\":\"edge\",\"present\":true,\"activity\":\"wait-close\","       \
     "\"outcome\":\"in\",\"reason\":null,\"leaves\":2,\"tally\":{\"in\":1,\"late\":1},"             \
     "\"rounds\":{\"in\":6}," more "}"
 #define NODE(name, parent, outcome, reason)                                                        \
-    "{\"node\":\"" name "\",\"parent\":\"" parent "\",\"outcome\":\"" outcome "\",\"reason\":"      \
+    "{\"node\":\"" name "\",\"parent\":\"" parent "\",\"outcome\":\"" outcome "\",\"reason\":"     \
         reason "}"
 
 //  All devices are there by name, and who is late or silent is named before them, in 80 columns.
@@ -346,7 +346,8 @@ a_report_is_a_line_some_facts_and_a_row_per_node(void **state)
         "\"budget_ms\":10000,\"weight\":600,\"accuracy\":0.8,\"loss\":0.5,\"merge_ms\":12,"
         "\"samples_lost_share\":0.031,\"model\":\"9f86d081884c7d659a2feaa0c55ad015\","
         "\"base\":\"2c26b46b68ffc68ff99b453c1d304134\",\"model_bytes\":407100,"
-        "\"stats\":{\"saturated\":3,\"stale\":1,\"capped\":2,\"device_accuracy\":0.77,\"device_loss\":0.63},"
+        "\"stats\":{\"saturated\":3,\"stale\":1,\"capped\":2,"
+        "\"device_accuracy\":0.77,\"device_loss\":0.63},"
         "\"tally\":{\"invited\":2,\"in\":1,\"late\":1,\"bytes_up\":1000,\"bytes_down\":2000},"
         "\"entries\":[{\"node\":\"dev-1\",\"parent\":\"edge-a\",\"outcome\":\"in\","
         "\"reason\":null,\"staleness\":1},"
@@ -477,8 +478,9 @@ rounds_are_a_table(void **state)
         "    3  open   -    0.0 s   0     0       0        0       0  unmasked         0/0      0/0"
         "     -         -       -\n");
     assert_shows(fl_render_rounds, "{\"rounds\":[{\"round\":1,\"capped\":3}]}", 80,
-                 "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  ACCURACY\n"
-                 "    1  open   -    0.0 s   0     0       0        0       3  -               -\n");
+                 "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  ACCURACY"
+                 "\n    1  open   -    0.0 s   0     0       0        0       3  -               "
+                 "-\n");
 }
 
 int

@@ -120,8 +120,8 @@ silent_connections_are_few_and_those_that_ended_are_soon_forgotten(void **state)
     (void)state;
     const uint8_t key[FL_KEY_BYTES] = { 1 };
     fl_guard *guard = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &metrics);
-    fl_admission *at = fl_admission_new(&(fl_admission_conf){ .sessions_max = PLACES }, &ops, guard,
-                                        &metrics);
+    fl_admission *at =
+        fl_admission_new(&(fl_admission_conf){ .sessions_max = PLACES }, &ops, guard, &metrics);
     assert_int_equal(fl_admission_admits(at, FL_WAY_UP, key, 1000), FL_ZAP_LATER); // no seat
     assert_int_equal(s_hello(at, 0, "dev-a").kind, FL_JUDGED_PASS);
     assert_int_equal(fl_admission_admits(at, FL_WAY_UP, key, 1000), FL_ZAP_ADMIT);

@@ -327,13 +327,14 @@ who_was_in_the_run_before_a_restart_is_absent_until_it_is_back(void **state)
 {
     (void)state;
     const char *const lines[][2] = {
-        { "d0", "parent" }, { "e7", "parent" }, { "d71", "e7" }, { "e72", "e7" }, { "d73", "e72" },
-        { "e8", "elsewhere" },
+        { "d0", "parent" }, { "e7", "parent" }, { "d71", "e7" },
+        { "e72", "e7" },    { "d73", "e72" },   { "e8", "elsewhere" },
     };
     fl_roll_entry roll[6] = { { .outcome = FL_OUT_IN } };
     for (int i = 0; i < 6; i++) {
         roll[i] = (fl_roll_entry){ .node = machine_node(lines[i][0]),
-                                   .parent = machine_node(lines[i][1]), .outcome = FL_OUT_IN };
+                                   .parent = machine_node(lines[i][1]),
+                                   .outcome = FL_OUT_IN };
     }
     fl_aggregator_conf conf = parent_conf();
     parent_make(&conf);

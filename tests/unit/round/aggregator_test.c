@@ -138,8 +138,7 @@ a_sum_that_cannot_be_made_ends_the_round_by_name(void **state)
         assert_int_equal(result.reason, FL_WHY_STORAGE);
         assert_int_equal(result.vec, 0);
         machine_clear();
-        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, NULL,
-                             machine_out);
+        fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_STORAGE, NULL, machine_out);
         assert_int_equal(machine_said(0, FL_CLOSED)->closed.reason, FL_WHY_STORAGE);
         assert_true(fl_aggregator_idle(parent_cohort));
     }

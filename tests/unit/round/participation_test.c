@@ -177,8 +177,10 @@ devices_are_named_with_the_edge_that_is_out(void **state)
 {
     (void)state;
     fl_seat *edge = s_lost(FL_ROLE_EDGE, 1);
-    fl_roll_entry entry = { .node = machine_node("d10"), .parent = machine_node("e0"),
-                            .outcome = FL_OUT_IN, .staleness = 3 };
+    fl_roll_entry entry = { .node = machine_node("d10"),
+                            .parent = machine_node("e0"),
+                            .outcome = FL_OUT_IN,
+                            .staleness = 3 };
     s_reports(edge, &entry, 1);
     fl_name parent = machine_node("root");
     uint32_t dropped = 0;
@@ -193,10 +195,10 @@ static void
 the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
 {
     (void)state;
-    fl_roll_entry lines[2] = { { .node = machine_node("d10"), .parent = machine_node("e1"),
-                                 .outcome = FL_OUT_IN },
-                               { .node = machine_node("d11"), .parent = machine_node("e1"),
-                                 .outcome = FL_OUT_IN } };
+    fl_roll_entry lines[2] = {
+        { .node = machine_node("d10"), .parent = machine_node("e1"), .outcome = FL_OUT_IN },
+        { .node = machine_node("d11"), .parent = machine_node("e1"), .outcome = FL_OUT_IN }
+    };
     s_seat(FL_ROLE_DEVICE, FL_SEAT_IDLE, 0);
     fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 0);
     s_reports(edge, lines, 2);

@@ -187,8 +187,9 @@ who_was_in_the_newest_round_is_known_unless_it_cannot_be(void **state)
     fl_roll_entry roll[] = { { .node = { "d1" }, .parent = { "e1" }, .outcome = FL_OUT_LATE },
                              { .node = { "d2" }, .parent = { "e1" }, .outcome = FL_OUT_COUNT } };
     for (uint32_t lines = 1; lines <= 2; lines++) {
-        const fl_report report = { .run = past_run, .round = lines, .attempt = 1, .roll = roll,
-                                   .roll_count = lines };
+        const fl_report report = {
+            .run = past_run, .round = lines, .attempt = 1, .roll = roll, .roll_count = lines
+        };
         assert_int_equal(fl_ledger_round_close(ledger, &report, 0, &why), FL_OK);
         fl_ledger_round *members = fl_durable_members(ledger, &past_run);
         assert_int_equal(members != NULL, lines == 1);

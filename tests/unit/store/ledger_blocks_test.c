@@ -129,7 +129,8 @@ damaged_blocks_are_named_and_not_shown(void **state)
         assert_int_equal(fl_ledger_round_get(ledger, &run, 2, &found, &why), FL_MALFORMED);
         assert_non_null(strstr(why.text, "round 2"));
         assert_null(found);
-        assert_int_equal(fl_ledger_rounds(ledger, &run, 1, 0, rounds, 2, &count, &why), FL_MALFORMED);
+        assert_int_equal(fl_ledger_rounds(ledger, &run, 1, 0, rounds, 2, &count, &why),
+                         FL_MALFORMED);
     }
 }
 

@@ -48,11 +48,15 @@ a_largest_weight_that_is_not_given_costs_no_byte(void **state)
         uint8_t bits;
         uint32_t devices, weight;
         uint8_t wire;
-    } rows[] = { { 16, 256, 256, 4 }, { 16, 16, 4096, 4 }, { 16, 1, 65536, 4 },
-                 { 24, 256, 255, 5 }, { 2, 1, 1000000, 3 } };
+    } rows[] = { { 16, 256, 256, 4 },
+                 { 16, 16, 4096, 4 },
+                 { 16, 1, 65536, 4 },
+                 { 24, 256, 255, 5 },
+                 { 2, 1, 1000000, 3 } };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        fl_element plan = { .clip = 1, .bits = rows[i].bits, .weight_unit = 64,
-                            .devices_max = rows[i].devices };
+        fl_element plan = {
+            .clip = 1, .bits = rows[i].bits, .weight_unit = 64, .devices_max = rows[i].devices
+        };
         assert_int_equal(fl_element_choose(&plan, NULL), FL_OK);
         assert_int_equal(plan.weight_max, rows[i].weight);
         assert_int_equal(plan.wire_bytes, rows[i].wire);

@@ -1,0 +1,265 @@
+//  The root when something fails, when the operator speaks, and while nobody comes.
+#include "tests/support/root.h"
+
+#include <math.h>
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
+// ---- what fails -------------------------------------------------------------------------------
+//  Paused for that reason at `now`, and tried again at `at`.
+static void
+s_retried(fl_time at)
+{
+    fl_root_view view = s_look();
+    assert_int_equal(view.phase, FL_ROOT_PAUSED);
+    assert_int_equal(view.reason, FL_WHY_STORAGE);
+    assert_false(view.aborted);
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_STORAGE);
+    assert_int_equal(fl_root_machine(root).deadline(root), at);
+    machine_now = at;
+    machine_tick();
+    assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
+}
+
+static void
+an_opening_that_cannot_be_saved_is_tried_again(void **state)
+{
+    (void)state;
+    s_start(1, 0);
+    machine_join(0);
+    machine_join(1);
+    s_answer_save(false);
+    assert_non_null(machine_note(FL_NOTE_SAVE_FAILED));
+    s_retried(1000);
+    s_answer_save(false);
+    s_retried(3000); // it waits twice as long
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    assert_int_equal(s_look().attempt, 3);
+}
+
+static void
+a_close_that_cannot_be_saved_is_said_again_and_counts(void **state)
+{
+    (void)state;
+    s_open();
+    s_collect(1);
+    s_answer_save(false);
+    assert_int_equal(machine_count(FL_FX_SEND), 0); // nobody hears of what is not durable
+    assert_true(isnan(s_look().accuracy));
+    s_retried(1000);
+    const fl_report *report = machine_effect(FL_FX_SAVE)->save.report;
+    assert_int_equal(report->close, FL_CLOSE_DONE);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(s_look().round, 2);
+}
+
+static void
+a_model_that_cannot_be_made_is_tried_again(void **state)
+{
+    (void)state;
+    s_open();
+    s_give(0, 1);
+    s_give(1, 1);
+    s_finished();
+    const uint32_t count = machine_effect(FL_FX_APPLY)->apply.count;
+    s_applied(1, false);
+    s_retried(1000);
+    assert_int_equal(machine_effect(FL_FX_APPLY)->apply.count, count);
+    s_applied(1, true);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+}
+
+// ---- the operator's word ----------------------------------------------------------------------
+static void
+s_order(fl_run_order order)
+{
+    machine_step(&(fl_event){ .kind = FL_EV_RUN, .run.order = order });
+}
+
+static void
+a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_LEAVE);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    s_start(2, 0); // with the same children
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    fl_root_conf conf = s_conf();
+    s_make(&conf);
+    s_start(1, 0);
+    s_order(FL_RUN_LEAVE);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+}
+
+static void
+a_stopped_run_ends_between_two_rounds_and_says_so(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_STOP);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().reason, FL_WHY_STOPPED);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    s_order(FL_RUN_GO); // of no run: nothing happens
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.order = FL_RUN_STOP; // while another one had its turn
+    machine_step(&event);
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+}
+
+static void
+a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_YIELD);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final); // nobody hears of it
+    s_start(2, 0);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    fl_root_conf conf = s_conf();
+    s_make(&conf);
+    s_start(1, 0);
+    s_order(FL_RUN_YIELD);
+    machine_now = 500;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+}
+
+static void
+the_next_run_begins_with_the_same_children(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_STOP);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    fl_root_conf conf = s_conf();
+    conf.rounds = 7;
+    fl_root_assign(root, &conf);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.model = machine_hash(70);
+    event.start.model_bytes = MACHINE_MODEL;
+    event.start.elements = MACHINE_ELEMENTS;
+    machine_step(&event);
+    s_answer_save(true);
+    assert_int_equal(s_look().rounds, 7);
+    const fl_message *task = machine_said(1, FL_TASK);
+    assert_int_equal(task->round, 1);
+    assert_true(fl_run_equal(&task->task.order.run, &event.start.run));
+}
+
+// ---- the wait for children --------------------------------------------------------------------
+static void
+a_root_waits_for_the_expected_children_and_says_so(void **state)
+{
+    (void)state;
+    s_start(1, 0);
+    machine_now = 100;
+    machine_join(0);
+    assert_int_equal(machine_note(FL_NOTE_WAITING)->a, 1);
+    assert_int_equal(machine_note(FL_NOTE_WAITING)->b, 2);
+    machine_tick();
+    assert_null(machine_note(FL_NOTE_WAITING)); // said once per change
+    fl_root_view view = s_look();
+    assert_int_equal(view.ready, 1);
+    assert_int_equal(view.expect, 2);
+    assert_int_equal(view.left_ms, 400);
+    assert_int_equal(view.phase_ms, 100);
+    assert_int_equal(fl_root_machine(root).deadline(root), 500);
+    machine_now = 499;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    machine_now = 500; // one of two will do: the window needs one
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_OPENING);
+}
+
+static void
+a_root_waits_for_devices_below_its_children(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.aggregator.expect = 1;
+    conf.expect_leaves = 3;
+    s_make(&conf);
+    s_start(1, 0);
+    machine_join(0);
+    machine_join(1);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    assert_int_equal(s_look().leaves, 2);
+    machine_join(2);
+    assert_int_equal(s_look().phase, FL_ROOT_OPENING);
+}
+
+static void
+a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts(void **state)
+{
+    (void)state;
+    s_start(1, 0);
+    for (fl_time at = 500; at <= 1500; at += 500) {
+        assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+        assert_int_equal(fl_root_machine(root).deadline(root), at);
+        machine_now = at;
+        machine_tick();
+    }
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().reason, FL_WHY_QUORUM);
+    assert_true(s_look().aborted);
+}
+
+static void
+without_a_bound_of_patience_a_root_waits_and_says_so_each_minute(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.patience_ms = 0;
+    s_make(&conf);
+    s_start(1, 0);
+    unsigned notes = 0;
+    for (machine_now = 500; machine_now <= 600000; machine_now += 500) {
+        machine_tick();
+        notes += machine_note(FL_NOTE_WAITING) != NULL ? 1 : 0;
+    }
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    assert_int_equal(notes, 10);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_opening_that_cannot_be_saved_is_tried_again),
+        TEST(a_close_that_cannot_be_saved_is_said_again_and_counts),
+        TEST(a_model_that_cannot_be_made_is_tried_again),
+        TEST(a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none),
+        TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
+        TEST(a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes),
+        TEST(the_next_run_begins_with_the_same_children),
+        TEST(a_root_waits_for_the_expected_children_and_says_so),
+        TEST(a_root_waits_for_devices_below_its_children),
+        TEST(a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts),
+        TEST(without_a_bound_of_patience_a_root_waits_and_says_so_each_minute),
+    };
+    return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
+}
