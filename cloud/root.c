@@ -99,7 +99,7 @@ s_save(fl_root *self, fl_save what, fl_outbox *out)
 static void
 s_pause(fl_root *self, fl_time now, fl_outbox *out)
 {
-    uint32_t delay_ms = RETRY_MIN_MS << (self->tries < 6 ? self->tries : 6);
+    uint32_t delay_ms = (uint32_t)RETRY_MIN_MS << (self->tries < 6 ? self->tries : 6);
     delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
     self->tries++;
     self->token = 0;

@@ -38,8 +38,7 @@ def fabric(masks, share, elements, rounds):
     step = {"masking.step": "20s"} if masks == "masked" else {}
     return Fabric(edges={edge: "root" for edge in share if edge != "root"},
                   devices=spread(names, share),
-                  root={**patient, "rounds": rounds, "model.elements": elements,
-                        "linger": "100s", **step},
+                  root={**patient, "rounds": rounds, "model.elements": elements, **step},
                   edge=patient, unmasked=masks == "plain")
 
 

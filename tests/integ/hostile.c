@@ -221,8 +221,9 @@ s_listen(hostile_child *self, fl_verb awaited)
     bool answered = false;
     while (!answered && hostile_hear(self->control, &parcel, &message, until - zclock_mono())) {
         if (message.verb == FL_WELCOME) {
-            self->run = message.run;
             self->seat = message.welcome;
+        } else if (message.verb == FL_TASK) {
+            self->run = message.run;
         }
         answered = awaited == FL_VERB_NONE || message.verb == awaited ||
                    message.verb == FL_REFUSED;

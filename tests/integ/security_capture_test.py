@@ -31,7 +31,7 @@ class Wiretap:
         self.socket.bind(("lo", 0))
         self.socket.settimeout(0.2)
         self.streams, self.open = {}, {}
-        self.over = False
+        self.over = None
         self.thread = threading.Thread(target=self._listen)
         self.thread.start()
 
@@ -40,9 +40,9 @@ class Wiretap:
             try:
                 frame, (_, _, kind, _, _) = self.socket.recvfrom(2 * 65536)
             except TimeoutError:
-                if self.over:
-                    return
-                continue
+                kind = None
+            if self.over and time.monotonic() > self.over:
+                return              # nodes that stay never fall silent
             if kind == PACKET_HOST:     # each frame is seen twice: leaving, and coming
                 self._take(frame[14:])
 
@@ -67,7 +67,7 @@ class Wiretap:
 
     def end(self):
         """Stop; nothing may have been missed."""
-        self.over = True
+        self.over = time.monotonic() + 1
         self.thread.join()
         _, lost = struct.unpack("II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))
         self.socket.close()

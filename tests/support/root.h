@@ -1,6 +1,6 @@
 //  root - a root on top of the machine support: made, started, driven through whole rounds.
-#ifndef FL_TEST_ROOT_H
-#define FL_TEST_ROOT_H
+#ifndef FL_SUPPORT_ROOT_H
+#define FL_SUPPORT_ROOT_H
 
 #include "cloud/root.h"
 #include "tests/support/machine.h"

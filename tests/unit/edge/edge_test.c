@@ -442,10 +442,10 @@ the_end_of_the_run_waits_for_our_own_folds(void **state)
     (void)state;
     s_open();
     uint32_t slot = s_fold(0, 1);
-    s_closed(0, FL_OUT_IDLE, FL_WHY_QUORUM, true);
-    s_children_hear(FL_OUT_LATE, FL_WHY_QUORUM, false);
+    s_closed(0, FL_OUT_IDLE, FL_WHY_NONE, true);
+    s_children_hear(FL_OUT_LATE, FL_WHY_NONE, false);
     machine_folded(slot);
-    s_children_hear(FL_OUT_IDLE, FL_WHY_QUORUM, true);
+    s_children_hear(FL_OUT_IDLE, FL_WHY_NONE, true);
     machine_tick();
     assert_null(machine_said(0, FL_CLOSED)); // once
 }
