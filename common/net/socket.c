@@ -15,7 +15,7 @@ enum {
     HANDSHAKE_MS = 5000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 10000,
-    BACKLOG = 512,
+    BACKLOG = 4096, // when it is full the kernel drops a SYN, and an honest peer waits 1, 3, 7 s
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
     KEEPALIVE_PROBES = 3,
