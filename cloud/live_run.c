@@ -3,10 +3,12 @@
 #include <stdlib.h>
 
 #include "cloud/run_recipe.h"
+#include "common/base/limits.h"
 #include "common/crypto/entropy.h"
 #include "common/crypto/hash.h"
 #include "common/model/safetensors.h"
 #include "common/runtime/durable.h"
+#include "common/store/file.h"
 
 struct fl_live_run {
     fl_live_run_conf shared;
@@ -20,13 +22,41 @@ struct fl_live_run {
     fl_ledger_round *members; // in the round closed last; NULL: none
 };
 
+//  The model of a fresh run. model.initial is the hash of a file that was put, or, of the run that
+//  fl-root was started with, a path.
+static fl_status
+s_first(const fl_live_run *self, const fl_live_run_conf *conf, fl_blob **model, fl_why *why)
+{
+    const char *initial = fl_conf_text(self->conf, "model.initial");
+    fl_blob *file = NULL;
+    fl_hash hash;
+    fl_why wrong;
+    fl_status status = FL_OK;
+    if (fl_unhex(initial, hash.bytes, sizeof hash.bytes)) {
+        status = fl_checkpoints_load(conf->checkpoints, &hash, &file, &wrong);
+    } else if (initial[0] != '\0') {
+        status = fl_file_read(initial, FL_VECTOR_BYTES_MAX, &file, &wrong);
+    }
+    if (status == FL_OK) {
+        const fl_bytes bytes = file == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(file);
+        status = fl_run_settings_model(self->conf, bytes, model, &wrong);
+    }
+    fl_blob_unref(&file);
+    if (status != FL_OK && initial[0] != '\0') {
+        fl_why_set(why, "model.initial, %s: %s", initial, wrong.text);
+    } else if (status != FL_OK) {
+        *why = wrong;
+    }
+    return status == FL_MISSING ? FL_MISMATCH : status; // it will not come by waiting
+}
+
 //  The model that a queued run begins with: kept first, then named by the ledger.
 static fl_status
 s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
 {
     fl_safetensors file;
     fl_blob *model = NULL;
-    FL_TRY(fl_run_settings_model(self->conf, &model, why));
+    FL_TRY(s_first(self, conf, &model, why));
     const fl_bytes bytes = fl_blob_bytes(model);
     const fl_hash hash = fl_hash_of(bytes);
     fl_status status = fl_safetensors_parse(bytes, &file, why);

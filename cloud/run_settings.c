@@ -23,13 +23,13 @@ static const fl_setting rows[] = {
       "longest wait for all expected children before each round" },
     { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
       "how long a run waits for its quorum before it is aborted; 0 is for ever" },
-    { "model.initial", FL_CONF_TEXT, "", 0, 0, NULL,
-      "file of weights that the run begins with; none draws them from model.seed" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
       "layer sizes of the network; not used with model.elements" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
       "length of a plain vector instead of a network, for load tests" },
     { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the first parameters" },
+    { "model.initial", FL_CONF_TEXT, "", 0, 0, NULL,
+      "file of the first parameters instead, safetensors or npz, such as an exported model" },
     { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL,
       "largest change of one parameter in one update; larger ones are cut to it" },
     { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "bits of a number, with its sign" },
@@ -117,6 +117,9 @@ s_check(const fl_conf *conf, fl_why *why)
     FL_TRY(fl_element_choose(&fixed, why));
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    } else if (fl_conf_text(conf, "model.initial")[0] != '\0') {
+        return fl_fail(FL_MISMATCH, why, "model.initial holds a network: it does not go with "
+                                         "model.elements");
     }
     if (fl_conf_choice(conf, "masking") != FL_MASKING_NONE) {
         FL_TRY(s_check_masking(conf, why));
@@ -343,7 +346,7 @@ fl_run_settings_optimizer(const fl_conf *conf)
 }
 
 fl_status
-fl_run_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
+fl_run_settings_model(const fl_conf *conf, fl_bytes initial, fl_blob **model, fl_why *why)
 {
     uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
     if (elements > 0) {
@@ -351,5 +354,8 @@ fl_run_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
     }
     fl_shape shape;
     FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    if (initial.size > 0) {
+        return fl_start_weights(&shape, initial, model, why);
+    }
     return fl_start_network(&shape, (uint64_t)fl_conf_int(conf, "model.seed"), model, why);
 }

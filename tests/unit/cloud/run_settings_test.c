@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "cloud/settings.h"
+#include "common/model/safetensors.h"
 #include "common/secagg/secagg.h"
+#include "common/store/file.h"
 
 #include "tests/support/place.h"
 
@@ -263,6 +265,27 @@ a_root_that_cannot_run_it_says_so(void **state)
     assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_RANGE);
 }
 
+static void
+a_run_may_begin_with_the_weights_of_a_file(void **state)
+{
+    (void)state;
+    fl_blob *npz = NULL, *model = NULL;
+    fl_safetensors file;
+    assert_int_equal(fl_file_read("tests/fuzz/corpus/npz/numpy-stored", 4096, &npz, &why), FL_OK);
+    assert_int_equal(with("--model-layers", "2-2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_OK);
+    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
+    assert_int_equal(file.elements, 6);
+    assert_true(*fl_safetensors_values(model, 6) == 0.25f); // of the bias: seeded ones are 0
+    fl_blob_unref(&model);
+    assert_int_equal(with("--model-layers", "3-2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_MISMATCH);
+    refused("the weights have layer0.weight as (2,2), the model needs it as (2,3)");
+    assert_null(model);
+    fl_blob_unref(&npz);
+    assert_int_equal(with("--model-initial", "x", "--model-elements", "6", NULL), FL_MISMATCH);
+}
+
 // ---- as it is submitted -----------------------------------------------------------------------
 static fl_status
 s_read(const char *text, const char *const *sets, uint32_t count, fl_run_recipe *recipe)
@@ -338,6 +361,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_root_waits_for_as_many_children_as_can_mask, begin, end),
         cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(a_run_may_begin_with_the_weights_of_a_file, begin, end),
         cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),
         cmocka_unit_test_setup_teardown(a_wrong_recipe_is_refused_with_its_place, begin, end),
     };
