@@ -189,9 +189,13 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 static void
 s_open(fl_root *self, fl_time now, fl_outbox *out)
 {
-    const fl_order *order = &self->task.order;
+    fl_order *order = &self->task.order;
     const fl_signer *signer = &self->conf.signer;
     self->task.attempt++;
+    if (self->conf.rate.kind != FL_SCHEDULE_NONE) { // as wide as it travels
+        double rate = fl_schedule_at(&self->conf.rate, order->round, self->conf.rounds);
+        fl_recipe_put(&order->plan.recipe, "rate", (float)rate);
+    }
     if (signer->sign != NULL) {
         signer->sign(signer->self, &self->task);
     }

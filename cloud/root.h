@@ -8,6 +8,7 @@
 #ifndef FL_CLOUD_ROOT_H
 #define FL_CLOUD_ROOT_H
 
+#include "cloud/schedule.h"
 #include "common/admin/root_view.h"
 #include "common/round/aggregator.h"
 
@@ -23,6 +24,7 @@ typedef struct fl_signer {
 typedef struct fl_root_conf {
     fl_aggregator_conf aggregator;
     fl_plan plan;
+    fl_schedule rate; // of the devices, by round
     fl_signer signer;
     uint64_t rounds;        // to run in all
     uint32_t expect_leaves; // devices wanted before a round opens; 0 = any

@@ -1,5 +1,6 @@
 #include "cloud/run_settings.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,14 @@ static const fl_setting rows[] = {
       "time for each of the three steps that open a sum, on every tier" },
     { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
     { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per training step" },
-    { "train.rate", FL_CONF_REAL, "0.1", 0, 1000, NULL, "learning rate" },
+    { "train.rate", FL_CONF_REAL, "0.1", 0, FL_SCHEDULE_RATE_MAX, NULL,
+      "learning rate, the same in every round" },
+    { "train.rate.step", FL_CONF_NUMBERS, "", 0, 0, NULL,
+      "instead: the first rate, a factor, and after how many rounds it is applied again" },
+    { "train.rate.cosine", FL_CONF_NUMBERS, "", 0, 0, NULL,
+      "instead: the rates of the first and the last round, half a cosine between them" },
+    { "train.rate.warmup", FL_CONF_INT, "0", 0, 1000000000, NULL,
+      "rounds in front of these in which the rate climbs to the first one" },
     { "train.momentum", FL_CONF_REAL, "0", 0, 1, NULL, "momentum of SGD on the device" },
     { "train.decay", FL_CONF_REAL, "0", 0, 1, NULL, "weight decay" },
     { "train.proximal", FL_CONF_REAL, "0", 0, 1000, NULL, "weight of the FedProx term; 0 is off" },
@@ -108,12 +116,48 @@ s_check_masking(const fl_conf *conf, fl_why *why)
     return FL_OK;
 }
 
+//  What train.rate says, whichever way; `why` when it says nothing or too much.
+static fl_status
+s_rate(const fl_conf *conf, fl_schedule *rate, fl_why *why)
+{
+    double step[FL_CONF_NUMBERS_MAX], cosine[FL_CONF_NUMBERS_MAX];
+    const uint32_t steps = fl_conf_numbers(conf, "train.rate.step", step);
+    const uint32_t cosines = fl_conf_numbers(conf, "train.rate.cosine", cosine);
+    *rate = (fl_schedule){ .kind = FL_SCHEDULE_CONSTANT,
+                           .first = fl_conf_real(conf, "train.rate"),
+                           .warmup = (uint64_t)fl_conf_int(conf, "train.rate.warmup") };
+    if ((steps > 0) + (cosines > 0) + fl_conf_given(conf, "train.rate") > 1) {
+        return fl_fail(FL_MISMATCH, why,
+                       "train.rate, train.rate.step and train.rate.cosine: give one of them");
+    }
+    if ((steps != 0 && steps != 3) || (cosines != 0 && cosines != 2)) {
+        return fl_fail(FL_RANGE, why,
+                       "train.rate.step takes 3 numbers: the first rate, a factor, rounds; "
+                       "train.rate.cosine takes 2: the first and the last rate");
+    }
+    if (steps > 0) {
+        rate->kind = FL_SCHEDULE_STEP;
+        rate->first = step[0];
+        rate->factor = step[1];
+        rate->every = step[2] >= 1 && step[2] <= 1e9 && floor(step[2]) == step[2]
+                          ? (uint64_t)step[2]
+                          : 0;
+    } else if (cosines > 0) {
+        rate->kind = FL_SCHEDULE_COSINE;
+        rate->first = cosine[0];
+        rate->last = cosine[1];
+    }
+    return fl_schedule_check(rate, (uint64_t)fl_conf_int(conf, "rounds"), why);
+}
+
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
     fl_element fixed = s_fixed(conf);
     fl_shape shape;
+    fl_schedule rate;
+    FL_TRY(s_rate(conf, &rate, why));
     FL_TRY(fl_element_choose(&fixed, why));
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
@@ -255,7 +299,8 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_element_choose has seen to it
 }
 
-//  Every setting below `train.` is the trainer's, but the seed, which the dither has too.
+//  Every setting below `train.` is the trainer's, but the seed, which the dither has too, and what
+//  the root makes a rate of.
 static fl_recipe
 s_recipe(const fl_conf *conf)
 {
@@ -263,7 +308,8 @@ s_recipe(const fl_conf *conf)
     fl_recipe recipe = { 0 };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *name = rows[i].key + sizeof below - 1;
-        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0) {
+        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0 &&
+            strchr(name, '.') == NULL) {
             double number = rows[i].type == FL_CONF_INT ? (double)fl_conf_int(conf, rows[i].key)
                                                         : fl_conf_real(conf, rows[i].key);
             fl_recipe_put(&recipe, name, (float)number); // as wide as it travels
@@ -318,6 +364,8 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
                          .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
                          .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait"),
                          .patience_ms = (uint64_t)fl_conf_ms(conf, "round.patience") };
+    fl_status status = s_rate(conf, &run.rate, NULL);
+    FL_ASSERT(status == FL_OK); // s_check has seen to it
     if (run.plan.masking != FL_MASKING_NONE) {
         s_wait_for_block(&run);
     }

@@ -266,6 +266,33 @@ a_root_that_cannot_run_it_says_so(void **state)
 }
 
 static void
+the_rate_is_constant_or_follows_a_schedule(void **state)
+{
+    (void)state;
+    assert_int_equal(with(NULL), FL_OK);
+    fl_schedule rate = fl_run_settings_root(conf, root).rate;
+    assert_true(rate.kind == FL_SCHEDULE_CONSTANT && rate.first == 0.1 && rate.warmup == 0);
+    const uint32_t told = plan().recipe.count;
+    assert_int_equal(with("--train-rate-cosine", "0.2, 0.01", "--train-rate-warmup", "3", NULL),
+                     FL_OK);
+    rate = fl_run_settings_root(conf, root).rate;
+    assert_true(rate.kind == FL_SCHEDULE_COSINE && rate.first == 0.2 && rate.last == 0.01);
+    assert_int_equal(rate.warmup, 3);
+    assert_int_equal(plan().recipe.count, told); // a trainer hears of no schedule
+    assert_int_equal(with("--train-rate-step", "0.2,0.5,10", NULL), FL_OK);
+    rate = fl_run_settings_root(conf, root).rate;
+    assert_true(rate.kind == FL_SCHEDULE_STEP && rate.factor == 0.5 && rate.every == 10);
+    assert_int_equal(with("--train-rate-step", "0.2,0.5,1.5", NULL), FL_RANGE);
+    assert_int_equal(with("--train-rate-step", "0.2,0.5", NULL), FL_RANGE);
+    refused("train.rate.step takes 3 numbers");
+    assert_int_equal(with("--train-rate-cosine", "0.2", NULL), FL_RANGE);
+    assert_int_equal(with("--train-rate-cosine", "1,2", "--train-rate", "1", NULL), FL_MISMATCH);
+    refused("give one of them");
+    assert_int_equal(with("--train-rate-warmup", "20", NULL), FL_RANGE);
+    refused("of 20 rounds");
+}
+
+static void
 a_run_may_begin_with_the_weights_of_a_file(void **state)
 {
     (void)state;
@@ -323,6 +350,10 @@ a_recipe_is_what_was_given_in_one_spelling(void **state)
     assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(wanted, sizeof wanted - 1)));
     fl_blob_unref(&one.text);
     fl_blob_unref(&other.text);
+    static const char list[] = "train.rate.cosine: [0.2, 0.01]\n";
+    assert_int_equal(s_read("train: {rate: {cosine: [0.2, 0.01]}}\n", NULL, 0, &one), FL_OK);
+    assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(list, sizeof list - 1)));
+    fl_blob_unref(&one.text);
     assert_int_equal(s_read("name: night-2\n", NULL, 0, &one), FL_OK);
     assert_string_equal(one.name, "night-2");
     fl_blob_unref(&one.text);
@@ -361,6 +392,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_root_waits_for_as_many_children_as_can_mask, begin, end),
         cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
+        cmocka_unit_test_setup_teardown(the_rate_is_constant_or_follows_a_schedule, begin, end),
         cmocka_unit_test_setup_teardown(a_run_may_begin_with_the_weights_of_a_file, begin, end),
         cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),
         cmocka_unit_test_setup_teardown(a_wrong_recipe_is_refused_with_its_place, begin, end),
