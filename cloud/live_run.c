@@ -10,12 +10,15 @@
 #include "common/runtime/durable.h"
 #include "common/store/file.h"
 
+enum { PAGE = 64 };
+
 struct fl_live_run {
     fl_live_run_conf shared;
     fl_ledger_run row;
     fl_conf *conf;
     fl_root_conf root;
     fl_ledger_resume resume;
+    uint64_t seen; // rounds that root.best was shown
     fl_global_model *server;
     fl_ledger_facts *facts; // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
@@ -88,6 +91,9 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
                                                      &optimizer, why);
     const fl_global_model_conf server = { .optimizer = fl_run_settings_optimizer(self->conf),
                                           .test = s_test(self, conf),
+                                          .evaluate_every = (uint64_t)fl_conf_int(
+                                              self->conf, "evaluate.every"),
+                                          .rounds = self->root.rounds,
                                           .gemm = conf->gemm,
                                           .ledger = conf->ledger,
                                           .checkpoints = conf->checkpoints,
@@ -117,6 +123,30 @@ s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_wh
     return s_model(self, conf, why);
 }
 
+//  What the rounds closed since say of the best model.
+static fl_status
+s_recall_best(fl_live_run *self, fl_why *why)
+{
+    fl_ledger_round *rounds = calloc(PAGE, sizeof *rounds);
+    fl_status status = rounds != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
+    while (status == FL_OK && self->seen + 1 < self->resume.round) {
+        uint32_t count = 0;
+        uint64_t first = self->seen + 1, before = first + PAGE;
+        before = before < self->resume.round ? before : self->resume.round;
+        status = fl_ledger_rounds(self->shared.ledger, &self->row.run, first, before, rounds, PAGE,
+                                  &count, why);
+        for (uint32_t i = 0; status == FL_OK && i < count; i++) {
+            const fl_report *report = &rounds[i].report;
+            if (rounds[i].closed && report->close == FL_CLOSE_DONE) {
+                (void)fl_best_see(&self->root.best, report->round, report->loss, report->accuracy);
+            }
+        }
+        self->seen = before - 1;
+    }
+    free(rounds);
+    return status;
+}
+
 fl_status
 fl_live_run_refresh(fl_live_run *self, fl_why *why)
 {
@@ -124,6 +154,7 @@ fl_live_run_refresh(fl_live_run *self, fl_why *why)
     const fl_run *run = &self->row.run;
     fl_ledger_facts_destroy(&self->facts);
     FL_TRY(fl_ledger_resume_get(ledger, run, &self->resume, why));
+    FL_TRY(s_recall_best(self, why));
     FL_TRY(fl_ledger_facts_get(ledger, run, self->resume.round, &self->facts, why));
     self->root.aggregator.facts = self->facts->facts;
     self->root.aggregator.fact_count = self->facts->count;

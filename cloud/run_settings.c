@@ -1,5 +1,6 @@
 #include "cloud/run_settings.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,16 @@ static const fl_setting rows[] = {
       "how the next model is made from the mean of the updates" },
     { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "server learning rate" },
     { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "momentum of fedavgm" },
+    { "evaluate.every", FL_CONF_INT, "1", 1, 1000000000, NULL,
+      "rounds from one score on the root's test set to the next; the last round is scored too" },
+    { "stop.metric", FL_CONF_CHOICE, "test.accuracy", 0, 0, "test.accuracy|test.loss",
+      "by which score a model is the best" },
+    { "stop.at", FL_CONF_REAL, "0", 0, 1000000000, NULL,
+      "end the run when the best score reaches this; 0 is never" },
+    { "stop.patience", FL_CONF_INT, "0", 0, 1000000000, NULL,
+      "end the run after so many scores without a better one; 0 is never" },
+    { "keep", FL_CONF_TEXT, "best", 0, 0, NULL,
+      "which models stay beside the newest: best, or every N (rounds) and the best" },
 };
 
 static fl_element
@@ -150,6 +161,33 @@ s_rate(const fl_conf *conf, fl_schedule *rate, fl_why *why)
     return fl_schedule_check(rate, (uint64_t)fl_conf_int(conf, "rounds"), why);
 }
 
+//  "best", "every 5". `*every`: 0 for the best alone.
+static bool
+s_keep(const char *text, uint64_t *every)
+{
+    char surplus;
+    *every = 0;
+    return strcmp(text, "best") == 0 ||
+           (sscanf(text, "every %" SCNu64 "%c", every, &surplus) == 1 && *every > 0 &&
+            *every <= 1000000000);
+}
+
+static fl_status
+s_check_scores(const fl_conf *conf, fl_why *why)
+{
+    uint64_t every;
+    const double at = fl_conf_real(conf, "stop.at");
+    if (!s_keep(fl_conf_text(conf, "keep"), &every)) {
+        return fl_fail(FL_MALFORMED, why, "keep is '%.40s'; it must be best, or every N such as "
+                                          "every 10",
+                       fl_conf_text(conf, "keep"));
+    }
+    if (at > 1 && fl_conf_choice(conf, "stop.metric") == FL_BEST_ACCURACY) {
+        return fl_fail(FL_RANGE, why, "stop.at is %g, no accuracy is above 1", at);
+    }
+    return FL_OK;
+}
+
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
@@ -158,6 +196,7 @@ s_check(const fl_conf *conf, fl_why *why)
     fl_shape shape;
     fl_schedule rate;
     FL_TRY(s_rate(conf, &rate, why));
+    FL_TRY(s_check_scores(conf, why));
     FL_TRY(fl_element_choose(&fixed, why));
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
@@ -185,15 +224,19 @@ const fl_program fl_run_program = {
     .check = s_check,
 };
 
-//  The test set of the root, as far as it is there, is one for this model. A plain vector is not
-//  scored.
+//  The test set of the root is one for this model, and is there when scores end the run. A plain
+//  vector is not scored.
 static fl_status
 s_test_fits(const fl_conf *conf, const fl_conf *root, fl_why *why)
 {
     const char *inputs = fl_conf_text(root, "test.inputs");
     fl_shape shape;
     if (inputs[0] == '\0' || fl_conf_int(conf, "model.elements") > 0) {
-        return FL_OK;
+        return fl_conf_real(conf, "stop.at") > 0 || fl_conf_int(conf, "stop.patience") > 0
+                   ? fl_fail(FL_MISMATCH, why,
+                             "stop.at and stop.patience need scores: a network, and test.inputs "
+                             "at the root")
+                   : FL_OK;
     }
     FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
     return fl_data_check(inputs, fl_conf_text(root, "test.labels"), &shape, why);
@@ -360,12 +403,16 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
 {
     fl_root_conf run = { .aggregator = fl_settings_aggregator(root, conf),
                          .plan = s_plan(conf),
+                         .best = { .by = (fl_best_by)fl_conf_choice(conf, "stop.metric"),
+                                   .target = fl_conf_real(conf, "stop.at"),
+                                   .patience = (uint64_t)fl_conf_int(conf, "stop.patience") },
                          .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
                          .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
                          .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait"),
                          .patience_ms = (uint64_t)fl_conf_ms(conf, "round.patience") };
     fl_status status = s_rate(conf, &run.rate, NULL);
-    FL_ASSERT(status == FL_OK); // s_check has seen to it
+    bool keeps = s_keep(fl_conf_text(conf, "keep"), &run.keep_every);
+    FL_ASSERT(status == FL_OK && keeps); // s_check has seen to it
     if (run.plan.masking != FL_MASKING_NONE) {
         s_wait_for_block(&run);
     }

@@ -158,8 +158,13 @@ s_record(void *arg)
     const fl_run_state state = !end->aborted                     ? FL_RUN_DONE
                                : end->reason == FL_WHY_STOPPED ? FL_RUN_STOPPED
                                                                : FL_RUN_ABORTED;
+    fl_why text = { "" };
+    if (end->reason == FL_WHY_TARGET || end->reason == FL_WHY_PATIENCE) {
+        fl_why_set(&text, "the best score is %.4f, of round %llu", end->best_score,
+                   (unsigned long long)end->best_round);
+    }
     self->status = fl_ledger_run_enter(self->conf.live.ledger, fl_runs_current(self), state,
-                                       end->reason, "", &self->why);
+                                       end->reason, text.text, &self->why);
     if (self->status == FL_EXISTS) { // the operator stopped it, and the ledger knew it first
         self->status = FL_OK;
     }

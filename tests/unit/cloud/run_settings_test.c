@@ -313,6 +313,31 @@ a_run_may_begin_with_the_weights_of_a_file(void **state)
     assert_int_equal(with("--model-initial", "x", "--model-elements", "6", NULL), FL_MISMATCH);
 }
 
+static void
+a_score_may_end_the_run_and_names_the_best(void **state)
+{
+    (void)state;
+    assert_int_equal(with(NULL), FL_OK);
+    fl_root_conf run = fl_run_settings_root(conf, root);
+    assert_true(run.best.by == FL_BEST_ACCURACY && run.best.target == 0 && run.keep_every == 0);
+    assert_int_equal(run.best.patience, 0);
+    assert_int_equal(with("--stop-metric", "test.loss", "--stop-at", "1.5", "--stop-patience", "4",
+                          "--keep", "every 10", NULL), FL_OK);
+    run = fl_run_settings_root(conf, root);
+    assert_true(run.best.by == FL_BEST_LOSS && run.best.target == 1.5 && run.keep_every == 10);
+    assert_int_equal(run.best.patience, 4);
+    assert_int_equal(with("--stop-at", "1.5", NULL), FL_RANGE);
+    refused("no accuracy is above 1");
+    static const char *const bad[] = { "last", "every", "every 0", "every 5x", "every -5", "" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(with("--keep", bad[i], NULL), FL_MALFORMED);
+        refused("it must be best, or every N");
+    }
+    assert_int_equal(with("--stop-patience", "2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_MISMATCH);
+    refused("need scores");
+}
+
 // ---- as it is submitted -----------------------------------------------------------------------
 static fl_status
 s_read(const char *text, const char *const *sets, uint32_t count, fl_run_recipe *recipe)
@@ -394,6 +419,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
         cmocka_unit_test_setup_teardown(the_rate_is_constant_or_follows_a_schedule, begin, end),
         cmocka_unit_test_setup_teardown(a_run_may_begin_with_the_weights_of_a_file, begin, end),
+        cmocka_unit_test_setup_teardown(a_score_may_end_the_run_and_names_the_best, begin, end),
         cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),
         cmocka_unit_test_setup_teardown(a_wrong_recipe_is_refused_with_its_place, begin, end),
     };

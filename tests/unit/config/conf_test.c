@@ -328,33 +328,17 @@ a_list_is_a_sequence_or_numbers_with_commas(void **state)
         assert_true(numbers[0] == 0.1 && numbers[1] == 0.001 && numbers[2] == -2);
         fl_conf_destroy(&conf);
     }
-    assert_int_equal(LOAD(&conf, "--node=e1", "--rate-steps=1,2,3,4,5,6,7,8", "here"), FL_OK);
-    assert_int_equal(fl_conf_numbers(conf, "rate.steps", numbers), 8);
-    fl_conf_destroy(&conf);
-    assert_int_equal(s_load_file("rate.steps: []\n", &conf), FL_OK);
-    assert_int_equal(fl_conf_numbers(conf, "rate.steps", numbers), 0);
-    fl_conf_destroy(&conf);
-    static const char *const bad[] = { "1,",  ",1",   "1,,2", "1 2", "x", "[1, 2]", "1, 2 x",
-                                       "nan", "1;2", "1,2,3,4,5,6,7,8,9" };
+    static const char *const bad[] = { "'1,'", "',1'", "'1,,2'", "1 2", "x", "'[1, 2]'", "nan",
+                                       "[[1]]", "['']", "[\"1\\0\"]", "[1,2,3,4,5,6,7,8,9]" };
+    char text[600];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char text[64];
-        (void)snprintf(text, sizeof text, "rate.steps: '%s'\n", bad[i]);
+        (void)snprintf(text, sizeof text, "rate.steps: %s\n", bad[i]);
         assert_int_equal(s_load_file(text, &conf), FL_MALFORMED);
-        assert_non_null(strstr(why.text, "it must be numbers, with commas between them"));
-    }
-    static const char *const odd[] = { "rate.steps: [[1]]\n", "rate.steps: ['']\n",
-                                       "rate.steps: [\"1\\0\"]\n", "rate.steps: {a: 1}\n" };
-    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
-        assert_int_equal(s_load_file(odd[i], &conf), FL_MALFORMED);
     }
     s_refused("rate.steps: [1]\nrate: {steps: [1]}\n", FL_MALFORMED,
               "2: 'rate.steps' was set on line 1 already");
-    char much[600] = "rate.steps: [0.1";
-    for (size_t i = strlen(much); i < sizeof much - 3; i += 3) {
-        memcpy(much + i, ", 1", 4);
-    }
-    memcpy(much + sizeof much - 3, "]\n", 3);
-    assert_int_equal(s_load_file(much, &conf), FL_RANGE);
+    (void)snprintf(text, sizeof text, "rate.steps: [%099d, %099d, %099d]\n", 1, 1, 1);
+    assert_int_equal(s_load_file(text, &conf), FL_RANGE);
 }
 
 static void

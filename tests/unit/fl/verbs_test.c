@@ -334,6 +334,12 @@ a_model_is_copied_whole_with_its_hash_proved(void **state)
                      FL_EXIT_OK);
     assert_string_equal(asked_argument, "9");
     assert_out("\"file\":\"");
+    assert_int_equal(fake_fl("model", "export", place_of("out.st"), "--best", "--run", "a", NULL),
+                     FL_EXIT_OK);
+    assert_string_equal(asked_argument, "run:a best");
+    assert_int_equal(fake_fl("model", "export", place_of("out.st"), "--best", "--round", "9", NULL),
+                     FL_EXIT_USAGE);
+    assert_err("give --round or --best");
 }
 
 static void
