@@ -70,14 +70,15 @@ fl_global_model_file(const fl_global_model *self)
 }
 
 static void
-s_score(fl_global_model *self, fl_applied *applied)
+s_score(fl_global_model *self, uint64_t round, fl_applied *applied)
 {
+    const bool due = round % self->conf.evaluate_every == 0 || round == self->conf.rounds;
     fl_central_baseline score;
     atomic_bool cancel = false;
     fl_why why;
     applied->loss = NAN;
     applied->accuracy = NAN;
-    if (self->conf.test.count == 0) {
+    if (self->conf.test.count == 0 || !due) {
         return;
     }
     if (fl_central_baseline_evaluate(fl_blob_bytes(applied->model), self->conf.gemm,
@@ -123,7 +124,7 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
     self->model = fl_blob_ref(applied->model);
     self->hash = applied->hash;
     self->file.data = fl_bytes_of(values, elements * sizeof *values);
-    s_score(self, applied);
+    s_score(self, effect->apply.order.round, applied);
     return true;
 }
 

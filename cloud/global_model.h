@@ -16,7 +16,9 @@ typedef struct fl_global_model fl_global_model;
 
 typedef struct fl_global_model_conf {
     fl_optimizer_conf optimizer;
-    fl_samples test; // borrowed; count 0: the model is not scored
+    fl_samples test;         // borrowed; count 0: the model is not scored
+    uint64_t evaluate_every; // rounds from one score to the next, >= 1
+    uint64_t rounds;         // of the run; the last one is scored too
     fl_gemm gemm;
     fl_ledger *ledger;           // borrowed, used by `save` only
     fl_checkpoints *checkpoints; // likewise

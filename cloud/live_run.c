@@ -3,10 +3,14 @@
 #include <stdlib.h>
 
 #include "cloud/run_recipe.h"
+#include "common/base/limits.h"
 #include "common/crypto/entropy.h"
 #include "common/crypto/hash.h"
 #include "common/model/safetensors.h"
 #include "common/runtime/durable.h"
+#include "common/store/file.h"
+
+enum { PAGE = 64 };
 
 struct fl_live_run {
     fl_live_run_conf shared;
@@ -14,29 +18,39 @@ struct fl_live_run {
     fl_conf *conf;
     fl_root_conf root;
     fl_ledger_resume resume;
+    uint64_t seen; // rounds that root.best was shown
     fl_global_model *server;
     fl_ledger_facts *facts; // of the masked round in hand
     fl_past pasts[FL_PASTS_MAX];
     fl_ledger_round *members; // in the round closed last; NULL: none
 };
 
-//  What was handed over with the run, or what its settings make.
+//  The model of a fresh run. model.initial is the hash of a file that was put, or, of the run that
+//  fl-root was started with, a path.
 static fl_status
-s_first_model(fl_live_run *self, const fl_live_run_conf *conf, fl_blob **model, fl_why *why)
+s_first(const fl_live_run *self, const fl_live_run_conf *conf, fl_blob **model, fl_why *why)
 {
-    fl_safetensors file;
-    if (self->row.model_bytes == 0) {
-        return fl_run_settings_model(self->conf, model, why);
+    const char *initial = fl_conf_text(self->conf, "model.initial");
+    fl_blob *file = NULL;
+    fl_hash hash;
+    fl_why wrong;
+    fl_status status = FL_OK;
+    if (fl_unhex(initial, hash.bytes, sizeof hash.bytes)) {
+        status = fl_checkpoints_load(conf->checkpoints, &hash, &file, &wrong);
+    } else if (initial[0] != '\0') {
+        status = fl_file_read(initial, FL_VECTOR_BYTES_MAX, &file, &wrong);
     }
-    FL_TRY(fl_checkpoints_load(conf->checkpoints, &self->row.model, model, why));
-    fl_status status = fl_safetensors_parse(fl_blob_bytes(*model), &file, why);
     if (status == FL_OK) {
-        status = fl_run_settings_same(self->conf, &file, why);
+        const fl_bytes bytes = file == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(file);
+        status = fl_run_settings_model(self->conf, bytes, model, &wrong);
     }
-    if (status != FL_OK) {
-        fl_blob_unref(model);
+    fl_blob_unref(&file);
+    if (status != FL_OK && initial[0] != '\0') {
+        fl_why_set(why, "model.initial, %s: %s", initial, wrong.text);
+    } else if (status != FL_OK) {
+        *why = wrong;
     }
-    return status;
+    return status == FL_MISSING ? FL_MISMATCH : status; // it will not come by waiting
 }
 
 //  The model that a queued run begins with: kept first, then named by the ledger.
@@ -45,7 +59,7 @@ s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
 {
     fl_safetensors file;
     fl_blob *model = NULL;
-    FL_TRY(s_first_model(self, conf, &model, why));
+    FL_TRY(s_first(self, conf, &model, why));
     const fl_bytes bytes = fl_blob_bytes(model);
     const fl_hash hash = fl_hash_of(bytes);
     fl_status status = fl_safetensors_parse(bytes, &file, why);
@@ -77,6 +91,9 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
         fl_checkpoints_load_optimizer(conf->checkpoints, &self->row.run, hash, &optimizer, why);
     const fl_global_model_conf server = { .optimizer = fl_run_settings_optimizer(self->conf),
                                           .test = s_test(self, conf),
+                                          .evaluate_every = (uint64_t)fl_conf_int(
+                                              self->conf, "evaluate.every"),
+                                          .rounds = self->root.rounds,
                                           .gemm = conf->gemm,
                                           .ledger = conf->ledger,
                                           .checkpoints = conf->checkpoints,
@@ -107,6 +124,30 @@ s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_wh
     return s_model(self, conf, why);
 }
 
+//  What the rounds closed since say of the best model.
+static fl_status
+s_recall_best(fl_live_run *self, fl_why *why)
+{
+    fl_ledger_round *rounds = calloc(PAGE, sizeof *rounds);
+    fl_status status = rounds != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
+    while (status == FL_OK && self->seen + 1 < self->resume.round) {
+        uint32_t count = 0;
+        uint64_t first = self->seen + 1, before = first + PAGE;
+        before = before < self->resume.round ? before : self->resume.round;
+        status = fl_ledger_rounds(self->shared.ledger, &self->row.run, first, before, rounds, PAGE,
+                                  &count, why);
+        for (uint32_t i = 0; status == FL_OK && i < count; i++) {
+            const fl_report *report = &rounds[i].report;
+            if (rounds[i].closed && report->close == FL_CLOSE_DONE) {
+                (void)fl_best_see(&self->root.best, report->round, report->loss, report->accuracy);
+            }
+        }
+        self->seen = before - 1;
+    }
+    free(rounds);
+    return status;
+}
+
 fl_status
 fl_live_run_refresh(fl_live_run *self, fl_why *why)
 {
@@ -114,6 +155,7 @@ fl_live_run_refresh(fl_live_run *self, fl_why *why)
     const fl_run *run = &self->row.run;
     fl_ledger_facts_destroy(&self->facts);
     FL_TRY(fl_ledger_resume_get(ledger, run, &self->resume, why));
+    FL_TRY(s_recall_best(self, why));
     FL_TRY(fl_ledger_facts_get(ledger, run, self->resume.round, &self->facts, why));
     self->root.aggregator.facts = self->facts->facts;
     self->root.aggregator.fact_count = self->facts->count;

@@ -43,7 +43,8 @@ struct fl_root {
     uint32_t ready, leaves; // as last noted while waiting
     fl_time noted_at;
     uint64_t rounds_ms, rounds_closed;
-    double loss, accuracy;
+    double loss, accuracy; // newest
+    fl_best best;
     bool assigned; // a START is on its way
     bool aborted;
     fl_reason reason;
@@ -148,11 +149,20 @@ s_end(fl_root *self, bool aborted, fl_reason reason, fl_time now, fl_outbox *out
                                    .a = self->task.order.round });
 }
 
+//  Whether the run is over after this round, and why before its last one.
+static bool
+s_over(const fl_root *self, uint64_t round, fl_reason *end)
+{
+    *end = round >= self->conf.rounds ? FL_WHY_NONE : fl_best_ending(&self->best);
+    return round >= self->conf.rounds || *end != FL_WHY_NONE;
+}
+
 static void
 on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE);
     fl_order *order = &self->task.order;
+    fl_reason end;
     self->task = (fl_task){ 0 };
     self->wish = event->start.order;
     self->assigned = false;
@@ -160,6 +170,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     self->reason = FL_WHY_NONE;
     self->loss = NAN;
     self->accuracy = NAN;
+    self->best = self->conf.best;
     self->rounds_ms = 0;
     self->rounds_closed = 0;
     self->tries = 0;
@@ -177,19 +188,23 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
     s_enter(self, FL_ROOT_WAITING, now);
     fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
-    if (order->round > self->conf.rounds) {
+    if (s_over(self, order->round - 1, &end)) {
         order->round--; // the next one will not come: the run stands after its last
-        fl_aggregator_dismiss(self->aggregator, FL_WHY_NONE, out);
-        s_end(self, false, FL_WHY_NONE, now, out);
+        fl_aggregator_dismiss(self->aggregator, end, out);
+        s_end(self, false, end, now, out);
     }
 }
 
 static void
 s_open(fl_root *self, fl_time now, fl_outbox *out)
 {
-    const fl_order *order = &self->task.order;
+    fl_order *order = &self->task.order;
     const fl_signer *signer = &self->conf.signer;
     self->task.attempt++;
+    if (self->conf.rate.kind != FL_SCHEDULE_NONE) { // as wide as it travels
+        double rate = fl_schedule_at(&self->conf.rate, order->round, self->conf.rounds);
+        fl_recipe_put(&order->plan.recipe, "rate", (float)rate);
+    }
     if (signer->sign != NULL) {
         signer->sign(signer->self, &self->task);
     }
@@ -287,6 +302,8 @@ on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     report->model = event->applied.model;
     report->loss = event->applied.loss;
     report->accuracy = event->applied.accuracy;
+    report->best = fl_best_see(&self->best, report->round, report->loss, report->accuracy);
+    report->kept = self->conf.keep_every > 0 && report->round % self->conf.keep_every == 0;
     self->task.order.model_bytes = event->applied.model_bytes;
     s_enter(self, FL_ROOT_SAVING, now);
     s_save(self, FL_SAVE_CLOSE, out);
@@ -300,14 +317,15 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
     fl_order *order = &self->task.order;
     bool done = report->close == FL_CLOSE_DONE;
     bool aborted = report->close == FL_CLOSE_ABORTED;
-    bool last = aborted || order->round >= self->conf.rounds;
-    const fl_reason end = aborted ? report->reason : FL_WHY_NONE;
+    fl_reason end;
+    bool last = s_over(self, order->round, &end) || aborted;
+    end = aborted ? report->reason : end;
     fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, report->reason,
                          last ? &end : NULL, out);
     if (done) {
         order->model = report->model;
-        self->loss = report->loss;
-        self->accuracy = report->accuracy;
+        self->loss = isnan(report->loss) ? self->loss : report->loss;
+        self->accuracy = isnan(report->accuracy) ? self->accuracy : report->accuracy;
     }
     self->rounds_ms += report->duration_ms;
     self->rounds_closed++;
@@ -460,6 +478,8 @@ fl_root_look(const fl_root *self, fl_time now)
                           .phase_ms = (uint32_t)(now - self->since),
                           .loss = self->loss,
                           .accuracy = self->accuracy,
+                          .best_round = self->best.round,
+                          .best_score = self->best.value,
                           .aborted = self->aborted,
                           .reason = self->reason,
                           .masking = (fl_masking)self->conf.plan.masking };

@@ -8,6 +8,8 @@
 #ifndef FL_CLOUD_ROOT_H
 #define FL_CLOUD_ROOT_H
 
+#include "cloud/best.h"
+#include "cloud/schedule.h"
 #include "common/admin/root_view.h"
 #include "common/round/aggregator.h"
 
@@ -23,6 +25,9 @@ typedef struct fl_signer {
 typedef struct fl_root_conf {
     fl_aggregator_conf aggregator;
     fl_plan plan;
+    fl_schedule rate;    // of the devices, by round
+    fl_best best;        // of the rounds so far; ends the run early
+    uint64_t keep_every; // the models of rounds n, 2n, ... stay; 0: none for that
     fl_signer signer;
     uint64_t rounds;        // to run in all
     uint32_t expect_leaves; // devices wanted before a round opens; 0 = any

@@ -162,13 +162,22 @@ s_take_submission(const fl_run_service *self, const json_t *json, submission *as
     return FL_OK;
 }
 
-//  Could it be done here at all?
+//  Could it be done here at all? A path of the root's machine is not for who submits.
 static fl_status
-s_fits(const fl_run_service_conf *conf, fl_bytes recipe, fl_why *why)
+s_fits(const fl_run_service_conf *conf, const submission *asked, fl_why *why)
 {
+    char hex[2 * sizeof(fl_hash) + 1] = "";
     fl_conf *run = NULL;
-    FL_TRY(fl_conf_of_text(&fl_run_program, "recipe", recipe, NULL, 0, &run, why));
-    bool fits = conf->fits == NULL || conf->fits(conf->self, run, why) == FL_OK;
+    FL_TRY(fl_conf_of_text(&fl_run_program, "recipe", asked->recipe, NULL, 0, &run, why));
+    if (asked->run.model_bytes > 0) {
+        fl_hex(asked->run.model.bytes, sizeof asked->run.model.bytes, hex);
+    }
+    bool fits = strcmp(fl_conf_text(run, "model.initial"), hex) == 0;
+    if (!fits) {
+        fl_why_set(why, "model.initial must be the hash of the file that was put for this run");
+    } else if (conf->fits != NULL) {
+        fits = conf->fits(conf->self, run, why) == FL_OK;
+    }
     fl_conf_destroy(&run);
     return fits ? FL_OK : FL_DENIED;
 }
@@ -180,7 +189,7 @@ s_store(fl_question *question, const submission *asked, fl_why *why)
     order *mine = s_order(question);
     char hex[2 * sizeof(fl_run) + 1];
     uint64_t number = 0;
-    FL_TRY(s_fits(conf, asked->recipe, why));
+    FL_TRY(s_fits(conf, asked, why));
     fl_status status = fl_ledger_run_submit(conf->ledger, &asked->run, asked->recipe, &number, why);
     mine->news = status == FL_OK;
     if (status == FL_EXISTS && number > 0) {

@@ -1,5 +1,7 @@
 #include "cloud/run_settings.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +25,13 @@ static const fl_setting rows[] = {
       "longest wait for all expected children before each round" },
     { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
       "how long a run waits for its quorum before it is aborted; 0 is for ever" },
-    { "model.initial", FL_CONF_TEXT, "", 0, 0, NULL,
-      "safetensors file that the run begins with, or the hash of one that the root has; none draws "
-      "the weights from model.seed" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
       "layer sizes of the network; not used with model.elements; model.initial brings its own" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
       "length of a plain vector instead of a network, for load tests" },
     { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the first parameters" },
+    { "model.initial", FL_CONF_TEXT, "", 0, 0, NULL,
+      "file of the first parameters instead, safetensors or npz, such as an exported model" },
     { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL,
       "largest change of one parameter in one update; larger ones are cut to it" },
     { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "bits of a number, with its sign" },
@@ -56,7 +57,14 @@ static const fl_setting rows[] = {
       "time for each of the three steps that open a sum, on every tier" },
     { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
     { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per training step" },
-    { "train.rate", FL_CONF_REAL, "0.1", 0, 1000, NULL, "learning rate" },
+    { "train.rate", FL_CONF_REAL, "0.1", 0, FL_SCHEDULE_RATE_MAX, NULL,
+      "learning rate, the same in every round" },
+    { "train.rate.step", FL_CONF_NUMBERS, "", 0, 0, NULL,
+      "instead: the first rate, a factor, and after how many rounds it is applied again" },
+    { "train.rate.cosine", FL_CONF_NUMBERS, "", 0, 0, NULL,
+      "instead: the rates of the first and the last round, half a cosine between them" },
+    { "train.rate.warmup", FL_CONF_INT, "0", 0, 1000000000, NULL,
+      "rounds in front of these in which the rate climbs to the first one" },
     { "train.momentum", FL_CONF_REAL, "0", 0, 1, NULL, "momentum of SGD on the device" },
     { "train.decay", FL_CONF_REAL, "0", 0, 1, NULL, "weight decay" },
     { "train.proximal", FL_CONF_REAL, "0", 0, 1000, NULL, "weight of the FedProx term; 0 is off" },
@@ -69,6 +77,16 @@ static const fl_setting rows[] = {
       "how the next model is made from the mean of the updates" },
     { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "server learning rate" },
     { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "momentum of fedavgm" },
+    { "evaluate.every", FL_CONF_INT, "1", 1, 1000000000, NULL,
+      "rounds from one score on the root's test set to the next; the last round is scored too" },
+    { "stop.metric", FL_CONF_CHOICE, "test.accuracy", 0, 0, "test.accuracy|test.loss",
+      "by which score a model is the best" },
+    { "stop.at", FL_CONF_REAL, "0", 0, 1000000000, NULL,
+      "end the run when the best score reaches this; 0 is never" },
+    { "stop.patience", FL_CONF_INT, "0", 0, 1000000000, NULL,
+      "end the run after so many scores without a better one; 0 is never" },
+    { "keep", FL_CONF_TEXT, "best", 0, 0, NULL,
+      "which models stay beside the newest: best, or every N (rounds) and the best" },
 };
 
 static fl_element
@@ -109,12 +127,76 @@ s_check_masking(const fl_conf *conf, fl_why *why)
     return FL_OK;
 }
 
+//  What train.rate says, whichever way; `why` when it says nothing or too much.
+static fl_status
+s_rate(const fl_conf *conf, fl_schedule *rate, fl_why *why)
+{
+    double step[FL_CONF_NUMBERS_MAX], cosine[FL_CONF_NUMBERS_MAX];
+    const uint32_t steps = fl_conf_numbers(conf, "train.rate.step", step);
+    const uint32_t cosines = fl_conf_numbers(conf, "train.rate.cosine", cosine);
+    *rate = (fl_schedule){ .kind = FL_SCHEDULE_CONSTANT,
+                           .first = fl_conf_real(conf, "train.rate"),
+                           .warmup = (uint64_t)fl_conf_int(conf, "train.rate.warmup") };
+    if ((steps > 0) + (cosines > 0) + fl_conf_given(conf, "train.rate") > 1) {
+        return fl_fail(FL_MISMATCH, why,
+                       "train.rate, train.rate.step and train.rate.cosine: give one of them");
+    }
+    if ((steps != 0 && steps != 3) || (cosines != 0 && cosines != 2)) {
+        return fl_fail(FL_RANGE, why,
+                       "train.rate.step takes 3 numbers: the first rate, a factor, rounds; "
+                       "train.rate.cosine takes 2: the first and the last rate");
+    }
+    if (steps > 0) {
+        rate->kind = FL_SCHEDULE_STEP;
+        rate->first = step[0];
+        rate->factor = step[1];
+        rate->every = step[2] >= 1 && step[2] <= 1e9 && floor(step[2]) == step[2]
+                          ? (uint64_t)step[2]
+                          : 0;
+    } else if (cosines > 0) {
+        rate->kind = FL_SCHEDULE_COSINE;
+        rate->first = cosine[0];
+        rate->last = cosine[1];
+    }
+    return fl_schedule_check(rate, (uint64_t)fl_conf_int(conf, "rounds"), why);
+}
+
+//  "best", "every 5". `*every`: 0 for the best alone.
+static bool
+s_keep(const char *text, uint64_t *every)
+{
+    char surplus;
+    *every = 0;
+    return strcmp(text, "best") == 0 ||
+           (sscanf(text, "every %" SCNu64 "%c", every, &surplus) == 1 && *every > 0 &&
+            *every <= 1000000000);
+}
+
+static fl_status
+s_check_scores(const fl_conf *conf, fl_why *why)
+{
+    uint64_t every;
+    const double at = fl_conf_real(conf, "stop.at");
+    if (!s_keep(fl_conf_text(conf, "keep"), &every)) {
+        return fl_fail(FL_MALFORMED, why, "keep is '%.40s'; it must be best, or every N such as "
+                                          "every 10",
+                       fl_conf_text(conf, "keep"));
+    }
+    if (at > 1 && fl_conf_choice(conf, "stop.metric") == FL_BEST_ACCURACY) {
+        return fl_fail(FL_RANGE, why, "stop.at is %g, no accuracy is above 1", at);
+    }
+    return FL_OK;
+}
+
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
     fl_element fixed = s_fixed(conf);
     fl_shape shape;
+    fl_schedule rate;
+    FL_TRY(s_rate(conf, &rate, why));
+    FL_TRY(s_check_scores(conf, why));
     FL_TRY(fl_element_choose(&fixed, why));
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
@@ -140,15 +222,19 @@ const fl_program fl_run_program = {
     .check = s_check,
 };
 
-//  The test set of the root, as far as it is there, is one for this model. A plain vector is not
-//  scored.
+//  The test set of the root is one for this model, and is there when scores end the run. A plain
+//  vector is not scored.
 static fl_status
 s_test_fits(const fl_conf *conf, const fl_conf *root, fl_why *why)
 {
     const char *inputs = fl_conf_text(root, "test.inputs");
     fl_shape shape;
     if (inputs[0] == '\0' || fl_conf_int(conf, "model.elements") > 0) {
-        return FL_OK;
+        return fl_conf_real(conf, "stop.at") > 0 || fl_conf_int(conf, "stop.patience") > 0
+                   ? fl_fail(FL_MISMATCH, why,
+                             "stop.at and stop.patience need scores: a network, and test.inputs "
+                             "at the root")
+                   : FL_OK;
     }
     FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
     return fl_data_check(inputs, fl_conf_text(root, "test.labels"), &shape, why);
@@ -254,7 +340,8 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_element_choose has seen to it
 }
 
-//  Every setting below `train.` is the trainer's, but the seed, which the dither has too.
+//  Every setting below `train.` is the trainer's, but the seed, which the dither has too, and what
+//  the root makes a rate of.
 static fl_recipe
 s_recipe(const fl_conf *conf)
 {
@@ -262,7 +349,8 @@ s_recipe(const fl_conf *conf)
     fl_recipe recipe = { 0 };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *name = rows[i].key + sizeof below - 1;
-        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0) {
+        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0 &&
+            strchr(name, '.') == NULL) {
             double number = rows[i].type == FL_CONF_INT ? (double)fl_conf_int(conf, rows[i].key)
                                                         : fl_conf_real(conf, rows[i].key);
             fl_recipe_put(&recipe, name, (float)number); // as wide as it travels
@@ -313,10 +401,16 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
 {
     fl_root_conf run = { .aggregator = fl_settings_aggregator(root, conf),
                          .plan = s_plan(conf),
+                         .best = { .by = (fl_best_by)fl_conf_choice(conf, "stop.metric"),
+                                   .target = fl_conf_real(conf, "stop.at"),
+                                   .patience = (uint64_t)fl_conf_int(conf, "stop.patience") },
                          .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
                          .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
                          .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait"),
                          .patience_ms = (uint64_t)fl_conf_ms(conf, "round.patience") };
+    fl_status status = s_rate(conf, &run.rate, NULL);
+    bool keeps = s_keep(fl_conf_text(conf, "keep"), &run.keep_every);
+    FL_ASSERT(status == FL_OK && keeps); // s_check has seen to it
     if (run.plan.masking != FL_MASKING_NONE) {
         s_wait_for_block(&run);
     }
@@ -344,35 +438,35 @@ fl_run_settings_optimizer(const fl_conf *conf)
     return optimizer;
 }
 
-fl_status
-fl_run_settings_same(const fl_conf *conf, const fl_safetensors *file, fl_why *why)
+//  A vector that another run made.
+static fl_status
+s_given_vector(uint64_t elements, fl_bytes initial, fl_blob **model, fl_why *why)
 {
-    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
-    fl_shape shape;
-    if (elements > 0) {
-        return file->count == 1 && file->elements == elements
-                   ? FL_OK
-                   : fl_fail(FL_MISMATCH, why,
-                             "model.initial has %u tensors of %llu elements in all, model.elements "
-                             "is %llu",
-                             file->count, (unsigned long long)file->elements,
-                             (unsigned long long)elements);
+    fl_safetensors file;
+    FL_TRY(fl_safetensors_parse(initial, &file, why));
+    if (file.count != 1 || file.elements != elements) {
+        return fl_fail(FL_MISMATCH, why, "it has %u tensors of %llu elements in all, and "
+                       "model.elements is %llu", file.count, (unsigned long long)file.elements,
+                       (unsigned long long)elements);
     }
-    if (!fl_conf_given(conf, "model.layers")) {
-        return fl_shape_infer(file, &shape, why);
-    }
-    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
-    return fl_shape_check(&shape, file, why);
+    *model = fl_blob_copy(initial);
+    return *model != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
 }
 
 fl_status
-fl_run_settings_model(const fl_conf *conf, fl_blob **model, fl_why *why)
+fl_run_settings_model(const fl_conf *conf, fl_bytes initial, fl_blob **model, fl_why *why)
 {
     uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
+    if (elements > 0 && initial.size > 0) {
+        return s_given_vector(elements, initial, model, why);
+    }
     if (elements > 0) {
         return fl_start_vector(elements, model, why);
     }
     fl_shape shape;
     FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    if (initial.size > 0) {
+        return fl_start_weights(&shape, initial, model, why);
+    }
     return fl_start_network(&shape, (uint64_t)fl_conf_int(conf, "model.seed"), model, why);
 }

@@ -30,11 +30,9 @@ fl_root_conf fl_run_settings_root(const fl_conf *run, const fl_conf *root);
 //  So many samples of a device count at most.
 uint64_t fl_run_settings_samples_max(const fl_conf *run);
 fl_optimizer_conf fl_run_settings_optimizer(const fl_conf *run);
-//  FL_MISMATCH unless a model that was handed over for the run has the shape that its settings say;
-//  without model.layers and model.elements it may have any.
-FL_CHECKED fl_status fl_run_settings_same(const fl_conf *run, const fl_safetensors *file,
-                                          fl_why *why);
-//  The model that the run begins with when none was handed over; the caller's.
-FL_CHECKED fl_status fl_run_settings_model(const fl_conf *run, fl_blob **model, fl_why *why);
+//  The model that the run begins with, the caller's; `initial` are the bytes of model.initial, none
+//  when it is not set. As fl_start_weights, fl_start_network and fl_start_vector.
+FL_CHECKED fl_status fl_run_settings_model(const fl_conf *run, fl_bytes initial, fl_blob **model,
+                                           fl_why *why);
 
 #endif

@@ -157,8 +157,13 @@ s_record(void *arg)
     const fl_run_state state = !end->aborted                   ? FL_RUN_DONE
                                : end->reason == FL_WHY_STOPPED ? FL_RUN_STOPPED
                                                                : FL_RUN_ABORTED;
+    fl_why text = { "" };
+    if (end->reason == FL_WHY_TARGET || end->reason == FL_WHY_PATIENCE) {
+        fl_why_set(&text, "the best score is %.4f, of round %llu", end->best_score,
+                   (unsigned long long)end->best_round);
+    }
     self->status = fl_ledger_run_enter(self->conf.live.ledger, fl_runs_current(self), state,
-                                       end->reason, "", &self->why);
+                                       end->reason, text.text, &self->why);
     if (self->status == FL_EXISTS) { // the operator stopped it, and the ledger knew it first
         self->status = FL_OK;
     }
@@ -417,13 +422,6 @@ fl_runs_submit_file(fl_ledger *ledger, const char *path, fl_why *why)
     uint64_t number = 0;
     fl_entropy entropy = fl_entropy_os();
     FL_TRY(fl_run_recipe_read(path, NULL, 0, &recipe, why));
-    if (recipe.initial[0] != '\0') {
-        fl_blob_unref(&recipe.text);
-        return fl_fail(FL_RANGE, why,
-                       "%s: a run with model.initial is submitted by 'fl run submit', which hands "
-                       "the file over",
-                       path);
-    }
     fl_status status = fl_ledger_run_find(ledger, recipe.name, &row, why);
     if (status == FL_OK && row.state != FL_RUN_ABORTED) {
         status = s_same_recipe(ledger, &row, &recipe, why);

@@ -113,12 +113,11 @@ s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received, 
     if (!fl_clock_pause(self->conf.delay_ms, &self->cancel)) {
         return FL_BUSY;
     }
-    fl_score score;
-    status = fl_assess(self->network, &self->conf.samples, received, &self->cancel, &score);
-    if (status != FL_OK) {
-        return status;
+    if (training->order.round % self->conf.evaluate_every == 0) {
+        fl_score score;
+        FL_TRY(fl_assess(self->network, &self->conf.samples, received, &self->cancel, &score));
+        s_note_score(&score, training->stats);
     }
-    s_note_score(&score, training->stats);
     const size_t elements = (size_t)training->order.elements;
     memcpy(training->update, received, elements * sizeof *received);
     status = fl_learn(self->network, sgd, &self->conf.samples, received, training->update,
@@ -186,6 +185,7 @@ fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer,
     if (status != FL_OK) {
         return status;
     }
+    FL_ASSERT(conf->evaluate_every >= 1);
     builtin *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return fl_fail(FL_NOMEM, why, "no memory for a trainer");

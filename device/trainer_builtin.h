@@ -1,7 +1,8 @@
 //  trainer_builtin - the trainer that comes with the fabric: local SGD of a perceptron over the
-//  device's own samples, by the recipe of the round's plan. It first scores the model it was given,
-//  then trains a copy of it; the update is trained minus received. Same order, model and samples
-//  give the same update. Keeps to the contract of common/runtime/trainer.h.
+//  device's own samples, by the recipe of the round's plan. It first scores the model that it was
+//  given, where that is due, then trains a copy of it; the update is trained minus received. Same
+//  order, model and samples give the same update. Keeps to the contract of
+//  common/runtime/trainer.h.
 #ifndef FL_DEVICE_TRAINER_BUILTIN_H
 #define FL_DEVICE_TRAINER_BUILTIN_H
 
@@ -14,6 +15,7 @@ typedef struct fl_trainer_builtin_conf {
     fl_samples samples; // borrowed for the life of the trainer; may be empty
     uint32_t shard;     // makes this device's shuffles its own
     uint32_t delay_ms;  // waits so long before training: a slow device for demonstrations
+    uint64_t evaluate_every; // scores the model of rounds n, 2n, ...; >= 1
 } fl_trainer_builtin_conf;
 
 //  FL_MISMATCH: the samples do not fit the shape (`why`). FL_NOMEM. `trainer` is yours to destroy

@@ -76,7 +76,12 @@ fl_verb_model_export(void *arg, const fl_conf *conf)
             context, VERB, FL_EXIT_USAGE,
             "--json and the model would both go to standard output: give a file");
     }
-    if (fl_conf_int(conf, "round") > 0) {
+    if (fl_conf_int(conf, "round") > 0 && fl_conf_bool(conf, "best")) {
+        return fl_context_fail(context, VERB, FL_EXIT_USAGE, "give --round or --best, not both");
+    }
+    if (fl_conf_bool(conf, "best")) {
+        (void)snprintf(round, sizeof round, "best");
+    } else if (fl_conf_int(conf, "round") > 0) {
         (void)snprintf(round, sizeof round, "%" PRId64, fl_conf_int(conf, "round"));
     }
     const char *state = fl_context_state(context, conf, VERB);

@@ -283,9 +283,17 @@ fl_render_end(const json_t *status, char line[FL_RENDER_LINE_BYTES])
               leaf_text(status, "reason"));
     } else {
         s_add(line, "run done");
-        if (leaf_whole(status, "rounds") > 0) {
+        bool target = leaf_is(status, "reason", "target");
+        if (target || leaf_is(status, "reason", "patience")) {
+            s_add(line, ": %" PRIu64 " of %" PRIu64 " rounds, %s", leaf_whole(status, "round"),
+                  leaf_whole(status, "rounds"), target ? "target reached" : "no better model came");
+        } else if (leaf_whole(status, "rounds") > 0) {
             s_add(line, ": %" PRIu64 " rounds", leaf_whole(status, "rounds"));
         }
     }
     s_add_score(line, status, ", ");
+    const uint64_t best = leaf_whole(status, "best_round");
+    if (best > 0 && best != leaf_whole(status, "round")) {
+        s_add(line, ", best in round %" PRIu64, best);
+    }
 }

@@ -88,7 +88,7 @@ s_sum_masking(json_t *in, const json_t *rows)
 }
 
 //  The rounds that were done, in one object: sums over their devices, the median merge, the newest
-//  score.
+//  score: not every model has one.
 static json_t *
 s_summary(const json_t *rows)
 {
@@ -100,7 +100,7 @@ s_summary(const json_t *rows)
     {
         if (merge != NULL && s_done(row)) {
             merge[done++] = leaf_whole(row, "merge_ms");
-            newest = row;
+            newest = json_is_number(json_object_get(row, "accuracy")) ? row : newest;
         }
     }
     if (merge != NULL) {

@@ -15,13 +15,16 @@ enum { ASK_MS = 5000, LOOK_MS = 500 };
 static void
 s_print_setting(const fl_setting *setting, FILE *out)
 {
-    const char *quote = setting->type == FL_CONF_TEXT ? "\"" : "";
+    const char *before = setting->type == FL_CONF_TEXT      ? "\""
+                         : setting->type == FL_CONF_NUMBERS ? "["
+                                                            : "";
+    const char *behind = *before == '[' ? "]" : before;
     (void)fprintf(out, "# %s%s%s\n", setting->help, setting->choices == NULL ? "" : ": ",
                   setting->choices == NULL ? "" : setting->choices);
     if (setting->fallback == NULL) {
         (void)fprintf(out, "# %s: must be given\n", setting->key);
     } else {
-        (void)fprintf(out, "%s: %s%s%s\n", setting->key, quote, setting->fallback, quote);
+        (void)fprintf(out, "%s: %s%s%s\n", setting->key, before, setting->fallback, behind);
     }
 }
 

@@ -112,6 +112,7 @@ static const fl_setting top[] = {
 
 static const fl_setting model_export[] = {
     { "round", FL_CONF_INT, "0", 0, 1e15, NULL, "The model after this round; 0 is the newest" },
+    { "best", FL_CONF_BOOL, "false", 0, 0, NULL, "The model that scored best, by stop.metric" },
     RUN,
     FORCE,
     STATE("the root"),

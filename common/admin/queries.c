@@ -146,10 +146,18 @@ static void
 s_export(fl_question *question)
 {
     fl_why why = { "" };
+    fl_ledger *ledger = question->queries->conf.ledger;
     fl_ledger_round *round = NULL;
     char path[FL_STATE_PATH_MAX], whole[PATH_MAX];
-    fl_status status = fl_ledger_round_get(question->queries->conf.ledger, &question->run,
-                                           question->number, &round, &why);
+    if (question->best &&
+        fl_ledger_model_newest(ledger, &question->run, FL_MODEL_BEST, &question->number, &why) !=
+            FL_OK) {
+        s_fail(question, FL_MISSING,
+               "no model of that run was scored: see the setting test.inputs");
+        return;
+    }
+    fl_status status =
+        fl_ledger_round_get(ledger, &question->run, question->number, &round, &why);
     if (status != FL_OK) {
         s_fail(question, status, why.text);
     } else if (!fl_checkpoints_path(question->queries->conf.checkpoints, &round->report.model, path,
@@ -158,7 +166,7 @@ s_export(fl_question *question)
     } else if (realpath(path, whole) == NULL) { // who asks may stand in another directory
         s_fail(question, FL_MISSING,
                "the model of that round is not kept any more; see the "
-               "setting checkpoints");
+               "settings keep and checkpoints");
     } else {
         question->json =
             fl_export_json(whole, &round->report.model, round->report.round, round->model_bytes);
@@ -212,9 +220,10 @@ s_of_run(fl_question *question)
     question->of_run(question);
 }
 
-//  "[run:NAME]", and up to `most` whole numbers, with one space between them.
+//  "[run:NAME]", and up to `most` whole numbers, with one space between them; of models also
+//  "best".
 static bool
-s_argument(const char *text, uint32_t most, fl_question *question)
+s_argument(const char *text, uint32_t most, bool models, fl_question *question)
 {
     static const char mark[] = "run:";
     uint64_t *const into[] = { &question->number, &question->before, &question->limit };
@@ -226,6 +235,10 @@ s_argument(const char *text, uint32_t most, fl_question *question)
         }
         memcpy(question->which, text, length);
         text += length + (text[length] == ' ');
+    }
+    question->best = models && strcmp(text, "best") == 0;
+    if (question->best) {
+        return true;
     }
     for (uint32_t i = 0; i < most && *text >= '0' && *text <= '9'; i++) {
         char *end = NULL;
@@ -268,7 +281,8 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         if (!kept) {
             return false;
         }
-        if (!s_argument(ask->argument, questions[i].numbers, &question)) {
+        if (!s_argument(ask->argument, questions[i].numbers, questions[i].models,
+                        &question)) {
             fl_queries_say(
                 self, ticket, UNUSABLE,
                 "the argument must be a round, a whole number, behind run:NAME or alone");

@@ -40,6 +40,7 @@ typedef struct fl_question {
     char which[FL_QUERIES_RUN_BYTES]; // the run that was asked for: number, name or id; "": none
     uint64_t number;                  // the argument: a round
     uint64_t before, limit; // and of `rounds`: the end of the page, and its length; 0: no bound
+    bool best;              // or the best one
     fl_name node;           // or a node
     uint8_t id[16];         // or a token
     void *self;             // of whoever asks

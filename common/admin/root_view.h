@@ -29,6 +29,8 @@ typedef struct fl_root_view {
     uint32_t left_ms;      // until its bound; 0 when it has none
     uint32_t round_ms;     // average of the closed rounds of this process; 0 = none yet
     double loss, accuracy; // newest; NaN when none
+    uint64_t best_round;   // whose model scored best; 0: none was scored
+    double best_score;
     bool aborted;
     fl_reason reason;   // why DONE early, or PAUSED
     fl_masking masking; // profile of every round

@@ -160,6 +160,15 @@ fl_conf_list(const fl_conf *self, uint32_t *count)
     return self->list;
 }
 
+uint32_t
+fl_conf_numbers(const fl_conf *self, const char *key, double numbers[FL_CONF_NUMBERS_MAX])
+{
+    uint32_t count = 0;
+    bool parsed = fl_conf_parse_numbers(s_value(self, key, FL_CONF_NUMBERS)->text, numbers, &count);
+    FL_ASSERT(parsed); // it was when it was set
+    return count;
+}
+
 bool
 fl_conf_given(const fl_conf *self, const char *key)
 {

@@ -13,7 +13,12 @@
 #include "common/base/bytes.h"
 #include "common/base/status.h"
 
-enum { FL_CONF_TEXT_MAX = 256, FL_CONF_SETTINGS_MAX = 128, FL_CONF_ARGUMENTS_MAX = 8 };
+enum {
+    FL_CONF_TEXT_MAX = 256,
+    FL_CONF_SETTINGS_MAX = 128,
+    FL_CONF_ARGUMENTS_MAX = 8,
+    FL_CONF_NUMBERS_MAX = 8,
+};
 enum { FL_CONF_LIST_MAX = 64 }; // how often a flag of type FL_CONF_LIST may be given
 
 typedef enum fl_conf_type {
@@ -25,6 +30,7 @@ typedef enum fl_conf_type {
     FL_CONF_DURATION, // 1500ms | 2s | 3m | 1h | 2d; a fraction such as 1.5s is fine
     FL_CONF_SIZE,     // bytes: 512 | 64k | 16M | 2G, in steps of 1024
     FL_CONF_LIST,     // text, and the flag may be given again; at most one of a program
+    FL_CONF_NUMBERS,  // up to FL_CONF_NUMBERS_MAX numbers: "0.1, 0.001"; in YAML a sequence
 } fl_conf_type;
 
 typedef struct fl_setting {
@@ -82,6 +88,8 @@ uint64_t fl_conf_bytes(const fl_conf *self, const char *key);
 const char *fl_conf_written(const fl_conf *self, const char *key);
 //  All that was given of the setting of type FL_CONF_LIST, in order; borrowed from argv.
 const char *const *fl_conf_list(const fl_conf *self, uint32_t *count);
+//  The numbers of a list; how many.
+uint32_t fl_conf_numbers(const fl_conf *self, const char *key, double numbers[FL_CONF_NUMBERS_MAX]);
 //  False when it is the default.
 bool fl_conf_given(const fl_conf *self, const char *key);
 //  Where the value came from, for a message: "edge.yaml:12", "--x", "environment FL_X", "default".

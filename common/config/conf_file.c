@@ -57,18 +57,25 @@ s_unknown(walk *self, const char *key, const yaml_node_t *node)
 }
 
 static fl_status
+s_put(walk *self, const char *key, const yaml_node_t *node, int index, const char *text)
+{
+    const fl_conf_value *value = &self->conf->values[index];
+    unsigned long line = s_line(node);
+    if (value->source == FL_CONF_FROM_FILE) {
+        return fl_fail(FL_MALFORMED, self->why, "%s:%lu: '%s' was set on line %lu already",
+                       self->conf->file, line, key, value->line);
+    }
+    return fl_conf_set(self->conf, index, text, FL_CONF_FROM_FILE, line, self->why);
+}
+
+static fl_status
 s_scalar(walk *self, const char *key, const yaml_node_t *node, int index)
 {
     const char *text = (const char *)node->data.scalar.value;
-    const fl_conf_value *value = &self->conf->values[index];
     unsigned long line = s_line(node);
     if (strlen(text) != node->data.scalar.length) {
         return fl_fail(FL_MALFORMED, self->why, "%s:%lu: '%s' holds a zero byte", self->conf->file,
                        line, key);
-    }
-    if (value->source == FL_CONF_FROM_FILE) {
-        return fl_fail(FL_MALFORMED, self->why, "%s:%lu: '%s' was set on line %lu already",
-                       self->conf->file, line, key, value->line);
     }
     bool plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     if (plain && (text[0] == '\0' || strcmp(text, "~") == 0 || strcmp(text, "null") == 0)) {
@@ -76,7 +83,26 @@ s_scalar(walk *self, const char *key, const yaml_node_t *node, int index)
                        "%s:%lu: '%s' has no value; give one or remove the line", self->conf->file,
                        line, key);
     }
-    return fl_conf_set(self->conf, index, text, FL_CONF_FROM_FILE, line, self->why);
+    return s_put(self, key, node, index, text);
+}
+
+//  [0.1, 0.001] as "0.1, 0.001".
+static fl_status
+s_sequence(walk *self, const char *key, const yaml_node_t *node, int index)
+{
+    char text[2 * FL_CONF_TEXT_MAX] = "";
+    size_t used = 0;
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    for (; item < node->data.sequence.items.top && used < FL_CONF_TEXT_MAX; item++) {
+        const yaml_node_t *number = yaml_document_get_node(self->document, *item);
+        const char *digits = (const char *)number->data.scalar.value;
+        bool whole = number->type == YAML_SCALAR_NODE && digits[0] != '\0' &&
+                     strlen(digits) == number->data.scalar.length;
+        int length = snprintf(text + used, FL_CONF_TEXT_MAX, "%s%s", used == 0 ? "" : ", ",
+                              whole ? digits : "?");
+        used += (size_t)length;
+    }
+    return s_put(self, key, node, index, text);
 }
 
 static fl_status s_map(walk *self, const char *prefix, const yaml_node_t *map);
@@ -101,6 +127,10 @@ s_pair(walk *self, const char *prefix, const yaml_node_pair_t *pair)
     }
     if (node->type == YAML_SCALAR_NODE && index != FL_CONF_NO_SETTING) {
         return s_scalar(self, key, node, index);
+    }
+    if (node->type == YAML_SEQUENCE_NODE && index != FL_CONF_NO_SETTING &&
+        program->settings[index].type == FL_CONF_NUMBERS) {
+        return s_sequence(self, key, node, index);
     }
     if (node->type == YAML_MAPPING_NODE && section) {
         return s_map(self, key, node);

@@ -43,6 +43,8 @@ void fl_conf_flag_name(const char *key, char name[FL_CONF_NAME_MAX]);
 //  what is wanted, without a place.
 FL_CHECKED fl_status fl_conf_parse(const fl_setting *setting, const char *text,
                                    fl_conf_value *value, fl_why *complaint);
+//  The numbers of a list and how many. False when it is no list, or too long.
+bool fl_conf_parse_numbers(const char *text, double numbers[FL_CONF_NUMBERS_MAX], uint32_t *count);
 //  "1500ms to 1h", "a whole number from 1 to 5": what the setting takes.
 void fl_conf_wanted(const fl_setting *setting, char text[FL_CONF_TEXT_MAX]);
 

@@ -10,7 +10,7 @@ s_metavar(const fl_setting *setting)
     static const char *const words[] = {
         [FL_CONF_TEXT] = "TEXT",         [FL_CONF_INT] = "N",           [FL_CONF_REAL] = "X",
         [FL_CONF_LIST] = "KEY=VALUE",    [FL_CONF_BOOL] = "true|false", [FL_CONF_SIZE] = "SIZE",
-        [FL_CONF_DURATION] = "DURATION",
+        [FL_CONF_DURATION] = "DURATION", [FL_CONF_NUMBERS] = "X,X...",
     };
     return setting->type == FL_CONF_CHOICE ? setting->choices : words[setting->type];
 }
@@ -146,6 +146,8 @@ s_print_pair(const fl_setting *setting, const char *text, FILE *out)
     (void)fprintf(out, "%s: ", setting->key);
     if (setting->type == FL_CONF_TEXT) {
         s_print_quoted(text, out);
+    } else if (setting->type == FL_CONF_NUMBERS) {
+        (void)fprintf(out, "[%s]", text);
     } else {
         (void)fputs(text, out);
     }

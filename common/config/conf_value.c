@@ -67,6 +67,7 @@ fl_conf_wanted(const fl_setting *setting, char text[FL_CONF_TEXT_MAX])
         [FL_CONF_CHOICE] = "one of ",
         [FL_CONF_DURATION] = "a duration such as 1500ms, 2s or 3m",
         [FL_CONF_SIZE] = "a size such as 512, 64k, 16M or 2G",
+        [FL_CONF_NUMBERS] = "numbers, with commas between them",
     };
     char least[32], most[32];
     s_bound(setting, setting->least, least);
@@ -96,6 +97,27 @@ s_number(const char *text, double *value, const char **rest)
     *value = strtod(copy, &end);
     *rest = text + (end - copy);
     return end != copy && errno == 0 && isfinite(*value);
+}
+
+bool
+fl_conf_parse_numbers(const char *text, double numbers[FL_CONF_NUMBERS_MAX], uint32_t *count)
+{
+    const char *at = text + strspn(text, " ");
+    for (*count = 0; *at != '\0'; (*count)++) {
+        if (*count == FL_CONF_NUMBERS_MAX || !s_number(at, &numbers[*count], &at)) {
+            return false;
+        }
+        at += strspn(at, " ");
+        if (*at == '\0') {
+            (*count)++;
+            return true;
+        }
+        if (*at != ',') {
+            return false;
+        }
+        at += 1 + strspn(at + 1, " ");
+    }
+    return *count == 0; // else a comma ends it
 }
 
 static bool
@@ -134,6 +156,8 @@ static bool
 s_evaluate(const fl_setting *setting, const char *text, double *value)
 {
     const char *rest = "";
+    double numbers[FL_CONF_NUMBERS_MAX];
+    uint32_t count = 0;
     switch (setting->type) {
     case FL_CONF_TEXT:
     case FL_CONF_LIST:
@@ -151,6 +175,8 @@ s_evaluate(const fl_setting *setting, const char *text, double *value)
         return s_with_unit(text, durations, value);
     case FL_CONF_SIZE:
         return s_with_unit(text, sizes, value);
+    case FL_CONF_NUMBERS:
+        return fl_conf_parse_numbers(text, numbers, &count);
     }
     FL_ASSERT(false);
 }
@@ -161,8 +187,9 @@ s_bounded(const fl_setting *setting, double value)
     if (!s_unbounded(setting)) {
         return value >= setting->least && value <= setting->most;
     }
-    bool any = setting->type == FL_CONF_TEXT || setting->type == FL_CONF_LIST;
-    return any || setting->type == FL_CONF_REAL || (value >= 0.0 && value <= WHOLE_MOST);
+    bool any = setting->type == FL_CONF_TEXT || setting->type == FL_CONF_LIST ||
+               setting->type == FL_CONF_REAL || setting->type == FL_CONF_NUMBERS;
+    return any || (value >= 0.0 && value <= WHOLE_MOST);
 }
 
 fl_status

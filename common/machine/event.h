@@ -203,6 +203,7 @@ typedef struct fl_report {
     uint32_t count;
     uint64_t stats[FL_STATS];
     double loss, accuracy; // root's test set; NaN when none
+    bool best, kept;       // at the root: its model is the best so far; it stays whatever comes
     fl_hash sum;           // of the folded sum
     fl_tally tally;
     const fl_roll_entry *roll; // (roll_count)

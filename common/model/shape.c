@@ -109,9 +109,8 @@ fl_shape_elements(const fl_shape *self)
     return fl_shape_bias(self, self->layers);
 }
 
-//  Tensors in the order of their names; `first` is left to the file.
-static uint32_t
-s_tensors(const fl_shape *self, fl_tensor tensors[2 * FL_LAYERS_MAX])
+uint32_t
+fl_shape_tensors(const fl_shape *self, fl_tensor tensors[2 * FL_LAYERS_MAX])
 {
     memset(tensors, 0, 2 * FL_LAYERS_MAX * sizeof *tensors);
     for (uint32_t i = 0; i < self->layers; i++) {
@@ -132,7 +131,7 @@ fl_shape_save(const fl_shape *self, const float *values, const fl_safetensors_no
               uint32_t note_count, fl_blob **blob)
 {
     fl_tensor tensors[2 * FL_LAYERS_MAX];
-    uint32_t count = s_tensors(self, tensors);
+    uint32_t count = fl_shape_tensors(self, tensors);
     return fl_safetensors_save(tensors, count, notes, note_count, values, blob);
 }
 
@@ -160,8 +159,8 @@ fl_shape_infer(const fl_safetensors *file, fl_shape *shape, fl_why *why)
     return fl_shape_check(shape, file, why);
 }
 
-static void
-s_dimensions(const fl_tensor *tensor, char *text, size_t size)
+void
+fl_shape_dimensions(const fl_tensor *tensor, char *text, size_t size)
 {
     int used = snprintf(text, size, "(");
     for (uint32_t i = 0; i < tensor->rank; i++) {
@@ -187,10 +186,10 @@ fl_shape_check(const fl_shape *self, const fl_safetensors *file, fl_why *why)
     char mine[96];
     fl_shape_text(self, mine, sizeof mine);
     fl_tensor tensors[2 * FL_LAYERS_MAX];
-    uint32_t count = s_tensors(self, tensors);
+    uint32_t count = fl_shape_tensors(self, tensors);
     for (uint32_t i = 0; i < count; i++) {
         char wanted[96], held[96];
-        s_dimensions(&tensors[i], wanted, sizeof wanted);
+        fl_shape_dimensions(&tensors[i], wanted, sizeof wanted);
         const fl_tensor *tensor = fl_safetensors_find(file, tensors[i].name);
         if (tensor == NULL) {
             return fl_fail(FL_MISMATCH, why,
@@ -199,7 +198,7 @@ fl_shape_check(const fl_shape *self, const fl_safetensors *file, fl_why *why)
                            tensors[i].name, wanted, mine);
         }
         if (!s_same(tensor, &tensors[i])) {
-            s_dimensions(tensor, held, sizeof held);
+            fl_shape_dimensions(tensor, held, sizeof held);
             return fl_fail(FL_MISMATCH, why,
                            "model has %s %s, this side works on %s (%s): set the same layers "
                            "here and at the root",

@@ -27,6 +27,11 @@ uint64_t fl_shape_elements(const fl_shape *self);
 uint64_t fl_shape_bias(const fl_shape *self, uint32_t layer);
 uint64_t fl_shape_weight(const fl_shape *self, uint32_t layer);
 
+//  Its tensors in the order of their names, how many; `first` and `elements` are left to the file.
+uint32_t fl_shape_tensors(const fl_shape *self, fl_tensor tensors[2 * FL_LAYERS_MAX]);
+//  "(10,128)": the dimensions of a tensor; always terminated.
+void fl_shape_dimensions(const fl_tensor *tensor, char *text, size_t size);
+
 //  The model as a file: "layer0.bias", "layer0.weight", "layer1.bias", ... with `values`
 //  (elements). Equal parameters and notes give equal bytes. FL_NOMEM.
 FL_CHECKED fl_status fl_shape_save(const fl_shape *self, const float *values,

@@ -33,8 +33,8 @@ FL_CHECKED fl_status fl_checkpoints_load(const fl_checkpoints *self, const fl_ha
 FL_CHECKED fl_status fl_checkpoints_load_optimizer(const fl_checkpoints *self, const fl_run *run,
                                                    const fl_hash *hash, fl_blob **state,
                                                    fl_why *why);
-//  Of a run keep the `keep` newest models, the best and the initial one. What cannot be removed now
-//  is removed at another time.
+//  Of a run keep the `keep` newest models, the best, the initial one and the KEPT ones. What cannot
+//  be removed now is removed at another time.
 void fl_checkpoints_settle(fl_checkpoints *self, const fl_run *run, uint32_t keep);
 //  The path of a model's file into `path`; false when it does not fit. The file need not exist.
 bool fl_checkpoints_path(const fl_checkpoints *self, const fl_hash *hash, char *path, size_t size);

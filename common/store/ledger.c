@@ -159,15 +159,29 @@ s_write_roll(fl_ledger *self, const fl_report *report, fl_why *why)
 }
 
 static fl_status
+s_hold(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *why)
+{
+    const bool held[] = { [FL_MODEL_ROUND] = true,
+                          [FL_MODEL_BEST] = report->best,
+                          [FL_MODEL_KEPT] = report->kept };
+    for (fl_model_why for_what = FL_MODEL_ROUND; for_what <= FL_MODEL_KEPT; for_what++) {
+        const fl_ledger_model model = { report->run, for_what, report->round, report->model,
+                                        model_bytes };
+        if (held[for_what]) {
+            FL_TRY(fl_ledger_model_put(self, &model, why));
+        }
+    }
+    return FL_OK;
+}
+
+static fl_status
 s_close_all(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *why)
 {
     FL_TRY(s_open(self, OPEN " ON CONFLICT(run, round, attempt) DO NOTHING", report, why));
     FL_TRY(s_close(self, report, model_bytes, why));
     FL_TRY(s_write_roll(self, report, why));
     FL_TRY(fl_ledger_blocks_put(self, report, why));
-    const fl_ledger_model model = { report->run, FL_MODEL_ROUND, report->round, report->model,
-                                    model_bytes };
-    return model_bytes > 0 ? fl_ledger_model_put(self, &model, why) : FL_OK;
+    return model_bytes > 0 ? s_hold(self, report, model_bytes, why) : FL_OK;
 }
 
 fl_status

@@ -128,13 +128,18 @@ FL_CHECKED fl_status fl_ledger_events(fl_ledger *self, const fl_run *run, uint64
                                       fl_why *why);
 
 // ---- models -----------------------------------------------------------------------------------
-//  Why a run holds a model; one file may be held by many. store/checkpoint.h has the files.
-typedef enum fl_model_why { FL_MODEL_INITIAL = 1, FL_MODEL_ROUND, FL_MODEL_BEST } fl_model_why;
+//  Why a run holds a model; one file may be held by many. store/checkpoint.h has the files. That of
+//  a closed round is held as ROUND, and as what its report says besides.
+typedef enum fl_model_why {
+    FL_MODEL_INITIAL = 1,
+    FL_MODEL_ROUND,
+    FL_MODEL_BEST,
+    FL_MODEL_KEPT // is never given up
+} fl_model_why;
 
-//  The model that a closed round made is the best of its run so far. FL_MISSING: it made none, or
-//  it is not held any more. FL_EXISTS: it is known as the best.
-FL_CHECKED fl_status fl_ledger_model_best(fl_ledger *self, const fl_run *run, uint64_t round,
-                                          fl_why *why);
+//  Of the models that a run holds for one reason: the round that made the newest. FL_MISSING: none.
+FL_CHECKED fl_status fl_ledger_model_newest(fl_ledger *self, const fl_run *run, fl_model_why held,
+                                            uint64_t *round, fl_why *why);
 //  Give up one model, `*hash`, of those that a run holds for one reason beyond the `keep` newest.
 //  FL_MISSING: none is beyond.
 FL_CHECKED fl_status fl_ledger_model_surplus(fl_ledger *self, const fl_run *run, fl_model_why held,

@@ -17,21 +17,17 @@ fl_ledger_model_put(fl_ledger *self, const fl_ledger_model *model, fl_why *why)
 }
 
 fl_status
-fl_ledger_model_best(fl_ledger *self, const fl_run *run, uint64_t round, fl_why *why)
+fl_ledger_model_newest(fl_ledger *self, const fl_run *run, fl_model_why held, uint64_t *round,
+                       fl_why *why)
 {
-    fl_query query =
-        fl_query_of(self->sql, "INSERT INTO model(run, why, round, hash, bytes) SELECT run, "
-                               "CAST(? AS BIGINT), round, hash, bytes FROM model "
-                               "WHERE run=? AND why=? AND round=?");
-    fl_query_u64(&query, FL_MODEL_BEST);
+    fl_query query = fl_query_of(self->sql, "SELECT round FROM model WHERE run=? AND why=? "
+                                            "ORDER BY round DESC LIMIT 1");
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
-    fl_query_u64(&query, FL_MODEL_ROUND);
-    fl_query_u64(&query, round);
-    FL_TRY(fl_query_run(&query, why));
-    return fl_sql_changes(self->sql) > 0
-               ? FL_OK
-               : fl_fail(FL_MISSING, why, "no model of round %llu is held",
-                         (unsigned long long)round);
+    fl_query_u64(&query, held);
+    bool found = fl_query_next(&query);
+    *round = found ? fl_query_take_u64(&query) : 0;
+    FL_TRY(fl_query_end(&query, why));
+    return found ? FL_OK : fl_fail(FL_MISSING, why, "the run holds no such model");
 }
 
 static fl_status

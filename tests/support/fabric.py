@@ -260,7 +260,7 @@ LOOPBACK = {"listen.control": "tcp://127.0.0.1:0", "listen.up": "tcp://127.0.0.1
 QUICK = {"beat": "200ms", "io_threads": 1}
 #  What of a root's settings is its run's, and stands in RUN.yaml.
 OF_RUN = ("rounds", "round.", "model.", "plan.", "masking", "train.", "late.", "server.", "stop.",
-          "evaluate.")
+          "evaluate.", "keep")
 
 
 def spread(names, parents):

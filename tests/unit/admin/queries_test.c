@@ -51,6 +51,7 @@ start(void **state)
     assert_int_equal(fl_ledger_run_begin(ledger, &run, 10, &first.model, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_open(ledger, &first, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &first, 5, &why), FL_OK);
+    second.best = true;
     assert_int_equal(fl_ledger_round_close(ledger, &second, 5, &why), FL_OK);
     assert_int_equal(fl_ledger_round_open(ledger, &third, &why), FL_OK);
     workers = fl_workers_new(1, 2, &why);
@@ -202,6 +203,27 @@ another_run_is_asked_for_by_name_number_or_id(void **state)
 }
 
 static void
+an_export_of_the_best_model_is_that_of_its_round(void **state)
+{
+    (void)state;
+    const fl_ledger_run other = { .run = { { 1 } }, .name = "other" };
+    uint64_t number = 0;
+    assert_true(ask("export", "best"));
+    assert_int_equal(code, 0);
+    assert_says("\"round\":2");
+    assert_true(ask("export", "run:1 best"));
+    assert_int_equal(code, 0);
+    assert_says("\"round\":2");
+    assert_int_equal(fl_ledger_run_submit(ledger, &other, fl_bytes_of(NULL, 0), &number, &why),
+                     FL_OK);
+    assert_true(ask("export", "run:other best"));
+    assert_int_equal(code, 13);
+    assert_says("no model of that run was scored");
+    assert_true(ask("report", "best")); // only models have a best
+    assert_int_equal(code, 2);
+}
+
+static void
 an_argument_that_is_no_round_is_refused(void **state)
 {
     (void)state;
@@ -266,6 +288,7 @@ main(void)
         asked(rounds_are_listed_from_one_on),
         asked(an_export_names_the_file_of_the_model),
         asked(another_run_is_asked_for_by_name_number_or_id),
+        asked(an_export_of_the_best_model_is_that_of_its_round),
         asked(an_argument_that_is_no_round_is_refused),
         asked(what_is_not_kept_here_is_not_of_this_desk),
         asked(a_desk_says_yes_or_no_in_one_line),

@@ -261,6 +261,17 @@ a_run_that_is_over_says_how(void **state)
     assert_text(json, "reason", "quorum");
     assert_null_at(json, "waiting");
     assert_null_at(json, "eta_s");
+    assert_null_at(json, "best_round");
+    assert_null_at(json, "best_score");
+    json_decref(json);
+    const fl_root_view early = { .phase = FL_ROOT_DONE, .round = 3, .rounds = 20, .best_round = 2,
+                                 .best_score = 0.5, .reason = FL_WHY_PATIENCE };
+    const fl_status_input done = input_of_root(&early);
+    json = json_of(fl_status_json(&done));
+    assert_false(json_is_true(json_at(json, "aborted")));
+    assert_text(json, "reason", "patience");
+    assert_whole(json, "best_round", 2);
+    assert_true(json_real_value(json_at(json, "best_score")) == 0.5);
     json_decref(json);
 }
 

@@ -160,6 +160,8 @@ what_cannot_be_done_is_refused_and_leaves_nothing_behind(void **state)
         { SUBMIT(ID, "Digits", ""), "is no name of a run", FL_EXIT_USAGE },
         { SUBMIT(ID, "digits", "rounds: 0\\n"), "recipe:1: 'rounds' is 0", FL_EXIT_USAGE },
         { SUBMIT(ID, "digits", "ruonds: 2\\n"), "did you mean 'rounds'?", FL_EXIT_USAGE },
+        { SUBMIT(ID, "digits", "model.initial: /etc/passwd\\n"), "must be the hash",
+          FL_EXIT_REFUSED },
         { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"priority\":1000001}",
           "a priority is", FL_EXIT_USAGE },
         { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"initial\":\"" ID ID "\"}",
@@ -240,7 +242,9 @@ a_setting_that_only_the_root_reads_is_changed_and_recorded(void **state)
     assert_int_equal(ask("run-set", "digits", "rounds=9"), 0);
     assert_says("rounds is 9, it was 7");
     assert_int_equal(ask("run-set", "digits", "round.wait=3s"), 0);
-    assert_int_equal(told.changed, 3);
+    assert_int_equal(ask("run-set", "digits", "stop.patience=3"), 0);
+    assert_int_equal(ask("run-set", "digits", "stop.metric=test.loss"), FL_EXIT_REFUSED);
+    assert_int_equal(told.changed, 4);
     const fl_ledger_run about = stored("");
     assert_int_equal(fl_run_recipe_load(ledger, &about.run, NULL, &settings, &why), FL_OK);
     assert_int_equal(fl_conf_int(settings, "rounds"), 9);
@@ -344,7 +348,7 @@ static void
 a_file_is_put_in_pieces_and_a_run_begins_with_it(void **state)
 {
     (void)state;
-    char body[300];
+    char body[400];
     assert_int_equal(ask("put", put_of("abcdef", 0, 6), ""), 0);
     assert_string_equal(text, "{\"next\":0}");
     assert_int_equal(ask("put", put_of("abcdef", 0, 6), "abc"), 0);
@@ -356,8 +360,9 @@ a_file_is_put_in_pieces_and_a_run_begins_with_it(void **state)
     assert_int_equal(ask("put", put_of("abcdef", 0, 6), "abc"), 0); // it is here
     assert_string_equal(text, "{\"next\":6}");
     (void)snprintf(body, sizeof body,
-                   "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"initial\":\"%.64s\"}",
-                   argument);
+                   "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"model.initial: %.64s\\n\","
+                   "\"initial\":\"%.64s\"}",
+                   argument, argument);
     assert_int_equal(ask("run-submit", "", body), 0);
     assert_int_equal(told.run.model_bytes, 6);
     fl_blob *model = NULL;

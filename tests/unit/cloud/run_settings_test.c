@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "cloud/settings.h"
+#include "common/model/safetensors.h"
 #include "common/secagg/secagg.h"
+#include "common/store/file.h"
 
 #include "tests/support/place.h"
 
@@ -102,6 +104,12 @@ a_test_set_that_does_not_fit_is_found_before_the_start(void **state)
     assert_int_equal(with("--model-elements", "6", NULL), FL_OK); // it is not scored
     assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_OK);
     assert_int_equal(place_end(state), 0);
+}
+
+static bool
+s_same_bytes(fl_bytes one, fl_bytes other)
+{
+    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
 }
 
 static void
@@ -270,6 +278,88 @@ a_root_that_cannot_run_it_says_so(void **state)
     assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_RANGE);
 }
 
+static void
+the_rate_is_constant_or_follows_a_schedule(void **state)
+{
+    (void)state;
+    assert_int_equal(with(NULL), FL_OK);
+    fl_schedule rate = fl_run_settings_root(conf, root).rate;
+    assert_true(rate.kind == FL_SCHEDULE_CONSTANT && rate.first == 0.1 && rate.warmup == 0);
+    const uint32_t told = plan().recipe.count;
+    assert_int_equal(with("--train-rate-cosine", "0.2, 0.01", "--train-rate-warmup", "3", NULL),
+                     FL_OK);
+    rate = fl_run_settings_root(conf, root).rate;
+    assert_true(rate.kind == FL_SCHEDULE_COSINE && rate.first == 0.2 && rate.last == 0.01);
+    assert_int_equal(rate.warmup, 3);
+    assert_int_equal(plan().recipe.count, told); // a trainer hears of no schedule
+    assert_int_equal(with("--train-rate-step", "0.2,0.5,10", NULL), FL_OK);
+    rate = fl_run_settings_root(conf, root).rate;
+    assert_true(rate.kind == FL_SCHEDULE_STEP && rate.factor == 0.5 && rate.every == 10);
+    assert_int_equal(with("--train-rate-step", "0.2,0.5,1.5", NULL), FL_RANGE);
+    assert_int_equal(with("--train-rate-step", "0.2,0.5", NULL), FL_RANGE);
+    refused("train.rate.step takes 3 numbers");
+    assert_int_equal(with("--train-rate-cosine", "0.2", NULL), FL_RANGE);
+    assert_int_equal(with("--train-rate-cosine", "1,2", "--train-rate", "1", NULL), FL_MISMATCH);
+    refused("give one of them");
+    assert_int_equal(with("--train-rate-warmup", "20", NULL), FL_RANGE);
+    refused("of 20 rounds");
+}
+
+static void
+a_run_may_begin_with_the_weights_of_a_file(void **state)
+{
+    (void)state;
+    fl_blob *npz = NULL, *model = NULL;
+    fl_safetensors file;
+    assert_int_equal(fl_file_read("tests/fuzz/corpus/npz/numpy-stored", 4096, &npz, &why), FL_OK);
+    assert_int_equal(with("--model-layers", "2-2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_OK);
+    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
+    assert_int_equal(file.elements, 6);
+    assert_true(*fl_safetensors_values(model, 6) == 0.25f); // of the bias: seeded ones are 0
+    fl_blob_unref(&model);
+    assert_int_equal(with("--model-layers", "3-2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_MISMATCH);
+    refused("the weights have layer0.weight as (2,2), the model needs it as (2,3)");
+    assert_null(model);
+    fl_blob_unref(&npz);
+    assert_int_equal(with("--model-elements", "6", NULL), FL_OK); // a vector has weights too
+    assert_int_equal(fl_run_settings_model(conf, fl_bytes_of(NULL, 0), &model, &why), FL_OK);
+    npz = model;
+    assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_OK);
+    assert_true(s_same_bytes(fl_blob_bytes(npz), fl_blob_bytes(model)));
+    fl_blob_unref(&model);
+    assert_int_equal(with("--model-elements", "7", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_MISMATCH);
+    refused("model.elements is 7");
+    fl_blob_unref(&npz);
+}
+
+static void
+a_score_may_end_the_run_and_names_the_best(void **state)
+{
+    (void)state;
+    assert_int_equal(with(NULL), FL_OK);
+    fl_root_conf run = fl_run_settings_root(conf, root);
+    assert_true(run.best.by == FL_BEST_ACCURACY && run.best.target == 0 && run.keep_every == 0);
+    assert_int_equal(run.best.patience, 0);
+    assert_int_equal(with("--stop-metric", "test.loss", "--stop-at", "1.5", "--stop-patience", "4",
+                          "--keep", "every 10", NULL), FL_OK);
+    run = fl_run_settings_root(conf, root);
+    assert_true(run.best.by == FL_BEST_LOSS && run.best.target == 1.5 && run.keep_every == 10);
+    assert_int_equal(run.best.patience, 4);
+    assert_int_equal(with("--stop-at", "1.5", NULL), FL_RANGE);
+    refused("no accuracy is above 1");
+    static const char *const bad[] = { "last", "every", "every 0", "every 5x", "every -5", "" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(with("--keep", bad[i], NULL), FL_MALFORMED);
+        refused("it must be best, or every N");
+    }
+    assert_int_equal(with("--stop-patience", "2", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_fit(conf, root, &why), FL_MISMATCH);
+    refused("need scores");
+}
+
 // ---- as it is submitted -----------------------------------------------------------------------
 static fl_status
 s_read(const char *text, const char *const *sets, uint32_t count, fl_run_recipe *recipe)
@@ -284,44 +374,6 @@ s_read(const char *text, const char *const *sets, uint32_t count, fl_run_recipe 
     fl_status status = fl_run_recipe_read(path, sets, count, recipe, &why);
     assert_int_equal(unlink(path), 0);
     return status;
-}
-
-static bool
-s_same_bytes(fl_bytes one, fl_bytes other)
-{
-    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
-}
-
-static fl_status
-same_as(fl_blob *model)
-{
-    fl_safetensors file;
-    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(model), &file, &why), FL_OK);
-    return fl_run_settings_same(conf, &file, &why);
-}
-
-static void
-a_model_handed_over_has_the_shape_of_the_run(void **state)
-{
-    (void)state;
-    fl_blob *network = NULL, *vector = NULL;
-    assert_int_equal(with("--model-layers", "4-3-2", NULL), FL_OK);
-    assert_int_equal(fl_run_settings_model(conf, &network, &why), FL_OK);
-    assert_int_equal(same_as(network), FL_OK);
-    assert_int_equal(with("--model-elements", "23", NULL), FL_OK);
-    assert_int_equal(fl_run_settings_model(conf, &vector, &why), FL_OK);
-    assert_int_equal(same_as(vector), FL_OK);
-    assert_int_equal(same_as(network), FL_MISMATCH); // as many parameters, in another shape
-    assert_int_equal(with("--model-elements", "24", NULL), FL_OK);
-    assert_int_equal(same_as(vector), FL_MISMATCH);
-    assert_non_null(strstr(why.text, "model.elements is 24"));
-    assert_int_equal(with("--model-layers", "4-2-2", NULL), FL_OK);
-    assert_int_equal(same_as(network), FL_MISMATCH);
-    assert_int_equal(with(NULL), FL_OK); // it brings its own
-    assert_int_equal(same_as(network), FL_OK);
-    assert_int_equal(same_as(vector), FL_MISMATCH);
-    fl_blob_unref(&network);
-    fl_blob_unref(&vector);
 }
 
 static void
@@ -339,6 +391,10 @@ a_recipe_is_what_was_given_in_one_spelling(void **state)
     assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(wanted, sizeof wanted - 1)));
     fl_blob_unref(&one.text);
     fl_blob_unref(&other.text);
+    static const char list[] = "train.rate.cosine: [0.2, 0.01]\n";
+    assert_int_equal(s_read("train: {rate: {cosine: [0.2, 0.01]}}\n", NULL, 0, &one), FL_OK);
+    assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(list, sizeof list - 1)));
+    fl_blob_unref(&one.text);
     assert_int_equal(s_read("name: night-2\n", NULL, 0, &one), FL_OK);
     assert_string_equal(one.name, "night-2");
     fl_blob_unref(&one.text);
@@ -382,7 +438,9 @@ main(void)
         cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused,
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
-        cmocka_unit_test_setup_teardown(a_model_handed_over_has_the_shape_of_the_run, begin, end),
+        cmocka_unit_test_setup_teardown(the_rate_is_constant_or_follows_a_schedule, begin, end),
+        cmocka_unit_test_setup_teardown(a_run_may_begin_with_the_weights_of_a_file, begin, end),
+        cmocka_unit_test_setup_teardown(a_score_may_end_the_run_and_names_the_best, begin, end),
         cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),
         cmocka_unit_test_setup_teardown(a_wrong_recipe_is_refused_with_its_place, begin, end),
     };

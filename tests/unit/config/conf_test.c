@@ -1,11 +1,9 @@
 #include "common/config/conf.h"
 
 #include "tests/support/unit.h"
-
 #include "tests/support/place.h"
 
 static fl_why why;
-
 static fl_status
 s_check(const fl_conf *conf, fl_why *said)
 {
@@ -29,6 +27,7 @@ static const fl_setting settings[] = {
     { "slot_bytes", FL_CONF_SIZE, "64M", 0, 0, NULL, "Size of a slot" },
     { "offset", FL_CONF_INT, "0", -5, 5, NULL, "A number that may be below zero" },
     { "verbose", FL_CONF_BOOL, "false", 0, 0, NULL, "Say more" },
+    { "rate.steps", FL_CONF_NUMBERS, "", 0, 0, NULL, "Steps of the optimizer, one after another" },
 };
 
 static const fl_program program = {
@@ -171,8 +170,8 @@ a_file_is_refused_with_its_line(void **state)
     s_refused("listen:\n", FL_MALFORMED, "1: 'listen' has no value; give one or remove the line");
     s_refused("rate: 1\nrate: 2\n", FL_MALFORMED, "2: 'rate' was set on line 1 already");
     s_refused("window: 5\n", FL_MALFORMED, "1: 'window' must be a map of settings");
-    s_refused("rate:\n  x: 5\n", FL_MALFORMED, "2: 'rate' must be a single value");
-    s_refused("rate: [1]\n", FL_MALFORMED, "1: 'rate' must be a single value");
+    s_refused("offset:\n  x: 5\n", FL_MALFORMED, "2: 'offset' must be a single value");
+    s_refused("offset: [1]\n", FL_MALFORMED, "1: 'offset' must be a single value");
     s_refused("- a\n- b\n", FL_MALFORMED, "1: must be a map of settings");
     s_refused("{[a]: b}\n", FL_MALFORMED, "1: a key must be a word");
     s_refused("listen: \"a\\0b\"\n", FL_MALFORMED, "1: 'listen' holds a zero byte");
@@ -310,6 +309,34 @@ numbers_are_decimal_and_finite(void **state)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         s_number_is(good[i], FL_OK);
     }
+}
+
+static void
+a_list_is_a_sequence_or_numbers_with_commas(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "rate:\n  steps: [0.1, 1e-3, -2]\n",
+                                         "rate.steps: 0.1 ,1e-3,-2\nrate: 0.2\n",
+                                         "rate:\n  steps:\n  - 0.1\n  - 0.001\n  - -2.0\n" };
+    fl_conf *conf = NULL;
+    double numbers[FL_CONF_NUMBERS_MAX];
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(s_load_file(texts[i], &conf), FL_OK);
+        assert_int_equal(fl_conf_numbers(conf, "rate.steps", numbers), 3);
+        assert_true(numbers[0] == 0.1 && numbers[1] == 0.001 && numbers[2] == -2);
+        fl_conf_destroy(&conf);
+    }
+    static const char *const bad[] = { "'1,'", "',1'", "'1,,2'", "1 2", "x", "'[1, 2]'", "nan",
+                                       "[[1]]", "['']", "[\"1\\0\"]", "[1,2,3,4,5,6,7,8,9]" };
+    char text[600];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)snprintf(text, sizeof text, "rate.steps: %s\n", bad[i]);
+        assert_int_equal(s_load_file(text, &conf), FL_MALFORMED);
+    }
+    s_refused("rate.steps: [1]\nrate: {steps: [1]}\n", FL_MALFORMED,
+              "2: 'rate.steps' was set on line 1 already");
+    (void)snprintf(text, sizeof text, "rate.steps: [%099d, %099d, %099d]\n", 1, 1, 1);
+    assert_int_equal(s_load_file(text, &conf), FL_RANGE);
 }
 
 static void
@@ -557,6 +584,7 @@ main(void)
         IN_PLACE(a_command_line_is_refused_in_one_line),
         IN_PLACE(a_double_dash_ends_the_flags),
         IN_PLACE(numbers_are_decimal_and_finite),
+        IN_PLACE(a_list_is_a_sequence_or_numbers_with_commas),
         IN_PLACE(help_comes_from_the_table),
         IN_PLACE(the_man_page_comes_from_the_table),
         IN_PLACE(settings_are_printed_with_their_source_and_can_be_read_back),

@@ -170,6 +170,15 @@ a_run_ends_with_its_outcome(void **state)
                 "{\"round\":3,\"rounds\":20,\"aborted\":true,\"reason\":\"quorum\",\"loss\":0.5}",
                 "run aborted in round 3 of 20: quorum, loss 0.5000");
     assert_says(fl_render_end, "{\"final\":true}", "run done");
+    assert_says(fl_render_end,
+                "{\"round\":7,\"rounds\":20,\"reason\":\"target\",\"best_round\":7,"
+                "\"accuracy\":0.9}",
+                "run done: 7 of 20 rounds, target reached, accuracy 0.9000");
+    assert_says(fl_render_end,
+                "{\"round\":7,\"rounds\":20,\"reason\":\"patience\",\"best_round\":4,\"loss\":0.5}",
+                "run done: 7 of 20 rounds, no better model came, loss 0.5000, best in round 4");
+    assert_says(fl_render_end, "{\"round\":20,\"rounds\":20,\"best_round\":18}",
+                "run done: 20 rounds, best in round 18");
 }
 
 // ---- pages ------------------------------------------------------------------------------------

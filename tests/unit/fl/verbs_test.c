@@ -163,7 +163,8 @@ each_verb_asks_its_question_with_its_argument(void **state)
     assert_string_equal(fake.out, "{\"ok\":true}\n");
 }
 
-//  Rounds 1 to 5, at most two in a page; round 4 was skipped, round 5 is in the clear.
+//  Rounds 1 to 5, at most two in a page; round 4 was skipped, round 5 is in the clear
+//  and was not scored.
 static fl_status
 answers_in_pages(const fl_request_conf *to, const fl_message *question, fl_message *reply,
                  fl_bytes *body, fl_why *why)
@@ -181,10 +182,11 @@ answers_in_pages(const fl_request_conf *to, const fl_message *question, fl_messa
     for (unsigned long i = from < first ? first : from; i <= last; i++) {
         at += snprintf(text + at, sizeof text - (size_t)at,
                        "%s{\"round\":%lu,\"close\":\"%s\",\"late\":%lu,\"merge_ms\":%lu,"
-                       "\"accuracy\":0.%lu,\"masking\":\"%s\",\"masked\":%s,"
+                       "\"accuracy\":%s%lu,\"masking\":\"%s\",\"masked\":%s,"
                        "\"tiers\":{\"devices\":{\"masked\":%lu}}}",
-                       text[at - 1] == '[' ? "" : ",", i, i == 4 ? "skipped" : "done", i, 10 * i, i,
-                       i == 5 ? "unmasked" : "honest", i == 5 ? "false" : "true", i);
+                       text[at - 1] == '[' ? "" : ",", i, i == 4 ? "skipped" : "done", i, 10 * i,
+                       i == 5 ? "null,\"any\":" : "0.", i, i == 5 ? "unmasked" : "honest",
+                       i == 5 ? "false" : "true", i);
     }
     (void)snprintf(text + at, sizeof text - (size_t)at, "]}");
     *reply = (fl_message){ .verb = FL_ANSWER };
@@ -218,7 +220,7 @@ rounds_come_in_pages_and_are_one_list(void **state)
     s_assert_rounds(3, "12345",
                     "\"summary\":{\"rounds_done\":4,\"late_total\":15,\"carried_total\":0,"
                     "\"capped_total\":0,\"absent_total\":0,\"refused_total\":0,\"merge_ms_p50\":30,"
-                    "\"last_loss\":null,\"last_accuracy\":0.5,"
+                    "\"last_loss\":null,\"last_accuracy\":0.3,"
                     "\"tiers\":{\"devices\":{\"masked\":15}},"
                     "\"masking\":\"mixed\",\"masked\":false}");
     assert_int_equal(fake_fl("rounds", "--json", "--before", "4", NULL), FL_EXIT_OK);
@@ -334,6 +336,12 @@ a_model_is_copied_whole_with_its_hash_proved(void **state)
                      FL_EXIT_OK);
     assert_string_equal(asked_argument, "9");
     assert_out("\"file\":\"");
+    assert_int_equal(fake_fl("model", "export", place_of("out.st"), "--best", "--run", "a", NULL),
+                     FL_EXIT_OK);
+    assert_string_equal(asked_argument, "run:a best");
+    assert_int_equal(fake_fl("model", "export", place_of("out.st"), "--best", "--round", "9", NULL),
+                     FL_EXIT_USAGE);
+    assert_err("give --round or --best");
 }
 
 static void

@@ -34,6 +34,8 @@ s_reopen(void)
     assert_int_equal(fl_checkpoints_open(place_of("models"), ledger, &kept, &why), FL_OK);
 }
 
+static bool best, stays; // of the next ones
+
 //  The model that a round of a run made.
 static fl_hash
 s_save(const fl_run *of, uint64_t round, const char *model, const char *optimizer)
@@ -41,7 +43,8 @@ s_save(const fl_run *of, uint64_t round, const char *model, const char *optimize
     fl_bytes bytes = fl_bytes_of(model, strlen(model));
     fl_hash hash = fl_hash_of(bytes);
     fl_bytes state = fl_bytes_of(optimizer, strlen(optimizer));
-    fl_report report = { .run = *of, .round = round, .attempt = 1, .model = hash };
+    fl_report report = { .run = *of, .round = round, .attempt = 1, .model = hash,
+                         .best = best, .kept = stays };
     assert_int_equal(fl_checkpoints_save_optimizer(kept, of, &hash, state, &why), FL_OK);
     assert_int_equal(fl_checkpoints_save(kept, &hash, bytes, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &report, bytes.size, &why), FL_OK);
@@ -123,30 +126,54 @@ a_file_that_two_runs_hold_outlives_the_first_that_gives_it_up(void **state)
     assert_int_equal(s_load(&other, &both, "the same", "y"), FL_MISSING);
 }
 
+static fl_hash
+s_save_best(uint64_t round, const char *model, const char *optimizer)
+{
+    best = true;
+    fl_hash hash = s_save(&run, round, model, optimizer);
+    best = false;
+    return hash;
+}
+
 static void
 the_best_and_the_first_are_kept(void **state)
 {
     (void)state;
+    uint64_t round;
     fl_bytes bytes = fl_bytes_of("first", 5);
     fl_hash first = fl_hash_of(bytes);
     assert_int_equal(fl_checkpoints_save(kept, &first, bytes, &why), FL_OK);
     assert_int_equal(fl_ledger_run_begin(ledger, &run, 1, &first, 5, &why), FL_OK);
-    fl_hash good = s_save(&run, 1, "good", "x");
-    assert_int_equal(fl_ledger_model_best(ledger, &run, 1, &why), FL_OK);
-    assert_int_equal(fl_ledger_model_best(ledger, &run, 9, &why), FL_MISSING);
-    fl_hash better = s_save(&run, 2, "better", "y");
-    (void)s_save(&run, 3, "worse", "");
+    assert_int_equal(fl_ledger_model_newest(ledger, &run, FL_MODEL_BEST, &round, &why), FL_MISSING);
+    fl_hash good = s_save_best(1, "good", "x");
+    fl_hash worse = s_save(&run, 2, "worse", "y");
+    (void)s_save(&run, 3, "worst", "");
     fl_checkpoints_settle(kept, &run, 1);
     assert_int_equal(s_load(&run, &good, "good", "x"), FL_OK);
-    assert_int_equal(s_load(&run, &better, "better", "y"), FL_MISSING);
-    better = s_save(&run, 4, "better", "y");
-    assert_int_equal(fl_ledger_model_best(ledger, &run, 4, &why), FL_OK);
+    assert_int_equal(s_load(&run, &worse, "worse", "y"), FL_MISSING);
+    fl_hash better = s_save_best(4, "better", "y");
     (void)s_save(&run, 5, "worse again", "");
     fl_checkpoints_settle(kept, &run, 1);
     s_reopen();
     assert_int_equal(s_load(&run, &good, "good", "x"), FL_MISSING);
     assert_int_equal(s_load(&run, &better, "better", "y"), FL_OK);
     assert_int_equal(s_load(&run, &first, "first", NULL), FL_OK);
+    assert_int_equal(fl_ledger_model_newest(ledger, &run, FL_MODEL_BEST, &round, &why), FL_OK);
+    assert_int_equal(round, 4);
+}
+
+static void
+those_that_are_to_stay_do_whatever_comes(void **state)
+{
+    (void)state;
+    stays = true;
+    fl_hash first = s_save(&run, 1, "one", "x"), second = s_save(&run, 2, "two", "");
+    stays = false;
+    (void)s_save(&run, 3, "three", "");
+    fl_checkpoints_settle(kept, &run, 1);
+    s_reopen();
+    assert_int_equal(s_load(&run, &first, "one", "x"), FL_OK);
+    assert_int_equal(s_load(&run, &second, "two", NULL), FL_OK);
 }
 
 static void
@@ -261,6 +288,7 @@ main(void)
         IN_PLACE(of_each_run_the_newest_are_kept),
         IN_PLACE(a_file_that_two_runs_hold_outlives_the_first_that_gives_it_up),
         IN_PLACE(the_best_and_the_first_are_kept),
+        IN_PLACE(those_that_are_to_stay_do_whatever_comes),
         IN_PLACE(a_start_removes_what_nobody_holds),
         IN_PLACE(an_old_optimizer_becomes_its_runs),
         IN_PLACE(a_damaged_file_is_refused_by_name),

@@ -30,10 +30,14 @@ static void
 every_reason_has_a_name_of_its_own(void **state)
 {
     (void)state;
-    for (int i = 0; i < FL_WHY_COUNT; i++) {
-        assert_string_not_equal(fl_reason_name((fl_reason)i), "unknown");
-        for (int j = 0; j < i; j++) {
-            assert_string_not_equal(fl_reason_name((fl_reason)i), fl_reason_name((fl_reason)j));
+    static const fl_reason reasons[] = {
+#define FL_REASON(name, number, text) FL_WHY_##name,
+#include "common/wire/reason.def"
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        assert_string_not_equal(fl_reason_name(reasons[i]), "unknown");
+        for (size_t j = 0; j < i; j++) {
+            assert_string_not_equal(fl_reason_name(reasons[i]), fl_reason_name(reasons[j]));
         }
     }
     assert_string_equal(fl_reason_name(FL_WHY_NO_DATA), "no-data");
