@@ -174,7 +174,7 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
     plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
     plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
-    FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_element_choose has seen to it
+    FL_ASSERT(fl_secagg_plan_holds(plan, 1)); // the whole sum fits: fl_element_choose has seen to it
 }
 
 //  Every setting below `train.` is the trainer's, but the seed, which the dither has too.
@@ -203,8 +203,6 @@ s_plan(const fl_conf *conf)
     fl_plan plan = {
         .clip = fixed.clip,
         .bits = fixed.bits,
-        .ring_bits = fixed.ring_bits,
-        .wire_bytes = fixed.wire_bytes,
         .weight_unit = fixed.weight_unit,
         .weight_max = fixed.weight_max,
         .devices_max = fixed.devices_max,

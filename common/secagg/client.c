@@ -102,7 +102,7 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
     if (plan->masking == FL_MASKING_NONE || plan->masking < (uint8_t)self->conf.profile) {
         return FL_WHY_POLICY_REFUSED;
     }
-    if (!fl_secagg_plan_holds(plan)) {
+    if (!fl_secagg_plan_holds(plan, task->order.elements)) {
         return FL_WHY_PLAN;
     }
     bool newer =

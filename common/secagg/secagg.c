@@ -42,10 +42,11 @@ fl_secagg_floor(const uint8_t floors[2], uint8_t hop)
 }
 
 bool
-fl_secagg_plan_holds(const fl_plan *plan)
+fl_secagg_plan_holds(const fl_plan *plan, uint64_t elements)
 {
     const fl_element element = fl_policy_element(plan);
-    return fl_element_prove(&element, NULL) == FL_OK;
+    return fl_element_prove(&element, NULL) == FL_OK &&
+           fl_element_bytes(&element, elements) <= FL_VECTOR_BYTES_MAX;
 }
 
 fl_hash

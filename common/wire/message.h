@@ -80,12 +80,12 @@ const char *fl_masking_name(fl_masking masking); // "unmasked", "honest", "malic
 
 //  What a trainer is told: numbers by name, names ascending. The fabric carries it and reads none
 //  of it.
-enum { FL_RECIPE_MAX = 8, FL_RECIPE_NAME_BYTES = 16 };
+enum { FL_RECIPE_MAX = 16, FL_RECIPE_NAME_BYTES = 16 };
 typedef struct fl_recipe {
     uint32_t count;
     struct {
         char name[FL_RECIPE_NAME_BYTES]; // zero-terminated
-        double number;
+        double number;                   // finite
     } value[FL_RECIPE_MAX]; // (count)
 } fl_recipe;
 
@@ -94,21 +94,21 @@ double fl_recipe_get(const fl_recipe *self, const char *name, double otherwise);
 //  Set it. There is room for it, and for its name.
 void fl_recipe_put(fl_recipe *self, const char *name, double number);
 
-//  The plan of one round, the same for every device, signed by the root.
+//  The plan of one round, the same for every device. How wide an element travels follows from it:
+//  fl_policy_element.
 typedef struct fl_plan {
-    //  fixed point: Q = floor(clamp(x, -clip, clip) * scale + dither), scale = (2^(bits-1)-1)/clip
-    float clip;              // > 0
-    uint8_t bits;            // q: 2..24
-    uint8_t ring_bits;       // 32 or 64: width of a sum
-    uint8_t wire_bytes;      // bytes of one element on the wire, 1..8
+    //  in the manifest: the same in every round of a run
+    float clip;             // > 0: |x| above it is clipped
+    uint8_t bits;           // of one Q, sign included: 2..24
+    uint8_t late;           // fl_late
+    uint32_t staleness_max; // rounds
+    //  the settings
+    fl_recipe recipe;
+    //  in the order
     uint32_t weight_unit;    // samples per unit of weight, >= 1: w = ceil(samples / unit)
     uint32_t weight_max;     // W_max >= 1
     uint32_t devices_max;    // n_total of the overflow proof, >= 1
-    fl_recipe recipe;        // those of training_fields in message.c, each of them
     uint64_t seed;           // of shuffles and dither
-    //  late updates
-    uint8_t late;            // fl_late
-    uint32_t staleness_max;  // rounds
     //  masking; the floors are those of hop 1 (devices) and of every hop above it
     uint8_t masking;         // fl_masking
     uint8_t block_max;       // members of one block, 3..64; 0 when unmasked
@@ -117,17 +117,25 @@ typedef struct fl_plan {
     uint32_t step_ms;        // time for one step of opening
 } fl_plan;
 
-enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 138 };
+enum {
+    FL_SIGNATURE_BYTES = 64,
+    FL_TICKET_BYTES = 16,
+    FL_ORDER_BYTES = 256,
+    FL_SETTINGS_BYTES_MAX = 16000,
+    FL_MANIFEST_BYTES_MAX = 48 * 1024, // so that TASK fits one header
+};
 
-//  The signed part of a task. Encoded as exactly FL_ORDER_BYTES little-endian bytes, so that it
-//  can be signed once at the root and checked by every device below.
+//  What a task asks for. Three byte strings on the wire: the order, which is signed, and the
+//  settings and the manifest, whose hashes stand in it (wire/manifest.h).
 typedef struct fl_order {
     fl_run run;
     uint64_t round;          // from 1
+    fl_hash manifest, settings; // as the signer says; whoever checks the signature compares
     fl_hash model;           // of the safetensors blob
     uint64_t model_bytes;    // size of that blob
     uint64_t elements;       // d: parameters of the model
     fl_plan plan;
+    bool beyond; // it asks for what this build has no part for: nobody takes part
 } fl_order;
 
 typedef struct fl_task {
@@ -440,8 +448,9 @@ uint32_t fl_set_next(uint64_t set, uint32_t from);
     for (uint32_t index = fl_set_next(set, 0); (index) < FL_MEMBERS_MAX;                           \
          index = fl_set_next(set, (index) + 1))
 
-//  An order as its FL_ORDER_BYTES signed bytes, and back (false: malformed or out of range, the
-//  order is zeroed then). Encoding one that is out of range is ours: it panics.
+//  An order as its FL_ORDER_BYTES signed bytes, and back, without what stands in the manifest and
+//  in the settings (false: malformed or out of range, the order is zeroed then). Encoding one that
+//  is out of range or `beyond` is ours: it panics.
 void fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES]);
 bool fl_order_decode(fl_bytes bytes, fl_order *order);
 

@@ -21,6 +21,10 @@
 #define VIEW(type, member, low, high) ROW(type, member, FL_FIELD_VIEW, low, high, NULL)
 #define TEXT(type, member, low) ROW(type, member, FL_FIELD_TEXT, low, SIZE(type, member) - 1, NULL)
 #define ORDER(type, member) ROW(type, member, FL_FIELD_ORDER, 0, 0, NULL)
+#define SETTINGS(type)                                                                             \
+    NAMED("settings", type, order, FL_FIELD_SETTINGS, 1, FL_SETTINGS_BYTES_MAX, NULL)
+#define MANIFEST(type)                                                                             \
+    NAMED("manifest", type, order, FL_FIELD_MANIFEST, 1, FL_MANIFEST_BYTES_MAX, NULL)
 #define UINTS(type, member) ROW(type, member, FL_FIELD_UINTS, 0, UINT64_MAX, NULL)
 #define GROUP(type, member, of) ROW(type, member, FL_FIELD_GROUP, 0, 0, &(of))
 //  The set and the list of a word are of something else in each.
@@ -64,6 +68,8 @@ static const fl_field task[] = {
     U32(fl_task, budget_ms),
     ORDER(fl_task, order),
     BYTES(fl_task, signature),
+    SETTINGS(fl_task),
+    MANIFEST(fl_task),
 };
 
 static const fl_field contrib[] = {

@@ -390,8 +390,11 @@ s_say_task(fl_socket *link, fl_bytes route, const fl_run *run)
     message.task.attempt = 1;
     message.task.budget_ms = 60000;
     *order = (fl_order){ .run = *run, .round = 1, .model_bytes = 1000, .elements = 100 };
-    order->plan = (fl_plan){ .clip = 1.0f, .bits = 8, .ring_bits = 32, .wire_bytes = 4,
-                             .weight_unit = 1, .weight_max = 1, .devices_max = 1,
+    order->plan = (fl_plan){ .clip = 1.0f,
+                             .bits = 8,
+                             .weight_unit = 1,
+                             .weight_max = 1,
+                             .devices_max = 1,
                              .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } };
     memset(message.task.signature, 0x5a, sizeof message.task.signature);
     hostile_say(link, &message, route);

@@ -94,9 +94,12 @@ start(void **state)
     fl_element fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
                        .devices_max = 4 };
     assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
-    plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
-                      .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
-                      .devices_max = 4, .seed = 5 };
+    plan = (fl_plan){ .clip = fixed.clip,
+                      .bits = fixed.bits,
+                      .weight_unit = 1,
+                      .weight_max = 2,
+                      .devices_max = 4,
+                      .seed = 5 };
     cancelled = false;
     train_says = FL_OK;
     apply_says = save_says = true;
@@ -116,10 +119,10 @@ order_of(uint64_t round, uint64_t elements)
 static fl_blob *
 wire_of(uint64_t elements, int8_t value)
 {
-    fl_blob *blob = fl_blob_new(elements * plan.wire_bytes);
+    fl_blob *blob = fl_blob_new(elements * fl_policy_element(&plan).wire_bytes);
     for (uint64_t i = 0; i < elements; i++) {
-        uint8_t *at = fl_blob_data(blob) + i * plan.wire_bytes;
-        memset(at, value < 0 ? 0xff : 0, plan.wire_bytes);
+        uint8_t *at = fl_blob_data(blob) + i * fl_policy_element(&plan).wire_bytes;
+        memset(at, value < 0 ? 0xff : 0, fl_policy_element(&plan).wire_bytes);
         at[0] = (uint8_t)value;
     }
     return blob;
@@ -413,7 +416,7 @@ the_same_update_in_the_same_round_is_encoded_to_the_same_bytes(void **state)
     fl_vec update = put_update(0.3f, ELEMENTS); // between two steps: the dither decides
     fl_event first = encode(update, 1), again = encode(update, 1), next = encode(update, 2);
     assert_int_equal(first.encoded.reason, FL_WHY_NONE);
-    assert_int_equal(first.encoded.bytes, ELEMENTS * plan.wire_bytes);
+    assert_int_equal(first.encoded.bytes, ELEMENTS * fl_policy_element(&plan).wire_bytes);
     fl_hash hash = fl_hash_of(fl_blob_bytes(fl_handles_look(handles, first.encoded.vec)));
     assert_true(fl_hash_equal(&first.encoded.hash, &hash));
     assert_true(fl_hash_equal(&again.encoded.hash, &hash));
