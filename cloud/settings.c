@@ -174,7 +174,7 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
     plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
     plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
-    FL_ASSERT(fl_secagg_plan_holds(plan, 1)); // the whole sum fits: fl_element_choose has seen to it
+    FL_ASSERT(fl_secagg_plan_holds(plan, 1)); // fl_element_choose has seen to it
 }
 
 //  Every setting below `train.` is the trainer's, but the seed, which the dither has too.

@@ -11,20 +11,20 @@
 typedef enum fl_verb {
     FL_VERB_NONE = 0,
     //  control lane (DEALER <-> ROUTER)
-    FL_HELLO = 1,    // child -> parent: here I am, this is my certificate
-    FL_WELCOME = 2,  // parent -> child: your seat
-    FL_REFUSED = 3,  // either way: not this, because
-    FL_TASK = 4,     // parent -> child: train this model until then
-    FL_CONTRIB = 5,  // child -> parent: I have a contribution of so many bytes
-    FL_GRANT = 6,    // parent -> child: send bytes [next, limit)
-    FL_CLOSED = 7,   // parent -> child: the round is over; you were in, or not, because
-    FL_BEAT = 8,     // either way: alive, and where I stand
-    FL_LEAVE = 9,    // child -> parent: I go on purpose
-    FL_DENY = 10,    // parent -> child: the signed list of the revoked
-    FL_ENROL = 11,   // newcomer -> parent (-> ... -> root): a sealed request
-    FL_ENROLLED = 12, // root (-> ... ->) newcomer: a certificate, or why not
-    FL_DENY_GET = 13,  // child -> parent: from here on, of your longer list (2.1)
-    FL_DENY_PART = 14, // parent -> child: so many bytes of it (2.1)
+    FL_HELLO = 1,      // child -> parent: here I am, this is my certificate
+    FL_WELCOME = 2,    // parent -> child: your seat
+    FL_REFUSED = 3,    // either way: not this, because
+    FL_TASK = 4,       // parent -> child: train this model until then
+    FL_CONTRIB = 5,    // child -> parent: I have a contribution of so many bytes
+    FL_GRANT = 6,      // parent -> child: send bytes [next, limit)
+    FL_CLOSED = 7,     // parent -> child: the round is over; you were in, or not, because
+    FL_BEAT = 8,       // either way: alive, and where I stand
+    FL_LEAVE = 9,      // child -> parent: I go on purpose
+    FL_DENY = 10,      // parent -> child: the signed list of the revoked
+    FL_ENROL = 11,     // newcomer -> parent (-> ... -> root): a sealed request
+    FL_ENROLLED = 12,  // root (-> ... ->) newcomer: a certificate, or why not
+    FL_DENY_GET = 13,  // child -> parent: from here on, of your longer list
+    FL_DENY_PART = 14, // parent -> child: so many bytes of it
     //  masking steps of a round, on the control lane (docs/masking.md)
     FL_KEYS = 32,      // child -> parent: my one-round keys
     FL_ROSTER = 33,    // parent -> children of a block: who is in it
@@ -37,9 +37,9 @@ typedef enum fl_verb {
     FL_ACKS = 40,      // parent -> children of a block: who was shown the same
     FL_UNMASK = 41,    // child -> parent: the shares that open the sum
     //  bulk lanes
-    FL_CHUNK = 16,   // up (PUSH -> PULL): bytes of a contribution
-    FL_FETCH = 17,   // down lane (DEALER -> ROUTER): give me bytes of a model
-    FL_PIECE = 18,   // down lane (ROUTER -> DEALER): bytes of a model
+    FL_CHUNK = 16, // up (PUSH -> PULL): bytes of a contribution
+    FL_FETCH = 17, // down lane (DEALER -> ROUTER): give me bytes of a model
+    FL_PIECE = 18, // down lane (ROUTER -> DEALER): bytes of a model
     //  operator lane
     FL_ASK = 24,
     FL_ANSWER = 25,
@@ -341,16 +341,16 @@ typedef struct fl_piece {
 //  Members of a block have indices, in the order of its roster; a set of them is a bitmap, bit i
 //  for index i, no bit at or above their number. Lists go by ascending index.
 enum {
-    FL_MEMBERS_MAX = 64,                           // of one block
-    FL_POINT_BYTES = 32,                           // an X25519 public key
-    FL_MEMBER_CERT_BYTES = 170,                    // crypto/cert.h
-    FL_MEMBER_BYTES = 170 + 32 + 32 + 64,          // of a roster: certificate, epk, mpk, signature
-    FL_SEALED_SHARE_BYTES = 104,                   // transcript.h: nonce 24, two shares 64, tag 16
-    FL_DIGESTS_BYTES = 64,                         // of one member's two shares
-    FL_PATH_BYTES = 6 * 32,                        // up the tree over all digests of a dealer
-    FL_DEALT_BYTES = 32 + 64 + 6 * 32 + 64 + 104,  // commitment, digests, path, signature, sealed
+    FL_MEMBERS_MAX = 64,                          // of one block
+    FL_POINT_BYTES = 32,                          // an X25519 public key
+    FL_MEMBER_CERT_BYTES = 187,                   // crypto/cert.h
+    FL_MEMBER_BYTES = 187 + 32 + 32 + 64 + 2,     // of a roster: the fields of fl_block_keys
+    FL_SEALED_SHARE_BYTES = 104,                  // transcript.h: nonce 24, two shares 64, tag 16
+    FL_DIGESTS_BYTES = 64,                        // of one member's two shares
+    FL_PATH_BYTES = 6 * 32,                       // up the tree over all digests of a dealer
+    FL_DEALT_BYTES = 32 + 64 + 6 * 32 + 64 + 104, // commitment, digests, path, signature, sealed
     FL_SHARE_WIRE_BYTES = 32,
-    FL_MASKED_HEADER_WORDS = 3 + FL_STATS,         // weight, count, checksum, stats
+    FL_MASKED_HEADER_WORDS = 3 + FL_STATS, // weight, count, checksum, stats
     FL_MASKED_HEADER_BYTES = 8 * (3 + FL_STATS),
 };
 
@@ -358,7 +358,8 @@ typedef struct fl_block_keys {
     fl_bytes certificate;    // the sender's own, FL_MEMBER_CERT_BYTES
     uint8_t epk[FL_POINT_BYTES]; // for shares
     uint8_t mpk[FL_POINT_BYTES]; // for masks
-    uint8_t signature[FL_SIGNATURE_BYTES];
+    uint8_t signature[FL_SIGNATURE_BYTES]; // over all that follow too
+    uint8_t class, roster;                 // 0: there is one class, and one roster in a round
 } fl_block_keys;
 
 //  What a block is told, and what READY answers.

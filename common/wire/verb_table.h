@@ -54,7 +54,7 @@ typedef struct fl_verb_row {
     uint32_t body_min, body_max; // bytes of the body frame; 0: it may be left out, 0, 0: it must
     //  What no single field can tell: NULL when fine, else what is wrong. May be NULL.
     const char *(*check)(const fl_message *message, size_t body_bytes);
-    uint8_t minor; // the version 2.x that brought it, and that its frames say
+    uint8_t minor; // the version 3.x that brought it, and that its frames say
 } fl_verb_row;
 
 //  NULL when this build knows no such verb.

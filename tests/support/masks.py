@@ -12,7 +12,7 @@ import time
 
 from fabric import Failure
 
-MEMBER, CERT, KEY, MEMBERS_MAX = 298, 170, 32, 64
+MEMBER, CERT, KEY, MEMBERS_MAX = 317, 187, 32, 64
 HEAD = 1 + 4 + 16 + 8 + 32 + 8          # of a fact: kind, block, run, round, task, set
 ROSTER, MASKSET, SURVIVORS = 1, 3, 4    # kinds of facts
 #  fl_secagg_secrets: b, msk, esk, a pair key per member, shares while dealing, held shares, seeds

@@ -127,6 +127,7 @@ typedef struct line {
 static void
 s_sign_line(line *self, const fl_keys *keys)
 {
+    memset(self->bytes + FL_MEMBER_BYTES - 2, 0, 2); // class and roster
     memcpy(self->bytes + FL_CERT_BYTES, self->epk, sizeof self->epk);
     memcpy(self->bytes + FL_CERT_BYTES + 32, self->mpk, sizeof self->mpk);
     fl_transcript_keys_sign(keys, &place, self->epk, self->mpk, self->bytes + FL_CERT_BYTES + 64);
@@ -273,7 +274,21 @@ static void
 s_flip_signature(line *self, const line *first)
 {
     (void)first;
-    self->bytes[FL_MEMBER_BYTES - 1] ^= 1;
+    self->bytes[FL_MEMBER_BYTES - 3] ^= 1;
+}
+
+static void
+s_other_class(line *self, const line *first)
+{
+    (void)first;
+    self->bytes[FL_MEMBER_BYTES - 2] = 1;
+}
+
+static void
+s_other_roster(line *self, const line *first)
+{
+    (void)first;
+    self->bytes[FL_MEMBER_BYTES - 1] = 1;
 }
 
 static void
@@ -296,6 +311,8 @@ keys_of_a_roster_are_sound_signed_and_ones_own(void **state)
     assert_int_equal(s_with_keys(s_one_for_both, true), FL_WHY_KEY);
     assert_int_equal(s_with_keys(s_flip_signature, false), FL_WHY_SIGNATURE);
     assert_int_equal(s_with_keys(s_flip_key, false), FL_WHY_SIGNATURE);
+    assert_int_equal(s_with_keys(s_other_class, false), FL_WHY_SIGNATURE);
+    assert_int_equal(s_with_keys(s_other_roster, false), FL_WHY_SIGNATURE);
 }
 
 static void
