@@ -357,11 +357,14 @@ s_judge_block(fl_secagg_client *self)
     return FL_WHY_NONE;
 }
 
-//  What the update of this round is drawn from. Today the tensors are named by the model's hash.
+//  What the update of this round is drawn from. Today the tensors are named by the model's hash. A
+//  pinned update of a model is the same in every run.
 static fl_secagg_drawn
 s_drawn(const fl_secagg_client *self)
 {
-    return (fl_secagg_drawn){ .run = self->task.order.run, .tensors = self->task.order.model };
+    static const fl_run any;
+    const fl_order *order = &self->task.order;
+    return (fl_secagg_drawn){ .run = order->plan.pin ? any : order->run, .tensors = order->model };
 }
 
 //  R4: of what was opened before, only the same survivors may be opened again.

@@ -11,7 +11,7 @@
 enum { FL_MARK_OLDER_MAX = 63, FL_MARK_LEFT_MAX = 64 };
 
 //  What an update is drawn from: as often as this is the same, updates may be, too. Another run is
-//  another draw: only the root begins one, and its trainings are new.
+//  another draw, because there the device's own randomness is another one; zero when it has none.
 typedef struct fl_secagg_drawn {
     fl_run run;
     fl_hash tensors; // of the model, as the order says

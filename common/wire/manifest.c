@@ -118,8 +118,8 @@ fl_manifest_encode(const fl_order *order, uint8_t room[FL_PARTS_MADE_MAX])
     fl_mp_write_array(&out, 2);
     fl_mp_write_uint(&out, plan->late);
     fl_mp_write_uint(&out, plan->staleness_max);
-    fl_mp_write_str(&out, s_text("pin")); // sample order and dither follow from the order's seed
-    fl_mp_write_bool(&out, true);
+    fl_mp_write_str(&out, s_text("pin"));
+    fl_mp_write_bool(&out, plan->pin);
     fl_mp_write_str(&out, s_text("segments")); // first, count, kind, clip, bits of each
     fl_mp_write_array(&out, 1);
     fl_mp_write_array(&out, 5);
@@ -154,7 +154,7 @@ s_plan_read(fl_mp_reader *in, fl_plan *plan)
     uint64_t staleness = fl_mp_read_uint(in);
     fl_mp_leave(in);
     (void)fl_mp_read_str(in); // pin
-    (void)fl_mp_read_bool(in);
+    plan->pin = fl_mp_read_bool(in);
     (void)fl_mp_read_str(in); // segments
     (void)fl_mp_enter(in);
     (void)fl_mp_enter(in);

@@ -102,6 +102,9 @@ typedef struct fl_plan {
     uint8_t bits;           // of one Q, sign included: 2..24
     uint8_t late;           // fl_late
     uint32_t staleness_max; // rounds
+    //  sample order and dither follow from the seed alone; else, in a masked round, also from what
+    //  only the device knows: two rounds of one model then have two updates of it
+    bool pin;
     //  the settings
     fl_recipe recipe;
     //  in the order

@@ -19,7 +19,7 @@
 #include "tests/integ/hostile.h"
 #include "tests/support/words.h"
 
-enum { WAIT_MS = 3000 };
+enum { WAIT_MS = 3000, RUN_WAIT_MS = 300 };
 
 const char *
 hostile_get(const char *key, const char *otherwise)
@@ -233,7 +233,6 @@ s_listen(hostile_child *self, fl_verb awaited)
     bool answered = false;
     while (!answered && hostile_hear(self->control, &parcel, &message, until - zclock_mono())) {
         if (message.verb == FL_WELCOME) {
-            self->run = message.run;
             self->seat = message.welcome;
         }
         answered = awaited == FL_VERB_NONE || message.verb == awaited ||
@@ -287,6 +286,20 @@ hostile_contrib(const hostile_child *self, bool forged)
     return message;
 }
 
+//  The run comes with the first task, if there is one soon.
+static void
+s_learn_run(hostile_child *self)
+{
+    fl_parcel parcel = { .descriptor = -1 };
+    fl_message message = { .verb = FL_VERB_NONE };
+    const int64_t until = zclock_mono() + RUN_WAIT_MS;
+    while (message.verb != FL_TASK &&
+           hostile_hear(self->control, &parcel, &message, until - zclock_mono())) {
+        self->run = message.verb == FL_TASK ? message.run : self->run;
+    }
+    fl_parcel_release(&parcel);
+}
+
 void
 hostile_act(hostile_child *self, const char *what)
 {
@@ -297,6 +310,7 @@ hostile_act(hostile_child *self, const char *what)
         message = hostile_hello(bytes);
         hostile_say(self->control, &message, nobody);
         s_listen(self, FL_WELCOME);
+        s_learn_run(self);
     } else if (strcmp(what, "major") == 0) {
         message = hostile_hello(bytes);
         s_say_changed(self->control, &message, 4, FL_WIRE_MAJOR + 1);

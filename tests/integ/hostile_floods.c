@@ -113,6 +113,7 @@ s_storm_steps(hostile_child *self, int64_t until)
     while (zclock_mono() < until) {
         while (hostile_hear(self->control, &parcel, &heard, 0)) {
             round = heard.verb == FL_TASK ? heard.round : round;
+            self->run = heard.verb == FL_TASK ? heard.run : self->run;
             refused[heard.verb == FL_REFUSED ? heard.refused.reason : FL_WHY_NONE]++;
         }
         const fl_message message = s_step(self, round, sent);

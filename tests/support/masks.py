@@ -171,7 +171,7 @@ def all_of(found, name, hop, edge, roster, maskset, survivors):
     index = [line[0] for line in lines].index(name)
     secrets = named(found)
     members = (maskset.set).to_bytes((len(lines) + 7) // 8, "little")
-    ctx = hashed(b"HSA2 ctx" + roster.run + bytes([hop]) + edge.encode().ljust(16, b"\0") +
+    ctx = hashed(b"HSA2 ctx" + roster.run + bytes([hop]) + edge.encode().ljust(16, b"\0") + b"\0" +
                  struct.pack("<IQ", roster.block, roster.round) + roster.task +
                  hashed_for(b"HSA2 roster", roster.list) + hashed(members))
     ahead = bin(survivors.set & ((1 << index) - 1)).count("1")

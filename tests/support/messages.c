@@ -353,6 +353,7 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     fl_recipe_put(&plan->recipe, "proximal", s_draw_float(rng, 1e6));
     plan->seed = fl_rng_u64(rng);
     plan->late = (uint8_t)fl_rng_below(rng, 2);
+    plan->pin = fl_rng_below(rng, 2) == 0;
     plan->staleness_max = (uint32_t)messages_draw(rng, 0, UINT32_MAX);
     plan->masking = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
     if (plan->masking != FL_MASKING_NONE) {

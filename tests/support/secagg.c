@@ -52,6 +52,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
                                    .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } },
                                    .masking = (uint8_t)plan->profile,
                                    .block_max = 64,
+                                   .pin = plan->pin,
                                    .members_min = { plan->members_min, plan->members_min },
                                    .survivors_min = { plan->survivors_min, plan->survivors_min },
                                    .step_ms = plan->step_ms > 0 ? plan->step_ms : STEP_MS } };

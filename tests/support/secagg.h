@@ -36,6 +36,7 @@ typedef struct masked_plan {
     uint32_t step_ms;                   // likewise; 0: a second
     uint32_t own_members_min, own_survivors_min;
     uint8_t hop;
+    bool pin;
 } masked_plan;
 
 typedef struct masked_member {

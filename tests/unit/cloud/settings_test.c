@@ -101,10 +101,10 @@ assert_same_plan(const fl_plan *one, const fl_plan *other)
 {
     static const struct {
         size_t offset, size;
-    } fields[] = { FIELD(clip),        FIELD(bits),          FIELD(weight_unit),  FIELD(weight_max),
-                   FIELD(devices_max), FIELD(recipe.count),  FIELD(recipe.value), FIELD(seed),
-                   FIELD(late),        FIELD(staleness_max), FIELD(masking),      FIELD(block_max),
-                   FIELD(members_min), FIELD(survivors_min), FIELD(step_ms) };
+    } fields[] = { FIELD(clip),        FIELD(bits),         FIELD(weight_unit),   FIELD(weight_max),
+                   FIELD(devices_max), FIELD(recipe.count), FIELD(recipe.value),  FIELD(seed),
+                   FIELD(pin),         FIELD(late),         FIELD(staleness_max), FIELD(masking),
+                   FIELD(block_max),   FIELD(members_min),  FIELD(survivors_min), FIELD(step_ms) };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         assert_memory_equal((const uint8_t *)one + fields[i].offset,
                             (const uint8_t *)other + fields[i].offset, fields[i].size);

@@ -78,8 +78,10 @@ static fl_trainer trainer = { .train = s_train, .cancel = s_cancel };
 static void
 open_works(const char *node, bool saver)
 {
-    fl_effects_conf conf = { .trainer = &trainer, .applier.apply = s_apply,
-                           .saver.save = saver ? s_save : NULL };
+    fl_effects_conf conf = { .own_seed = 77,
+                             .trainer = &trainer,
+                             .applier.apply = s_apply,
+                             .saver.save = saver ? s_save : NULL };
     assert_true(fl_name_parse(node, &conf.node));
     effects = workshop_effects(conf);
     assert_non_null(effects);
@@ -409,6 +411,22 @@ encode(fl_vec update, uint64_t round)
     return answer_of(&effect, FL_EV_ENCODED);
 }
 
+//  The plan tells everything of the dither, or, under masks, all but what the device knows.
+static void
+a_masked_update_has_a_dither_of_its_own_unless_it_is_pinned(void **state)
+{
+    (void)state;
+    fl_vec update = put_update(0.3f, ELEMENTS);
+    fl_hash open = encode(update, 1).encoded.hash;
+    plan.masking = FL_MASKING_MALICIOUS;
+    fl_hash own = encode(update, 1).encoded.hash, again = encode(update, 1).encoded.hash;
+    assert_false(fl_hash_equal(&own, &open));
+    assert_true(fl_hash_equal(&own, &again));
+    plan.pin = true;
+    fl_hash pinned = encode(update, 1).encoded.hash;
+    assert_true(fl_hash_equal(&pinned, &open));
+}
+
 static void
 the_same_update_in_the_same_round_is_encoded_to_the_same_bytes(void **state)
 {
@@ -481,6 +499,7 @@ main(void)
         working(a_model_comes_in_pieces_and_is_kept_when_its_hash_is_right),
         working(training_gives_an_update_of_the_model_that_is_held),
         working(training_that_fails_says_why_and_leaves_no_update),
+        working(a_masked_update_has_a_dither_of_its_own_unless_it_is_pinned),
         working(the_same_update_in_the_same_round_is_encoded_to_the_same_bytes),
         working(what_is_clipped_is_counted_and_what_is_no_number_is_refused),
         working(what_concerns_lanes_or_the_log_is_not_of_works),

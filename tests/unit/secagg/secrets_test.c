@@ -221,12 +221,12 @@ our_own_acknowledgement_counts_once(void **state)
 }
 
 //  A sum is remembered with its run: in the same run other survivors may not open it again, in
-//  another run the updates are other ones.
+//  another run the updates are other ones, unless they are pinned.
 static void
-a_model_is_opened_anew_in_another_run_only(void **state)
+s_open_again_elsewhere(bool pin, fl_reason wanted)
 {
-    (void)state;
     masked_plan plan = masked_plan_small(MEMBERS);
+    plan.pin = pin;
     masked_world *world = masked_new(&plan, 5);
     for (uint32_t i = 0; i < MEMBERS; i++) {
         world->member[i].conf.reopen_after = 2;
@@ -243,8 +243,16 @@ a_model_is_opened_anew_in_another_run_only(void **state)
     masked_next_round(world, 3, true);
     world->member[LOST].drop = MASKED_BEFORE_UPLOAD;
     masked_open(world);
-    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_int_equal(masked_run(world), wanted);
     masked_destroy(&world);
+}
+
+static void
+a_model_is_opened_anew_in_another_run_only(void **state)
+{
+    (void)state;
+    s_open_again_elsewhere(false, FL_WHY_NONE);
+    s_open_again_elsewhere(true, FL_WHY_TOO_FEW_ACKS);
 }
 
 //  Who says that all six survived while our mask is being made has no upload of ours.
