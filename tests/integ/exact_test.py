@@ -8,7 +8,7 @@ from fabric import Fabric, expect, main, small_idx, spread
 
 DEVICES = [f"d{number:02}" for number in range(14)]
 ROUNDS = 4
-ROOT = {"plan.pin": "true", "rounds": ROUNDS, "model.elements": 10007,
+ROOT = {"plan.pin": True, "rounds": ROUNDS, "model.elements": 10007,
         "round.time_max": "30s", "plan.bits": 16}
 EDGE = {"round.time_max": "30s"}
 #  Weights of 1 to 5, so that a sum which forgets them is another one.
