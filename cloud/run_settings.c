@@ -35,6 +35,8 @@ static const fl_setting rows[] = {
     { "plan.clip", FL_CONF_REAL, "1", 0.000001, 1000000, NULL,
       "largest change of one parameter in one update; larger ones are cut to it" },
     { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "bits of a number, with its sign" },
+    { "plan.pin", FL_CONF_BOOL, "false", 0, 0, NULL,
+      "make masked updates from train.seed alone: for tests that compare models byte by byte" },
     { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL,
       "samples that count as one unit of weight" },
     { "plan.weight_max", FL_CONF_INT, "0", 0, 1000000, NULL,
@@ -337,7 +339,7 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
     plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
     plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
-    FL_ASSERT(fl_secagg_plan_holds(plan)); // the whole sum fits: fl_element_choose has seen to it
+    FL_ASSERT(fl_secagg_plan_holds(plan, 1)); // fl_element_choose has seen to it
 }
 
 //  Every setting below `train.` is the trainer's, but the seed, which the dither has too, and what
@@ -368,12 +370,11 @@ s_plan(const fl_conf *conf)
     fl_plan plan = {
         .clip = fixed.clip,
         .bits = fixed.bits,
-        .ring_bits = fixed.ring_bits,
-        .wire_bytes = fixed.wire_bytes,
         .weight_unit = fixed.weight_unit,
         .weight_max = fixed.weight_max,
         .devices_max = fixed.devices_max,
         .recipe = s_recipe(conf),
+        .pin = fl_conf_bool(conf, "plan.pin"),
         .seed = (uint64_t)fl_conf_int(conf, "train.seed"),
         .late = (uint8_t)fl_conf_choice(conf, "late.policy"),
         .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),

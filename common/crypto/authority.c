@@ -29,7 +29,7 @@ _Static_assert(FL_SEAL_EXTRA_BYTES == crypto_box_SEALBYTES, "a sealed box");
 
 static const char secret_magic[] = "FLauth-1";
 static const char public_magic[] = "FLapub-1";
-static const char order_domain[] = "tributary/order/v1";
+static const char order_domain[] = "tributary/order/v3";
 
 // ---- the public half --------------------------------------------------------------------------
 bool

@@ -2,16 +2,23 @@
 
 #include <string.h>
 
-enum { VERSION = 1, BODY_BYTES = FL_CERT_BYTES - FL_SIGN_BYTES };
+enum { VERSION = 2, RESERVED_BYTES = 16, BODY_BYTES = FL_CERT_BYTES - FL_SIGN_BYTES };
 _Static_assert((int)FL_CERT_BYTES <= (int)FL_CERT_BYTES_MAX, "a certificate fits HELLO");
 
-static const char domain[] = "tributary/cert/v1";
+static const uint8_t reserved[RESERVED_BYTES];
+static const char domain[] = "tributary/cert/v2";
 
 static bool
 s_valid(const fl_cert *cert)
 {
     return cert->role >= FL_ROLE_DEVICE && cert->role <= FL_ROLE_OPERATOR &&
            fl_name_valid(&cert->node) && cert->not_before < cert->not_after && cert->serial > 0;
+}
+
+static bool
+s_reserved(fl_bytes zeros)
+{
+    return memcmp(zeros.data, reserved, sizeof reserved) == 0;
 }
 
 void
@@ -31,6 +38,8 @@ fl_cert_issue(const fl_authority *authority, fl_cert *cert, uint64_t now, uint64
     fl_write_u64(&writer, cert->not_before);
     fl_write_u64(&writer, cert->not_after);
     fl_write_u64(&writer, cert->serial);
+    fl_write_u8(&writer, cert->class_max);
+    fl_write_from(&writer, reserved, sizeof reserved);
     FL_ASSERT(fl_writer_size(&writer) == BODY_BYTES);
     fl_authority_sign(authority, domain, fl_bytes_of(bytes, BODY_BYTES), bytes + BODY_BYTES);
 }
@@ -47,11 +56,14 @@ s_parse(fl_bytes bytes, fl_cert *cert)
     cert->not_before = fl_read_u64(&reader);
     cert->not_after = fl_read_u64(&reader);
     cert->serial = fl_read_u64(&reader);
+    cert->class_max = fl_read_u8(&reader);
+    fl_bytes zeros = fl_read_view(&reader, RESERVED_BYTES);
     (void)fl_read_view(&reader, FL_SIGN_BYTES);
     if (bytes.size > 0 && version != VERSION) {
         return FL_TRUST_VERSION;
     }
-    return fl_reader_done(&reader) && s_valid(cert) ? FL_TRUST_OK : FL_TRUST_MALFORMED;
+    return fl_reader_done(&reader) && s_valid(cert) && s_reserved(zeros) ? FL_TRUST_OK
+                                                                         : FL_TRUST_MALFORMED;
 }
 
 fl_trust

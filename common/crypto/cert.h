@@ -1,9 +1,9 @@
 //  cert - a certificate: the authority says that the holder of two keys is node so-and-so, in this
-//  role, until then. 170 bytes on the wire:
+//  role, until then. 187 bytes on the wire:
 //
-//      version u8 = 1 | role u8 | node 16 | ed 32 | x 32
-//      | not_before u64 | not_after u64 | serial u64
-//      | Ed25519 signature 64, domain "tributary/cert/v1", over everything in front of it
+//      version u8 = 2 | role u8 | node 16 | ed 32 | x 32
+//      | not_before u64 | not_after u64 | serial u64 | class_max u8 | zeros 16
+//      | Ed25519 signature 64, domain "tributary/cert/v2", over everything in front of it
 //
 //  Times are wall-clock seconds since 1970, handed in by the caller.
 #ifndef FL_CRYPTO_CERT_H
@@ -14,7 +14,7 @@
 #include "common/crypto/trust.h"
 
 enum {
-    FL_CERT_BYTES = 170,
+    FL_CERT_BYTES = 187,
     FL_CERT_DATED_BACK_S = 24 * 3600, // so that a clock a day behind still takes a new one
 };
 #define FL_CERT_LIFE_MAX_S ((uint64_t)10 * 366 * 24 * 3600)
@@ -26,6 +26,7 @@ typedef struct fl_cert {
     uint64_t not_before; // first and last second of validity
     uint64_t not_after;
     uint64_t serial; // from 1, never given twice by one authority
+    uint8_t class_max; // the highest class that it may take part in; 0: there is one
 } fl_cert;
 
 //  Roles that a verifier accepts, as a set.

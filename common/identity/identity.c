@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crypto/hash.h"
 #include "common/crypto/locked.h"
 #include "common/crypto/ticket.h"
+#include "common/wire/manifest.h"
 
 struct fl_identity {
     fl_identity_conf conf;
@@ -153,11 +155,21 @@ fl_identity_trust(const fl_identity *self, unsigned roles)
     return (fl_secagg_trust){ .authority = &self->authority, .deny = self->denied, .roles = roles };
 }
 
+//  What a task carries beside its order.
+static void
+s_hash_parts(const fl_order *order, fl_hash *manifest, fl_hash *settings)
+{
+    uint8_t room[FL_PARTS_MADE_MAX];
+    *manifest = fl_hash_of(fl_manifest_encode(order, room));
+    *settings = fl_hash_of(fl_settings_encode(order, room));
+}
+
 void
 fl_identity_sign(const fl_identity *self, fl_task *task)
 {
     FL_ASSERT(self->conf.authority != NULL);
     uint8_t order[FL_ORDER_BYTES];
+    s_hash_parts(&task->order, &task->order.manifest, &task->order.settings);
     fl_order_encode(&task->order, order);
     fl_order_sign(self->conf.authority, fl_bytes_of(order, sizeof order), task->signature);
 }
@@ -337,6 +349,22 @@ s_welcome_holds(fl_identity *self, const fl_welcome *welcome)
     return revoked ? FL_WHY_REVOKED : FL_WHY_NONE;
 }
 
+//  Known, signed, and with the parts that were signed.
+static bool
+s_task_holds(const fl_identity *self, const fl_task *task)
+{
+    if (task->order.beyond) {
+        return false;
+    }
+    uint8_t order[FL_ORDER_BYTES];
+    fl_hash manifest, settings;
+    s_hash_parts(&task->order, &manifest, &settings);
+    fl_order_encode(&task->order, order);
+    return fl_hash_equal(&manifest, &task->order.manifest) &&
+           fl_hash_equal(&settings, &task->order.settings) &&
+           fl_order_holds(&self->authority, fl_bytes_of(order, sizeof order), task->signature);
+}
+
 static fl_reason
 s_from_parent(fl_identity *self, fl_message *message)
 {
@@ -344,11 +372,7 @@ s_from_parent(fl_identity *self, fl_message *message)
         return s_welcome_holds(self, &message->welcome);
     }
     if (message->verb == FL_TASK) {
-        uint8_t order[FL_ORDER_BYTES];
-        fl_order_encode(&message->task.order, order);
-        bool holds = fl_order_holds(&self->authority, fl_bytes_of(order, sizeof order),
-                                    message->task.signature);
-        return holds ? FL_WHY_NONE : FL_WHY_PLAN;
+        return s_task_holds(self, &message->task) ? FL_WHY_NONE : FL_WHY_PLAN;
     }
     if (message->verb == FL_DENY || message->verb == FL_DENY_PART) {
         fl_trust trust = message->verb == FL_DENY

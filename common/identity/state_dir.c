@@ -17,7 +17,7 @@ static const char enrol_first[] = "enrol this node first (fl enrol)";
 static const char found_first[] =
     "make an authority first (fl ca init), or name the directory that holds it";
 
-static const char mark_magic[8] = "FLmark-1"; // no zero behind it
+static const char mark_magic[8] = "FLmark-2"; // no zero behind it
 enum { PRIVATE_DIRECTORY = 0700, SECRET = 0600, PUBLIC = 0644, PARENT_FILE_MAX = 512,
        LEASE_FILE_MAX = 64 };
 enum { MARK_CHECK_BYTES = 16 };
@@ -253,9 +253,11 @@ fl_state_dir_cert_load(const char *directory, uint8_t bytes[FL_CERT_BYTES], fl_w
     memset(bytes, 0, FL_CERT_BYTES);
     fl_status status = s_read(directory, FL_STATE_CERT, FL_CERT_BYTES_MAX, false, path, &blob, why);
     if (status == FL_OK && fl_blob_size(blob) != FL_CERT_BYTES) {
-        status = fl_fail(FL_MALFORMED, why,
-                         "%s is not a certificate: it has %zu bytes, not %d; enrol again", path,
-                         fl_blob_size(blob), FL_CERT_BYTES);
+        status =
+            fl_fail(FL_MALFORMED, why,
+                    "%s is no certificate of this version: it has %zu bytes, not %d; remove it and "
+                    "enrol again",
+                    path, fl_blob_size(blob), FL_CERT_BYTES);
     } else if (status == FL_OK) {
         memcpy(bytes, fl_blob_bytes(blob).data, FL_CERT_BYTES);
     }
@@ -394,7 +396,7 @@ s_mark_file(fl_bytes mark, uint8_t file[MARK_FILE_BYTES])
     fl_writer out = fl_writer_over(file, MARK_FILE_BYTES);
     fl_write_from(&out, mark_magic, sizeof mark_magic);
     fl_write_from(&out, mark.data, mark.size);
-    fl_hash check = fl_hash_domain("tributary/mark/v1", fl_bytes_of(file, fl_writer_size(&out)));
+    fl_hash check = fl_hash_domain("tributary/mark/v2", fl_bytes_of(file, fl_writer_size(&out)));
     fl_write_from(&out, check.bytes, MARK_CHECK_BYTES);
     FL_ASSERT(!out.broken && fl_writer_size(&out) == MARK_FILE_BYTES);
 }
@@ -416,7 +418,15 @@ fl_state_dir_mark_load(const char *directory, fl_secagg_mark *mark, fl_why *why)
             sound = memcmp(expected, file.data, MARK_FILE_BYTES) == 0 &&
                     fl_secagg_mark_decode(body, mark);
         }
-        if (!sound) {
+        bool older = file.size > sizeof mark_magic &&
+                     memcmp(file.data, mark_magic, sizeof mark_magic - 1) == 0 &&
+                     file.data[sizeof mark_magic - 1] < mark_magic[sizeof mark_magic - 1];
+        if (older) {
+            status = fl_fail(FL_MALFORMED, why,
+                             "%s is of an older version, which did not say of which run it is: "
+                             "enrol this node anew in another directory",
+                             path);
+        } else if (!sound) {
             status =
                 fl_fail(FL_MALFORMED, why,
                         "%s is damaged: it says which update was masked last, and none may be "

@@ -52,7 +52,7 @@ uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
 uint64_t fl_policy_samples_max(const fl_plan *plan);
 
 //  How an element travels in a round of that plan: today the same on every hop. The only place that
-//  says so.
+//  says so; a plan whose sums do not fit gives one that cannot be proved.
 fl_element fl_policy_element(const fl_plan *plan);
 
 //  Bytes of one chunk and of a credit window for a measured rate (bytes/s; 0 = unknown yet):

@@ -389,7 +389,7 @@ static fl_reason
 s_masking_begin(fl_participant *self, fl_time now, fl_outbox *out)
 {
     self->spent = false;
-    if (!fl_secagg_plan_holds(&self->task.order.plan)) {
+    if (!fl_secagg_plan_holds(&self->task.order.plan, self->task.order.elements)) {
         return FL_WHY_PLAN; // masked or not: our own numbers could overflow
     }
     if (self->masking == NULL) {

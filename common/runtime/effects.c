@@ -72,6 +72,15 @@ s_reason_of(fl_status status)
                                    : FL_WHY_TRAINER;
 }
 
+//  Of shuffles and dither. What is masked must not be made again by who knows the plan, unless the
+//  plan pins it.
+static uint64_t
+s_seed(const fl_errand *job, const fl_plan *plan)
+{
+    bool own = plan->masking != FL_MASKING_NONE && !plan->pin;
+    return own ? plan->seed ^ job->effects->conf.own_seed : plan->seed;
+}
+
 static void
 s_train(void *arg)
 {
@@ -87,6 +96,7 @@ s_train(void *arg)
         fl_why_set(&why, "the model is not here");
     } else if (job->out != NULL) {
         training->order = *order;
+        training->order.plan.seed = s_seed(job, &order->plan);
         training->model = fl_blob_bytes(job->in);
         training->update = (float *)(void *)fl_blob_data(job->out);
         status = trainer->train(trainer->self, training, &why);
@@ -106,8 +116,8 @@ s_train(void *arg)
 }
 
 //  One seed per update and encoding: rounding is unbiased, and the same update in the same round
-//  gives the same bytes. The run's random id stays out of it: two runs with one seed of the plan
-//  give the same model.
+//  gives the same bytes. The run's random id stays out of it: two unmasked or pinned runs with one
+//  seed of the plan give the same model.
 static uint64_t
 s_dither(const fl_errand *job)
 {
@@ -116,7 +126,7 @@ s_dither(const fl_errand *job)
     fl_writer writer = fl_writer_over(bytes, sizeof bytes);
     fl_write_from(&writer, job->effects->conf.node.name, sizeof job->effects->conf.node.name);
     fl_write_u64(&writer, order->round);
-    fl_write_u64(&writer, order->plan.seed);
+    fl_write_u64(&writer, s_seed(job, &order->plan));
     fl_hash hash = fl_hash_domain("tributary/dither", fl_bytes_of(bytes, sizeof bytes));
     fl_reader reader = fl_reader_of(fl_bytes_of(hash.bytes, sizeof hash.bytes));
     return fl_read_u64(&reader);

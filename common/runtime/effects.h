@@ -45,6 +45,7 @@ typedef struct fl_effects_conf {
     fl_saver saver;      // save NULL: keeps nothing
     const fl_combine_rule *combine; // NULL: the sum
     fl_name node;        // ours; part of the dither's seed
+    uint64_t own_seed;   // of this process, secret: part of the seeds of masked rounds
     void *post_self;
     void (*post)(void *self, const fl_event *event);
 } fl_effects_conf;

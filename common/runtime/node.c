@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/config/clock.h"
 #include "common/config/start.h"
+#include "common/crypto/entropy.h"
 #include "common/machine/policy.h"
 #include "common/net/context.h"
 #include "common/runtime/note_log.h"
@@ -251,6 +252,9 @@ fl_node_open(const fl_node_conf *conf, fl_node **node, fl_why *why)
 static fl_status
 s_seat_effects(fl_node *self, fl_why *why)
 {
+    const fl_entropy entropy = fl_entropy_os();
+    uint64_t own_seed;
+    fl_entropy_fill(&entropy, &own_seed, sizeof own_seed);
     const fl_effects_conf effects = { .workers = self->workers,
                                       .handles = self->handles,
                                       .staging = self->staging,
@@ -258,6 +262,7 @@ s_seat_effects(fl_node *self, fl_why *why)
                                       .applier = self->tier.applier,
                                       .saver = self->tier.saver,
                                       .node = *fl_identity_node(self->conf.identity),
+                                      .own_seed = own_seed,
                                       .post_self = self,
                                       .post = s_post };
     self->effects = fl_effects_new(&effects);

@@ -102,7 +102,7 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
     if (plan->masking == FL_MASKING_NONE || plan->masking < (uint8_t)self->conf.profile) {
         return FL_WHY_POLICY_REFUSED;
     }
-    if (!fl_secagg_plan_holds(plan)) {
+    if (!fl_secagg_plan_holds(plan, task->order.elements)) {
         return FL_WHY_PLAN;
     }
     bool newer =
@@ -357,11 +357,22 @@ s_judge_block(fl_secagg_client *self)
     return FL_WHY_NONE;
 }
 
-//  R4: under a model that was opened before, only the same survivors may be opened again.
+//  What the update of this round is drawn from. Today the tensors are named by the model's hash. A
+//  pinned update of a model is the same in every run.
+static fl_secagg_drawn
+s_drawn(const fl_secagg_client *self)
+{
+    static const fl_run any;
+    const fl_order *order = &self->task.order;
+    return (fl_secagg_drawn){ .run = order->plan.pin ? any : order->run, .tensors = order->model };
+}
+
+//  R4: of what was opened before, only the same survivors may be opened again.
 static bool
 s_bound_by_model(const fl_secagg_client *self)
 {
-    uint64_t opened = fl_secagg_mark_opened(&self->mark, &self->task.order.model);
+    const fl_secagg_drawn of = s_drawn(self);
+    uint64_t opened = fl_secagg_mark_opened(&self->mark, &of);
     bool waived = self->conf.reopen_after > 0 && self->task.order.round > opened &&
                   self->task.order.round - opened >= self->conf.reopen_after;
     return opened > 0 && !waived;
@@ -383,10 +394,10 @@ s_same_model_allows(const fl_secagg_client *self, uint64_t set, bool exactly)
 {
     fl_name names[FL_MEMBERS_MAX];
     uint32_t count = s_names(self, set, names);
-    const fl_hash *model = &self->task.order.model;
+    const fl_secagg_drawn of = s_drawn(self);
     return !s_bound_by_model(self) ||
-           (exactly ? fl_secagg_mark_exactly(&self->mark, model, names, count)
-                    : fl_secagg_mark_within(&self->mark, model, names, count));
+           (exactly ? fl_secagg_mark_exactly(&self->mark, &of, names, count)
+                    : fl_secagg_mark_within(&self->mark, &of, names, count));
 }
 
 static fl_reason
@@ -543,7 +554,8 @@ s_open(fl_secagg_client *self, fl_outbox *out)
 {
     fl_name names[FL_MEMBERS_MAX];
     uint32_t count = s_names(self, self->survivors, names);
-    fl_secagg_mark_open(&self->mark, self->task.order.round, &self->task.order.model, names, count);
+    const fl_secagg_drawn of = s_drawn(self);
+    fl_secagg_mark_open(&self->mark, self->task.order.round, &of, names, count);
     s_keep(self, out);
 }
 

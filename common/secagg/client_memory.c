@@ -6,6 +6,29 @@
 #include "common/base/status.h"
 #include "common/crypto/hash.h"
 
+static void
+s_write_drawn(fl_writer *out, const fl_secagg_drawn *of)
+{
+    fl_write_from(out, of->run.bytes, sizeof of->run.bytes);
+    fl_write_from(out, of->tensors.bytes, sizeof of->tensors.bytes);
+    fl_write_u8(out, of->draw);
+}
+
+static void
+s_read_drawn(fl_reader *in, fl_secagg_drawn *of)
+{
+    fl_read_into(in, of->run.bytes, sizeof of->run.bytes);
+    fl_read_into(in, of->tensors.bytes, sizeof of->tensors.bytes);
+    of->draw = fl_read_u8(in);
+}
+
+static bool
+s_same(const fl_secagg_drawn *a, const fl_secagg_drawn *b)
+{
+    return fl_run_equal(&a->run, &b->run) && fl_hash_equal(&a->tensors, &b->tensors) &&
+           a->draw == b->draw;
+}
+
 void
 fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
 {
@@ -13,7 +36,7 @@ fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
     fl_write_from(&out, self->run.bytes, sizeof self->run.bytes);
     fl_write_u64(&out, self->round);
     fl_write_u64(&out, self->opened);
-    fl_write_from(&out, self->model.bytes, sizeof self->model.bytes);
+    s_write_drawn(&out, &self->of);
     fl_write_u32(&out, self->count);
     for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
         fl_write_from(&out, self->survivors[i].name, sizeof self->survivors[i].name);
@@ -21,7 +44,7 @@ fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
     fl_write_u32(&out, self->older_count);
     for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
         fl_write_u64(&out, self->older[i].round);
-        fl_write_from(&out, self->older[i].model.bytes, sizeof self->older[i].model);
+        s_write_drawn(&out, &self->older[i].of);
         fl_write_from(&out, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
     }
     fl_write_u32(&out, self->left_count);
@@ -60,7 +83,7 @@ fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self)
     fl_read_into(&in, self->run.bytes, sizeof self->run.bytes);
     self->round = fl_read_u64(&in);
     self->opened = fl_read_u64(&in);
-    fl_read_into(&in, self->model.bytes, sizeof self->model.bytes);
+    s_read_drawn(&in, &self->of);
     self->count = fl_read_u32(&in);
     for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
         fl_read_into(&in, self->survivors[i].name, sizeof self->survivors[i].name);
@@ -68,7 +91,7 @@ fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self)
     self->older_count = fl_read_u32(&in);
     for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
         self->older[i].round = fl_read_u64(&in);
-        fl_read_into(&in, self->older[i].model.bytes, sizeof self->older[i].model);
+        s_read_drawn(&in, &self->older[i].of);
         fl_read_into(&in, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
     }
     self->left_count = fl_read_u32(&in);
@@ -147,12 +170,12 @@ s_hash_names(const fl_name *names, uint32_t count)
     return fl_hash_domain("HSA2 opened", fl_bytes_of(sorted, count * sizeof *sorted));
 }
 
-//  The older sum under this model; NULL when there is none.
+//  The older sum of this; NULL when there is none.
 static const fl_secagg_older *
-s_older(const fl_secagg_mark *self, const fl_hash *model)
+s_older(const fl_secagg_mark *self, const fl_secagg_drawn *of)
 {
     for (uint32_t i = 0; i < self->older_count; i++) {
-        if (fl_hash_equal(&self->older[i].model, model)) {
+        if (s_same(&self->older[i].of, of)) {
             return &self->older[i];
         }
     }
@@ -160,9 +183,9 @@ s_older(const fl_secagg_mark *self, const fl_hash *model)
 }
 
 static bool
-s_last(const fl_secagg_mark *self, const fl_hash *model)
+s_last(const fl_secagg_mark *self, const fl_secagg_drawn *of)
 {
-    return self->opened > 0 && fl_hash_equal(&self->model, model);
+    return self->opened > 0 && s_same(&self->of, of);
 }
 
 //  The last one becomes the newest of the older, the oldest is forgotten.
@@ -173,15 +196,15 @@ s_set_aside(fl_secagg_mark *self)
         self->older_count < FL_MARK_OLDER_MAX ? self->older_count : FL_MARK_OLDER_MAX - 1;
     memmove(&self->older[1], &self->older[0], kept * sizeof self->older[0]);
     self->older[0] = (fl_secagg_older){ .round = self->opened,
-                                        .model = self->model,
+                                        .of = self->of,
                                         .survivors = s_hash_names(self->survivors, self->count) };
     self->older_count = kept + 1;
 }
 
 static void
-s_take_out(fl_secagg_mark *self, const fl_hash *model)
+s_take_out(fl_secagg_mark *self, const fl_secagg_drawn *of)
 {
-    const fl_secagg_older *older = s_older(self, model);
+    const fl_secagg_older *older = s_older(self, of);
     if (older != NULL) {
         size_t at = (size_t)(older - self->older);
         self->older_count--;
@@ -192,16 +215,16 @@ s_take_out(fl_secagg_mark *self, const fl_hash *model)
 }
 
 void
-fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_hash *model,
+fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_secagg_drawn *of,
                     const fl_name *names, uint32_t count)
 {
     FL_ASSERT(round > 0 && count > 0 && count <= FL_MEMBERS_MAX);
-    if (self->opened > 0 && !s_last(self, model)) {
-        s_take_out(self, model);
+    if (self->opened > 0 && !s_last(self, of)) {
+        s_take_out(self, of);
         s_set_aside(self);
     }
     self->opened = round;
-    self->model = *model;
+    self->of = *of;
     self->count = count;
     memset(self->survivors, 0, sizeof self->survivors);
     memcpy(self->survivors, names, count * sizeof *names);
@@ -209,17 +232,17 @@ fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_hash *model,
 }
 
 uint64_t
-fl_secagg_mark_opened(const fl_secagg_mark *self, const fl_hash *model)
+fl_secagg_mark_opened(const fl_secagg_mark *self, const fl_secagg_drawn *of)
 {
-    const fl_secagg_older *older = s_older(self, model);
-    return s_last(self, model) ? self->opened : older != NULL ? older->round : 0;
+    const fl_secagg_older *older = s_older(self, of);
+    return s_last(self, of) ? self->opened : older != NULL ? older->round : 0;
 }
 
 bool
-fl_secagg_mark_within(const fl_secagg_mark *self, const fl_hash *model, const fl_name *names,
+fl_secagg_mark_within(const fl_secagg_mark *self, const fl_secagg_drawn *of, const fl_name *names,
                       uint32_t count)
 {
-    for (uint32_t i = 0; i < self->count && s_last(self, model); i++) {
+    for (uint32_t i = 0; i < self->count && s_last(self, of); i++) {
         bool found = false;
         for (uint32_t n = 0; n < count; n++) {
             found = found || fl_name_equal(&self->survivors[i], &names[n]);
@@ -232,12 +255,12 @@ fl_secagg_mark_within(const fl_secagg_mark *self, const fl_hash *model, const fl
 }
 
 bool
-fl_secagg_mark_exactly(const fl_secagg_mark *self, const fl_hash *model, const fl_name *names,
+fl_secagg_mark_exactly(const fl_secagg_mark *self, const fl_secagg_drawn *of, const fl_name *names,
                        uint32_t count)
 {
-    const fl_secagg_older *older = s_older(self, model);
+    const fl_secagg_older *older = s_older(self, of);
     fl_hash theirs = s_hash_names(names, count);
-    if (s_last(self, model)) {
+    if (s_last(self, of)) {
         fl_hash ours = s_hash_names(self->survivors, self->count);
         return fl_hash_equal(&ours, &theirs);
     }

@@ -6,7 +6,7 @@
 
 _Static_assert((int)FL_MEMBER_CERT_BYTES == (int)FL_CERT_BYTES, "certificates travel whole");
 _Static_assert((int)FL_MEMBER_BYTES ==
-                   (int)FL_CERT_BYTES + 2 * (int)FL_TRANSCRIPT_KEY_BYTES + (int)FL_SIGN_BYTES,
+                   (int)FL_CERT_BYTES + 2 * (int)FL_TRANSCRIPT_KEY_BYTES + (int)FL_SIGN_BYTES + 2,
                "a line of a roster");
 _Static_assert((int)FL_SEALED_SHARE_BYTES == (int)FL_TRANSCRIPT_SEALED_BYTES,
                "shares travel sealed");
@@ -42,10 +42,11 @@ fl_secagg_floor(const uint8_t floors[2], uint8_t hop)
 }
 
 bool
-fl_secagg_plan_holds(const fl_plan *plan)
+fl_secagg_plan_holds(const fl_plan *plan, uint64_t elements)
 {
     const fl_element element = fl_policy_element(plan);
-    return fl_element_prove(&element, NULL) == FL_OK;
+    return fl_element_prove(&element, NULL) == FL_OK &&
+           fl_element_bytes(&element, elements) <= FL_VECTOR_BYTES_MAX;
 }
 
 fl_hash
@@ -114,7 +115,9 @@ fl_secagg_block_add(fl_secagg_block *self, fl_bytes member, const fl_secagg_trus
         return FL_WHY_KEY;
     }
     fl_bytes signature = fl_read_view(&in, FL_SIGN_BYTES);
-    if (!fl_transcript_keys_hold(cert.keys.ed, &self->round, seat.epk, seat.mpk, signature.data)) {
+    uint8_t class = fl_read_u8(&in), roster = fl_read_u8(&in);
+    if (class != FL_TRANSCRIPT_CLASS || roster != FL_TRANSCRIPT_ROSTER ||
+        !fl_transcript_keys_hold(cert.keys.ed, &self->round, seat.epk, seat.mpk, signature.data)) {
         return FL_WHY_SIGNATURE;
     }
     self->cert[self->members] = cert;

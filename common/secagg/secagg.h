@@ -34,8 +34,8 @@ uint32_t fl_secagg_quorum(uint32_t members, uint32_t floor);
 
 //  A floor of the plan for a hop, from 1.
 uint32_t fl_secagg_floor(const uint8_t floors[2], uint8_t hop);
-//  True when the sums of this plan fit its ring and wire.
-bool fl_secagg_plan_holds(const fl_plan *plan);
+//  True when the sums of a round of so many elements fit a ring, and its vectors the wire.
+bool fl_secagg_plan_holds(const fl_plan *plan, uint64_t elements);
 //  The hash of a whole signed task body, the same at every attempt.
 fl_hash fl_secagg_task_hash(const fl_task *task);
 

@@ -923,6 +923,8 @@ on_keys(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox
     fl_write_from(&line, keys->epk, sizeof keys->epk);
     fl_write_from(&line, keys->mpk, sizeof keys->mpk);
     fl_write_from(&line, keys->signature, sizeof keys->signature);
+    fl_write_u8(&line, keys->class);
+    fl_write_u8(&line, keys->roster);
     if (line.broken || fl_writer_size(&line) != sizeof member) {
         return FL_WHY_MALFORMED;
     }

@@ -27,6 +27,7 @@ s_write_place(fl_writer *writer, const fl_transcript_round *round)
     fl_write_from(writer, round->run.bytes, sizeof round->run.bytes);
     fl_write_u8(writer, round->hop);
     fl_write_from(writer, round->edge.name, sizeof round->edge.name);
+    fl_write_u8(writer, FL_TRANSCRIPT_ROSTER);
 }
 
 static fl_bytes
@@ -221,6 +222,7 @@ s_share_data(fl_writer *writer, const fl_transcript_round *round, uint32_t from,
     fl_write_u64(writer, round->round);
     fl_write_u32(writer, from);
     fl_write_u32(writer, to);
+    fl_write_u8(writer, FL_TRANSCRIPT_ROSTER);
     fl_write_from(writer, round->roster.bytes, sizeof round->roster.bytes);
     return s_written(writer);
 }
@@ -297,6 +299,7 @@ s_keys_body(fl_writer *writer, const fl_transcript_round *round, const uint8_t *
 {
     s_write_place(writer, round);
     fl_write_u64(writer, round->round);
+    fl_write_u8(writer, FL_TRANSCRIPT_CLASS);
     fl_write_from(writer, epk, FL_TRANSCRIPT_KEY_BYTES);
     fl_write_from(writer, mpk, FL_TRANSCRIPT_KEY_BYTES);
     return s_written(writer);

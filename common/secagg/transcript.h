@@ -14,6 +14,8 @@
 enum {
     FL_TRANSCRIPT_KEY_BYTES = 32,     // an X25519 half, a pair key, a checksum key
     FL_TRANSCRIPT_SEALED_BYTES = 104, // nonce 24, two shares 64, tag 16
+    FL_TRANSCRIPT_CLASS = 0,          // of a member: there is one
+    FL_TRANSCRIPT_ROSTER = 0,         // of the rosters of a round: there is one
 };
 
 //  Where and when: a block of one round at one parent. `roster` is the hash of the whole roster.

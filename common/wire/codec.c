@@ -8,6 +8,7 @@
 
 #include "common/base/status.h"
 #include "common/wire/envelope.h"
+#include "common/wire/manifest.h"
 #include "common/wire/mp.h"
 #include "common/wire/verb_table.h"
 
@@ -86,7 +87,9 @@ s_field_valid(const fl_field *field, const void *base)
         return s_text_valid(field, (const char *)base + field->offset);
     case FL_FIELD_BOOL:
     case FL_FIELD_BYTES:
-    case FL_FIELD_ORDER: // judged by its own pair of functions
+    case FL_FIELD_ORDER: // these three are judged by their own pairs of functions
+    case FL_FIELD_SETTINGS:
+    case FL_FIELD_MANIFEST:
     case FL_FIELD_UINTS:
     case FL_FIELD_GROUP: // every value is fine: see the rows
         return true;
@@ -126,7 +129,7 @@ static void
 s_write_field(const fl_field *field, const void *base, fl_writer *out)
 {
     const uint8_t *from = (const uint8_t *)base + field->offset;
-    uint8_t order[FL_ORDER_BYTES];
+    uint8_t room[FL_PARTS_MADE_MAX];
     switch (field->kind) {
     case FL_FIELD_UINT:
         fl_mp_write_uint(out, s_load(field, base));
@@ -144,14 +147,17 @@ s_write_field(const fl_field *field, const void *base, fl_writer *out)
         fl_mp_write_str(out, fl_bytes_of(from, strlen((const char *)from)));
         break;
     case FL_FIELD_ORDER:
-        fl_order_encode((const fl_order *)(const void *)from, order);
-        fl_mp_write_bin(out, fl_bytes_of(order, sizeof order));
+        fl_order_encode((const fl_order *)(const void *)from, room);
+        fl_mp_write_bin(out, fl_bytes_of(room, FL_ORDER_BYTES));
         break;
-    case FL_FIELD_UINTS:
-        fl_mp_write_array(out, (uint32_t)(field->size / sizeof(uint64_t)));
-        for (size_t i = 0; i < field->size / sizeof(uint64_t); i++) {
-            fl_mp_write_uint(out, ((const uint64_t *)(const void *)from)[i]);
-        }
+    case FL_FIELD_SETTINGS:
+        fl_mp_write_bin(out, fl_settings_encode((const fl_order *)(const void *)from, room));
+        break;
+    case FL_FIELD_MANIFEST:
+        fl_mp_write_bin(out, fl_manifest_encode((const fl_order *)(const void *)from, room));
+        break;
+    case FL_FIELD_UINTS: // as they lie in memory
+        fl_mp_write_bin(out, fl_bytes_of(from, field->size));
         break;
     case FL_FIELD_GROUP:
         s_write_group(field->group, from, out);
@@ -213,19 +219,6 @@ s_enter(decoding *self, size_t known)
     return !self->in.broken && !self->counts;
 }
 
-static bool
-s_read_uints(decoding *self, uint64_t *to, size_t count)
-{
-    if (!s_enter(self, count)) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        to[i] = fl_mp_read_uint(&self->in);
-    }
-    fl_mp_leave(&self->in);
-    return !self->in.broken;
-}
-
 //  Text and fixed bytes land in `to`, zeros behind them.
 static bool
 s_copy(const fl_field *field, uint8_t *to, fl_bytes from)
@@ -267,13 +260,20 @@ s_read_field(decoding *self, const fl_field *field, void *base)
         memcpy(to, &view, sizeof view);
         break;
     case FL_FIELD_BYTES:
+    case FL_FIELD_UINTS:
         return s_copy(field, to, fl_mp_read_bin(&self->in));
     case FL_FIELD_TEXT:
         return s_copy(field, to, fl_mp_read_str(&self->in)) && !self->in.broken;
     case FL_FIELD_ORDER:
         return fl_order_decode(fl_mp_read_bin(&self->in), (fl_order *)(void *)to);
-    case FL_FIELD_UINTS:
-        return s_read_uints(self, (uint64_t *)(void *)to, field->size / sizeof(uint64_t));
+    case FL_FIELD_SETTINGS:
+        view = fl_mp_read_bin(&self->in);
+        fl_settings_decode(view, (fl_order *)(void *)to);
+        return s_between(view.size, field);
+    case FL_FIELD_MANIFEST:
+        view = fl_mp_read_bin(&self->in);
+        fl_manifest_decode(view, (fl_order *)(void *)to);
+        return s_between(view.size, field);
     case FL_FIELD_GROUP:
         return s_read_group(self, field->group, to);
     }

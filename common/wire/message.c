@@ -1,6 +1,5 @@
 #include "common/wire/message.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "common/base/status.h"
@@ -85,17 +84,6 @@ fl_set_next(uint64_t set, uint32_t from)
 }
 
 // ---- the recipe -------------------------------------------------------------------------------
-//  What wire 2.0 can carry of it, in this order: whole numbers from 1 as u32, others as f32.
-static const struct {
-    const char *name;
-    bool whole;
-    double most;
-} training_fields[] = {
-    { "epochs", true, UINT32_MAX }, { "batch", true, UINT32_MAX }, { "rate", false, 1e6 },
-    { "momentum", false, 1 },       { "decay", false, 1e6 },       { "proximal", false, 1e6 },
-};
-enum { TRAINING_FIELDS = sizeof training_fields / sizeof training_fields[0] };
-
 static const double *
 s_find(const fl_recipe *self, const char *name)
 {
@@ -131,44 +119,6 @@ fl_recipe_put(fl_recipe *self, const char *name, double number)
     self->value[at].number = number;
 }
 
-//  What is not said is 0; what has no field cannot travel. False for NaN too.
-static bool
-s_recipe_valid(const fl_recipe *recipe)
-{
-    uint32_t known = 0;
-    bool valid = recipe->count <= FL_RECIPE_MAX;
-    for (int i = 0; valid && i < TRAINING_FIELDS; i++) {
-        const bool whole = training_fields[i].whole;
-        const double number = fl_recipe_get(recipe, training_fields[i].name, 0);
-        valid = number >= (whole ? 1 : 0) && number <= training_fields[i].most &&
-                (!whole || number == (double)(uint32_t)number);
-        known += s_find(recipe, training_fields[i].name) != NULL ? 1 : 0;
-    }
-    return valid && known == recipe->count;
-}
-
-static void
-s_recipe_write(fl_writer *out, const fl_recipe *recipe)
-{
-    for (int i = 0; i < TRAINING_FIELDS; i++) {
-        const double number = fl_recipe_get(recipe, training_fields[i].name, 0);
-        if (training_fields[i].whole) {
-            fl_write_u32(out, (uint32_t)number);
-        } else {
-            fl_write_f32(out, (float)number);
-        }
-    }
-}
-
-static void
-s_recipe_read(fl_reader *in, fl_recipe *recipe)
-{
-    for (int i = 0; i < TRAINING_FIELDS; i++) {
-        const double number = training_fields[i].whole ? fl_read_u32(in) : (double)fl_read_f32(in);
-        fl_recipe_put(recipe, training_fields[i].name, number);
-    }
-}
-
 // ---- orders -----------------------------------------------------------------------------------
 //  Without masks there is nothing to say about them.
 static bool
@@ -185,91 +135,94 @@ s_policy_valid(const fl_plan *plan)
 }
 
 static bool
-s_plan_valid(const fl_plan *plan)
-{
-    return plan->clip > 0.0f && isfinite(plan->clip) && plan->bits >= 2 && plan->bits <= 24 &&
-           (plan->ring_bits == 32 || plan->ring_bits == 64) && plan->wire_bytes >= 1 &&
-           plan->wire_bytes <= plan->ring_bits / 8 && plan->weight_unit >= 1 &&
-           plan->weight_max >= 1 && plan->devices_max >= 1 && s_recipe_valid(&plan->recipe) &&
-           plan->late <= FL_LATE_CARRY && s_policy_valid(plan);
-}
-
-static bool
 s_order_valid(const fl_order *order)
 {
+    const fl_plan *plan = &order->plan;
     return order->round >= 1 && order->model_bytes >= 1 &&
            order->model_bytes <= FL_VECTOR_BYTES_MAX && order->elements >= 1 &&
-           s_plan_valid(&order->plan) &&
-           order->elements <= FL_VECTOR_BYTES_MAX / order->plan.wire_bytes;
+           order->elements <= FL_VECTOR_BYTES_MAX && plan->weight_unit >= 1 &&
+           plan->weight_max >= 1 && plan->devices_max >= 1 && s_policy_valid(plan);
 }
+
+//  What has no user yet has one value only.
+enum { ORDER_VERSION = 3, KIND_AVERAGE = 0, ONE_STEP = 1, WEIGHTED_BY_SAMPLES = 0 };
 
 void
 fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
 {
-    FL_ASSERT(s_order_valid(order));
+    FL_ASSERT(s_order_valid(order) && !order->beyond);
     const fl_plan *plan = &order->plan;
     fl_writer out = fl_writer_over(bytes, FL_ORDER_BYTES);
+    memset(bytes, 0, FL_ORDER_BYTES);
+    fl_write_u8(&out, ORDER_VERSION);
+    fl_write_u8(&out, KIND_AVERAGE);
+    fl_write_u8(&out, ONE_STEP);
+    fl_write_u8(&out, 0);  // draw
+    fl_write_u32(&out, 0); // fence
     fl_write_from(&out, order->run.bytes, sizeof order->run.bytes);
     fl_write_u64(&out, order->round);
+    fl_write_from(&out, order->manifest.bytes, sizeof order->manifest.bytes);
+    fl_write_from(&out, order->settings.bytes, sizeof order->settings.bytes);
     fl_write_from(&out, order->model.bytes, sizeof order->model.bytes);
     fl_write_u64(&out, order->model_bytes);
     fl_write_u64(&out, order->elements);
-    fl_write_f32(&out, plan->clip);
-    fl_write_u8(&out, plan->bits);
-    fl_write_u8(&out, plan->ring_bits);
-    fl_write_u8(&out, plan->wire_bytes);
+    fl_write_from(&out, order->model.bytes, sizeof order->model.bytes); // its tensors' digest
+    fl_write_u64(&out, plan->seed);
+    fl_write_u32(&out, plan->devices_max);
     fl_write_u32(&out, plan->weight_unit);
     fl_write_u32(&out, plan->weight_max);
-    fl_write_u32(&out, plan->devices_max);
-    s_recipe_write(&out, &plan->recipe);
-    fl_write_u64(&out, plan->seed);
-    fl_write_u8(&out, plan->late);
-    fl_write_u32(&out, plan->staleness_max);
+    fl_write_u8(&out, WEIGHTED_BY_SAMPLES);
+    fl_write_u8(&out, plan->masking);
     fl_write_u8(&out, plan->masking);
     fl_write_u8(&out, plan->block_max);
     fl_write_from(&out, plan->members_min, sizeof plan->members_min);
     fl_write_from(&out, plan->survivors_min, sizeof plan->survivors_min);
     fl_write_u32(&out, plan->step_ms);
-    FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_ORDER_BYTES);
+    FL_ASSERT(!out.broken); // pools, noise, levels, norm2, clip2 and the rest are zeros
 }
 
-static void
-s_plan_read(fl_reader *in, fl_plan *plan)
+//  True when what this build does not know is as it would write it.
+static bool
+s_known(fl_bytes bytes, const fl_order *order)
 {
-    plan->clip = fl_read_f32(in);
-    plan->bits = fl_read_u8(in);
-    plan->ring_bits = fl_read_u8(in);
-    plan->wire_bytes = fl_read_u8(in);
-    plan->weight_unit = fl_read_u32(in);
-    plan->weight_max = fl_read_u32(in);
-    plan->devices_max = fl_read_u32(in);
-    s_recipe_read(in, &plan->recipe);
-    plan->seed = fl_read_u64(in);
-    plan->late = fl_read_u8(in);
-    plan->staleness_max = fl_read_u32(in);
-    plan->masking = fl_read_u8(in);
-    plan->block_max = fl_read_u8(in);
-    fl_read_into(in, plan->members_min, sizeof plan->members_min);
-    fl_read_into(in, plan->survivors_min, sizeof plan->survivors_min);
-    plan->step_ms = fl_read_u32(in);
+    uint8_t ours[FL_ORDER_BYTES];
+    fl_order_encode(order, ours);
+    return memcmp(ours, bytes.data, sizeof ours) == 0;
 }
 
 bool
 fl_order_decode(fl_bytes bytes, fl_order *order)
 {
     memset(order, 0, sizeof *order);
+    fl_plan *plan = &order->plan;
     fl_reader in = fl_reader_of(bytes);
+    uint8_t version = fl_read_u8(&in);
+    (void)fl_read_view(&in, 7);
     fl_read_into(&in, order->run.bytes, sizeof order->run.bytes);
     order->round = fl_read_u64(&in);
+    fl_read_into(&in, order->manifest.bytes, sizeof order->manifest.bytes);
+    fl_read_into(&in, order->settings.bytes, sizeof order->settings.bytes);
     fl_read_into(&in, order->model.bytes, sizeof order->model.bytes);
     order->model_bytes = fl_read_u64(&in);
     order->elements = fl_read_u64(&in);
-    s_plan_read(&in, &order->plan);
-    if (fl_reader_done(&in) && s_order_valid(order)) {
-        return true;
+    (void)fl_read_view(&in, sizeof order->model.bytes);
+    plan->seed = fl_read_u64(&in);
+    plan->devices_max = fl_read_u32(&in);
+    plan->weight_unit = fl_read_u32(&in);
+    plan->weight_max = fl_read_u32(&in);
+    (void)fl_read_u8(&in);
+    plan->masking = fl_read_u8(&in);
+    (void)fl_read_u8(&in);
+    plan->block_max = fl_read_u8(&in);
+    fl_read_into(&in, plan->members_min, sizeof plan->members_min);
+    fl_read_into(&in, plan->survivors_min, sizeof plan->survivors_min);
+    plan->step_ms = fl_read_u32(&in);
+    if (bytes.size != FL_ORDER_BYTES || version != ORDER_VERSION || !s_order_valid(order)) {
+        memset(order, 0, sizeof *order);
+        return false;
     }
-    memset(order, 0, sizeof *order);
-    return false;
+    order->beyond = !s_known(bytes, order);
+    return true;
 }
 
 static bool

@@ -11,20 +11,20 @@
 typedef enum fl_verb {
     FL_VERB_NONE = 0,
     //  control lane (DEALER <-> ROUTER)
-    FL_HELLO = 1,    // child -> parent: here I am, this is my certificate
-    FL_WELCOME = 2,  // parent -> child: your seat
-    FL_REFUSED = 3,  // either way: not this, because
-    FL_TASK = 4,     // parent -> child: train this model until then
-    FL_CONTRIB = 5,  // child -> parent: I have a contribution of so many bytes
-    FL_GRANT = 6,    // parent -> child: send bytes [next, limit)
-    FL_CLOSED = 7,   // parent -> child: the round is over; you were in, or not, because
-    FL_BEAT = 8,     // either way: alive, and where I stand
-    FL_LEAVE = 9,    // child -> parent: I go on purpose
-    FL_DENY = 10,    // parent -> child: the signed list of the revoked
-    FL_ENROL = 11,   // newcomer -> parent (-> ... -> root): a sealed request
-    FL_ENROLLED = 12, // root (-> ... ->) newcomer: a certificate, or why not
-    FL_DENY_GET = 13,  // child -> parent: from here on, of your longer list (2.1)
-    FL_DENY_PART = 14, // parent -> child: so many bytes of it (2.1)
+    FL_HELLO = 1,      // child -> parent: here I am, this is my certificate
+    FL_WELCOME = 2,    // parent -> child: your seat
+    FL_REFUSED = 3,    // either way: not this, because
+    FL_TASK = 4,       // parent -> child: train this model until then
+    FL_CONTRIB = 5,    // child -> parent: I have a contribution of so many bytes
+    FL_GRANT = 6,      // parent -> child: send bytes [next, limit)
+    FL_CLOSED = 7,     // parent -> child: the round is over; you were in, or not, because
+    FL_BEAT = 8,       // either way: alive, and where I stand
+    FL_LEAVE = 9,      // child -> parent: I go on purpose
+    FL_DENY = 10,      // parent -> child: the signed list of the revoked
+    FL_ENROL = 11,     // newcomer -> parent (-> ... -> root): a sealed request
+    FL_ENROLLED = 12,  // root (-> ... ->) newcomer: a certificate, or why not
+    FL_DENY_GET = 13,  // child -> parent: from here on, of your longer list
+    FL_DENY_PART = 14, // parent -> child: so many bytes of it
     //  masking steps of a round, on the control lane (docs/masking.md)
     FL_KEYS = 32,      // child -> parent: my one-round keys
     FL_ROSTER = 33,    // parent -> children of a block: who is in it
@@ -37,9 +37,9 @@ typedef enum fl_verb {
     FL_ACKS = 40,      // parent -> children of a block: who was shown the same
     FL_UNMASK = 41,    // child -> parent: the shares that open the sum
     //  bulk lanes
-    FL_CHUNK = 16,   // up (PUSH -> PULL): bytes of a contribution
-    FL_FETCH = 17,   // down lane (DEALER -> ROUTER): give me bytes of a model
-    FL_PIECE = 18,   // down lane (ROUTER -> DEALER): bytes of a model
+    FL_CHUNK = 16, // up (PUSH -> PULL): bytes of a contribution
+    FL_FETCH = 17, // down lane (DEALER -> ROUTER): give me bytes of a model
+    FL_PIECE = 18, // down lane (ROUTER -> DEALER): bytes of a model
     //  operator lane
     FL_ASK = 24,
     FL_ANSWER = 25,
@@ -80,12 +80,12 @@ const char *fl_masking_name(fl_masking masking); // "unmasked", "honest", "malic
 
 //  What a trainer is told: numbers by name, names ascending. The fabric carries it and reads none
 //  of it.
-enum { FL_RECIPE_MAX = 8, FL_RECIPE_NAME_BYTES = 16 };
+enum { FL_RECIPE_MAX = 16, FL_RECIPE_NAME_BYTES = 16 };
 typedef struct fl_recipe {
     uint32_t count;
     struct {
         char name[FL_RECIPE_NAME_BYTES]; // zero-terminated
-        double number;
+        double number;                   // finite
     } value[FL_RECIPE_MAX]; // (count)
 } fl_recipe;
 
@@ -94,21 +94,24 @@ double fl_recipe_get(const fl_recipe *self, const char *name, double otherwise);
 //  Set it. There is room for it, and for its name.
 void fl_recipe_put(fl_recipe *self, const char *name, double number);
 
-//  The plan of one round, the same for every device, signed by the root.
+//  The plan of one round, the same for every device. How wide an element travels follows from it:
+//  fl_policy_element.
 typedef struct fl_plan {
-    //  fixed point: Q = floor(clamp(x, -clip, clip) * scale + dither), scale = (2^(bits-1)-1)/clip
-    float clip;              // > 0
-    uint8_t bits;            // q: 2..24
-    uint8_t ring_bits;       // 32 or 64: width of a sum
-    uint8_t wire_bytes;      // bytes of one element on the wire, 1..8
+    //  in the manifest: the same in every round of a run
+    float clip;             // > 0: |x| above it is clipped
+    uint8_t bits;           // of one Q, sign included: 2..24
+    uint8_t late;           // fl_late
+    uint32_t staleness_max; // rounds
+    //  sample order and dither follow from the seed alone; else, in a masked round, also from what
+    //  only the device knows: two rounds of one model then have two updates of it
+    bool pin;
+    //  the settings
+    fl_recipe recipe;
+    //  in the order
     uint32_t weight_unit;    // samples per unit of weight, >= 1: w = ceil(samples / unit)
     uint32_t weight_max;     // W_max >= 1
     uint32_t devices_max;    // n_total of the overflow proof, >= 1
-    fl_recipe recipe;        // those of training_fields in message.c, each of them
     uint64_t seed;           // of shuffles and dither
-    //  late updates
-    uint8_t late;            // fl_late
-    uint32_t staleness_max;  // rounds
     //  masking; the floors are those of hop 1 (devices) and of every hop above it
     uint8_t masking;         // fl_masking
     uint8_t block_max;       // members of one block, 3..64; 0 when unmasked
@@ -117,17 +120,25 @@ typedef struct fl_plan {
     uint32_t step_ms;        // time for one step of opening
 } fl_plan;
 
-enum { FL_SIGNATURE_BYTES = 64, FL_TICKET_BYTES = 16, FL_ORDER_BYTES = 138 };
+enum {
+    FL_SIGNATURE_BYTES = 64,
+    FL_TICKET_BYTES = 16,
+    FL_ORDER_BYTES = 256,
+    FL_SETTINGS_BYTES_MAX = 16000,
+    FL_MANIFEST_BYTES_MAX = 48 * 1024, // so that TASK fits one header
+};
 
-//  The signed part of a task. Encoded as exactly FL_ORDER_BYTES little-endian bytes, so that it
-//  can be signed once at the root and checked by every device below.
+//  What a task asks for. Three byte strings on the wire: the order, which is signed, and the
+//  settings and the manifest, whose hashes stand in it (wire/manifest.h).
 typedef struct fl_order {
     fl_run run;
     uint64_t round;          // from 1
+    fl_hash manifest, settings; // as the signer says; whoever checks the signature compares
     fl_hash model;           // of the safetensors blob
     uint64_t model_bytes;    // size of that blob
     uint64_t elements;       // d: parameters of the model
     fl_plan plan;
+    bool beyond; // it asks for what this build has no part for: nobody takes part
 } fl_order;
 
 typedef struct fl_task {
@@ -333,16 +344,16 @@ typedef struct fl_piece {
 //  Members of a block have indices, in the order of its roster; a set of them is a bitmap, bit i
 //  for index i, no bit at or above their number. Lists go by ascending index.
 enum {
-    FL_MEMBERS_MAX = 64,                           // of one block
-    FL_POINT_BYTES = 32,                           // an X25519 public key
-    FL_MEMBER_CERT_BYTES = 170,                    // crypto/cert.h
-    FL_MEMBER_BYTES = 170 + 32 + 32 + 64,          // of a roster: certificate, epk, mpk, signature
-    FL_SEALED_SHARE_BYTES = 104,                   // transcript.h: nonce 24, two shares 64, tag 16
-    FL_DIGESTS_BYTES = 64,                         // of one member's two shares
-    FL_PATH_BYTES = 6 * 32,                        // up the tree over all digests of a dealer
-    FL_DEALT_BYTES = 32 + 64 + 6 * 32 + 64 + 104,  // commitment, digests, path, signature, sealed
+    FL_MEMBERS_MAX = 64,                          // of one block
+    FL_POINT_BYTES = 32,                          // an X25519 public key
+    FL_MEMBER_CERT_BYTES = 187,                   // crypto/cert.h
+    FL_MEMBER_BYTES = 187 + 32 + 32 + 64 + 2,     // of a roster: the fields of fl_block_keys
+    FL_SEALED_SHARE_BYTES = 104,                  // transcript.h: nonce 24, two shares 64, tag 16
+    FL_DIGESTS_BYTES = 64,                        // of one member's two shares
+    FL_PATH_BYTES = 6 * 32,                       // up the tree over all digests of a dealer
+    FL_DEALT_BYTES = 32 + 64 + 6 * 32 + 64 + 104, // commitment, digests, path, signature, sealed
     FL_SHARE_WIRE_BYTES = 32,
-    FL_MASKED_HEADER_WORDS = 3 + FL_STATS,         // weight, count, checksum, stats
+    FL_MASKED_HEADER_WORDS = 3 + FL_STATS, // weight, count, checksum, stats
     FL_MASKED_HEADER_BYTES = 8 * (3 + FL_STATS),
 };
 
@@ -350,7 +361,8 @@ typedef struct fl_block_keys {
     fl_bytes certificate;    // the sender's own, FL_MEMBER_CERT_BYTES
     uint8_t epk[FL_POINT_BYTES]; // for shares
     uint8_t mpk[FL_POINT_BYTES]; // for masks
-    uint8_t signature[FL_SIGNATURE_BYTES];
+    uint8_t signature[FL_SIGNATURE_BYTES]; // over all that follow too
+    uint8_t class, roster;                 // 0: there is one class, and one roster in a round
 } fl_block_keys;
 
 //  What a block is told, and what READY answers.
@@ -440,8 +452,9 @@ uint32_t fl_set_next(uint64_t set, uint32_t from);
     for (uint32_t index = fl_set_next(set, 0); (index) < FL_MEMBERS_MAX;                           \
          index = fl_set_next(set, (index) + 1))
 
-//  An order as its FL_ORDER_BYTES signed bytes, and back (false: malformed or out of range, the
-//  order is zeroed then). Encoding one that is out of range is ours: it panics.
+//  An order as its FL_ORDER_BYTES signed bytes, and back, without what stands in the manifest and
+//  in the settings (false: malformed or out of range, the order is zeroed then). Encoding one that
+//  is out of range or `beyond` is ours: it panics.
 void fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES]);
 bool fl_order_decode(fl_bytes bytes, fl_order *order);
 

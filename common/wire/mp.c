@@ -177,6 +177,23 @@ fl_mp_enter(fl_mp_reader *self)
     return value->via.array.size;
 }
 
+//  Its pairs lie in a row, each a key and a value.
+_Static_assert(sizeof(msgpack_object_kv) == 2 * sizeof(msgpack_object), "no gaps");
+
+uint32_t
+fl_mp_enter_map(fl_mp_reader *self)
+{
+    const msgpack_object *value = s_next(self, MSGPACK_OBJECT_MAP);
+    if (value == NULL) {
+        return 0;
+    }
+    FL_ASSERT(self->depth < FL_MP_DEPTH_MAX);
+    self->depth++;
+    self->level[self->depth].at = value->via.map.ptr;
+    self->level[self->depth].left = 2 * value->via.map.size;
+    return value->via.map.size;
+}
+
 void
 fl_mp_leave(fl_mp_reader *self)
 {
@@ -198,6 +215,20 @@ fl_mp_read_bool(fl_mp_reader *self)
 {
     const msgpack_object *value = s_next(self, MSGPACK_OBJECT_BOOLEAN);
     return value != NULL && value->via.boolean;
+}
+
+double
+fl_mp_read_number(fl_mp_reader *self)
+{
+    const msgpack_object *next = self->broken ? NULL : self->level[self->depth].at;
+    bool more = next != NULL && self->level[self->depth].left > 0;
+    if (more && next->type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+        return (double)fl_mp_read_uint(self);
+    }
+    bool narrow = more && next->type == MSGPACK_OBJECT_FLOAT32;
+    const msgpack_object *value =
+        s_next(self, narrow ? MSGPACK_OBJECT_FLOAT32 : MSGPACK_OBJECT_FLOAT64);
+    return value == NULL ? 0 : value->via.f64;
 }
 
 static fl_bytes
@@ -239,6 +270,22 @@ fl_mp_write_array(fl_writer *out, uint32_t count)
 {
     msgpack_packer packer = s_packer(out);
     (void)msgpack_pack_array(&packer, count);
+}
+
+void
+fl_mp_write_map(fl_writer *out, uint32_t pairs)
+{
+    msgpack_packer packer = s_packer(out);
+    (void)msgpack_pack_map(&packer, pairs);
+}
+
+void
+fl_mp_write_number(fl_writer *out, double value)
+{
+    msgpack_packer packer = s_packer(out);
+    bool whole = value >= 0 && value <= 0x1p53 && value == (double)(uint64_t)value;
+    (void)(whole ? msgpack_pack_uint64(&packer, (uint64_t)value)
+                 : msgpack_pack_double(&packer, value));
 }
 
 void

@@ -37,17 +37,23 @@ fl_status fl_mp_open(fl_mp_reader *self, fl_bytes bytes, const char **wrong) FL_
 void fl_mp_close(fl_mp_reader *self);
 
 //  Step into the next value, an array; its count. Leave it again, skipping what is left of it.
+//  `enter_map`: a map, whose keys and values then come in turn; the count of its pairs.
 uint32_t fl_mp_enter(fl_mp_reader *self);
+uint32_t fl_mp_enter_map(fl_mp_reader *self);
 void fl_mp_leave(fl_mp_reader *self);
 
 uint64_t fl_mp_read_uint(fl_mp_reader *self);
 bool fl_mp_read_bool(fl_mp_reader *self);
+double fl_mp_read_number(fl_mp_reader *self); // a float, or an integer that is not negative
 fl_bytes fl_mp_read_bin(fl_mp_reader *self); // empty views have no data
 fl_bytes fl_mp_read_str(fl_mp_reader *self); // not zero-terminated, any bytes
 
 // ---- writing ----------------------------------------------------------------------------------
 //  Append one value to a writer; it breaks when full. An array is its count, then its values.
 void fl_mp_write_array(fl_writer *out, uint32_t count);
+void fl_mp_write_map(fl_writer *out, uint32_t pairs);
+//  A whole number from 0 to 2^53 as an integer, any other as a float of 8 bytes.
+void fl_mp_write_number(fl_writer *out, double value);
 void fl_mp_write_uint(fl_writer *out, uint64_t value);
 void fl_mp_write_bool(fl_writer *out, bool value);
 void fl_mp_write_bin(fl_writer *out, fl_bytes bytes);

@@ -21,6 +21,10 @@
 #define VIEW(type, member, low, high) ROW(type, member, FL_FIELD_VIEW, low, high, NULL)
 #define TEXT(type, member, low) ROW(type, member, FL_FIELD_TEXT, low, SIZE(type, member) - 1, NULL)
 #define ORDER(type, member) ROW(type, member, FL_FIELD_ORDER, 0, 0, NULL)
+#define SETTINGS(type)                                                                             \
+    NAMED("settings", type, order, FL_FIELD_SETTINGS, 1, FL_SETTINGS_BYTES_MAX, NULL)
+#define MANIFEST(type)                                                                             \
+    NAMED("manifest", type, order, FL_FIELD_MANIFEST, 1, FL_MANIFEST_BYTES_MAX, NULL)
 #define UINTS(type, member) ROW(type, member, FL_FIELD_UINTS, 0, UINT64_MAX, NULL)
 #define GROUP(type, member, of) ROW(type, member, FL_FIELD_GROUP, 0, 0, &(of))
 //  The set and the list of a word are of something else in each.
@@ -64,6 +68,8 @@ static const fl_field task[] = {
     U32(fl_task, budget_ms),
     ORDER(fl_task, order),
     BYTES(fl_task, signature),
+    SETTINGS(fl_task),
+    MANIFEST(fl_task),
 };
 
 static const fl_field contrib[] = {
@@ -145,6 +151,8 @@ static const fl_field keys[] = {
     BYTES(fl_block_keys, epk),
     BYTES(fl_block_keys, mpk),
     BYTES(fl_block_keys, signature),
+    UINT(fl_block_keys, class, 0, UINT8_MAX),
+    UINT(fl_block_keys, roster, 0, UINT8_MAX),
 };
 
 static const fl_field roster[] = {
@@ -429,9 +437,9 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_ENROLLED] = { "enrolled", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
         FIELDS(enrolled), 0, 0, s_check_enrolled, 0 },
     [FL_DENY_GET] = { "deny-get", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN,
-        FIELDS(deny_get), 0, 0, NULL, 1 },
+        FIELDS(deny_get), 0, 0, NULL, 0 },
     [FL_DENY_PART] = { "deny-part", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
-        FIELDS(deny_part), 0, 0, s_check_deny_part, 1 },
+        FIELDS(deny_part), 0, 0, s_check_deny_part, 0 },
     [FL_CHUNK] = { "chunk", FL_LANE_UP, CHILD, OF_RUN, PLAIN,
         FIELDS(chunk), 1, FL_CHUNK_BYTES_MAX, s_check_chunk, 0 },
     [FL_FETCH] = { "fetch", FL_LANE_DOWN, CHILD, ANY_RUN, PLAIN, FIELDS(fetch), 0, 0, NULL, 0 },

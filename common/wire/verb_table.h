@@ -9,12 +9,14 @@
 typedef enum fl_field_kind {
     FL_FIELD_UINT, // an unsigned integer or enum, value in min..max
     FL_FIELD_BOOL,
-    FL_FIELD_BYTES, // bin of exactly `size` bytes
-    FL_FIELD_VIEW,  // bin of min..max bytes, held as fl_bytes
-    FL_FIELD_TEXT,  // str of min..max printable ASCII characters
-    FL_FIELD_ORDER, // bin of FL_ORDER_BYTES, held as fl_order
-    FL_FIELD_UINTS, // array of uint64_t
-    FL_FIELD_GROUP, // array of the fields of `group`
+    FL_FIELD_BYTES,    // bin of exactly `size` bytes
+    FL_FIELD_VIEW,     // bin of min..max bytes, held as fl_bytes
+    FL_FIELD_TEXT,     // str of min..max printable ASCII characters
+    FL_FIELD_ORDER,    // bin of FL_ORDER_BYTES, held as fl_order
+    FL_FIELD_SETTINGS, // bin of min..max bytes, held in the fl_order before it
+    FL_FIELD_MANIFEST, // likewise
+    FL_FIELD_UINTS,    // bin of 8 bytes each, held as uint64_t
+    FL_FIELD_GROUP,    // array of the fields of `group`
 } fl_field_kind;
 
 typedef struct fl_group fl_group;
@@ -52,7 +54,7 @@ typedef struct fl_verb_row {
     uint32_t body_min, body_max; // bytes of the body frame; 0: it may be left out, 0, 0: it must
     //  What no single field can tell: NULL when fine, else what is wrong. May be NULL.
     const char *(*check)(const fl_message *message, size_t body_bytes);
-    uint8_t minor; // the version 2.x that brought it, and that its frames say
+    uint8_t minor; // the version 3.x that brought it, and that its frames say
 } fl_verb_row;
 
 //  NULL when this build knows no such verb.

@@ -263,8 +263,6 @@ s_root(const ingest *self, fl_identity *identity)
                         .timing = fl_timing_default() },
         .plan = { .clip = 1.0f,
                   .bits = 16,
-                  .ring_bits = 32,
-                  .wire_bytes = 4,
                   .weight_unit = 64,
                   .weight_max = 255,
                   .devices_max = 256,

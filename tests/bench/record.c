@@ -200,8 +200,11 @@ s_offer(chunks *self, uint32_t seats, uint64_t vector_bytes)
 {
     static const fl_run run = { .bytes = { 1 } };
     static const fl_hash hash = { .bytes = { 2 } };
-    const fl_plan plan = { .clip = 1.0f, .bits = 16, .ring_bits = 32, .wire_bytes = 4,
-                           .weight_unit = 64, .weight_max = 255, .devices_max = 256,
+    const fl_plan plan = { .clip = 1.0f,
+                           .bits = 16,
+                           .weight_unit = 64,
+                           .weight_max = 255,
+                           .devices_max = 256,
                            .recipe = { 2, { { "batch", 32 }, { "epochs", 1 } } } };
     fl_aggregator_model(self->aggregator, &run, &hash, 1024);
     for (uint32_t i = 0; i < seats; i++) {

@@ -271,8 +271,6 @@ s_row(const fl_element *fixed, uint64_t d, int size)
     uint64_t vector = d * fixed->wire_bytes, fetch = 0, model = 0;
     const fl_plan plan = { .clip = fixed->clip,
                            .bits = fixed->bits,
-                           .ring_bits = fixed->ring_bits,
-                           .wire_bytes = fixed->wire_bytes,
                            .weight_unit = fixed->weight_unit,
                            .weight_max = fixed->weight_max,
                            .devices_max = fixed->devices_max,

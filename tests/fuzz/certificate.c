@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0) {
         memcpy(resigned, data, size < body ? size : body);
     }
-    fl_authority_sign(authority, "tributary/cert/v1", fl_bytes_of(resigned, body), resigned + body);
+    fl_authority_sign(authority, "tributary/cert/v2", fl_bytes_of(resigned, body), resigned + body);
     s_try(fl_bytes_of(resigned, sizeof resigned));
     return 0;
 }

@@ -176,9 +176,12 @@ s_field_bytes_max(const fl_field *field)
     case FL_FIELD_TEXT:
         return (field->max < 32 ? 1 : 2) + (size_t)field->max;
     case FL_FIELD_ORDER:
-        return 2 + FL_ORDER_BYTES;
+        return 3 + FL_ORDER_BYTES;
+    case FL_FIELD_SETTINGS:
+    case FL_FIELD_MANIFEST:
+        return 3 + (size_t)field->max;
     case FL_FIELD_UINTS:
-        return sum + field->size / sizeof(uint64_t) * 9;
+        return 2 + (size_t)field->size;
     case FL_FIELD_GROUP:
         for (uint32_t i = 0; i < field->group->count; i++) {
             sum += s_field_bytes_max(&field->group->fields[i]);

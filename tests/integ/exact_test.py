@@ -8,7 +8,8 @@ from fabric import Fabric, expect, main, small_idx, spread
 
 DEVICES = [f"d{number:02}" for number in range(14)]
 ROUNDS = 4
-ROOT = {"rounds": ROUNDS, "model.elements": 10007, "round.time_max": "30s", "plan.bits": 16}
+ROOT = {"plan.pin": True, "rounds": ROUNDS, "model.elements": 10007,
+        "round.time_max": "30s", "plan.bits": 16}
 EDGE = {"round.time_max": "30s"}
 #  Weights of 1 to 5, so that a sum which forgets them is another one.
 OWN = {name: {"synthetic.samples": 64 * (1 + number % 5)} for number, name in enumerate(DEVICES)}

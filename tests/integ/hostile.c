@@ -19,7 +19,7 @@
 #include "tests/integ/hostile.h"
 #include "tests/support/words.h"
 
-enum { WAIT_MS = 3000 };
+enum { WAIT_MS = 3000, RUN_WAIT_MS = 300 };
 
 // ---- identities -------------------------------------------------------------------------------
 static fl_keys *
@@ -276,6 +276,20 @@ hostile_contrib(const hostile_child *self, bool forged)
     return message;
 }
 
+//  The run comes with the first task, if there is one soon.
+static void
+s_learn_run(hostile_child *self)
+{
+    fl_parcel parcel = { .descriptor = -1 };
+    fl_message message = { .verb = FL_VERB_NONE };
+    const int64_t until = zclock_mono() + RUN_WAIT_MS;
+    while (message.verb != FL_TASK &&
+           hostile_hear(self->control, &parcel, &message, until - zclock_mono())) {
+        self->run = message.verb == FL_TASK ? message.run : self->run;
+    }
+    fl_parcel_release(&parcel);
+}
+
 void
 hostile_act(hostile_child *self, const char *what)
 {
@@ -286,6 +300,7 @@ hostile_act(hostile_child *self, const char *what)
         message = hostile_hello(bytes);
         hostile_say(self->control, &message, nobody);
         s_listen(self, FL_WELCOME);
+        s_learn_run(self);
     } else if (strcmp(what, "major") == 0) {
         message = hostile_hello(bytes);
         s_say_changed(self->control, &message, 4, FL_WIRE_MAJOR + 1);
@@ -379,8 +394,11 @@ s_say_task(fl_socket *link, fl_bytes route, const fl_run *run)
     message.task.attempt = 1;
     message.task.budget_ms = 60000;
     *order = (fl_order){ .run = *run, .round = 1, .model_bytes = 1000, .elements = 100 };
-    order->plan = (fl_plan){ .clip = 1.0f, .bits = 8, .ring_bits = 32, .wire_bytes = 4,
-                             .weight_unit = 1, .weight_max = 1, .devices_max = 1,
+    order->plan = (fl_plan){ .clip = 1.0f,
+                             .bits = 8,
+                             .weight_unit = 1,
+                             .weight_max = 1,
+                             .devices_max = 1,
                              .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } };
     memset(message.task.signature, 0x5a, sizeof message.task.signature);
     hostile_say(link, &message, route);

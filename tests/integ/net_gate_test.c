@@ -429,8 +429,8 @@ another_major_version_is_told_both_versions(void **state)
     fl_refused refused;
     assert_true(s_hear_refusal(parent, raw, &refused));
     assert_int_equal(refused.reason, FL_WHY_VERSION);
-    assert_non_null(strstr(refused.text, "2."));
     assert_non_null(strstr(refused.text, "3."));
+    assert_non_null(strstr(refused.text, "4."));
     fl_socket_destroy(&raw);
     toy_destroy(&parent);
 }

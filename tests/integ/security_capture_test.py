@@ -121,7 +121,8 @@ def nothing_of_models_updates_or_keys_can_be_read():
     wiretap = Wiretap()
     with Fabric(edges={"e1": "root"}, devices={"d1": "e1"},
                 root={"rounds": ROUNDS, "model.elements": ELEMENTS, "plan.bits": BITS,
-                      "plan.devices_max": DEVICES_MAX, "train.seed": 1, "checkpoints": 10},
+                      "plan.devices_max": DEVICES_MAX, "train.seed": 1, "checkpoints": 10,
+                      "linger": "10m"},
                 each={"d1": {"synthetic.seed": SEED}}, unmasked=True) as f:
         try:
             f.start()
@@ -146,7 +147,7 @@ def nothing_of_models_updates_or_keys_can_be_read():
 
 def nothing_else_can_be_read(f, streams):
     """No certificate, key, token, run id or envelope of ours."""
-    needles = {"an envelope": b"FLT1\x01\x00", "the run's id": bytes.fromhex(f.report(1)["run"])}
+    needles = {"an envelope": b"FLT1\x03\x00", "the run's id": bytes.fromhex(f.report(1)["run"])}
     for name in ("root", "e1", "d1"):
         needles[f"certificate of {name}"] = read(os.path.join(f[name].state, "node.cert"))[:64]
         for secret in secrets(f[name].state):

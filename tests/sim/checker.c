@@ -119,7 +119,8 @@ s_check_encoding(fl_sim *sim, const fl_sim_training *training, const fl_effect *
         memcpy(&x, update.data + i * sizeof x, sizeof x);
         double value = (double)x * limit / (double)plan->clip;
         value = value > limit ? limit : value < -limit ? -limit : value;
-        double got = (double)s_element(wire.data, i, plan->wire_bytes) / (double)damped;
+        double got =
+            (double)s_element(wire.data, i, fl_policy_element(plan).wire_bytes) / (double)damped;
         if (fabs(got - value) > 1.0 + 1e-6 || got != floor(got)) {
             fl_sim_fail(sim, CHECK_WEIGHT, "element %" PRIu64 " of an update is %g, encoded as %g",
                         i, value, got);
@@ -143,7 +144,8 @@ fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_byt
             fl_sim_grow(notary->leaves, notary->leaf_capacity * sizeof *notary->leaves);
     }
     notary->leaves[notary->leaf_count] =
-        (fl_sim_leaf){ training, effect->encode.weight, effect->encode.order.plan.wire_bytes,
+        (fl_sim_leaf){ training, effect->encode.weight,
+                       fl_policy_element(&effect->encode.order.plan).wire_bytes,
                        fl_blob_ref(bytes) };
     uint32_t leaf = notary->leaf_count++;
     fl_sim_lot_add(

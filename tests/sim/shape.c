@@ -127,19 +127,19 @@ s_draw_plan(fl_sim *sim)
     fl_why why;
     FL_ASSERT(fl_element_choose(&fixed, &why) == FL_OK);
     bool carry = s_chance(sim, 60);
-    sim->plan = (fl_plan){ .masking = sim->plan.masking,
-                           .clip = fixed.clip,
-                           .bits = fixed.bits,
-                           .ring_bits = fixed.ring_bits,
-                           .wire_bytes = fixed.wire_bytes,
-                           .weight_unit = fixed.weight_unit,
-                           .weight_max = fixed.weight_max,
-                           .devices_max = fixed.devices_max,
-                           .recipe = { 4, { { "batch", 32 }, { "epochs", 1 }, { "momentum", 0.5f },
-                                            { "rate", 0.1f } } },
-                           .seed = fl_rng_u64(&sim->shape_rng),
-                           .late = carry ? FL_LATE_CARRY : FL_LATE_DROP,
-                           .staleness_max = carry ? s_draw(sim, 1, 3) : 0 };
+    sim->plan = (fl_plan){
+        .masking = sim->plan.masking,
+        .clip = fixed.clip,
+        .bits = fixed.bits,
+        .weight_unit = fixed.weight_unit,
+        .weight_max = fixed.weight_max,
+        .devices_max = fixed.devices_max,
+        .recipe = { 4,
+                    { { "batch", 32 }, { "epochs", 1 }, { "momentum", 0.5f }, { "rate", 0.1f } } },
+        .seed = fl_rng_u64(&sim->shape_rng),
+        .late = carry ? FL_LATE_CARRY : FL_LATE_DROP,
+        .staleness_max = carry ? s_draw(sim, 1, 3) : 0
+    };
 }
 
 static fl_window

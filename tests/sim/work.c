@@ -312,7 +312,7 @@ s_encode(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
         return;
     }
     fl_element fixed = fl_policy_element(&order->plan);
-    fl_blob *wire = fl_blob_new(order->elements * order->plan.wire_bytes);
+    fl_blob *wire = fl_blob_new(order->elements * fl_policy_element(&order->plan).wire_bytes);
     FL_ASSERT(wire != NULL);
     uint64_t seed = order->plan.seed ^ ((uint64_t)node->index << 32 | order->round);
     uint64_t clipped = 0;

@@ -56,10 +56,11 @@ def binary(name):
 
 
 def flags(settings):
-    """{"round.time_max": "5s"} as ["--round-time-max", "5s"]."""
+    """{"round.time_max": "5s", "plan.pin": True} as ["--round-time-max", "5s", "--plan-pin"]."""
     out = []
     for key, value in settings.items():
-        out += ["--" + key.replace(".", "-").replace("_", "-"), str(value)]
+        flag = "--" + key.replace(".", "-").replace("_", "-")
+        out += [flag] if value is True else [flag, str(value)]
     return out
 
 

@@ -230,8 +230,6 @@ machine_plan(void)
     return (fl_plan){
         .clip = 1.0f,
         .bits = 16,
-        .ring_bits = 32,
-        .wire_bytes = 4,
         .weight_unit = 10,
         .weight_max = 100,
         .devices_max = 50,
@@ -331,7 +329,7 @@ machine_contrib(const fl_order *order, uint32_t attempt, uint32_t seat, uint32_t
                                     .weight = weight,
                                     .count = 1,
                                     .elements = order->elements,
-                                    .vector_bytes = order->elements * order->plan.wire_bytes,
+                                    .vector_bytes = order->elements * 4,
                                     .hash = machine_hash(number) };
     message.contrib.stats[FL_STAT_SAMPLES] = weight * order->plan.weight_unit;
     return message;

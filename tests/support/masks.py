@@ -12,7 +12,7 @@ import time
 
 from fabric import Failure
 
-MEMBER, CERT, KEY, MEMBERS_MAX = 298, 170, 32, 64
+MEMBER, CERT, KEY, MEMBERS_MAX = 317, 187, 32, 64
 HEAD = 1 + 4 + 16 + 8 + 32 + 8          # of a fact: kind, block, run, round, task, set
 ROSTER, MASKSET, SURVIVORS = 1, 3, 4    # kinds of facts
 #  fl_secagg_secrets: b, msk, esk, a pair key per member, shares while dealing, held shares, seeds
@@ -171,7 +171,7 @@ def all_of(found, name, hop, edge, roster, maskset, survivors):
     index = [line[0] for line in lines].index(name)
     secrets = named(found)
     members = (maskset.set).to_bytes((len(lines) + 7) // 8, "little")
-    ctx = hashed(b"HSA2 ctx" + roster.run + bytes([hop]) + edge.encode().ljust(16, b"\0") +
+    ctx = hashed(b"HSA2 ctx" + roster.run + bytes([hop]) + edge.encode().ljust(16, b"\0") + b"\0" +
                  struct.pack("<IQ", roster.block, roster.round) + roster.task +
                  hashed_for(b"HSA2 roster", roster.list) + hashed(members))
     ahead = bin(survivors.set & ((1 << index) - 1)).count("1")

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
+#include "common/wire/manifest.h"
 #include "common/wire/verb_table.h"
 
 const fl_verb messages_verbs[MESSAGES_VERBS] = {
@@ -68,14 +69,16 @@ s_sample_order(const fl_message *message, fl_order *order)
         .elements = 101770,
         .plan = { .clip = 0.25f,
                   .bits = 16,
-                  .ring_bits = 32,
-                  .wire_bytes = 4,
                   .weight_unit = 64,
                   .weight_max = 400,
                   .devices_max = 16,
-                  .recipe = { 6, { { "batch", 32 }, { "decay", 0.0001f }, { "epochs", 1 },
-                                   { "momentum", 0.5f }, { "proximal", 0.01f },
-                                   { "rate", 0.1f } } },
+                  .recipe = { 6,
+                              { { "batch", 32 },
+                                { "decay", 0.0001f },
+                                { "epochs", 1 },
+                                { "momentum", 0.5f },
+                                { "proximal", 0.01f },
+                                { "rate", 0.1f } } },
                   .seed = 0x0102030405060708u,
                   .late = FL_LATE_CARRY,
                   .staleness_max = 3,
@@ -86,6 +89,8 @@ s_sample_order(const fl_message *message, fl_order *order)
                   .step_ms = 2000 },
     };
     messages_count_up(order->model.bytes, sizeof order->model, 0x40);
+    messages_count_up(order->manifest.bytes, sizeof order->manifest, 0x70);
+    messages_count_up(order->settings.bytes, sizeof order->settings, 0x90);
 }
 
 static fl_bytes
@@ -331,12 +336,12 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     order->run = message->run;
     order->round = message->round;
     s_random_bytes(rng, order->model.bytes, sizeof order->model);
+    s_random_bytes(rng, order->manifest.bytes, sizeof order->manifest);
+    s_random_bytes(rng, order->settings.bytes, sizeof order->settings);
     order->model_bytes = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
     plan->clip = s_draw_float(rng, 100) + 1e-6f;
     plan->bits = (uint8_t)messages_draw(rng, 2, 24);
-    plan->ring_bits = fl_rng_below(rng, 2) == 0 ? 32 : 64;
-    plan->wire_bytes = (uint8_t)messages_draw(rng, 1, plan->ring_bits / 8);
-    order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX / plan->wire_bytes);
+    order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
     plan->weight_unit = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->weight_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->devices_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
@@ -348,6 +353,7 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     fl_recipe_put(&plan->recipe, "proximal", s_draw_float(rng, 1e6));
     plan->seed = fl_rng_u64(rng);
     plan->late = (uint8_t)fl_rng_below(rng, 2);
+    plan->pin = fl_rng_below(rng, 2) == 0;
     plan->staleness_max = (uint32_t)messages_draw(rng, 0, UINT32_MAX);
     plan->masking = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
     if (plan->masking != FL_MASKING_NONE) {
@@ -433,6 +439,9 @@ s_random_field(fl_rng *rng, const fl_field *field, messages_letter *letter, uint
     case FL_FIELD_ORDER:
         s_random_order(rng, &letter->message, (fl_order *)(void *)to);
         break;
+    case FL_FIELD_SETTINGS: // drawn with the order
+    case FL_FIELD_MANIFEST:
+        break;
     case FL_FIELD_GROUP:
         s_random_group(rng, field->group, letter, to);
         break;
@@ -495,13 +504,23 @@ messages_random(fl_verb verb, fl_rng *rng, messages_letter *letter)
 // ---- equality ---------------------------------------------------------------------------------
 static bool s_group_equal(const fl_group *group, const uint8_t *a, const uint8_t *b);
 
+//  With its settings and its manifest.
 static bool
 s_order_equal(const uint8_t *a, const uint8_t *b)
 {
-    uint8_t one[FL_ORDER_BYTES], other[FL_ORDER_BYTES];
-    fl_order_encode((const fl_order *)(const void *)a, one);
-    fl_order_encode((const fl_order *)(const void *)b, other);
-    return memcmp(one, other, sizeof one) == 0;
+    const fl_order *one = (const fl_order *)(const void *)a;
+    const fl_order *other = (const fl_order *)(const void *)b;
+    uint8_t left[3][FL_PARTS_MADE_MAX] = { { 0 } }, right[3][FL_PARTS_MADE_MAX] = { { 0 } };
+    if (one->beyond || other->beyond) {
+        return one->beyond && other->beyond;
+    }
+    fl_order_encode(one, left[0]);
+    fl_order_encode(other, right[0]);
+    (void)fl_settings_encode(one, left[1]);
+    (void)fl_settings_encode(other, right[1]);
+    (void)fl_manifest_encode(one, left[2]);
+    (void)fl_manifest_encode(other, right[2]);
+    return memcmp(left, right, sizeof left) == 0;
 }
 
 static bool
@@ -521,6 +540,8 @@ s_group_equal(const fl_group *group, const uint8_t *a, const uint8_t *b)
         const uint8_t *one = a + field->offset, *other = b + field->offset;
         bool same = field->kind == FL_FIELD_VIEW    ? s_view_equal(one, other)
                     : field->kind == FL_FIELD_ORDER ? s_order_equal(one, other)
+                    : field->kind == FL_FIELD_SETTINGS || field->kind == FL_FIELD_MANIFEST
+                        ? true // with the order
                     : field->kind == FL_FIELD_GROUP ? s_group_equal(field->group, one, other)
                                                     : memcmp(one, other, field->size) == 0;
         if (!same) {

@@ -8,6 +8,7 @@
 
 #include "common/base/status.h"
 #include "common/wire/codec.h"
+#include "common/wire/manifest.h"
 
 enum { OUTBOX = 1024, STEP_MS = 1000 };
 
@@ -25,6 +26,16 @@ masked_plan_small(uint32_t members)
 }
 
 // ---- the world -------------------------------------------------------------------------------
+void
+masked_sign(const masked_world *world, fl_task *task)
+{
+    uint8_t room[FL_PARTS_MADE_MAX];
+    task->order.manifest = fl_hash_of(fl_manifest_encode(&task->order, room));
+    task->order.settings = fl_hash_of(fl_settings_encode(&task->order, room));
+    fl_order_encode(&task->order, room);
+    fl_order_sign(world->authority, fl_bytes_of(room, FL_ORDER_BYTES), task->signature);
+}
+
 static void
 s_sign_task(masked_world *world, uint64_t round, uint64_t model)
 {
@@ -35,14 +46,13 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
                          .elements = plan->elements,
                          .plan = { .clip = 1.0f,
                                    .bits = plan->bits,
-                                   .ring_bits = plan->ring_bits,
-                                   .wire_bytes = plan->wire_bytes,
                                    .weight_unit = 1,
                                    .weight_max = plan->weight_max,
                                    .devices_max = 256,
                                    .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } },
                                    .masking = (uint8_t)plan->profile,
                                    .block_max = 64,
+                                   .pin = plan->pin,
                                    .members_min = { plan->members_min, plan->members_min },
                                    .survivors_min = { plan->survivors_min, plan->survivors_min },
                                    .step_ms = plan->step_ms > 0 ? plan->step_ms : STEP_MS } };
@@ -50,9 +60,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
     for (size_t i = 0; i < sizeof order->model.bytes; i++) {
         order->model.bytes[i] = (uint8_t)(model >> (8 * (i % 8)));
     }
-    uint8_t bytes[FL_ORDER_BYTES];
-    fl_order_encode(order, bytes);
-    fl_order_sign(world->authority, fl_bytes_of(bytes, sizeof bytes), world->task.signature);
+    masked_sign(world, &world->task);
     world->task.attempt = 1;
 }
 

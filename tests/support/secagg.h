@@ -36,6 +36,7 @@ typedef struct masked_plan {
     uint32_t step_ms;                   // likewise; 0: a second
     uint32_t own_members_min, own_survivors_min;
     uint8_t hop;
+    bool pin;
 } masked_plan;
 
 typedef struct masked_member {
@@ -110,6 +111,8 @@ struct masked_world {
 masked_plan masked_plan_small(uint32_t members);
 //  A world of `plan.members` members and a signed task of round 1. The same seed, the same world.
 masked_world *masked_new(const masked_plan *plan, uint64_t seed);
+//  Sign a task as the root does, the hashes of its parts first.
+void masked_sign(const masked_world *world, fl_task *task);
 void masked_destroy(masked_world **world_p);
 //  Another round, of the world's run and under the same or another model; machines stay.
 void masked_next_round(masked_world *world, uint64_t round, bool same_model);

@@ -77,6 +77,8 @@ s_hook(masked_world *world, int32_t from, int32_t to, fl_message *message)
         fl_write_from(&line, message->keys.epk, FL_POINT_BYTES);
         fl_write_from(&line, message->keys.mpk, FL_POINT_BYTES);
         fl_write_from(&line, message->keys.signature, FL_SIGN_BYTES);
+        fl_write_u8(&line, message->keys.class);
+        fl_write_u8(&line, message->keys.roster);
     } else if (message->verb == FL_ACK) {
         memcpy(self->asig[index], message->ack.signature, FL_SIGN_BYTES);
         self->acked |= (uint64_t)1 << index;

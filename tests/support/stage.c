@@ -23,8 +23,6 @@ stage_layout(uint32_t edges, uint32_t devices, fl_masking masking)
         .train_ms = 20,
         .plan = { .clip = 1.0f,
                   .bits = 8,
-                  .ring_bits = 32,
-                  .wire_bytes = 3,
                   .weight_unit = 10,
                   .weight_max = 4,
                   .devices_max = 64,

@@ -84,13 +84,19 @@ leave(fl_peer from, const char *name, fl_role role)
 static void
 open_round(const fl_plan *asked)
 {
-    fl_task task = { .attempt = 1, .order = { .run = run, .round = 7, .model = { { 1 } },
-                                              .model_bytes = 100, .elements = 10,
-                                              .plan = { .clip = 1, .bits = 8, .ring_bits = 32,
-                                                        .wire_bytes = 4, .weight_unit = 1,
-                                                        .weight_max = 100, .devices_max = 8,
-                                                        .recipe = { 2, { { "batch", 1 },
-                                                                         { "epochs", 1 } } } } } };
+    fl_task task = { .attempt = 1,
+                     .order = {
+                         .run = run,
+                         .round = 7,
+                         .model = { { 1 } },
+                         .model_bytes = 100,
+                         .elements = 10,
+                         .plan = { .clip = 1,
+                                   .bits = 8,
+                                   .weight_unit = 1,
+                                   .weight_max = 100,
+                                   .devices_max = 8,
+                                   .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } } } };
     task.order.plan.masking = asked->masking;
     task.order.plan.block_max = asked->block_max;
     task.order.plan.step_ms = asked->step_ms;

@@ -12,6 +12,7 @@
 #include "cloud/settings.h"
 #include "common/model/safetensors.h"
 #include "common/secagg/secagg.h"
+#include "common/wire/manifest.h"
 #include "common/store/file.h"
 
 #include "tests/support/place.h"
@@ -168,11 +169,10 @@ assert_same_plan(const fl_plan *one, const fl_plan *other)
 {
     static const struct {
         size_t offset, size;
-    } fields[] = { FIELD(clip),         FIELD(bits),       FIELD(ring_bits),   FIELD(wire_bytes),
-                   FIELD(weight_unit),  FIELD(weight_max), FIELD(devices_max), FIELD(recipe.count),
-                   FIELD(recipe.value), FIELD(seed),       FIELD(late),        FIELD(staleness_max),
-                   FIELD(masking),      FIELD(block_max),  FIELD(members_min), FIELD(survivors_min),
-                   FIELD(step_ms) };
+    } fields[] = { FIELD(clip),        FIELD(bits),         FIELD(weight_unit),   FIELD(weight_max),
+                   FIELD(devices_max), FIELD(recipe.count), FIELD(recipe.value),  FIELD(seed),
+                   FIELD(pin),         FIELD(late),         FIELD(staleness_max), FIELD(masking),
+                   FIELD(block_max),   FIELD(members_min),  FIELD(survivors_min), FIELD(step_ms) };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         assert_memory_equal((const uint8_t *)one + fields[i].offset,
                             (const uint8_t *)other + fields[i].offset, fields[i].size);
@@ -187,9 +187,12 @@ every_plan_crosses_the_wire_as_it_is(void **state)
     for (int i = 0; i < 3; i++) {
         assert_int_equal(with("--masking", profiles[i], NULL), FL_OK);
         fl_order order = { .round = 1, .model_bytes = 8, .elements = 2, .plan = plan() }, back;
-        uint8_t bytes[FL_ORDER_BYTES];
+        uint8_t bytes[FL_ORDER_BYTES], room[FL_PARTS_MADE_MAX];
         fl_order_encode(&order, bytes);
         assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+        fl_settings_decode(fl_settings_encode(&order, room), &back);
+        fl_manifest_decode(fl_manifest_encode(&order, room), &back);
+        assert_false(back.beyond);
         assert_same_plan(&back.plan, &order.plan);
         assert_string_equal(fl_masking_name((fl_masking)order.plan.masking), profiles[i]);
     }
@@ -208,7 +211,7 @@ the_whole_sum_fits_whatever_the_settings_are(void **state)
                                 "--plan-devices-max", devices[i / 12], NULL);
         if (status == FL_OK) { // else it is refused at the start
             fl_plan one = plan();
-            assert_true(fl_secagg_plan_holds(&one));
+            assert_true(fl_secagg_plan_holds(&one, 1));
             held++;
         }
     }

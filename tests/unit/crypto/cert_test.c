@@ -56,7 +56,7 @@ s_check(void)
 static void
 s_sign_again(void)
 {
-    fl_authority_sign(identity_ours, "tributary/cert/v1", fl_bytes_of(bytes, BODY), bytes + BODY);
+    fl_authority_sign(identity_ours, "tributary/cert/v2", fl_bytes_of(bytes, BODY), bytes + BODY);
 }
 
 static void
@@ -171,7 +171,7 @@ each_field_tampered_is_refused_by_its_reason(void **state)
         bool resigned;
         fl_trust wanted;
     } rows[] = {
-        { 0, 2, true, FL_TRUST_VERSION },
+        { 0, 1, true, FL_TRUST_VERSION },
         { 1, FL_ROLE_ROOT, false, FL_TRUST_SIGNATURE }, // an edge that would be root
         { 1, FL_ROLE_NONE, true, FL_TRUST_MALFORMED },
         { 1, FL_ROLE_OPERATOR + 1, true, FL_TRUST_MALFORMED },
@@ -187,7 +187,10 @@ each_field_tampered_is_refused_by_its_reason(void **state)
         { 98, 0x07, false, FL_TRUST_SIGNATURE }, // serial
         { 98, 0x00, true, FL_TRUST_MALFORMED },  // serial 0
         { 89, 0x7f, true, FL_TRUST_MALFORMED },  // begins after it ends
-        { 169, 0xee, false, FL_TRUST_SIGNATURE },
+        { 106, 1, false, FL_TRUST_SIGNATURE },   // class_max
+        { 107, 1, true, FL_TRUST_MALFORMED },    // reserved
+        { 122, 1, true, FL_TRUST_MALFORMED },
+        { 186, 0xee, false, FL_TRUST_SIGNATURE },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         (void)s_issue(NULL);
@@ -213,7 +216,7 @@ another_authority_s_certificate_is_refused(void **state)
     fl_order_sign(identity_ours, fl_bytes_of(bytes, BODY), bytes + BODY);
     assert_int_equal(s_check(), FL_TRUST_SIGNATURE);
     //  nor a node for itself
-    fl_keys_sign(keys, "tributary/cert/v1", fl_bytes_of(bytes, BODY), bytes + BODY);
+    fl_keys_sign(keys, "tributary/cert/v2", fl_bytes_of(bytes, BODY), bytes + BODY);
     assert_int_equal(s_check(), FL_TRUST_SIGNATURE);
 }
 

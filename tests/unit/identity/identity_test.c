@@ -434,8 +434,11 @@ s_task(uint64_t round)
     task.task.attempt = 1;
     task.task.order = (fl_order){ .run = task.run, .round = round, .model_bytes = 10,
                                   .elements = 4 };
-    task.task.order.plan = (fl_plan){ .clip = 1, .bits = 8, .ring_bits = 32, .wire_bytes = 4,
-                                      .weight_unit = 1, .weight_max = 1, .devices_max = 1,
+    task.task.order.plan = (fl_plan){ .clip = 1,
+                                      .bits = 8,
+                                      .weight_unit = 1,
+                                      .weight_max = 1,
+                                      .devices_max = 1,
                                       .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } };
     return task;
 }
@@ -464,6 +467,13 @@ an_order_is_believed_only_with_the_authoritys_signature(void **state)
     assert_int_equal(incoming(device, FL_PARENT, NULL, &second), FL_WHY_NONE);
     second.task.order.round = 1;
     assert_int_equal(incoming(device, FL_PARENT, NULL, &second), FL_WHY_PLAN);
+    fl_message parts[3] = { first, first, first };
+    parts[0].task.order.plan.late = FL_LATE_CARRY;              // the manifest is another one
+    fl_recipe_put(&parts[1].task.order.plan.recipe, "rate", 1); // or the settings
+    parts[2].task.order.beyond = true; // or it asks for what is not known here
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        assert_int_equal(incoming(device, FL_PARENT, NULL, &parts[i]), FL_WHY_PLAN);
+    }
     fl_message own = outgoing(edge, 1, s_task(3)); // nobody but the root can make one
     assert_int_equal(incoming(device, FL_PARENT, NULL, &own), FL_WHY_PLAN);
     fl_identity_close(&root);

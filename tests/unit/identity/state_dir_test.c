@@ -268,7 +268,7 @@ a_mark_comes_back_and_a_damaged_one_is_no_fresh_start(void **state)
     fl_name names[2];
     assert_true(fl_name_parse("d1", &names[0]) && fl_name_parse("d2", &names[1]));
     assert_int_equal(fl_state_dir_mark_load(place, &back, &why), FL_MISSING);
-    fl_secagg_mark_open(&mark, 11, &(fl_hash){ { 4 } }, names, 2);
+    fl_secagg_mark_open(&mark, 11, &(fl_secagg_drawn){ .tensors = { { 4 } } }, names, 2);
     for (uint64_t round = 12; round < 14; round++) {
         mark.round = round; // the second in place of the first
         fl_secagg_mark_encode(&mark, bytes);

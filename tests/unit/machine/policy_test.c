@@ -154,13 +154,9 @@ static void
 the_numbers_of_a_plan_are_its_own(void **state)
 {
     (void)state;
-    const fl_plan plan = { .clip = 0.5f,
-                           .bits = 12,
-                           .ring_bits = 32,
-                           .wire_bytes = 3,
-                           .weight_unit = 4,
-                           .weight_max = 5,
-                           .devices_max = 6 };
+    const fl_plan plan = {
+        .clip = 0.5f, .bits = 12, .weight_unit = 4, .weight_max = 5, .devices_max = 6
+    };
     const fl_element fixed = fl_policy_element(&plan);
     assert_true(fixed.clip == 0.5f && fixed.bits == 12 && fixed.ring_bits == 32);
     assert_true(fixed.wire_bytes == 3 && fixed.weight_unit == 4 && fixed.weight_max == 5);

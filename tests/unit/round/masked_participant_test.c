@@ -74,6 +74,7 @@ a_task_is_declined_when_it_masks_less_than_configured_or_its_sums_may_wrap(void 
         s_child()->masks.profile = rows[i].own;
         asked = stage_layout(0, 5, rows[i].asked).plan;
         asked.weight_max = rows[i].weight_max;
+        asked.devices_max = asked.weight_max == UINT32_MAX ? UINT32_MAX : asked.devices_max;
         stage->letter_hook = s_ask;
         stage_until_told(CHILD, FL_TASK);
         assert_int_equal(s_child()->said[FL_REFUSED], rows[i].reason != FL_WHY_NONE);
@@ -375,7 +376,7 @@ s_another_task(void)
 {
     fl_message message = stage_message(FL_TASK);
     message.task = *fl_participant_task(stage_member(CHILD));
-    message.task.order.plan.clip = 2;
+    message.task.order.manifest.bytes[0] ^= 1;
     stage_hear(CHILD, &message);
 }
 

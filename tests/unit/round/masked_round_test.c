@@ -179,7 +179,8 @@ a_new_process_of_a_child_has_no_part_in_the_round_unless_it_was_counted(void **s
             fl_message contrib = stage_message(FL_CONTRIB);
             contrib.contrib = (fl_contrib){ .attempt = 1, .seat = CHILD - 1, .epoch = 2 };
             contrib.contrib.elements = stage->elements;
-            contrib.contrib.vector_bytes = stage->elements * stage->plan.wire_bytes;
+            contrib.contrib.vector_bytes =
+                stage->elements * fl_policy_element(&stage->plan).wire_bytes;
             stage_hear_from(0, CHILD - 1, &contrib, 0);
             assert_int_equal(stage->nodes[0].refused.reason, FL_WHY_RESTART);
             fl_message ready = stage_message(FL_READY);

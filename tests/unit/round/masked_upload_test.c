@@ -124,7 +124,8 @@ an_announcement_before_there_is_a_mask_set_has_the_task_said_again(void **state)
                                   .seat = CHILD - 1,
                                   .epoch = 1,
                                   .elements = stage->elements,
-                                  .vector_bytes = stage->elements * stage->plan.wire_bytes };
+                                  .vector_bytes = stage->elements *
+                                                  fl_policy_element(&stage->plan).wire_bytes };
     uint32_t tasks = stage->nodes[0].said[FL_TASK];
     stage_hear_from(0, CHILD - 1, &early, 0);
     assert_int_equal(stage->nodes[0].said[FL_TASK], tasks + 1);

@@ -58,8 +58,6 @@ set_plan(uint32_t devices_max)
     assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
     plan = (fl_plan){ .clip = fixed.clip,
                       .bits = fixed.bits,
-                      .ring_bits = fixed.ring_bits,
-                      .wire_bytes = fixed.wire_bytes,
                       .weight_unit = 1,
                       .weight_max = 2,
                       .devices_max = devices_max,

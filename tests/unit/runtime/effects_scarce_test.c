@@ -69,9 +69,9 @@ start(void **state)
     fl_element fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
                        .devices_max = 4 };
     assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
-    plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
-                      .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
-                      .devices_max = 4 };
+    plan = (fl_plan){
+        .clip = fixed.clip, .bits = fixed.bits, .weight_unit = 1, .weight_max = 2, .devices_max = 4
+    };
     effects = workshop_effects((fl_effects_conf){ .saver.save = s_save });
     return effects == NULL;
 }
@@ -80,7 +80,7 @@ start(void **state)
 static void
 take(uint32_t block)
 {
-    fl_blob *zeros = fl_blob_new((size_t)ELEMENTS * plan.wire_bytes);
+    fl_blob *zeros = fl_blob_new((size_t)ELEMENTS * fl_policy_element(&plan).wire_bytes);
     lease(0, fl_blob_size(zeros));
     fl_effect stage = { .kind = FL_FX_STAGE };
     assert_true(fl_effects_obey(effects, &stage, fl_blob_bytes(zeros)));
@@ -154,7 +154,7 @@ seeds_that_find_no_room_leave_the_masks_as_they_are(void **state)
     take(0);
     no_locked = true;
     assert_int_equal(unmask(0).unmasked.reason, FL_WHY_STORAGE);
-    fl_blob *plain = fl_blob_new((size_t)ELEMENTS * plan.wire_bytes);
+    fl_blob *plain = fl_blob_new((size_t)ELEMENTS * fl_policy_element(&plan).wire_bytes);
     fl_effect effect = { .kind = FL_FX_MASK };
     effect.mask.vec = fl_handles_put(handles, &plain);
     effect.mask.elements = ELEMENTS;

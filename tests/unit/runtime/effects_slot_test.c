@@ -18,14 +18,9 @@ start(void **state)
         return -1;
     }
     effects = workshop_effects((fl_effects_conf){ 0 });
-    clear(1, ELEMENTS,
-          &(fl_plan){ .clip = 1.0f,
-                      .bits = 8,
-                      .ring_bits = 32,
-                      .wire_bytes = WIRE_BYTES,
-                      .weight_unit = 1,
-                      .weight_max = 2,
-                      .devices_max = 4 });
+    clear(
+        1, ELEMENTS,
+        &(fl_plan){ .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2, .devices_max = 4 });
     return 0;
 }
 

@@ -78,8 +78,10 @@ static fl_trainer trainer = { .train = s_train, .cancel = s_cancel };
 static void
 open_works(const char *node, bool saver)
 {
-    fl_effects_conf conf = { .trainer = &trainer, .applier.apply = s_apply,
-                           .saver.save = saver ? s_save : NULL };
+    fl_effects_conf conf = { .own_seed = 77,
+                             .trainer = &trainer,
+                             .applier.apply = s_apply,
+                             .saver.save = saver ? s_save : NULL };
     assert_true(fl_name_parse(node, &conf.node));
     effects = workshop_effects(conf);
     assert_non_null(effects);
@@ -94,9 +96,12 @@ start(void **state)
     fl_element fixed = { .clip = 1.0f, .bits = 8, .weight_unit = 1, .weight_max = 2,
                        .devices_max = 4 };
     assert_int_equal(fl_element_choose(&fixed, &why), FL_OK);
-    plan = (fl_plan){ .clip = fixed.clip, .bits = fixed.bits, .ring_bits = fixed.ring_bits,
-                      .wire_bytes = fixed.wire_bytes, .weight_unit = 1, .weight_max = 2,
-                      .devices_max = 4, .seed = 5 };
+    plan = (fl_plan){ .clip = fixed.clip,
+                      .bits = fixed.bits,
+                      .weight_unit = 1,
+                      .weight_max = 2,
+                      .devices_max = 4,
+                      .seed = 5 };
     cancelled = false;
     train_says = FL_OK;
     apply_says = save_says = true;
@@ -116,10 +121,10 @@ order_of(uint64_t round, uint64_t elements)
 static fl_blob *
 wire_of(uint64_t elements, int8_t value)
 {
-    fl_blob *blob = fl_blob_new(elements * plan.wire_bytes);
+    fl_blob *blob = fl_blob_new(elements * fl_policy_element(&plan).wire_bytes);
     for (uint64_t i = 0; i < elements; i++) {
-        uint8_t *at = fl_blob_data(blob) + i * plan.wire_bytes;
-        memset(at, value < 0 ? 0xff : 0, plan.wire_bytes);
+        uint8_t *at = fl_blob_data(blob) + i * fl_policy_element(&plan).wire_bytes;
+        memset(at, value < 0 ? 0xff : 0, fl_policy_element(&plan).wire_bytes);
         at[0] = (uint8_t)value;
     }
     return blob;
@@ -406,6 +411,22 @@ encode(fl_vec update, uint64_t round)
     return answer_of(&effect, FL_EV_ENCODED);
 }
 
+//  The plan tells everything of the dither, or, under masks, all but what the device knows.
+static void
+a_masked_update_has_a_dither_of_its_own_unless_it_is_pinned(void **state)
+{
+    (void)state;
+    fl_vec update = put_update(0.3f, ELEMENTS);
+    fl_hash open = encode(update, 1).encoded.hash;
+    plan.masking = FL_MASKING_MALICIOUS;
+    fl_hash own = encode(update, 1).encoded.hash, again = encode(update, 1).encoded.hash;
+    assert_false(fl_hash_equal(&own, &open));
+    assert_true(fl_hash_equal(&own, &again));
+    plan.pin = true;
+    fl_hash pinned = encode(update, 1).encoded.hash;
+    assert_true(fl_hash_equal(&pinned, &open));
+}
+
 static void
 the_same_update_in_the_same_round_is_encoded_to_the_same_bytes(void **state)
 {
@@ -413,7 +434,7 @@ the_same_update_in_the_same_round_is_encoded_to_the_same_bytes(void **state)
     fl_vec update = put_update(0.3f, ELEMENTS); // between two steps: the dither decides
     fl_event first = encode(update, 1), again = encode(update, 1), next = encode(update, 2);
     assert_int_equal(first.encoded.reason, FL_WHY_NONE);
-    assert_int_equal(first.encoded.bytes, ELEMENTS * plan.wire_bytes);
+    assert_int_equal(first.encoded.bytes, ELEMENTS * fl_policy_element(&plan).wire_bytes);
     fl_hash hash = fl_hash_of(fl_blob_bytes(fl_handles_look(handles, first.encoded.vec)));
     assert_true(fl_hash_equal(&first.encoded.hash, &hash));
     assert_true(fl_hash_equal(&again.encoded.hash, &hash));
@@ -478,6 +499,7 @@ main(void)
         working(a_model_comes_in_pieces_and_is_kept_when_its_hash_is_right),
         working(training_gives_an_update_of_the_model_that_is_held),
         working(training_that_fails_says_why_and_leaves_no_update),
+        working(a_masked_update_has_a_dither_of_its_own_unless_it_is_pinned),
         working(the_same_update_in_the_same_round_is_encoded_to_the_same_bytes),
         working(what_is_clipped_is_counted_and_what_is_no_number_is_refused),
         working(what_concerns_lanes_or_the_log_is_not_of_works),

@@ -395,9 +395,7 @@ s_two_tasks(order_change *change)
     masked_world *world = s_four_zeros();
     fl_task mine = world->task, other = world->task;
     change(&other.order);
-    uint8_t bytes[FL_ORDER_BYTES];
-    fl_order_encode(&other.order, bytes);
-    fl_order_sign(world->authority, fl_bytes_of(bytes, sizeof bytes), other.signature);
+    masked_sign(world, &other);
     thief_move_in(&bad, world, 0);
     masked_invite(world);
     for (uint32_t i = 0; i < 5; i++) {

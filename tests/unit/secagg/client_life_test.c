@@ -51,13 +51,13 @@ a_task_below_what_a_member_asks_for_is_refused(void **state)
     assert_int_equal(s_begin(world, &task), FL_WHY_POLICY_REFUSED);
     assert_false(fl_secagg_client_open(world->member[0].machine, &task.order.plan));
     task = world->task;
-    task.order.plan.weight_max = UINT32_MAX;
+    task.order.plan.weight_max = task.order.plan.devices_max = UINT32_MAX;
     assert_int_equal(s_begin(world, &task), FL_WHY_PLAN);
     assert_int_equal(fl_secagg_client_step_of(world->member[0].machine), FL_CLIENT_IDLE);
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE);
     assert_int_equal(s_begin(world, &world->task), FL_WHY_NONE); // heard again
     task = world->task;
-    task.order.plan.clip = 2;
+    task.order.manifest.bytes[0] ^= 1;
     assert_int_equal(s_begin(world, &task), FL_WHY_EQUIVOCATION);
     assert_int_equal(s_begin(world, &world->task), FL_WHY_STALE); // burnt is burnt
     masked_next_round(world, 2, false);

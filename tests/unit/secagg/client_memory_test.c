@@ -17,7 +17,7 @@ s_mark(void)
 {
     fl_secagg_mark mark = { .run = { { 1 } }, .round = 9 };
     fl_name names[] = { s_node("c"), s_node("a"), s_node("b") };
-    fl_secagg_mark_open(&mark, 8, &(fl_hash){ { 7 } }, names, 3);
+    fl_secagg_mark_open(&mark, 8, &(fl_secagg_drawn){ .tensors = { { 7 } } }, names, 3);
     return mark;
 }
 
@@ -66,12 +66,16 @@ a_mark_tells_whether_its_survivors_are_among_given_names(void **state)
 {
     (void)state;
     fl_secagg_mark mark = s_mark(), none = { 0 };
-    const fl_hash model = { { 7 } }, other = { { 8 } };
+    const fl_secagg_drawn model = { .tensors = { { 7 } } }, other = { .tensors = { { 8 } } };
+    const fl_secagg_drawn again = { .tensors = { { 7 } }, .draw = 1 };
+    const fl_secagg_drawn elsewhere = { .run = { { 1 } }, .tensors = { { 7 } } };
     fl_name more[] = { s_node("d"), s_node("b"), s_node("a"), s_node("c") };
     assert_true(fl_secagg_mark_within(&mark, &model, more, 4));
     assert_false(fl_secagg_mark_within(&mark, &model, more, 3));
     assert_false(fl_secagg_mark_within(&mark, &model, more, 0));
     assert_true(fl_secagg_mark_within(&mark, &other, more, 0));
+    assert_true(fl_secagg_mark_within(&mark, &again, more, 0));
+    assert_true(fl_secagg_mark_within(&mark, &elsewhere, more, 0)); // the same model in another run
     assert_true(fl_secagg_mark_within(&none, &model, more, 0));
     assert_false(fl_secagg_mark_exactly(&mark, &model, more, 4));
     assert_true(fl_secagg_mark_exactly(&mark, &model, more + 1, 3));
@@ -86,7 +90,7 @@ s_open_models(fl_secagg_mark *mark, uint32_t first, uint32_t count)
 {
     fl_name names[] = { s_node("a"), s_node("b"), s_node("c"), s_node("d"), s_node("e") };
     for (uint32_t i = first; i < first + count; i++) {
-        fl_hash model = { { (uint8_t)i, 1 } };
+        fl_secagg_drawn model = { .tensors = { { (uint8_t)i, 1 } } };
         fl_secagg_mark_open(mark, i, &model, names, 3 + i % 3);
     }
 }
@@ -102,7 +106,7 @@ sums_under_older_models_are_remembered_too(void **state)
     fl_secagg_mark_encode(&mark, bytes);
     assert_true(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
     for (uint32_t i = 1; i <= 1 + FL_MARK_OLDER_MAX; i++) {
-        const fl_hash model = { { (uint8_t)i, 1 } };
+        const fl_secagg_drawn model = { .tensors = { { (uint8_t)i, 1 } } };
         assert_int_equal(fl_secagg_mark_opened(&back, &model), i);
         for (uint32_t count = 3; count <= 5; count++) {
             assert_int_equal(fl_secagg_mark_exactly(&back, &model, names + 5 - count, count),
@@ -111,11 +115,15 @@ sums_under_older_models_are_remembered_too(void **state)
     }
     s_open_models(&mark, 5, 1); // again: one entry for each model, the newest
     assert_int_equal(mark.older_count, FL_MARK_OLDER_MAX);
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_hash){ { 1, 1 } }), 1);
+    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 1, 1 } } }),
+                     1);
     s_open_models(&mark, 100, 1); // one more than there is room for: the oldest is forgotten
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_hash){ { 1, 1 } }), 0);
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_hash){ { 2, 1 } }), 2);
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_hash){ { 5, 1 } }), 5);
+    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 1, 1 } } }),
+                     0);
+    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 2, 1 } } }),
+                     2);
+    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 5, 1 } } }),
+                     5);
     mark.older[3].round = 0;
     fl_secagg_mark_encode(&mark, bytes);
     assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));

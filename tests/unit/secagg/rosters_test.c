@@ -69,6 +69,8 @@ s_hook(masked_world *world, int32_t from, int32_t to, fl_message *message)
         fl_write_from(&line, message->keys.epk, FL_POINT_BYTES);
         fl_write_from(&line, message->keys.mpk, FL_POINT_BYTES);
         fl_write_from(&line, message->keys.signature, FL_SIGN_BYTES);
+        fl_write_u8(&line, message->keys.class);
+        fl_write_u8(&line, message->keys.roster);
     } else if (message->verb == FL_SHARES) {
         said[from].shares = message->shares;
         memcpy(said[from].digests, message->shares.digests.data, sizeof said[from].digests);

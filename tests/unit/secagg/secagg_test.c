@@ -78,20 +78,16 @@ static void
 a_plan_holds_when_its_sums_fit(void **state)
 {
     (void)state;
-    fl_plan plan = { .clip = 1,
-                     .bits = 16,
-                     .ring_bits = 32,
-                     .wire_bytes = 4,
-                     .weight_unit = 1,
-                     .weight_max = 1024,
-                     .devices_max = 64 };
-    assert_true(fl_secagg_plan_holds(&plan)); // 2^6 * 2^10 * (2^15 - 1) < 2^31
-    plan.devices_max = 65;
-    assert_false(fl_secagg_plan_holds(&plan));
-    plan.ring_bits = 64;
-    assert_false(fl_secagg_plan_holds(&plan)); // four bytes of wire
-    plan.wire_bytes = 5;
-    assert_true(fl_secagg_plan_holds(&plan));
+    fl_plan plan = {
+        .clip = 1, .bits = 16, .weight_unit = 1, .weight_max = 1024, .devices_max = 64
+    };
+    assert_true(fl_secagg_plan_holds(&plan, FL_VECTOR_BYTES_MAX / 4)); // 2^6 * 2^10 * 2^16
+    assert_false(fl_secagg_plan_holds(&plan, FL_VECTOR_BYTES_MAX / 4 + 1));
+    plan.devices_max = 65; // five bytes
+    assert_true(fl_secagg_plan_holds(&plan, FL_VECTOR_BYTES_MAX / 5));
+    assert_false(fl_secagg_plan_holds(&plan, FL_VECTOR_BYTES_MAX / 4));
+    plan.devices_max = plan.weight_max = UINT32_MAX; // no ring holds them
+    assert_false(fl_secagg_plan_holds(&plan, 1));
 }
 
 static void
@@ -104,8 +100,6 @@ the_hash_of_a_task_is_of_its_signed_part_alone(void **state)
                              .elements = 1,
                              .plan = { .clip = 1,
                                        .bits = 8,
-                                       .ring_bits = 32,
-                                       .wire_bytes = 2,
                                        .weight_unit = 1,
                                        .weight_max = 1,
                                        .devices_max = 1,
@@ -119,7 +113,7 @@ the_hash_of_a_task_is_of_its_signed_part_alone(void **state)
     other = fl_secagg_task_hash(&task);
     assert_false(fl_hash_equal(&hash, &other));
     task.signature[63] ^= 1;
-    task.order.plan.clip = 2;
+    task.order.manifest.bytes[0] ^= 1; // it stands for the clip
     other = fl_secagg_task_hash(&task);
     assert_false(fl_hash_equal(&hash, &other));
 }
@@ -133,6 +127,7 @@ typedef struct line {
 static void
 s_sign_line(line *self, const fl_keys *keys)
 {
+    memset(self->bytes + FL_MEMBER_BYTES - 2, 0, 2); // class and roster
     memcpy(self->bytes + FL_CERT_BYTES, self->epk, sizeof self->epk);
     memcpy(self->bytes + FL_CERT_BYTES + 32, self->mpk, sizeof self->mpk);
     fl_transcript_keys_sign(keys, &place, self->epk, self->mpk, self->bytes + FL_CERT_BYTES + 64);
@@ -279,7 +274,21 @@ static void
 s_flip_signature(line *self, const line *first)
 {
     (void)first;
-    self->bytes[FL_MEMBER_BYTES - 1] ^= 1;
+    self->bytes[FL_MEMBER_BYTES - 3] ^= 1;
+}
+
+static void
+s_other_class(line *self, const line *first)
+{
+    (void)first;
+    self->bytes[FL_MEMBER_BYTES - 2] = 1;
+}
+
+static void
+s_other_roster(line *self, const line *first)
+{
+    (void)first;
+    self->bytes[FL_MEMBER_BYTES - 1] = 1;
 }
 
 static void
@@ -302,6 +311,8 @@ keys_of_a_roster_are_sound_signed_and_ones_own(void **state)
     assert_int_equal(s_with_keys(s_one_for_both, true), FL_WHY_KEY);
     assert_int_equal(s_with_keys(s_flip_signature, false), FL_WHY_SIGNATURE);
     assert_int_equal(s_with_keys(s_flip_key, false), FL_WHY_SIGNATURE);
+    assert_int_equal(s_with_keys(s_other_class, false), FL_WHY_SIGNATURE);
+    assert_int_equal(s_with_keys(s_other_roster, false), FL_WHY_SIGNATURE);
 }
 
 static void
