@@ -2,6 +2,10 @@
 order or killed. The ledger shows who was in, and a run that lost nobody's update ends with the very
 model of a run that nothing disturbed."""
 
+import glob
+import os
+import shutil
+
 from fabric import Fabric, Process, expect, main, spread
 
 NAMES = [f"d{number}" for number in range(5)]
@@ -116,6 +120,36 @@ def a_round_closes_without_who_stays_away():
         expect(all(process.stop() == 0 for process in fabric.nodes.values()), "a stop that failed")
 
 
+def _another_run(fabric):
+    """The root forgets its run and begins another one, by the same name and key."""
+    root = fabric["root"]
+    expect(root.stop() == 0, f"the root: {root.last()}")
+    for path in glob.glob(os.path.join(root.state, "ledger.db*")):
+        os.unlink(path)
+    shutil.rmtree(os.path.join(root.state, "models"))
+    mark = root.mark()
+    root.start()
+    root.line("run-done", since=mark, bound_s=60)
+    return fabric.done()
+
+
+def edges_and_devices_stay_from_one_run_to_the_next():
+    """Three runs, masked, from the same first model: nobody is started again, everybody is in."""
+    devices = {"d0": "e1", "d1": "e1", "d2": "e1", "d3": "root", "d4": "root"}
+    with Fabric(edges={"e1": "root"}, devices=devices, root={"rounds": 2}) as fabric:
+        runs = [fabric.start().done()["run"]]
+        for _ in range(2):
+            runs.append(_another_run(fabric)["run"])
+            closed = [(one["close"], one["count"]) for one in fabric.rounds()]
+            expect(closed == [("done", 5)] * 2, f"rounds: {closed}")
+        expect(len(set(runs)) == 3, f"runs: {runs}")
+        for name in ("e1", *devices):
+            expect(fabric[name].popen.poll() is None, f"{name} ended: {fabric[name].last()}")
+            fabric.until(lambda: len(fabric[name].lines("run-done")) == 3, 5,
+                         f"{name} has heard of three ends")
+        expect(fabric["d0"].stop() == 0 and fabric["e1"].stop() == 0, "a stop that failed")
+
+
 def _without(fabric, name, number):
     """The report of a round that closed while that one stayed away, as did the next."""
     fabric.until(lambda: fabric.closed() >= number + 1, 10, f"two rounds close without {name}")
@@ -127,4 +161,5 @@ def _without(fabric, name, number):
 
 if __name__ == "__main__":
     main([a_run_in_which_root_and_edge_die_ends_with_the_model_of_an_undisturbed_one,
-          a_round_closes_without_who_stays_away])
+          a_round_closes_without_who_stays_away,
+          edges_and_devices_stay_from_one_run_to_the_next])

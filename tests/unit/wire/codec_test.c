@@ -57,7 +57,8 @@ s_decode_exact(const uint8_t *bytes, size_t size)
     assert_non_null(exact);
     memcpy(exact, bytes, size);
     fl_codec code = s_decode(exact, size);
-    if (code == FL_CODEC_OK) {
+    bool passed_on = back.verb != FL_TASK || !back.task.order.beyond;
+    if (code == FL_CODEC_OK && passed_on) {
         fl_blob *again = fl_encode(&back, letter.body_bytes);
         assert_non_null(again);
         fl_blob_unref(&again);
