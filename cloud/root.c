@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
+#include "common/wire/manifest.h"
 
 static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
@@ -34,6 +35,7 @@ struct fl_root {
     fl_time since;          // of this phase
     fl_task task;           // of the round at hand
     fl_report report;       // of the round being closed
+    uint8_t order[FL_ORDER_BYTES], settings[FL_PARTS_MADE_MAX]; // as the ledger keeps them
     uint64_t token;         // of the SAVE or APPLY that is awaited
     fl_run_order wish;      // carried out between two rounds
     fl_root_phase paused;   // what a pause goes back to
@@ -215,6 +217,10 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
                                 .model = order->model,
                                 .loss = NAN,
                                 .accuracy = NAN };
+    fl_order_encode(order, self->order);
+    self->report.order = fl_bytes_of(self->order, sizeof self->order);
+    self->report.settings = fl_settings_encode(order, self->settings);
+    self->report.signature = fl_bytes_of(self->task.signature, sizeof self->task.signature);
     s_enter(self, FL_ROOT_OPENING, now);
     s_save(self, FL_SAVE_OPEN, out);
 }

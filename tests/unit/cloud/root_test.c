@@ -242,10 +242,19 @@ an_order_is_signed_before_anybody_hears_of_it(void **state)
     conf.signer = (fl_signer){ .self = &signatures, .sign = s_sign };
     signatures = 0;
     s_make(&conf);
-    s_open();
-    assert_int_equal(signatures, 1);
+    s_start(1, 0);
+    machine_join(0);
+    machine_join(1);
     uint8_t expected[FL_SIGNATURE_BYTES];
     memset(expected, 1, sizeof expected);
+    const fl_report *kept = machine_effect(FL_FX_SAVE)->save.report; // before it is sent
+    fl_order order;
+    assert_true(fl_order_decode(kept->order, &order) && order.round == 1);
+    assert_int_equal(kept->signature.size, sizeof expected);
+    assert_memory_equal(kept->signature.data, expected, sizeof expected);
+    assert_true(kept->settings.size > 0);
+    s_answer_save(true);
+    assert_int_equal(signatures, 1);
     for (fl_peer peer = 0; peer < 2; peer++) {
         assert_memory_equal(machine_said(peer, FL_TASK)->task.signature, expected, sizeof expected);
     }
