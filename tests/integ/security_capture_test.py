@@ -121,8 +121,7 @@ def nothing_of_models_updates_or_keys_can_be_read():
     wiretap = Wiretap()
     with Fabric(edges={"e1": "root"}, devices={"d1": "e1"},
                 root={"rounds": ROUNDS, "model.elements": ELEMENTS, "plan.bits": BITS,
-                      "plan.devices_max": DEVICES_MAX, "train.seed": 1, "checkpoints": 10,
-                      "linger": "10m"},
+                      "plan.devices_max": DEVICES_MAX, "train.seed": 1, "checkpoints": 10},
                 each={"d1": {"synthetic.seed": SEED}}, unmasked=True) as f:
         try:
             f.start()

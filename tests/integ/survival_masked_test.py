@@ -14,7 +14,7 @@ EDGES = {f"e{number}": "root" for number in range(1, 5)}   # of four, one may be
 DEVICES = spread(NAMES, {edge: 4 for edge in EDGES})
 WINDOW = {"round.time_max": "30s", "round.join_wait": "1s", "log.level": "debug"}
 ROOT = {"rounds": 100000, "round.wait": "10s", "round.extends_max": 1000,
-        "model.elements": 100000}
+        "model.elements": 100000, "plan.pin": True}
 BACK_S = 90                     # until a round is whole again, on a machine that is busy elsewhere
 TRIES = 12
 ROUNDS = 12

@@ -69,7 +69,8 @@ def write_run(directory, settings, name="run"):
     os.makedirs(directory, exist_ok=True)
     path = os.path.join(directory, name + ".yaml")
     with open(path, "w", encoding="ascii") as file:
-        file.writelines(f"{key}: {value}\n" for key, value in settings.items())
+        for key, value in settings.items():
+            file.write(f"{key}: {str(value).lower() if isinstance(value, bool) else value}\n")
     return path
 
 
