@@ -106,7 +106,8 @@ s_check_encoding(fl_sim *sim, const fl_sim_training *training, const fl_effect *
     const fl_plan *plan = &effect->encode.order.plan;
     uint64_t whole = (training->samples + plan->weight_unit - 1) / plan->weight_unit;
     whole = whole < plan->weight_max ? whole : plan->weight_max;
-    uint64_t damped = whole / (1 + effect->encode.order.round - training->round);
+    const fl_order *order = &effect->encode.order;
+    uint64_t damped = whole / (1 + fl_sim_round(sim, &order->run, order->round) - training->round);
     damped = damped > 0 ? damped : 1;
     if (effect->encode.weight != damped) {
         fl_sim_fail(sim, CHECK_WEIGHT, "%s encodes with weight %" PRIu64 " instead of %" PRIu64,
@@ -358,9 +359,11 @@ s_tally(fl_sim *sim, const fl_report *report)
 }
 
 void
-fl_sim_check_commit(fl_sim *sim, const fl_report *report)
+fl_sim_check_commit(fl_sim *sim, const fl_report *of_run)
 {
     fl_sim_notary *notary = &sim->notary;
+    fl_report counted = *of_run, *report = &counted; // its round among those of all runs
+    report->round = fl_sim_round(sim, &of_run->run, of_run->round);
     FL_ASSERT(report->round < SIM_ROUNDS_MAX);
     fl_sim_commit *commit = &notary->commits[report->round];
     fl_sim_trace(sim, "==== round %" PRIu64 " is durable: %s, weight %" PRIu64 ", count %u",
@@ -390,7 +393,7 @@ fl_sim_check_commit(fl_sim *sim, const fl_report *report)
         s_check_done(sim, report);
     }
     fl_sim_veil_commit(sim, report);
-    if (report->round + 3 >= sim->rounds) {
+    if (of_run->round + 3 >= sim->rounds && sim->begun == sim->runs) {
         fl_sim_clear_sky(sim); // the last rounds must show that the tree finds together again
     }
 }
@@ -402,7 +405,8 @@ fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message 
     const fl_sim_notary *notary = &sim->notary;
     if (message->verb == FL_CLOSED && sim->nodes[to].role == FL_ROLE_DEVICE &&
         message->closed.outcome == FL_OUT_IN) {
-        const fl_sim_commit *commit = &notary->commits[message->round];
+        uint64_t round = fl_sim_round(sim, &message->run, message->round);
+        const fl_sim_commit *commit = &notary->commits[round];
         if (!commit->done || (commit->nodes_in[to / 64] >> (to % 64) & 1) == 0) {
             fl_sim_fail(sim, CHECK_VERDICT,
                         "%s tells %s that it is in round %" PRIu64 ", which is "
@@ -414,7 +418,8 @@ fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message 
         const fl_sim_lot *lot = fl_sim_lot_of(sim, &message->contrib.hash);
         const fl_sim_leaf *leaf = lot != NULL ? &notary->leaves[lot->leaves[0]] : NULL;
         if (leaf == NULL || (!lot->masked && leaf->weight != message->contrib.weight) ||
-            notary->trainings[leaf->training].round != message->contrib.base_round) {
+            notary->trainings[leaf->training].round !=
+                fl_sim_round(sim, &message->run, message->contrib.base_round)) {
             fl_sim_fail(sim, CHECK_WEIGHT, "%s offers what it has not encoded", node->name.name);
         }
     }
@@ -489,8 +494,16 @@ fl_sim_watch_step(fl_sim *sim, fl_sim_node *node)
         fl_sim_fail(sim, CHECK_PROGRESS, "%s waits without a deadline", node->name.name);
     }
     if (node->role == FL_ROLE_ROOT && !sim->over && fl_sim_node_finished(sim, node)) {
-        sim->over = true;
-        fl_sim_clear_sky(sim);
+        sim->over = sim->begun == sim->runs;
+        if (sim->over) {
+            fl_sim_clear_sky(sim);
+        } else if (sim->planned_life != node->life + 1) {
+            sim->planned_life = node->life + 1;
+            fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 500,
+                                            .what = SIM_AT_NEXT_RUN,
+                                            .node = node->index,
+                                            .life = node->life });
+        }
     }
 }
 

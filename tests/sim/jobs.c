@@ -136,6 +136,7 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     if (job->save_fails) {
         fl_sim_count_up(sim, SIM_SAVE_FAILED);
     } else if (!close) {
+        ledger->open_run = report->run;
         ledger->open_round = report->round;
         ledger->open_attempt = report->attempt;
     } else if (node->role == FL_ROLE_ROOT) {

@@ -69,8 +69,7 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
     } else if (node->role == FL_ROLE_EDGE) {
         fl_edge_conf conf = { .participant = s_member_conf(sim, node),
                               .aggregator = s_cohort_conf(sim, node),
-                              .last_run =
-                                  node->ledger.open_round > 0 ? sim->run : (fl_run){ { 0 } },
+                              .last_run = node->ledger.open_run,
                               .last_round = node->ledger.open_round,
                               .last_attempt = node->ledger.open_attempt };
         node->edge = fl_edge_new(&conf);

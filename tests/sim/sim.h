@@ -11,12 +11,13 @@
 #include "device/device.h"
 #include "edge/edge.h"
 #include "tests/sim/masks.h"
+#include "tests/sim/notary.h"
 
 enum {
-    SIM_ROUNDS_MAX = 64, // a device's rounds fit into one word of bits
-    SIM_VECS_MAX = 16,   // live vectors of one node; more is a leak
-    SIM_MODELS_MAX = 4,  // models that one node keeps
-    SIM_LANES = 3,       // control, up, down
+    SIM_RUNS_MAX = 3,
+    SIM_VECS_MAX = 16,  // live vectors of one node; more is a leak
+    SIM_MODELS_MAX = 4, // models that one node keeps
+    SIM_LANES = 3,      // control, up, down
 };
 #define SIM_NONE UINT32_MAX
 
@@ -65,6 +66,7 @@ typedef enum fl_sim_count {
     SIM_STORMS,
     SIM_HURRICANES,
     SIM_SEEDS,
+    SIM_RUNS,
     SIM_SEEDS_MASKED,
     SIM_SEEDS_HONEST,
     SIM_BLOCKS_DONE,
@@ -150,6 +152,7 @@ typedef struct fl_sim_sum {
 } fl_sim_sum;
 
 typedef struct fl_sim_ledger {
+    fl_run open_run;
     uint64_t open_round;
     uint32_t open_attempt;
     uint64_t closed_round;
@@ -234,6 +237,7 @@ typedef enum fl_sim_what {
     SIM_AT_DURABLE,
     SIM_AT_SAVED,
     SIM_AT_CRASH,
+    SIM_AT_NEXT_RUN,
     SIM_AT_START,
     SIM_AT_GUST,
     SIM_AT_CLEAR
@@ -262,83 +266,6 @@ typedef struct fl_sim_item {
         fl_sim_job *job;
     } with;
 } fl_sim_item;
-
-// ---- checkers ---------------------------------------------------------------------------------
-typedef enum fl_sim_checker {
-    CHECK_NONE,
-    CHECK_ONCE,
-    CHECK_FLAT,
-    CHECK_WEIGHT,
-    CHECK_COMMIT,
-    CHECK_QUORUM,
-    CHECK_DEADLINE,
-    CHECK_PROGRESS,
-    CHECK_LEAK,
-    CHECK_BYTES,
-    CHECK_VERDICT,
-    CHECK_BASE,
-    CHECK_WIRE,
-    CHECK_HANDLE,
-    CHECK_FLOOR,
-    CHECK_SPENT,
-    CHECK_VEIL,
-    CHECK_TOLD,
-    CHECK_BLAME,
-    CHECK_BLOCKS,
-    CHECKERS
-} fl_sim_checker;
-const char *fl_sim_checker_name(fl_sim_checker checker);
-
-//  One training of one device: the origin of every update.
-typedef struct fl_sim_training {
-    uint32_t node;
-    uint64_t round;
-    fl_hash model;
-    uint64_t samples;
-    uint64_t masked_in; // the round that it was masked in; 0: none
-} fl_sim_training;
-
-//  One encoded update.
-typedef struct fl_sim_leaf {
-    uint32_t training;
-    uint64_t weight;
-    uint8_t wire_bytes;
-    fl_blob *bytes;
-} fl_sim_leaf;
-
-//  A vector that was made by a device or an edge, known by its hash: the updates inside.
-typedef struct fl_sim_lot {
-    fl_hash hash;
-    uint32_t *leaves; // (leaf_count)
-    uint32_t leaf_count;
-    uint32_t folds; // contributions folded by the aggregator that made it; 0: a device
-    uint32_t node;
-    bool masked;        // the bytes are under masks
-    uint64_t masked_in; // the round that these plain bytes were masked in; 0: none
-} fl_sim_lot;
-
-typedef struct fl_sim_commit {
-    bool known, done;
-    fl_hash base, model;
-    uint64_t nodes_in[SIM_NODES_MAX / 64];
-} fl_sim_commit;
-
-typedef struct fl_sim_notary {
-    fl_sim_checker failed;
-    char sentence[240];
-    fl_sim_training *trainings;
-    uint32_t training_count, training_capacity;
-    fl_sim_leaf *leaves;
-    uint32_t leaf_count, leaf_capacity;
-    fl_sim_lot *lots;
-    uint32_t lot_count, lot_capacity;
-    fl_sim_told *told;
-    uint32_t told_count, told_capacity;
-    uint64_t counted[SIM_NODES_MAX]; // bit r: the update of base round r is in a committed sum
-    fl_sim_commit commits[SIM_ROUNDS_MAX];
-    uint64_t closed;           // newest committed round
-    uint32_t done, done_clear; // DONE rounds in all, and of those opened under a clear sky
-} fl_sim_notary;
 
 // ---- plants -----------------------------------------------------------------------------------
 //  A mistake put into the driver on purpose: a checker that does not find its own is worth nothing.
@@ -417,7 +344,13 @@ typedef struct fl_sim {
     fl_plan plan;
     fl_timing timing;
     uint32_t expect, expect_leaves, start_wait_ms;
-    fl_run run;
+    fl_run run;            // the newest of them
+    uint32_t runs, begun;  // runs to be done, one after the other; of them, begun
+    uint32_t planned_life; // of the root whose next run is planned already, + 1
+    struct {
+        fl_run run;
+        uint64_t before;   // rounds of the runs before it
+    } era[SIM_RUNS_MAX];   // (begun)
     fl_hash *model_hashes; // (model_count): every model ever made
     fl_blob **models;
     uint32_t model_count, model_capacity;
@@ -466,6 +399,10 @@ void fl_sim_push(fl_sim *sim, fl_sim_item item);
 void fl_sim_count_up(fl_sim *sim, fl_sim_count count);
 __attribute__((format(printf, 2, 3))) void fl_sim_trace(const fl_sim *sim, const char *format, ...);
 //  The sky clears now, once.
+//  The next run of the same tree, by a root in a new process; its first model is the last one.
+void fl_sim_begin_run(fl_sim *sim);
+//  A round of a run as the checkers count: over all runs.
+uint64_t fl_sim_round(const fl_sim *sim, const fl_run *run, uint64_t round);
 void fl_sim_clear_sky(fl_sim *sim);
 //  malloc and realloc that end the program when there is no memory.
 void *fl_sim_new(size_t bytes);

@@ -38,7 +38,8 @@ fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain)
         fl_sim_fail(sim, CHECK_BYTES, "%s masks bytes that nobody has made", name);
         return;
     }
-    uint64_t round = s_mark(node).round;
+    const fl_secagg_mark mark = s_mark(node);
+    uint64_t round = fl_sim_round(sim, &mark.run, mark.round);
     if (round <= node->masks.masked_in) {
         fl_sim_fail(sim, CHECK_SPENT,
                     "%s masks, and what it kept is a mark of round %" PRIu64
@@ -187,7 +188,7 @@ s_check_told(fl_sim *sim, const fl_sim_node *node, uint32_t to, const fl_message
     fl_sim_told fresh = { .parent = node->index,
                           .to = message->verb == FL_DEALT ? to : SIM_NONE,
                           .block = told.block,
-                          .round = message->round,
+                          .round = fl_sim_round(sim, &message->run, message->round),
                           .verb = message->verb,
                           .content = fl_hasher_final(&hasher) };
     for (uint32_t i = notary->told_count; i-- > 0;) {

@@ -270,7 +270,8 @@ s_train(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     if (sim->plant == PLANT_STALE_CACHE) {
         model = node->models[0];
     }
-    fl_sim_training made = { node->index, order->round, model, node->samples, 0 };
+    uint64_t round = fl_sim_round(sim, &order->run, order->round);
+    fl_sim_training made = { node->index, round, model, node->samples, 0 };
     if (sim->plant == PLANT_CARRY_MASKED) { // the update of the training before
         made.masked_in =
             node->masks.trained > 0 ? sim->notary.trainings[node->masks.trained - 1].masked_in : 0;

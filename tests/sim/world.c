@@ -54,6 +54,7 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_STORMS] = "stormy seeds",
     [SIM_HURRICANES] = "of them hurricanes",
     [SIM_SEEDS] = "seeds",
+    [SIM_RUNS] = "runs",
     [SIM_SEEDS_MASKED] = "of them masked",
     [SIM_SEEDS_HONEST] = "of these honest",
     [SIM_BLOCKS_DONE] = "blocks opened",
@@ -199,6 +200,7 @@ s_item_free(fl_sim_item *item)
         break;
     case SIM_AT_TICK:
     case SIM_AT_CRASH:
+    case SIM_AT_NEXT_RUN:
     case SIM_AT_START:
     case SIM_AT_GUST:
     case SIM_AT_CLEAR:
@@ -266,6 +268,13 @@ s_do(fl_sim *sim, fl_sim_item *item)
             fl_sim_node_crash(sim, node, 200 + (uint32_t)fl_rng_below(&sim->weather_rng, 2000));
         }
         break;
+    case SIM_AT_NEXT_RUN:
+        if (current) {
+            node->ledger = (fl_sim_ledger){ .model = node->ledger.model };
+            fl_sim_begin_run(sim);
+            fl_sim_node_crash(sim, node, 1);
+        }
+        break;
     case SIM_AT_START:
         if (!node->alive) {
             fl_sim_node_start(sim, node);
@@ -280,7 +289,29 @@ s_do(fl_sim *sim, fl_sim_item *item)
     }
 }
 
-// ---- the run ----------------------------------------------------------------------------------
+// ---- the runs ---------------------------------------------------------------------------------
+void
+fl_sim_begin_run(fl_sim *sim)
+{
+    FL_ASSERT(sim->begun < SIM_RUNS_MAX);
+    sim->run.bytes[15] = (uint8_t)(sim->run.bytes[15] + 1);
+    sim->era[sim->begun].run = sim->run;
+    sim->era[sim->begun++].before = sim->notary.closed;
+    fl_sim_count_up(sim, SIM_RUNS);
+    fl_sim_trace(sim, "==== run %u of %u begins", sim->begun, sim->runs);
+}
+
+uint64_t
+fl_sim_round(const fl_sim *sim, const fl_run *run, uint64_t round)
+{
+    for (uint32_t i = 0; i < sim->begun && round > 0; i++) {
+        if (fl_run_equal(&sim->era[i].run, run)) {
+            return sim->era[i].before + round;
+        }
+    }
+    return round;
+}
+
 //  Once nothing blows, the rest of the run has a bound: every round its longest window with all
 //  extensions, the wait before it, and the time that the tree needs to find together again.
 void
@@ -302,8 +333,8 @@ fl_sim_clear_sky(fl_sim *sim)
     const fl_window *window = &sim->nodes[0].window;
     fl_time round = (fl_time)window->time_max_ms +
                     (fl_time)window->extends_max * window->extend_ms + sim->start_wait_ms + 2000;
-    uint64_t left = sim->rounds - sim->notary.closed + 2;
-    sim->progress_by = from + (fl_time)left * round + 30000;
+    uint64_t left = sim->runs * (sim->rounds + 2) - sim->notary.closed;
+    sim->progress_by = from + (fl_time)left * round + (fl_time)sim->runs * 30000;
     fl_sim_trace(sim, "---- the sky clears; the run must end by %" PRId64, sim->progress_by);
 }
 
@@ -363,6 +394,10 @@ fl_sim_open(const fl_sim_setup *setup)
     sim->weather_rng = fl_rng_split(&rng, 2);
     sim->work_rng = fl_rng_split(&rng, 3);
     sim->mask_rng = fl_rng_split(&rng, 4);
+    fl_rng runs = fl_rng_split(&rng, 5);
+    bool several =
+        setup->layout == NULL && setup->plant == PLANT_NONE && fl_rng_below(&runs, 4) == 0;
+    sim->runs = several ? 2 + (uint32_t)fl_rng_below(&runs, SIM_RUNS_MAX - 1) : 1;
     if (setup->layout != NULL) {
         fl_sim_lay_out(sim, setup->layout);
     } else {

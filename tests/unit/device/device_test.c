@@ -326,6 +326,23 @@ an_update_of_another_run_is_dropped(void **state)
     assert_int_equal(machine_count(FL_FX_TRAIN), 1);
 }
 
+//  Both runs have a round 1.
+static void
+bytes_of_another_run_are_not_offered(void **state)
+{
+    (void)state;
+    s_begin();
+    s_trained(FL_WHY_NONE);
+    fl_order next = order;
+    next.run = machine_run(2);
+    fl_message task = machine_task(&next, 1, 5000);
+    machine_hear_parent(&task, 0); // while the update is encoded for the old one
+    s_encoded(FL_WHY_NONE, 0);
+    assert_true(s_dropped(ENCODED) && s_dropped(UPDATE));
+    assert_null(machine_said(FL_PARENT, FL_CONTRIB));
+    assert_true(fl_run_equal(&machine_effect(FL_FX_TRAIN)->train.order.run, &next.run));
+}
+
 static void
 a_new_attempt_of_the_round_has_the_update_encoded_anew(void **state)
 {
@@ -426,6 +443,7 @@ main(void)
         TEST(what_was_not_sent_whole_may_be_offered_again),
         TEST(a_refused_update_is_spent),
         TEST(an_update_of_another_run_is_dropped),
+        TEST(bytes_of_another_run_are_not_offered),
         TEST(a_new_attempt_of_the_round_has_the_update_encoded_anew),
         TEST(the_end_of_the_run_stops_what_runs_and_frees_what_is_held),
         TEST(a_stop_says_goodbye_and_cancels),
