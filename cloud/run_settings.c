@@ -26,7 +26,7 @@ static const fl_setting rows[] = {
     { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
       "how long a run waits for its quorum before it is aborted; 0 is for ever" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
-      "layer sizes of the network; not used with model.elements; model.initial brings its own" },
+      "layer sizes of the network; not used with model.elements" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
       "length of a plain vector instead of a network, for load tests" },
     { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the first parameters" },
