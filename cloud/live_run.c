@@ -91,8 +91,8 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
         fl_checkpoints_load_optimizer(conf->checkpoints, &self->row.run, hash, &optimizer, why);
     const fl_global_model_conf server = { .optimizer = fl_run_settings_optimizer(self->conf),
                                           .test = s_test(self, conf),
-                                          .evaluate_every = (uint64_t)fl_conf_int(
-                                              self->conf, "evaluate.every"),
+                                          .evaluate_every =
+                                              (uint64_t)fl_conf_int(self->conf, "evaluate.every"),
                                           .rounds = self->root.rounds,
                                           .gemm = conf->gemm,
                                           .ledger = conf->ledger,

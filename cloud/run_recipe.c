@@ -17,8 +17,8 @@ typedef struct changes {
 bool
 fl_run_recipe_may_change(const char *key)
 {
-    static const char *const keys[] = { "rounds",   "round.",        "server.", "stop.at",
-                                        "keep",     "stop.patience", "evaluate.every" };
+    static const char *const keys[] = { "rounds", "round.",        "server.",       "stop.at",
+                                        "keep",   "stop.patience", "evaluate.every" };
     bool may = false;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         size_t length = strlen(keys[i]);

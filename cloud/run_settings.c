@@ -26,7 +26,7 @@ static const fl_setting rows[] = {
     { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
       "how long a run waits for its quorum before it is aborted; 0 is for ever" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
-      "layer sizes of the network; not used with model.elements; model.initial brings its own" },
+      "layer sizes of the network; not used with model.elements" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
       "length of a plain vector instead of a network, for load tests" },
     { "model.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the first parameters" },
@@ -152,9 +152,8 @@ s_rate(const fl_conf *conf, fl_schedule *rate, fl_why *why)
         rate->kind = FL_SCHEDULE_STEP;
         rate->first = step[0];
         rate->factor = step[1];
-        rate->every = step[2] >= 1 && step[2] <= 1e9 && floor(step[2]) == step[2]
-                          ? (uint64_t)step[2]
-                          : 0;
+        rate->every =
+            step[2] >= 1 && step[2] <= 1e9 && floor(step[2]) == step[2] ? (uint64_t)step[2] : 0;
     } else if (cosines > 0) {
         rate->kind = FL_SCHEDULE_COSINE;
         rate->first = cosine[0];
@@ -180,8 +179,9 @@ s_check_scores(const fl_conf *conf, fl_why *why)
     uint64_t every;
     const double at = fl_conf_real(conf, "stop.at");
     if (!s_keep(fl_conf_text(conf, "keep"), &every)) {
-        return fl_fail(FL_MALFORMED, why, "keep is '%.40s'; it must be best, or every N such as "
-                                          "every 10",
+        return fl_fail(FL_MALFORMED, why,
+                       "keep is '%.40s'; it must be best, or every N such as "
+                       "every 10",
                        fl_conf_text(conf, "keep"));
     }
     if (at > 1 && fl_conf_choice(conf, "stop.metric") == FL_BEST_ACCURACY) {
@@ -446,9 +446,10 @@ s_given_vector(uint64_t elements, fl_bytes initial, fl_blob **model, fl_why *why
     fl_safetensors file;
     FL_TRY(fl_safetensors_parse(initial, &file, why));
     if (file.count != 1 || file.elements != elements) {
-        return fl_fail(FL_MISMATCH, why, "it has %u tensors of %llu elements in all, and "
-                       "model.elements is %llu", file.count, (unsigned long long)file.elements,
-                       (unsigned long long)elements);
+        return fl_fail(FL_MISMATCH, why,
+                       "it has %u tensors of %llu elements in all, and "
+                       "model.elements is %llu",
+                       file.count, (unsigned long long)file.elements, (unsigned long long)elements);
     }
     *model = fl_blob_copy(initial);
     return *model != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");

@@ -20,8 +20,9 @@ fl_schedule_check(const fl_schedule *self, uint64_t rounds, fl_why *why)
                        self->factor);
     }
     if (self->kind == FL_SCHEDULE_STEP && self->every < 1) {
-        return fl_fail(FL_RANGE, why, "train.rate.step: a step takes a whole number of rounds, "
-                                      "from 1");
+        return fl_fail(FL_RANGE, why,
+                       "train.rate.step: a step takes a whole number of rounds, "
+                       "from 1");
     }
     if (self->warmup > 0 && self->warmup >= rounds) {
         return fl_fail(FL_RANGE, why,

@@ -149,15 +149,13 @@ s_export(fl_question *question)
     fl_ledger *ledger = question->queries->conf.ledger;
     fl_ledger_round *round = NULL;
     char path[FL_STATE_PATH_MAX], whole[PATH_MAX];
-    if (question->best &&
-        fl_ledger_model_newest(ledger, &question->run, FL_MODEL_BEST, &question->number, &why) !=
-            FL_OK) {
+    if (question->best && fl_ledger_model_newest(ledger, &question->run, FL_MODEL_BEST,
+                                                 &question->number, &why) != FL_OK) {
         s_fail(question, FL_MISSING,
                "no model of that run was scored: see the setting test.inputs");
         return;
     }
-    fl_status status =
-        fl_ledger_round_get(ledger, &question->run, question->number, &round, &why);
+    fl_status status = fl_ledger_round_get(ledger, &question->run, question->number, &round, &why);
     if (status != FL_OK) {
         s_fail(question, status, why.text);
     } else if (!fl_checkpoints_path(question->queries->conf.checkpoints, &round->report.model, path,
@@ -281,8 +279,7 @@ fl_queries_ask(fl_queries *self, uint32_t ticket, const fl_ask *ask)
         if (!kept) {
             return false;
         }
-        if (!s_argument(ask->argument, questions[i].numbers, questions[i].models,
-                        &question)) {
+        if (!s_argument(ask->argument, questions[i].numbers, questions[i].models, &question)) {
             fl_queries_say(
                 self, ticket, UNUSABLE,
                 "the argument must be a round, a whole number, behind run:NAME or alone");

@@ -338,9 +338,9 @@ s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
                     : input->participant != NULL ? fl_participant_end(input->participant)
                                                  : FL_WHY_NONE;
     fl_json_bool(doc, top, "aborted",
-                 root != NULL ? root->aborted
-                              : end != FL_WHY_NONE && end != FL_WHY_TARGET &&
-                                    end != FL_WHY_PATIENCE);
+                 root != NULL
+                     ? root->aborted
+                     : end != FL_WHY_NONE && end != FL_WHY_TARGET && end != FL_WHY_PATIENCE);
     fl_json_text(doc, top, "reason", fl_json_reason(end));
     const bool scored = root != NULL && root->best_round > 0;
     s_whole(doc, top, "best_round", scored ? (double)root->best_round : NAN);

@@ -70,8 +70,9 @@ s_find_directory(fl_bytes bytes, uint32_t *count, fl_reader *directory, fl_why *
             return s_damaged("the end of the archive", why);
         }
         if (*count == ZIP64 || offset == UINT32_MAX || size == UINT32_MAX) {
-            return fl_fail(FL_MISMATCH, why, "npz: the archive is zip64, for 4 GiB and more, "
-                                             "which is not read: save the weights as safetensors");
+            return fl_fail(FL_MISMATCH, why,
+                           "npz: the archive is zip64, for 4 GiB and more, "
+                           "which is not read: save the weights as safetensors");
         }
         fl_reader whole = fl_reader_of(bytes);
         (void)fl_read_view(&whole, offset);
@@ -248,8 +249,8 @@ s_shape(text *head, fl_tensor *tensor, fl_why *why)
             size = 10 * size + (uint64_t)(*head->at++ - '0');
         }
         fine = comma && head->at > digits;
-        if (fine && (tensor->rank == FL_TENSOR_RANK_MAX || size == 0 ||
-                     size > most / tensor->elements)) {
+        if (fine &&
+            (tensor->rank == FL_TENSOR_RANK_MAX || size == 0 || size > most / tensor->elements)) {
             return fl_fail(FL_RANGE, why,
                            "npz: %s has more than %d dimensions, or one that is out of bounds",
                            tensor->name, FL_TENSOR_RANK_MAX);

@@ -45,10 +45,10 @@ s_same(const fl_tensor *wanted, const fl_tensor *found, fl_why *why)
         turned = turned && found->shape[i] == wanted->shape[1 - i];
     }
     fl_shape_dimensions(found, has, sizeof has);
-    return same ? FL_OK
-                : fl_fail(FL_MISMATCH, why, "the weights have %s as %s, the model needs it as %s%s",
-                          wanted->name, has, needs,
-                          turned ? ", output by input: transpose it" : "");
+    return same
+               ? FL_OK
+               : fl_fail(FL_MISMATCH, why, "the weights have %s as %s, the model needs it as %s%s",
+                         wanted->name, has, needs, turned ? ", output by input: transpose it" : "");
 }
 
 //  The file's tensors into `values`, in the order of ours.

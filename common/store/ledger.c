@@ -161,9 +161,9 @@ s_write_roll(fl_ledger *self, const fl_report *report, fl_why *why)
 static fl_status
 s_hold(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *why)
 {
-    const bool held[] = { [FL_MODEL_ROUND] = true,
-                          [FL_MODEL_BEST] = report->best,
-                          [FL_MODEL_KEPT] = report->kept };
+    const bool held[] = {
+        [FL_MODEL_ROUND] = true, [FL_MODEL_BEST] = report->best, [FL_MODEL_KEPT] = report->kept
+    };
     for (fl_model_why for_what = FL_MODEL_ROUND; for_what <= FL_MODEL_KEPT; for_what++) {
         const fl_ledger_model model = { report->run, for_what, report->round, report->model,
                                         model_bytes };

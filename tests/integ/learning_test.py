@@ -25,18 +25,35 @@ def _ended(fabric, name):
     return until(lambda: _row(fabric, name)["ended"] and _row(fabric, name), 60, "its end")
 
 
+def _submit(fabric, name, **more):
+    path = write_run(os.path.join(fabric.base, "runs"),
+                     {**RUN, "masking": "unmasked", "round.expect_devices": 2, **more}, name)
+    fabric.ok("run", "submit", path, "--state", fabric["root"].state)
+
+
 def _begin_with(fabric, best):
     """The next run has the weights of that file."""
-    path = write_run(os.path.join(fabric.base, "runs"),
-                     {**RUN, "masking": "unmasked", "rounds": 2, "round.expect_devices": 2,
-                      "model.initial": best}, "next")
-    fabric.ok("run", "submit", path, "--state", fabric["root"].state)
+    _submit(fabric, "next", rounds=2, **{"model.initial": best})
     row = _ended(fabric, "next")
     expect((row["state"], row["reason"]) == ("done", None), f"two rounds are all: {row}")
     first = json.loads(fabric.ok("report", "1", "--run", "next", "--state", fabric["root"].state,
                                  "--json"))
     base = os.path.join(fabric["root"].state, "models", first["base"] + ".safetensors")
     expect(_read(base)[-VALUES:] == _read(best)[-VALUES:], "begun with other weights")
+
+
+def _stand_still(fabric):
+    """Two runs whose models never change lose patience, though they take turns and the root is
+    killed meanwhile: the best is that of the ledger."""
+    for name in ("a", "b"):
+        _submit(fabric, name, rounds=300, **{"train.rate.cosine": "[0, 0]", "evaluate.every": 4,
+                                             "stop.patience": 3})
+    until(lambda: _row(fabric, "b")["rounds_closed"] >= 5, 30, "both have their turns")
+    fabric["root"].restart()
+    for name in ("a", "b"):
+        row = _ended(fabric, name)
+        expect((row["state"], row["reason"], row["rounds_closed"]) == ("done", "patience", 16) and
+               row["text"].endswith("of round 4"), f"{row}")
 
 
 def a_run_ends_at_its_target_and_the_next_begins_with_its_best_model():
@@ -72,6 +89,7 @@ def a_run_ends_at_its_target_and_the_next_begins_with_its_best_model():
         wanted = [at % 3 == 0 or at > last - 2 for at in range(1, last + 1)]
         expect(last >= 6 and kept == wanted, f"kept of {last}: {kept}")
         _begin_with(fabric, best)
+        _stand_still(fabric)
 
 
 def weights_that_do_not_fit_leave_nothing_behind():
