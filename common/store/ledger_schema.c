@@ -1,4 +1,4 @@
-//  The tables of a ledger, in the SQL that SQLite and PostgreSQL both read (docs/decisions/0015).
+//  The tables of a ledger, in the SQL that SQLite and PostgreSQL both read (docs/decisions/0017).
 //  Hashes and ids are blobs; outcomes, reasons and states are their numbers; times are ms since
 //  1970. What nothing writes yet is there so that its writer needs no new version.
 #include "common/store/ledger_inside.h"
