@@ -8,10 +8,10 @@
 #include "common/crypto/entropy.h"
 
 const fl_exit fl_launch_exits[] = {
-    { FL_EXIT_OK, "the run is done, or the process was asked to stop" },
+    { FL_EXIT_OK, "it was asked to stop" },
     { FL_LAUNCH_FAILED, "it could not start or continue; one line on standard error says why" },
     { FL_EXIT_USAGE, "a setting or the command line is wrong" },
-    { FL_LAUNCH_ABORTED, "the run was aborted, or two files or settings contradict each other" },
+    { FL_LAUNCH_ABORTED, "two files or settings contradict each other" },
     { FL_LAUNCH_BUSY, "the state directory or a port is in use by another process" },
     { 0, NULL },
 };
