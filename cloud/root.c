@@ -87,6 +87,7 @@ s_enter(fl_root *self, fl_root_phase next, fl_time now)
     FL_ASSERT(legal[self->phase][next]);
     self->phase = next;
     self->since = now;
+    fl_aggregator_pause(self->aggregator, next == FL_ROOT_PAUSED);
 }
 
 static void

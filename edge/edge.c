@@ -314,6 +314,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_step(self->aggregator, event, now, out);
         break;
     }
+    fl_aggregator_pause(self->aggregator, fl_participant_paused(self->participant));
     s_take_verdict(self, now, out);
     s_dismiss(self, out);
     s_take_task(self, now, out);

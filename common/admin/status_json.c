@@ -310,6 +310,9 @@ s_phase_below(const fl_status_input *input)
     if (input->participant != NULL && !fl_participant_joined(input->participant)) {
         return "joining";
     }
+    if (input->participant != NULL && fl_participant_paused(input->participant)) {
+        return "paused";
+    }
     if (input->aggregator != NULL && fl_aggregator_cutoff(input->aggregator) != FL_NEVER) {
         return "collecting";
     }

@@ -59,6 +59,7 @@ struct fl_aggregator {
     opened_sum opened;
     fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
     fl_aggregator_phase phase;
+    bool paused;     // every child hears so on its beat
     bool over;       // the run is over: every child hears so ...
     fl_reason end;   // ... and why; FL_WHY_NONE: it has all its rounds
     uint64_t finish; // of the FINISH that is awaited
@@ -819,7 +820,8 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
         (void)s_invite(self, (uint32_t)index, now, out);
     }
     if (fl_outbox_count(out) == before) {
-        (void)fl_outbox_send(out, seat->peer, FL_BEAT);
+        fl_outbox_send(out, seat->peer, FL_BEAT)->beat.activity =
+            self->paused ? FL_DOING_PAUSED : FL_DOING_NOTHING;
     }
 }
 
@@ -1592,6 +1594,12 @@ fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model
     self->run = *run;
     self->model = *model;
     self->model_bytes = bytes;
+}
+
+void
+fl_aggregator_pause(fl_aggregator *self, bool paused)
+{
+    self->paused = paused;
 }
 
 void

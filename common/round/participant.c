@@ -55,6 +55,7 @@ struct fl_participant {
     fl_reason declined;
     char declined_text[FL_TEXT_MAX];
     fl_verdict verdict;
+    bool paused; // says the parent
     bool verdict_new;
     fl_reason end; // why the run is over, once the verdict is final
     fl_doing doing;
@@ -568,6 +569,7 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     fl_session_welcomed(&self->session, message->welcome.beat_ms, now);
     self->seat = message->welcome;
     self->seat.certificate = (fl_bytes){ 0 };
+    self->paused = false;
     s_note(self, FL_NOTE_WELCOMED, FL_WHY_NONE, self->seat.seat, self->seat.epoch, out);
     if (self->phase == FL_PARTICIPANT_FETCHING && self->fetch.checking == 0) {
         fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
@@ -789,10 +791,24 @@ on_piece(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
 
 typedef void (*handler)(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
 
+//  That it was heard is enough, but for a pause of the run.
+static void
+on_beat(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    (void)now;
+    bool paused = event->message.message->beat.activity == FL_DOING_PAUSED;
+    if (paused != self->paused) {
+        s_note(self, paused ? FL_NOTE_RUN_PAUSED : FL_NOTE_RUN_RESUMED,
+               paused ? FL_WHY_STORAGE : FL_WHY_NONE, 0, 0, out);
+    }
+    self->paused = paused;
+}
+
 //  What the parent may say to this machine; the reactor knows the rest (wire/verb_table).
 static const handler handlers[FL_VERB_COUNT] = {
     [FL_WELCOME] = on_welcome,       [FL_TASK] = on_task,         [FL_GRANT] = on_grant,
-    [FL_CLOSED] = on_closed,         [FL_REFUSED] = on_refused,   [FL_PIECE] = on_piece,
+    [FL_BEAT] = on_beat,             [FL_CLOSED] = on_closed,      [FL_REFUSED] = on_refused,
+    [FL_PIECE] = on_piece,
     [FL_ROSTER] = s_masking_hear,    [FL_DEALT] = s_masking_hear, [FL_MASKSET] = s_masking_hear,
     [FL_SURVIVORS] = s_masking_hear, [FL_ACKS] = s_masking_hear,
 };
@@ -809,7 +825,7 @@ s_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
     handler on = handlers[message->verb];
     if (on != NULL) {
         on(self, event, now, out);
-    } else if (message->verb != FL_BEAT) { // of a beat it is enough that it was heard
+    } else {
         s_note(self, FL_NOTE_REFUSED, FL_WHY_MALFORMED, (uint64_t)message->verb, 0, out);
     }
 }
@@ -1025,6 +1041,12 @@ void
 fl_participant_doing(fl_participant *self, const fl_doing *doing)
 {
     self->doing = *doing;
+}
+
+bool
+fl_participant_paused(const fl_participant *self)
+{
+    return self->paused;
 }
 
 bool

@@ -27,6 +27,7 @@ static const char *const activity_names[FL_DOING_COUNT] = {
     [FL_DOING_TRAIN] = "train",     [FL_DOING_COLLECT] = "collect",
     [FL_DOING_ENCODE] = "encode",   [FL_DOING_WAIT_GRANT] = "wait-grant",
     [FL_DOING_SEND] = "send",       [FL_DOING_WAIT_CLOSE] = "wait-close",
+    [FL_DOING_PAUSED] = "paused",
 };
 
 static const char *

@@ -269,7 +269,9 @@ typedef struct fl_closed {
 
 typedef enum fl_activity {
     FL_DOING_NOTHING, FL_DOING_FETCH, FL_DOING_TRAIN, FL_DOING_COLLECT, FL_DOING_ENCODE,
-    FL_DOING_WAIT_GRANT, FL_DOING_SEND, FL_DOING_WAIT_CLOSE, FL_DOING_COUNT
+    FL_DOING_WAIT_GRANT, FL_DOING_SEND, FL_DOING_WAIT_CLOSE,
+    FL_DOING_PAUSED, // a parent that cannot store or make what it has to; it goes on by itself
+    FL_DOING_COUNT
 } fl_activity;
 const char *fl_activity_name(fl_activity activity);
 

@@ -225,8 +225,12 @@ def a_root_that_runs_out_of_room_pauses_and_goes_on_when_there_is_some():
                 root.state), "no line says where there is no room")
             status = fabric.until(lambda: fabric.status() or None, 5, "the root answers")
             expect(status["phase"] == "paused" and status["reason"] == "storage", f"{status}")
+            for name in ("e1", "d1"):
+                fabric.until(lambda name=name: fabric.status(name)["phase"] == "paused", 10,
+                             f"{name} hears that the run is paused")
             os.unlink(ballast)
             root.line("run-resumed", since=mark)
+            fabric["d1"].line("run-resumed")
         expect(_run_to_the_end(fabric) == had_room, "another model than with room")
         root.kill()
 

@@ -11,9 +11,13 @@ s_retried(fl_time at)
 {
     fl_root_view view = s_look();
     assert_int_equal(view.phase, FL_ROOT_PAUSED);
+    const fl_note note = *machine_note(FL_NOTE_RUN_PAUSED);
+    fl_message beat = machine_beat(0, 1, 1, view.attempt, FL_DOING_SEND);
+    machine_hear_child(0, &beat, 0); // and every child hears so
+    assert_int_equal(machine_said(0, FL_BEAT)->beat.activity, FL_DOING_PAUSED);
     assert_int_equal(view.reason, FL_WHY_STORAGE);
     assert_false(view.aborted);
-    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_STORAGE);
+    assert_int_equal(note.reason, FL_WHY_STORAGE);
     assert_int_equal(fl_root_machine(root).deadline(root), at);
     machine_now = at;
     machine_tick();

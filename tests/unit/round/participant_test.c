@@ -103,6 +103,23 @@ a_parent_that_was_left_is_asked_again_after_the_backoff(void **state)
 }
 
 static void
+a_pause_of_the_run_is_heard_on_a_beat(void **state)
+{
+    (void)state;
+    child_join();
+    fl_message beat = { .verb = FL_BEAT, .beat.activity = FL_DOING_PAUSED };
+    machine_hear_parent(&beat, 0);
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_STORAGE);
+    assert_true(fl_participant_paused(child_member));
+    machine_hear_parent(&beat, 0);
+    assert_null(machine_note(FL_NOTE_RUN_PAUSED)); // no news
+    beat.beat.activity = FL_DOING_NOTHING;
+    machine_hear_parent(&beat, 0);
+    assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
+    assert_false(fl_participant_paused(child_member));
+}
+
+static void
 an_unknown_seat_or_ticket_means_hello_once_more_without_a_new_connection(void **state)
 {
     (void)state;
@@ -466,6 +483,7 @@ main(void)
         TEST(a_refused_hello_is_tried_again_after_the_backoff),
         TEST(a_seated_child_beats_and_leaves_a_silent_parent),
         TEST(a_parent_that_was_left_is_asked_again_after_the_backoff),
+        TEST(a_pause_of_the_run_is_heard_on_a_beat),
         TEST(an_unknown_seat_or_ticket_means_hello_once_more_without_a_new_connection),
         TEST(a_task_of_another_run_begins_it_and_what_is_held_of_the_old_one_is_dropped),
         TEST(a_goodbye_is_said_to_who_can_hear_it_and_is_for_good),

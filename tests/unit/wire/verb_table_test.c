@@ -190,7 +190,7 @@ numbers_out_of_range_are_refused(void **state)
         { FL_GRANT, 5, FL_CHUNK_BYTES_MAX, FL_CHUNK_BYTES_MAX + 1 },
         { FL_CLOSED, 1, FL_OUT_IDLE, FL_OUT_COUNT },
         { FL_CLOSED, 2, FL_WHY_NONE, FL_WHY_COUNT },
-        { FL_BEAT, 3, FL_DOING_WAIT_CLOSE, FL_DOING_COUNT },
+        { FL_BEAT, 3, FL_DOING_PAUSED, FL_DOING_COUNT },
         { FL_LEAVE, 0, FL_WHY_NONE, FL_WHY_COUNT },
         { FL_ENROLLED, 1, FL_WHY_NONE, FL_WHY_COUNT },
         { FL_CHUNK, 0, 1, 0 },
