@@ -27,6 +27,7 @@ struct fl_runs {
     fl_runs_conf conf;
     taken live[FL_RUNS_MAX];
     uint32_t count, at; // live[at] has its turn
+    fl_live_run *turn;  // the same, for jobs: runs beside it may come and go meanwhile
     step step;
     fl_time retry_at;
     fl_root_view ended;
@@ -67,12 +68,6 @@ fl_runs_destroy(fl_runs **self_p)
         fl_live_run_close(&self->opened);
         free(self);
     }
-}
-
-static fl_live_run *
-s_in_hand(const fl_runs *self)
-{
-    return self->live[self->at].run;
 }
 
 const fl_run *
@@ -146,7 +141,7 @@ static void
 s_refresh(void *arg)
 {
     fl_runs *self = arg;
-    self->status = fl_live_run_refresh(s_in_hand(self), &self->why);
+    self->status = fl_live_run_refresh(self->turn, &self->why);
 }
 
 static void
@@ -200,12 +195,13 @@ s_begin(fl_runs *self)
     fl_root_conf conf = self->conf.shared;
     fl_event start;
     fl_blob *model = NULL;
-    fl_live_run *live = s_in_hand(self);
+    fl_live_run *live = self->turn;
     self->last = *fl_live_run_id(live);
     fl_live_run_start(live, &conf, &start, &model);
-    start.start.order = self->live[self->at].stops ? FL_RUN_STOP
-                        : self->count > 1          ? FL_RUN_YIELD
-                                                   : FL_RUN_GO;
+    start.start.order = self->live[self->at].stops    ? FL_RUN_STOP
+                        : self->live[self->at].leaves ? FL_RUN_LEAVE
+                        : self->count > 1             ? FL_RUN_YIELD
+                                                      : FL_RUN_GO;
     fl_handles_put_model(fl_node_handles(self->conf.node), &start.start.model, &model);
     fl_root_assign(self->conf.machine, &conf);
     fl_log_set_run(&self->last);
@@ -236,6 +232,7 @@ s_turn_to(fl_runs *self, uint32_t at)
 {
     self->at = self->count > 0 ? at % self->count : 0;
     self->step = self->count > 0 ? TURNS : RESTS;
+    self->turn = self->live[self->at].run;
     if (self->step == TURNS && !s_job(self, s_refresh, s_refreshed)) {
         self->step = RESTS;
     }
@@ -360,21 +357,21 @@ fl_runs_turn(fl_runs *self, fl_time now)
 static bool
 s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)
 {
-    const fl_applier applier = fl_live_run_applier(s_in_hand(arg));
+    const fl_applier applier = fl_live_run_applier(((const fl_runs *)arg)->turn);
     return applier.apply(applier.self, fold, effect, applied);
 }
 
 static bool
 s_save(void *arg, fl_save what, const fl_report *report)
 {
-    const fl_saver saver = fl_live_run_saver(s_in_hand(arg));
+    const fl_saver saver = fl_live_run_saver(((const fl_runs *)arg)->turn);
     return saver.save(saver.self, what, report);
 }
 
 static bool
 s_keep(void *arg, const fl_effect *keep)
 {
-    const fl_saver saver = fl_live_run_saver(s_in_hand(arg));
+    const fl_saver saver = fl_live_run_saver(((const fl_runs *)arg)->turn);
     return saver.keep(saver.self, keep);
 }
 
