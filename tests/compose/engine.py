@@ -94,7 +94,7 @@ def fl(*words, okay=True, bound_s=30):
     """The operator's command, in the container of the image fl that meets the root."""
     code, out, errors = run([DOCKER, "run", "--rm", "--network", "none",
                              "-v", f"{PROJECT}_root:/var/lib/tributary/root:ro",
-                             "-v", f"{PROJECT}_authority:/var/lib/tributary/authority:ro",
+                             "-v", f"{PROJECT}_authority:/var/lib/tributary/authority",
                              "fltest/fl:test", "fl", *words], okay=okay, bound_s=bound_s)
     return out if okay else (code, out + errors)
 

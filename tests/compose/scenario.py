@@ -174,7 +174,9 @@ def start_newcomer(token, name, image="fl-device", network="lower"):
              "-v", f"{folder}:/token:ro", "-e", "FL_JOIN_TOKEN=/token/it",
              "-e", f"FL_JOIN_NAME={name}", "-e", "FL_JOIN_WAIT=10s"]
     if image == "fl-device":
-        words += ["-e", "FL_DATA_INPUTS=/proc/version", "-e", "FL_DATA_LABELS=/proc/version",
+        words += ["-v", f"{PROJECT}_data:/srv/data:ro", "-e",
+                  "FL_DATA_INPUTS=/srv/data/train-images-idx3-ubyte.gz", "-e",
+                  "FL_DATA_LABELS=/srv/data/train-labels-idx1-ubyte.gz",
                   "-e", "FL_SLOTS=", "-e", "FL_STATE=/var/lib/tributary/slots"]
     return docker(*words, f"fltest/{image}:test")
 
@@ -284,7 +286,7 @@ def standing():
 
 def the_same_containers_do_another_run():
     """What whoever submits it gets back is the run's outcome."""
-    words = ("run", "--rm", "-T", "--no-deps", "report", "report")
+    words = ("run", "--rm", "-T", "--no-deps", "report")
     until("the first report's end", 30, lambda: len(containers()) == 1 + EDGES + DEVICES)
     before = standing()
     said = compose(ONE, *words, "second", "rounds=2", "train.rate=0.05", bound_s=180)[1]
