@@ -48,10 +48,7 @@ s_knock(const char *endpoint, fl_why *why)
         (void)close(fd);
     }
     if (dead) {
-        fl_why_set(why,
-                   "the process behind %s has ended: start it again (a root whose run is "
-                   "done ends at once: with --linger 10m it stays to be asked)",
-                   path);
+        fl_why_set(why, "the process behind %s has ended: start it again", path);
     }
     return dead ? FL_MISSING : FL_OK;
 }

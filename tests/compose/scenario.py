@@ -2,7 +2,7 @@
 """deploy/compose.yaml as a user meets it, on a real engine: comes up with one command, trains
 masked and encrypted over three tiers, and outlives what happens to containers. The steps build on
 one another and run in their order; each wait has a bound and says what it waited for. `--short`
-runs three rounds to their end and no more.
+does two short runs to their end, one after the other, and no more.
 """
 import json
 import os
@@ -15,148 +15,12 @@ import time
 import traceback
 
 import score
+from engine import (BOX, DATA, DEVICES, DOCKER, EDGES, ENV, ONE, OPEN, OTHER, PROJECT, ROOT,
+                    SHARDS, TOP, WORK, Failure, Skip, address, can_reach, compose, container,
+                    containers, docker, docker_logs, down, expect, fl, fresh, inspect, last,
+                    run, text_of, until, whole)
 
-DOCKER = os.environ.get("FL_DOCKER", "docker")
-WORK = os.environ["FL_COMPOSE_WORK"]
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PROJECT, SECOND = "fltest", "fltest2"
-ENV = {"COMPOSE_PROJECT_NAME": PROJECT, "FL_IMAGES": "fltest", "FL_TAG": "test",
-       "FL_ROUNDS": "100000", "FL_ROUND_WAIT": "10s", "FL_LINGER": "10s",
-       "FL_ROOT_BIND": "127.0.77.1"}
-BOX = {**ENV, "COMPOSE_PROJECT_NAME": SECOND, "FL_BOX": "box-2"}
-ONE = ["-f", "deploy/compose.yaml"]
-OPEN = ONE + ["-f", "deploy/compose.open.yaml"]
-OTHER = ["-f", "deploy/compose.edge.yaml", "-f", "tests/compose/second.yaml"]
-DATA = "/usr/share/datasets/fashion-mnist"
-EDGES, DEVICES, SHARDS = 4, 16, 20
 ROUNDS_SEEN = {}
-
-
-class Failure(Exception):
-    """What was expected did not come."""
-
-
-class Skip(Exception):
-    """This step cannot run here; says why."""
-
-
-def expect(true, what):
-    if not true:
-        raise Failure(what)
-
-
-def run(words, bound_s=120, env=None, okay=True, **more):
-    """A command: (exit code, output, errors)."""
-    try:
-        done = subprocess.run(words, cwd=TOP, env={**os.environ, **(env or ENV)}, timeout=bound_s,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", check=False, **more)
-    except subprocess.TimeoutExpired as late:
-        raise Failure(f"{' '.join(words[:6])} took more than {bound_s} s") from late
-    if okay and done.returncode != 0:
-        said = (done.stdout + done.stderr)[-1500:]
-        raise Failure(f"{' '.join(words)}: {done.returncode}: {said}")
-    return done.returncode, done.stdout, done.stderr
-
-
-def docker(*words, **more):
-    return run([DOCKER, *words], **more)[1].strip()
-
-
-def compose(files, *words, **more):
-    return run(["docker-compose", *files, *words], **more)
-
-
-def down(files, *words, env=None, tool=("docker-compose",)):
-    """`down` as a user types it, and again where the engine still counts endpoints of a network
-    that no container is in: now and then it does so for a moment (moby issue 43286), or until it is
-    restarted. The network then stays for the next `up`, and docker-compose 1.29 leaves the volumes.
-    """
-    for attempt in range(3):
-        code, out, errors = run([*tool, *files, "down", *words], env=env, okay=False)
-        if code == 0:
-            return
-        stuck = re.findall(r"network (\S+) id \S+ has active endpoints", out + errors)
-        expect(stuck, f"down: {code}: {(out + errors)[-1500:]}")
-        for network in stuck:
-            held = docker("network", "inspect", "-f", "{{len .Containers}}", network)
-            print(f"   attempt {attempt + 1}: the engine counts endpoints of {network}, "
-                  f"which holds {held} containers", flush=True)
-        time.sleep(2)
-    expect(held == "0", f"{network} still holds {held} containers")
-    if "-v" in words:
-        owner = "label=com.docker.compose.project=" + (env or ENV)["COMPOSE_PROJECT_NAME"]
-        docker("volume", "rm", *docker("volume", "ls", "-q", "--filter", owner).split())
-
-
-def until(what, bound_s, ready):
-    """Until `ready` returns something true, which is the answer."""
-    end = time.monotonic() + bound_s
-    while True:
-        answer = ready()
-        if answer:
-            return answer
-        if time.monotonic() > end:
-            raise Failure(f"{bound_s} s were not enough for {what}")
-        time.sleep(0.5)
-
-
-def fl(*words, okay=True, bound_s=30):
-    """The operator's command, in the container of the image fl that meets the root."""
-    code, out, errors = run([DOCKER, "run", "--rm", "--network", "none",
-                             "-v", f"{PROJECT}_root:/var/lib/tributary/root:ro",
-                             "-v", f"{PROJECT}_authority:/var/lib/tributary/authority:ro",
-                             "fltest/fl:test", "fl", *words], okay=okay, bound_s=bound_s)
-    return out if okay else (code, out + errors)
-
-
-def status():
-    return json.loads(fl("status", "--state", "/var/lib/tributary/root", "--json"))
-
-
-def rounds():
-    """The closed rounds, as the root reports them."""
-    code, out = fl("rounds", "--state", "/var/lib/tributary/root", "--json", okay=False)
-    return json.loads(out)["rounds"] if code == 0 else []
-
-
-def last():
-    done = rounds()
-    return done[-1]["round"] if done else 0
-
-
-def fresh(what, since, bound_s, good):
-    """A round after `since` for which `good` holds."""
-    return until(what, bound_s, lambda: next(
-        (one for one in rounds() if one["round"] > since and good(one)), None))
-
-
-def whole(one, devices=DEVICES):
-    return one["close"] == "done" and one["in"] == devices
-
-
-def container(service, index=1):
-    return f"{PROJECT}_{service}_{index}"
-
-
-def inspect(name, form):
-    return docker("inspect", "-f", form, name)
-
-
-def containers(project=PROJECT):
-    return docker("ps", "-q", "--filter", f"label=com.docker.compose.project={project}",
-                  "--format", "{{.Names}}").split()
-
-
-def can_reach(name, address):
-    """Whether a connection from inside that container is taken."""
-    host, port = address.rsplit(":", 1)
-    return run([DOCKER, "exec", name, "timeout", "2", "bash", "-c",
-                f"exec 3<>/dev/tcp/{host}/{port}"], okay=False)[0] == 0
-
-
-def address(name, network):
-    return inspect(name, "{{(index .NetworkSettings.Networks \"" + network + "\").IPAddress}}")
 
 
 # ---- the steps -------------------------------------------------------------------------------
@@ -203,8 +67,7 @@ def all_containers_are_healthy():
 def sums_are_masked_on_both_hops():
     one = fresh("another round", last(), 60, whole)
     expect(one["masking"] == "malicious", f"masking: {one['masking']}")
-    report = json.loads(fl("report", str(one["round"]), "--state", "/var/lib/tributary/root",
-                           "--json"))
+    report = json.loads(fl("report", str(one["round"]), *ROOT, "--json"))
     parents = [line["parent"] for line in report["entries"] if line["node"].startswith("device-")]
     expect(len(parents) == DEVICES and all(parents.count(f"edge-{i + 1}") == DEVICES // EDGES
                                            for i in range(EDGES)), f"devices by edge: {parents}")
@@ -231,7 +94,8 @@ def containers_can_do_nothing_but_their_work():
         host = json.loads(inspect(name, "{{json .HostConfig}}"))
         expect(host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and host["Memory"] > 0
                and any("no-new-privileges" in option for option in host["SecurityOpt"])
-               and host["Ulimits"] and host["RestartPolicy"]["Name"] == "on-failure",
+               and host["Ulimits"]
+               and host["RestartPolicy"]["Name"] == ("no" if "report" in name else "on-failure"),
                f"{name}: {host}")
     inside = docker("exec", container("device"), "cat", "/proc/1/status")
     for line in (r"^CapEff:\s*0+$", r"^NoNewPrivs:\s*1$", r"^Uid:\s*10001\s"):
@@ -288,11 +152,6 @@ def a_used_up_token_is_one_line():
     fresh("a round without that edge", last(), 60, whole)
 
 
-def docker_logs(name):
-    code, out, errors = run([DOCKER, "logs", name], okay=False)
-    return out + errors if code == 0 else ""
-
-
 def token_for(parent, *words, role="device", endpoint=None):
     """A token as text, from the authority's own desk."""
     return fl("token", "--authority", "/var/lib/tributary/authority", "--state",
@@ -315,7 +174,9 @@ def start_newcomer(token, name, image="fl-device", network="lower"):
              "-v", f"{folder}:/token:ro", "-e", "FL_JOIN_TOKEN=/token/it",
              "-e", f"FL_JOIN_NAME={name}", "-e", "FL_JOIN_WAIT=10s"]
     if image == "fl-device":
-        words += ["-e", "FL_DATA_INPUTS=/proc/version", "-e", "FL_DATA_LABELS=/proc/version",
+        words += ["-v", f"{PROJECT}_data:/srv/data:ro", "-e",
+                  "FL_DATA_INPUTS=/srv/data/train-images-idx3-ubyte.gz", "-e",
+                  "FL_DATA_LABELS=/srv/data/train-labels-idx1-ubyte.gz",
                   "-e", "FL_SLOTS=", "-e", "FL_STATE=/var/lib/tributary/slots"]
     return docker(*words, f"fltest/{image}:test")
 
@@ -381,8 +242,7 @@ def a_second_box_joins_with_one_token():
 
 def the_second_boxes_devices_take_part():
     one = fresh("a round with both boxes", last(), 120, lambda one: whole(one, DEVICES + 4))
-    report = json.loads(fl("report", str(one["round"]), "--state", "/var/lib/tributary/root",
-                           "--json"))
+    report = json.loads(fl("report", str(one["round"]), *ROOT, "--json"))
     parents = [line["parent"] for line in report["entries"] if line["node"].startswith("box-2-0")]
     expect(parents == ["box-2-edge"] * 4, f"the box's devices: {parents}")
 
@@ -395,9 +255,11 @@ def the_second_box_leaves():
 def down_and_up_goes_on_with_the_run():
     before = last()
     down(OPEN)
-    ROUNDS_SEEN["stopped"] = before
-    ROUNDS_SEEN["until"] = before + 6
-    compose(ONE, "up", "-d", bound_s=120, env={**ENV, "FL_ROUNDS": str(before + 6)})
+    compose(ONE, "up", "-d", bound_s=120)
+    fresh("a round after it came up again", before, 120, whole)
+    end = last() + 6
+    fl("run", "set", "first", f"rounds={end}", *ROOT)
+    ROUNDS_SEEN.update(stopped=before, until=end)
     name = container("report")
     until("the root's report", 180, lambda: inspect(name, "{{.State.Status}}") == "exited")
     expect(inspect(name, "{{.State.ExitCode}}") == "0", docker_logs(name)[-1500:])
@@ -414,10 +276,39 @@ def it_ends_with_the_roots_report():
     ROUNDS_SEEN["accuracy"] = float(told[end][1])
     expect(ROUNDS_SEEN["accuracy"] >= 0.80, f"accuracy {told[end][1]}")
     expect("unmasked" not in said.split("== accuracy")[1], "every round was masked")
+    expect("run 1 (first) is done" in said.splitlines()[-2], said[-300:])
+
+
+def standing():
+    """Who runs now, and since when."""
+    return sorted(inspect(name, "{{.Name}} {{.Id}} {{.State.StartedAt}}") for name in containers())
+
+
+def the_same_containers_do_another_run():
+    """What whoever submits it gets back is the run's outcome."""
+    words = ("run", "--rm", "-T", "--no-deps", "report")
+    until("the first report's end", 30, lambda: len(containers()) == 1 + EDGES + DEVICES)
+    before = standing()
+    said = compose(ONE, *words, "second", "rounds=2", "train.rate=0.05", bound_s=180)[1]
+    expect("run 2 (second) is done" in said and "unmasked" not in said, said[-3000:])
+    rows = json.loads(fl("rounds", "--run", "second", *ROOT, "--json"))["rounds"]
+    expect([one["round"] for one in rows] == [1, 2] and all(map(whole, rows)), f"{rows}")
+    again = compose(ONE, *words, "second", bound_s=60)[1]
+    expect("second was submitted before" in again and "run 2 (second) is done" in again, again)
+    code, out, errors = compose(ONE, *words, "third", "round.count_mn=3", okay=False)
+    expect(code == 2 and "round.count_min" in out + errors, f"a mistake: {code}: {out}{errors}")
+    third = compose(ONE, *words[:1], "-d", *words[3:], "third", "rounds=1000")[1].split()[-1]
+    until("the third run", 30, lambda: fl("run", "stop", "third", *ROOT, okay=False)[0] == 0)
+    expect(docker("wait", third, bound_s=60) == "12", docker_logs(third)[-1500:])
+    docker("rm", third)
+    runs = json.loads(fl("run", "list", *ROOT, "--json"))["runs"]
+    expect([(one["name"], one["state"]) for one in runs]
+           == [("first", "done"), ("second", "done"), ("third", "stopped")], f"{runs}")
+    expect(standing() == before, f"the same containers: {before}, {standing()}")
 
 
 def all_programs_end_when_they_are_told_to():
-    compose(ONE, "stop", bound_s=120)  # edges and devices stay for the next run
+    compose(ONE, "stop", bound_s=120)
     every = docker("ps", "-a", "--filter", f"label=com.docker.compose.project={PROJECT}",
                    "--format", "{{.Names}}").split()
     codes = {name: inspect(name, "{{.State.ExitCode}}") for name in every}
@@ -428,7 +319,7 @@ def the_exported_model_scores_what_the_report_says():
     path = os.path.join(WORK, "model.safetensors")
     with open(path, "wb") as file:
         subprocess.run([DOCKER, "run", "--rm", "-v", f"{PROJECT}_results:/results:ro",
-                        "fltest/fl:test", "cat", "/results/model.safetensors"], stdout=file,
+                        "fltest/fl:test", "cat", "/results/first.safetensors"], stdout=file,
                        check=True, timeout=60)
     folder = test_set()
     found = score.accuracy(path, os.path.join(folder, "t10k-images-idx3-ubyte.gz"),
@@ -454,18 +345,29 @@ def without_its_volumes_it_starts_afresh():
     expect(left == "", f"volumes left: {left}")
 
 
-def three_rounds(tool, *more):
-    """One command, until it ends by itself."""
+def three_rounds(tool, *more, then=lambda: None):
+    """One command, in the foreground: until it says that the run has ended, and until Ctrl-C."""
     began = time.monotonic()
-    _, out, errors = run([*tool, *ONE, "up", *more], bound_s=600,
-                         env={**ENV, "FL_ROUNDS": "3", "FL_LINGER": "1s"})
-    said = out + errors
-    expect("run done: 3 rounds" in said and "masked (malicious)" in said, said[-1500:])
-    print(f"   `up` to the report of 3 rounds: {time.monotonic() - began:.0f} s", flush=True)
+    path = os.path.join(WORK, "up.log")
+    with open(path, "wb") as file, subprocess.Popen(
+            [*tool, *ONE, "up", *more], cwd=TOP, env={**os.environ, **ENV, "FL_ROUNDS": "3"},
+            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT) as up:
+        try:
+            until("the end of the run", 600, lambda: up.poll() is not None
+                  or "stay for the next run" in text_of(path))
+            said = text_of(path)
+            expect(up.poll() is None, f"`up` ended: {said[-1500:]}")
+            expect("run 1 (first) is done" in said and "(malicious)" in said, said[-3000:])
+            print(f"   `up` to the report of 3 rounds: {time.monotonic() - began:.0f} s",
+                  flush=True)
+            then()
+        finally:
+            up.send_signal(signal.SIGINT)
+            up.wait(120)
 
 
-def one_command_runs_three_masked_rounds_to_their_end():
-    three_rounds(("docker-compose",), "--build")
+def one_command_runs_three_masked_rounds_and_stays():
+    three_rounds(("docker-compose",), "--build", then=the_same_containers_do_another_run)
 
 
 def the_plugin_runs_the_same_file_to_its_end():
@@ -523,6 +425,7 @@ STEPS = [
     one_more_device_than_shards_says_so,
     down_and_up_goes_on_with_the_run,
     it_ends_with_the_roots_report,
+    the_same_containers_do_another_run,
     all_programs_end_when_they_are_told_to,
     the_exported_model_scores_what_the_report_says,
     without_its_volumes_it_starts_afresh,
@@ -531,7 +434,7 @@ STEPS = [
 ]
 SHORT = [
     the_files_are_clean,
-    one_command_runs_three_masked_rounds_to_their_end,
+    one_command_runs_three_masked_rounds_and_stays,
     each_image_holds_one_program_and_what_it_links,
     all_programs_end_when_they_are_told_to,
     without_its_volumes_it_starts_afresh,
