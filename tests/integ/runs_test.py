@@ -17,7 +17,7 @@ FAST = {"backoff.min": "50ms", "backoff.max": "500ms"}
 def standing(**more):
     """One edge and three devices, and no run."""
     devices = {f"d{i}": "e1" for i in range(3)}
-    with Fabric(devices=devices, device={"synthetic.elements": 5000, **FAST, **more},
+    with Fabric(devices=devices, device={**FAST, **more},
                 root={"run": ""}, unmasked=True) as fabric:
         fabric.start()
         yield fabric
