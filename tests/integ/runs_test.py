@@ -5,12 +5,20 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 
-from fabric import Fabric, expect, fl, main, write_run
+from fabric import Fabric, expect, fl, main, spread, write_run
 
 SHAPE = {"model.elements": 5000, "round.expect": 1, "round.expect_devices": 3,
          "round.time_max": "10s", "round.wait": "20s", "masking": "unmasked"}
 FAST = {"backoff.min": "50ms", "backoff.max": "500ms"}
+EDGES = {f"e{number}": "root" for number in range(1, 5)}
+NAMES = [f"d{number:02}" for number in range(16)]
+MASKED = {"round.expect": len(EDGES), "round.expect_devices": len(NAMES), "round.time_max": "30s",
+          "round.extends_max": 1000, "plan.devices_max": len(NAMES), "plan.pin": True,
+          "masking": "malicious", "masking.step": "500ms"}
+THREE = {"a": {"model.elements": 5000}, "b": {"model.elements": 8000, "train.seed": 7},
+         "c": {"model.elements": 3000, "plan.bits": 16}}    # models of different lengths
 
 
 @contextlib.contextmanager
@@ -19,6 +27,17 @@ def standing(**more):
     devices = {f"d{i}": "e1" for i in range(3)}
     with Fabric(devices=devices, device={**FAST, **more},
                 root={"run": ""}, unmasked=True) as fabric:
+        fabric.start()
+        yield fabric
+
+
+@contextlib.contextmanager
+def masked():
+    """Four edges of four devices that know no length of a model, and no run."""
+    window = {"round.time_max": "30s", "round.join_wait": "1s"}
+    with Fabric(edges=EDGES, devices=spread(NAMES, {edge: 4 for edge in EDGES}),
+                root={"run": "", "runs": 2}, edge={**window, **FAST},
+                device={**FAST, "delay": "50ms"}) as fabric:
         fabric.start()
         yield fabric
 
@@ -94,6 +113,35 @@ def two_at_a_time_give_the_bytes_that_each_gives_alone():
             expect(model(fabric, name) == wanted[name], f"{name} has other bytes than alone")
 
 
+def masked_runs_take_turns_and_lose_nothing_when_the_root_dies():
+    """Three runs of different models, two at a time; the root is killed ten times among them."""
+    rounds, kills = 6, 10
+    with masked() as fabric:
+        wanted = {}
+        for name, own in THREE.items():
+            submit(fabric, name, rounds, **MASKED, **own)
+            ended(fabric, name)
+            wanted[name] = model(fabric, name)
+    expect(len({len(file) for file in wanted.values()}) == len(THREE), "models of one length")
+    with masked() as fabric:
+        for name, own in THREE.items():
+            submit(fabric, name, rounds, **MASKED, **own)
+        def closed():
+            return sum(row["rounds_closed"] for row in runs(fabric).values())
+        for number in range(kills):
+            least = 1 + number * (len(THREE) * rounds - 2) // kills
+            fabric.until(lambda least=least: closed() >= least, 30, f"{least} rounds closed")
+            time.sleep(0.05 * number)       # another step of a round each time
+            fabric["root"].restart()
+        for name, file in wanted.items():
+            ended(fabric, name)
+            done = json.loads(fabric.ok("rounds", "--run", name, "--state", fabric["root"].state,
+                                        "--json"))["rounds"]
+            expect([one["count"] for one in done if one["close"] == "done"] == [16] * rounds,
+                   f"somebody is missing in {name}: {done}")
+            expect(model(fabric, name) == file, f"{name} has other bytes than alone")
+
+
 def a_run_is_paused_resumed_and_stopped():
     with standing(delay="100ms") as fabric:
         submit(fabric, "long", 1000)
@@ -146,6 +194,7 @@ def what_cannot_be_done_is_refused_and_leaves_nothing_behind():
 if __name__ == "__main__":
     main([runs_follow_each_other_and_the_devices_stay,
           two_at_a_time_give_the_bytes_that_each_gives_alone,
+          masked_runs_take_turns_and_lose_nothing_when_the_root_dies,
           a_run_is_paused_resumed_and_stopped,
           a_run_begins_with_the_model_of_another,
           what_cannot_be_done_is_refused_and_leaves_nothing_behind])
