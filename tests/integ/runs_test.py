@@ -7,7 +7,8 @@ import json
 import os
 import time
 
-from fabric import Fabric, expect, fl, main, spread, write_run
+from fabric import Failure, Fabric, expect, fl, main, spread, write_run
+from replay import replay
 
 SHAPE = {"model.elements": 5000, "round.expect": 1, "round.expect_devices": 3,
          "round.time_max": "10s", "round.wait": "20s", "masking": "unmasked"}
@@ -72,6 +73,14 @@ def model(fabric, name):
     fabric.ok("model", "export", path, "--run", name, "--state", fabric["root"].state)
     with open(path, "rb") as file:
         return file.read()
+
+
+def made_again(fabric, name, **seeds):
+    """Each of its rounds, trained anew outside the fabric, gives the ledger's sum and model."""
+    devices = {node: (seeds.get(node, fabric[node].settings["synthetic.seed"]),
+                      fabric[node].settings.get("synthetic.samples", 64))
+               for node in fabric.devices}
+    return replay(fabric["root"].state, name, devices)
 
 
 def alone(name, rounds, **changes):
@@ -140,6 +149,23 @@ def masked_runs_take_turns_and_lose_nothing_when_the_root_dies():
             expect([one["count"] for one in done if one["close"] == "done"] == [16] * rounds,
                    f"somebody is missing in {name}: {done}")
             expect(model(fabric, name) == file, f"{name} has other bytes than alone")
+            expect(made_again(fabric, name) == rounds, f"{name} is not made again as a whole")
+
+
+def a_run_is_made_again_from_the_ledger():
+    """Of weights that differ; with the seed of another device nothing fits."""
+    with standing() as fabric:
+        fabric["d1"].settings["synthetic.samples"] = 200
+        fabric["d1"].restart()
+        submit(fabric, "one", 3, **{"plan.clip": 0.5, "server.rate": 0.7})
+        ended(fabric, "one")
+        expect(made_again(fabric, "one") == 3, "it has not three rounds")
+        try:
+            made_again(fabric, "one", d2=1)
+        except Failure as found:
+            expect("made again" in str(found), f"{found}")
+        else:
+            raise Failure("a wrong update is not noticed")
 
 
 def a_run_is_paused_resumed_and_stopped():
@@ -195,6 +221,7 @@ if __name__ == "__main__":
     main([runs_follow_each_other_and_the_devices_stay,
           two_at_a_time_give_the_bytes_that_each_gives_alone,
           masked_runs_take_turns_and_lose_nothing_when_the_root_dies,
+          a_run_is_made_again_from_the_ledger,
           a_run_is_paused_resumed_and_stopped,
           a_run_begins_with_the_model_of_another,
           what_cannot_be_done_is_refused_and_leaves_nothing_behind])
