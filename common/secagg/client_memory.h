@@ -1,7 +1,8 @@
 //  client_memory - what a member remembers for ever of its masked rounds: the last round that it
 //  masked in, of each of the newest 65 runs, and what the sums that it helped to open were of and
-//  who survived in them, the newest 64, among them the newest one of each of 16 runs. Durable before the first masked byte leaves, and again
-//  before the shares that open a sum do. A plain value.
+//  who survived in them, the newest 64, among them the newest one of each of 16 runs. Durable
+//  before the first masked byte leaves, and again before the shares that open a sum do. A plain
+//  value.
 #ifndef FL_SECAGG_CLIENT_MEMORY_H
 #define FL_SECAGG_CLIENT_MEMORY_H
 

@@ -1,6 +1,6 @@
-//  evidence - what devices with a synthetic trainer must have sent, made outside the fabric: the bytes
-//  that the test of a wiretap looks for, and the same bytes sent by plain ZeroMQ as a control; and
-//  all sums and models of a run, from its orders and from who was in.
+//  evidence - what devices with a synthetic trainer must have sent, made outside the fabric: the
+//  bytes that the test of a wiretap looks for, and the same bytes sent by plain ZeroMQ as a
+//  control; and all sums and models of a run, from its orders and from who was in.
 #include <stdio.h>
 #include <stdlib.h>
 #include <zmq.h>
@@ -188,7 +188,8 @@ s_device(rerun *self, const char *name, uint64_t seed, uint64_t samples)
     FL_ASSERT(update != NULL && wire != NULL && fl_name_parse(name, &node));
     s_train(order, fl_blob_bytes(self->model), seed, samples, update);
     words_must(fl_element_encode(&self->element, (uint32_t)weight, s_dither(order, &node), 0,
-                                 order->elements, update, fl_blob_data(wire), &clipped), &why);
+                                 order->elements, update, fl_blob_data(wire), &clipped),
+               &why);
     fl_fold_add(self->fold, 0, order->elements, fl_blob_data(wire));
     self->weight += weight;
     self->count++;
@@ -269,7 +270,8 @@ s_rerun(void)
 int
 main(int argc, char **argv)
 {
-    static const words_act acts[] = { { "update", s_update }, { "plain", s_plain },
+    static const words_act acts[] = { { "update", s_update },
+                                      { "plain", s_plain },
                                       { "rerun", s_rerun } };
     fl_why why = { "" };
     words_must(fl_crypto_init(&why), &why);
