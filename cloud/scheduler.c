@@ -27,6 +27,9 @@ fl_run_waits(const fl_ledger_run *run)
 bool
 fl_run_before(const fl_ledger_run *run, const fl_ledger_run *other)
 {
+    if (run->open != other->open) {
+        return run->open > other->open;
+    }
     if (run->state != other->state) {
         return run->state == FL_RUN_RUNNING;
     }

@@ -21,8 +21,9 @@ static const fl_setting rows[] = {
     FL_SETTINGS_PROCESS,
     FL_SETTINGS_PARTICIPANT,
     { "trainer", FL_CONF_CHOICE, "builtin", 0, 0, "builtin|synthetic", "how this device trains" },
-    { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
-      "layer sizes of the network that this device can train" },
+    { "model.layers", FL_CONF_TEXT, "", 0, 0, NULL,
+      "layer sizes of the only network that this device trains; without: of any that fits its "
+      "samples" },
     { "data.inputs", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of the samples, plain or gzip" },
     { "data.labels", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of their labels" },
     { "data.shards", FL_CONF_INT, "1", 1, FL_SHARDS_MAX, NULL,
@@ -38,8 +39,8 @@ static const fl_setting rows[] = {
       "rounds from one score of the model on this device's samples to the next" },
     { "delay", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,
       "time to wait before training, to show a slow device" },
-    { "synthetic.elements", FL_CONF_INT, "10000", 1, 4294967296.0, NULL,
-      "length of the synthetic trainer's vector" },
+    { "synthetic.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
+      "length of the only models that the synthetic trainer takes; 0: of any" },
     { "synthetic.samples", FL_CONF_INT, "64", 0, 1000000000, NULL,
       "number of samples that the synthetic trainer reports" },
     { "synthetic.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the synthetic trainer's updates" },
@@ -58,6 +59,15 @@ s_check_home(const fl_conf *conf, fl_why *why)
     return FL_OK;
 }
 
+//  Without layers: whatever the model's are.
+static fl_status
+s_shape(const fl_conf *conf, fl_shape *shape, fl_why *why)
+{
+    const char *layers = fl_conf_text(conf, "model.layers");
+    *shape = (fl_shape){ .layers = 0 };
+    return layers[0] == '\0' ? FL_OK : fl_shape_parse(layers, shape, why);
+}
+
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
@@ -67,7 +77,7 @@ s_check(const fl_conf *conf, fl_why *why)
         return FL_OK;
     }
     fl_shape shape;
-    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
+    FL_TRY(s_shape(conf, &shape, why));
     if (fl_conf_int(conf, "data.shard") >= fl_conf_int(conf, "data.shards")) {
         return fl_fail(FL_RANGE, why, "data.shard counts from 0 and must be below data.shards");
     }
@@ -126,7 +136,7 @@ s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_traine
                                         .evaluate_every =
                                             (uint64_t)fl_conf_int(conf, "evaluate.every"),
                                         .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
-    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &builtin.shape, why));
+    FL_TRY(s_shape(conf, &builtin.shape, why));
     fl_start_step("reading the samples", FL_START_LONG_S);
     FL_TRY(s_load(conf, ours, data, why));
     fl_start_step("opening OpenBLAS", FL_START_SHORT_S);

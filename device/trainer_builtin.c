@@ -16,40 +16,53 @@ static const double loss_max = 1000.0;
 
 typedef struct builtin {
     fl_trainer_builtin_conf conf;
-    fl_network *network; // for the largest batch seen so far; only `train` touches it
+    fl_shape shape;      // of the model in hand; it and the network are touched by `train` only
+    fl_network *network; // of that shape, for the largest batch seen so far
     atomic_bool cancel;
 } builtin;
 
-//  The received parameters; `parameters` (elements).
 static fl_status
-s_receive(const builtin *self, const fl_training *training, float *parameters, fl_why *why)
+s_check_elements(const fl_shape *shape, const fl_order *order, fl_why *why)
 {
-    fl_safetensors file;
-    fl_status status = fl_safetensors_parse(training->model, &file, why);
-    if (status != FL_OK) {
+    if (order->elements == fl_shape_elements(shape)) {
+        return FL_OK;
+    }
+    char text[96];
+    fl_shape_text(shape, text, sizeof text);
+    return fl_fail(FL_MISMATCH, why,
+                   "the round is over %llu parameters, this trainer learns %llu (%s): set the "
+                   "same layers here and at the root",
+                   (unsigned long long)order->elements,
+                   (unsigned long long)fl_shape_elements(shape), text);
+}
+
+//  The model that was received, and from it the shape, where none was given.
+static fl_status
+s_receive(builtin *self, const fl_training *training, fl_safetensors *file, fl_why *why)
+{
+    fl_shape shape = self->conf.shape;
+    const bool given = shape.layers > 0;
+    if (fl_safetensors_parse(training->model, file, why) != FL_OK) {
         return FL_MISMATCH;
     }
-    status = fl_shape_check(&self->conf.shape, &file, why);
-    if (status == FL_OK) {
-        fl_safetensors_read(&file, 0, file.elements, parameters);
+    if (!given) {
+        FL_TRY(fl_shape_infer(file, &shape, why));
     }
-    return status;
+    FL_TRY(s_check_elements(&shape, &training->order, why));
+    FL_TRY(given ? fl_shape_check(&shape, file, why)
+                 : fl_samples_check(&self->conf.samples, &shape, why));
+    if (memcmp(&shape, &self->shape, sizeof shape) != 0) {
+        fl_network_destroy(&self->network);
+        self->shape = shape;
+    }
+    return FL_OK;
 }
 
 static fl_status
-s_check_plan(const builtin *self, const fl_training *training, fl_why *why)
+s_check_plan(const fl_training *training, fl_why *why)
 {
     const double epochs = fl_recipe_get(&training->order.plan.recipe, "epochs", 1);
     const double batch = fl_recipe_get(&training->order.plan.recipe, "batch", 32);
-    if (training->order.elements != fl_shape_elements(&self->conf.shape)) {
-        char text[96];
-        fl_shape_text(&self->conf.shape, text, sizeof text);
-        return fl_fail(FL_MISMATCH, why,
-                       "the round is over %llu parameters, this trainer learns %llu (%s): set the "
-                       "same layers here and at the root",
-                       (unsigned long long)training->order.elements,
-                       (unsigned long long)fl_shape_elements(&self->conf.shape), text);
-    }
     if (!(epochs >= 1 && epochs <= UINT32_MAX && batch >= 1 && batch <= FL_BATCH_MAX)) {
         return fl_fail(FL_MISMATCH, why,
                        "the plan asks for %g epochs in batches of %g: this trainer takes at least "
@@ -69,7 +82,7 @@ s_make_room(builtin *self, uint32_t batch)
         return FL_OK;
     }
     fl_network_destroy(&self->network);
-    self->network = fl_network_new(&self->conf.shape, batch, self->conf.gemm);
+    self->network = fl_network_new(&self->shape, batch, self->conf.gemm);
     return self->network == NULL ? FL_NOMEM : FL_OK;
 }
 
@@ -104,12 +117,8 @@ s_note_score(const fl_score *score, uint64_t stats[FL_STATS])
 
 //  `received` and `update` (elements): trains `update` from a copy, then takes the difference.
 static fl_status
-s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received, fl_why *why)
+s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received)
 {
-    fl_status status = s_receive(self, training, received, why);
-    if (status != FL_OK) {
-        return status;
-    }
     if (!fl_clock_pause(self->conf.delay_ms, &self->cancel)) {
         return FL_BUSY;
     }
@@ -120,8 +129,8 @@ s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received, 
     }
     const size_t elements = (size_t)training->order.elements;
     memcpy(training->update, received, elements * sizeof *received);
-    status = fl_learn(self->network, sgd, &self->conf.samples, received, training->update,
-                      &self->cancel);
+    fl_status status = fl_learn(self->network, sgd, &self->conf.samples, received, training->update,
+                                &self->cancel);
     for (size_t i = 0; status == FL_OK && i < elements; i++) {
         training->update[i] -= received[i];
     }
@@ -140,15 +149,15 @@ s_train(void *object, fl_training *training, fl_why *why)
     if (samples == 0) {
         return fl_fail(FL_MISSING, why, "this device holds no sample");
     }
-    fl_status status = s_check_plan(self, training, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    fl_safetensors file;
+    FL_TRY(s_check_plan(training, why));
+    FL_TRY(s_receive(self, training, &file, why));
     const fl_sgd sgd = s_sgd(self, &training->order);
     float *received = malloc((size_t)training->order.elements * sizeof *received);
-    status = received == NULL ? FL_NOMEM : s_make_room(self, sgd.batch);
+    fl_status status = received == NULL ? FL_NOMEM : s_make_room(self, sgd.batch);
     if (status == FL_OK) {
-        status = s_run(self, training, &sgd, received, why);
+        fl_safetensors_read(&file, 0, file.elements, received);
+        status = s_run(self, training, &sgd, received);
     }
     free(received);
     if (status == FL_NOMEM) {
@@ -181,9 +190,8 @@ s_destroy(void **self_p)
 fl_status
 fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer, fl_why *why)
 {
-    fl_status status = fl_samples_check(&conf->samples, &conf->shape, why);
-    if (status != FL_OK) {
-        return status;
+    if (conf->shape.layers > 0) {
+        FL_TRY(fl_samples_check(&conf->samples, &conf->shape, why));
     }
     FL_ASSERT(conf->evaluate_every >= 1);
     builtin *self = calloc(1, sizeof *self);

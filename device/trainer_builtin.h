@@ -10,7 +10,7 @@
 #include "common/runtime/trainer.h"
 
 typedef struct fl_trainer_builtin_conf {
-    fl_shape shape;
+    fl_shape shape;     // without layers: whatever the model's is
     fl_gemm gemm;       // from fl_gemm_choose
     fl_samples samples; // borrowed for the life of the trainer; may be empty
     uint32_t shard;     // makes this device's shuffles its own
@@ -18,8 +18,8 @@ typedef struct fl_trainer_builtin_conf {
     uint64_t evaluate_every; // scores the model of rounds n, 2n, ...; >= 1
 } fl_trainer_builtin_conf;
 
-//  FL_MISMATCH: the samples do not fit the shape (`why`). FL_NOMEM. `trainer` is yours to destroy
-//  by its own `destroy`.
+//  FL_MISMATCH: the samples do not fit the shape, where one is given (`why`). FL_NOMEM. `trainer`
+//  is yours to destroy by its own `destroy`.
 FL_CHECKED fl_status fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf,
                                             fl_trainer *trainer, fl_why *why);
 

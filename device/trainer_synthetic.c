@@ -23,13 +23,13 @@ s_check_model(const synthetic *self, const fl_training *training, fl_why *why)
     if (fl_safetensors_parse(training->model, &file, why) != FL_OK) {
         return FL_MISMATCH;
     }
-    if (file.elements != self->conf.elements || training->order.elements != self->conf.elements) {
+    const uint64_t own = self->conf.elements > 0 ? self->conf.elements : training->order.elements;
+    if (file.elements != own || training->order.elements != own) {
         return fl_fail(FL_MISMATCH, why,
                        "the model has %llu elements and the round %llu, this synthetic trainer "
                        "makes %llu: set the same number here and at the root",
                        (unsigned long long)file.elements,
-                       (unsigned long long)training->order.elements,
-                       (unsigned long long)self->conf.elements);
+                       (unsigned long long)training->order.elements, (unsigned long long)own);
     }
     return FL_OK;
 }
@@ -40,7 +40,7 @@ s_fill(synthetic *self, fl_training *training)
     const fl_rng seed = fl_rng_seeded(self->conf.seed);
     fl_rng rng = fl_rng_split(&seed, training->order.round);
     const float clip = training->order.plan.clip;
-    for (uint64_t i = 0; i < self->conf.elements; i++) {
+    for (uint64_t i = 0; i < training->order.elements; i++) {
         if (i % BLOCK == 0 && atomic_load(&self->cancel)) {
             return FL_BUSY;
         }
@@ -87,8 +87,8 @@ s_destroy(void **self_p)
 fl_status
 fl_trainer_synthetic_new(const fl_trainer_synthetic_conf *conf, fl_trainer *trainer, fl_why *why)
 {
-    if (conf->elements < 1 || conf->elements > FL_VECTOR_BYTES_MAX / sizeof(float)) {
-        return fl_fail(FL_RANGE, why, "synthetic trainer: %llu elements, there must be 1 to %llu",
+    if (conf->elements > FL_VECTOR_BYTES_MAX / sizeof(float)) {
+        return fl_fail(FL_RANGE, why, "synthetic trainer: %llu elements, there may be %llu",
                        (unsigned long long)conf->elements,
                        (unsigned long long)(FL_VECTOR_BYTES_MAX / sizeof(float)));
     }

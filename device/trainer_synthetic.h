@@ -7,13 +7,13 @@
 #include "common/runtime/trainer.h"
 
 typedef struct fl_trainer_synthetic_conf {
-    uint64_t elements; // >= 1
+    uint64_t elements; // of the models that it takes; 0: of whatever length
     uint64_t samples;  // that it claims to hold; 0: it holds none and says so
     uint32_t delay_ms;
     uint64_t seed; // one per device
 } fl_trainer_synthetic_conf;
 
-//  FL_RANGE: no element, or more than a vector may have. FL_NOMEM. `trainer` is yours to destroy by
+//  FL_RANGE: more elements than a vector may have. FL_NOMEM. `trainer` is yours to destroy by
 //  its own `destroy`.
 FL_CHECKED fl_status fl_trainer_synthetic_new(const fl_trainer_synthetic_conf *conf,
                                               fl_trainer *trainer, fl_why *why);

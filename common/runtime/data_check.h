@@ -6,7 +6,8 @@
 
 #include "common/model/shape.h"
 
-//  A file that is not there fits: it may be made later (start.wait). FL_MISMATCH, or what idx.h
+//  A shape without layers is any network; a file that is not there fits, as it may be made later
+//  (start.wait). FL_MISMATCH, or what idx.h
 //  says of a file that it cannot use; `why` names the file.
 FL_CHECKED fl_status fl_data_check(const char *inputs, const char *labels, const fl_shape *shape,
                                    fl_why *why);

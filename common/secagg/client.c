@@ -362,9 +362,8 @@ s_judge_block(fl_secagg_client *self)
 static fl_secagg_drawn
 s_drawn(const fl_secagg_client *self)
 {
-    static const fl_run any;
     const fl_order *order = &self->task.order;
-    return (fl_secagg_drawn){ .run = order->plan.pin ? any : order->run, .tensors = order->model };
+    return (fl_secagg_drawn){ .run = order->run, .tensors = order->model, .pin = order->plan.pin };
 }
 
 //  R4: of what was opened before, only the same survivors may be opened again.

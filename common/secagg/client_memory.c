@@ -6,12 +6,14 @@
 #include "common/base/status.h"
 #include "common/crypto/hash.h"
 
+enum { PIN = 0x80 }; // beside the draw
+
 static void
 s_write_drawn(fl_writer *out, const fl_secagg_drawn *of)
 {
     fl_write_from(out, of->run.bytes, sizeof of->run.bytes);
     fl_write_from(out, of->tensors.bytes, sizeof of->tensors.bytes);
-    fl_write_u8(out, of->draw);
+    fl_write_u8(out, (uint8_t)(of->draw | (of->pin ? PIN : 0)));
 }
 
 static void
@@ -19,14 +21,16 @@ s_read_drawn(fl_reader *in, fl_secagg_drawn *of)
 {
     fl_read_into(in, of->run.bytes, sizeof of->run.bytes);
     fl_read_into(in, of->tensors.bytes, sizeof of->tensors.bytes);
-    of->draw = fl_read_u8(in);
+    uint8_t draw = fl_read_u8(in);
+    of->draw = draw & (PIN - 1);
+    of->pin = (draw & PIN) != 0;
 }
 
 static bool
 s_same(const fl_secagg_drawn *a, const fl_secagg_drawn *b)
 {
-    return fl_run_equal(&a->run, &b->run) && fl_hash_equal(&a->tensors, &b->tensors) &&
-           a->draw == b->draw;
+    return a->pin == b->pin && (a->pin || fl_run_equal(&a->run, &b->run)) &&
+           fl_hash_equal(&a->tensors, &b->tensors) && a->draw == b->draw;
 }
 
 void
@@ -188,17 +192,52 @@ s_last(const fl_secagg_mark *self, const fl_secagg_drawn *of)
     return self->opened > 0 && s_same(&self->of, of);
 }
 
-//  The last one becomes the newest of the older, the oldest is forgotten.
-static void
-s_set_aside(fl_secagg_mark *self)
+typedef struct newest {
+    const fl_run *run[FL_MARK_RUNS_MAX];
+    uint32_t count;
+} newest;
+
+//  Is this sum the newest one of its run, and that run among the newest? Asked from the newest on.
+static bool
+s_stays(newest *self, const fl_run *run)
 {
-    uint32_t kept =
-        self->older_count < FL_MARK_OLDER_MAX ? self->older_count : FL_MARK_OLDER_MAX - 1;
-    memmove(&self->older[1], &self->older[0], kept * sizeof self->older[0]);
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (fl_run_equal(self->run[i], run)) {
+            return false;
+        }
+    }
+    bool room = self->count < FL_MARK_RUNS_MAX;
+    if (room) {
+        self->run[self->count++] = run;
+    }
+    return room;
+}
+
+//  The place of the one that is forgotten when there is room for no more: the oldest one that need
+//  not stay, as a run that rests comes back to its newest model, however many rounds others had.
+static uint32_t
+s_least(const fl_secagg_mark *self, const fl_run *next)
+{
+    newest seen = { .count = 0 };
+    uint32_t least = 0;
+    (void)s_stays(&seen, next);
+    (void)s_stays(&seen, &self->of.run);
+    for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
+        least = s_stays(&seen, &self->older[i].of.run) ? least : i;
+    }
+    return least;
+}
+
+//  The last one becomes the newest of the older; when there is no room, one of them is forgotten.
+static void
+s_set_aside(fl_secagg_mark *self, const fl_run *next)
+{
+    bool full = self->older_count == FL_MARK_OLDER_MAX;
+    uint32_t at = full ? s_least(self, next) : self->older_count++;
+    memmove(&self->older[1], &self->older[0], at * sizeof self->older[0]);
     self->older[0] = (fl_secagg_older){ .round = self->opened,
                                         .of = self->of,
                                         .survivors = s_hash_names(self->survivors, self->count) };
-    self->older_count = kept + 1;
 }
 
 static void
@@ -221,7 +260,7 @@ fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_secagg_drawn 
     FL_ASSERT(round > 0 && count > 0 && count <= FL_MEMBERS_MAX);
     if (self->opened > 0 && !s_last(self, of)) {
         s_take_out(self, of);
-        s_set_aside(self);
+        s_set_aside(self, &of->run);
     }
     self->opened = round;
     self->of = *of;

@@ -1,21 +1,23 @@
 //  client_memory - what a member remembers for ever of its masked rounds: the last round that it
 //  masked in, of each of the newest 65 runs, and what the sums that it helped to open were of and
-//  who survived in them, the newest 64. Durable before the first masked byte leaves, and again
-//  before the shares that open a sum do. A plain value.
+//  who survived in them, the newest 64, among them the newest one of each of 16 runs. Durable
+//  before the first masked byte leaves, and again before the shares that open a sum do. A plain
+//  value.
 #ifndef FL_SECAGG_CLIENT_MEMORY_H
 #define FL_SECAGG_CLIENT_MEMORY_H
 
 #include "common/base/status.h"
 #include "common/wire/message.h"
 
-enum { FL_MARK_OLDER_MAX = 63, FL_MARK_LEFT_MAX = 64 };
+enum { FL_MARK_OLDER_MAX = 63, FL_MARK_LEFT_MAX = 64, FL_MARK_RUNS_MAX = 16 };
 
 //  What an update is drawn from: as often as this is the same, updates may be, too. Another run is
-//  another draw, because there the device's own randomness is another one; zero when it has none.
+//  another draw, because there the device's own randomness is another one, unless it has none.
 typedef struct fl_secagg_drawn {
     fl_run run;
     fl_hash tensors; // of the model, as the order says
-    uint8_t draw;    // 0: updates are drawn once
+    uint8_t draw;    // below 128; 0: updates are drawn once
+    bool pin;        // nothing is random: the same in every run
 } fl_secagg_drawn;
 
 //  A sum that was opened before the last one; the last one of its drawing.

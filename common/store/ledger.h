@@ -48,6 +48,7 @@ typedef struct fl_ledger_run {
     fl_hash model;                             // it begins with
     uint64_t model_bytes;                      // 0: not known until begun
     uint64_t rounds_closed;                    // the newest closed round
+    uint64_t open;                             // 0: no round is; else the greater, the newer
 } fl_ledger_run;
 
 //  Put a run into the queue: of `run` its id, name (empty: "run-" and its number), priority and,

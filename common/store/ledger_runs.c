@@ -9,7 +9,9 @@
 #define RUN_COLUMNS                                                                                \
     "number, run, name, state, reason, why, priority, submitted_at, begun_at, ended_at, "          \
     "elements, model, model_bytes, coalesce((SELECT round FROM round WHERE round.run=run.run "     \
-    "AND closed_at IS NOT NULL ORDER BY round DESC LIMIT 1), 0)"
+    "AND closed_at IS NOT NULL ORDER BY round DESC LIMIT 1), 0), "                                 \
+    "coalesce((SELECT CASE WHEN closed_at IS NULL THEN seq ELSE 0 END FROM round "                 \
+    "WHERE round.run=run.run ORDER BY round DESC, attempt DESC LIMIT 1), 0)"
 
 const char *
 fl_run_state_name(fl_run_state state)
@@ -48,6 +50,7 @@ s_take_run(fl_query *query, fl_ledger_run *run)
     (void)fl_query_take_blob(query, run->model.bytes, sizeof run->model.bytes);
     run->model_bytes = fl_query_take_u64(query);
     run->rounds_closed = fl_query_take_u64(query);
+    run->open = fl_query_take_u64(query);
 }
 
 //  The one row of a query that was bound. FL_MISSING: none.

@@ -5,20 +5,40 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 
-from fabric import Fabric, expect, fl, main, write_run
+from fabric import Failure, Fabric, expect, fl, main, spread, write_run
+from replay import replay
 
 SHAPE = {"model.elements": 5000, "round.expect": 1, "round.expect_devices": 3,
          "round.time_max": "10s", "round.wait": "20s", "masking": "unmasked"}
 FAST = {"backoff.min": "50ms", "backoff.max": "500ms"}
+EDGES = {f"e{number}": "root" for number in range(1, 5)}
+NAMES = [f"d{number:02}" for number in range(16)]
+MASKED = {"round.expect": len(EDGES), "round.expect_devices": len(NAMES), "round.time_max": "30s",
+          "round.extends_max": 1000, "plan.devices_max": len(NAMES), "plan.pin": True,
+          "masking": "malicious", "masking.step": "500ms"}
+THREE = {"a": {"model.elements": 5000}, "b": {"model.elements": 8000, "train.seed": 7},
+         "c": {"model.elements": 3000, "plan.bits": 16}}    # models of different lengths
 
 
 @contextlib.contextmanager
 def standing(**more):
     """One edge and three devices, and no run."""
     devices = {f"d{i}": "e1" for i in range(3)}
-    with Fabric(devices=devices, device={"synthetic.elements": 5000, **FAST, **more},
+    with Fabric(devices=devices, device={**FAST, **more},
                 root={"run": ""}, unmasked=True) as fabric:
+        fabric.start()
+        yield fabric
+
+
+@contextlib.contextmanager
+def masked():
+    """Four edges of four devices that know no length of a model, and no run."""
+    window = {"round.time_max": "30s", "round.join_wait": "1s"}
+    with Fabric(edges=EDGES, devices=spread(NAMES, {edge: 4 for edge in EDGES}),
+                root={"run": "", "runs": 2}, edge={**window, **FAST},
+                device={**FAST, "delay": "50ms"}) as fabric:
         fabric.start()
         yield fabric
 
@@ -53,6 +73,14 @@ def model(fabric, name):
     fabric.ok("model", "export", path, "--run", name, "--state", fabric["root"].state)
     with open(path, "rb") as file:
         return file.read()
+
+
+def made_again(fabric, name, **seeds):
+    """Each of its rounds, trained anew outside the fabric, gives the ledger's sum and model."""
+    devices = {node: (seeds.get(node, fabric[node].settings["synthetic.seed"]),
+                      fabric[node].settings.get("synthetic.samples", 64))
+               for node in fabric.devices}
+    return replay(fabric["root"].state, name, devices)
 
 
 def alone(name, rounds, **changes):
@@ -92,6 +120,52 @@ def two_at_a_time_give_the_bytes_that_each_gives_alone():
         for name in wanted:
             ended(fabric, name)
             expect(model(fabric, name) == wanted[name], f"{name} has other bytes than alone")
+
+
+def masked_runs_take_turns_and_lose_nothing_when_the_root_dies():
+    """Three runs of different models, two at a time; the root is killed ten times among them."""
+    rounds, kills = 6, 10
+    with masked() as fabric:
+        wanted = {}
+        for name, own in THREE.items():
+            submit(fabric, name, rounds, **MASKED, **own)
+            ended(fabric, name)
+            wanted[name] = model(fabric, name)
+    expect(len({len(file) for file in wanted.values()}) == len(THREE), "models of one length")
+    with masked() as fabric:
+        for name, own in THREE.items():
+            submit(fabric, name, rounds, **MASKED, **own)
+        def closed():
+            return sum(row["rounds_closed"] for row in runs(fabric).values())
+        for number in range(kills):
+            least = 1 + number * (len(THREE) * rounds - 2) // kills
+            fabric.until(lambda least=least: closed() >= least, 30, f"{least} rounds closed")
+            time.sleep(0.05 * number)       # another step of a round each time
+            fabric["root"].restart()
+        for name, file in wanted.items():
+            ended(fabric, name)
+            done = json.loads(fabric.ok("rounds", "--run", name, "--state", fabric["root"].state,
+                                        "--json"))["rounds"]
+            expect([one["count"] for one in done if one["close"] == "done"] == [16] * rounds,
+                   f"somebody is missing in {name}: {done}")
+            expect(model(fabric, name) == file, f"{name} has other bytes than alone")
+            expect(made_again(fabric, name) == rounds, f"{name} is not made again as a whole")
+
+
+def a_run_is_made_again_from_the_ledger():
+    """Of weights that differ; with the seed of another device nothing fits."""
+    with standing() as fabric:
+        fabric["d1"].settings["synthetic.samples"] = 200
+        fabric["d1"].restart()
+        submit(fabric, "one", 3, **{"plan.clip": 0.5, "server.rate": 0.7})
+        ended(fabric, "one")
+        expect(made_again(fabric, "one") == 3, "it has not three rounds")
+        try:
+            made_again(fabric, "one", d2=1)
+        except Failure as found:
+            expect("made again" in str(found), f"{found}")
+        else:
+            raise Failure("a wrong update is not noticed")
 
 
 def a_run_is_paused_resumed_and_stopped():
@@ -146,6 +220,8 @@ def what_cannot_be_done_is_refused_and_leaves_nothing_behind():
 if __name__ == "__main__":
     main([runs_follow_each_other_and_the_devices_stay,
           two_at_a_time_give_the_bytes_that_each_gives_alone,
+          masked_runs_take_turns_and_lose_nothing_when_the_root_dies,
+          a_run_is_made_again_from_the_ledger,
           a_run_is_paused_resumed_and_stopped,
           a_run_begins_with_the_model_of_another,
           what_cannot_be_done_is_refused_and_leaves_nothing_behind])

@@ -277,8 +277,8 @@ def spread(names, parents):
 class Fabric:
     """edges and devices: {name: name of its parent}, "root" being the root. `root`, `edge`,
     `device`: settings of every process of the tier; `each`: {name: settings} of single ones. By
-    default the devices run the synthetic trainer, each with a seed made from its name, on 10000
-    elements, and the root waits for all of them before the first round. Rounds are masked, which
+    default the devices run the synthetic trainer, each with a seed made from its name, the run has
+    10000 elements, and the root waits for all of them before the first round. Rounds are masked, which
     takes three children of every parent; with fewer, or when a test wants to see what the masks
     hide, it says `unmasked`."""
 
@@ -325,7 +325,7 @@ class Fabric:
             self._add(name, "edge", {
                 **common, "round.expect": len(self._below(name)),
                 "backoff.min": "50ms", "backoff.max": "1s", "round.time_max": "10s", **edge}, each)
-        synthetic = {} if builtin else {"trainer": "synthetic", "synthetic.elements": elements}
+        synthetic = {} if builtin else {"trainer": "synthetic"}
         for name in self.devices:
             seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
             own = {} if builtin else {"synthetic.seed": seed}

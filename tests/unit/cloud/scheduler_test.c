@@ -21,11 +21,13 @@ every_move_that_the_table_does_not_know_is_refused(void **state)
 }
 
 static void
-who_was_begun_goes_on_first_then_the_priority_counts_then_the_number(void **state)
+an_open_round_goes_on_first_then_who_was_begun_then_priority_and_number_count(void **state)
 {
     (void)state;
     //  In the order in which they begin.
     static const fl_ledger_run runs[] = {
+        { .state = FL_RUN_RUNNING, .priority = -9, .number = 8, .open = 6 },
+        { .state = FL_RUN_RUNNING, .priority = 1, .number = 2, .open = 5 },
         { .state = FL_RUN_RUNNING, .priority = -5, .number = 7 },
         { .state = FL_RUN_QUEUED, .priority = 2, .number = 9 },
         { .state = FL_RUN_QUEUED, .priority = 0, .number = 3 },
@@ -47,7 +49,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_move_that_the_table_does_not_know_is_refused),
-        cmocka_unit_test(who_was_begun_goes_on_first_then_the_priority_counts_then_the_number),
+        cmocka_unit_test(
+            an_open_round_goes_on_first_then_who_was_begun_then_priority_and_number_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

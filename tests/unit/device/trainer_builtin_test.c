@@ -14,7 +14,8 @@ enum { ELEMENTS = (BLOBS_FEATURES + 1) * 6 + (6 + 1) * BLOBS_CLASSES };
 
 static const fl_shape shape = { .layers = 2, .size = { BLOBS_FEATURES, 6, BLOBS_CLASSES } };
 static blobs here;
-static uint64_t evaluate_every = 1; // of the trainers that are made next
+static uint64_t evaluate_every = 1; // of the trainers that are made next ...
+static bool any_shape;              // ... which are given none
 
 typedef struct fixture {
     fl_trainer trainer;
@@ -28,7 +29,7 @@ s_open(fixture *fix, uint32_t samples, uint32_t shard, uint32_t delay_ms)
 {
     memset(fix, 0, sizeof *fix);
     const fl_trainer_builtin_conf conf = {
-        .shape = shape,
+        .shape = any_shape ? (fl_shape){ 0 } : shape,
         .gemm = fl_gemm_reference,
         .samples = blobs_fill(&here, samples, 1),
         .shard = shard,
@@ -199,6 +200,40 @@ a_model_or_plan_that_cannot_be_learnt_is_refused_with_advice(void **state)
 }
 
 static void
+without_a_shape_of_its_own_it_learns_what_it_is_given(void **state)
+{
+    (void)state;
+    static const fl_shape other = { .layers = 1, .size = { BLOBS_FEATURES, BLOBS_CLASSES } };
+    static const fl_shape wide = { .layers = 1, .size = { BLOBS_FEATURES + 1, BLOBS_CLASSES } };
+    fixture own, any;
+    fl_why why = { "" };
+    fl_blob *model[2] = { NULL };
+    assert_int_equal(fl_start_network(&other, 1, &model[0], NULL), FL_OK);
+    assert_int_equal(fl_start_network(&wide, 1, &model[1], NULL), FL_OK);
+    s_open(&own, 100, 0, 0);
+    any_shape = true;
+    s_open(&any, 100, 0, 0);
+    any_shape = false;
+    assert_int_equal(s_train(&own, NULL), FL_OK);
+    any.training.model = fl_blob_bytes(model[0]);
+    assert_int_equal(s_train(&any, &why), FL_MISMATCH); // the order says more elements
+    any.training.order.elements = fl_shape_elements(&other);
+    assert_int_equal(s_train(&any, NULL), FL_OK);
+    any.training.model = fl_blob_bytes(model[1]);
+    any.training.order.elements = fl_shape_elements(&wide);
+    assert_int_equal(s_train(&any, &why), FL_MISMATCH);
+    assert_non_null(strstr(why.text, "samples have 8 values each, the network takes 9"));
+    any.training.model = fl_blob_bytes(any.model);
+    any.training.order.elements = ELEMENTS;
+    assert_int_equal(s_train(&any, NULL), FL_OK);
+    assert_memory_equal(any.update, own.update, sizeof any.update);
+    fl_blob_unref(&model[0]);
+    fl_blob_unref(&model[1]);
+    s_close(&any);
+    s_close(&own);
+}
+
+static void
 a_device_without_samples_says_so(void **state)
 {
     (void)state;
@@ -313,6 +348,7 @@ main(void)
         cmocka_unit_test(the_same_order_gives_the_same_update_and_another_shuffle_another),
         cmocka_unit_test(the_whole_recipe_of_the_plan_is_followed),
         cmocka_unit_test(a_model_or_plan_that_cannot_be_learnt_is_refused_with_advice),
+        cmocka_unit_test(without_a_shape_of_its_own_it_learns_what_it_is_given),
         cmocka_unit_test(a_device_without_samples_says_so),
         cmocka_unit_test(samples_of_another_width_are_refused_at_once),
         cmocka_unit_test(a_diverged_model_keeps_its_statistics_in_bounds),

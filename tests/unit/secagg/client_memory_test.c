@@ -133,6 +133,61 @@ sums_under_older_models_are_remembered_too(void **state)
     assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
 }
 
+static fl_secagg_drawn
+s_of_run(uint32_t run, uint32_t model)
+{
+    return (fl_secagg_drawn){ .run = { { (uint8_t)run, 1 } },
+                              .tensors = { { (uint8_t)model, (uint8_t)run } } };
+}
+
+static void
+the_newest_sum_of_a_run_that_rests_outlasts_the_rounds_of_another(void **state)
+{
+    (void)state;
+    fl_secagg_mark mark = { 0 };
+    fl_name names[] = { s_node("a"), s_node("b"), s_node("c") };
+    for (uint32_t run = 1; run <= FL_MARK_RUNS_MAX; run++) { // two sums of each
+        for (uint32_t model = 1; model <= 2; model++) {
+            const fl_secagg_drawn of = s_of_run(run, model);
+            fl_secagg_mark_open(&mark, run, &of, names, 3);
+        }
+    }
+    for (uint32_t model = 1; model <= 200; model++) {
+        const fl_secagg_drawn of = s_of_run(0, model);
+        fl_secagg_mark_open(&mark, model, &of, names, 3);
+    }
+    for (uint32_t run = 1; run <= FL_MARK_RUNS_MAX; run++) { // the 17th run from the newest is not
+        const fl_secagg_drawn before = s_of_run(run, 1), newest = s_of_run(run, 2);
+        assert_int_equal(fl_secagg_mark_opened(&mark, &before), 0);
+        assert_int_equal(fl_secagg_mark_opened(&mark, &newest), run > 1 ? run : 0);
+    }
+    uint32_t known = 0;
+    for (uint32_t model = 1; model <= 200; model++) {
+        const fl_secagg_drawn of = s_of_run(0, model);
+        known += fl_secagg_mark_opened(&mark, &of) == model;
+    }
+    assert_int_equal(known, 1 + FL_MARK_OLDER_MAX - (FL_MARK_RUNS_MAX - 1));
+}
+
+static void
+what_is_pinned_is_the_same_in_every_run(void **state)
+{
+    (void)state;
+    uint8_t bytes[FL_MARK_BYTES];
+    fl_secagg_mark mark = { 0 }, back;
+    fl_name names[] = { s_node("a"), s_node("b"), s_node("c") };
+    fl_secagg_drawn of = { .run = { { 1 } }, .tensors = { { 7 } }, .draw = 3, .pin = true };
+    fl_secagg_mark_open(&mark, 8, &of, names, 3);
+    fl_secagg_mark_encode(&mark, bytes);
+    assert_true(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    of.run.bytes[0] = 2;
+    assert_int_equal(fl_secagg_mark_opened(&back, &of), 8);
+    of.pin = false;
+    assert_int_equal(fl_secagg_mark_opened(&back, &of), 0);
+    of.run.bytes[0] = 1;
+    assert_int_equal(fl_secagg_mark_opened(&back, &of), 0);
+}
+
 //  Run `number` is gone into, or back to.
 static void
 s_spend(fl_secagg_mark *mark, uint32_t number, uint64_t round)
@@ -190,6 +245,8 @@ main(void)
         cmocka_unit_test(bytes_that_are_no_mark_are_refused),
         cmocka_unit_test(a_mark_tells_whether_its_survivors_are_among_given_names),
         cmocka_unit_test(sums_under_older_models_are_remembered_too),
+        cmocka_unit_test(the_newest_sum_of_a_run_that_rests_outlasts_the_rounds_of_another),
+        cmocka_unit_test(what_is_pinned_is_the_same_in_every_run),
         cmocka_unit_test(the_last_round_of_a_run_that_was_left_is_remembered),
     };
     return cmocka_run_group_tests_name("core/masking_mark", tests, NULL, NULL);

@@ -229,10 +229,12 @@ two_runs_go_on_where_each_of_them_stood(void **state)
     ledger_reopen();
     assert_int_equal(fl_ledger_resume_get(ledger, &run, &resume, &why), FL_OK);
     assert_true(resume.round == 2 && resume.attempt == 4 && resume.run.rounds_closed == 1);
+    assert_true(resume.run.open > 0);
     assert_true(resume.run.model.bytes[0] == 9 && resume.run.model.bytes[1] == 1);
     assert_int_equal(resume.run.model_bytes, 4097);
     assert_int_equal(fl_ledger_resume_get(ledger, &other, &resume, &why), FL_OK);
     assert_true(resume.round == 4 && resume.attempt == 0 && resume.run.rounds_closed == 3);
+    assert_true(resume.run.open == 0);
     assert_true(resume.run.model.bytes[0] == 8 && resume.run.model.bytes[1] == 2);
     assert_int_equal(resume.run.model_bytes, 4098); // a skipped round made none
 
