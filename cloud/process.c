@@ -236,25 +236,10 @@ s_fits(void *arg, const fl_conf *run, fl_why *why)
 }
 
 static void
-s_submitted(void *arg, const fl_ledger_run *run)
+s_told(void *arg, const fl_ledger_run *run)
 {
     const process *self = arg;
-    (void)run;
-    fl_runs_wake(self->runs);
-}
-
-static void
-s_entered(void *arg, const fl_run *run, fl_run_state state)
-{
-    const process *self = arg;
-    fl_runs_told(self->runs, run, state == FL_RUN_STOPPED);
-}
-
-static void
-s_changed(void *arg, const fl_ledger_run *run)
-{
-    const process *self = arg;
-    fl_runs_told(self->runs, &run->run, false);
+    fl_runs_told(self->runs, &run->run, run->state == FL_RUN_STOPPED);
 }
 
 static void
@@ -329,9 +314,7 @@ s_seat(process *self, fl_why *why)
                                        .file_bytes_max = FILE_BYTES_MAX,
                                        .self = self,
                                        .fits = s_fits,
-                                       .submitted = s_submitted,
-                                       .entered = s_entered,
-                                       .changed = s_changed };
+                                       .told = s_told };
     self->desk = fl_run_service_new(&desk);
     if (self->queries == NULL || self->service == NULL || self->runs == NULL ||
         self->desk == NULL) {

@@ -23,7 +23,7 @@ typedef struct order {
     char argument[FL_TEXT_MAX];
     fl_run_state wanted; // of run-pause, run-resume, run-stop
     fl_ledger_run run;   // that it is about, found on the way
-    bool news;           // the root must hear of it
+    bool news;           // the root must hear of `run`
 } order;
 
 fl_run_service *
@@ -221,15 +221,6 @@ s_submit(fl_question *question)
     }
 }
 
-static void
-s_submitted(fl_question *question)
-{
-    const fl_run_service_conf *conf = s_conf(question);
-    if (s_order(question)->news) {
-        conf->submitted(conf->self, &s_order(question)->run);
-    }
-}
-
 // ---- looking ----------------------------------------------------------------------------------
 static void
 s_list(fl_question *question)
@@ -351,16 +342,6 @@ s_enter(fl_question *question)
     }
 }
 
-static void
-s_entered(fl_question *question)
-{
-    const fl_run_service_conf *conf = s_conf(question);
-    const order *mine = s_order(question);
-    if (mine->news) {
-        conf->entered(conf->self, &mine->run.run, mine->wanted);
-    }
-}
-
 // ---- set --------------------------------------------------------------------------------------
 //  "KEY=VALUE" of a body, cut in two. False: it is not that.
 static bool
@@ -466,20 +447,19 @@ s_set(fl_question *question)
     }
 }
 
+// ---- asking -----------------------------------------------------------------------------------
 static void
-s_was_set(fl_question *question)
+s_tell(fl_question *question)
 {
     const fl_run_service_conf *conf = s_conf(question);
     if (s_order(question)->news) {
-        conf->changed(conf->self, &s_order(question)->run);
+        conf->told(conf->self, &s_order(question)->run);
     }
 }
 
-// ---- asking -----------------------------------------------------------------------------------
 typedef struct verb {
     const char *name;
     void (*work)(fl_question *question);
-    void (*then)(fl_question *question);
     fl_run_state wanted;
 } verb;
 
@@ -487,15 +467,15 @@ bool
 fl_run_service_ask(fl_run_service *self, uint32_t ticket, const fl_ask *ask)
 {
     static const verb verbs[] = {
-        { "put", s_put, NULL, 0 },
-        { "run-submit", s_submit, s_submitted, 0 },
-        { "run-list", s_list, NULL, 0 },
-        { "run-show", s_show, NULL, 0 },
-        { "run-watch", s_watch, NULL, 0 },
-        { "run-set", s_set, s_was_set, 0 },
-        { "run-pause", s_enter, s_entered, FL_RUN_PAUSED },
-        { "run-resume", s_enter, s_entered, FL_RUN_RUNNING },
-        { "run-stop", s_enter, s_entered, FL_RUN_STOPPED },
+        { "put", s_put, 0 },
+        { "run-submit", s_submit, 0 },
+        { "run-list", s_list, 0 },
+        { "run-show", s_show, 0 },
+        { "run-watch", s_watch, 0 },
+        { "run-set", s_set, 0 },
+        { "run-pause", s_enter, FL_RUN_PAUSED },
+        { "run-resume", s_enter, FL_RUN_RUNNING },
+        { "run-stop", s_enter, FL_RUN_STOPPED },
     };
     const verb *asked = NULL;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -507,7 +487,7 @@ fl_run_service_ask(fl_run_service *self, uint32_t ticket, const fl_ask *ask)
     fl_question question = { .ticket = ticket,
                              .self = self,
                              .work = asked->work,
-                             .then = asked->then,
+                             .then = s_tell,
                              .made = fl_blob_new(sizeof(order) + ask->body.size) };
     if (question.made == NULL) {
         fl_queries_say(self->conf.queries, ticket, FL_EXIT_FAILED, "out of memory");

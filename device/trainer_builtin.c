@@ -106,10 +106,7 @@ s_note_score(const fl_score *score, uint64_t stats[FL_STATS])
 static fl_status
 s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received, fl_why *why)
 {
-    fl_status status = s_receive(self, training, received, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_receive(self, training, received, why));
     if (!fl_clock_pause(self->conf.delay_ms, &self->cancel)) {
         return FL_BUSY;
     }
@@ -120,8 +117,8 @@ s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received, 
     }
     const size_t elements = (size_t)training->order.elements;
     memcpy(training->update, received, elements * sizeof *received);
-    status = fl_learn(self->network, sgd, &self->conf.samples, received, training->update,
-                      &self->cancel);
+    fl_status status = fl_learn(self->network, sgd, &self->conf.samples, received, training->update,
+                                &self->cancel);
     for (size_t i = 0; status == FL_OK && i < elements; i++) {
         training->update[i] -= received[i];
     }
@@ -140,13 +137,10 @@ s_train(void *object, fl_training *training, fl_why *why)
     if (samples == 0) {
         return fl_fail(FL_MISSING, why, "this device holds no sample");
     }
-    fl_status status = s_check_plan(self, training, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_check_plan(self, training, why));
     const fl_sgd sgd = s_sgd(self, &training->order);
     float *received = malloc((size_t)training->order.elements * sizeof *received);
-    status = received == NULL ? FL_NOMEM : s_make_room(self, sgd.batch);
+    fl_status status = received == NULL ? FL_NOMEM : s_make_room(self, sgd.batch);
     if (status == FL_OK) {
         status = s_run(self, training, &sgd, received, why);
     }
@@ -181,10 +175,7 @@ s_destroy(void **self_p)
 fl_status
 fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer, fl_why *why)
 {
-    fl_status status = fl_samples_check(&conf->samples, &conf->shape, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_samples_check(&conf->samples, &conf->shape, why));
     FL_ASSERT(conf->evaluate_every >= 1);
     builtin *self = calloc(1, sizeof *self);
     if (self == NULL) {

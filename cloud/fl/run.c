@@ -266,11 +266,6 @@ fl_verb_run_submit(void *arg, const fl_conf *conf)
         return fl_context_fail(context, VERB, code, "%s", why.text);
     }
     (void)snprintf(run, sizeof run, "%s", leaf_text(answer, "run"));
-    if (json) {
-        fl_context_print(context, &answer);
-    } else {
-        (void)fprintf(context->out, "%s\n", leaf_text(answer, "said"));
-        json_decref(answer);
-    }
+    fl_context_show(context, conf, &answer, fl_context_said);
     return wait ? fl_run_follow(context, state, VERB, run, PATIENCE_MS, json) : code;
 }

@@ -81,8 +81,6 @@ a_thousand_chunks_arrive_whole_and_in_order(void **state)
                      child->metrics.net_bytes_out_total[FL_WAY_PARENT_UP]);
     assert_int_equal(child->metrics.net_dropped_total[FL_DROP_FULL], 0);
     assert_int_equal(parent->metrics.net_cut_flood_total, 0); // honest bulk is no flood
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -115,8 +113,6 @@ pieces_of_a_model_are_asked_for_and_served(void **state)
     toy_do(child, FL_FX_LANE)->lane.lane = FL_LANE_DOWN; // closes it
     toy_say(child, FL_PARENT, FL_FETCH)->fetch.bytes = 1;
     toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -135,8 +131,6 @@ what_is_not_here_is_not_sent(void **state)
     parent->says[0].serve.bytes = 1;
     parent->says[0].serve.message = (fl_message){ .verb = FL_PIECE, .piece = { .total = 1 } };
     toy_until(parent, child, parent->metrics.net_dropped_total[FL_DROP_LENT] == 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -160,8 +154,6 @@ a_full_queue_never_blocks_the_reactor(void **state)
     assert_int_equal(queued, FL_BULK_QUEUE);
     assert_int_equal(child->metrics.net_dropped_total[FL_DROP_FULL], pushed - queued);
     s_seat(parent, child); // and the control lane lives
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -189,9 +181,6 @@ a_child_that_does_not_read_costs_only_its_own_messages(void **state)
     }
     (void)toy_say(parent, toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from, FL_BEAT);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_BEAT) == 1);
-    toy_destroy(&deaf);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 //  It says its own word of a masked round again and again, and reads none of the long answers.
@@ -217,8 +206,6 @@ a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
     }
     //  Its own queue is in here too, and what the system holds between the two.
     assert_true(parent->metrics.net_bytes_out_total[FL_WAY_CONTROL] < 16 * MIB);
-    toy_destroy(&deaf);
-    toy_destroy(&parent);
 }
 
 // ---- attacks ----------------------------------------------------------------------------------
@@ -285,8 +272,6 @@ an_endless_message_is_cut_and_memory_stays_bounded(void **state)
     s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
     s_push(child, 0, CHUNK);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_CHUNK) == 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static int
@@ -374,8 +359,6 @@ strangers_are_bounded_in_number_and_time(void **state)
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
         close(descriptors[i]);
     }
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 //  One network fills the room. A slow peer of it that has sent its greeting stays, and so does one
@@ -406,7 +389,6 @@ strangers_that_do_nothing_make_room_for_those_that_do(void **state)
     for (int i = 0; i < count; i++) {
         close(flood[i]);
     }
-    toy_destroy(&parent);
 }
 
 //  libzmq's thread closes one connection and accepts another, on another lane, under the number
@@ -434,7 +416,6 @@ a_connection_is_watched_though_its_number_was_another_ones(void **state)
     toy_until(parent, NULL, s_shut(second));
     close(first);
     close(second);
-    toy_destroy(&parent);
 }
 
 int

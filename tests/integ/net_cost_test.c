@@ -40,8 +40,6 @@ a_key_has_a_few_connections_on_a_lane_and_the_newest_stay(void **state)
     for (unsigned i = 0; i < MANY; i++) {
         fl_socket_destroy(&more[i]);
     }
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 //  A child's libzmq connects anew with a step of a masked round in its queue, and the parent has no
@@ -69,7 +67,6 @@ one_queued_message_may_come_before_hello(void **state)
         fl_guard_look(parent->listener.guard, toy_now());
     }
     fl_socket_destroy(&link);
-    toy_destroy(&parent);
 }
 
 // ---- bytes ------------------------------------------------------------------------------------
@@ -95,8 +92,6 @@ a_parent_that_does_not_end_is_left_and_named(void **state)
     (void)toy_do(child, FL_FX_RECONNECT); // as its machine does when the backoff is over
     toy_say_hello(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) > 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 int

@@ -366,24 +366,22 @@ a_ledger_that_cannot_write_gives_no_certificate(void **state)
     fl_keys_destroy(&keys);
 }
 
-#define placed(test) cmocka_unit_test_setup_teardown(test, start, end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        placed(a_token_gives_a_certificate_for_the_keys_that_asked),
-        placed(the_same_keys_again_are_free_and_others_are_counted),
-        placed(a_revoked_token_gives_nothing_new_and_takes_nothing_back),
-        placed(a_device_is_leased_a_shard_and_keeps_it),
-        placed(a_device_that_comes_when_all_shards_are_leased_hears_so),
-        placed(who_enrolled_before_there_were_shards_gets_one_when_it_asks_again),
-        placed(a_name_is_its_first_holders_until_the_certificate_ends),
-        placed(what_is_wrong_with_a_request_has_its_name),
-        placed(a_renewal_goes_on_from_the_day_it_is_asked_for),
-        placed(a_name_gets_only_so_many_certificates_within_an_hour),
-        placed(the_root_certifies_itself),
-        placed(a_ledger_that_cannot_write_gives_no_certificate),
+        unit_case(a_token_gives_a_certificate_for_the_keys_that_asked, start, end),
+        unit_case(the_same_keys_again_are_free_and_others_are_counted, start, end),
+        unit_case(a_revoked_token_gives_nothing_new_and_takes_nothing_back, start, end),
+        unit_case(a_device_is_leased_a_shard_and_keeps_it, start, end),
+        unit_case(a_device_that_comes_when_all_shards_are_leased_hears_so, start, end),
+        unit_case(who_enrolled_before_there_were_shards_gets_one_when_it_asks_again, start, end),
+        unit_case(a_name_is_its_first_holders_until_the_certificate_ends, start, end),
+        unit_case(what_is_wrong_with_a_request_has_its_name, start, end),
+        unit_case(a_renewal_goes_on_from_the_day_it_is_asked_for, start, end),
+        unit_case(a_name_gets_only_so_many_certificates_within_an_hour, start, end),
+        unit_case(the_root_certifies_itself, start, end),
+        unit_case(a_ledger_that_cannot_write_gives_no_certificate, start, end),
     };
     fl_why reason;
     if (fl_crypto_init(&reason) != FL_OK) {
