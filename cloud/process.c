@@ -116,13 +116,9 @@ s_sign_ourselves(process *self, const fl_name *node, fl_why *why)
         status = fl_enrol_issue_root(self->authority, self->ledger, node, fl_keys_public(keys),
                                      fl_clock_wall_s(), life, bytes, why);
     }
-    if (status == FL_OK) {
-        status =
-            fl_state_dir_authority_save(self->state, fl_authority_public_of(self->authority), why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_cert_save(self->state, bytes, false, why);
-    }
+    FL_THEN(status,
+            fl_state_dir_authority_save(self->state, fl_authority_public_of(self->authority), why));
+    FL_THEN(status, fl_state_dir_cert_save(self->state, bytes, false, why));
     fl_keys_destroy(&keys);
     return status;
 }
@@ -155,9 +151,7 @@ s_identify(process *self, fl_why *why)
     fl_status status = fl_identity_open(&conf, &self->identity, why);
     uint64_t version = 0;
     fl_blob *list = NULL;
-    if (status == FL_OK) {
-        status = fl_ledger_deny_get(self->ledger, &version, &list, why);
-    }
+    FL_THEN(status, fl_ledger_deny_get(self->ledger, &version, &list, why));
     if (status == FL_OK && list != NULL) {
         fl_trust trust = fl_identity_deny_take(self->identity, fl_blob_bytes(list));
         if (trust != FL_TRUST_OK) {

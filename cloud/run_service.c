@@ -209,9 +209,7 @@ s_submit(fl_question *question)
     fl_why why;
     json_t *json = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
     fl_status status = s_take_submission(self, json, &asked, &why);
-    if (status == FL_OK) {
-        status = s_store(question, &asked, &why);
-    }
+    FL_THEN(status, s_store(question, &asked, &why));
     json_decref(json);
     if (!s_failed(question, status, &why)) {
         const fl_ledger_run *run = &s_order(question)->run;
@@ -277,9 +275,7 @@ s_show(fl_question *question)
     if (changes != NULL) {
         status = fl_ledger_run_recipe(ledger, &mine->run.run, &recipe, &why);
     }
-    if (status == FL_OK) {
-        status = s_newest_changes(ledger, &mine->run.run, changes, &first, &count, &why);
-    }
+    FL_THEN(status, s_newest_changes(ledger, &mine->run.run, changes, &first, &count, &why));
     if (!s_failed(question, status, &why)) {
         question->json =
             fl_run_whole_json(&mine->run, fl_blob_bytes(recipe), changes + first, count);

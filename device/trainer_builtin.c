@@ -141,9 +141,7 @@ s_train(void *object, fl_training *training, fl_why *why)
     const fl_sgd sgd = s_sgd(self, &training->order);
     float *received = malloc((size_t)training->order.elements * sizeof *received);
     fl_status status = received == NULL ? FL_NOMEM : s_make_room(self, sgd.batch);
-    if (status == FL_OK) {
-        status = s_run(self, training, &sgd, received, why);
-    }
+    FL_THEN(status, s_run(self, training, &sgd, received, why));
     free(received);
     if (status == FL_NOMEM) {
         fl_why_set(why, "no memory to train %llu parameters",

@@ -114,10 +114,9 @@ s_upload(const fl_context *context, const char *state, const char *path, uint32_
         status = fl_fail(FL_MALFORMED, why, "%s is no file", path);
     }
     self.piece = malloc(FL_JSON_BYTES_MAX);
-    if (status == FL_OK) {
-        status = self.piece == NULL ? fl_file_why(ENOMEM, path, "read", why)
-                                    : s_measure(path, self.file, self.piece, &self.size, hash, why);
-    }
+    FL_THEN(status, self.piece == NULL
+                        ? fl_file_why(ENOMEM, path, "read", why)
+                        : s_measure(path, self.file, self.piece, &self.size, hash, why));
     self.hash = *hash;
     int code = status == FL_OK ? s_send_pieces(context, &self, why) : fl_context_code(status);
     if (self.file >= 0) {

@@ -180,9 +180,7 @@ fl_idx_labels(const char *path, uint8_t **labels, uint32_t *count, fl_why *why)
         goto done;
     }
     status = s_read(&file, *labels, file.samples);
-    if (status == FL_OK) {
-        status = s_expect_end(&file);
-    }
+    FL_THEN(status, s_expect_end(&file));
     *count = file.samples;
 done:
     s_close(&file);
@@ -206,9 +204,7 @@ s_read_rows(const source *file, const uint32_t *chosen, fl_dataset *self)
     fl_status status = FL_OK;
     for (uint32_t i = 0; i < self->samples && status == FL_OK; i++) {
         status = s_skip(file, (chosen[i] - next) * row);
-        if (status == FL_OK) {
-            status = s_read(file, self->inputs + row * i, row);
-        }
+        FL_THEN(status, s_read(file, self->inputs + row * i, row));
         next = (uint64_t)chosen[i] + 1;
     }
     return status == FL_OK ? s_skip(file, (file->samples - next) * row) : status;
@@ -238,9 +234,7 @@ s_load_inputs(const char *path, const uint32_t *chosen, uint32_t samples_all, fl
         goto done;
     }
     status = s_read_rows(&file, chosen, self);
-    if (status == FL_OK) {
-        status = s_expect_end(&file);
-    }
+    FL_THEN(status, s_expect_end(&file));
 done:
     s_close(&file);
     return status;

@@ -52,9 +52,7 @@ fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
     }
     FL_TRY(fl_sql_begin(self->sql, why));
     fl_status status = s_forget(self, fact, why);
-    if (status == FL_OK) {
-        status = s_insert(self, fact, why);
-    }
+    FL_THEN(status, s_insert(self, fact, why));
     return fl_sql_end(self->sql, status, why);
 }
 

@@ -144,9 +144,7 @@ fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_iss
     FL_ASSERT(issued->serial > 0 && issued->certificate_bytes <= FL_CERT_BYTES_MAX);
     FL_TRY(fl_sql_begin(self->sql, why));
     fl_status status = token.size > 0 ? s_use_token(self, token, uses_max, why) : FL_OK;
-    if (status == FL_OK) {
-        status = s_record(self, issued, why);
-    }
+    FL_THEN(status, s_record(self, issued, why));
     if (status == FL_OK && lease != NULL && lease->shards > 0) {
         status = s_lease(self, &issued->node, lease, why);
     }

@@ -174,12 +174,8 @@ s_bundle(fl_ledger *self, const fl_ledger_round *round, fl_ledger_round **found,
     all->round = *round;
     *found = &all->round;
     fl_status status = s_read_roll(self, *found, all->roll, count, why);
-    if (status == FL_OK) {
-        status = fl_ledger_blocks_get(self, *found, all->blocks, why);
-    }
-    if (status == FL_OK) {
-        status = s_read_said(self, all, why);
-    }
+    FL_THEN(status, fl_ledger_blocks_get(self, *found, all->blocks, why));
+    FL_THEN(status, s_read_said(self, all, why));
     if (status != FL_OK) {
         fl_ledger_round_destroy(found);
     }
