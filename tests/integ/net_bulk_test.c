@@ -54,8 +54,7 @@ static void
 a_thousand_chunks_arrive_whole_and_in_order(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "pusher");
+    toy *parent = toy_parent(), *child = toy_child(parent, "pusher");
     child->vector = s_vector((size_t)CHUNKS * CHUNK);
     s_seat(parent, child);
     s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
@@ -87,8 +86,7 @@ static void
 pieces_of_a_model_are_asked_for_and_served(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "fetcher");
+    toy *parent = toy_parent(), *child = toy_child(parent, "fetcher");
     parent->vector = s_vector(4 * CHUNK);
     s_seat(parent, child);
     const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
@@ -119,8 +117,7 @@ static void
 what_is_not_here_is_not_sent(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "empty");
+    toy *parent = toy_parent(), *child = toy_child(parent, "empty");
     s_seat(parent, child);
     s_push(child, 0, CHUNK); // no lane
     toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
@@ -137,8 +134,7 @@ static void
 a_full_queue_never_blocks_the_reactor(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "stuck");
+    toy *parent = toy_parent(), *child = toy_child(parent, "stuck");
     child->vector = s_vector(CHUNK);
     s_open_lane(child, FL_LANE_UP, 1); // nobody listens there
     unsigned pushed = 0;
@@ -160,8 +156,7 @@ static void
 a_child_that_does_not_read_costs_only_its_own_messages(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *deaf = toy_child(parent, "deaf");
+    toy *parent = toy_parent(), *deaf = toy_child(parent, "deaf");
     toy *child = toy_child(parent, "child");
     s_seat(parent, deaf);
     const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
@@ -189,8 +184,7 @@ a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
 {
     (void)state;
     static uint8_t parts[(FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES];
-    toy *parent = toy_parent();
-    toy *deaf = toy_child(parent, "deaf");
+    toy *parent = toy_parent(), *deaf = toy_child(parent, "deaf");
     s_seat(parent, deaf);
     const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
     const fl_time from = toy_now();
@@ -256,8 +250,7 @@ static void
 an_endless_message_is_cut_and_memory_stays_bounded(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "honest");
+    toy *parent = toy_parent(), *child = toy_child(parent, "honest");
     fl_keypair nobody;
     toy_keys(&nobody);
     child->vector = s_vector(4 * CHUNK);
@@ -337,8 +330,7 @@ static void
 strangers_are_bounded_in_number_and_time(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "guest");
+    toy *parent = toy_parent(), *child = toy_child(parent, "guest");
     s_seat(parent, child);
     int descriptors[FL_STRANGERS_MAX + 1];
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {

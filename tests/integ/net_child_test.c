@@ -153,8 +153,7 @@ static void
 the_last_word_goes_out_before_the_connection_does(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "leaver");
+    toy *parent = toy_parent(), *child = toy_child(parent, "leaver");
     toy_say_hello(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) == 1);
     toy_say(child, FL_PARENT, FL_LEAVE)->leave.reason = FL_WHY_LEFT;
@@ -167,8 +166,7 @@ static void
 a_reconnecting_child_is_heard_on_its_new_connection(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "again");
+    toy *parent = toy_parent(), *child = toy_child(parent, "again");
     for (unsigned i = 1; i <= 3; i++) {
         toy_say_hello(child);
         toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) == i);

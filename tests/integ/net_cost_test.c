@@ -15,8 +15,7 @@ static void
 a_key_has_a_few_connections_on_a_lane_and_the_newest_stay(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "greedy");
+    toy *parent = toy_parent(), *child = toy_child(parent, "greedy");
     fl_socket *more[MANY];
     const fl_message hello = { .verb = FL_HELLO,
                                .hello = { .role = FL_ROLE_DEVICE, .incarnation = 1, .leaves = 1,
@@ -74,8 +73,7 @@ static void
 a_parent_that_does_not_end_is_left_and_named(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "child");
+    toy *parent = toy_parent(), *child = toy_child(parent, "child");
     void *link = fl_socket_handle(parent->listener.link[FL_WAY_CONTROL]);
     toy_say_hello(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) > 0);

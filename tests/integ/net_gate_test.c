@@ -73,8 +73,7 @@ static void
 a_hello_with_its_own_certificate_is_welcomed(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "device-1");
+    toy *parent = toy_parent(), *child = toy_child(parent, "device-1");
     const fl_peer peer = s_seat(parent, child);
     const toy_heard *hello = toy_last(parent, FL_EV_MESSAGE, FL_HELLO);
     assert_string_equal(hello->node.name, "device-1");
@@ -109,8 +108,7 @@ static void
 what_comes_before_hello_is_refused_by_name(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "early");
+    toy *parent = toy_parent(), *child = toy_child(parent, "early");
     toy_say_beat(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_REFUSED) == 1);
     const toy_heard *refused = toy_last(child, FL_EV_MESSAGE, FL_REFUSED);
@@ -150,8 +148,7 @@ static void
 what_the_identity_code_refuses_does_not_pass(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "forger");
+    toy *parent = toy_parent(), *child = toy_child(parent, "forger");
     (void)s_seat(parent, child);
     parent->trust.suspect = FL_CONTRIB;
     parent->trust.suspicion = FL_WHY_TICKET;
@@ -216,8 +213,7 @@ static void
 an_expelled_child_has_to_say_hello_again(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "silent");
+    toy *parent = toy_parent(), *child = toy_child(parent, "silent");
     const fl_peer peer = s_seat(parent, child);
     toy_do(parent, FL_FX_EXPEL)->expel.peer = peer;
     toy_until(parent, NULL,
@@ -232,8 +228,7 @@ static void
 the_newest_route_of_a_key_is_its_route(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "twice");
+    toy *parent = toy_parent(), *child = toy_child(parent, "twice");
     const fl_peer peer = s_seat(parent, child);
     toy *again = toy_stranger(parent, &child->keys, child->trust.certificate, NULL);
     assert_int_equal(s_seat(parent, again), peer);
@@ -264,8 +259,7 @@ static void
 a_peer_cannot_take_anothers_route(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *victim = toy_child(parent, "victim");
+    toy *parent = toy_parent(), *victim = toy_child(parent, "victim");
     const fl_peer peer = s_seat(parent, victim);
     const fl_bytes route = fl_admission_route(parent->listener.gate, FL_WAY_CONTROL, peer);
     static const uint8_t unseeded[5] = { 0, 0x6b, 0x8b, 0x45, 0x67 };
@@ -292,8 +286,7 @@ static void
 a_denied_key_is_refused_at_connect_and_comes_back_once_admitted(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "revoked");
+    toy *parent = toy_parent(), *child = toy_child(parent, "revoked");
     toy_deny(parent, &child->keys);
     toy_say_hello(child);
     toy_until(parent, child, parent->metrics.net_keys_denied_total == 1);
@@ -308,8 +301,7 @@ static void
 a_connected_key_is_cut_when_it_is_denied(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "revoked");
+    toy *parent = toy_parent(), *child = toy_child(parent, "revoked");
     toy *other = toy_child(parent, "other");
     const fl_peer peer = s_seat(parent, child);
     (void)s_seat(parent, other);
@@ -331,8 +323,7 @@ static void
 a_denied_key_is_found_out_by_its_next_message(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "revoked");
+    toy *parent = toy_parent(), *child = toy_child(parent, "revoked");
     (void)s_seat(parent, child);
     toy_deny(parent, &child->keys); // nobody asks for a recheck
     toy_say_beat(child);
