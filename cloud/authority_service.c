@@ -231,9 +231,7 @@ s_look_at_token(fl_question *question)
     fl_status status = question->number == 0
                            ? FL_OK
                            : fl_ledger_token_revoke(self->conf.ledger, token, &why);
-    if (status == FL_OK) {
-        status = fl_ledger_token_uses(self->conf.ledger, token, &uses, &revoked, &why);
-    }
+    FL_THEN(status, fl_ledger_token_uses(self->conf.ledger, token, &uses, &revoked, &why));
     if (status == FL_OK) {
         fl_why_set(&why, "used %u times%s", uses, revoked ? ", revoked" : "");
     }

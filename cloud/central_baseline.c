@@ -70,9 +70,7 @@ fl_central_baseline_train(const fl_shape *shape, fl_gemm gemm, const fl_sgd *sgd
         fl_network_init(shape, sgd->seed, parameters);
         status = fl_learn(network, sgd, train, NULL, parameters, cancel);
     }
-    if (status == FL_OK) {
-        status = s_score(network, parameters, test, cancel, result);
-    }
+    FL_THEN(status, s_score(network, parameters, test, cancel, result));
     if (status == FL_NOMEM) {
         status = s_no_memory(shape, why);
     }

@@ -40,9 +40,7 @@ fl_global_model_new(const fl_global_model_conf *conf, fl_blob *model, fl_bytes o
         fl_why_set(why, "out of memory for a model of %llu parameters",
                    (unsigned long long)self->file.elements);
     }
-    if (status == FL_OK) {
-        status = fl_optimizer_restore(self->optimizer, optimizer_state, why);
-    }
+    FL_THEN(status, fl_optimizer_restore(self->optimizer, optimizer_state, why));
     if (status != FL_OK) {
         fl_global_model_destroy(&self);
         return status;

@@ -63,13 +63,9 @@ s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
     const fl_bytes bytes = fl_blob_bytes(model);
     const fl_hash hash = fl_hash_of(bytes);
     fl_status status = fl_safetensors_parse(bytes, &file, why);
-    if (status == FL_OK) {
-        status = fl_checkpoints_save(conf->checkpoints, &hash, bytes, why);
-    }
-    if (status == FL_OK) {
-        status = fl_ledger_run_begin(conf->ledger, &self->row.run, file.elements, &hash, bytes.size,
-                                     why);
-    }
+    FL_THEN(status, fl_checkpoints_save(conf->checkpoints, &hash, bytes, why));
+    FL_THEN(status, fl_ledger_run_begin(conf->ledger, &self->row.run, file.elements, &hash,
+                                        bytes.size, why));
     fl_blob_unref(&model);
     return status;
 }
@@ -100,9 +96,7 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
                                           .keep =
                                               (uint32_t)fl_conf_int(conf->root, "checkpoints") };
     fl_bytes state = optimizer == NULL ? fl_bytes_of(NULL, 0) : fl_blob_bytes(optimizer);
-    if (status == FL_OK) {
-        status = fl_global_model_new(&server, model, state, &self->server, why);
-    }
+    FL_THEN(status, fl_global_model_new(&server, model, state, &self->server, why));
     fl_blob_unref(&optimizer);
     fl_blob_unref(&model);
     return status;

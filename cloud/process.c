@@ -116,13 +116,9 @@ s_sign_ourselves(process *self, const fl_name *node, fl_why *why)
         status = fl_enrol_issue_root(self->authority, self->ledger, node, fl_keys_public(keys),
                                      fl_clock_wall_s(), life, bytes, why);
     }
-    if (status == FL_OK) {
-        status =
-            fl_state_dir_authority_save(self->state, fl_authority_public_of(self->authority), why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_cert_save(self->state, bytes, false, why);
-    }
+    FL_THEN(status,
+            fl_state_dir_authority_save(self->state, fl_authority_public_of(self->authority), why));
+    FL_THEN(status, fl_state_dir_cert_save(self->state, bytes, false, why));
     fl_keys_destroy(&keys);
     return status;
 }
@@ -155,9 +151,7 @@ s_identify(process *self, fl_why *why)
     fl_status status = fl_identity_open(&conf, &self->identity, why);
     uint64_t version = 0;
     fl_blob *list = NULL;
-    if (status == FL_OK) {
-        status = fl_ledger_deny_get(self->ledger, &version, &list, why);
-    }
+    FL_THEN(status, fl_ledger_deny_get(self->ledger, &version, &list, why));
     if (status == FL_OK && list != NULL) {
         fl_trust trust = fl_identity_deny_take(self->identity, fl_blob_bytes(list));
         if (trust != FL_TRUST_OK) {
@@ -236,25 +230,10 @@ s_fits(void *arg, const fl_conf *run, fl_why *why)
 }
 
 static void
-s_submitted(void *arg, const fl_ledger_run *run)
+s_told(void *arg, const fl_ledger_run *run)
 {
     const process *self = arg;
-    (void)run;
-    fl_runs_wake(self->runs);
-}
-
-static void
-s_entered(void *arg, const fl_run *run, fl_run_state state)
-{
-    const process *self = arg;
-    fl_runs_told(self->runs, run, state == FL_RUN_STOPPED);
-}
-
-static void
-s_changed(void *arg, const fl_ledger_run *run)
-{
-    const process *self = arg;
-    fl_runs_told(self->runs, &run->run, false);
+    fl_runs_told(self->runs, &run->run, run->state == FL_RUN_STOPPED);
 }
 
 static void
@@ -329,9 +308,7 @@ s_seat(process *self, fl_why *why)
                                        .file_bytes_max = FILE_BYTES_MAX,
                                        .self = self,
                                        .fits = s_fits,
-                                       .submitted = s_submitted,
-                                       .entered = s_entered,
-                                       .changed = s_changed };
+                                       .told = s_told };
     self->desk = fl_run_service_new(&desk);
     if (self->queries == NULL || self->service == NULL || self->runs == NULL ||
         self->desk == NULL) {

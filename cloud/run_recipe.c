@@ -80,13 +80,9 @@ fl_run_recipe_load(fl_ledger *ledger, const fl_run *run, const char *set, fl_con
     if (status == FL_OK && set != NULL && s_note(self, set) != FL_OK) {
         status = fl_fail(FL_FULL, why, "too many settings of this run were changed");
     }
-    if (status == FL_OK) {
-        status = fl_ledger_run_recipe(ledger, run, &recipe, why);
-    }
-    if (status == FL_OK) {
-        status = fl_conf_of_text(&fl_run_program, "recipe", fl_blob_bytes(recipe), self->sets,
-                                 self->count, conf, why);
-    }
+    FL_THEN(status, fl_ledger_run_recipe(ledger, run, &recipe, why));
+    FL_THEN(status, fl_conf_of_text(&fl_run_program, "recipe", fl_blob_bytes(recipe), self->sets,
+                                    self->count, conf, why));
     fl_blob_unref(&recipe);
     free(self);
     return status;

@@ -23,7 +23,7 @@ typedef struct order {
     char argument[FL_TEXT_MAX];
     fl_run_state wanted; // of run-pause, run-resume, run-stop
     fl_ledger_run run;   // that it is about, found on the way
-    bool news;           // the root must hear of it
+    bool news;           // the root must hear of `run`
 } order;
 
 fl_run_service *
@@ -209,24 +209,13 @@ s_submit(fl_question *question)
     fl_why why;
     json_t *json = json_loadb((const char *)body.data, body.size, JSON_REJECT_DUPLICATES, NULL);
     fl_status status = s_take_submission(self, json, &asked, &why);
-    if (status == FL_OK) {
-        status = s_store(question, &asked, &why);
-    }
+    FL_THEN(status, s_store(question, &asked, &why));
     json_decref(json);
     if (!s_failed(question, status, &why)) {
         const fl_ledger_run *run = &s_order(question)->run;
         fl_why_set(&why, "run %" PRIu64 " (%s) is %s", run->number, run->name,
                    fl_run_state_name(run->state));
         question->json = fl_run_json(run, why.text);
-    }
-}
-
-static void
-s_submitted(fl_question *question)
-{
-    const fl_run_service_conf *conf = s_conf(question);
-    if (s_order(question)->news) {
-        conf->submitted(conf->self, &s_order(question)->run);
     }
 }
 
@@ -286,9 +275,7 @@ s_show(fl_question *question)
     if (changes != NULL) {
         status = fl_ledger_run_recipe(ledger, &mine->run.run, &recipe, &why);
     }
-    if (status == FL_OK) {
-        status = s_newest_changes(ledger, &mine->run.run, changes, &first, &count, &why);
-    }
+    FL_THEN(status, s_newest_changes(ledger, &mine->run.run, changes, &first, &count, &why));
     if (!s_failed(question, status, &why)) {
         question->json =
             fl_run_whole_json(&mine->run, fl_blob_bytes(recipe), changes + first, count);
@@ -348,16 +335,6 @@ s_enter(fl_question *question)
         fl_why_set(&why, "run %" PRIu64 " (%s) is %s%s", run->number, run->name,
                    fl_run_state_name(run->state), already ? " already" : "");
         question->json = fl_run_json(run, why.text);
-    }
-}
-
-static void
-s_entered(fl_question *question)
-{
-    const fl_run_service_conf *conf = s_conf(question);
-    const order *mine = s_order(question);
-    if (mine->news) {
-        conf->entered(conf->self, &mine->run.run, mine->wanted);
     }
 }
 
@@ -466,20 +443,19 @@ s_set(fl_question *question)
     }
 }
 
+// ---- asking -----------------------------------------------------------------------------------
 static void
-s_was_set(fl_question *question)
+s_tell(fl_question *question)
 {
     const fl_run_service_conf *conf = s_conf(question);
     if (s_order(question)->news) {
-        conf->changed(conf->self, &s_order(question)->run);
+        conf->told(conf->self, &s_order(question)->run);
     }
 }
 
-// ---- asking -----------------------------------------------------------------------------------
 typedef struct verb {
     const char *name;
     void (*work)(fl_question *question);
-    void (*then)(fl_question *question);
     fl_run_state wanted;
 } verb;
 
@@ -487,15 +463,15 @@ bool
 fl_run_service_ask(fl_run_service *self, uint32_t ticket, const fl_ask *ask)
 {
     static const verb verbs[] = {
-        { "put", s_put, NULL, 0 },
-        { "run-submit", s_submit, s_submitted, 0 },
-        { "run-list", s_list, NULL, 0 },
-        { "run-show", s_show, NULL, 0 },
-        { "run-watch", s_watch, NULL, 0 },
-        { "run-set", s_set, s_was_set, 0 },
-        { "run-pause", s_enter, s_entered, FL_RUN_PAUSED },
-        { "run-resume", s_enter, s_entered, FL_RUN_RUNNING },
-        { "run-stop", s_enter, s_entered, FL_RUN_STOPPED },
+        { "put", s_put, 0 },
+        { "run-submit", s_submit, 0 },
+        { "run-list", s_list, 0 },
+        { "run-show", s_show, 0 },
+        { "run-watch", s_watch, 0 },
+        { "run-set", s_set, 0 },
+        { "run-pause", s_enter, FL_RUN_PAUSED },
+        { "run-resume", s_enter, FL_RUN_RUNNING },
+        { "run-stop", s_enter, FL_RUN_STOPPED },
     };
     const verb *asked = NULL;
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -507,7 +483,7 @@ fl_run_service_ask(fl_run_service *self, uint32_t ticket, const fl_ask *ask)
     fl_question question = { .ticket = ticket,
                              .self = self,
                              .work = asked->work,
-                             .then = asked->then,
+                             .then = s_tell,
                              .made = fl_blob_new(sizeof(order) + ask->body.size) };
     if (question.made == NULL) {
         fl_queries_say(self->conf.queries, ticket, FL_EXIT_FAILED, "out of memory");

@@ -21,9 +21,7 @@ typedef struct fl_run_service_conf {
     fl_status (*fits)(void *self, const fl_conf *run, fl_why *why);
     //  On the reactor's thread; the ledger has it already. A run is in the queue; it was paused,
     //  resumed or stopped; its settings are others now (run_recipe.h has them), or its priority is.
-    void (*submitted)(void *self, const fl_ledger_run *run);
-    void (*entered)(void *self, const fl_run *run, fl_run_state state);
-    void (*changed)(void *self, const fl_ledger_run *run);
+    void (*told)(void *self, const fl_ledger_run *run);
 } fl_run_service_conf;
 
 //  The caller owns the result. NULL when out of memory.

@@ -318,9 +318,7 @@ fl_run_recipe_read(const char *path, const char *const *sets, uint32_t count, fl
                        fl_conf_text(conf, "model.initial"));
         status = s_name(conf, path, recipe->name, why);
     }
-    if (status == FL_OK) {
-        status = s_canonical(conf, &recipe->text, why);
-    }
+    FL_THEN(status, s_canonical(conf, &recipe->text, why));
     fl_conf_destroy(&conf);
     return status;
 }

@@ -388,19 +388,13 @@ fl_runs_saver(fl_runs *self)
 }
 
 // ---- a run from a file ------------------------------------------------------------------------
-static bool
-s_same_bytes(fl_bytes one, fl_bytes other)
-{
-    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
-}
-
 //  Another recipe under the name of a run that is there would be neither the one nor the other.
 static fl_status
 s_same_recipe(fl_ledger *ledger, const fl_ledger_run *row, const fl_run_recipe *recipe, fl_why *why)
 {
     fl_blob *kept = NULL;
     FL_TRY(fl_ledger_run_recipe(ledger, &row->run, &kept, why));
-    bool same = s_same_bytes(fl_blob_bytes(kept), fl_blob_bytes(recipe->text));
+    bool same = fl_bytes_equal(fl_blob_bytes(kept), fl_blob_bytes(recipe->text));
     fl_blob_unref(&kept);
     if (!same) {
         return fl_fail(FL_MISMATCH, why,

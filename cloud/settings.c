@@ -35,9 +35,7 @@ s_check_run(const fl_conf *conf, fl_why *why)
     fl_status status =
         fl_conf_of_text(&fl_run_program, path, fl_blob_bytes(recipe.text), NULL, 0, &run, why);
     fl_blob_unref(&recipe.text);
-    if (status == FL_OK) {
-        status = fl_run_settings_fit(run, conf, why);
-    }
+    FL_THEN(status, fl_run_settings_fit(run, conf, why));
     fl_conf_destroy(&run);
     return status;
 }

@@ -114,9 +114,7 @@ s_load(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_why *why)
     uint32_t samples = 0;
     fl_partition partition = { 0 };
     fl_status status = fl_idx_labels(labels_path, &labels, &samples, why);
-    if (status == FL_OK) {
-        status = fl_partition_make(&partition_conf, labels, samples, &partition, why);
-    }
+    FL_THEN(status, fl_partition_make(&partition_conf, labels, samples, &partition, why));
     if (status == FL_OK) {
         uint32_t count = 0;
         const uint32_t *chosen = fl_partition_shard(&partition, ours->shard, &count);

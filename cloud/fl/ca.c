@@ -37,7 +37,7 @@ static int
 s_ask_certificate(const fl_context *console, const fl_conf *conf, const char *name, fl_blob **blob)
 {
     json_t *answer = NULL;
-    int code = fl_context_answer(console, conf, "certificate", name, &answer);
+    int code = fl_context_answer(console, conf, "certificate", name, fl_bytes_of(NULL, 0), &answer);
     if (code != FL_EXIT_OK) {
         return code;
     }

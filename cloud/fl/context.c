@@ -8,6 +8,8 @@
 
 #include "common/identity/state_dir.h"
 
+enum { FORM = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9) };
+
 int
 fl_context_fail(const fl_context *self, const char *verb, int code, const char *format, ...)
 {
@@ -136,6 +138,10 @@ fl_context_send(const fl_context *self, const char *state, const char *verb, con
     }
     (void)snprintf(endpoint, sizeof endpoint, "ipc://%s", path);
     (void)snprintf(question.ask.verb, sizeof question.ask.verb, "%s", verb);
+    char *space = strchr(question.ask.verb, ' ');
+    if (space != NULL) {
+        *space = '-';
+    }
     int length = snprintf(question.ask.argument, sizeof question.ask.argument, "%s", argument);
     if (length >= (int)sizeof question.ask.argument) {
         fl_why_set(why, "'%.40s...' is too long", argument);
@@ -150,7 +156,7 @@ fl_context_send(const fl_context *self, const char *state, const char *verb, con
 
 int
 fl_context_answer(const fl_context *self, const fl_conf *conf, const char *verb,
-                  const char *argument, json_t **answer)
+                  const char *argument, fl_bytes body, json_t **answer)
 {
     fl_why why = { "" };
     const char *state = fl_context_state(self, conf, verb);
@@ -158,9 +164,44 @@ fl_context_answer(const fl_context *self, const fl_conf *conf, const char *verb,
     if (state == NULL) {
         return FL_EXIT_USAGE;
     }
-    int code = fl_context_ask(self, state, verb, argument, (uint32_t)fl_conf_ms(conf, "timeout"),
-                              answer, &why);
+    int code = fl_context_send(self, state, verb, argument, body,
+                               (uint32_t)fl_conf_ms(conf, "timeout"), answer, &why);
     return code == FL_EXIT_OK ? code : fl_context_fail(self, verb, code, "%s", why.text);
+}
+
+void
+fl_context_show(const fl_context *self, const fl_conf *conf, json_t **answer_p, fl_context_how *how)
+{
+    if (fl_conf_bool(conf, "json")) {
+        fl_context_print(self, answer_p);
+        return;
+    }
+    how(*answer_p, fl_context_columns(self), self->out);
+    json_decref(*answer_p);
+    *answer_p = NULL;
+}
+
+void
+fl_context_said(const json_t *answer, uint32_t width, FILE *out)
+{
+    const char *said = json_string_value(json_object_get(answer, "said"));
+    (void)width;
+    if (said == NULL) {
+        (void)json_dumpf(answer, out, FORM);
+    }
+    (void)fprintf(out, "%s\n", said == NULL ? "" : said);
+}
+
+int
+fl_context_ask_and_show(const fl_context *self, const fl_conf *conf, const char *verb,
+                        const char *argument, fl_bytes body, fl_context_how *how)
+{
+    json_t *answer = NULL;
+    int code = fl_context_answer(self, conf, verb, argument, body, &answer);
+    if (code == FL_EXIT_OK) {
+        fl_context_show(self, conf, &answer, how);
+    }
+    return code;
 }
 
 bool
@@ -182,8 +223,7 @@ fl_context_of_run(const fl_context *self, const fl_conf *conf, const char *verb,
 void
 fl_context_print(const fl_context *self, json_t **answer_p)
 {
-    (void)json_dumpf(*answer_p, self->out,
-                     JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    (void)json_dumpf(*answer_p, self->out, FORM);
     (void)fputc('\n', self->out);
     json_decref(*answer_p);
     *answer_p = NULL;

@@ -41,8 +41,8 @@ int fl_context_code(fl_status status);
 const char *fl_context_state(const fl_context *self, const fl_conf *conf, const char *verb);
 //  The round that is the argument: "" when there is none, NULL when it is no round (said on `err`).
 const char *fl_context_round(const fl_context *self, const fl_conf *conf, const char *verb);
-//  Ask the process in the state directory. On FL_EXIT_OK `answer` is the caller's; otherwise why
-//  not is in `why`, and `answer` NULL.
+//  Ask the process in the state directory: the verb "run list" is the question "run-list". On
+//  FL_EXIT_OK `answer` is the caller's; otherwise why not is in `why`, and `answer` NULL.
 int fl_context_ask(const fl_context *self, const char *state, const char *verb,
                    const char *argument, uint32_t timeout_ms, json_t **answer, fl_why *why);
 //  The same with a body for the question.
@@ -51,7 +51,16 @@ int fl_context_send(const fl_context *self, const char *state, const char *verb,
                     fl_why *why);
 //  The same with the settings --state and --timeout, trouble said on `err`.
 int fl_context_answer(const fl_context *self, const fl_conf *conf, const char *verb,
-                      const char *argument, json_t **answer);
+                      const char *argument, fl_bytes body, json_t **answer);
+//  Print an answer, with --json as JSON, else in the way of `how`; takes it.
+typedef void fl_context_how(const json_t *answer, uint32_t width, FILE *out);
+void fl_context_show(const fl_context *self, const fl_conf *conf, json_t **answer_p,
+                     fl_context_how *how);
+//  The line that the process said, else all of the answer as JSON.
+void fl_context_said(const json_t *answer, uint32_t width, FILE *out);
+//  Ask and show: the exit code.
+int fl_context_ask_and_show(const fl_context *self, const fl_conf *conf, const char *verb,
+                            const char *argument, fl_bytes body, fl_context_how *how);
 //  "[run:NAME] NUMBER" of the setting --run and a number as text, "" for none; false (said) when
 //  that is no run.
 bool fl_context_of_run(const fl_context *self, const fl_conf *conf, const char *verb,

@@ -1,23 +1,11 @@
 //  fl revoke, admit, token revoke, stop, health: one question, one line.
 #include "cloud/fl/verbs.h"
 
-//  The text that the process said, or all of it as JSON.
 static int
 s_order(const fl_context *context, const fl_conf *conf, const char *verb, const char *argument)
 {
-    json_t *answer = NULL;
-    int code = fl_context_answer(context, conf, verb, argument, &answer);
-    if (code != FL_EXIT_OK) {
-        return code;
-    }
-    const char *said = json_string_value(json_object_get(answer, "said"));
-    if (fl_conf_bool(conf, "json") || said == NULL) {
-        fl_context_print(context, &answer);
-    } else {
-        (void)fprintf(context->out, "%s\n", said);
-    }
-    json_decref(answer);
-    return FL_EXIT_OK;
+    return fl_context_ask_and_show(context, conf, verb, argument, fl_bytes_of(NULL, 0),
+                                   fl_context_said);
 }
 
 static int
@@ -59,5 +47,5 @@ fl_verb_health(void *context, const fl_conf *conf)
 int
 fl_verb_token_revoke(void *context, const fl_conf *conf)
 {
-    return s_order(context, conf, "token-revoke", fl_conf_argument(conf, 0));
+    return s_order(context, conf, "token revoke", fl_conf_argument(conf, 0));
 }

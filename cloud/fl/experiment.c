@@ -81,9 +81,7 @@ fl_verb_shards(void *arg, const fl_conf *conf)
     uint32_t samples = 0;
     fl_partition partition = { 0 };
     fl_status status = fl_idx_labels(fl_conf_text(conf, "labels"), &labels, &samples, &why);
-    if (status == FL_OK) {
-        status = fl_partition_make(&wanted, labels, samples, &partition, &why);
-    }
+    FL_THEN(status, fl_partition_make(&wanted, labels, samples, &partition, &why));
     if (status == FL_OK) {
         s_show_shards(context, &partition, wanted.shards, fl_conf_bool(conf, "json"));
     }
@@ -134,13 +132,9 @@ fl_verb_reference(void *arg, const fl_conf *conf)
     fl_central_baseline result = { 0 };
     fl_status status = fl_dataset_load(fl_conf_text(conf, "train.inputs"),
                                        fl_conf_text(conf, "train.labels"), NULL, 0, &train, &why);
-    if (status == FL_OK) {
-        status = fl_dataset_load(fl_conf_text(conf, "test.inputs"),
-                                 fl_conf_text(conf, "test.labels"), NULL, 0, &test, &why);
-    }
-    if (status == FL_OK) {
-        status = s_reference(conf, &train, &test, &result, &why);
-    }
+    FL_THEN(status, fl_dataset_load(fl_conf_text(conf, "test.inputs"),
+                                    fl_conf_text(conf, "test.labels"), NULL, 0, &test, &why));
+    FL_THEN(status, s_reference(conf, &train, &test, &result, &why));
     if (status == FL_OK && fl_conf_bool(conf, "json")) {
         json_t *answer = json_pack("{s:f,s:f}", "accuracy", result.accuracy, "loss", result.loss);
         fl_context_print(context, &answer);

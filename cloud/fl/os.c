@@ -60,9 +60,7 @@ s_ask(void *arg, const fl_request_conf *to, const fl_message *question, fl_verb 
     fl_os *self = arg;
     fl_status status = s_open(self, why);
     fl_request_destroy(&self->inquiry);
-    if (status == FL_OK) {
-        status = s_knock(to->endpoint, why);
-    }
+    FL_THEN(status, s_knock(to->endpoint, why));
     if (status != FL_OK) {
         return status;
     }

@@ -140,7 +140,7 @@ s_collect(const fl_context *context, const fl_conf *conf, uint64_t first, json_t
         if (!fl_context_of_run(context, conf, VERB, numbers, argument)) {
             return FL_EXIT_USAGE;
         }
-        int code = fl_context_answer(context, conf, VERB, argument, &answer);
+        int code = fl_context_answer(context, conf, VERB, argument, fl_bytes_of(NULL, 0), &answer);
         if (code != FL_EXIT_OK) {
             return code;
         }
@@ -173,12 +173,11 @@ fl_verb_rounds(void *context, const fl_conf *conf)
     int code = s_collect(self, conf, strtoull(from, NULL, 10), whole);
     if (code != FL_EXIT_OK) {
         json_decref(whole);
-    } else if (fl_conf_bool(conf, "json")) {
-        (void)json_object_set_new(whole, "summary", s_summary(json_object_get(whole, "rounds")));
-        fl_context_print(self, &whole);
-    } else {
-        fl_render_rounds(whole, fl_context_columns(self), self->out);
-        json_decref(whole);
+        return code;
     }
+    if (fl_conf_bool(conf, "json")) {
+        (void)json_object_set_new(whole, "summary", s_summary(json_object_get(whole, "rounds")));
+    }
+    fl_context_show(self, conf, &whole, fl_render_rounds);
     return code;
 }

@@ -114,10 +114,9 @@ s_upload(const fl_context *context, const char *state, const char *path, uint32_
         status = fl_fail(FL_MALFORMED, why, "%s is no file", path);
     }
     self.piece = malloc(FL_JSON_BYTES_MAX);
-    if (status == FL_OK) {
-        status = self.piece == NULL ? fl_file_why(ENOMEM, path, "read", why)
-                                    : s_measure(path, self.file, self.piece, &self.size, hash, why);
-    }
+    FL_THEN(status, self.piece == NULL
+                        ? fl_file_why(ENOMEM, path, "read", why)
+                        : s_measure(path, self.file, self.piece, &self.size, hash, why));
     self.hash = *hash;
     int code = status == FL_OK ? s_send_pieces(context, &self, why) : fl_context_code(status);
     if (self.file >= 0) {
@@ -266,11 +265,6 @@ fl_verb_run_submit(void *arg, const fl_conf *conf)
         return fl_context_fail(context, VERB, code, "%s", why.text);
     }
     (void)snprintf(run, sizeof run, "%s", leaf_text(answer, "run"));
-    if (json) {
-        fl_context_print(context, &answer);
-    } else {
-        (void)fprintf(context->out, "%s\n", leaf_text(answer, "said"));
-        json_decref(answer);
-    }
+    fl_context_show(context, conf, &answer, fl_context_said);
     return wait ? fl_run_follow(context, state, VERB, run, PATIENCE_MS, json) : code;
 }

@@ -65,24 +65,7 @@ fl_verb_run_settings(void *arg, const fl_conf *conf)
     return FL_EXIT_OK;
 }
 
-// ---- asking -----------------------------------------------------------------------------------
-//  The verb "run list" is the question "run-list".
-static int
-s_ask(const fl_context *context, const fl_conf *conf, const char *verb, const char *argument,
-      fl_bytes body, json_t **answer)
-{
-    char question[32];
-    fl_why why = { "" };
-    const char *state = fl_context_state(context, conf, verb);
-    if (state == NULL) {
-        return FL_EXIT_USAGE;
-    }
-    (void)snprintf(question, sizeof question, "run-%s", strchr(verb, ' ') + 1);
-    int code = fl_context_send(context, state, question, argument, body,
-                               (uint32_t)fl_conf_ms(conf, "timeout"), answer, &why);
-    return code == FL_EXIT_OK ? code : fl_context_fail(context, verb, code, "%s", why.text);
-}
-
+// ---- looking ----------------------------------------------------------------------------------
 static const char *
 s_run(const fl_conf *conf)
 {
@@ -90,7 +73,6 @@ s_run(const fl_conf *conf)
     return run == NULL ? "" : run;
 }
 
-// ---- looking ----------------------------------------------------------------------------------
 //  Page after page into one list.
 int
 fl_verb_run_list(void *arg, const fl_conf *conf)
@@ -99,7 +81,7 @@ fl_verb_run_list(void *arg, const fl_conf *conf)
     json_t *whole = NULL, *page = NULL;
     char first[32] = "";
     do {
-        int code = s_ask(context, conf, "run list", first, fl_bytes_of(NULL, 0), &page);
+        int code = fl_context_answer(context, conf, "run list", first, fl_bytes_of(NULL, 0), &page);
         if (code != FL_EXIT_OK) {
             json_decref(whole);
             return code;
@@ -115,31 +97,15 @@ fl_verb_run_list(void *arg, const fl_conf *conf)
         page = next == 0 ? NULL : whole;
     } while (page != NULL);
     (void)json_object_del(whole, "next");
-    if (fl_conf_bool(conf, "json")) {
-        fl_context_print(context, &whole);
-    } else {
-        fl_render_runs(whole, fl_context_columns(context), context->out);
-        json_decref(whole);
-    }
+    fl_context_show(context, conf, &whole, fl_render_runs);
     return FL_EXIT_OK;
 }
 
 int
-fl_verb_run_show(void *arg, const fl_conf *conf)
+fl_verb_run_show(void *context, const fl_conf *conf)
 {
-    const fl_context *context = arg;
-    json_t *answer = NULL;
-    int code = s_ask(context, conf, "run show", s_run(conf), fl_bytes_of(NULL, 0), &answer);
-    if (code != FL_EXIT_OK) {
-        return code;
-    }
-    if (fl_conf_bool(conf, "json")) {
-        fl_context_print(context, &answer);
-    } else {
-        fl_render_run(answer, fl_context_columns(context), context->out);
-        json_decref(answer);
-    }
-    return FL_EXIT_OK;
+    return fl_context_ask_and_show(context, conf, "run show", s_run(conf), fl_bytes_of(NULL, 0),
+                                   fl_render_run);
 }
 
 // ---- watching ---------------------------------------------------------------------------------
@@ -242,18 +208,7 @@ fl_verb_run_watch(void *arg, const fl_conf *conf)
 static int
 s_order(const fl_context *context, const fl_conf *conf, const char *verb, fl_bytes body)
 {
-    json_t *answer = NULL;
-    int code = s_ask(context, conf, verb, s_run(conf), body, &answer);
-    if (code != FL_EXIT_OK) {
-        return code;
-    }
-    if (fl_conf_bool(conf, "json")) {
-        fl_context_print(context, &answer);
-    } else {
-        (void)fprintf(context->out, "%s\n", leaf_text(answer, "said"));
-        json_decref(answer);
-    }
-    return code;
+    return fl_context_ask_and_show(context, conf, verb, s_run(conf), body, fl_context_said);
 }
 
 int

@@ -61,7 +61,7 @@ s_collect(const fl_context *console, const fl_conf *conf, FILE *file, json_t *to
         char id[33] = "";
         json_t *answer = NULL;
         (void)sscanf(line, "%32s", id);
-        code = fl_context_answer(console, conf, "token", id, &answer);
+        code = fl_context_answer(console, conf, "token", id, fl_bytes_of(NULL, 0), &answer);
         if (code == FL_EXIT_OK) { // what is no line of ours is left out
             (void)json_array_append_new(
                 tokens, s_describe(line, console->wall_s(), leaf_text(answer, "said")));

@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+bool
+fl_bytes_equal(fl_bytes one, fl_bytes other)
+{
+    return one.size == other.size && (one.size == 0 || memcmp(one.data, other.data, one.size) == 0);
+}
+
 fl_reader
 fl_reader_of(fl_bytes bytes)
 {
@@ -68,15 +74,6 @@ fl_read_u64(fl_reader *self)
     return s_read(self, 8);
 }
 
-float
-fl_read_f32(fl_reader *self)
-{
-    uint32_t bits = fl_read_u32(self);
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 bool
 fl_reader_done(const fl_reader *self)
 {
@@ -135,14 +132,6 @@ void
 fl_write_u64(fl_writer *self, uint64_t value)
 {
     s_write(self, value, 8);
-}
-
-void
-fl_write_f32(fl_writer *self, float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    fl_write_u32(self, bits);
 }
 
 size_t

@@ -19,6 +19,8 @@ fl_bytes_of(const void *data, size_t size)
     return (fl_bytes){ .data = data, .size = size };
 }
 
+bool fl_bytes_equal(fl_bytes one, fl_bytes other);
+
 typedef struct fl_reader {
     const uint8_t *at;
     const uint8_t *end;
@@ -30,7 +32,6 @@ uint8_t fl_read_u8(fl_reader *self);
 uint16_t fl_read_u16(fl_reader *self);
 uint32_t fl_read_u32(fl_reader *self);
 uint64_t fl_read_u64(fl_reader *self);
-float fl_read_f32(fl_reader *self);
 //  Copy exactly `size` bytes; zeros when broken.
 void fl_read_into(fl_reader *self, void *to, size_t size);
 //  A view of the next `size` bytes of the source; empty when broken.
@@ -50,7 +51,6 @@ void fl_write_u8(fl_writer *self, uint8_t value);
 void fl_write_u16(fl_writer *self, uint16_t value);
 void fl_write_u32(fl_writer *self, uint32_t value);
 void fl_write_u64(fl_writer *self, uint64_t value);
-void fl_write_f32(fl_writer *self, float value);
 void fl_write_from(fl_writer *self, const void *from, size_t size);
 size_t fl_writer_size(const fl_writer *self);
 

@@ -48,6 +48,9 @@ fl_status fl_fail(fl_status status, fl_why *why, const char *format, ...)
         }                                                                                          \
     } while (0)
 
+//  The same where something must be given back: a step that is taken while `status` is FL_OK.
+#define FL_THEN(status, step) ((status) = (status) == FL_OK ? (step) : (status))
+
 //  A broken invariant: say it on stderr and abort. Never returns. Stays in every build.
 _Noreturn void fl_panic(const char *file, int line, const char *expression);
 

@@ -288,9 +288,7 @@ fl_conf_load(const fl_program *program, int argc, char **argv, FILE *out, fl_con
         fl_conf_destroy(&self);
         return FL_OK;
     }
-    if (status == FL_OK) {
-        status = s_build(self, &command, why);
-    }
+    FL_THEN(status, s_build(self, &command, why));
     if (status == FL_OK && command.wish == PRINT) {
         fl_conf_print(self, out);
     } else if (status == FL_OK && command.wish == CHECK) {
@@ -344,9 +342,7 @@ fl_conf_of_text(const fl_program *program, const char *name, fl_bytes text, cons
     for (uint32_t i = 0; i < count && status == FL_OK; i++) {
         status = s_take_set(self, sets[i], why);
     }
-    if (status == FL_OK) {
-        status = s_prove_complete(self, why);
-    }
+    FL_THEN(status, s_prove_complete(self, why));
     if (status != FL_OK) {
         fl_conf_destroy(&self);
     }

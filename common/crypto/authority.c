@@ -135,11 +135,8 @@ fl_authority_decode(fl_bytes bytes, fl_authority **self_p, fl_why *why)
 {
     *self_p = NULL;
     fl_bytes body;
-    fl_status status = fl_secret_unwrap(secret_magic, "secret file of an authority", bytes,
-                                        MASTER_BYTES, &body, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_secret_unwrap(secret_magic, "secret file of an authority", bytes, MASTER_BYTES, &body,
+                            why));
     *self_p = s_authority_of(body.data);
     if (*self_p == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory for the authority's keys");

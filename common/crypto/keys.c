@@ -84,10 +84,7 @@ fl_keys_decode(fl_bytes bytes, fl_keys **self_p, fl_why *why)
 {
     *self_p = NULL;
     fl_bytes body;
-    fl_status status = fl_secret_unwrap(magic, "key file", bytes, BODY_BYTES, &body, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_secret_unwrap(magic, "key file", bytes, BODY_BYTES, &body, why));
     *self_p = s_keys_of(body.data);
     if (*self_p == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory for keys");

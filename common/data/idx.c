@@ -69,10 +69,7 @@ s_read_sizes(source *self, unsigned dimensions)
     uint64_t features = 1;
     for (unsigned i = 0; i < dimensions; i++) {
         uint8_t bytes[4];
-        fl_status status = s_read(self, bytes, sizeof bytes);
-        if (status != FL_OK) {
-            return status;
-        }
+        FL_TRY(s_read(self, bytes, sizeof bytes));
         uint32_t size = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
                         (uint32_t)bytes[2] << 8 | bytes[3];
         if (i == 0) {
@@ -115,10 +112,7 @@ s_open(source *self, const char *path, bool labels, fl_why *why)
     }
     (void)gzbuffer(self->file, GZ_BUFFER);
     uint8_t magic[4];
-    fl_status status = s_read(self, magic, sizeof magic);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_read(self, magic, sizeof magic));
     if (magic[0] != 0 || magic[1] != 0 || magic[2] != TYPE_U8) {
         return fl_fail(FL_MALFORMED, why,
                        "%s: begins with %02x%02x%02x%02x: not an IDX file of unsigned bytes", path,
@@ -186,9 +180,7 @@ fl_idx_labels(const char *path, uint8_t **labels, uint32_t *count, fl_why *why)
         goto done;
     }
     status = s_read(&file, *labels, file.samples);
-    if (status == FL_OK) {
-        status = s_expect_end(&file);
-    }
+    FL_THEN(status, s_expect_end(&file));
     *count = file.samples;
 done:
     s_close(&file);
@@ -212,9 +204,7 @@ s_read_rows(const source *file, const uint32_t *chosen, fl_dataset *self)
     fl_status status = FL_OK;
     for (uint32_t i = 0; i < self->samples && status == FL_OK; i++) {
         status = s_skip(file, (chosen[i] - next) * row);
-        if (status == FL_OK) {
-            status = s_read(file, self->inputs + row * i, row);
-        }
+        FL_THEN(status, s_read(file, self->inputs + row * i, row));
         next = (uint64_t)chosen[i] + 1;
     }
     return status == FL_OK ? s_skip(file, (file->samples - next) * row) : status;
@@ -244,9 +234,7 @@ s_load_inputs(const char *path, const uint32_t *chosen, uint32_t samples_all, fl
         goto done;
     }
     status = s_read_rows(&file, chosen, self);
-    if (status == FL_OK) {
-        status = s_expect_end(&file);
-    }
+    FL_THEN(status, s_expect_end(&file));
 done:
     s_close(&file);
     return status;
@@ -259,10 +247,7 @@ fl_dataset_load(const char *inputs_path, const char *labels_path, const uint32_t
     *self = (fl_dataset){ 0 };
     uint8_t *labels = NULL;
     uint32_t count = 0;
-    fl_status status = fl_idx_labels(labels_path, &labels, &count, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_idx_labels(labels_path, &labels, &count, why));
     if (chosen != NULL && chosen_count > 0 && chosen[chosen_count - 1] >= count) {
         fl_why_set(why, "%s: sample %u is wanted, the file holds %u", labels_path,
                    chosen[chosen_count - 1], count);
@@ -275,7 +260,7 @@ fl_dataset_load(const char *inputs_path, const char *labels_path, const uint32_t
         FL_ASSERT(i == 0 || chosen[i] > chosen[i - 1]);
         labels[i] = labels[chosen[i]]; // ascending: chosen[i] >= i
     }
-    status = s_load_inputs(inputs_path, chosen, count, self, why);
+    fl_status status = s_load_inputs(inputs_path, chosen, count, self, why);
     if (status != FL_OK) {
         fl_dataset_release(self);
     }

@@ -184,15 +184,12 @@ static int
 s_keep(const enrolment *self, const uint8_t certificate[FL_CERT_BYTES])
 {
     fl_status status = fl_state_dir_authority_save(self->state, &self->authority, self->why);
-    if (status == FL_OK) {
-        status = fl_state_dir_parent_save(self->state, &self->parent, self->why);
-    }
+    FL_THEN(status, fl_state_dir_parent_save(self->state, &self->parent, self->why));
     if (status == FL_OK && self->result->lease.shards > 0) {
         status = fl_state_dir_lease_save(self->state, &self->result->lease, self->why);
     }
-    if (status == FL_OK) {
-        status = fl_state_dir_cert_save(self->state, certificate, self->conf->next_keys, self->why);
-    }
+    FL_THEN(status,
+            fl_state_dir_cert_save(self->state, certificate, self->conf->next_keys, self->why));
     return status == FL_OK ? FL_EXIT_OK : s_file(status);
 }
 
@@ -356,15 +353,9 @@ s_already(enrolment *self)
     fl_state_dir_parent parent;
     fl_cert cert;
     fl_status status = fl_state_dir_cert_load(self->state, bytes, self->why);
-    if (status == FL_OK) {
-        status = fl_state_dir_authority_load(self->state, &self->authority, self->why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_parent_load(self->state, &parent, self->why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_keys_load(self->state, &self->keys, self->why);
-    }
+    FL_THEN(status, fl_state_dir_authority_load(self->state, &self->authority, self->why));
+    FL_THEN(status, fl_state_dir_parent_load(self->state, &parent, self->why));
+    FL_THEN(status, fl_state_dir_keys_load(self->state, &self->keys, self->why));
     if (status == FL_MISSING) {
         return FL_EXIT_MISSING;
     }
@@ -515,21 +506,13 @@ s_renew(enrolment *self)
     uint8_t old[FL_CERT_BYTES];
     fl_keys *old_keys = NULL;
     fl_status status = fl_state_dir_cert_load(self->state, old, self->why);
-    if (status == FL_OK) {
-        status = fl_state_dir_authority_load(self->state, &self->authority, self->why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_parent_load(self->state, &self->parent, self->why);
-    }
-    if (status == FL_OK) {
-        status = fl_state_dir_keys_load(self->state, &old_keys, self->why);
-    }
-    if (status == FL_OK) {
-        status =
+    FL_THEN(status, fl_state_dir_authority_load(self->state, &self->authority, self->why));
+    FL_THEN(status, fl_state_dir_parent_load(self->state, &self->parent, self->why));
+    FL_THEN(status, fl_state_dir_keys_load(self->state, &old_keys, self->why));
+    FL_THEN(status,
             self->conf->next_keys
                 ? fl_state_dir_keys_next(self->state, &self->world->entropy, &self->keys, self->why)
-                : fl_state_dir_keys_load(self->state, &self->keys, self->why);
-    }
+                : fl_state_dir_keys_load(self->state, &self->keys, self->why));
     if (endpoint[0] != '\0') {
         (void)snprintf(self->parent.endpoint, sizeof self->parent.endpoint, "%s", endpoint);
     }

@@ -47,10 +47,7 @@ s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_byte
         uint32_t uses_max, uint64_t wall_s, uint64_t life_s, uint8_t bytes[FL_CERT_BYTES],
         fl_lease *lease, fl_why *why)
 {
-    fl_status status = fl_ledger_serial_next(ledger, &cert->serial, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_ledger_serial_next(ledger, &cert->serial, why));
     fl_cert_issue(authority, cert, wall_s, life_s, bytes);
     fl_issued issued = { .node = cert->node,
                          .serial = cert->serial,

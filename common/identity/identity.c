@@ -97,15 +97,11 @@ fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *w
         fl_keys_curve_secret(self->keys, self->keypair->secret_key);
         status = fl_state_dir_cert_load(conf->directory, self->cert_bytes, why);
     }
-    if (status == FL_OK) {
-        status = fl_state_dir_authority_load(conf->directory, &self->authority, why);
-    }
+    FL_THEN(status, fl_state_dir_authority_load(conf->directory, &self->authority, why));
     if (status == FL_OK && conf->parent) {
         status = fl_state_dir_parent_load(conf->directory, &self->parent, why);
     }
-    if (status == FL_OK) {
-        status = s_prove_ourselves(self, why);
-    }
+    FL_THEN(status, s_prove_ourselves(self, why));
     if (status != FL_OK) {
         fl_identity_close(&self);
         return status;

@@ -18,9 +18,7 @@ fl_replica_dir_claim(const char *directory, const char *program, fl_replica_dir 
     *lock = NULL;
     for (uint32_t number = 0; number < FL_REPLICA_NUMBERS; number++) {
         fl_status status = s_path(directory, number, slot, why);
-        if (status == FL_OK) {
-            status = fl_lock_take(slot->path, program, lock, why);
-        }
+        FL_THEN(status, fl_lock_take(slot->path, program, lock, why));
         if (status == FL_OK) {
             status = fl_state_dir_open(slot->path, why);
             if (status != FL_OK) {

@@ -70,9 +70,7 @@ s_rename(const char *directory, const char *from, const char *to, fl_why *why)
 {
     char old_path[FL_STATE_PATH_MAX], new_path[FL_STATE_PATH_MAX];
     fl_status status = fl_state_dir_path(directory, from, old_path, why);
-    if (status == FL_OK) {
-        status = fl_state_dir_path(directory, to, new_path, why);
-    }
+    FL_THEN(status, fl_state_dir_path(directory, to, new_path, why));
     if (status == FL_OK && s_there(old_path) && rename(old_path, new_path) != 0) {
         status = fl_file_why(errno, new_path, "replaced", why);
     }
@@ -109,12 +107,8 @@ s_open(const char *directory, fl_why *why)
 {
     char next[FL_STATE_PATH_MAX];
     fl_status status = fl_state_dir_path(directory, CERT_NEXT, next, why);
-    if (status == FL_OK) {
-        status = fl_directory_make(directory, PRIVATE_DIRECTORY, why);
-    }
-    if (status == FL_OK) {
-        status = s_private(directory, PRIVATE_DIRECTORY, why);
-    }
+    FL_THEN(status, fl_directory_make(directory, PRIVATE_DIRECTORY, why));
+    FL_THEN(status, s_private(directory, PRIVATE_DIRECTORY, why));
     if (status == FL_OK && s_there(next)) {
         status = s_exchange(directory, why);
     }
@@ -149,9 +143,7 @@ s_read(const char *directory, const char *name, size_t size_max, bool secret,
     if (status == FL_OK && secret) {
         status = s_private(path, SECRET, why);
     }
-    if (status == FL_OK) {
-        status = fl_file_read(path, size_max, blob, why);
-    }
+    FL_THEN(status, fl_file_read(path, size_max, blob, why));
     bool founding = strcmp(name, FL_STATE_SECRET) == 0;
     return s_say_missing(status, path, founding ? found_first : enrol_first, why);
 }
@@ -192,9 +184,7 @@ s_keys_load(const char *directory, const char *name, fl_keys **keys, fl_why *why
     fl_why said = { "" };
     *keys = NULL;
     fl_status status = s_read(directory, name, FL_KEYS_FILE_BYTES, true, path, &blob, why);
-    if (status == FL_OK) {
-        status = s_say_file(fl_keys_decode(fl_blob_bytes(blob), keys, &said), path, &said, why);
-    }
+    FL_THEN(status, s_say_file(fl_keys_decode(fl_blob_bytes(blob), keys, &said), path, &said, why));
     s_forget(&blob);
     return status;
 }
@@ -284,10 +274,8 @@ fl_state_dir_authority_load(const char *directory, fl_authority_public *authorit
     memset(authority, 0, sizeof *authority);
     fl_status status = s_read(directory, FL_STATE_AUTHORITY, FL_AUTHORITY_PUBLIC_FILE_BYTES, false,
                               path, &blob, why);
-    if (status == FL_OK) {
-        status = s_say_file(fl_authority_public_decode(fl_blob_bytes(blob), authority, &said),
-                            path, &said, why);
-    }
+    FL_THEN(status, s_say_file(fl_authority_public_decode(fl_blob_bytes(blob), authority, &said),
+                               path, &said, why));
     fl_blob_unref(&blob);
     return status;
 }
@@ -460,10 +448,8 @@ fl_state_dir_secret_load(const char *directory, fl_authority **authority, fl_why
         return s_say_missing(status, directory, found_first, why);
     }
     status = s_read(directory, FL_STATE_SECRET, FL_AUTHORITY_FILE_BYTES, true, path, &blob, why);
-    if (status == FL_OK) {
-        status = s_say_file(fl_authority_decode(fl_blob_bytes(blob), authority, &said), path,
-                            &said, why);
-    }
+    FL_THEN(status, s_say_file(fl_authority_decode(fl_blob_bytes(blob), authority, &said), path,
+                               &said, why));
     s_forget(&blob);
     return status;
 }
@@ -507,9 +493,7 @@ fl_state_dir_secret_make(const char *directory, const fl_entropy *entropy, fl_au
     char path[FL_STATE_PATH_MAX];
     *authority = NULL;
     fl_status status = s_open(directory, why);
-    if (status == FL_OK) {
-        status = s_secret_free(directory, why);
-    }
+    FL_THEN(status, s_secret_free(directory, why));
     if (status != FL_OK) {
         return status;
     }

@@ -126,9 +126,6 @@ fl_gemm_judge(unsigned threads, bool parallel, fl_gemm candidate, fl_gemm *gemm,
 fl_status
 fl_gemm_choose(unsigned threads, fl_gemm *gemm, fl_why *why)
 {
-    fl_status status = fl_blas_open(threads, &blas, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_blas_open(threads, &blas, why));
     return fl_gemm_judge(threads, blas->parallel, s_gemm_blas, gemm, why);
 }

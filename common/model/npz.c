@@ -419,9 +419,7 @@ fl_npz_convert(fl_bytes bytes, fl_blob **blob, fl_why *why)
     }
     self->bytes = bytes;
     fl_status status = s_read(self, why);
-    if (status == FL_OK) {
-        status = s_save(self, blob, why);
-    }
+    FL_THEN(status, s_save(self, blob, why));
     for (uint32_t i = 0; i < FL_TENSORS_MAX; i++) {
         free(self->members[i].inflated);
     }

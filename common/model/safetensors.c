@@ -63,10 +63,7 @@ s_parse_tensor(const char *name, const json_t *entry, size_t data_bytes, fl_tens
         return fl_fail(FL_MISMATCH, why,
                        "safetensors: %s is %.16s, only F32 is supported: convert it", name, type);
     }
-    fl_status status = s_parse_shape(json_object_get(entry, "shape"), tensor, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_parse_shape(json_object_get(entry, "shape"), tensor, why));
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *from = json_array_get(offsets, 0), *to = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(from) || !json_is_integer(to)) {

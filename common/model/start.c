@@ -99,9 +99,7 @@ fl_start_weights(const fl_shape *shape, fl_bytes bytes, fl_blob **blob, fl_why *
     if (status == FL_OK && fl_shape_save(shape, NULL, NULL, 0, blob) != FL_OK) {
         status = s_no_memory(elements, why);
     }
-    if (status == FL_OK) {
-        status = s_take(wanted, count, &file, fl_safetensors_values(*blob, elements), why);
-    }
+    FL_THEN(status, s_take(wanted, count, &file, fl_safetensors_values(*blob, elements), why));
     if (status != FL_OK) {
         fl_blob_unref(blob);
     }

@@ -29,9 +29,7 @@ s_connect(fl_dialer *self, fl_way way, fl_socket **link_p, fl_socket_conf conf, 
         return FL_IO;
     }
     fl_status status = fl_guard_attach(self->guard, way, *link_p, port, true, why);
-    if (status == FL_OK) {
-        status = fl_socket_connect(*link_p, endpoint, why);
-    }
+    FL_THEN(status, fl_socket_connect(*link_p, endpoint, why));
     if (status != FL_OK) {
         s_hang_up(self, way, link_p);
     }

@@ -33,9 +33,7 @@ s_open_lane(fl_listener *self, const fl_listener_conf *conf, fl_way way, fl_why 
     }
     uint16_t *port = &self->port[way];
     fl_status status = fl_socket_bind(self->link[way], conf->endpoint[way], port, why);
-    if (status == FL_OK) {
-        status = fl_guard_attach(self->guard, way, self->link[way], *port, false, why);
-    }
+    FL_THEN(status, fl_guard_attach(self->guard, way, self->link[way], *port, false, why));
     return status;
 }
 

@@ -30,9 +30,7 @@ fl_data_check(const char *inputs, const char *labels, const fl_shape *shape, fl_
     uint8_t *read = NULL;
     fl_samples of_labels = { 0 };
     fl_status status = fl_idx_head(inputs, &samples, &of_labels.features, why);
-    if (status == FL_OK) {
-        status = fl_idx_labels(labels, &read, &of_labels.count, why);
-    }
+    FL_THEN(status, fl_idx_labels(labels, &read, &of_labels.count, why));
     if (status == FL_OK) {
         of_labels.labels = read;
         status = s_check(inputs, samples, &of_labels, shape, why);

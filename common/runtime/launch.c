@@ -41,9 +41,7 @@ fl_launch(const fl_program *program, int argc, char **argv,
         return FL_EXIT_OK; // it only asked for help or a check
     }
     status = fl_crypto_init(&why);
-    if (status == FL_OK) {
-        status = fl_stop_open(&stop, &why);
-    }
+    FL_THEN(status, fl_stop_open(&stop, &why));
     if (status == FL_OK) {
         (void)signal(SIGHUP, SIG_IGN); // the log is standard error: there is nothing to open again
         fl_start_begin(program->name, FL_LAUNCH_FAILED);

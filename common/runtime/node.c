@@ -170,10 +170,7 @@ s_open_porch(fl_node *self, fl_why *why)
     }
     conf.guard = self->dialer.guard;
     conf.keys = fl_identity_keypair(self->conf.identity);
-    fl_status status = fl_listener_open(&self->listener, &conf, &self->ops, &self->metrics, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_listener_open(&self->listener, &conf, &self->ops, &self->metrics, why));
     self->porch_open = true;
     fl_identity_serve(self->conf.identity, self->listener.gate, self->listener.port[FL_WAY_UP],
                       self->listener.port[FL_WAY_DOWN]);

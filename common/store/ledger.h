@@ -115,7 +115,6 @@ FL_CHECKED fl_status fl_ledger_run_changes(fl_ledger *self, const fl_run *run, u
 typedef struct fl_ledger_event {
     uint64_t seq; // from 1, of all runs; given by the ledger
     uint64_t at;  // likewise: wall clock, ms since 1970
-    fl_run run;   // zeros: of no run
     char kind[FL_EVENT_KIND_BYTES];
     char json[FL_EVENT_JSON_BYTES]; // an object
 } fl_ledger_event;
@@ -123,7 +122,7 @@ typedef struct fl_ledger_event {
 //  FL_RANGE: too long.
 FL_CHECKED fl_status fl_ledger_event_put(fl_ledger *self, const fl_run *run, const char *kind,
                                          const char *json, fl_why *why);
-//  Up to `capacity` events after `after`, ascending; `run` NULL: of all runs.
+//  Up to `capacity` events after `after`, of a run, ascending.
 FL_CHECKED fl_status fl_ledger_events(fl_ledger *self, const fl_run *run, uint64_t after,
                                       fl_ledger_event *events, uint32_t capacity, uint32_t *count,
                                       fl_why *why);
@@ -170,8 +169,6 @@ enum { FL_LEDGER_HOPS = 2 };
 
 //  Add a block to the totals of its hop: hops[0] is hop 1, of devices.
 void fl_ledger_hop_add(fl_ledger_hop hops[FL_LEDGER_HOPS], const fl_block_line *line);
-//  Add the totals of another round.
-void fl_ledger_hop_sum(fl_ledger_hop *self, const fl_ledger_hop *other);
 
 //  A round as recorded. The views of `report` live as long as it.
 typedef struct fl_ledger_round {

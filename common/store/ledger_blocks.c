@@ -20,18 +20,6 @@ fl_ledger_hop_add(fl_ledger_hop hops[FL_LEDGER_HOPS], const fl_block_line *line)
     hop->recovered += (uint32_t)line->masked - line->survivors;
 }
 
-void
-fl_ledger_hop_sum(fl_ledger_hop *self, const fl_ledger_hop *other)
-{
-    self->opened += other->opened;
-    self->members += other->members;
-    self->masked += other->masked;
-    self->survivors += other->survivors;
-    self->recovered += other->recovered;
-    self->aborted_blocks += other->aborted_blocks;
-    self->aborted += other->aborted;
-}
-
 fl_status
 fl_ledger_blocks_put(fl_ledger *self, const fl_report *report, fl_why *why)
 {

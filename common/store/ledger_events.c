@@ -50,21 +50,15 @@ fl_status
 fl_ledger_events(fl_ledger *self, const fl_run *run, uint64_t after, fl_ledger_event *events,
                  uint32_t capacity, uint32_t *count, fl_why *why)
 {
-    fl_query query = fl_query_of(
-        self->sql, run == NULL ? "SELECT seq, at, run, kind, json FROM event WHERE seq>? "
-                                 "ORDER BY seq LIMIT ?"
-                               : "SELECT seq, at, run, kind, json FROM event WHERE run=? AND seq>? "
-                                 "ORDER BY seq LIMIT ?");
-    if (run != NULL) {
-        fl_query_blob(&query, run->bytes, sizeof run->bytes);
-    }
+    fl_query query = fl_query_of(self->sql, "SELECT seq, at, kind, json FROM event "
+                                            "WHERE run=? AND seq>? ORDER BY seq LIMIT ?");
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
     fl_query_u64(&query, after);
     fl_query_u64(&query, capacity);
     for (*count = 0; *count < capacity && fl_query_next(&query); (*count)++) {
         fl_ledger_event *event = &events[*count];
         event->seq = fl_query_take_u64(&query);
         event->at = fl_query_take_u64(&query);
-        (void)fl_query_take_blob(&query, event->run.bytes, sizeof event->run.bytes);
         fl_ledger_take_text(&query, event->kind, sizeof event->kind);
         fl_ledger_take_text(&query, event->json, sizeof event->json);
     }

@@ -50,14 +50,9 @@ fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
     if (fact->what == FL_KEEP_EVIDENCE) {
         return s_put_evidence(self, fact, why);
     }
-    fl_status status = fl_sql_begin(self->sql, why);
-    if (status != FL_OK) {
-        return status;
-    }
-    status = s_forget(self, fact, why);
-    if (status == FL_OK) {
-        status = s_insert(self, fact, why);
-    }
+    FL_TRY(fl_sql_begin(self->sql, why));
+    fl_status status = s_forget(self, fact, why);
+    FL_THEN(status, s_insert(self, fact, why));
     return fl_sql_end(self->sql, status, why);
 }
 
@@ -94,10 +89,7 @@ fl_ledger_facts_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledge
     uint32_t count = 0;
     size_t bytes = 0;
     *facts = NULL;
-    fl_status status = s_measure(self, run, round, &count, &bytes, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_measure(self, run, round, &count, &bytes, why));
     fl_ledger_facts *all = calloc(1, sizeof *all + count * sizeof all->facts[0] + bytes);
     if (all == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory for what was kept of round %llu",
@@ -114,7 +106,7 @@ fl_ledger_facts_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledge
         all->facts[all->count++] = fl_bytes_of(at, size);
         at += size;
     }
-    status = fl_query_end(&query, why);
+    fl_status status = fl_query_end(&query, why);
     if (status != FL_OK) {
         fl_ledger_facts_destroy(&all);
     }

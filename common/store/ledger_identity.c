@@ -48,10 +48,7 @@ s_use_token(fl_ledger *self, fl_bytes token, uint32_t uses_max, fl_why *why)
 {
     uint32_t uses = 0;
     bool revoked = false;
-    fl_status status = fl_ledger_token_uses(self, token, &uses, &revoked, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_ledger_token_uses(self, token, &uses, &revoked, why));
     if (revoked) {
         return fl_fail(FL_DENIED, why, "this token is revoked");
     }
@@ -115,10 +112,7 @@ s_lease(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
     if (s_holds(self, node, lease)) {
         return FL_OK;
     }
-    fl_status status = fl_ledger_leased(self, &leased, &of, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_ledger_leased(self, &leased, &of, why));
     if (leased > 0 && of != lease->shards) {
         return fl_fail(FL_MISMATCH, why, "shards are leased out of %u, not out of %u", of,
                        lease->shards);
@@ -138,10 +132,7 @@ fl_status
 fl_ledger_lease(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
 {
     FL_ASSERT(lease->shards > 0);
-    fl_status status = fl_sql_begin(self->sql, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(fl_sql_begin(self->sql, why));
     return fl_sql_end(self->sql, s_lease(self, node, lease, why), why);
 }
 
@@ -151,16 +142,9 @@ fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_iss
 {
     FL_ASSERT(token.size <= FL_LEDGER_TOKEN_MAX);
     FL_ASSERT(issued->serial > 0 && issued->certificate_bytes <= FL_CERT_BYTES_MAX);
-    fl_status status = fl_sql_begin(self->sql, why);
-    if (status != FL_OK) {
-        return status;
-    }
-    if (token.size > 0) {
-        status = s_use_token(self, token, uses_max, why);
-    }
-    if (status == FL_OK) {
-        status = s_record(self, issued, why);
-    }
+    FL_TRY(fl_sql_begin(self->sql, why));
+    fl_status status = token.size > 0 ? s_use_token(self, token, uses_max, why) : FL_OK;
+    FL_THEN(status, s_record(self, issued, why));
     if (status == FL_OK && lease != NULL && lease->shards > 0) {
         status = s_lease(self, &issued->node, lease, why);
     }
@@ -182,11 +166,9 @@ fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued, fl_why
         issued->certificate_bytes =
             (uint32_t)fl_query_take_blob(&query, issued->certificate, sizeof issued->certificate);
     }
-    fl_status status = fl_query_end(&query, why);
-    if (status == FL_OK && !found) {
-        status = fl_fail(FL_MISSING, why, "no certificate was issued to %.16s", node->name);
-    }
-    return status;
+    FL_TRY(fl_query_end(&query, why));
+    return found ? FL_OK
+                 : fl_fail(FL_MISSING, why, "no certificate was issued to %.16s", node->name);
 }
 
 fl_status
@@ -226,12 +208,11 @@ s_put_list(fl_ledger *self, uint64_t version, fl_bytes list, fl_why *why)
         "version=excluded.version, list=excluded.list WHERE excluded.version > deny_list.version");
     fl_query_u64(&query, version);
     fl_query_blob(&query, list.data, list.size);
-    fl_status status = fl_query_run(&query, why);
-    if (status == FL_OK && fl_sql_changes(self->sql) == 0) {
-        status = fl_fail(FL_RANGE, why, "deny list of version %llu is not newer than the one held",
+    FL_TRY(fl_query_run(&query, why));
+    return fl_sql_changes(self->sql) > 0
+               ? FL_OK
+               : fl_fail(FL_RANGE, why, "deny list of version %llu is not newer than the one held",
                          (unsigned long long)version);
-    }
-    return status;
 }
 
 fl_status
@@ -239,11 +220,8 @@ fl_ledger_deny_put(fl_ledger *self, uint64_t version, fl_bytes list, const fl_de
                    fl_why *why)
 {
     FL_ASSERT(version > 0);
-    fl_status status = fl_sql_begin(self->sql, why);
-    if (status != FL_OK) {
-        return status;
-    }
-    status = s_put_list(self, version, list, why);
+    FL_TRY(fl_sql_begin(self->sql, why));
+    fl_status status = s_put_list(self, version, list, why);
     if (status == FL_OK && act != NULL) {
         status = s_note_denial(self, act, why);
     }

@@ -90,11 +90,8 @@ fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round, uint32_t *attemp
         *round = fl_query_take_u64(&query);
         *attempt = s_take_u32(&query);
     }
-    fl_status status = fl_query_end(&query, why);
-    if (status == FL_OK && !found) {
-        return fl_fail(FL_MISSING, why, "no round was opened here yet");
-    }
-    return status;
+    FL_TRY(fl_query_end(&query, why));
+    return found ? FL_OK : fl_fail(FL_MISSING, why, "no round was opened here yet");
 }
 
 //  Fill the roll of a round; `*room` entries are there, all are used.
@@ -168,10 +165,7 @@ static fl_status
 s_bundle(fl_ledger *self, const fl_ledger_round *round, fl_ledger_round **found, fl_why *why)
 {
     uint32_t count = 0;
-    fl_status status = s_count_roll(self, &round->report, &count, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_count_roll(self, &round->report, &count, why));
     bundle *all = calloc(1, sizeof *all + count * sizeof all->roll[0]);
     if (all == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory for the report of round %llu",
@@ -179,13 +173,9 @@ s_bundle(fl_ledger *self, const fl_ledger_round *round, fl_ledger_round **found,
     }
     all->round = *round;
     *found = &all->round;
-    status = s_read_roll(self, *found, all->roll, count, why);
-    if (status == FL_OK) {
-        status = fl_ledger_blocks_get(self, *found, all->blocks, why);
-    }
-    if (status == FL_OK) {
-        status = s_read_said(self, all, why);
-    }
+    fl_status status = s_read_roll(self, *found, all->roll, count, why);
+    FL_THEN(status, fl_ledger_blocks_get(self, *found, all->blocks, why));
+    FL_THEN(status, s_read_said(self, all, why));
     if (status != FL_OK) {
         fl_ledger_round_destroy(found);
     }
@@ -212,14 +202,14 @@ fl_ledger_round_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledge
     if (there) {
         s_take_round(&query, &taken);
     }
-    fl_status status = fl_query_end(&query, why);
-    if (status == FL_OK && !there) {
+    FL_TRY(fl_query_end(&query, why));
+    if (!there) {
         return fl_fail(FL_MISSING, why,
                        round == 0 ? "no round of this run was closed yet"
                                   : "round %llu of this run is not recorded",
                        (unsigned long long)round);
     }
-    return status == FL_OK ? s_bundle(self, &taken, found, why) : status;
+    return s_bundle(self, &taken, found, why);
 }
 
 void
@@ -247,6 +237,6 @@ fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first, uint64_t be
     while (*count < capacity && fl_query_next(&query)) {
         s_take_round(&query, &rounds[(*count)++]);
     }
-    fl_status status = fl_query_end(&query, why);
-    return status == FL_OK ? fl_ledger_hops_get(self, rounds, *count, why) : status;
+    FL_TRY(fl_query_end(&query, why));
+    return fl_ledger_hops_get(self, rounds, *count, why);
 }

@@ -160,9 +160,7 @@ fl_sql_open(const char *path, const fl_sql_step *steps, uint32_t count, fl_sql *
                            "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF",
                            why);
     }
-    if (status == FL_OK) {
-        status = s_prepare(self, steps, count, why);
-    }
+    FL_THEN(status, s_prepare(self, steps, count, why));
     if (status != FL_OK) {
         fl_sql_close(&self);
     }
@@ -190,9 +188,7 @@ fl_sql_begin(fl_sql *self, fl_why *why)
 fl_status
 fl_sql_end(fl_sql *self, fl_status status, fl_why *why)
 {
-    if (status == FL_OK) {
-        status = s_execute(self, "COMMIT", why);
-    }
+    FL_THEN(status, s_execute(self, "COMMIT", why));
     if (status != FL_OK && sqlite3_get_autocommit(self->base) == 0) {
         (void)sqlite3_exec(self->base, "ROLLBACK", NULL, NULL, NULL);
     }

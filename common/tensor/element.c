@@ -50,10 +50,7 @@ s_sum_bits(const fl_element *self)
 fl_status
 fl_element_prove(const fl_element *self, fl_why *why)
 {
-    fl_status status = s_prove_fields(self, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_prove_fields(self, why));
     if (self->ring_bits != 32 && self->ring_bits != 64) {
         return fl_fail(FL_RANGE, why, "fixed point: ring is %u bits, it must be 32 or 64",
                        self->ring_bits);
@@ -91,10 +88,7 @@ fl_status
 fl_element_choose(fl_element *self, fl_why *why)
 {
     self->weight_max = self->weight_max > 0 ? self->weight_max : s_weight_max(self);
-    fl_status status = s_prove_fields(self, why);
-    if (status != FL_OK) {
-        return status;
-    }
+    FL_TRY(s_prove_fields(self, why));
     unsigned bits = s_sum_bits(self);
     if (bits > 64) {
         return fl_fail(FL_RANGE, why,

@@ -22,13 +22,6 @@ s_made(const fl_writer *out)
     return fl_bytes_of(out->start, fl_writer_size(out));
 }
 
-//  The same bytes come out of what was read.
-static bool
-s_same(fl_bytes read, fl_bytes made)
-{
-    return read.size == made.size && memcmp(read.data, made.data, made.size) == 0;
-}
-
 // ---- settings ---------------------------------------------------------------------------------
 static bool
 s_recipe_valid(const fl_recipe *recipe)
@@ -86,7 +79,7 @@ fl_settings_decode(fl_bytes bytes, fl_order *order)
     fl_mp_close(&in);
     order->plan.recipe = recipe;
     order->beyond =
-        !read || order->beyond || !s_same(bytes, fl_settings_encode(order, room));
+        !read || order->beyond || !fl_bytes_equal(bytes, fl_settings_encode(order, room));
 }
 
 // ---- the manifest -----------------------------------------------------------------------------
@@ -181,5 +174,6 @@ fl_manifest_decode(fl_bytes bytes, fl_order *order)
     const char *wrong;
     bool read = fl_mp_open(&in, bytes, &wrong) == FL_OK && s_plan_read(&in, &order->plan);
     fl_mp_close(&in);
-    order->beyond = !read || order->beyond || !s_same(bytes, fl_manifest_encode(order, room));
+    order->beyond =
+        !read || order->beyond || !fl_bytes_equal(bytes, fl_manifest_encode(order, room));
 }

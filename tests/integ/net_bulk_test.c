@@ -54,8 +54,7 @@ static void
 a_thousand_chunks_arrive_whole_and_in_order(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "pusher");
+    toy *parent = toy_parent(), *child = toy_child(parent, "pusher");
     child->vector = s_vector((size_t)CHUNKS * CHUNK);
     s_seat(parent, child);
     s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
@@ -81,16 +80,13 @@ a_thousand_chunks_arrive_whole_and_in_order(void **state)
                      child->metrics.net_bytes_out_total[FL_WAY_PARENT_UP]);
     assert_int_equal(child->metrics.net_dropped_total[FL_DROP_FULL], 0);
     assert_int_equal(parent->metrics.net_cut_flood_total, 0); // honest bulk is no flood
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
 pieces_of_a_model_are_asked_for_and_served(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "fetcher");
+    toy *parent = toy_parent(), *child = toy_child(parent, "fetcher");
     parent->vector = s_vector(4 * CHUNK);
     s_seat(parent, child);
     const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
@@ -115,16 +111,13 @@ pieces_of_a_model_are_asked_for_and_served(void **state)
     toy_do(child, FL_FX_LANE)->lane.lane = FL_LANE_DOWN; // closes it
     toy_say(child, FL_PARENT, FL_FETCH)->fetch.bytes = 1;
     toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
 what_is_not_here_is_not_sent(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "empty");
+    toy *parent = toy_parent(), *child = toy_child(parent, "empty");
     s_seat(parent, child);
     s_push(child, 0, CHUNK); // no lane
     toy_until(parent, child, child->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
@@ -135,16 +128,13 @@ what_is_not_here_is_not_sent(void **state)
     parent->says[0].serve.bytes = 1;
     parent->says[0].serve.message = (fl_message){ .verb = FL_PIECE, .piece = { .total = 1 } };
     toy_until(parent, child, parent->metrics.net_dropped_total[FL_DROP_LENT] == 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
 a_full_queue_never_blocks_the_reactor(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "stuck");
+    toy *parent = toy_parent(), *child = toy_child(parent, "stuck");
     child->vector = s_vector(CHUNK);
     s_open_lane(child, FL_LANE_UP, 1); // nobody listens there
     unsigned pushed = 0;
@@ -160,16 +150,13 @@ a_full_queue_never_blocks_the_reactor(void **state)
     assert_int_equal(queued, FL_BULK_QUEUE);
     assert_int_equal(child->metrics.net_dropped_total[FL_DROP_FULL], pushed - queued);
     s_seat(parent, child); // and the control lane lives
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
 a_child_that_does_not_read_costs_only_its_own_messages(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *deaf = toy_child(parent, "deaf");
+    toy *parent = toy_parent(), *deaf = toy_child(parent, "deaf");
     toy *child = toy_child(parent, "child");
     s_seat(parent, deaf);
     const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
@@ -189,9 +176,6 @@ a_child_that_does_not_read_costs_only_its_own_messages(void **state)
     }
     (void)toy_say(parent, toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from, FL_BEAT);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_BEAT) == 1);
-    toy_destroy(&deaf);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 //  It says its own word of a masked round again and again, and reads none of the long answers.
@@ -200,8 +184,7 @@ a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
 {
     (void)state;
     static uint8_t parts[(FL_MEMBERS_MAX - 1) * FL_DEALT_BYTES];
-    toy *parent = toy_parent();
-    toy *deaf = toy_child(parent, "deaf");
+    toy *parent = toy_parent(), *deaf = toy_child(parent, "deaf");
     s_seat(parent, deaf);
     const fl_peer peer = toy_last(parent, FL_EV_MESSAGE, FL_HELLO)->from;
     const fl_time from = toy_now();
@@ -217,8 +200,6 @@ a_child_that_does_not_read_costs_its_parent_little_memory(void **state)
     }
     //  Its own queue is in here too, and what the system holds between the two.
     assert_true(parent->metrics.net_bytes_out_total[FL_WAY_CONTROL] < 16 * MIB);
-    toy_destroy(&deaf);
-    toy_destroy(&parent);
 }
 
 // ---- attacks ----------------------------------------------------------------------------------
@@ -269,8 +250,7 @@ static void
 an_endless_message_is_cut_and_memory_stays_bounded(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "honest");
+    toy *parent = toy_parent(), *child = toy_child(parent, "honest");
     fl_keypair nobody;
     toy_keys(&nobody);
     child->vector = s_vector(4 * CHUNK);
@@ -285,8 +265,6 @@ an_endless_message_is_cut_and_memory_stays_bounded(void **state)
     s_open_lane(child, FL_LANE_UP, parent->listener.port[FL_WAY_UP]);
     s_push(child, 0, CHUNK);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_CHUNK) == 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static int
@@ -352,8 +330,7 @@ static void
 strangers_are_bounded_in_number_and_time(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "guest");
+    toy *parent = toy_parent(), *child = toy_child(parent, "guest");
     s_seat(parent, child);
     int descriptors[FL_STRANGERS_MAX + 1];
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
@@ -374,8 +351,6 @@ strangers_are_bounded_in_number_and_time(void **state)
     for (unsigned i = 0; i <= FL_STRANGERS_MAX; i++) {
         close(descriptors[i]);
     }
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 //  One network fills the room. A slow peer of it that has sent its greeting stays, and so does one
@@ -406,7 +381,6 @@ strangers_that_do_nothing_make_room_for_those_that_do(void **state)
     for (int i = 0; i < count; i++) {
         close(flood[i]);
     }
-    toy_destroy(&parent);
 }
 
 //  libzmq's thread closes one connection and accepts another, on another lane, under the number
@@ -434,7 +408,6 @@ a_connection_is_watched_though_its_number_was_another_ones(void **state)
     toy_until(parent, NULL, s_shut(second));
     close(first);
     close(second);
-    toy_destroy(&parent);
 }
 
 int

@@ -153,23 +153,20 @@ static void
 the_last_word_goes_out_before_the_connection_does(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "leaver");
+    toy *parent = toy_parent(), *child = toy_child(parent, "leaver");
     toy_say_hello(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) == 1);
     toy_say(child, FL_PARENT, FL_LEAVE)->leave.reason = FL_WHY_LEFT;
     toy_until(NULL, child, child->says_count == 0);
     toy_destroy(&child); // at once
     toy_until(parent, NULL, toy_count(parent, FL_EV_MESSAGE, FL_LEAVE) == 1);
-    toy_destroy(&parent);
 }
 
 static void
 a_reconnecting_child_is_heard_on_its_new_connection(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "again");
+    toy *parent = toy_parent(), *child = toy_child(parent, "again");
     for (unsigned i = 1; i <= 3; i++) {
         toy_say_hello(child);
         toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) == i);
@@ -179,8 +176,6 @@ a_reconnecting_child_is_heard_on_its_new_connection(void **state)
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_REFUSED) == 1);
     assert_int_equal(toy_last(child, FL_EV_MESSAGE, FL_REFUSED)->reason, FL_WHY_UNKNOWN_SEAT);
     assert_int_equal(parent->metrics.net_accepted_total, 4);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void

@@ -15,8 +15,7 @@ static void
 a_key_has_a_few_connections_on_a_lane_and_the_newest_stay(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "greedy");
+    toy *parent = toy_parent(), *child = toy_child(parent, "greedy");
     fl_socket *more[MANY];
     const fl_message hello = { .verb = FL_HELLO,
                                .hello = { .role = FL_ROLE_DEVICE, .incarnation = 1, .leaves = 1,
@@ -40,8 +39,6 @@ a_key_has_a_few_connections_on_a_lane_and_the_newest_stay(void **state)
     for (unsigned i = 0; i < MANY; i++) {
         fl_socket_destroy(&more[i]);
     }
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 //  A child's libzmq connects anew with a step of a masked round in its queue, and the parent has no
@@ -69,7 +66,6 @@ one_queued_message_may_come_before_hello(void **state)
         fl_guard_look(parent->listener.guard, toy_now());
     }
     fl_socket_destroy(&link);
-    toy_destroy(&parent);
 }
 
 // ---- bytes ------------------------------------------------------------------------------------
@@ -77,8 +73,7 @@ static void
 a_parent_that_does_not_end_is_left_and_named(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "child");
+    toy *parent = toy_parent(), *child = toy_child(parent, "child");
     void *link = fl_socket_handle(parent->listener.link[FL_WAY_CONTROL]);
     toy_say_hello(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) > 0);
@@ -95,8 +90,6 @@ a_parent_that_does_not_end_is_left_and_named(void **state)
     (void)toy_do(child, FL_FX_RECONNECT); // as its machine does when the backoff is over
     toy_say_hello(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_WELCOME) > 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 int

@@ -73,8 +73,7 @@ static void
 a_hello_with_its_own_certificate_is_welcomed(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "device-1");
+    toy *parent = toy_parent(), *child = toy_child(parent, "device-1");
     const fl_peer peer = s_seat(parent, child);
     const toy_heard *hello = toy_last(parent, FL_EV_MESSAGE, FL_HELLO);
     assert_string_equal(hello->node.name, "device-1");
@@ -86,8 +85,6 @@ a_hello_with_its_own_certificate_is_welcomed(void **state)
     toy_say_beat(child);
     toy_until(parent, child, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
     assert_int_equal(toy_last(parent, FL_EV_MESSAGE, FL_BEAT)->from, peer);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -105,16 +102,13 @@ a_wrong_server_key_never_connects(void **state)
     toy_until(parent, child, parent->metrics.net_handshakes_failed_total > 0);
     assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_CONTROL], 0);
     assert_int_equal(parent->metrics.net_handshakes_total, 0);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
 what_comes_before_hello_is_refused_by_name(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "early");
+    toy *parent = toy_parent(), *child = toy_child(parent, "early");
     toy_say_beat(child);
     toy_until(parent, child, toy_count(child, FL_EV_MESSAGE, FL_REFUSED) == 1);
     const toy_heard *refused = toy_last(child, FL_EV_MESSAGE, FL_REFUSED);
@@ -125,8 +119,6 @@ what_comes_before_hello_is_refused_by_name(void **state)
     assert_int_equal(parent->refusals, 1);
     assert_string_equal(parent->refused_node.name, "");
     (void)s_seat(parent, child); // and it may still come in
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -150,16 +142,13 @@ a_certificate_of_another_key_or_role_is_refused(void **state)
     assert_int_equal(parent->metrics.net_admitted_total, 0);
     assert_int_equal(parent->metrics.net_refused_total[FL_WHY_CERTIFICATE], 1);
     assert_int_equal(parent->heard_count, 0);
-    toy_destroy(&thief);
-    toy_destroy(&parent);
 }
 
 static void
 what_the_identity_code_refuses_does_not_pass(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "forger");
+    toy *parent = toy_parent(), *child = toy_child(parent, "forger");
     (void)s_seat(parent, child);
     parent->trust.suspect = FL_CONTRIB;
     parent->trust.suspicion = FL_WHY_TICKET;
@@ -170,8 +159,6 @@ what_the_identity_code_refuses_does_not_pass(void **state)
     assert_int_equal(toy_count(parent, FL_EV_MESSAGE, FL_CONTRIB), 0);
     assert_int_equal(parent->metrics.net_refused_total[FL_WHY_TICKET], 1);
     assert_string_equal(parent->refused_node.name, "forger");
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -197,10 +184,6 @@ a_newcomer_is_heard_and_answered_but_gets_no_seat(void **state)
     toy_until(parent, NULL, parent->metrics.net_dropped_total[FL_DROP_ROUTE] == 1);
     toy_say_beat(newcomer[2]);
     toy_until(parent, newcomer[2], s_refusals(newcomer[2], FL_WHY_UNKNOWN_SEAT) == 1);
-    for (unsigned i = 0; i < 3; i++) {
-        toy_destroy(&newcomer[i]);
-    }
-    toy_destroy(&parent);
 }
 
 static void
@@ -224,18 +207,13 @@ places_are_bounded_and_those_without_a_seat_make_room(void **state)
     assert_int_not_equal(peer[8], peer[3]); // a number is never used again for another key
     toy_say_beat(child[3]);
     toy_until(parent, child[3], s_refusals(child[3], FL_WHY_UNKNOWN_SEAT) == 1);
-    for (unsigned i = 0; i < 9; i++) {
-        toy_destroy(&child[i]);
-    }
-    toy_destroy(&parent);
 }
 
 static void
 an_expelled_child_has_to_say_hello_again(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "silent");
+    toy *parent = toy_parent(), *child = toy_child(parent, "silent");
     const fl_peer peer = s_seat(parent, child);
     toy_do(parent, FL_FX_EXPEL)->expel.peer = peer;
     toy_until(parent, NULL,
@@ -243,8 +221,6 @@ an_expelled_child_has_to_say_hello_again(void **state)
     toy_say_beat(child);
     toy_until(parent, child, s_refusals(child, FL_WHY_UNKNOWN_SEAT) == 1);
     assert_int_equal(s_seat(parent, child), peer); // the number outlives it
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 // ---- routes -----------------------------------------------------------------------------------
@@ -252,8 +228,7 @@ static void
 the_newest_route_of_a_key_is_its_route(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "twice");
+    toy *parent = toy_parent(), *child = toy_child(parent, "twice");
     const fl_peer peer = s_seat(parent, child);
     toy *again = toy_stranger(parent, &child->keys, child->trust.certificate, NULL);
     assert_int_equal(s_seat(parent, again), peer);
@@ -262,9 +237,6 @@ the_newest_route_of_a_key_is_its_route(void **state)
     (void)toy_say(parent, peer, FL_BEAT);
     toy_until(parent, again, toy_count(again, FL_EV_MESSAGE, FL_BEAT) == 1);
     assert_int_equal(toy_count(child, FL_EV_MESSAGE, FL_BEAT), 0);
-    toy_destroy(&again);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -281,15 +253,13 @@ a_peer_that_names_itself_is_cut(void **state)
     toy_until(parent, NULL, parent->metrics.net_dropped_total[FL_DROP_NAMED] == 1);
     assert_int_equal(parent->metrics.net_admitted_total, 0);
     fl_socket_destroy(&raw);
-    toy_destroy(&parent);
 }
 
 static void
 a_peer_cannot_take_anothers_route(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *victim = toy_child(parent, "victim");
+    toy *parent = toy_parent(), *victim = toy_child(parent, "victim");
     const fl_peer peer = s_seat(parent, victim);
     const fl_bytes route = fl_admission_route(parent->listener.gate, FL_WAY_CONTROL, peer);
     static const uint8_t unseeded[5] = { 0, 0x6b, 0x8b, 0x45, 0x67 };
@@ -309,8 +279,6 @@ a_peer_cannot_take_anothers_route(void **state)
     assert_false(fl_socket_receive(thief, &parcel));
     assert_int_equal(parent->metrics.net_admitted_total, 1);
     fl_socket_destroy(&thief);
-    toy_destroy(&victim);
-    toy_destroy(&parent);
 }
 
 // ---- standing ---------------------------------------------------------------------------------
@@ -318,8 +286,7 @@ static void
 a_denied_key_is_refused_at_connect_and_comes_back_once_admitted(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "revoked");
+    toy *parent = toy_parent(), *child = toy_child(parent, "revoked");
     toy_deny(parent, &child->keys);
     toy_say_hello(child);
     toy_until(parent, child, parent->metrics.net_keys_denied_total == 1);
@@ -328,16 +295,13 @@ a_denied_key_is_refused_at_connect_and_comes_back_once_admitted(void **state)
     toy_allow_all(parent);
     (void)toy_do(child, FL_FX_RECONNECT); // libzmq never tries a denied connection again
     (void)s_seat(parent, child);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
 a_connected_key_is_cut_when_it_is_denied(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "revoked");
+    toy *parent = toy_parent(), *child = toy_child(parent, "revoked");
     toy *other = toy_child(parent, "other");
     const fl_peer peer = s_seat(parent, child);
     (void)s_seat(parent, other);
@@ -353,17 +317,13 @@ a_connected_key_is_cut_when_it_is_denied(void **state)
     assert_int_equal(fl_admission_route(parent->listener.gate, FL_WAY_CONTROL, peer).size, 0);
     toy_say_beat(other);
     toy_until(parent, other, toy_count(parent, FL_EV_MESSAGE, FL_BEAT) == 1);
-    toy_destroy(&other);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
 a_denied_key_is_found_out_by_its_next_message(void **state)
 {
     (void)state;
-    toy *parent = toy_parent();
-    toy *child = toy_child(parent, "revoked");
+    toy *parent = toy_parent(), *child = toy_child(parent, "revoked");
     (void)s_seat(parent, child);
     toy_deny(parent, &child->keys); // nobody asks for a recheck
     toy_say_beat(child);
@@ -371,8 +331,6 @@ a_denied_key_is_found_out_by_its_next_message(void **state)
     assert_int_equal(toy_count(parent, FL_EV_MESSAGE, FL_BEAT), 0);
     assert_int_equal(parent->metrics.net_dropped_total[FL_DROP_STANDING], 1);
     assert_int_equal(parent->metrics.net_cut_standing_total, 1);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 // ---- shapes -----------------------------------------------------------------------------------
@@ -409,7 +367,6 @@ malformed_frames_are_refused_by_name_and_not_for_ever(void **state)
     assert_int_equal(parent->metrics.net_codec_total[FL_CODEC_MAGIC], 31);
     assert_true(parent->metrics.net_refusals_unsaid_total >= 31 - 2 * FL_REFUSALS_PER_SECOND);
     fl_socket_destroy(&raw);
-    toy_destroy(&parent);
 }
 
 static void
@@ -432,7 +389,6 @@ another_major_version_is_told_both_versions(void **state)
     assert_non_null(strstr(refused.text, "3."));
     assert_non_null(strstr(refused.text, "4."));
     fl_socket_destroy(&raw);
-    toy_destroy(&parent);
 }
 
 static void
@@ -461,7 +417,6 @@ surplus_frames_and_verbs_of_another_lane_are_refused(void **state)
     assert_int_equal(refused.about, FL_FETCH);
     assert_int_equal(parent->metrics.net_dropped_total[FL_DROP_WAY], 1);
     fl_socket_destroy(&raw);
-    toy_destroy(&parent);
 }
 
 //  The words of a masked round, and who says them.
@@ -493,8 +448,6 @@ each_word_of_a_masked_round_goes_its_own_way_only(void **state)
         assert_int_equal(toy_count(other, FL_EV_MESSAGE, words[i].verb), 0);
     }
     assert_int_equal(parent->metrics.net_dropped_total[FL_DROP_WAY], dropped / 2);
-    toy_destroy(&child);
-    toy_destroy(&parent);
 }
 
 static void
@@ -519,7 +472,6 @@ a_bulk_lane_lets_nobody_in_without_a_seat(void **state)
     assert_int_equal(parent->metrics.net_messages_in_total[FL_WAY_UP], 0);
     fl_socket_destroy(&up);
     fl_socket_destroy(&down);
-    toy_destroy(&parent);
 }
 
 static void

@@ -115,15 +115,21 @@ s_finished(void)
 }
 
 static inline void
-s_applied(uint64_t round, bool ok)
+s_scored(uint64_t round, bool ok, double accuracy)
 {
     fl_event event = { .kind = FL_EV_APPLIED, .token = machine_token(FL_FX_APPLY, 0) };
     event.applied.ok = ok;
     event.applied.model = machine_hash((uint32_t)round + 1);
     event.applied.model_bytes = MACHINE_MODEL;
     event.applied.loss = 0.5;
-    event.applied.accuracy = 0.75;
+    event.applied.accuracy = accuracy;
     machine_step(&event);
+}
+
+static inline void
+s_applied(uint64_t round, bool ok)
+{
+    s_scored(round, ok, 0.75);
 }
 
 //  A whole round with both children in; ends with the SAVE of its close in the outbox.

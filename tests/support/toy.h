@@ -63,7 +63,7 @@ typedef struct toy {
 //  Context, once per test program.
 int toy_setup(void **state);
 int toy_teardown(void **state);
-//  After each test: destroys what it left.
+//  After each test: destroys its toys.
 int toy_clear(void **state);
 #define toy_test(name) cmocka_unit_test_teardown(name, toy_clear)
 

@@ -16,6 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+//  A line of the list of tests: what is done before and after it.
+#define unit_case(name, before, after) cmocka_unit_test_setup_teardown(name, before, after)
+
 //  True when `act` aborts. It runs in a child, silent and without a core file.
 static inline bool
 unit_dies(void (*act)(void))

@@ -277,22 +277,20 @@ a_crew_without_room_is_said_to_be_busy(void **state)
     assert_says("ask again");
 }
 
-#define asked(test) cmocka_unit_test_setup_teardown(test, start, end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        asked(status_says_what_the_tier_and_the_station_know),
-        asked(a_report_is_of_a_round_or_of_the_newest),
-        asked(rounds_are_listed_from_one_on),
-        asked(an_export_names_the_file_of_the_model),
-        asked(another_run_is_asked_for_by_name_number_or_id),
-        asked(an_export_of_the_best_model_is_that_of_its_round),
-        asked(an_argument_that_is_no_round_is_refused),
-        asked(what_is_not_kept_here_is_not_of_this_desk),
-        asked(a_desk_says_yes_or_no_in_one_line),
-        asked(a_crew_without_room_is_said_to_be_busy),
+        unit_case(status_says_what_the_tier_and_the_station_know, start, end),
+        unit_case(a_report_is_of_a_round_or_of_the_newest, start, end),
+        unit_case(rounds_are_listed_from_one_on, start, end),
+        unit_case(an_export_names_the_file_of_the_model, start, end),
+        unit_case(another_run_is_asked_for_by_name_number_or_id, start, end),
+        unit_case(an_export_of_the_best_model_is_that_of_its_round, start, end),
+        unit_case(an_argument_that_is_no_round_is_refused, start, end),
+        unit_case(what_is_not_kept_here_is_not_of_this_desk, start, end),
+        unit_case(a_desk_says_yes_or_no_in_one_line, start, end),
+        unit_case(a_crew_without_room_is_said_to_be_busy, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

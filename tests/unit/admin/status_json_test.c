@@ -454,21 +454,18 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
     json_decref(json);
 }
 
-#define with_cohort(name) cmocka_unit_test_setup_teardown(name, start, end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_cohort(the_devices_below_an_edge_are_named),
-        with_cohort(a_waiting_root_says_for_whom_and_for_how_long),
-        with_cohort(a_collecting_root_says_whose_contribution_it_waits_for),
-        with_cohort(a_run_that_is_over_says_how),
-        with_cohort(a_root_that_waits_for_nobody_says_nothing_of_waiting),
-        with_cohort(a_device_waits_for_its_parent_and_then_for_a_task),
-        with_cohort(an_edge_shows_both_of_its_sides),
-        cmocka_unit_test_setup_teardown(a_status_shows_each_block_and_how_far_it_has_come,
-                                        start_masked, end),
+        unit_case(the_devices_below_an_edge_are_named, start, end),
+        unit_case(a_waiting_root_says_for_whom_and_for_how_long, start, end),
+        unit_case(a_collecting_root_says_whose_contribution_it_waits_for, start, end),
+        unit_case(a_run_that_is_over_says_how, start, end),
+        unit_case(a_root_that_waits_for_nobody_says_nothing_of_waiting, start, end),
+        unit_case(a_device_waits_for_its_parent_and_then_for_a_task, start, end),
+        unit_case(an_edge_shows_both_of_its_sides, start, end),
+        unit_case(a_status_shows_each_block_and_how_far_it_has_come, start_masked, end),
         cmocka_unit_test(a_status_without_a_machine_is_complete),
         cmocka_unit_test(counters_are_shown_when_they_are_not_zero),
     };

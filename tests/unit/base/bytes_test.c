@@ -8,13 +8,12 @@ static void
 numbers_are_little_endian_and_come_back(void **state)
 {
     (void)state;
-    uint8_t buffer[19 + 3];
+    uint8_t buffer[15 + 3];
     fl_writer writer = fl_writer_over(buffer, sizeof buffer);
     fl_write_u8(&writer, 0x12);
     fl_write_u16(&writer, 0x3456);
     fl_write_u32(&writer, 0x789abcdeu);
     fl_write_u64(&writer, 0x0123456789abcdefu);
-    fl_write_f32(&writer, -1.5f);
     fl_write_from(&writer, "end", 3);
     assert_false(writer.broken);
     assert_int_equal(fl_writer_size(&writer), sizeof buffer);
@@ -27,7 +26,6 @@ numbers_are_little_endian_and_come_back(void **state)
     assert_int_equal(fl_read_u16(&reader), 0x3456);
     assert_int_equal(fl_read_u32(&reader), 0x789abcdeu);
     assert_true(fl_read_u64(&reader) == 0x0123456789abcdefu);
-    assert_true(fl_read_f32(&reader) == -1.5f);
     assert_false(fl_reader_done(&reader));
     fl_read_into(&reader, text, 3);
     assert_string_equal(text, "end");

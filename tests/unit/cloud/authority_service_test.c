@@ -8,10 +8,10 @@
 
 #include <sqlite3.h>
 
-#include "tests/support/identity.h"
 #include "tests/support/node.h"
 #include "tests/support/place.h"
 #include "tests/support/scarce.h"
+#include "tests/support/settled.h"
 
 // ---- the rest of the node ------------------------------------------------------------------
 fl_enrol_relay *
@@ -30,37 +30,10 @@ fl_node_post(fl_node *self, const fl_event *event)
 }
 
 // ---- an service --------------------------------------------------------------------------------
-static fl_authority *authority;
 static fl_ledger *ledger;
 static fl_identity *identity;
 static fl_queries *queries;
 static fl_authority_service *service;
-static fl_why why;
-
-static uint64_t
-s_wall(void)
-{
-    return IDENTITY_NOW;
-}
-
-static void
-s_settle(void)
-{
-    fl_keys *keys = NULL;
-    uint8_t bytes[FL_CERT_BYTES];
-    const fl_entropy entropy = fl_entropy_os();
-    const fl_identity_conf conf = {
-        .directory = place, .role = FL_ROLE_ROOT, .authority = authority, .wall_s = s_wall
-    };
-    assert_int_equal(fl_state_dir_open(place, &why), FL_OK);
-    assert_int_equal(fl_state_dir_keys_make(place, &entropy, &keys, &why), FL_OK);
-    (void)identity_cert(authority, keys, FL_ROLE_ROOT, "root", 1, bytes);
-    fl_keys_destroy(&keys);
-    assert_int_equal(fl_state_dir_authority_save(place, fl_authority_public_of(authority), &why),
-                     FL_OK);
-    assert_int_equal(fl_state_dir_cert_save(place, bytes, false, &why), FL_OK);
-    assert_int_equal(fl_identity_open(&conf, &identity, &why), FL_OK);
-}
 
 static int
 start(void **state)
@@ -69,7 +42,8 @@ start(void **state)
         return -1;
     }
     authority = identity_authority(1);
-    s_settle();
+    settle("root", 1, FL_ROLE_ROOT, NULL);
+    identity = open_as("root", FL_ROLE_ROOT);
     assert_int_equal(fl_ledger_open(place_of("ledger.db"), &ledger, &why), FL_OK);
     workers = fl_workers_new(1, 4, &why);
     queries = fl_queries_new(&(fl_queries_conf){ .ledger = ledger });
@@ -255,18 +229,16 @@ when_memory_ends_nothing_is_in_force_that_is_not_stored(void **state)
     assert_true(denied("d1"));
 }
 
-#define asked(test) cmocka_unit_test_setup_teardown(test, start, end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        asked(a_node_is_revoked_and_admitted_and_asking_twice_does_no_harm),
-        asked(a_revocation_is_in_force_and_answered_only_when_it_is_stored),
-        asked(a_revocation_that_is_not_stored_failed_and_may_be_asked_again),
-        asked(changes_asked_at_once_build_on_one_another),
-        asked(a_list_in_the_ledger_that_does_not_hold_is_not_built_upon),
-        asked(when_memory_ends_nothing_is_in_force_that_is_not_stored),
+        unit_case(a_node_is_revoked_and_admitted_and_asking_twice_does_no_harm, start, end),
+        unit_case(a_revocation_is_in_force_and_answered_only_when_it_is_stored, start, end),
+        unit_case(a_revocation_that_is_not_stored_failed_and_may_be_asked_again, start, end),
+        unit_case(changes_asked_at_once_build_on_one_another, start, end),
+        unit_case(a_list_in_the_ledger_that_does_not_hold_is_not_built_upon, start, end),
+        unit_case(when_memory_ends_nothing_is_in_force_that_is_not_stored, start, end),
     };
     return fl_crypto_init(NULL) == FL_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

@@ -1,101 +1,36 @@
 //  What the root tells from round to round, and when it ends a run before its last one.
-#include "cloud/root.h"
-
-#include "tests/support/machine.h"
-#include "tests/support/unit.h"
+#include "tests/support/root.h"
 
 #include <math.h>
 
-static fl_root *root;
-
 static fl_root_conf
-s_conf(void)
+s_alone(void)
 {
-    return (fl_root_conf){ .aggregator = { .node = machine_node("root"),
-                                           .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-                                           .seats_max = MACHINE_SEATS,
-                                           .slots = 2,
-                                           .expect = 1,
-                                           .window = { .count_min = 1, .time_max_ms = 1000 },
-                                           .timing = { .beat_ms = 10000,
-                                                       .evasive_beats = 3,
-                                                       .lease_beats = 6,
-                                                       .hop_ms = 10,
-                                                       .finish_ms = 50,
-                                                       .rate_window_ms = 100000 } },
-                           .plan = machine_plan(),
-                           .rounds = 3,
-                           .start_wait_ms = 500 };
+    fl_root_conf conf = s_conf();
+    conf.aggregator.expect = 1;
+    return conf;
 }
 
 static void
-s_make(const fl_root_conf *conf)
-{
-    fl_root_destroy(&root);
-    root = fl_root_new(conf);
-    assert_non_null(root);
-    machine_it = fl_root_machine(root);
-    machine_now = 0;
-}
-
-static int
-s_destroy(void **state)
-{
-    (void)state;
-    fl_root_destroy(&root);
-    return 0;
-}
-
-static fl_root_view
-s_look(void)
-{
-    return fl_root_look(root, machine_now);
-}
-
-static void
-s_start(uint64_t round, uint32_t attempts)
-{
-    fl_event event = { .kind = FL_EV_START };
-    event.start.round = round;
-    event.start.attempt = attempts;
-    event.start.run = machine_run(1);
-    event.start.model = machine_hash((uint32_t)round);
-    event.start.model_bytes = MACHINE_MODEL;
-    event.start.elements = MACHINE_ELEMENTS;
-    machine_step(&event);
-}
-
-static void
-s_answer_save(void)
-{
-    machine_saved(machine_effect(FL_FX_SAVE)->token, true);
-}
-
-static void
-s_open(uint64_t round)
+s_begin(uint64_t round)
 {
     s_start(round, 0);
     machine_join(0);
-    s_answer_save();
+    s_answer_save(true);
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
 }
 
-//  A whole round; ends with the SAVE of its close in the outbox.
+//  A whole round; with its close saved, and the next one's opening if there is one.
 static void
-s_collect(uint64_t round, double accuracy)
+s_round(uint64_t round, double accuracy, bool more)
 {
-    fl_order order = machine_order(round);
-    uint32_t slot = machine_send(0, &order, s_look().attempt, 100, 5);
-    machine_verified(slot, true, FL_WHY_NONE);
-    machine_folded(slot);
-    machine_finished(0);
-    fl_event event = { .kind = FL_EV_APPLIED, .token = machine_token(FL_FX_APPLY, 0) };
-    event.applied.ok = true;
-    event.applied.model = machine_hash((uint32_t)round + 1);
-    event.applied.model_bytes = MACHINE_MODEL;
-    event.applied.loss = 1;
-    event.applied.accuracy = accuracy;
-    machine_step(&event);
+    s_give(0, round);
+    s_finished();
+    s_scored(round, true, accuracy);
+    s_answer_save(true);
+    if (more) {
+        s_answer_save(true);
+    }
 }
 
 //  The rate that the last task to child 0 has.
@@ -109,24 +44,20 @@ static void
 each_round_has_the_rate_of_its_schedule(void **state)
 {
     (void)state;
-    fl_root_conf conf = s_conf();
+    fl_root_conf conf = s_alone();
     s_make(&conf);
-    s_open(1);
+    s_begin(1);
     assert_true(s_rate() == 0.1f); // of the plan: the root says nothing
     conf.rate = (fl_schedule){ .kind = FL_SCHEDULE_STEP, .first = 0.8, .factor = 0.5, .every = 1 };
     s_make(&conf);
-    s_open(1);
+    s_begin(1);
     static const double wanted[] = { 0.8f, 0.4f, 0.2f };
     for (uint64_t round = 1; round <= 3; round++) {
         assert_true(s_rate() == wanted[round - 1]);
-        s_collect(round, 0.75);
-        s_answer_save();
-        if (round < 3) {
-            s_answer_save();
-        }
+        s_round(round, 0.75, round < 3);
     }
     s_make(&conf); // a restart knows where it was
-    s_open(2);
+    s_begin(2);
     assert_true(s_rate() == 0.4f);
 }
 
@@ -134,17 +65,13 @@ each_round_has_the_rate_of_its_schedule(void **state)
 static void
 s_play(fl_best best, const double *accuracies, uint64_t count)
 {
-    fl_root_conf conf = s_conf();
+    fl_root_conf conf = s_alone();
     conf.rounds = 9;
     conf.best = best;
     s_make(&conf);
-    s_open(1);
+    s_begin(1);
     for (uint64_t round = 1; round <= count; round++) {
-        s_collect(round, accuracies[round - 1]);
-        s_answer_save();
-        if (round < count) {
-            s_answer_save();
-        }
+        s_round(round, accuracies[round - 1], round < count);
     }
 }
 
@@ -176,7 +103,7 @@ static void
 a_run_that_ended_early_stays_so_over_a_restart(void **state)
 {
     (void)state;
-    fl_root_conf conf = s_conf();
+    fl_root_conf conf = s_alone();
     conf.best = (fl_best){ .target = 0.8, .round = 1, .value = 0.85 };
     s_make(&conf);
     s_start(2, 0);
@@ -198,10 +125,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(each_round_has_the_rate_of_its_schedule, s_destroy),
-        cmocka_unit_test_teardown(a_run_ends_early_at_its_target_or_when_nothing_is_gained,
-                                  s_destroy),
-        cmocka_unit_test_teardown(a_run_that_ended_early_stays_so_over_a_restart, s_destroy),
+        unit_case(each_round_has_the_rate_of_its_schedule, NULL, s_destroy),
+        unit_case(a_run_ends_early_at_its_target_or_when_nothing_is_gained, NULL, s_destroy),
+        unit_case(a_run_that_ended_early_stays_so_over_a_restart, NULL, s_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

@@ -222,8 +222,6 @@ misuse_is_a_broken_invariant(void **state)
     assert_true(unit_dies(s_name_no_phase));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
-
 static unsigned signatures;
 
 static void
@@ -315,19 +313,20 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_round_is_opened_durably_collected_applied_closed_durably_and_told),
-        TEST(an_order_is_signed_before_anybody_hears_of_it),
-        TEST(the_run_ends_after_its_last_round),
-        TEST(a_restart_goes_on_with_the_next_attempt_of_the_round),
-        TEST(a_restart_after_the_last_round_is_done_at_once),
-        TEST(a_skipped_round_leaves_the_model_as_it_is),
-        TEST(an_aborted_round_ends_the_run),
-        TEST(a_look_tells_how_much_of_the_window_is_left),
-        TEST(a_masked_round_reports_its_blocks),
-        TEST(a_root_that_cannot_mask_opens_no_masked_round),
-        TEST(every_phase_has_a_name),
-        TEST(a_stop_needs_no_words),
-        TEST(misuse_is_a_broken_invariant),
+        unit_case(a_round_is_opened_durably_collected_applied_closed_durably_and_told, s_new,
+                  s_destroy),
+        unit_case(an_order_is_signed_before_anybody_hears_of_it, s_new, s_destroy),
+        unit_case(the_run_ends_after_its_last_round, s_new, s_destroy),
+        unit_case(a_restart_goes_on_with_the_next_attempt_of_the_round, s_new, s_destroy),
+        unit_case(a_restart_after_the_last_round_is_done_at_once, s_new, s_destroy),
+        unit_case(a_skipped_round_leaves_the_model_as_it_is, s_new, s_destroy),
+        unit_case(an_aborted_round_ends_the_run, s_new, s_destroy),
+        unit_case(a_look_tells_how_much_of_the_window_is_left, s_new, s_destroy),
+        unit_case(a_masked_round_reports_its_blocks, s_new, s_destroy),
+        unit_case(a_root_that_cannot_mask_opens_no_masked_round, s_new, s_destroy),
+        unit_case(every_phase_has_a_name, s_new, s_destroy),
+        unit_case(a_stop_needs_no_words, s_new, s_destroy),
+        unit_case(misuse_is_a_broken_invariant, s_new, s_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

@@ -32,9 +32,8 @@ static fl_run_service *service;
 
 //  What the root was told.
 static struct {
-    unsigned submitted, entered, changed;
-    fl_run_state state;
-    fl_ledger_run run;
+    unsigned times;
+    fl_ledger_run run; // the last time
     bool unfit;
 } told;
 
@@ -47,27 +46,10 @@ fits(void *self, const fl_conf *settings, fl_why *said)
 }
 
 static void
-submitted(void *self, const fl_ledger_run *about)
+tell(void *self, const fl_ledger_run *about)
 {
-    (void)self;
-    told.submitted++;
-    told.run = *about;
-}
-
-static void
-entered(void *self, const fl_run *about, fl_run_state state)
-{
-    (void)self;
-    told.entered++;
-    told.run.run = *about;
-    told.state = state;
-}
-
-static void
-changed(void *self, const fl_ledger_run *about)
-{
-    (void)self;
-    told.changed++;
+    assert_ptr_equal(self, &told);
+    told.times++;
     told.run = *about;
 }
 
@@ -87,9 +69,7 @@ start(void **state)
                                                          .file_bytes_max = 1000,
                                                          .self = &told,
                                                          .fits = fits,
-                                                         .submitted = submitted,
-                                                         .entered = entered,
-                                                         .changed = changed });
+                                                         .told = tell });
     return workers == NULL || queries == NULL || service == NULL;
 }
 
@@ -135,15 +115,15 @@ a_run_is_submitted_once_however_often_it_is_asked_for(void **state)
     assert_int_equal(ask("run-submit", "", body), 0);
     assert_says("\"said\":\"run 1 (digits) is queued\"");
     assert_says("\"priority\":-3");
-    assert_int_equal(told.submitted, 1);
+    assert_int_equal(told.times, 1);
     assert_int_equal(told.run.number, 1);
     assert_int_equal(told.run.priority, -3);
     assert_int_equal(ask("run-submit", "", body), 0);
     assert_says("\"number\":1");
-    assert_int_equal(told.submitted, 1);
+    assert_int_equal(told.times, 1);
     assert_int_equal(ask("run-submit", "", SUBMIT(OTHER, "digits", "")), FL_EXIT_EXISTS);
     assert_says("choose another name");
-    assert_int_equal(told.submitted, 1);
+    assert_int_equal(told.times, 1);
 }
 
 static void
@@ -175,7 +155,7 @@ what_cannot_be_done_is_refused_and_leaves_nothing_behind(void **state)
     assert_int_equal(ask("run-submit", "", SUBMIT(ID, "digits", "")), FL_EXIT_REFUSED);
     assert_says("another width");
     told.unfit = false;
-    assert_int_equal(told.submitted, 0);
+    assert_int_equal(told.times, 0);
     assert_int_equal(ask("run-list", "", ""), 0);
     assert_string_equal(text, "{\"runs\":[],\"next\":null}");
     assert_int_equal(ask("run-show", "", ""), FL_EXIT_MISSING);
@@ -194,24 +174,24 @@ a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once(void **state)
     assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
     assert_int_equal(ask("run-resume", "1", ""), 0);
     assert_says("is running already");
-    assert_int_equal(told.entered, 0);
+    assert_int_equal(told.times, 1);
     assert_int_equal(ask("run-pause", "", ""), 0);
     assert_says("is paused\"");
-    assert_int_equal(told.entered, 1);
-    assert_int_equal(told.state, FL_RUN_PAUSED);
+    assert_int_equal(told.times, 2);
+    assert_int_equal(told.run.state, FL_RUN_PAUSED);
     assert_int_equal(stored("1").state, FL_RUN_PAUSED);
     assert_int_equal(ask("run-pause", ID, ""), 0);
     assert_says("is paused already");
-    assert_int_equal(told.entered, 1);
+    assert_int_equal(told.times, 2);
     assert_int_equal(ask("run-resume", "digits", ""), 0);
-    assert_int_equal(told.state, FL_RUN_RUNNING);
+    assert_int_equal(told.run.state, FL_RUN_RUNNING);
     assert_int_equal(ask("run-stop", "digits", ""), 0);
-    assert_int_equal(told.state, FL_RUN_STOPPED);
+    assert_int_equal(told.run.state, FL_RUN_STOPPED);
     assert_int_equal(ask("run-stop", "digits", ""), 0);
     assert_says("is stopped already");
     assert_int_equal(ask("run-resume", "digits", ""), FL_EXIT_REFUSED);
     assert_says("is stopped: it cannot be running");
-    assert_int_equal(told.entered, 3);
+    assert_int_equal(told.times, 4);
     assert_int_equal(ask("run-stop", "nobody", ""), FL_EXIT_MISSING);
 }
 
@@ -226,7 +206,7 @@ a_pause_of_the_operator_takes_the_place_of_trouble(void **state)
         fl_ledger_run_enter(ledger, &queued.run, FL_RUN_PAUSED, FL_WHY_STORAGE, "full", &why),
         FL_OK);
     assert_int_equal(ask("run-pause", "digits", ""), 0);
-    assert_int_equal(told.entered, 1);
+    assert_int_equal(told.times, 2);
     assert_int_equal(stored("").reason, FL_WHY_NONE);
 }
 
@@ -244,7 +224,7 @@ a_setting_that_only_the_root_reads_is_changed_and_recorded(void **state)
     assert_int_equal(ask("run-set", "digits", "round.wait=3s"), 0);
     assert_int_equal(ask("run-set", "digits", "stop.patience=3"), 0);
     assert_int_equal(ask("run-set", "digits", "stop.metric=test.loss"), FL_EXIT_REFUSED);
-    assert_int_equal(told.changed, 4);
+    assert_int_equal(told.times, 5);
     const fl_ledger_run about = stored("");
     assert_int_equal(fl_run_recipe_load(ledger, &about.run, NULL, &settings, &why), FL_OK);
     assert_int_equal(fl_conf_int(settings, "rounds"), 9);
@@ -284,7 +264,7 @@ a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed(void **state)
     (void)ask("run-stop", "digits", "");
     assert_int_equal(ask("run-set", "digits", "rounds=4"), FL_EXIT_REFUSED);
     assert_says("nothing of it can be changed");
-    assert_int_equal(told.changed, 0);
+    assert_int_equal(told.times, 2);
     assert_int_equal(ask("run-show", "", ""), 0);
     assert_says("\"changes\":[]");
 }
@@ -444,28 +424,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_run_is_submitted_once_however_often_it_is_asked_for,
-                                        start, end),
-        cmocka_unit_test_setup_teardown(what_cannot_be_done_is_refused_and_leaves_nothing_behind,
-                                        start, end),
-        cmocka_unit_test_setup_teardown(
-            a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once, start, end),
-        cmocka_unit_test_setup_teardown(a_pause_of_the_operator_takes_the_place_of_trouble, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(a_setting_that_only_the_root_reads_is_changed_and_recorded,
-                                        start, end),
-        cmocka_unit_test_setup_teardown(
-            a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed, start, end),
-        cmocka_unit_test_setup_teardown(of_many_changes_the_newest_are_shown, start, end),
-        cmocka_unit_test_setup_teardown(
-            runs_are_listed_from_a_number_on_and_watched_from_an_event_on, start, end),
-        cmocka_unit_test_setup_teardown(a_file_is_put_in_pieces_and_a_run_begins_with_it, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(
-            a_file_that_is_not_what_was_announced_or_too_large_is_not_kept, start, end),
-        cmocka_unit_test_setup_teardown(
-            only_so_many_files_are_on_their_way_and_what_is_left_alone_goes, start, end),
-        cmocka_unit_test_setup_teardown(a_file_that_no_run_takes_goes_after_a_while, start, end),
+        unit_case(a_run_is_submitted_once_however_often_it_is_asked_for, start, end),
+        unit_case(what_cannot_be_done_is_refused_and_leaves_nothing_behind, start, end),
+        unit_case(a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once, start, end),
+        unit_case(a_pause_of_the_operator_takes_the_place_of_trouble, start, end),
+        unit_case(a_setting_that_only_the_root_reads_is_changed_and_recorded, start, end),
+        unit_case(a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed, start, end),
+        unit_case(of_many_changes_the_newest_are_shown, start, end),
+        unit_case(runs_are_listed_from_a_number_on_and_watched_from_an_event_on, start, end),
+        unit_case(a_file_is_put_in_pieces_and_a_run_begins_with_it, start, end),
+        unit_case(a_file_that_is_not_what_was_announced_or_too_large_is_not_kept, start, end),
+        unit_case(only_so_many_files_are_on_their_way_and_what_is_left_alone_goes, start, end),
+        unit_case(a_file_that_no_run_takes_goes_after_a_while, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

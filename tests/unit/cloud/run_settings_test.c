@@ -107,12 +107,6 @@ a_test_set_that_does_not_fit_is_found_before_the_start(void **state)
     assert_int_equal(place_end(state), 0);
 }
 
-static bool
-s_same_bytes(fl_bytes one, fl_bytes other)
-{
-    return one.size == other.size && memcmp(one.data, other.data, one.size) == 0;
-}
-
 static void
 masks_are_on_unless_it_is_said_otherwise(void **state)
 {
@@ -330,7 +324,7 @@ a_run_may_begin_with_the_weights_of_a_file(void **state)
     assert_int_equal(fl_run_settings_model(conf, fl_bytes_of(NULL, 0), &model, &why), FL_OK);
     npz = model;
     assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_OK);
-    assert_true(s_same_bytes(fl_blob_bytes(npz), fl_blob_bytes(model)));
+    assert_true(fl_bytes_equal(fl_blob_bytes(npz), fl_blob_bytes(model)));
     fl_blob_unref(&model);
     assert_int_equal(with("--model-elements", "7", NULL), FL_OK);
     assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(npz), &model, &why), FL_MISMATCH);
@@ -389,14 +383,14 @@ a_recipe_is_what_was_given_in_one_spelling(void **state)
     assert_string_equal(one.name, "digits"); // the file's
     assert_int_equal(
         s_read("round.expect: 4\nrounds: 7 # of many\ntrain.rate: 0.2\n", NULL, 0, &other), FL_OK);
-    assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_blob_bytes(other.text)));
+    assert_true(fl_bytes_equal(fl_blob_bytes(one.text), fl_blob_bytes(other.text)));
     static const char wanted[] = "rounds: 7\nround.expect: 4\ntrain.rate: 0.2\n";
-    assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(wanted, sizeof wanted - 1)));
+    assert_true(fl_bytes_equal(fl_blob_bytes(one.text), fl_bytes_of(wanted, sizeof wanted - 1)));
     fl_blob_unref(&one.text);
     fl_blob_unref(&other.text);
     static const char list[] = "train.rate.cosine: [0.2, 0.01]\n";
     assert_int_equal(s_read("train: {rate: {cosine: [0.2, 0.01]}}\n", NULL, 0, &one), FL_OK);
-    assert_true(s_same_bytes(fl_blob_bytes(one.text), fl_bytes_of(list, sizeof list - 1)));
+    assert_true(fl_bytes_equal(fl_blob_bytes(one.text), fl_bytes_of(list, sizeof list - 1)));
     fl_blob_unref(&one.text);
     assert_int_equal(s_read("name: night-2\n", NULL, 0, &one), FL_OK);
     assert_string_equal(one.name, "night-2");
@@ -429,23 +423,20 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_listening_port_that_is_none_is_refused_by_name, begin,
-                                        end),
-        cmocka_unit_test_setup_teardown(a_test_set_that_does_not_fit_is_found_before_the_start,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(masks_are_on_unless_it_is_said_otherwise, begin, end),
-        cmocka_unit_test_setup_teardown(an_unmasked_plan_says_nothing_of_blocks, begin, end),
-        cmocka_unit_test_setup_teardown(every_plan_crosses_the_wire_as_it_is, begin, end),
-        cmocka_unit_test_setup_teardown(the_whole_sum_fits_whatever_the_settings_are, begin, end),
-        cmocka_unit_test_setup_teardown(a_root_waits_for_as_many_children_as_can_mask, begin, end),
-        cmocka_unit_test_setup_teardown(settings_under_which_no_masked_round_succeeds_are_refused,
-                                        begin, end),
-        cmocka_unit_test_setup_teardown(a_root_that_cannot_run_it_says_so, begin, end),
-        cmocka_unit_test_setup_teardown(the_rate_is_constant_or_follows_a_schedule, begin, end),
-        cmocka_unit_test_setup_teardown(a_run_may_begin_with_the_weights_of_a_file, begin, end),
-        cmocka_unit_test_setup_teardown(a_score_may_end_the_run_and_names_the_best, begin, end),
-        cmocka_unit_test_setup_teardown(a_recipe_is_what_was_given_in_one_spelling, begin, end),
-        cmocka_unit_test_setup_teardown(a_wrong_recipe_is_refused_with_its_place, begin, end),
+        unit_case(a_listening_port_that_is_none_is_refused_by_name, begin, end),
+        unit_case(a_test_set_that_does_not_fit_is_found_before_the_start, begin, end),
+        unit_case(masks_are_on_unless_it_is_said_otherwise, begin, end),
+        unit_case(an_unmasked_plan_says_nothing_of_blocks, begin, end),
+        unit_case(every_plan_crosses_the_wire_as_it_is, begin, end),
+        unit_case(the_whole_sum_fits_whatever_the_settings_are, begin, end),
+        unit_case(a_root_waits_for_as_many_children_as_can_mask, begin, end),
+        unit_case(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
+        unit_case(a_root_that_cannot_run_it_says_so, begin, end),
+        unit_case(the_rate_is_constant_or_follows_a_schedule, begin, end),
+        unit_case(a_run_may_begin_with_the_weights_of_a_file, begin, end),
+        unit_case(a_score_may_end_the_run_and_names_the_best, begin, end),
+        unit_case(a_recipe_is_what_was_given_in_one_spelling, begin, end),
+        unit_case(a_wrong_recipe_is_refused_with_its_place, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

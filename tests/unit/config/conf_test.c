@@ -485,8 +485,6 @@ a_mistake_in_our_own_table_or_key_ends_the_process(void **state)
     fl_conf_destroy(&panicking);
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, place_end)
-
 static const char *
 s_nearest(const char *typed)
 {
@@ -575,22 +573,22 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(defaults_hold_when_nothing_is_said),
-        IN_PLACE(a_flag_wins_over_environment_over_file_over_default),
-        IN_PLACE(a_file_is_refused_with_its_line),
-        IN_PLACE(a_file_that_is_no_yaml_says_so),
-        IN_PLACE(a_file_too_large_is_refused),
-        IN_PLACE(dotted_keys_are_as_good_as_nested_maps),
-        IN_PLACE(a_command_line_is_refused_in_one_line),
-        IN_PLACE(a_double_dash_ends_the_flags),
-        IN_PLACE(numbers_are_decimal_and_finite),
-        IN_PLACE(a_list_is_a_sequence_or_numbers_with_commas),
-        IN_PLACE(help_comes_from_the_table),
-        IN_PLACE(the_man_page_comes_from_the_table),
-        IN_PLACE(settings_are_printed_with_their_source_and_can_be_read_back),
-        IN_PLACE(a_check_says_fine_or_why_not),
-        IN_PLACE(a_verb_knows_flags_only),
-        IN_PLACE(a_mistake_in_our_own_table_or_key_ends_the_process),
+        unit_case(defaults_hold_when_nothing_is_said, s_begin, place_end),
+        unit_case(a_flag_wins_over_environment_over_file_over_default, s_begin, place_end),
+        unit_case(a_file_is_refused_with_its_line, s_begin, place_end),
+        unit_case(a_file_that_is_no_yaml_says_so, s_begin, place_end),
+        unit_case(a_file_too_large_is_refused, s_begin, place_end),
+        unit_case(dotted_keys_are_as_good_as_nested_maps, s_begin, place_end),
+        unit_case(a_command_line_is_refused_in_one_line, s_begin, place_end),
+        unit_case(a_double_dash_ends_the_flags, s_begin, place_end),
+        unit_case(numbers_are_decimal_and_finite, s_begin, place_end),
+        unit_case(a_list_is_a_sequence_or_numbers_with_commas, s_begin, place_end),
+        unit_case(help_comes_from_the_table, s_begin, place_end),
+        unit_case(the_man_page_comes_from_the_table, s_begin, place_end),
+        unit_case(settings_are_printed_with_their_source_and_can_be_read_back, s_begin, place_end),
+        unit_case(a_check_says_fine_or_why_not, s_begin, place_end),
+        unit_case(a_verb_knows_flags_only, s_begin, place_end),
+        unit_case(a_mistake_in_our_own_table_or_key_ends_the_process, s_begin, place_end),
         cmocka_unit_test(a_mistyped_word_gets_the_nearest_one_as_a_hint),
         cmocka_unit_test(a_word_unlike_all_others_gets_no_hint),
         cmocka_unit_test(a_hint_is_printed_when_there_is_one),

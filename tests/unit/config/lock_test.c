@@ -160,20 +160,18 @@ a_read_only_disk_is_said(void **state)
     assert_int_equal(fl_lock_take(place, "x", &lock, &why), FL_DENIED);
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, place_make, place_end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(one_process_holds_a_directory_at_a_time),
-        IN_PLACE(whose_a_lock_is_can_be_asked),
-        IN_PLACE(who_asks_never_stands_in_the_way_of_another_machine),
-        IN_PLACE(a_lock_ends_with_its_process),
-        IN_PLACE(a_directory_open_to_others_is_refused),
-        IN_PLACE(a_directory_of_somebody_else_is_refused),
-        IN_PLACE(a_path_that_cannot_be_is_said),
-        IN_PLACE(a_read_only_disk_is_said),
+        unit_case(one_process_holds_a_directory_at_a_time, place_make, place_end),
+        unit_case(whose_a_lock_is_can_be_asked, place_make, place_end),
+        unit_case(who_asks_never_stands_in_the_way_of_another_machine, place_make, place_end),
+        unit_case(a_lock_ends_with_its_process, place_make, place_end),
+        unit_case(a_directory_open_to_others_is_refused, place_make, place_end),
+        unit_case(a_directory_of_somebody_else_is_refused, place_make, place_end),
+        unit_case(a_path_that_cannot_be_is_said, place_make, place_end),
+        unit_case(a_read_only_disk_is_said, place_make, place_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

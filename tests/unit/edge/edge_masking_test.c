@@ -251,17 +251,15 @@ a_burnt_round_above_ends_the_one_below(void **state)
     assert_true(fl_aggregator_idle(fl_edge_aggregator(edge)));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(its_sum_is_there_when_its_parent_wants_it_masked),
-        TEST(an_edge_without_blocks_declines_a_masked_task),
-        TEST(a_round_without_a_block_is_declined_by_its_name),
-        TEST(an_answer_of_the_disk_that_nobody_waits_for_is_noted_when_bad),
-        TEST(a_burnt_round_above_ends_the_one_below),
+        unit_case(its_sum_is_there_when_its_parent_wants_it_masked, s_new, s_destroy),
+        unit_case(an_edge_without_blocks_declines_a_masked_task, s_new, s_destroy),
+        unit_case(a_round_without_a_block_is_declined_by_its_name, s_new, s_destroy),
+        unit_case(an_answer_of_the_disk_that_nobody_waits_for_is_noted_when_bad, s_new, s_destroy),
+        unit_case(a_burnt_round_above_ends_the_one_below, s_new, s_destroy),
     };
     return cmocka_run_group_tests_name("edge/edge_masking", tests, machine_setup,
                                        machine_teardown);

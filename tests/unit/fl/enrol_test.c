@@ -565,33 +565,31 @@ what_cannot_be_renewed_says_why(void **state)
     assert_err("is not valid (");
 }
 
-#define with_place(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_place(a_newcomer_joins_with_a_token_from_standard_input),
-        with_place(a_token_comes_from_a_file_and_a_parent_may_be_reached_elsewhere),
-        with_place(enrolling_again_changes_nothing_and_needs_no_token),
-        with_place(an_expired_certificate_makes_room_for_a_new_token),
-        with_place(keys_of_an_attempt_that_failed_are_used_again),
-        with_place(a_parent_that_is_late_is_waited_for_and_said_so),
-        with_place(a_wait_ends_at_its_bound_with_a_line_and_nothing_kept),
-        with_place(each_refusal_has_one_line_and_a_code_of_its_own),
-        with_place(an_expired_token_is_refused_by_the_clock_of_the_authority),
-        with_place(no_token_and_a_damaged_token_are_told_apart),
-        with_place(a_token_for_another_role_name_or_authority_is_refused_at_once),
-        with_place(a_certificate_that_does_not_hold_is_not_kept),
-        with_place(a_directory_that_is_not_fit_is_refused),
-        with_place(a_directory_in_use_is_not_enrolled_under_its_process),
-        with_place(the_command_line_is_checked),
-        with_place(another_parent_of_the_same_authority_may_carry_the_request),
-        with_place(the_line_of_a_slot_is_its_number_modulo_their_count),
-        with_place(a_leased_shard_is_kept_and_shown_or_named_when_there_is_none),
-        with_place(a_certificate_is_renewed_with_the_old_one),
-        with_place(a_renewal_that_fails_leaves_keys_and_certificate_as_they_were),
-        with_place(what_cannot_be_renewed_says_why),
+        unit_case(a_newcomer_joins_with_a_token_from_standard_input, start, stop),
+        unit_case(a_token_comes_from_a_file_and_a_parent_may_be_reached_elsewhere, start, stop),
+        unit_case(enrolling_again_changes_nothing_and_needs_no_token, start, stop),
+        unit_case(an_expired_certificate_makes_room_for_a_new_token, start, stop),
+        unit_case(keys_of_an_attempt_that_failed_are_used_again, start, stop),
+        unit_case(a_parent_that_is_late_is_waited_for_and_said_so, start, stop),
+        unit_case(a_wait_ends_at_its_bound_with_a_line_and_nothing_kept, start, stop),
+        unit_case(each_refusal_has_one_line_and_a_code_of_its_own, start, stop),
+        unit_case(an_expired_token_is_refused_by_the_clock_of_the_authority, start, stop),
+        unit_case(no_token_and_a_damaged_token_are_told_apart, start, stop),
+        unit_case(a_token_for_another_role_name_or_authority_is_refused_at_once, start, stop),
+        unit_case(a_certificate_that_does_not_hold_is_not_kept, start, stop),
+        unit_case(a_directory_that_is_not_fit_is_refused, start, stop),
+        unit_case(a_directory_in_use_is_not_enrolled_under_its_process, start, stop),
+        unit_case(the_command_line_is_checked, start, stop),
+        unit_case(another_parent_of_the_same_authority_may_carry_the_request, start, stop),
+        unit_case(the_line_of_a_slot_is_its_number_modulo_their_count, start, stop),
+        unit_case(a_leased_shard_is_kept_and_shown_or_named_when_there_is_none, start, stop),
+        unit_case(a_certificate_is_renewed_with_the_old_one, start, stop),
+        unit_case(a_renewal_that_fails_leaves_keys_and_certificate_as_they_were, start, stop),
+        unit_case(what_cannot_be_renewed_says_why, start, stop),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

@@ -349,23 +349,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_submitted_is_every_setting_that_was_given, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(the_settings_that_are_printed_can_be_submitted_as_they_are,
-                                        start, end),
-        cmocka_unit_test_setup_teardown(a_mistake_is_named_with_file_and_line_and_nobody_is_asked,
-                                        start, end),
-        cmocka_unit_test_setup_teardown(a_root_that_does_not_answer_is_asked_the_same_again, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(a_run_begins_with_a_file_that_travels_by_its_hash, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(who_waits_sees_what_happens_and_ends_as_the_run_does, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(an_order_goes_to_its_run_and_says_what_the_root_says, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(runs_are_shown_as_a_table_and_one_with_its_settings, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(a_round_or_a_model_is_of_the_run_that_is_named, start, end),
+        unit_case(what_is_submitted_is_every_setting_that_was_given, start, end),
+        unit_case(the_settings_that_are_printed_can_be_submitted_as_they_are, start, end),
+        unit_case(a_mistake_is_named_with_file_and_line_and_nobody_is_asked, start, end),
+        unit_case(a_root_that_does_not_answer_is_asked_the_same_again, start, end),
+        unit_case(a_run_begins_with_a_file_that_travels_by_its_hash, start, end),
+        unit_case(who_waits_sees_what_happens_and_ends_as_the_run_does, start, end),
+        unit_case(an_order_goes_to_its_run_and_says_what_the_root_says, start, end),
+        unit_case(runs_are_shown_as_a_table_and_one_with_its_settings, start, end),
+        unit_case(a_round_or_a_model_is_of_the_run_that_is_named, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,25 +270,23 @@ ctrl_c_ends_the_watch_without_an_error(void **state)
     assert_string_equal(fake.err, "");
 }
 
-#define with_root(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_root(a_pipe_gets_one_line_a_change_and_the_outcome),
-        with_root(rounds_that_closed_between_two_looks_are_not_lost),
-        with_root(json_gets_the_status_itself_a_line_a_change),
-        with_root(a_run_that_was_aborted_ends_with_another_code),
-        with_root(a_run_that_is_named_is_watched_from_the_queue_to_its_end),
-        with_root(a_process_that_comes_later_is_waited_for_and_said_so_once),
-        with_root(a_process_that_never_comes_is_given_up_at_the_bound),
-        with_root(a_process_that_goes_and_returns_gets_its_whole_wait_again),
-        with_root(an_answer_that_is_trouble_ends_the_watch),
-        with_root(a_terminal_is_drawn_over_and_nothing_of_it_needs_restoring),
-        with_root(a_low_terminal_shows_what_fits_and_says_so),
-        with_root(trouble_is_drawn_too),
-        with_root(ctrl_c_ends_the_watch_without_an_error),
+        unit_case(a_pipe_gets_one_line_a_change_and_the_outcome, start, stop),
+        unit_case(rounds_that_closed_between_two_looks_are_not_lost, start, stop),
+        unit_case(json_gets_the_status_itself_a_line_a_change, start, stop),
+        unit_case(a_run_that_was_aborted_ends_with_another_code, start, stop),
+        unit_case(a_run_that_is_named_is_watched_from_the_queue_to_its_end, start, stop),
+        unit_case(a_process_that_comes_later_is_waited_for_and_said_so_once, start, stop),
+        unit_case(a_process_that_never_comes_is_given_up_at_the_bound, start, stop),
+        unit_case(a_process_that_goes_and_returns_gets_its_whole_wait_again, start, stop),
+        unit_case(an_answer_that_is_trouble_ends_the_watch, start, stop),
+        unit_case(a_terminal_is_drawn_over_and_nothing_of_it_needs_restoring, start, stop),
+        unit_case(a_low_terminal_shows_what_fits_and_says_so, start, stop),
+        unit_case(trouble_is_drawn_too, start, stop),
+        unit_case(ctrl_c_ends_the_watch_without_an_error, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,28 +135,26 @@ static void
 each_verb_asks_its_question_with_its_argument(void **state)
 {
     (void)state;
-    process(0, "{\"rounds\":[],\"said\":\"done\"}");
-    assert_int_equal(fake_fl("report", "7", NULL), FL_EXIT_OK);
-    assert_string_equal(asked_verb, "report");
-    assert_string_equal(asked_argument, "7");
-    assert_out("round 0 -");
-    assert_int_equal(fake_fl("rounds", NULL), FL_EXIT_OK);
-    assert_string_equal(asked_verb, "rounds");
-    assert_string_equal(asked_argument, "0 0 0");
-    assert_out("ROUND  CLOSE");
-    assert_int_equal(fake_fl("revoke", "dev-7", NULL), FL_EXIT_OK);
-    assert_string_equal(asked_verb, "revoke");
-    assert_string_equal(asked_argument, "dev-7");
-    assert_string_equal(fake.out, "done\n");
-    assert_int_equal(fake_fl("admit", "dev-7", "--json", NULL), FL_EXIT_OK);
-    assert_string_equal(asked_verb, "admit");
-    assert_string_equal(fake.out, "{\"rounds\":[],\"said\":\"done\"}\n");
-    const char *id = "00112233445566778899aabbccddeeff";
-    assert_int_equal(fake_fl("token", "revoke", id, NULL), FL_EXIT_OK);
-    assert_string_equal(asked_verb, "token-revoke");
-    assert_string_equal(asked_argument, id);
-    assert_int_equal(fake_fl("stop", NULL), FL_EXIT_OK);
-    assert_string_equal(asked_verb, "stop");
+    static const char id[] = "00112233445566778899aabbccddeeff";
+    static const char all[] = "{\"rounds\":[],\"said\":\"done\"}";
+    static const struct {
+        const char *typed[3], *verb, *argument, *shown;
+    } rows[] = {
+        { { "report", "7" }, "report", "7", "round 0 -" },
+        { { "rounds" }, "rounds", "0 0 0", "ROUND  CLOSE" },
+        { { "revoke", "dev-7" }, "revoke", "dev-7", "done\n" },
+        { { "admit", "dev-7", "--json" }, "admit", "dev-7", all },
+        { { "token", "revoke", id }, "token-revoke", id, "done\n" },
+        { { "stop" }, "stop", "", "done\n" },
+    };
+    process(0, all);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *const *typed = rows[i].typed;
+        assert_int_equal(fake_fl(typed[0], typed[1], typed[2], NULL), FL_EXIT_OK);
+        assert_string_equal(asked_verb, rows[i].verb);
+        assert_string_equal(asked_argument, rows[i].argument);
+        assert_int_equal(strncmp(fake.out, rows[i].shown, strlen(rows[i].shown)), 0);
+    }
     process(0, "{\"ok\":true}");
     assert_int_equal(fake_fl("health", NULL), FL_EXIT_OK);
     assert_string_equal(asked_verb, "health");
@@ -554,29 +552,27 @@ stop(void **state)
     return place_end(state);
 }
 
-#define with_place(name) cmocka_unit_test_setup_teardown(name, start, stop)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_verb_has_json_help_and_a_place_in_the_manual),
         cmocka_unit_test(every_exit_code_means_one_thing),
-        with_place(a_question_goes_to_the_socket_in_the_state_directory),
-        with_place(each_verb_asks_its_question_with_its_argument),
-        with_place(rounds_come_in_pages_and_are_one_list),
-        with_place(a_wrong_argument_is_refused_before_anybody_is_asked),
-        with_place(a_directory_of_another_user_is_not_taken_for_an_idle_one),
-        with_place(trouble_has_a_line_and_a_code_of_its_own),
-        with_place(a_model_is_copied_whole_with_its_hash_proved),
-        with_place(an_export_goes_to_standard_output_or_is_refused_where_no_file_is),
-        with_place(a_damaged_model_is_not_exported_and_the_old_file_stays),
-        with_place(an_export_that_cannot_be_read_or_written_says_which_file),
-        with_place(an_authority_is_made_once),
-        with_place(a_token_is_one_line_that_names_what_was_asked_for),
-        with_place(a_token_goes_to_a_private_file_when_asked),
-        with_place(a_token_for_nobody_or_by_nobody_is_not_made),
-        with_place(an_endpoint_that_is_none_is_refused),
+        unit_case(a_question_goes_to_the_socket_in_the_state_directory, start, stop),
+        unit_case(each_verb_asks_its_question_with_its_argument, start, stop),
+        unit_case(rounds_come_in_pages_and_are_one_list, start, stop),
+        unit_case(a_wrong_argument_is_refused_before_anybody_is_asked, start, stop),
+        unit_case(a_directory_of_another_user_is_not_taken_for_an_idle_one, start, stop),
+        unit_case(trouble_has_a_line_and_a_code_of_its_own, start, stop),
+        unit_case(a_model_is_copied_whole_with_its_hash_proved, start, stop),
+        unit_case(an_export_goes_to_standard_output_or_is_refused_where_no_file_is, start, stop),
+        unit_case(a_damaged_model_is_not_exported_and_the_old_file_stays, start, stop),
+        unit_case(an_export_that_cannot_be_read_or_written_says_which_file, start, stop),
+        unit_case(an_authority_is_made_once, start, stop),
+        unit_case(a_token_is_one_line_that_names_what_was_asked_for, start, stop),
+        unit_case(a_token_goes_to_a_private_file_when_asked, start, stop),
+        unit_case(a_token_for_nobody_or_by_nobody_is_not_made, start, stop),
+        unit_case(an_endpoint_that_is_none_is_refused, start, stop),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

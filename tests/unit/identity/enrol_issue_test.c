@@ -8,6 +8,8 @@
 static fl_authority *authority;
 static fl_ledger *ledger;
 static fl_deny_list *denied;
+static fl_keys *one, *two;
+static fl_token token; // for two nodes
 static fl_why why;
 static uint32_t shards;
 
@@ -20,6 +22,9 @@ start(void **state)
     shards = 0;
     authority = identity_authority(1);
     denied = fl_deny_list_new();
+    one = identity_keys(5);
+    two = identity_keys(6);
+    token = identity_token(authority);
     return fl_ledger_open(place_of("ledger.db"), &ledger, &why) == FL_OK && denied != NULL ? 0 : -1;
 }
 
@@ -28,6 +33,8 @@ end(void **state)
 {
     fl_ledger_close(&ledger);
     fl_deny_list_destroy(&denied);
+    fl_keys_destroy(&one);
+    fl_keys_destroy(&two);
     fl_authority_destroy(&authority);
     return place_end(state);
 }
@@ -46,9 +53,9 @@ s_apply(const fl_sealed *sealed, uint64_t now)
 }
 
 static fl_enrol_relay_answer
-s_join(const fl_keys *keys, const fl_token *token, const char *name)
+s_join(const fl_keys *keys, const fl_token *shown, const char *name)
 {
-    fl_sealed sealed = identity_join(keys, token, FL_ROLE_DEVICE, name);
+    fl_sealed sealed = identity_join(keys, shown, FL_ROLE_DEVICE, name);
     return s_apply(&sealed, IDENTITY_NOW);
 }
 
@@ -70,28 +77,35 @@ s_refused(const fl_enrol_relay_answer *answer, fl_reason reason, const char *tex
     assert_non_null(strstr(answer->text, text));
 }
 
+static fl_enrol_relay_answer
+s_renew(const fl_keys *keys, const fl_keys *old, const fl_enrol_relay_answer *held, uint64_t now)
+{
+    fl_seeded source = fl_seeded_of(3);
+    fl_entropy entropy = fl_entropy_seeded(&source);
+    fl_sealed sealed;
+    assert_true(fl_enrol_renew(keys, old, fl_bytes_of(held->certificate, FL_CERT_BYTES),
+                               fl_authority_public_of(authority), &entropy, &sealed));
+    return s_apply(&sealed, now);
+}
+
 static void
 a_token_gives_a_certificate_for_the_keys_that_asked(void **state)
 {
     (void)state;
-    fl_keys *keys = identity_keys(5);
-    fl_token token = identity_token(authority);
-    fl_enrol_relay_answer answer = s_join(keys, &token, "dev-1");
+    fl_enrol_relay_answer answer = s_join(one, &token, "dev-1");
     fl_cert cert = s_cert(&answer, IDENTITY_NOW);
     assert_string_equal(cert.node.name, "dev-1");
     assert_int_equal(cert.role, FL_ROLE_DEVICE);
     assert_int_equal(cert.serial, 1);
     assert_int_equal(cert.not_after, IDENTITY_NOW + IDENTITY_WEEK_S);
-    assert_true(fl_public_keys_equal(&cert.keys, fl_keys_public(keys)));
-    fl_keys_destroy(&keys);
+    assert_true(fl_public_keys_equal(&cert.keys, fl_keys_public(one)));
 }
 
 static void
 the_same_keys_again_are_free_and_others_are_counted(void **state)
 {
     (void)state;
-    fl_keys *one = identity_keys(5), *two = identity_keys(6), *three = identity_keys(7);
-    fl_token token = identity_token(authority); // for two
+    fl_keys *three = identity_keys(7);
     fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
     fl_enrol_relay_answer again = s_join(one, &token, "dev-1");
     assert_int_equal(s_cert(&again, IDENTITY_NOW).serial, s_cert(&first, IDENTITY_NOW).serial);
@@ -107,8 +121,6 @@ the_same_keys_again_are_free_and_others_are_counted(void **state)
     assert_int_equal(fl_ledger_token_uses(ledger, id, &uses, &gone, &why), FL_OK);
     assert_false(gone);
     assert_int_equal(uses, 2);
-    fl_keys_destroy(&one);
-    fl_keys_destroy(&two);
     fl_keys_destroy(&three);
 }
 
@@ -116,8 +128,6 @@ static void
 a_revoked_token_gives_nothing_new_and_takes_nothing_back(void **state)
 {
     (void)state;
-    fl_keys *one = identity_keys(5), *two = identity_keys(6);
-    fl_token token = identity_token(authority);
     fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
     assert_int_equal(first.reason, FL_WHY_NONE);
     fl_bytes id = fl_bytes_of(token.id, sizeof token.id);
@@ -127,16 +137,12 @@ a_revoked_token_gives_nothing_new_and_takes_nothing_back(void **state)
     s_refused(&second, FL_WHY_REVOKED, "the token is revoked");
     second = s_join(one, &token, "dev-1"); // its certificate, once more
     assert_int_equal(second.reason, FL_WHY_NONE);
-    fl_keys_destroy(&one);
-    fl_keys_destroy(&two);
 }
 
 static void
 a_device_is_leased_a_shard_and_keeps_it(void **state)
 {
     (void)state;
-    fl_keys *one = identity_keys(5), *two = identity_keys(6);
-    fl_token token = identity_token(authority);
     shards = 3;
     fl_enrol_relay_answer first = s_join(one, &token, "dev-1"),
                           second = s_join(two, &token, "dev-2");
@@ -144,23 +150,14 @@ a_device_is_leased_a_shard_and_keeps_it(void **state)
     assert_true(second.lease.shard == 1 && second.lease.shards == 3);
     fl_enrol_relay_answer again = s_join(two, &token, "dev-2");
     assert_true(again.reason == FL_WHY_NONE && again.lease.shard == 1);
-    fl_sealed sealed;
-    fl_seeded source = fl_seeded_of(4);
-    fl_entropy entropy = fl_entropy_seeded(&source);
-    assert_true(fl_enrol_renew(two, two, fl_bytes_of(second.certificate, FL_CERT_BYTES),
-                               fl_authority_public_of(authority), &entropy, &sealed));
-    again = s_apply(&sealed, IDENTITY_NOW);
+    again = s_renew(two, two, &second, IDENTITY_NOW);
     assert_true(s_cert(&again, IDENTITY_NOW).serial == 3 && again.lease.shard == 1);
-    fl_keys_destroy(&one);
-    fl_keys_destroy(&two);
 }
 
 static void
 a_device_that_comes_when_all_shards_are_leased_hears_so(void **state)
 {
     (void)state;
-    fl_keys *one = identity_keys(5), *two = identity_keys(6);
-    fl_token token = identity_token(authority);
     shards = 1;
     fl_enrol_relay_answer answer = s_join(one, &token, "dev-1");
     assert_int_equal(answer.reason, FL_WHY_NONE);
@@ -171,16 +168,12 @@ a_device_that_comes_when_all_shards_are_leased_hears_so(void **state)
     bool gone;
     assert_int_equal(fl_ledger_token_uses(ledger, id, &uses, &gone, &why), FL_OK);
     assert_int_equal(uses, 1); // it may come again when there is room
-    fl_keys_destroy(&one);
-    fl_keys_destroy(&two);
 }
 
 static void
 who_enrolled_before_there_were_shards_gets_one_when_it_asks_again(void **state)
 {
     (void)state;
-    fl_keys *one = identity_keys(5), *two = identity_keys(6);
-    fl_token token = identity_token(authority);
     fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
     assert_int_equal(first.lease.shards, 0);
     shards = 1;
@@ -189,16 +182,12 @@ who_enrolled_before_there_were_shards_gets_one_when_it_asks_again(void **state)
     fl_enrol_relay_answer answer =
         s_join(two, &token, "dev-1"); // a name that is taken leases nothing
     s_refused(&answer, FL_WHY_NAME, "dev-1");
-    fl_keys_destroy(&one);
-    fl_keys_destroy(&two);
 }
 
 static void
 a_name_is_its_first_holders_until_the_certificate_ends(void **state)
 {
     (void)state;
-    fl_keys *one = identity_keys(5), *two = identity_keys(6);
-    fl_token token = identity_token(authority);
     fl_enrol_relay_answer answer = s_join(one, &token, "dev-1");
     assert_int_equal(answer.reason, FL_WHY_NONE);
     answer = s_join(two, &token, "dev-1");
@@ -213,28 +202,25 @@ a_name_is_its_first_holders_until_the_certificate_ends(void **state)
     answer = s_apply(&sealed, later);
     fl_cert cert = s_cert(&answer, later);
     assert_true(fl_public_keys_equal(&cert.keys, fl_keys_public(two)));
-    fl_keys_destroy(&one);
-    fl_keys_destroy(&two);
 }
 
 static void
 what_is_wrong_with_a_request_has_its_name(void **state)
 {
     (void)state;
-    fl_keys *keys = identity_keys(5);
     fl_authority *other = identity_authority(2);
-    fl_token token = identity_token(authority), foreign = identity_token(other);
-    fl_enrol_relay_answer answer = s_join(keys, &foreign, "dev-1"); // sealed to somebody else
+    fl_token foreign = identity_token(other);
+    fl_enrol_relay_answer answer = s_join(one, &foreign, "dev-1"); // sealed to somebody else
     s_refused(&answer, FL_WHY_TOKEN, "seal");
     foreign.authority = token.authority;
-    answer = s_join(keys, &foreign, "dev-1");
+    answer = s_join(one, &foreign, "dev-1");
     s_refused(&answer, FL_WHY_TOKEN, "token");
-    answer = s_join(keys, &token, "other-1");
+    answer = s_join(one, &token, "other-1");
     s_refused(&answer, FL_WHY_NAME, "name");
-    fl_sealed sealed = identity_join(keys, &token, FL_ROLE_EDGE, "dev-1");
+    fl_sealed sealed = identity_join(one, &token, FL_ROLE_EDGE, "dev-1");
     answer = s_apply(&sealed, IDENTITY_NOW);
     s_refused(&answer, FL_WHY_ROLE, "role");
-    sealed = identity_join(keys, &token, FL_ROLE_DEVICE, "dev-1");
+    sealed = identity_join(one, &token, FL_ROLE_DEVICE, "dev-1");
     answer = s_apply(&sealed, IDENTITY_NOW + 2 * 3600);
     s_refused(&answer, FL_WHY_EXPIRED, "expired");
     fl_name node = identity_node("dev-1");
@@ -245,42 +231,25 @@ what_is_wrong_with_a_request_has_its_name(void **state)
     answer = s_apply(&sealed, IDENTITY_NOW);
     s_refused(&answer, FL_WHY_TOKEN, "seal");
     fl_authority_destroy(&other);
-    fl_keys_destroy(&keys);
-}
-
-static fl_enrol_relay_answer
-s_renew(const fl_keys *keys, const fl_keys *old, const fl_enrol_relay_answer *held, uint64_t now)
-{
-    fl_seeded source = fl_seeded_of(3);
-    fl_entropy entropy = fl_entropy_seeded(&source);
-    fl_sealed sealed;
-    assert_true(fl_enrol_renew(keys, old, fl_bytes_of(held->certificate, FL_CERT_BYTES),
-                               fl_authority_public_of(authority), &entropy, &sealed));
-    return s_apply(&sealed, now);
 }
 
 static void
 a_renewal_goes_on_from_the_day_it_is_asked_for(void **state)
 {
     (void)state;
-    fl_keys *keys = identity_keys(5), *fresh = identity_keys(6);
-    fl_token token = identity_token(authority);
     const uint64_t day = 24 * 3600, then = IDENTITY_NOW + 4 * day;
-    fl_enrol_relay_answer first = s_join(keys, &token, "dev-1");
-    fl_enrol_relay_answer second = s_renew(keys, keys, &first, then);
+    fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer second = s_renew(one, one, &first, then);
     assert_int_equal(s_cert(&second, then).serial, 2);
     assert_int_equal(s_cert(&second, then).not_after, then + IDENTITY_WEEK_S);
-    fl_enrol_relay_answer lost =
-        s_renew(keys, keys, &first, then + 10); // the answer did not arrive
+    fl_enrol_relay_answer lost = s_renew(one, one, &first, then + 10); // the answer did not arrive
     assert_int_equal(s_cert(&lost, then).serial, 2);
-    fl_enrol_relay_answer third = s_renew(fresh, keys, &second, then + day);
+    fl_enrol_relay_answer third = s_renew(two, one, &second, then + day);
     assert_int_equal(s_cert(&third, then + day).serial, 3);
     fl_cert cert = s_cert(&third, then + day);
-    assert_true(fl_public_keys_equal(&cert.keys, fl_keys_public(fresh)));
-    fl_enrol_relay_answer late = s_renew(keys, keys, &first, IDENTITY_NOW + 8 * day);
+    assert_true(fl_public_keys_equal(&cert.keys, fl_keys_public(two)));
+    fl_enrol_relay_answer late = s_renew(one, one, &first, IDENTITY_NOW + 8 * day);
     s_refused(&late, FL_WHY_EXPIRED, "expired");
-    fl_keys_destroy(&keys);
-    fl_keys_destroy(&fresh);
 }
 
 static void
@@ -288,7 +257,6 @@ a_name_gets_only_so_many_certificates_within_an_hour(void **state)
 {
     (void)state;
     fl_keys *keys = identity_keys(5);
-    fl_token token = identity_token(authority);
     fl_enrol_relay_answer held = s_join(keys, &token, "dev-1");
     unsigned got = 1;
     for (unsigned i = 0; i < 40; i++) {
@@ -333,7 +301,7 @@ the_root_certifies_itself(void **state)
     answer.certificate[40] ^= 1;
     assert_false(fl_enrol_issue_root_due(authority, answer.certificate, end + 1000, &named));
     answer.certificate[40] ^= 1;
-    fl_token token = identity_terms(); // and its name is its own
+    token = identity_terms(); // and its name is its own
     fl_seeded source = fl_seeded_of(4);
     fl_entropy entropy = fl_entropy_seeded(&source);
     memset(token.name, 0, sizeof token.name);
@@ -349,8 +317,6 @@ static void
 a_ledger_that_cannot_write_gives_no_certificate(void **state)
 {
     (void)state;
-    fl_keys *keys = identity_keys(5);
-    fl_token token = identity_token(authority);
     fl_ledger_close(&ledger);
     if (!place_on_disk("size=256k", false)) {
         skip();
@@ -360,30 +326,27 @@ a_ledger_that_cannot_write_gives_no_certificate(void **state)
     FILE *file = fopen(place_of("full"), "wb");
     assert_true(fwrite(filling, 1, sizeof filling, file) < sizeof filling);
     (void)fclose(file);
-    fl_enrol_relay_answer answer = s_join(keys, &token, "dev-1");
+    fl_enrol_relay_answer answer = s_join(one, &token, "dev-1");
     s_refused(&answer, FL_WHY_STORAGE, "log");
     assert_null(strstr(answer.text, place)); // no path of ours
-    fl_keys_destroy(&keys);
 }
-
-#define placed(test) cmocka_unit_test_setup_teardown(test, start, end)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        placed(a_token_gives_a_certificate_for_the_keys_that_asked),
-        placed(the_same_keys_again_are_free_and_others_are_counted),
-        placed(a_revoked_token_gives_nothing_new_and_takes_nothing_back),
-        placed(a_device_is_leased_a_shard_and_keeps_it),
-        placed(a_device_that_comes_when_all_shards_are_leased_hears_so),
-        placed(who_enrolled_before_there_were_shards_gets_one_when_it_asks_again),
-        placed(a_name_is_its_first_holders_until_the_certificate_ends),
-        placed(what_is_wrong_with_a_request_has_its_name),
-        placed(a_renewal_goes_on_from_the_day_it_is_asked_for),
-        placed(a_name_gets_only_so_many_certificates_within_an_hour),
-        placed(the_root_certifies_itself),
-        placed(a_ledger_that_cannot_write_gives_no_certificate),
+        unit_case(a_token_gives_a_certificate_for_the_keys_that_asked, start, end),
+        unit_case(the_same_keys_again_are_free_and_others_are_counted, start, end),
+        unit_case(a_revoked_token_gives_nothing_new_and_takes_nothing_back, start, end),
+        unit_case(a_device_is_leased_a_shard_and_keeps_it, start, end),
+        unit_case(a_device_that_comes_when_all_shards_are_leased_hears_so, start, end),
+        unit_case(who_enrolled_before_there_were_shards_gets_one_when_it_asks_again, start, end),
+        unit_case(a_name_is_its_first_holders_until_the_certificate_ends, start, end),
+        unit_case(what_is_wrong_with_a_request_has_its_name, start, end),
+        unit_case(a_renewal_goes_on_from_the_day_it_is_asked_for, start, end),
+        unit_case(a_name_gets_only_so_many_certificates_within_an_hour, start, end),
+        unit_case(the_root_certifies_itself, start, end),
+        unit_case(a_ledger_that_cannot_write_gives_no_certificate, start, end),
     };
     fl_why reason;
     if (fl_crypto_init(&reason) != FL_OK) {

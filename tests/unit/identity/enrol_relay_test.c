@@ -447,28 +447,18 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_enrolment_goes_up_and_its_answer_back_to_who_asked, edge,
-                                        end),
-        cmocka_unit_test_setup_teardown(the_same_request_again_is_one_pending_enrolment, edge, end),
-        cmocka_unit_test_setup_teardown(an_answer_to_nobody_or_without_its_certificate_is_dropped,
-                                        edge, end),
-        cmocka_unit_test_setup_teardown(pending_enrolments_are_bounded_and_overdue_ones_make_room,
-                                        edge, end),
-        cmocka_unit_test_setup_teardown(enrolments_are_passed_on_one_by_one_and_no_more_in_a_second,
-                                        edge, end),
-        cmocka_unit_test_setup_teardown(
-            a_flood_stops_neither_a_newcomer_of_another_network_nor_a_renewal, edge, end),
-        cmocka_unit_test_setup_teardown(at_the_root_it_ends_at_the_registrar_which_answers_later,
-                                        root, end),
-        cmocka_unit_test_setup_teardown(a_registrar_that_is_busy_is_said_to_be, root, end),
-        cmocka_unit_test_setup_teardown(
-            a_child_with_an_older_list_hears_the_newer_one_with_its_beat, edge, end),
-        cmocka_unit_test_setup_teardown(a_long_list_is_handed_out_in_parts_when_it_is_asked_for,
-                                        edge, end),
-        cmocka_unit_test_setup_teardown(a_part_is_asked_for_once_and_again_with_each_beat, edge,
-                                        end),
-        cmocka_unit_test_setup_teardown(
-            what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does, edge, end),
+        unit_case(an_enrolment_goes_up_and_its_answer_back_to_who_asked, edge, end),
+        unit_case(the_same_request_again_is_one_pending_enrolment, edge, end),
+        unit_case(an_answer_to_nobody_or_without_its_certificate_is_dropped, edge, end),
+        unit_case(pending_enrolments_are_bounded_and_overdue_ones_make_room, edge, end),
+        unit_case(enrolments_are_passed_on_one_by_one_and_no_more_in_a_second, edge, end),
+        unit_case(a_flood_stops_neither_a_newcomer_of_another_network_nor_a_renewal, edge, end),
+        unit_case(at_the_root_it_ends_at_the_registrar_which_answers_later, root, end),
+        unit_case(a_registrar_that_is_busy_is_said_to_be, root, end),
+        unit_case(a_child_with_an_older_list_hears_the_newer_one_with_its_beat, edge, end),
+        unit_case(a_long_list_is_handed_out_in_parts_when_it_is_asked_for, edge, end),
+        unit_case(a_part_is_asked_for_once_and_again_with_each_beat, edge, end),
+        unit_case(what_is_not_of_a_round_does_not_reach_the_machine_and_the_rest_does, edge, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

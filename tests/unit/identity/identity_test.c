@@ -6,15 +6,12 @@
 #include "tests/support/memory.h"
 #include "tests/support/unit.h"
 
-#include "tests/support/identity.h"
 #include "tests/support/place.h"
+#include "tests/support/settled.h"
 
-static fl_authority *authority;
 static fl_deny_list *denied; // as the authority holds it
 static fl_badge seated;      // what the stub gate says of every peer
 static bool is_seated;
-static uint64_t wall = IDENTITY_NOW;
-static fl_why why;
 
 const fl_badge *
 fl_admission_badge(const fl_admission *self, fl_peer peer)
@@ -22,38 +19,6 @@ fl_admission_badge(const fl_admission *self, fl_peer peer)
     (void)self;
     (void)peer;
     return is_seated ? &seated : NULL;
-}
-
-static uint64_t
-s_wall(void)
-{
-    return wall;
-}
-
-//  A directory as `fl enrol` leaves it.
-static void
-settle(const char *name, uint64_t seed, fl_role role, const char *parent)
-{
-    uint8_t bytes[FL_CERT_BYTES], file[FL_KEYS_FILE_BYTES];
-    fl_keys *keys = identity_keys(seed);
-    char at[64];
-    (void)identity_cert(authority, keys, role, name, seed, bytes);
-    assert_int_equal(fl_state_dir_open(place_of(name), &why), FL_OK);
-    fl_keys_encode(keys, file);
-    (void)snprintf(at, sizeof at, "%s/node.key", name);
-    place_write(at, file, sizeof file);
-    assert_int_equal(chmod(place_of(at), 0600), 0);
-    assert_int_equal(fl_state_dir_cert_save(place_of(name), bytes, false, &why), FL_OK);
-    const fl_authority_public *public = fl_authority_public_of(authority);
-    assert_int_equal(fl_state_dir_authority_save(place_of(name), public, &why), FL_OK);
-    if (parent != NULL) {
-        fl_state_dir_parent above = { .endpoint = "tcp://127.0.0.1:7000" };
-        uint8_t cert[FL_CERT_BYTES];
-        assert_int_equal(fl_state_dir_cert_load(place_of(parent), cert, &why), FL_OK);
-        memcpy(above.key, cert + 50, sizeof above.key);
-        assert_int_equal(fl_state_dir_parent_save(place_of(name), &above, &why), FL_OK);
-    }
-    fl_keys_destroy(&keys);
 }
 
 static int
@@ -79,23 +44,6 @@ end(void **state)
     fl_deny_list_destroy(&denied);
     fl_authority_destroy(&authority);
     return place_end(state);
-}
-
-static fl_status
-s_open(const char *name, fl_role role, bool parent, fl_identity **identity)
-{
-    const fl_identity_conf conf = { .directory = place_of(name), .role = role, .parent = parent,
-                                    .authority = role == FL_ROLE_ROOT ? authority : NULL,
-                                    .wall_s = s_wall };
-    return fl_identity_open(&conf, identity, &why);
-}
-
-static fl_identity *
-open_as(const char *name, fl_role role)
-{
-    fl_identity *identity = NULL;
-    assert_int_equal(s_open(name, role, role != FL_ROLE_ROOT, &identity), FL_OK);
-    return identity;
 }
 
 //  What the authority does: the next list, signed and taken over.
@@ -357,6 +305,78 @@ a_list_comes_down_once_and_never_an_older_one(void **state)
     fl_identity_close(&edge);
 }
 
+static fl_deny_list *
+s_many(void)
+{
+    fl_deny_list *all = fl_deny_list_new();
+    for (uint32_t i = 0; i < 100000; i++) {
+        fl_name node = { { 0 } };
+        (void)snprintf(node.name, sizeof node.name, "n-%07u", i);
+        assert_int_equal(fl_deny_list_add(all, &node, 0), FL_OK);
+    }
+    return all;
+}
+
+static fl_message
+s_part(fl_bytes list, uint64_t version, uint64_t offset, size_t size)
+{
+    return (fl_message){ .verb = FL_DENY_PART,
+                         .deny_part = { .version = version,
+                                        .total = list.size,
+                                        .offset = offset,
+                                        .part = fl_bytes_of(list.data + offset, size) } };
+}
+
+//  100,000 nodes are revoked. Every part before the last one leaves the old list in force, and so
+//  do parts that are missing, repeated, of another version, or of a list that was changed on its
+//  way.
+static void
+a_long_deny_list_comes_in_parts_and_holds_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    enum { PART = FL_DENY_BYTES_MAX };
+    fl_identity *edge = open_as("edge-a", FL_ROLE_EDGE);
+    fl_deny_list *all = s_many();
+    fl_blob *blob = fl_deny_list_sign(all, authority);
+    fl_bytes list = fl_blob_bytes(blob);
+    uint64_t version = fl_deny_list_version(all);
+    fl_message last = s_part(list, version, list.size - 100, 100);
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &last), FL_WHY_NONE); // not the next one
+    assert_int_equal(fl_identity_deny_missing(edge, version), 0);
+    for (int turn = 0; turn < 2; turn++) { // at first one byte is changed on its way
+        fl_blob_data(blob)[1000] ^= 1;
+        for (uint64_t from = 0; from < list.size; from += PART) {
+            size_t size = list.size - from < PART ? list.size - from : PART;
+            fl_message part = s_part(list, version, from, size);
+            assert_int_equal(fl_identity_deny_version(edge), 0);
+            assert_int_equal(fl_identity_deny_missing(edge, version), from);
+            bool last_one = from + size == list.size;
+            fl_reason reason = incoming(edge, FL_PARENT, NULL, &part);
+            assert_int_equal(reason == FL_WHY_NONE, !last_one || turn == 1);
+            assert_int_equal(incoming(edge, FL_PARENT, NULL, &part), FL_WHY_NONE); // again
+        }
+        if (turn == 0) { // its last part came twice and began nothing
+            assert_int_equal(fl_identity_deny_missing(edge, version), 0);
+        }
+    }
+    fl_name first = identity_node("n-0000000"), end = identity_node("n-0099999"),
+            other = identity_node("dev-a");
+    const fl_deny_list *held = fl_identity_denied(edge);
+    assert_int_equal(fl_identity_deny_version(edge), version);
+    assert_int_equal(fl_identity_deny_bytes(edge).size, list.size);
+    assert_true(fl_deny_list_names(held, &first, 7) && fl_deny_list_names(held, &end, 7));
+    assert_false(fl_deny_list_names(held, &other, 7));
+    fl_message newer = s_part(list, version + 1, 0, PART);
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &newer), FL_WHY_NONE);
+    newer = s_part(list, version + 2, 0, PART); // the list grew meanwhile
+    assert_int_equal(incoming(edge, FL_PARENT, NULL, &newer), FL_WHY_NONE);
+    assert_int_equal(fl_identity_deny_missing(edge, version + 1), 0);
+    assert_int_equal(fl_identity_deny_missing(edge, version + 2), PART);
+    fl_blob_unref(&blob);
+    fl_deny_list_destroy(&all);
+    fl_identity_close(&edge);
+}
+
 // ---- what comes in ----------------------------------------------------------------------------
 //  WELCOME as `parent` fills it in for dev-a.
 static fl_message
@@ -553,29 +573,28 @@ what_a_masked_round_needs_is_lent_and_not_copied(void **state)
     fl_identity_close(&edge);
 }
 
-#define placed(test) cmocka_unit_test_setup_teardown(test, start, end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        placed(an_identity_knows_itself_and_its_parent),
-        placed(the_last_third_of_a_certificate_is_said),
-        placed(each_file_that_is_missing_is_named),
-        placed(a_certificate_of_ours_that_does_not_hold_is_named),
-        placed(a_certificate_of_this_key_and_role_gets_a_badge),
-        placed(what_is_wrong_with_a_certificate_has_its_name),
-        placed(each_lack_of_trust_has_a_reason),
-        placed(a_denied_node_loses_its_standing_and_gets_it_back),
-        placed(a_badge_is_good_until_its_last_second),
-        placed(a_key_stands_under_the_name_that_it_showed_last),
-        placed(a_list_comes_down_once_and_never_an_older_one),
-        placed(a_parent_proves_itself_in_welcome),
-        placed(a_ticket_is_good_for_its_seat_and_its_child_in_any_run),
-        placed(an_order_is_believed_only_with_the_authoritys_signature),
-        placed(the_policy_of_masks_is_part_of_what_is_signed),
-        placed(what_a_masked_round_needs_is_lent_and_not_copied),
-        placed(hello_and_beats_carry_what_the_machines_do_not_know),
+        unit_case(an_identity_knows_itself_and_its_parent, start, end),
+        unit_case(the_last_third_of_a_certificate_is_said, start, end),
+        unit_case(each_file_that_is_missing_is_named, start, end),
+        unit_case(a_certificate_of_ours_that_does_not_hold_is_named, start, end),
+        unit_case(a_certificate_of_this_key_and_role_gets_a_badge, start, end),
+        unit_case(what_is_wrong_with_a_certificate_has_its_name, start, end),
+        unit_case(each_lack_of_trust_has_a_reason, start, end),
+        unit_case(a_denied_node_loses_its_standing_and_gets_it_back, start, end),
+        unit_case(a_badge_is_good_until_its_last_second, start, end),
+        unit_case(a_key_stands_under_the_name_that_it_showed_last, start, end),
+        unit_case(a_list_comes_down_once_and_never_an_older_one, start, end),
+        unit_case(a_long_deny_list_comes_in_parts_and_holds_whole_or_not_at_all, start, end),
+        unit_case(a_parent_proves_itself_in_welcome, start, end),
+        unit_case(a_ticket_is_good_for_its_seat_and_its_child_in_any_run, start, end),
+        unit_case(an_order_is_believed_only_with_the_authoritys_signature, start, end),
+        unit_case(the_policy_of_masks_is_part_of_what_is_signed, start, end),
+        unit_case(what_a_masked_round_needs_is_lent_and_not_copied, start, end),
+        unit_case(hello_and_beats_carry_what_the_machines_do_not_know, start, end),
     };
     return fl_crypto_init(NULL) == FL_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

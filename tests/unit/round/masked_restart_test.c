@@ -289,16 +289,15 @@ no_second_word_of_a_parent_gets_another_sum_opened(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test(name)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(killed_at_any_moment_it_makes_the_same_sum_unless_a_survivor_died_too),
-        TEST(blocks_that_were_not_yet_fixed_are_not_made_again),
-        TEST(facts_that_were_changed_end_their_block_and_foreign_ones_are_not_looked_at),
-        TEST(no_second_word_of_a_parent_gets_another_sum_opened),
+        cmocka_unit_test(killed_at_any_moment_it_makes_the_same_sum_unless_a_survivor_died_too),
+        cmocka_unit_test(blocks_that_were_not_yet_fixed_are_not_made_again),
+        cmocka_unit_test(
+            facts_that_were_changed_end_their_block_and_foreign_ones_are_not_looked_at),
+        cmocka_unit_test(no_second_word_of_a_parent_gets_another_sum_opened),
     };
     return cmocka_run_group_tests_name("round/masked_restart", tests, NULL, NULL);
 }

@@ -260,17 +260,16 @@ a_step_counts_for_the_seat_that_it_came_from(void **state)
     stage_close();
 }
 
-#define TEST(name) cmocka_unit_test(name)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_announcement_that_cannot_be_is_refused_once_by_name),
-        TEST(an_announcement_before_there_is_a_mask_set_has_the_task_said_again),
-        TEST(bytes_that_are_wrong_verified_too_late_or_of_a_dead_process_are_not_folded),
-        TEST(any_word_of_a_masked_round_changes_nothing_in_any_phase),
-        TEST(a_step_counts_for_the_seat_that_it_came_from),
+        cmocka_unit_test(an_announcement_that_cannot_be_is_refused_once_by_name),
+        cmocka_unit_test(an_announcement_before_there_is_a_mask_set_has_the_task_said_again),
+        cmocka_unit_test(
+            bytes_that_are_wrong_verified_too_late_or_of_a_dead_process_are_not_folded),
+        cmocka_unit_test(any_word_of_a_masked_round_changes_nothing_in_any_phase),
+        cmocka_unit_test(a_step_counts_for_the_seat_that_it_came_from),
     };
     return cmocka_run_group_tests_name("round/masked_upload", tests, NULL, NULL);
 }

@@ -267,21 +267,19 @@ what_does_not_fit_is_counted(void **state)
     assert_int_equal(dropped, 9);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(devices_are_told_apart_by_their_phase),
-        TEST(an_edge_that_is_in_speaks_for_its_devices),
-        TEST(a_subtree_is_out_with_its_edge),
-        TEST(who_was_in_the_run_and_is_gone_is_absent),
-        TEST(whom_an_edge_has_forgotten_is_absent),
-        TEST(devices_are_named_with_the_edge_that_is_out),
-        TEST(the_roll_lists_the_seats_and_what_counted_edges_report),
-        TEST(an_edge_does_not_report_for_others),
-        TEST(what_does_not_fit_is_counted),
+        unit_case(devices_are_told_apart_by_their_phase, s_new, s_destroy),
+        unit_case(an_edge_that_is_in_speaks_for_its_devices, s_new, s_destroy),
+        unit_case(a_subtree_is_out_with_its_edge, s_new, s_destroy),
+        unit_case(who_was_in_the_run_and_is_gone_is_absent, s_new, s_destroy),
+        unit_case(whom_an_edge_has_forgotten_is_absent, s_new, s_destroy),
+        unit_case(devices_are_named_with_the_edge_that_is_out, s_new, s_destroy),
+        unit_case(the_roll_lists_the_seats_and_what_counted_edges_report, s_new, s_destroy),
+        unit_case(an_edge_does_not_report_for_others, s_new, s_destroy),
+        unit_case(what_does_not_fit_is_counted, s_new, s_destroy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

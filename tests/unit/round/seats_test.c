@@ -273,21 +273,19 @@ counts_are_those_of_a_look_at_every_seat_after_any_steps(void **state)
     fl_seats_destroy(&seats);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_seat_belongs_to_a_name_and_its_epoch_to_a_process),
-        TEST(a_full_roster_gives_away_only_idle_seats_of_absent_children),
-        TEST(the_seat_of_a_liar_is_given_away_last),
-        TEST(who_is_here_or_was_in_this_round_has_a_seat),
-        TEST(a_peer_finds_its_seat_whatever_peers_came_and_went),
-        TEST(presence_never_wraps_around),
-        TEST(every_phase_of_a_seat_stands_for_an_outcome),
-        TEST(counts_are_those_of_a_look_at_every_seat_after_any_steps),
-        TEST(misuse_is_a_broken_invariant),
+        unit_case(a_seat_belongs_to_a_name_and_its_epoch_to_a_process, s_new, s_destroy),
+        unit_case(a_full_roster_gives_away_only_idle_seats_of_absent_children, s_new, s_destroy),
+        unit_case(the_seat_of_a_liar_is_given_away_last, s_new, s_destroy),
+        unit_case(who_is_here_or_was_in_this_round_has_a_seat, s_new, s_destroy),
+        unit_case(a_peer_finds_its_seat_whatever_peers_came_and_went, s_new, s_destroy),
+        unit_case(presence_never_wraps_around, s_new, s_destroy),
+        unit_case(every_phase_of_a_seat_stands_for_an_outcome, s_new, s_destroy),
+        unit_case(counts_are_those_of_a_look_at_every_seat_after_any_steps, s_new, s_destroy),
+        unit_case(misuse_is_a_broken_invariant, s_new, s_destroy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -100,14 +100,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(
-            by_the_rule_all_everybody_who_is_there_is_invited, start, end),
-        cmocka_unit_test_setup_teardown(
-            who_was_shown_to_have_lied_is_refused_whatever_the_rule_says, start, end),
-        cmocka_unit_test_setup_teardown(
-            a_seat_is_asked_about_until_it_is_invited_and_stays_so, start, end),
-        cmocka_unit_test_setup_teardown(
-            a_rule_is_found_by_its_name, start, end),
+        unit_case(by_the_rule_all_everybody_who_is_there_is_invited, start, end),
+        unit_case(who_was_shown_to_have_lied_is_refused_whatever_the_rule_says, start, end),
+        unit_case(a_seat_is_asked_about_until_it_is_invited_and_stays_so, start, end),
+        unit_case(a_rule_is_found_by_its_name, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

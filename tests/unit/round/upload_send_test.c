@@ -328,26 +328,24 @@ a_second_offer_is_a_broken_invariant(void **state)
     assert_true(unit_dies(s_mask_twice));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_load, s_release)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_announcement_says_what_is_offered_and_by_whom),
-        TEST(an_edge_sends_its_roll_along),
-        TEST(an_edge_tells_how_its_blocks_ended),
-        TEST(masked_bytes_take_the_place_of_plain_ones),
-        TEST(nothing_is_sent_beyond_the_limit),
-        TEST(one_step_sends_its_share_whatever_is_granted),
-        TEST(a_rewind_goes_back_once),
-        TEST(a_parent_that_holds_more_than_was_sent_moves_us_forward),
-        TEST(the_last_grant_closes_the_lane),
-        TEST(a_grant_for_something_else_is_strange),
-        TEST(the_size_of_a_chunk_is_the_parents_wish_within_limits),
-        TEST(a_restart_asks_from_the_start),
-        TEST(an_end_frees_the_vector_and_closes_the_lane_once),
-        TEST(a_second_offer_is_a_broken_invariant),
+        unit_case(an_announcement_says_what_is_offered_and_by_whom, s_load, s_release),
+        unit_case(an_edge_sends_its_roll_along, s_load, s_release),
+        unit_case(an_edge_tells_how_its_blocks_ended, s_load, s_release),
+        unit_case(masked_bytes_take_the_place_of_plain_ones, s_load, s_release),
+        unit_case(nothing_is_sent_beyond_the_limit, s_load, s_release),
+        unit_case(one_step_sends_its_share_whatever_is_granted, s_load, s_release),
+        unit_case(a_rewind_goes_back_once, s_load, s_release),
+        unit_case(a_parent_that_holds_more_than_was_sent_moves_us_forward, s_load, s_release),
+        unit_case(the_last_grant_closes_the_lane, s_load, s_release),
+        unit_case(a_grant_for_something_else_is_strange, s_load, s_release),
+        unit_case(the_size_of_a_chunk_is_the_parents_wish_within_limits, s_load, s_release),
+        unit_case(a_restart_asks_from_the_start, s_load, s_release),
+        unit_case(an_end_frees_the_vector_and_closes_the_lane_once, s_load, s_release),
+        unit_case(a_second_offer_is_a_broken_invariant, s_load, s_release),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

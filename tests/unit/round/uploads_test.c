@@ -291,22 +291,20 @@ misuse_is_a_broken_invariant(void **state)
     assert_true(unit_dies(s_owner_of_a_free_slot));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(slots_go_to_whoever_has_waited_longest),
-        TEST(a_sum_is_what_was_folded),
-        TEST(an_edge_says_with_its_sum_how_many_samples_it_knows_of),
-        TEST(who_is_withdrawn_while_being_verified_is_not_folded),
-        TEST(what_is_counted_cannot_be_withdrawn),
-        TEST(a_heartbeat_of_who_does_not_send_changes_nothing),
-        TEST(a_masked_contribution_goes_to_the_accumulator_of_its_block),
-        TEST(what_is_verified_and_not_wanted_is_late),
-        TEST(what_was_counted_for_nothing_is_refused_and_out_of_the_sums),
-        TEST(misuse_is_a_broken_invariant),
+        unit_case(slots_go_to_whoever_has_waited_longest, s_new, s_destroy),
+        unit_case(a_sum_is_what_was_folded, s_new, s_destroy),
+        unit_case(an_edge_says_with_its_sum_how_many_samples_it_knows_of, s_new, s_destroy),
+        unit_case(who_is_withdrawn_while_being_verified_is_not_folded, s_new, s_destroy),
+        unit_case(what_is_counted_cannot_be_withdrawn, s_new, s_destroy),
+        unit_case(a_heartbeat_of_who_does_not_send_changes_nothing, s_new, s_destroy),
+        unit_case(a_masked_contribution_goes_to_the_accumulator_of_its_block, s_new, s_destroy),
+        unit_case(what_is_verified_and_not_wanted_is_late, s_new, s_destroy),
+        unit_case(what_was_counted_for_nothing_is_refused_and_out_of_the_sums, s_new, s_destroy),
+        unit_case(misuse_is_a_broken_invariant, s_new, s_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

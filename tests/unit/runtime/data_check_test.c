@@ -79,12 +79,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(files_that_fit_the_network_or_are_not_there_yet_are_fine,
-                                        start, place_end),
-        cmocka_unit_test_setup_teardown(files_that_do_not_fit_are_refused_by_name, start,
-                                        place_end),
-        cmocka_unit_test_setup_teardown(what_is_no_regular_file_is_refused_and_not_waited_for,
-                                        start, place_end),
+        unit_case(files_that_fit_the_network_or_are_not_there_yet_are_fine, start, place_end),
+        unit_case(files_that_do_not_fit_are_refused_by_name, start, place_end),
+        unit_case(what_is_no_regular_file_is_refused_and_not_waited_for, start, place_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -158,16 +158,15 @@ what_is_still_in_a_slot_at_the_end_is_freed(void **state)
     fl_blob_unref(&blob);
 }
 
-#define working(test) cmocka_unit_test_setup_teardown(test, start, workshop_close)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        working(a_contribution_is_refused_for_any_changed_byte),
-        working(one_element_beyond_the_bound_is_found_wherever_it_is),
-        working(a_slot_that_is_given_up_while_it_is_read_is_anothers_at_once),
-        working(what_is_still_in_a_slot_at_the_end_is_freed),
+        unit_case(a_contribution_is_refused_for_any_changed_byte, start, workshop_close),
+        unit_case(one_element_beyond_the_bound_is_found_wherever_it_is, start, workshop_close),
+        unit_case(a_slot_that_is_given_up_while_it_is_read_is_anothers_at_once, start,
+                  workshop_close),
+        unit_case(what_is_still_in_a_slot_at_the_end_is_freed, start, workshop_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

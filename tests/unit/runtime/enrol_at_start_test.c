@@ -152,19 +152,17 @@ a_name_that_is_none_is_said_with_its_slot(void **state)
     assert_int_equal(s_join(false, 0), FL_RANGE);
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, start, end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(a_file_that_is_there_is_not_waited_for),
-        IN_PLACE(a_wait_for_a_file_ends_at_its_bound_with_a_line),
-        IN_PLACE(a_signal_ends_a_wait_at_once_and_is_left_for_the_station),
-        IN_PLACE(without_a_token_to_join_with_nothing_is_done),
-        IN_PLACE(a_missing_or_damaged_token_is_one_line_and_no_keys),
-        IN_PLACE(a_file_with_more_tokens_than_are_read_is_refused_and_not_cut),
-        IN_PLACE(a_name_that_is_none_is_said_with_its_slot),
+        unit_case(a_file_that_is_there_is_not_waited_for, start, end),
+        unit_case(a_wait_for_a_file_ends_at_its_bound_with_a_line, start, end),
+        unit_case(a_signal_ends_a_wait_at_once_and_is_left_for_the_station, start, end),
+        unit_case(without_a_token_to_join_with_nothing_is_done, start, end),
+        unit_case(a_missing_or_damaged_token_is_one_line_and_no_keys, start, end),
+        unit_case(a_file_with_more_tokens_than_are_read_is_refused_and_not_cut, start, end),
+        unit_case(a_name_that_is_none_is_said_with_its_slot, start, end),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

@@ -135,12 +135,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_vector_is_found_by_its_number_until_it_is_dropped, start,
-                                        end),
-        cmocka_unit_test_setup_teardown(an_unknown_handle_finds_no_vector, start, end),
-        cmocka_unit_test_setup_teardown(a_leak_and_a_double_drop_are_ours_and_panic, start, end),
-        cmocka_unit_test_setup_teardown(the_newest_model_is_kept, start, end),
-        cmocka_unit_test_setup_teardown(a_model_lives_as_long_as_a_job_that_reads_it, start, end),
+        unit_case(a_vector_is_found_by_its_number_until_it_is_dropped, start, end),
+        unit_case(an_unknown_handle_finds_no_vector, start, end),
+        unit_case(a_leak_and_a_double_drop_are_ours_and_panic, start, end),
+        unit_case(the_newest_model_is_kept, start, end),
+        unit_case(a_model_lives_as_long_as_a_job_that_reads_it, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -260,20 +260,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(without_a_flag_every_setting_has_its_default, place_make,
-                                        end),
-        cmocka_unit_test_setup_teardown(what_is_set_arrives_in_its_unit, place_make, end),
-        cmocka_unit_test_setup_teardown(a_short_lease_shortens_what_comes_before_it, place_make,
-                                        end),
-        cmocka_unit_test_setup_teardown(a_round_that_could_never_succeed_is_refused_at_the_start,
-                                        place_make, end),
-        cmocka_unit_test_setup_teardown(each_member_is_an_incarnation_of_its_own, place_make, end),
-        cmocka_unit_test_setup_teardown(a_member_masks_unless_it_is_told_not_to, place_make, end),
-        cmocka_unit_test_setup_teardown(a_file_may_name_the_profile_and_what_belongs_to_it,
-                                        place_make, end),
-        cmocka_unit_test_setup_teardown(a_station_listens_only_when_it_has_children, place_make,
-                                        end),
-        cmocka_unit_test_setup_teardown(the_log_obeys_its_level, place_make, end),
+        unit_case(without_a_flag_every_setting_has_its_default, place_make, end),
+        unit_case(what_is_set_arrives_in_its_unit, place_make, end),
+        unit_case(a_short_lease_shortens_what_comes_before_it, place_make, end),
+        unit_case(a_round_that_could_never_succeed_is_refused_at_the_start, place_make, end),
+        unit_case(each_member_is_an_incarnation_of_its_own, place_make, end),
+        unit_case(a_member_masks_unless_it_is_told_not_to, place_make, end),
+        unit_case(a_file_may_name_the_profile_and_what_belongs_to_it, place_make, end),
+        unit_case(a_station_listens_only_when_it_has_children, place_make, end),
+        unit_case(the_log_obeys_its_level, place_make, end),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

@@ -277,24 +277,22 @@ a_path_too_long_for_its_buffer_is_told(void **state)
     assert_false(fl_checkpoints_path(kept, &hash, path, sizeof path));
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, s_end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(a_model_comes_back_with_its_optimizer),
-        IN_PLACE(an_optimizer_is_of_one_run),
-        IN_PLACE(of_each_run_the_newest_are_kept),
-        IN_PLACE(a_file_that_two_runs_hold_outlives_the_first_that_gives_it_up),
-        IN_PLACE(the_best_and_the_first_are_kept),
-        IN_PLACE(those_that_are_to_stay_do_whatever_comes),
-        IN_PLACE(a_start_removes_what_nobody_holds),
-        IN_PLACE(an_old_optimizer_becomes_its_runs),
-        IN_PLACE(a_damaged_file_is_refused_by_name),
-        IN_PLACE(a_full_disk_is_said_and_loses_nothing),
-        IN_PLACE(a_directory_that_is_a_file_is_refused),
-        IN_PLACE(a_path_too_long_for_its_buffer_is_told),
+        unit_case(a_model_comes_back_with_its_optimizer, s_begin, s_end),
+        unit_case(an_optimizer_is_of_one_run, s_begin, s_end),
+        unit_case(of_each_run_the_newest_are_kept, s_begin, s_end),
+        unit_case(a_file_that_two_runs_hold_outlives_the_first_that_gives_it_up, s_begin, s_end),
+        unit_case(the_best_and_the_first_are_kept, s_begin, s_end),
+        unit_case(those_that_are_to_stay_do_whatever_comes, s_begin, s_end),
+        unit_case(a_start_removes_what_nobody_holds, s_begin, s_end),
+        unit_case(an_old_optimizer_becomes_its_runs, s_begin, s_end),
+        unit_case(a_damaged_file_is_refused_by_name, s_begin, s_end),
+        unit_case(a_full_disk_is_said_and_loses_nothing, s_begin, s_end),
+        unit_case(a_directory_that_is_a_file_is_refused, s_begin, s_end),
+        unit_case(a_path_too_long_for_its_buffer_is_told, s_begin, s_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -237,23 +237,21 @@ every_error_has_its_status(void **state)
     }
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, place_make, place_end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(what_was_written_is_read_and_replaced),
-        IN_PLACE(a_name_without_a_directory_is_written_here),
-        IN_PLACE(a_read_is_bounded_and_says_what_is_wrong),
-        IN_PLACE(a_write_into_nowhere_leaves_nothing),
-        IN_PLACE(a_full_disk_keeps_the_old_file),
-        IN_PLACE(a_read_only_disk_is_named),
-        IN_PLACE(what_a_user_names_keeps_its_mode_and_its_link),
-        IN_PLACE(what_is_no_writable_file_is_left_alone_unless_forced),
-        IN_PLACE(killed_in_mid_write_the_old_file_stands),
-        IN_PLACE(a_sweep_takes_only_what_a_crash_left),
-        IN_PLACE(directories_are_made_with_their_parents),
+        unit_case(what_was_written_is_read_and_replaced, place_make, place_end),
+        unit_case(a_name_without_a_directory_is_written_here, place_make, place_end),
+        unit_case(a_read_is_bounded_and_says_what_is_wrong, place_make, place_end),
+        unit_case(a_write_into_nowhere_leaves_nothing, place_make, place_end),
+        unit_case(a_full_disk_keeps_the_old_file, place_make, place_end),
+        unit_case(a_read_only_disk_is_named, place_make, place_end),
+        unit_case(what_a_user_names_keeps_its_mode_and_its_link, place_make, place_end),
+        unit_case(what_is_no_writable_file_is_left_alone_unless_forced, place_make, place_end),
+        unit_case(killed_in_mid_write_the_old_file_stands, place_make, place_end),
+        unit_case(a_sweep_takes_only_what_a_crash_left, place_make, place_end),
+        unit_case(directories_are_made_with_their_parents, place_make, place_end),
         cmocka_unit_test(every_error_has_its_status),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

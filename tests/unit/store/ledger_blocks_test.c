@@ -48,19 +48,6 @@ assert_hops_of_a_masked_report(const fl_ledger_hop hops[FL_LEDGER_HOPS])
 }
 
 static void
-totals_of_several_rounds_add_up(void **state)
-{
-    (void)state;
-    fl_ledger_hop sum = { .opened = 1, .members = 2, .masked = 3, .survivors = 4, .recovered = 5,
-                          .aborted_blocks = 6, .aborted = 7 };
-    const fl_ledger_hop other = sum;
-    const fl_ledger_hop twice = { .opened = 2, .members = 4, .masked = 6, .survivors = 8,
-                                  .recovered = 10, .aborted_blocks = 12, .aborted = 14 };
-    fl_ledger_hop_sum(&sum, &other);
-    assert_memory_equal(&sum, &twice, sizeof sum);
-}
-
-static void
 the_blocks_of_a_masked_round_come_back_after_a_restart(void **state)
 {
     (void)state;
@@ -162,17 +149,14 @@ blocks_that_cannot_be_kept_leave_the_round_open(void **state)
     assert_int_equal(attempts, 0);
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, ledger_begin, ledger_end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(totals_of_several_rounds_add_up),
-        IN_PLACE(the_blocks_of_a_masked_round_come_back_after_a_restart),
-        IN_PLACE(listed_rounds_have_the_totals_of_their_own_attempt),
-        IN_PLACE(damaged_blocks_are_named_and_not_shown),
-        IN_PLACE(blocks_that_cannot_be_kept_leave_the_round_open),
+        unit_case(the_blocks_of_a_masked_round_come_back_after_a_restart, ledger_begin, ledger_end),
+        unit_case(listed_rounds_have_the_totals_of_their_own_attempt, ledger_begin, ledger_end),
+        unit_case(damaged_blocks_are_named_and_not_shown, ledger_begin, ledger_end),
+        unit_case(blocks_that_cannot_be_kept_leave_the_round_open, ledger_begin, ledger_end),
         cmocka_unit_test(a_block_of_no_hop_is_ours_and_panics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -473,30 +473,29 @@ killed_in_mid_run_every_close_is_there(void **state)
     fl_ledger_round_destroy(&found);
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, ledger_begin, ledger_end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(a_report_comes_back_whole_after_a_restart),
-        IN_PLACE(what_is_said_is_durable_before_it_is_sent),
-        IN_PLACE(an_attempt_opens_once_and_closes_once),
-        IN_PLACE(a_close_that_fails_half_way_leaves_the_round_open),
-        IN_PLACE(a_round_never_opened_is_recorded_all_the_same),
-        IN_PLACE(the_latest_closed_attempt_speaks_for_its_round),
-        IN_PLACE(rounds_are_listed_from_where_one_asks),
-        IN_PLACE(serial_numbers_are_never_given_twice),
-        IN_PLACE(a_token_is_used_up),
-        IN_PLACE(a_shard_is_one_nodes_for_good),
-        IN_PLACE(a_lease_out_of_another_number_is_refused_and_costs_no_token),
-        IN_PLACE(the_newest_certificate_of_a_node_counts),
-        IN_PLACE(a_deny_list_only_gets_newer),
-        IN_PLACE(a_damaged_or_foreign_file_is_refused_by_name),
-        IN_PLACE(a_page_damaged_later_is_an_answer_and_not_a_crash),
-        IN_PLACE(a_full_disk_is_said_and_loses_nothing),
-        IN_PLACE(a_place_that_cannot_be_written_is_said),
-        IN_PLACE(killed_in_mid_run_every_close_is_there),
+        unit_case(a_report_comes_back_whole_after_a_restart, ledger_begin, ledger_end),
+        unit_case(what_is_said_is_durable_before_it_is_sent, ledger_begin, ledger_end),
+        unit_case(an_attempt_opens_once_and_closes_once, ledger_begin, ledger_end),
+        unit_case(a_close_that_fails_half_way_leaves_the_round_open, ledger_begin, ledger_end),
+        unit_case(a_round_never_opened_is_recorded_all_the_same, ledger_begin, ledger_end),
+        unit_case(the_latest_closed_attempt_speaks_for_its_round, ledger_begin, ledger_end),
+        unit_case(rounds_are_listed_from_where_one_asks, ledger_begin, ledger_end),
+        unit_case(serial_numbers_are_never_given_twice, ledger_begin, ledger_end),
+        unit_case(a_token_is_used_up, ledger_begin, ledger_end),
+        unit_case(a_shard_is_one_nodes_for_good, ledger_begin, ledger_end),
+        unit_case(a_lease_out_of_another_number_is_refused_and_costs_no_token, ledger_begin,
+                  ledger_end),
+        unit_case(the_newest_certificate_of_a_node_counts, ledger_begin, ledger_end),
+        unit_case(a_deny_list_only_gets_newer, ledger_begin, ledger_end),
+        unit_case(a_damaged_or_foreign_file_is_refused_by_name, ledger_begin, ledger_end),
+        unit_case(a_page_damaged_later_is_an_answer_and_not_a_crash, ledger_begin, ledger_end),
+        unit_case(a_full_disk_is_said_and_loses_nothing, ledger_begin, ledger_end),
+        unit_case(a_place_that_cannot_be_written_is_said, ledger_begin, ledger_end),
+        unit_case(killed_in_mid_run_every_close_is_there, ledger_begin, ledger_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

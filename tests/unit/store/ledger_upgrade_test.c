@@ -237,16 +237,14 @@ a_newer_ledger_and_one_too_old_are_refused(void **state)
     assert_non_null(strstr(why.text, "version 1, this program writes 4"));
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, ledger_begin, ledger_end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(an_old_ledger_is_brought_up_and_keeps_what_it_knew),
-        IN_PLACE(an_old_ledger_becomes_what_a_new_one_is),
-        IN_PLACE(a_step_that_fails_half_way_leaves_the_old_ledger),
-        IN_PLACE(a_newer_ledger_and_one_too_old_are_refused),
+        unit_case(an_old_ledger_is_brought_up_and_keeps_what_it_knew, ledger_begin, ledger_end),
+        unit_case(an_old_ledger_becomes_what_a_new_one_is, ledger_begin, ledger_end),
+        unit_case(a_step_that_fails_half_way_leaves_the_old_ledger, ledger_begin, ledger_end),
+        unit_case(a_newer_ledger_and_one_too_old_are_refused, ledger_begin, ledger_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,19 +134,17 @@ slots_are_not_mixed_up(void **state)
     assert_true(unit_dies(s_slot_beyond));
 }
 
-#define IN_PLACE(test) cmocka_unit_test_setup_teardown(test, s_begin, s_end)
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_PLACE(bytes_written_in_any_order_are_read_back),
-        IN_PLACE(a_write_outside_the_lease_is_refused),
-        IN_PLACE(a_freed_slot_is_empty_and_can_be_leased_again),
-        IN_PLACE(memory_that_was_taken_outlives_the_slot),
-        IN_PLACE(a_full_disk_refuses_the_lease_and_spares_the_others),
-        IN_PLACE(a_directory_that_cannot_be_used_is_said_at_start_up),
-        IN_PLACE(slots_are_not_mixed_up),
+        unit_case(bytes_written_in_any_order_are_read_back, s_begin, s_end),
+        unit_case(a_write_outside_the_lease_is_refused, s_begin, s_end),
+        unit_case(a_freed_slot_is_empty_and_can_be_leased_again, s_begin, s_end),
+        unit_case(memory_that_was_taken_outlives_the_slot, s_begin, s_end),
+        unit_case(a_full_disk_refuses_the_lease_and_spares_the_others, s_begin, s_end),
+        unit_case(a_directory_that_cannot_be_used_is_said_at_start_up, s_begin, s_end),
+        unit_case(slots_are_not_mixed_up, s_begin, s_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
