@@ -349,21 +349,25 @@ def three_rounds(tool, *more, then=lambda: None):
     """One command, in the foreground: until it says that the run has ended, and until Ctrl-C."""
     began = time.monotonic()
     path = os.path.join(WORK, "up.log")
-    with open(path, "wb") as file, subprocess.Popen(
-            [*tool, *ONE, "up", *more], cwd=TOP, env={**os.environ, **ENV, "FL_ROUNDS": "3"},
-            stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT) as up:
-        try:
-            until("the end of the run", 600, lambda: up.poll() is not None
-                  or "stay for the next run" in text_of(path))
-            said = text_of(path)
-            expect(up.poll() is None, f"`up` ended: {said[-1500:]}")
-            expect("run 1 (first) is done" in said and "(malicious)" in said, said[-3000:])
-            print(f"   `up` to the report of 3 rounds: {time.monotonic() - began:.0f} s",
-                  flush=True)
-            then()
-        finally:
-            up.send_signal(signal.SIGINT)
-            up.wait(120)
+    with open(path, "wb") as file:
+        # In a group of its own: Ctrl-C reaches a plugin and the program that started it.
+        up = subprocess.Popen([*tool, *ONE, "up", *more], cwd=TOP, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **ENV, "FL_ROUNDS": "3"}, stdout=file,
+                              stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        until("the end of the run", 600, lambda: up.poll() is not None
+              or "stay for the next run" in text_of(path))
+        said = text_of(path)
+        expect(up.poll() is None, f"`up` ended: {said[-1500:]}")
+        expect("run 1 (first) is done" in said and "(malicious)" in said, said[-3000:])
+        print(f"   `up` to the report of 3 rounds: {time.monotonic() - began:.0f} s", flush=True)
+        then()
+        os.killpg(up.pid, signal.SIGINT)
+        until("`up` to end", 60, lambda: up.poll() is not None)
+    finally:
+        if up.poll() is None:
+            os.killpg(up.pid, signal.SIGKILL)
+            up.wait()
 
 
 def one_command_runs_three_masked_rounds_and_stays():
