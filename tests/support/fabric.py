@@ -278,9 +278,9 @@ class Fabric:
     """edges and devices: {name: name of its parent}, "root" being the root. `root`, `edge`,
     `device`: settings of every process of the tier; `each`: {name: settings} of single ones. By
     default the devices run the synthetic trainer, each with a seed made from its name, the run has
-    10000 elements, and the root waits for all of them before the first round. Rounds are masked, which
-    takes three children of every parent; with fewer, or when a test wants to see what the masks
-    hide, it says `unmasked`."""
+    10000 elements, and the root waits for all of them before the first round. Rounds are masked,
+    which takes three children of every parent; with fewer, or when a test wants to see what the
+    masks hide, it says `unmasked`."""
 
     def __init__(self, edges=None, devices=None, root=None, edge=None, device=None, each=None,
                  hosts=None, unmasked=False):

@@ -1,7 +1,7 @@
-"""replay - trains the rounds of a run anew, outside the fabric, from what the ledger kept of them:
-the signed orders, the settings, and whose update was in. The sums and the models must be those whose
-hashes stand in the ledger. For synthetic trainers, in a run that is unmasked or pinned: else only a
-device can make its updates again."""
+"""replay - trains the rounds of a run anew, outside the fabric, from what the ledger kept of it:
+the signed orders, the settings, and whose update was in. The sums and the models must be those
+whose hashes stand in the ledger. For synthetic trainers, in a run that is unmasked or pinned: else
+only a device can make its updates again."""
 import contextlib
 import os
 import sqlite3
