@@ -386,7 +386,7 @@ on_order(fl_root *self, fl_run_order order, fl_time now, fl_outbox *out)
     if (self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE) {
         return;
     }
-    self->wish = order != FL_RUN_GO ? order : self->wish;
+    self->wish = order > self->wish ? order : self->wish; // a turn given away undoes no stop
     if (self->phase != FL_ROOT_PAUSED) {
         return;
     }

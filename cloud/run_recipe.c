@@ -19,7 +19,10 @@ fl_run_recipe_may_change(const char *key)
 {
     static const char *const keys[] = { "rounds", "round.",        "server.",       "stop.at",
                                         "keep",   "stop.patience", "evaluate.every" };
-    bool may = false;
+    bool may = false; // another optimizer could not go on with the state of this one
+    if (strcmp(key, "server.optimizer") == 0) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         size_t length = strlen(keys[i]);
         bool section = keys[i][length - 1] == '.';

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/model/start.h"
 #include "common/runtime/data_check.h"
@@ -242,6 +243,20 @@ s_test_fits(const fl_conf *conf, const fl_conf *root, fl_why *why)
     return fl_data_check(inputs, fl_conf_text(root, "test.labels"), &shape, why);
 }
 
+//  The model, the next one, the optimizer's state and the sum, of 4 bytes or more each.
+static fl_status
+s_memory_fits(const fl_conf *conf, fl_why *why)
+{
+    const uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+    const uint64_t machine = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t wanted = 16 * (uint64_t)fl_conf_int(conf, "model.elements");
+    return wanted <= machine
+               ? FL_OK
+               : fl_fail(FL_RANGE, why,
+                         "a model of that many elements takes %llu MiB at the root, which has %llu",
+                         (unsigned long long)(wanted >> 20), (unsigned long long)(machine >> 20));
+}
+
 fl_status
 fl_run_settings_fit(const fl_conf *conf, const fl_conf *root, fl_why *why)
 {
@@ -249,6 +264,7 @@ fl_run_settings_fit(const fl_conf *conf, const fl_conf *root, fl_why *why)
     const int64_t opening = STEPS * fl_conf_ms(conf, "masking.step");
     FL_TRY(fl_settings_check(root, conf, why));
     FL_TRY(s_test_fits(conf, root, why));
+    FL_TRY(s_memory_fits(conf, why));
     if (fl_conf_choice(conf, "masking") == FL_MASKING_NONE) {
         return FL_OK;
     }

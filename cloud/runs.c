@@ -29,7 +29,8 @@ struct fl_runs {
     uint32_t count, at; // live[at] has its turn
     fl_live_run *turn;  // the same, for jobs: runs beside it may come and go meanwhile
     step step;
-    fl_time retry_at;
+    fl_time retry_at;      // of the job of `step`, which is not in flight then
+    fl_time open_retry_at; // of the look for one more run
     fl_root_view ended;
     fl_run last; // that had a turn
     //  a job of `step`, between the store's strand and ours
@@ -37,7 +38,7 @@ struct fl_runs {
     fl_why why;
     //  the look for one more run, likewise
     bool opening, again;
-    fl_run known[FL_RUNS_MAX];
+    fl_run known[2 * FL_RUNS_MAX]; // in hand, then those that cannot be opened now
     uint32_t known_count;
     fl_live_run *opened;
     fl_status open_status;
@@ -52,6 +53,7 @@ fl_runs_new(const fl_runs_conf *conf)
     if (self != NULL) {
         self->conf = *conf;
         self->retry_at = FL_NEVER;
+        self->open_retry_at = FL_NEVER;
     }
     return self;
 }
@@ -105,35 +107,49 @@ s_next(const fl_runs *self, fl_ledger_run *next, fl_why *why)
     return FL_OK;
 }
 
-//  What can never be done here ends the run; the machine's trouble does not.
+//  What can never be done here; the machine's trouble is another matter.
 static bool
 s_hopeless(fl_status status)
 {
     return status == FL_MISMATCH || status == FL_RANGE || status == FL_MALFORMED;
 }
 
+//  A run that was never begun ends; one that was is paused: what is wrong may be mended.
+static fl_status
+s_refuse(fl_runs *self, const fl_ledger_run *row, const fl_why *refused, fl_why *why)
+{
+    fl_log(FL_LOG_ERROR, "run-refused", fl_log_text("name", row->name),
+           fl_log_text("why", refused->text));
+    return fl_ledger_run_enter(self->conf.live.ledger, &row->run,
+                               row->state == FL_RUN_QUEUED ? FL_RUN_ABORTED : FL_RUN_PAUSED,
+                               FL_WHY_PLAN, refused->text, why);
+}
+
+//  The next run that can be opened. Those that cannot for now keep no other one waiting.
 static void
 s_open(void *arg)
 {
     fl_runs *self = arg;
-    fl_why *why = &self->open_why;
     fl_ledger_run row;
-    self->open_status = s_next(self, &row, why);
-    while (self->open_status == FL_OK && row.number > 0) {
-        fl_why refused;
-        fl_status status = fl_live_run_open(&self->conf.live, &row.run, &self->opened, &refused);
-        if (!s_hopeless(status)) {
-            self->open_status = status;
-            *why = refused;
+    fl_why why;
+    fl_status status = s_next(self, &row, &why);
+    self->open_status = status;
+    self->open_why = why;
+    while (status == FL_OK && row.number > 0 && self->known_count < 2 * FL_RUNS_MAX) {
+        status = fl_live_run_open(&self->conf.live, &row.run, &self->opened, &why);
+        if (status == FL_OK) {
             return;
         }
-        fl_log(FL_LOG_ERROR, "run-refused", fl_log_text("name", row.name),
-               fl_log_text("why", refused.text));
-        self->open_status = fl_ledger_run_enter(self->conf.live.ledger, &row.run, FL_RUN_ABORTED,
-                                                FL_WHY_PLAN, refused.text, why);
-        if (self->open_status == FL_OK) {
-            self->open_status = s_next(self, &row, why);
+        if (s_hopeless(status)) {
+            const fl_why refused = why;
+            status = s_refuse(self, &row, &refused, &why);
         }
+        if (status != FL_OK) { // tried again later
+            self->known[self->known_count++] = row.run;
+            self->open_status = status;
+            self->open_why = why;
+        }
+        status = s_next(self, &row, &why);
     }
 }
 
@@ -173,13 +189,13 @@ s_job(fl_runs *self, void (*work)(void *), void (*done)(void *, bool))
     return fl_workers_add(fl_node_workers(self->conf.node), &job) == FL_OK;
 }
 
-//  The store failed: the machine's trouble, tried again.
-static void
-s_try_later(fl_runs *self, const fl_why *why)
+//  The store failed: the machine's trouble. When it is tried again.
+static fl_time
+s_later(const fl_runs *self, const fl_why *why)
 {
     fl_log(FL_LOG_WARN, "run-waits", fl_log_text("why", why->text),
            fl_log_u64("retry_ms", RETRY_MS));
-    self->retry_at = fl_node_now(self->conf.node) + RETRY_MS;
+    return fl_node_now(self->conf.node) + RETRY_MS;
 }
 
 static bool
@@ -215,14 +231,18 @@ s_begin(fl_runs *self)
     }
 }
 
+static void s_close(fl_runs *self);
+
 static void
 s_refreshed(void *arg, bool ran)
 {
     fl_runs *self = arg;
     if (ran && self->status == FL_OK) {
         s_begin(self);
+    } else if (ran && self->live[self->at].leaves) {
+        s_close(self);
     } else if (ran) {
-        s_try_later(self, &self->why);
+        self->retry_at = s_later(self, &self->why);
     }
 }
 
@@ -261,7 +281,7 @@ s_recorded(void *arg, bool ran)
 {
     fl_runs *self = arg;
     if (ran && self->status != FL_OK) {
-        s_try_later(self, &self->why);
+        self->retry_at = s_later(self, &self->why);
     } else if (ran) {
         s_close(self);
     }
@@ -284,8 +304,9 @@ s_opened(void *arg, bool ran)
         } else {
             (void)s_say(self, FL_RUN_YIELD); // else the next START says it
         }
-    } else if (self->open_status != FL_OK) {
-        s_try_later(self, &self->open_why);
+    }
+    if (self->open_status != FL_OK) {
+        self->open_retry_at = s_later(self, &self->open_why);
     }
     if (self->again) {
         fl_runs_wake(self);
@@ -347,8 +368,11 @@ fl_runs_turn(fl_runs *self, fl_time now)
         if (self->step == RECORDS) {
             (void)s_job(self, s_record, s_recorded);
         } else if (self->step == TURNS) {
-            s_turn_to(self, self->at);
+            s_turn_to(self, self->at + 1);
         }
+    }
+    if (now >= self->open_retry_at) {
+        self->open_retry_at = FL_NEVER;
         fl_runs_wake(self);
     }
 }

@@ -207,6 +207,27 @@ def a_run_begins_with_the_model_of_another():
         expect("model.elements is 70" in row["text"], f"{row}")
 
 
+def a_run_that_cannot_be_opened_keeps_no_other_one_waiting():
+    """Its model is away; the next run is done meanwhile. A damaged one pauses its run, with a text."""
+    with standing() as fabric:
+        submit(fabric, "long", 1000)
+        fabric.until(lambda: runs(fabric)["long"]["rounds_closed"] >= 2, 20, "two rounds")
+        order(fabric, "pause", "long")
+        fabric.until(lambda: fabric.status()["phase"] == "idle", 10, "the root leaves it")
+        models = os.path.join(fabric["root"].state, "models")
+        os.rename(models, models + ".away")
+        os.mkdir(models)
+        order(fabric, "resume", "long")
+        fabric["root"].line("run-waits")
+        submit(fabric, "short", 2, **{"train.seed": 9})
+        ended(fabric, "short")
+        for name in os.listdir(models + ".away"):
+            with open(os.path.join(models, name), "wb") as file:
+                file.write(b"damaged")
+        fabric.until(lambda: runs(fabric)["long"]["state"] == "paused", 20, "it is paused")
+        expect(runs(fabric)["long"]["text"], "nobody knows why")
+
+
 def what_cannot_be_done_is_refused_and_leaves_nothing_behind():
     with standing() as fabric:
         for changes, said in (({"rounds": 0}, "rounds"), ({"round.time_max": "200ms"}, "margin"),
@@ -223,5 +244,6 @@ if __name__ == "__main__":
           masked_runs_take_turns_and_lose_nothing_when_the_root_dies,
           a_run_is_made_again_from_the_ledger,
           a_run_is_paused_resumed_and_stopped,
+          a_run_that_cannot_be_opened_keeps_no_other_one_waiting,
           a_run_begins_with_the_model_of_another,
           what_cannot_be_done_is_refused_and_leaves_nothing_behind])

@@ -224,6 +224,7 @@ a_setting_that_only_the_root_reads_is_changed_and_recorded(void **state)
     assert_int_equal(ask("run-set", "digits", "round.wait=3s"), 0);
     assert_int_equal(ask("run-set", "digits", "stop.patience=3"), 0);
     assert_int_equal(ask("run-set", "digits", "stop.metric=test.loss"), FL_EXIT_REFUSED);
+    assert_int_equal(ask("run-set", "digits", "server.optimizer=fedavg"), FL_EXIT_REFUSED);
     assert_int_equal(told.times, 5);
     const fl_ledger_run about = stored("");
     assert_int_equal(fl_run_recipe_load(ledger, &about.run, NULL, &settings, &why), FL_OK);
