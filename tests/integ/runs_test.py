@@ -208,7 +208,8 @@ def a_run_begins_with_the_model_of_another():
 
 
 def a_run_that_cannot_be_opened_keeps_no_other_one_waiting():
-    """Its model is away; the next run is done meanwhile. A damaged one pauses its run, with a text."""
+    """Its model is away; the next run is done meanwhile. A damaged model pauses its run, and says
+    so."""
     with standing() as fabric:
         submit(fabric, "long", 1000)
         fabric.until(lambda: runs(fabric)["long"]["rounds_closed"] >= 2, 20, "two rounds")
