@@ -72,13 +72,22 @@ s_reason_of(fl_status status)
                                    : FL_WHY_TRAINER;
 }
 
-//  Of shuffles and dither. What is masked must not be made again by who knows the plan, unless the
-//  plan pins it.
+//  Of shuffles and dither. What is masked must not be made again by who knows the plan, nor be the
+//  same in another run (R4), unless the plan pins it.
 static uint64_t
-s_seed(const fl_errand *job, const fl_plan *plan)
+s_seed(const fl_errand *job, const fl_order *order)
 {
-    bool own = plan->masking != FL_MASKING_NONE && !plan->pin;
-    return own ? plan->seed ^ job->effects->conf.own_seed : plan->seed;
+    if (order->plan.masking == FL_MASKING_NONE || order->plan.pin) {
+        return order->plan.seed;
+    }
+    uint8_t bytes[16 + 8], mac[FL_MAC_BYTES];
+    fl_writer writer = fl_writer_over(bytes, sizeof bytes);
+    fl_write_from(&writer, order->run.bytes, sizeof order->run.bytes);
+    fl_write_u64(&writer, order->plan.seed);
+    fl_mac(job->effects->conf.own_seed, "tributary/own-seed", fl_bytes_of(bytes, sizeof bytes), mac,
+           sizeof mac);
+    fl_reader reader = fl_reader_of(fl_bytes_of(mac, sizeof mac));
+    return fl_read_u64(&reader);
 }
 
 static void
@@ -96,7 +105,7 @@ s_train(void *arg)
         fl_why_set(&why, "the model is not here");
     } else if (job->out != NULL) {
         training->order = *order;
-        training->order.plan.seed = s_seed(job, &order->plan);
+        training->order.plan.seed = s_seed(job, order);
         training->model = fl_blob_bytes(job->in);
         training->update = (float *)(void *)fl_blob_data(job->out);
         status = trainer->train(trainer->self, training, &why);
@@ -126,7 +135,7 @@ s_dither(const fl_errand *job)
     fl_writer writer = fl_writer_over(bytes, sizeof bytes);
     fl_write_from(&writer, job->effects->conf.node.name, sizeof job->effects->conf.node.name);
     fl_write_u64(&writer, order->round);
-    fl_write_u64(&writer, s_seed(job, &order->plan));
+    fl_write_u64(&writer, s_seed(job, order));
     fl_hash hash = fl_hash_domain("tributary/dither", fl_bytes_of(bytes, sizeof bytes));
     fl_reader reader = fl_reader_of(fl_bytes_of(hash.bytes, sizeof hash.bytes));
     return fl_read_u64(&reader);

@@ -5,6 +5,7 @@
 #ifndef FL_RUNTIME_EFFECTS_H
 #define FL_RUNTIME_EFFECTS_H
 
+#include "common/crypto/hash.h"
 #include "common/machine/event.h"
 #include "common/net/worker_pool.h"
 #include "common/runtime/handles.h"
@@ -45,7 +46,7 @@ typedef struct fl_effects_conf {
     fl_saver saver;      // save NULL: keeps nothing
     const fl_combine_rule *combine; // NULL: the sum
     fl_name node;        // ours; part of the dither's seed
-    uint64_t own_seed;   // of this process, secret: part of the seeds of masked rounds
+    uint8_t own_seed[FL_MAC_KEY_BYTES]; // of this process, secret: key of the seeds of masked runs
     void *post_self;
     void (*post)(void *self, const fl_event *event);
 } fl_effects_conf;

@@ -250,18 +250,16 @@ static fl_status
 s_seat_effects(fl_node *self, fl_why *why)
 {
     const fl_entropy entropy = fl_entropy_os();
-    uint64_t own_seed;
-    fl_entropy_fill(&entropy, &own_seed, sizeof own_seed);
-    const fl_effects_conf effects = { .workers = self->workers,
+    fl_effects_conf effects = { .workers = self->workers,
                                       .handles = self->handles,
                                       .staging = self->staging,
                                       .trainer = self->tier.trainer,
                                       .applier = self->tier.applier,
                                       .saver = self->tier.saver,
                                       .node = *fl_identity_node(self->conf.identity),
-                                      .own_seed = own_seed,
                                       .post_self = self,
                                       .post = s_post };
+    fl_entropy_fill(&entropy, effects.own_seed, sizeof effects.own_seed);
     self->effects = fl_effects_new(&effects);
     const fl_enrol_relay_conf relay = { .inner = self->tier.machine,
                                         .identity = self->conf.identity,

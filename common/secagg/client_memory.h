@@ -12,7 +12,7 @@
 enum { FL_MARK_OLDER_MAX = 63, FL_MARK_LEFT_MAX = 64, FL_MARK_RUNS_MAX = 16 };
 
 //  What an update is drawn from: as often as this is the same, updates may be, too. Another run is
-//  another draw, because there the device's own randomness is another one, unless it has none.
+//  another draw, because seeds follow from the run and a secret of the device, unless it is pinned.
 typedef struct fl_secagg_drawn {
     fl_run run;
     fl_hash tensors; // of the model, as the order says

@@ -11,9 +11,11 @@
 enum { ELEMENTS = 100 };
 
 static fl_plan plan;
+static fl_run run;
 
 // ---- what the tier brings ---------------------------------------------------------------------
 static fl_status train_says;
+static uint64_t trained_seed;
 static bool cancelled;
 
 static fl_status
@@ -21,6 +23,7 @@ s_train(void *self, fl_training *training, fl_why *reason)
 {
     (void)self;
     fl_why_set(reason, "as the test says");
+    trained_seed = training->order.plan.seed;
     training->samples = 77;
     training->stats[FL_STAT_SAMPLES] = 77;
     for (uint64_t i = 0; i < training->order.elements; i++) {
@@ -78,7 +81,7 @@ static fl_trainer trainer = { .train = s_train, .cancel = s_cancel };
 static void
 open_works(const char *node, bool saver)
 {
-    fl_effects_conf conf = { .own_seed = 77,
+    fl_effects_conf conf = { .own_seed = { 77 },
                              .trainer = &trainer,
                              .applier.apply = s_apply,
                              .saver.save = saver ? s_save : NULL };
@@ -102,6 +105,7 @@ start(void **state)
                       .weight_max = 2,
                       .devices_max = 4,
                       .seed = 5 };
+    run = (fl_run){ .bytes = "one" };
     cancelled = false;
     train_says = FL_OK;
     apply_says = save_says = true;
@@ -112,7 +116,7 @@ start(void **state)
 static fl_order
 order_of(uint64_t round, uint64_t elements)
 {
-    fl_order order = { .round = round, .elements = elements, .plan = plan };
+    fl_order order = { .run = run, .round = round, .elements = elements, .plan = plan };
     order.model = fl_hash_of(fl_bytes_of("model", 5));
     return order;
 }
@@ -427,6 +431,31 @@ a_masked_update_has_a_dither_of_its_own_unless_it_is_pinned(void **state)
     assert_true(fl_hash_equal(&pinned, &open));
 }
 
+//  R4 takes a run for another draw, so nothing may come twice in a process that lives on.
+static void
+a_masked_run_has_randomness_of_its_own_unless_it_is_pinned(void **state)
+{
+    (void)state;
+    fl_vec update = put_update(0.3f, ELEMENTS);
+    put_model();
+    plan.masking = FL_MASKING_MALICIOUS;
+    for (int pin = 0; pin < 2; pin++) {
+        plan.pin = pin == 1;
+        run = (fl_run){ .bytes = "one" };
+        fl_hash one = encode(update, 1).encoded.hash;
+        (void)train();
+        const uint64_t seed = trained_seed;
+        (void)train();
+        assert_int_equal(trained_seed, seed);
+        assert_int_equal(seed == plan.seed, plan.pin);
+        run = (fl_run){ .bytes = "two" };
+        fl_hash two = encode(update, 1).encoded.hash;
+        (void)train();
+        assert_int_equal(fl_hash_equal(&one, &two), plan.pin);
+        assert_int_equal(trained_seed == seed, plan.pin);
+    }
+}
+
 static void
 the_same_update_in_the_same_round_is_encoded_to_the_same_bytes(void **state)
 {
@@ -500,6 +529,7 @@ main(void)
         working(training_gives_an_update_of_the_model_that_is_held),
         working(training_that_fails_says_why_and_leaves_no_update),
         working(a_masked_update_has_a_dither_of_its_own_unless_it_is_pinned),
+        working(a_masked_run_has_randomness_of_its_own_unless_it_is_pinned),
         working(the_same_update_in_the_same_round_is_encoded_to_the_same_bytes),
         working(what_is_clipped_is_counted_and_what_is_no_number_is_refused),
         working(what_concerns_lanes_or_the_log_is_not_of_works),
