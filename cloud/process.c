@@ -20,7 +20,6 @@
 #include "common/store/file.h"
 
 enum { DAY_S = 24 * 3600 };
-#define FILE_BYTES_MAX ((uint64_t)64 << 30) // of weights that a run begins with
 
 typedef struct process {
     const fl_conf *conf;
@@ -305,7 +304,6 @@ s_seat(process *self, fl_why *why)
     const fl_run_service_conf desk = { .ledger = self->ledger,
                                        .checkpoints = self->checkpoints,
                                        .queries = self->queries,
-                                       .file_bytes_max = FILE_BYTES_MAX,
                                        .self = self,
                                        .fits = s_fits,
                                        .told = s_told };

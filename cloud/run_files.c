@@ -9,31 +9,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/limits.h"
 #include "common/crypto/hash.h"
 #include "common/store/file.h"
+
+enum { PIECE_BYTES = 64 * 1024 }; // read at a time to prove a file
 
 //  A file on its way, or here and perhaps not yet held by a run.
 typedef struct file {
     fl_hash hash;
     bool used, whole;
+    uint64_t total; // bytes, as announced by its first piece
     fl_time touched;
 } file;
 
 struct fl_run_files {
     fl_checkpoints *checkpoints;
     fl_ledger *ledger;
-    uint64_t bytes_max;
     file files[FL_RUN_FILES_MAX];
 };
 
 fl_run_files *
-fl_run_files_new(fl_checkpoints *checkpoints, fl_ledger *ledger, uint64_t bytes_max)
+fl_run_files_new(fl_checkpoints *checkpoints, fl_ledger *ledger)
 {
     fl_run_files *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->checkpoints = checkpoints;
         self->ledger = ledger;
-        self->bytes_max = bytes_max;
     }
     return self;
 }
@@ -92,25 +94,34 @@ s_expire(fl_run_files *self, fl_time now)
     }
 }
 
-//  The place of a file in the list, a new one if need be. NULL: too many.
+//  The place of a file in the list, from now on fresh. NULL: it has none.
 static file *
-s_place(fl_run_files *self, const fl_hash *hash, fl_time now)
+s_touch(fl_run_files *self, const fl_hash *hash, fl_time now)
 {
-    file *place = NULL;
-    s_expire(self, now);
     for (uint32_t i = 0; i < FL_RUN_FILES_MAX; i++) {
         file *one = &self->files[i];
         if (one->used && fl_hash_equal(&one->hash, hash)) {
             one->touched = now;
             return one;
         }
+    }
+    return NULL;
+}
+
+//  A new place. NULL: too many.
+static file *
+s_place(fl_run_files *self, const fl_hash *hash, uint64_t total, fl_time now)
+{
+    file *place = NULL;
+    for (uint32_t i = 0; i < FL_RUN_FILES_MAX; i++) {
+        file *one = &self->files[i];
         //  A file that is here needs no place while another wants one: the next start sees to it.
         if (!one->used || (one->whole && (place == NULL || place->used))) {
             place = one;
         }
     }
     if (place != NULL) {
-        *place = (file){ .hash = *hash, .used = true, .touched = now };
+        *place = (file){ .hash = *hash, .used = true, .total = total, .touched = now };
     }
     return place;
 }
@@ -138,27 +149,70 @@ s_append(const char *path, uint64_t offset, fl_bytes piece, fl_why *why)
     return error == 0 ? FL_OK : fl_file_why(error, path, "written", why);
 }
 
+static fl_status
+s_hash(const char *path, fl_hash *hash, fl_why *why)
+{
+    uint8_t piece[PIECE_BYTES];
+    fl_hasher hasher;
+    FILE *in = fopen(path, "rb");
+    if (in == NULL) {
+        return fl_file_why(errno, path, "opened", why);
+    }
+    fl_hasher_init(&hasher);
+    size_t size;
+    while ((size = fread(piece, 1, sizeof piece, in)) > 0) {
+        fl_hasher_update(&hasher, fl_bytes_of(piece, size));
+    }
+    int error = ferror(in) != 0 ? EIO : 0;
+    (void)fclose(in);
+    *hash = fl_hasher_final(&hasher);
+    return error == 0 ? FL_OK : fl_file_why(error, path, "read", why);
+}
+
 //  All bytes are here: prove them, keep them.
 static fl_status
 s_finish(fl_run_files *self, const char *path, file *place, fl_why *why)
 {
-    fl_blob *bytes = NULL;
-    fl_status status = fl_file_read(path, self->bytes_max, &bytes, why);
-    if (status == FL_OK) {
-        const fl_hash found = fl_hash_of(fl_blob_bytes(bytes));
-        status = fl_hash_equal(&found, &place->hash)
-                     ? fl_checkpoints_save(self->checkpoints, &found, fl_blob_bytes(bytes), why)
-                     : fl_fail(FL_MISMATCH, why,
-                               "the file that arrived is not the one that was "
-                               "announced: did it change? Put it again");
-    }
-    if (status == FL_OK || status == FL_MISMATCH) {
+    char kept[PATH_MAX];
+    fl_hash found;
+    FL_TRY(s_hash(path, &found, why));
+    if (!fl_hash_equal(&found, &place->hash)) {
         (void)unlink(path);
-        place->whole = status == FL_OK;
-        place->used = place->whole;
+        place->used = false;
+        return fl_fail(FL_MISMATCH, why,
+                       "the file that arrived is not the one that was announced: did it change? "
+                       "Put it again");
     }
-    fl_blob_unref(&bytes);
-    return status;
+    bool fits = s_path(self, &place->hash, true, kept);
+    FL_ASSERT(fits); // the path of the unfinished file is longer
+    FL_TRY(fl_file_adopt(path, kept, why));
+    place->whole = true;
+    return FL_OK;
+}
+
+//  Where the pieces of a file that is not here go.
+static fl_status
+s_find(fl_run_files *self, const fl_hash *hash, uint64_t total, fl_time now, file **place,
+       fl_why *why)
+{
+    s_expire(self, now);
+    *place = s_touch(self, hash, now);
+    if (*place != NULL && (*place)->total != total) {
+        return fl_fail(FL_RANGE, why,
+                       "a file of %llu bytes: %llu were announced for it before, and it goes on "
+                       "with these or is forgotten after %d minutes",
+                       (unsigned long long)total, (unsigned long long)(*place)->total,
+                       FL_RUN_FILES_IDLE_MS / 60000);
+    }
+    if (*place == NULL) {
+        *place = s_place(self, hash, total, now);
+    }
+    if (*place == NULL) {
+        return fl_fail(FL_BUSY, why, "%d files are on their way already: try again later",
+                       FL_RUN_FILES_MAX);
+    }
+    (*place)->whole = false; // it may have been, before its run gave it up
+    return FL_OK;
 }
 
 fl_status
@@ -166,22 +220,20 @@ fl_run_files_put(fl_run_files *self, const fl_hash *hash, uint64_t offset, uint6
                  fl_bytes piece, fl_time now, uint64_t *next, fl_why *why)
 {
     char path[PATH_MAX];
+    file *place;
     *next = total;
-    if (total == 0 || total > self->bytes_max || piece.size > total ||
+    if (total == 0 || total > FL_VECTOR_BYTES_MAX || piece.size > total ||
         offset > total - piece.size) {
         return fl_fail(FL_RANGE, why,
                        "%llu bytes from %llu of a file of %llu: a file may have 1 to %llu bytes",
                        (unsigned long long)piece.size, (unsigned long long)offset,
-                       (unsigned long long)total, (unsigned long long)self->bytes_max);
+                       (unsigned long long)total, (unsigned long long)FL_VECTOR_BYTES_MAX);
     }
     if (fl_run_files_size(self, hash) > 0) {
+        (void)s_touch(self, hash, now); // so that it is still here for its run
         return FL_OK;
     }
-    file *place = s_place(self, hash, now);
-    if (place == NULL) {
-        return fl_fail(FL_BUSY, why, "%d files are on their way already: try again later",
-                       FL_RUN_FILES_MAX);
-    }
+    FL_TRY(s_find(self, hash, total, now, &place, why));
     if (!s_path(self, hash, false, path)) {
         return fl_file_why(ENAMETOOLONG, "the path of a model", "written", why);
     }

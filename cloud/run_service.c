@@ -32,7 +32,7 @@ fl_run_service_new(const fl_run_service_conf *conf)
     fl_run_service *self = calloc(1, sizeof *self);
     if (self != NULL) {
         self->conf = *conf;
-        self->files = fl_run_files_new(conf->checkpoints, conf->ledger, conf->file_bytes_max);
+        self->files = fl_run_files_new(conf->checkpoints, conf->ledger);
     }
     if (self != NULL && self->files == NULL) {
         fl_run_service_destroy(&self);
@@ -137,7 +137,7 @@ s_take_submission(const fl_run_service *self, const json_t *json, submission *as
     fl_ledger_run *run = &asked->run;
     *asked = (submission){ .run = { .priority = (int32_t)priority } };
     if (id == NULL || !fl_unhex(id, run->run.bytes, sizeof run->run.bytes) || name == NULL ||
-        !json_is_string(recipe)) {
+        json_string_length(recipe) == 0) {
         return fl_fail(FL_MALFORMED, why, "run-submit takes run, name, recipe and priority");
     }
     if (priority < -FL_PRIORITY_MAX || priority > FL_PRIORITY_MAX) {

@@ -15,7 +15,6 @@ typedef struct fl_run_service_conf {
     fl_ledger *ledger;
     fl_checkpoints *checkpoints; // where files go by hash
     fl_queries *queries;
-    uint64_t file_bytes_max; // of one file
     void *self;              // of the functions below
     //  On the store's strand: could this root do a run with these settings? May be NULL.
     fl_status (*fits)(void *self, const fl_conf *run, fl_why *why);

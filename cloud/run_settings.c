@@ -312,6 +312,9 @@ s_canonical(const fl_conf *conf, fl_blob **text, fl_why *why)
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     fl_conf_print_given(conf, out);
+    if (ftell(out) == 0) {
+        (void)fputs("# every setting has its default\n", out); // a recipe is never empty
+    }
     bool written = fclose(out) == 0;
     *text = written ? fl_blob_copy(fl_bytes_of(bytes, size)) : NULL;
     free(bytes);

@@ -21,6 +21,8 @@ enum {
     ZIP64 = 0xffff,      // a count that stands elsewhere
 };
 
+#define BYTES_MAX (2 * FL_VECTOR_BYTES_MAX) // of all members: doubles become floats
+
 //  One member, from the directory at the end of the archive to the values in it.
 typedef struct member {
     fl_tensor tensor;
@@ -361,7 +363,7 @@ s_read(archive *self, fl_why *why)
 {
     fl_reader directory;
     uint32_t count = 0;
-    uint64_t elements = 0;
+    uint64_t elements = 0, bytes = 0, packed = 0;
     FL_TRY(s_find_directory(self->bytes, &count, &directory, why));
     if (count == 0 || count > FL_TENSORS_MAX) {
         return fl_fail(FL_RANGE, why, "npz: %u arrays, there must be 1 to %d", count,
@@ -374,6 +376,15 @@ s_read(archive *self, fl_why *why)
             if (strcmp(self->members[i].tensor.name, one->tensor.name) == 0) {
                 return fl_fail(FL_MALFORMED, why, "npz: %s is there twice", one->tensor.name);
             }
+        }
+        bytes += one->bytes;
+        packed += one->packed_bytes;
+        if (bytes > BYTES_MAX) {
+            return fl_fail(FL_RANGE, why, "npz: the arrays have more than %llu bytes",
+                           (unsigned long long)BYTES_MAX);
+        }
+        if (packed > self->bytes.size) { // members share their bytes, to make more of them
+            return s_damaged(one->tensor.name, why);
         }
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -171,6 +171,23 @@ fl_file_write(const char *path, fl_bytes bytes, unsigned mode, fl_why *why)
     return s_replace(path, bytes, mode, NULL, why);
 }
 
+fl_status
+fl_file_adopt(const char *finished, const char *path, fl_why *why)
+{
+    int fd = open(finished, O_RDONLY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0) {
+        (void)close(fd); // nothing was written through it
+    }
+    if (error == 0 && rename(finished, path) != 0) {
+        error = errno;
+    }
+    if (error != 0) {
+        return fl_file_why(error, path, "written", why);
+    }
+    return s_sync_parent(path) ? FL_OK : fl_file_why(errno, path, "made durable", why);
+}
+
 // ---- what the user named ----------------------------------------------------------------------
 //  A pipe, a device: its reader gets the bytes.
 static fl_status

@@ -21,6 +21,8 @@ FL_CHECKED fl_status fl_file_write(const char *path, fl_bytes bytes, unsigned mo
 //  writes into a pipe or a device. A new file and one that is replaced are all or nothing.
 FL_CHECKED fl_status fl_file_deliver(const char *path, fl_bytes bytes, unsigned mode, bool force,
                                      fl_why *why);
+//  A finished file of the same disk becomes `path`, as durable as one that was written.
+FL_CHECKED fl_status fl_file_adopt(const char *finished, const char *path, fl_why *why);
 //  Make `path` and its missing parents with `mode`; FL_OK when it is there already.
 FL_CHECKED fl_status fl_directory_make(const char *path, unsigned mode, fl_why *why);
 //  Remove what crashed writers left in `directory`. Returns how many files. Call it while no writer

@@ -32,6 +32,11 @@ const char *fl_run_state_name(fl_run_state state); // "queued"
 
 enum { FL_RUN_NAME_BYTES = 32, FL_RUN_RECIPE_MAX = 64 * 1024 };
 
+//  Why a run of a ledger before version 4, whose recipe is empty, is paused and cannot go on.
+#define FL_RUN_OLD                                                                                 \
+    "begun before runs had recipes: its settings are not known here; export its model and submit " \
+    "a run that begins with it"
+
 //  1 to 31 of a-z, 0-9, dot and dash, not digits alone: those are a run's number.
 bool fl_run_name_valid(const char *name);
 

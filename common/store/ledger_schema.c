@@ -66,7 +66,7 @@ static const char lines[] =
     "CREATE TABLE deny_list(one BIGINT PRIMARY KEY CHECK(one = 1), version BIGINT NOT NULL,"
     "  list BLOB NOT NULL);";
 
-//  Version 3 knew one run of a state directory, which had no name, and no table of models.
+//  Version 3 knew one run of a state directory, which had no name, no recipe, and no table of models.
 static const char aside_3[] =
     "ALTER TABLE counter RENAME TO old_counter; ALTER TABLE run RENAME TO old_run;"
     "ALTER TABLE round RENAME TO old_round; ALTER TABLE receipt RENAME TO old_receipt;"
@@ -84,8 +84,9 @@ static const char aside_3[] =
     "roll_dropped, masking"
 
 static const char from_3[] =
-    "INSERT INTO run SELECT number, run, 'run-' || CAST(number AS TEXT), 2, 0, '', 0, begun_at,"
-    "  begun_at, 0, elements, model, model_bytes, '', NULL FROM old_run;"
+    "INSERT INTO run SELECT number, run, 'run-' || CAST(number AS TEXT), 3, 0,"
+    "  '" FL_RUN_OLD "', 0, begun_at, begun_at, 0, elements, model, model_bytes, '', NULL"
+    "  FROM old_run;"
     "INSERT INTO model SELECT run, 1, 0, model, model_bytes FROM old_run;"
     "INSERT INTO model SELECT run, 2, round, model, model_bytes FROM old_round"
     "  WHERE model_bytes > 0;"

@@ -2,6 +2,8 @@
 //  is the test's own.
 #include "cloud/run_service.h"
 
+#include <inttypes.h>
+
 #include "cloud/run_files.h"
 #include "cloud/run_recipe.h"
 #include "cloud/scheduler.h"
@@ -14,6 +16,7 @@
 
 #define ID "01000000000000000000000000000000"
 #define OTHER "02000000000000000000000000000000"
+#define RECIPE "rounds: 3\\n"
 #define SUBMIT(id, name, recipe)                                                                   \
     "{\"run\":\"" id "\",\"name\":\"" name "\",\"recipe\":\"" recipe "\",\"priority\":-3}"
 
@@ -66,7 +69,6 @@ start(void **state)
     service = fl_run_service_new(&(fl_run_service_conf){ .ledger = ledger,
                                                          .checkpoints = checkpoints,
                                                          .queries = queries,
-                                                         .file_bytes_max = 1000,
                                                          .self = &told,
                                                          .fits = fits,
                                                          .told = tell });
@@ -121,7 +123,7 @@ a_run_is_submitted_once_however_often_it_is_asked_for(void **state)
     assert_int_equal(ask("run-submit", "", body), 0);
     assert_says("\"number\":1");
     assert_int_equal(told.times, 1);
-    assert_int_equal(ask("run-submit", "", SUBMIT(OTHER, "digits", "")), FL_EXIT_EXISTS);
+    assert_int_equal(ask("run-submit", "", SUBMIT(OTHER, "digits", RECIPE)), FL_EXIT_EXISTS);
     assert_says("choose another name");
     assert_int_equal(told.times, 1);
 }
@@ -135,16 +137,17 @@ what_cannot_be_done_is_refused_and_leaves_nothing_behind(void **state)
         uint8_t code;
     } rows[] = {
         { "", "takes run, name, recipe", FL_EXIT_USAGE },
-        { SUBMIT("01", "digits", ""), "takes run, name, recipe", FL_EXIT_USAGE },
-        { SUBMIT(ID, "12", ""), "'12' is no name of a run", FL_EXIT_USAGE },
-        { SUBMIT(ID, "Digits", ""), "is no name of a run", FL_EXIT_USAGE },
+        { SUBMIT(ID, "digits", ""), "takes run, name, recipe", FL_EXIT_USAGE },
+        { SUBMIT("01", "digits", RECIPE), "takes run, name, recipe", FL_EXIT_USAGE },
+        { SUBMIT(ID, "12", RECIPE), "'12' is no name of a run", FL_EXIT_USAGE },
+        { SUBMIT(ID, "Digits", RECIPE), "is no name of a run", FL_EXIT_USAGE },
         { SUBMIT(ID, "digits", "rounds: 0\\n"), "recipe:1: 'rounds' is 0", FL_EXIT_USAGE },
         { SUBMIT(ID, "digits", "ruonds: 2\\n"), "did you mean 'rounds'?", FL_EXIT_USAGE },
         { SUBMIT(ID, "digits", "model.initial: /etc/passwd\\n"), "must be the hash",
           FL_EXIT_REFUSED },
-        { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"priority\":1000001}",
+        { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"" RECIPE "\",\"priority\":1000001}",
           "a priority is", FL_EXIT_USAGE },
-        { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"\",\"initial\":\"" ID ID "\"}",
+        { "{\"run\":\"" ID "\",\"name\":\"a\",\"recipe\":\"" RECIPE "\",\"initial\":\"" ID ID "\"}",
           "put it first", FL_EXIT_MISSING },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -152,7 +155,7 @@ what_cannot_be_done_is_refused_and_leaves_nothing_behind(void **state)
         assert_says(rows[i].says);
     }
     told.unfit = true;
-    assert_int_equal(ask("run-submit", "", SUBMIT(ID, "digits", "")), FL_EXIT_REFUSED);
+    assert_int_equal(ask("run-submit", "", SUBMIT(ID, "digits", RECIPE)), FL_EXIT_REFUSED);
     assert_says("another width");
     told.unfit = false;
     assert_int_equal(told.times, 0);
@@ -166,10 +169,10 @@ static void
 a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once(void **state)
 {
     (void)state;
-    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
-    assert_int_equal(ask("run-pause", "digits", ""), FL_EXIT_REFUSED);
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", RECIPE));
+    assert_int_equal(ask("run-pause", "digits", RECIPE), FL_EXIT_REFUSED);
     assert_says("run 1 (digits) is queued: it cannot be paused");
-    assert_int_equal(ask("run-resume", "digits", ""), FL_EXIT_REFUSED); // it begins by itself
+    assert_int_equal(ask("run-resume", "digits", RECIPE), FL_EXIT_REFUSED); // it begins by itself
     const fl_ledger_run queued = stored("digits");
     assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
     assert_int_equal(ask("run-resume", "1", ""), 0);
@@ -183,13 +186,13 @@ a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once(void **state)
     assert_int_equal(ask("run-pause", ID, ""), 0);
     assert_says("is paused already");
     assert_int_equal(told.times, 2);
-    assert_int_equal(ask("run-resume", "digits", ""), 0);
+    assert_int_equal(ask("run-resume", "digits", RECIPE), 0);
     assert_int_equal(told.run.state, FL_RUN_RUNNING);
-    assert_int_equal(ask("run-stop", "digits", ""), 0);
+    assert_int_equal(ask("run-stop", "digits", RECIPE), 0);
     assert_int_equal(told.run.state, FL_RUN_STOPPED);
-    assert_int_equal(ask("run-stop", "digits", ""), 0);
+    assert_int_equal(ask("run-stop", "digits", RECIPE), 0);
     assert_says("is stopped already");
-    assert_int_equal(ask("run-resume", "digits", ""), FL_EXIT_REFUSED);
+    assert_int_equal(ask("run-resume", "digits", RECIPE), FL_EXIT_REFUSED);
     assert_says("is stopped: it cannot be running");
     assert_int_equal(told.times, 4);
     assert_int_equal(ask("run-stop", "nobody", ""), FL_EXIT_MISSING);
@@ -199,13 +202,13 @@ static void
 a_pause_of_the_operator_takes_the_place_of_trouble(void **state)
 {
     (void)state;
-    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", RECIPE));
     const fl_ledger_run queued = stored("");
     assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
     assert_int_equal(
         fl_ledger_run_enter(ledger, &queued.run, FL_RUN_PAUSED, FL_WHY_STORAGE, "full", &why),
         FL_OK);
-    assert_int_equal(ask("run-pause", "digits", ""), 0);
+    assert_int_equal(ask("run-pause", "digits", RECIPE), 0);
     assert_int_equal(told.times, 2);
     assert_int_equal(stored("").reason, FL_WHY_NONE);
 }
@@ -255,14 +258,14 @@ a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed(void **state)
         { "=1", "takes KEY=VALUE", FL_EXIT_USAGE },
         { "priority=x", "priority is 'x'", FL_EXIT_USAGE },
     };
-    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", RECIPE));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(ask("run-set", "digits", rows[i].set), rows[i].code);
         assert_says(rows[i].says);
     }
     told.unfit = true;
     assert_int_equal(ask("run-set", "digits", "rounds=4"), FL_EXIT_REFUSED);
-    (void)ask("run-stop", "digits", "");
+    (void)ask("run-stop", "digits", RECIPE);
     assert_int_equal(ask("run-set", "digits", "rounds=4"), FL_EXIT_REFUSED);
     assert_says("nothing of it can be changed");
     assert_int_equal(told.times, 2);
@@ -275,7 +278,7 @@ of_many_changes_the_newest_are_shown(void **state)
 {
     (void)state;
     char set[32];
-    (void)ask("run-submit", "", SUBMIT(ID, "digits", ""));
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", RECIPE));
     for (unsigned i = 1; i <= 450; i++) {
         const fl_ledger_run about = stored("");
         fl_ledger_change change = { .run = about.run, .round = 1, .setting = "rounds" };
@@ -294,12 +297,12 @@ static void
 runs_are_listed_from_a_number_on_and_watched_from_an_event_on(void **state)
 {
     (void)state;
-    (void)ask("run-submit", "", SUBMIT(ID, "one", ""));
-    (void)ask("run-submit", "", SUBMIT(OTHER, "two", ""));
+    (void)ask("run-submit", "", SUBMIT(ID, "one", RECIPE));
+    (void)ask("run-submit", "", SUBMIT(OTHER, "two", RECIPE));
     assert_int_equal(ask("run-list", "2", ""), 0);
     assert_null(strstr(text, "\"one\""));
     assert_says("\"name\":\"two\",\"state\":\"queued\",\"ended\":false");
-    (void)ask("run-stop", "one", "");
+    (void)ask("run-stop", "one", RECIPE);
     assert_int_equal(ask("run-watch", "0 one", ""), 0);
     assert_says("\"state\":\"stopped\",\"ended\":true");
     assert_says("\"seq\":1,");
@@ -316,12 +319,12 @@ runs_are_listed_from_a_number_on_and_watched_from_an_event_on(void **state)
 static char argument[FL_TEXT_MAX];
 
 static const char *
-put_of(const char *bytes, unsigned offset, unsigned total)
+put_of(const char *bytes, unsigned offset, uint64_t total)
 {
     char hex[65];
     const fl_hash hash = fl_hash_of(fl_bytes_of(bytes, strlen(bytes)));
     fl_hex(hash.bytes, sizeof hash.bytes, hex);
-    (void)snprintf(argument, sizeof argument, "%s %u %u", hex, offset, total);
+    (void)snprintf(argument, sizeof argument, "%s %u %" PRIu64, hex, offset, total);
     return argument;
 }
 
@@ -360,8 +363,8 @@ a_file_that_is_not_what_was_announced_or_too_large_is_not_kept(void **state)
     assert_says("not the one that was announced");
     assert_int_equal(ask("put", put_of("abcdef", 0, 6), ""), 0);
     assert_string_equal(text, "{\"next\":0}"); // all of it is gone
-    assert_int_equal(ask("put", put_of("abcdef", 0, 1001), ""), FL_EXIT_USAGE);
-    assert_says("1 to 1000 bytes");
+    assert_int_equal(ask("put", put_of("abcdef", 0, FL_VECTOR_BYTES_MAX + 1), ""), FL_EXIT_USAGE);
+    assert_says("1 to 17179869184 bytes"); // what a model is read with
     assert_int_equal(ask("put", put_of("abcdef", 5, 6), "ab"), FL_EXIT_USAGE);
     assert_int_equal(ask("put", put_of("abcdef", 0, 0), ""), FL_EXIT_USAGE);
     assert_int_equal(ask("put", "abcd 0 6", "abc"), FL_EXIT_USAGE);
@@ -381,7 +384,7 @@ static void
 only_so_many_files_are_on_their_way_and_what_is_left_alone_goes(void **state)
 {
     (void)state;
-    fl_run_files *files = fl_run_files_new(checkpoints, ledger, 1000);
+    fl_run_files *files = fl_run_files_new(checkpoints, ledger);
     const fl_hash first = { { 1 } };
     uint64_t next;
     for (unsigned i = 0; i < FL_RUN_FILES_MAX; i++) {
@@ -404,7 +407,7 @@ static void
 a_file_that_no_run_takes_goes_after_a_while(void **state)
 {
     (void)state;
-    fl_run_files *files = fl_run_files_new(checkpoints, ledger, 1000);
+    fl_run_files *files = fl_run_files_new(checkpoints, ledger);
     const fl_hash free = fl_hash_of(fl_bytes_of("free", 4)),
                   held = fl_hash_of(fl_bytes_of("held", 4));
     const fl_ledger_run about = { .run = run, .name = "a", .model = held, .model_bytes = 4 };
@@ -418,6 +421,64 @@ a_file_that_no_run_takes_goes_after_a_while(void **state)
     assert_int_equal(put_begin(files, 0, FL_RUN_FILES_IDLE_MS), FL_OK);
     assert_int_equal(fl_run_files_size(files, &free), 0);
     assert_int_equal(fl_run_files_size(files, &held), 4);
+    fl_run_files_destroy(&files);
+}
+
+//  What is large is hashed in pieces, and stays the file that it grew in.
+static void
+a_whole_file_is_proved_in_pieces_and_not_copied(void **state)
+{
+    (void)state;
+    static uint8_t bytes[150 * 1024];
+    char path[PATH_MAX], growing[PATH_MAX + 16];
+    struct stat before, after;
+    uint64_t next;
+    fl_run_files *files = fl_run_files_new(checkpoints, ledger);
+    memset(bytes, 7, sizeof bytes);
+    const fl_hash hash = fl_hash_of(fl_bytes_of(bytes, sizeof bytes));
+    assert_int_equal(fl_run_files_put(files, &hash, 0, sizeof bytes, fl_bytes_of(bytes, 1000), 0,
+                                      &next, &why),
+                     FL_OK);
+    assert_true(fl_checkpoints_path(checkpoints, &hash, path, sizeof path));
+    (void)snprintf(growing, sizeof growing, "%s.tmp-put", path);
+    assert_int_equal(stat(growing, &before), 0);
+    assert_int_equal(fl_run_files_put(files, &hash, 1000, sizeof bytes,
+                                      fl_bytes_of(bytes + 1000, sizeof bytes - 1000), 0, &next,
+                                      &why),
+                     FL_OK);
+    assert_int_equal(stat(path, &after), 0);
+    assert_true(after.st_ino == before.st_ino && after.st_size == sizeof bytes);
+    assert_int_not_equal(stat(growing, &before), 0);
+    fl_run_files_destroy(&files);
+}
+
+static void
+another_total_is_refused_and_spoils_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(ask("put", put_of("abcdef", 0, 6), "abc"), 0);
+    assert_int_equal(ask("put", put_of("abcdef", 0, 2), "ab"), FL_EXIT_USAGE);
+    assert_says("a file of 2 bytes: 6 were announced for it before");
+    assert_int_equal(ask("put", put_of("abcdef", 3, 6), "def"), 0);
+    assert_string_equal(text, "{\"next\":6}");
+}
+
+static void
+a_file_that_is_asked_for_again_is_here_for_as_long_again(void **state)
+{
+    (void)state;
+    fl_run_files *files = fl_run_files_new(checkpoints, ledger);
+    const fl_hash hash = fl_hash_of(fl_bytes_of("free", 4));
+    const fl_time again = FL_RUN_FILES_IDLE_MS - 1;
+    uint64_t next;
+    assert_int_equal(fl_run_files_put(files, &hash, 0, 4, fl_bytes_of("free", 4), 0, &next, &why),
+                     FL_OK);
+    assert_int_equal(
+        fl_run_files_put(files, &hash, 0, 4, fl_bytes_of(NULL, 0), again, &next, &why), FL_OK);
+    assert_int_equal(put_begin(files, 0, again + FL_RUN_FILES_IDLE_MS - 1), FL_OK);
+    assert_int_equal(fl_run_files_size(files, &hash), 4);
+    assert_int_equal(put_begin(files, 0, again + FL_RUN_FILES_IDLE_MS), FL_OK);
+    assert_int_equal(fl_run_files_size(files, &hash), 0);
     fl_run_files_destroy(&files);
 }
 
@@ -437,6 +498,9 @@ main(void)
         unit_case(a_file_that_is_not_what_was_announced_or_too_large_is_not_kept, start, end),
         unit_case(only_so_many_files_are_on_their_way_and_what_is_left_alone_goes, start, end),
         unit_case(a_file_that_no_run_takes_goes_after_a_while, start, end),
+        unit_case(a_whole_file_is_proved_in_pieces_and_not_copied, start, end),
+        unit_case(another_total_is_refused_and_spoils_nothing, start, end),
+        unit_case(a_file_that_is_asked_for_again_is_here_for_as_long_again, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

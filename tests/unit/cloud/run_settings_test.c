@@ -395,6 +395,12 @@ a_recipe_is_what_was_given_in_one_spelling(void **state)
     assert_int_equal(s_read("name: night-2\n", NULL, 0, &one), FL_OK);
     assert_string_equal(one.name, "night-2");
     fl_blob_unref(&one.text);
+    assert_int_equal(s_read("\n", NULL, 0, &one), FL_OK);
+    static const char plain[] = "# every setting has its default\n"; // an empty one is refused
+    assert_true(fl_bytes_equal(fl_blob_bytes(one.text), fl_bytes_of(plain, sizeof plain - 1)));
+    fl_blob_unref(&one.text);
+    assert_int_equal(s_read(plain, NULL, 0, &one), FL_OK);
+    fl_blob_unref(&one.text);
 }
 
 static void

@@ -78,9 +78,10 @@ typedef struct recipe {
     uint16_t flags, method;
     uint32_t claims, members, offset;
     uint8_t major;
+    bool apart; // members of the same bytes have different names
 } recipe;
 
-//  An archive with one stored member, as the recipe says; usual is what it leaves out.
+//  An archive with one stored member, listed `members` times, as the recipe says; usual is what it leaves out.
 static size_t
 s_make(const recipe *made, uint8_t to[4096])
 {
@@ -89,7 +90,7 @@ s_make(const recipe *made, uint8_t to[4096])
     const char *head = made->head == NULL
                            ? "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n"
                            : made->head;
-    const uint16_t name_bytes = (uint16_t)strlen(name), members = made->members == 0 ? 1 : 2;
+    const uint16_t name_bytes = (uint16_t)strlen(name), members = made->members == 0 ? 1 : (uint16_t)made->members;
     fl_writer writer = fl_writer_over(array, sizeof array);
     fl_write_from(&writer, "\x93NUMPY", 6);
     fl_write_u16(&writer, made->major == 0 ? 1 : made->major);
@@ -118,7 +119,8 @@ s_make(const recipe *made, uint8_t to[4096])
         fl_write_u16(&writer, name_bytes);
         fl_write_from(&writer, (uint8_t[12]){ 0 }, 12);
         fl_write_u32(&writer, made->offset);
-        fl_write_from(&writer, name, name_bytes);
+        fl_write_u8(&writer, (uint8_t)(name[0] - (made->apart ? i : 0)));
+        fl_write_from(&writer, name + 1, name_bytes - 1U);
     }
     const uint32_t listed = (uint32_t)fl_writer_size(&writer) - directory;
     fl_write_from(&writer, "PK\5\6\0\0\0\0", 8);
@@ -165,6 +167,10 @@ what_is_not_taken_is_refused_by_name(void **state)
         { { .claims = 7 }, FL_MALFORMED, "w: the file is cut off" },
         { { .offset = 3 }, FL_MALFORMED, "w: the file is cut off" },
         { { .members = 2 }, FL_MALFORMED, "w is there twice" },
+        { { .members = 20, .apart = true }, FL_MALFORMED, "the file is cut off" },
+        { { .members = 9, .apart = true, .claims = UINT32_MAX - 1, .method = 8 },
+          FL_RANGE,
+          "have more than 34359738368 bytes" },
         { { .name = "w" }, FL_MISMATCH, "a member has a name" },
         { { .name = ".npy" }, FL_MISMATCH, "a member has a name" },
         { { .name = "a b.npy" }, FL_MISMATCH, "a member has a name" },

@@ -144,7 +144,8 @@ s_expect_run(void)
 {
     fl_ledger_resume resume;
     assert_int_equal(fl_ledger_resume_get(ledger, &run, &resume, &why), FL_OK);
-    assert_true(resume.run.number == 1 && resume.run.state == FL_RUN_RUNNING);
+    assert_true(resume.run.number == 1 && resume.run.state == FL_RUN_PAUSED);
+    assert_string_equal(resume.run.text, FL_RUN_OLD);
     assert_string_equal(resume.run.name, "run-1");
     assert_true(resume.run.begun_at == 1700000000000u && resume.run.elements == 10);
     assert_true(resume.round == 3 && resume.attempt == 2 && resume.run.model_bytes == 4097);
