@@ -66,7 +66,8 @@ static const char lines[] =
     "CREATE TABLE deny_list(one BIGINT PRIMARY KEY CHECK(one = 1), version BIGINT NOT NULL,"
     "  list BLOB NOT NULL);";
 
-//  Version 3 knew one run of a state directory, which had no name, no recipe, and no table of models.
+//  Version 3 knew one run of a state directory, which had neither name nor recipe, nor a table of
+//  models.
 static const char aside_3[] =
     "ALTER TABLE counter RENAME TO old_counter; ALTER TABLE run RENAME TO old_run;"
     "ALTER TABLE round RENAME TO old_round; ALTER TABLE receipt RENAME TO old_receipt;"

@@ -436,9 +436,9 @@ a_whole_file_is_proved_in_pieces_and_not_copied(void **state)
     fl_run_files *files = fl_run_files_new(checkpoints, ledger);
     memset(bytes, 7, sizeof bytes);
     const fl_hash hash = fl_hash_of(fl_bytes_of(bytes, sizeof bytes));
-    assert_int_equal(fl_run_files_put(files, &hash, 0, sizeof bytes, fl_bytes_of(bytes, 1000), 0,
-                                      &next, &why),
-                     FL_OK);
+    assert_int_equal(
+        fl_run_files_put(files, &hash, 0, sizeof bytes, fl_bytes_of(bytes, 1000), 0, &next, &why),
+        FL_OK);
     assert_true(fl_checkpoints_path(checkpoints, &hash, path, sizeof path));
     (void)snprintf(growing, sizeof growing, "%s.tmp-put", path);
     assert_int_equal(stat(growing, &before), 0);
@@ -473,8 +473,8 @@ a_file_that_is_asked_for_again_is_here_for_as_long_again(void **state)
     uint64_t next;
     assert_int_equal(fl_run_files_put(files, &hash, 0, 4, fl_bytes_of("free", 4), 0, &next, &why),
                      FL_OK);
-    assert_int_equal(
-        fl_run_files_put(files, &hash, 0, 4, fl_bytes_of(NULL, 0), again, &next, &why), FL_OK);
+    assert_int_equal(fl_run_files_put(files, &hash, 0, 4, fl_bytes_of(NULL, 0), again, &next, &why),
+                     FL_OK);
     assert_int_equal(put_begin(files, 0, again + FL_RUN_FILES_IDLE_MS - 1), FL_OK);
     assert_int_equal(fl_run_files_size(files, &hash), 4);
     assert_int_equal(put_begin(files, 0, again + FL_RUN_FILES_IDLE_MS), FL_OK);

@@ -81,7 +81,8 @@ typedef struct recipe {
     bool apart; // members of the same bytes have different names
 } recipe;
 
-//  An archive with one stored member, listed `members` times, as the recipe says; usual is what it leaves out.
+//  An archive with one stored member, listed `members` times, as the recipe says; usual is what it
+//  leaves out.
 static size_t
 s_make(const recipe *made, uint8_t to[4096])
 {
@@ -90,7 +91,8 @@ s_make(const recipe *made, uint8_t to[4096])
     const char *head = made->head == NULL
                            ? "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n"
                            : made->head;
-    const uint16_t name_bytes = (uint16_t)strlen(name), members = made->members == 0 ? 1 : (uint16_t)made->members;
+    const uint16_t name_bytes = (uint16_t)strlen(name),
+                   members = made->members == 0 ? 1 : (uint16_t)made->members;
     fl_writer writer = fl_writer_over(array, sizeof array);
     fl_write_from(&writer, "\x93NUMPY", 6);
     fl_write_u16(&writer, made->major == 0 ? 1 : made->major);
