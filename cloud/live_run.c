@@ -102,24 +102,12 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
     return status;
 }
 
-//  What has no recipe must not go on with default settings.
-static fl_status
-s_has_recipe(fl_ledger *ledger, const fl_run *run, fl_why *why)
-{
-    fl_blob *recipe = NULL;
-    FL_TRY(fl_ledger_run_recipe(ledger, run, &recipe, why));
-    bool some = fl_blob_size(recipe) > 0;
-    fl_blob_unref(&recipe);
-    return some ? FL_OK : fl_fail(FL_MISMATCH, why, FL_RUN_OLD);
-}
-
 static fl_status
 s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_why *why)
 {
     char id[2 * sizeof run->bytes + 1];
     fl_hex(run->bytes, sizeof run->bytes, id);
     FL_TRY(fl_ledger_run_find(conf->ledger, id, &self->row, why));
-    FL_TRY(s_has_recipe(conf->ledger, run, why));
     FL_TRY(fl_run_recipe_load(conf->ledger, run, NULL, &self->conf, why));
     FL_TRY(fl_run_settings_fit(self->conf, conf->root, why));
     if (self->row.state == FL_RUN_QUEUED) {

@@ -84,6 +84,9 @@ fl_run_recipe_load(fl_ledger *ledger, const fl_run *run, const char *set, fl_con
         status = fl_fail(FL_FULL, why, "too many settings of this run were changed");
     }
     FL_THEN(status, fl_ledger_run_recipe(ledger, run, &recipe, why));
+    if (status == FL_OK && fl_blob_size(recipe) == 0) { // default settings would be another run
+        status = fl_fail(FL_MISMATCH, why, FL_RUN_OLD);
+    }
     FL_THEN(status, fl_conf_of_text(&fl_run_program, "recipe", fl_blob_bytes(recipe), self->sets,
                                     self->count, conf, why));
     fl_blob_unref(&recipe);

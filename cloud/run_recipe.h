@@ -9,6 +9,7 @@
 //  May this setting be changed after the run was submitted? Only what the root alone reads may.
 bool fl_run_recipe_may_change(const char *key);
 //  The settings, the caller's. `set`: one more change, "KEY=VALUE", not recorded yet; NULL: none.
+//  FL_MISMATCH: the run was begun before runs had recipes.
 FL_CHECKED fl_status fl_run_recipe_load(fl_ledger *ledger, const fl_run *run, const char *set,
                                         fl_conf **conf, fl_why *why);
 
