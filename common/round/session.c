@@ -5,7 +5,7 @@
 #include "common/base/limits.h"
 #include "common/machine/policy.h"
 
-enum { SILENT_BEATS = 3 };
+enum { SILENT_BEATS = 3, DOUBLINGS = 2 };
 
 void
 fl_session_init(fl_session *self, const fl_participant_conf *conf)
@@ -34,7 +34,7 @@ void
 fl_session_welcomed(fl_session *self, uint32_t beat_ms, fl_time now)
 {
     self->phase = FL_SESSION_JOINED;
-    self->tries = 0;
+    self->tries = self->unanswered = 0;
     self->beat_ms = beat_ms < FL_BEAT_MS_MIN   ? FL_BEAT_MS_MIN
                     : beat_ms > FL_BEAT_MS_MAX ? FL_BEAT_MS_MAX
                                                : beat_ms;
@@ -53,6 +53,7 @@ fl_session_lost(fl_session *self, fl_time now)
 {
     uint32_t delay = fl_session_pause_ms(self, self->tries);
     self->tries++;
+    self->unanswered += self->phase == FL_SESSION_JOINING;
     self->phase = FL_SESSION_OFFLINE;
     self->retry_at = now + (fl_time)delay;
     return delay;
@@ -76,7 +77,9 @@ static fl_time
 s_silence_at(const fl_session *self)
 {
     fl_time bound = (fl_time)SILENT_BEATS * self->beat_ms;
-    return self->phase == FL_SESSION_JOINING ? self->hello_at + bound : self->heard_at + bound + 1;
+    uint32_t doubled = self->unanswered < DOUBLINGS ? self->unanswered : DOUBLINGS;
+    return self->phase == FL_SESSION_JOINING ? self->hello_at + (bound << doubled)
+                                             : self->heard_at + bound + 1;
 }
 
 fl_session_step

@@ -1,7 +1,8 @@
 //  session - a child's way to its seat, as a clock: when to connect, how long to wait for WELCOME,
 //  when to beat, when to leave a silent parent. A plain value inside the participant, which says
-//  the words. Every phase has an end: OFFLINE after the backoff, JOINING and a silent JOINED after
-//  three beats.
+//  the words. Every phase has an end: OFFLINE after the backoff, a silent JOINED after three beats,
+//  JOINING after as many, doubled with each HELLO without an answer, at most twice: a far link
+//  under load gets in.
 #ifndef FL_ROUND_SESSION_H
 #define FL_ROUND_SESSION_H
 
@@ -20,6 +21,7 @@ typedef struct fl_session {
     uint32_t backoff_min_ms, backoff_max_ms;
     fl_rng rng;
     uint32_t tries; // connections given up since the last WELCOME
+    uint32_t unanswered; // of them, those that HELLO got no answer on
     fl_time retry_at, hello_at, heard_at, beat_at;
 } fl_session;
 

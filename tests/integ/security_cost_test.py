@@ -29,7 +29,7 @@ BYTES = 256 << 20       # of the edge's container in compose.yaml; here for a de
 LANES = ("control", "up", "down")
 RATE_MIN = 0.8
 HONEST = ["d1", "d2", "d3"]
-FAR_S = 24
+FAR_S = 40
 POUR = """
 import collections, resource, socket, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, 2 * resource.getrlimit(resource.RLIMIT_NOFILE)[1:])

@@ -28,15 +28,24 @@ a_child_connects_at_once(void **state)
 }
 
 static void
-hello_without_an_answer_is_given_up_after_three_beats(void **state)
+hello_without_answer_is_given_up_after_three_beats_then_longer(void **state)
 {
     (void)state;
-    fl_session_asked(&joining, 1000);
-    assert_int_equal(joining.phase, FL_SESSION_JOINING);
-    fl_session_heard(&joining, 1200); // other words are no answer to HELLO
-    assert_int_equal(fl_session_deadline(&joining), 1300);
-    assert_int_equal(fl_session_next(&joining, 1299), FL_SESSION_DO_WAIT);
-    assert_int_equal(fl_session_next(&joining, 1300), FL_SESSION_DO_GIVE_UP);
+    static const fl_time BEATS[] = { 3, 6, 12, 12 };
+    for (size_t i = 0; i < sizeof BEATS / sizeof *BEATS; i++) {
+        fl_time end = 1000 + 100 * BEATS[i];
+        fl_session_asked(&joining, 1000);
+        assert_int_equal(joining.phase, FL_SESSION_JOINING);
+        fl_session_heard(&joining, 1200); // other words are no answer to HELLO
+        assert_int_equal(fl_session_deadline(&joining), end);
+        assert_int_equal(fl_session_next(&joining, end - 1), FL_SESSION_DO_WAIT);
+        assert_int_equal(fl_session_next(&joining, end), FL_SESSION_DO_GIVE_UP);
+        fl_session_lost(&joining, end);
+    }
+    fl_session_welcomed(&joining, 100, 9000);
+    fl_session_lost(&joining, 9000); // a seat that is lost is no HELLO without an answer
+    fl_session_asked(&joining, 9100);
+    assert_int_equal(fl_session_deadline(&joining), 9400);
 }
 
 static void
@@ -108,7 +117,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_child_connects_at_once, s_init),
-        cmocka_unit_test_setup(hello_without_an_answer_is_given_up_after_three_beats, s_init),
+        cmocka_unit_test_setup(hello_without_answer_is_given_up_after_three_beats_then_longer,
+                               s_init),
         cmocka_unit_test_setup(each_try_waits_longer_until_welcome, s_init),
         cmocka_unit_test_setup(a_seat_is_kept_by_beats_and_left_after_three_silent_ones, s_init),
         cmocka_unit_test_setup(no_parent_sets_a_beat_out_of_bounds, s_init),
