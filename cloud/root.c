@@ -489,7 +489,7 @@ fl_root_look(const fl_root *self, fl_time now)
                           .best_score = self->best.value,
                           .aborted = self->aborted,
                           .reason = self->reason,
-                          .masking = (fl_masking)self->conf.plan.masking };
+                          .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] } };
     if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {
         view.rounds = view.round; // it had run further before it was to end earlier
     }

@@ -45,7 +45,10 @@ static const fl_setting rows[] = {
     { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
       "most devices of a round; sums are proved not to overflow for so many" },
     { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,
-      "secure aggregation: what parents are trusted with; unmasked must be set on every node" },
+      "secure aggregation of updates: what the parent of a device is trusted with; for unmasked, "
+      "each device must say so too" },
+    { "masking.edges", FL_CONF_CHOICE, "same", 0, 0, "same|" FL_SETTINGS_MASKING,
+      "secure aggregation of what edges send, each the sum of its devices" },
     { "masking.block_max", FL_CONF_INT, "64", 3, FL_MEMBERS_MAX, NULL,
       "most participants of one block" },
     { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,
@@ -92,6 +95,20 @@ static const fl_setting rows[] = {
       "which models stay beside the newest: best, or every N (rounds) and the best" },
 };
 
+static fl_masking
+s_masking_edges(const fl_conf *conf)
+{
+    const int64_t said = fl_conf_choice(conf, "masking.edges"); // 0: same
+    return (fl_masking)(said == 0 ? fl_conf_choice(conf, "masking") : said - 1);
+}
+
+static bool
+s_masks(const fl_conf *conf)
+{
+    return fl_conf_choice(conf, "masking") != FL_MASKING_NONE ||
+           s_masking_edges(conf) != FL_MASKING_NONE;
+}
+
 static fl_element
 s_fixed(const fl_conf *conf)
 {
@@ -120,11 +137,11 @@ s_check_masking(const fl_conf *conf, fl_why *why)
                            floors[i], (long long)block);
         }
     }
-    if (expect > 0 && expect < edges) {
+    if (expect > 0 && expect < edges && s_masking_edges(conf) != FL_MASKING_NONE) {
         return fl_fail(FL_RANGE, why,
                        "round.expect is below masking.members_min_edges (%lld), and secure "
-                       "aggregation needs so many: have more, or set masking to unmasked here, on "
-                       "the edges and on the devices",
+                       "aggregation of edges needs so many: have more, or set masking.edges to "
+                       "unmasked, so that the root reads the sum of each edge",
                        (long long)edges);
     }
     return FL_OK;
@@ -204,7 +221,7 @@ s_check(const fl_conf *conf, fl_why *why)
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
     }
-    if (fl_conf_choice(conf, "masking") != FL_MASKING_NONE) {
+    if (s_masks(conf)) {
         FL_TRY(s_check_masking(conf, why));
     }
     if (fl_conf_int(conf, "plan.devices_max") < fl_conf_int(conf, "round.expect_devices")) {
@@ -265,10 +282,11 @@ fl_run_settings_fit(const fl_conf *conf, const fl_conf *root, fl_why *why)
     FL_TRY(fl_settings_check(root, conf, why));
     FL_TRY(s_test_fits(conf, root, why));
     FL_TRY(s_memory_fits(conf, why));
-    if (fl_conf_choice(conf, "masking") == FL_MASKING_NONE) {
+    if (!s_masks(conf)) {
         return FL_OK;
     }
-    if (fl_conf_int(root, "seats") < fl_conf_int(conf, "masking.members_min_edges")) {
+    if (s_masking_edges(conf) != FL_MASKING_NONE &&
+        fl_conf_int(root, "seats") < fl_conf_int(conf, "masking.members_min_edges")) {
         return fl_fail(FL_RANGE, why,
                        "seats at the root is below masking.members_min_edges, and secure "
                        "aggregation needs so many: raise seats");
@@ -346,8 +364,9 @@ fl_run_recipe_read(const char *path, const char *const *sets, uint32_t count, fl
 static void
 s_plan_masking(const fl_conf *conf, fl_plan *plan)
 {
-    plan->masking = (uint8_t)fl_conf_choice(conf, "masking");
-    if (plan->masking == FL_MASKING_NONE) {
+    plan->masking[0] = (uint8_t)fl_conf_choice(conf, "masking");
+    plan->masking[1] = (uint8_t)s_masking_edges(conf);
+    if (!s_masks(conf)) {
         return;
     }
     plan->block_max = (uint8_t)fl_conf_int(conf, "masking.block_max");
@@ -429,7 +448,7 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
     fl_status status = s_rate(conf, &run.rate, NULL);
     bool keeps = s_keep(fl_conf_text(conf, "keep"), &run.keep_every);
     FL_ASSERT(status == FL_OK && keeps); // s_check has seen to it
-    if (run.plan.masking != FL_MASKING_NONE) {
+    if (run.plan.masking[1] != FL_MASKING_NONE) {
         s_wait_for_block(&run);
     }
     return run;

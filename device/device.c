@@ -71,10 +71,11 @@ s_drop_update(fl_device *self, fl_outbox *out)
 
 //  Under the profile malicious only what was trained from the round's own model is masked.
 static bool
-s_carries(const fl_plan *plan, uint64_t staleness)
+s_carries(const fl_device *self, const fl_plan *plan, uint64_t staleness)
 {
-    return staleness == 0 || (plan->late == FL_LATE_CARRY && staleness <= plan->staleness_max &&
-                              plan->masking != FL_MASKING_MALICIOUS);
+    return staleness == 0 ||
+           (plan->late == FL_LATE_CARRY && staleness <= plan->staleness_max &&
+            fl_participant_masking(self->participant, plan) != FL_MASKING_MALICIOUS);
 }
 
 static void
@@ -127,7 +128,7 @@ s_take_verdict(fl_device *self, fl_outbox *out)
     bool ours = self->offered != 0 && self->offered == verdict.round &&
                 fl_run_equal(&self->trained.run, &verdict.run);
     bool spent = verdict.spent || !verdict.certain || verdict.outcome == FL_OUT_IN ||
-                 verdict.outcome == FL_OUT_REFUSED || !s_carries(&self->trained.plan, 1);
+                 verdict.outcome == FL_OUT_REFUSED || !s_carries(self, &self->trained.plan, 1);
     if (ours && spent) {
         s_drop_update(self, out);
     }
@@ -154,13 +155,13 @@ s_work(fl_device *self, fl_time now, fl_outbox *out)
         task->order.round < self->trained.round) {
         staleness = UINT64_MAX; // of another life
     }
-    if (self->phase == TRAINING && !s_carries(&task->order.plan, staleness)) {
+    if (self->phase == TRAINING && !s_carries(self, &task->order.plan, staleness)) {
         s_cancel(self, out);
     }
     if (self->phase != IDLE) {
         return;
     }
-    if (self->update != 0 && s_carries(&task->order.plan, staleness)) {
+    if (self->update != 0 && s_carries(self, &task->order.plan, staleness)) {
         s_encode(self, task, out);
         return;
     }

@@ -19,7 +19,7 @@ static const fl_setting rows[] = {
     { "slots", FL_CONF_TEXT, "", 0, 0, NULL,
       "instead of state: directory of device slots; the lowest free one is claimed" },
     FL_SETTINGS_PROCESS,
-    FL_SETTINGS_PARTICIPANT,
+    FL_SETTINGS_PARTICIPANT("malicious"),
     { "trainer", FL_CONF_CHOICE, "builtin", 0, 0, "builtin|synthetic", "how this device trains" },
     { "model.layers", FL_CONF_TEXT, "", 0, 0, NULL,
       "layer sizes of the only network that this device trains; without: of any that fits its "

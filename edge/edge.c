@@ -153,7 +153,8 @@ s_dismiss(fl_edge *self, fl_outbox *out)
 static bool
 s_can_mask(const fl_edge *self, const fl_plan *plan)
 {
-    return plan->masking == FL_MASKING_NONE || self->conf.aggregator.masking != NULL;
+    const fl_secagg_server_conf *masking = self->conf.aggregator.masking;
+    return masking != NULL || fl_plan_masking(plan, 1) == FL_MASKING_NONE;
 }
 
 static void
@@ -190,7 +191,8 @@ s_due(const fl_edge *self)
 {
     fl_time due = fl_participant_due(self->participant);
     fl_time budget = self->task.budget_ms;
-    return self->task.order.plan.masking == FL_MASKING_NONE ? due : due - budget * 5 / 16;
+    fl_masking masking = fl_participant_masking(self->participant, &self->task.order.plan);
+    return masking == FL_MASKING_NONE ? due : due - budget * 5 / 16;
 }
 
 static void

@@ -4,7 +4,7 @@
 #include "common/runtime/settings.h"
 
 static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_PARENT,
-                                   FL_SETTINGS_WINDOW, FL_SETTINGS_PARTICIPANT };
+                                   FL_SETTINGS_WINDOW, FL_SETTINGS_PARTICIPANT("unmasked") };
 
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)

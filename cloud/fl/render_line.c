@@ -210,11 +210,15 @@ void
 fl_render_masking(const json_t *answer, char line[FL_RENDER_LINE_BYTES])
 {
     const char *profile = leaf_text(answer, "masking");
+    const char *above = leaf_text(answer, "masking_edges");
     line[0] = '\0';
     if (strcmp(profile, "unmasked") == 0) {
         s_add(line, "not masked");
     } else if (strcmp(profile, "-") != 0) {
         s_add(line, "%smasked (%s)", leaf_true(answer, "masked") ? "" : "only partly ", profile);
+    }
+    if (strcmp(above, "-") != 0 && strcmp(above, profile) != 0) {
+        s_add(line, ", sums of edges %s", above);
     }
 }
 

@@ -33,7 +33,7 @@ typedef struct fl_root_view {
     double best_score;
     bool aborted;
     fl_reason reason;   // why DONE early, or PAUSED
-    fl_masking masking; // profile of every round
+    uint8_t masking[2]; // fl_masking, of every round: fl_plan
 } fl_root_view;
 
 #endif

@@ -372,13 +372,14 @@ s_masking(fl_json *doc, const fl_status_input *input)
     const fl_task *task = s_task(input);
     if (input->root == NULL && task == NULL) {
         fl_json_text(doc, doc->top, "masking", NULL);
+        fl_json_text(doc, doc->top, "masking_edges", NULL);
         fl_json_text(doc, doc->top, "masked", NULL);
         return;
     }
-    fl_masking masking =
-        input->root != NULL ? input->root->masking : (fl_masking)task->order.plan.masking;
-    fl_json_text(doc, doc->top, "masking", fl_masking_name(masking));
-    fl_json_bool(doc, doc->top, "masked", masking != FL_MASKING_NONE);
+    const uint8_t *masking = input->root != NULL ? input->root->masking : task->order.plan.masking;
+    fl_json_text(doc, doc->top, "masking", fl_masking_name((fl_masking)masking[0]));
+    fl_json_text(doc, doc->top, "masking_edges", fl_masking_name((fl_masking)masking[1]));
+    fl_json_bool(doc, doc->top, "masked", masking[0] != FL_MASKING_NONE);
 }
 
 // ---- counters ---------------------------------------------------------------------------------

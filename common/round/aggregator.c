@@ -179,11 +179,20 @@ s_this_round(const fl_aggregator *self, const fl_message *message, uint32_t atte
            attempt == self->task.attempt && fl_run_equal(&message->run, &self->run);
 }
 
+//  How the sum of this hop is hidden, as the task in hand says.
+static fl_masking
+s_masking(const fl_aggregator *self)
+{
+    const fl_secagg_server_conf *masking = self->conf.masking;
+    return masking == NULL ? FL_MASKING_NONE
+                           : fl_plan_masking(&self->task.order.plan, masking->hop);
+}
+
 //  The round at hand is masked. What follows is only for such a round, unless it says otherwise.
 static bool
 s_masked(const fl_aggregator *self)
 {
-    return self->phase != FL_AGGREGATOR_IDLE && self->task.order.plan.masking != FL_MASKING_NONE;
+    return self->phase != FL_AGGREGATOR_IDLE && s_masking(self) != FL_MASKING_NONE;
 }
 
 // ---- who is in which block --------------------------------------------------------------------
@@ -616,12 +625,12 @@ s_line(const fl_aggregator *self, uint32_t number)
                             .survivors = (uint8_t)result.survivors };
 }
 
-//  A line per block, and behind them those that counted edges sent.
+//  In any round: a line per block, and behind them those that counted edges sent.
 static const fl_block_line *
 s_lines(fl_aggregator *self, uint32_t *count)
 {
     uint32_t own = 0;
-    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+    for (uint32_t i = 0; s_masked(self) && i < FL_BLOCKS_MAX; i++) {
         if (self->block[i].used) {
             self->lines[own++] = s_line(self, i);
         }
@@ -832,7 +841,7 @@ s_base_fits(const fl_aggregator *self, const fl_contrib *contrib, fl_reason *rea
     uint64_t staleness = order->round - contrib->base_round;
     *reason = FL_WHY_BASE;
     if (contrib->base_round > order->round || contrib->base_round == 0 ||
-        (order->plan.masking == FL_MASKING_MALICIOUS && staleness > 0)) {
+        (s_masking(self) == FL_MASKING_MALICIOUS && staleness > 0)) {
         return false;
     }
     if (staleness > 0 &&
@@ -1071,11 +1080,11 @@ s_hear(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 //  Steps of opening that fit between the cut-off and the due time.
 enum { OPENING_STEPS = 3 };
 
-//  What opening takes after the cut-off; 0 when the plan asks for no masks.
+//  What opening takes after the cut-off, when the sum is hidden so.
 static fl_time
-s_opening_ms(const fl_plan *plan)
+s_opening_ms(const fl_plan *plan, fl_masking masking)
 {
-    return plan->masking == FL_MASKING_NONE ? 0 : (fl_time)OPENING_STEPS * plan->step_ms;
+    return masking == FL_MASKING_NONE ? 0 : (fl_time)OPENING_STEPS * plan->step_ms;
 }
 
 //  A deadline that follows what was measured has to leave room for what was not: uploads have the
@@ -1086,6 +1095,7 @@ s_window_ms(const fl_aggregator *self, uint32_t median_ms)
 {
     const fl_window *window = &self->conf.window;
     const fl_timing *timing = &self->conf.timing;
+    const fl_plan *plan = &self->task.order.plan;
     fl_time wanted = (fl_time)fl_policy_deadline_ms(window, median_ms);
     if (!s_masked(self)) {
         return wanted;
@@ -1094,7 +1104,7 @@ s_window_ms(const fl_aggregator *self, uint32_t median_ms)
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         const fl_seat *seat = fl_seats_look(self->seats, i);
         if (seat->present && seat->role == FL_ROLE_EDGE) {
-            below = s_opening_ms(&self->task.order.plan) + (fl_time)timing->finish_ms +
+            below = s_opening_ms(plan, fl_plan_masking(plan, 1)) + (fl_time)timing->finish_ms +
                     (fl_time)timing->hop_ms;
         }
     }
@@ -1223,8 +1233,8 @@ s_sum_up(fl_aggregator *self, fl_result *result)
     result->weight = masked ? self->opened.weight : said->weight;
     result->count = masked ? self->opened.count : said->count;
     memcpy(result->stats, masked ? self->opened.stats : said->stats, sizeof result->stats);
-    result->masking = (fl_masking)self->task.order.plan.masking;
-    if (masked) {
+    result->masking = fl_plan_masking(&self->task.order.plan, 1);
+    if (self->conf.masking != NULL && fl_plan_masks(&self->task.order.plan)) {
         result->blocks = s_lines(self, &result->block_count);
     }
 }
@@ -1415,7 +1425,8 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     self->extends = 0;
     self->bytes_down = 0;
     fl_time deadline = now + s_window_ms(self, fl_pace_ms(&self->pace));
-    fl_time after = (fl_time)self->conf.timing.finish_ms + s_opening_ms(&task->order.plan);
+    fl_time after =
+        (fl_time)self->conf.timing.finish_ms + s_opening_ms(&task->order.plan, s_masking(self));
     fl_time latest = due == FL_NEVER ? FL_NEVER : due - after;
     self->cutoff_at = deadline < latest ? deadline : latest;
     self->wake_at = s_masked(self) ? now : s_next_moment(self, now);
@@ -1679,7 +1690,7 @@ fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64
     fl_selection_open(&self->selection);
     bool masked = s_masked(self);
     uint32_t blocks = masked ? s_open_blocks(self, wall_s, now, out) : 1;
-    fl_uploads_open(self->uploads, &task->order, task->attempt, blocks, out);
+    fl_uploads_open(self->uploads, &task->order, task->attempt, masked, blocks, out);
     uint32_t invited = 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         if (fl_seats_look(self->seats, i)->present && s_takes_part(self, i)) {

@@ -42,6 +42,7 @@ enum { LEFT_RUNS = 8 };
 struct fl_participant {
     fl_participant_conf conf;
     fl_session session;
+    uint8_t hop;              // ours: 1 below an edge, 2 below the root
     fl_run run;               // of `task`
     left_run left[LEFT_RUNS]; // newest first
     fl_welcome seat; // its certificate view is not kept
@@ -225,11 +226,11 @@ s_pushed(fl_participant *self, fl_upload_send_state state, fl_outbox *out)
 }
 
 // ---- its half of a masked round ---------------------------------------------------------------
-//  The task in hand asks for masks.
+//  The task in hand asks us for masks.
 static bool
 s_masks(const fl_participant *self)
 {
-    return self->task.order.plan.masking != FL_MASKING_NONE;
+    return fl_plan_masking(&self->task.order.plan, self->hop) != FL_MASKING_NONE;
 }
 
 //  Its half of the round in hand goes on.
@@ -374,7 +375,8 @@ s_masking_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_o
     }
     self->parent = cert.node;
     self->parent_role = cert.role;
-    fl_secagg_client_under(self->masking, cert.role == FL_ROLE_ROOT ? 2 : 1);
+    self->hop = cert.role == FL_ROLE_ROOT ? 2 : 1;
+    fl_secagg_client_under(self->masking, self->hop);
     return true;
 }
 
@@ -906,6 +908,7 @@ fl_participant_new(const fl_participant_conf *conf)
     self->run = conf->run;
     fl_session_init(&self->session, conf);
     self->due = FL_NEVER;
+    self->hop = conf->role == FL_ROLE_EDGE ? 2 : 1;
     self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
     bool made = fl_upload_send_init(&self->upload, conf->role == FL_ROLE_EDGE);
     if (made && conf->masking != NULL) {
@@ -977,6 +980,12 @@ fl_participant_task(const fl_participant *self)
     bool held =
         self->phase != FL_PARTICIPANT_NONE && fl_hash_equal(&self->model, &self->task.order.model);
     return held ? &self->task : NULL;
+}
+
+fl_masking
+fl_participant_masking(const fl_participant *self, const fl_plan *plan)
+{
+    return fl_plan_masking(plan, self->hop);
 }
 
 fl_time

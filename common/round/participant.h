@@ -85,6 +85,8 @@ fl_time fl_participant_deadline(const fl_participant *self);
 const fl_task *fl_participant_task(const fl_participant *self);
 //  When the parent wants the contribution whole, on our clock. FL_NEVER without a task.
 fl_time fl_participant_due(const fl_participant *self);
+//  How that plan has this node's update hidden from its parent.
+fl_masking fl_participant_masking(const fl_participant *self, const fl_plan *plan);
 //  True while the owner still owes an answer to the task (it is WORKING).
 bool fl_participant_wants(const fl_participant *self);
 

@@ -16,6 +16,7 @@ struct fl_uploads {
     fl_order order;
     fl_element element; // of its vectors
     uint32_t attempt;
+    bool masked; // at this hop
     fl_sums sums;
 };
 
@@ -42,18 +43,19 @@ fl_uploads_destroy(fl_uploads **self_p)
 }
 
 void
-fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
-                fl_outbox *out)
+fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, bool masked,
+                uint32_t blocks, fl_outbox *out)
 {
     FL_ASSERT(!fl_uploads_busy(self));
     self->order = *order;
     self->element = fl_policy_element(&order->plan);
     self->attempt = attempt;
+    self->masked = masked;
     memset(&self->sums, 0, sizeof self->sums);
     fl_effect *effect = fl_outbox_add(out, FL_FX_CLEAR);
     effect->clear.elements = order->elements;
     effect->clear.element = self->element;
-    effect->clear.masked = order->plan.masking != FL_MASKING_NONE;
+    effect->clear.masked = masked;
     effect->clear.blocks = blocks;
 }
 
@@ -192,12 +194,6 @@ fl_uploads_void(fl_uploads *self, uint32_t index, fl_reason reason)
 }
 
 // ---- what children send -------------------------------------------------------------------------
-static bool
-s_masked(const fl_uploads *self)
-{
-    return self->order.plan.masking != FL_MASKING_NONE;
-}
-
 //  Nothing but the masked header may say what is inside.
 static bool
 s_hidden(const fl_contrib *contrib)
@@ -217,7 +213,7 @@ s_judge(const fl_uploads *self, const fl_seat *seat, const fl_contrib *contrib)
         contrib->vector_bytes != fl_element_bytes(&self->element, contrib->elements)) {
         return FL_WHY_SHAPE;
     }
-    if (s_masked(self)) {
+    if (self->masked) {
         return s_hidden(contrib) ? FL_WHY_NONE : FL_WHY_WEIGHT;
     }
     bool device = seat->role == FL_ROLE_DEVICE;
@@ -416,7 +412,7 @@ s_count(fl_uploads *self, uint32_t index, fl_outbox *out)
     }
     const uint64_t samples = seat->role == FL_ROLE_DEVICE ? contrib->stats[FL_STAT_SAMPLES]
                                                           : contrib->tally.samples_known;
-    if (samples > 0 && !s_masked(self)) {
+    if (samples > 0 && !self->masked) {
         fl_seats_told(self->seats, index, seat->leaves, samples);
     }
     if (seat->came_at > self->sums.last_at) {

@@ -24,8 +24,8 @@ fl_uploads *fl_uploads_new(fl_seats *seats, uint32_t slots);
 void fl_uploads_destroy(fl_uploads **self_p);
 
 //  Begin a round: clears so many accumulators. Not while `busy`.
-void fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, uint32_t blocks,
-                     fl_outbox *out);
+void fl_uploads_open(fl_uploads *self, const fl_order *order, uint32_t attempt, bool masked,
+                     uint32_t blocks, fl_outbox *out);
 
 //  A CONTRIB of this round and attempt, from this seat, whose base is right.
 void fl_uploads_contrib(fl_uploads *self, uint32_t seat, const fl_message *message, fl_time now,

@@ -77,7 +77,7 @@ s_reason_of(fl_status status)
 static uint64_t
 s_seed(const fl_errand *job, const fl_order *order)
 {
-    if (order->plan.masking == FL_MASKING_NONE || order->plan.pin) {
+    if (!fl_plan_masks(&order->plan) || order->plan.pin) {
         return order->plan.seed;
     }
     uint8_t bytes[16 + 8], mac[FL_MAC_BYTES];

@@ -28,6 +28,13 @@ static const bool legal[FL_CLIENT_STEPS][FL_CLIENT_STEPS] = {
     [FL_CLIENT_OPENED] = { [FL_CLIENT_IDLE] = true },
 };
 
+//  How the sums of this hop are hidden.
+static fl_masking
+s_profile(const fl_secagg_client *self)
+{
+    return fl_plan_masking(&self->task.order.plan, self->conf.hop);
+}
+
 static void
 s_enter(fl_secagg_client *self, fl_secagg_step next, fl_outbox *out)
 {
@@ -99,7 +106,8 @@ static fl_reason
 s_judge_task(const fl_secagg_client *self, const fl_task *task)
 {
     const fl_plan *plan = &task->order.plan;
-    if (plan->masking == FL_MASKING_NONE || plan->masking < (uint8_t)self->conf.profile) {
+    fl_masking masking = fl_plan_masking(plan, self->conf.hop);
+    if (masking == FL_MASKING_NONE || masking < self->conf.profile) {
         return FL_WHY_POLICY_REFUSED;
     }
     if (!fl_secagg_plan_holds(plan, task->order.elements)) {
@@ -174,7 +182,7 @@ on_masked(fl_secagg_client *self, const fl_event *event, fl_outbox *out)
     memcpy(sums.stats, self->input.stats, sizeof sums.stats);
     fl_secagg_header_mask(&sums, self->secrets->seeds, self->secrets->seed_count);
     fl_secagg_header_encode(&sums, self->header);
-    bool sign = self->task.order.plan.masking == FL_MASKING_MALICIOUS;
+    bool sign = s_profile(self) == FL_MASKING_MALICIOUS;
     fl_transcript_psig(self->conf.keys, &self->ctx, self->index, self->psig);
     self->upload =
         (fl_secagg_upload){ .vec = event->masked.vec,
@@ -522,7 +530,7 @@ s_judge_survivors(const fl_secagg_client *self, uint64_t set)
 static uint64_t
 s_signers(const fl_secagg_client *self, const fl_block_word *word)
 {
-    if (self->task.order.plan.masking == FL_MASKING_HONEST) {
+    if (s_profile(self) == FL_MASKING_HONEST) {
         return word->set;
     }
     uint64_t signers = fl_secagg_bit(self->index);
@@ -577,7 +585,7 @@ on_survivors(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, 
     self->survivors = set;
     self->survivors_hash = fl_transcript_set_hash(set, self->block.members);
     self->signers = s_signers(self, word);
-    if (self->task.order.plan.masking == FL_MASKING_HONEST) {
+    if (s_profile(self) == FL_MASKING_HONEST) {
         s_open(self, out);
     } else {
         s_acknowledge(self, now, out);
@@ -751,7 +759,8 @@ fl_secagg_client_under(fl_secagg_client *self, uint8_t hop)
 bool
 fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan)
 {
-    return plan->masking == FL_MASKING_NONE && self->conf.profile == FL_MASKING_NONE;
+    bool plain = fl_plan_masking(plan, self->conf.hop) == FL_MASKING_NONE;
+    return plain && self->conf.profile == FL_MASKING_NONE;
 }
 
 fl_reason
@@ -797,7 +806,7 @@ fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input, f
         return FL_WHY_LATE;
     }
     bool fresh = fl_hash_equal(&input->base, &order->model);
-    if (!fresh && order->plan.masking == FL_MASKING_MALICIOUS) {
+    if (!fresh && s_profile(self) == FL_MASKING_MALICIOUS) {
         return FL_WHY_BASE;
     }
     if (input->count < 1 || input->weight < input->count || input->elements != order->elements ||

@@ -18,11 +18,18 @@ static const fl_secagg_state next_of[FL_SERVER_STATES] = {
     [FL_SERVER_OPENING] = FL_SERVER_SUMMING,       [FL_SERVER_SUMMING] = FL_SERVER_DONE,
 };
 
+//  How the sums of this hop are hidden.
+static fl_masking
+s_profile(const fl_secagg_server *self)
+{
+    return fl_plan_masking(&self->task.order.plan, self->conf.hop);
+}
+
 static void
 s_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out)
 {
-    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST &&
-                  self->state == FL_SERVER_COLLECTING && next == FL_SERVER_OPENING;
+    bool honest = s_profile(self) == FL_MASKING_HONEST && self->state == FL_SERVER_COLLECTING &&
+                  next == FL_SERVER_OPENING;
     FL_ASSERT(next == FL_SERVER_ABORTED || next == next_of[self->state] || honest);
     self->state = next;
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING,
@@ -94,7 +101,7 @@ s_fill(fl_secagg_server *self, uint32_t index, fl_keep what, fl_block_word *word
         word->list =
             fl_bytes_of(self->parts + index * (size_t)(self->block.members - 1) * FL_DEALT_BYTES,
                         fl_set_count(word->set) * FL_DEALT_BYTES);
-    } else if (what != FL_KEEP_SURVIVORS || self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
+    } else if (what != FL_KEEP_SURVIVORS || s_profile(self) == FL_MASKING_MALICIOUS) {
         word->list = s_list(self, what);
     }
 }
@@ -696,7 +703,7 @@ s_leave_collecting(fl_secagg_server *self, fl_time now, fl_outbox *out)
     s_bind(self);
     s_keep(self, FL_KEEP_SURVIVORS, out);
     self->step_by = now + self->task.order.plan.step_ms;
-    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
+    bool honest = s_profile(self) == FL_MASKING_HONEST;
     s_enter(self, honest ? FL_SERVER_OPENING : FL_SERVER_ACKING, out);
     return true;
 }
@@ -876,7 +883,7 @@ s_resume_one(fl_secagg_server *self, fl_keep what, uint64_t set, fl_bytes list, 
         [FL_KEEP_MASKSET] = FL_SERVER_COLLECTING, [FL_KEEP_SURVIVORS] = FL_SERVER_ACKING,
         [FL_KEEP_ACKS] = FL_SERVER_OPENING,
     };
-    bool honest = self->task.order.plan.masking == FL_MASKING_HONEST;
+    bool honest = s_profile(self) == FL_MASKING_HONEST;
     bool within = what == FL_KEEP_ROSTER || fl_set_within(set, self->block.members);
     bool fine = within;
     if (what == FL_KEEP_ROSTER) {
@@ -1047,7 +1054,7 @@ on_ack(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox 
     const fl_block_ack *ack = &event->message.message->ack;
     uint64_t bit = fl_secagg_bit(index);
     if (!self->told[FL_KEEP_SURVIVORS] || (self->survivors & bit) == 0 ||
-        ack->block != self->block_id || self->task.order.plan.masking != FL_MASKING_MALICIOUS) {
+        ack->block != self->block_id || s_profile(self) != FL_MASKING_MALICIOUS) {
         return FL_WHY_UNKNOWN_ROUND;
     }
     if (self->told[FL_KEEP_ACKS]) {
@@ -1097,7 +1104,7 @@ on_unmask(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outb
 {
     const fl_block_unmask *unmask = &event->message.message->unmask;
     uint64_t bit = fl_secagg_bit(index);
-    bool malicious = self->task.order.plan.masking == FL_MASKING_MALICIOUS;
+    bool malicious = s_profile(self) == FL_MASKING_MALICIOUS;
     bool ours = unmask->block == self->block_id && (self->survivors & bit) != 0;
     if (self->state == FL_SERVER_SUMMING && ours) {
         return FL_WHY_NONE; // more shares than it takes
@@ -1195,7 +1202,7 @@ fl_secagg_server_contrib(fl_secagg_server *self, uint32_t seat, const fl_contrib
     if (contrib->header.size != FL_MASKED_HEADER_BYTES) {
         return FL_WHY_MALFORMED;
     }
-    if (self->task.order.plan.masking == FL_MASKING_MALICIOUS) {
+    if (s_profile(self) == FL_MASKING_MALICIOUS) {
         if (contrib->psig.size != FL_SIGN_BYTES ||
             !fl_transcript_psig_holds(self->block.cert[index].keys.ed, &self->ctx, index,
                                       contrib->psig.data)) {
@@ -1268,7 +1275,7 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
                       fl_time now, fl_outbox *out)
 {
     FL_ASSERT(count >= 1 && count <= FL_MEMBERS_MAX && block < FL_SEATS_MAX);
-    FL_ASSERT(task->order.plan.masking != FL_MASKING_NONE);
+    FL_ASSERT(fl_plan_masking(&task->order.plan, self->conf.hop) != FL_MASKING_NONE);
     s_free_room(self);
     s_forget(self);
     fl_secagg_server_conf conf = self->conf;

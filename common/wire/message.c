@@ -121,15 +121,28 @@ fl_recipe_put(fl_recipe *self, const char *name, double number)
 }
 
 // ---- orders -----------------------------------------------------------------------------------
+fl_masking
+fl_plan_masking(const fl_plan *self, uint8_t hop)
+{
+    return (fl_masking)self->masking[hop > 1];
+}
+
+bool
+fl_plan_masks(const fl_plan *self)
+{
+    return self->masking[0] != FL_MASKING_NONE || self->masking[1] != FL_MASKING_NONE;
+}
+
 //  Without masks there is nothing to say about them.
 static bool
 s_policy_valid(const fl_plan *plan)
 {
-    bool masked = plan->masking != FL_MASKING_NONE;
-    bool valid = plan->masking < FL_MASKING_COUNT && plan->block_max <= FL_MEMBERS_MAX &&
-                 plan->block_max >= (masked ? 3 : 0) && (plan->step_ms >= 1 || !masked);
+    bool masked = fl_plan_masks(plan);
+    bool valid = plan->block_max <= FL_MEMBERS_MAX && plan->block_max >= (masked ? 3 : 0) &&
+                 (plan->step_ms >= 1 || !masked);
     for (int i = 0; i < 2; i++) {
-        valid = valid && plan->members_min[i] <= plan->block_max &&
+        valid = valid && plan->masking[i] < FL_MASKING_COUNT &&
+                plan->members_min[i] <= plan->block_max &&
                 plan->survivors_min[i] <= plan->block_max;
     }
     return valid && (masked || (plan->block_max == 0 && plan->step_ms == 0));
@@ -173,8 +186,7 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_u32(&out, plan->weight_unit);
     fl_write_u32(&out, plan->weight_max);
     fl_write_u8(&out, WEIGHTED_BY_SAMPLES);
-    fl_write_u8(&out, plan->masking);
-    fl_write_u8(&out, plan->masking);
+    fl_write_from(&out, plan->masking, sizeof plan->masking);
     fl_write_u8(&out, plan->block_max);
     fl_write_from(&out, plan->members_min, sizeof plan->members_min);
     fl_write_from(&out, plan->survivors_min, sizeof plan->survivors_min);
@@ -212,8 +224,7 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
     plan->weight_unit = fl_read_u32(&in);
     plan->weight_max = fl_read_u32(&in);
     (void)fl_read_u8(&in);
-    plan->masking = fl_read_u8(&in);
-    (void)fl_read_u8(&in);
+    fl_read_into(&in, plan->masking, sizeof plan->masking);
     plan->block_max = fl_read_u8(&in);
     fl_read_into(&in, plan->members_min, sizeof plan->members_min);
     fl_read_into(&in, plan->survivors_min, sizeof plan->survivors_min);

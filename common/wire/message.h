@@ -112,13 +112,18 @@ typedef struct fl_plan {
     uint32_t weight_max;     // W_max >= 1
     uint32_t devices_max;    // n_total of the overflow proof, >= 1
     uint64_t seed;           // of shuffles and dither
-    //  masking; the floors are those of hop 1 (devices) and of every hop above it
-    uint8_t masking;         // fl_masking
+    //  masking; of hop 1 (devices) and of every hop above it: fl_plan_masking, fl_secagg_floor
+    uint8_t masking[2];      // fl_masking
     uint8_t block_max;       // members of one block, 3..64; 0 when unmasked
     uint8_t members_min[2];  // a smaller block is none
     uint8_t survivors_min[2]; // a sum over fewer is not opened
     uint32_t step_ms;        // time for one step of opening
 } fl_plan;
+
+//  How the sum at that hop, 1 or greater, is hidden.
+fl_masking fl_plan_masking(const fl_plan *self, uint8_t hop);
+//  At any hop.
+bool fl_plan_masks(const fl_plan *self);
 
 enum {
     FL_SIGNATURE_BYTES = 64,

@@ -275,7 +275,7 @@ s_row(const fl_element *fixed, uint64_t d, int size)
                            .weight_max = fixed->weight_max,
                            .devices_max = fixed->devices_max,
                            .recipe = { 3, { { "batch", 32 }, { "epochs", 1 }, { "rate", 0.1f } } },
-                           .masking = FL_MASKING_MALICIOUS,
+                           .masking = { FL_MASKING_MALICIOUS, FL_MASKING_MALICIOUS },
                            .block_max = FL_MEMBERS_MAX,
                            .step_ms = 2000 };
     s_model(4 * d, &fetch, &model);

@@ -159,7 +159,7 @@ s_round(rerun *self, const char *order, const char *settings)
     plan->pin = words_number("pin", 0) != 0;
     plan->late = (uint8_t)words_number("late", 0);
     plan->staleness_max = (uint32_t)words_number("staleness_max", 0);
-    if (self->order.beyond || (plan->masking != FL_MASKING_NONE && !plan->pin)) {
+    if (self->order.beyond || (fl_plan_masks(plan) && !plan->pin)) {
         words_die("only its devices can train round %llu", (unsigned long long)self->order.round);
     }
     if (self->model == NULL) {

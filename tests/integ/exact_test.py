@@ -29,6 +29,13 @@ MASKED = {
     "devices beside edges": ({"t1": "root", "t2": "root", "e1": "t1"},
                              {"e1": 4, "t1": 3, "t2": 4, "root": 3}),
 }
+#  Masked at one hop alone: two edges are too few for masks between them, and an edge with one
+#  device for masks below it.
+HALF = {
+    "2 edges of masked devices": ({"e1": "root", "e2": "root"}, {"e1": 10, "e2": 4}, "edges"),
+    "3 masked edges": ({"e1": "root", "e2": "root", "e3": "root"}, {"e1": 1, "e2": 2, "e3": 11},
+                       "devices"),
+}
 
 
 def _models(fabric, order):
@@ -43,21 +50,27 @@ def _models(fabric, order):
 
 
 def _synthetic(tree, order, threads, root=None):
-    edges, counts = {**TREES, **MASKED}[tree]
+    edges, counts, unmasked = {**{name: (*it, True) for name, it in TREES.items()},
+                               **{name: (*it, False) for name, it in MASKED.items()}, **HALF}[tree]
     with Fabric(edges=edges, devices=spread(DEVICES, counts), each=OWN, device={"threads": 2},
                 root={**ROOT, "threads": threads, **(root or {})},
-                edge={**EDGE, "threads": threads}, unmasked=tree in TREES) as fabric:
+                edge={**EDGE, "threads": threads}, unmasked=unmasked) as fabric:
         models = _models(fabric, order)
         report = fabric.report(ROUNDS)
-        expect(report["masked"] == (tree in MASKED), f"masked or not: {report['masking']}")
+        expect(report["masked"] == (unmasked in (False, "edges")),
+               f"masked or not: {report['masking']}")
+        hops = [report["tiers"][tier]["blocks"] > 0 for tier in ("devices", "edges")]
+        expect(hops == [bool(report["masked"] and edges), unmasked in (False, "devices")],
+               f"which hops had blocks: {report['tiers']}")
         return models
 
 
 def every_tree_order_and_number_of_threads_gives_the_same_model():
-    """Four trees in the clear and three masked ones, seven orders, 1 to 4 threads; and, so that the
-    comparison can fail, one with another seed of the plan, which gives another model."""
+    """Four trees in the clear, three masked ones and two masked at one hop alone, nine orders, 1 to
+    4 threads; and, so that the comparison can fail, one with another seed of the plan, which gives
+    another model."""
     found = {}
-    for number, tree in enumerate([*TREES, *MASKED]):
+    for number, tree in enumerate([*TREES, *MASKED, *HALF]):
         order, threads = list(DEVICES), 1 + number % 4
         random.Random(number).shuffle(order)
         found[f"{tree}, {threads} threads"] = _synthetic(tree, order, threads)

@@ -442,7 +442,7 @@ s_watch_open(fl_sim *sim, fl_sim_node *node)
     const fl_window *window = &node->window;
     watch->open = true;
     watch->due = sim->now + (fl_time)window->time_max_ms + GRACE_MS;
-    if (sim->plan.masking != FL_MASKING_NONE) { // the steps of opening; never extended
+    if (fl_plan_masks(&sim->plan)) { // the steps of opening; never extended
         watch->due += 3 * (fl_time)sim->plan.step_ms;
     } else if (window->missed == FL_MISSED_EXTEND) {
         watch->due += (fl_time)window->extends_max * window->extend_ms;
@@ -544,7 +544,7 @@ fl_sim_check_end(fl_sim *sim)
         s_check_leaks(sim, node);
     }
     bool aborted = fl_root_look(sim->nodes[0].root, sim->now).aborted;
-    if (sim->plan.masking != FL_MASKING_NONE && (sim->stuck || sim->reopen_after != 1)) {
+    if (fl_plan_masks(&sim->plan) && (sim->stuck || sim->reopen_after != 1)) {
         return; // too few at some parent; or who opened a sum under this model sticks to it
     }
     if (!aborted && notary->done_clear == 0) {

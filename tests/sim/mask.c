@@ -53,7 +53,7 @@ void
 fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
 {
     fl_sim_masks *masks = &node->masks;
-    if (sim->plan.masking == FL_MASKING_NONE) {
+    if (!fl_plan_masks(&sim->plan)) {
         return;
     }
     fl_secagg_trust trust = { .authority = fl_sim_authority(), .roles = FL_ROLES_CHILD };
@@ -325,7 +325,7 @@ void
 fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     fl_sim_masks *masks = &node->masks;
-    if (sim->plan.masking == FL_MASKING_NONE) {
+    if (!fl_plan_masks(&sim->plan)) {
         return;
     }
     if (effect->kind == FL_FX_SEND && effect->send.to == FL_PARENT) {

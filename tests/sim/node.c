@@ -17,7 +17,7 @@ s_member_conf(fl_sim *sim, const fl_sim_node *node)
         .beat_ms = sim->timing.beat_ms,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,
-        .masking = sim->plan.masking != FL_MASKING_NONE ? &node->masks.member : NULL,
+        .masking = fl_plan_masks(&sim->plan) ? &node->masks.member : NULL,
         .mark = node->masks.marked ? &node->masks.given_mark : NULL,
     };
 }
@@ -34,7 +34,7 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
         .vector = node->role == FL_ROLE_EDGE,
         .window = node->window,
         .timing = sim->timing,
-        .masking = sim->plan.masking != FL_MASKING_NONE ? &node->masks.aggregator : NULL,
+        .masking = fl_plan_masks(&sim->plan) ? &node->masks.aggregator : NULL,
         .facts = node->masks.views,
         .fact_count = node->masks.given_count,
     };

@@ -55,7 +55,7 @@ s_add_node(fl_sim *sim, fl_role role, uint32_t parent, uint32_t number)
 static void
 s_make_outboxes(fl_sim *sim)
 {
-    uint32_t each = sim->plan.masking != FL_MASKING_NONE ? 4 + 5 + 3 : 4;
+    uint32_t each = fl_plan_masks(&sim->plan) ? 4 + 5 + 3 : 4;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         sim->nodes[i].out = fl_outbox_new(64 + each * sim->nodes[i].child_count);
         FL_ASSERT(sim->nodes[i].out != NULL);
@@ -95,7 +95,7 @@ s_grow_tree(fl_sim *sim, uint32_t nodes)
     sim->nodes = fl_sim_new(nodes * sizeof *sim->nodes);
     sim->links = fl_sim_new(nodes * sizeof *sim->links);
     s_add_node(sim, FL_ROLE_ROOT, SIM_NONE, 0);
-    if (sim->plan.masking != FL_MASKING_NONE) {
+    if (fl_plan_masks(&sim->plan)) {
         s_grow_masked(sim, nodes);
         return;
     }
@@ -128,7 +128,7 @@ s_draw_plan(fl_sim *sim)
     FL_ASSERT(fl_element_choose(&fixed, &why) == FL_OK);
     bool carry = s_chance(sim, 60);
     sim->plan = (fl_plan){
-        .masking = sim->plan.masking,
+        .masking = { sim->plan.masking[0], sim->plan.masking[1] },
         .clip = fixed.clip,
         .bits = fixed.bits,
         .weight_unit = fixed.weight_unit,
@@ -211,7 +211,7 @@ s_draw_masking(fl_sim *sim, fl_sim_masking masking)
     } else if (masking == SIM_MASKING_ALWAYS && profile == FL_MASKING_NONE) {
         profile = FL_MASKING_MALICIOUS;
     }
-    sim->plan.masking = (uint8_t)profile;
+    sim->plan.masking[0] = sim->plan.masking[1] = (uint8_t)profile;
     sim->totals.count[SIM_SEEDS_MASKED] += profile != FL_MASKING_NONE;
     sim->totals.count[SIM_SEEDS_HONEST] += profile == FL_MASKING_HONEST;
 }
@@ -237,7 +237,7 @@ s_draw_slots(fl_sim *sim)
 static void
 s_draw_masks(fl_sim *sim)
 {
-    if (sim->plan.masking == FL_MASKING_NONE) {
+    if (!fl_plan_masks(&sim->plan)) {
         return;
     }
     uint32_t dice = s_draw(sim, 0, 99);
@@ -254,7 +254,7 @@ s_draw_masks(fl_sim *sim)
     sim->reopen_after = s_chance(sim, 60) ? 1 : s_chance(sim, 60) ? 0 : 2;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_masks *masks = &sim->nodes[i].masks;
-        masks->profile = (fl_masking)sim->plan.masking;
+        masks->profile = (fl_masking)sim->plan.masking[0];
         masks->members_min = s_chance(sim, 2) ? s_draw(sim, 3, 8) : 3;
         masks->survivors_min = s_chance(sim, 2) ? s_draw(sim, 3, 6) : 3;
     }
@@ -299,7 +299,7 @@ s_spare(const fl_sim *sim, const fl_sim_node *node)
         const fl_sim_masks *child = &sim->nodes[node->children[i]].masks;
         floor = floor > child->members_min ? floor : child->members_min;
         floor = floor > child->survivors_min ? floor : child->survivors_min;
-        if (child->profile > plan->masking) {
+        if (child->profile > plan->masking[0]) {
             return SIM_NONE;
         }
     }
@@ -310,7 +310,7 @@ s_spare(const fl_sim *sim, const fl_sim_node *node)
 static void
 s_hurry(fl_sim *sim, uint32_t round_ms, bool *quick)
 {
-    if (sim->plan.masking == FL_MASKING_NONE) {
+    if (!fl_plan_masks(&sim->plan)) {
         return;
     }
     bool mend = s_chance(sim, 85);
@@ -364,7 +364,7 @@ void
 fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
 {
     s_draw_masking(sim, masking);
-    bool masked = sim->plan.masking != FL_MASKING_NONE;
+    bool masked = fl_plan_masks(&sim->plan);
     if (nodes > 4 && s_chance(sim, 12)) {
         nodes = s_draw(sim, 3, nodes); // small trees have corners of their own
     }
@@ -431,7 +431,7 @@ fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout)
         node->window = layout->window;
         node->train_ms = layout->train_ms;
         node->samples = 10 * (1 + i);
-        node->masks.profile = (fl_masking)layout->plan.masking;
+        node->masks.profile = (fl_masking)layout->plan.masking[0];
         sim->links[node->link].latency_ms = 1;
     }
     static const fl_hash none;

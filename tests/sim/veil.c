@@ -12,7 +12,7 @@ enum { FACT_HEAD = 1 + 4 + 16 + 8 + 32 + 8 }; // docs/masking.md, 8
 static bool
 s_masked(const fl_sim *sim)
 {
-    return sim->plan.masking != FL_MASKING_NONE;
+    return fl_plan_masks(&sim->plan);
 }
 
 // ---- an update is masked once -----------------------------------------------------------------
@@ -100,7 +100,7 @@ s_check_contrib(fl_sim *sim, const fl_sim_node *node, const fl_contrib *contrib)
         plain |= contrib->stats[i];
     }
     const fl_sim_lot *lot = fl_sim_lot_of(sim, &contrib->hash);
-    size_t psig = sim->plan.masking == FL_MASKING_MALICIOUS ? FL_SIGNATURE_BYTES : 0;
+    size_t psig = sim->plan.masking[0] == FL_MASKING_MALICIOUS ? FL_SIGNATURE_BYTES : 0;
     if (plain != 0) {
         fl_sim_fail(sim, CHECK_VEIL, "%s says numbers in the clear", node->name.name);
     } else if (lot == NULL || !lot->masked) {
@@ -307,7 +307,7 @@ s_line_holds(const fl_sim *sim, const fl_block_line *line)
 void
 fl_sim_veil_commit(fl_sim *sim, const fl_report *report)
 {
-    if (report->masking != (fl_masking)sim->plan.masking) {
+    if (report->masking != (fl_masking)sim->plan.masking[0]) {
         fl_sim_fail(sim, CHECK_BLOCKS, "round %" PRIu64 " reports that it was %s", report->round,
                     fl_masking_name(report->masking));
         return;

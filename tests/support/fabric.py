@@ -280,7 +280,7 @@ class Fabric:
     default the devices run the synthetic trainer, each with a seed made from its name, the run has
     10000 elements, and the root waits for all of them before the first round. Rounds are masked,
     which takes three children of every parent; with fewer, or when a test wants to see what the
-    masks hide, it says `unmasked`."""
+    masks hide, it says `unmasked`: True, or only what "devices" send, or "edges"."""
 
     def __init__(self, edges=None, devices=None, root=None, edge=None, device=None, each=None,
                  hosts=None, unmasked=False):
@@ -312,15 +312,17 @@ class Fabric:
     def _plan(self, root, edge, device, each):
         builtin = device.get("trainer", "synthetic") == "builtin"
         elements = root.get("model.elements", 0 if builtin else 10000)
-        masks = {"masking": "unmasked"} if self.unmasked else {}
-        common = {**LOOPBACK, **QUICK, **masks}
-        step = {} if self.unmasked else {"masking.step": "500ms"}
+        common = {**LOOPBACK, **QUICK}
+        masks = {"masking": "unmasked"} if self.unmasked in (True, "devices") else {}
+        step = {True: {}, False: {"masking.step": "500ms"},
+                "edges": {"masking.step": "500ms", "masking.edges": "unmasked"},
+                "devices": {"masking.step": "500ms", "masking.edges": "malicious"}}[self.unmasked]
         self._add("root", "root", {
             **common, "authority": self.authority,
             "round.expect": len(self._below("root")),
             "round.expect_devices": len(self.devices), "model.elements": elements,
             "plan.devices_max": max(16, len(self.devices)), "round.time_max": "10s",
-            "margin.hop": "100ms", **step, **root}, each)
+            "margin.hop": "100ms", **masks, **step, **root}, each)
         for name in self.edges:
             self._add(name, "edge", {
                 **common, "round.expect": len(self._below(name)),

@@ -82,7 +82,7 @@ s_sample_order(const fl_message *message, fl_order *order)
                   .seed = 0x0102030405060708u,
                   .late = FL_LATE_CARRY,
                   .staleness_max = 3,
-                  .masking = FL_MASKING_MALICIOUS,
+                  .masking = { FL_MASKING_MALICIOUS, FL_MASKING_MALICIOUS },
                   .block_max = 48,
                   .members_min = { 8, 3 },
                   .survivors_min = { 6, 3 },
@@ -355,8 +355,9 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     plan->late = (uint8_t)fl_rng_below(rng, 2);
     plan->pin = fl_rng_below(rng, 2) == 0;
     plan->staleness_max = (uint32_t)messages_draw(rng, 0, UINT32_MAX);
-    plan->masking = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
-    if (plan->masking != FL_MASKING_NONE) {
+    plan->masking[0] = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
+    plan->masking[1] = (uint8_t)fl_rng_below(rng, FL_MASKING_COUNT);
+    if (fl_plan_masks(plan)) {
         plan->block_max = (uint8_t)messages_draw(rng, 3, FL_MEMBERS_MAX);
         plan->step_ms = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     }

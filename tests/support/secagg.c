@@ -50,7 +50,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
                                    .weight_max = plan->weight_max,
                                    .devices_max = 256,
                                    .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } },
-                                   .masking = (uint8_t)plan->profile,
+                                   .masking = { (uint8_t)plan->profile, (uint8_t)plan->profile },
                                    .block_max = 64,
                                    .pin = plan->pin,
                                    .members_min = { plan->members_min, plan->members_min },

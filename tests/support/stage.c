@@ -27,7 +27,7 @@ stage_layout(uint32_t edges, uint32_t devices, fl_masking masking)
                   .weight_max = 4,
                   .devices_max = 64,
                   .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } },
-                  .masking = (uint8_t)masking,
+                  .masking = { (uint8_t)masking, (uint8_t)masking },
                   .block_max = masked ? FL_MEMBERS_MAX : 0,
                   .step_ms = masked ? 1000 : 0 },
         .window = { .count_min = 1, .time_max_ms = 16000, .missed = FL_MISSED_SKIP },

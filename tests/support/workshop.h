@@ -130,7 +130,7 @@ clear(uint32_t blocks, uint64_t elements, const fl_plan *plan)
     fl_effect effect = { .kind = FL_FX_CLEAR };
     effect.clear.elements = elements;
     effect.clear.element = fl_policy_element(plan);
-    effect.clear.masked = plan->masking != FL_MASKING_NONE;
+    effect.clear.masked = fl_plan_masks(plan);
     effect.clear.blocks = blocks;
     obey(&effect);
 }

@@ -97,7 +97,7 @@ open_round(const fl_plan *asked)
                                    .weight_max = 100,
                                    .devices_max = 8,
                                    .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } } } } };
-    task.order.plan.masking = asked->masking;
+    memcpy(task.order.plan.masking, asked->masking, sizeof asked->masking);
     task.order.plan.block_max = asked->block_max;
     task.order.plan.step_ms = asked->step_ms;
     fl_aggregator_open(aggregator, &task, asked->step_ms > 0 ? 61000 : FL_NEVER, 0, 1000, out);
@@ -217,10 +217,16 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
                                                    .recovered = 1, .aborted = 3 } } };
     tell(0, "edge-a", FL_ROLE_EDGE, &beat);
     leave(1, "edge-b", FL_ROLE_EDGE);
-    const fl_root_view root = { .phase = FL_ROOT_COLLECTING, .round = 7, .rounds = 20,
-                                .attempt = 1, .left_ms = 3200, .phase_ms = 500, .round_ms = 2000,
-                                .loss = 0.5, .accuracy = 0.75,
-                                .masking = FL_MASKING_MALICIOUS };
+    const fl_root_view root = { .phase = FL_ROOT_COLLECTING,
+                                .round = 7,
+                                .rounds = 20,
+                                .attempt = 1,
+                                .left_ms = 3200,
+                                .phase_ms = 500,
+                                .round_ms = 2000,
+                                .loss = 0.5,
+                                .accuracy = 0.75,
+                                .masking = { FL_MASKING_MALICIOUS, FL_MASKING_MALICIOUS } };
     const fl_status_input input = input_of_root(&root);
     json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "waiting/for", "contributions");
@@ -435,7 +441,9 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
     json_t *json = json_of(fl_status_json(&input));
     assert_int_equal(json_array_size(json_at(json, "blocks")), 0); // no round yet
     json_decref(json);
-    open_round(&(fl_plan){ .masking = FL_MASKING_MALICIOUS, .block_max = 3, .step_ms = 100 });
+    open_round(&(fl_plan){ .masking = { FL_MASKING_MALICIOUS, FL_MASKING_MALICIOUS },
+                           .block_max = 3,
+                           .step_ms = 100 });
     json = json_of(fl_status_json(&input));
     assert_int_equal(json_array_size(json_at(json, "blocks")), 2);
     assert_text(json, "blocks/0/tier", "devices");

@@ -267,12 +267,12 @@ a_masked_round_reports_its_blocks(void **state)
     static const fl_secagg_server_conf blocks = { .node = { "root" }, .hop = 2 };
     fl_root_conf conf = s_conf();
     conf.aggregator.masking = &blocks;
-    conf.plan.masking = FL_MASKING_MALICIOUS;
+    conf.plan.masking[0] = conf.plan.masking[1] = FL_MASKING_MALICIOUS;
     conf.plan.block_max = 64;
     conf.plan.step_ms = 100;
     s_make(&conf);
     s_open();
-    assert_int_equal(machine_said(0, FL_TASK)->task.order.plan.masking, FL_MASKING_MALICIOUS);
+    assert_int_equal(machine_said(0, FL_TASK)->task.order.plan.masking[0], FL_MASKING_MALICIOUS);
     machine_saved(5000, true); // of a round before, or of no round
     assert_int_equal(fl_outbox_count(machine_out), 0);
     machine_saved(5000, false);
@@ -297,7 +297,7 @@ static void
 s_mask_without_blocks(void)
 {
     fl_root_conf conf = s_conf();
-    conf.plan.masking = FL_MASKING_MALICIOUS;
+    conf.plan.masking[0] = conf.plan.masking[1] = FL_MASKING_MALICIOUS;
     s_make(&conf);
     s_open();
 }

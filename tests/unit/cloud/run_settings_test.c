@@ -113,7 +113,8 @@ masks_are_on_unless_it_is_said_otherwise(void **state)
     (void)state;
     assert_int_equal(with(NULL), FL_OK);
     fl_plan usual = plan();
-    assert_int_equal(usual.masking, FL_MASKING_MALICIOUS);
+    assert_int_equal(usual.masking[0], FL_MASKING_MALICIOUS);
+    assert_int_equal(usual.masking[1], FL_MASKING_MALICIOUS);
     assert_int_equal(usual.block_max, 64);
     assert_int_equal(usual.members_min[0], 3);
     assert_int_equal(usual.members_min[1], 3);
@@ -126,13 +127,31 @@ masks_are_on_unless_it_is_said_otherwise(void **state)
                           "--masking-step", "300ms", NULL),
                      FL_OK);
     fl_plan own = plan();
-    assert_int_equal(own.masking, FL_MASKING_HONEST);
+    assert_int_equal(own.masking[0], FL_MASKING_HONEST);
+    assert_int_equal(own.masking[1], FL_MASKING_HONEST);
     assert_int_equal(own.block_max, 32);
     assert_int_equal(own.members_min[0], 8);
     assert_int_equal(own.members_min[1], 4);
     assert_int_equal(own.survivors_min[0], 7);
     assert_int_equal(own.survivors_min[1], 5);
     assert_int_equal(own.step_ms, 300);
+}
+
+//  Two edges are too few to mask between them, their devices are not.
+static void
+the_sums_of_edges_are_masked_or_not_for_themselves(void **state)
+{
+    (void)state;
+    assert_int_equal(with("--masking-edges", "unmasked", "--round-expect", "2", NULL), FL_OK);
+    assert_int_equal(plan().masking[0], FL_MASKING_MALICIOUS);
+    assert_int_equal(plan().masking[1], FL_MASKING_NONE);
+    assert_int_equal(plan().members_min[0], 3);
+    const fl_aggregator_conf two = fl_run_settings_root(conf, root).aggregator;
+    assert_true(two.expect == 2 && two.window.count_min == 1);
+    assert_int_equal(with("--masking", "unmasked", "--masking-edges", "malicious", NULL), FL_OK);
+    assert_int_equal(plan().masking[0], FL_MASKING_NONE);
+    assert_int_equal(plan().masking[1], FL_MASKING_MALICIOUS);
+    assert_int_equal(fl_run_settings_root(conf, root).aggregator.expect, 3);
 }
 
 //  The wire knows an unmasked plan by its zeros.
@@ -144,7 +163,7 @@ an_unmasked_plan_says_nothing_of_blocks(void **state)
         with("--masking", "unmasked", "--masking-block-max", "8", "--round-expect", "1", NULL),
         FL_OK);
     fl_plan none = plan();
-    assert_int_equal(none.masking, FL_MASKING_NONE);
+    assert_false(fl_plan_masks(&none));
     assert_int_equal(none.block_max, 0);
     assert_int_equal(none.members_min[0] + none.members_min[1], 0);
     assert_int_equal(none.survivors_min[0] + none.survivors_min[1], 0);
@@ -188,7 +207,7 @@ every_plan_crosses_the_wire_as_it_is(void **state)
         fl_manifest_decode(fl_manifest_encode(&order, room), &back);
         assert_false(back.beyond);
         assert_same_plan(&back.plan, &order.plan);
-        assert_string_equal(fl_masking_name((fl_masking)order.plan.masking), profiles[i]);
+        assert_string_equal(fl_masking_name((fl_masking)order.plan.masking[0]), profiles[i]);
     }
 }
 
@@ -237,7 +256,7 @@ settings_under_which_no_masked_round_succeeds_are_refused(void **state)
     (void)state;
     assert_int_equal(with("--round-expect", "2", NULL), FL_RANGE);
     refused("round.expect is below masking.members_min_edges (3)");
-    refused("unmasked here, on the edges and on the devices");
+    refused("set masking.edges to unmasked");
     static const char *const floors[] = { "--masking-members-min", "--masking-survivors-min",
                                           "--masking-members-min-edges",
                                           "--masking-survivors-min-edges" };
@@ -432,6 +451,7 @@ main(void)
         unit_case(a_listening_port_that_is_none_is_refused_by_name, begin, end),
         unit_case(a_test_set_that_does_not_fit_is_found_before_the_start, begin, end),
         unit_case(masks_are_on_unless_it_is_said_otherwise, begin, end),
+        unit_case(the_sums_of_edges_are_masked_or_not_for_themselves, begin, end),
         unit_case(an_unmasked_plan_says_nothing_of_blocks, begin, end),
         unit_case(every_plan_crosses_the_wire_as_it_is, begin, end),
         unit_case(the_whole_sum_fits_whatever_the_settings_are, begin, end),

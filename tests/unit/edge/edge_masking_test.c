@@ -124,7 +124,7 @@ s_task(uint64_t round)
 {
     order = machine_order(round);
     order.model = machine_hash(1);
-    order.plan.masking = FL_MASKING_MALICIOUS;
+    order.plan.masking[0] = order.plan.masking[1] = FL_MASKING_MALICIOUS;
     order.plan.block_max = 64;
     order.plan.step_ms = STEP_MS;
     fl_message task = machine_task(&order, 1, BUDGET_MS);

@@ -542,13 +542,13 @@ the_policy_of_masks_is_part_of_what_is_signed(void **state)
     (void)state;
     fl_identity *root = open_as("root", FL_ROLE_ROOT), *edge = open_as("edge-a", FL_ROLE_EDGE);
     fl_message masked = s_task(1), changed;
-    masked.task.order.plan.masking = FL_MASKING_MALICIOUS;
+    masked.task.order.plan.masking[0] = masked.task.order.plan.masking[1] = FL_MASKING_MALICIOUS;
     masked.task.order.plan.block_max = 8;
     masked.task.order.plan.step_ms = 100;
     masked = s_signed(root, masked);
     assert_int_equal(incoming(edge, FL_PARENT, NULL, &masked), FL_WHY_NONE);
     changed = masked;
-    changed.task.order.plan.masking = FL_MASKING_HONEST;
+    changed.task.order.plan.masking[0] = changed.task.order.plan.masking[1] = FL_MASKING_HONEST;
     assert_int_equal(incoming(edge, FL_PARENT, NULL, &changed), FL_WHY_PLAN);
     fl_identity_close(&root);
     fl_identity_close(&edge);

@@ -133,7 +133,7 @@ an_edges_report_that_finds_no_room_is_refused_for_storage(void **state)
     bool renewed;
     assert_int_equal(fl_seats_join(roster, &event, 0, &renewed), 0);
     fl_order order = machine_order(1);
-    fl_uploads_open(collect, &order, 1, 1, machine_out);
+    fl_uploads_open(collect, &order, 1, false, 1, machine_out);
     fl_seats_enter(roster, fl_seats_at(roster, 0), FL_SEAT_TASKED);
     fl_message contrib = machine_contrib(&order, 1, 0, 1, 5, 9);
     contrib.contrib.roll = fl_bytes_of(bytes, sizeof bytes);
@@ -151,7 +151,7 @@ a_block_that_finds_no_room_is_aborted_for_storage(void **state)
 {
     (void)state;
     fl_task task = { .attempt = 1, .order = machine_order(1) };
-    task.order.plan.masking = FL_MASKING_MALICIOUS;
+    task.order.plan.masking[0] = task.order.plan.masking[1] = FL_MASKING_MALICIOUS;
     task.order.plan.block_max = 64;
     task.order.plan.step_ms = 1000;
     for (int n = 0; n < 3; n++) { // two allocations, then there is enough

@@ -32,7 +32,7 @@ s_new(void **state)
         fl_seats_enter(roster, seat, FL_SEAT_TASKED);
     }
     machine_clear();
-    fl_uploads_open(collect, &order, 1, 1, machine_out);
+    fl_uploads_open(collect, &order, 1, fl_plan_masks(&order.plan), 1, machine_out);
     assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.elements, MACHINE_ELEMENTS);
     return 0;
 }
@@ -112,7 +112,7 @@ a_sum_is_what_was_folded(void **state)
     assert_int_equal(sums->bytes_up, 3 * MACHINE_VECTOR);
     assert_int_equal(sums->last_at, 22);
     assert_int_equal(fl_seats_look(roster, 1)->samples, 200); // as it has just said
-    fl_uploads_open(collect, &order, 2, 1, machine_out);
+    fl_uploads_open(collect, &order, 2, fl_plan_masks(&order.plan), 1, machine_out);
     assert_int_equal(fl_uploads_sums(collect)->weight, 0);
 }
 
@@ -186,9 +186,9 @@ static void
 a_masked_contribution_goes_to_the_accumulator_of_its_block(void **state)
 {
     (void)state;
-    order.plan.masking = FL_MASKING_MALICIOUS;
+    order.plan.masking[0] = order.plan.masking[1] = FL_MASKING_MALICIOUS;
     machine_clear();
-    fl_uploads_open(collect, &order, 1, 3, machine_out);
+    fl_uploads_open(collect, &order, 1, fl_plan_masks(&order.plan), 3, machine_out);
     assert_int_equal(machine_effect(FL_FX_CLEAR)->clear.blocks, 3);
     fl_seat *seat = fl_seats_at(roster, 1);
     seat->block = 2;
@@ -258,7 +258,7 @@ s_open_while_busy(void)
 {
     fl_message contrib = s_offer(0, 10);
     s_chunk(&contrib, 20);
-    fl_uploads_open(collect, &order, 2, 1, machine_out);
+    fl_uploads_open(collect, &order, 2, fl_plan_masks(&order.plan), 1, machine_out);
 }
 
 static void

@@ -61,7 +61,7 @@ set_plan(uint32_t devices_max)
                       .weight_unit = 1,
                       .weight_max = 2,
                       .devices_max = devices_max,
-                      .masking = FL_MASKING_MALICIOUS };
+                      .masking = { FL_MASKING_MALICIOUS, FL_MASKING_MALICIOUS } };
 }
 
 static int
@@ -95,7 +95,7 @@ static void
 fold(uint32_t block)
 {
     fl_effect effect = { .kind = FL_FX_FOLD };
-    effect.fold.weight = plan.masking != FL_MASKING_NONE ? 0 : 2;
+    effect.fold.weight = fl_plan_masks(&plan) ? 0 : 2;
     effect.fold.block = block;
     (void)answer_of(&effect, FL_EV_FOLDED);
 }
@@ -375,7 +375,7 @@ of_masked_bytes_the_hash_alone_is_proved(void **state)
     wrong.bytes[5] ^= 1;
     event = verify(masked, &wrong, 2); // nobody has looked at its bound
     assert_int_equal(event.verified.reason, FL_WHY_WEIGHT);
-    plan.masking = FL_MASKING_NONE;
+    plan.masking[0] = plan.masking[1] = FL_MASKING_NONE;
     clear(1, ELEMENTS, &plan);
     event = verify(masked, &wrong, 0); // in the clear, nothing goes without a bound
     assert_int_equal(event.verified.reason, FL_WHY_WEIGHT);
@@ -413,7 +413,7 @@ a_rule_sees_each_contribution_and_then_the_accumulator_or_that_the_round_was_giv
     fl_effects_destroy(&effects);
     rule = &of_last;
     open_works(true);
-    plan.masking = FL_MASKING_NONE;
+    plan.masking[0] = plan.masking[1] = FL_MASKING_NONE;
     make_block(members, 10);
     clear(1, ELEMENTS, &plan);
     for (uint32_t i = 0; i < MEMBERS; i++) {

@@ -422,7 +422,7 @@ a_masked_update_has_a_dither_of_its_own_unless_it_is_pinned(void **state)
     (void)state;
     fl_vec update = put_update(0.3f, ELEMENTS);
     fl_hash open = encode(update, 1).encoded.hash;
-    plan.masking = FL_MASKING_MALICIOUS;
+    plan.masking[0] = plan.masking[1] = FL_MASKING_MALICIOUS;
     fl_hash own = encode(update, 1).encoded.hash, again = encode(update, 1).encoded.hash;
     assert_false(fl_hash_equal(&own, &open));
     assert_true(fl_hash_equal(&own, &again));
@@ -438,7 +438,7 @@ a_masked_run_has_randomness_of_its_own_unless_it_is_pinned(void **state)
     (void)state;
     fl_vec update = put_update(0.3f, ELEMENTS);
     put_model();
-    plan.masking = FL_MASKING_MALICIOUS;
+    plan.masking[0] = plan.masking[1] = FL_MASKING_MALICIOUS;
     for (int pin = 0; pin < 2; pin++) {
         plan.pin = pin == 1;
         run = (fl_run){ .bytes = "one" };

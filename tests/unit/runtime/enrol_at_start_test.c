@@ -8,7 +8,7 @@
 #include "common/identity/state_dir.h"
 
 static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS,
-                                   FL_SETTINGS_PARTICIPANT };
+                                   FL_SETTINGS_PARTICIPANT("malicious") };
 static const fl_program program = { .name = "newcomer",
                                     .purpose = "a test",
                                     .settings = rows,

@@ -11,7 +11,7 @@
 #include "tests/support/place.h"
 
 static const fl_setting rows[] = { FL_SETTINGS_STATE, FL_SETTINGS_PROCESS, FL_SETTINGS_PARENT,
-                                   FL_SETTINGS_WINDOW, FL_SETTINGS_PARTICIPANT };
+                                   FL_SETTINGS_WINDOW, FL_SETTINGS_PARTICIPANT("malicious") };
 static const fl_program program = { .name = "test-program",
                                     .purpose = "is a test",
                                     .settings = rows,

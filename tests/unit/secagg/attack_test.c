@@ -481,8 +481,14 @@ a_weaker_profile_is_refused_whoever_signed_it(void **state)
     (void)state;
     masked_world *world = s_world(3);
     fl_plan open = world->task.order.plan;
-    open.masking = FL_MASKING_NONE;
+    open.masking[0] = open.masking[1] = FL_MASKING_NONE;
     assert_false(fl_secagg_client_open(world->member[0].machine, &open));
+    open.masking[1] = FL_MASKING_MALICIOUS; // of another hop than this member's
+    assert_false(fl_secagg_client_open(world->member[0].machine, &open));
+    world->task.order.plan.masking[0] = FL_MASKING_HONEST;
+    assert_int_equal(fl_secagg_client_begin(world->member[0].machine, &world->task, &world->parent,
+                                            1000, 0, world->out),
+                     FL_WHY_POLICY_REFUSED);
     masked_destroy(&world);
 }
 

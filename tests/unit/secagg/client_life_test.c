@@ -43,9 +43,9 @@ a_task_below_what_a_member_asks_for_is_refused(void **state)
     masked_plan plan = masked_plan_small(3);
     masked_world *world = masked_new(&plan, 5);
     fl_task task = world->task;
-    task.order.plan.masking = FL_MASKING_HONEST;
+    task.order.plan.masking[0] = task.order.plan.masking[1] = FL_MASKING_HONEST;
     assert_int_equal(s_begin(world, &task), FL_WHY_POLICY_REFUSED);
-    task.order.plan.masking = FL_MASKING_NONE;
+    task.order.plan.masking[0] = task.order.plan.masking[1] = FL_MASKING_NONE;
     task.order.plan.block_max = 0;
     task.order.plan.step_ms = 0;
     assert_int_equal(s_begin(world, &task), FL_WHY_POLICY_REFUSED);
