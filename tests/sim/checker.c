@@ -442,7 +442,8 @@ s_watch_open(fl_sim *sim, fl_sim_node *node)
     const fl_window *window = &node->window;
     watch->open = true;
     watch->due = sim->now + (fl_time)window->time_max_ms + GRACE_MS;
-    if (fl_plan_masks(&sim->plan)) { // the steps of opening; never extended
+    uint8_t hop = node->role == FL_ROLE_ROOT ? 2 : 1;
+    if (fl_plan_masking(&sim->plan, hop) != FL_MASKING_NONE) { // the steps of opening; no extension
         watch->due += 3 * (fl_time)sim->plan.step_ms;
     } else if (window->missed == FL_MISSED_EXTEND) {
         watch->due += (fl_time)window->extends_max * window->extend_ms;

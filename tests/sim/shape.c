@@ -212,6 +212,9 @@ s_draw_masking(fl_sim *sim, fl_sim_masking masking)
         profile = FL_MASKING_MALICIOUS;
     }
     sim->plan.masking[0] = sim->plan.masking[1] = (uint8_t)profile;
+    if (profile != FL_MASKING_NONE && fl_rng_below(&sim->mask_rng, 100) < 15) { // one hop alone
+        sim->plan.masking[fl_rng_below(&sim->mask_rng, 2)] = FL_MASKING_NONE;
+    }
     sim->totals.count[SIM_SEEDS_MASKED] += profile != FL_MASKING_NONE;
     sim->totals.count[SIM_SEEDS_HONEST] += profile == FL_MASKING_HONEST;
 }
@@ -254,7 +257,7 @@ s_draw_masks(fl_sim *sim)
     sim->reopen_after = s_chance(sim, 60) ? 1 : s_chance(sim, 60) ? 0 : 2;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_masks *masks = &sim->nodes[i].masks;
-        masks->profile = (fl_masking)sim->plan.masking[0];
+        masks->profile = fl_plan_masking(&sim->plan, sim->nodes[i].parent == 0 ? 2 : 1);
         masks->members_min = s_chance(sim, 2) ? s_draw(sim, 3, 8) : 3;
         masks->survivors_min = s_chance(sim, 2) ? s_draw(sim, 3, 6) : 3;
     }
@@ -299,7 +302,7 @@ s_spare(const fl_sim *sim, const fl_sim_node *node)
         const fl_sim_masks *child = &sim->nodes[node->children[i]].masks;
         floor = floor > child->members_min ? floor : child->members_min;
         floor = floor > child->survivors_min ? floor : child->survivors_min;
-        if (child->profile > plan->masking[0]) {
+        if (child->profile > fl_plan_masking(plan, hop)) {
             return SIM_NONE;
         }
     }

@@ -15,6 +15,13 @@ s_masked(const fl_sim *sim)
     return fl_plan_masks(&sim->plan);
 }
 
+//  How what that node sends is to be hidden.
+static fl_masking
+s_masking(const fl_sim *sim, const fl_sim_node *node)
+{
+    return fl_plan_masking(&sim->plan, node->parent == 0 ? 2 : 1);
+}
+
 // ---- an update is masked once -----------------------------------------------------------------
 static fl_secagg_mark
 s_mark(const fl_sim_node *node)
@@ -68,7 +75,7 @@ fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain)
 void
 fl_sim_veil_pushed(fl_sim *sim, fl_sim_node *node, const fl_sim_vec *vec, fl_bytes bytes)
 {
-    if (!s_masked(sim) || vec == NULL) {
+    if (s_masking(sim, node) == FL_MASKING_NONE || vec == NULL) {
         return;
     }
     if (!vec->masked) {
@@ -100,7 +107,10 @@ s_check_contrib(fl_sim *sim, const fl_sim_node *node, const fl_contrib *contrib)
         plain |= contrib->stats[i];
     }
     const fl_sim_lot *lot = fl_sim_lot_of(sim, &contrib->hash);
-    size_t psig = sim->plan.masking[0] == FL_MASKING_MALICIOUS ? FL_SIGNATURE_BYTES : 0;
+    size_t psig = s_masking(sim, node) == FL_MASKING_MALICIOUS ? FL_SIGNATURE_BYTES : 0;
+    if (s_masking(sim, node) == FL_MASKING_NONE) {
+        return;
+    }
     if (plain != 0) {
         fl_sim_fail(sim, CHECK_VEIL, "%s says numbers in the clear", node->name.name);
     } else if (lot == NULL || !lot->masked) {
@@ -279,7 +289,8 @@ fl_sim_veil_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *
     const char *name = node->name.name;
     if (message->verb == FL_CONTRIB) {
         s_check_contrib(sim, node, &message->contrib);
-    } else if (message->verb == FL_BEAT && to == node->parent && message->beat.samples != 0) {
+    } else if (message->verb == FL_BEAT && to == node->parent && message->beat.samples != 0 &&
+               node->masks.profile != FL_MASKING_NONE) {
         fl_sim_fail(sim, CHECK_VEIL, "%s tells its samples in a heartbeat", name);
     } else if (message->verb == FL_UNMASK && s_mark(node).opened != message->round) {
         fl_sim_fail(sim, CHECK_SPENT, "%s opens round %" PRIu64 " before that is kept", name,
@@ -307,7 +318,7 @@ s_line_holds(const fl_sim *sim, const fl_block_line *line)
 void
 fl_sim_veil_commit(fl_sim *sim, const fl_report *report)
 {
-    if (report->masking != (fl_masking)sim->plan.masking[0]) {
+    if (report->masking != fl_plan_masking(&sim->plan, 1)) {
         fl_sim_fail(sim, CHECK_BLOCKS, "round %" PRIu64 " reports that it was %s", report->round,
                     fl_masking_name(report->masking));
         return;
@@ -329,7 +340,8 @@ fl_sim_veil_commit(fl_sim *sim, const fl_report *report)
                         line->masked, line->survivors, fl_reason_name((fl_reason)line->reason));
         }
     }
-    if (report->close == FL_CLOSE_DONE && opened == 0) {
+    bool root = fl_plan_masking(&sim->plan, 2) != FL_MASKING_NONE;
+    if (report->close == FL_CLOSE_DONE && opened == 0 && root) {
         fl_sim_fail(sim, CHECK_BLOCKS, "round %" PRIu64 " is done without a block that was opened",
                     report->round);
     } else if (report->close != FL_CLOSE_DONE && !s_named(report->reason)) {
