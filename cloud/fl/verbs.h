@@ -8,6 +8,9 @@
 
 extern const fl_cli fl_verbs;
 
+//  init.c
+int fl_verb_init(void *context, const fl_conf *conf);
+fl_status fl_check_init(const fl_conf *conf, fl_why *why);
 //  ca.c
 int fl_verb_ca_init(void *context, const fl_conf *conf);
 int fl_verb_token(void *context, const fl_conf *conf);
