@@ -339,6 +339,47 @@ s_close(process *self)
     fl_lock_release(&self->lock);
 }
 
+// ---- a run from a file ------------------------------------------------------------------------
+//  Another recipe under the name of a run that is there would be neither the one nor the other.
+static fl_status
+s_same_recipe(fl_ledger *ledger, const fl_ledger_run *row, const fl_run_recipe *recipe, fl_why *why)
+{
+    fl_blob *kept = NULL;
+    FL_TRY(fl_ledger_run_recipe(ledger, &row->run, &kept, why));
+    bool same = fl_bytes_equal(fl_blob_bytes(kept), fl_blob_bytes(recipe->text));
+    fl_blob_unref(&kept);
+    if (!same) {
+        return fl_fail(FL_MISMATCH, why,
+                       "run %s was submitted with other settings than its file says now: set the "
+                       "file as it was, change the run with 'fl run set', or name another run",
+                       row->name);
+    }
+    return FL_OK;
+}
+
+//  Submit the run of that RUN.yaml, if no run of its name is there; blocks. FL_MISMATCH when the
+//  run that is there was submitted with other settings.
+static fl_status
+s_submit_file(fl_ledger *ledger, const char *path, fl_why *why)
+{
+    fl_run_recipe recipe;
+    fl_ledger_run row;
+    uint64_t number = 0;
+    fl_entropy entropy = fl_entropy_os();
+    FL_TRY(fl_run_recipe_read(path, NULL, 0, &recipe, why));
+    fl_status status = fl_ledger_run_find(ledger, recipe.name, &row, why);
+    if (status == FL_OK && row.state != FL_RUN_ABORTED) {
+        status = s_same_recipe(ledger, &row, &recipe, why);
+    } else if (status == FL_OK || status == FL_MISSING) { // what it was aborted for may be mended
+        row = (fl_ledger_run){ .state = FL_RUN_QUEUED };
+        fl_entropy_fill(&entropy, row.run.bytes, sizeof row.run.bytes);
+        memcpy(row.name, recipe.name, sizeof row.name);
+        status = fl_ledger_run_submit(ledger, &row, fl_blob_bytes(recipe.text), &number, why);
+    }
+    fl_blob_unref(&recipe.text);
+    return status;
+}
+
 static fl_status
 s_live(process *self, fl_why *why)
 {
@@ -347,7 +388,7 @@ s_live(process *self, fl_why *why)
     FL_TRY(s_certify(self, why));
     FL_TRY(s_identify(self, why));
     if (fl_conf_text(self->conf, "run")[0] != '\0') {
-        FL_TRY(fl_runs_submit_file(self->ledger, fl_conf_text(self->conf, "run"), why));
+        FL_TRY(s_submit_file(self->ledger, fl_conf_text(self->conf, "run"), why));
     }
     fl_node_conf node = fl_settings_node(self->conf, true);
     node.identity = self->identity;

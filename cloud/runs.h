@@ -19,10 +19,6 @@ typedef struct fl_runs_conf {
     fl_node *node;
 } fl_runs_conf;
 
-//  Submit the run of that RUN.yaml, if no run of its name is there; before the node runs, blocks.
-//  FL_MISMATCH when the run that is there was submitted with other settings.
-FL_CHECKED fl_status fl_runs_submit_file(fl_ledger *ledger, const char *path, fl_why *why);
-
 //  The caller owns the result. NULL when out of memory.
 fl_runs *fl_runs_new(const fl_runs_conf *conf);
 //  After the worker pool has ended.
