@@ -1665,6 +1665,9 @@ fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t 
         if (seat != NULL && !seat->member) {
             seat->member = true;
             seat->away = FL_WHY_SILENT;
+        }
+        if (seat != NULL &&
+            seat->last_round == 0) { // else it is another run's, and may be asked for
             seat->last_outcome = (fl_outcome)roll[i].outcome;
             seat->last_reason = (fl_reason)roll[i].reason;
         }

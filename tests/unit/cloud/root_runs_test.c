@@ -173,6 +173,36 @@ the_next_run_begins_with_the_same_children(void **state)
     assert_true(fl_run_equal(&task->task.order.run, &event.start.run));
 }
 
+//  Its turn is over; what the other run's members came to is no verdict of this one's.
+static void
+a_child_is_told_what_became_of_its_round_when_another_run_has_its_turn(void **state)
+{
+    (void)state;
+    s_open();
+    const uint32_t attempt = s_look().attempt;
+    s_order(FL_RUN_YIELD);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    const fl_roll_entry members[] = {
+        { .node = machine_node("d0"), .parent = machine_node("root"), .outcome = FL_OUT_LATE }
+    };
+    fl_root_conf conf = s_conf();
+    conf.members = members;
+    conf.member_count = 1;
+    fl_root_assign(root, &conf);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.model = machine_hash(70);
+    event.start.model_bytes = MACHINE_MODEL;
+    event.start.elements = MACHINE_ELEMENTS;
+    machine_step(&event);
+    fl_message beat = machine_beat(0, 1, 1, attempt, FL_DOING_SEND);
+    machine_hear_child(0, &beat, 0);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+}
+
 // ---- the wait for children --------------------------------------------------------------------
 static void
 a_root_waits_for_the_expected_children_and_says_so(void **state)
@@ -260,6 +290,7 @@ main(void)
         TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
         TEST(a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes),
         TEST(the_next_run_begins_with_the_same_children),
+        TEST(a_child_is_told_what_became_of_its_round_when_another_run_has_its_turn),
         TEST(a_root_waits_for_the_expected_children_and_says_so),
         TEST(a_root_waits_for_devices_below_its_children),
         TEST(a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts),
