@@ -239,6 +239,13 @@ s_obey(fl_root *self, fl_time now, fl_outbox *out)
     return self->wish == FL_RUN_STOP || self->wish == FL_RUN_LEAVE;
 }
 
+static fl_time
+s_patience_ends(const fl_root *self)
+{
+    const fl_time patience = (fl_time)self->conf.patience_ms;
+    return patience > 0 ? self->waits_since + patience : FL_NEVER;
+}
+
 //  Before each round: wait for the expected children, within a bound, and say for what; then for a
 //  quorum of them, as long as the run's patience says.
 static void
@@ -265,19 +272,15 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
                                        .a = ready,
                                        .b = self->conf.aggregator.expect });
     }
-    if (quorum || !over) {
-        self->waits_since = quorum ? now : self->waits_since;
-        return;
-    }
-    self->since = now;
-    if (self->wish == FL_RUN_YIELD) {
+    if (quorum) {
+        self->waits_since = now;
+    } else if (over && self->wish == FL_RUN_YIELD) {
         s_enter(self, FL_ROOT_IDLE, now);
-        return;
-    }
-    const fl_time patience = (fl_time)self->conf.patience_ms;
-    if (patience > 0 && now >= self->waits_since + patience) {
+    } else if (now >= s_patience_ends(self)) {
         fl_aggregator_dismiss(self->aggregator, FL_WHY_QUORUM, out);
         s_end(self, true, FL_WHY_QUORUM, now, out);
+    } else if (over) {
+        self->since = now;
     }
 }
 
@@ -442,6 +445,7 @@ s_deadline(const void *arg)
         fl_time noted = self->noted_at + NOTED_EACH_MS;
         at = bound < at ? bound : at;
         at = noted < at ? noted : at;
+        at = s_patience_ends(self) < at ? s_patience_ends(self) : at;
     } else if (self->phase == FL_ROOT_PAUSED) {
         at = self->retry_at < at ? self->retry_at : at;
     }

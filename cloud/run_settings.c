@@ -25,7 +25,8 @@ static const fl_setting rows[] = {
     { "round.wait", FL_CONF_DURATION, "10m", 100, 86400000, NULL,
       "longest wait for all expected children before each round" },
     { "round.patience", FL_CONF_DURATION, "0ms", 0, 31536000000, NULL,
-      "how long a run waits for its quorum before it is aborted; 0 is for ever" },
+      "how long a run waits for its quorum before it is aborted; 0 is for ever. It may be shorter "
+      "than round.wait, and begins anew with each turn of the run" },
     { "model.layers", FL_CONF_TEXT, "784-128-10", 0, 0, NULL,
       "layer sizes of the network; not used with model.elements" },
     { "model.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,

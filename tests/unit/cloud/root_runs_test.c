@@ -263,6 +263,24 @@ a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts(void **state)
 }
 
 static void
+a_patience_may_be_shorter_than_the_wait_for_children(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.patience_ms = 200;
+    s_make(&conf);
+    s_start(1, 0);
+    assert_int_equal(fl_root_machine(root).deadline(root), 200);
+    machine_now = 199;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    machine_now = 200;
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().reason, FL_WHY_QUORUM);
+}
+
+static void
 without_a_bound_of_patience_a_root_waits_and_says_so_each_minute(void **state)
 {
     (void)state;
@@ -294,6 +312,7 @@ main(void)
         TEST(a_root_waits_for_the_expected_children_and_says_so),
         TEST(a_root_waits_for_devices_below_its_children),
         TEST(a_wait_in_vain_is_repeated_as_long_as_the_patience_lasts),
+        TEST(a_patience_may_be_shorter_than_the_wait_for_children),
         TEST(without_a_bound_of_patience_a_root_waits_and_says_so_each_minute),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
