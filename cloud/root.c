@@ -386,6 +386,10 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 static void
 on_order(fl_root *self, fl_run_order order, fl_time now, fl_outbox *out)
 {
+    if (self->phase == FL_ROOT_IDLE && order == FL_RUN_STOP) { // it was left before: paused
+        fl_aggregator_dismiss(self->aggregator, FL_WHY_STOPPED, out);
+        s_end(self, true, FL_WHY_STOPPED, now, out);
+    }
     if (self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE) {
         return;
     }

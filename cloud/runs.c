@@ -336,6 +336,9 @@ fl_runs_told(fl_runs *self, const fl_run *run, bool stops)
         i++;
     }
     if (i == self->count) {
+        if (stops && self->step == RESTS && fl_run_equal(run, &self->last)) {
+            (void)s_say(self, FL_RUN_STOP); // the children of a run that was paused
+        }
         fl_runs_wake(self);
         return;
     }

@@ -126,6 +126,21 @@ a_stopped_run_ends_between_two_rounds_and_says_so(void **state)
 }
 
 static void
+a_run_that_was_paused_can_be_stopped_and_its_children_hear_so(void **state)
+{
+    (void)state;
+    s_open();
+    s_order(FL_RUN_LEAVE);
+    s_collect(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_IDLE);
+    s_order(FL_RUN_STOP);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.end, FL_WHY_STOPPED);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+}
+
+static void
 a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes(void **state)
 {
     (void)state;
@@ -306,6 +321,7 @@ main(void)
         TEST(a_model_that_cannot_be_made_is_tried_again),
         TEST(a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none),
         TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
+        TEST(a_run_that_was_paused_can_be_stopped_and_its_children_hear_so),
         TEST(a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes),
         TEST(the_next_run_begins_with_the_same_children),
         TEST(a_child_is_told_what_became_of_its_round_when_another_run_has_its_turn),
