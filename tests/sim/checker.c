@@ -19,7 +19,8 @@ static const char *const checkers[CHECKERS] = {
     [CHECK_BYTES] = "bytes",       [CHECK_VERDICT] = "verdict",   [CHECK_BASE] = "base",
     [CHECK_WIRE] = "wire",         [CHECK_HANDLE] = "handle",     [CHECK_FLOOR] = "floor",
     [CHECK_SPENT] = "spent",       [CHECK_VEIL] = "veil",         [CHECK_TOLD] = "told",
-    [CHECK_BLAME] = "blame",       [CHECK_BLOCKS] = "blocks",
+    [CHECK_BLAME] = "blame",       [CHECK_BLOCKS] = "blocks",     [CHECK_APART] = "apart",
+    [CHECK_STALL] = "stall",
 };
 
 const char *
@@ -87,17 +88,6 @@ fl_sim_lot_add(fl_sim *sim, fl_sim_lot lot, const uint32_t *leaves)
     notary->lots[notary->lot_count++] = lot;
 }
 
-static int64_t
-s_element(const uint8_t *wire, uint64_t index, unsigned wire_bytes)
-{
-    uint64_t value = 0;
-    for (unsigned i = 0; i < wire_bytes; i++) {
-        value |= (uint64_t)wire[index * wire_bytes + i] << (8 * i);
-    }
-    unsigned shift = 64 - 8 * wire_bytes;
-    return (int64_t)(value << shift) >> shift; // the sign
-}
-
 //  w * Q with Q one of the two integers around x * scale, and w what the policy promises.
 static void
 s_check_encoding(fl_sim *sim, const fl_sim_training *training, const fl_effect *effect,
@@ -120,8 +110,8 @@ s_check_encoding(fl_sim *sim, const fl_sim_training *training, const fl_effect *
         memcpy(&x, update.data + i * sizeof x, sizeof x);
         double value = (double)x * limit / (double)plan->clip;
         value = value > limit ? limit : value < -limit ? -limit : value;
-        double got =
-            (double)s_element(wire.data, i, fl_policy_element(plan).wire_bytes) / (double)damped;
+        double got = (double)fl_sim_element(wire.data, i, fl_policy_element(plan).wire_bytes) /
+                     (double)damped;
         if (fabs(got - value) > 1.0 + 1e-6 || got != floor(got)) {
             fl_sim_fail(sim, CHECK_WEIGHT, "element %" PRIu64 " of an update is %g, encoded as %g",
                         i, value, got);
@@ -200,9 +190,9 @@ fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, const fl_sim_sum *sum, f
         int64_t flat = 0;
         for (uint32_t j = 0; j < sum->leaf_count; j++) {
             const fl_sim_leaf *leaf = &sim->notary.leaves[sum->leaves[j]];
-            flat += s_element(fl_blob_bytes(leaf->bytes).data, i, leaf->wire_bytes);
+            flat += fl_sim_element(fl_blob_bytes(leaf->bytes).data, i, leaf->wire_bytes);
         }
-        int64_t tree = s_element(bytes.data, i, wire_bytes);
+        int64_t tree = fl_sim_element(bytes.data, i, wire_bytes);
         if (flat != tree) {
             fl_sim_fail(sim, CHECK_FLAT,
                         "element %" PRIu64 " of the sum at %s is %" PRId64 ", the %u updates in it "
@@ -241,6 +231,11 @@ s_check_leaf(fl_sim *sim, const fl_report *report, uint32_t index)
     const char *name = sim->nodes[training->node].name.name;
     uint64_t staleness = report->round - training->round;
     const fl_hash *base = &notary->commits[training->round].base;
+    const fl_sim_era *era = fl_sim_era_of(sim, &report->run);
+    if (training->round <= era->before || training->round > era->before + sim->rounds) {
+        fl_sim_fail(sim, CHECK_APART, "run %" PRIu64 " counts an update of %s for another run",
+                    era->row.number, name);
+    }
     fl_sim_count_up(sim, SIM_IN);
     sim->totals.count[SIM_CARRIED] += staleness > 0;
     if (training->round > report->round || !fl_hash_equal(base, &training->model)) {
@@ -266,17 +261,6 @@ s_check_leaf(fl_sim *sim, const fl_report *report, uint32_t index)
     in[training->node / 64] |= (uint64_t)1 << (training->node % 64);
 }
 
-static uint32_t
-s_node_named(const fl_sim *sim, const fl_name *name)
-{
-    for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (fl_name_equal(&sim->nodes[i].name, name)) {
-            return i;
-        }
-    }
-    return SIM_NONE;
-}
-
 //  The report's IN entries of devices are exactly the updates in the sum.
 static void
 s_check_roll(fl_sim *sim, const fl_report *report, uint32_t leaves)
@@ -284,7 +268,7 @@ s_check_roll(fl_sim *sim, const fl_report *report, uint32_t leaves)
     const uint64_t *in = sim->notary.commits[report->round].nodes_in;
     uint32_t listed = 0;
     for (uint32_t i = 0; i < report->roll_count; i++) {
-        uint32_t index = s_node_named(sim, &report->roll[i].node);
+        uint32_t index = fl_sim_node_named(sim, &report->roll[i].node);
         if (index == SIM_NONE) {
             fl_sim_fail(sim, CHECK_FLAT, "the report of round %" PRIu64 " names a stranger",
                         report->round);
@@ -358,23 +342,34 @@ s_tally(fl_sim *sim, const fl_report *report)
     sim->totals.count[SIM_REFUSED] += report->tally.refused;
 }
 
+static uint64_t
+s_rounds_left(const fl_sim *sim)
+{
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < sim->runs; i++) {
+        left += fl_sim_era_ended(&sim->eras[i]) ? 0 : sim->rounds - sim->notary.closed_of[i];
+    }
+    return left;
+}
+
 void
 fl_sim_check_commit(fl_sim *sim, const fl_report *of_run)
 {
     fl_sim_notary *notary = &sim->notary;
+    fl_sim_era *era = fl_sim_era_of(sim, &of_run->run);
+    const uint64_t last = notary->closed_of[era - sim->eras];
     fl_report counted = *of_run, *report = &counted; // its round among those of all runs
     report->round = fl_sim_round(sim, &of_run->run, of_run->round);
     FL_ASSERT(report->round < SIM_ROUNDS_MAX);
     fl_sim_commit *commit = &notary->commits[report->round];
     fl_sim_trace(sim, "==== round %" PRIu64 " is durable: %s, weight %" PRIu64 ", count %u",
                  report->round, fl_close_name(report->close), report->weight, report->count);
-    if (commit->known || report->round != notary->closed + 1) {
+    if (commit->known || of_run->round != last + 1 || era->aborted) {
         fl_sim_fail(sim, CHECK_COMMIT, "round %" PRIu64 " is committed after round %" PRIu64,
-                    report->round, notary->closed);
+                    report->round, era->before + last);
         return;
     }
-    const fl_hash *before =
-        report->round > 1 ? &notary->commits[report->round - 1].model : &sim->model_hashes[0];
+    const fl_hash *before = last > 0 ? &notary->commits[report->round - 1].model : &era->first;
     if (!fl_hash_equal(before, &report->base) ||
         (report->close != FL_CLOSE_DONE && !fl_hash_equal(before, &report->model))) {
         fl_sim_fail(sim, CHECK_COMMIT, "round %" PRIu64 " does not start from the model before it",
@@ -385,7 +380,8 @@ fl_sim_check_commit(fl_sim *sim, const fl_report *of_run)
     commit->done = report->close == FL_CLOSE_DONE;
     commit->base = report->base;
     commit->model = report->model;
-    notary->closed = report->round;
+    notary->closed++;
+    notary->closed_of[era - sim->eras]++;
     s_tally(sim, report);
     if (commit->done) {
         notary->done++;
@@ -393,7 +389,10 @@ fl_sim_check_commit(fl_sim *sim, const fl_report *of_run)
         s_check_done(sim, report);
     }
     fl_sim_veil_commit(sim, report);
-    if (of_run->round + 3 >= sim->rounds && sim->begun == sim->runs) {
+    if (commit->done) {
+        fl_sim_check_apart(sim, era, of_run);
+    }
+    if (s_rounds_left(sim) <= 3) {
         fl_sim_clear_sky(sim); // the last rounds must show that the tree finds together again
     }
 }
@@ -485,26 +484,29 @@ fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     }
 }
 
+static bool
+s_between_turns(const fl_sim *sim, const fl_sim_node *root)
+{
+    const fl_root_phase phase = fl_root_look(root->root, sim->now).phase;
+    return sim->posted > 0 || phase == FL_ROOT_IDLE || phase == FL_ROOT_DONE;
+}
+
 void
 fl_sim_watch_step(fl_sim *sim, fl_sim_node *node)
 {
     s_check_due(sim, node);
-    bool busy = node->jobs > 0 || node->saves > 0 || node->training || node->stopping;
+    bool busy = node->jobs > 0 || node->saves > 0 || node->training || node->stopping ||
+                (node->role == FL_ROLE_ROOT && s_between_turns(sim, node));
     if (!busy && node->machine.deadline(node->machine.self) == FL_NEVER &&
         !fl_sim_node_finished(sim, node)) {
         fl_sim_fail(sim, CHECK_PROGRESS, "%s waits without a deadline", node->name.name);
     }
-    if (node->role == FL_ROLE_ROOT && !sim->over && fl_sim_node_finished(sim, node)) {
-        sim->over = sim->begun == sim->runs;
-        if (sim->over) {
-            fl_sim_clear_sky(sim);
-        } else if (sim->planned_life != node->life + 1) {
-            sim->planned_life = node->life + 1;
-            fl_sim_push(sim, (fl_sim_item){ .at = sim->now + 500,
-                                            .what = SIM_AT_NEXT_RUN,
-                                            .node = node->index,
-                                            .life = node->life });
-        }
+    if (node->role == FL_ROLE_ROOT) {
+        fl_sim_check_stall(sim);
+    }
+    if (!sim->over && fl_sim_all_ended(sim)) {
+        sim->over = true;
+        fl_sim_clear_sky(sim);
     }
 }
 
@@ -531,9 +533,13 @@ fl_sim_check_end(fl_sim *sim)
     const fl_sim_notary *notary = &sim->notary;
     if (!sim->over) {
         fl_sim_fail(sim, CHECK_PROGRESS,
-                    "the run has not ended: %" PRIu64 " of %" PRIu64 " rounds are closed",
-                    notary->closed, sim->rounds);
+                    "the runs have not ended: %" PRIu64 " of %" PRIu64 " rounds are closed",
+                    notary->closed, sim->runs * sim->rounds);
         return;
+    }
+    bool aborted = false;
+    for (uint32_t i = 0; i < sim->runs; i++) {
+        aborted = aborted || sim->eras[i].row.state != FL_RUN_DONE;
     }
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const fl_sim_node *node = &sim->nodes[i];
@@ -542,9 +548,10 @@ fl_sim_check_end(fl_sim *sim)
                         node->name.name);
             return;
         }
-        s_check_leaks(sim, node);
+        if (!fl_sim_node_astray(sim, node)) { // else it holds what was for that run
+            s_check_leaks(sim, node);
+        }
     }
-    bool aborted = fl_root_look(sim->nodes[0].root, sim->now).aborted;
     if (fl_plan_masks(&sim->plan) && (sim->stuck || sim->reopen_after != 1)) {
         return; // too few at some parent; or who opened a sum under this model sticks to it
     }
@@ -558,7 +565,7 @@ fl_sim_check_end(fl_sim *sim)
     }
     //  The first rounds of a calm run may open before the devices have found their edges; of the
     //  last three, under a clear sky, the first may still suffer from what blew before.
-    uint32_t floor = sim->calm && !sim->measured      ? (uint32_t)sim->rounds - 2
+    uint32_t floor = sim->calm && !sim->measured      ? sim->runs * ((uint32_t)sim->rounds - 2)
                      : sim->measured || children == 1 ? 1
                                                       : 2;
     if (!aborted && notary->done < floor) {
@@ -576,6 +583,10 @@ fl_sim_notary_release(fl_sim *sim)
     }
     for (uint32_t i = 0; i < notary->lot_count; i++) {
         free(notary->lots[i].leaves);
+    }
+    for (uint32_t i = 0; i < sim->runs; i++) {
+        free(sim->eras[i].bases);
+        free(sim->eras[i].roll);
     }
     free(notary->told);
     free(notary->trainings);

@@ -107,7 +107,11 @@ s_save(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         s_push_job(sim, node, SIM_AT_SAVED, sim->now, s_save_job(sim, effect));
         at += 1500;
     }
-    job->save_fails = fl_sim_blows(sim, sim->weather.save_fails);
+    job->save_fails = fl_sim_blows(sim, sim->weather.save_fails) ||
+                      (node->role == FL_ROLE_ROOT && at < sim->outage_until);
+    if (sim->plant == PLANT_SICK_STORE && job->save_fails) {
+        sim->outage_until = FL_NEVER;
+    }
     s_push_job(sim, node, SIM_AT_DURABLE, at, job);
     fl_sim_snipe(sim, node, at + 25, sim->weather.snipe);
 }
@@ -121,6 +125,24 @@ s_kept(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
         fl_sim_mask_kept(sim, node, job);
     }
     s_push_job(sim, node, SIM_AT_SAVED, sim->now + s_some(sim, 0, 25), job);
+}
+
+//  The root's ledger.
+static void
+s_close_round(fl_sim_era *era, const fl_report *report)
+{
+    const size_t bytes = report->roll_count * sizeof *era->roll;
+    era->bases = fl_sim_grow(era->bases, (era->row.rounds_closed + 1) * sizeof *era->bases);
+    era->bases[era->row.rounds_closed++] = report->base;
+    era->row.model = report->model;
+    era->row.open = 0;
+    era->aborted = report->close == FL_CLOSE_ABORTED;
+    era->since = era->sim->now;
+    era->roll = fl_sim_grow(era->roll, bytes > 0 ? bytes : 1);
+    era->roll_count = report->roll_count;
+    if (bytes > 0) {
+        memcpy(era->roll, report->roll, bytes);
+    }
 }
 
 void
@@ -139,16 +161,19 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
         ledger->open_run = report->run;
         ledger->open_round = report->round;
         ledger->open_attempt = report->attempt;
+        if (node->role == FL_ROLE_ROOT) {
+            fl_sim_era *era = fl_sim_era_of(sim, &report->run);
+            era->row.open = ++sim->opened;
+            era->attempt = report->attempt;
+        }
     } else if (node->role == FL_ROLE_ROOT) {
+        fl_sim_check_commit(sim, report);
         if (sim->plant != PLANT_FORGET_COMMIT || report->round != 2) {
-            ledger->closed_round = report->round;
-            ledger->model = report->model;
-            ledger->aborted = report->close == FL_CLOSE_ABORTED;
+            s_close_round(fl_sim_era_of(sim, &report->run), report);
         } else if (!sim->weather.clear) {
             fl_sim_push(sim, (fl_sim_item){
                                  .at = sim->now + 100, .what = SIM_AT_CRASH, .life = node->life });
         }
-        fl_sim_check_commit(sim, report);
     }
     bool silent = sim->plant == PLANT_LOST_SAVED && close && report->round == 2;
     if (silent || (sim->plant == PLANT_EARLY_SAVED && close)) {

@@ -198,6 +198,13 @@ s_dressed(fl_sim *sim, const fl_sim_link *link, const fl_message *message)
     return dressed;
 }
 
+static bool
+s_paused(fl_sim *sim, const fl_run *run)
+{
+    const fl_sim_era *era = fl_sim_era_of(sim, run);
+    return era != NULL && era->row.state == FL_RUN_PAUSED;
+}
+
 // ---- receiving --------------------------------------------------------------------------------
 static void
 s_receive(fl_sim *sim, fl_sim_letter *letter, const fl_message *message)
@@ -209,8 +216,10 @@ s_receive(fl_sim *sim, fl_sim_letter *letter, const fl_message *message)
         return;
     }
     fl_message dressed = letter->up ? *message : s_dressed(sim, link, message);
-    if (sim->plant == PLANT_LIE_CLOSED && !letter->up && to->role == FL_ROLE_DEVICE &&
-        dressed.verb == FL_CLOSED && dressed.closed.outcome == FL_OUT_IN) {
+    bool lies = sim->plant == PLANT_LIE_CLOSED ||
+                (sim->plant == PLANT_PAUSE_TWICE && s_paused(sim, &message->run));
+    if (lies && !letter->up && to->role == FL_ROLE_DEVICE && dressed.verb == FL_CLOSED &&
+        dressed.closed.outcome == FL_OUT_IN) {
         dressed.closed.outcome = FL_OUT_LATE;
         dressed.closed.reason = FL_WHY_LATE;
     }

@@ -35,18 +35,23 @@ s_free_given(fl_sim_masks *masks)
     masks->given_count = 0;
 }
 
-static void
-s_give_facts(fl_sim_masks *masks)
+void
+fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, const fl_run *run, uint64_t round)
 {
+    fl_sim_masks *masks = &node->masks;
     s_free_given(masks);
     masks->given = fl_sim_new(masks->fact_count * sizeof *masks->given);
     masks->views = fl_sim_new(masks->fact_count * sizeof *masks->views);
-    masks->given_count = masks->fact_count;
-    masks->given_round = masks->fact_count > 0 ? masks->facts[0].round : 0;
+    masks->given_round = round;
     for (uint32_t i = 0; i < masks->fact_count; i++) {
-        masks->given[i] = fl_blob_ref(masks->facts[i].bytes);
-        masks->views[i] = fl_blob_bytes(masks->given[i]);
+        const fl_sim_fact *fact = &masks->facts[i];
+        if (fact->round == round && fl_run_equal(&fact->run, run)) {
+            masks->given[masks->given_count] = fl_blob_ref(fact->bytes);
+            masks->views[masks->given_count] = fl_blob_bytes(masks->given[masks->given_count]);
+            masks->given_count++;
+        }
     }
+    sim->totals.count[SIM_TAKEN_UP] += masks->given_count > 0;
 }
 
 void
@@ -61,8 +66,9 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
         masks->aggregator = (fl_secagg_server_conf){ .node = node->name,
                                                      .hop = node->role == FL_ROLE_ROOT ? 2 : 1,
                                                      .trust = trust };
-        s_give_facts(masks);
-        sim->totals.count[SIM_TAKEN_UP] += masks->given_count > 0;
+        if (node->role == FL_ROLE_EDGE) {
+            fl_sim_mask_give(sim, node, &node->ledger.open_run, node->ledger.open_round);
+        }
     }
     if (node->role == FL_ROLE_ROOT) {
         return;
@@ -130,17 +136,24 @@ fl_sim_mask_release(fl_sim_node *node)
 }
 
 // ---- what is kept -----------------------------------------------------------------------------
-//  Only the newest round's facts stay.
+//  Only the newest round's facts of each run stay.
 static void
 s_keep_fact(fl_sim_masks *masks, const fl_sim_fact *fact)
 {
-    if (masks->fact_count > 0 &&
-        (masks->facts[0].round != fact->round || !fl_run_equal(&masks->facts[0].run, &fact->run))) {
-        s_forget_facts(masks);
-    }
+    uint32_t stay = 0;
     for (uint32_t i = 0; i < masks->fact_count; i++) {
         fl_sim_fact *old = &masks->facts[i];
-        if (old->what == fact->what && old->block == fact->block) {
+        if (old->round != fact->round && fl_run_equal(&old->run, &fact->run)) {
+            fl_blob_unref(&old->bytes);
+        } else {
+            masks->facts[stay++] = *old;
+        }
+    }
+    masks->fact_count = stay;
+    for (uint32_t i = 0; i < masks->fact_count; i++) {
+        fl_sim_fact *old = &masks->facts[i];
+        if (old->what == fact->what && old->block == fact->block &&
+            fl_run_equal(&old->run, &fact->run)) {
             fl_blob_unref(&old->bytes);
             *old = *fact;
             return;
@@ -301,9 +314,10 @@ s_said_up(fl_sim *sim, fl_sim_node *node, const fl_message *message)
         [FL_KEYS] = SIM_CHILD_KEYED, [FL_SHARES] = SIM_CHILD_DEALT,  [FL_READY] = SIM_CHILD_READY,
         [FL_ACK] = SIM_CHILD_ACKED,  [FL_UNMASK] = SIM_CHILD_OPENED,
     };
+    const uint64_t round = fl_sim_round(sim, &message->run, message->round);
     if (reached[message->verb] != SIM_CHILD_OUT) {
-        s_child_at(sim, node, message->round, reached[message->verb]);
-    } else if (message->verb == FL_REFUSED && message->round == node->masks.child_round) {
+        s_child_at(sim, node, round, reached[message->verb]);
+    } else if (message->verb == FL_REFUSED && round == node->masks.child_round) {
         node->masks.child = SIM_CHILD_OUT;
     }
 }
@@ -336,7 +350,7 @@ fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         masks->keeping[effect->keep.what]++;
         if (effect->keep.what == FL_KEEP_MARK) {
             bool before = masks->child < SIM_CHILD_MARKING;
-            s_child_at(sim, node, effect->keep.round,
+            s_child_at(sim, node, fl_sim_round(sim, &effect->keep.run, effect->keep.round),
                        before ? SIM_CHILD_MARKING : SIM_CHILD_OPENING);
         } else {
             s_kept_by_parent(sim, node, effect);
@@ -364,7 +378,8 @@ fl_sim_mask_event(fl_sim *sim, fl_sim_node *node, const fl_event *event)
         }
     } else if (event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT &&
                event->message.message->verb == FL_CLOSED &&
-               event->message.message->round == masks->child_round) {
+               fl_sim_round(sim, &event->message.message->run, event->message.message->round) ==
+                   masks->child_round) {
         masks->child = SIM_CHILD_OUT;
     }
 }

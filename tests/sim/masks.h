@@ -9,7 +9,7 @@
 #include "common/secagg/server.h"
 #include "tests/support/seeded.h"
 
-enum { SIM_NODES_MAX = 256 };
+enum { SIM_NODES_MAX = 256, SIM_RUNS_MAX = 3 };
 //  The wall clock at virtual time 0.
 #define SIM_WALL_S ((uint64_t)1800000000)
 
@@ -68,7 +68,7 @@ typedef struct fl_sim_masks {
     uint8_t state[FL_BLOCKS_MAX]; // fl_secagg_state
     uint32_t keeping[FL_KEEP_COUNT];
     //  of all lives, for the checkers
-    uint64_t masked_in; // newest round that it masked in
+    uint64_t masked_in[SIM_RUNS_MAX]; // newest round that it masked in, of each run
     uint32_t trained;   // its newest training, from 1
     //  drawn with the tree
     fl_masking profile;

@@ -53,16 +53,22 @@ s_patience_ms(const fl_sim *sim, const fl_sim_node *node)
     return (uint64_t)times * sim->start_wait_ms;
 }
 
+fl_root_conf
+fl_sim_root_conf(const fl_sim *sim, const fl_sim_node *node)
+{
+    return (fl_root_conf){ .aggregator = s_cohort_conf(sim, node),
+                           .plan = sim->plan,
+                           .rounds = sim->rounds,
+                           .expect_leaves = sim->expect_leaves,
+                           .start_wait_ms = sim->start_wait_ms,
+                           .patience_ms = sim->patient ? 0 : s_patience_ms(sim, node) };
+}
+
 static void
 s_make_machine(fl_sim *sim, fl_sim_node *node)
 {
     if (node->role == FL_ROLE_ROOT) {
-        fl_root_conf conf = { .aggregator = s_cohort_conf(sim, node),
-                              .plan = sim->plan,
-                              .rounds = sim->rounds,
-                              .expect_leaves = sim->expect_leaves,
-                              .start_wait_ms = sim->start_wait_ms,
-                              .patience_ms = s_patience_ms(sim, node) };
+        const fl_root_conf conf = fl_sim_root_conf(sim, node);
         node->root = fl_root_new(&conf);
         FL_ASSERT(node->root != NULL);
         node->machine = fl_root_machine(node->root);
@@ -87,27 +93,13 @@ static void
 s_destroy_machine(fl_sim_node *node)
 {
     if (node->role == FL_ROLE_ROOT) {
+        fl_runs_destroy(&node->runs);
         fl_root_destroy(&node->root);
     } else if (node->role == FL_ROLE_EDGE) {
         fl_edge_destroy(&node->edge);
     } else {
         fl_device_destroy(&node->device);
     }
-}
-
-static void
-s_start_root(fl_sim *sim, fl_sim_node *node)
-{
-    const fl_sim_ledger *ledger = &node->ledger;
-    fl_event event = { .kind = FL_EV_START };
-    event.start.round = ledger->closed_round + 1;
-    event.start.attempt = ledger->open_round == event.start.round ? ledger->open_attempt : 0;
-    event.start.run = sim->run;
-    event.start.model = ledger->model;
-    event.start.model_bytes = sim->model_bytes;
-    event.start.elements = sim->elements;
-    fl_sim_model_keep(node, &ledger->model);
-    fl_sim_node_step(sim, node, &event, NULL);
 }
 
 static void
@@ -144,10 +136,9 @@ fl_sim_node_start(fl_sim *sim, fl_sim_node *node)
     fl_sim_mask_start(sim, node);
     s_make_machine(sim, node);
     if (node->role == FL_ROLE_ROOT) {
-        s_start_root(sim, node);
-    } else {
-        s_rearm(sim, node);
+        fl_sim_turns_start(sim, node);
     }
+    s_rearm(sim, node);
 }
 
 static void
@@ -160,7 +151,7 @@ s_hang_up(fl_sim *sim, uint32_t index)
 void
 fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
 {
-    if (!node->alive || node->ledger.aborted) {
+    if (!node->alive) {
         return;
     }
     fl_sim_trace(sim, "%s crashes for %u ms", node->name.name, down_ms);
@@ -208,14 +199,26 @@ bool
 fl_sim_node_finished(const fl_sim *sim, const fl_sim_node *node)
 {
     if (node->role == FL_ROLE_ROOT) {
-        return fl_root_look(node->root, sim->now).phase == FL_ROOT_DONE;
+        return fl_sim_all_ended(sim);
     }
     if (node->role == FL_ROLE_EDGE) {
-        return fl_aggregator_idle(fl_edge_aggregator(node->edge)) && fl_edge_round(node->edge) == 0;
+        bool idle = fl_aggregator_idle(fl_edge_aggregator(node->edge));
+        return fl_sim_node_astray(sim, node) || (idle && fl_edge_round(node->edge) == 0);
     }
-    static const fl_run none; // one that has taken no part in it hears nothing of its end
-    return fl_device_done(node->device) ||
-           fl_run_equal(fl_participant_run(fl_device_participant(node->device)), &none);
+    return fl_device_done(node->device) || fl_sim_node_astray(sim, node);
+}
+
+bool
+fl_sim_node_astray(const fl_sim *sim, const fl_sim_node *node)
+{
+    if (node->role == FL_ROLE_ROOT) {
+        return false;
+    }
+    bool edge = node->role == FL_ROLE_EDGE;
+    const fl_run *run = fl_participant_run(edge ? fl_edge_participant(node->edge)
+                                                : fl_device_participant(node->device));
+    const fl_sim_era *era = fl_sim_era_of(sim, run);
+    return era == NULL || era->unheard || era != sim->turn;
 }
 
 // ---- effects ----------------------------------------------------------------------------------
@@ -399,6 +402,9 @@ fl_sim_node_step(fl_sim *sim, fl_sim_node *node, const fl_event *event, fl_blob 
         }
     }
     s_rearm(sim, node);
+    if (node->role == FL_ROLE_ROOT && node->life == life && sim->posted == 0) {
+        fl_runs_turn(node->runs, sim->now);
+    }
     fl_sim_watch_step(sim, node);
 }
 

@@ -29,6 +29,8 @@ typedef enum fl_sim_checker {
     CHECK_TOLD,
     CHECK_BLAME,
     CHECK_BLOCKS,
+    CHECK_APART,
+    CHECK_STALL,
     CHECKERS
 } fl_sim_checker;
 const char *fl_sim_checker_name(fl_sim_checker checker);
@@ -80,7 +82,8 @@ typedef struct fl_sim_notary {
     uint32_t told_count, told_capacity;
     uint64_t counted[SIM_NODES_MAX]; // bit r: the update of base round r is in a committed sum
     fl_sim_commit commits[SIM_ROUNDS_MAX];
-    uint64_t closed;           // newest committed round
+    uint64_t closed; // committed rounds, of all runs
+    uint64_t closed_of[SIM_RUNS_MAX];
     uint32_t done, done_clear; // DONE rounds in all, and of those opened under a clear sky
 } fl_sim_notary;
 

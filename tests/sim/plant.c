@@ -5,6 +5,7 @@ typedef struct mistake {
     const char *name;
     fl_sim_checker prey;
     bool masked;
+    bool runs;
 } mistake;
 
 //  What each does stands where it is put in.
@@ -25,7 +26,7 @@ static const mistake plants[PLANTS] = {
     // no TASK ever arrives
     [PLANT_LOST_TASK] = { "lost-task", CHECK_PROGRESS, false },
     // SAVED of round 2 never comes
-    [PLANT_LOST_SAVED] = { "lost-saved", CHECK_PROGRESS, false },
+    [PLANT_LOST_SAVED] = { "lost-saved", CHECK_STALL, false },
     // DROP is not obeyed
     [PLANT_LEAK_VEC] = { "leak-vec", CHECK_LEAK, false },
     // a slot is not given back
@@ -63,6 +64,16 @@ static const mistake plants[PLANTS] = {
     [PLANT_OPEN_WRONG] = { "open-wrong", CHECK_FLAT, true },
     // the report of a block is changed
     [PLANT_WRONG_LINE] = { "wrong-line", CHECK_BLOCKS, true },
+    // a device hears LATE instead of IN when its run is paused
+    [PLANT_PAUSE_TWICE] = { "pause-twice", CHECK_ONCE, false, true },
+    // the root does not clear its sums for another run
+    [PLANT_SHARED_SUM] = { "shared-sum", CHECK_APART, false, true },
+    // all runs round with the seed of the first
+    [PLANT_SHARED_SEED] = { "shared-seed", CHECK_APART, false, true },
+    // the root is not told that a run is resumed
+    [PLANT_LOST_RESUME] = { "lost-resume", CHECK_STALL, false, true },
+    // a store that failed for a while fails for ever
+    [PLANT_SICK_STORE] = { "sick-store", CHECK_STALL, false, true },
 };
 
 const char *
@@ -77,6 +88,13 @@ fl_sim_plant_masked(fl_sim_plant plant)
 {
     FL_ASSERT((unsigned)plant < PLANTS);
     return plants[plant].masked;
+}
+
+bool
+fl_sim_plant_runs(fl_sim_plant plant)
+{
+    FL_ASSERT((unsigned)plant < PLANTS);
+    return plants[plant].runs;
 }
 
 fl_sim_checker

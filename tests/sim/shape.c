@@ -389,9 +389,8 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
     for (size_t i = 0; i < sizeof sim->run.bytes; i++) {
         sim->run.bytes[i] = (uint8_t)fl_rng_u64(&sim->shape_rng);
     }
-    fl_sim_begin_run(sim);
     static const fl_hash none;
-    sim->nodes[0].ledger.model = fl_sim_model_add(sim, &none, &none);
+    (void)fl_sim_model_add(sim, &none, &none);
     sim->weather = fl_sim_weather_draw(&sim->weather_rng, &sim->totals);
     sim->calm = sim->weather.clear;
     if (sim->calm) {
@@ -426,7 +425,6 @@ fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout)
     sim->reopen_after = 1;
     sim->stuck = sim->measured = true; // what a test does may end any round
     memset(sim->run.bytes, 0x11, sizeof sim->run.bytes);
-    fl_sim_begin_run(sim);
     s_make_outboxes(sim);
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_node *node = &sim->nodes[i];
@@ -438,7 +436,7 @@ fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout)
         sim->links[node->link].latency_ms = 1;
     }
     static const fl_hash none;
-    sim->nodes[0].ledger.model = fl_sim_model_add(sim, &none, &none);
+    (void)fl_sim_model_add(sim, &none, &none);
     fl_sim_clear_sky(sim);
 }
 

@@ -12,12 +12,13 @@
 #include "edge/edge.h"
 #include "tests/sim/masks.h"
 #include "tests/sim/notary.h"
+#include "tests/sim/turns.h"
 
 enum {
-    SIM_RUNS_MAX = 3,
     SIM_VECS_MAX = 16,  // live vectors of one node; more is a leak
     SIM_MODELS_MAX = 4, // models that one node keeps
     SIM_LANES = 3,      // control, up, down
+    SIM_EXODUS_MS = 600000,
 };
 #define SIM_NONE UINT32_MAX
 
@@ -67,6 +68,11 @@ typedef enum fl_sim_count {
     SIM_HURRICANES,
     SIM_SEEDS,
     SIM_RUNS,
+    SIM_TURNS,
+    SIM_PAUSED,
+    SIM_STOPPED,
+    SIM_OUTAGES,
+    SIM_EXODUSES,
     SIM_SEEDS_MASKED,
     SIM_SEEDS_HONEST,
     SIM_BLOCKS_DONE,
@@ -155,9 +161,6 @@ typedef struct fl_sim_ledger {
     fl_run open_run;
     uint64_t open_round;
     uint32_t open_attempt;
-    uint64_t closed_round;
-    bool aborted;
-    fl_hash model;
 } fl_sim_ledger;
 
 //  An aggregator's round as its driver sees it, for the deadline and quorum checkers.
@@ -189,6 +192,8 @@ typedef struct fl_sim_node {
         fl_edge *edge;
         fl_device *device;
     };
+    fl_runs *runs;     // of the root
+    fl_time called_at; // when the store's newest answer comes
     fl_machine machine;
     fl_outbox *out;
     fl_time tick_at; // earliest tick on the heap
@@ -237,7 +242,13 @@ typedef enum fl_sim_what {
     SIM_AT_DURABLE,
     SIM_AT_SAVED,
     SIM_AT_CRASH,
-    SIM_AT_NEXT_RUN,
+    SIM_AT_STORE, // a job on the store's strand
+    SIM_AT_CALL,  // its end, at the reactor
+    SIM_AT_POST,  // an event that the root's runs bring
+    SIM_AT_LOOK,  // a turn of the root's loop
+    SIM_AT_OUTAGE,
+    SIM_AT_EXODUS,
+    SIM_AT_OPERATOR, // says what he wants of a run
     SIM_AT_START,
     SIM_AT_GUST,
     SIM_AT_CLEAR
@@ -264,6 +275,7 @@ typedef struct fl_sim_item {
     union {
         fl_sim_letter *letter;
         fl_sim_job *job;
+        struct fl_sim_call *call;
     } with;
 } fl_sim_item;
 
@@ -298,6 +310,11 @@ typedef enum fl_sim_plant {
     PLANT_LOSE_UPLOAD,
     PLANT_OPEN_WRONG,
     PLANT_WRONG_LINE,
+    PLANT_PAUSE_TWICE,
+    PLANT_SHARED_SUM,
+    PLANT_SHARED_SEED,
+    PLANT_LOST_RESUME,
+    PLANT_SICK_STORE,
     PLANTS
 } fl_sim_plant;
 const char *fl_sim_plant_name(fl_sim_plant plant);
@@ -305,6 +322,8 @@ const char *fl_sim_plant_name(fl_sim_plant plant);
 fl_sim_checker fl_sim_plant_prey(fl_sim_plant plant);
 //  True for one that wants masked rounds.
 bool fl_sim_plant_masked(fl_sim_plant plant);
+//  True for one that wants several runs, pauses and a store that fails.
+bool fl_sim_plant_runs(fl_sim_plant plant);
 //  Those that change what is said in a masked round.
 struct fl_sim;
 void fl_sim_plant_said(const struct fl_sim *sim, uint32_t to, fl_message *message);
@@ -333,7 +352,7 @@ typedef struct fl_sim {
     fl_sim_plant plant;
     bool trace;
     fl_time now;
-    fl_rng shape_rng, weather_rng, work_rng, mask_rng;
+    fl_rng shape_rng, weather_rng, work_rng, mask_rng, turn_rng;
 
     uint32_t node_count;
     fl_sim_node *nodes; // (node_count), [0] is the root
@@ -344,13 +363,14 @@ typedef struct fl_sim {
     fl_plan plan;
     fl_timing timing;
     uint32_t expect, expect_leaves, start_wait_ms;
-    fl_run run;            // the newest of them
-    uint32_t runs, begun;  // runs to be done, one after the other; of them, begun
-    uint32_t planned_life; // of the root whose next run is planned already, + 1
-    struct {
-        fl_run run;
-        uint64_t before;   // rounds of the runs before it
-    } era[SIM_RUNS_MAX];   // (begun)
+    fl_run run;                    // the first of them
+    uint32_t runs;                 // that are submitted ...
+    uint32_t most;                 // ... and take turns
+    fl_sim_era eras[SIM_RUNS_MAX]; // (runs)
+    fl_sim_era *turn;              // that the root was given last
+    uint32_t posted;               // events that it has not seen yet
+    uint64_t opened;               // attempts so far
+    fl_run cleared;                // whose sums are in the root's accumulators
     fl_hash *model_hashes; // (model_count): every model ever made
     fl_blob **models;
     uint32_t model_count, model_capacity;
@@ -361,7 +381,11 @@ typedef struct fl_sim {
     bool stuck;          // masked, and some parent cannot be sure of enough members
     uint32_t reopen_after;
     fl_time progress_by; // the run must have ended by then
-    bool over;           // the root is done
+    bool over;           // all runs have ended
+    fl_time clear_since;
+    fl_time outage_until; // the root's store fails until then
+    uint32_t outages, outage_ms;
+    bool patient; // all edges go away for long, and the runs wait
 
     //  for tests
     fl_sim_letter_hook *letter_hook;
@@ -399,10 +423,6 @@ void fl_sim_push(fl_sim *sim, fl_sim_item item);
 void fl_sim_count_up(fl_sim *sim, fl_sim_count count);
 __attribute__((format(printf, 2, 3))) void fl_sim_trace(const fl_sim *sim, const char *format, ...);
 //  The sky clears now, once.
-//  The next run of the same tree, by a root in a new process; its first model is the last one.
-void fl_sim_begin_run(fl_sim *sim);
-//  A round of a run as the checkers count: over all runs.
-uint64_t fl_sim_round(const fl_sim *sim, const fl_run *run, uint64_t round);
 void fl_sim_clear_sky(fl_sim *sim);
 //  malloc and realloc that end the program when there is no memory.
 void *fl_sim_new(size_t bytes);
@@ -416,6 +436,10 @@ void fl_sim_unshape(fl_sim *sim);
 
 // ---- weather.c --------------------------------------------------------------------------------
 fl_sim_weather fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals);
+//  The store that fails for a while, the edges that go away for ten minutes.
+void fl_sim_draw_troubles(fl_sim *sim, fl_rng rng);
+void fl_sim_outage(fl_sim *sim);
+void fl_sim_exodus(fl_sim *sim);
 //  True with a chance of `of_10000`, while the sky is not clear.
 bool fl_sim_blows(fl_sim *sim, uint32_t of_10000);
 //  One incident: a partition, clog, freeze, stop, expulsion or crash. Plans the next.
@@ -436,12 +460,16 @@ void fl_sim_link_break(fl_sim *sim, uint32_t link);
 
 // ---- node.c -----------------------------------------------------------------------------------
 void fl_sim_node_start(fl_sim *sim, fl_sim_node *node);
+fl_root_conf fl_sim_root_conf(const fl_sim *sim, const fl_sim_node *node);
 void fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms);
 void fl_sim_node_step(fl_sim *sim, fl_sim_node *node, const fl_event *event, fl_blob *body);
 void fl_sim_node_tick(fl_sim *sim, fl_sim_node *node);
 void fl_sim_node_release(fl_sim *sim, fl_sim_node *node);
 //  True when there is nothing left to do for it: the run is over and it knows.
 bool fl_sim_node_finished(const fl_sim *sim, const fl_sim_node *node);
+//  True for an edge or device that hears no end: it has taken no part, or was away when its run
+//  ended, and then another one had its turn.
+bool fl_sim_node_astray(const fl_sim *sim, const fl_sim_node *node);
 
 // ---- crew.c: when work ends, what survives ----------------------------------------------------
 void fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
@@ -475,6 +503,9 @@ fl_sim_vec *fl_sim_vec_add(fl_sim *sim, fl_sim_node *node, fl_blob *blob);
 fl_blob *fl_sim_slice(fl_sim *sim, fl_sim_node *node, fl_vec vec, uint64_t offset, uint32_t bytes);
 fl_blob *fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_hash *model, uint64_t offset,
                             uint32_t bytes);
+//  What the model would be, and its bytes unless `file` is NULL.
+fl_hash fl_sim_model_of(const fl_sim *sim, const fl_hash *before, const fl_hash *sum,
+                        fl_blob **file);
 fl_hash fl_sim_model_add(fl_sim *sim, const fl_hash *before, const fl_hash *sum);
 void fl_sim_model_keep(fl_sim_node *node, const fl_hash *model);
 bool fl_sim_model_held(const fl_sim_node *node, const fl_hash *model);
@@ -484,6 +515,8 @@ bool fl_sim_model_held(const fl_sim_node *node, const fl_hash *model);
 __attribute__((format(printf, 3, 4))) void fl_sim_fail(fl_sim *sim, fl_sim_checker checker,
                                                        const char *format, ...);
 uint32_t fl_sim_note_training(fl_sim *sim, fl_sim_training training);
+uint32_t fl_sim_node_named(const fl_sim *sim, const fl_name *name); // SIM_NONE: a stranger
+int64_t fl_sim_element(const uint8_t *wire, uint64_t index, unsigned wire_bytes);
 //  A device has encoded an update (floats): known by its bytes from now on.
 void fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_bytes update,
                       const fl_hash *hash, fl_blob *bytes);
@@ -515,6 +548,8 @@ void fl_sim_notary_release(fl_sim *sim);
 // ---- mask.c: the effects of masked rounds, on real bytes --------------------------------------
 //  Give a process that starts what it held before.
 void fl_sim_mask_start(fl_sim *sim, fl_sim_node *node);
+//  Of what it kept, the facts of this round.
+void fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, const fl_run *run, uint64_t round);
 //  The process is dead; what it asked to be kept stays.
 void fl_sim_mask_crash(fl_sim *sim, fl_sim_node *node);
 void fl_sim_mask_release(fl_sim_node *node);

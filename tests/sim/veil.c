@@ -47,11 +47,13 @@ fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain)
     }
     const fl_secagg_mark mark = s_mark(node);
     uint64_t round = fl_sim_round(sim, &mark.run, mark.round);
-    if (round <= node->masks.masked_in) {
+    const fl_sim_era *era = fl_sim_era_of(sim, &mark.run);
+    uint64_t *masked_in = &node->masks.masked_in[era == NULL ? 0 : era - sim->eras];
+    if (round <= *masked_in) {
         fl_sim_fail(sim, CHECK_SPENT,
                     "%s masks, and what it kept is a mark of round %" PRIu64
                     "; it masked in round %" PRIu64 " already",
-                    name, round, node->masks.masked_in);
+                    name, round, *masked_in);
         return;
     }
     bool device = lot->folds == 0;
@@ -64,7 +66,7 @@ fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain)
                     before);
         return;
     }
-    node->masks.masked_in = round;
+    *masked_in = round;
     lot->masked_in = round;
     if (device) {
         training->masked_in = round;
@@ -155,11 +157,12 @@ s_tale(const fl_message *message, tale *told)
 }
 
 static bool
-s_is_kept(const fl_sim_node *node, uint64_t round, const tale *told)
+s_is_kept(const fl_sim_node *node, const fl_message *message, const tale *told)
 {
     for (uint32_t i = 0; i < node->masks.fact_count; i++) {
         const fl_sim_fact *fact = &node->masks.facts[i];
-        if (fact->round != round || fact->block != told->block || fact->what != told->what) {
+        if (fact->round != message->round || fact->block != told->block ||
+            fact->what != told->what || !fl_run_equal(&fact->run, &message->run)) {
             continue;
         }
         fl_bytes bytes = fl_blob_bytes(fact->bytes);
@@ -186,7 +189,7 @@ s_check_told(fl_sim *sim, const fl_sim_node *node, uint32_t to, const fl_message
     }
     fl_sim_notary *notary = &sim->notary;
     const char *verb = fl_verb_name(message->verb);
-    if (!s_is_kept(node, message->round, &told)) {
+    if (!s_is_kept(node, message, &told)) {
         fl_sim_fail(sim, CHECK_TOLD, "%s tells %s of round %" PRIu64 ", which it has not kept",
                     node->name.name, verb, message->round);
         return;
@@ -280,6 +283,13 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
 }
 
 // ---- what is said -----------------------------------------------------------------------------
+static bool
+s_of_run(const fl_sim_node *node, const fl_run *run)
+{
+    const fl_secagg_mark mark = s_mark(node);
+    return fl_run_equal(&mark.run, run);
+}
+
 void
 fl_sim_veil_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *message)
 {
@@ -292,7 +302,8 @@ fl_sim_veil_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *
     } else if (message->verb == FL_BEAT && to == node->parent && message->beat.samples != 0 &&
                node->masks.profile != FL_MASKING_NONE) {
         fl_sim_fail(sim, CHECK_VEIL, "%s tells its samples in a heartbeat", name);
-    } else if (message->verb == FL_UNMASK && s_mark(node).opened != message->round) {
+    } else if (message->verb == FL_UNMASK &&
+               (s_mark(node).opened != message->round || !s_of_run(node, &message->run))) {
         fl_sim_fail(sim, CHECK_SPENT, "%s opens round %" PRIu64 " before that is kept", name,
                     message->round);
     } else {

@@ -60,6 +60,47 @@ fl_sim_weather_draw(fl_rng *rng, fl_sim_totals *totals)
     return weather;
 }
 
+//  One tree in eight has a store that fails for up to 20 s; one in 64 loses all edges for ten
+//  minutes, in the worst of the weather.
+void
+fl_sim_draw_troubles(fl_sim *sim, fl_rng rng)
+{
+    if (fl_rng_below(&rng, 8) == 0 || sim->plant == PLANT_SICK_STORE) {
+        sim->outages++;
+        sim->outage_ms = s_between(&rng, 500, 20000);
+        fl_sim_push(sim, (fl_sim_item){ .at = (fl_time)s_between(&rng, 1000, 20000),
+                                        .what = SIM_AT_OUTAGE });
+    }
+    if (fl_rng_below(&rng, 64) == 0 && sim->plant == PLANT_NONE) {
+        sim->patient = true;
+        sim->weather.clear_at += SIM_EXODUS_MS;
+        fl_sim_push(sim, (fl_sim_item){ .at = (fl_time)s_between(&rng, 3000, 15000),
+                                        .what = SIM_AT_EXODUS });
+    }
+}
+
+void
+fl_sim_outage(fl_sim *sim)
+{
+    if (!sim->weather.clear) {
+        fl_sim_count_up(sim, SIM_OUTAGES);
+        sim->outage_until = sim->now + sim->outage_ms;
+        fl_sim_trace(sim, "---- the root's store fails until %lld", (long long)sim->outage_until);
+    }
+}
+
+void
+fl_sim_exodus(fl_sim *sim)
+{
+    for (uint32_t i = 0; i < sim->link_count && !sim->weather.clear; i++) {
+        if (sim->links[i].parent == 0) {
+            sim->links[i].cut_until = sim->now + SIM_EXODUS_MS;
+        }
+    }
+    sim->totals.count[SIM_EXODUSES] += !sim->weather.clear;
+    fl_sim_trace(sim, "---- nobody reaches the root for ten minutes");
+}
+
 bool
 fl_sim_blows(fl_sim *sim, uint32_t of_10000)
 {
@@ -71,7 +112,8 @@ static void
 s_partition(fl_sim *sim, fl_sim_link *link)
 {
     fl_sim_count_up(sim, SIM_PARTITIONS);
-    link->cut_until = sim->now + (fl_time)s_between(&sim->weather_rng, 300, 6000);
+    fl_time until = sim->now + (fl_time)s_between(&sim->weather_rng, 300, 6000);
+    link->cut_until = link->cut_until > until ? link->cut_until : until;
     fl_sim_trace(sim, "---- partition %s | %s until %lld", sim->nodes[link->child].name.name,
                  sim->nodes[link->parent].name.name, (long long)link->cut_until);
 }

@@ -120,6 +120,20 @@ s_sums_free(fl_sim_node *node)
     node->sum_count = 0;
 }
 
+//  The planted mistake: the root's next round of another run adds to what is there.
+static bool
+s_shared_sum(fl_sim *sim, const fl_sim_node *node, const fl_effect *effect)
+{
+    const fl_run *run = &sim->turn->row.run;
+    bool other = !fl_run_equal(&sim->cleared, run);
+    if (node->role != FL_ROLE_ROOT) {
+        return false;
+    }
+    sim->cleared = *run;
+    return sim->plant == PLANT_SHARED_SUM && other && effect->clear.blocks == node->sum_count &&
+           effect->clear.elements == node->sum_elements;
+}
+
 void
 fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
@@ -129,6 +143,9 @@ fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         return;
     }
     uint32_t blocks = effect->clear.blocks;
+    if (s_shared_sum(sim, node, effect)) {
+        return;
+    }
     if (blocks < 1 || blocks > FL_BLOCKS_MAX) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s asks for %u accumulators", node->name.name, blocks);
         return;
@@ -259,8 +276,11 @@ s_train(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     fl_blob *blob = fl_blob_new(order->elements * sizeof(float));
     FL_ASSERT(blob != NULL);
     float *update = (float *)(void *)fl_blob_data(blob);
-    for (uint64_t i = 0; i < order->elements; i++) {
+    for (uint64_t i = 0; i < order->elements && sim->runs == 1; i++) {
         update[i] = (float)(fl_rng_unit(&sim->work_rng) * 2.4 - 1.2) * order->plan.clip;
+    }
+    if (sim->runs > 1) {
+        fl_sim_trained(fl_sim_era_of(sim, &order->run), node->index, order->round, update);
     }
     if (fl_sim_blows(sim, sim->weather.train_fails / 2)) {
         update[fl_rng_below(&sim->work_rng, order->elements)] = NAN;
@@ -315,7 +335,8 @@ s_encode(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     fl_element fixed = fl_policy_element(&order->plan);
     fl_blob *wire = fl_blob_new(order->elements * fl_policy_element(&order->plan).wire_bytes);
     FL_ASSERT(wire != NULL);
-    uint64_t seed = order->plan.seed ^ ((uint64_t)node->index << 32 | order->round);
+    const fl_plan *plan = sim->plant == PLANT_SHARED_SEED ? &sim->plan : &order->plan;
+    uint64_t seed = fl_sim_dither(plan, node->index, order->round);
     uint64_t clipped = 0;
     const float *update = (const float *)(const void *)fl_blob_bytes(vec->blob).data;
     if (fl_element_encode(&fixed, (uint32_t)effect->encode.weight, seed, 0, order->elements, update,
@@ -354,6 +375,22 @@ fl_sim_model_keep(fl_sim_node *node, const fl_hash *model)
 
 //  The next model is a chain: made of the one before and of the sum.
 fl_hash
+fl_sim_model_of(const fl_sim *sim, const fl_hash *before, const fl_hash *sum, fl_blob **file)
+{
+    fl_blob *blob = fl_blob_new(sim->model_bytes);
+    FL_ASSERT(blob != NULL && sim->model_bytes >= 2 * sizeof *sum);
+    memcpy(fl_blob_data(blob), before, sizeof *before);
+    memcpy(fl_blob_data(blob) + sizeof *before, sum, sizeof *sum);
+    const fl_hash hash = fl_hash_of(fl_blob_bytes(blob));
+    if (file != NULL) {
+        *file = blob;
+    } else {
+        fl_blob_unref(&blob);
+    }
+    return hash;
+}
+
+fl_hash
 fl_sim_model_add(fl_sim *sim, const fl_hash *before, const fl_hash *sum)
 {
     if (sim->model_count == sim->model_capacity) {
@@ -362,12 +399,7 @@ fl_sim_model_add(fl_sim *sim, const fl_hash *before, const fl_hash *sum)
         sim->model_hashes =
             fl_sim_grow(sim->model_hashes, sim->model_capacity * sizeof *sim->model_hashes);
     }
-    fl_blob *blob = fl_blob_new(sim->model_bytes);
-    FL_ASSERT(blob != NULL && sim->model_bytes >= 2 * sizeof *sum);
-    memcpy(fl_blob_data(blob), before, sizeof *before);
-    memcpy(fl_blob_data(blob) + sizeof *before, sum, sizeof *sum);
-    fl_hash hash = fl_hash_of(fl_blob_bytes(blob));
-    sim->models[sim->model_count] = blob;
+    const fl_hash hash = fl_sim_model_of(sim, before, sum, &sim->models[sim->model_count]);
     sim->model_hashes[sim->model_count++] = hash;
     return hash;
 }

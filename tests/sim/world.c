@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "tests/sim/sim.h"
 
 enum { EVENTS_MAX = 3000000 }; // a run that needs more is caught in a loop
@@ -55,6 +56,11 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_HURRICANES] = "of them hurricanes",
     [SIM_SEEDS] = "seeds",
     [SIM_RUNS] = "runs",
+    [SIM_TURNS] = "turns of another run",
+    [SIM_PAUSED] = "pauses by the operator",
+    [SIM_STOPPED] = "runs stopped by him",
+    [SIM_OUTAGES] = "stores that failed for a while",
+    [SIM_EXODUSES] = "ten minutes without edges",
     [SIM_SEEDS_MASKED] = "of them masked",
     [SIM_SEEDS_HONEST] = "of these honest",
     [SIM_BLOCKS_DONE] = "blocks opened",
@@ -198,9 +204,17 @@ s_item_free(fl_sim_item *item)
     case SIM_AT_SAVED:
         fl_sim_job_free(item->with.job);
         break;
+    case SIM_AT_STORE:
+    case SIM_AT_CALL:
+    case SIM_AT_POST:
+        free(item->with.call);
+        break;
     case SIM_AT_TICK:
     case SIM_AT_CRASH:
-    case SIM_AT_NEXT_RUN:
+    case SIM_AT_LOOK:
+    case SIM_AT_OUTAGE:
+    case SIM_AT_EXODUS:
+    case SIM_AT_OPERATOR:
     case SIM_AT_START:
     case SIM_AT_GUST:
     case SIM_AT_CLEAR:
@@ -217,7 +231,8 @@ s_postponed(fl_sim *sim, const fl_sim_item *item)
         const fl_sim_link *link = &sim->links[item->with.letter->link];
         index = item->with.letter->up ? link->parent : link->child;
     } else if (item->what != SIM_AT_TICK && item->what != SIM_AT_JOB &&
-               item->what != SIM_AT_SAVED) {
+               item->what != SIM_AT_SAVED && item->what != SIM_AT_CALL &&
+               item->what != SIM_AT_POST && item->what != SIM_AT_LOOK) {
         return false;
     }
     const fl_sim_node *node = &sim->nodes[index];
@@ -268,12 +283,18 @@ s_do(fl_sim *sim, fl_sim_item *item)
             fl_sim_node_crash(sim, node, 200 + (uint32_t)fl_rng_below(&sim->weather_rng, 2000));
         }
         break;
-    case SIM_AT_NEXT_RUN:
-        if (current) {
-            node->ledger = (fl_sim_ledger){ .model = node->ledger.model };
-            fl_sim_begin_run(sim);
-            fl_sim_node_crash(sim, node, 1);
-        }
+    case SIM_AT_STORE:
+    case SIM_AT_CALL:
+    case SIM_AT_POST:
+    case SIM_AT_LOOK:
+    case SIM_AT_OPERATOR:
+        fl_sim_turns_do(sim, item);
+        break;
+    case SIM_AT_OUTAGE:
+        fl_sim_outage(sim);
+        break;
+    case SIM_AT_EXODUS:
+        fl_sim_exodus(sim);
         break;
     case SIM_AT_START:
         if (!node->alive) {
@@ -289,29 +310,6 @@ s_do(fl_sim *sim, fl_sim_item *item)
     }
 }
 
-// ---- the runs ---------------------------------------------------------------------------------
-void
-fl_sim_begin_run(fl_sim *sim)
-{
-    FL_ASSERT(sim->begun < SIM_RUNS_MAX);
-    sim->run.bytes[15] = (uint8_t)(sim->run.bytes[15] + 1);
-    sim->era[sim->begun].run = sim->run;
-    sim->era[sim->begun++].before = sim->notary.closed;
-    fl_sim_count_up(sim, SIM_RUNS);
-    fl_sim_trace(sim, "==== run %u of %u begins", sim->begun, sim->runs);
-}
-
-uint64_t
-fl_sim_round(const fl_sim *sim, const fl_run *run, uint64_t round)
-{
-    for (uint32_t i = 0; i < sim->begun && round > 0; i++) {
-        if (fl_run_equal(&sim->era[i].run, run)) {
-            return sim->era[i].before + round;
-        }
-    }
-    return round;
-}
-
 //  Once nothing blows, the rest of the run has a bound: every round its longest window with all
 //  extensions, the wait before it, and the time that the tree needs to find together again.
 void
@@ -321,6 +319,7 @@ fl_sim_clear_sky(fl_sim *sim)
         return;
     }
     sim->weather.clear = true;
+    sim->outage_until = sim->plant == PLANT_SICK_STORE ? sim->outage_until : 0;
     fl_time from = sim->now;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         if (!sim->nodes[i].alive && sim->nodes[i].back_at > from) {
@@ -333,8 +332,14 @@ fl_sim_clear_sky(fl_sim *sim)
     const fl_window *window = &sim->nodes[0].window;
     fl_time round = (fl_time)window->time_max_ms +
                     (fl_time)window->extends_max * window->extend_ms + sim->start_wait_ms + 2000;
+    sim->clear_since = from;
+    for (uint32_t i = 0; i < sim->runs; i++) {
+        const fl_sim_era *era = &sim->eras[i];
+        from = era->resume_at > from ? era->resume_at : from;
+    }
     uint64_t left = sim->runs * (sim->rounds + 2) - sim->notary.closed;
-    sim->progress_by = from + (fl_time)left * round + (fl_time)sim->runs * 30000;
+    sim->progress_by =
+        from + (fl_time)left * round + (fl_time)sim->runs * 30000 + (sim->outages > 0 ? 64000 : 0);
     fl_sim_trace(sim, "---- the sky clears; the run must end by %" PRId64, sim->progress_by);
 }
 
@@ -382,9 +387,20 @@ fl_sim_go_on(fl_sim *sim)
     return true;
 }
 
+//  What the root's runs log is no news here.
+static void
+s_hush(void *self, const char *line, size_t size)
+{
+    (void)self;
+    (void)line;
+    (void)size;
+}
+
 fl_sim *
 fl_sim_open(const fl_sim_setup *setup)
 {
+    const fl_log_conf log = { .tier = "root", .node = "sim", .sink = s_hush };
+    fl_log_setup(&log);
     fl_sim *sim = fl_sim_new(sizeof *sim);
     sim->seed = setup->seed;
     sim->plant = setup->plant;
@@ -395,14 +411,18 @@ fl_sim_open(const fl_sim_setup *setup)
     sim->work_rng = fl_rng_split(&rng, 3);
     sim->mask_rng = fl_rng_split(&rng, 4);
     fl_rng runs = fl_rng_split(&rng, 5);
-    bool several =
-        setup->layout == NULL && setup->plant == PLANT_NONE && fl_rng_below(&runs, 4) == 0;
+    sim->turn_rng = fl_rng_split(&rng, 6);
+    bool several = fl_rng_below(&runs, 4) == 0;
+    several = setup->plant == PLANT_NONE ? several && setup->layout == NULL
+                                         : fl_sim_plant_runs(setup->plant);
     sim->runs = several ? 2 + (uint32_t)fl_rng_below(&runs, SIM_RUNS_MAX - 1) : 1;
     if (setup->layout != NULL) {
         fl_sim_lay_out(sim, setup->layout);
     } else {
         fl_sim_shape(sim, setup->nodes, setup->masking);
     }
+    fl_sim_submit(sim, setup->layout == NULL &&
+                           (setup->plant == PLANT_NONE || fl_sim_plant_runs(setup->plant)));
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_time at = setup->layout != NULL ? i : (fl_time)fl_rng_below(&sim->shape_rng, 800);
         fl_sim_push(sim, (fl_sim_item){ .at = at, .what = SIM_AT_START, .node = i });

@@ -101,12 +101,11 @@ s_wild(const fl_sim *sim, uint32_t link, fl_verb verb)
     fl_blob *said = newest[link][1][FL_CONTRIB];
     fl_message contrib = { 0 };
     if (verb == FL_TASK || s_below(10) != 0) { // a TASK of a late round would be believed
-        message->run = sim->run;
-        message->round = sim->notary.closed - sim->era[sim->begun - 1].before +
-                         (verb == FL_TASK ? 1 : 0) + s_below(2);
+        message->run = sim->turn->row.run;
+        message->round = sim->turn->row.rounds_closed + (verb == FL_TASK ? 1 : 0) + s_below(2);
     }
     if (verb == FL_TASK) {
-        message->task.order.run = sim->run;
+        message->task.order.run = message->run;
         message->task.order.round = message->round;
     }
     if (verb == FL_CHUNK && said != NULL &&
