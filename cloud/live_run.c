@@ -147,8 +147,14 @@ fl_live_run_refresh(fl_live_run *self, fl_why *why)
 {
     fl_ledger *ledger = self->shared.ledger;
     const fl_run *run = &self->row.run;
+    fl_run newest = *run; // whose round was opened last
+    uint64_t round;
+    uint32_t attempt;
     fl_ledger_facts_destroy(&self->facts);
     FL_TRY(fl_ledger_resume_get(ledger, run, &self->resume, why));
+    if (self->resume.attempt > 0) {
+        FL_TRY(fl_ledger_newest(ledger, &newest, &round, &attempt, why));
+    }
     FL_TRY(s_recall_best(self, why));
     FL_TRY(fl_ledger_facts_get(ledger, run, self->resume.round, &self->facts, why));
     self->root.aggregator.facts = self->facts->facts;
@@ -159,6 +165,9 @@ fl_live_run_refresh(fl_live_run *self, fl_why *why)
     self->members = fl_durable_members(ledger, run);
     self->root.members = self->members == NULL ? NULL : self->members->report.roll;
     self->root.member_count = self->members == NULL ? 0 : self->members->report.roll_count;
+    bool aborted = self->members != NULL && self->members->report.close == FL_CLOSE_ABORTED;
+    self->root.passed = self->resume.attempt > 0 && !fl_run_equal(&newest, run);
+    self->root.aborted = aborted ? self->members->report.reason : FL_WHY_NONE;
     return FL_OK;
 }
 

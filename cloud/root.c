@@ -13,7 +13,10 @@
 
 static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
-    [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true, [FL_ROOT_IDLE] = true, [FL_ROOT_DONE] = true },
+    [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true,
+                          [FL_ROOT_SAVING] = true,
+                          [FL_ROOT_IDLE] = true,
+                          [FL_ROOT_DONE] = true },
     [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_PAUSED] = true },
     [FL_ROOT_COLLECTING] = { [FL_ROOT_APPLYING] = true, [FL_ROOT_SAVING] = true },
     [FL_ROOT_APPLYING] = { [FL_ROOT_SAVING] = true, [FL_ROOT_PAUSED] = true },
@@ -161,10 +164,41 @@ s_over(const fl_root *self, uint64_t round, fl_reason *end)
 }
 
 static void
+s_report(fl_root *self)
+{
+    const fl_order *order = &self->task.order;
+    self->report = (fl_report){ .run = order->run,
+                                .round = order->round,
+                                .attempt = self->task.attempt,
+                                .base = order->model,
+                                .model = order->model,
+                                .loss = NAN,
+                                .accuracy = NAN };
+}
+
+//  What the parents told in a masked round, some have forgotten for another run's; and nothing may
+//  be told in it twice in two ways. So it is not asked for again.
+static void
+s_skip(fl_root *self, fl_time now, fl_outbox *out)
+{
+    s_report(self);
+    self->report.masking = fl_plan_masking(&self->conf.plan, 1);
+    self->report.close = FL_CLOSE_SKIPPED;
+    self->report.reason = FL_WHY_RESTART;
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_ROUND_CLOSE,
+                                   .round = self->report.round,
+                                   .reason = self->report.reason });
+    s_enter(self, FL_ROOT_SAVING, now);
+    s_save(self, FL_SAVE_CLOSE, out);
+}
+
+static void
 on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE);
     fl_order *order = &self->task.order;
+    self->conf.passed = self->conf.passed && fl_plan_masks(&self->conf.plan);
+    bool aborted = self->conf.aborted != FL_WHY_NONE; // and the process ended before that was said
     fl_reason end;
     self->task = (fl_task){ 0 };
     self->wish = event->start.order;
@@ -191,10 +225,13 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
     s_enter(self, FL_ROOT_WAITING, now);
     fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
-    if (s_over(self, order->round - 1, &end)) {
+    if (s_over(self, order->round - 1, &end) || aborted) {
+        end = aborted ? self->conf.aborted : end;
         order->round--; // the next one will not come: the run stands after its last
         fl_aggregator_dismiss(self->aggregator, end, out);
-        s_end(self, false, end, now, out);
+        s_end(self, aborted, end, now, out);
+    } else if (self->conf.passed) {
+        s_skip(self, now, out);
     }
 }
 
@@ -211,13 +248,7 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
     if (signer->sign != NULL) {
         signer->sign(signer->self, &self->task);
     }
-    self->report = (fl_report){ .run = order->run,
-                                .round = order->round,
-                                .attempt = self->task.attempt,
-                                .base = order->model,
-                                .model = order->model,
-                                .loss = NAN,
-                                .accuracy = NAN };
+    s_report(self);
     fl_order_encode(order, self->order);
     self->report.order = fl_bytes_of(self->order, sizeof self->order);
     self->report.settings = fl_settings_encode(order, self->settings);
@@ -330,8 +361,13 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
     fl_reason end;
     bool last = s_over(self, order->round, &end) || aborted;
     end = aborted ? report->reason : end;
-    fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, report->reason,
-                         last ? &end : NULL, out);
+    if (!self->conf.passed) {
+        fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, report->reason,
+                             last ? &end : NULL, out);
+    } else if (last) {
+        fl_aggregator_dismiss(self->aggregator, end, out);
+    }
+    self->conf.passed = false;
     if (done) {
         order->model = report->model;
         self->loss = isnan(report->loss) ? self->loss : report->loss;

@@ -37,6 +37,8 @@ typedef struct fl_root_conf {
     uint32_t past_count;
     const fl_roll_entry *members; // (member_count), of its newest closed round; borrowed
     uint32_t member_count;
+    bool passed; // the next round was open when the process ended, and since then another run's
+    fl_reason aborted; // why that round ended the run; NONE: it did not
 } fl_root_conf;
 
 //  The caller owns the result. NULL when out of memory.

@@ -136,7 +136,7 @@ s_close_round(fl_sim_era *era, const fl_report *report)
     era->bases[era->row.rounds_closed++] = report->base;
     era->row.model = report->model;
     era->row.open = 0;
-    era->aborted = report->close == FL_CLOSE_ABORTED;
+    era->aborted = report->close == FL_CLOSE_ABORTED ? report->reason : FL_WHY_NONE;
     era->since = era->sim->now;
     era->roll = fl_sim_grow(era->roll, bytes > 0 ? bytes : 1);
     era->roll_count = report->roll_count;
@@ -213,6 +213,9 @@ fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
         fl_sim_job_free(job);
     }
     s_answer(sim, node, &effect, &event);
+    if (!event.saved.ok && !keep && node->role == FL_ROLE_ROOT) {
+        fl_sim_check_pauses(sim);
+    }
 }
 
 // ---- the workers -------------------------------------------------------------------------------

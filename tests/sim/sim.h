@@ -70,6 +70,7 @@ typedef enum fl_sim_count {
     SIM_RUNS,
     SIM_TURNS,
     SIM_PAUSED,
+    SIM_PAUSED_ACROSS,
     SIM_STOPPED,
     SIM_OUTAGES,
     SIM_EXODUSES,

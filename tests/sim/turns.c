@@ -241,6 +241,8 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     conf->past_count = (uint32_t)era->row.rounds_closed;
     conf->members = era->roll;
     conf->member_count = era->roll_count;
+    conf->aborted = era->aborted;
+    conf->passed = era->row.open > 0 && era->row.open != self->sim->opened;
     *model = NULL;
     *start = (fl_event){ .kind = FL_EV_START };
     start->start.round = era->row.rounds_closed + 1;
@@ -391,6 +393,9 @@ fl_sim_turns_start(fl_sim *sim, fl_sim_node *root)
     root->runs = fl_runs_new(&conf);
     FL_ASSERT(root->runs != NULL);
     sim->posted = 0;
+    for (uint32_t i = 0; i < sim->runs; i++) {
+        sim->totals.count[SIM_PAUSED_ACROSS] += sim->eras[i].row.state == FL_RUN_PAUSED;
+    }
     fl_runs_wake(root->runs);
     s_look_soon(sim);
 }

@@ -18,7 +18,7 @@ typedef struct fl_sim_era {
     uint64_t before;     // rounds of the runs before it: the checkers count over all of them
     fl_hash first;       // the model that it began with
     uint32_t attempt;    // of the round that is open
-    bool aborted;        // by its last round
+    fl_reason aborted;   // why its last round ended it
     fl_hash *bases;      // (row.rounds_closed)
     fl_roll_entry *roll; // (roll_count), of the round closed last
     uint32_t roll_count;
@@ -47,6 +47,7 @@ void fl_sim_trained(const fl_sim_era *era, uint32_t node, uint64_t round, float 
 uint64_t fl_sim_dither(const fl_plan *plan, uint32_t node, uint64_t round);
 void fl_sim_check_apart(struct fl_sim *sim, const fl_sim_era *era, const fl_report *report);
 void fl_sim_check_stall(struct fl_sim *sim);
+void fl_sim_check_pauses(struct fl_sim *sim);
 void fl_sim_check_ended(struct fl_sim *sim, const fl_sim_era *era);
 
 #endif

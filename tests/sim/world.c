@@ -58,6 +58,7 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_RUNS] = "runs",
     [SIM_TURNS] = "turns of another run",
     [SIM_PAUSED] = "pauses by the operator",
+    [SIM_PAUSED_ACROSS] = "restarts of the root meanwhile",
     [SIM_STOPPED] = "runs stopped by him",
     [SIM_OUTAGES] = "stores that failed for a while",
     [SIM_EXODUSES] = "ten minutes without edges",

@@ -140,6 +140,46 @@ a_run_that_was_paused_can_be_stopped_and_its_children_hear_so(void **state)
     assert_int_equal(s_look().phase, FL_ROOT_DONE);
 }
 
+//  A process that begins with such a run: what its newest rounds came to.
+static void
+s_begun_again(fl_masking masking, bool passed, fl_reason aborted)
+{
+    fl_root_conf conf = s_conf();
+    conf.plan.masking[0] = conf.plan.masking[1] = (uint8_t)masking;
+    conf.passed = passed;
+    conf.aborted = aborted;
+    s_make(&conf);
+    s_start(2, 1);
+}
+
+static void
+a_run_that_its_round_aborted_does_not_go_on_after_a_restart(void **state)
+{
+    (void)state;
+    s_begun_again(FL_MASKING_NONE, false, FL_WHY_QUORUM);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_true(s_look().aborted);
+    assert_int_equal(s_look().reason, FL_WHY_QUORUM);
+}
+
+static void
+a_masked_round_is_not_asked_for_again_after_another_run_s(void **state)
+{
+    (void)state;
+    s_begun_again(FL_MASKING_NONE, true, FL_WHY_NONE);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING); // nothing was told in it
+    s_begun_again(FL_MASKING_HONEST, true, FL_WHY_NONE);
+    const fl_report *report = machine_effect(FL_FX_SAVE)->save.report;
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.what, FL_SAVE_CLOSE);
+    assert_int_equal(report->round, 2);
+    assert_int_equal(report->attempt, 1);
+    assert_int_equal(report->close, FL_CLOSE_SKIPPED);
+    assert_int_equal(report->reason, FL_WHY_RESTART);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    assert_int_equal(s_look().round, 3);
+}
+
 static void
 a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes(void **state)
 {
@@ -322,6 +362,8 @@ main(void)
         TEST(a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none),
         TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
         TEST(a_run_that_was_paused_can_be_stopped_and_its_children_hear_so),
+        TEST(a_run_that_its_round_aborted_does_not_go_on_after_a_restart),
+        TEST(a_masked_round_is_not_asked_for_again_after_another_run_s),
         TEST(a_run_gives_its_turn_away_after_a_round_or_when_nobody_comes),
         TEST(the_next_run_begins_with_the_same_children),
         TEST(a_child_is_told_what_became_of_its_round_when_another_run_has_its_turn),
