@@ -285,8 +285,7 @@ s_command(void *arg)
     fl_sim_era *era = arg;
     era->told = !s_store_fails(era->sim) && fl_run_state_may(era->row.state, era->wanted);
     if (era->told) {
-        era->unheard = era->row.state == FL_RUN_PAUSED && era->wanted == FL_RUN_STOPPED &&
-                       era->life != era->sim->nodes[0].life;
+        era->unheard = era->wanted == FL_RUN_STOPPED && era->life != era->sim->nodes[0].life;
         s_enter(era->sim, era, era->wanted);
     }
 }

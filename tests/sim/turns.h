@@ -27,7 +27,7 @@ typedef struct fl_sim_era {
     fl_run_state wanted;                  // by the command on its way
     bool told;
     uint32_t life; // of the root that gave it its last turn
-    bool unheard;  // it was stopped while it was paused, and the root that had it is no more
+    bool unheard;  // it was stopped, and the root that had it is no more
 } fl_sim_era;
 
 // ---- turns.c: many runs and an operator --------------------------------------------------------
