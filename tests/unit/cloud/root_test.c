@@ -224,12 +224,13 @@ misuse_is_a_broken_invariant(void **state)
 
 static unsigned signatures;
 
-static void
+static bool
 s_sign(void *self, fl_task *task)
 {
     assert_ptr_equal(self, &signatures);
     signatures++;
     memset(task->signature, (int)task->order.round, sizeof task->signature);
+    return true;
 }
 
 static void
