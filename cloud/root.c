@@ -287,7 +287,11 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
 static void
 s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
 {
-    fl_result_report(result, &self->report);
+    fl_report *report = &self->report;
+    fl_result_report(result, report);
+    if (report->close == FL_CLOSE_ABORTED && report->reason == FL_WHY_STORAGE) {
+        report->close = FL_CLOSE_SKIPPED; // trouble of ours costs a round, and ends no run
+    }
     if (result->close == FL_CLOSE_DONE) {
         s_enter(self, FL_ROOT_APPLYING, now);
         s_ask_apply(self, out);
