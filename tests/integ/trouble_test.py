@@ -163,7 +163,7 @@ def an_authority_that_is_away_pauses_only_what_needs_it():
 def the_end_of_a_run_has_one_name_everywhere():
     """Stopped, aborted for want of edges, done: in the logs of all tiers, their status and the
     ledger. An edge that was away when it ended hears it later, and so do those below it."""
-    lonely = {"round.count_min": 2, "round.wait": "500ms", "round.patience": "1s", "rounds": 1000}
+    lonely = {"round.count_min": 2, "round.wait": "500ms", "round.patience": "5s", "rounds": 1000}
     ways = {"stopped": ({"rounds": 1000}, "stopped"), "quorum": (lonely, "aborted"),
             None: ({"rounds": 3}, "done")}
     for reason, (own, state) in ways.items():
