@@ -42,8 +42,9 @@ s_sign(void *arg)
 {
     application *application_of = arg;
     const fl_authority_service_conf *conf = &application_of->service->conf;
-    fl_enrol_issue_sign(conf->authority, conf->ledger, &application_of->request, fl_clock_wall_s(),
-                        conf->life_s, conf->shards, &application_of->answer);
+    fl_enrol_issue_sign(fl_identity_authority(conf->identity), conf->ledger,
+                        &application_of->request, fl_clock_wall_s(), conf->life_s, conf->shards,
+                        &application_of->answer);
 }
 
 static void
@@ -86,7 +87,13 @@ fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes
     }
     made->service = self;
     made->ticket = ticket;
-    if (!fl_enrol_issue_open(self->conf.authority, sealed, fl_clock_wall_s(),
+    if (fl_identity_authority(self->conf.identity) == NULL) {
+        made->answer = (fl_enrol_relay_answer){ .reason = FL_WHY_AUTHORITY,
+                                                .text = "its directory is away: ask later" };
+        s_signed(made, true);
+        return true;
+    }
+    if (!fl_enrol_issue_open(fl_identity_authority(self->conf.identity), sealed, fl_clock_wall_s(),
                              fl_identity_denied(self->conf.identity), &made->request,
                              &made->answer)) {
         s_signed(made, true);
@@ -110,7 +117,8 @@ s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held
     fl_status status = fl_ledger_deny_get(conf->ledger, &version, held, why);
     if (*held != NULL) {
         fl_trust trust =
-            fl_deny_list_take(list, fl_blob_bytes(*held), fl_authority_public_of(conf->authority));
+            fl_deny_list_take(list, fl_blob_bytes(*held),
+                              fl_authority_public_of(fl_identity_authority(conf->identity)));
         if (trust != FL_TRUST_OK) {
             status = fl_fail(FL_MALFORMED, why, "the deny list in the ledger does not hold (%s)",
                              fl_trust_name(trust));
@@ -152,7 +160,7 @@ s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, bool *
         return status;
     }
     fl_blob_unref(&question->made);
-    question->made = fl_deny_list_sign(list, self->conf.authority);
+    question->made = fl_deny_list_sign(list, fl_identity_authority(self->conf.identity));
     if (question->made == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory for the deny list");
     }
@@ -269,6 +277,9 @@ fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_a
     }
     if (!fl_name_parse(ask->argument, &node)) {
         fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no node name");
+    } else if (!certificate && fl_identity_authority(self->conf.identity) == NULL) {
+        fl_queries_say(self->conf.queries, ticket, FL_EXIT_BUSY,
+                       "the authority's directory is away: ask later");
     } else {
         const fl_question question = { .ticket = ticket,
                                        .node = node,

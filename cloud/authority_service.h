@@ -11,8 +11,7 @@ typedef struct fl_authority_service fl_authority_service;
 
 //  Every pointer is borrowed.
 typedef struct fl_authority_service_conf {
-    const fl_authority *authority;
-    fl_identity *identity;
+    fl_identity *identity; // with its authority
     fl_ledger *ledger;
     fl_node *node;
     fl_queries *queries;

@@ -19,14 +19,16 @@
 #include "common/runtime/settings.h"
 #include "common/store/file.h"
 
-enum { DAY_S = 24 * 3600 };
+enum { DAY_S = 24 * 3600, LOOK_MS = 5000 };
 
 typedef struct process {
     const fl_conf *conf;
     fl_stop *stop;
     const char *state;
     fl_lock *lock;
-    fl_authority *authority;
+    fl_authority *authority; // NULL while its directory is away
+    fl_authority *found;     // by the look for it, on the store's strand
+    fl_time look_at;         // for it; FL_NEVER: one is under way
     fl_ledger *ledger;
     fl_checkpoints *checkpoints;
     fl_identity *identity;
@@ -41,17 +43,54 @@ typedef struct process {
 } process;
 
 // ---- files ------------------------------------------------------------------------------------
-//  The authority may be made by somebody who starts when we do.
+static bool
+s_certified(const process *self)
+{
+    uint8_t bytes[FL_CERT_BYTES];
+    return fl_state_dir_cert_load(self->state, bytes, NULL) == FL_OK;
+}
+
+//  A root answers to the authority that it was certified by, or its children would not know it.
+static fl_status
+s_same_authority(const process *self, const fl_authority *authority, fl_why *why)
+{
+    fl_authority_public known;
+    fl_status status = fl_state_dir_authority_load(self->state, &known, why);
+    if (status == FL_OK && !fl_authority_public_equal(&known, fl_authority_public_of(authority))) {
+        status = fl_fail(FL_DENIED, why,
+                         "%s is of another authority than %s: name the authority's directory that "
+                         "it began with, or another state directory",
+                         self->state, fl_conf_text(self->conf, "authority"));
+    }
+    return status;
+}
+
+static fl_status
+s_find_authority(const process *self, fl_authority **found, fl_why *why)
+{
+    FL_TRY(fl_state_dir_secret_load(fl_conf_text(self->conf, "authority"), found, why));
+    fl_status status = s_certified(self) ? s_same_authority(self, *found, why) : FL_OK;
+    if (status != FL_OK) {
+        fl_authority_destroy(found);
+    }
+    return status;
+}
+
+//  The authority may be made by somebody who starts when we do. A root that has its certificate
+//  begins without it: what needs a signature waits.
 static fl_status
 s_load_authority(process *self, fl_why *why)
 {
-    const char *directory = fl_conf_text(self->conf, "authority");
     char path[FL_STATE_PATH_MAX];
     fl_why missing;
-    FL_TRY(fl_state_dir_path(directory, FL_STATE_AUTHORITY, path, why));
-    fl_status there = fl_enrol_at_start_wait(self->conf, self->stop, path, &missing);
-    (void)there; // loading says better what is wrong
-    return fl_state_dir_secret_load(directory, &self->authority, why);
+    bool certified = s_certified(self);
+    FL_TRY(fl_state_dir_path(fl_conf_text(self->conf, "authority"), FL_STATE_AUTHORITY, path, why));
+    if (!certified) {
+        fl_status there = fl_enrol_at_start_wait(self->conf, self->stop, path, &missing);
+        (void)there; // loading says better what is wrong
+    }
+    fl_status status = s_find_authority(self, &self->authority, why);
+    return status == FL_MISSING && certified ? FL_OK : status;
 }
 
 static fl_status
@@ -80,22 +119,6 @@ s_same_shards(const process *self, fl_why *why)
                          "%s has leased %u of %u data shards, the setting shards now says %u: set "
                          "it as it was, or name another state directory",
                          self->state, leased, shards, wanted);
-    }
-    return status;
-}
-
-//  A root answers to the authority that it was certified by, or its children would not know it.
-static fl_status
-s_same_authority(const process *self, fl_why *why)
-{
-    fl_authority_public known;
-    fl_status status = fl_state_dir_authority_load(self->state, &known, why);
-    if (status == FL_OK &&
-        !fl_authority_public_equal(&known, fl_authority_public_of(self->authority))) {
-        status = fl_fail(FL_DENIED, why,
-                         "%s is of another authority than %s: name the authority's directory that "
-                         "it began with, or another state directory",
-                         self->state, fl_conf_text(self->conf, "authority"));
     }
     return status;
 }
@@ -130,9 +153,9 @@ s_certify(process *self, fl_why *why)
     uint8_t bytes[FL_CERT_BYTES];
     fl_name node;
     if (fl_state_dir_cert_load(self->state, bytes, why) == FL_OK) {
-        fl_status status = s_same_authority(self, why);
-        bool due = fl_enrol_issue_root_due(self->authority, bytes, fl_clock_wall_s(), &node);
-        return status == FL_OK && due ? s_sign_ourselves(self, &node, why) : status;
+        bool due = self->authority != NULL &&
+                   fl_enrol_issue_root_due(self->authority, bytes, fl_clock_wall_s(), &node);
+        return due ? s_sign_ourselves(self, &node, why) : FL_OK;
     }
     const char *name = fl_conf_text(self->conf, "node");
     if (!fl_name_parse(name, &node)) {
@@ -204,6 +227,50 @@ s_share(process *self, fl_live_run_conf *live, fl_why *why)
     return status;
 }
 
+// ---- an authority that is away ----------------------------------------------------------------
+static void
+s_look(void *arg)
+{
+    process *self = arg;
+    fl_why why;
+    if (s_find_authority(self, &self->found, &why) != FL_OK) {
+        fl_log(FL_LOG_WARN, "authority-away", fl_log_text("why", why.text));
+    }
+}
+
+static void
+s_looked(void *arg, bool ran)
+{
+    process *self = arg;
+    const fl_event go = { .kind = FL_EV_RUN, .run.order = FL_RUN_GO };
+    self->look_at = fl_node_now(self->node) + LOOK_MS;
+    if (ran && self->found != NULL) {
+        self->authority = self->found;
+        self->found = NULL;
+        fl_identity_lend(self->identity, self->authority);
+        fl_log(FL_LOG_INFO, "authority-back", fl_log_none());
+        fl_status posted = fl_node_post(self->node, &go);
+        (void)posted; // a run that waits for it tries again by itself
+    }
+}
+
+static void
+s_mind_authority(process *self, fl_time now)
+{
+    const fl_job job = { .strand = FL_STRAND_STORE, .work = s_look, .done = s_looked, .arg = self };
+    if (self->authority == NULL && now >= self->look_at) {
+        fl_status added = fl_workers_add(fl_node_workers(self->node), &job);
+        self->look_at = added == FL_OK ? FL_NEVER : now + LOOK_MS;
+    }
+}
+
+static fl_reason
+s_trouble(void *arg)
+{
+    const process *self = arg;
+    return self->authority == NULL ? FL_WHY_AUTHORITY : fl_runs_trouble(self->runs);
+}
+
 // ---- what the node asks -----------------------------------------------------------------------
 static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
@@ -240,6 +307,7 @@ s_turn(void *arg)
 {
     process *self = arg;
     fl_runs_turn(self->runs, fl_node_now(self->node));
+    s_mind_authority(self, fl_node_now(self->node));
 }
 
 static void
@@ -248,6 +316,11 @@ s_fill(void *arg, fl_status_input *input)
     process *self = arg;
     static fl_root_view view;
     view = fl_root_look(self->root, input->now);
+    const fl_reason trouble = s_trouble(self);
+    if (trouble != FL_WHY_NONE) {
+        view.phase = FL_ROOT_PAUSED;
+        view.reason = trouble;
+    }
     input->tier = "root";
     input->node = *fl_identity_node(self->identity);
     input->run = *fl_runs_current(self->runs);
@@ -255,11 +328,14 @@ s_fill(void *arg, fl_status_input *input)
     input->aggregator = fl_root_aggregator(self->root);
 }
 
-static void
+static bool
 s_sign(void *arg, fl_task *task)
 {
     const process *self = arg;
-    fl_identity_sign(self->identity, task);
+    if (self->authority != NULL) {
+        fl_identity_sign(self->identity, task);
+    }
+    return self->authority != NULL;
 }
 
 //  The machine, and what of it is every run's.
@@ -292,7 +368,6 @@ s_seat(process *self, fl_why *why)
                                       .self = self };
     self->queries = fl_queries_new(&queries);
     const fl_authority_service_conf service = {
-        .authority = self->authority,
         .identity = self->identity,
         .ledger = self->ledger,
         .node = self->node,
@@ -306,6 +381,7 @@ s_seat(process *self, fl_why *why)
                                        .queries = self->queries,
                                        .self = self,
                                        .fits = s_fits,
+                                       .trouble = s_trouble,
                                        .told = s_told };
     self->desk = fl_run_service_new(&desk);
     if (self->queries == NULL || self->service == NULL || self->runs == NULL ||

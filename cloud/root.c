@@ -15,6 +15,7 @@ static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_IDLE] = { [FL_ROOT_WAITING] = true, [FL_ROOT_DONE] = true },
     [FL_ROOT_WAITING] = { [FL_ROOT_OPENING] = true,
                           [FL_ROOT_SAVING] = true,
+                          [FL_ROOT_PAUSED] = true,
                           [FL_ROOT_IDLE] = true,
                           [FL_ROOT_DONE] = true },
     [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_PAUSED] = true },
@@ -43,7 +44,7 @@ struct fl_root {
     fl_run_order wish;      // carried out between two rounds
     fl_root_phase paused;   // what a pause goes back to
     fl_time retry_at;       // when trouble is tried again
-    uint32_t tries;         // failed writes one after the other
+    uint32_t tries;         // failures one after the other
     fl_time waits_since;    // without a quorum of children
     uint32_t ready, leaves; // as last noted while waiting
     fl_time noted_at;
@@ -90,7 +91,7 @@ s_enter(fl_root *self, fl_root_phase next, fl_time now)
     FL_ASSERT(legal[self->phase][next]);
     self->phase = next;
     self->since = now;
-    fl_aggregator_pause(self->aggregator, next == FL_ROOT_PAUSED);
+    fl_aggregator_pause(self->aggregator, next == FL_ROOT_PAUSED ? self->reason : FL_WHY_NONE);
 }
 
 static void
@@ -101,17 +102,17 @@ s_save(fl_root *self, fl_save what, fl_outbox *out)
     effect->save.report = &self->report;
 }
 
-//  The disk or memory fails: nothing new is opened until it is tried again, and nothing is lost but
-//  time.
+//  The disk or memory fails, or nobody can sign: nothing new is opened until it is tried again, and
+//  nothing is lost but time.
 static void
-s_pause(fl_root *self, fl_time now, fl_outbox *out)
+s_pause(fl_root *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
     uint32_t delay_ms = (uint32_t)RETRY_MIN_MS << (self->tries < 6 ? self->tries : 6);
     delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
     self->tries++;
     self->token = 0;
     self->paused = self->phase == FL_ROOT_OPENING ? FL_ROOT_WAITING : self->phase;
-    self->reason = FL_WHY_STORAGE;
+    self->reason = reason;
     self->retry_at = now + (fl_time)delay_ms;
     s_enter(self, FL_ROOT_PAUSED, now);
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_PAUSED,
@@ -135,7 +136,6 @@ s_go_on(fl_root *self, fl_time now, fl_outbox *out)
     self->reason = FL_WHY_NONE;
     s_enter(self, self->paused, now);
     self->waits_since = now;
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_RESUMED, .round = self->task.order.round });
     if (self->phase == FL_ROOT_APPLYING) {
         s_ask_apply(self, out);
     } else if (self->phase == FL_ROOT_SAVING) {
@@ -240,14 +240,15 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
 {
     fl_order *order = &self->task.order;
     const fl_signer *signer = &self->conf.signer;
-    self->task.attempt++;
     if (self->conf.rate.kind != FL_SCHEDULE_NONE) { // as wide as it travels
         double rate = fl_schedule_at(&self->conf.rate, order->round, self->conf.rounds);
         fl_recipe_put(&order->plan.recipe, "rate", (float)rate);
     }
-    if (signer->sign != NULL) {
-        signer->sign(signer->self, &self->task);
+    if (signer->sign != NULL && !signer->sign(signer->self, &self->task)) {
+        s_pause(self, FL_WHY_AUTHORITY, now, out);
+        return;
     }
+    self->task.attempt++;
     s_report(self);
     fl_order_encode(order, self->order);
     self->report.order = fl_bytes_of(self->order, sizeof self->order);
@@ -318,7 +319,11 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
 static void
 s_close(fl_root *self, const fl_result *result, fl_time now, fl_outbox *out)
 {
-    fl_result_report(result, &self->report);
+    fl_report *report = &self->report;
+    fl_result_report(result, report);
+    if (report->close == FL_CLOSE_ABORTED && report->reason == FL_WHY_STORAGE) {
+        report->close = FL_CLOSE_SKIPPED; // trouble of ours costs a round, and ends no run
+    }
     if (result->close == FL_CLOSE_DONE) {
         s_enter(self, FL_ROOT_APPLYING, now);
         s_ask_apply(self, out);
@@ -337,7 +342,7 @@ on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     FL_ASSERT(self->phase == FL_ROOT_APPLYING);
     fl_report *report = &self->report;
     if (!event->applied.ok) {
-        s_pause(self, now, out);
+        s_pause(self, FL_WHY_STORAGE, now, out);
         return;
     }
     report->model = event->applied.model;
@@ -404,8 +409,12 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     if (!event->saved.ok) {
-        s_pause(self, now, out);
+        s_pause(self, FL_WHY_STORAGE, now, out);
         return;
+    }
+    if (self->tries > 0) {
+        fl_outbox_note(out,
+                       (fl_note){ .id = FL_NOTE_RUN_RESUMED, .round = self->task.order.round });
     }
     self->token = 0;
     self->tries = 0;

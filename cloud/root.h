@@ -19,7 +19,7 @@ typedef struct fl_root fl_root;
 //  the signature too, so the machine has to know it. The same order gets the same signature.
 typedef struct fl_signer {
     void *self;
-    void (*sign)(void *self, fl_task *task); // NULL: orders are not signed
+    bool (*sign)(void *self, fl_task *task); // NULL: orders are not signed; false: not now
 } fl_signer;
 
 typedef struct fl_root_conf {

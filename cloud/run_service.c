@@ -24,6 +24,7 @@ typedef struct order {
     fl_run_state wanted; // of run-pause, run-resume, run-stop
     fl_ledger_run run;   // that it is about, found on the way
     bool news;           // the root must hear of `run`
+    fl_reason trouble;   // runs stand still for it, and nobody paused them
 } order;
 
 fl_run_service *
@@ -220,6 +221,16 @@ s_submit(fl_question *question)
 }
 
 // ---- looking ----------------------------------------------------------------------------------
+//  The ledger cannot know: it may be what is in trouble.
+static void
+s_stand(const order *mine, fl_ledger_run *run)
+{
+    if (mine->trouble != FL_WHY_NONE && run->state == FL_RUN_RUNNING) {
+        run->state = FL_RUN_PAUSED;
+        run->reason = mine->trouble;
+    }
+}
+
 static void
 s_list(fl_question *question)
 {
@@ -231,6 +242,9 @@ s_list(fl_question *question)
         status = fl_ledger_runs(s_conf(question)->ledger,
                                 strtoull(s_order(question)->argument, NULL, 10), runs,
                                 FL_RUNS_JSON_MAX, &count, &why);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        s_stand(s_order(question), &runs[i]);
     }
     if (!s_failed(question, status, &why)) {
         question->json = fl_runs_json(runs, count);
@@ -262,7 +276,7 @@ s_newest_changes(fl_ledger *ledger, const fl_run *run, fl_ledger_change *room, u
 static void
 s_show(fl_question *question)
 {
-    const order *mine = s_order(question);
+    order *mine = s_order(question);
     fl_ledger *ledger = s_conf(question)->ledger;
     fl_blob *recipe = NULL;
     uint32_t first = 0, count = 0;
@@ -276,6 +290,7 @@ s_show(fl_question *question)
         status = fl_ledger_run_recipe(ledger, &mine->run.run, &recipe, &why);
     }
     FL_THEN(status, s_newest_changes(ledger, &mine->run.run, changes, &first, &count, &why));
+    s_stand(mine, &mine->run);
     if (!s_failed(question, status, &why)) {
         question->json =
             fl_run_whole_json(&mine->run, fl_blob_bytes(recipe), changes + first, count);
@@ -287,7 +302,7 @@ s_show(fl_question *question)
 static void
 s_watch(fl_question *question)
 {
-    const order *mine = s_order(question);
+    order *mine = s_order(question);
     char *which = NULL;
     uint64_t after = strtoull(mine->argument, &which, 10);
     uint32_t count = 0;
@@ -301,6 +316,7 @@ s_watch(fl_question *question)
         status = fl_ledger_events(s_conf(question)->ledger, &mine->run.run, after, events,
                                   FL_EVENTS_JSON_MAX, &count, &why);
     }
+    s_stand(mine, &mine->run);
     if (!s_failed(question, status, &why)) {
         question->json = fl_events_json(&mine->run, events, count);
     }
@@ -317,7 +333,8 @@ s_enter(fl_question *question)
     if (!s_find(question, mine->argument)) {
         return;
     }
-    bool already = run->state == mine->wanted && run->reason == FL_WHY_NONE;
+    const fl_reason reason = mine->wanted == FL_RUN_STOPPED ? FL_WHY_STOPPED : FL_WHY_NONE;
+    bool already = run->state == mine->wanted && run->reason == reason;
     bool begins = run->state == FL_RUN_QUEUED && mine->wanted == FL_RUN_RUNNING;
     fl_status status = FL_OK;
     if (!already && (begins || !fl_run_state_may(run->state, mine->wanted))) {
@@ -325,13 +342,13 @@ s_enter(fl_question *question)
             fl_fail(FL_DENIED, &why, "run %" PRIu64 " (%s) is %s: it cannot be %s", run->number,
                     run->name, fl_run_state_name(run->state), fl_run_state_name(mine->wanted));
     } else if (!already) {
-        status = fl_ledger_run_enter(s_conf(question)->ledger, &run->run, mine->wanted, FL_WHY_NONE,
-                                     "", &why);
+        status = fl_ledger_run_enter(s_conf(question)->ledger, &run->run, mine->wanted, reason, "",
+                                     &why);
     }
     if (!s_failed(question, status, &why)) {
         mine->news = !already;
         run->state = mine->wanted;
-        run->reason = FL_WHY_NONE;
+        run->reason = reason;
         fl_why_set(&why, "run %" PRIu64 " (%s) is %s%s", run->number, run->name,
                    fl_run_state_name(run->state), already ? " already" : "");
         question->json = fl_run_json(run, why.text);
@@ -492,6 +509,7 @@ fl_run_service_ask(fl_run_service *self, uint32_t ticket, const fl_ask *ask)
     order *mine = s_order(&question);
     memcpy(mine->argument, ask->argument, sizeof mine->argument);
     mine->wanted = asked->wanted;
+    mine->trouble = self->conf.trouble == NULL ? FL_WHY_NONE : self->conf.trouble(self->conf.self);
     if (ask->body.size > 0) {
         memcpy(mine + 1, ask->body.data, ask->body.size);
     }

@@ -18,6 +18,8 @@ typedef struct fl_run_service_conf {
     void *self;              // of the functions below
     //  On the store's strand: could this root do a run with these settings? May be NULL.
     fl_status (*fits)(void *self, const fl_conf *run, fl_why *why);
+    //  On the reactor's thread: why runs stand still that nobody paused. May be NULL.
+    fl_reason (*trouble)(void *self);
     //  On the reactor's thread; the ledger has it already. A run is in the queue; it was paused,
     //  resumed or stopped; its settings are others now (run_recipe.h has them), or its priority is.
     void (*told)(void *self, const fl_ledger_run *run);

@@ -29,6 +29,7 @@ struct fl_runs {
     uint32_t count, at; // live[at] has its turn
     fl_live_run *turn;  // the same, for jobs: runs beside it may come and go meanwhile
     step step;
+    fl_run_order owed;     // to the machine, that could not be posted; FL_RUN_GO: none
     fl_time retry_at;      // of the job of `step`, which is not in flight then
     fl_time open_retry_at; // of the look for one more run
     fl_root_view ended;
@@ -181,28 +182,30 @@ s_record(void *arg)
 }
 
 // ---- here -------------------------------------------------------------------------------------
-//  False: the process stops, and the ledger knows where to go on.
-static bool
-s_job(fl_runs *self, void (*work)(void *), void (*done)(void *, bool))
-{
-    const fl_job job = { .strand = FL_STRAND_STORE, .work = work, .done = done, .arg = self };
-    return fl_workers_add(fl_node_workers(self->conf.node), &job) == FL_OK;
-}
-
-//  The store failed: the machine's trouble. When it is tried again.
+//  The store failed, or there was no room for a job: the machine's trouble. When it is tried again.
 static fl_time
-s_later(const fl_runs *self, const fl_why *why)
+s_later(const fl_runs *self, const char *why)
 {
-    fl_log(FL_LOG_WARN, "run-waits", fl_log_text("why", why->text),
-           fl_log_u64("retry_ms", RETRY_MS));
+    fl_log(FL_LOG_WARN, "run-waits", fl_log_text("why", why), fl_log_u64("retry_ms", RETRY_MS));
     return fl_node_now(self->conf.node) + RETRY_MS;
 }
 
-static bool
+//  When it is tried again; FL_NEVER: the store has it, or the process stops, and the ledger knows
+//  where to go on.
+static fl_time
+s_job(fl_runs *self, void (*work)(void *), void (*done)(void *, bool))
+{
+    const fl_job job = { .strand = FL_STRAND_STORE, .work = work, .done = done, .arg = self };
+    fl_status status = fl_workers_add(fl_node_workers(self->conf.node), &job);
+    return status == FL_FULL ? s_later(self, "there are too many jobs at once") : FL_NEVER;
+}
+
+//  To the run that has its turn, at the latest in a later turn of the loop.
+static void
 s_say(fl_runs *self, fl_run_order order)
 {
     const fl_event event = { .kind = FL_EV_RUN, .run.order = order };
-    return fl_node_post(self->conf.node, &event) == FL_OK;
+    self->owed = fl_node_post(self->conf.node, &event) == FL_OK ? FL_RUN_GO : order;
 }
 
 static void
@@ -219,16 +222,18 @@ s_begin(fl_runs *self)
                         : self->count > 1             ? FL_RUN_YIELD
                                                       : FL_RUN_GO;
     fl_handles_put_model(fl_node_handles(self->conf.node), &start.start.model, &model);
+    if (fl_node_post(self->conf.node, &start) != FL_OK) {
+        self->retry_at = s_later(self, "there are too many events at once");
+        return;
+    }
     fl_root_assign(self->conf.machine, &conf);
+    self->owed = FL_RUN_GO;
     fl_log_set_run(&self->last);
     fl_log(self->count > 1 ? FL_LOG_DEBUG : FL_LOG_INFO, "run-begins",
            fl_log_text("name", fl_live_run_name(live)), fl_log_u64("next_round", start.start.round),
            fl_log_u64("rounds", conf.rounds), fl_log_u64("parameters", start.start.elements),
            fl_log_u64("samples_max", fl_live_run_samples_max(live)));
     self->step = RUNS;
-    if (fl_node_post(self->conf.node, &start) != FL_OK) {
-        fl_log(FL_LOG_ERROR, "run-lost", fl_log_text("why", "too many events: start again"));
-    }
 }
 
 static void s_close(fl_runs *self);
@@ -242,7 +247,7 @@ s_refreshed(void *arg, bool ran)
     } else if (ran && self->live[self->at].leaves) {
         s_close(self);
     } else if (ran) {
-        self->retry_at = s_later(self, &self->why);
+        self->retry_at = s_later(self, self->why.text);
     }
 }
 
@@ -253,8 +258,8 @@ s_turn_to(fl_runs *self, uint32_t at)
     self->at = self->count > 0 ? at % self->count : 0;
     self->step = self->count > 0 ? TURNS : RESTS;
     self->turn = self->live[self->at].run;
-    if (self->step == TURNS && !s_job(self, s_refresh, s_refreshed)) {
-        self->step = RESTS;
+    if (self->step == TURNS) {
+        self->retry_at = s_job(self, s_refresh, s_refreshed);
     }
 }
 
@@ -281,7 +286,7 @@ s_recorded(void *arg, bool ran)
 {
     fl_runs *self = arg;
     if (ran && self->status != FL_OK) {
-        self->retry_at = s_later(self, &self->why);
+        self->retry_at = s_later(self, self->why.text);
     } else if (ran) {
         s_close(self);
     }
@@ -301,12 +306,12 @@ s_opened(void *arg, bool ran)
         self->again = true; // perhaps there is one more
         if (self->step == RESTS) {
             s_turn_to(self, self->count - 1);
-        } else {
-            (void)s_say(self, FL_RUN_YIELD); // else the next START says it
+        } else if (self->step == RUNS) { // else the next START says it
+            s_say(self, self->owed > FL_RUN_YIELD ? self->owed : FL_RUN_YIELD);
         }
     }
     if (self->open_status != FL_OK) {
-        self->open_retry_at = s_later(self, &self->open_why);
+        self->open_retry_at = s_later(self, self->open_why.text);
     }
     if (self->again) {
         fl_runs_wake(self);
@@ -325,7 +330,8 @@ fl_runs_wake(fl_runs *self)
     for (uint32_t i = 0; i < self->count; i++) {
         self->known[i] = *fl_live_run_id(self->live[i].run);
     }
-    self->opening = s_job(self, s_open, s_opened);
+    self->open_retry_at = s_job(self, s_open, s_opened);
+    self->opening = self->open_retry_at == FL_NEVER;
 }
 
 void
@@ -345,7 +351,7 @@ fl_runs_told(fl_runs *self, const fl_run *run, bool stops)
     self->live[i].stops = stops;
     self->live[i].leaves = !stops;
     if (i == self->at && self->step == RUNS) {
-        (void)s_say(self, stops ? FL_RUN_STOP : FL_RUN_LEAVE);
+        s_say(self, stops ? FL_RUN_STOP : FL_RUN_LEAVE);
     } else if (i != self->at && !stops) {
         s_forget(self, i);
         fl_runs_wake(self);
@@ -356,10 +362,13 @@ void
 fl_runs_turn(fl_runs *self, fl_time now)
 {
     const fl_root_view view = fl_root_look(self->conf.machine, now);
+    if (self->owed != FL_RUN_GO) {
+        s_say(self, self->owed);
+    }
     if (self->step == RUNS && view.phase == FL_ROOT_DONE) {
         self->ended = view;
         self->step = RECORDS;
-        (void)s_job(self, s_record, s_recorded);
+        self->retry_at = s_job(self, s_record, s_recorded);
     } else if (self->step == RUNS && view.phase == FL_ROOT_IDLE) {
         if (self->live[self->at].leaves) {
             s_close(self);
@@ -369,7 +378,7 @@ fl_runs_turn(fl_runs *self, fl_time now)
     } else if (now >= self->retry_at) {
         self->retry_at = FL_NEVER;
         if (self->step == RECORDS) {
-            (void)s_job(self, s_record, s_recorded);
+            self->retry_at = s_job(self, s_record, s_recorded);
         } else if (self->step == TURNS) {
             s_turn_to(self, self->at + 1);
         }
@@ -378,6 +387,16 @@ fl_runs_turn(fl_runs *self, fl_time now)
         self->open_retry_at = FL_NEVER;
         fl_runs_wake(self);
     }
+}
+
+fl_reason
+fl_runs_trouble(const fl_runs *self)
+{
+    if (self->step == RUNS) {
+        const fl_root_view view = fl_root_look(self->conf.machine, fl_node_now(self->conf.node));
+        return view.phase == FL_ROOT_PAUSED ? view.reason : FL_WHY_NONE;
+    }
+    return self->step != RESTS && self->retry_at != FL_NEVER ? FL_WHY_STORAGE : FL_WHY_NONE;
 }
 
 // ---- what the run in hand brings --------------------------------------------------------------

@@ -30,6 +30,8 @@ void fl_runs_wake(fl_runs *self);
 void fl_runs_told(fl_runs *self, const fl_run *run, bool stops);
 //  In each turn of the loop: sees the end of the run in hand.
 void fl_runs_turn(fl_runs *self, fl_time now);
+//  Why the runs in hand stand still though nobody paused them; FL_WHY_NONE: they do not.
+fl_reason fl_runs_trouble(const fl_runs *self);
 
 //  The run that has its turn, or had the last one; zero before the first.
 const fl_run *fl_runs_current(const fl_runs *self);

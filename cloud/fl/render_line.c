@@ -61,6 +61,9 @@ fl_render_stand(const json_t *status, char line[FL_RENDER_LINE_BYTES])
         s_add(line, "/%" PRIu64, rounds);
     }
     s_add(line, " %s", leaf_text(status, "phase"));
+    if (!leaf_true(status, "final") && !leaf_is(status, "reason", "-")) {
+        s_add(line, " (%s)", leaf_text(status, "reason"));
+    }
     if (attempt > 1) {
         s_add(line, " (attempt %" PRIu64 ")", attempt);
     }

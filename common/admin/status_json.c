@@ -310,7 +310,7 @@ s_phase_below(const fl_status_input *input)
     if (input->participant != NULL && !fl_participant_joined(input->participant)) {
         return "joining";
     }
-    if (input->participant != NULL && fl_participant_paused(input->participant)) {
+    if (input->participant != NULL && fl_participant_paused(input->participant) != FL_WHY_NONE) {
         return "paused";
     }
     if (input->aggregator != NULL && fl_aggregator_cutoff(input->aggregator) != FL_NEVER) {
@@ -337,13 +337,15 @@ s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
     fl_json_real(doc, top, "loss", now->model_loss);
     fl_json_real(doc, top, "accuracy", now->model_accuracy_ratio);
     fl_json_bool(doc, top, "final", root != NULL ? root->phase == FL_ROOT_DONE : input->final);
-    fl_reason end = root != NULL                 ? root->reason
-                    : input->participant != NULL ? fl_participant_end(input->participant)
-                                                 : FL_WHY_NONE;
+    const fl_participant *below = root == NULL ? input->participant : NULL;
+    fl_reason end = root != NULL    ? root->reason
+                    : below != NULL ? fl_participant_end(below)
+                                    : FL_WHY_NONE;
     fl_json_bool(doc, top, "aborted",
                  root != NULL
                      ? root->aborted
                      : end != FL_WHY_NONE && end != FL_WHY_TARGET && end != FL_WHY_PATIENCE);
+    end = below != NULL && !input->final ? fl_participant_trouble(below) : end;
     fl_json_text(doc, top, "reason", fl_json_reason(end));
     const bool scored = root != NULL && root->best_round > 0;
     s_whole(doc, top, "best_round", scored ? (double)root->best_round : NAN);

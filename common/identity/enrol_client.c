@@ -106,7 +106,7 @@ s_hear(const enrolment *self, fl_message *reply, uint8_t certificate[FL_CERT_BYT
     bool refused = reply->verb == FL_REFUSED;
     fl_reason reason = refused ? reply->refused.reason : reply->enrolled.reason;
     char *text = refused ? reply->refused.text : reply->enrolled.text;
-    if (refused && s_passing(reason)) { // the authority's own word is not passing
+    if (refused ? s_passing(reason) : reason == FL_WHY_AUTHORITY) { // its other words stand
         return FL_EXIT_BUSY;
     }
     if (reason != FL_WHY_NONE) {
@@ -174,7 +174,8 @@ s_knock(const enrolment *self, const fl_keypair doors[2], uint8_t certificate[FL
             status == FL_MISSING ? "" : " Last: ", status == FL_MISSING ? "" : self->why->text);
     }
     return code == FL_EXIT_BUSY
-               ? s_fail(self, code, "%s had no room for us within %" PRId64 " s",
+               ? s_fail(self, code,
+                        "%s had no room, or no authority, within %" PRId64 " s: ask later",
                         self->parent.endpoint, ((fl_time)self->conf->wait_ms + 999) / 1000)
                : code;
 }

@@ -160,6 +160,19 @@ s_hash_parts(const fl_order *order, fl_hash *manifest, fl_hash *settings)
     *settings = fl_hash_of(fl_settings_encode(order, room));
 }
 
+const fl_authority *
+fl_identity_authority(const fl_identity *self)
+{
+    return self->conf.authority;
+}
+
+void
+fl_identity_lend(fl_identity *self, const fl_authority *authority)
+{
+    FL_ASSERT(self->conf.authority == NULL);
+    self->conf.authority = authority;
+}
+
 void
 fl_identity_sign(const fl_identity *self, fl_task *task)
 {

@@ -17,7 +17,7 @@ typedef struct fl_identity fl_identity;
 typedef struct fl_identity_conf {
     const char *directory;         // the state directory: see state_dir.h
     fl_role role;                  // what our certificate must say
-    const fl_authority *authority; // the root's: it signs orders; NULL below
+    const fl_authority *authority; // the root's: it signs orders; NULL below, or while it is away
     bool parent;                   // this process has one
     uint64_t (*wall_s)(void);
 } fl_identity_conf;
@@ -40,7 +40,10 @@ const fl_state_dir_parent *fl_identity_parent(const fl_identity *self); // conf.
 //  Seconds that our certificate holds yet, and whether it is time to renew it.
 uint64_t fl_identity_left_s(const fl_identity *self, bool *ending);
 
-//  Root only: sign the order of a task.
+//  Root only: the authority; NULL while it is away. Borrowed; one that comes later is lent once.
+const fl_authority *fl_identity_authority(const fl_identity *self);
+void fl_identity_lend(fl_identity *self, const fl_authority *authority);
+//  Root only, with its authority: sign the order of a task.
 void fl_identity_sign(const fl_identity *self, fl_task *task);
 
 //  For the reactor. `gate` (may be NULL) is asked who a peer is; the ports go into WELCOME.

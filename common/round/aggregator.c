@@ -59,7 +59,7 @@ struct fl_aggregator {
     opened_sum opened;
     fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
     fl_aggregator_phase phase;
-    bool paused;     // every child hears so on its beat
+    fl_reason paused; // every child hears so on its beat; FL_WHY_NONE: it is not
     bool over;       // the run is over: every child hears so ...
     fl_reason end;   // ... and why; FL_WHY_NONE: it has all its rounds
     uint64_t finish; // of the FINISH that is awaited
@@ -829,8 +829,9 @@ on_beat(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
         (void)s_invite(self, (uint32_t)index, now, out);
     }
     if (fl_outbox_count(out) == before) {
-        fl_outbox_send(out, seat->peer, FL_BEAT)->beat.activity =
-            self->paused ? FL_DOING_PAUSED : FL_DOING_NOTHING;
+        fl_beat *answer = &fl_outbox_send(out, seat->peer, FL_BEAT)->beat;
+        answer->activity = self->paused != FL_WHY_NONE ? FL_DOING_PAUSED : FL_DOING_NOTHING;
+        answer->done = self->paused;
     }
 }
 
@@ -1608,9 +1609,9 @@ fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model
 }
 
 void
-fl_aggregator_pause(fl_aggregator *self, bool paused)
+fl_aggregator_pause(fl_aggregator *self, fl_reason why)
 {
-    self->paused = paused;
+    self->paused = why;
 }
 
 void

@@ -131,8 +131,8 @@ bool fl_aggregator_idle(const fl_aggregator *self);
 void fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model,
                          uint64_t bytes);
 
-//  Beats say from now on that the run is paused, or that it goes on.
-void fl_aggregator_pause(fl_aggregator *self, bool paused);
+//  Beats say from now on that the run is paused, and why, or with FL_WHY_NONE that it goes on.
+void fl_aggregator_pause(fl_aggregator *self, fl_reason why);
 
 //  A round of the run at hand that was opened before this process began: late updates of it are
 //  known by its model. After the run is set.

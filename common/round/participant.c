@@ -56,7 +56,7 @@ struct fl_participant {
     fl_reason declined;
     char declined_text[FL_TEXT_MAX];
     fl_verdict verdict;
-    bool paused; // says the parent
+    fl_reason paused; // says the parent; FL_WHY_NONE: it is not
     bool verdict_new;
     fl_reason end; // why the run is over, once the verdict is final
     fl_doing doing;
@@ -798,10 +798,12 @@ static void
 on_beat(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     (void)now;
-    bool paused = event->message.message->beat.activity == FL_DOING_PAUSED;
+    const fl_beat *beat = &event->message.message->beat;
+    const fl_reason why = beat->done < FL_WHY_COUNT ? (fl_reason)beat->done : FL_WHY_STORAGE;
+    const fl_reason paused = beat->activity == FL_DOING_PAUSED ? why : FL_WHY_NONE;
     if (paused != self->paused) {
-        s_note(self, paused ? FL_NOTE_RUN_PAUSED : FL_NOTE_RUN_RESUMED,
-               paused ? FL_WHY_STORAGE : FL_WHY_NONE, 0, 0, out);
+        s_note(self, paused != FL_WHY_NONE ? FL_NOTE_RUN_PAUSED : FL_NOTE_RUN_RESUMED, paused, 0, 0,
+               out);
     }
     self->paused = paused;
 }
@@ -1052,10 +1054,19 @@ fl_participant_doing(fl_participant *self, const fl_doing *doing)
     self->doing = *doing;
 }
 
-bool
+fl_reason
 fl_participant_paused(const fl_participant *self)
 {
     return self->paused;
+}
+
+fl_reason
+fl_participant_trouble(const fl_participant *self)
+{
+    const bool declined = self->phase == FL_PARTICIPANT_DECLINED;
+    const bool refused = declined || self->verdict.outcome == FL_OUT_REFUSED;
+    const fl_reason last = declined ? self->declined : self->verdict.reason;
+    return refused && last == FL_WHY_STORAGE ? last : self->paused;
 }
 
 bool

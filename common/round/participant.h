@@ -109,8 +109,10 @@ bool fl_participant_speaks(const fl_participant *self, fl_time now);
 void fl_participant_doing(fl_participant *self, const fl_doing *doing);
 
 bool fl_participant_joined(const fl_participant *self);
-//  The parent says that the run is paused; it goes on by itself.
-bool fl_participant_paused(const fl_participant *self);
+//  Why the run is paused, as the parent says; FL_WHY_NONE: it is not. It goes on by itself.
+fl_reason fl_participant_paused(const fl_participant *self);
+//  The same, or FL_WHY_STORAGE: it was refused in its last round, for want of room here or above.
+fl_reason fl_participant_trouble(const fl_participant *self);
 //  The run of the newest task; zero before the first one.
 const fl_run *fl_participant_run(const fl_participant *self);
 fl_activity fl_participant_activity(const fl_participant *self);

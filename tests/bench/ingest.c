@@ -244,10 +244,11 @@ s_turn(void *arg)
     }
 }
 
-static void
+static bool
 s_sign(void *identity, fl_task *task)
 {
     fl_identity_sign(identity, task);
+    return true;
 }
 
 static fl_root *

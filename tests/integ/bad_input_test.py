@@ -1,13 +1,13 @@
 """Bad input and bad weather of the machine: each is refused with one clear line that says what,
 where and what to do, an exit code that is not 0, and nothing lost: the same command works after the
 repair."""
-import contextlib
 import gzip
 import os
 import signal
 import socket
 
-from fabric import Fabric, Skip, binary, expect, flags, logfmt, main, run, small_idx
+from disk import small_disk
+from fabric import Fabric, binary, expect, flags, logfmt, main, run, small_idx
 
 
 def _refused(argv, *words):
@@ -157,35 +157,13 @@ def a_model_of_another_shape_is_refused_by_name():
 
 
 # ---- a full disk --------------------------------------------------------------------------------
-@contextlib.contextmanager
-def _small_disk(directory, size):
-    os.makedirs(directory, exist_ok=True)
-    if os.geteuid() != 0 or run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs",
-                                 directory])[0] != 0:
-        raise Skip("needs to be root and allowed to mount: a small disk of its own")
-    try:
-        yield os.path.join(directory, "ballast")
-    finally:
-        run(["umount", "-l", directory])
-
-
-def _fill(ballast, leave=0):
-    """Nothing but `leave` bytes is free afterwards."""
-    about = os.statvfs(os.path.dirname(ballast))
-    wanted = about.f_bavail * about.f_frsize - leave
-    with open(ballast, "wb", buffering=0) as file:
-        with contextlib.suppress(OSError):
-            for _ in range(wanted // 4096 + (2 if leave == 0 else 0)):
-                file.write(bytes(4096))
-
-
 def a_root_without_room_begins_when_there_is_some():
     """No room for the ledger: it does not start. Then none for the first model: the run waits."""
     with Fabric(devices={"d1": "e1"}, root={"rounds": 2, "model.elements": 100000},
                 unmasked=True) as fabric:
         fabric.ok("ca", "init", "--authority", fabric.authority)
         root = fabric["root"]
-        with _small_disk(root.state, "40k"):
+        with small_disk(root.state, "40k"):
             _refused(root.argv(), f"{root.state}/ledger.db", "no space left", "free some")
             run(["mount", "-o", "remount,size=500k", root.state])
             line = root.start().line("run-waits")
@@ -198,68 +176,6 @@ def a_root_without_room_begins_when_there_is_some():
             root.kill()
 
 
-def _run_to_the_end(fabric):
-    fabric.done()
-    expect(all(one["close"] == "done" and one["count"] == 2 for one in fabric.rounds()),
-           f"{fabric.rounds()}")
-    return fabric.model()
-
-
-def a_root_that_runs_out_of_room_pauses_and_goes_on_when_there_is_some():
-    """In mid-run, for the checkpoint and later for the ledger: it says so and nobody ends, and the
-    last model is that of a run that had room."""
-    conf = {"rounds": 5, "model.elements": 50000, "round.wait": "20s"}
-    with Fabric(root=conf, unmasked=True) as fabric:
-        fabric.start()
-        had_room = _run_to_the_end(fabric)
-    with Fabric(root=conf, device={"delay": "200ms"}, unmasked=True) as fabric, \
-            _small_disk(fabric["root"].state, "4m") as ballast:
-        root = fabric.start()["root"]
-        for number, leave in ((2, 100 * 1024), (4, 0)):
-            root.line("round-open", round=number)
-            mark = root.mark()
-            _fill(ballast, leave)
-            line = root.line("run-paused", since=mark)
-            expect(line["reason"] == "storage", f"{line}")
-            expect(root.lines("not-saved", level="error", since=mark)[0]["why"].startswith(
-                root.state), "no line says where there is no room")
-            status = fabric.until(lambda: fabric.status() or None, 5, "the root answers")
-            expect(status["phase"] == "paused" and status["reason"] == "storage", f"{status}")
-            for name in ("e1", "d1"):
-                fabric.until(lambda name=name: fabric.status(name)["phase"] == "paused", 10,
-                             f"{name} hears that the run is paused")
-            os.unlink(ballast)
-            root.line("run-resumed", since=mark)
-            fabric["d1"].line("run-resumed")
-        expect(_run_to_the_end(fabric) == had_room, "another model than with room")
-        root.kill()
-
-
-def an_edge_without_room_sits_out_and_comes_back():
-    """No room to stage a contribution, then none for the ledger: refused in the report of the root,
-    the other edge goes on, and with room the edge is in again."""
-    with Fabric(edges={"e1": "root", "e2": "root"}, devices={"d1": "e1", "d2": "e2"},
-                root={"rounds": 100000, "model.elements": 300000}, unmasked=True) as fabric, \
-            _small_disk(fabric["e1"].state, "8m") as ballast:
-        edge = fabric.found()["e1"]
-        _fill(ballast, 400 * 1024)
-        fabric.start_devices()
-        for said in ("no-slot", "not-saved"):
-            line = edge.line(said)
-            print(f"    {line['id']}: {line['why']}")
-            expect("no space left" in line["why"] and edge.state in line["why"], f"{line}")
-            newest = fabric.closed()
-            fabric.until(lambda: fabric.closed() >= newest + 4, 20, "the other edge goes on")
-            entry = fabric.report(fabric.closed())["of"]
-            print(f"    {entry['e1']}")
-            expect(entry["e1"]["outcome"] == "refused" and entry["e2"]["outcome"] == "in",
-                   f"{entry}")
-            os.unlink(ballast)
-            fabric.whole()
-            _fill(ballast)
-        fabric["d1"].line("refused", reason="storage")
-
-
 if __name__ == "__main__":
     main([a_data_file_that_is_cut_off_is_refused_by_name,
           a_setting_that_nobody_knows_is_refused_with_its_line,
@@ -267,6 +183,4 @@ if __name__ == "__main__":
           a_start_that_cannot_go_on_is_refused_and_never_hangs,
           a_hangup_is_no_end,
           a_model_of_another_shape_is_refused_by_name,
-          a_root_without_room_begins_when_there_is_some,
-          a_root_that_runs_out_of_room_pauses_and_goes_on_when_there_is_some,
-          an_edge_without_room_sits_out_and_comes_back])
+          a_root_without_room_begins_when_there_is_some])

@@ -316,16 +316,23 @@ new_member(void)
 }
 
 static void
-welcome(fl_participant *participant)
+hear(fl_participant *participant, fl_message message)
 {
-    const fl_message message = { .verb = FL_WELCOME, .run = run,
-                                 .welcome = { .seat = 0, .epoch = 1, .beat_ms = 1000,
-                                              .up_port = 1, .down_port = 2 } };
     const fl_event event = { .kind = FL_EV_MESSAGE,
                              .message = { .from = FL_PARENT, .message = &message } };
-    fl_participant_step(participant, &(fl_event){ .kind = FL_EV_TICK }, 1000, out);
     fl_participant_step(participant, &event, 1000, out);
     fl_outbox_reset(out);
+}
+
+static void
+welcome(fl_participant *participant)
+{
+    fl_participant_step(participant, &(fl_event){ .kind = FL_EV_TICK }, 1000, out);
+    hear(participant,
+         (fl_message){
+             .verb = FL_WELCOME,
+             .run = run,
+             .welcome = { .seat = 0, .epoch = 1, .beat_ms = 1000, .up_port = 1, .down_port = 2 } });
 }
 
 static void
@@ -354,6 +361,13 @@ a_device_waits_for_its_parent_and_then_for_a_task(void **state)
     assert_text(json, "waiting/for", "task");
     assert_true(json_is_true(json_at(json, "member/joined")));
     assert_text(json, "member/activity", "nothing");
+    json_decref(json);
+    hear(participant,
+         (fl_message){ .verb = FL_BEAT,
+                       .beat = { .activity = FL_DOING_PAUSED, .done = FL_WHY_STORAGE } });
+    json = json_of(fl_status_json(&input));
+    assert_text(json, "phase", "paused");
+    assert_text(json, "reason", "storage");
     json_decref(json);
     input.final = true;
     json = json_of(fl_status_json(&input));

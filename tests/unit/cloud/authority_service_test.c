@@ -47,8 +47,8 @@ start(void **state)
     assert_int_equal(fl_ledger_open(place_of("ledger.db"), &ledger, &why), FL_OK);
     workers = fl_workers_new(1, 4, &why);
     queries = fl_queries_new(&(fl_queries_conf){ .ledger = ledger });
-    service = fl_authority_service_new(&(fl_authority_service_conf){
-        .authority = authority, .identity = identity, .ledger = ledger, .queries = queries });
+    service = fl_authority_service_new(
+        &(fl_authority_service_conf){ .identity = identity, .ledger = ledger, .queries = queries });
     return workers == NULL || queries == NULL || service == NULL;
 }
 

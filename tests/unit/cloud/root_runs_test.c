@@ -15,13 +15,14 @@ s_retried(fl_time at)
     fl_message beat = machine_beat(0, 1, 1, view.attempt, FL_DOING_SEND);
     machine_hear_child(0, &beat, 0); // and every child hears so
     assert_int_equal(machine_said(0, FL_BEAT)->beat.activity, FL_DOING_PAUSED);
+    assert_int_equal(machine_said(0, FL_BEAT)->beat.done, FL_WHY_STORAGE);
     assert_int_equal(view.reason, FL_WHY_STORAGE);
     assert_false(view.aborted);
     assert_int_equal(note.reason, FL_WHY_STORAGE);
     assert_int_equal(fl_root_machine(root).deadline(root), at);
     machine_now = at;
     machine_tick();
-    assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
+    assert_null(machine_note(FL_NOTE_RUN_RESUMED)); // nobody knows yet
 }
 
 static void
@@ -37,6 +38,7 @@ an_opening_that_cannot_be_saved_is_tried_again(void **state)
     s_answer_save(false);
     s_retried(3000); // it waits twice as long
     s_answer_save(true);
+    assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
     assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
     assert_int_equal(s_look().attempt, 3);
 }
@@ -74,6 +76,38 @@ a_model_that_cannot_be_made_is_tried_again(void **state)
     s_applied(1, true);
     s_answer_save(true);
     assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+}
+
+static bool
+s_sign_if(void *self, fl_task *task)
+{
+    (void)task;
+    return *(const bool *)self;
+}
+
+static void
+a_run_that_nobody_can_sign_waits_and_goes_on_when_somebody_can(void **state)
+{
+    (void)state;
+    bool here = false;
+    fl_root_conf conf = s_conf();
+    conf.signer = (fl_signer){ .self = &here, .sign = s_sign_if };
+    s_make(&conf);
+    s_start(1, 0);
+    machine_join(0);
+    machine_join(1);
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_AUTHORITY);
+    for (machine_now = 100; machine_now < 50000; machine_now += 100) {
+        machine_tick(); // longer than the patience, which is for children
+        assert_int_equal(machine_count(FL_FX_SAVE), 0);
+    }
+    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
+    assert_int_equal(s_look().reason, FL_WHY_AUTHORITY);
+    here = true;
+    machine_step(&(fl_event){ .kind = FL_EV_RUN, .run.order = FL_RUN_GO });
+    s_answer_save(true);
+    assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
+    assert_int_equal(machine_said(0, FL_TASK)->task.attempt, 1);
 }
 
 // ---- the operator's word ----------------------------------------------------------------------
@@ -352,6 +386,55 @@ without_a_bound_of_patience_a_root_waits_and_says_so_each_minute(void **state)
     assert_int_equal(notes, 10);
 }
 
+//  Ten minutes in which nobody is heard; how often the root says that it waits.
+static unsigned
+s_alone(uint64_t patience_ms)
+{
+    fl_root_conf conf = s_conf();
+    conf.rounds = 1000;
+    conf.patience_ms = patience_ms;
+    s_make(&conf);
+    s_open();
+    unsigned notes = 0;
+    for (fl_time left = 600000; left > 0; left -= 100) {
+        machine_now += 100;
+        machine_tick();
+        notes += machine_note(FL_NOTE_WAITING) != NULL;
+        while (machine_count(FL_FX_SAVE) > 0) {
+            s_answer_save(true); // of the rounds in which they are not missed yet
+        }
+    }
+    assert_int_equal(fl_aggregator_presence(fl_root_aggregator(root)).ready, 0);
+    return notes;
+}
+
+static void
+a_run_whose_children_are_all_away_for_ten_minutes_goes_on_when_they_return(void **state)
+{
+    (void)state;
+    assert_in_range(s_alone(0), 9, 11);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    const uint64_t round = s_look().round;
+    machine_join(0);
+    machine_join(1);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->round, round);
+}
+
+static void
+a_run_with_less_patience_ends_and_who_returns_hears_why(void **state)
+{
+    (void)state;
+    (void)s_alone(300000);
+    assert_int_equal(s_look().phase, FL_ROOT_DONE);
+    assert_int_equal(s_look().reason, FL_WHY_QUORUM);
+    machine_join(0);
+    fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_NOTHING);
+    machine_hear_child(0, &beat, 0);
+    assert_true(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.end, FL_WHY_QUORUM);
+}
+
 int
 main(void)
 {
@@ -359,6 +442,9 @@ main(void)
         TEST(an_opening_that_cannot_be_saved_is_tried_again),
         TEST(a_close_that_cannot_be_saved_is_said_again_and_counts),
         TEST(a_model_that_cannot_be_made_is_tried_again),
+        TEST(a_run_that_nobody_can_sign_waits_and_goes_on_when_somebody_can),
+        TEST(a_run_whose_children_are_all_away_for_ten_minutes_goes_on_when_they_return),
+        TEST(a_run_with_less_patience_ends_and_who_returns_hears_why),
         TEST(a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none),
         TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
         TEST(a_run_that_was_paused_can_be_stopped_and_its_children_hear_so),

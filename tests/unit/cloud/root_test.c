@@ -154,6 +154,25 @@ an_aborted_round_ends_the_run(void **state)
     assert_int_equal(s_look().reason, FL_WHY_QUORUM);
 }
 
+static void
+a_round_that_no_memory_was_left_for_ends_no_run(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.aggregator.window.missed = FL_MISSED_ABORT;
+    s_make(&conf);
+    s_open();
+    s_give(0, 1);
+    s_give(1, 1);
+    machine_step(&(fl_event){ .kind = FL_EV_FINISHED,
+                              .token = machine_token(FL_FX_FINISH, 0),
+                              .finished.reason = FL_WHY_STORAGE });
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->reason, FL_WHY_STORAGE);
+    s_answer_save(true);
+    assert_false(machine_said(0, FL_CLOSED)->closed.final);
+    assert_int_equal(s_look().round, 2);
+}
+
 // ---- looking at it ----------------------------------------------------------------------------
 static void
 a_look_tells_how_much_of_the_window_is_left(void **state)
@@ -224,12 +243,13 @@ misuse_is_a_broken_invariant(void **state)
 
 static unsigned signatures;
 
-static void
+static bool
 s_sign(void *self, fl_task *task)
 {
     assert_ptr_equal(self, &signatures);
     signatures++;
     memset(task->signature, (int)task->order.round, sizeof task->signature);
+    return true;
 }
 
 static void
@@ -321,6 +341,7 @@ main(void)
         unit_case(a_restart_after_the_last_round_is_done_at_once, s_new, s_destroy),
         unit_case(a_skipped_round_leaves_the_model_as_it_is, s_new, s_destroy),
         unit_case(an_aborted_round_ends_the_run, s_new, s_destroy),
+        unit_case(a_round_that_no_memory_was_left_for_ends_no_run, s_new, s_destroy),
         unit_case(a_look_tells_how_much_of_the_window_is_left, s_new, s_destroy),
         unit_case(a_masked_round_reports_its_blocks, s_new, s_destroy),
         unit_case(a_root_that_cannot_mask_opens_no_masked_round, s_new, s_destroy),

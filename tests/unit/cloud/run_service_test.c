@@ -38,6 +38,7 @@ static struct {
     unsigned times;
     fl_ledger_run run; // the last time
     bool unfit;
+    fl_reason trouble;
 } told;
 
 static fl_status
@@ -46,6 +47,13 @@ fits(void *self, const fl_conf *settings, fl_why *said)
     assert_ptr_equal(self, &told);
     assert_true(fl_conf_int(settings, "rounds") > 0);
     return told.unfit ? fl_fail(FL_MISMATCH, said, "the test set is of another width") : FL_OK;
+}
+
+static fl_reason
+trouble(void *self)
+{
+    assert_ptr_equal(self, &told);
+    return told.trouble;
 }
 
 static void
@@ -71,6 +79,7 @@ start(void **state)
                                                          .queries = queries,
                                                          .self = &told,
                                                          .fits = fits,
+                                                         .trouble = trouble,
                                                          .told = tell });
     return workers == NULL || queries == NULL || service == NULL;
 }
@@ -190,12 +199,35 @@ a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once(void **state)
     assert_int_equal(told.run.state, FL_RUN_RUNNING);
     assert_int_equal(ask("run-stop", "digits", RECIPE), 0);
     assert_int_equal(told.run.state, FL_RUN_STOPPED);
+    assert_int_equal(stored("").reason, FL_WHY_STOPPED);
     assert_int_equal(ask("run-stop", "digits", RECIPE), 0);
     assert_says("is stopped already");
     assert_int_equal(ask("run-resume", "digits", RECIPE), FL_EXIT_REFUSED);
     assert_says("is stopped: it cannot be running");
     assert_int_equal(told.times, 4);
     assert_int_equal(ask("run-stop", "nobody", ""), FL_EXIT_MISSING);
+}
+
+static void
+a_run_that_stands_still_for_trouble_is_shown_as_paused(void **state)
+{
+    (void)state;
+    static const char *const verbs[][2] = { { "run-list", "1" },
+                                            { "run-show", "digits" },
+                                            { "run-watch", "0 digits" } };
+    (void)ask("run-submit", "", SUBMIT(ID, "digits", RECIPE));
+    told.trouble = FL_WHY_STORAGE;
+    (void)ask("run-list", "1", "");
+    assert_says("\"state\":\"queued\"");
+    const fl_ledger_run queued = stored("");
+    assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(ask(verbs[i][0], verbs[i][1], ""), 0);
+        assert_says("\"state\":\"paused\"");
+        assert_says("\"reason\":\"storage\"");
+    }
+    assert_int_equal(ask("run-pause", "digits", ""), 0); // the ledger knows better
+    assert_int_equal(stored("").reason, FL_WHY_NONE);
 }
 
 static void
@@ -489,6 +521,7 @@ main(void)
         unit_case(a_run_is_submitted_once_however_often_it_is_asked_for, start, end),
         unit_case(what_cannot_be_done_is_refused_and_leaves_nothing_behind, start, end),
         unit_case(a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once, start, end),
+        unit_case(a_run_that_stands_still_for_trouble_is_shown_as_paused, start, end),
         unit_case(a_pause_of_the_operator_takes_the_place_of_trouble, start, end),
         unit_case(a_setting_that_only_the_root_reads_is_changed_and_recorded, start, end),
         unit_case(a_setting_that_is_fixed_wrong_or_of_an_ended_run_is_not_changed, start, end),

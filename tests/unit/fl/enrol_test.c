@@ -288,6 +288,8 @@ a_wait_ends_at_its_bound_with_a_line_and_nothing_kept(void **state)
     assert_null(strstr(fake.err, "trying for 0 s"));
     assert_non_null(strstr(fake.err, "had no room"));
     parent.busy = 0;
+    parent.reason = FL_WHY_AUTHORITY; // it comes back
+    assert_int_equal(JOIN("--wait", "2s"), FL_EXIT_BUSY);
     parent.stale = true;
     assert_int_equal(JOIN("--wait", "2s"), FL_EXIT_SILENT);
 }

@@ -129,6 +129,8 @@ where_a_run_stands_is_said_in_a_few_words(void **state)
                 "round 7/20 collecting");
     assert_says(fl_render_stand, "{\"round\":7,\"rounds\":20,\"phase\":\"waiting\",\"attempt\":3}",
                 "round 7/20 waiting (attempt 3)");
+    assert_says(fl_render_stand, "{\"round\":2,\"phase\":\"paused\",\"reason\":\"storage\"}",
+                "round 2 paused (storage)");
     assert_says(fl_render_stand, "{\"round\":2,\"rounds\":null,\"phase\":\"train\"}",
                 "round 2 train");
     assert_says(fl_render_stand, "{\"round\":-1}", "round 0 -");

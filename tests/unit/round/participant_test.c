@@ -108,15 +108,20 @@ a_pause_of_the_run_is_heard_on_a_beat(void **state)
     (void)state;
     child_join();
     fl_message beat = { .verb = FL_BEAT, .beat.activity = FL_DOING_PAUSED };
+    beat.beat.done = FL_WHY_AUTHORITY;
     machine_hear_parent(&beat, 0);
-    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_STORAGE);
-    assert_true(fl_participant_paused(child_member));
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_AUTHORITY);
+    assert_int_equal(fl_participant_paused(child_member), FL_WHY_AUTHORITY);
+    assert_int_equal(fl_participant_trouble(child_member), FL_WHY_AUTHORITY);
     machine_hear_parent(&beat, 0);
     assert_null(machine_note(FL_NOTE_RUN_PAUSED)); // no news
+    beat.beat.done = UINT64_MAX;                   // a reason that we do not know
+    machine_hear_parent(&beat, 0);
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_STORAGE);
     beat.beat.activity = FL_DOING_NOTHING;
     machine_hear_parent(&beat, 0);
     assert_non_null(machine_note(FL_NOTE_RUN_RESUMED));
-    assert_false(fl_participant_paused(child_member));
+    assert_int_equal(fl_participant_trouble(child_member), FL_WHY_NONE);
 }
 
 static void
