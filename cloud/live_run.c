@@ -227,6 +227,7 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     start->start.attempt = resume->attempt;
     start->start.run = resume->run.run;
     start->start.model = resume->run.model;
+    start->start.tensors = fl_global_model_tensors(self->server);
     start->start.model_bytes = resume->run.model_bytes;
     start->start.elements = resume->run.elements;
     *model = fl_blob_ref(fl_global_model_file(self->server));

@@ -181,6 +181,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->run = event->start.run;
     order->round = event->start.round;
     order->model = event->start.model;
+    order->tensors = event->start.tensors;
     order->model_bytes = event->start.model_bytes;
     order->elements = event->start.elements;
     order->plan = self->conf.plan;
@@ -312,6 +313,7 @@ on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     report->best = fl_best_see(&self->best, report->round, report->loss, report->accuracy);
     report->kept = self->conf.keep_every > 0 && report->round % self->conf.keep_every == 0;
     self->task.order.model_bytes = event->applied.model_bytes;
+    self->task.order.tensors = event->applied.tensors;
     s_enter(self, FL_ROOT_SAVING, now);
     s_save(self, FL_SAVE_CLOSE, out);
 }

@@ -60,7 +60,7 @@ typedef struct fl_event {
             uint64_t round;   // first round to run
             uint32_t attempt; // attempts already spent on it
             fl_run run;
-            fl_hash model;
+            fl_hash model, tensors; // the file, and what is in it
             uint64_t model_bytes;
             uint64_t elements;
             fl_run_order order; // known from the beginning
@@ -109,7 +109,7 @@ typedef struct fl_event {
         } encoded;
         struct {
             bool ok; // false: the model could not be made (memory, disk)
-            fl_hash model;
+            fl_hash model, tensors;
             uint64_t model_bytes;
             double loss, accuracy; // on the root's test set; NaN when it has none
         } applied;

@@ -365,13 +365,13 @@ s_judge_block(fl_secagg_client *self)
     return FL_WHY_NONE;
 }
 
-//  What the update of this round is drawn from. Today the tensors are named by the model's hash. A
-//  pinned update of a model is the same in every run.
+//  What the update of this round is drawn from. A pinned update of a model is the same in every
+//  run.
 static fl_secagg_drawn
 s_drawn(const fl_secagg_client *self)
 {
     const fl_order *order = &self->task.order;
-    return (fl_secagg_drawn){ .run = order->run, .tensors = order->model, .pin = order->plan.pin };
+    return (fl_secagg_drawn){ order->run, order->tensors, .pin = order->plan.pin };
 }
 
 //  R4: of what was opened before, only the same survivors may be opened again.

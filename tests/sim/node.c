@@ -103,7 +103,7 @@ s_start_root(fl_sim *sim, fl_sim_node *node)
     event.start.round = ledger->closed_round + 1;
     event.start.attempt = ledger->open_round == event.start.round ? ledger->open_attempt : 0;
     event.start.run = sim->run;
-    event.start.model = ledger->model;
+    event.start.model = event.start.tensors = ledger->model;
     event.start.model_bytes = sim->model_bytes;
     event.start.elements = sim->elements;
     fl_sim_model_keep(node, &ledger->model);
