@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cloud/central_baseline.h"
+#include "cloud/schedule.h"
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
 #include "common/model/safetensors.h"
@@ -78,7 +79,7 @@ fl_global_model_tensors(const fl_global_model *self)
 static void
 s_score(fl_global_model *self, uint64_t round, fl_applied *applied)
 {
-    const bool due = round % self->conf.evaluate_every == 0 || round == self->conf.rounds;
+    const bool due = fl_schedule_due(self->conf.evaluate_every, round, self->conf.rounds);
     fl_central_baseline score;
     atomic_bool cancel = false;
     fl_why why;

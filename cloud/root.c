@@ -209,6 +209,8 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
         double rate = fl_schedule_at(&self->conf.rate, order->round, self->conf.rounds);
         fl_recipe_put(&order->plan.recipe, "rate", (float)rate);
     }
+    fl_recipe_put(&order->plan.recipe, "evaluate",
+                  fl_schedule_due(self->conf.evaluate_every, order->round, self->conf.rounds));
     if (signer->sign != NULL) {
         signer->sign(signer->self, &self->task);
     }
@@ -491,7 +493,8 @@ fl_root_look(const fl_root *self, fl_time now)
                           .best_score = self->best.value,
                           .aborted = self->aborted,
                           .reason = self->reason,
-                          .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] } };
+                          .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] },
+                          .pin = self->conf.plan.pin };
     if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {
         view.rounds = view.round; // it had run further before it was to end earlier
     }

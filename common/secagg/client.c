@@ -107,7 +107,9 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
 {
     const fl_plan *plan = &task->order.plan;
     fl_masking masking = fl_plan_masking(plan, self->conf.hop);
-    if (masking == FL_MASKING_NONE || masking < self->conf.profile) {
+    bool pinned =
+        plan->pin && self->conf.profile == FL_MASKING_MALICIOUS && !self->conf.pin_allowed;
+    if (masking == FL_MASKING_NONE || masking < self->conf.profile || pinned) {
         return FL_WHY_POLICY_REFUSED;
     }
     if (!fl_secagg_plan_holds(plan, task->order.elements)) {

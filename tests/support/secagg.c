@@ -99,6 +99,7 @@ s_make_member(masked_world *world, uint32_t index, uint64_t seed)
                                             .profile = plan->profile,
                                             .members_min = plan->own_members_min,
                                             .survivors_min = plan->own_survivors_min,
+                                            .pin_allowed = plan->pin,
                                             .again_ms = 1000000 };
     memcpy(member->conf.certificate, member->certificate, FL_CERT_BYTES);
     member->plain = calloc(plan->elements, sizeof *member->plain);
