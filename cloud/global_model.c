@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cloud/central_baseline.h"
+#include "cloud/schedule.h"
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
 #include "common/model/safetensors.h"
@@ -17,6 +18,7 @@ struct fl_global_model {
     fl_global_model_conf conf;
     fl_blob *model;      // the newest; durable but between apply and save
     fl_hash hash;        // of it, once it was made here
+    fl_hash tensors;     // in it
     fl_safetensors file; // a view of it
     float mean[RANGE];
     fl_optimizer *optimizer;
@@ -35,6 +37,7 @@ fl_global_model_new(const fl_global_model_conf *conf, fl_blob *model, fl_bytes o
     self->model = fl_blob_ref(model);
     fl_status status = fl_safetensors_parse(fl_blob_bytes(model), &self->file, why);
     if (status == FL_OK) {
+        self->tensors = fl_safetensors_digest(&self->file);
         self->optimizer = fl_optimizer_new(&conf->optimizer, self->file.elements);
         status = self->optimizer != NULL ? FL_OK : FL_NOMEM;
         fl_why_set(why, "out of memory for a model of %llu parameters",
@@ -67,10 +70,16 @@ fl_global_model_file(const fl_global_model *self)
     return self->model;
 }
 
+fl_hash
+fl_global_model_tensors(const fl_global_model *self)
+{
+    return self->tensors;
+}
+
 static void
 s_score(fl_global_model *self, uint64_t round, fl_applied *applied)
 {
-    const bool due = round % self->conf.evaluate_every == 0 || round == self->conf.rounds;
+    const bool due = fl_schedule_due(self->conf.evaluate_every, round, self->conf.rounds);
     fl_central_baseline score;
     atomic_bool cancel = false;
     fl_why why;
@@ -117,11 +126,11 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
     }
     float *values = fl_safetensors_values(applied->model, elements);
     s_advance(self, fold, effect->apply.weight, values);
-    applied->hash = fl_hash_of(fl_blob_bytes(applied->model));
     fl_blob_unref(&self->model);
     self->model = fl_blob_ref(applied->model);
-    self->hash = applied->hash;
     self->file.data = fl_bytes_of(values, elements * sizeof *values);
+    applied->hash = self->hash = fl_hash_of(fl_blob_bytes(applied->model));
+    applied->tensors = self->tensors = fl_safetensors_digest(&self->file);
     s_score(self, effect->apply.order.round, applied);
     return true;
 }

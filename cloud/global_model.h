@@ -34,6 +34,7 @@ void fl_global_model_destroy(fl_global_model **self_p);
 
 //  The newest model file, borrowed; between rounds only.
 fl_blob *fl_global_model_file(const fl_global_model *self);
+fl_hash fl_global_model_tensors(const fl_global_model *self); // what an order says of it
 fl_applier fl_global_model_applier(fl_global_model *self);
 fl_saver fl_global_model_saver(fl_global_model *self);
 

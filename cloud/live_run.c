@@ -9,6 +9,7 @@
 #include "common/model/safetensors.h"
 #include "common/runtime/durable.h"
 #include "common/store/file.h"
+#include "common/wire/manifest.h"
 
 enum { PAGE = 64 };
 
@@ -57,6 +58,8 @@ s_first(const fl_live_run *self, const fl_live_run_conf *conf, fl_blob **model, 
 static fl_status
 s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
 {
+    uint8_t room[FL_PARTS_MADE_MAX];
+    fl_order order = { .plan = fl_run_settings_root(self->conf, conf->root).plan };
     fl_safetensors file;
     fl_blob *model = NULL;
     FL_TRY(s_first(self, conf, &model, why));
@@ -64,17 +67,20 @@ s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
     const fl_hash hash = fl_hash_of(bytes);
     fl_status status = fl_safetensors_parse(bytes, &file, why);
     FL_THEN(status, fl_checkpoints_save(conf->checkpoints, &hash, bytes, why));
+    order.elements = file.elements;
     FL_THEN(status, fl_ledger_run_begin(conf->ledger, &self->row.run, file.elements, &hash,
-                                        bytes.size, why));
+                                        bytes.size, fl_manifest_encode(&order, room), why));
     fl_blob_unref(&model);
     return status;
 }
 
-//  A plain vector is not scored.
+//  A plain vector is not scored, nor is a model that devices score alone.
 static fl_samples
 s_test(const fl_live_run *self, const fl_live_run_conf *conf)
 {
-    return fl_conf_int(self->conf, "model.elements") > 0 ? (fl_samples){ .count = 0 } : conf->test;
+    bool scored = fl_conf_int(self->conf, "model.elements") == 0 &&
+                  fl_conf_choice(self->conf, "evaluate.on") != FL_EVALUATE_DEVICES;
+    return scored ? conf->test : (fl_samples){ .count = 0 };
 }
 
 static fl_status
@@ -236,6 +242,7 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     start->start.attempt = resume->attempt;
     start->start.run = resume->run.run;
     start->start.model = resume->run.model;
+    start->start.tensors = fl_global_model_tensors(self->server);
     start->start.model_bytes = resume->run.model_bytes;
     start->start.elements = resume->run.elements;
     *model = fl_blob_ref(fl_global_model_file(self->server));

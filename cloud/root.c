@@ -215,6 +215,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->run = event->start.run;
     order->round = event->start.round;
     order->model = event->start.model;
+    order->tensors = event->start.tensors;
     order->model_bytes = event->start.model_bytes;
     order->elements = event->start.elements;
     order->plan = self->conf.plan;
@@ -244,6 +245,8 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
         double rate = fl_schedule_at(&self->conf.rate, order->round, self->conf.rounds);
         fl_recipe_put(&order->plan.recipe, "rate", (float)rate);
     }
+    fl_recipe_put(&order->plan.recipe, "evaluate",
+                  fl_schedule_due(self->conf.evaluate_every, order->round, self->conf.rounds));
     if (signer->sign != NULL && !signer->sign(signer->self, &self->task)) {
         s_pause(self, FL_WHY_AUTHORITY, now, out);
         return;
@@ -351,6 +354,7 @@ on_applied(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     report->best = fl_best_see(&self->best, report->round, report->loss, report->accuracy);
     report->kept = self->conf.keep_every > 0 && report->round % self->conf.keep_every == 0;
     self->task.order.model_bytes = event->applied.model_bytes;
+    self->task.order.tensors = event->applied.tensors;
     s_enter(self, FL_ROOT_SAVING, now);
     s_save(self, FL_SAVE_CLOSE, out);
 }
@@ -542,7 +546,8 @@ fl_root_look(const fl_root *self, fl_time now)
                           .best_score = self->best.value,
                           .aborted = self->aborted,
                           .reason = self->reason,
-                          .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] } };
+                          .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] },
+                          .pin = self->conf.plan.pin };
     if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {
         view.rounds = view.round; // it had run further before it was to end earlier
     }

@@ -30,6 +30,7 @@ typedef struct fl_root_conf {
     uint64_t keep_every; // the models of rounds n, 2n, ... stay; 0: none for that
     fl_signer signer;
     uint64_t rounds;        // to run in all
+    uint64_t evaluate_every; // rounds from one score on the devices to the next; 0: none
     uint32_t expect_leaves; // devices wanted before a round opens; 0 = any
     uint32_t start_wait_ms; // bound of the wait for them, before each round
     uint64_t patience_ms;   // longest wait for a quorum of children, then the run ends; 0: for ever

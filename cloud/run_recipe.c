@@ -17,8 +17,8 @@ typedef struct changes {
 bool
 fl_run_recipe_may_change(const char *key)
 {
-    static const char *const keys[] = { "rounds", "round.",        "server.",       "stop.at",
-                                        "keep",   "stop.patience", "evaluate.every" };
+    static const char *const keys[] = { "rounds", "round.",        "server.",  "stop.at",
+                                        "keep",   "stop.patience", "evaluate." };
     bool may = false; // another optimizer could not go on with the state of this one
     if (strcmp(key, "server.optimizer") == 0) {
         return false;

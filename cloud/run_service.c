@@ -278,7 +278,9 @@ s_show(fl_question *question)
 {
     order *mine = s_order(question);
     fl_ledger *ledger = s_conf(question)->ledger;
+    fl_conf *conf = NULL;
     fl_blob *recipe = NULL;
+    fl_ledger_round scored;
     uint32_t first = 0, count = 0;
     fl_why why = { "out of memory" };
     fl_status status = FL_NOMEM;
@@ -290,11 +292,15 @@ s_show(fl_question *question)
         status = fl_ledger_run_recipe(ledger, &mine->run.run, &recipe, &why);
     }
     FL_THEN(status, s_newest_changes(ledger, &mine->run.run, changes, &first, &count, &why));
+    FL_THEN(status, fl_ledger_scored(ledger, &mine->run.run, &scored, &why));
     s_stand(mine, &mine->run);
     if (!s_failed(question, status, &why)) {
-        question->json =
-            fl_run_whole_json(&mine->run, fl_blob_bytes(recipe), changes + first, count);
+        bool known = fl_run_recipe_load(ledger, &mine->run.run, NULL, &conf, &why) == FL_OK;
+        question->json = fl_run_whole_json(&mine->run, fl_blob_bytes(recipe),
+                                           known && fl_conf_bool(conf, "plan.pin"), &scored.report,
+                                           changes + first, count);
     }
+    fl_conf_destroy(&conf);
     fl_blob_unref(&recipe);
     free(changes);
 }
@@ -318,7 +324,7 @@ s_watch(fl_question *question)
     }
     s_stand(mine, &mine->run);
     if (!s_failed(question, status, &why)) {
-        question->json = fl_events_json(&mine->run, events, count);
+        question->json = fl_events_json(&mine->run, after, events, count);
     }
     free(events);
 }

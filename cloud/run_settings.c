@@ -85,7 +85,9 @@ static const fl_setting rows[] = {
     { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "server learning rate" },
     { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "momentum of fedavgm" },
     { "evaluate.every", FL_CONF_INT, "1", 1, 1000000000, NULL,
-      "rounds from one score on the root's test set to the next; the last round is scored too" },
+      "rounds from one score of the model to the next; that of the last round is scored too" },
+    { "evaluate.on", FL_CONF_CHOICE, "both", 0, 0, "both|root|devices",
+      "whose samples score it: the root's test set, what devices train on, or both" },
     { "stop.metric", FL_CONF_CHOICE, "test.accuracy", 0, 0, "test.accuracy|test.loss",
       "by which score a model is the best" },
     { "stop.at", FL_CONF_REAL, "0", 0, 1000000000, NULL,
@@ -250,11 +252,12 @@ s_test_fits(const fl_conf *conf, const fl_conf *root, fl_why *why)
 {
     const char *inputs = fl_conf_text(root, "test.inputs");
     fl_shape shape;
-    if (inputs[0] == '\0' || fl_conf_int(conf, "model.elements") > 0) {
+    if (inputs[0] == '\0' || fl_conf_int(conf, "model.elements") > 0 ||
+        fl_conf_choice(conf, "evaluate.on") == FL_EVALUATE_DEVICES) {
         return fl_conf_real(conf, "stop.at") > 0 || fl_conf_int(conf, "stop.patience") > 0
                    ? fl_fail(FL_MISMATCH, why,
-                             "stop.at and stop.patience need scores: a network, and test.inputs "
-                             "at the root")
+                             "stop.at and stop.patience need scores at the root: a network, "
+                             "test.inputs, and evaluate.on not devices")
                    : FL_OK;
     }
     FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
@@ -443,6 +446,9 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
                                    .target = fl_conf_real(conf, "stop.at"),
                                    .patience = (uint64_t)fl_conf_int(conf, "stop.patience") },
                          .rounds = (uint64_t)fl_conf_int(conf, "rounds"),
+                         .evaluate_every = fl_conf_choice(conf, "evaluate.on") == FL_EVALUATE_ROOT
+                                               ? 0
+                                               : (uint64_t)fl_conf_int(conf, "evaluate.every"),
                          .expect_leaves = (uint32_t)fl_conf_int(conf, "round.expect_devices"),
                          .start_wait_ms = (uint32_t)fl_conf_ms(conf, "round.wait"),
                          .patience_ms = (uint64_t)fl_conf_ms(conf, "round.patience") };

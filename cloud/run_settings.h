@@ -11,6 +11,8 @@
 
 extern const fl_program fl_run_program;
 
+enum { FL_EVALUATE_BOTH, FL_EVALUATE_ROOT, FL_EVALUATE_DEVICES }; // evaluate.on
+
 //  A run as it is submitted.
 typedef struct fl_run_recipe {
     char name[FL_RUN_NAME_BYTES];

@@ -50,3 +50,9 @@ fl_schedule_at(const fl_schedule *self, uint64_t round, uint64_t rounds)
     }
     return self->first;
 }
+
+bool
+fl_schedule_due(uint64_t every, uint64_t round, uint64_t rounds)
+{
+    return every > 0 && (round % every == 0 || round == rounds);
+}

@@ -36,5 +36,7 @@ typedef struct fl_schedule {
 FL_CHECKED fl_status fl_schedule_check(const fl_schedule *self, uint64_t rounds, fl_why *why);
 //  The rate of a round, from 1, of a run of so many; of a schedule that was checked, not of NONE.
 double fl_schedule_at(const fl_schedule *self, uint64_t round, uint64_t rounds);
+//  Whether something is done in this round that is done every so many, and in the last; 0: never.
+bool fl_schedule_due(uint64_t every, uint64_t round, uint64_t rounds);
 
 #endif

@@ -35,8 +35,6 @@ static const fl_setting rows[] = {
     { "data.minimum", FL_CONF_INT, "64", 0, 1000000000, NULL, "fewest samples of a shard" },
     { "data.seed", FL_CONF_INT, "1", 0, 0, NULL,
       "seed of the split into shards: the same on every device" },
-    { "evaluate.every", FL_CONF_INT, "1", 1, 1000000000, NULL,
-      "rounds from one score of the model on this device's samples to the next" },
     { "delay", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,
       "time to wait before training, to show a slow device" },
     { "synthetic.elements", FL_CONF_INT, "0", 0, 4294967296.0, NULL,
@@ -131,8 +129,6 @@ s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_traine
           fl_why *why)
 {
     fl_trainer_builtin_conf builtin = { .shard = ours->shard,
-                                        .evaluate_every =
-                                            (uint64_t)fl_conf_int(conf, "evaluate.every"),
                                         .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
     FL_TRY(s_shape(conf, &builtin.shape, why));
     fl_start_step("reading the samples", FL_START_LONG_S);

@@ -122,7 +122,7 @@ s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received)
     if (!fl_clock_pause(self->conf.delay_ms, &self->cancel)) {
         return FL_BUSY;
     }
-    if (training->order.round % self->conf.evaluate_every == 0) {
+    if (fl_recipe_get(&training->order.plan.recipe, "evaluate", 1) != 0) {
         fl_score score;
         FL_TRY(fl_assess(self->network, &self->conf.samples, received, &self->cancel, &score));
         s_note_score(&score, training->stats);
@@ -193,7 +193,6 @@ fl_trainer_builtin_new(const fl_trainer_builtin_conf *conf, fl_trainer *trainer,
     if (conf->shape.layers > 0) {
         FL_TRY(fl_samples_check(&conf->samples, &conf->shape, why));
     }
-    FL_ASSERT(conf->evaluate_every >= 1);
     builtin *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return fl_fail(FL_NOMEM, why, "no memory for a trainer");

@@ -15,7 +15,6 @@ typedef struct fl_trainer_builtin_conf {
     fl_samples samples; // borrowed for the life of the trainer; may be empty
     uint32_t shard;     // makes this device's shuffles its own
     uint32_t delay_ms;  // waits so long before training: a slow device for demonstrations
-    uint64_t evaluate_every; // scores the model of rounds n, 2n, ...; >= 1
 } fl_trainer_builtin_conf;
 
 //  FL_MISMATCH: the samples do not fit the shape, where one is given (`why`). FL_NOMEM. `trainer`

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define FL_RENDER_ON_DEVICES "on the devices, of the model before: accuracy %.4f, loss %.4f"
 enum { FL_RENDER_TEXT_BYTES = 32, FL_RENDER_LINE_BYTES = 512 };
 
 //  `status`: where the run stands, what is waited for, a row per child.

@@ -223,6 +223,9 @@ fl_render_masking(const json_t *answer, char line[FL_RENDER_LINE_BYTES])
     if (strcmp(above, "-") != 0 && strcmp(above, profile) != 0) {
         s_add(line, ", sums of edges %s", above);
     }
+    if (leaf_true(answer, "pinned")) {
+        s_add(line, "%spinned", line[0] == '\0' ? "" : ", ");
+    }
 }
 
 //  ", 2 recovered, 3 blocks aborted (edge-a/1: checksum, edge-b/0: too-few-uploads and 1 more)".

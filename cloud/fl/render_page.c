@@ -388,9 +388,8 @@ s_report_facts(const json_t *report, uint32_t width, FILE *out)
                    leaf_whole(stats, "capped"));
     fl_text_table_line(line, width, out);
     if (isfinite(device_accuracy)) {
-        (void)snprintf(line, sizeof line,
-                       "on the devices, of the model before: accuracy %.4f, loss %.4f",
-                       device_accuracy, leaf_real(stats, "device_loss"));
+        (void)snprintf(line, sizeof line, FL_RENDER_ON_DEVICES, device_accuracy,
+                       leaf_real(stats, "device_loss"));
         fl_text_table_line(line, width, out);
     }
     s_report_model(report, width, out);
@@ -458,7 +457,8 @@ s_masking(fl_text_table *grid, const json_t *round, const char *key)
     const char *profile = leaf_text(round, key);
     bool kept =
         leaf_true(round, "masked") || strcmp(profile, "unmasked") == 0 || strcmp(profile, "-") == 0;
-    fl_text_table_cell(grid, "%s", kept ? profile : "partly");
+    fl_text_table_cell(grid, "%s%s", kept ? profile : "partly",
+                       leaf_true(round, "pinned") ? " pinned" : "");
 }
 
 //  "2/1": of devices, of edges.
@@ -506,6 +506,7 @@ static const column of_rounds[] = {
     { { "LOST", true, 6 }, "samples_lost_share", s_share },
     { { "ACCURACY", true, 0 }, "accuracy", s_real },
     { { "LOSS", true, 7 }, "loss", s_real },
+    { { "ON DEVICES", true, 6 }, "device_accuracy", s_real },
 };
 
 void

@@ -85,6 +85,29 @@ s_head(const json_t *run, uint32_t width, FILE *out)
     fl_text_table_line(line, width, out);
 }
 
+//  "round 4: accuracy 0.8123, loss 0.6", and the same on the devices.
+static void
+s_scores(const json_t *run, uint32_t width, FILE *out)
+{
+    const json_t *in = json_object_get(run, "scored");
+    const double root = leaf_real(in, "accuracy"), devices = leaf_real(in, "device_accuracy");
+    char line[FL_RENDER_LINE_BYTES];
+    if (isfinite(root)) {
+        (void)snprintf(line, sizeof line, "round %" PRIu64 ": accuracy %.4f, loss %.4f",
+                       leaf_whole(in, "round"), root, leaf_real(in, "loss"));
+        fl_text_table_line(line, width, out);
+    }
+    if (isfinite(devices)) {
+        (void)snprintf(line, sizeof line, FL_RENDER_ON_DEVICES, devices,
+                       leaf_real(in, "device_loss"));
+        fl_text_table_line(line, width, out);
+    }
+    if (leaf_true(run, "pinned")) {
+        fl_text_table_line("pinned: updates have no randomness of their own, not even masked ones",
+                           width, out);
+    }
+}
+
 void
 fl_render_run(const json_t *run, uint32_t width, FILE *out)
 {
@@ -93,6 +116,7 @@ fl_render_run(const json_t *run, uint32_t width, FILE *out)
     size_t index;
     json_t *change;
     s_head(run, width, out);
+    s_scores(run, width, out);
     if (recipe != NULL && *recipe != '\0') {
         (void)fputs("\nsettings that were given:\n", out);
     }

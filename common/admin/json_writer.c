@@ -138,6 +138,14 @@ fl_json_tally(fl_json *self, json_t *in, const fl_tally *tally)
 }
 
 void
+fl_json_device_scores(fl_json *self, json_t *in, const uint64_t stats[FL_STATS])
+{
+    const double samples = (double)stats[FL_STAT_EVALUATED]; // of none: NaN
+    fl_json_real(self, in, "device_loss", (double)stats[FL_STAT_LOSS] / FL_STAT_ONE / samples);
+    fl_json_real(self, in, "device_accuracy", (double)stats[FL_STAT_CORRECT] / samples);
+}
+
+void
 fl_json_block(fl_json *self, json_t *blocks, const fl_block_line *line, fl_secagg_state state)
 {
     json_t *item = fl_json_item(self, blocks);

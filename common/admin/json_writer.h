@@ -42,6 +42,9 @@ extern const char *const fl_json_tiers[FL_LEDGER_HOPS];
 //  NULL for FL_WHY_NONE, so that it becomes null.
 const char *fl_json_reason(fl_reason reason);
 void fl_json_tally(fl_json *self, json_t *in, const fl_tally *tally);
+//  Of the model that the round began with, on the devices' own samples: the mean over samples.
+enum { FL_STAT_ONE = 1 << 20 }; // of a fixed-point stat
+void fl_json_device_scores(fl_json *self, json_t *in, const uint64_t stats[FL_STATS]);
 //  One more item of `blocks`.
 void fl_json_block(fl_json *self, json_t *blocks, const fl_block_line *line, fl_secagg_state state);
 

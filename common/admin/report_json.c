@@ -5,11 +5,11 @@
 
 #include "common/admin/json_writer.h"
 
-enum { ENTRIES_MAX = 6000, STAT_ONE = 1 << 20 };
+enum { ENTRIES_MAX = 6000 };
 
 _Static_assert(ENTRIES_MAX * 150 + FL_BLOCK_LINES_MAX * 240 + 16 * 1024 <= FL_JSON_BYTES_MAX,
                "a report fits");
-_Static_assert(FL_ROUNDS_JSON_MAX * 760 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
+_Static_assert(FL_ROUNDS_JSON_MAX * 860 + 16 * 1024 <= FL_JSON_BYTES_MAX, "the rounds fit");
 
 //  The share of `part` in `whole`; of nothing it is not known.
 static double
@@ -26,14 +26,12 @@ s_stats(fl_json *doc, const uint64_t stats[FL_STATS])
     fl_json_whole(doc, in, "samples", stats[FL_STAT_SAMPLES]);
     fl_json_whole(doc, in, "evaluated", evaluated);
     fl_json_whole(doc, in, "correct", stats[FL_STAT_CORRECT]);
-    fl_json_real(doc, in, "loss_sum", (double)stats[FL_STAT_LOSS] / STAT_ONE);
+    fl_json_real(doc, in, "loss_sum", (double)stats[FL_STAT_LOSS] / FL_STAT_ONE);
     fl_json_whole(doc, in, "saturated", stats[FL_STAT_SATURATED]);
     fl_json_whole(doc, in, "stale", stats[FL_STAT_STALE]);
     fl_json_whole(doc, in, "capped", stats[FL_STAT_CAPPED]);
     fl_json_whole(doc, in, "train_ms", stats[FL_STAT_TRAIN_MS]);
-    //  Of the model that the round began with, on the devices' own samples.
-    fl_json_real(doc, in, "device_loss", s_share(stats[FL_STAT_LOSS], evaluated) / STAT_ONE);
-    fl_json_real(doc, in, "device_accuracy", s_share(stats[FL_STAT_CORRECT], evaluated));
+    fl_json_device_scores(doc, in, stats);
 }
 
 //  True when nobody above a device saw less than the sum of a block, at either hop. A sum is as
@@ -135,6 +133,7 @@ fl_report_json(const fl_report *report, uint64_t model_bytes, uint64_t opened_at
     fl_json_whole(&doc, top, "merge_ms", tally->merge_ms);
     fl_json_text(&doc, top, "masking", fl_masking_name(report->masking));
     fl_json_bool(&doc, top, "masked", s_masked(report, hops));
+    fl_json_bool(&doc, top, "pinned", report->pin);
     s_tiers(&doc, top, hops);
     s_blocks(&doc, top, report->blocks, report->block_count);
     s_entries(&doc, report);
@@ -164,8 +163,10 @@ s_round(fl_json *doc, json_t *in, const fl_ledger_round *round)
                  s_share(tally->samples_missing, tally->samples_known));
     fl_json_real(doc, in, "loss", round->closed ? report->loss : NAN);
     fl_json_real(doc, in, "accuracy", round->closed ? report->accuracy : NAN);
+    fl_json_device_scores(doc, in, report->stats);
     fl_json_text(doc, in, "masking", fl_masking_name(report->masking));
     fl_json_bool(doc, in, "masked", s_masked(report, round->hops));
+    fl_json_bool(doc, in, "pinned", report->pin);
     s_tiers(doc, in, round->hops);
 }
 

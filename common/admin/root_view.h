@@ -34,6 +34,7 @@ typedef struct fl_root_view {
     bool aborted;
     fl_reason reason;   // why DONE early, or PAUSED
     uint8_t masking[2]; // fl_masking, of every round: fl_plan
+    bool pin;           // and nothing is random in it
 } fl_root_view;
 
 #endif

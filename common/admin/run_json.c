@@ -44,11 +44,17 @@ fl_run_json(const fl_ledger_run *run, const char *said)
 }
 
 fl_blob *
-fl_run_whole_json(const fl_ledger_run *run, fl_bytes recipe, const fl_ledger_change *changes,
-                  uint32_t count)
+fl_run_whole_json(const fl_ledger_run *run, fl_bytes recipe, bool pinned, const fl_report *scored,
+                  const fl_ledger_change *changes, uint32_t count)
 {
     fl_json doc = fl_json_begin();
     s_run(&doc, doc.top, run);
+    fl_json_bool(&doc, doc.top, "pinned", pinned);
+    json_t *scores = fl_json_object(&doc, doc.top, "scored");
+    fl_json_whole(&doc, scores, "round", scored->round);
+    fl_json_real(&doc, scores, "loss", scored->loss);
+    fl_json_real(&doc, scores, "accuracy", scored->accuracy);
+    fl_json_device_scores(&doc, scores, scored->stats);
     fl_json_put(&doc, doc.top, "recipe", json_stringn((const char *)recipe.data, recipe.size));
     json_t *list = fl_json_array(&doc, doc.top, "changes");
     for (uint32_t i = 0; i < count; i++) {
@@ -76,11 +82,19 @@ fl_runs_json(const fl_ledger_run *runs, uint32_t count)
 }
 
 fl_blob *
-fl_events_json(const fl_ledger_run *run, const fl_ledger_event *events, uint32_t count)
+fl_events_json(const fl_ledger_run *run, uint64_t after, const fl_ledger_event *events,
+               uint32_t count)
 {
     fl_json doc = fl_json_begin();
     s_run(&doc, fl_json_object(&doc, doc.top, "run"), run);
     json_t *list = fl_json_array(&doc, doc.top, "events");
+    if (after < run->pruned_to) {
+        json_t *in = fl_json_item(&doc, list);
+        fl_json_whole(&doc, in, "seq", run->pruned_to);
+        fl_json_whole(&doc, in, "at", count == 0 ? 0 : events[0].at);
+        fl_json_text(&doc, in, "kind", "missed");
+        fl_json_whole(&doc, fl_json_object(&doc, in, "what"), "given_up", run->pruned);
+    }
     for (uint32_t i = 0; i < count; i++) {
         json_t *in = fl_json_item(&doc, list);
         fl_json_whole(&doc, in, "seq", events[i].seq);

@@ -376,12 +376,15 @@ s_masking(fl_json *doc, const fl_status_input *input)
         fl_json_text(doc, doc->top, "masking", NULL);
         fl_json_text(doc, doc->top, "masking_edges", NULL);
         fl_json_text(doc, doc->top, "masked", NULL);
+        fl_json_text(doc, doc->top, "pinned", NULL);
         return;
     }
     const uint8_t *masking = input->root != NULL ? input->root->masking : task->order.plan.masking;
     fl_json_text(doc, doc->top, "masking", fl_masking_name((fl_masking)masking[0]));
     fl_json_text(doc, doc->top, "masking_edges", fl_masking_name((fl_masking)masking[1]));
     fl_json_bool(doc, doc->top, "masked", masking[0] != FL_MASKING_NONE);
+    fl_json_bool(doc, doc->top, "pinned",
+                 input->root != NULL ? input->root->pin : task->order.plan.pin);
 }
 
 // ---- counters ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@
 #include "common/store/ledger.h"
 
 //  Rounds of one answer to `rounds`; fl asks again for those before the first.
-enum { FL_ROUNDS_JSON_MAX = 1300 };
+enum { FL_ROUNDS_JSON_MAX = 1100 };
 
 //  Any tier fills in what it has. All pointers are borrowed for the call.
 typedef struct fl_status_input {

@@ -60,7 +60,7 @@ typedef struct fl_event {
             uint64_t round;   // first round to run
             uint32_t attempt; // attempts already spent on it
             fl_run run;
-            fl_hash model;
+            fl_hash model, tensors; // the file, and what is in it
             uint64_t model_bytes;
             uint64_t elements;
             fl_run_order order; // known from the beginning
@@ -109,7 +109,7 @@ typedef struct fl_event {
         } encoded;
         struct {
             bool ok; // false: the model could not be made (memory, disk)
-            fl_hash model;
+            fl_hash model, tensors;
             uint64_t model_bytes;
             double loss, accuracy; // on the root's test set; NaN when it has none
         } applied;
@@ -209,6 +209,7 @@ typedef struct fl_report {
     const fl_roll_entry *roll; // (roll_count)
     uint32_t roll_count, roll_dropped;
     fl_masking masking;
+    bool pin;                    // nothing of the updates is random: the plan's
     const fl_block_line *blocks; // (block_count), ours and of the tiers below
     uint32_t block_count;
     fl_bytes order, signature, settings; // as they are sent with the task; empty: not known here

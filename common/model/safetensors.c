@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/limits.h"
+#include "common/crypto/hash.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "values are copied as they are");
 _Static_assert(sizeof(float) == 4, "F32");
@@ -207,6 +208,38 @@ fl_safetensors_read(const fl_safetensors *self, uint64_t first, uint64_t count, 
 {
     FL_ASSERT(first <= self->elements && count <= self->elements - first);
     memcpy(values, self->data.data + first * sizeof *values, (size_t)count * sizeof *values);
+}
+
+static int
+s_by_name(const void *left, const void *right)
+{
+    const fl_tensor *const *a = left, *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+fl_hash
+fl_safetensors_digest(const fl_safetensors *self)
+{
+    const fl_tensor *sorted[FL_TENSORS_MAX];
+    fl_hasher hasher;
+    for (uint32_t i = 0; i < self->count; i++) {
+        sorted[i] = &self->tensor[i];
+    }
+    qsort(sorted, self->count, sizeof *sorted, s_by_name);
+    fl_hasher_init(&hasher);
+    for (uint32_t i = 0; i < self->count; i++) {
+        const fl_tensor *tensor = sorted[i];
+        uint8_t head[sizeof tensor->name + 8 * FL_TENSOR_RANK_MAX]; // no dimension is 0
+        fl_writer writer = fl_writer_over(head, sizeof head);
+        fl_write_from(&writer, tensor->name, sizeof tensor->name);
+        for (uint32_t k = 0; k < FL_TENSOR_RANK_MAX; k++) {
+            fl_write_u64(&writer, k < tensor->rank ? tensor->shape[k] : 0);
+        }
+        fl_hasher_update(&hasher, fl_bytes_of(head, sizeof head));
+        fl_hasher_update(&hasher, fl_bytes_of(self->data.data + tensor->first * sizeof(float),
+                                              (size_t)tensor->elements * sizeof(float)));
+    }
+    return fl_hasher_final(&hasher);
 }
 
 // ---- writing ----------------------------------------------------------------------------------

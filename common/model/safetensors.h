@@ -6,6 +6,7 @@
 #define FL_MODEL_SAFETENSORS_H
 
 #include "common/base/blob.h"
+#include "common/base/id.h"
 
 enum {
     FL_TENSORS_MAX = 64,
@@ -41,6 +42,8 @@ typedef struct fl_safetensors {
 FL_CHECKED fl_status fl_safetensors_parse(fl_bytes bytes, fl_safetensors *self, fl_why *why);
 //  By name; NULL when there is none.
 const fl_tensor *fl_safetensors_find(const fl_safetensors *self, const char *name);
+//  Of names, shapes and values, tensors by ascending name: the same whatever else the file says.
+fl_hash fl_safetensors_digest(const fl_safetensors *self);
 //  Copy the vector's values [first, first + count) to `values`.
 void fl_safetensors_read(const fl_safetensors *self, uint64_t first, uint64_t count, float *values);
 

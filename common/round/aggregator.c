@@ -1235,6 +1235,7 @@ s_sum_up(fl_aggregator *self, fl_result *result)
     result->count = masked ? self->opened.count : said->count;
     memcpy(result->stats, masked ? self->opened.stats : said->stats, sizeof result->stats);
     result->masking = fl_plan_masking(&self->task.order.plan, 1);
+    result->pin = self->task.order.plan.pin;
     if (self->conf.masking != NULL && fl_plan_masks(&self->task.order.plan)) {
         result->blocks = s_lines(self, &result->block_count);
     }
@@ -1854,6 +1855,7 @@ fl_result_report(const fl_result *self, fl_report *report)
     report->roll_count = self->roll_count;
     report->roll_dropped = self->roll_dropped;
     report->masking = self->masking;
+    report->pin = self->pin;
     report->blocks = self->blocks;
     report->block_count = self->block_count;
 }

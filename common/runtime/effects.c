@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "common/crypto/hash.h"
 #include "common/machine/policy.h"
+#include "common/model/safetensors.h"
 #include "common/runtime/effects_inside.h"
 
 fl_effects *
@@ -69,6 +70,7 @@ s_reason_of(fl_status status)
            : status == FL_MISMATCH ? FL_WHY_MODEL
            : status == FL_MISSING  ? FL_WHY_NO_DATA
            : status == FL_BUSY     ? FL_WHY_ABORTED
+           : status == FL_DENIED   ? FL_WHY_PLAN
                                    : FL_WHY_TRAINER;
 }
 
@@ -90,6 +92,19 @@ s_seed(const fl_errand *job, const fl_order *order)
     return fl_read_u64(&reader);
 }
 
+//  By what the order calls the tensors, a device knows later that it trained from them before (R4):
+//  so that must be their name, whatever else the root has written into the file.
+static fl_status
+s_named_rightly(fl_bytes model, const fl_order *order, fl_why *why)
+{
+    fl_safetensors file;
+    FL_TRY(fl_safetensors_parse(model, &file, why) == FL_OK ? FL_OK : FL_MISMATCH);
+    const fl_hash digest = fl_safetensors_digest(&file);
+    return fl_hash_equal(&digest, &order->tensors)
+               ? FL_OK
+               : fl_fail(FL_DENIED, why, "the order names other tensors than the model has");
+}
+
 static void
 s_train(void *arg)
 {
@@ -108,7 +123,8 @@ s_train(void *arg)
         training->order.plan.seed = s_seed(job, order);
         training->model = fl_blob_bytes(job->in);
         training->update = (float *)(void *)fl_blob_data(job->out);
-        status = trainer->train(trainer->self, training, &why);
+        status = s_named_rightly(training->model, order, &why);
+        FL_THEN(status, trainer->train(trainer->self, training, &why));
     }
     job->event.trained.reason = s_reason_of(status);
     job->event.trained.samples = training->samples;
@@ -174,6 +190,7 @@ s_apply(void *arg)
         applier->apply(applier->self, job->effects->folds[0], &job->effect, &job->applied);
     if (job->event.applied.ok) {
         job->event.applied.model = job->applied.hash;
+        job->event.applied.tensors = job->applied.tensors;
         job->event.applied.model_bytes = fl_blob_size(job->applied.model);
         job->event.applied.loss = job->applied.loss;
         job->event.applied.accuracy = job->applied.accuracy;

@@ -18,7 +18,7 @@ typedef struct fl_effects fl_effects;
 //  What the root makes of a sum. `apply` runs on a worker, never twice at a time.
 typedef struct fl_applied {
     fl_blob *model; // the next model as a file; the caller's
-    fl_hash hash;
+    fl_hash hash, tensors;
     double loss, accuracy; // on the root's test set; NaN when it has none
 } fl_applied;
 

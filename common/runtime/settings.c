@@ -151,6 +151,7 @@ fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
         .profile = (fl_masking)fl_conf_choice(conf, "masking"),
         .members_min = s_count(conf, "masking.members_min"),
         .survivors_min = s_count(conf, "masking.survivors_min"),
+        .pin_allowed = fl_conf_bool(conf, "masking.pin_allowed"),
         .reopen_after = s_count(conf, "masking.reopen_after"),
         .again_ms = AGAIN_MS,
     };

@@ -74,75 +74,32 @@
 #define FL_SETTINGS_MASKING "unmasked|honest|malicious"
 
 //  A process with a parent; `weakest` is the default of the masking that it asks for.
+// clang-format off
 #define FL_SETTINGS_PARTICIPANT(weakest)                                                           \
-    { "masking",                                                                                   \
-      FL_CONF_CHOICE,                                                                              \
-      weakest,                                                                                     \
-      0,                                                                                           \
-      0,                                                                                           \
-      FL_SETTINGS_MASKING,                                                                         \
+    { "masking", FL_CONF_CHOICE, weakest, 0, 0, FL_SETTINGS_MASKING,                               \
       "weakest secure aggregation to take part in; unmasked lets the parent read what is sent" },  \
-        { "join.token",                                                                            \
-          FL_CONF_TEXT,                                                                            \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "file with a join token for the first start; not needed once enrolled" },                \
-        { "join.name",                                                                             \
-          FL_CONF_TEXT,                                                                            \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "node name to join as; with slots, the number of the slot is appended" },                \
-        { "join.endpoint",                                                                         \
-          FL_CONF_TEXT,                                                                            \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "address of the parent, tcp://HOST:PORT, when it is not the one in the token" },         \
-        { "join.parent",                                                                           \
-          FL_CONF_TEXT,                                                                            \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "file with that parent's certificate, when it is not the parent in the token" },         \
-        { "join.wait",                                                                             \
-          FL_CONF_DURATION,                                                                        \
-          "60s",                                                                                   \
-          1,                                                                                       \
-          86400000,                                                                                \
-          NULL,                                                                                    \
-          "how long to try to reach the parent before giving up" },                                \
-        { "backoff.min",                                                                           \
-          FL_CONF_DURATION,                                                                        \
-          "200ms",                                                                                 \
-          10,                                                                                      \
-          3600000,                                                                                 \
-          NULL,                                                                                    \
-          "first wait before a new connection to the parent; it doubles each time" },              \
-        { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" },        \
-        { "masking.members_min",                                                                   \
-          FL_CONF_INT,                                                                             \
-          "3",                                                                                     \
-          3,                                                                                       \
-          FL_MEMBERS_MAX,                                                                          \
-          NULL,                                                                                    \
-          "smallest block to take part in, whatever the root asks for" },                          \
-        { "masking.survivors_min",                                                                 \
-          FL_CONF_INT,                                                                             \
-          "3",                                                                                     \
-          3,                                                                                       \
-          FL_MEMBERS_MAX,                                                                          \
-          NULL,                                                                                    \
-          "fewest survivors whose sum to help open, whatever the root asks for" },                 \
-    {                                                                                              \
-        "masking.reopen_after", FL_CONF_INT, "0", 0, 1000000000, NULL,                             \
-            "rounds after which an unchanged model may be used with other survivors; 0 is never"   \
-    }
+    { "join.token", FL_CONF_TEXT, "", 0, 0, NULL,                                                  \
+      "file with a join token for the first start; not needed once enrolled" },                    \
+    { "join.name", FL_CONF_TEXT, "", 0, 0, NULL,                                                   \
+      "node name to join as; with slots, the number of the slot is appended" },                    \
+    { "join.endpoint", FL_CONF_TEXT, "", 0, 0, NULL,                                               \
+      "address of the parent, tcp://HOST:PORT, when it is not the one in the token" },             \
+    { "join.parent", FL_CONF_TEXT, "", 0, 0, NULL,                                                 \
+      "file with that parent's certificate, when it is not the parent in the token" },             \
+    { "join.wait", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                     \
+      "how long to try to reach the parent before giving up" },                                    \
+    { "backoff.min", FL_CONF_DURATION, "200ms", 10, 3600000, NULL,                                 \
+      "first wait before a new connection to the parent; it doubles each time" },                  \
+    { "backoff.max", FL_CONF_DURATION, "10s", 10, 3600000, NULL, "longest such wait" },            \
+    { "masking.members_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                            \
+      "smallest block to take part in, whatever the root asks for" },                              \
+    { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                          \
+      "fewest survivors whose sum to help open, whatever the root asks for" },                     \
+    { "masking.reopen_after", FL_CONF_INT, "0", 0, 1000000000, NULL,                               \
+      "rounds after which an unchanged model may be used with other survivors; 0 is never" },      \
+    { "masking.pin_allowed", FL_CONF_BOOL, "false", 0, 0, NULL,                                    \
+      "under malicious, take part in masked runs whose updates are not random (plan.pin) too" }
+// clang-format on
 
 //  What must hold between the rows of a process with children and those of a window, so that a
 //  round can succeed at all. Both are the same settings but at the root, where a window is a run's.

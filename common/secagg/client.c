@@ -107,7 +107,9 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
 {
     const fl_plan *plan = &task->order.plan;
     fl_masking masking = fl_plan_masking(plan, self->conf.hop);
-    if (masking == FL_MASKING_NONE || masking < self->conf.profile) {
+    bool pinned =
+        plan->pin && self->conf.profile == FL_MASKING_MALICIOUS && !self->conf.pin_allowed;
+    if (masking == FL_MASKING_NONE || masking < self->conf.profile || pinned) {
         return FL_WHY_POLICY_REFUSED;
     }
     if (!fl_secagg_plan_holds(plan, task->order.elements)) {
@@ -365,13 +367,13 @@ s_judge_block(fl_secagg_client *self)
     return FL_WHY_NONE;
 }
 
-//  What the update of this round is drawn from. Today the tensors are named by the model's hash. A
-//  pinned update of a model is the same in every run.
+//  What the update of this round is drawn from. A pinned update of a model is the same in every
+//  run.
 static fl_secagg_drawn
 s_drawn(const fl_secagg_client *self)
 {
     const fl_order *order = &self->task.order;
-    return (fl_secagg_drawn){ .run = order->run, .tensors = order->model, .pin = order->plan.pin };
+    return (fl_secagg_drawn){ order->run, order->tensors, .pin = order->plan.pin };
 }
 
 //  R4: of what was opened before, only the same survivors may be opened again.

@@ -26,6 +26,7 @@ typedef struct fl_secagg_client_conf {
     fl_masking profile;   // the weakest that it takes part in
     uint32_t members_min; // its own floors, beside those of the plan
     uint32_t survivors_min;
+    bool pin_allowed;      // take part in a pinned round although the profile is malicious
     uint32_t reopen_after; // rounds after which R4 is waived for a model; 0 = never
     uint32_t again_ms;     // what is not answered is said again
 } fl_secagg_client_conf;

@@ -54,6 +54,7 @@ typedef struct fl_ledger_run {
     uint64_t model_bytes;                      // 0: not known until begun
     uint64_t rounds_closed;                    // the newest closed round
     uint64_t open;                             // 0: no round is; else the greater, the newer
+    uint64_t pruned, pruned_to;                // events given up, and the newest of them
 } fl_ledger_run;
 
 //  Put a run into the queue: of `run` its id, name (empty: "run-" and its number), priority and,
@@ -62,9 +63,11 @@ typedef struct fl_ledger_run {
 //  that has not ended. FL_RANGE: no name, or too long.
 FL_CHECKED fl_status fl_ledger_run_submit(fl_ledger *self, const fl_ledger_run *run,
                                           fl_bytes recipe, uint64_t *number, fl_why *why);
-//  A queued run runs, over this model. FL_EXISTS: it is not in the queue.
+//  A queued run runs, over this model, and its orders name this manifest. FL_EXISTS: it is not in
+//  the queue.
 FL_CHECKED fl_status fl_ledger_run_begin(fl_ledger *self, const fl_run *run, uint64_t elements,
-                                         const fl_hash *model, uint64_t model_bytes, fl_why *why);
+                                         const fl_hash *model, uint64_t model_bytes,
+                                         fl_bytes manifest, fl_why *why);
 //  A run that has not ended enters a state; an end frees what only the run needed. `text` is cut to
 //  its room. Both are recorded as events. FL_EXISTS: it has ended. FL_MISSING.
 FL_CHECKED fl_status fl_ledger_run_enter(fl_ledger *self, const fl_run *run, fl_run_state state,
@@ -96,7 +99,8 @@ enum {
     FL_SETTING_BYTES = 64,
     FL_VALUE_BYTES = 256,
     FL_EVENT_KIND_BYTES = 16,
-    FL_EVENT_JSON_BYTES = 1024
+    FL_EVENT_JSON_BYTES = 1024,
+    FL_EVENTS_KEPT = 10000
 };
 
 //  A setting of a run that was changed: holds from `round` on. Texts too long are cut.
@@ -124,7 +128,8 @@ typedef struct fl_ledger_event {
     char json[FL_EVENT_JSON_BYTES]; // an object
 } fl_ledger_event;
 
-//  FL_RANGE: too long.
+//  In a transaction. The newest FL_EVENTS_KEPT of all runs stay; how many of a run did not stands
+//  in its row. FL_RANGE: too long.
 FL_CHECKED fl_status fl_ledger_event_put(fl_ledger *self, const fl_run *run, const char *kind,
                                          const char *json, fl_why *why);
 //  Up to `capacity` events after `after`, of a run, ascending.
@@ -204,6 +209,11 @@ FL_CHECKED fl_status fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *ro
 FL_CHECKED fl_status fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first,
                                       uint64_t before, fl_ledger_round *rounds, uint32_t capacity,
                                       uint32_t *count, fl_why *why);
+
+//  The newest round that was scored, by the root or by devices, without its roll and blocks; round
+//  0 when there is none.
+FL_CHECKED fl_status fl_ledger_scored(fl_ledger *self, const fl_run *run, fl_ledger_round *round,
+                                      fl_why *why);
 
 // ---- masked rounds ----------------------------------------------------------------------------
 //  What an aggregator must not say twice in two ways (machine/event.h).

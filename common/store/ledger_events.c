@@ -4,6 +4,28 @@
 #include <stdio.h>
 #include <string.h>
 
+//  The oldest are given up, and counted in the rows of their runs.
+static fl_status
+s_prune(fl_ledger *self, fl_why *why)
+{
+#define SURPLUS "seq<=(SELECT max(seq) FROM event)-?"
+#define OF_RUN "FROM event WHERE event.run=run.run AND " SURPLUS
+    static const char *const steps[] = {
+        "UPDATE run SET pruned=pruned+(SELECT count(*) " OF_RUN
+        "), pruned_to=(SELECT max(seq) " OF_RUN
+        ") WHERE run IN (SELECT run FROM event WHERE " SURPLUS ")",
+        "DELETE FROM event WHERE " SURPLUS,
+    };
+    for (int i = 0; i < 2; i++) {
+        fl_query query = fl_query_of(self->sql, steps[i]);
+        for (int bound = i == 0 ? 3 : 1; bound > 0; bound--) {
+            fl_query_u64(&query, FL_EVENTS_KEPT);
+        }
+        FL_TRY(fl_query_run(&query, why));
+    }
+    return FL_OK;
+}
+
 fl_status
 fl_ledger_event_put(fl_ledger *self, const fl_run *run, const char *kind, const char *json,
                     fl_why *why)
@@ -18,7 +40,8 @@ fl_ledger_event_put(fl_ledger *self, const fl_run *run, const char *kind, const 
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
     fl_query_text(&query, fl_bytes_of(kind, strlen(kind)));
     fl_query_text(&query, fl_bytes_of(json, strlen(json)));
-    return fl_query_run(&query, why);
+    FL_TRY(fl_query_run(&query, why));
+    return s_prune(self, why);
 }
 
 //  A text of ours as the inside of a JSON string: what is not plain ASCII becomes a question mark.

@@ -1,6 +1,7 @@
 //  The questions that ledger answers about runs and rounds.
 #include "common/store/ledger_inside.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
     "model_bytes, duration_ms, weight, count, loss, accuracy, sum, samples, loss_sum, correct, "   \
     "evaluated, saturated, stale, train_ms, spare, invited, counted, late, absent, refused, "      \
     "samples_missing, samples_known, merge_ms, bytes_up, bytes_down, masked, recovered, aborted, " \
-    "roll_dropped, masking"
+    "roll_dropped, masking, pin"
 
 static uint32_t
 s_take_u32(fl_query *query)
@@ -65,6 +66,7 @@ s_take_round(fl_query *query, fl_ledger_round *round)
     s_take_tally(query, &report->tally);
     report->roll_dropped = s_take_u32(query);
     report->masking = (fl_masking)fl_query_take_u64(query);
+    report->pin = fl_query_take_u64(query) != 0;
 }
 
 fl_status
@@ -239,4 +241,19 @@ fl_ledger_rounds(fl_ledger *self, const fl_run *run, uint64_t first, uint64_t be
     }
     FL_TRY(fl_query_end(&query, why));
     return fl_ledger_hops_get(self, rounds, *count, why);
+}
+
+fl_status
+fl_ledger_scored(fl_ledger *self, const fl_run *run, fl_ledger_round *round, fl_why *why)
+{
+    fl_query query = fl_query_of(
+        self->sql, "SELECT " ROUND_COLUMNS " FROM round WHERE run=? AND (evaluated>0 OR accuracy "
+                   "IS NOT NULL) ORDER BY round DESC, attempt DESC LIMIT 1");
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
+    bool found = fl_query_next(&query);
+    *round = (fl_ledger_round){ .report = { .loss = NAN, .accuracy = NAN } };
+    if (found) {
+        s_take_round(&query, round);
+    }
+    return fl_query_end(&query, why);
 }

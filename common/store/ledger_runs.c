@@ -11,7 +11,7 @@
     "elements, model, model_bytes, coalesce((SELECT round FROM round WHERE round.run=run.run "     \
     "AND closed_at IS NOT NULL ORDER BY round DESC LIMIT 1), 0), "                                 \
     "coalesce((SELECT CASE WHEN closed_at IS NULL THEN seq ELSE 0 END FROM round "                 \
-    "WHERE round.run=run.run ORDER BY round DESC, attempt DESC LIMIT 1), 0)"
+    "WHERE round.run=run.run ORDER BY round DESC, attempt DESC LIMIT 1), 0), pruned, pruned_to"
 
 const char *
 fl_run_state_name(fl_run_state state)
@@ -51,6 +51,8 @@ s_take_run(fl_query *query, fl_ledger_run *run)
     run->model_bytes = fl_query_take_u64(query);
     run->rounds_closed = fl_query_take_u64(query);
     run->open = fl_query_take_u64(query);
+    run->pruned = fl_query_take_u64(query);
+    run->pruned_to = fl_query_take_u64(query);
 }
 
 //  The one row of a query that was bound. FL_MISSING: none.
@@ -238,16 +240,17 @@ s_unchanged(fl_ledger *self, const fl_run *id, fl_why *why)
 
 static fl_status
 s_begin(fl_ledger *self, const fl_run *run, uint64_t elements, const fl_hash *model,
-        uint64_t model_bytes, fl_why *why)
+        uint64_t model_bytes, fl_bytes manifest, fl_why *why)
 {
     fl_query query = fl_query_of(
         self->sql, "UPDATE run SET state=?, reason=0, why='', begun_at=?, elements=?, model=?, "
-                   "model_bytes=? WHERE run=? AND state=?");
+                   "model_bytes=?, manifest=? WHERE run=? AND state=?");
     fl_query_u64(&query, FL_RUN_RUNNING);
     fl_query_u64(&query, fl_ledger_clock());
     fl_query_u64(&query, elements);
     fl_query_blob(&query, model->bytes, sizeof model->bytes);
     fl_query_u64(&query, model_bytes);
+    fl_query_blob(&query, manifest.data, manifest.size);
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
     fl_query_u64(&query, FL_RUN_QUEUED);
     FL_TRY(fl_query_run(&query, why));
@@ -260,10 +263,11 @@ s_begin(fl_ledger *self, const fl_run *run, uint64_t elements, const fl_hash *mo
 
 fl_status
 fl_ledger_run_begin(fl_ledger *self, const fl_run *run, uint64_t elements, const fl_hash *model,
-                    uint64_t model_bytes, fl_why *why)
+                    uint64_t model_bytes, fl_bytes manifest, fl_why *why)
 {
     FL_TRY(fl_sql_begin(self->sql, why));
-    return fl_sql_end(self->sql, s_begin(self, run, elements, model, model_bytes, why), why);
+    return fl_sql_end(self->sql, s_begin(self, run, elements, model, model_bytes, manifest, why),
+                      why);
 }
 
 static fl_status

@@ -110,6 +110,11 @@ static const char from_3[] =
     "DROP TABLE old_token_use; DROP TABLE old_issued; DROP TABLE old_lease;"
     "DROP TABLE old_denied; DROP TABLE old_deny_list;";
 
+static const char from_4[] = "ALTER TABLE round ADD COLUMN pin BIGINT;"
+                             //  Events of the run that were given up, and the newest of them.
+                             "ALTER TABLE run ADD COLUMN pruned BIGINT NOT NULL DEFAULT 0;"
+                             "ALTER TABLE run ADD COLUMN pruned_to BIGINT NOT NULL DEFAULT 0;";
+
 //  Whoever changes the schema adds a step from the present version and leaves those above alone.
 const fl_sql_step fl_ledger_steps[FL_LEDGER_STEPS] = {
     { 0, 4, runs },
@@ -119,4 +124,5 @@ const fl_sql_step fl_ledger_steps[FL_LEDGER_STEPS] = {
     { 3, 4, runs },
     { 3, 4, lines },
     { 3, 4, from_3 },
+    { 4, 5, from_4 },
 };

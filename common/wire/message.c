@@ -180,7 +180,7 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_from(&out, order->model.bytes, sizeof order->model.bytes);
     fl_write_u64(&out, order->model_bytes);
     fl_write_u64(&out, order->elements);
-    fl_write_from(&out, order->model.bytes, sizeof order->model.bytes); // its tensors' digest
+    fl_write_from(&out, order->tensors.bytes, sizeof order->tensors.bytes);
     fl_write_u64(&out, plan->seed);
     fl_write_u32(&out, plan->devices_max);
     fl_write_u32(&out, plan->weight_unit);
@@ -218,7 +218,7 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
     fl_read_into(&in, order->model.bytes, sizeof order->model.bytes);
     order->model_bytes = fl_read_u64(&in);
     order->elements = fl_read_u64(&in);
-    (void)fl_read_view(&in, sizeof order->model.bytes);
+    fl_read_into(&in, order->tensors.bytes, sizeof order->tensors.bytes);
     plan->seed = fl_read_u64(&in);
     plan->devices_max = fl_read_u32(&in);
     plan->weight_unit = fl_read_u32(&in);

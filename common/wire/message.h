@@ -140,6 +140,7 @@ typedef struct fl_order {
     uint64_t round;          // from 1
     fl_hash manifest, settings; // as the signer says; whoever checks the signature compares
     fl_hash model;           // of the safetensors blob
+    fl_hash tensors;         // of what is in it: fl_safetensors_digest
     uint64_t model_bytes;    // size of that blob
     uint64_t elements;       // d: parameters of the model
     fl_plan plan;

@@ -227,7 +227,7 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
     self->offered = 0;
     self->folded = 0;
     applied->model = fl_blob_ref(self->model);
-    applied->hash = self->model_hash;
+    applied->hash = applied->tensors = self->model_hash;
     applied->loss = 0.0;
     applied->accuracy = 0.0;
     return true;
@@ -286,7 +286,7 @@ s_begin(ingest *self, fl_node *node)
     fl_handles_put_model(fl_node_handles(node), &self->model_hash, &model);
     start.start.round = 1;
     start.start.run = (fl_run){ .bytes = { 7 } };
-    start.start.model = self->model_hash;
+    start.start.model = start.start.tensors = self->model_hash;
     start.start.model_bytes = fl_blob_size(self->model);
     start.start.elements = self->elements;
     s_must(fl_node_post(node, &start), &why);

@@ -58,7 +58,7 @@ def _stand_still(fabric):
 
 def a_run_ends_at_its_target_and_the_next_begins_with_its_best_model():
     test, _ = fashion_mnist()
-    device = {"trainer": "builtin", "model.layers": LAYERS, "data.shards": 2, "evaluate.every": 3}
+    device = {"trainer": "builtin", "model.layers": LAYERS, "data.shards": 2}
     fabric = Fabric(root={**RUN, "rounds": 30, "keep": "every 3", "stop.at": 0.72, "checkpoints": 2,
                           **test},
                     each={"d2": {"data.shard": 1}}, device=device, **TREE)
@@ -78,7 +78,12 @@ def a_run_ends_at_its_target_and_the_next_begins_with_its_best_model():
         expect(scores[last] >= 0.72, f"{scores}")
         for number in range(1, last + 1):
             told = fabric.report(number)["stats"]["evaluated"]
-            expect((told > 0) == (number % 3 == 0), f"round {number}: {told} samples scored")
+            expect((told > 0) == (number % 2 == 0), f"round {number}: {told} samples scored")
+        heard = {one["round"]: one["device_accuracy"] for one in fabric.rounds()}
+        expect(all((heard[at] is not None) == (at % 2 == 0) for at in heard), f"{heard}")
+        scored = fabric.ask("root", "run", "show")["scored"]
+        expect((scored["round"], scored["accuracy"], scored["device_accuracy"]) ==
+               (last, scores[last], heard[last]), f"{scored}")
         row = _ended(fabric, "run")
         expect((row["state"], row["reason"]) == ("done", "target"), f"{row}")
         expect(f"of round {last}" in row["text"], f"{row}")

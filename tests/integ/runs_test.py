@@ -36,9 +36,10 @@ def standing(**more):
 def masked():
     """Four edges of four devices that know no length of a model, and no run."""
     window = {"round.time_max": "30s", "round.join_wait": "1s"}
+    pinned = {"masking.pin_allowed": True}
     with Fabric(edges=EDGES, devices=spread(NAMES, {edge: 4 for edge in EDGES}),
-                root={"run": "", "runs": 2}, edge={**window, **FAST},
-                device={**FAST, "delay": "50ms"}) as fabric:
+                root={"run": "", "runs": 2}, edge={**window, **FAST, **pinned},
+                device={**FAST, **pinned, "delay": "50ms"}) as fabric:
         fabric.start()
         yield fabric
 

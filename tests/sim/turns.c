@@ -248,7 +248,7 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     start->start.round = era->row.rounds_closed + 1;
     start->start.attempt = era->row.open > 0 ? era->attempt : 0;
     start->start.run = era->row.run;
-    start->start.model = era->row.model;
+    start->start.model = start->start.tensors = era->row.model;
     start->start.model_bytes = era->row.model_bytes;
     start->start.elements = era->elements;
     self->sim->totals.count[SIM_TURNS] += self->sim->turn != era;

@@ -461,6 +461,7 @@ s_apply(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     event->kind = FL_EV_APPLIED;
     event->applied.ok = true;
     event->applied.model = fl_sim_model_add(sim, &effect->apply.order.model, &node->sum_hash);
+    event->applied.tensors = event->applied.model;
     event->applied.model_bytes = sim->model_bytes;
     event->applied.loss = NAN;
     event->applied.accuracy = NAN;

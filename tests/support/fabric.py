@@ -314,6 +314,7 @@ class Fabric:
         elements = root.get("model.elements", 0 if builtin else 10000)
         common = {**LOOPBACK, **QUICK}
         masks = {"masking": "unmasked"} if self.unmasked in (True, "devices") else {}
+        pin = {"masking.pin_allowed": True} if root.get("plan.pin") else {}
         step = {True: {}, False: {"masking.step": "500ms"},
                 "edges": {"masking.step": "500ms", "masking.edges": "unmasked"},
                 "devices": {"masking.step": "500ms", "masking.edges": "malicious"}}[self.unmasked]
@@ -325,14 +326,14 @@ class Fabric:
             "margin.hop": "100ms", **masks, **step, **root}, each)
         for name in self.edges:
             self._add(name, "edge", {
-                **common, "round.expect": len(self._below(name)),
+                **common, **pin, "round.expect": len(self._below(name)),
                 "backoff.min": "50ms", "backoff.max": "1s", "round.time_max": "10s", **edge}, each)
         synthetic = {} if builtin else {"trainer": "synthetic"}
         for name in self.devices:
             seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
             own = {} if builtin else {"synthetic.seed": seed}
             self._add(name, "device", {"threads": 1, "backoff.min": "50ms", "backoff.max": "1s",
-                                       **masks, **synthetic, **own, **device}, each)
+                                       **masks, **pin, **synthetic, **own, **device}, each)
 
     def _add(self, name, tier, settings, each):
         process = Process(self.base, name, tier, {**settings, **each.get(name, {})})

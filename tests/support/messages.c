@@ -89,6 +89,7 @@ s_sample_order(const fl_message *message, fl_order *order)
                   .step_ms = 2000 },
     };
     messages_count_up(order->model.bytes, sizeof order->model, 0x40);
+    messages_count_up(order->tensors.bytes, sizeof order->tensors, 0x50);
     messages_count_up(order->manifest.bytes, sizeof order->manifest, 0x70);
     messages_count_up(order->settings.bytes, sizeof order->settings, 0x90);
 }
@@ -336,6 +337,7 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     order->run = message->run;
     order->round = message->round;
     s_random_bytes(rng, order->model.bytes, sizeof order->model);
+    s_random_bytes(rng, order->tensors.bytes, sizeof order->tensors);
     s_random_bytes(rng, order->manifest.bytes, sizeof order->manifest);
     s_random_bytes(rng, order->settings.bytes, sizeof order->settings);
     order->model_bytes = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);

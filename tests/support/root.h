@@ -74,6 +74,7 @@ s_start(uint64_t round, uint32_t attempts)
     event.start.attempt = attempts;
     event.start.run = machine_run(1);
     event.start.model = machine_hash((uint32_t)round);
+    event.start.tensors = machine_hash((uint32_t)round + 1000);
     event.start.model_bytes = MACHINE_MODEL;
     event.start.elements = MACHINE_ELEMENTS;
     machine_step(&event);
@@ -120,6 +121,7 @@ s_scored(uint64_t round, bool ok, double accuracy)
     fl_event event = { .kind = FL_EV_APPLIED, .token = machine_token(FL_FX_APPLY, 0) };
     event.applied.ok = ok;
     event.applied.model = machine_hash((uint32_t)round + 1);
+    event.applied.tensors = machine_hash((uint32_t)round + 1001);
     event.applied.model_bytes = MACHINE_MODEL;
     event.applied.loss = 0.5;
     event.applied.accuracy = accuracy;

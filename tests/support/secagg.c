@@ -59,6 +59,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
     memset(order->run.bytes, 0x11 + world->run, sizeof order->run.bytes);
     for (size_t i = 0; i < sizeof order->model.bytes; i++) {
         order->model.bytes[i] = (uint8_t)(model >> (8 * (i % 8)));
+        order->tensors.bytes[i] = order->model.bytes[i] ^ 0x55;
     }
     masked_sign(world, &world->task);
     world->task.attempt = 1;
@@ -98,6 +99,7 @@ s_make_member(masked_world *world, uint32_t index, uint64_t seed)
                                             .profile = plan->profile,
                                             .members_min = plan->own_members_min,
                                             .survivors_min = plan->own_survivors_min,
+                                            .pin_allowed = plan->pin,
                                             .again_ms = 1000000 };
     memcpy(member->conf.certificate, member->certificate, FL_CERT_BYTES);
     member->plain = calloc(plan->elements, sizeof *member->plain);

@@ -48,7 +48,8 @@ start(void **state)
                      FL_OK);
     assert_int_equal(fl_ledger_run_submit(ledger, &asked, fl_bytes_of(NULL, 0), &number, &why),
                      FL_OK);
-    assert_int_equal(fl_ledger_run_begin(ledger, &run, 10, &first.model, 5, &why), FL_OK);
+    assert_int_equal(
+        fl_ledger_run_begin(ledger, &run, 10, &first.model, 5, fl_bytes_of("m", 1), &why), FL_OK);
     assert_int_equal(fl_ledger_round_open(ledger, &first, &why), FL_OK);
     assert_int_equal(fl_ledger_round_close(ledger, &first, 5, &why), FL_OK);
     second.best = true;

@@ -33,11 +33,35 @@ s_round(uint64_t round, double accuracy, bool more)
     }
 }
 
-//  The rate that the last task to child 0 has.
+//  What the last task to child 0 tells a trainer.
+static double
+s_told(const char *name)
+{
+    return fl_recipe_get(&machine_said(0, FL_TASK)->task.order.plan.recipe, name, -1);
+}
+
 static double
 s_rate(void)
 {
-    return fl_recipe_get(&machine_said(0, FL_TASK)->task.order.plan.recipe, "rate", -1);
+    return s_told("rate");
+}
+
+static void
+devices_are_told_in_which_rounds_they_score_the_model(void **state)
+{
+    (void)state;
+    static const double wanted[][3] = { { 0, 0, 0 }, { 1, 1, 1 }, { 0, 1, 1 }, { 0, 0, 1 } };
+    fl_root_conf conf = s_alone();
+    conf.rounds = 3; // whose last one is scored too
+    for (uint64_t every = 0; every < 4; every++) {
+        conf.evaluate_every = every;
+        s_make(&conf);
+        s_begin(1);
+        for (uint64_t round = 1; round <= 3; round++) {
+            assert_true(s_told("evaluate") == wanted[every][round - 1]);
+            s_round(round, 0.75, round < 3);
+        }
+    }
 }
 
 static void
@@ -125,6 +149,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        unit_case(devices_are_told_in_which_rounds_they_score_the_model, NULL, s_destroy),
         unit_case(each_round_has_the_rate_of_its_schedule, NULL, s_destroy),
         unit_case(a_run_ends_early_at_its_target_or_when_nothing_is_gained, NULL, s_destroy),
         unit_case(a_run_that_ended_early_stays_so_over_a_restart, NULL, s_destroy),

@@ -251,7 +251,7 @@ the_next_run_begins_with_the_same_children(void **state)
     fl_event event = { .kind = FL_EV_START };
     event.start.round = 1;
     event.start.run = machine_run(2);
-    event.start.model = machine_hash(70);
+    event.start.model = event.start.tensors = machine_hash(70);
     event.start.model_bytes = MACHINE_MODEL;
     event.start.elements = MACHINE_ELEMENTS;
     machine_step(&event);
@@ -283,7 +283,7 @@ a_child_is_told_what_became_of_its_round_when_another_run_has_its_turn(void **st
     fl_event event = { .kind = FL_EV_START };
     event.start.round = 1;
     event.start.run = machine_run(2);
-    event.start.model = machine_hash(70);
+    event.start.model = event.start.tensors = machine_hash(70);
     event.start.model_bytes = MACHINE_MODEL;
     event.start.elements = MACHINE_ELEMENTS;
     machine_step(&event);

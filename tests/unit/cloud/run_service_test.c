@@ -183,7 +183,9 @@ a_run_is_paused_resumed_and_stopped_and_each_move_is_told_once(void **state)
     assert_says("run 1 (digits) is queued: it cannot be paused");
     assert_int_equal(ask("run-resume", "digits", RECIPE), FL_EXIT_REFUSED); // it begins by itself
     const fl_ledger_run queued = stored("digits");
-    assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
+    assert_int_equal(
+        fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, fl_bytes_of("m", 1), &why),
+        FL_OK);
     assert_int_equal(ask("run-resume", "1", ""), 0);
     assert_says("is running already");
     assert_int_equal(told.times, 1);
@@ -220,7 +222,9 @@ a_run_that_stands_still_for_trouble_is_shown_as_paused(void **state)
     (void)ask("run-list", "1", "");
     assert_says("\"state\":\"queued\"");
     const fl_ledger_run queued = stored("");
-    assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
+    assert_int_equal(
+        fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, fl_bytes_of("m", 1), &why),
+        FL_OK);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(ask(verbs[i][0], verbs[i][1], ""), 0);
         assert_says("\"state\":\"paused\"");
@@ -236,7 +240,9 @@ a_pause_of_the_operator_takes_the_place_of_trouble(void **state)
     (void)state;
     (void)ask("run-submit", "", SUBMIT(ID, "digits", RECIPE));
     const fl_ledger_run queued = stored("");
-    assert_int_equal(fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, &why), FL_OK);
+    assert_int_equal(
+        fl_ledger_run_begin(ledger, &queued.run, 10, &queued.model, 5, fl_bytes_of("m", 1), &why),
+        FL_OK);
     assert_int_equal(
         fl_ledger_run_enter(ledger, &queued.run, FL_RUN_PAUSED, FL_WHY_STORAGE, "full", &why),
         FL_OK);
@@ -272,6 +278,7 @@ a_setting_that_only_the_root_reads_is_changed_and_recorded(void **state)
     assert_int_equal(stored("").priority, 12);
     assert_int_equal(ask("run-show", "", ""), 0);
     assert_says("\"recipe\":\"rounds: 3\\n\"");
+    assert_says("\"pinned\":false,\"scored\":{\"round\":0,\"loss\":null,\"accuracy\":null,");
     assert_says("\"setting\":\"rounds\",\"old\":\"7\",\"new\":\"9\",\"who\":\"operator\"");
 }
 
@@ -341,6 +348,11 @@ runs_are_listed_from_a_number_on_and_watched_from_an_event_on(void **state)
     assert_says("\"seq\":3,");
     assert_null(strstr(text, "\"seq\":2,")); // of the other run
     assert_int_equal(ask("run-watch", "3 one", ""), 0);
+    assert_says("\"events\":[],\"next\":null");
+    ledger_sql("UPDATE run SET pruned=2, pruned_to=5 WHERE name='one'"); // as after 10,000 others
+    assert_int_equal(ask("run-watch", "3 one", ""), 0);
+    assert_says("{\"seq\":5,\"at\":0,\"kind\":\"missed\",\"what\":{\"given_up\":2}}]");
+    assert_int_equal(ask("run-watch", "5 one", ""), 0);
     assert_says("\"events\":[],\"next\":null");
     assert_int_equal(ask("run-watch", "0 none", ""), FL_EXIT_MISSING);
     const fl_ask other = { .verb = "revoke" };

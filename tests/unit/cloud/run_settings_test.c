@@ -376,6 +376,18 @@ a_score_may_end_the_run_and_names_the_best(void **state)
     refused("need scores");
 }
 
+static void
+devices_score_the_model_unless_the_run_says_root(void **state)
+{
+    (void)state;
+    assert_int_equal(with("--evaluate-every", "5", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_root(conf, root).evaluate_every, 5);
+    assert_int_equal(with("--evaluate-every", "5", "--evaluate-on", "devices", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_root(conf, root).evaluate_every, 5);
+    assert_int_equal(with("--evaluate-every", "5", "--evaluate-on", "root", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_root(conf, root).evaluate_every, 0);
+}
+
 // ---- as it is submitted -----------------------------------------------------------------------
 static fl_status
 s_read(const char *text, const char *const *sets, uint32_t count, fl_run_recipe *recipe)
@@ -461,6 +473,7 @@ main(void)
         unit_case(the_rate_is_constant_or_follows_a_schedule, begin, end),
         unit_case(a_run_may_begin_with_the_weights_of_a_file, begin, end),
         unit_case(a_score_may_end_the_run_and_names_the_best, begin, end),
+        unit_case(devices_score_the_model_unless_the_run_says_root, begin, end),
         unit_case(a_recipe_is_what_was_given_in_one_spelling, begin, end),
         unit_case(a_wrong_recipe_is_refused_with_its_place, begin, end),
     };

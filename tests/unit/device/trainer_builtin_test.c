@@ -14,8 +14,7 @@ enum { ELEMENTS = (BLOBS_FEATURES + 1) * 6 + (6 + 1) * BLOBS_CLASSES };
 
 static const fl_shape shape = { .layers = 2, .size = { BLOBS_FEATURES, 6, BLOBS_CLASSES } };
 static blobs here;
-static uint64_t evaluate_every = 1; // of the trainers that are made next ...
-static bool any_shape;              // ... which are given none
+static bool any_shape; // of the trainers that are made next: they are given none
 
 typedef struct fixture {
     fl_trainer trainer;
@@ -34,7 +33,6 @@ s_open(fixture *fix, uint32_t samples, uint32_t shard, uint32_t delay_ms)
         .samples = blobs_fill(&here, samples, 1),
         .shard = shard,
         .delay_ms = delay_ms,
-        .evaluate_every = evaluate_every,
     };
     assert_int_equal(fl_trainer_builtin_new(&conf, &fix->trainer, NULL), FL_OK);
     assert_int_equal(fl_start_network(&shape, 1, &fix->model, NULL), FL_OK);
@@ -63,26 +61,24 @@ s_train(fixture *fix, fl_why *why)
 }
 
 static void
-a_model_is_scored_in_every_so_many_rounds(void **state)
+a_model_is_scored_unless_the_order_says_no(void **state)
 {
     (void)state;
     fixture fix;
     float scored[ELEMENTS];
-    evaluate_every = 3;
     s_open(&fix, 400, 0, 0);
-    assert_int_equal(s_train(&fix, NULL), FL_OK); // of round 3
+    assert_int_equal(s_train(&fix, NULL), FL_OK);
     assert_int_equal(fix.training.stats[FL_STAT_EVALUATED], 400);
     memcpy(scored, fix.update, sizeof scored);
-    evaluate_every = 2;
     s_close(&fix);
     s_open(&fix, 400, 0, 0);
+    fl_recipe_put(&fix.training.order.plan.recipe, "evaluate", 0);
     assert_int_equal(s_train(&fix, NULL), FL_OK);
     assert_int_equal(fix.training.stats[FL_STAT_EVALUATED], 0);
     assert_int_equal(fix.training.stats[FL_STAT_LOSS] + fix.training.stats[FL_STAT_CORRECT], 0);
     assert_int_equal(fix.training.stats[FL_STAT_SAMPLES], 400);
     assert_memory_equal(fix.update, scored, sizeof scored); // learnt all the same
     s_close(&fix);
-    evaluate_every = 1;
 }
 
 //  The update added to the received model must classify better than it.
@@ -343,7 +339,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_model_is_scored_in_every_so_many_rounds),
+        cmocka_unit_test(a_model_is_scored_unless_the_order_says_no),
         cmocka_unit_test(an_update_improves_the_model_it_was_made_from),
         cmocka_unit_test(the_same_order_gives_the_same_update_and_another_shuffle_another),
         cmocka_unit_test(the_whole_recipe_of_the_plan_is_followed),

@@ -345,7 +345,7 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n");
     assert_shows(fl_render_rounds, "{}", 200,
                  "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  RECOVERED"
-                 "  ABORTED  LOST  ACCURACY  LOSS\n");
+                 "  ABORTED  LOST  ACCURACY  LOSS  ON DEVICES\n");
 }
 
 static void
@@ -473,21 +473,22 @@ rounds_are_a_table(void **state)
         "{\"rounds\":[{\"round\":1,\"close\":\"done\",\"reason\":null,"
         "\"duration_ms\":2100,\"in\":15,\"late\":1,\"absent\":0,\"refused\":0,\"capped\":3,"
         "\"samples_lost_share\":0.0625,\"accuracy\":0.5,\"loss\":1.25,"
+        "\"device_accuracy\":0.25,\"pinned\":true,"
         "\"masking\":\"malicious\",\"masked\":true,\"tiers\":{\"devices\":{\"recovered\":2},"
         "\"edges\":{\"recovered\":1,\"aborted\":4}}},"
         "{\"round\":2,\"close\":\"done\",\"masking\":\"malicious\",\"masked\":false},"
         "{\"round\":3,\"close\":null,\"reason\":null,\"duration_ms\":0,\"accuracy\":null,"
         "\"loss\":null,\"masking\":\"unmasked\"}]}";
     assert_shows(
-        fl_render_rounds, rounds, 120,
-        "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING    RECOVERED  ABORTED"
-        "  LOST  ACCURACY    LOSS\n"
-        "    1  done   -    2.1 s  15     1       0        0       3  malicious        2/1      0/4"
-        "  6.2%    0.5000  1.2500\n"
-        "    2  done   -    0.0 s   0     0       0        0       0  partly           0/0      0/0"
-        "     -         -       -\n"
-        "    3  open   -    0.0 s   0     0       0        0       0  unmasked         0/0      0/0"
-        "     -         -       -\n");
+        fl_render_rounds, rounds, 140,
+        "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING           RECOVERED"
+        "  ABORTED  LOST  ACCURACY    LOSS  ON DEVICES\n"
+        "    1  done   -    2.1 s  15     1       0        0       3  malicious pinned        2/1"
+        "      0/4  6.2%    0.5000  1.2500      0.2500\n"
+        "    2  done   -    0.0 s   0     0       0        0       0  partly                  0/0"
+        "      0/0     -         -       -           -\n"
+        "    3  open   -    0.0 s   0     0       0        0       0  unmasked                0/0"
+        "      0/0     -         -       -           -\n");
     assert_shows(fl_render_rounds, "{\"rounds\":[{\"round\":1,\"capped\":3}]}", 80,
                  "ROUND  CLOSE  WHY   TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  ACCURACY"
                  "\n    1  open   -    0.0 s   0     0       0        0       3  -               "

@@ -223,6 +223,40 @@ no_flipped_byte_leads_outside_the_file(void **state)
     fl_blob_unref(&blob);
 }
 
+//  Two lines of the same values: `name` is the second tensor's, `first` the one that comes first.
+static fl_hash
+s_digest(const char *name, uint32_t first, const fl_safetensors_note *said, float value)
+{
+    fl_tensor tensors[2] = { { .name = "a", .rank = 1, .shape = { 2 } },
+                             { .rank = 1, .shape = { 2 } } };
+    float numbers[4] = { 1, 2, 1, value };
+    fl_blob *blob = NULL;
+    fl_safetensors file;
+    (void)snprintf(tensors[1].name, sizeof tensors[1].name, "%s", name);
+    const fl_tensor turned[2] = { tensors[first], tensors[1 - first] };
+    const float turned_numbers[4] = { numbers[2 * first], numbers[2 * first + 1],
+                                      numbers[2 - 2 * first], numbers[3 - 2 * first] };
+    assert_int_equal(fl_safetensors_save(turned, 2, said, 1, turned_numbers, &blob), FL_OK);
+    assert_int_equal(fl_safetensors_parse(fl_blob_bytes(blob), &file, NULL), FL_OK);
+    const fl_hash digest = fl_safetensors_digest(&file);
+    fl_blob_unref(&blob);
+    return digest;
+}
+
+static void
+the_digest_is_of_the_tensors_alone(void **state)
+{
+    (void)state;
+    const fl_safetensors_note said[2] = { { "round", "7" }, { "round", "8" } };
+    const fl_hash digest = s_digest("b", 0, &said[0], 3);
+    const fl_hash same[] = { s_digest("b", 0, &said[1], 3), s_digest("b", 1, &said[0], 3) };
+    const fl_hash others[] = { s_digest("c", 0, &said[0], 3), s_digest("b", 0, &said[0], 4) };
+    for (int i = 0; i < 2; i++) {
+        assert_true(fl_hash_equal(&digest, &same[i]));
+        assert_false(fl_hash_equal(&digest, &others[i]));
+    }
+}
+
 static void
 values_may_be_filled_in_afterwards(void **state)
 {
@@ -262,6 +296,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_saved_is_read_back),
+        cmocka_unit_test(the_digest_is_of_the_tensors_alone),
         cmocka_unit_test(values_may_be_filled_in_afterwards),
         cmocka_unit_test(the_bytes_are_those_of_the_format),
         cmocka_unit_test(tensors_are_taken_in_the_order_of_their_data),

@@ -36,6 +36,24 @@ s_begin(masked_world *world, const fl_task *task)
     return reason;
 }
 
+//  Who knows the plan could make the update again: a member must have said that it may.
+static void
+a_pinned_task_is_refused_under_malicious_unless_it_is_allowed(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        masked_plan plan = masked_plan_small(3);
+        masked_world *world = masked_new(&plan, 5);
+        world->member[0].conf.pin_allowed = kind == 1;
+        world->member[0].conf.profile = kind == 2 ? FL_MASKING_HONEST : FL_MASKING_MALICIOUS;
+        masked_restart_member(world, 0);
+        fl_task task = world->task;
+        task.order.plan.pin = true;
+        assert_int_equal(s_begin(world, &task), kind == 0 ? FL_WHY_POLICY_REFUSED : FL_WHY_NONE);
+        masked_destroy(&world);
+    }
+}
+
 static void
 a_task_below_what_a_member_asks_for_is_refused(void **state)
 {
@@ -376,6 +394,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pinned_task_is_refused_under_malicious_unless_it_is_allowed),
         cmocka_unit_test(a_task_below_what_a_member_asks_for_is_refused),
         cmocka_unit_test(an_update_is_judged_before_it_is_masked),
         cmocka_unit_test(frames_of_another_round_block_or_run_change_nothing),

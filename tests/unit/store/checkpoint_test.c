@@ -143,7 +143,8 @@ the_best_and_the_first_are_kept(void **state)
     fl_bytes bytes = fl_bytes_of("first", 5);
     fl_hash first = fl_hash_of(bytes);
     assert_int_equal(fl_checkpoints_save(kept, &first, bytes, &why), FL_OK);
-    assert_int_equal(fl_ledger_run_begin(ledger, &run, 1, &first, 5, &why), FL_OK);
+    assert_int_equal(fl_ledger_run_begin(ledger, &run, 1, &first, 5, fl_bytes_of("m", 1), &why),
+                     FL_OK);
     assert_int_equal(fl_ledger_model_newest(ledger, &run, FL_MODEL_BEST, &round, &why), FL_MISSING);
     fl_hash good = s_save_best(1, "good", "x");
     fl_hash worse = s_save(&run, 2, "worse", "y");

@@ -5,6 +5,7 @@
 
 #include "tests/support/ledger.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@ static void
 s_begin(const fl_run *id)
 {
     const fl_hash model = { { 42 } };
-    assert_int_equal(fl_ledger_run_begin(ledger, id, 10, &model, 99, &why), FL_OK);
+    assert_int_equal(fl_ledger_run_begin(ledger, id, 10, &model, 99, fl_bytes_of("m", 1), &why),
+                     FL_OK);
 }
 
 static fl_report
@@ -150,10 +152,12 @@ a_run_begins_once_and_ends_once(void **state)
 {
     (void)state;
     const fl_hash model = { { 42 } };
-    assert_int_equal(fl_ledger_run_begin(ledger, &run, 10, &model, 99, &why), FL_MISSING);
+    assert_int_equal(fl_ledger_run_begin(ledger, &run, 10, &model, 99, fl_bytes_of("m", 1), &why),
+                     FL_MISSING);
     (void)s_submit(&run, "digits", 0);
     s_begin(&run);
-    assert_int_equal(fl_ledger_run_begin(ledger, &run, 10, &model, 99, &why), FL_EXISTS);
+    assert_int_equal(fl_ledger_run_begin(ledger, &run, 10, &model, 99, fl_bytes_of("m", 1), &why),
+                     FL_EXISTS);
     assert_non_null(strstr(why.text, "run 1 (digits) is running"));
     assert_true(s_find("").state == FL_RUN_RUNNING && s_find("").begun_at > 0);
     assert_true(s_find("").elements == 10 && s_find("").model_bytes == 99);
@@ -292,6 +296,49 @@ events_are_followed_from_where_one_stood(void **state)
     assert_string_equal(events[0].json, "{\"round\":2}");
 }
 
+static void
+the_newest_events_are_kept_and_those_given_up_are_counted(void **state)
+{
+    (void)state;
+    (void)s_submit(&run, "", 0);                                                     // event 1
+    (void)s_submit(&other, "", 0);                                                   // event 2
+    assert_int_equal(fl_ledger_event_put(ledger, &run, "round", "{}", &why), FL_OK); // event 3
+    assert_int_equal(s_find("1").pruned, 0);
+    ledger_sql("INSERT INTO event VALUES(10001, 5, x'00', 'round', '{}')"); // what 3 and this leave
+    assert_int_equal(fl_ledger_event_put(ledger, &other, "round", "{}", &why), FL_OK);
+    fl_ledger_event events[4];
+    uint32_t count = 0;
+    assert_int_equal(fl_ledger_events(ledger, &run, 0, events, 4, &count, &why), FL_OK);
+    assert_true(count == 1 && events[0].seq == 3);
+    assert_int_equal(fl_ledger_events(ledger, &other, 0, events, 4, &count, &why), FL_OK);
+    assert_true(count == 1 && events[0].seq == 10002);
+    assert_true(s_find("1").pruned == 1 && s_find("1").pruned_to == 1);
+    assert_true(s_find("2").pruned == 1 && s_find("2").pruned_to == 2);
+    assert_int_equal(fl_ledger_event_put(ledger, &run, "round", "{}", &why), FL_OK);
+    assert_true(s_find("1").pruned == 2 && s_find("1").pruned_to == 3);
+    assert_true(s_find("2").pruned == 1 && s_find("2").pruned_to == 2);
+}
+
+static void
+the_newest_round_with_a_score_is_found(void **state)
+{
+    (void)state;
+    fl_ledger_round found;
+    (void)s_submit(&run, "", 0);
+    assert_int_equal(fl_ledger_scored(ledger, &run, &found, &why), FL_OK);
+    assert_int_equal(found.report.round, 0);
+    for (uint64_t round = 1; round <= 4; round++) {
+        fl_report report = s_report(&run, round, 1);
+        report.accuracy = round == 1 ? 0.5 : NAN;
+        report.stats[FL_STAT_EVALUATED] = round == 3 ? 40 : 0;
+        report.pin = round == 3;
+        assert_int_equal(fl_ledger_round_close(ledger, &report, 5, &why), FL_OK);
+        assert_int_equal(fl_ledger_scored(ledger, &run, &found, &why), FL_OK);
+        assert_int_equal(found.report.round, round < 3 ? 1 : 3);
+        assert_int_equal(found.report.pin, round >= 3);
+    }
+}
+
 int
 main(void)
 {
@@ -305,6 +352,9 @@ main(void)
         unit_case(two_runs_go_on_where_each_of_them_stood, ledger_begin, ledger_end),
         unit_case(a_changed_setting_is_recorded, ledger_begin, ledger_end),
         unit_case(events_are_followed_from_where_one_stood, ledger_begin, ledger_end),
+        unit_case(the_newest_events_are_kept_and_those_given_up_are_counted, ledger_begin,
+                  ledger_end),
+        unit_case(the_newest_round_with_a_score_is_found, ledger_begin, ledger_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
