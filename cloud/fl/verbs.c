@@ -296,6 +296,7 @@ static const fl_exit exits[] = {
     { FL_EXIT_REFUSED, "refused for another reason; the line on standard error names it" },
     { FL_EXIT_ABORTED, "the run ended before its last round" },
     { FL_EXIT_MISSING, "there is no such run, round, node or model" },
+    { FL_EXIT_SKIPPED, "the run ended with a round, or rounds, that were skipped" },
     { FL_EXIT_DAMAGED, "a model file is damaged: its bytes do not match its hash" },
     { FL_EXIT_BUSY, "the process is answering too many requests; try again" },
     { 0, NULL },

@@ -46,6 +46,8 @@ int fl_verb_run_set(void *context, const fl_conf *conf);
 int fl_verb_run_pause(void *context, const fl_conf *conf);
 int fl_verb_run_resume(void *context, const fl_conf *conf);
 int fl_verb_run_stop(void *context, const fl_conf *conf);
+//  Of a run that has ended: FL_EXIT_OK, FL_EXIT_SKIPPED, FL_EXIT_ABORTED.
+int fl_run_code(const json_t *run, bool done);
 //  Follow a run until it has ended; the exit code says how. `context->watch` was called.
 int fl_run_follow(const fl_context *context, const char *state, const char *verb, const char *run,
                   uint32_t patience_ms, bool json);
