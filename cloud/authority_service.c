@@ -128,14 +128,48 @@ s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held
     return status;
 }
 
+typedef enum order { REVOKE, ADMIT, FORGET } order;
+
+//  Every certificate that the node has by its number, and no longer its name: that is free. The
+//  newest one stands there even if it has expired, so that the ledger knows.
 static fl_status
-s_edit(fl_deny_list *list, const fl_denied *act, fl_why *why)
+s_forget(const fl_authority_service_conf *conf, fl_deny_list *list, fl_denied *act, fl_why *why)
 {
-    fl_status status = act->lifted ? fl_deny_list_remove(list, &act->node, act->serial)
-                                   : fl_deny_list_add(list, &act->node, act->serial);
-    if (status != FL_OK) {
+    fl_issued one = { .serial = 0 };
+    fl_cert cert;
+    bool changed = fl_deny_list_remove(list, &act->node, 0) == FL_OK;
+    fl_status status = fl_ledger_issued(conf->ledger, &act->node, &one, why);
+    act->serial = one.serial;
+    one.serial = 0;
+    FL_THEN(status, fl_ledger_issued_from(conf->ledger, &act->node, one.serial + 1, &one, why));
+    while (status == FL_OK) {
+        fl_trust trust = fl_cert_check(fl_bytes_of(one.certificate, one.certificate_bytes),
+                                       fl_authority_public_of(fl_identity_authority(conf->identity)),
+                                       fl_clock_wall_s(),
+                                       FL_ROLES_ANY, &cert);
+        if (trust != FL_TRUST_EXPIRED || one.serial == act->serial) {
+            status = fl_deny_list_add(list, &act->node, one.serial);
+            changed = changed || status == FL_OK;
+        }
+        if (status == FL_OK || status == FL_EXISTS) {
+            status = fl_ledger_issued_from(conf->ledger, &act->node, one.serial + 1, &one, why);
+        }
+    }
+    status = act->serial > 0 && status == FL_MISSING ? FL_OK : status;
+    return status == FL_OK && !changed ? FL_EXISTS : status;
+}
+
+static fl_status
+s_edit(const fl_authority_service_conf *conf, fl_deny_list *list, fl_denied *act, order what,
+       fl_why *why)
+{
+    fl_status status = what == ADMIT    ? fl_deny_list_remove(list, &act->node, act->serial)
+                       : what == REVOKE ? fl_deny_list_add(list, &act->node, act->serial)
+                                        : s_forget(conf, list, act, why);
+    if (status == FL_EXISTS || status == FL_MISSING || status == FL_NOMEM || status == FL_FULL) {
         fl_why_set(why, "%s%s", act->node.name,
-                   status == FL_EXISTS    ? " was revoked already"
+                   status == FL_EXISTS    ? what == FORGET ? " was forgotten already"
+                                                           : " was revoked already"
                    : status == FL_MISSING ? " is not revoked"
                    : status == FL_NOMEM   ? ": out of memory for the deny list"
                                           : ": the deny list is full");
@@ -143,16 +177,32 @@ s_edit(fl_deny_list *list, const fl_denied *act, fl_why *why)
     return status;
 }
 
+//  A name that never was, or a number that the name never had, is a slip of the keyboard.
+static fl_status
+s_known(const fl_authority_service_conf *conf, const fl_denied *act, fl_why *why)
+{
+    fl_issued newest, one;
+    FL_TRY(fl_ledger_issued(conf->ledger, &act->node, &newest, why));
+    fl_status status = act->serial == 0 ? FL_OK
+                                        : fl_ledger_issued_from(conf->ledger, &act->node,
+                                                                act->serial, &one, why);
+    return status == FL_MISSING || (status == FL_OK && act->serial > 0 && one.serial != act->serial)
+               ? fl_fail(FL_MISSING, why, "%s never had the certificate %llu; its newest is %llu",
+                         act->node.name, (unsigned long long)act->serial,
+                         (unsigned long long)newest.serial)
+               : status;
+}
+
 //  Afterwards the newest durable list is in question->made, or nothing. Not `changed`: what was
 //  asked for is so already, which is no failure.
 static fl_status
-s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, bool *changed,
+s_change(fl_question *question, fl_deny_list *list, fl_denied *act, order what, bool *changed,
          fl_why *why)
 {
     const fl_authority_service *self = question->self;
     fl_status status = s_held(&self->conf, list, &question->made, why);
     if (status == FL_OK) {
-        status = s_edit(list, act, why);
+        status = s_edit(&self->conf, list, act, what, why);
         *changed = status == FL_OK;
         status = status == FL_EXISTS || status == FL_MISSING ? FL_OK : status;
     }
@@ -172,39 +222,72 @@ s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, bool *
     return status;
 }
 
+//  `number`: of the one certificate that is meant; 0: of all. `best`: a name that never was, too.
 static void
-s_put_list(fl_question *question)
+s_put_list(fl_question *question, order what)
 {
     const fl_authority_service *self = question->self;
-    const fl_denied act = { .node = question->node, .lifted = question->number != 0 };
+    fl_denied act = { .node = question->node, .serial = question->number, .lifted = what == ADMIT };
     fl_why why = { "out of memory for the deny list" };
     fl_deny_list *list = fl_deny_list_new();
     bool changed = false;
-    fl_status status = list == NULL ? FL_NOMEM : s_change(question, list, &act, &changed, &why);
+    fl_status status = list == NULL ? FL_NOMEM : FL_OK;
+    (void)snprintf(act.reason, sizeof act.reason, "%s", what == FORGET ? FL_LEDGER_FORGOTTEN : "");
+    if (status == FL_OK && what != ADMIT && !question->best) {
+        status = s_known(&self->conf, &act, &why);
+    }
+    FL_THEN(status, s_change(question, list, &act, what, &changed, &why));
     fl_deny_list_destroy(&list);
     if (changed && status == FL_OK) {
-        fl_issued issued;
-        //  A name may be shut out before it comes, but more often it is a slip of the keyboard.
-        bool unknown = !act.lifted &&
-                       fl_ledger_issued(self->conf.ledger, &act.node, &issued, NULL) == FL_MISSING;
-        fl_why_set(&why, "%s is %s%s", act.node.name, act.lifted ? "admitted again" : "revoked",
-                   unknown ? "; no node of that name has enrolled: is it spelt right?" : "");
+        fl_why_set(&why, "%s is %s", act.node.name,
+                   what == ADMIT    ? "admitted again"
+                   : what == REVOKE ? "revoked"
+                                    : "forgotten: its name, and its data shard if it had one, are "
+                                      "free for who joins with a token");
     }
-    question->code = status == FL_OK ? FL_EXIT_OK : FL_EXIT_FAILED;
+    question->code = status == FL_OK        ? FL_EXIT_OK
+                     : status == FL_MISSING ? FL_EXIT_MISSING
+                                            : FL_EXIT_FAILED;
     question->json = status == FL_OK ? fl_said_json(why.text) : fl_error_json(why.text);
 }
 
-//  Durable: only now it holds here, and the children hear of it.
+static void
+s_revoke(fl_question *question)
+{
+    s_put_list(question, REVOKE);
+}
+
+static void
+s_admit(fl_question *question)
+{
+    s_put_list(question, ADMIT);
+}
+
+static void
+s_forget_node(fl_question *question)
+{
+    s_put_list(question, FORGET);
+}
+
+//  Durable: only now it holds here, and the children hear of it. A node that is shut out as a whole
+//  is not waited for.
 static void
 s_publish(fl_question *question)
 {
     const fl_authority_service *self = question->self;
-    fl_identity *identity = self->conf.identity;
-    if (question->made != NULL &&
-        fl_identity_deny_take(identity, fl_blob_bytes(question->made)) == FL_TRUST_MEMORY) {
+    const fl_event denied = { .kind = FL_EV_DENIED, .denied.node = question->node };
+    fl_trust trust = question->made == NULL
+                         ? FL_TRUST_OLD
+                         : fl_identity_deny_take(self->conf.identity,
+                                                 fl_blob_bytes(question->made));
+    if (trust == FL_TRUST_MEMORY) {
         fl_blob_unref(&question->json);
         question->code = FL_EXIT_FAILED;
         question->json = fl_error_json("stored, but no memory to obey it: ask again");
+    }
+    if (trust == FL_TRUST_OK && question->number == 0 && question->work != s_admit &&
+        fl_node_post(self->conf.node, &denied) != FL_OK) {
+        fl_log(FL_LOG_WARN, "busy", fl_log_text("for", "a node that is still waited for"));
     }
 }
 
@@ -260,34 +343,52 @@ s_ask_token(fl_authority_service *self, uint32_t ticket, const char *id, bool re
     }
 }
 
+//  "NODE", "NODE SERIAL", "NODE any": also a name that no certificate was issued to.
+static bool
+s_parse(const char *argument, fl_question *question)
+{
+    char name[sizeof question->node.name + 1] = "";
+    char *end = NULL;
+    const char *rest = argument + strcspn(argument, " ");
+    (void)snprintf(name, sizeof name, "%.*s", (int)(rest - argument), argument);
+    question->best = strcmp(rest, " any") == 0;
+    question->number = question->best ? 0 : strtoull(rest, &end, 10);
+    return fl_name_parse(name, &question->node) &&
+           (*rest == '\0' || question->best || (question->number > 0 && *end == '\0'));
+}
+
 bool
 fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_ask *ask)
 {
-    bool revoke = strcmp(ask->verb, "revoke") == 0;
-    bool admit = strcmp(ask->verb, "admit") == 0;
-    bool certificate = strcmp(ask->verb, "certificate") == 0;
+    static const struct {
+        const char *verb;
+        void (*work)(fl_question *question), (*then)(fl_question *question);
+    } table[] = { { "revoke", s_revoke, s_publish },
+                  { "admit", s_admit, s_publish },
+                  { "forget", s_forget_node, s_publish },
+                  { "certificate", s_find_certificate, NULL } };
     bool token = strcmp(ask->verb, "token") == 0;
-    fl_name node;
+    size_t at = 0;
     if (token || strcmp(ask->verb, "token-revoke") == 0) {
         s_ask_token(self, ticket, ask->argument, !token);
         return true;
     }
-    if (!revoke && !admit && !certificate) {
+    while (at < sizeof table / sizeof *table && strcmp(ask->verb, table[at].verb) != 0) {
+        at++;
+    }
+    if (at == sizeof table / sizeof *table) {
         return false;
     }
-    if (!fl_name_parse(ask->argument, &node)) {
-        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no node name");
-    } else if (!certificate && fl_identity_authority(self->conf.identity) == NULL) {
+    fl_question question = {
+        .ticket = ticket, .self = self, .work = table[at].work, .then = table[at].then
+    };
+    if (question.work != s_find_certificate && fl_identity_authority(self->conf.identity) == NULL) {
         fl_queries_say(self->conf.queries, ticket, FL_EXIT_BUSY,
                        "the authority's directory is away: ask later");
-    } else {
-        const fl_question question = { .ticket = ticket,
-                                       .node = node,
-                                       .number = admit,
-                                       .self = self,
-                                       .work = certificate ? s_find_certificate : s_put_list,
-                                       .then = s_publish };
+    } else if (s_parse(ask->argument, &question)) {
         fl_queries_put(self->conf.queries, &question);
+    } else {
+        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no node name");
     }
     return true;
 }

@@ -25,6 +25,7 @@ fl_status fl_check_enrol(const fl_conf *conf, fl_why *why);
 //  control.c
 int fl_verb_revoke(void *context, const fl_conf *conf);
 int fl_verb_admit(void *context, const fl_conf *conf);
+int fl_verb_forget(void *context, const fl_conf *conf);
 int fl_verb_token_revoke(void *context, const fl_conf *conf);
 int fl_verb_stop(void *context, const fl_conf *conf);
 int fl_verb_health(void *context, const fl_conf *conf);

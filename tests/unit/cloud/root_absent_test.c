@@ -49,7 +49,7 @@ s_deny(const char *node)
     machine_step(&denied);
 }
 
-//  A whole round with children 0 and 1, in which child 2 may go; answers how long it was waited for.
+//  A whole round with children 0 and 1, in which child 2 may go; answers how long was waited.
 static fl_time
 s_round(uint64_t round, bool goes)
 {
