@@ -198,13 +198,38 @@ s_masked(const fl_aggregator *self)
 }
 
 // ---- who is in which block --------------------------------------------------------------------
+static uint32_t
+s_least(const fl_aggregator *self)
+{
+    uint32_t floor =
+        fl_secagg_floor(self->task.order.plan.members_min, self->conf.masking->hop);
+    return floor > FL_SECAGG_MEMBERS_MIN ? floor : FL_SECAGG_MEMBERS_MIN;
+}
+
+//  Who is silent when the round is opened is not waited for, as long as the others are a block.
+static void
+s_leave_out_silent(fl_aggregator *self)
+{
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        heard += seat->invited && !seat->evasive ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < fl_seats_count(self->seats) && heard >= s_least(self); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        if (seat->invited && seat->evasive) {
+            fl_seats_enter(self->seats, seat, FL_SEAT_ABSENT);
+            seat->reason = FL_WHY_SILENT;
+            seat->invited = false;
+        }
+    }
+}
+
 //  How many blocks for so many children: as few as hold them, and none that is below the floor.
 static uint32_t
 s_block_count(const fl_aggregator *self, uint32_t children, uint32_t most)
 {
-    const fl_plan *plan = &self->task.order.plan;
-    uint32_t floor = fl_secagg_floor(plan->members_min, self->conf.masking->hop);
-    uint32_t least = floor > FL_SECAGG_MEMBERS_MIN ? floor : FL_SECAGG_MEMBERS_MIN;
+    uint32_t least = s_least(self);
     uint32_t count = (children + most - 1) / most;
     count = count < children / least ? count : children / least;
     count = count < FL_BLOCKS_MAX ? count : FL_BLOCKS_MAX;
@@ -350,6 +375,7 @@ s_open_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *out)
     }
     self->resumed = s_sort(self);
     if (!self->resumed) {
+        s_leave_out_silent(self);
         s_place(self, out);
     }
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
@@ -497,7 +523,12 @@ s_follow_seat(fl_aggregator *self, uint32_t index, fl_outbox *out)
     }
     bool whole = seat->phase == FL_SEAT_VERIFYING && !member.blamed;
     if (member.reason != FL_WHY_NONE && !fl_seat_terminal(seat) && !whole) {
-        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_REFUSED, member.reason, out);
+        bool missing = member.reason == FL_WHY_LATE; // it has not refused, it did not answer
+        fl_seat_phase next = !missing        ? FL_SEAT_REFUSED
+                             : seat->evasive ? FL_SEAT_ABSENT
+                                             : FL_SEAT_LATE;
+        (void)fl_uploads_withdraw(self->uploads, index, next,
+                                  next == FL_SEAT_ABSENT ? FL_WHY_SILENT : member.reason, out);
     }
 }
 
