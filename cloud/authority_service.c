@@ -1,5 +1,6 @@
 #include "cloud/authority_service.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,33 +131,34 @@ s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held
 
 typedef enum order { REVOKE, ADMIT, FORGET } order;
 
-//  Every certificate that the node has by its number, and no longer its name: that is free. The
-//  newest one stands there even if it has expired, so that the ledger knows.
+//  Every certificate of the node by its number, and no longer its name: that is free. The newest one
+//  stands there even if it has expired, so that the ledger knows.
 static fl_status
 s_forget(const fl_authority_service_conf *conf, fl_deny_list *list, fl_denied *act, fl_why *why)
 {
-    fl_issued one = { .serial = 0 };
+    const fl_authority_public *known =
+        fl_authority_public_of(fl_identity_authority(conf->identity));
+    fl_issued one;
     fl_cert cert;
     bool changed = fl_deny_list_remove(list, &act->node, 0) == FL_OK;
-    fl_status status = fl_ledger_issued(conf->ledger, &act->node, &one, why);
+    FL_TRY(fl_ledger_issued(conf->ledger, &act->node, &one, why));
     act->serial = one.serial;
     one.serial = 0;
-    FL_THEN(status, fl_ledger_issued_from(conf->ledger, &act->node, one.serial + 1, &one, why));
-    while (status == FL_OK) {
-        fl_trust trust = fl_cert_check(fl_bytes_of(one.certificate, one.certificate_bytes),
-                                       fl_authority_public_of(fl_identity_authority(conf->identity)),
-                                       fl_clock_wall_s(),
-                                       FL_ROLES_ANY, &cert);
-        if (trust != FL_TRUST_EXPIRED || one.serial == act->serial) {
-            status = fl_deny_list_add(list, &act->node, one.serial);
-            changed = changed || status == FL_OK;
+    fl_status found;
+    while ((found = fl_ledger_issued_from(conf->ledger, &act->node, one.serial + 1, &one, why)) ==
+           FL_OK) {
+        fl_trust trust = fl_cert_check(fl_bytes_of(one.certificate, one.certificate_bytes), known,
+                                       fl_clock_wall_s(), FL_ROLES_ANY, &cert);
+        bool over = trust == FL_TRUST_EXPIRED;
+        fl_status added = over && one.serial != act->serial
+                              ? FL_EXISTS
+                              : fl_deny_list_add(list, &act->node, one.serial);
+        if (added != FL_OK && added != FL_EXISTS) {
+            return added;
         }
-        if (status == FL_OK || status == FL_EXISTS) {
-            status = fl_ledger_issued_from(conf->ledger, &act->node, one.serial + 1, &one, why);
-        }
+        changed = changed || added == FL_OK;
     }
-    status = act->serial > 0 && status == FL_MISSING ? FL_OK : status;
-    return status == FL_OK && !changed ? FL_EXISTS : status;
+    return found != FL_MISSING ? found : changed ? FL_OK : FL_EXISTS;
 }
 
 static fl_status
@@ -181,15 +183,17 @@ s_edit(const fl_authority_service_conf *conf, fl_deny_list *list, fl_denied *act
 static fl_status
 s_known(const fl_authority_service_conf *conf, const fl_denied *act, fl_why *why)
 {
-    fl_issued newest, one;
-    FL_TRY(fl_ledger_issued(conf->ledger, &act->node, &newest, why));
-    fl_status status = act->serial == 0 ? FL_OK
-                                        : fl_ledger_issued_from(conf->ledger, &act->node,
-                                                                act->serial, &one, why);
-    return status == FL_MISSING || (status == FL_OK && act->serial > 0 && one.serial != act->serial)
+    fl_issued one;
+    FL_TRY(fl_ledger_issued(conf->ledger, &act->node, &one, why));
+    const uint64_t newest = one.serial;
+    fl_status status =
+        act->serial == 0
+            ? FL_OK
+            : fl_ledger_issued_from(conf->ledger, &act->node, act->serial, &one, why);
+    return act->serial > 0 && one.serial != act->serial
                ? fl_fail(FL_MISSING, why, "%s never had the certificate %llu; its newest is %llu",
                          act->node.name, (unsigned long long)act->serial,
-                         (unsigned long long)newest.serial)
+                         (unsigned long long)newest)
                : status;
 }
 
@@ -285,9 +289,9 @@ s_publish(fl_question *question)
         question->code = FL_EXIT_FAILED;
         question->json = fl_error_json("stored, but no memory to obey it: ask again");
     }
-    if (trust == FL_TRUST_OK && question->number == 0 && question->work != s_admit &&
-        fl_node_post(self->conf.node, &denied) != FL_OK) {
-        fl_log(FL_LOG_WARN, "busy", fl_log_text("for", "a node that is still waited for"));
+    if (trust == FL_TRUST_OK && question->number == 0 && question->work != s_admit) {
+        fl_status told = fl_node_post(self->conf.node, &denied);
+        (void)told; // else it is waited for once more
     }
 }
 
@@ -343,18 +347,14 @@ s_ask_token(fl_authority_service *self, uint32_t ticket, const char *id, bool re
     }
 }
 
-//  "NODE", "NODE SERIAL", "NODE any": also a name that no certificate was issued to.
+//  "NODE", "NODE SERIAL", "NODE SERIAL any": also a name that no certificate was issued to.
 static bool
 s_parse(const char *argument, fl_question *question)
 {
-    char name[sizeof question->node.name + 1] = "";
-    char *end = NULL;
-    const char *rest = argument + strcspn(argument, " ");
-    (void)snprintf(name, sizeof name, "%.*s", (int)(rest - argument), argument);
-    question->best = strcmp(rest, " any") == 0;
-    question->number = question->best ? 0 : strtoull(rest, &end, 10);
-    return fl_name_parse(name, &question->node) &&
-           (*rest == '\0' || question->best || (question->number > 0 && *end == '\0'));
+    char name[sizeof question->node.name + 1] = "", any[4] = "";
+    int found = sscanf(argument, "%16s %" SCNu64 " %3s", name, &question->number, any);
+    question->best = strcmp(any, "any") == 0;
+    return fl_name_parse(name, &question->node) && (found > 1 || strchr(argument, ' ') == NULL);
 }
 
 bool

@@ -22,11 +22,8 @@ s_node_order(const fl_context *context, const fl_conf *conf, const char *verb, i
         return fl_context_fail(context, verb, FL_EXIT_USAGE,
                                "'%.40s' is no node name: 1 to 15 characters of a-z 0-9 . -", name);
     }
-    if (serial > 0) {
-        (void)snprintf(argument, sizeof argument, "%s %" PRId64, node.name, serial);
-    } else {
-        (void)snprintf(argument, sizeof argument, "%s%s", node.name, any ? " any" : "");
-    }
+    (void)snprintf(argument, sizeof argument, "%s %" PRId64 "%s", node.name, serial,
+                   any ? " any" : "");
     return s_order(context, conf, verb, argument);
 }
 

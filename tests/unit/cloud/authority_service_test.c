@@ -187,7 +187,7 @@ a_name_or_a_number_that_never_was_is_not_revoked(void **state)
     assert_int_equal(code, FL_EXIT_MISSING);
     assert_says("d1 never had the certificate 3; its newest is 4");
     assert_stored(0);
-    ask("revoke", "nosuch any");
+    ask("revoke", "nosuch 0 any");
     assert_int_equal(code, 0);
     assert_true(denied("nosuch"));
 }
