@@ -131,8 +131,8 @@ s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held
 
 typedef enum order { REVOKE, ADMIT, FORGET } order;
 
-//  Every certificate of the node by its number, and no longer its name: that is free. The newest one
-//  stands there even if it has expired, so that the ledger knows.
+//  Every certificate of the node by its number, and no longer its name: that is free. The newest
+//  one stands there even if it has expired, so that the ledger knows.
 static fl_status
 s_forget(const fl_authority_service_conf *conf, fl_deny_list *list, fl_denied *act, fl_why *why)
 {

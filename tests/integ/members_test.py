@@ -1,4 +1,4 @@
-"""Members that are gone for good: a run goes on at its speed, and a machine that lost its disk comes
+"""Members that are gone for good: a run goes on at its speed, and a machine that lost its disk is
 back under its name and with its data shard."""
 import os
 import shutil
@@ -69,8 +69,9 @@ def a_site_of_one_sample_takes_part_and_a_run_whose_rounds_are_skipped_says_so()
             f.start()
             for time_max, code in (("10s", 0), ("500ms", 15)):
                 path = write_run(directory, {
-                    "rounds": 2, "round.expect": 1, "round.time_max": time_max, "late.policy": "drop",
-                    "masking": "unmasked", "model.layers": "784-10"}, f"run{time_max}")
+                    "rounds": 2, "round.expect": 1, "round.time_max": time_max,
+                    "late.policy": "drop", "masking": "unmasked", "model.layers": "784-10"},
+                                 f"run{time_max}")
                 got, out, errors = fl("run", "submit", path, "--wait", "--state", f["root"].state)
                 expect(got == code, f"exit code {got}: {out}{errors}")
             f["root"].line("run-skipped", skipped=2)
