@@ -129,7 +129,7 @@ s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held
     return status;
 }
 
-typedef enum order { REVOKE, ADMIT, FORGET } order;
+typedef enum order { REVOKE, ADMIT, FORGET, CERTIFICATE, ORDERS } order;
 
 //  Every certificate of the node by its number, and no longer its name: that is free. The newest
 //  one stands there even if it has expired, so that the ledger knows.
@@ -227,9 +227,11 @@ s_change(fl_question *question, fl_deny_list *list, fl_denied *act, order what, 
 }
 
 //  `number`: of the one certificate that is meant; 0: of all. `best`: a name that never was, too.
+//  `limit`: the order.
 static void
-s_put_list(fl_question *question, order what)
+s_put_list(fl_question *question)
 {
+    const order what = (order)question->limit;
     const fl_authority_service *self = question->self;
     fl_denied act = { .node = question->node, .serial = question->number, .lifted = what == ADMIT };
     fl_why why = { "out of memory for the deny list" };
@@ -255,24 +257,6 @@ s_put_list(fl_question *question, order what)
     question->json = status == FL_OK ? fl_said_json(why.text) : fl_error_json(why.text);
 }
 
-static void
-s_revoke(fl_question *question)
-{
-    s_put_list(question, REVOKE);
-}
-
-static void
-s_admit(fl_question *question)
-{
-    s_put_list(question, ADMIT);
-}
-
-static void
-s_forget_node(fl_question *question)
-{
-    s_put_list(question, FORGET);
-}
-
 //  Durable: only now it holds here, and the children hear of it. A node that is shut out as a whole
 //  is not waited for.
 static void
@@ -289,7 +273,7 @@ s_publish(fl_question *question)
         question->code = FL_EXIT_FAILED;
         question->json = fl_error_json("stored, but no memory to obey it: ask again");
     }
-    if (trust == FL_TRUST_OK && question->number == 0 && question->work != s_admit) {
+    if (trust == FL_TRUST_OK && question->number == 0 && question->limit != ADMIT) {
         fl_status told = fl_node_post(self->conf.node, &denied);
         (void)told; // else it is waited for once more
     }
@@ -360,29 +344,22 @@ s_parse(const char *argument, fl_question *question)
 bool
 fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_ask *ask)
 {
-    static const struct {
-        const char *verb;
-        void (*work)(fl_question *question), (*then)(fl_question *question);
-    } table[] = { { "revoke", s_revoke, s_publish },
-                  { "admit", s_admit, s_publish },
-                  { "forget", s_forget_node, s_publish },
-                  { "certificate", s_find_certificate, NULL } };
+    static const char *const orders[ORDERS] = { "revoke", "admit", "forget", "certificate" };
     bool token = strcmp(ask->verb, "token") == 0;
-    size_t at = 0;
+    fl_question question = { .ticket = ticket, .self = self };
     if (token || strcmp(ask->verb, "token-revoke") == 0) {
         s_ask_token(self, ticket, ask->argument, !token);
         return true;
     }
-    while (at < sizeof table / sizeof *table && strcmp(ask->verb, table[at].verb) != 0) {
-        at++;
+    while (question.limit < ORDERS && strcmp(ask->verb, orders[question.limit]) != 0) {
+        question.limit++;
     }
-    if (at == sizeof table / sizeof *table) {
+    if (question.limit == ORDERS) {
         return false;
     }
-    fl_question question = {
-        .ticket = ticket, .self = self, .work = table[at].work, .then = table[at].then
-    };
-    if (question.work != s_find_certificate && fl_identity_authority(self->conf.identity) == NULL) {
+    question.work = question.limit == CERTIFICATE ? s_find_certificate : s_put_list;
+    question.then = question.limit == CERTIFICATE ? NULL : s_publish;
+    if (question.limit != CERTIFICATE && fl_identity_authority(self->conf.identity) == NULL) {
         fl_queries_say(self->conf.queries, ticket, FL_EXIT_BUSY,
                        "the authority's directory is away: ask later");
     } else if (s_parse(ask->argument, &question)) {
