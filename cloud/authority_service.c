@@ -1,5 +1,6 @@
 #include "cloud/authority_service.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,14 +129,49 @@ s_held(const fl_authority_service_conf *conf, fl_deny_list *list, fl_blob **held
     return status;
 }
 
+typedef enum order { REVOKE, ADMIT, FORGET, CERTIFICATE, ORDERS } order;
+
+//  Every certificate of the node by its number, and no longer its name: that is free. The newest
+//  one stands there even if it has expired, so that the ledger knows.
 static fl_status
-s_edit(fl_deny_list *list, const fl_denied *act, fl_why *why)
+s_forget(const fl_authority_service_conf *conf, fl_deny_list *list, fl_denied *act, fl_why *why)
 {
-    fl_status status = act->lifted ? fl_deny_list_remove(list, &act->node, act->serial)
-                                   : fl_deny_list_add(list, &act->node, act->serial);
-    if (status != FL_OK) {
+    const fl_authority_public *known =
+        fl_authority_public_of(fl_identity_authority(conf->identity));
+    fl_issued one;
+    fl_cert cert;
+    bool changed = fl_deny_list_remove(list, &act->node, 0) == FL_OK;
+    FL_TRY(fl_ledger_issued(conf->ledger, &act->node, &one, why));
+    act->serial = one.serial;
+    one.serial = 0;
+    fl_status found;
+    while ((found = fl_ledger_issued_from(conf->ledger, &act->node, one.serial + 1, &one, why)) ==
+           FL_OK) {
+        fl_trust trust = fl_cert_check(fl_bytes_of(one.certificate, one.certificate_bytes), known,
+                                       fl_clock_wall_s(), FL_ROLES_ANY, &cert);
+        bool over = trust == FL_TRUST_EXPIRED;
+        fl_status added = over && one.serial != act->serial
+                              ? FL_EXISTS
+                              : fl_deny_list_add(list, &act->node, one.serial);
+        if (added != FL_OK && added != FL_EXISTS) {
+            return added;
+        }
+        changed = changed || added == FL_OK;
+    }
+    return found != FL_MISSING ? found : changed ? FL_OK : FL_EXISTS;
+}
+
+static fl_status
+s_edit(const fl_authority_service_conf *conf, fl_deny_list *list, fl_denied *act, order what,
+       fl_why *why)
+{
+    fl_status status = what == ADMIT    ? fl_deny_list_remove(list, &act->node, act->serial)
+                       : what == REVOKE ? fl_deny_list_add(list, &act->node, act->serial)
+                                        : s_forget(conf, list, act, why);
+    if (status == FL_EXISTS || status == FL_MISSING || status == FL_NOMEM || status == FL_FULL) {
         fl_why_set(why, "%s%s", act->node.name,
-                   status == FL_EXISTS    ? " was revoked already"
+                   status == FL_EXISTS    ? what == FORGET ? " was forgotten already"
+                                                           : " was revoked already"
                    : status == FL_MISSING ? " is not revoked"
                    : status == FL_NOMEM   ? ": out of memory for the deny list"
                                           : ": the deny list is full");
@@ -143,16 +179,34 @@ s_edit(fl_deny_list *list, const fl_denied *act, fl_why *why)
     return status;
 }
 
+//  A name that never was, or a number that the name never had, is a slip of the keyboard.
+static fl_status
+s_known(const fl_authority_service_conf *conf, const fl_denied *act, fl_why *why)
+{
+    fl_issued one;
+    FL_TRY(fl_ledger_issued(conf->ledger, &act->node, &one, why));
+    const uint64_t newest = one.serial;
+    fl_status status =
+        act->serial == 0
+            ? FL_OK
+            : fl_ledger_issued_from(conf->ledger, &act->node, act->serial, &one, why);
+    return act->serial > 0 && one.serial != act->serial
+               ? fl_fail(FL_MISSING, why, "%s never had the certificate %llu; its newest is %llu",
+                         act->node.name, (unsigned long long)act->serial,
+                         (unsigned long long)newest)
+               : status;
+}
+
 //  Afterwards the newest durable list is in question->made, or nothing. Not `changed`: what was
 //  asked for is so already, which is no failure.
 static fl_status
-s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, bool *changed,
+s_change(fl_question *question, fl_deny_list *list, fl_denied *act, order what, bool *changed,
          fl_why *why)
 {
     const fl_authority_service *self = question->self;
     fl_status status = s_held(&self->conf, list, &question->made, why);
     if (status == FL_OK) {
-        status = s_edit(list, act, why);
+        status = s_edit(&self->conf, list, act, what, why);
         *changed = status == FL_OK;
         status = status == FL_EXISTS || status == FL_MISSING ? FL_OK : status;
     }
@@ -172,39 +226,56 @@ s_change(fl_question *question, fl_deny_list *list, const fl_denied *act, bool *
     return status;
 }
 
+//  `number`: of the one certificate that is meant; 0: of all. `best`: a name that never was, too.
+//  `limit`: the order.
 static void
 s_put_list(fl_question *question)
 {
+    const order what = (order)question->limit;
     const fl_authority_service *self = question->self;
-    const fl_denied act = { .node = question->node, .lifted = question->number != 0 };
+    fl_denied act = { .node = question->node, .serial = question->number, .lifted = what == ADMIT };
     fl_why why = { "out of memory for the deny list" };
     fl_deny_list *list = fl_deny_list_new();
     bool changed = false;
-    fl_status status = list == NULL ? FL_NOMEM : s_change(question, list, &act, &changed, &why);
+    fl_status status = list == NULL ? FL_NOMEM : FL_OK;
+    (void)snprintf(act.reason, sizeof act.reason, "%s", what == FORGET ? FL_LEDGER_FORGOTTEN : "");
+    if (status == FL_OK && what != ADMIT && !question->best) {
+        status = s_known(&self->conf, &act, &why);
+    }
+    FL_THEN(status, s_change(question, list, &act, what, &changed, &why));
     fl_deny_list_destroy(&list);
     if (changed && status == FL_OK) {
-        fl_issued issued;
-        //  A name may be shut out before it comes, but more often it is a slip of the keyboard.
-        bool unknown = !act.lifted &&
-                       fl_ledger_issued(self->conf.ledger, &act.node, &issued, NULL) == FL_MISSING;
-        fl_why_set(&why, "%s is %s%s", act.node.name, act.lifted ? "admitted again" : "revoked",
-                   unknown ? "; no node of that name has enrolled: is it spelt right?" : "");
+        fl_why_set(&why, "%s is %s", act.node.name,
+                   what == ADMIT    ? "admitted again"
+                   : what == REVOKE ? "revoked"
+                                    : "forgotten: its name, and its data shard if it had one, are "
+                                      "free for who joins with a token");
     }
-    question->code = status == FL_OK ? FL_EXIT_OK : FL_EXIT_FAILED;
+    question->code = status == FL_OK        ? FL_EXIT_OK
+                     : status == FL_MISSING ? FL_EXIT_MISSING
+                                            : FL_EXIT_FAILED;
     question->json = status == FL_OK ? fl_said_json(why.text) : fl_error_json(why.text);
 }
 
-//  Durable: only now it holds here, and the children hear of it.
+//  Durable: only now it holds here, and the children hear of it. A node that is shut out as a whole
+//  is not waited for.
 static void
 s_publish(fl_question *question)
 {
     const fl_authority_service *self = question->self;
-    fl_identity *identity = self->conf.identity;
-    if (question->made != NULL &&
-        fl_identity_deny_take(identity, fl_blob_bytes(question->made)) == FL_TRUST_MEMORY) {
+    const fl_event denied = { .kind = FL_EV_DENIED, .denied.node = question->node };
+    fl_trust trust = question->made == NULL
+                         ? FL_TRUST_OLD
+                         : fl_identity_deny_take(self->conf.identity,
+                                                 fl_blob_bytes(question->made));
+    if (trust == FL_TRUST_MEMORY) {
         fl_blob_unref(&question->json);
         question->code = FL_EXIT_FAILED;
         question->json = fl_error_json("stored, but no memory to obey it: ask again");
+    }
+    if (trust == FL_TRUST_OK && question->number == 0 && question->limit != ADMIT) {
+        fl_status told = fl_node_post(self->conf.node, &denied);
+        (void)told; // else it is waited for once more
     }
 }
 
@@ -260,34 +331,41 @@ s_ask_token(fl_authority_service *self, uint32_t ticket, const char *id, bool re
     }
 }
 
+//  "NODE", "NODE SERIAL", "NODE SERIAL any": also a name that no certificate was issued to.
+static bool
+s_parse(const char *argument, fl_question *question)
+{
+    char name[sizeof question->node.name + 1] = "", any[4] = "";
+    int found = sscanf(argument, "%16s %" SCNu64 " %3s", name, &question->number, any);
+    question->best = strcmp(any, "any") == 0;
+    return fl_name_parse(name, &question->node) && (found > 1 || strchr(argument, ' ') == NULL);
+}
+
 bool
 fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_ask *ask)
 {
-    bool revoke = strcmp(ask->verb, "revoke") == 0;
-    bool admit = strcmp(ask->verb, "admit") == 0;
-    bool certificate = strcmp(ask->verb, "certificate") == 0;
+    static const char *const orders[ORDERS] = { "revoke", "admit", "forget", "certificate" };
     bool token = strcmp(ask->verb, "token") == 0;
-    fl_name node;
+    fl_question question = { .ticket = ticket, .self = self };
     if (token || strcmp(ask->verb, "token-revoke") == 0) {
         s_ask_token(self, ticket, ask->argument, !token);
         return true;
     }
-    if (!revoke && !admit && !certificate) {
+    while (question.limit < ORDERS && strcmp(ask->verb, orders[question.limit]) != 0) {
+        question.limit++;
+    }
+    if (question.limit == ORDERS) {
         return false;
     }
-    if (!fl_name_parse(ask->argument, &node)) {
-        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no node name");
-    } else if (!certificate && fl_identity_authority(self->conf.identity) == NULL) {
+    question.work = question.limit == CERTIFICATE ? s_find_certificate : s_put_list;
+    question.then = question.limit == CERTIFICATE ? NULL : s_publish;
+    if (question.limit != CERTIFICATE && fl_identity_authority(self->conf.identity) == NULL) {
         fl_queries_say(self->conf.queries, ticket, FL_EXIT_BUSY,
                        "the authority's directory is away: ask later");
-    } else {
-        const fl_question question = { .ticket = ticket,
-                                       .node = node,
-                                       .number = admit,
-                                       .self = self,
-                                       .work = certificate ? s_find_certificate : s_put_list,
-                                       .then = s_publish };
+    } else if (s_parse(ask->argument, &question)) {
         fl_queries_put(self->conf.queries, &question);
+    } else {
+        fl_queries_say(self->conf.queries, ticket, FL_EXIT_USAGE, "that is no node name");
     }
     return true;
 }

@@ -25,7 +25,8 @@ void fl_authority_service_destroy(fl_authority_service **self_p);
 
 //  A sealed request came up; the answer goes to the relay. False: too busy.
 bool fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes sealed);
-//  `revoke NODE`, `admit NODE` and `certificate NODE`. False: not a question that is answered here.
+//  `revoke NODE [SERIAL [any]]`, `admit NODE [SERIAL]`, `forget NODE`, `certificate NODE` and those
+//  about tokens. False: not a question that is answered here.
 bool fl_authority_service_ask(fl_authority_service *self, uint32_t ticket, const fl_ask *ask);
 
 #endif

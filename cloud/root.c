@@ -47,8 +47,11 @@ struct fl_root {
     uint32_t tries;         // failures one after the other
     fl_time waits_since;    // without a quorum of children
     uint32_t ready, leaves; // as last noted while waiting
+    fl_awaited awaited;     // of the devices expected
     fl_time noted_at;
-    uint64_t rounds_ms, rounds_closed;
+    fl_pace pace;           // from one round to the next, with the waits between them
+    fl_time turn_at;        // when the round at hand had its turn
+    uint64_t skipped;       // rounds
     double loss, accuracy; // newest
     fl_best best;
     bool assigned; // a START is on its way
@@ -67,6 +70,7 @@ fl_root_new(const fl_root_conf *conf)
     self->conf.aggregator.vector = false;
     self->loss = NAN;
     self->accuracy = NAN;
+    self->conf.aggregator.timing.join_wait_ms = 0; // the wait is before the round
     self->aggregator = fl_aggregator_new(&self->conf.aggregator);
     if (self->aggregator == NULL) {
         fl_root_destroy(&self);
@@ -149,6 +153,13 @@ s_end(fl_root *self, bool aborted, fl_reason reason, fl_time now, fl_outbox *out
     self->aborted = aborted;
     self->reason = reason;
     s_enter(self, FL_ROOT_DONE, now);
+    if (self->skipped > 0) {
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_SKIPPED,
+                                       .round = self->task.order.round,
+                                       .reason = reason,
+                                       .a = self->skipped,
+                                       .b = self->task.order.round });
+    }
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_DONE,
                                    .round = self->task.order.round,
                                    .reason = reason,
@@ -208,8 +219,9 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     self->loss = NAN;
     self->accuracy = NAN;
     self->best = self->conf.best;
-    self->rounds_ms = 0;
-    self->rounds_closed = 0;
+    fl_pace_forget(&self->pace);
+    self->turn_at = now;
+    self->skipped = 0;
     self->tries = 0;
     self->waits_since = now;
     order->run = event->start.run;
@@ -225,7 +237,11 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
     }
     s_enter(self, FL_ROOT_WAITING, now);
-    fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
+    uint32_t devices =
+        fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
+    if (devices > 0 && self->awaited.there == 0 && self->conf.aggregator.absent_max > 0) {
+        self->awaited = (fl_awaited){ .short_of = true, .enough = devices };
+    }
     if (s_over(self, order->round - 1, &end) || aborted) {
         end = aborted ? self->conf.aborted : end;
         order->round--; // the next one will not come: the run stands after its last
@@ -236,9 +252,31 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
 }
 
+static uint32_t
+s_leaves(const fl_root *self)
+{
+    return fl_aggregator_presence(self->aggregator).leaves;
+}
+
+//  The wait for devices is over, and was in vain for some.
+static void
+s_give_up(fl_root *self, fl_outbox *out)
+{
+    uint32_t most = self->conf.aggregator.absent_max, leaves = s_leaves(self);
+    uint32_t missing = fl_awaited_of(&self->awaited, self->conf.expect_leaves) - leaves;
+    if (fl_awaited_round(&self->awaited, self->conf.expect_leaves, leaves, most)) {
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_GIVEN_UP,
+                                       .round = self->task.order.round,
+                                       .reason = FL_WHY_GONE,
+                                       .a = missing,
+                                       .b = most });
+    }
+}
+
 static void
 s_open(fl_root *self, fl_time now, fl_outbox *out)
 {
+    s_give_up(self, out);
     fl_order *order = &self->task.order;
     const fl_signer *signer = &self->conf.signer;
     if (self->conf.rate.kind != FL_SCHEDULE_NONE) { // as wide as it travels
@@ -287,9 +325,9 @@ static void
 s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
     uint32_t ready = fl_aggregator_presence(self->aggregator).ready;
-    uint32_t leaves = fl_aggregator_presence(self->aggregator).leaves;
+    uint32_t leaves = s_leaves(self), expect = fl_aggregator_expects(self->aggregator);
     bool quorum = ready >= self->conf.aggregator.window.count_min;
-    bool all = ready >= self->conf.aggregator.expect && leaves >= self->conf.expect_leaves;
+    bool all = ready >= expect && leaves >= fl_awaited_of(&self->awaited, self->conf.expect_leaves);
     if (!fl_aggregator_idle(self->aggregator) || s_obey(self, now, out)) {
         return;
     }
@@ -305,7 +343,7 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
         fl_outbox_note(out, (fl_note){ .id = FL_NOTE_WAITING,
                                        .round = self->task.order.round,
                                        .a = ready,
-                                       .b = self->conf.aggregator.expect });
+                                       .b = expect });
     }
     if (quorum) {
         self->waits_since = now;
@@ -368,8 +406,9 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
     bool done = report->close == FL_CLOSE_DONE;
     bool aborted = report->close == FL_CLOSE_ABORTED;
     fl_reason end;
-    bool last = s_over(self, order->round, &end) || aborted;
-    end = aborted ? report->reason : end;
+    bool last = s_over(self, order->round, &end) || aborted, skipped = !done && !aborted;
+    self->skipped += skipped;
+    end = aborted ? report->reason : skipped && end == FL_WHY_NONE ? FL_WHY_SKIPPED : end;
     if (!self->conf.passed) {
         fl_aggregator_settle(self->aggregator, done ? FL_OUT_IN : FL_OUT_LATE, report->reason,
                              last ? &end : NULL, out);
@@ -382,8 +421,9 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
         self->loss = isnan(report->loss) ? self->loss : report->loss;
         self->accuracy = isnan(report->accuracy) ? self->accuracy : report->accuracy;
     }
-    self->rounds_ms += report->duration_ms;
-    self->rounds_closed++;
+    uint32_t took = now > self->turn_at ? (uint32_t)(now - self->turn_at) : 1;
+    fl_pace_learn(&self->pace, &took, 1);
+    self->turn_at = now;
     if (last) {
         s_end(self, aborted, end, now, out);
         return;
@@ -470,12 +510,17 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_RUN:
         on_order(self, event->run.order, now, out);
         break;
+    case FL_EV_DENIED:
+        fl_awaited_lower(&self->awaited, self->conf.expect_leaves,
+                         fl_aggregator_deny(self->aggregator, &event->denied.node));
+        break;
     case FL_EV_STOP:
         return; // the ledger knows where to go on
     default:
         fl_aggregator_step(self->aggregator, event, now, out);
         break;
     }
+    fl_awaited_see(&self->awaited, s_leaves(self));
     fl_result result;
     if (self->phase == FL_ROOT_COLLECTING && fl_aggregator_result(self->aggregator, &result)) {
         s_close(self, &result, now, out);
@@ -517,6 +562,7 @@ fl_root_assign(fl_root *self, const fl_root_conf *conf)
     FL_ASSERT(self->phase == FL_ROOT_IDLE || self->phase == FL_ROOT_DONE);
     self->conf = *conf;
     self->conf.aggregator.vector = false;
+    self->conf.aggregator.timing.join_wait_ms = 0;
     self->assigned = true;
     fl_aggregator_assign(self->aggregator, &self->conf.aggregator);
 }
@@ -536,15 +582,16 @@ fl_root_look(const fl_root *self, fl_time now)
                           .rounds = self->conf.rounds,
                           .attempt = self->task.attempt,
                           .ready = fl_aggregator_presence(self->aggregator).ready,
-                          .expect = self->conf.aggregator.expect,
-                          .leaves = fl_aggregator_presence(self->aggregator).leaves,
-                          .expect_leaves = self->conf.expect_leaves,
+                          .expect = fl_aggregator_expects(self->aggregator),
+                          .leaves = s_leaves(self),
+                          .expect_leaves = fl_awaited_of(&self->awaited, self->conf.expect_leaves),
                           .phase_ms = (uint32_t)(now - self->since),
                           .loss = self->loss,
                           .accuracy = self->accuracy,
                           .best_round = self->best.round,
                           .best_score = self->best.value,
                           .aborted = self->aborted,
+                          .skipped = self->skipped,
                           .reason = self->reason,
                           .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] },
                           .pin = self->conf.plan.pin };
@@ -560,8 +607,6 @@ fl_root_look(const fl_root *self, fl_time now)
         fl_time end = cutoff == FL_NEVER ? 0 : cutoff - now;
         view.left_ms = end > 0 ? (uint32_t)end : 0;
     }
-    if (self->rounds_closed > 0) {
-        view.round_ms = (uint32_t)(self->rounds_ms / self->rounds_closed);
-    }
+    view.round_ms = fl_pace_ms(&self->pace);
     return view;
 }

@@ -173,6 +173,9 @@ s_record(void *arg)
     if (end->reason == FL_WHY_TARGET || end->reason == FL_WHY_PATIENCE) {
         fl_why_set(&text, "the best score is %.4f, of round %llu", end->best_score,
                    (unsigned long long)end->best_round);
+    } else if (end->skipped > 0 && !end->aborted) {
+        fl_why_set(&text, "%llu of %llu rounds were skipped", (unsigned long long)end->skipped,
+                   (unsigned long long)end->round);
     }
     self->status = fl_ledger_run_enter(self->conf.live.ledger, fl_runs_current(self), state,
                                        end->reason, text.text, &self->why);

@@ -32,7 +32,8 @@ static const fl_setting rows[] = {
       "the shard of this device, from 0" },
     { "data.alpha", FL_CONF_REAL, "0", 0, 1000000, NULL,
       "label skew of the shards, Dirichlet(alpha); 0 splits evenly" },
-    { "data.minimum", FL_CONF_INT, "64", 0, 1000000000, NULL, "fewest samples of a shard" },
+    { "data.minimum", FL_CONF_INT, "64", 0, 1000000000, NULL,
+      "fewest samples of a shard, when the samples are split into several" },
     { "data.seed", FL_CONF_INT, "1", 0, 0, NULL,
       "seed of the split into shards: the same on every device" },
     { "delay", FL_CONF_DURATION, "0ms", 0, 86400000, NULL,
@@ -105,14 +106,18 @@ s_load(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_why *why)
     const fl_partition_conf partition_conf = {
         .shards = ours->shards,
         .alpha = fl_conf_real(conf, "data.alpha"),
-        .minimum = (uint32_t)fl_conf_int(conf, "data.minimum"),
+        .minimum = ours->shards > 1 ? (uint32_t)fl_conf_int(conf, "data.minimum") : 1,
         .seed = (uint64_t)fl_conf_int(conf, "data.seed"),
     };
     uint8_t *labels = NULL;
     uint32_t samples = 0;
     fl_partition partition = { 0 };
     fl_status status = fl_idx_labels(labels_path, &labels, &samples, why);
-    FL_THEN(status, fl_partition_make(&partition_conf, labels, samples, &partition, why));
+    if (status == FL_OK &&
+        (status = fl_partition_make(&partition_conf, labels, samples, &partition, why)) != FL_OK) {
+        const fl_why said = *why;
+        status = fl_fail(status, why, "%.300s (data.shards, data.alpha, data.minimum)", said.text);
+    }
     if (status == FL_OK) {
         uint32_t count = 0;
         const uint32_t *chosen = fl_partition_shard(&partition, ours->shard, &count);

@@ -106,7 +106,12 @@ fl_verb_enrol(void *context, const fl_conf *conf)
         return fl_context_fail(console, VERB, code, "%s", why.text);
     }
     s_show(console, how.state, &result, fl_conf_bool(conf, "json"));
-    return FL_EXIT_OK;
+    return result.already ? fl_context_fail(console, VERB, FL_EXIT_EXISTS,
+                                            "nothing was changed: --renew gets the next "
+                                            "certificate; to join through another parent, remove "
+                                            "%s/" FL_STATE_CERT " first",
+                                            how.state)
+                          : FL_EXIT_OK;
 }
 
 fl_status

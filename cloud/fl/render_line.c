@@ -292,7 +292,8 @@ fl_render_end(const json_t *status, char line[FL_RENDER_LINE_BYTES])
               leaf_whole(status, "round"), leaf_whole(status, "rounds"),
               leaf_text(status, "reason"));
     } else {
-        s_add(line, "run done");
+        s_add(line, "run %s", leaf_is(status, "reason", "skipped") ? "ended with skipped rounds"
+                                                                 : "done");
         bool target = leaf_is(status, "reason", "target");
         if (target || leaf_is(status, "reason", "patience")) {
             s_add(line, ": %" PRIu64 " of %" PRIu64 " rounds, %s", leaf_whole(status, "round"),

@@ -130,17 +130,27 @@ s_print_events(const fl_context *context, const json_t *events, bool json, uint6
     (void)fflush(context->out);
 }
 
-//  The exit code of a run that has ended.
+int
+fl_run_code(const json_t *run, bool done)
+{
+    return !done                             ? FL_EXIT_ABORTED
+           : leaf_is(run, "reason", "skipped") ? FL_EXIT_SKIPPED
+                                               : FL_EXIT_OK;
+}
+
+//  The exit code of a run that has ended, and its line when it did not end well.
 static int
 s_end(const fl_context *context, const char *verb, const json_t *run)
 {
-    if (leaf_is(run, "state", "done")) {
-        return FL_EXIT_OK;
+    const int code = fl_run_code(run, leaf_is(run, "state", "done"));
+    if (code == FL_EXIT_OK) {
+        return code;
     }
     const char *text = leaf_text(run, "text");
-    return fl_context_fail(context, verb, FL_EXIT_ABORTED, "run %" PRIu64 " (%s) was %s%s%s",
+    return fl_context_fail(context, verb, code, "run %" PRIu64 " (%s) %s %s%s%s",
                            leaf_whole(run, "number"), leaf_text(run, "name"),
-                           leaf_text(run, "state"), text[0] == '\0' ? "" : ": ", text);
+                           code == FL_EXIT_SKIPPED ? "is" : "was", leaf_text(run, "state"),
+                           text[0] == '\0' ? "" : ": ", text);
 }
 
 int

@@ -226,7 +226,7 @@ s_look_elsewhere(watching *self, const json_t *run, bool *over)
         }
         (void)fflush(context->out);
     }
-    return *over && !leaf_is(run, "state", "done") ? FL_EXIT_ABORTED : FL_EXIT_OK;
+    return *over ? fl_run_code(run, leaf_is(run, "state", "done")) : FL_EXIT_OK;
 }
 
 //  One look. `*over`: the watch ends with the code that is returned.
@@ -256,7 +256,7 @@ s_look(watching *self, bool *over)
     s_show(self, status, NULL);
     *over = leaf_true(status, "final");
     if (*over) {
-        code = leaf_true(status, "aborted") ? FL_EXIT_ABORTED : FL_EXIT_OK;
+        code = fl_run_code(status, !leaf_true(status, "aborted"));
         fl_render_end(status, line);
         uint32_t columns, rows;
         if (!self->json && !self->context->screen(self->context->self, &columns, &rows)) {

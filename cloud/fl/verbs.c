@@ -97,6 +97,18 @@ static const fl_setting run_settings[] = {
     { "roff", FL_CONF_BOOL, "false", 0, 0, NULL, "Print them for the page fl-run(5) instead" },
     JSON,
 };
+#define SERIAL                                                                                     \
+    { "serial", FL_CONF_INT, "0", 0, 1e15, NULL,                                                   \
+      "Only the certificate with this number; 0 is every one of the node" }
+static const fl_setting revoke[] = {
+    STATE("the root"),
+    SERIAL,
+    { "force", FL_CONF_BOOL, "false", 0, 0, NULL,
+      "Also a name that no certificate was issued to" },
+    TIMEOUT,
+    JSON,
+};
+static const fl_setting admit[] = { STATE("the root"), SERIAL, TIMEOUT, JSON };
 static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
 static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
@@ -192,14 +204,20 @@ static const fl_command commands[] = {
       .run = fl_verb_enrol },
     { .program = { .name = "revoke",
                    .arguments = "NODE",
-                   SETTINGS(of_root),
+                   SETTINGS(revoke),
                    .purpose = "Revoke a node: shut it out at once, until it is admitted again." },
       .run = fl_verb_revoke },
     { .program = { .name = "admit",
                    .arguments = "NODE",
-                   SETTINGS(of_root),
+                   SETTINGS(admit),
                    .purpose = "Take a revocation back; the node reconnects by itself." },
       .run = fl_verb_admit },
+    { .program = { .name = "forget",
+                   .arguments = "NODE",
+                   SETTINGS(of_root),
+                   .purpose = "Shut a node out and free its name and data shard for its "
+                              "replacement." },
+      .run = fl_verb_forget },
     { .program = { .name = "status",
                    SETTINGS(of_rounds),
                    .purpose = "Show the round of a process, its children, and what it waits for." },
@@ -296,6 +314,7 @@ static const fl_exit exits[] = {
     { FL_EXIT_REFUSED, "refused for another reason; the line on standard error names it" },
     { FL_EXIT_ABORTED, "the run ended before its last round" },
     { FL_EXIT_MISSING, "there is no such run, round, node or model" },
+    { FL_EXIT_SKIPPED, "the run ended with a round, or rounds, that were skipped" },
     { FL_EXIT_DAMAGED, "a model file is damaged: its bytes do not match its hash" },
     { FL_EXIT_BUSY, "the process is answering too many requests; try again" },
     { 0, NULL },

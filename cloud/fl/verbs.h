@@ -25,6 +25,7 @@ fl_status fl_check_enrol(const fl_conf *conf, fl_why *why);
 //  control.c
 int fl_verb_revoke(void *context, const fl_conf *conf);
 int fl_verb_admit(void *context, const fl_conf *conf);
+int fl_verb_forget(void *context, const fl_conf *conf);
 int fl_verb_token_revoke(void *context, const fl_conf *conf);
 int fl_verb_stop(void *context, const fl_conf *conf);
 int fl_verb_health(void *context, const fl_conf *conf);
@@ -46,6 +47,8 @@ int fl_verb_run_set(void *context, const fl_conf *conf);
 int fl_verb_run_pause(void *context, const fl_conf *conf);
 int fl_verb_run_resume(void *context, const fl_conf *conf);
 int fl_verb_run_stop(void *context, const fl_conf *conf);
+//  Of a run that has ended: FL_EXIT_OK, FL_EXIT_SKIPPED, FL_EXIT_ABORTED.
+int fl_run_code(const json_t *run, bool done);
 //  Follow a run until it has ended; the exit code says how. `context->watch` was called.
 int fl_run_follow(const fl_context *context, const char *state, const char *verb, const char *run,
                   uint32_t patience_ms, bool json);

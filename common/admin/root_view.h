@@ -27,11 +27,12 @@ typedef struct fl_root_view {
     uint32_t leaves, expect_leaves;
     uint32_t phase_ms;     // time spent in this phase
     uint32_t left_ms;      // until its bound; 0 when it has none
-    uint32_t round_ms;     // average of the closed rounds of this process; 0 = none yet
+    uint32_t round_ms;     // from one round to the next, waits included: the median; 0 = none yet
     double loss, accuracy; // newest; NaN when none
     uint64_t best_round;   // whose model scored best; 0: none was scored
     double best_score;
     bool aborted;
+    uint64_t skipped;   // rounds, as far as this process knows
     fl_reason reason;   // why DONE early, or PAUSED
     uint8_t masking[2]; // fl_masking, of every round: fl_plan
     bool pin;           // and nothing is random in it

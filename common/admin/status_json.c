@@ -341,10 +341,9 @@ s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
     fl_reason end = root != NULL    ? root->reason
                     : below != NULL ? fl_participant_end(below)
                                     : FL_WHY_NONE;
-    fl_json_bool(doc, top, "aborted",
-                 root != NULL
-                     ? root->aborted
-                     : end != FL_WHY_NONE && end != FL_WHY_TARGET && end != FL_WHY_PATIENCE);
+    const bool done = end == FL_WHY_NONE || end == FL_WHY_TARGET || end == FL_WHY_PATIENCE ||
+                      end == FL_WHY_SKIPPED;
+    fl_json_bool(doc, top, "aborted", root != NULL ? root->aborted : !done);
     end = below != NULL && !input->final ? fl_participant_trouble(below) : end;
     fl_json_text(doc, top, "reason", fl_json_reason(end));
     const bool scored = root != NULL && root->best_round > 0;

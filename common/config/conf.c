@@ -233,7 +233,9 @@ fl_nearest_try(fl_nearest *self, const char *typed, const char *candidate)
     if (distance > EDITS_MAX || 3 * distance > longer) {
         return;
     }
-    if (self->word == NULL || distance < self->distance) {
+    //  Of two, the longer one: a letter is left out more often than another is put in its place.
+    if (self->word == NULL || distance < self->distance ||
+        (distance == self->distance && length > strlen(self->word))) {
         *self = (fl_nearest){ .word = candidate, .distance = distance };
     }
 }

@@ -19,6 +19,7 @@ enum {
     FL_EXIT_ABORTED = 12,
     FL_EXIT_MISSING = 13,
     FL_EXIT_DAMAGED = 14,
+    FL_EXIT_SKIPPED = 15,
     FL_EXIT_BUSY = 75,
 };
 

@@ -379,6 +379,7 @@ s_already(enrolment *self)
                       "%s belongs to %s (%s) already: choose another state directory", self->state,
                       cert.node.name, fl_role_name(cert.role));
     }
+    self->result->already = true;
     return s_end(self, &cert, "already enrolled");
 }
 

@@ -48,6 +48,7 @@ typedef struct fl_enrol_client_conf {
 typedef struct fl_enrol_client {
     fl_cert cert;
     const char *how; // "enrolled", "already enrolled", "renewed"
+    bool already;    // nothing was changed
     fl_lease lease;  // of a data shard, when one came with the certificate
 } fl_enrol_client;
 

@@ -57,14 +57,16 @@ s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_byte
     return fl_ledger_issue(ledger, token, uses_max, &issued, lease, why);
 }
 
-//  What the ledger knows of the name: free, these very keys again (the answer was lost), or taken.
+//  What the ledger knows of the name: free (its certificate was shut out by number: the node was
+//  forgotten), these very keys again (the answer was lost), or taken.
 static bool
 s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_enrol_request *request,
           uint64_t wall_s, fl_enrol_relay_answer *answer)
 {
     fl_issued held;
     fl_cert cert;
-    if (fl_ledger_issued(ledger, &request->node, &held, NULL) != FL_OK) {
+    if (fl_ledger_issued(ledger, &request->node, &held, NULL) != FL_OK ||
+        fl_ledger_denies(ledger, &request->node, held.serial)) {
         return false;
     }
     fl_trust trust = fl_cert_check(fl_bytes_of(held.certificate, held.certificate_bytes),
@@ -77,7 +79,8 @@ s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_enrol_reque
     }
     if (request->kind == FL_REQUEST_JOIN && trust == FL_TRUST_OK) {
         s_refuse(answer, FL_WHY_NAME,
-                 "the name %s is another node's until its certificate ends: choose another",
+                 "the name %s is another node's until its certificate ends: choose another, or "
+                 "if this one replaces it, 'fl forget' it first",
                  request->node.name);
         return true;
     }

@@ -40,6 +40,7 @@ typedef enum fl_event_kind {
     FL_EV_MASKED,   // answers MASK
     FL_EV_UNMASKED, // answers UNMASK: the masks are off
     FL_EV_STOP,     // the operator wants this process to end
+    FL_EV_DENIED,   // root only: a node is shut out or forgotten
     FL_EV_COUNT
 } fl_event_kind;
 
@@ -80,6 +81,9 @@ typedef struct fl_event {
             fl_peer peer;
             fl_reason reason;
         } gone;
+        struct {
+            fl_name node;
+        } denied;
         struct {
             bool ok;
             fl_reason reason; // when not ok; FL_WHY_NONE means FL_WHY_HASH

@@ -106,6 +106,42 @@ fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_
     return (uint32_t)(delay / 2 + random % (delay / 2 + 1));
 }
 
+uint32_t
+fl_awaited_of(const fl_awaited *self, uint32_t expect)
+{
+    return self->short_of && self->enough < expect ? self->enough : expect;
+}
+
+//  Only who comes is back: one that goes may be counted for a moment longer.
+void
+fl_awaited_see(fl_awaited *self, uint32_t there)
+{
+    if (there > self->there && there > self->enough) {
+        self->enough = there;
+    }
+    self->there = there;
+}
+
+bool
+fl_awaited_round(fl_awaited *self, uint32_t expect, uint32_t there, uint32_t absent_max)
+{
+    bool whole = there >= fl_awaited_of(self, expect);
+    self->rounds = whole ? 0 : self->rounds + 1;
+    if (whole || absent_max == 0 || self->rounds < absent_max) {
+        return false;
+    }
+    *self = (fl_awaited){ .short_of = true, .enough = there, .there = self->there };
+    return true;
+}
+
+void
+fl_awaited_lower(fl_awaited *self, uint32_t expect, uint32_t by)
+{
+    uint32_t all = fl_awaited_of(self, expect);
+    self->short_of = true;
+    self->enough = all > by ? all - by : 0;
+}
+
 static int
 s_by_value(const void *a, const void *b)
 {

@@ -71,6 +71,25 @@ fl_time fl_policy_patience_ms(uint32_t beat_ms, uint64_t rate, uint32_t in_vain)
 //  jitter in [0.5, 1.0] drawn from `random`.
 uint32_t fl_policy_backoff_ms(uint32_t attempt, uint32_t min_ms, uint32_t max_ms, uint64_t random);
 
+//  How many of those that are expected are waited for: all of them, until so many rounds in a row
+//  were without some; then as many as there were, and more at once when more are there. A plain
+//  value, the same for one run after the other.
+typedef struct fl_awaited {
+    bool short_of;   // some are given up, so:
+    uint32_t enough; // who is waited for
+    uint32_t there;  // as last seen
+    uint32_t rounds; // without some, one after the other
+} fl_awaited;
+
+//  Of so many that are expected.
+uint32_t fl_awaited_of(const fl_awaited *self, uint32_t expect);
+//  So many are there now.
+void fl_awaited_see(fl_awaited *self, uint32_t there);
+//  A round was without all but `there`, for as long as it waits. True: the others are given up now.
+bool fl_awaited_round(fl_awaited *self, uint32_t expect, uint32_t there, uint32_t absent_max);
+//  So many will not come again: nobody waits for them, not even once.
+void fl_awaited_lower(fl_awaited *self, uint32_t expect, uint32_t by);
+
 //  How long contributions take here: the median of the last rounds' medians, so that one round in
 //  which everybody happened to be quick does not shorten the next deadline. A plain value.
 enum { FL_PACE_ROUNDS = 8 };

@@ -73,6 +73,8 @@ struct fl_aggregator {
     uint32_t extends;
     fl_time cut_at;      // when this round was cut off
     fl_pace pace;        // of the rounds here
+    fl_awaited awaited;  // of the children expected
+    uint32_t ready_then; // when the round at hand was opened
     uint64_t bytes_down; // served this round
     fl_result result;
     fl_roll_entry *roll; // (FL_ROLL_MAX)
@@ -196,13 +198,38 @@ s_masked(const fl_aggregator *self)
 }
 
 // ---- who is in which block --------------------------------------------------------------------
+static uint32_t
+s_least(const fl_aggregator *self)
+{
+    uint32_t floor =
+        fl_secagg_floor(self->task.order.plan.members_min, self->conf.masking->hop);
+    return floor > FL_SECAGG_MEMBERS_MIN ? floor : FL_SECAGG_MEMBERS_MIN;
+}
+
+//  Who is silent when the round is opened is not waited for, as long as the others are a block.
+static void
+s_leave_out_silent(fl_aggregator *self)
+{
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        heard += seat->invited && !seat->evasive ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < fl_seats_count(self->seats) && heard >= s_least(self); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        if (seat->invited && seat->evasive) {
+            fl_seats_enter(self->seats, seat, FL_SEAT_ABSENT);
+            seat->reason = FL_WHY_SILENT;
+            seat->invited = false;
+        }
+    }
+}
+
 //  How many blocks for so many children: as few as hold them, and none that is below the floor.
 static uint32_t
 s_block_count(const fl_aggregator *self, uint32_t children, uint32_t most)
 {
-    const fl_plan *plan = &self->task.order.plan;
-    uint32_t floor = fl_secagg_floor(plan->members_min, self->conf.masking->hop);
-    uint32_t least = floor > FL_SECAGG_MEMBERS_MIN ? floor : FL_SECAGG_MEMBERS_MIN;
+    uint32_t least = s_least(self);
     uint32_t count = (children + most - 1) / most;
     count = count < children / least ? count : children / least;
     count = count < FL_BLOCKS_MAX ? count : FL_BLOCKS_MAX;
@@ -348,6 +375,7 @@ s_open_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *out)
     }
     self->resumed = s_sort(self);
     if (!self->resumed) {
+        s_leave_out_silent(self);
         s_place(self, out);
     }
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
@@ -495,7 +523,12 @@ s_follow_seat(fl_aggregator *self, uint32_t index, fl_outbox *out)
     }
     bool whole = seat->phase == FL_SEAT_VERIFYING && !member.blamed;
     if (member.reason != FL_WHY_NONE && !fl_seat_terminal(seat) && !whole) {
-        (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_REFUSED, member.reason, out);
+        bool missing = member.reason == FL_WHY_LATE; // it has not refused, it did not answer
+        fl_seat_phase next = !missing        ? FL_SEAT_REFUSED
+                             : seat->evasive ? FL_SEAT_ABSENT
+                                             : FL_SEAT_LATE;
+        (void)fl_uploads_withdraw(self->uploads, index, next,
+                                  next == FL_SEAT_ABSENT ? FL_WHY_SILENT : member.reason, out);
     }
 }
 
@@ -718,6 +751,9 @@ s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
     }
     fl_seats_vacate(self->seats, index);
     seat->away = reason;
+    if (reason == FL_WHY_REVOKED) {
+        fl_awaited_lower(&self->awaited, self->conf.expect, 1);
+    }
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
     if (seat->server != NULL) {
         fl_secagg_server_gone(seat->server, index);
@@ -1162,7 +1198,7 @@ s_complete(const fl_aggregator *self, fl_time now)
     }
     bool waited = now >= self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
     return sum.invited > 0 && sum.ended == sum.invited &&
-           (sum.invited >= self->conf.expect || waited) &&
+           (sum.invited >= fl_aggregator_expects(self) || waited) &&
            (self->due != FL_NEVER || s_quorum(self, counted));
 }
 
@@ -1426,6 +1462,7 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     self->due = due;
     self->extends = 0;
     self->bytes_down = 0;
+    self->ready_then = fl_seats_presence(self->seats).ready;
     fl_time deadline = now + s_window_ms(self, fl_pace_ms(&self->pace));
     fl_time after =
         (fl_time)self->conf.timing.finish_ms + s_opening_ms(&task->order.plan, s_masking(self));
@@ -1454,6 +1491,31 @@ s_enlist(fl_seat *seat)
     said = said > 0 || seat->below > 0 ? said : seat->leaves;
     seat->member = true;
     seat->below = said > seat->below ? said : seat->below;
+}
+
+//  A round has been without some that were expected, from before it began to its end. Enough such
+//  rounds, and nobody waits for them: the report says so of each until it is back.
+static void
+s_give_up(fl_aggregator *self, fl_outbox *out)
+{
+    uint32_t now = fl_seats_presence(self->seats).ready, expect = fl_aggregator_expects(self);
+    uint32_t there = now > self->ready_then ? now : self->ready_then;
+    if (!fl_awaited_round(&self->awaited, self->conf.expect, there, self->conf.absent_max)) {
+        return;
+    }
+    uint32_t unnamed = expect - there;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        bool known = seat->away == FL_WHY_GONE || seat->away == FL_WHY_REVOKED;
+        if (!seat->present && !known) {
+            seat->away = FL_WHY_GONE;
+            unnamed -= unnamed > 0 ? 1 : 0;
+            s_note(self, &seat->node, FL_NOTE_GIVEN_UP, FL_WHY_GONE, 1, self->conf.absent_max, out);
+        }
+    }
+    if (unnamed > 0) { // they never came, or have no device
+        s_note(self, NULL, FL_NOTE_GIVEN_UP, FL_WHY_GONE, unnamed, self->conf.absent_max, out);
+    }
 }
 
 //  Every child hears its own outcome; those that were counted hear what became
@@ -1570,6 +1632,7 @@ fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_o
         }
         break;
     }
+    fl_awaited_see(&self->awaited, fl_seats_presence(self->seats).ready);
     s_follow_blocks(self, now, out);
     s_check_round(self, now, out);
 }
@@ -1655,18 +1718,23 @@ s_remember_below(fl_seat *edge, const fl_roll_entry *roll, uint32_t count)
     edge->roll_used = (size_t)used * FL_ROLL_ENTRY_BYTES;
 }
 
-void
+uint32_t
 fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count)
 {
+    uint32_t children = 0, devices = 0;
     for (uint32_t i = 0; i < count; i++) {
         bool edge = s_is_parent(roll, count, &roll[i].node);
+        bool there = roll[i].outcome != FL_OUT_ABSENT;
+        devices += there && !edge ? 1 : 0;
+        children += there && fl_name_equal(&roll[i].parent, &self->conf.node) ? 1 : 0;
         fl_seat *seat = !fl_name_equal(&roll[i].parent, &self->conf.node)
                             ? NULL
                             : fl_seats_remember(self->seats, &roll[i].node,
                                                 edge ? FL_ROLE_EDGE : FL_ROLE_DEVICE);
         if (seat != NULL && !seat->member) {
             seat->member = true;
-            seat->away = FL_WHY_SILENT;
+            bool gone = roll[i].reason == FL_WHY_GONE || roll[i].reason == FL_WHY_REVOKED;
+            seat->away = gone ? (fl_reason)roll[i].reason : FL_WHY_SILENT;
         }
         if (seat != NULL &&
             seat->last_round == 0) { // else it is another run's, and may be asked for
@@ -1677,6 +1745,37 @@ fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t 
             s_remember_below(seat, roll, count);
         }
     }
+    if (count > 0 && self->awaited.there == 0 && self->conf.absent_max > 0) {
+        self->awaited = (fl_awaited){ .short_of = true, .enough = children };
+    }
+    return devices;
+}
+
+uint32_t
+fl_aggregator_expects(const fl_aggregator *self)
+{
+    return fl_awaited_of(&self->awaited, self->conf.expect);
+}
+
+uint32_t
+fl_aggregator_deny(fl_aggregator *self, const fl_name *node)
+{
+    int64_t index = fl_seats_of_node(self->seats, node);
+    if (index < 0) {
+        return 1; // below one of them
+    }
+    fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
+    uint32_t leaves = seat->leaves;
+    if (seat->present) {
+        return leaves; // it is cut off, and taken off then
+    }
+    if (seat->away != FL_WHY_REVOKED && seat->away != FL_WHY_GONE) {
+        fl_awaited_lower(&self->awaited, self->conf.expect, 1);
+    }
+    leaves = seat->away == FL_WHY_GONE ? 0 : leaves;
+    seat->away = FL_WHY_REVOKED;
+    seat->leaves = 0; // once is enough
+    return leaves;
 }
 
 bool
@@ -1734,6 +1833,7 @@ fl_aggregator_settle(fl_aggregator *self, fl_outcome outcome, fl_reason reason,
                      const fl_reason *end, fl_outbox *out)
 {
     FL_ASSERT(self->phase == FL_AGGREGATOR_CLOSED);
+    s_give_up(self, out);
     s_tell_all(self, outcome, reason, end, out);
     s_enter(self, FL_AGGREGATOR_IDLE);
 }

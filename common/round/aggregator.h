@@ -26,7 +26,8 @@ typedef struct fl_aggregator_conf {
     fl_role child_roles[2]; // roles that may sit here; FL_ROLE_NONE in unused places
     uint32_t seats_max;     // 1..FL_SEATS_MAX
     uint32_t slots;         // F: 1..FL_SLOTS_MAX staged contributions at a time
-    uint32_t expect;        // children wanted before a round closes early; 0 = whoever is there
+    uint32_t expect;        // children waited for; 0 = whoever is there
+    uint32_t absent_max;    // rounds until who is away is not waited for any more; 0: never
     bool vector;            // FINISH makes a vector to push on (an edge); false at the root
     fl_window window;
     fl_timing timing;
@@ -123,6 +124,11 @@ void fl_aggregator_dismiss(fl_aggregator *self, fl_reason end, fl_outbox *out);
 //  those that were refused or absent. Folds in flight are awaited before the next `open` (see
 //  `idle`).
 void fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_outbox *out);
+//  How many children are waited for: conf.expect, less those that are given up.
+uint32_t fl_aggregator_expects(const fl_aggregator *self);
+//  A node is shut out, a child or below one: it is not waited for, nor are so many devices, which
+//  this answers.
+uint32_t fl_aggregator_deny(fl_aggregator *self, const fl_name *node);
 //  True when `open` may be called.
 bool fl_aggregator_idle(const fl_aggregator *self);
 
@@ -140,9 +146,9 @@ void fl_aggregator_pause(fl_aggregator *self, fl_reason why);
 void fl_aggregator_recall(fl_aggregator *self, const fl_past *past);
 
 //  Those whom the report of a round of the run at hand names, from before this process began: until
-//  they are back they are gone. A child that has none below it is taken for a device. After the run
-//  is set.
-void fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
+//  they are back they are gone. A child that has none below it is taken for a device. As many as
+//  were there then are waited for; so many were devices. After the run is set.
+uint32_t fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
 
 fl_presence fl_aggregator_presence(const fl_aggregator *self);
 fl_tally fl_aggregator_tally(const fl_aggregator *self); // of the round so far

@@ -152,8 +152,8 @@ s_arrive(fl_seats *self, uint32_t seat, fl_peer peer)
     s_add(self, at);
 }
 
-static int64_t
-s_of_node(const fl_seats *self, const fl_name *node)
+int64_t
+fl_seats_of_node(const fl_seats *self, const fl_name *node)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         if (fl_name_equal(&self->places[i].seat.node, node)) {
@@ -202,7 +202,7 @@ int64_t
 fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
 {
     const fl_hello *hello = &event->message.message->hello;
-    int64_t index = s_of_node(self, &event->message.node);
+    int64_t index = fl_seats_of_node(self, &event->message.node);
     if (index < 0) {
         index = s_new_seat(self);
     }
@@ -233,7 +233,7 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
 fl_seat *
 fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role)
 {
-    int64_t index = s_of_node(self, node);
+    int64_t index = fl_seats_of_node(self, node);
     if (index < 0 && self->count < self->seats_max) {
         index = s_new_seat(self);
         self->places[index].seat.node = *node;
@@ -245,7 +245,7 @@ fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role)
 bool
 fl_seats_has(const fl_seats *self, const fl_name *node)
 {
-    int64_t index = s_of_node(self, node);
+    int64_t index = fl_seats_of_node(self, node);
     return index >= 0 &&
            (self->places[index].seat.present || self->places[index].seat.phase != FL_SEAT_IDLE);
 }

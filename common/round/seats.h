@@ -97,6 +97,9 @@ int64_t fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *
 //  there is no room.
 fl_seat *fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role);
 
+//  Who has that name, or had it; -1: nobody.
+int64_t fl_seats_of_node(const fl_seats *self, const fl_name *node);
+
 //  One of the children of this round has that name, or sits here now.
 bool fl_seats_has(const fl_seats *self, const fl_name *node);
 

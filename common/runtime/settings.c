@@ -121,6 +121,7 @@ fl_settings_aggregator(const fl_conf *parent, const fl_conf *window)
                                 .timing = fl_settings_timing(parent, window) };
     if (window != NULL) {
         conf.expect = s_count(window, "round.expect");
+        conf.absent_max = s_count(window, "round.absent_max");
         conf.window = s_window(window);
     }
     return conf;

@@ -51,7 +51,7 @@
 //  How its rounds are opened and closed; at the root a run's own.
 #define FL_SETTINGS_WINDOW                                                                         \
     { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \
-      "children to wait for before a round may close early; 0 waits for nobody" },                 \
+      "children to wait for, at most round.absent_max rounds long; 0 waits for nobody" },          \
     { "round.count_min", FL_CONF_INT, "1", 1, FL_SEATS_MAX, NULL,                                  \
       "quorum: with fewer contributions the round is missed" },                                    \
     { "round.share_min", FL_CONF_REAL, "0", 0, 1, NULL,                                            \
@@ -68,7 +68,9 @@
     { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time of one extension" },       \
     { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "most extensions of one round" },      \
     { "round.join_wait", FL_CONF_DURATION, "5s", 0, 86400000, NULL,                                \
-      "how long an open round waits for expected children that are not there" }
+      "at an edge: how long an open round waits for expected children that are not there" },       \
+    { "round.absent_max", FL_CONF_INT, "1", 0, 1000000, NULL,                                      \
+      "rounds in a row without it until a child is not waited for, until it is back; 0 is never" }
 
 //  In the order of fl_masking.
 #define FL_SETTINGS_MASKING "unmasked|honest|malicious"

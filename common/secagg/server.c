@@ -540,6 +540,18 @@ on_unmasked(fl_secagg_server *self, const fl_event *event, fl_outbox *out)
 }
 
 // ---- leaving states ---------------------------------------------------------------------------
+//  Too few of those in `set` have answered: it ends, and they are named.
+static void
+s_abort_few(fl_secagg_server *self, fl_reason reason, uint64_t set, uint64_t have, fl_outbox *out)
+{
+    FL_EACH_MEMBER (i, set & ~have) {
+        if (!self->child[i].gone) {
+            s_out(self, i, FL_WHY_LATE, out);
+        }
+    }
+    fl_secagg_server_abort(self, reason, out);
+}
+
 //  Nobody in `set` is still to come; `have`: those who answered.
 static bool
 s_all_answered(const fl_secagg_server *self, uint64_t set, uint64_t have)
@@ -586,7 +598,7 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
     self->threshold = fl_secagg_threshold(members);
     self->quorum = fl_secagg_quorum(members, fl_secagg_floor(plan->survivors_min, self->conf.hop));
     if (members < FL_SECAGG_MEMBERS_MIN || members < floor || members < self->quorum) {
-        fl_secagg_server_abort(self, FL_WHY_ROSTER_TOO_SMALL, out);
+        s_abort_few(self, FL_WHY_ROSTER_TOO_SMALL, fl_secagg_all(self->count), keyed, out);
         return false;
     }
     s_fix_roster(self);
@@ -621,7 +633,8 @@ s_leave_rostered(fl_secagg_server *self, fl_time now, fl_outbox *out)
         return false;
     }
     if (fl_set_count(self->dealt) < self->quorum) {
-        fl_secagg_server_abort(self, FL_WHY_TOO_FEW_DEALT, out);
+        s_abort_few(self, FL_WHY_TOO_FEW_DEALT, fl_secagg_all(self->block.members), self->dealt,
+                    out);
         return false;
     }
     s_keep(self, FL_KEEP_DEALT, out);
@@ -677,7 +690,7 @@ s_leave_waiting(fl_secagg_server *self, fl_time now, fl_outbox *out)
     }
     uint64_t set = s_choose_maskset(self);
     if (fl_set_count(set) < self->quorum) {
-        fl_secagg_server_abort(self, FL_WHY_TOO_FEW_READY, out);
+        s_abort_few(self, FL_WHY_TOO_FEW_READY, self->dealt, self->heard_ready, out);
         return false;
     }
     self->maskset = set;
@@ -695,7 +708,7 @@ s_leave_collecting(fl_secagg_server *self, fl_time now, fl_outbox *out)
         return false;
     }
     if (fl_set_count(self->uploaded) < self->quorum) {
-        fl_secagg_server_abort(self, FL_WHY_TOO_FEW_UPLOADS, out);
+        s_abort_few(self, FL_WHY_TOO_FEW_UPLOADS, self->maskset, self->uploaded, out);
         return false;
     }
     self->survivors = self->uploaded;

@@ -267,8 +267,8 @@ typedef struct fl_lease {
 //  wanted.
 FL_CHECKED fl_status fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max,
                                      const fl_issued *issued, fl_lease *lease, fl_why *why);
-//  The same for a node that has its certificate. A node that holds a shard keeps it, for good; no
-//  shard is ever two nodes'.
+//  The same for a node that has its certificate. A node that holds a shard keeps it; no shard is
+//  ever two nodes'. That of one that was forgotten, and is not back, is given when none is left.
 FL_CHECKED fl_status fl_ledger_lease(fl_ledger *self, const fl_name *node, fl_lease *lease,
                                      fl_why *why);
 //  How many shards are leased, and of how many: 0, 0 before the first lease.
@@ -277,9 +277,12 @@ FL_CHECKED fl_status fl_ledger_leased(fl_ledger *self, uint32_t *leased, uint32_
 //  How many certificates a node got in the last `ms`.
 FL_CHECKED fl_status fl_ledger_issued_of_late(fl_ledger *self, const fl_name *node, uint64_t ms,
                                               uint32_t *count, fl_why *why);
-//  The newest certificate of a node. FL_MISSING when there is none.
+//  The newest certificate of a node, and its first one from that serial number on. FL_MISSING when
+//  there is none.
 FL_CHECKED fl_status fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued,
                                       fl_why *why);
+FL_CHECKED fl_status fl_ledger_issued_from(fl_ledger *self, const fl_name *node, uint64_t serial,
+                                           fl_issued *issued, fl_why *why);
 FL_CHECKED fl_status fl_ledger_token_uses(fl_ledger *self, fl_bytes token, uint32_t *uses,
                                           bool *revoked, fl_why *why);
 //  Nobody joins with it any more; certificates that it gave stay. Once more is fine.
@@ -292,6 +295,11 @@ typedef struct fl_denied {
     uint64_t at;     // wall clock, ms since 1970; set by the ledger
     char reason[FL_TEXT_MAX];
 } fl_denied;
+
+//  The reason of a node's newest certificate: its name and its shard are free.
+#define FL_LEDGER_FORGOTTEN "forgotten"
+//  That one certificate is shut out by its number, as far as the ledger can say.
+bool fl_ledger_denies(fl_ledger *self, const fl_name *node, uint64_t serial);
 
 // ---- the deny list, everywhere ----------------------------------------------------------------
 //  Record the signed list, and the act that changed it (NULL at an edge, which only takes lists).

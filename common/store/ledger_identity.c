@@ -104,7 +104,25 @@ s_holds(fl_ledger *self, const fl_name *node, fl_lease *lease)
     return fl_query_end(&query, NULL) == FL_OK && found;
 }
 
-//  Shards are given in their order and never taken back, so the next one is their number.
+//  Of those that were forgotten and did not come back, the one that was first.
+static fl_status
+s_take_over(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
+{
+    fl_query query = fl_query_of(
+        self->sql,
+        "UPDATE lease SET node=? WHERE shard=(SELECT l.shard FROM lease l JOIN denied d ON "
+        "d.node=l.node WHERE d.why='" FL_LEDGER_FORGOTTEN "' AND d.serial=(SELECT max(serial) FROM "
+        "issued i WHERE i.node=l.node) ORDER BY d.line LIMIT 1) RETURNING shard");
+    fl_query_blob(&query, node->name, sizeof node->name);
+    bool found = fl_query_next(&query);
+    lease->shard = found ? (uint32_t)fl_query_take_u64(&query) : 0;
+    while (fl_query_next(&query)) { // the change takes hold with the last step
+    }
+    FL_TRY(fl_query_end(&query, why));
+    return found ? FL_OK : fl_fail(FL_BUSY, why, "all %u shards are leased", lease->shards);
+}
+
+//  Shards are given in their order, so the next one is their number.
 static fl_status
 s_lease(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
 {
@@ -118,7 +136,7 @@ s_lease(fl_ledger *self, const fl_name *node, fl_lease *lease, fl_why *why)
                        lease->shards);
     }
     if (leased >= lease->shards) {
-        return fl_fail(FL_BUSY, why, "all %u shards are leased", lease->shards);
+        return s_take_over(self, node, lease, why);
     }
     fl_query query = fl_query_of(self->sql, "INSERT INTO lease(shard, node, shards) VALUES(?,?,?)");
     fl_query_u64(&query, leased);
@@ -151,24 +169,50 @@ fl_ledger_issue(fl_ledger *self, fl_bytes token, uint32_t uses_max, const fl_iss
     return fl_sql_end(self->sql, status, why);
 }
 
+static fl_status
+s_issued(fl_query *query, const fl_name *node, uint64_t from, fl_issued *issued, fl_why *why)
+{
+    fl_query_blob(query, node->name, sizeof node->name);
+    fl_query_u64(query, from);
+    bool found = fl_query_next(query);
+    *issued = (fl_issued){ .node = *node };
+    if (found) {
+        issued->serial = fl_query_take_u64(query);
+        issued->role = (fl_role)fl_query_take_u64(query);
+        issued->certificate_bytes =
+            (uint32_t)fl_query_take_blob(query, issued->certificate, sizeof issued->certificate);
+    }
+    FL_TRY(fl_query_end(query, why));
+    return found ? FL_OK
+                 : fl_fail(FL_MISSING, why, "no certificate was issued to %.16s", node->name);
+}
+
+#define ISSUED "SELECT serial, role, certificate FROM issued WHERE node=? AND serial>=? "
+
 fl_status
 fl_ledger_issued(fl_ledger *self, const fl_name *node, fl_issued *issued, fl_why *why)
 {
-    fl_query query = fl_query_of(
-        self->sql, "SELECT serial, role, certificate FROM issued WHERE node=? "
-                   "ORDER BY serial DESC LIMIT 1");
+    fl_query query = fl_query_of(self->sql, ISSUED "ORDER BY serial DESC LIMIT 1");
+    return s_issued(&query, node, 0, issued, why);
+}
+
+fl_status
+fl_ledger_issued_from(fl_ledger *self, const fl_name *node, uint64_t serial, fl_issued *issued,
+                      fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, ISSUED "ORDER BY serial LIMIT 1");
+    return s_issued(&query, node, serial, issued, why);
+}
+
+bool
+fl_ledger_denies(fl_ledger *self, const fl_name *node, uint64_t serial)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT lifted FROM denied WHERE node=? AND serial=? "
+                                            "ORDER BY line DESC LIMIT 1");
     fl_query_blob(&query, node->name, sizeof node->name);
-    bool found = fl_query_next(&query);
-    *issued = (fl_issued){ .node = *node };
-    if (found) {
-        issued->serial = fl_query_take_u64(&query);
-        issued->role = (fl_role)fl_query_take_u64(&query);
-        issued->certificate_bytes =
-            (uint32_t)fl_query_take_blob(&query, issued->certificate, sizeof issued->certificate);
-    }
-    FL_TRY(fl_query_end(&query, why));
-    return found ? FL_OK
-                 : fl_fail(FL_MISSING, why, "no certificate was issued to %.16s", node->name);
+    fl_query_u64(&query, serial);
+    bool denied = fl_query_next(&query) && fl_query_take_u64(&query) == 0;
+    return fl_query_end(&query, NULL) == FL_OK && denied;
 }
 
 fl_status

@@ -239,7 +239,7 @@ def a_revoked_edge_is_cut_at_once_and_comes_back_with_its_devices():
 
 def what_was_revoked_gets_no_certificate():
     f = world()
-    f.ok("revoke", "gone", "--state", f["root"].state)
+    f.ok("revoke", "gone", "--force", "--state", f["root"].state)
     token = f.token("e1", "device", name="gone")
     code, _, errors = fl("enrol", *flags({"state": os.path.join(f.base, "gone"), "node": "gone",
                                           "token.file": token, "wait": "5s"}))

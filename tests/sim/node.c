@@ -31,6 +31,7 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
         .seats_max = node->child_count,
         .slots = node->slot_count,
         .expect = sim->expect ? node->child_count : 0,
+        .absent_max = 1,
         .vector = node->role == FL_ROLE_EDGE,
         .window = node->window,
         .timing = sim->timing,

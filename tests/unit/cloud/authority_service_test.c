@@ -21,11 +21,13 @@ fl_node_relay(fl_node *self)
     return NULL;
 }
 
+static unsigned shut_out; // that a node is shut out
+
 fl_status
 fl_node_post(fl_node *self, const fl_event *event)
 {
     (void)self;
-    (void)event;
+    shut_out += event->kind == FL_EV_DENIED ? 1 : 0;
     return FL_OK;
 }
 
@@ -34,6 +36,17 @@ static fl_ledger *ledger;
 static fl_identity *identity;
 static fl_queries *queries;
 static fl_authority_service *service;
+
+static void
+s_issue(const char *name, uint64_t serial)
+{
+    fl_keys *keys = identity_keys(serial);
+    fl_issued issued = { .node = identity_node(name), .serial = serial, .role = FL_ROLE_DEVICE };
+    issued.certificate_bytes = FL_CERT_BYTES;
+    (void)identity_cert(authority, keys, FL_ROLE_DEVICE, name, serial, issued.certificate);
+    assert_int_equal(fl_ledger_issue(ledger, (fl_bytes){ 0 }, 0, &issued, NULL, &why), FL_OK);
+    fl_keys_destroy(&keys);
+}
 
 static int
 start(void **state)
@@ -49,6 +62,11 @@ start(void **state)
     queries = fl_queries_new(&(fl_queries_conf){ .ledger = ledger });
     service = fl_authority_service_new(
         &(fl_authority_service_conf){ .identity = identity, .ledger = ledger, .queries = queries });
+    s_issue("d0", 1);
+    s_issue("d1", 2);
+    s_issue("d2", 3);
+    s_issue("d1", 4);
+    shut_out = 0;
     return workers == NULL || queries == NULL || service == NULL;
 }
 
@@ -104,10 +122,16 @@ assert_stored(uint64_t version)
 }
 
 static bool
-denied(const char *name)
+denies(const char *name, uint64_t serial)
 {
     const fl_name node = identity_node(name);
-    return fl_deny_list_names(fl_identity_denied(identity), &node, 1);
+    return fl_deny_list_names(fl_identity_denied(identity), &node, serial);
+}
+
+static bool
+denied(const char *name)
+{
+    return denies(name, 1000);
 }
 
 #define assert_says(part) assert_non_null(strstr(text, part))
@@ -128,7 +152,8 @@ a_node_is_revoked_and_admitted_and_asking_twice_does_no_harm(void **state)
     (void)state;
     ask("revoke", "d1");
     assert_int_equal(code, 0);
-    assert_says("d1 is revoked; no node of that name");
+    assert_says("d1 is revoked\"");
+    assert_int_equal(shut_out, 1);
     assert_true(denied("d1"));
     assert_stored(1);
     ask("revoke", "d1");
@@ -146,6 +171,62 @@ a_node_is_revoked_and_admitted_and_asking_twice_does_no_harm(void **state)
     assert_stored(2);
     ask("revoke", "no name");
     assert_int_equal(code, FL_EXIT_USAGE);
+    assert_int_equal(shut_out, 1);
+}
+
+static void
+a_name_or_a_number_that_never_was_is_not_revoked(void **state)
+{
+    (void)state;
+    ask("revoke", "nosuch");
+    assert_int_equal(code, FL_EXIT_MISSING);
+    assert_says("no certificate was issued to nosuch");
+    ask("forget", "nosuch");
+    assert_int_equal(code, FL_EXIT_MISSING);
+    ask("revoke", "d1 3"); // that is d2's
+    assert_int_equal(code, FL_EXIT_MISSING);
+    assert_says("d1 never had the certificate 3; its newest is 4");
+    assert_stored(0);
+    ask("revoke", "nosuch 0 any");
+    assert_int_equal(code, 0);
+    assert_true(denied("nosuch"));
+}
+
+static void
+one_certificate_of_a_node_is_revoked_by_its_number(void **state)
+{
+    (void)state;
+    ask("revoke", "d1 2");
+    assert_int_equal(code, 0);
+    assert_true(denies("d1", 2) && !denies("d1", 4));
+    assert_int_equal(shut_out, 0); // the node goes on
+    ask("admit", "d1 2");
+    assert_false(denies("d1", 2));
+    assert_stored(2);
+}
+
+static void
+a_node_that_is_forgotten_has_no_certificate_and_its_name_is_free(void **state)
+{
+    (void)state;
+    const fl_name node = identity_node("d1");
+    ask("revoke", "d1"); // as an operator would who does not know better
+    ask("forget", "d1");
+    assert_int_equal(code, 0);
+    assert_says("d1 is forgotten");
+    assert_true(denies("d1", 2) && denies("d1", 4) && !denied("d1"));
+    assert_true(fl_ledger_denies(ledger, &node, 4));
+    assert_int_equal(shut_out, 2);
+    ask("forget", "d1");
+    assert_int_equal(code, 0);
+    assert_says("forgotten already");
+    assert_int_equal(shut_out, 2);
+    s_issue("d1", 5); // its replacement
+    assert_false(fl_ledger_denies(ledger, &node, 5) || denies("d1", 5));
+    ask("forget", "d1");
+    assert_true(denies("d1", 5));
+    ask("admit", "d1 5");
+    assert_false(fl_ledger_denies(ledger, &node, 5) || denies("d1", 5));
 }
 
 static void
@@ -234,6 +315,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         unit_case(a_node_is_revoked_and_admitted_and_asking_twice_does_no_harm, start, end),
+        unit_case(a_name_or_a_number_that_never_was_is_not_revoked, start, end),
+        unit_case(one_certificate_of_a_node_is_revoked_by_its_number, start, end),
+        unit_case(a_node_that_is_forgotten_has_no_certificate_and_its_name_is_free, start, end),
         unit_case(a_revocation_is_in_force_and_answered_only_when_it_is_stored, start, end),
         unit_case(a_revocation_that_is_not_stored_failed_and_may_be_asked_again, start, end),
         unit_case(changes_asked_at_once_build_on_one_another, start, end),

@@ -488,7 +488,8 @@ a_mistake_in_our_own_table_or_key_ends_the_process(void **state)
 static const char *
 s_nearest(const char *typed)
 {
-    static const char *const words[] = { "window", "quorum", "budget", "seats", "window.max" };
+    static const char *const words[] = { "window", "quorum", "budget", "seats", "window.max",
+                                         "round", "rounds" };
     fl_nearest nearest = { 0 };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         fl_nearest_try(&nearest, typed, words[i]);
@@ -506,6 +507,7 @@ a_mistyped_word_gets_the_nearest_one_as_a_hint(void **state)
     assert_string_equal(s_nearest("qvorum"), "quorum");  // another key
     assert_string_equal(s_nearest("window.mxa"), "window.max");
     assert_string_equal(s_nearest("window"), "window");
+    assert_string_equal(s_nearest("rouns"), "rounds"); // rather than another letter for the last
 }
 
 static void

@@ -142,8 +142,11 @@ each_verb_asks_its_question_with_its_argument(void **state)
     } rows[] = {
         { { "report", "7" }, "report", "7", "round 0 -" },
         { { "rounds" }, "rounds", "0 0 0", "ROUND  CLOSE" },
-        { { "revoke", "dev-7" }, "revoke", "dev-7", "done\n" },
-        { { "admit", "dev-7", "--json" }, "admit", "dev-7", all },
+        { { "revoke", "dev-7" }, "revoke", "dev-7 0", "done\n" },
+        { { "revoke", "dev-7", "--serial=3" }, "revoke", "dev-7 3", "done\n" },
+        { { "revoke", "dev-7", "--force" }, "revoke", "dev-7 0 any", "done\n" },
+        { { "forget", "dev-7" }, "forget", "dev-7 0", "done\n" },
+        { { "admit", "dev-7", "--json" }, "admit", "dev-7 0", all },
         { { "token", "revoke", id }, "token-revoke", id, "done\n" },
         { { "stop" }, "stop", "", "done\n" },
     };

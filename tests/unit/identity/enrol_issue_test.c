@@ -170,6 +170,47 @@ a_device_that_comes_when_all_shards_are_leased_hears_so(void **state)
     assert_int_equal(uses, 1); // it may come again when there is room
 }
 
+//  As `fl forget` leaves the ledger.
+static void
+s_forget(const char *name, uint64_t serial)
+{
+    static uint64_t version;
+    fl_denied act = { .node = identity_node(name), .serial = serial };
+    (void)snprintf(act.reason, sizeof act.reason, FL_LEDGER_FORGOTTEN);
+    assert_int_equal(fl_ledger_deny_put(ledger, ++version, fl_bytes_of("list", 4), &act, &why),
+                     FL_OK);
+}
+
+static void
+a_machine_that_replaces_a_forgotten_one_has_its_name_and_its_shard(void **state)
+{
+    (void)state;
+    shards = 2;
+    token.count = 9;
+    fl_seeded source = fl_seeded_of(4);
+    fl_entropy entropy = fl_entropy_seeded(&source);
+    assert_int_equal(fl_token_make(authority, IDENTITY_NOW, &entropy, &token, &why), FL_OK);
+    fl_keys *three = identity_keys(7), *four = identity_keys(8);
+    fl_enrol_relay_answer first = s_join(one, &token, "dev-1");
+    fl_enrol_relay_answer other = s_join(three, &token, "dev-2");
+    fl_enrol_relay_answer answer = s_join(two, &token, "dev-1");
+    s_refused(&answer, FL_WHY_NAME, "'fl forget' it first");
+    s_forget("dev-1", s_cert(&first, IDENTITY_NOW).serial);
+    answer = s_join(two, &token, "dev-1");
+    assert_true(answer.reason == FL_WHY_NONE && answer.lease.shard == first.lease.shard);
+    answer = s_join(one, &token, "dev-1"); // the lost disk was found
+    s_refused(&answer, FL_WHY_NAME, "dev-1");
+    answer = s_join(four, &token, "dev-3");
+    s_refused(&answer, FL_WHY_NO_SHARD, "all 2");
+    s_forget("dev-2", s_cert(&other, IDENTITY_NOW).serial);
+    answer = s_join(four, &token, "dev-3"); // dev-2 is gone for good
+    assert_true(answer.reason == FL_WHY_NONE && answer.lease.shard == other.lease.shard);
+    answer = s_join(three, &token, "dev-2");
+    s_refused(&answer, FL_WHY_NO_SHARD, "all 2");
+    fl_keys_destroy(&three);
+    fl_keys_destroy(&four);
+}
+
 static void
 who_enrolled_before_there_were_shards_gets_one_when_it_asks_again(void **state)
 {
@@ -339,6 +380,7 @@ main(void)
         unit_case(the_same_keys_again_are_free_and_others_are_counted, start, end),
         unit_case(a_revoked_token_gives_nothing_new_and_takes_nothing_back, start, end),
         unit_case(a_device_is_leased_a_shard_and_keeps_it, start, end),
+        unit_case(a_machine_that_replaces_a_forgotten_one_has_its_name_and_its_shard, start, end),
         unit_case(a_device_that_comes_when_all_shards_are_leased_hears_so, start, end),
         unit_case(who_enrolled_before_there_were_shards_gets_one_when_it_asks_again, start, end),
         unit_case(a_name_is_its_first_holders_until_the_certificate_ends, start, end),

@@ -222,6 +222,34 @@ a_forgotten_pace_is_measured_anew(void **state)
     assert_int_equal(fl_pace_ms(&pace), 40);
 }
 
+static void
+who_is_away_for_long_is_not_waited_for_until_more_are_there(void **state)
+{
+    (void)state;
+    fl_awaited awaited = { 0 };
+    fl_awaited_see(&awaited, 3);
+    assert_false(fl_awaited_round(&awaited, 4, 3, 0)); // always waited for
+    awaited = (fl_awaited){ .there = 3 };
+    assert_false(fl_awaited_round(&awaited, 4, 3, 2));
+    assert_false(fl_awaited_round(&awaited, 4, 4, 2)); // it was back: counted anew
+    assert_false(fl_awaited_round(&awaited, 4, 3, 2));
+    assert_int_equal(fl_awaited_of(&awaited, 4), 4);
+    assert_true(fl_awaited_round(&awaited, 4, 3, 2));
+    assert_int_equal(fl_awaited_of(&awaited, 4), 3);
+    assert_int_equal(fl_awaited_of(&awaited, 2), 2); // another run wants fewer
+    fl_awaited_see(&awaited, 0);                     // a parent of theirs went, and is back
+    fl_awaited_see(&awaited, 3);
+    assert_int_equal(fl_awaited_of(&awaited, 4), 3);
+    fl_awaited_see(&awaited, 4);
+    assert_int_equal(fl_awaited_of(&awaited, 4), 4);
+    fl_awaited_lower(&awaited, 4, 1); // shut out, and there for a moment longer
+    fl_awaited_see(&awaited, 4);
+    fl_awaited_see(&awaited, 3);
+    assert_int_equal(fl_awaited_of(&awaited, 4), 3);
+    fl_awaited_lower(&awaited, 4, 9);
+    assert_int_equal(fl_awaited_of(&awaited, 4), 0);
+}
+
 int
 main(void)
 {
@@ -238,6 +266,7 @@ main(void)
         cmocka_unit_test(the_pace_is_the_median_of_the_medians_of_the_last_rounds),
         cmocka_unit_test(only_the_newest_rounds_are_remembered),
         cmocka_unit_test(a_forgotten_pace_is_measured_anew),
+        cmocka_unit_test(who_is_away_for_long_is_not_waited_for_until_more_are_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

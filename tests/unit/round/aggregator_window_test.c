@@ -223,6 +223,29 @@ a_round_does_not_close_early_before_the_expected_children_had_their_chance(void 
 }
 
 static void
+who_never_came_costs_the_wait_once_and_is_waited_for_when_it_comes(void **state)
+{
+    (void)state;
+    fl_aggregator_conf conf = parent_conf();
+    conf.expect = 4;
+    conf.absent_max = 1;
+    conf.timing.join_wait_ms = 300;
+    conf.timing.beat_ms = 100000;
+    parent_make(&conf);
+    parent_join_all(CHILDREN);
+    const int quick[CHILDREN] = { 50, 100, 150 };
+    assert_int_equal(s_run(1, quick, 0), 300);
+    machine_clear();
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
+    assert_int_equal(machine_note(FL_NOTE_GIVEN_UP)->a, 1);
+    assert_int_equal(s_run(2, quick, 0), 150);
+    fl_aggregator_settle(parent_cohort, FL_OUT_IN, FL_WHY_NONE, NULL, machine_out);
+    assert_int_equal(fl_aggregator_expects(parent_cohort), 3);
+    parent_join(3);
+    assert_int_equal(fl_aggregator_expects(parent_cohort), 4);
+}
+
+static void
 time_travels_down_as_a_shrinking_budget(void **state)
 {
     (void)state;
@@ -267,6 +290,7 @@ main(void)
         TEST(the_deadline_follows_the_median_and_a_missed_round_forgets_it),
         TEST(a_second_attempt_teaches_the_deadline_nothing),
         TEST(a_round_does_not_close_early_before_the_expected_children_had_their_chance),
+        TEST(who_never_came_costs_the_wait_once_and_is_waited_for_when_it_comes),
         TEST(time_travels_down_as_a_shrinking_budget),
         TEST(a_task_that_comes_too_late_is_a_missed_round_at_once),
     };

@@ -436,6 +436,55 @@ with_too_few_children_an_edge_says_so_at_once_and_a_root_waits_its_window_out(vo
     stage_close();
 }
 
+//  Which word of child 2 never comes, and with it the block of three.
+static void
+who_is_missing_in_a_block_that_has_too_few_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        fl_verb lost;
+        fl_reason reason;
+    } rows[] = { { FL_KEYS, FL_WHY_ROSTER_TOO_SMALL }, { FL_SHARES, FL_WHY_TOO_FEW_DEALT },
+                 { FL_READY, FL_WHY_TOO_FEW_READY }, { FL_CONTRIB, FL_WHY_TOO_FEW_UPLOADS } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        stage_begin(3);
+        lost_from = rows[i].lost;
+        stage->letter_hook = s_lose_one_word;
+        assert_int_equal(stage_closed(1)->reason, rows[i].reason);
+        stage_assert_outcome(CHILD, FL_OUT_LATE, FL_WHY_LATE);
+        stage_assert_outcome(1, FL_OUT_REFUSED, rows[i].reason);
+        stage_close();
+    }
+}
+
+static bool
+s_lose_all(fl_sim *sim, uint32_t from, uint32_t to, fl_message *message)
+{
+    (void)sim;
+    (void)to;
+    (void)message;
+    return from != CHILD;
+}
+
+static void
+a_block_goes_on_without_who_is_silent_when_it_is_opened(void **state)
+{
+    (void)state;
+    fl_sim_layout layout = stage_layout(0, 4, FL_MASKING_MALICIOUS);
+    layout.timing.lease_beats = 1000;
+    layout.rounds = 3;
+    stage_open(&layout);
+    assert_int_equal(stage_closed(1)->tally.in, 4);
+    stage->letter_hook = s_lose_all;
+    stage_until_noted(0, FL_NOTE_EVASIVE);
+    const fl_report *report = stage_closed(3);
+    assert_int_equal(report->tally.in, 3);
+    assert_int_equal(report->blocks[0].members, 3);
+    stage_assert_outcome(CHILD, FL_OUT_ABSENT, FL_WHY_SILENT);
+    assert_true(report->duration_ms < WINDOW_MS / 8); // nobody waited for its keys
+    stage_close();
+}
+
 static bool
 s_forge_shares(fl_sim *sim, uint32_t from, uint32_t to, fl_message *message)
 {
@@ -531,6 +580,8 @@ main(void)
         TEST(a_round_is_done_when_what_its_opened_blocks_hold_is_enough),
         TEST(a_block_without_a_sound_sum_ends_by_name),
         TEST(an_edge_without_time_for_the_steps_of_an_opening_is_late_at_once),
+        TEST(who_is_missing_in_a_block_that_has_too_few_is_named),
+        TEST(a_block_goes_on_without_who_is_silent_when_it_is_opened),
         TEST(with_too_few_children_an_edge_says_so_at_once_and_a_root_waits_its_window_out),
         TEST(who_was_blamed_is_left_out_of_later_rounds_in_a_new_process_too),
         TEST(a_measured_deadline_is_of_what_members_take_and_leaves_room_for_the_opening),
