@@ -52,6 +52,7 @@ struct fl_root {
     double loss, accuracy; // newest
     fl_best best;
     bool assigned; // a START is on its way
+    bool rests;    // opens no round
     bool aborted;
     fl_reason reason;
 };
@@ -85,13 +86,22 @@ fl_root_destroy(fl_root **self_p)
     }
 }
 
+//  What the children hear on their beats.
+static void
+s_tell(fl_root *self)
+{
+    fl_aggregator_pause(self->aggregator, self->rests                     ? FL_WHY_DRAIN
+                                          : self->phase == FL_ROOT_PAUSED ? self->reason
+                                                                          : FL_WHY_NONE);
+}
+
 static void
 s_enter(fl_root *self, fl_root_phase next, fl_time now)
 {
     FL_ASSERT(legal[self->phase][next]);
     self->phase = next;
     self->since = now;
-    fl_aggregator_pause(self->aggregator, next == FL_ROOT_PAUSED ? self->reason : FL_WHY_NONE);
+    s_tell(self);
 }
 
 static void
@@ -288,9 +298,10 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
     uint32_t ready = fl_aggregator_presence(self->aggregator).ready;
     uint32_t leaves = fl_aggregator_presence(self->aggregator).leaves;
-    bool quorum = ready >= self->conf.aggregator.window.count_min;
+    uint32_t resting = fl_aggregator_presence(self->aggregator).resting;
+    bool quorum = ready - resting >= self->conf.aggregator.window.count_min;
     bool all = ready >= self->conf.aggregator.expect && leaves >= self->conf.expect_leaves;
-    if (!fl_aggregator_idle(self->aggregator) || s_obey(self, now, out)) {
+    if (!fl_aggregator_idle(self->aggregator) || s_obey(self, now, out) || self->rests) {
         return;
     }
     bool over = now >= self->since + (fl_time)self->conf.start_wait_ms;
@@ -470,6 +481,11 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_RUN:
         on_order(self, event->run.order, now, out);
         break;
+    case FL_EV_REST:
+        self->rests = event->rest.reason != FL_WHY_NONE;
+        self->waits_since = now;
+        s_tell(self);
+        break;
     case FL_EV_STOP:
         return; // the ledger knows where to go on
     default:
@@ -493,7 +509,7 @@ s_deadline(const void *arg)
 {
     const fl_root *self = arg;
     fl_time at = fl_aggregator_deadline(self->aggregator);
-    if (self->phase == FL_ROOT_WAITING) {
+    if (self->phase == FL_ROOT_WAITING && !self->rests) {
         fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
         fl_time noted = self->noted_at + NOTED_EACH_MS;
         at = bound < at ? bound : at;
@@ -546,6 +562,10 @@ fl_root_look(const fl_root *self, fl_time now)
                           .best_score = self->best.value,
                           .aborted = self->aborted,
                           .reason = self->reason,
+                          .rests = self->rests ? FL_WHY_DRAIN : FL_WHY_NONE,
+                          .busy =
+                              (self->phase >= FL_ROOT_OPENING && self->phase <= FL_ROOT_SAVING) ||
+                              (self->phase == FL_ROOT_PAUSED && self->paused != FL_ROOT_WAITING),
                           .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] },
                           .pin = self->conf.plan.pin };
     if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {
