@@ -1,6 +1,7 @@
 #include "cloud/live_run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cloud/run_recipe.h"
 #include "common/base/limits.h"
@@ -120,6 +121,7 @@ s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_wh
         FL_TRY(s_begin(self, conf, why));
     }
     self->root = fl_run_settings_root(self->conf, conf->root);
+    memcpy(self->root.plan.run, self->row.name, sizeof self->root.plan.run);
     FL_TRY(fl_live_run_refresh(self, why));
     return s_model(self, conf, why);
 }

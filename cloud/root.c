@@ -55,6 +55,7 @@ struct fl_root {
     double loss, accuracy; // newest
     fl_best best;
     bool assigned; // a START is on its way
+    bool rests;    // opens no round
     bool aborted;
     fl_reason reason;
 };
@@ -89,13 +90,22 @@ fl_root_destroy(fl_root **self_p)
     }
 }
 
+//  What the children hear on their beats.
+static void
+s_tell(fl_root *self)
+{
+    fl_aggregator_pause(self->aggregator, self->rests                     ? FL_WHY_DRAIN
+                                          : self->phase == FL_ROOT_PAUSED ? self->reason
+                                                                          : FL_WHY_NONE);
+}
+
 static void
 s_enter(fl_root *self, fl_root_phase next, fl_time now)
 {
     FL_ASSERT(legal[self->phase][next]);
     self->phase = next;
     self->since = now;
-    fl_aggregator_pause(self->aggregator, next == FL_ROOT_PAUSED ? self->reason : FL_WHY_NONE);
+    s_tell(self);
 }
 
 static void
@@ -325,10 +335,11 @@ static void
 s_wait(fl_root *self, fl_time now, fl_outbox *out)
 {
     uint32_t ready = fl_aggregator_presence(self->aggregator).ready;
+    uint32_t resting = fl_aggregator_presence(self->aggregator).resting;
     uint32_t leaves = s_leaves(self), expect = fl_aggregator_expects(self->aggregator);
-    bool quorum = ready >= self->conf.aggregator.window.count_min;
+    bool quorum = ready - resting >= self->conf.aggregator.window.count_min;
     bool all = ready >= expect && leaves >= fl_awaited_of(&self->awaited, self->conf.expect_leaves);
-    if (!fl_aggregator_idle(self->aggregator) || s_obey(self, now, out)) {
+    if (!fl_aggregator_idle(self->aggregator) || s_obey(self, now, out) || self->rests) {
         return;
     }
     bool over = now >= self->since + (fl_time)self->conf.start_wait_ms;
@@ -514,6 +525,11 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_awaited_lower(&self->awaited, self->conf.expect_leaves,
                          fl_aggregator_deny(self->aggregator, &event->denied.node));
         break;
+    case FL_EV_REST:
+        self->rests = event->rest.reason != FL_WHY_NONE;
+        self->waits_since = now;
+        s_tell(self);
+        break;
     case FL_EV_STOP:
         return; // the ledger knows where to go on
     default:
@@ -538,7 +554,7 @@ s_deadline(const void *arg)
 {
     const fl_root *self = arg;
     fl_time at = fl_aggregator_deadline(self->aggregator);
-    if (self->phase == FL_ROOT_WAITING) {
+    if (self->phase == FL_ROOT_WAITING && !self->rests) {
         fl_time bound = self->since + (fl_time)self->conf.start_wait_ms;
         fl_time noted = self->noted_at + NOTED_EACH_MS;
         at = bound < at ? bound : at;
@@ -593,6 +609,10 @@ fl_root_look(const fl_root *self, fl_time now)
                           .aborted = self->aborted,
                           .skipped = self->skipped,
                           .reason = self->reason,
+                          .rests = self->rests ? FL_WHY_DRAIN : FL_WHY_NONE,
+                          .busy =
+                              (self->phase >= FL_ROOT_OPENING && self->phase <= FL_ROOT_SAVING) ||
+                              (self->phase == FL_ROOT_PAUSED && self->paused != FL_ROOT_WAITING),
                           .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] },
                           .pin = self->conf.plan.pin };
     if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {

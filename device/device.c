@@ -23,6 +23,7 @@ struct fl_device {
     fl_vec update;     // 0 when none
     uint64_t samples;
     uint64_t stats[FL_STATS];
+    uint64_t steps, steps_wanted; // of its training
     uint64_t weight;  // of the running encoding
     uint64_t offered; // round that the update was last offered to; 0 = none
 };
@@ -203,6 +204,8 @@ on_trained(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
     self->update = event->trained.update;
     self->offered = 0;
     self->samples = event->trained.samples;
+    self->steps = event->trained.steps;
+    self->steps_wanted = event->trained.steps_wanted;
     memcpy(self->stats, event->trained.stats, sizeof self->stats);
     if (self->over) {
         s_drop_update(self, out);
@@ -243,6 +246,10 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
     if (self->samples > most) {
         s_note(FL_NOTE_WEIGHT_CAPPED, round, 1, most, out);
     }
+    if (self->steps < self->steps_wanted) {
+        s_note(FL_NOTE_PARTIAL, round, self->steps, self->steps_wanted, out);
+        fl_participant_partial(self->participant, out);
+    }
     self->offered = round;
     fl_participant_offer(self->participant, &offer, now, out);
 }
@@ -271,6 +278,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_TRAINED:
     case FL_EV_ENCODED:
         on_answer(self, event, now, out);
+        break;
+    case FL_EV_REST:
+        fl_participant_rest(self->participant, event->rest.reason, now, out);
         break;
     case FL_EV_STOP:
         s_cancel(self, out);

@@ -2,11 +2,13 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/admin/healthcheck.h"
 #include "common/admin/queries.h"
 #include "common/base/log.h"
 #include "common/config/clock.h"
+#include "common/config/exit_codes.h"
 #include "common/config/start.h"
 #include "common/identity/replica_dir.h"
 #include "common/runtime/durable.h"
@@ -24,6 +26,7 @@ typedef struct process {
     fl_lock *lock;
     fl_durable durable;
     fl_identity *identity;
+    fl_site *site; // NULL: everything is allowed
     fl_secagg_client_conf masking;
     fl_secagg_mark mark;
     fl_dataset data;
@@ -75,7 +78,11 @@ s_open_trainer(process *self, fl_why *why)
             FL_TRY(fl_enrol_at_start_wait(self->conf, self->stop, path, why));
         }
     }
-    FL_TRY(fl_device_trainer(self->conf, &ours, &self->data, &self->trainer, why));
+    const char *site = fl_conf_text(self->conf, "site");
+    if (site[0] != '\0') {
+        FL_TRY(fl_site_open(site, self->slot.path, &self->trainer.samples, &self->site, why));
+    }
+    FL_TRY(fl_device_trainer(self->conf, self->site, &ours, &self->data, &self->trainer, why));
     if (ours.shards > 1) {
         fl_log(FL_LOG_INFO, "shard", fl_log_u64("shard", ours.shard),
                fl_log_u64("of", ours.shards));
@@ -98,11 +105,46 @@ s_fill(void *arg, fl_status_input *input)
     input->participant = participant;
 }
 
+//  Whoever is approved says HELLO, and is given the task that it refused.
+static bool
+s_approve(process *self, uint32_t ticket, const fl_ask *ask)
+{
+    fl_why why;
+    char *said = NULL;
+    const fl_event again = { .kind = FL_EV_REST, .rest.reason = FL_WHY_NONE };
+    if (strcmp(ask->verb, "approve") != 0 || self->site == NULL) {
+        return false;
+    }
+    fl_status status = fl_site_approve(self->site, ask->argument, &said, &why);
+    bool rests = fl_participant_rests(fl_device_participant(self->device)) != FL_WHY_NONE;
+    if (status == FL_OK && ask->argument[0] != '\0' && !rests) {
+        status = fl_node_post(self->node, &again);
+    }
+    fl_queries_say(self->queries, ticket,
+                   status == FL_OK        ? FL_EXIT_OK
+                   : status == FL_MISSING ? FL_EXIT_MISSING
+                                          : FL_EXIT_FAILED,
+                   status == FL_OK ? said : why.text);
+    free(said);
+    return true;
+}
+
 static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_queries_ask(self->queries, ticket, ask);
+    return s_approve(self, ticket, ask) || fl_queries_ask(self->queries, ticket, ask);
+}
+
+static void
+s_turn(void *arg)
+{
+    process *self = arg;
+    const time_t now = (time_t)fl_clock_wall_s();
+    struct tm here;
+    if (self->site != NULL && localtime_r(&now, &here) != NULL) {
+        fl_node_rest(self->node, fl_site_hours(self->site, &here));
+    }
 }
 
 static fl_status
@@ -113,6 +155,8 @@ s_seat(process *self, fl_why *why)
     self->masking = fl_settings_masking(self->conf, self->identity);
     participant.masking = &self->masking;
     participant.mark = &self->mark;
+    participant.judge = self->site != NULL ? fl_site_judge : NULL;
+    participant.judge_self = self->site;
     self->durable = (fl_durable){ .directory = self->slot.path };
     self->device = fl_device_new(&participant);
     const fl_queries_conf queries = { .node = self->node, .fill = s_fill, .self = self };
@@ -124,6 +168,7 @@ s_seat(process *self, fl_why *why)
                            .machine = fl_device_machine(self->device),
                            .trainer = &self->trainer,
                            .ask = s_ask,
+                           .turn = s_turn,
                            .saver = fl_durable_saver(&self->durable) };
     return fl_node_seat(self->node, &tier, why);
 }
@@ -138,6 +183,7 @@ s_close(process *self)
         self->trainer.destroy(&self->trainer.self);
     }
     fl_dataset_release(&self->data);
+    fl_site_close(&self->site);
     fl_identity_close(&self->identity);
     fl_lock_release(&self->lock);
 }

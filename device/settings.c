@@ -43,6 +43,8 @@ static const fl_setting rows[] = {
     { "synthetic.samples", FL_CONF_INT, "64", 0, 1000000000, NULL,
       "number of samples that the synthetic trainer reports" },
     { "synthetic.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the synthetic trainer's updates" },
+    { "site", FL_CONF_TEXT, "", 0, 0, NULL,
+      "file in which the owner of this site says what is allowed here; without: everything" },
 };
 
 static fl_status
@@ -130,11 +132,16 @@ s_load(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_why *why)
 }
 
 static fl_status
-s_builtin(const fl_conf *conf, const fl_lease *ours, fl_dataset *data, fl_trainer *trainer,
-          fl_why *why)
+s_builtin(const fl_conf *conf, const fl_site *site, const fl_lease *ours, fl_dataset *data,
+          fl_trainer *trainer, fl_why *why)
 {
     fl_trainer_builtin_conf builtin = { .shard = ours->shard,
                                         .delay_ms = (uint32_t)fl_conf_ms(conf, "delay") };
+    if (site != NULL) {
+        builtin.mute = !fl_conf_bool(fl_site_conf(site), "scores");
+        builtin.steps_max = (uint64_t)fl_conf_int(fl_site_conf(site), "steps_max");
+        builtin.time_max_ms = (uint32_t)fl_conf_ms(fl_site_conf(site), "time_max");
+    }
     FL_TRY(s_shape(conf, &builtin.shape, why));
     fl_start_step("reading the samples", FL_START_LONG_S);
     FL_TRY(s_load(conf, ours, data, why));
@@ -174,11 +181,11 @@ fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours, fl_why *
 }
 
 fl_status
-fl_device_trainer(const fl_conf *conf, const fl_lease *ours, fl_dataset *data,
+fl_device_trainer(const fl_conf *conf, const fl_site *site, const fl_lease *ours, fl_dataset *data,
                   fl_trainer *trainer, fl_why *why)
 {
     if (fl_conf_choice(conf, "trainer") == 0) {
-        return s_builtin(conf, ours, data, trainer, why);
+        return s_builtin(conf, site, ours, data, trainer, why);
     }
     const fl_trainer_synthetic_conf synthetic = {
         .elements = (uint64_t)fl_conf_int(conf, "synthetic.elements"),

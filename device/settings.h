@@ -6,6 +6,7 @@
 #include "common/data/idx.h"
 #include "common/runtime/trainer.h"
 #include "common/store/ledger.h"
+#include "device/site.h"
 
 extern const fl_program fl_device_program;
 
@@ -14,8 +15,9 @@ extern const fl_program fl_device_program;
 FL_CHECKED fl_status fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours,
                                      fl_why *why);
 //  The trainer that the settings ask for, with our shard in `data`; both are the caller's, `data`
-//  is released after the trainer.
-FL_CHECKED fl_status fl_device_trainer(const fl_conf *conf, const fl_lease *ours,
-                                       fl_dataset *data, fl_trainer *trainer, fl_why *why);
+//  is released after the trainer. The limits of `site` hold for the builtin one; NULL: none.
+FL_CHECKED fl_status fl_device_trainer(const fl_conf *conf, const fl_site *site,
+                                       const fl_lease *ours, fl_dataset *data, fl_trainer *trainer,
+                                       fl_why *why);
 
 #endif

@@ -19,7 +19,14 @@ typedef struct builtin {
     fl_shape shape;      // of the model in hand; it and the network are touched by `train` only
     fl_network *network; // of that shape, for the largest batch seen so far
     atomic_bool cancel;
+    fl_time due; // of the training in hand
 } builtin;
+
+static bool
+s_over(const void *object)
+{
+    return fl_clock_ms() >= ((const builtin *)object)->due;
+}
 
 static fl_status
 s_check_elements(const fl_shape *shape, const fl_order *order, fl_why *why)
@@ -117,23 +124,29 @@ s_note_score(const fl_score *score, uint64_t stats[FL_STATS])
 
 //  `received` and `update` (elements): trains `update` from a copy, then takes the difference.
 static fl_status
-s_run(builtin *self, fl_training *training, const fl_sgd *sgd, float *received)
+s_run(builtin *self, fl_training *training, fl_sgd *sgd, float *received)
 {
+    fl_limit limit = { .steps_max = self->conf.steps_max, .over = s_over, .self = self };
     if (!fl_clock_pause(self->conf.delay_ms, &self->cancel)) {
         return FL_BUSY;
     }
-    if (fl_recipe_get(&training->order.plan.recipe, "evaluate", 1) != 0) {
+    if (fl_recipe_get(&training->order.plan.recipe, "evaluate", 1) != 0 && !self->conf.mute) {
         fl_score score;
         FL_TRY(fl_assess(self->network, &self->conf.samples, received, &self->cancel, &score));
         s_note_score(&score, training->stats);
     }
     const size_t elements = (size_t)training->order.elements;
     memcpy(training->update, received, elements * sizeof *received);
+    self->due = self->conf.time_max_ms > 0 ? fl_clock_ms() + self->conf.time_max_ms : FL_NEVER;
+    sgd->limit = &limit;
     fl_status status = fl_learn(self->network, sgd, &self->conf.samples, received, training->update,
                                 &self->cancel);
     for (size_t i = 0; status == FL_OK && i < elements; i++) {
         training->update[i] -= received[i];
     }
+    training->steps = limit.steps;
+    training->steps_wanted = limit.wanted;
+    training->samples = limit.samples;
     return status;
 }
 
@@ -152,7 +165,7 @@ s_train(void *object, fl_training *training, fl_why *why)
     fl_safetensors file;
     FL_TRY(s_check_plan(training, why));
     FL_TRY(s_receive(self, training, &file, why));
-    const fl_sgd sgd = s_sgd(self, &training->order);
+    fl_sgd sgd = s_sgd(self, &training->order);
     float *received = malloc((size_t)training->order.elements * sizeof *received);
     fl_status status = received == NULL ? FL_NOMEM : s_make_room(self, sgd.batch);
     if (status == FL_OK) {
@@ -164,7 +177,7 @@ s_train(void *object, fl_training *training, fl_why *why)
         fl_why_set(why, "no memory to train %llu parameters",
                    (unsigned long long)training->order.elements);
     }
-    training->stats[FL_STAT_SAMPLES] = samples;
+    training->stats[FL_STAT_SAMPLES] = training->samples;
     training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_clock_ms() - start);
     return status;
 }

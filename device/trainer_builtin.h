@@ -15,6 +15,9 @@ typedef struct fl_trainer_builtin_conf {
     fl_samples samples; // borrowed for the life of the trainer; may be empty
     uint32_t shard;     // makes this device's shuffles its own
     uint32_t delay_ms;  // waits so long before training: a slow device for demonstrations
+    bool mute;               // it never scores
+    uint64_t steps_max;      // of one training; 0: as many as the plan asks for
+    uint32_t time_max_ms;    // likewise; a training that is cut short is an update all the same
 } fl_trainer_builtin_conf;
 
 //  FL_MISMATCH: the samples do not fit the shape, where one is given (`why`). FL_NOMEM. `trainer`

@@ -309,6 +309,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_SAVED:
         s_give_saved(self, event, now, out);
         break;
+    case FL_EV_REST:
+        fl_participant_rest(self->participant, event->rest.reason, now, out);
+        break;
     case FL_EV_STOP:
         fl_participant_leave(self->participant, FL_WHY_LEFT, out);
         return;
@@ -316,7 +319,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_step(self->aggregator, event, now, out);
         break;
     }
-    fl_aggregator_pause(self->aggregator, fl_participant_paused(self->participant));
+    bool rests = fl_participant_rests(self->participant) != FL_WHY_NONE;
+    fl_aggregator_pause(self->aggregator,
+                        rests ? FL_WHY_DRAIN : fl_participant_paused(self->participant));
     s_take_verdict(self, now, out);
     s_dismiss(self, out);
     s_take_task(self, now, out);

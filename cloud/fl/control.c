@@ -1,7 +1,12 @@
-//  fl revoke, admit, forget, token revoke, stop, health: one question, one line.
+//  fl revoke, admit, forget, token revoke, stop, health, approve: one question, one line; and fl
+//  drain.
 #include <inttypes.h>
 
+#include "cloud/fl/json_read.h"
+#include "cloud/fl/render.h"
 #include "cloud/fl/verbs.h"
+
+enum { LOOK_MS = 100 };
 
 static int
 s_order(const fl_context *context, const fl_conf *conf, const char *verb, const char *argument)
@@ -62,4 +67,59 @@ int
 fl_verb_token_revoke(void *context, const fl_conf *conf)
 {
     return s_order(context, conf, "token revoke", fl_conf_argument(conf, 0));
+}
+
+//  Where a drain stands.
+static void
+s_drains(const json_t *status, uint32_t width, FILE *out)
+{
+    char left[FL_RENDER_TEXT_BYTES];
+    (void)width;
+    if (leaf_is(status, "phase", "drained")) {
+        (void)fprintf(out, "drained: safe to stop\n");
+    } else {
+        (void)fprintf(out, "draining: about %s, until its round is closed\n",
+                      fl_render_ms(leaf_whole(status, "left_ms"), left));
+    }
+    (void)fflush(out);
+}
+
+//  Said at once, and when nothing is in hand any more.
+int
+fl_verb_drain(void *arg, const fl_conf *conf)
+{
+    const fl_context *context = arg;
+    const fl_time wait_ms = (fl_time)fl_conf_ms(conf, "wait"), began = context->now_ms();
+    json_t *answer = NULL;
+    fl_why why;
+    bool said = false, drained = false;
+    if (fl_conf_bool(conf, "undo")) {
+        return s_order(context, conf, "drain", "undo");
+    }
+    if (context->watch(context->self, &why) != FL_OK) {
+        return fl_context_fail(context, "drain", FL_EXIT_FAILED, "%s", why.text);
+    }
+    int code = fl_context_answer(context, conf, "drain", "", fl_bytes_of(NULL, 0), &answer);
+    json_decref(answer);
+    while (code == FL_EXIT_OK && !drained) {
+        code = fl_context_answer(context, conf, "status", "", fl_bytes_of(NULL, 0), &answer);
+        drained = code == FL_EXIT_OK && leaf_is(answer, "phase", "drained");
+        if (code == FL_EXIT_OK && (drained || !said)) {
+            fl_context_show(context, conf, &answer, s_drains);
+        }
+        json_decref(answer);
+        said = true;
+        if (!drained &&
+            (context->now_ms() - began >= wait_ms || !context->pause(context->self, LOOK_MS))) {
+            break;
+        }
+    }
+    return code == FL_EXIT_OK && !drained && wait_ms > 0 ? FL_EXIT_FAILED : code;
+}
+
+int
+fl_verb_approve(void *context, const fl_conf *conf)
+{
+    const char *hash = fl_conf_argument(conf, 0);
+    return s_order(context, conf, "approve", hash == NULL ? "" : hash);
 }

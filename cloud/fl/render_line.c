@@ -60,7 +60,8 @@ fl_render_stand(const json_t *status, char line[FL_RENDER_LINE_BYTES])
     if (rounds > 0) {
         s_add(line, "/%" PRIu64, rounds);
     }
-    s_add(line, " %s", leaf_text(status, "phase"));
+    s_add(line, " %s%s", leaf_text(status, "phase"),
+          leaf_is(status, "phase", "drained") ? ": safe to stop" : "");
     if (!leaf_true(status, "final") && !leaf_is(status, "reason", "-")) {
         s_add(line, " (%s)", leaf_text(status, "reason"));
     }

@@ -130,7 +130,9 @@ static void
 s_doing(fl_text_table *grid, const json_t *child, const char *key)
 {
     uint64_t done = leaf_whole(child, "done"), total = leaf_whole(child, "total");
-    if (!leaf_true(child, "present")) {
+    if (leaf_true(child, "rests")) {
+        fl_text_table_cell(grid, leaf_true(child, "present") ? "rest" : "rest, gone");
+    } else if (!leaf_true(child, "present")) {
         fl_text_table_cell(grid, "gone");
     } else if (leaf_true(child, "evasive")) {
         fl_text_table_cell(grid, "silent?");
@@ -271,6 +273,9 @@ static const char *
 s_lacking(const json_t *row)
 {
     bool told = leaf_true(row, "told");
+    if (leaf_true(row, "rests")) {
+        return NULL; // it is expected to be out, by its own word
+    }
     if (!told && !leaf_true(row, "present")) {
         return "gone";
     }

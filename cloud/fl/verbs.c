@@ -113,6 +113,15 @@ static const fl_setting of_root[] = { STATE("the root"), TIMEOUT, JSON };
 static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON };
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
+static const fl_setting drain[] = {
+    STATE("the process"),
+    { "undo", FL_CONF_BOOL, "false", 0, 0, NULL, "Take rounds again" },
+    { "wait", FL_CONF_DURATION, "0ms", 0, 604800000, NULL,
+      "How long to stay until it is drained; exit code 1 when it is not then" },
+    TIMEOUT,
+    JSON,
+};
+
 static const fl_setting rounds[] = {
     RUN,
     STATE("the process"),
@@ -287,6 +296,17 @@ static const fl_command commands[] = {
                    SETTINGS(of_any),
                    .purpose = "Say whether a process is well; its exit code is 0 when it is." },
       .run = fl_verb_health },
+    { .program = { .name = "drain",
+                   SETTINGS(drain),
+                   .purpose = "Let a process finish its round and take no new one, so that it may "
+                              "be stopped." },
+      .run = fl_verb_drain },
+    { .program = { .name = "approve",
+                   .arguments = "[HASH]",
+                   SETTINGS(of_any),
+                   .purpose = "Approve a run on a device by its manifest's hash; without it, list "
+                              "what waits and what was approved." },
+      .run = fl_verb_approve },
     { .program = { .name = "stop",
                    SETTINGS(of_any),
                    .purpose = "Stop a process cleanly; when it is started again, it continues." },

@@ -28,6 +28,8 @@ int fl_verb_admit(void *context, const fl_conf *conf);
 int fl_verb_forget(void *context, const fl_conf *conf);
 int fl_verb_token_revoke(void *context, const fl_conf *conf);
 int fl_verb_stop(void *context, const fl_conf *conf);
+int fl_verb_drain(void *context, const fl_conf *conf);
+int fl_verb_approve(void *context, const fl_conf *conf);
 int fl_verb_health(void *context, const fl_conf *conf);
 //  status.c
 int fl_verb_status(void *context, const fl_conf *conf);

@@ -46,6 +46,7 @@ s_child(fl_json *doc, json_t *in, const fl_seat_view *seat)
     fl_json_text(doc, in, "role", fl_role_name(seat->role));
     fl_json_bool(doc, in, "present", seat->present);
     fl_json_bool(doc, in, "evasive", seat->evasive);
+    fl_json_bool(doc, in, "rests", seat->rests);
     fl_json_text(doc, in, "activity", fl_activity_name(seat->activity));
     fl_json_whole(doc, in, "done", seat->done);
     fl_json_whole(doc, in, "total", seat->total);
@@ -131,11 +132,11 @@ s_awaited(const fl_seat_view *seat)
     return seat->present && seat->outcome == FL_OUT_ABSENT && seat->reason == FL_WHY_NONE;
 }
 
-//  A child counts as ready when it is here and brings a device.
+//  A child counts as ready when it is here and brings a device, or rests.
 static bool
 s_missing(const wait *self, const fl_seat_view *seat)
 {
-    bool ready = seat->present && seat->leaves > 0;
+    bool ready = (seat->present && seat->leaves > 0) || seat->rests;
     return strcmp(self->what, "children") == 0 ? !ready : s_awaited(seat);
 }
 
@@ -301,6 +302,23 @@ s_gauges(const fl_status_input *input)
     return now;
 }
 
+//  Of a node that takes no new round; NULL: it does, or finishes one although it has not been told
+//  to drain.
+static const char *
+s_rest(const fl_status_input *input)
+{
+    const fl_root_view *root = input->root;
+    fl_reason rests = root != NULL                 ? root->rests
+                      : input->participant != NULL ? fl_participant_rests(input->participant)
+                                                   : FL_WHY_NONE;
+    bool busy = root != NULL ? root->busy : input->aggregator != NULL && input->round != 0;
+    busy = busy || (input->participant != NULL && fl_participant_busy(input->participant));
+    if (rests == FL_WHY_DRAIN) {
+        return busy ? "draining" : "drained";
+    }
+    return rests == FL_WHY_NONE || busy ? NULL : fl_reason_name(rests);
+}
+
 static const char *
 s_phase_below(const fl_status_input *input)
 {
@@ -326,8 +344,11 @@ s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
 {
     const fl_root_view *root = input->root;
     json_t *top = doc->top;
+    const char *rest = s_rest(input);
     fl_json_text(doc, top, "phase",
-                 root != NULL ? fl_root_phase_name(root->phase) : s_phase_below(input));
+                 rest != NULL   ? rest
+                 : root != NULL ? fl_root_phase_name(root->phase)
+                                : s_phase_below(input));
     s_whole(doc, top, "round", now->round_number);
     s_whole(doc, top, "rounds", now->run_rounds);
     s_whole(doc, top, "attempt", now->round_attempt);

@@ -41,6 +41,7 @@ typedef enum fl_event_kind {
     FL_EV_UNMASKED, // answers UNMASK: the masks are off
     FL_EV_STOP,     // the operator wants this process to end
     FL_EV_DENIED,   // root only: a node is shut out or forgotten
+    FL_EV_REST,     // from now on no new round is taken; what is in hand is finished
     FL_EV_COUNT
 } fl_event_kind;
 
@@ -85,6 +86,9 @@ typedef struct fl_event {
             fl_name node;
         } denied;
         struct {
+            fl_reason reason; // FL_WHY_NONE: rounds are taken again
+        } rest;
+        struct {
             bool ok;
             fl_reason reason; // when not ok; FL_WHY_NONE means FL_WHY_HASH
         } verified;
@@ -101,8 +105,9 @@ typedef struct fl_event {
         struct {
             fl_vec update;    // 0 when reason is set
             fl_reason reason; // FL_WHY_NONE or why there is no update
-            uint64_t samples; // of the shard
+            uint64_t samples; // of the shard; those that were seen, when a limit cut it
             uint64_t stats[FL_STATS];
+            uint64_t steps, steps_wanted; // fewer than wanted: a limit cut it
         } trained;
         struct {
             fl_vec vec;

@@ -43,7 +43,20 @@ typedef struct session {
     float *velocity;
     uint32_t *order;     // (samples)
     uint64_t elements;
+    fl_limit limit;
+    bool cut; // the limit is reached
 } session;
+
+static void
+s_count(session *self, uint32_t seen)
+{
+    fl_limit *limit = &self->limit;
+    limit->steps++;
+    limit->samples +=
+        seen < self->samples->count - limit->samples ? seen : self->samples->count - limit->samples;
+    self->cut = (limit->steps_max > 0 && limit->steps >= limit->steps_max) ||
+                (limit->over != NULL && limit->over(limit->self));
+}
 
 //  gradient += decay * w + proximal * (w - anchor)
 static void
@@ -72,13 +85,13 @@ s_descend(const float *gradient, uint64_t elements, const fl_sgd *sgd, float *ve
 
 //  One pass over the samples in `order`.
 static fl_status
-s_epoch(const session *self, const atomic_bool *cancel)
+s_epoch(session *self, const atomic_bool *cancel)
 {
     const fl_samples *samples = self->samples;
     const uint32_t features = samples->features, batch = self->sgd->batch;
     float *input = fl_network_input(self->network);
     uint8_t labels[FL_BATCH_MAX];
-    for (uint32_t at = 0; at < samples->count; at += batch) {
+    for (uint32_t at = 0; at < samples->count && !self->cut; at += batch) {
         if (atomic_load(cancel)) {
             return FL_BUSY;
         }
@@ -92,6 +105,7 @@ s_epoch(const session *self, const atomic_bool *cancel)
         (void)fl_network_gradient(self->network, self->parameters, labels, now, self->gradient);
         s_pull(self);
         s_descend(self->gradient, self->elements, self->sgd, self->velocity, self->parameters);
+        s_count(self, now);
     }
     return FL_OK;
 }
@@ -110,6 +124,7 @@ fl_learn(fl_network *network, const fl_sgd *sgd, const fl_samples *samples,
         .anchor = anchor,
         .parameters = parameters,
         .elements = fl_shape_elements(fl_network_shape(network)),
+        .limit = sgd->limit != NULL ? *sgd->limit : (fl_limit){ 0 },
     };
     fl_status status = FL_NOMEM;
     self.gradient = calloc((size_t)self.elements, sizeof(float));
@@ -123,9 +138,14 @@ fl_learn(fl_network *network, const fl_sgd *sgd, const fl_samples *samples,
     }
     fl_rng rng = fl_rng_seeded(sgd->seed);
     status = FL_OK;
-    for (uint32_t epoch = 0; status == FL_OK && epoch < sgd->epochs; epoch++) {
+    self.limit.steps = self.limit.samples = 0;
+    self.limit.wanted = (uint64_t)sgd->epochs * ((samples->count + sgd->batch - 1) / sgd->batch);
+    for (uint32_t epoch = 0; status == FL_OK && epoch < sgd->epochs && !self.cut; epoch++) {
         fl_rng_shuffle(&rng, self.order, samples->count);
         status = s_epoch(&self, cancel);
+    }
+    if (sgd->limit != NULL) {
+        *sgd->limit = self.limit;
     }
 done:
     free(self.gradient);

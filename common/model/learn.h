@@ -17,6 +17,15 @@ typedef struct fl_samples {
     uint32_t features;     // the network's inputs
 } fl_samples;
 
+//  How far a training may go, and how far it went. The step that reaches the limit is whole.
+typedef struct fl_limit {
+    uint64_t steps_max;             // batches; 0: any number
+    bool (*over)(const void *self); // asked after each step; NULL: never
+    const void *self;
+    uint64_t steps, wanted; // out: done, and what the epochs come to
+    uint32_t samples;       // out: of those, how many were seen
+} fl_limit;
+
 //  g = gradient + decay * w + proximal * (w - anchor); v = momentum * v + g; w -= rate * v.
 //  FedProx: Li et al., Federated optimization in heterogeneous networks, MLSys 2020.
 typedef struct fl_sgd {
@@ -27,6 +36,7 @@ typedef struct fl_sgd {
     float decay;
     float proximal;
     uint64_t seed;    // of the shuffles
+    fl_limit *limit;  // NULL: none
 } fl_sgd;
 
 //  Largest batch.

@@ -1057,10 +1057,38 @@ s_about_step(const fl_aggregator *self, const fl_refused *refused)
     return s_masked(self) && about != NULL && (refused->about == FL_TASK || about->masked);
 }
 
+//  A child takes no task, or has done one in part: what it says of itself, of this round or of all.
+//  True: there is nothing else in it.
+static bool
+s_hear_rest(fl_aggregator *self, const fl_event *event, fl_outbox *out)
+{
+    const fl_message *message = event->message.message;
+    fl_reason reason = message->refused.reason;
+    int64_t index = fl_seats_of_peer(self->seats, event->message.from);
+    if (index < 0 || message->refused.about != FL_TASK) {
+        return false;
+    }
+    fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
+    if (fl_reason_rests(reason) &&
+        (!fl_reason_rests_run(reason) || fl_run_equal(&message->run, &self->run))) {
+        if (seat->rests != reason) {
+            s_note(self, &seat->node, FL_NOTE_REST, reason, (uint64_t)index, 0, out);
+        }
+        fl_seats_rest(self->seats, seat, reason);
+    } else if (reason == FL_WHY_PARTIAL && message->round == self->task.order.round &&
+               fl_run_equal(&message->run, &self->run)) {
+        seat->partial = true;
+    }
+    return reason == FL_WHY_PARTIAL || message->round == 0;
+}
+
 static void
 on_refused(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
+    if (s_hear_rest(self, event, out)) {
+        return;
+    }
     if (s_about_step(self, &message->refused)) {
         s_hear_step(self, event, now, out);
         return;
@@ -1197,8 +1225,8 @@ s_complete(const fl_aggregator *self, fl_time now)
         return false; // nobody above waits for this round: others may still come and make it
     }
     bool waited = now >= self->opened_at + (fl_time)self->conf.timing.join_wait_ms;
-    return sum.invited > 0 && sum.ended == sum.invited &&
-           (sum.invited >= fl_aggregator_expects(self) || waited) &&
+    return sum.invited + sum.resting > 0 && sum.ended == sum.invited &&
+           (sum.invited + sum.resting >= fl_aggregator_expects(self) || waited) &&
            (self->due != FL_NEVER || s_quorum(self, counted));
 }
 
@@ -1472,7 +1500,8 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
-        seat->lost = seat->member && !seat->present;
+        seat->lost = seat->member && !seat->present && seat->rests == FL_WHY_NONE;
+        seat->partial = false;
         seat->reason = seat->lost ? seat->away : FL_WHY_NONE;
         memset(&seat->intake, 0, sizeof seat->intake);
         seat->in_block = false;
@@ -1664,6 +1693,9 @@ fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model
             fl_seat *seat = fl_seats_at(self->seats, i);
             seat->member = seat->lost = false;
             seat->below = 0;
+            if (fl_reason_rests_run(seat->rests)) {
+                fl_seats_rest(self->seats, seat, FL_WHY_NONE);
+            }
             seat->roll_used = 0;
         }
     }
@@ -1740,6 +1772,9 @@ fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t 
             seat->last_round == 0) { // else it is another run's, and may be asked for
             seat->last_outcome = (fl_outcome)roll[i].outcome;
             seat->last_reason = (fl_reason)roll[i].reason;
+            if (roll[i].outcome == FL_OUT_IDLE && fl_reason_rests(seat->last_reason)) {
+                fl_seats_rest(self->seats, seat, seat->last_reason);
+            }
         }
         if (seat != NULL && edge && seat->roll_used == 0) {
             s_remember_below(seat, roll, count);
@@ -1917,7 +1952,8 @@ fl_seat_view
 fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
 {
     const fl_seat *seat = fl_seats_look(self->seats, index);
-    bool running = fl_seat_outcome(seat) != FL_OUT_IDLE;
+    bool rests = fl_seat_outcome(seat) == FL_OUT_IDLE && seat->rests != FL_WHY_NONE;
+    bool running = fl_seat_outcome(seat) != FL_OUT_IDLE || rests;
     return (fl_seat_view){
         .node = seat->node,
         .role = seat->role,
@@ -1927,7 +1963,10 @@ fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
         .done = seat->done,
         .total = seat->total,
         .outcome = running ? fl_seat_outcome(seat) : seat->last_outcome,
-        .reason = running ? seat->reason : seat->last_reason,
+        .rests = seat->rests != FL_WHY_NONE,
+        .reason = rests     ? seat->rests
+                  : running ? seat->reason
+                            : seat->last_reason,
         .leaves = seat->leaves,
         .samples = seat->samples,
         .tally = seat->tally,

@@ -72,7 +72,7 @@ void fl_result_report(const fl_result *self, fl_report *report);
 typedef struct fl_seat_view {
     fl_name node;
     fl_role role;
-    bool present, evasive;
+    bool present, evasive, rests;
     fl_activity activity;
     uint64_t done, total;
     fl_outcome outcome; // of the current or last round

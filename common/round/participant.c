@@ -57,6 +57,7 @@ struct fl_participant {
     char declined_text[FL_TEXT_MAX];
     fl_verdict verdict;
     fl_reason paused; // says the parent; FL_WHY_NONE: it is not
+    fl_reason rests;  // why no new round is taken; FL_WHY_NONE: they are
     bool verdict_new;
     fl_reason end; // why the run is over, once the verdict is final
     fl_doing doing;
@@ -155,6 +156,19 @@ s_rejoin(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
     if (fl_participant_joined(self)) {
         s_note(self, FL_NOTE_RECONNECT, reason, 0, 0, out);
         s_hello(self, now, out);
+    }
+}
+
+//  Why a task is refused: this one, or, without one, those to come.
+static void
+s_say_rest(fl_participant *self, const fl_order *order, fl_outbox *out)
+{
+    if (self->rests != FL_WHY_NONE && fl_participant_joined(self)) {
+        fl_message *message = fl_outbox_send(out, FL_PARENT, FL_REFUSED);
+        message->run = order != NULL ? order->run : self->run;
+        message->round = order != NULL ? order->round : 0;
+        message->refused.reason = self->rests;
+        message->refused.about = FL_TASK;
     }
 }
 
@@ -571,8 +585,9 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     fl_session_welcomed(&self->session, message->welcome.beat_ms, now);
     self->seat = message->welcome;
     self->seat.certificate = (fl_bytes){ 0 };
-    self->paused = false;
+    self->paused = FL_WHY_NONE;
     s_note(self, FL_NOTE_WELCOMED, FL_WHY_NONE, self->seat.seat, self->seat.epoch, out);
+    s_say_rest(self, NULL, out);
     if (self->phase == FL_PARTICIPANT_FETCHING && self->fetch.checking == 0) {
         fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
@@ -594,9 +609,13 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     self->exposed = 0;
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
-    fl_reason reason = s_masking_begin(self, now, out);
+    char text[FL_TEXT_MAX] = "this node takes no part in a round with these settings";
+    fl_reason reason = self->conf.judge == NULL
+                           ? FL_WHY_NONE
+                           : self->conf.judge(self->conf.judge_self, &task->order, text);
+    reason = reason == FL_WHY_NONE ? s_masking_begin(self, now, out) : reason;
     if (reason != FL_WHY_NONE) {
-        s_turn_down(self, reason, "this node takes no part in a round with these settings", out);
+        s_turn_down(self, reason, text, out);
         s_decline_again(self, out);
     } else if (fl_hash_equal(&self->model, &task->order.model)) {
         s_enter(self, FL_PARTICIPANT_WORKING);
@@ -694,6 +713,10 @@ on_task(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out
         s_change_run(self, &task->order.run, out);
     }
     s_end(self, FL_OUT_LATE, FL_WHY_LATE, self->exposed == 0, out);
+    if (self->rests != FL_WHY_NONE) { // the parent gave it before it heard
+        s_say_rest(self, &task->order, out);
+        return;
+    }
     s_begin_task(self, task, now, out);
 }
 
@@ -1060,6 +1083,41 @@ fl_participant_paused(const fl_participant *self)
     return self->paused;
 }
 
+void
+fl_participant_partial(fl_participant *self, fl_outbox *out)
+{
+    FL_ASSERT(self->phase == FL_PARTICIPANT_WORKING);
+    if (fl_participant_joined(self)) {
+        fl_refused *refused = &s_say(self, FL_REFUSED, out)->refused;
+        refused->reason = FL_WHY_PARTIAL;
+        refused->about = FL_TASK;
+    }
+}
+
+void
+fl_participant_rest(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
+{
+    bool again = reason == FL_WHY_NONE;
+    s_note(self, FL_NOTE_REST, reason, self->seat.seat, 0, out);
+    self->rests = reason;
+    s_say_rest(self, NULL, out);
+    if (again && fl_participant_joined(self)) {
+        s_hello(self, now, out); // to be given a seat is to be given tasks
+    }
+}
+
+fl_reason
+fl_participant_rests(const fl_participant *self)
+{
+    return self->rests;
+}
+
+bool
+fl_participant_busy(const fl_participant *self)
+{
+    return self->phase != FL_PARTICIPANT_NONE && self->phase != FL_PARTICIPANT_DECLINED;
+}
+
 fl_reason
 fl_participant_trouble(const fl_participant *self)
 {
@@ -1093,6 +1151,9 @@ fl_participant_activity(const fl_participant *self)
         [FL_PARTICIPANT_DECLINED] = FL_DOING_WAIT_CLOSE,
     };
     bool idle = self->phase == FL_PARTICIPANT_NONE || self->phase == FL_PARTICIPANT_WORKING;
+    if (self->rests != FL_WHY_NONE && !fl_participant_busy(self)) {
+        return FL_DOING_REST;
+    }
     return idle ? self->doing.activity : activities[self->phase];
 }
 

@@ -30,6 +30,10 @@ typedef struct fl_participant_conf {
     //  that it points to; the hop is that of the parent's certificate, which WELCOME must show.
     const fl_secagg_client_conf *masking;
     const fl_secagg_mark *mark; // what was kept last of masked rounds; NULL: nothing
+    //  Whether this node's site takes part in that round: FL_WHY_NONE, or a reason that rests and a
+    //  line of text. Asked before anything else is done for a task. NULL: it does.
+    fl_reason (*judge)(void *self, const fl_order *order, char text[FL_TEXT_MAX]);
+    void *judge_self;
 } fl_participant_conf;
 
 //  What the owner hands over to be sent. The vector is the participant's from then on.
@@ -96,6 +100,14 @@ void fl_participant_offer(fl_participant *self, const fl_offer *offer, fl_time n
 //  Answer the task with a reason. Only while `wants`.
 void fl_participant_decline(fl_participant *self, fl_reason reason, const char *text, fl_time now,
                             fl_outbox *out);
+//  The contribution to come was cut short by this node's own limit; the parent names it in the
+//  report. Only while `wants`.
+void fl_participant_partial(fl_participant *self, fl_outbox *out);
+//  Take no new round because of that, or take them again (FL_WHY_NONE): the parent hears of it.
+//  The task in hand is finished.
+void fl_participant_rest(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out);
+fl_reason fl_participant_rests(const fl_participant *self); // FL_WHY_NONE: it does not
+bool fl_participant_busy(const fl_participant *self);       // with a task, until its verdict
 //  Take the last verdict, once. False when there is no new one.
 bool fl_participant_verdict(fl_participant *self, fl_verdict *verdict);
 

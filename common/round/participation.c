@@ -27,6 +27,19 @@ s_add_device(fl_tally *sum, const fl_seat *seat)
     sum->samples_missing += seat->samples;
 }
 
+//  Devices that the edge named last as idle: they rest.
+static uint32_t
+s_idle(const fl_seat *edge)
+{
+    fl_roll_entry entry;
+    uint32_t idle = 0;
+    for (size_t at = 0; at + FL_ROLL_ENTRY_BYTES <= edge->roll_used; at += FL_ROLL_ENTRY_BYTES) {
+        idle += fl_roll_decode(fl_bytes_of(edge->roll + at, FL_ROLL_ENTRY_BYTES), &entry) &&
+                entry.outcome == FL_OUT_IDLE;
+    }
+    return idle;
+}
+
 static void
 s_add_edge(fl_tally *sum, const fl_seat *seat)
 {
@@ -34,6 +47,8 @@ s_add_edge(fl_tally *sum, const fl_seat *seat)
     const fl_tally *said = in ? &seat->contrib.tally : &seat->tally;
     uint32_t invited = said->invited > 0 ? said->invited : seat->leaves;
     uint32_t forgotten = invited < seat->below ? seat->below - invited : 0;
+    uint32_t idle = forgotten > 0 ? s_idle(seat) : 0;
+    forgotten -= idle < forgotten ? idle : forgotten;
     invited += forgotten;
     uint64_t known = said->samples_known > 0 ? said->samples_known : seat->samples;
     sum->invited += invited;
@@ -102,8 +117,9 @@ s_write_seat(sheet *page, const fl_seat *seat, const fl_name *parent, uint64_t r
 {
     fl_roll_entry entry = { .node = seat->node, .parent = *parent };
     entry.outcome = (uint8_t)fl_seat_outcome(seat);
-    entry.reason = (uint8_t)seat->reason;
+    entry.reason = (uint8_t)(entry.outcome == FL_OUT_IDLE ? seat->rests : seat->reason);
     if (entry.outcome == FL_OUT_IN) {
+        entry.reason = seat->partial ? FL_WHY_PARTIAL : entry.reason;
         uint64_t staleness = round - seat->contrib.base_round;
         entry.staleness = staleness < 255 ? (uint8_t)staleness : 255;
     }
@@ -124,7 +140,8 @@ fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name
                        size_t *at, fl_roll_entry *entry)
 {
     fl_outcome outcome = fl_seat_outcome(edge);
-    bool out = outcome != FL_OUT_IN && outcome != FL_OUT_IDLE && fl_seat_terminal(edge);
+    bool rests = outcome == FL_OUT_IDLE && edge->rests != FL_WHY_NONE;
+    bool out = outcome != FL_OUT_IN && (outcome != FL_OUT_IDLE || rests) && fl_seat_terminal(edge);
     bool found = false;
     while (*at + FL_ROLL_ENTRY_BYTES <= edge->roll_used && !found) {
         found = fl_roll_decode(fl_bytes_of(edge->roll + *at, FL_ROLL_ENTRY_BYTES), entry) &&
@@ -133,7 +150,7 @@ fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name
     }
     if (found && out) {
         entry->outcome = (uint8_t)outcome;
-        entry->reason = (uint8_t)edge->reason;
+        entry->reason = (uint8_t)(rests ? edge->rests : edge->reason);
         entry->staleness = 0;
     }
     return found;
@@ -146,7 +163,7 @@ fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t rou
     sheet page = { .entries = entries };
     for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
         const fl_seat *seat = fl_seats_look(seats, i);
-        if (fl_seat_outcome(seat) == FL_OUT_IDLE) {
+        if (fl_seat_outcome(seat) == FL_OUT_IDLE && seat->rests == FL_WHY_NONE) {
             continue;
         }
         s_write_seat(&page, seat, parent, round);

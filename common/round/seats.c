@@ -17,6 +17,7 @@ struct fl_seats {
     uint32_t standing[FL_SEAT_PHASES]; // seats by phase
     uint32_t joined, ready;            // present seats; of them, with a leaf
     uint64_t leaves, samples;          // of present seats
+    uint32_t resting;                  // seats, present or not
     place places[];                    // (seats_max)
 };
 
@@ -116,6 +117,14 @@ fl_seats_enter(fl_seats *self, fl_seat *seat, fl_seat_phase phase)
 }
 
 void
+fl_seats_rest(fl_seats *self, fl_seat *seat, fl_reason reason)
+{
+    self->resting -= seat->rests != FL_WHY_NONE;
+    self->resting += reason != FL_WHY_NONE;
+    seat->rests = reason;
+}
+
+void
 fl_seats_told(fl_seats *self, uint32_t seat, uint32_t leaves, uint64_t samples)
 {
     fl_seat *at = fl_seats_at(self, seat);
@@ -172,7 +181,8 @@ s_old_seat(const fl_seats *self)
     int least = 3;
     for (uint32_t i = 0; i < self->count; i++) {
         const fl_seat *seat = &self->places[i].seat;
-        int missed = seat->blamed != FL_WHY_NONE ? 2 : seat->member ? 1 : 0;
+        bool member = seat->member || seat->rests != FL_WHY_NONE;
+        int missed = seat->blamed != FL_WHY_NONE ? 2 : member ? 1 : 0;
         if (!seat->present && seat->phase == FL_SEAT_IDLE && missed < least) {
             found = i;
             least = missed;
@@ -191,6 +201,7 @@ s_new_seat(fl_seats *self)
     int64_t index = s_old_seat(self);
     if (index >= 0) {
         fl_seat *seat = &self->places[index].seat;
+        fl_seats_rest(self, seat, FL_WHY_NONE);
         free(seat->roll);
         free(seat->blocks);
         memset(seat, 0, sizeof *seat);
@@ -224,6 +235,7 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
     seat->node = event->message.node;
     seat->role = event->message.role;
     seat->evasive = false;
+    fl_seats_rest(self, seat, FL_WHY_NONE);
     seat->heard_at = now;
     seat->leaves = seat->role == FL_ROLE_DEVICE ? 1 : hello->leaves;
     s_arrive(self, (uint32_t)index, event->message.from);
@@ -253,10 +265,19 @@ fl_seats_has(const fl_seats *self, const fl_name *node)
 fl_presence
 fl_seats_presence(const fl_seats *self)
 {
-    return (fl_presence){ .joined = self->joined,
-                          .ready = self->ready,
-                          .leaves = self->leaves < UINT32_MAX ? (uint32_t)self->leaves : UINT32_MAX,
-                          .samples = self->samples };
+    uint64_t leaves = self->leaves;
+    fl_presence sum = { .joined = self->joined, .ready = self->ready, .samples = self->samples };
+    for (uint32_t i = 0; i < self->count && self->resting > 0; i++) {
+        const fl_seat *seat = &self->places[i].seat;
+        uint32_t below = seat->leaves > seat->below ? seat->leaves : seat->below;
+        bool rests = seat->rests != FL_WHY_NONE && (below > 0 || seat->role == FL_ROLE_DEVICE);
+        bool away = rests && !seat->present;
+        sum.resting += rests && (away || seat->leaves > 0);
+        sum.ready += away;
+        leaves += !away ? 0 : below > 0 ? below : 1;
+    }
+    sum.leaves = leaves < UINT32_MAX ? (uint32_t)leaves : UINT32_MAX;
+    return sum;
 }
 
 fl_standing
@@ -267,6 +288,7 @@ fl_seats_standing(const fl_seats *self)
         .invited = self->count - in[FL_SEAT_IDLE],
         .ended = in[FL_SEAT_COUNTED] + in[FL_SEAT_LATE] + in[FL_SEAT_REFUSED] + in[FL_SEAT_ABSENT],
         .offered = in[FL_SEAT_OFFERED],
+        .resting = self->resting,
         .coming = in[FL_SEAT_VERIFYING] + in[FL_SEAT_FOLDING] + in[FL_SEAT_COUNTED]
     };
 }

@@ -54,6 +54,8 @@ typedef struct fl_seat {
     fl_secagg_server *server; // of its block, which says whether it is out; NULL: that never ran
     fl_time ready_at;         // READY heard; 0: not yet
     fl_reason blamed;         // of any round: shown to have lied, left out from there on
+    fl_reason rests;          // likewise: takes no task, and why; until its next HELLO
+    bool partial;             // its own limit cut what it did for this round
     //  the last settled round
     fl_run last_run;
     uint64_t last_round;
@@ -84,6 +86,8 @@ const fl_seat *fl_seats_look(const fl_seats *self, uint32_t seat);
 int64_t fl_seats_of_peer(const fl_seats *self, fl_peer peer);
 //  Change how one of these seats stands in the round.
 void fl_seats_enter(fl_seats *self, fl_seat *seat, fl_seat_phase phase);
+//  A child takes no task for that reason, or takes them again (FL_WHY_NONE).
+void fl_seats_rest(fl_seats *self, fl_seat *seat, fl_reason reason);
 //  What a present child says of those below it.
 void fl_seats_told(fl_seats *self, uint32_t seat, uint32_t leaves, uint64_t samples);
 //  The child of a present seat has gone.
@@ -103,10 +107,11 @@ int64_t fl_seats_of_node(const fl_seats *self, const fl_name *node);
 //  One of the children of this round has that name, or sits here now.
 bool fl_seats_has(const fl_seats *self, const fl_name *node);
 
-//  Who is there now, in sums over present seats.
+//  Who is there now, in sums over present seats and those that rest: these are not waited for.
 typedef struct fl_presence {
     uint32_t joined;  // children
     uint32_t ready;   // of them, with at least one leaf
+    uint32_t resting; // of these
     uint32_t leaves;  // devices below
     uint64_t samples; // last known shard sizes
 } fl_presence;
@@ -114,7 +119,7 @@ fl_presence fl_seats_presence(const fl_seats *self);
 
 //  How the seats stand in the round, in counts.
 typedef struct fl_standing {
-    uint32_t invited, ended, offered;
+    uint32_t invited, ended, offered, resting;
     uint32_t coming; // verified or folded any moment, or counted
 } fl_standing;
 fl_standing fl_seats_standing(const fl_seats *self);

@@ -38,7 +38,7 @@ fl_selection_open(fl_selection *self)
 bool
 fl_selection_invites(fl_selection *self, fl_seat *seat)
 {
-    if (!seat->present || seat->invited) {
+    if (!seat->present || seat->invited || seat->rests != FL_WHY_NONE) {
         return seat->invited;
     }
     if (seat->blamed != FL_WHY_NONE) {

@@ -128,6 +128,8 @@ s_train(void *arg)
     }
     job->event.trained.reason = s_reason_of(status);
     job->event.trained.samples = training->samples;
+    job->event.trained.steps = training->steps;
+    job->event.trained.steps_wanted = training->steps_wanted;
     memcpy(job->event.trained.stats, training->stats, sizeof training->stats);
     if (status != FL_OK) {
         fl_blob_unref(&job->out);

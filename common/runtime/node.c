@@ -42,6 +42,8 @@ struct fl_node {
     fl_reactor *reactor;
     fl_time certificate_at; // next look at ours
     bool stopping;
+    bool drains;    // says the operator
+    fl_reason site; // why the site takes no round now
 };
 
 // ---- what the reactor asks for ----------------------------------------------------------------
@@ -82,26 +84,50 @@ s_model(void *arg, const fl_hash *hash, uint64_t offset, uint32_t bytes, fl_loan
     return s_lend(fl_handles_model(self->handles, hash), offset, bytes, loan);
 }
 
+//  The machine hears what is new of both: the operator's word goes before the site's hours.
+static void
+s_rest(fl_node *self, bool drains, fl_reason site)
+{
+    const fl_reason before = self->drains ? FL_WHY_DRAIN : self->site;
+    self->drains = drains;
+    self->site = site;
+    const fl_event rest = { .kind = FL_EV_REST, .rest.reason = drains ? FL_WHY_DRAIN : site };
+    if (rest.rest.reason != before && fl_node_post(self, &rest) != FL_OK) {
+        fl_log(FL_LOG_ERROR, "rest-lost", fl_log_text("why", "too many events: ask again"));
+    }
+}
+
+void
+fl_node_rest(fl_node *self, fl_reason site)
+{
+    s_rest(self, self->drains, site);
+}
+
+static void
+s_answer(fl_node *self, uint32_t ticket, uint8_t code, const char *text)
+{
+    fl_blob *json = fl_blob_copy(fl_bytes_of(text, strlen(text)));
+    fl_node_answer(self, ticket, code, &json);
+}
+
 static void
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
-    static const char well[] = "{\"ok\":true,\"said\":\"it is well\"}";
-    static const char ends[] = "{\"ok\":true,\"said\":\"it stops; started again, it continues\"}";
-    static const char unknown[] = "{\"error\":\"this process does not answer that: ask the root, "
-                                  "with its state directory\"}";
     fl_node *self = arg;
-    fl_blob *json = NULL;
     if (strcmp(ask->verb, "health") == 0) {
-        json = fl_blob_copy(fl_bytes_of(well, sizeof well - 1));
-        fl_node_answer(self, ticket, 0, &json);
+        s_answer(self, ticket, 0, "{\"ok\":true,\"said\":\"it is well\"}");
+    } else if (strcmp(ask->verb, "drain") == 0) {
+        s_rest(self, strcmp(ask->argument, "undo") != 0, self->site);
+        s_answer(self, ticket, 0, "{\"ok\":true,\"said\":\"it takes rounds again\"}");
     } else if (strcmp(ask->verb, "stop") == 0) {
-        json = fl_blob_copy(fl_bytes_of(ends, sizeof ends - 1));
-        fl_node_answer(self, ticket, 0, &json);
+        s_answer(self, ticket, 0,
+                 "{\"ok\":true,\"said\":\"it stops; started again, it continues\"}");
         fl_log(FL_LOG_INFO, "stopping", fl_log_text("for", "the operator"));
         self->stopping = true;
     } else if (self->tier.ask == NULL || !self->tier.ask(self->tier.self, ticket, ask)) {
-        json = fl_blob_copy(fl_bytes_of(unknown, sizeof unknown - 1));
-        fl_node_answer(self, ticket, 2, &json);
+        s_answer(self, ticket, 2,
+                 "{\"error\":\"this process does not answer that: ask the root, with its state "
+                 "directory\"}");
     }
 }
 

@@ -53,6 +53,8 @@ void fl_node_close(fl_node **self_p);
 //  Turn until a signal or the operator ends it. FL_BUSY: work had to be left running.
 FL_CHECKED fl_status fl_node_run(fl_node *self, fl_why *why);
 
+//  The site's own reason to take no new round; FL_WHY_NONE: it has none.
+void fl_node_rest(fl_node *self, fl_reason site);
 FL_CHECKED fl_status fl_node_post(fl_node *self, const fl_event *event);
 //  Takes the reference.
 void fl_node_answer(fl_node *self, uint32_t ticket, uint8_t code, fl_blob **json_p);

@@ -12,7 +12,9 @@ typedef struct fl_training {
     fl_order order;           // round, elements and the plan with its recipe
     fl_bytes model;           // the safetensors blob, hash already proved
     float *update;            // (order.elements) filled by the trainer: trained minus received
-    uint64_t samples;         // out: samples of this device's shard
+    uint64_t samples;         // out: samples that were trained on: weighs the update
+    uint64_t steps;           // out: steps that were done ...
+    uint64_t steps_wanted;    // ... of so many; fewer when a limit of this site cut it short
     uint64_t stats[FL_STATS]; // out: FL_STAT_SAMPLES, LOSS, CORRECT, EVALUATED, TRAIN_MS
 } fl_training;
 

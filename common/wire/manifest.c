@@ -104,13 +104,15 @@ fl_manifest_encode(const fl_order *order, uint8_t room[FL_PARTS_MADE_MAX])
     const fl_plan *plan = &order->plan;
     fl_writer out = fl_writer_over(room, FL_PARTS_MADE_MAX);
     FL_ASSERT(s_fixed_valid(plan));
-    fl_mp_write_map(&out, 7);
+    fl_mp_write_map(&out, 8);
     fl_mp_write_str(&out, s_text("kind"));
     fl_mp_write_uint(&out, KIND_AVERAGE);
     fl_mp_write_str(&out, s_text("late")); // rule, largest staleness
     fl_mp_write_array(&out, 2);
     fl_mp_write_uint(&out, plan->late);
     fl_mp_write_uint(&out, plan->staleness_max);
+    fl_mp_write_str(&out, s_text("name")); // of the run
+    fl_mp_write_str(&out, s_text(plan->run));
     fl_mp_write_str(&out, s_text("pin"));
     fl_mp_write_bool(&out, plan->pin);
     fl_mp_write_str(&out, s_text("segments")); // first, count, kind, clip, bits of each
@@ -146,6 +148,8 @@ s_plan_read(fl_mp_reader *in, fl_plan *plan)
     uint64_t late = fl_mp_read_uint(in);
     uint64_t staleness = fl_mp_read_uint(in);
     fl_mp_leave(in);
+    (void)fl_mp_read_str(in); // name
+    fl_bytes name = fl_mp_read_str(in);
     (void)fl_mp_read_str(in); // pin
     plan->pin = fl_mp_read_bool(in);
     (void)fl_mp_read_str(in); // segments
@@ -156,8 +160,13 @@ s_plan_read(fl_mp_reader *in, fl_plan *plan)
     (void)fl_mp_read_uint(in);
     double clip = fl_mp_read_number(in);
     uint64_t bits = fl_mp_read_uint(in);
-    if (in->broken || late > FL_LATE_CARRY || staleness > UINT32_MAX || bits > BITS_MAX) {
+    if (in->broken || name.size >= sizeof plan->run || late > FL_LATE_CARRY ||
+        staleness > UINT32_MAX || bits > BITS_MAX) {
         return false;
+    }
+    memset(plan->run, 0, sizeof plan->run);
+    if (name.size > 0) {
+        memcpy(plan->run, name.data, name.size);
     }
     plan->late = (uint8_t)late;
     plan->staleness_max = (uint32_t)staleness;

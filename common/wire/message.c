@@ -27,7 +27,7 @@ static const char *const activity_names[FL_DOING_COUNT] = {
     [FL_DOING_TRAIN] = "train",     [FL_DOING_COLLECT] = "collect",
     [FL_DOING_ENCODE] = "encode",   [FL_DOING_WAIT_GRANT] = "wait-grant",
     [FL_DOING_SEND] = "send",       [FL_DOING_WAIT_CLOSE] = "wait-close",
-    [FL_DOING_PAUSED] = "paused",
+    [FL_DOING_PAUSED] = "paused",   [FL_DOING_REST] = "rest",
 };
 
 static const char *
@@ -40,6 +40,18 @@ const char *
 fl_reason_name(fl_reason reason)
 {
     return s_name(reason_names, FL_WHY_COUNT, reason);
+}
+
+bool
+fl_reason_rests(fl_reason reason)
+{
+    return reason >= FL_WHY_DRAIN && reason <= FL_WHY_APPROVAL;
+}
+
+bool
+fl_reason_rests_run(fl_reason reason)
+{
+    return reason == FL_WHY_SITE || reason == FL_WHY_APPROVAL;
 }
 
 const char *

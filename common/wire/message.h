@@ -65,6 +65,10 @@ typedef enum fl_reason {
 
 const char *fl_verb_name(fl_verb verb);       // "hello"; "unknown" when out of range
 const char *fl_reason_name(fl_reason reason); // "late"; "unknown" when out of range
+//  A node that rests for it is well, takes no task, and is neither late nor absent. Of a run, and
+//  not of the node: its site takes no part in this one.
+bool fl_reason_rests(fl_reason reason);
+bool fl_reason_rests_run(fl_reason reason);
 
 //  What becomes of an update whose round has closed.
 typedef enum fl_late { FL_LATE_DROP = 0, FL_LATE_CARRY = 1 } fl_late;
@@ -98,6 +102,7 @@ void fl_recipe_put(fl_recipe *self, const char *name, double number);
 //  fl_policy_element.
 typedef struct fl_plan {
     //  in the manifest: the same in every round of a run
+    char run[32];            // name of the run, printable and zero-terminated; may be empty
     float clip;             // > 0: |x| above it is clipped
     uint8_t bits;           // of one Q, sign included: 2..24
     uint8_t late;           // fl_late
@@ -277,6 +282,7 @@ typedef enum fl_activity {
     FL_DOING_NOTHING, FL_DOING_FETCH, FL_DOING_TRAIN, FL_DOING_COLLECT, FL_DOING_ENCODE,
     FL_DOING_WAIT_GRANT, FL_DOING_SEND, FL_DOING_WAIT_CLOSE,
     FL_DOING_PAUSED, // a parent that cannot store or make what it has to; it goes on by itself
+    FL_DOING_REST,   // a child that takes no task until it says so
     FL_DOING_COUNT
 } fl_activity;
 const char *fl_activity_name(fl_activity activity);

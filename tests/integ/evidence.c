@@ -154,6 +154,7 @@ s_round(rerun *self, const char *order, const char *settings)
     }
     fl_plan *plan = &self->order.plan;
     fl_settings_decode(fl_bytes_of(map, size), &self->order);
+    (void)snprintf(plan->run, sizeof plan->run, "%s", words_need("name"));
     plan->clip = strtof(words_need("clip"), NULL);
     plan->bits = (uint8_t)words_number("bits", 0);
     plan->pin = words_number("pin", 0) != 0;
@@ -238,9 +239,10 @@ s_end(rerun *self)
     fl_blob_unref(&wire);
 }
 
-//  rerun file=FILE clip=C bits=B pin=P late=L staleness_max=S optimizer=O rate=R momentum=M: the
-//  file has a line "round ORDER SETTINGS" in hex for each round with a model, behind it a line
-//  "device NAME SEED SAMPLES" for each that was in, and "end". Says the sum and the model of each.
+//  rerun file=FILE name=RUN clip=C bits=B pin=P late=L staleness_max=S optimizer=O rate=R
+//  momentum=M: the file has a line "round ORDER SETTINGS" in hex for each round with a model,
+//  behind it a line "device NAME SEED SAMPLES" for each that was in, and "end". Says the sum and
+//  the model of each.
 static void
 s_rerun(void)
 {

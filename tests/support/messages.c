@@ -91,6 +91,7 @@ s_sample_order(const fl_message *message, fl_order *order)
     messages_count_up(order->model.bytes, sizeof order->model, 0x40);
     messages_count_up(order->tensors.bytes, sizeof order->tensors, 0x50);
     messages_count_up(order->manifest.bytes, sizeof order->manifest, 0x70);
+    memcpy(order->plan.run, "digits", sizeof "digits");
     messages_count_up(order->settings.bytes, sizeof order->settings, 0x90);
 }
 
@@ -341,6 +342,7 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     s_random_bytes(rng, order->manifest.bytes, sizeof order->manifest);
     s_random_bytes(rng, order->settings.bytes, sizeof order->settings);
     order->model_bytes = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
+    memset(plan->run, 'a', (size_t)messages_draw(rng, 0, sizeof plan->run - 1));
     plan->clip = s_draw_float(rng, 100) + 1e-6f;
     plan->bits = (uint8_t)messages_draw(rng, 2, 24);
     order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);

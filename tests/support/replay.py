@@ -55,8 +55,9 @@ def replay(state, name, devices):
     file = os.path.join(state, f"replay-{name}.txt")
     with open(file, "w", encoding="ascii") as out:
         out.write(text + "\n")
-    words = [f"{key}={value}" for key, value in _settings(about["recipe"]).items()]
-    code, said, errors = run([binary("evidence"), "rerun", f"file={file}", *words], 60)
+    words = {"file": file, "name": name, **_settings(about["recipe"])}
+    code, said, errors = run([binary("evidence"), "rerun",
+                              *(f"{key}={value}" for key, value in words.items())], 60)
     expect(code == 0, f"round of {name} cannot be made again: {errors.strip()}")
     made = [logfmt("id=" + line) for line in said.splitlines()]
     expect(len(made) == len(rows), f"{len(made)} of {len(rows)} rounds were made again")

@@ -476,6 +476,32 @@ a_status_shows_each_block_and_how_far_it_has_come(void **state)
     json_decref(json);
 }
 
+static void
+a_drain_is_the_phase_until_it_is_undone(void **state)
+{
+    (void)state;
+    fl_root_view root = { .phase = FL_ROOT_COLLECTING, .rests = FL_WHY_DRAIN, .busy = true };
+    fl_status_input input = input_of_root(&root);
+    const fl_message rests = { .verb = FL_REFUSED,
+                               .refused = { .reason = FL_WHY_DRAIN, .about = FL_TASK } };
+    hello(1, "edge-a", FL_ROLE_EDGE, 2);
+    tell(1, "edge-a", FL_ROLE_EDGE, &rests);
+    json_t *json = json_of(fl_status_json(&input));
+    assert_text(json, "phase", "draining");
+    assert_true(json_is_true(json_at(json, "children/0/rests")));
+    assert_text(json, "children/0/outcome", "idle");
+    assert_text(json, "children/0/reason", "drain");
+    json_decref(json);
+    root.busy = false;
+    json = json_of(fl_status_json(&input));
+    assert_text(json, "phase", "drained");
+    json_decref(json);
+    root.rests = FL_WHY_NONE;
+    json = json_of(fl_status_json(&input));
+    assert_text(json, "phase", "collecting");
+    json_decref(json);
+}
+
 int
 main(void)
 {
@@ -490,6 +516,7 @@ main(void)
         unit_case(a_status_shows_each_block_and_how_far_it_has_come, start_masked, end),
         cmocka_unit_test(a_status_without_a_machine_is_complete),
         cmocka_unit_test(counters_are_shown_when_they_are_not_zero),
+        unit_case(a_drain_is_the_phase_until_it_is_undone, start, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

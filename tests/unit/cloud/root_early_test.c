@@ -145,6 +145,37 @@ a_run_that_ended_early_stays_so_over_a_restart(void **state)
     assert_int_equal(s_look().phase, FL_ROOT_WAITING);
 }
 
+//  It is not a stop: what stands in hand is finished, and the run stays in hand.
+static void
+a_root_that_rests_closes_its_round_and_opens_none(void **state)
+{
+    (void)state;
+    fl_event rest = { .kind = FL_EV_REST, .rest.reason = FL_WHY_DRAIN };
+    fl_root_conf conf = s_alone();
+    s_make(&conf);
+    s_start(1, 0);
+    machine_join(0);
+    s_answer_save(true);
+    machine_step(&rest);
+    assert_true(s_look().busy && s_look().rests == FL_WHY_DRAIN);
+    s_give(0, 1);
+    s_finished();
+    s_applied(1, true);
+    s_answer_save(true);
+    assert_false(s_look().busy);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    fl_message beat = machine_beat(0, 1, 0, 0, FL_DOING_NOTHING);
+    machine_hear_child(0, &beat, 0);
+    assert_int_equal(machine_said(0, FL_BEAT)->beat.done, FL_WHY_DRAIN);
+    machine_now += 1000000;
+    machine_tick();
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
+    machine_join(0);
+    rest.rest.reason = FL_WHY_NONE;
+    machine_step(&rest);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->round, 2);
+}
+
 int
 main(void)
 {
@@ -153,6 +184,7 @@ main(void)
         unit_case(each_round_has_the_rate_of_its_schedule, NULL, s_destroy),
         unit_case(a_run_ends_early_at_its_target_or_when_nothing_is_gained, NULL, s_destroy),
         unit_case(a_run_that_ended_early_stays_so_over_a_restart, NULL, s_destroy),
+        unit_case(a_root_that_rests_closes_its_round_and_opens_none, NULL, s_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

@@ -427,6 +427,67 @@ misuse_is_a_broken_invariant(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
 
+// ---- its site ---------------------------------------------------------------------------------
+static fl_reason verdict;
+
+static fl_reason
+s_judge(void *self, const fl_order *asked, char text[FL_TEXT_MAX])
+{
+    assert_null(self);
+    assert_int_equal(asked->round, order.round);
+    memcpy(text, "not here", sizeof "not here");
+    return verdict;
+}
+
+static void
+what_its_site_refuses_is_declined_before_anything_is_done(void **state)
+{
+    (void)state;
+    fl_device_destroy(&device);
+    device = fl_device_new(&(fl_participant_conf){ .node = machine_node("d1"),
+                                                   .role = FL_ROLE_DEVICE,
+                                                   .incarnation = 5,
+                                                   .beat_ms = 100,
+                                                   .backoff_min_ms = 100,
+                                                   .backoff_max_ms = 400,
+                                                   .judge = s_judge });
+    machine_it = fl_device_machine(device);
+    verdict = FL_WHY_APPROVAL;
+    machine_tick();
+    fl_message welcome = machine_welcome(0, 1);
+    machine_hear_parent(&welcome, 0);
+    s_task(1, 1);
+    const fl_message *said = machine_said(FL_PARENT, FL_REFUSED);
+    assert_true(said->round == 1 && said->refused.reason == FL_WHY_APPROVAL);
+    assert_string_equal(said->refused.text, "not here");
+    assert_int_equal(machine_count(FL_FX_LANE), 0); // no model is fetched for it
+    assert_false(fl_participant_busy(fl_device_participant(device)));
+    verdict = FL_WHY_NONE;
+    s_task(2, 1);
+    assert_null(machine_said(FL_PARENT, FL_REFUSED));
+    assert_int_equal(machine_count(FL_FX_LANE), 1);
+}
+
+static void
+a_training_that_was_cut_short_is_offered_and_named(void **state)
+{
+    (void)state;
+    s_begin();
+    fl_event event = { .kind = FL_EV_TRAINED, .token = machine_token(FL_FX_TRAIN, 0) };
+    event.trained.update = UPDATE;
+    event.trained.samples = 30; // that it saw
+    event.trained.steps = 3;
+    event.trained.steps_wanted = 10;
+    machine_step(&event);
+    assert_int_equal(machine_effect(FL_FX_ENCODE)->encode.weight, 3); // in units of ten
+    s_encoded(FL_WHY_NONE, 0);
+    const fl_refused *refused = &machine_said(FL_PARENT, FL_REFUSED)->refused;
+    assert_true(refused->reason == FL_WHY_PARTIAL && refused->about == FL_TASK);
+    assert_int_equal(machine_note(FL_NOTE_PARTIAL)->a, 3);
+    assert_int_equal(machine_note(FL_NOTE_PARTIAL)->b, 10);
+    assert_int_equal(machine_said(FL_PARENT, FL_CONTRIB)->contrib.weight, 3);
+}
+
 int
 main(void)
 {
@@ -449,6 +510,8 @@ main(void)
         TEST(a_stop_says_goodbye_and_cancels),
         TEST(an_answer_that_nobody_waits_for_is_freed),
         TEST(misuse_is_a_broken_invariant),
+        unit_case(what_its_site_refuses_is_declined_before_anything_is_done, s_new, s_destroy),
+        unit_case(a_training_that_was_cut_short_is_offered_and_named, s_new, s_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

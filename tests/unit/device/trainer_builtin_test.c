@@ -335,6 +335,35 @@ the_delay_of_a_slow_device_can_be_cancelled_too(void **state)
     s_close(&fix);
 }
 
+static void
+a_site_bounds_what_a_round_costs_and_what_leaves(void **state)
+{
+    (void)state;
+    fixture fix;
+    fl_trainer bounded;
+    s_open(&fix, 400, 0, 0);
+    fl_trainer_builtin_conf conf = { .shape = shape,
+                                     .gemm = fl_gemm_reference,
+                                     .steps_max = 3,
+                                     .samples = blobs_fill(&here, 400, 1),
+                                     .mute = true };
+    assert_int_equal(fl_trainer_builtin_new(&conf, &bounded, NULL), FL_OK);
+    assert_int_equal(bounded.train(bounded.self, &fix.training, NULL), FL_OK);
+    assert_int_equal(fix.training.stats[FL_STAT_EVALUATED], 0);
+    assert_true(fix.training.steps == 3 && fix.training.steps_wanted == 50);
+    assert_int_equal(fix.training.samples, 48);
+    assert_int_equal(fix.training.stats[FL_STAT_SAMPLES], 48);
+    bounded.destroy(&bounded.self);
+    conf.steps_max = 0;
+    conf.time_max_ms = 20;
+    fix.training.order.plan.recipe.value[1].number = 1e6; // epochs: hours of them
+    assert_int_equal(fl_trainer_builtin_new(&conf, &bounded, NULL), FL_OK);
+    assert_int_equal(bounded.train(bounded.self, &fix.training, NULL), FL_OK);
+    assert_true(fix.training.steps > 0 && fix.training.steps < fix.training.steps_wanted);
+    bounded.destroy(&bounded.self);
+    s_close(&fix);
+}
+
 int
 main(void)
 {
@@ -350,6 +379,7 @@ main(void)
         cmocka_unit_test(a_diverged_model_keeps_its_statistics_in_bounds),
         cmocka_unit_test(a_running_training_can_be_cancelled_and_started_again),
         cmocka_unit_test(the_delay_of_a_slow_device_can_be_cancelled_too),
+        cmocka_unit_test(a_site_bounds_what_a_round_costs_and_what_leaves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -493,6 +493,28 @@ misuse_is_a_broken_invariant(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, s_new, s_destroy)
 
+static void
+an_edge_that_drains_tells_both_sides_and_closes_its_round(void **state)
+{
+    (void)state;
+    const fl_event drain = { .kind = FL_EV_REST, .rest.reason = FL_WHY_DRAIN };
+    s_open();
+    machine_step(&drain);
+    assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->refused.reason, FL_WHY_DRAIN);
+    fl_message beat = machine_beat(0, 1, 1, 1, FL_DOING_TRAIN);
+    machine_hear_child(0, &beat, 0);
+    assert_int_equal(machine_said(0, FL_BEAT)->beat.done, FL_WHY_DRAIN);
+    s_collect(1);
+    assert_non_null(machine_said(FL_PARENT, FL_CONTRIB));
+    fl_message closed = machine_closed(1, 1, FL_OUT_IN, FL_WHY_NONE);
+    machine_hear_parent(&closed, 0);
+    assert_int_equal(machine_said(0, FL_CLOSED)->closed.outcome, FL_OUT_IN);
+    assert_int_equal(fl_edge_round(edge), 0);
+    s_task(2, 1);
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
+    assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->round, 2);
+}
+
 int
 main(void)
 {
@@ -516,6 +538,7 @@ main(void)
         TEST(a_stop_says_goodbye_above),
         TEST(a_child_that_is_cut_off_is_gone_below),
         TEST(misuse_is_a_broken_invariant),
+        TEST(an_edge_that_drains_tells_both_sides_and_closes_its_round),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

@@ -149,6 +149,9 @@ each_verb_asks_its_question_with_its_argument(void **state)
         { { "admit", "dev-7", "--json" }, "admit", "dev-7 0", all },
         { { "token", "revoke", id }, "token-revoke", id, "done\n" },
         { { "stop" }, "stop", "", "done\n" },
+        { { "drain", "--undo" }, "drain", "undo", "done\n" },
+        { { "approve" }, "approve", "", "done\n" },
+        { { "approve", "0123abcd" }, "approve", "0123abcd", "done\n" },
     };
     process(0, all);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

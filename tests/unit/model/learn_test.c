@@ -162,6 +162,49 @@ samples_that_do_not_fit_the_network_are_refused_with_advice(void **state)
     assert_non_null(strstr(why.text, "set its first layer to 9"));
 }
 
+static bool
+s_seventh(const void *limit)
+{
+    static int asked;
+    return limit == NULL || ++asked == 7;
+}
+
+//  What was done is what the same training has done by then.
+static void
+a_limit_cuts_training_after_a_whole_step_and_says_so(void **state)
+{
+    (void)state;
+    blobs here;
+    const fl_samples samples = blobs_fill(&here, 100, 7);
+    static const struct {
+        uint64_t most;
+        bool over;
+        uint64_t steps;
+        uint32_t seen;
+    } rows[] = { { 0, false, 14, 100 },
+                 { 14, false, 14, 100 },
+                 { 3, false, 3, 48 },
+                 { 9, false, 9, 100 },
+                 { 0, true, 7, 100 } };
+    atomic_bool cancel = false;
+    float w[ELEMENTS], before[ELEMENTS];
+    fl_network *network = s_network(16);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fl_limit limit = { .steps_max = rows[i].most,
+                           .over = rows[i].over ? s_seventh : NULL,
+                           .self = &limit };
+        const fl_sgd sgd = { .epochs = 2, .batch = 16, .rate = 0.1f, .limit = &limit };
+        fl_network_init(&shape, 1, w);
+        memcpy(before, w, sizeof w);
+        assert_int_equal(fl_learn(network, &sgd, &samples, NULL, w, &cancel), FL_OK);
+        assert_memory_not_equal(w, before, sizeof w);
+        assert_int_equal(limit.steps, rows[i].steps);
+        assert_int_equal(limit.wanted, 14);
+        assert_int_equal(limit.samples, rows[i].seen);
+    }
+    fl_network_destroy(&network);
+}
+
 int
 main(void)
 {
@@ -172,6 +215,7 @@ main(void)
         cmocka_unit_test(batches_cover_every_sample_once_an_epoch_whatever_their_size),
         cmocka_unit_test(a_cancelled_loop_ends_before_its_next_batch),
         cmocka_unit_test(samples_that_do_not_fit_the_network_are_refused_with_advice),
+        cmocka_unit_test(a_limit_cuts_training_after_a_whole_step_and_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

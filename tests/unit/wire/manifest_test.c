@@ -38,6 +38,7 @@ both_parts_come_back_from_their_bytes(void **state)
         fl_manifest_decode(fl_manifest_encode(order, room), &back);
         assert_false(back.beyond);
         assert_true(back.plan.clip == order->plan.clip && back.plan.bits == order->plan.bits);
+        assert_string_equal(back.plan.run, order->plan.run);
         assert_int_equal(back.plan.late, order->plan.late);
         assert_int_equal(back.plan.pin, order->plan.pin);
         assert_int_equal(back.plan.staleness_max, order->plan.staleness_max);
