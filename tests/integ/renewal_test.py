@@ -31,6 +31,8 @@ def a_masked_run_outlives_the_certificates_of_everybody_twice():
         expect(len(f.rounds()) == 40, "each round was closed")
         left = f.status("d1")["certificate"]["left_s"]
         expect(0 < left <= LIFE_S, f"the status says how long it holds: {left}")
+        shown = f.ok("status", "--state", f["e1"].state)
+        expect("certificate until 20" in shown, f"and until when: {shown}")
 
 
 def new_keys_are_taken_over_by_a_device_that_runs():

@@ -12,7 +12,7 @@ static fl_keys *one, *two;
 static fl_token token; // for two nodes
 static fl_why why;
 static uint32_t shards;
-static uint64_t grace_s;
+static uint64_t grace_s, life_s;
 
 static int
 start(void **state)
@@ -22,6 +22,7 @@ start(void **state)
     }
     shards = 0;
     grace_s = 0;
+    life_s = IDENTITY_WEEK_S;
     authority = identity_authority(1);
     denied = fl_deny_list_new();
     one = identity_keys(5);
@@ -50,7 +51,7 @@ s_apply(const fl_sealed *sealed, uint64_t now)
     const fl_enrol_time time = { .now = now, .grace_s = grace_s };
     if (fl_enrol_issue_open(authority, fl_bytes_of(sealed->bytes, sealed->size), &time, denied,
                             &request, &answer)) {
-        fl_enrol_issue_sign(authority, ledger, &request, now, IDENTITY_WEEK_S, shards, &answer);
+        fl_enrol_issue_sign(authority, ledger, &request, now, life_s, shards, &answer);
     }
     return answer;
 }
@@ -284,6 +285,23 @@ a_name_gets_only_so_many_certificates_within_an_hour(void **state)
 }
 
 static void
+certificates_that_live_for_a_moment_are_counted_over_that_moment(void **state)
+{
+    (void)state;
+    life_s = 3;
+    fl_enrol_relay_answer held = s_join(one, &token, "dev-1"), answer = held;
+    for (unsigned i = 1; i < FL_ENROL_PER_NAME; i++) {
+        answer = s_renew(i % 2 == 1 ? two : one, i % 2 == 1 ? one : two, &answer, IDENTITY_NOW);
+        assert_int_equal(answer.reason, FL_WHY_NONE);
+    }
+    held = s_renew(one, two, &answer, IDENTITY_NOW);
+    s_refused(&held, FL_WHY_BUSY, "dev-1 got 8 certificates within 3 s");
+    usleep(3100 * 1000);
+    held = s_renew(one, two, &answer, IDENTITY_NOW);
+    assert_int_equal(held.reason, FL_WHY_NONE);
+}
+
+static void
 the_root_certifies_itself(void **state)
 {
     (void)state;
@@ -338,6 +356,7 @@ main(void)
         unit_case(what_is_wrong_with_a_request_has_its_name, start, end),
         unit_case(a_renewal_goes_on_from_the_day_it_is_asked_for, start, end),
         unit_case(a_name_gets_only_so_many_certificates_within_an_hour, start, end),
+        unit_case(certificates_that_live_for_a_moment_are_counted_over_that_moment, start, end),
         unit_case(the_root_certifies_itself, start, end),
         unit_case(a_ledger_that_cannot_write_gives_no_certificate, start, end),
     };
