@@ -94,7 +94,8 @@ fl_authority_service_enrol(fl_authority_service *self, uint64_t ticket, fl_bytes
         s_signed(made, true);
         return true;
     }
-    if (!fl_enrol_issue_open(fl_identity_authority(self->conf.identity), sealed, fl_clock_wall_s(),
+    const fl_enrol_time time = { .now = fl_clock_wall_s(), .grace_s = self->conf.grace_s };
+    if (!fl_enrol_issue_open(fl_identity_authority(self->conf.identity), sealed, &time,
                              fl_identity_denied(self->conf.identity), &made->request,
                              &made->answer)) {
         s_signed(made, true);

@@ -16,6 +16,7 @@ typedef struct fl_authority_service_conf {
     fl_node *node;
     fl_queries *queries;
     uint64_t life_s; // of a certificate issued here
+    uint64_t grace_s; // after which one that ended is not renewed any more
     uint32_t shards; // leased to devices that enrol, one each; 0: none
 } fl_authority_service_conf;
 

@@ -60,7 +60,7 @@ static fl_status
 s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
 {
     uint8_t room[FL_PARTS_MADE_MAX];
-    fl_order order = { .plan = fl_run_settings_root(self->conf, conf->root).plan };
+    fl_order order = { .plan = self->root.plan };
     fl_safetensors file;
     fl_blob *model = NULL;
     FL_TRY(s_first(self, conf, &model, why));
@@ -117,11 +117,11 @@ s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_wh
     FL_TRY(fl_ledger_run_find(conf->ledger, id, &self->row, why));
     FL_TRY(fl_run_recipe_load(conf->ledger, run, NULL, &self->conf, why));
     FL_TRY(fl_run_settings_fit(self->conf, conf->root, why));
+    self->root = fl_run_settings_root(self->conf, conf->root);
+    memcpy(self->root.plan.run, self->row.name, sizeof self->root.plan.run);
     if (self->row.state == FL_RUN_QUEUED) {
         FL_TRY(s_begin(self, conf, why));
     }
-    self->root = fl_run_settings_root(self->conf, conf->root);
-    memcpy(self->root.plan.run, self->row.name, sizeof self->root.plan.run);
     FL_TRY(fl_live_run_refresh(self, why));
     return s_model(self, conf, why);
 }

@@ -19,7 +19,7 @@
 #include "common/runtime/settings.h"
 #include "common/store/file.h"
 
-enum { DAY_S = 24 * 3600, LOOK_MS = 5000 };
+enum { LOOK_MS = 5000 };
 
 typedef struct process {
     const fl_conf *conf;
@@ -104,6 +104,8 @@ s_open_files(process *self, fl_why *why)
     fl_start_step("opening the ledger", FL_START_LONG_S);
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
+    //  One from a backup would give serials a second time: 256 a second are never caught up with.
+    FL_TRY(fl_ledger_serial_from(self->ledger, (fl_clock_wall_s() << 8) + 1, why));
     FL_TRY(fl_state_dir_path(self->state, "models", path, why));
     return fl_checkpoints_open(path, self->ledger, &self->checkpoints, why);
 }
@@ -123,6 +125,12 @@ s_same_shards(const process *self, fl_why *why)
     return status;
 }
 
+static uint64_t
+s_life_s(const fl_conf *conf)
+{
+    return (uint64_t)fl_conf_ms(conf, "certificates.life") / 1000;
+}
+
 static fl_status
 s_sign_ourselves(process *self, const fl_name *node, fl_why *why)
 {
@@ -134,9 +142,8 @@ s_sign_ourselves(process *self, const fl_name *node, fl_why *why)
         status = fl_state_dir_keys_make(self->state, &entropy, &keys, why);
     }
     if (status == FL_OK) {
-        uint64_t life = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S;
         status = fl_enrol_issue_root(self->authority, self->ledger, node, fl_keys_public(keys),
-                                     fl_clock_wall_s(), life, bytes, why);
+                                     fl_clock_wall_s(), s_life_s(self->conf), bytes, why);
     }
     FL_THEN(status,
             fl_state_dir_authority_save(self->state, fl_authority_public_of(self->authority), why));
@@ -145,17 +152,27 @@ s_sign_ourselves(process *self, const fl_name *node, fl_why *why)
     return status;
 }
 
-//  The root makes its keys and certifies itself when it starts for the first time, and again when
-//  its certificate is about to end.
+//  The root makes its keys and certifies itself when it starts for the first time, and when its
+//  certificate does not hold now: nobody but itself could shut it out.
 static fl_status
 s_certify(process *self, fl_why *why)
 {
     uint8_t bytes[FL_CERT_BYTES];
     fl_name node;
     if (fl_state_dir_cert_load(self->state, bytes, why) == FL_OK) {
-        bool due = self->authority != NULL &&
-                   fl_enrol_issue_root_due(self->authority, bytes, fl_clock_wall_s(), &node);
-        return due ? s_sign_ourselves(self, &node, why) : FL_OK;
+        fl_cert cert = { .role = FL_ROLE_NONE };
+        fl_trust trust = FL_TRUST_OK;
+        if (self->authority != NULL) {
+            trust = fl_cert_check(fl_bytes_of(bytes, sizeof bytes),
+                                  fl_authority_public_of(self->authority), fl_clock_wall_s(),
+                                  FL_ROLES(FL_ROLE_ROOT), &cert);
+        }
+        if (cert.role != FL_ROLE_ROOT || (trust != FL_TRUST_EARLY && trust != FL_TRUST_EXPIRED)) {
+            return FL_OK; // what else may be wrong with it is said when it is opened
+        }
+        fl_identity_clock_why(&cert, fl_clock_wall_s(), why);
+        fl_log(FL_LOG_WARN, "clock", fl_log_text("why", why->text));
+        return s_sign_ourselves(self, &cert.node, why);
     }
     const char *name = fl_conf_text(self->conf, "node");
     if (!fl_name_parse(name, &node)) {
@@ -372,7 +389,8 @@ s_seat(process *self, fl_why *why)
         .ledger = self->ledger,
         .node = self->node,
         .queries = self->queries,
-        .life_s = (uint64_t)fl_conf_int(self->conf, "certificates.days") * DAY_S,
+        .life_s = s_life_s(self->conf),
+        .grace_s = (uint64_t)fl_conf_ms(self->conf, "certificates.grace") / 1000,
         .shards = (uint32_t)fl_conf_int(self->conf, "shards"),
     };
     self->service = fl_authority_service_new(&service);

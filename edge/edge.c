@@ -297,6 +297,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         break;
     case FL_EV_MODEL:
     case FL_EV_MASKED:
+    case FL_EV_RENEWED:
         fl_participant_step(self->participant, event, now, out);
         break;
     case FL_EV_GONE:

@@ -1,30 +1,19 @@
 //  fl enrol: a newcomer joins with a token, or renews the certificate that it has.
 #include <string.h>
-#include <time.h>
 
 #include "cloud/fl/verbs.h"
+#include "common/config/clock.h"
 #include "common/identity/enrol_client.h"
 #include "common/identity/state_dir.h"
 
 #define VERB "enrol"
-
-//  "2027-01-31 12:00 UTC".
-static void
-s_date(uint64_t seconds, char text[32])
-{
-    struct tm parts;
-    time_t at = (time_t)seconds;
-    if (gmtime_r(&at, &parts) == NULL || strftime(text, 32, "%Y-%m-%d %H:%M UTC", &parts) == 0) {
-        (void)snprintf(text, 32, "second %llu", (unsigned long long)seconds);
-    }
-}
 
 static void
 s_show(const fl_context *console, const char *state, const fl_enrol_client *result, bool json)
 {
     const fl_cert *cert = &result->cert;
     char date[32];
-    s_date(cert->not_after, date);
+    fl_clock_date(cert->not_after, date);
     if (json) {
         json_t *answer = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "node", cert->node.name,
                                    "role", fl_role_name(cert->role), "state", state, "how",

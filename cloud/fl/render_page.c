@@ -5,6 +5,7 @@
 
 #include "cloud/fl/json_read.h"
 #include "cloud/fl/text_table.h"
+#include "common/config/clock.h"
 
 enum { HASH_SHOWN = 16, RUN_SHOWN = 8 };
 
@@ -92,6 +93,19 @@ s_header(const json_t *status, uint32_t width, FILE *out)
                    left_ms > 0 ? ", at most " : "", left_ms > 0 ? fl_render_ms(left_ms, left) : "",
                    fl_render_ms(1000 * leaf_whole(status, "uptime_s"), up));
     fl_text_table_line(line, width, out);
+}
+
+static void
+s_certificate(const json_t *status, uint32_t width, FILE *out)
+{
+    const json_t *certificate = json_object_get(status, "certificate");
+    char line[FL_RENDER_LINE_BYTES], date[32];
+    if (certificate != NULL) {
+        fl_clock_date(leaf_whole(certificate, "not_after"), date);
+        (void)snprintf(line, sizeof line, "certificate until %s%s", date,
+                       leaf_true(certificate, "ending") ? ", not renewed yet" : "");
+        fl_text_table_line(line, width, out);
+    }
 }
 
 static void
@@ -327,6 +341,7 @@ fl_render_status(const json_t *status, uint32_t width, FILE *out)
     json_t *tree = s_tree(json_object_get(status, "children"));
     s_header(status, width, out);
     s_score(status, width, out);
+    s_certificate(status, width, out);
     if (leaf_true(status, "final")) {
         fl_render_end(status, line);
         fl_text_table_line(line, width, out);

@@ -70,7 +70,8 @@ static const fl_setting enrol[] = {
       "How long to try to reach the parent before giving up" },
     { "renew", FL_CONF_BOOL, "false", 0, 0, NULL,
       "Ask for the next certificate, with the present one instead of a token" },
-    { "new.keys", FL_CONF_BOOL, "false", 0, 0, NULL, "With --renew: make new keys as well" },
+    { "new.keys", FL_CONF_BOOL, "false", 0, 0, NULL,
+      "With --renew: make new keys as well; not of an edge, whose children know it by them" },
     JSON,
 };
 

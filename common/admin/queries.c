@@ -84,6 +84,8 @@ s_input(fl_queries *self)
     fl_node *node = self->conf.node;
     fl_status_input input = { .version = FL_VERSION,
                               .now = fl_clock_ms(),
+                              .wall_s = fl_clock_wall_s(),
+                              .certificate = fl_node_certificate(node),
                               .metrics = fl_node_metrics(node) };
     input.uptime_ms = (uint64_t)(input.now - fl_node_since(node));
     self->conf.fill(self->conf.self, &input);

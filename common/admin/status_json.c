@@ -299,6 +299,11 @@ s_gauges(const fl_status_input *input)
     now.uptime_seconds = (double)input->uptime_ms / 1e3;
     now.aggregator_leaves =
         input->aggregator == NULL ? 0 : fl_aggregator_presence(input->aggregator).leaves;
+    const fl_cert *cert = input->certificate;
+    now.certificate_left_seconds = cert == NULL ? NAN
+                                   : cert->not_after <= input->wall_s
+                                       ? 0
+                                       : (double)(cert->not_after - input->wall_s);
     return now;
 }
 
@@ -450,6 +455,18 @@ s_counters(fl_json *doc, const fl_metrics *metrics)
     }
 }
 
+static void
+s_certificate(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
+{
+    if (input->certificate != NULL) {
+        json_t *in = fl_json_object(doc, doc->top, "certificate");
+        fl_json_whole(doc, in, "serial", input->certificate->serial);
+        fl_json_whole(doc, in, "not_after", input->certificate->not_after);
+        fl_json_whole(doc, in, "left_s", (uint64_t)now->certificate_left_seconds);
+        fl_json_bool(doc, in, "ending", input->wall_s >= fl_cert_ends_from(input->certificate));
+    }
+}
+
 fl_blob *
 fl_status_json(const fl_status_input *input)
 {
@@ -461,6 +478,7 @@ fl_status_json(const fl_status_input *input)
     fl_json_hex(&doc, top, "run", input->run.bytes, sizeof input->run.bytes);
     fl_json_text(&doc, top, "version", input->version);
     fl_json_whole(&doc, top, "uptime_s", (uint64_t)now.uptime_seconds);
+    s_certificate(&doc, input, &now);
     s_run(&doc, input, &now);
     s_waiting(&doc, input);
     fl_json_bool(&doc, top, "encrypted", true);

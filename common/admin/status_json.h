@@ -8,6 +8,7 @@
 #include "common/admin/root_view.h"
 #include "common/base/blob.h"
 #include "common/base/metrics.h"
+#include "common/crypto/cert.h"
 #include "common/net/counters.h"
 #include "common/round/aggregator.h"
 #include "common/round/participant.h"
@@ -24,6 +25,8 @@ typedef struct fl_status_input {
     fl_run run; // zero: not known yet
     uint64_t uptime_ms;
     fl_time now;                  // of the machines' clock
+    uint64_t wall_s;              // wall clock
+    const fl_cert *certificate;   // ours; may be NULL
     uint64_t round;               // in hand, 0 = none; not read when `root` is there
     bool final;                   // the run is over; not read when `root` is there
     const char *parent;           // its endpoint; NULL at the root

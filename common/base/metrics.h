@@ -16,7 +16,7 @@ typedef enum fl_label {
     FL_LABEL_code,
     FL_LABEL_reason
 } fl_label;
-enum { FL_ROOM_lane = 8, FL_ROOM_drop = 16, FL_ROOM_code = 32, FL_ROOM_reason = 64 };
+enum { FL_ROOM_lane = 8, FL_ROOM_drop = 16, FL_ROOM_code = 32, FL_ROOM_reason = 96 };
 
 //  A member per counter: `metrics->contrib_late_total`, `metrics->net_dropped_total[drop]`.
 typedef struct fl_metrics {

@@ -36,6 +36,16 @@ fl_clock_stamp(char text[32])
     (void)snprintf(text + used, 32 - used, ".%03dZ", (int)(at.tv_nsec / 1000000) % 1000);
 }
 
+void
+fl_clock_date(uint64_t seconds, char text[32])
+{
+    struct tm parts;
+    time_t at = (time_t)seconds;
+    if (gmtime_r(&at, &parts) == NULL || strftime(text, 32, "%Y-%m-%d %H:%M UTC", &parts) == 0) {
+        (void)snprintf(text, 32, "second %llu", (unsigned long long)seconds);
+    }
+}
+
 bool
 fl_clock_pause(uint32_t delay_ms, const atomic_bool *cancel)
 {

@@ -66,9 +66,8 @@ s_parse(fl_bytes bytes, fl_cert *cert)
                                                                          : FL_TRUST_MALFORMED;
 }
 
-fl_trust
-fl_cert_check(fl_bytes bytes, const fl_authority_public *authority, uint64_t now, unsigned roles,
-              fl_cert *cert)
+static fl_trust
+s_signed(fl_bytes bytes, const fl_authority_public *authority, fl_cert *cert)
 {
     fl_trust trust = s_parse(bytes, cert);
     if (trust == FL_TRUST_OK &&
@@ -78,19 +77,45 @@ fl_cert_check(fl_bytes bytes, const fl_authority_public *authority, uint64_t now
     }
     if (trust != FL_TRUST_OK) {
         memset(cert, 0, sizeof *cert);
-        return trust;
     }
-    if (now < cert->not_before) {
-        return FL_TRUST_EARLY;
-    }
-    if (now > cert->not_after) {
-        return FL_TRUST_EXPIRED;
-    }
-    return (roles & FL_ROLES(cert->role)) != 0 ? FL_TRUST_OK : FL_TRUST_ROLE;
+    return trust;
 }
 
-bool
-fl_cert_ends(const fl_cert *cert, uint64_t now)
+fl_trust
+fl_cert_time(const fl_cert *cert, uint64_t now)
 {
-    return now > cert->not_after - (cert->not_after - cert->not_before) / 3;
+    return now < cert->not_before  ? FL_TRUST_EARLY
+           : now > cert->not_after ? FL_TRUST_EXPIRED
+                                   : FL_TRUST_OK;
+}
+
+fl_trust
+fl_cert_prove(fl_bytes bytes, const fl_authority_public *authority, unsigned roles, fl_cert *cert)
+{
+    fl_trust trust = s_signed(bytes, authority, cert);
+    bool fits = trust != FL_TRUST_OK || (roles & FL_ROLES(cert->role)) != 0;
+    return fits ? trust : FL_TRUST_ROLE;
+}
+
+fl_trust
+fl_cert_check(fl_bytes bytes, const fl_authority_public *authority, uint64_t now, unsigned roles,
+              fl_cert *cert)
+{
+    fl_trust trust = fl_cert_prove(bytes, authority, roles, cert);
+    bool proved = trust == FL_TRUST_OK || trust == FL_TRUST_ROLE;
+    fl_trust time = proved ? fl_cert_time(cert, now) : trust;
+    return time == FL_TRUST_OK ? trust : time;
+}
+
+uint64_t
+fl_cert_made(const fl_cert *cert)
+{
+    uint64_t made = cert->not_before + FL_CERT_DATED_BACK_S;
+    return made < cert->not_after ? made : cert->not_before;
+}
+
+uint64_t
+fl_cert_ends_from(const fl_cert *cert)
+{
+    return cert->not_after - (cert->not_after - fl_cert_made(cert)) / 3;
 }

@@ -48,7 +48,13 @@ void fl_cert_issue(const fl_authority *authority, fl_cert *cert, uint64_t now, u
 FL_CHECKED fl_trust fl_cert_check(fl_bytes bytes, const fl_authority_public *authority,
                                   uint64_t now, unsigned roles, fl_cert *cert);
 
-//  Two thirds of its life are over: time to renew it.
-bool fl_cert_ends(const fl_cert *cert, uint64_t now);
+//  The same whatever the time is, and the time alone: FL_TRUST_OK, _EARLY or _EXPIRED.
+FL_CHECKED fl_trust fl_cert_prove(fl_bytes bytes, const fl_authority_public *authority,
+                                  unsigned roles, fl_cert *cert);
+fl_trust fl_cert_time(const fl_cert *cert, uint64_t now);
+
+//  When it was made, by the authority's clock, and when its last third begins: time to renew it.
+uint64_t fl_cert_made(const fl_cert *cert);
+uint64_t fl_cert_ends_from(const fl_cert *cert);
 
 #endif

@@ -87,9 +87,8 @@ fl_enrol_renew(const fl_keys *keys, const fl_keys *old_keys, fl_bytes old,
                const fl_authority_public *authority, const fl_entropy *entropy, fl_sealed *sealed)
 {
     fl_cert held;
-    fl_trust trust = fl_cert_check(old, authority, 0, FL_ROLES_ANY, &held);
     memset(sealed, 0, sizeof *sealed);
-    if (trust != FL_TRUST_OK && trust != FL_TRUST_EARLY) { // 0 is before every certificate
+    if (fl_cert_prove(old, authority, FL_ROLES_ANY, &held) != FL_TRUST_OK) {
         return false;
     }
     fl_enrol_request request = { .kind = FL_REQUEST_RENEW, .role = held.role, .node = held.node };
@@ -149,14 +148,19 @@ s_prove_possession(const fl_authority *authority, const fl_enrol_request *reques
                : FL_TRUST_SIGNATURE;
 }
 
+//  One that is not valid yet is from a time when our clock was ahead: it may be renewed, or that
+//  would shut its node out for as long as the clock was wrong by.
 static fl_trust
-s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at,
+s_check_renewal(const fl_authority *authority, const fl_enrol_time *time, const layout *at,
                 fl_enrol_request *request)
 {
-    fl_trust trust = fl_cert_check(at->leave, fl_authority_public_of(authority), now,
+    fl_trust trust = fl_cert_prove(at->leave, fl_authority_public_of(authority),
                                    FL_ROLES(request->role), &request->old);
     if (trust != FL_TRUST_OK) {
         return trust;
+    }
+    if (time->now > request->old.not_after && time->now - request->old.not_after > time->grace_s) {
+        return FL_TRUST_EXPIRED;
     }
     if (!fl_name_equal(&request->old.node, &request->node)) {
         return FL_TRUST_NAME;
@@ -167,8 +171,8 @@ s_check_renewal(const fl_authority *authority, uint64_t now, const layout *at,
 }
 
 static fl_trust
-s_check(const fl_authority *authority, fl_bytes plain, uint64_t now, const fl_deny_list *denied,
-        fl_enrol_request *request)
+s_check(const fl_authority *authority, fl_bytes plain, const fl_enrol_time *time,
+        const fl_deny_list *denied, fl_enrol_request *request)
 {
     layout at = { 0 };
     fl_trust trust = s_parse(plain, request, &at);
@@ -180,9 +184,9 @@ s_check(const fl_authority *authority, fl_bytes plain, uint64_t now, const fl_de
         return trust;
     }
     trust = request->kind == FL_REQUEST_JOIN
-                ? fl_token_verify(authority, at.leave, now, request->role, &request->node,
+                ? fl_token_verify(authority, at.leave, time->now, request->role, &request->node,
                                   &request->token)
-                : s_check_renewal(authority, now, &at, request);
+                : s_check_renewal(authority, time, &at, request);
     if (trust == FL_TRUST_OK && denied != NULL &&
         fl_deny_list_names(denied, &request->node, request->old.serial)) {
         trust = FL_TRUST_REVOKED;
@@ -191,7 +195,7 @@ s_check(const fl_authority *authority, fl_bytes plain, uint64_t now, const fl_de
 }
 
 fl_trust
-fl_enrol_open(const fl_authority *authority, fl_bytes sealed, uint64_t now,
+fl_enrol_open(const fl_authority *authority, fl_bytes sealed, const fl_enrol_time *time,
               const fl_deny_list *denied, fl_enrol_request *request)
 {
     uint8_t plain[PLAIN_BYTES_MAX];
@@ -200,16 +204,16 @@ fl_enrol_open(const fl_authority *authority, fl_bytes sealed, uint64_t now,
         return FL_TRUST_SEAL;
     }
     fl_bytes opened = fl_bytes_of(plain, sealed.size - FL_SEAL_EXTRA_BYTES);
-    fl_trust trust = s_check(authority, opened, now, denied, request);
+    fl_trust trust = s_check(authority, opened, time, denied, request);
     fl_wipe(plain, sizeof plain); // it held a token
     return trust;
 }
 
 fl_trust
 fl_enrol_accept(fl_bytes certificate, const fl_authority_public *authority, const fl_keys *keys,
-                fl_role role, const fl_name *node, uint64_t now, fl_cert *cert)
+                fl_role role, const fl_name *node, fl_cert *cert)
 {
-    fl_trust trust = fl_cert_check(certificate, authority, now, FL_ROLES(role), cert);
+    fl_trust trust = fl_cert_prove(certificate, authority, FL_ROLES(role), cert);
     if (trust != FL_TRUST_OK) {
         return trust;
     }

@@ -52,18 +52,25 @@ typedef struct fl_enrol_request {
     fl_cert old;    // renewal: what is held now
 } fl_enrol_request;
 
+//  The authority's clock, and how long after its end a certificate may be renewed.
+typedef struct fl_enrol_time {
+    uint64_t now, grace_s;
+} fl_enrol_time;
+
 //  The authority's side. `denied` may be NULL. FL_TRUST_OK, or the first of: seal, malformed,
 //  version, key, signature; of a join then token, expired, role, name (and malformed or version of
-//  the token); of a renewal signature, not-yet, expired, role, name (and malformed or version of
-//  the old certificate); of both revoked. `request` is filled as far as it was proved.
+//  the token); of a renewal signature, role, expired, name (and malformed or version of the old
+//  certificate); of both revoked. `request` is filled as far as it was proved.
 //  The ledger still decides: is the token used up, is the name another node's?
-FL_CHECKED fl_trust fl_enrol_open(const fl_authority *authority, fl_bytes sealed, uint64_t now,
-                                  const fl_deny_list *denied, fl_enrol_request *request);
+FL_CHECKED fl_trust fl_enrol_open(const fl_authority *authority, fl_bytes sealed,
+                                  const fl_enrol_time *time, const fl_deny_list *denied,
+                                  fl_enrol_request *request);
 
 //  The newcomer's side of the answer: a certificate of this authority for these keys (else key),
-//  this role and this name. Reasons as in fl_cert_check, then key and name.
+//  this role and this name. Reasons as in fl_cert_prove, then key and name: whether the clocks of
+//  both agree is for fl_cert_time.
 FL_CHECKED fl_trust fl_enrol_accept(fl_bytes certificate, const fl_authority_public *authority,
                                     const fl_keys *keys, fl_role role, const fl_name *node,
-                                    uint64_t now, fl_cert *cert);
+                                    fl_cert *cert);
 
 #endif

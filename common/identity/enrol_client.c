@@ -7,6 +7,7 @@
 
 #include "common/config/lock.h"
 #include "common/crypto/locked.h"
+#include "common/identity/identity.h"
 #include "common/identity/state_dir.h"
 #include "common/store/file.h"
 
@@ -232,15 +233,19 @@ s_complete(const enrolment *self, const fl_keys *certified, const char *how)
     if (code != FL_EXIT_OK) {
         return code;
     }
-    fl_trust trust =
-        fl_enrol_accept(fl_bytes_of(certificate, FL_CERT_BYTES), &self->authority, self->keys,
-                        self->role, &self->node, self->world->wall_s(), &cert);
+    fl_trust trust = fl_enrol_accept(fl_bytes_of(certificate, FL_CERT_BYTES), &self->authority,
+                                     self->keys, self->role, &self->node, &cert);
     if (trust != FL_TRUST_OK) {
-        return s_fail(self, FL_EXIT_REFUSED, "the certificate that was received is not valid: %s%s",
-                      fl_trust_name(trust),
-                      trust == FL_TRUST_EARLY || trust == FL_TRUST_EXPIRED
-                          ? "; is the clock of this machine right?"
-                          : "");
+        return s_fail(self, FL_EXIT_REFUSED, "the certificate that was received is not valid: %s",
+                      fl_trust_name(trust));
+    }
+    fl_trust time = fl_cert_time(&cert, self->world->wall_s());
+    if (time != FL_TRUST_OK) {
+        fl_identity_clock_why(&cert, self->world->wall_s(), self->why);
+        if (time == FL_TRUST_EXPIRED || certified != NULL) {
+            return FL_EXIT_REFUSED;
+        }
+        self->world->say(self->world->self, self->why->text); // its time comes: a first one is kept
     }
     code = s_keep(self, certificate);
     return code == FL_EXIT_OK ? s_end(self, &cert, how) : code;
@@ -346,7 +351,8 @@ s_check_token(const enrolment *self, const fl_token *token)
 }
 
 // ---- joining ----------------------------------------------------------------------------------
-//  What stands in the directory already. FL_EXIT_MISSING: nothing that holds, so join.
+//  What stands in the directory already. FL_EXIT_MISSING: nothing, so join; FL_EXIT_EXPIRED: a
+//  certificate that has ended.
 static int
 s_already(enrolment *self)
 {
@@ -363,10 +369,10 @@ s_already(enrolment *self)
     if (status != FL_OK) {
         return s_file(status);
     }
-    fl_trust trust = fl_cert_check(fl_bytes_of(bytes, sizeof bytes), &self->authority,
-                                   self->world->wall_s(), FL_ROLES_ANY, &cert);
-    if (trust == FL_TRUST_EXPIRED) {
-        return FL_EXIT_MISSING;
+    fl_trust trust =
+        fl_cert_prove(fl_bytes_of(bytes, sizeof bytes), &self->authority, FL_ROLES_ANY, &cert);
+    if (trust == FL_TRUST_OK && self->world->wall_s() > cert.not_after) {
+        return FL_EXIT_EXPIRED;
     }
     if (trust != FL_TRUST_OK || !fl_public_keys_equal(&cert.keys, fl_keys_public(self->keys))) {
         return s_fail(self, FL_EXIT_STATE_DIR,
@@ -460,7 +466,13 @@ s_join(enrolment *self)
 {
     fl_lock *lock = NULL;
     int code = s_already(self);
-    if (code != FL_EXIT_MISSING) {
+    if (code == FL_EXIT_EXPIRED && self->conf->locked) { // a program that was off: it may be soon
+        fl_enrol_client_conf renewal = *self->conf;
+        renewal.wait_ms = renewal.wait_ms < FL_ENROL_RENEW_MS ? renewal.wait_ms : FL_ENROL_RENEW_MS;
+        code = fl_enrol_client_renew(&renewal, self->world, self->result, self->why);
+        code = code == FL_EXIT_OK ? code : FL_EXIT_EXPIRED;
+    }
+    if (code != FL_EXIT_MISSING && code != FL_EXIT_EXPIRED) {
         return code;
     }
     fl_status status =
@@ -474,18 +486,13 @@ s_join(enrolment *self)
 }
 
 // ---- renewing ---------------------------------------------------------------------------------
+//  Whether one that has ended is renewed is for the authority to say.
 static int
-s_seal_renewal(enrolment *self, const fl_keys *old_keys, const uint8_t old[FL_CERT_BYTES])
+s_judge_old(enrolment *self, const uint8_t old[FL_CERT_BYTES])
 {
     fl_cert cert;
-    fl_trust trust = fl_cert_check(fl_bytes_of(old, FL_CERT_BYTES), &self->authority,
-                                   self->world->wall_s(), FL_ROLES_ANY, &cert);
-    if (trust == FL_TRUST_EXPIRED) {
-        return s_fail(self, FL_EXIT_EXPIRED,
-                      "the certificate in %s has expired and cannot be renewed: "
-                      "enrol with a new token",
-                      self->state);
-    }
+    fl_trust trust =
+        fl_cert_prove(fl_bytes_of(old, FL_CERT_BYTES), &self->authority, FL_ROLES_ANY, &cert);
     if (trust != FL_TRUST_OK) {
         return s_fail(self, FL_EXIT_STATE_DIR,
                       "the certificate in %s is not valid (%s): enrol with a token", self->state,
@@ -493,6 +500,26 @@ s_seal_renewal(enrolment *self, const fl_keys *old_keys, const uint8_t old[FL_CE
     }
     self->node = cert.node;
     self->role = cert.role;
+    if (cert.role == FL_ROLE_EDGE && self->conf->next_keys) {
+        return s_fail(self, FL_EXIT_REFUSED,
+                      "%s is an edge, and its children know it by its keys: for new ones enrol a "
+                      "new edge under another name, enrol the children anew with tokens for it "
+                      "(fl token --parent), then revoke %s",
+                      cert.node.name, cert.node.name);
+    }
+    return FL_EXIT_OK;
+}
+
+static int
+s_seal_renewal(enrolment *self, const fl_keys *old_keys, const uint8_t old[FL_CERT_BYTES])
+{
+    fl_status status =
+        self->conf->next_keys
+            ? fl_state_dir_keys_next(self->state, &self->world->entropy, &self->keys, self->why)
+            : fl_state_dir_keys_load(self->state, &self->keys, self->why);
+    if (status != FL_OK) {
+        return s_file(status);
+    }
     if (!fl_enrol_renew(self->keys, old_keys, fl_bytes_of(old, FL_CERT_BYTES), &self->authority,
                         &self->world->entropy, &self->sealed)) {
         return s_fail(self, FL_EXIT_STATE_DIR, "%s/" FL_STATE_AUTHORITY " holds no usable key",
@@ -511,14 +538,11 @@ s_renew(enrolment *self)
     FL_THEN(status, fl_state_dir_authority_load(self->state, &self->authority, self->why));
     FL_THEN(status, fl_state_dir_parent_load(self->state, &self->parent, self->why));
     FL_THEN(status, fl_state_dir_keys_load(self->state, &old_keys, self->why));
-    FL_THEN(status,
-            self->conf->next_keys
-                ? fl_state_dir_keys_next(self->state, &self->world->entropy, &self->keys, self->why)
-                : fl_state_dir_keys_load(self->state, &self->keys, self->why));
     if (endpoint[0] != '\0') {
         (void)snprintf(self->parent.endpoint, sizeof self->parent.endpoint, "%s", endpoint);
     }
-    int code = status == FL_OK ? s_seal_renewal(self, old_keys, old) : s_file(status);
+    int code = status == FL_OK ? s_judge_old(self, old) : s_file(status);
+    code = code == FL_EXIT_OK ? s_seal_renewal(self, old_keys, old) : code;
     code = code == FL_EXIT_OK ? s_complete(self, old_keys, "renewed") : code;
     fl_keys_destroy(&old_keys);
     return code;

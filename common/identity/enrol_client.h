@@ -52,6 +52,9 @@ typedef struct fl_enrol_client {
     fl_lease lease;  // of a data shard, when one came with the certificate
 } fl_enrol_client;
 
+//  Before it joins with its token, a program whose certificate has ended tries so long to renew it.
+enum { FL_ENROL_RENEW_MS = 10 * 1000 };
+
 //  FL_EXIT_OK and `result`; else another of exit_codes.h, and one line in `why`.
 int fl_enrol_client_join(const fl_enrol_client_conf *conf, const fl_enrol_client_world *world,
                          fl_enrol_client *result, fl_why *why);

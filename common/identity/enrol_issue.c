@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/base/log.h"
+#include "common/config/clock.h"
 
 static void __attribute__((format(printf, 3, 4)))
 s_refuse(fl_enrol_relay_answer *answer, fl_reason reason, const char *format, ...)
@@ -20,24 +21,29 @@ s_refuse(fl_enrol_relay_answer *answer, fl_reason reason, const char *format, ..
 static fl_reason
 s_reason(fl_trust trust)
 {
-    return trust == FL_TRUST_EXPIRED ? FL_WHY_EXPIRED
-           : trust == FL_TRUST_NAME  ? FL_WHY_NAME
-           : trust == FL_TRUST_SEAL  ? FL_WHY_TOKEN
-                                     : fl_identity_reason(trust);
+    return trust == FL_TRUST_NAME   ? FL_WHY_NAME
+           : trust == FL_TRUST_SEAL ? FL_WHY_TOKEN
+                                    : fl_identity_reason(trust);
 }
 
 bool
-fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
+fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, const fl_enrol_time *time,
                     const fl_deny_list *denied, fl_enrol_request *request,
                     fl_enrol_relay_answer *answer)
 {
     memset(answer, 0, sizeof *answer);
-    fl_trust trust = fl_enrol_open(authority, sealed, wall_s, denied, request);
-    if (trust != FL_TRUST_OK) {
-        s_refuse(answer, s_reason(trust),
-                 trust == FL_TRUST_EXPIRED ? "%s: join with a new token (fl token)"
-                                           : "the request is not valid: %s",
-                 fl_trust_name(trust));
+    fl_trust trust = fl_enrol_open(authority, sealed, time, denied, request);
+    if (trust == FL_TRUST_EXPIRED) {
+        char now[32], end[32];
+        fl_clock_date(time->now, now);
+        fl_clock_date(request->kind == FL_REQUEST_JOIN ? request->token.not_after
+                                                       : request->old.not_after,
+                      end);
+        s_refuse(answer, FL_WHY_EXPIRED,
+                 "the %s ended at %s, the root's clock says %s: join with a new token (fl token)",
+                 request->kind == FL_REQUEST_JOIN ? "token" : "certificate", end, now);
+    } else if (trust != FL_TRUST_OK) {
+        s_refuse(answer, s_reason(trust), "the request is not valid: %s", fl_trust_name(trust));
     }
     return trust == FL_TRUST_OK;
 }
@@ -89,15 +95,16 @@ s_repeats(const fl_authority *authority, fl_ledger *ledger, const fl_enrol_reque
 
 //  Each certificate is a line of the ledger for good, so that a name gets only so many.
 static bool
-s_too_often(fl_ledger *ledger, const fl_name *node, fl_enrol_relay_answer *answer)
+s_too_often(fl_ledger *ledger, const fl_name *node, uint64_t life_s, fl_enrol_relay_answer *answer)
 {
+    const uint64_t ms = life_s * 1000 < FL_ENROL_PER_NAME_MS ? life_s * 1000 : FL_ENROL_PER_NAME_MS;
     uint32_t count = 0;
-    if (fl_ledger_issued_of_late(ledger, node, FL_ENROL_PER_NAME_MS, &count, NULL) != FL_OK ||
+    if (fl_ledger_issued_of_late(ledger, node, ms, &count, NULL) != FL_OK ||
         count < FL_ENROL_PER_NAME) {
         return false;
     }
-    s_refuse(answer, FL_WHY_BUSY, "%s got %u certificates within an hour: renew it later",
-             node->name, count);
+    s_refuse(answer, FL_WHY_BUSY, "%s got %u certificates within %u s: renew it later", node->name,
+             count, (unsigned)(ms / 1000));
     return true;
 }
 
@@ -148,7 +155,7 @@ fl_enrol_issue_sign(const fl_authority *authority, fl_ledger *ledger,
     memset(answer, 0, sizeof *answer);
     answer->lease.shards = request->role == FL_ROLE_DEVICE ? shards : 0;
     bool repeats = s_repeats(authority, ledger, request, wall_s, answer) ||
-                   s_too_often(ledger, &request->node, answer);
+                   s_too_often(ledger, &request->node, life_s, answer);
     fl_cert cert = { .role = request->role, .node = request->node, .keys = request->keys };
     bool join = request->kind == FL_REQUEST_JOIN;
     fl_bytes token =
@@ -174,16 +181,4 @@ fl_enrol_issue_root(const fl_authority *authority, fl_ledger *ledger, const fl_n
     fl_cert cert = { .role = FL_ROLE_ROOT, .node = *node, .keys = *keys };
     return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), 0, wall_s, life_s, bytes, NULL,
                    why);
-}
-
-bool
-fl_enrol_issue_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
-                        uint64_t wall_s, fl_name *node)
-{
-    fl_cert cert;
-    fl_trust trust = fl_cert_check(fl_bytes_of(bytes, FL_CERT_BYTES),
-                                   fl_authority_public_of(authority), wall_s, FL_ROLES_ANY, &cert);
-    *node = cert.node;
-    return cert.role == FL_ROLE_ROOT && (trust == FL_TRUST_OK || trust == FL_TRUST_EXPIRED) &&
-           fl_cert_ends(&cert, wall_s);
 }

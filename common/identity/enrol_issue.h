@@ -9,11 +9,11 @@
 #include "common/identity/enrol_relay.h"
 #include "common/store/ledger.h"
 
-//  Certificates that one name gets in an hour.
+//  Certificates that one name gets in an hour, or in the life of one when that is less.
 enum { FL_ENROL_PER_NAME = 8, FL_ENROL_PER_NAME_MS = 60 * 60 * 1000 };
 
 //  Prove a request. True: `request` goes to `sign`. False: `answer` is the refusal.
-bool fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, uint64_t wall_s,
+bool fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, const fl_enrol_time *time,
                          const fl_deny_list *denied, fl_enrol_request *request,
                          fl_enrol_relay_answer *answer);
 //  Decide, sign and record; blocks for the disk. `life_s`: of the certificate. `shards`: a device
@@ -26,9 +26,5 @@ FL_CHECKED fl_status fl_enrol_issue_root(const fl_authority *authority, fl_ledge
                                          const fl_name *node, const fl_public_keys *keys,
                                          uint64_t wall_s, uint64_t life_s,
                                          uint8_t bytes[FL_CERT_BYTES], fl_why *why);
-//  Whether the root's certificate `bytes` is to be made anew, as fl_cert_ends has it. Its
-//  name goes into `node`. False as well when it is no root's, or not of this authority.
-bool fl_enrol_issue_root_due(const fl_authority *authority, const uint8_t bytes[FL_CERT_BYTES],
-                             uint64_t wall_s, fl_name *node);
 
 #endif

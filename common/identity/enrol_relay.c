@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
+
 //  One enrolment on its way: who asked, and under which number it is passed on.
 typedef struct passage {
     bool open, sent, answered;
@@ -132,6 +134,9 @@ s_enrolled(const passage *at, fl_outbox *out)
 static void
 s_refuse(fl_outbox *out, fl_peer to)
 {
+    if (to == FL_PARENT) {
+        return; // it was our own
+    }
     fl_refused *refused = &fl_outbox_send(out, to, FL_REFUSED)->refused;
     refused->reason = FL_WHY_BUSY;
     refused->about = FL_ENROL;
@@ -186,6 +191,47 @@ on_enrol(fl_enrol_relay *self, const fl_event *event, fl_time now, fl_outbox *ou
     }
 }
 
+// ---- our own ----------------------------------------------------------------------------------
+static passage *
+s_own(fl_enrol_relay *self)
+{
+    for (int i = 0; i < FL_ENROL_RELAY_OPEN; i++) {
+        passage *at = &self->lanes[KNOWN].open[i];
+        if (at->open && at->peer == FL_PARENT) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+void
+fl_enrol_relay_ask(fl_enrol_relay *self, const fl_sealed *sealed, fl_time now)
+{
+    passage *at = s_own(self);
+    at = at != NULL ? at : s_place(&self->lanes[KNOWN], FL_PARENT, FL_PARENT, now);
+    if (at != NULL) {
+        *at = (passage){ .open = true,
+                         .peer = FL_PARENT,
+                         .origin = FL_PARENT,
+                         .since = now,
+                         .ticket = ++self->tickets,
+                         .size = sealed->size };
+        memcpy(at->sealed, sealed->bytes, sealed->size);
+    }
+}
+
+bool
+fl_enrol_relay_answered(fl_enrol_relay *self, fl_enrol_relay_answer *answer)
+{
+    passage *at = s_own(self);
+    bool answered = at != NULL && at->answered;
+    if (answered) {
+        *answer = at->answer;
+        at->open = false;
+    }
+    return answered;
+}
+
 void
 fl_enrol_relay_enrolled(fl_enrol_relay *self, uint64_t ticket, const fl_enrol_relay_answer *answer)
 {
@@ -216,7 +262,7 @@ s_tell_answers(fl_enrol_relay *self, fl_outbox *out)
 {
     for (int i = 0; i < LANES * FL_ENROL_RELAY_OPEN; i++) {
         passage *at = &self->lanes[i / FL_ENROL_RELAY_OPEN].open[i % FL_ENROL_RELAY_OPEN];
-        if (at->open && at->answered) {
+        if (at->open && at->answered && at->peer != FL_PARENT) {
             at->open = false;
             s_enrolled(at, out);
         }
@@ -229,6 +275,11 @@ s_tell_denied(fl_enrol_relay *self, const fl_event *event, fl_outbox *out)
 {
     uint64_t version = fl_identity_deny_version(self->conf.identity);
     fl_bytes list = fl_identity_deny_bytes(self->conf.identity);
+    if (event->message.message->beat.deny_version > version && self->conf.enrol != NULL) {
+        fl_log(FL_LOG_ERROR, "restored", fl_log_text("peer", event->message.node.name),
+               fl_log_u64("has_list", event->message.message->beat.deny_version),
+               fl_log_u64("ours", version));
+    }
     if (event->message.message->beat.deny_version < version && list.size <= FL_DENY_WHOLE_MAX) {
         fl_deny *deny = &fl_outbox_send(out, event->message.from, FL_DENY)->deny;
         deny->version = version;

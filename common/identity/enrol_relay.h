@@ -7,6 +7,7 @@
 #ifndef FL_IDENTITY_ENROL_RELAY_H
 #define FL_IDENTITY_ENROL_RELAY_H
 
+#include "common/crypto/enrol.h"
 #include "common/identity/identity.h"
 #include "common/machine/outbox.h"
 #include "common/store/ledger.h"
@@ -39,6 +40,11 @@ typedef struct fl_enrol_relay_answer {
 fl_enrol_relay *fl_enrol_relay_new(const fl_enrol_relay_conf *conf);
 void fl_enrol_relay_destroy(fl_enrol_relay **self_p);
 fl_machine fl_enrol_relay_machine(fl_enrol_relay *self);
+
+//  A renewal of our own, on its way with the next step (post a TICK); the last one is forgotten.
+void fl_enrol_relay_ask(fl_enrol_relay *self, const fl_sealed *sealed, fl_time now);
+//  Its answer, once. False: there is none yet.
+bool fl_enrol_relay_answered(fl_enrol_relay *self, fl_enrol_relay_answer *answer);
 
 //  Answer the enrolment of that ticket; it goes out in the next step (post a TICK).
 void fl_enrol_relay_enrolled(fl_enrol_relay *self, uint64_t ticket,

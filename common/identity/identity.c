@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config/clock.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/locked.h"
 #include "common/crypto/ticket.h"
@@ -11,6 +12,7 @@
 struct fl_identity {
     fl_identity_conf conf;
     fl_keys *keys;
+    fl_keys *retired;    // those before; NULL: none
     fl_keypair *keypair; // locked memory
     uint8_t cert_bytes[FL_CERT_BYTES];
     fl_cert cert;
@@ -39,14 +41,16 @@ fl_identity_reason(fl_trust trust)
     case FL_TRUST_MEMORY:
         return FL_WHY_STORAGE;
     case FL_TRUST_TOKEN:
-    case FL_TRUST_EXPIRED:
         return FL_WHY_TOKEN;
+    case FL_TRUST_EXPIRED:
+        return FL_WHY_EXPIRED;
+    case FL_TRUST_EARLY:
+        return FL_WHY_CLOCK;
     case FL_TRUST_MALFORMED:
     case FL_TRUST_VERSION:
     case FL_TRUST_SEAL:
     case FL_TRUST_SIGNATURE:
     case FL_TRUST_KEY:
-    case FL_TRUST_EARLY:
     case FL_TRUST_NAME:
     case FL_TRUST_OLD:
     case FL_TRUST_COUNT:
@@ -56,13 +60,12 @@ fl_identity_reason(fl_trust trust)
 }
 
 static fl_status
-s_prove_ourselves(fl_identity *self, fl_why *why)
+s_prove_ourselves(const fl_identity *self, const uint8_t bytes[FL_CERT_BYTES], const fl_keys *keys,
+                  fl_cert *cert, fl_why *why)
 {
-    fl_bytes bytes = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
-    fl_trust trust = fl_cert_check(bytes, &self->authority, self->conf.wall_s(),
-                                   FL_ROLES(self->conf.role), &self->cert);
-    if (trust == FL_TRUST_OK &&
-        !fl_public_keys_equal(&self->cert.keys, fl_keys_public(self->keys))) {
+    fl_trust trust = fl_cert_prove(fl_bytes_of(bytes, FL_CERT_BYTES), &self->authority,
+                                   FL_ROLES(self->conf.role), cert);
+    if (trust == FL_TRUST_OK && !fl_public_keys_equal(&cert->keys, fl_keys_public(keys))) {
         trust = FL_TRUST_KEY;
     }
     if (trust != FL_TRUST_OK) {
@@ -72,6 +75,13 @@ s_prove_ourselves(fl_identity *self, fl_why *why)
                        fl_role_name(self->conf.role));
     }
     return FL_OK;
+}
+
+static void
+s_use_keys(fl_identity *self)
+{
+    memcpy(self->keypair->public_key, fl_keys_public(self->keys)->x, FL_KEY_BYTES);
+    fl_keys_curve_secret(self->keys, self->keypair->secret_key);
 }
 
 fl_status
@@ -93,15 +103,14 @@ fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *w
         status = fl_state_dir_keys_load(conf->directory, &self->keys, why);
     }
     if (status == FL_OK) {
-        memcpy(self->keypair->public_key, fl_keys_public(self->keys)->x, FL_KEY_BYTES);
-        fl_keys_curve_secret(self->keys, self->keypair->secret_key);
+        s_use_keys(self);
         status = fl_state_dir_cert_load(conf->directory, self->cert_bytes, why);
     }
     FL_THEN(status, fl_state_dir_authority_load(conf->directory, &self->authority, why));
     if (status == FL_OK && conf->parent) {
         status = fl_state_dir_parent_load(conf->directory, &self->parent, why);
     }
-    FL_THEN(status, s_prove_ourselves(self, why));
+    FL_THEN(status, s_prove_ourselves(self, self->cert_bytes, self->keys, &self->cert, why));
     if (status != FL_OK) {
         fl_identity_close(&self);
         return status;
@@ -119,6 +128,7 @@ fl_identity_close(fl_identity **self_p)
         return;
     }
     fl_keys_destroy(&self->keys);
+    fl_keys_destroy(&self->retired);
     fl_locked_free(self->keypair);
     fl_deny_list_destroy(&self->denied);
     fl_blob_unref(&self->deny_bytes);
@@ -196,12 +206,64 @@ fl_identity_parent(const fl_identity *self)
     return &self->parent;
 }
 
-uint64_t
-fl_identity_left_s(const fl_identity *self, bool *ending)
+const fl_cert *
+fl_identity_cert(const fl_identity *self)
 {
-    uint64_t now = self->conf.wall_s();
-    *ending = fl_cert_ends(&self->cert, now);
-    return self->cert.not_after > now ? self->cert.not_after - now : 0;
+    return &self->cert;
+}
+
+uint64_t
+fl_identity_wall_s(const fl_identity *self)
+{
+    return self->conf.wall_s();
+}
+
+void
+fl_identity_clock_why(const fl_cert *cert, uint64_t now, fl_why *why)
+{
+    char clock[32], made[32], end[32];
+    fl_clock_date(now, clock);
+    fl_clock_date(fl_cert_made(cert), made);
+    fl_clock_date(cert->not_after, end);
+    fl_why_set(why,
+               "this machine's clock says %s, the certificate was made at %s by the root's clock "
+               "and ends at %s: if one of the clocks is wrong, set it",
+               clock, made, end);
+}
+
+fl_status
+fl_identity_reload(fl_identity *self, bool *rekeyed, fl_why *why)
+{
+    uint8_t bytes[FL_CERT_BYTES];
+    fl_keys *keys = NULL;
+    fl_cert cert;
+    *rekeyed = false;
+    FL_TRY(fl_state_dir_cert_load(self->conf.directory, bytes, why));
+    if (memcmp(bytes, self->cert_bytes, sizeof bytes) == 0) {
+        return FL_MISSING;
+    }
+    FL_TRY(fl_state_dir_keys_load(self->conf.directory, &keys, why));
+    fl_status status = s_prove_ourselves(self, bytes, keys, &cert, why);
+    *rekeyed = status == FL_OK && !fl_public_keys_equal(&cert.keys, &self->cert.keys);
+    bool fits = fl_name_equal(&cert.node, &self->cert.node) && (!*rekeyed || self->gate == NULL);
+    if (status == FL_OK && !fits) {
+        status = fl_fail(FL_DENIED, why,
+                         "%s has another name or new keys now, by which the children do not know "
+                         "this process: give it the old ones back",
+                         self->conf.directory);
+    } else if (status == FL_OK) {
+        memcpy(self->cert_bytes, bytes, sizeof bytes);
+        self->cert = cert;
+    }
+    if (status == FL_OK && *rekeyed) {
+        fl_keys_destroy(&self->retired);
+        self->retired = self->keys;
+        self->keys = keys;
+        s_use_keys(self);
+    } else {
+        fl_keys_destroy(&keys);
+    }
+    return status;
 }
 
 void
@@ -302,7 +364,7 @@ s_standing(void *arg, const uint8_t key[FL_KEY_BYTES], const fl_badge *badge)
     if (fl_deny_list_names(self->denied, &badge->node, badge->serial)) {
         return FL_WHY_REVOKED;
     }
-    return self->conf.wall_s() > badge->not_after ? FL_WHY_CERTIFICATE : FL_WHY_NONE;
+    return self->conf.wall_s() > badge->not_after ? FL_WHY_EXPIRED : FL_WHY_NONE;
 }
 
 static fl_reason
@@ -313,9 +375,6 @@ s_check(void *arg, fl_bytes certificate, const uint8_t key[FL_KEY_BYTES], fl_rol
     fl_cert cert;
     fl_trust trust =
         fl_cert_check(certificate, &self->authority, self->conf.wall_s(), FL_ROLES_CHILD, &cert);
-    if (trust == FL_TRUST_EXPIRED) {
-        return FL_WHY_CERTIFICATE;
-    }
     if (trust != FL_TRUST_OK) {
         return fl_identity_reason(trust);
     }
@@ -348,8 +407,8 @@ s_welcome_holds(fl_identity *self, const fl_welcome *welcome)
     fl_cert cert;
     fl_trust trust = fl_cert_check(welcome->certificate, &self->authority, self->conf.wall_s(),
                                    FL_ROLES_PARENT, &cert);
-    if (trust == FL_TRUST_ROLE) {
-        return FL_WHY_ROLE;
+    if (trust == FL_TRUST_ROLE || trust == FL_TRUST_EARLY || trust == FL_TRUST_EXPIRED) {
+        return fl_identity_reason(trust);
     }
     if (trust != FL_TRUST_OK || memcmp(cert.keys.x, self->parent.key, FL_KEY_BYTES) != 0) {
         return FL_WHY_CERTIFICATE;

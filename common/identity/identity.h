@@ -22,7 +22,8 @@ typedef struct fl_identity_conf {
     uint64_t (*wall_s)(void);
 } fl_identity_conf;
 
-//  Read and prove our own files. FL_DENIED: our certificate is not to be believed.
+//  Read and prove our own files. FL_DENIED: our certificate is not to be believed. One that is only
+//  not valid now, by this machine's clock, is taken: it is renewed while the process runs.
 FL_CHECKED fl_status fl_identity_open(const fl_identity_conf *conf, fl_identity **identity,
                                       fl_why *why);
 void fl_identity_close(fl_identity **self_p);
@@ -37,8 +38,16 @@ fl_secagg_trust fl_identity_trust(const fl_identity *self, unsigned roles);
 const fl_keypair *fl_identity_keypair(const fl_identity *self);
 const fl_state_dir_parent *fl_identity_parent(const fl_identity *self); // conf.parent only
 
-//  Seconds that our certificate holds yet, and whether it is time to renew it.
-uint64_t fl_identity_left_s(const fl_identity *self, bool *ending);
+//  Our certificate as it was read, and the wall clock that it is measured by.
+const fl_cert *fl_identity_cert(const fl_identity *self);
+uint64_t fl_identity_wall_s(const fl_identity *self);
+//  What a certificate that does not hold by this machine's clock says about the clocks.
+void fl_identity_clock_why(const fl_cert *cert, uint64_t now, fl_why *why);
+
+//  Take over the certificate that stands in the directory now, and its keys, which are new ones
+//  when `*rekeyed`; the last ones before are kept for a round in hand. FL_MISSING: it is the one in
+//  use. Parents keep their keys: their children know them by these.
+FL_CHECKED fl_status fl_identity_reload(fl_identity *self, bool *rekeyed, fl_why *why);
 
 //  Root only: the authority; NULL while it is away. Borrowed; one that comes later is lent once.
 const fl_authority *fl_identity_authority(const fl_identity *self);

@@ -6,6 +6,7 @@
 #define FL_MACHINE_EVENT_H
 
 #include "common/base/id.h"
+#include "common/crypto/keys.h"
 #include "common/crypto/mask.h"
 #include "common/tensor/element.h"
 #include "common/wire/message.h"
@@ -42,6 +43,7 @@ typedef enum fl_event_kind {
     FL_EV_STOP,     // the operator wants this process to end
     FL_EV_DENIED,   // root only: a node is shut out or forgotten
     FL_EV_REST,     // from now on no new round is taken; what is in hand is finished
+    FL_EV_RENEWED,  // we have another certificate: the parent is to see it
     FL_EV_COUNT
 } fl_event_kind;
 
@@ -136,6 +138,11 @@ typedef struct fl_event {
             uint64_t peak;     // size of its largest element
             fl_reason reason;  // FL_WHY_NONE, or why the masks are still on
         } unmasked;
+        struct {
+            const fl_keys *keys;
+            const uint8_t *certificate; // borrowed for the step
+            bool rekeyed;               // the keys are others than before
+        } renewed;
     };
 } fl_event;
 

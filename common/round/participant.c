@@ -9,6 +9,8 @@
 //  is over; after that only the parent knows what became of it.
 #include "common/round/participant.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -691,6 +693,19 @@ s_change_run(fl_participant *self, const fl_run *run, fl_outbox *out)
     self->run = *run;
 }
 
+//  A parent that runs a round again which we had long ago: it remembers less than we do.
+static void
+s_decline_past(const fl_task *task, uint64_t ours, fl_outbox *out)
+{
+    fl_message *message = fl_outbox_send(out, FL_PARENT, FL_REFUSED);
+    message->run = task->order.run;
+    message->round = task->order.round;
+    message->refused.reason = FL_WHY_RESTORED;
+    message->refused.about = FL_TASK;
+    (void)snprintf(message->refused.text, sizeof message->refused.text,
+                   "had round %" PRIu64 " of this run already", ours);
+}
+
 static void
 on_task(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -701,6 +716,9 @@ on_task(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out
     uint64_t round = task->order.round;
     if (!fl_participant_joined(self)) {
         return; // whose it is, WELCOME says; it comes again
+    }
+    if (round < ours.round && !other) {
+        s_decline_past(task, ours.round, out);
     }
     if (round < ours.round || (round == ours.round && idle && task->attempt <= ours.attempt)) {
         return; // over already
@@ -811,6 +829,21 @@ on_piece(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *ou
         !fl_model_fetch_piece(&self->fetch, message, event->message.body_bytes, now, out)) {
         s_note(self, FL_NOTE_CHUNK_DROPPED, FL_WHY_DUPLICATE, self->seat.seat,
                message->piece.offset, out);
+    }
+}
+
+//  The seat stays: for the parent this is a HELLO like that after a lost connection. With other
+//  keys it takes a new one.
+static void
+on_renewed(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (self->masking != NULL) {
+        fl_secagg_client_renewed(self->masking, event->renewed.keys, event->renewed.certificate);
+    }
+    if (self->session.phase != FL_SESSION_OFFLINE && event->renewed.rekeyed) {
+        s_connect(self, now, out);
+    } else if (self->session.phase != FL_SESSION_OFFLINE) {
+        s_hello(self, now, out);
     }
 }
 
@@ -975,6 +1008,9 @@ fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl
         if (self->session.phase != FL_SESSION_OFFLINE) {
             s_lose(self, event->gone.reason, now, out);
         }
+        break;
+    case FL_EV_RENEWED:
+        on_renewed(self, event, now, out);
         break;
     default:
         FL_ASSERT(event->kind == FL_EV_TICK);

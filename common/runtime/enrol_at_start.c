@@ -11,7 +11,7 @@
 #include "common/identity/state_dir.h"
 #include "common/net/context.h"
 
-enum { LOOK_MS = 200, SAY_MS = 10 * 1000, RENEW_MS = 10 * 1000 };
+enum { LOOK_MS = 200, SAY_MS = 10 * 1000 };
 
 // ---- waiting ----------------------------------------------------------------------------------
 fl_status
@@ -90,21 +90,6 @@ s_name(const fl_enrol_at_start_conf *conf, fl_name *node, fl_why *why)
     return FL_OK;
 }
 
-//  The certificate still holds, so a renewal that fails is no reason not to start.
-static void
-s_renew(const fl_enrol_client_conf *how, const fl_enrol_client_world *world)
-{
-    fl_enrol_client_conf renewal = *how;
-    fl_enrol_client result;
-    fl_why why;
-    renewal.wait_ms = how->wait_ms < RENEW_MS ? how->wait_ms : RENEW_MS;
-    if (fl_enrol_client_renew(&renewal, world, &result, &why) == FL_EXIT_OK) {
-        fl_log(FL_LOG_INFO, "renewed", fl_log_u64("serial", result.cert.serial));
-    } else {
-        fl_log(FL_LOG_WARN, "not-renewed", fl_log_text("why", why.text));
-    }
-}
-
 static bool
 s_enrolled(const char *state)
 {
@@ -146,15 +131,12 @@ s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_w
         code = s_await(conf, how, why);
     }
     if (code == FL_EXIT_OK) {
-        fl_start_step("joining", FL_START_SHORT_S + (how->wait_ms + RENEW_MS) / 1000);
+        fl_start_step("joining", FL_START_SHORT_S + (how->wait_ms + FL_ENROL_RENEW_MS) / 1000);
         code = fl_enrol_client_join(how, &world, &result, why);
     }
     if (code == FL_EXIT_OK) {
         fl_log(FL_LOG_INFO, "enrolled", fl_log_text("name", result.cert.node.name),
                fl_log_text("how", result.how));
-    }
-    if (code == FL_EXIT_OK && fl_cert_ends(&result.cert, fl_clock_wall_s())) {
-        s_renew(how, &world);
     }
     fl_request_destroy(&self.inquiry);
     return code == FL_EXIT_OK ? FL_OK : FL_DENIED;

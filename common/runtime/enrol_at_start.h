@@ -1,7 +1,6 @@
 //  enrol_at_start - the first steps of a program that has nobody to lead it by the hand: it waits
-//  for the files that others make, joins with a token, and renews its certificate when that is due.
-//  Each wait has a bound and is said in the log: for what, and how long still. Blocks. Main thread,
-//  before the node is opened.
+//  for the files that others make and joins with a token. Each wait has a bound and is said in the
+//  log: for what, and how long still. Blocks. Main thread, before the node is opened.
 #ifndef FL_RUNTIME_ENROL_AT_START_H
 #define FL_RUNTIME_ENROL_AT_START_H
 

@@ -11,6 +11,7 @@
 #include "common/machine/policy.h"
 #include "common/net/context.h"
 #include "common/runtime/note_log.h"
+#include "common/runtime/renewal.h"
 #include "common/store/file.h"
 
 enum {
@@ -22,7 +23,6 @@ enum {
     OTHER_DESCRIPTORS = 256,
     SEAT_DESCRIPTORS = FL_WATCHED * FL_KEY_CONNECTIONS + (FL_WATCHED - 1) * FL_KEY_UNHEARD,
     STRANGERS_MIN = 64,
-    CERTIFICATE_MS = 6 * 3600 * 1000, // between two looks at our own
 };
 
 struct fl_node {
@@ -40,7 +40,7 @@ struct fl_node {
     fl_effects *effects;
     fl_enrol_relay *relay;
     fl_reactor *reactor;
-    fl_time certificate_at; // next look at ours
+    fl_renewal renewal;
     bool stopping;
     bool drains;    // says the operator
     fl_reason site; // why the site takes no round now
@@ -292,6 +292,11 @@ s_seat_effects(fl_node *self, fl_why *why)
                                         .enrol = self->tier.enrol,
                                         .enrol_arg = self->tier.self };
     self->relay = fl_enrol_relay_new(&relay);
+    self->renewal = (fl_renewal){ .directory = self->conf.directory,
+                                  .identity = self->conf.identity,
+                                  .relay = self->relay,
+                                  .post = s_post,
+                                  .self = self };
     if (self->effects == NULL || self->relay == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
@@ -410,24 +415,6 @@ s_wind_down(fl_node *self, fl_why *why)
     return ended ? FL_OK : FL_BUSY;
 }
 
-//  Say in time that our certificate ends: without one nobody lets us in.
-static void
-s_mind_certificate(fl_node *self, fl_time now)
-{
-    bool ending = false;
-    if (now < self->certificate_at) {
-        return;
-    }
-    uint64_t left_s = fl_identity_left_s(self->conf.identity, &ending);
-    self->certificate_at = now + CERTIFICATE_MS;
-    if (ending) {
-        fl_log(left_s == 0 ? FL_LOG_ERROR : FL_LOG_WARN, "certificate-ends",
-               fl_log_u64("hours_left", left_s / 3600),
-               fl_log_text("do", self->conf.parent ? "fl enrol --renew, then start this again"
-                                                   : "start this again: a root renews its own"));
-    }
-}
-
 fl_status
 fl_node_run(fl_node *self, fl_why *why)
 {
@@ -435,7 +422,7 @@ fl_node_run(fl_node *self, fl_why *why)
     while (!self->stopping) {
         fl_reactor_turn(self->reactor, TURN_MS);
         s_spread_denials(self);
-        s_mind_certificate(self, fl_reactor_now(self->reactor));
+        fl_renewal_turn(&self->renewal, fl_reactor_now(self->reactor));
         if (self->tier.turn != NULL) {
             self->tier.turn(self->tier.self);
         }
@@ -490,6 +477,12 @@ fl_enrol_relay *
 fl_node_relay(fl_node *self)
 {
     return self->relay;
+}
+
+const fl_cert *
+fl_node_certificate(const fl_node *self)
+{
+    return fl_identity_cert(self->conf.identity);
 }
 
 const fl_metrics *

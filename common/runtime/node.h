@@ -65,6 +65,7 @@ FL_CHECKED fl_status fl_node_tell_ports(const fl_node *self, fl_why *why);
 fl_workers *fl_node_workers(fl_node *self);
 fl_handles *fl_node_handles(fl_node *self);
 fl_enrol_relay *fl_node_relay(fl_node *self);
+const fl_cert *fl_node_certificate(const fl_node *self);
 const fl_metrics *fl_node_metrics(const fl_node *self);
 fl_time fl_node_now(const fl_node *self);
 fl_time fl_node_since(const fl_node *self); // opened

@@ -115,10 +115,11 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
     if (!fl_secagg_plan_holds(plan, task->order.elements)) {
         return FL_WHY_PLAN;
     }
+    uint64_t spent = fl_secagg_mark_spent(&self->mark, &task->order.run);
     bool newer =
         !fl_run_equal(&task->order.run, &self->accepted_run) || task->order.round > self->accepted;
-    newer = newer && task->order.round > fl_secagg_mark_spent(&self->mark, &task->order.run);
-    return newer ? FL_WHY_NONE : FL_WHY_STALE;
+    newer = newer && task->order.round > spent;
+    return newer ? FL_WHY_NONE : task->order.round < spent ? FL_WHY_RESTORED : FL_WHY_STALE;
 }
 
 static void
@@ -136,11 +137,12 @@ s_say_keys(fl_secagg_client *self, const fl_name *parent, fl_time now, fl_outbox
                                                .edge = *parent,
                                                .round = self->task.order.round };
     fl_block_keys *keys = &s_word(self, FL_KEYS)->keys;
-    keys->certificate = fl_bytes_of(self->conf.certificate, sizeof self->conf.certificate);
+    self->keys = self->conf.keys;
+    memcpy(self->certificate, self->conf.certificate, sizeof self->certificate);
+    keys->certificate = fl_bytes_of(self->certificate, sizeof self->certificate);
     memcpy(keys->epk, self->epk, sizeof keys->epk);
     memcpy(keys->mpk, self->mpk, sizeof keys->mpk);
-    fl_transcript_keys_sign(self->conf.keys, &self->block.round, self->epk, self->mpk,
-                            keys->signature);
+    fl_transcript_keys_sign(self->keys, &self->block.round, self->epk, self->mpk, keys->signature);
     s_utter(self, now, out);
 }
 
@@ -185,7 +187,7 @@ on_masked(fl_secagg_client *self, const fl_event *event, fl_outbox *out)
     fl_secagg_header_mask(&sums, self->secrets->seeds, self->secrets->seed_count);
     fl_secagg_header_encode(&sums, self->header);
     bool sign = s_profile(self) == FL_MASKING_MALICIOUS;
-    fl_transcript_psig(self->conf.keys, &self->ctx, self->index, self->psig);
+    fl_transcript_psig(self->keys, &self->ctx, self->index, self->psig);
     self->upload =
         (fl_secagg_upload){ .vec = event->masked.vec,
                             .hash = event->masked.hash,
@@ -272,7 +274,7 @@ s_deal(fl_secagg_client *self, fl_time now, fl_outbox *out)
     uint8_t part[FL_SECAGG_PUBLIC_BYTES];
     fl_secagg_tree_fill(&tree, shares->digests);
     fl_secagg_public_part(&shares->commitment, &tree.node[1], part);
-    fl_transcript_dealt_sign(self->conf.keys, &self->block.round, self->index,
+    fl_transcript_dealt_sign(self->keys, &self->block.round, self->index,
                              fl_bytes_of(part, sizeof part), shares->signature);
     s_utter(self, now, out);
     return true;
@@ -340,7 +342,7 @@ s_read_roster(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s)
         }
         const fl_transcript_seat *seat = &block->seat[block->members - 1];
         if (fl_name_equal(&seat->node, &self->conf.node)) {
-            found = memcmp(member.data, self->conf.certificate, FL_CERT_BYTES) == 0 &&
+            found = memcmp(member.data, self->certificate, FL_CERT_BYTES) == 0 &&
                     memcmp(seat->epk, self->epk, sizeof self->epk) == 0 &&
                     memcmp(seat->mpk, self->mpk, sizeof self->mpk) == 0;
             self->index = seat->index;
@@ -551,8 +553,7 @@ s_acknowledge(fl_secagg_client *self, fl_time now, fl_outbox *out)
 {
     fl_block_ack *ack = &s_word(self, FL_ACK)->ack;
     ack->block = self->block.round.block;
-    fl_transcript_asig(self->conf.keys, &self->ctx, &self->survivors_hash, self->index,
-                       ack->signature);
+    fl_transcript_asig(self->keys, &self->ctx, &self->survivors_hash, self->index, ack->signature);
     s_utter(self, now, out);
     s_enter(self, FL_CLIENT_ACKED, out);
 }
@@ -756,6 +757,14 @@ fl_secagg_client_under(fl_secagg_client *self, uint8_t hop)
 {
     FL_ASSERT(hop >= 1 && self->step == FL_CLIENT_IDLE);
     self->conf.hop = hop;
+}
+
+void
+fl_secagg_client_renewed(fl_secagg_client *self, const fl_keys *keys,
+                         const uint8_t certificate[FL_CERT_BYTES])
+{
+    self->conf.keys = keys;
+    memcpy(self->conf.certificate, certificate, sizeof self->conf.certificate);
 }
 
 bool

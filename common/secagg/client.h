@@ -79,6 +79,10 @@ void fl_secagg_client_destroy(fl_secagg_client **self_p);
 //  Blocks of this hop from here on: what the parent's certificate says. Not within a round.
 void fl_secagg_client_under(fl_secagg_client *self, uint8_t hop);
 
+//  Keys and certificate of later rounds; those of the round in hand outlive it.
+void fl_secagg_client_renewed(fl_secagg_client *self, const fl_keys *keys,
+                              const uint8_t certificate[FL_CERT_BYTES]);
+
 //  A task was accepted (its signature holds) from the parent of that name; `until`: when to give
 //  up. Says KEYS. The same body again changes nothing but a later `until`; another body for the
 //  same round burns it. FL_WHY_NONE, or why this member takes no part: policy-refused, plan, stale

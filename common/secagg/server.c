@@ -220,6 +220,11 @@ fl_secagg_server_abort(fl_secagg_server *self, fl_reason reason, fl_outbox *out)
     self->step_by = FL_NEVER;
     memset(&self->result, 0, sizeof self->result);
     self->result.reason = reason;
+    for (uint32_t i = 0; i < self->count; i++) { // who refuse an old round are not too few
+        if (self->child[i].reason == FL_WHY_RESTORED) {
+            self->result.reason = FL_WHY_RESTORED;
+        }
+    }
     s_enter(self, FL_SERVER_ABORTED, out);
 }
 

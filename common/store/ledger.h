@@ -253,6 +253,8 @@ typedef struct fl_issued {
     uint32_t certificate_bytes;
 } fl_issued;
 
+//  No serial from here on is below `least`.
+FL_CHECKED fl_status fl_ledger_serial_from(fl_ledger *self, uint64_t least, fl_why *why);
 //  A serial number that was never given before, from 1. One that is then not used is lost.
 FL_CHECKED fl_status fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why);
 //  Which of how many data shards a node trains on; shards 0: none.

@@ -15,7 +15,8 @@ static fl_trust
 s_try(fl_bytes sealed)
 {
     fl_enrol_request request;
-    fl_trust trust = fl_enrol_open(authority, sealed, IDENTITY_NOW, NULL, &request);
+    const fl_enrol_time time = { .now = IDENTITY_NOW };
+    fl_trust trust = fl_enrol_open(authority, sealed, &time, NULL, &request);
     bool proved = trust != FL_TRUST_SEAL && trust != FL_TRUST_KEY && request.kind != 0;
     if (proved) {
         fuzz_must(fl_name_valid(&request.node) && request.role != FL_ROLE_NONE);

@@ -12,15 +12,13 @@
 enum { TEXT_ROOM = 8 * 1024, FILE_ROOM = 256 * 1024, MEMBERS = 5, KEEPS = 8 };
 
 //  [profile is honest][from]: a set of the states that were reached from there; what a block ended
-//  as from there, a bit per reason.
+//  as from there.
 static uint32_t block_moves[2][FL_SERVER_STATES], member_moves[2][FL_CLIENT_STEPS];
-static uint64_t block_ends[FL_SERVER_STATES];
+static bool block_ends[FL_SERVER_STATES][FL_WHY_COUNT];
 static fl_secagg_state block_at;
 static fl_secagg_step member_at[MASKED_MEMBERS];
 
 static char tables[TEXT_ROOM], document[FILE_ROOM];
-
-_Static_assert(FL_WHY_COUNT <= 64, "a bit per reason");
 
 // ---- watching ---------------------------------------------------------------------------------
 static void
@@ -31,7 +29,7 @@ on_note(masked_world *world, int32_t index, const fl_note *note)
         fl_secagg_state next = (fl_secagg_state)note->a;
         block_moves[honest][block_at] |= (uint32_t)1 << next;
         if (next == FL_SERVER_ABORTED) {
-            block_ends[block_at] |= (uint64_t)1 << note->reason;
+            block_ends[block_at][note->reason] = true;
         }
         block_at = next;
     } else if (note->id == FL_NOTE_MASKING_STEP) {
@@ -145,12 +143,6 @@ s_step_name(unsigned number)
     return fl_secagg_step_name((fl_secagg_step)number);
 }
 
-static const char *
-s_reason_name(unsigned number)
-{
-    return fl_reason_name((fl_reason)number);
-}
-
 //  " `a`, `b` |", " |" for none.
 static void
 s_cell(uint64_t set, name_of *name)
@@ -181,8 +173,14 @@ s_tell(void)
         s_print("| `%s` |", s_state_name(state));
         s_cell(block_moves[0][state] & ~ended, s_state_name);
         s_cell(block_moves[1][state] & ~ended, s_state_name);
-        s_cell(block_ends[state], s_reason_name);
-        s_print("\n");
+        const char *between = " ";
+        for (unsigned reason = 0; reason < FL_WHY_COUNT; reason++) {
+            if (block_ends[state][reason]) {
+                s_print("%s`%s`", between, fl_reason_name((fl_reason)reason));
+                between = ", ";
+            }
+        }
+        s_print(" |\n");
     }
 }
 

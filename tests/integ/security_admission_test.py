@@ -62,7 +62,7 @@ def a_certificate_of_somebody_else_is_refused():
 def a_certificate_past_its_time_is_refused():
     f = world()
     path = home(f, "late", role="device", at=-10 * 86400, life=86400)
-    refused(f, "e1", "certificate", "hello", "refused", home=path, say="hello")
+    refused(f, "e1", "expired", "hello", "refused", home=path, say="hello")
 
 
 def a_certificate_that_ends_while_connected_is_cut():
@@ -75,10 +75,10 @@ def a_certificate_that_ends_while_connected_is_cut():
     expect(said[0] == "welcome" and said[1] != "silence", f"answered: {lines}")
     expect(set(said[-2:]) <= {"silence", "refused"}, f"answered: {lines}")
     grows(f, "e1", "fl_net_cut_standing", before)
-    grows(f, "e1", "fl_net_refused_certificate", before)
-    f["e1"].line("gate-refused", reason="certificate", peer="ending", bound_s=5)
+    grows(f, "e1", "fl_net_refused_expired", before)
+    f["e1"].line("gate-refused", reason="expired", peer="ending", bound_s=5)
     expect(hostile("speak", **at(f, "e1"), home=path, say="hello")[-1].get("reason") ==
-           "certificate", "it may not come back")
+           "expired", "it may not come back")
 
 
 def a_certificate_of_another_role_is_refused():

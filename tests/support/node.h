@@ -36,6 +36,13 @@ fl_node_workers(fl_node *self)
     return workers;
 }
 
+const fl_cert *
+fl_node_certificate(const fl_node *self)
+{
+    (void)self;
+    return NULL;
+}
+
 const fl_metrics *
 fl_node_metrics(const fl_node *self)
 {

@@ -102,11 +102,12 @@ static void
 a_certificate_is_due_for_renewal_after_two_thirds_of_its_life(void **state)
 {
     (void)state;
-    fl_cert cert = { .not_before = 1000, .not_after = 1300 };
-    assert_false(fl_cert_ends(&cert, 0));
-    assert_false(fl_cert_ends(&cert, 1200));
-    assert_true(fl_cert_ends(&cert, 1201));
-    assert_true(fl_cert_ends(&cert, 5000)); // past its time as well
+    fl_cert cert = { .role = FL_ROLE_DEVICE, .node = identity_node("d"), .serial = 1 };
+    fl_cert_issue(identity_ours, &cert, IDENTITY_NOW, 30, bytes); // not of the day before
+    assert_true(fl_cert_made(&cert) == IDENTITY_NOW);
+    assert_true(fl_cert_ends_from(&cert) == IDENTITY_NOW + 20);
+    fl_cert_issue(identity_ours, &cert, 100, 300, bytes); // a clock that stands at its beginning
+    assert_true(fl_cert_ends_from(&cert) == 267);
 }
 
 static void

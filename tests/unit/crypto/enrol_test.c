@@ -27,6 +27,8 @@ s_set_up(void **state)
     return 0;
 }
 
+static uint64_t grace_s;
+
 static int
 s_tear_down(void **state)
 {
@@ -39,7 +41,8 @@ static fl_trust
 s_open_at(const fl_sealed *sealed, uint64_t now, const fl_deny_list *denied,
           fl_enrol_request *request)
 {
-    return fl_enrol_open(identity_ours, fl_bytes_of(sealed->bytes, sealed->size), now, denied,
+    const fl_enrol_time time = { .now = now, .grace_s = grace_s };
+    return fl_enrol_open(identity_ours, fl_bytes_of(sealed->bytes, sealed->size), &time, denied,
                          request);
 }
 
@@ -184,8 +187,8 @@ the_sealed_bytes_give_nothing_away_and_cannot_be_changed(void **state)
     }
     uint8_t large[FL_SEALED_BYTES_MAX + 1] = { 0 };
     fl_enrol_request request;
-    assert_int_equal(fl_enrol_open(identity_ours, fl_bytes_of(large, sizeof large), IDENTITY_NOW,
-                                   NULL, &request),
+    assert_int_equal(fl_enrol_open(identity_ours, fl_bytes_of(large, sizeof large),
+                                   &(fl_enrol_time){ .now = IDENTITY_NOW }, NULL, &request),
                      FL_TRUST_SEAL);
 }
 
@@ -310,7 +313,7 @@ a_renewal_names_the_old_certificate_and_the_new_keys(void **state)
 }
 
 static void
-an_old_certificate_renews_only_while_it_is_valid(void **state)
+an_old_certificate_renews_until_its_grace_is_over_and_before_its_time(void **state)
 {
     (void)state;
     fl_enrol_request request;
@@ -318,7 +321,11 @@ an_old_certificate_renews_only_while_it_is_valid(void **state)
     uint64_t last = IDENTITY_NOW + IDENTITY_WEEK_S;
     assert_int_equal(s_open_at(&sealed, last, NULL, &request), FL_TRUST_OK);
     assert_int_equal(s_open_at(&sealed, last + 1, NULL, &request), FL_TRUST_EXPIRED);
-    assert_int_equal(s_open_at(&sealed, 0, NULL, &request), FL_TRUST_EARLY);
+    grace_s = 3600;
+    assert_int_equal(s_open_at(&sealed, last + 3600, NULL, &request), FL_TRUST_OK);
+    assert_int_equal(s_open_at(&sealed, last + 3601, NULL, &request), FL_TRUST_EXPIRED);
+    assert_int_equal(s_open_at(&sealed, 0, NULL, &request), FL_TRUST_OK); // our clock was ahead
+    grace_s = 0;
 }
 
 static void
@@ -391,23 +398,17 @@ the_newcomer_takes_only_a_certificate_for_itself(void **state)
     fl_bytes bytes = fl_bytes_of(certificate, sizeof certificate);
     const fl_authority_public *authority = fl_authority_public_of(identity_ours);
     fl_name node = identity_node("dev-1"), other = identity_node("dev-2");
-    assert_int_equal(
-        fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
-        FL_TRUST_OK);
+    assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, &cert),
+                     FL_TRUST_OK);
     assert_true(cert.serial == 9);
-    assert_int_equal(
-        fl_enrol_accept(bytes, authority, other_keys, FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
-        FL_TRUST_KEY);
-    assert_int_equal(
-        fl_enrol_accept(bytes, authority, keys, FL_ROLE_EDGE, &node, IDENTITY_NOW, &cert),
-        FL_TRUST_ROLE);
-    assert_int_equal(
-        fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &other, IDENTITY_NOW, &cert),
-        FL_TRUST_NAME);
-    assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &node, 0, &cert),
-                     FL_TRUST_EARLY);
+    assert_int_equal(fl_enrol_accept(bytes, authority, other_keys, FL_ROLE_DEVICE, &node, &cert),
+                     FL_TRUST_KEY);
+    assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_EDGE, &node, &cert),
+                     FL_TRUST_ROLE);
+    assert_int_equal(fl_enrol_accept(bytes, authority, keys, FL_ROLE_DEVICE, &other, &cert),
+                     FL_TRUST_NAME);
     assert_int_equal(fl_enrol_accept(bytes, fl_authority_public_of(identity_theirs), keys,
-                                     FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
+                                     FL_ROLE_DEVICE, &node, &cert),
                      FL_TRUST_SIGNATURE);
 }
 
@@ -425,7 +426,7 @@ main(void)
         cmocka_unit_test(keys_that_the_sender_does_not_hold_are_refused),
         cmocka_unit_test(a_denied_name_is_revoked_with_any_token),
         cmocka_unit_test(a_renewal_names_the_old_certificate_and_the_new_keys),
-        cmocka_unit_test(an_old_certificate_renews_only_while_it_is_valid),
+        cmocka_unit_test(an_old_certificate_renews_until_its_grace_is_over_and_before_its_time),
         cmocka_unit_test(a_revoked_certificate_does_not_renew),
         cmocka_unit_test(only_the_holder_of_the_old_key_renews),
         cmocka_unit_test(a_renewal_keeps_its_role_and_name),

@@ -2,173 +2,7 @@
 
 #include "tests/support/unit.h"
 
-#include "tests/support/identity.h"
-#include "tests/support/place.h"
-#include "tests/unit/fl/fake.h"
-
-#include "common/config/lock.h"
-#include "common/identity/enrol_client.h"
-#include "common/identity/state_dir.h"
-
-// ---- a parent and its authority, in memory ----------------------------------------------------
-static struct {
-    fl_authority *authority;
-    char token[FL_TOKEN_TEXT_BYTES];
-    uint64_t serial;
-    uint64_t clock;        // of the authority
-    uint32_t silent, busy; // so many knocks get no answer, or no room
-    fl_reason reason;      // refuse with it
-    const char *words;
-    bool refused_verb;     // as REFUSED instead of ENROLLED
-    bool foreign;          // the certificate is of another authority
-    bool cut;              // the certificate is one byte short
-    bool stale;            // an answer to another request
-    uint8_t certificate[FL_CERT_BYTES];
-    fl_lease lease;        // goes with it
-    fl_enrol_request seen;       // the last request that held
-    uint8_t door[FL_KEY_BYTES]; // key of the connection
-    char endpoint[200];
-} parent;
-
-static void
-issue(fl_message *reply)
-{
-    fl_authority *other = identity_authority(99);
-    fl_cert cert = { .role = parent.seen.role, .node = parent.seen.node,
-                     .keys = parent.seen.keys, .serial = ++parent.serial };
-    fl_cert_issue(parent.foreign ? other : parent.authority, &cert, parent.clock, IDENTITY_WEEK_S,
-                  parent.certificate);
-    reply->enrolled.certificate =
-        fl_bytes_of(parent.certificate, FL_CERT_BYTES - (size_t)parent.cut);
-    reply->enrolled.shard = parent.lease.shard;
-    reply->enrolled.shards = parent.lease.shards;
-    fl_authority_destroy(&other);
-}
-
-static fl_status
-knock(const fl_request_conf *to, const fl_message *question, fl_message *reply, fl_bytes *body,
-      fl_why *why)
-{
-    (void)body;
-    (void)why;
-    assert_int_equal(question->verb, FL_ENROL);
-    assert_non_null(to->server_key);
-    memcpy(parent.door, to->keys->public_key, sizeof parent.door);
-    (void)snprintf(parent.endpoint, sizeof parent.endpoint, "%s", to->endpoint);
-    if (parent.silent > 0) {
-        parent.silent--;
-        return FL_MISSING;
-    }
-    fl_trust trust = fl_enrol_open(parent.authority, question->enrol.sealed, parent.clock, NULL,
-                                   &parent.seen);
-    reply->verb = FL_ENROLLED;
-    reply->enrolled.request = question->enrol.request + parent.stale;
-    fl_reason reason = trust == FL_TRUST_OK        ? parent.reason
-                       : trust == FL_TRUST_EXPIRED ? FL_WHY_EXPIRED
-                                                   : FL_WHY_CERTIFICATE;
-    if (parent.busy > 0) {
-        parent.busy--;
-        reason = FL_WHY_BUSY;
-    }
-    if (reason != FL_WHY_NONE) {
-        fl_refused refused = { .reason = reason, .about = FL_ENROL };
-        (void)snprintf(refused.text, sizeof refused.text, "%s",
-                       parent.words == NULL ? fl_trust_name(trust) : parent.words);
-        if (parent.refused_verb || reason == FL_WHY_BUSY) {
-            *reply = (fl_message){ .verb = FL_REFUSED, .refused = refused };
-        } else {
-            reply->enrolled.reason = reason;
-            memcpy(reply->enrolled.text, refused.text, sizeof refused.text);
-        }
-        return FL_OK;
-    }
-    issue(reply);
-    return FL_OK;
-}
-
-static int
-start(void **state)
-{
-    fake_forget();
-    fl_authority_destroy(&parent.authority);
-    memset(&parent, 0, sizeof parent);
-    parent.clock = fake.wall_s = IDENTITY_NOW;
-    parent.authority = identity_authority(5);
-    fl_token token = identity_token(parent.authority);
-    fl_token_text(&token, parent.token);
-    fake.answer = knock;
-    fake.input = parent.token;
-    return place_make(state);
-}
-
-static int
-stop(void **state)
-{
-    fake_forget();
-    fl_authority_destroy(&parent.authority);
-    return place_end(state);
-}
-
-static bool
-is_there(const char *name)
-{
-    struct stat about;
-    return lstat(place_of(name), &about) == 0;
-}
-
-//  The enrolment as a program calls it, which holds the lock and has no console.
-typedef struct fl_os_of_test {
-    fl_seeded source;
-    fl_enrol_client result;
-    fl_why why;
-} fl_os_of_test;
-
-static void
-say_nothing(void *self, const char *line)
-{
-    (void)self;
-    assert_non_null(line);
-}
-
-static int
-world_join(fl_os_of_test *self, uint32_t line)
-{
-    self->source = fl_seeded_of(5);
-    const fl_enrol_client_world world = { .in = stdin, .entropy = fl_entropy_seeded(&self->source),
-                                       .wall_s = fake_wall, .now_ms = fake_now, .ask = fake_ask,
-                                       .pause = fake_pause, .say = say_nothing };
-    const fl_enrol_client_conf conf = { .state = place_of("d"), .locked = true,
-                                     .role = FL_ROLE_DEVICE,
-                                     .node = identity_node("dev-1"), .token = place_of("tokens"),
-                                     .lines = true, .line = line, .endpoint = "", .parent = "",
-                                     .wait_ms = 1000 };
-    assert_int_equal(fl_state_dir_open(conf.state, &self->why), FL_OK);
-    return fl_enrol_client_join(&conf, &world, &self->result, &self->why);
-}
-
-#define STATE place_of("d")
-#define JOIN(...) fake_fl("enrol", "--state", STATE, "--node", "dev-1", __VA_ARGS__, NULL)
-
-//  The certificate in the directory holds for the keys there.
-static fl_cert
-assert_enrolled(const char *name)
-{
-    uint8_t bytes[FL_CERT_BYTES];
-    fl_authority_public authority;
-    fl_state_dir_parent up;
-    fl_keys *keys = NULL;
-    fl_name node = identity_node(name);
-    fl_cert cert;
-    assert_int_equal(fl_state_dir_cert_load(STATE, bytes, NULL), FL_OK);
-    assert_int_equal(fl_state_dir_authority_load(STATE, &authority, NULL), FL_OK);
-    assert_int_equal(fl_state_dir_keys_load(STATE, &keys, NULL), FL_OK);
-    assert_int_equal(fl_state_dir_parent_load(STATE, &up, NULL), FL_OK);
-    assert_int_equal(fl_enrol_accept(fl_bytes_of(bytes, sizeof bytes), &authority, keys,
-                                     FL_ROLE_DEVICE, &node, IDENTITY_NOW, &cert),
-                     FL_TRUST_OK);
-    fl_keys_destroy(&keys);
-    return cert;
-}
+#include "tests/unit/fl/enrolling.h"
 
 // ---- joining ----------------------------------------------------------------------------------
 static void
@@ -385,7 +219,7 @@ a_certificate_that_does_not_hold_is_not_kept(void **state)
     parent.cut = false;
     fake.wall_s = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
-    assert_err("is the clock of this machine right?");
+    assert_err("if one of the clocks is wrong, set it");
     assert_false(is_there("d/node.cert"));
 }
 
@@ -513,61 +347,6 @@ a_leased_shard_is_kept_and_shown_or_named_when_there_is_none(void **state)
     assert_out("\"shard\":2,\"shards\":3}");
 }
 
-// ---- renewing ---------------------------------------------------------------------------------
-static void
-a_certificate_is_renewed_with_the_old_one(void **state)
-{
-    (void)state;
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
-    fl_public_keys keys = parent.seen.keys;
-    fake.input = "";
-    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_OK);
-    assert_out("renewed as dev-1 (device)");
-    assert_int_equal(parent.seen.kind, FL_REQUEST_RENEW);
-    assert_true(fl_public_keys_equal(&keys, &parent.seen.keys));
-    assert_int_equal(assert_enrolled("dev-1").serial, 2);
-    assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, "--endpoint",
-                             "tcp://elsewhere:1", NULL),
-                     FL_EXIT_OK);
-    assert_false(fl_public_keys_equal(&keys, &parent.seen.keys));
-    assert_int_equal(assert_enrolled("dev-1").serial, 3);
-    assert_string_equal(parent.endpoint, "tcp://elsewhere:1");
-    assert_false(is_there("d/node.key.next"));
-}
-
-static void
-a_renewal_that_fails_leaves_keys_and_certificate_as_they_were(void **state)
-{
-    (void)state;
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
-    parent.reason = FL_WHY_REVOKED;
-    assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, NULL),
-                     FL_EXIT_REFUSED);
-    assert_int_equal(assert_enrolled("dev-1").serial, 1);
-    //  The next attempt goes on with the same new keys: the answer may have been lost.
-    fl_public_keys wanted = parent.seen.keys;
-    parent.reason = FL_WHY_NONE;
-    assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, NULL), FL_EXIT_OK);
-    assert_true(fl_public_keys_equal(&wanted, &parent.seen.keys));
-}
-
-static void
-what_cannot_be_renewed_says_why(void **state)
-{
-    (void)state;
-    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_STATE_DIR);
-    assert_err("node.cert");
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
-    fake.wall_s = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
-    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_EXPIRED);
-    assert_err("enrol with a new token");
-    fake.wall_s = IDENTITY_NOW;
-    uint8_t bytes[FL_CERT_BYTES] = { 1 };
-    place_write("d/node.cert", bytes, sizeof bytes);
-    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_STATE_DIR);
-    assert_err("is not valid (");
-}
-
 int
 main(void)
 {
@@ -590,9 +369,6 @@ main(void)
         unit_case(another_parent_of_the_same_authority_may_carry_the_request, start, stop),
         unit_case(the_line_of_a_slot_is_its_number_modulo_their_count, start, stop),
         unit_case(a_leased_shard_is_kept_and_shown_or_named_when_there_is_none, start, stop),
-        unit_case(a_certificate_is_renewed_with_the_old_one, start, stop),
-        unit_case(a_renewal_that_fails_leaves_keys_and_certificate_as_they_were, start, stop),
-        unit_case(what_cannot_be_renewed_says_why, start, stop),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

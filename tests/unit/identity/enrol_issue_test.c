@@ -12,6 +12,7 @@ static fl_keys *one, *two;
 static fl_token token; // for two nodes
 static fl_why why;
 static uint32_t shards;
+static uint64_t grace_s, life_s;
 
 static int
 start(void **state)
@@ -20,6 +21,8 @@ start(void **state)
         return -1;
     }
     shards = 0;
+    grace_s = 0;
+    life_s = IDENTITY_WEEK_S;
     authority = identity_authority(1);
     denied = fl_deny_list_new();
     one = identity_keys(5);
@@ -45,9 +48,10 @@ s_apply(const fl_sealed *sealed, uint64_t now)
 {
     fl_enrol_relay_answer answer;
     fl_enrol_request request;
-    if (fl_enrol_issue_open(authority, fl_bytes_of(sealed->bytes, sealed->size), now, denied,
+    const fl_enrol_time time = { .now = now, .grace_s = grace_s };
+    if (fl_enrol_issue_open(authority, fl_bytes_of(sealed->bytes, sealed->size), &time, denied,
                             &request, &answer)) {
-        fl_enrol_issue_sign(authority, ledger, &request, now, IDENTITY_WEEK_S, shards, &answer);
+        fl_enrol_issue_sign(authority, ledger, &request, now, life_s, shards, &answer);
     }
     return answer;
 }
@@ -263,7 +267,7 @@ what_is_wrong_with_a_request_has_its_name(void **state)
     s_refused(&answer, FL_WHY_ROLE, "role");
     sealed = identity_join(one, &token, FL_ROLE_DEVICE, "dev-1");
     answer = s_apply(&sealed, IDENTITY_NOW + 2 * 3600);
-    s_refused(&answer, FL_WHY_EXPIRED, "expired");
+    s_refused(&answer, FL_WHY_EXPIRED, "the token ended at");
     fl_name node = identity_node("dev-1");
     assert_int_equal(fl_deny_list_add(denied, &node, 0), FL_OK);
     answer = s_apply(&sealed, IDENTITY_NOW);
@@ -290,7 +294,7 @@ a_renewal_goes_on_from_the_day_it_is_asked_for(void **state)
     fl_cert cert = s_cert(&third, then + day);
     assert_true(fl_public_keys_equal(&cert.keys, fl_keys_public(two)));
     fl_enrol_relay_answer late = s_renew(one, one, &first, IDENTITY_NOW + 8 * day);
-    s_refused(&late, FL_WHY_EXPIRED, "expired");
+    s_refused(&late, FL_WHY_EXPIRED, "the root's clock says 2027-01-23 08:00 UTC");
 }
 
 static void
@@ -309,7 +313,7 @@ a_name_gets_only_so_many_certificates_within_an_hour(void **state)
             keys = next;
             held = answer;
         } else {
-            s_refused(&answer, FL_WHY_BUSY, "dev-1 got 8 certificates within an hour");
+            s_refused(&answer, FL_WHY_BUSY, "dev-1 got 8 certificates within 3600 s");
             fl_keys_destroy(&next);
         }
     }
@@ -319,6 +323,20 @@ a_name_gets_only_so_many_certificates_within_an_hour(void **state)
     held = s_join(keys, &token, "dev-2"); // another name is not held up
     assert_int_equal(held.reason, FL_WHY_NONE);
     fl_keys_destroy(&keys);
+}
+
+static void
+certificates_that_live_for_a_moment_are_counted_over_that_moment(void **state)
+{
+    (void)state;
+    life_s = 3;
+    fl_enrol_relay_answer held = s_join(one, &token, "dev-1"), answer = held;
+    for (unsigned i = 1; i < FL_ENROL_PER_NAME; i++) {
+        answer = s_renew(i % 2 == 1 ? two : one, i % 2 == 1 ? one : two, &answer, IDENTITY_NOW);
+        assert_int_equal(answer.reason, FL_WHY_NONE);
+    }
+    held = s_renew(one, two, &answer, IDENTITY_NOW);
+    s_refused(&held, FL_WHY_BUSY, "dev-1 got 8 certificates within 3 s");
 }
 
 static void
@@ -332,16 +350,6 @@ the_root_certifies_itself(void **state)
                                          IDENTITY_NOW, IDENTITY_WEEK_S, answer.certificate, &why),
                      FL_OK);
     assert_int_equal(s_cert(&answer, IDENTITY_NOW).role, FL_ROLE_ROOT);
-    //  Nobody else could renew it: two thirds through its life, or after, it is due.
-    fl_name named;
-    uint64_t end = IDENTITY_NOW + IDENTITY_WEEK_S;
-    assert_false(fl_enrol_issue_root_due(authority, answer.certificate, IDENTITY_NOW, &named));
-    assert_true(fl_enrol_issue_root_due(authority, answer.certificate, end - 1000, &named));
-    assert_true(fl_enrol_issue_root_due(authority, answer.certificate, end + 1000, &named));
-    assert_true(fl_name_equal(&named, &node));
-    answer.certificate[40] ^= 1;
-    assert_false(fl_enrol_issue_root_due(authority, answer.certificate, end + 1000, &named));
-    answer.certificate[40] ^= 1;
     token = identity_terms(); // and its name is its own
     fl_seeded source = fl_seeded_of(4);
     fl_entropy entropy = fl_entropy_seeded(&source);
@@ -387,6 +395,7 @@ main(void)
         unit_case(what_is_wrong_with_a_request_has_its_name, start, end),
         unit_case(a_renewal_goes_on_from_the_day_it_is_asked_for, start, end),
         unit_case(a_name_gets_only_so_many_certificates_within_an_hour, start, end),
+        unit_case(certificates_that_live_for_a_moment_are_counted_over_that_moment, start, end),
         unit_case(the_root_certifies_itself, start, end),
         unit_case(a_ledger_that_cannot_write_gives_no_certificate, start, end),
     };

@@ -192,6 +192,42 @@ answer_of(uint64_t request, fl_reason reason)
     return message;
 }
 
+static void
+a_renewal_of_our_own_goes_the_same_way_and_stays_here(void **state)
+{
+    (void)state;
+    fl_sealed sealed = { .bytes = "seal", .size = 4 };
+    fl_enrol_relay_answer answer;
+    fl_enrol_relay_ask(relay, &sealed, 0);
+    assert_false(fl_enrol_relay_answered(relay, &answer));
+    tick();
+    fl_message back = answer_of(said(FL_ENROL, FL_PARENT)->enrol.request, FL_WHY_NONE);
+    step(FL_PARENT, &back, 0);
+    assert_int_equal(fl_outbox_count(out), 0);
+    assert_true(fl_enrol_relay_answered(relay, &answer) && answer.certificate[0] == 9);
+    assert_false(fl_enrol_relay_answered(relay, &answer));
+}
+
+static void
+a_root_asks_itself_and_is_told_nothing_when_it_is_busy(void **state)
+{
+    (void)state;
+    fl_sealed sealed = { .bytes = "seal", .size = 4 };
+    fl_enrol_relay_answer answer = { .reason = FL_WHY_NONE, .certificate = { 7 } };
+    busy = true;
+    fl_enrol_relay_ask(relay, &sealed, 0);
+    tick();
+    assert_int_equal(fl_outbox_count(out), 0);
+    busy = false;
+    fl_enrol_relay_ask(relay, &sealed, 1000);
+    const fl_message beat = { .verb = FL_BEAT, .beat.deny_version = 3 }; // of a child with a newer
+    step(5, &beat, 1000);                                                // list: that is logged
+    assert_int_equal(registrations, 1);
+    fl_enrol_relay_enrolled(relay, registered[0], &answer);
+    tick();
+    assert_true(fl_enrol_relay_answered(relay, &answer) && answer.certificate[0] == 7);
+}
+
 // ---- at an edge -------------------------------------------------------------------------------
 static void
 an_enrolment_goes_up_and_its_answer_back_to_who_asked(void **state)
@@ -448,6 +484,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         unit_case(an_enrolment_goes_up_and_its_answer_back_to_who_asked, edge, end),
+        unit_case(a_renewal_of_our_own_goes_the_same_way_and_stays_here, edge, end),
+        unit_case(a_root_asks_itself_and_is_told_nothing_when_it_is_busy, root, end),
         unit_case(the_same_request_again_is_one_pending_enrolment, edge, end),
         unit_case(an_answer_to_nobody_or_without_its_certificate_is_dropped, edge, end),
         unit_case(pending_enrolments_are_bounded_and_overdue_ones_make_room, edge, end),

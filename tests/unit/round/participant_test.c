@@ -143,6 +143,26 @@ an_unknown_seat_or_ticket_means_hello_once_more_without_a_new_connection(void **
 }
 
 static void
+another_certificate_is_shown_at_once_and_other_keys_on_a_new_connection(void **state)
+{
+    (void)state;
+    fl_event renewed = { .kind = FL_EV_RENEWED };
+    machine_step(&renewed); // without a connection there is nobody to show it to
+    assert_null(machine_said(FL_PARENT, FL_HELLO));
+    child_join();
+    machine_step(&renewed);
+    assert_non_null(machine_said(FL_PARENT, FL_HELLO));
+    assert_int_equal(machine_count(FL_FX_RECONNECT), 0);
+    renewed.renewed.rekeyed = true;
+    machine_step(&renewed); // also while a WELCOME is awaited
+    assert_non_null(machine_said(FL_PARENT, FL_HELLO));
+    assert_int_equal(machine_count(FL_FX_RECONNECT), 1);
+    fl_message welcome = machine_welcome(3, 1);
+    machine_hear_parent(&welcome, 0);
+    assert_true(fl_participant_joined(child_member));
+}
+
+static void
 a_task_of_another_run_begins_it_and_what_is_held_of_the_old_one_is_dropped(void **state)
 {
     (void)state;
@@ -402,8 +422,10 @@ an_old_task_and_one_that_is_over_change_nothing(void **state)
     child_task(1, 1, 500);
     assert_int_equal(fl_outbox_count(machine_out), 0);
     child_task(2, 1, 500);
-    child_task(1, 9, 500);
-    assert_int_equal(fl_outbox_count(machine_out), 0);
+    child_task(1, 9, 500); // of a parent that remembers less than we do
+    const fl_message *said = machine_said(FL_PARENT, FL_REFUSED);
+    assert_true(said != NULL && said->round == 1 && said->refused.about == FL_TASK);
+    assert_int_equal(said->refused.reason, FL_WHY_RESTORED);
     assert_int_equal(fl_participant_task(child_member)->order.round, 2);
 }
 
@@ -531,6 +553,7 @@ main(void)
         TEST(a_parent_that_was_left_is_asked_again_after_the_backoff),
         TEST(a_pause_of_the_run_is_heard_on_a_beat),
         TEST(an_unknown_seat_or_ticket_means_hello_once_more_without_a_new_connection),
+        TEST(another_certificate_is_shown_at_once_and_other_keys_on_a_new_connection),
         TEST(a_task_of_another_run_begins_it_and_what_is_held_of_the_old_one_is_dropped),
         TEST(a_goodbye_is_said_to_who_can_hear_it_and_is_for_good),
         TEST(verbs_that_are_not_for_a_child_are_noted_and_dropped),

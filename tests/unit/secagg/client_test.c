@@ -4,6 +4,7 @@
 
 #include "tests/support/unit.h"
 
+#include "tests/support/identity.h"
 #include "tests/support/secagg.h"
 
 #include <string.h>
@@ -437,11 +438,58 @@ a_bad_signature_gets_neither_kind_of_share(void **state)
     masked_destroy(&world);
 }
 
+// ---- other keys ------------------------------------------------------------------------------
+static struct {
+    fl_keys *keys;
+    uint8_t certificate[FL_CERT_BYTES];
+    bool given, shown;
+} renewed;
+
+//  Other keys before the first ROSTER; whether KEYS shows them.
+static bool
+s_hook_renewal(masked_world *world, int32_t from, int32_t to, fl_message *message)
+{
+    if (to == VICTIM && message->verb == FL_ROSTER && !renewed.given) {
+        fl_secagg_client_renewed(world->member[VICTIM].machine, renewed.keys, renewed.certificate);
+        renewed.given = true;
+    }
+    if (from == VICTIM && message->verb == FL_KEYS) {
+        renewed.shown = memcmp(message->keys.certificate.data, renewed.certificate,
+                               sizeof renewed.certificate) == 0;
+    }
+    return true;
+}
+
+static void
+a_round_ends_with_the_keys_it_began_with_and_the_next_one_has_the_new_ones(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(4);
+    masked_world *world = masked_new(&plan, 5);
+    const masked_member *victim = &world->member[VICTIM];
+    renewed.given = false;
+    renewed.keys = identity_keys(4711);
+    (void)identity_cert(world->authority, renewed.keys, victim->cert.role, victim->node.name, 4711,
+                        renewed.certificate);
+    world->hook = s_hook_renewal;
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_true(masked_sum_exact(world) && renewed.given && !renewed.shown);
+    masked_next_round(world, 2, false);
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    assert_true(masked_sum_exact(world) && renewed.shown);
+    masked_destroy(&world);
+    fl_keys_destroy(&renewed.keys);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_roster_that_fails_a_check_ends_the_round_of_the_participant),
+        cmocka_unit_test(
+            a_round_ends_with_the_keys_it_began_with_and_the_next_one_has_the_new_ones),
         cmocka_unit_test(shares_that_were_touched_are_not_good),
         cmocka_unit_test(a_mask_set_is_within_what_was_found_good),
         cmocka_unit_test(a_member_outside_what_we_found_good_is_not_masked_with),

@@ -307,6 +307,31 @@ an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is(void **state)
     masked_destroy(&world);
 }
 
+// ---- a parent that was restored from a backup ------------------------------------------------
+static void
+a_round_that_its_members_had_long_ago_is_not_the_rosters_fault(void **state)
+{
+    (void)state;
+    masked_plan plan = masked_plan_small(3);
+    masked_world *world = s_world(&plan);
+    masked_next_round(world, 7, false);
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_NONE);
+    masked_next_round(world, 3, false);
+    masked_invite(world);
+    for (int32_t i = 0; i < 3; i++) {
+        fl_message refused = masked_message(world, FL_REFUSED);
+        refused.refused.about = FL_TASK;
+        refused.refused.reason =
+            fl_secagg_client_begin(world->member[i].machine, &world->task, &world->parent,
+                                   world->now + 1000, world->now, world->out);
+        assert_int_equal(refused.refused.reason, FL_WHY_RESTORED);
+        masked_post(world, i, -1, &refused);
+    }
+    assert_int_equal(masked_run(world), FL_WHY_RESTORED);
+    masked_destroy(&world);
+}
+
 // ---- numbers ---------------------------------------------------------------------------------
 static void
 each_floor_of_the_order_is_kept_by_the_aggregator(void **state)
@@ -400,6 +425,7 @@ main(void)
         cmocka_unit_test(shares_of_a_dealer_that_sent_none_cannot_be_claimed),
         cmocka_unit_test(a_header_is_not_replaced_once_its_upload_counts),
         cmocka_unit_test(an_upload_after_the_survivors_are_fixed_is_late_whatever_it_is),
+        cmocka_unit_test(a_round_that_its_members_had_long_ago_is_not_the_rosters_fault),
         cmocka_unit_test(each_floor_of_the_order_is_kept_by_the_aggregator),
         cmocka_unit_test(the_floor_of_survivors_is_kept_after_a_restart),
         cmocka_unit_test(weight_and_count_are_within_what_can_be),
