@@ -109,6 +109,14 @@ s_enter(fl_root *self, fl_root_phase next, fl_time now)
 }
 
 static void
+s_note(const fl_root *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b, fl_outbox *out)
+{
+    const uint64_t round = self->task.order.round;
+    fl_outbox_note(out,
+                   (fl_note){ .id = id, .round = round, .reason = reason, .a = a, .b = b });
+}
+
+static void
 s_save(fl_root *self, fl_save what, fl_outbox *out)
 {
     fl_effect *effect = fl_outbox_ask(out, FL_FX_SAVE, &self->token);
@@ -129,10 +137,7 @@ s_pause(fl_root *self, fl_reason reason, fl_time now, fl_outbox *out)
     self->reason = reason;
     self->retry_at = now + (fl_time)delay_ms;
     s_enter(self, FL_ROOT_PAUSED, now);
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_PAUSED,
-                                   .round = self->task.order.round,
-                                   .reason = self->reason,
-                                   .a = delay_ms });
+    s_note(self, FL_NOTE_RUN_PAUSED, self->reason, delay_ms, 0, out);
 }
 
 static void
@@ -164,16 +169,9 @@ s_end(fl_root *self, bool aborted, fl_reason reason, fl_time now, fl_outbox *out
     self->reason = reason;
     s_enter(self, FL_ROOT_DONE, now);
     if (self->skipped > 0) {
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_SKIPPED,
-                                       .round = self->task.order.round,
-                                       .reason = reason,
-                                       .a = self->skipped,
-                                       .b = self->task.order.round });
+        s_note(self, FL_NOTE_RUN_SKIPPED, reason, self->skipped, self->task.order.round, out);
     }
-    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_RUN_DONE,
-                                   .round = self->task.order.round,
-                                   .reason = reason,
-                                   .a = self->task.order.round });
+    s_note(self, FL_NOTE_RUN_DONE, reason, self->task.order.round, 0, out);
 }
 
 //  Whether the run is over after this round, and why before its last one.
@@ -275,11 +273,7 @@ s_give_up(fl_root *self, fl_outbox *out)
     uint32_t most = self->conf.aggregator.absent_max, leaves = s_leaves(self);
     uint32_t missing = fl_awaited_of(&self->awaited, self->conf.expect_leaves) - leaves;
     if (fl_awaited_round(&self->awaited, self->conf.expect_leaves, leaves, most)) {
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_GIVEN_UP,
-                                       .round = self->task.order.round,
-                                       .reason = FL_WHY_GONE,
-                                       .a = missing,
-                                       .b = most });
+        s_note(self, FL_NOTE_GIVEN_UP, FL_WHY_GONE, missing, most, out);
     }
 }
 
@@ -351,10 +345,7 @@ s_wait(fl_root *self, fl_time now, fl_outbox *out)
         self->ready = ready;
         self->leaves = leaves;
         self->noted_at = now;
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_WAITING,
-                                       .round = self->task.order.round,
-                                       .a = ready,
-                                       .b = expect });
+        s_note(self, FL_NOTE_WAITING, FL_WHY_NONE, ready, expect, out);
     }
     if (quorum) {
         self->waits_since = now;
@@ -454,10 +445,7 @@ static void
 on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     if (!event->saved.ok) {
-        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SAVE_FAILED,
-                                       .round = self->task.order.round,
-                                       .reason = FL_WHY_STORAGE,
-                                       .a = event->token });
+        s_note(self, FL_NOTE_SAVE_FAILED, FL_WHY_STORAGE, event->token, 0, out);
     }
     if (!fl_answers(event, self->token)) { // a KEEP of a masked round
         fl_aggregator_step(self->aggregator, event, now, out);
@@ -468,8 +456,7 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     if (self->tries > 0) {
-        fl_outbox_note(out,
-                       (fl_note){ .id = FL_NOTE_RUN_RESUMED, .round = self->task.order.round });
+        s_note(self, FL_NOTE_RUN_RESUMED, FL_WHY_NONE, 0, 0, out);
     }
     self->token = 0;
     self->tries = 0;
