@@ -31,6 +31,7 @@ typedef struct lane {
     uint16_t port;
     bool ours;
     bool drained; // in this turn
+    bool proved;  // since it was asked
 } lane;
 
 struct fl_guard {
@@ -300,6 +301,7 @@ s_event(fl_guard *self, fl_way way, zframe_t *frame, fl_time now)
         s_disconnected(self, way, (int)value);
     } else if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         self->metrics->net_handshakes_total++;
+        self->lanes[way].proved = true;
     } else {
         self->metrics->net_handshakes_failed_total++;
     }
@@ -372,6 +374,14 @@ void
 fl_guard_drained(fl_guard *self, fl_way way, bool drained)
 {
     self->lanes[way].drained = drained;
+}
+
+bool
+fl_guard_proved(fl_guard *self, fl_way way)
+{
+    bool proved = self->lanes[way].proved;
+    self->lanes[way].proved = false;
+    return proved;
 }
 
 fl_time

@@ -69,6 +69,9 @@ void fl_guard_unseat(fl_guard *self, fl_peer peer);
 //  Whether the lane was read until nothing was left, in this turn.
 void fl_guard_drained(fl_guard *self, fl_way way, bool drained);
 
+//  A connection of that lane has proved both keys since this was asked last.
+bool fl_guard_proved(fl_guard *self, fl_way way);
+
 //  When `look` wants to be called next.
 fl_time fl_guard_deadline(const fl_guard *self);
 //  Look at the connections (some, when they are many) and shut what must go. Right after the lanes

@@ -97,6 +97,12 @@ int64_t fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *
 //  there is no room.
 fl_seat *fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role);
 
+//  The name sits here, as another process that was heard less than so long ago: who copied its
+//  keys does not get its seat.
+//  NULL: nobody does.
+const fl_seat *fl_seats_held(const fl_seats *self, const fl_event *hello, fl_time now,
+                             fl_time silent);
+
 //  One of the children of this round has that name, or sits here now.
 bool fl_seats_has(const fl_seats *self, const fl_name *node);
 
