@@ -311,11 +311,11 @@ s_tiresome(const fl_visitor *visitor, fl_time now)
 }
 
 static fl_judgement
-s_pass(fl_admission *self, session *at, fl_visitor *visitor, fl_time now)
+s_pass(fl_admission *self, session *at, fl_visitor *visitor, fl_time now, bool seat)
 {
     at->heard = now;
     if (visitor != NULL) {
-        fl_guard_name(self->guard, visitor, at->peer, at->rank == SEATED);
+        fl_guard_name(self->guard, visitor, at->peer, at->rank == SEATED, seat);
         at->let_in_until[visitor->way] -= visitor->messages == 1 ? FL_UNHEARD_MS : 0;
     }
     return (fl_judgement){ .kind = FL_JUDGED_PASS,
@@ -348,11 +348,13 @@ s_hello(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
     at->hello.badge = badge;
     fl_descriptor_place(parcel->descriptor, at->hello.place);
     self->metrics->net_admitted_total++;
-    if (at->control.size == 0 || s_on_route(&at->control, parcel->route)) {
+    const bool seat = at->control.size == 0 || s_on_route(&at->control, parcel->route);
+    if (seat) {
         fl_admission_welcome(self, at->peer);
-        return s_pass(self, at, visitor, now);
     }
-    return (fl_judgement){ .kind = FL_JUDGED_PASS, .peer = at->peer, .badge = &at->hello.badge };
+    fl_judgement verdict = s_pass(self, at, visitor, now, seat);
+    verdict.badge = &at->hello.badge;
+    return verdict;
 }
 
 static fl_judgement
@@ -367,7 +369,7 @@ s_enrol(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_ENROL, "no room for new nodes");
     }
     s_take_route(&at->enrol, parcel->route);
-    fl_judgement verdict = s_pass(self, at, visitor, now);
+    fl_judgement verdict = s_pass(self, at, visitor, now, false);
     verdict.badge = at->rank == GUEST ? NULL : &at->badge; // seated, or was once
     verdict.origin = at->origin = fl_descriptor_origin(parcel->descriptor);
     return verdict;
@@ -391,7 +393,7 @@ s_admitted(fl_admission *self, fl_way way, const fl_parcel *parcel, session *at,
     if (way == FL_WAY_DOWN) {
         s_take_route(&at->down, parcel->route);
     }
-    return s_pass(self, at, visitor, now);
+    return s_pass(self, at, visitor, now, way == FL_WAY_CONTROL);
 }
 
 static fl_judgement
@@ -531,15 +533,13 @@ fl_admission_welcome(fl_admission *self, fl_peer peer)
 const char *
 fl_admission_place(const fl_admission *self, fl_peer peer, bool seat)
 {
-    const session *asks = s_session(self, peer);
-    const char *place = asks == NULL ? "" : seat ? asks->place : asks->hello.place;
-    for (uint32_t i = 0; asks != NULL && seat && i < self->used; i++) {
+    const session *asks = s_session(self, peer), *holds = asks;
+    for (uint32_t i = 0; asks != NULL && i < self->used; i++) {
         const session *at = &self->sessions[i];
-        bool other = at != asks && at->rank == SEATED;
-        other = other && fl_name_equal(&at->badge.node, &asks->hello.badge.node);
-        place = other ? at->place : place;
+        bool same = at->rank == SEATED && fl_name_equal(&at->badge.node, &asks->hello.badge.node);
+        holds = same && at != asks ? at : holds;
     }
-    return place;
+    return asks == NULL ? "" : seat ? holds->place : asks->hello.place;
 }
 
 const fl_badge *

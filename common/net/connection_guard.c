@@ -341,9 +341,13 @@ fl_guard_heard(fl_guard *self, fl_way way, int descriptor, uint64_t bytes, fl_ti
 }
 
 void
-fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child)
+fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child, bool seat)
 {
     const bool first = visitor->peer != peer;
+    for (int i = 0; seat && !visitor->seat && i < self->size; i++) {
+        self->visitors[i].seat = self->visitors[i].seat && self->visitors[i].peer != peer;
+    }
+    visitor->seat = visitor->seat || seat;
     visitor->peer = peer;
     visitor->child = child;
     const int oldest =
@@ -363,7 +367,7 @@ fl_guard_unseat(fl_guard *self, fl_peer peer)
         fl_visitor *visitor = &self->visitors[i];
         if (visitor->inode != 0 && visitor->peer == peer) {
             visitor->peer = FL_PARENT;
-            visitor->child = false;
+            visitor->child = visitor->seat = false;
             visitor->since = self->now;
             self->strangers_at_most++;
         }

@@ -153,12 +153,10 @@ s_bind(fl_socket *self, const char *endpoint)
         return 0;
     }
     const int error = zmq_errno();
-    if ((error != ENODEV && error != EINVAL) || !fl_endpoint_parse(endpoint, &place) ||
-        place.host.size >= sizeof host) {
+    if ((error != ENODEV && error != EINVAL) || !fl_endpoint_parse(endpoint, &place)) {
         return error;
     }
-    memcpy(host, place.host.data, place.host.size);
-    host[place.host.size] = '\0';
+    (void)snprintf(host, sizeof host, "%.*s", (int)place.host.size, (const char *)place.host.data);
     if (getaddrinfo(host, NULL, &wanted, &found) != 0) {
         return error;
     }

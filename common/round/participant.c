@@ -638,11 +638,8 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     fl_reason reason = self->blocked ? FL_WHY_UNREACHABLE : s_masking_begin(self, now, out);
     if (reason != FL_WHY_NONE) {
-        s_turn_down(self, reason,
-                    self->blocked ? no_lane
-                                  : "this node takes no part in a round "
-                                    "with these settings",
-                    out);
+        static const char no_part[] = "this node takes no part in a round with these settings";
+        s_turn_down(self, reason, self->blocked ? no_lane : no_part, out);
         s_decline_again(self, out);
         if (self->blocked) {
             s_try_lanes(self, now, out);

@@ -8,7 +8,7 @@
 
 enum {
     AGAIN_MS = 1000, // a step of a masked round that was not answered is said again
-    LANES_MS = 5000, // a bulk lane that is not open by then is said to be unreachable
+    LANES_MS = 15000, // a bulk lane that is not open by then is said to be unreachable
 };
 
 static uint32_t

@@ -141,10 +141,10 @@ def a_device_that_reaches_the_control_port_only_is_named_at_both_ends():
         f.start_devices()
         for lane in ("up", "down"):
             said = f"cannot reach 127.0.0.2:{f['e1'].ports[lane]}, the {lane} lane of e1"
-            f["d2"].line("unreachable", peer="e1", why=said)
+            f["d2"].line("unreachable", bound_s=40, peer="e1", why=said)
             f["e1"].line("unreachable", peer="d2", why=said)
         since = f.closed() + 2
-        f.until(lambda: f.closed() >= since, 30, "nobody waits for it")
+        f.until(lambda: f.closed() >= since, 60, "nobody waits for it")
         entry = [one for one in f.report(since)["entries"] if one["node"] == "d2"][0]
         expect((entry["outcome"], entry["reason"]) == ("refused", "unreachable"), f"{entry}")
 
