@@ -143,7 +143,10 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
 static void
 s_dismiss(fl_edge *self, fl_outbox *out)
 {
+    static const fl_hash none;
     if (self->final && !self->dismissed && fl_aggregator_idle(self->aggregator)) {
+        //  It may be one that this edge opened no round of.
+        fl_aggregator_model(self->aggregator, fl_participant_run(self->participant), &none, 0);
         fl_aggregator_dismiss(self->aggregator, self->end, out);
         self->dismissed = true;
     }
@@ -289,7 +292,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_step(self->aggregator, event, now, out);
         break;
     case FL_EV_MESSAGE:
-        if (from_parent) {
+        if (from_parent && event->message.message->verb == FL_TWINS) {
+            fl_aggregator_twins(self->aggregator, event->message.message->twins.nodes);
+        } else if (from_parent) {
             fl_participant_step(self->participant, event, now, out);
         } else {
             fl_aggregator_step(self->aggregator, event, now, out);
@@ -298,6 +303,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_MODEL:
     case FL_EV_MASKED:
     case FL_EV_RENEWED:
+    case FL_EV_LANE:
         fl_participant_step(self->participant, event, now, out);
         break;
     case FL_EV_GONE:

@@ -38,24 +38,40 @@ s_make_directory(const char *directory, fl_why *why)
     return FL_OK;
 }
 
-static fl_status
-s_check_directory(const char *directory, fl_why *why)
+static bool
+s_our_group(gid_t group)
 {
-    struct stat about;
-    if (stat(directory, &about) != 0 || !S_ISDIR(about.st_mode)) {
+    enum { GROUPS_MAX = 256 };
+    gid_t groups[GROUPS_MAX];
+    const int count = getgroups(GROUPS_MAX, groups);
+    bool ours = group == getegid();
+    for (int i = 0; i < count; i++) {
+        ours = ours || groups[i] == group;
+    }
+    return ours;
+}
+
+fl_status
+fl_lock_private(const char *directory, const char *path, fl_why *why)
+{
+    struct stat home, about;
+    if (stat(directory, &home) != 0 || !S_ISDIR(home.st_mode) || lstat(path, &about) != 0) {
         return fl_fail(FL_IO, why, "state directory %s is not a directory", directory);
     }
-    if (about.st_uid != geteuid()) {
+    const bool group = (home.st_mode & S_ISGID) != 0 && (home.st_mode & 07) == 0 &&
+                       s_our_group(home.st_gid) && about.st_gid == home.st_gid;
+    if (!group && about.st_uid != geteuid()) {
         return fl_fail(FL_DENIED, why,
-                       "state directory %s belongs to user %u, not to this one (%u); choose "
-                       "another or change its owner",
-                       directory, about.st_uid, geteuid());
+                       "%s belongs to user %u, not to this one (%u): run as its owner, change the "
+                       "owner, or give it to a group of this user (chmod 2770)",
+                       path, about.st_uid, geteuid());
     }
-    if ((about.st_mode & 077) != 0) {
+    if ((about.st_mode & (group ? 07 : 077)) != 0) {
         return fl_fail(FL_DENIED, why,
-                       "state directory %s is open to others (mode %03o), it holds keys; "
-                       "run: chmod 700 %s",
-                       directory, about.st_mode & 0777, directory);
+                       "%s is open to others (mode %03o) and holds secrets; run: chmod %s %s%s",
+                       path, about.st_mode & 0777, S_ISDIR(about.st_mode) ? "700" : "600", path,
+                       S_ISDIR(about.st_mode) ? ", or name a directory in it that is not there yet"
+                                              : "");
     }
     return FL_OK;
 }
@@ -110,7 +126,7 @@ fl_lock_take(const char *directory, const char *program, fl_lock **lock, fl_why 
     char path[PATH_MAX];
     *lock = NULL;
     FL_TRY(s_make_directory(directory, why));
-    FL_TRY(s_check_directory(directory, why));
+    FL_TRY(fl_lock_private(directory, directory, why));
     fl_status status = FL_OK;
     fl_lock *self = calloc(1, sizeof *self);
     if (self == NULL || snprintf(path, sizeof path, "%s/lock", directory) >= PATH_MAX) {

@@ -7,6 +7,12 @@
 
 typedef struct fl_lock fl_lock;
 
+//  `path`, a state directory or a file with secrets in it, is ours and nobody else may open it. Or
+//  it is of a volume that was given to a group of ours: the directory has the setgid bit and
+//  nothing for others. Then its owner may be anybody, as with the users that a cluster draws at
+//  random.
+FL_CHECKED fl_status fl_lock_private(const char *directory, const char *path, fl_why *why);
+
 //  Take the lock of `directory` for `program` ("edge-agg"). FL_BUSY: `why` says who holds it and
 //  what to do. FL_DENIED: the directory belongs to somebody else or others may read it.
 FL_CHECKED fl_status fl_lock_take(const char *directory, const char *program, fl_lock **lock,

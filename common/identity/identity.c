@@ -1,8 +1,10 @@
 #include "common/identity/identity.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/log.h"
 #include "common/config/clock.h"
 #include "common/crypto/hash.h"
 #include "common/crypto/locked.h"
@@ -18,6 +20,8 @@ struct fl_identity {
     fl_cert cert;
     fl_authority_public authority;
     fl_state_dir_parent parent;
+    fl_name parent_node; // as of its WELCOME, like its ports
+    uint16_t parent_up, parent_down;
     fl_ticket_key ticket_key;
     fl_deny_list *denied;
     fl_blob *deny_bytes; // as it was signed; NULL for version 0
@@ -413,6 +417,9 @@ s_welcome_holds(fl_identity *self, const fl_welcome *welcome)
     if (trust != FL_TRUST_OK || memcmp(cert.keys.x, self->parent.key, FL_KEY_BYTES) != 0) {
         return FL_WHY_CERTIFICATE;
     }
+    self->parent_node = cert.node;
+    self->parent_up = welcome->up_port;
+    self->parent_down = welcome->down_port;
     bool revoked = fl_deny_list_names(self->denied, &cert.node, cert.serial);
     return revoked ? FL_WHY_REVOKED : FL_WHY_NONE;
 }
@@ -433,11 +440,26 @@ s_task_holds(const fl_identity *self, const fl_task *task)
            fl_order_holds(&self->authority, fl_bytes_of(order, sizeof order), task->signature);
 }
 
+//  What a peer says of keys or lanes is for the operator of both ends.
+static void
+s_log_said(const char *node, const fl_refused *refused)
+{
+    const fl_log_pair peer = fl_log_text("peer", node), why = fl_log_text("why", refused->text);
+    if (refused->reason == FL_WHY_IN_USE) {
+        fl_log(FL_LOG_WARN, "in-use", peer, why);
+    } else {
+        fl_log(FL_LOG_WARN, "unreachable", peer, why);
+    }
+}
+
 static fl_reason
 s_from_parent(fl_identity *self, fl_message *message)
 {
     if (message->verb == FL_WELCOME) {
         return s_welcome_holds(self, &message->welcome);
+    }
+    if (message->verb == FL_REFUSED && message->refused.reason == FL_WHY_IN_USE) {
+        s_log_said(self->cert.node.name, &message->refused);
     }
     if (message->verb == FL_TASK) {
         return s_task_holds(self, &message->task) ? FL_WHY_NONE : FL_WHY_PLAN;
@@ -457,6 +479,9 @@ s_incoming(void *arg, fl_peer from, const fl_badge *badge, fl_message *message)
     fl_identity *self = arg;
     if (from == FL_PARENT) {
         return s_from_parent(self, message);
+    }
+    if (message->verb == FL_REFUSED && message->refused.reason == FL_WHY_UNREACHABLE) {
+        s_log_said(badge != NULL ? badge->node.name : "", &message->refused);
     }
     if (message->verb == FL_CONTRIB && badge != NULL) {
         const fl_contrib *contrib = &message->contrib;
@@ -484,6 +509,36 @@ s_fill_welcome(fl_identity *self, fl_peer to, fl_message *message)
     welcome->certificate = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
 }
 
+//  Both ends hear where the two processes are, and what to do.
+static void
+s_fill_in_use(const fl_identity *self, fl_peer to, fl_refused *refused)
+{
+    char seat[FL_PLACE_CHARS + 8];
+    const bool elsewhere = refused->text[0] != '\0';
+    (void)snprintf(seat, sizeof seat, "%s %.21s", elsewhere ? "under" : "at",
+                   elsewhere ? refused->text : fl_admission_place(self->gate, to, true));
+    (void)snprintf(refused->text, sizeof refused->text,
+                   "in use %s, came again from %s: stop one and enrol it under its own name; "
+                   "a restart gets in after 3 beats",
+                   seat, fl_admission_place(self->gate, to, false));
+}
+
+//  "cannot reach HOST:PORT, the up lane of edge-1"
+static void
+s_fill_unreachable(const fl_identity *self, fl_refused *refused)
+{
+    const bool up = refused->about == FL_CHUNK;
+    fl_endpoint place;
+    if ((up || refused->about == FL_FETCH) &&
+        fl_endpoint_parse_remote(self->parent.endpoint, &place)) {
+        (void)snprintf(refused->text, sizeof refused->text,
+                       "cannot reach %.*s:%u, the %s lane of %s", (int)place.host.size,
+                       (const char *)place.host.data, up ? self->parent_up : self->parent_down,
+                       up ? "up" : "down", self->parent_node.name);
+        s_log_said(self->parent_node.name, refused);
+    }
+}
+
 static void
 s_outgoing(void *arg, fl_peer to, fl_message *message)
 {
@@ -494,6 +549,12 @@ s_outgoing(void *arg, fl_peer to, fl_message *message)
         s_fill_welcome(self, to, message);
     } else if (message->verb == FL_BEAT) {
         message->beat.deny_version = fl_identity_deny_version(self);
+    } else if (message->verb == FL_REFUSED && message->refused.reason == FL_WHY_UNREACHABLE) {
+        s_fill_unreachable(self, &message->refused);
+    } else if (message->verb == FL_REFUSED && message->refused.reason == FL_WHY_IN_USE) {
+        s_fill_in_use(self, to, &message->refused);
+        const fl_badge *badge = fl_admission_badge(self->gate, to);
+        s_log_said(badge != NULL ? badge->node.name : "", &message->refused);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/config/lock.h"
 #include "common/crypto/hash.h"
 #include "common/store/file.h"
 
@@ -43,26 +44,12 @@ s_there(const char *path)
     return lstat(path, &about) == 0;
 }
 
-//  `path` is ours and nobody else may read it.
+//  `path`, of the directory or in it, is there, and for us only.
 static fl_status
-s_private(const char *path, unsigned mode, fl_why *why)
+s_private(const char *directory, const char *path, fl_why *why)
 {
-    struct stat about;
-    if (lstat(path, &about) != 0) {
-        return fl_file_why(errno, path, "opened", why);
-    }
-    if (about.st_uid != geteuid()) {
-        return fl_fail(FL_DENIED, why,
-                       "%s belongs to user %u, not to this one (%u): run as its owner or change "
-                       "the owner",
-                       path, about.st_uid, geteuid());
-    }
-    if ((about.st_mode & 077) != 0) {
-        return fl_fail(FL_DENIED, why,
-                       "%s is open to others (mode %03o) and holds secrets; run: chmod %03o %s",
-                       path, about.st_mode & 0777, mode, path);
-    }
-    return FL_OK;
+    return s_there(path) ? fl_lock_private(directory, path, why)
+                         : fl_file_why(errno, path, "opened", why);
 }
 
 static fl_status
@@ -108,7 +95,7 @@ s_open(const char *directory, fl_why *why)
     char next[FL_STATE_PATH_MAX];
     fl_status status = fl_state_dir_path(directory, CERT_NEXT, next, why);
     FL_THEN(status, fl_directory_make(directory, PRIVATE_DIRECTORY, why));
-    FL_THEN(status, s_private(directory, PRIVATE_DIRECTORY, why));
+    FL_THEN(status, s_private(directory, directory, why));
     if (status == FL_OK && s_there(next)) {
         status = s_exchange(directory, why);
     }
@@ -141,7 +128,7 @@ s_read(const char *directory, const char *name, size_t size_max, bool secret,
     *blob = NULL;
     fl_status status = fl_state_dir_path(directory, name, path, why);
     if (status == FL_OK && secret) {
-        status = s_private(path, SECRET, why);
+        status = s_private(directory, path, why);
     }
     FL_THEN(status, fl_file_read(path, size_max, blob, why));
     bool founding = strcmp(name, FL_STATE_SECRET) == 0;
@@ -443,7 +430,7 @@ fl_state_dir_secret_load(const char *directory, fl_authority **authority, fl_why
     fl_blob *blob;
     fl_why said = { "" };
     *authority = NULL;
-    fl_status status = s_private(directory, PRIVATE_DIRECTORY, why);
+    fl_status status = s_private(directory, directory, why);
     if (status != FL_OK) {
         return s_say_missing(status, directory, found_first, why);
     }

@@ -40,6 +40,7 @@ typedef enum fl_event_kind {
     FL_EV_SAVED,    // answers SAVE
     FL_EV_MASKED,   // answers MASK
     FL_EV_UNMASKED, // answers UNMASK: the masks are off
+    FL_EV_LANE,     // a bulk lane to the parent is open: both ends have proved their keys
     FL_EV_STOP,     // the operator wants this process to end
     FL_EV_DENIED,   // root only: a node is shut out or forgotten
     FL_EV_REST,     // from now on no new round is taken; what is in hand is finished
@@ -90,6 +91,9 @@ typedef struct fl_event {
         struct {
             fl_reason reason; // FL_WHY_NONE: rounds are taken again
         } rest;
+        struct {
+            fl_lane lane;
+        } lane;
         struct {
             bool ok;
             fl_reason reason; // when not ok; FL_WHY_NONE means FL_WHY_HASH
@@ -243,6 +247,7 @@ const char *fl_note_name(fl_note_id id); // "round-close"
 typedef struct fl_note {
     fl_note_id id;
     fl_name node; // about whom; empty when about ourselves
+    fl_name at;   // below which parent, where that is the point
     uint64_t round;
     fl_reason reason;
     uint64_t a, b; // two numbers, which notes.def names per id

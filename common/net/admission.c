@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/net/descriptor.h"
 #include "common/wire/verb_table.h"
 
 enum { ROUTE_BYTES = 5, WINDOW_MS = 1000 };
@@ -26,6 +25,12 @@ typedef struct session {
     char user[FL_USER_CHARS + 1];
     fl_badge badge;
     route control, down, enrol;
+    char place[FL_PLACE_CHARS + 1]; // of `control`
+    struct {
+        route route;
+        fl_badge badge;
+        char place[FL_PLACE_CHARS + 1];
+    } hello;         // the last one; another process may hold the seat
     uint64_t origin; // a guest's network
     fl_time let_in_until[FL_WATCHED]; // when those let in that have not said a word are forgotten
     fl_time heard;
@@ -306,11 +311,11 @@ s_tiresome(const fl_visitor *visitor, fl_time now)
 }
 
 static fl_judgement
-s_pass(fl_admission *self, session *at, fl_visitor *visitor, fl_time now)
+s_pass(fl_admission *self, session *at, fl_visitor *visitor, fl_time now, bool seat)
 {
     at->heard = now;
     if (visitor != NULL) {
-        fl_guard_name(self->guard, visitor, at->peer, at->rank == SEATED);
+        fl_guard_name(self->guard, visitor, at->peer, at->rank == SEATED, seat);
         at->let_in_until[visitor->way] -= visitor->messages == 1 ? FL_UNHEARD_MS : 0;
     }
     return (fl_judgement){ .kind = FL_JUDGED_PASS,
@@ -339,10 +344,17 @@ s_hello(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
     if (at == NULL) {
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_HELLO, "no room for another key");
     }
-    at->badge = badge;
-    s_take_route(&at->control, parcel->route);
+    s_take_route(&at->hello.route, parcel->route);
+    at->hello.badge = badge;
+    fl_descriptor_place(parcel->descriptor, at->hello.place);
     self->metrics->net_admitted_total++;
-    return s_pass(self, at, visitor, now);
+    const bool seat = at->control.size == 0 || s_on_route(&at->control, parcel->route);
+    if (seat) {
+        fl_admission_welcome(self, at->peer);
+    }
+    fl_judgement verdict = s_pass(self, at, visitor, now, seat);
+    verdict.badge = &at->hello.badge;
+    return verdict;
 }
 
 static fl_judgement
@@ -357,7 +369,7 @@ s_enrol(fl_admission *self, const fl_parcel *parcel, const uint8_t key[FL_KEY_BY
         return s_drop(self, FL_DROP_REFUSED, FL_WHY_FULL, FL_ENROL, "no room for new nodes");
     }
     s_take_route(&at->enrol, parcel->route);
-    fl_judgement verdict = s_pass(self, at, visitor, now);
+    fl_judgement verdict = s_pass(self, at, visitor, now, false);
     verdict.badge = at->rank == GUEST ? NULL : &at->badge; // seated, or was once
     verdict.origin = at->origin = fl_descriptor_origin(parcel->descriptor);
     return verdict;
@@ -381,7 +393,7 @@ s_admitted(fl_admission *self, fl_way way, const fl_parcel *parcel, session *at,
     if (way == FL_WAY_DOWN) {
         s_take_route(&at->down, parcel->route);
     }
-    return s_pass(self, at, visitor, now);
+    return s_pass(self, at, visitor, now, way == FL_WAY_CONTROL);
 }
 
 static fl_judgement
@@ -479,23 +491,55 @@ fl_admission_judge(fl_admission *self, fl_way way, const fl_parcel *parcel, fl_t
 }
 
 // ---- the machine's side -----------------------------------------------------------------------
+static fl_bytes
+s_bytes(const route *to)
+{
+    return fl_bytes_of(to != NULL && to->size > 0 ? to->bytes : NULL, to != NULL ? to->size : 0);
+}
+
 fl_bytes
 fl_admission_route(const fl_admission *self, fl_way way, fl_peer peer)
 {
     const session *at = s_session(self, peer);
-    if (at == NULL) {
-        return fl_bytes_of(NULL, 0);
-    }
-    const route *to = way == FL_WAY_DOWN ? &at->down : &at->control;
-    return fl_bytes_of(to->size > 0 ? to->bytes : NULL, to->size);
+    return s_bytes(at == NULL ? NULL : way == FL_WAY_DOWN ? &at->down : &at->control);
 }
 
 fl_bytes
 fl_admission_enrol_route(const fl_admission *self, fl_peer peer)
 {
     const session *at = s_session(self, peer);
-    return at == NULL || at->enrol.size == 0 ? fl_bytes_of(NULL, 0)
-                                             : fl_bytes_of(at->enrol.bytes, at->enrol.size);
+    return s_bytes(at == NULL ? NULL : &at->enrol);
+}
+
+fl_bytes
+fl_admission_hello_route(const fl_admission *self, fl_peer peer)
+{
+    const session *at = s_session(self, peer);
+    return s_bytes(at == NULL ? NULL : &at->hello.route);
+}
+
+void
+fl_admission_welcome(fl_admission *self, fl_peer peer)
+{
+    session *at = s_session(self, peer);
+    if (at != NULL && at->rank == SEATED && at->hello.route.size > 0) {
+        at->control = at->hello.route;
+        at->badge = at->hello.badge;
+        memcpy(at->place, at->hello.place, sizeof at->place);
+    }
+}
+
+//  A name may sit there with other keys than it came with: two sessions.
+const char *
+fl_admission_place(const fl_admission *self, fl_peer peer, bool seat)
+{
+    const session *asks = s_session(self, peer), *holds = asks;
+    for (uint32_t i = 0; asks != NULL && i < self->used; i++) {
+        const session *at = &self->sessions[i];
+        bool same = at->rank == SEATED && fl_name_equal(&at->badge.node, &asks->hello.badge.node);
+        holds = same && at != asks ? at : holds;
+    }
+    return asks == NULL ? "" : seat ? holds->place : asks->hello.place;
 }
 
 const fl_badge *

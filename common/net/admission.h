@@ -1,7 +1,7 @@
 //  admission - who may speak, and as whom. The User-Id of a connection is the key that CURVE
 //  proved; the first message on a control connection is HELLO with a certificate of that key (or a
 //  newcomer's ENROL), everything else before it is refused by name. A route is never the peer's
-//  choice: it is the newest one on which that key was admitted. Standing (revoked, expired) is
+//  choice: it is the newest one on which that key was welcomed. Standing (revoked, expired) is
 //  asked for every message. What certificates and tickets are is not known here: fl_admission_ops
 //  is. Reactor's thread only. Holds at most conf.sessions_max sessions.
 #ifndef FL_NET_ADMISSION_H
@@ -10,6 +10,7 @@
 #include "common/machine/event.h"
 #include "common/net/connection_guard.h"
 #include "common/net/counters.h"
+#include "common/net/descriptor.h"
 #include "common/net/socket.h"
 #include "common/net/zap.h"
 
@@ -89,6 +90,12 @@ fl_bytes fl_admission_route(const fl_admission *self, fl_way way, fl_peer peer);
 //  On the control lane as well, but the connection that asked to enrol: a node renews beside its
 //  running process, with the same key.
 fl_bytes fl_admission_enrol_route(const fl_admission *self, fl_peer peer);
+//  And the connection that said HELLO last, which the machine has not answered yet.
+fl_bytes fl_admission_hello_route(const fl_admission *self, fl_peer peer);
+//  The machine welcomes the process that said HELLO last: from now on the key speaks there.
+void fl_admission_welcome(fl_admission *self, fl_peer peer);
+//  Where a peer said HELLO last, or where its name has its `seat`, as ADDRESS:PORT; "": not known.
+const char *fl_admission_place(const fl_admission *self, fl_peer peer, bool seat);
 //  NULL when nobody of that number is admitted.
 const fl_badge *fl_admission_badge(const fl_admission *self, fl_peer peer);
 

@@ -133,7 +133,8 @@ fl_allowance_surplus(const fl_visitor visitors[], int size, fl_way way, fl_peer 
     for (int i = 0; i < size; i++) {
         if (visitors[i].inode != 0 && visitors[i].way == way && visitors[i].peer == peer) {
             count++;
-            oldest = oldest < 0 || visitors[i].since < visitors[oldest].since ? i : oldest;
+            bool older = oldest < 0 || visitors[i].since < visitors[oldest].since;
+            oldest = older && !visitors[i].seat ? i : oldest;
         }
     }
     return count > FL_KEY_CONNECTIONS ? oldest : -1;

@@ -40,6 +40,7 @@ typedef struct fl_visitor {
     uint64_t inode; // tells this socket from a later one of the same number; 0: no visitor
     fl_way way;
     fl_peer peer;   // FL_PARENT: a stranger yet, or the parent itself
+    bool seat;      // the key speaks for its seat here: others of it go first
     bool child;     // of an admitted key; a newcomer that waits for its certificate is none
     bool ours;      // dialled by us: the parent's
     uint16_t crowd; // of its address prefix, below FL_CROWDS
@@ -67,7 +68,8 @@ int fl_allowance_heaviest(const fl_visitor visitors[], int size, fl_allowance sh
 //  those that never sent a byte, when they are more than half of it, else of the rest. -1: there
 //  is none.
 int fl_allowance_least_stranger(const fl_visitor visitors[], int size);
-//  The oldest connection of a peer on a lane, when there are more than FL_KEY_CONNECTIONS; or -1.
+//  The oldest connection of a peer on a lane but that of its seat, when there are more than
+//  FL_KEY_CONNECTIONS; or -1.
 int fl_allowance_surplus(const fl_visitor visitors[], int size, fl_way way, fl_peer peer);
 
 #endif

@@ -31,6 +31,7 @@ typedef struct lane {
     uint16_t port;
     bool ours;
     bool drained; // in this turn
+    bool proved;  // since it was asked
 } lane;
 
 struct fl_guard {
@@ -300,6 +301,7 @@ s_event(fl_guard *self, fl_way way, zframe_t *frame, fl_time now)
         s_disconnected(self, way, (int)value);
     } else if (kind == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
         self->metrics->net_handshakes_total++;
+        self->lanes[way].proved = true;
     } else {
         self->metrics->net_handshakes_failed_total++;
     }
@@ -339,9 +341,13 @@ fl_guard_heard(fl_guard *self, fl_way way, int descriptor, uint64_t bytes, fl_ti
 }
 
 void
-fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child)
+fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child, bool seat)
 {
     const bool first = visitor->peer != peer;
+    for (int i = 0; seat && !visitor->seat && i < self->size; i++) {
+        self->visitors[i].seat = self->visitors[i].seat && self->visitors[i].peer != peer;
+    }
+    visitor->seat = visitor->seat || seat;
     visitor->peer = peer;
     visitor->child = child;
     const int oldest =
@@ -361,7 +367,7 @@ fl_guard_unseat(fl_guard *self, fl_peer peer)
         fl_visitor *visitor = &self->visitors[i];
         if (visitor->inode != 0 && visitor->peer == peer) {
             visitor->peer = FL_PARENT;
-            visitor->child = false;
+            visitor->child = visitor->seat = false;
             visitor->since = self->now;
             self->strangers_at_most++;
         }
@@ -372,6 +378,14 @@ void
 fl_guard_drained(fl_guard *self, fl_way way, bool drained)
 {
     self->lanes[way].drained = drained;
+}
+
+bool
+fl_guard_proved(fl_guard *self, fl_way way)
+{
+    bool proved = self->lanes[way].proved;
+    self->lanes[way].proved = false;
+    return proved;
 }
 
 fl_time

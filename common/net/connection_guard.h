@@ -61,13 +61,16 @@ void fl_guard_listen(fl_guard *self, fl_time now);
 //  connection is gone already.
 fl_visitor *fl_guard_heard(fl_guard *self, fl_way way, int descriptor, uint64_t bytes,
                            fl_time now);
-//  It was a message of this peer, an admitted `child` or a newcomer. Shuts the peer's oldest
-//  connection on that lane when there are too many.
-void fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child);
+//  It was a message of this peer, an admitted `child` or a newcomer; `seat`: by which it has its
+//  seat. Shuts the peer's oldest other connection on that lane when there are too many.
+void fl_guard_name(fl_guard *self, fl_visitor *visitor, fl_peer peer, bool child, bool seat);
 //  Its connections are a stranger's again.
 void fl_guard_unseat(fl_guard *self, fl_peer peer);
 //  Whether the lane was read until nothing was left, in this turn.
 void fl_guard_drained(fl_guard *self, fl_way way, bool drained);
+
+//  A connection of that lane has proved both keys since this was asked last.
+bool fl_guard_proved(fl_guard *self, fl_way way);
 
 //  When `look` wants to be called next.
 fl_time fl_guard_deadline(const fl_guard *self);

@@ -58,8 +58,10 @@ s_send_child(fl_courier *self, fl_way way, fl_peer to, const fl_message *message
     fl_bytes route = fl_bytes_of(NULL, 0);
     bool enrolment = message->verb == FL_ENROLLED ||
                      (message->verb == FL_REFUSED && message->refused.about == FL_ENROL);
+    bool hello = message->verb == FL_REFUSED && message->refused.about == FL_HELLO;
     if (self->listener != NULL) {
         route = enrolment ? fl_admission_enrol_route(self->listener->gate, to)
+                : hello   ? fl_admission_hello_route(self->listener->gate, to)
                           : fl_admission_route(self->listener->gate, way, to);
     }
     if (route.size == 0) {
@@ -76,6 +78,9 @@ static void
 s_obey_send(fl_courier *self, fl_peer to, const fl_message *said)
 {
     fl_message message = *said;
+    if (message.verb == FL_WELCOME && self->listener != NULL) {
+        fl_admission_welcome(self->listener->gate, to);
+    }
     self->ops->outgoing(self->ops->self, to, &message);
     if (to == FL_PARENT) {
         s_send_parent(self, &message);

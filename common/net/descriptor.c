@@ -1,7 +1,9 @@
 #include "common/net/descriptor.h"
 
+#include <arpa/inet.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -41,6 +43,18 @@ fl_descriptor_port(int descriptor, bool of_peer)
     return ntohs(at.any.sa_family == AF_INET    ? at.v4.sin_port
                  : at.any.sa_family == AF_INET6 ? at.v6.sin6_port
                                                 : 0);
+}
+
+void
+fl_descriptor_place(int descriptor, char place[FL_PLACE_CHARS + 1])
+{
+    const address at = s_address(descriptor, true);
+    char host[INET_ADDRSTRLEN] = "";
+    place[0] = '\0';
+    if (at.any.sa_family == AF_INET &&
+        inet_ntop(AF_INET, &at.v4.sin_addr, host, sizeof host) != NULL) {
+        (void)snprintf(place, FL_PLACE_CHARS + 1, "%.15s:%u", host, ntohs(at.v4.sin_port));
+    }
 }
 
 uint64_t

@@ -7,10 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { FL_PLACE_CHARS = 21 }; // 255.255.255.255:65535
+
 //  Tells this socket from a later one of the same number; 0: no socket.
 uint64_t fl_descriptor_inode(int descriptor);
 //  The TCP port at our end, or at the peer's; 0: none.
 uint16_t fl_descriptor_port(int descriptor, bool of_peer);
+//  Where the peer is, as ADDRESS:PORT of IPv4; "": unknown.
+void fl_descriptor_place(int descriptor, char place[FL_PLACE_CHARS + 1]);
 //  The network that the peer is in: the first 24 bits of an IPv4 address, 56 of an IPv6 one. One
 //  customer's addresses are mostly one network. 0: unknown.
 uint64_t fl_descriptor_origin(int descriptor);

@@ -243,6 +243,12 @@ s_drain_parent(fl_reactor *self)
     fl_dialer *dialer = &self->courier.dialer;
     bool more = true;
     fl_guard_listen(dialer->guard, self->now);
+    for (fl_lane lane = FL_LANE_UP; lane <= FL_LANE_DOWN; lane++) {
+        if (fl_guard_proved(dialer->guard, lane == FL_LANE_UP ? FL_WAY_UP : FL_WAY_DOWN)) {
+            const fl_event event = { .kind = FL_EV_LANE, .lane.lane = lane };
+            s_step(self, &event, fl_bytes_of(NULL, 0));
+        }
+    }
     for (int n = 0; more && n < BATCH_MAX; n++) {
         more = s_receive_parent(self, FL_WAY_PARENT, dialer->control, FL_LANE_CONTROL);
     }

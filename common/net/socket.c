@@ -3,9 +3,13 @@
 #include <czmq.h>
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/base/endpoint.h"
 
 //  A libzmq message fits the room that a parcel keeps for it.
 _Static_assert(sizeof(zmq_msg_t) == 64, "fl_parcel.frames is sized for another libzmq");
@@ -137,16 +141,42 @@ s_bound_port(void *handle)
     return (uint16_t)strtoul(colon + 1, NULL, 10);
 }
 
+//  libzmq listens on addresses and interfaces; the name of a host is looked up for it.
+static int
+s_bind(fl_socket *self, const char *endpoint)
+{
+    const struct addrinfo wanted = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+    struct addrinfo *found = NULL;
+    char host[256], address[INET_ADDRSTRLEN], numeric[64];
+    fl_endpoint place;
+    if (zmq_bind(self->handle, endpoint) == 0) {
+        return 0;
+    }
+    const int error = zmq_errno();
+    if ((error != ENODEV && error != EINVAL) || !fl_endpoint_parse(endpoint, &place)) {
+        return error;
+    }
+    (void)snprintf(host, sizeof host, "%.*s", (int)place.host.size, (const char *)place.host.data);
+    if (getaddrinfo(host, NULL, &wanted, &found) != 0) {
+        return error;
+    }
+    const int failed = getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof address, NULL,
+                                   0, NI_NUMERICHOST);
+    freeaddrinfo(found);
+    (void)snprintf(numeric, sizeof numeric, "tcp://%s:%u", address, place.port);
+    return failed != 0 ? error : zmq_bind(self->handle, numeric) == 0 ? 0 : zmq_errno();
+}
+
 fl_status
 fl_socket_bind(fl_socket *self, const char *endpoint, uint16_t *port, fl_why *why)
 {
-    if (zmq_bind(self->handle, endpoint) != 0) {
-        const int error = zmq_errno();
+    const int error = s_bind(self, endpoint);
+    if (error != 0) {
         fl_why_set(why, "net: cannot listen on %s: %s; %s", endpoint, zmq_strerror(error),
                    error == EADDRINUSE ? "choose another port, or 0 for any free one"
                    : error == EACCES   ? "a port below 1024 is the superuser's: choose another"
-                                       : "write it as tcp://ADDRESS:PORT, with an address of this "
-                                         "machine or 0.0.0.0");
+                                       : "write it as tcp://ADDRESS:PORT, with an address or name "
+                                         "of this machine or 0.0.0.0");
         return error == EADDRINUSE ? FL_BUSY : FL_IO;
     }
     if (port != NULL) {

@@ -30,6 +30,7 @@ typedef enum fl_aggregator_phase {
 } fl_aggregator_phase;
 
 enum { FACTS_MAX = FL_KEEP_ACKS - FL_KEEP_ROSTER + 1 };
+enum { HELD_BEATS = 3 }; // a child as silent as that has left a parent, so it has left a seat
 
 typedef struct one_block {
     fl_secagg_server *machine; // kept for later rounds
@@ -78,6 +79,8 @@ struct fl_aggregator {
     uint64_t bytes_down; // served this round
     fl_result result;
     fl_roll_entry *roll; // (FL_ROLL_MAX)
+    fl_doubles doubles;  // names under two parents: looked for at the root, told to an edge ...
+    bool twins_told;     // ... since its last round was settled
     uint32_t *durations; // (seats_max) scratch
 };
 
@@ -780,11 +783,58 @@ s_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_outbox *out)
     fl_secagg_server_drop(seat->server, index, FL_WHY_RESTART, out);
 }
 
+//  The parent that keeps the name of a child that came here as well; NULL: it is in one place.
+static const fl_name *
+s_keeper(const fl_aggregator *self, const fl_name *node)
+{
+    for (uint32_t i = 0; i < self->doubles.twin_count; i++) {
+        const fl_twin *twin = &self->doubles.twins[i];
+        if (fl_name_equal(&twin->node, node) && !fl_name_equal(&twin->keeper, &self->conf.node)) {
+            return &twin->keeper;
+        }
+    }
+    return NULL;
+}
+
+//  The driver makes a sentence of it: it knows addresses.
+static void
+s_say_in_use(fl_aggregator *self, fl_peer peer, const fl_name *keeper, fl_outbox *out)
+{
+    fl_refused *refused = &s_say(self, peer, FL_REFUSED, out)->refused;
+    refused->reason = FL_WHY_IN_USE;
+    refused->about = FL_HELLO;
+    if (keeper != NULL) {
+        memcpy(refused->text, keeper->name, sizeof keeper->name);
+    }
+}
+
+//  One identity, one process: who comes with keys that are in use here, or that another parent
+//  keeps, costs nobody anything. True: it was refused.
+static bool
+s_refuse_copy(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    const fl_name *keeper = s_keeper(self, &event->message.node);
+    const fl_seat *held =
+        fl_seats_held(self->seats, event, now, (fl_time)HELD_BEATS * self->conf.timing.beat_ms);
+    if (keeper == NULL && held == NULL) {
+        return false;
+    }
+    s_say_in_use(self, event->message.from, held == NULL ? keeper : NULL, out);
+    s_note(self, &event->message.node, FL_NOTE_REFUSED, FL_WHY_IN_USE, FL_HELLO, 0, out);
+    if (held == NULL || held->peer != event->message.from) {
+        fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = event->message.from;
+    }
+    return true;
+}
+
 static void
 on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     bool renewed = false;
     const bool fits = s_role_fits(self, event->message.role);
+    if (s_refuse_copy(self, event, now, out)) {
+        return;
+    }
     int64_t index = fits ? fl_seats_join(self->seats, event, now, &renewed) : -1;
     if (index < 0) { // who has no seat takes no session from who may have one
         s_refuse(self, event, fits ? FL_WHY_FULL : FL_WHY_ROLE, out);
@@ -1322,6 +1372,9 @@ s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_o
     if (merge > result->tally.merge_ms) {
         result->tally.merge_ms = merge;
     }
+    if (!self->conf.vector) { // nobody above sees more
+        fl_participation_doubles(self->seats, &self->conf.node, &self->doubles);
+    }
     result->roll = self->roll;
     result->roll_count = fl_participation_roll(
         self->seats, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
@@ -1513,11 +1566,14 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
 
 //  A seat was in a round; an edge stands for as many devices as it ever had in one.
 static void
-s_enlist(fl_seat *seat)
+s_enlist(const fl_aggregator *self, fl_seat *seat)
 {
     uint32_t said = seat->tally.invited > seat->contrib.tally.invited ? seat->tally.invited
                                                                       : seat->contrib.tally.invited;
     said = said > 0 || seat->below > 0 ? said : seat->leaves;
+    for (uint32_t i = 0; i < self->doubles.twin_count; i++) { // counted here once too often
+        said -= said > 0 && fl_name_equal(&self->doubles.other[i], &seat->node) ? 1 : 0;
+    }
     seat->member = true;
     seat->below = said > seat->below ? said : seat->below;
 }
@@ -1547,6 +1603,50 @@ s_give_up(fl_aggregator *self, fl_outbox *out)
     }
 }
 
+//  Every edge hears of names that were counted twice, before it hears how the round ended.
+static void
+s_tell_twins(fl_aggregator *self, fl_outbox *out)
+{
+    const fl_doubles *doubles = &self->doubles;
+    for (uint32_t i = 0; i < doubles->twin_count; i++) {
+        fl_note note = { .id = FL_NOTE_TWIN, .round = self->task.order.round };
+        note.node = doubles->twins[i].node;
+        note.at = doubles->twins[i].keeper;
+        fl_outbox_note(out, note);
+        if (doubles->other[i].name[0] != '\0') {
+            note.at = doubles->other[i];
+            note.reason = FL_WHY_IN_USE;
+            fl_outbox_note(out, note);
+        }
+    }
+    for (uint32_t i = 0; doubles->twin_count > 0 && i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->present && seat->role == FL_ROLE_EDGE) {
+            fl_outbox_send(out, seat->peer, FL_TWINS)->twins.nodes =
+                fl_bytes_of((const uint8_t *)doubles->twins, doubles->twin_count * sizeof(fl_twin));
+        }
+    }
+}
+
+//  Who has a place elsewhere has none here, and is no loss.
+static void
+s_part_twins(fl_aggregator *self, fl_outbox *out)
+{
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        const fl_name *keeper = seat->present ? s_keeper(self, &seat->node) : NULL;
+        if (keeper != NULL) {
+            s_say_in_use(self, seat->peer, keeper, out);
+            s_vacate(self, i, FL_WHY_IN_USE, out);
+            seat->member = false;
+        }
+    }
+    if (self->conf.vector && !self->twins_told) { // the parent says it with each round
+        self->doubles.twin_count = 0;
+    }
+    self->twins_told = false;
+}
+
 //  Every child hears its own outcome; those that were counted hear what became
 //  of the sum.
 static void
@@ -1555,6 +1655,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
 {
     self->over = end != NULL;
     self->end = end != NULL ? *end : FL_WHY_NONE;
+    s_tell_twins(self, out);
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_outcome own = fl_seat_outcome(seat);
@@ -1565,7 +1666,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
             seat->last_outcome = own == FL_OUT_IN ? outcome : own;
             seat->last_reason = own == FL_OUT_IN ? reason : seat->reason;
             seat->rounds[seat->last_outcome]++;
-            s_enlist(seat);
+            s_enlist(self, seat);
         } else if (seat->lost) {
             seat->rounds[FL_OUT_ABSENT]++;
         }
@@ -1579,6 +1680,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
         }
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
     }
+    s_part_twins(self, out);
 }
 
 // ---- the doors --------------------------------------------------------------------------------
@@ -1621,6 +1723,7 @@ fl_aggregator_destroy(fl_aggregator **self_p)
         free(self->lines);
         fl_uploads_destroy(&self->uploads);
         fl_seats_destroy(&self->seats);
+        free(self->doubles.lines);
         free(self->roll);
         free(self->durations);
         free(self);
@@ -1907,6 +2010,19 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
 }
 
 // ---- what edge, root and operator look at -----------------------------------------------------
+void
+fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes)
+{
+    fl_doubles *doubles = &self->doubles;
+    doubles->twin_count = 0;
+    self->twins_told = true;
+    for (size_t at = 0; at + sizeof(fl_twin) <= nodes.size; at += sizeof(fl_twin)) {
+        fl_twin *next = &doubles->twins[doubles->twin_count];
+        memcpy(next, nodes.data + at, sizeof *next);
+        doubles->twin_count += fl_name_valid(&next->node) && fl_name_valid(&next->keeper) ? 1 : 0;
+    }
+}
+
 fl_presence
 fl_aggregator_presence(const fl_aggregator *self)
 {

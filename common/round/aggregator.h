@@ -150,6 +150,10 @@ void fl_aggregator_recall(fl_aggregator *self, const fl_past *past);
 //  were there then are waited for; so many were devices. After the run is set.
 uint32_t fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
 
+//  What the parent above says (TWINS), before it says how the round ended: from then on the names
+//  that others keep are refused here, as long as it says so with each round.
+void fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes);
+
 fl_presence fl_aggregator_presence(const fl_aggregator *self);
 fl_tally fl_aggregator_tally(const fl_aggregator *self); // of the round so far
 //  Seats ever used are 0..count-1; a view by value.

@@ -60,6 +60,9 @@ struct fl_participant {
     fl_verdict verdict;
     fl_reason paused; // says the parent; FL_WHY_NONE: it is not
     fl_reason rests;  // why no new round is taken; FL_WHY_NONE: they are
+    bool unproved[FL_LANES]; // lanes that were tried, and not opened yet
+    bool blocked;            // and that took too long
+    fl_time lanes_at;        // when it does
     bool verdict_new;
     fl_reason end; // why the run is over, once the verdict is final
     fl_doing doing;
@@ -124,11 +127,13 @@ s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64
         (fl_note){ .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b });
 }
 
+static const char no_lane[] = "a bulk lane of the parent cannot be reached";
+
 // ---- the link ---------------------------------------------------------------------------------
 static void
 s_lose(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
-    uint32_t delay = fl_session_lost(&self->session, now);
+    uint32_t delay = fl_session_lost(&self->session, reason, now);
     s_note(self, FL_NOTE_RECONNECT, reason, self->session.tries, delay, out);
 }
 
@@ -144,11 +149,44 @@ s_hello(fl_participant *self, fl_time now, fl_outbox *out)
     fl_session_asked(&self->session, now);
 }
 
+//  Both bulk lanes are opened once, when this child is seated: ports that it cannot reach have a
+//  name then, and are not a late verdict in each round.
+static void
+s_try_lanes(fl_participant *self, fl_time now, fl_outbox *out)
+{
+    for (fl_lane lane = FL_LANE_UP; lane <= FL_LANE_DOWN; lane++) {
+        if (self->unproved[lane]) {
+            fl_effect *effect = fl_outbox_add(out, FL_FX_LANE);
+            effect->lane.lane = lane;
+            effect->lane.open = true;
+            effect->lane.port = lane == FL_LANE_UP ? self->seat.up_port : self->seat.down_port;
+        }
+    }
+    self->lanes_at = now + self->conf.lanes_ms;
+}
+
+//  A lane is open. One that nothing is sent on is closed again.
+static void
+on_lane(fl_participant *self, const fl_event *event, fl_outbox *out)
+{
+    const fl_lane lane = event->lane.lane;
+    bool used = lane == FL_LANE_UP ? self->upload.lane_open : self->fetch.active;
+    if (self->unproved[lane] && !used) {
+        fl_outbox_add(out, FL_FX_LANE)->lane.lane = lane;
+    }
+    self->unproved[lane] = false;
+    if (!self->unproved[FL_LANE_UP] && !self->unproved[FL_LANE_DOWN]) {
+        self->lanes_at = FL_NEVER;
+        self->blocked = false;
+    }
+}
+
 static void
 s_connect(fl_participant *self, fl_time now, fl_outbox *out)
 {
     fl_outbox_add(out, FL_FX_RECONNECT);
     self->upload.lane_open = false; // every lane went with the connection
+    self->lanes_at = FL_NEVER;
     s_hello(self, now, out);
 }
 
@@ -590,6 +628,10 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     self->paused = FL_WHY_NONE;
     s_note(self, FL_NOTE_WELCOMED, FL_WHY_NONE, self->seat.seat, self->seat.epoch, out);
     s_say_rest(self, NULL, out);
+    if (self->conf.lanes_ms > 0) {
+        self->unproved[FL_LANE_UP] = self->unproved[FL_LANE_DOWN] = true;
+        s_try_lanes(self, now, out);
+    }
     if (self->phase == FL_PARTICIPANT_FETCHING && self->fetch.checking == 0) {
         fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
     }
@@ -612,13 +654,17 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     char text[FL_TEXT_MAX] = "this node takes no part in a round with these settings";
-    fl_reason reason = self->conf.judge == NULL
-                           ? FL_WHY_NONE
-                           : self->conf.judge(self->conf.judge_self, &task->order, text);
+    fl_reason reason = self->blocked              ? FL_WHY_UNREACHABLE
+                       : self->conf.judge == NULL ? FL_WHY_NONE
+                                                  : self->conf.judge(self->conf.judge_self,
+                                                                     &task->order, text);
     reason = reason == FL_WHY_NONE ? s_masking_begin(self, now, out) : reason;
     if (reason != FL_WHY_NONE) {
-        s_turn_down(self, reason, text, out);
+        s_turn_down(self, reason, self->blocked ? no_lane : text, out);
         s_decline_again(self, out);
+        if (self->blocked) {
+            s_try_lanes(self, now, out);
+        }
     } else if (fl_hash_equal(&self->model, &task->order.model)) {
         s_enter(self, FL_PARTICIPANT_WORKING);
     } else {
@@ -919,6 +965,25 @@ s_beat(fl_participant *self, fl_time now, fl_outbox *out)
     fl_session_beaten(&self->session, now);
 }
 
+//  Lanes that were tried did not open: both ends hear which ones.
+static void
+s_lanes_late(fl_participant *self, fl_outbox *out)
+{
+    self->lanes_at = FL_NEVER;
+    self->blocked = true;
+    for (fl_lane lane = FL_LANE_UP; lane <= FL_LANE_DOWN; lane++) {
+        if (self->unproved[lane]) {
+            fl_refused *refused = &s_say(self, FL_REFUSED, out)->refused;
+            refused->reason = FL_WHY_UNREACHABLE;
+            refused->about = lane == FL_LANE_UP ? FL_CHUNK : FL_FETCH;
+        }
+    }
+    if (self->phase == FL_PARTICIPANT_FETCHING) {
+        fl_model_fetch_end(&self->fetch, out);
+        s_decline(self, FL_WHY_UNREACHABLE, no_lane, out);
+    }
+}
+
 static fl_time
 s_fetch_stuck_at(const fl_participant *self)
 {
@@ -944,6 +1009,9 @@ on_tick(fl_participant *self, fl_time now, fl_outbox *out)
     case FL_SESSION_DO_WAIT:
         break;
     }
+    if (now >= self->lanes_at && fl_participant_joined(self)) {
+        s_lanes_late(self, out);
+    }
     if (now >= s_fetch_stuck_at(self)) {
         self->fetch.in_vain++;
         fl_model_fetch_again(&self->fetch, &self->run, self->seat.down_port, now, out);
@@ -965,7 +1033,7 @@ fl_participant_new(const fl_participant_conf *conf)
     self->conf = *conf;
     self->run = conf->run;
     fl_session_init(&self->session, conf);
-    self->due = FL_NEVER;
+    self->due = self->lanes_at = FL_NEVER;
     self->hop = conf->role == FL_ROLE_EDGE ? 2 : 1;
     self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
     bool made = fl_upload_send_init(&self->upload, conf->role == FL_ROLE_EDGE);
@@ -1004,6 +1072,9 @@ fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl
     case FL_EV_SAVED:
         on_answer(self, event, now, out);
         break;
+    case FL_EV_LANE:
+        on_lane(self, event, out);
+        break;
     case FL_EV_GONE: // it took more than a parent may: back to it after the backoff
         if (self->session.phase != FL_SESSION_OFFLINE) {
             s_lose(self, event->gone.reason, now, out);
@@ -1032,6 +1103,7 @@ fl_participant_deadline(const fl_participant *self)
         return 0;
     }
     fl_time link = s_sooner(fl_session_deadline(&self->session), s_fetch_stuck_at(self));
+    link = fl_participant_joined(self) ? s_sooner(link, self->lanes_at) : link;
     return s_sooner(link, s_masking_deadline(self));
 }
 

@@ -25,6 +25,7 @@ typedef struct fl_participant_conf {
     uint64_t seed;        // of the backoff's jitter; no secret
     uint32_t beat_ms;     // until WELCOME says otherwise
     uint32_t backoff_min_ms, backoff_max_ms;
+    uint32_t lanes_ms; // time for both bulk lanes to open after WELCOME; 0: they are not tried
     fl_run run; // that it took part in before it was restarted, to hear of its end; zero: none
     //  Its half of a masked round; NULL: this participant takes no masked task. Borrowed, with all
     //  that it points to; the hop is that of the parent's certificate, which WELCOME must show.
@@ -79,8 +80,8 @@ typedef struct fl_doing {
 fl_participant *fl_participant_new(const fl_participant_conf *conf);
 void fl_participant_destroy(fl_participant **self_p);
 
-//  Events: TICK, MESSAGE from FL_PARENT, MODEL, MASKED, SAVED. Others are not for a participant
-//  (panic).
+//  Events: TICK, MESSAGE from FL_PARENT, LANE, MODEL, MASKED, SAVED. Others are not for a
+//  participant (panic).
 void fl_participant_step(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out);
 fl_time fl_participant_deadline(const fl_participant *self);
 

@@ -1,5 +1,8 @@
 #include "common/round/participation.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "common/base/status.h"
 
 static void
@@ -175,4 +178,91 @@ fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t rou
     }
     *dropped = page.dropped;
     return page.count;
+}
+
+// ---- names under two parents ------------------------------------------------------------------
+static int
+s_by_name(const void *a, const void *b)
+{
+    return memcmp(a, b, 2 * sizeof(fl_name)); // node, then parent
+}
+
+//  All lines of the round, in order. NULL: out of memory.
+static fl_roll_entry *
+s_lines(const fl_seats *seats, const fl_name *ourselves, uint32_t *count)
+{
+    size_t most = 1, used = 0;
+    for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
+        most += 1 + fl_seats_look(seats, i)->roll_used / FL_ROLL_ENTRY_BYTES;
+    }
+    fl_roll_entry *lines = calloc(most, sizeof *lines);
+    for (uint32_t i = 0; lines != NULL && i < fl_seats_count(seats); i++) {
+        const fl_seat *seat = fl_seats_look(seats, i);
+        lines[used] = (fl_roll_entry){ .node = seat->node, .parent = *ourselves };
+        fl_outcome own = fl_seat_outcome(seat);
+        lines[used++].outcome = (uint8_t)own;
+        for (size_t at = 0; fl_participation_below(seats, seat, ourselves, &at, &lines[used]);) {
+            bool old = own != FL_OUT_IN && lines[used].outcome == FL_OUT_IN; // of an earlier round
+            lines[used].outcome = old ? FL_OUT_LATE : lines[used].outcome;
+            lines[used++].spare = 0;
+        }
+    }
+    if (lines != NULL) {
+        qsort(lines, used, sizeof *lines, s_by_name);
+    }
+    *count = (uint32_t)used;
+    return lines;
+}
+
+//  How a line stood when it was looked at last; a line of zeros when it was not there.
+static fl_roll_entry
+s_then(const fl_doubles *self, const fl_roll_entry *line)
+{
+    const fl_roll_entry *then =
+        self->lines == NULL ? NULL
+                            : bsearch(line, self->lines, self->count, sizeof *line, s_by_name);
+    return then == NULL ? (fl_roll_entry){ 0 } : *then;
+}
+
+//  Of the lines of one name, that of the parent which keeps it; NULL when it is in one place. A
+//  line that keeps a name has a 1 in `spare`.
+static fl_roll_entry *
+s_keeping(const fl_doubles *self, fl_roll_entry *lines, uint32_t count, const fl_roll_entry **other)
+{
+    fl_roll_entry *keeper = NULL, *first = NULL;
+    *other = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        fl_roll_entry then = s_then(self, &lines[i]);
+        bool here = lines[i].outcome != FL_OUT_ABSENT && lines[i].outcome != FL_OUT_IDLE;
+        keeper = then.spare == 1 && here ? &lines[i] : keeper;
+        if (lines[i].outcome == FL_OUT_IN) {
+            bool before = first == NULL ||
+                          (then.outcome == FL_OUT_IN && s_then(self, first).outcome != FL_OUT_IN);
+            *other = before ? first : &lines[i];
+            first = before ? &lines[i] : first;
+        }
+    }
+    return keeper != NULL ? keeper : *other != NULL ? first : NULL;
+}
+
+void
+fl_participation_doubles(const fl_seats *seats, const fl_name *ourselves, fl_doubles *self)
+{
+    uint32_t count = 0, twins = 0, to;
+    fl_roll_entry *lines = s_lines(seats, ourselves, &count);
+    for (uint32_t from = 0; lines != NULL && from < count; from = to) {
+        const fl_roll_entry *other;
+        for (to = from + 1; to < count && fl_name_equal(&lines[to].node, &lines[from].node); to++) {
+        }
+        fl_roll_entry *keeper = s_keeping(self, lines + from, to - from, &other);
+        if (keeper != NULL && twins < FL_TWINS_MAX) {
+            keeper->spare = 1;
+            self->other[twins] = other != NULL && other != keeper ? other->parent : (fl_name){ "" };
+            self->twins[twins++] = (fl_twin){ lines[from].node, keeper->parent };
+        }
+    }
+    free(self->lines);
+    self->lines = lines;
+    self->count = count;
+    self->twin_count = twins;
 }

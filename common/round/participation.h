@@ -23,4 +23,18 @@ bool fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl
 uint32_t fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t round,
                                fl_roll_entry *entries, uint32_t *dropped);
 
+//  Names that were counted under two parents, as copied keys are. Zeros at first; `lines` are to be
+//  freed at the end.
+typedef struct fl_doubles {
+    fl_roll_entry *lines; // (count) of the round looked at last
+    uint32_t count;
+    uint32_t twin_count;
+    fl_twin twins[FL_TWINS_MAX];
+    fl_name other[FL_TWINS_MAX]; // that counted it too in this round; empty: none did
+} fl_doubles;
+
+//  Look at the round at hand. A name that was in two places stays with the parent that had it in
+//  the round before, as long as it is not absent there.
+void fl_participation_doubles(const fl_seats *seats, const fl_name *ourselves, fl_doubles *self);
+
 #endif

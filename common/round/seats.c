@@ -242,6 +242,16 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
     return index;
 }
 
+const fl_seat *
+fl_seats_held(const fl_seats *self, const fl_event *hello, fl_time now, fl_time silent)
+{
+    int64_t index = fl_seats_of_node(self, &hello->message.node);
+    const fl_seat *seat = index < 0 ? NULL : &self->places[index].seat;
+    bool held = seat != NULL && seat->present && now - seat->heard_at < silent &&
+                seat->incarnation != hello->message.message->hello.incarnation;
+    return held ? seat : NULL;
+}
+
 fl_seat *
 fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role)
 {

@@ -103,6 +103,11 @@ fl_seat *fl_seats_remember(fl_seats *self, const fl_name *node, fl_role role);
 
 //  Who has that name, or had it; -1: nobody.
 int64_t fl_seats_of_node(const fl_seats *self, const fl_name *node);
+//  The name sits here, as another process that was heard less than so long ago: who copied its
+//  keys does not get its seat.
+//  NULL: nobody does.
+const fl_seat *fl_seats_held(const fl_seats *self, const fl_event *hello, fl_time now,
+                             fl_time silent);
 
 //  One of the children of this round has that name, or sits here now.
 bool fl_seats_has(const fl_seats *self, const fl_name *node);

@@ -5,7 +5,7 @@
 #include "common/base/limits.h"
 #include "common/machine/policy.h"
 
-enum { SILENT_BEATS = 3, DOUBLINGS = 2 };
+enum { SILENT_BEATS = 3, DOUBLINGS = 2, SOON_TRIES = 8 };
 
 void
 fl_session_init(fl_session *self, const fl_participant_conf *conf)
@@ -49,9 +49,11 @@ fl_session_pause_ms(fl_session *self, uint32_t failures)
 }
 
 uint32_t
-fl_session_lost(fl_session *self, fl_time now)
+fl_session_lost(fl_session *self, fl_reason reason, fl_time now)
 {
     uint32_t delay = fl_session_pause_ms(self, self->tries);
+    bool soon = reason == FL_WHY_IN_USE && self->tries < SOON_TRIES && delay > self->beat_ms;
+    delay = soon ? self->beat_ms : delay;
     self->tries++;
     self->unanswered += self->phase == FL_SESSION_JOINING;
     self->phase = FL_SESSION_OFFLINE;

@@ -36,8 +36,9 @@ void fl_session_asked(fl_session *self, fl_time now);
 void fl_session_welcomed(fl_session *self, uint32_t beat_ms, fl_time now);
 //  How long to wait before what has failed so often is tried again.
 uint32_t fl_session_pause_ms(fl_session *self, uint32_t failures);
-//  The connection is given up: back to OFFLINE. Answers the delay before the next one.
-uint32_t fl_session_lost(fl_session *self, fl_time now);
+//  The connection is given up: back to OFFLINE. Answers the delay before the next one, which is
+//  short while our seat may be that of a process of ours that has just died.
+uint32_t fl_session_lost(fl_session *self, fl_reason reason, fl_time now);
 //  We go on purpose: nothing is due any more.
 void fl_session_left(fl_session *self);
 //  BEAT goes out.

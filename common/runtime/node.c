@@ -198,8 +198,10 @@ s_open_porch(fl_node *self, fl_why *why)
     conf.keys = fl_identity_keypair(self->conf.identity);
     FL_TRY(fl_listener_open(&self->listener, &conf, &self->ops, &self->metrics, why));
     self->porch_open = true;
-    fl_identity_serve(self->conf.identity, self->listener.gate, self->listener.port[FL_WAY_UP],
-                      self->listener.port[FL_WAY_DOWN]);
+    const uint16_t *said = self->conf.advertise, *bound = self->listener.port;
+    fl_identity_serve(self->conf.identity, self->listener.gate,
+                      said[FL_WAY_UP] > 0 ? said[FL_WAY_UP] : bound[FL_WAY_UP],
+                      said[FL_WAY_DOWN] > 0 ? said[FL_WAY_DOWN] : bound[FL_WAY_DOWN]);
     return fl_staging_open(self->conf.directory, self->conf.slots, &self->staging, why);
 }
 

@@ -20,6 +20,7 @@ typedef struct fl_node_conf {
     fl_stop *stop;         // borrowed
     //  children: none when listen[FL_WAY_CONTROL] is NULL
     const char *listen[FL_WATCHED];
+    uint16_t advertise[FL_WATCHED]; // bulk lanes' ports as children see them; 0: as listened on
     uint32_t seats_max, slots;
     //  parent: none unless set
     bool parent;

@@ -105,10 +105,13 @@ fl_note_log(const fl_note *note, fl_metrics *metrics)
     if (!fl_log_wanted(level)) {
         return;
     }
-    fl_log_pair pairs[5];
+    fl_log_pair pairs[6];
     int count = 0;
     if (note->node.name[0] != '\0') {
         pairs[count++] = fl_log_text("peer", note->node.name);
+    }
+    if (note->at.name[0] != '\0') {
+        pairs[count++] = fl_log_text("at", note->at.name);
     }
     if (row_of->a != NULL) {
         pairs[count++] = s_first(note, row_of->a);

@@ -6,7 +6,10 @@
 #include "common/base/log.h"
 #include "common/config/clock.h"
 
-enum { AGAIN_MS = 1000 }; // a step of a masked round that was not answered is said again
+enum {
+    AGAIN_MS = 1000, // a step of a masked round that was not answered is said again
+    LANES_MS = 15000, // a bulk lane that is not open by then is said to be unreachable
+};
 
 static uint32_t
 s_ms(const fl_conf *conf, const char *key)
@@ -131,6 +134,7 @@ fl_participant_conf
 fl_settings_participant(const fl_conf *conf, fl_role role)
 {
     fl_participant_conf participant = { .role = role,
+                                        .lanes_ms = LANES_MS,
                                         .beat_ms = fl_timing_default().beat_ms,
                                         .backoff_min_ms = s_ms(conf, "backoff.min"),
                                         .backoff_max_ms = s_ms(conf, "backoff.max") };
@@ -179,6 +183,8 @@ fl_settings_node(const fl_conf *conf, bool children)
         node.listen[FL_WAY_CONTROL] = fl_conf_text(conf, "listen.control");
         node.listen[FL_WAY_UP] = fl_conf_text(conf, "listen.up");
         node.listen[FL_WAY_DOWN] = fl_conf_text(conf, "listen.down");
+        node.advertise[FL_WAY_UP] = (uint16_t)s_count(conf, "listen.advertise.up");
+        node.advertise[FL_WAY_DOWN] = (uint16_t)s_count(conf, "listen.advertise.down");
         node.seats_max = s_count(conf, "seats");
         node.slots = s_count(conf, "slots");
     }

@@ -35,6 +35,10 @@
       "where children send contributions" },                                                       \
     { "listen.down", FL_CONF_TEXT, "tcp://0.0.0.0:7002", 0, 0, NULL,                               \
       "where children ask for models" },                                                           \
+    { "listen.advertise.up", FL_CONF_INT, "0", 0, UINT16_MAX, NULL,                                \
+      "port by which children reach listen.up, when it is mapped; 0 is the one listened on" },     \
+    { "listen.advertise.down", FL_CONF_INT, "0", 0, UINT16_MAX, NULL,                              \
+      "port by which children reach listen.down, likewise" },                                      \
     { "seats", FL_CONF_INT, "64", 1, FL_SEATS_MAX, NULL, "most children at a time" },              \
     { "slots", FL_CONF_INT, "4", 1, FL_SLOTS_MAX, NULL, "most contributions received at a time" }, \
     { "beat", FL_CONF_DURATION, "1s", 10, 3600000, NULL, "time between a child's heartbeats" },    \

@@ -25,6 +25,7 @@ typedef enum fl_verb {
     FL_ENROLLED = 12,  // root (-> ... ->) newcomer: a certificate, or why not
     FL_DENY_GET = 13,  // child -> parent: from here on, of your longer list
     FL_DENY_PART = 14, // parent -> child: so many bytes of it
+    FL_TWINS = 15,     // parent -> edge: names that were counted under two parents
     //  masking steps of a round, on the control lane (docs/masking.md)
     FL_KEYS = 32,      // child -> parent: my one-round keys
     FL_ROSTER = 33,    // parent -> children of a block: who is in it
@@ -314,6 +315,15 @@ typedef struct fl_deny_get {
     uint64_t offset;         // of the first byte that is missing
 } fl_deny_get;
 
+//  A name that was counted under two parents in one round, and the one that keeps it.
+typedef struct fl_twin {
+    fl_name node, keeper;
+} fl_twin;
+enum { FL_TWINS_MAX = 16, FL_TWINS_BYTES_MAX = 512 };
+typedef struct fl_twins {
+    fl_bytes nodes; // an fl_twin each
+} fl_twins;
+
 typedef struct fl_deny_part {
     uint64_t version, total; // of the whole list
     uint64_t offset;
@@ -440,6 +450,7 @@ typedef struct fl_message {
         fl_deny deny;
         fl_deny_get deny_get;
         fl_deny_part deny_part;
+        fl_twins twins;
         fl_enrol enrol;
         fl_enrolled enrolled;
         fl_chunk chunk;

@@ -127,6 +127,10 @@ static const fl_field deny[] = {
 
 static const fl_field deny_get[] = { U64(fl_deny_get, version), U64(fl_deny_get, offset) };
 
+static const fl_field twins[] = {
+    VIEW(fl_twins, nodes, 0, FL_TWINS_BYTES_MAX),
+};
+
 static const fl_field deny_part[] = {
     U64(fl_deny_part, version),
     UINT(fl_deny_part, total, 1, FL_DENY_LIST_BYTES_MAX),
@@ -440,6 +444,7 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
         FIELDS(deny_get), 0, 0, NULL, 0 },
     [FL_DENY_PART] = { "deny-part", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
         FIELDS(deny_part), 0, 0, s_check_deny_part, 0 },
+    [FL_TWINS] = { "twins", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(twins), 0, 0, NULL, 1 },
     [FL_CHUNK] = { "chunk", FL_LANE_UP, CHILD, OF_RUN, PLAIN,
         FIELDS(chunk), 1, FL_CHUNK_BYTES_MAX, s_check_chunk, 0 },
     [FL_FETCH] = { "fetch", FL_LANE_DOWN, CHILD, ANY_RUN, PLAIN, FIELDS(fetch), 0, 0, NULL, 0 },

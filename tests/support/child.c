@@ -4,6 +4,7 @@
 
 fl_participant *child_member;
 fl_order child_order;
+uint32_t child_lanes_ms;
 
 static void
 s_step(void *self, const fl_event *event, fl_time now, fl_outbox *out)
@@ -27,7 +28,8 @@ child_new(void **state)
                                                               .seed = 1,
                                                               .beat_ms = 100,
                                                               .backoff_min_ms = 100,
-                                                              .backoff_max_ms = 400 });
+                                                              .backoff_max_ms = 400,
+                                                              .lanes_ms = child_lanes_ms });
     FL_ASSERT(child_member != NULL);
     machine_it = (fl_machine){ child_member, s_step, s_deadline };
     machine_now = 1000;

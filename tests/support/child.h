@@ -11,6 +11,7 @@ enum { CHILD_CHUNK = FL_CHUNK_BYTES_MIN, CHILD_VEC = 7, CHILD_BYTES = 3 * CHILD_
 
 extern fl_participant *child_member;
 extern fl_order child_order; // of the newest task
+extern uint32_t child_lanes_ms; // of the next one that is made
 
 //  For cmocka: device d1, beats of 100 ms, at time 1000.
 int child_new(void **state);

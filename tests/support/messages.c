@@ -13,7 +13,7 @@ const fl_verb messages_verbs[MESSAGES_VERBS] = {
     FL_BEAT,  FL_LEAVE,   FL_DENY,      FL_ENROL, FL_ENROLLED, FL_CHUNK,  FL_FETCH,
     FL_PIECE, FL_ASK,     FL_ANSWER,    FL_KEYS,  FL_ROSTER,   FL_SHARES, FL_DEALT,
     FL_READY, FL_MASKSET, FL_SURVIVORS, FL_ACK,   FL_ACKS,     FL_UNMASK,
-    FL_DENY_GET, FL_DENY_PART,
+    FL_DENY_GET, FL_DENY_PART, FL_TWINS,
 };
 
 // ---- samples ----------------------------------------------------------------------------------
@@ -171,6 +171,9 @@ s_sample_joining(messages_letter *letter)
         message->deny_part = (fl_deny_part){ .version = 4, .total = 61500, .offset = 61440,
                                              .part = messages_view(letter, 60, 0xd0) };
         break;
+    case FL_TWINS:
+        message->twins.nodes = messages_view(letter, sizeof(fl_twin), 'a');
+        break;
     case FL_ENROL:
         message->enrol = (fl_enrol){ .request = 77, .sealed = messages_view(letter, 60, 0xb0) };
         break;
@@ -279,6 +282,7 @@ messages_sample(fl_verb verb, messages_letter *letter)
     case FL_DENY:
     case FL_DENY_GET:
     case FL_DENY_PART:
+    case FL_TWINS:
     case FL_ENROL:
     case FL_ENROLLED:
         s_sample_joining(letter);

@@ -115,6 +115,40 @@ a_directory_open_to_others_is_refused(void **state)
     assert_non_null(strstr(why.text, "run: chmod 700 "));
 }
 
+//  As a cluster mounts a volume: the setgid bit says that it is the group's.
+static void
+a_volume_of_a_group_of_ours_is_safe_and_others_have_nothing_in_it(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t directory, file;
+        fl_status status;
+    } cases[] = {
+        { 02770, 0660, FL_OK },     { 02770, 0600, FL_OK },     { 0770, 0600, FL_DENIED },
+        { 02775, 0600, FL_DENIED }, { 02770, 0664, FL_DENIED }, { 0700, 0660, FL_DENIED }
+    };
+    char directory[PATH_MAX], file[PATH_MAX + 16];
+    (void)snprintf(directory, sizeof directory, "%s", place_of("volume"));
+    (void)snprintf(file, sizeof file, "%s/node.key", directory);
+    assert_int_equal(mkdir(directory, 0700), 0);
+    place_write("volume/node.key", "x", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(chmod(directory, cases[i].directory), 0);
+        assert_int_equal(chmod(file, cases[i].file), 0);
+        fl_status home = fl_lock_private(directory, directory, &why);
+        fl_status status = home == FL_OK ? fl_lock_private(directory, file, &why) : home;
+        assert_int_equal(status, cases[i].status);
+    }
+    if (geteuid() == 0) { // the user that ran here before was another one
+        assert_int_equal(chown(directory, 12345, getegid()), 0);
+        assert_int_equal(chmod(directory, 02770), 0);
+        assert_int_equal(fl_lock_private(directory, directory, &why), FL_OK);
+        assert_int_equal(chown(directory, 12345, 54321), 0);
+        assert_int_equal(chmod(directory, 02770), 0);
+        assert_int_equal(fl_lock_private(directory, directory, &why), FL_DENIED);
+    }
+}
+
 static void
 a_directory_of_somebody_else_is_refused(void **state)
 {
@@ -169,6 +203,8 @@ main(void)
         unit_case(who_asks_never_stands_in_the_way_of_another_machine, place_make, place_end),
         unit_case(a_lock_ends_with_its_process, place_make, place_end),
         unit_case(a_directory_open_to_others_is_refused, place_make, place_end),
+        unit_case(a_volume_of_a_group_of_ours_is_safe_and_others_have_nothing_in_it, place_make,
+                  place_end),
         unit_case(a_directory_of_somebody_else_is_refused, place_make, place_end),
         unit_case(a_path_that_cannot_be_is_said, place_make, place_end),
         unit_case(a_read_only_disk_is_said, place_make, place_end),

@@ -8,18 +8,9 @@
 
 #include "tests/support/place.h"
 #include "tests/support/settled.h"
+#include "tests/support/stub_gate.h"
 
 static fl_deny_list *denied; // as the authority holds it
-static fl_badge seated;      // what the stub gate says of every peer
-static bool is_seated;
-
-const fl_badge *
-fl_admission_badge(const fl_admission *self, fl_peer peer)
-{
-    (void)self;
-    (void)peer;
-    return is_seated ? &seated : NULL;
-}
 
 static int
 start(void **state)

@@ -112,6 +112,33 @@ a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted
     fl_guard_destroy(&guard);
 }
 
+//  The same key from a second machine: until the machine welcomes it, the first one is heard.
+static void
+a_second_process_of_a_key_is_heard_once_it_is_welcome(void **state)
+{
+    (void)state;
+    fl_guard *guard = fl_guard_new(&(fl_guard_conf){ .unread_max = 0 }, &metrics);
+    fl_admission *at =
+        fl_admission_new(&(fl_admission_conf){ .sessions_max = PLACES }, &ops, guard, &metrics);
+    const fl_message beat = { .verb = FL_BEAT };
+    const fl_message hello = { .verb = FL_HELLO,
+                               .hello = { .role = FL_ROLE_DEVICE,
+                                          .certificate = fl_bytes_of("dev-a", 5) } };
+    const fl_peer peer = s_hello(at, 0, "dev-a").peer;
+    fl_judgement second = s_say_on(at, 0, 9, &hello);
+    assert_int_equal(second.kind, FL_JUDGED_PASS);
+    assert_string_equal(second.badge->node.name, "dev-a");
+    assert_int_equal(fl_admission_hello_route(at, peer).data[1], 9); // where the answer goes
+    assert_int_equal(fl_admission_route(at, FL_WAY_CONTROL, peer).data[1], 0);
+    assert_int_equal(s_say_on(at, 0, 9, &beat).refused.reason, FL_WHY_UNKNOWN_SEAT);
+    assert_int_equal(s_say(at, 0, &beat).kind, FL_JUDGED_PASS);
+    fl_admission_welcome(at, peer);
+    assert_int_equal(s_say_on(at, 0, 9, &beat).kind, FL_JUDGED_PASS);
+    assert_int_equal(s_say(at, 0, &beat).refused.reason, FL_WHY_UNKNOWN_SEAT);
+    fl_admission_destroy(&at);
+    fl_guard_destroy(&guard);
+}
+
 //  Three connections of a seated key that end before their first word, as those of a process that
 //  stood still do: it waits a moment for the third, not for as long as a silent one may last.
 static void
@@ -175,6 +202,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             a_seated_node_that_is_revoked_is_not_heard_however_many_other_keys_were_admitted),
+        cmocka_unit_test(a_second_process_of_a_key_is_heard_once_it_is_welcome),
         cmocka_unit_test(silent_connections_are_few_and_those_that_ended_are_soon_forgotten),
         cmocka_unit_test(a_certified_key_enrols_with_its_name_and_keeps_its_seat),
     };

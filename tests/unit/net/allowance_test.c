@@ -120,6 +120,8 @@ a_key_above_its_connections_loses_the_oldest_of_that_lane(void **state)
     assert_int_equal(fl_allowance_surplus(crowd, count, FL_WAY_UP, 4), -1);
     s_visitor(FL_WAY_UP, 4, true, 0);
     assert_int_equal(fl_allowance_surplus(crowd, count, FL_WAY_UP, 4), 0);
+    crowd[0].seat = true; // a copy of the key does not push out the first one
+    assert_int_equal(fl_allowance_surplus(crowd, count, FL_WAY_UP, 4), 3);
     crowd[0].inode = 0;
     assert_int_equal(fl_allowance_surplus(crowd, count, FL_WAY_UP, 4), -1);
 }

@@ -103,6 +103,7 @@ a_new_process_gets_a_new_epoch_and_what_was_announced_is_forgotten(void **state)
     fl_message contrib = parent_contrib(0);
     machine_hear_child(0, &contrib, 0);
     fl_message hello = machine_hello(777, 1);
+    machine_now += 300;
     machine_hear_child(0, &hello, 0);
     assert_int_equal(machine_said(0, FL_WELCOME)->welcome.epoch, 2);
     assert_int_equal(machine_effect(FL_FX_SLOT)->slot.bytes, 0);
@@ -119,6 +120,7 @@ what_was_counted_stays_counted_over_a_restart_and_is_not_asked_for_again(void **
     (void)state;
     parent_give(0, 5);
     fl_message hello = machine_hello(777, 1);
+    machine_now += 300;
     machine_hear_child(0, &hello, 0);
     assert_null(machine_said(0, FL_TASK));
     assert_int_equal(machine_count(FL_FX_EXPEL), 0);
@@ -131,6 +133,58 @@ what_was_counted_stays_counted_over_a_restart_and_is_not_asked_for_again(void **
     machine_hear_child(0, &again, 0);
     assert_true(machine_refuses(0, FL_CONTRIB, FL_WHY_DUPLICATE));
     assert_int_equal(fl_aggregator_tally(parent_cohort).in, 1);
+}
+
+// ---- one identity, one process ----------------------------------------------------------------
+static void
+a_process_keeps_its_seat_while_it_is_heard_within_three_beats(void **state)
+{
+    (void)state;
+    fl_message hello = machine_hello(777, 1), beat = machine_beat(0, 1, 1, 1, FL_DOING_TRAIN);
+    machine_now += 250;
+    machine_hear_child(0, &beat, 0);
+    machine_now += 299;
+    machine_hear_child(0, &hello, 0); // the same keys, on a second machine
+    assert_true(machine_refuses(0, FL_HELLO, FL_WHY_IN_USE));
+    assert_int_equal(machine_count(FL_FX_EXPEL), 0); // it would be the first one's connection
+    fl_event renewed = machine_from_child(70, "d0", FL_ROLE_DEVICE, &hello, 0); // with newer keys
+    machine_step(&renewed);
+    assert_true(machine_refuses(70, FL_HELLO, FL_WHY_IN_USE));
+    assert_int_equal(machine_effect(FL_FX_EXPEL)->expel.peer, 70);
+    machine_hear_child(0, &beat, 0);
+    assert_null(machine_said(0, FL_REFUSED)); // it has lost nothing
+    machine_now += 300;
+    machine_hear_child(0, &hello, 0); // now it may have died
+    assert_int_equal(machine_said(0, FL_WELCOME)->welcome.epoch, 2);
+}
+
+static void
+a_name_that_another_parent_keeps_is_refused_from_the_end_of_the_round_on(void **state)
+{
+    (void)state;
+    fl_aggregator_conf conf = parent_conf();
+    conf.vector = true; // an edge
+    parent_make(&conf);
+    parent_join(0);
+    parent_join(1);
+    const fl_twin kept[] = { { machine_node("d0"), machine_node("other") },
+                             { machine_node("d1"), machine_node("parent") } };
+    fl_message hello = machine_hello(7, 1);
+    for (int told = 1; told >= 0; told--) {
+        parent_open(told == 1 ? 1 : 2, FL_NEVER);
+        if (told == 1) {
+            fl_aggregator_twins(parent_cohort, fl_bytes_of((const uint8_t *)kept, sizeof kept));
+        }
+        parent_give(1, 5);
+        parent_end_round();
+        parent_settle();
+        assert_int_equal(machine_refuses(0, FL_HELLO, FL_WHY_IN_USE), told);
+        assert_int_equal(machine_count(FL_FX_EXPEL), told);
+        assert_false(machine_refuses(1, FL_HELLO, FL_WHY_IN_USE)); // that one is kept here
+        machine_hear_child(0, &hello, 0);
+        assert_int_equal(machine_refuses(0, FL_HELLO, FL_WHY_IN_USE), told); // until it is not said
+    }
+    assert_non_null(machine_said(0, FL_WELCOME));
 }
 
 // ---- seats ------------------------------------------------------------------------------------
@@ -550,6 +604,8 @@ main(void)
         TEST(the_same_process_keeps_its_seat_epoch_and_transfer),
         TEST(a_new_process_gets_a_new_epoch_and_what_was_announced_is_forgotten),
         TEST(what_was_counted_stays_counted_over_a_restart_and_is_not_asked_for_again),
+        TEST(a_process_keeps_its_seat_while_it_is_heard_within_three_beats),
+        TEST(a_name_that_another_parent_keeps_is_refused_from_the_end_of_the_round_on),
         TEST(words_from_an_unknown_seat_are_refused),
         TEST(who_leaves_is_absent_unless_counted),
         TEST(a_child_that_comes_back_in_the_round_may_still_come_in),

@@ -19,6 +19,40 @@ a_child_says_hello_on_a_connection_of_its_own(void **state)
     assert_false(fl_participant_joined(child_member));
 }
 
+//  Lanes are tried at the join; those that stay shut are named to the parent, and no task is taken
+//  until they open.
+static void
+lanes_are_tried_at_the_join_and_named_when_they_stay_shut(void **state)
+{
+    (void)state;
+    (void)child_destroy(state);
+    child_lanes_ms = 150;
+    (void)child_new(state);
+    child_lanes_ms = 0;
+    child_join();
+    assert_int_equal(machine_count(FL_FX_LANE), 2);
+    fl_event open = { .kind = FL_EV_LANE, .lane.lane = FL_LANE_DOWN };
+    machine_step(&open);
+    assert_false(machine_effect(FL_FX_LANE)->lane.open); // nothing is sent on it yet
+    machine_step(&open);
+    assert_null(machine_effect(FL_FX_LANE));
+    fl_message beat = machine_message(FL_BEAT, 0);
+    machine_hear_parent(&beat, 0);
+    machine_now += 150;
+    machine_tick();
+    assert_int_equal(machine_said_count(FL_PARENT, FL_REFUSED), 1);
+    assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->refused.about, FL_CHUNK);
+    assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->refused.reason, FL_WHY_UNREACHABLE);
+    child_task(1, 1, 5000);
+    assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->refused.about, FL_TASK);
+    assert_int_equal(machine_effect(FL_FX_LANE)->lane.lane, FL_LANE_UP); // perhaps now
+    open.lane.lane = FL_LANE_UP;
+    machine_step(&open);
+    child_task(2, 1, 5000);
+    assert_null(machine_said(FL_PARENT, FL_REFUSED));
+    assert_non_null(machine_said(FL_PARENT, FL_FETCH));
+}
+
 static void
 a_lost_welcome_costs_one_connection(void **state)
 {
@@ -547,6 +581,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_child_says_hello_on_a_connection_of_its_own),
+        TEST(lanes_are_tried_at_the_join_and_named_when_they_stay_shut),
         TEST(a_lost_welcome_costs_one_connection),
         TEST(a_refused_hello_is_tried_again_after_the_backoff),
         TEST(a_seated_child_beats_and_leaves_a_silent_parent),

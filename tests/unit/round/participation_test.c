@@ -53,6 +53,52 @@ s_reports(fl_seat *edge, const fl_roll_entry *lines, uint32_t count)
     edge->roll_used = count * FL_ROLL_ENTRY_BYTES;
 }
 
+static const fl_name here = { "root" };
+
+static fl_roll_entry
+s_line(const char *node, const char *parent, fl_outcome outcome)
+{
+    return (fl_roll_entry){ .node = machine_node(node),
+                            .parent = machine_node(parent),
+                            .outcome = (uint8_t)outcome };
+}
+
+static void
+a_name_under_two_parents_stays_where_it_was_first_until_it_is_absent_there(void **state)
+{
+    (void)state;
+    fl_doubles doubles = { 0 };
+    fl_seat *e0 = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 1);
+    fl_seat *e1 = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 1);
+    const fl_roll_entry first[] = { s_line("d9", "e1", FL_OUT_IN) };
+    s_reports(e1, first, 1);
+    fl_participation_doubles(roster, &here, &doubles);
+    assert_int_equal(doubles.twin_count, 0);
+    const fl_roll_entry copy[] = { s_line("d7", "e1", FL_OUT_IN), // it cannot speak for e1
+                                   s_line("d9", "e0", FL_OUT_IN) };
+    s_reports(e0, copy, 2);
+    fl_participation_doubles(roster, &here, &doubles);
+    assert_int_equal(doubles.twin_count, 1);
+    assert_string_equal(doubles.twins[0].node.name, "d9");
+    assert_string_equal(doubles.twins[0].keeper.name, "e1");
+    assert_string_equal(doubles.other[0].name, "e0");
+    s_reports(e0, copy, 1);                   // refused there
+    fl_seats_enter(roster, e1, FL_SEAT_LATE); // which says nothing of it
+    for (int round = 0; round < 2; round++) {
+        fl_participation_doubles(roster, &here, &doubles);
+        assert_int_equal(doubles.twin_count, 1);
+        assert_string_equal(doubles.other[0].name, "");
+    }
+    fl_seats_enter(roster, e1, FL_SEAT_IDLE); // not asked, and the name has moved
+    s_reports(e0, copy, 2);
+    fl_participation_doubles(roster, &here, &doubles);
+    assert_string_equal(doubles.twins[0].keeper.name, "e1"); // until it says more
+    fl_seats_enter(roster, e1, FL_SEAT_ABSENT);
+    fl_participation_doubles(roster, &here, &doubles);
+    assert_int_equal(doubles.twin_count, 0);
+    free(doubles.lines);
+}
+
 static void
 devices_are_told_apart_by_their_phase(void **state)
 {
@@ -271,6 +317,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        unit_case(a_name_under_two_parents_stays_where_it_was_first_until_it_is_absent_there, s_new,
+                  s_destroy),
         unit_case(devices_are_told_apart_by_their_phase, s_new, s_destroy),
         unit_case(an_edge_that_is_in_speaks_for_its_devices, s_new, s_destroy),
         unit_case(a_subtree_is_out_with_its_edge, s_new, s_destroy),

@@ -40,10 +40,11 @@ hello_without_answer_is_given_up_after_three_beats_then_longer(void **state)
         assert_int_equal(fl_session_deadline(&joining), end);
         assert_int_equal(fl_session_next(&joining, end - 1), FL_SESSION_DO_WAIT);
         assert_int_equal(fl_session_next(&joining, end), FL_SESSION_DO_GIVE_UP);
-        fl_session_lost(&joining, end);
+        fl_session_lost(&joining, FL_WHY_SILENT, end);
     }
     fl_session_welcomed(&joining, 100, 9000);
-    fl_session_lost(&joining, 9000); // a seat that is lost is no HELLO without an answer
+    fl_session_lost(&joining, FL_WHY_SILENT,
+                    9000); // a seat that is lost is no HELLO without an answer
     fl_session_asked(&joining, 9100);
     assert_int_equal(fl_session_deadline(&joining), 9400);
 }
@@ -54,7 +55,7 @@ each_try_waits_longer_until_welcome(void **state)
     (void)state;
     uint32_t longest = 0;
     for (int i = 0; i < 12; i++) {
-        uint32_t delay = fl_session_lost(&joining, 5000);
+        uint32_t delay = fl_session_lost(&joining, FL_WHY_SILENT, 5000);
         uint32_t whole = i < 4 ? 100u << i : 1000;
         assert_in_range(delay, whole / 2, whole);
         assert_int_equal(fl_session_deadline(&joining), 5000 + delay);
@@ -66,6 +67,18 @@ each_try_waits_longer_until_welcome(void **state)
     assert_int_equal(joining.tries, 12);
     fl_session_welcomed(&joining, 100, 9000);
     assert_int_equal(joining.tries, 0);
+}
+
+//  The seat is free within three beats when it is a process of ours that has died.
+static void
+a_seat_in_use_is_asked_for_each_beat_for_a_while(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        uint32_t delay = fl_session_lost(&joining, FL_WHY_IN_USE, 5000);
+        assert_in_range(delay, 1, i < 8 ? 100 : 1000);
+        assert_true(i < 8 || delay > 100);
+    }
 }
 
 static void
@@ -120,6 +133,7 @@ main(void)
         cmocka_unit_test_setup(hello_without_answer_is_given_up_after_three_beats_then_longer,
                                s_init),
         cmocka_unit_test_setup(each_try_waits_longer_until_welcome, s_init),
+        cmocka_unit_test_setup(a_seat_in_use_is_asked_for_each_beat_for_a_while, s_init),
         cmocka_unit_test_setup(a_seat_is_kept_by_beats_and_left_after_three_silent_ones, s_init),
         cmocka_unit_test_setup(no_parent_sets_a_beat_out_of_bounds, s_init),
         cmocka_unit_test_setup(a_child_that_has_left_has_no_deadline, s_init),

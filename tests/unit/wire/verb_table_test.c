@@ -85,7 +85,7 @@ every_member_of_a_struct_is_in_its_table(void **state)
         0,                       sizeof(fl_block_shares),  sizeof(fl_block_word),
         0,                       0,                        sizeof(fl_block_word),
         sizeof(fl_block_ack),    sizeof(fl_block_word),    sizeof(fl_block_unmask),
-        sizeof(fl_deny_get),     sizeof(fl_deny_part),
+        sizeof(fl_deny_get),     sizeof(fl_deny_part),     sizeof(fl_twins),
     };
     for (size_t i = 0; i < MESSAGES_VERBS; i++) {
         if (sizes[i] > 0) {
