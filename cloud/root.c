@@ -2,7 +2,7 @@
 //  do the children hear of it, and only then does the next one begin. A restart
 //  therefore finds either the old model and the round to repeat, or the new
 //  model and the round after.
-#include "cloud/root.h"
+#include "cloud/root_inside.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,34 +31,6 @@ static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
 };
 
 enum { RETRY_MIN_MS = 1000, RETRY_MAX_MS = 60000, NOTED_EACH_MS = 60000 };
-
-struct fl_root {
-    fl_root_conf conf;
-    fl_aggregator *aggregator;
-    fl_root_phase phase;
-    fl_time since;          // of this phase
-    fl_task task;           // of the round at hand
-    fl_report report;       // of the round being closed
-    uint8_t order[FL_ORDER_BYTES], settings[FL_PARTS_MADE_MAX]; // as the ledger keeps them
-    uint64_t token;         // of the SAVE or APPLY that is awaited
-    fl_run_order wish;      // carried out between two rounds
-    fl_root_phase paused;   // what a pause goes back to
-    fl_time retry_at;       // when trouble is tried again
-    uint32_t tries;         // failures one after the other
-    fl_time waits_since;    // without a quorum of children
-    uint32_t ready, leaves; // as last noted while waiting
-    fl_awaited awaited;     // of the devices expected
-    fl_time noted_at;
-    fl_pace pace;           // from one round to the next, with the waits between them
-    fl_time turn_at;        // when the round at hand had its turn
-    uint64_t skipped;       // rounds
-    double loss, accuracy; // newest
-    fl_best best;
-    bool assigned; // a START is on its way
-    bool rests;    // opens no round
-    bool aborted;
-    fl_reason reason;
-};
 
 fl_root *
 fl_root_new(const fl_root_conf *conf)
@@ -574,46 +546,4 @@ const fl_aggregator *
 fl_root_aggregator(const fl_root *self)
 {
     return self->aggregator;
-}
-
-fl_root_view
-fl_root_look(const fl_root *self, fl_time now)
-{
-    fl_time left = self->since + (fl_time)self->conf.start_wait_ms - now;
-    fl_root_view view = { .phase = self->assigned ? FL_ROOT_WAITING : self->phase,
-                          .round = self->task.order.round,
-                          .rounds = self->conf.rounds,
-                          .attempt = self->task.attempt,
-                          .ready = fl_aggregator_presence(self->aggregator).ready,
-                          .expect = fl_aggregator_expects(self->aggregator),
-                          .leaves = s_leaves(self),
-                          .expect_leaves = fl_awaited_of(&self->awaited, self->conf.expect_leaves),
-                          .phase_ms = (uint32_t)(now - self->since),
-                          .loss = self->loss,
-                          .accuracy = self->accuracy,
-                          .best_round = self->best.round,
-                          .best_score = self->best.value,
-                          .aborted = self->aborted,
-                          .skipped = self->skipped,
-                          .reason = self->reason,
-                          .rests = self->rests ? FL_WHY_DRAIN : FL_WHY_NONE,
-                          .busy =
-                              (self->phase >= FL_ROOT_OPENING && self->phase <= FL_ROOT_SAVING) ||
-                              (self->phase == FL_ROOT_PAUSED && self->paused != FL_ROOT_WAITING),
-                          .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] },
-                          .pin = self->conf.plan.pin };
-    if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {
-        view.rounds = view.round; // it had run further before it was to end earlier
-    }
-    if (self->phase == FL_ROOT_WAITING && left > 0) {
-        view.left_ms = (uint32_t)left;
-    } else if (self->phase == FL_ROOT_PAUSED) {
-        view.left_ms = self->retry_at > now ? (uint32_t)(self->retry_at - now) : 0;
-    } else if (self->phase == FL_ROOT_COLLECTING) {
-        fl_time cutoff = fl_aggregator_cutoff(self->aggregator);
-        fl_time end = cutoff == FL_NEVER ? 0 : cutoff - now;
-        view.left_ms = end > 0 ? (uint32_t)end : 0;
-    }
-    view.round_ms = fl_pace_ms(&self->pace);
-    return view;
 }

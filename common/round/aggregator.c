@@ -8,81 +8,15 @@
 //  decide whose uploads are wanted, when they have all they need, and who is out; the aggregator
 //  holds the window around them, makes their ends the ends of its seats, and adds up what they have
 //  opened.
-#include "common/round/aggregator.h"
+#include "common/round/aggregator_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/round/participation.h"
-#include "common/round/seats.h"
-#include "common/round/selection.h"
-#include "common/round/uploads.h"
 #include "common/wire/verb_table.h"
 
-typedef enum fl_aggregator_phase {
-    FL_AGGREGATOR_IDLE,
-    FL_AGGREGATOR_OPEN,
-    FL_AGGREGATOR_DRAINING, // cut off; folds in flight are awaited
-    FL_AGGREGATOR_FINISHING,
-    FL_AGGREGATOR_CLOSED, // edge or root has the result and owes a verdict
-    FL_AGGREGATOR_PHASES
-} fl_aggregator_phase;
-
-enum { FACTS_MAX = FL_KEEP_ACKS - FL_KEEP_ROSTER + 1 };
 enum { HELD_BEATS = 3 }; // a child as silent as that has left a parent, so it has left a seat
-
-typedef struct one_block {
-    fl_secagg_server *machine; // kept for later rounds
-    bool used;                 // in the round at hand
-    bool open;                 // and its machine was opened for it
-    bool taken;                // it has ended, and that was seen to
-    fl_reason reason;          // why it never opened; once taken, why it is not in the sum
-    fl_bytes facts[FACTS_MAX]; // to go on with, by kind
-} one_block;
-
-//  What the blocks that were opened add up to.
-typedef struct opened_sum {
-    uint64_t set; // of their accumulators
-    uint64_t weight;
-    uint32_t count;
-    uint64_t stats[FL_STATS];
-    fl_reason reason; // why the first of the others was aborted; FL_WHY_NONE: none was
-} opened_sum;
-
-struct fl_aggregator {
-    fl_aggregator_conf conf;
-    fl_seats *seats;
-    fl_uploads *uploads;
-    fl_selection selection;         // of the round at hand
-    one_block block[FL_BLOCKS_MAX]; // of a masked round
-    bool resumed;                   // those are from before a restart
-    opened_sum opened;
-    fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
-    fl_aggregator_phase phase;
-    fl_reason paused; // every child hears so on its beat; FL_WHY_NONE: it is not
-    bool over;       // the run is over: every child hears so ...
-    fl_reason end;   // ... and why; FL_WHY_NONE: it has all its rounds
-    uint64_t finish; // of the FINISH that is awaited
-    fl_run run;
-    fl_hash model;
-    uint64_t model_bytes;
-    fl_past history[FL_PASTS_MAX]; // by round, to check the base of a late update
-    fl_task task;
-    fl_time opened_at, cutoff_at, due, check_at;
-    fl_time wake_at; // next moment that alone may complete the round
-    uint32_t extends;
-    fl_time cut_at;      // when this round was cut off
-    fl_pace pace;        // of the rounds here
-    fl_awaited awaited;  // of the children expected
-    uint32_t ready_then; // when the round at hand was opened
-    uint64_t bytes_down; // served this round
-    fl_result result;
-    fl_roll_entry *roll; // (FL_ROLL_MAX)
-    fl_doubles doubles;  // names under two parents: looked for at the root, told to an edge ...
-    bool twins_told;     // ... since its last round was settled
-    uint32_t *durations; // (seats_max) scratch
-};
 
 static const bool legal[FL_AGGREGATOR_PHASES][FL_AGGREGATOR_PHASES] = {
     [FL_AGGREGATOR_IDLE] = { [FL_AGGREGATOR_OPEN] = true },
@@ -2010,25 +1944,6 @@ fl_aggregator_abandon(fl_aggregator *self, fl_reason reason, fl_time now, fl_out
 }
 
 // ---- what edge, root and operator look at -----------------------------------------------------
-void
-fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes)
-{
-    fl_doubles *doubles = &self->doubles;
-    doubles->twin_count = 0;
-    self->twins_told = true;
-    for (size_t at = 0; at + sizeof(fl_twin) <= nodes.size; at += sizeof(fl_twin)) {
-        fl_twin *next = &doubles->twins[doubles->twin_count];
-        memcpy(next, nodes.data + at, sizeof *next);
-        doubles->twin_count += fl_name_valid(&next->node) && fl_name_valid(&next->keeper) ? 1 : 0;
-    }
-}
-
-fl_presence
-fl_aggregator_presence(const fl_aggregator *self)
-{
-    return fl_seats_presence(self->seats);
-}
-
 fl_tally
 fl_aggregator_tally(const fl_aggregator *self)
 {
@@ -2041,19 +1956,6 @@ fl_aggregator_tally(const fl_aggregator *self)
     return tally;
 }
 
-uint32_t
-fl_aggregator_seats(const fl_aggregator *self)
-{
-    return fl_seats_count(self->seats);
-}
-
-bool
-fl_aggregator_below(const fl_aggregator *self, uint32_t index, size_t *at, fl_roll_entry *entry)
-{
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    return fl_participation_below(self->seats, seat, &self->conf.node, at, entry);
-}
-
 bool
 fl_aggregator_block(const fl_aggregator *self, uint32_t number, fl_block_view *view)
 {
@@ -2062,55 +1964,4 @@ fl_aggregator_block(const fl_aggregator *self, uint32_t number, fl_block_view *v
     view->line = self->block[number].used ? s_line(self, number) : (fl_block_line){ 0 };
     view->state = machine == NULL ? FL_SERVER_ABORTED : fl_secagg_server_state(machine);
     return self->block[number].used;
-}
-
-fl_seat_view
-fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
-{
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    bool rests = fl_seat_outcome(seat) == FL_OUT_IDLE && seat->rests != FL_WHY_NONE;
-    bool running = fl_seat_outcome(seat) != FL_OUT_IDLE || rests;
-    return (fl_seat_view){
-        .node = seat->node,
-        .role = seat->role,
-        .present = seat->present,
-        .evasive = seat->evasive,
-        .activity = seat->activity,
-        .done = seat->done,
-        .total = seat->total,
-        .outcome = running ? fl_seat_outcome(seat) : seat->last_outcome,
-        .rests = seat->rests != FL_WHY_NONE,
-        .reason = rests     ? seat->rests
-                  : running ? seat->reason
-                            : seat->last_reason,
-        .leaves = seat->leaves,
-        .samples = seat->samples,
-        .tally = seat->tally,
-        .told_round = seat->roll_round,
-        .rounds_in = seat->rounds[FL_OUT_IN],
-        .rounds_late = seat->rounds[FL_OUT_LATE],
-        .rounds_absent = seat->rounds[FL_OUT_ABSENT],
-        .rounds_refused = seat->rounds[FL_OUT_REFUSED],
-    };
-}
-
-void
-fl_result_report(const fl_result *self, fl_report *report)
-{
-    report->close = self->close;
-    report->reason = self->reason;
-    report->duration_ms = self->duration_ms;
-    report->budget_ms = self->budget_ms;
-    report->weight = self->weight;
-    report->count = self->count;
-    memcpy(report->stats, self->stats, sizeof report->stats);
-    report->sum = self->hash;
-    report->tally = self->tally;
-    report->roll = self->roll;
-    report->roll_count = self->roll_count;
-    report->roll_dropped = self->roll_dropped;
-    report->masking = self->masking;
-    report->pin = self->pin;
-    report->blocks = self->blocks;
-    report->block_count = self->block_count;
 }

@@ -535,47 +535,6 @@ misuse_is_a_broken_invariant(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, child_new, child_destroy)
 
-// ---- rest -------------------------------------------------------------------------------------
-static void
-s_rest(fl_reason reason)
-{
-    machine_clear();
-    fl_participant_rest(child_member, reason, machine_now, machine_out);
-    machine_proof();
-}
-
-static void
-who_rests_finishes_its_task_and_takes_no_other_until_it_says_hello(void **state)
-{
-    (void)state;
-    child_work();
-    child_offer();
-    s_rest(FL_WHY_DRAIN);
-    const fl_message *said = machine_said(FL_PARENT, FL_REFUSED);
-    assert_int_equal(said->round, 0); // of all that come
-    assert_int_equal(said->refused.reason, FL_WHY_DRAIN);
-    assert_true(fl_participant_busy(child_member));
-    assert_int_equal(fl_participant_activity(child_member), FL_DOING_WAIT_GRANT);
-    child_closed(1, 1, FL_OUT_IN, FL_WHY_NONE, false);
-    assert_int_equal(child_verdict().outcome, FL_OUT_IN);
-    assert_false(fl_participant_busy(child_member));
-    assert_int_equal(fl_participant_activity(child_member), FL_DOING_REST);
-    child_task(2, 1, 5000);
-    assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->round, 2);
-    assert_null(fl_participant_task(child_member));
-    fl_message unknown = machine_refused(FL_BEAT, 0, FL_WHY_UNKNOWN_SEAT); // the parent restarted
-    machine_hear_parent(&unknown, 0);
-    fl_message welcome = machine_welcome(3, 2);
-    machine_hear_parent(&welcome, 0);
-    assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->refused.reason, FL_WHY_DRAIN);
-    s_rest(FL_WHY_NONE);
-    assert_non_null(machine_said(FL_PARENT, FL_HELLO));
-    machine_hear_parent(&welcome, 0);
-    assert_null(machine_said(FL_PARENT, FL_REFUSED));
-    child_task(2, 1, 5000);
-    assert_true(fl_participant_wants(child_member)); // of the model that it holds
-}
-
 int
 main(void)
 {
@@ -602,8 +561,6 @@ main(void)
         TEST(a_newer_task_replaces_an_older_one_in_any_state),
         TEST(an_answer_that_nobody_waits_for_changes_nothing),
         TEST(misuse_is_a_broken_invariant),
-        unit_case(who_rests_finishes_its_task_and_takes_no_other_until_it_says_hello, child_new,
-                  child_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

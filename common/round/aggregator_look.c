@@ -1,0 +1,88 @@
+//  What edge, root and operator look at: of an aggregator, and of what it came to.
+#include <string.h>
+
+#include "common/base/status.h"
+#include "common/round/aggregator_inside.h"
+
+void
+fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes)
+{
+    fl_doubles *doubles = &self->doubles;
+    doubles->twin_count = 0;
+    self->twins_told = true;
+    for (size_t at = 0; at + sizeof(fl_twin) <= nodes.size; at += sizeof(fl_twin)) {
+        fl_twin *next = &doubles->twins[doubles->twin_count];
+        memcpy(next, nodes.data + at, sizeof *next);
+        doubles->twin_count += fl_name_valid(&next->node) && fl_name_valid(&next->keeper) ? 1 : 0;
+    }
+}
+
+fl_presence
+fl_aggregator_presence(const fl_aggregator *self)
+{
+    return fl_seats_presence(self->seats);
+}
+
+uint32_t
+fl_aggregator_seats(const fl_aggregator *self)
+{
+    return fl_seats_count(self->seats);
+}
+
+bool
+fl_aggregator_below(const fl_aggregator *self, uint32_t index, size_t *at, fl_roll_entry *entry)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    return fl_participation_below(self->seats, seat, &self->conf.node, at, entry);
+}
+
+fl_seat_view
+fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    bool rests = fl_seat_outcome(seat) == FL_OUT_IDLE && seat->rests != FL_WHY_NONE;
+    bool running = fl_seat_outcome(seat) != FL_OUT_IDLE || rests;
+    return (fl_seat_view){
+        .node = seat->node,
+        .role = seat->role,
+        .present = seat->present,
+        .evasive = seat->evasive,
+        .activity = seat->activity,
+        .done = seat->done,
+        .total = seat->total,
+        .outcome = running ? fl_seat_outcome(seat) : seat->last_outcome,
+        .rests = seat->rests != FL_WHY_NONE,
+        .reason = rests     ? seat->rests
+                  : running ? seat->reason
+                            : seat->last_reason,
+        .leaves = seat->leaves,
+        .samples = seat->samples,
+        .tally = seat->tally,
+        .told_round = seat->roll_round,
+        .rounds_in = seat->rounds[FL_OUT_IN],
+        .rounds_late = seat->rounds[FL_OUT_LATE],
+        .rounds_absent = seat->rounds[FL_OUT_ABSENT],
+        .rounds_refused = seat->rounds[FL_OUT_REFUSED],
+    };
+}
+
+void
+fl_result_report(const fl_result *self, fl_report *report)
+{
+    report->close = self->close;
+    report->reason = self->reason;
+    report->duration_ms = self->duration_ms;
+    report->budget_ms = self->budget_ms;
+    report->weight = self->weight;
+    report->count = self->count;
+    memcpy(report->stats, self->stats, sizeof report->stats);
+    report->sum = self->hash;
+    report->tally = self->tally;
+    report->roll = self->roll;
+    report->roll_count = self->roll_count;
+    report->roll_dropped = self->roll_dropped;
+    report->masking = self->masking;
+    report->pin = self->pin;
+    report->blocks = self->blocks;
+    report->block_count = self->block_count;
+}

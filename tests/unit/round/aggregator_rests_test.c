@@ -1,0 +1,158 @@
+//  Who rests is not waited for: a child that drains, is outside its hours, or refuses a run.
+#include "common/round/aggregator.h"
+
+#include "tests/support/parent.h"
+#include "tests/support/unit.h"
+
+static void
+s_refuses_tasks(fl_peer peer, uint64_t round, fl_reason reason)
+{
+    fl_message refused = machine_refused(FL_TASK, round, reason);
+    machine_hear_child(peer, &refused, 0);
+}
+
+static const fl_roll_entry *
+s_line(const fl_result *result, const char *name)
+{
+    fl_name node = machine_node(name);
+    for (uint32_t i = 0; i < result->roll_count; i++) {
+        if (fl_name_equal(&result->roll[i].node, &node)) {
+            return &result->roll[i];
+        }
+    }
+    return NULL;
+}
+
+//  The next round: child 0 gives, and nobody is waited for.
+static fl_result
+s_round_of_one(uint64_t round)
+{
+    parent_open(round, FL_NEVER);
+    assert_null(machine_said(1, FL_TASK));
+    parent_give(0, 5);
+    machine_finished(7);
+    fl_result result = parent_result();
+    assert_int_equal(result.tally.invited, 1);
+    return result;
+}
+
+static void
+who_rests_finishes_its_round_and_is_idle_by_name_until_hello(void **state)
+{
+    (void)state;
+    s_refuses_tasks(1, 0, FL_WHY_DRAIN);
+    parent_give(0, 5);
+    parent_give(1, 6); // of the round in hand
+    machine_finished(7);
+    fl_result result = parent_result();
+    assert_int_equal(s_line(&result, "d1")->outcome, FL_OUT_IN);
+    parent_settle();
+    result = s_round_of_one(2);
+    assert_int_equal(s_line(&result, "d1")->outcome, FL_OUT_IDLE);
+    assert_int_equal(s_line(&result, "d1")->reason, FL_WHY_DRAIN);
+    assert_true(fl_aggregator_seat(parent_cohort, 1).rests);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).resting, 1);
+    parent_settle();
+    fl_message leave = machine_message(FL_LEAVE, 0); // it is stopped
+    leave.leave.reason = FL_WHY_LEFT;
+    machine_hear_child(1, &leave, 0);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).ready, 2); // and not waited for
+    assert_int_equal(fl_aggregator_presence(parent_cohort).leaves, 2);
+    result = s_round_of_one(3);
+    assert_int_equal(s_line(&result, "d1")->reason, FL_WHY_DRAIN);
+    parent_settle();
+    fl_message hello = machine_hello(777, 1);
+    machine_hear_child(1, &hello, 0);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).resting, 0);
+    parent_open(4, FL_NEVER);
+    assert_non_null(machine_said(1, FL_TASK));
+}
+
+static void
+a_round_without_anybody_else_ends_at_once_below_a_parent(void **state)
+{
+    (void)state;
+    s_refuses_tasks(0, 0, FL_WHY_DRAIN);
+    s_refuses_tasks(1, 0, FL_WHY_HOURS);
+    parent_give(0, 5);
+    parent_give(1, 6);
+    machine_finished(7);
+    parent_settle();
+    parent_open(2, machine_now + 5000);
+    machine_tick();
+    assert_int_equal(parent_result().reason, FL_WHY_QUORUM);
+}
+
+static void
+what_a_site_says_of_a_run_holds_for_that_run(void **state)
+{
+    (void)state;
+    fl_run next = machine_run(2);
+    s_refuses_tasks(1, 1, FL_WHY_SITE);
+    parent_give(0, 5);
+    machine_finished(7);
+    fl_result result = parent_result();
+    assert_int_equal(s_line(&result, "d1")->outcome, FL_OUT_REFUSED);
+    assert_int_equal(s_line(&result, "d1")->reason, FL_WHY_SITE);
+    parent_settle();
+    result = s_round_of_one(2);
+    assert_int_equal(s_line(&result, "d1")->reason, FL_WHY_SITE);
+    parent_settle();
+    fl_aggregator_model(parent_cohort, &next, &parent_order.model, MACHINE_MODEL);
+    machine_clear();
+    parent_order.run = next;
+    fl_task task = { .attempt = 1, .order = parent_order };
+    fl_aggregator_open(parent_cohort, &task, FL_NEVER, 0, machine_now, machine_out);
+    assert_non_null(machine_said(1, FL_TASK));
+}
+
+static void
+who_rested_when_the_parent_ended_rests_until_it_is_back(void **state)
+{
+    (void)state;
+    const fl_aggregator_conf conf = parent_conf();
+    const fl_roll_entry roll = { .node = machine_node("d0"),
+                                 .parent = conf.node,
+                                 .outcome = FL_OUT_IDLE,
+                                 .reason = FL_WHY_DRAIN };
+    parent_make(&conf);
+    fl_aggregator_remember(parent_cohort, &roll, 1);
+    parent_join(1);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).resting, 1);
+    parent_open(1, FL_NEVER);
+    parent_give(1, 5);
+    machine_finished(7);
+    fl_result result = parent_result();
+    assert_int_equal(s_line(&result, "d0")->outcome, FL_OUT_IDLE);
+}
+
+static void
+a_part_of_a_task_counts_and_is_named(void **state)
+{
+    (void)state;
+    s_refuses_tasks(0, 1, FL_WHY_PARTIAL);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_NONE);
+    parent_give(0, 5);
+    parent_give(1, 6);
+    machine_finished(7);
+    fl_result result = parent_result();
+    assert_int_equal(result.count, 2);
+    assert_int_equal(s_line(&result, "d0")->outcome, FL_OUT_IN);
+    assert_int_equal(s_line(&result, "d0")->reason, FL_WHY_PARTIAL);
+    assert_int_equal(s_line(&result, "d1")->reason, FL_WHY_NONE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, parent_two, parent_destroy)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_rests_finishes_its_round_and_is_idle_by_name_until_hello),
+        TEST(a_round_without_anybody_else_ends_at_once_below_a_parent),
+        TEST(what_a_site_says_of_a_run_holds_for_that_run),
+        TEST(who_rested_when_the_parent_ended_rests_until_it_is_back),
+        TEST(a_part_of_a_task_counts_and_is_named),
+    };
+    return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
+}
