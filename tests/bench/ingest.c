@@ -19,6 +19,7 @@
 #include "common/base/log.h"
 #include "common/config/clock.h"
 #include "common/crypto/hash.h"
+#include "common/model/safetensors.h"
 #include "common/model/start.h"
 #include "common/runtime/node.h"
 #include "device/device.h"
@@ -38,7 +39,7 @@ typedef struct ingest {
     fl_root *root;
     fl_machine inner;         // the root's
     fl_blob *model;
-    fl_hash model_hash;
+    fl_hash model_hash, tensors;         // of the file, and of what is in it
     fl_event offers[CHILDREN_MAX];       // held back until all are here
     fl_message messages[CHILDREN_MAX];
     unsigned offered, folded;
@@ -227,7 +228,8 @@ s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *app
     self->offered = 0;
     self->folded = 0;
     applied->model = fl_blob_ref(self->model);
-    applied->hash = applied->tensors = self->model_hash;
+    applied->hash = self->model_hash;
+    applied->tensors = self->tensors;
     applied->loss = 0.0;
     applied->accuracy = 0.0;
     return true;
@@ -286,7 +288,8 @@ s_begin(ingest *self, fl_node *node)
     fl_handles_put_model(fl_node_handles(node), &self->model_hash, &model);
     start.start.round = 1;
     start.start.run = (fl_run){ .bytes = { 7 } };
-    start.start.model = start.start.tensors = self->model_hash;
+    start.start.model = self->model_hash;
+    start.start.tensors = self->tensors;
     start.start.model_bytes = fl_blob_size(self->model);
     start.start.elements = self->elements;
     s_must(fl_node_post(node, &start), &why);
@@ -406,7 +409,10 @@ main(int argc, char **argv)
         bench_die("ingest", "no directory under /tmp");
     }
     s_must(fl_start_vector(self.elements, &self.model, &why), &why);
+    fl_safetensors file;
+    s_must(fl_safetensors_parse(fl_blob_bytes(self.model), &file, &why), &why);
     self.model_hash = fl_hash_of(fl_blob_bytes(self.model));
+    self.tensors = fl_safetensors_digest(&file);
     const fl_entropy entropy = fl_entropy_os();
     fl_authority *authority = fl_authority_new(&entropy);
     FL_ASSERT(authority != NULL);
