@@ -222,6 +222,12 @@ fl_live_run_samples_max(const fl_live_run *self)
     return fl_run_settings_samples_max(self->conf);
 }
 
+const fl_aggregator_conf *
+fl_live_run_rounds(const fl_live_run *self)
+{
+    return &self->root.aggregator;
+}
+
 const char *
 fl_live_run_name(const fl_live_run *self)
 {

@@ -30,6 +30,7 @@ void fl_live_run_close(fl_live_run **self_p);
 const fl_run *fl_live_run_id(const fl_live_run *self);
 uint64_t fl_live_run_samples_max(const fl_live_run *self); // of a device, that count
 const char *fl_live_run_name(const fl_live_run *self);
+const fl_aggregator_conf *fl_live_run_rounds(const fl_live_run *self); // which children they take
 //  What the machine begins with: what of `conf` is a run's, and the START. The model is a reference
 //  of the caller's.
 void fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blob **model);

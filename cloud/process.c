@@ -319,6 +319,13 @@ s_told(void *arg, const fl_ledger_run *run)
     fl_runs_told(self->runs, &run->run, run->state == FL_RUN_STOPPED);
 }
 
+static uint32_t
+s_waiting(void *arg, fl_run_waiting waiting[FL_WAITING_MAX])
+{
+    const process *self = arg;
+    return fl_runs_waiting(self->runs, waiting);
+}
+
 static void
 s_turn(void *arg)
 {
@@ -400,7 +407,8 @@ s_seat(process *self, fl_why *why)
                                        .self = self,
                                        .fits = s_fits,
                                        .trouble = s_trouble,
-                                       .told = s_told };
+                                       .told = s_told,
+                                       .waiting = s_waiting };
     self->desk = fl_run_service_new(&desk);
     if (self->queries == NULL || self->service == NULL || self->runs == NULL ||
         self->desk == NULL) {

@@ -25,6 +25,8 @@ typedef struct order {
     fl_ledger_run run;   // that it is about, found on the way
     bool news;           // the root must hear of `run`
     fl_reason trouble;   // runs stand still for it, and nobody paused them
+    fl_run_waiting waiting[FL_WAITING_MAX]; // (waiting_count), when this was asked
+    uint32_t waiting_count;
 } order;
 
 fl_run_service *
@@ -231,6 +233,17 @@ s_stand(const order *mine, fl_ledger_run *run)
     }
 }
 
+//  What a run waits for stands where its end will.
+static void
+s_add_waiting(const order *mine, fl_ledger_run *run)
+{
+    for (uint32_t i = 0; i < mine->waiting_count && run->state < FL_RUN_PAUSED; i++) {
+        if (fl_run_equal(&run->run, &mine->waiting[i].run)) {
+            memcpy(run->text, mine->waiting[i].text, sizeof run->text);
+        }
+    }
+}
+
 static void
 s_list(fl_question *question)
 {
@@ -245,6 +258,7 @@ s_list(fl_question *question)
     }
     for (uint32_t i = 0; i < count; i++) {
         s_stand(s_order(question), &runs[i]);
+        s_add_waiting(s_order(question), &runs[i]);
     }
     if (!s_failed(question, status, &why)) {
         question->json = fl_runs_json(runs, count);
@@ -516,6 +530,8 @@ fl_run_service_ask(fl_run_service *self, uint32_t ticket, const fl_ask *ask)
     memcpy(mine->argument, ask->argument, sizeof mine->argument);
     mine->wanted = asked->wanted;
     mine->trouble = self->conf.trouble == NULL ? FL_WHY_NONE : self->conf.trouble(self->conf.self);
+    mine->waiting_count =
+        self->conf.waiting == NULL ? 0 : self->conf.waiting(self->conf.self, mine->waiting);
     if (ask->body.size > 0) {
         memcpy(mine + 1, ask->body.data, ask->body.size);
     }

@@ -6,9 +6,17 @@
 #define FL_CLOUD_RUN_SERVICE_H
 
 #include "common/admin/queries.h"
+#include "common/base/limits.h"
 #include "common/config/conf.h"
 
 typedef struct fl_run_service fl_run_service;
+
+//  Runs that wait, and what for.
+enum { FL_WAITING_MAX = 1 };
+typedef struct fl_run_waiting {
+    fl_run run;
+    char text[FL_TEXT_MAX];
+} fl_run_waiting;
 
 //  Every pointer is borrowed.
 typedef struct fl_run_service_conf {
@@ -23,6 +31,8 @@ typedef struct fl_run_service_conf {
     //  On the reactor's thread; the ledger has it already. A run is in the queue; it was paused,
     //  resumed or stopped; its settings are others now (run_recipe.h has them), or its priority is.
     void (*told)(void *self, const fl_ledger_run *run);
+    //  Likewise: those that wait; how many. May be NULL.
+    uint32_t (*waiting)(void *self, fl_run_waiting waiting[FL_WAITING_MAX]);
 } fl_run_service_conf;
 
 //  The caller owns the result. NULL when out of memory.

@@ -20,6 +20,8 @@ static const fl_setting rows[] = {
       "name of the run: 1 to 31 of a-z, 0-9, dot and dash; none takes the file's name" },
     { "rounds", FL_CONF_INT, "20", 1, 1000000000, NULL, "rounds of the run" },
     FL_SETTINGS_WINDOW,
+    { "round.on", FL_CONF_TEXT, "", 0, 0, NULL,
+      "names of the root's children that take part, up to 16, with commas; none is all" },
     { "round.expect_devices", FL_CONF_INT, "0", 0, 1000000, NULL,
       "devices to wait for before a round begins; 0 waits for none" },
     { "round.wait", FL_CONF_DURATION, "10m", 100, 86400000, NULL,
@@ -211,6 +213,44 @@ s_check_scores(const fl_conf *conf, fl_why *why)
     return FL_OK;
 }
 
+//  "e1, e2". False: that is no list of different names.
+static bool
+s_on(const fl_conf *conf, fl_name on[FL_ON_MAX], uint32_t *count)
+{
+    const char *at = fl_conf_text(conf, "round.on");
+    char word[FL_CONF_TEXT_MAX];
+    bool fine = true;
+    for (*count = 0; fine && *(at += strspn(at, ", ")) != '\0'; at += strcspn(at, ", ")) {
+        (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ", "), at);
+        fine = *count < FL_ON_MAX && fl_name_parse(word, &on[*count]);
+        for (uint32_t i = 0; fine && i < *count; i++) {
+            fine = !fl_name_equal(&on[i], &on[*count]);
+        }
+        (*count)++;
+    }
+    return fine;
+}
+
+static fl_status
+s_check_on(const fl_conf *conf, fl_why *why)
+{
+    fl_name on[FL_ON_MAX];
+    uint32_t count;
+    int64_t least = fl_conf_int(conf, "round.count_min");
+    if (!s_on(conf, on, &count)) {
+        return fl_fail(FL_MALFORMED, why, "round.on must be up to %d different names of nodes",
+                       FL_ON_MAX);
+    }
+    if (s_masking_edges(conf) != FL_MASKING_NONE &&
+        fl_conf_int(conf, "masking.members_min_edges") > least) {
+        least = fl_conf_int(conf, "masking.members_min_edges");
+    }
+    return count == 0 || least <= count
+               ? FL_OK
+               : fl_fail(FL_RANGE, why, "round.on has %u names, and a round takes %lld children",
+                         count, (long long)least);
+}
+
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
@@ -220,6 +260,7 @@ s_check(const fl_conf *conf, fl_why *why)
     fl_schedule rate;
     FL_TRY(s_rate(conf, &rate, why));
     FL_TRY(s_check_scores(conf, why));
+    FL_TRY(s_check_on(conf, why));
     FL_TRY(fl_element_choose(&fixed, why));
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
@@ -454,7 +495,8 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
                          .patience_ms = (uint64_t)fl_conf_ms(conf, "round.patience") };
     fl_status status = s_rate(conf, &run.rate, NULL);
     bool keeps = s_keep(fl_conf_text(conf, "keep"), &run.keep_every);
-    FL_ASSERT(status == FL_OK && keeps); // s_check has seen to it
+    bool named = s_on(conf, run.aggregator.on, &run.aggregator.on_count);
+    FL_ASSERT(status == FL_OK && keeps && named); // s_check has seen to it
     if (run.plan.masking[1] != FL_MASKING_NONE) {
         s_wait_for_block(&run);
     }

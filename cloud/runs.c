@@ -402,6 +402,46 @@ fl_runs_trouble(const fl_runs *self)
     return self->step != RESTS && self->retry_at != FL_NEVER ? FL_WHY_STORAGE : FL_WHY_NONE;
 }
 
+// ---- for whom a run waits ---------------------------------------------------------------------
+static bool
+s_is_here(const fl_aggregator *aggregator, const fl_name *node)
+{
+    bool here = false;
+    for (uint32_t i = 0; i < fl_aggregator_seats(aggregator) && !here; i++) {
+        const fl_seat_view seat = fl_aggregator_seat(aggregator, i);
+        here = seat.present && seat.leaves > 0 && fl_name_equal(&seat.node, node);
+    }
+    return here;
+}
+
+//  "it waits for e1 e4": those that it names and that are not here, or bring no device.
+static bool
+s_waits(const fl_runs *self, fl_run_waiting *line)
+{
+    const fl_aggregator *aggregator = fl_root_aggregator(self->conf.machine);
+    const fl_root_view view = fl_root_look(self->conf.machine, fl_node_now(self->conf.node));
+    size_t used = (size_t)snprintf(line->text, sizeof line->text, "it waits for");
+    const size_t none = used;
+    if (self->step != RUNS || view.phase != FL_ROOT_WAITING) {
+        return false;
+    }
+    const fl_aggregator_conf *rounds = fl_live_run_rounds(self->turn);
+    line->run = self->last;
+    for (uint32_t i = 0; i < rounds->on_count && used < sizeof line->text; i++) {
+        if (!s_is_here(aggregator, &rounds->on[i])) {
+            used += (size_t)snprintf(line->text + used, sizeof line->text - used, " %s",
+                                     rounds->on[i].name);
+        }
+    }
+    return used > none;
+}
+
+uint32_t
+fl_runs_waiting(const fl_runs *self, fl_run_waiting waiting[FL_WAITING_MAX])
+{
+    return s_waits(self, &waiting[0]);
+}
+
 // ---- what the run in hand brings --------------------------------------------------------------
 static bool
 s_apply(void *arg, const fl_fold *fold, const fl_effect *effect, fl_applied *applied)

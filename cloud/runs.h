@@ -5,6 +5,7 @@
 #define FL_CLOUD_RUNS_H
 
 #include "cloud/live_run.h"
+#include "cloud/run_service.h"
 #include "common/runtime/node.h"
 
 typedef struct fl_runs fl_runs;
@@ -35,6 +36,8 @@ fl_reason fl_runs_trouble(const fl_runs *self);
 
 //  The run that has its turn, or had the last one; zero before the first.
 const fl_run *fl_runs_current(const fl_runs *self);
+//  Runs that wait for children that they name; how many.
+uint32_t fl_runs_waiting(const fl_runs *self, fl_run_waiting waiting[FL_WAITING_MAX]);
 fl_applier fl_runs_applier(fl_runs *self);
 fl_saver fl_runs_saver(fl_runs *self);
 

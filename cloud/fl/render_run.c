@@ -51,7 +51,8 @@ fl_render_runs(const json_t *runs, uint32_t width, FILE *out)
         fl_text_table_cell(grid, "%" PRIu64, leaf_whole(run, "number"));
         fl_text_table_cell(grid, "%s", leaf_text(run, "name"));
         fl_text_table_cell(grid, "%s", leaf_text(run, "state"));
-        fl_text_table_cell(grid, "%s", leaf_text(run, "reason"));
+        bool why = !leaf_is(run, "reason", "-"); // else, of one that waits, what for
+        fl_text_table_cell(grid, "%s", leaf_text(run, why ? "reason" : "text"));
         fl_text_table_cell(grid, "%" PRIu64, leaf_whole(run, "rounds_closed"));
         fl_text_table_cell(grid, "%" PRId64, s_signed(run, "priority"));
         fl_text_table_cell(grid, "%s", s_stamp(leaf_whole(run, "begun_at"), begun));

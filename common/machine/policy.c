@@ -138,7 +138,7 @@ void
 fl_awaited_lower(fl_awaited *self, uint32_t expect, uint32_t by)
 {
     uint32_t all = fl_awaited_of(self, expect);
-    self->short_of = true;
+    self->short_of = self->short_of || expect > 0; // nobody is waited for, and nobody the less
     self->enough = all > by ? all - by : 0;
 }
 

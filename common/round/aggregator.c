@@ -688,7 +688,7 @@ s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
     }
     fl_seats_vacate(self->seats, index);
     seat->away = reason;
-    if (reason == FL_WHY_REVOKED) {
+    if (reason == FL_WHY_REVOKED && fl_seats_wants(self->seats, &seat->node)) {
         fl_awaited_lower(&self->awaited, self->conf.expect, 1);
     }
     fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->peer;
@@ -1487,7 +1487,8 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
-        seat->lost = seat->member && !seat->present && seat->rests == FL_WHY_NONE;
+        seat->lost = seat->member && !seat->present && seat->rests == FL_WHY_NONE &&
+                     fl_seats_wants(self->seats, &seat->node);
         seat->partial = false;
         seat->reason = seat->lost ? seat->away : FL_WHY_NONE;
         memset(&seat->intake, 0, sizeof seat->intake);
@@ -1526,7 +1527,7 @@ s_give_up(fl_aggregator *self, fl_outbox *out)
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
         bool known = seat->away == FL_WHY_GONE || seat->away == FL_WHY_REVOKED;
-        if (!seat->present && !known) {
+        if (!seat->present && !known && fl_seats_wants(self->seats, &seat->node)) {
             seat->away = FL_WHY_GONE;
             unnamed -= unnamed > 0 ? 1 : 0;
             s_note(self, &seat->node, FL_NOTE_GIVEN_UP, FL_WHY_GONE, 1, self->conf.absent_max, out);
@@ -1604,7 +1605,8 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
         } else if (seat->lost) {
             seat->rounds[FL_OUT_ABSENT]++;
         }
-        if (seat->present && (seat->phase != FL_SEAT_IDLE || self->over)) {
+        bool ends = self->over && fl_seats_wants(self->seats, &seat->node);
+        if (seat->present && (seat->phase != FL_SEAT_IDLE || ends)) {
             fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
             closed->attempt = self->task.attempt;
             closed->outcome = seat->phase == FL_SEAT_IDLE ? FL_OUT_IDLE : seat->last_outcome;
@@ -1633,6 +1635,7 @@ fl_aggregator_new(const fl_aggregator_conf *conf)
     self->durations = calloc(conf->seats_max, sizeof *self->durations);
     self->selection = (fl_selection){ fl_selection_find("all"), self->seats, 0 };
     if (self->seats != NULL) {
+        fl_seats_limit(self->seats, self->conf.on, conf->on_count);
         self->uploads = fl_uploads_new(self->seats, conf->slots);
     }
     if (conf->masking != NULL) {
@@ -1670,6 +1673,7 @@ fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf)
     FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE && conf->seats_max == self->conf.seats_max &&
               conf->slots == self->conf.slots);
     self->conf = *conf;
+    fl_seats_limit(self->seats, self->conf.on, conf->on_count);
     fl_pace_forget(&self->pace);
 }
 
@@ -1829,19 +1833,38 @@ fl_aggregator_expects(const fl_aggregator *self)
     return fl_awaited_of(&self->awaited, self->conf.expect);
 }
 
+//  It is below one of the children; where these are but some, one of them has said so.
+static bool
+s_is_below(const fl_aggregator *self, const fl_name *node)
+{
+    fl_roll_entry entry;
+    bool below = self->conf.on_count == 0;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats) && !below; i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        const bool wanted = fl_seats_wants(self->seats, &seat->node);
+        for (size_t at = 0;
+             wanted && !below &&
+             fl_participation_below(self->seats, seat, &self->conf.node, &at, &entry);) {
+            below = fl_name_equal(&entry.node, node);
+        }
+    }
+    return below;
+}
+
 uint32_t
 fl_aggregator_deny(fl_aggregator *self, const fl_name *node)
 {
     int64_t index = fl_seats_of_node(self->seats, node);
     if (index < 0) {
-        return 1; // below one of them
+        return s_is_below(self, node) ? 1 : 0;
     }
     fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
-    uint32_t leaves = seat->leaves;
+    const bool wanted = fl_seats_wants(self->seats, node);
+    uint32_t leaves = wanted ? seat->leaves : 0;
     if (seat->present) {
         return leaves; // it is cut off, and taken off then
     }
-    if (seat->away != FL_WHY_REVOKED && seat->away != FL_WHY_GONE) {
+    if (wanted && seat->away != FL_WHY_REVOKED && seat->away != FL_WHY_GONE) {
         fl_awaited_lower(&self->awaited, self->conf.expect, 1);
     }
     leaves = seat->away == FL_WHY_GONE ? 0 : leaves;

@@ -28,6 +28,8 @@ typedef struct fl_aggregator_conf {
     uint32_t slots;         // F: 1..FL_SLOTS_MAX staged contributions at a time
     uint32_t expect;        // children waited for; 0 = whoever is there
     uint32_t absent_max;    // rounds until who is away is not waited for any more; 0: never
+    fl_name on[FL_ON_MAX];  // (on_count), the children of its rounds; on_count 0: all
+    uint32_t on_count;
     bool vector;            // FINISH makes a vector to push on (an edge); false at the root
     fl_window window;
     fl_timing timing;
@@ -154,6 +156,7 @@ uint32_t fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, 
 //  that others keep are refused here, as long as it says so with each round.
 void fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes);
 
+//  Of the children that its rounds are limited to.
 fl_presence fl_aggregator_presence(const fl_aggregator *self);
 fl_tally fl_aggregator_tally(const fl_aggregator *self); // of the round so far
 //  Seats ever used are 0..count-1; a view by value.

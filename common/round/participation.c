@@ -166,7 +166,8 @@ fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t rou
     sheet page = { .entries = entries };
     for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
         const fl_seat *seat = fl_seats_look(seats, i);
-        if (fl_seat_outcome(seat) == FL_OUT_IDLE && seat->rests == FL_WHY_NONE) {
+        bool rests = seat->rests != FL_WHY_NONE && fl_seats_wants(seats, &seat->node);
+        if (fl_seat_outcome(seat) == FL_OUT_IDLE && !rests) {
             continue;
         }
         s_write_seat(&page, seat, parent, round);

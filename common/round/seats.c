@@ -14,6 +14,8 @@ typedef struct place {
 struct fl_seats {
     uint32_t seats_max;
     uint32_t count;
+    const fl_name *on; // (on_count), those that are wanted; on_count 0: all
+    uint32_t on_count;
     uint32_t standing[FL_SEAT_PHASES]; // seats by phase
     uint32_t joined, ready;            // present seats; of them, with a leaf
     uint64_t leaves, samples;          // of present seats
@@ -272,21 +274,58 @@ fl_seats_has(const fl_seats *self, const fl_name *node)
            (self->places[index].seat.present || self->places[index].seat.phase != FL_SEAT_IDLE);
 }
 
+void
+fl_seats_limit(fl_seats *self, const fl_name *on, uint32_t count)
+{
+    self->on = on;
+    self->on_count = count;
+}
+
+bool
+fl_seats_wants(const fl_seats *self, const fl_name *node)
+{
+    bool wants = self->on_count == 0;
+    for (uint32_t i = 0; i < self->on_count && !wants; i++) {
+        wants = fl_name_equal(&self->on[i], node);
+    }
+    return wants;
+}
+
 fl_presence
 fl_seats_presence(const fl_seats *self)
 {
-    uint64_t leaves = self->leaves;
-    fl_presence sum = { .joined = self->joined, .ready = self->ready, .samples = self->samples };
-    for (uint32_t i = 0; i < self->count && self->resting > 0; i++) {
+    const bool few = self->on_count > 0;
+    uint64_t leaves = few ? 0 : self->leaves;
+    fl_presence sum = { 0 };
+    if (!few) {
+        sum = (fl_presence){ self->joined, self->ready, .samples = self->samples };
+    }
+    for (uint32_t i = 0; i < self->count && (few || self->resting > 0); i++) {
         const fl_seat *seat = &self->places[i].seat;
+        if (!fl_seats_wants(self, &seat->node)) {
+            continue;
+        }
         uint32_t below = seat->leaves > seat->below ? seat->leaves : seat->below;
         bool rests = seat->rests != FL_WHY_NONE && (below > 0 || seat->role == FL_ROLE_DEVICE);
-        bool away = rests && !seat->present;
+        bool away = rests && !seat->present, adds = few && seat->present;
+        sum.joined += adds;
+        sum.samples += adds ? seat->samples : 0;
         sum.resting += rests && (away || seat->leaves > 0);
-        sum.ready += away;
-        leaves += !away ? 0 : below > 0 ? below : 1;
+        sum.ready += away || (adds && seat->leaves > 0);
+        leaves += adds ? seat->leaves : !away ? 0 : below > 0 ? below : 1;
     }
     sum.leaves = leaves < UINT32_MAX ? (uint32_t)leaves : UINT32_MAX;
+    return sum;
+}
+
+static uint32_t
+s_resting(const fl_seats *self)
+{
+    uint32_t sum = self->resting;
+    for (uint32_t i = 0; i < self->count && self->on_count > 0; i++) {
+        const fl_seat *seat = &self->places[i].seat;
+        sum -= seat->rests != FL_WHY_NONE && !fl_seats_wants(self, &seat->node);
+    }
     return sum;
 }
 
@@ -298,7 +337,7 @@ fl_seats_standing(const fl_seats *self)
         .invited = self->count - in[FL_SEAT_IDLE],
         .ended = in[FL_SEAT_COUNTED] + in[FL_SEAT_LATE] + in[FL_SEAT_REFUSED] + in[FL_SEAT_ABSENT],
         .offered = in[FL_SEAT_OFFERED],
-        .resting = self->resting,
+        .resting = s_resting(self),
         .coming = in[FL_SEAT_VERIFYING] + in[FL_SEAT_FOLDING] + in[FL_SEAT_COUNTED]
     };
 }

@@ -112,7 +112,12 @@ const fl_seat *fl_seats_held(const fl_seats *self, const fl_event *hello, fl_tim
 //  One of the children of this round has that name, or sits here now.
 bool fl_seats_has(const fl_seats *self, const fl_name *node);
 
-//  Who is there now, in sums over present seats and those that rest: these are not waited for.
+//  Those of these names (count), borrowed, are wanted in rounds; count 0: everybody is.
+void fl_seats_limit(fl_seats *self, const fl_name *on, uint32_t count);
+bool fl_seats_wants(const fl_seats *self, const fl_name *node);
+
+//  Who is there now and wanted, in sums over present seats and those that rest: these are not
+//  waited for.
 typedef struct fl_presence {
     uint32_t joined;  // children
     uint32_t ready;   // of them, with at least one leaf

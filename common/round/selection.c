@@ -46,7 +46,7 @@ fl_selection_invites(fl_selection *self, fl_seat *seat)
         seat->reason = seat->blamed;
         return false;
     }
-    seat->invited = self->rule->invites(self, seat);
+    seat->invited = fl_seats_wants(self->seats, &seat->node) && self->rule->invites(self, seat);
     self->invited += seat->invited ? 1 : 0;
     return seat->invited;
 }

@@ -1,7 +1,7 @@
-//  selection - who is invited to a round. The rule at hand decides for each seat, when the round
-//  opens, and again when a seat that is not invited is heard; who was shown to have lied is refused
-//  before. Once invited, a seat stays so until the round ends. A part of fl_aggregator; plain
-//  values, one thread.
+//  selection - who is invited to a round. The rule at hand decides for each seat of a node that the
+//  run wants, when the round opens, and again when a seat that is not invited is heard; who was
+//  shown to have lied is refused before. Once invited, a seat stays so until the round ends. A part
+//  of fl_aggregator; plain values, one thread.
 #ifndef FL_ROUND_SELECTION_H
 #define FL_ROUND_SELECTION_H
 

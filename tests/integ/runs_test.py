@@ -230,6 +230,19 @@ def a_run_that_cannot_be_opened_keeps_no_other_one_waiting():
         expect(runs(fabric)["long"]["text"], "nobody knows why")
 
 
+def a_run_waits_for_the_edges_that_it_names_and_says_so():
+    with standing() as fabric:
+        submit(fabric, "x", 1, **{"round.on": "e9", "round.wait": "1s"})
+        submit(fabric, "y", 2, **{"round.on": "e1"})
+        ended(fabric, "y")
+        fabric.until(lambda: runs(fabric)["x"]["text"] == "it waits for e9", 20, "it says for whom")
+        expect(runs(fabric)["x"]["rounds_closed"] == 0, f"{runs(fabric)}")
+        table = fabric.ok("run", "list", "--state", fabric["root"].state)
+        expect("it waits for e9" in table, table)
+        fabric.ok("run", "set", "x", "round.on=e1", "--state", fabric["root"].state)
+        ended(fabric, "x")
+
+
 def what_cannot_be_done_is_refused_and_leaves_nothing_behind():
     with standing() as fabric:
         for changes, said in (({"rounds": 0}, "rounds"), ({"round.time_max": "200ms"}, "margin"),
@@ -248,4 +261,5 @@ if __name__ == "__main__":
           a_run_is_paused_resumed_and_stopped,
           a_run_that_cannot_be_opened_keeps_no_other_one_waiting,
           a_run_begins_with_the_model_of_another,
+          a_run_waits_for_the_edges_that_it_names_and_says_so,
           what_cannot_be_done_is_refused_and_leaves_nothing_behind])

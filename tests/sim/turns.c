@@ -225,6 +225,15 @@ fl_live_run_samples_max(const fl_live_run *self)
     return self->era->plan.weight_max;
 }
 
+//  A run of the simulator's is for all children.
+const fl_aggregator_conf *
+fl_live_run_rounds(const fl_live_run *self)
+{
+    static const fl_aggregator_conf all;
+    (void)self;
+    return &all;
+}
+
 const char *
 fl_live_run_name(const fl_live_run *self)
 {

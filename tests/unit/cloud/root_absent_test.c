@@ -136,6 +136,41 @@ who_is_shut_out_is_not_waited_for_any_more(void **state)
     assert_int_equal(s_look().expect_leaves, 1);
 }
 
+//  Of the other children none is waited for, given up, reported or missed.
+static void
+a_run_of_some_children_misses_none_of_the_others(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.aggregator.on[0] = machine_node("d0");
+    conf.aggregator.on[1] = machine_node("d1");
+    conf.aggregator.on_count = conf.aggregator.expect = 2;
+    conf.aggregator.absent_max = 1;
+    conf.expect_leaves = 2;
+    conf.rounds = 9;
+    s_make(&conf);
+    machine_join(0);
+    machine_join(1);
+    s_join_edge(3);
+    const fl_message rests = machine_refused(FL_TASK, 0, FL_WHY_DRAIN);
+    machine_hear_child(2, &rests, 0);
+    assert_non_null(machine_note(FL_NOTE_REST));
+    assert_int_equal(fl_aggregator_presence(fl_root_aggregator(root)).resting, 0);
+    s_start(1, 0);
+    assert_int_equal(s_round(1, true), 0);
+    s_answer_save(true);
+    s_give(0, 2);
+    s_give(1, 2);
+    s_finished();
+    s_applied(2, true);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->roll_count, 2);
+    s_deny("d2");
+    s_deny("below");
+    s_leave(1, FL_WHY_SILENT);
+    assert_int_equal(s_look().expect, 2);
+    assert_int_equal(s_look().expect_leaves, 2);
+}
+
 static void
 a_root_that_was_restarted_does_not_wait_for_those_that_were_gone(void **state)
 {
@@ -192,6 +227,7 @@ main(void)
         unit_case(who_is_gone_costs_one_wait_and_is_named_until_it_is_back, s_new, s_destroy),
         unit_case(a_device_that_is_gone_below_an_edge_costs_one_wait, s_new, s_destroy),
         unit_case(who_is_shut_out_is_not_waited_for_any_more, s_new, s_destroy),
+        unit_case(a_run_of_some_children_misses_none_of_the_others, s_new, s_destroy),
         unit_case(a_root_that_was_restarted_does_not_wait_for_those_that_were_gone, s_new,
                   s_destroy),
         unit_case(a_run_that_ends_with_a_skipped_round_says_so, s_new, s_destroy),

@@ -137,6 +137,41 @@ a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none(void **state
     assert_int_equal(s_look().phase, FL_ROOT_IDLE);
 }
 
+//  Those that it does not name are neither waited for nor asked, and do not hear of its end.
+static void
+a_run_is_of_the_children_that_it_names(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.aggregator.on[0] = machine_node("d1");
+    conf.aggregator.on_count = conf.aggregator.expect = 1;
+    s_make(&conf);
+    s_start(1, 0);
+    machine_join(0);
+    machine_now = 600; // longer than the wait for all
+    machine_tick();
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    assert_int_equal(s_look().ready, 0);
+    machine_join(1);
+    s_answer_save(true);
+    assert_int_equal(s_look().phase, FL_ROOT_COLLECTING);
+    assert_non_null(machine_said(1, FL_TASK));
+    assert_null(machine_said(0, FL_TASK));
+    const fl_message beat = machine_beat(0, 1, 0, 0, FL_DOING_NOTHING);
+    machine_hear_child(0, &beat, 0);
+    assert_null(machine_said(0, FL_TASK));
+    s_make(&conf);
+    machine_join(0);
+    machine_join(1);
+    fl_event event = { .kind = FL_EV_START };
+    event.start.round = 1;
+    event.start.run = machine_run(2);
+    event.start.order = FL_RUN_STOP;
+    machine_step(&event);
+    assert_true(machine_said(1, FL_CLOSED)->closed.final);
+    assert_null(machine_said(0, FL_CLOSED));
+}
+
 static void
 a_stopped_run_ends_between_two_rounds_and_says_so(void **state)
 {
@@ -446,6 +481,7 @@ main(void)
         TEST(a_run_whose_children_are_all_away_for_ten_minutes_goes_on_when_they_return),
         TEST(a_run_with_less_patience_ends_and_who_returns_hears_why),
         TEST(a_run_is_left_after_the_round_in_hand_or_at_once_when_there_is_none),
+        TEST(a_run_is_of_the_children_that_it_names),
         TEST(a_stopped_run_ends_between_two_rounds_and_says_so),
         TEST(a_run_that_was_paused_can_be_stopped_and_its_children_hear_so),
         TEST(a_run_that_its_round_aborted_does_not_go_on_after_a_restart),

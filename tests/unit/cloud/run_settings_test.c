@@ -275,6 +275,25 @@ settings_under_which_no_masked_round_succeeds_are_refused(void **state)
 }
 
 static void
+a_run_names_the_children_that_take_part(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = { "e1,e1,e2", "e1,E2,e3",
+                                         "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q" };
+    assert_int_equal(with("--round-on", "e1, e2,edge-3", NULL), FL_OK);
+    const fl_root_conf made = fl_run_settings_root(conf, root);
+    assert_int_equal(made.aggregator.on_count, 3);
+    assert_string_equal(made.aggregator.on[2].name, "edge-3");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(with("--round-on", wrong[i], NULL), FL_MALFORMED);
+        refused("round.on must be up to 16 different names");
+    }
+    assert_int_equal(with("--round-on", "e1,e2", NULL), FL_RANGE);
+    refused("round.on has 2 names, and a round takes 3 children");
+    assert_int_equal(with("--round-on", "e1,e2", "--masking", "unmasked", NULL), FL_OK);
+}
+
+static void
 a_root_that_cannot_run_it_says_so(void **state)
 {
     (void)state;
@@ -469,6 +488,7 @@ main(void)
         unit_case(the_whole_sum_fits_whatever_the_settings_are, begin, end),
         unit_case(a_root_waits_for_as_many_children_as_can_mask, begin, end),
         unit_case(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
+        unit_case(a_run_names_the_children_that_take_part, begin, end),
         unit_case(a_root_that_cannot_run_it_says_so, begin, end),
         unit_case(the_rate_is_constant_or_follows_a_schedule, begin, end),
         unit_case(a_run_may_begin_with_the_weights_of_a_file, begin, end),

@@ -248,6 +248,9 @@ who_is_away_for_long_is_not_waited_for_until_more_are_there(void **state)
     assert_int_equal(fl_awaited_of(&awaited, 4), 3);
     fl_awaited_lower(&awaited, 4, 9);
     assert_int_equal(fl_awaited_of(&awaited, 4), 0);
+    awaited = (fl_awaited){ 0 };
+    fl_awaited_lower(&awaited, 0, 1); // nobody is waited for yet
+    assert_int_equal(fl_awaited_of(&awaited, 4), 4);
 }
 
 int
