@@ -149,8 +149,8 @@ s_hello(fl_participant *self, fl_time now, fl_outbox *out)
     fl_session_asked(&self->session, now);
 }
 
-//  Both bulk lanes are opened once, when this child is seated: ports that it cannot reach have a
-//  name then, and are not a late verdict in each round.
+//  Both bulk lanes are opened once for a connection, when this child is seated: ports that it
+//  cannot reach have a name then, and are not a late verdict in each round.
 static void
 s_try_lanes(fl_participant *self, fl_time now, fl_outbox *out)
 {
@@ -186,6 +186,7 @@ s_connect(fl_participant *self, fl_time now, fl_outbox *out)
 {
     fl_outbox_add(out, FL_FX_RECONNECT);
     self->upload.lane_open = false; // every lane went with the connection
+    self->unproved[FL_LANE_UP] = self->unproved[FL_LANE_DOWN] = self->conf.lanes_ms > 0;
     self->lanes_at = FL_NEVER;
     s_hello(self, now, out);
 }
@@ -628,8 +629,7 @@ on_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *
     self->paused = FL_WHY_NONE;
     s_note(self, FL_NOTE_WELCOMED, FL_WHY_NONE, self->seat.seat, self->seat.epoch, out);
     s_say_rest(self, NULL, out);
-    if (self->conf.lanes_ms > 0) {
-        self->unproved[FL_LANE_UP] = self->unproved[FL_LANE_DOWN] = true;
+    if (self->unproved[FL_LANE_UP] || self->unproved[FL_LANE_DOWN]) {
         s_try_lanes(self, now, out);
     }
     if (self->phase == FL_PARTICIPANT_FETCHING && self->fetch.checking == 0) {

@@ -53,6 +53,28 @@ lanes_are_tried_at_the_join_and_named_when_they_stay_shut(void **state)
     assert_non_null(machine_said(FL_PARENT, FL_FETCH));
 }
 
+//  At each connection once: a new seat is no new way to it.
+static void
+lanes_that_opened_are_not_tried_again_for_another_seat(void **state)
+{
+    (void)state;
+    (void)child_destroy(state);
+    child_lanes_ms = 150;
+    (void)child_new(state);
+    child_lanes_ms = 0;
+    child_join();
+    for (fl_lane lane = FL_LANE_UP; lane <= FL_LANE_DOWN; lane++) {
+        machine_step(&(fl_event){ .kind = FL_EV_LANE, .lane.lane = lane });
+    }
+    const fl_message lost = machine_refused(FL_BEAT, 0, FL_WHY_UNKNOWN_SEAT);
+    machine_hear_parent(&lost, 0);
+    assert_non_null(machine_said(FL_PARENT, FL_HELLO));
+    const fl_message welcome = machine_welcome(0, 1);
+    machine_hear_parent(&welcome, 0);
+    assert_non_null(machine_note(FL_NOTE_WELCOMED));
+    assert_int_equal(machine_count(FL_FX_LANE), 0);
+}
+
 static void
 a_lost_welcome_costs_one_connection(void **state)
 {
@@ -541,6 +563,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_child_says_hello_on_a_connection_of_its_own),
         TEST(lanes_are_tried_at_the_join_and_named_when_they_stay_shut),
+        TEST(lanes_that_opened_are_not_tried_again_for_another_seat),
         TEST(a_lost_welcome_costs_one_connection),
         TEST(a_refused_hello_is_tried_again_after_the_backoff),
         TEST(a_seated_child_beats_and_leaves_a_silent_parent),
