@@ -110,7 +110,7 @@ s_model(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
 }
 
 static fl_status
-s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_why *why)
+s_read(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_why *why)
 {
     char id[2 * sizeof run->bytes + 1];
     fl_hex(run->bytes, sizeof run->bytes, id);
@@ -119,11 +119,17 @@ s_open(fl_live_run *self, const fl_live_run_conf *conf, const fl_run *run, fl_wh
     FL_TRY(fl_run_settings_fit(self->conf, conf->root, why));
     self->root = fl_run_settings_root(self->conf, conf->root);
     memcpy(self->root.plan.run, self->row.name, sizeof self->root.plan.run);
+    return FL_OK;
+}
+
+fl_status
+fl_live_run_open(fl_live_run *self, fl_why *why)
+{
     if (self->row.state == FL_RUN_QUEUED) {
-        FL_TRY(s_begin(self, conf, why));
+        FL_TRY(s_begin(self, &self->shared, why));
     }
     FL_TRY(fl_live_run_refresh(self, why));
-    return s_model(self, conf, why);
+    return s_model(self, &self->shared, why);
 }
 
 //  What the rounds closed since say of the best model.
@@ -150,18 +156,46 @@ s_recall_best(fl_live_run *self, fl_why *why)
     return status;
 }
 
+fl_claim
+fl_live_run_claim(const fl_live_run *self)
+{
+    const fl_aggregator_conf *rounds = &self->root.aggregator;
+    fl_claim claim = { .on_count = rounds->on_count,
+                       .bytes = fl_run_settings_memory(self->conf, self->shared.root) };
+    memcpy(claim.on, rounds->on, sizeof claim.on);
+    return claim;
+}
+
+//  Another run's round was opened since then for some of its children, who may have forgotten
+//  theirs.
+static fl_status
+s_passed(const fl_live_run *self, bool *passed, fl_why *why)
+{
+    fl_run since[PAGE];
+    uint32_t count = 0;
+    const fl_claim own = fl_live_run_claim(self);
+    FL_TRY(fl_ledger_since(self->shared.ledger, &self->row.run, since, PAGE, &count, why));
+    *passed = count == PAGE;
+    for (uint32_t i = 0; i < count && !*passed; i++) {
+        fl_live_run *other = NULL;
+        fl_status status = fl_live_run_read(&self->shared, &since[i], &other, why);
+        const fl_claim claim = status == FL_OK ? fl_live_run_claim(other) : own;
+        *passed = fl_claims_meet(&claim, &own); // one that cannot be read may have met it
+        fl_live_run_close(&other);
+    }
+    return FL_OK;
+}
+
 fl_status
 fl_live_run_refresh(fl_live_run *self, fl_why *why)
 {
     fl_ledger *ledger = self->shared.ledger;
     const fl_run *run = &self->row.run;
-    fl_run newest = *run; // whose round was opened last
-    uint64_t round;
-    uint32_t attempt;
+    bool passed = false;
     fl_ledger_facts_destroy(&self->facts);
     FL_TRY(fl_ledger_resume_get(ledger, run, &self->resume, why));
     if (self->resume.attempt > 0) {
-        FL_TRY(fl_ledger_newest(ledger, &newest, &round, &attempt, why));
+        FL_TRY(s_passed(self, &passed, why));
     }
     FL_TRY(s_recall_best(self, why));
     FL_TRY(fl_ledger_facts_get(ledger, run, self->resume.round, &self->facts, why));
@@ -174,13 +208,13 @@ fl_live_run_refresh(fl_live_run *self, fl_why *why)
     self->root.members = self->members == NULL ? NULL : self->members->report.roll;
     self->root.member_count = self->members == NULL ? 0 : self->members->report.roll_count;
     bool aborted = self->members != NULL && self->members->report.close == FL_CLOSE_ABORTED;
-    self->root.passed = self->resume.attempt > 0 && !fl_run_equal(&newest, run);
+    self->root.passed = passed;
     self->root.aborted = aborted ? self->members->report.reason : FL_WHY_NONE;
     return FL_OK;
 }
 
 fl_status
-fl_live_run_open(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **live, fl_why *why)
+fl_live_run_read(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **live, fl_why *why)
 {
     fl_live_run *self = calloc(1, sizeof *self);
     *live = NULL;
@@ -188,7 +222,7 @@ fl_live_run_open(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     self->shared = *conf;
-    fl_status status = s_open(self, conf, run, why);
+    fl_status status = s_read(self, conf, run, why);
     if (status != FL_OK) {
         fl_live_run_close(&self);
     }
@@ -220,12 +254,6 @@ uint64_t
 fl_live_run_samples_max(const fl_live_run *self)
 {
     return fl_run_settings_samples_max(self->conf);
-}
-
-const fl_aggregator_conf *
-fl_live_run_rounds(const fl_live_run *self)
-{
-    return &self->root.aggregator;
 }
 
 const char *

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cloud/authority_service.h"
-#include "cloud/root.h"
 #include "cloud/run_service.h"
 #include "cloud/runs.h"
 #include "cloud/settings.h"
@@ -34,7 +33,7 @@ typedef struct process {
     fl_identity *identity;
     fl_dataset test;
     fl_secagg_server_conf blocks;
-    fl_root *root;
+    fl_tracks *tracks;
     fl_runs *runs;
     fl_node *node;
     fl_queries *queries;
@@ -285,7 +284,7 @@ static fl_reason
 s_trouble(void *arg)
 {
     const process *self = arg;
-    return self->authority == NULL ? FL_WHY_AUTHORITY : fl_runs_trouble(self->runs);
+    return self->authority == NULL ? FL_WHY_AUTHORITY : FL_WHY_NONE;
 }
 
 // ---- what the node asks -----------------------------------------------------------------------
@@ -339,17 +338,23 @@ s_fill(void *arg, fl_status_input *input)
 {
     process *self = arg;
     static fl_root_view view;
-    view = fl_root_look(self->root, input->now);
-    const fl_reason trouble = s_trouble(self);
+    const uint32_t shown = fl_runs_shown(self->runs);
+    const fl_root *root = fl_tracks_root(self->tracks, shown);
+    view = fl_root_look(root, input->now);
+    const fl_root *other = fl_tracks_root(self->tracks, 1 - shown);
+    view.busy = view.busy || fl_root_look(other, input->now).busy;
+    fl_reason trouble = s_trouble(self);
+    trouble = trouble == FL_WHY_NONE ? fl_runs_trouble(self->runs, shown) : trouble;
     if (trouble != FL_WHY_NONE) {
         view.phase = FL_ROOT_PAUSED;
         view.reason = trouble;
     }
     input->tier = "root";
     input->node = *fl_identity_node(self->identity);
-    input->run = *fl_runs_current(self->runs);
+    input->run = *fl_runs_current(self->runs, shown);
     input->root = &view;
-    input->aggregator = fl_root_aggregator(self->root);
+    input->aggregator = fl_root_aggregator(root);
+    input->beside = fl_root_aggregator(other);
 }
 
 static bool
@@ -373,8 +378,8 @@ s_machine(process *self, fl_root_conf *shared, fl_why *why)
     shared->aggregator.masking = &self->blocks;
     shared->aggregator.child_roles[0] = FL_ROLE_EDGE;
     shared->aggregator.child_roles[1] = FL_ROLE_DEVICE;
-    self->root = fl_root_new(shared);
-    return self->root != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
+    self->tracks = fl_tracks_new(shared);
+    return self->tracks != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
 }
 
 static fl_status
@@ -383,7 +388,8 @@ s_seat(process *self, fl_why *why)
     fl_runs_conf runs = { .node = self->node, .most = (uint32_t)fl_conf_int(self->conf, "runs") };
     FL_TRY(s_share(self, &runs.live, why));
     FL_TRY(s_machine(self, &runs.shared, why));
-    runs.machine = self->root;
+    runs.machine = self->tracks;
+    runs.memory = fl_conf_bytes(self->conf, "runs.memory");
     self->runs = fl_runs_new(&runs);
     const fl_queries_conf queries = { .node = self->node,
                                       .ledger = self->ledger,
@@ -415,9 +421,10 @@ s_seat(process *self, fl_why *why)
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     const fl_tier tier = { .self = self,
-                           .machine = fl_root_machine(self->root),
-                           .applier = fl_runs_applier(self->runs),
-                           .saver = fl_runs_saver(self->runs),
+                           .machine = fl_tracks_machine(self->tracks),
+                           .applier = { fl_runs_applier(self->runs, 0),
+                                        fl_runs_applier(self->runs, 1) },
+                           .saver = { fl_runs_saver(self->runs, 0), fl_runs_saver(self->runs, 1) },
                            .enrol = s_enrol,
                            .ask = s_ask,
                            .turn = s_turn };
@@ -432,7 +439,7 @@ s_close(process *self)
     fl_authority_service_destroy(&self->service);
     fl_queries_destroy(&self->queries);
     fl_runs_destroy(&self->runs);
-    fl_root_destroy(&self->root);
+    fl_tracks_destroy(&self->tracks);
     fl_dataset_release(&self->test);
     fl_identity_close(&self->identity);
     fl_checkpoints_close(&self->checkpoints);
@@ -493,6 +500,7 @@ s_live(process *self, fl_why *why)
         FL_TRY(s_submit_file(self->ledger, fl_conf_text(self->conf, "run"), why));
     }
     fl_node_conf node = fl_settings_node(self->conf, true);
+    node.slots *= FL_TRACKS;
     node.identity = self->identity;
     node.stop = self->stop;
     FL_TRY(fl_node_open(&node, &self->node, why));

@@ -542,8 +542,15 @@ fl_root_assign(fl_root *self, const fl_root_conf *conf)
     fl_aggregator_assign(self->aggregator, &self->conf.aggregator);
 }
 
-const fl_aggregator *
+fl_aggregator *
 fl_root_aggregator(const fl_root *self)
 {
     return self->aggregator;
+}
+
+bool
+fl_root_wants(const fl_root *self, const fl_name *node)
+{
+    return self->phase != FL_ROOT_IDLE && self->phase != FL_ROOT_DONE &&
+           fl_aggregator_wants(self->aggregator, node);
 }

@@ -50,7 +50,9 @@ fl_machine fl_root_machine(fl_root *self);
 //  were. Only before the first run and after the end of one.
 void fl_root_assign(fl_root *self, const fl_root_conf *conf);
 
-const fl_aggregator *fl_root_aggregator(const fl_root *self);
+fl_aggregator *fl_root_aggregator(const fl_root *self);
+//  A run is in hand, and this child is one of those that it is for.
+bool fl_root_wants(const fl_root *self, const fl_name *node);
 fl_root_view fl_root_look(const fl_root *self, fl_time now);
 
 #endif

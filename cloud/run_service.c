@@ -224,23 +224,20 @@ s_submit(fl_question *question)
 
 // ---- looking ----------------------------------------------------------------------------------
 //  The ledger cannot know: it may be what is in trouble.
+//  What a run waits for stands where its end will.
 static void
 s_stand(const order *mine, fl_ledger_run *run)
 {
-    if (mine->trouble != FL_WHY_NONE && run->state == FL_RUN_RUNNING) {
-        run->state = FL_RUN_PAUSED;
-        run->reason = mine->trouble;
-    }
-}
-
-//  What a run waits for stands where its end will.
-static void
-s_add_waiting(const order *mine, fl_ledger_run *run)
-{
+    fl_reason trouble = mine->trouble;
     for (uint32_t i = 0; i < mine->waiting_count && run->state < FL_RUN_PAUSED; i++) {
         if (fl_run_equal(&run->run, &mine->waiting[i].run)) {
+            trouble = trouble == FL_WHY_NONE ? mine->waiting[i].trouble : trouble;
             memcpy(run->text, mine->waiting[i].text, sizeof run->text);
         }
+    }
+    if (trouble != FL_WHY_NONE && run->state == FL_RUN_RUNNING) {
+        run->state = FL_RUN_PAUSED;
+        run->reason = trouble;
     }
 }
 
@@ -258,7 +255,6 @@ s_list(fl_question *question)
     }
     for (uint32_t i = 0; i < count; i++) {
         s_stand(s_order(question), &runs[i]);
-        s_add_waiting(s_order(question), &runs[i]);
     }
     if (!s_failed(question, status, &why)) {
         question->json = fl_runs_json(runs, count);

@@ -504,6 +504,26 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
 }
 
 uint64_t
+fl_run_settings_memory(const fl_conf *conf, const fl_conf *root)
+{
+    const fl_root_conf run = fl_run_settings_root(conf, root);
+    const fl_element element = fl_policy_element(&run.plan);
+    const uint32_t named = run.aggregator.on_count, most = run.plan.block_max;
+    const uint64_t children = named > 0 ? named : run.aggregator.seats_max;
+    const bool masked = run.plan.masking[1] != FL_MASKING_NONE;
+    const uint64_t blocks = masked ? (children + most - 1) / most : 1;
+    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
+    fl_shape shape;
+    if (elements == 0) {
+        fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, NULL);
+        FL_ASSERT(status == FL_OK); // s_check has seen to it
+        elements = fl_shape_elements(&shape);
+    }
+    return elements * (blocks * sizeof(int64_t) + sizeof(float)) +
+           run.aggregator.slots * fl_element_bytes(&element, elements);
+}
+
+uint64_t
 fl_run_settings_samples_max(const fl_conf *conf)
 {
     fl_plan plan = s_plan(conf);

@@ -29,6 +29,9 @@ FL_CHECKED fl_status fl_run_recipe_read(const char *path, const char *const *set
 FL_CHECKED fl_status fl_run_settings_fit(const fl_conf *run, const fl_conf *root, fl_why *why);
 //  What the root's machine does for this run: all but the node, the signer and what is resumed.
 fl_root_conf fl_run_settings_root(const fl_conf *run, const fl_conf *root);
+//  Bytes that an open round takes at that root: its sums, what is received at a time, the next
+//  model.
+uint64_t fl_run_settings_memory(const fl_conf *run, const fl_conf *root);
 //  So many samples of a device count at most.
 uint64_t fl_run_settings_samples_max(const fl_conf *run);
 fl_optimizer_conf fl_run_settings_optimizer(const fl_conf *run);

@@ -22,8 +22,9 @@ static const fl_setting rows[] = {
       "IDX file of a test set; without one no accuracy is reported" },
     { "test.labels", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of its labels" },
     { "checkpoints", FL_CONF_INT, "3", 2, 256, NULL, "number of models kept on disk" },
-    { "runs", FL_CONF_INT, "2", 1, 8, NULL,
-      "most runs that take turns, a round each; each holds its model in memory" },
+    { "runs", FL_CONF_INT, "2", 1, 8, NULL, "most runs in hand; each holds its model in memory" },
+    { "runs.memory", FL_CONF_SIZE, "4G", 1048576, 1099511627776, NULL,
+      "bytes that open rounds of two runs may take together; for more the second one waits" },
     { "run", FL_CONF_TEXT, "", 0, 0, NULL,
       "RUN.yaml of a run to submit at the start, if it was not yet; see fl-run(5)" },
 };

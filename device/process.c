@@ -169,7 +169,7 @@ s_seat(process *self, fl_why *why)
                            .trainer = &self->trainer,
                            .ask = s_ask,
                            .turn = s_turn,
-                           .saver = fl_durable_saver(&self->durable) };
+                           .saver = { fl_durable_saver(&self->durable) } };
     return fl_node_seat(self->node, &tier, why);
 }
 

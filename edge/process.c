@@ -186,7 +186,7 @@ s_seat(process *self, fl_why *why)
     }
     const fl_tier tier = { .self = self,
                            .machine = fl_edge_machine(self->edge),
-                           .saver = fl_durable_saver(&self->durable),
+                           .saver = { fl_durable_saver(&self->durable) },
                            .ask = s_ask,
                            .denied = s_denied };
     return fl_node_seat(self->node, &tier, why);

@@ -86,19 +86,25 @@ s_below(fl_json *doc, json_t *in, const fl_aggregator *aggregator, uint32_t seat
 }
 
 static void
-s_children(fl_json *doc, const fl_aggregator *aggregator)
+s_children(fl_json *doc, const fl_aggregator *aggregator, const fl_aggregator *beside)
 {
     json_t *children = fl_json_array(doc, doc->top, "children");
-    uint32_t count = aggregator == NULL ? 0 : fl_aggregator_seats(aggregator);
+    const uint32_t own = aggregator == NULL ? 0 : fl_aggregator_seats(aggregator);
+    uint32_t count = own + (beside == NULL ? 0 : fl_aggregator_seats(beside));
     uint32_t shown = count < CHILDREN_MAX ? count : CHILDREN_MAX;
     uint32_t room = (FL_JSON_BYTES_MAX - OTHER_BYTES - shown * CHILD_BYTES) / BELOW_BYTES;
     uint64_t dropped = 0;
     for (uint32_t i = 0; i < shown; i++) {
-        fl_seat_view seat = fl_aggregator_seat(aggregator, i);
+        const fl_aggregator *at = i < own ? aggregator : beside;
+        const uint32_t index = i < own ? i : i - own;
+        fl_seat_view seat = fl_aggregator_seat(at, index);
+        if (seat.moved) {
+            continue;
+        }
         json_t *child = fl_json_item(doc, children);
         s_child(doc, child, &seat);
         fl_json_whole(doc, child, "told_round", seat.told_round);
-        dropped += s_below(doc, child, aggregator, i, &room);
+        dropped += s_below(doc, child, at, index, &room);
     }
     fl_json_whole(doc, doc->top, "below_dropped", dropped);
     fl_json_whole(doc, doc->top, "children_dropped",
@@ -236,7 +242,7 @@ s_waiting(fl_json *doc, const fl_status_input *input)
     uint32_t seats = input->aggregator == NULL ? 0 : fl_aggregator_seats(input->aggregator);
     for (uint32_t i = 0, said = 0; i < seats && said < MISSING_MAX; i++) {
         fl_seat_view seat = fl_aggregator_seat(input->aggregator, i);
-        if (s_missing(&self, &seat)) {
+        if (fl_aggregator_wants(input->aggregator, &seat.node) && s_missing(&self, &seat)) {
             fl_json_append(doc, missing, seat.node.name);
             said++;
         }
@@ -291,14 +297,24 @@ s_gauges_below(const fl_status_input *input)
                         .model_accuracy_ratio = NAN };
 }
 
+static uint32_t
+s_leaves(const fl_aggregator *aggregator)
+{
+    uint32_t sum = 0;
+    for (uint32_t i = 0; aggregator != NULL && i < fl_aggregator_seats(aggregator); i++) {
+        const fl_seat_view seat = fl_aggregator_seat(aggregator, i);
+        sum += seat.present ? seat.leaves : 0;
+    }
+    return sum;
+}
+
 //  The gauges of metrics.def as they stand now.
 static fl_gauges
 s_gauges(const fl_status_input *input)
 {
     fl_gauges now = input->root != NULL ? s_gauges_of_root(input->root) : s_gauges_below(input);
     now.uptime_seconds = (double)input->uptime_ms / 1e3;
-    now.aggregator_leaves =
-        input->aggregator == NULL ? 0 : fl_aggregator_presence(input->aggregator).leaves;
+    now.aggregator_leaves = s_leaves(input->aggregator) + s_leaves(input->beside);
     const fl_cert *cert = input->certificate;
     now.certificate_left_seconds = cert == NULL ? NAN
                                    : cert->not_after <= input->wall_s
@@ -489,7 +505,7 @@ fl_status_json(const fl_status_input *input)
     s_whole(&doc, top, "leaves", now.aggregator_leaves);
     fl_json_tally(&doc, fl_json_object(&doc, top, "tally"), &tally);
     s_blocks(&doc, input->aggregator);
-    s_children(&doc, input->aggregator);
+    s_children(&doc, input->aggregator, input->beside);
     s_bytes(&doc, input->metrics);
     s_counters(&doc, input->metrics);
     return fl_json_end(&doc);

@@ -32,6 +32,7 @@ typedef struct fl_status_input {
     const char *parent;           // its endpoint; NULL at the root
     const fl_root_view *root;     // NULL but at the root
     const fl_aggregator *aggregator;   // NULL at a device
+    const fl_aggregator *beside;       // with the children of another run; NULL but at the root
     const fl_participant *participant; // NULL at the root
     const fl_metrics *metrics;    // may be NULL
 } fl_status_input;

@@ -17,6 +17,7 @@ enum {
     FL_DENY_WHOLE_MAX = 13 + 24 * 2048 + 64,             // a longer list travels in parts
     FL_TEXT_MAX = 160,                                   // a human line on the wire
     FL_SLOTS_MAX = 64,                                   // staged contributions of one parent
+    FL_TRACKS = 2,                                       // rounds that are open at a time at a root
     FL_ON_MAX = 16,                  // children that a run is limited to, by name
     FL_STATS = 8,                    // sums that ride beside the vector
     FL_JSON_BYTES_MAX = 1024 * 1024, // an operator's answer

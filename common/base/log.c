@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/limits.h"
 #include "common/base/status.h"
 
 enum { IDS_MAX = 128, NAME_MAX_BYTES = 32, RUN_SHOWN = 4 };
@@ -24,7 +25,8 @@ static struct {
     fl_log_conf conf;
     char tier[NAME_MAX_BYTES];
     char node[NAME_MAX_BYTES];
-    char run[2 * RUN_SHOWN + 1];
+    char run[FL_TRACKS][2 * RUN_SHOWN + 1];
+    uint32_t track;
     uint64_t round;
     rate rates[IDS_MAX];
     uint32_t rate_count;
@@ -191,7 +193,8 @@ fl_log_setup(const fl_log_conf *conf)
     state.conf.window_ms = conf->window_ms == 0 ? WINDOW_MS : conf->window_ms;
     s_copy(state.tier, sizeof state.tier, conf->tier);
     s_copy(state.node, sizeof state.node, conf->node);
-    state.run[0] = '\0';
+    memset(state.run, 0, sizeof state.run);
+    state.track = 0;
     state.round = 0;
     state.rate_count = 0;
     s_unlock();
@@ -209,7 +212,15 @@ void
 fl_log_set_run(const fl_run *run)
 {
     s_lock();
-    fl_hex(run->bytes, RUN_SHOWN, state.run);
+    fl_hex(run->bytes, RUN_SHOWN, state.run[state.track]);
+    s_unlock();
+}
+
+void
+fl_log_set_track(uint32_t track)
+{
+    s_lock();
+    state.track = track;
     s_unlock();
 }
 
@@ -239,8 +250,8 @@ s_append_context(line *self, fl_log_level level, const char *id)
         s_append_pair(self, &(fl_log_pair){ "node", FL_LOG_TEXT, { state.node } });
     }
     s_append_pair(self, &(fl_log_pair){ "id", FL_LOG_TEXT, { id } });
-    if (state.run[0] != '\0') {
-        s_append_pair(self, &(fl_log_pair){ "run", FL_LOG_TEXT, { state.run } });
+    if (state.run[state.track][0] != '\0') {
+        s_append_pair(self, &(fl_log_pair){ "run", FL_LOG_TEXT, { state.run[state.track] } });
     }
     fl_log_pair round = fl_log_u64("round", state.round);
     s_append_pair(self, &round);

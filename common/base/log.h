@@ -40,7 +40,9 @@ typedef struct fl_log_conf {
 void fl_log_setup(const fl_log_conf *conf);
 //  Context of every line from now on. A short prefix of the run's id is shown.
 void fl_log_set_node(const char *node);
+//  Of the track at hand; each has a run of its own, the first is at hand at first.
 void fl_log_set_run(const fl_run *run);
+void fl_log_set_track(uint32_t track);
 void fl_log_set_round(uint64_t round);
 //  False when a line of this level would not be made: skip the work of its pairs.
 bool fl_log_wanted(fl_log_level level);

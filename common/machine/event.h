@@ -6,6 +6,7 @@
 #define FL_MACHINE_EVENT_H
 
 #include "common/base/id.h"
+#include "common/base/limits.h"
 #include "common/crypto/keys.h"
 #include "common/crypto/mask.h"
 #include "common/tensor/element.h"
@@ -58,6 +59,8 @@ typedef enum fl_run_order {
 
 typedef struct fl_event {
     fl_event_kind kind;
+    uint32_t
+        track; // of the effect that it answers, of START and RUN: at which of a root's machines
     uint64_t token;  // of the effect that it answers
     uint64_t wall_s; // wall clock, for certificates; set by the driver, whatever the kind
     union {
@@ -255,6 +258,7 @@ typedef struct fl_note {
 
 typedef struct fl_effect {
     fl_effect_kind kind;
+    uint32_t track; // below FL_TRACKS: whose slots, accumulators and model; 0 but at the root
     uint64_t token; // of one that is answered
     union {
         struct {

@@ -8,6 +8,7 @@
 struct fl_outbox {
     uint32_t capacity;
     uint32_t count;
+    uint32_t track;
     uint64_t newest;     // the last token given
     fl_effect effects[]; // (capacity)
 };
@@ -19,6 +20,7 @@ fl_outbox_new(uint32_t capacity)
     if (self != NULL) {
         self->capacity = capacity;
         self->count = 0;
+        self->track = 0;
         self->newest = 0;
     }
     return self;
@@ -39,6 +41,7 @@ fl_outbox_add(fl_outbox *self, fl_effect_kind kind)
     fl_effect *effect = &self->effects[self->count++];
     memset(effect, 0, sizeof *effect);
     effect->kind = kind;
+    effect->track = self->track;
     return effect;
 }
 
@@ -80,6 +83,13 @@ void
 fl_outbox_reset(fl_outbox *self)
 {
     self->count = 0;
+    self->track = 0;
+}
+
+void
+fl_outbox_set_track(fl_outbox *self, uint32_t track)
+{
+    self->track = track;
 }
 
 fl_message *

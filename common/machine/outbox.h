@@ -15,6 +15,8 @@ fl_effect *fl_outbox_add(fl_outbox *self, fl_effect_kind kind);
 uint32_t fl_outbox_count(const fl_outbox *self);
 const fl_effect *fl_outbox_at(const fl_outbox *self, uint32_t index);
 void fl_outbox_reset(fl_outbox *self);
+//  What is appended from now on, until the next reset, is of this track; 0 at first.
+void fl_outbox_set_track(fl_outbox *self, uint32_t track);
 
 //  Append an effect that will be answered: it has a token of its own, which `token` remembers.
 fl_effect *fl_outbox_ask(fl_outbox *self, fl_effect_kind kind, uint64_t *token);

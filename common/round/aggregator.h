@@ -75,6 +75,7 @@ typedef struct fl_seat_view {
     fl_name node;
     fl_role role;
     bool present, evasive, rests;
+    bool moved; // its child sits at another aggregator now
     fl_activity activity;
     uint64_t done, total;
     fl_outcome outcome; // of the current or last round
@@ -155,6 +156,15 @@ uint32_t fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, 
 //  What the parent above says (TWINS), before it says how the round ended: from then on the names
 //  that others keep are refused here, as long as it says so with each round.
 void fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes);
+
+//  Its rounds are for this child too. Its child sits here.
+bool fl_aggregator_wants(const fl_aggregator *self, const fl_name *node);
+bool fl_aggregator_holds(const fl_aggregator *self, fl_peer peer);
+//  Who says this HELLO sits at that other aggregator from now on, which hears what is known of its
+//  lies. Only when it is in no open round here. False: another process of its name sits here and is
+//  heard; it was refused.
+bool fl_aggregator_part(fl_aggregator *self, fl_aggregator *other, const fl_event *hello,
+                        fl_time now, fl_outbox *out);
 
 //  Of the children that its rounds are limited to.
 fl_presence fl_aggregator_presence(const fl_aggregator *self);

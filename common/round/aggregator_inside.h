@@ -1,5 +1,5 @@
-//  aggregator_inside - the struct of aggregator.c, for it and for aggregator_look.c. Nobody else
-//  includes it.
+//  aggregator_inside - the struct of aggregator.c, for it, aggregator_look.c and
+//  aggregator_members.c. Nobody else includes it.
 #ifndef FL_ROUND_AGGREGATOR_INSIDE_H
 #define FL_ROUND_AGGREGATOR_INSIDE_H
 

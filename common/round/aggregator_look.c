@@ -23,6 +23,18 @@ fl_aggregator_presence(const fl_aggregator *self)
     return fl_seats_presence(self->seats);
 }
 
+bool
+fl_aggregator_wants(const fl_aggregator *self, const fl_name *node)
+{
+    return fl_seats_wants(self->seats, node);
+}
+
+bool
+fl_aggregator_holds(const fl_aggregator *self, fl_peer peer)
+{
+    return fl_seats_of_peer(self->seats, peer) >= 0;
+}
+
 uint32_t
 fl_aggregator_seats(const fl_aggregator *self)
 {
@@ -47,6 +59,7 @@ fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
         .role = seat->role,
         .present = seat->present,
         .evasive = seat->evasive,
+        .moved = seat->moved,
         .activity = seat->activity,
         .done = seat->done,
         .total = seat->total,

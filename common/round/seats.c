@@ -236,7 +236,7 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
     }
     seat->node = event->message.node;
     seat->role = event->message.role;
-    seat->evasive = false;
+    seat->evasive = seat->moved = false;
     fl_seats_rest(self, seat, FL_WHY_NONE);
     seat->heard_at = now;
     seat->leaves = seat->role == FL_ROLE_DEVICE ? 1 : hello->leaves;

@@ -31,6 +31,7 @@ typedef struct fl_seat {
     bool present, evasive;
     uint64_t incarnation;
     uint32_t epoch;
+    bool moved; // its child sits at another aggregator now
     fl_time heard_at;
     //  as last said on a heartbeat
     uint32_t leaves;

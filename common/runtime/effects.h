@@ -38,6 +38,7 @@ typedef struct fl_saver {
 
 //  Every pointer is borrowed and outlives the result.
 typedef struct fl_effects_conf {
+    uint32_t track; // whose effects these are
     fl_workers *workers;
     fl_handles *handles;
     fl_staging *staging; // NULL: no children

@@ -20,13 +20,14 @@ s_let_go(fl_arrival *self)
 static void
 s_hand_over(fl_handles *handles, fl_errand *job)
 {
+    const uint32_t track = job->event.track;
     if (job->out != NULL) {
         *job->vec = fl_handles_put(handles, &job->out);
     }
     if (job->event.kind == FL_EV_MODEL && job->event.model.ok) {
-        fl_handles_put_model(handles, &job->effect.check.hash, &job->in);
+        fl_handles_put_model(handles, track, &job->effect.check.hash, &job->in);
     } else if (job->event.kind == FL_EV_APPLIED && job->event.applied.ok) {
-        fl_handles_put_model(handles, &job->applied.hash, &job->applied.model);
+        fl_handles_put_model(handles, track, &job->applied.hash, &job->applied.model);
     }
 }
 
@@ -69,6 +70,7 @@ fl_effects_job(fl_effects *self, const fl_effect *effect, fl_event_kind answer)
     job->effects = self;
     job->effect = *effect;
     job->event.kind = answer;
+    job->event.track = self->conf.track;
     job->event.token = effect->token;
     return job;
 }

@@ -8,8 +8,8 @@ struct fl_handles {
         fl_blob *blob;
     } vectors[FL_HANDLES_VECTORS_MAX];
     fl_vec last;
-    fl_hash model_hash;
-    fl_blob *model; // NULL: none yet
+    fl_hash model_hash[FL_TRACKS];
+    fl_blob *model[FL_TRACKS]; // NULL: none yet
 };
 
 fl_handles *
@@ -29,7 +29,9 @@ fl_handles_destroy(fl_handles **self_p)
     for (int i = 0; i < FL_HANDLES_VECTORS_MAX; i++) {
         fl_blob_unref(&self->vectors[i].blob);
     }
-    fl_blob_unref(&self->model);
+    for (int i = 0; i < FL_TRACKS; i++) {
+        fl_blob_unref(&self->model[i]);
+    }
     free(self);
 }
 
@@ -76,16 +78,20 @@ fl_handles_drop(fl_handles *self, fl_vec vec)
 }
 
 void
-fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p)
+fl_handles_put_model(fl_handles *self, uint32_t track, const fl_hash *hash, fl_blob **blob_p)
 {
-    fl_blob_unref(&self->model);
-    self->model_hash = *hash;
-    self->model = *blob_p;
+    fl_blob_unref(&self->model[track]);
+    self->model_hash[track] = *hash;
+    self->model[track] = *blob_p;
     *blob_p = NULL;
 }
 
 fl_blob *
 fl_handles_model(const fl_handles *self, const fl_hash *hash)
 {
-    return fl_hash_equal(&self->model_hash, hash) ? self->model : NULL;
+    fl_blob *found = NULL;
+    for (int i = 0; i < FL_TRACKS && found == NULL; i++) {
+        found = fl_hash_equal(&self->model_hash[i], hash) ? self->model[i] : NULL;
+    }
+    return found;
 }

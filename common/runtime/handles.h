@@ -23,8 +23,8 @@ fl_vec fl_handles_put(fl_handles *self, fl_blob **blob_p);
 fl_blob *fl_handles_look(const fl_handles *self, fl_vec vec);
 void fl_handles_drop(fl_handles *self, fl_vec vec);
 
-//  Keep this model, in place of the one before; takes the reference.
-void fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p);
+//  Keep this model, in place of the one before of its track; takes the reference.
+void fl_handles_put_model(fl_handles *self, uint32_t track, const fl_hash *hash, fl_blob **blob_p);
 //  The model, our own reference; NULL when it is not here.
 fl_blob *fl_handles_model(const fl_handles *self, const fl_hash *hash);
 

@@ -36,8 +36,8 @@ struct fl_node {
     fl_dialer_conf dialer;
     fl_workers *workers;
     fl_handles *handles;
-    fl_staging *staging;
-    fl_effects *effects;
+    fl_staging *staging[FL_TRACKS]; // NULL: no children
+    fl_effects *effects[FL_TRACKS];
     fl_enrol_relay *relay;
     fl_reactor *reactor;
     fl_renewal renewal;
@@ -52,10 +52,11 @@ s_obey(void *arg, const fl_effect *effect, fl_bytes body)
 {
     fl_node *self = arg;
     if (effect->kind == FL_FX_NOTE) {
+        fl_log_set_track(effect->track);
         fl_note_log(&effect->note, &self->metrics);
         return;
     }
-    bool done = fl_effects_obey(self->effects, effect, body);
+    bool done = fl_effects_obey(self->effects[effect->track], effect, body);
     FL_ASSERT(done);
 }
 
@@ -202,7 +203,12 @@ s_open_porch(fl_node *self, fl_why *why)
     fl_identity_serve(self->conf.identity, self->listener.gate,
                       said[FL_WAY_UP] > 0 ? said[FL_WAY_UP] : bound[FL_WAY_UP],
                       said[FL_WAY_DOWN] > 0 ? said[FL_WAY_DOWN] : bound[FL_WAY_DOWN]);
-    return fl_staging_open(self->conf.directory, self->conf.slots, &self->staging, why);
+    fl_status status = FL_OK;
+    for (int i = 0; i < FL_TRACKS; i++) {
+        FL_THEN(status,
+                fl_staging_open(self->conf.directory, FL_SLOTS_MAX, &self->staging[i], why));
+    }
+    return status;
 }
 
 //  "tcp://host:port" of the parent.
@@ -279,16 +285,21 @@ s_seat_effects(fl_node *self, fl_why *why)
 {
     const fl_entropy entropy = fl_entropy_os();
     fl_effects_conf effects = { .workers = self->workers,
-                                      .handles = self->handles,
-                                      .staging = self->staging,
-                                      .trainer = self->tier.trainer,
-                                      .applier = self->tier.applier,
-                                      .saver = self->tier.saver,
-                                      .node = *fl_identity_node(self->conf.identity),
-                                      .post_self = self,
-                                      .post = s_post };
+                                .handles = self->handles,
+                                .trainer = self->tier.trainer,
+                                .node = *fl_identity_node(self->conf.identity),
+                                .post_self = self,
+                                .post = s_post };
     fl_entropy_fill(&entropy, effects.own_seed, sizeof effects.own_seed);
-    self->effects = fl_effects_new(&effects);
+    bool made = true;
+    for (uint32_t i = 0; i < FL_TRACKS; i++) {
+        effects.track = i;
+        effects.staging = self->staging[i];
+        effects.applier = self->tier.applier[i];
+        effects.saver = self->tier.saver[i];
+        self->effects[i] = fl_effects_new(&effects);
+        made = made && self->effects[i] != NULL;
+    }
     const fl_enrol_relay_conf relay = { .inner = self->tier.machine,
                                         .identity = self->conf.identity,
                                         .enrol = self->tier.enrol,
@@ -299,7 +310,7 @@ s_seat_effects(fl_node *self, fl_why *why)
                                   .relay = self->relay,
                                   .post = s_post,
                                   .self = self };
-    if (self->effects == NULL || self->relay == NULL) {
+    if (!made || self->relay == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     return FL_OK;
@@ -314,7 +325,7 @@ s_effects_max(const fl_node_conf *conf)
 {
     enum { OWN = 512, PER_CHILD = 8 + 8, PER_BLOCK = 16 };
     const uint32_t blocks = conf->seats_max < FL_BLOCKS_MAX ? conf->seats_max : FL_BLOCKS_MAX;
-    return OWN + PER_CHILD * conf->seats_max + PER_BLOCK * blocks;
+    return OWN + PER_CHILD * conf->seats_max + FL_TRACKS * PER_BLOCK * blocks;
 }
 
 fl_status
@@ -364,13 +375,17 @@ fl_node_close(fl_node **self_p)
     if (self->porch_open) {
         fl_listener_close(&self->listener);
     }
-    fl_effects_destroy(&self->effects);
+    for (int i = 0; i < FL_TRACKS; i++) {
+        fl_effects_destroy(&self->effects[i]);
+    }
     if (self->workers != NULL &&
         fl_workers_stop(self->workers, FL_WORKERS_CANCEL, STOP_MS) == FL_OK) {
         fl_workers_destroy(&self->workers);
     }
     fl_enrol_relay_destroy(&self->relay);
-    fl_staging_close(&self->staging);
+    for (int i = 0; i < FL_TRACKS; i++) {
+        fl_staging_close(&self->staging[i]);
+    }
     fl_handles_destroy(&self->handles);
     if (self->net_open) {
         fl_net_close();
@@ -411,7 +426,9 @@ s_wind_down(fl_node *self, fl_why *why)
     bool ended = fl_workers_stop(self->workers, FL_WORKERS_DRAIN, STOP_MS) == FL_OK;
     (void)fl_workers_collect(self->workers);
     if (!ended) {
-        fl_log(FL_LOG_ERROR, "left-running", fl_log_u64("jobs", fl_effects_running(self->effects)));
+        fl_log(FL_LOG_ERROR, "left-running",
+               fl_log_u64("jobs", (uint64_t)fl_effects_running(self->effects[0]) +
+                                      fl_effects_running(self->effects[1])));
         fl_why_set(why, "jobs were still running at the end: a defect of this program");
     }
     return ended ? FL_OK : FL_BUSY;

@@ -34,8 +34,8 @@ typedef struct fl_tier {
     void *self;
     fl_machine machine;
     fl_trainer *trainer;
-    fl_applier applier;
-    fl_saver saver;
+    fl_applier applier[FL_TRACKS];
+    fl_saver saver[FL_TRACKS];
     fl_enrol_relay_register *enrol; // at the root: where enrolments end; arg is self
     //  An operator's question; answer now or later by fl_node_answer. False: not of this tier.
     bool (*ask)(void *self, uint32_t ticket, const fl_ask *ask);

@@ -203,6 +203,9 @@ FL_CHECKED fl_status fl_ledger_attempts(fl_ledger *self, const fl_run *run, uint
 //  FL_MISSING when there is none.
 FL_CHECKED fl_status fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round,
                                       uint32_t *attempt, fl_why *why);
+//  The runs that had a round opened since that run's newest was; how many, at most `capacity`.
+FL_CHECKED fl_status fl_ledger_since(fl_ledger *self, const fl_run *run, fl_run *runs,
+                                     uint32_t capacity, uint32_t *count, fl_why *why);
 //  Rounds (the latest closed attempt of each) from round `first` on and before round `before` (0:
 //  to the newest): the last `capacity` of them, ascending, without their rolls and blocks, but with
 //  the totals of the blocks. `*count`: how many.

@@ -96,6 +96,20 @@ fl_ledger_newest(fl_ledger *self, fl_run *run, uint64_t *round, uint32_t *attemp
     return found ? FL_OK : fl_fail(FL_MISSING, why, "no round was opened here yet");
 }
 
+fl_status
+fl_ledger_since(fl_ledger *self, const fl_run *run, fl_run *runs, uint32_t capacity,
+                uint32_t *count, fl_why *why)
+{
+    fl_query query =
+        fl_query_of(self->sql, "SELECT DISTINCT run FROM round WHERE seq > "
+                               "(SELECT coalesce(max(seq), 0) FROM round WHERE run=?)");
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
+    for (*count = 0; *count < capacity && fl_query_next(&query); (*count)++) {
+        (void)fl_query_take_blob(&query, runs[*count].bytes, sizeof runs->bytes);
+    }
+    return fl_query_end(&query, why);
+}
+
 //  Fill the roll of a round; `*room` entries are there, all are used.
 static fl_status
 s_read_roll(fl_ledger *self, fl_ledger_round *round, fl_roll_entry *roll, uint32_t room,

@@ -285,7 +285,7 @@ s_begin(ingest *self, fl_node *node)
     fl_why why = { "" };
     fl_event start = { .kind = FL_EV_START };
     fl_blob *model = fl_blob_ref(self->model);
-    fl_handles_put_model(fl_node_handles(node), &self->model_hash, &model);
+    fl_handles_put_model(fl_node_handles(node), 0, &self->model_hash, &model);
     start.start.round = 1;
     start.start.run = (fl_run){ .bytes = { 7 } };
     start.start.model = self->model_hash;
@@ -323,7 +323,7 @@ s_parent(ingest *self, const fl_authority *authority, fl_state_dir_parent *where
     self->inner = fl_root_machine(self->root);
     const fl_tier tier = { .self = self,
                            .machine = { self, s_step, s_deadline },
-                           .applier = { self, s_apply },
+                           .applier = { { self, s_apply } },
                            .turn = s_turn };
     s_must(fl_node_seat(node, &tier, &why), &why);
     s_begin(self, node);

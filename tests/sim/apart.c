@@ -144,7 +144,7 @@ fl_sim_check_stall(fl_sim *sim)
 void
 fl_sim_check_pauses(fl_sim *sim)
 {
-    const fl_root_view view = fl_root_look(sim->nodes[0].root, sim->now);
+    const fl_root_view view = fl_root_look(fl_tracks_root(sim->nodes[0].tracks, 0), sim->now);
     if (view.phase != FL_ROOT_PAUSED || view.reason != FL_WHY_STORAGE) {
         fl_sim_fail(sim, CHECK_STALL, "the store fails, and the root is in phase %d by %s",
                     (int)view.phase, fl_reason_name(view.reason));

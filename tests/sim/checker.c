@@ -487,7 +487,7 @@ fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 static bool
 s_between_turns(const fl_sim *sim, const fl_sim_node *root)
 {
-    const fl_root_phase phase = fl_root_look(root->root, sim->now).phase;
+    const fl_root_phase phase = fl_root_look(fl_tracks_root(root->tracks, 0), sim->now).phase;
     return sim->posted > 0 || phase == FL_ROOT_IDLE || phase == FL_ROOT_DONE;
 }
 

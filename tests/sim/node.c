@@ -70,9 +70,9 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
 {
     if (node->role == FL_ROLE_ROOT) {
         const fl_root_conf conf = fl_sim_root_conf(sim, node);
-        node->root = fl_root_new(&conf);
-        FL_ASSERT(node->root != NULL);
-        node->machine = fl_root_machine(node->root);
+        node->tracks = fl_tracks_new(&conf);
+        FL_ASSERT(node->tracks != NULL);
+        node->machine = fl_tracks_machine(node->tracks);
     } else if (node->role == FL_ROLE_EDGE) {
         fl_edge_conf conf = { .participant = s_member_conf(sim, node),
                               .aggregator = s_cohort_conf(sim, node),
@@ -95,7 +95,7 @@ s_destroy_machine(fl_sim_node *node)
 {
     if (node->role == FL_ROLE_ROOT) {
         fl_runs_destroy(&node->runs);
-        fl_root_destroy(&node->root);
+        fl_tracks_destroy(&node->tracks);
     } else if (node->role == FL_ROLE_EDGE) {
         fl_edge_destroy(&node->edge);
     } else {

@@ -3,7 +3,7 @@
 #ifndef FL_SIM_SIM_H
 #define FL_SIM_SIM_H
 
-#include "cloud/root.h"
+#include "cloud/tracks.h"
 #include "common/base/blob.h"
 #include "common/base/rng.h"
 #include "common/machine/policy.h"
@@ -189,7 +189,7 @@ typedef struct fl_sim_node {
     uint32_t life;   // grows with each crash
     fl_time back_at; // when it starts again, while not alive
     union {
-        fl_root *root;
+        fl_tracks *tracks;
         fl_edge *edge;
         fl_device *device;
     };

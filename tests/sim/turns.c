@@ -118,8 +118,9 @@ fl_node_post(fl_node *self, const fl_event *event)
 }
 
 void
-fl_handles_put_model(fl_handles *self, const fl_hash *hash, fl_blob **blob_p)
+fl_handles_put_model(fl_handles *self, uint32_t track, const fl_hash *hash, fl_blob **blob_p)
 {
+    FL_ASSERT(track == 0); // every run is for all children
     fl_blob_unref(blob_p);
     fl_sim_model_keep(&s_sim(self)->nodes[0], hash);
 }
@@ -176,7 +177,7 @@ s_begin(fl_sim *sim, fl_sim_era *era)
 }
 
 fl_status
-fl_live_run_open(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **live, fl_why *why)
+fl_live_run_read(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **live, fl_why *why)
 {
     fl_sim *sim = s_sim(conf->ledger);
     fl_sim_era *era = fl_sim_era_of(sim, run);
@@ -184,11 +185,18 @@ fl_live_run_open(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **
     if (s_store_fails(sim)) {
         return fl_fail(FL_IO, why, "the store fails");
     }
-    if (era->row.state == FL_RUN_QUEUED) {
-        s_begin(sim, era);
-    }
     *live = fl_sim_new(sizeof **live);
     **live = (fl_live_run){ .sim = sim, .era = era };
+    return FL_OK;
+}
+
+fl_status
+fl_live_run_open(fl_live_run *self, fl_why *why)
+{
+    (void)why;
+    if (self->era->row.state == FL_RUN_QUEUED) {
+        s_begin(self->sim, self->era);
+    }
     return FL_OK;
 }
 
@@ -225,13 +233,11 @@ fl_live_run_samples_max(const fl_live_run *self)
     return self->era->plan.weight_max;
 }
 
-//  A run of the simulator's is for all children.
-const fl_aggregator_conf *
-fl_live_run_rounds(const fl_live_run *self)
+fl_claim
+fl_live_run_claim(const fl_live_run *self)
 {
-    static const fl_aggregator_conf all;
     (void)self;
-    return &all;
+    return (fl_claim){ .bytes = 1 };
 }
 
 const char *
@@ -396,7 +402,7 @@ fl_sim_turns_start(fl_sim *sim, fl_sim_node *root)
 {
     const fl_runs_conf conf = { .most = sim->most,
                                 .live = { .ledger = (fl_ledger *)(void *)sim },
-                                .machine = root->root,
+                                .machine = root->tracks,
                                 .node = (fl_node *)(void *)sim };
     root->runs = fl_runs_new(&conf);
     FL_ASSERT(root->runs != NULL);

@@ -140,13 +140,19 @@ stage_closed(uint64_t round)
     return &stage->closed->report;
 }
 
+static fl_root *
+s_root(void)
+{
+    return fl_tracks_root(stage->nodes[0].tracks, 0);
+}
+
 // ---- words ------------------------------------------------------------------------------------
 fl_message
 stage_message(fl_verb verb)
 {
     return (fl_message){ .verb = verb,
                          .run = stage->run,
-                         .round = fl_root_look(stage->nodes[0].root, stage->now).round };
+                         .round = fl_root_look(s_root(), stage->now).round };
 }
 
 void
@@ -193,7 +199,7 @@ const fl_aggregator *
 stage_cohort(uint32_t node)
 {
     const fl_sim_node *at = &stage->nodes[node];
-    return node == 0 ? fl_root_aggregator(at->root) : fl_edge_aggregator(at->edge);
+    return node == 0 ? fl_root_aggregator(s_root()) : fl_edge_aggregator(at->edge);
 }
 
 const fl_participant *

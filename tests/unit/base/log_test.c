@@ -62,6 +62,9 @@ a_line_carries_its_context_and_its_pairs(void **state)
     fl_log_set_node("e4");
     fl_log(FL_LOG_ERROR, "stopped", fl_log_none());
     assert_string_equal(seen[1], "level=error tier=edge node=e4 id=stopped run=1f2e3d4c round=7");
+    fl_log_set_track(1); // with a run of its own, and none yet
+    fl_log(FL_LOG_ERROR, "stopped", fl_log_none());
+    assert_string_equal(seen[2], "level=error tier=edge node=e4 id=stopped round=7");
 }
 
 static void

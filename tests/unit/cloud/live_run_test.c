@@ -28,12 +28,15 @@ s_open(const char *recipe, void (*look)(fl_live_run *live))
     assert_int_equal(
         fl_ledger_run_submit(ledger, &about, fl_bytes_of(recipe, strlen(recipe)), &number, &why),
         FL_OK);
-    fl_status status = fl_live_run_open(&conf, &run, &live, &why);
+    fl_status status = fl_live_run_read(&conf, &run, &live, &why);
     assert_int_equal(live != NULL, status == FL_OK);
     if (live != NULL) {
-        look(live);
-        fl_live_run_close(&live);
+        status = fl_live_run_open(live, &why);
     }
+    if (status == FL_OK) {
+        look(live);
+    }
+    fl_live_run_close(&live);
     fl_conf_destroy(&root);
     fl_checkpoints_close(&checkpoints);
     return status;
@@ -84,6 +87,54 @@ a_run_begins_with_a_manifest_and_names_its_tensors(void **state)
     assert_int_equal(s_open("model.elements: 5\nplan.pin: true\n", s_look_at_the_order), FL_OK);
 }
 
+//  A round of this run is opened; another run's is it for a child of that name.
+static void
+s_open_round(const fl_run *of, const char *on)
+{
+    char recipe[64];
+    const int size = snprintf(recipe, sizeof recipe, "model.elements: 5\nround.on: %s\n", on);
+    const fl_ledger_run about = { .run = *of, .name = { 'n', (char)of->bytes[0] } };
+    const fl_report report = { .run = *of, .round = 1, .attempt = 1 };
+    uint64_t number;
+    if (!fl_run_equal(of, &run)) {
+        assert_int_equal(
+            fl_ledger_run_submit(ledger, &about, fl_bytes_of(recipe, (size_t)size), &number, &why),
+            FL_OK);
+    }
+    assert_int_equal(fl_ledger_round_open(ledger, &report, &why), FL_OK);
+}
+
+static bool
+s_passed(fl_live_run *live)
+{
+    fl_root_conf root = { .rounds = 0 };
+    fl_event start;
+    fl_blob *model = NULL;
+    assert_int_equal(fl_live_run_refresh(live, &why), FL_OK);
+    fl_live_run_start(live, &root, &start, &model);
+    fl_blob_unref(&model);
+    return root.passed;
+}
+
+static void
+s_look_at_what_passed(fl_live_run *live)
+{
+    s_open_round(&run, "");
+    assert_false(s_passed(live));
+    s_open_round(&(fl_run){ { 'a' } }, "e4, e5, e6");
+    assert_false(s_passed(live)); // its own children have not forgotten
+    s_open_round(&(fl_run){ { 'b' } }, "e2, e5, e6");
+    assert_true(s_passed(live));
+}
+
+static void
+a_round_is_passed_by_one_of_another_run_over_some_child_of_it(void **state)
+{
+    (void)state;
+    assert_int_equal(s_open("model.elements: 5\nround.on: e1, e2, e3\n", s_look_at_what_passed),
+                     FL_OK);
+}
+
 int
 main(void)
 {
@@ -91,6 +142,8 @@ main(void)
         unit_case(a_run_without_a_recipe_never_goes_on_with_default_settings, ledger_begin,
                   ledger_end),
         unit_case(a_run_begins_with_a_manifest_and_names_its_tensors, ledger_begin, ledger_end),
+        unit_case(a_round_is_passed_by_one_of_another_run_over_some_child_of_it, ledger_begin,
+                  ledger_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,6 +39,7 @@ static struct {
     fl_ledger_run run; // the last time
     bool unfit;
     fl_reason trouble;
+    fl_run_waiting waiting; // when it has a run
 } told;
 
 static fl_status
@@ -54,6 +55,15 @@ trouble(void *self)
 {
     assert_ptr_equal(self, &told);
     return told.trouble;
+}
+
+static uint32_t
+wait_for(void *self, fl_run_waiting waiting[FL_WAITING_MAX])
+{
+    static const fl_run none;
+    assert_ptr_equal(self, &told);
+    waiting[0] = told.waiting;
+    return fl_run_equal(&told.waiting.run, &none) ? 0 : 1;
 }
 
 static void
@@ -80,7 +90,8 @@ start(void **state)
                                                          .self = &told,
                                                          .fits = fits,
                                                          .trouble = trouble,
-                                                         .told = tell });
+                                                         .told = tell,
+                                                         .waiting = wait_for });
     return workers == NULL || queries == NULL || service == NULL;
 }
 
@@ -230,6 +241,16 @@ a_run_that_stands_still_for_trouble_is_shown_as_paused(void **state)
         assert_says("\"state\":\"paused\"");
         assert_says("\"reason\":\"storage\"");
     }
+    told.trouble = FL_WHY_NONE;
+    (void)ask("run-list", "1", "");
+    assert_says("\"state\":\"running\"");
+    told.waiting = (fl_run_waiting){ .run = queued.run, .trouble = FL_WHY_STORAGE }; // it alone
+    (void)ask("run-list", "1", "");
+    assert_says("\"state\":\"paused\"");
+    told.waiting = (fl_run_waiting){ .run = queued.run, .text = "it waits for e1" };
+    (void)ask("run-list", "1", "");
+    assert_says("\"state\":\"running\"");
+    assert_says("it waits for e1");
     assert_int_equal(ask("run-pause", "digits", ""), 0); // the ledger knows better
     assert_int_equal(stored("").reason, FL_WHY_NONE);
 }

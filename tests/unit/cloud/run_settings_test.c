@@ -293,6 +293,21 @@ a_run_names_the_children_that_take_part(void **state)
     assert_int_equal(with("--round-on", "e1,e2", "--masking", "unmasked", NULL), FL_OK);
 }
 
+//  One sum of 8 bytes at most, the next model, and four uploads of 4 bytes each; masked, a sum for
+//  each block of the 64 children that may be there.
+static void
+an_open_round_takes_as_much_memory_as_its_run_says(void **state)
+{
+    (void)state;
+    assert_int_equal(with("--model-elements", "1000", "--masking", "unmasked", NULL), FL_OK);
+    const uint64_t plain = fl_run_settings_memory(conf, root);
+    assert_int_equal(plain, 1000 * (8 + 4 + 4 * 4));
+    assert_int_equal(with("--model-elements", "1000", "--masking-block-max", "16", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_memory(conf, root), plain + 3 * 8000);
+    assert_int_equal(with("--model-layers", "784-128-10", "--masking", "unmasked", NULL), FL_OK);
+    assert_int_equal(fl_run_settings_memory(conf, root), 101770 * 28);
+}
+
 static void
 a_root_that_cannot_run_it_says_so(void **state)
 {
@@ -489,6 +504,7 @@ main(void)
         unit_case(a_root_waits_for_as_many_children_as_can_mask, begin, end),
         unit_case(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
         unit_case(a_run_names_the_children_that_take_part, begin, end),
+        unit_case(an_open_round_takes_as_much_memory_as_its_run_says, begin, end),
         unit_case(a_root_that_cannot_run_it_says_so, begin, end),
         unit_case(the_rate_is_constant_or_follows_a_schedule, begin, end),
         unit_case(a_run_may_begin_with_the_weights_of_a_file, begin, end),

@@ -43,7 +43,7 @@ fl_node_post(fl_node *self, const fl_event *event)
 // ---- a queue ----------------------------------------------------------------------------------
 static fl_checkpoints *checkpoints;
 static fl_conf *settings;
-static fl_root *machine;
+static fl_tracks *machine;
 static fl_runs *queue;
 
 static void
@@ -61,10 +61,11 @@ make(uint32_t jobs)
                      FL_OK);
     fl_runs_conf conf = {
         .most = 2,
+        .memory = 1 << 20,
         .live = { .ledger = ledger, .checkpoints = checkpoints, .root = settings },
         .shared.aggregator = fl_settings_aggregator(settings, NULL)
     };
-    machine = fl_root_new(&conf.shared);
+    machine = fl_tracks_new(&conf.shared);
     conf.machine = machine;
     queue = fl_runs_new(&conf);
     assert_true(handles != NULL && workers != NULL && machine != NULL && queue != NULL);
@@ -76,7 +77,7 @@ end(void **state)
     assert_int_equal(fl_workers_stop(workers, FL_WORKERS_DRAIN, STATION_WAIT_MS), FL_OK);
     fl_workers_destroy(&workers);
     fl_runs_destroy(&queue);
-    fl_root_destroy(&machine);
+    fl_tracks_destroy(&machine);
     fl_handles_destroy(&handles);
     fl_checkpoints_close(&checkpoints);
     fl_conf_destroy(&settings);
@@ -86,12 +87,14 @@ end(void **state)
 static void
 submit_as(uint8_t number_of)
 {
-    static const char recipe[] = "model.elements: 10\nmasking: unmasked\n";
+    char recipe[100];
+    const int size = snprintf(recipe, sizeof recipe,
+                              "model.elements: 10\nmasking: unmasked\nround.on: d%u\n", number_of);
     const fl_ledger_run row = { .run = number_of == 1 ? run : (fl_run){ { number_of } },
                                 .name = { (char)('a' + number_of) } };
     uint64_t number;
     assert_int_equal(
-        fl_ledger_run_submit(ledger, &row, fl_bytes_of(recipe, sizeof recipe - 1), &number, &why),
+        fl_ledger_run_submit(ledger, &row, fl_bytes_of(recipe, (size_t)size), &number, &why),
         FL_OK);
 }
 
@@ -147,7 +150,7 @@ static void
 step(void)
 {
     fl_outbox *out = fl_outbox_new(64);
-    const fl_machine it = fl_root_machine(machine);
+    const fl_machine it = fl_tracks_machine(machine);
     it.step(it.self, &posted, now, out);
     posted = (fl_event){ .kind = FL_EV_TICK };
     fl_outbox_destroy(&out);
@@ -171,14 +174,14 @@ begin(uint32_t jobs, bool crowd)
     fl_runs_wake(queue);
     settle();
     crowded = false;
-    assert_int_equal(fl_runs_trouble(queue), crowd ? FL_WHY_STORAGE : FL_WHY_NONE);
+    assert_int_equal(fl_runs_trouble(queue, 0), crowd ? FL_WHY_STORAGE : FL_WHY_NONE);
     turn(RETRY_MS - 1);
     assert_int_equal(posted.kind, crowd ? FL_EV_TICK : FL_EV_START);
     turn(1);
     settle();
     step();
-    assert_int_equal(fl_root_look(machine, now).phase, FL_ROOT_WAITING);
-    assert_int_equal(fl_runs_trouble(queue), FL_WHY_NONE);
+    assert_int_equal(fl_root_look(fl_tracks_root(machine, 0), now).phase, FL_ROOT_WAITING);
+    assert_int_equal(fl_runs_trouble(queue, 0), FL_WHY_NONE);
 }
 
 //  It was stopped, and the ledger did not take that at once.
@@ -186,11 +189,11 @@ static void
 ends_later(void)
 {
     assert_int_equal(stored().state, FL_RUN_RUNNING);
-    assert_int_equal(fl_runs_trouble(queue), FL_WHY_STORAGE);
+    assert_int_equal(fl_runs_trouble(queue, 0), FL_WHY_STORAGE);
     turn(RETRY_MS);
     settle();
     assert_int_equal(stored().reason, FL_WHY_STOPPED);
-    assert_int_equal(fl_runs_trouble(queue), FL_WHY_NONE);
+    assert_int_equal(fl_runs_trouble(queue, 0), FL_WHY_NONE);
 }
 
 static void
@@ -249,6 +252,31 @@ an_end_that_cannot_be_stored_is_stored_later(void **state)
     ends_later();
 }
 
+static void
+trouble_on_one_track_leaves_the_run_of_the_other_alone(void **state)
+{
+    (void)state;
+    fl_run_waiting waiting[FL_WAITING_MAX];
+    begin(4, false);
+    submit_as(2);
+    crowded = true;
+    fl_runs_wake(queue);
+    settle();
+    assert_int_equal(fl_runs_trouble(queue, 0), FL_WHY_NONE);
+    assert_int_equal(fl_runs_trouble(queue, 1), FL_WHY_STORAGE);
+    assert_int_equal(fl_runs_waiting(queue, waiting), 2);
+    assert_true(fl_run_equal(&waiting[0].run, &run));
+    assert_int_equal(waiting[0].trouble, FL_WHY_NONE);
+    assert_string_equal(waiting[0].text, "it waits for d1");
+    assert_true(waiting[1].run.bytes[0] == 2 && waiting[1].trouble == FL_WHY_STORAGE);
+    crowded = false;
+    turn(RETRY_MS);
+    settle();
+    assert_int_equal(posted.kind, FL_EV_START);
+    assert_int_equal(posted.track, 1);
+    assert_int_equal(fl_runs_trouble(queue, 1), FL_WHY_NONE);
+}
+
 #define TEST(name) unit_case(name, ledger_begin, end)
 
 int
@@ -257,6 +285,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_cannot_be_posted_is_given_to_the_machine_later),
         TEST(what_finds_no_room_among_the_jobs_is_done_later),
+        TEST(trouble_on_one_track_leaves_the_run_of_the_other_alone),
         TEST(an_end_that_cannot_be_stored_is_stored_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "cloud/scheduler.h"
 
+#include <string.h>
+
 #include "tests/support/unit.h"
 
 static void
@@ -44,6 +46,47 @@ an_open_round_goes_on_first_then_who_was_begun_then_priority_and_number_count(vo
     }
 }
 
+static fl_claim
+s_claim(const char *one, const char *other, uint64_t bytes, uint32_t track)
+{
+    fl_claim claim = { .bytes = bytes, .track = track };
+    for (int i = 0; i < 2; i++) {
+        const char *name = i == 0 ? one : other;
+        claim.on_count += name != NULL && fl_name_parse(name, &claim.on[claim.on_count]) ? 1 : 0;
+    }
+    return claim;
+}
+
+//  NULL: it is placed there; else what it waits for.
+static void
+s_placed(const fl_claim *held, uint32_t count, fl_claim run, uint32_t track, const char *waits)
+{
+    fl_why why = { "" };
+    const fl_status status = fl_run_place(held, count, 10, &run, &why);
+    assert_int_equal(status, waits == NULL ? FL_OK : FL_BUSY);
+    assert_true(waits != NULL ? strstr(why.text, waits) != NULL : run.track == track);
+}
+
+static void
+runs_that_want_the_same_children_share_a_track_and_others_have_one_each(void **state)
+{
+    (void)state;
+    const fl_claim held[] = { s_claim("a", "b", 4, 0), s_claim("c", NULL, 5, 1) };
+    const fl_claim all = s_claim(NULL, NULL, 4, 1);
+    s_placed(NULL, 0, s_claim("a", NULL, 99, 0), 0, NULL);
+    s_placed(held, 1, s_claim("d", "b", 99, 0), 0, NULL); // it takes turns: no second round
+    s_placed(held, 1, s_claim(NULL, NULL, 4, 0), 0, NULL);
+    s_placed(held, 1, s_claim("c", NULL, 6, 0), 1, NULL);
+    s_placed(held, 1, s_claim("c", NULL, 7, 0), 1, "for memory");
+    s_placed(&held[1], 1, s_claim("a", NULL, 5, 0), 0, NULL);
+    s_placed(&all, 1, s_claim("a", NULL, 5, 0), 1, NULL);
+    s_placed(held, 2, s_claim("d", "c", 6, 0), 1, NULL);
+    s_placed(held, 2, s_claim("d", "c", 7, 0), 1, "for memory");
+    s_placed(held, 2, s_claim("d", NULL, 5, 0), 0, NULL);
+    s_placed(held, 2, s_claim("b", "c", 1, 0), 0, "two runs that overlap");
+    s_placed(held, 2, s_claim(NULL, NULL, 1, 0), 0, "two runs that overlap");
+}
+
 int
 main(void)
 {
@@ -51,6 +94,7 @@ main(void)
         cmocka_unit_test(every_move_that_the_table_does_not_know_is_refused),
         cmocka_unit_test(
             an_open_round_goes_on_first_then_who_was_begun_then_priority_and_number_count),
+        cmocka_unit_test(runs_that_want_the_same_children_share_a_track_and_others_have_one_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,6 +289,66 @@ no_second_word_of_a_parent_gets_another_sum_opened(void **state)
     }
 }
 
+static bool
+s_forge_shares(fl_sim *sim, uint32_t from, uint32_t to, fl_message *message)
+{
+    (void)sim;
+    (void)to;
+    message->shares.signature[5] ^= from == CHILD && message->verb == FL_SHARES;
+    return true;
+}
+
+//  Another aggregator, to which the child goes over, leaves it out too.
+static void
+s_assert_known_elsewhere(void)
+{
+    const fl_aggregator_conf conf = { .child_roles = { FL_ROLE_DEVICE },
+                                      .seats_max = 4,
+                                      .slots = 1,
+                                      .window = { .count_min = 1, .time_max_ms = 1000 },
+                                      .timing = fl_timing_default() };
+    const fl_message hello = { .verb = FL_HELLO };
+    fl_aggregator *other = fl_aggregator_new(&conf);
+    fl_outbox *out = fl_outbox_new(64);
+    fl_event event = { .kind = FL_EV_MESSAGE };
+    event.message.from = 77;
+    event.message.node = stage->nodes[CHILD].name;
+    event.message.role = FL_ROLE_DEVICE;
+    event.message.message = &hello;
+    fl_aggregator *at = fl_root_aggregator(fl_tracks_root(stage->nodes[0].tracks, 0));
+    assert_true(fl_aggregator_part(at, other, &event, stage->now + 60000, out));
+    fl_aggregator_step(other, &event, 1, out);
+    fl_aggregator_open(other, &(fl_task){ .order.round = 1 }, FL_NEVER, 0, 2, out);
+    assert_int_equal(fl_aggregator_seat(other, 0).reason, FL_WHY_SIGNATURE);
+    fl_outbox_destroy(&out);
+    fl_aggregator_destroy(&other);
+}
+
+static void
+who_was_blamed_is_left_out_of_later_rounds_in_a_new_process_too(void **state)
+{
+    (void)state;
+    fl_sim_layout layout = stage_layout(0, 6, FL_MASKING_MALICIOUS);
+    layout.rounds = 3;
+    stage_open(&layout);
+    stage->deaf = STAGE_LIES;
+    stage->letter_hook = s_forge_shares;
+    assert_int_equal(stage_closed(1)->tally.in, 5);
+    stage_assert_outcome(CHILD, FL_OUT_REFUSED, FL_WHY_SIGNATURE);
+    stage->letter_hook = NULL;
+    for (uint64_t round = 2; round <= 3; round++) {
+        const fl_report *report = stage_closed(round);
+        assert_int_equal(report->tally.in, 5);
+        assert_int_equal(report->tally.refused, 1);
+        assert_int_equal(report->blocks[0].members, 5);
+        stage_assert_outcome(CHILD, FL_OUT_REFUSED, FL_WHY_SIGNATURE);
+        fl_sim_node_crash(stage, &stage->nodes[CHILD], 10);
+    }
+    assert_int_equal(stage->nodes[CHILD].told[FL_TASK], 1);
+    s_assert_known_elsewhere();
+    stage_close();
+}
+
 int
 main(void)
 {
@@ -297,6 +357,7 @@ main(void)
         cmocka_unit_test(blocks_that_were_not_yet_fixed_are_not_made_again),
         cmocka_unit_test(
             facts_that_were_changed_end_their_block_and_foreign_ones_are_not_looked_at),
+        cmocka_unit_test(who_was_blamed_is_left_out_of_later_rounds_in_a_new_process_too),
         cmocka_unit_test(no_second_word_of_a_parent_gets_another_sum_opened),
     };
     return cmocka_run_group_tests_name("round/masked_restart", tests, NULL, NULL);

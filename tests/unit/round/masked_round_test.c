@@ -487,39 +487,6 @@ a_block_goes_on_without_who_is_silent_when_it_is_opened(void **state)
     stage_close();
 }
 
-static bool
-s_forge_shares(fl_sim *sim, uint32_t from, uint32_t to, fl_message *message)
-{
-    (void)sim;
-    (void)to;
-    message->shares.signature[5] ^= from == CHILD && message->verb == FL_SHARES;
-    return true;
-}
-
-static void
-who_was_blamed_is_left_out_of_later_rounds_in_a_new_process_too(void **state)
-{
-    (void)state;
-    fl_sim_layout layout = stage_layout(0, 6, FL_MASKING_MALICIOUS);
-    layout.rounds = 3;
-    stage_open(&layout);
-    stage->deaf = STAGE_LIES;
-    stage->letter_hook = s_forge_shares;
-    assert_int_equal(stage_closed(1)->tally.in, 5);
-    stage_assert_outcome(CHILD, FL_OUT_REFUSED, FL_WHY_SIGNATURE);
-    stage->letter_hook = NULL;
-    for (uint64_t round = 2; round <= 3; round++) {
-        const fl_report *report = stage_closed(round);
-        assert_int_equal(report->tally.in, 5);
-        assert_int_equal(report->tally.refused, 1);
-        assert_int_equal(report->blocks[0].members, 5);
-        stage_assert_outcome(CHILD, FL_OUT_REFUSED, FL_WHY_SIGNATURE);
-        fl_sim_node_crash(stage, &stage->nodes[CHILD], 10);
-    }
-    assert_int_equal(stage->nodes[CHILD].told[FL_TASK], 1);
-    stage_close();
-}
-
 // ---- pace -------------------------------------------------------------------------------------
 //  What the second round is given, when the first was so quick; `extra` is done while all train.
 static fl_time
@@ -585,7 +552,6 @@ main(void)
         TEST(who_is_missing_in_a_block_that_has_too_few_is_named),
         TEST(a_block_goes_on_without_who_is_silent_when_it_is_opened),
         TEST(with_too_few_children_an_edge_says_so_at_once_and_a_root_waits_its_window_out),
-        TEST(who_was_blamed_is_left_out_of_later_rounds_in_a_new_process_too),
         TEST(a_measured_deadline_is_of_what_members_take_and_leaves_room_for_the_opening),
     };
     return cmocka_run_group_tests_name("round/masked_round", tests, NULL, NULL);

@@ -361,7 +361,7 @@ put_model(void)
 {
     const fl_hash hash = fl_hash_of(fl_blob_bytes(model));
     fl_blob *kept = fl_blob_ref(model);
-    fl_handles_put_model(handles, &hash, &kept);
+    fl_handles_put_model(handles, 0, &hash, &kept);
 }
 
 static fl_event

@@ -42,7 +42,7 @@ put_model(uint8_t number)
 {
     const fl_hash hash = { { number } };
     fl_blob *blob = blob_of(number);
-    fl_handles_put_model(handles, &hash, &blob);
+    fl_handles_put_model(handles, number >= 9, &hash, &blob);
     assert_null(blob);
 }
 
@@ -112,9 +112,11 @@ the_newest_model_is_kept(void **state)
     assert_false(holds_model(1));
     put_model(1);
     assert_true(holds_model(1));
+    put_model(9); // of the other track
     put_model(2);
     assert_false(holds_model(1));
     assert_true(holds_model(2));
+    assert_true(holds_model(9));
 }
 
 static void
