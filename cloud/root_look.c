@@ -10,6 +10,7 @@ fl_root_look(const fl_root *self, fl_time now)
                           .rounds = self->conf.rounds,
                           .attempt = self->task.attempt,
                           .ready = fl_aggregator_presence(self->aggregator).ready,
+                          .resting = fl_aggregator_presence(self->aggregator).resting,
                           .expect = fl_aggregator_expects(self->aggregator),
                           .leaves = fl_aggregator_presence(self->aggregator).leaves,
                           .expect_leaves = fl_awaited_of(&self->awaited, self->conf.expect_leaves),

@@ -122,6 +122,7 @@ s_wait_for_children(const json_t *status, const json_t *wait, const char *done,
                     char line[FL_RENDER_LINE_BYTES])
 {
     uint64_t ready = leaf_whole(wait, "ready"), expect = leaf_whole(wait, "expect");
+    uint64_t resting = leaf_whole(wait, "resting");
     uint64_t leaves = leaf_whole(wait, "leaves"), leaves_wanted = leaf_whole(wait, "expect_leaves");
     const json_t *names = json_object_get(wait, "missing");
     uint64_t unseen = s_less(s_less(expect, ready), json_array_size(names));
@@ -130,6 +131,9 @@ s_wait_for_children(const json_t *status, const json_t *wait, const char *done,
         s_add(line, " of %" PRIu64, expect);
     }
     s_add(line, " %s %s", s_children_noun(status), done);
+    if (resting > 0) {
+        s_add(line, ", of which %" PRIu64 " rest%s", resting, resting == 1 ? "s" : "");
+    }
     //  Where each child is a device, the second pair of numbers is the first again.
     if (leaves < leaves_wanted && (leaves != ready || leaves_wanted != expect)) {
         s_add(line, " with %" PRIu64 " of %" PRIu64 " devices", leaves, leaves_wanted);

@@ -24,6 +24,7 @@ typedef struct fl_root_view {
     uint64_t round, rounds;
     uint32_t attempt;
     uint32_t ready, expect; // children; what a wait waits for
+    uint32_t resting;       // of the ready ones: they take no round now
     uint32_t leaves, expect_leaves;
     uint32_t phase_ms;     // time spent in this phase
     uint32_t left_ms;      // until its bound; 0 when it has none

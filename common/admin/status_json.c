@@ -127,7 +127,7 @@ s_blocks(fl_json *doc, const fl_aggregator *aggregator)
 // ---- what it waits for ------------------------------------------------------------------------
 typedef struct wait {
     const char *what; // NULL: it does not wait
-    uint32_t ready, expect, leaves, expect_leaves;
+    uint32_t ready, resting, expect, leaves, expect_leaves;
     double left_ms; // NaN: as long as it takes
 } wait;
 
@@ -175,6 +175,7 @@ s_wait_of_root(const fl_status_input *input)
     if (root->phase == FL_ROOT_WAITING) {
         return (wait){ .what = "children",
                        .ready = root->ready,
+                       .resting = root->resting,
                        .expect = root->expect,
                        .leaves = root->leaves,
                        .expect_leaves = root->expect_leaves,
@@ -234,6 +235,7 @@ s_waiting(fl_json *doc, const fl_status_input *input)
     json_t *in = fl_json_object(doc, doc->top, "waiting");
     fl_json_text(doc, in, "for", self.what);
     fl_json_whole(doc, in, "ready", self.ready);
+    fl_json_whole(doc, in, "resting", self.resting);
     fl_json_whole(doc, in, "expect", self.expect);
     fl_json_whole(doc, in, "leaves", self.leaves);
     fl_json_whole(doc, in, "expect_leaves", self.expect_leaves);

@@ -5,7 +5,7 @@
 #include "common/base/limits.h"
 #include "common/machine/policy.h"
 
-enum { SILENT_BEATS = 3, DOUBLINGS = 2, SOON_TRIES = 8 };
+enum { SILENT_BEATS = 3, SOON_TRIES = 8 };
 
 void
 fl_session_init(fl_session *self, const fl_participant_conf *conf)
@@ -79,8 +79,8 @@ static fl_time
 s_silence_at(const fl_session *self)
 {
     fl_time bound = (fl_time)SILENT_BEATS * self->beat_ms;
-    uint32_t doubled = self->unanswered < DOUBLINGS ? self->unanswered : DOUBLINGS;
-    return self->phase == FL_SESSION_JOINING ? self->hello_at + (bound << doubled)
+    fl_time patience = self->unanswered == 0 ? bound : 2 * bound;
+    return self->phase == FL_SESSION_JOINING ? self->hello_at + patience
                                              : self->heard_at + bound + 1;
 }
 

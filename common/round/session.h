@@ -1,8 +1,8 @@
 //  session - a child's way to its seat, as a clock: when to connect, how long to wait for WELCOME,
 //  when to beat, when to leave a silent parent. A plain value inside the participant, which says
 //  the words. Every phase has an end: OFFLINE after the backoff, a silent JOINED after three beats,
-//  JOINING after as many, doubled with each HELLO without an answer, at most twice: a far link
-//  under load gets in.
+//  JOINING after as many, and after twice as many once a HELLO had no answer: a far link under load
+//  gets in, and one that was cut is not waited for long.
 #ifndef FL_ROUND_SESSION_H
 #define FL_ROUND_SESSION_H
 

@@ -161,9 +161,17 @@ a_waiting_root_says_for_whom_and_for_how_long(void **state)
     hello(1, "edge-b", FL_ROLE_EDGE, 4);
     hello(2, "edge-c", FL_ROLE_EDGE, 0);
     leave(1, "edge-b", FL_ROLE_EDGE);
-    const fl_root_view root = { .phase = FL_ROOT_WAITING, .round = 7, .rounds = 20, .ready = 1,
-                                .expect = 3, .leaves = 4, .expect_leaves = 12, .left_ms = 14000,
-                                .loss = NAN, .accuracy = NAN };
+    const fl_root_view root = { .phase = FL_ROOT_WAITING,
+                                .round = 7,
+                                .rounds = 20,
+                                .ready = 1,
+                                .resting = 1,
+                                .expect = 3,
+                                .leaves = 4,
+                                .expect_leaves = 12,
+                                .left_ms = 14000,
+                                .loss = NAN,
+                                .accuracy = NAN };
     const fl_status_input input = input_of_root(&root);
     json_t *json = json_of(fl_status_json(&input));
     assert_text(json, "tier", "root");
@@ -178,6 +186,7 @@ a_waiting_root_says_for_whom_and_for_how_long(void **state)
     assert_whole(json, "waiting/leaves", 4);
     assert_whole(json, "waiting/expect_leaves", 12);
     assert_whole(json, "waiting/left_ms", 14000);
+    assert_whole(json, "waiting/resting", 1);
     assert_int_equal(json_array_size(json_at(json, "waiting/missing")), 2);
     assert_text(json, "waiting/missing/0", "edge-b");
     assert_text(json, "waiting/missing/1", "edge-c");

@@ -82,6 +82,9 @@ waiting_is_said_with_how_many_how_long_and_for_whom(void **state)
         { "{" EDGES ",\"waiting\":{\"for\":\"children\",\"ready\":1,\"expect\":4,\"leaves\":4,"
           "\"expect_leaves\":16,\"left_ms\":2500,\"missing\":[\"edge-b\"]}}",
           "1 of 4 edges ready with 4 of 16 devices, 2.5 s more for edge-b and 2 not seen yet" },
+        { "{" EDGES ",\"waiting\":{\"for\":\"children\",\"ready\":3,\"resting\":1,\"expect\":3,"
+          "\"left_ms\":60000,\"missing\":[]}}",
+          "3 of 3 edges ready, of which 1 rests, 1m00s more" },
         { "{\"waiting\":{\"for\":\"children\",\"ready\":0,\"expect\":2,\"left_ms\":60000,"
           "\"missing\":[]}}",
           "0 of 2 children ready, 1m00s more for 2 not seen yet" },

@@ -31,7 +31,7 @@ static void
 hello_without_answer_is_given_up_after_three_beats_then_longer(void **state)
 {
     (void)state;
-    static const fl_time BEATS[] = { 3, 6, 12, 12 };
+    static const fl_time BEATS[] = { 3, 6, 6, 6 };
     for (size_t i = 0; i < sizeof BEATS / sizeof *BEATS; i++) {
         fl_time end = 1000 + 100 * BEATS[i];
         fl_session_asked(&joining, 1000);
