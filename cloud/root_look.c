@@ -27,6 +27,7 @@ fl_root_look(const fl_root *self, fl_time now)
                               (self->phase >= FL_ROOT_OPENING && self->phase <= FL_ROOT_SAVING) ||
                               (self->phase == FL_ROOT_PAUSED && self->paused != FL_ROOT_WAITING),
                           .masking = { self->conf.plan.masking[0], self->conf.plan.masking[1] },
+                          .weighting = (fl_weighting)self->conf.plan.weighting,
                           .pin = self->conf.plan.pin };
     if (self->phase == FL_ROOT_DONE && view.round > view.rounds) {
         view.rounds = view.round; // it had run further before it was to end earlier

@@ -41,10 +41,14 @@ static const fl_setting rows[] = {
     { "plan.bits", FL_CONF_INT, "16", 2, 24, NULL, "bits of a number, with its sign" },
     { "plan.pin", FL_CONF_BOOL, "false", 0, 0, NULL,
       "make masked updates from train.seed alone: for tests that compare models byte by byte" },
+    { "plan.weighting", FL_CONF_CHOICE, "equal", 0, 0, "equal|classes|samples",
+      "how much a device counts in the mean: each the same, by a public class of its number of "
+      "samples, or by that number, which is right only where devices are trusted" },
     { "plan.weight_unit", FL_CONF_INT, "64", 1, 1000000000, NULL,
-      "samples that count as one unit of weight" },
+      "samples that count as one unit of weight; not for equal" },
     { "plan.weight_max", FL_CONF_INT, "0", 0, 1000000, NULL,
-      "largest weight of a device; 0 is the largest that plan.devices_max leaves room for" },
+      "largest weight of a device; 0 is the largest that plan.devices_max leaves room for; not for "
+      "equal" },
     { "plan.devices_max", FL_CONF_INT, "256", 1, 1000000, NULL,
       "most devices of a round; sums are proved not to overflow for so many" },
     { "masking", FL_CONF_CHOICE, "malicious", 0, 0, FL_SETTINGS_MASKING,
@@ -114,13 +118,22 @@ s_masks(const fl_conf *conf)
            s_masking_edges(conf) != FL_MASKING_NONE;
 }
 
+static fl_weighting
+s_weighting(const fl_conf *conf)
+{
+    static const fl_weighting said[] = { FL_WEIGHTING_EQUAL, FL_WEIGHTING_CLASSES,
+                                         FL_WEIGHTING_SAMPLES };
+    return said[fl_conf_choice(conf, "plan.weighting")];
+}
+
 static fl_element
 s_fixed(const fl_conf *conf)
 {
+    const bool equal = s_weighting(conf) == FL_WEIGHTING_EQUAL;
     return (fl_element){ .clip = (float)fl_conf_real(conf, "plan.clip"),
                          .bits = (uint8_t)fl_conf_int(conf, "plan.bits"),
                          .weight_unit = (uint32_t)fl_conf_int(conf, "plan.weight_unit"),
-                         .weight_max = (uint32_t)fl_conf_int(conf, "plan.weight_max"),
+                         .weight_max = equal ? 1 : (uint32_t)fl_conf_int(conf, "plan.weight_max"),
                          .devices_max = (uint32_t)fl_conf_int(conf, "plan.devices_max") };
 }
 
@@ -451,6 +464,7 @@ s_plan(const fl_conf *conf)
     fl_plan plan = {
         .clip = fixed.clip,
         .bits = fixed.bits,
+        .weighting = (uint8_t)s_weighting(conf),
         .weight_unit = fixed.weight_unit,
         .weight_max = fixed.weight_max,
         .devices_max = fixed.devices_max,

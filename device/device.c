@@ -21,7 +21,9 @@ struct fl_device {
     fl_order trained;  // order of the running training, or of the update held
     fl_order encoding; // order that the running encoding is for
     fl_vec update;     // 0 when none
-    uint64_t samples;
+    uint64_t shard;    // samples here, as they were counted at the start
+    uint64_t samples;  // trained on
+    uint64_t counted;  // the one of the two that the update weighs
     uint64_t stats[FL_STATS];
     uint64_t steps, steps_wanted; // of its training
     uint64_t weight;  // of the running encoding
@@ -36,6 +38,7 @@ fl_device_new(const fl_participant_conf *conf)
     if (self == NULL) {
         return NULL;
     }
+    self->shard = conf->samples;
     self->participant = fl_participant_new(conf);
     if (self->participant == NULL) {
         fl_device_destroy(&self);
@@ -104,8 +107,12 @@ static void
 s_encode(fl_device *self, const fl_task *task, fl_outbox *out)
 {
     uint64_t staleness = task->order.round - self->trained.round;
-    uint64_t whole = fl_policy_weight(self->samples, &task->order.plan);
-    self->weight = fl_policy_damped(whole, staleness);
+    const fl_plan *plan = &task->order.plan;
+    self->counted = plan->weighting == FL_WEIGHTING_CLASSES ? self->shard : self->samples;
+    self->weight = fl_policy_weight(self->counted, plan);
+    if (plan->weighting == FL_WEIGHTING_SAMPLES) { // else it depends on nothing but the device
+        self->weight = fl_policy_damped(self->weight, staleness);
+    }
     self->encoding = task->order;
     self->offered = 0; // a verdict about an earlier attempt does not take it from under the encoder
     if (staleness > 0) {
@@ -242,8 +249,9 @@ on_encoded(fl_device *self, const fl_event *event, fl_time now, fl_outbox *out)
     memcpy(offer.stats, self->stats, sizeof offer.stats);
     offer.stats[FL_STAT_SATURATED] = event->encoded.saturated;
     uint64_t most = fl_policy_samples_max(&self->encoding.plan);
-    offer.stats[FL_STAT_CAPPED] = self->samples > most ? 1 : 0;
-    if (self->samples > most) {
+    bool capped = most > 0 && self->counted > most;
+    offer.stats[FL_STAT_CAPPED] = capped ? 1 : 0;
+    if (capped) {
         s_note(FL_NOTE_WEIGHT_CAPPED, round, 1, most, out);
     }
     if (self->steps < self->steps_wanted) {

@@ -228,6 +228,9 @@ fl_render_masking(const json_t *answer, char line[FL_RENDER_LINE_BYTES])
     if (strcmp(above, "-") != 0 && strcmp(above, profile) != 0) {
         s_add(line, ", sums of edges %s", above);
     }
+    if (!leaf_is(answer, "weighting", "-")) {
+        s_add(line, "%sweighting %s", line[0] == '\0' ? "" : ", ", leaf_text(answer, "weighting"));
+    }
     if (leaf_true(answer, "pinned")) {
         s_add(line, "%spinned", line[0] == '\0' ? "" : ", ");
     }

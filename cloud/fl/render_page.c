@@ -521,6 +521,7 @@ static const column of_rounds[] = {
     { { "REFUSED", true, 5 }, "refused", s_whole },
     { { "CAPPED", true, 4 }, "capped", s_whole },
     { { "MASKING", false, 2 }, "masking", s_masking },
+    { { "WEIGHTING", false, 10 }, "weighting", s_text },
     { { "RECOVERED", true, 9 }, "recovered", s_tiers },
     { { "ABORTED", true, 8 }, "aborted", s_tiers },
     { { "LOST", true, 6 }, "samples_lost_share", s_share },

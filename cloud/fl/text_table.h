@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { FL_TABLE_COLUMNS_MAX = 16, FL_TABLE_CELL_BYTES = 40 };
+enum { FL_TABLE_COLUMNS_MAX = 20, FL_TABLE_CELL_BYTES = 40 };
 
 typedef struct fl_text_table_column {
     const char *title;

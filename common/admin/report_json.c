@@ -133,6 +133,7 @@ fl_report_json(const fl_report *report, uint64_t model_bytes, uint64_t opened_at
     fl_json_whole(&doc, top, "merge_ms", tally->merge_ms);
     fl_json_text(&doc, top, "masking", fl_masking_name(report->masking));
     fl_json_bool(&doc, top, "masked", s_masked(report, hops));
+    fl_json_text(&doc, top, "weighting", fl_weighting_name(report->weighting));
     fl_json_bool(&doc, top, "pinned", report->pin);
     s_tiers(&doc, top, hops);
     s_blocks(&doc, top, report->blocks, report->block_count);
@@ -166,6 +167,7 @@ s_round(fl_json *doc, json_t *in, const fl_ledger_round *round)
     fl_json_device_scores(doc, in, report->stats);
     fl_json_text(doc, in, "masking", fl_masking_name(report->masking));
     fl_json_bool(doc, in, "masked", s_masked(report, round->hops));
+    fl_json_text(doc, in, "weighting", fl_weighting_name(report->weighting));
     fl_json_bool(doc, in, "pinned", report->pin);
     s_tiers(doc, in, round->hops);
 }

@@ -36,6 +36,7 @@ typedef struct fl_root_view {
     uint64_t skipped;   // rounds, as far as this process knows
     fl_reason reason;   // why DONE early, or PAUSED
     uint8_t masking[2]; // fl_masking, of every round: fl_plan
+    fl_weighting weighting;
     bool pin;           // and nothing is random in it
     fl_reason rests;    // it opens no round; FL_WHY_NONE: it does
     bool busy;          // a round is in hand

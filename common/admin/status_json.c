@@ -419,6 +419,7 @@ s_masking(fl_json *doc, const fl_status_input *input)
         fl_json_text(doc, doc->top, "masking", NULL);
         fl_json_text(doc, doc->top, "masking_edges", NULL);
         fl_json_text(doc, doc->top, "masked", NULL);
+        fl_json_text(doc, doc->top, "weighting", NULL);
         fl_json_text(doc, doc->top, "pinned", NULL);
         return;
     }
@@ -426,6 +427,9 @@ s_masking(fl_json *doc, const fl_status_input *input)
     fl_json_text(doc, doc->top, "masking", fl_masking_name((fl_masking)masking[0]));
     fl_json_text(doc, doc->top, "masking_edges", fl_masking_name((fl_masking)masking[1]));
     fl_json_bool(doc, doc->top, "masked", masking[0] != FL_MASKING_NONE);
+    fl_weighting weighting =
+        input->root != NULL ? input->root->weighting : (fl_weighting)task->order.plan.weighting;
+    fl_json_text(doc, doc->top, "weighting", fl_weighting_name(weighting));
     fl_json_bool(doc, doc->top, "pinned",
                  input->root != NULL ? input->root->pin : task->order.plan.pin);
 }

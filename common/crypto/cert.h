@@ -26,7 +26,7 @@ typedef struct fl_cert {
     uint64_t not_before; // first and last second of validity
     uint64_t not_after;
     uint64_t serial; // from 1, never given twice by one authority
-    uint8_t class_max; // the highest class that it may take part in; 0: there is one
+    uint8_t class_max; // of weight, the highest that it may say; 0: the plan alone bounds it
 } fl_cert;
 
 //  Roles that a verifier accepts, as a set.

@@ -232,6 +232,7 @@ typedef struct fl_report {
     const fl_roll_entry *roll; // (roll_count)
     uint32_t roll_count, roll_dropped;
     fl_masking masking;
+    fl_weighting weighting;
     bool pin;                    // nothing of the updates is random: the plan's
     const fl_block_line *blocks; // (block_count), ours and of the tiers below
     uint32_t block_count;

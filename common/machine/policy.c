@@ -41,17 +41,35 @@ fl_policy_damped(uint64_t weight, uint64_t staleness)
     return damped > 0 ? damped : 1;
 }
 
+static uint64_t
+s_units(uint64_t samples, const fl_plan *plan)
+{
+    uint64_t units = samples / plan->weight_unit + (samples % plan->weight_unit != 0);
+    return units < plan->weight_max ? units : plan->weight_max;
+}
+
 uint64_t
 fl_policy_weight(uint64_t samples, const fl_plan *plan)
 {
-    uint64_t weight = samples / plan->weight_unit + (samples % plan->weight_unit != 0);
-    return weight < plan->weight_max ? weight : plan->weight_max;
+    return plan->weighting == FL_WEIGHTING_SAMPLES ? s_units(samples, plan)
+                                                   : (uint64_t)1 << fl_policy_class(samples, plan);
+}
+
+uint8_t
+fl_policy_class(uint64_t samples, const fl_plan *plan)
+{
+    uint8_t class = 0;
+    while (plan->weighting == FL_WEIGHTING_CLASSES && s_units(samples, plan) >> class > 1) {
+        class ++;
+    }
+    return class;
 }
 
 uint64_t
 fl_policy_samples_max(const fl_plan *plan)
 {
-    return (uint64_t)plan->weight_unit * plan->weight_max;
+    return plan->weighting == FL_WEIGHTING_EQUAL ? 0
+                                                 : (uint64_t)plan->weight_unit * plan->weight_max;
 }
 
 fl_element

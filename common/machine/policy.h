@@ -46,9 +46,13 @@ uint32_t fl_policy_deadline_ms(const fl_window *window, uint32_t median_ms);
 //  for w = 0. (The 1/(1+s) damping of REFL, arXiv 2111.01108, with beta = 0.)
 uint64_t fl_policy_damped(uint64_t weight, uint64_t staleness);
 
-//  w = ceil(samples / unit), at most weight_max. 0 for no samples.
+//  What a device with so many samples weighs. Samples: ceil(samples / unit), at most weight_max, 0
+//  for none; equal: 1; classes: 2^class.
 uint64_t fl_policy_weight(uint64_t samples, const fl_plan *plan);
-//  So many samples of a device count at most: above it its weight is capped.
+//  The class of a device with so many samples: the largest c with 2^c <= ceil(samples / unit) and
+//  <= weight_max. 0 where there are no classes.
+uint8_t fl_policy_class(uint64_t samples, const fl_plan *plan);
+//  So many samples of a device count at most: above it its weight is capped. 0, equal: any number.
 uint64_t fl_policy_samples_max(const fl_plan *plan);
 
 //  How an element travels in a round of that plan: today the same on every hop. The only place that

@@ -1289,6 +1289,7 @@ s_sum_up(fl_aggregator *self, fl_result *result)
     result->count = masked ? self->opened.count : said->count;
     memcpy(result->stats, masked ? self->opened.stats : said->stats, sizeof result->stats);
     result->masking = fl_plan_masking(&self->task.order.plan, 1);
+    result->weighting = (fl_weighting)self->task.order.plan.weighting;
     result->pin = self->task.order.plan.pin;
     if (self->conf.masking != NULL && fl_plan_masks(&self->task.order.plan)) {
         result->blocks = s_lines(self, &result->block_count);

@@ -62,6 +62,7 @@ typedef struct fl_result {
     const fl_roll_entry *roll; // (roll_count), the aggregator's, until the next open
     uint32_t roll_count, roll_dropped;
     fl_masking masking;
+    fl_weighting weighting;
     bool pin;
     const fl_block_line *blocks; // (block_count), the aggregator's, until the next open
     uint32_t block_count;

@@ -95,6 +95,7 @@ fl_result_report(const fl_result *self, fl_report *report)
     report->roll_count = self->roll_count;
     report->roll_dropped = self->roll_dropped;
     report->masking = self->masking;
+    report->weighting = self->weighting;
     report->pin = self->pin;
     report->blocks = self->blocks;
     report->block_count = self->block_count;

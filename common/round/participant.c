@@ -1038,7 +1038,9 @@ fl_participant_new(const fl_participant_conf *conf)
     self->doing.leaves = conf->role == FL_ROLE_DEVICE ? 1 : 0;
     bool made = fl_upload_send_init(&self->upload, conf->role == FL_ROLE_EDGE);
     if (made && conf->masking != NULL) {
-        self->masking = fl_secagg_client_new(conf->masking, conf->mark);
+        fl_secagg_client_conf masking = *conf->masking;
+        masking.samples = conf->role == FL_ROLE_DEVICE ? conf->samples : 0;
+        self->masking = fl_secagg_client_new(&masking, conf->mark);
         made = self->masking != NULL;
     }
     if (!made) {

@@ -27,6 +27,7 @@ typedef struct fl_participant_conf {
     uint32_t backoff_min_ms, backoff_max_ms;
     uint32_t lanes_ms; // time for both bulk lanes to open after WELCOME; 0: they are not tried
     fl_run run; // that it took part in before it was restarted, to hear of its end; zero: none
+    uint64_t samples; // of a device, before it has trained: its class; 0: the lowest
     //  Its half of a masked round; NULL: this participant takes no masked task. Borrowed, with all
     //  that it points to; the hop is that of the parent's certificate, which WELCOME must show.
     const fl_secagg_client_conf *masking;

@@ -218,11 +218,13 @@ s_judge(const fl_uploads *self, const fl_seat *seat, const fl_contrib *contrib)
     }
     bool device = seat->role == FL_ROLE_DEVICE;
     if (contrib->count < 1 || contrib->count > plan->devices_max ||
-        (device && contrib->count != 1) || contrib->weight < 1 ||
+        (device && contrib->count != 1) || contrib->weight < contrib->count ||
         contrib->weight > (uint64_t)contrib->count * plan->weight_max) {
         return FL_WHY_WEIGHT;
     }
-    return FL_WHY_NONE;
+    bool power = (contrib->weight & (contrib->weight - 1)) == 0;
+    return device && plan->weighting == FL_WEIGHTING_CLASSES && !power ? FL_WHY_WEIGHT
+                                                                       : FL_WHY_NONE;
 }
 
 //  What an edge reports, into room of its seat that is made when it is needed. False: none.

@@ -136,13 +136,16 @@ s_say_keys(fl_secagg_client *self, const fl_name *parent, fl_time now, fl_outbox
                                                .hop = self->conf.hop,
                                                .edge = *parent,
                                                .round = self->task.order.round };
+    self->block.plan = &self->task.order.plan;
     fl_block_keys *keys = &s_word(self, FL_KEYS)->keys;
     self->keys = self->conf.keys;
     memcpy(self->certificate, self->conf.certificate, sizeof self->certificate);
     keys->certificate = fl_bytes_of(self->certificate, sizeof self->certificate);
     memcpy(keys->epk, self->epk, sizeof keys->epk);
     memcpy(keys->mpk, self->mpk, sizeof keys->mpk);
-    fl_transcript_keys_sign(self->keys, &self->block.round, self->epk, self->mpk, keys->signature);
+    keys->class = fl_policy_class(self->conf.samples, self->block.plan);
+    fl_transcript_keys_sign(self->keys, &self->block.round, keys->class, self->epk, self->mpk,
+                            keys->signature);
     s_utter(self, now, out);
 }
 
@@ -366,7 +369,9 @@ s_judge_block(fl_secagg_client *self)
     if (members > plan->block_max) {
         return FL_WHY_POLICY_REFUSED;
     }
-    return FL_WHY_NONE;
+    return fl_secagg_hides(&self->block, self->index, fl_secagg_all(members), FL_SECAGG_PART_ROSTER)
+               ? FL_WHY_NONE
+               : FL_WHY_WEIGHT;
 }
 
 //  What the update of this round is drawn from. A pinned update of a model is the same in every
@@ -487,6 +492,9 @@ s_judge_maskset(const fl_secagg_client *self, uint64_t set)
     if (fl_set_count(set) < self->quorum) {
         return FL_WHY_TOO_FEW_READY;
     }
+    if (!fl_secagg_hides(&self->block, self->index, set, FL_SECAGG_PART_SUM)) {
+        return FL_WHY_WEIGHT;
+    }
     return s_same_model_allows(self, set, false) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
 }
 
@@ -526,6 +534,9 @@ s_judge_survivors(const fl_secagg_client *self, uint64_t set)
     }
     if (fl_set_count(set) < self->quorum) {
         return FL_WHY_TOO_FEW_UPLOADS;
+    }
+    if (!fl_secagg_hides(&self->block, self->index, set, FL_SECAGG_PART_SUM)) {
+        return FL_WHY_WEIGHT;
     }
     return s_same_model_allows(self, set, true) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
 }

@@ -29,6 +29,7 @@ typedef struct fl_secagg_client_conf {
     bool pin_allowed;      // take part in a pinned round although the profile is malicious
     uint32_t reopen_after; // rounds after which R4 is waived for a model; 0 = never
     uint32_t again_ms;     // what is not answered is said again
+    uint64_t samples;      // of a device: its class follows from them; 0: the lowest
 } fl_secagg_client_conf;
 
 typedef enum fl_secagg_step {

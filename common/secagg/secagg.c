@@ -95,6 +95,14 @@ s_key_fresh(const fl_secagg_block *self, const uint8_t key[FL_TRANSCRIPT_KEY_BYT
     return fresh;
 }
 
+//  Edges have no class: what an edge sums up weighs what its devices do.
+static uint8_t
+s_class_max(const fl_plan *plan, const fl_cert *cert)
+{
+    uint8_t most = cert->role == FL_ROLE_DEVICE ? fl_policy_class(UINT64_MAX, plan) : 0;
+    return cert->class_max > 0 && cert->class_max < most ? cert->class_max : most;
+}
+
 fl_reason
 fl_secagg_block_add(fl_secagg_block *self, fl_bytes member, const fl_secagg_trust *trust,
                     uint64_t now_s)
@@ -115,14 +123,36 @@ fl_secagg_block_add(fl_secagg_block *self, fl_bytes member, const fl_secagg_trus
         return FL_WHY_KEY;
     }
     fl_bytes signature = fl_read_view(&in, FL_SIGN_BYTES);
-    uint8_t class = fl_read_u8(&in), roster = fl_read_u8(&in);
-    if (class != FL_TRANSCRIPT_CLASS || roster != FL_TRANSCRIPT_ROSTER ||
-        !fl_transcript_keys_hold(cert.keys.ed, &self->round, seat.epk, seat.mpk, signature.data)) {
+    seat.class = fl_read_u8(&in);
+    uint8_t roster = fl_read_u8(&in);
+    if (roster != FL_TRANSCRIPT_ROSTER ||
+        !fl_transcript_keys_hold(cert.keys.ed, &self->round, seat.class, seat.epk, seat.mpk,
+                                 signature.data)) {
         return FL_WHY_SIGNATURE;
+    }
+    if (self->plan != NULL && seat.class > s_class_max(self->plan, &cert)) {
+        return FL_WHY_WEIGHT;
     }
     self->cert[self->members] = cert;
     self->seat[self->members++] = seat;
     return FL_WHY_NONE;
+}
+
+uint64_t
+fl_secagg_weight(const fl_secagg_block *self, uint64_t set)
+{
+    uint64_t weight = 0;
+    FL_EACH_MEMBER (i, set) {
+        weight += (uint64_t)1 << self->seat[i].class;
+    }
+    return weight;
+}
+
+bool
+fl_secagg_hides(const fl_secagg_block *self, uint32_t index, uint64_t set, uint32_t parts)
+{
+    parts = fl_set_count(set) < parts ? fl_set_count(set) : parts;
+    return ((uint64_t)parts << self->seat[index].class) <= fl_secagg_weight(self, set);
 }
 
 void

@@ -49,17 +49,25 @@ typedef struct fl_secagg_trust {
 //  A block as its roster shows it.
 typedef struct fl_secagg_block {
     fl_transcript_round round; // its roster hash included
+    const fl_plan *plan;       // borrowed: bounds the classes; NULL: any class
     uint32_t members;
     fl_cert cert[FL_MEMBERS_MAX];
     fl_transcript_seat seat[FL_MEMBERS_MAX];
 } fl_secagg_block;
 
 //  Append one member: FL_MEMBER_BYTES of a roster. FL_WHY_NONE, or why it may not be one:
-//  certificate, role, revoked, key, signature; certificate and key also when another member has the
-//  name, the certificate or one of the keys, role also when it is the parent. `round` is set but
-//  for its roster. `now_s`: wall clock.
+//  certificate, role, revoked, key, signature, weight (a class above the plan's or the
+//  certificate's); certificate and key also when another member has the name, the certificate or
+//  one of the keys, role also when it is the parent. `round` is set but for its roster. `now_s`:
+//  wall clock.
 FL_CHECKED fl_reason fl_secagg_block_add(fl_secagg_block *self, fl_bytes member,
                                          const fl_secagg_trust *trust, uint64_t now_s);
+//  What a set weighs by its classes.
+uint64_t fl_secagg_weight(const fl_secagg_block *self, uint64_t set);
+//  The part of its own update that a member lets a sum be: a quarter of what the roster may sum
+//  up, a third of what is left after losses; a smaller set has equal parts.
+enum { FL_SECAGG_PART_ROSTER = 4, FL_SECAGG_PART_SUM = 3 };
+bool fl_secagg_hides(const fl_secagg_block *self, uint32_t index, uint64_t set, uint32_t parts);
 //  The hash of the roster, put into `round`.
 void fl_secagg_block_seal(fl_secagg_block *self, fl_bytes members);
 

@@ -499,6 +499,23 @@ s_devices(const fl_secagg_server *self, uint64_t set)
     return devices;
 }
 
+//  What the plan lets a sum of so many contributions weigh. A device's class is public, an edge's
+//  weight is what it sums up.
+static fl_reason
+s_judge_weight(const fl_secagg_server *self, const fl_secagg_sums *sums, bool alone)
+{
+    const fl_plan *plan = &self->task.order.plan;
+    if (plan->weighting == FL_WEIGHTING_EQUAL) {
+        return sums->weight == sums->count ? FL_WHY_NONE : FL_WHY_WEIGHT;
+    }
+    if (plan->weighting == FL_WEIGHTING_CLASSES && alone) {
+        return sums->weight == fl_secagg_weight(&self->block, self->survivors) ? FL_WHY_NONE
+                                                                               : FL_WHY_WEIGHT;
+    }
+    bool fits = sums->weight >= sums->count && sums->weight <= sums->count * plan->weight_max;
+    return fits ? FL_WHY_NONE : FL_WHY_COUNT_MISMATCH;
+}
+
 //  What a sum must look like, whoever made it: a device counts once, an edge for what is behind it.
 static fl_reason
 s_judge_sums(const fl_secagg_server *self, const fl_secagg_sums *sums, const fl_event *event)
@@ -511,8 +528,9 @@ s_judge_sums(const fl_secagg_server *self, const fl_secagg_sums *sums, const fl_
     bool alone = s_devices(self, self->survivors) == survivors;
     bool counted = sums->count >= survivors && sums->count <= plan->devices_max &&
                    (!alone || sums->count == survivors);
-    if (!counted || sums->weight < sums->count || sums->weight > sums->count * plan->weight_max) {
-        return FL_WHY_COUNT_MISMATCH;
+    fl_reason weighed = counted ? s_judge_weight(self, sums, alone) : FL_WHY_COUNT_MISMATCH;
+    if (weighed != FL_WHY_NONE) {
+        return weighed;
     }
     uint64_t limit = ((uint64_t)1 << (plan->bits - 1)) - 1; // of one unit of weight
     return event->unmasked.peak <= sums->weight * limit ? FL_WHY_NONE : FL_WHY_WEIGHT;
@@ -586,17 +604,52 @@ s_fix_roster(fl_secagg_server *self)
     }
 }
 
-//  INVITED -> ROSTERED
-static bool
-s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
+static uint64_t
+s_keyed(const fl_secagg_server *self)
 {
     uint64_t keyed = 0;
     for (uint32_t i = 0; i < self->count; i++) {
         keyed |= self->child[i].keyed ? fl_secagg_bit(i) : 0;
     }
+    return keyed;
+}
+
+//  Who would see its own update in too large a part of the sum refuses the roster: the heaviest
+//  stay out of it.
+static void
+s_leave_heavy_out(fl_secagg_server *self, fl_outbox *out)
+{
+    fl_secagg_block *block = &self->block;
+    for (;;) {
+        uint32_t heaviest = 0, index = 0;
+        for (uint32_t i = 1; i < block->members; i++) {
+            heaviest = block->seat[i].class > block->seat[heaviest].class ? i : heaviest;
+        }
+        if (fl_secagg_hides(block, heaviest, fl_secagg_all(block->members),
+                            FL_SECAGG_PART_ROSTER)) {
+            return;
+        }
+        while (!fl_name_equal(&self->child[index].node, &block->seat[heaviest].node)) {
+            index++;
+        }
+        self->child[index].keyed = false;
+        s_turn_away(self, index, FL_WHY_WEIGHT, FL_KEYS, FL_NOTE_MASKING_OUT, out);
+        block->members--;
+        block->cert[heaviest] = block->cert[block->members];
+        block->seat[heaviest] = block->seat[block->members];
+    }
+}
+
+//  INVITED -> ROSTERED
+static bool
+s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
+{
+    uint64_t keyed = s_keyed(self);
     if (!s_all_answered(self, fl_secagg_all(self->count), keyed) && now < self->times.keys_by) {
         return false;
     }
+    s_leave_heavy_out(self, out);
+    keyed = s_keyed(self);
     const fl_plan *plan = &self->task.order.plan;
     uint32_t members = fl_set_count(keyed);
     uint32_t floor = fl_secagg_floor(plan->members_min, self->conf.hop);
@@ -972,7 +1025,7 @@ on_keys(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox
         self->block.members--; // somebody else's
         reason = FL_WHY_CERTIFICATE;
     }
-    if (reason == FL_WHY_KEY && s_copied(keys)) {
+    if ((reason == FL_WHY_KEY && s_copied(keys)) || reason == FL_WHY_WEIGHT) {
         s_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
         return FL_WHY_NONE;
     }
@@ -1318,6 +1371,7 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
                                                .edge = conf.node,
                                                .block = block,
                                                .round = task->order.round };
+    self->block.plan = &self->task.order.plan;
     self->state = FL_SERVER_INVITED;
     s_advance(self, now, out);
 }

@@ -294,37 +294,37 @@ fl_transcript_digest(const fl_transcript_round *round, uint32_t from, uint32_t t
 
 // ---- signatures -------------------------------------------------------------------------------
 static fl_bytes
-s_keys_body(fl_writer *writer, const fl_transcript_round *round, const uint8_t *epk,
+s_keys_body(fl_writer *writer, const fl_transcript_round *round, uint8_t class, const uint8_t *epk,
             const uint8_t *mpk)
 {
     s_write_place(writer, round);
     fl_write_u64(writer, round->round);
-    fl_write_u8(writer, FL_TRANSCRIPT_CLASS);
+    fl_write_u8(writer, class);
     fl_write_from(writer, epk, FL_TRANSCRIPT_KEY_BYTES);
     fl_write_from(writer, mpk, FL_TRANSCRIPT_KEY_BYTES);
     return s_written(writer);
 }
 
 void
-fl_transcript_keys_sign(const fl_keys *keys, const fl_transcript_round *round,
+fl_transcript_keys_sign(const fl_keys *keys, const fl_transcript_round *round, uint8_t class,
                         const uint8_t epk[FL_TRANSCRIPT_KEY_BYTES],
                         const uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES],
                         uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
-    fl_keys_sign(keys, "HSA2 keys", s_keys_body(&writer, round, epk, mpk), signature);
+    fl_keys_sign(keys, "HSA2 keys", s_keys_body(&writer, round, class, epk, mpk), signature);
 }
 
 bool
 fl_transcript_keys_hold(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_transcript_round *round,
-                        const uint8_t epk[FL_TRANSCRIPT_KEY_BYTES],
+                        uint8_t class, const uint8_t epk[FL_TRANSCRIPT_KEY_BYTES],
                         const uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES],
                         const uint8_t signature[FL_SIGN_BYTES])
 {
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
-    return fl_sign_holds(ed, "HSA2 keys", s_keys_body(&writer, round, epk, mpk), signature);
+    return fl_sign_holds(ed, "HSA2 keys", s_keys_body(&writer, round, class, epk, mpk), signature);
 }
 
 static fl_bytes

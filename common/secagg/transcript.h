@@ -14,7 +14,6 @@
 enum {
     FL_TRANSCRIPT_KEY_BYTES = 32,     // an X25519 half, a pair key, a checksum key
     FL_TRANSCRIPT_SEALED_BYTES = 104, // nonce 24, two shares 64, tag 16
-    FL_TRANSCRIPT_CLASS = 0,          // of a member: there is one
     FL_TRANSCRIPT_ROSTER = 0,         // of the rosters of a round: there is one
 };
 
@@ -34,6 +33,7 @@ typedef struct fl_transcript_seat {
     fl_name node;
     uint8_t epk[FL_TRANSCRIPT_KEY_BYTES]; // for shares
     uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES]; // for masks
+    uint8_t class;                        // of its weight; 0 where there are no classes
 } fl_transcript_seat;
 
 //  What one member deals to another: kind self is the share of b, kind pair that of msk.
@@ -102,13 +102,14 @@ fl_hash fl_transcript_digest(const fl_transcript_round *round, uint32_t from, ui
                              fl_transcript_kind kind, const fl_share *share);
 
 // ---- signatures -------------------------------------------------------------------------------
-//  KEYS: that these points are mine for this round; block and roster are not known yet.
-void fl_transcript_keys_sign(const fl_keys *keys, const fl_transcript_round *round,
+//  KEYS: that this class and these points are mine for this round; block and roster are not known
+//  yet.
+void fl_transcript_keys_sign(const fl_keys *keys, const fl_transcript_round *round, uint8_t class,
                              const uint8_t epk[FL_TRANSCRIPT_KEY_BYTES],
                              const uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES],
                              uint8_t signature[FL_SIGN_BYTES]);
 FL_CHECKED bool fl_transcript_keys_hold(const uint8_t ed[FL_SIGN_PUBLIC_BYTES],
-                                        const fl_transcript_round *round,
+                                        const fl_transcript_round *round, uint8_t class,
                                         const uint8_t epk[FL_TRANSCRIPT_KEY_BYTES],
                                         const uint8_t mpk[FL_TRANSCRIPT_KEY_BYTES],
                                         const uint8_t signature[FL_SIGN_BYTES]);

@@ -107,7 +107,7 @@ s_close(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *
         "loss_sum=?, correct=?, evaluated=?, saturated=?, stale=?, train_ms=?, spare=?, invited=?, "
         "counted=?, late=?, absent=?, refused=?, samples_missing=?, samples_known=?, merge_ms=?, "
         "bytes_up=?, bytes_down=?, masked=?, recovered=?, aborted=?, roll_dropped=?, masking=?, "
-        "pin=? WHERE run=? AND round=? AND attempt=? AND closed_at IS NULL");
+        "pin=?, weighting=? WHERE run=? AND round=? AND attempt=? AND closed_at IS NULL");
     fl_query_u64(&query, fl_ledger_clock());
     fl_query_blob(&query, report->base.bytes, sizeof report->base.bytes);
     fl_query_u64(&query, report->budget_ms);
@@ -128,6 +128,7 @@ s_close(fl_ledger *self, const fl_report *report, uint64_t model_bytes, fl_why *
     fl_query_u64(&query, report->roll_dropped);
     fl_query_u64(&query, report->masking);
     fl_query_u64(&query, report->pin);
+    fl_query_u64(&query, report->weighting);
     fl_ledger_bind_key(&query, report);
     fl_status status = fl_query_run(&query, why);
     if (status == FL_OK && fl_sql_changes(self->sql) == 0) {

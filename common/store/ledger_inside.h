@@ -11,7 +11,7 @@ struct fl_ledger {
 };
 
 //  FL_LEDGER_SAID_MAX: an order, a signature or settings.
-enum { FL_LEDGER_STEPS = 8, FL_LEDGER_SAID_MAX = 16 * 1024 };
+enum { FL_LEDGER_STEPS = 9, FL_LEDGER_SAID_MAX = 16 * 1024 };
 extern const fl_sql_step fl_ledger_steps[FL_LEDGER_STEPS];
 
 //  The wall clock, ms since 1970: for people who read the ledger, never compared.

@@ -11,7 +11,7 @@
     "model_bytes, duration_ms, weight, count, loss, accuracy, sum, samples, loss_sum, correct, "   \
     "evaluated, saturated, stale, train_ms, spare, invited, counted, late, absent, refused, "      \
     "samples_missing, samples_known, merge_ms, bytes_up, bytes_down, masked, recovered, aborted, " \
-    "roll_dropped, masking, pin"
+    "roll_dropped, masking, pin, weighting"
 
 static uint32_t
 s_take_u32(fl_query *query)
@@ -67,6 +67,7 @@ s_take_round(fl_query *query, fl_ledger_round *round)
     report->roll_dropped = s_take_u32(query);
     report->masking = (fl_masking)fl_query_take_u64(query);
     report->pin = fl_query_take_u64(query) != 0;
+    report->weighting = (fl_weighting)fl_query_take_u64(query);
 }
 
 fl_status

@@ -115,6 +115,9 @@ static const char from_4[] = "ALTER TABLE round ADD COLUMN pin BIGINT;"
                              "ALTER TABLE run ADD COLUMN pruned BIGINT NOT NULL DEFAULT 0;"
                              "ALTER TABLE run ADD COLUMN pruned_to BIGINT NOT NULL DEFAULT 0;";
 
+//  Rounds of older versions weighed by samples: 0.
+static const char from_5[] = "ALTER TABLE round ADD COLUMN weighting BIGINT NOT NULL DEFAULT 0;";
+
 //  Whoever changes the schema adds a step from the present version and leaves those above alone.
 const fl_sql_step fl_ledger_steps[FL_LEDGER_STEPS] = {
     { 0, 4, runs },
@@ -125,4 +128,5 @@ const fl_sql_step fl_ledger_steps[FL_LEDGER_STEPS] = {
     { 3, 4, lines },
     { 3, 4, from_3 },
     { 4, 5, from_4 },
+    { 5, 6, from_5 },
 };

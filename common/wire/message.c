@@ -72,6 +72,13 @@ fl_masking_name(fl_masking masking)
     return s_name(masking_names, FL_MASKING_COUNT, masking);
 }
 
+const char *
+fl_weighting_name(fl_weighting weighting)
+{
+    static const char *const names[FL_WEIGHTING_COUNT] = { "samples", "equal", "classes" };
+    return s_name(names, FL_WEIGHTING_COUNT, weighting);
+}
+
 uint32_t
 fl_set_count(uint64_t set)
 {
@@ -171,13 +178,20 @@ s_order_valid(const fl_order *order)
 }
 
 //  What has no user yet has one value only.
-enum { ORDER_VERSION = 3, KIND_AVERAGE = 0, ONE_STEP = 1, WEIGHTED_BY_SAMPLES = 0 };
+enum { ORDER_VERSION = 3, KIND_AVERAGE = 0, ONE_STEP = 1 };
+
+static bool
+s_weighting_known(const fl_plan *plan)
+{
+    return plan->weighting < FL_WEIGHTING_COUNT &&
+           (plan->weighting != FL_WEIGHTING_EQUAL || plan->weight_max == 1);
+}
 
 void
 fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
 {
-    FL_ASSERT(s_order_valid(order) && !order->beyond);
     const fl_plan *plan = &order->plan;
+    FL_ASSERT(s_order_valid(order) && !order->beyond && s_weighting_known(plan));
     fl_writer out = fl_writer_over(bytes, FL_ORDER_BYTES);
     memset(bytes, 0, FL_ORDER_BYTES);
     fl_write_u8(&out, ORDER_VERSION);
@@ -197,7 +211,7 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_u32(&out, plan->devices_max);
     fl_write_u32(&out, plan->weight_unit);
     fl_write_u32(&out, plan->weight_max);
-    fl_write_u8(&out, WEIGHTED_BY_SAMPLES);
+    fl_write_u8(&out, plan->weighting);
     fl_write_from(&out, plan->masking, sizeof plan->masking);
     fl_write_u8(&out, plan->block_max);
     fl_write_from(&out, plan->members_min, sizeof plan->members_min);
@@ -235,7 +249,8 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
     plan->devices_max = fl_read_u32(&in);
     plan->weight_unit = fl_read_u32(&in);
     plan->weight_max = fl_read_u32(&in);
-    (void)fl_read_u8(&in);
+    plan->weighting = fl_read_u8(&in);
+    plan->weighting = s_weighting_known(plan) ? plan->weighting : 0; // not ours
     fl_read_into(&in, plan->masking, sizeof plan->masking);
     plan->block_max = fl_read_u8(&in);
     fl_read_into(&in, plan->members_min, sizeof plan->members_min);

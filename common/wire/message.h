@@ -83,6 +83,15 @@ typedef enum fl_masking {
 } fl_masking;
 const char *fl_masking_name(fl_masking masking); // "unmasked", "honest", "malicious"
 
+//  How much a device counts in the mean (docs/masking.md).
+typedef enum fl_weighting {
+    FL_WEIGHTING_SAMPLES = 0, // w = ceil(samples / unit), at most weight_max
+    FL_WEIGHTING_EQUAL = 1,   // w = 1; weight_max is 1
+    FL_WEIGHTING_CLASSES = 2, // w = 2^c, c its class: public, and signed with its KEYS
+    FL_WEIGHTING_COUNT
+} fl_weighting;
+const char *fl_weighting_name(fl_weighting weighting); // "samples", "equal", "classes"
+
 //  What a trainer is told: numbers by name, names ascending. The fabric carries it and reads none
 //  of it.
 enum { FL_RECIPE_MAX = 16, FL_RECIPE_NAME_BYTES = 16 };
@@ -114,7 +123,8 @@ typedef struct fl_plan {
     //  the settings
     fl_recipe recipe;
     //  in the order
-    uint32_t weight_unit;    // samples per unit of weight, >= 1: w = ceil(samples / unit)
+    uint8_t weighting;       // fl_weighting
+    uint32_t weight_unit;    // samples per unit of weight, >= 1
     uint32_t weight_max;     // W_max >= 1
     uint32_t devices_max;    // n_total of the overflow proof, >= 1
     uint64_t seed;           // of shuffles and dither

@@ -217,7 +217,7 @@ static fl_element
 s_fixed(void)
 {
     fl_element fixed = {
-        .clip = 1.0f, .bits = 16, .weight_unit = 64, .weight_max = 255, .devices_max = 256
+        .clip = 1.0f, .bits = 16, .weight_unit = 64, .weight_max = 1, .devices_max = 256
     };
     fl_why why;
     if (fl_element_choose(&fixed, &why) != FL_OK) {
@@ -271,6 +271,7 @@ s_row(const fl_element *fixed, uint64_t d, int size)
     uint64_t vector = d * fixed->wire_bytes, fetch = 0, model = 0;
     const fl_plan plan = { .clip = fixed->clip,
                            .bits = fixed->bits,
+                           .weighting = FL_WEIGHTING_EQUAL,
                            .weight_unit = fixed->weight_unit,
                            .weight_max = fixed->weight_max,
                            .devices_max = fixed->devices_max,

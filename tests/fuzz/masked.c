@@ -154,7 +154,7 @@ s_sign_lines(fl_blob *frame, const fl_secagg_client *machine, fl_bytes lines)
     uint8_t *line = s_bytes(frame, lines);
     for (uint32_t i = 0; i < MEMBERS && (i + 1) * FL_MEMBER_BYTES <= lines.size; i++) {
         uint8_t *epk = line + FL_MEMBER_CERT_BYTES, *mpk = epk + FL_POINT_BYTES;
-        fl_transcript_keys_sign(world->member[i].keys, &machine->block.round, epk, mpk,
+        fl_transcript_keys_sign(world->member[i].keys, &machine->block.round, 0, epk, mpk,
                                 mpk + FL_POINT_BYTES);
         line += FL_MEMBER_BYTES;
     }
@@ -221,8 +221,8 @@ s_sign(fl_blob *frame, fl_message *message)
     const fl_secagg_client *machine = world->member[who].machine;
     switch ((int)message->verb) {
     case FL_KEYS:
-        fl_transcript_keys_sign(world->member[who].keys, &machine->block.round, message->keys.epk,
-                                message->keys.mpk, message->keys.signature);
+        fl_transcript_keys_sign(world->member[who].keys, &machine->block.round, message->keys.class,
+                                message->keys.epk, message->keys.mpk, message->keys.signature);
         break;
     case FL_ROSTER:
         s_sign_lines(frame, machine, message->roster.list);

@@ -249,7 +249,7 @@ static size_t
 s_hsa_signatures(uint8_t bytes[BYTES_MAX])
 {
     const masked world = s_masked();
-    fl_transcript_keys_sign(keys, &world.round, world.low.epk, world.low.mpk, bytes);
+    fl_transcript_keys_sign(keys, &world.round, 0, world.low.epk, world.low.mpk, bytes);
     fl_transcript_dealt_sign(keys, &world.round, 5, fl_bytes_of("public", 6),
                              bytes + FL_SIGN_BYTES);
     fl_transcript_psig(keys, &world.ctx, 5, bytes + 2 * FL_SIGN_BYTES);

@@ -33,7 +33,8 @@ def a_site_grants_refuses_cuts_and_approves():
     """Four devices of one edge; d3 trains 3 batches of 4, and that is its weight."""
     with Fabric(edges={"e1": "root"}, devices={name: "e1" for name in RULES}, unmasked=True,
                 device={"trainer": "builtin"},
-                root={"rounds": 100000, "model.layers": "784-16-10", "plan.weight_unit": 1,
+                root={"rounds": 100000, "model.layers": "784-16-10", "plan.weighting": "samples",
+                      "plan.weight_unit": 1,
                       "round.join_wait": "8s", "round.wait": "8s"}) as fabric:
         first = _report(_found(fabric), 1)
         expect(_outcomes(first) == {"d1": ("refused", "approval"), "d2": ("refused", "site"),

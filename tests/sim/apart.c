@@ -42,6 +42,21 @@ fl_sim_trained(const fl_sim_era *era, uint32_t node, uint64_t round, float *upda
 }
 
 uint64_t
+fl_sim_weight(const fl_plan *plan, uint64_t samples, uint64_t staleness)
+{
+    uint64_t weight = (samples + plan->weight_unit - 1) / plan->weight_unit;
+    weight = weight < plan->weight_max ? weight : plan->weight_max;
+    if (plan->weighting == FL_WEIGHTING_CLASSES) {
+        while ((weight & (weight - 1)) != 0) {
+            weight &= weight - 1;
+        }
+        return weight;
+    }
+    weight /= 1 + staleness;
+    return weight > 0 ? weight : 1;
+}
+
+uint64_t
 fl_sim_dither(const fl_plan *plan, uint32_t node, uint64_t round)
 {
     return plan->seed ^ ((uint64_t)node << 32 | round);
@@ -53,10 +68,7 @@ s_play(const fl_sim_era *era, const fl_sim_node *node, uint64_t round, uint8_t s
        int64_t *sum)
 {
     const fl_element element = fl_policy_element(&era->plan);
-    uint64_t weight = (node->samples + era->plan.weight_unit - 1) / era->plan.weight_unit;
-    weight = weight < era->plan.weight_max ? weight : era->plan.weight_max;
-    weight /= 1 + (uint64_t)staleness;
-    weight = weight > 0 ? weight : 1;
+    uint64_t weight = fl_sim_weight(&era->plan, node->samples, staleness);
     float *update = fl_sim_new(era->elements * sizeof *update);
     uint8_t *wire = fl_sim_new(era->elements * element.wire_bytes);
     uint64_t clipped = 0;

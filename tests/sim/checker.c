@@ -94,11 +94,9 @@ s_check_encoding(fl_sim *sim, const fl_sim_training *training, const fl_effect *
                  fl_bytes update, fl_bytes wire)
 {
     const fl_plan *plan = &effect->encode.order.plan;
-    uint64_t whole = (training->samples + plan->weight_unit - 1) / plan->weight_unit;
-    whole = whole < plan->weight_max ? whole : plan->weight_max;
     const fl_order *order = &effect->encode.order;
-    uint64_t damped = whole / (1 + fl_sim_round(sim, &order->run, order->round) - training->round);
-    damped = damped > 0 ? damped : 1;
+    uint64_t damped = fl_sim_weight(plan, training->samples,
+                                    fl_sim_round(sim, &order->run, order->round) - training->round);
     if (effect->encode.weight != damped) {
         fl_sim_fail(sim, CHECK_WEIGHT, "%s encodes with weight %" PRIu64 " instead of %" PRIu64,
                     sim->nodes[training->node].name.name, effect->encode.weight, damped);

@@ -17,6 +17,7 @@ s_member_conf(fl_sim *sim, const fl_sim_node *node)
         .beat_ms = sim->timing.beat_ms,
         .backoff_min_ms = 100,
         .backoff_max_ms = 2000,
+        .samples = node->samples,
         .masking = fl_plan_masks(&sim->plan) ? &node->masks.member : NULL,
         .mark = node->masks.marked ? &node->masks.given_mark : NULL,
     };

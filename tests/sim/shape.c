@@ -140,6 +140,12 @@ s_draw_plan(fl_sim *sim)
         .late = carry ? FL_LATE_CARRY : FL_LATE_DROP,
         .staleness_max = carry ? s_draw(sim, 1, 3) : 0
     };
+    //  By the seed that is drawn already: the worlds of before stay what they were. Classes that
+    //  differ would leave the heaviest of a masked block out for good.
+    sim->plan.weighting = (uint8_t)(sim->plan.seed % (fl_plan_masks(&sim->plan) ? 2 : 3));
+    if (sim->plan.weighting == FL_WEIGHTING_EQUAL) {
+        sim->plan.weight_max = 1;
+    }
 }
 
 static fl_window

@@ -44,6 +44,8 @@ bool fl_sim_all_ended(const struct fl_sim *sim);
 
 // ---- apart.c: no run depends on another ---------------------------------------------------------
 void fl_sim_trained(const fl_sim_era *era, uint32_t node, uint64_t round, float *update);
+//  What an update of so many samples weighs, so many rounds late.
+uint64_t fl_sim_weight(const fl_plan *plan, uint64_t samples, uint64_t staleness);
 uint64_t fl_sim_dither(const fl_plan *plan, uint32_t node, uint64_t round);
 void fl_sim_check_apart(struct fl_sim *sim, const fl_sim_era *era, const fl_report *report);
 void fl_sim_check_stall(struct fl_sim *sim);

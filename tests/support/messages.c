@@ -351,7 +351,9 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     plan->bits = (uint8_t)messages_draw(rng, 2, 24);
     order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
     plan->weight_unit = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
-    plan->weight_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
+    plan->weighting = (uint8_t)messages_draw(rng, 0, FL_WEIGHTING_COUNT - 1);
+    plan->weight_max =
+        plan->weighting == FL_WEIGHTING_EQUAL ? 1 : (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->devices_max = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     fl_recipe_put(&plan->recipe, "epochs", (double)messages_draw(rng, 1, UINT32_MAX));
     fl_recipe_put(&plan->recipe, "batch", (double)messages_draw(rng, 1, UINT32_MAX));

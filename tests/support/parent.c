@@ -88,7 +88,14 @@ parent_join_all(uint32_t count)
 void
 parent_open(uint64_t round, fl_time due)
 {
-    parent_order = machine_order(round);
+    fl_order order = machine_order(round);
+    parent_open_order(&order, due);
+}
+
+void
+parent_open_order(const fl_order *order, fl_time due)
+{
+    parent_order = *order;
     fl_task task = { .attempt = ++parent_attempt, .order = parent_order };
     fl_aggregator_model(parent_cohort, &parent_order.run, &parent_order.model,
                         parent_order.model_bytes);

@@ -23,6 +23,7 @@ int parent_destroy(void **state);
 void parent_join(fl_peer peer);
 void parent_join_all(uint32_t count);
 void parent_open(uint64_t round, fl_time due);
+void parent_open_order(const fl_order *order, fl_time due);
 
 //  A contribution of this child comes in whole; answers the slot that is to be verified.
 uint32_t parent_send(fl_peer peer, uint32_t number, uint64_t weight);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
+#include "common/machine/policy.h"
 #include "common/wire/codec.h"
 #include "common/wire/manifest.h"
 
@@ -48,6 +49,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
                                    .bits = plan->bits,
                                    .weight_unit = 1,
                                    .weight_max = plan->weight_max,
+                                   .weighting = (uint8_t)plan->weighting,
                                    .devices_max = 256,
                                    .recipe = { 2, { { "batch", 1 }, { "epochs", 1 } } },
                                    .masking = { (uint8_t)plan->profile, (uint8_t)plan->profile },
@@ -100,6 +102,7 @@ s_make_member(masked_world *world, uint32_t index, uint64_t seed)
                                             .members_min = plan->own_members_min,
                                             .survivors_min = plan->own_survivors_min,
                                             .pin_allowed = plan->pin,
+                                            .samples = plan->samples[index],
                                             .again_ms = 1000000 };
     memcpy(member->conf.certificate, member->certificate, FL_CERT_BYTES);
     member->plain = calloc(plan->elements, sizeof *member->plain);
@@ -121,6 +124,9 @@ s_draw_updates(masked_world *world, uint64_t seed)
         member->count = plan->hop == 1 ? 1 : 1 + fl_rng_below(&rng, 4);
         member->weight =
             member->count + fl_rng_below(&rng, member->count * (plan->weight_max - 1) + 1);
+        if (plan->weighting == FL_WEIGHTING_CLASSES) {
+            member->weight = fl_policy_weight(plan->samples[i], &world->task.order.plan);
+        }
         for (int k = 0; k < FL_STATS; k++) {
             member->stats[k] = fl_rng_below(&rng, 1000000);
         }

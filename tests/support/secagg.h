@@ -32,6 +32,8 @@ typedef struct masked_plan {
     fl_masking profile;
     uint8_t bits, ring_bits, wire_bytes;
     uint32_t weight_max;
+    fl_weighting weighting;
+    uint32_t samples[MASKED_MEMBERS];   // of each, for its class
     uint8_t members_min, survivors_min; // of the order
     uint32_t step_ms;                   // likewise; 0: a second
     uint32_t own_members_min, own_survivors_min;

@@ -81,6 +81,9 @@ masked_unmask(masked_world *world, const fl_effect *effect)
         fl_mask_checksum_by(s_kernel(world->kernel), effect->unmask.checksum_key, 0,
                             world->plan.elements, world->plan.wire_bytes, wire) +
         world->checksum_error;
+    const fl_element element = { .wire_bytes = world->plan.wire_bytes };
+    event.unmasked.peak = fl_element_peak(
+        &element, fl_bytes_of(wire, (size_t)world->plan.elements * world->plan.wire_bytes));
     free(wire);
     (void)fl_secagg_server_answer(world->aggregator, &event, world->now, world->out);
 }

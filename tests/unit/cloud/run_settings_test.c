@@ -182,10 +182,11 @@ assert_same_plan(const fl_plan *one, const fl_plan *other)
 {
     static const struct {
         size_t offset, size;
-    } fields[] = { FIELD(clip),        FIELD(bits),         FIELD(weight_unit),   FIELD(weight_max),
-                   FIELD(devices_max), FIELD(recipe.count), FIELD(recipe.value),  FIELD(seed),
-                   FIELD(pin),         FIELD(late),         FIELD(staleness_max), FIELD(masking),
-                   FIELD(block_max),   FIELD(members_min),  FIELD(survivors_min), FIELD(step_ms) };
+    } fields[] = { FIELD(weighting),  FIELD(clip),        FIELD(bits),         FIELD(weight_unit),
+                   FIELD(weight_max), FIELD(devices_max), FIELD(recipe.count), FIELD(recipe.value),
+                   FIELD(seed),       FIELD(pin),         FIELD(late),         FIELD(staleness_max),
+                   FIELD(masking),    FIELD(block_max),   FIELD(members_min),  FIELD(survivors_min),
+                   FIELD(step_ms) };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         assert_memory_equal((const uint8_t *)one + fields[i].offset,
                             (const uint8_t *)other + fields[i].offset, fields[i].size);
@@ -197,8 +198,13 @@ every_plan_crosses_the_wire_as_it_is(void **state)
 {
     (void)state;
     static const char *const profiles[] = { "unmasked", "honest", "malicious" };
+    static const char *const weightings[] = { "samples", "equal", "classes" };
+    assert_int_equal(with(NULL), FL_OK);
+    assert_int_equal(plan().weighting, FL_WEIGHTING_EQUAL); // unless it is said
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(with("--masking", profiles[i], NULL), FL_OK);
+        assert_int_equal(with("--masking", profiles[i], "--plan-weighting", weightings[i],
+                              "--plan-weight-max", "9", NULL),
+                         FL_OK);
         fl_order order = { .round = 1, .model_bytes = 8, .elements = 2, .plan = plan() }, back;
         uint8_t bytes[FL_ORDER_BYTES], room[FL_PARTS_MADE_MAX];
         fl_order_encode(&order, bytes);
@@ -208,6 +214,8 @@ every_plan_crosses_the_wire_as_it_is(void **state)
         assert_false(back.beyond);
         assert_same_plan(&back.plan, &order.plan);
         assert_string_equal(fl_masking_name((fl_masking)order.plan.masking[0]), profiles[i]);
+        assert_string_equal(fl_weighting_name((fl_weighting)order.plan.weighting), weightings[i]);
+        assert_int_equal(order.plan.weight_max, i == 1 ? 1 : 9);
     }
 }
 
@@ -293,7 +301,7 @@ a_run_names_the_children_that_take_part(void **state)
     assert_int_equal(with("--round-on", "e1,e2", "--masking", "unmasked", NULL), FL_OK);
 }
 
-//  One sum of 8 bytes at most, the next model, and four uploads of 4 bytes each; masked, a sum for
+//  One sum of 8 bytes at most, the next model, and four uploads of 3 bytes each; masked, a sum for
 //  each block of the 64 children that may be there.
 static void
 an_open_round_takes_as_much_memory_as_its_run_says(void **state)
@@ -301,11 +309,11 @@ an_open_round_takes_as_much_memory_as_its_run_says(void **state)
     (void)state;
     assert_int_equal(with("--model-elements", "1000", "--masking", "unmasked", NULL), FL_OK);
     const uint64_t plain = fl_run_settings_memory(conf, root);
-    assert_int_equal(plain, 1000 * (8 + 4 + 4 * 4));
+    assert_int_equal(plain, 1000 * (8 + 4 + 4 * 3));
     assert_int_equal(with("--model-elements", "1000", "--masking-block-max", "16", NULL), FL_OK);
     assert_int_equal(fl_run_settings_memory(conf, root), plain + 3 * 8000);
     assert_int_equal(with("--model-layers", "784-128-10", "--masking", "unmasked", NULL), FL_OK);
-    assert_int_equal(fl_run_settings_memory(conf, root), 101770 * 28);
+    assert_int_equal(fl_run_settings_memory(conf, root), 101770 * 24);
 }
 
 static void

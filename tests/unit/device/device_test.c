@@ -10,6 +10,7 @@ enum { UPDATE = 5, ENCODED = 6, SAMPLES = 95 };
 static fl_device *device;
 static fl_order order;
 static uint32_t weight_max; // of the plan; 0: the usual one
+static fl_weighting weighting;
 
 static int
 s_new(void **state)
@@ -17,6 +18,7 @@ s_new(void **state)
     (void)state;
     device = fl_device_new(&(fl_participant_conf){ .node = machine_node("d1"),
                                                    .role = FL_ROLE_DEVICE,
+                                                   .samples = 61, // of which it may see fewer
                                                    .incarnation = 5,
                                                    .beat_ms = 100,
                                                    .backoff_min_ms = 100,
@@ -43,6 +45,7 @@ s_task_under(uint64_t round, uint32_t attempt, fl_late late)
     order.model = machine_hash(1);
     order.plan.late = (uint8_t)late;
     order.plan.weight_max = weight_max > 0 ? weight_max : order.plan.weight_max;
+    order.plan.weighting = (uint8_t)weighting;
     fl_message task = machine_task(&order, attempt, 5000);
     machine_hear_parent(&task, 0);
 }
@@ -259,6 +262,26 @@ samples_above_the_largest_weight_are_counted_and_said(void **state)
         assert_int_equal(contrib->weight, most);
         assert_int_equal(contrib->stats[FL_STAT_CAPPED], most == 9);
     }
+}
+
+//  Of a training of 95 samples, two rounds late: by samples it weighs 10 and is damped; a class is
+//  that of the 61 that were there at the start.
+static void
+only_a_weight_by_samples_is_less_when_it_is_late(void **state)
+{
+    static const uint64_t late[FL_WEIGHTING_COUNT] = { 5, 1, 4 };
+    for (unsigned i = 0; i < FL_WEIGHTING_COUNT; i++) {
+        s_destroy(state);
+        assert_int_equal(s_new(state), 0);
+        weighting = (fl_weighting)i;
+        weight_max = weighting == FL_WEIGHTING_EQUAL ? 1 : 0;
+        s_begin();
+        s_task(2, 1);
+        s_trained(FL_WHY_NONE);
+        assert_int_equal(machine_effect(FL_FX_ENCODE)->encode.weight, late[i]);
+    }
+    weighting = FL_WEIGHTING_SAMPLES;
+    weight_max = 0;
 }
 
 static void
@@ -499,6 +522,7 @@ main(void)
         TEST(a_plan_that_drops_late_updates_has_them_dropped),
         TEST(a_training_that_a_newer_round_overtook_is_carried_into_it),
         TEST(samples_above_the_largest_weight_are_counted_and_said),
+        TEST(only_a_weight_by_samples_is_less_when_it_is_late),
         TEST(an_encoding_for_a_round_that_is_gone_is_made_again_for_the_new_one),
         TEST(what_may_have_been_counted_is_never_offered_again),
         TEST(what_was_not_sent_whole_may_be_offered_again),

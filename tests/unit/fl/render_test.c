@@ -347,8 +347,8 @@ an_answer_without_the_keys_is_shown_as_nothing_and_not_as_a_crash(void **state)
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n"
                  "-     -     -        -    gone         0   -     -       -        -  0 B\n");
     assert_shows(fl_render_rounds, "{}", 200,
-                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  RECOVERED"
-                 "  ABORTED  LOST  ACCURACY  LOSS  ON DEVICES\n");
+                 "ROUND  CLOSE  WHY  TIME  IN  LATE  ABSENT  REFUSED  CAPPED  MASKING  WEIGHTING"
+                 "  RECOVERED  ABORTED  LOST  ACCURACY  LOSS  ON DEVICES\n");
 }
 
 static void

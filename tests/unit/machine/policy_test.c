@@ -163,6 +163,31 @@ the_numbers_of_a_plan_are_its_own(void **state)
     assert_int_equal(fixed.devices_max, 6);
 }
 
+static void
+a_device_weighs_what_the_weighting_says(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t samples, by_samples;
+        uint8_t class;
+    } rows[] = { { 0, 0, 0 },    { 1, 1, 0 },     { 10, 1, 0 },         { 11, 2, 1 },
+                 { 30, 3, 1 },   { 31, 4, 2 },    { 79, 8, 3 },         { 150, 15, 3 },
+                 { 151, 16, 4 }, { 9999, 20, 4 }, { UINT64_MAX, 20, 4 } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fl_plan plan = { .weight_unit = 10, .weight_max = 20 };
+        assert_int_equal(fl_policy_weight(rows[i].samples, &plan), rows[i].by_samples);
+        assert_int_equal(fl_policy_class(rows[i].samples, &plan), 0);
+        assert_int_equal(fl_policy_samples_max(&plan), 200);
+        plan.weighting = FL_WEIGHTING_CLASSES;
+        assert_int_equal(fl_policy_class(rows[i].samples, &plan), rows[i].class);
+        assert_int_equal(fl_policy_weight(rows[i].samples, &plan), 1 << rows[i].class);
+        plan.weighting = FL_WEIGHTING_EQUAL;
+        plan.weight_max = 1;
+        assert_int_equal(fl_policy_weight(rows[i].samples, &plan), 1);
+        assert_int_equal(fl_policy_samples_max(&plan), 0);
+    }
+}
+
 static uint32_t
 s_after(uint32_t rounds, const uint32_t *medians)
 {
@@ -263,6 +288,7 @@ main(void)
         cmocka_unit_test(weight_counts_samples_in_units_up_to_its_maximum),
         cmocka_unit_test(chunks_and_windows_grow_with_the_rate_within_their_limits),
         cmocka_unit_test(backoff_doubles_up_to_its_maximum_with_half_of_it_by_chance),
+        cmocka_unit_test(a_device_weighs_what_the_weighting_says),
         cmocka_unit_test(the_numbers_of_a_plan_are_its_own),
         cmocka_unit_test(lost_bytes_are_asked_for_after_two_beats_or_a_window_then_doubled),
         cmocka_unit_test(without_a_measured_round_there_is_no_pace),

@@ -238,6 +238,36 @@ bytes_that_are_not_what_was_announced_are_refused(void **state)
     }
 }
 
+//  Of a device: equal is one, a class is a power of two, and so in the clear.
+static void
+a_weight_is_what_the_weighting_lets_it_be(void **state)
+{
+    static const struct {
+        fl_weighting weighting;
+        uint64_t weight;
+        bool fine;
+    } rows[] = { { FL_WEIGHTING_EQUAL, 1, true },
+                 { FL_WEIGHTING_EQUAL, 2, false },
+                 { FL_WEIGHTING_CLASSES, 8, true },
+                 { FL_WEIGHTING_CLASSES, 6, false },
+                 { FL_WEIGHTING_SAMPLES, 6, true } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        (void)parent_two(state);
+        fl_order order = machine_order(9);
+        order.plan.weighting = (uint8_t)rows[i].weighting;
+        order.plan.weight_max = rows[i].weighting == FL_WEIGHTING_EQUAL ? 1 : 100;
+        fl_aggregator_abandon(parent_cohort, FL_WHY_LATE, machine_now, machine_out);
+        parent_open_order(&order, FL_NEVER);
+        fl_message contrib =
+            machine_contrib(&parent_order, parent_attempt, 0, 1, 1000, rows[i].weight);
+        const fl_element element = fl_policy_element(&order.plan);
+        contrib.contrib.vector_bytes = fl_element_bytes(&element, contrib.contrib.elements);
+        machine_hear_child(0, &contrib, 0);
+        assert_int_equal(machine_refuses(0, FL_CONTRIB, FL_WHY_WEIGHT), !rows[i].fine);
+        assert_int_equal(machine_said(0, FL_GRANT) != NULL, rows[i].fine);
+    }
+}
+
 static void
 a_plan_takes_no_more_devices_than_its_proof(void **state)
 {
@@ -453,6 +483,7 @@ main(void)
         TEST(chunks_are_staged_in_order_and_verified_when_whole),
         TEST(a_gap_is_asked_for_once_and_a_duplicate_dropped),
         TEST(bytes_beyond_the_credit_cost_the_slot),
+        TEST(a_weight_is_what_the_weighting_lets_it_be),
         TEST(bytes_on_the_way_from_before_a_rejoin_are_no_offence),
         TEST(a_stand_still_is_rewound_and_a_slow_transfer_withdrawn),
         TEST(a_slot_is_not_kept_by_talking_of_something_else),

@@ -138,7 +138,7 @@ s_my_old_certificate(fl_message *message)
                                         .round = message->round };
     fl_keys *old = identity_keys(4711);
     (void)identity_cert(trick.world->authority, old, FL_ROLE_DEVICE, victim->node.name, 4711, line);
-    fl_transcript_keys_sign(old, &round, epk, mpk, mpk + FL_TRANSCRIPT_KEY_BYTES);
+    fl_transcript_keys_sign(old, &round, 0, epk, mpk, mpk + FL_TRANSCRIPT_KEY_BYTES);
     fl_keys_destroy(&old);
 }
 

@@ -383,6 +383,9 @@ s_end(uint32_t devices_max, uint64_t take, uint64_t count)
     plan.hop = 2;
     masked_world *world = s_world(&plan);
     world->task.order.plan.devices_max = devices_max;
+    for (uint32_t i = 0; i < MEMBERS; i++) { // no element is above what a small weight allows
+        memset(world->member[i].wire, 0, (size_t)plan.elements * plan.wire_bytes);
+    }
     trick.take = take;
     trick.count = count;
     masked_open(world);

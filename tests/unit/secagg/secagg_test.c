@@ -130,7 +130,8 @@ s_sign_line(line *self, const fl_keys *keys)
     memset(self->bytes + FL_MEMBER_BYTES - 2, 0, 2); // class and roster
     memcpy(self->bytes + FL_CERT_BYTES, self->epk, sizeof self->epk);
     memcpy(self->bytes + FL_CERT_BYTES + 32, self->mpk, sizeof self->mpk);
-    fl_transcript_keys_sign(keys, &place, self->epk, self->mpk, self->bytes + FL_CERT_BYTES + 64);
+    fl_transcript_keys_sign(keys, &place, 0, self->epk, self->mpk,
+                            self->bytes + FL_CERT_BYTES + 64);
 }
 
 //  Member number `seed`, certified by `by`.

@@ -116,7 +116,7 @@ s_other_own_key(masked_world *world, int32_t from, int32_t to, fl_message *messa
         };
         memcpy(room, message->roster.list.data, message->roster.list.size);
         fl_transcript_public_of(secret, line + own_key);
-        fl_transcript_keys_sign(world->member[VICTIM].keys, &round, epk, mpk,
+        fl_transcript_keys_sign(world->member[VICTIM].keys, &round, 0, epk, mpk,
                                 mpk + FL_TRANSCRIPT_KEY_BYTES);
         message->roster.list.data = room;
     }
@@ -314,7 +314,7 @@ s_add(fl_secagg_block *block, const masked_world *world, uint64_t key, const cha
     fl_transcript_public_of(secret, epk);
     secret[1] = 1;
     fl_transcript_public_of(secret, mpk);
-    fl_transcript_keys_sign(keys, &block->round, epk, mpk, mpk + FL_TRANSCRIPT_KEY_BYTES);
+    fl_transcript_keys_sign(keys, &block->round, 0, epk, mpk, mpk + FL_TRANSCRIPT_KEY_BYTES);
     fl_keys_destroy(&keys);
     return fl_secagg_block_add(block, fl_bytes_of(line, sizeof line), &world->trust, IDENTITY_NOW);
 }

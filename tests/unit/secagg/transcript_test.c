@@ -430,13 +430,13 @@ signed_keys_hold_for_their_place_and_round_alone(void **state)
     member self = s_member(5, "dev-1", 1);
     uint8_t signature[FL_SIGN_BYTES];
     const uint8_t *epk = self.seat.epk, *mpk = self.seat.mpk;
-    fl_transcript_keys_sign(keys, &round, epk, mpk, signature);
-    assert_true(fl_transcript_keys_hold(ed, &round, epk, mpk, signature));
-    assert_false(fl_transcript_keys_hold(ed, &round, mpk, epk, signature));
+    fl_transcript_keys_sign(keys, &round, 0, epk, mpk, signature);
+    assert_true(fl_transcript_keys_hold(ed, &round, 0, epk, mpk, signature));
+    assert_false(fl_transcript_keys_hold(ed, &round, 0, mpk, epk, signature));
     unsigned field = 0;
     for (fl_transcript_round other = round; s_other_round(&other, field); other = round) {
         //  Block and roster come after the keys and are not in the signature.
-        assert_true(fl_transcript_keys_hold(ed, &other, epk, mpk, signature) == (field >= 4));
+        assert_true(fl_transcript_keys_hold(ed, &other, 0, epk, mpk, signature) == (field >= 4));
         field++;
     }
     fl_keys_destroy(&keys);

@@ -332,10 +332,13 @@ the_newest_round_with_a_score_is_found(void **state)
         report.accuracy = round == 1 ? 0.5 : NAN;
         report.stats[FL_STAT_EVALUATED] = round == 3 ? 40 : 0;
         report.pin = round == 3;
+        report.weighting = round == 3 ? FL_WEIGHTING_CLASSES : FL_WEIGHTING_EQUAL;
         assert_int_equal(fl_ledger_round_close(ledger, &report, 5, &why), FL_OK);
         assert_int_equal(fl_ledger_scored(ledger, &run, &found, &why), FL_OK);
         assert_int_equal(found.report.round, round < 3 ? 1 : 3);
         assert_int_equal(found.report.pin, round >= 3);
+        assert_int_equal(found.report.weighting,
+                         round >= 3 ? FL_WEIGHTING_CLASSES : FL_WEIGHTING_EQUAL);
     }
 }
 

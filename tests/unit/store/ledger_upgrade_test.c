@@ -239,12 +239,12 @@ a_newer_ledger_and_one_too_old_are_refused(void **state)
 {
     (void)state;
     fl_ledger *none = NULL;
-    ledger_sql("PRAGMA user_version=6");
+    ledger_sql("PRAGMA user_version=7");
     assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
-    assert_non_null(strstr(why.text, "version 6, this program knows up to 5"));
+    assert_non_null(strstr(why.text, "version 7, this program knows up to 6"));
     ledger_sql("PRAGMA user_version=1");
     assert_int_equal(fl_ledger_open(place_of("ledger"), &none, &why), FL_MISMATCH);
-    assert_non_null(strstr(why.text, "version 1, this program writes 5"));
+    assert_non_null(strstr(why.text, "version 1, this program writes 6"));
 }
 
 int

@@ -204,7 +204,7 @@ static void
 what_an_order_asks_for_beyond_this_build_is_seen(void **state)
 {
     (void)state;
-    static const size_t others[] = { 1, 2, 3, 7, 196, 215, 216, 217, 225, 229, 230, 255 };
+    static const size_t others[] = { 1, 2, 3, 7, 215, 216, 217, 225, 229, 230, 255 };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         uint8_t bytes[FL_ORDER_BYTES];
         fl_order order = s_order(), back;
@@ -214,6 +214,16 @@ what_an_order_asks_for_beyond_this_build_is_seen(void **state)
         assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back) && back.beyond);
     }
     assert_false(s_accepts_number(0, 2, 1)); // another version may mean anything
+    for (unsigned weighting = 0; weighting < 5; weighting++) { // equal: weight_max is 1
+        uint8_t bytes[FL_ORDER_BYTES];
+        fl_order order = s_order(), back;
+        order.plan.weight_max = weighting == 4 ? 1 : 2;
+        fl_order_encode(&order, bytes);
+        bytes[196] = weighting == 4 ? FL_WEIGHTING_EQUAL : (uint8_t)weighting;
+        assert_true(fl_order_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+        assert_int_equal(back.beyond, weighting == 1 || weighting == 3);
+        assert_int_equal(back.plan.weighting, back.beyond ? 0 : bytes[196]);
+    }
 }
 
 static void
