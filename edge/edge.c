@@ -115,7 +115,7 @@ s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
     bool ours = s_of_round(self, &verdict.run, verdict.round);
     self->final = verdict.final;
     self->end = verdict.end;
-    self->dismissed = self->dismissed && verdict.final;
+    self->dismissed = false;
     if (ours && self->phase == ANSWERED) {
         fl_result result;
         if (fl_aggregator_result(self->aggregator, &result)) {

@@ -38,6 +38,7 @@ typedef struct left_run {
     fl_run run;
     uint64_t round;
     uint32_t attempt;
+    bool over; // and its end was heard
 } left_run;
 enum { LEFT_RUNS = 8 };
 
@@ -213,12 +214,30 @@ s_say_rest(fl_participant *self, const fl_order *order, fl_outbox *out)
     }
 }
 
-//  True for words about another run than ours; a task of one takes us there.
+//  Where we stand in a run: in the one at hand, or one that was left.
+static left_run
+s_standing(const fl_participant *self, const fl_run *run)
+{
+    if (fl_run_equal(run, &self->run)) {
+        return (left_run){ *run, self->task.order.round, self->task.attempt, self->verdict.final };
+    }
+    for (uint32_t i = 0; i < LEFT_RUNS; i++) {
+        if (fl_run_equal(run, &self->left[i].run)) {
+            return self->left[i];
+        }
+    }
+    return (left_run){ .run = *run };
+}
+
+//  True for words about another run than ours. A task of one takes us there, and so does the news
+//  of its end while nothing is in hand: whoever was left out of its last rounds hears it too.
 static bool
 s_foreign(const fl_participant *self, const fl_message *message)
 {
     const fl_verb_row *row = fl_verb_row_of(message->verb);
-    return row != NULL && row->of_run && message->verb != FL_TASK &&
+    bool ends = message->verb == FL_CLOSED && message->closed.final &&
+                self->phase == FL_PARTICIPANT_NONE && !s_standing(self, &message->run).over;
+    return row != NULL && row->of_run && message->verb != FL_TASK && !ends &&
            !fl_run_equal(&message->run, &self->run);
 }
 
@@ -710,25 +729,11 @@ s_task_again(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     }
 }
 
-//  Where we stand in a run: in the one at hand, or one that was left.
-static left_run
-s_standing(const fl_participant *self, const fl_run *run)
-{
-    if (fl_run_equal(run, &self->run)) {
-        return (left_run){ *run, self->task.order.round, self->task.attempt };
-    }
-    for (uint32_t i = 0; i < LEFT_RUNS; i++) {
-        if (fl_run_equal(run, &self->left[i].run)) {
-            return self->left[i];
-        }
-    }
-    return (left_run){ .run = *run };
-}
-
 //  To another run. What is still held of the old one is dropped.
 static void
 s_change_run(fl_participant *self, const fl_run *run, fl_outbox *out)
 {
+    const left_run next = s_standing(self, run);
     s_end(self, FL_OUT_REFUSED, FL_WHY_UNKNOWN_RUN, self->exposed == 0, out);
     uint32_t at = 0;
     while (at < LEFT_RUNS - 1 && !fl_run_equal(run, &self->left[at].run)) {
@@ -736,7 +741,10 @@ s_change_run(fl_participant *self, const fl_run *run, fl_outbox *out)
     }
     memmove(&self->left[1], &self->left[0], at * sizeof self->left[0]);
     self->left[0] = s_standing(self, &self->run);
-    self->run = *run;
+    self->run = next.run;
+    self->task.order.round = next.round;
+    self->task.attempt = next.attempt;
+    self->verdict.final = next.over;
 }
 
 //  A parent that runs a round again which we had long ago: it remembers less than we do.
@@ -805,6 +813,9 @@ on_closed(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *o
     (void)now;
     const fl_message *message = event->message.message;
     const fl_closed *closed = &message->closed;
+    if (!fl_run_equal(&message->run, &self->run)) {
+        s_change_run(self, &message->run, out);
+    }
     bool ends = closed->final && !self->verdict.final;
     if (ends) {
         self->verdict.final = true;

@@ -450,6 +450,25 @@ the_end_of_the_run_waits_for_our_own_folds(void **state)
     assert_null(machine_said(0, FL_CLOSED)); // once
 }
 
+//  Nor was this edge asked to take part in it: somebody below may have been, before.
+static void
+the_end_of_another_run_goes_down_too(void **state)
+{
+    (void)state;
+    s_offer();
+    s_closed(1, FL_OUT_IN, FL_WHY_NONE, true);
+    for (int heard = 1; heard >= 0; heard--) { // once
+        fl_message end = machine_closed(7, 1, FL_OUT_IDLE, FL_WHY_NONE);
+        end.run = machine_run(2);
+        end.closed.final = true;
+        machine_hear_parent(&end, 0);
+        assert_int_equal(machine_said_count(0, FL_CLOSED), heard);
+        assert_int_equal(machine_said_count(1, FL_CLOSED), heard);
+        const fl_message *said = machine_said(0, FL_CLOSED);
+        assert_true(said == NULL || (said->closed.final && fl_run_equal(&said->run, &end.run)));
+    }
+}
+
 static void
 a_stop_says_goodbye_above(void **state)
 {
@@ -535,6 +554,7 @@ main(void)
         TEST(another_run_above_is_another_run_below),
         TEST(the_end_of_the_run_goes_down_with_the_last_verdict),
         TEST(the_end_of_the_run_waits_for_our_own_folds),
+        TEST(the_end_of_another_run_goes_down_too),
         TEST(a_stop_says_goodbye_above),
         TEST(a_child_that_is_cut_off_is_gone_below),
         TEST(misuse_is_a_broken_invariant),

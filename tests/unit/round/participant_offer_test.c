@@ -266,6 +266,40 @@ the_end_of_the_run_is_told_with_and_without_a_task(void **state)
     assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->reason, FL_WHY_QUORUM);
 }
 
+//  Whoever was left out of its rounds hears it once, but for the time in which it has a round of
+//  its own run in hand; and it knows afterwards where it stands in that.
+static void
+the_end_of_a_run_is_heard_by_who_had_no_task_of_it(void **state)
+{
+    (void)state;
+    child_work();
+    fl_message end = machine_closed(7, 1, FL_OUT_IDLE, FL_WHY_NONE);
+    end.run = machine_run(2);
+    end.closed.final = true;
+    end.closed.end = FL_WHY_TARGET;
+    machine_hear_parent(&end, 0);
+    assert_true(child_no_verdict()); // in hand: a round of its own run
+    const fl_order ours = child_order;
+    fl_message closed = machine_closed(1, 1, FL_OUT_LATE, FL_WHY_LATE);
+    machine_hear_parent(&closed, 0);
+    assert_false(child_verdict().final);
+    machine_hear_parent(&end, 0);
+    const fl_verdict verdict = child_verdict();
+    assert_true(verdict.final && fl_run_equal(&verdict.run, &end.run));
+    assert_int_equal(machine_note(FL_NOTE_RUN_DONE)->reason, FL_WHY_TARGET);
+    fl_message old = machine_task(&ours, 1, 100); // is still over
+    machine_hear_parent(&old, 0);
+    assert_false(fl_participant_wants(child_member));
+    old.task.attempt = 2;
+    machine_hear_parent(&old, 0);
+    assert_true(fl_participant_wants(child_member));
+    closed.closed.attempt = 2;
+    machine_hear_parent(&closed, 0);
+    assert_false(child_verdict().final);
+    machine_hear_parent(&end, 0); // heard before
+    assert_true(child_no_verdict());
+}
+
 static void
 an_end_of_the_run_without_a_word_about_what_was_sent_is_uncertain(void **state)
 {
@@ -332,6 +366,7 @@ main(void)
         TEST(a_task_may_be_declined_and_that_is_said_again_when_it_was_lost),
         TEST(a_decline_without_a_seat_is_said_when_there_is_one),
         TEST(the_end_of_the_run_is_told_with_and_without_a_task),
+        TEST(the_end_of_a_run_is_heard_by_who_had_no_task_of_it),
         TEST(an_end_of_the_run_without_a_word_about_what_was_sent_is_uncertain),
         TEST(who_rests_finishes_its_task_and_takes_no_other_until_it_says_hello),
     };
