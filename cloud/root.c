@@ -170,12 +170,14 @@ s_report(fl_root *self)
 //  What the parents told in a masked round, some have forgotten for another run's; and nothing may
 //  be told in it twice in two ways. So it is not asked for again.
 static void
-s_skip(fl_root *self, fl_time now, fl_outbox *out)
+s_skip(fl_root *self, uint32_t devices, fl_time now, fl_outbox *out)
 {
     s_report(self);
     self->report.masking = fl_plan_masking(&self->conf.plan, 1);
     self->report.close = FL_CLOSE_SKIPPED;
     self->report.reason = FL_WHY_RESTART;
+    self->report.tally.invited = self->report.tally.late = devices;
+    self->report.roll = fl_aggregator_passed(self->aggregator, &self->report.roll_count);
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_ROUND_CLOSE,
                                    .round = self->report.round,
                                    .reason = self->report.reason });
@@ -228,7 +230,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_dismiss(self->aggregator, end, out);
         s_end(self, aborted, end, now, out);
     } else if (self->conf.passed) {
-        s_skip(self, now, out);
+        s_skip(self, devices, now, out);
     }
 }
 

@@ -191,6 +191,7 @@ s_place(fl_aggregator *self, fl_outbox *out)
             continue;
         }
         if (placed == seats) {
+            seat->reason = FL_WHY_FULL;
             s_note(self, &seat->node, FL_NOTE_MASKING_OUT, FL_WHY_FULL, i, 0, out);
             continue;
         }
@@ -795,6 +796,12 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     welcome->beat_ms = self->conf.timing.beat_ms;
     s_note(self, &seat->node, seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED,
            FL_WHY_NONE, (uint64_t)index, seat->epoch, out);
+    if (renewed && self->over && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
+        fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
+        closed->outcome = FL_OUT_IDLE;
+        closed->final = true;
+        closed->end = self->end;
+    }
     s_greet(self, (uint32_t)index, renewed, out);
     (void)s_invite(self, (uint32_t)index, now, out);
     if (seat->server != NULL && s_takes_part(self, (uint32_t)index)) {
@@ -1319,6 +1326,12 @@ s_close(fl_aggregator *self, fl_close close, fl_reason reason, fl_time now, fl_o
     result->roll = self->roll;
     result->roll_count = fl_participation_roll(
         self->seats, &self->conf.node, self->task.order.round, self->roll, &result->roll_dropped);
+    if (!self->conf.vector) {
+        result->roll_count =
+            fl_participation_missed(&self->conf.node, self->before, self->before_count, self->roll,
+                                    result->roll_count, &result->roll_dropped);
+        fl_aggregator_recall_roll(self, self->roll, result->roll_count);
+    }
     s_measure(self, close, now);
     s_enter(self, FL_AGGREGATOR_CLOSED);
     if (result->stats[FL_STAT_CAPPED] > 0) {
@@ -1638,7 +1651,8 @@ fl_aggregator_new(const fl_aggregator_conf *conf)
     self->conf = *conf;
     self->check_at = FL_NEVER;
     self->seats = fl_seats_new(conf->seats_max);
-    self->roll = calloc(FL_ROLL_MAX, sizeof *self->roll);
+    self->roll = calloc((size_t)2 * FL_ROLL_MAX, sizeof *self->roll);
+    self->before = self->roll + FL_ROLL_MAX;
     self->durations = calloc(conf->seats_max, sizeof *self->durations);
     self->selection = (fl_selection){ fl_selection_find("all"), self->seats, 0 };
     if (self->seats != NULL) {
@@ -1762,6 +1776,7 @@ fl_aggregator_model(fl_aggregator *self, const fl_run *run, const fl_hash *model
     if (!fl_run_equal(&self->run, run)) { // rounds count from 1 again, nothing of the old run holds
         FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE);
         self->over = false;
+        self->before_count = 0;
         memset(self->history, 0, sizeof self->history);
         fl_pace_forget(&self->pace);
         for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {

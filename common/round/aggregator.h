@@ -154,6 +154,10 @@ void fl_aggregator_recall(fl_aggregator *self, const fl_past *past);
 //  were there then are waited for; so many were devices. After the run is set.
 uint32_t fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
 
+//  The lines of a round that is passed over: those who were in the one before, late. Until the next
+//  open.
+const fl_roll_entry *fl_aggregator_passed(fl_aggregator *self, uint32_t *count);
+
 //  What the parent above says (TWINS), before it says how the round ended: from then on the names
 //  that others keep are refused here, as long as it says so with each round.
 void fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes);

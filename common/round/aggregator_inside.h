@@ -66,10 +66,15 @@ struct fl_aggregator {
     uint32_t ready_then; // when the round at hand was opened
     uint64_t bytes_down; // served this round
     fl_result result;
-    fl_roll_entry *roll; // (FL_ROLL_MAX)
+    fl_roll_entry *roll;   // (FL_ROLL_MAX)
+    fl_roll_entry *before; // (before_count of FL_ROLL_MAX) behind it: the run's last report
+    uint32_t before_count;
     fl_doubles doubles;  // names under two parents: looked for at the root, told to an edge ...
     bool twins_told;     // ... since its last round was settled
     uint32_t *durations; // (seats_max) scratch
 };
+
+//  What the run's last report says.
+void fl_aggregator_recall_roll(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
 
 #endif

@@ -1,5 +1,6 @@
 //  Who belongs to an aggregator: of a report from before this process, and who will not come again.
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/round/aggregator_inside.h"
 
@@ -37,10 +38,35 @@ s_remember_below(fl_seat *edge, const fl_roll_entry *roll, uint32_t count)
     edge->roll_used = (size_t)used * FL_ROLL_ENTRY_BYTES;
 }
 
+void
+fl_aggregator_recall_roll(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count)
+{
+    self->before_count = count < FL_ROLL_MAX ? count : FL_ROLL_MAX;
+    if (count > 0) {
+        memcpy(self->before, roll, self->before_count * sizeof *roll);
+    }
+}
+
+const fl_roll_entry *
+fl_aggregator_passed(fl_aggregator *self, uint32_t *count)
+{
+    for (uint32_t i = 0; i < self->before_count; i++) {
+        self->roll[i] = self->before[i];
+        if (self->roll[i].outcome != FL_OUT_ABSENT) {
+            self->roll[i].outcome = FL_OUT_LATE;
+            self->roll[i].reason = FL_WHY_RESTART;
+            self->roll[i].staleness = 0;
+        }
+    }
+    *count = self->before_count;
+    return self->roll;
+}
+
 uint32_t
 fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count)
 {
     uint32_t children = 0, devices = 0;
+    fl_aggregator_recall_roll(self, roll, count);
     for (uint32_t i = 0; i < count; i++) {
         bool edge = s_is_parent(roll, count, &roll[i].node);
         bool there = roll[i].outcome != FL_OUT_ABSENT;

@@ -115,12 +115,22 @@ s_write(sheet *page, const fl_roll_entry *entry)
     }
 }
 
+//  Why a child that is here or belongs here was asked for nothing: it rests, no block had a place
+//  for it, or it came after the blocks were made.
+static fl_reason
+s_idles(const fl_seat *seat)
+{
+    return seat->rests != FL_WHY_NONE    ? seat->rests
+           : seat->reason != FL_WHY_NONE ? seat->reason
+                                         : FL_WHY_LATE;
+}
+
 static void
 s_write_seat(sheet *page, const fl_seat *seat, const fl_name *parent, uint64_t round)
 {
     fl_roll_entry entry = { .node = seat->node, .parent = *parent };
     entry.outcome = (uint8_t)fl_seat_outcome(seat);
-    entry.reason = (uint8_t)(entry.outcome == FL_OUT_IDLE ? seat->rests : seat->reason);
+    entry.reason = (uint8_t)(entry.outcome == FL_OUT_IDLE ? s_idles(seat) : seat->reason);
     if (entry.outcome == FL_OUT_IN) {
         entry.reason = seat->partial ? FL_WHY_PARTIAL : entry.reason;
         uint64_t staleness = round - seat->contrib.base_round;
@@ -134,13 +144,14 @@ static bool
 s_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
         const fl_roll_entry *entry)
 {
-    return !fl_seats_has(seats, &entry->node) && !fl_name_equal(&entry->parent, ourselves) &&
+    return !fl_name_equal(&entry->parent, ourselves) &&
            (fl_name_equal(&entry->parent, &edge->node) || !fl_seats_has(seats, &entry->parent));
 }
 
-bool
-fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
-                       size_t *at, fl_roll_entry *entry)
+//  `ours`: of those with the name of a child of ours, too.
+static bool
+s_next_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves, bool ours,
+             size_t *at, fl_roll_entry *entry)
 {
     fl_outcome outcome = fl_seat_outcome(edge);
     bool rests = outcome == FL_OUT_IDLE && edge->rests != FL_WHY_NONE;
@@ -148,7 +159,8 @@ fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name
     bool found = false;
     while (*at + FL_ROLL_ENTRY_BYTES <= edge->roll_used && !found) {
         found = fl_roll_decode(fl_bytes_of(edge->roll + *at, FL_ROLL_ENTRY_BYTES), entry) &&
-                s_below(seats, edge, ourselves, entry);
+                s_below(seats, edge, ourselves, entry) &&
+                (ours || !fl_seats_has(seats, &entry->node));
         *at += FL_ROLL_ENTRY_BYTES;
     }
     if (found && out) {
@@ -159,6 +171,13 @@ fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name
     return found;
 }
 
+bool
+fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
+                       size_t *at, fl_roll_entry *entry)
+{
+    return s_next_below(seats, edge, ourselves, false, at, entry);
+}
+
 uint32_t
 fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t round,
                       fl_roll_entry *entries, uint32_t *dropped)
@@ -166,18 +185,56 @@ fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t rou
     sheet page = { .entries = entries };
     for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
         const fl_seat *seat = fl_seats_look(seats, i);
-        bool rests = seat->rests != FL_WHY_NONE && fl_seats_wants(seats, &seat->node);
-        if (fl_seat_outcome(seat) == FL_OUT_IDLE && !rests) {
+        bool known = seat->rests != FL_WHY_NONE || seat->member || seat->present;
+        bool idle = fl_seat_outcome(seat) == FL_OUT_IDLE;
+        if (idle && (!known || !fl_seats_wants(seats, &seat->node))) {
             continue;
         }
         s_write_seat(&page, seat, parent, round);
         fl_roll_entry entry;
         for (size_t at = 0; fl_participation_below(seats, seat, parent, &at, &entry);) {
+            if (idle) {
+                entry.outcome = FL_OUT_IDLE;
+                entry.reason = (uint8_t)s_idles(seat);
+                entry.staleness = 0;
+            }
             s_write(&page, &entry);
         }
         page.dropped += fl_seat_outcome(seat) == FL_OUT_IN ? seat->contrib.roll_dropped : 0;
     }
     *dropped = page.dropped;
+    return page.count;
+}
+
+static bool
+s_names(const fl_roll_entry *roll, uint32_t count, const fl_name *node)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (fl_name_equal(&roll[i].node, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint32_t
+fl_participation_missed(const fl_name *ourselves, const fl_roll_entry *before,
+                        uint32_t before_count, fl_roll_entry *entries, uint32_t count,
+                        uint32_t *dropped)
+{
+    sheet page = { entries, count, 0 };
+    for (uint32_t i = 0; i < before_count; i++) {
+        fl_roll_entry entry = before[i];
+        bool below =
+            fl_name_equal(&entry.parent, ourselves) || s_names(entries, page.count, &entry.parent);
+        if (below && !s_names(entries, count, &entry.node)) {
+            entry.outcome = FL_OUT_ABSENT;
+            entry.reason = entry.reason == FL_WHY_GONE ? FL_WHY_GONE : FL_WHY_SILENT;
+            entry.staleness = 0;
+            s_write(&page, &entry);
+        }
+    }
+    *dropped += page.dropped;
     return page.count;
 }
 
@@ -202,7 +259,7 @@ s_lines(const fl_seats *seats, const fl_name *ourselves, uint32_t *count)
         lines[used] = (fl_roll_entry){ .node = seat->node, .parent = *ourselves };
         fl_outcome own = fl_seat_outcome(seat);
         lines[used++].outcome = (uint8_t)own;
-        for (size_t at = 0; fl_participation_below(seats, seat, ourselves, &at, &lines[used]);) {
+        for (size_t at = 0; s_next_below(seats, seat, ourselves, true, &at, &lines[used]);) {
             bool old = own != FL_OUT_IN && lines[used].outcome == FL_OUT_IN; // of an earlier round
             lines[used].outcome = old ? FL_OUT_LATE : lines[used].outcome;
             lines[used++].spare = 0;
@@ -228,9 +285,10 @@ s_then(const fl_doubles *self, const fl_roll_entry *line)
 //  Of the lines of one name, that of the parent which keeps it; NULL when it is in one place. A
 //  line that keeps a name has a 1 in `spare`.
 static fl_roll_entry *
-s_keeping(const fl_doubles *self, fl_roll_entry *lines, uint32_t count, const fl_roll_entry **other)
+s_keeping(const fl_doubles *self, const fl_name *ourselves, fl_roll_entry *lines, uint32_t count,
+          const fl_roll_entry **other)
 {
-    fl_roll_entry *keeper = NULL, *first = NULL;
+    fl_roll_entry *keeper = NULL, *first = NULL, *seen = NULL; // seen here
     *other = NULL;
     for (uint32_t i = 0; i < count; i++) {
         fl_roll_entry then = s_then(self, &lines[i]);
@@ -241,7 +299,12 @@ s_keeping(const fl_doubles *self, fl_roll_entry *lines, uint32_t count, const fl
                           (then.outcome == FL_OUT_IN && s_then(self, first).outcome != FL_OUT_IN);
             *other = before ? first : &lines[i];
             first = before ? &lines[i] : first;
+            seen = fl_name_equal(&lines[i].parent, ourselves) ? &lines[i] : seen;
         }
+    }
+    if (seen != NULL && *other != NULL) {
+        *other = *other == seen ? first : *other;
+        return seen;
     }
     return keeper != NULL ? keeper : *other != NULL ? first : NULL;
 }
@@ -255,7 +318,7 @@ fl_participation_doubles(const fl_seats *seats, const fl_name *ourselves, fl_dou
         const fl_roll_entry *other;
         for (to = from + 1; to < count && fl_name_equal(&lines[to].node, &lines[from].node); to++) {
         }
-        fl_roll_entry *keeper = s_keeping(self, lines + from, to - from, &other);
+        fl_roll_entry *keeper = s_keeping(self, ourselves, lines + from, to - from, &other);
         if (keeper != NULL && twins < FL_TWINS_MAX) {
             keeper->spare = 1;
             self->other[twins] = other != NULL && other != keeper ? other->parent : (fl_name){ "" };

@@ -22,6 +22,11 @@ bool fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl
 //  fit. `round` gives the staleness of each contribution.
 uint32_t fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t round,
                                fl_roll_entry *entries, uint32_t *dropped);
+//  Adds those of the report before that nobody names any more: their parent, which knew them, began
+//  anew. How many there are then.
+uint32_t fl_participation_missed(const fl_name *ourselves, const fl_roll_entry *before,
+                                 uint32_t before_count, fl_roll_entry *entries, uint32_t count,
+                                 uint32_t *dropped);
 
 //  Names that were counted under two parents, as copied keys are. Zeros at first; `lines` are to be
 //  freed at the end.

@@ -217,6 +217,13 @@ s_begun_again(fl_masking masking, bool passed, fl_reason aborted)
     conf.plan.masking[0] = conf.plan.masking[1] = (uint8_t)masking;
     conf.passed = passed;
     conf.aborted = aborted;
+    fl_roll_entry members[] = {
+        { machine_node("e1"), machine_node("root"), FL_OUT_IN, FL_WHY_NONE, 0, 0 },
+        { machine_node("d1"), machine_node("e1"), FL_OUT_IN, FL_WHY_NONE, 0, 0 },
+        { machine_node("d2"), machine_node("e1"), FL_OUT_ABSENT, FL_WHY_GONE, 0, 0 }
+    };
+    conf.members = members;
+    conf.member_count = 3;
     s_make(&conf);
     s_start(2, 1);
 }
@@ -244,6 +251,11 @@ a_masked_round_is_not_asked_for_again_after_another_run_s(void **state)
     assert_int_equal(report->attempt, 1);
     assert_int_equal(report->close, FL_CLOSE_SKIPPED);
     assert_int_equal(report->reason, FL_WHY_RESTART);
+    assert_int_equal(report->roll_count, 3); // nobody vanishes from it
+    assert_int_equal(report->roll[1].outcome, FL_OUT_LATE);
+    assert_int_equal(report->roll[1].reason, FL_WHY_RESTART);
+    assert_int_equal(report->roll[2].reason, FL_WHY_GONE);
+    assert_int_equal(report->tally.late, 1);
     s_answer_save(true);
     assert_int_equal(s_look().phase, FL_ROOT_WAITING);
     assert_int_equal(s_look().round, 3);

@@ -332,6 +332,24 @@ the_end_of_the_run_comes_with_the_last_verdict(void **state)
     assert_true(machine_said(0, FL_CLOSED)->closed.final);
 }
 
+//  It was replaced meanwhile, and knows of no run; some below it may have a task of this one.
+static void
+an_edge_that_begins_anew_hears_that_the_run_is_over(void **state)
+{
+    (void)state;
+    const fl_reason end = FL_WHY_TARGET;
+    parent_end_round();
+    fl_aggregator_settle(parent_cohort, FL_OUT_LATE, FL_WHY_QUORUM, &end, machine_out);
+    fl_message hello = machine_hello(7, 0);
+    for (int new = 1; new >= 0; new --) { // once
+        fl_event event = machine_from_child(2, "e2", FL_ROLE_EDGE, &hello, 0);
+        machine_step(&event);
+        assert_int_equal(machine_said_count(2, FL_CLOSED), new);
+        assert_true(!new || (machine_said(2, FL_CLOSED)->closed.final &&
+                             machine_said(2, FL_CLOSED)->closed.end == FL_WHY_TARGET));
+    }
+}
+
 // ---- who is gone ------------------------------------------------------------------------------
 static const fl_roll_entry *
 s_line_of(const fl_result *result, const char *node)
@@ -476,6 +494,7 @@ main(void)
         TEST(a_lost_grant_is_said_again),
         TEST(a_lost_verdict_is_said_again_as_long_as_it_is_remembered),
         TEST(the_end_of_the_run_comes_with_the_last_verdict),
+        TEST(an_edge_that_begins_anew_hears_that_the_run_is_over),
         TEST(who_was_in_the_run_and_left_stands_in_later_rounds_as_absent),
         TEST(who_was_in_the_run_before_a_restart_is_absent_until_it_is_back),
         TEST(capped_weights_are_said_when_the_round_closes),

@@ -256,17 +256,83 @@ the_roll_lists_the_seats_and_what_counted_edges_report(void **state)
     late->reason = FL_WHY_BUSY;
     fl_name parent = machine_node("root");
     uint32_t dropped = 0;
-    assert_int_equal(fl_participation_roll(roster, &parent, 500, entries, &dropped), 5);
+    assert_int_equal(fl_participation_roll(roster, &parent, 500, entries, &dropped), 6);
     assert_int_equal(dropped, 3);
-    assert_string_equal(entries[0].node.name, "e1");
-    assert_string_equal(entries[0].parent.name, "root");
-    assert_int_equal(entries[0].staleness, 0);
-    assert_string_equal(entries[1].node.name, "d10");
-    assert_string_equal(entries[2].node.name, "d11");
+    assert_int_equal(entries[0].outcome, FL_OUT_IDLE); // it came when all were asked
+    assert_int_equal(entries[0].reason, FL_WHY_LATE);
+    assert_string_equal(entries[1].node.name, "e1");
+    assert_string_equal(entries[1].parent.name, "root");
+    assert_int_equal(entries[1].staleness, 0);
+    assert_string_equal(entries[2].node.name, "d10");
+    assert_string_equal(entries[3].node.name, "d11");
+    assert_string_equal(entries[3].parent.name, "e1");
+    assert_int_equal(entries[4].staleness, 255); // that or more
+    assert_int_equal(entries[5].outcome, FL_OUT_LATE);
+    assert_int_equal(entries[5].reason, FL_WHY_BUSY);
+}
+
+//  It came when the blocks were made, or there was no place in them; those below it neither.
+static void
+who_was_asked_for_nothing_is_idle_by_name(void **state)
+{
+    (void)state;
+    fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_IDLE, 0);
+    const fl_roll_entry line = s_line("d10", "e0", FL_OUT_IN); // in the round before
+    s_reports(edge, &line, 1);
+    edge->reason = FL_WHY_FULL;
+    uint32_t dropped = 0;
+    assert_int_equal(fl_participation_roll(roster, &here, 2, entries, &dropped), 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(entries[i].outcome, FL_OUT_IDLE);
+        assert_int_equal(entries[i].reason, FL_WHY_FULL);
+    }
+    fl_seats_vacate(roster, 0); // and it was in no round before
+    assert_int_equal(fl_participation_roll(roster, &here, 2, entries, &dropped), 0);
+}
+
+//  Its parent began anew and does not know it any more; who has another parent now is named there.
+static void
+whom_the_report_before_names_is_absent_when_nobody_names_it(void **state)
+{
+    (void)state;
+    fl_roll_entry before[] = { s_line("e1", "root", FL_OUT_IN), s_line("d2", "e1", FL_OUT_IN),
+                               s_line("d3", "e1", FL_OUT_ABSENT), s_line("d4", "e1", FL_OUT_IN),
+                               s_line("d5", "elsewhere", FL_OUT_IN) };
+    before[2].reason = FL_WHY_GONE;
+    entries[0] = s_line("e1", "root", FL_OUT_IN);
+    entries[1] = s_line("d4", "e6", FL_OUT_IN);
+    uint32_t dropped = 0;
+    assert_int_equal(fl_participation_missed(&here, before, 5, entries, 2, &dropped), 4);
+    assert_string_equal(entries[2].node.name, "d2");
     assert_string_equal(entries[2].parent.name, "e1");
-    assert_int_equal(entries[3].staleness, 255); // that or more
-    assert_int_equal(entries[4].outcome, FL_OUT_LATE);
-    assert_int_equal(entries[4].reason, FL_WHY_BUSY);
+    assert_int_equal(entries[2].outcome, FL_OUT_ABSENT);
+    assert_int_equal(entries[2].reason, FL_WHY_SILENT);
+    assert_int_equal(entries[3].reason, FL_WHY_GONE);
+    assert_int_equal(dropped, 0);
+}
+
+//  What is seen here goes before what an edge says: the edge is told, whoever was first.
+static void
+a_copy_below_an_edge_is_named_when_the_first_sits_here(void **state)
+{
+    (void)state;
+    fl_doubles doubles = { 0 };
+    fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 1);
+    fl_seat *ours = s_seat(FL_ROLE_DEVICE, FL_SEAT_ABSENT, 1);
+    const fl_roll_entry copy = s_line("d1", "e0", FL_OUT_IN);
+    s_reports(edge, &copy, 1);
+    fl_participation_doubles(roster, &here, &doubles);
+    assert_int_equal(doubles.twin_count, 0);
+    fl_seats_enter(roster, ours, FL_SEAT_COUNTED);
+    fl_participation_doubles(roster, &here, &doubles);
+    assert_int_equal(doubles.twin_count, 1);
+    assert_string_equal(doubles.twins[0].keeper.name, "root");
+    assert_string_equal(doubles.other[0].name, "e0");
+    edge->roll_used = 0; // refused there
+    fl_participation_doubles(roster, &here, &doubles);
+    assert_int_equal(doubles.twin_count, 1);
+    assert_string_equal(doubles.other[0].name, "");
+    free(doubles.lines);
 }
 
 //  Of us, of a child of ours, of what is below another one; and of its own.
@@ -326,6 +392,9 @@ main(void)
         unit_case(whom_an_edge_has_forgotten_is_absent, s_new, s_destroy),
         unit_case(devices_are_named_with_the_edge_that_is_out, s_new, s_destroy),
         unit_case(the_roll_lists_the_seats_and_what_counted_edges_report, s_new, s_destroy),
+        unit_case(who_was_asked_for_nothing_is_idle_by_name, s_new, s_destroy),
+        unit_case(whom_the_report_before_names_is_absent_when_nobody_names_it, s_new, s_destroy),
+        unit_case(a_copy_below_an_edge_is_named_when_the_first_sits_here, s_new, s_destroy),
         unit_case(an_edge_does_not_report_for_others, s_new, s_destroy),
         unit_case(what_does_not_fit_is_counted, s_new, s_destroy),
     };
