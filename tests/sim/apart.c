@@ -19,17 +19,6 @@ fl_sim_element(const uint8_t *wire, uint64_t index, unsigned wire_bytes)
     return (int64_t)(value << shift) >> shift; // the sign
 }
 
-uint32_t
-fl_sim_node_named(const fl_sim *sim, const fl_name *name)
-{
-    for (uint32_t i = 0; i < sim->node_count; i++) {
-        if (fl_name_equal(&sim->nodes[i].name, name)) {
-            return i;
-        }
-    }
-    return SIM_NONE;
-}
-
 //  What a device trains where several runs share it: it depends on nothing but this.
 void
 fl_sim_trained(const fl_sim_era *era, uint32_t node, uint64_t round, float *update)
@@ -86,7 +75,9 @@ s_play(const fl_sim_era *era, const fl_sim_node *node, uint64_t round, uint8_t s
 void
 fl_sim_check_apart(fl_sim *sim, const fl_sim_era *era, const fl_report *report)
 {
-    if (sim->runs == 1 || report->roll_dropped > 0 || sim->notary.failed != CHECK_NONE) {
+    const uint64_t *in = sim->notary.commits[era->before + report->round].nodes_in;
+    if (sim->runs == 1 || report->roll_dropped > 0 || sim->notary.failed != CHECK_NONE ||
+        fl_sim_hidden_in(sim, in)) {
         return;
     }
     const unsigned wire_bytes = sim->nodes[0].sum_element.wire_bytes;
@@ -94,7 +85,7 @@ fl_sim_check_apart(fl_sim *sim, const fl_sim_era *era, const fl_report *report)
     uint8_t *wire = fl_sim_new(era->elements * wire_bytes);
     for (uint32_t i = 0; i < report->roll_count; i++) {
         const fl_roll_entry *entry = &report->roll[i];
-        const uint32_t index = fl_sim_node_named(sim, &entry->node);
+        const uint32_t index = fl_sim_node_listed(sim, entry, in);
         if (entry->outcome == FL_OUT_IN && index != SIM_NONE &&
             sim->nodes[index].role == FL_ROLE_DEVICE) {
             s_play(era, &sim->nodes[index], report->round, entry->staleness, sum);
@@ -177,4 +168,24 @@ fl_sim_check_ended(fl_sim *sim, const fl_sim_era *era)
     } else if (era->row.state == FL_RUN_STOPPED && era->stop_at == 0) {
         fl_sim_fail(sim, CHECK_STALL, "run %" PRIu64 " is stopped by nobody", era->row.number);
     }
+}
+
+void
+fl_sim_notary_release(fl_sim *sim)
+{
+    fl_sim_notary *notary = &sim->notary;
+    for (uint32_t i = 0; i < notary->leaf_count; i++) {
+        fl_blob_unref(&notary->leaves[i].bytes);
+    }
+    for (uint32_t i = 0; i < notary->lot_count; i++) {
+        free(notary->lots[i].leaves);
+    }
+    for (uint32_t i = 0; i < sim->runs; i++) {
+        free(sim->eras[i].bases);
+        free(sim->eras[i].roll);
+    }
+    free(notary->told);
+    free(notary->trainings);
+    free(notary->leaves);
+    free(notary->lots);
 }

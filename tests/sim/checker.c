@@ -20,7 +20,8 @@ static const char *const checkers[CHECKERS] = {
     [CHECK_WIRE] = "wire",         [CHECK_HANDLE] = "handle",     [CHECK_FLOOR] = "floor",
     [CHECK_SPENT] = "spent",       [CHECK_VEIL] = "veil",         [CHECK_TOLD] = "told",
     [CHECK_BLAME] = "blame",       [CHECK_BLOCKS] = "blocks",     [CHECK_APART] = "apart",
-    [CHECK_STALL] = "stall",
+    [CHECK_STALL] = "stall",       [CHECK_MISSING] = "missing",   [CHECK_COPIES] = "copies",
+    [CHECK_DRAIN] = "drain",       [CHECK_WAITS] = "waits",
 };
 
 const char *
@@ -266,7 +267,7 @@ s_check_roll(fl_sim *sim, const fl_report *report, uint32_t leaves)
     const uint64_t *in = sim->notary.commits[report->round].nodes_in;
     uint32_t listed = 0;
     for (uint32_t i = 0; i < report->roll_count; i++) {
-        uint32_t index = fl_sim_node_named(sim, &report->roll[i].node);
+        uint32_t index = fl_sim_node_listed(sim, &report->roll[i], in);
         if (index == SIM_NONE) {
             fl_sim_fail(sim, CHECK_FLAT, "the report of round %" PRIu64 " names a stranger",
                         report->round);
@@ -283,6 +284,7 @@ s_check_roll(fl_sim *sim, const fl_report *report, uint32_t leaves)
                         report->round, sim->nodes[index].name.name);
         }
     }
+    listed += fl_sim_hidden_in(sim, in);
     if (listed != leaves || report->tally.in != leaves) {
         fl_sim_fail(sim, CHECK_FLAT,
                     "round %" PRIu64 ": %u updates are in the sum, the report "
@@ -386,6 +388,7 @@ fl_sim_check_commit(fl_sim *sim, const fl_report *of_run)
         notary->done_clear += sim->weather.clear;
         s_check_done(sim, report);
     }
+    fl_sim_check_members(sim, era, report);
     fl_sim_veil_commit(sim, report);
     if (commit->done) {
         fl_sim_check_apart(sim, era, of_run);
@@ -404,7 +407,7 @@ fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message 
         message->closed.outcome == FL_OUT_IN) {
         uint64_t round = fl_sim_round(sim, &message->run, message->round);
         const fl_sim_commit *commit = &notary->commits[round];
-        if (!commit->done || (commit->nodes_in[to / 64] >> (to % 64) & 1) == 0) {
+        if (!commit->done || !fl_sim_name_in(sim, &sim->nodes[to], commit->nodes_in)) {
             fl_sim_fail(sim, CHECK_VERDICT,
                         "%s tells %s that it is in round %" PRIu64 ", which is "
                         "not durable",
@@ -473,6 +476,9 @@ fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     ended = ended || (root && effect->kind == FL_FX_SAVE && effect->save.what == FL_SAVE_CLOSE);
     if (note && effect->note.id == FL_NOTE_TASK) {
         node->watch.told_due = sim->now + (fl_time)node->watch.heard_budget_ms;
+        fl_sim_check_task(sim, node, &effect->note);
+    } else if (root && effect->kind == FL_FX_SAVE && effect->save.what == FL_SAVE_OPEN) {
+        fl_sim_check_open(sim, fl_sim_era_of(sim, &effect->save.report->run));
     }
     if (effect->kind == FL_FX_CLEAR) {
         s_watch_open(sim, node);
@@ -494,6 +500,7 @@ fl_sim_watch_step(fl_sim *sim, fl_sim_node *node)
 {
     s_check_due(sim, node);
     bool busy = node->jobs > 0 || node->saves > 0 || node->training || node->stopping ||
+                node->fate.drained || // it waits for its operator
                 (node->role == FL_ROLE_ROOT && s_between_turns(sim, node));
     if (!busy && node->machine.deadline(node->machine.self) == FL_NEVER &&
         !fl_sim_node_finished(sim, node)) {
@@ -501,6 +508,7 @@ fl_sim_watch_step(fl_sim *sim, fl_sim_node *node)
     }
     if (node->role == FL_ROLE_ROOT) {
         fl_sim_check_stall(sim);
+        fl_sim_check_waiting(sim, node);
     }
     if (!sim->over && fl_sim_all_ended(sim)) {
         sim->over = true;
@@ -541,6 +549,9 @@ fl_sim_check_end(fl_sim *sim)
     }
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const fl_sim_node *node = &sim->nodes[i];
+        if (fl_sim_node_out(sim, node)) {
+            continue;
+        }
         if (!node->alive || !fl_sim_node_finished(sim, node)) {
             fl_sim_fail(sim, CHECK_PROGRESS, "%s has not heard that the run is over",
                         node->name.name);
@@ -570,24 +581,4 @@ fl_sim_check_end(fl_sim *sim)
         fl_sim_fail(sim, CHECK_FLOOR, "only %u of %" PRIu64 " rounds were done", notary->done,
                     sim->rounds);
     }
-}
-
-void
-fl_sim_notary_release(fl_sim *sim)
-{
-    fl_sim_notary *notary = &sim->notary;
-    for (uint32_t i = 0; i < notary->leaf_count; i++) {
-        fl_blob_unref(&notary->leaves[i].bytes);
-    }
-    for (uint32_t i = 0; i < notary->lot_count; i++) {
-        free(notary->lots[i].leaves);
-    }
-    for (uint32_t i = 0; i < sim->runs; i++) {
-        free(sim->eras[i].bases);
-        free(sim->eras[i].roll);
-    }
-    free(notary->told);
-    free(notary->trainings);
-    free(notary->leaves);
-    free(notary->lots);
 }

@@ -77,6 +77,11 @@ s_save_job(const fl_sim *sim, const fl_effect *effect)
         memcpy(job->blocks, job->report.blocks, bytes);
     }
     job->report.blocks = job->blocks;
+    for (uint32_t i = 0; i < job->report.roll_count && sim->plant == PLANT_DROP_ABSENT; i++) {
+        if (job->roll[i].outcome == FL_OUT_ABSENT) { // the last one stands in its place
+            job->roll[i] = job->roll[--job->report.roll_count];
+        }
+    }
     if (sim->plant == PLANT_WRONG_LINE && job->report.block_count > 0) {
         job->blocks[0].survivors = (uint8_t)(job->blocks[0].members + 1);
     }
@@ -145,6 +150,28 @@ s_close_round(fl_sim_era *era, const fl_report *report)
     }
 }
 
+//  An edge's: what is read of it when it starts again.
+static void
+s_close_below(fl_sim *sim, fl_sim_node *node, const fl_report *report)
+{
+    const fl_sim_era *era = fl_sim_era_of(sim, &report->run);
+    const size_t bytes = report->roll_count * sizeof *report->roll;
+    fl_roll_entry **roll = &node->ledger.members[era - sim->eras].roll;
+    *roll = fl_sim_grow(*roll, bytes > 0 ? bytes : 1);
+    node->ledger.members[era - sim->eras].count = report->roll_count;
+    if (bytes > 0) {
+        memcpy(*roll, report->roll, bytes);
+    }
+}
+
+void
+fl_sim_ledger_release(fl_sim_node *node)
+{
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        free(node->ledger.members[i].roll);
+    }
+}
+
 void
 fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
 {
@@ -166,7 +193,9 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
             era->row.open = ++sim->opened;
             era->attempt = report->attempt;
         }
-    } else if (node->role == FL_ROLE_ROOT) {
+    } else if (node->role == FL_ROLE_EDGE) {
+        s_close_below(sim, node, report);
+    } else {
         fl_sim_check_commit(sim, report);
         if (sim->plant != PLANT_FORGET_COMMIT || report->round != 2) {
             s_close_round(fl_sim_era_of(sim, &report->run), report);

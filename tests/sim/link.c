@@ -161,7 +161,7 @@ s_admits(fl_sim *sim, uint32_t index, const fl_message *message)
 {
     fl_sim_link *link = &sim->links[index];
     if (message->verb == FL_HELLO) {
-        link->admitted = true;
+        fl_sim_gate_asked(sim, index);
         return true;
     }
     if (!link->admitted) {
@@ -188,9 +188,11 @@ s_dressed(fl_sim *sim, const fl_sim_link *link, const fl_message *message)
     fl_message dressed = *message;
     if (message->verb == FL_WELCOME) {
         const fl_sim_node *parent = &sim->nodes[link->parent];
-        dressed.welcome.certificate = fl_bytes_of(
-            fl_sim_identity_of(parent->role, &parent->name, parent->number)->certificate,
-            FL_CERT_BYTES);
+        dressed.welcome.certificate =
+            fl_bytes_of(fl_sim_identity_of(parent->role, &parent->name,
+                                           parent->number + parent->fate.generation * SIM_NODES_MAX)
+                            ->certificate,
+                        FL_CERT_BYTES);
         dressed.welcome.up_port = UP_PORT;
         dressed.welcome.down_port = DOWN_PORT;
         s_ticket(link, dressed.welcome.seat, dressed.welcome.epoch, dressed.welcome.ticket);
@@ -227,8 +229,13 @@ s_receive(fl_sim *sim, fl_sim_letter *letter, const fl_message *message)
         dressed.contrib.weight > 1) {
         dressed.contrib.weight--;
     }
-    if (sim->plant == PLANT_LOST_TASK && dressed.verb == FL_TASK) {
+    if ((sim->plant == PLANT_LOST_TASK && dressed.verb == FL_TASK) ||
+        (sim->plant == PLANT_LOST_TWINS && dressed.verb == FL_TWINS)) {
         return;
+    }
+    if (sim->plant == PLANT_COPY_BESIDE && dressed.verb == FL_HELLO &&
+        child->fate.origin != SIM_NONE) { // and it is taken for its original
+        dressed.hello.incarnation = sim->nodes[child->fate.origin].fate.incarnation;
     }
     fl_event event = { .kind = FL_EV_MESSAGE };
     event.message.from = letter->up ? child->peer : FL_PARENT;
@@ -309,6 +316,7 @@ void
 fl_sim_link_break(fl_sim *sim, uint32_t index)
 {
     fl_sim_link *link = &sim->links[index];
+    link->heard_at = SIM_LONG_AGO;
     for (int lane = 0; lane < SIM_LANES; lane++) {
         link->epoch[lane]++;
         link->last_at[lane][0] = sim->now + 2 * (fl_time)link->latency_ms;

@@ -73,7 +73,8 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
     if (node->role == FL_ROLE_ROOT) {
         return;
     }
-    const fl_sim_identity *identity = fl_sim_identity_of(node->role, &node->name, node->number);
+    const fl_sim_identity *identity = fl_sim_identity_of(
+        node->role, &node->name, node->number + node->fate.generation * SIM_NODES_MAX);
     masks->seeded = fl_seeded_of(fl_rng_u64(&sim->work_rng));
     masks->member = (fl_secagg_client_conf){
         .keys = identity->keys,

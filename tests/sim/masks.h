@@ -9,7 +9,7 @@
 #include "common/secagg/server.h"
 #include "tests/support/seeded.h"
 
-enum { SIM_NODES_MAX = 256, SIM_RUNS_MAX = 3 };
+enum { SIM_NODES_MAX = 256, SIM_RUNS_MAX = 3, SIM_GENERATIONS = 2 };
 //  The wall clock at virtual time 0.
 #define SIM_WALL_S ((uint64_t)1800000000)
 
@@ -90,7 +90,8 @@ typedef struct fl_sim_identity {
 } fl_sim_identity;
 
 const fl_authority_public *fl_sim_authority(void);
-//  Of the node with this name and number; the same for every seed.
+//  Of the node with this name and number, SIM_NODES_MAX more when it was replaced; the same for
+//  every seed.
 const fl_sim_identity *fl_sim_identity_of(fl_role role, const fl_name *name, uint32_t number);
 //  Wipe and free all of them, at the end of the program.
 void fl_sim_mint_release(void);

@@ -6,7 +6,7 @@
 enum { ROLES = FL_ROLE_ROOT + 1, AUTHORITY_SEED = 7, LIFE_S = 365 * 24 * 3600 };
 
 static fl_authority *authority;
-static fl_sim_identity identities[ROLES][SIM_NODES_MAX];
+static fl_sim_identity identities[ROLES][SIM_GENERATIONS * SIM_NODES_MAX];
 
 static const fl_authority *
 s_authority(void)
@@ -30,11 +30,12 @@ fl_sim_authority(void)
 const fl_sim_identity *
 fl_sim_identity_of(fl_role role, const fl_name *name, uint32_t number)
 {
-    FL_ASSERT((unsigned)role < ROLES && number < SIM_NODES_MAX);
+    FL_ASSERT((unsigned)role < ROLES && number < SIM_GENERATIONS * SIM_NODES_MAX);
     fl_sim_identity *identity = &identities[role][number];
     if (identity->keys == NULL) {
         const fl_authority *issuer = s_authority();
-        uint64_t serial = 1 + (uint64_t)role * SIM_NODES_MAX + number;
+        uint64_t serial = 1 + (uint64_t)role * SIM_NODES_MAX + number % SIM_NODES_MAX +
+                          (number < SIM_NODES_MAX ? 0 : ROLES * SIM_NODES_MAX);
         fl_seeded source = fl_seeded_of(serial << 8);
         fl_entropy entropy = fl_entropy_seeded(&source);
         identity->keys = fl_keys_new(&entropy);
@@ -51,7 +52,7 @@ void
 fl_sim_mint_release(void)
 {
     for (int role = 0; role < ROLES; role++) {
-        for (int i = 0; i < SIM_NODES_MAX; i++) {
+        for (int i = 0; i < SIM_GENERATIONS * SIM_NODES_MAX; i++) {
             if (identities[role][i].keys != NULL) {
                 fl_keys_destroy(&identities[role][i].keys);
             }

@@ -7,12 +7,13 @@
 
 // ---- birth and death --------------------------------------------------------------------------
 static fl_participant_conf
-s_member_conf(fl_sim *sim, const fl_sim_node *node)
+s_member_conf(fl_sim *sim, fl_sim_node *node)
 {
+    node->fate.incarnation = fl_rng_u64(&sim->work_rng);
     return (fl_participant_conf){
         .node = node->name,
         .role = node->role,
-        .incarnation = fl_rng_u64(&sim->work_rng),
+        .incarnation = node->fate.incarnation,
         .seed = fl_rng_u64(&sim->work_rng),
         .beat_ms = sim->timing.beat_ms,
         .backoff_min_ms = 100,
@@ -29,10 +30,10 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
     fl_aggregator_conf conf = {
         .node = node->name,
         .child_roles = { FL_ROLE_DEVICE, FL_ROLE_EDGE },
-        .seats_max = node->child_count,
+        .seats_max = node->kin + 2, // and a copy, or other keys
         .slots = node->slot_count,
-        .expect = sim->expect ? node->child_count : 0,
-        .absent_max = 1,
+        .expect = sim->expect ? node->kin : 0,
+        .absent_max = sim->plant == PLANT_WAIT_FOR_GONE ? 0 : SIM_ABSENT_MAX,
         .vector = node->role == FL_ROLE_EDGE,
         .window = node->window,
         .timing = sim->timing,
@@ -80,6 +81,11 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
                               .last_run = node->ledger.open_run,
                               .last_round = node->ledger.open_round,
                               .last_attempt = node->ledger.open_attempt };
+        const fl_sim_era *era = fl_sim_era_of(sim, &conf.last_run);
+        if (era != NULL) {
+            conf.members = node->ledger.members[era - sim->eras].roll;
+            conf.member_count = node->ledger.members[era - sim->eras].count;
+        }
         node->edge = fl_edge_new(&conf);
         FL_ASSERT(node->edge != NULL);
         node->machine = fl_edge_machine(node->edge);
@@ -129,6 +135,7 @@ fl_sim_node_start(fl_sim *sim, fl_sim_node *node)
     fl_sim_trace(sim, "%s starts", node->name.name);
     node->alive = true;
     node->stopping = false;
+    node->fate.drained = false;
     node->tick_at = FL_NEVER;
     node->crew_at = sim->now;
     node->ledger_at = sim->now;
@@ -181,9 +188,11 @@ fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
     for (uint32_t i = 0; i < node->child_count; i++) {
         s_hang_up(sim, sim->nodes[node->children[i]].link);
     }
-    node->back_at = sim->now + (fl_time)down_ms;
-    fl_sim_push(sim,
-                (fl_sim_item){ .at = node->back_at, .what = SIM_AT_START, .node = node->index });
+    if (!node->fate.gone) {
+        node->back_at = sim->now + (fl_time)down_ms;
+        fl_sim_push(
+            sim, (fl_sim_item){ .at = node->back_at, .what = SIM_AT_START, .node = node->index });
+    }
 }
 
 void
@@ -195,6 +204,7 @@ fl_sim_node_release(fl_sim *sim, fl_sim_node *node)
     }
     fl_sim_work_release(node);
     fl_sim_mask_release(node);
+    fl_sim_ledger_release(node);
 }
 
 bool
@@ -233,7 +243,11 @@ s_send(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         return; // to a stranger that a test has made up
     }
     FL_ASSERT(up ? node->parent != SIM_NONE : effect->send.to < node->child_count);
-    uint32_t to = up ? node->parent : node->children[effect->send.to];
+    uint32_t to =
+        up ? node->parent : fl_sim_gate_route(sim, node, effect->send.to, &effect->send.message);
+    if (to == SIM_NONE) {
+        return; // to keys that are not in use any more
+    }
     uint32_t link = up ? node->link : sim->nodes[to].link;
     fl_sim_lane lane = message->verb == FL_FETCH ? SIM_DOWN : SIM_CONTROL;
     if (up && !sim->links[link].open[lane]) {
@@ -317,6 +331,15 @@ s_note(fl_sim *sim, fl_sim_node *node, const fl_note *note)
 }
 
 static void
+s_expel(fl_sim *sim, const fl_sim_node *node, fl_peer peer)
+{
+    const fl_sim_node *child = &sim->nodes[node->children[peer]];
+    if (child->peer == peer) { // else these are keys that it had before
+        s_hang_up(sim, child->link);
+    }
+}
+
+static void
 s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
 {
     switch (effect->kind) {
@@ -336,7 +359,7 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
         s_reconnect(sim, node);
         break;
     case FL_FX_EXPEL:
-        s_hang_up(sim, sim->nodes[node->children[effect->expel.peer]].link);
+        s_expel(sim, node, effect->expel.peer);
         break;
     case FL_FX_SLOT:
         fl_sim_slot_set(sim, node, effect->slot.slot, effect->slot.bytes);

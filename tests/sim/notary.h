@@ -31,6 +31,10 @@ typedef enum fl_sim_checker {
     CHECK_BLOCKS,
     CHECK_APART,
     CHECK_STALL,
+    CHECK_MISSING,
+    CHECK_COPIES,
+    CHECK_DRAIN,
+    CHECK_WAITS,
     CHECKERS
 } fl_sim_checker;
 const char *fl_sim_checker_name(fl_sim_checker checker);

@@ -73,6 +73,16 @@ static const mistake plants[PLANTS] = {
     [PLANT_LOST_RESUME] = { "lost-resume", CHECK_STALL, false },
     // a store that failed for a while fails for ever
     [PLANT_SICK_STORE] = { "sick-store", CHECK_STALL, false },
+    // the machines are told absent_max 0
+    [PLANT_WAIT_FOR_GONE] = { "wait-for-gone", CHECK_WAITS, false },
+    // a copy says HELLO with the incarnation of its original
+    [PLANT_COPY_BESIDE] = { "copy-beside", CHECK_COPIES, false },
+    // no edge hears of names under two parents
+    [PLANT_LOST_TWINS] = { "lost-twins", CHECK_COPIES, false },
+    // the machine of who is drained is not told
+    [PLANT_DRAIN_DEAF] = { "drain-deaf", CHECK_DRAIN, false },
+    // who is absent does not stand in the report
+    [PLANT_DROP_ABSENT] = { "drop-absent", CHECK_MISSING, false },
 };
 
 const char *
@@ -93,7 +103,14 @@ bool
 fl_sim_plant_runs(fl_sim_plant plant)
 {
     FL_ASSERT((unsigned)plant < PLANTS);
-    return plant >= PLANT_PAUSE_TWICE; // and those behind it
+    return plant >= PLANT_PAUSE_TWICE && !fl_sim_plant_lives(plant); // and those behind it
+}
+
+bool
+fl_sim_plant_lives(fl_sim_plant plant)
+{
+    FL_ASSERT((unsigned)plant < PLANTS);
+    return plant >= PLANT_WAIT_FOR_GONE; // and those behind it
 }
 
 fl_sim_checker

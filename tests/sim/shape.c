@@ -44,10 +44,13 @@ s_add_node(fl_sim *sim, fl_role role, uint32_t parent, uint32_t number)
     node->peer = above->child_count;
     above->children =
         fl_sim_grow(above->children, (above->child_count + 1) * sizeof *above->children);
-    above->children[above->child_count++] = index;
+    above->asks = fl_sim_grow(above->asks, (above->child_count + 1) * sizeof *above->asks);
+    above->children[above->child_count] = above->asks[above->child_count] = index;
+    above->kin = ++above->child_count;
     node->link = sim->link_count++;
-    sim->links[node->link] =
-        (fl_sim_link){ .child = index, .parent = parent, .latency_ms = s_draw(sim, 1, 25) };
+    sim->links[node->link] = (fl_sim_link){
+        .child = index, .parent = parent, .latency_ms = s_draw(sim, 1, 25), .heard_at = SIM_LONG_AGO
+    };
 }
 
 //  What one step may ask for, in all: four effects a child, and a window of chunks and fetches. A
@@ -57,7 +60,7 @@ s_make_outboxes(fl_sim *sim)
 {
     uint32_t each = fl_plan_masks(&sim->plan) ? 4 + 5 + 3 : 4;
     for (uint32_t i = 0; i < sim->node_count; i++) {
-        sim->nodes[i].out = fl_outbox_new(64 + each * sim->nodes[i].child_count);
+        sim->nodes[i].out = fl_outbox_new(64 + each * (sim->nodes[i].child_count + 2));
         FL_ASSERT(sim->nodes[i].out != NULL);
     }
 }
@@ -92,8 +95,8 @@ static void
 s_grow_tree(fl_sim *sim, uint32_t nodes)
 {
     FL_ASSERT(nodes >= 2 && nodes <= SIM_NODES_MAX);
-    sim->nodes = fl_sim_new(nodes * sizeof *sim->nodes);
-    sim->links = fl_sim_new(nodes * sizeof *sim->links);
+    sim->nodes = fl_sim_new((nodes + 1) * sizeof *sim->nodes); // room for a copy
+    sim->links = fl_sim_new((nodes + 1) * sizeof *sim->links);
     s_add_node(sim, FL_ROLE_ROOT, SIM_NONE, 0);
     if (fl_plan_masks(&sim->plan)) {
         s_grow_masked(sim, nodes);
@@ -329,15 +332,19 @@ s_hurry(fl_sim *sim, uint32_t round_ms, bool *quick)
         for (uint32_t j = 0; j < node->child_count; j++) {
             uint32_t index = node->children[j];
             fl_sim_node *child = &sim->nodes[index];
-            if (child->role != FL_ROLE_DEVICE || quick[index]) {
+            bool goes = child->fate.kind == SIM_GOES;
+            if ((child->role != FL_ROLE_DEVICE && !goes) || quick[index]) {
                 continue;
             }
             if (spare > 0 && spare != SIM_NONE) {
                 spare--;
+            } else if (mend && child->role == FL_ROLE_EDGE) {
+                child->fate.kind = SIM_LASTS;
             } else if (mend) {
                 child->train_ms = s_draw(sim, 20, round_ms / 4);
                 child->samples = child->samples > 0 ? child->samples : 1;
                 quick[index] = true;
+                child->fate.kind = SIM_LASTS;
             } else {
                 sim->stuck = true;
             }
@@ -365,7 +372,7 @@ s_draw_windows(fl_sim *sim, uint32_t round_ms, bool *quick)
             node->window.count_min = most > 0 ? most : 1;
         }
         sim->measured = sim->measured || node->window.factor_permille > 0;
-        quick[i] = able > 0;
+        quick[i] = able > 0 && node->fate.kind != SIM_GOES;
     }
 }
 
@@ -389,6 +396,7 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
     uint32_t round_ms = s_draw(sim, 3500, 8000);
     bool *quick = fl_sim_new(sim->node_count * sizeof *quick);
     s_draw_devices(sim, round_ms, quick);
+    fl_sim_doom(sim, quick);
     s_hurry(sim, round_ms, quick);
     s_draw_windows(sim, masked ? s_time_above(sim, round_ms) : round_ms, quick);
     free(quick);
@@ -403,6 +411,7 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
         sim->weather.clear = false;
         fl_sim_clear_sky(sim);
     }
+    fl_sim_draw_lives(sim);
 }
 
 //  Everything else is as a test says, and the sky is clear.
@@ -443,6 +452,7 @@ fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout)
     }
     static const fl_hash none;
     (void)fl_sim_model_add(sim, &none, &none);
+    fl_sim_draw_lives(sim);
     fl_sim_clear_sky(sim);
 }
 
@@ -452,6 +462,7 @@ fl_sim_unshape(fl_sim *sim)
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_outbox_destroy(&sim->nodes[i].out);
         free(sim->nodes[i].children);
+        free(sim->nodes[i].asks);
     }
     for (uint32_t i = 0; i < sim->model_count; i++) {
         fl_blob_unref(&sim->models[i]);

@@ -10,6 +10,7 @@
 #include "common/tensor/fold.h"
 #include "device/device.h"
 #include "edge/edge.h"
+#include "tests/sim/life.h"
 #include "tests/sim/masks.h"
 #include "tests/sim/notary.h"
 #include "tests/sim/turns.h"
@@ -19,6 +20,7 @@ enum {
     SIM_MODELS_MAX = 4, // models that one node keeps
     SIM_LANES = 3,      // control, up, down
     SIM_EXODUS_MS = 600000,
+    SIM_LONG_AGO = -1000000,
 };
 #define SIM_NONE UINT32_MAX
 
@@ -72,6 +74,11 @@ typedef enum fl_sim_count {
     SIM_PAUSED,
     SIM_PAUSED_ACROSS,
     SIM_STOPPED,
+    SIM_GONE,
+    SIM_REPLACED,
+    SIM_COPIED,
+    SIM_DOUBLED,
+    SIM_DRAINED,
     SIM_OUTAGES,
     SIM_EXODUSES,
     SIM_SEEDS_MASKED,
@@ -123,6 +130,7 @@ typedef struct fl_sim_link {
     fl_time last_at[SIM_LANES][2]; // arrival of the newest letter, down and up
     fl_time cut_until;
     fl_time clog_until[2];
+    fl_time heard_at; // its parent answered it last; SIM_LONG_AGO: never
 } fl_sim_link;
 
 typedef struct fl_sim_letter {
@@ -162,6 +170,10 @@ typedef struct fl_sim_ledger {
     fl_run open_run;
     uint64_t open_round;
     uint32_t open_attempt;
+    struct {
+        fl_roll_entry *roll; // (count), of an edge's newest close
+        uint32_t count;
+    } members[SIM_RUNS_MAX];
 } fl_sim_ledger;
 
 //  An aggregator's round as its driver sees it, for the deadline and quorum checkers.
@@ -180,8 +192,11 @@ typedef struct fl_sim_node {
     uint32_t parent;    // SIM_NONE for the root
     uint32_t link;      // to the parent
     fl_peer peer;       // our number at our parent
-    uint32_t *children; // (child_count) by peer number
+    uint32_t *children; // (child_count) by peer number: who has the route of that key ...
+    uint32_t *asks;     // ... and whose HELLO was the newest
     uint32_t child_count;
+    uint32_t kin; // children that it was given
+    fl_sim_fate fate;
     uint32_t depth;
 
     bool alive;
@@ -250,6 +265,7 @@ typedef enum fl_sim_what {
     SIM_AT_OUTAGE,
     SIM_AT_EXODUS,
     SIM_AT_OPERATOR, // says what he wants of a run
+    SIM_AT_FATE,
     SIM_AT_START,
     SIM_AT_GUST,
     SIM_AT_CLEAR
@@ -316,6 +332,11 @@ typedef enum fl_sim_plant {
     PLANT_SHARED_SEED,
     PLANT_LOST_RESUME,
     PLANT_SICK_STORE,
+    PLANT_WAIT_FOR_GONE,
+    PLANT_COPY_BESIDE,
+    PLANT_LOST_TWINS,
+    PLANT_DRAIN_DEAF,
+    PLANT_DROP_ABSENT,
     PLANTS
 } fl_sim_plant;
 const char *fl_sim_plant_name(fl_sim_plant plant);
@@ -325,6 +346,8 @@ fl_sim_checker fl_sim_plant_prey(fl_sim_plant plant);
 bool fl_sim_plant_masked(fl_sim_plant plant);
 //  True for one that wants several runs, pauses and a store that fails.
 bool fl_sim_plant_runs(fl_sim_plant plant);
+//  True for one that wants members who come and go.
+bool fl_sim_plant_lives(fl_sim_plant plant);
 //  Those that change what is said in a masked round.
 struct fl_sim;
 void fl_sim_plant_said(const struct fl_sim *sim, uint32_t to, fl_message *message);
@@ -353,7 +376,7 @@ typedef struct fl_sim {
     fl_sim_plant plant;
     bool trace;
     fl_time now;
-    fl_rng shape_rng, weather_rng, work_rng, mask_rng, turn_rng;
+    fl_rng shape_rng, weather_rng, work_rng, mask_rng, turn_rng, life_rng;
 
     uint32_t node_count;
     fl_sim_node *nodes; // (node_count), [0] is the root
@@ -386,6 +409,10 @@ typedef struct fl_sim {
     fl_time clear_since;
     fl_time outage_until; // the root's store fails until then
     uint32_t outages, outage_ms;
+    bool lives;       // members come and go
+    uint32_t doubled; // rounds under a clear sky that count a device and its copy
+    fl_root_phase root_phase;
+    fl_time waits_since;
     bool patient; // all edges go away for long, and the runs wait
 
     //  for tests
@@ -478,6 +505,7 @@ void fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
 void fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
 void fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job);
 void fl_sim_job_free(fl_sim_job *job);
+void fl_sim_ledger_release(fl_sim_node *node);
 //  A crash aimed at the time until then, by chance.
 void fl_sim_snipe(fl_sim *sim, fl_sim_node *node, fl_time until, uint32_t of_10000);
 
@@ -516,7 +544,6 @@ bool fl_sim_model_held(const fl_sim_node *node, const fl_hash *model);
 __attribute__((format(printf, 3, 4))) void fl_sim_fail(fl_sim *sim, fl_sim_checker checker,
                                                        const char *format, ...);
 uint32_t fl_sim_note_training(fl_sim *sim, fl_sim_training training);
-uint32_t fl_sim_node_named(const fl_sim *sim, const fl_name *name); // SIM_NONE: a stranger
 int64_t fl_sim_element(const uint8_t *wire, uint64_t index, unsigned wire_bytes);
 //  A device has encoded an update (floats): known by its bytes from now on.
 void fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_bytes update,
@@ -544,7 +571,6 @@ void fl_sim_watch_step(fl_sim *sim, fl_sim_node *node);
 void fl_sim_check_commit(fl_sim *sim, const fl_report *report);
 //  The run has ended: progress, floor and leaks.
 void fl_sim_check_end(fl_sim *sim);
-void fl_sim_notary_release(fl_sim *sim);
 
 // ---- mask.c: the effects of masked rounds, on real bytes --------------------------------------
 //  Give a process that starts what it held before.

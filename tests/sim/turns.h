@@ -27,6 +27,7 @@ typedef struct fl_sim_era {
     fl_run_state wanted;                  // by the command on its way
     bool told;
     uint32_t life; // of the root that gave it its last turn
+    uint32_t waits; // whole ones of the root, for who is gone
     bool unheard;  // it was stopped, and the root that had it is no more
 } fl_sim_era;
 
@@ -51,5 +52,7 @@ void fl_sim_check_apart(struct fl_sim *sim, const fl_sim_era *era, const fl_repo
 void fl_sim_check_stall(struct fl_sim *sim);
 void fl_sim_check_pauses(struct fl_sim *sim);
 void fl_sim_check_ended(struct fl_sim *sim, const fl_sim_era *era);
+//  Free what was written down, of all runs.
+void fl_sim_notary_release(struct fl_sim *sim);
 
 #endif

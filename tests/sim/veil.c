@@ -198,7 +198,7 @@ s_check_told(fl_sim *sim, const fl_sim_node *node, uint32_t to, const fl_message
     fl_hasher_init(&hasher);
     fl_hasher_update(&hasher, fl_bytes_of(&told.set, sizeof told.set));
     fl_hasher_update(&hasher, told.list);
-    fl_sim_told fresh = { .parent = node->index,
+    fl_sim_told fresh = { .parent = node->index + node->fate.generation * SIM_NODES_MAX,
                           .to = message->verb == FL_DEALT ? to : SIM_NONE,
                           .block = told.block,
                           .round = fl_sim_round(sim, &message->run, message->round),

@@ -144,7 +144,8 @@ fl_sim_expel(fl_sim *sim, uint32_t index)
 {
     fl_sim_link *link = &sim->links[index];
     fl_sim_node *parent = &sim->nodes[link->parent];
-    if (!parent->alive || parent->frozen_until > sim->now) {
+    if (!parent->alive || parent->frozen_until > sim->now ||
+        parent->children[sim->nodes[link->child].peer] != link->child) {
         return;
     }
     fl_sim_count_up(sim, SIM_EXPELS);

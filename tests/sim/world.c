@@ -60,6 +60,11 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_PAUSED] = "pauses by the operator",
     [SIM_PAUSED_ACROSS] = "restarts of the root meanwhile",
     [SIM_STOPPED] = "runs stopped by him",
+    [SIM_GONE] = "members gone for good",
+    [SIM_REPLACED] = "members replaced",
+    [SIM_COPIED] = "copies of a device",
+    [SIM_DOUBLED] = "rounds that counted both",
+    [SIM_DRAINED] = "nodes drained",
     [SIM_OUTAGES] = "stores that failed for a while",
     [SIM_EXODUSES] = "ten minutes without edges",
     [SIM_SEEDS_MASKED] = "of them masked",
@@ -216,6 +221,7 @@ s_item_free(fl_sim_item *item)
     case SIM_AT_OUTAGE:
     case SIM_AT_EXODUS:
     case SIM_AT_OPERATOR:
+    case SIM_AT_FATE:
     case SIM_AT_START:
     case SIM_AT_GUST:
     case SIM_AT_CLEAR:
@@ -233,7 +239,8 @@ s_postponed(fl_sim *sim, const fl_sim_item *item)
         index = item->with.letter->up ? link->parent : link->child;
     } else if (item->what != SIM_AT_TICK && item->what != SIM_AT_JOB &&
                item->what != SIM_AT_SAVED && item->what != SIM_AT_CALL &&
-               item->what != SIM_AT_POST && item->what != SIM_AT_LOOK) {
+               item->what != SIM_AT_POST && item->what != SIM_AT_LOOK &&
+               item->what != SIM_AT_FATE) {
         return false;
     }
     const fl_sim_node *node = &sim->nodes[index];
@@ -297,8 +304,11 @@ s_do(fl_sim *sim, fl_sim_item *item)
     case SIM_AT_EXODUS:
         fl_sim_exodus(sim);
         break;
+    case SIM_AT_FATE:
+        fl_sim_fated(sim, node);
+        break;
     case SIM_AT_START:
-        if (!node->alive) {
+        if (!node->alive && !node->fate.gone) {
             fl_sim_node_start(sim, node);
         }
         break;
@@ -326,6 +336,9 @@ fl_sim_clear_sky(fl_sim *sim)
         if (!sim->nodes[i].alive && sim->nodes[i].back_at > from) {
             from = sim->nodes[i].back_at;
         }
+        if (sim->nodes[i].fate.drained) {
+            fl_sim_push(sim, (fl_sim_item){ .at = sim->now, .what = SIM_AT_FATE, .node = i });
+        }
     }
     for (uint32_t i = 0; i < sim->link_count; i++) {
         sim->links[i].cut_until = 0;
@@ -349,7 +362,8 @@ s_all_finished(const fl_sim *sim)
 {
     for (uint32_t i = 0; i < sim->node_count; i++) {
         const fl_sim_node *node = &sim->nodes[i];
-        if (!node->alive || node->stopping || !fl_sim_node_finished(sim, node)) {
+        if (!fl_sim_node_out(sim, node) &&
+            (!node->alive || node->stopping || !fl_sim_node_finished(sim, node))) {
             return false;
         }
     }
@@ -413,6 +427,10 @@ fl_sim_open(const fl_sim_setup *setup)
     sim->mask_rng = fl_rng_split(&rng, 4);
     fl_rng runs = fl_rng_split(&rng, 5);
     sim->turn_rng = fl_rng_split(&rng, 6);
+    sim->life_rng = fl_rng_split(&rng, 7);
+    bool lives = fl_rng_below(&sim->life_rng, 4) == 0;
+    sim->lives = setup->plant == PLANT_NONE ? lives && setup->layout == NULL
+                                            : fl_sim_plant_lives(setup->plant);
     bool several = fl_rng_below(&runs, 4) == 0;
     several = setup->plant == PLANT_NONE ? several && setup->layout == NULL
                                          : fl_sim_plant_runs(setup->plant);
@@ -425,6 +443,9 @@ fl_sim_open(const fl_sim_setup *setup)
     fl_sim_submit(sim, setup->layout == NULL &&
                            (setup->plant == PLANT_NONE || fl_sim_plant_runs(setup->plant)));
     for (uint32_t i = 0; i < sim->node_count; i++) {
+        if (sim->nodes[i].fate.kind == SIM_IS_A_COPY) {
+            continue;
+        }
         fl_time at = setup->layout != NULL ? i : (fl_time)fl_rng_below(&sim->shape_rng, 800);
         fl_sim_push(sim, (fl_sim_item){ .at = at, .what = SIM_AT_START, .node = i });
     }
