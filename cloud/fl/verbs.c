@@ -39,6 +39,8 @@ static const fl_setting token[] = {
       "Or the parent's name: its certificate is asked from the running root" },
     STATE("the root, for --parent"),
     TIMEOUT,
+    { "wait", FL_CONF_DURATION, "0ms", 0, 604800000, NULL,
+      "How long to wait for that parent to join, and for the root to run" },
     { "endpoint", FL_CONF_TEXT, NULL, 0, 0, NULL,
       "Address of that parent as the newcomer sees it: tcp://HOST:PORT" },
     { "role", FL_CONF_CHOICE, NULL, 0, 0, "device|edge", "What the newcomer may become" },
