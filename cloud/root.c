@@ -485,6 +485,11 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
                          fl_aggregator_deny(self->aggregator, &event->denied.node));
         break;
     case FL_EV_REST:
+        if (event->rest.node.name[0] != '\0') {
+            fl_aggregator_rest(self->aggregator, &event->rest.node,
+                               event->rest.reason != FL_WHY_NONE, out);
+            break;
+        }
         self->rests = event->rest.reason != FL_WHY_NONE;
         self->waits_since = now;
         s_tell(self);

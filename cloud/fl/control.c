@@ -84,30 +84,102 @@ s_drains(const json_t *status, uint32_t width, FILE *out)
     (void)fflush(out);
 }
 
+//  Of a node below a root: what its parent said of it last. One that is below an edge takes part in
+//  no round that was opened after it was told. NULL: it is not here to be told.
+static const char *
+s_phase_of(const json_t *status, const char *name)
+{
+    const bool open = !leaf_is(status, "phase", "waiting") && !leaf_is(status, "phase", "idle") &&
+                      !leaf_is(status, "phase", "done");
+    const char *phase = open ? "draining" : "drained";
+    const json_t *child, *entry;
+    size_t i, k;
+    json_array_foreach(json_object_get(status, "children"), i, child)
+    {
+        const bool rests = leaf_true(child, "rests"), here = leaf_true(child, "present");
+        if (leaf_is(child, "node", name)) {
+            return rests && (!here || leaf_is(child, "activity", "rest")) ? "drained"
+                   : here                                                 ? "draining"
+                                                                          : NULL;
+        }
+        json_array_foreach(json_object_get(child, "below"), k, entry)
+        {
+            if (leaf_is(entry, "node", name) && leaf_is(entry, "reason", "drain")) {
+                phase = "drained";
+            }
+        }
+    }
+    return phase;
+}
+
+//  Tell it, and look where it stands. Of a node by name both are asked of the root.
+static int
+s_drain(const fl_context *context, const fl_conf *conf, const char *name, bool tell,
+        json_t **answer)
+{
+    int code = FL_EXIT_OK;
+    if (tell) {
+        code = fl_context_answer(context, conf, "drain", name, fl_bytes_of(NULL, 0), answer);
+        json_decref(*answer);
+    }
+    code = code != FL_EXIT_OK
+               ? code
+               : fl_context_answer(context, conf, "status", "", fl_bytes_of(NULL, 0), answer);
+    if (code != FL_EXIT_OK || name[0] == '\0') {
+        return code;
+    }
+    const char *phase = s_phase_of(*answer, name);
+    json_t *of = phase == NULL ? NULL
+                               : json_pack("{s:s, s:s, s:I}", "node", name, "phase", phase,
+                                           "left_ms", (json_int_t)leaf_whole(*answer, "left_ms"));
+    json_decref(*answer);
+    *answer = of;
+    return of != NULL ? code
+                      : fl_context_fail(context, "drain", FL_EXIT_MISSING,
+                                        "%s is away and was not told", name);
+}
+
+//  A name that no node has is an error; the argument of the order is in `argument`.
+static int
+s_drains_whom(const fl_context *context, const fl_conf *conf, const char **name)
+{
+    json_t *known = NULL;
+    const char *argument = fl_conf_argument(conf, 0);
+    *name = argument == NULL ? "" : argument;
+    int code = (*name)[0] == '\0' ? FL_EXIT_OK
+                                  : fl_context_answer(context, conf, "certificate", *name,
+                                                      fl_bytes_of(NULL, 0), &known);
+    json_decref(known);
+    return code;
+}
+
 //  Said at once, and when nothing is in hand any more.
 int
 fl_verb_drain(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
     const fl_time wait_ms = (fl_time)fl_conf_ms(conf, "wait"), began = context->now_ms();
+    const char *name = NULL;
+    char undo[FL_TEXT_MAX];
     json_t *answer = NULL;
     fl_why why;
     bool said = false, drained = false;
-    if (fl_conf_bool(conf, "undo")) {
-        return s_order(context, conf, "drain", "undo");
-    }
     if (context->watch(context->self, &why) != FL_OK) {
         return fl_context_fail(context, "drain", FL_EXIT_FAILED, "%s", why.text);
     }
-    int code = fl_context_answer(context, conf, "drain", "", fl_bytes_of(NULL, 0), &answer);
-    json_decref(answer);
+    int code = s_drains_whom(context, conf, &name);
+    if (code == FL_EXIT_OK && fl_conf_bool(conf, "undo")) {
+        (void)snprintf(undo, sizeof undo, "undo%s%s", name[0] == '\0' ? "" : " ", name);
+        return s_order(context, conf, "drain", undo);
+    }
     while (code == FL_EXIT_OK && !drained) {
-        code = fl_context_answer(context, conf, "status", "", fl_bytes_of(NULL, 0), &answer);
+        code = s_drain(context, conf, name, !said || name[0] != '\0', &answer);
         drained = code == FL_EXIT_OK && leaf_is(answer, "phase", "drained");
         if (code == FL_EXIT_OK && (drained || !said)) {
             fl_context_show(context, conf, &answer, s_drains);
         }
         json_decref(answer);
+        answer = NULL;
         said = true;
         if (!drained &&
             (context->now_ms() - began >= wait_ms || !context->pause(context->self, LOOK_MS))) {

@@ -158,6 +158,9 @@ uint32_t fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, 
 //  that others keep are refused here, as long as it says so with each round.
 void fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes);
 
+//  Tell a node, a child or one below an edge, to take no new round, or to take rounds again.
+void fl_aggregator_rest(fl_aggregator *self, const fl_name *node, bool drains, fl_outbox *out);
+
 //  Its rounds are for this child too. Its child sits here.
 bool fl_aggregator_wants(const fl_aggregator *self, const fl_name *node);
 bool fl_aggregator_holds(const fl_aggregator *self, fl_peer peer);

@@ -17,6 +17,23 @@ fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes)
     }
 }
 
+//  Where a node is that is not here, every edge is asked to look.
+void
+fl_aggregator_rest(fl_aggregator *self, const fl_name *node, bool drains, fl_outbox *out)
+{
+    const int64_t child = fl_seats_of_node(self->seats, node);
+    const bool here = child >= 0 && fl_seats_look(self->seats, (uint32_t)child)->present;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->present && (here ? i == child : seat->role == FL_ROLE_EDGE)) {
+            fl_refused *refused = &fl_outbox_send(out, seat->peer, FL_REFUSED)->refused;
+            refused->reason = FL_WHY_DRAIN;
+            refused->about = drains ? FL_TASK : FL_REFUSED;
+            memcpy(refused->text, node->name, here ? 0 : sizeof node->name);
+        }
+    }
+}
+
 fl_presence
 fl_aggregator_presence(const fl_aggregator *self)
 {

@@ -848,11 +848,30 @@ s_offer_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
     s_end(self, late ? FL_OUT_LATE : FL_OUT_REFUSED, reason, self->exposed == 0, out);
 }
 
+//  The operator's word for this node, through its parent: no new task, or tasks again. The process
+//  knows what else it rests for.
+static bool
+s_told_to_rest(fl_participant *self, const fl_refused *refused, fl_time now, fl_outbox *out)
+{
+    const bool drains = refused->about == FL_TASK;
+    if (refused->reason != FL_WHY_DRAIN || (!drains && refused->about != FL_REFUSED)) {
+        return false;
+    }
+    if (drains) { // from here on, whatever comes with the same turn
+        fl_participant_rest(self, FL_WHY_DRAIN, now, out);
+    }
+    fl_outbox_add(out, FL_FX_REST)->rest.drains = drains;
+    return true;
+}
+
 static void
 on_refused(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     fl_reason reason = message->refused.reason;
+    if (s_told_to_rest(self, &message->refused, now, out)) {
+        return;
+    }
     s_note(self, FL_NOTE_REFUSED, reason, (uint64_t)message->refused.about, 0, out);
     if (message->refused.about == FL_HELLO) {
         if (self->session.phase != FL_SESSION_OFFLINE) {
@@ -1208,6 +1227,9 @@ void
 fl_participant_rest(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
     bool again = reason == FL_WHY_NONE;
+    if (reason == FL_WHY_DRAIN && reason == self->rests) {
+        return;
+    }
     s_note(self, FL_NOTE_REST, reason, self->seat.seat, 0, out);
     self->rests = reason;
     s_say_rest(self, NULL, out);
