@@ -300,9 +300,7 @@ s_drain(process *self, uint32_t ticket, const fl_ask *ask)
     bool told = fl_name_parse(ask->argument + (undo ? 5 : 0), &rest.rest.node) &&
                 fl_node_post(self->node, &rest) == FL_OK;
     fl_queries_say(self->queries, ticket, told ? FL_EXIT_OK : FL_EXIT_BUSY,
-                   !told  ? "that is no node name, or there are too many events: ask again"
-                   : undo ? "it was told to take rounds again"
-                          : "it was told to drain");
+                   told ? "it was told" : "that is no node name, or there is too much at once");
     return true;
 }
 

@@ -210,6 +210,7 @@ on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
     const fl_order *order = &self->task.order;
     fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_needs(self->aggregator, &order->plan);
     s_enter(self, COLLECTING);
     fl_aggregator_open(self->aggregator, &self->task, s_due(self), event->wall_s, now, out);
 }
@@ -300,6 +301,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     switch ((int)event->kind) {
     case FL_EV_TICK:
         if (fl_participant_speaks(self->participant, now)) {
+            fl_offerings offers = { .count = 0 };
+            fl_aggregator_offers(self->aggregator, &offers);
+            fl_participant_offers(self->participant, &offers, now, out);
             s_tell_parent(self, true);
         }
         fl_participant_step(self->participant, event, now, out);

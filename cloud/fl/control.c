@@ -69,6 +69,16 @@ fl_verb_token_revoke(void *context, const fl_conf *conf)
     return s_order(context, conf, "token revoke", fl_conf_argument(conf, 0));
 }
 
+//  An order, or a question whether there is such a node, of which only the exit code counts.
+static int
+s_tell(const fl_context *context, const fl_conf *conf, const char *verb, const char *argument)
+{
+    json_t *answer = NULL;
+    int code = fl_context_answer(context, conf, verb, argument, fl_bytes_of(NULL, 0), &answer);
+    json_decref(answer);
+    return code;
+}
+
 //  Where a drain stands.
 static void
 s_drains(const json_t *status, uint32_t width, FILE *out)
@@ -89,91 +99,66 @@ s_drains(const json_t *status, uint32_t width, FILE *out)
 static const char *
 s_phase_of(const json_t *status, const char *name)
 {
-    const bool open = !leaf_is(status, "phase", "waiting") && !leaf_is(status, "phase", "idle") &&
-                      !leaf_is(status, "phase", "done");
-    const char *phase = open ? "draining" : "drained";
+    const char *phase = leaf_true(status, "busy") ? "draining" : "drained";
     const json_t *child, *entry;
     size_t i, k;
     json_array_foreach(json_object_get(status, "children"), i, child)
     {
         const bool rests = leaf_true(child, "rests"), here = leaf_true(child, "present");
         if (leaf_is(child, "node", name)) {
-            return rests && (!here || leaf_is(child, "activity", "rest")) ? "drained"
-                   : here                                                 ? "draining"
-                                                                          : NULL;
+            return !here && !rests                               ? NULL
+                   : !here || leaf_is(child, "activity", "rest") ? "drained"
+                                                                 : "draining";
         }
         json_array_foreach(json_object_get(child, "below"), k, entry)
         {
-            if (leaf_is(entry, "node", name) && leaf_is(entry, "reason", "drain")) {
-                phase = "drained";
-            }
+            bool drained = leaf_is(entry, "node", name) && leaf_is(entry, "reason", "drain");
+            phase = drained ? "drained" : phase;
         }
     }
     return phase;
 }
 
-//  Tell it, and look where it stands. Of a node by name both are asked of the root.
+//  Where the drain stands. Of a node by name the root is asked.
 static int
-s_drain(const fl_context *context, const fl_conf *conf, const char *name, bool tell,
-        json_t **answer)
+s_look(const fl_context *context, const fl_conf *conf, const char *name, json_t **answer)
 {
-    int code = FL_EXIT_OK;
-    if (tell) {
-        code = fl_context_answer(context, conf, "drain", name, fl_bytes_of(NULL, 0), answer);
-        json_decref(*answer);
-    }
-    code = code != FL_EXIT_OK
-               ? code
-               : fl_context_answer(context, conf, "status", "", fl_bytes_of(NULL, 0), answer);
+    int code = fl_context_answer(context, conf, "status", "", fl_bytes_of(NULL, 0), answer);
     if (code != FL_EXIT_OK || name[0] == '\0') {
         return code;
     }
     const char *phase = s_phase_of(*answer, name);
-    json_t *of = phase == NULL ? NULL
-                               : json_pack("{s:s, s:s, s:I}", "node", name, "phase", phase,
-                                           "left_ms", (json_int_t)leaf_whole(*answer, "left_ms"));
+    json_t *of = json_pack("{s:s, s:s?, s:I}", "node", name, "phase", phase, "left_ms",
+                           (json_int_t)leaf_whole(*answer, "left_ms"));
     json_decref(*answer);
     *answer = of;
-    return of != NULL ? code
-                      : fl_context_fail(context, "drain", FL_EXIT_MISSING,
-                                        "%s is away and was not told", name);
+    return phase != NULL ? FL_EXIT_OK
+                         : fl_context_fail(context, "drain", FL_EXIT_MISSING,
+                                           "%s is away and was not told", name);
 }
 
-//  A name that no node has is an error; the argument of the order is in `argument`.
-static int
-s_drains_whom(const fl_context *context, const fl_conf *conf, const char **name)
-{
-    json_t *known = NULL;
-    const char *argument = fl_conf_argument(conf, 0);
-    *name = argument == NULL ? "" : argument;
-    int code = (*name)[0] == '\0' ? FL_EXIT_OK
-                                  : fl_context_answer(context, conf, "certificate", *name,
-                                                      fl_bytes_of(NULL, 0), &known);
-    json_decref(known);
-    return code;
-}
-
-//  Said at once, and when nothing is in hand any more.
+//  Said at once, and when nothing is in hand any more. A name is told again with each look.
 int
 fl_verb_drain(void *arg, const fl_conf *conf)
 {
     const fl_context *context = arg;
     const fl_time wait_ms = (fl_time)fl_conf_ms(conf, "wait"), began = context->now_ms();
-    const char *name = NULL;
+    const char *argument = fl_conf_argument(conf, 0), *name = argument == NULL ? "" : argument;
     char undo[FL_TEXT_MAX];
     json_t *answer = NULL;
     fl_why why;
     bool said = false, drained = false;
+    if (fl_conf_bool(conf, "undo")) {
+        (void)snprintf(undo, sizeof undo, "undo%s%.40s", name[0] == '\0' ? "" : " ", name);
+        return s_order(context, conf, "drain", undo);
+    }
     if (context->watch(context->self, &why) != FL_OK) {
         return fl_context_fail(context, "drain", FL_EXIT_FAILED, "%s", why.text);
     }
-    int code = s_drains_whom(context, conf, &name);
-    if (code == FL_EXIT_OK && fl_conf_bool(conf, "undo")) {
-        (void)snprintf(undo, sizeof undo, "undo%s%s", name[0] == '\0' ? "" : " ", name);
-        return s_order(context, conf, "drain", undo);
-    }
+    int code = name[0] == '\0' ? FL_EXIT_OK : s_tell(context, conf, "certificate", name);
     while (code == FL_EXIT_OK && !drained) {
-        code = s_drain(context, conf, name, !said || name[0] != '\0', &answer);
+        code = said && name[0] == '\0' ? code : s_tell(context, conf, "drain", name);
+        code = code != FL_EXIT_OK ? code : s_look(context, conf, name, &answer);
         drained = code == FL_EXIT_OK && leaf_is(answer, "phase", "drained");
         if (code == FL_EXIT_OK && (drained || !said)) {
             fl_context_show(context, conf, &answer, s_drains);

@@ -782,6 +782,7 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         return;
     }
     fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
+    fl_aggregator_fit(self, (uint32_t)index);
     if (seat->before != seat->peer) { // the node has another key now
         fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->before;
     }

@@ -68,6 +68,7 @@ struct fl_aggregator {
     fl_result result;
     fl_roll_entry *roll; // (FL_ROLL_MAX)
     fl_doubles doubles;  // names under two parents: looked for at the root, told to an edge ...
+    fl_offering wanted;  // by the run at hand
     bool twins_told;     // ... since its last round was settled
     uint32_t *durations; // (seats_max) scratch
 };

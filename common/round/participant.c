@@ -146,6 +146,7 @@ s_hello(fl_participant *self, fl_time now, fl_outbox *out)
     message->hello.incarnation = self->conf.incarnation;
     message->hello.model = self->model;
     message->hello.leaves = self->doing.leaves;
+    message->hello.offers = fl_offerings_bytes(&self->conf.offers);
     fl_session_asked(&self->session, now);
 }
 
@@ -654,10 +655,12 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     char text[FL_TEXT_MAX] = "this node takes no part in a round with these settings";
-    fl_reason reason = self->blocked              ? FL_WHY_UNREACHABLE
-                       : self->conf.judge == NULL ? FL_WHY_NONE
-                                                  : self->conf.judge(self->conf.judge_self,
-                                                                     &task->order, text);
+    const fl_offering wanted = { task->order.plan.trainer, task->order.plan.data };
+    const fl_offerings ours = fl_offerings_read(fl_offerings_bytes(&self->conf.offers));
+    fl_reason reason = self->blocked ? FL_WHY_UNREACHABLE : fl_offerings_lack(&ours, &wanted);
+    if (reason == FL_WHY_NONE && self->conf.judge != NULL) {
+        reason = self->conf.judge(self->conf.judge_self, &task->order, text);
+    }
     reason = reason == FL_WHY_NONE ? s_masking_begin(self, now, out) : reason;
     if (reason != FL_WHY_NONE) {
         s_turn_down(self, reason, self->blocked ? no_lane : text, out);
@@ -1204,6 +1207,17 @@ void
 fl_participant_doing(fl_participant *self, const fl_doing *doing)
 {
     self->doing = *doing;
+}
+
+void
+fl_participant_offers(fl_participant *self, const fl_offerings *offers, fl_time now, fl_outbox *out)
+{
+    const fl_bytes before = fl_offerings_bytes(&self->conf.offers);
+    const bool same = fl_bytes_equal(before, fl_offerings_bytes(offers));
+    self->conf.offers = *offers;
+    if (!same && fl_participant_joined(self)) {
+        s_hello(self, now, out);
+    }
 }
 
 fl_reason
