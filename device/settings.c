@@ -74,9 +74,8 @@ s_shape(const fl_conf *conf, fl_shape *shape, fl_why *why)
 fl_offerings
 fl_device_offers(const fl_conf *conf)
 {
-    static const char *const trainers[] = { "builtin", "synthetic" };
     fl_offerings offers = { .count = 0 };
-    bool named = fl_name_parse(trainers[fl_conf_choice(conf, "trainer")], &offers.of[0].trainer) &&
+    bool named = fl_name_parse(fl_conf_text(conf, "trainer"), &offers.of[0].trainer) &&
                  fl_name_parse(fl_conf_text(conf, "data.name"), &offers.of[0].data);
     offers.count = named ? 1 : 0;
     return offers;
