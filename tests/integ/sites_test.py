@@ -85,7 +85,7 @@ def a_tree_on_one_machine_by_the_commands_of_the_page():
         section = file.read().split("### A tree on one machine\n")[1].split("\n###")[0]
     script = re.search(r"```sh\n(.*?)```", section, re.S).group(1)
     commands = script.replace("\\\n", "").splitlines()
-    expect(section.startswith("\nTen commands and no file to edit") and len(commands) == 10,
+    expect(section.startswith("\nTen commands (") and len(commands) == 10,
            f"the page counts otherwise than this: {len(commands)}")
     path = os.path.dirname(os.path.abspath(binary("fl"))) + ":" + os.environ["PATH"]
     with tempfile.TemporaryDirectory(prefix="fl-") as base:
