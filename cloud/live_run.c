@@ -161,6 +161,7 @@ fl_live_run_claim(const fl_live_run *self)
 {
     const fl_aggregator_conf *rounds = &self->root.aggregator;
     fl_claim claim = { .on_count = rounds->on_count,
+                       .wanted = { self->root.plan.trainer, self->root.plan.data },
                        .bytes = fl_run_settings_memory(self->conf, self->shared.root) };
     memcpy(claim.on, rounds->on, sizeof claim.on);
     return claim;

@@ -288,11 +288,27 @@ s_trouble(void *arg)
 }
 
 // ---- what the node asks -----------------------------------------------------------------------
+//  "NODE" or "undo NODE", any number of times: a node below drains, or takes rounds again.
+static bool
+s_drain(process *self, uint32_t ticket, const fl_ask *ask)
+{
+    const bool undo = strncmp(ask->argument, "undo ", 5) == 0;
+    fl_event rest = { .kind = FL_EV_REST, .rest.reason = undo ? FL_WHY_NONE : FL_WHY_DRAIN };
+    if (strcmp(ask->verb, "drain") != 0) {
+        return false;
+    }
+    bool told = fl_name_parse(ask->argument + (undo ? 5 : 0), &rest.rest.node) &&
+                fl_node_post(self->node, &rest) == FL_OK;
+    fl_queries_say(self->queries, ticket, told ? FL_EXIT_OK : FL_EXIT_BUSY,
+                   told ? "it was told" : "that is no node name, or there is too much at once");
+    return true;
+}
+
 static bool
 s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
 {
     process *self = arg;
-    return fl_queries_ask(self->queries, ticket, ask) ||
+    return s_drain(self, ticket, ask) || fl_queries_ask(self->queries, ticket, ask) ||
            fl_run_service_ask(self->desk, ticket, ask) ||
            fl_authority_service_ask(self->service, ticket, ask);
 }

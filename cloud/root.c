@@ -218,6 +218,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     for (uint32_t i = 0; i < self->conf.past_count; i++) {
         fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
     }
+    fl_aggregator_needs(self->aggregator, &order->plan);
     s_enter(self, FL_ROOT_WAITING, now);
     uint32_t devices =
         fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
@@ -487,6 +488,11 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
                          fl_aggregator_deny(self->aggregator, &event->denied.node));
         break;
     case FL_EV_REST:
+        if (event->rest.node.name[0] != '\0') {
+            fl_aggregator_rest(self->aggregator, &event->rest.node,
+                               event->rest.reason != FL_WHY_NONE, out);
+            break;
+        }
         self->rests = event->rest.reason != FL_WHY_NONE;
         self->waits_since = now;
         s_tell(self);

@@ -12,7 +12,7 @@
 typedef struct fl_run_service fl_run_service;
 
 //  Runs that wait, and what for; or that stand still for a trouble, and nobody paused them.
-enum { FL_WAITING_MAX = 9 };
+enum { FL_WAITING_MAX = 17 };
 typedef struct fl_run_waiting {
     fl_run run;
     fl_reason trouble; // FL_WHY_NONE: it waits

@@ -10,7 +10,7 @@
 
 enum { RETRY_MS = 5000, ROWS = 64 };
 
-_Static_assert(FL_WAITING_MAX == FL_RUNS_MAX + 1, "all in hand, and the next one");
+_Static_assert(FL_WAITING_MAX == 2 * FL_RUNS_MAX + 1, "all in hand, the next, those not offered");
 
 typedef enum step {
     RESTS,   // no run is in hand
@@ -47,12 +47,15 @@ struct fl_runs {
     fl_runs_conf conf;
     track tracks[FL_TRACKS];
     fl_time open_retry_at; // of the look for one more run
-    fl_run_waiting next;   // the one that has to wait for those in hand; no text: there is none
+    fl_run_waiting waits[FL_RUNS_MAX + 1]; // (waits_count), for those in hand, or for an offer
+    uint32_t waits_count;
     //  that look, between the store's strand and ours
     bool opening, again;
     fl_claim held[FL_RUNS_MAX], claim; // by those in hand; by the opened one
     uint32_t held_count;
-    fl_run_waiting waits;
+    fl_offerings offers;                   // of the children that are here
+    fl_run_waiting found[FL_RUNS_MAX + 1]; // (found_count), to be `waits`
+    uint32_t found_count;
     fl_run known[2 * FL_RUNS_MAX]; // in hand, then those that cannot be opened now
     uint32_t known_count;
     fl_live_run *opened;
@@ -148,19 +151,31 @@ s_refuse(fl_runs *self, const fl_ledger_run *row, const fl_why *refused, fl_why 
                                FL_WHY_PLAN, refused->text, why);
 }
 
+static void
+s_waits_for(fl_runs *self, const fl_run *run, const char *why)
+{
+    if (self->found_count <= FL_RUNS_MAX) {
+        fl_run_waiting *line = &self->found[self->found_count++];
+        *line = (fl_run_waiting){ .run = *run };
+        (void)snprintf(line->text, sizeof line->text, "%.*s", FL_TEXT_MAX - 1, why);
+    }
+}
+
 //  It is opened if there is a track for it; else it waits for one.
 static fl_status
-s_open_one(fl_runs *self, const fl_run *run, fl_why *why)
+s_open_one(fl_runs *self, const fl_ledger_run *row, fl_why *why)
 {
-    FL_TRY(fl_live_run_read(&self->conf.live, run, &self->opened, why));
+    FL_TRY(fl_live_run_read(&self->conf.live, &row->run, &self->opened, why));
     self->claim = fl_live_run_claim(self->opened);
+    if (row->state == FL_RUN_QUEUED && fl_run_offered(&self->claim, &self->offers, why) != FL_OK) {
+        fl_live_run_close(&self->opened);
+        return FL_BUSY;
+    }
     bool waits =
         fl_run_place(self->held, self->held_count, self->conf.memory, &self->claim, why) != FL_OK;
     fl_status status = waits ? FL_OK : fl_live_run_open(self->opened, why);
     if (waits) {
-        self->waits.run = *run;
-        (void)snprintf(self->waits.text, sizeof self->waits.text, "%.*s", FL_TEXT_MAX - 1,
-                       why->text);
+        s_waits_for(self, &row->run, why->text);
     }
     if (waits || status != FL_OK) {
         fl_live_run_close(&self->opened);
@@ -180,9 +195,14 @@ s_open(void *arg)
     self->open_status = status;
     self->open_why = why;
     while (status == FL_OK && row.number > 0 && self->known_count < 2 * FL_RUNS_MAX) {
-        status = s_open_one(self, &row.run, &why);
+        status = s_open_one(self, &row, &why);
         if (status == FL_OK) {
             return;
+        }
+        if (status == FL_BUSY) { // nobody offers what it wants: others may go on
+            self->known[self->known_count++] = row.run;
+            s_waits_for(self, &row.run, why.text);
+            status = FL_OK;
         }
         if (s_hopeless(status)) {
             const fl_why refused = why;
@@ -357,7 +377,8 @@ s_opened(void *arg, bool ran)
     if (!ran) {
         return;
     }
-    self->next = self->waits;
+    self->waits_count = self->found_count;
+    memcpy(self->waits, self->found, sizeof self->waits);
     if (self->opened != NULL) {
         track *own = &self->tracks[self->claim.track];
         own->live[own->count++] = (taken){ .run = self->opened, .claim = self->claim };
@@ -371,6 +392,8 @@ s_opened(void *arg, bool ran)
     }
     if (self->open_status != FL_OK) {
         self->open_retry_at = s_later(self, self->open_why.text);
+    } else if (self->waits_count > 0) { // somebody may join who does
+        self->open_retry_at = fl_node_now(self->conf.node) + RETRY_MS;
     }
     if (self->again) {
         fl_runs_wake(self);
@@ -385,13 +408,14 @@ fl_runs_wake(fl_runs *self)
         return;
     }
     self->again = false;
-    self->waits.text[0] = '\0';
-    self->held_count = 0;
+    self->held_count = self->found_count = 0;
+    self->offers = (fl_offerings){ .count = 0 };
     for (const track *at = self->tracks; at < self->tracks + FL_TRACKS; at++) {
         for (uint32_t i = 0; i < at->count; i++) {
             self->known[self->held_count] = *fl_live_run_id(at->live[i].run);
             self->held[self->held_count++] = at->live[i].claim;
         }
+        fl_aggregator_offers(fl_root_aggregator(s_machine(at)), &self->offers);
     }
     self->known_count = self->held_count;
     self->open_retry_at = s_job(self, s_open, s_opened, self);
@@ -527,8 +551,8 @@ fl_runs_waiting(const fl_runs *self, fl_run_waiting waiting[FL_WAITING_MAX])
         }
         count += s_waits(at, &waiting[count]) ? 1 : 0;
     }
-    waiting[count] = self->next;
-    return self->next.text[0] != '\0' ? count + 1 : count;
+    memcpy(waiting + count, self->waits, self->waits_count * sizeof *waiting);
+    return count + self->waits_count;
 }
 
 // ---- what the run in hand brings --------------------------------------------------------------

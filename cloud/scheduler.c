@@ -48,6 +48,16 @@ fl_claims_meet(const fl_claim *a, const fl_claim *b)
 }
 
 fl_status
+fl_run_offered(const fl_claim *run, const fl_offerings *offers, fl_why *why)
+{
+    const fl_reason lack = fl_offerings_lack(offers, &run->wanted);
+    return lack == FL_WHY_NONE ? FL_OK
+           : lack == FL_WHY_NO_TRAINER
+               ? fl_fail(FL_BUSY, why, "nobody offers trainer %s", run->wanted.trainer.name)
+               : fl_fail(FL_BUSY, why, "nobody offers data %s", run->wanted.data.name);
+}
+
+fl_status
 fl_run_place(const fl_claim *held, uint32_t count, uint64_t memory, fl_claim *run, fl_why *why)
 {
     bool meets[FL_TRACKS] = { false };

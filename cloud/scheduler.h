@@ -4,6 +4,7 @@
 #define FL_CLOUD_SCHEDULER_H
 
 #include "common/base/limits.h"
+#include "common/machine/offerings.h"
 #include "common/store/ledger.h"
 
 enum { FL_PRIORITY_MAX = 1000000 };
@@ -21,6 +22,7 @@ typedef struct fl_claim {
     fl_name on[FL_ON_MAX]; // (on_count), its children; on_count 0: all
     uint32_t on_count;
     uint64_t bytes; // memory of an open round, not 0
+    fl_offering wanted; // of devices
     uint32_t track;
 } fl_claim;
 
@@ -31,5 +33,8 @@ bool fl_claims_meet(const fl_claim *a, const fl_claim *b);
 //  that open rounds of two tracks may take together.
 FL_CHECKED fl_status fl_run_place(const fl_claim *held, uint32_t count, uint64_t memory,
                                   fl_claim *run, fl_why *why);
+
+//  FL_BUSY, and why, while nobody offers what a run that was not begun wants of devices.
+FL_CHECKED fl_status fl_run_offered(const fl_claim *run, const fl_offerings *offers, fl_why *why);
 
 #endif

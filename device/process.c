@@ -158,6 +158,7 @@ s_seat(process *self, fl_why *why)
     participant.mark = &self->mark;
     participant.judge = self->site != NULL ? fl_site_judge : NULL;
     participant.judge_self = self->site;
+    participant.offers = fl_device_offers(self->conf);
     self->durable = (fl_durable){ .directory = self->slot.path };
     self->device = fl_device_new(&participant);
     const fl_queries_conf queries = { .node = self->node, .fill = s_fill, .self = self };

@@ -26,6 +26,8 @@ static const fl_setting rows[] = {
       "samples" },
     { "data.inputs", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of the samples, plain or gzip" },
     { "data.labels", FL_CONF_TEXT, "", 0, 0, NULL, "IDX file of their labels" },
+    { "data.name", FL_CONF_TEXT, "default", 0, 0, NULL,
+      "what these samples are called: a run may ask for them by this name" },
     { "data.shards", FL_CONF_INT, "1", 1, FL_SHARDS_MAX, NULL,
       "number of shards that the samples are split into" },
     { "data.shard", FL_CONF_INT, "0", 0, FL_SHARDS_MAX - 1, NULL,
@@ -69,11 +71,24 @@ s_shape(const fl_conf *conf, fl_shape *shape, fl_why *why)
     return layers[0] == '\0' ? FL_OK : fl_shape_parse(layers, shape, why);
 }
 
+fl_offerings
+fl_device_offers(const fl_conf *conf)
+{
+    fl_offerings offers = { .count = 0 };
+    bool named = fl_name_parse(fl_conf_text(conf, "trainer"), &offers.of[0].trainer) &&
+                 fl_name_parse(fl_conf_text(conf, "data.name"), &offers.of[0].data);
+    offers.count = named ? 1 : 0;
+    return offers;
+}
+
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
     FL_TRY(s_check_home(conf, why));
     FL_TRY(fl_settings_check_parent(conf, why));
+    if (fl_device_offers(conf).count == 0) {
+        return fl_fail(FL_RANGE, why, "data.name: 1 to 15 characters of a-z 0-9 . -");
+    }
     if (fl_conf_choice(conf, "trainer") != 0) {
         return FL_OK;
     }

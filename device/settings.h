@@ -4,11 +4,15 @@
 
 #include "common/config/conf.h"
 #include "common/data/idx.h"
+#include "common/machine/offerings.h"
 #include "common/runtime/trainer.h"
 #include "common/store/ledger.h"
 #include "device/site.h"
 
 extern const fl_program fl_device_program;
+
+//  The trainer and the data by name; none: data.name is no name.
+fl_offerings fl_device_offers(const fl_conf *conf);
 
 //  Which shard of the samples is ours: what data.shard and data.shards say, else what the root has
 //  leased to the directory `state`, else all. FL_MISSING: a slot without a lease.

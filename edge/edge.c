@@ -210,6 +210,7 @@ on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
     const fl_order *order = &self->task.order;
     fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_needs(self->aggregator, &order->plan);
     s_enter(self, COLLECTING);
     fl_aggregator_open(self->aggregator, &self->task, s_due(self), event->wall_s, now, out);
 }
@@ -278,6 +279,20 @@ s_tell_parent(fl_edge *self, bool sums)
     fl_participant_doing(self->participant, &doing);
 }
 
+//  The operator's word for a node below: it goes on down.
+static bool
+s_passes_on(fl_edge *self, const fl_message *message, fl_outbox *out)
+{
+    const fl_refused *refused = &message->refused;
+    fl_name node;
+    bool below = message->verb == FL_REFUSED && refused->reason == FL_WHY_DRAIN &&
+                 fl_name_parse(refused->text, &node);
+    if (below) {
+        fl_aggregator_rest(self->aggregator, &node, refused->about == FL_TASK, out);
+    }
+    return below;
+}
+
 static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -286,6 +301,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     switch ((int)event->kind) {
     case FL_EV_TICK:
         if (fl_participant_speaks(self->participant, now)) {
+            fl_offerings offers = { .count = 0 };
+            fl_aggregator_offers(self->aggregator, &offers);
+            fl_participant_offers(self->participant, &offers, now, out);
             s_tell_parent(self, true);
         }
         fl_participant_step(self->participant, event, now, out);
@@ -294,9 +312,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     case FL_EV_MESSAGE:
         if (from_parent && event->message.message->verb == FL_TWINS) {
             fl_aggregator_twins(self->aggregator, event->message.message->twins.nodes);
-        } else if (from_parent) {
+        } else if (from_parent && !s_passes_on(self, event->message.message, out)) {
             fl_participant_step(self->participant, event, now, out);
-        } else {
+        } else if (!from_parent) {
             fl_aggregator_step(self->aggregator, event, now, out);
         }
         break;

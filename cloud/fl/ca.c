@@ -6,6 +6,8 @@
 #include "common/identity/state_dir.h"
 #include "common/store/file.h"
 
+enum { LOOK_MS = 200 };
+
 // ---- fl ca init -------------------------------------------------------------------------------
 int
 fl_verb_ca_init(void *context, const fl_conf *conf)
@@ -32,14 +34,29 @@ fl_verb_ca_init(void *context, const fl_conf *conf)
 }
 
 // ---- fl token ---------------------------------------------------------------------------------
-//  The certificate that the root has recorded for a node.
+//  The certificate that the root has recorded for a node. A root that does not run yet, and a node
+//  that has not joined yet, are waited for.
 static int
 s_ask_certificate(const fl_context *console, const fl_conf *conf, const char *name, fl_blob **blob)
 {
+    const fl_time wait_ms = (fl_time)fl_conf_ms(conf, "wait"), began = console->now_ms();
+    const char *state = fl_context_state(console, conf, "token");
     json_t *answer = NULL;
-    int code = fl_context_answer(console, conf, "certificate", name, fl_bytes_of(NULL, 0), &answer);
+    fl_why why = { "" };
+    int code;
+    if (state == NULL) {
+        return FL_EXIT_USAGE;
+    }
+    if (wait_ms > 0 && console->watch(console->self, &why) != FL_OK) {
+        return fl_context_fail(console, "token", FL_EXIT_FAILED, "%s", why.text);
+    }
+    do {
+        code = fl_context_ask(console, state, "certificate", name,
+                              (uint32_t)fl_conf_ms(conf, "timeout"), &answer, &why);
+    } while ((code == FL_EXIT_SILENT || code == FL_EXIT_MISSING) &&
+             console->now_ms() - began < wait_ms && console->pause(console->self, LOOK_MS));
     if (code != FL_EXIT_OK) {
-        return code;
+        return fl_context_fail(console, "token", code, "%s", why.text);
     }
     const char *hex = json_string_value(json_object_get(answer, "said"));
     size_t size = hex == NULL ? 0 : strlen(hex) / 2;

@@ -142,7 +142,8 @@ s_say(const plan *self, FILE *out)
                       "  edge-agg --state DIR --join-token edge.token --join-name edge-N\n"
                       "  a token for the devices of each edge, which join as the edges did:\n"
                       "  fl token --authority %s/authority --state %s/root --parent edge-N "
-                      "--endpoint tcp://HOST:PORT --role device --prefix dev- --count N\n",
+                      "--endpoint tcp://HOST:PORT --role device --prefix dev- --count N "
+                      "--wait 1m\n",
                       at, at);
     }
     (void)fprintf(out, "  fl run submit %s/run.yaml --state %s/root\n", at, at);

@@ -201,15 +201,20 @@ s_bytes(fl_text_table *grid, const json_t *child, const char *key)
 }
 
 static const column of_children[] = {
-    { { "NODE", false, 0 }, "node", s_text },          { { "ROLE", false, 6 }, "role", s_text },
-    { { "OUTCOME", false, 0 }, "outcome", s_outcome }, { { "WHY", false, 1 }, "reason", s_text },
+    { { "NODE", false, 0 }, "node", s_text },
+    { { "ROLE", false, 6 }, "role", s_text },
+    { { "OUTCOME", false, 0 }, "outcome", s_outcome },
+    { { "WHY", false, 1 }, "reason", s_text },
     { { "DOING", false, 2 }, "activity", s_doing },
     { { "DEVICES", true, 3 }, "leaves", s_whole },
-    { { "IN", true, 0 }, "in", s_tally },              { { "LATE", true, 0 }, "late", s_tally },
+    { { "IN", true, 0 }, "in", s_tally },
+    { { "LATE", true, 0 }, "late", s_tally },
     { { "ABSENT", true, 4 }, "absent", s_tally },
     { { "REFUSED", true, 5 }, "refused", s_tally },
-    { { "ROUNDS", true, 8 }, "rounds", s_rounds },     { { "UP", true, 7 }, "bytes_up", s_bytes },
+    { { "ROUNDS", true, 8 }, "rounds", s_rounds },
+    { { "UP", true, 7 }, "bytes_up", s_bytes },
     { { "DOWN", true, 9 }, "bytes_down", s_bytes },
+    { { "OFFERS", false, 10 }, "offers", s_text },
 };
 
 static const column of_blocks[] = {

@@ -39,6 +39,8 @@ static const fl_setting token[] = {
       "Or the parent's name: its certificate is asked from the running root" },
     STATE("the root, for --parent"),
     TIMEOUT,
+    { "wait", FL_CONF_DURATION, "0ms", 0, 604800000, NULL,
+      "How long to wait for that parent to join, and for the root to run" },
     { "endpoint", FL_CONF_TEXT, NULL, 0, 0, NULL,
       "Address of that parent as the newcomer sees it: tcp://HOST:PORT" },
     { "role", FL_CONF_CHOICE, NULL, 0, 0, "device|edge", "What the newcomer may become" },
@@ -115,7 +117,7 @@ static const fl_setting of_rounds[] = { RUN, STATE("the process"), TIMEOUT, JSON
 static const fl_setting of_any[] = { STATE("the process"), TIMEOUT, JSON };
 
 static const fl_setting drain[] = {
-    STATE("the process"),
+    STATE("the process, or of the root for a NODE below it"),
     { "undo", FL_CONF_BOOL, "false", 0, 0, NULL, "Take rounds again" },
     { "wait", FL_CONF_DURATION, "0ms", 0, 604800000, NULL,
       "How long to stay until it is drained; exit code 1 when it is not then" },
@@ -298,9 +300,10 @@ static const fl_command commands[] = {
                    .purpose = "Say whether a process is well; its exit code is 0 when it is." },
       .run = fl_verb_health },
     { .program = { .name = "drain",
+                   .arguments = "[NODE]",
                    SETTINGS(drain),
-                   .purpose = "Let a process finish its round and take no new one, so that it may "
-                              "be stopped." },
+                   .purpose = "Let a process, or the node of that name, finish its round and take "
+                              "no new one, so that it may be stopped." },
       .run = fl_verb_drain },
     { .program = { .name = "approve",
                    .arguments = "[HASH]",

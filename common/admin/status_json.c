@@ -7,10 +7,10 @@
 
 #include "common/admin/json_writer.h"
 
-enum { CHILDREN_MAX = 1300, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
+enum { CHILDREN_MAX = 1200, MISSING_MAX = 64, NAME_MAX_BYTES = 64 };
 
 //  Keep the lists within one answer, generously counted: what children leave is for those below.
-enum { CHILD_BYTES = 760, BELOW_BYTES = 130, OTHER_BYTES = 56 * 1024 };
+enum { CHILD_BYTES = 820, BELOW_BYTES = 130, OTHER_BYTES = 56 * 1024 };
 _Static_assert(CHILDREN_MAX *CHILD_BYTES + OTHER_BYTES <= FL_JSON_BYTES_MAX, "a status fits");
 
 // ---- children ---------------------------------------------------------------------------------
@@ -42,7 +42,12 @@ s_whole(fl_json *doc, json_t *in, const char *key, double value)
 static void
 s_child(fl_json *doc, json_t *in, const fl_seat_view *seat)
 {
+    const fl_offerings *offers = seat->offers;
+    char first[2 * sizeof(fl_name) + 8];
+    (void)snprintf(first, sizeof first, "%s/%s%s", offers->of[0].trainer.name,
+                   offers->of[0].data.name, offers->count > 1 ? ", ..." : "");
     fl_json_text(doc, in, "node", seat->node.name);
+    fl_json_text(doc, in, "offers", offers->any || offers->count == 0 ? NULL : first);
     fl_json_text(doc, in, "role", fl_role_name(seat->role));
     fl_json_bool(doc, in, "present", seat->present);
     fl_json_bool(doc, in, "evasive", seat->evasive);
@@ -372,6 +377,7 @@ s_run(fl_json *doc, const fl_status_input *input, const fl_gauges *now)
                  rest != NULL   ? rest
                  : root != NULL ? fl_root_phase_name(root->phase)
                                 : s_phase_below(input));
+    fl_json_bool(doc, top, "busy", root != NULL && root->busy);
     s_whole(doc, top, "round", now->round_number);
     s_whole(doc, top, "rounds", now->run_rounds);
     s_whole(doc, top, "attempt", now->round_attempt);

@@ -99,7 +99,8 @@ s_value(const fl_conf *self, const char *key, fl_conf_type type)
 {
     int index = fl_conf_find(self->program, key);
     FL_ASSERT(index != FL_CONF_NO_SETTING);
-    FL_ASSERT(self->program->settings[index].type == type);
+    const fl_conf_type own = self->program->settings[index].type;
+    FL_ASSERT(own == type || (own == FL_CONF_CHOICE && type == FL_CONF_TEXT));
     return &self->values[index];
 }
 

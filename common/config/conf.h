@@ -77,7 +77,7 @@ FL_CHECKED fl_status fl_conf_of_text(const fl_program *program, const char *name
 void fl_conf_destroy(fl_conf **self_p);
 
 //  The value of a setting. An unknown key or another type is our own mistake: panic.
-const char *fl_conf_text(const fl_conf *self, const char *key);
+const char *fl_conf_text(const fl_conf *self, const char *key); // the word of a choice, too
 int64_t fl_conf_int(const fl_conf *self, const char *key);
 double fl_conf_real(const fl_conf *self, const char *key);
 bool fl_conf_bool(const fl_conf *self, const char *key);

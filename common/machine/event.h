@@ -93,6 +93,7 @@ typedef struct fl_event {
         } denied;
         struct {
             fl_reason reason; // FL_WHY_NONE: rounds are taken again
+            fl_name node;     // at the root: whom to tell it; empty: this node itself
         } rest;
         struct {
             fl_lane lane;
@@ -185,6 +186,7 @@ typedef enum fl_effect_kind {
     FL_FX_KEEP,      // make a fact of a masked round durable -> SAVED
     FL_FX_MASK,      // an encoded update under its masks, as new bytes -> MASKED
     FL_FX_UNMASK,    // take masks off a block's sum, settle it -> UNMASKED
+    FL_FX_REST,      // the parent's word: drain, or take rounds again
     FL_FX_NOTE,      // say and count something
     FL_FX_COUNT
 } fl_effect_kind;
@@ -284,6 +286,9 @@ typedef struct fl_effect {
         struct {
             fl_peer peer;
         } expel;
+        struct {
+            bool drains;
+        } rest;
         struct {
             uint32_t slot;
             uint64_t bytes;

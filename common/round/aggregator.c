@@ -783,6 +783,7 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         return;
     }
     fl_seat *seat = fl_seats_at(self->seats, (uint32_t)index);
+    fl_aggregator_fit(self, (uint32_t)index);
     if (seat->before != seat->peer) { // the node has another key now
         fl_outbox_add(out, FL_FX_EXPEL)->expel.peer = seat->before;
     }
@@ -1185,8 +1186,8 @@ s_next_moment(const fl_aggregator *self, fl_time now)
     return now < first ? first : now < second ? second : FL_NEVER;
 }
 
-//  So many contributions are enough, and so is the share of the devices that are in. Devices alone
-//  are counted: how many samples a child has is known only where it says so.
+//  So many contributions are enough, and so is the share of the devices that are in, and of their
+//  samples where nothing is masked: only then children say how many they have.
 static bool
 s_quorum(const fl_aggregator *self, uint32_t contributions)
 {
@@ -1195,7 +1196,10 @@ s_quorum(const fl_aggregator *self, uint32_t contributions)
         return contributions >= window->count_min;
     }
     fl_tally tally = fl_participation_tally(self->seats);
-    return (uint64_t)tally.in * 1000 >= (uint64_t)tally.invited * window->share_permille;
+    bool samples = fl_plan_masks(&self->task.order.plan) ||
+                   tally.samples_missing * 1000 <=
+                       tally.samples_known * (1000 - (uint64_t)window->share_permille);
+    return samples && (uint64_t)tally.in * 1000 >= (uint64_t)tally.invited * window->share_permille;
 }
 
 //  No upload is wanted any more, and nobody is waited for.

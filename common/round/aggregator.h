@@ -77,6 +77,7 @@ typedef struct fl_seat_view {
     fl_role role;
     bool present, evasive, rests;
     bool moved; // its child sits at another aggregator now
+    const fl_offerings *offers;
     fl_activity activity;
     uint64_t done, total;
     fl_outcome outcome; // of the current or last round
@@ -161,6 +162,16 @@ const fl_roll_entry *fl_aggregator_passed(fl_aggregator *self, uint32_t *count);
 //  What the parent above says (TWINS), before it says how the round ended: from then on the names
 //  that others keep are refused here, as long as it says so with each round.
 void fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes);
+
+//  What the run at hand wants of devices, after it is set: a child that does not offer it rests.
+void fl_aggregator_needs(fl_aggregator *self, const fl_plan *plan);
+//  A child has said HELLO.
+void fl_aggregator_fit(fl_aggregator *self, uint32_t seat);
+//  Add what children with a device offer.
+void fl_aggregator_offers(const fl_aggregator *self, fl_offerings *offers);
+
+//  Tell a node, a child or one below an edge, to take no new round, or to take rounds again.
+void fl_aggregator_rest(fl_aggregator *self, const fl_name *node, bool drains, fl_outbox *out);
 
 //  Its rounds are for this child too. Its child sits here.
 bool fl_aggregator_wants(const fl_aggregator *self, const fl_name *node);

@@ -70,6 +70,7 @@ struct fl_aggregator {
     fl_roll_entry *before; // (before_count of FL_ROLL_MAX) behind it: the run's last report
     uint32_t before_count;
     fl_doubles doubles;  // names under two parents: looked for at the root, told to an edge ...
+    fl_offering wanted;  // by the run at hand
     bool twins_told;     // ... since its last round was settled
     uint32_t *durations; // (seats_max) scratch
 };

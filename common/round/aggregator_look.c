@@ -17,6 +17,54 @@ fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes)
     }
 }
 
+void
+fl_aggregator_fit(fl_aggregator *self, uint32_t index)
+{
+    fl_seat *seat = fl_seats_at(self->seats, index);
+    const fl_reason now = seat->rests;
+    if (seat->epoch > 0 &&
+        (now == FL_WHY_NONE || now == FL_WHY_NO_TRAINER || now == FL_WHY_NO_DATA)) {
+        fl_seats_rest(self->seats, seat, fl_offerings_lack(&seat->offers, &self->wanted));
+    }
+}
+
+void
+fl_aggregator_needs(fl_aggregator *self, const fl_plan *plan)
+{
+    self->wanted = (fl_offering){ plan->trainer, plan->data };
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_aggregator_fit(self, i);
+    }
+}
+
+void
+fl_aggregator_offers(const fl_aggregator *self, fl_offerings *offers)
+{
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->present && seat->leaves > 0) {
+            fl_offerings_add(offers, &seat->offers);
+        }
+    }
+}
+
+//  Where a node is that is not here, every edge is asked to look.
+void
+fl_aggregator_rest(fl_aggregator *self, const fl_name *node, bool drains, fl_outbox *out)
+{
+    const int64_t child = fl_seats_of_node(self->seats, node);
+    const bool here = child >= 0 && fl_seats_look(self->seats, (uint32_t)child)->present;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->present && (here ? i == child : seat->role == FL_ROLE_EDGE)) {
+            fl_refused *refused = &fl_outbox_send(out, seat->peer, FL_REFUSED)->refused;
+            refused->reason = FL_WHY_DRAIN;
+            refused->about = drains ? FL_TASK : FL_REFUSED;
+            memcpy(refused->text, node->name, here ? 0 : sizeof node->name);
+        }
+    }
+}
+
 fl_presence
 fl_aggregator_presence(const fl_aggregator *self)
 {
@@ -60,6 +108,7 @@ fl_aggregator_seat(const fl_aggregator *self, uint32_t index)
         .present = seat->present,
         .evasive = seat->evasive,
         .moved = seat->moved,
+        .offers = &seat->offers,
         .activity = seat->activity,
         .done = seat->done,
         .total = seat->total,

@@ -85,7 +85,7 @@ fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t 
             seat->last_round == 0) { // else it is another run's, and may be asked for
             seat->last_outcome = (fl_outcome)roll[i].outcome;
             seat->last_reason = (fl_reason)roll[i].reason;
-            if (roll[i].outcome == FL_OUT_IDLE && fl_reason_rests(seat->last_reason)) {
+            if (roll[i].outcome == FL_OUT_IDLE && seat->last_reason != FL_WHY_NONE) {
                 fl_seats_rest(self->seats, seat, seat->last_reason);
             }
         }

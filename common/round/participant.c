@@ -147,6 +147,7 @@ s_hello(fl_participant *self, fl_time now, fl_outbox *out)
     message->hello.incarnation = self->conf.incarnation;
     message->hello.model = self->model;
     message->hello.leaves = self->doing.leaves;
+    message->hello.offers = fl_offerings_bytes(&self->conf.offers);
     fl_session_asked(&self->session, now);
 }
 
@@ -673,10 +674,12 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     char text[FL_TEXT_MAX] = "this node takes no part in a round with these settings";
-    fl_reason reason = self->blocked              ? FL_WHY_UNREACHABLE
-                       : self->conf.judge == NULL ? FL_WHY_NONE
-                                                  : self->conf.judge(self->conf.judge_self,
-                                                                     &task->order, text);
+    const fl_offering wanted = { task->order.plan.trainer, task->order.plan.data };
+    const fl_offerings ours = fl_offerings_read(fl_offerings_bytes(&self->conf.offers));
+    fl_reason reason = self->blocked ? FL_WHY_UNREACHABLE : fl_offerings_lack(&ours, &wanted);
+    if (reason == FL_WHY_NONE && self->conf.judge != NULL) {
+        reason = self->conf.judge(self->conf.judge_self, &task->order, text);
+    }
     reason = reason == FL_WHY_NONE ? s_masking_begin(self, now, out) : reason;
     if (reason != FL_WHY_NONE) {
         s_turn_down(self, reason, self->blocked ? no_lane : text, out);
@@ -859,11 +862,30 @@ s_offer_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
     s_end(self, late ? FL_OUT_LATE : FL_OUT_REFUSED, reason, self->exposed == 0, out);
 }
 
+//  The operator's word for this node, through its parent: no new task, or tasks again. The process
+//  knows what else it rests for.
+static bool
+s_told_to_rest(fl_participant *self, const fl_refused *refused, fl_time now, fl_outbox *out)
+{
+    const bool drains = refused->about == FL_TASK;
+    if (refused->reason != FL_WHY_DRAIN || (!drains && refused->about != FL_REFUSED)) {
+        return false;
+    }
+    if (drains) { // from here on, whatever comes with the same turn
+        fl_participant_rest(self, FL_WHY_DRAIN, now, out);
+    }
+    fl_outbox_add(out, FL_FX_REST)->rest.drains = drains;
+    return true;
+}
+
 static void
 on_refused(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     const fl_message *message = event->message.message;
     fl_reason reason = message->refused.reason;
+    if (s_told_to_rest(self, &message->refused, now, out)) {
+        return;
+    }
     s_note(self, FL_NOTE_REFUSED, reason, (uint64_t)message->refused.about, 0, out);
     if (message->refused.about == FL_HELLO) {
         if (self->session.phase != FL_SESSION_OFFLINE) {
@@ -1198,6 +1220,17 @@ fl_participant_doing(fl_participant *self, const fl_doing *doing)
     self->doing = *doing;
 }
 
+void
+fl_participant_offers(fl_participant *self, const fl_offerings *offers, fl_time now, fl_outbox *out)
+{
+    const fl_bytes before = fl_offerings_bytes(&self->conf.offers);
+    const bool same = fl_bytes_equal(before, fl_offerings_bytes(offers));
+    self->conf.offers = *offers;
+    if (!same && fl_participant_joined(self)) {
+        s_hello(self, now, out);
+    }
+}
+
 fl_reason
 fl_participant_paused(const fl_participant *self)
 {
@@ -1219,6 +1252,9 @@ void
 fl_participant_rest(fl_participant *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
     bool again = reason == FL_WHY_NONE;
+    if (reason == FL_WHY_DRAIN && reason == self->rests) {
+        return;
+    }
     s_note(self, FL_NOTE_REST, reason, self->seat.seat, 0, out);
     self->rests = reason;
     s_say_rest(self, NULL, out);

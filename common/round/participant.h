@@ -12,6 +12,7 @@
 #ifndef FL_ROUND_PARTICIPANT_H
 #define FL_ROUND_PARTICIPANT_H
 
+#include "common/machine/offerings.h"
 #include "common/machine/outbox.h"
 #include "common/machine/policy.h"
 #include "common/secagg/client.h"
@@ -36,6 +37,7 @@ typedef struct fl_participant_conf {
     //  line of text. Asked before anything else is done for a task. NULL: it does.
     fl_reason (*judge)(void *self, const fl_order *order, char text[FL_TEXT_MAX]);
     void *judge_self;
+    fl_offerings offers; // of a device; an edge says it with fl_participant_offers
 } fl_participant_conf;
 
 //  What the owner hands over to be sent. The vector is the participant's from then on.
@@ -121,6 +123,9 @@ bool fl_participant_speaks(const fl_participant *self, fl_time now);
 //  What to say on the next heartbeats while WORKING; leaves, samples and tally are always said, but
 //  samples only by a participant that would take part unmasked.
 void fl_participant_doing(fl_participant *self, const fl_doing *doing);
+//  What those below offer; the parent hears it when it has changed.
+void fl_participant_offers(fl_participant *self, const fl_offerings *offers, fl_time now,
+                           fl_outbox *out);
 
 bool fl_participant_joined(const fl_participant *self);
 //  Why the run is paused, as the parent says; FL_WHY_NONE: it is not. It goes on by itself.

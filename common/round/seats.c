@@ -240,6 +240,7 @@ fl_seats_join(fl_seats *self, const fl_event *event, fl_time now, bool *renewed)
     fl_seats_rest(self, seat, FL_WHY_NONE);
     seat->heard_at = now;
     seat->leaves = seat->role == FL_ROLE_DEVICE ? 1 : hello->leaves;
+    seat->offers = fl_offerings_read(hello->offers);
     s_arrive(self, (uint32_t)index, event->message.from);
     return index;
 }

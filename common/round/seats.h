@@ -7,6 +7,7 @@
 #define FL_ROUND_SEATS_H
 
 #include "common/machine/event.h"
+#include "common/machine/offerings.h"
 #include "common/round/upload_receive.h"
 #include "common/secagg/server.h"
 
@@ -39,6 +40,7 @@ typedef struct fl_seat {
     fl_activity activity;
     uint64_t done, total;
     fl_tally tally;
+    fl_offerings offers; // as last said with HELLO
     //  this round
     bool invited; // see selection.h
     fl_seat_phase phase;

@@ -47,19 +47,6 @@ struct fl_node {
 };
 
 // ---- what the reactor asks for ----------------------------------------------------------------
-static void
-s_obey(void *arg, const fl_effect *effect, fl_bytes body)
-{
-    fl_node *self = arg;
-    if (effect->kind == FL_FX_NOTE) {
-        fl_log_set_track(effect->track);
-        fl_note_log(&effect->note, &self->metrics);
-        return;
-    }
-    bool done = fl_effects_obey(self->effects[effect->track], effect, body);
-    FL_ASSERT(done);
-}
-
 static bool
 s_lend(fl_blob *blob, uint64_t offset, uint32_t bytes, fl_loan *loan)
 {
@@ -98,6 +85,23 @@ s_rest(fl_node *self, bool drains, fl_reason site)
     }
 }
 
+static void
+s_obey(void *arg, const fl_effect *effect, fl_bytes body)
+{
+    fl_node *self = arg;
+    if (effect->kind == FL_FX_NOTE) {
+        fl_log_set_track(effect->track);
+        fl_note_log(&effect->note, &self->metrics);
+        return;
+    }
+    if (effect->kind == FL_FX_REST) {
+        s_rest(self, effect->rest.drains, self->site);
+        return;
+    }
+    bool done = fl_effects_obey(self->effects[effect->track], effect, body);
+    FL_ASSERT(done);
+}
+
 void
 fl_node_rest(fl_node *self, fl_reason site)
 {
@@ -117,8 +121,9 @@ s_ask(void *arg, uint32_t ticket, const fl_ask *ask)
     fl_node *self = arg;
     if (strcmp(ask->verb, "health") == 0) {
         s_answer(self, ticket, 0, "{\"ok\":true,\"said\":\"it is well\"}");
-    } else if (strcmp(ask->verb, "drain") == 0) {
-        s_rest(self, strcmp(ask->argument, "undo") != 0, self->site);
+    } else if (strcmp(ask->verb, "drain") == 0 &&
+               (ask->argument[0] == '\0' || strcmp(ask->argument, "undo") == 0)) {
+        s_rest(self, ask->argument[0] == '\0', self->site);
         s_answer(self, ticket, 0, "{\"ok\":true,\"said\":\"it takes rounds again\"}");
     } else if (strcmp(ask->verb, "stop") == 0) {
         s_answer(self, ticket, 0,

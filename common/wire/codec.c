@@ -204,7 +204,7 @@ fl_encode(const fl_message *message, size_t body_bytes)
 //  Where the reading of one message stands.
 typedef struct decoding {
     fl_mp_reader in;
-    bool newer;            // a greater minor wrote it: values behind the known ones are skipped
+    uint8_t minor;         // of who wrote it: of a greater one values behind the known are skipped
     const fl_field *field; // the last one tried
     bool counts;           // an array was too short, or longer than its writer's version has it
 } decoding;
@@ -215,7 +215,8 @@ static bool
 s_enter(decoding *self, size_t known)
 {
     uint32_t count = fl_mp_enter(&self->in);
-    self->counts = !self->in.broken && (count < known || (count > known && !self->newer));
+    self->counts =
+        !self->in.broken && (count < known || (count > known && self->minor <= FL_WIRE_MINOR));
     return !self->in.broken && !self->counts;
 }
 
@@ -283,10 +284,14 @@ s_read_field(decoding *self, const fl_field *field, void *base)
 static bool
 s_read_group(decoding *self, const fl_group *group, void *base)
 {
-    if (!s_enter(self, group->count)) {
+    uint32_t known = group->count;
+    while (known > 0 && group->fields[known - 1].minor > self->minor) {
+        known--;
+    }
+    if (!s_enter(self, known)) {
         return false;
     }
-    for (uint32_t i = 0; i < group->count; i++) {
+    for (uint32_t i = 0; i < known; i++) {
         self->field = &group->fields[i];
         if (!s_read_field(self, self->field, base)) {
             return false;
@@ -309,7 +314,7 @@ static void
 s_decode_header(const fl_verb_row *shape, fl_bytes header, size_t body_bytes, fl_message *message,
                 fl_codec_result *result)
 {
-    decoding self = { .newer = result->minor > FL_WIRE_MINOR };
+    decoding self = { .minor = result->minor };
     const char *wrong;
     fl_status status = fl_mp_open(&self.in, header, &wrong);
     if (status != FL_OK) {

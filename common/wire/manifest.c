@@ -104,7 +104,12 @@ fl_manifest_encode(const fl_order *order, uint8_t room[FL_PARTS_MADE_MAX])
     const fl_plan *plan = &order->plan;
     fl_writer out = fl_writer_over(room, FL_PARTS_MADE_MAX);
     FL_ASSERT(s_fixed_valid(plan));
-    fl_mp_write_map(&out, 8);
+    const bool data = plan->data.name[0] != '\0';
+    fl_mp_write_map(&out, data ? 9 : 8);
+    if (data) {
+        fl_mp_write_str(&out, s_text("data"));
+        fl_mp_write_str(&out, s_text(plan->data.name));
+    }
     fl_mp_write_str(&out, s_text("kind"));
     fl_mp_write_uint(&out, KIND_AVERAGE);
     fl_mp_write_str(&out, s_text("late")); // rule, largest staleness
@@ -129,10 +134,22 @@ fl_manifest_encode(const fl_order *order, uint8_t room[FL_PARTS_MADE_MAX])
         fl_mp_write_str(&out, s_text(slots[i]));
     }
     fl_mp_write_str(&out, s_text("trainer")); // none: the one that the device has
-    fl_mp_write_str(&out, s_text(""));
+    fl_mp_write_str(&out, s_text(plan->trainer.name));
     fl_mp_write_str(&out, s_text("version"));
     fl_mp_write_uint(&out, VERSION);
     return s_made(&out);
+}
+
+//  A name, or nothing. What is none, nobody has.
+static fl_name
+s_name_read(fl_mp_reader *in)
+{
+    const fl_bytes text = fl_mp_read_str(in);
+    fl_name name = { "" };
+    if (text.size > 0 && text.size < sizeof name.name) {
+        memcpy(name.name, text.data, text.size);
+    }
+    return name;
 }
 
 //  What this build can vary of it; that everything else is as it would write it, is seen by writing
@@ -140,7 +157,11 @@ fl_manifest_encode(const fl_order *order, uint8_t room[FL_PARTS_MADE_MAX])
 static bool
 s_plan_read(fl_mp_reader *in, fl_plan *plan)
 {
-    (void)fl_mp_enter_map(in);
+    fl_offering wanted = { .data = { "" } };
+    if (fl_mp_enter_map(in) == 9) {
+        (void)fl_mp_read_str(in); // data
+        wanted.data = s_name_read(in);
+    }
     (void)fl_mp_read_str(in); // kind
     (void)fl_mp_read_uint(in);
     (void)fl_mp_read_str(in); // late
@@ -160,6 +181,16 @@ s_plan_read(fl_mp_reader *in, fl_plan *plan)
     (void)fl_mp_read_uint(in);
     double clip = fl_mp_read_number(in);
     uint64_t bits = fl_mp_read_uint(in);
+    fl_mp_leave(in);
+    fl_mp_leave(in);
+    (void)fl_mp_read_str(in); // slots
+    (void)fl_mp_enter(in);
+    for (int i = 0; i < FL_STATS; i++) {
+        (void)fl_mp_read_str(in);
+    }
+    fl_mp_leave(in);
+    (void)fl_mp_read_str(in); // trainer
+    wanted.trainer = s_name_read(in);
     if (in->broken || name.size >= sizeof plan->run || late > FL_LATE_CARRY ||
         staleness > UINT32_MAX || bits > BITS_MAX) {
         return false;
@@ -168,6 +199,8 @@ s_plan_read(fl_mp_reader *in, fl_plan *plan)
     if (name.size > 0) {
         memcpy(plan->run, name.data, name.size);
     }
+    plan->trainer = wanted.trainer;
+    plan->data = wanted.data;
     plan->late = (uint8_t)late;
     plan->staleness_max = (uint32_t)staleness;
     plan->clip = (float)clip;

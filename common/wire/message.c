@@ -51,7 +51,8 @@ fl_reason_rests(fl_reason reason)
 bool
 fl_reason_rests_run(fl_reason reason)
 {
-    return reason == FL_WHY_SITE || reason == FL_WHY_APPROVAL;
+    return reason == FL_WHY_SITE || reason == FL_WHY_APPROVAL || reason == FL_WHY_NO_TRAINER ||
+           reason == FL_WHY_NO_DATA;
 }
 
 const char *

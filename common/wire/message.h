@@ -113,6 +113,7 @@ void fl_recipe_put(fl_recipe *self, const char *name, double number);
 typedef struct fl_plan {
     //  in the manifest: the same in every round of a run
     char run[32];            // name of the run, printable and zero-terminated; may be empty
+    fl_name trainer, data;   // that devices are to have; empty: whichever they do
     float clip;             // > 0: |x| above it is clipped
     uint8_t bits;           // of one Q, sign included: 2..24
     uint8_t late;           // fl_late
@@ -182,12 +183,19 @@ typedef enum fl_stat {
     FL_STAT_CAPPED           // contributions whose samples count in part: above weight_max
 } fl_stat;
 
+//  A trainer and what it trains on, by name; empty, where something is wanted: any.
+typedef struct fl_offering {
+    fl_name trainer, data;
+} fl_offering;
+enum { FL_OFFERINGS_MAX = 16, FL_OFFERINGS_BYTES_MAX = 512 };
+
 typedef struct fl_hello {
     fl_role role;
     uint64_t incarnation;    // random per process start
     fl_hash model;           // newest model held; zero when none
     uint32_t leaves;         // devices below (1 for a device)
     fl_bytes certificate;    // <= FL_CERT_BYTES_MAX
+    fl_bytes offers;         // an fl_offering each; none: not said
 } fl_hello;
 
 typedef struct fl_welcome {

@@ -8,7 +8,7 @@
 #define SIZE(type, member) sizeof(((type *)0)->member)
 #define NAMED(name, type, member, kind, low, high, group)                                          \
     {                                                                                              \
-        name, kind, offsetof(type, member), SIZE(type, member), low, high, group                   \
+        name, kind, offsetof(type, member), SIZE(type, member), low, high, group, 0                \
     }
 #define ROW(type, member, kind, low, high, group)                                                  \
     NAMED(#member, type, member, kind, low, high, group)
@@ -48,6 +48,8 @@ static const fl_field hello[] = {
     BYTES(fl_hello, model),
     U32(fl_hello, leaves),
     VIEW(fl_hello, certificate, 0, FL_CERT_BYTES_MAX),
+    { "offers", FL_FIELD_VIEW, offsetof(fl_hello, offers), SIZE(fl_hello, offers), 0,
+      FL_OFFERINGS_BYTES_MAX, NULL, 2 },
 };
 
 static const fl_field welcome[] = {
@@ -419,7 +421,7 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     //  name, lane, who says it, whose run, a step of masking?, fields, size of the body from, to,
     //  check, minor
     [FL_HELLO] = { "hello", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN,
-        FIELDS(hello), 0, 0, NULL, 0 },
+        FIELDS(hello), 0, 0, NULL, 2 },
     [FL_WELCOME] = { "welcome", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
         FIELDS(welcome), 0, 0, NULL, 0 },
     [FL_REFUSED] = { "refused", FL_LANE_CONTROL, CHILD | PARENT, ANY_RUN, PLAIN,

@@ -28,6 +28,7 @@ typedef struct fl_field {
     uint16_t size;   // of the struct's member
     uint64_t min, max;
     const fl_group *group;
+    uint8_t minor; // the version 3.x that brought it, behind the others; an older one has it not
 } fl_field;
 
 struct fl_group {

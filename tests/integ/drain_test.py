@@ -4,7 +4,7 @@ upgrade; tests/run takes those of its stage release."""
 
 import os
 
-from fabric import Fabric, Skip, expect, main, spread
+from fabric import Fabric, Skip, expect, fl, main, spread
 
 NAMES = ["d1", "d2", "d3", "d4"]
 DEVICES = spread(NAMES, {"e1": 2, "e2": 2})
@@ -65,6 +65,21 @@ def who_is_drained_is_idle_by_name_until_it_is_back():
         fabric.whole()
 
 
+def nodes_of_any_tier_are_drained_by_name_at_the_root():
+    with _fabric() as fabric:
+        fabric.start().whole()
+        root = fabric["root"].state
+        for name, below in (("d1", ()), ("e2", ("d3", "d4"))):
+            out = fabric.ok("drain", name, "--state", root, "--wait", "20s")
+            expect(out.endswith("drained: safe to stop\n"), f"fl drain {name}: {out}")
+            expect(fabric.status(name)["phase"] == "drained", f"{name} is in a round")
+            _idle(fabric, name, *below)
+            fabric.ok("drain", name, "--undo", "--state", root)
+            fabric.whole()
+        code, _, errors = fl("drain", "nobody", "--state", root)
+        expect(code == 13, f"a name that nobody has: {code}: {errors}")
+
+
 def a_masked_block_is_formed_without_who_rests():
     with Fabric(edges={}, devices={name: "root" for name in NAMES}, device={"delay": "100ms"},
                 root={"rounds": 100000, "round.wait": f"{JOIN_WAIT_S}s"}) as fabric:
@@ -113,5 +128,6 @@ def _program(name, directory):
 
 
 main([who_is_drained_is_idle_by_name_until_it_is_back,
+      nodes_of_any_tier_are_drained_by_name_at_the_root,
       a_masked_block_is_formed_without_who_rests,
       every_node_changes_to_another_build_under_a_run])

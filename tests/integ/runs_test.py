@@ -243,6 +243,31 @@ def a_run_waits_for_the_edges_that_it_names_and_says_so():
         ended(fabric, "x")
 
 
+def a_run_takes_devices_that_offer_what_it_names_and_waits_for_one():
+    with standing() as fabric:
+        name = "one"
+        submit(fabric, "x", 2, **{"train.data": "xray", "train.trainer": "synthetic"})
+        submit(fabric, "t", 1, **{"train.trainer": "nothing"})
+        submit(fabric, name, 1)
+        ended(fabric, name)     # the others keep it not waiting
+        waits = {"x": "nobody offers data xray",
+                 "t": "nobody offers trainer nothing"}
+        for other, text in waits.items():
+            row = runs(fabric)[other]
+            expect((row["state"], row["text"]) == ("queued", text), f"{row}")
+        fabric["d2"].settings["data.name"] = "xray"
+        fabric["d2"].restart()
+        ended(fabric, "x")
+        report = json.loads(fabric.ok("report", "2", "--run", "x", "--state",
+                                      fabric["root"].state, "--json"))
+        found = {entry["node"]: (entry["outcome"], entry["reason"]) for entry in report["entries"]}
+        expect(found == {"e1": ("in", None), "d2": ("in", None), "d0": ("idle", "no-data"),
+                         "d1": ("idle", "no-data")}, f"{found}")
+        child = fabric.status()["children"][0]
+        expect(child["offers"] == "synthetic/default, ...", f"{child}")
+        expect(runs(fabric)["t"]["text"] == waits["t"], "the last one still waits")
+
+
 def what_cannot_be_done_is_refused_and_leaves_nothing_behind():
     with standing() as fabric:
         for changes, said in (({"rounds": 0}, "rounds"), ({"round.time_max": "200ms"}, "margin"),
@@ -262,4 +287,5 @@ if __name__ == "__main__":
           a_run_that_cannot_be_opened_keeps_no_other_one_waiting,
           a_run_begins_with_the_model_of_another,
           a_run_waits_for_the_edges_that_it_names_and_says_so,
+          a_run_takes_devices_that_offer_what_it_names_and_waits_for_one,
           what_cannot_be_done_is_refused_and_leaves_nothing_behind])

@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""A flat federation: five sites below the root, no edge, begun with `fl init` and the commands that
-it prints. One site has 20 times the samples of the others, and one is lost in the middle of the
-run."""
+"""What begins with `fl init`. A flat federation: five sites below the root, no edge; one site has
+20 times the samples of the others, and one is lost in the middle of the run. And the tree of
+docs/operating.md, by the commands that stand there."""
 import json
 import os
 import random
+import re
+import signal
 import socket
+import subprocess
 import tempfile
 
-from fabric import QUICK, Fabric, Process, expect, main, small_idx, until
+from fabric import (QUICK, Fabric, Process, Skip, binary, expect, fashion_mnist, main, small_idx,
+                    until)
 
 SITES = [f"site-{number}" for number in range(1, 6)]
 
@@ -73,5 +77,33 @@ def five_sites_of_one_directory_go_on_when_one_is_lost():
                     one.kill()
 
 
+def a_tree_on_one_machine_by_the_commands_of_the_page():
+    fashion_mnist()
+    if os.environ.get("FL_LANE") != "own":
+        raise Skip("the ports of the page are not ours alone: run it in tests/support/lane")
+    with open("docs/operating.md", encoding="utf-8") as file:
+        section = file.read().split("### A tree on one machine\n")[1].split("\n###")[0]
+    script = re.search(r"```sh\n(.*?)```", section, re.S).group(1)
+    commands = script.replace("\\\n", "").splitlines()
+    expect(section.startswith("\nTen commands (") and len(commands) == 10,
+           f"the page counts otherwise than this: {len(commands)}")
+    path = os.path.dirname(os.path.abspath(binary("fl"))) + ":" + os.environ["PATH"]
+    with tempfile.TemporaryDirectory(prefix="fl-") as base:
+        with subprocess.Popen(["bash", "-euc", script], cwd=base, env={**os.environ, "PATH": path},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              start_new_session=True) as shell:
+            try:
+                until(lambda: shell.poll() is not None, 100, "the end of the commands")
+                root = os.path.join(base, "fabric", "root")
+                report = json.loads(Fabric.ok("report", "20", "--state", root, "--json"))
+            finally:
+                os.killpg(shell.pid, signal.SIGKILL)
+            said = shell.stdout.read()
+        expect(shell.returncode == 0, f"exit code {shell.returncode}: {said}")
+        expect(os.path.getsize(os.path.join(base, "model.safetensors")) > 400_000, "the model")
+    expect(report["masked"] and report["count"] == 6, f"round 20: {report}")
+
+
 if __name__ == "__main__":
-    main([five_sites_of_one_directory_go_on_when_one_is_lost])
+    main([five_sites_of_one_directory_go_on_when_one_is_lost,
+          a_tree_on_one_machine_by_the_commands_of_the_page])

@@ -140,7 +140,8 @@ s_sample_joining(messages_letter *letter)
         message->hello = (fl_hello){ .role = FL_ROLE_EDGE,
                                      .incarnation = 0xdecafbad12345678u,
                                      .leaves = 9,
-                                     .certificate = messages_view(letter, 40, 0x80) };
+                                     .certificate = messages_view(letter, 40, 0x80),
+                                     .offers = messages_view(letter, 64, 0x90) };
         messages_count_up(message->hello.model.bytes, sizeof message->hello.model, 0x40);
         break;
     case FL_WELCOME:
@@ -347,6 +348,8 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     s_random_bytes(rng, order->settings.bytes, sizeof order->settings);
     order->model_bytes = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
     memset(plan->run, 'a', (size_t)messages_draw(rng, 0, sizeof plan->run - 1));
+    memset(plan->trainer.name, 't', (size_t)messages_draw(rng, 0, sizeof plan->trainer.name - 1));
+    memset(plan->data.name, 'd', (size_t)messages_draw(rng, 0, sizeof plan->data.name - 1));
     plan->clip = s_draw_float(rng, 100) + 1e-6f;
     plan->bits = (uint8_t)messages_draw(rng, 2, 24);
     order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);

@@ -174,6 +174,13 @@ a_root_that_rests_closes_its_round_and_opens_none(void **state)
     rest.rest.reason = FL_WHY_NONE;
     machine_step(&rest);
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->round, 2);
+    rest = (fl_event){ .kind = FL_EV_REST, .rest = { FL_WHY_DRAIN, machine_node("d0") } };
+    machine_step(&rest);
+    assert_true(machine_refuses(0, FL_TASK, FL_WHY_DRAIN)); // of a child, and not of itself
+    assert_int_equal(s_look().rests, FL_WHY_NONE);
+    rest.rest.reason = FL_WHY_NONE;
+    machine_step(&rest);
+    assert_true(machine_refuses(0, FL_REFUSED, FL_WHY_DRAIN));
 }
 
 int

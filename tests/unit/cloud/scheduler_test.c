@@ -87,6 +87,30 @@ runs_that_want_the_same_children_share_a_track_and_others_have_one_each(void **s
     s_placed(held, 2, s_claim(NULL, NULL, 1, 0), 0, "two runs that overlap");
 }
 
+static void
+a_run_waits_for_somebody_who_offers_what_it_names(void **state)
+{
+    static const fl_offerings offers = { .count = 1, .of = { { { "builtin" }, { "xray" } } } };
+    static const struct {
+        fl_offering wanted;
+        const char *waits;
+    } rows[] = {
+        { { { "" }, { "" } }, NULL },
+        { { { "builtin" }, { "xray" } }, NULL },
+        { { { "digits" }, { "" } }, "nobody offers trainer digits" },
+        { { { "" }, { "scans" } }, "nobody offers data scans" },
+        { { { "builtin" }, { "scans" } }, "nobody offers data scans" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const fl_claim run = { .wanted = rows[i].wanted };
+        fl_why why = { "" };
+        assert_int_equal(fl_run_offered(&run, &offers, &why),
+                         rows[i].waits == NULL ? FL_OK : FL_BUSY);
+        assert_string_equal(why.text, rows[i].waits == NULL ? "" : rows[i].waits);
+    }
+}
+
 int
 main(void)
 {
@@ -94,6 +118,7 @@ main(void)
         cmocka_unit_test(every_move_that_the_table_does_not_know_is_refused),
         cmocka_unit_test(
             an_open_round_goes_on_first_then_who_was_begun_then_priority_and_number_count),
+        cmocka_unit_test(a_run_waits_for_somebody_who_offers_what_it_names),
         cmocka_unit_test(runs_that_want_the_same_children_share_a_track_and_others_have_one_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

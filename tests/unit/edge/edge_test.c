@@ -534,6 +534,30 @@ an_edge_that_drains_tells_both_sides_and_closes_its_round(void **state)
     assert_int_equal(machine_said(FL_PARENT, FL_REFUSED)->round, 2);
 }
 
+//  The operator's word comes from above: for the edge itself, or with the name of who is below.
+static void
+an_edge_that_is_told_to_drain_does_and_passes_on_what_is_for_others(void **state)
+{
+    (void)state;
+    s_open();
+    fl_message told = machine_refused(FL_TASK, 0, FL_WHY_DRAIN);
+    memcpy(told.refused.text, "d1", sizeof "d1");
+    machine_hear_parent(&told, 0);
+    assert_true(machine_refuses(1, FL_TASK, FL_WHY_DRAIN));
+    assert_string_equal(machine_said(1, FL_REFUSED)->refused.text, "");
+    assert_null(machine_said(0, FL_REFUSED));
+    assert_null(machine_effect(FL_FX_REST));
+    told = machine_refused(FL_TASK, 0, FL_WHY_DRAIN);
+    machine_hear_parent(&told, 0);
+    assert_true(machine_effect(FL_FX_REST)->rest.drains);
+    assert_true(machine_refuses(FL_PARENT, FL_TASK, FL_WHY_DRAIN)); // no task of this turn either
+    machine_hear_parent(&told, 0);
+    assert_null(machine_said(FL_PARENT, FL_REFUSED)); // told again, it has nothing new to say
+    told.refused.about = FL_REFUSED;
+    machine_hear_parent(&told, 0);
+    assert_false(machine_effect(FL_FX_REST)->rest.drains);
+}
+
 int
 main(void)
 {
@@ -559,6 +583,7 @@ main(void)
         TEST(a_child_that_is_cut_off_is_gone_below),
         TEST(misuse_is_a_broken_invariant),
         TEST(an_edge_that_drains_tells_both_sides_and_closes_its_round),
+        TEST(an_edge_that_is_told_to_drain_does_and_passes_on_what_is_for_others),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

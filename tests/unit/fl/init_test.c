@@ -6,6 +6,7 @@
 #include "tests/support/place.h"
 #include "tests/unit/fl/fake.h"
 
+#include "common/identity/state_dir.h"
 #include "common/store/file.h"
 
 #include <unistd.h>
@@ -71,11 +72,59 @@ an_installation_begins_with_one_directory(void **state)
     assert_int_equal(access(place_of("none"), F_OK), -1); // nothing is left behind
 }
 
+static char certificate[2 * FL_CERT_BYTES + 1];
+
+//  Nobody answers, then the node is not known yet, then it is.
+static fl_status
+joins_at_last(const fl_request_conf *to, const fl_message *question, fl_message *reply,
+              fl_bytes *body, fl_why *why)
+{
+    static char text[sizeof certificate + 16];
+    (void)to;
+    (void)why;
+    assert_string_equal(question->ask.verb, "certificate");
+    assert_string_equal(question->ask.argument, "edge-1");
+    *reply = (fl_message){ .verb = FL_ANSWER,
+                           .answer.code = fake.asked < 3 ? FL_EXIT_MISSING : FL_EXIT_OK };
+    (void)snprintf(text, sizeof text, fake.asked < 3 ? "{}" : "{\"said\":\"%s\"}", certificate);
+    *body = fl_bytes_of(text, strlen(text));
+    return fake.asked == 1 ? FL_MISSING : FL_OK;
+}
+
+#define TOKEN                                                                                      \
+    "token", "--authority", place_of("ca"), "--endpoint", "tcp://edge:7000", "--parent", "edge-1", \
+        "--state", place, "--role", "device", "--timeout", "1s"
+
+static void
+a_token_waits_for_a_parent_that_is_yet_to_join(void **state)
+{
+    (void)state;
+    uint8_t bytes[FL_CERT_BYTES];
+    fl_authority *authority = NULL;
+    fl_keys *keys = identity_keys(3);
+    assert_int_equal(fake_fl("ca", "init", "--authority", place_of("ca"), NULL), FL_EXIT_OK);
+    assert_int_equal(fl_state_dir_secret_load(place_of("ca"), &authority, NULL), FL_OK);
+    (void)identity_cert(authority, keys, FL_ROLE_EDGE, "edge-1", 1, bytes);
+    fl_hex(bytes, sizeof bytes, certificate);
+    place_write("operator.sock", "", 0);
+    fake.answer = joins_at_last;
+    assert_int_equal(fake_fl(TOKEN, NULL), FL_EXIT_SILENT);
+    assert_int_equal(fake_fl(TOKEN, NULL), FL_EXIT_MISSING);
+    fake.asked = 0;
+    assert_int_equal(fake_fl(TOKEN, "--wait", "1s", NULL), FL_EXIT_SILENT);
+    fake.asked = 0;
+    assert_int_equal(fake_fl(TOKEN, "--wait", "1m", NULL), FL_EXIT_OK);
+    assert_int_equal(fake.asked, 3);
+    fl_keys_destroy(&keys);
+    fl_authority_destroy(&authority);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         unit_case(an_installation_begins_with_one_directory, start, stop),
+        unit_case(a_token_waits_for_a_parent_that_is_yet_to_join, start, stop),
     };
     if (fl_crypto_init(NULL) != FL_OK) {
         return 1;

@@ -197,7 +197,8 @@ static const char root_status[] =
     "\"children\":["
     "{\"node\":\"edge-a\",\"role\":\"edge\",\"present\":true,\"evasive\":false,"
     "\"activity\":\"wait-close\",\"done\":0,\"total\":0,\"outcome\":\"in\",\"reason\":null,"
-    "\"leaves\":4,\"tally\":{\"in\":3,\"late\":1,\"absent\":0,\"refused\":0,\"bytes_up\":1221300,"
+    "\"leaves\":4,\"offers\":\"builtin/xray, ...\","
+    "\"tally\":{\"in\":3,\"late\":1,\"absent\":0,\"refused\":0,\"bytes_up\":1221300,"
     "\"bytes_down\":1628400},\"rounds\":{\"in\":6,\"late\":0,\"absent\":0,\"refused\":0}},"
     "{\"node\":\"edge-b\",\"role\":\"edge\",\"present\":true,\"evasive\":true,"
     "\"activity\":\"collect\",\"done\":1,\"total\":4,\"outcome\":\"absent\",\"reason\":null,"
@@ -215,22 +216,22 @@ a_root_is_shown_with_a_row_per_child(void **state)
 {
     (void)state;
     assert_shows(
-        fl_render_status, root_status, 120,
+        fl_render_status, root_status, 130,
         "root cloud  run 0a1b2c3d  round 7/20 collecting, at most 3.2 s  up 1m12s\n"
         "accuracy 0.7812  loss 0.6021  about 26 s to go  encrypted, not masked\n"
         "1 of 2 children in, 3.2 s more for edge-b\n"
         "not in: edge-b silent, edge-c gone\n"
         "\n"
         "NODE    ROLE    OUTCOME  WHY     DOING       DEVICES  IN  LATE  ABSENT  REFUSED   ROUNDS"
-        "      UP    DOWN\n"
+        "      UP    DOWN  OFFERS\n"
         "edge-a  edge    in       -       wait-close        4   3     1       0        0  6/0/0/0"
-        "  1.2 MB  1.6 MB\n"
+        "  1.2 MB  1.6 MB  builtin/xray, ...\n"
         "edge-b  edge    -        -       silent?           4   1     0       3        0  5/1/0/0"
-        "     0 B   900 B\n"
+        "     0 B   900 B  -\n"
         "edge-c  edge    absent   silent  gone              0   0     0       0        0  0/0/0/0"
-        "     0 B     0 B\n"
+        "     0 B     0 B  -\n"
         "dev-9   device  -        -       train 62%         1   -     -       -        -  1/2/3/4"
-        "     0 B     0 B\n"
+        "     0 B     0 B  -\n"
         "and 2 more\n");
 }
 

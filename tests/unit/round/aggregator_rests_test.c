@@ -107,6 +107,47 @@ what_a_site_says_of_a_run_holds_for_that_run(void **state)
 }
 
 static void
+s_says_it_has(fl_peer peer, const char *data)
+{
+    fl_message hello = machine_hello(100 + peer, 1);
+    const fl_offering has = { machine_node("builtin"), machine_node(data) };
+    hello.hello.offers = fl_bytes_of((const uint8_t *)&has, sizeof has);
+    machine_hear_child(peer, &hello, 0);
+}
+
+//  It rests before it is asked, until it says that it has it or another run wants something else.
+static void
+who_does_not_offer_what_the_run_wants_is_idle_by_name(void **state)
+{
+    fl_plan plan = { .data = machine_node("xray") };
+    (void)state;
+    parent_end_round();
+    parent_settle();
+    s_says_it_has(0, "xray");
+    s_says_it_has(1, "scans");
+    fl_aggregator_needs(parent_cohort, &plan);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).resting, 1);
+    fl_result result = s_round_of_one(2);
+    assert_int_equal(s_line(&result, "d1")->outcome, FL_OUT_IDLE);
+    assert_int_equal(s_line(&result, "d1")->reason, FL_WHY_NO_DATA);
+    parent_settle();
+    plan = (fl_plan){ .trainer = machine_node("builtin") };
+    fl_aggregator_needs(parent_cohort, &plan);
+    assert_int_equal(fl_aggregator_presence(parent_cohort).resting, 0);
+    plan.trainer = machine_node("other");
+    fl_aggregator_needs(parent_cohort, &plan);
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_NO_TRAINER);
+    s_refuses_tasks(0, 0, FL_WHY_DRAIN); // its own word goes before
+    fl_aggregator_needs(parent_cohort, &(fl_plan){ .bits = 16 });
+    assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_DRAIN);
+    fl_aggregator_needs(parent_cohort, &(fl_plan){ .data = machine_node("xray") });
+    s_says_it_has(1, "xray");
+    parent_open(3, FL_NEVER);
+    assert_non_null(machine_said(1, FL_TASK));
+    assert_null(machine_said(0, FL_TASK));
+}
+
+static void
 who_rested_when_the_parent_ended_rests_until_it_is_back(void **state)
 {
     (void)state;
@@ -151,6 +192,7 @@ main(void)
         TEST(who_rests_finishes_its_round_and_is_idle_by_name_until_hello),
         TEST(a_round_without_anybody_else_ends_at_once_below_a_parent),
         TEST(what_a_site_says_of_a_run_holds_for_that_run),
+        TEST(who_does_not_offer_what_the_run_wants_is_idle_by_name),
         TEST(who_rested_when_the_parent_ended_rests_until_it_is_back),
         TEST(a_part_of_a_task_counts_and_is_named),
     };

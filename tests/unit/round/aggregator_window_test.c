@@ -282,6 +282,34 @@ a_task_that_comes_too_late_is_a_missed_round_at_once(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, parent_setup, parent_destroy)
 
+//  The share is of the samples too, where children say how many they have: not under masks.
+static void
+a_share_of_the_devices_with_few_of_the_samples_is_too_few(void **state)
+{
+    (void)state;
+    for (int lost = 0; lost < CHILDREN; lost += 2) {
+        fl_aggregator_conf conf = parent_conf();
+        conf.window.share_permille = 600;
+        parent_make(&conf);
+        parent_join_all(CHILDREN);
+        for (fl_peer peer = 0; peer < CHILDREN; peer++) {
+            fl_message beat = machine_beat(peer, 1, 0, 0, FL_DOING_NOTHING);
+            beat.beat.samples = peer == 2 ? 1 : 1000; // who is in says it again
+            machine_hear_child(peer, &beat, 0);
+        }
+        parent_open(1, FL_NEVER);
+        parent_give(1, 5);
+        parent_give(lost == 0 ? 2 : 0, 5);
+        machine_now += 5000;
+        machine_tick();
+        if (lost != 0) {
+            machine_finished(7);
+        }
+        assert_int_equal(parent_result().close, lost == 0 ? SKIPPED : DONE);
+        assert_int_equal(parent_result().tally.in, 2);
+    }
+}
+
 int
 main(void)
 {
@@ -293,6 +321,7 @@ main(void)
         TEST(who_never_came_costs_the_wait_once_and_is_waited_for_when_it_comes),
         TEST(time_travels_down_as_a_shrinking_budget),
         TEST(a_task_that_comes_too_late_is_a_missed_round_at_once),
+        TEST(a_share_of_the_devices_with_few_of_the_samples_is_too_few),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }

@@ -140,6 +140,8 @@ s_stray(fl_sim *sim)
     }
     if (verb == FL_CLOSED) {
         letter.message.closed.final = false; // it would be believed
+    } else if (verb == FL_REFUSED && letter.message.refused.reason == FL_WHY_DRAIN) {
+        letter.message.refused.reason = FL_WHY_BUSY; // likewise
     }
     fl_blob *body = letter.body_bytes > 0 ? fl_blob_new(letter.body_bytes) : NULL;
     fl_event event = { .kind = FL_EV_MESSAGE };

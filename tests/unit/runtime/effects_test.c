@@ -529,8 +529,10 @@ static void
 what_concerns_lanes_or_the_log_is_not_of_works(void **state)
 {
     (void)state;
-    static const fl_effect_kind others[] = { FL_FX_SEND, FL_FX_PUSH, FL_FX_SERVE, FL_FX_LANE,
-                                             FL_FX_RECONNECT, FL_FX_EXPEL, FL_FX_NOTE };
+    static const fl_effect_kind others[] = {
+        FL_FX_SEND,      FL_FX_PUSH,  FL_FX_SERVE, FL_FX_LANE,
+        FL_FX_RECONNECT, FL_FX_EXPEL, FL_FX_REST,  FL_FX_NOTE
+    };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const fl_effect effect = { .kind = others[i] };
         assert_false(fl_effects_obey(effects, &effect, fl_bytes_of(NULL, 0)));

@@ -215,7 +215,7 @@ another_major_is_refused_with_both_versions(void **state)
     fl_codec_result result = fl_decode(fl_bytes_of(frame, size), 0, &back);
     assert_int_equal(result.code, FL_CODEC_VERSION);
     assert_int_equal(result.major, 2);
-    assert_string_equal(result.text, "peer speaks wire 2.0, this build speaks 3.1: upgrade the "
+    assert_string_equal(result.text, "peer speaks wire 2.2, this build speaks 3.2: upgrade the "
                                      "older side");
 }
 
@@ -229,13 +229,14 @@ foreign_bytes_are_refused_by_their_magic(void **state)
     assert_int_equal(s_decode(NULL, 0), FL_CODEC_SHORT);
 }
 
-//  The sample of `verb` with a value more (1) or one missing (-1), written by minor `minor`.
+//  The sample of `verb` with a value more (1) or so many missing (-1), written by minor `minor`.
 static fl_codec
 s_with_count(fl_verb verb, int more, uint8_t minor)
 {
     size_t size = s_encode_sample(verb);
     uint32_t count = fl_verb_row_of(verb)->group.count;
-    size_t end = more < 0 ? messages_value_at(fl_bytes_of(frame, size), count - 1) : size;
+    size_t end =
+        more < 0 ? messages_value_at(fl_bytes_of(frame, size), count + (uint32_t)more) : size;
     fl_writer out = fl_writer_over(changed, sizeof changed);
     fl_write_from(&out, frame, FL_ENVELOPE_BYTES);
     fl_mp_write_array(&out, (uint32_t)((int)count + more));
@@ -265,6 +266,19 @@ values_at_the_end_are_ignored_from_a_greater_minor_only(void **state)
         assert_int_equal(s_with_count(verb, -1, FL_WIRE_MINOR), FL_CODEC_FIELDS);
         assert_int_equal(s_with_count(verb, -1, FL_WIRE_MINOR + 1), FL_CODEC_FIELDS);
     }
+}
+
+//  What a minor brought is not read of an older one, which said nothing of it.
+static void
+a_field_of_a_later_minor_is_empty_in_a_frame_of_an_older_one(void **state)
+{
+    (void)state;
+    assert_int_equal(s_with_count(FL_HELLO, -1, 1), FL_CODEC_OK);
+    assert_true(letter.message.hello.offers.size > 0 && back.hello.offers.size == 0);
+    assert_true(fl_bytes_equal(letter.message.hello.certificate, back.hello.certificate));
+    assert_int_equal(s_with_count(FL_HELLO, 0, 1), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_count(FL_HELLO, -2, 1), FL_CODEC_FIELDS);
+    assert_int_equal(s_with_count(FL_HELLO, 0, 2), FL_CODEC_OK);
 }
 
 //  The array in field `index` of `verb` with `count` zeros, written by minor `minor`.
@@ -379,6 +393,7 @@ main(void)
         cmocka_unit_test(another_major_is_refused_with_both_versions),
         cmocka_unit_test(foreign_bytes_are_refused_by_their_magic),
         cmocka_unit_test(values_at_the_end_are_ignored_from_a_greater_minor_only),
+        cmocka_unit_test(a_field_of_a_later_minor_is_empty_in_a_frame_of_an_older_one),
         cmocka_unit_test(the_same_holds_for_arrays_inside),
         cmocka_unit_test(encoding_an_invalid_message_is_our_mistake),
         cmocka_unit_test(every_code_has_a_name_of_its_own),

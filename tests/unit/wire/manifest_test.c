@@ -39,6 +39,8 @@ both_parts_come_back_from_their_bytes(void **state)
         assert_false(back.beyond);
         assert_true(back.plan.clip == order->plan.clip && back.plan.bits == order->plan.bits);
         assert_string_equal(back.plan.run, order->plan.run);
+        assert_true(fl_name_equal(&back.plan.trainer, &order->plan.trainer));
+        assert_true(fl_name_equal(&back.plan.data, &order->plan.data));
         assert_int_equal(back.plan.late, order->plan.late);
         assert_int_equal(back.plan.pin, order->plan.pin);
         assert_int_equal(back.plan.staleness_max, order->plan.staleness_max);
