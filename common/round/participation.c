@@ -154,7 +154,8 @@ s_next_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselve
              size_t *at, fl_roll_entry *entry)
 {
     fl_outcome outcome = fl_seat_outcome(edge);
-    bool rests = outcome == FL_OUT_IDLE && edge->rests != FL_WHY_NONE;
+    bool rests = outcome == FL_OUT_IDLE && // now, or when the round was opened
+                 (edge->rests != FL_WHY_NONE || edge->reason != FL_WHY_NONE);
     bool out = outcome != FL_OUT_IN && (outcome != FL_OUT_IDLE || rests) && fl_seat_terminal(edge);
     bool found = false;
     while (*at + FL_ROLL_ENTRY_BYTES <= edge->roll_used && !found) {
@@ -165,7 +166,7 @@ s_next_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselve
     }
     if (found && out) {
         entry->outcome = (uint8_t)outcome;
-        entry->reason = (uint8_t)(rests ? edge->rests : edge->reason);
+        entry->reason = (uint8_t)(rests ? s_idles(edge) : edge->reason);
         entry->staleness = 0;
     }
     return found;

@@ -1025,7 +1025,8 @@ on_keys(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox
         self->block.members--; // somebody else's
         reason = FL_WHY_CERTIFICATE;
     }
-    if ((reason == FL_WHY_KEY && s_copied(keys)) || reason == FL_WHY_WEIGHT) {
+    bool clock = reason == FL_WHY_EXPIRED || reason == FL_WHY_CLOCK; // maybe ours: no lie
+    if (clock || (reason == FL_WHY_KEY && s_copied(keys)) || reason == FL_WHY_WEIGHT) {
         s_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
         return FL_WHY_NONE;
     }
@@ -1207,7 +1208,10 @@ on_unmask(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outb
 static fl_reason
 on_refused(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
 {
-    s_out(self, index, event->message.message->refused.reason, out);
+    const fl_refused *said = &event->message.message->refused;
+    //  We give one task in a round: a child that had another one remembers more than we do.
+    bool past = said->reason == FL_WHY_EQUIVOCATION && said->about == FL_TASK;
+    s_out(self, index, past ? FL_WHY_RESTORED : said->reason, out);
     return FL_WHY_NONE;
 }
 
