@@ -68,10 +68,8 @@ static const fl_setting rows[] = {
       "fewest survivors whose sum the root opens" },
     { "masking.step", FL_CONF_DURATION, "2s", 1, 3600000, NULL,
       "time for each of the three steps that open a sum, on every tier" },
-    { "train.trainer", FL_CONF_TEXT, "", 0, 0, NULL,
-      "only devices that offer this trainer take part, such as builtin; none is any" },
-    { "train.data", FL_CONF_TEXT, "", 0, 0, NULL,
-      "only devices whose data.name is this one take part; none is any" },
+    { "train.trainer", FL_CONF_TEXT, "", 0, 0, NULL, "that devices must offer; none is any" },
+    { "train.data", FL_CONF_TEXT, "", 0, 0, NULL, "data.name of the devices; none is any" },
     { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
     { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per training step" },
     { "train.rate", FL_CONF_REAL, "0.1", 0, FL_SCHEDULE_RATE_MAX, NULL,
@@ -268,14 +266,6 @@ s_check_on(const fl_conf *conf, fl_why *why)
                          count, (long long)least);
 }
 
-//  What devices are to have; as it was when any will do. False: that is no name.
-static bool
-s_wanted(const fl_conf *conf, const char *key, fl_name *name)
-{
-    const char *text = fl_conf_text(conf, key);
-    return text[0] == '\0' || fl_name_parse(text, name);
-}
-
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
@@ -284,9 +274,8 @@ s_check(const fl_conf *conf, fl_why *why)
     fl_shape shape;
     fl_schedule rate;
     fl_name name;
-    if (!s_wanted(conf, "train.trainer", &name) || !s_wanted(conf, "train.data", &name)) {
-        return fl_fail(FL_MALFORMED, why,
-                       "train.trainer and train.data: 1 to 15 characters of a-z 0-9 . -");
+    if (!fl_conf_name(conf, "train.trainer", &name) || !fl_conf_name(conf, "train.data", &name)) {
+        return fl_fail(FL_MALFORMED, why, "train.trainer, train.data: 1 to 15 of a-z 0-9 . -");
     }
     FL_TRY(s_rate(conf, &rate, why));
     FL_TRY(s_check_scores(conf, why));
@@ -453,8 +442,7 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     FL_ASSERT(fl_secagg_plan_holds(plan, 1)); // fl_element_choose has seen to it
 }
 
-//  Every number below `train.` is the trainer's, but the seed, which the dither has too, and what
-//  the root makes a rate of.
+//  Every number below `train.` is the trainer's, but the seed, and what the root makes a rate of.
 static fl_recipe
 s_recipe(const fl_conf *conf)
 {
@@ -492,8 +480,8 @@ s_plan(const fl_conf *conf)
         .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),
     };
     s_plan_masking(conf, &plan);
-    (void)s_wanted(conf, "train.trainer", &plan.trainer); // s_check has seen to it
-    (void)s_wanted(conf, "train.data", &plan.data);
+    (void)fl_conf_name(conf, "train.trainer", &plan.trainer); // s_check has seen to it
+    (void)fl_conf_name(conf, "train.data", &plan.data);
     return plan;
 }
 

@@ -110,6 +110,13 @@ fl_conf_text(const fl_conf *self, const char *key)
     return s_value(self, key, FL_CONF_TEXT)->text;
 }
 
+bool
+fl_conf_name(const fl_conf *self, const char *key, fl_name *name)
+{
+    const char *text = fl_conf_text(self, key);
+    return text[0] == '\0' || fl_name_parse(text, name);
+}
+
 int64_t
 fl_conf_int(const fl_conf *self, const char *key)
 {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/base/id.h"
 #include "common/base/bytes.h"
 #include "common/base/status.h"
 
@@ -78,6 +79,8 @@ void fl_conf_destroy(fl_conf **self_p);
 
 //  The value of a setting. An unknown key or another type is our own mistake: panic.
 const char *fl_conf_text(const fl_conf *self, const char *key); // the word of a choice, too
+//  The name of a node or a thing; none leaves `name` as it is. False: the text is no name.
+bool fl_conf_name(const fl_conf *self, const char *key, fl_name *name);
 int64_t fl_conf_int(const fl_conf *self, const char *key);
 double fl_conf_real(const fl_conf *self, const char *key);
 bool fl_conf_bool(const fl_conf *self, const char *key);

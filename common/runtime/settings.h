@@ -53,73 +53,28 @@
       "time over which rate.min is measured" }
 
 //  How its rounds are opened and closed; at the root a run's own.
-#define FL_SETTINGS_WINDOW                                                                            \
-    { "round.expect",                                                                                 \
-      FL_CONF_INT,                                                                                    \
-      "0",                                                                                            \
-      0,                                                                                              \
-      FL_SEATS_MAX,                                                                                   \
-      NULL,                                                                                           \
-      "children to wait for, at most round.absent_max rounds long; 0 waits for nobody" },             \
-        { "round.count_min",                                                                          \
-          FL_CONF_INT,                                                                                \
-          "1",                                                                                        \
-          1,                                                                                          \
-          FL_SEATS_MAX,                                                                               \
-          NULL,                                                                                       \
-          "quorum: with fewer contributions the round is missed" },                                   \
-        { "round.share_min",                                                                          \
-          FL_CONF_REAL,                                                                               \
-          "0",                                                                                        \
-          0,                                                                                          \
-          1,                                                                                          \
-          NULL,                                                                                       \
-          "quorum: with a smaller share of the devices, or, without masks, of their samples, "        \
-          "gone "                                                                                     \
-          "ones too, it is missed; 0 is any" },                                                       \
-        { "round.count_max",                                                                          \
-          FL_CONF_INT,                                                                                \
-          "0",                                                                                        \
-          0,                                                                                          \
-          FL_SEATS_MAX,                                                                               \
-          NULL,                                                                                       \
-          "contributions with which a round closes early; 0 is one of each invited child" },          \
-        { "round.time_min", FL_CONF_DURATION, "0ms", 0, 86400000, NULL, "shortest time of a round" }, \
-        { "round.time_max",                                                                           \
-          FL_CONF_DURATION,                                                                           \
-          "60s",                                                                                      \
-          1,                                                                                          \
-          86400000,                                                                                   \
-          NULL,                                                                                       \
-          "deadline of a round, or its upper bound when round.factor measures it" },                  \
-        { "round.factor",                                                                             \
-          FL_CONF_REAL,                                                                               \
-          "0",                                                                                        \
-          0,                                                                                          \
-          1000,                                                                                       \
-          NULL,                                                                                       \
-          "deadline as a multiple of the last rounds' median time; 0 is always time_max" },           \
-        { "round.missed",                                                                             \
-          FL_CONF_CHOICE,                                                                             \
-          "skip",                                                                                     \
-          0,                                                                                          \
-          0,                                                                                          \
-          "extend|skip|abort",                                                                        \
-          "what to do when the deadline passes without the quorum" },                                 \
-        { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time of one extension" },      \
-        { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "most extensions of one round" },     \
-        { "round.join_wait",                                                                          \
-          FL_CONF_DURATION,                                                                           \
-          "5s",                                                                                       \
-          0,                                                                                          \
-          86400000,                                                                                   \
-          NULL,                                                                                       \
-          "at an edge: how long an open round waits for expected children that are not there" },      \
-    {                                                                                                 \
-        "round.absent_max", FL_CONF_INT, "1", 0, 1000000, NULL,                                       \
-            "rounds in a row without it until a child is not waited for, until it is back; 0 is "     \
-            "never"                                                                                   \
-    }
+#define FL_SETTINGS_WINDOW                                                                         \
+    { "round.expect", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                     \
+      "children to wait for, at most round.absent_max rounds long; 0 waits for nobody" },          \
+    { "round.count_min", FL_CONF_INT, "1", 1, FL_SEATS_MAX, NULL,                                  \
+      "quorum: with fewer contributions the round is missed" },                                    \
+    { "round.share_min", FL_CONF_REAL, "0", 0, 1, NULL,                                            \
+      "quorum: with a smaller share of devices, or unmasked of samples, it is missed; 0 is any" }, \
+    { "round.count_max", FL_CONF_INT, "0", 0, FL_SEATS_MAX, NULL,                                  \
+      "contributions with which a round closes early; 0 is one of each invited child" },           \
+    { "round.time_min", FL_CONF_DURATION, "0ms", 0, 86400000, NULL, "shortest time of a round" },  \
+    { "round.time_max", FL_CONF_DURATION, "60s", 1, 86400000, NULL,                                \
+      "deadline of a round, or its upper bound when round.factor measures it" },                   \
+    { "round.factor", FL_CONF_REAL, "0", 0, 1000, NULL,                                            \
+      "deadline as a multiple of the last rounds' median time; 0 is always time_max" },            \
+    { "round.missed", FL_CONF_CHOICE, "skip", 0, 0, "extend|skip|abort",                           \
+      "what to do when the deadline passes without the quorum" },                                  \
+    { "round.extend", FL_CONF_DURATION, "10s", 1, 86400000, NULL, "time of one extension" },       \
+    { "round.extends_max", FL_CONF_INT, "1", 0, 1000, NULL, "most extensions of one round" },      \
+    { "round.join_wait", FL_CONF_DURATION, "5s", 0, 86400000, NULL,                                \
+      "at an edge: how long an open round waits for expected children that are not there" },       \
+    { "round.absent_max", FL_CONF_INT, "1", 0, 1000000, NULL,                                      \
+      "rounds in a row without it until a child is not waited for, until it is back; 0 is never" }
 
 //  In the order of fl_masking.
 #define FL_SETTINGS_MASKING "unmasked|honest|malicious"

@@ -93,7 +93,7 @@ def a_tree_on_one_machine_by_the_commands_of_the_page():
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               start_new_session=True) as shell:
             try:
-                until(lambda: shell.poll() is not None, 100, "the end of the commands")
+                until(lambda: shell.poll() is not None, 180, "the end of the commands")
                 root = os.path.join(base, "fabric", "root")
                 report = json.loads(Fabric.ok("report", "20", "--state", root, "--json"))
             finally:
