@@ -4,10 +4,9 @@ named by their addresses, and the second is told what to do. A bulk lane that do
 at both ends, and one that is mapped to another port is found there."""
 import os
 import shutil
-import socket
-import threading
 
 from fabric import Fabric, Process, expect, main, spread
+from link import Link
 
 NAMES = [f"d{number}" for number in range(9)]
 EDGES = {f"e{number}": "root" for number in range(3)}
@@ -93,51 +92,11 @@ def a_copy_under_another_edge_costs_no_unmasked_round():
 
 
 # -- lanes ----------------------------------------------------------------------------------------
-def _pump(one, other):
-    try:
-        while data := one.recv(65536):
-            other.sendall(data)
-    except OSError:
-        pass
-    for end in (one, other):
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-
-
-def _serve(listener, port):
-    while True:
-        try:
-            here, _ = listener.accept()
-            there = socket.create_connection(("127.0.0.1", port))
-        except OSError:
-            return
-        for pair in ((here, there), (there, here)):
-            threading.Thread(target=_pump, args=pair, daemon=True).start()
-
-
-def _mapped(port):
-    """Another port, of another address, that leads there."""
-    listener = socket.create_server(("127.0.0.2", 0))
-    threading.Thread(target=_serve, args=(listener, port), daemon=True).start()
-    return listener.getsockname()[1]
-
-
-def _behind(f, name, port):
-    """The device reaches its parent by this port only."""
-    path = os.path.join(f[name].state, "parent")
-    with open(path, encoding="ascii") as file:
-        key = file.read().split("\n")[1]
-    with open(path, "w", encoding="ascii") as file:
-        file.write(f"tcp://127.0.0.2:{port}\n{key}\n")
-
-
 def a_device_that_reaches_the_control_port_only_is_named_at_both_ends():
     with Fabric(devices={"d1": "e1", "d2": "e1"}, unmasked=True,
                 root={"rounds": 100000, "round.time_max": "20s"}) as f:
         f.found()
-        _behind(f, "d2", _mapped(f["e1"].ports["control"]))
+        Link("127.0.0.2", f["e1"].ports, ["control"], mapped=True).lead(f["d2"].state)
         f.start_devices()
         for lane in ("up", "down"):
             said = f"cannot reach 127.0.0.2:{f['e1'].ports[lane]}, the {lane} lane of e1"
@@ -153,13 +112,13 @@ def ports_that_are_mapped_are_advertised():
     with Fabric(devices={"d1": "e1", "d2": "e1"}, unmasked=True, root={"rounds": 3},
                 edge={"listen.control": "tcp://localhost:0"}) as f:
         f.found()
-        ports = {lane: _mapped(f["e1"].ports[lane]) for lane in ("control", "up", "down")}
+        link = Link("127.0.0.2", f["e1"].ports, mapped=True)
         f["e1"].stop()
-        f["e1"].settings.update({"listen.advertise.up": ports["up"],
-                                 "listen.advertise.down": ports["down"]})
+        f["e1"].settings.update({"listen.advertise.up": link.ports["up"],
+                                 "listen.advertise.down": link.ports["down"]})
         f["e1"].start()
         for name in ("d1", "d2"):
-            _behind(f, name, ports["control"])
+            link.lead(f[name].state)
         f.start_devices()
         f.done()
         expect(f.report(3)["count"] == 2, f"{f.report(3)}")
