@@ -243,7 +243,7 @@ s_complete(const enrolment *self, const fl_keys *certified, const char *how)
     if (time != FL_TRUST_OK) {
         fl_identity_clock_why(&cert, self->world->wall_s(), self->why);
         if (time == FL_TRUST_EXPIRED || certified != NULL) {
-            return FL_EXIT_REFUSED;
+            return time == FL_TRUST_EXPIRED ? FL_EXIT_EXPIRED : FL_EXIT_REFUSED;
         }
         self->world->say(self->world->self, self->why->text); // its time comes: a first one is kept
     }

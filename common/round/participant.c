@@ -122,9 +122,11 @@ static void
 s_note(fl_participant *self, fl_note_id id, fl_reason reason, uint64_t a, uint64_t b,
        fl_outbox *out)
 {
-    fl_outbox_note(
-        out,
-        (fl_note){ .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b });
+    fl_note note = { .id = id, .round = self->task.order.round, .reason = reason, .a = a, .b = b };
+    if (id == FL_NOTE_RECONNECT || id == FL_NOTE_WELCOMED) {
+        note.node = self->parent;
+    }
+    fl_outbox_note(out, note);
 }
 
 static const char no_lane[] = "a bulk lane of the parent cannot be reached";

@@ -126,10 +126,8 @@ s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_w
                                           .pause = s_let_pass,
                                           .say = s_say };
     fl_enrol_client result;
-    int code = FL_EXIT_OK;
-    if (!s_enrolled(conf->state)) {
-        code = s_await(conf, how, why);
-    }
+    const bool enrolled = s_enrolled(conf->state);
+    int code = enrolled ? FL_EXIT_OK : s_await(conf, how, why);
     if (code == FL_EXIT_OK) {
         fl_start_step("joining", FL_START_SHORT_S + (how->wait_ms + FL_ENROL_RENEW_MS) / 1000);
         code = fl_enrol_client_join(how, &world, &result, why);
@@ -139,7 +137,8 @@ s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_w
                fl_log_text("how", result.how));
     }
     fl_request_destroy(&self.inquiry);
-    return code == FL_EXIT_OK ? FL_OK : FL_DENIED;
+    //  One that has ended, by a clock that may be wrong: it goes on with that, says so and asks again.
+    return code == FL_EXIT_OK || (enrolled && code == FL_EXIT_EXPIRED) ? FL_OK : FL_DENIED;
 }
 
 fl_status

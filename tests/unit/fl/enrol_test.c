@@ -217,7 +217,7 @@ a_certificate_that_does_not_hold_is_not_kept(void **state)
     assert_err("no certificate that this version knows");
     parent.cut = false;
     fake.wall_s = IDENTITY_NOW + 2 * IDENTITY_WEEK_S;
-    assert_int_equal(JOIN("--role", "device"), FL_EXIT_REFUSED);
+    assert_int_equal(JOIN("--role", "device"), FL_EXIT_EXPIRED);
     assert_err("if one of the clocks is wrong, set it");
     assert_false(is_there("d/node.cert"));
 }
