@@ -161,7 +161,9 @@ s_receive_parent(fl_reactor *self, fl_way way, fl_socket *link, fl_lane lane)
             s_step_message(self, FL_PARENT, NULL, 0, &message);
         } else {
             s_refuse_parent(self, way, FL_DROP_PARENT, reason, message.verb,
-                            "the parent's message failed its check");
+                            message.verb == FL_WELCOME
+                                ? "the parent's certificate does not hold here"
+                                : "the parent's message failed its check");
         }
     }
     return true;

@@ -961,6 +961,7 @@ on_contrib(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *o
             return;
         }
         fl_seats_enter(self->seats, seat, FL_SEAT_TASKED); // it came back by itself
+        seat->reason = FL_WHY_NONE;
         seat->tasked_at = now;
     }
     fl_uploads_contrib(self->uploads, index, message, now, out);
@@ -1191,12 +1192,14 @@ s_quorum(const fl_aggregator *self, uint32_t contributions)
     return (uint64_t)tally.in * 1000 >= (uint64_t)tally.invited * window->share_permille;
 }
 
-//  No upload is wanted any more, and nobody is waited for.
+//  No upload is wanted any more, and nobody is waited for. Nor is anybody in a round that the
+//  children had before: a root from a backup catches up at once.
 static bool
 s_uploads_over(const fl_aggregator *self)
 {
     return !s_collecting(self) &&
-           (self->due != FL_NEVER || s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
+           (self->due != FL_NEVER || self->opened.reason == FL_WHY_RESTORED ||
+            s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
 }
 
 static bool
@@ -1497,7 +1500,7 @@ s_begin(fl_aggregator *self, const fl_task *task, fl_time due, fl_time now)
         seat->lost = seat->member && !seat->present && seat->rests == FL_WHY_NONE &&
                      fl_seats_wants(self->seats, &seat->node);
         seat->partial = false;
-        seat->reason = seat->lost ? seat->away : FL_WHY_NONE;
+        seat->reason = seat->lost ? seat->away : seat->rests;
         memset(&seat->intake, 0, sizeof seat->intake);
         seat->in_block = false;
         seat->block = 0;

@@ -115,12 +115,20 @@ s_write(sheet *page, const fl_roll_entry *entry)
     }
 }
 
+//  Why it is idle: it rests, or did when the round was opened and has come back since.
+static fl_reason
+s_rested(const fl_seat *seat)
+{
+    bool idle = fl_seat_outcome(seat) == FL_OUT_IDLE;
+    return !idle ? FL_WHY_NONE : seat->rests != FL_WHY_NONE ? seat->rests : seat->reason;
+}
+
 static void
 s_write_seat(sheet *page, const fl_seat *seat, const fl_name *parent, uint64_t round)
 {
     fl_roll_entry entry = { .node = seat->node, .parent = *parent };
     entry.outcome = (uint8_t)fl_seat_outcome(seat);
-    entry.reason = (uint8_t)(entry.outcome == FL_OUT_IDLE ? seat->rests : seat->reason);
+    entry.reason = (uint8_t)(entry.outcome == FL_OUT_IDLE ? s_rested(seat) : seat->reason);
     if (entry.outcome == FL_OUT_IN) {
         entry.reason = seat->partial ? FL_WHY_PARTIAL : entry.reason;
         uint64_t staleness = round - seat->contrib.base_round;
@@ -143,7 +151,7 @@ fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name
                        size_t *at, fl_roll_entry *entry)
 {
     fl_outcome outcome = fl_seat_outcome(edge);
-    bool rests = outcome == FL_OUT_IDLE && edge->rests != FL_WHY_NONE;
+    bool rests = s_rested(edge) != FL_WHY_NONE;
     bool out = outcome != FL_OUT_IN && (outcome != FL_OUT_IDLE || rests) && fl_seat_terminal(edge);
     bool found = false;
     while (*at + FL_ROLL_ENTRY_BYTES <= edge->roll_used && !found) {
@@ -153,7 +161,7 @@ fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name
     }
     if (found && out) {
         entry->outcome = (uint8_t)outcome;
-        entry->reason = (uint8_t)(rests ? edge->rests : edge->reason);
+        entry->reason = (uint8_t)(rests ? s_rested(edge) : edge->reason);
         entry->staleness = 0;
     }
     return found;
@@ -166,7 +174,7 @@ fl_participation_roll(const fl_seats *seats, const fl_name *parent, uint64_t rou
     sheet page = { .entries = entries };
     for (uint32_t i = 0; i < fl_seats_count(seats); i++) {
         const fl_seat *seat = fl_seats_look(seats, i);
-        bool rests = seat->rests != FL_WHY_NONE && fl_seats_wants(seats, &seat->node);
+        bool rests = s_rested(seat) != FL_WHY_NONE && fl_seats_wants(seats, &seat->node);
         if (fl_seat_outcome(seat) == FL_OUT_IDLE && !rests) {
             continue;
         }

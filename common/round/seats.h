@@ -42,7 +42,7 @@ typedef struct fl_seat {
     //  this round
     bool invited; // see selection.h
     fl_seat_phase phase;
-    fl_reason reason;                       // of LATE, REFUSED, ABSENT
+    fl_reason reason;                       // of LATE, REFUSED, ABSENT; of IDLE: it rested then
     uint32_t slot;                          // of STAGING, VERIFYING, FOLDING
     fl_time tasked_at, offered_at, came_at; // came_at: last chunk in
     fl_contrib contrib;                     // views: into `roll` and `blocks`

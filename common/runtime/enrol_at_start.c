@@ -137,7 +137,8 @@ s_join(const fl_enrol_at_start_conf *conf, const fl_enrol_client_conf *how, fl_w
                fl_log_text("how", result.how));
     }
     fl_request_destroy(&self.inquiry);
-    //  One that has ended, by a clock that may be wrong: it goes on with that, says so and asks again.
+    //  One that has ended, by a clock that may be wrong: it goes on with that, says so and asks
+    //  again.
     return code == FL_EXIT_OK || (enrolled && code == FL_EXIT_EXPIRED) ? FL_OK : FL_DENIED;
 }
 

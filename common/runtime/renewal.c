@@ -125,6 +125,9 @@ s_due(fl_renewal *self)
         fl_identity_clock_why(cert, wall_s, &why);
         fl_log(FL_LOG_WARN, "clock", fl_log_text("why", why.text));
     }
+    if (time != self->time && !self->asked) {
+        self->try_at = 0; // the pause was for the other clock
+    }
     self->time = time;
     if (self->serial != cert->serial) {
         self->serial = cert->serial;

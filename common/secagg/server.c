@@ -1207,7 +1207,10 @@ on_unmask(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outb
 static fl_reason
 on_refused(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox *out)
 {
-    s_out(self, index, event->message.message->refused.reason, out);
+    const fl_refused *said = &event->message.message->refused;
+    //  We give one task in a round: a child that had another one remembers more than we do.
+    bool past = said->reason == FL_WHY_EQUIVOCATION && said->about == FL_TASK;
+    s_out(self, index, past ? FL_WHY_RESTORED : said->reason, out);
     return FL_WHY_NONE;
 }
 

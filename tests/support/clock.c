@@ -1,6 +1,6 @@
-//  clock - a wall clock of its own for one real process: preloaded, it adds the seconds that stand in
-//  the file FL_CLOCK (8 bytes, of this machine's order) to CLOCK_REALTIME. The file is mapped, so a
-//  test sets the clock of a process that runs. Other clocks are the kernel's.
+//  clock - a wall clock of its own for one real process: preloaded, it adds the seconds that stand
+//  in the file FL_CLOCK (8 bytes, of this machine's order) to CLOCK_REALTIME. The file is mapped,
+//  so a test sets the clock of a process that runs. Other clocks are the kernel's.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdatomic.h>

@@ -69,6 +69,27 @@ who_rests_finishes_its_round_and_is_idle_by_name_until_hello(void **state)
 }
 
 static void
+who_is_back_while_a_round_without_it_goes_on_is_idle_in_it_by_name(void **state)
+{
+    (void)state;
+    s_refuses_tasks(1, 0, FL_WHY_DRAIN);
+    parent_give(0, 5);
+    parent_give(1, 6);
+    machine_finished(7);
+    parent_settle();
+    parent_open(2, FL_NEVER);
+    parent_give(0, 5);
+    fl_message leave = machine_message(FL_LEAVE, 0), hello = machine_hello(777, 1);
+    leave.leave.reason = FL_WHY_LEFT;
+    machine_hear_child(1, &leave, 0);
+    machine_hear_child(1, &hello, 0); // too late for this round
+    machine_finished(7);
+    fl_result result = parent_result();
+    assert_int_equal(s_line(&result, "d1")->outcome, FL_OUT_IDLE);
+    assert_int_equal(s_line(&result, "d1")->reason, FL_WHY_DRAIN);
+}
+
+static void
 a_round_without_anybody_else_ends_at_once_below_a_parent(void **state)
 {
     (void)state;
@@ -149,6 +170,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_rests_finishes_its_round_and_is_idle_by_name_until_hello),
+        TEST(who_is_back_while_a_round_without_it_goes_on_is_idle_in_it_by_name),
         TEST(a_round_without_anybody_else_ends_at_once_below_a_parent),
         TEST(what_a_site_says_of_a_run_holds_for_that_run),
         TEST(who_rested_when_the_parent_ended_rests_until_it_is_back),

@@ -182,6 +182,11 @@ a_parent_without_a_certificate_that_holds_is_left_by_name(void **state)
         assert_int_equal(fl_participant_joined(stage_member(CHILD)), rows[i].reason == FL_WHY_NONE);
         assert_int_equal(s_child()->note[FL_NOTE_REFUSED].reason, rows[i].reason);
     }
+    assert_string_equal(s_child()->note[FL_NOTE_WELCOMED].node.name, "p2");
+    s_child()->note[FL_NOTE_RECONNECT].node.name[0] = '\0';
+    stage_refuse(CHILD, FL_BEAT, FL_WHY_UNKNOWN_SEAT);
+    stage_until_said(CHILD, FL_HELLO);
+    assert_string_equal(s_child()->note[FL_NOTE_RECONNECT].node.name, "p2");
     stage_close();
 }
 

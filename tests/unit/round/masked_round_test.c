@@ -438,6 +438,29 @@ with_too_few_children_an_edge_says_so_at_once_and_a_root_waits_its_window_out(vo
     stage_close();
 }
 
+//  All its children have had this round, or have another task of it in hand.
+static void
+a_root_from_a_backup_is_told_so_by_name_and_loses_no_time(void **state)
+{
+    (void)state;
+    static const fl_reason said[] = { FL_WHY_RESTORED, FL_WHY_EQUIVOCATION };
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        stage_begin(3);
+        stage->deaf = STAGE_LIES;
+        for (uint32_t child = 1; child <= 3; child++) {
+            stage_until_told(child, FL_TASK);
+            fl_message refused = stage_message(FL_REFUSED);
+            refused.refused = (fl_refused){ .reason = said[i], .about = FL_TASK };
+            stage_say(child, &refused);
+        }
+        const fl_report *report = stage_closed(1);
+        assert_int_equal(report->reason, FL_WHY_RESTORED);
+        assert_true(report->duration_ms < WINDOW_MS / 8);
+        stage_assert_outcome(CHILD, FL_OUT_REFUSED, FL_WHY_RESTORED);
+        stage_close();
+    }
+}
+
 //  Which word of child 2 never comes, and with it the block of three.
 static void
 who_is_missing_in_a_block_that_has_too_few_is_named(void **state)
@@ -551,6 +574,7 @@ main(void)
         TEST(an_edge_without_time_for_the_steps_of_an_opening_is_late_at_once),
         TEST(who_is_missing_in_a_block_that_has_too_few_is_named),
         TEST(a_block_goes_on_without_who_is_silent_when_it_is_opened),
+        TEST(a_root_from_a_backup_is_told_so_by_name_and_loses_no_time),
         TEST(with_too_few_children_an_edge_says_so_at_once_and_a_root_waits_its_window_out),
         TEST(a_measured_deadline_is_of_what_members_take_and_leaves_room_for_the_opening),
     };

@@ -263,6 +263,25 @@ a_root_asks_itself_and_has_nobody_to_show_it_to(void **state)
     s_turn_at(100, their_clock);
     assert_int_equal(fl_identity_cert(identity)->serial, 501);
     assert_int_equal(posted.kind, FL_EV_TICK);
+    their_clock = IDENTITY_NOW + 2600 * IDENTITY_WEEK_S; // it was behind by years and is set right
+    s_turn_at(200, their_clock);
+    s_answer();
+    s_turn_at(300, their_clock);
+    assert_int_equal(fl_identity_cert(identity)->serial, 502);
+}
+
+static void
+a_clock_that_is_set_right_ends_the_pause_of_the_wrong_one(void **state)
+{
+    (void)state;
+    s_begin("dev-a", FL_ROLE_DEVICE);
+    s_turn_at(100, 2 * IDENTITY_NOW);
+    s_answer();
+    s_turn_at(200, 2 * IDENTITY_NOW); // not taken over: the next attempt is half a minute away
+    s_turn_at(300, 2 * IDENTITY_NOW);
+    assert_int_equal(parent.asked, 1);
+    s_turn_at(400, IDENTITY_NOW + IDENTITY_WEEK_S - 10); // and it has ten seconds left
+    assert_int_equal(parent.asked, 2);
 }
 
 int
@@ -278,6 +297,7 @@ main(void)
         unit_case(no_clock_that_is_wrong_costs_a_node_its_certificate, start, end),
         unit_case(what_a_clock_ahead_has_made_is_replaced_when_it_is_set_right, start, end),
         unit_case(a_root_asks_itself_and_has_nobody_to_show_it_to, start, end),
+        unit_case(a_clock_that_is_set_right_ends_the_pause_of_the_wrong_one, start, end),
     };
     return fl_crypto_init(NULL) == FL_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
