@@ -65,7 +65,10 @@ s_certified(const fl_secagg_block *self, fl_bytes bytes, const fl_secagg_trust *
 {
     fl_trust answer = fl_cert_check(bytes, trust->authority, now_s, trust->roles, cert);
     if (answer != FL_TRUST_OK) {
-        return answer == FL_TRUST_ROLE ? FL_WHY_ROLE : FL_WHY_CERTIFICATE;
+        return answer == FL_TRUST_ROLE      ? FL_WHY_ROLE
+               : answer == FL_TRUST_EXPIRED ? FL_WHY_EXPIRED
+               : answer == FL_TRUST_EARLY   ? FL_WHY_CLOCK
+                                            : FL_WHY_CERTIFICATE;
     }
     if (trust->deny != NULL && fl_deny_list_names(trust->deny, &cert->node, cert->serial)) {
         return FL_WHY_REVOKED;

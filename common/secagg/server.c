@@ -1025,7 +1025,8 @@ on_keys(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox
         self->block.members--; // somebody else's
         reason = FL_WHY_CERTIFICATE;
     }
-    if ((reason == FL_WHY_KEY && s_copied(keys)) || reason == FL_WHY_WEIGHT) {
+    bool clock = reason == FL_WHY_EXPIRED || reason == FL_WHY_CLOCK; // maybe ours: no lie
+    if (clock || (reason == FL_WHY_KEY && s_copied(keys)) || reason == FL_WHY_WEIGHT) {
         s_turn_away(self, index, reason, FL_KEYS, FL_NOTE_MASKING_OUT, out);
         return FL_WHY_NONE;
     }

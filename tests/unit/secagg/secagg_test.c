@@ -180,15 +180,15 @@ certificates_of_a_roster_are_checked(void **state)
     assert_int_equal(s_judge(stranger, FL_ROLE_DEVICE, "d-2", 2, now), FL_WHY_CERTIFICATE);
     assert_int_equal(s_judge(authority, FL_ROLE_EDGE, "d-2", 2, now), FL_WHY_ROLE);
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, now + week + 1),
-                     FL_WHY_CERTIFICATE);
+                     FL_WHY_EXPIRED);
     const struct { // clocks that are wrong
         uint64_t now;
         fl_reason reason;
     } rows[] = { { now + week - 1, FL_WHY_NONE },
                  { now - FL_CERT_DATED_BACK_S, FL_WHY_NONE },
-                 { now - FL_CERT_DATED_BACK_S - 1, FL_WHY_CERTIFICATE },
-                 { 0, FL_WHY_CERTIFICATE },
-                 { UINT64_MAX, FL_WHY_CERTIFICATE } };
+                 { now - FL_CERT_DATED_BACK_S - 1, FL_WHY_CLOCK },
+                 { 0, FL_WHY_CLOCK },
+                 { UINT64_MAX, FL_WHY_EXPIRED } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, rows[i].now), rows[i].reason);
     }

@@ -105,6 +105,21 @@ s_cut_certificate(fl_message *message)
     message->keys.certificate.data = room;
 }
 
+static uint64_t made; // by another clock
+
+static void
+s_other_time(fl_message *message)
+{
+    fl_authority *authority = identity_authority(12); // that of the world
+    fl_cert cert;
+    assert_int_equal(fl_cert_prove(message->keys.certificate, fl_authority_public_of(authority),
+                                   FL_ROLES_ANY, &cert),
+                     FL_TRUST_OK);
+    fl_cert_issue(authority, &cert, made, IDENTITY_WEEK_S, room);
+    message->keys.certificate.data = room;
+    fl_authority_destroy(&authority);
+}
+
 static void
 s_flip_dealing(fl_message *message)
 {
@@ -145,6 +160,22 @@ s_flip_share(fl_message *message)
     memcpy(room, message->unmask.shares.data, message->unmask.shares.size);
     room[3 * FL_SHARE_BYTES] ^= 1;
     message->unmask.shares.data = room;
+}
+
+//  Whose clock is wrong is not shown.
+static void
+a_certificate_of_another_time_is_out_of_the_block_and_nobody_lied(void **state)
+{
+    (void)state;
+    static const fl_reason reasons[] = { FL_WHY_EXPIRED, FL_WHY_CLOCK };
+    for (uint64_t i = 0; i < 2; i++) {
+        masked_world *world;
+        made = IDENTITY_NOW + 4 * i * IDENTITY_WEEK_S - 2 * IDENTITY_WEEK_S;
+        assert_int_equal(s_end(FL_KEYS, s_other_time, false, 1, &world), FL_WHY_NONE);
+        assert_int_equal(trick.refused, reasons[i]);
+        assert_int_equal(world->notes[FL_NOTE_MASKING_BLAMED], 0);
+        masked_destroy(&world);
+    }
 }
 
 static void
@@ -539,6 +570,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_participant_that_fails_a_check_is_named_and_left_out),
+        cmocka_unit_test(a_certificate_of_another_time_is_out_of_the_block_and_nobody_lied),
         cmocka_unit_test(a_copied_key_is_left_out_and_nobody_is_blamed),
         cmocka_unit_test(a_blamed_participant_has_no_part_in_the_round_whatever_it_sends),
         cmocka_unit_test(a_participant_that_leaves_before_the_mask_set_is_not_in_it),
