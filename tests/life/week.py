@@ -280,6 +280,8 @@ def replaced(week, device, edge, below, shard):
             "--role", "edge", "--name", edge, "--out", edge_token)
     week.join(edge, edge_token)
     week[edge].line("welcomed", bound_s=BOUND_S)
+    week.audit()
+    week.members -= set(below)      # the new edge hears of them when they join
     token = week.device_token(edge, len(below))
     for name in below:
         week[name].stop()
