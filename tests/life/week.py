@@ -127,7 +127,8 @@ class Week(Fabric):
                     (not reasons or self.outcome(name, number)[1] in reasons)]
         try:
             number = self.until(found, BOUND_S, "")[0]
-            self.check(True, f"report {number}: {name} {' '.join(map(str, self.outcome(name, number)))}")
+            said = " ".join(map(str, self.outcome(name, number)))
+            self.check(True, f"report {number}: {name} {said}")
         except Failure:
             said = [self.outcome(name, number) for number in range(first + 1, self.newest() + 1)]
             self.check(False, f"no report says {name} {outcome} {reasons}: {said}")
@@ -445,7 +446,8 @@ def upgraded(week, turn):
     week.audit()
     late = [one for one in week.rounds() if one["late"] + one["absent"] + one["refused"] and
             one["round"] > week.read - 2]
-    week.check(not late, f"{len(names)} nodes are changed, nobody was late, absent or refused {late}")
+    week.check(not late, f"{len(names)} nodes are changed, nobody was late, absent or refused"
+               + (f", but {late}" if late else ""))
 
 
 def ended(week, _turn):
@@ -459,14 +461,15 @@ def ended(week, _turn):
     week.check(all(one["ended"] for one in rows), f"each of {len(rows)} runs has ended")
     for name in [*EDGES, *week.devices]:
         week[name].line("run-done")
-    few = {name: len(week[name].lines("renewed")) for name in ["root", *EDGES, *NAMES]
-           if len(week[name].lines("renewed")) < 2}
+    few = [name for name in ["root", *EDGES, *NAMES] if len(week[name].lines("renewed")) < 2]
     week.check(not few, f"everybody has renewed its certificate twice or more {few or ''}")
     codes = {name: week[name].stop() for name in [*week.devices, *EDGES, "root"]}
-    week.check(not any(codes.values()), f"all stop with exit code 0 {codes if any(codes.values()) else ''}")
+    bad = {name: code for name, code in codes.items() if code}
+    week.check(not bad, f"all stop with exit code 0 {bad or ''}")
 
 
-DAYS = [("Monday", [second_run]), ("Tuesday", [gone]), ("Wednesday", [new_keys, cloned, added, keys_taken]),
+DAYS = [("Monday", [second_run]), ("Tuesday", [gone]),
+        ("Wednesday", [new_keys, cloned, added, keys_taken]),
         ("Thursday", [clock_of_a_member]), ("Friday", [clock_of_the_root]),
         ("Saturday", [new_keys, cut, keys_taken, restored]), ("Sunday", [upgraded])]
 

@@ -1,5 +1,5 @@
-"""link - a link between two processes that a test can cut: a relay of TCP in this process. Cut, it
-carries nothing and closes nothing, as when a cable is pulled; mended, what was under way arrives."""
+"""link - a link between two processes that a test can cut: a relay of TCP in this process. Cut,
+it carries nothing and closes nothing, as a pulled cable; mended, what was under way arrives."""
 import contextlib
 import socket
 import threading
