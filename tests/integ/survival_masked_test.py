@@ -128,7 +128,7 @@ def an_edge_may_die_at_any_step():
 
 
 def of_three_edges_one_may_die_before_anybody_masks():
-    """Three can lose none: the others begin again with fresh keys when it is back, in this very round."""
+    """Three can lose none: all begin again with fresh keys when it is back, in this very round."""
     few = {name: edge for name, edge in DEVICES.items() if edge != "e4"}
     edges = {edge: "root" for edge in ("e1", "e2", "e3")}
     with Fabric(edges=edges, devices=few, edge=WINDOW, device={"delay": "3s"},
