@@ -708,7 +708,7 @@ s_vacate(fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
 //  To a parent that has restarted itself every HELLO is the first one: whether the child is a new
 //  process it shows by what it says next.
 static void
-s_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_outbox *out)
+s_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_time now, fl_outbox *out)
 {
     const fl_seat *seat = fl_seats_look(self->seats, index);
     if (!s_masked(self)) {
@@ -721,7 +721,7 @@ s_greet(fl_aggregator *self, uint32_t index, bool renewed, fl_outbox *out)
     if (!fl_seat_terminal(seat) && seat->phase != FL_SEAT_VERIFYING) {
         (void)fl_uploads_withdraw(self->uploads, index, FL_SEAT_ABSENT, FL_WHY_RESTART, out);
     }
-    fl_secagg_server_drop(seat->server, index, FL_WHY_RESTART, out);
+    fl_secagg_server_restarted(seat->server, index, now, out);
 }
 
 //  The parent that keeps the name of a child that came here as well; NULL: it is in one place.
@@ -803,7 +803,7 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         closed->final = true;
         closed->end = self->end;
     }
-    s_greet(self, (uint32_t)index, renewed, out);
+    s_greet(self, (uint32_t)index, renewed, now, out);
     (void)s_invite(self, (uint32_t)index, now, out);
     if (seat->server != NULL && s_takes_part(self, (uint32_t)index)) {
         fl_secagg_server_joined(seat->server, (uint32_t)index, seat->peer, now, out);

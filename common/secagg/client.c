@@ -18,9 +18,15 @@ static const char *const step_names[FL_CLIENT_STEPS] = {
 
 static const bool legal[FL_CLIENT_STEPS][FL_CLIENT_STEPS] = {
     [FL_CLIENT_IDLE] = { [FL_CLIENT_KEYED] = true },
-    [FL_CLIENT_KEYED] = { [FL_CLIENT_DEALT] = true, [FL_CLIENT_IDLE] = true },
-    [FL_CLIENT_DEALT] = { [FL_CLIENT_READY] = true, [FL_CLIENT_IDLE] = true },
-    [FL_CLIENT_READY] = { [FL_CLIENT_MASKED] = true, [FL_CLIENT_IDLE] = true },
+    [FL_CLIENT_KEYED] = { [FL_CLIENT_KEYED] = true, // a fresh roster
+                          [FL_CLIENT_DEALT] = true,
+                          [FL_CLIENT_IDLE] = true },
+    [FL_CLIENT_DEALT] = { [FL_CLIENT_KEYED] = true,
+                          [FL_CLIENT_READY] = true,
+                          [FL_CLIENT_IDLE] = true },
+    [FL_CLIENT_READY] = { [FL_CLIENT_KEYED] = true,
+                          [FL_CLIENT_MASKED] = true,
+                          [FL_CLIENT_IDLE] = true },
     [FL_CLIENT_MASKED] = { [FL_CLIENT_ACKED] = true,
                            [FL_CLIENT_OPENED] = true, // the profile honest
                            [FL_CLIENT_IDLE] = true },
@@ -123,19 +129,25 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
 }
 
 static void
-s_say_keys(fl_secagg_client *self, const fl_name *parent, fl_time now, fl_outbox *out)
+s_say_keys(fl_secagg_client *self, const fl_name *parent, uint8_t number, fl_time now,
+           fl_outbox *out)
 {
     fl_secagg_secrets *secrets = self->secrets;
+    const fl_transcript_round round = { .run = self->task.order.run,
+                                        .hop = self->conf.hop,
+                                        .edge = *parent,
+                                        .round = self->task.order.round,
+                                        .number = number };
+    fl_wipe(secrets, sizeof *secrets); // of a roster before this one nothing is left
+    self->good = 0;
+    memset(self->heard, 0, sizeof self->heard);
     fl_entropy_fill(&self->conf.entropy, secrets->b, sizeof secrets->b);
     fl_entropy_fill(&self->conf.entropy, secrets->msk, sizeof secrets->msk);
     fl_entropy_fill(&self->conf.entropy, secrets->esk, sizeof secrets->esk);
     fl_transcript_public_of(secrets->esk, self->epk);
     fl_transcript_public_of(secrets->msk, self->mpk);
     memset(&self->block, 0, sizeof self->block);
-    self->block.round = (fl_transcript_round){ .run = self->task.order.run,
-                                               .hop = self->conf.hop,
-                                               .edge = *parent,
-                                               .round = self->task.order.round };
+    self->block.round = round;
     self->block.plan = &self->task.order.plan;
     fl_block_keys *keys = &s_word(self, FL_KEYS)->keys;
     self->keys = self->conf.keys;
@@ -146,7 +158,9 @@ s_say_keys(fl_secagg_client *self, const fl_name *parent, fl_time now, fl_outbox
     keys->class = fl_policy_class(self->conf.samples, self->block.plan);
     fl_transcript_keys_sign(self->keys, &self->block.round, keys->class, self->epk, self->mpk,
                             keys->signature);
+    keys->roster = number;
     s_utter(self, now, out);
+    s_enter(self, FL_CLIENT_KEYED, out);
 }
 
 // ---- the update ------------------------------------------------------------------------------
@@ -727,6 +741,23 @@ s_without_us(const fl_secagg_client *self, const fl_message *message)
            (message->maskset.set & fl_secagg_bit(self->index)) == 0;
 }
 
+//  The parent asks for keys of a later roster: nothing was masked for the one before.
+static void
+s_begin_anew(fl_secagg_client *self, uint32_t number, const fl_message *message, fl_time now,
+             fl_outbox *out)
+{
+    if (number == self->block.round.number) {
+        return; // said, and said again until there is an answer
+    }
+    if (number < self->block.round.number || number >= FL_SECAGG_ROSTERS_MAX ||
+        self->step >= FL_CLIENT_MASKED) {
+        s_drop(self, message, out);
+        return;
+    }
+    const fl_name parent = self->block.round.edge;
+    s_say_keys(self, &parent, (uint8_t)number, now, out);
+}
+
 // ---- the doors -------------------------------------------------------------------------------
 fl_secagg_client *
 fl_secagg_client_new(const fl_secagg_client_conf *conf, const fl_secagg_mark *mark)
@@ -812,10 +843,8 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
     self->task_hash = hash;
     self->until = until;
     self->trained = self->masking = self->masked = false;
-    self->good = self->maskset = self->survivors = self->signers = 0;
-    memset(self->heard, 0, sizeof self->heard);
-    s_say_keys(self, parent, now, out);
-    s_enter(self, FL_CLIENT_KEYED, out);
+    self->maskset = self->survivors = self->signers = 0;
+    s_say_keys(self, parent, 0, now, out);
     return FL_WHY_NONE;
 }
 
@@ -854,6 +883,15 @@ fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_
         !fl_run_equal(&message->run, &self->task.order.run) ||
         message->round != self->task.order.round) {
         s_drop(self, message, out);
+        return;
+    }
+    const uint32_t number = word->block / FL_BLOCKS_MAX;
+    if (kind == FL_HEARD_ROSTER && fl_secagg_asks_keys(word->list)) {
+        s_begin_anew(self, number, message, now, out);
+        return;
+    }
+    if (kind == FL_HEARD_ROSTER && number != self->block.round.number) {
+        s_drop(self, message, out); // one that goes on without us
         return;
     }
     fl_hash content = s_content(word);

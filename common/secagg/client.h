@@ -2,7 +2,8 @@
 //  dealing, one masked upload, one opening; every rule is judged by its own configuration and what
 //  it saw itself. Whatever breaks a rule burns the round: secrets are wiped, nothing more is said.
 //
-//  IDLE -> KEYED -> DEALT -> READY -> MASKED -> ACKED -> OPENED -> IDLE.
+//  IDLE -> KEYED -> DEALT -> READY -> MASKED -> ACKED -> OPENED -> IDLE. Before MASKED a fresh
+//  roster of the same round leads back to KEYED, with secrets of its own.
 //
 //  A part of fl_participant, which hands it the parent's messages and obeys nothing of its own
 //  accord: effects are SEND to FL_PARENT, KEEP and MASK (answered by `answer`), NOTE.

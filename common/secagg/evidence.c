@@ -64,6 +64,7 @@ s_decode(fl_bytes bytes, fl_evidence *self)
     }
     self->kind = (fl_transcript_kind)kind;
     self->member = fl_read_view(&in, FL_MEMBER_BYTES);
+    self->round.number = in.broken ? 0 : self->member.data[FL_MEMBER_BYTES - 1];
     fl_read_into(&in, self->commitment.bytes, sizeof self->commitment.bytes);
     self->signature = fl_read_view(&in, FL_SIGN_BYTES);
     self->digests = fl_read_view(&in, (size_t)self->members * FL_DIGESTS_BYTES);

@@ -58,6 +58,13 @@ fl_secagg_task_hash(const fl_task *task)
     return fl_hash_domain("HSA2 task", fl_bytes_of(body, sizeof body));
 }
 
+bool
+fl_secagg_asks_keys(fl_bytes members)
+{
+    static const uint8_t nobody[FL_MEMBER_BYTES];
+    return fl_bytes_equal(members, fl_bytes_of(nobody, sizeof nobody));
+}
+
 // ---- rosters ---------------------------------------------------------------------------------
 static fl_reason
 s_certified(const fl_secagg_block *self, fl_bytes bytes, const fl_secagg_trust *trust,
@@ -128,7 +135,7 @@ fl_secagg_block_add(fl_secagg_block *self, fl_bytes member, const fl_secagg_trus
     fl_bytes signature = fl_read_view(&in, FL_SIGN_BYTES);
     seat.class = fl_read_u8(&in);
     uint8_t roster = fl_read_u8(&in);
-    if (roster != FL_TRANSCRIPT_ROSTER ||
+    if (roster != self->round.number ||
         !fl_transcript_keys_hold(cert.keys.ed, &self->round, seat.class, seat.epk, seat.mpk,
                                  signature.data)) {
         return FL_WHY_SIGNATURE;

@@ -9,7 +9,15 @@
 #include "common/machine/event.h"
 #include "common/secagg/transcript.h"
 
-enum { FL_SECAGG_MEMBERS_MIN = 3 };
+enum { FL_SECAGG_MEMBERS_MIN = 3, FL_SECAGG_ROSTERS_MAX = 3 };
+
+//  What is said names the roster with the block: number x FL_BLOCKS_MAX + block. A word of another
+//  roster is one of another block.
+static inline uint32_t
+fl_secagg_block_of(uint32_t block, uint8_t number)
+{
+    return (uint32_t)number * FL_BLOCKS_MAX + block;
+}
 
 //  Sets of members: bit i for index i.
 static inline uint64_t
@@ -38,6 +46,9 @@ uint32_t fl_secagg_floor(const uint8_t floors[2], uint8_t hop);
 bool fl_secagg_plan_holds(const fl_plan *plan, uint64_t elements);
 //  The hash of a whole signed task body, the same at every attempt.
 fl_hash fl_secagg_task_hash(const fl_task *task);
+
+//  A ROSTER with one line of zeros is none: it asks for KEYS of the roster that its block names.
+bool fl_secagg_asks_keys(fl_bytes members);
 
 //  Whose certificates count.
 typedef struct fl_secagg_trust {

@@ -30,7 +30,9 @@ s_enter(fl_secagg_server *self, fl_secagg_state next, fl_outbox *out)
 {
     bool honest = s_profile(self) == FL_MASKING_HONEST && self->state == FL_SERVER_COLLECTING &&
                   next == FL_SERVER_OPENING;
-    FL_ASSERT(next == FL_SERVER_ABORTED || next == next_of[self->state] || honest);
+    bool anew = next == FL_SERVER_INVITED &&
+                (self->state == FL_SERVER_ROSTERED || self->state == FL_SERVER_WAITING_READY);
+    FL_ASSERT(next == FL_SERVER_ABORTED || next == next_of[self->state] || honest || anew);
     self->state = next;
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING,
                                    .round = self->task.order.round,
@@ -94,7 +96,7 @@ s_list(fl_secagg_server *self, fl_keep what)
 static void
 s_fill(fl_secagg_server *self, uint32_t index, fl_keep what, fl_block_word *word)
 {
-    word->block = self->block_id;
+    word->block = self->block.round.block;
     word->set = s_set(self, what);
     if (what == FL_KEEP_DEALT) {
         word->set &= ~fl_secagg_bit(index);
@@ -138,6 +140,24 @@ s_tell(fl_secagg_server *self, uint32_t index, fl_keep what, fl_outbox *out)
     message->run = self->task.order.run;
     message->round = self->task.order.round;
     s_fill(self, index, what, &message->word);
+}
+
+//  Ask for keys of the roster that is being made, when it is not the first: what it sent are those
+//  of one before.
+static void
+s_ask_keys(fl_secagg_server *self, uint32_t index, fl_outbox *out)
+{
+    static const uint8_t nobody[FL_MEMBER_BYTES];
+    const fl_secagg_child *child = &self->child[index];
+    if (self->number == 0 || self->state != FL_SERVER_INVITED || !child->reachable ||
+        child->keyed || child->reason != FL_WHY_NONE) {
+        return;
+    }
+    fl_message *message = fl_outbox_send(out, child->peer, FL_ROSTER);
+    message->run = self->task.order.run;
+    message->round = self->task.order.round;
+    message->word.block = self->block.round.block;
+    message->word.list = fl_bytes_of(nobody, sizeof nobody);
 }
 
 static void
@@ -315,7 +335,7 @@ s_head(const fl_secagg_server *self, fl_keep what, uint8_t head[FL_FACT_HEAD_BYT
 {
     fl_writer out = fl_writer_over(head, FL_FACT_HEAD_BYTES);
     fl_write_u8(&out, (uint8_t)what);
-    fl_write_u32(&out, self->block_id);
+    fl_write_u32(&out, self->block.round.block);
     fl_write_from(&out, self->task.order.run.bytes, sizeof self->task.order.run);
     fl_write_u64(&out, self->task.order.round);
     fl_write_from(&out, self->task_hash.bytes, sizeof self->task_hash);
@@ -575,6 +595,105 @@ s_abort_few(fl_secagg_server *self, fl_reason reason, uint64_t set, uint64_t hav
     fl_secagg_server_abort(self, reason, out);
 }
 
+static void
+s_free_room(fl_secagg_server *self)
+{
+    free(self->dealt_fact);
+    free(self->parts);
+    free(self->evidence);
+    self->dealt_fact = self->parts = self->evidence = NULL;
+    self->dealt_bytes = 0;
+}
+
+//  So many members make a block of this plan.
+static bool
+s_enough(const fl_secagg_server *self, uint32_t members)
+{
+    const fl_plan *plan = &self->task.order.plan;
+    uint32_t floor = fl_secagg_floor(plan->survivors_min, self->conf.hop);
+    return members >= FL_SECAGG_MEMBERS_MIN &&
+           members >= fl_secagg_floor(plan->members_min, self->conf.hop) &&
+           members >= fl_secagg_quorum(members, floor);
+}
+
+//  Who may still be in a roster: also who is away, or has lost what it knew of the one before.
+static uint32_t
+s_eligible(const fl_secagg_server *self)
+{
+    uint32_t eligible = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        fl_reason reason = self->child[i].reason;
+        eligible += reason == FL_WHY_NONE || reason == FL_WHY_RESTART ? 1 : 0;
+    }
+    return eligible;
+}
+
+static void
+s_number(fl_secagg_server *self, uint32_t number)
+{
+    self->number = (uint8_t)number;
+    self->block.round.number = self->number;
+    self->block.round.block = fl_secagg_block_of(self->block_id, self->number);
+}
+
+//  Those of `silent` who are there and did not answer, if the others are enough without them.
+static uint64_t
+s_late(const fl_secagg_server *self, uint64_t silent)
+{
+    FL_EACH_MEMBER (i, silent) {
+        bool there = !self->child[i].gone && self->child[i].reason == FL_WHY_NONE;
+        silent &= there ? UINT64_MAX : ~fl_secagg_bit(i);
+    }
+    return s_enough(self, s_eligible(self) - fl_set_count(silent)) ? silent : 0;
+}
+
+//  Nothing is masked yet: when too few are left of this roster, all begin again with keys for the
+//  next one, if there is one left, and time for a step each of KEYS, SHARES and READY. False: not.
+//  `silent` have missed a deadline.
+static bool
+s_begin_anew(fl_secagg_server *self, uint64_t silent, fl_time now, fl_outbox *out)
+{
+    enum { STEPS = 3 };
+    fl_time left = self->times.ready_by - now;
+    if (self->number + 1 >= FL_SECAGG_ROSTERS_MAX || !s_enough(self, s_eligible(self)) ||
+        left < STEPS * (fl_time)self->task.order.plan.step_ms) {
+        return false;
+    }
+    FL_EACH_MEMBER (i, s_late(self, silent)) {
+        s_out(self, i, FL_WHY_LATE, out);
+    }
+    s_free_room(self);
+    self->behind = false;
+    s_number(self, self->number + 1);
+    self->block.members = 0;
+    self->dealt = self->heard_ready = 0;
+    memset(self->ready, 0, sizeof self->ready);
+    memset(self->told, 0, sizeof self->told);
+    self->times.keys_by = now + left / STEPS;
+    self->times.deal_by = now + left / STEPS * 2;
+    s_enter(self, FL_SERVER_INVITED, out);
+    for (uint32_t i = 0; i < self->count; i++) {
+        fl_secagg_child *child = &self->child[i];
+        child->keyed = false;
+        child->reason = child->reason == FL_WHY_RESTART ? FL_WHY_NONE : child->reason;
+        s_ask_keys(self, i, out);
+    }
+    return true;
+}
+
+//  Of `set` too few are left for a sum, whoever answers; or the members are at a later roster,
+//  which we have forgotten.
+static bool
+s_hopeless(const fl_secagg_server *self, uint64_t set, uint64_t have)
+{
+    uint32_t left = 0;
+    FL_EACH_MEMBER (i, set) {
+        bool has = (have & fl_secagg_bit(i)) != 0;
+        left += has || self->child[i].reason == FL_WHY_NONE ? 1 : 0;
+    }
+    return left < self->quorum || self->behind;
+}
+
 //  Nobody in `set` is still to come; `have`: those who answered.
 static bool
 s_all_answered(const fl_secagg_server *self, uint64_t set, uint64_t have)
@@ -614,12 +733,27 @@ s_keyed(const fl_secagg_server *self)
     return keyed;
 }
 
+//  The keys of a child are in no roster yet: they are not in this one any more.
+static void
+s_take_back(fl_secagg_server *self, uint32_t index)
+{
+    fl_secagg_block *block = &self->block;
+    uint32_t at = 0;
+    while (!fl_name_equal(&block->seat[at].node, &self->child[index].node)) {
+        at++;
+    }
+    self->child[index].keyed = false;
+    block->members--;
+    block->cert[at] = block->cert[block->members];
+    block->seat[at] = block->seat[block->members];
+}
+
 //  Who would see its own update in too large a part of the sum refuses the roster: the heaviest
 //  stay out of it.
 static void
 s_leave_heavy_out(fl_secagg_server *self, fl_outbox *out)
 {
-    fl_secagg_block *block = &self->block;
+    const fl_secagg_block *block = &self->block;
     for (;;) {
         uint32_t heaviest = 0, index = 0;
         for (uint32_t i = 1; i < block->members; i++) {
@@ -632,11 +766,8 @@ s_leave_heavy_out(fl_secagg_server *self, fl_outbox *out)
         while (!fl_name_equal(&self->child[index].node, &block->seat[heaviest].node)) {
             index++;
         }
-        self->child[index].keyed = false;
+        s_take_back(self, index);
         s_turn_away(self, index, FL_WHY_WEIGHT, FL_KEYS, FL_NOTE_MASKING_OUT, out);
-        block->members--;
-        block->cert[heaviest] = block->cert[block->members];
-        block->seat[heaviest] = block->seat[block->members];
     }
 }
 
@@ -652,10 +783,12 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
     keyed = s_keyed(self);
     const fl_plan *plan = &self->task.order.plan;
     uint32_t members = fl_set_count(keyed);
-    uint32_t floor = fl_secagg_floor(plan->members_min, self->conf.hop);
     self->threshold = fl_secagg_threshold(members);
     self->quorum = fl_secagg_quorum(members, fl_secagg_floor(plan->survivors_min, self->conf.hop));
-    if (members < FL_SECAGG_MEMBERS_MIN || members < floor || members < self->quorum) {
+    if (!s_enough(self, members)) {
+        if (now < self->times.keys_by && s_enough(self, s_eligible(self))) {
+            return false; // who is away may come back
+        }
         s_abort_few(self, FL_WHY_ROSTER_TOO_SMALL, fl_secagg_all(self->count), keyed, out);
         return false;
     }
@@ -686,11 +819,18 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
 static bool
 s_leave_rostered(fl_secagg_server *self, fl_time now, fl_outbox *out)
 {
+    if (s_hopeless(self, fl_secagg_all(self->block.members), self->dealt) &&
+        s_begin_anew(self, 0, now, out)) {
+        return true;
+    }
     if (!s_all_answered(self, fl_secagg_all(self->block.members), self->dealt) &&
         now < self->times.deal_by) {
         return false;
     }
     if (fl_set_count(self->dealt) < self->quorum) {
+        if (s_begin_anew(self, fl_secagg_all(self->block.members) & ~self->dealt, now, out)) {
+            return true;
+        }
         s_abort_few(self, FL_WHY_TOO_FEW_DEALT, fl_secagg_all(self->block.members), self->dealt,
                     out);
         return false;
@@ -743,11 +883,17 @@ s_choose_maskset(const fl_secagg_server *self)
 static bool
 s_leave_waiting(fl_secagg_server *self, fl_time now, fl_outbox *out)
 {
+    if (s_hopeless(self, self->dealt, 0) && s_begin_anew(self, 0, now, out)) {
+        return true;
+    }
     if (!s_all_answered(self, self->dealt, self->heard_ready) && now < self->times.ready_by) {
         return false;
     }
     uint64_t set = s_choose_maskset(self);
     if (fl_set_count(set) < self->quorum) {
+        if (s_begin_anew(self, self->dealt & ~self->heard_ready, now, out)) {
+            return true;
+        }
         s_abort_few(self, FL_WHY_TOO_FEW_READY, self->dealt, self->heard_ready, out);
         return false;
     }
@@ -1006,6 +1152,11 @@ on_keys(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox
     if (line.broken || fl_writer_size(&line) != sizeof member) {
         return FL_WHY_MALFORMED;
     }
+    if (keys->roster != self->number) {
+        self->behind = self->resumed && keys->roster > self->number;
+        s_ask_keys(self, index, out);
+        return FL_WHY_NONE;
+    }
     if (child->keyed) {
         if (memcmp(child->member, member, sizeof member) != 0) {
             return FL_WHY_DUPLICATE;
@@ -1062,7 +1213,7 @@ on_shares(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outb
     const fl_block_shares *shares = &event->message.message->shares;
     size_t members = self->block.members;
     if (self->state < FL_SERVER_ROSTERED || index >= members || !self->told[FL_KEEP_ROSTER] ||
-        shares->block != self->block_id) {
+        shares->block != self->block.round.block) {
         return FL_WHY_UNKNOWN_ROUND;
     }
     if (shares->index != index || shares->digests.size != members * FL_DIGESTS_BYTES) {
@@ -1097,7 +1248,8 @@ on_ready(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbo
 {
     const fl_block_word *ready = &event->message.message->ready;
     uint64_t bit = fl_secagg_bit(index);
-    if (!self->told[FL_KEEP_DEALT] || (self->dealt & bit) == 0 || ready->block != self->block_id) {
+    if (!self->told[FL_KEEP_DEALT] || (self->dealt & bit) == 0 ||
+        ready->block != self->block.round.block) {
         return FL_WHY_UNKNOWN_ROUND;
     }
     if (!fl_set_within(ready->set, self->block.members) || (ready->set & ~self->dealt) != 0 ||
@@ -1126,7 +1278,7 @@ on_ack(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outbox 
     const fl_block_ack *ack = &event->message.message->ack;
     uint64_t bit = fl_secagg_bit(index);
     if (!self->told[FL_KEEP_SURVIVORS] || (self->survivors & bit) == 0 ||
-        ack->block != self->block_id || s_profile(self) != FL_MASKING_MALICIOUS) {
+        ack->block != self->block.round.block || s_profile(self) != FL_MASKING_MALICIOUS) {
         return FL_WHY_UNKNOWN_ROUND;
     }
     if (self->told[FL_KEEP_ACKS]) {
@@ -1177,7 +1329,7 @@ on_unmask(fl_secagg_server *self, uint32_t index, const fl_event *event, fl_outb
     const fl_block_unmask *unmask = &event->message.message->unmask;
     uint64_t bit = fl_secagg_bit(index);
     bool malicious = s_profile(self) == FL_MASKING_MALICIOUS;
-    bool ours = unmask->block == self->block_id && (self->survivors & bit) != 0;
+    bool ours = unmask->block == self->block.round.block && (self->survivors & bit) != 0;
     if (self->state == FL_SERVER_SUMMING && ours) {
         return FL_WHY_NONE; // more shares than it takes
     }
@@ -1319,16 +1471,6 @@ fl_secagg_server_new(const fl_secagg_server_conf *conf)
     return self;
 }
 
-static void
-s_free_room(fl_secagg_server *self)
-{
-    free(self->dealt_fact);
-    free(self->parts);
-    free(self->evidence);
-    self->dealt_fact = self->parts = self->evidence = NULL;
-    self->dealt_bytes = 0;
-}
-
 void
 fl_secagg_server_destroy(fl_secagg_server **self_p)
 {
@@ -1349,7 +1491,7 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
                       const fl_secagg_invite *invites, uint32_t count, const fl_secagg_times *times,
                       fl_time now, fl_outbox *out)
 {
-    FL_ASSERT(count >= 1 && count <= FL_MEMBERS_MAX && block < FL_SEATS_MAX);
+    FL_ASSERT(count >= 1 && count <= FL_MEMBERS_MAX && block < FL_BLOCKS_MAX);
     FL_ASSERT(fl_plan_masking(&task->order.plan, self->conf.hop) != FL_MASKING_NONE);
     s_free_room(self);
     s_forget(self);
@@ -1385,11 +1527,18 @@ fl_secagg_server_resume(fl_secagg_server *self, const fl_bytes *facts, uint32_t 
                         uint64_t now_s, fl_time now, fl_outbox *out)
 {
     FL_ASSERT(self->state == FL_SERVER_INVITED);
+    fl_secagg_fact head = { 0 };
     self->resumed = true;
+    if (count > 0 && fl_secagg_fact_read(facts[0], &head)) {
+        s_number(self, head.number);
+    }
     for (uint32_t i = 0; i < count; i++) {
         fl_keep what;
         uint64_t set;
         fl_bytes list;
+        if (i > 0 && fl_secagg_fact_read(facts[i], &head) && head.number < self->number) {
+            break; // it and those behind it are of a roster before this one
+        }
         if (!s_read_head(self, facts[i], &what, &set, &list) ||
             (uint32_t)what != (uint32_t)FL_KEEP_ROSTER + i || what > FL_KEEP_ACKS ||
             !s_resume_one(self, what, set, list, now_s)) {
@@ -1460,6 +1609,7 @@ fl_secagg_server_joined(fl_secagg_server *self, uint32_t seat, fl_peer peer, fl_
     child->peer = peer;
     child->reachable = true;
     child->gone = false;
+    s_ask_keys(self, index, out);
     for (int what = FL_KEEP_ROSTER; what <= FL_KEEP_ACKS && index < self->block.members; what++) {
         s_tell(self, index, (fl_keep)what, out);
     }
@@ -1481,6 +1631,21 @@ fl_secagg_server_drop(fl_secagg_server *self, uint32_t seat, fl_reason reason, f
     uint32_t index = s_index(self, seat);
     if (index < self->count && s_running(self)) {
         s_out(self, index, reason, out);
+    }
+}
+
+void
+fl_secagg_server_restarted(fl_secagg_server *self, uint32_t seat, fl_time now, fl_outbox *out)
+{
+    uint32_t index = s_index(self, seat);
+    if (index == self->count || !s_running(self)) {
+        return;
+    }
+    if (self->state != FL_SERVER_INVITED) {
+        s_out(self, index, FL_WHY_RESTART, out);
+        s_advance(self, now, out);
+    } else if (self->child[index].keyed) {
+        s_take_back(self, index);
     }
 }
 
@@ -1554,10 +1719,13 @@ fl_secagg_fact_read(fl_bytes fact, fl_secagg_fact *head)
     }
     fl_reader in = fl_reader_of(fl_bytes_of(fact.data, FL_FACT_HEAD_BYTES));
     uint8_t what = fl_read_u8(&in);
-    *head = (fl_secagg_fact){ .what = (fl_keep)what, .block = fl_read_u32(&in) };
+    uint32_t block = fl_read_u32(&in);
+    *head = (fl_secagg_fact){ .what = (fl_keep)what,
+                              .block = block % FL_BLOCKS_MAX,
+                              .number = block / FL_BLOCKS_MAX };
     fl_read_into(&in, head->run.bytes, sizeof head->run);
     head->round = fl_read_u64(&in);
-    return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->block < FL_BLOCKS_MAX;
+    return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->number < FL_SECAGG_ROSTERS_MAX;
 }
 
 uint32_t

@@ -3,7 +3,8 @@
 //  and takes the masks off the sum that the aggregator folded. It reads no update and could not.
 //
 //  INVITED -> ROSTERED -> DEALING -> WAITING_READY -> COLLECTING -> ACKING -> OPENING -> SUMMING ->
-//  DONE, or ABORTED with a reason from any of them. A state is left when all have answered, or
+//  DONE, or ABORTED with a reason from any of them. Before COLLECTING, when too few are left of a
+//  roster, a fresh one is begun: INVITED again. A state is left when all have answered, or
 //  enough have and its deadline is there; with fewer the block is aborted by name. What it tells
 //  several members is kept before it is told, and never told otherwise after a restart.
 //
@@ -73,7 +74,7 @@ typedef struct fl_secagg_seat {
 //  What the head of a kept fact says.
 typedef struct fl_secagg_fact {
     fl_keep what;
-    uint32_t block;
+    uint32_t block, number; // of the roster
     fl_run run;
     uint64_t round;
 } fl_secagg_fact;
@@ -113,6 +114,10 @@ void fl_secagg_server_gone(fl_secagg_server *self, uint32_t seat);
 //  Nothing more comes from a member in this round, whatever it says: it is out, unless it is
 //  already. `tick` draws the conclusion.
 void fl_secagg_server_drop(fl_secagg_server *self, uint32_t seat, fl_reason reason, fl_outbox *out);
+//  A new process sits there, without the secrets of the old one. Where its keys are in no roster
+//  yet, or a fresh one is begun because too few are left, it takes part; else it is out
+//  (FL_WHY_RESTART).
+void fl_secagg_server_restarted(fl_secagg_server *self, uint32_t seat, fl_time now, fl_outbox *out);
 //  Its upload is announced. FL_WHY_NONE: grant it. Else refuse: unknown-round (too early, or not
 //  of this block), late, signature (the child is named), malformed.
 FL_CHECKED fl_reason fl_secagg_server_contrib(fl_secagg_server *self, uint32_t seat,

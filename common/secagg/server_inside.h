@@ -27,6 +27,8 @@ struct fl_secagg_server {
     fl_secagg_server_conf conf;
     fl_secagg_state state;
     uint32_t block_id;
+    uint8_t number; // of the roster
+    bool behind;    // after a restart: a member has a later one
     fl_task task;
     fl_hash task_hash;
     fl_secagg_times times;

@@ -27,7 +27,7 @@ s_write_place(fl_writer *writer, const fl_transcript_round *round)
     fl_write_from(writer, round->run.bytes, sizeof round->run.bytes);
     fl_write_u8(writer, round->hop);
     fl_write_from(writer, round->edge.name, sizeof round->edge.name);
-    fl_write_u8(writer, FL_TRANSCRIPT_ROSTER);
+    fl_write_u8(writer, round->number);
 }
 
 static fl_bytes
@@ -222,7 +222,7 @@ s_share_data(fl_writer *writer, const fl_transcript_round *round, uint32_t from,
     fl_write_u64(writer, round->round);
     fl_write_u32(writer, from);
     fl_write_u32(writer, to);
-    fl_write_u8(writer, FL_TRANSCRIPT_ROSTER);
+    fl_write_u8(writer, round->number);
     fl_write_from(writer, round->roster.bytes, sizeof round->roster.bytes);
     return s_written(writer);
 }

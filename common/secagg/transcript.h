@@ -14,7 +14,6 @@
 enum {
     FL_TRANSCRIPT_KEY_BYTES = 32,     // an X25519 half, a pair key, a checksum key
     FL_TRANSCRIPT_SEALED_BYTES = 104, // nonce 24, two shares 64, tag 16
-    FL_TRANSCRIPT_ROSTER = 0,         // of the rosters of a round: there is one
 };
 
 //  Where and when: a block of one round at one parent. `roster` is the hash of the whole roster.
@@ -24,6 +23,7 @@ typedef struct fl_transcript_round {
     fl_name edge; // the parent that sums
     uint32_t block;
     uint64_t round;
+    uint8_t number; // of the roster among those of the round, from 0
     fl_hash roster;
 } fl_transcript_round;
 

@@ -404,7 +404,7 @@ typedef struct fl_block_keys {
     uint8_t epk[FL_POINT_BYTES]; // for shares
     uint8_t mpk[FL_POINT_BYTES]; // for masks
     uint8_t signature[FL_SIGNATURE_BYTES]; // over all that follow too
-    uint8_t class, roster;                 // 0: there is one class, and one roster in a round
+    uint8_t class, roster;                 // of its weight; the number of the roster
 } fl_block_keys;
 
 //  What a block is told, and what READY answers.

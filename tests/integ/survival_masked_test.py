@@ -127,6 +127,25 @@ def an_edge_may_die_at_any_step():
         _kill(fabric, "e2", f"its step {step}", id="masking-step", step=step)
 
 
+def of_three_edges_one_may_die_before_anybody_masks():
+    """Three can lose none: all begin again with fresh keys when it is back, in this very round."""
+    few = {name: edge for name, edge in DEVICES.items() if edge != "e4"}
+    edges = {edge: "root" for edge in ("e1", "e2", "e3")}
+    with Fabric(edges=edges, devices=few, edge=WINDOW, device={"delay": "3s"},
+                root={**ROOT, **WINDOW, "masking.step": "500ms"}) as fabric:
+        fabric.start()
+        fabric.whole(BACK_S)
+        for state in ("rostered", "waiting-ready"):
+            number = int(_see(fabric["root"], id="masking", state=state)["round"])
+            fabric["e2"].kill()
+            fabric["e2"].start()
+            report = _closed(fabric, number)
+            _said("e2", state, report)
+            expect(report["close"] == "done" and report["count"] == len(few), f"{report}")
+            expect(all(report["of"][edge]["outcome"] == "in" for edge in edges), f"{report}")
+            fabric.whole(BACK_S)
+
+
 def _models(fabric):
     """The models after the last rounds, when everybody was in each."""
     fabric.done(120)
@@ -149,4 +168,5 @@ def a_root_may_die_at_any_step():
 
 if __name__ == "__main__":
     main([a_device_may_die_at_any_step, a_device_that_dies_after_masking_is_recovered,
-          an_edge_may_die_at_any_step, a_root_may_die_at_any_step])
+          an_edge_may_die_at_any_step, of_three_edges_one_may_die_before_anybody_masks,
+          a_root_may_die_at_any_step])

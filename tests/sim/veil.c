@@ -135,6 +135,9 @@ typedef struct tale {
 static bool
 s_tale(const fl_message *message, tale *told)
 {
+    if (message->verb == FL_ROSTER && fl_secagg_asks_keys(message->roster.list)) {
+        return false; // it says nothing
+    }
     if (message->verb == FL_ROSTER) {
         *told = (tale){ FL_KEEP_ROSTER, message->roster.block, 0, message->roster.list };
     } else if (message->verb == FL_DEALT) {
@@ -161,7 +164,7 @@ s_is_kept(const fl_sim_node *node, const fl_message *message, const tale *told)
 {
     for (uint32_t i = 0; i < node->masks.fact_count; i++) {
         const fl_sim_fact *fact = &node->masks.facts[i];
-        if (fact->round != message->round || fact->block != told->block ||
+        if (fact->round != message->round || fact->block != told->block % FL_BLOCKS_MAX ||
             fact->what != told->what || !fl_run_equal(&fact->run, &message->run)) {
             continue;
         }

@@ -241,8 +241,8 @@ a_burnt_round_above_ends_the_one_below(void **state)
     (void)state;
     s_open();
     fl_message roster = machine_message(FL_ROSTER, 1);
-    static uint8_t nobody[FL_MEMBER_BYTES];
-    roster.roster.list = fl_bytes_of(nobody, sizeof nobody);
+    static uint8_t line[FL_MEMBER_BYTES] = { 1 };
+    roster.roster.list = fl_bytes_of(line, sizeof line);
     s_hear_parent(&roster, 0); // no certificate at all: we take no part
     assert_non_null(machine_said(FL_PARENT, FL_REFUSED));
     assert_non_null(machine_said(0, FL_CLOSED));

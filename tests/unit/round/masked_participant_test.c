@@ -370,7 +370,7 @@ s_reach(stage_of at)
 static void
 s_another_roster(void)
 {
-    static const uint8_t line[FL_MEMBER_BYTES];
+    static const uint8_t line[FL_MEMBER_BYTES] = { 1 };
     fl_message message = stage_message(FL_ROSTER);
     message.roster.list = fl_bytes_of(line, sizeof line);
     stage_hear(CHILD, &message);

@@ -133,8 +133,11 @@ a_fact_says_what_it_is_of_and_a_roster_whose_names_it_has(void **state)
     uint8_t *bytes = fl_blob_data(world->facts[FL_KEEP_ROSTER]);
     bytes[69 + 5] ^= 1; // a certificate of somebody else's
     assert_int_equal(fl_secagg_fact_names(roster, &world->trust, IDENTITY_NOW, names), 0);
-    bytes[1] = FL_BLOCKS_MAX;
-    assert_false(fl_secagg_fact_read(roster, &head));
+    bytes[1] = 2 * FL_BLOCKS_MAX + 3;
+    assert_true(fl_secagg_fact_read(roster, &head));
+    assert_true(head.block == 3 && head.number == 2);
+    bytes[1] = 3 * FL_BLOCKS_MAX;
+    assert_false(fl_secagg_fact_read(roster, &head)); // there is no fourth roster
     bytes[1] = 0;
     bytes[0] = FL_KEEP_EVIDENCE;
     assert_false(fl_secagg_fact_read(roster, &head));
