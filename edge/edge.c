@@ -160,6 +160,45 @@ s_can_mask(const fl_edge *self, const fl_plan *plan)
     return masking != NULL || fl_plan_masking(plan, 1) == FL_MASKING_NONE;
 }
 
+//  The pools that its blocks would lie in are here.
+static bool
+s_pooled(const fl_edge *self, const fl_order *order)
+{
+    const fl_secagg_server_conf *masking = self->conf.aggregator.masking;
+    return masking == NULL || order->pools == 0 ||
+           fl_plan_masking(&order->plan, masking->hop) == FL_MASKING_NONE ||
+           fl_pool_set_whole(fl_aggregator_pools(self->aggregator), &order->run, order->pools,
+                             &self->conf.aggregator.node);
+}
+
+//  Pools are for us, as a child and as a parent, and for edges below. A task whose pools are not
+//  all here is not taken: it comes again, and they before it.
+static void
+s_hear_parent(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    static const fl_name everyone;
+    const fl_message *message = event->message.message;
+    bool fine = true;
+    if (message->verb == FL_TWINS) {
+        fl_aggregator_twins(self->aggregator, message->twins.nodes);
+        return;
+    }
+    if (message->verb == FL_POOL) {
+        fine =
+            fl_pool_set_add(fl_aggregator_pools(self->aggregator), &everyone, message->pool.pools);
+    } else if (message->verb == FL_TASK) {
+        fine = s_pooled(self, &message->task.order);
+    }
+    if (fine) {
+        fl_participant_step(self->participant, event, now, out);
+    } else {
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_POOL_REFUSED,
+                                       .round = message->round,
+                                       .reason = message->verb == FL_TASK ? FL_WHY_NO_POOL
+                                                                          : FL_WHY_MALFORMED });
+    }
+}
+
 static void
 s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
 {
@@ -292,10 +331,8 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_step(self->aggregator, event, now, out);
         break;
     case FL_EV_MESSAGE:
-        if (from_parent && event->message.message->verb == FL_TWINS) {
-            fl_aggregator_twins(self->aggregator, event->message.message->twins.nodes);
-        } else if (from_parent) {
-            fl_participant_step(self->participant, event, now, out);
+        if (from_parent) {
+            s_hear_parent(self, event, now, out);
         } else {
             fl_aggregator_step(self->aggregator, event, now, out);
         }

@@ -18,6 +18,7 @@
 #include "common/machine/outbox.h"
 #include "common/machine/policy.h"
 #include "common/round/seats.h"
+#include "common/secagg/pool.h"
 
 typedef struct fl_aggregator fl_aggregator;
 
@@ -157,6 +158,10 @@ uint32_t fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, 
 //  What the parent above says (TWINS), before it says how the round ended: from then on the names
 //  that others keep are refused here, as long as it says so with each round.
 void fl_aggregator_twins(fl_aggregator *self, fl_bytes nodes);
+
+//  The pools that its blocks lie in, and those of parents below, for its owner to fill: all of the
+//  order's epoch before a round is opened.
+fl_pool_set *fl_aggregator_pools(fl_aggregator *self);
 
 //  Its rounds are for this child too. Its child sits here.
 bool fl_aggregator_wants(const fl_aggregator *self, const fl_name *node);

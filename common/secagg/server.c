@@ -653,6 +653,7 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
     const fl_plan *plan = &self->task.order.plan;
     uint32_t members = fl_set_count(keyed);
     uint32_t floor = fl_secagg_floor(plan->members_min, self->conf.hop);
+    floor = floor > self->times.floor ? floor : self->times.floor;
     self->threshold = fl_secagg_threshold(members);
     self->quorum = fl_secagg_quorum(members, fl_secagg_floor(plan->survivors_min, self->conf.hop));
     if (members < FL_SECAGG_MEMBERS_MIN || members < floor || members < self->quorum) {
