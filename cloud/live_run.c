@@ -5,6 +5,7 @@
 
 #include "cloud/run_recipe.h"
 #include "common/base/limits.h"
+#include "common/config/clock.h"
 #include "common/crypto/entropy.h"
 #include "common/crypto/hash.h"
 #include "common/model/safetensors.h"
@@ -270,6 +271,7 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     const fl_root_conf shared = *conf;
     *conf = self->root;
     conf->signer = shared.signer;
+    conf->pooler = shared.pooler;
     conf->aggregator.node = shared.aggregator.node;
     conf->aggregator.masking = shared.aggregator.masking;
     conf->aggregator.child_roles[0] = shared.aggregator.child_roles[0];
@@ -291,8 +293,27 @@ fl_live_run_applier(fl_live_run *self)
     return fl_global_model_applier(self->server);
 }
 
+static bool
+s_save(void *arg, fl_save what, const fl_report *report)
+{
+    fl_live_run *self = arg;
+    const fl_saver rounds = fl_global_model_saver(self->server);
+    fl_why why;
+    if (what != FL_SAVE_POOLS) {
+        return rounds.save(rounds.self, what, report);
+    }
+    return fl_durable_said(fl_pools_refresh(self->shared.pools, fl_clock_wall_s(), &why), &why);
+}
+
+static bool
+s_keep(void *arg, const fl_effect *keep)
+{
+    const fl_saver rounds = fl_global_model_saver(((fl_live_run *)arg)->server);
+    return rounds.keep(rounds.self, keep);
+}
+
 fl_saver
 fl_live_run_saver(fl_live_run *self)
 {
-    return fl_global_model_saver(self->server);
+    return (fl_saver){ .self = self, .save = s_save, .keep = s_keep };
 }

@@ -5,6 +5,7 @@
 #define FL_CLOUD_LIVE_RUN_H
 
 #include "cloud/global_model.h"
+#include "cloud/pools.h"
 #include "cloud/run_settings.h"
 #include "cloud/scheduler.h"
 
@@ -14,6 +15,7 @@ typedef struct fl_live_run fl_live_run;
 typedef struct fl_live_run_conf {
     fl_ledger *ledger;
     fl_checkpoints *checkpoints;
+    fl_pools *pools; // drawn before each masked round
     fl_samples test; // count 0: no model is scored
     fl_gemm gemm;
     const fl_conf *root;

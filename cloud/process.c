@@ -33,6 +33,7 @@ typedef struct process {
     fl_identity *identity;
     fl_dataset test;
     fl_secagg_server_conf blocks;
+    fl_pools *pools;
     fl_tracks *tracks;
     fl_runs *runs;
     fl_node *node;
@@ -227,6 +228,7 @@ s_share(process *self, fl_live_run_conf *live, fl_why *why)
     FL_TRY(s_load_test(self, why));
     *live = (fl_live_run_conf){ .ledger = self->ledger,
                                 .checkpoints = self->checkpoints,
+                                .pools = self->pools,
                                 .test = { .inputs = test->inputs,
                                           .labels = test->labels,
                                           .count = test->samples,
@@ -358,6 +360,10 @@ s_fill(void *arg, fl_status_input *input)
     const fl_root *root = fl_tracks_root(self->tracks, shown);
     view = fl_root_look(root, input->now);
     const fl_root *other = fl_tracks_root(self->tracks, 1 - shown);
+    const fl_drawing_view pools = fl_drawing_look(fl_pools_drawing(self->pools));
+    view.weakest = pools.edge;
+    view.floor = pools.floor;
+    view.bad = pools.bad;
     view.busy = view.busy || fl_root_look(other, input->now).busy;
     fl_reason trouble = s_trouble(self);
     trouble = trouble == FL_WHY_NONE ? fl_runs_trouble(self->runs, shown) : trouble;
@@ -383,13 +389,33 @@ s_sign(void *arg, fl_task *task)
     return self->authority != NULL;
 }
 
+static bool
+s_give(void *arg, const fl_run *run, fl_pool_set *pools)
+{
+    const process *self = arg;
+    return fl_drawing_give(fl_pools_drawing(self->pools), self->authority, run, pools);
+}
+
+static fl_status
+s_open_pools(process *self, fl_why *why)
+{
+    const fl_entropy entropy = fl_entropy_os();
+    const uint32_t floor = (uint32_t)fl_conf_int(self->conf, "pools.floor");
+    const fl_drawing first = { .root = *fl_identity_node(self->identity),
+                               .online = (uint32_t)fl_conf_int(self->conf, "pools.online"),
+                               .floor = floor == 1 || floor == 2 ? FL_SECAGG_MEMBERS_MIN : floor };
+    FL_TRY(fl_pools_open(self->ledger, &first, &entropy, &self->pools, why));
+    return fl_pools_refresh(self->pools, fl_clock_wall_s(), why);
+}
+
 //  The machine, and what of it is every run's.
 static fl_status
 s_machine(process *self, fl_root_conf *shared, fl_why *why)
 {
     self->blocks = fl_settings_blocks(self->identity, 2);
     *shared = (fl_root_conf){ .aggregator = fl_settings_aggregator(self->conf, NULL),
-                              .signer = { .self = self, .sign = s_sign } };
+                              .signer = { .self = self, .sign = s_sign },
+                              .pooler = { .self = self, .give = s_give } };
     shared->aggregator.node = *fl_identity_node(self->identity);
     shared->aggregator.masking = &self->blocks;
     shared->aggregator.child_roles[0] = FL_ROLE_EDGE;
@@ -402,6 +428,7 @@ static fl_status
 s_seat(process *self, fl_why *why)
 {
     fl_runs_conf runs = { .node = self->node, .most = (uint32_t)fl_conf_int(self->conf, "runs") };
+    FL_TRY(s_open_pools(self, why));
     FL_TRY(s_share(self, &runs.live, why));
     FL_TRY(s_machine(self, &runs.shared, why));
     runs.machine = self->tracks;
@@ -456,6 +483,7 @@ s_close(process *self)
     fl_queries_destroy(&self->queries);
     fl_runs_destroy(&self->runs);
     fl_tracks_destroy(&self->tracks);
+    fl_pools_close(&self->pools);
     fl_dataset_release(&self->test);
     fl_identity_close(&self->identity);
     fl_checkpoints_close(&self->checkpoints);

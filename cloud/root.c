@@ -105,6 +105,7 @@ s_pause(fl_root *self, fl_reason reason, fl_time now, fl_outbox *out)
     delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
     self->tries++;
     self->token = 0;
+    self->drawing = false;
     self->paused = self->phase == FL_ROOT_OPENING ? FL_ROOT_WAITING : self->phase;
     self->reason = reason;
     self->retry_at = now + (fl_time)delay_ms;
@@ -252,12 +253,24 @@ s_give_up(fl_root *self, fl_outbox *out)
     }
 }
 
-static void
-s_open(fl_root *self, fl_time now, fl_outbox *out)
+static bool
+s_pools(const fl_root *self)
 {
-    s_give_up(self, out);
+    return self->conf.pooler.give != NULL && fl_plan_masks(&self->conf.plan);
+}
+
+static void
+s_order(fl_root *self, fl_time now, fl_outbox *out)
+{
     fl_order *order = &self->task.order;
     const fl_signer *signer = &self->conf.signer;
+    const fl_pooler *pooler = &self->conf.pooler;
+    fl_pool_set *pools = fl_aggregator_pools(self->aggregator);
+    if (s_pools(self) && !pooler->give(pooler->self, &order->run, pools)) {
+        s_pause(self, FL_WHY_AUTHORITY, now, out);
+        return;
+    }
+    order->pools = s_pools(self) ? pools->epoch : 0;
     if (self->conf.rate.kind != FL_SCHEDULE_NONE) { // as wide as it travels
         double rate = fl_schedule_at(&self->conf.rate, order->round, self->conf.rounds);
         fl_recipe_put(&order->plan.recipe, "rate", (float)rate);
@@ -274,8 +287,21 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
     self->report.order = fl_bytes_of(self->order, sizeof self->order);
     self->report.settings = fl_settings_encode(order, self->settings);
     self->report.signature = fl_bytes_of(self->task.signature, sizeof self->task.signature);
-    s_enter(self, FL_ROOT_OPENING, now);
     s_save(self, FL_SAVE_OPEN, out);
+}
+
+static void
+s_open(fl_root *self, fl_time now, fl_outbox *out)
+{
+    s_give_up(self, out);
+    s_enter(self, FL_ROOT_OPENING, now);
+    self->drawing = s_pools(self);
+    if (self->drawing) {
+        s_report(self);
+        s_save(self, FL_SAVE_POOLS, out);
+    } else {
+        s_order(self, now, out);
+    }
 }
 
 //  What was asked for, between two rounds. True: the run is not in hand any more.
@@ -440,6 +466,11 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     FL_ASSERT(self->phase == FL_ROOT_OPENING);
+    if (self->drawing) {
+        self->drawing = false;
+        s_order(self, now, out);
+        return;
+    }
     s_enter(self, FL_ROOT_COLLECTING, now);
     fl_aggregator_open(self->aggregator, &self->task, FL_NEVER, event->wall_s, now, out);
 }

@@ -22,6 +22,13 @@ typedef struct fl_signer {
     bool (*sign)(void *self, fl_task *task); // NULL: orders are not signed; false: not now
 } fl_signer;
 
+//  Who has pools drawn and signed. A SAVE of FL_SAVE_POOLS goes before each masked round.
+typedef struct fl_pooler {
+    void *self;
+    //  NULL: there are none. Make `pools` those of that run; false: not now.
+    bool (*give)(void *self, const fl_run *run, fl_pool_set *pools);
+} fl_pooler;
+
 typedef struct fl_root_conf {
     fl_aggregator_conf aggregator;
     fl_plan plan;
@@ -29,6 +36,7 @@ typedef struct fl_root_conf {
     fl_best best;        // of the rounds so far; ends the run early
     uint64_t keep_every; // the models of rounds n, 2n, ... stay; 0: none for that
     fl_signer signer;
+    fl_pooler pooler;
     uint64_t rounds;        // to run in all
     uint64_t evaluate_every; // rounds from one score on the devices to the next; 0: none
     uint32_t expect_leaves; // devices wanted before a round opens; 0 = any

@@ -29,6 +29,7 @@ struct fl_root {
     fl_best best;
     bool assigned; // a START is on its way
     bool rests;    // opens no round
+    bool drawing;  // OPENING: the pools are looked at
     bool aborted;
     fl_reason reason;
 };

@@ -25,6 +25,12 @@ static const fl_setting rows[] = {
     { "runs", FL_CONF_INT, "2", 1, 8, NULL, "most runs in hand; each holds its model in memory" },
     { "runs.memory", FL_CONF_SIZE, "4G", 1048576, 1099511627776, NULL,
       "bytes that open rounds of two runs may take together; for more the second one waits" },
+    { "pools.online", FL_CONF_INT, "80", 1, 100, NULL,
+      "percent of an edge's devices that are there in a round: the size of pools and the floor of "
+      "blocks follow from it" },
+    { "pools.floor", FL_CONF_INT, "0", 0, FL_MEMBERS_MAX, NULL,
+      "fewest devices of a block; 0: by the size of its pool; 1 and 2 are 3. Of 4, 8, 12, 16, 32, "
+      "48, 64 it takes 2, 3, 4, 5, 9, 13, 18 bad ones, and a bad edge, to read all updates" },
     { "run", FL_CONF_TEXT, "", 0, 0, NULL,
       "RUN.yaml of a run to submit at the start, if it was not yet; see fl-run(5)" },
 };

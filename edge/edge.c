@@ -160,6 +160,62 @@ s_can_mask(const fl_edge *self, const fl_plan *plan)
     return masking != NULL || fl_plan_masking(plan, 1) == FL_MASKING_NONE;
 }
 
+//  The pools that its blocks would lie in are here.
+static bool
+s_pooled(const fl_edge *self, const fl_order *order)
+{
+    const fl_secagg_server_conf *masking = self->conf.aggregator.masking;
+    return masking == NULL || order->pools == 0 ||
+           fl_plan_masking(&order->plan, masking->hop) == FL_MASKING_NONE ||
+           fl_pool_set_whole(fl_aggregator_pools(self->aggregator), &order->run, order->pools,
+                             &self->conf.aggregator.node);
+}
+
+//  The operator's word for a node below: it goes on down.
+static bool
+s_passes_on(fl_edge *self, const fl_message *message, fl_outbox *out)
+{
+    const fl_refused *refused = &message->refused;
+    fl_name node;
+    bool below = message->verb == FL_REFUSED && refused->reason == FL_WHY_DRAIN &&
+                 fl_name_parse(refused->text, &node);
+    if (below) {
+        fl_aggregator_rest(self->aggregator, &node, refused->about == FL_TASK, out);
+    }
+    return below;
+}
+
+//  Pools are for us, as a child and as a parent, and for edges below. A task whose pools are not
+//  all here is not taken: it comes again, and they before it.
+static void
+s_hear_parent(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    static const fl_name everyone;
+    const fl_message *message = event->message.message;
+    bool fine = true;
+    if (message->verb == FL_TWINS) {
+        fl_aggregator_twins(self->aggregator, message->twins.nodes);
+        return;
+    }
+    if (s_passes_on(self, message, out)) {
+        return;
+    }
+    if (message->verb == FL_POOL) {
+        fine =
+            fl_pool_set_add(fl_aggregator_pools(self->aggregator), &everyone, message->pool.pools);
+    } else if (message->verb == FL_TASK) {
+        fine = s_pooled(self, &message->task.order);
+    }
+    if (fine) {
+        fl_participant_step(self->participant, event, now, out);
+    } else {
+        fl_outbox_note(out, (fl_note){ .id = FL_NOTE_POOL_REFUSED,
+                                       .round = message->round,
+                                       .reason = message->verb == FL_TASK ? FL_WHY_NO_POOL
+                                                                          : FL_WHY_MALFORMED });
+    }
+}
+
 static void
 s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
 {
@@ -279,20 +335,6 @@ s_tell_parent(fl_edge *self, bool sums)
     fl_participant_doing(self->participant, &doing);
 }
 
-//  The operator's word for a node below: it goes on down.
-static bool
-s_passes_on(fl_edge *self, const fl_message *message, fl_outbox *out)
-{
-    const fl_refused *refused = &message->refused;
-    fl_name node;
-    bool below = message->verb == FL_REFUSED && refused->reason == FL_WHY_DRAIN &&
-                 fl_name_parse(refused->text, &node);
-    if (below) {
-        fl_aggregator_rest(self->aggregator, &node, refused->about == FL_TASK, out);
-    }
-    return below;
-}
-
 static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -310,11 +352,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         fl_aggregator_step(self->aggregator, event, now, out);
         break;
     case FL_EV_MESSAGE:
-        if (from_parent && event->message.message->verb == FL_TWINS) {
-            fl_aggregator_twins(self->aggregator, event->message.message->twins.nodes);
-        } else if (from_parent && !s_passes_on(self, event->message.message, out)) {
-            fl_participant_step(self->participant, event, now, out);
-        } else if (!from_parent) {
+        if (from_parent) {
+            s_hear_parent(self, event, now, out);
+        } else {
             fl_aggregator_step(self->aggregator, event, now, out);
         }
         break;

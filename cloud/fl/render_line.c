@@ -219,6 +219,7 @@ fl_render_masking(const json_t *answer, char line[FL_RENDER_LINE_BYTES])
 {
     const char *profile = leaf_text(answer, "masking");
     const char *above = leaf_text(answer, "masking_edges");
+    const json_t *pools = json_object_get(answer, "pools");
     line[0] = '\0';
     if (strcmp(profile, "unmasked") == 0) {
         s_add(line, "not masked");
@@ -227,6 +228,10 @@ fl_render_masking(const json_t *answer, char line[FL_RENDER_LINE_BYTES])
     }
     if (strcmp(above, "-") != 0 && strcmp(above, profile) != 0) {
         s_add(line, ", sums of edges %s", above);
+    }
+    if (pools != NULL) {
+        s_add(line, ", floor %" PRIu64 ": %" PRIu64 " bad devices break it at %s",
+              leaf_whole(pools, "floor"), leaf_whole(pools, "bad"), leaf_text(pools, "weakest"));
     }
     if (!leaf_is(answer, "weighting", "-")) {
         s_add(line, "%sweighting %s", line[0] == '\0' ? "" : ", ", leaf_text(answer, "weighting"));

@@ -38,6 +38,8 @@ typedef struct fl_root_view {
     uint8_t masking[2]; // fl_masking, of every round: fl_plan
     fl_weighting weighting;
     bool pin;           // and nothing is random in it
+    fl_name weakest;    // the edge whose pool protects least ...
+    uint32_t floor, bad; // ... its floor, and how many bad devices that takes; 0: no pool
     fl_reason rests;    // it opens no round; FL_WHY_NONE: it does
     bool busy;          // a round is in hand
 } fl_root_view;

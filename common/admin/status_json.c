@@ -433,6 +433,12 @@ s_masking(fl_json *doc, const fl_status_input *input)
     fl_json_text(doc, doc->top, "masking", fl_masking_name((fl_masking)masking[0]));
     fl_json_text(doc, doc->top, "masking_edges", fl_masking_name((fl_masking)masking[1]));
     fl_json_bool(doc, doc->top, "masked", masking[0] != FL_MASKING_NONE);
+    if (input->root != NULL && input->root->bad > 0 && masking[0] != FL_MASKING_NONE) {
+        json_t *pools = fl_json_object(doc, doc->top, "pools");
+        fl_json_text(doc, pools, "weakest", input->root->weakest.name);
+        fl_json_whole(doc, pools, "floor", input->root->floor);
+        fl_json_whole(doc, pools, "bad", input->root->bad);
+    }
     fl_weighting weighting =
         input->root != NULL ? input->root->weighting : (fl_weighting)task->order.plan.weighting;
     fl_json_text(doc, doc->top, "weighting", fl_weighting_name(weighting));

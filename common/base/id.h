@@ -20,6 +20,12 @@ typedef struct fl_run {
     uint8_t bytes[16];
 } fl_run;
 
+//  A name below a parent, in the pool of that number there. Without padding.
+typedef struct fl_place {
+    fl_name edge, node;
+    uint32_t pool;
+} fl_place;
+
 //  BLAKE2b-256.
 typedef struct fl_hash {
     uint8_t bytes[32];

@@ -30,6 +30,7 @@ _Static_assert(FL_SEAL_EXTRA_BYTES == crypto_box_SEALBYTES, "a sealed box");
 static const char secret_magic[] = "FLauth-1";
 static const char public_magic[] = "FLapub-1";
 static const char order_domain[] = "tributary/order/v3";
+static const char pool_domain[] = "tributary/pool/v1";
 
 // ---- the public half --------------------------------------------------------------------------
 bool
@@ -156,6 +157,19 @@ fl_order_holds(const fl_authority_public *authority, fl_bytes order,
                const uint8_t signature[FL_SIGN_BYTES])
 {
     return fl_sign_holds(authority->order, order_domain, order, signature);
+}
+
+void
+fl_pool_sign(const fl_authority *self, fl_bytes pool, uint8_t signature[FL_SIGN_BYTES])
+{
+    fl_sign(self->order_secret, pool_domain, pool, signature);
+}
+
+bool
+fl_pool_holds(const fl_authority_public *authority, fl_bytes pool,
+              const uint8_t signature[FL_SIGN_BYTES])
+{
+    return fl_sign_holds(authority->order, pool_domain, pool, signature);
 }
 
 void

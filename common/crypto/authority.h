@@ -44,6 +44,10 @@ FL_CHECKED fl_status fl_authority_decode(fl_bytes bytes, fl_authority **self_p, 
 void fl_order_sign(const fl_authority *self, fl_bytes order, uint8_t signature[FL_SIGN_BYTES]);
 FL_CHECKED bool fl_order_holds(const fl_authority_public *authority, fl_bytes order,
                                const uint8_t signature[FL_SIGN_BYTES]);
+//  The same key, for a pool (secagg/pool.h).
+void fl_pool_sign(const fl_authority *self, fl_bytes pool, uint8_t signature[FL_SIGN_BYTES]);
+FL_CHECKED bool fl_pool_holds(const fl_authority_public *authority, fl_bytes pool,
+                              const uint8_t signature[FL_SIGN_BYTES]);
 
 //  Sign with the certificate key; MAC with the token key; MAC shared with the holder of `their_x`
 //  (false: a point that no honest key is). For the files of this folder.

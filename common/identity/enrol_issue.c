@@ -50,8 +50,8 @@ fl_enrol_issue_open(const fl_authority *authority, fl_bytes sealed, const fl_enr
 
 static fl_status
 s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_bytes token,
-        uint32_t uses_max, uint64_t wall_s, uint64_t life_s, uint8_t bytes[FL_CERT_BYTES],
-        fl_lease *lease, fl_why *why)
+        const uint8_t *parent, uint32_t uses_max, uint64_t wall_s, uint64_t life_s,
+        uint8_t bytes[FL_CERT_BYTES], fl_lease *lease, fl_why *why)
 {
     FL_TRY(fl_ledger_serial_next(ledger, &cert->serial, why));
     fl_cert_issue(authority, cert, wall_s, life_s, bytes);
@@ -60,6 +60,9 @@ s_issue(const fl_authority *authority, fl_ledger *ledger, fl_cert *cert, fl_byte
                          .role = cert->role,
                          .certificate_bytes = FL_CERT_BYTES };
     memcpy(issued.certificate, bytes, FL_CERT_BYTES);
+    if (parent != NULL) {
+        memcpy(issued.parent, parent, sizeof issued.parent);
+    }
     return fl_ledger_issue(ledger, token, uses_max, &issued, lease, why);
 }
 
@@ -163,8 +166,9 @@ fl_enrol_issue_sign(const fl_authority *authority, fl_ledger *ledger,
     fl_status status = FL_OK;
     fl_why why;
     if (!repeats) {
-        status = s_issue(authority, ledger, &cert, token, join ? request->token.count : 0, wall_s,
-                         life_s, answer->certificate, &answer->lease, &why);
+        status = s_issue(authority, ledger, &cert, token, join ? request->token.parent : NULL,
+                         join ? request->token.count : 0, wall_s, life_s, answer->certificate,
+                         &answer->lease, &why);
     } else if (answer->reason == FL_WHY_NONE && answer->lease.shards > 0) {
         status = fl_ledger_lease(ledger, &request->node, &answer->lease, &why);
     }
@@ -179,6 +183,6 @@ fl_enrol_issue_root(const fl_authority *authority, fl_ledger *ledger, const fl_n
                     uint8_t bytes[FL_CERT_BYTES], fl_why *why)
 {
     fl_cert cert = { .role = FL_ROLE_ROOT, .node = *node, .keys = *keys };
-    return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), 0, wall_s, life_s, bytes, NULL,
-                   why);
+    return s_issue(authority, ledger, &cert, fl_bytes_of(NULL, 0), NULL, 0, wall_s, life_s, bytes,
+                   NULL, why);
 }

@@ -30,6 +30,7 @@
 #define FL_STATE_PARENT "parent"
 #define FL_STATE_LEASE "shard"
 #define FL_STATE_MARK "masking.mark"
+#define FL_STATE_EVIDENCE "evidence"
 #define FL_STATE_SECRET "authority.key"
 #define FL_STATE_OPERATOR "operator.sock"
 

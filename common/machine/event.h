@@ -192,7 +192,11 @@ typedef enum fl_effect_kind {
 } fl_effect_kind;
 
 //  Facts for the ledger.
-typedef enum fl_save { FL_SAVE_OPEN, FL_SAVE_CLOSE } fl_save;
+typedef enum fl_save {
+    FL_SAVE_OPEN,
+    FL_SAVE_CLOSE,
+    FL_SAVE_POOLS // at the root: draw what is to be drawn; only the run of the report is used
+} fl_save;
 
 //  Facts of a masked round, newest of each kind and block; bytes that the machine reads back.
 typedef enum fl_keep {

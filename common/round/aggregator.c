@@ -134,73 +134,6 @@ s_masked(const fl_aggregator *self)
     return self->phase != FL_AGGREGATOR_IDLE && s_masking(self) != FL_MASKING_NONE;
 }
 
-// ---- who is in which block --------------------------------------------------------------------
-static uint32_t
-s_least(const fl_aggregator *self)
-{
-    uint32_t floor =
-        fl_secagg_floor(self->task.order.plan.members_min, self->conf.masking->hop);
-    return floor > FL_SECAGG_MEMBERS_MIN ? floor : FL_SECAGG_MEMBERS_MIN;
-}
-
-//  Who is silent when the round is opened is not waited for, as long as the others are a block.
-static void
-s_leave_out_silent(fl_aggregator *self)
-{
-    uint32_t heard = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        const fl_seat *seat = fl_seats_look(self->seats, i);
-        heard += seat->invited && !seat->evasive ? 1 : 0;
-    }
-    for (uint32_t i = 0; i < fl_seats_count(self->seats) && heard >= s_least(self); i++) {
-        fl_seat *seat = fl_seats_at(self->seats, i);
-        if (seat->invited && seat->evasive) {
-            fl_seats_enter(self->seats, seat, FL_SEAT_ABSENT);
-            seat->reason = FL_WHY_SILENT;
-            seat->invited = false;
-        }
-    }
-}
-
-//  How many blocks for so many children: as few as hold them, and none that is below the floor.
-static uint32_t
-s_block_count(const fl_aggregator *self, uint32_t children, uint32_t most)
-{
-    uint32_t least = s_least(self);
-    uint32_t count = (children + most - 1) / most;
-    count = count < children / least ? count : children / least;
-    count = count < FL_BLOCKS_MAX ? count : FL_BLOCKS_MAX;
-    return count > 0 ? count : children > 0;
-}
-
-//  Runs of seats, their sizes differing by one at most.
-static void
-s_place(fl_aggregator *self, fl_outbox *out)
-{
-    uint32_t most = self->task.order.plan.block_max;
-    most = most > 0 && most < FL_MEMBERS_MAX ? most : FL_MEMBERS_MAX;
-    uint32_t children = 0, placed = 0;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        children += fl_seats_look(self->seats, i)->invited ? 1 : 0;
-    }
-    uint32_t count = s_block_count(self, children, most);
-    uint32_t seats = children < count * most ? children : count * most;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        fl_seat *seat = fl_seats_at(self->seats, i);
-        if (!seat->invited) {
-            continue;
-        }
-        if (placed == seats) {
-            seat->reason = FL_WHY_FULL;
-            s_note(self, &seat->node, FL_NOTE_MASKING_OUT, FL_WHY_FULL, i, 0, out);
-            continue;
-        }
-        seat->in_block = true;
-        seat->block = (uint32_t)((uint64_t)placed++ * count / seats);
-        self->block[seat->block].used = true;
-    }
-}
-
 // ---- blocks begin, and go on after a restart --------------------------------------------------
 //  Facts of the round at hand, to their blocks. False when there are none.
 static bool
@@ -269,8 +202,10 @@ s_open_one(fl_aggregator *self, uint32_t number, const fl_secagg_times *times, u
                   : one->machine == NULL  ? FL_WHY_STORAGE
                                           : FL_WHY_NONE;
     if (one->reason == FL_WHY_NONE) {
+        fl_secagg_times bound = *times;
+        bound.floor = one->floor;
         one->open = true;
-        fl_secagg_server_open(one->machine, number, &self->task, invites, count, times, now, out);
+        fl_secagg_server_open(one->machine, number, &self->task, invites, count, &bound, now, out);
     }
     for (uint32_t i = 0; i < count && one->open && !self->resumed; i++) {
         fl_seats_at(self->seats, invites[i].seat)->server = one->machine;
@@ -313,8 +248,7 @@ s_open_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *out)
     }
     self->resumed = s_sort(self);
     if (!self->resumed) {
-        s_leave_out_silent(self);
-        s_place(self, out);
+        fl_aggregator_place(self, out);
     }
     for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
         if (self->block[i].used) {
@@ -616,6 +550,7 @@ s_task(fl_aggregator *self, uint32_t index, fl_time now, fl_outbox *out)
 {
     fl_seat *seat = fl_seats_at(self->seats, index);
     fl_time left = self->cutoff_at - now - (fl_time)self->conf.timing.hop_ms;
+    fl_aggregator_tell_pools(self, seat, out);
     fl_message *message = s_say(self, seat->peer, FL_TASK, out);
     message->task = self->task;
     message->task.budget_ms = left > 1 ? (uint32_t)left : 1;
@@ -1685,6 +1620,7 @@ fl_aggregator_destroy(fl_aggregator **self_p)
         for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
             fl_secagg_server_destroy(&self->block[i].machine);
         }
+        fl_pool_set_clear(&self->pools);
         free(self->lines);
         fl_uploads_destroy(&self->uploads);
         fl_seats_destroy(&self->seats);

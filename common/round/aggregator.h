@@ -18,6 +18,7 @@
 #include "common/machine/outbox.h"
 #include "common/machine/policy.h"
 #include "common/round/seats.h"
+#include "common/secagg/pool.h"
 
 typedef struct fl_aggregator fl_aggregator;
 
@@ -172,6 +173,10 @@ void fl_aggregator_offers(const fl_aggregator *self, fl_offerings *offers);
 
 //  Tell a node, a child or one below an edge, to take no new round, or to take rounds again.
 void fl_aggregator_rest(fl_aggregator *self, const fl_name *node, bool drains, fl_outbox *out);
+
+//  The pools that its blocks lie in, and those of parents below, for its owner to fill: all of the
+//  order's epoch before a round is opened.
+fl_pool_set *fl_aggregator_pools(fl_aggregator *self);
 
 //  Its rounds are for this child too. Its child sits here.
 bool fl_aggregator_wants(const fl_aggregator *self, const fl_name *node);

@@ -8,6 +8,7 @@
 #include "common/round/seats.h"
 #include "common/round/selection.h"
 #include "common/round/uploads.h"
+#include "common/secagg/pool.h"
 
 typedef enum fl_aggregator_phase {
     FL_AGGREGATOR_IDLE,
@@ -26,6 +27,7 @@ typedef struct one_block {
     bool open;                 // and its machine was opened for it
     bool taken;                // it has ended, and that was seen to
     fl_reason reason;          // why it never opened; once taken, why it is not in the sum
+    uint32_t floor;            // of its pool
     fl_bytes facts[FACTS_MAX]; // to go on with, by kind
 } one_block;
 
@@ -73,9 +75,14 @@ struct fl_aggregator {
     fl_offering wanted;  // by the run at hand
     bool twins_told;     // ... since its last round was settled
     uint32_t *durations; // (seats_max) scratch
+    fl_pool_set pools;
 };
 
 //  What the run's last report says.
 void fl_aggregator_recall_roll(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
+//  Put the seats that are invited into blocks, each inside one pool.
+void fl_aggregator_place(fl_aggregator *self, fl_outbox *out);
+//  What a child has to know of pools before the task at hand.
+void fl_aggregator_tell_pools(const fl_aggregator *self, const fl_seat *seat, fl_outbox *out);
 
 #endif

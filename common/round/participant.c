@@ -531,6 +531,16 @@ s_masking_hear(fl_participant *self, const fl_event *event, fl_time now, fl_outb
     s_look(self, out);
 }
 
+static void
+on_pool(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    (void)now;
+    if (self->masking != NULL) {
+        fl_secagg_client_pool(self->masking, event->message.message->pool.pools, out);
+        s_look(self, out);
+    }
+}
+
 //  The parent refuses a step of ours: it has left us out.
 static void
 s_masking_refused(fl_participant *self, const fl_message *message, fl_outbox *out)
@@ -776,6 +786,10 @@ on_task(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out
     if (!fl_participant_joined(self)) {
         return; // whose it is, WELCOME says; it comes again
     }
+    if (self->masking != NULL && !fl_secagg_client_pooled(self->masking, &task->order)) {
+        s_note(self, FL_NOTE_POOL_REFUSED, FL_WHY_NO_POOL, task->order.pools, 0, out);
+        return; // it comes again, and its pool before it
+    }
     if (round < ours.round && !other) {
         s_decline_past(task, ours.round, out);
     }
@@ -947,11 +961,11 @@ on_beat(fl_participant *self, const fl_event *event, fl_time now, fl_outbox *out
 
 //  What the parent may say to this machine; the reactor knows the rest (wire/verb_table).
 static const handler handlers[FL_VERB_COUNT] = {
-    [FL_WELCOME] = on_welcome,       [FL_TASK] = on_task,         [FL_GRANT] = on_grant,
-    [FL_BEAT] = on_beat,             [FL_CLOSED] = on_closed,      [FL_REFUSED] = on_refused,
-    [FL_PIECE] = on_piece,
-    [FL_ROSTER] = s_masking_hear,    [FL_DEALT] = s_masking_hear, [FL_MASKSET] = s_masking_hear,
-    [FL_SURVIVORS] = s_masking_hear, [FL_ACKS] = s_masking_hear,
+    [FL_WELCOME] = on_welcome,   [FL_TASK] = on_task,           [FL_GRANT] = on_grant,
+    [FL_BEAT] = on_beat,         [FL_CLOSED] = on_closed,       [FL_REFUSED] = on_refused,
+    [FL_PIECE] = on_piece,       [FL_POOL] = on_pool,           [FL_ROSTER] = s_masking_hear,
+    [FL_DEALT] = s_masking_hear, [FL_MASKSET] = s_masking_hear, [FL_SURVIVORS] = s_masking_hear,
+    [FL_ACKS] = s_masking_hear,
 };
 
 //  A message of the parent.

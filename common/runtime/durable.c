@@ -5,6 +5,16 @@
 
 #include "common/base/log.h"
 #include "common/identity/state_dir.h"
+#include "common/store/file.h"
+
+//  A device has no ledger: what it has against its root is a file beside its mark.
+static fl_status
+s_keep_file(const fl_durable *self, fl_bytes paper, fl_why *why)
+{
+    char path[FL_STATE_PATH_MAX];
+    FL_TRY(fl_state_dir_path(self->directory, FL_STATE_EVIDENCE, path, why));
+    return fl_file_write(path, paper, 0600, why);
+}
 
 static fl_status
 s_keep(const fl_durable *self, const fl_effect *keep, fl_why *why)
@@ -12,6 +22,9 @@ s_keep(const fl_durable *self, const fl_effect *keep, fl_why *why)
     if (keep->keep.what == FL_KEEP_MARK) {
         FL_ASSERT(self->directory != NULL);
         return fl_state_dir_mark_save(self->directory, keep->keep.fact, why);
+    }
+    if (self->ledger == NULL && keep->keep.what == FL_KEEP_EVIDENCE) {
+        return s_keep_file(self, keep->keep.fact, why);
     }
     FL_ASSERT(self->ledger != NULL);
     const fl_ledger_fact fact = { .what = keep->keep.what,

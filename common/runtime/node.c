@@ -324,11 +324,12 @@ s_seat_effects(fl_node *self, fl_why *why)
 //  The most that one step can ask for. A child costs eight effects when it is seated, told of a
 //  round, granted, closed or given up, whichever come together; and eight more in a masked round:
 //  after a restart it hears the five words of its block again, else one of them, and a refusal and
-//  a note when it is turned away. A block keeps a fact, opens its sum and notes its states.
+//  a note when it is turned away; before its task up to seven messages of pools. A block keeps a
+//  fact, opens its sum and notes its states.
 static uint32_t
 s_effects_max(const fl_node_conf *conf)
 {
-    enum { OWN = 512, PER_CHILD = 8 + 8, PER_BLOCK = 16 };
+    enum { OWN = 512, PER_CHILD = 8 + 8 + 7, PER_BLOCK = 16 };
     const uint32_t blocks = conf->seats_max < FL_BLOCKS_MAX ? conf->seats_max : FL_BLOCKS_MAX;
     return OWN + PER_CHILD * conf->seats_max + FL_TRACKS * PER_BLOCK * blocks;
 }

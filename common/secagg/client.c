@@ -438,6 +438,9 @@ on_roster(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_
     if (reason == FL_WHY_NONE) {
         reason = s_judge_block(self);
     }
+    if (reason == FL_WHY_NONE) {
+        reason = fl_secagg_client_judge_pool(self);
+    }
     if (reason != FL_WHY_NONE) {
         return reason;
     }

@@ -95,6 +95,12 @@ FL_CHECKED fl_reason fl_secagg_client_begin(fl_secagg_client *self, const fl_tas
 //  True when `plan` asks for no masks and this member is configured to do without.
 bool fl_secagg_client_open(const fl_secagg_client *self, const fl_plan *plan);
 
+//  What the parent says of pools: the one that names us is held, in a round or not. Two of one
+//  epoch are kept as evidence, and end the round in hand.
+void fl_secagg_client_pool(fl_secagg_client *self, fl_bytes pools, fl_outbox *out);
+//  A round of this order can be masked here: it needs no pool, or the pool of its epoch is held.
+bool fl_secagg_client_pooled(const fl_secagg_client *self, const fl_order *order);
+
 //  The update is there, frozen. FL_WHY_NONE, or why it may not be masked: base, weight, late (no
 //  round is waiting for one).
 FL_CHECKED fl_reason fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input,

@@ -4,6 +4,7 @@
 #define FL_SECAGG_CLIENT_INSIDE_H
 
 #include "common/secagg/client.h"
+#include "common/secagg/pool.h"
 
 //  What a round depends on; wiped when it ends.
 typedef struct fl_secagg_secrets {
@@ -61,6 +62,13 @@ struct fl_secagg_client {
     fl_time until, again_at;
     fl_secagg_outcome outcome;
     bool outcome_new;
+    fl_pool pool;                         // that names us, as the root signed it; epoch 0: none
+    bool two_pools;                       // and another one of its epoch
+    uint8_t pools[2 * FL_POOL_BYTES_MAX]; // as they came: the one held, behind it the other
+    size_t pool_bytes;                    // of the one held
 };
+
+//  R11: whether the roster in `block` may be one. FL_WHY_NONE, or why not.
+FL_CHECKED fl_reason fl_secagg_client_judge_pool(const fl_secagg_client *self);
 
 #endif

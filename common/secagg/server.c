@@ -613,7 +613,7 @@ s_enough(const fl_secagg_server *self, uint32_t members)
     uint32_t floor = fl_secagg_floor(plan->survivors_min, self->conf.hop);
     return members >= FL_SECAGG_MEMBERS_MIN &&
            members >= fl_secagg_floor(plan->members_min, self->conf.hop) &&
-           members >= fl_secagg_quorum(members, floor);
+           members >= self->times.floor && members >= fl_secagg_quorum(members, floor);
 }
 
 //  Who may still be in a roster: also who is away, or has lost what it knew of the one before.

@@ -45,6 +45,7 @@ const char *fl_secagg_state_name(fl_secagg_state state); // "waiting-ready"
 //  Deadlines on our clock. Opening takes the plan's step_ms per step after that.
 typedef struct fl_secagg_times {
     fl_time keys_by, deal_by, ready_by, upload_by;
+    uint32_t floor; // of the pool that the block lies in; 0: in none
 } fl_secagg_times;
 
 //  Who is invited sits at a seat of the aggregator's; FL_SECAGG_NO_SEAT: it is away, waited for,

@@ -254,6 +254,8 @@ typedef struct fl_issued {
     fl_role role;
     uint8_t certificate[FL_CERT_BYTES_MAX];
     uint32_t certificate_bytes;
+    //  CURVE key of the parent that its token names, to be written and not read; zeros: none
+    uint8_t parent[FL_CURVE_BYTES];
 } fl_issued;
 
 //  No serial from here on is below `least`.
@@ -305,6 +307,20 @@ typedef struct fl_denied {
 #define FL_LEDGER_FORGOTTEN "forgotten"
 //  That one certificate is shut out by its number, as far as the ledger can say.
 bool fl_ledger_denies(fl_ledger *self, const fl_name *node, uint64_t serial);
+
+// ---- pools, at the root -----------------------------------------------------------------------
+//  Every parent, without a name below it. And devices and edges whose newest certificate is neither
+//  revoked nor ended before `now_s`: each with the parent that its last token named, as far as that
+//  is known, and once more with the one that had it in the newest round, if that is another one.
+//  The caller frees `*nodes` (count).
+FL_CHECKED fl_status fl_ledger_enrolled(fl_ledger *self, uint64_t now_s, fl_place **nodes,
+                                        uint32_t *count, fl_why *why);
+//  What was drawn, in its order, replaces what was drawn before.
+FL_CHECKED fl_status fl_ledger_pools_put(fl_ledger *self, uint64_t epoch, const fl_place *places,
+                                         uint32_t count, fl_why *why);
+//  Epoch 0 when nothing was. The caller frees `*places` (count).
+FL_CHECKED fl_status fl_ledger_pools_get(fl_ledger *self, uint64_t *epoch, fl_place **places,
+                                         uint32_t *count, fl_why *why);
 
 // ---- the deny list, everywhere ----------------------------------------------------------------
 //  Record the signed list, and the act that changed it (NULL at an edge, which only takes lists).

@@ -77,13 +77,16 @@ s_use_token(fl_ledger *self, fl_bytes token, uint32_t uses_max, fl_why *why)
 static fl_status
 s_record(fl_ledger *self, const fl_issued *issued, fl_why *why)
 {
-    fl_query query = fl_query_of(self->sql, "INSERT INTO issued(serial, node, role, certificate, "
-                                            "issued_at) VALUES(?,?,?,?,?)");
+    fl_query query = fl_query_of(
+        self->sql, "INSERT INTO issued(serial, node, role, certificate, issued_at, home) "
+                   "VALUES(?,?,?,?,?,(SELECT p.node FROM issued p WHERE p.role IN (2,3) AND "
+                   "substr(p.certificate, 51, 32)=? ORDER BY p.serial DESC LIMIT 1))");
     fl_query_u64(&query, issued->serial);
     fl_query_blob(&query, issued->node.name, sizeof issued->node.name);
     fl_query_u64(&query, issued->role);
     fl_query_blob(&query, issued->certificate, issued->certificate_bytes);
     fl_query_u64(&query, fl_ledger_clock());
+    fl_query_blob(&query, issued->parent, sizeof issued->parent);
     return fl_query_run(&query, why);
 }
 

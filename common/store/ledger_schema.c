@@ -115,8 +115,14 @@ static const char from_4[] = "ALTER TABLE round ADD COLUMN pin BIGINT;"
                              "ALTER TABLE run ADD COLUMN pruned BIGINT NOT NULL DEFAULT 0;"
                              "ALTER TABLE run ADD COLUMN pruned_to BIGINT NOT NULL DEFAULT 0;";
 
-//  Rounds of older versions weighed by samples: 0.
-static const char from_5[] = "ALTER TABLE round ADD COLUMN weighting BIGINT NOT NULL DEFAULT 0;";
+//  Rounds of older versions weighed by samples: 0. Below whom a node was enrolled; of those before,
+//  where it was in its last round.
+static const char from_5[] =
+    "ALTER TABLE round ADD COLUMN weighting BIGINT NOT NULL DEFAULT 0;"
+    "ALTER TABLE issued ADD COLUMN home BLOB; CREATE INDEX receipt_node ON receipt(node);"
+    "UPDATE issued SET home=(SELECT r.parent FROM receipt r JOIN round q ON q.run=r.run AND "
+    "q.round=r.round AND q.attempt=r.attempt WHERE r.node=issued.node ORDER BY q.seq DESC LIMIT 1);"
+    "DROP INDEX receipt_node;";
 
 //  Whoever changes the schema adds a step from the present version and leaves those above alone.
 const fl_sql_step fl_ledger_steps[FL_LEDGER_STEPS] = {

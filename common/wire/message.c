@@ -218,7 +218,8 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_from(&out, plan->members_min, sizeof plan->members_min);
     fl_write_from(&out, plan->survivors_min, sizeof plan->survivors_min);
     fl_write_u32(&out, plan->step_ms);
-    FL_ASSERT(!out.broken); // pools, noise, levels, norm2, clip2 and the rest are zeros
+    fl_write_u64(&out, order->pools);
+    FL_ASSERT(!out.broken); // noise, levels, norm2, clip2 and the rest are zeros
 }
 
 //  True when what this build does not know is as it would write it.
@@ -257,6 +258,7 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
     fl_read_into(&in, plan->members_min, sizeof plan->members_min);
     fl_read_into(&in, plan->survivors_min, sizeof plan->survivors_min);
     plan->step_ms = fl_read_u32(&in);
+    order->pools = fl_read_u64(&in);
     if (bytes.size != FL_ORDER_BYTES || version != ORDER_VERSION || !s_order_valid(order)) {
         memset(order, 0, sizeof *order);
         return false;

@@ -37,6 +37,7 @@ typedef enum fl_verb {
     FL_ACK = 39,       // child -> parent: I was shown these survivors
     FL_ACKS = 40,      // parent -> children of a block: who was shown the same
     FL_UNMASK = 41,    // child -> parent: the shares that open the sum
+    FL_POOL = 44,      // parent -> child: who may be in a block with it, or below it; before TASK
     //  bulk lanes
     FL_CHUNK = 16, // up (PUSH -> PULL): bytes of a contribution
     FL_FETCH = 17, // down lane (DEALER -> ROUTER): give me bytes of a model
@@ -44,7 +45,7 @@ typedef enum fl_verb {
     //  operator lane
     FL_ASK = 24,
     FL_ANSWER = 25,
-    FL_VERB_COUNT = 42
+    FL_VERB_COUNT = 45
 } fl_verb;
 
 //  Where a message travels. Control lasts as long as a child is there; bulk lanes open per
@@ -160,6 +161,7 @@ typedef struct fl_order {
     fl_hash tensors;         // of what is in it: fl_safetensors_digest
     uint64_t model_bytes;    // size of that blob
     uint64_t elements;       // d: parameters of the model
+    uint64_t pools;          // epoch of the pools that its blocks lie in; 0: without pools
     fl_plan plan;
     bool beyond; // it asks for what this build has no part for: nobody takes part
 } fl_order;
@@ -439,6 +441,12 @@ typedef struct fl_block_unmask {
     fl_bytes shares;         // (self or pair, FL_SHARE_WIRE_BYTES)
 } fl_block_unmask;
 
+//  Pools as they are signed (secagg/pool.h), one behind the other, 1..FL_POOLS_BYTES_MAX in all.
+enum { FL_POOLS_BYTES_MAX = 60 * 1024 };
+typedef struct fl_pools_told {
+    fl_bytes pools;
+} fl_pools_told;
+
 typedef struct fl_ask {
     char verb[32];           // "status", "report", ...
     char argument[FL_TEXT_MAX];
@@ -481,6 +489,7 @@ typedef struct fl_message {
         fl_block_word word, roster, dealt, ready, maskset, survivors, acks;
         fl_block_ack ack;
         fl_block_unmask unmask;
+        fl_pools_told pool;
     };
 } fl_message;
 

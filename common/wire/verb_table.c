@@ -212,6 +212,8 @@ static const fl_field unmask[] = {
     VIEW(fl_block_unmask, shares, FL_SHARE_WIRE_BYTES, FL_MEMBERS_MAX *FL_SHARE_WIRE_BYTES),
 };
 
+static const fl_field pool[] = { VIEW(fl_pools_told, pools, 1, FL_POOLS_BYTES_MAX) };
+
 // ---- bulk and operator lanes ------------------------------------------------------------------
 static const fl_field chunk[] = {
     UINT(fl_chunk, attempt, 1, UINT32_MAX),
@@ -475,6 +477,7 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
         FIELDS(acks), 0, 0, s_check_set, 0 },
     [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(unmask), 0, 0, s_check_unmask, 0 },
+    [FL_POOL] = { "pool", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(pool), 0, 0, NULL, 2 },
 };
 // clang-format on
 

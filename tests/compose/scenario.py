@@ -15,7 +15,7 @@ import time
 import traceback
 
 import score
-from engine import (BOX, DATA, DEVICES, DOCKER, EDGES, ENV, ONE, OPEN, OTHER, PROJECT, ROOT,
+from engine import (BOX, DATA, DEVICES, DOCKER, EDGE, EDGES, ENV, ONE, OPEN, OTHER, PROJECT, ROOT,
                     SHARDS, TOP, WORK, Failure, Skip, address, can_reach, compose, container,
                     containers, docker, docker_logs, down, expect, fl, fresh, inspect, last,
                     run, text_of, until, whole)
@@ -25,7 +25,7 @@ ROUNDS_SEEN = {}
 
 # ---- the steps -------------------------------------------------------------------------------
 def the_files_are_clean():
-    for files in (ONE, OPEN, OTHER[:2]):
+    for files in (ONE, OPEN, EDGE, OTHER[:4]):
         code, out, errors = compose(files, "config", "-q")
         expect(code == 0 and out + errors == "", f"{files}: {out}{errors}")
 
@@ -224,20 +224,34 @@ def a_device_that_is_killed_is_followed_by_one_with_its_name_and_shard():
     each_device_has_a_slot_and_a_shard_of_its_own()
 
 
-def a_second_box_joins_with_one_token():
+TOKENS = {"FL_BOX_TOKEN": os.path.join(WORK, "box.token"),
+          "FL_DEVICES_TOKEN": os.path.join(WORK, "devices.token")}
+
+
+def _make_token(variable, *words):
+    """False: the root does not know the parent yet."""
+    code, token = compose(OPEN, "run", "--rm", "-T", "--no-deps", "enrolment", "enrolment", *words,
+                          okay=False)[:2]
+    with open(TOKENS[variable], "w", encoding="ascii") as file:
+        file.write(token)
+    return code == 0
+
+
+def a_second_box_joins_and_then_its_devices():
     """Its own project, volumes and networks; what it shares with the first is the way outside."""
     compose(OPEN, "up", "-d", bound_s=120)
     until("the root's published port", 30, lambda: subprocess.run(
         ["timeout", "3", "bash", "-c", "exec 3<>/dev/tcp/127.0.77.1/7000"],
         stderr=subprocess.DEVNULL, check=False).returncode == 0)
     fresh("a round after the root came back", last(), 90, whole)
-    path = os.path.join(WORK, "box.token")
-    token = compose(OPEN, "run", "--rm", "-T", "--no-deps", "enrolment",
-                    "enrolment", "box", "box-2", "fl-root", "4")[1]
-    with open(path, "w", encoding="ascii") as file:
-        file.write(token)
-    os.chmod(path, 0o644)
-    compose(OTHER, "up", "-d", "--build", bound_s=300, env={**BOX, "FL_BOX_TOKEN": path})
+    for path in TOKENS.values():    # compose wants the file of the devices before there is one
+        with open(path, "w", encoding="ascii"):
+            os.chmod(path, 0o644)
+    _make_token("FL_BOX_TOKEN", "box", "box-2", "fl-root")
+    compose(OTHER, "up", "-d", "--build", "edge", bound_s=300, env={**BOX, **TOKENS})
+    until("the second box's edge", 60, lambda: _make_token("FL_DEVICES_TOKEN", "devices", "box-2",
+                                                           "edge", "4"))
+    compose(OTHER, "up", "-d", "--build", bound_s=300, env={**BOX, **TOKENS})
 
 
 def the_second_boxes_devices_take_part():
@@ -248,7 +262,7 @@ def the_second_boxes_devices_take_part():
 
 
 def the_second_box_leaves():
-    down(OTHER, "-v", env={**BOX, "FL_BOX_TOKEN": os.path.join(WORK, "box.token")})
+    down(OTHER, "-v", env={**BOX, **TOKENS})
     fresh("a round of the first box alone", last(), 90, whole)
 
 
@@ -421,7 +435,7 @@ STEPS = [
     a_killed_edge_costs_its_devices_the_round_and_not_the_run,
     a_paused_device_costs_its_deadline_alone,
     a_device_that_is_killed_is_followed_by_one_with_its_name_and_shard,
-    a_second_box_joins_with_one_token,
+    a_second_box_joins_and_then_its_devices,
     the_second_boxes_devices_take_part,
     the_second_box_leaves,
     what_is_wrong_with_a_token_is_one_line,

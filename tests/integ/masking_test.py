@@ -86,8 +86,8 @@ def a_flood_of_false_steps_costs_an_edge_nothing_but_time():
         f.start()
         f.until(lambda: f.closed() >= 2, 30, "first rounds")
         home = os.path.join(f.base, "insider")
-        hostile("make", home=home)
-        hostile("issue", authority=f.authority, home=home, name="insider", role="device")
+        f.ok("enrol", "--state", home, "--node", "insider", "--token-file",
+             f.token("e1", "device", name="insider"), "--wait", "10s")
         pid = f["e1"].popen.pid
         quiet, before = memory_kib(pid), counters(f, "e1")
         with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as file:

@@ -184,7 +184,7 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     bool close = job->effect.save.what == FL_SAVE_CLOSE;
     if (job->save_fails) {
         fl_sim_count_up(sim, SIM_SAVE_FAILED);
-    } else if (!close) {
+    } else if (!close && job->effect.save.what == FL_SAVE_OPEN) {
         ledger->open_run = report->run;
         ledger->open_round = report->round;
         ledger->open_attempt = report->attempt;
@@ -193,9 +193,9 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
             era->row.open = ++sim->opened;
             era->attempt = report->attempt;
         }
-    } else if (node->role == FL_ROLE_EDGE) {
+    } else if (close && node->role == FL_ROLE_EDGE) {
         s_close_below(sim, node, report);
-    } else {
+    } else if (close && node->role == FL_ROLE_ROOT) {
         fl_sim_check_commit(sim, report);
         if (sim->plant != PLANT_FORGET_COMMIT || report->round != 2) {
             s_close_round(fl_sim_era_of(sim, &report->run), report);

@@ -90,6 +90,7 @@ typedef struct fl_sim_identity {
 } fl_sim_identity;
 
 const fl_authority_public *fl_sim_authority(void);
+const fl_authority *fl_sim_issuer(void);
 //  Of the node with this name and number, SIM_NODES_MAX more when it was replaced; the same for
 //  every seed.
 const fl_sim_identity *fl_sim_identity_of(fl_role role, const fl_name *name, uint32_t number);

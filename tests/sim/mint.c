@@ -21,6 +21,12 @@ s_authority(void)
     return authority;
 }
 
+const fl_authority *
+fl_sim_issuer(void)
+{
+    return s_authority();
+}
+
 const fl_authority_public *
 fl_sim_authority(void)
 {

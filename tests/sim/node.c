@@ -59,7 +59,9 @@ s_patience_ms(const fl_sim *sim, const fl_sim_node *node)
 fl_root_conf
 fl_sim_root_conf(const fl_sim *sim, const fl_sim_node *node)
 {
+    const fl_pooler pooler = { .self = (void *)(uintptr_t)sim, .give = fl_sim_pools_give };
     return (fl_root_conf){ .aggregator = s_cohort_conf(sim, node),
+                           .pooler = pooler,
                            .plan = sim->plan,
                            .rounds = sim->rounds,
                            .expect_leaves = sim->expect_leaves,

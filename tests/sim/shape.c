@@ -58,7 +58,7 @@ s_add_node(fl_sim *sim, fl_role role, uint32_t parent, uint32_t number)
 static void
 s_make_outboxes(fl_sim *sim)
 {
-    uint32_t each = fl_plan_masks(&sim->plan) ? 4 + 5 + 3 : 4;
+    uint32_t each = fl_plan_masks(&sim->plan) ? 4 + 5 + 3 + 3 : 4;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         sim->nodes[i].out = fl_outbox_new(64 + each * (sim->nodes[i].child_count + 2));
         FL_ASSERT(sim->nodes[i].out != NULL);
@@ -270,6 +270,7 @@ s_draw_masks(fl_sim *sim)
         masks->members_min = s_chance(sim, 2) ? s_draw(sim, 3, 8) : 3;
         masks->survivors_min = s_chance(sim, 2) ? s_draw(sim, 3, 6) : 3;
     }
+    fl_sim_pools_floor(sim);
     s_draw_slots(sim);
     if (s_chance(sim, 5)) { // one that asks for more than is ordered
         sim->nodes[s_draw(sim, 1, sim->node_count - 1)].masks.profile = FL_MASKING_MALICIOUS;
@@ -300,12 +301,13 @@ s_spare(const fl_sim *sim, const fl_sim_node *node)
     const fl_plan *plan = &sim->plan;
     uint8_t hop = node->role == FL_ROLE_ROOT ? 2 : 1;
     uint32_t blocks = (node->child_count + plan->block_max - 1) / plan->block_max;
-    uint32_t small = node->child_count / fl_secagg_floor(plan->members_min, hop);
+    uint32_t floor = fl_secagg_floor(plan->members_min, hop), pool = fl_sim_pool_floor(sim, node);
+    floor = floor > pool ? floor : pool;
+    uint32_t small = floor > 0 ? node->child_count / floor : 0;
     blocks = blocks < small ? blocks : small;
     uint32_t least = blocks > 0 ? node->child_count / blocks : 0;
     least = least < plan->block_max ? least : plan->block_max; // the others are left out
     uint32_t quorum = fl_secagg_quorum(least, fl_secagg_floor(plan->survivors_min, hop));
-    uint32_t floor = fl_secagg_floor(plan->members_min, hop);
     floor = floor > quorum ? floor : quorum;
     for (uint32_t i = 0; i < node->child_count; i++) { // floors of their own
         const fl_sim_masks *child = &sim->nodes[node->children[i]].masks;
@@ -385,6 +387,7 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
         nodes = s_draw(sim, 3, nodes); // small trees have corners of their own
     }
     s_grow_tree(sim, nodes);
+    fl_sim_pools_draw(sim);
     bool big = nodes <= 12 && s_chance(sim, 40); // several chunks
     sim->elements = big ? s_draw(sim, 20000, 60000) : s_draw(sim, 16, 64);
     sim->model_bytes = big || s_chance(sim, 4) ? s_draw(sim, 70000, 400000) : s_draw(sim, 64, 512);
@@ -429,6 +432,8 @@ fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout)
     for (uint32_t i = 0; i < devices; i++) {
         s_add_node(sim, FL_ROLE_DEVICE, edges > 0 ? 1 + i % edges : 0, i);
     }
+    fl_sim_pools_draw(sim);
+    sim->drawing.floor = 3;
     sim->plan = layout->plan;
     sim->timing = layout->timing;
     sim->rounds = layout->rounds;
@@ -467,6 +472,7 @@ fl_sim_unshape(fl_sim *sim)
     for (uint32_t i = 0; i < sim->model_count; i++) {
         fl_blob_unref(&sim->models[i]);
     }
+    free(sim->drawing.places);
     free(sim->nodes);
     free(sim->links);
     free(sim->models);

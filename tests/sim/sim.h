@@ -3,6 +3,7 @@
 #ifndef FL_SIM_SIM_H
 #define FL_SIM_SIM_H
 
+#include "cloud/drawing.h"
 #include "cloud/tracks.h"
 #include "common/base/blob.h"
 #include "common/base/rng.h"
@@ -394,6 +395,7 @@ typedef struct fl_sim {
     fl_sim_era *turn;              // that the root was given last
     uint32_t posted;               // events that it has not seen yet
     uint64_t opened;               // attempts so far
+    fl_drawing drawing;            // of its pools
     fl_run cleared;                // whose sums are in the root's accumulators
     fl_hash *model_hashes; // (model_count): every model ever made
     fl_blob **models;
@@ -488,6 +490,12 @@ void fl_sim_link_break(fl_sim *sim, uint32_t link);
 
 // ---- node.c -----------------------------------------------------------------------------------
 void fl_sim_node_start(fl_sim *sim, fl_sim_node *node);
+//  The pools of the root: their floors are drawn with the plan, they when the tree stands.
+void fl_sim_pools_floor(fl_sim *sim);
+void fl_sim_pools_draw(fl_sim *sim);
+uint32_t fl_sim_pool_floor(const fl_sim *sim, const fl_sim_node *parent);
+bool fl_sim_pools_give(void *sim, const fl_run *run, fl_pool_set *set);
+
 fl_root_conf fl_sim_root_conf(const fl_sim *sim, const fl_sim_node *node);
 void fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms);
 void fl_sim_node_step(fl_sim *sim, fl_sim_node *node, const fl_event *event, fl_blob *body);

@@ -9,11 +9,11 @@
 #include "common/wire/verb_table.h"
 
 const fl_verb messages_verbs[MESSAGES_VERBS] = {
-    FL_HELLO, FL_WELCOME, FL_REFUSED,   FL_TASK,  FL_CONTRIB,  FL_GRANT,  FL_CLOSED,
-    FL_BEAT,  FL_LEAVE,   FL_DENY,      FL_ENROL, FL_ENROLLED, FL_CHUNK,  FL_FETCH,
-    FL_PIECE, FL_ASK,     FL_ANSWER,    FL_KEYS,  FL_ROSTER,   FL_SHARES, FL_DEALT,
-    FL_READY, FL_MASKSET, FL_SURVIVORS, FL_ACK,   FL_ACKS,     FL_UNMASK,
-    FL_DENY_GET, FL_DENY_PART, FL_TWINS,
+    FL_HELLO,     FL_WELCOME, FL_REFUSED,   FL_TASK,  FL_CONTRIB,  FL_GRANT,  FL_CLOSED,
+    FL_BEAT,      FL_LEAVE,   FL_DENY,      FL_ENROL, FL_ENROLLED, FL_CHUNK,  FL_FETCH,
+    FL_PIECE,     FL_ASK,     FL_ANSWER,    FL_KEYS,  FL_ROSTER,   FL_SHARES, FL_DEALT,
+    FL_READY,     FL_MASKSET, FL_SURVIVORS, FL_ACK,   FL_ACKS,     FL_UNMASK, FL_DENY_GET,
+    FL_DENY_PART, FL_TWINS,   FL_POOL,
 };
 
 // ---- samples ----------------------------------------------------------------------------------
@@ -172,6 +172,9 @@ s_sample_joining(messages_letter *letter)
         message->deny_part = (fl_deny_part){ .version = 4, .total = 61500, .offset = 61440,
                                              .part = messages_view(letter, 60, 0xd0) };
         break;
+    case FL_POOL:
+        message->pool.pools = messages_view(letter, 159, 0xe0); // three names
+        break;
     case FL_TWINS:
         message->twins.nodes = messages_view(letter, sizeof(fl_twin), 'a');
         break;
@@ -284,6 +287,7 @@ messages_sample(fl_verb verb, messages_letter *letter)
     case FL_DENY_GET:
     case FL_DENY_PART:
     case FL_TWINS:
+    case FL_POOL:
     case FL_ENROL:
     case FL_ENROLLED:
         s_sample_joining(letter);
@@ -353,6 +357,7 @@ s_random_order(fl_rng *rng, const fl_message *message, fl_order *order)
     plan->clip = s_draw_float(rng, 100) + 1e-6f;
     plan->bits = (uint8_t)messages_draw(rng, 2, 24);
     order->elements = messages_draw(rng, 1, FL_VECTOR_BYTES_MAX);
+    order->pools = messages_draw(rng, 0, UINT64_MAX);
     plan->weight_unit = (uint32_t)messages_draw(rng, 1, UINT32_MAX);
     plan->weighting = (uint8_t)messages_draw(rng, 0, FL_WEIGHTING_COUNT - 1);
     plan->weight_max =

@@ -235,9 +235,11 @@ a_collecting_root_says_whose_contribution_it_waits_for(void **state)
                                 .round_ms = 2000,
                                 .loss = 0.5,
                                 .accuracy = 0.75,
-                                .masking = { FL_MASKING_MALICIOUS, FL_MASKING_MALICIOUS } };
+                                .masking = { FL_MASKING_MALICIOUS, FL_MASKING_MALICIOUS },
+                                .bad = 3 };
     const fl_status_input input = input_of_root(&root);
     json_t *json = json_of(fl_status_json(&input));
+    assert_whole(json, "pools/bad", 3);
     assert_text(json, "waiting/for", "contributions");
     assert_whole(json, "waiting/ready", 0);
     assert_whole(json, "waiting/expect", 1);

@@ -448,6 +448,10 @@ how_a_round_was_masked_is_said_in_its_line(void **state)
     assert_says(fl_render_masking, "{\"masking\":\"malicious\",\"masked\":true}",
                 "masked (malicious)");
     assert_says(fl_render_masking, "{\"masking\":\"honest\",\"masked\":true}", "masked (honest)");
+    assert_says(fl_render_masking,
+                "{\"masking\":\"malicious\",\"masked\":true,"
+                "\"pools\":{\"weakest\":\"e1\",\"floor\":8,\"bad\":3}}",
+                "masked (malicious), floor 8: 3 bad devices break it at e1");
     assert_says(fl_render_masking, "{\"masking\":\"honest\",\"masked\":false}",
                 "only partly masked (honest)");
     assert_says(fl_render_masking, "{\"masking\":\"unmasked\",\"masked\":false}", "not masked");
