@@ -184,7 +184,7 @@ s_tell_all(const fl_message *message)
 static void
 s_tell_another_roster(void)
 {
-    static const uint8_t line[FL_MEMBER_BYTES];
+    static const uint8_t line[FL_MEMBER_BYTES] = { 1 };
     fl_message message = stage_message(FL_ROSTER);
     message.roster.list = fl_bytes_of(line, sizeof line);
     s_tell_all(&message);
