@@ -258,7 +258,8 @@ typedef struct fl_issued {
     uint8_t parent[FL_CURVE_BYTES];
 } fl_issued;
 
-//  No serial from here on is below `least`.
+//  No serial from here on is below `least`. When the ledger was there already, by a clock that was
+//  ahead, it leaves a gap drawn at random, so that one from a backup goes on elsewhere.
 FL_CHECKED fl_status fl_ledger_serial_from(fl_ledger *self, uint64_t least, fl_why *why);
 //  A serial number that was never given before, from 1. One that is then not used is lost.
 FL_CHECKED fl_status fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why);

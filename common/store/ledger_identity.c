@@ -24,7 +24,8 @@ fl_ledger_serial_from(fl_ledger *self, uint64_t least, fl_why *why)
 {
     fl_query query = fl_query_of(
         self->sql, "INSERT INTO counter(name, value) VALUES('serial', ?) ON CONFLICT(name) "
-                   "DO UPDATE SET value=excluded.value WHERE counter.value < excluded.value");
+                   "DO UPDATE SET value=CASE WHEN counter.value < excluded.value "
+                   "THEN excluded.value ELSE counter.value + (random() & 4294967295) END");
     fl_query_u64(&query, least - 1);
     return fl_query_run(&query, why);
 }

@@ -179,8 +179,7 @@ certificates_of_a_roster_are_checked(void **state)
     assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, now), FL_WHY_NONE);
     assert_int_equal(s_judge(stranger, FL_ROLE_DEVICE, "d-2", 2, now), FL_WHY_CERTIFICATE);
     assert_int_equal(s_judge(authority, FL_ROLE_EDGE, "d-2", 2, now), FL_WHY_ROLE);
-    assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, now + week + 1),
-                     FL_WHY_EXPIRED);
+    assert_int_equal(s_judge(authority, FL_ROLE_DEVICE, "d-2", 2, now + week + 1), FL_WHY_EXPIRED);
     const struct { // clocks that are wrong
         uint64_t now;
         fl_reason reason;
