@@ -59,7 +59,8 @@ def targets(root, build):
                      tree.read(build, "CMakeCache.txt"), re.MULTILINE).group(1)
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         built = {os.path.relpath(entry["file"], home) for entry in json.load(file)}
-    recipe = tree.read(root, "CMakeLists.txt")
+    recipe = (tree.read(root, "CMakeLists.txt") +
+              tree.read(root, "tests/mutants/mutants.cmake"))
     for path in tree.files(root):
         # A fuzzer is built only by the asan preset; then the recipe must name it.
         if path.endswith(".c") and path not in built and path not in recipe:

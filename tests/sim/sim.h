@@ -14,6 +14,7 @@
 #include "tests/sim/life.h"
 #include "tests/sim/masks.h"
 #include "tests/sim/notary.h"
+#include "tests/sim/plant.h"
 #include "tests/sim/turns.h"
 
 enum {
@@ -298,48 +299,6 @@ typedef struct fl_sim_item {
 } fl_sim_item;
 
 // ---- plants -----------------------------------------------------------------------------------
-//  A mistake put into the driver on purpose: a checker that does not find its own is worth nothing.
-typedef enum fl_sim_plant {
-    PLANT_NONE,
-    PLANT_LIE_CLOSED,
-    PLANT_FOLD_TWICE,
-    PLANT_WRONG_WEIGHT,
-    PLANT_FORGET_COMMIT,
-    PLANT_LOW_QUORUM,
-    PLANT_OVERSLEEP,
-    PLANT_LOST_TASK,
-    PLANT_LOST_SAVED,
-    PLANT_LEAK_VEC,
-    PLANT_LEAK_SLOT,
-    PLANT_SKIP_VERIFY,
-    PLANT_EARLY_SAVED,
-    PLANT_STALE_CACHE,
-    PLANT_CUT_HEADER,
-    PLANT_EARLY_FREE,
-    PLANT_FEW_ROUNDS,
-    PLANT_MASK_TWICE,
-    PLANT_CARRY_MASKED,
-    PLANT_FORGET_MARK,
-    PLANT_FORGET_FACT,
-    PLANT_PLAIN_PUSH,
-    PLANT_TELL_SIZE,
-    PLANT_TWO_SETS,
-    PLANT_LIAR,
-    PLANT_LOSE_UPLOAD,
-    PLANT_OPEN_WRONG,
-    PLANT_WRONG_LINE,
-    PLANT_PAUSE_TWICE,
-    PLANT_SHARED_SUM,
-    PLANT_SHARED_SEED,
-    PLANT_LOST_RESUME,
-    PLANT_SICK_STORE,
-    PLANT_WAIT_FOR_GONE,
-    PLANT_COPY_BESIDE,
-    PLANT_LOST_TWINS,
-    PLANT_DRAIN_DEAF,
-    PLANT_DROP_ABSENT,
-    PLANTS
-} fl_sim_plant;
 const char *fl_sim_plant_name(fl_sim_plant plant);
 //  The checker that must find it.
 fl_sim_checker fl_sim_plant_prey(fl_sim_plant plant);
