@@ -218,12 +218,10 @@ a_member_is_no_large_part_of_what_it_lets_be_opened(void **state)
     assert_int_equal(s_refuse(samples, MEMBERS, 0), 0);
     assert_int_equal(s_refuse(samples, MEMBERS, 2), 0);         // 8 of 36
     assert_int_equal(s_refuse(samples, MEMBERS, 2 | 4 | 8), 1); // 8 of 20
-    masked_world *world = s_world(FL_WEIGHTING_CLASSES, MEMBERS, samples);
     fl_secagg_block block = { .members = 3 };
     block.seat[0].class = 1;
     assert_false(fl_secagg_hides(&block, 0, 7, FL_SECAGG_PART_ROSTER)); // 2 of 4
     assert_true(fl_secagg_hides(&block, 1, 7, FL_SECAGG_PART_ROSTER));
-    masked_destroy(&world);
 }
 
 int
