@@ -10,14 +10,13 @@ SAMPLES = [50, 80, 120, 200, 300, 450, 700, 1000]
 SITES = {f"site-{number}": samples for number, samples in enumerate(SAMPLES, 1)}
 LARGEST = "site-8"
 CUT = ["site-2", LARGEST, "site-5", "site-1"]       # a round each, the largest one too
-ROUNDS = len(CUT) + 2                               # the first and the last one with everybody
 TIME_S, WAIT_S = 12, 20
 
 
 def _fabric():
     f = Fabric(edges={}, devices={name: "root" for name in SITES}, device={"trainer": "builtin"},
                root={"rounds": 100000, "round.wait": f"{WAIT_S}s", "round.time_max": f"{TIME_S}s",
-                     "round.absent_max": 0, "model.layers": "784-10", "plan.weight_unit": 1})
+                     "round.absent_max": 0, "model.layers": "784-10"})
     for name, samples in SITES.items():
         f[name].settings.update({**small_idx(f.base, samples, name), "data.minimum": 1,
                                  "delay": f"{200 + samples}ms"})
@@ -38,7 +37,7 @@ def _late_start(f, links):
     f[LARGEST].start()
     f.until(lambda: f.closed() >= 1, 30, "the first round")
     first = f.report(1)
-    expect(first["count"] == len(SITES) and first["weight"] == sum(SAMPLES),
+    expect(first["count"] == len(SITES) and first["stats"]["samples"] == sum(SAMPLES),
            f"somebody's data is missing: {first}")
 
 
@@ -55,10 +54,11 @@ def _cut(f, link, name):
            if entry["outcome"] != "in"}
     expect(set(out) == {name} and out[name][1], f"round {number}: {name} was cut, and out is {out}")
     expect(report["close"] == "done" and report["masked"] and report["count"] == 7 and
-           report["weight"] == sum(SAMPLES) - SITES[name], f"{report}")
+           report["stats"]["samples"] == sum(SAMPLES) - SITES[name], f"{report}")
     text = f.ok("report", str(number), "--state", f["root"].state)
     expect("7 of 8 devices in" in text and name in text and out[name][1] in text, text)
-    print(f"    round {number}: {name} {' '.join(out[name])}, {report['weight']} samples in")
+    seen = report["stats"]["samples"]
+    print(f"    round {number}: {name} {' '.join(out[name])}, {seen} samples in")
 
 
 def eight_sites_in_one_block_lose_nobody_unsaid():
