@@ -107,7 +107,7 @@ static const fl_setting rows[] = {
     { "keep", FL_CONF_TEXT, "best", 0, 0, NULL,
       "which models stay beside the newest: best, or every N (rounds) and the best" },
     { "train.config", FL_CONF_TEXT, "", 0, 0, NULL,
-      "more numbers for that trainer, up to 10: NAME=NUMBER, with commas; names of a-z and _" },
+      "more numbers for that trainer, up to 9: NAME=NUMBER, with commas; names of a-z and _" },
 };
 
 static fl_masking
@@ -296,7 +296,8 @@ s_recipe(const fl_conf *conf)
     return recipe;
 }
 
-//  The numbers of train.config into the recipe, which has the others. False: it is none such.
+//  The numbers of train.config into the recipe, which has the others, and room for the one that the
+//  root adds in each round. False: it is none such.
 static bool
 s_config(const fl_conf *conf, fl_recipe *recipe)
 {
@@ -308,7 +309,8 @@ s_config(const fl_conf *conf, fl_recipe *recipe)
         char name[FL_RECIPE_NAME_BYTES], surplus;
         double number;
         fine = sscanf(word, "%15[a-z_]=%lf%c", name, &number, &surplus) == 2 && isfinite(number) &&
-               isnan(fl_recipe_get(recipe, name, NAN)) && recipe->count < FL_RECIPE_MAX;
+               isnan(fl_recipe_get(recipe, name, NAN)) && recipe->count + 1 < FL_RECIPE_MAX &&
+               strcmp(name, "evaluate") != 0;
         if (fine) {
             fl_recipe_put(recipe, name, number);
         }
@@ -328,7 +330,7 @@ s_check_trainer(const fl_conf *conf, fl_why *why)
     }
     if (!s_config(conf, &recipe)) {
         return fl_fail(FL_MALFORMED, why,
-                       "train.config is up to 10 of NAME=NUMBER with commas, and no name is one "
+                       "train.config is up to 9 of NAME=NUMBER with commas, and no name is one "
                        "of train.* or stands twice");
     }
     if (fl_conf_text(conf, "model.initial")[0] == '\0' || fl_conf_given(conf, "model.layers") ||

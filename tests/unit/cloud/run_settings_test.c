@@ -316,7 +316,11 @@ a_run_of_the_owners_trainers_has_the_model_of_its_file(void **state)
     assert_int_equal(
         with("--train-trainer", "digits", "--model-initial", "f", "--model-layers", "2-2", NULL),
         FL_MISMATCH);
-    static const char *const wrong[] = { "x", "x=", "x=1y", "rate=1", "x=1,x=2", "x=nan", "X=1" };
+    static const char *const wrong[] = {
+        "x",      "x=",         "x=1y",
+        "rate=1", "x=1,x=2",    "x=nan",
+        "X=1",    "evaluate=1", "a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1 i=1 j=1"
+    };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(with("--train-trainer", "digits", "--model-initial", "f", "--train-config",
                               wrong[i], NULL),
@@ -324,7 +328,8 @@ a_run_of_the_owners_trainers_has_the_model_of_its_file(void **state)
     }
     assert_int_equal(with("--train-config", "x=1", NULL), FL_MISMATCH);
     assert_int_equal(with("--train-trainer", "digits", "--model-initial", "f", "--masking",
-                          "unmasked", "--train-config", "width=3, drop_out=0.5", NULL),
+                          "unmasked", "--train-config",
+                          "width=3, drop_out=0.5 c=1 d=1 e=1 f=1 g=1 h=1 i=1", NULL),
                      FL_OK);
     const fl_plan plan = fl_run_settings_root(conf, root).plan;
     assert_string_equal(plan.trainer.name, "digits");
