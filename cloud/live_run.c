@@ -76,11 +76,12 @@ s_begin(fl_live_run *self, const fl_live_run_conf *conf, fl_why *why)
     return status;
 }
 
-//  A plain vector is not scored, nor is a model that devices score alone.
+//  A plain vector is not scored, nor is a model that devices score alone, or one of their owners.
 static fl_samples
 s_test(const fl_live_run *self, const fl_live_run_conf *conf)
 {
     bool scored = fl_conf_int(self->conf, "model.elements") == 0 &&
+                  fl_trainer_own(self->root.plan.trainer.name) &&
                   fl_conf_choice(self->conf, "evaluate.on") != FL_EVALUATE_DEVICES;
     return scored ? conf->test : (fl_samples){ .count = 0 };
 }
@@ -161,9 +162,11 @@ fl_claim
 fl_live_run_claim(const fl_live_run *self)
 {
     const fl_aggregator_conf *rounds = &self->root.aggregator;
+    const uint64_t elements = // of a file that was put they are not more than its bytes allow
+        self->row.elements > 0 ? self->row.elements : self->row.model_bytes / sizeof(float);
     fl_claim claim = { .on_count = rounds->on_count,
                        .wanted = { self->root.plan.trainer, self->root.plan.data },
-                       .bytes = fl_run_settings_memory(self->conf, self->shared.root) };
+                       .bytes = fl_run_settings_memory(self->conf, self->shared.root, elements) };
     memcpy(claim.on, rounds->on, sizeof claim.on);
     return claim;
 }

@@ -10,7 +10,7 @@
 #include "common/model/start.h"
 #include "common/runtime/data_check.h"
 #include "common/runtime/settings.h"
-#include "common/store/file.h"
+#include "common/store/ledger.h"
 #include "common/tensor/element.h"
 
 enum { STEPS = 3 }; // that open a sum: acknowledge, unmask, add up
@@ -68,7 +68,9 @@ static const fl_setting rows[] = {
       "fewest survivors whose sum the root opens" },
     { "masking.step", FL_CONF_DURATION, "2s", 1, 3600000, NULL,
       "time for each of the three steps that open a sum, on every tier" },
-    { "train.trainer", FL_CONF_TEXT, "", 0, 0, NULL, "that devices must offer; none is any" },
+    { "train.trainer", FL_CONF_TEXT, "", 0, 0, NULL,
+      "that devices must offer; none is any. That of a command of their owners takes the model of "
+      "model.initial, whatever it is" },
     { "train.data", FL_CONF_TEXT, "", 0, 0, NULL, "data.name of the devices; none is any" },
     { "train.epochs", FL_CONF_INT, "1", 1, 10000, NULL, "passes over a device's samples" },
     { "train.batch", FL_CONF_INT, "32", 1, 4096, NULL, "samples per training step" },
@@ -104,6 +106,8 @@ static const fl_setting rows[] = {
       "end the run after so many scores without a better one; 0 is never" },
     { "keep", FL_CONF_TEXT, "best", 0, 0, NULL,
       "which models stay beside the newest: best, or every N (rounds) and the best" },
+    { "train.config", FL_CONF_TEXT, "", 0, 0, NULL,
+      "more numbers for that trainer, up to 9: NAME=NUMBER, with commas; names of a-z and _" },
 };
 
 static fl_masking
@@ -266,6 +270,78 @@ s_check_on(const fl_conf *conf, fl_why *why)
                          count, (long long)least);
 }
 
+//  Devices train it with a command of their owners; its shape is that of its file.
+static bool
+s_of_owners(const fl_conf *conf)
+{
+    return !fl_trainer_own(fl_conf_text(conf, "train.trainer"));
+}
+
+//  Every setting below `train.` is the trainer's, but the seed, which the dither has too, and what
+//  the root makes a rate of.
+static fl_recipe
+s_recipe(const fl_conf *conf)
+{
+    static const char below[] = "train.";
+    fl_recipe recipe = { 0 };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *name = rows[i].key + sizeof below - 1;
+        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0 &&
+            strchr(name, '.') == NULL && rows[i].type != FL_CONF_TEXT) {
+            double number = rows[i].type == FL_CONF_INT ? (double)fl_conf_int(conf, rows[i].key)
+                                                        : fl_conf_real(conf, rows[i].key);
+            fl_recipe_put(&recipe, name, (float)number); // as wide as it travels
+        }
+    }
+    return recipe;
+}
+
+//  The numbers of train.config into the recipe, which has the others, and room for the one that the
+//  root adds in each round. False: it is none such.
+static bool
+s_config(const fl_conf *conf, fl_recipe *recipe)
+{
+    char words[FL_CONF_TEXT_MAX], *rest = NULL;
+    bool fine = true;
+    (void)snprintf(words, sizeof words, "%s", fl_conf_text(conf, "train.config"));
+    for (char *word = strtok_r(words, ", ", &rest); fine && word != NULL;
+         word = strtok_r(NULL, ", ", &rest)) {
+        char name[FL_RECIPE_NAME_BYTES], surplus;
+        double number;
+        fine = sscanf(word, "%15[a-z_]=%lf%c", name, &number, &surplus) == 2 && isfinite(number) &&
+               isnan(fl_recipe_get(recipe, name, NAN)) && recipe->count + 1 < FL_RECIPE_MAX &&
+               strcmp(name, "evaluate") != 0;
+        if (fine) {
+            fl_recipe_put(recipe, name, number);
+        }
+    }
+    return fine;
+}
+
+static fl_status
+s_check_trainer(const fl_conf *conf, fl_why *why)
+{
+    fl_recipe recipe = s_recipe(conf);
+    if (!s_of_owners(conf)) {
+        return fl_conf_text(conf, "train.config")[0] != '\0'
+                   ? fl_fail(FL_MISMATCH, why,
+                             "train.config is for a train.trainer of the owners of devices")
+                   : FL_OK;
+    }
+    if (!s_config(conf, &recipe)) {
+        return fl_fail(FL_MALFORMED, why,
+                       "train.config is up to 9 of NAME=NUMBER with commas, and no name is one "
+                       "of train.* or stands twice");
+    }
+    if (fl_conf_text(conf, "model.initial")[0] == '\0' || fl_conf_given(conf, "model.layers") ||
+        fl_conf_given(conf, "model.elements")) {
+        return fl_fail(FL_MISMATCH, why,
+                       "the model of such a train.trainer is that of model.initial: give it, and "
+                       "neither model.layers nor model.elements");
+    }
+    return FL_OK;
+}
+
 //  The sums are proved not to overflow before anything starts.
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
@@ -280,6 +356,7 @@ s_check(const fl_conf *conf, fl_why *why)
     FL_TRY(s_rate(conf, &rate, why));
     FL_TRY(s_check_scores(conf, why));
     FL_TRY(s_check_on(conf, why));
+    FL_TRY(s_check_trainer(conf, why));
     FL_TRY(fl_element_choose(&fixed, why));
     if (fl_conf_int(conf, "model.elements") == 0) {
         FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
@@ -312,7 +389,7 @@ s_test_fits(const fl_conf *conf, const fl_conf *root, fl_why *why)
 {
     const char *inputs = fl_conf_text(root, "test.inputs");
     fl_shape shape;
-    if (inputs[0] == '\0' || fl_conf_int(conf, "model.elements") > 0 ||
+    if (inputs[0] == '\0' || s_of_owners(conf) || fl_conf_int(conf, "model.elements") > 0 ||
         fl_conf_choice(conf, "evaluate.on") == FL_EVALUATE_DEVICES) {
         return fl_conf_real(conf, "stop.at") > 0 || fl_conf_int(conf, "stop.patience") > 0
                    ? fl_fail(FL_MISMATCH, why,
@@ -364,66 +441,6 @@ fl_run_settings_fit(const fl_conf *conf, const fl_conf *root, fl_why *why)
     return FL_OK;
 }
 
-//  "deploy/digits.yaml" is the run "digits", unless it says another name.
-static fl_status
-s_name(const fl_conf *conf, const char *path, char name[FL_RUN_NAME_BYTES], fl_why *why)
-{
-    const char *slash = strrchr(path, '/');
-    const char *base = slash == NULL ? path : slash + 1;
-    const char *said = fl_conf_text(conf, "name");
-    memset(name, 0, FL_RUN_NAME_BYTES);
-    int length = said[0] != '\0'
-                     ? snprintf(name, FL_RUN_NAME_BYTES, "%s", said)
-                     : snprintf(name, FL_RUN_NAME_BYTES, "%.*s", (int)strcspn(base, "."), base);
-    if (length >= FL_RUN_NAME_BYTES || !fl_run_name_valid(name)) {
-        return fl_fail(FL_RANGE, why,
-                       "'%.40s' is no name of a run: 1 to %d of a-z 0-9 . -, not digits alone; "
-                       "set name, or give --name",
-                       said[0] != '\0' ? said : base, FL_RUN_NAME_BYTES - 1);
-    }
-    return FL_OK;
-}
-
-static fl_status
-s_canonical(const fl_conf *conf, fl_blob **text, fl_why *why)
-{
-    char *bytes = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&bytes, &size);
-    if (out == NULL) {
-        return fl_fail(FL_NOMEM, why, "out of memory");
-    }
-    fl_conf_print_given(conf, out);
-    if (ftell(out) == 0) {
-        (void)fputs("# every setting has its default\n", out); // a recipe is never empty
-    }
-    bool written = fclose(out) == 0;
-    *text = written ? fl_blob_copy(fl_bytes_of(bytes, size)) : NULL;
-    free(bytes);
-    return *text != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
-}
-
-fl_status
-fl_run_recipe_read(const char *path, const char *const *sets, uint32_t count, fl_run_recipe *recipe,
-                   fl_why *why)
-{
-    fl_conf *conf = NULL;
-    fl_blob *text = NULL;
-    *recipe = (fl_run_recipe){ .text = NULL };
-    FL_TRY(fl_file_read(path, FL_RUN_RECIPE_MAX, &text, why));
-    fl_status status =
-        fl_conf_of_text(&fl_run_program, path, fl_blob_bytes(text), sets, count, &conf, why);
-    fl_blob_unref(&text);
-    if (status == FL_OK) {
-        (void)snprintf(recipe->initial, sizeof recipe->initial, "%s",
-                       fl_conf_text(conf, "model.initial"));
-        status = s_name(conf, path, recipe->name, why);
-    }
-    FL_THEN(status, s_canonical(conf, &recipe->text, why));
-    fl_conf_destroy(&conf);
-    return status;
-}
-
 //  An unmasked plan says nothing of blocks.
 static void
 s_plan_masking(const fl_conf *conf, fl_plan *plan)
@@ -440,24 +457,6 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
     plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
     FL_ASSERT(fl_secagg_plan_holds(plan, 1)); // fl_element_choose has seen to it
-}
-
-//  Every number below `train.` is the trainer's, but the seed, and what the root makes a rate of.
-static fl_recipe
-s_recipe(const fl_conf *conf)
-{
-    static const char below[] = "train.";
-    fl_recipe recipe = { 0 };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *name = rows[i].key + sizeof below - 1;
-        if (strncmp(rows[i].key, below, sizeof below - 1) == 0 && strcmp(name, "seed") != 0 &&
-            strchr(name, '.') == NULL && rows[i].type != FL_CONF_TEXT) {
-            double number = rows[i].type == FL_CONF_INT ? (double)fl_conf_int(conf, rows[i].key)
-                                                        : fl_conf_real(conf, rows[i].key);
-            fl_recipe_put(&recipe, name, (float)number); // as wide as it travels
-        }
-    }
-    return recipe;
 }
 
 static fl_plan
@@ -479,6 +478,8 @@ s_plan(const fl_conf *conf)
         .late = (uint8_t)fl_conf_choice(conf, "late.policy"),
         .staleness_max = (uint32_t)fl_conf_int(conf, "late.staleness_max"),
     };
+    bool fine = s_config(conf, &plan.recipe);
+    FL_ASSERT(fine); // s_check has seen to it
     s_plan_masking(conf, &plan);
     (void)fl_conf_name(conf, "train.trainer", &plan.trainer); // s_check has seen to it
     (void)fl_conf_name(conf, "train.data", &plan.data);
@@ -525,26 +526,6 @@ fl_run_settings_root(const fl_conf *conf, const fl_conf *root)
 }
 
 uint64_t
-fl_run_settings_memory(const fl_conf *conf, const fl_conf *root)
-{
-    const fl_root_conf run = fl_run_settings_root(conf, root);
-    const fl_element element = fl_policy_element(&run.plan);
-    const uint32_t named = run.aggregator.on_count, most = run.plan.block_max;
-    const uint64_t children = named > 0 ? named : run.aggregator.seats_max;
-    const bool masked = run.plan.masking[1] != FL_MASKING_NONE;
-    const uint64_t blocks = masked ? (children + most - 1) / most : 1;
-    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
-    fl_shape shape;
-    if (elements == 0) {
-        fl_status status = fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, NULL);
-        FL_ASSERT(status == FL_OK); // s_check has seen to it
-        elements = fl_shape_elements(&shape);
-    }
-    return elements * (blocks * sizeof(int64_t) + sizeof(float)) +
-           run.aggregator.slots * fl_element_bytes(&element, elements);
-}
-
-uint64_t
 fl_run_settings_samples_max(const fl_conf *conf)
 {
     fl_plan plan = s_plan(conf);
@@ -563,38 +544,4 @@ fl_run_settings_optimizer(const fl_conf *conf)
         optimizer.momentum = 0.0f;
     }
     return optimizer;
-}
-
-//  A vector that another run made.
-static fl_status
-s_given_vector(uint64_t elements, fl_bytes initial, fl_blob **model, fl_why *why)
-{
-    fl_safetensors file;
-    FL_TRY(fl_safetensors_parse(initial, &file, why));
-    if (file.count != 1 || file.elements != elements) {
-        return fl_fail(FL_MISMATCH, why,
-                       "it has %u tensors of %llu elements in all, and "
-                       "model.elements is %llu",
-                       file.count, (unsigned long long)file.elements, (unsigned long long)elements);
-    }
-    *model = fl_blob_copy(initial);
-    return *model != NULL ? FL_OK : fl_fail(FL_NOMEM, why, "out of memory");
-}
-
-fl_status
-fl_run_settings_model(const fl_conf *conf, fl_bytes initial, fl_blob **model, fl_why *why)
-{
-    uint64_t elements = (uint64_t)fl_conf_int(conf, "model.elements");
-    if (elements > 0 && initial.size > 0) {
-        return s_given_vector(elements, initial, model, why);
-    }
-    if (elements > 0) {
-        return fl_start_vector(elements, model, why);
-    }
-    fl_shape shape;
-    FL_TRY(fl_shape_parse(fl_conf_text(conf, "model.layers"), &shape, why));
-    if (initial.size > 0) {
-        return fl_start_weights(&shape, initial, model, why);
-    }
-    return fl_start_network(&shape, (uint64_t)fl_conf_int(conf, "model.seed"), model, why);
 }

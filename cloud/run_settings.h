@@ -30,13 +30,14 @@ FL_CHECKED fl_status fl_run_settings_fit(const fl_conf *run, const fl_conf *root
 //  What the root's machine does for this run: all but the node, the signer and what is resumed.
 fl_root_conf fl_run_settings_root(const fl_conf *run, const fl_conf *root);
 //  Bytes that an open round takes at that root: its sums, what is received at a time, the next
-//  model.
-uint64_t fl_run_settings_memory(const fl_conf *run, const fl_conf *root);
+//  model. `elements` of its model, where train.trainer leaves them to a file.
+uint64_t fl_run_settings_memory(const fl_conf *run, const fl_conf *root, uint64_t elements);
 //  So many samples of a device count at most.
 uint64_t fl_run_settings_samples_max(const fl_conf *run);
 fl_optimizer_conf fl_run_settings_optimizer(const fl_conf *run);
 //  The model that the run begins with, the caller's; `initial` are the bytes of model.initial, none
-//  when it is not set. As fl_start_weights, fl_start_network and fl_start_vector.
+//  when it is not set. As fl_start_weights, fl_start_network and fl_start_vector; with
+//  train.trainer the tensors of the file, all F32, in its order.
 FL_CHECKED fl_status fl_run_settings_model(const fl_conf *run, fl_bytes initial, fl_blob **model,
                                            fl_why *why);
 

@@ -15,6 +15,7 @@
 #include "common/runtime/enrol_at_start.h"
 #include "device/device.h"
 #include "device/settings.h"
+#include "device/trainers.h"
 
 #define PROGRAM "fl-device"
 
@@ -65,6 +66,27 @@ s_open_files(process *self, fl_why *why)
     return fl_durable_mark(self->slot.path, &self->mark, why);
 }
 
+//  Those of the owner, in front of our own.
+static fl_status
+s_open_trainers(process *self, const fl_lease *ours, fl_why *why)
+{
+    const fl_conf *site = self->site == NULL ? NULL : fl_site_conf(self->site);
+    const char *slots = fl_conf_text(self->conf, "slots");
+    const fl_trainers_conf conf = {
+        .directory = fl_conf_text(self->conf, "trainers"),
+        .state = self->slot.path,
+        .hidden = self->slotted ? slots : self->slot.path,
+        .node = fl_identity_node(self->identity)->name,
+        .shard = ours->shard,
+        .shards = ours->shards,
+        .mute = site != NULL && !fl_conf_bool(site, "scores"),
+        .samples_min = site == NULL ? 1 : (uint64_t)fl_conf_int(site, "samples_min"),
+        .own = self->trainer,
+    };
+    fl_start_step("trying the trainers", FL_START_LONG_S);
+    return fl_trainers_open(&conf, &self->trainer, why);
+}
+
 //  The samples may be made by somebody who starts when we do.
 static fl_status
 s_open_trainer(process *self, fl_why *why)
@@ -83,6 +105,7 @@ s_open_trainer(process *self, fl_why *why)
         FL_TRY(fl_site_open(site, self->slot.path, &self->trainer.samples, &self->site, why));
     }
     FL_TRY(fl_device_trainer(self->conf, self->site, &ours, &self->data, &self->trainer, why));
+    FL_TRY(s_open_trainers(self, &ours, why));
     if (ours.shards > 1) {
         fl_log(FL_LOG_INFO, "shard", fl_log_u64("shard", ours.shard),
                fl_log_u64("of", ours.shards));
@@ -147,6 +170,15 @@ s_turn(void *arg)
     }
 }
 
+static fl_reason
+s_judge(void *arg, const fl_order *order, char text[FL_TEXT_MAX])
+{
+    process *self = arg;
+    fl_reason reason = fl_trainers_judge(self->trainer.self, order, text);
+    return reason == FL_WHY_NONE && self->site != NULL ? fl_site_judge(self->site, order, text)
+                                                       : reason;
+}
+
 static fl_status
 s_seat(process *self, fl_why *why)
 {
@@ -156,9 +188,10 @@ s_seat(process *self, fl_why *why)
     self->masking = fl_settings_masking(self->conf, self->identity);
     participant.masking = &self->masking;
     participant.mark = &self->mark;
-    participant.judge = self->site != NULL ? fl_site_judge : NULL;
-    participant.judge_self = self->site;
+    participant.judge = s_judge;
+    participant.judge_self = self;
     participant.offers = fl_device_offers(self->conf);
+    fl_trainers_offer(self->trainer.self, &participant.offers);
     self->durable = (fl_durable){ .directory = self->slot.path };
     self->device = fl_device_new(&participant);
     const fl_queries_conf queries = { .node = self->node, .fill = s_fill, .self = self };

@@ -45,6 +45,9 @@ static const fl_setting rows[] = {
     { "synthetic.samples", FL_CONF_INT, "64", 0, 1000000000, NULL,
       "number of samples that the synthetic trainer reports" },
     { "synthetic.seed", FL_CONF_INT, "1", 0, 0, NULL, "seed of the synthetic trainer's updates" },
+    { "trainers", FL_CONF_TEXT, "", 0, 0, NULL,
+      "directory with a file NAME.yaml for each command that trains here, for runs that ask for "
+      "it; without data.inputs it trains for no other run" },
     { "site", FL_CONF_TEXT, "", 0, 0, NULL,
       "file in which the owner of this site says what is allowed here; without: everything" },
 };
@@ -81,6 +84,14 @@ fl_device_offers(const fl_conf *conf)
     return offers;
 }
 
+//  It trains with its owner's commands only.
+static bool
+s_bare(const fl_conf *conf)
+{
+    return fl_conf_text(conf, "trainers")[0] != '\0' && !fl_conf_given(conf, "trainer") &&
+           fl_conf_text(conf, "data.inputs")[0] == '\0';
+}
+
 static fl_status
 s_check(const fl_conf *conf, fl_why *why)
 {
@@ -89,7 +100,7 @@ s_check(const fl_conf *conf, fl_why *why)
     if (fl_device_offers(conf).count == 0) {
         return fl_fail(FL_RANGE, why, "data.name: 1 to 15 characters of a-z 0-9 . -");
     }
-    if (fl_conf_choice(conf, "trainer") != 0) {
+    if (fl_conf_choice(conf, "trainer") != 0 || s_bare(conf)) {
         return FL_OK;
     }
     fl_shape shape;
@@ -184,7 +195,7 @@ fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours, fl_why *
     if (status != FL_MISSING) {
         return status;
     }
-    if (slotted && !given && fl_conf_choice(conf, "trainer") == 0) {
+    if (slotted && !given && fl_conf_choice(conf, "trainer") == 0 && !s_bare(conf)) {
         return fl_fail(FL_MISSING, why,
                        "the root has leased no data shard to %s: set shards at the root before "
                        "this device enrols, or data.shards and data.shard here",
@@ -199,6 +210,10 @@ fl_status
 fl_device_trainer(const fl_conf *conf, const fl_site *site, const fl_lease *ours, fl_dataset *data,
                   fl_trainer *trainer, fl_why *why)
 {
+    *trainer = (fl_trainer){ .self = NULL };
+    if (s_bare(conf)) {
+        return FL_OK;
+    }
     if (fl_conf_choice(conf, "trainer") == 0) {
         return s_builtin(conf, site, ours, data, trainer, why);
     }

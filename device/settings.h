@@ -19,7 +19,8 @@ fl_offerings fl_device_offers(const fl_conf *conf);
 FL_CHECKED fl_status fl_device_shard(const fl_conf *conf, const char *state, fl_lease *ours,
                                      fl_why *why);
 //  The trainer that the settings ask for, with our shard in `data`; both are the caller's, `data`
-//  is released after the trainer. The limits of `site` hold for the builtin one; NULL: none.
+//  is released after the trainer. The limits of `site` hold for the builtin one; NULL: none. It has
+//  no `train` where only the owner's commands train.
 FL_CHECKED fl_status fl_device_trainer(const fl_conf *conf, const fl_site *site,
                                        const fl_lease *ours, fl_dataset *data, fl_trainer *trainer,
                                        fl_why *why);

@@ -160,13 +160,13 @@ s_waits(fl_site *self, const char *hash)
 }
 
 static fl_reason
-s_judge(fl_site *self, const char *run, const char *hash, char text[FL_TEXT_MAX])
+s_judge(fl_site *self, const char *run, const char *hash, bool own, char text[FL_TEXT_MAX])
 {
     if (!s_named(self, run)) {
         (void)snprintf(text, FL_TEXT_MAX, "this site takes no part in a run of that name");
         return FL_WHY_SITE;
     }
-    if (*self->samples < (uint64_t)fl_conf_int(self->conf, "samples_min")) {
+    if (own && *self->samples < (uint64_t)fl_conf_int(self->conf, "samples_min")) {
         (void)snprintf(text, FL_TEXT_MAX, "this site has fewer samples than its samples_min");
         return FL_WHY_SITE;
     }
@@ -186,7 +186,8 @@ fl_site_judge(void *self, const fl_order *order, char text[FL_TEXT_MAX])
 {
     char hash[HASH_TEXT + 1];
     fl_hex(order->manifest.bytes, sizeof order->manifest.bytes, hash);
-    fl_reason reason = s_judge(self, order->plan.run, hash, text);
+    const bool own = fl_trainer_own(order->plan.trainer.name); // a command says how many it has
+    fl_reason reason = s_judge(self, order->plan.run, hash, own, text);
     const fl_log_pair run = fl_log_text("name", order->plan.run);
     if (reason == FL_WHY_NONE) {
         fl_log(FL_LOG_INFO, "site-grants", run, fl_log_u64("of_round", order->round),

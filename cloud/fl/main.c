@@ -1,11 +1,15 @@
 //  fl - the operator's command.
 #include "cloud/fl/os.h"
 #include "cloud/fl/verbs.h"
+#include "common/trainer/fence.h"
 
 int
 main(int argc, char **argv)
 {
     fl_why why = { "" };
+    if (fl_fence_asked(argc, argv)) {
+        fl_fence_main(argv);
+    }
     fl_os *world = fl_os_new(&why);
     if (world == NULL) {
         (void)fprintf(stderr, "fl: %s\n", why.text);

@@ -180,6 +180,21 @@ static const fl_setting reference[] = {
     JSON,
 };
 
+static const fl_setting trainer_check[] = {
+    { "model", FL_CONF_TEXT, "", 0, 0, NULL,
+      "A model that it takes, safetensors or npz; without: three small tensors" },
+    { "data", FL_CONF_TEXT, "", 0, 0, NULL, "What it is told as FL_DATA" },
+    { "set", FL_CONF_LIST, "", 0, 0, NULL, "NAME=NUMBER of the run's recipe, such as rate=0.1" },
+    { "form", FL_CONF_CHOICE, "once", 0, 0, "once|serve", "A command a round, or one that stays" },
+    { "network", FL_CONF_CHOICE, "loopback", 0, 0, "loopback|world", "What it can reach" },
+    { "time.max", FL_CONF_DURATION, "1m", 10, 86400000, NULL, "Longest training of one round" },
+    { "cancel", FL_CONF_DURATION, "5s", 10, 3600000, NULL, "From SIGTERM until it is killed" },
+    { "disk", FL_CONF_SIZE, "64MiB", 65536, 1099511627776, NULL,
+      "Bytes in its own directory, beside the model" },
+    JSON,
+};
+static const fl_setting tensor[] = { JSON };
+
 // ---- the table --------------------------------------------------------------------------------
 #define SETTINGS(table)                                                                            \
     .flags_only = true, .settings = (table), .setting_count = sizeof(table) / sizeof *(table)
@@ -323,6 +338,22 @@ static const fl_command commands[] = {
                    SETTINGS(reference),
                    .purpose = "Train with all samples in one place, for comparison." },
       .run = fl_verb_reference },
+    { .program = { .name = "trainer check",
+                   .arguments = "COMMAND [WORD] [WORD] [WORD] [WORD] [WORD] [WORD] [WORD]",
+                   SETTINGS(trainer_check),
+                   .purpose = "Try a trainer, and say in one line what is wrong with it." },
+      .run = fl_verb_trainer_check },
+    { .program = { .name = "tensor get",
+                   .arguments = "FILE [NAME]",
+                   SETTINGS(tensor),
+                   .purpose = "Print a tensor of a model, a number a line; without NAME, list "
+                              "names and dimensions." },
+      .run = fl_verb_tensor_get },
+    { .program = { .name = "tensor put",
+                   .arguments = "FILE NAME",
+                   SETTINGS(tensor),
+                   .purpose = "Replace a tensor of a model by the numbers on standard input." },
+      .run = fl_verb_tensor_put },
 };
 
 static const fl_exit exits[] = {

@@ -59,5 +59,9 @@ int fl_verb_model_export(void *context, const fl_conf *conf);
 //  experiment.c
 int fl_verb_shards(void *context, const fl_conf *conf);
 int fl_verb_reference(void *context, const fl_conf *conf);
+//  trainer.c
+int fl_verb_trainer_check(void *context, const fl_conf *conf);
+int fl_verb_tensor_get(void *context, const fl_conf *conf);
+int fl_verb_tensor_put(void *context, const fl_conf *conf);
 
 #endif

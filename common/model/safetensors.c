@@ -47,7 +47,7 @@ s_parse_shape(const json_t *shape, fl_tensor *tensor, fl_why *why)
 
 //  `first` holds the byte offset until all tensors are sorted by it.
 static fl_status
-s_parse_tensor(const char *name, const json_t *entry, size_t data_bytes, fl_tensor *tensor,
+s_parse_tensor(const char *name, const json_t *entry, uint64_t data_bytes, fl_tensor *tensor,
                fl_why *why)
 {
     memset(tensor, 0, sizeof *tensor);
@@ -73,9 +73,9 @@ s_parse_tensor(const char *name, const json_t *entry, size_t data_bytes, fl_tens
     const json_int_t begin = json_integer_value(from), end = json_integer_value(to);
     if (begin < 0 || end < begin || (uint64_t)end > data_bytes) {
         return fl_fail(FL_MALFORMED, why,
-                       "safetensors: data_offsets [%lld, %lld] of %s lie outside the %zu bytes of "
+                       "safetensors: data_offsets [%lld, %lld] of %s lie outside the %llu bytes of "
                        "data",
-                       (long long)begin, (long long)end, name, data_bytes);
+                       (long long)begin, (long long)end, name, (unsigned long long)data_bytes);
     }
     if ((uint64_t)(end - begin) != tensor->elements * sizeof(float)) {
         return fl_fail(FL_MALFORMED, why, "safetensors: %s has %lld bytes, its shape needs %llu",
@@ -113,7 +113,7 @@ s_by_offset(const void *left, const void *right)
 
 //  The tensors must cover the data from its first byte to its last.
 static fl_status
-s_join(fl_safetensors *self, fl_why *why)
+s_join(fl_safetensors *self, uint64_t data_bytes, fl_why *why)
 {
     if (self->count == 0) {
         return fl_fail(FL_MALFORMED, why, "safetensors: the file holds no tensor");
@@ -131,15 +131,16 @@ s_join(fl_safetensors *self, fl_why *why)
         tensor->first = self->elements;
         self->elements += tensor->elements;
     }
-    if (self->elements * sizeof(float) != self->data.size) {
-        return fl_fail(FL_MALFORMED, why, "safetensors: %zu bytes of data, the tensors cover %llu",
-                       self->data.size, (unsigned long long)(self->elements * sizeof(float)));
+    if (self->elements * sizeof(float) != data_bytes) {
+        return fl_fail(FL_MALFORMED, why, "safetensors: %llu bytes of data, the tensors cover %llu",
+                       (unsigned long long)data_bytes,
+                       (unsigned long long)(self->elements * sizeof(float)));
     }
     return FL_OK;
 }
 
 static fl_status
-s_parse_header(const json_t *header, fl_safetensors *self, fl_why *why)
+s_parse_header(const json_t *header, uint64_t data_bytes, fl_safetensors *self, fl_why *why)
 {
     if (!json_is_object(header)) {
         return fl_fail(FL_MALFORMED, why, "safetensors: the header is no JSON object");
@@ -155,19 +156,32 @@ s_parse_header(const json_t *header, fl_safetensors *self, fl_why *why)
             status = fl_fail(FL_RANGE, why, "safetensors: more than %d tensors", FL_TENSORS_MAX);
         } else {
             fl_tensor *tensor = &self->tensor[self->count++];
-            status = s_parse_tensor(name, entry, self->data.size, tensor, why);
+            status = s_parse_tensor(name, entry, data_bytes, tensor, why);
         }
         if (status != FL_OK) {
             return status;
         }
     }
-    return s_join(self, why);
+    return s_join(self, data_bytes, why);
+}
+
+fl_status
+fl_safetensors_parse_head(fl_bytes text, uint64_t data_bytes, fl_safetensors *self, fl_why *why)
+{
+    json_error_t error;
+    json_t *header = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
+    memset(self, 0, sizeof *self);
+    if (header == NULL) {
+        return fl_fail(FL_MALFORMED, why, "safetensors: the header is no JSON: %s", error.text);
+    }
+    fl_status status = s_parse_header(header, data_bytes, self, why);
+    json_decref(header);
+    return status;
 }
 
 fl_status
 fl_safetensors_parse(fl_bytes bytes, fl_safetensors *self, fl_why *why)
 {
-    memset(self, 0, sizeof *self);
     fl_reader reader = fl_reader_of(bytes);
     uint64_t length = fl_read_u64(&reader);
     if (!reader.broken && length > FL_SAFETENSORS_HEADER_MAX) {
@@ -180,16 +194,10 @@ fl_safetensors_parse(fl_bytes bytes, fl_safetensors *self, fl_why *why)
         return fl_fail(FL_MALFORMED, why, "safetensors: %zu bytes are too few: the file is cut off",
                        bytes.size);
     }
-    self->data = fl_bytes_of(reader.at, (size_t)(reader.end - reader.at));
-    json_error_t error;
-    json_t *header =
-        json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &error);
-    if (header == NULL) {
-        return fl_fail(FL_MALFORMED, why, "safetensors: the header is no JSON: %s", error.text);
-    }
-    fl_status status = s_parse_header(header, self, why);
-    json_decref(header);
-    return status;
+    const size_t data_bytes = (size_t)(reader.end - reader.at);
+    FL_TRY(fl_safetensors_parse_head(text, data_bytes, self, why));
+    self->data = fl_bytes_of(reader.at, data_bytes);
+    return FL_OK;
 }
 
 const fl_tensor *

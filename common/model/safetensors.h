@@ -9,7 +9,7 @@
 #include "common/base/id.h"
 
 enum {
-    FL_TENSORS_MAX = 64,
+    FL_TENSORS_MAX = 512,
     FL_TENSOR_RANK_MAX = 4,
     FL_TENSOR_NAME_MAX = 48,
     FL_NOTES_MAX = 16,
@@ -40,6 +40,9 @@ typedef struct fl_safetensors {
 //  FL_MALFORMED: not this format, cut off, overlapping, with gaps. FL_RANGE: above a bound.
 //  FL_MISMATCH: a tensor is not F32. `self` is undefined then.
 FL_CHECKED fl_status fl_safetensors_parse(fl_bytes bytes, fl_safetensors *self, fl_why *why);
+//  The same of the header's text alone, of a file with so many bytes of data: without views.
+FL_CHECKED fl_status fl_safetensors_parse_head(fl_bytes text, uint64_t data_bytes,
+                                               fl_safetensors *self, fl_why *why);
 //  By name; NULL when there is none.
 const fl_tensor *fl_safetensors_find(const fl_safetensors *self, const char *name);
 //  Of names, shapes and values, tensors by ascending name: the same whatever else the file says.

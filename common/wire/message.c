@@ -104,6 +104,12 @@ fl_set_next(uint64_t set, uint32_t from)
     return left == 0 ? FL_MEMBERS_MAX : from + (uint32_t)__builtin_ctzll(left);
 }
 
+bool
+fl_trainer_own(const char *name)
+{
+    return name[0] == '\0' || strcmp(name, "builtin") == 0 || strcmp(name, "synthetic") == 0;
+}
+
 // ---- the recipe -------------------------------------------------------------------------------
 static const double *
 s_find(const fl_recipe *self, const char *name)

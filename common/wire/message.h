@@ -93,6 +93,9 @@ typedef enum fl_weighting {
 } fl_weighting;
 const char *fl_weighting_name(fl_weighting weighting); // "samples", "equal", "classes"
 
+//  Of devices themselves, and no command of their owners: "", "builtin", "synthetic".
+bool fl_trainer_own(const char *name);
+
 //  What a trainer is told: numbers by name, names ascending. The fabric carries it and reads none
 //  of it.
 enum { FL_RECIPE_MAX = 16, FL_RECIPE_NAME_BYTES = 16 };

@@ -94,7 +94,7 @@ def examples(root, build):
             continue
         shells, settings = _shown(tree.read(root, path))
         for command in COMMAND.findall("".join(shells)):
-            words = command.replace("\\\n", " ").split()
+            words = command.replace("\\\n", " ").split(" -- ")[0].split()
             flags = [word.split("=")[0] for word in words if word.startswith("--")]
             said = _run(build, *words[:words.index(flags[0])] if flags else words, "--help")
             for flag in flags or ["usage:"]:

@@ -173,7 +173,7 @@ def widths(root, _build):
 
 
 TOP = {"CMakeLists.txt", "CMakePresets.json", "README.md", "CHANGELOG.md", "LICENSE", "cloud",
-       "edge", "device", "common", "deploy", "tests", "docs"}
+       "edge", "device", "common", "python", "deploy", "tests", "docs"}
 
 
 def layout(root, _build):

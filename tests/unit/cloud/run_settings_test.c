@@ -301,6 +301,49 @@ a_run_names_the_children_that_take_part(void **state)
     assert_int_equal(with("--round-on", "e1,e2", "--masking", "unmasked", NULL), FL_OK);
 }
 
+//  The model is that of its file, whatever the tensors are; so nothing else says what it is.
+static void
+a_run_of_the_owners_trainers_has_the_model_of_its_file(void **state)
+{
+    (void)state;
+    static const float values[] = { 1, 2, 3, 4, 5, 6, 7 };
+    static const fl_tensor tensors[] = { { .name = "head.w", .rank = 2, .shape = { 2, 3 } },
+                                         { .name = "a", .rank = 0 } };
+    fl_blob *file = NULL, *model = NULL;
+    assert_int_equal(fl_safetensors_save(tensors, 2, NULL, 0, values, &file), FL_OK);
+    assert_int_equal(with("--train-trainer", "digits", NULL), FL_MISMATCH);
+    refused("give it");
+    assert_int_equal(
+        with("--train-trainer", "digits", "--model-initial", "f", "--model-layers", "2-2", NULL),
+        FL_MISMATCH);
+    static const char *const wrong[] = {
+        "x",      "x=",         "x=1y",
+        "rate=1", "x=1,x=2",    "x=nan",
+        "X=1",    "evaluate=1", "a=1 b=1 c=1 d=1 e=1 f=1 g=1 h=1 i=1 j=1"
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(with("--train-trainer", "digits", "--model-initial", "f", "--train-config",
+                              wrong[i], NULL),
+                         FL_MALFORMED);
+    }
+    assert_int_equal(with("--train-config", "x=1", NULL), FL_MISMATCH);
+    assert_int_equal(with("--train-trainer", "digits", "--model-initial", "f", "--masking",
+                          "unmasked", "--train-config",
+                          "width=3, drop_out=0.5 c=1 d=1 e=1 f=1 g=1 h=1 i=1", NULL),
+                     FL_OK);
+    const fl_plan plan = fl_run_settings_root(conf, root).plan;
+    assert_string_equal(plan.trainer.name, "digits");
+    assert_true(fl_recipe_get(&plan.recipe, "trainer", -1) < 0);
+    assert_true(fl_recipe_get(&plan.recipe, "epochs", 0) > 0);
+    assert_true(fl_recipe_get(&plan.recipe, "drop_out", 0) == 0.5);
+    assert_int_equal(fl_run_settings_memory(conf, root, 7), 7 * (8 + 4 + 4 * 3));
+    assert_int_equal(fl_run_settings_model(conf, fl_blob_bytes(file), &model, &why), FL_OK);
+    assert_true(fl_bytes_equal(fl_blob_bytes(file), fl_blob_bytes(model)));
+    fl_blob_unref(&model);
+    assert_int_equal(fl_run_settings_model(conf, fl_bytes_of("no", 2), &model, &why), FL_MALFORMED);
+    fl_blob_unref(&file);
+}
+
 //  One sum of 8 bytes at most, the next model, and four uploads of 3 bytes each; masked, a sum for
 //  each block of the 64 children that may be there.
 static void
@@ -308,12 +351,12 @@ an_open_round_takes_as_much_memory_as_its_run_says(void **state)
 {
     (void)state;
     assert_int_equal(with("--model-elements", "1000", "--masking", "unmasked", NULL), FL_OK);
-    const uint64_t plain = fl_run_settings_memory(conf, root);
+    const uint64_t plain = fl_run_settings_memory(conf, root, 0);
     assert_int_equal(plain, 1000 * (8 + 4 + 4 * 3));
     assert_int_equal(with("--model-elements", "1000", "--masking-block-max", "16", NULL), FL_OK);
-    assert_int_equal(fl_run_settings_memory(conf, root), plain + 3 * 8000);
+    assert_int_equal(fl_run_settings_memory(conf, root, 0), plain + 3 * 8000);
     assert_int_equal(with("--model-layers", "784-128-10", "--masking", "unmasked", NULL), FL_OK);
-    assert_int_equal(fl_run_settings_memory(conf, root), 101770 * 24);
+    assert_int_equal(fl_run_settings_memory(conf, root, 0), 101770 * 24);
 }
 
 static void
@@ -512,6 +555,7 @@ main(void)
         unit_case(a_root_waits_for_as_many_children_as_can_mask, begin, end),
         unit_case(settings_under_which_no_masked_round_succeeds_are_refused, begin, end),
         unit_case(a_run_names_the_children_that_take_part, begin, end),
+        unit_case(a_run_of_the_owners_trainers_has_the_model_of_its_file, begin, end),
         unit_case(an_open_round_takes_as_much_memory_as_its_run_says, begin, end),
         unit_case(a_root_that_cannot_run_it_says_so, begin, end),
         unit_case(the_rate_is_constant_or_follows_a_schedule, begin, end),
