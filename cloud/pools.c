@@ -80,6 +80,9 @@ static void
 s_log(const fl_drawing *drawn)
 {
     const fl_drawing_view view = fl_drawing_look(drawn);
+    if (view.pools == 0) { // nobody is enrolled
+        return;
+    }
     fl_log(FL_LOG_INFO, "pools", fl_log_u64("epoch", view.epoch), fl_log_u64("pools", view.pools),
            fl_log_u64("names", view.names), fl_log_text("weakest", view.edge.name),
            fl_log_u64("floor", view.floor), fl_log_u64("bad", view.bad));

@@ -13,6 +13,7 @@
 #include "common/config/clock.h"
 #include "common/config/lock.h"
 #include "common/config/start.h"
+#include "common/crypto/entropy.h"
 #include "common/data/idx.h"
 #include "common/runtime/enrol_at_start.h"
 #include "common/runtime/settings.h"
@@ -105,7 +106,10 @@ s_open_files(process *self, fl_why *why)
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
     //  One from a backup would give serials a second time: 256 a second are never caught up with.
-    FL_TRY(fl_ledger_serial_from(self->ledger, (fl_clock_wall_s() << 8) + 1, why));
+    const fl_entropy os = fl_entropy_os();
+    uint32_t gap;
+    fl_entropy_fill(&os, &gap, sizeof gap);
+    FL_TRY(fl_ledger_serial_from(self->ledger, (fl_clock_wall_s() << 8) + 1, gap, why));
     FL_TRY(fl_state_dir_path(self->state, "models", path, why));
     return fl_checkpoints_open(path, self->ledger, &self->checkpoints, why);
 }

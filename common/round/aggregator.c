@@ -703,11 +703,23 @@ s_refuse_copy(fl_aggregator *self, const fl_event *event, const fl_name *keeper,
     return true;
 }
 
+//  A child that sits here says HELLO because it offers something else now.
+static bool
+s_offers_anew(const fl_aggregator *self, const fl_event *event)
+{
+    const int64_t index = fl_seats_of_peer(self->seats, event->message.from);
+    const fl_seat *seat = index < 0 ? NULL : fl_seats_look(self->seats, (uint32_t)index);
+    return seat != NULL && seat->present &&
+           !fl_bytes_equal(fl_offerings_bytes(&seat->offers),
+                           event->message.message->hello.offers);
+}
+
 static void
 on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
     bool renewed = false;
     const bool fits = s_role_fits(self, event->message.role);
+    const bool offers = s_offers_anew(self, event);
     if (s_refuse_copy(self, event, s_keeper(self, &event->message.node), now, out)) {
         return;
     }
@@ -730,8 +742,10 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     welcome->seat = (uint32_t)index;
     welcome->epoch = seat->epoch;
     welcome->beat_ms = self->conf.timing.beat_ms;
-    s_note(self, &seat->node, seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED,
-           FL_WHY_NONE, (uint64_t)index, seat->epoch, out);
+    if (renewed || !offers) {
+        s_note(self, &seat->node, seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED,
+               FL_WHY_NONE, (uint64_t)index, seat->epoch, out);
+    }
     if (renewed && self->over && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
         fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
         closed->outcome = FL_OUT_IDLE;

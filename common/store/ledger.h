@@ -259,8 +259,9 @@ typedef struct fl_issued {
 } fl_issued;
 
 //  No serial from here on is below `least`. When the ledger was there already, by a clock that was
-//  ahead, it leaves a gap drawn at random, so that one from a backup goes on elsewhere.
-FL_CHECKED fl_status fl_ledger_serial_from(fl_ledger *self, uint64_t least, fl_why *why);
+//  ahead, it leaves `gap`: drawn at random, so that one from a backup goes on elsewhere.
+FL_CHECKED fl_status fl_ledger_serial_from(fl_ledger *self, uint64_t least, uint64_t gap,
+                                           fl_why *why);
 //  A serial number that was never given before, from 1. One that is then not used is lost.
 FL_CHECKED fl_status fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why);
 //  Which of how many data shards a node trains on; shards 0: none.

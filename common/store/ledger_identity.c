@@ -20,13 +20,14 @@ fl_ledger_serial_next(fl_ledger *self, uint64_t *serial, fl_why *why)
 }
 
 fl_status
-fl_ledger_serial_from(fl_ledger *self, uint64_t least, fl_why *why)
+fl_ledger_serial_from(fl_ledger *self, uint64_t least, uint64_t gap, fl_why *why)
 {
     fl_query query = fl_query_of(
         self->sql, "INSERT INTO counter(name, value) VALUES('serial', ?) ON CONFLICT(name) "
                    "DO UPDATE SET value=CASE WHEN counter.value < excluded.value "
-                   "THEN excluded.value ELSE counter.value + (random() & 4294967295) END");
+                   "THEN excluded.value ELSE counter.value + ? END");
     fl_query_u64(&query, least - 1);
+    fl_query_u64(&query, gap);
     return fl_query_run(&query, why);
 }
 

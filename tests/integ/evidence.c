@@ -53,7 +53,7 @@ s_update(void)
     fl_name node;
     uint64_t clipped = 0;
     fl_element fixed = { .clip = 1.0f, .bits = (uint8_t)words_number("bits", 20), .weight_unit = 64,
-                       .weight_max = 255, .devices_max = (uint32_t)words_number("devices", 16) };
+                       .weight_max = 1, .devices_max = (uint32_t)words_number("devices", 16) };
     fl_order order = { .round = (uint64_t)words_number("round", 1),
                        .elements = (uint64_t)words_number("elements", 1000),
                        .plan = { .clip = fixed.clip, .seed = 1 } };

@@ -162,7 +162,9 @@ who_does_not_offer_what_the_run_wants_is_idle_by_name(void **state)
     fl_aggregator_needs(parent_cohort, &(fl_plan){ .bits = 16 });
     assert_int_equal(fl_aggregator_seat(parent_cohort, 0).reason, FL_WHY_DRAIN);
     fl_aggregator_needs(parent_cohort, &(fl_plan){ .data = machine_node("xray") });
+    machine_clear();
     s_says_it_has(1, "xray");
+    assert_null(machine_note(FL_NOTE_REJOINED)); // it was there all the time
     parent_open(3, FL_NEVER);
     assert_non_null(machine_said(1, FL_TASK));
     assert_null(machine_said(0, FL_TASK));
