@@ -4,7 +4,8 @@ import re
 
 import tree
 
-FUNCTION_LINES, FILE_LINES, COLUMNS, README_LINES = 60, 600, 100, 25
+FUNCTION_LINES, FILE_LINES, COLUMNS = 60, 600, 100
+README_LINES, FIRST_README_LINES = 25, 120
 MACHINE_LINES, MACHINES = 2000, ("common/secagg/", "common/round/")   # a machine stays whole
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 STANDARD = set("""assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp
@@ -186,7 +187,7 @@ def layout(root, _build):
 
 
 def readmes(root, _build):
-    """Each folder says in 25 lines what lives in it; the map of the first README is the tree."""
+    """Each folder says what lives in it, in 25 lines; the first README in 120, with the tree."""
     paths = tree.files(root)
     folders = {"/".join(path.split("/")[:depth]) for path in paths for depth in (1, 2)
                if path.count("/") >= depth}
@@ -199,6 +200,8 @@ def readmes(root, _build):
         elif tree.read(root, path).count("\n") > README_LINES:
             yield f"{path}: longer than {README_LINES} lines"
     if "README.md" in paths:
+        if tree.read(root, "README.md").count("\n") > FIRST_README_LINES:
+            yield f"README.md: longer than {FIRST_README_LINES} lines"
         yield from _map(root, {path.split("/")[0] + "/" for path in paths if "/" in path})
     else:
         yield "README.md: is missing"

@@ -53,6 +53,7 @@ PLANTS = [
     ("layout", "LICENSE", None, "is missing"),
     ("readmes", "common/base/README.md", None, "is missing"),
     ("readmes", "common/base/README.md", "line\n" * 26, "longer than"),
+    ("readmes", "README.md", "\n" * 121, "longer than 120"),
     ("states", "docs/states.md", "\n## Plant\n\nNothing.\n", "does not say"),
     ("states", "docs/states.md", "\n## Plant\n\nStates of `phase` in `edge/edge.c`: `idle`\n\n"
      "| `idle` |\n", "the code has"),
