@@ -1608,7 +1608,7 @@ fl_aggregator_new(const fl_aggregator_conf *conf)
     self->check_at = FL_NEVER;
     self->seats = fl_seats_new(conf->seats_max);
     self->roll = calloc((size_t)2 * FL_ROLL_MAX, sizeof *self->roll);
-    self->before = self->roll + FL_ROLL_MAX;
+    self->before = self->roll == NULL ? NULL : self->roll + FL_ROLL_MAX;
     self->durations = calloc(conf->seats_max, sizeof *self->durations);
     self->selection = (fl_selection){ fl_selection_find("all"), self->seats, 0 };
     if (self->seats != NULL) {
