@@ -10,6 +10,7 @@ enum { REDRAW_ROUNDS = 100 };
 
 struct fl_pools {
     fl_ledger *ledger;
+    uint64_t grace_s;
     fl_entropy entropy;
     fl_drawing drawn;            // of the store's strand
     uint32_t since;              // rounds, from the last look at uneven pools on
@@ -47,8 +48,8 @@ s_publish(fl_pools *self, fl_why *why)
 }
 
 fl_status
-fl_pools_open(fl_ledger *ledger, const fl_drawing *first, const fl_entropy *entropy,
-              fl_pools **pools, fl_why *why)
+fl_pools_open(fl_ledger *ledger, const fl_drawing *first, uint64_t grace_s,
+              const fl_entropy *entropy, fl_pools **pools, fl_why *why)
 {
     fl_pools *self = calloc(1, sizeof *self);
     *pools = self;
@@ -56,6 +57,7 @@ fl_pools_open(fl_ledger *ledger, const fl_drawing *first, const fl_entropy *entr
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
     self->ledger = ledger;
+    self->grace_s = grace_s;
     self->entropy = *entropy;
     self->drawn = *first;
     FL_TRY(fl_ledger_pools_get(ledger, &self->drawn.epoch, &self->drawn.places, &self->drawn.count,
@@ -113,7 +115,8 @@ fl_pools_refresh(fl_pools *self, uint64_t now_s, fl_why *why)
     const fl_drawing *drawn = &self->drawn;
     fl_place *nodes = NULL;
     uint32_t count = 0, made = UINT32_MAX;
-    FL_TRY(fl_ledger_enrolled(self->ledger, now_s, &nodes, &count, why));
+    const uint64_t ended = now_s > self->grace_s ? now_s - self->grace_s : 0;
+    FL_TRY(fl_ledger_enrolled(self->ledger, ended, &nodes, &count, why));
     fl_place *more = realloc(nodes, (count + 1) * sizeof *nodes);
     nodes = more != NULL ? more : nodes;
     fl_place *next = more != NULL ? calloc(drawn->count + count + 2, sizeof *next) : NULL;

@@ -8,8 +8,9 @@
 
 typedef struct fl_pools fl_pools;
 
-//  `first`: root, online and floor. With what was drawn before. The caller owns the result.
-FL_CHECKED fl_status fl_pools_open(fl_ledger *ledger, const fl_drawing *first,
+//  `first`: root, online and floor. With what was drawn before. Who may still come back with a
+//  certificate that ended `grace_s` ago is enrolled. The caller owns the result.
+FL_CHECKED fl_status fl_pools_open(fl_ledger *ledger, const fl_drawing *first, uint64_t grace_s,
                                    const fl_entropy *entropy, fl_pools **pools, fl_why *why);
 void fl_pools_close(fl_pools **self_p);
 

@@ -408,7 +408,8 @@ s_open_pools(process *self, fl_why *why)
     const fl_drawing first = { .root = *fl_identity_node(self->identity),
                                .online = (uint32_t)fl_conf_int(self->conf, "pools.online"),
                                .floor = floor == 1 || floor == 2 ? FL_SECAGG_MEMBERS_MIN : floor };
-    FL_TRY(fl_pools_open(self->ledger, &first, &entropy, &self->pools, why));
+    const uint64_t grace_s = (uint64_t)fl_conf_ms(self->conf, "certificates.grace") / 1000;
+    FL_TRY(fl_pools_open(self->ledger, &first, grace_s, &entropy, &self->pools, why));
     return fl_pools_refresh(self->pools, fl_clock_wall_s(), why);
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { END_S = 5000, ENDED_S = 100 };
+enum { END_S = 5000, ENDED_S = 100, GRACE_S = 300 };
 
 static uint64_t serial;
 
@@ -126,7 +126,7 @@ a_drawing_is_kept_and_its_epoch_grows_with_each_change(void **state)
     fl_pools *pools = NULL;
     s_enrol_all();
     s_issue(FL_ROLE_DEVICE, "d5", 17, 2, END_S);
-    assert_int_equal(fl_pools_open(ledger, &first, &entropy, &pools, &why), FL_OK);
+    assert_int_equal(fl_pools_open(ledger, &first, GRACE_S, &entropy, &pools, &why), FL_OK);
     for (int twice = 0; twice < 2; twice++) { // the second time nothing is new
         assert_int_equal(fl_pools_refresh(pools, 1000, &why), FL_OK);
         assert_int_equal(fl_pools_drawing(pools)->epoch, 1);
@@ -138,7 +138,7 @@ a_drawing_is_kept_and_its_epoch_grows_with_each_change(void **state)
     memcpy(before, drawn->places, count * sizeof *before);
     fl_pools_close(&pools);
     ledger_reopen();
-    assert_int_equal(fl_pools_open(ledger, &first, &entropy, &pools, &why), FL_OK);
+    assert_int_equal(fl_pools_open(ledger, &first, GRACE_S, &entropy, &pools, &why), FL_OK);
     assert_int_equal(fl_pools_refresh(pools, 1000, &why), FL_OK);
     drawn = fl_pools_drawing(pools);
     assert_int_equal(drawn->epoch, 1);
@@ -148,6 +148,11 @@ a_drawing_is_kept_and_its_epoch_grows_with_each_change(void **state)
     assert_int_equal(fl_pools_refresh(pools, 1000, &why), FL_OK);
     assert_int_equal(fl_pools_drawing(pools)->epoch, 2);
     assert_int_equal(fl_drawing_look(fl_pools_drawing(pools)).names, 4);
+    //  Who may come back with a certificate that has ended is still expected.
+    assert_int_equal(fl_pools_refresh(pools, END_S + GRACE_S, &why), FL_OK);
+    assert_int_equal(fl_drawing_look(fl_pools_drawing(pools)).names, 4);
+    assert_int_equal(fl_pools_refresh(pools, END_S + GRACE_S + 1, &why), FL_OK);
+    assert_int_equal(fl_drawing_look(fl_pools_drawing(pools)).names, 0);
     fl_pools_close(&pools);
 }
 
