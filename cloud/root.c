@@ -18,7 +18,9 @@ static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
                           [FL_ROOT_PAUSED] = true,
                           [FL_ROOT_IDLE] = true,
                           [FL_ROOT_DONE] = true },
-    [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true, [FL_ROOT_PAUSED] = true },
+    [FL_ROOT_OPENING] = { [FL_ROOT_COLLECTING] = true,
+                          [FL_ROOT_WAITING] = true,
+                          [FL_ROOT_PAUSED] = true },
     [FL_ROOT_COLLECTING] = { [FL_ROOT_APPLYING] = true, [FL_ROOT_SAVING] = true },
     [FL_ROOT_APPLYING] = { [FL_ROOT_SAVING] = true, [FL_ROOT_PAUSED] = true },
     [FL_ROOT_SAVING] = { [FL_ROOT_WAITING] = true, [FL_ROOT_PAUSED] = true, [FL_ROOT_DONE] = true },
@@ -466,13 +468,16 @@ on_saved(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
         return;
     }
     FL_ASSERT(self->phase == FL_ROOT_OPENING);
-    if (self->drawing) {
+    bool asked = self->rests || self->wish == FL_RUN_STOP || self->wish == FL_RUN_LEAVE;
+    if (self->drawing && asked) { // meanwhile, and nothing is told yet
+        s_enter(self, FL_ROOT_WAITING, now);
+    } else if (self->drawing) {
         self->drawing = false;
         s_order(self, now, out);
-        return;
+    } else {
+        s_enter(self, FL_ROOT_COLLECTING, now);
+        fl_aggregator_open(self->aggregator, &self->task, FL_NEVER, event->wall_s, now, out);
     }
-    s_enter(self, FL_ROOT_COLLECTING, now);
-    fl_aggregator_open(self->aggregator, &self->task, FL_NEVER, event->wall_s, now, out);
 }
 
 //  The round in hand is closed first.

@@ -183,6 +183,35 @@ a_root_that_rests_closes_its_round_and_opens_none(void **state)
     assert_true(machine_refuses(0, FL_REFUSED, FL_WHY_DRAIN));
 }
 
+static bool
+s_gives_pools(void *self, const fl_run *run, fl_pool_set *set)
+{
+    (void)self, (void)run, (void)set;
+    return true;
+}
+
+static void
+a_root_that_is_drained_while_it_draws_pools_opens_no_round(void **state)
+{
+    (void)state;
+    fl_event rest = { .kind = FL_EV_REST, .rest.reason = FL_WHY_DRAIN };
+    fl_root_conf conf = s_alone();
+    conf.plan.masking[0] = FL_MASKING_MALICIOUS;
+    conf.pooler.give = s_gives_pools;
+    s_make(&conf);
+    s_start(1, 0);
+    machine_join(0);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.what, FL_SAVE_POOLS);
+    const uint64_t token = machine_effect(FL_FX_SAVE)->token;
+    machine_step(&rest);
+    machine_saved(token, true);
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
+    assert_int_equal(s_look().phase, FL_ROOT_WAITING);
+    rest.rest.reason = FL_WHY_NONE;
+    machine_step(&rest);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.what, FL_SAVE_POOLS);
+}
+
 int
 main(void)
 {
@@ -192,6 +221,7 @@ main(void)
         unit_case(a_run_ends_early_at_its_target_or_when_nothing_is_gained, NULL, s_destroy),
         unit_case(a_run_that_ended_early_stays_so_over_a_restart, NULL, s_destroy),
         unit_case(a_root_that_rests_closes_its_round_and_opens_none, NULL, s_destroy),
+        unit_case(a_root_that_is_drained_while_it_draws_pools_opens_no_round, NULL, s_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
 }
