@@ -82,7 +82,10 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
                               .aggregator = s_cohort_conf(sim, node),
                               .last_run = node->ledger.open_run,
                               .last_round = node->ledger.open_round,
-                              .last_attempt = node->ledger.open_attempt };
+                              .last_attempt = node->ledger.open_attempt,
+                              .kept = node->masks.heads,
+                              .kept_count =
+                                  node->masks.heads == NULL ? 0 : node->masks.kept_count };
         const fl_sim_era *era = fl_sim_era_of(sim, &conf.last_run);
         if (era != NULL) {
             conf.members = node->ledger.members[era - sim->eras].roll;
@@ -391,7 +394,7 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
     case FL_FX_SAVE:
     case FL_FX_KEEP:
     case FL_FX_MASK:
-    case FL_FX_UNMASK:
+    case FL_FX_UNMASK: case FL_FX_RECALL:
         fl_sim_work_begin(sim, node, effect);
         break;
     case FL_FX_NOTE:

@@ -92,6 +92,8 @@ typedef enum fl_sim_count {
     SIM_KEEP_FAILED,
     SIM_TAKEN_UP,
     SIM_TAKEN_UP_DONE,
+    SIM_SUMS_AGAIN,
+    SIM_CLEARED,
     SIM_SNIPED,
     SIM_CRASH_CHILD,                                      // a child by its step, from here on
     SIM_CRASH_PARENT = SIM_CRASH_CHILD + SIM_CHILD_STEPS, // a block by its state
@@ -280,6 +282,7 @@ typedef struct fl_sim_job {
     fl_roll_entry *roll;
     fl_block_line *blocks;
     fl_blob *bytes;      // of KEEP, and the plain ones of MASK
+    fl_blob *vector;     // of a sum that is kept
     fl_mask_seed *seeds; // of MASK and UNMASK
     bool save_fails;
     uint32_t serial, clears; // of a training; of the node when it was asked for
@@ -365,6 +368,8 @@ typedef struct fl_sim {
     bool measured;       // some deadline follows the median: rounds may be missed for it
     bool stuck;          // masked, and some parent cannot be sure of enough members
     uint32_t reopen_after;
+    bool shares_lost;    // of a block of devices; they wait for another model
+    uint64_t again_in;   // newest round in which an edge handed in a sum that it had kept
     fl_time progress_by; // the run must have ended by then
     bool over;           // all runs have ended
     fl_time clear_since;
@@ -550,6 +555,7 @@ void fl_sim_mask_release(fl_sim_node *node);
 //  A KEEP is durable.
 void fl_sim_mask_kept(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job);
 void fl_sim_mask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
+void fl_sim_mask_recall(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
 void fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job,
                              fl_event *event);
 //  Where the process stands, for counting crashes and aiming them.

@@ -59,7 +59,7 @@ fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain)
     bool device = lot->folds == 0;
     fl_sim_training *training =
         device ? &notary->trainings[notary->leaves[lot->leaves[0]].training] : NULL;
-    uint64_t before = device ? training->masked_in : lot->masked_in;
+    uint64_t before = device ? training->masked_in : 0; // an edge hands in what it kept
     if (before != 0) {
         fl_sim_fail(sim, CHECK_SPENT,
                     "%s masks in round %" PRIu64 " what it masked in round %" PRIu64, name, round,
@@ -261,6 +261,17 @@ s_named(fl_reason reason)
     return named[reason];
 }
 
+static bool
+s_above_devices(const fl_sim *sim, const fl_sim_node *node)
+{
+    bool some = false;
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        some = some || (sim->nodes[i].parent == node->index && i != node->index &&
+                        sim->nodes[i].role == FL_ROLE_DEVICE);
+    }
+    return some;
+}
+
 void
 fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
 {
@@ -274,11 +285,18 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
                     reason, node->name.name);
     } else if (note->id == FL_NOTE_MASKING && note->reason != FL_WHY_NONE) {
         fl_sim_count_up(sim, SIM_BLOCKS_ABORTED);
+        bool opening = note->reason == FL_WHY_TOO_FEW_SHARES || note->reason == FL_WHY_RESTART;
+        sim->shares_lost = sim->shares_lost || (opening && s_above_devices(sim, node));
         fl_sim_count_up(sim, (fl_sim_count)(SIM_ENDED + note->reason));
         if (s_guilty(note->reason)) { // else it is what the edge above was told
             fl_sim_fail(sim, CHECK_BLAME, "a block of %s ends by %s in round %" PRIu64,
                         node->name.name, reason, note->round);
         }
+    } else if (note->id == FL_NOTE_SUM_AGAIN) {
+        sim->again_in = note->round;
+        fl_sim_count_up(sim, SIM_SUMS_AGAIN);
+    } else if (note->id == FL_NOTE_MASKING_CLEARED) {
+        fl_sim_count_up(sim, SIM_CLEARED);
     } else if (note->id == FL_NOTE_MASKING_ENDED) {
         fl_sim_count_up(sim, SIM_BLOCKS_DONE);
         sim->totals.count[SIM_TAKEN_UP_DONE] += note->round == node->masks.given_round;
@@ -287,10 +305,16 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
 
 // ---- what is said -----------------------------------------------------------------------------
 static bool
-s_of_run(const fl_sim_node *node, const fl_run *run)
+s_released(const fl_sim_node *node, const fl_run *run, uint64_t round)
 {
     const fl_secagg_mark mark = s_mark(node);
-    return fl_run_equal(&mark.run, run);
+    for (uint32_t i = 0; i < mark.count; i++) {
+        const fl_secagg_deed *deed = &mark.deed[i];
+        if (deed->where.round == round && fl_run_equal(&deed->where.run, run)) {
+            return deed->released;
+        }
+    }
+    return false;
 }
 
 void
@@ -305,8 +329,7 @@ fl_sim_veil_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *
     } else if (message->verb == FL_BEAT && to == node->parent && message->beat.samples != 0 &&
                node->masks.profile != FL_MASKING_NONE) {
         fl_sim_fail(sim, CHECK_VEIL, "%s tells its samples in a heartbeat", name);
-    } else if (message->verb == FL_UNMASK &&
-               (s_mark(node).opened != message->round || !s_of_run(node, &message->run))) {
+    } else if (message->verb == FL_UNMASK && !s_released(node, &message->run, message->round)) {
         fl_sim_fail(sim, CHECK_SPENT, "%s opens round %" PRIu64 " before that is kept", name,
                     message->round);
     } else {
