@@ -221,10 +221,10 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     for (uint32_t i = 0; i < self->conf.past_count; i++) {
         fl_aggregator_recall(self->aggregator, &self->conf.pasts[i]);
     }
-    fl_aggregator_needs(self->aggregator, &order->plan);
     s_enter(self, FL_ROOT_WAITING, now);
     uint32_t devices =
         fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
+    fl_aggregator_needs(self->aggregator, &order->plan);
     if (devices > 0 && self->awaited.there == 0 && self->conf.aggregator.absent_max > 0) {
         self->awaited = (fl_awaited){ .short_of = true, .enough = devices };
     }

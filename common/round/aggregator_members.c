@@ -85,7 +85,9 @@ fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t 
             seat->last_round == 0) { // else it is another run's, and may be asked for
             seat->last_outcome = (fl_outcome)roll[i].outcome;
             seat->last_reason = (fl_reason)roll[i].reason;
-            if (roll[i].outcome == FL_OUT_IDLE && seat->last_reason != FL_WHY_NONE) {
+            const bool rests = fl_reason_rests_run(seat->last_reason) || // others: late, no place
+                               (fl_reason_rests(seat->last_reason) && !seat->present);
+            if (roll[i].outcome == FL_OUT_IDLE && rests) {
                 fl_seats_rest(self->seats, seat, seat->last_reason);
             }
         }

@@ -190,6 +190,28 @@ who_rested_when_the_parent_ended_rests_until_it_is_back(void **state)
     assert_int_equal(s_line(&result, "d0")->outcome, FL_OUT_IDLE);
 }
 
+//  A run that goes on after a pause recalls its last round: who came late in it, or has ended its
+//  drain since then, is asked.
+static void
+who_is_here_is_asked_whatever_it_was_in_the_round_before(void **state)
+{
+    (void)state;
+    static const fl_reason reasons[] = { FL_WHY_LATE, FL_WHY_FULL, FL_WHY_NO_POOL, FL_WHY_DRAIN };
+    const fl_aggregator_conf conf = parent_conf();
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        const fl_roll_entry roll = { .node = machine_node("d0"),
+                                     .parent = conf.node,
+                                     .outcome = FL_OUT_IDLE,
+                                     .reason = (uint8_t)reasons[i] };
+        parent_make(&conf);
+        parent_join(0);
+        fl_aggregator_remember(parent_cohort, &roll, 1);
+        assert_int_equal(fl_aggregator_presence(parent_cohort).resting, 0);
+        parent_open(1, FL_NEVER);
+        assert_non_null(machine_said(0, FL_TASK));
+    }
+}
+
 static void
 a_part_of_a_task_counts_and_is_named(void **state)
 {
@@ -218,6 +240,7 @@ main(void)
         TEST(what_a_site_says_of_a_run_holds_for_that_run),
         TEST(who_does_not_offer_what_the_run_wants_is_idle_by_name),
         TEST(who_rested_when_the_parent_ended_rests_until_it_is_back),
+        TEST(who_is_here_is_asked_whatever_it_was_in_the_round_before),
         TEST(a_part_of_a_task_counts_and_is_named),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);
