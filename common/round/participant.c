@@ -970,7 +970,7 @@ static const handler handlers[FL_VERB_COUNT] = {
     [FL_BEAT] = on_beat,         [FL_CLOSED] = on_closed,       [FL_REFUSED] = on_refused,
     [FL_PIECE] = on_piece,       [FL_POOL] = on_pool,           [FL_ROSTER] = s_masking_hear,
     [FL_DEALT] = s_masking_hear, [FL_MASKSET] = s_masking_hear, [FL_SURVIVORS] = s_masking_hear,
-    [FL_ACKS] = s_masking_hear,     [FL_BURNTS] = s_masking_hear,
+    [FL_ACKS] = s_masking_hear,  [FL_BURNTS] = s_masking_hear,
 };
 
 //  A message of the parent.

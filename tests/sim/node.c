@@ -394,7 +394,8 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
     case FL_FX_SAVE:
     case FL_FX_KEEP:
     case FL_FX_MASK:
-    case FL_FX_UNMASK: case FL_FX_RECALL:
+    case FL_FX_UNMASK:
+    case FL_FX_RECALL:
         fl_sim_work_begin(sim, node, effect);
         break;
     case FL_FX_NOTE:

@@ -368,7 +368,7 @@ typedef struct fl_sim {
     bool measured;       // some deadline follows the median: rounds may be missed for it
     bool stuck;          // masked, and some parent cannot be sure of enough members
     uint32_t reopen_after;
-    bool shares_lost;    // of a block of devices; they wait for another model
+    bool proof_lost;     // with the disk of an edge, which blocks were not opened
     uint64_t again_in;   // newest round in which an edge handed in a sum that it had kept
     fl_time progress_by; // the run must have ended by then
     bool over;           // all runs have ended
@@ -567,6 +567,10 @@ void fl_sim_veil_pushed(fl_sim *sim, fl_sim_node *node, const fl_sim_vec *vec, f
 void fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note);
 //  Plain bytes are about to be masked.
 void fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain);
+//  A parent loses its disk: its rosters clear no marks any more, and its sum is gone.
+void fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node);
+//  Children wait for another model: of a sum that is lost some gave shares, or the proof is lost.
+bool fl_sim_veil_waits(const fl_sim *sim);
 void fl_sim_veil_commit(fl_sim *sim, const fl_report *report);
 
 #endif

@@ -262,14 +262,54 @@ s_named(fl_reason reason)
 }
 
 static bool
-s_above_devices(const fl_sim *sim, const fl_sim_node *node)
+s_keeps(const fl_sim_node *edge, const fl_secagg_drawn *of)
 {
-    bool some = false;
-    for (uint32_t i = 0; i < sim->node_count; i++) {
-        some = some || (sim->nodes[i].parent == node->index && i != node->index &&
-                        sim->nodes[i].role == FL_ROLE_DEVICE);
+    for (uint32_t i = 0; i < edge->masks.kept_count; i++) {
+        const fl_sim_kept *kept = &edge->masks.kept[i];
+        if (fl_run_equal(&kept->run, &of->run) &&
+            memcmp(fl_blob_bytes(kept->head).data, of->tensors.bytes, sizeof of->tensors) == 0) {
+            return true;
+        }
     }
-    return some;
+    return false;
+}
+
+//  How many children of it masked an update of the model that their run stands at, in its blocks.
+//  `given`: and gave shares of it, and the sum is not here.
+static uint32_t
+s_bound(const fl_sim *sim, const fl_sim_node *node, bool given)
+{
+    uint32_t bound = 0;
+    for (uint32_t i = 0; i < node->child_count; i++) {
+        const fl_sim_node *child = &sim->nodes[node->children[i]];
+        const fl_secagg_mark mark = s_mark(child);
+        for (uint32_t j = 0; j < mark.count; j++) {
+            const fl_secagg_deed *deed = &mark.deed[j];
+            const fl_sim_era *era = fl_sim_era_of(sim, &deed->of.run);
+            bool here = era != NULL && fl_hash_equal(&deed->of.tensors, &era->row.model) &&
+                        fl_name_equal(&deed->where.edge, &node->name);
+            bool lost =
+                deed->released && child->role == FL_ROLE_DEVICE && !s_keeps(node, &deed->of);
+            bound += here && (!given || lost);
+        }
+    }
+    return bound;
+}
+
+void
+fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node)
+{
+    sim->proof_lost = sim->proof_lost || s_bound(sim, node, false) > 0;
+}
+
+bool
+fl_sim_veil_waits(const fl_sim *sim)
+{
+    bool waits = sim->proof_lost;
+    for (uint32_t i = 0; i < sim->node_count && !waits; i++) {
+        waits = s_bound(sim, &sim->nodes[i], true) > 0;
+    }
+    return waits;
 }
 
 void
@@ -285,8 +325,6 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
                     reason, node->name.name);
     } else if (note->id == FL_NOTE_MASKING && note->reason != FL_WHY_NONE) {
         fl_sim_count_up(sim, SIM_BLOCKS_ABORTED);
-        bool opening = note->reason == FL_WHY_TOO_FEW_SHARES || note->reason == FL_WHY_RESTART;
-        sim->shares_lost = sim->shares_lost || (opening && s_above_devices(sim, node));
         fl_sim_count_up(sim, (fl_sim_count)(SIM_ENDED + note->reason));
         if (s_guilty(note->reason)) { // else it is what the edge above was told
             fl_sim_fail(sim, CHECK_BLAME, "a block of %s ends by %s in round %" PRIu64,
