@@ -345,6 +345,16 @@ s_expel(fl_sim *sim, const fl_sim_node *node, fl_peer peer)
 }
 
 static void
+s_land(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
+{
+    if (effect->kind == FL_FX_STAGE) {
+        fl_sim_stage(sim, node, effect->stage.slot, effect->stage.offset, body);
+    } else {
+        fl_sim_place(sim, node, effect->place.offset, effect->place.total, body);
+    }
+}
+
+static void
 s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
 {
     switch (effect->kind) {
@@ -369,14 +379,12 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
     case FL_FX_SLOT:
         fl_sim_slot_set(sim, node, effect->slot.slot, effect->slot.bytes);
         break;
-    case FL_FX_STAGE:
-        fl_sim_stage(sim, node, effect->stage.slot, effect->stage.offset, body);
-        break;
     case FL_FX_CLEAR:
         fl_sim_clear(sim, node, effect);
         break;
+    case FL_FX_STAGE:
     case FL_FX_PLACE:
-        fl_sim_place(sim, node, effect->place.offset, effect->place.total, body);
+        s_land(sim, node, effect, body);
         break;
     case FL_FX_CANCEL:
         fl_sim_train_cancel(sim, node);
