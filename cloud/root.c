@@ -164,6 +164,7 @@ s_report(fl_root *self)
     self->report = (fl_report){ .run = order->run,
                                 .round = order->round,
                                 .attempt = self->task.attempt,
+                                .draw = self->task.order.draw,
                                 .base = order->model,
                                 .model = order->model,
                                 .loss = NAN,
@@ -213,6 +214,7 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->round = event->start.round;
     order->model = event->start.model;
     order->tensors = event->start.tensors;
+    order->draw = 0;
     order->model_bytes = event->start.model_bytes;
     order->elements = event->start.elements;
     order->plan = self->conf.plan;
@@ -421,6 +423,7 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
         fl_aggregator_dismiss(self->aggregator, end, out);
     }
     self->conf.passed = false;
+    order->draw = done ? 0 : (uint8_t)(order->draw + fl_root_lost(self));
     if (done) {
         order->model = report->model;
         self->loss = isnan(report->loss) ? self->loss : report->loss;

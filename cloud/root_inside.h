@@ -34,4 +34,7 @@ struct fl_root {
     fl_reason reason;
 };
 
+//  A sum of the children was opened and lost: the next round needs another draw.
+bool fl_root_lost(const fl_root *self);
+
 #endif

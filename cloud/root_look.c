@@ -1,4 +1,4 @@
-//  What the operator sees of a root.
+//  What the operator sees of a root, and what it reads off a round that failed.
 #include "cloud/root_inside.h"
 
 fl_root_view
@@ -43,4 +43,19 @@ fl_root_look(const fl_root *self, fl_time now)
     }
     view.round_ms = fl_pace_ms(&self->pace);
     return view;
+}
+
+//  A sum of our children was opened and lost: they gave their shares, and no proof clears that. The
+//  next round has another draw, under which edges hand in their sums once more.
+bool
+fl_root_lost(const fl_root *self)
+{
+    const fl_report *report = &self->report;
+    for (uint32_t i = 0; i < report->roll_count; i++) {
+        if (report->roll[i].reason == FL_WHY_SAME_MODEL &&
+            fl_name_equal(&report->roll[i].parent, &self->conf.aggregator.node)) {
+            return self->task.order.draw < FL_DRAW_MAX;
+        }
+    }
+    return false;
 }

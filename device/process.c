@@ -63,7 +63,8 @@ s_open_files(process *self, fl_why *why)
     const fl_identity_conf conf = { .directory = self->slot.path, .role = FL_ROLE_DEVICE,
                                     .parent = true, .wall_s = fl_clock_wall_s };
     FL_TRY(fl_identity_open(&conf, &self->identity, why));
-    return fl_durable_mark(self->slot.path, &self->mark, why);
+    return fl_state_dir_mark_load(self->slot.path, fl_identity_node(self->identity), &self->mark,
+                                  why);
 }
 
 //  Those of the owner, in front of our own.
@@ -185,14 +186,15 @@ s_seat(process *self, fl_why *why)
     fl_participant_conf participant = fl_settings_participant(self->conf, FL_ROLE_DEVICE);
     participant.node = *fl_identity_node(self->identity);
     participant.samples = self->trainer.samples;
-    self->masking = fl_settings_masking(self->conf, self->identity);
+    self->masking = fl_settings_masking(self->conf, self->identity, false);
     participant.masking = &self->masking;
     participant.mark = &self->mark;
     participant.judge = s_judge;
     participant.judge_self = self;
     participant.offers = fl_device_offers(self->conf);
     fl_trainers_offer(self->trainer.self, &participant.offers);
-    self->durable = (fl_durable){ .directory = self->slot.path };
+    self->durable =
+        (fl_durable){ .directory = self->slot.path, .node = *fl_identity_node(self->identity) };
     self->device = fl_device_new(&participant);
     const fl_queries_conf queries = { .node = self->node, .fill = s_fill, .self = self };
     self->queries = fl_queries_new(&queries);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/base/status.h"
+#include "edge/kept.h"
 
 typedef enum phase { IDLE, SAVING, COLLECTING, ANSWERED, PHASES } phase;
 
@@ -25,7 +26,11 @@ struct fl_edge {
     fl_aggregator *aggregator;
     phase phase;
     fl_task task;      // of the round in hand; its attempt is ours
-    uint64_t token;    // of the SAVE of an opening that is awaited
+    uint64_t token;    // of the SAVE of an opening, or the RECALL, that is awaited
+    fl_kept *kept;     // sums that were opened here
+    uint64_t keeping;  // of the KEEP of such a sum
+    fl_verdict verdict; // that waits for it ...
+    bool held;          // ... or is being looked at
     fl_report opening; // of the newest SAVE of either kind: one step may ask for both
     fl_report closing;
     bool final;     // the run is over ...
@@ -48,7 +53,8 @@ fl_edge_new(const fl_edge_conf *conf)
     self->conf.participant.run = conf->last_run;
     self->participant = fl_participant_new(&self->conf.participant);
     self->aggregator = fl_aggregator_new(&self->conf.aggregator);
-    if (self->participant == NULL || self->aggregator == NULL) {
+    self->kept = fl_kept_new(conf->kept, conf->kept_count);
+    if (self->participant == NULL || self->aggregator == NULL || self->kept == NULL) {
         fl_edge_destroy(&self);
         return NULL;
     }
@@ -69,6 +75,7 @@ fl_edge_destroy(fl_edge **self_p)
     if (self != NULL) {
         fl_participant_destroy(&self->participant);
         fl_aggregator_destroy(&self->aggregator);
+        fl_kept_destroy(&self->kept);
         free(self);
     }
 }
@@ -105,11 +112,25 @@ s_of_round(const fl_edge *self, const fl_run *run, uint64_t round)
     return round == self->task.order.round && fl_run_equal(run, &self->task.order.run);
 }
 
+//  The next verdict. A sum that did not count is handed in again, so it is durable before children
+//  hear that its round is over: until then they can be asked to open it once more.
+static bool
+s_next_verdict(fl_edge *self, fl_verdict *verdict)
+{
+    self->held = self->held || fl_participant_verdict(self->participant, &self->verdict);
+    *verdict = self->verdict;
+    if (!self->held || (self->keeping != 0 && verdict->outcome != FL_OUT_IN)) {
+        return false;
+    }
+    self->held = false;
+    return true;
+}
+
 static void
 s_take_verdict(fl_edge *self, fl_time now, fl_outbox *out)
 {
     fl_verdict verdict;
-    if (!fl_participant_verdict(self->participant, &verdict)) {
+    if (!s_next_verdict(self, &verdict)) {
         return;
     }
     bool ours = s_of_round(self, &verdict.run, verdict.round);
@@ -150,6 +171,13 @@ s_dismiss(fl_edge *self, fl_outbox *out)
         fl_aggregator_dismiss(self->aggregator, self->end, out);
         self->dismissed = true;
     }
+}
+
+//  The children mask in the round in hand.
+static bool
+s_masks(const fl_edge *self)
+{
+    return fl_plan_masking(&self->task.order.plan, 1) != FL_MASKING_NONE;
 }
 
 //  A plan with masks needs an aggregator that can make its children mask.
@@ -223,7 +251,7 @@ s_take_task(fl_edge *self, fl_time now, fl_outbox *out)
     if (task == NULL || !fl_participant_wants(self->participant)) {
         return;
     }
-    if (self->phase != IDLE || !fl_aggregator_idle(self->aggregator)) {
+    if (self->phase != IDLE || self->held || !fl_aggregator_idle(self->aggregator)) {
         return;
     }
     if (!s_can_mask(self, &task->order.plan)) {
@@ -254,6 +282,78 @@ s_due(const fl_edge *self)
     return masking == FL_MASKING_NONE ? due : due - budget * 5 / 16;
 }
 
+//  Our sum of this round, as it was opened by blocks of it or of a round before.
+static void
+s_offer(fl_edge *self, const fl_offer *sums, fl_time now, fl_outbox *out)
+{
+    fl_offer offer = *sums;
+    offer.base_round = self->task.order.round;
+    offer.base = self->task.order.model;
+    s_enter(self, ANSWERED);
+    fl_participant_offer(self->participant, &offer, now, out);
+}
+
+static void
+s_open(fl_edge *self, uint64_t wall_s, fl_time now, fl_outbox *out)
+{
+    const fl_order *order = &self->task.order;
+    fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
+    fl_aggregator_needs(self->aggregator, &order->plan);
+    s_enter(self, COLLECTING);
+    fl_aggregator_open(self->aggregator, &self->task, s_due(self), wall_s, now, out);
+}
+
+//  A sum of this model was opened here before. Without its vector the round is opened anew, for
+//  those who may mask.
+static void
+on_recalled(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    static fl_roll_entry roll[FL_ROLL_MAX];
+    static fl_block_line blocks[FL_BLOCK_LINES_MAX];
+    fl_contrib kept;
+    fl_offer offer = { .vec = event->recalled.vec };
+    self->token = 0;
+    if (offer.vec == 0 || !fl_kept_of(self->kept, &self->task.order, &kept)) {
+        s_open(self, event->wall_s, now, out);
+        return;
+    }
+    for (size_t at = 0; at < kept.roll.size; at += FL_ROLL_ENTRY_BYTES) {
+        bool read = fl_roll_decode(fl_bytes_of(kept.roll.data + at, FL_ROLL_ENTRY_BYTES),
+                                   &roll[offer.roll_count]);
+        offer.roll_count += read ? 1 : 0;
+    }
+    for (size_t at = 0; at < kept.blocks.size; at += FL_BLOCK_LINE_BYTES) {
+        bool read = fl_block_line_decode(fl_bytes_of(kept.blocks.data + at, FL_BLOCK_LINE_BYTES),
+                                         &blocks[offer.block_count]);
+        offer.block_count += read ? 1 : 0;
+    }
+    offer.hash = kept.hash;
+    offer.vector_bytes = kept.vector_bytes;
+    offer.weight = kept.weight;
+    offer.count = kept.count;
+    memcpy(offer.stats, kept.stats, sizeof offer.stats);
+    offer.tally = kept.tally;
+    offer.roll_dropped = kept.roll_dropped;
+    offer.roll = roll;
+    offer.blocks = blocks;
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_SUM_AGAIN,
+                                   .round = self->task.order.round,
+                                   .a = kept.base_round,
+                                   .b = kept.count });
+    s_offer(self, &offer, now, out);
+}
+
+//  The vector of a RECALL that nobody waits for any more is dropped.
+static void
+s_give_recalled(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    if (fl_answers(event, self->token)) {
+        on_recalled(self, event, now, out);
+    } else if (event->recalled.vec != 0) {
+        fl_outbox_add(out, FL_FX_DROP)->drop.vec = event->recalled.vec;
+    }
+}
+
 static void
 on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -264,11 +364,14 @@ on_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
                                "the edge cannot write its ledger", now, out);
         return;
     }
-    const fl_order *order = &self->task.order;
-    fl_aggregator_model(self->aggregator, &order->run, &order->model, order->model_bytes);
-    fl_aggregator_needs(self->aggregator, &order->plan);
-    s_enter(self, COLLECTING);
-    fl_aggregator_open(self->aggregator, &self->task, s_due(self), event->wall_s, now, out);
+    fl_contrib kept;
+    if (s_masks(self) && fl_kept_of(self->kept, &self->task.order, &kept)) {
+        fl_effect *effect = fl_outbox_ask(out, FL_FX_RECALL, &self->token);
+        effect->recall.run = self->task.order.run;
+        effect->recall.hash = kept.hash;
+        return;
+    }
+    s_open(self, event->wall_s, now, out);
 }
 
 //  The answer of a SAVE is the edge's, of a KEEP that of its half of a masked round above or below.
@@ -283,6 +386,8 @@ s_give_saved(fl_edge *self, const fl_event *event, fl_time now, fl_outbox *out)
     }
     if (fl_answers(event, self->token)) {
         on_saved(self, event, now, out);
+    } else if (fl_answers(event, self->keeping)) {
+        self->keeping = 0;
     } else {
         fl_participant_step(self->participant, event, now, out);
         fl_aggregator_step(self->aggregator, event, now, out);
@@ -297,8 +402,8 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
         return;
     }
     FL_ASSERT(fl_participant_wants(self->participant));
-    s_enter(self, ANSWERED);
     if (result.close != FL_CLOSE_DONE) {
+        s_enter(self, ANSWERED);
         fl_participant_decline(self->participant, result.reason, "this edge has made no sum", now,
                                out);
         return;
@@ -306,8 +411,6 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
     fl_offer offer = { .vec = result.vec,
                        .hash = result.hash,
                        .vector_bytes = result.vector_bytes,
-                       .base_round = self->task.order.round,
-                       .base = self->task.order.model,
                        .weight = result.weight,
                        .count = result.count,
                        .tally = result.tally,
@@ -317,7 +420,10 @@ s_answer(fl_edge *self, fl_time now, fl_outbox *out)
                        .blocks = result.blocks,
                        .block_count = result.block_count };
     memcpy(offer.stats, result.stats, sizeof offer.stats);
-    fl_participant_offer(self->participant, &offer, now, out);
+    if (s_masks(self)) {
+        (void)fl_kept_put(self->kept, &self->task.order, &result, &self->keeping, out);
+    }
+    s_offer(self, &offer, now, out);
 }
 
 //  What the participant may say of us. The sums over all children cost a look at each of them: they
@@ -373,6 +479,9 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         break;
     case FL_EV_SAVED:
         s_give_saved(self, event, now, out);
+        break;
+    case FL_EV_RECALLED:
+        s_give_recalled(self, event, now, out);
         break;
     case FL_EV_REST:
         fl_participant_rest(self->participant, event->rest.reason, now, out);

@@ -17,6 +17,8 @@ typedef struct fl_edge_conf {
     fl_run last_run;       // of what follows
     const fl_past *pasts;  // (past_count), rounds of it; borrowed
     uint32_t past_count;
+    const fl_bytes *kept; // (kept_count), heads of sums that were opened here; borrowed
+    uint32_t kept_count;
     const fl_roll_entry *members; // (member_count), of its round closed last; borrowed
     uint32_t member_count;
 } fl_edge_conf;

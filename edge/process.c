@@ -25,6 +25,7 @@ typedef struct process {
     fl_secagg_server_conf blocks;
     fl_secagg_mark mark;
     fl_ledger_facts *facts; // of the masked round opened last
+    fl_ledger_facts *kept;  // heads of the sums that were opened
     fl_past pasts[FL_PASTS_MAX];
     fl_ledger_round *members; // in the round closed last; NULL: none
     fl_edge *edge;
@@ -49,7 +50,7 @@ s_open_files(process *self, fl_why *why)
     fl_start_step("opening the ledger", FL_START_LONG_S);
     FL_TRY(fl_state_dir_path(self->state, "ledger.db", path, why));
     FL_TRY(fl_ledger_open(path, &self->ledger, why));
-    return fl_durable_mark(self->state, &self->mark, why);
+    return fl_state_dir_mark_load(self->state, fl_identity_node(self->identity), &self->mark, why);
 }
 
 //  The deny list that was last heard of holds until the parent says more.
@@ -166,14 +167,19 @@ s_seat(process *self, fl_why *why)
     fl_edge_conf edge = { .participant = fl_settings_participant(self->conf, FL_ROLE_EDGE),
                           .aggregator = fl_settings_aggregator(self->conf, self->conf) };
     FL_TRY(s_recall_round(self, &edge, why));
-    self->masking = fl_settings_masking(self->conf, self->identity);
+    FL_TRY(fl_ledger_sum_heads(self->ledger, &self->kept, why));
+    edge.kept = self->kept->facts;
+    edge.kept_count = self->kept->count;
+    self->masking = fl_settings_masking(self->conf, self->identity, true);
     self->blocks = fl_settings_blocks(self->identity, 1);
     edge.participant.node = *fl_identity_node(self->identity);
     edge.participant.masking = &self->masking;
     edge.participant.mark = &self->mark;
     edge.aggregator.node = edge.participant.node;
     edge.aggregator.masking = &self->blocks;
-    self->durable = (fl_durable){ .directory = self->state, .ledger = self->ledger };
+    self->durable = (fl_durable){ .directory = self->state,
+                                  .node = edge.participant.node,
+                                  .ledger = self->ledger };
     edge.aggregator.child_roles[0] = FL_ROLE_DEVICE;
     edge.aggregator.child_roles[1] = FL_ROLE_EDGE;
     self->edge = fl_edge_new(&edge);
@@ -205,6 +211,7 @@ s_close(process *self)
     fl_edge_destroy(&self->edge);
     fl_ledger_round_destroy(&self->members);
     fl_ledger_facts_destroy(&self->facts);
+    fl_ledger_facts_destroy(&self->kept);
     fl_ledger_close(&self->ledger);
     fl_identity_close(&self->identity);
     fl_lock_release(&self->lock);

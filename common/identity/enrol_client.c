@@ -183,12 +183,15 @@ s_knock(const enrolment *self, const fl_keypair doors[2], uint8_t certificate[FL
 
 //  The certificate last: it is what says that this directory is enrolled.
 static int
-s_keep(const enrolment *self, const uint8_t certificate[FL_CERT_BYTES])
+s_keep(const enrolment *self, const fl_keys *certified, const uint8_t certificate[FL_CERT_BYTES])
 {
     fl_status status = fl_state_dir_authority_save(self->state, &self->authority, self->why);
     FL_THEN(status, fl_state_dir_parent_save(self->state, &self->parent, self->why));
     if (status == FL_OK && self->result->lease.shards > 0) {
         status = fl_state_dir_lease_save(self->state, &self->result->lease, self->why);
+    }
+    if (status == FL_OK && certified == NULL) { // who renews has one, or does not start
+        status = fl_state_dir_mark_make(self->state, &self->node, self->why);
     }
     FL_THEN(status,
             fl_state_dir_cert_save(self->state, certificate, self->conf->next_keys, self->why));
@@ -247,7 +250,7 @@ s_complete(const enrolment *self, const fl_keys *certified, const char *how)
         }
         self->world->say(self->world->self, self->why->text); // its time comes: a first one is kept
     }
-    code = s_keep(self, certificate);
+    code = s_keep(self, certified, certificate);
     return code == FL_EXIT_OK ? s_end(self, &cert, how) : code;
 }
 

@@ -18,11 +18,11 @@ static const char enrol_first[] = "enrol this node first (fl enrol)";
 static const char found_first[] =
     "make an authority first (fl ca init), or name the directory that holds it";
 
-static const char mark_magic[8] = "FLmark-2"; // no zero behind it
+static const char mark_magic[8] = "FLmark-3"; // no zero behind it
 enum { PRIVATE_DIRECTORY = 0700, SECRET = 0600, PUBLIC = 0644, PARENT_FILE_MAX = 512,
        LEASE_FILE_MAX = 64 };
 enum { MARK_CHECK_BYTES = 16 };
-enum { MARK_FILE_BYTES = sizeof mark_magic + FL_MARK_BYTES + MARK_CHECK_BYTES };
+enum { MARK_FILE_BYTES = sizeof mark_magic + sizeof(fl_name) + FL_MARK_BYTES + MARK_CHECK_BYTES };
 
 fl_status
 fl_state_dir_path(const char *directory, const char *name, char path[FL_STATE_PATH_MAX],
@@ -364,62 +364,90 @@ fl_state_dir_lease_save(const char *directory, const fl_lease *lease, fl_why *wh
 }
 
 // ---- the mark of masked rounds ----------------------------------------------------------------
-//  magic, mark, checksum: the checksum finds a damaged file, it does not authenticate one.
+//  magic, whose it is, mark, checksum: the checksum finds a damaged file, it does not authenticate
+//  one.
 static void
-s_mark_file(fl_bytes mark, uint8_t file[MARK_FILE_BYTES])
+s_mark_file(const fl_name *node, fl_bytes mark, uint8_t file[MARK_FILE_BYTES])
 {
     fl_writer out = fl_writer_over(file, MARK_FILE_BYTES);
     fl_write_from(&out, mark_magic, sizeof mark_magic);
+    fl_write_from(&out, node->name, sizeof node->name);
     fl_write_from(&out, mark.data, mark.size);
-    fl_hash check = fl_hash_domain("tributary/mark/v2", fl_bytes_of(file, fl_writer_size(&out)));
+    fl_hash check = fl_hash_domain("tributary/mark/v3", fl_bytes_of(file, fl_writer_size(&out)));
     fl_write_from(&out, check.bytes, MARK_CHECK_BYTES);
     FL_ASSERT(!out.broken && fl_writer_size(&out) == MARK_FILE_BYTES);
 }
 
+//  What is wrong with these bytes; NULL: they are that node's mark.
+static const char *
+s_mark_fault(fl_bytes file, const fl_name *node, fl_secagg_mark *mark)
+{
+    const size_t head = sizeof mark_magic + sizeof node->name;
+    fl_name owner;
+    uint8_t expected[MARK_FILE_BYTES];
+    if (file.size > sizeof mark_magic &&
+        memcmp(file.data, mark_magic, sizeof mark_magic - 1) == 0 &&
+        file.data[sizeof mark_magic - 1] < mark_magic[sizeof mark_magic - 1]) {
+        return "is of an older version, which did not say all of what was masked";
+    }
+    if (file.size != MARK_FILE_BYTES) {
+        return "is damaged";
+    }
+    memcpy(owner.name, file.data + sizeof mark_magic, sizeof owner.name);
+    fl_bytes body = fl_bytes_of(file.data + head, FL_MARK_BYTES);
+    s_mark_file(&owner, body, expected);
+    if (memcmp(expected, file.data, MARK_FILE_BYTES) != 0 || !fl_secagg_mark_decode(body, mark)) {
+        return "is damaged";
+    }
+    if (!fl_name_equal(&owner, node)) {
+        memset(mark, 0, sizeof *mark);
+        return "is that of another node";
+    }
+    return NULL;
+}
+
 fl_status
-fl_state_dir_mark_load(const char *directory, fl_secagg_mark *mark, fl_why *why)
+fl_state_dir_mark_load(const char *directory, const fl_name *node, fl_secagg_mark *mark,
+                       fl_why *why)
 {
     char path[FL_STATE_PATH_MAX];
-    uint8_t expected[MARK_FILE_BYTES];
     fl_blob *blob;
     memset(mark, 0, sizeof *mark);
     fl_status status = s_read(directory, FL_STATE_MARK, MARK_FILE_BYTES, true, path, &blob, why);
-    if (status == FL_OK) {
-        fl_bytes file = fl_blob_bytes(blob);
-        bool sound = file.size == MARK_FILE_BYTES;
-        if (sound) {
-            fl_bytes body = fl_bytes_of(file.data + sizeof mark_magic, FL_MARK_BYTES);
-            s_mark_file(body, expected);
-            sound = memcmp(expected, file.data, MARK_FILE_BYTES) == 0 &&
-                    fl_secagg_mark_decode(body, mark);
-        }
-        bool older = file.size > sizeof mark_magic &&
-                     memcmp(file.data, mark_magic, sizeof mark_magic - 1) == 0 &&
-                     file.data[sizeof mark_magic - 1] < mark_magic[sizeof mark_magic - 1];
-        if (older) {
-            status = fl_fail(FL_MALFORMED, why,
-                             "%s is of an older version, which did not say of which run it is: "
-                             "enrol this node anew in another directory",
-                             path);
-        } else if (!sound) {
-            status =
-                fl_fail(FL_MALFORMED, why,
-                        "%s is damaged: it says which update was masked last, and none may be "
-                        "masked twice; restore it, or enrol this node anew in another directory",
-                        path);
-        }
+    const char *fault = status == FL_MISSING ? "is missing"
+                        : status == FL_OK    ? s_mark_fault(fl_blob_bytes(blob), node, mark)
+                                             : NULL;
+    if (fault != NULL) {
+        status = fl_fail(status == FL_OK ? FL_MALFORMED : status, why,
+                         "%s %s: it says which updates were masked, and none may be masked twice; "
+                         "enrol this node anew, in another directory",
+                         path, fault);
     }
     fl_blob_unref(&blob);
     return status;
 }
 
 fl_status
-fl_state_dir_mark_save(const char *directory, fl_bytes bytes, fl_why *why)
+fl_state_dir_mark_save(const char *directory, const fl_name *node, fl_bytes bytes, fl_why *why)
 {
     uint8_t file[MARK_FILE_BYTES];
     FL_ASSERT(bytes.size == FL_MARK_BYTES);
-    s_mark_file(bytes, file);
+    s_mark_file(node, bytes, file);
     return s_write(directory, FL_STATE_MARK, fl_bytes_of(file, sizeof file), SECRET, why);
+}
+
+fl_status
+fl_state_dir_mark_make(const char *directory, const fl_name *node, fl_why *why)
+{
+    static const fl_secagg_mark none;
+    char path[FL_STATE_PATH_MAX];
+    uint8_t bytes[FL_MARK_BYTES];
+    FL_TRY(fl_state_dir_path(directory, FL_STATE_MARK, path, why));
+    if (s_there(path)) {
+        return FL_OK;
+    }
+    fl_secagg_mark_encode(&none, bytes);
+    return fl_state_dir_mark_save(directory, node, fl_bytes_of(bytes, sizeof bytes), why);
 }
 
 // ---- the authority's secret -------------------------------------------------------------------

@@ -81,12 +81,16 @@ FL_CHECKED fl_status fl_state_dir_lease_load(const char *directory, fl_lease *le
 FL_CHECKED fl_status fl_state_dir_lease_save(const char *directory, const fl_lease *lease,
                                              fl_why *why);
 
-//  A member's mark. FL_MISSING: it never masked anything. FL_MALFORMED: what it masked is not known
-//  any more.
-FL_CHECKED fl_status fl_state_dir_mark_load(const char *directory, fl_secagg_mark *mark,
-                                            fl_why *why);
+//  The mark of that node, which its enrolment made. FL_MISSING, FL_MALFORMED: what it masked is not
+//  known any more, and `why` says what to do.
+FL_CHECKED fl_status fl_state_dir_mark_load(const char *directory, const fl_name *node,
+                                            fl_secagg_mark *mark, fl_why *why);
 //  `bytes` of an encoded mark. Durable when it returns FL_OK.
-FL_CHECKED fl_status fl_state_dir_mark_save(const char *directory, fl_bytes bytes, fl_why *why);
+FL_CHECKED fl_status fl_state_dir_mark_save(const char *directory, const fl_name *node,
+                                            fl_bytes bytes, fl_why *why);
+//  Of a node that has masked nothing. One that is there stays.
+FL_CHECKED fl_status fl_state_dir_mark_make(const char *directory, const fl_name *node,
+                                            fl_why *why);
 
 //  The authority's secret. The result is the caller's; NULL unless FL_OK.
 FL_CHECKED fl_status fl_state_dir_secret_load(const char *directory, fl_authority **authority,

@@ -45,6 +45,7 @@ typedef enum fl_event_kind {
     FL_EV_STOP,     // the operator wants this process to end
     FL_EV_DENIED,   // root only: a node is shut out or forgotten
     FL_EV_REST,     // from now on no new round is taken; what is in hand is finished
+    FL_EV_RECALLED, // answers RECALL
     FL_EV_RENEWED,  // we have another certificate: the parent is to see it
     FL_EV_COUNT
 } fl_event_kind;
@@ -147,6 +148,9 @@ typedef struct fl_event {
             fl_reason reason;  // FL_WHY_NONE, or why the masks are still on
         } unmasked;
         struct {
+            fl_vec vec; // 0: it is not there, or is another one
+        } recalled;
+        struct {
             const fl_keys *keys;
             const uint8_t *certificate; // borrowed for the step
             bool rekeyed;               // the keys are others than before
@@ -187,6 +191,7 @@ typedef enum fl_effect_kind {
     FL_FX_MASK,      // an encoded update under its masks, as new bytes -> MASKED
     FL_FX_UNMASK,    // take masks off a block's sum, settle it -> UNMASKED
     FL_FX_REST,      // the parent's word: drain, or take rounds again
+    FL_FX_RECALL,    // read a kept sum's vector back -> RECALLED
     FL_FX_NOTE,      // say and count something
     FL_FX_COUNT
 } fl_effect_kind;
@@ -207,6 +212,7 @@ typedef enum fl_keep {
     FL_KEEP_SURVIVORS,
     FL_KEEP_ACKS,
     FL_KEEP_EVIDENCE, // that a participant lied; for people
+    FL_KEEP_SUM,      // an edge's: what it opened, its vector too
     FL_KEEP_COUNT
 } fl_keep;
 
@@ -356,7 +362,13 @@ typedef struct fl_effect {
             uint64_t round;
             uint32_t block;
             fl_bytes fact;
+            fl_vec vec;      // SUM: its vector; it may be dropped from here on ...
+            fl_bytes vector; // ... and its bytes, for who makes it durable
         } keep;
+        struct {
+            fl_run run;
+            fl_hash hash; // of that vector
+        } recall;
         struct {
             fl_vec vec; // plain wire integers; stays the machine's
             fl_element element;

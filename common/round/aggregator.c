@@ -134,6 +134,72 @@ s_masked(const fl_aggregator *self)
     return self->phase != FL_AGGREGATOR_IDLE && s_masking(self) != FL_MASKING_NONE;
 }
 
+// ---- blocks that ended unopened ---------------------------------------------------------------
+//  Their members masked, and do not mask again under this model until it is proved that they were
+//  not opened (R10). They are asked when the round is over, and whenever they come.
+static void
+s_lapse(fl_aggregator *self)
+{
+    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
+        fl_transcript_round round;
+        fl_bytes lines;
+        if (self->block[i].open &&
+            fl_secagg_server_lapsed(self->block[i].machine, &round, &lines)) {
+            fl_burnt_book_add(self->burnt, &round, lines, &self->task.order.tensors,
+                              self->conf.masking->trust.authority);
+        }
+    }
+}
+
+//  A roster of a round before this process. `tensors` NULL: of the same model, as far as is known.
+static void
+s_lapse_fact(fl_aggregator *self, fl_bytes fact, const fl_hash *tensors)
+{
+    fl_secagg_fact head;
+    if (fl_secagg_fact_read(fact, &head) && head.what == FL_KEEP_ROSTER) {
+        const uint8_t number = (uint8_t)head.number;
+        const fl_transcript_round round = { .run = head.run,
+                                            .hop = self->conf.masking->hop,
+                                            .edge = self->conf.masking->node,
+                                            .block = fl_secagg_block_of(head.block, number),
+                                            .round = head.round,
+                                            .number = number };
+        fl_burnt_book_add(self->burnt, &round, head.list, tensors,
+                          self->conf.masking->trust.authority);
+    }
+}
+
+static void
+s_tell_burnt(fl_aggregator *self, uint32_t index, fl_outbox *out)
+{
+    const fl_seat *seat = fl_seats_look(self->seats, index);
+    if (self->burnt != NULL && seat->present) {
+        fl_burnt_book_tell(self->burnt, &seat->node, seat->peer, out);
+    }
+}
+
+static void
+s_tell_burnt_all(fl_aggregator *self, fl_outbox *out)
+{
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        s_tell_burnt(self, i, out);
+    }
+}
+
+static void
+on_burnt(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
+{
+    const int64_t index = fl_seats_of_peer(self->seats, event->message.from);
+    if (index < 0 || self->burnt == NULL) {
+        s_refuse(self, event, FL_WHY_UNKNOWN_SEAT, out);
+        return;
+    }
+    s_heard(fl_seats_at(self->seats, (uint32_t)index), now);
+    if (fl_burnt_book_hear(self->burnt, &event->message.node, event->message.message)) {
+        s_tell_burnt_all(self, out);
+    }
+}
+
 // ---- blocks begin, and go on after a restart --------------------------------------------------
 //  Facts of the round at hand, to their blocks. False when there are none.
 static bool
@@ -142,9 +208,12 @@ s_sort(fl_aggregator *self)
     bool some = false;
     for (uint32_t i = 0; i < self->conf.fact_count; i++) {
         fl_secagg_fact head;
-        if (fl_secagg_fact_read(self->conf.facts[i], &head) &&
-            head.round == self->task.order.round &&
-            fl_run_equal(&head.run, &self->task.order.run)) {
+        bool read = fl_secagg_fact_read(self->conf.facts[i], &head);
+        bool here = read && head.round == self->task.order.round &&
+                    fl_run_equal(&head.run, &self->task.order.run);
+        if (!here) {
+            s_lapse_fact(self, self->conf.facts[i], NULL);
+        } else {
             one_block *at = &self->block[head.block];
             at->facts[head.what - FL_KEEP_ROSTER] = self->conf.facts[i];
             at->used = at->used || head.what == FL_KEEP_ROSTER;
@@ -247,6 +316,7 @@ s_open_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *out)
         self->block[i] = (one_block){ .machine = self->block[i].machine };
     }
     self->resumed = s_sort(self);
+    fl_burnt_book_turn(self->burnt, &self->task.order.run, &self->task.order.tensors);
     if (!self->resumed) {
         fl_aggregator_place(self, out);
     }
@@ -278,7 +348,9 @@ s_resume_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *ou
             count--;
         }
         //  One with a gap, or of another body of the task, is aborted by name.
-        (void)fl_secagg_server_resume(machine, self->block[i].facts, count, wall_s, now, out);
+        if (!fl_secagg_server_resume(machine, self->block[i].facts, count, wall_s, now, out)) {
+            s_lapse_fact(self, self->block[i].facts[0], &self->task.order.tensors);
+        }
     }
 }
 
@@ -746,6 +818,10 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         s_note(self, &seat->node, seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED,
                FL_WHY_NONE, (uint64_t)index, seat->epoch, out);
     }
+    if (renewed && self->burnt != NULL) { // what it heard may be lost
+        fl_burnt_book_heard(self->burnt, &seat->node, false);
+    }
+    s_tell_burnt(self, (uint32_t)index, out);
     if (renewed && self->over && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
         fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
         closed->outcome = FL_OUT_IDLE;
@@ -989,6 +1065,9 @@ s_hear_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *
         }
         return;
     }
+    if (message->verb == FL_KEYS) {
+        fl_burnt_book_heard(self->burnt, &seat->node, true);
+    }
     if (message->verb == FL_READY && seat->ready_at == 0) {
         seat->ready_at = now;
     }
@@ -1064,6 +1143,7 @@ static const handler handlers[FL_VERB_COUNT] = {
     [FL_CHUNK] = on_chunk,    [FL_FETCH] = on_fetch,   [FL_REFUSED] = on_refused,
     [FL_LEAVE] = on_leave,    [FL_KEYS] = s_hear_step, [FL_SHARES] = s_hear_step,
     [FL_READY] = s_hear_step, [FL_ACK] = s_hear_step,  [FL_UNMASK] = s_hear_step,
+    [FL_BURNT] = on_burnt,
 };
 
 //  In any round, after each word of a child.
@@ -1566,6 +1646,9 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
 {
     self->over = end != NULL;
     self->end = end != NULL ? *end : FL_WHY_NONE;
+    if (s_masked(self)) {
+        s_lapse(self);
+    }
     s_tell_twins(self, out);
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
@@ -1592,6 +1675,9 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
         }
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
     }
+    if (!self->over) {
+        s_tell_burnt_all(self, out);
+    }
     s_part_twins(self, out);
 }
 
@@ -1617,8 +1703,10 @@ fl_aggregator_new(const fl_aggregator_conf *conf)
     }
     if (conf->masking != NULL) {
         self->lines = calloc(FL_BLOCK_LINES_MAX, sizeof *self->lines);
+        self->burnt = fl_burnt_book_new();
     }
-    bool whole = self->uploads != NULL && (self->lines != NULL || conf->masking == NULL);
+    bool masks = self->lines != NULL && self->burnt != NULL;
+    bool whole = self->uploads != NULL && (masks || conf->masking == NULL);
     if (!whole || self->roll == NULL || self->durations == NULL) {
         fl_aggregator_destroy(&self);
     }
@@ -1636,6 +1724,7 @@ fl_aggregator_destroy(fl_aggregator **self_p)
         }
         fl_pool_set_clear(&self->pools);
         free(self->lines);
+        fl_burnt_book_destroy(&self->burnt);
         fl_uploads_destroy(&self->uploads);
         fl_seats_destroy(&self->seats);
         free(self->doubles.lines);
@@ -1784,6 +1873,7 @@ fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         if (fl_seats_look(self->seats, i)->present && s_takes_part(self, i)) {
             s_task(self, i, now, out);
+            s_tell_burnt(self, i, out);
             invited++;
         }
     }

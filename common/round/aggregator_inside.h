@@ -8,6 +8,7 @@
 #include "common/round/seats.h"
 #include "common/round/selection.h"
 #include "common/round/uploads.h"
+#include "common/secagg/burnt.h"
 #include "common/secagg/pool.h"
 
 typedef enum fl_aggregator_phase {
@@ -48,6 +49,7 @@ struct fl_aggregator {
     one_block block[FL_BLOCKS_MAX]; // of a masked round
     bool resumed;                   // those are from before a restart
     opened_sum opened;
+    fl_burnt_book *burnt; // blocks that ended unopened; NULL: this aggregator masks nothing
     fl_block_line *lines; // (FL_BLOCK_LINES_MAX)
     fl_aggregator_phase phase;
     fl_reason paused; // every child hears so on its beat; FL_WHY_NONE: it is not

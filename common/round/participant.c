@@ -453,7 +453,7 @@ s_masking_welcome(fl_participant *self, const fl_event *event, fl_time now, fl_o
     self->parent = cert.node;
     self->parent_role = cert.role;
     self->hop = cert.role == FL_ROLE_ROOT ? 2 : 1;
-    fl_secagg_client_under(self->masking, self->hop);
+    fl_secagg_client_under(self->masking, &self->parent, self->hop);
     return true;
 }
 
@@ -686,6 +686,7 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     char text[FL_TEXT_MAX] = "this node takes no part in a round with these settings";
+    static const char opened[] = "a sum of this model was opened with an update of this node in it";
     const fl_offering wanted = { task->order.plan.trainer, task->order.plan.data };
     const fl_offerings ours = fl_offerings_read(fl_offerings_bytes(&self->conf.offers));
     fl_reason reason = self->blocked ? FL_WHY_UNREACHABLE : fl_offerings_lack(&ours, &wanted);
@@ -694,7 +695,11 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     }
     reason = reason == FL_WHY_NONE ? s_masking_begin(self, now, out) : reason;
     if (reason != FL_WHY_NONE) {
-        s_turn_down(self, reason, self->blocked ? no_lane : text, out);
+        s_turn_down(self, reason,
+                    self->blocked                 ? no_lane
+                    : reason == FL_WHY_SAME_MODEL ? opened
+                                                  : text,
+                    out);
         s_decline_again(self, out);
         if (self->blocked) {
             s_try_lanes(self, now, out);
@@ -965,7 +970,7 @@ static const handler handlers[FL_VERB_COUNT] = {
     [FL_BEAT] = on_beat,         [FL_CLOSED] = on_closed,       [FL_REFUSED] = on_refused,
     [FL_PIECE] = on_piece,       [FL_POOL] = on_pool,           [FL_ROSTER] = s_masking_hear,
     [FL_DEALT] = s_masking_hear, [FL_MASKSET] = s_masking_hear, [FL_SURVIVORS] = s_masking_hear,
-    [FL_ACKS] = s_masking_hear,
+    [FL_ACKS] = s_masking_hear,  [FL_BURNTS] = s_masking_hear,
 };
 
 //  A message of the parent.

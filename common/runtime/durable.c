@@ -21,12 +21,16 @@ s_keep(const fl_durable *self, const fl_effect *keep, fl_why *why)
 {
     if (keep->keep.what == FL_KEEP_MARK) {
         FL_ASSERT(self->directory != NULL);
-        return fl_state_dir_mark_save(self->directory, keep->keep.fact, why);
+        return fl_state_dir_mark_save(self->directory, &self->node, keep->keep.fact, why);
     }
     if (self->ledger == NULL && keep->keep.what == FL_KEEP_EVIDENCE) {
         return s_keep_file(self, keep->keep.fact, why);
     }
     FL_ASSERT(self->ledger != NULL);
+    if (keep->keep.what == FL_KEEP_SUM) {
+        return fl_ledger_sum_put(self->ledger, &keep->keep.run, keep->keep.fact, keep->keep.vector,
+                                 why);
+    }
     const fl_ledger_fact fact = { .what = keep->keep.what,
                                   .run = keep->keep.run,
                                   .round = keep->keep.round,
@@ -74,23 +78,23 @@ s_keep_fact(void *arg, const fl_effect *keep)
     return fl_durable_keep(arg, keep);
 }
 
+static fl_blob *
+s_recall(void *arg, const fl_run *run)
+{
+    const fl_durable *self = arg;
+    fl_why why;
+    fl_blob *vector = NULL;
+    (void)fl_durable_said(fl_ledger_sum_get(self->ledger, run, &vector, &why), &why);
+    return vector;
+}
+
 fl_saver
 fl_durable_saver(fl_durable *self)
 {
     return (fl_saver){ .self = self,
                        .save = self->ledger == NULL ? NULL : s_save_round,
-                       .keep = s_keep_fact };
-}
-
-fl_status
-fl_durable_mark(const char *directory, fl_secagg_mark *mark, fl_why *why)
-{
-    fl_status status = fl_state_dir_mark_load(directory, mark, why);
-    if (status == FL_MISSING) {
-        memset(mark, 0, sizeof *mark);
-        status = FL_OK;
-    }
-    return status;
+                       .keep = s_keep_fact,
+                       .recall = self->ledger == NULL ? NULL : s_recall };
 }
 
 uint32_t

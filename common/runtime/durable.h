@@ -12,6 +12,7 @@
 //  Borrowed.
 typedef struct fl_durable {
     const char *directory; // NULL: no participant here
+    fl_name node;          // whose mark is in it
     fl_ledger *ledger;     // NULL: no aggregator here
 } fl_durable;
 
@@ -23,10 +24,6 @@ bool fl_durable_keep(const fl_durable *self, const fl_effect *keep);
 //  Carries out KEEP, and SAVE where there is a ledger: the rounds of an aggregator that makes no
 //  model. Borrows `self`.
 fl_saver fl_durable_saver(fl_durable *self);
-
-//  What was kept last, zero when nothing was. A mark that cannot be read is no fresh start: it is
-//  the caller's end.
-FL_CHECKED fl_status fl_durable_mark(const char *directory, fl_secagg_mark *mark, fl_why *why);
 
 //  The newest closed rounds of a run up to `newest` into `pasts`; how many. By their model an
 //  aggregator tells late updates from foreign ones. A ledger that cannot be read gives none: late

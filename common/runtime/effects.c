@@ -319,16 +319,25 @@ s_drop(fl_effects *self, const fl_effect *effect)
 bool
 fl_effects_obey(fl_effects *self, const fl_effect *effect, fl_bytes body)
 {
-    static void (*const table[FL_FX_COUNT])(fl_effects *self, const fl_effect *effect) = {
-        [FL_FX_SLOT] = fl_effects_slot,     [FL_FX_STAGE] = fl_effects_stage,
-        [FL_FX_VERIFY] = fl_effects_verify, [FL_FX_CLEAR] = fl_effects_clear,
-        [FL_FX_FOLD] = fl_effects_fold,     [FL_FX_FINISH] = fl_effects_finish,
-        [FL_FX_PLACE] = s_place,            [FL_FX_CHECK] = s_ask_check,
-        [FL_FX_TRAIN] = s_ask_train,        [FL_FX_CANCEL] = s_cancel,
-        [FL_FX_ENCODE] = s_ask_encode,      [FL_FX_DROP] = s_drop,
-        [FL_FX_APPLY] = s_ask_apply,        [FL_FX_SAVE] = s_ask_save,
-        [FL_FX_KEEP] = fl_effects_keep,     [FL_FX_MASK] = fl_effects_mask,
+    static void (*const table[FL_FX_COUNT])(fl_effects * self, const fl_effect *effect) = {
+        [FL_FX_SLOT] = fl_effects_slot,
+        [FL_FX_STAGE] = fl_effects_stage,
+        [FL_FX_VERIFY] = fl_effects_verify,
+        [FL_FX_CLEAR] = fl_effects_clear,
+        [FL_FX_FOLD] = fl_effects_fold,
+        [FL_FX_FINISH] = fl_effects_finish,
+        [FL_FX_PLACE] = s_place,
+        [FL_FX_CHECK] = s_ask_check,
+        [FL_FX_TRAIN] = s_ask_train,
+        [FL_FX_CANCEL] = s_cancel,
+        [FL_FX_ENCODE] = s_ask_encode,
+        [FL_FX_DROP] = s_drop,
+        [FL_FX_APPLY] = s_ask_apply,
+        [FL_FX_SAVE] = s_ask_save,
+        [FL_FX_KEEP] = fl_effects_keep,
+        [FL_FX_MASK] = fl_effects_mask,
         [FL_FX_UNMASK] = fl_effects_unmask,
+        [FL_FX_RECALL] = fl_effects_recall,
     };
     self->body = body;
     if (table[effect->kind] != NULL) {

@@ -34,6 +34,8 @@ typedef struct fl_saver {
     //  A fact of a masked round (machine/event.h); `keep` says which round and block. NULL: none is
     //  durable.
     bool (*keep)(void *self, const fl_effect *keep);
+    //  The vector of the sum that was kept of that run, the caller's; NULL: none. May be NULL.
+    fl_blob *(*recall)(void *self, const fl_run *run);
 } fl_saver;
 
 //  Every pointer is borrowed and outlives the result.

@@ -20,5 +20,6 @@ void fl_effects_combined(fl_effects *self, fl_fold *sum);
 void fl_effects_mask(fl_effects *self, const fl_effect *effect);
 void fl_effects_unmask(fl_effects *self, const fl_effect *effect);
 void fl_effects_keep(fl_effects *self, const fl_effect *effect);
+void fl_effects_recall(fl_effects *self, const fl_effect *effect);
 
 #endif

@@ -48,6 +48,7 @@ s_done(void *arg, bool ran)
     }
     fl_blob_unref(&job->in);
     fl_blob_unref(&job->out);
+    fl_blob_unref(&job->vector);
     fl_blob_unref(&job->applied.model);
     fl_locked_free(job->seeds);
     free(job->blocks);

@@ -46,6 +46,7 @@ typedef struct fl_errand {
     fl_event event;      // the answer
     fl_vec *vec;         // where it names `out`; NULL: nowhere
     fl_blob *in, *out;   // references
+    fl_blob *vector;     // likewise, of a sum that is kept
     fl_bytes bytes;      // of a slot
     fl_arrival *arrival; // in it
     fl_training training;

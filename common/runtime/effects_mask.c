@@ -125,6 +125,20 @@ s_keep(void *arg)
     job->event.saved.ok = saver->keep != NULL && saver->keep(saver->self, &job->effect);
 }
 
+static void
+s_recall(void *arg)
+{
+    fl_errand *job = arg;
+    const fl_saver *saver = &job->effects->conf.saver;
+    if (saver->recall != NULL) {
+        job->out = saver->recall(saver->self, &job->effect.recall.run);
+    }
+    const fl_hash hash = job->out == NULL ? (fl_hash){ 0 } : fl_hash_of(fl_blob_bytes(job->out));
+    if (!fl_hash_equal(&hash, &job->effect.recall.hash)) {
+        fl_blob_unref(&job->out);
+    }
+}
+
 // ---- on the reactor's thread ------------------------------------------------------------------
 //  False: no memory.
 static bool
@@ -177,5 +191,17 @@ fl_effects_keep(fl_effects *self, const fl_effect *effect)
         return;
     }
     job->effect.keep.fact = fl_blob_bytes(job->in);
+    if (effect->keep.vec != 0) {
+        job->vector = fl_blob_ref(fl_handles_look(self->conf.handles, effect->keep.vec));
+        job->effect.keep.vector = fl_blob_bytes(job->vector);
+    }
     fl_effects_start(job, FL_STRAND_STORE, s_keep);
+}
+
+void
+fl_effects_recall(fl_effects *self, const fl_effect *effect)
+{
+    fl_errand *job = fl_effects_job(self, effect, FL_EV_RECALLED);
+    job->vec = &job->event.recalled.vec;
+    fl_effects_start(job, FL_STRAND_STORE, s_recall);
 }

@@ -145,7 +145,7 @@ fl_settings_participant(const fl_conf *conf, fl_role role)
 }
 
 fl_secagg_client_conf
-fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
+fl_settings_masking(const fl_conf *conf, const fl_identity *identity, bool redraws)
 {
     fl_secagg_client_conf client = {
         .keys = fl_identity_keys(identity),
@@ -156,6 +156,7 @@ fl_settings_masking(const fl_conf *conf, const fl_identity *identity)
         .profile = (fl_masking)fl_conf_choice(conf, "masking"),
         .members_min = s_count(conf, "masking.members_min"),
         .survivors_min = s_count(conf, "masking.survivors_min"),
+        .redraws = redraws,
         .pin_allowed = fl_conf_bool(conf, "masking.pin_allowed"),
         .reopen_after = s_count(conf, "masking.reopen_after"),
         .again_ms = AGAIN_MS,

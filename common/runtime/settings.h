@@ -120,7 +120,8 @@ fl_timing fl_settings_timing(const fl_conf *parent, const fl_conf *window);
 //  All but the node and role; the incarnation is drawn anew.
 fl_participant_conf fl_settings_participant(const fl_conf *conf, fl_role role);
 //  Its half of masked rounds, all but the hop, which is its parent's. Borrows from the identity.
-fl_secagg_client_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity);
+fl_secagg_client_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity,
+                                          bool redraws);
 //  A parent's half, of blocks of that hop.
 fl_secagg_server_conf fl_settings_blocks(const fl_identity *identity, uint8_t hop);
 //  What fl_node_open wants, for a process with children or without.

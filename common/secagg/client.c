@@ -1,7 +1,8 @@
 //  A member believes nobody. What it was told is in a context hash that its masks and signatures
 //  depend on, so that members who were told different things make masks that do not cancel. What
-//  it said it can say again, byte for byte, and nothing else. After the shares of a sum have left,
-//  it knows for ever which sum that was.
+//  it said it can say again, byte for byte, and nothing else. It cannot know whether a block was
+//  opened, so what it masked of a model it masks once, unless enough of that block sign that they
+//  gave no share of it and have none: then nobody will ever read what it sent there.
 #include "common/secagg/client_inside.h"
 
 #include <sodium.h>
@@ -9,15 +10,17 @@
 #include <string.h>
 
 #include "common/machine/policy.h"
+#include "common/secagg/burnt.h"
 
 static const char *const step_names[FL_CLIENT_STEPS] = {
-    [FL_CLIENT_IDLE] = "idle",     [FL_CLIENT_KEYED] = "keyed",   [FL_CLIENT_DEALT] = "dealt",
-    [FL_CLIENT_READY] = "ready",   [FL_CLIENT_MASKED] = "masked", [FL_CLIENT_ACKED] = "acked",
-    [FL_CLIENT_OPENED] = "opened",
+    [FL_CLIENT_IDLE] = "idle",   [FL_CLIENT_HELD] = "held",     [FL_CLIENT_KEYED] = "keyed",
+    [FL_CLIENT_DEALT] = "dealt", [FL_CLIENT_READY] = "ready",   [FL_CLIENT_MASKED] = "masked",
+    [FL_CLIENT_ACKED] = "acked", [FL_CLIENT_OPENED] = "opened",
 };
 
 static const bool legal[FL_CLIENT_STEPS][FL_CLIENT_STEPS] = {
-    [FL_CLIENT_IDLE] = { [FL_CLIENT_KEYED] = true },
+    [FL_CLIENT_IDLE] = { [FL_CLIENT_HELD] = true, [FL_CLIENT_KEYED] = true },
+    [FL_CLIENT_HELD] = { [FL_CLIENT_KEYED] = true, [FL_CLIENT_IDLE] = true },
     [FL_CLIENT_KEYED] = { [FL_CLIENT_KEYED] = true, // a fresh roster
                           [FL_CLIENT_DEALT] = true,
                           [FL_CLIENT_IDLE] = true },
@@ -129,13 +132,12 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
 }
 
 static void
-s_say_keys(fl_secagg_client *self, const fl_name *parent, uint8_t number, fl_time now,
-           fl_outbox *out)
+s_say_keys(fl_secagg_client *self, uint8_t number, fl_time now, fl_outbox *out)
 {
     fl_secagg_secrets *secrets = self->secrets;
     const fl_transcript_round round = { .run = self->task.order.run,
                                         .hop = self->conf.hop,
-                                        .edge = *parent,
+                                        .edge = self->parent,
                                         .round = self->task.order.round,
                                         .number = number };
     fl_wipe(secrets, sizeof *secrets); // of a roster before this one nothing is left
@@ -394,40 +396,19 @@ static fl_secagg_drawn
 s_drawn(const fl_secagg_client *self)
 {
     const fl_order *order = &self->task.order;
-    return (fl_secagg_drawn){ order->run, order->tensors, .pin = order->plan.pin };
+    return (fl_secagg_drawn){ order->run, order->tensors, order->draw, order->plan.pin };
 }
 
-//  R4: of what was opened before, only the same survivors may be opened again.
-static bool
-s_bound_by_model(const fl_secagg_client *self)
+//  R4: what was masked of this before; NULL when it may be masked.
+static const fl_secagg_deed *
+s_masked_before(const fl_secagg_client *self)
 {
     const fl_secagg_drawn of = s_drawn(self);
-    uint64_t opened = fl_secagg_mark_opened(&self->mark, &of);
-    bool waived = self->conf.reopen_after > 0 && self->task.order.round > opened &&
-                  self->task.order.round - opened >= self->conf.reopen_after;
-    return opened > 0 && !waived;
-}
-
-static uint32_t
-s_names(const fl_secagg_client *self, uint64_t set, fl_name names[FL_MEMBERS_MAX])
-{
-    uint32_t count = 0;
-    FL_EACH_MEMBER (i, set) {
-        names[count++] = self->block.seat[i].node;
-    }
-    return count;
-}
-
-//  Those who survived last time are all among `set`; `exactly`: and nobody else.
-static bool
-s_same_model_allows(const fl_secagg_client *self, uint64_t set, bool exactly)
-{
-    fl_name names[FL_MEMBERS_MAX];
-    uint32_t count = s_names(self, set, names);
-    const fl_secagg_drawn of = s_drawn(self);
-    return !s_bound_by_model(self) ||
-           (exactly ? fl_secagg_mark_exactly(&self->mark, &of, names, count)
-                    : fl_secagg_mark_within(&self->mark, &of, names, count));
+    const fl_secagg_deed *deed = fl_secagg_mark_binds(&self->mark, &of, self->conf.redraws);
+    const uint64_t round = self->task.order.round;
+    bool waived = deed != NULL && self->conf.reopen_after > 0 && round > deed->where.round &&
+                  round - deed->where.round >= self->conf.reopen_after;
+    return waived ? NULL : deed;
 }
 
 static fl_reason
@@ -443,9 +424,6 @@ on_roster(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_
     }
     if (reason != FL_WHY_NONE) {
         return reason;
-    }
-    if (!s_same_model_allows(self, fl_secagg_all(self->block.members), false)) {
-        return FL_WHY_SAME_MODEL;
     }
     if (!s_deal(self, now, out)) {
         return FL_WHY_KEY;
@@ -512,7 +490,7 @@ s_judge_maskset(const fl_secagg_client *self, uint64_t set)
     if (!fl_secagg_hides(&self->block, self->index, set, FL_SECAGG_PART_SUM)) {
         return FL_WHY_WEIGHT;
     }
-    return s_same_model_allows(self, set, false) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
+    return FL_WHY_NONE;
 }
 
 static fl_reason
@@ -535,8 +513,10 @@ on_maskset(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl
     if (!s_make_seeds(self)) {
         return FL_WHY_KEY;
     }
-    //  R4: spent before the first masked byte exists.
+    //  R4: spent before the first masked byte exists, the round and what is drawn from the model.
+    const fl_secagg_drawn of = s_drawn(self);
     fl_secagg_mark_spend(&self->mark, &self->task.order.run, self->task.order.round);
+    fl_secagg_mark_mask(&self->mark, &of, &self->block.round);
     s_keep(self, out); // READY, said again, asks for news meanwhile
     s_enter(self, FL_CLIENT_MASKED, out);
     return FL_WHY_NONE;
@@ -555,7 +535,7 @@ s_judge_survivors(const fl_secagg_client *self, uint64_t set)
     if (!fl_secagg_hides(&self->block, self->index, set, FL_SECAGG_PART_SUM)) {
         return FL_WHY_WEIGHT;
     }
-    return s_same_model_allows(self, set, true) ? FL_WHY_NONE : FL_WHY_SAME_MODEL;
+    return FL_WHY_NONE;
 }
 
 //  R1: whose own mask may be opened. Under the profile honest: every survivor's.
@@ -586,15 +566,16 @@ s_acknowledge(fl_secagg_client *self, fl_time now, fl_outbox *out)
     s_enter(self, FL_CLIENT_ACKED, out);
 }
 
-//  The sum may be opened: remember which, for ever, before anybody hears a share.
-static void
+//  The sum may be opened: remember that, for ever, before anybody hears a share.
+static fl_reason
 s_open(fl_secagg_client *self, fl_outbox *out)
 {
-    fl_name names[FL_MEMBERS_MAX];
-    uint32_t count = s_names(self, self->survivors, names);
-    const fl_secagg_drawn of = s_drawn(self);
-    fl_secagg_mark_open(&self->mark, self->task.order.round, &of, names, count);
+    if (fl_secagg_mark_at(&self->mark, &self->block.round.roster)->released) {
+        return FL_WHY_EQUIVOCATION; // shares of this roster are given once
+    }
+    fl_secagg_mark_release(&self->mark, &self->block.round.roster);
     s_keep(self, out);
+    return FL_WHY_NONE;
 }
 
 static fl_reason
@@ -617,10 +598,9 @@ on_survivors(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, 
     self->survivors_hash = fl_transcript_set_hash(set, self->block.members);
     self->signers = s_signers(self, word);
     if (s_profile(self) == FL_MASKING_HONEST) {
-        s_open(self, out);
-    } else {
-        s_acknowledge(self, now, out);
+        return s_open(self, out);
     }
+    s_acknowledge(self, now, out);
     return FL_WHY_NONE;
 }
 
@@ -654,8 +634,7 @@ on_acks(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl_ti
     if (s_agreeing(self, word) < fl_secagg_threshold(self->block.members)) {
         return FL_WHY_TOO_FEW_ACKS;
     }
-    s_open(self, out);
-    return FL_WHY_NONE;
+    return s_open(self, out);
 }
 
 //  UNMASK, once the mark is kept.
@@ -692,6 +671,53 @@ on_saved(fl_secagg_client *self, const fl_event *event, fl_time now, fl_outbox *
         s_mask(self, out);
     } else {
         s_unmask(self, now, out);
+    }
+}
+
+// ---- BURNTS -> BURNT, or KEYS anew -----------------------------------------------------------
+//  R10: one word per roster. Who gave shares of it never says BURNT; who says it has none to give:
+//  they died with its round, or with the process.
+static void
+s_say_burnt(const fl_secagg_client *self, const fl_burnts *burnts, fl_outbox *out)
+{
+    const fl_transcript_round *round = &burnts->round;
+    const fl_secagg_deed *deed = fl_secagg_mark_at(&self->mark, &round->roster);
+    const uint32_t index = fl_burnts_member(burnts, self->conf.trust.authority, &self->conf.node,
+                                            fl_keys_public(self->conf.keys)->ed);
+    bool in_hand = self->step != FL_CLIENT_IDLE && round->round == self->task.order.round &&
+                   fl_run_equal(&round->run, &self->task.order.run);
+    if (in_hand || (deed != NULL && deed->released) || index == FL_MEMBERS_MAX) {
+        return;
+    }
+    fl_message *message = fl_outbox_send(out, FL_PARENT, FL_BURNT);
+    message->run = round->run;
+    message->round = round->round;
+    message->burnt.block = round->block;
+    fl_transcript_burnt_sign(self->conf.keys, round, index, message->burnt.signature);
+}
+
+//  R10b: what was masked there stays unread for ever, so it may be masked again. That this is known
+//  need not be kept: it can be heard again.
+static void
+on_burnts(fl_secagg_client *self, const fl_message *message, fl_time now, fl_outbox *out)
+{
+    fl_burnts burnts;
+    if (!fl_burnts_read(message, &self->parent, self->conf.hop, &burnts)) {
+        s_drop(self, message, out);
+        return;
+    }
+    if (fl_secagg_mark_at(&self->mark, &burnts.round.roster) == NULL ||
+        !fl_burnts_prove(&burnts, self->conf.trust.authority)) {
+        s_say_burnt(self, &burnts, out);
+        return;
+    }
+    (void)fl_secagg_mark_clear(&self->mark, &burnts.round.roster);
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_MASKING_CLEARED,
+                                   .round = message->round,
+                                   .a = burnts.members,
+                                   .b = fl_set_count(burnts.signers) });
+    if (self->step == FL_CLIENT_HELD && s_masked_before(self) == NULL) {
+        s_say_keys(self, self->block.round.number, now, out);
     }
 }
 
@@ -757,8 +783,11 @@ s_begin_anew(fl_secagg_client *self, uint32_t number, const fl_message *message,
         s_drop(self, message, out);
         return;
     }
-    const fl_name parent = self->block.round.edge;
-    s_say_keys(self, &parent, (uint8_t)number, now, out);
+    if (self->step == FL_CLIENT_HELD) { // those, when it may
+        self->block.round.number = (uint8_t)number;
+        return;
+    }
+    s_say_keys(self, (uint8_t)number, now, out);
 }
 
 // ---- the doors -------------------------------------------------------------------------------
@@ -798,9 +827,10 @@ fl_secagg_client_destroy(fl_secagg_client **self_p)
 }
 
 void
-fl_secagg_client_under(fl_secagg_client *self, uint8_t hop)
+fl_secagg_client_under(fl_secagg_client *self, const fl_name *parent, uint8_t hop)
 {
     FL_ASSERT(hop >= 1 && self->step == FL_CLIENT_IDLE);
+    self->parent = *parent;
     self->conf.hop = hop;
 }
 
@@ -826,8 +856,7 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
     fl_hash hash = fl_secagg_task_hash(task);
     if (self->step != FL_CLIENT_IDLE && fl_run_equal(&task->order.run, &self->accepted_run) &&
         task->order.round == self->accepted) {
-        bool same = fl_hash_equal(&hash, &self->task_hash) &&
-                    fl_name_equal(parent, &self->block.round.edge);
+        bool same = fl_hash_equal(&hash, &self->task_hash) && fl_name_equal(parent, &self->parent);
         if (!same) {
             s_burn(self, FL_WHY_EQUIVOCATION, FL_TASK, out);
             return FL_WHY_EQUIVOCATION;
@@ -840,6 +869,7 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
         return reason;
     }
     fl_secagg_client_end(self, FL_WHY_STALE, out); // a newer round replaces an older one
+    self->parent = *parent;
     self->accepted = task->order.round;
     self->accepted_run = task->order.run;
     self->task = *task;
@@ -847,7 +877,16 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
     self->until = until;
     self->trained = self->masking = self->masked = false;
     self->maskset = self->survivors = self->signers = 0;
-    s_say_keys(self, parent, 0, now, out);
+    memset(&self->block, 0, sizeof self->block);
+    const fl_secagg_deed *deed = s_masked_before(self);
+    if (deed != NULL && deed->released) {
+        return FL_WHY_SAME_MODEL;
+    }
+    if (deed == NULL) {
+        s_say_keys(self, 0, now, out);
+    } else {
+        s_enter(self, FL_CLIENT_HELD, out);
+    }
     return FL_WHY_NONE;
 }
 
@@ -877,6 +916,10 @@ void
 fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
                       fl_time now, fl_outbox *out)
 {
+    if (message->verb == FL_BURNTS) {
+        on_burnts(self, message, now, out);
+        return;
+    }
     const fl_block_word *word = &message->word;
     uint32_t kind = 0;
     while (kind < FL_HEARD_COUNT && words[kind].verb != message->verb) {

@@ -3,7 +3,8 @@
 //  it saw itself. Whatever breaks a rule burns the round: secrets are wiped, nothing more is said.
 //
 //  IDLE -> KEYED -> DEALT -> READY -> MASKED -> ACKED -> OPENED -> IDLE. Before MASKED a fresh
-//  roster of the same round leads back to KEYED, with secrets of its own.
+//  roster of the same round leads back to KEYED, with secrets of its own. Under a model that was
+//  masked before, HELD comes before KEYED, until it is proved that this was not opened.
 //
 //  A part of fl_participant, which hands it the parent's messages and obeys nothing of its own
 //  accord: effects are SEND to FL_PARENT, KEEP and MASK (answered by `answer`), NOTE.
@@ -27,6 +28,7 @@ typedef struct fl_secagg_client_conf {
     fl_masking profile;   // the weakest that it takes part in
     uint32_t members_min; // its own floors, beside those of the plan
     uint32_t survivors_min;
+    bool redraws;          // an edge: a greater draw may have another sum, or the same one again
     bool pin_allowed;      // take part in a pinned round although the profile is malicious
     uint32_t reopen_after; // rounds after which R4 is waived for a model; 0 = never
     uint32_t again_ms;     // what is not answered is said again
@@ -35,6 +37,7 @@ typedef struct fl_secagg_client_conf {
 
 typedef enum fl_secagg_step {
     FL_CLIENT_IDLE,
+    FL_CLIENT_HELD,   // masked under this model before; BURNTS is awaited
     FL_CLIENT_KEYED,  // KEYS said; ROSTER is awaited
     FL_CLIENT_DEALT,  // SHARES said; DEALT and the training are awaited
     FL_CLIENT_READY,  // READY said; MASKSET is awaited
@@ -78,17 +81,18 @@ fl_secagg_client *fl_secagg_client_new(const fl_secagg_client_conf *conf,
                                        const fl_secagg_mark *mark);
 void fl_secagg_client_destroy(fl_secagg_client **self_p);
 
-//  Blocks of this hop from here on: what the parent's certificate says. Not within a round.
-void fl_secagg_client_under(fl_secagg_client *self, uint8_t hop);
+//  Blocks of this parent and hop from here on: what its certificate says. Not within a round.
+void fl_secagg_client_under(fl_secagg_client *self, const fl_name *parent, uint8_t hop);
 
 //  Keys and certificate of later rounds; those of the round in hand outlive it.
 void fl_secagg_client_renewed(fl_secagg_client *self, const fl_keys *keys,
                               const uint8_t certificate[FL_CERT_BYTES]);
 
 //  A task was accepted (its signature holds) from the parent of that name; `until`: when to give
-//  up. Says KEYS. The same body again changes nothing but a later `until`; another body for the
-//  same round burns it. FL_WHY_NONE, or why this member takes no part: policy-refused, plan, stale
-//  (no later round than the last), equivocation. Not for an unmasked plan that `profile` allows.
+//  up. Says KEYS, or waits for BURNTS. The same body again changes nothing but a later `until`;
+//  another body for the same round burns it. FL_WHY_NONE, or why this member takes no part:
+//  policy-refused, plan, stale (no later round than the last), equivocation, same-model (shares of
+//  a sum were given). Not for an unmasked plan that `profile` allows.
 FL_CHECKED fl_reason fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task,
                                             const fl_name *parent, fl_time until, fl_time now,
                                             fl_outbox *out);
@@ -105,8 +109,8 @@ bool fl_secagg_client_pooled(const fl_secagg_client *self, const fl_order *order
 //  round is waiting for one).
 FL_CHECKED fl_reason fl_secagg_client_trained(fl_secagg_client *self, const fl_secagg_input *input,
                                               fl_time now, fl_outbox *out);
-//  A message of the parent: ROSTER, DEALT, MASKSET, SURVIVORS, ACKS. `now_s`: wall clock, for
-//  certificates.
+//  A message of the parent: ROSTER, DEALT, MASKSET, SURVIVORS, ACKS, and, in a round or without,
+//  BURNTS. `now_s`: wall clock, for certificates.
 void fl_secagg_client_hear(fl_secagg_client *self, const fl_message *message, uint64_t now_s,
                            fl_time now, fl_outbox *out);
 //  SAVED or MASKED. False: nothing here waits for it. The masked vector is the participant's, to

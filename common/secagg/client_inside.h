@@ -35,6 +35,7 @@ struct fl_secagg_client {
     fl_secagg_step step;
     uint64_t accepted; // newest round of `accepted_run` begun
     fl_run accepted_run;
+    fl_name parent;
     const fl_keys *keys; // of the round in hand, as its roster has them
     uint8_t certificate[FL_CERT_BYTES];
     fl_task task;

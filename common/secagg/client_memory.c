@@ -1,36 +1,42 @@
 #include "common/secagg/client_memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/status.h"
-#include "common/crypto/hash.h"
 
 enum { PIN = 0x80 }; // beside the draw
 
 static void
-s_write_drawn(fl_writer *out, const fl_secagg_drawn *of)
+s_write_deed(fl_writer *out, const fl_secagg_deed *deed)
 {
-    fl_write_from(out, of->run.bytes, sizeof of->run.bytes);
-    fl_write_from(out, of->tensors.bytes, sizeof of->tensors.bytes);
-    fl_write_u8(out, (uint8_t)(of->draw | (of->pin ? PIN : 0)));
+    fl_write_from(out, deed->of.run.bytes, sizeof deed->of.run.bytes);
+    fl_write_from(out, deed->of.tensors.bytes, sizeof deed->of.tensors.bytes);
+    fl_write_u8(out, (uint8_t)(deed->of.draw | (deed->of.pin ? PIN : 0)));
+    fl_write_u8(out, deed->released ? 1 : 0);
+    fl_write_u8(out, deed->where.hop);
+    fl_write_from(out, deed->where.edge.name, sizeof deed->where.edge.name);
+    fl_write_u32(out, deed->where.block);
+    fl_write_u64(out, deed->where.round);
+    fl_write_u8(out, deed->where.number);
+    fl_write_from(out, deed->where.roster.bytes, sizeof deed->where.roster.bytes);
 }
 
 static void
-s_read_drawn(fl_reader *in, fl_secagg_drawn *of)
+s_read_deed(fl_reader *in, fl_secagg_deed *deed)
 {
-    fl_read_into(in, of->run.bytes, sizeof of->run.bytes);
-    fl_read_into(in, of->tensors.bytes, sizeof of->tensors.bytes);
+    fl_read_into(in, deed->of.run.bytes, sizeof deed->of.run.bytes);
+    fl_read_into(in, deed->of.tensors.bytes, sizeof deed->of.tensors.bytes);
     uint8_t draw = fl_read_u8(in);
-    of->draw = draw & (PIN - 1);
-    of->pin = (draw & PIN) != 0;
-}
-
-static bool
-s_same(const fl_secagg_drawn *a, const fl_secagg_drawn *b)
-{
-    return a->pin == b->pin && (a->pin || fl_run_equal(&a->run, &b->run)) &&
-           fl_hash_equal(&a->tensors, &b->tensors) && a->draw == b->draw;
+    deed->of.draw = draw & (PIN - 1);
+    deed->of.pin = (draw & PIN) != 0;
+    deed->released = fl_read_u8(in) != 0;
+    deed->where.run = deed->of.run;
+    deed->where.hop = fl_read_u8(in);
+    fl_read_into(in, deed->where.edge.name, sizeof deed->where.edge.name);
+    deed->where.block = fl_read_u32(in);
+    deed->where.round = fl_read_u64(in);
+    deed->where.number = fl_read_u8(in);
+    fl_read_into(in, deed->where.roster.bytes, sizeof deed->where.roster.bytes);
 }
 
 void
@@ -39,17 +45,9 @@ fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
     fl_writer out = fl_writer_over(bytes, FL_MARK_BYTES);
     fl_write_from(&out, self->run.bytes, sizeof self->run.bytes);
     fl_write_u64(&out, self->round);
-    fl_write_u64(&out, self->opened);
-    s_write_drawn(&out, &self->of);
     fl_write_u32(&out, self->count);
-    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        fl_write_from(&out, self->survivors[i].name, sizeof self->survivors[i].name);
-    }
-    fl_write_u32(&out, self->older_count);
-    for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
-        fl_write_u64(&out, self->older[i].round);
-        s_write_drawn(&out, &self->older[i].of);
-        fl_write_from(&out, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
+    for (uint32_t i = 0; i < FL_MARK_DEEDS_MAX; i++) {
+        s_write_deed(&out, &self->deed[i]);
     }
     fl_write_u32(&out, self->left_count);
     for (uint32_t i = 0; i < FL_MARK_LEFT_MAX; i++) {
@@ -62,17 +60,10 @@ fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
 static bool
 s_valid(const fl_secagg_mark *self)
 {
-    bool valid = self->count <= FL_MEMBERS_MAX && (self->opened > 0) == (self->count > 0);
-    for (uint32_t i = 0; valid && i < self->count; i++) {
-        valid = fl_name_valid(&self->survivors[i]) &&
-                (i == 0 || memcmp(&self->survivors[i - 1], &self->survivors[i],
-                                  sizeof self->survivors[i]) < 0);
+    bool valid = self->count <= FL_MARK_DEEDS_MAX && self->left_count <= FL_MARK_LEFT_MAX;
+    for (uint32_t i = 0; valid && i < FL_MARK_DEEDS_MAX; i++) {
+        valid = (self->deed[i].where.round > 0) == (i < self->count);
     }
-    valid = valid && self->older_count <= FL_MARK_OLDER_MAX;
-    for (uint32_t i = 0; valid && i < FL_MARK_OLDER_MAX; i++) {
-        valid = (self->older[i].round > 0) == (i < self->older_count);
-    }
-    valid = valid && self->left_count <= FL_MARK_LEFT_MAX;
     for (uint32_t i = 0; valid && i < FL_MARK_LEFT_MAX; i++) {
         valid = (self->left[i].round > 0) == (i < self->left_count);
     }
@@ -86,17 +77,9 @@ fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self)
     fl_reader in = fl_reader_of(bytes);
     fl_read_into(&in, self->run.bytes, sizeof self->run.bytes);
     self->round = fl_read_u64(&in);
-    self->opened = fl_read_u64(&in);
-    s_read_drawn(&in, &self->of);
     self->count = fl_read_u32(&in);
-    for (uint32_t i = 0; i < FL_MEMBERS_MAX; i++) {
-        fl_read_into(&in, self->survivors[i].name, sizeof self->survivors[i].name);
-    }
-    self->older_count = fl_read_u32(&in);
-    for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
-        self->older[i].round = fl_read_u64(&in);
-        s_read_drawn(&in, &self->older[i].of);
-        fl_read_into(&in, self->older[i].survivors.bytes, sizeof self->older[i].survivors);
+    for (uint32_t i = 0; i < FL_MARK_DEEDS_MAX; i++) {
+        s_read_deed(&in, &self->deed[i]);
     }
     self->left_count = fl_read_u32(&in);
     for (uint32_t i = 0; i < FL_MARK_LEFT_MAX; i++) {
@@ -157,151 +140,108 @@ fl_secagg_mark_spent(const fl_secagg_mark *self, const fl_run *run)
                                          : 0;
 }
 
-// ---- sums that were opened ---------------------------------------------------------------------
-static int
-s_by_name(const void *a, const void *b)
+// ---- updates that were masked ------------------------------------------------------------------
+static bool
+s_same_model(const fl_secagg_drawn *a, const fl_secagg_drawn *b)
 {
-    return memcmp(a, b, sizeof(fl_name));
+    return a->pin == b->pin && (a->pin || fl_run_equal(&a->run, &b->run)) &&
+           fl_hash_equal(&a->tensors, &b->tensors);
 }
 
-static fl_hash
-s_hash_names(const fl_name *names, uint32_t count)
+//  The place of what is forgotten when there is room for no more: the oldest one that is not the
+//  newest of one of the newest runs, as a run that rests comes back to its newest model, however
+//  many rounds others had.
+static uint32_t
+s_least(const fl_secagg_mark *self)
 {
-    fl_name sorted[FL_MEMBERS_MAX];
-    FL_ASSERT(count <= FL_MEMBERS_MAX);
-    memcpy(sorted, names, count * sizeof *names);
-    qsort(sorted, count, sizeof *sorted, s_by_name);
-    return fl_hash_domain("HSA2 opened", fl_bytes_of(sorted, count * sizeof *sorted));
+    const fl_run *newest[FL_MARK_RUNS_MAX];
+    uint32_t runs = 0, least = FL_MARK_DEEDS_MAX - 1;
+    for (uint32_t i = 0; i < FL_MARK_DEEDS_MAX; i++) {
+        uint32_t at = 0;
+        while (at < runs && !fl_run_equal(newest[at], &self->deed[i].of.run)) {
+            at++;
+        }
+        if (at == runs && runs < FL_MARK_RUNS_MAX) {
+            newest[runs++] = &self->deed[i].of.run;
+        } else {
+            least = i;
+        }
+    }
+    return least;
 }
 
-//  The older sum of this; NULL when there is none.
-static const fl_secagg_older *
-s_older(const fl_secagg_mark *self, const fl_secagg_drawn *of)
+static void
+s_take_out(fl_secagg_mark *self, uint32_t at)
 {
-    for (uint32_t i = 0; i < self->older_count; i++) {
-        if (s_same(&self->older[i].of, of)) {
-            return &self->older[i];
+    self->count--;
+    memmove(&self->deed[at], &self->deed[at + 1], (self->count - at) * sizeof self->deed[0]);
+    memset(&self->deed[self->count], 0, sizeof self->deed[0]);
+}
+
+void
+fl_secagg_mark_mask(fl_secagg_mark *self, const fl_secagg_drawn *of,
+                    const fl_transcript_round *where)
+{
+    FL_ASSERT(where->round > 0);
+    const fl_secagg_deed *old = fl_secagg_mark_of(self, of);
+    if (old != NULL) {
+        s_take_out(self, (uint32_t)(old - self->deed));
+    } else if (self->count == FL_MARK_DEEDS_MAX) {
+        s_take_out(self, s_least(self));
+    }
+    memmove(&self->deed[1], &self->deed[0], self->count * sizeof self->deed[0]);
+    self->deed[0] = (fl_secagg_deed){ .of = *of, .where = *where };
+    self->count++;
+}
+
+void
+fl_secagg_mark_release(fl_secagg_mark *self, const fl_hash *roster)
+{
+    const fl_secagg_deed *deed = fl_secagg_mark_at(self, roster);
+    FL_ASSERT(deed != NULL);
+    self->deed[deed - self->deed].released = true;
+}
+
+bool
+fl_secagg_mark_clear(fl_secagg_mark *self, const fl_hash *roster)
+{
+    const fl_secagg_deed *deed = fl_secagg_mark_at(self, roster);
+    if (deed != NULL) {
+        s_take_out(self, (uint32_t)(deed - self->deed));
+    }
+    return deed != NULL;
+}
+
+const fl_secagg_deed *
+fl_secagg_mark_of(const fl_secagg_mark *self, const fl_secagg_drawn *of)
+{
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (s_same_model(&self->deed[i].of, of) && self->deed[i].of.draw == of->draw) {
+            return &self->deed[i];
         }
     }
     return NULL;
 }
 
-static bool
-s_last(const fl_secagg_mark *self, const fl_secagg_drawn *of)
-{
-    return self->opened > 0 && s_same(&self->of, of);
-}
-
-typedef struct newest {
-    const fl_run *run[FL_MARK_RUNS_MAX];
-    uint32_t count;
-} newest;
-
-//  Is this sum the newest one of its run, and that run among the newest? Asked from the newest on.
-static bool
-s_stays(newest *self, const fl_run *run)
+const fl_secagg_deed *
+fl_secagg_mark_binds(const fl_secagg_mark *self, const fl_secagg_drawn *of, bool redraws)
 {
     for (uint32_t i = 0; i < self->count; i++) {
-        if (fl_run_equal(self->run[i], run)) {
-            return false;
+        if (s_same_model(&self->deed[i].of, of) &&
+            (!redraws || self->deed[i].of.draw >= of->draw)) {
+            return &self->deed[i];
         }
     }
-    bool room = self->count < FL_MARK_RUNS_MAX;
-    if (room) {
-        self->run[self->count++] = run;
-    }
-    return room;
+    return NULL;
 }
 
-//  The place of the one that is forgotten when there is room for no more: the oldest one that need
-//  not stay, as a run that rests comes back to its newest model, however many rounds others had.
-static uint32_t
-s_least(const fl_secagg_mark *self, const fl_run *next)
+const fl_secagg_deed *
+fl_secagg_mark_at(const fl_secagg_mark *self, const fl_hash *roster)
 {
-    newest seen = { .count = 0 };
-    uint32_t least = 0;
-    (void)s_stays(&seen, next);
-    (void)s_stays(&seen, &self->of.run);
-    for (uint32_t i = 0; i < FL_MARK_OLDER_MAX; i++) {
-        least = s_stays(&seen, &self->older[i].of.run) ? least : i;
-    }
-    return least;
-}
-
-//  The last one becomes the newest of the older; when there is no room, one of them is forgotten.
-static void
-s_set_aside(fl_secagg_mark *self, const fl_run *next)
-{
-    bool full = self->older_count == FL_MARK_OLDER_MAX;
-    uint32_t at = full ? s_least(self, next) : self->older_count++;
-    memmove(&self->older[1], &self->older[0], at * sizeof self->older[0]);
-    self->older[0] = (fl_secagg_older){ .round = self->opened,
-                                        .of = self->of,
-                                        .survivors = s_hash_names(self->survivors, self->count) };
-}
-
-static void
-s_take_out(fl_secagg_mark *self, const fl_secagg_drawn *of)
-{
-    const fl_secagg_older *older = s_older(self, of);
-    if (older != NULL) {
-        size_t at = (size_t)(older - self->older);
-        self->older_count--;
-        memmove(&self->older[at], &self->older[at + 1],
-                (self->older_count - at) * sizeof self->older[0]);
-        memset(&self->older[self->older_count], 0, sizeof self->older[0]);
-    }
-}
-
-void
-fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_secagg_drawn *of,
-                    const fl_name *names, uint32_t count)
-{
-    FL_ASSERT(round > 0 && count > 0 && count <= FL_MEMBERS_MAX);
-    if (self->opened > 0 && !s_last(self, of)) {
-        s_take_out(self, of);
-        s_set_aside(self, &of->run);
-    }
-    self->opened = round;
-    self->of = *of;
-    self->count = count;
-    memset(self->survivors, 0, sizeof self->survivors);
-    memcpy(self->survivors, names, count * sizeof *names);
-    qsort(self->survivors, count, sizeof *names, s_by_name);
-}
-
-uint64_t
-fl_secagg_mark_opened(const fl_secagg_mark *self, const fl_secagg_drawn *of)
-{
-    const fl_secagg_older *older = s_older(self, of);
-    return s_last(self, of) ? self->opened : older != NULL ? older->round : 0;
-}
-
-bool
-fl_secagg_mark_within(const fl_secagg_mark *self, const fl_secagg_drawn *of, const fl_name *names,
-                      uint32_t count)
-{
-    for (uint32_t i = 0; i < self->count && s_last(self, of); i++) {
-        bool found = false;
-        for (uint32_t n = 0; n < count; n++) {
-            found = found || fl_name_equal(&self->survivors[i], &names[n]);
-        }
-        if (!found) {
-            return false;
+    for (uint32_t i = 0; i < self->count; i++) {
+        if (fl_hash_equal(&self->deed[i].where.roster, roster)) {
+            return &self->deed[i];
         }
     }
-    return true;
-}
-
-bool
-fl_secagg_mark_exactly(const fl_secagg_mark *self, const fl_secagg_drawn *of, const fl_name *names,
-                       uint32_t count)
-{
-    const fl_secagg_older *older = s_older(self, of);
-    fl_hash theirs = s_hash_names(names, count);
-    if (s_last(self, of)) {
-        fl_hash ours = s_hash_names(self->survivors, self->count);
-        return fl_hash_equal(&ours, &theirs);
-    }
-    return older == NULL || fl_hash_equal(&older->survivors, &theirs);
+    return NULL;
 }

@@ -1,15 +1,16 @@
 //  client_memory - what a member remembers for ever of its masked rounds: the last round that it
-//  masked in, of each of the newest 65 runs, and what the sums that it helped to open were of and
-//  who survived in them, the newest 64, among them the newest one of each of 16 runs. Durable
-//  before the first masked byte leaves, and again before the shares that open a sum do. A plain
-//  value.
+//  masked in, of each of the newest 65 runs, and for each model that it masked an update of, in
+//  which block, and whether it gave shares that open it. The newest 256, among them the newest one
+//  of each of 16 runs. Durable before the first masked byte leaves, and again before the shares do.
+//  A plain value.
 #ifndef FL_SECAGG_CLIENT_MEMORY_H
 #define FL_SECAGG_CLIENT_MEMORY_H
 
 #include "common/base/status.h"
+#include "common/secagg/transcript.h"
 #include "common/wire/message.h"
 
-enum { FL_MARK_OLDER_MAX = 63, FL_MARK_LEFT_MAX = 64, FL_MARK_RUNS_MAX = 16 };
+enum { FL_MARK_DEEDS_MAX = 256, FL_MARK_LEFT_MAX = 64, FL_MARK_RUNS_MAX = 16 };
 
 //  What an update is drawn from: as often as this is the same, updates may be, too. Another run is
 //  another draw, because seeds follow from the run and a secret of the device, unless it is pinned.
@@ -20,12 +21,12 @@ typedef struct fl_secagg_drawn {
     bool pin;        // nothing is random: the same in every run
 } fl_secagg_drawn;
 
-//  A sum that was opened before the last one; the last one of its drawing.
-typedef struct fl_secagg_older {
-    uint64_t round;
+//  An update of it was masked.
+typedef struct fl_secagg_deed {
     fl_secagg_drawn of;
-    fl_hash survivors; // of their names in ascending order
-} fl_secagg_older;
+    fl_transcript_round where; // the block, and the hash of its roster
+    bool released;             // shares were given
+} fl_secagg_deed;
 
 //  A run that was left for another one.
 typedef struct fl_secagg_left {
@@ -34,24 +35,18 @@ typedef struct fl_secagg_left {
 } fl_secagg_left;
 
 typedef struct fl_secagg_mark {
-    fl_run run;                        // of the last round masked in
-    uint64_t round;                    // 0 for none
-    uint64_t opened;                   // round of the last sum opened; 0 for none
-    fl_secagg_drawn of;                // what it was a sum of
-    uint32_t count;                    // survivors of that sum ...
-    fl_name survivors[FL_MEMBERS_MAX]; // ... by ascending name, zeros behind them
-    uint32_t older_count;
-    fl_secagg_older older[FL_MARK_OLDER_MAX]; // newest first, zeros behind them
+    fl_run run;     // of the last round masked in
+    uint64_t round; // 0 for none
+    uint32_t count;
+    fl_secagg_deed deed[FL_MARK_DEEDS_MAX]; // newest first, zeros behind them
     uint32_t left_count;
     fl_secagg_left left[FL_MARK_LEFT_MAX]; // likewise
 } fl_secagg_mark;
 
 enum {
-    FL_MARK_DRAWN_BYTES = 16 + 32 + 1,
-    FL_MARK_OLDER_BYTES = 8 + FL_MARK_DRAWN_BYTES + 32,
+    FL_MARK_DEED_BYTES = 16 + 32 + 1 + 1 + 1 + 16 + 4 + 8 + 1 + 32,
     FL_MARK_LEFT_BYTES = 16 + 8,
-    FL_MARK_BYTES = 16 + 8 + 8 + FL_MARK_DRAWN_BYTES + 4 + 16 * FL_MEMBERS_MAX + 4 +
-                    FL_MARK_OLDER_MAX * FL_MARK_OLDER_BYTES + 4 +
+    FL_MARK_BYTES = 16 + 8 + 4 + FL_MARK_DEEDS_MAX * FL_MARK_DEED_BYTES + 4 +
                     FL_MARK_LEFT_MAX * FL_MARK_LEFT_BYTES,
 };
 
@@ -64,16 +59,20 @@ void fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t roun
 //  The last round of this run that was masked in; 0: none that we know.
 uint64_t fl_secagg_mark_spent(const fl_secagg_mark *self, const fl_run *run);
 
-//  Remember who survived; `names` (count) in any order.
-void fl_secagg_mark_open(fl_secagg_mark *self, uint64_t round, const fl_secagg_drawn *of,
-                         const fl_name *names, uint32_t count);
-//  The round in which a sum of this was opened last; 0: not that we know.
-uint64_t fl_secagg_mark_opened(const fl_secagg_mark *self, const fl_secagg_drawn *of);
-//  The survivors of it, where they are known by name, are all among `names`.
-bool fl_secagg_mark_within(const fl_secagg_mark *self, const fl_secagg_drawn *of,
-                           const fl_name *names, uint32_t count);
-//  They are exactly `names`, or nothing of it was opened.
-bool fl_secagg_mark_exactly(const fl_secagg_mark *self, const fl_secagg_drawn *of,
-                            const fl_name *names, uint32_t count);
+//  Remember that an update of it is masked there; what was known of it is replaced.
+void fl_secagg_mark_mask(fl_secagg_mark *self, const fl_secagg_drawn *of,
+                         const fl_transcript_round *where);
+//  Remember that shares are given of the block of this roster, which is known.
+void fl_secagg_mark_release(fl_secagg_mark *self, const fl_hash *roster);
+//  The block of this roster was not opened and never will be: what was masked there may be masked
+//  again. False: nothing is known of it.
+bool fl_secagg_mark_clear(fl_secagg_mark *self, const fl_hash *roster);
+
+//  NULL: no update of it was masked, that we know.
+const fl_secagg_deed *fl_secagg_mark_of(const fl_secagg_mark *self, const fl_secagg_drawn *of);
+//  The same of any draw of that model, or, with `redraws`, of this draw and greater ones.
+const fl_secagg_deed *fl_secagg_mark_binds(const fl_secagg_mark *self, const fl_secagg_drawn *of,
+                                           bool redraws);
+const fl_secagg_deed *fl_secagg_mark_at(const fl_secagg_mark *self, const fl_hash *roster);
 
 #endif

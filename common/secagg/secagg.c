@@ -168,7 +168,13 @@ fl_secagg_hides(const fl_secagg_block *self, uint32_t index, uint64_t set, uint3
 void
 fl_secagg_block_seal(fl_secagg_block *self, fl_bytes members)
 {
-    self->round.roster = fl_hash_domain("HSA2 roster", members);
+    self->round.roster = fl_secagg_roster_hash(members);
+}
+
+fl_hash
+fl_secagg_roster_hash(fl_bytes members)
+{
+    return fl_hash_domain("HSA2 roster", members);
 }
 
 // ---- the tree of digests ---------------------------------------------------------------------

@@ -81,6 +81,8 @@ enum { FL_SECAGG_PART_ROSTER = 4, FL_SECAGG_PART_SUM = 3 };
 bool fl_secagg_hides(const fl_secagg_block *self, uint32_t index, uint64_t set, uint32_t parts);
 //  The hash of the roster, put into `round`.
 void fl_secagg_block_seal(fl_secagg_block *self, fl_bytes members);
+//  Of all the lines of a roster.
+fl_hash fl_secagg_roster_hash(fl_bytes members);
 
 //  The tree over what a dealer says of its shares: one signature for all, 192 bytes to show a part.
 //  node[1] is the root, node[64 + i] the leaf of member i, zeros for nobody.

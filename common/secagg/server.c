@@ -1725,6 +1725,7 @@ fl_secagg_fact_read(fl_bytes fact, fl_secagg_fact *head)
                               .number = block / FL_BLOCKS_MAX };
     fl_read_into(&in, head->run.bytes, sizeof head->run);
     head->round = fl_read_u64(&in);
+    head->list = fl_bytes_of(fact.data + FL_FACT_HEAD_BYTES, fact.size - FL_FACT_HEAD_BYTES);
     return what >= FL_KEEP_ROSTER && what <= FL_KEEP_ACKS && head->number < FL_SECAGG_ROSTERS_MAX;
 }
 
@@ -1766,6 +1767,16 @@ fl_secagg_server_result(const fl_secagg_server *self, fl_secagg_result *result)
     result->masked_devices = s_devices(self, self->maskset);
     result->surviving_devices = s_devices(self, self->survivors);
     return self->state == FL_SERVER_DONE || self->state == FL_SERVER_ABORTED;
+}
+
+bool
+fl_secagg_server_lapsed(const fl_secagg_server *self, fl_transcript_round *round, fl_bytes *lines)
+{
+    *round = self->block.round;
+    *lines = fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
+                         (size_t)self->block.members * FL_MEMBER_BYTES);
+    return self->state == FL_SERVER_ABORTED && self->told[FL_KEEP_ROSTER] &&
+           (self->told[FL_KEEP_MASKSET] || self->resumed);
 }
 
 fl_secagg_seat

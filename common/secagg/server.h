@@ -78,6 +78,7 @@ typedef struct fl_secagg_fact {
     uint32_t block, number; // of the roster
     fl_run run;
     uint64_t round;
+    fl_bytes list; // behind the head
 } fl_secagg_fact;
 //  False: these bytes are no fact of a block.
 FL_CHECKED bool fl_secagg_fact_read(fl_bytes fact, fl_secagg_fact *head);
@@ -138,6 +139,9 @@ fl_time fl_secagg_server_deadline(const fl_secagg_server *self);
 fl_secagg_state fl_secagg_server_state(const fl_secagg_server *self);
 //  While DONE or ABORTED; false otherwise.
 bool fl_secagg_server_result(const fl_secagg_server *self, fl_secagg_result *result);
+//  True when it ended unopened and members may have masked: whose block it was, and its lines.
+bool fl_secagg_server_lapsed(const fl_secagg_server *self, fl_transcript_round *round,
+                             fl_bytes *lines);
 //  May upload now: in the mask set, and after a restart in what was already said of survivors.
 bool fl_secagg_server_wants(const fl_secagg_server *self, uint32_t seat);
 //  Uploads that are wanted and not here.

@@ -327,16 +327,23 @@ fl_transcript_keys_hold(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_transcr
     return fl_sign_holds(ed, "HSA2 keys", s_keys_body(&writer, round, class, epk, mpk), signature);
 }
 
+//  What a member of a roster says as that member.
+static void
+s_write_as(fl_writer *writer, const fl_transcript_round *round, uint32_t index)
+{
+    s_write_place(writer, round);
+    fl_write_u32(writer, round->block);
+    fl_write_u64(writer, round->round);
+    fl_write_from(writer, round->roster.bytes, sizeof round->roster.bytes);
+    fl_write_u32(writer, index);
+}
+
 static fl_bytes
 s_dealt_body(fl_writer *writer, const fl_transcript_round *round, uint32_t from,
              fl_bytes public_part)
 {
     fl_hash hash = fl_hash_of(public_part);
-    s_write_place(writer, round);
-    fl_write_u32(writer, round->block);
-    fl_write_u64(writer, round->round);
-    fl_write_from(writer, round->roster.bytes, sizeof round->roster.bytes);
-    fl_write_u32(writer, from);
+    s_write_as(writer, round, from);
     fl_write_from(writer, hash.bytes, sizeof hash.bytes);
     return s_written(writer);
 }
@@ -407,4 +414,24 @@ fl_transcript_asig_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_hash *
     uint8_t room[SEED_ROOM];
     fl_writer writer = fl_writer_over(room, sizeof room);
     return fl_sign_holds(ed, "HSA2 asig", s_vow(&writer, ctx, survivors, index), signature);
+}
+
+void
+fl_transcript_burnt_sign(const fl_keys *keys, const fl_transcript_round *round, uint32_t index,
+                         uint8_t signature[FL_SIGN_BYTES])
+{
+    uint8_t room[SEED_ROOM];
+    fl_writer writer = fl_writer_over(room, sizeof room);
+    s_write_as(&writer, round, index);
+    fl_keys_sign(keys, "HSA2 burnt", s_written(&writer), signature);
+}
+
+bool
+fl_transcript_burnt_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES], const fl_transcript_round *round,
+                          uint32_t index, const uint8_t signature[FL_SIGN_BYTES])
+{
+    uint8_t room[SEED_ROOM];
+    fl_writer writer = fl_writer_over(room, sizeof room);
+    s_write_as(&writer, round, index);
+    return fl_sign_holds(ed, "HSA2 burnt", s_written(&writer), signature);
 }

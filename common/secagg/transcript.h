@@ -132,4 +132,11 @@ FL_CHECKED bool fl_transcript_asig_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES],
                                          const fl_hash *survivors, uint32_t index,
                                          const uint8_t signature[FL_SIGN_BYTES]);
 
+//  That this member of the roster has given no share of it and has none any more.
+void fl_transcript_burnt_sign(const fl_keys *keys, const fl_transcript_round *round, uint32_t index,
+                              uint8_t signature[FL_SIGN_BYTES]);
+FL_CHECKED bool fl_transcript_burnt_holds(const uint8_t ed[FL_SIGN_PUBLIC_BYTES],
+                                          const fl_transcript_round *round, uint32_t index,
+                                          const uint8_t signature[FL_SIGN_BYTES]);
+
 #endif

@@ -229,18 +229,30 @@ typedef struct fl_ledger_fact {
 } fl_ledger_fact;
 
 //  Keep a fact: it replaces its like of that block and what followed it there. Facts of other
-//  rounds of its run are forgotten with the first of a new one. Evidence stays, for people.
+//  rounds of its run are forgotten with the first of a new one, but for the rosters of the last 16
+//  rounds. Evidence stays, for people.
 FL_CHECKED fl_status fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why);
 
-//  By block, then in the order in which they were said.
+//  By round and block, then in the order in which they were said.
 typedef struct fl_ledger_facts {
     uint32_t count;
     fl_bytes facts[]; // (count)
 } fl_ledger_facts;
 
-//  The run is over: its facts are of no use. At the root fl_ledger_run_enter does it.
+//  Keep a sum that an edge opened: it replaces that of its run. `head` says what it is of, its
+//  first 32 bytes of which tensors.
+FL_CHECKED fl_status fl_ledger_sum_put(fl_ledger *self, const fl_run *run, fl_bytes head,
+                                       fl_bytes vector, fl_why *why);
+//  The vector kept of that run, the caller's; NULL: there is none.
+FL_CHECKED fl_status fl_ledger_sum_get(fl_ledger *self, const fl_run *run, fl_blob **vector,
+                                       fl_why *why);
+//  The heads of all that are kept, in no order; the caller destroys them.
+FL_CHECKED fl_status fl_ledger_sum_heads(fl_ledger *self, fl_ledger_facts **heads, fl_why *why);
+
+//  The run is over: its facts and its sum are of no use. At the root fl_ledger_run_enter does it.
 FL_CHECKED fl_status fl_ledger_facts_forget(fl_ledger *self, const fl_run *run, fl_why *why);
-//  The facts kept of that round, none when it is not the newest; the caller destroys them.
+//  The facts kept of that round, none when it is not the newest, and the rosters of rounds before
+//  it; the caller destroys them.
 FL_CHECKED fl_status fl_ledger_facts_get(fl_ledger *self, const fl_run *run, uint64_t round,
                                          fl_ledger_facts **facts, fl_why *why);
 void fl_ledger_facts_destroy(fl_ledger_facts **self_p);

@@ -1,8 +1,23 @@
 //  What an aggregator keeps of the masked round in hand, so that a restart cannot make it say
-//  something else.
+//  something else; and the rosters of the rounds before it, of which it may have to be proved that
+//  they were not opened.
 #include <stdlib.h>
 
 #include "common/store/ledger_inside.h"
+
+enum { ROSTER_ROUNDS = 16 };
+
+//  Facts of that round, and rosters of those before.
+#define OF_ROUND "FROM fact WHERE run=? AND (round=? OR (round<? AND what=?))"
+
+static void
+s_bind(fl_query *query, const fl_run *run, uint64_t round)
+{
+    fl_query_blob(query, run->bytes, sizeof run->bytes);
+    fl_query_u64(query, round);
+    fl_query_u64(query, round);
+    fl_query_u64(query, FL_KEEP_ROSTER);
+}
 
 static fl_status
 s_put_evidence(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
@@ -22,8 +37,12 @@ static fl_status
 s_forget(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
 {
     fl_query query = fl_query_of(
-        self->sql, "DELETE FROM fact WHERE run=? AND (round<>? OR (block=? AND what>=?))");
+        self->sql, "DELETE FROM fact WHERE run=? AND (round<? OR (round<>? AND what<>?) OR "
+                   "(round=? AND block=? AND what>=?))");
     fl_query_blob(&query, fact->run.bytes, sizeof fact->run.bytes);
+    fl_query_u64(&query, fact->round > ROSTER_ROUNDS ? fact->round - ROSTER_ROUNDS : 0);
+    fl_query_u64(&query, fact->round);
+    fl_query_u64(&query, FL_KEEP_ROSTER);
     fl_query_u64(&query, fact->round);
     fl_query_u64(&query, fact->block);
     fl_query_u64(&query, fact->what);
@@ -56,62 +75,110 @@ fl_ledger_fact_put(fl_ledger *self, const fl_ledger_fact *fact, fl_why *why)
     return fl_sql_end(self->sql, status, why);
 }
 
+static fl_status
+s_drop_sum(fl_ledger *self, const fl_run *run, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "DELETE FROM kept WHERE run=?");
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
+    return fl_query_run(&query, why);
+}
+
+static fl_status
+s_insert_sum(fl_ledger *self, const fl_run *run, fl_bytes head, fl_bytes vector, fl_why *why)
+{
+    fl_query query = fl_query_of(
+        self->sql, "INSERT INTO kept(run, tensors, draw, block, codec, file, header, survivors) "
+                   "VALUES(?,?,0,0,0,?,?,?)");
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
+    fl_query_blob(&query, head.data, sizeof(fl_hash));
+    fl_query_blob(&query, vector.data, vector.size);
+    fl_query_blob(&query, head.data, head.size);
+    fl_query_blob(&query, "", 0); // who is in it stands in the head
+    return fl_query_run(&query, why);
+}
+
+fl_status
+fl_ledger_sum_put(fl_ledger *self, const fl_run *run, fl_bytes head, fl_bytes vector, fl_why *why)
+{
+    FL_ASSERT(head.size > sizeof(fl_hash) && vector.size > 0);
+    FL_TRY(fl_sql_begin(self->sql, why));
+    fl_status status = s_drop_sum(self, run, why);
+    FL_THEN(status, s_insert_sum(self, run, head, vector, why));
+    return fl_sql_end(self->sql, status, why);
+}
+
+fl_status
+fl_ledger_sum_get(fl_ledger *self, const fl_run *run, fl_blob **vector, fl_why *why)
+{
+    fl_query query = fl_query_of(self->sql, "SELECT file FROM kept WHERE run=?");
+    fl_query_blob(&query, run->bytes, sizeof run->bytes);
+    *vector = fl_query_next(&query) ? fl_query_take_copy(&query) : NULL;
+    return fl_query_end(&query, why);
+}
+
 fl_status
 fl_ledger_facts_forget(fl_ledger *self, const fl_run *run, fl_why *why)
 {
+    FL_TRY(s_drop_sum(self, run, why));
     fl_query query = fl_query_of(self->sql, "DELETE FROM fact WHERE run=?");
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
     return fl_query_run(&query, why);
 }
 
 // ---- reading ----------------------------------------------------------------------------------
-//  How many there are, and how long they are together.
+//  Rows of (length, bytes); `query` asks for them, `sum` how many there are and how long together.
 static fl_status
-s_measure(fl_ledger *self, const fl_run *run, uint64_t round, uint32_t *count, size_t *bytes,
-          fl_why *why)
+s_read(fl_query sum, fl_query query, fl_ledger_facts **facts, fl_why *why)
 {
-    fl_query query = fl_query_of(
-        self->sql,
-        "SELECT count(*), coalesce(sum(length(fact)), 0) FROM fact WHERE run=? AND round=?");
-    fl_query_blob(&query, run->bytes, sizeof run->bytes);
-    fl_query_u64(&query, round);
-    if (fl_query_next(&query)) {
-        *count = (uint32_t)fl_query_take_u64(&query);
-        *bytes = (size_t)fl_query_take_u64(&query);
+    uint32_t count = 0;
+    size_t bytes = 0;
+    *facts = NULL;
+    if (fl_query_next(&sum)) {
+        count = (uint32_t)fl_query_take_u64(&sum);
+        bytes = (size_t)fl_query_take_u64(&sum);
     }
-    return fl_query_end(&query, why);
+    fl_status status = fl_query_end(&sum, why);
+    fl_ledger_facts *all = calloc(1, sizeof *all + count * sizeof all->facts[0] + bytes);
+    if (all == NULL) {
+        status = fl_fail(FL_NOMEM, why, "out of memory for what was kept of masked rounds");
+    }
+    uint8_t *at = all == NULL ? NULL : (uint8_t *)&all->facts[count];
+    while (status == FL_OK && all->count < count && fl_query_next(&query)) {
+        size_t size = (size_t)fl_query_take_u64(&query);
+        (void)fl_query_take_blob(&query, at, size);
+        all->facts[all->count++] = fl_bytes_of(at, size);
+        at += size;
+    }
+    fl_why later;
+    fl_status ended = fl_query_end(&query, status == FL_OK ? why : &later);
+    status = status == FL_OK ? ended : status;
+    if (status != FL_OK) {
+        fl_ledger_facts_destroy(&all);
+    }
+    *facts = all;
+    return status;
 }
 
 fl_status
 fl_ledger_facts_get(fl_ledger *self, const fl_run *run, uint64_t round, fl_ledger_facts **facts,
                     fl_why *why)
 {
-    uint32_t count = 0;
-    size_t bytes = 0;
-    *facts = NULL;
-    FL_TRY(s_measure(self, run, round, &count, &bytes, why));
-    fl_ledger_facts *all = calloc(1, sizeof *all + count * sizeof all->facts[0] + bytes);
-    if (all == NULL) {
-        return fl_fail(FL_NOMEM, why, "out of memory for what was kept of round %llu",
-                       (unsigned long long)round);
-    }
-    uint8_t *at = (uint8_t *)&all->facts[count];
-    fl_query query = fl_query_of(self->sql, "SELECT length(fact), fact FROM fact "
-                                            "WHERE run=? AND round=? ORDER BY block, what");
-    fl_query_blob(&query, run->bytes, sizeof run->bytes);
-    fl_query_u64(&query, round);
-    while (all->count < count && fl_query_next(&query)) {
-        size_t size = (size_t)fl_query_take_u64(&query);
-        (void)fl_query_take_blob(&query, at, size);
-        all->facts[all->count++] = fl_bytes_of(at, size);
-        at += size;
-    }
-    fl_status status = fl_query_end(&query, why);
-    if (status != FL_OK) {
-        fl_ledger_facts_destroy(&all);
-    }
-    *facts = all;
-    return status;
+    fl_query sum =
+        fl_query_of(self->sql, "SELECT count(*), coalesce(sum(length(fact)), 0) " OF_ROUND);
+    fl_query query = fl_query_of(self->sql, "SELECT length(fact), fact " OF_ROUND
+                                            " ORDER BY round, block, what");
+    s_bind(&sum, run, round);
+    s_bind(&query, run, round);
+    return s_read(sum, query, facts, why);
+}
+
+fl_status
+fl_ledger_sum_heads(fl_ledger *self, fl_ledger_facts **heads, fl_why *why)
+{
+    fl_query sum =
+        fl_query_of(self->sql, "SELECT count(*), coalesce(sum(length(header)), 0) FROM kept");
+    fl_query query = fl_query_of(self->sql, "SELECT length(header), header FROM kept");
+    return s_read(sum, query, heads, why);
 }
 
 void

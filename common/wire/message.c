@@ -178,7 +178,7 @@ static bool
 s_order_valid(const fl_order *order)
 {
     const fl_plan *plan = &order->plan;
-    return order->round >= 1 && order->model_bytes >= 1 &&
+    return order->round >= 1 && order->draw <= FL_DRAW_MAX && order->model_bytes >= 1 &&
            order->model_bytes <= FL_VECTOR_BYTES_MAX && order->elements >= 1 &&
            order->elements <= FL_VECTOR_BYTES_MAX && plan->weight_unit >= 1 &&
            plan->weight_max >= 1 && plan->devices_max >= 1 && s_policy_valid(plan);
@@ -204,7 +204,7 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_u8(&out, ORDER_VERSION);
     fl_write_u8(&out, KIND_AVERAGE);
     fl_write_u8(&out, ONE_STEP);
-    fl_write_u8(&out, 0);  // draw
+    fl_write_u8(&out, order->draw);
     fl_write_u32(&out, 0); // fence
     fl_write_from(&out, order->run.bytes, sizeof order->run.bytes);
     fl_write_u64(&out, order->round);
@@ -244,7 +244,9 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
     fl_plan *plan = &order->plan;
     fl_reader in = fl_reader_of(bytes);
     uint8_t version = fl_read_u8(&in);
-    (void)fl_read_view(&in, 7);
+    (void)fl_read_view(&in, 2);
+    order->draw = fl_read_u8(&in);
+    (void)fl_read_view(&in, 4);
     fl_read_into(&in, order->run.bytes, sizeof order->run.bytes);
     order->round = fl_read_u64(&in);
     fl_read_into(&in, order->manifest.bytes, sizeof order->manifest.bytes);

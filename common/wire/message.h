@@ -37,6 +37,8 @@ typedef enum fl_verb {
     FL_ACK = 39,       // child -> parent: I was shown these survivors
     FL_ACKS = 40,      // parent -> children of a block: who was shown the same
     FL_UNMASK = 41,    // child -> parent: the shares that open the sum
+    FL_BURNT = 42,     // child -> parent: I gave no share of that block, and have none
+    FL_BURNTS = 43,    // parent -> child: who said so; enough of them prove it, else say so, too
     FL_POOL = 44,      // parent -> child: who may be in a block with it, or below it; before TASK
     //  bulk lanes
     FL_CHUNK = 16, // up (PUSH -> PULL): bytes of a contribution
@@ -150,6 +152,7 @@ enum {
     FL_SIGNATURE_BYTES = 64,
     FL_TICKET_BYTES = 16,
     FL_ORDER_BYTES = 256,
+    FL_DRAW_MAX = 127,
     FL_SETTINGS_BYTES_MAX = 16000,
     FL_MANIFEST_BYTES_MAX = 48 * 1024, // so that TASK fits one header
 };
@@ -165,6 +168,7 @@ typedef struct fl_order {
     uint64_t model_bytes;    // size of that blob
     uint64_t elements;       // d: parameters of the model
     uint64_t pools;          // epoch of the pools that its blocks lie in; 0: without pools
+    uint8_t draw;            // FL_DRAW_MAX at most: sums of this model were lost so often
     fl_plan plan;
     bool beyond; // it asks for what this build has no part for: nobody takes part
 } fl_order;
@@ -416,10 +420,11 @@ typedef struct fl_block_keys {
 typedef struct fl_block_word {
     uint32_t block;
     //  DEALT: all dealers but the receiver. READY: those whose shares opened and matched. MASKSET,
-    //  SURVIVORS: the members that are. ACKS: those who signed. ROSTER: 0
+    //  SURVIVORS: the members that are. ACKS, BURNTS: those who signed. ROSTER: 0
     uint64_t set;
     //  ROSTER: 1..FL_MEMBERS_MAX of FL_MEMBER_BYTES. Of the set, DEALT: FL_DEALT_BYTES each;
-    //  SURVIVORS, but not under the profile honest, and ACKS: FL_SIGNATURE_BYTES each
+    //  SURVIVORS, but not under the profile honest, and ACKS: FL_SIGNATURE_BYTES each. BURNTS: the
+    //  lines of the roster, and behind them FL_SIGNATURE_BYTES for each of the set
     fl_bytes list;
 } fl_block_word;
 
@@ -489,8 +494,8 @@ typedef struct fl_message {
         fl_answer answer;
         fl_block_keys keys;
         fl_block_shares shares;
-        fl_block_word word, roster, dealt, ready, maskset, survivors, acks;
-        fl_block_ack ack;
+        fl_block_word word, roster, dealt, ready, maskset, survivors, acks, burnts;
+        fl_block_ack ack, burnt; // BURNT, BURNTS: the envelope says the round of that block
         fl_block_unmask unmask;
         fl_pools_told pool;
     };

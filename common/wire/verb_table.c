@@ -213,6 +213,11 @@ static const fl_field unmask[] = {
 };
 
 static const fl_field pool[] = { VIEW(fl_pools_told, pools, 1, FL_POOLS_BYTES_MAX) };
+static const fl_field burnts[] = {
+    U32(fl_block_word, block),
+    SET("signers", 0),
+    LIST("papers", FL_MEMBER_BYTES, FL_MEMBERS_MAX *(FL_MEMBER_BYTES + FL_SIGNATURE_BYTES)),
+};
 
 // ---- bulk and operator lanes ------------------------------------------------------------------
 static const fl_field chunk[] = {
@@ -364,6 +369,19 @@ s_check_set(const fl_message *message, size_t body_bytes)
 }
 
 static const char *
+s_check_burnts(const fl_message *message, size_t body_bytes)
+{
+    (void)body_bytes;
+    const size_t signatures = fl_set_count(message->burnts.set) * (size_t)FL_SIGNATURE_BYTES;
+    const size_t size = message->burnts.list.size;
+    const size_t lines = size > signatures ? (size - signatures) / FL_MEMBER_BYTES : 0;
+    return lines < 1 || lines > FL_MEMBERS_MAX ||
+                   !fl_set_within(message->burnts.set, (uint32_t)lines)
+               ? "there are no lines, or a signature without one"
+               : s_list(message->burnts.list, 1, lines * FL_MEMBER_BYTES + signatures);
+}
+
+static const char *
 s_check_unmask(const fl_message *message, size_t body_bytes)
 {
     (void)body_bytes;
@@ -477,6 +495,9 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
         FIELDS(acks), 0, 0, s_check_set, 0 },
     [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(unmask), 0, 0, s_check_unmask, 0 },
+    [FL_BURNT] = { "burnt", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN, FIELDS(ack), 0, 0, NULL, 2 },
+    [FL_BURNTS] = { "burnts", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
+        FIELDS(burnts), 0, 0, s_check_burnts, 2 },
     [FL_POOL] = { "pool", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(pool), 0, 0, NULL, 2 },
 };
 // clang-format on

@@ -100,6 +100,32 @@ s_run_without_disk(fl_masking profile, int failing)
     s_end(world, FL_WHY_STORAGE);
 }
 
+//  The same model after a round that failed: they wait in vain, and then with proof.
+static void
+s_run_again(fl_masking profile)
+{
+    masked_world *world = s_world(profile);
+    for (uint32_t i = 0; i < 3; i++) {
+        world->member[i].drop = MASKED_BEFORE_UPLOAD;
+    }
+    masked_open(world);
+    (void)masked_run(world);
+    for (uint32_t i = 0; i < 3; i++) {
+        world->member[i].drop = MASKED_STAYS;
+    }
+    masked_lapse(world);
+    block_at = FL_SERVER_INVITED;
+    masked_next_round(world, 2, true);
+    masked_open(world);
+    (void)masked_run(world);
+    masked_lapse(world);
+    block_at = FL_SERVER_INVITED;
+    masked_next_round(world, 3, true);
+    masked_open(world);
+    masked_tell_burnt(world);
+    s_end(world, masked_run(world));
+}
+
 static void
 s_watch(void)
 {
@@ -115,6 +141,7 @@ s_watch(void)
         for (int failing = 0; failing < KEEPS; failing++) {
             s_run_without_disk(profiles[p], failing);
         }
+        s_run_again(profiles[p]);
     }
 }
 

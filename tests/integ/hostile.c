@@ -87,6 +87,7 @@ s_issue(void)
     uint64_t now = (uint64_t)((int64_t)fl_clock_wall_s() + words_number("at", 0));
     fl_cert_issue(authority, &cert, now, (uint64_t)words_number("life", 24 * 3600), bytes);
     words_must(fl_state_dir_cert_save(words_need("home"), bytes, false, &why), &why);
+    words_must(fl_state_dir_mark_make(words_need("home"), &cert.node, &why), &why);
     words_must(
         fl_state_dir_authority_save(words_need("home"), fl_authority_public_of(authority), &why),
         &why);

@@ -48,13 +48,10 @@ fl_mutant(r3-maskset-small ${attack} HOLDS a_mask_set_for_one_member_alone_does_
 fl_mutant(r1-alive-without-psig+r3-maskset-small ${attack}
     a_mask_set_for_one_member_alone_does_not_read_it)
 fl_mutant(r2-second-survivors ${attack} HOLDS survivors_told_twice_get_one_kind_of_share)
-fl_mutant(r4-opened-is-forgotten ${attack} HOLDS survivors_told_twice_get_one_kind_of_share)
-fl_mutant(r2-second-survivors+r4-opened-is-forgotten ${attack}
+fl_mutant(r2-second-survivors+r10-released-again ${attack}
     survivors_told_twice_get_one_kind_of_share)
 fl_mutant(r3-survivors-not-masked ${attack} survivors_who_never_masked_are_refused)
 fl_mutant(r3-acks-few ${attack} survivors_that_differ_by_member_open_no_small_group)
-fl_mutant(r4-opened-is-forgotten ${attack} an_update_is_not_opened_again_with_other_survivors
-    a_detour_over_another_run_makes_nobody_forget)
 fl_mutant(r4-masked-twice ${attack} an_update_is_masked_once)
 fl_mutant(r8-any-model ${attack} an_update_of_an_older_model_is_not_masked)
 fl_mutant(r6-roster-keeps-secrets unit/secagg/anew_test
@@ -87,6 +84,16 @@ fl_mutant(r9-blamed-uploads ${checks} the_upload_of_a_blamed_participant_is_not_
 fl_mutant(r3-survivors-few unit/secagg/client_test survivors_and_acks_are_believed_only_as_signed)
 fl_mutant(r4-spent-is-forgotten unit/secagg/replay_test
     a_round_of_long_ago_is_not_masked_again_by_a_detour)
+fl_mutant(r4-kept-of-any-plan unit/edge/kept_test
+    the_same_sum_is_handed_in_for_the_same_model_and_numbers_alone)
+set(burnt unit/secagg/burnt_test)
+fl_mutant(r4-bound-when-it-opens ${burnt} who_did_not_give_shares_masks_once_all_the_same)
+fl_mutant(r4-masks-again ${attack} an_update_is_not_opened_again_with_other_survivors
+    a_detour_over_another_run_makes_nobody_forget)
+fl_mutant(r10-who-released-says-burnt ${burnt} a_block_that_was_opened_is_never_proved_unopened)
+fl_mutant(r10-burnt-in-hand ${burnt} nobody_says_burnt_of_the_round_in_hand)
+fl_mutant(r10-any-signature ${burnt} a_proof_with_anything_changed_clears_nothing)
+fl_mutant(r10-few-signatures ${burnt} a_proof_with_anything_changed_clears_nothing)
 set(server unit/secagg/server_test)
 fl_mutant(r7-told-before-kept ${server} a_fact_that_cannot_be_stored_is_never_sent)
 fl_mutant(r9-any-dealing ${server} a_blamed_participant_has_no_part_in_the_round_whatever_it_sends)

@@ -242,7 +242,7 @@ s_check_leaf(fl_sim *sim, const fl_report *report, uint32_t index)
                     "round %" PRIu64 " counts an update of %s that was not "
                     "trained from the model of round %" PRIu64,
                     report->round, name, training->round);
-    } else if (staleness > 0 &&
+    } else if (staleness > 0 && !fl_hash_equal(&training->model, &report->base) && // kept, if it is
                (sim->plan.late != FL_LATE_CARRY || staleness > sim->plan.staleness_max)) {
         fl_sim_fail(sim, CHECK_BASE,
                     "round %" PRIu64 " counts an update of %s that is %" PRIu64 " rounds old",
@@ -561,8 +561,8 @@ fl_sim_check_end(fl_sim *sim)
             s_check_leaks(sim, node);
         }
     }
-    if (fl_plan_masks(&sim->plan) && (sim->stuck || sim->reopen_after != 1)) {
-        return; // too few at some parent; or who opened a sum under this model sticks to it
+    if (fl_plan_masks(&sim->plan) && (sim->stuck || fl_sim_veil_waits(sim))) {
+        return; // too few at some parent
     }
     if (!aborted && notary->done_clear == 0) {
         fl_sim_fail(sim, CHECK_PROGRESS, "no round was done after the sky had cleared");

@@ -44,6 +44,7 @@ fl_sim_job_free(fl_sim_job *job)
     free(job->roll);
     free(job->blocks);
     fl_blob_unref(&job->bytes);
+    fl_blob_unref(&job->vector);
     free(job->seeds);
     free(job);
 }
@@ -89,12 +90,15 @@ s_save_job(const fl_sim *sim, const fl_effect *effect)
 }
 
 static fl_sim_job *
-s_keep_job(const fl_effect *effect)
+s_keep_job(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     fl_sim_job *job = fl_sim_new(sizeof *job);
     job->effect = *effect;
     job->bytes = fl_blob_copy(effect->keep.fact);
     FL_ASSERT(job->bytes != NULL);
+    if (effect->keep.vec != 0) {
+        job->vector = fl_blob_ref(fl_sim_vec_at(sim, node, effect->keep.vec)->blob);
+    }
     return job;
 }
 
@@ -103,7 +107,7 @@ static void
 s_save(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     bool keep = effect->kind == FL_FX_KEEP;
-    fl_sim_job *job = keep ? s_keep_job(effect) : s_save_job(sim, effect);
+    fl_sim_job *job = keep ? s_keep_job(sim, node, effect) : s_save_job(sim, effect);
     fl_time from = node->ledger_at > sim->now ? node->ledger_at : sim->now;
     fl_time at = from + s_some(sim, 1, 25);
     node->ledger_at = at;

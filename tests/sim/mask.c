@@ -43,15 +43,18 @@ fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, const fl_run *run, uint64_t rou
     masks->given = fl_sim_new(masks->fact_count * sizeof *masks->given);
     masks->views = fl_sim_new(masks->fact_count * sizeof *masks->views);
     masks->given_round = round;
+    bool taken_up = false;
     for (uint32_t i = 0; i < masks->fact_count; i++) {
         const fl_sim_fact *fact = &masks->facts[i];
-        if (fact->round == round && fl_run_equal(&fact->run, run)) {
+        if ((fact->round == round || fact->what == FL_KEEP_ROSTER) &&
+            fl_run_equal(&fact->run, run)) {
+            taken_up = taken_up || fact->round == round;
             masks->given[masks->given_count] = fl_blob_ref(fact->bytes);
             masks->views[masks->given_count] = fl_blob_bytes(masks->given[masks->given_count]);
             masks->given_count++;
         }
     }
-    sim->totals.count[SIM_TAKEN_UP] += masks->given_count > 0;
+    sim->totals.count[SIM_TAKEN_UP] += taken_up;
 }
 
 void
@@ -67,6 +70,11 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
                                                      .hop = node->role == FL_ROLE_ROOT ? 2 : 1,
                                                      .trust = trust };
         if (node->role == FL_ROLE_EDGE) {
+            free(masks->heads);
+            masks->heads = fl_sim_new((masks->kept_count + 1) * sizeof *masks->heads);
+            for (uint32_t i = 0; i < masks->kept_count; i++) {
+                masks->heads[i] = fl_blob_bytes(masks->kept[i].head);
+            }
             fl_sim_mask_give(sim, node, &node->ledger.open_run, node->ledger.open_round);
         }
     }
@@ -86,6 +94,7 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
         .members_min = masks->members_min,
         .survivors_min = masks->survivors_min,
         .reopen_after = sim->reopen_after,
+        .redraws = node->role == FL_ROLE_EDGE,
         .again_ms = 500,
     };
     memcpy(masks->member.certificate, identity->certificate, FL_CERT_BYTES);
@@ -134,17 +143,27 @@ fl_sim_mask_release(fl_sim_node *node)
     s_free_given(masks);
     s_forget_facts(masks);
     free(masks->facts);
+    for (uint32_t i = 0; i < masks->kept_count; i++) {
+        fl_blob_unref(&masks->kept[i].head);
+        fl_blob_unref(&masks->kept[i].vector);
+    }
+    free(masks->kept);
+    free(masks->heads);
+    masks->kept = NULL;
+    masks->heads = NULL;
+    masks->kept_count = 0;
 }
 
 // ---- what is kept -----------------------------------------------------------------------------
-//  Only the newest round's facts of each run stay.
+//  Only the newest round's facts of each run stay, and rosters.
 static void
 s_keep_fact(fl_sim_masks *masks, const fl_sim_fact *fact)
 {
     uint32_t stay = 0;
     for (uint32_t i = 0; i < masks->fact_count; i++) {
         fl_sim_fact *old = &masks->facts[i];
-        if (old->round != fact->round && fl_run_equal(&old->run, &fact->run)) {
+        if (old->round != fact->round && old->what != FL_KEEP_ROSTER &&
+            fl_run_equal(&old->run, &fact->run)) {
             fl_blob_unref(&old->bytes);
         } else {
             masks->facts[stay++] = *old;
@@ -153,7 +172,7 @@ s_keep_fact(fl_sim_masks *masks, const fl_sim_fact *fact)
     masks->fact_count = stay;
     for (uint32_t i = 0; i < masks->fact_count; i++) {
         fl_sim_fact *old = &masks->facts[i];
-        if (old->what == fact->what && old->block == fact->block &&
+        if (old->what == fact->what && old->block == fact->block && old->round == fact->round &&
             fl_run_equal(&old->run, &fact->run)) {
             fl_blob_unref(&old->bytes);
             *old = *fact;
@@ -164,6 +183,37 @@ s_keep_fact(fl_sim_masks *masks, const fl_sim_fact *fact)
     masks->facts[masks->fact_count++] = *fact;
 }
 
+static void
+s_keep_sum(fl_sim_masks *masks, const fl_run *run, fl_blob *head, fl_blob *vector)
+{
+    uint32_t at = 0;
+    while (at < masks->kept_count && !fl_run_equal(&masks->kept[at].run, run)) {
+        at++;
+    }
+    if (at == masks->kept_count) {
+        masks->kept = fl_sim_grow(masks->kept, (at + 1) * sizeof *masks->kept);
+        masks->kept[masks->kept_count++] = (fl_sim_kept){ .run = *run };
+    }
+    fl_blob_unref(&masks->kept[at].head);
+    fl_blob_unref(&masks->kept[at].vector);
+    masks->kept[at].head = fl_blob_ref(head);
+    masks->kept[at].vector = fl_blob_ref(vector);
+}
+
+void
+fl_sim_mask_recall(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
+{
+    const fl_sim_masks *masks = &node->masks;
+    event->kind = FL_EV_RECALLED;
+    for (uint32_t i = 0; i < masks->kept_count; i++) {
+        const fl_hash hash = fl_hash_of(fl_blob_bytes(masks->kept[i].vector));
+        if (fl_run_equal(&masks->kept[i].run, &job->effect.recall.run) &&
+            fl_hash_equal(&hash, &job->effect.recall.hash)) {
+            event->recalled.vec = fl_sim_vec_add(sim, node, fl_blob_ref(masks->kept[i].vector))->id;
+        }
+    }
+}
+
 void
 fl_sim_mask_kept(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job)
 {
@@ -172,6 +222,8 @@ fl_sim_mask_kept(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job)
     fl_bytes bytes = fl_blob_bytes(job->bytes);
     if (effect->keep.what == FL_KEEP_EVIDENCE) {
         fl_sim_fail(sim, CHECK_BLAME, "%s keeps evidence that somebody lied", node->name.name);
+    } else if (effect->keep.what == FL_KEEP_SUM) {
+        s_keep_sum(masks, &effect->keep.run, job->bytes, job->vector);
     } else if (effect->keep.what != FL_KEEP_MARK) {
         if (sim->plant != PLANT_FORGET_FACT) {
             s_keep_fact(masks, &(fl_sim_fact){ .run = effect->keep.run,

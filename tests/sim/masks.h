@@ -46,17 +46,26 @@ typedef struct fl_sim_fact {
     fl_blob *bytes;
 } fl_sim_fact;
 
+//  A sum that an edge opened.
+typedef struct fl_sim_kept {
+    fl_run run;
+    fl_blob *head, *vector;
+} fl_sim_kept;
+
 typedef struct fl_sim_masks {
     //  durable
     bool marked;
     uint8_t mark[FL_MARK_BYTES];
     fl_sim_fact *facts; // (fact_count), in the order in which they were kept, of one round
     uint32_t fact_count;
+    fl_sim_kept *kept; // (kept_count), one per run
+    uint32_t kept_count;
     //  of this life
     fl_seeded seeded;
     fl_secagg_client_conf member;
     fl_secagg_server_conf aggregator;
     fl_secagg_mark given_mark;
+    fl_bytes *heads; // (kept_count) when the process started
     fl_blob **given; // (given_count): the facts that the process started with
     fl_bytes *views; // of them
     uint32_t given_count;

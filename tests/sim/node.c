@@ -82,7 +82,10 @@ s_make_machine(fl_sim *sim, fl_sim_node *node)
                               .aggregator = s_cohort_conf(sim, node),
                               .last_run = node->ledger.open_run,
                               .last_round = node->ledger.open_round,
-                              .last_attempt = node->ledger.open_attempt };
+                              .last_attempt = node->ledger.open_attempt,
+                              .kept = node->masks.heads,
+                              .kept_count =
+                                  node->masks.heads == NULL ? 0 : node->masks.kept_count };
         const fl_sim_era *era = fl_sim_era_of(sim, &conf.last_run);
         if (era != NULL) {
             conf.members = node->ledger.members[era - sim->eras].roll;
@@ -342,6 +345,16 @@ s_expel(fl_sim *sim, const fl_sim_node *node, fl_peer peer)
 }
 
 static void
+s_land(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
+{
+    if (effect->kind == FL_FX_STAGE) {
+        fl_sim_stage(sim, node, effect->stage.slot, effect->stage.offset, body);
+    } else {
+        fl_sim_place(sim, node, effect->place.offset, effect->place.total, body);
+    }
+}
+
+static void
 s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
 {
     switch (effect->kind) {
@@ -366,14 +379,12 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
     case FL_FX_SLOT:
         fl_sim_slot_set(sim, node, effect->slot.slot, effect->slot.bytes);
         break;
-    case FL_FX_STAGE:
-        fl_sim_stage(sim, node, effect->stage.slot, effect->stage.offset, body);
-        break;
     case FL_FX_CLEAR:
         fl_sim_clear(sim, node, effect);
         break;
+    case FL_FX_STAGE:
     case FL_FX_PLACE:
-        fl_sim_place(sim, node, effect->place.offset, effect->place.total, body);
+        s_land(sim, node, effect, body);
         break;
     case FL_FX_CANCEL:
         fl_sim_train_cancel(sim, node);
@@ -392,6 +403,7 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
     case FL_FX_KEEP:
     case FL_FX_MASK:
     case FL_FX_UNMASK:
+    case FL_FX_RECALL:
         fl_sim_work_begin(sim, node, effect);
         break;
     case FL_FX_NOTE:

@@ -263,7 +263,7 @@ s_draw_masks(fl_sim *sim)
         sim->plan.survivors_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 3, most));
     }
     sim->plan.step_ms = s_draw(sim, 150, 500);
-    sim->reopen_after = s_chance(sim, 60) ? 1 : s_chance(sim, 60) ? 0 : 2;
+    sim->reopen_after = s_chance(sim, 90) ? 0 : 1;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_masks *masks = &sim->nodes[i].masks;
         masks->profile = fl_plan_masking(&sim->plan, sim->nodes[i].parent == 0 ? 2 : 1);

@@ -92,6 +92,8 @@ typedef enum fl_sim_count {
     SIM_KEEP_FAILED,
     SIM_TAKEN_UP,
     SIM_TAKEN_UP_DONE,
+    SIM_SUMS_AGAIN,
+    SIM_CLEARED,
     SIM_SNIPED,
     SIM_CRASH_CHILD,                                      // a child by its step, from here on
     SIM_CRASH_PARENT = SIM_CRASH_CHILD + SIM_CHILD_STEPS, // a block by its state
@@ -280,6 +282,7 @@ typedef struct fl_sim_job {
     fl_roll_entry *roll;
     fl_block_line *blocks;
     fl_blob *bytes;      // of KEEP, and the plain ones of MASK
+    fl_blob *vector;     // of a sum that is kept
     fl_mask_seed *seeds; // of MASK and UNMASK
     bool save_fails;
     uint32_t serial, clears; // of a training; of the node when it was asked for
@@ -365,6 +368,8 @@ typedef struct fl_sim {
     bool measured;       // some deadline follows the median: rounds may be missed for it
     bool stuck;          // masked, and some parent cannot be sure of enough members
     uint32_t reopen_after;
+    bool proof_lost;     // with the disk of an edge, which blocks were not opened
+    uint64_t again_in;   // newest round in which an edge handed in a sum that it had kept
     fl_time progress_by; // the run must have ended by then
     bool over;           // all runs have ended
     fl_time clear_since;
@@ -550,6 +555,7 @@ void fl_sim_mask_release(fl_sim_node *node);
 //  A KEEP is durable.
 void fl_sim_mask_kept(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job);
 void fl_sim_mask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
+void fl_sim_mask_recall(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event);
 void fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job,
                              fl_event *event);
 //  Where the process stands, for counting crashes and aiming them.
@@ -561,6 +567,10 @@ void fl_sim_veil_pushed(fl_sim *sim, fl_sim_node *node, const fl_sim_vec *vec, f
 void fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note);
 //  Plain bytes are about to be masked.
 void fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain);
+//  A parent loses its disk: its rosters clear no marks any more, and its sum is gone.
+void fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node);
+//  Children wait for another model: of a sum that is lost some gave shares, or the proof is lost.
+bool fl_sim_veil_waits(const fl_sim *sim);
 void fl_sim_veil_commit(fl_sim *sim, const fl_report *report);
 
 #endif

@@ -59,7 +59,7 @@ fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain)
     bool device = lot->folds == 0;
     fl_sim_training *training =
         device ? &notary->trainings[notary->leaves[lot->leaves[0]].training] : NULL;
-    uint64_t before = device ? training->masked_in : lot->masked_in;
+    uint64_t before = device ? training->masked_in : 0; // an edge hands in what it kept
     if (before != 0) {
         fl_sim_fail(sim, CHECK_SPENT,
                     "%s masks in round %" PRIu64 " what it masked in round %" PRIu64, name, round,
@@ -261,6 +261,57 @@ s_named(fl_reason reason)
     return named[reason];
 }
 
+static bool
+s_keeps(const fl_sim_node *edge, const fl_secagg_drawn *of)
+{
+    for (uint32_t i = 0; i < edge->masks.kept_count; i++) {
+        const fl_sim_kept *kept = &edge->masks.kept[i];
+        if (fl_run_equal(&kept->run, &of->run) &&
+            memcmp(fl_blob_bytes(kept->head).data, of->tensors.bytes, sizeof of->tensors) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+//  How many children of it masked an update of the model that their run stands at, in its blocks.
+//  `given`: and gave shares of it, and the sum is not here.
+static uint32_t
+s_bound(const fl_sim *sim, const fl_sim_node *node, bool given)
+{
+    uint32_t bound = 0;
+    for (uint32_t i = 0; i < node->child_count; i++) {
+        const fl_sim_node *child = &sim->nodes[node->children[i]];
+        const fl_secagg_mark mark = s_mark(child);
+        for (uint32_t j = 0; j < mark.count; j++) {
+            const fl_secagg_deed *deed = &mark.deed[j];
+            const fl_sim_era *era = fl_sim_era_of(sim, &deed->of.run);
+            bool here = era != NULL && fl_hash_equal(&deed->of.tensors, &era->row.model) &&
+                        fl_name_equal(&deed->where.edge, &node->name);
+            bool lost =
+                deed->released && child->role == FL_ROLE_DEVICE && !s_keeps(node, &deed->of);
+            bound += here && (!given || lost);
+        }
+    }
+    return bound;
+}
+
+void
+fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node)
+{
+    sim->proof_lost = sim->proof_lost || s_bound(sim, node, false) > 0;
+}
+
+bool
+fl_sim_veil_waits(const fl_sim *sim)
+{
+    bool waits = sim->proof_lost;
+    for (uint32_t i = 0; i < sim->node_count && !waits; i++) {
+        waits = s_bound(sim, &sim->nodes[i], true) > 0;
+    }
+    return waits;
+}
+
 void
 fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
 {
@@ -279,6 +330,11 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
             fl_sim_fail(sim, CHECK_BLAME, "a block of %s ends by %s in round %" PRIu64,
                         node->name.name, reason, note->round);
         }
+    } else if (note->id == FL_NOTE_SUM_AGAIN) {
+        sim->again_in = note->round;
+        fl_sim_count_up(sim, SIM_SUMS_AGAIN);
+    } else if (note->id == FL_NOTE_MASKING_CLEARED) {
+        fl_sim_count_up(sim, SIM_CLEARED);
     } else if (note->id == FL_NOTE_MASKING_ENDED) {
         fl_sim_count_up(sim, SIM_BLOCKS_DONE);
         sim->totals.count[SIM_TAKEN_UP_DONE] += note->round == node->masks.given_round;
@@ -287,10 +343,16 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
 
 // ---- what is said -----------------------------------------------------------------------------
 static bool
-s_of_run(const fl_sim_node *node, const fl_run *run)
+s_released(const fl_sim_node *node, const fl_run *run, uint64_t round)
 {
     const fl_secagg_mark mark = s_mark(node);
-    return fl_run_equal(&mark.run, run);
+    for (uint32_t i = 0; i < mark.count; i++) {
+        const fl_secagg_deed *deed = &mark.deed[i];
+        if (deed->where.round == round && fl_run_equal(&deed->where.run, run)) {
+            return deed->released;
+        }
+    }
+    return false;
 }
 
 void
@@ -305,8 +367,7 @@ fl_sim_veil_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *
     } else if (message->verb == FL_BEAT && to == node->parent && message->beat.samples != 0 &&
                node->masks.profile != FL_MASKING_NONE) {
         fl_sim_fail(sim, CHECK_VEIL, "%s tells its samples in a heartbeat", name);
-    } else if (message->verb == FL_UNMASK &&
-               (s_mark(node).opened != message->round || !s_of_run(node, &message->run))) {
+    } else if (message->verb == FL_UNMASK && !s_released(node, &message->run, message->round)) {
         fl_sim_fail(sim, CHECK_SPENT, "%s opens round %" PRIu64 " before that is kept", name,
                     message->round);
     } else {

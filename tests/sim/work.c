@@ -513,6 +513,7 @@ static work_fn *const works[FL_FX_COUNT] = {
     [FL_FX_APPLY] = s_apply,
     [FL_FX_MASK] = fl_sim_mask_carry_out,
     [FL_FX_UNMASK] = fl_sim_unmask_carry_out,
+    [FL_FX_RECALL] = fl_sim_mask_recall,
 };
 
 bool

@@ -76,12 +76,14 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_KEEP_FAILED] = "facts that were not kept",
     [SIM_TAKEN_UP] = "starts with facts of a round",
     [SIM_TAKEN_UP_DONE] = "blocks opened after a restart",
+    [SIM_SUMS_AGAIN] = "sums handed in again",
+    [SIM_CLEARED] = "marks cleared by BURNTS",
     [SIM_SNIPED] = "crashes aimed at a step",
     [SIM_VIRTUAL_MS] = "virtual ms",
 };
 
-static const char *const kinds[FL_KEEP_COUNT] = { "mark",      "roster", "dealt",   "mask set",
-                                                  "survivors", "acks",   "evidence" };
+static const char *const kinds[FL_KEEP_COUNT] = { "mark",      "roster", "dealt",    "mask set",
+                                                  "survivors", "acks",   "evidence", "sum" };
 
 //  "crash of a child: masked" and the like, made when asked for.
 static const char *

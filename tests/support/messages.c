@@ -13,7 +13,7 @@ const fl_verb messages_verbs[MESSAGES_VERBS] = {
     FL_BEAT,      FL_LEAVE,   FL_DENY,      FL_ENROL, FL_ENROLLED, FL_CHUNK,  FL_FETCH,
     FL_PIECE,     FL_ASK,     FL_ANSWER,    FL_KEYS,  FL_ROSTER,   FL_SHARES, FL_DEALT,
     FL_READY,     FL_MASKSET, FL_SURVIVORS, FL_ACK,   FL_ACKS,     FL_UNMASK, FL_DENY_GET,
-    FL_DENY_PART, FL_TWINS,   FL_POOL,
+    FL_DENY_PART, FL_TWINS,   FL_POOL,      FL_BURNT, FL_BURNTS,
 };
 
 // ---- samples ----------------------------------------------------------------------------------
@@ -302,6 +302,8 @@ messages_sample(fl_verb verb, messages_letter *letter)
     case FL_ACK:
     case FL_ACKS:
     case FL_UNMASK:
+    case FL_BURNT:
+    case FL_BURNTS:
         messages_sample_masking(letter);
         break;
     case FL_VERB_NONE:

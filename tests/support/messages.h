@@ -6,7 +6,7 @@
 #include "common/base/rng.h"
 #include "common/wire/codec.h"
 
-enum { MESSAGES_VERBS = 31, MESSAGES_ROOM = 128 * 1024 };
+enum { MESSAGES_VERBS = 33, MESSAGES_ROOM = 128 * 1024 };
 extern const fl_verb messages_verbs[MESSAGES_VERBS];
 
 //  A message with the size of the body frame that goes with it, and the bytes that its views show.

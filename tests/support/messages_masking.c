@@ -61,6 +61,17 @@ s_sample_opening(messages_letter *letter)
         message->ack.block = 2;
         messages_count_up(message->ack.signature, sizeof message->ack.signature, 0x70);
         break;
+    case FL_BURNT:
+        message->burnt.block = 2;
+        messages_count_up(message->burnt.signature, sizeof message->burnt.signature, 0x60);
+        break;
+    case FL_BURNTS:
+        message->burnts = (fl_block_word){
+            .block = 2,
+            .set = 2,
+            .list = messages_view(letter, (size_t)3 * FL_MEMBER_BYTES + FL_SIGNATURE_BYTES, 5)
+        };
+        break;
     case FL_ACKS:
         message->acks =
             (fl_block_word){ .block = 2,
@@ -144,6 +155,14 @@ messages_agree_masking(fl_rng *rng, messages_letter *letter)
     case FL_ACKS:
         members = fl_set_count(message->acks.set);
         message->acks.list = messages_view(letter, members * FL_SIGNATURE_BYTES, 9);
+        break;
+    case FL_BURNTS:
+        message->burnts.set &= (members < 64 ? ((uint64_t)1 << members) - 1 : UINT64_MAX);
+        message->burnts.list =
+            messages_view(letter,
+                          members * FL_MEMBER_BYTES +
+                              fl_set_count(message->burnts.set) * (size_t)FL_SIGNATURE_BYTES,
+                          9);
         break;
     case FL_UNMASK:
         message->unmask.pair &= ~message->unmask.self;

@@ -78,6 +78,7 @@ s_make_machine(masked_world *world, uint32_t index)
     }
     member->machine = fl_secagg_client_new(&member->conf, member->marked ? &mark : NULL);
     FL_ASSERT(member->machine != NULL);
+    fl_secagg_client_under(member->machine, &world->parent, member->conf.hop);
 }
 
 static void
@@ -165,7 +166,8 @@ masked_new(const masked_plan *plan, uint64_t seed)
     }
     world->aggregator = fl_secagg_server_new(
         &(fl_secagg_server_conf){ .node = world->parent, .hop = plan->hop, .trust = world->trust });
-    FL_ASSERT(world->aggregator != NULL);
+    world->burnt = fl_burnt_book_new();
+    FL_ASSERT(world->aggregator != NULL && world->burnt != NULL);
     s_draw_updates(world, seed);
     return world;
 }
@@ -197,6 +199,7 @@ masked_destroy(masked_world **world_p)
         fl_blob_unref(&world->facts[i]);
     }
     fl_secagg_server_destroy(&world->aggregator);
+    fl_burnt_book_destroy(&world->burnt);
     fl_outbox_destroy(&world->out);
     fl_deny_list_destroy(&world->deny);
     fl_authority_destroy(&world->authority);
@@ -288,6 +291,10 @@ masked_deliver(masked_world *world)
     if (letter.to >= 0) {
         if (!world->member[letter.to].silent) {
             masked_say(world, (uint32_t)letter.to, &message);
+        }
+    } else if (message.verb == FL_BURNT) {
+        if (fl_burnt_book_hear(world->burnt, &world->member[letter.from].node, &message)) {
+            masked_say_burnts(world);
         }
     } else {
         fl_event event = { .kind = FL_EV_MESSAGE, .wall_s = IDENTITY_NOW };

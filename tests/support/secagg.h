@@ -8,6 +8,7 @@
 #include "common/base/blob.h"
 #include "common/base/rng.h"
 #include "common/crypto/mask_kernel.h"
+#include "common/secagg/burnt.h"
 #include "common/secagg/client.h"
 #include "common/secagg/server.h"
 #include "tests/support/identity.h"
@@ -87,6 +88,7 @@ struct masked_world {
     fl_secagg_trust trust;
     masked_member member[MASKED_MEMBERS];
     fl_secagg_server *aggregator;
+    fl_burnt_book *burnt;
     fl_secagg_times times;
     fl_time now;
     fl_outbox *out;
@@ -129,6 +131,14 @@ void masked_train(masked_world *world, uint32_t index);
 bool masked_settle(masked_world *world);
 //  Settle, let time pass to the next deadline, and so on until the aggregator has ended.
 fl_reason masked_run(masked_world *world);
+//  The block has ended, and with it the part of every member; none is silent any more. If it ended
+//  unopened, it is in the book.
+void masked_lapse(masked_world *world);
+//  Members of the blocks in the book are asked for BURNT and told BURNTS, until nothing is on its
+//  way.
+void masked_tell_burnt(masked_world *world);
+//  The telling alone.
+void masked_say_burnts(masked_world *world);
 //  Put a message on its way, past the hook.
 void masked_post(masked_world *world, int32_t from, int32_t to, const fl_message *message);
 //  One letter; false when there is none.

@@ -102,3 +102,37 @@ masked_fold(masked_world *world, const uint8_t *wire)
     }
     world->folded++;
 }
+
+// ---- blocks that ended unopened ----------------------------------------------------------------
+void
+masked_say_burnts(masked_world *world)
+{
+    for (uint32_t i = 0; i < world->plan.members; i++) {
+        fl_burnt_book_tell(world->burnt, &world->member[i].node, i, world->out);
+    }
+    masked_obey(world, -1);
+}
+
+void
+masked_tell_burnt(masked_world *world)
+{
+    masked_say_burnts(world);
+    while (masked_deliver(world)) {
+    }
+}
+
+void
+masked_lapse(masked_world *world)
+{
+    fl_transcript_round round;
+    fl_bytes lines;
+    for (uint32_t i = 0; i < world->plan.members; i++) {
+        world->member[i].silent = false;
+        fl_secagg_client_end(world->member[i].machine, FL_WHY_ABORTED, world->out);
+        masked_obey(world, (int32_t)i);
+    }
+    if (fl_secagg_server_lapsed(world->aggregator, &round, &lines)) {
+        fl_burnt_book_add(world->burnt, &round, lines, &world->task.order.tensors,
+                          world->trust.authority);
+    }
+}

@@ -53,6 +53,8 @@ enrolling_again_changes_nothing_and_needs_no_token(void **state)
     (void)state;
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_OK);
     fl_cert before = assert_enrolled("dev-1");
+    static fl_secagg_mark mark; // made with the certificate
+    assert_int_equal(fl_state_dir_mark_load(STATE, &before.node, &mark, NULL), FL_OK);
     uint32_t asked = fake.asked;
     fake.input = "";
     assert_int_equal(JOIN("--role", "device"), FL_EXIT_EXISTS);

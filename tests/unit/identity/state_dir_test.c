@@ -265,41 +265,50 @@ a_mark_comes_back_and_a_damaged_one_is_no_fresh_start(void **state)
     (void)state;
     fl_secagg_mark mark = { .round = 12 }, back;
     uint8_t bytes[FL_MARK_BYTES];
-    fl_name names[2];
-    assert_true(fl_name_parse("d1", &names[0]) && fl_name_parse("d2", &names[1]));
-    assert_int_equal(fl_state_dir_mark_load(place, &back, &why), FL_MISSING);
-    fl_secagg_mark_open(&mark, 11, &(fl_secagg_drawn){ .tensors = { { 4 } } }, names, 2);
+    const fl_name node = { "dev-1" }, other = { "dev-2" };
+    assert_int_equal(fl_state_dir_mark_load(place, &node, &back, &why), FL_MISSING);
+    assert_said("masking.mark is missing");
+    assert_said("enrol this node anew, in another directory");
+    assert_int_equal(fl_state_dir_mark_make(place, &node, &why), FL_OK);
+    assert_int_equal(fl_state_dir_mark_load(place, &node, &back, &why), FL_OK);
+    assert_int_equal(back.round, 0);
+    fl_secagg_mark_mask(&mark, &(fl_secagg_drawn){ .tensors = { { 4 } } },
+                        &(fl_transcript_round){ .round = 11 });
     for (uint64_t round = 12; round < 14; round++) {
         mark.round = round; // the second in place of the first
         fl_secagg_mark_encode(&mark, bytes);
-        assert_int_equal(fl_state_dir_mark_save(place, fl_bytes_of(bytes, sizeof bytes), &why),
-                         FL_OK);
-        assert_int_equal(fl_state_dir_mark_load(place, &back, &why), FL_OK);
+        assert_int_equal(
+            fl_state_dir_mark_save(place, &node, fl_bytes_of(bytes, sizeof bytes), &why), FL_OK);
+        assert_int_equal(fl_state_dir_mark_load(place, &node, &back, &why), FL_OK);
         assert_memory_equal(&back, &mark, sizeof mark);
         assert_int_equal(mode_of("masking.mark"), 0600);
     }
+    assert_int_equal(fl_state_dir_mark_make(place, &node, &why), FL_OK); // it stays
+    assert_int_equal(fl_state_dir_mark_load(place, &other, &back, &why), FL_MALFORMED);
+    assert_said("masking.mark is that of another node");
+    assert_int_equal(back.round, 0);
     fl_blob *whole = NULL;
     assert_int_equal(fl_file_read(place_of("masking.mark"), MARK_MAX, &whole, &why), FL_OK);
     uint8_t *file = fl_blob_data(whole);
     size_t size = fl_blob_size(whole);
-    for (size_t at = 0; at < size; at++) {
+    for (size_t at = 0; at < size; at += at < 512 || at + 64 >= size ? 1 : 61) {
         file[at] ^= 0x10;
         place_write("masking.mark", file, size); // its mode stays
-        assert_int_equal(fl_state_dir_mark_load(place, &back, &why), FL_MALFORMED);
+        assert_int_equal(fl_state_dir_mark_load(place, &node, &back, &why), FL_MALFORMED);
         assert_int_equal(back.round, 0);
         file[at] ^= 0x10;
     }
     assert_said("masking.mark is damaged");
     place_write("masking.mark", file, size - 1);
-    assert_int_equal(fl_state_dir_mark_load(place, &back, &why), FL_MALFORMED);
+    assert_int_equal(fl_state_dir_mark_load(place, &node, &back, &why), FL_MALFORMED);
     uint8_t longer[MARK_MAX] = { 0 };
     memcpy(longer, file, size);
     place_write("masking.mark", longer, size + 1);
-    assert_int_equal(fl_state_dir_mark_load(place, &back, &why), FL_RANGE);
+    assert_int_equal(fl_state_dir_mark_load(place, &node, &back, &why), FL_RANGE);
     place_write("masking.mark", file, size);
     fl_blob_unref(&whole);
     assert_int_equal(chmod(place_of("masking.mark"), 0644), 0);
-    assert_int_equal(fl_state_dir_mark_load(place, &back, &why), FL_DENIED);
+    assert_int_equal(fl_state_dir_mark_load(place, &node, &back, &why), FL_DENIED);
 }
 
 static void

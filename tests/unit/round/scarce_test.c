@@ -105,7 +105,7 @@ whatever_allocation_fails_a_machine_is_not_there(void **state)
         int allocations;
     } rows[] = {
         { s_outbox, 1 },        { s_member, 3 }, { s_masked_member, 2 }, { s_cohort, 5 },
-        { s_masked_cohort, 6 }, { s_edge, 9 },   { s_device, 2 },        { s_root, 6 },
+        { s_masked_cohort, 7 }, { s_edge, 10 },  { s_device, 2 },        { s_root, 6 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         for (int n = 0; n < rows[i].allocations; n++) {

@@ -56,21 +56,14 @@ static void
 a_mark_goes_into_its_file_and_comes_back(void **state)
 {
     (void)state;
-    const fl_durable durable = { .directory = place };
-    fl_secagg_mark mark = { .round = 0 }, back;
+    const fl_durable durable = { .directory = place, .node = { "dev-1" } };
+    fl_secagg_mark mark = { .round = 9 }, back;
     uint8_t bytes[FL_MARK_BYTES];
-    back.round = 77;
-    assert_int_equal(fl_durable_mark(place, &back, &why), FL_OK); // nothing was masked yet
-    assert_memory_equal(&back, &mark, sizeof mark);
-    mark.round = 9;
     fl_secagg_mark_encode(&mark, bytes);
     const fl_effect keep = s_effect(FL_KEEP_MARK, bytes, sizeof bytes);
     assert_true(fl_durable_keep(&durable, &keep));
-    assert_int_equal(fl_durable_mark(place, &back, &why), FL_OK);
+    assert_int_equal(fl_state_dir_mark_load(place, &durable.node, &back, &why), FL_OK);
     assert_int_equal(back.round, 9);
-    place_write(FL_STATE_MARK, "nonsense", 8);
-    assert_int_equal(fl_durable_mark(place, &back, &why), FL_MALFORMED);
-    assert_non_null(strstr(why.text, FL_STATE_MARK));
 }
 
 static void
@@ -96,7 +89,7 @@ static void
 rounds_go_where_there_is_a_ledger(void **state)
 {
     (void)state;
-    fl_durable edge = { .ledger = ledger }, device = { .directory = place };
+    fl_durable edge = { .ledger = ledger }, device = { .directory = place, .node = { "dev-1" } };
     const fl_report report = { .round = 9, .attempt = 1 };
     const fl_saver saver = fl_durable_saver(&edge);
     fl_ledger_round *round = NULL;

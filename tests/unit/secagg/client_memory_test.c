@@ -4,20 +4,29 @@
 
 #include <string.h>
 
-static fl_name
-s_node(const char *name)
+//  A deed of the model `tensors` in a run, masked in that round.
+static void
+s_mask(fl_secagg_mark *mark, uint8_t run, uint8_t tensors, uint64_t round)
 {
-    fl_name node;
-    assert_true(fl_name_parse(name, &node));
-    return node;
+    const fl_secagg_drawn of = { .run = { { run } }, .tensors = { { tensors } } };
+    const fl_transcript_round where = {
+        .run = of.run, .hop = 1, .block = 3, .round = round, .roster = { { run, tensors, 5 } }
+    };
+    fl_secagg_mark_mask(mark, &of, &where);
+}
+
+static const fl_secagg_deed *
+s_of(const fl_secagg_mark *mark, uint8_t run, uint8_t tensors)
+{
+    return fl_secagg_mark_of(mark,
+                             &(fl_secagg_drawn){ .run = { { run } }, .tensors = { { tensors } } });
 }
 
 static fl_secagg_mark
 s_mark(void)
 {
     fl_secagg_mark mark = { .run = { { 1 } }, .round = 9 };
-    fl_name names[] = { s_node("c"), s_node("a"), s_node("b") };
-    fl_secagg_mark_open(&mark, 8, &(fl_secagg_drawn){ .tensors = { { 7 } } }, names, 3);
+    s_mask(&mark, 1, 7, 8);
     return mark;
 }
 
@@ -27,12 +36,10 @@ a_mark_comes_back_from_its_bytes(void **state)
     (void)state;
     uint8_t bytes[FL_MARK_BYTES];
     fl_secagg_mark back, empty = { 0 }, mark = s_mark();
+    fl_secagg_mark_release(&mark, &mark.deed[0].where.roster);
     fl_secagg_mark_encode(&mark, bytes);
     assert_true(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
-    assert_int_equal(back.round, 9);
-    assert_int_equal(back.opened, 8);
-    assert_int_equal(back.count, 3);
-    assert_string_equal(back.survivors[0].name, "a"); // in order, whatever it was made from
+    assert_memory_equal(&back, &mark, sizeof back);
     fl_secagg_mark_encode(&empty, bytes);
     assert_true(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
     assert_int_equal(back.count, 0);
@@ -47,148 +54,86 @@ bytes_that_are_no_mark_are_refused(void **state)
     fl_secagg_mark_encode(&mark, bytes);
     assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, FL_MARK_BYTES - 1), &back));
     assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
-    mark.count = 65;
-    fl_secagg_mark_encode(&mark, bytes);
-    assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, FL_MARK_BYTES), &back));
+    for (uint32_t count = 0; count < FL_MARK_DEEDS_MAX + 2; count += FL_MARK_DEEDS_MAX / 2) {
+        mark.count = count; // it has one
+        fl_secagg_mark_encode(&mark, bytes);
+        assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, FL_MARK_BYTES), &back));
+    }
     mark = s_mark();
-    mark.survivors[1] = mark.survivors[0];
-    fl_secagg_mark_encode(&mark, bytes);
-    assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, FL_MARK_BYTES), &back));
-    mark = s_mark();
-    mark.opened = 0;
+    mark.left_count = 1;
     fl_secagg_mark_encode(&mark, bytes);
     assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, FL_MARK_BYTES), &back));
     assert_int_equal(back.round, 0);
 }
 
+//  What is drawn anew is another update: of another model, run or draw.
 static void
-a_mark_tells_whether_its_survivors_are_among_given_names(void **state)
+a_mark_knows_what_was_masked_and_whether_shares_were_given(void **state)
 {
     (void)state;
-    fl_secagg_mark mark = s_mark(), none = { 0 };
-    const fl_secagg_drawn model = { .tensors = { { 7 } } }, other = { .tensors = { { 8 } } };
-    const fl_secagg_drawn again = { .tensors = { { 7 } }, .draw = 1 };
-    const fl_secagg_drawn elsewhere = { .run = { { 1 } }, .tensors = { { 7 } } };
-    fl_name more[] = { s_node("d"), s_node("b"), s_node("a"), s_node("c") };
-    assert_true(fl_secagg_mark_within(&mark, &model, more, 4));
-    assert_false(fl_secagg_mark_within(&mark, &model, more, 3));
-    assert_false(fl_secagg_mark_within(&mark, &model, more, 0));
-    assert_true(fl_secagg_mark_within(&mark, &other, more, 0));
-    assert_true(fl_secagg_mark_within(&mark, &again, more, 0));
-    assert_true(fl_secagg_mark_within(&mark, &elsewhere, more, 0)); // the same model in another run
-    assert_true(fl_secagg_mark_within(&none, &model, more, 0));
-    assert_false(fl_secagg_mark_exactly(&mark, &model, more, 4));
-    assert_true(fl_secagg_mark_exactly(&mark, &model, more + 1, 3));
-    assert_false(fl_secagg_mark_exactly(&mark, &model, more + 2, 2));
-    assert_true(fl_secagg_mark_exactly(&mark, &other, more, 4));
-    assert_true(fl_secagg_mark_exactly(&none, &model, more, 4));
+    fl_secagg_mark mark = s_mark();
+    const fl_secagg_drawn again = { .run = { { 1 } }, .tensors = { { 7 } }, .draw = 1 };
+    assert_non_null(s_of(&mark, 1, 7));
+    assert_null(s_of(&mark, 1, 8));
+    assert_null(s_of(&mark, 2, 7));
+    assert_null(fl_secagg_mark_of(&mark, &again));
+    const fl_hash roster = s_of(&mark, 1, 7)->where.roster, other = { { 9 } };
+    assert_false(s_of(&mark, 1, 7)->released);
+    fl_secagg_mark_release(&mark, &roster);
+    assert_true(s_of(&mark, 1, 7)->released && fl_secagg_mark_at(&mark, &roster)->released);
+    assert_null(fl_secagg_mark_at(&mark, &other));
+    assert_false(fl_secagg_mark_clear(&mark, &other));
+    assert_true(fl_secagg_mark_clear(&mark, &roster));
+    assert_null(s_of(&mark, 1, 7));
+    assert_int_equal(mark.count, 0);
+    s_mask(&mark, 1, 7, 9);
+    s_mask(&mark, 1, 7, 10); // in place of the one before
+    assert_int_equal(mark.count, 1);
+    assert_int_equal(s_of(&mark, 1, 7)->where.round, 10);
 }
 
-//  Models 1, 2, ... opened in their rounds, by survivors whose number tells.
+//  Runs take turns: the newest deed of each of sixteen stays, however many rounds another one has.
 static void
-s_open_models(fl_secagg_mark *mark, uint32_t first, uint32_t count)
-{
-    fl_name names[] = { s_node("a"), s_node("b"), s_node("c"), s_node("d"), s_node("e") };
-    for (uint32_t i = first; i < first + count; i++) {
-        fl_secagg_drawn model = { .tensors = { { (uint8_t)i, 1 } } };
-        fl_secagg_mark_open(mark, i, &model, names, 3 + i % 3);
-    }
-}
-
-static void
-sums_under_older_models_are_remembered_too(void **state)
+the_newest_of_each_run_outlives_the_rounds_of_others(void **state)
 {
     (void)state;
     fl_secagg_mark mark = { 0 }, back;
-    fl_name names[] = { s_node("e"), s_node("d"), s_node("c"), s_node("b"), s_node("a") };
     uint8_t bytes[FL_MARK_BYTES];
-    s_open_models(&mark, 1, 1 + FL_MARK_OLDER_MAX);
+    for (uint8_t run = 1; run < FL_MARK_RUNS_MAX; run++) {
+        s_mask(&mark, run, 1, 1);
+    }
+    for (uint32_t i = 0; i < 3 * FL_MARK_DEEDS_MAX; i++) {
+        const fl_secagg_drawn of = { .run = { { 99 } },
+                                     .tensors = { { 2, (uint8_t)(i >> 8), (uint8_t)i } } };
+        fl_secagg_mark_mask(&mark, &of, &(fl_transcript_round){ .run = of.run, .round = i + 1 });
+        assert_true(mark.count <= FL_MARK_DEEDS_MAX);
+    }
     fl_secagg_mark_encode(&mark, bytes);
     assert_true(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
-    for (uint32_t i = 1; i <= 1 + FL_MARK_OLDER_MAX; i++) {
-        const fl_secagg_drawn model = { .tensors = { { (uint8_t)i, 1 } } };
-        assert_int_equal(fl_secagg_mark_opened(&back, &model), i);
-        for (uint32_t count = 3; count <= 5; count++) {
-            assert_int_equal(fl_secagg_mark_exactly(&back, &model, names + 5 - count, count),
-                             count == 3 + i % 3);
-        }
+    for (uint8_t run = 1; run < FL_MARK_RUNS_MAX; run++) {
+        assert_non_null(s_of(&back, run, 1));
     }
-    s_open_models(&mark, 5, 1); // again: one entry for each model, the newest
-    assert_int_equal(mark.older_count, FL_MARK_OLDER_MAX);
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 1, 1 } } }),
-                     1);
-    s_open_models(&mark, 100, 1); // one more than there is room for: the oldest is forgotten
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 1, 1 } } }),
-                     0);
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 2, 1 } } }),
-                     2);
-    assert_int_equal(fl_secagg_mark_opened(&mark, &(fl_secagg_drawn){ .tensors = { { 5, 1 } } }),
-                     5);
-    mark.older[3].round = 0;
-    fl_secagg_mark_encode(&mark, bytes);
-    assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
-    mark.older[3].round = 1;
-    mark.older_count = FL_MARK_OLDER_MAX + 1;
-    fl_secagg_mark_encode(&mark, bytes);
-    assert_false(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
-}
-
-static fl_secagg_drawn
-s_of_run(uint32_t run, uint32_t model)
-{
-    return (fl_secagg_drawn){ .run = { { (uint8_t)run, 1 } },
-                              .tensors = { { (uint8_t)model, (uint8_t)run } } };
+    assert_int_equal(back.deed[0].where.round, 3 * FL_MARK_DEEDS_MAX);
+    const uint32_t others = FL_MARK_DEEDS_MAX - (FL_MARK_RUNS_MAX - 1);
+    assert_int_equal(back.deed[others - 1].where.round, 3 * FL_MARK_DEEDS_MAX - others + 1);
 }
 
 static void
-the_newest_sum_of_a_run_that_rests_outlasts_the_rounds_of_another(void **state)
+a_pinned_deed_is_known_in_every_run(void **state)
 {
     (void)state;
     fl_secagg_mark mark = { 0 };
-    fl_name names[] = { s_node("a"), s_node("b"), s_node("c") };
-    for (uint32_t run = 1; run <= FL_MARK_RUNS_MAX; run++) { // two sums of each
-        for (uint32_t model = 1; model <= 2; model++) {
-            const fl_secagg_drawn of = s_of_run(run, model);
-            fl_secagg_mark_open(&mark, run, &of, names, 3);
-        }
-    }
-    for (uint32_t model = 1; model <= 200; model++) {
-        const fl_secagg_drawn of = s_of_run(0, model);
-        fl_secagg_mark_open(&mark, model, &of, names, 3);
-    }
-    for (uint32_t run = 1; run <= FL_MARK_RUNS_MAX; run++) { // the 17th run from the newest is not
-        const fl_secagg_drawn before = s_of_run(run, 1), newest = s_of_run(run, 2);
-        assert_int_equal(fl_secagg_mark_opened(&mark, &before), 0);
-        assert_int_equal(fl_secagg_mark_opened(&mark, &newest), run > 1 ? run : 0);
-    }
-    uint32_t known = 0;
-    for (uint32_t model = 1; model <= 200; model++) {
-        const fl_secagg_drawn of = s_of_run(0, model);
-        known += fl_secagg_mark_opened(&mark, &of) == model;
-    }
-    assert_int_equal(known, 1 + FL_MARK_OLDER_MAX - (FL_MARK_RUNS_MAX - 1));
-}
-
-static void
-what_is_pinned_is_the_same_in_every_run(void **state)
-{
-    (void)state;
-    uint8_t bytes[FL_MARK_BYTES];
-    fl_secagg_mark mark = { 0 }, back;
-    fl_name names[] = { s_node("a"), s_node("b"), s_node("c") };
     fl_secagg_drawn of = { .run = { { 1 } }, .tensors = { { 7 } }, .draw = 3, .pin = true };
-    fl_secagg_mark_open(&mark, 8, &of, names, 3);
-    fl_secagg_mark_encode(&mark, bytes);
-    assert_true(fl_secagg_mark_decode(fl_bytes_of(bytes, sizeof bytes), &back));
+    fl_secagg_mark_mask(&mark, &of, &(fl_transcript_round){ .run = of.run, .round = 8 });
     of.run.bytes[0] = 2;
-    assert_int_equal(fl_secagg_mark_opened(&back, &of), 8);
+    assert_non_null(fl_secagg_mark_of(&mark, &of));
+    of.draw = 2;
+    assert_null(fl_secagg_mark_of(&mark, &of));
+    of.draw = 3;
     of.pin = false;
-    assert_int_equal(fl_secagg_mark_opened(&back, &of), 0);
-    of.run.bytes[0] = 1;
-    assert_int_equal(fl_secagg_mark_opened(&back, &of), 0);
+    assert_null(fl_secagg_mark_of(&mark, &of));
 }
 
-//  Run `number` is gone into, or back to.
 static void
 s_spend(fl_secagg_mark *mark, uint32_t number, uint64_t round)
 {
@@ -243,10 +188,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_mark_comes_back_from_its_bytes),
         cmocka_unit_test(bytes_that_are_no_mark_are_refused),
-        cmocka_unit_test(a_mark_tells_whether_its_survivors_are_among_given_names),
-        cmocka_unit_test(sums_under_older_models_are_remembered_too),
-        cmocka_unit_test(the_newest_sum_of_a_run_that_rests_outlasts_the_rounds_of_another),
-        cmocka_unit_test(what_is_pinned_is_the_same_in_every_run),
+        cmocka_unit_test(a_mark_knows_what_was_masked_and_whether_shares_were_given),
+        cmocka_unit_test(the_newest_of_each_run_outlives_the_rounds_of_others),
+        cmocka_unit_test(a_pinned_deed_is_known_in_every_run),
         cmocka_unit_test(the_last_round_of_a_run_that_was_left_is_remembered),
     };
     return cmocka_run_group_tests_name("core/masking_mark", tests, NULL, NULL);

@@ -188,7 +188,7 @@ a_round_of_long_ago_is_not_masked_again_by_a_detour(void **state)
     masked_world *world = masked_new(&plan, 5);
     uint64_t *first = calloc(plan.elements, sizeof *first);
     assert_non_null(first);
-    for (uint64_t round = 1; round <= 2 + FL_MARK_OLDER_MAX; round++) {
+    for (uint64_t round = 1; round <= 2 + FL_MARK_DEEDS_MAX; round++) {
         masked_next_round(world, round, false);
         masked_open(world);
         assert_int_equal(masked_run(world), FL_WHY_NONE);

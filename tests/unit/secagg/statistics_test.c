@@ -213,6 +213,8 @@ s_long_run(masked_world *world)
             masked_train(world, 4);
         }
         sums += masked_run(world) == FL_WHY_NONE ? 1 : 0;
+        masked_lapse(world);
+        masked_tell_burnt(world);
     }
     return sums;
 }

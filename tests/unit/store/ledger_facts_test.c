@@ -76,9 +76,13 @@ the_first_fact_of_another_round_forgets_those_before(void **state)
     (void)state;
     s_put(&run, 4, 0, FL_KEEP_ROSTER, "four");
     s_put(&run, 4, 1, FL_KEEP_ROSTER, "four, too");
+    s_put(&run, 4, 1, FL_KEEP_DEALT, "dealt");
     s_put(&run, 5, 1, FL_KEEP_ROSTER, "five");
-    assert_string_equal(s_facts(&run, 4), "");
-    assert_string_equal(s_facts(&run, 5), "five,");
+    assert_string_equal(s_facts(&run, 5), "four,four, too,five,"); // rosters may yet be asked for
+    s_put(&run, 20, 1, FL_KEEP_ROSTER, "twenty");
+    assert_string_equal(s_facts(&run, 20), "four,four, too,five,twenty,");
+    s_put(&run, 21, 1, FL_KEEP_DEALT, "late");
+    assert_string_equal(s_facts(&run, 21), "five,twenty,late,");
 }
 
 static void
@@ -89,11 +93,41 @@ a_fact_of_another_run_forgets_nothing_and_the_end_of_a_run_its_own(void **state)
     s_put(&other_run, 5, 1, FL_KEEP_ROSTER, "of another run");
     s_put(&other_run, 6, 0, FL_KEEP_ROSTER, "its next round");
     assert_string_equal(s_facts(&run, 5), "five,");
-    assert_string_equal(s_facts(&other_run, 5), "");
-    assert_string_equal(s_facts(&other_run, 6), "its next round,");
+    assert_string_equal(s_facts(&other_run, 5), "of another run,");
+    assert_string_equal(s_facts(&other_run, 6), "of another run,its next round,");
     assert_int_equal(fl_ledger_facts_forget(ledger, &other_run, &why), FL_OK);
     assert_string_equal(s_facts(&run, 5), "five,");
     assert_string_equal(s_facts(&other_run, 6), "");
+}
+
+static void
+one_sum_of_each_run_is_kept_and_goes_with_the_run(void **state)
+{
+    (void)state;
+    enum { HEAD = 40 };
+    uint8_t head[HEAD] = { 1 }, vector[] = { 1, 2, 3 };
+    fl_ledger_facts *heads = NULL;
+    fl_blob *back = NULL;
+    for (uint8_t i = 0; i < 3; i++) { // the last two are of one run
+        head[HEAD - 1] = vector[2] = i;
+        assert_int_equal(fl_ledger_sum_put(ledger, i == 0 ? &run : &other_run,
+                                           fl_bytes_of(head, HEAD), fl_bytes_of(vector, 3), &why),
+                         FL_OK);
+    }
+    fl_ledger_close(&ledger);
+    assert_int_equal(fl_ledger_open(place_of("ledger"), &ledger, &why), FL_OK);
+    assert_int_equal(fl_ledger_sum_heads(ledger, &heads, &why), FL_OK);
+    assert_int_equal(heads->count, 2);
+    assert_int_equal(heads->facts[0].size, HEAD);
+    assert_int_equal(heads->facts[0].data[HEAD - 1] + heads->facts[1].data[HEAD - 1], 2);
+    fl_ledger_facts_destroy(&heads);
+    assert_int_equal(fl_ledger_sum_get(ledger, &other_run, &back, &why), FL_OK);
+    assert_int_equal(fl_blob_size(back), 3);
+    assert_int_equal(fl_blob_bytes(back).data[2], 2);
+    fl_blob_unref(&back);
+    assert_int_equal(fl_ledger_facts_forget(ledger, &other_run, &why), FL_OK);
+    assert_int_equal(fl_ledger_sum_get(ledger, &other_run, &back, &why), FL_OK);
+    assert_null(back);
 }
 
 static void
@@ -176,6 +210,7 @@ main(void)
         TEST(a_fact_replaces_its_like_and_what_followed_it),
         TEST(the_first_fact_of_another_round_forgets_those_before),
         TEST(a_fact_of_another_run_forgets_nothing_and_the_end_of_a_run_its_own),
+        TEST(one_sum_of_each_run_is_kept_and_goes_with_the_run),
         TEST(a_long_fact_comes_back_to_the_last_byte),
         TEST(evidence_stays_whatever_round_follows),
         TEST(a_ledger_that_cannot_be_written_says_so_and_keeps_what_it_had),
