@@ -32,7 +32,7 @@ static const bool legal[FL_ROOT_PHASES][FL_ROOT_PHASES] = {
     [FL_ROOT_DONE] = { [FL_ROOT_WAITING] = true },
 };
 
-enum { RETRY_MIN_MS = 1000, RETRY_MAX_MS = 60000, NOTED_EACH_MS = 60000 };
+enum { RETRY_MIN_MS = 1000, RETRY_MAX_MS = 60000, TRIES_MAX = 6, NOTED_EACH_MS = 60000 };
 
 fl_root *
 fl_root_new(const fl_root_conf *conf)
@@ -98,12 +98,12 @@ s_save(fl_root *self, fl_save what, fl_outbox *out)
     effect->save.report = &self->report;
 }
 
-//  The disk or memory fails, or nobody can sign: nothing new is opened until it is tried again, and
-//  nothing is lost but time.
+//  The disk or memory fails, nobody can sign, or members have no draw left: nothing new is opened
+//  until it is tried again, and nothing is lost but time.
 static void
 s_pause(fl_root *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
-    uint32_t delay_ms = (uint32_t)RETRY_MIN_MS << (self->tries < 6 ? self->tries : 6);
+    uint32_t delay_ms = RETRY_MIN_MS << (self->tries < TRIES_MAX ? self->tries : TRIES_MAX);
     delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
     self->tries++;
     self->token = 0;
@@ -214,7 +214,8 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->round = event->start.round;
     order->model = event->start.model;
     order->tensors = event->start.tensors;
-    order->draw = 0;
+    order->draw = event->start.draw;
+    self->bound = 0;
     order->model_bytes = event->start.model_bytes;
     order->elements = event->start.elements;
     order->plan = self->conf.plan;
@@ -423,7 +424,7 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
         fl_aggregator_dismiss(self->aggregator, end, out);
     }
     self->conf.passed = false;
-    order->draw = done ? 0 : (uint8_t)(order->draw + fl_root_lost(self));
+    order->draw = fl_root_draw(self, out);
     if (done) {
         order->model = report->model;
         self->loss = isnan(report->loss) ? self->loss : report->loss;
@@ -444,6 +445,9 @@ s_settle(fl_root *self, fl_time now, fl_outbox *out)
     self->waits_since = now;
     if (self->wish == FL_RUN_YIELD) {
         s_enter(self, FL_ROOT_IDLE, now);
+    } else if (report->reason == FL_WHY_DRAWS_USED) { // only the operator can help, or who is away
+        self->tries = TRIES_MAX;
+        s_pause(self, report->reason, now, out);
     }
 }
 
@@ -587,17 +591,4 @@ fl_root_assign(fl_root *self, const fl_root_conf *conf)
     self->conf.aggregator.timing.join_wait_ms = 0;
     self->assigned = true;
     fl_aggregator_assign(self->aggregator, &self->conf.aggregator);
-}
-
-fl_aggregator *
-fl_root_aggregator(const fl_root *self)
-{
-    return self->aggregator;
-}
-
-bool
-fl_root_wants(const fl_root *self, const fl_name *node)
-{
-    return self->phase != FL_ROOT_IDLE && self->phase != FL_ROOT_DONE &&
-           fl_aggregator_wants(self->aggregator, node);
 }

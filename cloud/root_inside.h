@@ -24,6 +24,7 @@ struct fl_root {
     fl_time noted_at;
     fl_pace pace;          // from one round to the next, with the waits between them
     fl_time turn_at;       // when the round at hand had its turn
+    uint32_t bound;        // rounds of this draw that failed because of what was masked before
     uint64_t skipped;      // rounds
     double loss, accuracy; // newest
     fl_best best;
@@ -34,7 +35,7 @@ struct fl_root {
     fl_reason reason;
 };
 
-//  A sum of the children was opened and lost: the next round needs another draw.
-bool fl_root_lost(const fl_root *self);
+//  Of the round after this one.
+uint8_t fl_root_draw(fl_root *self, fl_outbox *out);
 
 #endif

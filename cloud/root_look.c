@@ -1,6 +1,8 @@
 //  What the operator sees of a root, and what it reads off a round that failed.
 #include "cloud/root_inside.h"
 
+enum { BOUND_ROUNDS = 2 };
+
 fl_root_view
 fl_root_look(const fl_root *self, fl_time now)
 {
@@ -45,17 +47,36 @@ fl_root_look(const fl_root *self, fl_time now)
     return view;
 }
 
-//  A sum of our children was opened and lost: they gave their shares, and no proof clears that. The
-//  next round has another draw, under which edges hand in their sums once more.
-bool
-fl_root_lost(const fl_root *self)
+//  R4d. Who masked an update of this model keeps it from being moved. Once all had a whole round to
+//  prove what can be proved, the next one has another draw: edges hand in their sums once more, and
+//  devices without one train anew.
+uint8_t
+fl_root_draw(fl_root *self, fl_outbox *out)
 {
     const fl_report *report = &self->report;
-    for (uint32_t i = 0; i < report->roll_count; i++) {
-        if (report->roll[i].reason == FL_WHY_SAME_MODEL &&
-            fl_name_equal(&report->roll[i].parent, &self->conf.aggregator.node)) {
-            return self->task.order.draw < FL_DRAW_MAX;
-        }
+    const uint8_t draw = self->task.order.draw;
+    const bool done = report->close == FL_CLOSE_DONE;
+    self->bound = done ? 0 : self->bound + (report->reason == FL_WHY_SAME_MODEL);
+    if (done || self->bound < BOUND_ROUNDS || draw == FL_DRAW_MAX) {
+        return done ? 0 : draw;
     }
-    return false;
+    self->bound = 0;
+    fl_outbox_note(out, (fl_note){ .id = FL_NOTE_DRAW,
+                                   .round = report->round,
+                                   .reason = report->reason,
+                                   .a = draw + 1 });
+    return draw + 1;
+}
+
+fl_aggregator *
+fl_root_aggregator(const fl_root *self)
+{
+    return self->aggregator;
+}
+
+bool
+fl_root_wants(const fl_root *self, const fl_name *node)
+{
+    return self->phase != FL_ROOT_IDLE && self->phase != FL_ROOT_DONE &&
+           fl_aggregator_wants(self->aggregator, node);
 }

@@ -73,12 +73,14 @@ s_drop_update(fl_device *self, fl_outbox *out)
     self->offered = 0;
 }
 
-//  Under the profile malicious only what was trained from the round's own model is masked.
+//  Under the profile malicious only what was trained from the round's own model is masked; for
+//  another draw, only what was trained for it.
 static bool
-s_carries(const fl_device *self, const fl_plan *plan, uint64_t staleness)
+s_carries(const fl_device *self, const fl_order *order, uint64_t staleness)
 {
+    const fl_plan *plan = &order->plan;
     return staleness == 0 ||
-           (plan->late == FL_LATE_CARRY && staleness <= plan->staleness_max &&
+           (plan->late == FL_LATE_CARRY && staleness <= plan->staleness_max && order->draw == 0 &&
             fl_participant_masking(self->participant, plan) != FL_MASKING_MALICIOUS);
 }
 
@@ -136,7 +138,7 @@ s_take_verdict(fl_device *self, fl_outbox *out)
     bool ours = self->offered != 0 && self->offered == verdict.round &&
                 fl_run_equal(&self->trained.run, &verdict.run);
     bool spent = verdict.spent || !verdict.certain || verdict.outcome == FL_OUT_IN ||
-                 verdict.outcome == FL_OUT_REFUSED || !s_carries(self, &self->trained.plan, 1);
+                 verdict.outcome == FL_OUT_REFUSED || !s_carries(self, &self->trained, 1);
     if (ours && spent) {
         s_drop_update(self, out);
     }
@@ -163,13 +165,13 @@ s_work(fl_device *self, fl_time now, fl_outbox *out)
         task->order.round < self->trained.round) {
         staleness = UINT64_MAX; // of another life
     }
-    if (self->phase == TRAINING && !s_carries(self, &task->order.plan, staleness)) {
+    if (self->phase == TRAINING && !s_carries(self, &task->order, staleness)) {
         s_cancel(self, out);
     }
     if (self->phase != IDLE) {
         return;
     }
-    if (self->update != 0 && s_carries(self, &task->order.plan, staleness)) {
+    if (self->update != 0 && s_carries(self, &task->order, staleness)) {
         s_encode(self, task, out);
         return;
     }

@@ -186,7 +186,8 @@ s_seat(process *self, fl_why *why)
     fl_participant_conf participant = fl_settings_participant(self->conf, FL_ROLE_DEVICE);
     participant.node = *fl_identity_node(self->identity);
     participant.samples = self->trainer.samples;
-    self->masking = fl_settings_masking(self->conf, self->identity, false);
+    self->masking = fl_settings_masking(self->conf, self->identity,
+                                        (uint32_t)fl_conf_int(self->conf, "masking.draws_max"));
     participant.masking = &self->masking;
     participant.mark = &self->mark;
     participant.judge = s_judge;

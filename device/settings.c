@@ -50,6 +50,8 @@ static const fl_setting rows[] = {
       "it; without data.inputs it trains for no other run" },
     { "site", FL_CONF_TEXT, "", 0, 0, NULL,
       "file in which the owner of this site says what is allowed here; without: everything" },
+    { "masking.draws_max", FL_CONF_INT, "1", 0, 3, NULL,
+      "when sums were lost: so many more updates of a model, each of another half of the samples" },
 };
 
 static fl_status

@@ -109,6 +109,7 @@ s_sgd(const builtin *self, const fl_order *order)
         .decay = (float)fl_recipe_get(recipe, "decay", 0),
         .proximal = (float)fl_recipe_get(recipe, "proximal", 0),
         .seed = fl_rng_u64(&shard),
+        .half = order->draw > 0,
     };
 }
 
@@ -130,7 +131,9 @@ s_run(builtin *self, fl_training *training, fl_sgd *sgd, float *received)
     if (!fl_clock_pause(self->conf.delay_ms, &self->cancel)) {
         return FL_BUSY;
     }
-    if (fl_recipe_get(&training->order.plan.recipe, "evaluate", 1) != 0 && !self->conf.mute) {
+    //  A second score of one model, beside the first one, would tell who was left out.
+    bool scores = !self->conf.mute && training->order.draw == 0;
+    if (scores && fl_recipe_get(&training->order.plan.recipe, "evaluate", 1) != 0) {
         fl_score score;
         FL_TRY(fl_assess(self->network, &self->conf.samples, received, &self->cancel, &score));
         s_note_score(&score, training->stats);
@@ -159,8 +162,8 @@ s_train(void *object, fl_training *training, fl_why *why)
     atomic_store(&self->cancel, false);
     memset(training->stats, 0, sizeof training->stats);
     training->samples = samples;
-    if (samples == 0) {
-        return fl_fail(FL_MISSING, why, "this device holds no sample");
+    if (samples < fl_trainer_least(&training->order)) {
+        return fl_fail(FL_MISSING, why, "no sample here, or one and a draw takes half");
     }
     fl_safetensors file;
     FL_TRY(s_check_plan(training, why));

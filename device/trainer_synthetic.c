@@ -57,15 +57,18 @@ s_train(void *object, fl_training *training, fl_why *why)
     atomic_store(&self->cancel, false);
     memset(training->stats, 0, sizeof training->stats);
     training->samples = self->conf.samples;
-    if (self->conf.samples == 0) {
-        return fl_fail(FL_MISSING, why, "this device holds no sample");
+    if (self->conf.samples < fl_trainer_least(&training->order)) {
+        return fl_fail(FL_MISSING, why, "no sample here, or one and a draw takes half");
+    }
+    if (training->order.draw > 0) {
+        training->samples = (training->samples + 1) / 2;
     }
     fl_status status = s_check_model(self, training, why);
     if (status == FL_OK) {
         bool waited = fl_clock_pause(self->conf.delay_ms, &self->cancel);
         status = waited ? s_fill(self, training) : FL_BUSY;
     }
-    training->stats[FL_STAT_SAMPLES] = self->conf.samples;
+    training->stats[FL_STAT_SAMPLES] = training->samples;
     training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_clock_ms() - start);
     return status;
 }

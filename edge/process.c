@@ -170,7 +170,7 @@ s_seat(process *self, fl_why *why)
     FL_TRY(fl_ledger_sum_heads(self->ledger, &self->kept, why));
     edge.kept = self->kept->facts;
     edge.kept_count = self->kept->count;
-    self->masking = fl_settings_masking(self->conf, self->identity, true);
+    self->masking = fl_settings_masking(self->conf, self->identity, FL_DRAW_MAX);
     self->blocks = fl_settings_blocks(self->identity, 1);
     edge.participant.node = *fl_identity_node(self->identity);
     edge.participant.masking = &self->masking;

@@ -73,6 +73,7 @@ typedef struct fl_event {
             uint64_t model_bytes;
             uint64_t elements;
             fl_run_order order; // known from the beginning
+            uint8_t draw;       // of `model`
         } start;
         struct {
             fl_run_order order;

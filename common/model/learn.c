@@ -117,10 +117,12 @@ fl_learn(fl_network *network, const fl_sgd *sgd, const fl_samples *samples,
     FL_ASSERT(sgd->epochs >= 1 && sgd->batch >= 1);
     FL_ASSERT(sgd->batch <= fl_network_batch_max(network) && sgd->batch <= FL_BATCH_MAX);
     FL_ASSERT(samples->features == fl_shape_inputs(fl_network_shape(network)));
+    fl_samples part = *samples;
+    part.count = sgd->half ? (samples->count + 1) / 2 : samples->count;
     session self = {
         .network = network,
         .sgd = sgd,
-        .samples = samples,
+        .samples = &part,
         .anchor = anchor,
         .parameters = parameters,
         .elements = fl_shape_elements(fl_network_shape(network)),
@@ -137,11 +139,14 @@ fl_learn(fl_network *network, const fl_sgd *sgd, const fl_samples *samples,
         self.order[i] = i;
     }
     fl_rng rng = fl_rng_seeded(sgd->seed);
+    if (sgd->half) {
+        fl_rng_shuffle(&rng, self.order, samples->count);
+    }
     status = FL_OK;
     self.limit.steps = self.limit.samples = 0;
-    self.limit.wanted = (uint64_t)sgd->epochs * ((samples->count + sgd->batch - 1) / sgd->batch);
+    self.limit.wanted = (uint64_t)sgd->epochs * ((part.count + sgd->batch - 1) / sgd->batch);
     for (uint32_t epoch = 0; status == FL_OK && epoch < sgd->epochs && !self.cut; epoch++) {
-        fl_rng_shuffle(&rng, self.order, samples->count);
+        fl_rng_shuffle(&rng, self.order, part.count);
         status = s_epoch(&self, cancel);
     }
     if (sgd->limit != NULL) {

@@ -36,6 +36,7 @@ typedef struct fl_sgd {
     float decay;
     float proximal;
     uint64_t seed;    // of the shuffles
+    bool half;        // train on one half of the samples, drawn by the seed
     fl_limit *limit;  // NULL: none
 } fl_sgd;
 

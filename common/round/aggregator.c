@@ -1384,6 +1384,23 @@ s_missed(const fl_aggregator *self)
     return self->conf.window.missed == FL_MISSED_ABORT ? FL_CLOSE_ABORTED : FL_CLOSE_SKIPPED;
 }
 
+//  Why there are too few. Members that are bound by an update that they masked come first: that is
+//  what the root can do something about (R4d).
+static fl_reason
+s_missed_by(const fl_aggregator *self)
+{
+    bool named = s_masked(self) && self->opened.reason != FL_WHY_NONE, used = false;
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        const bool refused = seat->phase == FL_SEAT_REFUSED;
+        if (refused && seat->reason == FL_WHY_SAME_MODEL) {
+            return FL_WHY_SAME_MODEL;
+        }
+        used = used || (refused && seat->reason == FL_WHY_DRAWS_USED);
+    }
+    return used ? FL_WHY_DRAWS_USED : named ? self->opened.reason : FL_WHY_QUORUM;
+}
+
 static void
 s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
 {
@@ -1395,8 +1412,7 @@ s_finish(fl_aggregator *self, fl_time now, fl_outbox *out)
         effect->finish.blocks = masked ? self->opened.set : 1;
         return;
     }
-    bool named = masked && self->opened.reason != FL_WHY_NONE;
-    s_close(self, s_missed(self), named ? self->opened.reason : FL_WHY_QUORUM, now, out);
+    s_close(self, s_missed(self), s_missed_by(self), now, out);
 }
 
 //  Nothing new is let in from here on.

@@ -686,7 +686,9 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     self->due = now + task->budget_ms;
     s_note(self, FL_NOTE_TASK, FL_WHY_NONE, task->attempt, task->budget_ms, out);
     char text[FL_TEXT_MAX] = "this node takes no part in a round with these settings";
-    static const char opened[] = "a sum of this model was opened with an update of this node in it";
+    static const char opened[] = "a sum of this model may be read that has an update of ours";
+    static const char used[] = "that, and masking.draws_max here allows no further draw: begin "
+                               "with other weights (model.seed), or raise it";
     const fl_offering wanted = { task->order.plan.trainer, task->order.plan.data };
     const fl_offerings ours = fl_offerings_read(fl_offerings_bytes(&self->conf.offers));
     fl_reason reason = self->blocked ? FL_WHY_UNREACHABLE : fl_offerings_lack(&ours, &wanted);
@@ -698,6 +700,7 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
         s_turn_down(self, reason,
                     self->blocked                 ? no_lane
                     : reason == FL_WHY_SAME_MODEL ? opened
+                    : reason == FL_WHY_DRAWS_USED ? used
                                                   : text,
                     out);
         s_decline_again(self, out);

@@ -75,12 +75,18 @@ s_reason_of(fl_status status)
 }
 
 //  Of shuffles and dither. What is masked must not be made again by who knows the plan, nor be the
-//  same in another run (R4), unless the plan pins it.
+//  same in another run or another draw (R4), unless the plan pins it.
 static uint64_t
 s_seed(const fl_errand *job, const fl_order *order)
 {
     if (!fl_plan_masks(&order->plan) || order->plan.pin) {
         return order->plan.seed;
+    }
+    if (order->draw > 0) {
+        const fl_entropy entropy = fl_entropy_os();
+        uint64_t seed;
+        fl_entropy_fill(&entropy, &seed, sizeof seed);
+        return seed;
     }
     uint8_t bytes[16 + 8], mac[FL_MAC_BYTES];
     fl_writer writer = fl_writer_over(bytes, sizeof bytes);

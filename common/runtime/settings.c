@@ -145,7 +145,7 @@ fl_settings_participant(const fl_conf *conf, fl_role role)
 }
 
 fl_secagg_client_conf
-fl_settings_masking(const fl_conf *conf, const fl_identity *identity, bool redraws)
+fl_settings_masking(const fl_conf *conf, const fl_identity *identity, uint32_t draws_max)
 {
     fl_secagg_client_conf client = {
         .keys = fl_identity_keys(identity),
@@ -156,9 +156,8 @@ fl_settings_masking(const fl_conf *conf, const fl_identity *identity, bool redra
         .profile = (fl_masking)fl_conf_choice(conf, "masking"),
         .members_min = s_count(conf, "masking.members_min"),
         .survivors_min = s_count(conf, "masking.survivors_min"),
-        .redraws = redraws,
         .pin_allowed = fl_conf_bool(conf, "masking.pin_allowed"),
-        .reopen_after = s_count(conf, "masking.reopen_after"),
+        .draws_max = draws_max,
         .again_ms = AGAIN_MS,
     };
     memcpy(client.certificate, fl_identity_certificate(identity), sizeof client.certificate);

@@ -101,8 +101,6 @@
       "smallest block to take part in, whatever the root asks for" },                              \
     { "masking.survivors_min", FL_CONF_INT, "3", 3, FL_MEMBERS_MAX, NULL,                          \
       "fewest survivors whose sum to help open, whatever the root asks for" },                     \
-    { "masking.reopen_after", FL_CONF_INT, "0", 0, 1000000000, NULL,                               \
-      "rounds after which an unchanged model may be used with other survivors; 0 is never" },      \
     { "masking.pin_allowed", FL_CONF_BOOL, "false", 0, 0, NULL,                                    \
       "under malicious, take part in masked runs whose updates are not random (plan.pin) too" }
 // clang-format on
@@ -121,7 +119,7 @@ fl_timing fl_settings_timing(const fl_conf *parent, const fl_conf *window);
 fl_participant_conf fl_settings_participant(const fl_conf *conf, fl_role role);
 //  Its half of masked rounds, all but the hop, which is its parent's. Borrows from the identity.
 fl_secagg_client_conf fl_settings_masking(const fl_conf *conf, const fl_identity *identity,
-                                          bool redraws);
+                                          uint32_t draws_max);
 //  A parent's half, of blocks of that hop.
 fl_secagg_server_conf fl_settings_blocks(const fl_identity *identity, uint8_t hop);
 //  What fl_node_open wants, for a process with children or without.

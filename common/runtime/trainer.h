@@ -8,8 +8,16 @@
 #include "common/base/status.h"
 #include "common/wire/message.h"
 
+//  From draw 1 on a training is of a half of the samples, which the seed of the plan draws: it is
+//  private and new each time, but in a pinned run. So there must be two.
+static inline uint64_t
+fl_trainer_least(const fl_order *order)
+{
+    return order->draw > 0 ? 2 : 1;
+}
+
 typedef struct fl_training {
-    fl_order order;           // round, elements and the plan with its recipe
+    fl_order order;           // round, draw, elements and the plan with its recipe
     fl_bytes model;           // the safetensors blob, hash already proved
     float *update;            // (order.elements) filled by the trainer: trained minus received
     uint64_t samples;         // out: samples that were trained on: weighs the update

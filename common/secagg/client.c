@@ -404,11 +404,16 @@ static const fl_secagg_deed *
 s_masked_before(const fl_secagg_client *self)
 {
     const fl_secagg_drawn of = s_drawn(self);
-    const fl_secagg_deed *deed = fl_secagg_mark_binds(&self->mark, &of, self->conf.redraws);
-    const uint64_t round = self->task.order.round;
-    bool waived = deed != NULL && self->conf.reopen_after > 0 && round > deed->where.round &&
-                  round - deed->where.round >= self->conf.reopen_after;
-    return waived ? NULL : deed;
+    return fl_secagg_mark_binds(&self->mark, &of, self->conf.draws_max);
+}
+
+//  Whether the root can help with another draw.
+static fl_reason
+s_bound_by(const fl_secagg_client *self)
+{
+    const fl_secagg_drawn of = s_drawn(self);
+    return fl_secagg_mark_draws(&self->mark, &of) > self->conf.draws_max ? FL_WHY_DRAWS_USED
+                                                                         : FL_WHY_SAME_MODEL;
 }
 
 static fl_reason
@@ -880,11 +885,12 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
     memset(&self->block, 0, sizeof self->block);
     const fl_secagg_deed *deed = s_masked_before(self);
     if (deed != NULL && deed->released) {
-        return FL_WHY_SAME_MODEL;
+        return s_bound_by(self);
     }
     if (deed == NULL) {
         s_say_keys(self, 0, now, out);
-    } else {
+    } else { // before the parent goes on without our keys, it hears why
+        self->again_at = now + task->budget_ms / 16 * 3;
         s_enter(self, FL_CLIENT_HELD, out);
     }
     return FL_WHY_NONE;
@@ -995,6 +1001,8 @@ fl_secagg_client_tick(fl_secagg_client *self, fl_time now, fl_outbox *out)
     }
     if (now >= self->until) {
         s_burn(self, FL_WHY_SILENT, FL_TASK, out);
+    } else if (now >= self->again_at && self->step == FL_CLIENT_HELD) {
+        s_burn(self, s_bound_by(self), FL_TASK, out);
     } else if (now >= self->again_at) {
         fl_secagg_client_again(self, now, out);
     }

@@ -4,7 +4,8 @@
 //
 //  IDLE -> KEYED -> DEALT -> READY -> MASKED -> ACKED -> OPENED -> IDLE. Before MASKED a fresh
 //  roster of the same round leads back to KEYED, with secrets of its own. Under a model that was
-//  masked before, HELD comes before KEYED, until it is proved that this was not opened.
+//  masked before, HELD comes before KEYED until it is proved that this was not opened: soon, or not
+//  in this round.
 //
 //  A part of fl_participant, which hands it the parent's messages and obeys nothing of its own
 //  accord: effects are SEND to FL_PARENT, KEEP and MASK (answered by `answer`), NOTE.
@@ -28,11 +29,10 @@ typedef struct fl_secagg_client_conf {
     fl_masking profile;   // the weakest that it takes part in
     uint32_t members_min; // its own floors, beside those of the plan
     uint32_t survivors_min;
-    bool redraws;          // an edge: a greater draw may have another sum, or the same one again
-    bool pin_allowed;      // take part in a pinned round although the profile is malicious
-    uint32_t reopen_after; // rounds after which R4 is waived for a model; 0 = never
-    uint32_t again_ms;     // what is not answered is said again
-    uint64_t samples;      // of a device: its class follows from them; 0: the lowest
+    bool pin_allowed;   // take part in a pinned round although the profile is malicious
+    uint32_t draws_max; // of one model, beside the first one, that it masks updates of
+    uint32_t again_ms;  // what is not answered is said again
+    uint64_t samples;   // of a device: its class follows from them; 0: the lowest
 } fl_secagg_client_conf;
 
 typedef enum fl_secagg_step {
@@ -92,7 +92,8 @@ void fl_secagg_client_renewed(fl_secagg_client *self, const fl_keys *keys,
 //  up. Says KEYS, or waits for BURNTS. The same body again changes nothing but a later `until`;
 //  another body for the same round burns it. FL_WHY_NONE, or why this member takes no part:
 //  policy-refused, plan, stale (no later round than the last), equivocation, same-model (shares of
-//  a sum were given). Not for an unmasked plan that `profile` allows.
+//  a sum were given), draws-used (and it masks no more draws). Not for an unmasked plan that
+//  `profile` allows.
 FL_CHECKED fl_reason fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task,
                                             const fl_name *parent, fl_time until, fl_time now,
                                             fl_outbox *out);

@@ -224,15 +224,25 @@ fl_secagg_mark_of(const fl_secagg_mark *self, const fl_secagg_drawn *of)
 }
 
 const fl_secagg_deed *
-fl_secagg_mark_binds(const fl_secagg_mark *self, const fl_secagg_drawn *of, bool redraws)
+fl_secagg_mark_binds(const fl_secagg_mark *self, const fl_secagg_drawn *of, uint32_t draws_max)
 {
+    const bool spent = fl_secagg_mark_draws(self, of) > draws_max;
     for (uint32_t i = 0; i < self->count; i++) {
-        if (s_same_model(&self->deed[i].of, of) &&
-            (!redraws || self->deed[i].of.draw >= of->draw)) {
+        if (s_same_model(&self->deed[i].of, of) && (spent || self->deed[i].of.draw >= of->draw)) {
             return &self->deed[i];
         }
     }
     return NULL;
+}
+
+uint32_t
+fl_secagg_mark_draws(const fl_secagg_mark *self, const fl_secagg_drawn *of)
+{
+    uint32_t draws = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        draws += s_same_model(&self->deed[i].of, of) ? 1 : 0;
+    }
+    return draws;
 }
 
 const fl_secagg_deed *

@@ -17,7 +17,7 @@ enum { FL_MARK_DEEDS_MAX = 256, FL_MARK_LEFT_MAX = 64, FL_MARK_RUNS_MAX = 16 };
 typedef struct fl_secagg_drawn {
     fl_run run;
     fl_hash tensors; // of the model, as the order says
-    uint8_t draw;    // below 128; 0: updates are drawn once
+    uint8_t draw;    // below 128; from 1 on of another part of the samples
     bool pin;        // nothing is random: the same in every run
 } fl_secagg_drawn;
 
@@ -70,9 +70,12 @@ bool fl_secagg_mark_clear(fl_secagg_mark *self, const fl_hash *roster);
 
 //  NULL: no update of it was masked, that we know.
 const fl_secagg_deed *fl_secagg_mark_of(const fl_secagg_mark *self, const fl_secagg_drawn *of);
-//  The same of any draw of that model, or, with `redraws`, of this draw and greater ones.
+//  What keeps that from being masked: the same or a greater draw of that model was, or, beside the
+//  first one, `draws_max` other ones. NULL: nothing.
 const fl_secagg_deed *fl_secagg_mark_binds(const fl_secagg_mark *self, const fl_secagg_drawn *of,
-                                           bool redraws);
+                                           uint32_t draws_max);
+//  Of how many draws of that model updates were masked.
+uint32_t fl_secagg_mark_draws(const fl_secagg_mark *self, const fl_secagg_drawn *of);
 const fl_secagg_deed *fl_secagg_mark_at(const fl_secagg_mark *self, const fl_hash *roster);
 
 #endif

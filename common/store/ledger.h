@@ -89,6 +89,7 @@ typedef struct fl_ledger_resume {
     fl_ledger_run run; // `model` and `model_bytes` are the newest
     uint64_t round;    // next to run, from 1
     uint32_t attempt;  // attempts already spent on it
+    uint8_t draw;      // of `model`, as far as rounds were opened
 } fl_ledger_resume;
 
 FL_CHECKED fl_status fl_ledger_resume_get(fl_ledger *self, const fl_run *run,

@@ -78,6 +78,10 @@ s_config(const fl_once_conf *conf, const fl_training *training, fl_why *why)
                                   whole ? json_integer((json_int_t)number) : json_real(number));
     }
     bool made = json_object_set_new(config, "train", values) == 0; // NULLs too
+    if (order->draw > 0) {
+        made = made && json_object_set_new(config, "draw", json_integer(order->draw)) == 0 &&
+               json_object_set_new(config, "share", json_real(0.5)) == 0;
+    }
     char *text = made ? json_dumps(config, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(config);
     if (text == NULL) {
@@ -339,7 +343,7 @@ s_scores(const fl_once_conf *conf, const json_t *metrics, fl_training *training,
     const json_t *count = json_object_get(metrics, "evaluated");
     const double evaluated = count == NULL ? (double)training->samples : json_number_value(count);
     const double accuracy = json_number_value(json_object_get(metrics, "accuracy"));
-    if (loss == NULL || conf->mute) {
+    if (loss == NULL || conf->mute || training->order.draw > 0) {
         return FL_OK;
     }
     if (!(evaluated >= 0 && evaluated <= 0x1.0p32 && accuracy >= 0 && accuracy <= 1)) {

@@ -76,7 +76,8 @@ def part(items: Sequence[Item]) -> Sequence[Item]:
 def _config() -> Config:
     with open(os.environ["FL_CONFIG"], encoding="utf-8") as file:
         told = json.load(file)
-    return {**told["train"], "round": told["round"], "seed": told["seed"]}
+    return {**told["train"], "round": told["round"], "seed": told["seed"],
+            "share": told.get("share", 1)}
 
 
 def _scores(trainer: Trainer, weights: Tensors, config: Config) -> Dict[str, float]:

@@ -5,6 +5,7 @@ models of a run that nothing disturbed."""
 import atexit
 import functools
 import os
+import shutil
 import time
 
 from fabric import Failure, Fabric, expect, logfmt, main, spread
@@ -166,7 +167,39 @@ def a_root_may_die_at_any_step():
         expect(_models(fabric) == undisturbed, "the models are not those of an undisturbed run")
 
 
+def a_root_from_a_backup_gets_on_with_another_draw():
+    """Its devices masked an update of that model and gave shares of it, and no edge has the sum."""
+    with _fabric(**{"plan.pin": False}) as fabric:
+        fabric.start()
+        fabric.whole(BACK_S)
+        root, copy = fabric["root"], fabric["root"].state + ".backup"
+        root.stop()
+        shutil.copytree(root.state, copy, ignore=shutil.ignore_patterns("operator*"))
+        root.start()
+        at = fabric.closed()
+        fabric.until(lambda: sum(one["close"] == "done" for one in fabric.rounds()
+                                 if one["round"] > at) >= 3, BACK_S, "three more rounds")
+        ahead = fabric.closed()
+        root.stop()
+        shutil.rmtree(root.state)
+        os.rename(copy, root.state)
+        root.start()
+        fabric.whole(BACK_S)
+        rounds = [one for one in fabric.rounds() if one["round"] > at]
+        late = [one["reason"] for one in rounds if one["close"] != "done" and one["round"] > ahead]
+        _see_logged(root, "draw")
+        expect(late.count("same-model") <= 4 and len(late) <= 6, f"skipped after {ahead}: {late}")
+        print(f"    rounds after {at}: {[one['reason'] or one['close'] for one in rounds]}",
+              flush=True)
+
+
+def _see_logged(process, wanted):
+    with open(process.log, encoding="utf-8") as file:
+        lines = [line for line in map(logfmt, file) if line and line.get("id") == wanted]
+    expect(lines, f"{process.name} does not log {wanted}")
+
+
 if __name__ == "__main__":
     main([a_device_may_die_at_any_step, a_device_that_dies_after_masking_is_recovered,
           an_edge_may_die_at_any_step, of_three_edges_one_may_die_before_anybody_masks,
-          a_root_may_die_at_any_step])
+          a_root_may_die_at_any_step, a_root_from_a_backup_gets_on_with_another_draw])

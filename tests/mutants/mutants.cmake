@@ -88,6 +88,9 @@ fl_mutant(r4-kept-of-any-plan unit/edge/kept_test
     the_same_sum_is_handed_in_for_the_same_model_and_numbers_alone)
 set(burnt unit/secagg/burnt_test)
 fl_mutant(r4-bound-when-it-opens ${burnt} who_did_not_give_shares_masks_once_all_the_same)
+fl_mutant(r4-any-draw unit/secagg/client_life_test
+    of_a_model_further_draws_are_masked_as_often_as_the_member_allows)
+fl_mutant(r4-draw-of-all-samples unit/model/learn_test a_half_is_another_one_for_each_seed)
 fl_mutant(r4-masks-again ${attack} an_update_is_not_opened_again_with_other_survivors
     a_detour_over_another_run_makes_nobody_forget)
 fl_mutant(r10-who-released-says-burnt ${burnt} a_block_that_was_opened_is_never_proved_unopened)

@@ -393,7 +393,7 @@ fl_sim_check_commit(fl_sim *sim, const fl_report *of_run)
     if (commit->done) {
         fl_sim_check_apart(sim, era, of_run);
     }
-    if (s_rounds_left(sim) <= 3) {
+    if (s_rounds_left(sim) <= (fl_plan_masks(&sim->plan) ? SIM_LAST_MASKED : 3)) {
         fl_sim_clear_sky(sim); // the last rounds must show that the tree finds together again
     }
 }
@@ -561,7 +561,9 @@ fl_sim_check_end(fl_sim *sim)
             s_check_leaks(sim, node);
         }
     }
-    if (fl_plan_masks(&sim->plan) && (sim->stuck || fl_sim_veil_waits(sim))) {
+    const bool waits = fl_plan_masks(&sim->plan) && fl_sim_veil_waits(sim);
+    sim->totals.count[SIM_DRAWS_USED] += waits;
+    if (waits || (fl_plan_masks(&sim->plan) && sim->stuck)) {
         return; // too few at some parent
     }
     if (!aborted && notary->done_clear == 0) {

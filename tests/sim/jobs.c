@@ -145,6 +145,7 @@ s_close_round(fl_sim_era *era, const fl_report *report)
     era->bases[era->row.rounds_closed++] = report->base;
     era->row.model = report->model;
     era->row.open = 0;
+    era->draw = report->close == FL_CLOSE_DONE ? 0 : era->draw;
     era->aborted = report->close == FL_CLOSE_ABORTED ? report->reason : FL_WHY_NONE;
     era->since = era->sim->now;
     era->roll = fl_sim_grow(era->roll, bytes > 0 ? bytes : 1);
@@ -196,11 +197,17 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
             fl_sim_era *era = fl_sim_era_of(sim, &report->run);
             era->row.open = ++sim->opened;
             era->attempt = report->attempt;
+            era->draw = report->draw;
         }
     } else if (close && node->role == FL_ROLE_EDGE) {
         s_close_below(sim, node, report);
     } else if (close && node->role == FL_ROLE_ROOT) {
         fl_sim_check_commit(sim, report);
+        if (sim->restores && report->close == FL_CLOSE_DONE) {
+            fl_sim_push(sim, (fl_sim_item){ .at = sim->now + s_some(sim, 30, 3000),
+                                            .what = SIM_AT_CRASH,
+                                            .life = node->life });
+        }
         if (sim->plant != PLANT_FORGET_COMMIT || report->round != 2) {
             s_close_round(fl_sim_era_of(sim, &report->run), report);
         } else if (!sim->weather.clear) {

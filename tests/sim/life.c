@@ -216,7 +216,6 @@ s_replace(fl_sim *sim, fl_sim_node *node)
         fl_sim_expel(sim, node->link);
     }
     fl_sim_node_crash(sim, node, s_between(sim, 500, 5000));
-    fl_sim_veil_replaced(sim, node);
     fl_sim_mask_release(node);
     fl_sim_ledger_release(node);
     memset(&node->ledger, 0, sizeof node->ledger);

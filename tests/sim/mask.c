@@ -93,8 +93,7 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
         .profile = masks->profile,
         .members_min = masks->members_min,
         .survivors_min = masks->survivors_min,
-        .reopen_after = sim->reopen_after,
-        .redraws = node->role == FL_ROLE_EDGE,
+        .draws_max = node->role == FL_ROLE_EDGE ? FL_DRAW_MAX : sim->draws_max,
         .again_ms = 500,
     };
     memcpy(masks->member.certificate, identity->certificate, FL_CERT_BYTES);

@@ -175,6 +175,9 @@ fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
     sim->totals.count[SIM_CRASH_UNSAVED] += node->saves > 0;
     sim->totals.count[SIM_CRASH_JOB] += node->jobs > 0 || node->training;
     fl_sim_mask_crash(sim, node);
+    if (node->role == FL_ROLE_ROOT) {
+        fl_sim_turns_restored(sim);
+    }
     s_destroy_machine(node);
     fl_sim_work_release(node);
     memset(node->models, 0, sizeof node->models);

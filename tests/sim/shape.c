@@ -263,7 +263,8 @@ s_draw_masks(fl_sim *sim)
         sim->plan.survivors_min[hop] = (uint8_t)(s_chance(sim, 90) ? 3 : s_draw(sim, 3, most));
     }
     sim->plan.step_ms = s_draw(sim, 150, 500);
-    sim->reopen_after = s_chance(sim, 90) ? 0 : 1;
+    sim->draws_max = s_chance(sim, 90) ? 1 : 3;
+    sim->restores = sim->seed % 4 == 1;
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_masks *masks = &sim->nodes[i].masks;
         masks->profile = fl_plan_masking(&sim->plan, sim->nodes[i].parent == 0 ? 2 : 1);
@@ -391,7 +392,7 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
     bool big = nodes <= 12 && s_chance(sim, 40); // several chunks
     sim->elements = big ? s_draw(sim, 20000, 60000) : s_draw(sim, 16, 64);
     sim->model_bytes = big || s_chance(sim, 4) ? s_draw(sim, 70000, 400000) : s_draw(sim, 64, 512);
-    sim->rounds = masked ? s_draw(sim, 4, 6) : s_draw(sim, 5, 8);
+    sim->rounds = masked ? SIM_LAST_MASKED + s_draw(sim, 1, 3) : s_draw(sim, 5, 8);
     s_draw_plan(sim);
     s_draw_masks(sim);
     s_make_outboxes(sim);
@@ -442,7 +443,7 @@ fl_sim_lay_out(fl_sim *sim, const fl_sim_layout *layout)
     sim->expect = 1;
     sim->expect_leaves = devices;
     sim->start_wait_ms = 2000;
-    sim->reopen_after = 1;
+    sim->draws_max = 3;
     sim->stuck = sim->measured = true; // what a test does may end any round
     memset(sim->run.bytes, 0x11, sizeof sim->run.bytes);
     s_make_outboxes(sim);

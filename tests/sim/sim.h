@@ -94,6 +94,9 @@ typedef enum fl_sim_count {
     SIM_TAKEN_UP_DONE,
     SIM_SUMS_AGAIN,
     SIM_CLEARED,
+    SIM_RESTORED,
+    SIM_DRAWS,
+    SIM_DRAWS_USED,
     SIM_SNIPED,
     SIM_CRASH_CHILD,                                      // a child by its step, from here on
     SIM_CRASH_PARENT = SIM_CRASH_CHILD + SIM_CHILD_STEPS, // a block by its state
@@ -367,8 +370,8 @@ typedef struct fl_sim {
     bool calm;           // no weather at all
     bool measured;       // some deadline follows the median: rounds may be missed for it
     bool stuck;          // masked, and some parent cannot be sure of enough members
-    uint32_t reopen_after;
-    bool proof_lost;     // with the disk of an edge, which blocks were not opened
+    uint32_t draws_max;
+    bool restores;       // the root, once, from a backup of the round before
     uint64_t again_in;   // newest round in which an edge handed in a sum that it had kept
     fl_time progress_by; // the run must have ended by then
     bool over;           // all runs have ended
@@ -567,9 +570,7 @@ void fl_sim_veil_pushed(fl_sim *sim, fl_sim_node *node, const fl_sim_vec *vec, f
 void fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note);
 //  Plain bytes are about to be masked.
 void fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain);
-//  A parent loses its disk: its rosters clear no marks any more, and its sum is gone.
-void fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node);
-//  Children wait for another model: of a sum that is lost some gave shares, or the proof is lost.
+//  Devices wait for another model: they have masked all the draws of it that they may.
 bool fl_sim_veil_waits(const fl_sim *sim);
 void fl_sim_veil_commit(fl_sim *sim, const fl_report *report);
 

@@ -176,6 +176,30 @@ s_begin(fl_sim *sim, fl_sim_era *era)
     fl_sim_count_up(sim, SIM_RUNS);
 }
 
+void
+fl_sim_turns_restored(fl_sim *sim)
+{
+    fl_sim_notary *notary = &sim->notary;
+    for (uint32_t i = 0; i < sim->runs && sim->restores; i++) {
+        fl_sim_era *era = &sim->eras[i];
+        uint64_t last = notary->closed_of[i], done = last;
+        while (done > 0 && !notary->commits[era->before + done].done) {
+            done--;
+        }
+        if (era->row.state == FL_RUN_RUNNING && done > 0 && last + 5 <= sim->rounds) {
+            era->row.model = notary->commits[era->before + done].base;
+            era->draw = 0;
+            for (uint32_t k = 0; k < sim->node_count; k++) { // what is undone may count again
+                notary->counted[k] &= ~((((uint64_t)1 << sim->rounds) - 1) << (era->before + 1));
+            }
+            sim->opened++; // the round that is open was of another model
+            notary->commits[era->before + last].model = era->row.model;
+            fl_sim_count_up(sim, SIM_RESTORED);
+            sim->restores = false;
+        }
+    }
+}
+
 fl_status
 fl_live_run_read(const fl_live_run_conf *conf, const fl_run *run, fl_live_run **live, fl_why *why)
 {
@@ -262,6 +286,7 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     *start = (fl_event){ .kind = FL_EV_START };
     start->start.round = era->row.rounds_closed + 1;
     start->start.attempt = era->row.open > 0 ? era->attempt : 0;
+    start->start.draw = era->draw;
     start->start.run = era->row.run;
     start->start.model = start->start.tensors = era->row.model;
     start->start.model_bytes = era->row.model_bytes;

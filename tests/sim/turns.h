@@ -18,6 +18,7 @@ typedef struct fl_sim_era {
     uint64_t before;     // rounds of the runs before it: the checkers count over all of them
     fl_hash first;       // the model that it began with
     uint32_t attempt;    // of the round that is open
+    uint8_t draw;        // of the newest one, 0 if it was done
     fl_reason aborted;   // why its last round ended it
     fl_hash *bases;      // (row.rounds_closed)
     fl_roll_entry *roll; // (roll_count), of the round closed last
@@ -39,6 +40,8 @@ uint64_t fl_sim_round(const struct fl_sim *sim, const fl_run *run, uint64_t roun
 void fl_sim_submit(struct fl_sim *sim, bool operated);
 //  A root's process starts.
 void fl_sim_turns_start(struct fl_sim *sim, struct fl_sim_node *root);
+//  The root comes back from a backup, once: to the model before the newest.
+void fl_sim_turns_restored(struct fl_sim *sim);
 void fl_sim_turns_do(struct fl_sim *sim, struct fl_sim_item *item);
 bool fl_sim_era_ended(const fl_sim_era *era);
 bool fl_sim_all_ended(const struct fl_sim *sim);

@@ -253,6 +253,8 @@ s_named(fl_reason reason)
         [FL_WHY_RESTART] = true,
         [FL_WHY_STORAGE] = true,
         [FL_WHY_QUORUM] = true,
+        [FL_WHY_SAME_MODEL] = true,
+        [FL_WHY_DRAWS_USED] = true,
         [FL_WHY_SILENT] = true,
         [FL_WHY_STALE] = true,
         [FL_WHY_LATE] = true,
@@ -261,55 +263,19 @@ s_named(fl_reason reason)
     return named[reason];
 }
 
-static bool
-s_keeps(const fl_sim_node *edge, const fl_secagg_drawn *of)
+bool
+fl_sim_veil_waits(const fl_sim *sim)
 {
-    for (uint32_t i = 0; i < edge->masks.kept_count; i++) {
-        const fl_sim_kept *kept = &edge->masks.kept[i];
-        if (fl_run_equal(&kept->run, &of->run) &&
-            memcmp(fl_blob_bytes(kept->head).data, of->tensors.bytes, sizeof of->tensors) == 0) {
+    for (uint32_t i = 0; i < sim->node_count * sim->runs; i++) {
+        const fl_sim_node *node = &sim->nodes[i / sim->runs];
+        const fl_sim_era *era = &sim->eras[i % sim->runs];
+        const fl_secagg_mark mark = s_mark(node);
+        const fl_secagg_drawn of = { era->row.run, era->row.model, 0, era->plan.pin };
+        if (node->role == FL_ROLE_DEVICE && fl_secagg_mark_draws(&mark, &of) > sim->draws_max) {
             return true;
         }
     }
     return false;
-}
-
-//  How many children of it masked an update of the model that their run stands at, in its blocks.
-//  `given`: and gave shares of it, and the sum is not here.
-static uint32_t
-s_bound(const fl_sim *sim, const fl_sim_node *node, bool given)
-{
-    uint32_t bound = 0;
-    for (uint32_t i = 0; i < node->child_count; i++) {
-        const fl_sim_node *child = &sim->nodes[node->children[i]];
-        const fl_secagg_mark mark = s_mark(child);
-        for (uint32_t j = 0; j < mark.count; j++) {
-            const fl_secagg_deed *deed = &mark.deed[j];
-            const fl_sim_era *era = fl_sim_era_of(sim, &deed->of.run);
-            bool here = era != NULL && fl_hash_equal(&deed->of.tensors, &era->row.model) &&
-                        fl_name_equal(&deed->where.edge, &node->name);
-            bool lost =
-                deed->released && child->role == FL_ROLE_DEVICE && !s_keeps(node, &deed->of);
-            bound += here && (!given || lost);
-        }
-    }
-    return bound;
-}
-
-void
-fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node)
-{
-    sim->proof_lost = sim->proof_lost || s_bound(sim, node, false) > 0;
-}
-
-bool
-fl_sim_veil_waits(const fl_sim *sim)
-{
-    bool waits = sim->proof_lost;
-    for (uint32_t i = 0; i < sim->node_count && !waits; i++) {
-        waits = s_bound(sim, &sim->nodes[i], true) > 0;
-    }
-    return waits;
 }
 
 void
@@ -335,6 +301,8 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
         fl_sim_count_up(sim, SIM_SUMS_AGAIN);
     } else if (note->id == FL_NOTE_MASKING_CLEARED) {
         fl_sim_count_up(sim, SIM_CLEARED);
+    } else if (note->id == FL_NOTE_DRAW) {
+        fl_sim_count_up(sim, SIM_DRAWS);
     } else if (note->id == FL_NOTE_MASKING_ENDED) {
         fl_sim_count_up(sim, SIM_BLOCKS_DONE);
         sim->totals.count[SIM_TAKEN_UP_DONE] += note->round == node->masks.given_round;

@@ -78,6 +78,9 @@ static const char *const counts[SIM_COUNTS] = {
     [SIM_TAKEN_UP_DONE] = "blocks opened after a restart",
     [SIM_SUMS_AGAIN] = "sums handed in again",
     [SIM_CLEARED] = "marks cleared by BURNTS",
+    [SIM_RESTORED] = "models taken back with the root's backup",
+    [SIM_DRAWS] = "further draws",
+    [SIM_DRAWS_USED] = "seeds that end with all draws used",
     [SIM_SNIPED] = "crashes aimed at a step",
     [SIM_VIRTUAL_MS] = "virtual ms",
 };

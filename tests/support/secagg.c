@@ -43,6 +43,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
     const masked_plan *plan = &world->plan;
     fl_order *order = &world->task.order;
     *order = (fl_order){ .round = round,
+                         .draw = world->draw,
                          .model_bytes = 4,
                          .elements = plan->elements,
                          .plan = { .clip = 1.0f,
@@ -65,6 +66,7 @@ s_sign_task(masked_world *world, uint64_t round, uint64_t model)
     }
     masked_sign(world, &world->task);
     world->task.attempt = 1;
+    world->task.budget_ms = 1000000;
 }
 
 static void
@@ -428,6 +430,7 @@ masked_begin(masked_world *world, uint32_t index)
     fl_reason reason =
         fl_secagg_client_begin(world->member[index].machine, &world->task, &world->parent,
                                world->now + 1000000, world->now, world->out);
+    world->member[index].refused = reason;
     world->member[index].silent = world->member[index].silent || reason != FL_WHY_NONE;
     masked_obey(world, (int32_t)index);
 }

@@ -52,6 +52,7 @@ typedef struct masked_member {
     fl_secagg_client_conf conf;
     masked_drop drop;
     bool silent;
+    fl_reason refused;           // the task that it was given last
     uint8_t mark[FL_MARK_BYTES]; // what is durable
     bool marked;
     int64_t *plain; // (elements) the update
@@ -82,6 +83,7 @@ struct masked_world {
     fl_task task;
     uint64_t model; // its hash is made of this
     uint8_t run;    // and the run's name of this
+    uint8_t draw;   // and the draw
     fl_name parent;
     fl_authority *authority;
     fl_deny_list *deny;

@@ -205,11 +205,50 @@ a_limit_cuts_training_after_a_whole_step_and_says_so(void **state)
     fl_network_destroy(&network);
 }
 
+//  Each sample lights one input, so the weights that move tell which ones were trained on.
+static void
+a_half_is_another_one_for_each_seed(void **state)
+{
+    (void)state;
+    enum { N = 9, WEIGHTS = (N + 1) * 2 };
+    static const fl_shape line = { .layers = 1, .size = { N, 2 } };
+    uint8_t inputs[N * N] = { 0 }, labels[N] = { 0, 1, 0, 1, 0, 1, 0, 1, 0 };
+    for (uint32_t i = 0; i < N; i++) {
+        inputs[i * N + i] = 255;
+    }
+    const fl_samples samples = { inputs, labels, N, N };
+    fl_network *network = fl_network_new(&line, 2, fl_gemm_reference);
+    atomic_bool cancel = false;
+    bool moved[3][WEIGHTS];
+    for (uint32_t seed = 0; seed < 3; seed++) { // the last one as the one before
+        fl_limit limit = { 0 };
+        float before[WEIGHTS] = { 0 }, w[WEIGHTS] = { 0 };
+        const fl_sgd sgd = { .epochs = 3,
+                             .batch = 2,
+                             .rate = 0.1f,
+                             .seed = 7 + seed - seed / 2,
+                             .half = true,
+                             .limit = &limit };
+        assert_int_equal(fl_learn(network, &sgd, &samples, NULL, w, &cancel), FL_OK);
+        assert_int_equal(limit.samples, (N + 1) / 2);
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < WEIGHTS; i++) {
+            moved[seed][i] = w[i] != before[i];
+            count += moved[seed][i];
+        }
+        assert_int_equal(count, 2 * ((N + 1) / 2 + 1)); // and both biases
+    }
+    assert_memory_not_equal(moved[0], moved[1], sizeof moved[0]);
+    assert_memory_equal(moved[1], moved[2], sizeof moved[1]);
+    fl_network_destroy(&network);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_learns_and_gives_the_same_parameters_again),
+        cmocka_unit_test(a_half_is_another_one_for_each_seed),
         cmocka_unit_test(a_step_is_that_of_the_formula),
         cmocka_unit_test(the_proximal_term_keeps_parameters_near_the_anchor),
         cmocka_unit_test(batches_cover_every_sample_once_an_epoch_whatever_their_size),

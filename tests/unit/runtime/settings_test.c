@@ -178,11 +178,11 @@ a_member_masks_unless_it_is_told_not_to(void **state)
     (void)state;
     fl_identity *identity = s_enrolled();
     assert_int_equal(with(NULL), FL_OK);
-    fl_secagg_client_conf member = fl_settings_masking(conf, identity, false);
+    fl_secagg_client_conf member = fl_settings_masking(conf, identity, 1);
     assert_int_equal(member.profile, FL_MASKING_MALICIOUS);
     assert_int_equal(member.members_min, 3);
     assert_int_equal(member.survivors_min, 3);
-    assert_int_equal(member.reopen_after, 0);
+    assert_int_equal(member.draws_max, 1);
     assert_true(member.again_ms > 0 && member.hop == 1);
     assert_string_equal(member.node.name, "dev-a");
     assert_ptr_equal(member.keys, fl_identity_keys(identity));
@@ -190,15 +190,14 @@ a_member_masks_unless_it_is_told_not_to(void **state)
     assert_ptr_equal(member.trust.authority, fl_identity_trust(identity, FL_ROLES_CHILD).authority);
     assert_ptr_equal(member.trust.deny, fl_identity_denied(identity));
     assert_int_equal(with("--masking", "honest", "--masking-members-min", "9",
-                          "--masking-survivors-min", "7", "--masking-reopen-after", "4", NULL),
+                          "--masking-survivors-min", "7", NULL),
                      FL_OK);
-    member = fl_settings_masking(conf, identity, false);
+    member = fl_settings_masking(conf, identity, 1);
     assert_int_equal(member.profile, FL_MASKING_HONEST);
     assert_int_equal(member.members_min, 9);
     assert_int_equal(member.survivors_min, 7);
-    assert_int_equal(member.reopen_after, 4);
     assert_int_equal(with("--masking", "unmasked", NULL), FL_OK);
-    assert_int_equal(fl_settings_masking(conf, identity, false).profile, FL_MASKING_NONE);
+    assert_int_equal(fl_settings_masking(conf, identity, 1).profile, FL_MASKING_NONE);
     assert_int_equal(with("--masking-members-min", "2", NULL), FL_RANGE); // two are never enough
     fl_secagg_server_conf blocks = fl_settings_blocks(identity, 2);
     assert_int_equal(blocks.hop, 2);
@@ -217,7 +216,7 @@ a_file_may_name_the_profile_and_what_belongs_to_it(void **state)
     static const char text[] = "masking: honest\nmasking.members_min: 6\n";
     place_write("settings.yaml", text, sizeof text - 1);
     assert_int_equal(with("--config", place_of("settings.yaml"), NULL), FL_OK);
-    fl_secagg_client_conf member = fl_settings_masking(conf, identity, false);
+    fl_secagg_client_conf member = fl_settings_masking(conf, identity, 1);
     assert_int_equal(member.profile, FL_MASKING_HONEST);
     assert_int_equal(member.members_min, 6);
     fl_identity_close(&identity);

@@ -358,25 +358,33 @@ a_mark_that_cannot_be_stored_ends_the_round_before_a_byte_is_masked(void **state
     masked_destroy(&world);
 }
 
+//  A draw counts only where it was masked, and none comes twice.
 static void
-a_model_may_be_opened_again_as_configured(void **state)
+of_a_model_further_draws_are_masked_as_often_as_the_member_allows(void **state)
 {
     (void)state;
-    for (uint32_t after = 0; after < 3; after++) {
+    for (uint32_t most = 0; most < 3; most++) {
         masked_plan plan = masked_plan_small(5);
         masked_world *world = masked_new(&plan, 5);
         for (uint32_t i = 0; i < 5; i++) {
-            world->member[i].conf.reopen_after = after;
+            world->member[i].conf.draws_max = most;
             masked_restart_member(world, i);
         }
-        masked_open(world);
-        assert_int_equal(masked_run(world), FL_WHY_NONE);
-        masked_next_round(world, 2, true);
-        masked_open(world);
-        assert_int_equal(masked_run(world), after == 1 ? FL_WHY_NONE : FL_WHY_ROSTER_TOO_SMALL);
-        masked_next_round(world, 3, true);
-        masked_open(world);
-        assert_int_equal(masked_run(world), after > 0 ? FL_WHY_NONE : FL_WHY_ROSTER_TOO_SMALL);
+        for (uint8_t round = 1; round <= 5; round++) {
+            static const uint8_t draws[] = { 0, 0, 1, 1, 2 };
+            const uint8_t draw = world->draw = draws[round - 1];
+            const bool fresh = round == 1 || draw > draws[round - 2];
+            const bool may = fresh && draw <= most;
+            if (round > 1 || draw > 0) {
+                masked_next_round(world, round, true);
+            }
+            masked_open(world);
+            assert_int_equal(masked_run(world), may ? FL_WHY_NONE : FL_WHY_ROSTER_TOO_SMALL);
+            const bool used = draw > most || (draw == most && !fresh);
+            assert_int_equal(world->member[0].refused, may    ? FL_WHY_NONE
+                                                       : used ? FL_WHY_DRAWS_USED
+                                                              : FL_WHY_SAME_MODEL);
+        }
         masked_destroy(&world);
     }
 }
@@ -403,7 +411,7 @@ main(void)
         cmocka_unit_test(a_participant_signs_for_its_new_hop_and_never_changes_it_within_a_round),
         cmocka_unit_test(secrets_are_gone_when_a_round_ends),
         cmocka_unit_test(a_mark_that_cannot_be_stored_ends_the_round_before_a_byte_is_masked),
-        cmocka_unit_test(a_model_may_be_opened_again_as_configured),
+        cmocka_unit_test(of_a_model_further_draws_are_masked_as_often_as_the_member_allows),
         cmocka_unit_test(steps_have_names),
     };
     return cmocka_run_group_tests_name("core/masking_member_life", tests, NULL, NULL);

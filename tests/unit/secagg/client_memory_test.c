@@ -90,6 +90,11 @@ a_mark_knows_what_was_masked_and_whether_shares_were_given(void **state)
     s_mask(&mark, 1, 7, 10); // in place of the one before
     assert_int_equal(mark.count, 1);
     assert_int_equal(s_of(&mark, 1, 7)->where.round, 10);
+    const fl_secagg_drawn first = { .run = again.run, .tensors = again.tensors };
+    assert_true(fl_secagg_mark_binds(&mark, &first, 3) != NULL);
+    assert_true(fl_secagg_mark_binds(&mark, &again, 0) != NULL); // none beside the first
+    assert_null(fl_secagg_mark_binds(&mark, &again, 1));
+    assert_int_equal(fl_secagg_mark_draws(&mark, &again), 1);
 }
 
 //  Runs take turns: the newest deed of each of sixteen stays, however many rounds another one has.

@@ -28,9 +28,11 @@ typedef struct a_rule {
     bool told_early; // shares leave before the mark is durable
     bool any_run;    // signatures of a block of another run count
     uint32_t runs;   // 1 or 2, with one model
+    bool draws;      // or, instead of two runs, two draws of one run
+    bool one_update; // which are of one update
 } a_rule;
 
-//  Two runs: each member stands in both; in hand at most in one.
+//  Two runs, or draws: each member stands in both; in hand at most in one.
 typedef struct a_state {
     uint16_t member[HONEST_MAX]; // sorted; 8 bits for each run
 } a_state;
@@ -154,6 +156,16 @@ s_violated(const a_rule *rule, const a_state *now)
             return true;
         }
     }
+    bool both = rule->one_update;
+    for (uint32_t run = 0; run < 2 && both; run++) {
+        both = s_count(rule, now, run, true) >= fl_secagg_threshold(rule->members);
+    }
+    for (uint32_t i = 0; i < HONEST_MAX && both; i++) {
+        if (s_unpack((uint8_t)now->member[i]).left &&
+            s_unpack((uint8_t)(now->member[i] >> 8)).left) {
+            return true;
+        }
+    }
     return false;
 }
 
@@ -175,9 +187,16 @@ s_visit(const a_rule *rule, const a_state *now)
             if (rule->runs == 2 && mine.at == DEALT && at != OUT && at != AGAIN && at != DEALT) {
                 continue; // one round is in hand at a time
             }
+            const bool later = rule->draws && run == 0 && s_unpack(other).mark != NO_MARK;
+            if (later && mine.at == DEALT) {
+                continue; // an earlier draw than one with a mark is not masked
+            }
             uint32_t count = s_moves(rule, mine, proved[run], next);
             for (uint32_t m = 0; m < count; m++) {
                 a_state then = *now;
+                if (later && s_unpack(next[m]).again && !mine.again) {
+                    continue;
+                }
                 then.member[i] = (uint16_t)(other << 8 * (1 - run) | next[m] << 8 * run);
                 s_push(then);
             }
@@ -261,6 +280,21 @@ two_runs_of_one_model_are_each_by_itself(void **unused)
     assert_true(s_breaks(&two));
 }
 
+//  The root raises the draw whenever it likes. An honest member has another update there.
+static void
+two_draws_of_one_model_are_each_by_itself(void **unused)
+{
+    (void)unused;
+    for (uint32_t bad = 0; bad < 2; bad++) { // of three and of four, below the cliff
+        a_rule draws = s_rule(3 + bad, bad);
+        draws.runs = 2;
+        draws.draws = true;
+        assert_false(s_breaks(&draws));
+        draws.one_update = true;
+        assert_true(s_breaks(&draws));
+    }
+}
+
 //  With so many bad members both words can be had exactly from the cliff on.
 static void
 the_count_holds_for_every_size(void **unused)
@@ -288,6 +322,7 @@ main(void)
         cmocka_unit_test(below_the_cliff_no_order_breaks_the_rule_and_at_it_one_does),
         cmocka_unit_test(each_part_of_the_rule_is_needed),
         cmocka_unit_test(two_runs_of_one_model_are_each_by_itself),
+        cmocka_unit_test(two_draws_of_one_model_are_each_by_itself),
         cmocka_unit_test(the_count_holds_for_every_size),
     };
     int failed = cmocka_run_group_tests_name("core/marks_model", tests, NULL, NULL);

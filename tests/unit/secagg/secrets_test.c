@@ -228,10 +228,6 @@ s_open_again_elsewhere(bool pin, fl_reason wanted)
     masked_plan plan = masked_plan_small(MEMBERS);
     plan.pin = pin;
     masked_world *world = masked_new(&plan, 5);
-    for (uint32_t i = 0; i < MEMBERS; i++) {
-        world->member[i].conf.reopen_after = 2;
-        masked_restart_member(world, i);
-    }
     masked_next_round(world, 5, false);
     masked_open(world);
     assert_int_equal(masked_run(world), FL_WHY_NONE);
