@@ -7,11 +7,12 @@
 """
 from __future__ import annotations
 
+import math
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import torch
 
-from . import Config, Trainer, serve as _serve
+from . import Config, NoData, Trainer, serve as _serve
 from .tensors import Tensors
 
 __all__ = ["ModelTrainer", "serve"]
@@ -38,6 +39,19 @@ def _named(model: torch.nn.Module) -> Dict[str, torch.Tensor]:
         seen.append(value.data_ptr())
         out[_plain(name)] = value
     return out
+
+
+def _chosen(loader: Any, share: float) -> Any:
+    """Of a round that asks for a part of the samples: that part, another one each time."""
+    if share >= 1:
+        return loader
+    samples = getattr(loader, "dataset", None)
+    if samples is None or len(samples) < 2:
+        raise NoData("no samples to choose from: a loader with a dataset of two or more")
+    chosen = torch.randperm(len(samples))[:math.ceil(len(samples) * share)].tolist()
+    return torch.utils.data.DataLoader(torch.utils.data.Subset(samples, chosen), shuffle=True,
+                                       batch_size=loader.batch_size or 1,
+                                       collate_fn=loader.collate_fn)
 
 
 class ModelTrainer(Trainer):
@@ -69,10 +83,11 @@ class ModelTrainer(Trainer):
         self.set_parameters(parameters)
         torch.manual_seed(int(config["seed"]))
         optimizer = self.optimizer(self.model, config)
+        loader = _chosen(self.train_loader, float(config.get("share", 1)))
         self.model.train()
         samples, total, seen = 0, 0.0, 0
         for epoch in range(int(config.get("epochs", 1))):
-            for x, y in self.train_loader:
+            for x, y in loader:
                 x, y = x.to(self.device), y.to(self.device)
                 optimizer.zero_grad()
                 value = self.loss(self.model(x), y)

@@ -292,7 +292,7 @@ s_do(fl_sim *sim, fl_sim_item *item)
         s_job_due(sim, node, item);
         break;
     case SIM_AT_CRASH:
-        if (current && (node->stopping || !sim->weather.clear)) {
+        if (current && (node->stopping || sim->restores || !sim->weather.clear)) {
             fl_sim_node_crash(sim, node, 200 + (uint32_t)fl_rng_below(&sim->weather_rng, 2000));
         }
         break;

@@ -136,6 +136,63 @@ a_skipped_round_leaves_the_model_as_it_is(void **state)
     assert_true(fl_hash_equal(&machine_said(0, FL_TASK)->task.order.model, &same));
 }
 
+//  Both refuse the task in hand, and that the round is over is durable.
+static void
+s_all_refuse(fl_reason reason)
+{
+    const uint64_t round = s_look().round;
+    for (fl_peer peer = 0; peer < 2; peer++) {
+        fl_message refused = machine_refused(FL_TASK, round, reason);
+        machine_hear_child(peer, &refused, 0);
+    }
+    machine_now += 1000;
+    machine_tick();
+    s_answer_save(true);
+}
+
+//  One round is for proofs; a root that starts anew goes on with the draw that it had.
+static void
+two_rounds_of_members_that_are_bound_make_another_draw(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.rounds = 9;
+    s_make(&conf);
+    s_open();
+    s_all_refuse(FL_WHY_SAME_MODEL);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->task.order.draw, 0);
+    s_all_refuse(FL_WHY_TRAINER); // is none of those
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->task.order.draw, 0);
+    s_all_refuse(FL_WHY_SAME_MODEL);
+    assert_int_equal(machine_note(FL_NOTE_DRAW)->a, 1);
+    assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->draw, 1);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->task.order.draw, 1);
+    s_collect(4);
+    s_answer_save(true);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->task.order.draw, 0); // another model
+}
+
+static void
+a_run_whose_draws_are_used_is_paused_for_a_minute(void **state)
+{
+    (void)state;
+    s_open();
+    s_all_refuse(FL_WHY_DRAWS_USED);
+    assert_int_equal(s_look().phase, FL_ROOT_PAUSED);
+    assert_int_equal(s_look().reason, FL_WHY_DRAWS_USED);
+    assert_int_equal(s_look().left_ms, 60000);
+    machine_now += 60000;
+    machine_tick();
+    machine_join(0);
+    machine_join(1);
+    s_answer_save(true);
+    assert_int_equal(machine_said(0, FL_TASK)->task.order.draw, 0); // who was away may clear it
+}
+
 static void
 an_aborted_round_ends_the_run(void **state)
 {
@@ -341,6 +398,8 @@ main(void)
         unit_case(a_restart_after_the_last_round_is_done_at_once, s_new, s_destroy),
         unit_case(a_skipped_round_leaves_the_model_as_it_is, s_new, s_destroy),
         unit_case(an_aborted_round_ends_the_run, s_new, s_destroy),
+        unit_case(two_rounds_of_members_that_are_bound_make_another_draw, s_new, s_destroy),
+        unit_case(a_run_whose_draws_are_used_is_paused_for_a_minute, s_new, s_destroy),
         unit_case(a_round_that_no_memory_was_left_for_ends_no_run, s_new, s_destroy),
         unit_case(a_look_tells_how_much_of_the_window_is_left, s_new, s_destroy),
         unit_case(a_masked_round_reports_its_blocks, s_new, s_destroy),
