@@ -447,12 +447,18 @@ masked_train(masked_world *world, uint32_t index)
     masked_obey(world, (int32_t)index);
 }
 
+static fl_pool_run
+s_run_of(const masked_world *world, uint32_t index)
+{
+    return fl_pool_run_of(&world->pool, world->task.order.plan.batch, &world->member[index].node);
+}
+
 void
 masked_invite(masked_world *world)
 {
     fl_secagg_invite invites[MASKED_MEMBERS];
     for (uint32_t i = 0; i < world->plan.members; i++) {
-        invites[i] = (fl_secagg_invite){ world->member[i].node, i, i };
+        invites[i] = (fl_secagg_invite){ world->member[i].node, i, i, s_run_of(world, i) };
     }
     world->times = (fl_secagg_times){ .keys_by = world->now + 100,
                                       .deal_by = world->now + 200,
@@ -517,7 +523,8 @@ masked_restart_cohort(masked_world *world)
     }
     for (uint32_t i = 0; i < world->plan.members; i++) { // in another order than before
         uint32_t from = world->plan.members - 1 - i;
-        invites[i] = (fl_secagg_invite){ world->member[from].node, from, from };
+        invites[i] =
+            (fl_secagg_invite){ world->member[from].node, from, from, s_run_of(world, from) };
         world->member[i].uploaded = false;
     }
     s_empty_queue(world);

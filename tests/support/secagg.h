@@ -88,6 +88,7 @@ struct masked_world {
     fl_secagg_trust trust;
     masked_member member[MASKED_MEMBERS];
     fl_secagg_server *aggregator;
+    fl_pool pool; // that all are in, as the aggregator knows it; empty: none
     fl_burnt_book *burnt;
     fl_secagg_times times;
     fl_time now;
