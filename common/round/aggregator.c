@@ -277,6 +277,8 @@ s_open_one(fl_aggregator *self, uint32_t number, const fl_secagg_times *times, u
         bound.floor = one->floor;
         one->open = true;
         fl_secagg_server_open(one->machine, number, &self->task, invites, count, &bound, now, out);
+    } else {
+        s_lapse_fact(self, one->facts[0], &self->task.order.tensors);
     }
     for (uint32_t i = 0; i < count && one->open && !self->resumed; i++) {
         fl_seats_at(self->seats, invites[i].seat)->server = one->machine;

@@ -570,6 +570,9 @@ void fl_sim_veil_masking(fl_sim *sim, fl_sim_node *node, fl_bytes plain);
 //  A parent loses its disk: its rosters clear no marks any more, and its sum is gone.
 void fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node);
 //  Children wait for another model: of a sum that is lost some gave shares, or the proof is lost.
+//  Children of it that gave shares of the model that their run stands at, and it has no sum of
+//  them.
+uint32_t fl_sim_veil_given(const fl_sim *sim, const fl_sim_node *node);
 bool fl_sim_veil_waits(const fl_sim *sim);
 void fl_sim_veil_commit(fl_sim *sim, const fl_report *report);
 

@@ -302,12 +302,18 @@ fl_sim_veil_replaced(fl_sim *sim, const fl_sim_node *node)
     sim->proof_lost = sim->proof_lost || s_bound(sim, node, false) > 0;
 }
 
+uint32_t
+fl_sim_veil_given(const fl_sim *sim, const fl_sim_node *node)
+{
+    return s_bound(sim, node, true);
+}
+
 bool
 fl_sim_veil_waits(const fl_sim *sim)
 {
     bool waits = sim->proof_lost;
     for (uint32_t i = 0; i < sim->node_count && !waits; i++) {
-        waits = s_bound(sim, &sim->nodes[i], true) > 0;
+        waits = fl_sim_veil_given(sim, &sim->nodes[i]) > 0;
     }
     return waits;
 }
