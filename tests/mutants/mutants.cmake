@@ -90,6 +90,10 @@ set(burnt unit/secagg/burnt_test)
 fl_mutant(r4-bound-when-it-opens ${burnt} who_did_not_give_shares_masks_once_all_the_same)
 fl_mutant(r4-masks-again ${attack} an_update_is_not_opened_again_with_other_survivors
     a_detour_over_another_run_makes_nobody_forget)
+fl_mutant(r4-model-of-the-file ${attack} a_file_with_other_metadata_is_the_same_model)
+fl_mutant(r4-any-mark unit/identity/state_dir_test
+    a_mark_comes_back_and_a_damaged_one_is_no_fresh_start)
+fl_mutant(r10-release-is-forgotten ${burnt} a_member_that_dies_at_any_write_has_one_word)
 fl_mutant(r10-who-released-says-burnt ${burnt} a_block_that_was_opened_is_never_proved_unopened)
 fl_mutant(r10-burnt-in-hand ${burnt} nobody_says_burnt_of_the_round_in_hand)
 fl_mutant(r10-any-signature ${burnt} a_proof_with_anything_changed_clears_nothing)

@@ -324,9 +324,16 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
     if (index >= 0) {
         masked_member *member = &world->member[index];
         FL_ASSERT(effect->keep.fact.size == sizeof member->mark);
-        memcpy(member->mark, effect->keep.fact.data, sizeof member->mark);
-        member->marked = true;
-        (void)masked_saved(world, (uint32_t)index, effect->token, true);
+        bool durable = true;
+        const bool lives =
+            world->keep_hook == NULL || world->keep_hook(world, (uint32_t)index, &durable);
+        if (durable) {
+            memcpy(member->mark, effect->keep.fact.data, sizeof member->mark);
+            member->marked = true;
+        }
+        if (lives) {
+            (void)masked_saved(world, (uint32_t)index, effect->token, true);
+        }
         return;
     }
     fl_blob_unref(&world->facts[effect->keep.what]);
