@@ -108,6 +108,8 @@ static const fl_setting rows[] = {
       "which models stay beside the newest: best, or every N (rounds) and the best" },
     { "train.config", FL_CONF_TEXT, "", 0, 0, NULL,
       "more numbers for that trainer, up to 9: NAME=NUMBER, with commas; names of a-z and _" },
+    { "masking.batch", FL_CONF_INT, "0", 0, FL_BATCH_NAMES_MAX, NULL,
+      "so many names of a pool, 2 to 8, are summed up together or not at all; 0: each alone" },
 };
 
 static fl_masking
@@ -151,6 +153,7 @@ s_check_masking(const fl_conf *conf, fl_why *why)
                                           "masking.members_min_edges",
                                           "masking.survivors_min_edges" };
     const int64_t block = fl_conf_int(conf, "masking.block_max");
+    const int64_t batch = fl_conf_int(conf, "masking.batch");
     const int64_t edges = fl_conf_int(conf, "masking.members_min_edges");
     const int64_t expect = fl_conf_int(conf, "round.expect");
     for (size_t i = 0; i < sizeof floors / sizeof *floors; i++) {
@@ -160,6 +163,12 @@ s_check_masking(const fl_conf *conf, fl_why *why)
                            "lower it, or allow larger blocks",
                            floors[i], (long long)block);
         }
+    }
+    if (batch == 1 || 4 * batch > block) {
+        return fl_fail(FL_RANGE, why,
+                       "masking.batch is %lld: it is 0 or 2 to 8, and at most a quarter of "
+                       "masking.block_max (%lld)",
+                       (long long)batch, (long long)block);
     }
     if (expect > 0 && expect < edges && s_masking_edges(conf) != FL_MASKING_NONE) {
         return fl_fail(FL_RANGE, why,
@@ -456,6 +465,7 @@ s_plan_masking(const fl_conf *conf, fl_plan *plan)
     plan->survivors_min[0] = (uint8_t)fl_conf_int(conf, "masking.survivors_min");
     plan->survivors_min[1] = (uint8_t)fl_conf_int(conf, "masking.survivors_min_edges");
     plan->step_ms = (uint32_t)fl_conf_ms(conf, "masking.step");
+    plan->batch = (uint8_t)fl_conf_int(conf, "masking.batch");
     FL_ASSERT(fl_secagg_plan_holds(plan, 1)); // fl_element_choose has seen to it
 }
 

@@ -235,14 +235,16 @@ s_invites(const fl_aggregator *self, uint32_t number, uint64_t wall_s,
         count = fl_secagg_fact_names(self->block[number].facts[0], &self->conf.masking->trust,
                                      wall_s, names);
         for (uint32_t i = 0; i < count; i++) {
-            invites[i] = (fl_secagg_invite){ .node = names[i], .seat = FL_SECAGG_NO_SEAT };
+            invites[i] = (fl_secagg_invite){ .node = names[i],
+                                             .seat = FL_SECAGG_NO_SEAT,
+                                             .run = fl_aggregator_run_of(self, &names[i]) };
         }
         return count;
     }
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         const fl_seat *seat = fl_seats_look(self->seats, i);
         if (seat->in_block && seat->block == number) {
-            invites[count++] = (fl_secagg_invite){ seat->node, i, seat->peer };
+            invites[count++] = (fl_secagg_invite){ seat->node, i, seat->peer, seat->run };
         }
     }
     return count;
@@ -275,6 +277,8 @@ s_open_one(fl_aggregator *self, uint32_t number, const fl_secagg_times *times, u
         bound.floor = one->floor;
         one->open = true;
         fl_secagg_server_open(one->machine, number, &self->task, invites, count, &bound, now, out);
+    } else {
+        s_lapse_fact(self, one->facts[0], &self->task.order.tensors);
     }
     for (uint32_t i = 0; i < count && one->open && !self->resumed; i++) {
         fl_seats_at(self->seats, invites[i].seat)->server = one->machine;

@@ -84,6 +84,8 @@ struct fl_aggregator {
 void fl_aggregator_recall_roll(fl_aggregator *self, const fl_roll_entry *roll, uint32_t count);
 //  Put the seats that are invited into blocks, each inside one pool.
 void fl_aggregator_place(fl_aggregator *self, fl_outbox *out);
+//  R13: the run of its pool that a child is in.
+fl_pool_run fl_aggregator_run_of(const fl_aggregator *self, const fl_name *node);
 //  What a child has to know of pools before the task at hand.
 void fl_aggregator_tell_pools(const fl_aggregator *self, const fl_seat *seat, fl_outbox *out);
 

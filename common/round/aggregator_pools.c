@@ -36,6 +36,23 @@ s_leave_out_silent(fl_aggregator *self, uint32_t pool, uint32_t least)
     }
 }
 
+//  R13: a run of the pool of which somebody is not there takes no part.
+static void
+s_leave_out_broken(fl_aggregator *self, uint32_t pool)
+{
+    uint32_t there[FL_POOL_MAX] = { 0 };
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        there[seat->run.number] += s_in(seat, pool) ? 1 : 0;
+    }
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        fl_seat *seat = fl_seats_at(self->seats, i);
+        if (s_in(seat, pool) && there[seat->run.number] < seat->run.names) {
+            s_leave_out(self, seat, FL_WHY_BROKEN_BATCH);
+        }
+    }
+}
+
 static void
 s_out(const fl_aggregator *self, uint32_t index, fl_reason reason, fl_outbox *out)
 {
@@ -56,8 +73,8 @@ s_block_count(uint32_t children, uint32_t most, uint32_t least, uint32_t room)
     return count < room ? count : room;
 }
 
-//  Runs of seats of one pool, their sizes differing by one at most, in blocks from `first` on;
-//  how many blocks.
+//  Seats of one pool in blocks from `first` on, whose sizes differ by one at most, and by a run
+//  where those stay together; how many blocks.
 static uint32_t
 s_place(fl_aggregator *self, uint32_t pool, uint32_t floor, uint32_t first, fl_outbox *out)
 {
@@ -68,28 +85,55 @@ s_place(fl_aggregator *self, uint32_t pool, uint32_t floor, uint32_t first, fl_o
     least = least > FL_SECAGG_MEMBERS_MIN ? least : FL_SECAGG_MEMBERS_MIN;
     least = least > floor ? least : floor;
     s_leave_out_silent(self, pool, least);
+    s_leave_out_broken(self, pool);
+    const bool batched = plan->batch > 0 && pool > 0;
+    const uint32_t spread = batched ? plan->batch - 1u : 0;
+    const uint32_t runs = batched ? FL_POOL_MAX : 1;
     uint32_t children = 0, placed = 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         children += s_in(fl_seats_look(self->seats, i), pool) ? 1 : 0;
     }
-    uint32_t count = s_block_count(children, most, least, FL_BLOCKS_MAX - first);
-    uint32_t seats = children < count * most ? children : count * most;
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        fl_seat *seat = fl_seats_at(self->seats, i);
-        if (!s_in(seat, pool)) {
-            continue;
+    uint32_t count = s_block_count(children, most - spread, least + spread, FL_BLOCKS_MAX - first);
+    const uint32_t seats = children < count * most ? children : count * most;
+    uint32_t size[FL_BLOCKS_MAX] = { 0 };
+    for (uint32_t run = 0; run < runs; run++) {
+        const uint32_t before = placed;
+        for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+            fl_seat *seat = fl_seats_at(self->seats, i);
+            if (!s_in(seat, pool) || seat->run.number != run) {
+                continue;
+            }
+            const uint64_t at = batched ? before : placed;
+            const uint32_t block = seats > 0 ? (uint32_t)(at * count / seats) : 0;
+            if (placed == seats || size[block] == most) {
+                seat->reason = FL_WHY_FULL;
+                s_out(self, i, FL_WHY_FULL, out);
+                continue;
+            }
+            seat->in_block = true;
+            seat->block = first + block;
+            self->block[seat->block].used = true;
+            self->block[seat->block].floor = floor;
+            size[block]++;
+            placed++;
         }
-        if (placed == seats) {
-            seat->reason = FL_WHY_FULL;
-            s_out(self, i, FL_WHY_FULL, out);
-            continue;
-        }
-        seat->in_block = true;
-        seat->block = first + (uint32_t)((uint64_t)placed++ * count / seats);
-        self->block[seat->block].used = true;
-        self->block[seat->block].floor = floor;
     }
     return count;
+}
+
+fl_pool_run
+fl_aggregator_run_of(const fl_aggregator *self, const fl_name *node)
+{
+    fl_pool pool;
+    fl_bytes whole;
+    fl_pool_at at = { 0, 0 };
+    const bool pooled = self->task.order.pools > 0;
+    while (pooled && fl_pool_set_next(&self->pools, &self->conf.node, &at, &pool, &whole)) {
+        if (fl_pool_names(&pool, node)) {
+            return fl_pool_run_of(&pool, self->task.order.plan.batch, node);
+        }
+    }
+    return (fl_pool_run){ 0, 0 };
 }
 
 void
@@ -102,6 +146,7 @@ fl_aggregator_place(fl_aggregator *self, fl_outbox *out)
     const bool pooled = self->task.order.pools > 0;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seats_at(self->seats, i)->pool = 0;
+        fl_seats_at(self->seats, i)->run = (fl_pool_run){ 0, 0 };
     }
     if (!pooled) {
         (void)s_place(self, 0, 0, 0, out);
@@ -109,9 +154,11 @@ fl_aggregator_place(fl_aggregator *self, fl_outbox *out)
     while (pooled && fl_pool_set_next(&self->pools, &self->conf.node, &at, &pool, &whole)) {
         number++;
         for (uint32_t i = 0; i < pool.count; i++) {
-            const int64_t seat = fl_seats_of_node(self->seats, &pool.names[i]);
-            if (seat >= 0) {
-                fl_seats_at(self->seats, (uint32_t)seat)->pool = number;
+            const int64_t place = fl_seats_of_node(self->seats, &pool.names[i]);
+            if (place >= 0) {
+                fl_seat *seat = fl_seats_at(self->seats, (uint32_t)place);
+                seat->pool = number;
+                seat->run = fl_pool_run_of(&pool, self->task.order.plan.batch, &seat->node);
             }
         }
         blocks += s_place(self, number, pool.floor, blocks, out);

@@ -54,6 +54,7 @@ typedef struct fl_seat {
     //  this round, when it is masked
     bool in_block;
     uint32_t pool;            // in the order of the parent's pools, from 1; 0: in none
+    fl_pool_run run;          // of that pool
     uint32_t block;           // its accumulator; 0 when there is one
     fl_secagg_server *server; // of its block, which says whether it is out; NULL: that never ran
     fl_time ready_at;         // READY heard; 0: not yet

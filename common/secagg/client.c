@@ -124,11 +124,14 @@ s_judge_task(const fl_secagg_client *self, const fl_task *task)
     if (!fl_secagg_plan_holds(plan, task->order.elements)) {
         return FL_WHY_PLAN;
     }
-    uint64_t spent = fl_secagg_mark_spent(&self->mark, &task->order.run);
+    const fl_secagg_left spent = fl_secagg_mark_spent(&self->mark, &task->order.run);
     bool newer =
         !fl_run_equal(&task->order.run, &self->accepted_run) || task->order.round > self->accepted;
-    newer = newer && task->order.round > spent;
-    return newer ? FL_WHY_NONE : task->order.round < spent ? FL_WHY_RESTORED : FL_WHY_STALE;
+    newer = newer && task->order.round > spent.round;
+    if (newer) {
+        return task->order.pools < spent.pools ? FL_WHY_OLD_POOL : FL_WHY_NONE;
+    }
+    return task->order.round < spent.round ? FL_WHY_RESTORED : FL_WHY_STALE;
 }
 
 static void
@@ -489,6 +492,9 @@ s_judge_maskset(const fl_secagg_client *self, uint64_t set)
     if ((set & ~self->good) != 0) {
         return FL_WHY_MALFORMED;
     }
+    if (fl_pool_whole(self->run, set) != set) {
+        return FL_WHY_BROKEN_BATCH; // R13
+    }
     if (fl_set_count(set) < self->quorum) {
         return FL_WHY_TOO_FEW_READY;
     }
@@ -520,7 +526,8 @@ on_maskset(fl_secagg_client *self, const fl_block_word *word, uint64_t now_s, fl
     }
     //  R4: spent before the first masked byte exists, the round and what is drawn from the model.
     const fl_secagg_drawn of = s_drawn(self);
-    fl_secagg_mark_spend(&self->mark, &self->task.order.run, self->task.order.round);
+    fl_secagg_mark_spend(&self->mark, &self->task.order.run, self->task.order.round,
+                         self->task.order.pools);
     fl_secagg_mark_mask(&self->mark, &of, &self->block.round);
     s_keep(self, out); // READY, said again, asks for news meanwhile
     s_enter(self, FL_CLIENT_MASKED, out);
@@ -533,6 +540,9 @@ s_judge_survivors(const fl_secagg_client *self, uint64_t set)
 {
     if ((set & ~self->maskset) != 0) {
         return FL_WHY_MALFORMED;
+    }
+    if (fl_pool_whole(self->run, set) != set) {
+        return FL_WHY_BROKEN_BATCH; // R13
     }
     if (fl_set_count(set) < self->quorum) {
         return FL_WHY_TOO_FEW_UPLOADS;

@@ -67,9 +67,10 @@ struct fl_secagg_client {
     bool two_pools;                       // and another one of its epoch
     uint8_t pools[2 * FL_POOL_BYTES_MAX]; // as they came: the one held, behind it the other
     size_t pool_bytes;                    // of the one held
+    fl_pool_run run[FL_MEMBERS_MAX];      // of each member of the block
 };
 
 //  R11: whether the roster in `block` may be one. FL_WHY_NONE, or why not.
-FL_CHECKED fl_reason fl_secagg_client_judge_pool(const fl_secagg_client *self);
+FL_CHECKED fl_reason fl_secagg_client_judge_pool(fl_secagg_client *self);
 
 #endif

@@ -45,6 +45,7 @@ fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
     fl_writer out = fl_writer_over(bytes, FL_MARK_BYTES);
     fl_write_from(&out, self->run.bytes, sizeof self->run.bytes);
     fl_write_u64(&out, self->round);
+    fl_write_u64(&out, self->pools);
     fl_write_u32(&out, self->count);
     for (uint32_t i = 0; i < FL_MARK_DEEDS_MAX; i++) {
         s_write_deed(&out, &self->deed[i]);
@@ -53,6 +54,7 @@ fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYTES])
     for (uint32_t i = 0; i < FL_MARK_LEFT_MAX; i++) {
         fl_write_from(&out, self->left[i].run.bytes, sizeof self->left[i].run.bytes);
         fl_write_u64(&out, self->left[i].round);
+        fl_write_u64(&out, self->left[i].pools);
     }
     FL_ASSERT(!out.broken && fl_writer_size(&out) == FL_MARK_BYTES);
 }
@@ -77,6 +79,7 @@ fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self)
     fl_reader in = fl_reader_of(bytes);
     fl_read_into(&in, self->run.bytes, sizeof self->run.bytes);
     self->round = fl_read_u64(&in);
+    self->pools = fl_read_u64(&in);
     self->count = fl_read_u32(&in);
     for (uint32_t i = 0; i < FL_MARK_DEEDS_MAX; i++) {
         s_read_deed(&in, &self->deed[i]);
@@ -85,6 +88,7 @@ fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self)
     for (uint32_t i = 0; i < FL_MARK_LEFT_MAX; i++) {
         fl_read_into(&in, self->left[i].run.bytes, sizeof self->left[i].run.bytes);
         self->left[i].round = fl_read_u64(&in);
+        self->left[i].pools = fl_read_u64(&in);
     }
     if (fl_reader_done(&in) && s_valid(self)) {
         return true;
@@ -117,11 +121,11 @@ s_leave(fl_secagg_mark *self, const fl_run *next)
         at--;
     }
     memmove(&self->left[1], &self->left[0], at * sizeof self->left[0]);
-    self->left[0] = (fl_secagg_left){ .run = self->run, .round = self->round };
+    self->left[0] = (fl_secagg_left){ self->run, self->round, self->pools };
 }
 
 void
-fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t round)
+fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t round, uint64_t pools)
 {
     FL_ASSERT(round > 0);
     if (self->round > 0 && !fl_run_equal(&self->run, run)) {
@@ -129,15 +133,17 @@ fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t round)
     }
     self->run = *run;
     self->round = round;
+    self->pools = pools;
 }
 
-uint64_t
+fl_secagg_left
 fl_secagg_mark_spent(const fl_secagg_mark *self, const fl_run *run)
 {
     uint32_t at = s_place(self, run);
-    return fl_run_equal(&self->run, run) ? self->round
-           : at < self->left_count       ? self->left[at].round
-                                         : 0;
+    if (fl_run_equal(&self->run, run)) {
+        return (fl_secagg_left){ self->run, self->round, self->pools };
+    }
+    return at < self->left_count ? self->left[at] : (fl_secagg_left){ .round = 0 };
 }
 
 // ---- updates that were masked ------------------------------------------------------------------

@@ -32,11 +32,13 @@ typedef struct fl_secagg_deed {
 typedef struct fl_secagg_left {
     fl_run run;
     uint64_t round; // last one masked in
+    uint64_t pools; // the epoch of its pools
 } fl_secagg_left;
 
 typedef struct fl_secagg_mark {
     fl_run run;     // of the last round masked in
     uint64_t round; // 0 for none
+    uint64_t pools;
     uint32_t count;
     fl_secagg_deed deed[FL_MARK_DEEDS_MAX]; // newest first, zeros behind them
     uint32_t left_count;
@@ -45,8 +47,8 @@ typedef struct fl_secagg_mark {
 
 enum {
     FL_MARK_DEED_BYTES = 16 + 32 + 1 + 1 + 1 + 16 + 4 + 8 + 1 + 32,
-    FL_MARK_LEFT_BYTES = 16 + 8,
-    FL_MARK_BYTES = 16 + 8 + 4 + FL_MARK_DEEDS_MAX * FL_MARK_DEED_BYTES + 4 +
+    FL_MARK_LEFT_BYTES = 16 + 8 + 8,
+    FL_MARK_BYTES = 16 + 8 + 8 + 4 + FL_MARK_DEEDS_MAX * FL_MARK_DEED_BYTES + 4 +
                     FL_MARK_LEFT_MAX * FL_MARK_LEFT_BYTES,
 };
 
@@ -54,10 +56,10 @@ void fl_secagg_mark_encode(const fl_secagg_mark *self, uint8_t bytes[FL_MARK_BYT
 //  False: not such bytes; the mark is zeroed then.
 FL_CHECKED bool fl_secagg_mark_decode(fl_bytes bytes, fl_secagg_mark *self);
 
-//  Remember the round that is masked in.
-void fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t round);
-//  The last round of this run that was masked in; 0: none that we know.
-uint64_t fl_secagg_mark_spent(const fl_secagg_mark *self, const fl_run *run);
+//  Remember the round that is masked in, and the epoch of its pools.
+void fl_secagg_mark_spend(fl_secagg_mark *self, const fl_run *run, uint64_t round, uint64_t pools);
+//  The last round of this run that was masked in, and its epoch; zeros: none that we know.
+fl_secagg_left fl_secagg_mark_spent(const fl_secagg_mark *self, const fl_run *run);
 
 //  Remember that an update of it is masked there; what was known of it is replaced.
 void fl_secagg_mark_mask(fl_secagg_mark *self, const fl_secagg_drawn *of,

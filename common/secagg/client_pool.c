@@ -80,11 +80,12 @@ fl_secagg_client_pooled(const fl_secagg_client *self, const fl_order *order)
 }
 
 fl_reason
-fl_secagg_client_judge_pool(const fl_secagg_client *self)
+fl_secagg_client_judge_pool(fl_secagg_client *self)
 {
     const fl_order *order = &self->task.order;
     const fl_pool *pool = &self->pool;
     const fl_secagg_block *block = &self->block;
+    memset(self->run, 0, sizeof self->run);
     if (order->pools == 0) {
         return FL_WHY_NONE; // the root has drawn none: it signed that
     }
@@ -104,6 +105,7 @@ fl_secagg_client_judge_pool(const fl_secagg_client *self)
         if (!fl_pool_names(pool, &block->seat[i].node)) {
             return FL_WHY_OUTSIDE_POOL;
         }
+        self->run[i] = fl_pool_run_of(pool, order->plan.batch, &block->seat[i].node);
     }
     return block->members < pool->floor ? FL_WHY_ROSTER_TOO_SMALL : FL_WHY_NONE;
 }

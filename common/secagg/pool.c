@@ -64,14 +64,50 @@ fl_pool_check(fl_bytes bytes, const fl_authority_public *authority, fl_pool *sel
     return fl_pool_holds(authority, part, signature) ? FL_WHY_NONE : FL_WHY_SIGNATURE;
 }
 
-bool
-fl_pool_names(const fl_pool *self, const fl_name *node)
+static uint32_t
+s_find(const fl_pool *self, const fl_name *node)
 {
     uint32_t i = 0;
     while (i < self->count && !fl_name_equal(&self->names[i], node)) {
         i++;
     }
-    return i < self->count;
+    return i;
+}
+
+bool
+fl_pool_names(const fl_pool *self, const fl_name *node)
+{
+    return s_find(self, node) < self->count;
+}
+
+// ---- runs -------------------------------------------------------------------------------------
+fl_pool_run
+fl_pool_run_of(const fl_pool *self, uint32_t batch, const fl_name *node)
+{
+    const uint32_t at = s_find(self, node), count = self->count;
+    if (batch == 0 || at == count) {
+        return (fl_pool_run){ 0, 0 };
+    }
+    const uint32_t runs = count < batch ? 1 : count / batch, number = at * runs / count;
+    uint32_t names = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        names += i * runs / count == number ? 1 : 0;
+    }
+    return (fl_pool_run){ (uint8_t)number, (uint8_t)names };
+}
+
+uint64_t
+fl_pool_whole(const fl_pool_run *run, uint64_t set)
+{
+    uint64_t whole = set;
+    FL_EACH_MEMBER (i, set) {
+        uint32_t there = 0;
+        FL_EACH_MEMBER (k, set) {
+            there += run[k].number == run[i].number ? 1 : 0;
+        }
+        whole &= there >= run[i].names ? UINT64_MAX : ~fl_secagg_bit(i);
+    }
+    return whole;
 }
 
 // ---- floors -----------------------------------------------------------------------------------

@@ -40,6 +40,16 @@ FL_CHECKED fl_reason fl_pool_check(fl_bytes bytes, const fl_authority_public *au
                                    fl_pool *self);
 bool fl_pool_names(const fl_pool *self, const fl_name *node);
 
+//  R13: the list falls into runs of `batch` names or a few more, which are in a set all together or
+//  not at all.
+typedef struct fl_pool_run {
+    uint8_t number, names; // which one, and how many are in it; 0: there are no runs
+} fl_pool_run;
+//  Of a name of the pool.
+fl_pool_run fl_pool_run_of(const fl_pool *self, uint32_t batch, const fl_name *node);
+//  Those of a set whose run is whole in it; `run` of each member.
+uint64_t fl_pool_whole(const fl_pool_run *run, uint64_t set);
+
 //  Of the devices in a pool so many percent are there in a round: the fewest of them that come
 //  together but once in 1000 rounds, as far as they are away independently. 4 to 64; 3 in a pool of
 //  3 or 4 and below the root.

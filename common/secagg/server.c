@@ -616,6 +616,17 @@ s_enough(const fl_secagg_server *self, uint32_t members)
            members >= self->times.floor && members >= fl_secagg_quorum(members, floor);
 }
 
+//  R13: those of a set of children whose run of the pool is whole in it.
+static uint64_t
+s_whole(const fl_secagg_server *self, uint64_t set)
+{
+    fl_pool_run run[FL_MEMBERS_MAX];
+    for (uint32_t i = 0; i < self->count; i++) {
+        run[i] = self->child[i].run;
+    }
+    return fl_pool_whole(run, set);
+}
+
 //  Who may still be in a roster: also who is away, or has lost what it knew of the one before.
 static uint32_t
 s_eligible(const fl_secagg_server *self)
@@ -780,7 +791,7 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
         return false;
     }
     s_leave_heavy_out(self, out);
-    keyed = s_keyed(self);
+    keyed = s_whole(self, s_keyed(self));
     const fl_plan *plan = &self->task.order.plan;
     uint32_t members = fl_set_count(keyed);
     self->threshold = fl_secagg_threshold(members);
@@ -791,6 +802,10 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
         }
         s_abort_few(self, FL_WHY_ROSTER_TOO_SMALL, fl_secagg_all(self->count), keyed, out);
         return false;
+    }
+    FL_EACH_MEMBER (i, s_keyed(self) & ~keyed) {
+        s_take_back(self, i);
+        s_turn_away(self, i, FL_WHY_BROKEN_BATCH, FL_KEYS, FL_NOTE_MASKING_OUT, out);
     }
     s_fix_roster(self);
     fl_secagg_block_seal(&self->block, fl_bytes_of(self->roster_fact + FL_FACT_HEAD_BYTES,
@@ -873,7 +888,7 @@ s_choose_maskset(const fl_secagg_server *self)
             most = gaps > most ? gaps : most;
         }
         if (most == 0) {
-            return set;
+            return s_whole(self, set);
         }
         set &= ~fl_secagg_bit(worst);
     }
@@ -911,7 +926,9 @@ s_leave_collecting(fl_secagg_server *self, fl_time now, fl_outbox *out)
     if (!s_all_answered(self, self->maskset, self->uploaded) && now < self->times.upload_by) {
         return false;
     }
-    if (fl_set_count(self->uploaded) < self->quorum) {
+    //  What was uploaded is in the sum already: a part of a run spoils it.
+    if (fl_set_count(self->uploaded) < self->quorum ||
+        s_whole(self, self->uploaded) != self->uploaded) {
         s_abort_few(self, FL_WHY_TOO_FEW_UPLOADS, self->maskset, self->uploaded, out);
         return false;
     }
@@ -1510,6 +1527,7 @@ fl_secagg_server_open(fl_secagg_server *self, uint32_t block, const fl_task *tas
         self->child[i].node = invites[i].node;
         self->child[i].seat = invites[i].seat;
         self->child[i].peer = invites[i].peer;
+        self->child[i].run = invites[i].run;
         self->child[i].reachable = invites[i].seat != FL_SECAGG_NO_SEAT;
     }
     self->block.round = (fl_transcript_round){ .run = task->order.run,

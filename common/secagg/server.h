@@ -16,6 +16,7 @@
 #define FL_SECAGG_SERVER_H
 
 #include "common/machine/outbox.h"
+#include "common/secagg/pool.h"
 #include "common/secagg/secagg.h"
 
 typedef struct fl_secagg_server fl_secagg_server;
@@ -55,6 +56,7 @@ typedef struct fl_secagg_invite {
     fl_name node;
     uint32_t seat;
     fl_peer peer;
+    fl_pool_run run; // of the pool that the block lies in
 } fl_secagg_invite;
 
 //  How the block ended. Plain sums only when DONE.

@@ -18,6 +18,7 @@ typedef struct fl_secagg_child {
     bool reachable; // has said something, or sits somewhere
     bool gone;
     bool keyed;
+    fl_pool_run run;
     uint8_t member[FL_MEMBER_BYTES]; // its line of the roster
     fl_reason reason;
     bool blamed;

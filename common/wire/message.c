@@ -186,6 +186,7 @@ s_order_valid(const fl_order *order)
 
 //  What has no user yet has one value only.
 enum { ORDER_VERSION = 3, KIND_AVERAGE = 0, ONE_STEP = 1 };
+static const uint8_t no_noise[1 + 1 + 8 + 4]; // noise, levels, norm2, clip2
 
 static bool
 s_weighting_known(const fl_plan *plan)
@@ -194,11 +195,19 @@ s_weighting_known(const fl_plan *plan)
            (plan->weighting != FL_WEIGHTING_EQUAL || plan->weight_max == 1);
 }
 
+static bool
+s_batch_known(const fl_plan *plan)
+{
+    return plan->batch != 1 && plan->batch <= FL_BATCH_NAMES_MAX &&
+           4 * plan->batch <= plan->block_max;
+}
+
 void
 fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
 {
     const fl_plan *plan = &order->plan;
-    FL_ASSERT(s_order_valid(order) && !order->beyond && s_weighting_known(plan));
+    FL_ASSERT(s_order_valid(order) && !order->beyond && s_weighting_known(plan) &&
+              s_batch_known(plan));
     fl_writer out = fl_writer_over(bytes, FL_ORDER_BYTES);
     memset(bytes, 0, FL_ORDER_BYTES);
     fl_write_u8(&out, ORDER_VERSION);
@@ -225,7 +234,9 @@ fl_order_encode(const fl_order *order, uint8_t bytes[FL_ORDER_BYTES])
     fl_write_from(&out, plan->survivors_min, sizeof plan->survivors_min);
     fl_write_u32(&out, plan->step_ms);
     fl_write_u64(&out, order->pools);
-    FL_ASSERT(!out.broken); // noise, levels, norm2, clip2 and the rest are zeros
+    fl_write_from(&out, no_noise, sizeof no_noise);
+    fl_write_u8(&out, plan->batch);
+    FL_ASSERT(!out.broken); // the rest are zeros
 }
 
 //  True when what this build does not know is as it would write it.
@@ -267,6 +278,9 @@ fl_order_decode(fl_bytes bytes, fl_order *order)
     fl_read_into(&in, plan->survivors_min, sizeof plan->survivors_min);
     plan->step_ms = fl_read_u32(&in);
     order->pools = fl_read_u64(&in);
+    (void)fl_read_view(&in, sizeof no_noise);
+    plan->batch = fl_read_u8(&in);
+    plan->batch = s_batch_known(plan) ? plan->batch : 0; // not ours
     if (bytes.size != FL_ORDER_BYTES || version != ORDER_VERSION || !s_order_valid(order)) {
         memset(order, 0, sizeof *order);
         return false;

@@ -141,6 +141,7 @@ typedef struct fl_plan {
     uint8_t members_min[2];  // a smaller block is none
     uint8_t survivors_min[2]; // a sum over fewer is not opened
     uint32_t step_ms;        // time for one step of opening
+    uint8_t batch;           // names of a pool that are summed up together or not; 0: each alone
 } fl_plan;
 
 //  How the sum at that hop, 1 or greater, is hidden.
@@ -153,6 +154,7 @@ enum {
     FL_TICKET_BYTES = 16,
     FL_ORDER_BYTES = 256,
     FL_DRAW_MAX = 127,
+    FL_BATCH_NAMES_MAX = 8,
     FL_SETTINGS_BYTES_MAX = 16000,
     FL_MANIFEST_BYTES_MAX = 48 * 1024, // so that TASK fits one header
 };

@@ -9,7 +9,9 @@
 #include "common/crypto/authority.h"
 #include "common/crypto/ticket.h"
 #include "common/round/aggregator.h"
+#include "common/secagg/burnt.h"
 #include "tests/bench/bench.h"
+#include "tests/support/identity.h"
 #include "tests/support/messages.h"
 
 static uint64_t calls, batches;
@@ -131,6 +133,58 @@ s_seals(void)
               "keyed BLAKE2b");
     bench_say("ticket_verify", s_time((bench_act){ s_check_ticket, &self }, calls), "ns",
               "keyed BLAKE2b");
+    fl_authority_destroy(&self.authority);
+}
+
+// ---- a proof that a block was not opened --------------------------------------------------------
+typedef struct proof {
+    fl_authority *authority;
+    fl_message message;
+    fl_name edge;
+    uint8_t list[FL_MEMBERS_MAX * (FL_MEMBER_BYTES + FL_SIGN_BYTES)];
+} proof;
+
+static void
+s_prove(void *arg)
+{
+    proof *self = arg;
+    fl_burnts burnts;
+    FL_ASSERT(fl_burnts_read(&self->message, &self->edge, 1, &burnts) &&
+              fl_burnts_prove(&burnts, fl_authority_public_of(self->authority)));
+}
+
+//  BURNTS of the largest block, with as many signatures as it takes.
+static void
+s_burnts(void)
+{
+    enum { MEMBERS = FL_MEMBERS_MAX, LINES = MEMBERS * FL_MEMBER_BYTES };
+    static proof self = { .edge = { "e1" }, .message = { .verb = FL_BURNTS, .round = 3 } };
+    const uint32_t signers = fl_secagg_threshold(MEMBERS);
+    fl_keys *keys[MEMBERS];
+    self.authority = identity_authority(1);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "m-%02u", i);
+        keys[i] = identity_keys(i + 2);
+        (void)identity_cert(self.authority, keys[i], FL_ROLE_DEVICE, name, i + 1,
+                            self.list + (size_t)i * FL_MEMBER_BYTES);
+    }
+    const fl_transcript_round round = { .hop = 1,
+                                        .edge = self.edge,
+                                        .round = self.message.round,
+                                        .roster =
+                                            fl_secagg_roster_hash(fl_bytes_of(self.list, LINES)) };
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        if (i < signers) {
+            fl_transcript_burnt_sign(keys[i], &round, i,
+                                     self.list + LINES + (size_t)i * FL_SIGN_BYTES);
+        }
+        fl_keys_destroy(&keys[i]);
+    }
+    self.message.burnts.set = fl_secagg_all(signers);
+    self.message.burnts.list = fl_bytes_of(self.list, LINES + (size_t)signers * FL_SIGN_BYTES);
+    bench_say("burnts_verify_64", s_time((bench_act){ s_prove, &self }, calls / 200 + 1), "ns",
+              "41 signatures and as many certificates");
     fl_authority_destroy(&self.authority);
 }
 
@@ -269,6 +323,7 @@ main(int argc, char **argv)
         s_codec(verbs[i]);
     }
     s_seals();
+    s_burnts();
     s_cohort();
     return 0;
 }

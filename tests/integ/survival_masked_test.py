@@ -3,9 +3,11 @@ tell. The round ends, with a sum or a reason for everybody who is not in it; sta
 died is in a whole round soon after. A root that dies loses nothing: its run ends with the very
 models of a run that nothing disturbed."""
 import atexit
+import contextlib
 import functools
 import os
 import shutil
+import sqlite3
 import time
 
 from fabric import Failure, Fabric, expect, logfmt, main, spread
@@ -19,6 +21,7 @@ ROOT = {"rounds": 100000, "round.wait": "10s", "round.extends_max": 1000,
 BACK_S = 90                     # until a round is whole again, on a machine that is busy elsewhere
 TRIES = 12
 ROUNDS = 12
+AWAY_S = 40                     # five rounds of the shorter window
 MEMBER = ("keyed", "dealt", "ready", "masked", "acked", "opened")
 PARENT = ("rostered", "waiting-ready", "collecting", "acking", "opening", "done")
 
@@ -128,12 +131,19 @@ def an_edge_may_die_at_any_step():
         _kill(fabric, "e2", f"its step {step}", id="masking-step", step=step)
 
 
-def of_three_edges_one_may_die_before_anybody_masks():
-    """Three can lose none: all begin again with fresh keys when it is back, in this very round."""
+def _three(delay, **root):
+    """Three edges, of which none may be lost; the sum of e1 is the last one by a second."""
     few = {name: edge for name, edge in DEVICES.items() if edge != "e4"}
     edges = {edge: "root" for edge in ("e1", "e2", "e3")}
-    with Fabric(edges=edges, devices=few, edge=WINDOW, device={"delay": "3s"},
-                root={**ROOT, **WINDOW, "masking.step": "500ms"}) as fabric:
+    return Fabric(edges=edges, devices=few, edge=WINDOW,
+                  device={"delay": delay, "log.level": "debug"}, each={"d00": {"delay": "2s"}},
+                  root={**ROOT, **WINDOW, "masking.step": "500ms", **root})
+
+
+def of_three_edges_one_may_die_before_anybody_masks():
+    """Three can lose none: all begin again with fresh keys when it is back, in this very round."""
+    with _three("3s") as fabric:
+        few, edges = fabric.devices, ("e1", "e2", "e3")
         fabric.start()
         fabric.whole(BACK_S)
         for state in ("rostered", "waiting-ready"):
@@ -145,6 +155,76 @@ def of_three_edges_one_may_die_before_anybody_masks():
             expect(report["close"] == "done" and report["count"] == len(few), f"{report}")
             expect(all(report["of"][edge]["outcome"] == "in" for edge in edges), f"{report}")
             fabric.whole(BACK_S)
+
+
+def _kept(fabric, edge):
+    """The sum that an edge keeps, as it lies in its ledger."""
+    with contextlib.closing(sqlite3.connect(
+            f"file:{os.path.join(fabric[edge].state, 'ledger.db')}?mode=ro", uri=True)) as ledger:
+        return b"".join(row[0] for row in ledger.execute(
+            "SELECT file FROM kept"))
+
+
+def _until_kept(fabric, edge):
+    """Its block is open, and the sum of another model than before is durable."""
+    before, end = _kept(fabric, edge), time.monotonic() + BACK_S
+    while _kept(fabric, edge) == before:
+        expect(time.monotonic() < end, f"{edge} keeps no sum")
+        time.sleep(0.01)
+
+
+def _away(fabric, seen, wait):
+    """e2 is killed when it has logged that, and away for five rounds: the model stands, and moves
+    as soon as it is back, without anybody's second mask."""
+    wait()
+    fabric["e2"].kill()
+    time.sleep(1)
+    before = fabric.closed()
+    time.sleep(AWAY_S)
+    gone = [one for one in fabric.rounds() if one["round"] > before and one["close"] == "done"]
+    expect(not gone, f"a round of two edges was done: {gone}")
+    kept = _kept(fabric, "e2")
+    at = {name: os.path.getsize(node.log) for name, node in fabric.nodes.items()}
+    fabric["e2"].start()
+    number = fabric.whole(BACK_S)
+    expect(number > before, f"{number} is not after {before}")
+    again = fabric["e2"].lines("sum-again", since=at["e2"])
+    cleared = fabric["e1"].lines("masking-cleared", since=at["e1"])
+    expect(kept and again, "the sum was not kept, or not handed in")
+    print(f"    e2 away in {seen}: round {number} done, {len(again)} sums again, "
+          f"{len(cleared)} cleared at e1", flush=True)
+    masked = [node.name for node in fabric.nodes.values() if node.tier == "device"
+              and any(line["round"] == again[0]["round"] for line in
+                      node.lines("masking-step", since=at[node.name], step="masked"))]
+    expect(not masked, f"masked again under a sum that was kept: {masked}")
+
+
+def of_three_edges_one_may_be_away_for_five_rounds():
+    """After MASKSET of its own part above, and with its own block open."""
+    with _three("500ms", **{"round.time_max": f"{AWAY_S // 5}s"}) as fabric:
+        fabric.start()
+        fabric.whole(BACK_S)
+        _away(fabric, "masked", lambda: _see(fabric["e2"], bound_s=BACK_S, id="masking-step",
+                                             step="masked"))
+        _away(fabric, "its block open", lambda: _until_kept(fabric, "e2"))
+
+
+def an_edge_that_dies_with_an_opened_sum_hands_in_the_same():
+    """Bit for bit: what lies in its ledger when it dies is what the root counts."""
+    with _three("500ms") as fabric:
+        fabric.start()
+        fabric.whole(BACK_S)
+        _until_kept(fabric, "e2")
+        fabric["e2"].kill()
+        kept = _kept(fabric, "e2")
+        at = os.path.getsize(fabric["e2"].log)
+        fabric["e2"].start()
+        again = fabric["e2"].line("sum-again", bound_s=BACK_S, since=at)
+        expect(kept and _kept(fabric, "e2") == kept, "the sum is another one")
+        report = _closed(fabric, int(again["round"]))
+        expect(report["close"] == "done" and report["count"] == len(fabric.devices), f"{report}")
+        rows = [block for block in report["blocks"] if block["parent"] == "e2"]
+        expect(rows and not rows[0]["aborted"], f"{rows}")
 
 
 def _models(fabric):
@@ -202,4 +282,7 @@ def _see_logged(process, wanted):
 if __name__ == "__main__":
     main([a_device_may_die_at_any_step, a_device_that_dies_after_masking_is_recovered,
           an_edge_may_die_at_any_step, of_three_edges_one_may_die_before_anybody_masks,
-          a_root_may_die_at_any_step, a_root_from_a_backup_gets_on_with_another_draw])
+          of_three_edges_one_may_be_away_for_five_rounds,
+          an_edge_that_dies_with_an_opened_sum_hands_in_the_same,
+          a_root_may_die_at_any_step,
+           a_root_from_a_backup_gets_on_with_another_draw])

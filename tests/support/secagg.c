@@ -326,9 +326,16 @@ s_keep(masked_world *world, int32_t index, const fl_effect *effect)
     if (index >= 0) {
         masked_member *member = &world->member[index];
         FL_ASSERT(effect->keep.fact.size == sizeof member->mark);
-        memcpy(member->mark, effect->keep.fact.data, sizeof member->mark);
-        member->marked = true;
-        (void)masked_saved(world, (uint32_t)index, effect->token, true);
+        bool durable = true;
+        const bool lives =
+            world->keep_hook == NULL || world->keep_hook(world, (uint32_t)index, &durable);
+        if (durable) {
+            memcpy(member->mark, effect->keep.fact.data, sizeof member->mark);
+            member->marked = true;
+        }
+        if (lives) {
+            (void)masked_saved(world, (uint32_t)index, effect->token, true);
+        }
         return;
     }
     fl_blob_unref(&world->facts[effect->keep.what]);
@@ -450,12 +457,18 @@ masked_train(masked_world *world, uint32_t index)
     masked_obey(world, (int32_t)index);
 }
 
+static fl_pool_run
+s_run_of(const masked_world *world, uint32_t index)
+{
+    return fl_pool_run_of(&world->pool, world->task.order.plan.batch, &world->member[index].node);
+}
+
 void
 masked_invite(masked_world *world)
 {
     fl_secagg_invite invites[MASKED_MEMBERS];
     for (uint32_t i = 0; i < world->plan.members; i++) {
-        invites[i] = (fl_secagg_invite){ world->member[i].node, i, i };
+        invites[i] = (fl_secagg_invite){ world->member[i].node, i, i, s_run_of(world, i) };
     }
     world->times = (fl_secagg_times){ .keys_by = world->now + 100,
                                       .deal_by = world->now + 200,
@@ -520,7 +533,8 @@ masked_restart_cohort(masked_world *world)
     }
     for (uint32_t i = 0; i < world->plan.members; i++) { // in another order than before
         uint32_t from = world->plan.members - 1 - i;
-        invites[i] = (fl_secagg_invite){ world->member[from].node, from, from };
+        invites[i] =
+            (fl_secagg_invite){ world->member[from].node, from, from, s_run_of(world, from) };
         world->member[i].uploaded = false;
     }
     s_empty_queue(world);

@@ -75,6 +75,8 @@ typedef struct masked_world masked_world;
 typedef bool masked_hook(masked_world *world, int32_t from, int32_t to, fl_message *message);
 //  Sees each MASK of a member.
 typedef void masked_seeds_hook(masked_world *world, uint32_t index, const fl_effect *effect);
+//  Sees each KEEP of a member; false: it dies of it, and `durable` says whether that was before.
+typedef bool masked_keep_hook(masked_world *world, uint32_t index, bool *durable);
 //  Hears each note of a member, or of the aggregator (-1).
 typedef void masked_note_hook(masked_world *world, int32_t index, const fl_note *note);
 
@@ -90,6 +92,7 @@ struct masked_world {
     fl_secagg_trust trust;
     masked_member member[MASKED_MEMBERS];
     fl_secagg_server *aggregator;
+    fl_pool pool; // that all are in, as the aggregator knows it; empty: none
     fl_burnt_book *burnt;
     fl_secagg_times times;
     fl_time now;
@@ -99,6 +102,7 @@ struct masked_world {
     masked_hook *hook;
     void *hook_arg;
     masked_seeds_hook *seeds_hook;
+    masked_keep_hook *keep_hook;
     masked_note_hook *note_hook;
     const fl_mask_kernel *kernel;  // of the aggregator; NULL for the best
     bool hold_saved;               // KEEP of the aggregator is not answered by itself

@@ -95,6 +95,37 @@ a_pool_that_is_lost_costs_a_heartbeat(void **state)
     }
 }
 
+//  R13: runs stay together, and one of which somebody is away when the round is opened waits for
+//  it.
+static void
+a_run_lies_inside_one_block_or_in_none(void **state)
+{
+    (void)state;
+    enum { DEVICES = 20, BATCH = 3 }; // six runs, of three or four
+    fl_sim_layout layout = stage_layout(0, DEVICES, FL_MASKING_MALICIOUS);
+    layout.plan.batch = BATCH;
+    layout.plan.block_max = 12;
+    layout.rounds = 3;
+    stage_open(&layout);
+    const fl_report *report = stage_closed(1);
+    assert_int_equal(report->tally.in, DEVICES);
+    assert_int_equal(report->block_count, 2);
+    for (uint32_t i = 0; i < report->block_count; i++) {
+        assert_true(report->blocks[i].members <= 12);
+    }
+    fl_sim_node_crash(stage, &stage->nodes[3], 600000);
+    report = stage_closed(3);
+    const uint32_t away = report->tally.invited - report->tally.in;
+    assert_true(report->tally.in < DEVICES && DEVICES - report->tally.in <= BATCH + 1);
+    assert_true(away <= BATCH + 1);
+    uint32_t broken = 0;
+    for (uint32_t i = 0; i < report->roll_count; i++) {
+        broken += report->roll[i].reason == FL_WHY_BROKEN_BATCH;
+    }
+    assert_true(broken >= BATCH - 1 && broken <= BATCH);
+    stage_close();
+}
+
 int
 main(void)
 {
@@ -103,6 +134,7 @@ main(void)
         cmocka_unit_test(a_block_below_the_floor_of_its_pool_is_none),
         cmocka_unit_test(a_newcomer_is_in_no_block_until_the_next_drawing),
         cmocka_unit_test(a_pool_that_is_lost_costs_a_heartbeat),
+        cmocka_unit_test(a_run_lies_inside_one_block_or_in_none),
     };
     return cmocka_run_group_tests_name("round/pools", tests, NULL, NULL);
 }

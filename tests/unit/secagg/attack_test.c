@@ -257,6 +257,29 @@ an_update_is_not_opened_again_with_other_survivors(void **state)
     assert_false(s_open_twice(true, *(const masked_drop *)*state));
 }
 
+//  A root that lies: the same tensors in a file with other metadata.
+static bool
+s_open_twice_with_metadata(void)
+{
+    masked_world *world = s_world(8);
+    uint64_t first[8];
+    bool reads = s_sums(world);
+    memcpy(first, world->sum, sizeof first);
+    masked_next_round(world, 2, true);
+    world->task.order.model.bytes[0] ^= 1;
+    masked_sign(world, &world->task);
+    reads = s_sums_without_last(world, first, MASKED_BEFORE_UPLOAD) && reads;
+    masked_destroy(&world);
+    return reads;
+}
+
+static void
+a_file_with_other_metadata_is_the_same_model(void **state)
+{
+    (void)state;
+    assert_false(s_open_twice_with_metadata());
+}
+
 //  Of another model it is another update: that is what trainers see to, not masks.
 static void
 the_same_update_under_another_model_is_opened_again(void **state)
@@ -582,6 +605,7 @@ main(void)
         cmocka_unit_test_prestate(an_update_is_not_opened_again_with_other_survivors, &drops[0]),
         cmocka_unit_test_prestate(an_update_is_not_opened_again_with_other_survivors, &drops[1]),
         cmocka_unit_test_prestate(an_update_is_not_opened_again_with_other_survivors, &drops[2]),
+        cmocka_unit_test(a_file_with_other_metadata_is_the_same_model),
         cmocka_unit_test(the_same_update_under_another_model_is_opened_again),
         cmocka_unit_test(a_detour_over_another_run_makes_nobody_forget),
         cmocka_unit_test(an_update_is_masked_once),

@@ -16,6 +16,7 @@ static struct {
     fl_message burnts;
     uint8_t list[FL_MEMBERS_MAX * (FL_MEMBER_BYTES + FL_SIGN_BYTES)];
     uint64_t told, said, acks_for; // acks_for: who hears ACKS
+    uint64_t opened;               // who gave shares
     bool deaf;                     // BURNTS are taken down and heard by nobody
 } post;
 
@@ -32,6 +33,9 @@ s_hook(masked_world *world, int32_t from, int32_t to, fl_message *message)
     }
     if (message->verb == FL_BURNT) {
         post.said |= fl_secagg_bit((uint32_t)from);
+    }
+    if (message->verb == FL_UNMASK) {
+        post.opened |= fl_secagg_bit((uint32_t)from);
     }
     return message->verb != FL_ACKS || (post.acks_for & fl_secagg_bit((uint32_t)to)) != 0;
 }
@@ -287,6 +291,55 @@ s_lie(masked_world *world)
                       world->trust.authority);
 }
 
+//  A victim that dies at its n-th write, before it is durable or right after.
+static struct {
+    uint32_t writes, at;
+    bool durable;
+} death;
+
+static bool
+s_dies(masked_world *world, uint32_t index, bool *durable)
+{
+    (void)world;
+    const bool now = index == VICTIM && death.writes++ == death.at;
+    *durable = !now || death.durable;
+    return !now;
+}
+
+//  Killed at every write, and at none, it gives shares or says BURNT, and never masks twice.
+static void
+a_member_that_dies_at_any_write_has_one_word(void **state)
+{
+    (void)state;
+    enum { MASK, RELEASE, NEVER, WRITES };
+    for (int row = 0; row < 2 * WRITES; row++) {
+        masked_plan plan = masked_plan_small(MEMBERS);
+        masked_world *world = masked_new(&plan, 5);
+        memset(&post, 0, sizeof post);
+        post.acks_for = UINT64_MAX;
+        world->hook = s_hook;
+        world->keep_hook = s_dies;
+        death.writes = 0;
+        death.at = (uint32_t)row / 2;
+        death.durable = row % 2 == 1;
+        masked_open(world);
+        assert_int_equal(masked_run(world), FL_WHY_NONE);
+        masked_lapse(world);
+        masked_restart_member(world, VICTIM);
+        s_lie(world);
+        s_ask(world, 0);
+        const bool opened = (post.opened & fl_secagg_bit(VICTIM)) != 0;
+        const bool said = (post.said & fl_secagg_bit(VICTIM)) != 0;
+        assert_int_equal(opened, death.at == NEVER);
+        assert_int_equal(said, death.at == MASK || (death.at == RELEASE && !death.durable));
+        masked_next_round(world, 2, true);
+        masked_open(world);
+        (void)masked_run(world);
+        assert_true(world->member[VICTIM].masks <= 1);
+        masked_destroy(&world);
+    }
+}
+
 //  The parent had t members give shares, says that the block was not opened, and has all of them
 //  mask again: with this it could take the difference of two sums. It gets n - t signatures.
 static void
@@ -388,6 +441,7 @@ main(void)
         cmocka_unit_test(a_proof_clears_the_mark_of_who_gave_shares_and_that_one_never_says_burnt),
         cmocka_unit_test(a_proof_with_anything_changed_clears_nothing),
         cmocka_unit_test(nobody_says_burnt_of_the_round_in_hand),
+        cmocka_unit_test(a_member_that_dies_at_any_write_has_one_word),
         cmocka_unit_test(a_block_that_was_opened_is_never_proved_unopened),
         cmocka_unit_test(who_did_not_give_shares_masks_once_all_the_same),
         cmocka_unit_test(the_cliff_is_where_the_count_puts_it),

@@ -143,14 +143,16 @@ static void
 s_spend(fl_secagg_mark *mark, uint32_t number, uint64_t round)
 {
     fl_run run = { { (uint8_t)number, 1 } };
-    fl_secagg_mark_spend(mark, &run, round);
+    fl_secagg_mark_spend(mark, &run, round, 100 + round);
 }
 
 static uint64_t
 s_spent(const fl_secagg_mark *mark, uint32_t number)
 {
     fl_run run = { { (uint8_t)number, 1 } };
-    return fl_secagg_mark_spent(mark, &run);
+    const fl_secagg_left spent = fl_secagg_mark_spent(mark, &run);
+    assert_int_equal(spent.pools, spent.round > 0 ? 100 + spent.round : 0);
+    return spent.round;
 }
 
 static void

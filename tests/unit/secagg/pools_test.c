@@ -230,6 +230,34 @@ two_pools_of_one_epoch_are_evidence_and_end_the_round(void **state)
     masked_destroy(&world);
 }
 
+//  Nor does a restart lead back to an older drawing: what was masked in says which was the newest.
+static void
+an_epoch_is_remembered_after_a_restart(void **state)
+{
+    (void)state;
+    for (uint64_t epoch = EPOCH - 1; epoch <= EPOCH; epoch++) {
+        masked_world *world = s_world(EPOCH);
+        fl_pool pool = s_pool(world);
+        for (uint32_t i = 0; i < MEMBERS; i++) {
+            s_tell(world, i, &pool, 0);
+        }
+        masked_open(world);
+        assert_int_equal(masked_run(world), FL_WHY_NONE);
+        masked_lapse(world);
+        masked_restart_member(world, VICTIM);
+        pool.epoch = epoch;
+        s_tell(world, VICTIM, &pool, 0);
+        masked_next_round(world, 2, false);
+        world->task.order.pools = epoch;
+        masked_sign(world, &world->task);
+        assert_int_equal(fl_secagg_client_begin(world->member[VICTIM].machine, &world->task,
+                                                &world->parent, 1000, 0, world->out),
+                         epoch < EPOCH ? FL_WHY_OLD_POOL : FL_WHY_NONE);
+        fl_outbox_reset(world->out);
+        masked_destroy(&world);
+    }
+}
+
 // ---- bytes ------------------------------------------------------------------------------------
 static void
 a_pool_is_read_as_it_was_written_and_not_otherwise(void **state)
@@ -345,6 +373,7 @@ main(void)
         cmocka_unit_test(an_order_without_pools_needs_none),
         cmocka_unit_test(two_sybils_and_small_blocks_read_nobody),
         cmocka_unit_test(two_pools_of_one_epoch_are_evidence_and_end_the_round),
+        cmocka_unit_test(an_epoch_is_remembered_after_a_restart),
         cmocka_unit_test(a_pool_is_read_as_it_was_written_and_not_otherwise),
         cmocka_unit_test(a_set_holds_one_epoch_and_knows_when_it_is_whole),
         cmocka_unit_test(the_table_of_floors_is_what_it_takes),

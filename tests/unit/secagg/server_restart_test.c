@@ -40,7 +40,7 @@ a_participant_that_was_not_invited_again_stays_in_its_block(void **state)
     for (int i = 0; i < 3; i++) {
         facts[i] = fl_blob_bytes(world->facts[FL_KEEP_ROSTER + i]);
     }
-    fl_secagg_invite one = { world->member[4].node, 4, 4 };
+    fl_secagg_invite one = { world->member[4].node, 4, 4, { 0, 0 } };
     fl_secagg_times times = { 9999, 9999, 9999, 9999, 0 };
     fl_secagg_server_open(world->aggregator, 3, &world->task, &one, 1, &times, world->now,
                           world->out);
@@ -87,7 +87,7 @@ foreign_facts_end_the_block_by_name(void **state)
         } else {
             facts[0].size = 3;
         }
-        fl_secagg_invite one = { world->member[0].node, 0, 0 };
+        fl_secagg_invite one = { world->member[0].node, 0, 0, { 0, 0 } };
         fl_secagg_times times = { 9999, 9999, 9999, 9999, 0 };
         fl_secagg_server_open(world->aggregator, 3, &world->task, &one, 1, &times, world->now,
                               world->out);
