@@ -103,7 +103,8 @@ s_save(fl_root *self, fl_save what, fl_outbox *out)
 static void
 s_pause(fl_root *self, fl_reason reason, fl_time now, fl_outbox *out)
 {
-    uint32_t delay_ms = RETRY_MIN_MS << (self->tries < TRIES_MAX ? self->tries : TRIES_MAX);
+    uint32_t delay_ms = (uint32_t)RETRY_MIN_MS
+                        << (self->tries < TRIES_MAX ? self->tries : TRIES_MAX);
     delay_ms = delay_ms < RETRY_MAX_MS ? delay_ms : RETRY_MAX_MS;
     self->tries++;
     self->token = 0;

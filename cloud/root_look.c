@@ -64,8 +64,8 @@ fl_root_draw(fl_root *self, fl_outbox *out)
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_DRAW,
                                    .round = report->round,
                                    .reason = report->reason,
-                                   .a = draw + 1 });
-    return draw + 1;
+                                   .a = (uint64_t)draw + 1 });
+    return (uint8_t)(draw + 1);
 }
 
 fl_aggregator *
