@@ -170,7 +170,15 @@ two_rounds_of_members_that_are_bound_make_another_draw(void **state)
     assert_int_equal(machine_effect(FL_FX_SAVE)->save.report->draw, 1);
     s_answer_save(true);
     assert_int_equal(machine_said(0, FL_TASK)->task.order.draw, 1);
-    s_collect(4);
+    fl_order order = machine_order(4);
+    order.model = machine_hash(1); // that of round 1 still
+    const uint32_t slot = machine_send(0, &order, s_look().attempt, 100, 5);
+    machine_verified(slot, true, FL_WHY_NONE);
+    machine_folded(slot);
+    machine_now += 1000;
+    machine_tick();
+    s_finished();
+    s_applied(4, true);
     s_answer_save(true);
     s_answer_save(true);
     assert_int_equal(machine_said(0, FL_TASK)->task.order.draw, 0); // another model
