@@ -55,9 +55,6 @@ uint32_t fl_sim_gate_route(struct fl_sim *sim, struct fl_sim_node *parent, uint3
 uint32_t fl_sim_node_listed(const struct fl_sim *sim, const fl_roll_entry *entry,
                             const uint64_t *in);
 //  It, or who has the same name and parent, is in.
-//  The round counts a device and its copy, and one of them sits at the root, which names that one
-//  alone.
-bool fl_sim_hidden_in(const struct fl_sim *sim, const uint64_t *in);
 bool fl_sim_name_in(const struct fl_sim *sim, const struct fl_sim_node *node, const uint64_t *in);
 //  The gate gives the route of one process to another one.
 void fl_sim_check_welcome(struct fl_sim *sim, const struct fl_sim_node *parent, uint32_t holder,

@@ -39,15 +39,6 @@ fl_sim_name_in(const fl_sim *sim, const fl_sim_node *node, const uint64_t *in)
     return found;
 }
 
-bool
-fl_sim_hidden_in(const fl_sim *sim, const uint64_t *in)
-{
-    const fl_sim_node *copy = &sim->nodes[sim->node_count - 1];
-    return copy->fate.origin != SIM_NONE && s_has(in, copy->index) &&
-           s_has(in, copy->fate.origin) &&
-           (copy->parent == 0 || sim->nodes[copy->fate.origin].parent == 0);
-}
-
 // ---- nobody vanishes --------------------------------------------------------------------------
 //  A member stands in every later report of its run, with a reason when it is not in.
 static void
