@@ -746,7 +746,8 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         s_note(self, &seat->node, seat->epoch == 1 && renewed ? FL_NOTE_JOINED : FL_NOTE_REJOINED,
                FL_WHY_NONE, (uint64_t)index, seat->epoch, out);
     }
-    if (renewed && self->over && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
+    bool was_in = self->over && fl_seats_wants(self->seats, &seat->node);
+    if (renewed && was_in && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
         fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
         closed->outcome = FL_OUT_IDLE;
         closed->final = true;
