@@ -62,7 +62,7 @@ void fl_sim_check_welcome(struct fl_sim *sim, const struct fl_sim_node *parent, 
 void fl_sim_check_members(struct fl_sim *sim, const struct fl_sim_era *era,
                           const fl_report *report);
 void fl_sim_check_task(struct fl_sim *sim, struct fl_sim_node *node, const fl_note *note);
-void fl_sim_check_open(struct fl_sim *sim, struct fl_sim_era *era);
-void fl_sim_check_waiting(struct fl_sim *sim, const struct fl_sim_node *root);
+void fl_sim_check_open(struct fl_sim *sim, uint32_t track);
+void fl_sim_check_waiting(struct fl_sim *sim, struct fl_sim_node *root);
 
 #endif
