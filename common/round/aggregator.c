@@ -1651,6 +1651,8 @@ fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf)
 {
     FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE && conf->seats_max == self->conf.seats_max &&
               conf->slots == self->conf.slots);
+    self->others = conf->on_count != self->conf.on_count ||
+                   memcmp(conf->on, self->conf.on, conf->on_count * sizeof *conf->on) != 0;
     self->conf = *conf;
     fl_seats_limit(self->seats, self->conf.on, conf->on_count);
     fl_pace_forget(&self->pace);

@@ -188,7 +188,7 @@ fl_sim_check_open(fl_sim *sim, uint32_t track)
                  sim->now - desk->waits_since >= (fl_time)sim->start_wait_ms;
     bool settled = sim->weather.clear && desk->waits_since > sim->clear_since + SETTLE_MS;
     era->waits += whole && settled;
-    if (era->waits > SIM_ABSENT_MAX + 1 && !sim->overlap) { // docs/decisions/0021, left out
+    if (era->waits > SIM_ABSENT_MAX + 1) {
         fl_sim_fail(sim, CHECK_WAITS, "the root has waited the whole time %u times for who is gone",
                     era->waits);
     }
