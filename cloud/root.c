@@ -229,9 +229,8 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     uint32_t devices =
         fl_aggregator_remember(self->aggregator, self->conf.members, self->conf.member_count);
     fl_aggregator_needs(self->aggregator, &order->plan);
-    if (devices > 0 && self->awaited.there == 0 && self->conf.aggregator.absent_max > 0) {
-        self->awaited = (fl_awaited){ .short_of = true, .enough = devices };
-    }
+    fl_awaited_recall(&self->awaited, devices, devices > 0 ? self->conf.aggregator.absent_max : 0,
+                      fl_aggregator_others(self->aggregator));
     if (s_over(self, order->round - 1, &end) || aborted) {
         end = aborted ? self->conf.aborted : end;
         order->round--; // the next one will not come: the run stands after its last

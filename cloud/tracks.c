@@ -8,6 +8,7 @@ _Static_assert(FL_TRACKS == 2, "a child is at the one track or at the other");
 
 struct fl_tracks {
     fl_root *root[FL_TRACKS];
+    uint64_t started[FL_TRACKS], starts; // which of all starts its newest was; 0: none
 };
 
 fl_tracks *
@@ -42,16 +43,33 @@ s_step_one(fl_tracks *self, uint32_t track, const fl_event *event, fl_time now, 
     machine.step(machine.self, event, now, out);
 }
 
+//  The newest run that was for this child had its turns on the second track. Two runs for one
+//  child are never in hand on two tracks, so the one that was started later is the newer one.
+static bool
+s_was_second(const fl_tracks *self, const fl_name *node)
+{
+    bool first =
+        self->started[0] > 0 && fl_aggregator_wants(fl_root_aggregator(self->root[0]), node);
+    return self->started[1] > (first ? self->started[0] : 0) &&
+           fl_aggregator_wants(fl_root_aggregator(self->root[1]), node);
+}
+
+//  Whom no run in hand wants stays where it sits, or goes where it hears how its last run ended.
+static uint32_t
+s_track(const fl_tracks *self, fl_peer peer, const fl_name *node)
+{
+    bool second = fl_root_wants(self->root[1], node) ||
+                  (!fl_root_wants(self->root[0], node) &&
+                   (fl_aggregator_holds(fl_root_aggregator(self->root[1]), peer) ||
+                    s_was_second(self, node)));
+    return second ? 1 : 0;
+}
+
 //  Who has to change tracks has no seat at the new one yet: it is refused, and says HELLO.
 static void
 s_hear(fl_tracks *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
-    uint32_t track = 0;
-    if (fl_root_wants(self->root[1], &event->message.node) ||
-        (fl_aggregator_holds(fl_root_aggregator(self->root[1]), event->message.from) &&
-         !fl_root_wants(self->root[0], &event->message.node))) {
-        track = 1;
-    }
+    const uint32_t track = s_track(self, event->message.from, &event->message.node);
     fl_outbox_set_track(out, 1 - track);
     if (event->message.message->verb == FL_HELLO &&
         !fl_aggregator_part(fl_root_aggregator(self->root[1 - track]),
@@ -72,6 +90,9 @@ static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
     fl_tracks *self = arg;
+    if (event->kind == FL_EV_START) {
+        self->started[event->track] = ++self->starts;
+    }
     if (event->kind == FL_EV_MESSAGE) {
         s_hear(self, event, now, out);
     } else if (s_is_for_all(event->kind)) {

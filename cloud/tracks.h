@@ -1,7 +1,8 @@
 //  tracks - rounds of several runs at a time: a root machine for each track, with its own seats,
 //  slots and accumulators, behind one machine. A child sits at the track whose run in hand wants
-//  it, and stays there until the other one's does; no two runs in hand want the same one. What is
-//  asked for says its track, and so does the answer. One thread at a time.
+//  it, and stays there until the other one's does; no two runs in hand want the same one. Who comes
+//  when its run has ended sits where that run was, and hears of the end. What is asked for says its
+//  track, and so does the answer. One thread at a time.
 #ifndef FL_CLOUD_TRACKS_H
 #define FL_CLOUD_TRACKS_H
 

@@ -153,6 +153,17 @@ fl_awaited_round(fl_awaited *self, uint32_t expect, uint32_t there, uint32_t abs
 }
 
 void
+fl_awaited_recall(fl_awaited *self, uint32_t last, uint32_t absent_max, bool others)
+{
+    if (others) {
+        *self = (fl_awaited){ .there = 0 };
+    }
+    if (self->there == 0 && absent_max > 0) {
+        *self = (fl_awaited){ .short_of = true, .enough = last };
+    }
+}
+
+void
 fl_awaited_lower(fl_awaited *self, uint32_t expect, uint32_t by)
 {
     uint32_t all = fl_awaited_of(self, expect);

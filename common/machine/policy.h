@@ -91,6 +91,9 @@ uint32_t fl_awaited_of(const fl_awaited *self, uint32_t expect);
 void fl_awaited_see(fl_awaited *self, uint32_t there);
 //  A round was without all but `there`, for as long as it waits. True: the others are given up now.
 bool fl_awaited_round(fl_awaited *self, uint32_t expect, uint32_t there, uint32_t absent_max);
+//  A run has its turn that had so many in its last round. They are who is waited for, unless it is
+//  known who was there since then, in turns that were for the same ones and not for `others`.
+void fl_awaited_recall(fl_awaited *self, uint32_t last, uint32_t absent_max, bool others);
 //  So many will not come again: nobody waits for them, not even once.
 void fl_awaited_lower(fl_awaited *self, uint32_t expect, uint32_t by);
 

@@ -826,7 +826,8 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
         fl_burnt_book_heard(self->burnt, &seat->node, false);
     }
     s_tell_burnt(self, (uint32_t)index, out);
-    if (renewed && self->over && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
+    bool was_in = self->over && fl_seats_wants(self->seats, &seat->node);
+    if (renewed && was_in && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
         fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
         closed->outcome = FL_OUT_IDLE;
         closed->final = true;
@@ -1759,6 +1760,8 @@ fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf)
 {
     FL_ASSERT(self->phase == FL_AGGREGATOR_IDLE && conf->seats_max == self->conf.seats_max &&
               conf->slots == self->conf.slots);
+    self->others = conf->on_count != self->conf.on_count ||
+                   memcmp(conf->on, self->conf.on, conf->on_count * sizeof *conf->on) != 0;
     self->conf = *conf;
     fl_seats_limit(self->seats, self->conf.on, conf->on_count);
     fl_pace_forget(&self->pace);

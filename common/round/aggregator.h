@@ -104,6 +104,8 @@ void fl_aggregator_destroy(fl_aggregator **self_p);
 //  Rounds from now on have this window, and go on with these facts. The rest is as it was. Only
 //  while IDLE.
 void fl_aggregator_assign(fl_aggregator *self, const fl_aggregator_conf *conf);
+//  Before that, they were for other children.
+bool fl_aggregator_others(const fl_aggregator *self);
 
 //  Events: TICK, MESSAGE from a child, GONE, VERIFIED, FOLDED, FINISHED, UNMASKED, SAVED.
 //  Never blocks, never fails: a bad message is refused and noted, a broken invariant panics.

@@ -67,6 +67,7 @@ struct fl_aggregator {
     fl_time cut_at;      // when this round was cut off
     fl_pace pace;        // of the rounds here
     fl_awaited awaited;  // of the children expected
+    bool others;         // in the turn before, rounds were for other children
     uint32_t ready_then; // when the round at hand was opened
     uint64_t bytes_down; // served this round
     fl_result result;

@@ -95,10 +95,15 @@ fl_aggregator_remember(fl_aggregator *self, const fl_roll_entry *roll, uint32_t 
             s_remember_below(seat, roll, count);
         }
     }
-    if (count > 0 && self->awaited.there == 0 && self->conf.absent_max > 0) {
-        self->awaited = (fl_awaited){ .short_of = true, .enough = children };
-    }
+    fl_awaited_recall(&self->awaited, children, count > 0 ? self->conf.absent_max : 0,
+                      self->others);
     return devices;
+}
+
+bool
+fl_aggregator_others(const fl_aggregator *self)
+{
+    return self->others;
 }
 
 uint32_t

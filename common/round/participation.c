@@ -148,7 +148,8 @@ s_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
            (fl_name_equal(&entry->parent, &edge->node) || !fl_seats_has(seats, &entry->parent));
 }
 
-//  `ours`: of those with the name of a child of ours, too.
+//  `ours`: of those with the name of a child of ours, too; one of them that is counted there is
+//  always named, as its update is in the sum.
 static bool
 s_next_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves, bool ours,
              size_t *at, fl_roll_entry *entry)
@@ -161,7 +162,8 @@ s_next_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselve
     while (*at + FL_ROLL_ENTRY_BYTES <= edge->roll_used && !found) {
         found = fl_roll_decode(fl_bytes_of(edge->roll + *at, FL_ROLL_ENTRY_BYTES), entry) &&
                 s_below(seats, edge, ourselves, entry) &&
-                (ours || !fl_seats_has(seats, &entry->node));
+                (ours || (outcome == FL_OUT_IN && entry->outcome == FL_OUT_IN) ||
+                 !fl_seats_has(seats, &entry->node));
         *at += FL_ROLL_ENTRY_BYTES;
     }
     if (found && out) {

@@ -12,7 +12,8 @@
 fl_tally fl_participation_tally(const fl_seats *seats);
 
 //  The next line of what an edge reported last, from `*at` on, which begins at 0: of those below
-//  it, and none of our own. Once it is not in, they are out with it. False: there is none.
+//  it, and none of our own but who is counted there too. Once it is not in, they are out with it.
+//  False: there is none.
 bool fl_participation_below(const fl_seats *seats, const fl_seat *edge, const fl_name *ourselves,
                             size_t *at, fl_roll_entry *entry);
 

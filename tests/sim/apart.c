@@ -72,20 +72,35 @@ s_play(const fl_sim_era *era, const fl_sim_node *node, uint64_t round, uint8_t s
     free(wire);
 }
 
+//  It is a child of the root that the run is for, or sits below one.
+static bool
+s_is_for(const fl_sim *sim, const fl_sim_era *era, uint32_t index)
+{
+    while (sim->nodes[index].parent != 0) {
+        index = sim->nodes[index].parent;
+    }
+    return fl_claims_meet(&era->claim,
+                          &(fl_claim){ .on = { sim->nodes[index].name }, .on_count = 1 });
+}
+
 void
 fl_sim_check_apart(fl_sim *sim, const fl_sim_era *era, const fl_report *report)
 {
     const uint64_t *in = sim->notary.commits[era->before + report->round].nodes_in;
     if (sim->runs == 1 || report->roll_dropped > 0 || sim->notary.failed != CHECK_NONE ||
-        fl_sim_hidden_in(sim, in) || sim->again_in == report->round) {
+        era->again_in == report->round) {
         return;
     }
-    const unsigned wire_bytes = sim->nodes[0].sum_element.wire_bytes;
+    const unsigned wire_bytes = sim->nodes[0].desk[era->track].sum_element.wire_bytes;
     int64_t *sum = fl_sim_new(era->elements * sizeof *sum);
     uint8_t *wire = fl_sim_new(era->elements * wire_bytes);
     for (uint32_t i = 0; i < report->roll_count; i++) {
         const fl_roll_entry *entry = &report->roll[i];
         const uint32_t index = fl_sim_node_listed(sim, entry, in);
+        if (index != SIM_NONE && !s_is_for(sim, era, index)) {
+            fl_sim_fail(sim, CHECK_APART, "run %" PRIu64 " is not for %s, and reports it",
+                        era->row.number, entry->node.name);
+        }
         if (entry->outcome == FL_OUT_IN && index != SIM_NONE &&
             sim->nodes[index].role == FL_ROLE_DEVICE) {
             s_play(era, &sim->nodes[index], report->round, entry->staleness, sum);
@@ -124,8 +139,9 @@ s_round_ms(const fl_sim *sim)
 static fl_time
 s_bound_ms(const fl_sim *sim)
 {
-    fl_time rounds =
-        sim->most < sim->runs ? (fl_time)(sim->runs * (sim->rounds + 2)) : 2 * sim->most;
+    fl_time rounds = sim->most < sim->runs || sim->overlap
+                         ? (fl_time)(sim->runs * (sim->rounds + 2))
+                         : 2 * sim->most;
     return rounds * s_round_ms(sim) + 30000 + (sim->outages ? 64000 : 0);
 }
 
@@ -145,9 +161,9 @@ fl_sim_check_stall(fl_sim *sim)
 
 //  What the root could not save pauses the run, and says why.
 void
-fl_sim_check_pauses(fl_sim *sim)
+fl_sim_check_pauses(fl_sim *sim, uint32_t track)
 {
-    const fl_root_view view = fl_root_look(fl_tracks_root(sim->nodes[0].tracks, 0), sim->now);
+    const fl_root_view view = fl_root_look(fl_tracks_root(sim->nodes[0].tracks, track), sim->now);
     if (view.phase != FL_ROOT_PAUSED || view.reason != FL_WHY_STORAGE) {
         fl_sim_fail(sim, CHECK_STALL, "the store fails, and the root is in phase %d by %s",
                     (int)view.phase, fl_reason_name(view.reason));

@@ -182,10 +182,11 @@ fl_sim_note_join(fl_sim_sum *sum, const fl_sim_sum *other)
 
 //  Tree sum == flat sum: add up the updates themselves, in a plain loop, and compare all bits.
 void
-fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, const fl_sim_sum *sum, fl_bytes bytes)
+fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, uint32_t track, const fl_sim_sum *sum,
+                  fl_bytes bytes)
 {
-    unsigned wire_bytes = node->sum_element.wire_bytes;
-    for (uint64_t i = 0; i < node->sum_elements; i++) {
+    unsigned wire_bytes = node->desk[track].sum_element.wire_bytes;
+    for (uint64_t i = 0; i < node->desk[track].sum_elements; i++) {
         int64_t flat = 0;
         for (uint32_t j = 0; j < sum->leaf_count; j++) {
             const fl_sim_leaf *leaf = &sim->notary.leaves[sum->leaves[j]];
@@ -203,17 +204,19 @@ fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, const fl_sim_sum *sum, f
 }
 
 void
-fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, const fl_hash *hash, fl_bytes bytes)
+fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, uint32_t track, fl_bytes bytes)
 {
-    const fl_sim_sum *sum = &node->sums[0];
-    fl_sim_check_flat(sim, node, sum, bytes);
-    if (sum->folds < node->window.count_min) {
+    const fl_sim_desk *desk = &node->desk[track];
+    const fl_sim_sum *sum = &desk->sums[0];
+    const uint32_t least = desk->turn != NULL ? desk->turn->count_min : node->window.count_min;
+    fl_sim_check_flat(sim, node, track, sum, bytes);
+    if (sum->folds < least) {
         fl_sim_fail(sim, CHECK_QUORUM, "%s finishes a sum of %u contributions, it needs %u",
-                    node->name.name, sum->folds, node->window.count_min);
+                    node->name.name, sum->folds, least);
     }
-    if (fl_sim_lot_of(sim, hash) == NULL) {
+    if (fl_sim_lot_of(sim, &desk->sum_hash) == NULL) {
         fl_sim_lot_add(sim,
-                       (fl_sim_lot){ .hash = *hash,
+                       (fl_sim_lot){ .hash = desk->sum_hash,
                                      .leaf_count = sum->leaf_count,
                                      .folds = sum->folds,
                                      .node = node->index },
@@ -284,7 +287,6 @@ s_check_roll(fl_sim *sim, const fl_report *report, uint32_t leaves)
                         report->round, sim->nodes[index].name.name);
         }
     }
-    listed += fl_sim_hidden_in(sim, in);
     if (listed != leaves || report->tally.in != leaves) {
         fl_sim_fail(sim, CHECK_FLAT,
                     "round %" PRIu64 ": %u updates are in the sum, the report "
@@ -431,14 +433,13 @@ fl_sim_watch_heard(fl_sim *sim, fl_sim_node *node, const fl_message *message)
 {
     (void)sim;
     if (message->verb == FL_TASK) {
-        node->watch.heard_budget_ms = message->task.budget_ms;
+        node->desk[0].watch.heard_budget_ms = message->task.budget_ms;
     }
 }
 
 static void
-s_watch_open(fl_sim *sim, fl_sim_node *node)
+s_watch_open(fl_sim *sim, fl_sim_node *node, fl_sim_watch *watch)
 {
-    fl_sim_watch *watch = &node->watch;
     const fl_window *window = &node->window;
     watch->open = true;
     watch->due = sim->now + (fl_time)window->time_max_ms + GRACE_MS;
@@ -458,11 +459,11 @@ s_watch_open(fl_sim *sim, fl_sim_node *node)
 }
 
 static void
-s_check_due(fl_sim *sim, const fl_sim_node *node)
+s_check_due(fl_sim *sim, const fl_sim_node *node, const fl_sim_watch *watch)
 {
-    if (node->watch.open && sim->now > node->watch.due) {
+    if (watch->open && sim->now > watch->due) {
         fl_sim_fail(sim, CHECK_DEADLINE, "the round at %s should have ended at %" PRId64,
-                    node->name.name, node->watch.due);
+                    node->name.name, watch->due);
     }
 }
 
@@ -471,44 +472,57 @@ fl_sim_watch_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     bool root = node->role == FL_ROLE_ROOT;
     bool note = effect->kind == FL_FX_NOTE;
+    fl_sim_watch *watch = &node->desk[effect->track].watch;
     bool ended = note && !root &&
                  (effect->note.id == FL_NOTE_ROUND_CLOSE || effect->note.id == FL_NOTE_TASK_ENDED);
     ended = ended || (root && effect->kind == FL_FX_SAVE && effect->save.what == FL_SAVE_CLOSE);
     if (note && effect->note.id == FL_NOTE_TASK) {
-        node->watch.told_due = sim->now + (fl_time)node->watch.heard_budget_ms;
+        watch->told_due = sim->now + (fl_time)watch->heard_budget_ms;
         fl_sim_check_task(sim, node, &effect->note);
     } else if (root && effect->kind == FL_FX_SAVE && effect->save.what == FL_SAVE_OPEN) {
-        fl_sim_check_open(sim, fl_sim_era_of(sim, &effect->save.report->run));
+        fl_sim_check_open(sim, effect->track);
     }
     if (effect->kind == FL_FX_CLEAR) {
-        s_watch_open(sim, node);
+        s_watch_open(sim, node, watch);
     } else if (ended) {
-        s_check_due(sim, node);
-        node->watch.open = false;
+        s_check_due(sim, node, watch);
+        watch->open = false;
     }
 }
 
+//  One that will never do anything more by itself, though it has something in hand.
 static bool
-s_between_turns(const fl_sim *sim, const fl_sim_node *root)
+s_asleep(const fl_sim *sim, const fl_sim_node *node, uint32_t track)
 {
-    const fl_root_phase phase = fl_root_look(fl_tracks_root(root->tracks, 0), sim->now).phase;
-    return sim->posted > 0 || phase == FL_ROOT_IDLE || phase == FL_ROOT_DONE;
+    const fl_sim_desk *desk = &node->desk[track];
+    fl_machine machine = node->machine;
+    if (node->role == FL_ROLE_ROOT) {
+        bool none = sim->posted > 0 || desk->phase == FL_ROOT_IDLE || desk->phase == FL_ROOT_DONE;
+        machine = fl_root_machine(fl_tracks_root(node->tracks, track));
+        if (none) {
+            return false;
+        }
+    }
+    return desk->jobs == 0 && desk->saves == 0 && machine.deadline(machine.self) == FL_NEVER;
 }
 
 void
 fl_sim_watch_step(fl_sim *sim, fl_sim_node *node)
 {
-    s_check_due(sim, node);
-    bool busy = node->jobs > 0 || node->saves > 0 || node->training || node->stopping ||
-                node->fate.drained || // it waits for its operator
-                (node->role == FL_ROLE_ROOT && s_between_turns(sim, node));
-    if (!busy && node->machine.deadline(node->machine.self) == FL_NEVER &&
-        !fl_sim_node_finished(sim, node)) {
-        fl_sim_fail(sim, CHECK_PROGRESS, "%s waits without a deadline", node->name.name);
+    const uint32_t tracks = node->role == FL_ROLE_ROOT ? FL_TRACKS : 1;
+    if (node->role == FL_ROLE_ROOT) {
+        fl_sim_check_waiting(sim, node);
+    }
+    for (uint32_t i = 0; i < tracks; i++) {
+        s_check_due(sim, node, &node->desk[i].watch);
+        if (s_asleep(sim, node, i) && !node->training && !node->stopping &&
+            !node->fate.drained && // else it waits for its operator
+            !fl_sim_node_finished(sim, node)) {
+            fl_sim_fail(sim, CHECK_PROGRESS, "%s waits without a deadline", node->name.name);
+        }
     }
     if (node->role == FL_ROLE_ROOT) {
         fl_sim_check_stall(sim);
-        fl_sim_check_waiting(sim, node);
     }
     if (!sim->over && fl_sim_all_ended(sim)) {
         sim->over = true;
@@ -521,13 +535,14 @@ static void
 s_check_leaks(fl_sim *sim, const fl_sim_node *node)
 {
     uint32_t vecs = 0, slots = 0;
+    bool busy = node->training || node->desk[0].jobs > 0 || node->desk[1].jobs > 0;
     for (int i = 0; i < SIM_VECS_MAX; i++) {
         vecs += node->vecs[i].id != 0;
     }
-    for (int i = 0; i < FL_SLOTS_MAX; i++) {
-        slots += node->slots[i].blob != NULL;
+    for (int i = 0; i < FL_TRACKS * FL_SLOTS_MAX; i++) {
+        slots += node->desk[i / FL_SLOTS_MAX].slots[i % FL_SLOTS_MAX].blob != NULL;
     }
-    if (vecs + slots > 0 && !node->training && node->jobs == 0) {
+    if (vecs + slots > 0 && !busy) {
         fl_sim_fail(sim, CHECK_LEAK, "%s still holds %u vectors and %u slots after the run",
                     node->name.name, vecs, slots);
     }

@@ -111,7 +111,7 @@ s_save(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     fl_time from = node->ledger_at > sim->now ? node->ledger_at : sim->now;
     fl_time at = from + s_some(sim, 1, 25);
     node->ledger_at = at;
-    node->saves++;
+    node->desk[effect->track].saves++;
     if (sim->plant == PLANT_EARLY_SAVED && !keep && effect->save.what == FL_SAVE_CLOSE) {
         s_push_job(sim, node, SIM_AT_SAVED, sim->now, s_save_job(sim, effect));
         at += 1500;
@@ -195,7 +195,7 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
         ledger->open_attempt = report->attempt;
         if (node->role == FL_ROLE_ROOT) {
             fl_sim_era *era = fl_sim_era_of(sim, &report->run);
-            era->row.open = ++sim->opened;
+            era->row.open = era->opened = ++sim->opened;
             era->attempt = report->attempt;
             era->draw = report->draw;
         }
@@ -239,8 +239,9 @@ fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     fl_effect effect = job->effect;
     bool keep = effect.kind == FL_FX_KEEP;
     event.token = effect.token;
+    event.track = effect.track;
     event.saved.ok = !job->save_fails;
-    node->saves--;
+    node->desk[effect.track].saves--;
     if (keep) {
         node->masks.keeping[effect.keep.what]--;
     }
@@ -254,7 +255,7 @@ fl_sim_work_saved(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
     }
     s_answer(sim, node, &effect, &event);
     if (!event.saved.ok && !keep && node->role == FL_ROLE_ROOT) {
-        fl_sim_check_pauses(sim);
+        fl_sim_check_pauses(sim, effect.track);
     }
 }
 
@@ -300,11 +301,11 @@ fl_sim_work_begin(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     } else {
         at = at > node->crew_at ? at : node->crew_at;
         node->crew_at = at;
-        node->jobs++;
-        node->loose += fl_sim_work_loose(effect);
+        node->desk[effect->track].jobs++;
+        node->desk[effect->track].loose += fl_sim_work_loose(effect);
         fl_sim_snipe(sim, node, at, sim->weather.snipe);
     }
-    job->clears = node->clears;
+    job->clears = node->desk[effect->track].clears;
     s_hold(sim, node, job);
     s_push_job(sim, node, SIM_AT_JOB, at, job);
 }
@@ -317,8 +318,9 @@ fl_sim_work_done(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
         fl_sim_job_free(job); // its cancellation answers
         return;
     }
-    node->jobs -= !training;
-    node->loose -= fl_sim_work_loose(&job->effect);
+    fl_sim_desk *desk = &node->desk[job->effect.track];
+    desk->jobs -= !training;
+    desk->loose -= fl_sim_work_loose(&job->effect);
     fl_event event = { 0 };
     fl_effect effect = job->effect;
     fl_sim_work_carry_out(sim, node, job, &event);

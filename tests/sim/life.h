@@ -55,9 +55,6 @@ uint32_t fl_sim_gate_route(struct fl_sim *sim, struct fl_sim_node *parent, uint3
 uint32_t fl_sim_node_listed(const struct fl_sim *sim, const fl_roll_entry *entry,
                             const uint64_t *in);
 //  It, or who has the same name and parent, is in.
-//  The round counts a device and its copy, and one of them sits at the root, which names that one
-//  alone.
-bool fl_sim_hidden_in(const struct fl_sim *sim, const uint64_t *in);
 bool fl_sim_name_in(const struct fl_sim *sim, const struct fl_sim_node *node, const uint64_t *in);
 //  The gate gives the route of one process to another one.
 void fl_sim_check_welcome(struct fl_sim *sim, const struct fl_sim_node *parent, uint32_t holder,
@@ -65,7 +62,7 @@ void fl_sim_check_welcome(struct fl_sim *sim, const struct fl_sim_node *parent, 
 void fl_sim_check_members(struct fl_sim *sim, const struct fl_sim_era *era,
                           const fl_report *report);
 void fl_sim_check_task(struct fl_sim *sim, struct fl_sim_node *node, const fl_note *note);
-void fl_sim_check_open(struct fl_sim *sim, struct fl_sim_era *era);
-void fl_sim_check_waiting(struct fl_sim *sim, const struct fl_sim_node *root);
+void fl_sim_check_open(struct fl_sim *sim, uint32_t track);
+void fl_sim_check_waiting(struct fl_sim *sim, struct fl_sim_node *root);
 
 #endif

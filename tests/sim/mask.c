@@ -23,25 +23,32 @@ fl_sim_child_name(fl_sim_child step)
 
 // ---- birth and death --------------------------------------------------------------------------
 static void
-s_free_given(fl_sim_masks *masks)
+s_free_given(fl_sim_given *given)
 {
-    for (uint32_t i = 0; i < masks->given_count; i++) {
-        fl_blob_unref(&masks->given[i]);
+    for (uint32_t i = 0; i < given->count; i++) {
+        fl_blob_unref(&given->facts[i]);
     }
-    free(masks->given);
-    free(masks->views);
-    masks->given = NULL;
-    masks->views = NULL;
-    masks->given_count = 0;
+    free(given->facts);
+    free(given->views);
+    *given = (fl_sim_given){ .count = 0 };
+}
+
+static void
+s_free_all_given(fl_sim_masks *masks)
+{
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        s_free_given(&masks->given[i]);
+    }
 }
 
 void
-fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, const fl_run *run, uint64_t round)
+fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, uint32_t at, const fl_run *run, uint64_t round)
 {
     fl_sim_masks *masks = &node->masks;
-    s_free_given(masks);
-    masks->given = fl_sim_new(masks->fact_count * sizeof *masks->given);
-    masks->views = fl_sim_new(masks->fact_count * sizeof *masks->views);
+    fl_sim_given *given = &masks->given[at];
+    s_free_given(given);
+    given->facts = fl_sim_new(masks->fact_count * sizeof *given->facts);
+    given->views = fl_sim_new(masks->fact_count * sizeof *given->views);
     masks->given_round = round;
     bool taken_up = false;
     for (uint32_t i = 0; i < masks->fact_count; i++) {
@@ -49,9 +56,8 @@ fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, const fl_run *run, uint64_t rou
         if ((fact->round == round || fact->what == FL_KEEP_ROSTER) &&
             fl_run_equal(&fact->run, run)) {
             taken_up = taken_up || fact->round == round;
-            masks->given[masks->given_count] = fl_blob_ref(fact->bytes);
-            masks->views[masks->given_count] = fl_blob_bytes(masks->given[masks->given_count]);
-            masks->given_count++;
+            given->facts[given->count] = fl_blob_ref(fact->bytes);
+            given->views[given->count++] = fl_blob_bytes(fact->bytes);
         }
     }
     sim->totals.count[SIM_TAKEN_UP] += taken_up;
@@ -75,7 +81,7 @@ fl_sim_mask_start(fl_sim *sim, fl_sim_node *node)
             for (uint32_t i = 0; i < masks->kept_count; i++) {
                 masks->heads[i] = fl_blob_bytes(masks->kept[i].head);
             }
-            fl_sim_mask_give(sim, node, &node->ledger.open_run, node->ledger.open_round);
+            fl_sim_mask_give(sim, node, 0, &node->ledger.open_run, node->ledger.open_round);
         }
     }
     if (node->role == FL_ROLE_ROOT) {
@@ -110,9 +116,11 @@ fl_sim_mask_crash(fl_sim *sim, fl_sim_node *node)
     if (masks->child != SIM_CHILD_OUT) {
         fl_sim_count_up(sim, (fl_sim_count)(SIM_CRASH_CHILD + masks->child));
     }
-    for (uint32_t i = 0; i < masks->blocks; i++) {
-        if (masks->state[i] != FL_SERVER_NO_ROUND) {
-            fl_sim_count_up(sim, (fl_sim_count)(SIM_CRASH_PARENT + masks->state[i]));
+    for (uint32_t i = 0; i < FL_TRACKS * FL_BLOCKS_MAX; i++) {
+        const uint32_t track = i / FL_BLOCKS_MAX, block = i % FL_BLOCKS_MAX;
+        const uint8_t state = masks->state[track][block];
+        if (block < masks->blocks[track] && state != FL_SERVER_NO_ROUND) {
+            fl_sim_count_up(sim, (fl_sim_count)(SIM_CRASH_PARENT + state));
         }
     }
     for (int what = 0; what < FL_KEEP_COUNT; what++) {
@@ -122,8 +130,8 @@ fl_sim_mask_crash(fl_sim *sim, fl_sim_node *node)
     }
     memset(masks->keeping, 0, sizeof masks->keeping);
     masks->child = SIM_CHILD_OUT;
-    masks->blocks = 0;
-    s_free_given(masks);
+    memset(masks->blocks, 0, sizeof masks->blocks);
+    s_free_all_given(masks);
 }
 
 static void
@@ -139,7 +147,7 @@ void
 fl_sim_mask_release(fl_sim_node *node)
 {
     fl_sim_masks *masks = &node->masks;
-    s_free_given(masks);
+    s_free_all_given(masks);
     s_forget_facts(masks);
     free(masks->facts);
     for (uint32_t i = 0; i < masks->kept_count; i++) {
@@ -251,11 +259,11 @@ s_aim(fl_sim *sim, fl_sim_node *node, bool later)
 }
 
 static void
-s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t block, fl_secagg_state state)
+s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t track, uint32_t block, fl_secagg_state state)
 {
-    fl_sim_masks *masks = &node->masks;
-    if (block < masks->blocks && (uint8_t)state > masks->state[block]) {
-        masks->state[block] = (uint8_t)state;
+    uint8_t *before = &node->masks.state[track][block];
+    if (block < node->masks.blocks[track] && (uint8_t)state > *before) {
+        *before = (uint8_t)state;
         s_aim(sim, node, state >= FL_SERVER_COLLECTING);
     }
 }
@@ -314,24 +322,25 @@ void
 fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 {
     const fl_effect *effect = &job->effect;
-    fl_sim_sum *sum = &node->sums[effect->unmask.block];
+    const fl_sim_desk *desk = &node->desk[effect->track];
+    fl_sim_sum *sum = &desk->sums[effect->unmask.block];
     unsigned wire_bytes = effect->unmask.element.wire_bytes;
     event->kind = FL_EV_UNMASKED;
-    s_block_at(sim, node, effect->unmask.block, FL_SERVER_DONE);
-    if (effect->unmask.elements != node->sum_elements) {
+    s_block_at(sim, node, effect->track, effect->unmask.block, FL_SERVER_DONE);
+    if (effect->unmask.elements != desk->sum_elements) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s opens a sum of another length", node->name.name);
         return;
     }
     fl_mask_range range = { .ring_bits = effect->unmask.element.ring_bits,
                             .lane = FL_MASK_LANE_VECTOR,
                             .count = (size_t)effect->unmask.elements };
-    void *words = fl_fold_words(sum->cells, 0, node->sum_elements);
+    void *words = fl_fold_words(sum->cells, 0, desk->sum_elements);
     fl_mask_apply(job->seeds, effect->unmask.seed_count, &range, words);
     fl_mask_settle(effect->unmask.element.ring_bits, range.count, wire_bytes, words);
     sum->opened = true;
     fl_blob *wire = fl_blob_new(fl_fold_wire_bytes(sum->cells));
     FL_ASSERT(wire != NULL);
-    if (!fl_fold_finish(sum->cells, 0, node->sum_elements, fl_blob_data(wire))) {
+    if (!fl_fold_finish(sum->cells, 0, desk->sum_elements, fl_blob_data(wire))) {
         fl_sim_fail(sim, CHECK_FLAT, "an opened sum of %s does not fit its wire bytes",
                     node->name.name);
     }
@@ -341,7 +350,7 @@ fl_sim_unmask_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, f
         fl_blob_data(wire)[0] ^= 1;
     }
     if (sim->plant != PLANT_LOSE_UPLOAD) {
-        fl_sim_check_flat(sim, node, sum, fl_blob_bytes(wire));
+        fl_sim_check_flat(sim, node, effect->track, sum, fl_blob_bytes(wire));
     }
     fl_blob_unref(&wire);
 }
@@ -383,7 +392,7 @@ s_kept_by_parent(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         [FL_KEEP_ACKS] = FL_SERVER_OPENING,
     };
     if (reached[effect->keep.what] != FL_SERVER_NO_ROUND) {
-        s_block_at(sim, node, effect->keep.block, reached[effect->keep.what]);
+        s_block_at(sim, node, effect->track, effect->keep.block, reached[effect->keep.what]);
     }
 }
 
@@ -397,7 +406,8 @@ fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     if (effect->kind == FL_FX_SEND && effect->send.to == FL_PARENT) {
         s_said_up(sim, node, &effect->send.message);
     } else if (effect->kind == FL_FX_SEND && effect->send.message.verb == FL_DEALT) {
-        s_block_at(sim, node, effect->send.message.dealt.block, FL_SERVER_WAITING_READY);
+        s_block_at(sim, node, effect->track, effect->send.message.dealt.block,
+                   FL_SERVER_WAITING_READY);
     } else if (effect->kind == FL_FX_KEEP) {
         masks->keeping[effect->keep.what]++;
         if (effect->keep.what == FL_KEEP_MARK) {
@@ -410,13 +420,13 @@ fl_sim_mask_effect(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
     } else if (effect->kind == FL_FX_MASK) {
         s_child_at(sim, node, masks->child_round, SIM_CHILD_MASKING);
     } else if (effect->kind == FL_FX_UNMASK) {
-        s_block_at(sim, node, effect->unmask.block, FL_SERVER_SUMMING);
+        s_block_at(sim, node, effect->track, effect->unmask.block, FL_SERVER_SUMMING);
     } else if (effect->kind == FL_FX_CLEAR) {
-        masks->blocks = effect->clear.blocks;
-        memset(masks->state, FL_SERVER_INVITED, sizeof masks->state);
+        masks->blocks[effect->track] = effect->clear.blocks;
+        memset(masks->state[effect->track], FL_SERVER_INVITED, sizeof masks->state[0]);
         s_aim(sim, node, false);
     } else if (effect->kind == FL_FX_NOTE && effect->note.id == FL_NOTE_ROUND_CLOSE) {
-        masks->blocks = 0;
+        masks->blocks[effect->track] = 0;
     }
 }
 

@@ -52,6 +52,13 @@ typedef struct fl_sim_kept {
     fl_blob *head, *vector;
 } fl_sim_kept;
 
+//  The facts of its open round that a run is begun with.
+typedef struct fl_sim_given {
+    fl_blob **facts; // (count)
+    fl_bytes *views; // of them
+    uint32_t count;
+} fl_sim_given;
+
 typedef struct fl_sim_masks {
     //  durable
     bool marked;
@@ -66,15 +73,12 @@ typedef struct fl_sim_masks {
     fl_secagg_server_conf aggregator;
     fl_secagg_mark given_mark;
     fl_bytes *heads; // (kept_count) when the process started
-    fl_blob **given; // (given_count): the facts that the process started with
-    fl_bytes *views; // of them
-    uint32_t given_count;
-    uint64_t given_round;
+    fl_sim_given given[SIM_RUNS_MAX]; // an edge has one run in hand
+    uint64_t given_round;             // the newest
     fl_sim_child child;
     uint64_t child_round;
-    uint64_t round; // of the blocks
-    uint32_t blocks;
-    uint8_t state[FL_BLOCKS_MAX]; // fl_secagg_state
+    uint32_t blocks[FL_TRACKS];
+    uint8_t state[FL_TRACKS][FL_BLOCKS_MAX]; // fl_secagg_state
     uint32_t keeping[FL_KEEP_COUNT];
     //  of all lives, for the checkers
     uint64_t masked_in[SIM_RUNS_MAX]; // newest round that it masked in, of each run

@@ -38,8 +38,8 @@ s_cohort_conf(const fl_sim *sim, const fl_sim_node *node)
         .window = node->window,
         .timing = sim->timing,
         .masking = fl_plan_masks(&sim->plan) ? &node->masks.aggregator : NULL,
-        .facts = node->masks.views,
-        .fact_count = node->masks.given_count,
+        .facts = node->masks.given[0].views,
+        .fact_count = node->masks.given[0].count,
     };
     if (sim->plant == PLANT_LOW_QUORUM) {
         conf.window.count_min = 1;
@@ -172,21 +172,17 @@ fl_sim_node_crash(fl_sim *sim, fl_sim_node *node, uint32_t down_ms)
     fl_sim_count_up(sim, node->role == FL_ROLE_ROOT   ? SIM_CRASH_ROOT
                          : node->role == FL_ROLE_EDGE ? SIM_CRASH_EDGE
                                                       : SIM_CRASH_DEVICE);
-    sim->totals.count[SIM_CRASH_UNSAVED] += node->saves > 0;
-    sim->totals.count[SIM_CRASH_JOB] += node->jobs > 0 || node->training;
+    const fl_sim_desk *desk = node->desk;
+    sim->totals.count[SIM_CRASH_UNSAVED] += desk[0].saves > 0 || desk[1].saves > 0;
+    sim->totals.count[SIM_CRASH_JOB] += desk[0].jobs > 0 || desk[1].jobs > 0 || node->training;
     fl_sim_mask_crash(sim, node);
     if (node->role == FL_ROLE_ROOT) {
         fl_sim_turns_restored(sim);
     }
     s_destroy_machine(node);
     fl_sim_work_release(node);
-    memset(node->models, 0, sizeof node->models);
-    memset(&node->watch, 0, sizeof node->watch);
     node->alive = false;
     node->life++;
-    node->saves = 0;
-    node->jobs = 0;
-    node->loose = 0;
     node->training = false;
     node->frozen_until = 0;
     if (node->parent != SIM_NONE) {
@@ -238,7 +234,7 @@ fl_sim_node_astray(const fl_sim *sim, const fl_sim_node *node)
     const fl_run *run = fl_participant_run(edge ? fl_edge_participant(node->edge)
                                                 : fl_device_participant(node->device));
     const fl_sim_era *era = fl_sim_era_of(sim, run);
-    return era == NULL || era->unheard || era != sim->turn;
+    return era == NULL || era->unheard || era != sim->nodes[0].desk[era->track].turn;
 }
 
 // ---- effects ----------------------------------------------------------------------------------
@@ -292,9 +288,8 @@ s_push(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 static void
 s_serve(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    const fl_piece *piece = &effect->serve.message.piece;
     FL_ASSERT(effect->serve.to < node->child_count);
-    fl_blob *body = fl_sim_model_slice(sim, node, &piece->hash, piece->offset, effect->serve.bytes);
+    fl_blob *body = fl_sim_model_slice(sim, node, effect);
     if (body != NULL) {
         uint32_t link = sim->nodes[node->children[effect->serve.to]].link;
         fl_sim_send(sim, link, false, SIM_DOWN, &effect->serve.message, body);
@@ -351,7 +346,7 @@ static void
 s_land(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
 {
     if (effect->kind == FL_FX_STAGE) {
-        fl_sim_stage(sim, node, effect->stage.slot, effect->stage.offset, body);
+        fl_sim_stage(sim, node, effect, body);
     } else {
         fl_sim_place(sim, node, effect->place.offset, effect->place.total, body);
     }
@@ -380,7 +375,7 @@ s_obey(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
         s_expel(sim, node, effect->expel.peer);
         break;
     case FL_FX_SLOT:
-        fl_sim_slot_set(sim, node, effect->slot.slot, effect->slot.bytes);
+        fl_sim_slot_set(sim, node, effect);
         break;
     case FL_FX_CLEAR:
         fl_sim_clear(sim, node, effect);

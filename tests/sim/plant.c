@@ -73,6 +73,8 @@ static const mistake plants[PLANTS] = {
     [PLANT_LOST_RESUME] = { "lost-resume", CHECK_STALL, false },
     // a store that failed for a while fails for ever
     [PLANT_SICK_STORE] = { "sick-store", CHECK_STALL, false },
+    // the next model is made of the sum of the run beside it
+    [PLANT_OTHER_SUM] = { "other-sum", CHECK_APART, false },
     // the machines are told absent_max 0
     [PLANT_WAIT_FOR_GONE] = { "wait-for-gone", CHECK_WAITS, false },
     // a copy says HELLO with the incarnation of its original

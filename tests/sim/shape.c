@@ -403,6 +403,9 @@ fl_sim_shape(fl_sim *sim, uint32_t nodes, fl_sim_masking masking)
     fl_sim_doom(sim, quick);
     s_hurry(sim, round_ms, quick);
     s_draw_windows(sim, masked ? s_time_above(sim, round_ms) : round_ms, quick);
+    for (uint32_t i = 0; i < sim->node_count; i++) {
+        sim->nodes[i].able = quick[i];
+    }
     free(quick);
     for (size_t i = 0; i < sizeof sim->run.bytes; i++) {
         sim->run.bytes[i] = (uint8_t)fl_rng_u64(&sim->shape_rng);

@@ -73,6 +73,8 @@ typedef enum fl_sim_count {
     SIM_SEEDS,
     SIM_RUNS,
     SIM_TURNS,
+    SIM_OVERLAPS,
+    SIM_ABREAST,
     SIM_PAUSED,
     SIM_PAUSED_ACROSS,
     SIM_STOPPED,
@@ -191,6 +193,27 @@ typedef struct fl_sim_watch {
     fl_time told_due;         // when the task that was taken on must be answered
 } fl_sim_watch;
 
+//  What one machine of a process has at its driver: the root has two, one for each track.
+typedef struct fl_sim_desk {
+    uint32_t saves, jobs;   // without an answer yet
+    uint32_t loose, clears; // jobs that no newer round waits for; of its sums, so far
+    fl_sim_slot slots[FL_SLOTS_MAX];
+    fl_sim_sum *sums; // (sum_count), as many as the last CLEAR asked for
+    uint32_t sum_count;
+    fl_element sum_element;
+    bool sum_masked;
+    uint64_t sum_elements;
+    fl_hash sum_hash; // of the last finished sum
+    fl_hash models[SIM_MODELS_MAX];
+    uint32_t model_next;
+    fl_sim_watch watch;
+    //  of the root
+    fl_sim_era *turn; // the run that was given last
+    fl_run cleared;   // whose sums are in the accumulators
+    fl_root_phase phase;
+    fl_time waits_since;
+} fl_sim_desk;
+
 typedef struct fl_sim_node {
     uint32_t index;
     uint32_t number; // in its name
@@ -224,11 +247,10 @@ typedef struct fl_sim_node {
     fl_time frozen_until;
     fl_time crew_at;      // when the workers are free again
     fl_time ledger_at;    // when the ledger's thread is
-    uint32_t saves, jobs; // without an answer yet
-    uint32_t loose, clears; // jobs that no newer round waits for; of its sums, so far
 
     uint32_t slot_count;
     fl_window window;  // the true one; the machine may have been given a planted one
+    bool able;         // to be in under a clear sky
     uint32_t train_ms; // of a device
     uint64_t samples;
     uint32_t trainings;    // begun so far, over all lives
@@ -238,19 +260,10 @@ typedef struct fl_sim_node {
 
     fl_vec vec_next;
     fl_sim_vec vecs[SIM_VECS_MAX];
-    fl_sim_slot slots[FL_SLOTS_MAX];
-    fl_sim_sum *sums; // (sum_count), as many as the last CLEAR asked for
-    uint32_t sum_count;
-    fl_element sum_element;
-    bool sum_masked;
-    uint64_t sum_elements;
-    fl_hash sum_hash; // of the last finished sum
-    fl_blob *fetch;   // the model being fetched
-    fl_hash models[SIM_MODELS_MAX];
-    uint32_t model_next;
+    fl_sim_desk desk[FL_TRACKS];
+    fl_blob *fetch;       // the model being fetched
     fl_sim_ledger ledger; // durable
     fl_sim_masks masks;   // partly durable
-    fl_sim_watch watch;
     //  for tests: messages by verb, and notes, over all lives; the newest of each
     uint32_t said[FL_VERB_COUNT], told[FL_VERB_COUNT], noted[FL_NOTE_COUNT_OF];
     fl_refused refused; // that it said
@@ -355,13 +368,13 @@ typedef struct fl_sim {
     uint32_t expect, expect_leaves, start_wait_ms;
     fl_run run;                    // the first of them
     uint32_t runs;                 // that are submitted ...
-    uint32_t most;                 // ... and take turns
+    uint32_t most;                 // ... and are in hand at a time
+    bool overlap;                  // some of them, as they are for different children
     fl_sim_era eras[SIM_RUNS_MAX]; // (runs)
     fl_sim_era *turn;              // that the root was given last
     uint32_t posted;               // events that it has not seen yet
     uint64_t opened;               // attempts so far
     fl_drawing drawing;            // of its pools
-    fl_run cleared;                // whose sums are in the root's accumulators
     fl_hash *model_hashes; // (model_count): every model ever made
     fl_blob **models;
     uint32_t model_count, model_capacity;
@@ -372,7 +385,6 @@ typedef struct fl_sim {
     bool stuck;          // masked, and some parent cannot be sure of enough members
     uint32_t draws_max;
     bool restores;       // the root, once, from a backup of the round before
-    uint64_t again_in;   // newest round in which an edge handed in a sum that it had kept
     fl_time progress_by; // the run must have ended by then
     bool over;           // all runs have ended
     fl_time clear_since;
@@ -380,8 +392,6 @@ typedef struct fl_sim {
     uint32_t outages, outage_ms;
     bool lives;       // members come and go
     uint32_t doubled; // rounds under a clear sky that count a device and its copy
-    fl_root_phase root_phase;
-    fl_time waits_since;
     bool patient; // all edges go away for long, and the runs wait
 
     //  for tests
@@ -495,8 +505,8 @@ void fl_sim_train_cancel(fl_sim *sim, fl_sim_node *node);
 //  A dead process holds nothing.
 void fl_sim_work_release(fl_sim_node *node);
 //  What costs no time.
-void fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, uint32_t slot, uint64_t bytes);
-void fl_sim_stage(fl_sim *sim, fl_sim_node *node, uint32_t slot, uint64_t offset, fl_bytes body);
+void fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
+void fl_sim_stage(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body);
 void fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect);
 void fl_sim_place(fl_sim *sim, fl_sim_node *node, uint64_t offset, uint64_t total, fl_bytes body);
 void fl_sim_drop(fl_sim *sim, fl_sim_node *node, fl_vec vec);
@@ -505,14 +515,13 @@ fl_sim_vec *fl_sim_vec_at(fl_sim *sim, fl_sim_node *node, fl_vec id);
 fl_sim_vec *fl_sim_vec_add(fl_sim *sim, fl_sim_node *node, fl_blob *blob);
 //  A copy of some bytes, yours; NULL after a failure.
 fl_blob *fl_sim_slice(fl_sim *sim, fl_sim_node *node, fl_vec vec, uint64_t offset, uint32_t bytes);
-fl_blob *fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_hash *model, uint64_t offset,
-                            uint32_t bytes);
+fl_blob *fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_effect *serve);
 //  What the model would be, and its bytes unless `file` is NULL.
 fl_hash fl_sim_model_of(const fl_sim *sim, const fl_hash *before, const fl_hash *sum,
                         fl_blob **file);
 fl_hash fl_sim_model_add(fl_sim *sim, const fl_hash *before, const fl_hash *sum);
-void fl_sim_model_keep(fl_sim_node *node, const fl_hash *model);
-bool fl_sim_model_held(const fl_sim_node *node, const fl_hash *model);
+void fl_sim_model_keep(fl_sim_desk *desk, const fl_hash *model);
+bool fl_sim_model_held(const fl_sim_desk *desk, const fl_hash *model);
 
 // ---- checker.c --------------------------------------------------------------------------------
 //  The first failure counts; the run ends after the event in hand.
@@ -532,9 +541,10 @@ void fl_sim_note_fold(fl_sim *sim, fl_sim_node *node, fl_sim_sum *sum, const fl_
 //  The first sum has got the leaves of another.
 void fl_sim_note_join(fl_sim_sum *sum, const fl_sim_sum *other);
 //  Compare the bytes of a sum with the plain sum of its leaves.
-void fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, const fl_sim_sum *sum, fl_bytes bytes);
+void fl_sim_check_flat(fl_sim *sim, const fl_sim_node *node, uint32_t track, const fl_sim_sum *sum,
+                       fl_bytes bytes);
 //  A sum is finished: compare it with the flat sum, and know it by its hash.
-void fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, const fl_hash *hash, fl_bytes bytes);
+void fl_sim_note_sum(fl_sim *sim, fl_sim_node *node, uint32_t track, fl_bytes bytes);
 //  What a node says: contributions and verdicts are held against what the driver saw.
 void fl_sim_watch_said(fl_sim *sim, fl_sim_node *node, uint32_t to, const fl_message *message);
 //  What a node heard, before it is stepped with it.
@@ -550,8 +560,9 @@ void fl_sim_check_end(fl_sim *sim);
 // ---- mask.c: the effects of masked rounds, on real bytes --------------------------------------
 //  Give a process that starts what it held before.
 void fl_sim_mask_start(fl_sim *sim, fl_sim_node *node);
-//  Of what it kept, the facts of this round.
-void fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, const fl_run *run, uint64_t round);
+//  Of what it kept, the facts of this round. Who has several runs in hand: of each.
+void fl_sim_mask_give(fl_sim *sim, fl_sim_node *node, uint32_t at, const fl_run *run,
+                      uint64_t round);
 //  The process is dead; what it asked to be kept stays.
 void fl_sim_mask_crash(fl_sim *sim, fl_sim_node *node);
 void fl_sim_mask_release(fl_sim_node *node);

@@ -120,9 +120,13 @@ fl_node_post(fl_node *self, const fl_event *event)
 void
 fl_handles_put_model(fl_handles *self, uint32_t track, const fl_hash *hash, fl_blob **blob_p)
 {
-    FL_ASSERT(track == 0); // every run is for all children
+    fl_sim *sim = s_sim(self);
+    fl_sim_desk *desk = &sim->nodes[0].desk[track];
     fl_blob_unref(blob_p);
-    fl_sim_model_keep(&s_sim(self)->nodes[0], hash);
+    fl_sim_model_keep(desk, hash);
+    sim->totals.count[SIM_TURNS] += desk->turn != sim->turn;
+    desk->turn = sim->turn;
+    sim->turn->track = track;
 }
 
 // ---- the ledger -------------------------------------------------------------------------------
@@ -192,7 +196,7 @@ fl_sim_turns_restored(fl_sim *sim)
             for (uint32_t k = 0; k < sim->node_count; k++) { // what is undone may count again
                 notary->counted[k] &= ~((((uint64_t)1 << sim->rounds) - 1) << (era->before + 1));
             }
-            sim->opened++; // the round that is open was of another model
+            era->opened = ++sim->opened; // the round that is open was of another model
             notary->commits[era->before + last].model = era->row.model;
             fl_sim_count_up(sim, SIM_RESTORED);
             sim->restores = false;
@@ -230,8 +234,8 @@ fl_live_run_refresh(fl_live_run *self, fl_why *why)
     if (s_store_fails(self->sim)) {
         return fl_fail(FL_IO, why, "the store fails");
     }
-    fl_sim_mask_give(self->sim, &self->sim->nodes[0], &self->era->row.run,
-                     self->era->row.rounds_closed + 1);
+    fl_sim_mask_give(self->sim, &self->sim->nodes[0], (uint32_t)(self->era - self->sim->eras),
+                     &self->era->row.run, self->era->row.rounds_closed + 1);
     for (uint64_t i = 0; i < self->era->row.rounds_closed; i++) {
         self->pasts[i] = (fl_past){ i + 1, self->era->bases[i] };
     }
@@ -260,8 +264,7 @@ fl_live_run_samples_max(const fl_live_run *self)
 fl_claim
 fl_live_run_claim(const fl_live_run *self)
 {
-    (void)self;
-    return (fl_claim){ .bytes = 1 };
+    return self->era->claim;
 }
 
 const char *
@@ -270,10 +273,39 @@ fl_live_run_name(const fl_live_run *self)
     return self->era->row.name;
 }
 
+//  Another run's round was opened since then for some of its children.
+static bool
+s_passed(const fl_sim *sim, const fl_sim_era *era)
+{
+    bool passed = false;
+    for (uint32_t i = 0; i < sim->runs && era->row.open > 0; i++) {
+        const fl_sim_era *other = &sim->eras[i];
+        passed =
+            passed || (other->opened > era->row.open && fl_claims_meet(&other->claim, &era->claim));
+    }
+    return passed;
+}
+
+//  What of the conf is a run's that is for some children alone.
+static void
+s_limit(const fl_sim *sim, const fl_sim_era *era, fl_root_conf *conf)
+{
+    const fl_claim *claim = &era->claim;
+    memcpy(conf->aggregator.on, claim->on, sizeof claim->on);
+    conf->aggregator.on_count = claim->on_count;
+    if (claim->on_count > 0) {
+        conf->aggregator.expect = sim->expect ? claim->on_count : 0;
+        conf->expect_leaves = 0;
+        conf->aggregator.window.count_min = sim->plant == PLANT_LOW_QUORUM ? 1 : era->count_min;
+    }
+}
+
 void
 fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blob **model)
 {
     const fl_sim_era *era = self->era;
+    const fl_sim_node *root = &self->sim->nodes[0];
+    const fl_sim_given *given = &root->masks.given[era - self->sim->eras];
     *conf = fl_sim_root_conf(self->sim, &self->sim->nodes[0]);
     conf->plan = era->plan;
     conf->pasts = self->pasts;
@@ -281,7 +313,10 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     conf->members = era->roll;
     conf->member_count = era->roll_count;
     conf->aborted = era->aborted;
-    conf->passed = era->row.open > 0 && era->row.open != self->sim->opened;
+    conf->passed = s_passed(self->sim, era);
+    conf->aggregator.facts = given->views;
+    conf->aggregator.fact_count = given->count;
+    s_limit(self->sim, era, conf);
     *model = NULL;
     *start = (fl_event){ .kind = FL_EV_START };
     start->start.round = era->row.rounds_closed + 1;
@@ -291,7 +326,6 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     start->start.model = start->start.tensors = era->row.model;
     start->start.model_bytes = era->row.model_bytes;
     start->start.elements = era->elements;
-    self->sim->totals.count[SIM_TURNS] += self->sim->turn != era;
     self->sim->turn = self->era;
     self->era->life = self->sim->nodes[0].life;
 }
@@ -386,6 +420,40 @@ s_draw_operator(fl_sim *sim, fl_sim_era *era)
 }
 
 // ---- from the beginning to the end ------------------------------------------------------------
+//  Two runs are for different children of the root; a third one for those of one of them, or for
+//  all. Of each there is somebody who is in under a clear sky.
+static void
+s_share_out(fl_sim *sim, fl_rng rng)
+{
+    const fl_sim_node *root = &sim->nodes[0];
+    fl_claim half[2] = { { .on_count = 0 } };
+    uint32_t able[2] = { 0 };
+    for (uint32_t i = 0; i < root->kin; i++) {
+        const fl_sim_node *child = &sim->nodes[root->children[i]];
+        const uint64_t which = fl_rng_below(&rng, 2);
+        if (half[which].on_count < FL_ON_MAX) {
+            half[which].on[half[which].on_count++] = child->name;
+            able[which] += child->able;
+        }
+    }
+    sim->overlap = able[0] > 0 && able[1] > 0;
+    sim->most = sim->overlap ? sim->runs : sim->most;
+    const uint64_t third = fl_rng_below(&rng, 3);
+    for (uint32_t i = 0; i < sim->runs && sim->overlap; i++) {
+        const uint64_t which = i < 2 ? i : third;
+        if (which < 2) {
+            const uint32_t most =
+                root->window.factor_permille > 0 ? (able[which] + 1) / 2 : able[which];
+            sim->eras[i].claim = half[which];
+            sim->eras[i].count_min = root->window.count_min < most ? root->window.count_min : most;
+        }
+        sim->eras[i].claim.bytes = 1;
+    }
+    //  The pools at the root are drawn of all children: of some there may be too few.
+    sim->stuck = sim->stuck || (sim->overlap && fl_plan_masking(&sim->plan, 2) != FL_MASKING_NONE);
+    sim->totals.count[SIM_OVERLAPS] += sim->overlap;
+}
+
 //  All runs are in the queue from the beginning. They differ in length and in their seeds.
 void
 fl_sim_submit(fl_sim *sim, bool operated)
@@ -400,6 +468,8 @@ fl_sim_submit(fl_sim *sim, bool operated)
         era->row.state = FL_RUN_QUEUED;
         era->row.priority = sim->runs > 1 ? (int32_t)fl_rng_below(&sim->turn_rng, 2) : 0;
         era->before = i * sim->rounds;
+        era->claim.bytes = 1;
+        era->count_min = sim->nodes[0].window.count_min;
         era->plan = sim->plan;
         era->plan.seed += i * 0x9e3779b97f4a7c15u;
         bool other = i > 0 && sim->elements < 1000 && fl_rng_below(&sim->turn_rng, 2) == 0;
@@ -409,6 +479,13 @@ fl_sim_submit(fl_sim *sim, bool operated)
         }
     }
     sim->turn = &sim->eras[0];
+    const fl_rng rng = fl_rng_seeded(sim->seed);
+    fl_rng shares = fl_rng_split(&rng, 417); // what is in seeds.txt already does not overlap
+    bool overlaps =
+        sim->plant == PLANT_NONE ? fl_rng_below(&shares, 2) == 0 : sim->plant == PLANT_OTHER_SUM;
+    if (sim->runs > 1 && overlaps) {
+        s_share_out(sim, shares);
+    }
     const fl_rng troubles = fl_rng_split(&sim->turn_rng, 1);
     if (operated && !sim->calm) {
         fl_sim_draw_troubles(sim, troubles);
@@ -426,6 +503,7 @@ void
 fl_sim_turns_start(fl_sim *sim, fl_sim_node *root)
 {
     const fl_runs_conf conf = { .most = sim->most,
+                                .memory = sim->seed % 8 == 0 ? 1 : 2,
                                 .live = { .ledger = (fl_ledger *)(void *)sim },
                                 .machine = root->tracks,
                                 .node = (fl_node *)(void *)sim };

@@ -17,7 +17,12 @@ typedef struct fl_sim_era {
     uint64_t elements;
     uint64_t before;     // rounds of the runs before it: the checkers count over all of them
     fl_hash first;       // the model that it began with
+    fl_claim claim;      // its children
+    uint32_t track;      // where it had its newest turn
+    uint32_t count_min;  // contributions of its children that the root needs
+    uint64_t opened;     // which of all openings its newest was
     uint32_t attempt;    // of the round that is open
+    uint64_t again_in;   // newest round in which an edge handed in a sum that it had kept
     uint8_t draw;        // of the newest one, 0 if it was done
     fl_reason aborted;   // why its last round ended it
     fl_hash *bases;      // (row.rounds_closed)
@@ -53,7 +58,7 @@ uint64_t fl_sim_weight(const fl_plan *plan, uint64_t samples, uint64_t staleness
 uint64_t fl_sim_dither(const fl_plan *plan, uint32_t node, uint64_t round);
 void fl_sim_check_apart(struct fl_sim *sim, const fl_sim_era *era, const fl_report *report);
 void fl_sim_check_stall(struct fl_sim *sim);
-void fl_sim_check_pauses(struct fl_sim *sim);
+void fl_sim_check_pauses(struct fl_sim *sim, uint32_t track);
 void fl_sim_check_ended(struct fl_sim *sim, const fl_sim_era *era);
 //  Free what was written down, of all runs.
 void fl_sim_notary_release(struct fl_sim *sim);

@@ -297,7 +297,10 @@ fl_sim_veil_noted(fl_sim *sim, fl_sim_node *node, const fl_note *note)
                         node->name.name, reason, note->round);
         }
     } else if (note->id == FL_NOTE_SUM_AGAIN) {
-        sim->again_in = note->round;
+        fl_sim_era *era = fl_sim_era_of(sim, &node->ledger.open_run);
+        if (era != NULL) {
+            era->again_in = note->round;
+        }
         fl_sim_count_up(sim, SIM_SUMS_AGAIN);
     } else if (note->id == FL_NOTE_MASKING_CLEARED) {
         fl_sim_count_up(sim, SIM_CLEARED);

@@ -135,7 +135,9 @@ s_freeze(fl_sim *sim, fl_sim_node *node)
     fl_sim_count_up(sim, SIM_FREEZES);
     fl_time frozen = (fl_time)s_between(&sim->weather_rng, 100, 5000);
     node->frozen_until = sim->now + frozen;
-    node->watch.due += frozen; // nobody can be on time while it stands still
+    for (int i = 0; i < FL_TRACKS; i++) {
+        node->desk[i].watch.due += frozen; // nobody can be on time while it stands still
+    }
     fl_sim_trace(sim, "---- freeze %s until %lld", node->name.name, (long long)node->frozen_until);
 }
 

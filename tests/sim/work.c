@@ -78,9 +78,11 @@ fl_sim_slice(fl_sim *sim, fl_sim_node *node, fl_vec id, uint64_t offset, uint32_
 
 // ---- slots and the sum ------------------------------------------------------------------------
 void
-fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, uint32_t index, uint64_t bytes)
+fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    fl_sim_slot *slot = &node->slots[index];
+    const uint32_t index = effect->slot.slot;
+    const uint64_t bytes = effect->slot.bytes;
+    fl_sim_slot *slot = &node->desk[effect->track].slots[index];
     if ((bytes > 0) == (slot->blob != NULL)) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s %s slot %u", node->name.name,
                     bytes > 0 ? "takes the used" : "frees the free", index);
@@ -96,9 +98,11 @@ fl_sim_slot_set(fl_sim *sim, fl_sim_node *node, uint32_t index, uint64_t bytes)
 }
 
 void
-fl_sim_stage(fl_sim *sim, fl_sim_node *node, uint32_t index, uint64_t offset, fl_bytes body)
+fl_sim_stage(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_bytes body)
 {
-    fl_sim_slot *slot = &node->slots[index];
+    const uint32_t index = effect->stage.slot;
+    const uint64_t offset = effect->stage.offset;
+    fl_sim_slot *slot = &node->desk[effect->track].slots[index];
     if (slot->blob == NULL || slot->folding || offset > fl_blob_size(slot->blob) ||
         body.size > fl_blob_size(slot->blob) - offset) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s stages %zu bytes at %llu of slot %u, which cannot be",
@@ -109,35 +113,37 @@ fl_sim_stage(fl_sim *sim, fl_sim_node *node, uint32_t index, uint64_t offset, fl
 }
 
 static void
-s_sums_free(fl_sim_node *node)
+s_sums_free(fl_sim_desk *desk)
 {
-    for (uint32_t i = 0; i < node->sum_count; i++) {
-        fl_fold_destroy(&node->sums[i].cells);
-        free(node->sums[i].leaves);
+    for (uint32_t i = 0; i < desk->sum_count; i++) {
+        fl_fold_destroy(&desk->sums[i].cells);
+        free(desk->sums[i].leaves);
     }
-    free(node->sums);
-    node->sums = NULL;
-    node->sum_count = 0;
+    free(desk->sums);
+    desk->sums = NULL;
+    desk->sum_count = 0;
 }
 
 //  The planted mistake: the root's next round of another run adds to what is there.
 static bool
-s_shared_sum(fl_sim *sim, const fl_sim_node *node, const fl_effect *effect)
+s_shared_sum(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    const fl_run *run = &sim->turn->row.run;
-    bool other = !fl_run_equal(&sim->cleared, run);
+    fl_sim_desk *desk = &node->desk[effect->track];
     if (node->role != FL_ROLE_ROOT) {
         return false;
     }
-    sim->cleared = *run;
-    return sim->plant == PLANT_SHARED_SUM && other && effect->clear.blocks == node->sum_count &&
-           effect->clear.elements == node->sum_elements;
+    const fl_run *run = &desk->turn->row.run;
+    bool other = !fl_run_equal(&desk->cleared, run);
+    desk->cleared = *run;
+    return sim->plant == PLANT_SHARED_SUM && other && effect->clear.blocks == desk->sum_count &&
+           effect->clear.elements == desk->sum_elements;
 }
 
 void
 fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
-    if (node->jobs > node->loose) {
+    fl_sim_desk *desk = &node->desk[effect->track];
+    if (desk->jobs > desk->loose) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s clears its sums while work on them is in flight",
                     node->name.name);
         return;
@@ -150,16 +156,16 @@ fl_sim_clear(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
         fl_sim_fail(sim, CHECK_HANDLE, "%s asks for %u accumulators", node->name.name, blocks);
         return;
     }
-    node->clears++;
-    s_sums_free(node);
-    node->sums = fl_sim_new(blocks * sizeof *node->sums);
-    node->sum_count = blocks;
-    node->sum_element = effect->clear.element;
-    node->sum_masked = effect->clear.masked;
-    node->sum_elements = effect->clear.elements;
+    desk->clears++;
+    s_sums_free(desk);
+    desk->sums = fl_sim_new(blocks * sizeof *desk->sums);
+    desk->sum_count = blocks;
+    desk->sum_element = effect->clear.element;
+    desk->sum_masked = effect->clear.masked;
+    desk->sum_elements = effect->clear.elements;
     for (uint32_t i = 0; i < blocks; i++) {
-        node->sums[i].cells = fl_fold_new(&node->sum_element, effect->clear.elements);
-        FL_ASSERT(node->sums[i].cells != NULL);
+        desk->sums[i].cells = fl_fold_new(&desk->sum_element, effect->clear.elements);
+        FL_ASSERT(desk->sums[i].cells != NULL);
     }
 }
 
@@ -167,8 +173,7 @@ static void
 s_verify(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 {
     const fl_effect *effect = &job->effect;
-    uint32_t index = effect->verify.slot;
-    fl_sim_slot *slot = &node->slots[index];
+    fl_sim_slot *slot = &node->desk[effect->track].slots[effect->verify.slot];
     slot->folding = false;
     slot->hash = fl_hash_of(fl_blob_bytes(slot->blob));
     bool ok = fl_hash_equal(&slot->hash, &effect->verify.hash);
@@ -183,11 +188,11 @@ static void
 s_fold(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 {
     const fl_effect *effect = &job->effect;
-    uint32_t index = effect->fold.slot;
-    fl_sim_slot *slot = &node->slots[index];
+    const fl_sim_desk *desk = &node->desk[effect->track];
+    fl_sim_slot *slot = &node->desk[effect->track].slots[effect->fold.slot];
     slot->folding = false;
     event->kind = FL_EV_FOLDED;
-    fl_sim_sum *sum = &node->sums[effect->fold.block];
+    fl_sim_sum *sum = &desk->sums[effect->fold.block];
     if (fl_blob_size(slot->blob) != fl_fold_wire_bytes(sum->cells)) {
         fl_sim_fail(sim, CHECK_HANDLE, "%s folds a slot of another length", node->name.name);
         return;
@@ -195,23 +200,23 @@ s_fold(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     const uint8_t *bytes = fl_blob_bytes(slot->blob).data;
     int times = sim->plant == PLANT_FOLD_TWICE && fl_rng_below(&sim->work_rng, 20) == 0 ? 2 : 1;
     for (int i = 0; i < times; i++) {
-        fl_fold_add(sum->cells, 0, node->sum_elements, bytes);
+        fl_fold_add(sum->cells, 0, desk->sum_elements, bytes);
     }
     fl_sim_note_fold(sim, node, sum, &slot->hash);
-    if (sim->plant == PLANT_LOSE_UPLOAD && node->sum_masked &&
+    if (sim->plant == PLANT_LOSE_UPLOAD && desk->sum_masked &&
         fl_rng_below(&sim->work_rng, 20) == 0) {
-        fl_fold_clear(sum->cells, 0, node->sum_elements);
+        fl_fold_clear(sum->cells, 0, desk->sum_elements);
     }
 }
 
 //  The sums of a set of accumulators, into the first.
 static void
-s_join(fl_sim *sim, fl_sim_node *node, uint64_t blocks)
+s_join(fl_sim *sim, const fl_sim_node *node, const fl_sim_desk *desk, uint64_t blocks)
 {
-    fl_sim_sum *sum = &node->sums[0];
-    bool masked = node->sum_masked;
+    fl_sim_sum *sum = &desk->sums[0];
+    bool masked = desk->sum_masked;
     if ((blocks & 1) == 0) {
-        fl_fold_clear(sum->cells, 0, node->sum_elements);
+        fl_fold_clear(sum->cells, 0, desk->sum_elements);
         sum->leaf_count = 0;
         sum->folds = 0;
         sum->opened = true;
@@ -220,14 +225,14 @@ s_join(fl_sim *sim, fl_sim_node *node, uint64_t blocks)
         if ((blocks >> i & 1) == 0) {
             continue;
         }
-        if (i >= node->sum_count || (masked && !node->sums[i].opened)) {
+        if (i >= desk->sum_count || (masked && !desk->sums[i].opened)) {
             fl_sim_fail(sim, CHECK_HANDLE, "%s finishes block %u, which it has not opened",
                         node->name.name, i);
             return;
         }
         if (i > 0) {
-            fl_fold_merge(sum->cells, node->sums[i].cells, 0, node->sum_elements);
-            fl_sim_note_join(sum, &node->sums[i]);
+            fl_fold_merge(sum->cells, desk->sums[i].cells, 0, desk->sum_elements);
+            fl_sim_note_join(sum, &desk->sums[i]);
         }
     }
 }
@@ -236,17 +241,18 @@ static void
 s_finish(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 {
     const fl_effect *effect = &job->effect;
+    fl_sim_desk *desk = &node->desk[effect->track];
     event->kind = FL_EV_FINISHED;
-    s_join(sim, node, effect->finish.blocks);
-    const fl_fold *cells = node->sums[0].cells;
+    s_join(sim, node, desk, effect->finish.blocks);
+    const fl_fold *cells = desk->sums[0].cells;
     fl_blob *blob = fl_blob_new(fl_fold_wire_bytes(cells));
     FL_ASSERT(blob != NULL);
-    if (!fl_fold_finish(cells, 0, node->sum_elements, fl_blob_data(blob))) {
+    if (!fl_fold_finish(cells, 0, desk->sum_elements, fl_blob_data(blob))) {
         fl_sim_fail(sim, CHECK_FLAT, "the sum of %s does not fit its wire bytes", node->name.name);
     }
-    node->sum_hash = fl_hash_of(fl_blob_bytes(blob));
-    fl_sim_note_sum(sim, node, &node->sum_hash, fl_blob_bytes(blob));
-    event->finished.hash = node->sum_hash;
+    desk->sum_hash = fl_hash_of(fl_blob_bytes(blob));
+    fl_sim_note_sum(sim, node, effect->track, fl_blob_bytes(blob));
+    event->finished.hash = desk->sum_hash;
     event->finished.bytes = fl_blob_size(blob);
     if (effect->finish.vector) {
         event->finished.vec = s_vec_add(sim, node, blob, 0);
@@ -288,7 +294,7 @@ s_train(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     }
     fl_hash model = order->model;
     if (sim->plant == PLANT_STALE_CACHE) {
-        model = node->models[0];
+        model = node->desk[0].models[0];
     }
     uint64_t round = fl_sim_round(sim, &order->run, order->round);
     fl_sim_training made = { node->index, round, model, node->samples, 0 };
@@ -355,10 +361,10 @@ s_encode(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
 
 // ---- models -----------------------------------------------------------------------------------
 bool
-fl_sim_model_held(const fl_sim_node *node, const fl_hash *model)
+fl_sim_model_held(const fl_sim_desk *desk, const fl_hash *model)
 {
     for (int i = 0; i < SIM_MODELS_MAX; i++) {
-        if (fl_hash_equal(&node->models[i], model)) {
+        if (fl_hash_equal(&desk->models[i], model)) {
             return true;
         }
     }
@@ -366,10 +372,10 @@ fl_sim_model_held(const fl_sim_node *node, const fl_hash *model)
 }
 
 void
-fl_sim_model_keep(fl_sim_node *node, const fl_hash *model)
+fl_sim_model_keep(fl_sim_desk *desk, const fl_hash *model)
 {
-    if (!fl_sim_model_held(node, model)) {
-        node->models[node->model_next++ % SIM_MODELS_MAX] = *model;
+    if (!fl_sim_model_held(desk, model)) {
+        desk->models[desk->model_next++ % SIM_MODELS_MAX] = *model;
     }
 }
 
@@ -405,10 +411,13 @@ fl_sim_model_add(fl_sim *sim, const fl_hash *before, const fl_hash *sum)
 }
 
 fl_blob *
-fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_hash *model, uint64_t offset,
-                   uint32_t bytes)
+fl_sim_model_slice(fl_sim *sim, fl_sim_node *node, const fl_effect *serve)
 {
-    for (uint32_t i = sim->model_count; i-- > 0 && fl_sim_model_held(node, model);) {
+    const fl_hash *model = &serve->serve.message.piece.hash;
+    const uint64_t offset = serve->serve.message.piece.offset;
+    const uint32_t bytes = serve->serve.bytes;
+    bool held = fl_sim_model_held(&node->desk[serve->track], model);
+    for (uint32_t i = sim->model_count; i-- > 0 && held;) {
         if (fl_hash_equal(&sim->model_hashes[i], model)) {
             fl_bytes all = fl_blob_bytes(sim->models[i]);
             if (offset > all.size || bytes > all.size - offset) {
@@ -448,7 +457,7 @@ s_check(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     event->kind = FL_EV_MODEL;
     event->model.ok = fl_hash_equal(&hash, &effect->check.hash);
     if (event->model.ok) {
-        fl_sim_model_keep(node, &hash);
+        fl_sim_model_keep(&node->desk[effect->track], &hash);
     } else {
         fl_sim_count_up(sim, SIM_BAD_HASH);
     }
@@ -460,12 +469,16 @@ s_apply(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_event *event)
     const fl_effect *effect = &job->effect;
     event->kind = FL_EV_APPLIED;
     event->applied.ok = true;
-    event->applied.model = fl_sim_model_add(sim, &effect->apply.order.model, &node->sum_hash);
+    fl_sim_desk *desk = &node->desk[effect->track];
+    const fl_sim_desk *other = &node->desk[1 - effect->track];
+    bool mixed = sim->plant == PLANT_OTHER_SUM && other->sum_count > 0;
+    const fl_hash *sum = mixed ? &other->sum_hash : &desk->sum_hash;
+    event->applied.model = fl_sim_model_add(sim, &effect->apply.order.model, sum);
     event->applied.tensors = event->applied.model;
     event->applied.model_bytes = sim->model_bytes;
     event->applied.loss = NAN;
     event->applied.accuracy = NAN;
-    fl_sim_model_keep(node, &event->applied.model);
+    fl_sim_model_keep(desk, &event->applied.model);
 }
 
 // ---- begin and end ----------------------------------------------------------------------------
@@ -473,25 +486,26 @@ bool
 fl_sim_work_check(fl_sim *sim, fl_sim_node *node, const fl_effect *effect)
 {
     const char *wrong = NULL;
+    fl_sim_desk *desk = &node->desk[effect->track];
     if (effect->kind == FL_FX_VERIFY || effect->kind == FL_FX_FOLD) {
         bool verify = effect->kind == FL_FX_VERIFY;
-        fl_sim_slot *slot = &node->slots[verify ? effect->verify.slot : effect->fold.slot];
+        fl_sim_slot *slot = &desk->slots[verify ? effect->verify.slot : effect->fold.slot];
         wrong = slot->blob == NULL ? "works on a free slot"
                 : slot->folding    ? "works twice on a slot at a time"
-                : !verify && effect->fold.block >= node->sum_count ? "folds into no accumulator"
+                : !verify && effect->fold.block >= desk->sum_count ? "folds into no accumulator"
                                                                    : NULL;
         slot->folding = true;
     } else if (effect->kind == FL_FX_UNMASK) {
-        wrong = effect->unmask.block >= node->sum_count   ? "opens a block that is not there"
-                : node->sums[effect->unmask.block].opened ? "opens a block twice"
+        wrong = effect->unmask.block >= desk->sum_count   ? "opens a block that is not there"
+                : desk->sums[effect->unmask.block].opened ? "opens a block twice"
                                                           : NULL;
-    } else if (effect->kind == FL_FX_FINISH && node->sum_count == 0) {
+    } else if (effect->kind == FL_FX_FINISH && desk->sum_count == 0) {
         wrong = "finishes no accumulator";
     } else if (effect->kind == FL_FX_CHECK && node->fetch == NULL) {
         wrong = "checks a model of which nothing came";
     } else if (effect->kind == FL_FX_TRAIN) {
         wrong = node->training ? "trains twice at a time"
-                : !fl_sim_model_held(node, &effect->train.order.model)
+                : !fl_sim_model_held(desk, &effect->train.order.model)
                     ? "trains a model that it does not hold"
                     : NULL;
     }
@@ -530,7 +544,8 @@ s_outlived(fl_sim *sim, fl_sim_node *node, const fl_effect *effect, fl_event *ev
 {
     event->kind = effect->kind == FL_FX_FINISH ? FL_EV_FINISHED : FL_EV_UNMASKED;
     if (effect->kind == FL_FX_FINISH && effect->finish.vector) {
-        event->finished.vec = s_vec_add(sim, node, fl_blob_new(node->sum_elements), 0);
+        event->finished.vec =
+            s_vec_add(sim, node, fl_blob_new(node->desk[effect->track].sum_elements), 0);
     }
 }
 
@@ -539,7 +554,8 @@ fl_sim_work_carry_out(fl_sim *sim, fl_sim_node *node, const fl_sim_job *job, fl_
 {
     FL_ASSERT(works[job->effect.kind] != NULL);
     event->token = job->effect.token;
-    if (job->clears != node->clears && fl_sim_work_loose(&job->effect)) {
+    event->track = job->effect.track;
+    if (job->clears != node->desk[event->track].clears && fl_sim_work_loose(&job->effect)) {
         s_outlived(sim, node, &job->effect, event);
     } else {
         works[job->effect.kind](sim, node, job, event);
@@ -553,10 +569,12 @@ fl_sim_work_release(fl_sim_node *node)
         fl_blob_unref(&node->vecs[i].blob);
         node->vecs[i].id = 0;
     }
-    for (int i = 0; i < FL_SLOTS_MAX; i++) {
-        fl_blob_unref(&node->slots[i].blob);
-        node->slots[i].folding = false;
-    }
     fl_blob_unref(&node->fetch);
-    s_sums_free(node);
+    for (fl_sim_desk *desk = node->desk; desk < node->desk + FL_TRACKS; desk++) {
+        for (int i = 0; i < FL_SLOTS_MAX; i++) {
+            fl_blob_unref(&desk->slots[i].blob);
+        }
+        s_sums_free(desk);
+        *desk = (fl_sim_desk){ .clears = desk->clears };
+    }
 }

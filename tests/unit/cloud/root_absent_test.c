@@ -196,6 +196,31 @@ a_root_that_was_restarted_does_not_wait_for_those_that_were_gone(void **state)
     assert_int_equal(s_look().phase, FL_ROOT_OPENING);
 }
 
+//  It has its turn after that of a run over other children, all of whom were there.
+static void
+who_was_gone_is_not_waited_for_again_after_a_turn_of_others(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    const fl_roll_entry roll[] = {
+        { .node = machine_node("d0"), .parent = machine_node("root"), .outcome = FL_OUT_IN },
+        { .node = machine_node("d1"), .parent = machine_node("root"), .outcome = FL_OUT_ABSENT },
+    };
+    conf.aggregator.on_count = conf.aggregator.expect = conf.expect_leaves = 2;
+    conf.aggregator.on[0] = machine_node("d0");
+    conf.aggregator.on[1] = machine_node("d2");
+    conf.aggregator.absent_max = 1;
+    s_make(&conf);
+    machine_join(0);
+    machine_join(2);
+    conf.members = roll;
+    conf.member_count = 2;
+    conf.aggregator.on[1] = machine_node("d1");
+    fl_root_assign(root, &conf);
+    s_start(2, 0);
+    assert_int_equal(s_look().phase, FL_ROOT_OPENING);
+}
+
 static void
 a_run_that_ends_with_a_skipped_round_says_so(void **state)
 {
@@ -230,6 +255,7 @@ main(void)
         unit_case(a_run_of_some_children_misses_none_of_the_others, s_new, s_destroy),
         unit_case(a_root_that_was_restarted_does_not_wait_for_those_that_were_gone, s_new,
                   s_destroy),
+        unit_case(who_was_gone_is_not_waited_for_again_after_a_turn_of_others, s_new, s_destroy),
         unit_case(a_run_that_ends_with_a_skipped_round_says_so, s_new, s_destroy),
     };
     return cmocka_run_group_tests(tests, machine_setup, machine_teardown);

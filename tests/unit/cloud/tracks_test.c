@@ -158,6 +158,31 @@ a_copy_of_a_child_takes_its_seat_on_no_track(void **state)
     assert_int_equal(s_phase(1), FL_ROOT_OPENING);
 }
 
+//  An edge that comes, below which some may have a task: which run it is told to be over; 0: none.
+static uint8_t
+s_told_over(uint32_t number, const char *name)
+{
+    const fl_message hello = machine_hello(100 + number, 0);
+    const fl_event event = machine_from_child(number, name, FL_ROLE_EDGE, &hello, 0);
+    machine_step(&event);
+    const fl_message *closed = machine_said(number, FL_CLOSED);
+    assert_true(closed == NULL || closed->closed.final);
+    const fl_run first = machine_run(1);
+    return closed == NULL ? 0 : fl_run_equal(&closed->run, &first) ? 1 : 2;
+}
+
+static void
+who_comes_too_late_hears_of_the_end_at_the_track_of_its_last_run(void **state)
+{
+    (void)state;
+    s_begin(1, "e2", FL_RUN_STOP);
+    s_begin(0, "e2", FL_RUN_STOP); // a later one
+    assert_int_equal(s_told_over(2, "e2"), 1);
+    s_begin(1, "e1", FL_RUN_STOP);
+    assert_int_equal(s_told_over(1, "e1"), 2);
+    assert_int_equal(s_told_over(3, "e3"), 0); // it was in none
+}
+
 static void
 what_is_about_the_node_or_a_child_is_for_both_tracks(void **state)
 {
@@ -194,6 +219,7 @@ main(void)
         CASE(rounds_of_two_runs_are_open_at_a_time_and_each_child_has_its_own),
         CASE(a_child_stays_at_its_track_until_the_other_one_wants_it),
         CASE(a_copy_of_a_child_takes_its_seat_on_no_track),
+        CASE(who_comes_too_late_hears_of_the_end_at_the_track_of_its_last_run),
         CASE(what_is_about_the_node_or_a_child_is_for_both_tracks),
         CASE(a_node_that_comes_to_another_track_with_another_key_leaves_no_session_behind),
     };

@@ -534,7 +534,7 @@ a_round_that_takes_too_long_is_given_up_unless_there_is_more_time(void **state)
             told = stage->now;
             stage_hear(CHILD, &message);
         }
-        fl_time bound = told + s_child()->watch.heard_budget_ms + 4 * 1000 + 2 * 500;
+        fl_time bound = told + s_child()->desk[0].watch.heard_budget_ms + 4 * 1000 + 2 * 500;
         stage_pass(bound - 100 - stage->now);
         assert_int_equal(s_child()->noted[FL_NOTE_VERDICT], 0);
         stage_pass(200);
@@ -555,7 +555,8 @@ who_has_opened_owes_nothing_and_waits_for_the_verdict(void **state)
     fl_time told = stage->now;
     stage_until_said(CHILD, FL_UNMASK);
     stage->letter_hook = s_beats_only;
-    stage_pass(told + s_child()->watch.heard_budget_ms + 4 * 1000 + 2 * 500 + 100 - stage->now);
+    stage_pass(told + s_child()->desk[0].watch.heard_budget_ms + 4 * 1000 + 2 * 500 + 100 -
+               stage->now);
     assert_int_equal(s_child()->said[FL_REFUSED], 0);
     assert_int_equal(s_child()->noted[FL_NOTE_VERDICT], 0);
     s_assert_out();

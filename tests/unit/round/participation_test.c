@@ -335,6 +335,29 @@ a_copy_below_an_edge_is_named_when_the_first_sits_here(void **state)
     free(doubles.lines);
 }
 
+//  Its update is in the sum of the edge, whatever became of that of our child.
+static void
+a_copy_that_an_edge_has_counted_is_named_beside_our_child(void **state)
+{
+    (void)state;
+    const fl_roll_entry lines[] = { s_line("d1", "e0", FL_OUT_IN),
+                                    s_line("d2", "e0", FL_OUT_LATE) };
+    fl_seat *edge = s_seat(FL_ROLE_EDGE, FL_SEAT_COUNTED, 1);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_REFUSED, 1);
+    s_seat(FL_ROLE_DEVICE, FL_SEAT_COUNTED, 1);
+    s_reports(edge, lines, 2);
+    uint32_t dropped = 0;
+    assert_int_equal(fl_participation_roll(roster, &here, 1, entries, &dropped), 4);
+    assert_string_equal(entries[1].node.name, "d1");
+    assert_string_equal(entries[1].parent.name, "e0");
+    assert_int_equal(entries[1].outcome, FL_OUT_IN);
+    assert_string_equal(entries[2].parent.name, "root");
+    assert_int_equal(entries[2].outcome, FL_OUT_REFUSED);
+    assert_string_equal(entries[3].node.name, "d2");
+    fl_seats_enter(roster, edge, FL_SEAT_LATE); // what is not in the sum is not named
+    assert_int_equal(fl_participation_roll(roster, &here, 2, entries, &dropped), 3);
+}
+
 //  Of us, of a child of ours, of what is below another one; and of its own.
 static void
 an_edge_does_not_report_for_others(void **state)
@@ -395,6 +418,7 @@ main(void)
         unit_case(who_was_asked_for_nothing_is_idle_by_name, s_new, s_destroy),
         unit_case(whom_the_report_before_names_is_absent_when_nobody_names_it, s_new, s_destroy),
         unit_case(a_copy_below_an_edge_is_named_when_the_first_sits_here, s_new, s_destroy),
+        unit_case(a_copy_that_an_edge_has_counted_is_named_beside_our_child, s_new, s_destroy),
         unit_case(an_edge_does_not_report_for_others, s_new, s_destroy),
         unit_case(what_does_not_fit_is_counted, s_new, s_destroy),
     };
