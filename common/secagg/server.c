@@ -631,12 +631,13 @@ s_whole(const fl_secagg_server *self, uint64_t set)
 static uint32_t
 s_eligible(const fl_secagg_server *self)
 {
-    uint32_t eligible = 0;
+    uint64_t eligible = 0;
     for (uint32_t i = 0; i < self->count; i++) {
         fl_reason reason = self->child[i].reason;
-        eligible += reason == FL_WHY_NONE || reason == FL_WHY_RESTART ? 1 : 0;
+        bool may = reason == FL_WHY_NONE || reason == FL_WHY_RESTART;
+        eligible |= may ? fl_secagg_bit(i) : 0;
     }
-    return eligible;
+    return fl_set_count(s_whole(self, eligible));
 }
 
 static void
@@ -800,7 +801,7 @@ s_leave_invited(fl_secagg_server *self, fl_time now, fl_outbox *out)
         if (now < self->times.keys_by && s_enough(self, s_eligible(self))) {
             return false; // who is away may come back
         }
-        s_abort_few(self, FL_WHY_ROSTER_TOO_SMALL, fl_secagg_all(self->count), keyed, out);
+        s_abort_few(self, FL_WHY_ROSTER_TOO_SMALL, fl_secagg_all(self->count), s_keyed(self), out);
         return false;
     }
     FL_EACH_MEMBER (i, s_keyed(self) & ~keyed) {

@@ -11,12 +11,15 @@ enum { MEMBERS = 12, BATCH = 3, EPOCH = 5 };
 
 static thief bad;
 static uint64_t refused;
+static bool anew; // a fresh roster was begun
 
 static bool
 s_hears(masked_world *world, int32_t from, int32_t to, fl_message *message)
 {
     (void)world;
-    (void)to;
+    if (to >= 0 && message->verb == FL_ROSTER && fl_secagg_asks_keys(message->roster.list)) {
+        anew = true;
+    }
     if (from >= 0 && message->verb == FL_REFUSED) {
         assert_int_equal(message->refused.reason, FL_WHY_BROKEN_BATCH);
         refused |= fl_secagg_bit((uint32_t)from);
@@ -51,6 +54,7 @@ s_world(uint8_t batch)
     fl_outbox_reset(world->out);
     world->hook = s_hears;
     refused = 0;
+    anew = false;
     return world;
 }
 
@@ -160,6 +164,29 @@ a_parent_sums_up_whole_runs(void **state)
     }
 }
 
+//  No run can be whole any more: the others are many, and are not asked for keys again.
+static void
+a_fresh_roster_is_begun_only_for_enough_in_whole_runs(void **state)
+{
+    (void)state;
+    masked_world *world = s_world(BATCH);
+    world->task.order.plan.step_ms = 10;
+    masked_sign(world, &world->task);
+    masked_open(world);
+    while (fl_secagg_server_state(world->aggregator) != FL_SERVER_ROSTERED) {
+        assert_true(masked_deliver(world));
+    }
+    for (uint64_t left = fl_secagg_all(MEMBERS); left != 0;) { // one of each run
+        const uint32_t first = fl_set_next(left, 0);
+        left &= ~s_run_of(world, first);
+        fl_secagg_server_drop(world->aggregator, first, FL_WHY_NO_DATA, world->out);
+    }
+    masked_obey(world, -1);
+    assert_int_not_equal(masked_run(world), FL_WHY_NONE);
+    assert_false(anew);
+    masked_destroy(&world);
+}
+
 //  What was uploaded is in the sum already, so that one is not opened, before a restart nor after.
 static void
 a_run_that_is_lost_after_masking_ends_the_block(void **state)
@@ -188,6 +215,7 @@ main(void)
         cmocka_unit_test_prestate(a_set_without_one_of_a_run_is_refused, &of_p),
         cmocka_unit_test_prestate(a_set_without_one_of_a_run_is_refused, &of_s),
         cmocka_unit_test(a_parent_sums_up_whole_runs),
+        cmocka_unit_test(a_fresh_roster_is_begun_only_for_enough_in_whole_runs),
         cmocka_unit_test(a_run_that_is_lost_after_masking_ends_the_block),
     };
     return cmocka_run_group_tests_name("secagg/batches", tests, NULL, NULL);
