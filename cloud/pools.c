@@ -91,8 +91,9 @@ s_log(const fl_drawing *drawn)
            fl_log_u64("floor", view.floor), fl_log_u64("bad", view.bad));
 }
 
-//  Seconds since 1970, at least one more than before; in front of them a count of the times that the
-//  clock was put back by more than a day. So one from a backup is above all that were told since.
+//  Seconds since 1970, at least one more than before; in front of them a count of the times that
+//  the clock was put back by more than a day. So one from a backup is above all that were told
+//  since.
 static uint64_t
 s_next_epoch(uint64_t epoch, uint64_t now_s)
 {

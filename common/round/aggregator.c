@@ -1159,9 +1159,8 @@ s_uploads_over(const fl_aggregator *self)
 {
     const fl_reason reason = self->opened.reason;
     const bool lost = reason == FL_WHY_RESTORED || reason == FL_WHY_RESTART;
-    return !s_collecting(self) &&
-           (self->due != FL_NEVER || lost ||
-            s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
+    return !s_collecting(self) && (self->due != FL_NEVER || lost ||
+                                   s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
 }
 
 static bool

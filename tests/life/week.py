@@ -193,10 +193,10 @@ class Week(Fabric):
 
     def device_token(self, parent, count, prefix="dev-"):
         path = os.path.join(self.base, f"token-{parent}-{time.monotonic_ns()}")
-        self.until(lambda: fl("token", "--authority", self.authority, "--state", self["root"].state,
-                              "--parent", parent, "--endpoint", self.endpoint(parent), "--role",
-                              "device", "--prefix", prefix, "--count", str(count), "--out",
-                              path)[0] == 0, BOUND_S, f"{parent} has a certificate for a token")
+        until(lambda: fl("token", "--authority", self.authority, "--state", self["root"].state,
+                         "--parent", parent, "--endpoint", self.endpoint(parent), "--role",
+                         "device", "--prefix", prefix, "--count", str(count), "--out",
+                         path)[0] == 0, BOUND_S, f"{parent} has a certificate for a token")
         return path
 
     def join(self, name, token):
