@@ -25,7 +25,7 @@ WAIT_S = 8 if LONG else 4       # of a round for who is away, once
 DELAY_MS = 1000 if LONG else 250
 HOUR = 3600
 YEAR = 8766 * HOUR
-BOUND_S = 60                    # for anything to be whole again
+BOUND_S = 90    # to be whole again: with a certificate that ended, a node asks each 60 s
 
 
 class Week(Fabric):
