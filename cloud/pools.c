@@ -6,7 +6,7 @@
 
 #include "common/base/log.h"
 
-enum { REDRAW_ROUNDS = 100 };
+enum { REDRAW_ROUNDS = 100, DAY_S = 86400, TIME_BITS = 40 };
 
 struct fl_pools {
     fl_ledger *ledger;
@@ -14,6 +14,7 @@ struct fl_pools {
     fl_entropy entropy;
     fl_drawing drawn;            // of the store's strand
     uint32_t since;              // rounds, from the last look at uneven pools on
+    bool taken;                  // since the process began
     _Atomic(fl_drawing *) fresh; // a copy, from there to the other thread
     fl_drawing *held;            // which has it here
 };
@@ -90,20 +91,36 @@ s_log(const fl_drawing *drawn)
            fl_log_u64("floor", view.floor), fl_log_u64("bad", view.bad));
 }
 
-//  What was drawn is durable before anybody hears of it. `next` goes to the drawing, or stays.
+//  Seconds since 1970, at least one more than before; in front of them a count of the times that
+//  the clock was put back by more than a day. So one from a backup is above all that were told
+//  since.
+static uint64_t
+s_next_epoch(uint64_t epoch, uint64_t now_s)
+{
+    const uint64_t before = epoch & (((uint64_t)1 << TIME_BITS) - 1);
+    if (now_s + DAY_S < before) {
+        return epoch - before + ((uint64_t)1 << TIME_BITS) + now_s;
+    }
+    return epoch + (now_s > before ? now_s - before : 1);
+}
+
+//  What was drawn is durable before anybody hears of it. `next` goes to the drawing, or stays. A
+//  root that starts may be one from a backup, which knows less than it told: what it has is new.
 static fl_status
-s_take(fl_pools *self, fl_place **next, uint32_t count, fl_why *why)
+s_take(fl_pools *self, fl_place **next, uint32_t count, uint64_t now_s, fl_why *why)
 {
     fl_drawing *drawn = &self->drawn;
-    if (count == drawn->count && drawn->epoch > 0 &&
+    if (self->taken && count == drawn->count &&
         memcmp(*next, drawn->places, count * sizeof **next) == 0) {
         return FL_OK;
     }
-    FL_TRY(fl_ledger_pools_put(self->ledger, drawn->epoch + 1, *next, count, why));
+    const uint64_t epoch = s_next_epoch(drawn->epoch, now_s);
+    FL_TRY(fl_ledger_pools_put(self->ledger, epoch, *next, count, why));
     fl_place *old = drawn->places;
     drawn->places = *next;
     drawn->count = count;
-    drawn->epoch++;
+    drawn->epoch = epoch;
+    self->taken = true;
     *next = old;
     s_log(drawn);
     return s_publish(self, why);
@@ -128,7 +145,7 @@ fl_pools_refresh(fl_pools *self, uint64_t now_s, fl_why *why)
                                &self->entropy, next);
     }
     fl_status status = made == UINT32_MAX ? fl_fail(FL_NOMEM, why, "out of memory")
-                                          : s_take(self, &next, made, why);
+                                          : s_take(self, &next, made, now_s, why);
     free(next);
     free(nodes);
     return status;

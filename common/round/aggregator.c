@@ -1238,13 +1238,14 @@ s_quorum(const fl_aggregator *self, uint32_t contributions)
 }
 
 //  No upload is wanted any more, and nobody is waited for. Nor is anybody in a round that the
-//  children had before: a root from a backup catches up at once.
+//  children had before, or that a restart ended: a root goes on with the next one at once.
 static bool
 s_uploads_over(const fl_aggregator *self)
 {
-    return !s_collecting(self) &&
-           (self->due != FL_NEVER || self->opened.reason == FL_WHY_RESTORED ||
-            s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
+    const fl_reason reason = self->opened.reason;
+    const bool lost = reason == FL_WHY_RESTORED || reason == FL_WHY_RESTART;
+    return !s_collecting(self) && (self->due != FL_NEVER || lost ||
+                                   s_quorum(self, fl_uploads_sums(self->uploads)->contributions));
 }
 
 static bool

@@ -136,6 +136,16 @@ fl_aggregator_run_of(const fl_aggregator *self, const fl_name *node)
     return (fl_pool_run){ 0, 0 };
 }
 
+//  Why a present child is in none of our pools: it came after they were drawn, and the next ones
+//  have it; or the root does not know it, or knows too few for a pool.
+static fl_reason
+s_unpooled(const fl_seat *seat, bool drawn)
+{
+    const bool known = seat->rounds[FL_OUT_IN] > 0 || seat->last_reason == FL_WHY_NEWCOMER ||
+                       seat->last_reason == FL_WHY_NO_POOL;
+    return drawn && !known ? FL_WHY_NEWCOMER : FL_WHY_NO_POOL;
+}
+
 void
 fl_aggregator_place(fl_aggregator *self, fl_outbox *out)
 {
@@ -144,6 +154,7 @@ fl_aggregator_place(fl_aggregator *self, fl_outbox *out)
     fl_pool_at at = { 0, 0 };
     uint32_t blocks = 0, number = 0;
     const bool pooled = self->task.order.pools > 0;
+    bool drawn = false;
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         fl_seats_at(self->seats, i)->pool = 0;
         fl_seats_at(self->seats, i)->run = (fl_pool_run){ 0, 0 };
@@ -153,6 +164,7 @@ fl_aggregator_place(fl_aggregator *self, fl_outbox *out)
     }
     while (pooled && fl_pool_set_next(&self->pools, &self->conf.node, &at, &pool, &whole)) {
         number++;
+        drawn = drawn || pool.count > 0;
         for (uint32_t i = 0; i < pool.count; i++) {
             const int64_t place = fl_seats_of_node(self->seats, &pool.names[i]);
             if (place >= 0) {
@@ -168,9 +180,10 @@ fl_aggregator_place(fl_aggregator *self, fl_outbox *out)
     }
     for (uint32_t i = 0; pooled && i < fl_seats_count(self->seats); i++) {
         fl_seat *seat = fl_seats_at(self->seats, i);
-        if (s_in(seat, 0)) { // it came after the pools were drawn: the next ones have it
-            s_out(self, i, FL_WHY_NO_POOL, out);
-            s_leave_out(self, seat, FL_WHY_NO_POOL);
+        if (s_in(seat, 0)) {
+            const fl_reason reason = s_unpooled(seat, drawn);
+            s_out(self, i, reason, out);
+            s_leave_out(self, seat, reason);
         }
     }
 }

@@ -72,7 +72,7 @@ typedef struct fl_sim_masks {
     fl_secagg_client_conf member;
     fl_secagg_server_conf aggregator;
     fl_secagg_mark given_mark;
-    fl_bytes *heads; // (kept_count) when the process started
+    fl_bytes *heads;                  // (kept_count) when the process started
     fl_sim_given given[SIM_RUNS_MAX]; // an edge has one run in hand
     uint64_t given_round;             // the newest
     fl_sim_child child;

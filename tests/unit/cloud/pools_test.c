@@ -117,20 +117,33 @@ who_is_revoked_forgotten_or_ended_is_not_drawn(void **state)
     assert_string_equal(s_below("e2"), "d2 ");
 }
 
+static fl_pools *
+s_open(void)
+{
+    const fl_entropy entropy = fl_entropy_os();
+    const fl_drawing first = { .root = identity_node("root"), .online = 80 };
+    fl_pools *pools = NULL;
+    assert_int_equal(fl_pools_open(ledger, &first, GRACE_S, &entropy, &pools, &why), FL_OK);
+    return pools;
+}
+
+//  The epoch after a look at that time.
+static uint64_t
+s_look(fl_pools *pools, uint64_t now_s)
+{
+    assert_int_equal(fl_pools_refresh(pools, now_s, &why), FL_OK);
+    return fl_pools_drawing(pools)->epoch;
+}
+
 static void
 a_drawing_is_kept_and_its_epoch_grows_with_each_change(void **state)
 {
     (void)state;
-    const fl_entropy entropy = fl_entropy_os();
-    const fl_drawing first = { .root = identity_node("root"), .online = 80 };
-    fl_pools *pools = NULL;
     s_enrol_all();
     s_issue(FL_ROLE_DEVICE, "d5", 17, 2, END_S);
-    assert_int_equal(fl_pools_open(ledger, &first, GRACE_S, &entropy, &pools, &why), FL_OK);
-    for (int twice = 0; twice < 2; twice++) { // the second time nothing is new
-        assert_int_equal(fl_pools_refresh(pools, 1000, &why), FL_OK);
-        assert_int_equal(fl_pools_drawing(pools)->epoch, 1);
-    }
+    fl_pools *pools = s_open();
+    assert_int_equal(s_look(pools, 1000), 1000);
+    assert_int_equal(s_look(pools, 1001), 1000); // nothing is new
     assert_int_equal(fl_drawing_look(fl_pools_drawing(pools)).names, 3);
     const fl_drawing *drawn = fl_pools_drawing(pools);
     fl_place before[16];
@@ -138,22 +151,51 @@ a_drawing_is_kept_and_its_epoch_grows_with_each_change(void **state)
     memcpy(before, drawn->places, count * sizeof *before);
     fl_pools_close(&pools);
     ledger_reopen();
-    assert_int_equal(fl_pools_open(ledger, &first, GRACE_S, &entropy, &pools, &why), FL_OK);
-    assert_int_equal(fl_pools_refresh(pools, 1000, &why), FL_OK);
+    pools = s_open();
+    assert_int_equal(s_look(pools, 1000), 1001);
     drawn = fl_pools_drawing(pools);
-    assert_int_equal(drawn->epoch, 1);
     assert_int_equal(drawn->count, count);
     assert_memory_equal(drawn->places, before, count * sizeof *before);
     s_issue(FL_ROLE_DEVICE, "d6", 18, 2, END_S);
-    assert_int_equal(fl_pools_refresh(pools, 1000, &why), FL_OK);
-    assert_int_equal(fl_pools_drawing(pools)->epoch, 2);
+    assert_int_equal(s_look(pools, 1000), 1002);
     assert_int_equal(fl_drawing_look(fl_pools_drawing(pools)).names, 4);
     //  Who may come back with a certificate that has ended is still expected.
-    assert_int_equal(fl_pools_refresh(pools, END_S + GRACE_S, &why), FL_OK);
+    (void)s_look(pools, END_S + GRACE_S);
     assert_int_equal(fl_drawing_look(fl_pools_drawing(pools)).names, 4);
-    assert_int_equal(fl_pools_refresh(pools, END_S + GRACE_S + 1, &why), FL_OK);
+    (void)s_look(pools, END_S + GRACE_S + 1);
     assert_int_equal(fl_drawing_look(fl_pools_drawing(pools)).names, 0);
     fl_pools_close(&pools);
+}
+
+//  Members hold later epochs than the ledger knows, and take no older one, nor another pool of one.
+static void
+a_ledger_from_a_backup_draws_above_all_that_was_told(void **state)
+{
+    (void)state;
+    static const uint64_t fast_s = 50 * 8766 * 3600ULL; // so far ahead the clock was before it
+    for (uint64_t ahead = 0; ahead <= fast_s; ahead += fast_s) {
+        s_enrol_all();
+        s_issue(FL_ROLE_DEVICE, "d5", 17, 2, UINT64_MAX);
+        fl_pools *pools = s_open();
+        (void)s_look(pools, 1000 + ahead);
+        const uint64_t copied = s_look(pools, 1000);
+        fl_place *places;
+        uint32_t count;
+        uint64_t epoch;
+        assert_int_equal(fl_ledger_pools_get(ledger, &epoch, &places, &count, &why), FL_OK);
+        s_issue(FL_ROLE_DEVICE, "d6", 18, 2, UINT64_MAX);
+        const uint64_t told = s_look(pools, 1001);
+        assert_true(told > copied);
+        fl_pools_close(&pools);
+        s_deny("d6", serial, false); // the copy does not know it
+        assert_int_equal(fl_ledger_pools_put(ledger, epoch, places, count, &why), FL_OK);
+        free(places);
+        pools = s_open();
+        assert_true(s_look(pools, 1002) > told);
+        fl_pools_close(&pools);
+        ledger_end(state);
+        ledger_begin(state);
+    }
 }
 
 int
@@ -166,6 +208,8 @@ main(void)
         cmocka_unit_test_setup_teardown(who_is_revoked_forgotten_or_ended_is_not_drawn,
                                         ledger_begin, ledger_end),
         cmocka_unit_test_setup_teardown(a_drawing_is_kept_and_its_epoch_grows_with_each_change,
+                                        ledger_begin, ledger_end),
+        cmocka_unit_test_setup_teardown(a_ledger_from_a_backup_draws_above_all_that_was_told,
                                         ledger_begin, ledger_end),
     };
     return cmocka_run_group_tests_name("cloud/pools", tests, NULL, NULL);

@@ -131,6 +131,7 @@ facts_that_were_changed_end_their_block_and_foreign_ones_are_not_looked_at(void 
         stage_begin(4);
         stage_until_told(CHILD, rows[i].round == 1 ? FL_MASKSET : FL_CLOSED);
         s_kill(0);
+        const fl_time killed = stage->now;
         fl_sim_masks *masks = &stage->nodes[0].masks;
         for (uint32_t f = 0; f < masks->fact_count; f++) {
             uint8_t *fact = fl_blob_data(masks->facts[f].bytes);
@@ -142,6 +143,7 @@ facts_that_were_changed_end_their_block_and_foreign_ones_are_not_looked_at(void 
         assert_int_equal(report->reason, rows[i].reason);
         assert_int_equal(report->tally.in, rows[i].reason == FL_WHY_NONE ? 4 : 0);
         assert_int_equal(report->block_count, 1);
+        assert_true(stage->now < killed + 8000); // and not at the end of its 16 seconds
         stage_close();
     }
 }

@@ -73,7 +73,7 @@ a_newcomer_is_in_no_block_until_the_next_drawing(void **state)
     }
     const fl_report *report = stage_closed(1);
     assert_int_equal(report->tally.in, 4);
-    stage_assert_outcome(newcomer, FL_OUT_ABSENT, FL_WHY_NO_POOL);
+    stage_assert_outcome(newcomer, FL_OUT_ABSENT, FL_WHY_NEWCOMER);
     s_redraw(5);
     assert_int_equal(stage_closed(3)->tally.in, 5); // the second may be open already
     stage_assert_outcome(newcomer, FL_OUT_IN, FL_WHY_NONE);
