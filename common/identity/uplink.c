@@ -9,13 +9,16 @@ fl_uplink_dial(fl_uplink *self)
 {
     self->ahead = fl_state_dir_parent_two(&self->parent) && self->ahead != self->failed;
     self->failed = true;
+    self->changes = false;
     return self->ahead ? self->parent.next : self->parent.key;
 }
 
 void
 fl_uplink_heard(fl_uplink *self, const fl_message *message)
 {
-    self->failed = message->verb == FL_REFUSED && message->refused.reason == FL_WHY_NEW_KEYS;
+    const bool told = message->verb == FL_REFUSED && message->refused.reason == FL_WHY_NEW_KEYS;
+    self->changes = self->changes || told; // other words may be on their way behind this one
+    self->failed = self->changes;
 }
 
 bool

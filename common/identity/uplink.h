@@ -14,6 +14,7 @@ typedef struct fl_uplink {
     fl_state_dir_parent parent; // as it is kept
     bool ahead;                 // dialled last: the key that comes next
     bool failed;                // nobody has answered by the key dialled last
+    bool changes;               // the parent has said so since
 } fl_uplink;
 
 //  The key (FL_KEY_BYTES) to prove on a new connection.
