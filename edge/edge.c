@@ -466,9 +466,12 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
         break;
     case FL_EV_MODEL:
     case FL_EV_MASKED:
-    case FL_EV_RENEWED:
     case FL_EV_LANE:
         fl_participant_step(self->participant, event, now, out);
+        break;
+    case FL_EV_RENEWED:
+        fl_participant_step(self->participant, event, now, out);
+        fl_aggregator_step(self->aggregator, event, now, out);
         break;
     case FL_EV_GONE:
         if (event->gone.peer == FL_PARENT) {

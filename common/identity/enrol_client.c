@@ -28,6 +28,7 @@ typedef struct enrolment {
     fl_name node;
     fl_authority_public authority;
     fl_state_dir_parent parent;
+    bool placed; // the parent is not the one in the directory: it is kept
     fl_keys *keys;
     fl_sealed sealed;
     fl_enrol_client *result;
@@ -102,7 +103,7 @@ s_is_ours(const fl_message *reply, uint64_t request)
 
 //  One answer taken apart: FL_EXIT_OK and the certificate; FL_EXIT_BUSY: knock again; or refused.
 static int
-s_hear(const enrolment *self, fl_message *reply, uint8_t certificate[FL_CERT_BYTES])
+s_hear(enrolment *self, fl_message *reply, uint8_t certificate[FL_CERT_BYTES])
 {
     bool refused = reply->verb == FL_REFUSED;
     fl_reason reason = refused ? reply->refused.reason : reply->enrolled.reason;
@@ -118,6 +119,9 @@ s_hear(const enrolment *self, fl_message *reply, uint8_t certificate[FL_CERT_BYT
                       "the answer is no certificate that this version knows");
     }
     memcpy(certificate, reply->enrolled.certificate.data, FL_CERT_BYTES);
+    if (self->placed) {
+        memcpy(self->parent.next, reply->enrolled.next, sizeof self->parent.next);
+    }
     self->result->lease =
         (fl_lease){ .shard = reply->enrolled.shard, .shards = reply->enrolled.shards };
     return FL_EXIT_OK;
@@ -137,9 +141,10 @@ s_say_waiting(const enrolment *self, fl_time now, fl_time until, bool busy, fl_t
     }
 }
 
-//  Knock until there is an answer or the wait is over, with the keys of `doors` in turn.
+//  Knock until there is an answer or the wait is over, with the keys of `doors` in
+//  turn; at the parent that has changed its keys, too.
 static int
-s_knock(const enrolment *self, const fl_keypair doors[2], uint8_t certificate[FL_CERT_BYTES])
+s_knock(enrolment *self, const fl_keypair doors[2], uint8_t certificate[FL_CERT_BYTES])
 {
     fl_time began = self->world->now_ms();
     fl_time until = began + self->conf->wait_ms, said = began - SAY_MS;
@@ -150,10 +155,12 @@ s_knock(const enrolment *self, const fl_keypair doors[2], uint8_t certificate[FL
     int code = FL_EXIT_SILENT;
     fl_entropy_fill(&self->world->entropy, &question.enrol.request, sizeof question.enrol.request);
     question.enrol.sealed = fl_bytes_of(self->sealed.bytes, self->sealed.size);
-    fl_request_conf to = { .endpoint = self->parent.endpoint, .server_key = self->parent.key };
+    fl_request_conf to = { .endpoint = self->parent.endpoint };
     for (fl_time now = self->world->now_ms(); now < until; now = self->world->now_ms()) {
         uint32_t most = until - now < KNOCK_MS ? (uint32_t)(until - now) : KNOCK_MS;
-        to.keys = &doors[knocks++ % 2];
+        to.keys = &doors[knocks % 2];
+        bool ahead = knocks++ / 2 % 2 == 1 && fl_state_dir_parent_two(&self->parent);
+        to.server_key = ahead ? self->parent.next : self->parent.key;
         status = self->world->ask(self->world->self, &to, &question, FL_ENROLLED, most, &reply,
                                   &body, self->why);
         bool answered = status == FL_OK && s_is_ours(&reply, question.enrol.request);
@@ -186,7 +193,9 @@ static int
 s_keep(const enrolment *self, const fl_keys *certified, const uint8_t certificate[FL_CERT_BYTES])
 {
     fl_status status = fl_state_dir_authority_save(self->state, &self->authority, self->why);
-    FL_THEN(status, fl_state_dir_parent_save(self->state, &self->parent, self->why));
+    if (status == FL_OK && self->placed) {
+        status = fl_state_dir_parent_save(self->state, &self->parent, self->why);
+    }
     if (status == FL_OK && self->result->lease.shards > 0) {
         status = fl_state_dir_lease_save(self->state, &self->result->lease, self->why);
     }
@@ -209,7 +218,7 @@ s_door(const fl_keys *keys, fl_keypair *door)
 //  first, because a parent that knows them keeps a share for them; a parent of an older version
 //  answers the running process then, so every other knock is a stranger's.
 static int
-s_knock_as(const enrolment *self, const fl_keys *certified, uint8_t certificate[FL_CERT_BYTES])
+s_knock_as(enrolment *self, const fl_keys *certified, uint8_t certificate[FL_CERT_BYTES])
 {
     fl_keys *stranger = fl_keys_new(&self->world->entropy);
     fl_keypair *doors = fl_locked_new(2 * sizeof *doors);
@@ -228,7 +237,7 @@ s_knock_as(const enrolment *self, const fl_keys *certified, uint8_t certificate[
 
 //  The request is sealed: send it, prove the answer, keep it. `certified`: NULL unless it renews.
 static int
-s_complete(const enrolment *self, const fl_keys *certified, const char *how)
+s_complete(enrolment *self, const fl_keys *certified, const char *how)
 {
     uint8_t certificate[FL_CERT_BYTES];
     fl_cert cert;
@@ -435,6 +444,7 @@ s_seal_join(enrolment *self, const fl_token *token)
         return s_file(status);
     }
     self->authority = token->authority;
+    self->placed = true;
     memcpy(self->parent.key, token->parent, sizeof self->parent.key);
     (void)snprintf(self->parent.endpoint, sizeof self->parent.endpoint, "%s",
                    endpoint[0] == '\0' ? token->endpoint : endpoint);
@@ -503,23 +513,23 @@ s_judge_old(enrolment *self, const uint8_t old[FL_CERT_BYTES])
     }
     self->node = cert.node;
     self->role = cert.role;
-    if (cert.role == FL_ROLE_EDGE && self->conf->next_keys) {
-        return s_fail(self, FL_EXIT_REFUSED,
-                      "%s is an edge, and its children know it by its keys: for new ones enrol a "
-                      "new edge under another name, enrol the children anew with tokens for it "
-                      "(fl token --parent), then revoke %s",
-                      cert.node.name, cert.node.name);
-    }
     return FL_EXIT_OK;
 }
 
 static int
 s_seal_renewal(enrolment *self, const fl_keys *old_keys, const uint8_t old[FL_CERT_BYTES])
 {
-    fl_status status =
-        self->conf->next_keys
-            ? fl_state_dir_keys_next(self->state, &self->world->entropy, &self->keys, self->why)
-            : fl_state_dir_keys_load(self->state, &self->keys, self->why);
+    const bool known = self->role == FL_ROLE_EDGE; // to its children: it makes them when it starts
+    const fl_entropy *entropy = known ? NULL : &self->world->entropy;
+    fl_status status = self->conf->next_keys
+                           ? fl_state_dir_keys_next(self->state, entropy, &self->keys, self->why)
+                           : fl_state_dir_keys_load(self->state, &self->keys, self->why);
+    if (status == FL_MISSING && self->conf->next_keys) {
+        return s_fail(self, FL_EXIT_REFUSED,
+                      "%s is an edge whose children do not know its next keys yet: start it, and "
+                      "ask again when they have come to it",
+                      self->node.name);
+    }
     if (status != FL_OK) {
         return s_file(status);
     }
@@ -543,6 +553,7 @@ s_renew(enrolment *self)
     FL_THEN(status, fl_state_dir_keys_load(self->state, &old_keys, self->why));
     if (endpoint[0] != '\0') {
         (void)snprintf(self->parent.endpoint, sizeof self->parent.endpoint, "%s", endpoint);
+        self->placed = true;
     }
     int code = status == FL_OK ? s_judge_old(self, old) : s_file(status);
     code = code == FL_EXIT_OK ? s_seal_renewal(self, old_keys, old) : code;

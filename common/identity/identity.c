@@ -19,9 +19,9 @@ struct fl_identity {
     uint8_t cert_bytes[FL_CERT_BYTES];
     fl_cert cert;
     fl_authority_public authority;
-    fl_state_dir_parent parent;
-    fl_name parent_node; // as of its WELCOME, like its ports
-    uint16_t parent_up, parent_down;
+    fl_uplink uplink;
+    uint16_t parent_up, parent_down; // as of its WELCOME
+    uint8_t next[FL_KEY_BYTES];      // our key after this one; zeros: none
     fl_ticket_key ticket_key;
     fl_deny_list *denied;
     fl_blob *deny_bytes; // as it was signed; NULL for version 0
@@ -88,6 +88,20 @@ s_use_keys(fl_identity *self)
     fl_keys_curve_secret(self->keys, self->keypair->secret_key);
 }
 
+//  The keys that an edge changes to are made long before, so that its children know them.
+static fl_status
+s_make_next(fl_identity *self, fl_why *why)
+{
+    const fl_entropy entropy = fl_entropy_os();
+    fl_keys *next = NULL;
+    if (self->conf.role == FL_ROLE_EDGE) {
+        FL_TRY(fl_state_dir_keys_next(self->conf.directory, &entropy, &next, why));
+        memcpy(self->next, fl_keys_public(next)->x, FL_KEY_BYTES);
+        fl_keys_destroy(&next);
+    }
+    return FL_OK;
+}
+
 fl_status
 fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *why)
 {
@@ -112,9 +126,10 @@ fl_identity_open(const fl_identity_conf *conf, fl_identity **identity, fl_why *w
     }
     FL_THEN(status, fl_state_dir_authority_load(conf->directory, &self->authority, why));
     if (status == FL_OK && conf->parent) {
-        status = fl_state_dir_parent_load(conf->directory, &self->parent, why);
+        status = fl_state_dir_parent_load(conf->directory, &self->uplink.parent, why);
     }
     FL_THEN(status, s_prove_ourselves(self, self->cert_bytes, self->keys, &self->cert, why));
+    FL_THEN(status, s_make_next(self, why));
     if (status != FL_OK) {
         fl_identity_close(&self);
         return status;
@@ -207,7 +222,7 @@ const fl_state_dir_parent *
 fl_identity_parent(const fl_identity *self)
 {
     FL_ASSERT(self->conf.parent);
-    return &self->parent;
+    return &self->uplink.parent;
 }
 
 const fl_cert *
@@ -249,13 +264,16 @@ fl_identity_reload(fl_identity *self, bool *rekeyed, fl_why *why)
     FL_TRY(fl_state_dir_keys_load(self->conf.directory, &keys, why));
     fl_status status = s_prove_ourselves(self, bytes, keys, &cert, why);
     *rekeyed = status == FL_OK && !fl_public_keys_equal(&cert.keys, &self->cert.keys);
-    bool fits = fl_name_equal(&cert.node, &self->cert.node) && (!*rekeyed || self->gate == NULL);
+    bool fits = fl_name_equal(&cert.node, &self->cert.node) && (!*rekeyed || self->conf.parent);
     if (status == FL_OK && !fits) {
         status = fl_fail(FL_DENIED, why,
                          "%s has another name or new keys now, by which the children do not know "
                          "this process: give it the old ones back",
                          self->conf.directory);
-    } else if (status == FL_OK) {
+    } else if (status == FL_OK && *rekeyed) {
+        status = s_make_next(self, why);
+    }
+    if (status == FL_OK) {
         memcpy(self->cert_bytes, bytes, sizeof bytes);
         self->cert = cert;
     }
@@ -414,14 +432,16 @@ s_welcome_holds(fl_identity *self, const fl_welcome *welcome)
     if (trust == FL_TRUST_ROLE || trust == FL_TRUST_EARLY || trust == FL_TRUST_EXPIRED) {
         return fl_identity_reason(trust);
     }
-    if (trust != FL_TRUST_OK || memcmp(cert.keys.x, self->parent.key, FL_KEY_BYTES) != 0) {
+    if (trust != FL_TRUST_OK || !fl_uplink_fits(&self->uplink, &cert)) {
         return FL_WHY_CERTIFICATE;
     }
-    self->parent_node = cert.node;
+    if (fl_deny_list_names(self->denied, &cert.node, cert.serial)) {
+        return FL_WHY_REVOKED;
+    }
     self->parent_up = welcome->up_port;
     self->parent_down = welcome->down_port;
-    bool revoked = fl_deny_list_names(self->denied, &cert.node, cert.serial);
-    return revoked ? FL_WHY_REVOKED : FL_WHY_NONE;
+    fl_uplink_settle(&self->uplink, &cert, welcome->next, self->conf.directory);
+    return FL_WHY_NONE;
 }
 
 //  Known, signed, and with the parts that were signed.
@@ -478,6 +498,7 @@ s_incoming(void *arg, fl_peer from, const fl_badge *badge, fl_message *message)
 {
     fl_identity *self = arg;
     if (from == FL_PARENT) {
+        fl_uplink_heard(&self->uplink, message);
         return s_from_parent(self, message);
     }
     if (message->verb == FL_REFUSED && message->refused.reason == FL_WHY_UNREACHABLE) {
@@ -507,6 +528,7 @@ s_fill_welcome(fl_identity *self, fl_peer to, fl_message *message)
     welcome->down_port = self->down_port;
     welcome->deny_version = fl_identity_deny_version(self);
     welcome->certificate = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
+    memcpy(welcome->next, self->next, sizeof welcome->next);
 }
 
 //  Both ends hear where the two processes are, and what to do.
@@ -530,12 +552,12 @@ s_fill_unreachable(const fl_identity *self, fl_refused *refused)
     const bool up = refused->about == FL_CHUNK;
     fl_endpoint place;
     if ((up || refused->about == FL_FETCH) &&
-        fl_endpoint_parse_remote(self->parent.endpoint, &place)) {
+        fl_endpoint_parse_remote(self->uplink.parent.endpoint, &place)) {
         (void)snprintf(refused->text, sizeof refused->text,
                        "cannot reach %.*s:%u, the %s lane of %s", (int)place.host.size,
                        (const char *)place.host.data, up ? self->parent_up : self->parent_down,
-                       up ? "up" : "down", self->parent_node.name);
-        s_log_said(self->parent_node.name, refused);
+                       up ? "up" : "down", self->uplink.parent.node.name);
+        s_log_said(self->uplink.parent.node.name, refused);
     }
 }
 
@@ -547,6 +569,8 @@ s_outgoing(void *arg, fl_peer to, fl_message *message)
         message->hello.certificate = fl_bytes_of(self->cert_bytes, sizeof self->cert_bytes);
     } else if (message->verb == FL_WELCOME) {
         s_fill_welcome(self, to, message);
+    } else if (message->verb == FL_ENROLLED) {
+        memcpy(message->enrolled.next, self->next, sizeof message->enrolled.next);
     } else if (message->verb == FL_BEAT) {
         message->beat.deny_version = fl_identity_deny_version(self);
     } else if (message->verb == FL_REFUSED && message->refused.reason == FL_WHY_UNREACHABLE) {
@@ -558,6 +582,12 @@ s_outgoing(void *arg, fl_peer to, fl_message *message)
     }
 }
 
+static const uint8_t *
+s_dial(void *arg)
+{
+    return fl_uplink_dial(&((fl_identity *)arg)->uplink);
+}
+
 fl_admission_ops
 fl_identity_ops(fl_identity *self)
 {
@@ -565,5 +595,6 @@ fl_identity_ops(fl_identity *self)
                                .standing = s_standing,
                                .check = s_check,
                                .incoming = s_incoming,
-                               .outgoing = s_outgoing };
+                               .outgoing = s_outgoing,
+                               .dial = s_dial };
 }

@@ -8,7 +8,7 @@
 #include "common/crypto/authority.h"
 #include "common/crypto/cert.h"
 #include "common/crypto/deny.h"
-#include "common/identity/state_dir.h"
+#include "common/identity/uplink.h"
 #include "common/net/admission.h"
 #include "common/secagg/secagg.h"
 
@@ -46,7 +46,7 @@ void fl_identity_clock_why(const fl_cert *cert, uint64_t now, fl_why *why);
 
 //  Take over the certificate that stands in the directory now, and its keys, which are new ones
 //  when `*rekeyed`; the last ones before are kept for a round in hand. FL_MISSING: it is the one in
-//  use. Parents keep their keys: their children know them by these.
+//  use. A root keeps its keys.
 FL_CHECKED fl_status fl_identity_reload(fl_identity *self, bool *rekeyed, fl_why *why);
 
 //  Root only: the authority; NULL while it is away. Borrowed; one that comes later is lent once.

@@ -218,7 +218,9 @@ fl_state_dir_keys_next(const char *directory, const fl_entropy *entropy, fl_keys
                        fl_why *why)
 {
     fl_status status = s_keys_load(directory, KEYS_NEXT, keys, why);
-    return status == FL_MISSING ? s_keys_make(directory, KEYS_NEXT, entropy, keys, why) : status;
+    return status == FL_MISSING && entropy != NULL
+               ? s_keys_make(directory, KEYS_NEXT, entropy, keys, why)
+               : status;
 }
 
 // ---- certificate ------------------------------------------------------------------------------
@@ -277,21 +279,33 @@ fl_state_dir_authority_save(const char *directory, const fl_authority_public *au
 }
 
 // ---- the parent -------------------------------------------------------------------------------
-//  Exactly two lines; `text` is the file, cut into them here.
+//  Cuts the first line or word off `*rest`, which is then what follows it.
+static char *
+s_cut(char **rest, const char *at)
+{
+    char *part = *rest;
+    *rest += strcspn(part, at);
+    if (**rest != '\0') {
+        *(*rest)++ = '\0';
+    }
+    return part;
+}
+
+//  Two lines, or three; `text` is the file, cut into them here.
 static bool
 s_parent_parse(char *text, fl_state_dir_parent *parent)
 {
-    char *second = strchr(text, '\n');
-    if (second == NULL) {
-        return false;
-    }
-    *second++ = '\0';
-    second[strcspn(second, "\n")] = '\0';
     fl_endpoint place;
-    if (!fl_endpoint_parse_remote(text, &place) || !fl_unhex(second, parent->key, FL_CURVE_BYTES)) {
+    const char *endpoint = s_cut(&text, "\n"), *key = s_cut(&text, "\n");
+    char *node = s_cut(&text, "\n"); // behind the next key
+    const char *next = s_cut(&node, " ");
+    if (!fl_endpoint_parse_remote(endpoint, &place) ||
+        !fl_unhex(key, parent->key, FL_CURVE_BYTES) ||
+        (next[0] != '\0' && !fl_unhex(next, parent->next, FL_CURVE_BYTES)) ||
+        (node[0] != '\0' && !fl_name_parse(node, &parent->node))) {
         return false;
     }
-    memcpy(parent->endpoint, text, strlen(text) + 1);
+    memcpy(parent->endpoint, endpoint, strlen(endpoint) + 1);
     return true;
 }
 
@@ -318,12 +332,24 @@ fl_state_dir_parent_load(const char *directory, fl_state_dir_parent *parent, fl_
     return status;
 }
 
+bool
+fl_state_dir_parent_two(const fl_state_dir_parent *parent)
+{
+    static const uint8_t none[FL_CURVE_BYTES];
+    return memcmp(parent->next, none, sizeof none) != 0;
+}
+
 fl_status
 fl_state_dir_parent_save(const char *directory, const fl_state_dir_parent *parent, fl_why *why)
 {
-    char text[PARENT_FILE_MAX], key[2 * FL_CURVE_BYTES + 1];
+    char text[PARENT_FILE_MAX], key[2 * FL_CURVE_BYTES + 1], next[2 * FL_CURVE_BYTES + 1];
+    const bool two = fl_state_dir_parent_two(parent);
+    const bool named = two && parent->node.name[0] != '\0';
     fl_hex(parent->key, FL_CURVE_BYTES, key);
-    int length = snprintf(text, sizeof text, "%s\n%s\n", parent->endpoint, key);
+    fl_hex(parent->next, FL_CURVE_BYTES, next);
+    int length =
+        snprintf(text, sizeof text, "%s\n%s\n%s%s%s%s", parent->endpoint, key, two ? next : "",
+                 named ? " " : "", named ? parent->node.name : "", two ? "\n" : "");
     FL_ASSERT(length > 0 && length < (int)sizeof text);
     return s_write(directory, FL_STATE_PARENT, fl_bytes_of(text, (size_t)length), PUBLIC, why);
 }

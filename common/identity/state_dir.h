@@ -40,6 +40,8 @@ enum { FL_STATE_PATH_MAX = 512 };
 typedef struct fl_state_dir_parent {
     char endpoint[FL_ENDPOINT_LENGTH_MAX + 1]; // "tcp://host:port"
     uint8_t key[FL_CURVE_BYTES];
+    uint8_t next[FL_CURVE_BYTES]; // the one after it; zeros: not known
+    fl_name node;                 // whose they are; empty: not known
 } fl_state_dir_parent;
 
 //  "<directory>/<name>" into `path`. FL_RANGE when that is too long.
@@ -54,7 +56,8 @@ FL_CHECKED fl_status fl_state_dir_keys_load(const char *directory, fl_keys **key
 //  New keys, kept in the file. FL_EXISTS when there are some.
 FL_CHECKED fl_status fl_state_dir_keys_make(const char *directory, const fl_entropy *entropy,
                                             fl_keys **keys, fl_why *why);
-//  Keys for a renewal, beside those in use: what an earlier attempt left, or new ones.
+//  Keys for a renewal, beside those in use: what an earlier attempt left, or new ones. Without
+//  `entropy` none are made: FL_MISSING.
 FL_CHECKED fl_status fl_state_dir_keys_next(const char *directory, const fl_entropy *entropy,
                                             fl_keys **keys, fl_why *why);
 
@@ -75,6 +78,8 @@ FL_CHECKED fl_status fl_state_dir_parent_load(const char *directory, fl_state_di
                                               fl_why *why);
 FL_CHECKED fl_status fl_state_dir_parent_save(const char *directory,
                                               const fl_state_dir_parent *parent, fl_why *why);
+//  The key that comes next is known.
+bool fl_state_dir_parent_two(const fl_state_dir_parent *parent);
 
 //  The data shard that came with the certificate.
 FL_CHECKED fl_status fl_state_dir_lease_load(const char *directory, fl_lease *lease, fl_why *why);

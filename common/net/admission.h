@@ -38,6 +38,8 @@ typedef struct fl_admission_ops {
     //  Add what the machines do not know: certificates, tickets. Views it sets must last until the
     //  next call.
     void (*outgoing)(void *self, fl_peer to, fl_message *message);
+    //  The key (FL_KEY_BYTES) of the parent, for a new connection; NULL: that of the dialer's conf.
+    const uint8_t *(*dial)(void *self);
 } fl_admission_ops;
 
 typedef struct fl_admission_conf {

@@ -1,6 +1,7 @@
 #include "common/net/courier.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/wire/codec.h"
 
@@ -141,6 +142,9 @@ s_obey_lane(fl_courier *self, const fl_effect *effect)
     fl_status status;
     FL_ASSERT(self->dialer.conf.port != 0); // only a child asks for this
     if (effect->kind == FL_FX_RECONNECT) {
+        if (self->ops->dial != NULL) {
+            memcpy(self->dialer.conf.parent_key, self->ops->dial(self->ops->self), FL_KEY_BYTES);
+        }
         status = fl_dialer_reconnect(&self->dialer, &why);
     } else {
         status = fl_dialer_lane(&self->dialer, effect->lane.lane, effect->lane.open,

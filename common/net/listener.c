@@ -65,6 +65,16 @@ fl_listener_open(fl_listener *self, const fl_listener_conf *conf, const fl_admis
     return status;
 }
 
+fl_status
+fl_listener_rekey(fl_listener *self, const fl_keypair *keys, fl_why *why)
+{
+    fl_status status = FL_OK;
+    for (unsigned way = 0; way < FL_WATCHED; way++) {
+        FL_THEN(status, fl_socket_rekey(self->link[way], keys, why));
+    }
+    return status;
+}
+
 void
 fl_listener_close(fl_listener *self)
 {

@@ -33,6 +33,8 @@ typedef struct fl_listener {
 FL_CHECKED fl_status fl_listener_open(fl_listener *self, const fl_listener_conf *conf,
                                       const fl_admission_ops *ops, fl_metrics *metrics,
                                       fl_why *why);
+//  Every lane ends its connections and listens with other keys. Not FL_OK: some listen no more.
+FL_CHECKED fl_status fl_listener_rekey(fl_listener *self, const fl_keypair *keys, fl_why *why);
 void fl_listener_close(fl_listener *self);
 
 #endif

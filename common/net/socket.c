@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/endpoint.h"
 
@@ -19,6 +20,8 @@ enum {
     HANDSHAKE_MS = 5000,
     RECONNECT_MS = 100,
     RECONNECT_MAX_MS = 10000,
+    REKEY_LINGER_MS = 500,
+    REKEY_MS = 1000,
     BACKLOG = 4096, // when it is full the kernel drops a SYN, and an honest peer waits 1, 3, 7 s
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_INTERVAL_S = 10,
@@ -183,6 +186,28 @@ fl_socket_bind(fl_socket *self, const char *endpoint, uint16_t *port, fl_why *wh
         *port = s_bound_port(self->handle);
     }
     return FL_OK;
+}
+
+fl_status
+fl_socket_rekey(fl_socket *self, const fl_keypair *keys, fl_why *why)
+{
+    const struct timespec nap = { .tv_nsec = 1000000 };
+    char endpoint[256];
+    size_t size = sizeof endpoint;
+    FL_ASSERT(zmq_getsockopt(self->handle, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0);
+    s_set(self->handle, ZMQ_LINGER, REKEY_LINGER_MS); // the last word
+    FL_ASSERT(zmq_unbind(self->handle, endpoint) == 0);
+    s_set(self->handle, ZMQ_LINGER, 0);
+    s_set_bytes(self->handle, ZMQ_CURVE_PUBLICKEY, keys->public_key, FL_KEY_BYTES);
+    s_set_bytes(self->handle, ZMQ_CURVE_SECRETKEY, keys->secret_key, FL_KEY_BYTES);
+    int rc = zmq_bind(self->handle, endpoint);
+    for (int i = 0; rc != 0 && zmq_errno() == EADDRINUSE && i < REKEY_MS; i++) {
+        (void)nanosleep(&nap, NULL); // an I/O thread closes the port in a moment
+        rc = zmq_bind(self->handle, endpoint);
+    }
+    return rc == 0 ? FL_OK
+                   : fl_fail(FL_IO, why, "net: cannot listen on %s again: %s", endpoint,
+                             zmq_strerror(zmq_errno()));
 }
 
 fl_status

@@ -72,6 +72,9 @@ void fl_socket_destroy(fl_socket **self_p);
 //  "tcp://127.0.0.1:0" takes any free port; `port` (may be NULL) tells which, 0 for ipc.
 FL_CHECKED fl_status fl_socket_bind(fl_socket *self, const char *endpoint, uint16_t *port,
                                     fl_why *why);
+//  A bound server ends its connections, once what is queued is sent, and listens on the same port
+//  with other keys. Waits for the port a moment.
+FL_CHECKED fl_status fl_socket_rekey(fl_socket *self, const fl_keypair *keys, fl_why *why);
 //  Connecting goes on in the background, again and again (100 ms doubling to 10 s, with jitter).
 FL_CHECKED fl_status fl_socket_connect(fl_socket *self, const char *endpoint, fl_why *why);
 //  Let a later destroy wait in the background for what is queued, at most so long.

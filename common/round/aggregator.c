@@ -1703,6 +1703,20 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
     s_part_twins(self, out);
 }
 
+//  Each child is to come again, by the keys that it knows to come next.
+static void
+s_tell_new_keys(fl_aggregator *self, fl_outbox *out)
+{
+    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
+        const fl_seat *seat = fl_seats_look(self->seats, i);
+        if (seat->present) {
+            fl_refused *refused = &s_say(self, seat->peer, FL_REFUSED, out)->refused;
+            refused->reason = FL_WHY_NEW_KEYS;
+            refused->about = FL_HELLO;
+        }
+    }
+}
+
 // ---- the doors --------------------------------------------------------------------------------
 fl_aggregator *
 fl_aggregator_new(const fl_aggregator_conf *conf)
@@ -1805,6 +1819,11 @@ fl_aggregator_step(fl_aggregator *self, const fl_event *event, fl_time now, fl_o
         break;
     case FL_EV_GONE:
         s_left(self, event->gone.peer, event->gone.reason, event->gone.reason, out);
+        break;
+    case FL_EV_RENEWED:
+        if (event->renewed.rekeyed) {
+            s_tell_new_keys(self, out);
+        }
         break;
     case FL_EV_VERIFIED:
     case FL_EV_FOLDED:

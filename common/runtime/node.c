@@ -42,6 +42,7 @@ struct fl_node {
     fl_reactor *reactor;
     fl_renewal renewal;
     bool stopping;
+    bool rekeyed;   // the machine hears in the next turn that our keys are others
     bool drains;    // says the operator
     fl_reason site; // why the site takes no round now
 };
@@ -169,6 +170,7 @@ static void
 s_post(void *arg, const fl_event *event)
 {
     fl_node *self = arg;
+    self->rekeyed = self->rekeyed || (event->kind == FL_EV_RENEWED && event->renewed.rekeyed);
     fl_status status = fl_reactor_post(self->reactor, event);
     FL_ASSERT(status == FL_OK); // there is a place for every job
 }
@@ -440,12 +442,24 @@ s_wind_down(fl_node *self, fl_why *why)
     return ended ? FL_OK : FL_BUSY;
 }
 
+//  The children have been told: from now on we are whom the new keys say.
+static fl_status
+s_take_keys(fl_node *self, fl_why *why)
+{
+    const bool rekeyed = self->rekeyed;
+    self->rekeyed = false;
+    return rekeyed && self->porch_open
+               ? fl_listener_rekey(&self->listener, fl_identity_keypair(self->conf.identity), why)
+               : FL_OK;
+}
+
 fl_status
 fl_node_run(fl_node *self, fl_why *why)
 {
     fl_start_over();
     while (!self->stopping) {
         fl_reactor_turn(self->reactor, TURN_MS);
+        FL_TRY(s_take_keys(self, why));
         s_spread_denials(self);
         fl_renewal_turn(&self->renewal, fl_reactor_now(self->reactor));
         if (self->tier.turn != NULL) {

@@ -9,7 +9,7 @@
 
 //  The version this build speaks. Another major is refused, a greater minor of the same major is
 //  read by ignoring fields at the end of the header array.
-enum { FL_WIRE_MAJOR = 3, FL_WIRE_MINOR = 2, FL_ENVELOPE_BYTES = 40 };
+enum { FL_WIRE_MAJOR = 3, FL_WIRE_MINOR = 3, FL_ENVELOPE_BYTES = 40 };
 
 //  Largest header frame that encode can make.
 enum { FL_FRAME_BYTES_MAX = FL_ENVELOPE_BYTES + FL_HEADER_BYTES_MAX };

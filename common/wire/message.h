@@ -218,6 +218,7 @@ typedef struct fl_welcome {
     uint16_t down_port;      // of the model ROUTER
     uint64_t deny_version;
     fl_bytes certificate;    // the parent's own
+    uint8_t next[32];        // its X25519 key after the one of that; zeros: none
 } fl_welcome;
 
 typedef struct fl_refused {
@@ -370,6 +371,7 @@ typedef struct fl_enrolled {
     char text[FL_TEXT_MAX];
     fl_bytes certificate;
     uint32_t shard, shards;  // leased: shard of so many, counted from 0; 0 of 0 is none
+    uint8_t next[32];        // as in WELCOME, of the parent that hands it on
 } fl_enrolled;
 
 //  The body frame holds the bytes.

@@ -18,6 +18,11 @@
 #define U64(type, member) UINT(type, member, 0, UINT64_MAX)
 #define BOOL(type, member) ROW(type, member, FL_FIELD_BOOL, 0, 1, NULL)
 #define BYTES(type, member) ROW(type, member, FL_FIELD_BYTES, 0, 0, NULL)
+//  Zeros when a peer of a smaller minor left it out.
+#define LATER(type, member, minor)                                                                 \
+    {                                                                                              \
+#member, FL_FIELD_BYTES, offsetof(type, member), SIZE(type, member), 0, 0, NULL, minor     \
+    }
 #define VIEW(type, member, low, high) ROW(type, member, FL_FIELD_VIEW, low, high, NULL)
 #define TEXT(type, member, low) ROW(type, member, FL_FIELD_TEXT, low, SIZE(type, member) - 1, NULL)
 #define ORDER(type, member) ROW(type, member, FL_FIELD_ORDER, 0, 0, NULL)
@@ -57,6 +62,7 @@ static const fl_field welcome[] = {
     BYTES(fl_welcome, ticket),     UINT(fl_welcome, beat_ms, 1, UINT32_MAX),
     U16(fl_welcome, up_port),      U16(fl_welcome, down_port),
     U64(fl_welcome, deny_version), VIEW(fl_welcome, certificate, 0, FL_CERT_BYTES_MAX),
+    LATER(fl_welcome, next, 3),
 };
 
 static const fl_field refused[] = {
@@ -146,9 +152,10 @@ static const fl_field enrol[] = {
 };
 
 static const fl_field enrolled[] = {
-    U64(fl_enrolled, request),  UINT(fl_enrolled, reason, 0, FL_WHY_COUNT - 1),
-    TEXT(fl_enrolled, text, 0), VIEW(fl_enrolled, certificate, 0, FL_CERT_BYTES_MAX),
-    U32(fl_enrolled, shard),    U32(fl_enrolled, shards),
+    U64(fl_enrolled, request),   UINT(fl_enrolled, reason, 0, FL_WHY_COUNT - 1),
+    TEXT(fl_enrolled, text, 0),  VIEW(fl_enrolled, certificate, 0, FL_CERT_BYTES_MAX),
+    U32(fl_enrolled, shard),     U32(fl_enrolled, shards),
+    LATER(fl_enrolled, next, 3),
 };
 
 // ---- masking ----------------------------------------------------------------------------------
@@ -443,7 +450,7 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_HELLO] = { "hello", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN,
         FIELDS(hello), 0, 0, NULL, 2 },
     [FL_WELCOME] = { "welcome", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
-        FIELDS(welcome), 0, 0, NULL, 0 },
+        FIELDS(welcome), 0, 0, NULL, 3 },
     [FL_REFUSED] = { "refused", FL_LANE_CONTROL, CHILD | PARENT, ANY_RUN, PLAIN,
         FIELDS(refused), 0, 0, NULL, 0 },
     [FL_TASK] = { "task", FL_LANE_CONTROL, PARENT, OF_RUN, PLAIN,
@@ -461,7 +468,7 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
     [FL_ENROL] = { "enrol", FL_LANE_CONTROL, STRANGER, ANY_RUN, PLAIN,
         FIELDS(enrol), 0, 0, NULL, 0 },
     [FL_ENROLLED] = { "enrolled", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
-        FIELDS(enrolled), 0, 0, s_check_enrolled, 0 },
+        FIELDS(enrolled), 0, 0, s_check_enrolled, 3 },
     [FL_DENY_GET] = { "deny-get", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN,
         FIELDS(deny_get), 0, 0, NULL, 0 },
     [FL_DENY_PART] = { "deny-part", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
@@ -495,9 +502,9 @@ static const fl_verb_row rows[FL_VERB_COUNT] = {
         FIELDS(acks), 0, 0, s_check_set, 0 },
     [FL_UNMASK] = { "unmask", FL_LANE_CONTROL, CHILD, OF_RUN, MASKED,
         FIELDS(unmask), 0, 0, s_check_unmask, 0 },
-    [FL_BURNT] = { "burnt", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN, FIELDS(ack), 0, 0, NULL, 2 },
+    [FL_BURNT] = { "burnt", FL_LANE_CONTROL, CHILD, ANY_RUN, PLAIN, FIELDS(ack), 0, 0, NULL, 3 },
     [FL_BURNTS] = { "burnts", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN,
-        FIELDS(burnts), 0, 0, s_check_burnts, 2 },
+        FIELDS(burnts), 0, 0, s_check_burnts, 3 },
     [FL_POOL] = { "pool", FL_LANE_CONTROL, PARENT, ANY_RUN, PLAIN, FIELDS(pool), 0, 0, NULL, 2 },
 };
 // clang-format on

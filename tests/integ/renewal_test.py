@@ -52,6 +52,33 @@ def new_keys_are_taken_over_by_a_device_that_runs():
         f["d1"].line("welcomed", since=mark)
 
 
+def an_edge_with_children_changes_its_keys_and_loses_nobody_and_no_round():
+    """In the middle of a masked run; one child is away, and comes back when all is over. Then it
+    does so again: the keys that come next are made anew each time."""
+    devices = {f"d{i}": "e1" for i in range(4)}
+    with Fabric(devices=devices, unmasked="edges",
+                root={**ROUND, "rounds": 1000000, "round.expect_devices": 3},
+                device={"delay": "300ms"}) as f:
+        f.start()
+        f.whole()
+        for away in ("d3", "d2"):
+            f[away].stop()
+            f.until(lambda: f.rounds()[-1]["count"] == 3, 30, "rounds without the one that is away")
+            marks = {name: f[name].mark() for name in ("e1", *devices)}
+            f.ok("enrol", "--renew", "--new-keys", "--state", f["e1"].state)
+            f["e1"].line("renewed", since=marks["e1"], keys="new", bound_s=20)
+            for name in set(devices) - {away}:
+                f[name].line("parent-keys", since=marks[name], parent="e1", bound_s=10)
+            began = f.closed()
+            f.until(lambda: f.closed() >= began + 4, 40, "rounds with the new keys")
+            mark = f[away].mark()
+            f[away].start()
+            f[away].line("parent-keys", since=mark, bound_s=30)
+            f.until(lambda: f.rounds()[-1]["count"] == 4, 30, "everybody is in again")
+        counts = {one["round"]: one["count"] for one in f.rounds()}
+        expect(all(count >= 3 for count in counts.values()), f"a round was lost: {counts}")
+
+
 def who_overslept_comes_back_within_the_grace_and_else_says_why():
     with Fabric(devices={"d1": "e1", "d2": "e1"}, unmasked=True,
                 root={**SHORT, **ROUND, "rounds": 1000000, "round.expect_devices": 1}) as f:
@@ -78,5 +105,6 @@ if __name__ == "__main__":
     main([
         a_masked_run_outlives_the_certificates_of_everybody_twice,
         new_keys_are_taken_over_by_a_device_that_runs,
+        an_edge_with_children_changes_its_keys_and_loses_nobody_and_no_round,
         who_overslept_comes_back_within_the_grace_and_else_says_why,
     ])

@@ -269,7 +269,7 @@ s_new(void)
     assert_true(place < TOYS_MAX);
     toys[place] = self;
     self->trust.ops =
-        (fl_admission_ops){ &self->trust, s_standing, s_check, s_incoming, s_outgoing };
+        (fl_admission_ops){ &self->trust, s_standing, s_check, s_incoming, s_outgoing, NULL };
     return self;
 }
 

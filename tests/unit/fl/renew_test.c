@@ -28,7 +28,7 @@ a_certificate_is_renewed_with_the_old_one(void **state)
 }
 
 static void
-an_edge_keeps_its_keys_and_is_told_what_to_do_instead(void **state)
+an_edge_changes_to_the_keys_that_its_children_know_and_to_no_others(void **state)
 {
     (void)state;
     fl_token token = identity_terms();
@@ -40,10 +40,13 @@ an_edge_keeps_its_keys_and_is_told_what_to_do_instead(void **state)
     unsigned asked = fake.asked;
     assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, NULL),
                      FL_EXIT_REFUSED);
-    assert_err(
-        "its children know it by its keys: for new ones enrol a new edge under another name");
+    assert_err("its next keys yet: start it");
     assert_true(fake.asked == asked && !is_there("d/node.key.next"));
-    assert_int_equal(fake_fl("enrol", "--renew", "--state", STATE, NULL), FL_EXIT_OK);
+    fl_keys *next = NULL;
+    assert_int_equal(fl_state_dir_keys_next(STATE, &entropy, &next, NULL), FL_OK); // it started
+    assert_int_equal(fake_fl("enrol", "--renew", "--new-keys", "--state", STATE, NULL), FL_EXIT_OK);
+    assert_true(fl_public_keys_equal(fl_keys_public(next), &parent.seen.keys));
+    fl_keys_destroy(&next);
 }
 
 static void
@@ -116,7 +119,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         unit_case(a_certificate_is_renewed_with_the_old_one, start, stop),
-        unit_case(an_edge_keeps_its_keys_and_is_told_what_to_do_instead, start, stop),
+        unit_case(an_edge_changes_to_the_keys_that_its_children_know_and_to_no_others, start, stop),
         unit_case(a_renewal_that_fails_leaves_keys_and_certificate_as_they_were, start, stop),
         unit_case(what_cannot_be_renewed_says_why, start, stop),
         unit_case(a_clock_that_is_behind_is_named_and_keeps_nobody_out, start, stop),

@@ -232,7 +232,7 @@ the_authoritys_public_keys_come_back(void **state)
 }
 
 static void
-the_parent_is_two_lines_of_text(void **state)
+the_parent_is_two_lines_of_text_or_three(void **state)
 {
     (void)state;
     fl_state_dir_parent parent = { .endpoint = "tcp://edge-a.example:7001" }, back;
@@ -242,11 +242,21 @@ the_parent_is_two_lines_of_text(void **state)
     assert_int_equal(fl_state_dir_parent_load(place, &back, &why), FL_OK);
     assert_string_equal(back.endpoint, parent.endpoint);
     assert_memory_equal(back.key, parent.key, sizeof parent.key);
+    assert_false(fl_state_dir_parent_two(&back));
+    memset(parent.next, 0xcd, sizeof parent.next);
+    for (int named = 0; named < 2; named++) {
+        assert_true(named == 0 || fl_name_parse("edge-a", &parent.node));
+        assert_int_equal(fl_state_dir_parent_save(place, &parent, &why), FL_OK);
+        assert_int_equal(fl_state_dir_parent_load(place, &back, &why), FL_OK);
+        assert_memory_equal(back.next, parent.next, sizeof parent.next);
+        assert_true(fl_name_equal(&back.node, &parent.node));
+    }
     static const char *const bad[] = {
         "",
         "tcp://a:1",
         "tcp://a:1\n",
         "tcp://a:1\nabcd\n",
+        "tcp://a:1\nabababababababababababababababababababababababababababababababab\nabcd\n",
         "ipc://x\nabababababababababababababababababababababababababababababababab\n",
     };
     for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -416,7 +426,7 @@ main(void)
         with_place(opening_finishes_an_exchange_that_was_cut_short),
         with_place(opening_leaves_next_keys_alone_that_have_no_certificate),
         with_place(the_authoritys_public_keys_come_back),
-        with_place(the_parent_is_two_lines_of_text),
+        with_place(the_parent_is_two_lines_of_text_or_three),
         with_place(a_mark_comes_back_and_a_damaged_one_is_no_fresh_start),
         with_place(a_leased_shard_comes_back_and_a_damaged_one_is_said),
         with_place(an_authority_is_made_once_in_a_private_directory),

@@ -66,6 +66,20 @@ children_stay_seated_from_one_run_to_the_next(void **state)
 }
 
 static void
+whoever_is_here_hears_that_the_keys_change(void **state)
+{
+    (void)state;
+    fl_event renewed = { .kind = FL_EV_RENEWED };
+    machine_step(&renewed); // the same keys
+    assert_false(machine_refuses(0, FL_HELLO, FL_WHY_NEW_KEYS));
+    renewed.renewed.rekeyed = true;
+    machine_step(&renewed);
+    assert_true(machine_refuses(0, FL_HELLO, FL_WHY_NEW_KEYS));
+    assert_true(machine_refuses(1, FL_HELLO, FL_WHY_NEW_KEYS));
+    assert_null(machine_said(2, FL_REFUSED));
+}
+
+static void
 a_child_is_seated_before_there_is_a_run(void **state)
 {
     (void)state;
@@ -478,6 +492,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_child_is_seated_and_tasked),
         TEST(children_stay_seated_from_one_run_to_the_next),
+        TEST(whoever_is_here_hears_that_the_keys_change),
         TEST(a_child_is_seated_before_there_is_a_run),
         TEST(a_wrong_role_and_a_full_house_are_refused_by_name),
         TEST(the_same_process_keeps_its_seat_epoch_and_transfer),

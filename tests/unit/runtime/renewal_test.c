@@ -182,7 +182,7 @@ a_node_that_overslept_is_renewed_within_the_grace_and_asks_on_after_it(void **st
 }
 
 static void
-new_keys_that_fl_enrol_left_are_taken_over_but_not_by_a_parent(void **state)
+new_keys_that_fl_enrol_left_are_taken_over(void **state)
 {
     (void)state;
     s_begin("dev-a", FL_ROLE_DEVICE);
@@ -196,11 +196,7 @@ new_keys_that_fl_enrol_left_are_taken_over_but_not_by_a_parent(void **state)
     cert.keys = *fl_keys_public(next);
     s_issue(&cert, bytes);
     assert_int_equal(fl_state_dir_cert_save(place_of("dev-a"), bytes, true, &why), FL_OK);
-    fl_identity_serve(identity, (fl_admission *)&why, 1, 2); // it has children; never called
     s_turn_at(0, wall);
-    assert_true(fl_identity_keys(identity) == held && posted.kind == FL_EV_TICK);
-    fl_identity_serve(identity, NULL, 0, 0);
-    s_turn_at(20000, wall);
     assert_true(posted.kind == FL_EV_RENEWED && posted.renewed.rekeyed);
     assert_memory_equal(fl_identity_keypair(identity)->public_key, cert.keys.x, FL_KEY_BYTES);
     assert_true(fl_public_keys_equal(fl_keys_public(held), &old)); // a round in hand may need it
@@ -293,7 +289,7 @@ main(void)
         unit_case(a_certificate_is_renewed_while_the_process_runs, start, end),
         unit_case(a_node_that_overslept_is_renewed_within_the_grace_and_asks_on_after_it, start,
                   end),
-        unit_case(new_keys_that_fl_enrol_left_are_taken_over_but_not_by_a_parent, start, end),
+        unit_case(new_keys_that_fl_enrol_left_are_taken_over, start, end),
         unit_case(no_clock_that_is_wrong_costs_a_node_its_certificate, start, end),
         unit_case(what_a_clock_ahead_has_made_is_replaced_when_it_is_set_right, start, end),
         unit_case(a_root_asks_itself_and_has_nobody_to_show_it_to, start, end),

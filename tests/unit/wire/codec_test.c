@@ -215,7 +215,7 @@ another_major_is_refused_with_both_versions(void **state)
     fl_codec_result result = fl_decode(fl_bytes_of(frame, size), 0, &back);
     assert_int_equal(result.code, FL_CODEC_VERSION);
     assert_int_equal(result.major, 2);
-    assert_string_equal(result.text, "peer speaks wire 2.2, this build speaks 3.2: upgrade the "
+    assert_string_equal(result.text, "peer speaks wire 2.2, this build speaks 3.3: upgrade the "
                                      "older side");
 }
 
