@@ -441,6 +441,18 @@ s_tell_parent(fl_edge *self, bool sums)
     fl_participant_doing(self->participant, &doing);
 }
 
+//  A heartbeat that is due takes along what there is to tell.
+static void
+s_speak(fl_edge *self, fl_time now, fl_outbox *out)
+{
+    if (fl_participant_speaks(self->participant, now)) {
+        fl_offerings offers = { .count = 0 };
+        fl_aggregator_offers(self->aggregator, &offers);
+        fl_participant_offers(self->participant, &offers, now, out);
+        s_tell_parent(self, true);
+    }
+}
+
 static void
 s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -448,12 +460,7 @@ s_step(void *arg, const fl_event *event, fl_time now, fl_outbox *out)
     bool from_parent = event->kind == FL_EV_MESSAGE && event->message.from == FL_PARENT;
     switch ((int)event->kind) {
     case FL_EV_TICK:
-        if (fl_participant_speaks(self->participant, now)) {
-            fl_offerings offers = { .count = 0 };
-            fl_aggregator_offers(self->aggregator, &offers);
-            fl_participant_offers(self->participant, &offers, now, out);
-            s_tell_parent(self, true);
-        }
+        s_speak(self, now, out);
         fl_participant_step(self->participant, event, now, out);
         fl_aggregator_step(self->aggregator, event, now, out);
         break;

@@ -134,58 +134,6 @@ s_masked(const fl_aggregator *self)
     return self->phase != FL_AGGREGATOR_IDLE && s_masking(self) != FL_MASKING_NONE;
 }
 
-// ---- blocks that ended unopened ---------------------------------------------------------------
-//  Their members masked, and do not mask again under this model until it is proved that they were
-//  not opened (R10). They are asked when the round is over, and whenever they come.
-static void
-s_lapse(fl_aggregator *self)
-{
-    for (uint32_t i = 0; i < FL_BLOCKS_MAX; i++) {
-        fl_transcript_round round;
-        fl_bytes lines;
-        if (self->block[i].open &&
-            fl_secagg_server_lapsed(self->block[i].machine, &round, &lines)) {
-            fl_burnt_book_add(self->burnt, &round, lines, &self->task.order.tensors,
-                              self->conf.masking->trust.authority);
-        }
-    }
-}
-
-//  A roster of a round before this process. `tensors` NULL: of the same model, as far as is known.
-static void
-s_lapse_fact(fl_aggregator *self, fl_bytes fact, const fl_hash *tensors)
-{
-    fl_secagg_fact head;
-    if (fl_secagg_fact_read(fact, &head) && head.what == FL_KEEP_ROSTER) {
-        const uint8_t number = (uint8_t)head.number;
-        const fl_transcript_round round = { .run = head.run,
-                                            .hop = self->conf.masking->hop,
-                                            .edge = self->conf.masking->node,
-                                            .block = fl_secagg_block_of(head.block, number),
-                                            .round = head.round,
-                                            .number = number };
-        fl_burnt_book_add(self->burnt, &round, head.list, tensors,
-                          self->conf.masking->trust.authority);
-    }
-}
-
-static void
-s_tell_burnt(fl_aggregator *self, uint32_t index, fl_outbox *out)
-{
-    const fl_seat *seat = fl_seats_look(self->seats, index);
-    if (self->burnt != NULL && seat->present) {
-        fl_burnt_book_tell(self->burnt, &seat->node, seat->peer, out);
-    }
-}
-
-static void
-s_tell_burnt_all(fl_aggregator *self, fl_outbox *out)
-{
-    for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
-        s_tell_burnt(self, i, out);
-    }
-}
-
 static void
 on_burnt(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out)
 {
@@ -196,7 +144,7 @@ on_burnt(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     }
     s_heard(fl_seats_at(self->seats, (uint32_t)index), now);
     if (fl_burnt_book_hear(self->burnt, &event->message.node, event->message.message)) {
-        s_tell_burnt_all(self, out);
+        fl_aggregator_tell_burnt_all(self, out);
     }
 }
 
@@ -212,7 +160,7 @@ s_sort(fl_aggregator *self)
         bool here = read && head.round == self->task.order.round &&
                     fl_run_equal(&head.run, &self->task.order.run);
         if (!here) {
-            s_lapse_fact(self, self->conf.facts[i], NULL);
+            fl_aggregator_lapse_fact(self, self->conf.facts[i], NULL);
         } else {
             one_block *at = &self->block[head.block];
             at->facts[head.what - FL_KEEP_ROSTER] = self->conf.facts[i];
@@ -278,7 +226,7 @@ s_open_one(fl_aggregator *self, uint32_t number, const fl_secagg_times *times, u
         one->open = true;
         fl_secagg_server_open(one->machine, number, &self->task, invites, count, &bound, now, out);
     } else {
-        s_lapse_fact(self, one->facts[0], &self->task.order.tensors);
+        fl_aggregator_lapse_fact(self, one->facts[0], &self->task.order.tensors);
     }
     for (uint32_t i = 0; i < count && one->open && !self->resumed; i++) {
         fl_seats_at(self->seats, invites[i].seat)->server = one->machine;
@@ -353,7 +301,7 @@ s_resume_blocks(fl_aggregator *self, uint64_t wall_s, fl_time now, fl_outbox *ou
         }
         //  One with a gap, or of another body of the task, is aborted by name.
         if (!fl_secagg_server_resume(machine, self->block[i].facts, count, wall_s, now, out)) {
-            s_lapse_fact(self, self->block[i].facts[0], &self->task.order.tensors);
+            fl_aggregator_lapse_fact(self, self->block[i].facts[0], &self->task.order.tensors);
         }
     }
 }
@@ -825,7 +773,7 @@ on_hello(fl_aggregator *self, const fl_event *event, fl_time now, fl_outbox *out
     if (renewed && self->burnt != NULL) { // what it heard may be lost
         fl_burnt_book_heard(self->burnt, &seat->node, false);
     }
-    s_tell_burnt(self, (uint32_t)index, out);
+    fl_aggregator_tell_burnt(self, (uint32_t)index, out);
     bool was_in = self->over && fl_seats_wants(self->seats, &seat->node);
     if (renewed && was_in && seat->role == FL_ROLE_EDGE) { // some below may have a task of it
         fl_closed *closed = &s_say(self, seat->peer, FL_CLOSED, out)->closed;
@@ -1669,7 +1617,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
     self->over = end != NULL;
     self->end = end != NULL ? *end : FL_WHY_NONE;
     if (s_masked(self)) {
-        s_lapse(self);
+        fl_aggregator_lapse(self);
     }
     s_tell_twins(self, out);
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
@@ -1698,7 +1646,7 @@ s_tell_all(fl_aggregator *self, fl_outcome outcome, fl_reason reason, const fl_r
         fl_seats_enter(self->seats, seat, FL_SEAT_IDLE);
     }
     if (!self->over) {
-        s_tell_burnt_all(self, out);
+        fl_aggregator_tell_burnt_all(self, out);
     }
     s_part_twins(self, out);
 }
@@ -1916,7 +1864,7 @@ fl_aggregator_open(fl_aggregator *self, const fl_task *task, fl_time due, uint64
     for (uint32_t i = 0; i < fl_seats_count(self->seats); i++) {
         if (fl_seats_look(self->seats, i)->present && s_takes_part(self, i)) {
             s_task(self, i, now, out);
-            s_tell_burnt(self, i, out);
+            fl_aggregator_tell_burnt(self, i, out);
             invited++;
         }
     }

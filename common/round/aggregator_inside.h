@@ -89,5 +89,13 @@ void fl_aggregator_place(fl_aggregator *self, fl_outbox *out);
 fl_pool_run fl_aggregator_run_of(const fl_aggregator *self, const fl_name *node);
 //  What a child has to know of pools before the task at hand.
 void fl_aggregator_tell_pools(const fl_aggregator *self, const fl_seat *seat, fl_outbox *out);
+//  Of blocks that ended unopened: their members masked, and do not mask again under this model
+//  until it is proved that they were not opened (R10). They are asked when the round is over, and
+//  whenever they come. A roster of a round before this process; `tensors` NULL: of the same model,
+//  as far as is known.
+void fl_aggregator_lapse(fl_aggregator *self);
+void fl_aggregator_lapse_fact(fl_aggregator *self, fl_bytes fact, const fl_hash *tensors);
+void fl_aggregator_tell_burnt(fl_aggregator *self, uint32_t index, fl_outbox *out);
+void fl_aggregator_tell_burnt_all(fl_aggregator *self, fl_outbox *out);
 
 #endif

@@ -138,10 +138,8 @@ fl_sim_note_leaf(fl_sim *sim, uint32_t training, const fl_effect *effect, fl_byt
                        fl_policy_element(&effect->encode.order.plan).wire_bytes,
                        fl_blob_ref(bytes) };
     uint32_t leaf = notary->leaf_count++;
-    fl_sim_lot_add(
-        sim,
-        (fl_sim_lot){ .hash = *hash, .leaf_count = 1, .node = notary->trainings[training].node },
-        &leaf);
+    const uint32_t node = notary->trainings[training].node;
+    fl_sim_lot_add(sim, (fl_sim_lot){ .hash = *hash, .leaf_count = 1, .node = node }, &leaf);
 }
 
 //  Room for so many leaves more.
@@ -568,17 +566,17 @@ fl_sim_check_end(fl_sim *sim)
             continue;
         }
         if (!node->alive || !fl_sim_node_finished(sim, node)) {
-            fl_sim_fail(sim, CHECK_PROGRESS, "%s has not heard that the run is over",
-                        node->name.name);
+            const char *name = node->name.name;
+            fl_sim_fail(sim, CHECK_PROGRESS, "%s has not heard that the run is over", name);
             return;
         }
         if (!fl_sim_node_astray(sim, node)) { // else it holds what was for that run
             s_check_leaks(sim, node);
         }
     }
-    const bool waits = fl_plan_masks(&sim->plan) && fl_sim_veil_waits(sim);
+    const bool masks = fl_plan_masks(&sim->plan), waits = masks && fl_sim_veil_waits(sim);
     sim->totals.count[SIM_DRAWS_USED] += waits;
-    if (waits || (fl_plan_masks(&sim->plan) && sim->stuck)) {
+    if (waits || (masks && sim->stuck)) {
         return; // too few at some parent
     }
     if (!aborted && notary->done_clear == 0) {

@@ -3,7 +3,7 @@
 //  the sum or the name of another. And sums at the very edge of their ring.
 #include "tests/support/unit.h"
 
-#include "tests/support/secagg.h"
+#include "tests/support/secagg_thief.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +214,48 @@ a_round_of_long_ago_is_not_masked_again_by_a_detour(void **state)
     free(first);
 }
 
+static thief bad;
+
+//  An upload of an earlier round, of the same update, once that round was given up: neither it nor
+//  its difference from the new one opens, and in the place of the new one it spoils the sum.
+static void
+an_upload_said_again_a_round_later_stays_closed(void **state)
+{
+    (void)state;
+    const masked_plan plan = masked_plan_small(MEMBERS);
+    masked_world *world = masked_new(&plan, MEMBERS);
+    masked_member *victim = &world->member[1];
+    uint8_t first[24], second[24];
+    world->member[3].drop = world->member[4].drop = MASKED_BEFORE_UPLOAD;
+    masked_open(world);
+    assert_int_equal(masked_run(world), FL_WHY_TOO_FEW_UPLOADS);
+    memcpy(first, victim->masked, sizeof first);
+    world->member[3].drop = world->member[4].drop = MASKED_STAYS;
+    masked_lapse(world);
+    masked_tell_burnt(world);
+    masked_next_round(world, 2, true);
+    thief_move_in(&bad, world, 0);
+    thief_wait_for_uploads(&bad);
+    memcpy(second, victim->masked, sizeof second);
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < sizeof first; i++) { // 24 bytes: a third of them alike is 1 in 10^12
+        same += first[i] == second[i];
+    }
+    assert_true(same < 8);
+    uint64_t all = thief_all(&bad);
+    thief_tell_survivors(&bad, all, all, 0);
+    thief_tell_acks(&bad, all, all);
+    assert_true(thief_reads(&bad, all));
+    memcpy(victim->masked, first, sizeof first);
+    assert_false(thief_reads(&bad, all));
+    assert_false(thief_reads(&bad, 2));
+    for (uint32_t i = 0; i < sizeof first; i++) {
+        victim->masked[i] = (uint8_t)(second[i] - first[i]);
+    }
+    assert_false(thief_reads(&bad, 2));
+    masked_destroy(&world);
+}
+
 int
 main(void)
 {
@@ -222,6 +264,7 @@ main(void)
         cmocka_unit_test(frames_moved_into_this_round_harm_their_sender_alone),
         cmocka_unit_test(sums_at_the_edge_of_the_ring_are_exact),
         cmocka_unit_test(a_round_of_long_ago_is_not_masked_again_by_a_detour),
+        cmocka_unit_test(an_upload_said_again_a_round_later_stays_closed),
     };
     return cmocka_run_group_tests_name("core/masking_replay", tests, NULL, NULL);
 }
