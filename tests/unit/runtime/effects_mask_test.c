@@ -142,7 +142,7 @@ make_block(member *members, uint64_t seed)
 static fl_event
 mask(member *one)
 {
-    fl_blob *plain = fl_blob_ref(one->plain);
+    fl_blob *plain = fl_blob_copy(fl_blob_bytes(one->plain));
     fl_effect effect = { .kind = FL_FX_MASK };
     effect.mask.vec = fl_handles_put(handles, &plain);
     effect.mask.elements = ELEMENTS;
