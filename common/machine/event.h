@@ -189,7 +189,7 @@ typedef enum fl_effect_kind {
     FL_FX_APPLY,     // root: accumulator -> next model, evaluated -> APPLIED
     FL_FX_SAVE,      // make a fact durable -> SAVED
     FL_FX_KEEP,      // make a fact of a masked round durable -> SAVED
-    FL_FX_MASK,      // an encoded update under its masks, as new bytes -> MASKED
+    FL_FX_MASK,      // an encoded update under its masks, in its place -> MASKED
     FL_FX_UNMASK,    // take masks off a block's sum, settle it -> UNMASKED
     FL_FX_REST,      // the parent's word: drain, or take rounds again
     FL_FX_RECALL,    // read a kept sum's vector back -> RECALLED
@@ -371,7 +371,7 @@ typedef struct fl_effect {
             fl_hash hash; // of that vector
         } recall;
         struct {
-            fl_vec vec; // plain wire integers; stays the machine's
+            fl_vec vec; // plain wire integers; the number stays the machine's, its bytes go
             fl_element element;
             uint64_t elements;
             const fl_mask_seed *seeds; // (seed_count), for the vector lane; secret

@@ -710,6 +710,7 @@ s_begin_task(fl_participant *self, const fl_task *task, fl_time now, fl_outbox *
     } else if (fl_hash_equal(&self->model, &task->order.model)) {
         s_enter(self, FL_PARTICIPANT_WORKING);
     } else {
+        self->model = (fl_hash){ 0 }; // a device lets it go before the next one comes
         s_enter(self, FL_PARTICIPANT_FETCHING);
         fl_model_fetch_begin(&self->fetch, &task->order.model, task->order.model_bytes, &self->run,
                              self->seat.down_port, now, out);

@@ -9,6 +9,8 @@
 #include "common/model/safetensors.h"
 #include "common/runtime/effects_inside.h"
 
+enum { PIECE = 1 << 18 }; // elements that are encoded at a time
+
 fl_effects *
 fl_effects_new(const fl_effects_conf *conf)
 {
@@ -119,12 +121,11 @@ s_train(void *arg)
     fl_training *training = &job->training;
     const fl_order *order = &job->effect.train.order;
     fl_why why = { "there is no memory for the update" };
-    fl_status status = FL_NOMEM;
-    job->out = fl_blob_new(order->elements * sizeof(float));
-    if (job->in == NULL) {
-        status = FL_MISMATCH;
-        fl_why_set(&why, "the model is not here");
-    } else if (job->out != NULL) {
+    fl_status status = job->in != NULL
+                           ? fl_staging_blob(job->effects->conf.directory,
+                                             order->elements * sizeof(float), &job->out, &why)
+                           : fl_fail(FL_MISMATCH, &why, "the model is not here");
+    if (status == FL_OK) {
         training->order = *order;
         training->order.plan.seed = s_seed(job, order);
         training->model = fl_blob_bytes(job->in);
@@ -172,13 +173,18 @@ s_encode(void *arg)
     const fl_order *order = &job->effect.encode.order;
     fl_element element = fl_policy_element(&order->plan);
     job->out = fl_blob_new(fl_element_bytes(&element, order->elements));
-    fl_reason reason = FL_WHY_STORAGE;
-    if (job->out != NULL && fl_blob_size(job->in) == order->elements * sizeof(float)) {
-        const float *update = (const float *)(const void *)fl_blob_bytes(job->in).data;
-        fl_status status = fl_element_encode(&element, (uint32_t)job->effect.encode.weight,
-                                           s_dither(job), 0, order->elements, update,
-                                           fl_blob_data(job->out), &job->event.encoded.saturated);
+    const bool fits = fl_blob_size(job->in) == order->elements * sizeof(float);
+    fl_reason reason = job->out != NULL && fits ? FL_WHY_NONE : FL_WHY_STORAGE;
+    const float *update = (const float *)(const void *)fl_blob_bytes(job->in).data;
+    const uint64_t dither = s_dither(job);
+    for (uint64_t at = 0; reason == FL_WHY_NONE && at < order->elements; at += PIECE) {
+        const uint64_t left = order->elements - at, count = left < PIECE ? left : PIECE;
+        uint8_t *to = fl_blob_data(job->out) + fl_element_bytes(&element, at);
+        fl_status status =
+            fl_element_encode(&element, (uint32_t)job->effect.encode.weight, dither, at, count,
+                              update + at, to, &job->event.encoded.saturated);
         reason = status == FL_OK ? FL_WHY_NONE : FL_WHY_NAN;
+        fl_blob_rest(job->in, (size_t)(at + count) * sizeof(float));
     }
     job->event.encoded.reason = reason;
     if (reason != FL_WHY_NONE) {
@@ -227,6 +233,10 @@ s_place(fl_effects *self, const fl_effect *effect)
     const fl_bytes body = self->body;
     if (effect->place.offset == 0) {
         fl_blob_unref(&self->fetching);
+        if (self->conf.trainer != NULL) { // an edge serves the one before until the new one is here
+            fl_handles_put_model(self->conf.handles, self->conf.track, &effect->place.hash,
+                                 &self->fetching);
+        }
         self->fetching = fl_blob_new(effect->place.total);
         if (self->fetching == NULL) {
             fl_log(FL_LOG_ERROR, "no-memory", fl_log_u64("bytes", effect->place.total),

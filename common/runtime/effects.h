@@ -45,6 +45,7 @@ typedef struct fl_effects_conf {
     fl_handles *handles;
     fl_staging *staging; // NULL: no children
     fl_trainer *trainer; // NULL: no device
+    const char *directory; // where a device's update waits
     fl_applier applier;  // apply NULL: no root
     fl_saver saver;      // save NULL: keeps nothing
     const fl_combine_rule *combine; // NULL: the sum

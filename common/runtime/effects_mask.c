@@ -35,24 +35,25 @@ s_mask_tile(void *arg, uint32_t tile)
     const fl_element *element = &job->effect.mask.element;
     const fl_mask_range range = s_tile(tile, job->effect.mask.elements, element);
     const uint64_t at = fl_element_bytes(element, range.first);
-    const uint8_t *plain = fl_blob_bytes(job->in).data + at;
-    fl_mask_wire(job->seeds, job->effect.mask.seed_count, &range, element->wire_bytes, plain,
-                 fl_blob_data(job->out) + at);
+    uint8_t *wire = fl_blob_data(job->out) + at;
     job->checksum += fl_mask_checksum(job->effect.mask.checksum_key, range.first, range.count,
-                                      element->wire_bytes, plain);
+                                      element->wire_bytes, wire);
+    fl_mask_wire(job->seeds, job->effect.mask.seed_count, &range, element->wire_bytes, wire, wire);
 }
 
 static void
 s_mask(void *arg)
 {
     fl_errand *job = arg;
-    FL_ASSERT(fl_blob_size(job->in) ==
-              fl_element_bytes(&job->effect.mask.element, job->effect.mask.elements));
-    job->out = fl_blob_new(fl_blob_size(job->in));
+    //  In place: of one update there is one mask, and no way back. An edge may still be storing its
+    //  sum, which is then the store's.
+    job->out = fl_blob_alone(&job->in);
     if (job->out == NULL) {
         fl_log(FL_LOG_ERROR, "no-memory", fl_log_text("for", "a masked update"));
         return; // no vector says it
     }
+    FL_ASSERT(fl_blob_size(job->out) ==
+              fl_element_bytes(&job->effect.mask.element, job->effect.mask.elements));
     fl_workers_share(job->effects->conf.workers, s_tiles(job->effect.mask.elements), s_mask_tile,
                      job);
     job->event.masked.hash = fl_hash_of(fl_blob_bytes(job->out));
@@ -163,7 +164,7 @@ fl_effects_mask(fl_effects *self, const fl_effect *effect)
         fl_effects_answer(job); // no vector says it
         return;
     }
-    job->in = fl_blob_ref(fl_handles_look(self->conf.handles, effect->mask.vec));
+    job->in = fl_handles_take(self->conf.handles, effect->mask.vec);
     fl_effects_start(job, FL_WORKERS_FREE, s_mask);
 }
 

@@ -8,6 +8,7 @@ struct fl_handles {
         fl_blob *blob;
     } vectors[FL_HANDLES_VECTORS_MAX];
     fl_vec last;
+    fl_blob *empty;
     fl_hash model_hash[FL_TRACKS];
     fl_blob *model[FL_TRACKS]; // NULL: none yet
 };
@@ -15,7 +16,11 @@ struct fl_handles {
 fl_handles *
 fl_handles_new(void)
 {
-    return calloc(1, sizeof(fl_handles));
+    fl_handles *self = calloc(1, sizeof *self);
+    if (self != NULL && (self->empty = fl_blob_new(0)) == NULL) {
+        fl_handles_destroy(&self);
+    }
+    return self;
 }
 
 void
@@ -32,6 +37,7 @@ fl_handles_destroy(fl_handles **self_p)
     for (int i = 0; i < FL_TRACKS; i++) {
         fl_blob_unref(&self->model[i]);
     }
+    fl_blob_unref(&self->empty);
     free(self);
 }
 
@@ -75,6 +81,16 @@ fl_handles_drop(fl_handles *self, fl_vec vec)
     int place = s_find(self, vec);
     FL_ASSERT(place >= 0);
     fl_blob_unref(&self->vectors[place].blob);
+}
+
+fl_blob *
+fl_handles_take(fl_handles *self, fl_vec vec)
+{
+    int place = s_find(self, vec);
+    FL_ASSERT(place >= 0);
+    fl_blob *blob = self->vectors[place].blob;
+    self->vectors[place].blob = fl_blob_ref(self->empty);
+    return blob;
 }
 
 void

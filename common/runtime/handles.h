@@ -22,8 +22,11 @@ fl_vec fl_handles_put(fl_handles *self, fl_blob **blob_p);
 //  The vector, our own reference; NULL when there is none of that number.
 fl_blob *fl_handles_look(const fl_handles *self, fl_vec vec);
 void fl_handles_drop(fl_handles *self, fl_vec vec);
+//  Its bytes, the reference yours; the number is there until it is dropped, and empty.
+fl_blob *fl_handles_take(fl_handles *self, fl_vec vec);
 
 //  Keep this model, in place of the one before of its track; takes the reference.
+//  A NULL one: none is here.
 void fl_handles_put_model(fl_handles *self, uint32_t track, const fl_hash *hash, fl_blob **blob_p);
 //  The model, our own reference; NULL when it is not here.
 fl_blob *fl_handles_model(const fl_handles *self, const fl_hash *hash);

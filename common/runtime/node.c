@@ -294,6 +294,7 @@ s_seat_effects(fl_node *self, fl_why *why)
     fl_effects_conf effects = { .workers = self->workers,
                                 .handles = self->handles,
                                 .trainer = self->tier.trainer,
+                                .directory = self->conf.directory,
                                 .node = *fl_identity_node(self->conf.identity),
                                 .post_self = self,
                                 .post = s_post };

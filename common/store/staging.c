@@ -41,10 +41,10 @@ s_unmap(slot *self)
 
 //  A file without a name, so that no crash can leave it behind.
 static int
-s_nameless(const fl_staging *self)
+s_nameless(const char *directory)
 {
     char path[PATH_MAX + 32];
-    (void)snprintf(path, sizeof path, "%s/staging" FL_FILE_TEMP_MARK "XXXXXX", self->directory);
+    (void)snprintf(path, sizeof path, "%s/staging" FL_FILE_TEMP_MARK "XXXXXX", directory);
     int fd = mkstemp(path);
     if (fd >= 0) {
         (void)unlink(path);
@@ -55,9 +55,9 @@ s_nameless(const fl_staging *self)
 //  Reserve and map. Zero or the error. posix_fallocate takes the disk's blocks now: a write through
 //  the map can then no longer run into a full disk, which would be SIGBUS.
 static int
-s_map(const fl_staging *self, slot *target, size_t bytes)
+s_map(const char *directory, slot *target, size_t bytes)
 {
-    int fd = s_nameless(self);
+    int fd = s_nameless(directory);
     if (fd < 0) {
         return errno;
     }
@@ -89,7 +89,7 @@ fl_staging_open(const char *directory, uint32_t slots, fl_staging **staging, fl_
     if (length >= PATH_MAX) {
         errno = ENAMETOOLONG;
     } else {
-        fd = s_nameless(self); // said at start-up rather than in a round
+        fd = s_nameless(self->directory); // said at start-up rather than in a round
     }
     if (fd < 0) {
         free(self);
@@ -121,7 +121,7 @@ fl_staging_lease(fl_staging *self, uint32_t index, uint64_t bytes, fl_why *why)
     bool fits = target->capacity >= bytes && target->capacity / 2 <= bytes;
     if (!fits) {
         s_unmap(target);
-        int error = s_map(self, target, (size_t)bytes);
+        int error = s_map(self->directory, target, (size_t)bytes);
         if (error != 0) {
             return fl_file_why(error, self->directory, "given a staging slot", why);
         }
@@ -172,4 +172,31 @@ fl_staging_unmap(fl_bytes taken)
     if (taken.size > 0) {
         (void)munmap((void *)(uintptr_t)taken.data, taken.size);
     }
+}
+
+// ---- a vector of our own ----------------------------------------------------------------------
+static void
+s_end(uint8_t *data, size_t size)
+{
+    (void)munmap(data, size);
+}
+
+static void
+s_rest(uint8_t *data, size_t bytes)
+{
+    (void)madvise(data, bytes, MADV_DONTNEED); // of a shared map: the file keeps them
+}
+
+fl_status
+fl_staging_blob(const char *directory, size_t bytes, fl_blob **blob, fl_why *why)
+{
+    static const fl_blob_keeper keeper = { .end = s_end, .rest = s_rest };
+    slot mapped = { 0 };
+    const int error = s_map(directory, &mapped, bytes);
+    *blob = error == 0 ? fl_blob_over(mapped.data, bytes, &keeper) : NULL;
+    if (*blob == NULL) {
+        s_unmap(&mapped);
+        return fl_file_why(error == 0 ? ENOMEM : error, directory, "given an update", why);
+    }
+    return FL_OK;
 }

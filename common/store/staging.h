@@ -7,7 +7,7 @@
 #ifndef FL_STORE_STAGING_H
 #define FL_STORE_STAGING_H
 
-#include "common/base/bytes.h"
+#include "common/base/blob.h"
 #include "common/base/limits.h"
 #include "common/base/status.h"
 
@@ -32,5 +32,10 @@ void fl_staging_free(fl_staging *self, uint32_t slot);
 //  give back by `unmap`. Empty when there is none.
 fl_bytes fl_staging_take(fl_staging *self, uint32_t slot);
 void fl_staging_unmap(fl_bytes taken);
+
+//  A vector of our own that waits in such a file: zeros, of which no more need be in memory than
+//  are worked on (fl_blob_rest). FL_FULL as above. Any thread.
+FL_CHECKED fl_status fl_staging_blob(const char *directory, size_t bytes, fl_blob **blob,
+                                     fl_why *why);
 
 #endif

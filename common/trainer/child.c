@@ -34,6 +34,7 @@ struct fl_child {
     fl_child_conf conf;
     fl_child_end end;
     lines pipe[PIPES];
+    fl_image image;
     int leash, asked; // -1: let go
     pid_t fence;
     fl_time begun, disk_due, kill_due;
@@ -240,7 +241,7 @@ s_spawn(fl_child *self, const int inside[ENDS])
                                               memory,
                                               disk,
                                               conf->command,
-                                              conf->stays ? "stays" : "once",
+                                              conf->stays > 0 ? "stays" : "once",
                                               NULL };
     posix_spawn_file_actions_t files;
     posix_spawnattr_t how;
@@ -254,7 +255,11 @@ s_spawn(fl_child *self, const int inside[ENDS])
     for (int i = 0; i < ENDS; i++) {
         error |= posix_spawn_file_actions_adddup2(&files, inside[i], places[i]);
     }
-    error |= posix_spawn_file_actions_addclosefrom_np(&files, FL_FENCE_ANSWER + 1);
+    if (conf->stays > 0) {
+        error |= posix_spawn_file_actions_adddup2(&files, self->image.model, FL_FENCE_MODEL) |
+                 posix_spawn_file_actions_adddup2(&files, self->image.update, FL_FENCE_UPDATE);
+    }
+    error |= posix_spawn_file_actions_addclosefrom_np(&files, FL_FENCE_END);
     if (error == 0) {
         error = posix_spawn(&self->fence, self_again, &files, &how, (char *const *)words,
                             conf->environment);
@@ -275,7 +280,7 @@ s_pipes(fl_child *self, int inside[ENDS])
             return false;
         }
         for (int k = 0; k < 2; k++) {
-            high[k] = fcntl(ends[k], F_DUPFD_CLOEXEC, FL_FENCE_ANSWER + 1);
+            high[k] = fcntl(ends[k], F_DUPFD_CLOEXEC, FL_FENCE_END);
             (void)close(ends[k]);
         }
         inside[i] = high[1];
@@ -298,9 +303,16 @@ fl_child_start(const fl_child_conf *conf, fl_child **child, fl_why *why)
     }
     *self = (fl_child){ .conf = *conf,
                         .begun = fl_clock_ms(),
+                        .image = { .model = -1, .update = -1 },
                         .leash = -1,
                         .asked = -1,
                         .pipe = { { .fd = -1 }, { .fd = -1 }, { .fd = -1 }, { .fd = -1 } } };
+    fl_status status =
+        conf->stays > 0 ? fl_image_open(conf->stays, FL_FENCE_END, &self->image, why) : FL_OK;
+    if (status != FL_OK) {
+        fl_child_close(&self);
+        return status;
+    }
     const int error = s_pipes(self, inside) ? s_spawn(self, inside) : errno;
     for (int i = 0; i < ENDS; i++) {
         (void)(inside[i] >= 0 && close(inside[i]));
@@ -311,6 +323,12 @@ fl_child_start(const fl_child_conf *conf, fl_child **child, fl_why *why)
     }
     *child = self;
     return FL_OK;
+}
+
+fl_image *
+fl_child_image(fl_child *self)
+{
+    return &self->image;
 }
 
 const char *
@@ -346,6 +364,7 @@ fl_child_close(fl_child **self_p)
         (void)(self->pipe[i].fd >= 0 && close(self->pipe[i].fd));
     }
     (void)(self->asked >= 0 && close(self->asked));
+    fl_image_close(&self->image);
     free(self);
 }
 

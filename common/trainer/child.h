@@ -8,6 +8,7 @@
 
 #include "common/base/status.h"
 #include "common/trainer/fence.h"
+#include "common/trainer/image.h"
 
 enum { FL_CHILD_LINE_MAX = 240 };
 
@@ -20,7 +21,8 @@ typedef struct fl_child_conf {
     uint64_t memory, disk;     // bytes, of one process and of its directory; 0: any memory
     uint32_t time_max_ms;      // of all of it, or of one answer
     uint32_t cancel_ms;        // from being asked to end until it is killed
-    bool stays;                // it reads FL_FENCE_ASKED and writes FL_FENCE_ANSWER
+    size_t stays; // 0: it does not; else the size of its images: it reads FL_FENCE_ASKED and
+                  // FL_FENCE_MODEL, writes FL_FENCE_UPDATE and FL_FENCE_ANSWER
     char *const *environment;  // all of it; a NULL ends it
     const atomic_bool *cancel; // NULL: never
     void (*say)(void *self, const char *line); // one line that it printed; NULL: nobody hears
@@ -50,6 +52,8 @@ typedef struct fl_child fl_child;
 //  FL_IO, FL_NOMEM: it could not be started. The result is yours; what `conf` points to, but for
 //  the environment, lives as long.
 FL_CHECKED fl_status fl_child_start(const fl_child_conf *conf, fl_child **child, fl_why *why);
+//  Of one that stays.
+fl_image *fl_child_image(fl_child *self);
 //  Say a line (NULL: nothing) and wait for one. NULL: it has ended instead, `end` says how.
 const char *fl_child_ask(fl_child *self, const char *line, fl_child_end *end);
 //  End it now, and all that it has started.

@@ -332,14 +332,16 @@ s_first(const fence *self)
 static void
 s_hold(pid_t world)
 {
-    struct pollfd leash = { .fd = FL_FENCE_LEASH, .events = POLLIN };
+    const int end = (int)syscall(SYS_pidfd_open, world, 0); // -1: it is looked for
+    struct pollfd from[] = { { .fd = FL_FENCE_LEASH, .events = POLLIN },
+                             { .fd = end, .events = POLLIN } };
     int status;
     while (waitpid(world, &status, WNOHANG) == 0) {
         char order = FL_LEASH_KILL;
-        if (poll(&leash, 1, STEP_MS) > 0) {
+        if (poll(from, 2, end < 0 ? STEP_MS : -1) > 0 && from[0].revents != 0) {
             bool said = read(FL_FENCE_LEASH, &order, 1) == 1;
             (void)kill(world, order == FL_LEASH_TERM ? SIGTERM : SIGUSR1);
-            leash.fd = said ? leash.fd : -1;
+            from[0].fd = said ? from[0].fd : -1;
         }
     }
 }

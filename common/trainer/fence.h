@@ -26,8 +26,10 @@ typedef enum fl_fences {
 //  word the fence says "fences N", then "end CODE LEFT": an exit code, or 256 and a signal, and
 //  whether there were processes left.
 enum { FL_FENCE_LEASH = 3, FL_FENCE_WORD = 4 };
-//  And of a command that stays: what it is asked, and what it answers.
+//  And of a command that stays: what it is asked, and what it answers; the model, and what it makes
+//  of it; none from there on.
 enum { FL_FENCE_ASKED = 5, FL_FENCE_ANSWER = 6 };
+enum { FL_FENCE_MODEL = 7, FL_FENCE_UPDATE = 8, FL_FENCE_END = 9 };
 enum { FL_LEASH_TERM = 'T', FL_LEASH_KILL = 'K' };
 
 //  Words of its command line: this, then its own directory, the one that it begins in, the hidden

@@ -32,8 +32,10 @@ static const double loss_max = 1000.0; // more is no news, and its sum must fit
 
 // ---- what it is told --------------------------------------------------------------------------
 static fl_status
-s_put(const fl_once_conf *conf, const char *name, fl_bytes bytes, fl_why *why)
+s_put(const fl_once_conf *conf, const char *name, fl_bytes bytes, ino_t *inode, fl_why *why)
 {
+    const struct timespec times[2] = { { .tv_sec = GIVEN_S }, { .tv_sec = GIVEN_S } };
+    struct stat made = { 0 };
     char path[PATH_MAX];
     (void)snprintf(path, sizeof path, "%s/%s", conf->directory, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -46,6 +48,10 @@ s_put(const fl_once_conf *conf, const char *name, fl_bytes bytes, fl_why *why)
         error = wrote < 0 && errno != EINTR ? errno : 0;
         bytes = wrote > 0 ? fl_bytes_of(bytes.data + wrote, bytes.size - (size_t)wrote) : bytes;
     }
+    if (error == 0 && (futimens(fd, times) != 0 || fstat(fd, &made) != 0)) {
+        error = errno;
+    }
+    *inode = made.st_ino;
     (void)close(fd);
     return error == 0 ? FL_OK : fl_file_why(error, path, "written", why);
 }
@@ -87,16 +93,16 @@ s_config(const fl_once_conf *conf, const fl_training *training, fl_why *why)
     if (text == NULL) {
         return fl_fail(FL_NOMEM, why, "out of memory");
     }
-    fl_status status = s_put(conf, CONFIG, fl_bytes_of(text, strlen(text)), why);
+    fl_status status = s_put(conf, CONFIG, fl_bytes_of(text, strlen(text)), &(ino_t){ 0 }, why);
     free(text);
     return status;
 }
 
 static fl_status
-s_prepare(const fl_once_conf *conf, const fl_training *training, fl_why *why)
+s_prepare(const fl_once_conf *conf, const fl_training *training, ino_t *given, fl_why *why)
 {
     static const char *const keep[] = { "keep", NULL };
-    static const char *const ours[] = { MODEL, UPDATE, METRICS, CONFIG };
+    static const char *const ours[] = { METRICS, CONFIG };
     char path[PATH_MAX];
     (void)snprintf(path, sizeof path, "%s/keep", conf->directory);
     const bool stays = conf->standing != NULL && *conf->standing != NULL;
@@ -109,7 +115,7 @@ s_prepare(const fl_once_conf *conf, const fl_training *training, fl_why *why)
     if (mkdir(path, 0700) != 0 && errno != EEXIST) {
         return fl_file_why(errno, path, "made", why);
     }
-    FL_TRY(s_put(conf, MODEL, training->model, why));
+    FL_TRY(conf->standing != NULL ? FL_OK : s_put(conf, MODEL, training->model, given, why));
     return s_config(conf, training, why);
 }
 
@@ -148,7 +154,6 @@ s_environment(const fl_once_conf *conf, const fl_order *order, variables *self)
     }
     s_set(self, "FL_DO=fit");
     s_set(self, "FL_PROTOCOL=%d", FL_ONCE_PROTOCOL);
-    s_set(self, "FL_MODEL=%s/" MODEL, conf->directory);
     s_set(self, "FL_CONFIG=%s/" CONFIG, conf->directory);
     s_set(self, "FL_DEVICE=%s", conf->node);
     s_set(self, "FL_DATA=%s", conf->data);
@@ -159,6 +164,10 @@ s_environment(const fl_once_conf *conf, const fl_order *order, variables *self)
     if (conf->standing != NULL) {
         s_set(self, "FL_TRAINER_IN=%d", FL_FENCE_ASKED);
         s_set(self, "FL_TRAINER_OUT=%d", FL_FENCE_ANSWER);
+        s_set(self, "FL_MODEL=/proc/self/fd/%d", FL_FENCE_MODEL);
+        s_set(self, "FL_UPDATE=/proc/self/fd/%d", FL_FENCE_UPDATE);
+    } else {
+        s_set(self, "FL_MODEL=%s/" MODEL, conf->directory);
     }
 }
 
@@ -259,7 +268,7 @@ static fl_status
 s_take(const source *from, const fl_safetensors *model, const fl_tensor *wanted,
        const fl_tensor *found, float *update, fl_why *why)
 {
-    float received[1024];
+    float received[16384];
     const uint64_t most = sizeof received / sizeof *received;
     for (uint64_t done = 0; done < wanted->elements; done += most) {
         const uint64_t left = wanted->elements - done, count = left < most ? left : most;
@@ -325,6 +334,34 @@ s_update(const fl_once_conf *conf, ino_t given, const fl_safetensors *model, fl_
     fl_status status = s_take_all(&from, (uint64_t)seen.st_size, model, training, why);
     (void)close(from.fd);
     return status;
+}
+
+//  All of the image of one that stays: the model's own header, which is compared and not parsed,
+//  says that it was written.
+static fl_status
+s_update_shared(const fl_image *image, const fl_safetensors *model, fl_training *training,
+                fl_why *why)
+{
+    uint8_t head[4096];
+    const source from = { .fd = image->update,
+                          .data = image->size - model->data.size,
+                          .name = "the update",
+                          .trained = true };
+    for (uint64_t at = 0; at < from.data; at += sizeof head) {
+        const size_t left = (size_t)(from.data - at),
+                     size = left < sizeof head ? left : sizeof head;
+        if (!s_pread(from.fd, head, size, at) ||
+            memcmp(head, training->model.data + at, size) != 0) {
+            return fl_fail(FL_MALFORMED, why,
+                           "nothing: FL_UPDATE does not begin with the header of FL_MODEL: write "
+                           "the values of the trained model there, and the header last");
+        }
+    }
+    for (uint32_t i = 0; i < model->count; i++) {
+        const fl_tensor *one = &model->tensor[i];
+        FL_TRY(s_take(&from, model, one, one, training->update, why));
+    }
+    return FL_OK;
 }
 
 //  Loss and accuracy are of the model that was given, over `evaluated` samples.
@@ -455,14 +492,16 @@ s_answer(const char *text, uint64_t id, bool *more, fl_child_end *end, fl_why *w
 
 //  One that stays is ended when it did not answer as it should, and begun anew in the next round.
 static fl_status
-s_ask(const fl_once_conf *conf, const fl_child_conf *child, uint64_t id, fl_child_end *end,
+s_ask(const fl_once_conf *conf, const fl_child_conf *child, fl_bytes model, fl_child_end *end,
       fl_why *why)
 {
     char line[64];
     bool more = false;
+    const uint64_t id = (uint64_t)fl_clock_ms();
     if (*conf->standing == NULL) {
         FL_TRY(fl_child_start(child, conf->standing, why));
     }
+    FL_TRY(fl_image_give(fl_child_image(*conf->standing), model, why));
     (void)snprintf(line, sizeof line, "{\"id\":%" PRIu64 ",\"do\":\"fit\"}\n", id);
     const char *said = fl_child_ask(*conf->standing, line, end);
     fl_status status = FL_OK;
@@ -493,14 +532,13 @@ s_run(const fl_once_conf *conf, const atomic_bool *cancel, const fl_training *tr
                                   .disk = conf->disk + 3 * (uint64_t)training->model.size,
                                   .time_max_ms = conf->time_max_ms,
                                   .cancel_ms = conf->cancel_ms,
-                                  .stays = conf->standing != NULL,
+                                  .stays = conf->standing != NULL ? training->model.size : 0,
                                   .environment = all.text,
                                   .cancel = cancel,
                                   .say = conf->say,
                                   .self = conf->self };
-    fl_status status = conf->standing == NULL
-                           ? fl_child_run(&child, end, why)
-                           : s_ask(conf, &child, (uint64_t)fl_clock_ms(), end, why);
+    fl_status status = conf->standing == NULL ? fl_child_run(&child, end, why)
+                                              : s_ask(conf, &child, training->model, end, why);
     for (int i = 0; i < all.count; i++) {
         free(all.text[i]);
     }
@@ -513,7 +551,7 @@ fl_once_train(const fl_once_conf *conf, const atomic_bool *cancel, fl_training *
 {
     const fl_time begun = fl_clock_ms();
     fl_safetensors model;
-    struct stat given;
+    ino_t given = 0;
     *end = (fl_child_end){ .how = FL_CHILD_EXIT };
     memset(training->stats, 0, sizeof training->stats);
     training->samples = 0;
@@ -523,21 +561,20 @@ fl_once_train(const fl_once_conf *conf, const atomic_bool *cancel, fl_training *
     if (model.elements != training->order.elements) {
         return fl_fail(FL_MISMATCH, why, "the model has another length than the round");
     }
-    fl_status status = s_prepare(conf, training, why);
-    if (status != FL_OK && conf->standing != NULL) {
+    const bool stays = conf->standing != NULL;
+    if (stays && *conf->standing != NULL &&
+        fl_child_image(*conf->standing)->size != training->model.size) {
+        fl_child_close(conf->standing); // another run's model
+    }
+    fl_status status = s_prepare(conf, training, &given, why);
+    if (status != FL_OK && stays) {
         fl_child_close(conf->standing); // it may be in the way
     }
     FL_TRY(status);
-    const struct timespec times[2] = { { .tv_sec = GIVEN_S }, { .tv_sec = GIVEN_S } };
-    int fd = s_open(conf, MODEL, &given);
-    bool marked = fd >= 0 && futimens(fd, times) == 0;
-    (void)(fd >= 0 && close(fd));
-    if (!marked) {
-        return fl_fail(FL_IO, why, MODEL " cannot be written");
-    }
     FL_TRY(s_run(conf, cancel, training, end, why));
     FL_TRY(s_metrics(conf, training, why));
-    FL_TRY(s_update(conf, given.st_ino, &model, training, why));
+    FL_TRY(stays ? s_update_shared(fl_child_image(*conf->standing), &model, training, why)
+                 : s_update(conf, given, &model, training, why));
     training->stats[FL_STAT_SAMPLES] = training->samples;
     training->stats[FL_STAT_TRAIN_MS] = (uint64_t)(fl_clock_ms() - begun);
     return FL_OK;

@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
-from .tensors import Tensors, load, save
+from .tensors import Shared, Tensors, load, save
 
 __all__ = ["Cancelled", "NoData", "Trainer", "Tensors", "data", "load", "part", "save", "serve"]
 
@@ -88,10 +88,10 @@ def _scores(trainer: Trainer, weights: Tensors, config: Config) -> Dict[str, flo
     return {**metrics, "evaluated": int(samples)} if samples > 0 else {}
 
 
-def _once(trainer: Trainer) -> None:
+def _once(trainer: Trainer, shared: Optional[Shared] = None) -> None:
     model, out = os.environ["FL_MODEL"], os.environ["FL_DIR"]
     config = _config()
-    weights = load(model)
+    weights = load(model) if shared is None else shared.load()
     scores = _scores(trainer, weights, config)
     trained, samples, metrics = trainer.fit({name: one.copy() for name, one in weights.items()},
                                             config)
@@ -100,7 +100,10 @@ def _once(trainer: Trainer) -> None:
     missing = [name for name in weights if name not in trained]
     if missing:
         raise KeyError(f"fit did not return {missing[0]}")
-    save(model, {name: trained[name] for name in weights})
+    if shared is None:
+        save(model, {name: trained[name] for name in weights})
+    else:
+        shared.save(trained)
     # "loss" and "accuracy" are of the model that came, and fit's are not
     kept = {f"fit_{name}" if name in ("loss", "accuracy") else name: float(one)
             for name, one in metrics.items() if np.ndim(one) == 0}
@@ -110,7 +113,8 @@ def _once(trainer: Trainer) -> None:
 
 
 def _stay(trainer: Trainer) -> None:
-    """A line is asked, a line is answered; the files are the same."""
+    """A line is asked, a line is answered; the model comes and goes in memory."""
+    shared = Shared(os.environ["FL_MODEL"], os.environ["FL_UPDATE"])
     with os.fdopen(int(os.environ["FL_TRAINER_IN"])) as asked, \
             os.fdopen(int(os.environ["FL_TRAINER_OUT"]), "w") as out:
         def say(**words: Any) -> None:
@@ -122,7 +126,7 @@ def _stay(trainer: Trainer) -> None:
             code, text = 0, ""
             try:
                 if told.get("do") == "fit":
-                    _once(trainer)
+                    _once(trainer, shared)
                 else:
                     code, text = CANNOT, "this trainer knows no other word than fit"
             except NoData as none:

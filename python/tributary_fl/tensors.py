@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from typing import Any, Dict, Mapping
 
@@ -24,6 +25,44 @@ def load(path: str) -> Tensors:
         first, end = entry["data_offsets"]
         out[name] = np.frombuffer(data[first:end], "<f4").reshape(entry["shape"]).copy()
     return out
+
+
+class Shared:
+    """The model of a device and what is made of it, as memory that both of us see."""
+
+    def __init__(self, model: str, update: str) -> None:
+        with open(model, "rb") as file:
+            self._model = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        with open(update, "r+b") as file:
+            self._update = mmap.mmap(file.fileno(), 0)
+
+    def _views(self, memory: mmap.mmap) -> Tensors:
+        data = 8 + int.from_bytes(self._model[:8], "little")
+        head = json.loads(self._model[8:data])
+        head.pop("__metadata__", None)
+        out: Tensors = {}
+        for name, entry in sorted(head.items(), key=lambda one: one[1]["data_offsets"]):
+            if entry["dtype"] != "F32":
+                raise TypeError(f"{name} is {entry['dtype']}, only F32 is supported")
+            first, end = entry["data_offsets"]
+            out[name] = np.frombuffer(memory, "<f4", (end - first) // 4, data + first).reshape(
+                entry["shape"])
+        return out
+
+    def load(self) -> Tensors:
+        """The tensors of the model that came: they cannot be written, and are others next round."""
+        return self._views(self._model)
+
+    def save(self, tensors: Mapping[str, "np.ndarray[Any, Any]"]) -> None:
+        """Copy them to where the device reads them, each once. The header says that they are."""
+        for name, to in self._views(self._update).items():
+            array = np.asarray(tensors[name])
+            if array.dtype.kind != "f" or array.shape != to.shape:
+                raise TypeError(f"{name} is {array.dtype} {array.shape}, the model has it as "
+                                f"floats {to.shape}")
+            np.copyto(to, array, casting="same_kind")
+        head = 8 + int.from_bytes(self._model[:8], "little")
+        self._update[:head] = self._model[:head]
 
 
 def save(path: str, tensors: Mapping[str, "np.ndarray[Any, Any]"]) -> None:

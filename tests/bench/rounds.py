@@ -3,13 +3,15 @@ takes, and how much memory of their own the root and an edge need at most.
 
     rounds.py speed NAME plain|masked EDGES DEVICES ELEMENTS ROUNDS
     rounds.py memory NAME plain|masked DEVICES ELEMENTS ROUNDS
+    rounds.py device NAME plain|masked DEVICES ELEMENTS ROUNDS
 
 The memory is that of a root and of one edge with all devices; masks want three children of the
 root, so two more devices are its own when it is masked.
 
 Prints lines for tests/bench/run: name, value, unit and a note, with tabs between them. The memory
 is the anonymous part of what is resident (RssAnon), sampled: staging slots and SQLite's maps are
-files and can be given back. FL_BIN names the directory of the programs.
+files and can be given back. That of a device, below the root, with a trainer that stays and gives
+the model back, is all that is resident. FL_BIN names the directory of the programs.
 """
 import os
 import statistics
@@ -18,6 +20,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from fabric import Fabric, Failure, expect, fl, seconds, spread  # noqa: E402
+from trainers import COPIER, own_trainers  # noqa: E402
 
 WARM = 2
 RING_BYTES = 4
@@ -66,10 +69,11 @@ def speed(name, masks, edges, devices, elements, rounds):
 
 
 class Peak(threading.Thread):
-    """The largest RssAnon of some processes, in bytes, until `stop`."""
+    """The most that some processes have resident of these kinds, in bytes, until `stop`."""
 
-    def __init__(self, processes):
+    def __init__(self, processes, kinds=("RssAnon:",)):
         super().__init__(daemon=True)
+        self.kinds = kinds
         self.pids = {process.name: process.popen.pid for process in processes}
         self.bytes = dict.fromkeys(self.pids, 0)
         self.ended = threading.Event()
@@ -77,22 +81,19 @@ class Peak(threading.Thread):
     def run(self):
         while not self.ended.wait(SAMPLE_S):
             for name, pid in self.pids.items():
-                self.bytes[name] = max(self.bytes[name], anonymous(pid))
+                self.bytes[name] = max(self.bytes[name], resident(pid, self.kinds))
 
     def stop(self):
         self.ended.set()
         self.join()
 
 
-def anonymous(pid):
+def resident(pid, kinds):
     try:
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("RssAnon:"):
-                    return int(line.split()[1]) * 1024
+            return sum(int(line.split()[1]) * 1024 for line in file if line.startswith(kinds))
     except OSError:
-        pass
-    return 0
+        return 0
 
 
 def memory(name, masks, devices, elements, rounds):
@@ -112,8 +113,24 @@ def memory(name, masks, devices, elements, rounds):
             f"{(peak - 64 * MIB) / model:.2f} x model above 64 MiB")
 
 
+def device(name, masks, devices, elements, rounds):
+    model = elements * RING_BYTES
+    with fabric(masks, {"root": devices}, elements, rounds) as running:
+        own_trainers(running, elements, {one: ("serve", COPIER) for one in running.devices})
+        running.found()
+        running.start_devices()
+        watch = Peak([running["d00"]], ("RssAnon:", "RssFile:", "RssShmem:"))
+        watch.start()
+        finished(running, rounds, devices)
+        watch.stop()
+    peak = watch.bytes["d00"]
+    say(f"memory_device_{name}", peak / model, "x model",
+        f"{peak / MIB:.1f} MiB over {model / MIB:.1f} MiB; {(peak - 16e6) / model:.2f} x model "
+        "above 16 MB")
+
+
 def main(words):
-    acts = {"speed": (speed, 7), "memory": (memory, 6)}
+    acts = {"speed": (speed, 7), "memory": (memory, 6), "device": (device, 6)}
     if (not words or words[0] not in acts or len(words) != acts[words[0]][1]
             or words[2] not in ("plain", "masked")):
         sys.exit(__doc__)

@@ -77,7 +77,8 @@ hello = {{"is": "hello", "protocol": 1, "later": "more"}}
 def say(**words):
     print(json.dumps(words), file=out, flush=True)
 def fit():
-    os.utime(os.environ["FL_MODEL"])
+    with open(os.environ["FL_MODEL"], "rb") as model, open(os.environ["FL_UPDATE"], "r+b") as made:
+        made.write(model.read())
     with open(os.environ["FL_DIR"] + "/metrics.json", "w") as file:
         json.dump({{"samples": 60}}, file)
 {broken}
@@ -97,6 +98,12 @@ BROKEN_STAYING = {
     "raises": ("fit = lambda: say(id=told['id'], code=3, text='no such column')",
                "raised: exit code 3; no such column"),
     "slow": ("fit = lambda: time.sleep(300)", "late: not done in 4000 ms"),
+    "nothing written": ("os.environ['FL_UPDATE'] = '/dev/null'",
+                        "nothing: FL_UPDATE does not begin"),
+    "NaN": ("fit = lambda given=fit: (given(), os.pwrite(8, bytes([255] * 4), "
+            "os.fstat(8).st_size - 4))", "nan: scale in the update"),
+    "writes the model": ("os.pwrite(7, b'x', 0)", "raised: "),
+    "cuts the update off": ("os.ftruncate(8, 0)", "raised: "),
     "answers twice": ("once, fit = fit, lambda: (once(), say(id=told['id'], code=0))",
                       "junk: this is no answer to "),
 }

@@ -587,9 +587,10 @@ fl_sim_check_end(fl_sim *sim)
     for (uint32_t i = 1; i < sim->node_count; i++) {
         children += sim->nodes[i].parent == 0;
     }
-    //  The first rounds of a calm run may open before the devices have found their edges; of the
-    //  last three, under a clear sky, the first may still suffer from what blew before.
-    uint32_t floor = sim->calm && !sim->measured      ? sim->runs * ((uint32_t)sim->rounds - 2)
+    //  The first rounds of a calm run may open before the devices have found their edges, the first
+    //  under a clear sky may suffer from before, and a root from a backup takes three until a draw.
+    const uint32_t lost = sim->totals.count[SIM_RESTORED] > 0 ? 5 : 2;
+    uint32_t floor = sim->calm && !sim->measured      ? sim->runs * ((uint32_t)sim->rounds - lost)
                      : sim->measured || children == 1 ? 1
                                                       : 2;
     if (!aborted && notary->done < floor) {

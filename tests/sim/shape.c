@@ -264,7 +264,9 @@ s_draw_masks(fl_sim *sim)
     }
     sim->plan.step_ms = s_draw(sim, 150, 500);
     sim->draws_max = s_chance(sim, 90) ? 1 : 3;
-    sim->restores = sim->seed % 4 == 1;
+    const bool carries = sim->plan.late == FL_LATE_CARRY;
+    sim->restores =
+        sim->seed % 4 == 1 && !(carries && fl_plan_masking(&sim->plan, 1) != FL_MASKING_MALICIOUS);
     for (uint32_t i = 0; i < sim->node_count; i++) {
         fl_sim_masks *masks = &sim->nodes[i].masks;
         masks->profile = fl_plan_masking(&sim->plan, sim->nodes[i].parent == 0 ? 2 : 1);

@@ -43,6 +43,7 @@ workshop_effects(fl_effects_conf conf)
     conf.workers = workers;
     conf.handles = handles;
     conf.staging = staging;
+    conf.directory = place;
     conf.post = workshop_post;
     return fl_effects_new(&conf);
 }

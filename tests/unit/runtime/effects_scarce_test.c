@@ -163,10 +163,10 @@ seeds_that_find_no_room_leave_the_masks_as_they_are(void **state)
     effect.mask.seed_count = 1;
     assert_int_equal(answer_of(&effect, FL_EV_MASKED).masked.vec, 0);
     no_locked = false;
-    scarce = true; // nor is there room for the masked bytes
-    assert_int_equal(answer_of(&effect, FL_EV_MASKED).masked.vec, 0);
-    scarce = false;
+    scarce = true; // the masked bytes need no room of their own
     assert_int_not_equal(answer_of(&effect, FL_EV_MASKED).masked.vec, 0);
+    scarce = false;
+    assert_int_equal(fl_blob_size(fl_handles_look(handles, effect.mask.vec)), 0);
     fl_handles_drop(handles, last.masked.vec);
     fl_handles_drop(handles, effect.mask.vec);
 }

@@ -134,6 +134,21 @@ slots_are_not_mixed_up(void **state)
     assert_true(unit_dies(s_slot_beyond));
 }
 
+//  What has left memory is read again from the file.
+static void
+a_vector_of_our_own_rests_and_comes_back(void **state)
+{
+    (void)state;
+    fl_blob *blob = NULL;
+    assert_int_equal(fl_staging_blob(place, 10000, &blob, &why), FL_OK);
+    memset(fl_blob_data(blob), 7, 10000);
+    fl_blob_rest(blob, 9000);
+    assert_int_equal(fl_blob_bytes(blob).data[0] + fl_blob_bytes(blob).data[9999], 14);
+    assert_int_equal(place_count_files(), 0);
+    fl_blob_unref(&blob);
+    assert_int_equal(fl_staging_blob("/nowhere", 10000, &blob, &why), FL_MISSING);
+}
+
 int
 main(void)
 {
@@ -145,6 +160,7 @@ main(void)
         unit_case(a_full_disk_refuses_the_lease_and_spares_the_others, s_begin, s_end),
         unit_case(a_directory_that_cannot_be_used_is_said_at_start_up, s_begin, s_end),
         unit_case(slots_are_not_mixed_up, s_begin, s_end),
+        unit_case(a_vector_of_our_own_rests_and_comes_back, s_begin, s_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
