@@ -84,6 +84,14 @@ class _Fabric:
                 raise RuntimeError(f"{name} ended with exit code {one.returncode}: "
                                    f"{self.last(name)}")
 
+    def failed(self) -> None:
+        """Before any round has closed, a training that fails is everybody's."""
+        for name in self.running:
+            with open(self.path(name + ".log"), encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    if "id=training-failed" in line:
+                        raise RuntimeError(f"{name}: {line.strip()}")
+
     def last(self, name: str) -> str:
         with open(self.path(name + ".log"), encoding="utf-8", errors="replace") as file:
             return (file.read().splitlines() or ["it said nothing"])[-1]
@@ -156,6 +164,8 @@ def _follow(fabric: _Fabric, rounds: int, progress: bool) -> List[Dict[str, Any]
     state = ["--state", fabric.path("root"), "--json"]
     while True:
         fabric.alive()
+        if not rows:
+            fabric.failed()
         over = json.loads(fabric.fl("status", *state)).get("final")
         told = json.loads(fabric.fl("rounds", *state, str(len(rows) + 1)))
         for closed in told["rounds"]:
@@ -199,11 +209,10 @@ def local(trainer: Union[str, Callable[[], Any]], devices: int = 16, edges: int 
         else:
             subprocess.run(["sh", "-c", f"{command} init {shlex.quote(first)}"], check=True,
                            stdin=subprocess.DEVNULL)
-        settings = {"rounds": rounds, "model.initial": first, "train.trainer": "local",
-                    "round.expect": edges or devices, "round.expect_devices": devices,
-                    "plan.devices_max": max(devices, 16), "round.time_max": "10m",
+        settings = {"rounds": rounds, "round.expect": edges or devices,
+                    "round.expect_devices": devices, "plan.devices_max": max(devices, 16), "round.time_max": "10m",
                     "server.optimizer": "fedavg", **({} if masked else {"masking": "unmasked"}),
-                    **(run or {})}
+                    **(run or {}), "model.initial": first, "train.trainer": "local"}
         os.mkdir(os.path.join(base, "trainers"))
         with open(os.path.join(base, "trainers", "command"), "w", encoding="utf-8") as file:
             file.write(f"cd {shlex.quote(os.getcwd())}\n{command}\n")

@@ -274,8 +274,8 @@ def _rule(strategy: Any) -> str:
         changed = [name for name in vars(kind) if name.startswith(("aggregate_", "configure_"))
                    or name == "start"]
         if changed:
-            sys.exit(f"flower: {kind.__name__} has a {changed[0]} of its own, which nobody would "
-                     "call here: take a strategy of flwr as it is")
+            sys.exit(f"flower: {changed[0]} of {kind.__name__} is its own, and nobody would call it "
+                     "here: take a strategy of flwr as it is")
         kind = next(one for one in kind.__mro__ if one.__module__.startswith("flwr."))
     if kind.__name__ not in RULES:
         sys.exit(f"flower: the root has no {kind.__name__}: take FedAvg, FedProx, FedAvgM or FedAdam")
@@ -314,7 +314,8 @@ def recipe(app: Any) -> Dict[str, Any]:
     strategy = seen["strategy"]
     settings: Dict[str, Any] = {"rounds": seen["rounds"], "model.initial": "first.safetensors",
                 "train.trainer": "flower", "server.optimizer": _rule(strategy),
-                "plan.weighting": "samples", "plan.weight_unit": 1, "plan.bits": 24}
+                "plan.weighting": "samples", "plan.weight_unit": 1,
+                                "plan.weight_max": 1000000, "plan.bits": 24}
     if settings["server.optimizer"] == "fedavgm":
         settings["server.rate"] = strategy.server_learning_rate
         settings["server.momentum"] = strategy.server_momentum
