@@ -16,7 +16,7 @@ import logging
 import os
 import sys
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 from unittest import mock
 
 os.environ["FLWR_TELEMETRY_ENABLED"] = "0"    # before flwr is imported: it would post to the net
@@ -59,10 +59,8 @@ def _project() -> Tuple[Dict[str, str], Dict[str, Any]]:
     """The components and the config of the project here."""
     if not os.path.exists("pyproject.toml"):
         return {}, {}
-    try:
-        import tomllib as toml
-    except ImportError:    # Python 3.10, where flwr brings the other
-        import tomli as toml
+    # Python 3.10 has no tomllib, and there flwr brings the other
+    toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     with open("pyproject.toml", "rb") as file:
         app = toml.load(file).get("tool", {}).get("flwr", {}).get("app", {})
     return app.get("components", {}), _flat(app.get("config", {}))
@@ -93,7 +91,13 @@ def _client_app(found: Any) -> ClientApp:
     return ClientApp(client_fn=found)
 
 
-def _score(record: Dict[str, Any]) -> Dict[str, float]:
+def _numbers(*records: Mapping[str, Any]) -> Dict[str, float]:
+    """Those of an app's records; texts and lists stay behind."""
+    return {name: one for record in records for name, one in record.items()
+            if isinstance(one, (int, float))}
+
+
+def _score(record: Dict[str, float]) -> Dict[str, float]:
     """"loss" and "accuracy" among what an app calls so."""
     out: Dict[str, float] = {}
     for name, one in record.items():
@@ -120,7 +124,8 @@ class FlowerTrainer(Trainer):
         metadata = _made(Metadata, run_id=RUN, message_id="", src_node_id=SERVER,
                          dst_node_id=self.context.node_id, reply_to_message_id="",
                          group_id=str(number), created_at=time.time(), ttl=TTL_S, message_type=kind)
-        reply = self.app(Message(content=content, metadata=metadata), self.context)
+        message: Any = Message    # it takes metadata, and its types do not say so
+        reply = self.app(message(content=content, metadata=metadata), self.context)
         if reply.has_error():
             raise RuntimeError(reply.error.reason)
         return reply.content
@@ -168,43 +173,39 @@ class FlowerTrainer(Trainer):
         trained = _tensors(next(iter(reply.array_records.values())))
         self._remember(path)
         if not self.legacy:
-            metrics = {name: one for record in reply.metric_records.values()
-                       for name, one in record.items()}
+            metrics = _numbers(*reply.metric_records.values())
             if "num-examples" not in metrics:
                 raise KeyError("its reply has no num-examples")
             return trained, int(metrics.pop("num-examples")), metrics
         _accepted(reply, "fitres")
-        numbers = {name: one for name, one in reply.config_records["fitres.metrics"].items()
-                   if isinstance(one, (int, float))}
-        return (dict(zip(parameters, trained.values())),    # a list: by its order
-                int(reply.metric_records["fitres.num_examples"]["num_examples"]), numbers)
+        count = _numbers(reply.metric_records["fitres.num_examples"])["num_examples"]
+        return (dict(zip(parameters, trained.values())), int(count),    # a list: by its order
+                _numbers(reply.config_records["fitres.metrics"]))
 
     def evaluate(self, parameters: Tensors, config: Config) -> Tuple[int, Metrics]:
         self._remembered(config["run"])
         content = self._content("evaluateins", parameters, config)
         if self.legacy:
             reply = self._ask("evaluate", content, config["round"])
-            samples = int(reply.metric_records["evaluateres.num_examples"]["num_examples"])
-            if samples == 0:    # flwr's own answer where a client has no evaluate
+            told = _numbers(reply.config_records["evaluateres.metrics"],
+                            *reply.metric_records.values())
+            if told["num_examples"] == 0:    # flwr's own answer where a client has no evaluate
                 return 0, {}
             _accepted(reply, "evaluateres")
-            return samples, _score({**{name: one for name, one in reply.config_records[
-                "evaluateres.metrics"].items() if isinstance(one, (int, float))},
-                "loss": reply.metric_records["evaluateres.loss"]["loss"]})
+            return int(told["num_examples"]), _score(told)
         try:
             reply = self._ask("evaluate", content, config["round"])
         except ValueError as none:
             if "function registered" in str(none):
                 return 0, {}
             raise
-        numbers = {name: one for record in reply.metric_records.values()
-                   for name, one in record.items() if not isinstance(one, list)}
+        numbers = _numbers(*reply.metric_records.values())
         return int(numbers.get("num-examples", 0)), _score(numbers)
 
 
 def _accepted(reply: RecordDict, name: str) -> None:
-    status = reply.config_records[name + ".status"]
-    if int(status["code"]) != 0:
+    status: Mapping[str, Any] = reply.config_records[name + ".status"]
+    if status["code"] != 0:
         raise RuntimeError(f"it answered {status['message']}")
 
 

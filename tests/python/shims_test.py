@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 from unittest import mock
 
 import frameworks
@@ -154,17 +155,20 @@ def _through_a_fabric(command, settings):
     expect(len(rows) == ROUNDS and all(one["masked"] and one["devices"] == OF and
                                        one["saturated"] == 0 for one in rows), f"{rows}")
     expect(said.getvalue().count("s left") == ROUNDS, said.getvalue())
-    until(lambda: not [one for one in filter(str.isdigit, os.listdir("/proc")) if b"tributary-" in
-                       _words(one)], 2, "the end of all that was started")
+    until(lambda: not _left(tempfile.tempdir), 10, "the end of all that was started")
+    expect(not os.listdir(tempfile.tempdir), "it leaves its directory")
     return list(done.weights.values()), [one["loss"] for one in rows]
 
 
-def _words(pid):
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""
+def _left(directory):
+    """Processes that name it."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            for what in ("cmdline", "environ"):
+                with open(f"/proc/{pid}/{what}", "rb") as file:
+                    found += [pid] if directory.encode() in file.read() else []
+    return found
 
 
 def fedavg_through_a_fabric_is_that_of_flwr():
@@ -213,9 +217,10 @@ def a_trainer_that_fails_ends_a_fabric_with_its_reason():
     expect("no such column: age" in said, f"it said {said}")
 
 
-main([both_kinds_of_flower_client_are_what_flwr_makes_of_them,
-      a_server_app_says_its_run_and_its_first_model, what_a_sum_cannot_do_is_refused_by_name,
-      a_state_of_flower_outlives_its_process, fedavg_through_a_fabric_is_that_of_flwr,
-      fedadam_through_a_fabric_has_the_losses_of_flwr, a_loop_of_nvflare_is_the_same,
-      an_estimator_learns_in_the_example_of_the_page,
-      a_trainer_that_fails_ends_a_fabric_with_its_reason])
+with tempfile.TemporaryDirectory(prefix="fl-") as tempfile.tempdir:
+    main([both_kinds_of_flower_client_are_what_flwr_makes_of_them,
+          a_server_app_says_its_run_and_its_first_model, what_a_sum_cannot_do_is_refused_by_name,
+          a_state_of_flower_outlives_its_process, fedavg_through_a_fabric_is_that_of_flwr,
+          fedadam_through_a_fabric_has_the_losses_of_flwr, a_loop_of_nvflare_is_the_same,
+          an_estimator_learns_in_the_example_of_the_page,
+          a_trainer_that_fails_ends_a_fabric_with_its_reason])
