@@ -209,8 +209,8 @@ def local(trainer: Union[str, Callable[[], Any]], devices: int = 16, edges: int 
         else:
             subprocess.run(["sh", "-c", f"{command} init {shlex.quote(first)}"], check=True,
                            stdin=subprocess.DEVNULL)
-        settings = {"rounds": rounds, "round.expect": edges or devices,
-                    "round.expect_devices": devices, "plan.devices_max": max(devices, 16), "round.time_max": "10m",
+        settings = {"rounds": rounds, "round.expect": edges or devices, "round.time_max": "10m",
+                    "round.expect_devices": devices, "plan.devices_max": max(devices, 16),
                     "server.optimizer": "fedavg", **({} if masked else {"masking": "unmasked"}),
                     **(run or {}), "model.initial": first, "train.trainer": "local"}
         os.mkdir(os.path.join(base, "trainers"))

@@ -23,11 +23,11 @@ os.environ["FLWR_TELEMETRY_ENABLED"] = "0"    # before flwr is imported: it woul
 
 import numpy as np    # noqa: E402
 from flwr.app import (Array, ArrayRecord, ConfigRecord, Context, Message,    # noqa: E402
-                      Metadata, MetricRecord, RecordDict)
+                      Metadata, RecordDict)
 from flwr.client import Client, NumPyClient    # noqa: E402
 from flwr.clientapp import ClientApp    # noqa: E402
 
-from . import Config, Metrics, NoData, Trainer, serve    # noqa: E402
+from . import Config, Metrics, Trainer, serve    # noqa: E402
 from .tensors import Tensors, save    # noqa: E402
 
 __all__ = ["FlowerTrainer", "recipe", "first_model"]
@@ -70,7 +70,7 @@ def _load(name: Optional[str], component: str) -> Any:
     """The object that "module:name" says."""
     name = name or _project()[0].get(component)
     if not name:
-        sys.exit(f"flower: which {component}? say module:name, or begin where its pyproject.toml is")
+        sys.exit(f"flower: which {component}? say module:name, or begin beside its pyproject.toml")
     module, _, attribute = name.partition(":")
     sys.path.insert(0, os.getcwd())
     found = importlib.import_module(module)
@@ -226,9 +226,6 @@ class _Nobody:
     def get_node_ids(self) -> List[int]:
         return [2, 3]
 
-    def set_run(self, run_id: int) -> None:
-        pass
-
 
 def _look(app: Any) -> Dict[str, Any]:
     """Begin the app, and stop it at its first round: strategy, rounds, arrays, config."""
@@ -275,13 +272,13 @@ def _rule(strategy: Any) -> str:
         changed = [name for name in vars(kind) if name.startswith(("aggregate_", "configure_"))
                    or name == "start"]
         if changed:
-            sys.exit(f"flower: {changed[0]} of {kind.__name__} is its own, and nobody would call it "
+            sys.exit(f"flower: {changed[0]} of {kind.__name__} is its own, and nobody calls it "
                      "here: take a strategy of flwr as it is")
         kind = next(one for one in kind.__mro__ if one.__module__.startswith("flwr."))
     if kind.__name__ not in RULES:
-        sys.exit(f"flower: the root has no {kind.__name__}: take FedAvg, FedProx, FedAvgM or FedAdam")
+        sys.exit(f"flower: no {kind.__name__} at the root: FedAvg, FedProx, FedAvgM, FedAdam are")
     if getattr(strategy, "weighted_by_key", "num-examples") != "num-examples":
-        sys.exit(f"flower: {strategy.weighted_by_key} would weigh the replies, only num-examples can")
+        sys.exit(f"flower: {strategy.weighted_by_key} weighs its replies, only num-examples can")
     return RULES[kind.__name__]
 
 
@@ -323,9 +320,8 @@ def recipe(app: Any) -> Dict[str, Any]:
     if settings["server.optimizer"] == "fedadam":
         settings.update({"server.rate": strategy.eta, "server.momentum": strategy.beta_1,
                          "server.second": strategy.beta_2, "server.tau": strategy.tau})
-    least = getattr(strategy, "min_available_nodes",
-                    getattr(strategy, "min_available_clients", 0))
-    settings["round.expect_devices"] = least
+    settings["round.expect_devices"] = getattr(
+        strategy, "min_available_nodes", getattr(strategy, "min_available_clients", 0))
     config = _trained_with(seen)
     for name in [name for name in config if name in SETTINGS]:
         settings["train." + name] = config.pop(name)

@@ -14,9 +14,9 @@ import numpy as np
 from . import Line, begin, config_of_round, give
 from .tensors import Tensors, load
 
-__all__ = ["FLModel", "ParamsType", "SummaryWriter", "clear", "get_config", "get_job_id",
-           "get_site_name", "get_task_name", "init", "is_evaluate", "is_running",
-           "is_submit_model", "is_train", "log", "receive", "send", "shutdown", "system_info"]
+__all__ = ["FLModel", "ParamsType", "SummaryWriter", "clear", "get_job_id", "get_site_name",
+           "get_task_name", "init", "is_evaluate", "is_running", "is_submit_model", "is_train",
+           "log", "receive", "send", "shutdown", "system_info"]
 STEPS = "NUM_STEPS_CURRENT_ROUND"
 
 
@@ -43,7 +43,7 @@ class _Loop:
     """Where the user's loop is: what was asked, what was received and not yet sent back."""
 
     line: Optional[Line] = None
-    asked: Iterator[Any] = iter(())
+    asked: Iterator[Any] = iter(())            # the numbers of rounds, as they are asked
     number: Any = None
     config: Optional[Dict[str, Any]] = None    # of the round in hand
     model: Optional[Tensors] = None            # that was received in it
@@ -54,10 +54,9 @@ _loop = _Loop()
 
 def init(rank: Optional[Any] = None, config_file: Optional[str] = None) -> None:
     if rank not in (None, 0, "0"):
-        raise RuntimeError("only rank 0 talks to the device: call init() there, broadcast the model")
+        raise RuntimeError("only rank 0 talks to the device: init() there, broadcast the model")
     begin("fl trainer check --model FILE -- python3 " + sys.argv[0])
-    stays = "FL_TRAINER_IN" in os.environ
-    _loop.line = Line() if stays else None
+    _loop.line = Line() if "FL_TRAINER_IN" in os.environ else None
     _loop.asked = _loop.line.fits() if _loop.line else iter([0])
 
 
@@ -136,10 +135,6 @@ def get_site_name() -> str:
 
 def get_job_id() -> str:
     return str((_loop.config or {}).get("run", ""))
-
-
-def get_config() -> Dict[str, Any]:
-    return dict(_loop.config or {})
 
 
 def system_info() -> Dict[str, Any]:

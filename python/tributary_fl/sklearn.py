@@ -26,7 +26,7 @@ class EstimatorTrainer(Trainer):
     def __init__(self, estimator: Any, x: Any, y: Any, classes: Optional[Iterable[Any]] = None,
                  test: Optional[Tuple[Any, Any]] = None) -> None:
         if not hasattr(estimator, "partial_fit") and not getattr(estimator, "warm_start", False):
-            raise TypeError(f"{type(estimator).__name__} begins anew in each fit: take one that has "
+            raise TypeError(f"{type(estimator).__name__} begins anew in each fit: take one with "
                             "partial_fit, or warm_start=True")
         if is_classifier(estimator) and classes is None:
             raise TypeError("classes: which are there at all? A device may lack some")
@@ -62,7 +62,7 @@ class EstimatorTrainer(Trainer):
         for name, old in self._named(one).items():
             value = parameters[name].astype(np.asarray(old).dtype)
             if value.shape != np.shape(old):
-                raise ValueError(f"{name} came as {value.shape}, this estimator has {np.shape(old)}")
+                raise ValueError(f"{name} came as {value.shape}, this one has {np.shape(old)}")
             if name in _LINEAR:
                 setattr(one, name, value)
             else:
@@ -81,7 +81,8 @@ class EstimatorTrainer(Trainer):
         one = self._with(parameters, int(config["seed"]))
         for _ in range(int(config.get("epochs", 1))):
             self._fit(one, self.x, self.y)
-        return {name: np.asarray(value) for name, value in self._named(one).items()}, len(self.y), {}
+        trained = {name: np.asarray(value) for name, value in self._named(one).items()}
+        return trained, len(self.y), {}
 
     def evaluate(self, parameters: Tensors, config: Config) -> Tuple[int, Metrics]:
         if self.test is None:

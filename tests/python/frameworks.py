@@ -1,5 +1,5 @@
 """The interpreter that has numpy, flwr, scikit-learn and the wheel: made by tests/python/setup. A
-test begins with enter(); where that interpreter is missing it is skipped by name, and fails in CI."""
+test begins with enter(); where it is missing the test is skipped by name, and fails in CI."""
 import os
 import sys
 

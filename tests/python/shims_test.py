@@ -119,7 +119,7 @@ def what_a_sum_cannot_do_is_refused_by_name():
 
     for strategy, words in ((Krum(), "Krum needs the single replies"),
                             (Own(), "aggregate_train of Own is its own"),
-                            (FedAvg(weighted_by_key="age"), "age would weigh")):
+                            (FedAvg(weighted_by_key="age"), "age weighs")):
         def start(grid, context, strategy=strategy):
             server_app._run(strategy, grid, context)
         app = server_app.ServerApp()
