@@ -74,7 +74,7 @@ def _settings(name):
     """Of the RUN.yaml that the command writes."""
     code, out, errors = _command("run", name)
     expect(code == 0, errors)
-    return {key: value for key, value in (line.split(": ", 1) for line in out.splitlines())}
+    return dict(line.split(": ", 1) for line in out.splitlines())
 
 
 def _shim_alone(app):
@@ -149,7 +149,8 @@ def _through_a_fabric(command, settings):
     """Nine devices at three edges, masked; what is printed is looked at, too."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        done = fl.local(command, devices=OF, edges=3, rounds=int(settings["rounds"]), run=settings,
+        done = fl.local(command, devices=OF, edges=3, rounds=int(settings["rounds"]),
+                        run={**settings, "plan.pin": True},    # the same rounding each time
                         initial={str(i): one for i, one in enumerate(server_app.first())})
     rows = done.history
     expect(len(rows) == ROUNDS and all(one["masked"] and one["devices"] == OF and
