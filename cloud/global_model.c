@@ -102,6 +102,7 @@ static void
 s_advance(fl_global_model *self, const fl_fold *fold, uint64_t weight, float *values)
 {
     const uint64_t elements = self->file.elements;
+    fl_optimizer_begin(self->optimizer);
     for (uint64_t first = 0; first < elements; first += RANGE) {
         uint64_t count = elements - first < RANGE ? elements - first : RANGE;
         fl_safetensors_read(&self->file, first, count, values + first);

@@ -15,7 +15,7 @@ typedef struct head {
 
 typedef struct state {
     head head;
-    float velocity[]; // (elements)
+    float velocity[]; // (elements); of FedAdam then the second moments, and the steps done
 } state;
 
 struct fl_optimizer {
@@ -29,6 +29,7 @@ static const char magic[MAGIC_BYTES] = "FLopt-1";
 static const char *const names[FL_OPTIMIZER_COUNT] = {
     [FL_OPTIMIZER_FEDAVG] = "fedavg",
     [FL_OPTIMIZER_FEDAVGM] = "fedavgm",
+    [FL_OPTIMIZER_FEDADAM] = "fedadam",
 };
 
 fl_status
@@ -49,7 +50,22 @@ fl_optimizer_check(const fl_optimizer_conf *conf, fl_why *why)
                        "momentum 0",
                        (double)conf->momentum);
     }
+    if (conf->kind == FL_OPTIMIZER_FEDADAM &&
+        !(conf->second >= 0 && conf->second < 1 && conf->tau > 0)) {
+        return fl_fail(FL_RANGE, why,
+                       "server optimizer: fedadam takes a second of 0 to below 1 (%g is set) and a "
+                       "tau above 0 (%g is set)",
+                       (double)conf->second, (double)conf->tau);
+    }
     return FL_OK;
+}
+
+static size_t
+s_state_bytes(const fl_optimizer *self)
+{
+    const size_t elements = (size_t)self->elements;
+    const size_t floats = self->conf.kind == FL_OPTIMIZER_FEDADAM ? 2 * elements + 1 : elements;
+    return sizeof *self->state + floats * sizeof(float);
 }
 
 fl_optimizer *
@@ -63,8 +79,8 @@ fl_optimizer_new(const fl_optimizer_conf *conf, uint64_t elements)
     }
     self->conf = *conf;
     self->elements = elements;
-    if (conf->kind == FL_OPTIMIZER_FEDAVGM) {
-        self->state = calloc(1, sizeof *self->state + (size_t)elements * sizeof(float));
+    if (conf->kind != FL_OPTIMIZER_FEDAVG) {
+        self->state = calloc(1, s_state_bytes(self));
         if (self->state == NULL) {
             fl_optimizer_destroy(&self);
             return NULL;
@@ -86,6 +102,29 @@ fl_optimizer_destroy(fl_optimizer **self_p)
 }
 
 void
+fl_optimizer_begin(fl_optimizer *self)
+{
+    if (self->conf.kind == FL_OPTIMIZER_FEDADAM) {
+        self->state->velocity[2 * self->elements] += 1;
+    }
+}
+
+static void
+s_adam(fl_optimizer *self, const float *mean, float *model, uint64_t first, uint64_t count)
+{
+    const fl_optimizer_conf *conf = &self->conf;
+    float *m = self->state->velocity + first, *v = m + self->elements;
+    const double step = (double)self->state->velocity[2 * self->elements] + 1; // as Flower counts
+    const float rate = (float)((double)conf->rate * sqrt(1 - pow((double)conf->second, step)) /
+                               (1 - pow((double)conf->momentum, step)));
+    for (uint64_t i = 0; i < count; i++) {
+        m[i] = conf->momentum * m[i] + (1 - conf->momentum) * mean[i];
+        v[i] = conf->second * v[i] + (1 - conf->second) * mean[i] * mean[i];
+        model[i] += rate * m[i] / (sqrtf(v[i]) + conf->tau);
+    }
+}
+
+void
 fl_optimizer_apply(fl_optimizer *self, const float *mean, float *model, uint64_t first,
                    uint64_t count)
 {
@@ -95,6 +134,10 @@ fl_optimizer_apply(fl_optimizer *self, const float *mean, float *model, uint64_t
         for (uint64_t i = 0; i < count; i++) {
             model[i] += rate * mean[i];
         }
+        return;
+    }
+    if (self->conf.kind == FL_OPTIMIZER_FEDADAM) {
+        s_adam(self, mean, model, first, count);
         return;
     }
     float *velocity = self->state->velocity + first;
@@ -107,10 +150,8 @@ fl_optimizer_apply(fl_optimizer *self, const float *mean, float *model, uint64_t
 fl_bytes
 fl_optimizer_state(const fl_optimizer *self)
 {
-    return self->state == NULL
-               ? fl_bytes_of(NULL, 0)
-               : fl_bytes_of(self->state, sizeof *self->state +
-                                              (size_t)self->elements * sizeof(float));
+    return self->state == NULL ? fl_bytes_of(NULL, 0)
+                               : fl_bytes_of(self->state, s_state_bytes(self));
 }
 
 fl_status

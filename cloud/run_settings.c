@@ -90,10 +90,10 @@ static const fl_setting rows[] = {
       "what a device does with a late update; a masked one is always dropped" },
     { "late.staleness_max", FL_CONF_INT, "3", 0, 63, NULL,
       "largest staleness of an update that is accepted, in rounds" },
-    { "server.optimizer", FL_CONF_CHOICE, "fedavgm", 0, 0, "fedavg|fedavgm",
+    { "server.optimizer", FL_CONF_CHOICE, "fedavgm", 0, 0, "fedavg|fedavgm|fedadam",
       "how the next model is made from the mean of the updates" },
     { "server.rate", FL_CONF_REAL, "1", 0.000001, 1000, NULL, "server learning rate" },
-    { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "momentum of fedavgm" },
+    { "server.momentum", FL_CONF_REAL, "0.5", 0, 0.9999, NULL, "momentum of fedavgm and fedadam" },
     { "evaluate.every", FL_CONF_INT, "1", 1, 1000000000, NULL,
       "rounds from one score of the model to the next; that of the last round is scored too" },
     { "evaluate.on", FL_CONF_CHOICE, "both", 0, 0, "both|root|devices",
@@ -110,6 +110,10 @@ static const fl_setting rows[] = {
       "more numbers for that trainer, up to 9: NAME=NUMBER, with commas; names of a-z and _" },
     { "masking.batch", FL_CONF_INT, "0", 0, FL_BATCH_NAMES_MAX, NULL,
       "so many names of a pool, 2 to 8, are summed up together or not at all; 0: each alone" },
+    { "server.second", FL_CONF_REAL, "0.99", 0, 0.999999, NULL,
+      "of fedadam: the momentum of squares" },
+    { "server.tau", FL_CONF_REAL, "0.001", 1e-12, 1000, NULL,
+      "of fedadam: how little it adapts; added to the root of a square" },
 };
 
 static fl_masking
@@ -549,6 +553,8 @@ fl_run_settings_optimizer(const fl_conf *conf)
         .kind = (fl_optimizer_kind)fl_conf_choice(conf, "server.optimizer"),
         .rate = (float)fl_conf_real(conf, "server.rate"),
         .momentum = (float)fl_conf_real(conf, "server.momentum"),
+        .second = (float)fl_conf_real(conf, "server.second"),
+        .tau = (float)fl_conf_real(conf, "server.tau"),
     };
     if (optimizer.kind == FL_OPTIMIZER_FEDAVG) {
         optimizer.momentum = 0.0f;

@@ -15,13 +15,15 @@ import os
 import signal
 import sys
 import traceback
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
 import numpy as np
 
+from .fabric import Finished, local
 from .tensors import Shared, Tensors, load, save
 
-__all__ = ["Cancelled", "NoData", "Trainer", "Tensors", "data", "load", "part", "save", "serve"]
+__all__ = ["Cancelled", "Finished", "NoData", "Trainer", "Tensors", "data", "load", "local", "part",
+           "save", "serve"]
 
 PROTOCOL = 1
 CANNOT, NO_DATA = 64, 75
@@ -73,11 +75,12 @@ def part(items: Sequence[Item]) -> Sequence[Item]:
     return items[int(os.environ.get("FL_INDEX", "0"))::int(os.environ.get("FL_OF", "1"))]
 
 
-def _config() -> Config:
+def config_of_round() -> Config:
+    """The run's numbers, and which round of which run it is."""
     with open(os.environ["FL_CONFIG"], encoding="utf-8") as file:
         told = json.load(file)
     return {**told["train"], "round": told["round"], "seed": told["seed"],
-            "share": told.get("share", 1)}
+            "share": told.get("share", 1), "run": told.get("run", "")}
 
 
 def _scores(trainer: Trainer, weights: Tensors, config: Config) -> Dict[str, float]:
@@ -88,57 +91,93 @@ def _scores(trainer: Trainer, weights: Tensors, config: Config) -> Dict[str, flo
     return {**metrics, "evaluated": int(samples)} if samples > 0 else {}
 
 
-def _once(trainer: Trainer, shared: Optional[Shared] = None) -> None:
-    model, out = os.environ["FL_MODEL"], os.environ["FL_DIR"]
-    config = _config()
-    weights = load(model) if shared is None else shared.load()
-    scores = _scores(trainer, weights, config)
-    trained, samples, metrics = trainer.fit({name: one.copy() for name, one in weights.items()},
-                                            config)
+_shared: Optional[Shared] = None    # of a trainer that stays
+
+
+def received() -> Tensors:
+    """The model that came: it cannot be written to, and may be another one in the next round."""
+    return load(os.environ["FL_MODEL"]) if _shared is None else _shared.load()
+
+
+def give(model: Tensors, trained: Tensors, samples: int, metrics: Metrics,
+          scores: Metrics) -> None:
+    """What the device takes: the trained tensors, on how many samples, and the numbers."""
     if int(samples) < 1:
-        raise NoData("fit says that it saw no sample")
-    missing = [name for name in weights if name not in trained]
+        raise NoData("it was trained on no sample")
+    missing = [name for name in model if name not in trained]
     if missing:
         raise KeyError(f"fit did not return {missing[0]}")
-    if shared is None:
-        save(model, {name: trained[name] for name in weights})
+    if _shared is None:
+        save(os.environ["FL_MODEL"], {name: trained[name] for name in model})
     else:
-        shared.save(trained)
+        _shared.save(trained)
     # "loss" and "accuracy" are of the model that came, and fit's are not
     kept = {f"fit_{name}" if name in ("loss", "accuracy") else name: float(one)
             for name, one in metrics.items() if np.ndim(one) == 0}
     told = {**kept, **scores, "samples": int(samples), "protocol": PROTOCOL}
-    with open(os.path.join(out, "metrics.json"), "w", encoding="utf-8") as file:
+    with open(os.path.join(os.environ["FL_DIR"], "metrics.json"), "w", encoding="utf-8") as file:
         json.dump(told, file, allow_nan=False)
 
 
-def _stay(trainer: Trainer) -> None:
-    """A line is asked, a line is answered; the model comes and goes in memory."""
-    shared = Shared(os.environ["FL_MODEL"], os.environ["FL_UPDATE"])
-    with os.fdopen(int(os.environ["FL_TRAINER_IN"])) as asked, \
-            os.fdopen(int(os.environ["FL_TRAINER_OUT"]), "w") as out:
-        def say(**words: Any) -> None:
-            out.write(json.dumps(words) + "\n")
-            out.flush()
-        say(**{"is": "hello", "protocol": PROTOCOL})
-        for line in asked:
+def _once(trainer: Trainer) -> None:
+    config = config_of_round()
+    weights = received()
+    scores = _scores(trainer, weights, config)
+    trained, samples, metrics = trainer.fit({name: one.copy() for name, one in weights.items()},
+                                            config)
+    give(weights, trained, samples, metrics, scores)
+
+
+class Line:
+    """Of a trainer that stays: a line is asked, a line is answered; the model comes and goes in
+    memory."""
+
+    def __init__(self) -> None:
+        global _shared
+        _shared = Shared(os.environ["FL_MODEL"], os.environ["FL_UPDATE"])
+        self._asked = os.fdopen(int(os.environ["FL_TRAINER_IN"]))
+        self._out = os.fdopen(int(os.environ["FL_TRAINER_OUT"]), "w")
+        self._say(**{"is": "hello", "protocol": PROTOCOL})
+
+    def _say(self, **words: Any) -> None:
+        self._out.write(json.dumps(words) + "\n")
+        self._out.flush()
+
+    def fits(self) -> Iterator[Any]:
+        """The numbers of what is asked, each to be answered; ends with the device."""
+        for line in self._asked:
             told = json.loads(line)
-            code, text = 0, ""
-            try:
-                if told.get("do") == "fit":
-                    _once(trainer, shared)
-                else:
-                    code, text = CANNOT, "this trainer knows no other word than fit"
-            except NoData as none:
-                code, text = NO_DATA, str(none)
-            except Exception as wrong:  # the round fails, and this program goes on
-                traceback.print_exc()
-                code, text = 1, f"{type(wrong).__name__}: {wrong}"
-            say(id=told.get("id"), code=code, text=text[:100])
+            if told.get("do") == "fit":
+                yield told.get("id")
+            else:
+                self.answer(told.get("id"), CANNOT, "this trainer knows no other word than fit")
+
+    def answer(self, number: Any, code: int = 0, text: str = "") -> None:
+        self._say(id=number, code=code, text=text[:100])
+
+
+def _stay(trainer: Trainer) -> None:
+    line = Line()
+    for number in line.fits():
+        try:
+            _once(trainer)
+            line.answer(number)
+        except NoData as none:
+            line.answer(number, NO_DATA, str(none))
+        except Exception as wrong:  # the round fails, and this program goes on
+            traceback.print_exc()
+            line.answer(number, 1, f"{type(wrong).__name__}: {wrong}")
 
 
 def _cancel(_number: int, _frame: Any) -> None:
     raise Cancelled
+
+
+def begin(how: str) -> None:
+    """Refuse to go on without a device, and hear its SIGTERM."""
+    if os.environ.get("FL_DO") != "fit":
+        sys.exit(f"a device of Tributary starts this; by hand: {how}")
+    signal.signal(signal.SIGTERM, _cancel)
 
 
 def serve(trainer: Union[Trainer, Callable[[Tensors, Config], Fitted]],
@@ -150,10 +189,7 @@ def serve(trainer: Union[Trainer, Callable[[Tensors, Config], Fitted]],
     if words[:1] == ["init"] and len(words) == 2:
         save(words[1], one.get_parameters())
         return
-    if os.environ.get("FL_DO") != "fit":
-        sys.exit("a device of Tributary starts this; by hand: fl trainer check -- python3 "
-                 f"{sys.argv[0]}, or python3 {sys.argv[0]} init FILE")
-    signal.signal(signal.SIGTERM, _cancel)
+    begin(f"fl trainer check -- python3 {sys.argv[0]}, or python3 {sys.argv[0]} init FILE")
     try:
         if "FL_TRAINER_IN" in os.environ:
             _stay(one)

@@ -9,8 +9,8 @@
 
 enum { ELEMENTS = 500 };
 
-static const fl_optimizer_conf fedavg = { FL_OPTIMIZER_FEDAVG, 1.0f, 0.0f };
-static const fl_optimizer_conf fedavgm = { FL_OPTIMIZER_FEDAVGM, 0.5f, 0.75f };
+static const fl_optimizer_conf fedavg = { FL_OPTIMIZER_FEDAVG, 1.0f, 0.0f, 0, 0 };
+static const fl_optimizer_conf fedavgm = { FL_OPTIMIZER_FEDAVGM, 0.5f, 0.75f, 0, 0 };
 
 static void
 s_means(float mean[ELEMENTS], uint64_t round)
@@ -55,11 +55,33 @@ fedavgm_carries_a_velocity(void **state)
     fl_optimizer_destroy(&optimizer);
 }
 
+//  The second step is one of an optimizer that was restored.
+static void
+fedadam_steps_by_both_moments(void **state)
+{
+    (void)state;
+    const fl_optimizer_conf adam = { FL_OPTIMIZER_FEDADAM, 0.1f, 0.9f, 0.99f, 0.001f };
+    fl_optimizer *one = fl_optimizer_new(&adam, 2), *other = fl_optimizer_new(&adam, 2);
+    assert_true(one != NULL && other != NULL);
+    float model[2] = { 0 };
+    const float mean[2][2] = { { 0.5f, 0.5f }, { -0.25f, -0.25f } };
+    fl_optimizer_begin(one);
+    fl_optimizer_apply(one, mean[0], model, 0, 1);
+    fl_optimizer_apply(one, mean[0] + 1, model + 1, 1, 1);
+    assert_true(fabs((double)model[0] - 0.072790175) < 1e-7 && model[0] == model[1]);
+    assert_int_equal(fl_optimizer_restore(other, fl_optimizer_state(one), NULL), FL_OK);
+    fl_optimizer_begin(other);
+    fl_optimizer_apply(other, mean[1], model, 0, 2);
+    assert_true(fabs((double)model[0] - 0.095230775) < 1e-7 && model[0] == model[1]);
+    fl_optimizer_destroy(&one);
+    fl_optimizer_destroy(&other);
+}
+
 static void
 without_momentum_fedavgm_is_fedavg(void **state)
 {
     (void)state;
-    const fl_optimizer_conf still = { FL_OPTIMIZER_FEDAVGM, 1.0f, 0.0f };
+    const fl_optimizer_conf still = { FL_OPTIMIZER_FEDAVGM, 1.0f, 0.0f, 0, 0 };
     fl_optimizer *a = fl_optimizer_new(&fedavg, ELEMENTS), *b = fl_optimizer_new(&still, ELEMENTS);
     assert_true(a != NULL && b != NULL);
     float left[ELEMENTS] = { 0 }, right[ELEMENTS] = { 0 }, mean[ELEMENTS];
@@ -156,14 +178,17 @@ static void
 a_setting_out_of_bounds_is_refused_by_name(void **state)
 {
     (void)state;
-    const struct { fl_optimizer_conf conf; const char *said; } rows[] = {
-        { { FL_OPTIMIZER_FEDAVG, 0, 0 }, "rate is 0" },
-        { { FL_OPTIMIZER_FEDAVG, NAN, 0 }, "rate is" },
-        { { FL_OPTIMIZER_FEDAVG, INFINITY, 0 }, "rate is" },
-        { { FL_OPTIMIZER_FEDAVGM, 1, 1 }, "momentum is 1" },
-        { { FL_OPTIMIZER_FEDAVGM, 1, -0.5f }, "momentum is -0.5" },
-        { { FL_OPTIMIZER_FEDAVGM, 1, NAN }, "momentum is" },
-        { { FL_OPTIMIZER_FEDAVG, 1, 0.5f }, "take fedavgm" },
+    const struct { fl_optimizer_conf conf; const char *said;
+    } rows[] = {
+        { { FL_OPTIMIZER_FEDAVG, 0, 0, 0, 0 }, "rate is 0" },
+        { { FL_OPTIMIZER_FEDAVG, NAN, 0, 0, 0 }, "rate is" },
+        { { FL_OPTIMIZER_FEDAVG, INFINITY, 0, 0, 0 }, "rate is" },
+        { { FL_OPTIMIZER_FEDAVGM, 1, 1, 0, 0 }, "momentum is 1" },
+        { { FL_OPTIMIZER_FEDAVGM, 1, -0.5f, 0, 0 }, "momentum is -0.5" },
+        { { FL_OPTIMIZER_FEDAVGM, 1, NAN, 0, 0 }, "momentum is" },
+        { { FL_OPTIMIZER_FEDAVG, 1, 0.5f, 0, 0 }, "take fedavgm" },
+        { { FL_OPTIMIZER_FEDADAM, 1, 0.9f, 1, 0.001f }, "second of 0 to below 1 (1 is set)" },
+        { { FL_OPTIMIZER_FEDADAM, 1, 0.9f, 0.99f, 0 }, "tau above 0 (0 is set)" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         fl_why why = { "" };
@@ -195,6 +220,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fedavg_adds_the_mean),
         cmocka_unit_test(fedavgm_carries_a_velocity),
+        cmocka_unit_test(fedadam_steps_by_both_moments),
         cmocka_unit_test(without_momentum_fedavgm_is_fedavg),
         cmocka_unit_test(any_split_into_ranges_gives_the_same_model),
         cmocka_unit_test(a_restored_state_goes_on_as_if_nothing_had_happened),
