@@ -42,6 +42,14 @@ class Watch:
                 self.step = line
         return lines
 
+    def comes(self, step, bound_s):
+        """Whether it is in that step within so long; it may have passed it before we looked."""
+        end = time.monotonic() + bound_s
+        while self.step.get("id") != step and time.monotonic() < end:
+            self.read()
+            time.sleep(0.0002)
+        return self.step.get("id") == step
+
     def wait(self, trigger, bound_s=20):
         """The first new line of that id."""
         end = time.monotonic() + bound_s
@@ -62,8 +70,9 @@ def _stop_in(fabric, name, trigger, step, after_s=0.0, hold=None):
             watch.wait(trigger)
             if hold:
                 fabric[hold].pause()
-                if watch.step.get("id") != step:
-                    watch.wait(step, 5)
+                if not watch.comes(step, 1):
+                    fabric[hold].resume()
+                    continue
             time.sleep(after_s)
             process.pause()
             if hold:
