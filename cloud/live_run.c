@@ -306,7 +306,9 @@ s_save(void *arg, fl_save what, const fl_report *report)
     if (what != FL_SAVE_POOLS) {
         return rounds.save(rounds.self, what, report);
     }
-    return fl_durable_said(fl_pools_refresh(self->shared.pools, fl_clock_wall_s(), &why), &why);
+    const fl_status status =
+        fl_pools_refresh(self->shared.pools, report->attempt > 0, fl_clock_wall_s(), &why);
+    return fl_durable_said(status, &why);
 }
 
 static bool

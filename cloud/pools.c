@@ -127,9 +127,12 @@ s_take(fl_pools *self, fl_place **next, uint32_t count, uint64_t now_s, fl_why *
 }
 
 fl_status
-fl_pools_refresh(fl_pools *self, uint64_t now_s, fl_why *why)
+fl_pools_refresh(fl_pools *self, bool goes_on, uint64_t now_s, fl_why *why)
 {
     const fl_drawing *drawn = &self->drawn;
+    if (goes_on && drawn->epoch > 0) {
+        return FL_OK;
+    }
     fl_place *nodes = NULL;
     uint32_t count = 0, made = UINT32_MAX;
     const uint64_t ended = now_s > self->grace_s ? now_s - self->grace_s : 0;

@@ -14,8 +14,9 @@ FL_CHECKED fl_status fl_pools_open(fl_ledger *ledger, const fl_drawing *first, u
                                    const fl_entropy *entropy, fl_pools **pools, fl_why *why);
 void fl_pools_close(fl_pools **self_p);
 
-//  Look who is enrolled and draw what is to be drawn; blocks for the disk.
-FL_CHECKED fl_status fl_pools_refresh(fl_pools *self, uint64_t now_s, fl_why *why);
+//  Look who is enrolled and draw what is to be drawn; blocks for the disk. `goes_on`: a round that
+//  was open before a restart, whose order names what there is: nothing is drawn, if anything was.
+FL_CHECKED fl_status fl_pools_refresh(fl_pools *self, bool goes_on, uint64_t now_s, fl_why *why);
 //  The newest; the view lasts until the next call.
 const fl_drawing *fl_pools_drawing(fl_pools *self);
 

@@ -410,7 +410,7 @@ s_open_pools(process *self, fl_why *why)
                                .floor = floor == 1 || floor == 2 ? FL_SECAGG_MEMBERS_MIN : floor };
     const uint64_t grace_s = (uint64_t)fl_conf_ms(self->conf, "certificates.grace") / 1000;
     FL_TRY(fl_pools_open(self->ledger, &first, grace_s, &entropy, &self->pools, why));
-    return fl_pools_refresh(self->pools, fl_clock_wall_s(), why);
+    return fl_pools_refresh(self->pools, true, fl_clock_wall_s(), why);
 }
 
 //  The machine, and what of it is every run's.

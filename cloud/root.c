@@ -300,6 +300,10 @@ s_open(fl_root *self, fl_time now, fl_outbox *out)
 {
     s_give_up(self, out);
     s_enter(self, FL_ROOT_OPENING, now);
+    if (fl_plan_masks(&self->conf.plan) && s_leaves(self) > self->conf.plan.devices_max) {
+        s_pause(self, FL_WHY_FULL, now, out); // the sum of so many could not be judged
+        return;
+    }
     self->drawing = s_pools(self);
     if (self->drawing) {
         s_report(self);

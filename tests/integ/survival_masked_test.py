@@ -264,6 +264,8 @@ def a_root_from_a_backup_gets_on_with_another_draw():
         shutil.rmtree(root.state)
         os.rename(copy, root.state)
         root.start()
+        fabric.until(lambda: fabric.rounds() and fabric.rounds()[-1]["round"] > ahead, BACK_S,
+                     "the root is where it was")
         fabric.whole(BACK_S)
         rounds = [one for one in fabric.rounds() if one["round"] > at]
         late = [one["reason"] for one in rounds if one["close"] != "done" and one["round"] > ahead]

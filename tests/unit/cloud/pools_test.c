@@ -131,7 +131,7 @@ s_open(void)
 static uint64_t
 s_look(fl_pools *pools, uint64_t now_s)
 {
-    assert_int_equal(fl_pools_refresh(pools, now_s, &why), FL_OK);
+    assert_int_equal(fl_pools_refresh(pools, false, now_s, &why), FL_OK);
     return fl_pools_drawing(pools)->epoch;
 }
 
@@ -191,6 +191,8 @@ a_ledger_from_a_backup_draws_above_all_that_was_told(void **state)
         assert_int_equal(fl_ledger_pools_put(ledger, epoch, places, count, &why), FL_OK);
         free(places);
         pools = s_open();
+        assert_int_equal(fl_pools_refresh(pools, true, 1002, &why), FL_OK); // a round was open
+        assert_int_equal(fl_pools_drawing(pools)->epoch, epoch);
         assert_true(s_look(pools, 1002) > told);
         fl_pools_close(&pools);
         ledger_end(state);

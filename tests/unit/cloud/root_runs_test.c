@@ -110,6 +110,23 @@ a_run_that_nobody_can_sign_waits_and_goes_on_when_somebody_can(void **state)
     assert_int_equal(machine_said(0, FL_TASK)->task.attempt, 1);
 }
 
+//  A sum over more than the plan allows has impossible numbers, and would be masked in vain.
+static void
+a_masked_run_with_more_devices_than_its_plan_allows_is_paused(void **state)
+{
+    (void)state;
+    fl_root_conf conf = s_conf();
+    conf.plan.masking[0] = conf.plan.masking[1] = FL_MASKING_HONEST;
+    conf.plan.devices_max = 1;
+    s_make(&conf);
+    s_start(1, 0);
+    machine_join(0);
+    machine_join(1);
+    assert_int_equal(machine_note(FL_NOTE_RUN_PAUSED)->reason, FL_WHY_FULL);
+    assert_int_equal(s_look().reason, FL_WHY_FULL);
+    assert_int_equal(machine_count(FL_FX_SAVE), 0);
+}
+
 // ---- the operator's word ----------------------------------------------------------------------
 static void
 s_order(fl_run_order order)
@@ -489,6 +506,7 @@ main(void)
         TEST(an_opening_that_cannot_be_saved_is_tried_again),
         TEST(a_close_that_cannot_be_saved_is_said_again_and_counts),
         TEST(a_model_that_cannot_be_made_is_tried_again),
+        TEST(a_masked_run_with_more_devices_than_its_plan_allows_is_paused),
         TEST(a_run_that_nobody_can_sign_waits_and_goes_on_when_somebody_can),
         TEST(a_run_whose_children_are_all_away_for_ten_minutes_goes_on_when_they_return),
         TEST(a_run_with_less_patience_ends_and_who_returns_hears_why),
