@@ -261,9 +261,9 @@ s_aim(fl_sim *sim, fl_sim_node *node, bool later)
 static void
 s_block_at(fl_sim *sim, fl_sim_node *node, uint32_t track, uint32_t block, fl_secagg_state state)
 {
-    uint8_t *before = &node->masks.state[track][block];
-    if (block < node->masks.blocks[track] && (uint8_t)state > *before) {
-        *before = (uint8_t)state;
+    uint8_t *before = node->masks.state[track];
+    if (block < node->masks.blocks[track] && (uint8_t)state > before[block]) {
+        before[block] = (uint8_t)state;
         s_aim(sim, node, state >= FL_SERVER_COLLECTING);
     }
 }
