@@ -174,7 +174,7 @@ class Week(Fabric):
         root.state = os.path.join(self.place, "root")
         root.settings.update({
             "config": os.path.join(self.place, "root.yaml"), "run": "", "state": root.state,
-            "shards": len(NAMES) + 48, "runs": 2, "certificates.life": f"{CERTIFICATE_S}s",
+            "shards": len(NAMES) + 112, "runs": 2, "certificates.life": f"{CERTIFICATE_S}s",
             "authority": self.authority, "checkpoints": 4})
         for name in ("round.expect", "round.expect_devices", "model.elements", "plan.devices_max"):
             root.settings.pop(name, None)
@@ -216,7 +216,7 @@ class Week(Fabric):
 
     def submit(self, name, *sets):
         more = ["model.layers=784-8-10", "masking.step=500ms", f"round.wait={WAIT_S}s",
-                "round.time_max=30s", "plan.devices_max=32", *sets]
+                "round.time_max=30s", "plan.devices_max=128", *sets]
         self.ok("run", "submit", os.path.join(self.place, "run.yaml"), "--state",
                 self["root"].state, "--name", name, *[word for one in more
                                                       for word in ("--set", one)])
@@ -408,8 +408,9 @@ def cut(week, turn):
 def restored(week, turn):
     """The root's directory is put back as it was before a device was enrolled, which came into the
     pools, and two rounds were done."""
-    root, name = week["root"], f"dev-{32 + turn}"
+    root, name = week["root"], f"dev-{100 + turn}"
     copy = root.state + ".backup"
+    shutil.rmtree(copy, ignore_errors=True)     # of a turn that failed
     root.stop()
     shutil.copytree(root.state, copy, ignore=shutil.ignore_patterns("operator*"))
     root.start()
