@@ -1,8 +1,10 @@
-"""copier - a trainer that stays, in plain Python, and gives the model back as it came. Its answer
-has the nanoseconds of its own work, with a copy of its tensors for comparison, and of the copy."""
+"""copier - a trainer that stays, in plain Python, and gives the model back as it came but for its
+last value: a model is masked once in a run, so each round must make another. Its answer has the
+nanoseconds of its own work, with a copy of its tensors for comparison, and of the copy."""
 import json
 import mmap
 import os
+import struct
 import time
 
 
@@ -25,6 +27,7 @@ def main():
             other[:] = own
             copied = time.perf_counter_ns()
             update[:] = own
+            struct.pack_into("<f", update, len(own) - 4, struct.unpack("<f", own[-4:])[0] + 0.01)
             print(json.dumps({"id": json.loads(line)["id"], "code": 0,
                               "text": f"{copied - begun} {copied - taken}"}), file=out, flush=True)
 
