@@ -283,6 +283,7 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     start->start.round = resume->round;
     start->start.attempt = resume->attempt;
     start->start.draw = resume->draw;
+    start->start.bound = resume->bound;
     start->start.run = resume->run.run;
     start->start.model = resume->run.model;
     start->start.tensors = fl_global_model_tensors(self->server);

@@ -216,6 +216,8 @@ on_start(fl_root *self, const fl_event *event, fl_time now, fl_outbox *out)
     order->model = event->start.model;
     order->tensors = event->start.tensors;
     order->draw = event->start.draw;
+    self->bound = event->start.attempt > 0 ? 0 : event->start.bound;
+    order->draw = fl_root_raise(self, out);
     self->bound = 0;
     order->model_bytes = event->start.model_bytes;
     order->elements = event->start.elements;

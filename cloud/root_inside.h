@@ -37,5 +37,7 @@ struct fl_root {
 
 //  Of the round after this one.
 uint8_t fl_root_draw(fl_root *self, fl_outbox *out);
+//  The draw in hand, or the next one when it is due.
+uint8_t fl_root_raise(fl_root *self, fl_outbox *out);
 
 #endif

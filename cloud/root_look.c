@@ -53,17 +53,25 @@ fl_root_look(const fl_root *self, fl_time now)
 uint8_t
 fl_root_draw(fl_root *self, fl_outbox *out)
 {
-    const fl_report *report = &self->report;
+    if (self->report.close == FL_CLOSE_DONE) {
+        self->bound = 0;
+        return 0;
+    }
+    self->bound += self->report.reason == FL_WHY_SAME_MODEL;
+    return fl_root_raise(self, out);
+}
+
+uint8_t
+fl_root_raise(fl_root *self, fl_outbox *out)
+{
     const uint8_t draw = self->task.order.draw;
-    const bool done = report->close == FL_CLOSE_DONE;
-    self->bound = done ? 0 : self->bound + (report->reason == FL_WHY_SAME_MODEL);
-    if (done || self->bound < BOUND_ROUNDS || draw == FL_DRAW_MAX) {
-        return done ? 0 : draw;
+    if (self->bound < BOUND_ROUNDS || draw == FL_DRAW_MAX) {
+        return draw;
     }
     self->bound = 0;
     fl_outbox_note(out, (fl_note){ .id = FL_NOTE_DRAW,
-                                   .round = report->round,
-                                   .reason = report->reason,
+                                   .round = self->task.order.round,
+                                   .reason = FL_WHY_SAME_MODEL,
                                    .a = (uint64_t)draw + 1 });
     return (uint8_t)(draw + 1);
 }

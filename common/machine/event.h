@@ -74,6 +74,7 @@ typedef struct fl_event {
             uint64_t elements;
             fl_run_order order; // known from the beginning
             uint8_t draw;       // of `model`
+            uint32_t bound;     // rounds under it that ended as same-model
         } start;
         struct {
             fl_run_order order;

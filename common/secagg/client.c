@@ -900,7 +900,7 @@ fl_secagg_client_begin(fl_secagg_client *self, const fl_task *task, const fl_nam
     if (deed == NULL) {
         s_say_keys(self, 0, now, out);
     } else { // before the parent goes on without our keys, it hears why
-        self->again_at = now + task->budget_ms / 16 * 3;
+        self->again_at = now + task->budget_ms / 32 * 3; // its parent waits for KEYS an eighth
         s_enter(self, FL_CLIENT_HELD, out);
     }
     return FL_WHY_NONE;

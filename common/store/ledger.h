@@ -90,6 +90,7 @@ typedef struct fl_ledger_resume {
     uint64_t round;    // next to run, from 1
     uint32_t attempt;  // attempts already spent on it
     uint8_t draw;      // of `model`, as far as rounds were opened
+    uint32_t bound;    // rounds under it that ended as same-model
 } fl_ledger_resume;
 
 FL_CHECKED fl_status fl_ledger_resume_get(fl_ledger *self, const fl_run *run,

@@ -314,12 +314,19 @@ fl_ledger_resume_get(fl_ledger *self, const fl_run *run, fl_ledger_resume *resum
         resume->run.model_bytes = fl_query_take_u64(&query);
     }
     FL_TRY(fl_query_end(&query, why));
-    query = fl_query_of(self->sql, "SELECT CASE WHEN close=? THEN 0 ELSE draw END FROM round "
-                                   "WHERE run=? ORDER BY round DESC, attempt DESC LIMIT 1");
+    query = fl_query_of(
+        self->sql,
+        "SELECT CASE WHEN r.close=? THEN 0 ELSE r.draw END, (SELECT count(*) FROM round b WHERE "
+        "b.run=r.run AND b.draw=r.draw AND b.reason=? AND b.round > (SELECT coalesce(max(d.round), "
+        "0) FROM round d WHERE d.run=r.run AND d.close=?)) FROM round r WHERE r.run=? "
+        "ORDER BY r.round DESC, r.attempt DESC LIMIT 1");
+    fl_query_u64(&query, FL_CLOSE_DONE);
+    fl_query_u64(&query, FL_WHY_SAME_MODEL);
     fl_query_u64(&query, FL_CLOSE_DONE);
     fl_query_blob(&query, run->bytes, sizeof run->bytes);
     if (fl_query_next(&query)) {
         resume->draw = (uint8_t)fl_query_take_u64(&query);
+        resume->bound = (uint32_t)fl_query_take_u64(&query);
     }
     FL_TRY(fl_query_end(&query, why));
     return fl_ledger_attempts(self, run, resume->round, &resume->attempt, why);

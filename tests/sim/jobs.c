@@ -145,7 +145,9 @@ s_close_round(fl_sim_era *era, const fl_report *report)
     era->bases[era->row.rounds_closed++] = report->base;
     era->row.model = report->model;
     era->row.open = 0;
-    era->draw = report->close == FL_CLOSE_DONE ? 0 : era->draw;
+    const bool done = report->close == FL_CLOSE_DONE;
+    era->draw = done ? 0 : era->draw;
+    era->bound = done ? 0 : era->bound + (report->reason == FL_WHY_SAME_MODEL);
     era->aborted = report->close == FL_CLOSE_ABORTED ? report->reason : FL_WHY_NONE;
     era->since = era->sim->now;
     era->roll = fl_sim_grow(era->roll, bytes > 0 ? bytes : 1);
@@ -197,6 +199,7 @@ fl_sim_work_durable(fl_sim *sim, fl_sim_node *node, fl_sim_job *job)
             fl_sim_era *era = fl_sim_era_of(sim, &report->run);
             era->row.open = era->opened = ++sim->opened;
             era->attempt = report->attempt;
+            era->bound = report->draw == era->draw ? era->bound : 0;
             era->draw = report->draw;
         }
     } else if (close && node->role == FL_ROLE_EDGE) {

@@ -193,6 +193,7 @@ fl_sim_turns_restored(fl_sim *sim)
         if (era->row.state == FL_RUN_RUNNING && done > 0 && last + 5 <= sim->rounds) {
             era->row.model = notary->commits[era->before + done].base;
             era->draw = 0;
+            era->bound = 0;
             for (uint32_t k = 0; k < sim->node_count; k++) { // what is undone may count again
                 notary->counted[k] &= ~((((uint64_t)1 << sim->rounds) - 1) << (era->before + 1));
             }
@@ -322,6 +323,7 @@ fl_live_run_start(fl_live_run *self, fl_root_conf *conf, fl_event *start, fl_blo
     start->start.round = era->row.rounds_closed + 1;
     start->start.attempt = era->row.open > 0 ? era->attempt : 0;
     start->start.draw = era->draw;
+    start->start.bound = era->bound;
     start->start.run = era->row.run;
     start->start.model = start->start.tensors = era->row.model;
     start->start.model_bytes = era->row.model_bytes;

@@ -24,6 +24,7 @@ typedef struct fl_sim_era {
     uint32_t attempt;    // of the round that is open
     uint64_t again_in;   // newest round in which an edge handed in a sum that it had kept
     uint8_t draw;        // of the newest one, 0 if it was done
+    uint32_t bound;      // rounds under it that ended as same-model
     fl_reason aborted;   // why its last round ended it
     fl_hash *bases;      // (row.rounds_closed)
     fl_roll_entry *roll; // (roll_count), of the round closed last

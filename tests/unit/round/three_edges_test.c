@@ -110,7 +110,7 @@ a_run_goes_on_as_soon_as_the_third_edge_is_back(void **state)
     }
     assert_int_equal(draw, 0);
     proofs = false;
-    assert_false(s_away_for_five_rounds(MASKED)); // with marks only it stands
+    assert_true(!s_away_for_five_rounds(MASKED) || draw > 0); // with marks only it needs a draw
 }
 
 // ---- a sum that is kept ------------------------------------------------------------------------

@@ -230,11 +230,12 @@ two_runs_go_on_where_each_of_them_stood(void **state)
     assert_int_equal(fl_ledger_round_open(ledger, &second, &why), FL_OK);
     fl_report skipped = s_report(&other, 3, 1);
     skipped.close = FL_CLOSE_SKIPPED;
+    skipped.reason = FL_WHY_SAME_MODEL;
     assert_int_equal(fl_ledger_round_close(ledger, &skipped, 0, &why), FL_OK);
     ledger_reopen();
     assert_int_equal(fl_ledger_resume_get(ledger, &run, &resume, &why), FL_OK);
     assert_true(resume.round == 2 && resume.attempt == 4 && resume.run.rounds_closed == 1);
-    assert_true(resume.run.open > 0 && resume.draw == 1);
+    assert_true(resume.run.open > 0 && resume.draw == 1 && resume.bound == 0);
     assert_true(resume.run.model.bytes[0] == 9 && resume.run.model.bytes[1] == 1);
     assert_int_equal(resume.run.model_bytes, 4097);
     assert_int_equal(fl_ledger_resume_get(ledger, &other, &resume, &why), FL_OK);
