@@ -12,19 +12,25 @@ Tensors = Dict[str, "np.ndarray[Any, Any]"]
 _ALIGN = 8
 
 
+def _views(head: bytes, data: Any, first: int) -> Tensors:
+    """The tensors that a header names, of the data that begin at `first`, in their order there."""
+    told = json.loads(head)
+    told.pop("__metadata__", None)
+    out: Tensors = {}
+    for name, entry in sorted(told.items(), key=lambda one: one[1]["data_offsets"]):
+        if entry["dtype"] != "F32":
+            raise TypeError(f"{name} is {entry['dtype']}, only F32 is supported")
+        at, end = entry["data_offsets"]
+        out[name] = np.frombuffer(data, "<f4", (end - at) // 4, first + at).reshape(entry["shape"])
+    return out
+
+
 def load(path: str) -> Tensors:
     """The tensors of a file, each an array of its own, in the order of their data."""
     with open(path, "rb") as file:
-        head = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        head = file.read(int.from_bytes(file.read(8), "little"))
         data = file.read()
-    head.pop("__metadata__", None)
-    out: Tensors = {}
-    for name, entry in sorted(head.items(), key=lambda one: one[1]["data_offsets"]):
-        if entry["dtype"] != "F32":
-            raise TypeError(f"{name} is {entry['dtype']}, only F32 is supported")
-        first, end = entry["data_offsets"]
-        out[name] = np.frombuffer(data[first:end], "<f4").reshape(entry["shape"]).copy()
-    return out
+    return {name: one.copy() for name, one in _views(head, data, 0).items()}
 
 
 class Shared:
@@ -38,16 +44,7 @@ class Shared:
 
     def _views(self, memory: mmap.mmap) -> Tensors:
         data = 8 + int.from_bytes(self._model[:8], "little")
-        head = json.loads(self._model[8:data])
-        head.pop("__metadata__", None)
-        out: Tensors = {}
-        for name, entry in sorted(head.items(), key=lambda one: one[1]["data_offsets"]):
-            if entry["dtype"] != "F32":
-                raise TypeError(f"{name} is {entry['dtype']}, only F32 is supported")
-            first, end = entry["data_offsets"]
-            out[name] = np.frombuffer(memory, "<f4", (end - first) // 4, data + first).reshape(
-                entry["shape"])
-        return out
+        return _views(self._model[8:data], memory, data)
 
     def load(self) -> Tensors:
         """The tensors of the model that came: they cannot be written, and are others next round."""
