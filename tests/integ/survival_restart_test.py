@@ -18,6 +18,10 @@ LEASE_S = 6 * 0.2
 GOES_ON = {"round.wait": "500ms", "round.extends_max": 1000, "rounds": 100000}
 
 
+#  Who starts again does not know the beat of its parent yet, and may ask for its seat late.
+PATIENT = {"lease": 20}
+
+
 def _fabric(root=None):
     window = {"round.time_max": "20s", "round.join_wait": "1s"}
     return Fabric(edges=EDGES, devices=DEVICES, device={"delay": "250ms"}, edge=window,
@@ -77,9 +81,9 @@ def _edge_ends(fabric, number):
 def a_run_in_which_root_and_edge_die_ends_with_the_model_of_an_undisturbed_one():
     """SIGTERM (exit code 0) and kill -9 of the root in mid-round and while a round closes, kill -9
     of an edge in mid-round: each goes on in the same round, in its second attempt."""
-    with _fabric() as fabric:
+    with _fabric(PATIENT) as fabric:
         undisturbed = _ended_well(fabric.start())
-    with _fabric() as fabric:
+    with _fabric(PATIENT) as fabric:
         fabric.start()
         _root_ends(fabric, _stop, 2, _in_training)
         _root_ends(fabric, _stop, 3, _closing)
